@@ -1,0 +1,143 @@
+"""The plan: what each switch must be, vendor-neutral. Drivers turn it into calls.
+
+Immutable; made by `controller.plan.make_plan`, compared by `controller.plan.diff_plans`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from raddle.topology.model import Ecn, PfcWatchdog
+
+
+@dataclass(frozen=True, slots=True)
+class PortPlan:
+    """A front-panel port. `peer` is the far end (`spine3:Ethernet8`), empty where nothing is cabled."""
+
+    name: str
+    alias: str
+    index: int
+    lanes: tuple[int, ...]
+    speed_bps: int
+    mtu_bytes: int
+    is_enabled: bool
+    peer: str
+    cable_m: float
+
+
+@dataclass(frozen=True, slots=True)
+class InterfacePlan:
+    """A routed port or loopback and its address in CIDR form (`10.0.0.0/31`)."""
+
+    name: str
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class NextHop:
+    """A neighbour's address and the port it is behind."""
+
+    address: str
+    port: str
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A static route. `next_hops` are sorted by address; `origin` says which part of the plan made it."""
+
+    prefix: str
+    next_hops: tuple[NextHop, ...]
+    origin: Literal["fabric", "pin"]
+
+
+@dataclass(frozen=True, slots=True)
+class LosslessProfile:
+    """Buffer profile of the lossless priority groups of ports of one speed and cable length.
+
+    `headroom_bytes` is what may still arrive after a pause is sent (see `controller.plan.buffers`);
+    `ports` are those the profile applies to.
+    """
+
+    name: str
+    speed_bps: int
+    cable_m: float
+    reserved_bytes: int
+    xon_offset_bytes: int
+    headroom_bytes: int
+    dynamic_th: int
+    ports: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BufferPlan:
+    """The packet buffer: what is shared, and the headroom on top of it, in bytes."""
+
+    shared_bytes: int
+    headroom_pool_bytes: int
+    profiles: tuple[LosslessProfile, ...]
+    lossy_dynamic_th: int
+
+
+@dataclass(frozen=True, slots=True)
+class QosPlan:
+    """Classification, scheduling, marking and flow control, the same on every port of a switch.
+
+    `dscp_to_tc` has 64 entries, `tc_to_queue`, `tc_to_pg` and `queue_weights` 8; a weight of 0 is strict
+    priority. `lossless` are priorities (with PFC if `pfc`); `ecn` marks on their queues.
+    """
+
+    dscp_to_tc: tuple[int, ...]
+    tc_to_queue: tuple[int, ...]
+    tc_to_pg: tuple[int, ...]
+    queue_weights: tuple[int, ...]
+    lossless: tuple[int, ...]
+    pfc: bool
+    ecn: Ecn
+    watchdog: PfcWatchdog | None
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchPlan:
+    """Everything one switch must be. Tuples are sorted, so that equal plans print the same bytes."""
+
+    name: str
+    role: Literal["leaf", "spine"]
+    hwsku: str
+    platform: str
+    mac: str
+    hash_seed: int
+    ports: tuple[PortPlan, ...]
+    interfaces: tuple[InterfacePlan, ...]
+    routes: tuple[Route, ...]
+    qos: QosPlan
+    buffers: BufferPlan
+
+
+@dataclass(frozen=True, slots=True)
+class PinReport:
+    """How well a demand fits its pinned paths.
+
+    Loads are flows per link of one phase, the largest over all links and phases; `bound` is the least
+    that any assignment can reach (ceil(flows of the busiest leaf / its uplinks), worst phase). Data and
+    acknowledgements are counted apart. `pins` is the number of host routes.
+    """
+
+    flows: int
+    pins: int
+    max_data_load: int
+    data_bound: int
+    max_ack_load: int
+    ack_bound: int
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The plan of a fabric. `endpoints` maps an endpoint's name to its IPv4 address."""
+
+    fabric: str
+    routing: Literal["ecmp", "pinned"]
+    switches: tuple[SwitchPlan, ...]
+    endpoints: tuple[tuple[str, str], ...]
+    pins: PinReport | None

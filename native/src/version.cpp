@@ -1,0 +1,1 @@
+namespace raddle { const char* version() { return "0.1.0"; } }

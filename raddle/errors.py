@@ -1,0 +1,95 @@
+"""Errors are values for the reader: what is wrong, where, what was expected, how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SourceSpan:
+    """A place in an input file. `line` and `column` count from 1; `text` is the line itself."""
+
+    file: str
+    line: int
+    column: int
+    length: int = 1
+    text: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One problem.
+
+    Attributes:
+        code: stable and documented, `unknown-key`.
+        message: the value quoted, the limit and its unit.
+        span: where; None for what has no place in a file.
+        hint: one way out.
+        related: a second place that belongs to the problem, with what to say of it.
+        severity: "error" or "warning".
+    """
+
+    code: str
+    message: str
+    span: SourceSpan | None = None
+    hint: str = ""
+    related: tuple[SourceSpan, str] | None = None
+    severity: str = "error"
+
+    def __str__(self) -> str:
+        return "\n".join(_lines(self))
+
+
+def _lines(diagnostic: Diagnostic) -> Iterable[str]:
+    head = f"{diagnostic.severity}[{diagnostic.code}]: {diagnostic.message}"
+    yield f"{diagnostic.span}: {head}" if diagnostic.span else head
+    if diagnostic.span and diagnostic.span.text:
+        yield from _excerpt(diagnostic.span)
+    if diagnostic.related:
+        span, note = diagnostic.related
+        yield f"  {span}: {note}"
+    if diagnostic.hint:
+        yield f"  hint: {diagnostic.hint}"
+
+
+def _excerpt(span: SourceSpan) -> Iterable[str]:
+    """The line with a caret under the place; a long line is cut around it."""
+    start = max(0, span.column - 60)
+    text = span.text[start : start + 110].replace("\t", " ")
+    caret = min(span.length, max(1, len(text) - (span.column - 1 - start)))
+    yield f"  {span.line:>5} | {text}"
+    yield f"        | {' ' * (span.column - 1 - start)}{'^' * caret}"
+
+
+class RaddleError(Exception):
+    """Base of all errors that a user may read. `exit_code` is what the command line ends with."""
+
+    exit_code = 2
+
+
+class InputError(RaddleError):
+    """Input that cannot be used, with all its problems sorted by position."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics = tuple(sorted(diagnostics, key=_position))
+        super().__init__("\n".join(str(diagnostic) for diagnostic in self.diagnostics))
+
+    @classmethod
+    def of(cls, code: str, message: str, hint: str = "") -> InputError:
+        """An error with one problem that has no place in a file (an option's value, say)."""
+        return cls([Diagnostic(code, message, hint=hint)])
+
+
+def _position(diagnostic: Diagnostic) -> tuple[str, int, int, str]:
+    span = diagnostic.span or SourceSpan("", 0, 0)
+    return span.file, span.line, span.column, diagnostic.code
+
+
+class UnreachableError(RaddleError):
+    """A switch or service could not be reached, or refused what was asked."""
+
+    exit_code = 3

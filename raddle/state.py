@@ -1,0 +1,127 @@
+"""What a switch forwards with: the one value that passes from a NOS to the engine.
+
+A `SwitchState` is derived from a switch's databases (see `nos.orch`) and from nothing else. The engine
+takes its forwarding, QoS and buffer state from it and from nothing else. Field names follow SONiC's
+CONFIG_DB and SAI; every table the engine reads by index is a tuple of fixed length.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PRIORITIES = 8
+"""Priority groups per ingress port, queues per egress port, PFC priorities (IEEE 802.1Q-2022, 36)."""
+
+DSCPS = 64
+"""Code points of the DS field (RFC 2474)."""
+
+
+@dataclass(frozen=True, slots=True)
+class BufferPool:
+    """A shared pool of packet memory (SONiC BUFFER_POOL).
+
+    Units: `size_bytes` is what the pool may hold without headroom, `xoff_bytes` the shared headroom
+    that lossless priority groups may use on top after they have paused their sender (0: no shared
+    headroom, each profile's own `xoff_bytes` is then set aside for every priority group).
+    """
+
+    name: str
+    is_ingress: bool
+    size_bytes: int
+    xoff_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class BufferProfile:
+    """Thresholds of a priority group or queue (SONiC BUFFER_PROFILE).
+
+    `reserved_bytes` is SONiC's `size`. Exactly one threshold is set: `dynamic_th` (alpha = 2**dynamic_th
+    of the pool's free bytes) or `static_th_bytes`. `xoff_bytes` > 0 makes a priority group lossless.
+    """
+
+    name: str
+    pool: int
+    reserved_bytes: int
+    dynamic_th: int | None
+    static_th_bytes: int | None
+    xon_bytes: int
+    xon_offset_bytes: int
+    xoff_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class WredProfile:
+    """ECN marking of a queue (SONiC WRED_PROFILE, green packets).
+
+    Linear between `min_bytes` and `max_bytes` up to `probability` (0..1); every ECT packet is marked above
+    `max_bytes`. `marks_ecn` is False where the profile has `ecn: ecn_none`; `drops` is
+    `wred_green_enable`: packets that are not ECN-capable are dropped where others are marked.
+    """
+
+    name: str
+    marks_ecn: bool
+    drops: bool
+    min_bytes: int
+    max_bytes: int
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """An egress queue: its scheduler, its ECN marking and its buffer thresholds.
+
+    `weight` is the DWRR weight; 0 means strict priority. `wred` and `buffer` index
+    `SwitchState.wred_profiles` and `SwitchState.buffer_profiles`, None where nothing is bound.
+    """
+
+    weight: int
+    wred: int | None
+    buffer: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PortState:
+    """A front-panel port as the ASIC holds it.
+
+    `dscp_to_tc` has 64 entries, the other maps 8. `pfc_enable` is a bit mask of priorities.
+    `pgs[i]` indexes `SwitchState.buffer_profiles` or is None.
+    """
+
+    name: str
+    is_admin_up: bool
+    speed_bps: int
+    mtu_bytes: int
+    dscp_to_tc: tuple[int, ...]
+    tc_to_queue: tuple[int, ...]
+    tc_to_pg: tuple[int, ...]
+    pfc_to_queue: tuple[int, ...]
+    pfc_enable: int
+    pgs: tuple[int | None, ...]
+    queues: tuple[QueueState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RouteState:
+    """A route as the ASIC holds it: IPv4 prefix to the ports of its live next hops.
+
+    `prefix` is the network address as an integer, `length` the prefix length. `ports` index
+    `SwitchState.ports`, in the order of the next-hop group (SONiC orders members by IP address); a
+    hash value h takes member h % len(ports). An empty tuple is a blackhole route.
+    """
+
+    prefix: int
+    length: int
+    ports: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchState:
+    """Everything one switch forwards with. Routes are sorted by (prefix, length) and unique."""
+
+    name: str
+    hash_seed: int
+    ports: tuple[PortState, ...]
+    routes: tuple[RouteState, ...]
+    buffer_pools: tuple[BufferPool, ...]
+    buffer_profiles: tuple[BufferProfile, ...]
+    wred_profiles: tuple[WredProfile, ...]

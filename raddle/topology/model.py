@@ -1,0 +1,276 @@
+"""The fabric: an immutable model of devices, ports, links, hosts and policy.
+
+Built once from YAML by `raddle.topology.load`; every later stage reads it and none changes it.
+Devices are named as in the file (`leaf0`, `spine3`, `host17`), ports as SONiC names them (`Ethernet0`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+PROPAGATION_PS_PER_M = 5000
+"""5 ns per metre: light in glass, refractive index about 1.5 (ITU-T G.652)."""
+
+Role = Literal["leaf", "spine"]
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchModel:
+    """A switch as its data sheet describes it.
+
+    Attributes:
+        hwsku, platform: SONiC's names (DEVICE_METADATA).
+        port_count, port_speed_bps, lanes_per_port: front panel at its native speed.
+        buffer_bytes: packet buffer that all ports share.
+        cell_bytes: unit in which the chip allocates buffer.
+        pipeline_latency_ps: from the last bit in to the first bit out of an idle port.
+        source: where the numbers are from.
+    """
+
+    name: str
+    hwsku: str
+    platform: str
+    port_count: int
+    port_speed_bps: int
+    lanes_per_port: int
+    buffer_bytes: int
+    cell_bytes: int
+    pipeline_latency_ps: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A front-panel port. `index` counts from 0 in the switch; `lanes` are SerDes lanes as in SONiC."""
+
+    name: str
+    alias: str
+    index: int
+    lanes: tuple[int, ...]
+    speed_bps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """A switch. `index` is its place in `Fabric.switches`, leaves first, then spines."""
+
+    name: str
+    role: Role
+    index: int
+    model: SwitchModel
+    ports: tuple[Port, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NicModel:
+    """An RDMA NIC's parameters.
+
+    Attributes:
+        ack_interval: the responder acknowledges every n-th packet of a message, and its last one.
+        rto_ps: retransmission timeout (InfiniBand local ack timeout 14: 4.096 us * 2**14 = 67.1 ms).
+        retry_count: retransmissions without progress after which the queue pair fails (3-bit, 7).
+        cnp_interval_ps: least time between two CNPs of one queue pair.
+        pfc_reaction_ps: from the arrival of a pause frame to the transmitter's halt.
+    """
+
+    speed_bps: int
+    ack_interval: int = 1
+    rto_ps: int = 67_108_864_000
+    retry_count: int = 7
+    cnp_interval_ps: int = 50_000_000
+    pfc_reaction_ps: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A server. `nics` are port names (`eth0`); `index` is its place in `Fabric.hosts`."""
+
+    name: str
+    index: int
+    nics: tuple[str, ...]
+    nic_model: NicModel
+
+
+@dataclass(frozen=True, slots=True)
+class PortRef:
+    """One end of a link, written `leaf1:Ethernet0`."""
+
+    device: str
+    port: str
+
+    def __str__(self) -> str:
+        return f"{self.device}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A cable. `a` is the lower end (host below leaf below spine), `b` the upper."""
+
+    index: int
+    a: PortRef
+    b: PortRef
+    speed_bps: int
+    length_m: float
+    is_up: bool
+
+    @property
+    def delay_ps(self) -> int:
+        """Propagation delay in picoseconds."""
+        return round(self.length_m * PROPAGATION_PS_PER_M)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A host's NIC: what has an address, sends and receives. Ranks are placed on endpoints.
+
+    `name` is the host's name where it has one NIC, else `host3:eth1`. `leaf` indexes `Fabric.switches`,
+    `link` indexes `Fabric.links`.
+    """
+
+    name: str
+    index: int
+    host: int
+    nic: str
+    leaf: int
+    link: int
+
+
+@dataclass(frozen=True, slots=True)
+class LosslessClass:
+    """A lossless traffic class: its PFC priority (also TC, queue and PG) and the DSCP that maps to it."""
+
+    priority: int
+    dscp: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ecn:
+    """RED-like ECN marking (DCQCN, SIGCOMM 2015, section 3.1): kmin, kmax in bytes of queue, pmax 0..1."""
+
+    kmin_bytes: int
+    kmax_bytes: int
+    pmax: float
+
+
+@dataclass(frozen=True, slots=True)
+class Dcqcn:
+    """DCQCN's parameters under the names of the paper (Zhu et al., SIGCOMM 2015, sections 3 and 5).
+
+    Attributes:
+        g: gain of the alpha filter.
+        alpha_timer_ps: time without CNP after which alpha decays.
+        rate_timer_ps: period of the timer that raises the rate.
+        byte_counter_bytes: bytes sent after which the rate is raised.
+        fast_recovery_steps: F, steps that halve the distance to the target before additive increase.
+        rate_ai_bps, rate_hai_bps: additive and hyper increase.
+        min_rate_bps: least rate.
+    """
+
+    g: float = 1 / 256
+    alpha_timer_ps: int = 55_000_000
+    rate_timer_ps: int = 55_000_000
+    byte_counter_bytes: int = 10_000_000
+    fast_recovery_steps: int = 5
+    rate_ai_bps: int = 40_000_000
+    rate_hai_bps: int = 400_000_000
+    min_rate_bps: int = 100_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class PfcWatchdog:
+    """PFC watchdog of every port (SONiC PFC_WD)."""
+
+    detect_ms: int
+    restore_ms: int
+    action: Literal["drop", "forward", "alert"]
+
+
+@dataclass(frozen=True, slots=True)
+class RocePolicy:
+    """How the fabric carries RoCEv2.
+
+    `mtu_bytes` is the RDMA path MTU (payload per packet); `port_mtu_bytes` the switch ports' MTU.
+    `dynamic_th` is the lossless priority groups' threshold exponent (alpha = 2**dynamic_th).
+    """
+
+    mtu_bytes: int
+    port_mtu_bytes: int
+    lossless: tuple[LosslessClass, ...]
+    pfc: bool
+    dynamic_th: int
+    cnp: LosslessClass
+    congestion_control: Literal["dcqcn", "none"]
+    dcqcn: Dcqcn
+    ecn: Ecn
+    watchdog: PfcWatchdog | None
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingPolicy:
+    """`policy` is the default of commands; `hash_seed` None gives each switch a seed of its own."""
+
+    policy: Literal["ecmp", "pinned"]
+    hash_algorithm: Literal["crc32"]
+    hash_seed: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Addressing:
+    """IPv4 pools as CIDR strings. Host and fabric links are /31 (RFC 3021), loopbacks /32."""
+
+    hosts: str
+    loopbacks: str
+    underlay: str
+
+
+@dataclass(frozen=True)
+class Fabric:
+    """The whole fabric. Two files that describe the same fabric load as equal objects.
+
+    `file` is where it was read from, for messages; it does not count in comparisons.
+    """
+
+    name: str
+    switches: tuple[Switch, ...]
+    hosts: tuple[Host, ...]
+    links: tuple[Link, ...]
+    endpoints: tuple[Endpoint, ...]
+    roce: RocePolicy
+    routing: RoutingPolicy
+    addressing: Addressing
+    file: str = field(default="", compare=False)
+
+    @cached_property
+    def switch_by_name(self) -> dict[str, Switch]:
+        return {switch.name: switch for switch in self.switches}
+
+    @cached_property
+    def link_by_port(self) -> dict[PortRef, Link]:
+        """The link at each cabled port, host NICs included."""
+        return {end: link for link in self.links for end in (link.a, link.b)}
+
+    @property
+    def leaves(self) -> tuple[Switch, ...]:
+        return tuple(switch for switch in self.switches if switch.role == "leaf")
+
+    @property
+    def spines(self) -> tuple[Switch, ...]:
+        return tuple(switch for switch in self.switches if switch.role == "spine")
+
+    def graph(self) -> nx.MultiGraph[str]:
+        """The fabric as a networkx multigraph: nodes are device names, edges carry their `link`."""
+        import networkx as nx
+
+        graph: nx.MultiGraph[str] = nx.MultiGraph()
+        for switch in self.switches:
+            graph.add_node(switch.name, role=switch.role)
+        for host in self.hosts:
+            graph.add_node(host.name, role="host")
+        for link in self.links:
+            graph.add_edge(link.a.device, link.b.device, link=link)
+        return graph
