@@ -50,5 +50,5 @@ def load_inventory(path: Path) -> Inventory:
         raise InputError.of(
             "bad-inventory",
             f"'{path}' is not an inventory ({type(error).__name__}: {error})",
-            'it looks like {"schema_version": 1, "fabric": "pod", "switches": {"leaf0": {"address": "127.0.0.1:50051"}}}',
+            'it looks like {"fabric": "pod", "switches": {"leaf0": {"address": "127.0.0.1:50051"}}}',
         ) from None
