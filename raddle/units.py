@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-_NUMBER = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z%]*)")
+_NUMBER = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z%]*)")
 
 _RATES = {"bps": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _RATES |= {f"{prefix}bps": factor for prefix, factor in _RATES.items() if len(prefix) == 1}
@@ -65,25 +65,18 @@ def parse_nccl_bytes(text: str) -> int:
 
 def format_rate(bps: int) -> str:
     """400_000_000_000 -> `400G`."""
-    for name, factor in (("G", 10**9), ("M", 10**6), ("K", 10**3)):
+    for name, factor in (("T", 10**12), ("G", 10**9), ("M", 10**6), ("K", 10**3)):
         if bps >= factor:
             return f"{bps / factor:g}{name}"
     return f"{bps}bps"
 
 
 def format_size(size_bytes: int) -> str:
-    """4096 -> `4KiB`, 800_000 -> `800KB`: the shortest exact form."""
-    for name, factor in (
-        ("GiB", 2**30),
-        ("MiB", 2**20),
-        ("KiB", 2**10),
-        ("GB", 10**9),
-        ("MB", 10**6),
-        ("KB", 10**3),
-    ):
-        if size_bytes and size_bytes % factor == 0:
-            return f"{size_bytes // factor}{name}"
-    return f"{size_bytes}B"
+    """4096 -> `4KiB`, 3_200_000 -> `3200KB`: the shortest exact form."""
+    forms = [
+        f"{size_bytes // factor}{name}" for name, factor in _SIZES.items() if size_bytes % factor == 0
+    ]
+    return min(forms, key=len) if size_bytes else "0B"
 
 
 def format_time(time_ps: int) -> str:

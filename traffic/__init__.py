@@ -1,0 +1,23 @@
+"""What the hosts send: collectives as schedules of dependent flows, and where their ranks are."""
+
+from traffic.demand import demand
+from traffic.interpreter import count_wrong
+from traffic.placement import PLACEMENTS, place
+from traffic.prune import without_step
+from traffic.registry import algorithms, build, find_algorithm, find_collective
+from traffic.sizes import bandwidth_gbs, buffer_size, sweep
+
+__all__ = [
+    "PLACEMENTS",
+    "algorithms",
+    "bandwidth_gbs",
+    "buffer_size",
+    "build",
+    "count_wrong",
+    "demand",
+    "find_algorithm",
+    "find_collective",
+    "place",
+    "sweep",
+    "without_step",
+]

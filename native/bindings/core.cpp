@@ -1,3 +1,219 @@
+// The Python face of the engine: columns in, columns out. Used by raddle.sim and nothing else.
+
 #include <nanobind/nanobind.h>
-namespace raddle { const char* version(); }
-NB_MODULE(_core, m) { m.def("version", &raddle::version); }
+#include <nanobind/ndarray.h>
+
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+#include "raddle/simulation.hpp"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+using raddle::Simulation;
+
+namespace {
+
+template <typename T>
+using Column = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+template <typename T>
+using Table = nb::ndarray<const T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
+template <typename T>
+std::vector<T> values(const Column<T>& column) {
+  return {column.data(), column.data() + column.size()};
+}
+
+// Hands a vector to numpy, which then owns it.
+template <typename T>
+nb::ndarray<nb::numpy, T, nb::ndim<1>> array(std::vector<T> data) {
+  auto* owned = new std::vector<T>(std::move(data));
+  nb::capsule owner(owned, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
+  const std::size_t size = owned->size();
+  return nb::ndarray<nb::numpy, T, nb::ndim<1>>(owned->data(), {size}, owner);
+}
+
+template <typename T, typename Record, typename Get>
+nb::ndarray<nb::numpy, T, nb::ndim<1>> gather(const std::vector<Record>& records, Get get) {
+  std::vector<T> column;
+  column.reserve(records.size());
+  for (const Record& record : records) column.push_back(static_cast<T>(get(record)));
+  return array(std::move(column));
+}
+
+void require(bool holds, const char* what) {
+  if (!holds) throw std::invalid_argument(what);
+}
+
+Simulation* make_simulation(std::uint32_t endpoints, std::uint64_t seed, const raddle::NicConfig& nic,
+                            const Column<std::int64_t>& pipeline_ps, const Column<std::uint32_t>& port_node,
+                            const Column<std::uint32_t>& port_peer, const Column<std::int64_t>& port_bps,
+                            const Column<std::int64_t>& port_propagation_ps, const Column<std::uint32_t>& qp_src,
+                            const Column<std::uint32_t>& qp_dst, const Column<std::uint32_t>& qp_hash,
+                            const Column<std::uint32_t>& qp_ack_hash, const Column<std::uint8_t>& qp_dscp,
+                            const Column<std::uint8_t>& qp_priority, const Column<std::uint32_t>& flow_qp,
+                            const Column<std::int64_t>& flow_bytes, const Column<std::int64_t>& flow_start_ps,
+                            const Column<std::int64_t>& dep_offsets, const Column<std::uint32_t>& dep_ids) {
+  const std::size_t ports = port_node.size(), qps = qp_src.size(), flows = flow_qp.size();
+  require(port_peer.size() == ports && port_bps.size() == ports && port_propagation_ps.size() == ports,
+          "port columns must have one length");
+  require(qp_dst.size() == qps && qp_hash.size() == qps && qp_ack_hash.size() == qps && qp_dscp.size() == qps &&
+              qp_priority.size() == qps, "queue pair columns must have one length");
+  require(flow_bytes.size() == flows && flow_start_ps.size() == flows && dep_offsets.size() == flows + 1,
+          "flow columns must have one length");
+  raddle::NetworkConfig network{.endpoints = endpoints,
+                                .switches = static_cast<raddle::NodeId>(pipeline_ps.size()),
+                                .ports = {},
+                                .pipeline_latency = values(pipeline_ps),
+                                .nic = nic,
+                                .seed = seed};
+  for (std::size_t i = 0; i < ports; ++i) {
+    network.ports.push_back({port_node(i), port_peer(i), port_bps(i), port_propagation_ps(i)});
+    require(port_node(i) < endpoints + pipeline_ps.size(), "port_node out of range");
+    require(port_peer(i) == raddle::none || port_peer(i) < ports, "port_peer out of range");
+    require(port_bps(i) > 0, "port_bps must be positive");
+  }
+  raddle::Workload work{values(qp_src), values(qp_dst), values(qp_hash), values(qp_ack_hash), values(qp_dscp),
+                        values(qp_priority), values(flow_qp), values(flow_bytes), values(flow_start_ps),
+                        values(dep_offsets), values(dep_ids)};
+  for (std::size_t i = 0; i < qps; ++i) {
+    require(qp_src(i) < endpoints && qp_dst(i) < endpoints && qp_src(i) != qp_dst(i), "queue pair ends out of range");
+    require(qp_dscp(i) < raddle::dscps && qp_priority(i) < raddle::priorities, "queue pair class out of range");
+  }
+  for (std::size_t i = 0; i < flows; ++i) {
+    require(flow_qp(i) < qps && flow_bytes(i) >= 0 && flow_start_ps(i) >= 0, "flow out of range");
+    require(dep_offsets(i) >= 0 && dep_offsets(i) <= dep_offsets(i + 1), "dep_offsets must not fall");
+  }
+  require(dep_offsets(flows) == static_cast<std::int64_t>(dep_ids.size()), "dep_offsets must end at dep_ids");
+  for (const raddle::FlowId id : work.dep_ids) require(id < flows, "dep_ids out of range");
+  return new Simulation(network, work);
+}
+
+void set_switch(Simulation& simulation, std::uint32_t index, std::uint32_t hash_seed, const Column<std::uint32_t>& fib,
+                const Column<std::uint32_t>& group_offsets, const Column<std::uint32_t>& group_ports,
+                const Column<std::uint8_t>& port_up, const Column<std::uint8_t>& pfc_enable,
+                const Column<std::uint32_t>& port_qos, const Table<std::uint32_t>& pg_profile,
+                const Table<std::uint32_t>& queue_profile, const Table<std::uint32_t>& queue_wred,
+                const Table<std::uint32_t>& queue_weight, const Table<std::uint8_t>& qos,
+                const Table<std::int64_t>& pools, const Table<std::int64_t>& profiles,
+                const Table<double>& wred) {
+  raddle::SwitchConfig config;
+  config.hash_seed = hash_seed;
+  config.fib = values(fib);
+  config.group_offsets = values(group_offsets);
+  config.group_ports = values(group_ports);
+  require(qos.shape(1) == raddle::dscps + 3 * raddle::priorities, "qos must have 88 columns");
+  require(pools.shape(1) == 2 && profiles.shape(1) == 8 && wred.shape(1) == 4, "bad table width");
+  for (std::size_t i = 0; i < port_up.size(); ++i) {
+    raddle::SwitchPortConfig port{.is_up = port_up(i) != 0, .pfc_enable = pfc_enable(i), .qos = port_qos(i),
+                                  .pg_profile = {}, .queue_profile = {}, .queue_wred = {}, .queue_weight = {}};
+    require(port.qos < qos.shape(0), "port_qos out of range");
+    for (std::size_t q = 0; q < raddle::priorities; ++q) {
+      port.pg_profile[q] = pg_profile(i, q);
+      port.queue_profile[q] = queue_profile(i, q);
+      port.queue_wred[q] = queue_wred(i, q);
+      port.queue_weight[q] = queue_weight(i, q);
+    }
+    config.ports.push_back(port);
+  }
+  for (std::size_t i = 0; i < qos.shape(0); ++i) {
+    raddle::QosMap map{};
+    for (std::size_t d = 0; d < raddle::dscps; ++d) map.dscp_to_tc[d] = qos(i, d);
+    for (std::size_t t = 0; t < raddle::priorities; ++t) {
+      map.tc_to_queue[t] = qos(i, raddle::dscps + t);
+      map.tc_to_pg[t] = qos(i, raddle::dscps + raddle::priorities + t);
+      map.pfc_to_queue[t] = qos(i, raddle::dscps + 2 * raddle::priorities + t);
+    }
+    config.qos.push_back(map);
+  }
+  for (std::size_t i = 0; i < pools.shape(0); ++i) config.pools.push_back({pools(i, 0), pools(i, 1)});
+  for (std::size_t i = 0; i < profiles.shape(0); ++i) {
+    config.profiles.push_back({static_cast<std::uint32_t>(profiles(i, 0)), profiles(i, 1), profiles(i, 2) != 0,
+                               static_cast<int>(profiles(i, 3)), profiles(i, 4), profiles(i, 5), profiles(i, 6),
+                               profiles(i, 7)});
+  }
+  for (std::size_t i = 0; i < wred.shape(0); ++i) {
+    config.wred.push_back({static_cast<std::int64_t>(wred(i, 0)), static_cast<std::int64_t>(wred(i, 1)), wred(i, 2),
+                           wred(i, 3) != 0});
+  }
+  simulation.set_switch(index, config);
+}
+
+void bind_nic(nb::module_& m) {
+  using raddle::NicConfig;
+  nb::class_<NicConfig>(m, "NicConfig")
+      .def(nb::init<>())
+      .def_rw("mtu_bytes", &NicConfig::mtu)
+      .def_rw("header_bytes", &NicConfig::header_bytes)
+      .def_rw("ack_bytes", &NicConfig::ack_bytes)
+      .def_rw("cnp_bytes", &NicConfig::cnp_bytes)
+      .def_rw("gap_bytes", &NicConfig::gap_bytes)
+      .def_rw("pause_bytes", &NicConfig::pause_bytes)
+      .def_rw("ack_interval", &NicConfig::ack_interval)
+      .def_rw("rto_ps", &NicConfig::retransmit_timeout)
+      .def_rw("retry_count", &NicConfig::retry_count)
+      .def_rw("cnp_interval_ps", &NicConfig::cnp_interval)
+      .def_rw("pfc_reaction_ps", &NicConfig::pfc_reaction)
+      .def_rw("is_dcqcn", &NicConfig::is_dcqcn)
+      .def_rw("cnp_dscp", &NicConfig::cnp_dscp)
+      .def_rw("cnp_priority", &NicConfig::cnp_priority)
+      .def("set_dcqcn", [](NicConfig& nic, double g, std::int64_t alpha_timer_ps, std::int64_t rate_timer_ps,
+                           std::int64_t byte_counter_bytes, int fast_recovery_steps, double rate_ai_bps,
+                           double rate_hai_bps, double min_rate_bps) {
+        nic.dcqcn = {g, alpha_timer_ps, rate_timer_ps, byte_counter_bytes, fast_recovery_steps, rate_ai_bps,
+                     rate_hai_bps, min_rate_bps};
+      }, nb::kw_only(), "g"_a, "alpha_timer_ps"_a, "rate_timer_ps"_a, "byte_counter_bytes"_a,
+         "fast_recovery_steps"_a, "rate_ai_bps"_a, "rate_hai_bps"_a, "min_rate_bps"_a);
+}
+
+}  // namespace
+
+NB_MODULE(_core, m) {
+  m.attr("NONE") = nb::int_(raddle::none);
+  m.attr("NEVER") = nb::int_(raddle::never);
+  bind_nic(m);
+  const auto column = [](const char* name) { return nb::arg(name).noconvert(); };
+  nb::class_<Simulation>(m, "Simulation")
+      .def(nb::new_(&make_simulation), nb::kw_only(), "endpoints"_a, "seed"_a, "nic"_a, column("pipeline_ps"),
+           column("port_node"), column("port_peer"), column("port_bps"), column("port_propagation_ps"),
+           column("qp_src"), column("qp_dst"), column("qp_hash"), column("qp_ack_hash"), column("qp_dscp"),
+           column("qp_priority"), column("flow_qp"), column("flow_bytes"), column("flow_start_ps"),
+           column("dep_offsets"), column("dep_ids"))
+      .def("set_switch", &set_switch, nb::kw_only(), "index"_a, "hash_seed"_a, column("fib"), column("group_offsets"),
+           column("group_ports"), column("port_up"), column("pfc_enable"), column("port_qos"), column("pg_profile"),
+           column("queue_profile"), column("queue_wred"), column("queue_weight"), column("qos"), column("pools"),
+           column("profiles"), column("wred"))
+      .def("set_link", &Simulation::set_link, "port"_a, "is_up"_a)
+      .def("advance", &Simulation::advance, "until_ps"_a, "max_events"_a, nb::call_guard<nb::gil_scoped_release>())
+      .def("trace", [](const Simulation& s, std::uint32_t qp, bool is_ack) { return array(s.trace(qp, is_ack)); },
+           "qp"_a, "is_ack"_a)
+      .def_prop_ro("now_ps", &Simulation::now)
+      .def_prop_ro("is_done", &Simulation::is_done)
+      .def_prop_ro("has_events", &Simulation::has_events)
+      .def_prop_ro("flows_done", &Simulation::flows_done)
+      .def_prop_ro("packets", [](const Simulation& s) {
+        return nb::make_tuple(s.injected(), s.delivered(), s.dropped(), s.in_network());
+      })
+      .def("flow_columns", [](const Simulation& s) {
+        return nb::make_tuple(array(s.flows().start), array(s.flows().finish), array(s.flows().acked),
+                              array(s.flows().status));
+      })
+      .def("qp_columns", [](const Simulation& s) {
+        return nb::make_tuple(array(s.qps().retransmitted), array(s.qps().timeouts), array(s.qps().cnps),
+                              array(s.qps().drops), array(s.qps().drop_port), array(s.qps().drop_reason));
+      })
+      .def("queue_columns", [](const Simulation& s) {
+        using raddle::Queue;
+        return nb::make_tuple(gather<std::int64_t>(s.queues(), [](const Queue& q) { return q.tx_bytes; }),
+                              gather<std::uint64_t>(s.queues(), [](const Queue& q) { return q.tx_frames; }),
+                              gather<std::uint64_t>(s.queues(), [](const Queue& q) { return q.marks; }),
+                              gather<std::int64_t>(s.queues(), [](const Queue& q) { return q.max_bytes; }),
+                              gather<std::int64_t>(s.queues(), [](const Queue& q) { return q.bytes; }),
+                              array(s.pause_time()), array(s.pauses()));
+      })
+      .def("pg_max_bytes", [](const Simulation& s) {
+        return gather<std::int64_t>(s.pgs(), [](const raddle::PriorityGroup& pg) { return pg.max_bytes; });
+      })
+      .def("drops", [](const Simulation& s) { return array(s.drops()); });
+}

@@ -6,6 +6,14 @@ import sys
 
 import typer
 
+from raddle.cli.apply import apply
+from raddle.cli.bench import bench
+from raddle.cli.plan import plan
+from raddle.cli.render import render
+from raddle.cli.show import show
+from raddle.cli.status import status
+from raddle.cli.up import up
+from raddle.cli.validate import validate
 from raddle.errors import RaddleError
 
 app = typer.Typer(
@@ -15,6 +23,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+for command in (validate, show, plan, render, up, apply, status, bench):
+    app.command()(command)
 
 
 def main() -> None:

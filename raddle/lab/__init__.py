@@ -1,0 +1,1 @@
+"""Runs that wire controller, switches, traffic and engine together."""

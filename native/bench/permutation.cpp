@@ -1,0 +1,37 @@
+// Hops (link crossings of data and acknowledgements) per CPU second on a random cross-leaf permutation.
+// Usage: bench_permutation [leaves spines hosts_per_leaf bytes]
+
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+
+#include "../tests/leaf_spine.hpp"
+
+int main(int argc, char** argv) {
+  using namespace raddle;
+  const auto argument = [&](int i, long fallback) { return argc > i ? std::atol(argv[i]) : fallback; };
+  const testing::LeafSpine fabric{.leaves = static_cast<NodeId>(argument(1, 8)),
+                                  .spines = static_cast<NodeId>(argument(2, 16)),
+                                  .hosts_per_leaf = static_cast<NodeId>(argument(3, 16))};
+  const std::int64_t bytes = argument(4, 16L << 20);
+  for (const bool is_dcqcn : {false, true}) {
+    NetworkConfig network = fabric.network();
+    network.nic.is_dcqcn = is_dcqcn;
+    Workload work;
+    const NodeId hosts = fabric.hosts();
+    for (NodeId h = 0; h < hosts; ++h) {
+      testing::add_flow(work, h, (h + fabric.hosts_per_leaf * (1 + h % (fabric.leaves - 1))) % hosts, bytes);
+    }
+    Simulation simulation = testing::simulate(fabric, network, work);
+    const std::clock_t begin = std::clock();
+    std::uint64_t events = 0;
+    while (!simulation.is_done() && simulation.has_events()) events += simulation.advance(never, 1'000'000);
+    const double seconds = static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
+    std::uint64_t hops = 0;
+    for (const Queue& queue : simulation.queues()) hops += queue.tx_frames;
+    std::printf("permutation %-6s %u hosts: %.2f M hops, %.2f events per hop, %.3f s, %.1f M hops/s, done %zu\n",
+                is_dcqcn ? "DCQCN" : "PFC", hosts, static_cast<double>(hops) / 1e6,
+                static_cast<double>(events) / static_cast<double>(hops), seconds,
+                static_cast<double>(hops) / 1e6 / seconds, simulation.flows_done());
+  }
+}

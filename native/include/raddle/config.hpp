@@ -1,0 +1,107 @@
+#pragma once
+// What the engine is given: the cabled network, the hosts' parameters, the work, and each switch's state.
+
+#include <vector>
+
+#include "raddle/dcqcn.hpp"
+#include "raddle/types.hpp"
+
+namespace raddle {
+
+struct PortConfig {
+  NodeId node;
+  PortId peer;          // none where nothing is cabled
+  std::int64_t speed;   // bit/s
+  Time propagation;
+};
+
+struct NicConfig {
+  std::int64_t mtu = 4096;          // payload bytes per packet
+  std::int64_t header_bytes = 62;   // Ethernet 14, IPv4 20, UDP 8, BTH 12, ICRC 4, FCS 4
+  std::int64_t ack_bytes = 66;      // the same and AETH 4
+  std::int64_t cnp_bytes = 78;      // the same without AETH, and 16 reserved bytes
+  std::int64_t gap_bytes = 20;      // preamble and start 8, inter-packet gap 12 (IEEE 802.3)
+  std::int64_t pause_bytes = 64;    // PFC frame with FCS
+  std::uint32_t ack_interval = 1;
+  Time retransmit_timeout = 67'108'864'000;
+  std::uint32_t retry_count = 7;
+  Time cnp_interval = 50'000'000;
+  Time pfc_reaction = 0;
+  bool is_dcqcn = true;
+  DcqcnParameters dcqcn;
+  std::uint8_t cnp_dscp = 48;
+  std::uint8_t cnp_priority = 6;
+};
+
+struct NetworkConfig {
+  NodeId endpoints = 0;
+  NodeId switches = 0;
+  std::vector<PortConfig> ports;       // sorted by node; an endpoint has exactly one
+  std::vector<Time> pipeline_latency;  // per switch
+  NicConfig nic;
+  std::uint64_t seed = 0;
+};
+
+// Flows are messages on queue pairs; see raddle/workload.py for what the arrays mean.
+struct Workload {
+  std::vector<NodeId> qp_src, qp_dst;
+  std::vector<std::uint32_t> qp_hash, qp_ack_hash;  // ECMP hash of the 5-tuple, each direction
+  std::vector<std::uint8_t> qp_dscp, qp_priority;
+  std::vector<QpId> flow_qp;
+  std::vector<std::int64_t> flow_bytes;
+  std::vector<Time> flow_start;
+  std::vector<std::int64_t> dep_offsets;
+  std::vector<FlowId> dep_ids;
+};
+
+struct QosMap {
+  std::uint8_t dscp_to_tc[dscps];
+  std::uint8_t tc_to_queue[priorities];
+  std::uint8_t tc_to_pg[priorities];
+  std::uint8_t pfc_to_queue[priorities];
+};
+
+struct PoolConfig {
+  std::int64_t size;      // shared bytes
+  std::int64_t headroom;  // shared headroom; 0: each PG has its own
+};
+
+struct ProfileConfig {
+  std::uint32_t pool;
+  std::int64_t reserved;
+  bool is_dynamic;
+  int dynamic_th;            // alpha = 2**dynamic_th
+  std::int64_t static_th;
+  std::int64_t xon, xon_offset;
+  std::int64_t headroom;     // xoff; above 0 the PG is lossless
+};
+
+struct WredConfig {
+  std::int64_t min_bytes, max_bytes;
+  double probability;
+  bool marks;
+};
+
+struct SwitchPortConfig {
+  bool is_up;
+  std::uint8_t pfc_enable;  // bit per priority
+  std::uint32_t qos;        // index into SwitchConfig::qos
+  std::uint32_t pg_profile[priorities];     // none: no buffer
+  std::uint32_t queue_profile[priorities];  // none: unlimited
+  std::uint32_t queue_wred[priorities];     // none: no marking
+  std::uint32_t queue_weight[priorities];   // 0: strict
+};
+
+// The state of one switch. `fib[e]` is the next-hop group for endpoint e (none: no route); group g is
+// `group_ports[group_offsets[g] .. group_offsets[g + 1])`, port numbers within the switch.
+struct SwitchConfig {
+  std::uint32_t hash_seed = 0;
+  std::vector<std::uint32_t> fib, group_offsets, group_ports;
+  std::vector<SwitchPortConfig> ports;
+  std::vector<QosMap> qos;
+  std::vector<PoolConfig> pools;
+  std::vector<ProfileConfig> profiles;
+  std::vector<WredConfig> wred;
+};
+
+}  // namespace raddle

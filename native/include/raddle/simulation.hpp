@@ -1,0 +1,123 @@
+#pragma once
+// The engine: a resumable packet-level simulation of switches and RDMA NICs.
+//
+// `advance` runs events up to a time; between two calls switch state goes in and counters come out.
+// An event's order is (time, port that raised it, that port's own sequence number).
+
+#include <string>
+#include <vector>
+
+#include "raddle/config.hpp"
+#include "raddle/event_queue.hpp"
+#include "raddle/state.hpp"
+
+namespace raddle {
+
+class Simulation {
+ public:
+  Simulation(const NetworkConfig& network, const Workload& work);
+
+  // Replaces what a switch forwards and buffers with; packets in its queues stay.
+  void set_switch(NodeId index, const SwitchConfig& state);
+
+  // Carrier of a cable, both directions; frames on a cut cable are lost.
+  void set_link(PortId port, bool is_up);
+
+  // Runs events up to and with `until`, at most `max_events`. Returns the number of events.
+  std::uint64_t advance(Time until, std::uint64_t max_events);
+
+  Time now() const { return now_; }
+  bool is_done() const { return open_flows_ == 0; }
+  bool has_events() const { return events_.size() > 0; }
+  std::size_t flows_done() const { return flows_done_; }
+
+  // Transmitting ports from sender to receiver that the present state gives a queue pair's data (or its
+  // acknowledgements); ends early where a packet would be dropped.
+  std::vector<PortId> trace(QpId qp, bool is_ack) const;
+
+  const FlowResults& flows() const { return flow_results_; }
+  const QpResults& qps() const { return qp_results_; }
+  const std::vector<Port>& ports() const { return ports_; }
+  const std::vector<Queue>& queues() const { return queues_; }
+  const std::vector<PriorityGroup>& pgs() const { return pgs_; }
+  const std::vector<std::uint64_t>& drops() const { return drops_; }  // by port and reason
+  std::vector<Time> pause_time() const;                               // by port and queue, up to now
+  const std::vector<std::uint64_t>& pauses() const { return pauses_; }
+  std::uint64_t injected() const { return injected_; }
+  std::uint64_t delivered() const { return delivered_; }
+  std::uint64_t dropped() const { return dropped_; }
+  std::uint64_t in_network() const { return packets_.size() - free_packets_; }
+
+ private:
+  // simulation.cpp
+  void schedule(Port& by, PortId by_id, Time time, EventKind kind, std::uint32_t id, std::uint32_t data);
+  void dispatch(const Event& event);
+  PacketId allocate_packet();
+  void free_packet(PacketId id);
+  void drop(PortId port, PacketId id, DropReason reason);
+
+  // port.cpp: transmission, pausing and scheduling of any port
+  void kick(PortId id);
+  void transmit(PortId id);
+  void wake_later(Port& port, PortId id, Time time);
+  void send_frame(Port& port, PortId id, PacketId packet);
+  bool send_pause(Port& port, PortId id);
+  void receive_pause(PortId id, std::uint32_t masks);
+  void enqueue(PortId id, unsigned queue, PacketId packet);
+  PacketId dequeue(Port& port, PortId id, unsigned ready);
+  unsigned pick_queue(Port& port, PortId id, unsigned ready);
+
+  // switch.cpp
+  void switch_receive(PortId in, PacketId id);
+  PortId route(const SwitchNode& node, NodeId dst, std::uint32_t hash) const;
+  bool admit(SwitchNode& node, PortId in, unsigned pg, std::int64_t bytes);
+  void release(const Packet& packet);
+  void change_pause(PortId port, unsigned priority, bool is_xoff);
+  bool marks(const SwitchNode& node, PortId out, const Queue& queue);
+
+  // nic.cpp
+  void nic_receive(PacketId id);
+  void receive_data(PacketId id);
+  void receive_ack(PacketId id);
+  void reply(PacketId id, PacketKind kind);
+  bool send_data(Port& port, PortId id);
+  void rewind(QpId qp, std::uint64_t psn);
+  void retransmit_timer(QpId qp);
+  void fail(QpId qp);
+  void make_ready(FlowId flow);
+  void post(QpId qp);
+  void complete(FlowId flow, bool at_receiver);
+  std::uint64_t packets_of(FlowId flow) const;
+  void join_round(QpId qp);
+
+  NetworkConfig network_;
+  Workload work_;
+  std::vector<std::uint32_t> qp_flow_offsets_;
+  std::vector<FlowId> qp_flows_;
+  std::vector<std::uint32_t> waits_;                // dependencies not yet complete, start time included
+  std::vector<std::int64_t> dependent_offsets_;
+  std::vector<FlowId> dependents_;
+
+  EventQueue events_;
+  Time now_ = 0;
+  std::vector<Port> ports_;
+  std::vector<Queue> queues_;        // port * priorities + queue
+  std::vector<PriorityGroup> pgs_;   // port * priorities + PG
+  std::vector<SwitchNode> switches_;
+  std::vector<Packet> packets_;
+  std::uint32_t free_packet_ = none;
+  std::vector<Sender> senders_;
+  std::vector<Receiver> receivers_;
+  std::vector<std::uint32_t> round_;  // per endpoint: last served sender of its circle, none if empty
+
+  std::vector<std::uint64_t> drops_, marking_counter_, pauses_;
+  std::vector<Time> pause_since_, pause_total_;
+  FlowResults flow_results_;
+  QpResults qp_results_;
+  std::size_t open_flows_ = 0;        // posted or to be posted, neither done nor failed
+  std::size_t flows_done_ = 0;
+  std::size_t free_packets_ = 0;
+  std::uint64_t injected_ = 0, delivered_ = 0, dropped_ = 0;
+};
+
+}  // namespace raddle

@@ -1,0 +1,277 @@
+// RDMA NICs: reliable-connection queue pairs with go-back-N, acknowledgements, CNPs and DCQCN.
+// SOURCE: InfiniBand Architecture Specification vol. 1, 9.7 (reliable service); DCQCN (SIGCOMM 2015).
+
+#include <algorithm>
+
+#include "raddle/simulation.hpp"
+
+namespace raddle {
+
+namespace {
+constexpr std::uint8_t initial_ttl = 64;
+
+std::int32_t psn_distance(std::uint32_t psn, std::uint64_t from) {
+  return static_cast<std::int32_t>(psn - static_cast<std::uint32_t>(from));
+}
+}  // namespace
+
+// A message of no bytes is one packet without payload.
+std::uint64_t Simulation::packets_of(FlowId flow) const {
+  const std::int64_t mtu = network_.nic.mtu;
+  return static_cast<std::uint64_t>(std::max<std::int64_t>((work_.flow_bytes[flow] + mtu - 1) / mtu, 1));
+}
+
+void Simulation::make_ready(FlowId flow) {
+  if (--waits_[flow] == 0) post(work_.flow_qp[flow]);
+}
+
+// Hands the queue pair's next flows to its NIC, in order, as far as they are ready.
+void Simulation::post(QpId qp) {
+  Sender& sender = senders_[qp];
+  const std::uint32_t first = qp_flow_offsets_[qp];
+  const std::uint32_t count = qp_flow_offsets_[qp + 1] - first;
+  while (sender.posted < count && waits_[qp_flows_[first + sender.posted]] == 0) {
+    const FlowId flow = qp_flows_[first + sender.posted++];
+    flow_results_.start[flow] = now_;
+    if (sender.has_failed) {
+      flow_results_.status[flow] = static_cast<std::uint8_t>(FlowStatus::failed);
+      continue;
+    }
+    flow_results_.status[flow] = static_cast<std::uint8_t>(FlowStatus::active);
+    sender.limit_psn += packets_of(flow);
+    ++open_flows_;
+  }
+  if (sender.next_psn < sender.limit_psn) {
+    join_round(qp);
+    kick(sender.port);
+  }
+}
+
+void Simulation::join_round(QpId qp) {
+  Sender& sender = senders_[qp];
+  if (sender.in_round) return;
+  sender.in_round = true;
+  std::uint32_t& last = round_[ports_[sender.port].node];
+  if (last == none) {
+    sender.round_next = qp;
+  } else {
+    sender.round_next = senders_[last].round_next;
+    senders_[last].round_next = qp;
+  }
+  last = qp;
+}
+
+// Sends one packet of the next sender in turn that is neither paused nor held back by its rate.
+bool Simulation::send_data(Port& port, PortId id) {
+  std::uint32_t& last = round_[port.node];
+  if (last == none) return false;
+  Time earliest = never;
+  std::uint32_t before = last;
+  const double line_rate = static_cast<double>(port.speed);
+  for (bool is_last = false; !is_last;) {
+    const QpId qp = senders_[before].round_next;
+    Sender& sender = senders_[qp];
+    is_last = qp == last;
+    if (sender.next_psn >= sender.limit_psn) {  // all sent: leaves the circle
+      sender.in_round = false;
+      if (qp == before) {
+        last = none;
+        break;
+      }
+      senders_[before].round_next = sender.round_next;
+      if (is_last) last = before;
+      continue;
+    }
+    before = qp;
+    if ((port.paused >> sender.priority & 1U) != 0) continue;
+    if (sender.next_time > now_) {
+      earliest = std::min(earliest, sender.next_time);
+      continue;
+    }
+    last = qp;
+    while (sender.next_psn >= sender.cursor_end) {
+      sender.cursor_end += packets_of(qp_flows_[qp_flow_offsets_[qp] + ++sender.cursor]);
+    }
+    std::int64_t payload = network_.nic.mtu;
+    if (sender.next_psn + 1 == sender.cursor_end) {
+      const FlowId flow = qp_flows_[qp_flow_offsets_[qp] + sender.cursor];
+      payload = work_.flow_bytes[flow] - static_cast<std::int64_t>(packets_of(flow) - 1) * payload;
+    }
+    const PacketId packet = allocate_packet();
+    const std::int64_t bytes = payload + network_.nic.header_bytes;
+    packets_[packet] = {.next = none, .qp = qp, .psn = static_cast<std::uint32_t>(sender.next_psn), .in_port = id,
+                        .dst = sender.dst, .hash = sender.hash, .bytes = static_cast<std::uint16_t>(bytes),
+                        .kind = PacketKind::data, .dscp = sender.dscp, .ttl = initial_ttl, .pg = 0, .is_ce = false};
+    if (sender.una_psn == sender.next_psn) sender.last_progress = now_;
+    ++sender.next_psn;
+    queues_[id * priorities + sender.priority].tx_bytes += bytes;
+    ++queues_[id * priorities + sender.priority].tx_frames;
+    send_frame(port, id, packet);
+    if (sender.dcqcn.next_rate != never) {
+      const std::int64_t wire_bytes = bytes + network_.nic.gap_bytes;
+      sender.dcqcn.advance(network_.nic.dcqcn, line_rate, now_);
+      sender.dcqcn.on_sent(network_.nic.dcqcn, line_rate, wire_bytes);
+      sender.next_time = now_ + static_cast<Time>(static_cast<double>(wire_bytes) * 8e12 / sender.dcqcn.rate);
+    }
+    if (!sender.timer_set) {
+      sender.timer_set = true;
+      schedule(port, id, now_ + network_.nic.retransmit_timeout, EventKind::retransmit, qp, 0);
+    }
+    return true;
+  }
+  if (earliest != never) wake_later(port, id, earliest);
+  return false;
+}
+
+void Simulation::nic_receive(PacketId id) {
+  ++delivered_;
+  if (packets_[id].kind == PacketKind::data) {
+    receive_data(id);
+  } else {
+    receive_ack(id);
+  }
+}
+
+void Simulation::receive_data(PacketId id) {
+  const QpId qp = packets_[id].qp;
+  Receiver& receiver = receivers_[qp];
+  if (packets_[id].is_ce && network_.nic.is_dcqcn && now_ >= receiver.next_cnp) {
+    receiver.next_cnp = now_ + network_.nic.cnp_interval;
+    const PacketId cnp = allocate_packet();
+    packets_[cnp] = packets_[id];
+    reply(cnp, PacketKind::cnp);
+  }
+  const std::int32_t distance = psn_distance(packets_[id].psn, receiver.expected_psn);
+  if (distance > 0) {  // a gap: one NAK for it, the packet itself is not kept
+    if (receiver.nak_sent) return free_packet(id);
+    receiver.nak_sent = true;
+    ++injected_;
+    return reply(id, PacketKind::nak);
+  }
+  if (distance < 0) {  // sent again though it had arrived
+    ++injected_;
+    return reply(id, PacketKind::ack);
+  }
+  receiver.nak_sent = false;
+  ++receiver.expected_psn;
+  const bool is_flow_end = receiver.expected_psn == receiver.cursor_end;
+  if (++receiver.unacked >= network_.nic.ack_interval || is_flow_end) {
+    receiver.unacked = 0;
+    ++injected_;
+    reply(id, PacketKind::ack);
+  } else {
+    free_packet(id);
+  }
+  if (!is_flow_end) return;
+  const FlowId flow = qp_flows_[qp_flow_offsets_[qp] + receiver.cursor++];
+  if (qp_flow_offsets_[qp] + receiver.cursor < qp_flow_offsets_[qp + 1]) {
+    receiver.cursor_end += packets_of(qp_flows_[qp_flow_offsets_[qp] + receiver.cursor]);
+  }
+  flow_results_.finish[flow] = now_;
+  complete(flow, true);
+}
+
+// Turns the packet into the receiver's answer and sends it.
+void Simulation::reply(PacketId id, PacketKind kind) {
+  Packet& packet = packets_[id];
+  const Receiver& receiver = receivers_[packet.qp];
+  const NicConfig& nic = network_.nic;
+  const bool is_cnp = kind == PacketKind::cnp;
+  packet.kind = kind;
+  packet.psn = static_cast<std::uint32_t>(receiver.expected_psn);
+  packet.dst = receiver.dst;
+  packet.hash = receiver.hash;
+  packet.bytes = static_cast<std::uint16_t>(is_cnp ? nic.cnp_bytes : nic.ack_bytes);
+  packet.dscp = is_cnp ? nic.cnp_dscp : receiver.dscp;
+  packet.ttl = initial_ttl;
+  packet.is_ce = false;
+  enqueue(receiver.port, is_cnp ? nic.cnp_priority : receiver.priority, id);
+  kick(receiver.port);
+}
+
+void Simulation::receive_ack(PacketId id) {
+  const Packet packet = packets_[id];
+  free_packet(id);
+  Sender& sender = senders_[packet.qp];
+  if (sender.has_failed) return;
+  if (packet.kind == PacketKind::cnp) {
+    ++qp_results_.cnps[packet.qp];
+    sender.dcqcn.advance(network_.nic.dcqcn, static_cast<double>(ports_[sender.port].speed), now_);
+    sender.dcqcn.on_cnp(network_.nic.dcqcn, now_);
+    return;
+  }
+  const std::int32_t progress = psn_distance(packet.psn, sender.una_psn);
+  if (progress > 0) {
+    sender.una_psn += static_cast<std::uint32_t>(progress);
+    sender.next_psn = std::max(sender.next_psn, sender.una_psn);
+    sender.last_progress = now_;
+    sender.retries = 0;
+    const std::uint32_t first = qp_flow_offsets_[packet.qp];
+    while (sender.acked < sender.posted && sender.una_psn >= sender.acked_end) {
+      const FlowId flow = qp_flows_[first + sender.acked++];
+      if (first + sender.acked < qp_flow_offsets_[packet.qp + 1]) {
+        sender.acked_end += packets_of(qp_flows_[first + sender.acked]);
+      }
+      flow_results_.acked[flow] = now_;
+      flow_results_.status[flow] = static_cast<std::uint8_t>(FlowStatus::done);
+      ++flows_done_;
+      --open_flows_;
+      complete(flow, false);
+    }
+  }
+  if (packet.kind == PacketKind::nak && progress >= 0) rewind(packet.qp, sender.una_psn);
+}
+
+// Go-back-N: everything from `psn` on is sent again.
+void Simulation::rewind(QpId qp, std::uint64_t psn) {
+  Sender& sender = senders_[qp];
+  qp_results_.retransmitted[qp] += sender.next_psn - psn;
+  sender.next_psn = psn;
+  const std::uint32_t first = qp_flow_offsets_[qp];
+  while (psn < sender.cursor_end - packets_of(qp_flows_[first + sender.cursor])) {
+    sender.cursor_end -= packets_of(qp_flows_[first + sender.cursor--]);
+  }
+  if (sender.next_psn < sender.limit_psn) {
+    join_round(qp);
+    kick(sender.port);
+  }
+}
+
+void Simulation::retransmit_timer(QpId qp) {
+  Sender& sender = senders_[qp];
+  sender.timer_set = false;
+  if (sender.has_failed || sender.una_psn == sender.next_psn) return;
+  const Time deadline = sender.last_progress + network_.nic.retransmit_timeout;
+  if (deadline <= now_) {
+    ++qp_results_.timeouts[qp];
+    if (sender.retries++ == network_.nic.retry_count) return fail(qp);
+    sender.last_progress = now_;
+  }
+  sender.timer_set = true;
+  schedule(ports_[sender.port], sender.port, sender.last_progress + network_.nic.retransmit_timeout,
+           EventKind::retransmit, qp, 0);
+  if (deadline <= now_) rewind(qp, sender.una_psn);
+}
+
+// Retries are used up: the queue pair goes to the error state and its flows never end.
+void Simulation::fail(QpId qp) {
+  Sender& sender = senders_[qp];
+  sender.has_failed = true;
+  sender.limit_psn = sender.next_psn;
+  for (; sender.acked < sender.posted; ++sender.acked) {
+    const FlowId flow = qp_flows_[qp_flow_offsets_[qp] + sender.acked];
+    flow_results_.status[flow] = static_cast<std::uint8_t>(FlowStatus::failed);
+    --open_flows_;
+  }
+}
+
+// Starts what waited for this flow: at its receiver when it has arrived, at its sender when acknowledged.
+void Simulation::complete(FlowId flow, bool at_receiver) {
+  const NodeId receiver = work_.qp_dst[work_.flow_qp[flow]];
+  for (auto i = dependent_offsets_[flow]; i < dependent_offsets_[flow + 1]; ++i) {
+    const FlowId dependent = dependents_[static_cast<std::size_t>(i)];
+    if ((work_.qp_src[work_.flow_qp[dependent]] == receiver) == at_receiver) make_ready(dependent);
+  }
+}
+
+}  // namespace raddle

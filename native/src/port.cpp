@@ -1,0 +1,144 @@
+// Transmission, pausing and scheduling: the same for the ports of switches and of NICs.
+
+#include <algorithm>
+#include <bit>
+
+#include "raddle/simulation.hpp"
+
+namespace raddle {
+
+// Something changed that may let the port send.
+void Simulation::kick(PortId id) {
+  Port& port = ports_[id];
+  if (now_ < port.busy_until) {
+    wake_later(port, id, port.busy_until);
+  } else {
+    transmit(id);
+  }
+}
+
+void Simulation::wake_later(Port& port, PortId id, Time time) {
+  if (time >= port.wake_at) return;
+  port.wake_at = time;
+  schedule(port, id, time, EventKind::wake, id, 0);
+}
+
+// Precondition: the wire is free.
+void Simulation::transmit(PortId id) {
+  Port& port = ports_[id];
+  if (!port.is_up || port.peer == none) return;
+  if (port.pfc_changed != 0 && send_pause(port, id)) return;
+  if (const unsigned ready = port.active & ~port.paused & 0xFFU) {
+    send_frame(port, id, dequeue(port, id, ready));
+  } else if (port.node < network_.endpoints && !send_data(port, id)) {
+    return;
+  }
+  const bool has_more = (port.active & ~port.paused) != 0 || port.pfc_changed != 0 ||
+                        (port.node < network_.endpoints && round_[port.node] != none);
+  if (has_more && port.busy_until > now_) wake_later(port, id, port.busy_until);
+}
+
+void Simulation::send_frame(Port& port, PortId id, PacketId packet) {
+  const std::int64_t wire_bytes = packets_[packet].bytes + network_.nic.gap_bytes;
+  port.busy_until = now_ + (port.ps_per_byte != 0 ? wire_bytes * static_cast<Time>(port.ps_per_byte)
+                                                  : wire_time(wire_bytes, port.speed));
+  schedule(port, id, port.busy_until + port.arrive_delay, EventKind::arrive, port.peer, packet);
+}
+
+// A PFC frame goes before all others (IEEE 802.1Q-2022, 36.2) and takes its own time on the wire.
+bool Simulation::send_pause(Port& port, PortId id) {
+  const std::uint32_t masks = static_cast<std::uint32_t>(port.pfc_changed) << 8 | port.pfc_xoff;
+  port.pfc_changed = 0;
+  port.busy_until = now_ + wire_time(network_.nic.pause_bytes + network_.nic.gap_bytes, port.speed);
+  schedule(port, id, port.busy_until + port.propagation + network_.nic.pfc_reaction, EventKind::pause,
+           port.peer, masks);
+  if (port.active != 0 || (port.node < network_.endpoints && round_[port.node] != none)) {
+    wake_later(port, id, port.busy_until);
+  }
+  return true;
+}
+
+void Simulation::receive_pause(PortId id, std::uint32_t masks) {
+  Port& port = ports_[id];
+  if (!port.is_up) return;
+  const bool is_switch = port.node >= network_.endpoints;
+  for (unsigned priority = 0; priority < priorities; ++priority) {
+    if ((masks >> 8 >> priority & 1U) == 0) continue;
+    unsigned queue = priority;
+    if (is_switch) {
+      // A switch halts only priorities it has PFC enabled for (SONiC PORT_QOS_MAP.pfc_enable).
+      if ((port.pfc_enable >> priority & 1U) == 0) continue;
+      queue = switches_[port.node - network_.endpoints].qos[port.qos].pfc_to_queue[priority];
+    }
+    const auto bit = static_cast<std::uint8_t>(1U << queue);
+    const std::size_t at = id * priorities + queue;
+    const bool is_paused = (port.paused & bit) != 0;
+    if ((masks >> priority & 1U) != 0 && !is_paused) {
+      port.paused = static_cast<std::uint8_t>(port.paused | bit);
+      pause_since_[at] = now_;
+      ++pauses_[at];
+    } else if ((masks >> priority & 1U) == 0 && is_paused) {
+      port.paused = static_cast<std::uint8_t>(port.paused & ~bit);
+      pause_total_[at] += now_ - pause_since_[at];
+    }
+  }
+  kick(id);
+}
+
+void Simulation::enqueue(PortId id, unsigned queue, PacketId packet) {
+  Port& port = ports_[id];
+  Queue& q = queues_[id * priorities + queue];
+  packets_[packet].next = none;
+  if (q.head == none) {
+    q.head = packet;
+    port.active = static_cast<std::uint8_t>(port.active | 1U << queue);
+  } else {
+    packets_[q.tail].next = packet;
+  }
+  q.tail = packet;
+  q.bytes += packets_[packet].bytes;
+  q.max_bytes = std::max(q.max_bytes, q.bytes);
+}
+
+// Takes the next packet of one of the `ready` queues (not empty) and gives its buffer back.
+PacketId Simulation::dequeue(Port& port, PortId id, unsigned ready) {
+  const unsigned queue = pick_queue(port, id, ready);
+  Queue& q = queues_[id * priorities + queue];
+  const PacketId packet = q.head;
+  const Packet& record = packets_[packet];
+  q.head = record.next;
+  if (q.head == none) port.active = static_cast<std::uint8_t>(port.active & ~(1U << queue));
+  q.bytes -= record.bytes;
+  q.tx_bytes += record.bytes;
+  ++q.tx_frames;
+  if (port.node >= network_.endpoints) {
+    SwitchNode& node = switches_[port.node - network_.endpoints];
+    if (q.profile != none) node.pool_used[node.profiles[q.profile].pool] -= record.bytes;
+    release(record);
+  }
+  return packet;
+}
+
+// Strict queues first, highest number first; the others by deficit round robin.
+// SOURCE: M. Shreedhar, G. Varghese, "Efficient fair queuing using deficit round robin", SIGCOMM 1995.
+unsigned Simulation::pick_queue(Port& port, PortId id, unsigned ready) {
+  if (const unsigned strict = ready & port.strict) return static_cast<unsigned>(std::bit_width(strict)) - 1;
+  if (std::has_single_bit(ready)) return static_cast<unsigned>(std::countr_zero(ready));
+  for (;;) {
+    Queue& q = queues_[id * priorities + port.round];
+    if ((ready >> port.round & 1U) != 0) {
+      const std::int64_t bytes = packets_[q.head].bytes;
+      if (q.deficit >= bytes) {
+        q.deficit -= bytes;
+        return port.round;
+      }
+    } else {
+      q.deficit = 0;
+    }
+    port.round = (port.round + 1U) % priorities;
+    Queue& next = queues_[id * priorities + port.round];
+    if ((ready >> port.round & 1U) != 0) next.deficit += next.quantum;
+  }
+}
+
+}  // namespace raddle

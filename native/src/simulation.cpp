@@ -1,0 +1,220 @@
+#include "raddle/simulation.hpp"
+
+#include <stdexcept>
+
+namespace raddle {
+
+namespace {
+
+// The offsets of a compressed sparse row table, from how many entries each row has.
+template <typename Offset>
+std::vector<Offset> offsets_of(const std::vector<Offset>& counts) {
+  std::vector<Offset> offsets(counts.size() + 1, 0);
+  for (std::size_t i = 0; i < counts.size(); ++i) offsets[i + 1] = offsets[i] + counts[i];
+  return offsets;
+}
+
+std::uint64_t whole_ps_per_byte(std::int64_t speed) {
+  constexpr std::int64_t byte_ps = 8'000'000'000'000;
+  return speed > 0 && byte_ps % speed == 0 ? static_cast<std::uint64_t>(byte_ps / speed) : 0;
+}
+
+}  // namespace
+
+Simulation::Simulation(const NetworkConfig& network, const Workload& work)
+    : network_(network), work_(work), ports_(network.ports.size()),
+      queues_(network.ports.size() * priorities), pgs_(network.ports.size() * priorities),
+      switches_(network.switches), round_(network.endpoints, none),
+      drops_(network.ports.size() * drop_reasons, 0), marking_counter_(network.ports.size(), 0),
+      pauses_(network.ports.size() * priorities, 0),
+      pause_since_(network.ports.size() * priorities, never),
+      pause_total_(network.ports.size() * priorities, 0) {
+  const std::size_t flows = work_.flow_qp.size();
+  const std::size_t qps = work_.qp_src.size();
+  for (PortId id = 0; id < ports_.size(); ++id) {
+    const PortConfig& config = network_.ports[id];
+    Port& port = ports_[id];
+    port.node = config.node;
+    port.peer = config.peer;
+    port.speed = config.speed;
+    port.ps_per_byte = whole_ps_per_byte(config.speed);
+    port.propagation = port.arrive_delay = config.propagation;
+    if (config.peer != none) {
+      const NodeId far = network_.ports[config.peer].node;
+      if (far >= network_.endpoints) {
+        port.arrive_delay += network_.pipeline_latency[far - network_.endpoints];
+      }
+    }
+    if (config.node >= network_.endpoints) {
+      SwitchNode& node = switches_[config.node - network_.endpoints];
+      if (id == 0 || network_.ports[id - 1].node != config.node) node.first_port = id;
+    } else if (config.node != id) {
+      throw std::invalid_argument("endpoint e must have port e and no other");
+    }
+  }
+  for (NodeId i = 0; i < network_.switches; ++i) switches_[i].fib.assign(network_.endpoints, none);
+
+  std::vector<std::uint32_t> per_qp(qps, 0);
+  for (const QpId qp : work_.flow_qp) ++per_qp[qp];
+  qp_flow_offsets_ = offsets_of(per_qp);
+  qp_flows_.resize(flows);
+  std::vector<std::uint32_t> fill(qp_flow_offsets_.begin(), qp_flow_offsets_.end() - 1);
+  for (FlowId flow = 0; flow < flows; ++flow) qp_flows_[fill[work_.flow_qp[flow]]++] = flow;
+
+  senders_.resize(qps);
+  receivers_.resize(qps);
+  for (QpId qp = 0; qp < qps; ++qp) {
+    Sender& sender = senders_[qp];
+    sender.port = work_.qp_src[qp];
+    sender.dst = work_.qp_dst[qp];
+    sender.hash = work_.qp_hash[qp];
+    sender.dscp = work_.qp_dscp[qp];
+    sender.priority = work_.qp_priority[qp];
+    sender.dcqcn.rate = sender.dcqcn.target = static_cast<double>(ports_[sender.port].speed);
+    Receiver& receiver = receivers_[qp];
+    receiver.port = work_.qp_dst[qp];
+    receiver.dst = work_.qp_src[qp];
+    receiver.hash = work_.qp_ack_hash[qp];
+    receiver.dscp = sender.dscp;
+    receiver.priority = sender.priority;
+    if (per_qp[qp] > 0) {
+      receiver.cursor_end = packets_of(qp_flows_[qp_flow_offsets_[qp]]);
+      sender.cursor_end = sender.acked_end = receiver.cursor_end;
+    }
+  }
+  flow_results_.start.assign(flows, never);
+  flow_results_.finish.assign(flows, never);
+  flow_results_.acked.assign(flows, never);
+  flow_results_.status.assign(flows, static_cast<std::uint8_t>(FlowStatus::waiting));
+  qp_results_.retransmitted.assign(qps, 0);
+  qp_results_.timeouts.assign(qps, 0);
+  qp_results_.cnps.assign(qps, 0);
+  qp_results_.drops.assign(qps, 0);
+  qp_results_.drop_port.assign(qps, none);
+  qp_results_.drop_reason.assign(qps, 0);
+
+  waits_.resize(flows);
+  std::vector<std::int64_t> per_flow(flows, 0);
+  for (const FlowId dep : work_.dep_ids) ++per_flow[dep];
+  dependent_offsets_ = offsets_of(per_flow);
+  dependents_.resize(work_.dep_ids.size());
+  std::vector<std::int64_t> next(dependent_offsets_.begin(), dependent_offsets_.end() - 1);
+  for (FlowId flow = 0; flow < flows; ++flow) {
+    for (auto i = work_.dep_offsets[flow]; i < work_.dep_offsets[flow + 1]; ++i) {
+      dependents_[static_cast<std::size_t>(next[work_.dep_ids[static_cast<std::size_t>(i)]]++)] = flow;
+    }
+    waits_[flow] = static_cast<std::uint32_t>(work_.dep_offsets[flow + 1] - work_.dep_offsets[flow]) + 1;
+    ++open_flows_;  // its start event
+    const PortId port = work_.qp_src[work_.flow_qp[flow]];
+    schedule(ports_[port], port, work_.flow_start[flow], EventKind::start, flow, 0);
+  }
+}
+
+void Simulation::schedule(Port& by, PortId by_id, Time time, EventKind kind, std::uint32_t id,
+                          std::uint32_t data) {
+  const std::uint64_t order = static_cast<std::uint64_t>(by_id) << 40 | by.sequence++;
+  events_.push({time, order, event_target(kind, id), data});
+}
+
+std::uint64_t Simulation::advance(Time until, std::uint64_t max_events) {
+  std::uint64_t count = 0;
+  Event event;
+  while (count < max_events && open_flows_ > 0) {
+    if (!events_.pop(until, event)) {
+      if (until != never) now_ = until;
+      break;
+    }
+    now_ = event.time;
+    dispatch(event);
+    ++count;
+  }
+  return count;
+}
+
+void Simulation::dispatch(const Event& event) {
+  const std::uint32_t id = event.id();
+  switch (event.kind()) {
+    case EventKind::arrive: {
+      const Port& port = ports_[id];
+      if (!port.is_up) {
+        drop(id, event.data, DropReason::link_down);
+      } else if (port.node < network_.endpoints) {
+        nic_receive(event.data);
+      } else {
+        switch_receive(id, event.data);
+      }
+      break;
+    }
+    case EventKind::wake: {
+      Port& port = ports_[id];
+      if (port.wake_at == event.time) port.wake_at = never;
+      if (port.busy_until <= now_) transmit(id);
+      break;
+    }
+    case EventKind::pause:
+      receive_pause(id, event.data);
+      break;
+    case EventKind::retransmit:
+      retransmit_timer(id);
+      break;
+    case EventKind::start:
+      --open_flows_;
+      make_ready(id);
+      break;
+  }
+}
+
+PacketId Simulation::allocate_packet() {
+  ++injected_;
+  if (free_packet_ == none) {
+    packets_.emplace_back();
+    return static_cast<PacketId>(packets_.size() - 1);
+  }
+  const PacketId id = free_packet_;
+  free_packet_ = packets_[id].next;
+  --free_packets_;
+  return id;
+}
+
+void Simulation::free_packet(PacketId id) {
+  packets_[id].next = free_packet_;
+  free_packet_ = id;
+  ++free_packets_;
+}
+
+void Simulation::drop(PortId port, PacketId id, DropReason reason) {
+  const QpId qp = packets_[id].qp;
+  ++drops_[port * drop_reasons + static_cast<unsigned>(reason)];
+  ++qp_results_.drops[qp];
+  qp_results_.drop_port[qp] = port;
+  qp_results_.drop_reason[qp] = static_cast<std::uint8_t>(reason);
+  ++dropped_;
+  free_packet(id);
+}
+
+void Simulation::set_link(PortId port, bool is_up) {
+  for (const PortId end : {port, ports_[port].peer}) {
+    if (end == none) continue;
+    Port& side = ports_[end];
+    side.is_up = is_up;
+    if (is_up) {
+      kick(end);
+      continue;
+    }
+    while (side.active != 0) drop(end, dequeue(side, end, side.active), DropReason::link_down);
+    for (unsigned q = 0; q < priorities; ++q) {
+      if (side.paused >> q & 1U) pause_total_[end * priorities + q] += now_ - pause_since_[end * priorities + q];
+    }
+    side.paused = side.pfc_changed = 0;
+  }
+}
+
+std::vector<Time> Simulation::pause_time() const {
+  std::vector<Time> total = pause_total_;
+  for (std::size_t i = 0; i < total.size(); ++i) {
+    if (ports_[i / priorities].paused >> (i % priorities) & 1U) total[i] += now_ - pause_since_[i];
+  }
+  return total;
+}
+
+}  // namespace raddle

@@ -1,0 +1,209 @@
+// A shared-buffer switch: forwarding, admission, PFC and ECN.
+//
+// A frame is counted in the buffer from the moment it has passed the pipeline until its transmission
+// starts. The threshold of a lossless priority group follows the dynamic threshold; what arrives above it
+// goes to headroom and pauses the sender.
+// SOURCE: A. Choudhury, E. Hahne, "Dynamic queue length thresholds for shared-memory packet switches",
+// IEEE/ACM ToN 1998; SAI buffer attributes (saibuffer.h) for xon, xon offset and xoff.
+
+#include <algorithm>
+
+#include "raddle/simulation.hpp"
+
+namespace raddle {
+
+namespace {
+
+// alpha * free, alpha = 2**exponent.
+std::int64_t scaled(std::int64_t free, int exponent) {
+  free = std::max<std::int64_t>(free, 0);
+  return exponent >= 0 ? free << exponent : free >> -exponent;
+}
+
+std::int64_t threshold(const ProfileConfig& profile, const PoolConfig& pool, std::int64_t used) {
+  return profile.is_dynamic ? scaled(pool.size - used, profile.dynamic_th) : profile.static_th;
+}
+
+std::int64_t shared_part(std::int64_t used, const ProfileConfig& profile) {
+  return std::max<std::int64_t>(used - profile.reserved, 0);
+}
+
+}  // namespace
+
+PortId Simulation::route(const SwitchNode& node, NodeId dst, std::uint32_t hash) const {
+  const std::uint32_t group = node.fib[dst];
+  if (group == none) return none;
+  const std::uint32_t first = node.group_offsets[group];
+  const std::uint32_t count = node.group_offsets[group + 1] - first;
+  if (count == 0) return none;
+  const std::uint32_t member = count == 1 ? 0 : (hash ^ node.hash_seed) % count;
+  return node.first_port + node.group_ports[first + member];
+}
+
+void Simulation::switch_receive(PortId in, PacketId id) {
+  Packet& packet = packets_[id];
+  const Port& in_port = ports_[in];
+  SwitchNode& node = switches_[in_port.node - network_.endpoints];
+  if (--packet.ttl == 0) return drop(in, id, DropReason::ttl);
+  const PortId out = route(node, packet.dst, packet.hash);
+  if (out == none || node.qos.empty()) return drop(in, id, DropReason::no_route);
+  const Port& out_port = ports_[out];
+  if (!out_port.is_up || out_port.peer == none) return drop(out, id, DropReason::link_down);
+
+  const unsigned tc = node.qos[in_port.qos].dscp_to_tc[packet.dscp];
+  const unsigned pg = node.qos[in_port.qos].tc_to_pg[tc];
+  const unsigned queue_index = node.qos[out_port.qos].tc_to_queue[tc];
+  Queue& queue = queues_[out * priorities + queue_index];
+  if (queue.profile != none) {
+    const ProfileConfig& profile = node.profiles[queue.profile];
+    const std::int64_t used = node.pool_used[profile.pool];
+    if (shared_part(queue.bytes + packet.bytes, profile) > threshold(profile, node.pools[profile.pool], used)) {
+      return drop(out, id, DropReason::egress_buffer);
+    }
+  }
+  if (!admit(node, in, pg, packet.bytes)) return drop(in, id, DropReason::ingress_buffer);
+  if (queue.profile != none) node.pool_used[node.profiles[queue.profile].pool] += packet.bytes;
+  packet.in_port = in;
+  packet.pg = static_cast<std::uint8_t>(pg);
+  if (queue.wred != none && marks(node, out, queue)) {
+    packet.is_ce = true;
+    ++queue.marks;
+  }
+  enqueue(out, queue_index, id);
+  kick(out);
+}
+
+// Counts `bytes` in the priority group, or in its headroom when it is above its threshold.
+bool Simulation::admit(SwitchNode& node, PortId in, unsigned pg_index, std::int64_t bytes) {
+  PriorityGroup& pg = pgs_[in * priorities + pg_index];
+  if (pg.profile == none) return false;
+  const ProfileConfig& profile = node.profiles[pg.profile];
+  const PoolConfig& pool = node.pools[profile.pool];
+  std::int64_t& pool_used = node.pool_used[profile.pool];
+  const std::int64_t shared = shared_part(pg.used + bytes, profile);
+  const std::int64_t growth = shared - shared_part(pg.used, profile);
+  if (shared <= threshold(profile, pool, pool_used) && pool_used + growth <= pool.size) {
+    pg.used += bytes;
+    pool_used += growth;
+  } else {
+    std::int64_t& pool_headroom = node.pool_headroom[profile.pool];
+    if (pg.headroom + bytes > profile.headroom) return false;
+    if (pool.headroom > 0 && pool_headroom + bytes > pool.headroom) return false;
+    pg.headroom += bytes;
+    pool_headroom += bytes;
+    if (!pg.is_xoff && (ports_[in].pfc_enable >> pg_index & 1U) != 0) {
+      pg.is_xoff = true;
+      change_pause(in, pg_index, true);
+    }
+  }
+  pg.max_bytes = std::max(pg.max_bytes, pg.used + pg.headroom);
+  return true;
+}
+
+// Gives back a packet's buffer, headroom first, and lets the sender go on when there is room again.
+void Simulation::release(const Packet& packet) {
+  PriorityGroup& pg = pgs_[packet.in_port * priorities + packet.pg];
+  const std::int64_t from_headroom = std::min<std::int64_t>(pg.headroom, packet.bytes);
+  const std::int64_t used = pg.used;
+  pg.headroom -= from_headroom;
+  pg.used = std::max<std::int64_t>(used - (packet.bytes - from_headroom), 0);
+  if (pg.profile == none) return;
+  SwitchNode& node = switches_[ports_[packet.in_port].node - network_.endpoints];
+  const ProfileConfig& profile = node.profiles[pg.profile];
+  const std::int64_t shared = shared_part(pg.used, profile);
+  node.pool_headroom[profile.pool] -= from_headroom;
+  node.pool_used[profile.pool] -= shared_part(used, profile) - shared;
+  if (!pg.is_xoff || pg.headroom > 0) return;
+  const std::int64_t limit = threshold(profile, node.pools[profile.pool], node.pool_used[profile.pool]);
+  if (shared <= std::max(limit - profile.xon_offset, profile.xon)) {
+    pg.is_xoff = false;
+    change_pause(packet.in_port, packet.pg, false);
+  }
+}
+
+// Tells the sender at the far end of `id` to stop or go on; the frame leaves when the wire is free.
+void Simulation::change_pause(PortId id, unsigned priority, bool is_xoff) {
+  Port& port = ports_[id];
+  const unsigned bit = 1U << priority;
+  port.pfc_changed = static_cast<std::uint8_t>(port.pfc_changed | bit);
+  port.pfc_xoff = static_cast<std::uint8_t>(is_xoff ? port.pfc_xoff | bit : port.pfc_xoff & ~bit);
+  wake_later(port, id, std::max(now_, port.busy_until));
+}
+
+// RED on the length of the queue that the packet joins.
+// SOURCE: DCQCN (SIGCOMM 2015), section 3.1, congestion point.
+bool Simulation::marks(const SwitchNode& node, PortId out, const Queue& queue) {
+  const WredConfig& wred = node.wred[queue.wred];
+  if (!wred.marks || queue.bytes <= wred.min_bytes) return false;
+  if (queue.bytes > wred.max_bytes) return true;
+  const double chance = wred.probability * static_cast<double>(queue.bytes - wred.min_bytes) /
+                        static_cast<double>(std::max<std::int64_t>(wred.max_bytes - wred.min_bytes, 1));
+  const std::uint64_t bits = random_bits(network_.seed, out, marking_counter_[out]++);
+  return static_cast<double>(bits >> 11) * 0x1.0p-53 < chance;
+}
+
+void Simulation::set_switch(NodeId index, const SwitchConfig& state) {
+  SwitchNode& node = switches_[index];
+  node.hash_seed = state.hash_seed;
+  node.fib = state.fib;
+  node.group_offsets = state.group_offsets;
+  node.group_ports = state.group_ports;
+  node.qos = state.qos;
+  node.pools = state.pools;
+  node.profiles = state.profiles;
+  node.wred = state.wred;
+  for (std::size_t i = 0; i < state.ports.size(); ++i) {
+    const SwitchPortConfig& config = state.ports[i];
+    const auto id = static_cast<PortId>(node.first_port + i);
+    Port& port = ports_[id];
+    port.qos = config.qos;
+    port.pfc_enable = config.pfc_enable;
+    port.strict = 0;
+    for (unsigned q = 0; q < priorities; ++q) {
+      pgs_[id * priorities + q].profile = config.pg_profile[q];
+      Queue& queue = queues_[id * priorities + q];
+      queue.profile = config.queue_profile[q];
+      queue.wred = config.queue_wred[q];
+      queue.quantum = static_cast<std::int64_t>(config.queue_weight[q]) * 512;
+      if (config.queue_weight[q] == 0) port.strict = static_cast<std::uint8_t>(port.strict | 1U << q);
+    }
+  }
+  // Pools are counted anew from what the buffers hold, since a profile may have moved to another pool.
+  node.pool_used.assign(node.pools.size(), 0);
+  node.pool_headroom.assign(node.pools.size(), 0);
+  for (std::size_t i = node.first_port * priorities; i < (node.first_port + state.ports.size()) * priorities; ++i) {
+    if (const PriorityGroup& pg = pgs_[i]; pg.profile != none) {
+      const ProfileConfig& profile = node.profiles[pg.profile];
+      node.pool_used[profile.pool] += shared_part(pg.used, profile);
+      node.pool_headroom[profile.pool] += pg.headroom;
+    }
+    if (queues_[i].profile != none) {
+      node.pool_used[node.profiles[queues_[i].profile].pool] += queues_[i].bytes;
+    }
+  }
+  for (std::size_t i = 0; i < state.ports.size(); ++i) {
+    const auto id = static_cast<PortId>(node.first_port + i);
+    if (ports_[id].is_up != state.ports[i].is_up) set_link(id, state.ports[i].is_up);
+  }
+}
+
+std::vector<PortId> Simulation::trace(QpId qp, bool is_ack) const {
+  const Sender& sender = senders_[qp];
+  const Receiver& receiver = receivers_[qp];
+  const NodeId dst = is_ack ? receiver.dst : sender.dst;
+  const std::uint32_t hash = is_ack ? receiver.hash : sender.hash;
+  std::vector<PortId> path;
+  PortId out = is_ack ? receiver.port : sender.port;
+  for (int hops = 0; hops < 64; ++hops) {
+    const Port& port = ports_[out];
+    if (!port.is_up || port.peer == none) break;
+    path.push_back(out);
+    const NodeId at = ports_[port.peer].node;
+    if (at < network_.endpoints) break;
+    out = route(switches_[at - network_.endpoints], dst, hash);
+    if (out == none) break;
+  }
+  return path;
+}
+
+}  // namespace raddle

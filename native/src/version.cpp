@@ -1,1 +1,0 @@
-namespace raddle { const char* version() { return "0.1.0"; } }

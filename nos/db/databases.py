@@ -1,0 +1,42 @@
+"""The databases of a switch: CONFIG_DB, APPL_DB, STATE_DB and COUNTERS_DB, as values.
+
+Every database is `table -> key -> field -> value`, with the values as strings like in Redis. A snapshot is
+never changed in place: a writer makes a new one that shares what it did not touch, and swaps it in, so that
+readers in other threads need no lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+ConfigValue = str | list[str]
+"""A field of CONFIG_DB: a string, or a list for a leaf-list (Redis keeps it as `name@`, comma joined)."""
+
+ConfigEntry = dict[str, ConfigValue]
+ConfigTable = dict[str, ConfigEntry]
+ConfigDb = dict[str, ConfigTable]
+"""CONFIG_DB in the form of config_db.json: keys of several parts are joined with `|`."""
+
+HashDb = dict[str, dict[str, dict[str, str]]]
+"""APPL_DB, STATE_DB or COUNTERS_DB: table -> key -> hash of strings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Databases:
+    """One consistent snapshot of a switch's databases. COUNTERS_DB holds what a simulation reports."""
+
+    config: ConfigDb
+    appl: HashDb
+    state: HashDb
+    counters: HashDb
+
+    def by_name(self, name: str) -> Mapping[str, Mapping[str, Mapping[str, ConfigValue]]] | None:
+        """The database that SONiC calls `name`; None if this switch has none of that name."""
+        databases: dict[str, Mapping[str, Mapping[str, Mapping[str, ConfigValue]]]] = {
+            "CONFIG_DB": self.config,
+            "APPL_DB": self.appl,
+            "STATE_DB": self.state,
+            "COUNTERS_DB": self.counters,
+        }
+        return databases.get(name)

@@ -1,0 +1,150 @@
+"""The Generic Config Updater: which changes of CONFIG_DB a running SONiC switch accepts.
+
+Source: sonic-utilities generic_config_updater (change applier, field operation validators and their
+configuration file). The texts of refusals are GCU's; what libyang finds follows on lines of its own, where a
+real switch only logs it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from nos.db.databases import ConfigDb, HashDb
+from nos.db.patch import PatchError, PatchOp, apply_operations, difference
+from nos.db.schema import TABLES, Violation, read_config, validate
+
+_KNOWN_SKUS = re.compile(
+    r"nokia-ixr7220-h[345]|nokia-ixr7250e-36x[14]00g|arista-(7060cx-32s|7260cx3|7060x6-64|7050)|force10-s6|"
+    r"celestica-dx010|seastone-dx010|(acs|mellanox)-(msn|sn)[2345]",
+    re.IGNORECASE,
+)
+"""HwSkus that GCU knows the ASIC of (gcu_field_operation_validators.conf.json); others may not be tuned."""
+
+_NEVER_REMOVED = (("PFC_WD", "GLOBAL"), ("LOOPBACK_INTERFACE", "Loopback0"))
+_VALIDATORS = "generic_config_updater.field_operation_validators"
+_PROFILE_FIELDS = {
+    "dynamic_th": ("replace",),
+    "xoff": ("replace",),
+    "packet_discard_action": ("add", "replace"),
+}
+_WATCHDOG_FIELDS = ("restoration_time", "detection_time", "action")
+_SHOWN_VIOLATIONS = 20
+
+
+def apply_patch(config: ConfigDb, operations: list[PatchOp], state: HashDb) -> ConfigDb:
+    """CONFIG_DB after a patch that GCU accepts; all of it or nothing.
+
+    `state` is STATE_DB, which says which speeds and FEC modes a port has.
+
+    Raises:
+        PatchError: the patch is refused.
+    """
+    try:
+        target, malformed = read_config(apply_operations(config, operations))
+    except PatchError as error:
+        raise PatchError(f"Error: {error}") from None
+    _check_target(config, target, malformed, state)
+    return target
+
+
+def replace_config(config: ConfigDb, document: object, state: HashDb) -> ConfigDb:
+    """CONFIG_DB replaced as a whole by a config_db.json document, as `config replace` does it.
+
+    Raises:
+        PatchError: the document, or the change to it, is refused.
+    """
+    target, malformed = read_config(document)
+    _check_target(config, target, malformed, state)
+    return target
+
+
+def _check_target(config: ConfigDb, target: ConfigDb, malformed: list[Violation], state: HashDb) -> None:
+    if malformed:
+        raise _invalid(malformed)
+    for operation in difference(config, target):
+        _check_operation(operation, config, state)
+    empty = [name for name, table in target.items() if not table]
+    if empty:
+        plural = "s" if len(empty) > 1 else ""
+        raise PatchError(
+            "Error: Given patch is not valid because it will result in empty tables which is not allowed in "
+            f"ConfigDb. Table{plural}: {', '.join(empty)}"
+        )
+    unknown = [name for name in target if name not in TABLES]
+    if unknown:
+        raise PatchError(
+            "Error: Given patch is not valid because it has changes to tables without YANG models. "
+            f"Table{'s' if len(unknown) > 1 else ''}: {', '.join(unknown)}"
+        )
+    if violations := validate(target):
+        raise _invalid(violations)
+
+
+def _invalid(violations: Iterable[Violation]) -> PatchError:
+    lines = [f"{path}: {message}" for path, message in violations]
+    if len(lines) > _SHOWN_VIOLATIONS:
+        lines[_SHOWN_VIOLATIONS:] = [f"and {len(lines) - _SHOWN_VIOLATIONS} more"]
+    head = "Error: Given patch will produce invalid config. Error: Data Loading Failed"
+    return PatchError("\n".join([head, *lines]))
+
+
+def _check_operation(operation: PatchOp, config: ConfigDb, state: HashDb) -> None:
+    """GCU's field operation validators, on one operation of the difference."""
+    if operation.op == "remove" and operation.path in _NEVER_REMOVED:
+        raise PatchError(
+            "Error: Given patch operation is invalid. Operation: remove is illegal on field: "
+            + operation.pointer
+        )
+    table = operation.path[0]
+    if table == "BUFFER_POOL":
+        raise _illegal(table, "rdma_config_update_validator")
+    if table == "BUFFER_PROFILE" and not _may_tune_profile(operation, config):
+        raise _illegal(table, "buffer_profile_config_update_validator")
+    if table == "PFC_WD" and not _may_change_watchdog(operation, config):
+        raise _illegal(table, "rdma_config_update_validator")
+    if table == "PORT" and not _port_supports(operation, state):
+        raise _illegal(table, "port_config_update_validator")
+
+
+def _illegal(table: str, validator: str) -> PatchError:
+    return PatchError(
+        f"Error: Modification of {table} table is illegal- validating function {_VALIDATORS}.{validator} "
+        "returned False"
+    )
+
+
+def _is_known_sku(config: ConfigDb) -> bool:
+    hwsku = config.get("DEVICE_METADATA", {}).get("localhost", {}).get("hwsku", "")
+    return bool(_KNOWN_SKUS.match(str(hwsku)))
+
+
+def _may_tune_profile(operation: PatchOp, config: ConfigDb) -> bool:
+    """Whole profiles come and go on any switch; single fields are tuned on known HwSkus only."""
+    if len(operation.path) <= 2:
+        return True
+    return _is_known_sku(config) and operation.op in _PROFILE_FIELDS.get(operation.path[2], ())
+
+
+def _may_change_watchdog(operation: PatchOp, config: ConfigDb) -> bool:
+    if not _is_known_sku(config):
+        return False
+    # GCU drops the path's elements that have a digit in them, which are the ports.
+    name = "/".join(part for part in operation.path[1:] if not any(map(str.isdigit, part))).lower()
+    names = [name]
+    if isinstance(operation.value, Mapping):
+        names = [f"{name}/{field}".lstrip("/") for field in operation.value]
+    return all(field in (*_WATCHDOG_FIELDS, "global/poll_interval", "") for field in names)
+
+
+def _port_supports(operation: PatchOp, state: HashDb) -> bool:
+    """Speed and FEC must be among those that STATE_DB lists for the port."""
+    if operation.op == "remove" or len(operation.path) < 2:
+        return True
+    known = state.get("PORT_TABLE", {}).get(operation.path[1], {})
+    value = operation.value
+    wanted = value if isinstance(value, Mapping) else {operation.path[-1]: value}
+    for field, supported in (("speed", "supported_speeds"), ("fec", "supported_fecs")):
+        if field in wanted and supported in known and wanted[field] not in known[supported].split(","):
+            return False
+    return True

@@ -1,0 +1,160 @@
+"""All simulated switches of a fabric in one process, each with its own gNMI endpoint."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import threading
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+import grpc.aio
+from finsy.proto.gnmi1 import gnmi_pb2_grpc
+
+from nos.server.gnmi import GnmiService
+from nos.switch import BootConfig, SimulatedSwitch
+from raddle.errors import Diagnostic, InputError
+
+MAX_MESSAGE_BYTES = 64 * 2**20
+_OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.so_reuseport", 0),  # A port that is taken is an error, not a second listener.
+)
+
+
+class SwitchFarm:
+    """The switches of a fabric, serving while the context is open.
+
+    One background thread runs the event loop of all servers. Connections are plain text, which is why only
+    a loopback address can be bound.
+
+        with SwitchFarm(boots, carriers) as farm:
+            farm.addresses["leaf0"]          # "127.0.0.1:40123"
+            farm.switches["leaf0"].state()   # what leaf0 forwards with
+
+    Attributes:
+        switches: by name; their state can be read from any thread, also after the farm has stopped.
+        addresses: `host:port` by switch name; empty while the farm is not running.
+    """
+
+    def __init__(
+        self,
+        boots: Mapping[str, BootConfig],
+        carriers: Mapping[str, frozenset[str]],
+        host: str = "127.0.0.1",
+        ports: Mapping[str, int] | None = None,
+    ) -> None:
+        """Boot every switch.
+
+        Args:
+            boots: boot configuration by switch name.
+            carriers: the ports with light, by switch name.
+            host: loopback address to bind.
+            ports: TCP port by switch name; a switch that is missing gets a free one.
+
+        Raises:
+            InputError: a configuration is refused (all problems of all switches), or `host` is not a
+                loopback address.
+        """
+        if not _is_loopback(host):
+            raise InputError.of(
+                "not-loopback",
+                f"cannot bind '{host}': connections are plain text, so the address must be a loopback one",
+                "use 127.0.0.1",
+            )
+        self._host = host
+        self._ports = dict(ports or {})
+        self.switches: dict[str, SimulatedSwitch] = _boot(boots, carriers)
+        self.addresses: dict[str, str] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._servers: list[grpc.aio.Server] = []
+
+    def __enter__(self) -> SwitchFarm:
+        loop = asyncio.new_event_loop()
+        loop.set_exception_handler(_ignore_shared_poller)
+        self._loop = loop
+        self._thread = threading.Thread(target=loop.run_forever, name="switch-farm", daemon=True)
+        self._thread.start()
+        try:
+            asyncio.run_coroutine_threadsafe(self._start(), loop).result()
+        except BaseException:
+            self._shut_down()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._shut_down()
+
+    async def _start(self) -> None:
+        for name, switch in self.switches.items():
+            server = grpc.aio.server(options=_OPTIONS)
+            gnmi_pb2_grpc.add_gNMIServicer_to_server(GnmiService(switch), server)
+            wanted = f"{_bracketed(self._host)}:{self._ports.get(name, 0)}"
+            try:
+                port = server.add_insecure_port(wanted)
+            except RuntimeError:
+                raise InputError.of(
+                    "port-in-use", f"{name}: cannot listen on {wanted}", "choose another port"
+                ) from None
+            self._servers.append(server)
+            await server.start()
+            self.addresses[name] = f"{_bracketed(self._host)}:{port}"
+
+    async def _stop(self) -> None:
+        await asyncio.gather(*(server.stop(grace=None) for server in self._servers))
+
+    def _shut_down(self) -> None:
+        loop, thread = self._loop, self._thread
+        if loop is None or thread is None:
+            return
+        asyncio.run_coroutine_threadsafe(self._stop(), loop).result()
+        self._servers.clear()
+        self.addresses.clear()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+        self._loop = self._thread = None
+
+
+def _boot(
+    boots: Mapping[str, BootConfig], carriers: Mapping[str, frozenset[str]]
+) -> dict[str, SimulatedSwitch]:
+    switches: dict[str, SimulatedSwitch] = {}
+    problems: list[Diagnostic] = []
+    for name, boot in boots.items():
+        try:
+            switches[name] = SimulatedSwitch(name, boot, carriers.get(name, frozenset()))
+        except InputError as error:
+            problems += error.diagnostics
+    if problems:
+        raise InputError(problems)
+    return switches
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _ignore_shared_poller(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Report what goes wrong in the loop, but for grpc's poller.
+
+    All event loops of a process share grpc.aio's completion queue and its wake-up pipe. Where another thread
+    uses grpc.aio too, a loop can find the pipe already emptied by the other, which is harmless.
+    """
+    if not isinstance(context.get("exception"), BlockingIOError):
+        loop.default_exception_handler(context)

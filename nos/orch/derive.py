@@ -1,0 +1,54 @@
+"""The one function from databases to `SwitchState`."""
+
+from __future__ import annotations
+
+from nos.db.databases import ConfigDb, HashDb
+from nos.orch.buffers import derive_buffers
+from nos.orch.ports import derive_ports
+from nos.orch.qos import derive_qos, derive_wred
+from nos.orch.routes import derive_routes
+from raddle.state import PRIORITIES, PortState, QueueState, SwitchState
+
+
+def derive(config: ConfigDb, appl: HashDb) -> SwitchState:
+    """What a switch forwards with, given a valid CONFIG_DB and its APPL_DB.
+
+    Carrier comes from APPL_DB `PORT_TABLE:<port>` `oper_status`, the hash seed from `SWITCH_TABLE:switch`
+    `ecmp_hash_seed`; everything else is CONFIG_DB. The name is the hostname in DEVICE_METADATA.
+    """
+    ports = derive_ports(config, appl)
+    buffers = derive_buffers(config)
+    qos = derive_qos(config, [port.name for port in ports])
+    unbound: list[int | None] = [None] * PRIORITIES
+    states = []
+    for port in ports:
+        port_qos = qos[port.name]
+        queue_buffers = buffers.queues.get(port.name, unbound)
+        states.append(
+            PortState(
+                name=port.name,
+                is_admin_up=port.is_admin_up,
+                speed_bps=port.speed_bps,
+                mtu_bytes=port.mtu_bytes,
+                dscp_to_tc=port_qos.dscp_to_tc,
+                tc_to_queue=port_qos.tc_to_queue,
+                tc_to_pg=port_qos.tc_to_pg,
+                pfc_to_queue=port_qos.pfc_to_queue,
+                pfc_enable=port_qos.pfc_enable,
+                pgs=tuple(buffers.pgs.get(port.name, unbound)),
+                queues=tuple(
+                    QueueState(port_qos.weights[queue], port_qos.wred[queue], queue_buffers[queue])
+                    for queue in range(PRIORITIES)
+                ),
+            )
+        )
+    live_ports = {port.name: index for index, port in enumerate(ports) if port.is_oper_up}
+    return SwitchState(
+        name=str(config.get("DEVICE_METADATA", {}).get("localhost", {}).get("hostname", "")),
+        hash_seed=int(appl.get("SWITCH_TABLE", {}).get("switch", {}).get("ecmp_hash_seed", "0")),
+        ports=tuple(states),
+        routes=derive_routes(config, live_ports),
+        buffer_pools=buffers.pools,
+        buffer_profiles=buffers.profiles,
+        wred_profiles=derive_wred(config),
+    )

@@ -1,0 +1,117 @@
+"""The gNMI service of a simulated switch: Capabilities, Get and Set over SONiC's databases.
+
+It behaves as sonic-gnmi does for origin `sonic-db` with native write enabled; Subscribe is not offered.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from typing import Any, NoReturn
+
+import grpc
+import grpc.aio
+from finsy.proto.gnmi1 import gnmi_pb2, gnmi_pb2_grpc
+
+from nos.server.paths import RpcError, check_origin, parse_paths
+from nos.server.read import read_value
+from nos.server.write import apply_set
+from nos.switch import SimulatedSwitch
+
+GNMI_VERSION = "0.7.0"
+_ENCODINGS = (gnmi_pb2.JSON, gnmi_pb2.JSON_IETF, gnmi_pb2.PROTO)
+_DETAIL_LIMIT = 1500  # Status details travel in HTTP/2 trailers, which gRPC limits to 8 KiB by default.
+
+
+class GnmiService(gnmi_pb2_grpc.gNMIServicer):
+    """gNMI of one switch."""
+
+    def __init__(self, switch: SimulatedSwitch) -> None:
+        self._switch = switch
+
+    async def Capabilities(
+        self,
+        request: gnmi_pb2.CapabilityRequest,
+        context: grpc.aio.ServicerContext[Any, Any],
+    ) -> gnmi_pb2.CapabilityResponse:
+        """The one model that this switch has, `sonic-db`, and sonic-gnmi's encodings."""
+        return gnmi_pb2.CapabilityResponse(
+            supported_models=[
+                gnmi_pb2.ModelData(name="sonic-db", organization="SONiC", version="0.1.0"),
+            ],
+            supported_encodings=_ENCODINGS,
+            gNMI_version=GNMI_VERSION,
+        )
+
+    async def Get(
+        self,
+        request: gnmi_pb2.GetRequest,
+        context: grpc.aio.ServicerContext[Any, Any],
+    ) -> gnmi_pb2.GetResponse:
+        """One notification per path, all of one snapshot."""
+        try:
+            return self._get(request)
+        except RpcError as error:
+            await _abort(context, error)
+
+    def _get(self, request: gnmi_pb2.GetRequest) -> gnmi_pb2.GetResponse:
+        if request.type != gnmi_pb2.GetRequest.ALL:
+            name = _enum_name(gnmi_pb2.GetRequest.DataType, request.type)
+            raise RpcError(grpc.StatusCode.UNIMPLEMENTED, f"unsupported request type: {name}")
+        if request.encoding not in _ENCODINGS:
+            name = _enum_name(gnmi_pb2.Encoding, request.encoding)
+            raise RpcError(grpc.StatusCode.UNIMPLEMENTED, f"unsupported encoding: {name}")
+        check_origin(request.prefix, request.path)
+        databases = self._switch.databases
+        timestamp = time.time_ns()
+        notifications = []
+        for path, place in zip(request.path, parse_paths(request.prefix, request.path), strict=True):
+            value = read_value(databases, place, request.encoding)
+            update = gnmi_pb2.Update(path=path, val=value)
+            notifications.append(
+                gnmi_pb2.Notification(timestamp=timestamp, prefix=request.prefix, update=[update])
+            )
+        return gnmi_pb2.GetResponse(notification=notifications)
+
+    async def Set(
+        self,
+        request: gnmi_pb2.SetRequest,
+        context: grpc.aio.ServicerContext[Any, Any],
+    ) -> gnmi_pb2.SetResponse:
+        """All of the request or nothing; deletes, then replaces, then updates."""
+        changes = [
+            *((path, gnmi_pb2.UpdateResult.DELETE) for path in request.delete),
+            *((update.path, gnmi_pb2.UpdateResult.REPLACE) for update in request.replace),
+            *((update.path, gnmi_pb2.UpdateResult.UPDATE) for update in request.update),
+        ]
+        try:
+            check_origin(request.prefix, [path for path, _ in changes])
+            apply_set(self._switch, request)
+        except RpcError as error:
+            await _abort(context, error)
+        results = [gnmi_pb2.UpdateResult(path=path, op=operation) for path, operation in changes]
+        return gnmi_pb2.SetResponse(prefix=request.prefix, response=results, timestamp=time.time_ns())
+
+    async def Subscribe(
+        self,
+        request_iterator: AsyncIterator[gnmi_pb2.SubscribeRequest],
+        context: grpc.aio.ServicerContext[Any, Any],
+    ) -> AsyncIterator[gnmi_pb2.SubscribeResponse]:
+        """Not offered."""
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "this switch does not offer Subscribe; use Get")
+        yield gnmi_pb2.SubscribeResponse()  # Not reached; it makes this the generator that grpc expects.
+
+
+def _enum_name(enum: Any, number: int) -> str:
+    try:
+        return str(enum.Name(number))
+    except ValueError:
+        return str(number)
+
+
+async def _abort(context: grpc.aio.ServicerContext[Any, Any], error: RpcError) -> NoReturn:
+    """End the call; text that cannot travel in a status is cut and cleaned."""
+    text = error.message.encode("utf-8", "replace").decode()
+    if len(text) > _DETAIL_LIMIT:
+        text = text[:_DETAIL_LIMIT] + " ..."
+    await context.abort(error.code, text)

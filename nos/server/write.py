@@ -1,0 +1,131 @@
+"""Set: from gNMI deletes, replaces and updates to a JSON patch for GCU.
+
+Source: sonic-gnmi sonic_data_client/mixed_db_client.go (SetConfigDB, SetIncrementalConfig) and
+json_client.go. An update is a JSON patch `add`: it *replaces* what is at its path, it does not merge.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import grpc
+from finsy.proto.gnmi1 import gnmi_pb2
+
+from nos.db.databases import ConfigDb
+from nos.db.patch import PatchError, PatchOp, apply_operations, exists, get, parse_pointer
+from nos.server.paths import DbPath, RpcError, parse_paths
+from nos.switch import SimulatedSwitch
+
+
+def apply_set(switch: SimulatedSwitch, request: gnmi_pb2.SetRequest) -> None:
+    """Do a SetRequest on CONFIG_DB, as a whole or not at all.
+
+    Raises:
+        RpcError: NOT_FOUND for a bad path, UNIMPLEMENTED for what waits for a reboot on SONiC, else
+            UNKNOWN with the first line that SONiC gives.
+    """
+    deletes, replaces, updates = list(request.delete), list(request.replace), list(request.update)
+    changes = [*deletes, *(update.path for update in replaces), *(update.path for update in updates)]
+    paths = parse_paths(request.prefix, changes)
+    if paths[0].database != "CONFIG_DB":
+        raise _unknown(f"Set RPC does not support {paths[0].database}")
+    is_root = [not path.elems for path in paths]
+    try:
+        if is_root == [True] and replaces:
+            switch.replace_config(_json_value(replaces[0]))
+            return
+        if is_root == [True, True] and len(deletes) == len(updates) == 1:
+            raise RpcError(
+                grpc.StatusCode.UNIMPLEMENTED,
+                "a full configuration by delete and update takes effect after a reboot, which this switch "
+                "does not simulate; use replace",
+            )
+        values = [_json_value(update) for update in (*replaces, *updates)]
+        operations = build_patch(switch.databases.config, paths, len(deletes), len(replaces), values)
+        if operations:
+            switch.apply_patch(operations)
+    except PatchError as error:
+        raise _unknown(str(error)) from None
+
+
+def build_patch(
+    config: ConfigDb, paths: Sequence[DbPath], delete_count: int, replace_count: int, values: Sequence[object]
+) -> list[PatchOp]:
+    """The patch of a Set: deletes first (of what is there), then replaces, then updates.
+
+    Args:
+        config: the database that the patch is for.
+        paths: of the deletes, the replaces and the updates, in this order.
+        delete_count, replace_count: how many of the paths are deletes and replaces.
+        values: parsed JSON of the replaces and updates; None for a replace without a value, which deletes.
+
+    Raises:
+        PatchError: a value that does not fit the depth of its path.
+    """
+    operations: list[PatchOp] = []
+    remaining: dict[str, object] = dict(config)
+    for path in paths[:delete_count]:
+        pointer = parse_pointer(path.pointer)
+        if 1 <= len(pointer) <= 4 and exists(remaining, pointer):
+            operations.append(PatchOp("remove", pointer))
+            remaining = _without(remaining, pointer)
+    for position, (path, value) in enumerate(zip(paths[delete_count:], values, strict=True)):
+        pointer = parse_pointer(path.pointer)
+        is_replace = position < replace_count
+        if value is None:
+            if not is_replace:
+                raise PatchError(f"Invalid update {path.pointer}")
+            if exists(remaining, pointer):
+                operations.append(PatchOp("remove", pointer))
+            continue
+        _check_shape(pointer, value)
+        operations.append(PatchOp("replace" if is_replace else "add", pointer, value))
+    return operations
+
+
+def _without(document: dict[str, object], pointer: tuple[str, ...]) -> dict[str, object]:
+    """The document less what `pointer` names and the keys and tables that this leaves empty.
+
+    sonic-gnmi tracks deletes so: a later delete of an emptied table finds nothing and is skipped.
+    """
+    document = apply_operations(document, [PatchOp("remove", pointer)])
+    for depth in range(len(pointer) - 1, 0, -1):
+        if not get(document, pointer[:depth]):
+            document = apply_operations(document, [PatchOp("remove", pointer[:depth])])
+    return document
+
+
+def _check_shape(pointer: tuple[str, ...], value: object) -> None:
+    shown = json.dumps(value)[:80]
+    if len(pointer) == 1 and not isinstance(value, dict):
+        raise PatchError(f"Invalid table {shown}")
+    if len(pointer) == 2 and not isinstance(value, dict):
+        raise PatchError(f"Invalid entry {shown}")
+    if len(pointer) == 3 and not isinstance(value, str | list):
+        raise PatchError(f"Invalid field {shown}")
+    if not 1 <= len(pointer) <= 4:
+        raise PatchError(f"Invalid db table Path [{' '.join(pointer)}]")
+
+
+def _json_value(update: gnmi_pb2.Update) -> object:
+    """The value of an update: JSON_IETF and nothing else; None where it has no value."""
+    if not update.HasField("val"):
+        return None
+    if not update.val.json_ietf_val:
+        raise PatchError("Value encoding is not IETF JSON")
+    try:
+        value: object = json.loads(update.val.json_ietf_val, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise PatchError(f"JSON unmarshalling error: {error}") from None
+    if value is None:
+        raise PatchError("Fail to parse null")
+    return value
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"invalid literal {name}")
+
+
+def _unknown(message: str) -> RpcError:
+    return RpcError(grpc.StatusCode.UNKNOWN, message)

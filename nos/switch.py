@@ -1,0 +1,177 @@
+"""A simulated SONiC switch: its databases, from boot on, and the state its ASIC forwards with."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from nos.db.databases import ConfigDb, Databases
+from nos.db.gcu import apply_patch, replace_config
+from nos.db.patch import PatchOp
+from nos.db.schema import Violation, read_config, validate
+from nos.orch import derive
+from nos.orch.ports import DEFAULT_MTU_BYTES
+from raddle.errors import Diagnostic, InputError
+from raddle.state import SwitchState
+
+_SWITCH_KEY = "SWITCH_TABLE:switch"
+_SWITCH_FIELDS = ("ecmp_hash_seed", "lag_hash_seed", "fdb_aging_time")
+_ETHERNET_SPEEDS_MBPS = (10_000, 25_000, 40_000, 50_000, 100_000, 200_000, 400_000, 800_000, 1_600_000)
+_LANE_SPEEDS_MBPS = (10_000, 25_000, 50_000, 100_000, 200_000)
+_FECS = "rs,fc,none,auto"
+
+
+@dataclass(frozen=True, slots=True)
+class BootConfig:
+    """What a switch boots from.
+
+    `config_db` is a config_db.json document, `switch` what SONiC keeps in switch.json:
+    `{"SWITCH_TABLE:switch": {"ecmp_hash_seed": "10"}}`.
+    """
+
+    config_db: Mapping[str, object]
+    switch: Mapping[str, object]
+
+
+class SimulatedSwitch:
+    """One switch. Reads are snapshots and need no lock; changes are made one at a time."""
+
+    def __init__(self, name: str, boot: BootConfig, carrier: frozenset[str]) -> None:
+        """Boot from `boot`; `carrier` are the ports with light.
+
+        Raises:
+            InputError: the configuration is not one that this switch can run, or a port in `carrier` is
+                not one of its ports.
+        """
+        self.name = name
+        config, violations = read_config(boot.config_db)
+        violations = violations or validate(config)
+        violations += [
+            Violation(f"PORT/{port}", "the port has a cable but is not configured")
+            for port in sorted(carrier - config.get("PORT", {}).keys())
+        ]
+        switch_table, switch_violations = _read_switch_table(boot.switch)
+        violations += switch_violations
+        if violations:
+            raise InputError(
+                Diagnostic("bad-boot-config", f"{name}: {path}: {message}") for path, message in violations
+            )
+        self._lock = threading.Lock()
+        self._carrier = carrier
+        self._databases = Databases(
+            config=config,
+            appl={"SWITCH_TABLE": {"switch": switch_table}, "PORT_TABLE": _appl_ports(config, carrier)},
+            state={"PORT_TABLE": _state_ports(config, carrier)},
+            counters={},
+        )
+
+    @property
+    def databases(self) -> Databases:
+        """The databases as they are now; the value does not change afterwards."""
+        return self._databases
+
+    def state(self) -> SwitchState:
+        """What the switch forwards with now, under the name it was started with."""
+        databases = self._databases
+        return dataclasses.replace(derive(databases.config, databases.appl), name=self.name)
+
+    def apply_patch(self, operations: list[PatchOp]) -> None:
+        """Change CONFIG_DB as `config apply-patch` does: all operations or none.
+
+        Raises:
+            nos.db.patch.PatchError: the patch is refused; the switch is as it was.
+        """
+        with self._lock:
+            databases = self._databases
+            self._commit(apply_patch(databases.config, operations, databases.state), self._carrier)
+
+    def replace_config(self, document: object) -> None:
+        """Replace CONFIG_DB as `config replace` does.
+
+        Raises:
+            nos.db.patch.PatchError: the document is refused; the switch is as it was.
+        """
+        with self._lock:
+            databases = self._databases
+            self._commit(replace_config(databases.config, document, databases.state), self._carrier)
+
+    def set_carrier(self, port: str, up: bool) -> None:
+        """Light on the fibre at `port` comes or goes.
+
+        Raises:
+            KeyError: the switch has no such port.
+        """
+        with self._lock:
+            config = self._databases.config
+            if port not in config.get("PORT", {}):
+                raise KeyError(f"{self.name} has no port {port}")
+            self._commit(config, self._carrier | {port} if up else self._carrier - {port})
+
+    def _commit(self, config: ConfigDb, carrier: frozenset[str]) -> None:
+        """Swap in a new snapshot; what the port daemons write follows from CONFIG_DB and carrier."""
+        old = self._databases
+        self._carrier = carrier
+        self._databases = Databases(
+            config=config,
+            appl={**old.appl, "PORT_TABLE": _appl_ports(config, carrier)},
+            state={**old.state, "PORT_TABLE": _state_ports(config, carrier)},
+            counters=old.counters,
+        )
+
+
+def _read_switch_table(document: Mapping[str, object]) -> tuple[dict[str, str], list[Violation]]:
+    fields: dict[str, str] = {"ecmp_hash_seed": "0"}
+    violations = [
+        Violation(str(key), f"unknown key in switch.json; expected '{_SWITCH_KEY}'")
+        for key in document
+        if key != _SWITCH_KEY
+    ]
+    entry = document.get(_SWITCH_KEY, {})
+    if not isinstance(entry, Mapping):
+        return fields, [*violations, Violation(_SWITCH_KEY, "an entry is a JSON object")]
+    for name, value in entry.items():
+        text = str(value)
+        if name not in _SWITCH_FIELDS:
+            violations.append(Violation(f"{_SWITCH_KEY}/{name}", "unknown field"))
+        elif not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) < 2**32):
+            violations.append(Violation(f"{_SWITCH_KEY}/{name}", f"'{text}' is not an integer below 2**32"))
+        else:
+            fields[name] = text
+    return fields, violations
+
+
+def _appl_ports(config: ConfigDb, carrier: frozenset[str]) -> dict[str, dict[str, str]]:
+    """APPL_DB PORT_TABLE, as portmgrd, portsyncd and portsorch write it."""
+    table = {}
+    for name, entry in config.get("PORT", {}).items():
+        fields = {field: value for field, value in entry.items() if isinstance(value, str)}
+        fields.setdefault("admin_status", "down")
+        fields.setdefault("mtu", str(DEFAULT_MTU_BYTES))
+        fields["oper_status"] = _oper_status(fields["admin_status"], name in carrier)
+        table[name] = fields
+    return table
+
+
+def _oper_status(admin_status: str, has_carrier: bool) -> str:
+    return "up" if admin_status == "up" and has_carrier else "down"
+
+
+def _state_ports(config: ConfigDb, carrier: frozenset[str]) -> dict[str, dict[str, str]]:
+    """STATE_DB PORT_TABLE: what a port can do, and that it is ready."""
+    table = {}
+    for name, entry in config.get("PORT", {}).items():
+        lane_count = str(entry["lanes"]).count(",") + 1
+        speeds = {lane_count * speed for speed in _LANE_SPEEDS_MBPS} & set(_ETHERNET_SPEEDS_MBPS)
+        admin_status = str(entry.get("admin_status", "down"))
+        table[name] = {
+            "state": "ok",
+            "admin_status": admin_status,
+            "netdev_oper_status": _oper_status(admin_status, name in carrier),
+            "mtu": str(entry.get("mtu", DEFAULT_MTU_BYTES)),
+            "speed": str(entry["speed"]),
+            "supported_speeds": ",".join(map(str, sorted(speeds | {int(str(entry["speed"]))}))),
+            "supported_fecs": _FECS,
+        }
+    return table

@@ -1,0 +1,56 @@
+"""Options that several commands share, and what they turn into."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from controller.plan import make_plan
+from controller.plan.model import Plan
+from raddle.topology import find, load
+from raddle.topology.model import Fabric
+
+Routing = Literal["ecmp", "pinned"]
+Placement = Literal["linear", "strided", "random"]
+
+FabricArg = Annotated[
+    str, typer.Argument(metavar="FABRIC", help="Fabric file, or the name of one that comes with raddle.")
+]
+RoutingOption = Annotated[
+    Routing | None,
+    typer.Option(help="Hash over all paths, or pin a collective's flows [default: the fabric's]"),
+]
+CollectiveOption = Annotated[
+    str, typer.Option(help="Collective whose flows are pinned: all_reduce, all_gather, ...")
+]
+AlgorithmOption = Annotated[str, typer.Option(help="Its algorithm: ring, halving_doubling, pairwise.")]
+PlacementOption = Annotated[Placement, typer.Option(help="Which endpoint each rank is.")]
+SeedOption = Annotated[int, typer.Option(help="Seed of the random placement.")]
+InventoryOption = Annotated[Path, typer.Option(help="Where the switches are; 'raddle up' writes it.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on stdout.")]
+
+DEFAULT_INVENTORY = Path("raddle-inventory.json")
+
+
+def load_fabric(name: str) -> Fabric:
+    """Read the fabric that a FABRIC argument names."""
+    return load(find(name))
+
+
+def plan_for(
+    fabric: Fabric,
+    routing: Routing | None,
+    collective: str,
+    algorithm: str,
+    placement: Placement,
+    seed: int,
+) -> Plan:
+    """The plan that a command's options describe; `routing` None takes the fabric's own policy."""
+    from raddle.lab.demand import collective_demand
+
+    policy = routing or fabric.routing.policy
+    if policy == "ecmp":
+        return make_plan(fabric, policy)
+    return make_plan(fabric, policy, collective_demand(fabric, collective, algorithm, placement, seed))

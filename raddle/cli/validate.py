@@ -1,0 +1,90 @@
+"""`raddle validate`: is the fabric file sound?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from raddle.errors import Diagnostic
+from raddle.topology import find, load
+from raddle.topology.capacity import oversubscription, review
+from raddle.topology.model import Fabric
+from raddle.units import format_rate, format_size
+
+SCHEMA_VERSION = 1
+
+
+def validate(
+    fabric: Annotated[str, typer.Argument(metavar="FABRIC.yaml", help="Fabric file or bundled example.")],
+    json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check schema, wiring, addressing and the lossless class of a fabric file."""
+    model = load(find(fabric))
+    warnings = review(model)
+    if json_output:
+        typer.echo(json.dumps(document_of(model, warnings), indent=2, sort_keys=True))
+        return
+    for name, fact in facts_of(model).items():
+        typer.echo(f"{name + ':':<12} {fact}")
+    for warning in warnings:
+        typer.echo(str(warning), err=True)
+    typer.echo("ok")
+
+
+def document_of(fabric: Fabric, warnings: Sequence[Diagnostic]) -> dict[str, Any]:
+    """What `facts_of` says, as a JSON object."""
+    roce = fabric.roce
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "ok": True,
+        "fabric": fabric.name,
+        "leaves": len(fabric.leaves),
+        "spines": len(fabric.spines),
+        "hosts": len(fabric.hosts),
+        "links": len(fabric.links),
+        "links_up": sum(link.is_up for link in fabric.links),
+        "oversubscription": oversubscription(fabric),
+        "addressing": asdict(fabric.addressing),
+        "lossless": [asdict(item) for item in roce.lossless],
+        "cnp": asdict(roce.cnp),
+        "pfc": roce.pfc,
+        "ecn": asdict(roce.ecn),
+        "congestion_control": roce.congestion_control,
+        "warnings": [{"code": item.code, "message": item.message} for item in warnings],
+    }
+
+
+def facts_of(fabric: Fabric) -> dict[str, str]:
+    """What the file says, one line per subject."""
+    up = sum(link.is_up for link in fabric.links)
+    speeds = ", ".join(format_rate(bps) for bps in sorted({link.speed_bps for link in fabric.links}))
+    ratio = oversubscription(fabric)
+    pools = fabric.addressing
+    return {
+        "fabric": fabric.name,
+        "devices": f"{len(fabric.leaves)} leaves, {len(fabric.spines)} spines, {len(fabric.hosts)} hosts",
+        "links": f"{len(fabric.links)} at {speeds}, {up} up",
+        "capacity": "non-blocking" if ratio <= 1 else f"oversubscribed {ratio:.3g}:1",
+        "addressing": f"hosts {pools.hosts}, loopbacks {pools.loopbacks}, underlay {pools.underlay}",
+        "lossless": _lossless(fabric),
+        "ecn": _ecn(fabric),
+    }
+
+
+def _lossless(fabric: Fabric) -> str:
+    roce = fabric.roce
+    if not roce.lossless:
+        return "none"
+    classes = ", ".join(f"priority {item.priority} (DSCP {item.dscp})" for item in roce.lossless)
+    pfc = "PFC" if roce.pfc else "no PFC"
+    return f"{classes}, {pfc}; CNPs on priority {roce.cnp.priority} (DSCP {roce.cnp.dscp})"
+
+
+def _ecn(fabric: Fabric) -> str:
+    ecn = fabric.roce.ecn
+    limits = f"kmin {format_size(ecn.kmin_bytes)}, kmax {format_size(ecn.kmax_bytes)}, pmax {ecn.pmax:.0%}"
+    return f"{limits}; congestion control {fabric.roce.congestion_control}"

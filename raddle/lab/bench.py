@@ -1,0 +1,223 @@
+"""A collective benchmark on switches that the controller has programmed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+import traffic
+from controller.plan.addresses import endpoint_addresses
+from controller.plan.make import make_plan
+from controller.plan.model import Plan
+from raddle.errors import InputError
+from raddle.inventory import Inventory
+from raddle.lab.demand import collective_demand, place_ranks
+from raddle.lab.link_use import busiest_links, find_collisions, trace_flows
+from raddle.lab.switches import program, read_states, switch_farm
+from raddle.report.model import BenchResult, PinSummary, SizeRow, UnfinishedFlow
+from raddle.sim import DROP_REASONS, FLOW_STATUS, NEVER, Simulation, payload_rate_gbs
+from raddle.state import SwitchState
+from raddle.topology.model import Fabric
+from raddle.workload import Schedule
+
+Progress = Callable[[str, float], None]
+"""Told what is being done and the share of it that is done, 0..1."""
+
+
+@dataclass(frozen=True, slots=True)
+class BenchRequest:
+    """What to run. `algorithm` None takes the collective's usual one; sizes as `-b`, `-e`, `-f` say."""
+
+    collective: str
+    algorithm: str | None
+    sizes_bytes: tuple[int, ...]
+    routing: Literal["ecmp", "pinned"]
+    placement: str
+    seed: int
+
+
+def run_bench(
+    fabric: Fabric,
+    request: BenchRequest,
+    inventory: Inventory | None = None,
+    push: bool = True,
+    progress: Progress = lambda what, share: None,
+) -> BenchResult:
+    """Plan, program the switches over gNMI, read their state back, and simulate the collective on it.
+
+    Args:
+        inventory: switches to use; None starts the fabric's own for the time of the run.
+        push: False leaves the switches as they are and benchmarks what they hold.
+
+    Raises:
+        InputError: the request does not fit the fabric.
+        UnreachableError: a switch does not answer or does not take the plan.
+    """
+    collective = traffic.find_collective(request.collective)
+    algorithm = traffic.find_algorithm(collective, request.algorithm)
+    demand = collective_demand(fabric, collective, algorithm, request.placement, request.seed)
+    plan = make_plan(fabric, request.routing, demand)
+    with _switches(fabric, plan, inventory) as switches:
+        progress(f"programming {len(switches.addresses)} switches over gNMI", 0.0)
+        if push:
+            program(plan, switches)
+        states = read_states(switches)
+    placement = place_ranks(fabric, request.placement, request.seed)
+    run = _Run(fabric, states, collective, algorithm, placement, request.seed)
+    rows = []
+    for size_bytes in request.sizes_bytes:
+        row, simulation, schedule = run.size(size_bytes, progress)
+        rows.append(row)
+    crossings = trace_flows(simulation, schedule)
+    links = link_names(simulation)
+    return BenchResult(
+        fabric=fabric.name,
+        collective=collective,
+        algorithm=algorithm,
+        routing=request.routing if push else "as found on the switches",
+        placement=request.placement,
+        ranks=len(placement),
+        seed=request.seed,
+        line_rate_gbs=payload_rate_gbs(fabric),
+        pins=_pin_summary(plan) if push else None,
+        rows=tuple(rows),
+        links=busiest_links(simulation, crossings, links, simulation.now_ps),
+        collisions=find_collisions(crossings, links, flow_names(fabric, schedule, placement)),
+    )
+
+
+@contextmanager
+def _switches(fabric: Fabric, plan: Plan, inventory: Inventory | None) -> Iterator[Inventory]:
+    if inventory is None:
+        with switch_farm(fabric, plan) as farm:
+            yield Inventory(fabric.name, dict(farm.addresses))
+        return
+    missing = [switch.name for switch in fabric.switches if switch.name not in inventory.addresses]
+    if inventory.fabric != fabric.name or missing:
+        raise InputError.of(
+            "wrong-fabric",
+            f"the inventory is of fabric '{inventory.fabric}', not '{fabric.name}'"
+            if inventory.fabric != fabric.name
+            else f"the inventory has no address for {', '.join(missing[:5])}",
+            "start this fabric's switches with 'raddle up'",
+        )
+    yield inventory
+
+
+def _pin_summary(plan: Plan) -> PinSummary | None:
+    pins = plan.pins
+    if pins is None:
+        return None
+    return PinSummary(
+        flows=pins.flows,
+        pins=pins.pins,
+        max_data_load=pins.max_data_load,
+        data_bound=pins.data_bound,
+        max_ack_load=pins.max_ack_load,
+        ack_bound=pins.ack_bound,
+        method=pins.method,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What is the same for every size of a benchmark."""
+
+    fabric: Fabric
+    states: Mapping[str, SwitchState]
+    collective: str
+    algorithm: str
+    placement: NDArray[np.int32]
+    seed: int
+
+    def size(self, size_bytes: int, progress: Progress) -> tuple[SizeRow, Simulation, Schedule]:
+        """Simulate one size."""
+        ranks = len(self.placement)
+        schedule = traffic.build(self.collective, self.algorithm, ranks, size_bytes)
+        addresses = np.array(endpoint_addresses(self.fabric), np.uint32)
+        simulation = Simulation(self.fabric, addresses, self.states, schedule, self.placement, self.seed)
+        simulation.run(lambda share: progress(f"{self.collective} of {size_bytes} bytes", share))
+        flows, ports = simulation.flows(), simulation.ports()
+        is_done = flows.status == FLOW_STATUS.index("done")
+        time_ps = int(flows.finish_ps.max()) if is_done.all() else None
+        buffer = traffic.buffer_size(self.collective, ranks, size_bytes)
+        algbw, busbw = (
+            (None, None)
+            if time_ps is None
+            else traffic.bandwidth_gbs(self.collective, ranks, buffer.size_bytes, time_ps)
+        )
+        drops = Counter(dict(zip(DROP_REASONS, ports.drops.sum(axis=0).tolist(), strict=True)))
+        row = SizeRow(
+            size_bytes=buffer.size_bytes,
+            count=buffer.count,
+            datatype=buffer.datatype,
+            redop=buffer.redop,
+            root=buffer.root,
+            time_ps=time_ps,
+            algbw_gbs=algbw,
+            busbw_gbs=busbw,
+            wrong=traffic.count_wrong(
+                schedule, self.collective, _known(flows.start_ps), _known(flows.finish_ps)
+            ),
+            pfc_pauses=int(ports.pauses.sum()),
+            pfc_pause_ps=int(ports.pause_ps.sum()),
+            ecn_marks=int(ports.ecn_marks.sum()),
+            drops=tuple(sorted((+drops).items())),
+            unfinished=self._unfinished(simulation, schedule),
+        )
+        return row, simulation, schedule
+
+    def _unfinished(self, simulation: Simulation, schedule: Schedule) -> tuple[UnfinishedFlow, ...]:
+        """Flows that failed, with the reason; those that waited for them follow as one."""
+        status = simulation.flows().status
+        names = flow_names(self.fabric, schedule, self.placement)
+        qps = simulation.qps()
+        failed = np.flatnonzero(
+            (status != FLOW_STATUS.index("done")) & (status != FLOW_STATUS.index("waiting"))
+        )
+        result = []
+        for flow in failed.tolist():
+            qp = int(schedule.qp[flow])
+            reason = f"sent again {int(qps.timeouts[qp])} times without an answer"
+            if qps.drops[qp]:
+                port = simulation.port_names[qps.drop_port[qp]]
+                why = DROP_REASONS[qps.drop_reason[qp]].replace("_", " ")
+                reason = f"packets dropped at {port}: {why}"
+            result.append(UnfinishedFlow(names[flow], int(schedule.step[flow]), reason))
+        waiting = np.flatnonzero(status == FLOW_STATUS.index("waiting"))
+        result += [
+            UnfinishedFlow(names[flow], int(schedule.step[flow]), "not started: waits for flows before it")
+            for flow in waiting.tolist()
+        ]
+        return tuple(result)
+
+
+def _known(times_ps: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The engine's NEVER as -1."""
+    return np.where(times_ps == NEVER, -1, times_ps)
+
+
+def link_names(simulation: Simulation) -> list[str]:
+    """`leaf0:Ethernet32 -> spine1:Ethernet0` for every transmitting port; its own name without a cable."""
+    names = [str(port) for port in simulation.port_names]
+    for link in simulation.fabric.links:
+        for here, there in ((link.a, link.b), (link.b, link.a)):
+            names[simulation.port_index[here]] = f"{here} -> {there}"
+    return names
+
+
+def flow_names(fabric: Fabric, schedule: Schedule, placement: NDArray[np.int32]) -> list[str]:
+    """`rank3 host12 -> rank4 host1` for every flow."""
+    ranks = [
+        f"rank{rank} {fabric.endpoints[endpoint].name}" for rank, endpoint in enumerate(placement.tolist())
+    ]
+    return [
+        f"{ranks[src]} -> {ranks[dst]}"
+        for src, dst in zip(schedule.src.tolist(), schedule.dst.tolist(), strict=True)
+    ]

@@ -1,0 +1,32 @@
+"""What a collective asks of a fabric: where its ranks are, and which endpoints talk to which."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+import traffic
+from raddle.topology.model import Fabric
+from raddle.workload import Demand
+
+_ANY_SIZE_BYTES = 1 << 20  # who talks to whom does not depend on the size
+
+
+def place_ranks(fabric: Fabric, placement: str, seed: int) -> NDArray[np.int32]:
+    """The endpoint of each rank; every endpoint of the fabric has one."""
+    by_leaf: dict[int, list[int]] = {leaf.index: [] for leaf in fabric.leaves}
+    for endpoint in fabric.endpoints:
+        by_leaf[endpoint.leaf].append(endpoint.index)
+    return traffic.place(placement, list(by_leaf.values()), None, seed)
+
+
+def collective_demand(
+    fabric: Fabric, collective: str, algorithm: str | None, placement: str, seed: int
+) -> Demand:
+    """The flows of a collective between endpoints, phase by phase.
+
+    Raises:
+        InputError: no such collective, algorithm or placement, or one rank is too few.
+    """
+    ranks = place_ranks(fabric, placement, seed)
+    return traffic.demand(traffic.build(collective, algorithm, len(ranks), _ANY_SIZE_BYTES), ranks)

@@ -1,0 +1,112 @@
+"""Which flows crossed which links, and what the links carried."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from raddle.report.model import Collision, LinkUse
+from raddle.sim import Simulation
+from raddle.workload import Schedule
+
+BUSIEST_LINKS = 10
+"""How many links a report names."""
+
+MAX_COLLISIONS = 1000
+"""How many shared links a report holds, the most shared first."""
+
+_GAP_BYTES = 20  # preamble and inter-packet gap, on the wire but not in the counters
+
+
+@dataclass(frozen=True, slots=True)
+class Crossings:
+    """Every crossing of a flow over a transmitting port, one entry each, sorted by (step, port).
+
+    `starts` cuts the entries into runs of one step and port.
+    """
+
+    step: NDArray[np.int64]
+    port: NDArray[np.int64]
+    flow: NDArray[np.int64]
+    starts: NDArray[np.int64]
+
+
+def trace_flows(simulation: Simulation, schedule: Schedule) -> Crossings:
+    """The paths that the present switch state gives to the data of a schedule's flows.
+
+    Steps that repeat the queue pairs of an earlier step (all steps of a ring do) are left out.
+    """
+    paths = [simulation.trace(qp).astype(np.int64) for qp in range(int(schedule.qp.max()) + 1)]
+    lengths = np.array([len(path) for path in paths])
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    ports = np.concatenate(paths)
+    flows = _first_flows(schedule)
+    qp = schedule.qp[flows]
+    repeats = lengths[qp]
+    entry = np.arange(repeats.sum()) - np.repeat(np.cumsum(repeats) - repeats, repeats)
+    port = ports[np.repeat(offsets[qp], repeats) + entry]
+    flow = np.repeat(flows, repeats)
+    step = schedule.step[flow].astype(np.int64)
+    order = np.lexsort((flow, port, step))
+    step, port, flow = step[order], port[order], flow[order]
+    is_start = np.ones(len(step), np.bool_)
+    is_start[1:] = (np.diff(step) != 0) | (np.diff(port) != 0)
+    return Crossings(step, port, flow, np.flatnonzero(is_start))
+
+
+def _first_flows(schedule: Schedule) -> NDArray[np.int64]:
+    """The flows of the steps whose queue pairs no earlier step used in the same combination."""
+    order = np.lexsort((schedule.qp, schedule.step))
+    cuts = np.flatnonzero(np.diff(schedule.step[order])) + 1
+    steps = {np.sort(schedule.qp[part]).tobytes(): part for part in reversed(np.split(order, cuts))}
+    return np.sort(np.concatenate(list(steps.values())))
+
+
+def find_collisions(
+    crossings: Crossings, link_names: list[str], flow_names: list[str]
+) -> tuple[Collision, ...]:
+    """Links that flows of one step shared, most shared first, then by name."""
+    ends = np.append(crossings.starts[1:], len(crossings.step))
+    counts = ends - crossings.starts
+    shared = np.flatnonzero(counts > 1)
+    shared = shared[np.argsort(-counts[shared], kind="stable")][:MAX_COLLISIONS]
+    return tuple(
+        Collision(
+            link=link_names[crossings.port[crossings.starts[run]]],
+            step=int(crossings.step[crossings.starts[run]]),
+            flows=tuple(flow_names[flow] for flow in crossings.flow[crossings.starts[run] : ends[run]]),
+        )
+        for run in shared
+    )
+
+
+def busiest_links(
+    simulation: Simulation, crossings: Crossings, link_names: list[str], duration_ps: int
+) -> tuple[LinkUse, ...]:
+    """The links that sent most, by bytes, then by name."""
+    ports = simulation.ports()
+    most = np.zeros(len(link_names), np.int64)
+    counts = np.diff(np.append(crossings.starts, len(crossings.step)))
+    np.maximum.at(most, crossings.port[crossings.starts], counts)
+    sent = ports.tx_bytes.sum(axis=1)
+    wire_bytes = sent + _GAP_BYTES * ports.tx_frames.sum(axis=1).astype(np.int64)
+    speed_bps = {
+        simulation.port_index[end]: link.speed_bps
+        for link in simulation.fabric.links
+        for end in (link.a, link.b)
+    }
+    ranking = sorted(speed_bps, key=lambda port: (-int(sent[port]), link_names[port]))[:BUSIEST_LINKS]
+    return tuple(
+        LinkUse(
+            name=link_names[port],
+            tx_bytes=int(sent[port]),
+            utilisation=int(wire_bytes[port]) * 8e12 / speed_bps[port] / max(duration_ps, 1),
+            max_flows=int(most[port]),
+            pause_ps=int(ports.pause_ps[port].sum()),
+            ecn_marks=int(ports.ecn_marks[port].sum()),
+            max_queue_bytes=int(ports.max_queue_bytes[port].max()),
+        )
+        for port in ranking
+    )

@@ -1,0 +1,125 @@
+"""What the fabric did during a benchmark, as lines of text: links, collisions, pauses, drops."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from raddle.report.model import Collision, LinkUse, SizeRow
+from raddle.units import format_time
+
+_WIDTH = 100
+_SHOWN = 10
+_FLOWS_SHOWN = 6
+
+
+def congestion_lines(rows: Sequence[SizeRow]) -> Iterator[str]:
+    """PFC, ECN and drops of each size; one line if there was nothing of it."""
+    yield "#"
+    if not any(row.pfc_pauses or row.pfc_pause_ps or row.ecn_marks or row.drops for row in rows):
+        yield "# No PFC pause, no ECN mark, no drop."
+        return
+    yield "# Congestion"
+    yield f"# {'size':>10}  {'PFC pauses':>10}  {'paused':>10}  {'ECN marks':>10}  drops"
+    for row in rows:
+        drops = ", ".join(f"{count} {reason}" for reason, count in row.drops) or "0"
+        yield (
+            f"# {row.size_bytes:>10}  {row.pfc_pauses:>10}  {format_time(row.pfc_pause_ps):>10}"
+            f"  {row.ecn_marks:>10}  {drops}"
+        )
+
+
+def link_lines(links: Sequence[LinkUse]) -> Iterator[str]:
+    """The links that were busiest, of those that carried anything."""
+    used = [link for link in links if link.tx_bytes]
+    used.sort(key=lambda link: (-link.utilisation, -link.tx_bytes, link.name))
+    yield "#"
+    yield f"# Busiest links of {len(used)} in use, at the last size"
+    if not used:
+        return
+    shown = used[:_SHOWN]
+    width = max(len(link.name) for link in shown)
+    yield (
+        f"# {'link':<{width}}  {'use':>6}  {'sent':>8}  {'flows':>5}  {'queue':>8}"
+        f"  {'ECN marks':>9}  {'paused':>8}"
+    )
+    for link in shown:
+        yield (
+            f"# {link.name:<{width}}  {link.utilisation:>6.1%}  {_bytes(link.tx_bytes):>8}"
+            f"  {link.max_flows:>5}  {_bytes(link.max_queue_bytes):>8}  {link.ecn_marks:>9}"
+            f"  {format_time(link.pause_ps):>8}"
+        )
+    yield from _more(len(used) - len(shown), "link")
+
+
+def collision_lines(collisions: Sequence[Collision]) -> Iterator[str]:
+    """Which flows shared which link; steps in which the same flows met there are put together."""
+    steps: dict[tuple[str, tuple[str, ...]], list[int]] = defaultdict(list)
+    for collision in collisions:
+        steps[collision.link, collision.flows].append(collision.step)
+    yield "#"
+    if not steps:
+        yield "# No link carried two flows of one step."
+        return
+    most = max(len(flows) for _, flows in steps)
+    links = len({link for link, _ in steps})
+    yield f"# Collisions on {links} link{'s' * (links > 1)}, at most {most} flows of one step on a link"
+    order = sorted(steps, key=lambda key: (-len(key[1]), -len(steps[key]), key))
+    for link, flows in order[:_SHOWN]:
+        yield f"# {link}: {len(flows)} flows, {_steps(steps[link, flows])}"
+        names = list(flows[:_FLOWS_SHOWN])
+        if len(flows) > _FLOWS_SHOWN:
+            names.append(f"and {len(flows) - _FLOWS_SHOWN} more")
+        # A name stays on one line: its spaces are hidden from the wrapping.
+        hidden = "; ".join(name.replace(" ", "\0") for name in names)
+        lines = textwrap.wrap(
+            hidden,
+            _WIDTH,
+            initial_indent="#     ",
+            subsequent_indent="#     ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        yield from (line.replace("\0", " ") for line in lines)
+    yield from _more(len(order) - _SHOWN, "collision")
+
+
+def unfinished_lines(rows: Sequence[SizeRow]) -> Iterator[str]:
+    """Flows that did not finish, and why; nothing if all did."""
+    for row in rows:
+        if not row.unfinished:
+            continue
+        yield "#"
+        yield f"# {len(row.unfinished)} flows of size {row.size_bytes} did not finish"
+        for flow in row.unfinished[:_SHOWN]:
+            yield f"#   step {flow.step}, {flow.name}: {flow.reason}"
+        yield from _more(len(row.unfinished) - _SHOWN, "flow")
+
+
+def _more(count: int, noun: str) -> Iterator[str]:
+    if count > 0:
+        yield f"#   and {count} more {noun}{'s' * (count > 1)}"
+
+
+def _steps(steps: Sequence[int]) -> str:
+    """`step 3`, or `steps 0-29`, or `steps 0-3, 8`, cut after four ranges."""
+    ordered = sorted(steps)
+    ranges: list[list[int]] = []
+    for step in ordered:
+        if ranges and step == ranges[-1][1] + 1:
+            ranges[-1][1] = step
+        else:
+            ranges.append([step, step])
+    texts = [f"{first}-{last}" if last > first else str(first) for first, last in ranges[:4]]
+    if len(ranges) > 4:
+        texts.append("...")
+    return f"step{'s' * (len(ordered) > 1)} {', '.join(texts)}"
+
+
+def _bytes(count: int) -> str:
+    """Rounded, to compare links by; the exact number is in the JSON report."""
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("KB", 10**3)):
+        if count >= factor:
+            return f"{count / factor:.1f} {unit}"
+    return f"{count} B"

@@ -1,0 +1,24 @@
+"""The benchmark as JSON, for machines."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+from raddle.report.model import BenchResult
+
+SCHEMA_VERSION = 1
+
+
+def to_json(result: BenchResult) -> str:
+    """One JSON object, keys sorted, ending in a newline; equal results give equal bytes.
+
+    Keys are the fields of `raddle.report.model`, with `schema_version`, `average_busbw_gbs`, and `drops` as
+    an object from reason to packets.
+    """
+    document = asdict(result)
+    for row in document["rows"]:
+        row["drops"] = dict(row["drops"])
+    document["schema_version"] = SCHEMA_VERSION
+    document["average_busbw_gbs"] = result.average_busbw_gbs
+    return json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n"

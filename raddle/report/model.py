@@ -1,0 +1,118 @@
+"""The result of a benchmark, as values that every form of report reads.
+
+Bandwidths are in GB/s with GB = 1e9 bytes, as in nccl-tests. What a run did not reach is None.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class UnfinishedFlow:
+    """A flow whose last byte never arrived. `name` is like `rank3 host12 -> rank4 host1`."""
+
+    name: str
+    step: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SizeRow:
+    """The run of one buffer size.
+
+    Attributes:
+        size_bytes, count, datatype, redop, root: as nccl-tests prints them.
+        time_ps, algbw_gbs, busbw_gbs: None where the collective did not finish.
+        wrong: elements that are not what the collective promises, summed over ranks.
+        pfc_pauses, pfc_pause_ps: pause frames that took effect, and the time that ports stood still,
+            summed over ports and priorities.
+        ecn_marks: packets marked.
+        drops: packets by reason, sorted by reason.
+    """
+
+    size_bytes: int
+    count: int
+    datatype: str
+    redop: str
+    root: int
+    time_ps: int | None
+    algbw_gbs: float | None
+    busbw_gbs: float | None
+    wrong: int
+    pfc_pauses: int
+    pfc_pause_ps: int
+    ecn_marks: int
+    drops: tuple[tuple[str, int], ...]
+    unfinished: tuple[UnfinishedFlow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkUse:
+    """One direction of a link. `name` is like `leaf0:Ethernet32 -> spine1:Ethernet0`.
+
+    Attributes:
+        tx_bytes: bytes sent.
+        utilisation: sent time over run time, 0..1.
+        max_flows: most flows of one step that crossed it.
+        pause_ps: how long the sender was paused.
+        ecn_marks: packets marked in the sender's queues.
+        max_queue_bytes: the longest that the sender's queues were.
+    """
+
+    name: str
+    tx_bytes: int
+    utilisation: float
+    max_flows: int
+    pause_ps: int
+    ecn_marks: int
+    max_queue_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Collision:
+    """Flows of one step that shared a link. `flows` are named like `rank3 host12 -> rank4 host1`."""
+
+    link: str
+    step: int
+    flows: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PinSummary:
+    """How the pinned paths fit the collective: most flows on a link, and the least that is possible."""
+
+    flows: int
+    pins: int
+    max_data_load: int
+    data_bound: int
+    max_ack_load: int
+    ack_bound: int
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class BenchResult:
+    """A benchmark: one row for each size, and what the links carried.
+
+    `links` and `collisions` are of the last row's run. `line_rate_gbs` is the payload rate of one NIC, the
+    most that busbw can be.
+    """
+
+    fabric: str
+    collective: str
+    algorithm: str
+    routing: str
+    placement: str
+    ranks: int
+    seed: int
+    line_rate_gbs: float
+    pins: PinSummary | None
+    rows: tuple[SizeRow, ...]
+    links: tuple[LinkUse, ...]
+    collisions: tuple[Collision, ...]
+
+    @property
+    def average_busbw_gbs(self) -> float:
+        """nccl-tests' `Avg bus bandwidth`: the mean over rows; a row that did not finish counts as 0."""
+        return sum(row.busbw_gbs or 0.0 for row in self.rows) / max(1, len(self.rows))

@@ -1,0 +1,77 @@
+"""The benchmark as text: nccl-tests' table, then what the fabric did.
+
+Every line that is not a row of the table starts with '#', so that what reads nccl-tests' output reads
+this. Columns are nccl-tests' out-of-place half; source: nccl-tests 2.19, src/util.cu,
+writeBenchmarkLinePreamble, writeBenchmarkLineBody and writeResultFooter.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from raddle.report.congestion import collision_lines, congestion_lines, link_lines, unfinished_lines
+from raddle.report.model import BenchResult, PinSummary, SizeRow
+
+
+def to_table(result: BenchResult) -> str:
+    """The whole report, up to 100 columns where names are not longer, ending in a newline."""
+    parts = (
+        _head(result),
+        _rows(result.rows),
+        _foot(result),
+        congestion_lines(result.rows),
+        link_lines(result.links),
+        collision_lines(result.collisions),
+        unfinished_lines(result.rows),
+    )
+    return "\n".join(line.rstrip() for part in parts for line in part) + "\n"
+
+
+def _head(result: BenchResult) -> Iterator[str]:
+    yield f"# {result.collective} {result.algorithm} on {result.fabric}, {result.ranks} ranks"
+    yield (
+        f"# routing {result.routing}, placement {result.placement}, seed {result.seed},"
+        f" line rate {result.line_rate_gbs:.2f} GB/s"
+    )
+    if result.pins:
+        yield from textwrap.wrap(_pins(result.pins), 100, initial_indent="# ", subsequent_indent="#   ")
+    yield "#"
+
+
+def _pins(pins: PinSummary) -> str:
+    return (
+        f"pinned {pins.flows} flows with {pins.pins} host routes ({pins.method}); most on"
+        f" one link: data of {pins.max_data_load} (bound {pins.data_bound}), acknowledgements of"
+        f" {pins.max_ack_load} (bound {pins.ack_bound})"
+    )
+
+
+def _rows(rows: Sequence[SizeRow]) -> Iterator[str]:
+    columns = "# {:>10}  {:>12}  {:>8}  {:>6}  {:>6}  {:>7}  {:>6}  {:>6}  {:>6}"
+    yield columns.format("size", "count", "type", "redop", "root", "time", "algbw", "busbw", "#wrong")
+    yield columns.format("(B)", "(elements)", "", "", "", "(us)", "(GB/s)", "(GB/s)", "")
+    for row in rows:
+        time_us = None if row.time_ps is None else row.time_ps / 1e6
+        yield (
+            f"{row.size_bytes:>12}  {row.count:>12}  {row.datatype:>8}  {row.redop:>6}  {row.root:>6}"
+            f"  {_number(time_us, 7)}  {_number(row.algbw_gbs, 6)}  {_number(row.busbw_gbs, 6)}"
+            f"  {float(row.wrong):>6g}"
+        )
+
+
+def _number(value: float | None, width: int) -> str:
+    """As many decimals as fit the column, two at most (nccl-tests' getFloatStr)."""
+    if value is None:
+        return "N/A".rjust(width)
+    for decimals in (2, 1, 0):
+        text = f"{value:{width}.{decimals}f}"
+        if len(text) <= width:
+            return text
+    return f"{value:{width}.{1 if width >= 7 else 0}e}"
+
+
+def _foot(result: BenchResult) -> Iterator[str]:
+    bad = sum(row.wrong > 0 for row in result.rows)
+    yield f"# {'Out of bounds values':<20} : {bad} {'FAILED' if bad else 'OK'}"
+    yield f"# {'Avg bus bandwidth':<20} : {result.average_busbw_gbs:g}"

@@ -1,0 +1,279 @@
+"""The Python face of the engine: a fabric, the state of its switches and a schedule, run to the end.
+
+The cables, speeds and NICs come from the fabric; all that a switch does with a packet comes from its
+`SwitchState`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from raddle import _core
+from raddle.sim.ecmp_hash import qp_hashes
+from raddle.sim.switch_columns import switch_columns
+from raddle.state import PRIORITIES, SwitchState
+from raddle.topology.model import Fabric, PortRef
+from raddle.workload import Schedule
+
+NEVER = _core.NEVER
+"""Time of what has not happened, in picoseconds."""
+
+DROP_REASONS = ("no_route", "ingress_buffer", "egress_buffer", "ttl", "link_down")
+"""Why a switch dropped a packet, in the order of the columns."""
+
+FLOW_STATUS = ("waiting", "active", "done", "failed")
+
+_EVENTS_PER_CALL = 1_000_000
+
+Progress = Callable[[float], None]
+"""Told the share of flows that are done, 0..1."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowColumns:
+    """Per flow, in picoseconds (NEVER where it did not happen): handed to the NIC, arrived whole,
+    acknowledged whole; and its status as an index into FLOW_STATUS."""
+
+    start_ps: NDArray[np.int64]
+    finish_ps: NDArray[np.int64]
+    acked_ps: NDArray[np.int64]
+    status: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class QpColumns:
+    """Per queue pair: packets sent again, timeouts, CNPs taken, packets dropped, and where and why the last
+    one was (`drop_port` indexes `Simulation.port_names`, or is _core.NONE)."""
+
+    retransmitted: NDArray[np.uint64]
+    timeouts: NDArray[np.uint64]
+    cnps: NDArray[np.uint64]
+    drops: NDArray[np.uint64]
+    drop_port: NDArray[np.uint32]
+    drop_reason: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class PortColumns:
+    """Per port (rows, `Simulation.port_names`) and queue (8 columns), what was sent: bytes are frames with
+    FCS. `pause_ps` is the time the peer held the queue; `drops` has a column per DROP_REASONS; a packet
+    without a route or without ingress buffer counts where it came in."""
+
+    tx_bytes: NDArray[np.int64]
+    tx_frames: NDArray[np.uint64]
+    ecn_marks: NDArray[np.uint64]
+    max_queue_bytes: NDArray[np.int64]
+    queue_bytes: NDArray[np.int64]
+    pause_ps: NDArray[np.int64]
+    pauses: NDArray[np.uint64]
+    max_pg_bytes: NDArray[np.int64]
+    drops: NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True)
+class PacketCounts:
+    """Conservation: injected == delivered + dropped + in_network."""
+
+    injected: int
+    delivered: int
+    dropped: int
+    in_network: int
+
+
+class Simulation:
+    """One run. Resumable: between two calls of `advance`, switch state and cables may change.
+
+    Args:
+        fabric: cables, speeds, NICs, RoCE policy of the hosts.
+        addresses: IPv4 address of every endpoint as an integer.
+        states: the state of every switch by name.
+        schedule: what is sent.
+        placement: endpoint of each rank.
+        seed: decides queue pair numbers and ECN marking.
+    """
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        addresses: NDArray[np.uint32],
+        states: Mapping[str, SwitchState],
+        schedule: Schedule,
+        placement: NDArray[np.int32],
+        seed: int,
+    ) -> None:
+        self.fabric = fabric
+        self._addresses = addresses.astype(np.uint32)
+        node, peer, speed_bps, propagation_ps = self._port_columns()
+        src, dst = qp_endpoints(schedule, placement)
+        hashes = qp_hashes(self._addresses[src], self._addresses[dst], seed)
+        lossless = fabric.roce.lossless[0]
+        self._core = _core.Simulation(
+            endpoints=len(fabric.endpoints),
+            seed=seed,
+            nic=_nic_config(fabric),
+            pipeline_ps=np.array([s.model.pipeline_latency_ps for s in fabric.switches], np.int64),
+            port_node=node,
+            port_peer=peer,
+            port_bps=speed_bps,
+            port_propagation_ps=propagation_ps,
+            qp_src=src,
+            qp_dst=dst,
+            qp_hash=hashes[0],
+            qp_ack_hash=hashes[1],
+            qp_dscp=np.full(len(src), lossless.dscp, np.uint8),
+            qp_priority=np.full(len(src), lossless.priority, np.uint8),
+            flow_qp=schedule.qp.astype(np.uint32),
+            flow_bytes=schedule.size_bytes,
+            flow_start_ps=np.zeros(schedule.flows, np.int64),
+            dep_offsets=schedule.dep_offsets,
+            dep_ids=schedule.dep_ids.astype(np.uint32),
+        )
+        self._flows = schedule.flows
+        for name, state in states.items():
+            self.set_switch(name, state)
+
+    @cached_property
+    def port_names(self) -> tuple[PortRef, ...]:
+        """Every transmitting port: NICs in endpoint order, then the switches' front panels in order."""
+        hosts = self.fabric.hosts
+        nics = [PortRef(hosts[e.host].name, e.nic) for e in self.fabric.endpoints]
+        panels = [PortRef(switch.name, port.name) for switch in self.fabric.switches for port in switch.ports]
+        return tuple(nics + panels)
+
+    @cached_property
+    def port_index(self) -> dict[PortRef, int]:
+        return {ref: i for i, ref in enumerate(self.port_names)}
+
+    def _port_columns(
+        self,
+    ) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.int64], NDArray[np.int64]]:
+        """Node, peer, speed and propagation delay of every port; one without a cable has no peer."""
+        fabric = self.fabric
+        count = len(self.port_names)
+        nodes = list(range(len(fabric.endpoints)))
+        for i, switch in enumerate(fabric.switches):
+            nodes += [len(fabric.endpoints) + i] * len(switch.ports)
+        peer = np.full(count, _core.NONE, np.uint32)
+        speed = np.full(count, 1, np.int64)
+        propagation = np.zeros(count, np.int64)
+        for link in fabric.links:
+            a, b = self.port_index[link.a], self.port_index[link.b]
+            peer[a], peer[b] = b, a
+            speed[[a, b]] = link.speed_bps
+            propagation[[a, b]] = link.delay_ps
+        return np.array(nodes, np.uint32), peer, speed, propagation
+
+    def set_switch(self, name: str, state: SwitchState) -> None:
+        """Give a switch new state, from the present simulated time on."""
+        switch = self.fabric.switch_by_name[name]
+        links = self.fabric.link_by_port
+        cables = [links.get(PortRef(name, port.name)) for port in switch.ports]
+        is_cabled = np.array([cable is not None and cable.is_up for cable in cables])
+        self._core.set_switch(index=switch.index, **switch_columns(state, self._addresses, is_cabled))
+
+    def set_link(self, port: PortRef, is_up: bool) -> None:
+        """Cut or mend the cable at a port, in both directions."""
+        self._core.set_link(self.port_index[port], is_up)
+
+    def run(self, progress: Progress | None = None) -> None:
+        """Run until every flow is done or failed, or nothing can happen any more."""
+        while not self.is_done and self._core.has_events:
+            self._core.advance(NEVER, _EVENTS_PER_CALL)
+            if progress:
+                progress(self._core.flows_done / max(self._flows, 1))
+
+    def advance(self, until_ps: int) -> None:
+        """Run all events up to and with `until_ps`."""
+        while self._core.advance(until_ps, _EVENTS_PER_CALL) == _EVENTS_PER_CALL:
+            pass
+
+    @property
+    def now_ps(self) -> int:
+        return self._core.now_ps
+
+    @property
+    def is_done(self) -> bool:
+        """No flow is under way and none can start any more."""
+        return self._core.is_done
+
+    @property
+    def packets(self) -> PacketCounts:
+        return PacketCounts(*self._core.packets)
+
+    def flows(self) -> FlowColumns:
+        return FlowColumns(*self._core.flow_columns())
+
+    def qps(self) -> QpColumns:
+        return QpColumns(*self._core.qp_columns())
+
+    def ports(self) -> PortColumns:
+        by_queue = (-1, PRIORITIES)
+        sent, frames, marks, longest, held, pause_ps, pauses = self._core.queue_columns()
+        return PortColumns(
+            tx_bytes=sent.reshape(by_queue),
+            tx_frames=frames.reshape(by_queue),
+            ecn_marks=marks.reshape(by_queue),
+            max_queue_bytes=longest.reshape(by_queue),
+            queue_bytes=held.reshape(by_queue),
+            pause_ps=pause_ps.reshape(by_queue),
+            pauses=pauses.reshape(by_queue),
+            max_pg_bytes=self._core.pg_max_bytes().reshape(by_queue),
+            drops=self._core.drops().reshape(-1, len(DROP_REASONS)),
+        )
+
+    def trace(self, qp: int, *, acks: bool = False) -> NDArray[np.uint32]:
+        """The transmitting ports that the present state gives a queue pair's data (or acknowledgements)."""
+        return self._core.trace(qp, acks)
+
+
+def qp_endpoints(
+    schedule: Schedule, placement: NDArray[np.int32]
+) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """Source and destination endpoint of every queue pair of a schedule."""
+    count = int(schedule.qp.max()) + 1 if schedule.flows else 0
+    src = np.zeros(count, np.uint32)
+    dst = np.zeros(count, np.uint32)
+    src[schedule.qp] = placement[schedule.src]
+    dst[schedule.qp] = placement[schedule.dst]
+    return src, dst
+
+
+def _nic_config(fabric: Fabric) -> _core.NicConfig:
+    """The hosts' NIC parameters; the engine has one set, that of the first host."""
+    model, roce = fabric.hosts[0].nic_model, fabric.roce
+    nic = _core.NicConfig()
+    nic.mtu_bytes = roce.mtu_bytes
+    nic.ack_interval = model.ack_interval
+    nic.rto_ps = model.rto_ps
+    nic.retry_count = model.retry_count
+    nic.cnp_interval_ps = model.cnp_interval_ps
+    nic.pfc_reaction_ps = model.pfc_reaction_ps
+    nic.is_dcqcn = roce.congestion_control == "dcqcn"
+    nic.cnp_dscp = roce.cnp.dscp
+    nic.cnp_priority = roce.cnp.priority
+    nic.set_dcqcn(
+        g=roce.dcqcn.g,
+        alpha_timer_ps=roce.dcqcn.alpha_timer_ps,
+        rate_timer_ps=roce.dcqcn.rate_timer_ps,
+        byte_counter_bytes=roce.dcqcn.byte_counter_bytes,
+        fast_recovery_steps=roce.dcqcn.fast_recovery_steps,
+        rate_ai_bps=roce.dcqcn.rate_ai_bps,
+        rate_hai_bps=roce.dcqcn.rate_hai_bps,
+        min_rate_bps=roce.dcqcn.min_rate_bps,
+    )
+    return nic
+
+
+def payload_rate_gbs(fabric: Fabric) -> float:
+    """The payload rate of one NIC in GB/s (1e9 bytes): what is left of its line by headers and gaps.
+
+    At 400G and 4096 bytes of payload with 82 bytes around it, 49.02.
+    """
+    nic = _nic_config(fabric)
+    share = nic.mtu_bytes / (nic.mtu_bytes + nic.header_bytes + nic.gap_bytes)
+    return fabric.hosts[0].nic_model.speed_bps / 8e9 * share

@@ -1,0 +1,113 @@
+"""SwitchState -> the columns that the engine takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from raddle._core import NONE
+from raddle.sim.ecmp_hash import seed_mask
+from raddle.state import RouteState, SwitchState
+
+
+def switch_columns(
+    state: SwitchState, addresses: NDArray[np.uint32], is_cabled: NDArray[np.bool_]
+) -> dict[str, Any]:
+    """The keyword arguments of `_core.Simulation.set_switch` for one switch.
+
+    Args:
+        state: what the switch forwards with.
+        addresses: IPv4 address of every endpoint.
+        is_cabled: for each of the switch's ports, whether a live cable is in it.
+    """
+    fib, group_offsets, group_ports = forwarding_table(state.routes, addresses)
+    qos_index: dict[tuple[int, ...], int] = {}
+    port_qos = []
+    for port in state.ports:
+        row = port.dscp_to_tc + port.tc_to_queue + port.tc_to_pg + port.pfc_to_queue
+        port_qos.append(qos_index.setdefault(row, len(qos_index)))
+    return {
+        "hash_seed": seed_mask(state.hash_seed),
+        "fib": fib,
+        "group_offsets": group_offsets,
+        "group_ports": group_ports,
+        "port_up": (np.array([port.is_admin_up for port in state.ports]) & is_cabled).astype(np.uint8),
+        "pfc_enable": np.array([port.pfc_enable for port in state.ports], np.uint8),
+        "port_qos": np.array(port_qos, np.uint32),
+        "pg_profile": _indices([port.pgs for port in state.ports]),
+        "queue_profile": _indices([tuple(q.buffer for q in port.queues) for port in state.ports]),
+        "queue_wred": _indices([tuple(q.wred for q in port.queues) for port in state.ports]),
+        "queue_weight": np.array([[q.weight for q in port.queues] for port in state.ports], np.uint32),
+        "qos": np.array(list(qos_index), np.uint8),
+        **_buffer_columns(state),
+    }
+
+
+def _indices(rows: list[tuple[int | None, ...]]) -> NDArray[np.uint32]:
+    return np.array([[NONE if cell is None else cell for cell in row] for row in rows], np.uint32)
+
+
+def _buffer_columns(state: SwitchState) -> dict[str, Any]:
+    """Pools without what their priority groups have reserved: SAI counts reserved bytes in a pool's size."""
+    reserved = [0] * len(state.buffer_pools)
+    for port in state.ports:
+        for index in port.pgs:
+            if index is not None:
+                profile = state.buffer_profiles[index]
+                reserved[profile.pool] += profile.reserved_bytes
+    pools = [
+        (max(pool.size_bytes - reserved[i], 0), pool.xoff_bytes) for i, pool in enumerate(state.buffer_pools)
+    ]
+    profiles = [
+        (
+            profile.pool,
+            profile.reserved_bytes,
+            int(profile.dynamic_th is not None),
+            profile.dynamic_th or 0,
+            profile.static_th_bytes or 0,
+            profile.xon_bytes,
+            profile.xon_offset_bytes,
+            profile.xoff_bytes,
+        )
+        for profile in state.buffer_profiles
+    ]
+    wred = [
+        (float(w.min_bytes), float(w.max_bytes), w.probability, float(w.marks_ecn))
+        for w in state.wred_profiles
+    ]
+    return {
+        "pools": np.array(pools, np.int64).reshape(-1, 2),
+        "profiles": np.array(profiles, np.int64).reshape(-1, 8),
+        "wred": np.array(wred, np.float64).reshape(-1, 4),
+    }
+
+
+def forwarding_table(
+    routes: tuple[RouteState, ...], addresses: NDArray[np.uint32]
+) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint32]]:
+    """Longest-prefix match of every endpoint's address, done once per change instead of once per packet.
+
+    Returns:
+        The group of each endpoint (NONE: no route), and the groups' ports as offsets and members.
+    """
+    groups: dict[tuple[int, ...], int] = {}
+    fib = np.full(len(addresses), NONE, np.uint32)
+    is_open = np.ones(len(addresses), np.bool_)
+    by_length: dict[int, list[RouteState]] = {}
+    for route in routes:
+        by_length.setdefault(route.length, []).append(route)
+    for length in sorted(by_length, reverse=True):
+        rows = sorted(by_length[length], key=lambda route: route.prefix)
+        prefixes = np.array([route.prefix for route in rows], np.uint32)
+        members = np.array([groups.setdefault(route.ports, len(groups)) for route in rows], np.uint32)
+        mask = np.uint32((0xFFFFFFFF << (32 - length)) & 0xFFFFFFFF)
+        masked = addresses & mask
+        at = np.minimum(np.searchsorted(prefixes, masked), len(prefixes) - 1)
+        hit = is_open & (prefixes[at] == masked)
+        fib[hit] = members[at[hit]]
+        is_open &= ~hit
+    offsets = np.cumsum([0, *(len(ports) for ports in groups)]).astype(np.uint32)
+    ports = np.array([port for group in groups for port in group], np.uint32)
+    return fib, offsets, ports

@@ -1,0 +1,77 @@
+"""What ships with raddle: switch models and example fabrics."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from raddle.errors import Diagnostic, InputError
+from raddle.topology.model import SwitchModel
+from raddle.topology.reading import did_you_mean, read_spec
+from raddle.topology.schema import ModelSpec
+from raddle.topology.source import parse
+
+
+@cache
+def builtin_models() -> dict[str, SwitchModel]:
+    """The switch models of raddle/topology/models, by name (the file's name)."""
+    folder = files("raddle.topology").joinpath("models")
+    entries = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".yaml")), key=str)
+    models = {}
+    for entry in entries:
+        name = entry.name.removesuffix(".yaml")
+        source = parse(entry.read_text(encoding="utf-8"), str(entry))
+        models[name] = switch_model(name, read_spec(source, ModelSpec))
+    return models
+
+
+def switch_model(name: str, spec: ModelSpec) -> SwitchModel:
+    return SwitchModel(
+        name=name,
+        hwsku=spec.hwsku or name,
+        platform=spec.platform,
+        port_count=spec.ports,
+        port_speed_bps=spec.port_speed,
+        lanes_per_port=spec.lanes_per_port,
+        buffer_bytes=spec.buffer,
+        cell_bytes=spec.cell,
+        pipeline_latency_ps=spec.latency,
+        source=spec.source,
+    )
+
+
+def find(name: str) -> Path:
+    """The fabric file that a command's argument means.
+
+    A path that exists is itself; else the name of a bundled example: `leaf-spine-16`,
+    `leaf-spine-16.yaml` or `topologies/leaf-spine-16.yaml`.
+
+    Raises:
+        InputError: `no-such-file`, with the names of the bundled examples.
+    """
+    path = Path(name)
+    if _exists(path):
+        return path
+    examples = bundled_examples()
+    stem = path.name.removesuffix(".yaml")
+    if stem in examples and path.parent in (Path(), Path("topologies")):
+        return examples[stem]
+    hint = did_you_mean(stem, list(examples), f"bundled examples: {', '.join(examples)}")
+    raise InputError([Diagnostic("no-such-file", f"no file or bundled example '{name}'", hint=hint)])
+
+
+def bundled_examples() -> dict[str, Path]:
+    """Example fabrics by name: in an installed package beside it, in a checkout in topologies/."""
+    package = Path(__file__).parents[1]
+    for folder in (package / "_data" / "topologies", package.parent / "topologies"):
+        if folder.is_dir():
+            return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    return {}
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name too long, or with a NUL
+        return False

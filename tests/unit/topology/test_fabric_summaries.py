@@ -1,0 +1,127 @@
+"""Capacity, warnings and drawings of a fabric, and the commands that print them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from raddle import InputError, loads
+from raddle.cli.show import show
+from raddle.cli.validate import validate
+from raddle.topology.capacity import cable_kinds, leaf_oversubscription, oversubscription, review, tiers
+from raddle.topology.drawing import to_dot, to_mermaid
+
+POD = """
+raddle: 1
+name: pod
+fabric: {leaves: {count: 2}, spines: {count: 2}, uplinks: {per_pair: 2}}
+hosts: {per_leaf: 8}
+"""
+ONE_DOWN = "overrides: {links: [{ends: ['leaf1:Ethernet64', spine0], state: down}]}\n"
+
+
+def run(*arguments: str) -> Result:
+    app = typer.Typer()
+    app.command()(validate)
+    app.command()(show)
+    return CliRunner().invoke(app, arguments)
+
+
+def test_leaf_with_8_hosts_and_4_uplinks_is_oversubscribed_2_to_1() -> None:
+    assert oversubscription(loads(POD)) == 2.0
+    assert oversubscription(loads(POD.replace("per_leaf: 8", "per_leaf: 4"))) == 1.0
+
+
+def test_dead_uplink_counts_against_its_leaf() -> None:
+    assert leaf_oversubscription(loads(POD + ONE_DOWN)) == {"leaf0": 2.0, "leaf1": pytest.approx(8 / 3)}
+
+
+def test_tiers_sum_the_links_that_are_up() -> None:
+    hosts, uplinks = tiers(loads(POD + ONE_DOWN))
+    assert (hosts.name, hosts.links, hosts.links_up, hosts.up_bps) == ("host-leaf", 16, 16, 6_400_000_000_000)
+    assert (uplinks.links, uplinks.links_up, uplinks.up_bps) == (8, 7, 2_800_000_000_000)
+
+
+def test_cables_are_counted_by_tier_speed_and_length() -> None:
+    fabric = loads(POD + "overrides: {links: [{ends: [leaf0, host3], cable: 5m}]}\n")
+    kinds = [(kind.tier, kind.length_m, kind.count) for kind in cable_kinds(fabric)]
+    assert kinds == [("host-leaf", 3.0, 15), ("host-leaf", 5.0, 1), ("leaf-spine", 30.0, 8)]
+
+
+def test_sound_fabric_has_no_warnings() -> None:
+    assert review(loads(POD.replace("per_leaf: 8", "per_leaf: 4"))) == ()
+
+
+def test_what_may_not_be_meant_is_a_warning() -> None:
+    odd = POD + ONE_DOWN + "roce: {pfc: false, cnp: {priority: 3, dscp: 48}}\n"
+    codes = [warning.code for warning in review(loads(odd))]
+    assert codes == ["oversubscribed", "link-down", "pfc-off", "cnp-paused"]
+    assert {warning.severity for warning in review(loads(odd))} == {"warning"}
+
+
+def test_dot_joins_parallel_links_and_dashes_dead_ones() -> None:
+    dot = to_dot(loads(POD + ONE_DOWN))
+    assert dot.startswith('graph "pod" {')
+    assert dot.endswith("}")
+    assert '"spine0" -- "leaf0" [label="2 x 400G"];' in dot
+    assert '"spine0" -- "leaf1" [label="400G", style=dashed, color=red];' in dot
+    assert dot.count(" -- ") == 16 + 4 + 1
+
+
+def test_mermaid_names_every_device_once() -> None:
+    lines = to_mermaid(loads(POD + ONE_DOWN)).splitlines()
+    assert lines[0] == "graph TB"
+    assert sum(line.endswith('"]') for line in lines) == 4 + 16
+    assert sum("---" in line for line in lines) == 16 + 4
+    assert sum("-.-" in line for line in lines) == 1
+
+
+def test_validate_prints_one_line_per_fact_and_ok() -> None:
+    result = run("validate", "leaf-spine-16")
+    lines = result.stdout.splitlines()
+    assert result.exit_code == 0
+    assert "devices:     4 leaves, 4 spines, 16 hosts" in lines
+    assert "capacity:    non-blocking" in lines
+    assert "lossless:    priority 3 (DSCP 26), PFC; CNPs on priority 6 (DSCP 48)" in lines
+    assert lines[-1] == "ok"
+
+
+def test_validate_json_is_stable_and_numeric() -> None:
+    result = run("validate", "leaf-spine-16", "--json")
+    document = json.loads(result.stdout)
+    assert document["schema_version"] == 1
+    assert document["ok"] is True
+    assert (document["hosts"], document["links"], document["oversubscription"]) == (16, 32, 1.0)
+    assert result.stdout == json.dumps(document, indent=2, sort_keys=True) + "\n"
+
+
+def test_show_json_lists_switches_by_name() -> None:
+    document = json.loads(run("show", "leaf-spine-16", "--json").stdout)
+    names = [switch["name"] for switch in document["switches"]]
+    assert names == [f"leaf{i}" for i in range(4)] + [f"spine{i}" for i in range(4)]
+    assert document["switches"][0]["ports_cabled"] == 8
+    assert document["switches"][4]["ports_cabled"] == 4
+    assert len(document["links"]) == 32
+
+
+def test_show_prints_whole_names_and_no_colour_off_a_terminal() -> None:
+    result = run("show", "white-box-512")
+    assert "DellEMC-Z9332f-O32" in result.stdout
+    assert "512 endpoints, non-blocking" in result.stdout
+    assert "204.8T" in result.stdout
+    assert "\x1b" not in result.stdout
+
+
+@pytest.mark.parametrize(("drawing", "start"), [("dot", 'graph "leaf-spine-16"'), ("mermaid", "graph TB")])
+def test_show_draws(drawing: str, start: str) -> None:
+    assert run("show", "leaf-spine-16", "--format", drawing).stdout.startswith(start)
+
+
+@pytest.mark.parametrize("command", ["validate", "show"])
+def test_commands_leave_input_errors_to_the_caller(command: str) -> None:
+    result = run(command, "nowhere.yaml")
+    assert isinstance(result.exception, InputError)
+    assert result.stdout == ""

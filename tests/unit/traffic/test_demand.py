@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+
+import traffic
+
+REVERSED = np.arange(15, -1, -1, dtype=np.int32)
+
+
+def test_a_ring_is_one_phase_of_n_pairs():
+    demand = traffic.demand(traffic.build("all_reduce", "ring", 16, 1 << 20), REVERSED)
+    assert set(demand.phase.tolist()) == {0}
+    assert list(zip(demand.src, demand.dst, strict=True)) == [(e, (e - 1) % 16) for e in range(16)]
+
+
+def test_all_to_all_is_one_phase_for_each_distance():
+    demand = traffic.demand(traffic.build("all_to_all", None, 16, 1 << 20), REVERSED)
+    assert len(demand.phase) == 15 * 16
+    assert np.all((demand.src - demand.dst) % 16 == demand.phase + 1)
+
+
+def test_halving_and_doubling_share_their_phases():
+    demand = traffic.demand(traffic.build("all_reduce", "halving_doubling", 16, 1 << 20), REVERSED)
+    assert len(demand.phase) == 4 * 16
+    assert np.all((demand.src ^ demand.dst) == 1 << demand.phase)
+
+
+@pytest.mark.parametrize("algorithm", ["ring", "halving_doubling"])
+@pytest.mark.parametrize("ranks", [2, 6, 16])
+def test_every_flow_is_in_the_phase_of_its_step(algorithm, ranks):
+    schedule = traffic.build("all_reduce", algorithm, ranks, 1 << 20)
+    placement = traffic.place("random", [range(20)], ranks, 5)
+    demand = traffic.demand(schedule, placement)
+    entries = list(zip(demand.phase.tolist(), demand.src.tolist(), demand.dst.tolist(), strict=True))
+    assert entries == sorted(set(entries))
+    phases = {
+        frozenset(entry[1:] for entry in entries if entry[0] == phase) for phase in demand.phase.tolist()
+    }
+    steps = {
+        frozenset(
+            (int(placement[s]), int(placement[d]))
+            for s, d, at in zip(schedule.src, schedule.dst, schedule.step, strict=True)
+            if at == step
+        )
+        for step in schedule.step.tolist()
+    }
+    assert phases == steps
+
+
+def test_a_schedule_without_flows_asks_for_nothing():
+    nothing = traffic.without_step(traffic.build("all_gather", "ring", 2, 1 << 20), 0)
+    assert len(traffic.demand(nothing, np.arange(2, dtype=np.int32)).src) == 0

@@ -1,0 +1,53 @@
+"""Recursive halving and doubling all-reduce.
+
+Source: Thakur, Rabenseifner and Gropp, "Optimization of Collective Communication Operations in MPICH",
+IJHPCA 19(1), 2005 (Rabenseifner's algorithm): reduce-scatter by vector halving and distance doubling,
+then all-gather by vector doubling and distance halving.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from raddle.workload import COPY, REDUCE, Schedule
+from traffic.collectives.rounds import Ints, Round, assemble
+from traffic.sizes import buffer_size, split_elements
+
+
+def all_reduce(ranks: int, size_bytes: int) -> Schedule:
+    """2 log2(n) steps for a power of two, else 2 more that send whole buffers.
+
+    A number of ranks that is not a power of two is brought down to one (p): each of the first n - p even
+    ranks adds its buffer to its odd neighbour's, stays out, and gets the result at the end.
+    """
+    levels = ranks.bit_length() - 1
+    chunks = 1 << levels
+    chunk_bytes = split_elements(buffer_size("all_reduce", ranks, size_bytes).size_bytes, chunks)
+    extra = ranks - chunks
+    even = np.arange(0, 2 * extra, 2)
+    odd = even + 1
+    members = np.concatenate([odd, np.arange(2 * extra, ranks)])
+    rounds = list(_core_rounds(members, levels))
+    if extra:
+        whole = np.zeros(extra, np.int64)
+        rounds.insert(0, Round(even, odd, whole, chunks, REDUCE))
+        rounds.append(Round(odd, even, whole, chunks, COPY))
+    return assemble("all_reduce halving_doubling", ranks, rounds, chunk_bytes, waits_for_ack=True)
+
+
+def _core_rounds(members: Ints, levels: int) -> Iterator[Round]:
+    """The algorithm among 2**levels members: `members[i]` is the rank that plays i."""
+    place = np.arange(len(members))
+    # start[j]: first chunk of the range that a member is responsible for after j halvings.
+    start = [np.zeros_like(place)]
+    for level in range(levels):
+        half = len(members) >> (level + 1)
+        bit = (place >> level) & 1
+        partner = members[place ^ (1 << level)]
+        yield Round(members, partner, start[level] + half * (1 - bit), half, REDUCE)
+        start.append(start[level] + half * bit)
+    for level in reversed(range(levels)):
+        half = len(members) >> (level + 1)
+        yield Round(members, members[place ^ (1 << level)], start[level + 1], half, COPY)

@@ -1,0 +1,107 @@
+"""Replays a simulated schedule on buffers that remember whose data they hold.
+
+This is where `#wrong` comes from: the replay knows only when flows started and finished, so a flow that
+is missing, late or started before the data it forwards was there leaves wrong elements behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from raddle.workload import COPY, Schedule
+from traffic.sizes import ELEMENT_BYTES
+
+# A chunk's content is a bit set in an int: bit r says that rank r's contribution is in it, bit `ranks`
+# that some contribution was added twice. Ints are immutable, so that a snapshot is a reference.
+# Buffers are dicts from rank * chunks + chunk to content; what is not there is empty (0).
+
+
+def count_wrong(
+    schedule: Schedule, collective: str, start_ps: NDArray[np.int64], finish_ps: NDArray[np.int64]
+) -> int:
+    """Elements that are not what the collective promises, summed over ranks, as nccl-tests' #wrong.
+
+    A flow carries what its sender holds at its start, and changes the receiver's buffer at its finish.
+    At one instant flows finish before others start.
+
+    Args:
+        collective: as `traffic.find_collective` writes it.
+        start_ps: when each flow's first byte may be read from the sender's buffer; -1: never.
+        finish_ps: when each flow's last byte is at the receiver, after its start; -1: never.
+    """
+    held = _initial(collective, schedule.ranks, len(schedule.chunk_bytes))
+    _replay(schedule, held, start_ps, finish_ps)
+    elements = (schedule.chunk_bytes // ELEMENT_BYTES).tolist()
+    chunks = len(elements)
+    promised = _promised(collective, schedule.ranks, chunks)
+    return sum(elements[cell % chunks] for cell, content in promised if held.get(cell, 0) != content)
+
+
+def _replay(
+    schedule: Schedule, held: dict[int, int], start_ps: NDArray[np.int64], finish_ps: NDArray[np.int64]
+) -> None:
+    """Apply all flows to the buffers `held`, in the order of time."""
+    chunks = len(schedule.chunk_bytes)
+    src_cell = (schedule.src.astype(np.int64) * chunks + schedule.chunk).tolist()
+    dst_cell = (schedule.dst.astype(np.int64) * chunks + schedule.chunk).tolist()
+    chunk_count = schedule.chunk_count.tolist()
+    copies = (schedule.op == COPY).tolist()
+    doubled = 1 << schedule.ranks
+    in_flight: dict[int, list[int]] = {}
+    for event in _events(start_ps, finish_ps):
+        flow = event >> 1
+        if event & 1:
+            cells = range(src_cell[flow], src_cell[flow] + chunk_count[flow])
+            in_flight[flow] = [held.get(cell, 0) for cell in cells]
+            continue
+        for cell, content in enumerate(in_flight.pop(flow), dst_cell[flow]):
+            if copies[flow]:
+                held[cell] = content
+            else:
+                mine = held.get(cell, 0)
+                held[cell] = mine | content | (doubled if mine & content else 0)
+
+
+def _events(start_ps: NDArray[np.int64], finish_ps: NDArray[np.int64]) -> list[int]:
+    """Starts (2 * flow + 1) and finishes (2 * flow), by time, then finishes first, then by flow."""
+    assert np.all((finish_ps < 0) | ((start_ps >= 0) & (finish_ps > start_ps)))
+    flows = np.arange(len(start_ps))
+    started, finished = start_ps >= 0, finish_ps >= 0
+    times = np.concatenate([finish_ps[finished], start_ps[started]])
+    events = np.concatenate([2 * flows[finished], 2 * flows[started] + 1])
+    order: list[int] = events[np.lexsort((events >> 1, events & 1, times))].tolist()
+    return order
+
+
+def _initial(collective: str, ranks: int, chunks: int) -> dict[int, int]:
+    """What the buffers hold before the collective."""
+    own = [1 << rank for rank in range(ranks)]
+    match collective:
+        case "all_reduce" | "reduce_scatter":
+            return {rank * chunks + chunk: own[rank] for rank in range(ranks) for chunk in range(chunks)}
+        case "all_gather":
+            return {rank * chunks + rank: own[rank] for rank in range(ranks)}
+        case "all_to_all":
+            blocks = ((rank, rank * ranks + to) for rank in range(ranks) for to in range(ranks))
+            return {rank * chunks + chunk: own[rank] for rank, chunk in blocks}
+    raise AssertionError(collective)
+
+
+def _promised(collective: str, ranks: int, chunks: int) -> Iterator[tuple[int, int]]:
+    """What the buffers must hold after the collective, where it promises anything."""
+    own = [1 << rank for rank in range(ranks)]
+    everyone = (1 << ranks) - 1
+    match collective:
+        case "all_reduce":
+            return ((cell, everyone) for cell in range(ranks * chunks))
+        case "reduce_scatter":
+            return ((rank * chunks + rank, everyone) for rank in range(ranks))
+        case "all_gather":
+            return ((rank * chunks + chunk, own[chunk]) for rank in range(ranks) for chunk in range(chunks))
+        case "all_to_all":
+            blocks = ((source, rank) for rank in range(ranks) for source in range(ranks))
+            return ((rank * chunks + source * ranks + rank, own[source]) for source, rank in blocks)
+    raise AssertionError(collective)

@@ -1,0 +1,69 @@
+"""Which collectives and algorithms there are."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+
+from raddle.errors import InputError
+from raddle.workload import Schedule
+from traffic.collectives import halving_doubling, pairwise, ring
+
+_BUILDERS: Mapping[str, Mapping[str, Callable[[int, int], Schedule]]] = {
+    "all_reduce": {"ring": ring.all_reduce, "halving_doubling": halving_doubling.all_reduce},
+    "all_gather": {"ring": ring.all_gather},
+    "reduce_scatter": {"ring": ring.reduce_scatter},
+    "all_to_all": {"pairwise": pairwise.all_to_all},
+}
+
+
+def algorithms() -> Mapping[str, tuple[str, ...]]:
+    """The algorithms of each collective, its default first."""
+    return MappingProxyType({collective: tuple(builders) for collective, builders in _BUILDERS.items()})
+
+
+def find_collective(name: str) -> str:
+    """The collective's name as this package writes it; `alltoall` and `all-reduce` are understood.
+
+    Raises:
+        InputError: there is no such collective.
+    """
+    plain = name.lower().replace("-", "_")
+    return _choose("collective", name, "all_to_all" if plain == "alltoall" else plain, _BUILDERS)
+
+
+def find_algorithm(collective: str, name: str | None) -> str:
+    """The algorithm's name as this package writes it; None is the collective's default.
+
+    Raises:
+        InputError: the collective has no such algorithm.
+    """
+    builders = _BUILDERS[find_collective(collective)]
+    if name is None:
+        return next(iter(builders))
+    return _choose(f"{find_collective(collective)} algorithm", name, name.lower().replace("-", "_"), builders)
+
+
+def build(collective: str, algorithm: str | None, ranks: int, size_bytes: int) -> Schedule:
+    """The schedule of a collective among `ranks` ranks with buffers of `size_bytes`.
+
+    Sizes are rounded as nccl-tests does (see `traffic.sizes.buffer_size`).
+
+    Raises:
+        InputError: no such collective or algorithm, or fewer than two ranks.
+    """
+    if ranks < 2:
+        raise InputError.of("bad-ranks", f"the number of ranks is {ranks}; a collective needs 2 or more")
+    return _BUILDERS[find_collective(collective)][find_algorithm(collective, algorithm)](ranks, size_bytes)
+
+
+def _choose(what: str, written: str, name: str, known: Iterable[str]) -> str:
+    names = list(known)
+    if name in names:
+        return name
+    close = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean '{close[0]}'?" if close else ""
+    raise InputError.of(
+        f"unknown-{what.split()[-1]}", f"no {what} '{written}'; there is {', '.join(names)}", hint
+    )
