@@ -116,10 +116,11 @@ class SwitchFarm:
         if loop is None or thread is None:
             return
         asyncio.run_coroutine_threadsafe(self._stop(), loop).result()
-        self._servers.clear()
-        self.addresses.clear()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
+        # CORRECTNESS: the last server to go closes the socket that the loop polls; the loop stands by then.
+        self._servers.clear()
+        self.addresses.clear()
         loop.close()
         self._loop = self._thread = None
 

@@ -73,9 +73,7 @@ def format_rate(bps: int) -> str:
 
 def format_size(size_bytes: int) -> str:
     """4096 -> `4KiB`, 3_200_000 -> `3200KB`: the shortest exact form."""
-    forms = [
-        f"{size_bytes // factor}{name}" for name, factor in _SIZES.items() if size_bytes % factor == 0
-    ]
+    forms = [f"{size_bytes // factor}{name}" for name, factor in _SIZES.items() if size_bytes % factor == 0]
     return min(forms, key=len) if size_bytes else "0B"
 
 

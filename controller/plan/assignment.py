@@ -96,7 +96,9 @@ def loads(problem: Problem, up: Ints, down: Ints) -> tuple[Ints, Ints]:
 
     def count(leaf: Ints, slot: Ints) -> Ints:
         cell = (phase * leaves + leaf[pin]) * slots + slot[pin]
-        return np.bincount(cell, minlength=problem.phases * leaves * slots).reshape(-1, leaves, slots)
+        return np.bincount(cell, minlength=problem.phases * leaves * slots).reshape(
+            problem.phases, leaves, slots
+        )
 
     return count(problem.source, up), count(problem.target, down)
 

@@ -160,11 +160,11 @@ void bind_nic(nb::module_& m) {
       .def_rw("cnp_priority", &NicConfig::cnp_priority)
       .def("set_dcqcn", [](NicConfig& nic, double g, std::int64_t alpha_timer_ps, std::int64_t rate_timer_ps,
                            std::int64_t byte_counter_bytes, int fast_recovery_steps, double rate_ai_bps,
-                           double rate_hai_bps, double min_rate_bps) {
+                           double rate_hai_bps, double min_rate_bps, bool clamps_target) {
         nic.dcqcn = {g, alpha_timer_ps, rate_timer_ps, byte_counter_bytes, fast_recovery_steps, rate_ai_bps,
-                     rate_hai_bps, min_rate_bps};
+                     rate_hai_bps, min_rate_bps, clamps_target};
       }, nb::kw_only(), "g"_a, "alpha_timer_ps"_a, "rate_timer_ps"_a, "byte_counter_bytes"_a,
-         "fast_recovery_steps"_a, "rate_ai_bps"_a, "rate_hai_bps"_a, "min_rate_bps"_a);
+         "fast_recovery_steps"_a, "rate_ai_bps"_a, "rate_hai_bps"_a, "min_rate_bps"_a, "clamps_target"_a);
 }
 
 }  // namespace

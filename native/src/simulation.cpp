@@ -148,7 +148,7 @@ void Simulation::dispatch(const Event& event) {
     case EventKind::wake: {
       Port& port = ports_[id];
       if (port.wake_at == event.time) port.wake_at = never;
-      if (port.busy_until <= now_) transmit(id);
+      kick(id);
       break;
     }
     case EventKind::pause:

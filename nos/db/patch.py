@@ -97,7 +97,7 @@ def lookup(node: object, part: str) -> object:
 
 def _shorten(node: object, limit: int = 60) -> str:
     text = str(list(node)) if isinstance(node, dict) else str(node)
-    return text if len(text) <= limit else text[:limit] + "...}"
+    return text if len(text) <= limit else text[:limit] + "..."
 
 
 def get(document: Mapping[str, object], path: tuple[str, ...]) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 from nos.db.databases import ConfigDb, ConfigEntry
@@ -74,7 +75,8 @@ def _bindings(config: ConfigDb, table: str, index: dict[str, int]) -> Bindings:
     return bindings
 
 
-def index_range(text: str) -> list[int]:
+@functools.lru_cache(maxsize=1024)
+def index_range(text: str) -> tuple[int, ...]:
     """`3`, `3-4` or `0-2,5` as indices below 8; text that is not of this form, or above, gives nothing.
 
     SONiC accepts any string as a queue index in CONFIG_DB and its orchs skip what they cannot parse.
@@ -85,4 +87,4 @@ def index_range(text: str) -> list[int]:
         ends = (low, high) if dash else (low, low)
         if all(end.isascii() and end.isdigit() and len(end) <= 3 for end in ends):
             indices.update(range(int(ends[0]), int(ends[1]) + 1))
-    return sorted(number for number in indices if number < PRIORITIES)
+    return tuple(sorted(number for number in indices if number < PRIORITIES))

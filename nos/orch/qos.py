@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nos.db.databases import ConfigDb, ConfigEntry, ConfigValue
+from nos.db.databases import ConfigDb, ConfigEntry
 from nos.orch.buffers import index_range
 from raddle.state import DSCPS, PRIORITIES, WredProfile
 
-_IDENTITY = tuple(range(PRIORITIES))
 _DEFAULT_WEIGHT = 1  # SAI_SCHEDULER_ATTR_SCHEDULING_WEIGHT of a queue that nothing is bound to.
 
 
@@ -55,15 +55,16 @@ def derive_qos(config: ConfigDb, ports: Sequence[str]) -> dict[str, PortQos]:
     bindings = config.get("PORT_QOS_MAP", {})
     everywhere = bindings.get("global", {}).get("dscp_to_tc_map")
     weights, wred = _queue_bindings(config)
+    # Ports share their maps: each is read once.
+    read = functools.cache(functools.partial(_map, config))
     state = {}
     for port in ports:
         bound = bindings.get(port, {})
-        no_pg = (0,) * PRIORITIES
         state[port] = PortQos(
-            dscp_to_tc=_map(config, "DSCP_TO_TC_MAP", bound.get("dscp_to_tc_map", everywhere), (0,) * DSCPS),
-            tc_to_queue=_map(config, "TC_TO_QUEUE_MAP", bound.get("tc_to_queue_map"), _IDENTITY),
-            tc_to_pg=_map(config, "TC_TO_PRIORITY_GROUP_MAP", bound.get("tc_to_pg_map"), no_pg),
-            pfc_to_queue=_map(config, "MAP_PFC_PRIORITY_TO_QUEUE", bound.get("pfc_to_queue_map"), _IDENTITY),
+            dscp_to_tc=read("DSCP_TO_TC_MAP", str(bound.get("dscp_to_tc_map", everywhere or ""))),
+            tc_to_queue=read("TC_TO_QUEUE_MAP", str(bound.get("tc_to_queue_map", ""))),
+            tc_to_pg=read("TC_TO_PRIORITY_GROUP_MAP", str(bound.get("tc_to_pg_map", ""))),
+            pfc_to_queue=read("MAP_PFC_PRIORITY_TO_QUEUE", str(bound.get("pfc_to_queue_map", ""))),
             pfc_enable=sum(1 << priority for priority in index_range(str(bound.get("pfc_enable", "")))),
             weights=tuple(weights.get(port, (_DEFAULT_WEIGHT,) * PRIORITIES)),
             wred=tuple(wred.get(port, (None,) * PRIORITIES)),
@@ -71,10 +72,18 @@ def derive_qos(config: ConfigDb, ports: Sequence[str]) -> dict[str, PortQos]:
     return state
 
 
-def _map(config: ConfigDb, table: str, name: ConfigValue | None, default: tuple[int, ...]) -> tuple[int, ...]:
-    result = list(default)
-    entries = config.get(table, {}).get(name, {}) if isinstance(name, str) else {}
-    for key, value in entries.items():
+_MAP_DEFAULTS = {
+    "DSCP_TO_TC_MAP": (0,) * DSCPS,
+    "TC_TO_QUEUE_MAP": tuple(range(PRIORITIES)),
+    "TC_TO_PRIORITY_GROUP_MAP": (0,) * PRIORITIES,
+    "MAP_PFC_PRIORITY_TO_QUEUE": tuple(range(PRIORITIES)),
+}
+
+
+def _map(config: ConfigDb, table: str, name: str) -> tuple[int, ...]:
+    """The map `name` as a tuple, with defaults where it says nothing; an empty name is no map at all."""
+    result = list(_MAP_DEFAULTS[table])
+    for key, value in config.get(table, {}).get(name, {}).items():
         # Both sides may be the empty string in SONiC's patterns.
         if key.isdigit() and isinstance(value, str) and value.isdigit():
             index, target = int(key), int(value)

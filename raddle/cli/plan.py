@@ -63,7 +63,7 @@ def changes_text(changes: tuple[Change, ...]) -> str:
             lines.append(f"- {change.switch} {change.path}  {change.before}")
         else:
             lines.append(f"~ {change.switch} {change.path}  {change.before} -> {change.after}")
-    return "\n".join([*lines, f"{len(changes)} changes"])
+    return "\n".join([*lines, f"{len(changes)} change{'' if len(changes) == 1 else 's'}"])
 
 
 def _changes_json(changes: tuple[Change, ...]) -> str:

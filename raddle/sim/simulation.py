@@ -265,6 +265,7 @@ def _nic_config(fabric: Fabric) -> _core.NicConfig:
         rate_ai_bps=roce.dcqcn.rate_ai_bps,
         rate_hai_bps=roce.dcqcn.rate_hai_bps,
         min_rate_bps=roce.dcqcn.min_rate_bps,
+        clamps_target=roce.dcqcn.clamp_target_rate,
     )
     return nic
 

@@ -163,6 +163,7 @@ def _roce(roce: RoceSpec) -> RocePolicy:
             rate_ai_bps=dcqcn.rate_ai,
             rate_hai_bps=dcqcn.rate_hai,
             min_rate_bps=dcqcn.min_rate,
+            clamp_target_rate=dcqcn.clamp_target_rate,
         ),
         ecn=Ecn(roce.ecn.kmin, roce.ecn.kmax, roce.ecn.pmax),
         watchdog=PfcWatchdog(watchdog.detect, watchdog.restore, watchdog.action) if watchdog else None,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterable, Iterator
 
-from raddle.errors import Diagnostic
+from raddle.errors import Diagnostic, SourceSpan
 from raddle.topology.model import PortRef
 from raddle.topology.reading import did_you_mean
 from raddle.topology.source import MAX_PROBLEMS, Place, Source
@@ -14,26 +13,32 @@ from raddle.units import format_rate
 
 
 def check_wiring(wiring: Wiring, source: Source) -> list[Diagnostic]:
-    """All problems of the wiring; reachability only where every link is sound."""
-    ports = _Ports(wiring)
-    problems: list[Diagnostic] = []
+    """Problems of the wiring: of cables; else of hosts without one; else of what cannot be reached."""
     used: dict[PortRef, Place] = {}
+    return (
+        _first_problems(_check_cables(wiring, used, source))
+        or _first_problems(_check_nics(wiring, used, source))
+        or _first_problems(_check_reachable(wiring, source))
+    )
+
+
+def _first_problems(problems: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """At most `MAX_PROBLEMS`, one per code and place: one line of an intent makes many links."""
+    first: dict[tuple[str, SourceSpan | None], Diagnostic] = {}
+    for problem in problems:
+        first.setdefault((problem.code, problem.span), problem)
+        if len(first) >= MAX_PROBLEMS:
+            break
+    return list(first.values())
+
+
+def _check_cables(wiring: Wiring, used: dict[PortRef, Place], source: Source) -> Iterator[Diagnostic]:
+    """Each cable by itself; fills `used` with the place of each port's first cable."""
+    ports = _Ports(wiring)
     for cable in wiring.cables:
         ends = list(_check_ends(cable, wiring, ports, source))
-        problems += ends or _check_cable(cable, wiring, ports, source)
-        problems += _check_free(cable, used, source)
-        if len(problems) >= MAX_PROBLEMS:
-            return problems
-    if not problems:
-        problems += islice(_check_nics(wiring, used, source), MAX_PROBLEMS)
-    if not problems:
-        problems += islice(_check_reachable(wiring, source), MAX_PROBLEMS)
-    return _one_per_place(problems)
-
-
-def _one_per_place(problems: list[Diagnostic]) -> list[Diagnostic]:
-    """One line of an intent makes many links, and all have its mistake."""
-    return list({(problem.code, problem.span): problem for problem in reversed(problems)}.values())
+        yield from ends or _check_cable(cable, wiring, ports, source)
+        yield from _check_free(cable, used, source)
 
 
 class _Ports:
@@ -66,10 +71,9 @@ def _check_ends(cable: Cable, wiring: Wiring, ports: _Ports, source: Source) -> 
             yield source.error("unknown-port", f"'{end.device}' names no port", place, hint)
         elif end.port not in ports.of(end.device):
             names = list(ports.of(end.device))
-            span = f"'{end.device}' has {names[0]}" + (f" to {names[-1]}" if len(names) > 1 else "")
-            if len(names) > 2:
-                span = f"'{end.device}' has {names[0]}, {names[1]}, ... {names[-1]}"
-            yield source.error("unknown-port", f"no port '{end.port}' on '{end.device}'", place, span)
+            shown = names if len(names) <= 4 else [*names[:2], "...", names[-1]]
+            hint = f"'{end.device}' has {', '.join(shown)}"
+            yield source.error("unknown-port", f"no port '{end.port}' on '{end.device}'", place, hint)
 
 
 def _check_free(cable: Cable, used: dict[PortRef, Place], source: Source) -> Iterator[Diagnostic]:
@@ -116,6 +120,7 @@ def _tier(end: PortRef, wiring: Wiring) -> int:
 
 
 def _check_nics(wiring: Wiring, used: dict[PortRef, Place], source: Source) -> Iterator[Diagnostic]:
+    """NICs without a cable."""
     for host in wiring.hosts.values():
         for i in range(host.nics.count):
             if PortRef(host.name, f"eth{i}") not in used:

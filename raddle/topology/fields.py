@@ -173,6 +173,7 @@ DetectTime = Annotated[int, _field("bad-time", _milliseconds(100, 5000))]
 RestoreTime = Annotated[int, _field("bad-time", _milliseconds(100, 60000))]
 """SONiC's YANG model, PFC_WD.restoration_time."""
 Count = Annotated[int, _field("bad-number", _between(1, 65536, "count"))]
+NicCount = Annotated[int, _field("bad-number", _between(1, 64, "NIC count"))]
 PortCount = Annotated[int, _field("bad-number", _between(1, 512, "port count"))]
 LaneCount = Annotated[int, _field("bad-number", _between(1, 16, "lane count"))]
 Retries = Annotated[int, _field("bad-number", _between(0, 7, "retry count (3 bits)"))]

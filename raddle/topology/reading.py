@@ -92,13 +92,13 @@ def _keys(schema: type[BaseModel], place: Place) -> list[str]:
     """Keys that the mapping at `place` may have."""
     annotation: Any = schema
     for part in place:
+        mapping = [kind for kind in (annotation, *get_args(annotation)) if get_origin(kind) is dict]
         model = next(_models(annotation), None)
-        if isinstance(part, int) or model is None:
-            continue  # an item of a list: the same annotation holds the item's model
-        if get_origin(annotation) is dict:
-            annotation = get_args(annotation)[1]
-        else:
+        if mapping:
+            annotation = get_args(mapping[0])[1]
+        elif model is not None and isinstance(part, str):
             annotation = model.model_fields[part].annotation
+        # An index stays: the list's annotation holds its items' model.
     model = next(_models(annotation), None)
     return list(model.model_fields) if model else []
 

@@ -20,6 +20,7 @@ from raddle.topology.fields import (
     HashSeed,
     LaneCount,
     Name,
+    NicCount,
     Pool,
     PortCount,
     PortMtu,
@@ -38,12 +39,16 @@ from raddle.topology.fields import (
     parse_count,
     refuse,
 )
+from raddle.topology.model import Dcqcn, NicModel
 
 DEFAULT_MODEL = "white-box-12.8t"
 HOST_CABLE_M = 3.0
 """Assumption: copper within the rack."""
 FABRIC_CABLE_M = 30.0
 """Assumption: multimode fibre along a row (400GBASE-SR8 reaches 100 m, IEEE 802.3cm)."""
+
+_NIC = NicModel(speed_bps=400_000_000_000)
+_DCQCN = Dcqcn()
 
 
 class Spec(BaseModel):
@@ -99,13 +104,13 @@ class NicSpec(Spec):
     `raddle.topology.model.NicModel`, which names the sources.
     """
 
-    count: Count = 1
-    speed: Rate = 400_000_000_000
-    ack_interval: Count = 1
-    rto: Timer = 67_108_864_000
-    retry_count: Retries = 7
-    cnp_interval: Time = 50_000_000
-    pfc_reaction: Time = 0
+    count: NicCount = 1
+    speed: Rate = _NIC.speed_bps
+    ack_interval: Count = _NIC.ack_interval
+    rto: Timer = _NIC.rto_ps
+    retry_count: Retries = _NIC.retry_count
+    cnp_interval: Time = _NIC.cnp_interval_ps
+    pfc_reaction: Time = _NIC.pfc_reaction_ps
 
 
 class CabledNicSpec(NicSpec):
@@ -195,14 +200,15 @@ class EcnSpec(Spec):
 class DcqcnSpec(Spec):
     """DCQCN's parameters; the defaults are those of `raddle.topology.model.Dcqcn`."""
 
-    g: Gain = 1 / 256
-    alpha_timer: Timer = 55_000_000
-    rate_timer: Timer = 55_000_000
-    byte_counter: Size = 10_000_000
-    fast_recovery_steps: Count = 5
-    rate_ai: Rate = 40_000_000
-    rate_hai: Rate = 400_000_000
-    min_rate: Rate = 100_000_000
+    g: Gain = _DCQCN.g
+    alpha_timer: Timer = _DCQCN.alpha_timer_ps
+    rate_timer: Timer = _DCQCN.rate_timer_ps
+    byte_counter: Size = _DCQCN.byte_counter_bytes
+    fast_recovery_steps: Count = _DCQCN.fast_recovery_steps
+    rate_ai: Rate = _DCQCN.rate_ai_bps
+    rate_hai: Rate = _DCQCN.rate_hai_bps
+    min_rate: Rate = _DCQCN.min_rate_bps
+    clamp_target_rate: Switch = _DCQCN.clamp_target_rate
 
 
 class WatchdogSpec(Spec):

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -257,7 +256,7 @@ class _Builder:
 
     def _at(self, event: yaml.Event) -> SourceSpan:
         line, column = _position(event)
-        return SourceSpan(self.file, line, column, text=self.lines[line - 1])
+        return _place_span(self.file, self.lines, line, column)
 
 
 def _position(event: yaml.Event, at_end: bool = False) -> tuple[int, int]:
@@ -269,7 +268,14 @@ def _position(event: yaml.Event, at_end: bool = False) -> tuple[int, int]:
 
 def _span(file: str, lines: list[str], node: Node) -> SourceSpan:
     length = node.length if isinstance(node, Scalar) else 1
-    return SourceSpan(file, node.line, node.column, length, lines[node.line - 1])
+    return _place_span(file, lines, node.line, node.column, length)
+
+
+def _place_span(file: str, lines: list[str], line: int, column: int, length: int = 1) -> SourceSpan:
+    """A span; what the parser misses on a line behind the last one is missing at the last one's end."""
+    if line > len(lines):
+        line, column = len(lines), len(lines[-1]) + 1
+    return SourceSpan(file, line, column, length, lines[line - 1])
 
 
 def _plain(node: Node) -> object:
@@ -295,12 +301,10 @@ def _syntax_error(error: yaml.MarkedYAMLError, file: str, lines: list[str]) -> D
     message = " ".join(part for part in (error.problem, error.context) if part)
     if mark is None:
         return Diagnostic("yaml-syntax", message)
-    text = next(islice(lines, mark.line, None), "")
+    span = _place_span(file, lines, mark.line + 1, mark.column + 1)
     hint = ""
-    if "\t" in text[: mark.column + 1]:
+    if "\t" in span.text[: span.column]:
         hint = "indent with spaces; YAML allows no tab here"
     elif "mapping values are not allowed" in message:
         hint = "quote a text that holds ': ', and check the indentation"
-    return Diagnostic(
-        "yaml-syntax", message, SourceSpan(file, mark.line + 1, mark.column + 1, text=text), hint
-    )
+    return Diagnostic("yaml-syntax", message, span, hint)

@@ -12,14 +12,15 @@
 namespace raddle {
 
 struct DcqcnParameters {
-  double g = 1.0 / 256;
-  Time alpha_timer = 55'000'000;
-  Time rate_timer = 55'000'000;
-  std::int64_t byte_counter = 10'000'000;
-  int fast_recovery_steps = 5;
-  double rate_ai = 40e6;
-  double rate_hai = 400e6;
-  double min_rate = 100e6;
+  double g = 5.0 / 1024;
+  Time alpha_timer = 1'000'000;
+  Time rate_timer = 300'000'000;
+  std::int64_t byte_counter = 32'767;
+  int fast_recovery_steps = 1;
+  double rate_ai = 5e6;
+  double rate_hai = 50e6;
+  double min_rate = 1e6;
+  bool clamps_target = false;  // false: the target falls once for a run of CNPs (802.1Qau, 32.3; ConnectX)
 };
 
 struct DcqcnRate {
@@ -35,7 +36,7 @@ struct DcqcnRate {
   bool is_limited(double line_rate) const { return rate < line_rate; }
 
   void on_cnp(const DcqcnParameters& p, Time now) {
-    target = rate;
+    if (p.clamps_target || timer_steps + byte_steps > 0 || next_rate == never) target = rate;
     rate = std::max(p.min_rate, rate * (1 - alpha / 2));
     alpha = (1 - p.g) * alpha + p.g;
     next_alpha = now + p.alpha_timer;
@@ -45,9 +46,10 @@ struct DcqcnRate {
   }
 
   void advance(const DcqcnParameters& p, double line_rate, Time now) {
-    while (next_alpha <= now) {
-      alpha *= 1 - p.g;
-      next_alpha += p.alpha_timer;
+    if (next_alpha <= now) {
+      const Time periods = (now - next_alpha) / p.alpha_timer + 1;
+      alpha *= power(1 - p.g, periods);
+      next_alpha += periods * p.alpha_timer;
     }
     while (next_rate <= now) {
       ++timer_steps;
@@ -66,6 +68,16 @@ struct DcqcnRate {
   }
 
  private:
+  // By squaring, so that the result is the same on every machine (the C library's pow need not be).
+  static double power(double base, Time exponent) {
+    double result = 1;
+    for (; exponent > 0; exponent >>= 1) {
+      if (exponent & 1) result *= base;
+      base *= base;
+    }
+    return result;
+  }
+
   void increase(const DcqcnParameters& p, double line_rate) {
     const int most = std::max(timer_steps, byte_steps);
     const int least = std::min(timer_steps, byte_steps);

@@ -48,9 +48,9 @@ FOUR_PORTS: dict[str, Any] = {
         "default|10.0.1.7/32": {"nexthop": "172.16.0.1", "ifname": "Ethernet8"},
     },
     "DSCP_TO_TC_MAP": {"AZURE": {"26": "3", "48": "6"}},
-    "TC_TO_QUEUE_MAP": {"AZURE": _TCS},
+    "TC_TO_QUEUE_MAP": {"AZURE": dict(_TCS)},
     "TC_TO_PRIORITY_GROUP_MAP": {"AZURE": {"0": "0", "3": "3"}},
-    "MAP_PFC_PRIORITY_TO_QUEUE": {"AZURE": _TCS},
+    "MAP_PFC_PRIORITY_TO_QUEUE": {"AZURE": dict(_TCS)},
     "PORT_QOS_MAP": {
         "global": {"dscp_to_tc_map": "AZURE"},
         "Ethernet0": {
@@ -133,9 +133,12 @@ def switch(boot: BootConfig) -> SimulatedSwitch:
 def served() -> Iterator[tuple[SimulatedSwitch, gnmi_pb2_grpc.gNMIStub]]:
     """A switch that serves gNMI on a free port, and a stub to it."""
     boot = BootConfig(copy.deepcopy(FOUR_PORTS), SEED)
-    with SwitchFarm({"leaf0": boot}, {"leaf0": frozenset(FOUR_PORTS["PORT"])}) as farm:
-        with grpc.insecure_channel(farm.addresses["leaf0"]) as channel:
-            yield farm.switches["leaf0"], gnmi_pb2_grpc.gNMIStub(channel)
+    carriers = {"leaf0": frozenset(FOUR_PORTS["PORT"])}
+    with (
+        SwitchFarm({"leaf0": boot}, carriers) as farm,
+        grpc.insecure_channel(farm.addresses["leaf0"]) as channel,
+    ):
+        yield farm.switches["leaf0"], gnmi_pb2_grpc.gNMIStub(channel)
 
 
 @pytest.fixture(scope="session")

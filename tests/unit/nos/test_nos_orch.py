@@ -149,9 +149,9 @@ def test_ports_are_in_front_panel_order(four_ports: dict[str, Any]) -> None:
     ]
     for place, name in enumerate(("Ethernet24", "Ethernet16", "Ethernet8", "Ethernet0")):
         ports[name]["index"] = str(9 + place)
-    assert [port.name for port in derived(four_ports).ports][0] == "Ethernet24", "index counts, as a number"
+    assert derived(four_ports).ports[0].name == "Ethernet24", "index counts, as a number"
     del ports["Ethernet8"]["index"]
-    assert [port.name for port in derived(four_ports).ports][0] == "Ethernet0", "else the lanes do"
+    assert derived(four_ports).ports[0].name == "Ethernet0", "else the lanes do"
 
 
 def test_a_port_carries_its_speed_mtu_and_admin_status(four_ports: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -156,7 +157,7 @@ roce:
   pfc: false
   dynamic_th: -2
   congestion_control: none
-  dcqcn: {g: 1/16, alpha_timer: 1us, rate_ai: 5M, byte_counter: 32KB, fast_recovery_steps: 1}
+  dcqcn: {g: 1/16, alpha_timer: 2us, rate_ai: 7M, byte_counter: 32KB, fast_recovery_steps: 3}
   ecn: {kmin: 100KiB, kmax: 0.4MB, pmax: 1%}
   watchdog: none
 routing: {policy: ecmp, hash: {seed: 7}}
@@ -165,7 +166,14 @@ routing: {policy: ecmp, hash: {seed: 7}}
     roce, nic = fabric.roce, fabric.hosts[0].nic_model
     assert roce.lossless == (LosslessClass(3, 26), LosslessClass(4, 30))
     assert (roce.pfc, roce.dynamic_th, roce.congestion_control, roce.watchdog) == (False, -2, "none", None)
-    assert roce.dcqcn == Dcqcn(1 / 16, 1_000_000, 55_000_000, 32_000, 1, 5_000_000)
+    assert roce.dcqcn == replace(
+        Dcqcn(),
+        g=1 / 16,
+        alpha_timer_ps=2_000_000,
+        byte_counter_bytes=32_000,
+        fast_recovery_steps=3,
+        rate_ai_bps=7_000_000,
+    )
     assert roce.ecn == Ecn(102_400, 400_000, pytest.approx(0.01))
     assert (nic.rto_ps, nic.cnp_interval_ps, nic.retry_count) == (10**9, 4 * 10**6, 3)
     assert (fabric.routing.policy, fabric.routing.hash_seed) == ("ecmp", 7)
@@ -209,6 +217,13 @@ def test_one_leaf_needs_no_spine_links() -> None:
     )
     assert [endpoint.name for endpoint in two_hosts_one_leaf.endpoints] == ["a", "b"]
     assert two_hosts_one_leaf.links[1].a == PortRef("b", "eth0")
+
+
+def test_mistake_of_one_line_is_told_once_however_many_links_it_makes() -> None:
+    text = INTENT.replace("speed: 200G", "speed: 800G").replace("per_leaf: 4", "per_leaf: 14")
+    with pytest.raises(InputError) as caught:
+        loads(text.replace("speed: 400G", "speed: 1T"))
+    assert [item.code for item in caught.value.diagnostics] == ["speed-too-high"] * 2
 
 
 def test_path_through_a_third_leaf_does_not_make_hosts_reachable() -> None:

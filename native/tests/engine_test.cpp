@@ -1,0 +1,244 @@
+// The engine's own tests, without Python. Each test is a claim; a failed CHECK prints where.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <vector>
+
+#include "leaf_spine.hpp"
+
+namespace {
+
+using namespace raddle;
+using testing::add_flow;
+using testing::LeafSpine;
+
+int failures = 0;
+
+#define CHECK(claim)                                                   \
+  do {                                                                 \
+    if (!(claim)) {                                                    \
+      std::printf("%s:%d: not true: %s\n", __FILE__, __LINE__, #claim); \
+      ++failures;                                                      \
+    }                                                                  \
+  } while (false)
+
+// The parameters of the paper, section 5; initial rate and alpha as there.
+const DcqcnParameters paper{.g = 1.0 / 256, .alpha_timer = 55'000'000, .rate_timer = 55'000'000,
+                            .byte_counter = 10'000'000, .fast_recovery_steps = 5, .rate_ai = 40e6,
+                            .rate_hai = 400e6, .min_rate = 1e6, .clamps_target = true};
+
+void run(Simulation& simulation) {
+  while (!simulation.is_done() && simulation.has_events()) simulation.advance(never, 100'000);
+}
+
+std::uint64_t total_drops(const Simulation& simulation) {
+  std::uint64_t total = 0;
+  for (const std::uint64_t drops : simulation.drops()) total += drops;
+  return total;
+}
+
+std::uint64_t total_pauses(const Simulation& simulation) {
+  std::uint64_t total = 0;
+  for (const std::uint64_t pauses : simulation.pauses()) total += pauses;
+  return total;
+}
+
+void conserves_packets(const Simulation& simulation) {
+  CHECK(simulation.injected() == simulation.delivered() + simulation.dropped() + simulation.in_network());
+}
+
+void wire_time_is_exact() {
+  CHECK(wire_time(4096, 800'000'000'000) == 40'960);
+  CHECK(wire_time(4178, 400'000'000'000) == 83'560);
+  CHECK(wire_time(1, 3) == 2'666'666'666'667);            // rounded up
+  CHECK(wire_time(100'000'000'000'000, 1'600'000'000'000) == 500'000'000'000'000);  // 100 TB: no overflow
+}
+
+void event_queue_pops_in_order() {
+  EventQueue queue;
+  std::vector<Event> expected;
+  std::uint64_t counter = 0;
+  Time now = 0;
+  std::uint64_t pushed = 0;
+  for (int round = 0; round < 20'000; ++round) {
+    const std::uint64_t bits = random_bits(3, 0, counter++);
+    if (bits % 3 != 0 || expected.empty()) {
+      // Delays from nothing over one bucket to far beyond the wheel's horizon.
+      const Time delay = static_cast<Time>((bits >> 8) % (Time{1} << (bits >> 3) % 32));
+      const Event event{now + delay, pushed++, event_target(EventKind::wake, 5), static_cast<std::uint32_t>(pushed)};
+      queue.push(event);
+      expected.push_back(event);
+    } else {
+      const auto first = std::min_element(expected.begin(), expected.end(),
+                                          [](const Event& a, const Event& b) { return a.before(b); });
+      Event event;
+      const bool found = queue.pop(never, event);
+      CHECK(found && event.order == first->order && event.time == first->time);
+      now = event.time;
+      expected.erase(first);
+    }
+    CHECK(queue.size() == expected.size());
+  }
+}
+
+void event_queue_stops_at_until() {
+  EventQueue queue;
+  Event event;
+  queue.push({5'000'000, 1, event_target(EventKind::wake, 1), 0});
+  CHECK(!queue.pop(4'999'999, event));
+  queue.push({4'999'999, 2, event_target(EventKind::wake, 2), 0});  // before what was seen, not before until
+  CHECK(queue.pop(5'000'000, event) && event.id() == 2);
+  CHECK(queue.pop(5'000'000, event) && event.id() == 1);
+  CHECK(!queue.pop(never, event));
+}
+
+// N packets over h links, store and forward: (N - 1) packets on the first wire, then one over all links.
+void lone_flow_takes_the_closed_form() {
+  const LeafSpine fabric{.leaves = 2, .spines = 1, .hosts_per_leaf = 1};
+  Workload work;
+  add_flow(work, 0, 1, 100 * 4096);
+  Simulation simulation = testing::simulate(fabric, fabric.network(), work);
+  run(simulation);
+  const Time packet = 83'560;
+  const Time links = 4 * fabric.propagation + 3 * fabric.pipeline;
+  CHECK(simulation.flows().finish[0] == 99 * packet + 4 * packet + links);
+  const Time ack = 86 * 20;
+  CHECK(simulation.flows().acked[0] == simulation.flows().finish[0] + 4 * ack + links);
+  CHECK(total_drops(simulation) == 0 && total_pauses(simulation) == 0);
+}
+
+void flow_of_no_bytes_is_one_packet() {
+  const LeafSpine fabric{.leaves = 2, .spines = 1, .hosts_per_leaf = 1};
+  Workload work;
+  add_flow(work, 0, 1, 0);
+  Simulation simulation = testing::simulate(fabric, fabric.network(), work);
+  run(simulation);
+  CHECK(simulation.is_done() && simulation.injected() == 2);
+  CHECK(simulation.flows().finish[0] == 4 * 82 * 20 + 4 * fabric.propagation + 3 * fabric.pipeline);
+}
+
+Workload incast(NodeId senders, std::int64_t bytes) {
+  Workload work;
+  for (NodeId sender = 1; sender <= senders; ++sender) add_flow(work, sender, 0, bytes);
+  return work;
+}
+
+void incast_is_lossless_with_pfc_and_drops_without() {
+  const LeafSpine fabric{.leaves = 2, .spines = 2, .hosts_per_leaf = 8};
+  NetworkConfig network = fabric.network();
+  network.nic.is_dcqcn = false;
+  for (const bool has_pfc : {true, false}) {
+    Simulation simulation = testing::simulate(fabric, network, incast(15, 2 << 20), has_pfc, 1'000'000);
+    run(simulation);
+    CHECK(simulation.flows_done() == 15);
+    CHECK((total_drops(simulation) == 0) == has_pfc);
+    CHECK((total_pauses(simulation) > 0) == has_pfc);
+    conserves_packets(simulation);
+  }
+}
+
+void dcqcn_lets_an_incast_pause_less() {
+  const LeafSpine fabric{.leaves = 2, .spines = 2, .hosts_per_leaf = 8};
+  std::uint64_t pauses[2];
+  for (const bool is_dcqcn : {false, true}) {
+    NetworkConfig network = fabric.network();
+    network.nic.is_dcqcn = is_dcqcn;
+    network.nic.dcqcn = paper;
+    Simulation simulation = testing::simulate(fabric, network, incast(15, 16 << 20), true, 20'000'000);
+    run(simulation);
+    pauses[is_dcqcn] = total_pauses(simulation);
+    CHECK((simulation.qps().cnps[0] > 0) == is_dcqcn);
+  }
+  CHECK(pauses[1] < pauses[0]);
+}
+
+void slices_give_the_same_result() {
+  const LeafSpine fabric{.leaves = 4, .spines = 2, .hosts_per_leaf = 4};
+  Workload work;
+  for (NodeId h = 0; h < 16; ++h) add_flow(work, h, (h * 5 + 3) % 16 == h ? (h + 1) % 16 : (h * 5 + 3) % 16, 3 << 20);
+  Simulation whole = testing::simulate(fabric, fabric.network(), work);
+  run(whole);
+  Simulation sliced = testing::simulate(fabric, fabric.network(), work);
+  for (Time until = 0; !sliced.is_done(); until += 777'777) sliced.advance(until, never);
+  CHECK(whole.flows().finish == sliced.flows().finish);
+  CHECK(whole.flows().acked == sliced.flows().acked);
+}
+
+void cut_cable_loses_frames_and_go_back_n_sends_them_again() {
+  const LeafSpine fabric{.leaves = 2, .spines = 1, .hosts_per_leaf = 1};
+  NetworkConfig network = fabric.network();
+  network.nic.retransmit_timeout = 100'000'000;
+  Workload work;
+  add_flow(work, 0, 1, 1000 * 4096);
+  Simulation simulation = testing::simulate(fabric, network, work);
+  const PortId uplink = fabric.leaf_port(0, 1);
+  simulation.advance(20'000'000, never);
+  simulation.set_link(uplink, false);
+  simulation.advance(60'000'000, never);
+  simulation.set_link(uplink, true);
+  run(simulation);
+  CHECK(simulation.flows_done() == 1);
+  CHECK(total_drops(simulation) > 0 && simulation.qps().retransmitted[0] > 0);
+  conserves_packets(simulation);
+}
+
+void queue_pair_fails_when_its_retries_are_used_up() {
+  const LeafSpine fabric{.leaves = 2, .spines = 1, .hosts_per_leaf = 1};
+  Workload work;
+  add_flow(work, 0, 1, 4096);
+  Simulation simulation = testing::simulate(fabric, fabric.network(), work);
+  SwitchConfig empty = fabric.switch_state(0, true);
+  empty.fib.assign(fabric.hosts(), none);
+  simulation.set_switch(0, empty);
+  run(simulation);
+  CHECK(simulation.flows().status[0] == static_cast<std::uint8_t>(FlowStatus::failed));
+  CHECK(simulation.qps().timeouts[0] == 8);  // 7 retries, and the last wait
+  CHECK(simulation.drops()[fabric.leaf_port(0, 0) * drop_reasons] == 8);
+  CHECK(simulation.trace(0, false).size() == 1);
+}
+
+void dependent_flow_starts_when_its_chunk_has_arrived() {
+  const LeafSpine fabric{.leaves = 1, .spines = 1, .hosts_per_leaf = 3};
+  Workload work;
+  add_flow(work, 0, 1, 8192);
+  add_flow(work, 1, 2, 8192);
+  work.dep_offsets = {0, 0, 1};
+  work.dep_ids = {0};
+  Simulation simulation = testing::simulate(fabric, fabric.network(), work);
+  run(simulation);
+  CHECK(simulation.flows().start[1] == simulation.flows().finish[0]);
+  CHECK(simulation.flows_done() == 2);
+}
+
+void dcqcn_follows_the_paper() {
+  const double line = 40e9;
+  DcqcnRate rate{.rate = line, .target = line};
+  rate.on_cnp(paper, 0);  // equation (1): Rt = Rc, Rc = Rc (1 - alpha / 2), alpha = (1 - g) alpha + g
+  CHECK(rate.rate == 20e9 && rate.target == 40e9 && rate.alpha == 1.0);
+  rate.advance(paper, line, 55'000'000);  // one timer: alpha decays (2), fast recovery halves the gap (3)
+  CHECK(rate.alpha == 255.0 / 256 && rate.rate == 30e9);
+  rate.on_sent(paper, line, 10'000'000);  // the byte counter does the same
+  CHECK(rate.rate == 35e9);
+  rate.advance(paper, line, 5 * 55'000'000);  // five timer steps: additive increase begins (4)
+  CHECK(rate.timer_steps == 5 && rate.target == line && rate.rate > 39e9);
+}
+
+}  // namespace
+
+int main() {
+  wire_time_is_exact();
+  event_queue_pops_in_order();
+  event_queue_stops_at_until();
+  lone_flow_takes_the_closed_form();
+  flow_of_no_bytes_is_one_packet();
+  incast_is_lossless_with_pfc_and_drops_without();
+  dcqcn_lets_an_incast_pause_less();
+  slices_give_the_same_result();
+  cut_cable_loses_frames_and_go_back_n_sends_them_again();
+  queue_pair_fails_when_its_retries_are_used_up();
+  dependent_flow_starts_when_its_chunk_has_arrived();
+  dcqcn_follows_the_paper();
+  std::printf(failures == 0 ? "all engine tests passed\n" : "%d checks failed\n", failures);
+  return failures != 0;
+}

@@ -1,0 +1,86 @@
+"""A gNMI server that keeps CONFIG_DB as a plain document and is as strict as SONiC about patches."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent import futures
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+from finsy.proto import gnmi, gnmi_grpc
+
+
+class FakeSwitch(gnmi_grpc.gNMIServicer):
+    """`config` is what it holds, `requests` the Sets it took; `forgets` makes it lose every write."""
+
+    def __init__(self, config: dict[str, Any], forgets: bool = False, refusal: str = "") -> None:
+        self.config = json.loads(json.dumps(config))
+        self.forgets = forgets
+        self.refusal = refusal
+        self.requests: list[gnmi.SetRequest] = []
+
+    def Get(self, request: gnmi.GetRequest, context: grpc.ServicerContext) -> gnmi.GetResponse:  # noqa: N802
+        assert request.encoding == gnmi.JSON_IETF
+        database, _, *elems = names(request.path[0])
+        node: Any = {
+            "CONFIG_DB": self.config,
+            "APPL_DB": {"PORT_TABLE": {"Ethernet0": {"oper_status": "up"}}},
+        }
+        for elem in (database, *elems):
+            if elem not in node:
+                context.abort(grpc.StatusCode.NOT_FOUND, f"Failed to find {database} {elem}")
+            node = node[elem]
+        value = gnmi.TypedValue(json_ietf_val=json.dumps(node).encode())
+        update = gnmi.Update(path=request.path[0], val=value)
+        return gnmi.GetResponse(notification=[gnmi.Notification(update=[update])])
+
+    def Set(self, request: gnmi.SetRequest, context: grpc.ServicerContext) -> gnmi.SetResponse:  # noqa: N802
+        if self.refusal:
+            context.abort(grpc.StatusCode.UNKNOWN, self.refusal)
+        self.requests.append(request)
+        document = json.loads(json.dumps(self.config))
+        for path in request.delete:
+            *parents, last = names(path)[2:]
+            node = document
+            for name in parents:
+                node = node[name]
+            del node[last]
+        for update in request.update:
+            *parents, last = names(update.path)[2:]
+            node = document
+            for name in parents:
+                if name not in node:
+                    context.abort(grpc.StatusCode.UNKNOWN, f"member '{name}' not found")
+                node = node[name]
+            node[last] = json.loads(update.val.json_ietf_val)
+        if empty := [table for table, entries in document.items() if not entries]:
+            context.abort(grpc.StatusCode.UNKNOWN, f"empty tables: {empty}")
+        if not self.forgets:
+            self.config = document
+        return gnmi.SetResponse()
+
+
+def names(path: gnmi.Path) -> list[str]:
+    assert path.origin == "sonic-db"
+    return [elem.name.replace("~1", "/").replace("~0", "~") for elem in path.elem]
+
+
+@contextmanager
+def serving(switch: FakeSwitch) -> Iterator[str]:
+    """Serve a switch; yields its address."""
+    server = grpc.server(futures.ThreadPoolExecutor(2))
+    gnmi_grpc.add_gNMIServicer_to_server(switch, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.stop(None).wait()
+
+
+def free_address() -> str:
+    """An address at which nothing listens."""
+    with serving(FakeSwitch({})) as address:
+        return address

@@ -1,0 +1,144 @@
+"""`raddle plan`, `render`, `apply` and `status`."""
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from fake_switch import FakeSwitch, free_address, serving
+from typer.testing import CliRunner
+
+from controller.plan import from_json, make_plan
+from controller.southbound.sonic import bootstrap, pushed
+from raddle.cli.apply import apply
+from raddle.cli.plan import plan
+from raddle.cli.render import render
+from raddle.cli.status import status
+from raddle.errors import InputError, UnreachableError
+from raddle.inventory import Inventory
+from raddle.topology import bundled_examples, load
+
+APP = typer.Typer()
+for command in (plan, render, apply, status):
+    APP.command()(command)
+
+FABRIC = load(bundled_examples()["leaf-spine-16"])
+PLAN = make_plan(FABRIC, "ecmp")
+
+
+def run(command: str, *options: str) -> Any:
+    return CliRunner().invoke(APP, [command, "leaf-spine-16", "--routing", "ecmp", *options])
+
+
+@pytest.fixture
+def switches(tmp_path: Path) -> Iterator[tuple[dict[str, FakeSwitch], str]]:
+    """All switches of the fabric, booted, and their inventory file."""
+    booted = {each.name: FakeSwitch(bootstrap(each).config_db) for each in PLAN.switches}
+    with ExitStack() as stack:
+        addresses = {name: stack.enter_context(serving(switch)) for name, switch in booted.items()}
+        file = tmp_path / "inventory.json"
+        Inventory(FABRIC.name, addresses).save(file)
+        yield booted, str(file)
+
+
+def test_plan_prints_one_line_per_switch() -> None:
+    result = run("plan")
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert [line.split()[0] for line in lines[1:9]] == [switch.name for switch in PLAN.switches]
+    assert lines[-1] == "8 switches, 16 endpoints, routing ecmp"
+
+
+def test_plan_json_and_plan_file_are_the_plan(tmp_path: Path) -> None:
+    file = tmp_path / "plan.json"
+    result = run("plan", "--json", "-o", str(file))
+    assert result.stdout == file.read_text()
+    assert from_json(result.stdout) == PLAN
+
+
+def test_plan_diff_shows_what_changes(tmp_path: Path) -> None:
+    file = tmp_path / "old.json"
+    old = PLAN.switches[0].hash_seed
+    run("plan", "-o", str(file))
+    assert run("plan", "--diff", str(file)).stdout == "0 changes\n"
+    file.write_text(file.read_text().replace(str(old), "7"))
+    assert run("plan", "--diff", str(file)).stdout == f"~ leaf0 hash_seed  7 -> {old}\n1 change\n"
+    changes = json.loads(run("plan", "--diff", str(file), "--json").stdout)["changes"]
+    assert changes == [{"switch": "leaf0", "path": "hash_seed", "before": "7", "after": str(old)}]
+
+
+def test_a_missing_old_plan_is_bad_input() -> None:
+    error = run("plan", "--diff", "/no/such/plan.json").exception
+    assert isinstance(error, InputError)
+    assert "error[no-plan]: cannot read '/no/such/plan.json'" in str(error)
+
+
+def test_render_prints_what_is_pushed_or_what_the_switch_boots_with() -> None:
+    leaf = PLAN.switches[0]
+    assert json.loads(run("render", "--switch", "leaf0").stdout) == pushed(leaf)
+    assert json.loads(run("render", "--switch", "leaf0", "--bootstrap").stdout) == bootstrap(leaf).config_db
+
+
+def test_render_names_the_switches_when_one_is_unknown() -> None:
+    error = run("render", "--switch", "leaf9").exception
+    assert isinstance(error, InputError)
+    assert "no switch 'leaf9'" in str(error)
+    assert "leaf0, leaf1" in str(error)
+
+
+@pytest.mark.parametrize("form", ["p4runtime", "openflow"])
+def test_render_of_other_protocols_is_bad_input(form: str) -> None:
+    error = run("render", "--switch", "leaf0", "--format", form).exception
+    assert isinstance(error, InputError)
+    assert f"--format {form} is not available yet" in str(error)
+
+
+def test_apply_then_status_in_sync(switches: tuple[dict[str, FakeSwitch], str]) -> None:
+    _, inventory = switches
+    before = run("status", "--inventory", inventory)
+    assert before.exit_code == 1
+    assert "differences, the first: INTERFACE/Ethernet0" in before.stdout
+    applied = run("apply", "--inventory", inventory)
+    assert applied.exit_code == 0
+    assert applied.stdout.count("in 1 Set, verified") == 8
+    after = run("status", "--inventory", inventory)
+    assert after.exit_code == 0
+    assert after.stdout.count("in sync") == 8
+
+
+def test_dry_run_prints_changes_and_changes_nothing(switches: tuple[dict[str, FakeSwitch], str]) -> None:
+    booted, inventory = switches
+    result = run("apply", "--inventory", inventory, "--dry-run")
+    assert result.exit_code == 0
+    assert "+ leaf0 STATIC_ROUTE/default|10.0.0.8/29" in result.stdout
+    assert not any(switch.requests for switch in booted.values())
+
+
+def test_status_json_lists_every_switch(switches: tuple[dict[str, FakeSwitch], str]) -> None:
+    document = json.loads(run("status", "--inventory", switches[1], "--json").stdout)
+    assert [each["switch"] for each in document["switches"]] == [switch.name for switch in PLAN.switches]
+    assert not any(each["is_in_sync"] for each in document["switches"])
+
+
+@pytest.mark.parametrize("command", ["apply", "status"])
+def test_an_unreachable_switch_ends_with_code_3(
+    command: str, switches: tuple[dict[str, FakeSwitch], str]
+) -> None:
+    _, inventory = switches
+    document = json.loads(Path(inventory).read_text())
+    document["switches"]["spine3"]["address"] = free_address()
+    Path(inventory).write_text(json.dumps(document))
+    result = run(command, "--inventory", inventory)
+    assert isinstance(result.exception, UnreachableError)
+    assert result.exception.exit_code == 3
+    assert "spine3" in str(result.exception)
+    assert "leaf0" in result.stdout
+
+
+def test_a_missing_inventory_says_how_to_get_one() -> None:
+    error = run("status", "--inventory", "/no/such/file.json").exception
+    assert isinstance(error, InputError)
+    assert "raddle up" in str(error)

@@ -1,0 +1,118 @@
+"""The lossless buffer profile."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fabrics import MODEL, ROCE, leaf_spine
+
+from controller.plan import make_plan
+from controller.plan.buffers import PAUSE_QUANTA, AsicParameters, headroom
+from raddle.errors import InputError
+from raddle.topology.model import LosslessClass
+
+PUBLISHED = Path(__file__).parents[4] / "shared" / "reference" / "published" / "pfc_headroom.csv"
+G = 10**9
+
+
+@pytest.mark.skipif(not PUBLISHED.exists(), reason="the published figures are not beside the repository")
+def test_all_published_headrooms_are_met_exactly() -> None:
+    # The table gives the profile's size, which is xon + xoff.
+    rows = list(csv.DictReader(PUBLISHED.read_text().splitlines()))
+    assert rows
+    for row in rows:
+        speed_bps = int(row["speed_gbps"]) * G
+        size = headroom(
+            AsicParameters(),
+            speed_bps,
+            float(row["cable_m"]),
+            int(row["mtu_bytes"]),
+            small_packet_percent=int(row["small_packet_percent"]),
+        ).size_bytes
+        assert size == int(row["headroom_bytes"]), row
+        assert PAUSE_QUANTA[speed_bps] == int(row["pause_quanta"])
+
+
+def test_headroom_at_400g_over_5m_by_hand() -> None:
+    # peer 905 * 64 = 57920; cable 2 * 5 / 1.98e8 * 5e10 = 2525.25; frame 9100; MAC 819.2; tile 120 ns =
+    # 6000: 76364.45 bytes. All of it in 64-byte packets of 3 cells of 64: * 3, + 1024 = 230117.4,
+    # rounded up to KiB: 225.
+    result = headroom(AsicParameters(), 400 * G, 5, 9100)
+    assert (result.xoff_bytes, result.xon_bytes) == (225 * 1024, 19 * 1024)
+
+
+def test_a_metre_of_cable_costs_its_round_trip_times_the_cell_factor() -> None:
+    # 1000 m more: 2 * 1000 / 1.98e8 s * 5e10 B/s * 3 = 1515151.5 bytes, both ends rounded to KiB.
+    near, far = (headroom(AsicParameters(), 400 * G, length, 9100).xoff_bytes for length in (10, 1010))
+    assert far - near == pytest.approx(1_515_152, abs=1024)
+
+
+def test_small_packets_are_the_worst_case() -> None:
+    sizes = [
+        headroom(AsicParameters(), 400 * G, 30, 9100, small_packet_percent=p).xoff_bytes for p in (0, 50, 100)
+    ]
+    assert sizes == sorted(set(sizes))
+
+
+def test_a_slow_peer_needs_what_it_sends_until_it_stops() -> None:
+    # 10 us at 400G are 500000 bytes instead of 57920, in three cells each.
+    usual, slow = (
+        headroom(AsicParameters(), 400 * G, 3, 9100, peer_reaction_ps=ps).xoff_bytes for ps in (0, 10_000_000)
+    )
+    assert slow - usual == pytest.approx(3 * (500_000 - 57_920), abs=1024)
+
+
+def test_a_speed_without_known_pause_delay_is_an_error() -> None:
+    with pytest.raises(InputError, match=r"unknown-pause-delay.*300G"):
+        headroom(AsicParameters(), 300 * G, 3, 9100)
+
+
+def test_headroom_reserve_and_shared_fill_the_buffer_exactly() -> None:
+    for switch in make_plan(leaf_spine(4, 4, 4), "ecmp").switches:
+        buffers = switch.buffers
+        cabled = [port.name for port in switch.ports if port.peer]
+        assert sorted(name for each in buffers.profiles for name in each.ports) == sorted(cabled)
+        assert buffers.headroom_pool_bytes == sum(
+            each.headroom_bytes * len(each.ports) for each in buffers.profiles
+        )
+        reserved = sum(each.reserved_bytes * len(each.ports) for each in buffers.profiles)
+        assert buffers.shared_bytes + buffers.headroom_pool_bytes + reserved == MODEL.buffer_bytes
+
+
+def test_every_lossless_priority_has_headroom_of_its_own() -> None:
+    two = replace(ROCE, lossless=(LosslessClass(3, 26), LosslessClass(4, 34)))
+    one, both = (
+        make_plan(leaf_spine(2, 2, 2, roce=roce), "ecmp").switches[0].buffers for roce in (ROCE, two)
+    )
+    assert both.headroom_pool_bytes == 2 * one.headroom_pool_bytes
+
+
+def test_ports_of_one_speed_and_length_share_a_profile() -> None:
+    profiles = make_plan(leaf_spine(2, 2, 2), "ecmp").switches[0].buffers.profiles
+    assert [(each.name, len(each.ports)) for each in profiles] == [
+        ("pg_lossless_400000_3m_profile", 2),
+        ("pg_lossless_400000_30m_profile", 2),
+    ]
+    # One frame of 9100 bytes is 36 cells of 254, the 9144 of SONiC's Tomahawk 4 profiles.
+    assert profiles[0].reserved_bytes == 9144
+
+
+def test_without_pfc_no_headroom_is_set_aside() -> None:
+    buffers = make_plan(leaf_spine(2, 2, 2, roce=replace(ROCE, pfc=False)), "ecmp").switches[0].buffers
+    assert (buffers.shared_bytes, buffers.headroom_pool_bytes, buffers.profiles) == (
+        MODEL.buffer_bytes,
+        0,
+        (),
+    )
+
+
+def test_headroom_that_does_not_fit_names_the_switch_the_ports_and_the_gap() -> None:
+    tiny = replace(MODEL, buffer_bytes=1_000_000)
+    with pytest.raises(InputError) as caught:
+        make_plan(leaf_spine(2, 2, 2, model=tiny), "ecmp")
+    need = 2 * (311_296 + 9144) + 2 * (365_568 + 9144)
+    text = str(caught.value)
+    assert "error[headroom-exceeds-buffer]: leaf0:" in text
+    assert f"{need - 1_000_000} too few" in text
+    assert "2 ports of 400G with 30m cable (Ethernet16..Ethernet24)" in text

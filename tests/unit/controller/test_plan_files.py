@@ -1,0 +1,107 @@
+"""QoS, JSON and differences of plans."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from fabrics import ROCE, leaf_spine, placement, ring
+
+from controller.plan import Change, diff_plans, from_json, make_plan, to_json
+from controller.plan.qos import plan_qos
+from raddle.errors import InputError
+from raddle.topology.model import Ecn, LosslessClass
+
+
+def test_a_lossless_class_keeps_its_priority_from_dscp_to_queue_and_pg() -> None:
+    roce = replace(ROCE, lossless=(LosslessClass(4, 34), LosslessClass(3, 26)))
+    qos = plan_qos(roce)
+    for priority, dscp in ((3, 26), (4, 34)):
+        tc = qos.dscp_to_tc[dscp]
+        assert (tc, qos.tc_to_queue[tc], qos.tc_to_pg[tc]) == (priority, priority, priority)
+    assert qos.lossless == (3, 4)
+
+
+def test_cnp_has_a_strict_queue_and_shares_the_lossy_pg() -> None:
+    qos = plan_qos(ROCE)
+    tc = qos.dscp_to_tc[48]
+    assert (tc, qos.queue_weights[tc], qos.tc_to_pg[tc]) == (6, 0, 0)
+    assert qos.queue_weights.count(0) == 1
+
+
+def test_all_other_traffic_is_tc_0() -> None:
+    qos = plan_qos(ROCE)
+    assert {tc for dscp, tc in enumerate(qos.dscp_to_tc) if dscp not in (26, 48)} == {0}
+
+
+@pytest.mark.parametrize("routing", ["ecmp", "pinned"])
+def test_a_plan_survives_json(routing: str) -> None:
+    fabric = leaf_spine(3, 2, 2, per_pair=2)
+    plan = make_plan(fabric, routing, ring(placement("strided", fabric)))
+    assert from_json(to_json(plan)) == plan
+
+
+def test_equal_fabrics_give_the_same_bytes_with_sorted_keys() -> None:
+    texts = {to_json(make_plan(leaf_spine(3, 2, 2), "ecmp")) for _ in range(2)}
+    (text,) = texts
+    document = json.loads(text)
+    assert document["schema_version"] == 1
+    assert json.dumps(document, indent=1, sort_keys=True) + "\n" == text
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "the plan is not JSON"),
+        ("[]", "schema_version None; 1 is expected"),
+        ('{"schema_version": 2}', "schema_version 2; 1 is expected"),
+        ('{"schema_version": 1, "fabric": "x"}', "switches: Field required"),
+    ],
+)
+def test_a_bad_plan_file_says_what_is_wrong(text: str, says: str) -> None:
+    with pytest.raises(InputError) as caught:
+        from_json(text)
+    assert "error[bad-plan]" in str(caught.value)
+    assert says in str(caught.value)
+
+
+def test_equal_plans_do_not_differ() -> None:
+    assert diff_plans(make_plan(leaf_spine(3, 2, 2), "ecmp"), make_plan(leaf_spine(3, 2, 2), "ecmp")) == ()
+
+
+def test_a_dead_link_changes_routes_and_its_two_ports_only() -> None:
+    old, new = (make_plan(leaf_spine(2, 2, 1, down=dead), "ecmp") for dead in ((), [(1, 1, 0)]))
+    assert diff_plans(old, new) == (
+        Change(
+            "leaf0",
+            "routes/10.0.0.2/31",
+            "172.16.0.0 Ethernet8, 172.16.0.2 Ethernet16",
+            "172.16.0.0 Ethernet8",
+        ),
+        Change("leaf1", "ports/Ethernet16/is_enabled", "True", "False"),
+        Change(
+            "leaf1",
+            "routes/10.0.0.0/31",
+            "172.16.0.4 Ethernet8, 172.16.0.6 Ethernet16",
+            "172.16.0.4 Ethernet8",
+        ),
+        Change("spine1", "ports/Ethernet8/is_enabled", "True", "False"),
+        Change("spine1", "routes/10.0.0.2/31", "172.16.0.7 Ethernet8", ""),
+    )
+
+
+def test_pins_and_policy_show_in_the_difference() -> None:
+    fabric = leaf_spine(2, 2, 2)
+    marked = leaf_spine(2, 2, 2, roce=replace(ROCE, ecn=Ecn(100_000, 400_000, 0.1)))
+    pins = diff_plans(
+        make_plan(fabric, "ecmp"), make_plan(fabric, "pinned", ring(placement("strided", fabric)))
+    )
+    assert {change.path.split("/")[0] for change in pins} == {"routes"}
+    assert all(change.path.endswith("/32") and not change.before for change in pins)
+    ecn = diff_plans(make_plan(fabric, "ecmp"), make_plan(marked, "ecmp"))
+    assert {change.path for change in ecn} == {"qos/ecn"}
+
+
+def test_a_switch_that_is_gone_is_all_deletions() -> None:
+    changes = diff_plans(make_plan(leaf_spine(2, 2, 1), "ecmp"), make_plan(leaf_spine(2, 1, 1), "ecmp"))
+    assert all(change.after == "" for change in changes if change.switch == "spine1")
+    assert any(change.path == "hash_seed" for change in changes if change.switch == "spine1")

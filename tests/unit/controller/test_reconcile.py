@@ -1,0 +1,138 @@
+"""Pushing plans to switches over a real gRPC connection."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+from fabrics import leaf_spine, placement, ring
+from fake_switch import FakeSwitch, free_address, serving
+
+from controller.plan import make_plan
+from controller.plan.model import Plan
+from controller.reconcile import apply_plan, check, read_databases
+from controller.southbound.sonic import bootstrap, pushed
+from raddle.errors import InputError, UnreachableError
+from raddle.inventory import Inventory
+
+FABRIC = leaf_spine(2, 2, 2)
+PLAN = make_plan(FABRIC, "ecmp")
+
+
+@contextmanager
+def running(plan: Plan = PLAN) -> Iterator[tuple[dict[str, FakeSwitch], Inventory]]:
+    """All switches of a plan, booted."""
+    switches = {each.name: FakeSwitch(bootstrap(each).config_db) for each in plan.switches}
+    with ExitStack() as stack:
+        addresses = {name: stack.enter_context(serving(switch)) for name, switch in switches.items()}
+        yield switches, Inventory(plan.fabric, addresses)
+
+
+def test_apply_makes_every_switch_as_planned_with_one_set_each() -> None:
+    with running() as (switches, inventory):
+        results = apply_plan(PLAN, inventory)
+        assert [(result.switch, result.sets, result.error) for result in results] == [
+            (name, 1, "") for name in switches
+        ]
+        assert all(result.is_in_sync for result in results)
+        for each in PLAN.switches:
+            for table, entries in pushed(each).items():
+                assert switches[each.name].config[table] == entries
+
+
+def test_a_second_apply_sends_nothing() -> None:
+    with running() as (switches, inventory):
+        apply_plan(PLAN, inventory)
+        again = apply_plan(PLAN, inventory)
+        assert [(result.changes, result.sets, result.is_in_sync) for result in again] == [((), 0, True)] * 4
+        assert all(len(switch.requests) == 1 for switch in switches.values())
+
+
+def test_dry_run_and_check_change_nothing_and_list_the_same_changes() -> None:
+    with running() as (switches, inventory):
+        dry = apply_plan(PLAN, inventory, dry_run=True)
+        assert dry == check(PLAN, inventory)
+        assert not any(switch.requests for switch in switches.values())
+        assert not any(result.is_in_sync for result in dry)
+        assert [change.path for change in dry[0].changes if "ROUTE" in change.path] == [
+            "STATIC_ROUTE/default|10.0.0.4/30"
+        ]
+
+
+def test_new_pins_touch_only_their_routes() -> None:
+    pinned = make_plan(FABRIC, "pinned", ring(placement("strided", FABRIC)))
+    with running() as (switches, inventory):
+        apply_plan(PLAN, inventory)
+        results = apply_plan(pinned, inventory)
+        assert [result.sets for result in results] == [1, 1, 0, 0]
+        request = switches["leaf0"].requests[-1]
+        assert {update.path.elem[3].name for update in request.update} == {
+            "default|10.0.0.5~132",
+            "default|10.0.0.7~132",
+        }
+        apply_plan(PLAN, inventory)
+        assert check(PLAN, inventory)[0].is_in_sync
+
+
+def test_drift_by_an_outside_hand_is_found_and_mended() -> None:
+    with running() as (switches, inventory):
+        apply_plan(PLAN, inventory)
+        del switches["leaf1"].config["STATIC_ROUTE"]
+        results = {result.switch: result for result in check(PLAN, inventory)}
+        assert [name for name, result in results.items() if not result.is_in_sync] == ["leaf1"]
+        assert results["leaf1"].changes[0].path == "STATIC_ROUTE/default|10.0.0.0/30"
+        assert apply_plan(PLAN, inventory)[1].is_in_sync
+        assert check(PLAN, inventory)[1].is_in_sync
+
+
+def test_an_unreachable_switch_does_not_stop_the_others() -> None:
+    with running() as (_, inventory):
+        inventory.addresses["leaf1"] = address = free_address()
+        results = {result.switch: result for result in apply_plan(PLAN, inventory)}
+        assert [result.is_in_sync for result in results.values()] == [True, False, True, True]
+        lost = results["leaf1"]
+        assert not lost.is_reached
+        assert f"leaf1 ({address}) cannot be reached: gRPC UNAVAILABLE" in lost.error
+        assert "raddle up" in lost.error
+
+
+def test_a_switch_without_address_is_an_error_of_its_own() -> None:
+    with running() as (_, inventory):
+        del inventory.addresses["spine0"]
+        results = apply_plan(PLAN, inventory)
+        assert [result.error for result in results] == ["", "", "spine0: no address in the inventory", ""]
+
+
+def test_a_refused_set_carries_what_the_switch_said() -> None:
+    with running() as (switches, inventory):
+        switches["leaf0"].refusal = "Error: Given patch will produce invalid config"
+        result = apply_plan(PLAN, inventory)[0]
+        assert (result.is_reached, result.sets, result.is_in_sync) == (True, 0, False)
+        assert "refused a Set: gRPC UNKNOWN: Error: Given patch will produce invalid config" in result.error
+
+
+def test_a_switch_that_loses_the_write_is_caught_by_reading_back() -> None:
+    with running() as (switches, inventory):
+        switches["leaf0"].forgets = True
+        result = apply_plan(PLAN, inventory)[0]
+        assert not result.is_in_sync
+        assert f"{len(result.changes)} differences after the push" in result.error
+
+
+def test_the_inventory_of_another_fabric_is_refused() -> None:
+    with pytest.raises(InputError, match="wrong-fabric"):
+        check(PLAN, Inventory("other", {}))
+
+
+def test_databases_are_read_by_switch_and_a_missing_table_is_empty() -> None:
+    with running() as (switches, inventory):
+        read = read_databases(inventory)
+        assert read["leaf0"]["CONFIG_DB"] == switches["leaf0"].config
+        assert read["leaf0"]["APPL_DB"] == {
+            "PORT_TABLE": {"Ethernet0": {"oper_status": "up"}},
+            "SWITCH_TABLE": {},
+        }
+
+
+def test_reading_from_a_switch_that_is_not_there_fails() -> None:
+    with pytest.raises(UnreachableError, match="leaf0"):
+        read_databases(Inventory("test", {"leaf0": free_address()}))
