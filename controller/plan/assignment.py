@@ -117,32 +117,25 @@ def assign(problem: Problem) -> Assignment:
     (destination-modulo); where links are missing, pins are placed one by one on the least loaded path.
     """
     bound = problem.bound()
-    best: tuple[tuple[int, int], Assignment] | None = None
+    tried = []
     for candidate in _candidates(problem):
-        scored = cost(problem, candidate), candidate
-        if best is None or scored[0] < best[0]:
-            best = scored
-        if best[0][0] <= bound:
-            return best[1]
-    assert best is not None
-    if problem.width > 1 or len(problem.free) > SEARCH_KEYS:
-        return best[1]
-    improved = _local_search(problem, best[1])
-    return improved if cost(problem, improved) < best[0] else best[1]
+        tried.append(candidate)
+        if cost(problem, candidate)[0] <= bound:
+            return candidate
+    if problem.width == 1 and len(problem.free) <= SEARCH_KEYS:
+        tried += [_local_search(problem, candidate) for candidate in tried]
+    return min(tried, key=lambda candidate: cost(problem, candidate))
 
 
 def _candidates(problem: Problem) -> Iterator[Assignment]:
     if problem.is_alive.all():
         slots = problem.is_alive.shape[1]
-        by_place = (problem.place[problem.free] % slots).astype(np.int64)
-        if problem.phases == 1:
-            yield _settle(problem, _colour(problem, problem.free), "edge-colouring")
-            yield _settle(problem, by_place, "destination-modulo")
-        else:
+        if problem.phases > 1:
             # D-mod-K first: optimal for shifts (Zahavi, "Fat-tree routing and node ordering providing
             # contention free traffic for MPI global collectives", JPDC 72(11), 2012) and the cheapest.
-            yield _settle(problem, by_place, "destination-modulo")
-            yield _settle(problem, _colour(problem, problem.free), "edge-colouring")
+            yield _settle(problem, problem.place[problem.free] % slots, "destination-modulo")
+        yield _settle(problem, _colour(problem, problem.free), "edge-colouring")
+        if problem.phases > 1:
             yield _phase_by_phase(problem)
     yield _least_loaded(problem)
 

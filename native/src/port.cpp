@@ -123,7 +123,7 @@ PacketId Simulation::dequeue(Port& port, PortId id, unsigned ready) {
 // SOURCE: M. Shreedhar, G. Varghese, "Efficient fair queuing using deficit round robin", SIGCOMM 1995.
 unsigned Simulation::pick_queue(Port& port, PortId id, unsigned ready) {
   if (const unsigned strict = ready & port.strict) return static_cast<unsigned>(std::bit_width(strict)) - 1;
-  if (std::has_single_bit(ready)) return static_cast<unsigned>(std::countr_zero(ready));
+  if ((ready & (ready - 1)) == 0) return static_cast<unsigned>(std::countr_zero(ready));
   for (;;) {
     Queue& q = queues_[id * priorities + port.round];
     if ((ready >> port.round & 1U) != 0) {

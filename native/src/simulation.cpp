@@ -103,8 +103,10 @@ Simulation::Simulation(const NetworkConfig& network, const Workload& work)
     for (auto i = work_.dep_offsets[flow]; i < work_.dep_offsets[flow + 1]; ++i) {
       dependents_[static_cast<std::size_t>(next[work_.dep_ids[static_cast<std::size_t>(i)]]++)] = flow;
     }
-    waits_[flow] = static_cast<std::uint32_t>(work_.dep_offsets[flow + 1] - work_.dep_offsets[flow]) + 1;
-    ++open_flows_;  // its start event
+    waits_[flow] = static_cast<std::uint32_t>(work_.dep_offsets[flow + 1] - work_.dep_offsets[flow]);
+    if (waits_[flow] > 0 && work_.flow_start[flow] == 0) continue;
+    ++waits_[flow];  // for its start time
+    ++open_flows_;
     const PortId port = work_.qp_src[work_.flow_qp[flow]];
     schedule(ports_[port], port, work_.flow_start[flow], EventKind::start, flow, 0);
   }
@@ -123,6 +125,9 @@ std::uint64_t Simulation::advance(Time until, std::uint64_t max_events) {
     if (!events_.pop(until, event)) {
       if (until != never) now_ = until;
       break;
+    }
+    if (const Event* next = events_.peek(); next != nullptr && next->kind() == EventKind::arrive) {
+      __builtin_prefetch(&packets_[next->data]);
     }
     now_ = event.time;
     dispatch(event);

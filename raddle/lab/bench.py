@@ -21,7 +21,7 @@ from raddle.lab.demand import collective_demand, place_ranks
 from raddle.lab.link_use import busiest_links, find_collisions, trace_flows
 from raddle.lab.switches import program, read_states, switch_farm
 from raddle.report.model import BenchResult, PinSummary, SizeRow, UnfinishedFlow
-from raddle.sim import DROP_REASONS, FLOW_STATUS, NEVER, Simulation, payload_rate_gbs
+from raddle.sim import DROP_REASONS, FLOW_STATUS, NEVER, QpColumns, Simulation, payload_rate_gbs
 from raddle.state import SwitchState
 from raddle.topology.model import Fabric
 from raddle.workload import Schedule
@@ -88,7 +88,7 @@ def run_bench(
         pins=_pin_summary(plan) if push else None,
         rows=tuple(rows),
         links=busiest_links(simulation, crossings, links, simulation.now_ps),
-        collisions=find_collisions(crossings, links, flow_names(fabric, schedule, placement)),
+        collisions=find_collisions(crossings, links, flow_namer(fabric, schedule, placement)),
     )
 
 
@@ -174,28 +174,21 @@ class _Run:
         return row, simulation, schedule
 
     def _unfinished(self, simulation: Simulation, schedule: Schedule) -> tuple[UnfinishedFlow, ...]:
-        """Flows that failed, with the reason; those that waited for them follow as one."""
-        status = simulation.flows().status
-        names = flow_names(self.fabric, schedule, self.placement)
-        qps = simulation.qps()
-        failed = np.flatnonzero(
-            (status != FLOW_STATUS.index("done")) & (status != FLOW_STATUS.index("waiting"))
-        )
-        result = []
-        for flow in failed.tolist():
-            qp = int(schedule.qp[flow])
-            reason = f"sent again {int(qps.timeouts[qp])} times without an answer"
-            if qps.drops[qp]:
-                port = simulation.port_names[qps.drop_port[qp]]
-                why = DROP_REASONS[qps.drop_reason[qp]].replace("_", " ")
-                reason = f"packets dropped at {port}: {why}"
-            result.append(UnfinishedFlow(names[flow], int(schedule.step[flow]), reason))
-        waiting = np.flatnonzero(status == FLOW_STATUS.index("waiting"))
-        result += [
-            UnfinishedFlow(names[flow], int(schedule.step[flow]), "not started: waits for flows before it")
-            for flow in waiting.tolist()
-        ]
-        return tuple(result)
+        """Flows that did not end: those that failed, with the reason, then those that waited for them."""
+        name = flow_namer(self.fabric, schedule, self.placement)
+        status, qps = simulation.flows().status, simulation.qps()
+        is_waiting = status == FLOW_STATUS.index("waiting")
+        under_way = np.flatnonzero((status != FLOW_STATUS.index("done")) & ~is_waiting).tolist()
+        reasons = [(flow, _why_stuck(simulation, qps, int(schedule.qp[flow]))) for flow in under_way]
+        reasons += [(flow, "not started: waits for others") for flow in np.flatnonzero(is_waiting).tolist()]
+        return tuple(UnfinishedFlow(name(flow), int(schedule.step[flow]), why) for flow, why in reasons)
+
+
+def _why_stuck(simulation: Simulation, qps: QpColumns, qp: int) -> str:
+    if not qps.drops[qp]:
+        return f"no answer after {int(qps.timeouts[qp])} timeouts"
+    port = simulation.port_names[qps.drop_port[qp]]
+    return f"packets dropped at {port}: {DROP_REASONS[qps.drop_reason[qp]].replace('_', ' ')}"
 
 
 def _known(times_ps: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -212,12 +205,10 @@ def link_names(simulation: Simulation) -> list[str]:
     return names
 
 
-def flow_names(fabric: Fabric, schedule: Schedule, placement: NDArray[np.int32]) -> list[str]:
-    """`rank3 host12 -> rank4 host1` for every flow."""
-    ranks = [
-        f"rank{rank} {fabric.endpoints[endpoint].name}" for rank, endpoint in enumerate(placement.tolist())
-    ]
-    return [
-        f"{ranks[src]} -> {ranks[dst]}"
-        for src, dst in zip(schedule.src.tolist(), schedule.dst.tolist(), strict=True)
-    ]
+def flow_namer(fabric: Fabric, schedule: Schedule, placement: NDArray[np.int32]) -> Callable[[int], str]:
+    """A function that names a flow by its index: `rank3 host12 -> rank4 host1`."""
+
+    def rank(number: int) -> str:
+        return f"rank{number} {fabric.endpoints[placement[number]].name}"
+
+    return lambda flow: f"{rank(int(schedule.src[flow]))} -> {rank(int(schedule.dst[flow]))}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,7 +66,7 @@ def _first_flows(schedule: Schedule) -> NDArray[np.int64]:
 
 
 def find_collisions(
-    crossings: Crossings, link_names: list[str], flow_names: list[str]
+    crossings: Crossings, link_names: list[str], flow_name: Callable[[int], str]
 ) -> tuple[Collision, ...]:
     """Links that flows of one step shared, most shared first, then by name."""
     ends = np.append(crossings.starts[1:], len(crossings.step))
@@ -76,7 +77,7 @@ def find_collisions(
         Collision(
             link=link_names[crossings.port[crossings.starts[run]]],
             step=int(crossings.step[crossings.starts[run]]),
-            flows=tuple(flow_names[flow] for flow in crossings.flow[crossings.starts[run] : ends[run]]),
+            flows=tuple(flow_name(int(flow)) for flow in crossings.flow[crossings.starts[run] : ends[run]]),
         )
         for run in shared
     )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import cast
 
 from controller.plan.model import Plan
 from controller.reconcile import apply_plan, read_databases
 from controller.southbound.sonic import bootstrap
+from nos.db.databases import ConfigDb
 from nos.farm import SwitchFarm
 from nos.orch import derive
 from nos.switch import BootConfig
@@ -49,6 +51,8 @@ def program(plan: Plan, inventory: Inventory) -> int:
 def read_states(inventory: Inventory) -> dict[str, SwitchState]:
     """What every switch forwards with, derived from the databases that it reports over gNMI."""
     return {
-        name: dataclasses.replace(derive(databases["CONFIG_DB"], databases["APPL_DB"]), name=name)
+        name: dataclasses.replace(
+            derive(cast(ConfigDb, databases["CONFIG_DB"]), databases["APPL_DB"]), name=name
+        )
         for name, databases in read_databases(inventory).items()
     }

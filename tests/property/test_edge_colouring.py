@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 
 from controller.plan.colouring import colour_edges
 
-edges = st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7)), max_size=80)
+
+@st.composite
+def regular_edges(draw: st.DrawFn) -> list[tuple[int, int]]:
+    """Every vertex has the same degree, so that no colour is to spare and paths must be swapped."""
+    size = draw(st.integers(2, 7))
+    matchings = draw(st.lists(st.permutations(list(range(size))), min_size=2, max_size=8))
+    return draw(st.permutations([edge for matching in matchings for edge in enumerate(matching)]))
+
+
+edges = regular_edges() | st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7)), max_size=80)
 
 
 @given(edges, st.integers(0, 3))

@@ -59,6 +59,9 @@ class EventQueue {
     return true;
   }
 
+  // The event after the last popped one, if it is known already; for prefetching.
+  const Event* peek() const { return cursor_ < current_.size() ? &current_[cursor_] : nullptr; }
+
   std::size_t size() const { return size_; }
 
  private:
@@ -78,7 +81,7 @@ class EventQueue {
   std::int64_t next_bucket() const;
   void load_bucket(std::int64_t bucket);
 
-  std::int64_t base_ = 0;  // bucket whose events are in current_
+  std::int64_t base_ = -1;  // bucket whose events are in current_; before the first, none
   std::size_t cursor_ = 0;
   std::size_t size_ = 0;
   std::vector<Event> current_;

@@ -21,7 +21,7 @@ class FakeSwitch(gnmi_grpc.gNMIServicer):
         self.refusal = refusal
         self.requests: list[gnmi.SetRequest] = []
 
-    def Get(self, request: gnmi.GetRequest, context: grpc.ServicerContext) -> gnmi.GetResponse:  # noqa: N802
+    def Get(self, request: gnmi.GetRequest, context: grpc.ServicerContext) -> gnmi.GetResponse:
         assert request.encoding == gnmi.JSON_IETF
         database, _, *elems = names(request.path[0])
         node: Any = {
@@ -36,7 +36,7 @@ class FakeSwitch(gnmi_grpc.gNMIServicer):
         update = gnmi.Update(path=request.path[0], val=value)
         return gnmi.GetResponse(notification=[gnmi.Notification(update=[update])])
 
-    def Set(self, request: gnmi.SetRequest, context: grpc.ServicerContext) -> gnmi.SetResponse:  # noqa: N802
+    def Set(self, request: gnmi.SetRequest, context: grpc.ServicerContext) -> gnmi.SetResponse:
         if self.refusal:
             context.abort(grpc.StatusCode.UNKNOWN, self.refusal)
         self.requests.append(request)

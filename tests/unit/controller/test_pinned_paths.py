@@ -90,6 +90,16 @@ def test_a_random_all_to_all_is_spread_better_than_by_destination_alone() -> Non
     assert plan.pins.data_bound <= plan.pins.max_data_load < max(by_destination.values())
 
 
+@pytest.mark.parametrize("seed", [1, 10, 17])
+def test_local_search_mends_what_the_other_methods_leave(seed: int) -> None:
+    fabric = leaf_spine(4, 4, 8)
+    flows = halving_doubling(placement("random", fabric, seed))
+    plan = make_plan(fabric, "pinned", flows)
+    assert plan.pins is not None
+    assert plan.pins.method.endswith("+local-search")
+    assert busiest(fabric, plan, flows) == plan.pins.data_bound == 2
+
+
 def test_only_flows_between_leaves_are_pinned() -> None:
     plan = make_plan(leaf_spine(2, 2, 2), "pinned", demand([(0, 0, 1), (0, 1, 2)]))
     pins = {(s.name, route.prefix) for s in plan.switches for route in s.routes if route.origin == "pin"}
@@ -150,15 +160,17 @@ def test_pinned_routing_without_a_demand_is_an_error() -> None:
 def test_512_endpoints_plan_in_seconds() -> None:
     # Limits are ten times what two slow cores need, so that only a wrong complexity fails.
     fabric = leaf_spine(32, 16, 16)
-    for flows, limit_s in (
-        (ring(placement("strided", fabric)), 2.0),
-        (shifts(placement("linear", fabric)), 10.0),
-    ):
+    cases = (
+        (ring(placement("strided", fabric)), 2.0, "edge-colouring"),
+        (shifts(placement("linear", fabric)), 10.0, "destination-modulo"),
+    )
+    for flows, limit_s, method in cases:
         start = time.perf_counter()
         plan = make_plan(fabric, "pinned", flows)
         assert time.perf_counter() - start < limit_s
         assert plan.pins is not None
         assert plan.pins.max_data_load == plan.pins.data_bound == 1
+        assert plan.pins.method == method
 
 
 @pytest.mark.parametrize("shape", [(1, 0, 2), (2, 0, 2)])
