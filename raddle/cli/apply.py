@@ -34,7 +34,7 @@ def apply(
     ] = False,
     routing: RoutingOption = None,
     collective: CollectiveOption = "all_reduce",
-    algorithm: AlgorithmOption = "ring",
+    algorithm: AlgorithmOption = None,
     placement: PlacementOption = "linear",
     seed: SeedOption = 1,
     as_json: JsonOption = False,

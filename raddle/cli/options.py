@@ -9,6 +9,7 @@ import typer
 
 from controller.plan import make_plan
 from controller.plan.model import Plan
+from raddle.lab.demand import collective_demand
 from raddle.topology import find, load
 from raddle.topology.model import Fabric
 
@@ -20,12 +21,14 @@ FabricArg = Annotated[
 ]
 RoutingOption = Annotated[
     Routing | None,
-    typer.Option(help="Hash over all paths, or pin a collective's flows [default: the fabric's]"),
+    typer.Option(help="Hash over all paths, or pin a collective's flows (default: the fabric's)"),
 ]
 CollectiveOption = Annotated[
     str, typer.Option(help="Collective whose flows are pinned: all_reduce, all_gather, ...")
 ]
-AlgorithmOption = Annotated[str, typer.Option(help="Its algorithm: ring, halving_doubling, pairwise.")]
+AlgorithmOption = Annotated[
+    str | None, typer.Option(help="Its algorithm (default: the collective's first, ring for all_reduce)")
+]
 PlacementOption = Annotated[Placement, typer.Option(help="Which endpoint each rank is.")]
 SeedOption = Annotated[int, typer.Option(help="Seed of the random placement.")]
 InventoryOption = Annotated[Path, typer.Option(help="Where the switches are; 'raddle up' writes it.")]
@@ -43,13 +46,11 @@ def plan_for(
     fabric: Fabric,
     routing: Routing | None,
     collective: str,
-    algorithm: str,
+    algorithm: str | None,
     placement: Placement,
     seed: int,
 ) -> Plan:
     """The plan that a command's options describe; `routing` None takes the fabric's own policy."""
-    from raddle.lab.demand import collective_demand
-
     policy = routing or fabric.routing.policy
     if policy == "ecmp":
         return make_plan(fabric, policy)

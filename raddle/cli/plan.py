@@ -35,7 +35,7 @@ def plan(
     ] = None,
     routing: RoutingOption = None,
     collective: CollectiveOption = "all_reduce",
-    algorithm: AlgorithmOption = "ring",
+    algorithm: AlgorithmOption = None,
     placement: PlacementOption = "linear",
     seed: SeedOption = 1,
     as_json: JsonOption = False,
@@ -89,7 +89,7 @@ def _summary(new: Plan) -> str:
     """A table of the switches, and how well the pins fit."""
     lines = [
         f"{'switch':<12} {'role':<6} {'loopback':<16} {'routes':>6} {'pins':>6} "
-        f"{'headroom':>10} {'shared':>10}"
+        f"{'headroom B':>10} {'shared B':>10}"
     ]
     for switch in new.switches:
         pins = sum(route.origin == "pin" for route in switch.routes)

@@ -33,7 +33,7 @@ def render(
     ] = False,
     routing: RoutingOption = None,
     collective: CollectiveOption = "all_reduce",
-    algorithm: AlgorithmOption = "ring",
+    algorithm: AlgorithmOption = None,
     placement: PlacementOption = "linear",
     seed: SeedOption = 1,
     as_json: JsonOption = False,

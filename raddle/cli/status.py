@@ -30,7 +30,7 @@ def status(
     inventory: InventoryOption = DEFAULT_INVENTORY,
     routing: RoutingOption = None,
     collective: CollectiveOption = "all_reduce",
-    algorithm: AlgorithmOption = "ring",
+    algorithm: AlgorithmOption = None,
     placement: PlacementOption = "linear",
     seed: SeedOption = 1,
     as_json: JsonOption = False,

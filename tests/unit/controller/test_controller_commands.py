@@ -52,6 +52,17 @@ def test_plan_prints_one_line_per_switch() -> None:
     assert lines[-1] == "8 switches, 16 endpoints, routing ecmp"
 
 
+def test_the_fabrics_own_policy_pins_a_ring_unless_told_otherwise() -> None:
+    result = CliRunner().invoke(APP, ["plan", "leaf-spine-16", "--placement", "strided"])
+    # A strided ring over 16 hosts crosses leaves at every hop: 16 pins for data, 16 for acknowledgements.
+    assert "16 flows on 32 host routes (edge-colouring): busiest link carries 1 (bound 1)" in result.stdout
+
+
+def test_a_collective_is_pinned_with_its_own_default_algorithm() -> None:
+    result = CliRunner().invoke(APP, ["plan", "leaf-spine-16", "--collective", "all_to_all"])
+    assert "240 flows on 48 host routes (destination-modulo): busiest link carries 1" in result.stdout
+
+
 def test_plan_json_and_plan_file_are_the_plan(tmp_path: Path) -> None:
     file = tmp_path / "plan.json"
     result = run("plan", "--json", "-o", str(file))
