@@ -106,23 +106,21 @@ class GnmiClient:
 def set_request(current: Tables, wanted: Tables, owned_tables: Iterable[str]) -> gnmi.SetRequest | None:
     """The smallest Set that takes a switch from `current` to `wanted`; None where nothing differs.
 
-    Every entry of an owned table is the plan's, so what is not wanted there is deleted. Of other tables
-    only the wanted entries are touched.
+    Every entry of an owned table is the plan's, so what is not wanted there is deleted, except what
+    belongs to the management VRF. Of other tables only the wanted entries are touched.
     """
     request = gnmi.SetRequest()
     owned = set(owned_tables)
     for table in sorted(wanted.keys() | owned):
         have, want = current.get(table, {}), wanted.get(table, {})
-        if table in owned and have and not want:
+        ours = have.keys() - want.keys() - _foreign(have) if table in owned else set()
+        if have and not want and len(ours) == len(have):
             request.delete.append(_path("CONFIG_DB", "localhost", table))
             continue
         if want and not have:
             request.update.append(_update(want, table))
             continue
-        if table in owned:
-            request.delete.extend(
-                _path("CONFIG_DB", "localhost", table, key) for key in sorted(have.keys() - want.keys())
-            )
+        request.delete.extend(_path("CONFIG_DB", "localhost", table, key) for key in sorted(ours))
         request.update.extend(
             _update(fields, table, key) for key, fields in sorted(want.items()) if have.get(key) != fields
         )
@@ -136,9 +134,14 @@ def differences(
     owned = set(owned_tables)
     for table in sorted(wanted.keys() | owned):
         have, want = current.get(table, {}), wanted.get(table, {})
-        for key in sorted(want.keys() | (have.keys() if table in owned else ())):
+        for key in sorted(want.keys() | (have.keys() - _foreign(have) if table in owned else set())):
             if have.get(key) != want.get(key):
                 yield Change(switch, f"{table}/{key}", _print(have.get(key)), _print(want.get(key)))
+
+
+def _foreign(entries: Iterable[str]) -> set[str]:
+    """Entries that are the operator's even in an owned table: routes of the management VRF."""
+    return {key for key in entries if key.startswith("mgmt|")}
 
 
 def _print(fields: dict[str, str] | None) -> str:

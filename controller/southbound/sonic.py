@@ -173,7 +173,7 @@ def _buffer_tables(switch: SwitchPlan) -> Tables:
         ingress: {
             "type": "ingress",
             "mode": "dynamic",
-            "size": shared,
+            "size": str(buffers.shared_bytes + reserved),  # SAI counts what PGs reserve in a pool's size
             "xoff": str(buffers.headroom_pool_bytes),
         },
         egress: {"type": "egress", "mode": "static", "size": whole},

@@ -74,6 +74,14 @@ def test_slash_and_tilde_of_a_key_are_escaped_as_in_a_json_pointer() -> None:
     assert [elem.name for elem in request.update[0].path.elem[:3]] == ["CONFIG_DB", "localhost", "INTERFACE"]
 
 
+def test_routes_of_the_management_vrf_are_left_alone() -> None:
+    current = {
+        "STATIC_ROUTE": {"mgmt|0.0.0.0/0": {"nexthop": "1.1.1.1"}, "default|10.0.0.0/27": {"nexthop": "a"}}
+    }
+    assert written(set_request(current, {}, OWNED)) == (["STATIC_ROUTE/default|10.0.0.0/27"], {})
+    assert [c.path for c in differences("leaf0", current, {}, OWNED)] == ["STATIC_ROUTE/default|10.0.0.0/27"]
+
+
 def test_differences_tell_the_entry_before_and_after() -> None:
     current: Tables = {"INTERFACE": {"Ethernet0": {}}, "STATIC_ROUTE": {"a": route("1.1.1.1")}}
     wanted: Tables = {"STATIC_ROUTE": {"a": route("2.2.2.2")}}
