@@ -18,7 +18,7 @@ from controller.plan.model import Plan
 from raddle.errors import InputError
 from raddle.inventory import Inventory
 from raddle.lab.demand import collective_demand, place_ranks
-from raddle.lab.link_use import busiest_links, find_collisions, trace_flows
+from raddle.lab.link_use import find_collisions, links_in_use, trace_flows
 from raddle.lab.switches import program, read_states, switch_farm
 from raddle.report.model import BenchResult, PinSummary, SizeRow, UnfinishedFlow
 from raddle.sim import DROP_REASONS, FLOW_STATUS, NEVER, QpColumns, Simulation, payload_rate_gbs
@@ -87,7 +87,7 @@ def run_bench(
         line_rate_gbs=payload_rate_gbs(fabric),
         pins=_pin_summary(plan) if push else None,
         rows=tuple(rows),
-        links=busiest_links(simulation, crossings, links, simulation.now_ps),
+        links=links_in_use(simulation, crossings, links, simulation.now_ps),
         collisions=find_collisions(crossings, links, flow_namer(fabric, schedule, placement)),
     )
 

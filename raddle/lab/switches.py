@@ -44,7 +44,7 @@ def program(plan: Plan, inventory: Inventory) -> int:
     results = apply_plan(plan, inventory)
     failed = [result for result in results if not result.is_in_sync]
     if failed:
-        raise UnreachableError("\n".join(f"{result.switch}: {result.error}" for result in failed))
+        raise UnreachableError("\n".join(result.error for result in failed))
     return sum(result.sets for result in results)
 
 

@@ -33,7 +33,7 @@ def congestion_lines(rows: Sequence[SizeRow]) -> Iterator[str]:
 def link_lines(links: Sequence[LinkUse]) -> Iterator[str]:
     """The links that were busiest, of those that carried anything."""
     used = [link for link in links if link.tx_bytes]
-    used.sort(key=lambda link: (-link.utilisation, -link.tx_bytes, link.name))
+    used.sort(key=lambda link: (-link.utilisation, -link.tx_bytes))
     yield "#"
     yield f"# Busiest links of {len(used)} in use, at the last size"
     if not used:
