@@ -116,7 +116,7 @@ def test_steps_that_do_not_follow_each_other_are_listed_as_ranges(clean_result):
 def test_unfinished_flows_are_named_with_their_reason(congested_result):
     text = to_table(congested_result)
     assert "# 12 flows of size 268435456 did not finish\n" in text
-    assert "#   step 3, rank0 host0 -> rank1 host1: no route on leaf0\n" in text
+    assert "#   rank0 host0 -> rank1 host1, step 3: no route on leaf0\n" in text
     assert text.endswith("#   and 2 more flows\n")
 
 
