@@ -1,8 +1,9 @@
 """Every ```console example of the README and the docs is run; what it shows must be what is printed.
 
-Lines that begin with `$ ` are commands (`> ` goes on with one), run one after the other in one folder per page, with `topologies/`
-beside them. The other lines must be in the command's output, blanks apart; `...` stands for any lines, and
-`(exit code N)` for the exit code where it is not 0. A command that ends in ` &` stays until the page ends.
+Lines that begin with `$ ` are commands (`> ` goes on with one), run one after the other in one folder per
+page, with `topologies/` beside them. The other lines must be in the command's output, blanks apart; `...`
+stands for any lines, and `(exit code N)` for the exit code where it is not 0. A command that ends in ` &`
+stays until the page ends.
 """
 
 from __future__ import annotations
