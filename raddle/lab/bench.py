@@ -24,6 +24,7 @@ from raddle.report.model import BenchResult, PinSummary, SizeRow, UnfinishedFlow
 from raddle.sim import DROP_REASONS, FLOW_STATUS, NEVER, QpColumns, Simulation, payload_rate_gbs
 from raddle.state import SwitchState
 from raddle.topology.model import Fabric
+from raddle.units import format_size
 from raddle.workload import Schedule
 
 Progress = Callable[[str, float], None]
@@ -142,7 +143,7 @@ class _Run:
         schedule = traffic.build(self.collective, self.algorithm, ranks, size_bytes)
         addresses = np.array(endpoint_addresses(self.fabric), np.uint32)
         simulation = Simulation(self.fabric, addresses, self.states, schedule, self.placement, self.seed)
-        simulation.run(lambda share: progress(f"{self.collective} of {size_bytes} bytes", share))
+        simulation.run(lambda share: progress(f"{self.collective} of {format_size(size_bytes)}", share))
         flows, ports = simulation.flows(), simulation.ports()
         is_done = flows.status == FLOW_STATUS.index("done")
         time_ps = int(flows.finish_ps.max()) if is_done.all() else None
