@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from controller.plan import make_plan
 from raddle.errors import Diagnostic
 from raddle.topology import find, load
 from raddle.topology.capacity import oversubscription, review
@@ -22,8 +23,9 @@ def validate(
     fabric: Annotated[str, typer.Argument(metavar="FABRIC.yaml", help="Fabric file or bundled example.")],
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check schema, wiring, addressing and the lossless class of a fabric file."""
+    """Check schema, wiring, addressing, the lossless class and its headroom of a fabric file."""
     model = load(find(fabric))
+    make_plan(model, "ecmp")  # the pools hold every address, the buffers all headroom
     warnings = review(model)
     if json_output:
         typer.echo(json.dumps(document_of(model, warnings), indent=2, sort_keys=True))
