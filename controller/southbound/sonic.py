@@ -186,10 +186,11 @@ def _buffer_bindings(
     switch: SwitchPlan, lossless: tuple[int, ...], profile_of: dict[str, str]
 ) -> tuple[dict[str, dict[str, str]], dict[str, dict[str, str]]]:
     """BUFFER_PG and BUFFER_QUEUE; `profile_of` names each port's lossless profile."""
+    lossy_pg = next(pg for pg in switch.qos.tc_to_pg if pg not in lossless)
     pgs: dict[str, dict[str, str]] = {}
     queues: dict[str, dict[str, str]] = {}
     for port in _cabled(switch):
-        pgs[f"{port.name}|0"] = {"profile": "ingress_lossy_profile"}
+        pgs[f"{port.name}|{lossy_pg}"] = {"profile": "ingress_lossy_profile"}
         for span, is_lossless in _spans(lossless):
             if is_lossless:
                 pgs[f"{port.name}|{span}"] = {"profile": profile_of[port.name]}
