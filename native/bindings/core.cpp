@@ -207,7 +207,7 @@ NB_MODULE(_core, m) {
         using raddle::Queue;
         return nb::make_tuple(gather<std::int64_t>(s.queues(), [](const Queue& q) { return q.tx_bytes; }),
                               gather<std::uint64_t>(s.queues(), [](const Queue& q) { return q.tx_frames; }),
-                              gather<std::uint64_t>(s.queues(), [](const Queue& q) { return q.marks; }),
+                              array(s.marks()),
                               gather<std::int64_t>(s.queues(), [](const Queue& q) { return q.max_bytes; }),
                               gather<std::int64_t>(s.queues(), [](const Queue& q) { return q.bytes; }),
                               array(s.pause_time()), array(s.pauses()));
