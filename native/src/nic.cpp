@@ -269,7 +269,9 @@ void Simulation::complete(FlowId flow, bool at_receiver) {
   const NodeId receiver = work_.qp_dst[work_.flow_qp[flow]];
   for (auto i = dependent_offsets_[flow]; i < dependent_offsets_[flow + 1]; ++i) {
     const FlowId dependent = dependents_[static_cast<std::size_t>(i)];
-    if ((work_.qp_src[work_.flow_qp[dependent]] == receiver) == at_receiver) make_ready(dependent);
+    const bool waits_for_arrival =
+        !network_.nic.completes_on_ack && work_.qp_src[work_.flow_qp[dependent]] == receiver;
+    if (waits_for_arrival == at_receiver) make_ready(dependent);
   }
 }
 

@@ -32,10 +32,15 @@ void Simulation::transmit(PortId id) {
   if (has_more && port.busy_until > now_) events_.set_wake(id, port.busy_until);
 }
 
+Time Simulation::wire_ticks(const Port& port, std::int64_t wire_bytes) const {
+  const Time exact = wire_time(wire_bytes, port.speed);
+  return exact - exact % network_.nic.clock;
+}
+
 void Simulation::send_frame(Port& port, PortId id, PacketId packet) {
   const std::int64_t wire_bytes = packets_[packet].bytes + network_.nic.gap_bytes;
   port.busy_until = now_ + (port.ps_per_byte != 0 ? wire_bytes * port.ps_per_byte
-                                                  : wire_time(wire_bytes, port.speed));
+                                                  : wire_ticks(port, wire_bytes));
   const Time arrival = port.busy_until + port.arrive_delay;
   packets_[packet].arrival = arrival;
   packets_[packet].next = none;
@@ -52,7 +57,7 @@ void Simulation::send_frame(Port& port, PortId id, PacketId packet) {
 bool Simulation::send_pause(Port& port, PortId id) {
   const std::uint32_t masks = static_cast<std::uint32_t>(port.pfc_changed) << 8 | port.pfc_xoff;
   port.pfc_changed = 0;
-  port.busy_until = now_ + wire_time(network_.nic.pause_bytes + network_.nic.gap_bytes, port.speed);
+  port.busy_until = now_ + wire_ticks(port, network_.nic.pause_bytes + network_.nic.gap_bytes);
   schedule(id, port.busy_until + port.propagation + network_.nic.pfc_reaction, EventKind::pause, port.peer, masks);
   if (port.active != 0 || (port.is_endpoint && round_[port.node] != none)) events_.set_wake(id, port.busy_until);
   return true;
@@ -104,7 +109,7 @@ PacketId Simulation::dequeue(Port& port, PortId id, unsigned ready) {
   const unsigned queue = pick_queue(port, id, ready);
   Queue& q = queues_[id * priorities + queue];
   const PacketId packet = q.head;
-  const Packet& record = packets_[packet];
+  Packet& record = packets_[packet];
   q.head = record.next;
   if (q.head == none) {
     port.active = static_cast<std::uint8_t>(port.active & ~(1U << queue));
@@ -118,6 +123,7 @@ PacketId Simulation::dequeue(Port& port, PortId id, unsigned ready) {
     SwitchNode& node = switches_[port.node - network_.endpoints];
     if (q.profile != none) node.pools[node.profiles[q.profile].pool].used -= record.bytes;
     release(node, record);
+    if (node.marks_at_dequeue && q.wred != none && is_marked(node, id, q)) mark(record, id, queue);
   }
   return packet;
 }

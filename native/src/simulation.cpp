@@ -52,7 +52,7 @@ Simulation::Simulation(const NetworkConfig& network, const Workload& work)
     port.peer = config.peer;
     port.is_endpoint = config.node < network_.endpoints;
     port.speed = config.speed;
-    port.ps_per_byte = whole_ps_per_byte(config.speed);
+    port.ps_per_byte = network_.nic.clock == 1 ? whole_ps_per_byte(config.speed) : 0;
     port.propagation = port.arrive_delay = config.propagation;
     if (config.peer != none) {
       const NodeId far = network_.ports[config.peer].node;
@@ -90,8 +90,9 @@ Simulation::Simulation(const NetworkConfig& network, const Workload& work)
     receiver.port = work_.qp_dst[qp];
     receiver.dst = work_.qp_src[qp];
     receiver.hash = work_.qp_ack_hash[qp];
-    receiver.dscp = sender.dscp;
-    receiver.priority = sender.priority;
+    const bool has_ack_class = network_.nic.ack_dscp < dscps;
+    receiver.dscp = has_ack_class ? network_.nic.ack_dscp : sender.dscp;
+    receiver.priority = has_ack_class ? network_.nic.ack_priority : sender.priority;
     if (per_qp[qp] > 0) {
       receiver.cursor_end = packets_of(qp_flows_[qp_flow_offsets_[qp]]);
       sender.cursor_end = sender.acked_end = receiver.cursor_end;

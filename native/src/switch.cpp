@@ -64,10 +64,7 @@ void Simulation::switch_receive(PortId in, PacketId id) {
   if (!admit(node, in, pg, packet.bytes)) return drop(in, id, DropReason::ingress_buffer);
   if (queue.profile != none) node.pools[node.profiles[queue.profile].pool].used += packet.bytes;
   packet.buffer = {in, static_cast<std::uint8_t>(pg)};
-  if (queue.wred != none && is_marked(node, out, queue)) {
-    packet.dscp_ce |= Packet::ce;
-    ++marks_[out * priorities + queue_index];
-  }
+  if (!node.marks_at_dequeue && queue.wred != none && is_marked(node, out, queue)) mark(packet, out, queue_index);
   enqueue(out, queue_index, id);
   kick(out);
 }
@@ -88,10 +85,12 @@ bool Simulation::admit(SwitchNode& node, PortId in, unsigned pg_index, std::int6
     if (pool.headroom > 0 && pool.headroom_used + bytes > pool.headroom) return false;
     pg.headroom += bytes;
     pool.headroom_used += bytes;
-    if (!pg.is_xoff && (ports_[in].pfc_enable >> pg_index & 1U) != 0) {
-      pg.is_xoff = true;
-      change_pause(in, pg_index, true);
-    }
+  }
+  const bool is_over = pg.headroom > 0 ||
+                       (node.pauses_at_threshold && shared_part(pg.used, profile) >= threshold(profile, pool));
+  if (is_over && !pg.is_xoff && (ports_[in].pfc_enable >> pg_index & 1U) != 0) {
+    pg.is_xoff = true;
+    change_pause(in, pg_index, true);
   }
   pg.max_bytes = std::max(pg.max_bytes, pg.used + pg.headroom);
   return true;
@@ -128,7 +127,7 @@ void Simulation::change_pause(PortId id, unsigned priority, bool is_xoff) {
   events_.set_wake(id, std::max(now_, port.busy_until));
 }
 
-// RED on the length of the queue that the packet joins.
+// RED on the length of the queue that the packet joins or has left.
 // SOURCE: DCQCN (SIGCOMM 2015), section 3.1, congestion point.
 bool Simulation::is_marked(const SwitchNode& node, PortId out, const Queue& queue) {
   const WredConfig& wred = node.wred[queue.wred];
@@ -140,9 +139,16 @@ bool Simulation::is_marked(const SwitchNode& node, PortId out, const Queue& queu
   return static_cast<double>(bits >> 11) * 0x1.0p-53 < chance;
 }
 
+void Simulation::mark(Packet& packet, PortId out, unsigned queue) {
+  packet.dscp_ce |= Packet::ce;
+  ++marks_[out * priorities + queue];
+}
+
 void Simulation::set_switch(NodeId index, const SwitchConfig& state) {
   SwitchNode& node = switches_[index];
   node.hash_seed = state.hash_seed;
+  node.pauses_at_threshold = state.pauses_at_threshold;
+  node.marks_at_dequeue = state.marks_at_dequeue;
   node.fib = state.fib;
   node.group_offsets = state.group_offsets;
   node.group_ports = state.group_ports;

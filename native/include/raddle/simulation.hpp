@@ -63,6 +63,7 @@ class Simulation {
   void transmit(PortId id);
   void arrive(PortId sender);
   void send_frame(Port& port, PortId id, PacketId packet);
+  Time wire_ticks(const Port& port, std::int64_t wire_bytes) const;
   bool send_pause(Port& port, PortId id);
   void receive_pause(PortId id, std::uint32_t masks);
   void enqueue(PortId id, unsigned queue, PacketId packet);
@@ -76,6 +77,7 @@ class Simulation {
   void release(SwitchNode& node, const Packet& packet);
   void change_pause(PortId port, unsigned priority, bool is_xoff);
   bool is_marked(const SwitchNode& node, PortId out, const Queue& queue);
+  void mark(Packet& packet, PortId out, unsigned queue);
 
   // nic.cpp
   void nic_receive(PacketId id);

@@ -59,7 +59,7 @@ struct alignas(64) Port {
   Time busy_until = 0;
   Time arrive_delay = 0;          // propagation and the peer's pipeline
   std::uint32_t wire_head = none, wire_tail = none;  // frames sent that have not arrived, in order
-  std::uint32_t ps_per_byte = 0;  // 0: not a whole number, use wire_time
+  std::uint32_t ps_per_byte = 0;  // 0: not a whole number, or the clock has longer ticks
   PortId peer = none;
   NodeId node = 0;
   std::uint32_t qos = 0;
@@ -85,6 +85,7 @@ struct Pool {
 struct SwitchNode {
   PortId first_port = 0;
   std::uint32_t hash_seed = 0;
+  bool pauses_at_threshold = false, marks_at_dequeue = false;
   std::vector<std::uint32_t> fib;
   std::vector<std::uint32_t> group_offsets, group_ports;
   std::vector<QosMap> qos;
