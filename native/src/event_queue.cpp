@@ -10,7 +10,7 @@ bool later(const Event& a, const Event& b) { return b.before(a); }
 }  // namespace
 
 EventQueue::EventQueue(std::size_t ports, Time horizon)
-    : lanes_(ports * 2), heads_(static_cast<std::size_t>(slot_count), none), used_(words, 0),
+    : ports_(static_cast<std::uint32_t>(ports)), lanes_(ports * 2), heads_(static_cast<std::size_t>(slot_count), none), used_(words, 0),
       used_words_(words / 64, 0) {
   constexpr int longest_shift = 12;  // beyond 268 us a heap serves as well
   while (shift_ < longest_shift && horizon >> shift_ >= slot_count) ++shift_;
@@ -62,7 +62,7 @@ bool EventQueue::pop_far(Event& out) {
   --size_;
   const bool is_wake = out.kind() == EventKind::wake;
   if (!is_wake && out.kind() != EventKind::arrive) return true;
-  Lane& record = lanes_[out.port() * 2 + (is_wake ? 1 : 0)];
+  Lane& record = lanes_[is_wake ? ports_ + out.port() : out.port()];
   if (record.time != out.time || record.prev != is_far) return false;
   record.time = never;
   return true;

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from raddle import _core
 
 _WORD = 0xFFFFFFFF
+_FIRST = 7
+"""A NIC's priority that is never paused here and goes before the data's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,8 @@ class PeerModel:
         header_bytes: around each packet's payload on the wire.
         ack_bytes, pause_bytes, gap_bytes: on the wire.
         clock_ps: wire times are whole ticks, cut off.
-        has_ack_class: acknowledgements go before data and use no buffer.
+        acks_first: NICs send acknowledgements before data, and while data is paused. (In switches they share
+            the class of the data in both simulators.)
         buffer_bytes: shared buffer of a switch, all of it; 0: each priority group has a fixed threshold.
         reserved_bytes: of each port.
         alpha_shift: the dynamic threshold is the free shared buffer shifted right by this.
@@ -38,7 +41,7 @@ class PeerModel:
     pause_bytes: int
     gap_bytes: int = 0
     clock_ps: int = 1
-    has_ack_class: bool = False
+    acks_first: bool = False
     buffer_bytes: int = 0
     reserved_bytes: int = 0
     alpha_shift: int = 0
@@ -61,14 +64,11 @@ class PeerModel:
         nic.is_dcqcn = False
         nic.completes_on_ack = True
         nic.rto_ps = 10**13
-        if self.has_ack_class:
-            nic.ack_dscp = ACK_DSCP
-            nic.ack_priority = ACK_PRIORITY
+        if self.acks_first:
+            nic.ack_dscp = 0
+            nic.ack_priority = _FIRST
         return nic
 
-
-ACK_DSCP = 1
-ACK_PRIORITY = 7
 
 NS3_HPCC = PeerModel(
     name="ns3-hpcc",
@@ -76,7 +76,7 @@ NS3_HPCC = PeerModel(
     ack_bytes=60,
     pause_bytes=31,
     clock_ps=1000,
-    has_ack_class=True,
+    acks_first=True,
     buffer_bytes=32 << 20,
     reserved_bytes=4 << 10,
     alpha_shift=3,
@@ -90,6 +90,9 @@ NS3_HPCC = PeerModel(
 PPP 2, IPv4 20, UDP 8, and 18 of sequence and telemetry fields; a PFC frame is PPP 2, IPv4 20 and 9 bytes.
 Buffer: switch-mmu.cc and BUFFER_SIZE 32. Next hops lie in the order of the nodes' addresses in memory, which
 fall from one node to the next in the reference runs: all 128 recorded paths of the permutation agree.
+
+Its setting ACK_HIGH_PRIO reaches the NICs (RdmaEgressQueue::ack_q_idx in scratch/third.cc) but no switch, where
+AckHighPrio stays off: acknowledgements wait in the data's queues, use its buffer and are paused with it.
 """
 
 HTSIM = PeerModel(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from raddle import _core
 from raddle.errors import InputError
 from raddle.sim.peer_files import PeerFlows, PeerLink, PeerTopology
-from raddle.sim.peer_models import ACK_DSCP, ACK_PRIORITY, HTSIM, NS3_HPCC, PeerModel, ns3_hash
+from raddle.sim.peer_models import HTSIM, NS3_HPCC, PeerModel, ns3_hash
 from raddle.sim.simulation import NEVER, PRIORITIES
 from raddle.units import format_time
 
@@ -198,7 +198,7 @@ def _set_switches(core: _core.Simulation, network: _Network) -> None:
 
 
 def _buffers(network: _Network, switch: int) -> dict[str, object]:
-    """Buffer, PFC and QoS columns of a switch; profile 0 is of what needs no buffer."""
+    """Buffer, PFC and QoS columns of a switch; profile 0 is of classes without traffic."""
     model, links = network.model, [link for _, _, link in network.cables[switch]]
     ports = len(links)
     headroom = [model.headroom_delays * link.speed_bps * link.delay_ps // (8 * 10**12) for link in links]
@@ -217,9 +217,6 @@ def _buffers(network: _Network, switch: int) -> dict[str, object]:
     pg_profile[:, _DATA_PRIORITY] = 1 + np.arange(ports)
     identity = list(range(PRIORITIES))
     dscp_to_tc = [_DATA_PRIORITY] * 64
-    dscp_to_tc[ACK_DSCP] = ACK_PRIORITY
-    weight = np.ones((ports, PRIORITIES), np.uint32)
-    weight[:, ACK_PRIORITY] = 0
     return {
         "port_up": np.ones(ports, np.uint8),
         "pfc_enable": np.full(ports, 1 << _DATA_PRIORITY, np.uint8),
@@ -227,7 +224,7 @@ def _buffers(network: _Network, switch: int) -> dict[str, object]:
         "pg_profile": pg_profile,
         "queue_profile": np.full((ports, PRIORITIES), _core.NONE, np.uint32),
         "queue_wred": np.full((ports, PRIORITIES), _core.NONE, np.uint32),
-        "queue_weight": weight,
+        "queue_weight": np.ones((ports, PRIORITIES), np.uint32),
         "qos": np.array([dscp_to_tc + identity * 3], np.uint8),
         "pools": np.array([[pool, 0], [_UNLIMITED_BYTES, 0]], np.int64),
         "profiles": np.array(profiles, np.int64),

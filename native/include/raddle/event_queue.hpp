@@ -6,7 +6,7 @@
 // allocates nothing, and its records stay in the cache. Rare events (pauses, timers, starts) and what lies
 // beyond the wheel's horizon go to a heap.
 //
-// Events leave in the order (time, port that raised it, kind, id). No event is ever put into the past,
+// Events leave in the order (time, kind, port that raised it, id). No event is ever put into the past,
 // so a bucket is sorted once, when the wheel reaches it.
 // SOURCE: G. Varghese, T. Lauck, "Hashed and hierarchical timing wheels", SOSP 1987.
 
@@ -17,16 +17,16 @@
 
 namespace raddle {
 
-// In the order in which a port's events of one instant happen.
+// In the order in which the events of one instant happen: all that arrives is there before a port chooses.
 enum class EventKind : std::uint32_t { start, retransmit, arrive, pause, wake };
 
 struct Event {
   Time time;
-  std::uint64_t order;  // port that raised it, 29 bits; kind, 3 bits; port, QP or flow that it is about, 32 bits
+  std::uint64_t order;  // kind, 3 bits; port that raised it, 29 bits; port, QP or flow that it is about, 32 bits
   std::uint32_t data;
 
-  EventKind kind() const { return static_cast<EventKind>(order >> 32 & 7); }
-  PortId port() const { return static_cast<PortId>(order >> 35); }
+  EventKind kind() const { return static_cast<EventKind>(order >> 61); }
+  PortId port() const { return static_cast<PortId>(order >> 32 & 0x1FFF'FFFFU); }
   std::uint32_t id() const { return static_cast<std::uint32_t>(order); }
   bool before(const Event& other) const {
     return time != other.time ? time < other.time : order < other.order;
@@ -34,7 +34,7 @@ struct Event {
 };
 
 inline std::uint64_t event_order(PortId port, EventKind kind, std::uint32_t id) {
-  return static_cast<std::uint64_t>(port) << 35 | static_cast<std::uint64_t>(kind) << 32 | id;
+  return static_cast<std::uint64_t>(kind) << 61 | static_cast<std::uint64_t>(port) << 32 | id;
 }
 
 class EventQueue {
@@ -46,11 +46,11 @@ class EventQueue {
   void push(const Event& event);
 
   // The port's first frame on the wire arrives at `time`. Precondition: no arrival is set.
-  void set_arrival(PortId port, Time time) { insert(port * 2, time); }
+  void set_arrival(PortId port, Time time) { insert(port, time); }
 
   // Wakes the port at `time`, unless it is woken before that already.
   void set_wake(PortId port, Time time) {
-    const std::uint32_t lane = port * 2 + 1;
+    const std::uint32_t lane = ports_ + port;
     if (time >= lanes_[lane].time) return;
     if (lanes_[lane].time != never) remove(lane);
     insert(lane, time);
@@ -83,7 +83,7 @@ class EventQueue {
 
   // The port of the event `steps` after the next one, as far as known (none if not); for prefetching.
   PortId ahead(std::size_t steps) const {
-    return cursor_ + steps < current_.size() ? current_[cursor_ + steps].lane / 2 : none;
+    return cursor_ + steps < current_.size() ? port_of(current_[cursor_ + steps].lane) : none;
   }
 
   std::size_t size() const { return size_; }
@@ -105,9 +105,11 @@ class EventQueue {
     bool before(const Due& other) const { return time < other.time || (time == other.time && lane < other.lane); }
   };
 
-  static Event event_of(const Due& due) {
-    const EventKind kind = (due.lane & 1) != 0 ? EventKind::wake : EventKind::arrive;
-    return {due.time, event_order(due.lane / 2, kind, due.lane / 2), 0};
+  PortId port_of(std::uint32_t lane) const { return lane < ports_ ? lane : lane - ports_; }
+
+  Event event_of(const Due& due) const {
+    const PortId port = port_of(due.lane);
+    return {due.time, event_order(port, due.lane < ports_ ? EventKind::arrive : EventKind::wake, port), 0};
   }
 
   void insert(std::uint32_t lane, Time time) {
@@ -139,12 +141,13 @@ class EventQueue {
   void load_bucket(std::int64_t bucket);
   void clear_slot(std::size_t slot);
 
+  std::uint32_t ports_;
   int shift_ = least_shift;
   std::int64_t base_ = -1;  // bucket whose events are in current_; before the first, none
   std::size_t cursor_ = 0;
   std::size_t size_ = 0;
   std::vector<Due> current_;
-  std::vector<Lane> lanes_;                  // per port: arrival, wake
+  std::vector<Lane> lanes_;                  // every port's arrival, then every port's wake
   std::vector<std::uint32_t> heads_;
   std::vector<std::uint64_t> used_;          // bit per slot
   std::vector<std::uint64_t> used_words_;    // bit per word of used_
