@@ -56,41 +56,56 @@ void wire_time_is_exact() {
 }
 
 void event_queue_pops_in_order() {
-  EventQueue queue;
+  constexpr PortId ports = 40;
+  EventQueue queue(ports, 1'000'000);
   std::vector<Event> expected;
-  std::uint64_t counter = 0;
   Time now = 0;
-  std::uint64_t pushed = 0;
-  for (int round = 0; round < 20'000; ++round) {
-    const std::uint64_t bits = random_bits(3, 0, counter++);
-    if (bits % 3 != 0 || expected.empty()) {
-      // Delays from nothing over one bucket to far beyond the wheel's horizon.
-      const Time delay = static_cast<Time>((bits >> 8) % (Time{1} << (bits >> 3) % 32));
-      const Event event{now + delay, pushed++, event_target(EventKind::wake, 5), static_cast<std::uint32_t>(pushed)};
+  for (std::uint64_t round = 0; round < 20'000; ++round) {
+    const std::uint64_t bits = random_bits(3, 0, round);
+    // Delays from nothing over one bucket to far beyond the wheel's horizon.
+    const Time time = now + static_cast<Time>((bits >> 8) % (Time{1} << (bits >> 3) % 32));
+    const auto port = static_cast<PortId>(random_bits(3, 1, round) % ports);
+    const auto same = [&](EventKind kind) {
+      return std::find_if(expected.begin(), expected.end(), [&](const Event& event) {
+        return event.port() == port && event.kind() == kind;
+      });
+    };
+    if (bits % 4 == 0) {
+      const Event event{time, event_order(port, EventKind::pause, static_cast<std::uint32_t>(round)), 0};
       queue.push(event);
       expected.push_back(event);
-    } else {
+    } else if (bits % 4 == 1 && same(EventKind::arrive) == expected.end()) {
+      queue.set_arrival(port, time);
+      expected.push_back({time, event_order(port, EventKind::arrive, port), 0});
+    } else if (bits % 4 == 2) {
+      queue.set_wake(port, time);  // the earlier one of two counts
+      const auto old = same(EventKind::wake);
+      if (old == expected.end()) {
+        expected.push_back({time, event_order(port, EventKind::wake, port), 0});
+      } else {
+        old->time = std::min(old->time, time);
+      }
+    } else if (!expected.empty()) {
       const auto first = std::min_element(expected.begin(), expected.end(),
                                           [](const Event& a, const Event& b) { return a.before(b); });
-      Event event;
+      Event event{};
       const bool found = queue.pop(never, event);
       CHECK(found && event.order == first->order && event.time == first->time);
       now = event.time;
       expected.erase(first);
     }
-    CHECK(queue.size() == expected.size());
   }
 }
 
 void event_queue_stops_at_until() {
-  EventQueue queue;
+  EventQueue queue(3, 1'000'000);
   Event event;
-  queue.push({5'000'000, 1, event_target(EventKind::wake, 1), 0});
+  queue.set_wake(1, 5'000'000);
   CHECK(!queue.pop(4'999'999, event));
-  queue.push({4'999'999, 2, event_target(EventKind::wake, 2), 0});  // before what was seen, not before until
+  queue.set_wake(2, 4'999'999);  // before what was seen, not before until
   CHECK(queue.pop(5'000'000, event) && event.id() == 2);
   CHECK(queue.pop(5'000'000, event) && event.id() == 1);
-  CHECK(!queue.pop(never, event));
+  CHECK(!queue.pop(never, event) && queue.size() == 0);
 }
 
 // N packets over h links, store and forward: (N - 1) packets on the first wire, then one over all links.
