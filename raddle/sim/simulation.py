@@ -138,6 +138,9 @@ class Simulation:
         self._flows = schedule.flows
         for name, state in states.items():
             self.set_switch(name, state)
+        for link in fabric.links:
+            if not link.is_up:
+                self.set_link(link.a, is_up=False)
 
     @cached_property
     def port_names(self) -> tuple[PortRef, ...]:
@@ -172,11 +175,8 @@ class Simulation:
 
     def set_switch(self, name: str, state: SwitchState) -> None:
         """Give a switch new state, from the present simulated time on."""
-        switch = self.fabric.switch_by_name[name]
-        links = self.fabric.link_by_port
-        cables = [links.get(PortRef(name, port.name)) for port in switch.ports]
-        is_cabled = np.array([cable is not None and cable.is_up for cable in cables])
-        self._core.set_switch(index=switch.index, **switch_columns(state, self._addresses, is_cabled))
+        columns = switch_columns(state, self._addresses)
+        self._core.set_switch(index=self.fabric.switch_by_name[name].index, **columns)
 
     def set_link(self, port: PortRef, is_up: bool) -> None:
         """Cut or mend the cable at a port, in both directions."""
