@@ -76,7 +76,8 @@ def _delay_ps(path: Path, line: int, text: str) -> int:
         raise _bad(path, line, f"'{text}' is not a delay such as 1000ns or 0.001ms")
     whole, fraction, unit = match.groups()
     digits = fraction or ""
-    return int(whole + digits) * scale[unit] // 10 ** len(digits)
+    scaled: int = int(whole + digits) * scale[unit] // 10 ** len(digits)
+    return scaled
 
 
 def _speed_bps(path: Path, line: int, text: str) -> int:

@@ -91,8 +91,8 @@ PPP 2, IPv4 20, UDP 8, and 18 of sequence and telemetry fields; a PFC frame is P
 Buffer: switch-mmu.cc and BUFFER_SIZE 32. Next hops lie in the order of the nodes' addresses in memory, which
 fall from one node to the next in the reference runs: all 128 recorded paths of the permutation agree.
 
-Its setting ACK_HIGH_PRIO reaches the NICs (RdmaEgressQueue::ack_q_idx in scratch/third.cc) but no switch, where
-AckHighPrio stays off: acknowledgements wait in the data's queues, use its buffer and are paused with it.
+Its setting ACK_HIGH_PRIO reaches the NICs (RdmaEgressQueue::ack_q_idx in scratch/third.cc) but no switch,
+where AckHighPrio stays off: acknowledgements wait in the data's queues, use its buffer and stop with it.
 """
 
 HTSIM = PeerModel(

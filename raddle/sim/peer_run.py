@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,9 @@ from numpy.typing import NDArray
 from raddle import _core
 from raddle.errors import InputError
 from raddle.sim.peer_files import PeerFlows, PeerLink, PeerTopology
-from raddle.sim.peer_models import HTSIM, NS3_HPCC, PeerModel, ns3_hash
-from raddle.sim.simulation import NEVER, PRIORITIES
-from raddle.units import format_time
+from raddle.sim.peer_models import NS3_HPCC, PeerModel, ns3_hash
+from raddle.sim.simulation import NEVER
+from raddle.state import PRIORITIES
 
 _DATA_PRIORITY = 3
 _NS3_SRC_PORT, _NS3_DST_PORT = 10_000, 100
@@ -50,7 +51,9 @@ class _Network:
             self.cables[link.b].append((i, link.a, link))
         for host in self.hosts:
             if len(self.cables[host]) != 1:
-                raise InputError.of("bad-peer-file", f"node {host} has {len(self.cables[host])} links, a host has one")
+                raise InputError.of(
+                    "bad-peer-file", f"node {host} has {len(self.cables[host])} links, a host has one"
+                )
         self.model = model
         order = [*self.hosts, *self.switches]
         counts = [len(self.cables[node]) for node in order]
@@ -110,8 +113,8 @@ def run_peer(
     """Run flows on a topology as another simulator would.
 
     Args:
-        spines: which of its equal-cost uplinks (from 0, by node number) the data of (src, dst) takes; without,
-            the model's hash decides (ns3-hpcc), or chance (htsim, whose paths are random).
+        spines: which of its equal-cost uplinks, in the model's order, the data of (src, dst) takes; without
+            it, the model's hash decides (ns3-hpcc), or chance (htsim, whose paths are random).
         seed: of chance.
 
     Raises:
@@ -182,8 +185,8 @@ def _set_switches(core: _core.Simulation, network: _Network) -> None:
     fib = np.full((len(network.switches), len(network.hosts)), _core.NONE, np.uint32)
     base = len(network.hosts)
     for host in network.hosts:
-        for switch, ports in network.next_hops(int(host)).items():
-            at = int(network.rank[switch]) - base
+        for node, ports in network.next_hops(int(host)).items():
+            at = int(network.rank[node]) - base
             fib[at, network.rank[host]] = groups[at].setdefault(ports, len(groups[at]))
     for i, switch in enumerate(network.switches):
         members = list(groups[i])
@@ -197,19 +200,32 @@ def _set_switches(core: _core.Simulation, network: _Network) -> None:
         )
 
 
-def _buffers(network: _Network, switch: int) -> dict[str, object]:
+def _buffers(network: _Network, switch: int) -> dict[str, Any]:
     """Buffer, PFC and QoS columns of a switch; profile 0 is of classes without traffic."""
     model, links = network.model, [link for _, _, link in network.cables[switch]]
     ports = len(links)
     headroom = [model.headroom_delays * link.speed_bps * link.delay_ps // (8 * 10**12) for link in links]
     is_static = model.buffer_bytes == 0
-    pool = _UNLIMITED_BYTES if is_static else model.buffer_bytes - sum(headroom) - ports * model.reserved_bytes
+    pool = (
+        _UNLIMITED_BYTES if is_static else model.buffer_bytes - sum(headroom) - ports * model.reserved_bytes
+    )
     if pool <= 0:
-        raise InputError.of("no-shared-buffer", f"node {switch}: headroom takes the whole buffer of {model.name}")
+        raise InputError.of(
+            "no-shared-buffer", f"node {switch}: headroom takes the whole buffer of {model.name}"
+        )
     profiles = [(1, 0, 0, 0, _UNLIMITED_BYTES, 0, 0, 0)]
     for room in headroom:
         profiles.append(
-            (0, 0, 0, 0, model.static_xoff_bytes, model.static_xon_bytes - 1, _UNLIMITED_BYTES, _UNLIMITED_BYTES)
+            (
+                0,
+                0,
+                0,
+                0,
+                model.static_xoff_bytes,
+                model.static_xon_bytes - 1,
+                _UNLIMITED_BYTES,
+                _UNLIMITED_BYTES,
+            )
             if is_static
             else (0, model.reserved_bytes, 1, -model.alpha_shift, 0, 0, model.xon_offset_bytes, room)
         )
@@ -231,11 +247,3 @@ def _buffers(network: _Network, switch: int) -> dict[str, object]:
         "wred": np.zeros((0, 4), np.float64),
         "pauses_at_threshold": model.pauses_at_threshold,
     }
-
-
-MODELS = {model.name: model for model in (NS3_HPCC, HTSIM)}
-
-
-def summary(result: PeerResult) -> str:
-    """One line about a run."""
-    return f"{result.pauses} pauses, {result.drops} drops, {format_time(result.now_ps)} simulated"
