@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from nos.db.databases import ConfigDb, Databases
+from nos.db.databases import ConfigDb, CountersDb, Databases, HashDb
 from nos.db.gcu import apply_patch, replace_config
 from nos.db.patch import PatchOp
 from nos.db.schema import Violation, read_config, validate
 from nos.orch import derive
+from nos.orch.counters import counters_db
 from nos.orch.ports import DEFAULT_MTU_BYTES
 from raddle.errors import Diagnostic, InputError
-from raddle.state import SwitchState
+from raddle.state import SwitchCounters, SwitchState
 
 _SWITCH_KEY = "SWITCH_TABLE:switch"
 _SWITCH_FIELDS = ("ecmp_hash_seed", "lag_hash_seed", "fdb_aging_time")
@@ -60,11 +61,13 @@ class SimulatedSwitch:
             )
         self._lock = threading.Lock()
         self._carrier = carrier
+        self._counters = SwitchCounters()
+        self._watchers: dict[int, Callable[[], None]] = {}
         self._databases = Databases(
             config=config,
             appl={"SWITCH_TABLE": {"switch": switch_table}, "PORT_TABLE": _appl_ports(config, carrier)},
             state={"PORT_TABLE": _state_ports(config, carrier)},
-            counters={},
+            counters=counters_db(config, self._counters),
         )
 
     @property
@@ -109,16 +112,65 @@ class SimulatedSwitch:
                 raise KeyError(f"{self.name} has no port {port}")
             self._commit(config, self._carrier | {port} if up else self._carrier - {port})
 
+    def set_counters(self, counters: SwitchCounters) -> None:
+        """COUNTERS_DB shows from now on what the ASIC has counted up to now."""
+        with self._lock:
+            self._counters = counters
+            self._swap(
+                dataclasses.replace(
+                    self._databases,
+                    counters={
+                        **self._databases.counters,
+                        **counters_db(self._databases.config, counters),
+                    },
+                )
+            )
+
+    def write(
+        self,
+        *,
+        config: ConfigDb | None = None,
+        state: HashDb | None = None,
+        counters: CountersDb | None = None,
+    ) -> None:
+        """Put whole tables into databases as `redis-cli` does: nothing is checked and no daemon acts on it.
+
+        A CONFIG_DB that was changed so may be one that SONiC would have refused, and then has no `state`.
+        """
+        with self._lock:
+            old = self._databases
+            self._swap(
+                Databases(
+                    config={**old.config, **(config or {})},
+                    appl=old.appl,
+                    state={**old.state, **(state or {})},
+                    counters={**old.counters, **(counters or {})},
+                )
+            )
+
+    def watch(self, on_change: Callable[[], None]) -> Callable[[], None]:
+        """Call `on_change`, from whichever thread makes a change, after every one; returns what ends that."""
+        token = id(on_change)
+        self._watchers[token] = on_change
+        return lambda: self._watchers.pop(token, None) and None
+
     def _commit(self, config: ConfigDb, carrier: frozenset[str]) -> None:
-        """Swap in a new snapshot; what the port daemons write follows from CONFIG_DB and carrier."""
+        """Swap in a new snapshot; what the daemons write follows from CONFIG_DB and carrier."""
         old = self._databases
         self._carrier = carrier
-        self._databases = Databases(
-            config=config,
-            appl={**old.appl, "PORT_TABLE": _appl_ports(config, carrier)},
-            state={**old.state, "PORT_TABLE": _state_ports(config, carrier)},
-            counters=old.counters,
+        self._swap(
+            Databases(
+                config=config,
+                appl={**old.appl, "PORT_TABLE": _appl_ports(config, carrier)},
+                state={**old.state, "PORT_TABLE": _state_ports(config, carrier)},
+                counters={**old.counters, **counters_db(config, self._counters)},
+            )
         )
+
+    def _swap(self, databases: Databases) -> None:
+        self._databases = databases
+        for on_change in list(self._watchers.values()):
+            on_change()
 
 
 def _read_switch_table(document: Mapping[str, object]) -> tuple[dict[str, str], list[Violation]]:

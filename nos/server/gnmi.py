@@ -1,20 +1,23 @@
-"""The gNMI service of a simulated switch: Capabilities, Get and Set over SONiC's databases.
+"""The gNMI service of a simulated switch: Capabilities, Get, Set and Subscribe over SONiC's databases.
 
-It behaves as sonic-gnmi does for origin `sonic-db` with native write enabled; Subscribe is not offered.
+It behaves as sonic-gnmi does with native write enabled, for origin `sonic-db` and for reads by target.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, NoReturn
 
 import grpc
 import grpc.aio
 from finsy.proto.gnmi1 import gnmi_pb2, gnmi_pb2_grpc
 
-from nos.server.paths import RpcError, check_origin, parse_paths
+from nos.db.databases import Databases
+from nos.server.paths import RpcError, check_origin, elem_names, parse_paths, request_origin
 from nos.server.read import read_value
+from nos.server.subscribe import subscribe
+from nos.server.telemetry import is_target, read_target, typed
 from nos.server.write import apply_set
 from nos.switch import SimulatedSwitch
 
@@ -61,12 +64,10 @@ class GnmiService(gnmi_pb2_grpc.gNMIServicer):
         if request.encoding not in _ENCODINGS:
             name = _enum_name(gnmi_pb2.Encoding, request.encoding)
             raise RpcError(grpc.StatusCode.UNIMPLEMENTED, f"unsupported encoding: {name}")
-        check_origin(request.prefix, request.path)
         databases = self._switch.databases
         timestamp = time.time_ns()
         notifications = []
-        for path, place in zip(request.path, parse_paths(request.prefix, request.path), strict=True):
-            value = read_value(databases, place, request.encoding)
+        for path, value in zip(request.path, _values(databases, request), strict=True):
             update = gnmi_pb2.Update(path=path, val=value)
             notifications.append(
                 gnmi_pb2.Notification(timestamp=timestamp, prefix=request.prefix, update=[update])
@@ -97,9 +98,25 @@ class GnmiService(gnmi_pb2_grpc.gNMIServicer):
         request_iterator: AsyncIterator[gnmi_pb2.SubscribeRequest],
         context: grpc.aio.ServicerContext[Any, Any],
     ) -> AsyncIterator[gnmi_pb2.SubscribeResponse]:
-        """Not offered."""
-        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "this switch does not offer Subscribe; use Get")
-        yield gnmi_pb2.SubscribeResponse()  # Not reached; it makes this the generator that grpc expects.
+        """ONCE, POLL and STREAM; like SONiC's, a stream that ends in order ends with an error code."""
+        try:
+            async for response in subscribe(self._switch, request_iterator):
+                yield response
+        except RpcError as error:
+            await _abort(context, error)
+
+
+def _values(databases: Databases, request: gnmi_pb2.GetRequest) -> Iterator[gnmi_pb2.TypedValue]:
+    prefix = request.prefix
+    if not request_origin(prefix, request.path) and is_target(prefix.target):
+        # A client of the older kind may name a database and no path, which is an error of the path.
+        for path in request.path or (gnmi_pb2.Path(),):
+            elems = (*elem_names(prefix), *elem_names(path))
+            yield typed(read_target(databases, prefix.target, elems))
+        return
+    check_origin(prefix, request.path)
+    for place in parse_paths(prefix, request.path):
+        yield read_value(databases, place, request.encoding)
 
 
 def _enum_name(enum: Any, number: int) -> str:

@@ -58,11 +58,6 @@ def test_capabilities_name_sonic_db_and_json_ietf(served: Served) -> None:
     assert response.gNMI_version == "0.7.0"
 
 
-def test_subscribe_says_that_it_is_not_offered(served: Served) -> None:
-    code, text = failure(lambda: list(served[1].Subscribe(iter([gnmi_pb2.SubscribeRequest()]), timeout=10)))
-    assert (code, text) == (grpc.StatusCode.UNIMPLEMENTED, "this switch does not offer Subscribe; use Get")
-
-
 def test_get_reads_a_field_a_list_an_index_a_key_a_table_and_a_database(served: Served) -> None:
     databases = served[0].databases
     assert get(served, config("PORT/Ethernet0/mtu")) == "9100"
