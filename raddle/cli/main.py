@@ -8,6 +8,7 @@ import typer
 
 from raddle.cli.apply import apply
 from raddle.cli.bench import bench
+from raddle.cli.drift import drift
 from raddle.cli.plan import plan
 from raddle.cli.render import render
 from raddle.cli.show import show
@@ -24,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (validate, show, plan, render, up, apply, status, bench):
+for command in (validate, show, plan, render, up, apply, status, drift, bench):
     app.command()(command)
 
 

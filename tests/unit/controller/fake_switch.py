@@ -13,20 +13,27 @@ from finsy.proto import gnmi, gnmi_grpc
 
 
 class FakeSwitch(gnmi_grpc.gNMIServicer):
-    """`config` is what it holds, `requests` the Sets it took; `forgets` makes it lose every write."""
+    """`config` is what it holds, `requests` the Sets it took; `forgets` makes it lose every write.
+
+    After `sick_after` Sets its port Ethernet0 loses its link, until Sets put it back.
+    """
 
     def __init__(self, config: dict[str, Any], forgets: bool = False, refusal: str = "") -> None:
         self.config = json.loads(json.dumps(config))
         self.forgets = forgets
         self.refusal = refusal
+        self.oper_status = "up"
+        self.sick_after: int | None = None
         self.requests: list[gnmi.SetRequest] = []
 
     def Get(self, request: gnmi.GetRequest, context: grpc.ServicerContext) -> gnmi.GetResponse:
         assert request.encoding == gnmi.JSON_IETF
+        if request.prefix.target:
+            context.abort(grpc.StatusCode.NOT_FOUND, "no counters here")
         database, _, *elems = names(request.path[0])
         node: Any = {
             "CONFIG_DB": self.config,
-            "APPL_DB": {"PORT_TABLE": {"Ethernet0": {"oper_status": "up"}}},
+            "APPL_DB": {"PORT_TABLE": {"Ethernet0": {"oper_status": self.oper_status}}},
         }
         for elem in (database, *elems):
             if elem not in node:
@@ -59,6 +66,8 @@ class FakeSwitch(gnmi_grpc.gNMIServicer):
             context.abort(grpc.StatusCode.UNKNOWN, f"empty tables: {empty}")
         if not self.forgets:
             self.config = document
+        if self.sick_after is not None:
+            self.oper_status = "down" if len(self.requests) == self.sick_after else "up"
         return gnmi.SetResponse()
 
 
