@@ -99,7 +99,11 @@ def apply_plan(
     how = policy or PushPolicy()
     switches = {switch.name: switch for switch in plan.switches}
     known = {name: inventory.addresses[name] for name in switches if name in inventory.addresses}
-    results = _concurrently(known, lambda client: _apply(client, switches[client.name], how), progress)
+    results = _concurrently(
+        Inventory(inventory.fabric, known, inventory.access),
+        lambda client: _apply(client, switches[client.name], how),
+        progress,
+    )
     return tuple(
         results.get(name) or SwitchResult(name, "", (), 0, f"{name}: no address in the inventory", False)
         for name in switches
@@ -125,7 +129,7 @@ def read_databases(inventory: Inventory) -> dict[str, dict[str, Tables]]:
         config = client.read_config()
         return {"CONFIG_DB": config, "APPL_DB": client.read_tables("APPL_DB", APPL_DB_TABLES)}
 
-    return _concurrently(inventory.addresses, read)
+    return _concurrently(inventory, read)
 
 
 def _apply(client: GnmiClient, switch: SwitchPlan, policy: PushPolicy) -> SwitchResult:
@@ -222,17 +226,20 @@ def _restore(client: GnmiClient, before: Tables, touched: list[str]) -> str:
 
 
 def _concurrently(
-    addresses: dict[str, str],
+    inventory: Inventory,
     action: Callable[[GnmiClient], T],
     progress: Progress = lambda what, share: None,
 ) -> dict[str, T]:
-    """Run an action on switches, so many at a time; results by name, in the order of the addresses.
+    """Run an action on switches, so many at a time; results by name, in the inventory's order.
 
     An exception, Ctrl-C included, closes all sessions first, which ends the calls that threads wait in.
     """
     results: dict[str, T] = {}
     with ThreadPoolExecutor(CONCURRENT_SWITCHES) as pool, ExitStack() as sessions:
-        clients = [sessions.enter_context(GnmiClient(*item)) for item in addresses.items()]
+        clients = [
+            sessions.enter_context(GnmiClient(name, address, inventory.access))
+            for name, address in inventory.addresses.items()
+        ]
         for client, result in zip(clients, pool.map(action, clients), strict=True):
             results[client.name] = result
             progress(client.name, len(results) / len(clients))

@@ -16,6 +16,7 @@ from finsy.proto import gnmi, gnmi_grpc
 from controller.southbound.sets import db_path
 from controller.southbound.sonic import Tables
 from raddle.errors import UnreachableError
+from raddle.inventory import PASSWORD_VARIABLE, USERNAME_VARIABLE, Access
 
 READ_TIMEOUT_S = 30.0
 WRITE_TIMEOUT_S = 660.0
@@ -34,11 +35,18 @@ class GnmiClient:
     gRPC status and a way out.
     """
 
-    def __init__(self, name: str, address: str) -> None:
+    def __init__(self, name: str, address: str, access: Access | None = None) -> None:
         self.name = name
         self.address = address
+        how = access or Access()
         sizes = [("grpc.max_receive_message_length", MAX_MESSAGE_BYTES)]
-        self._channel = grpc.insecure_channel(address, options=sizes)
+        if how.tls is None:
+            self._channel = grpc.insecure_channel(address, options=sizes)
+        else:
+            credentials = grpc.ssl_channel_credentials(how.tls.ca, how.tls.key, how.tls.certificate)
+            self._channel = grpc.secure_channel(address, credentials, options=sizes)
+        login = (("username", how.username), ("password", how.password))
+        self._metadata = login if how.username else ()
         self._stub = gnmi_grpc.gNMIStub(self._channel)
 
     def __enter__(self) -> GnmiClient:
@@ -61,7 +69,7 @@ class GnmiClient:
     def push(self, request: gnmi.SetRequest) -> None:
         """Send one Set; the switch applies all of it or refuses all of it."""
         try:
-            self._stub.Set(request, timeout=WRITE_TIMEOUT_S)
+            self._stub.Set(request, timeout=WRITE_TIMEOUT_S, metadata=self._metadata)
         except grpc.RpcError as error:
             raise self._explain("Set", error) from None
 
@@ -79,7 +87,7 @@ class GnmiClient:
 
     def _ask(self, request: gnmi.GetRequest, *elems: str) -> Any:
         try:
-            response = self._stub.Get(request, timeout=READ_TIMEOUT_S)
+            response = self._stub.Get(request, timeout=READ_TIMEOUT_S, metadata=self._metadata)
         except grpc.RpcError as error:
             if error.code() == grpc.StatusCode.NOT_FOUND and len(elems) > 1:
                 return {}
@@ -97,7 +105,18 @@ class GnmiClient:
 
     def _explain(self, call: str, error: grpc.RpcError) -> UnreachableError:
         code, details = error.code(), error.details() or "no details"
-        if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+        if code == grpc.StatusCode.UNAUTHENTICATED:
+            what, hint = (
+                "does not know this caller",
+                f"check the inventory's client certificate, or {USERNAME_VARIABLE} and {PASSWORD_VARIABLE}",
+            )
+        elif "handshake" in details.lower() or "ssl" in details.lower():
+            what, hint = (
+                "cannot be reached over TLS",
+                "is a certificate expired, or the CA of the inventory another one? "
+                "'openssl x509 -in FILE -noout -dates' tells",
+            )
+        elif code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
             what, hint = (
                 "cannot be reached",
                 "is it running? 'raddle up FABRIC.yaml' starts simulated switches",

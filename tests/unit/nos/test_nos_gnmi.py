@@ -9,8 +9,10 @@ from typing import Any
 import grpc
 import pytest
 from finsy.proto.gnmi1 import gnmi_pb2, gnmi_pb2_grpc
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
-from nos.switch import SimulatedSwitch
+from nos.farm import SwitchFarm
+from nos.switch import BootConfig, SimulatedSwitch
 
 Served = tuple[SimulatedSwitch, gnmi_pb2_grpc.gNMIStub]
 ROUTE = "default|10.20.0.0~116"
@@ -288,3 +290,10 @@ def test_a_long_refusal_still_travels(served: Served) -> None:
     code, text = failure(change, served, update=[update("PORT", broken)])
     assert code == grpc.StatusCode.UNKNOWN
     assert text.startswith("Error: ")
+
+
+def test_reflection_names_the_services() -> None:
+    boot = BootConfig({}, {})
+    with SwitchFarm({"leaf0": boot}, {}) as farm, grpc.insecure_channel(farm.addresses["leaf0"]) as channel:
+        services = ProtoReflectionDescriptorDatabase(channel).get_services()
+    assert "gnmi.gNMI" in services
