@@ -13,7 +13,7 @@ from typing import Any
 import grpc
 from finsy.proto import gnmi, gnmi_grpc
 
-from controller.southbound.sets import db_path
+from controller.southbound.sets import db_path, json_value
 from controller.southbound.sonic import Tables
 from raddle.errors import UnreachableError
 from raddle.inventory import PASSWORD_VARIABLE, USERNAME_VARIABLE, Access
@@ -72,6 +72,18 @@ class GnmiClient:
             self._stub.Set(request, timeout=WRITE_TIMEOUT_S, metadata=self._metadata)
         except grpc.RpcError as error:
             raise self._explain("Set", error) from None
+
+    def replace_config(self, document: Tables) -> None:
+        """Replace the whole CONFIG_DB, as `config replace` does."""
+        request = gnmi.SetRequest(
+            replace=[gnmi.Update(path=db_path("CONFIG_DB", "localhost"), val=json_value(document))]
+        )
+        self.push(request)
+
+    def write_field(self, value: str, *elems: str) -> None:
+        """Set one field of CONFIG_DB."""
+        path = db_path("CONFIG_DB", "localhost", *elems)
+        self.push(gnmi.SetRequest(update=[gnmi.Update(path=path, val=json_value(value))]))
 
     def read_counters(self, *elems: str) -> dict[str, dict[str, str]]:
         """Counters at a virtual path (`COUNTERS`, `Ethernet*`, `Pfcwd`); empty where there are none."""

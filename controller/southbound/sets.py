@@ -48,9 +48,7 @@ class _Step:
         if self.value is None:
             request.delete.append(path)
             return
-        text = json.dumps(self.value, sort_keys=True, separators=(",", ":"))
-        value = gnmi.TypedValue(json_ietf_val=text.encode())
-        request.update.append(gnmi.Update(path=path, val=value))
+        request.update.append(gnmi.Update(path=path, val=json_value(self.value)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +136,12 @@ def db_path(*elems: str) -> gnmi.Path:
     """A path; SONiC joins the elements to a JSON pointer, so `~` and `/` are escaped (RFC 6901)."""
     escaped = (elem.replace("~", "~0").replace("/", "~1") for elem in elems)
     return gnmi.Path(origin="sonic-db", elem=[gnmi.PathElem(name=name) for name in escaped])
+
+
+def json_value(value: object) -> gnmi.TypedValue:
+    """JSON_IETF, the one encoding that SONiC takes in a Set."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return gnmi.TypedValue(json_ietf_val=text.encode())
 
 
 def _request(steps: list[_Step]) -> gnmi.SetRequest:

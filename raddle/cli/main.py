@@ -13,6 +13,7 @@ from raddle.cli.plan import plan
 from raddle.cli.render import render
 from raddle.cli.show import show
 from raddle.cli.status import status
+from raddle.cli.switch import switch
 from raddle.cli.up import up
 from raddle.cli.validate import validate
 from raddle.errors import RaddleError
@@ -25,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (validate, show, plan, render, up, apply, status, drift, bench):
+for command in (validate, show, plan, render, up, apply, status, drift, switch, bench):
     app.command()(command)
 
 
