@@ -7,6 +7,7 @@ import ipaddress
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -15,6 +16,7 @@ import grpc.aio
 from finsy.proto.gnmi1 import gnmi_pb2, gnmi_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from nos.db.store import ConfigStore
 from nos.server.gnmi import GnmiService
 from nos.switch import BootConfig, SimulatedSwitch
 from raddle.errors import Diagnostic, InputError
@@ -60,6 +62,7 @@ class SwitchFarm:
         ports: Mapping[str, int] | None = None,
         tls: ServerTls | None = None,
         users: Mapping[str, str] | None = None,
+        state_folder: Path | None = None,
     ) -> None:
         """Boot every switch.
 
@@ -69,6 +72,7 @@ class SwitchFarm:
             host: address to bind; a loopback one unless there is TLS.
             ports: TCP port by switch name; a switch that is missing gets a free one.
             tls: serve TLS with it, with client certificates if it has their CA.
+            state_folder: keep each switch's CONFIG_DB in `NAME/config_db.json` there, and boot from it.
             users: passwords by user name, for switches whose GNMI|gnmi user_auth is `password`.
 
         Raises:
@@ -85,7 +89,7 @@ class SwitchFarm:
         self._tls = tls
         self._users = dict(users or {})
         self._ports = dict(ports or {})
-        self.switches: dict[str, SimulatedSwitch] = _boot(boots, carriers)
+        self.switches: dict[str, SimulatedSwitch] = _boot(boots, carriers, state_folder)
         self.addresses: dict[str, str] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -155,13 +159,14 @@ class SwitchFarm:
 
 
 def _boot(
-    boots: Mapping[str, BootConfig], carriers: Mapping[str, frozenset[str]]
+    boots: Mapping[str, BootConfig], carriers: Mapping[str, frozenset[str]], state_folder: Path | None
 ) -> dict[str, SimulatedSwitch]:
     switches: dict[str, SimulatedSwitch] = {}
     problems: list[Diagnostic] = []
     for name, boot in boots.items():
         try:
-            switches[name] = SimulatedSwitch(name, boot, carriers.get(name, frozenset()))
+            store = ConfigStore(state_folder / name / "config_db.json") if state_folder else None
+            switches[name] = SimulatedSwitch(name, boot, carriers.get(name, frozenset()), store)
         except InputError as error:
             problems += error.diagnostics
     if problems:

@@ -11,6 +11,7 @@ from nos.db.databases import ConfigDb, CountersDb, Databases, HashDb
 from nos.db.gcu import apply_patch, replace_config
 from nos.db.patch import PatchOp
 from nos.db.schema import Violation, read_config, validate
+from nos.db.store import ConfigStore
 from nos.orch import derive
 from nos.orch.counters import counters_db
 from nos.orch.ports import DEFAULT_MTU_BYTES
@@ -39,15 +40,20 @@ class BootConfig:
 class SimulatedSwitch:
     """One switch. Reads are snapshots and need no lock; changes are made one at a time."""
 
-    def __init__(self, name: str, boot: BootConfig, carrier: frozenset[str]) -> None:
-        """Boot from `boot`; `carrier` are the ports with light.
+    def __init__(
+        self, name: str, boot: BootConfig, carrier: frozenset[str], store: ConfigStore | None = None
+    ) -> None:
+        """Boot from `boot`, or from what `store` has; `carrier` are the ports with light.
+
+        Every accepted change is saved in `store` before it takes effect.
 
         Raises:
             InputError: the configuration is not one that this switch can run, or a port in `carrier` is
                 not one of its ports.
         """
         self.name = name
-        config, violations = read_config(boot.config_db)
+        self._store = store
+        config, violations = read_config(_saved(name, store) or boot.config_db)
         violations = violations or validate(config)
         violations += [
             Violation(f"PORT/{port}", "the port has a cable but is not configured")
@@ -88,7 +94,7 @@ class SimulatedSwitch:
         """
         with self._lock:
             databases = self._databases
-            self._commit(apply_patch(databases.config, operations, databases.state), self._carrier)
+            self._accept(apply_patch(databases.config, operations, databases.state))
 
     def replace_config(self, document: object) -> None:
         """Replace CONFIG_DB as `config replace` does.
@@ -98,7 +104,7 @@ class SimulatedSwitch:
         """
         with self._lock:
             databases = self._databases
-            self._commit(replace_config(databases.config, document, databases.state), self._carrier)
+            self._accept(replace_config(databases.config, document, databases.state))
 
     def set_carrier(self, port: str, up: bool) -> None:
         """Light on the fibre at `port` comes or goes.
@@ -154,6 +160,11 @@ class SimulatedSwitch:
         self._watchers[token] = on_change
         return lambda: self._watchers.pop(token, None) and None
 
+    def _accept(self, config: ConfigDb) -> None:
+        if self._store:
+            self._store.save(config)
+        self._commit(config, self._carrier)
+
     def _commit(self, config: ConfigDb, carrier: frozenset[str]) -> None:
         """Swap in a new snapshot; what the daemons write follows from CONFIG_DB and carrier."""
         old = self._databases
@@ -171,6 +182,17 @@ class SimulatedSwitch:
         self._databases = databases
         for on_change in list(self._watchers.values()):
             on_change()
+
+
+def _saved(name: str, store: ConfigStore | None) -> dict[str, object] | None:
+    if store is None:
+        return None
+    try:
+        return store.load()
+    except (OSError, ValueError) as error:
+        raise InputError.of(
+            "bad-saved-config", f"{name}: cannot boot from '{store.path}': {error}", "mend or remove the file"
+        ) from None
 
 
 def _read_switch_table(document: Mapping[str, object]) -> tuple[dict[str, str], list[Violation]]:

@@ -33,11 +33,14 @@ def up(
     users: Annotated[
         Path | None, typer.Option(help='Ask for a password: JSON {"user": "password"}, mode 600.')
     ] = None,
+    state: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Keep what the switches are told, and boot from it.")
+    ] = None,
 ) -> None:
     """Start all switches of a fabric, each with its own gNMI endpoint on this machine, and stay.
 
-    They boot without addresses and routes ('raddle apply' brings those). The inventory file is written when
-    all of them answer, and removed at the end; Ctrl-C or SIGTERM ends it.
+    They boot without addresses and routes ('raddle apply' brings those), or with what --state has. The
+    inventory file is written when all of them answer, and removed at the end; Ctrl-C or SIGTERM ends it.
     """
     model = load_fabric(fabric)
     doors = Doors(
@@ -45,6 +48,7 @@ def up(
         _tls(tls_cert, tls_key, client_ca),
         tuple(client_name or ()),
         read_secrets(users) if users else {},
+        state,
     )
     signal.signal(signal.SIGTERM, _interrupt)
     with switch_farm(model, make_plan(model, "ecmp"), doors=doors) as farm:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import cast
 
 from controller.plan.model import Plan
@@ -29,12 +30,14 @@ class Doors:
         tls: serve TLS with it.
         clients: common names of client certificates that may read and write.
         users: passwords by user name; if there are any, every call needs one.
+        state_folder: keep what the switches are told there, and boot from it.
     """
 
     host: str = "127.0.0.1"
     tls: ServerTls | None = None
     clients: tuple[str, ...] = ()
     users: Mapping[str, str] = field(default_factory=dict)
+    state_folder: Path | None = None
 
     def config(self) -> Tables | dict[str, dict[str, dict[str, list[str]]]]:
         """What this adds to a switch's CONFIG_DB."""
@@ -64,7 +67,7 @@ def switch_farm(
             if link.is_up and end.device in lit:
                 lit[end.device].add(end.port)
     carriers = {name: frozenset(names) for name, names in lit.items()}
-    return SwitchFarm(boots, carriers, entry.host, ports, entry.tls, entry.users)
+    return SwitchFarm(boots, carriers, entry.host, ports, entry.tls, entry.users, entry.state_folder)
 
 
 def program(plan: Plan, inventory: Inventory) -> int:
