@@ -13,7 +13,7 @@ from nos.db.patch import PatchOp
 from nos.db.schema import Violation, read_config, validate
 from nos.db.store import ConfigStore
 from nos.orch import derive
-from nos.orch.counters import counters_db
+from nos.orch.counters import counter_layout, counters_db
 from nos.orch.ports import DEFAULT_MTU_BYTES
 from raddle.errors import Diagnostic, InputError
 from raddle.state import SwitchCounters, SwitchState
@@ -68,12 +68,13 @@ class SimulatedSwitch:
         self._lock = threading.Lock()
         self._carrier = carrier
         self._counters = SwitchCounters()
+        self._layout = counter_layout(config)
         self._watchers: dict[int, Callable[[], None]] = {}
         self._databases = Databases(
             config=config,
             appl={"SWITCH_TABLE": {"switch": switch_table}, "PORT_TABLE": _appl_ports(config, carrier)},
             state={"PORT_TABLE": _state_ports(config, carrier)},
-            counters=counters_db(config, self._counters),
+            counters=counters_db(self._layout, config, self._counters),
         )
 
     @property
@@ -122,15 +123,9 @@ class SimulatedSwitch:
         """COUNTERS_DB shows from now on what the ASIC has counted up to now."""
         with self._lock:
             self._counters = counters
-            self._swap(
-                dataclasses.replace(
-                    self._databases,
-                    counters={
-                        **self._databases.counters,
-                        **counters_db(self._databases.config, counters),
-                    },
-                )
-            )
+            old = self._databases
+            shown = {**old.counters, **counters_db(self._layout, old.config, counters)}
+            self._swap(dataclasses.replace(old, counters=shown))
 
     def write(
         self,
@@ -169,12 +164,14 @@ class SimulatedSwitch:
         """Swap in a new snapshot; what the daemons write follows from CONFIG_DB and carrier."""
         old = self._databases
         self._carrier = carrier
+        if any(old.config.get(table) is not config.get(table) for table in ("PORT", "BUFFER_POOL")):
+            self._layout = counter_layout(config)
         self._swap(
             Databases(
                 config=config,
                 appl={**old.appl, "PORT_TABLE": _appl_ports(config, carrier)},
                 state={**old.state, "PORT_TABLE": _state_ports(config, carrier)},
-                counters={**old.counters, **counters_db(config, self._counters)},
+                counters={**old.counters, **counters_db(self._layout, config, self._counters)},
             )
         )
 

@@ -144,7 +144,8 @@ async def subscribe(asked: list[tuple[str, str]], seconds: int) -> None:
     p50, p99 = lags[len(lags) // 2], lags[len(lags) * 99 // 100]
     print(
         f"subscribe    {len(asked)} SAMPLE of 1 s for {seconds} s: {len(lags)} updates, {changed} changed, "
-        f"lag p50 {p50 * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms (bound: 1000 ms), worst {lags[-1] * 1000:.0f} ms"
+        f"lag p50 {p50 * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms (bound: 1000 ms), "
+        f"worst {lags[-1] * 1000:.0f} ms"
     )
     for channel in channels.values():
         await channel.close()

@@ -6,7 +6,9 @@ An object's hash is made when it is read, so that a switch of 64 ports costs its
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 from nos.db.databases import ConfigDb, CountersDb
 from nos.orch.ports import front_panel_order
@@ -73,77 +75,93 @@ _FIRST_PORT, _FIRST_QUEUE, _FIRST_PG, _FIRST_POOL = (
 Hash = Mapping[str, str]
 
 
-class _Objects(Mapping[str, Hash]):
-    """oid -> hash of an object's counters, made when it is asked for."""
+class _Place(NamedTuple):
+    """What an oid stands for: a port, or one of its queues or priority groups by number."""
 
-    def __init__(self, makers: Mapping[str, Callable[[], Hash]]) -> None:
-        self._makers = makers
-
-    def __getitem__(self, oid: str) -> Hash:
-        return self._makers[oid]()
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._makers)
-
-    def __len__(self) -> int:
-        return len(self._makers)
+    kind: Literal["port", "queue", "pg"]
+    port: str
+    number: int = 0
 
 
-def counters_db(config: ConfigDb, counters: SwitchCounters) -> CountersDb:
-    """COUNTERS_DB of a switch: name maps, and the counters of its ports, queues and priority groups.
+@dataclass(frozen=True, slots=True)
+class CounterLayout:
+    """Which objects a switch counts for: its name maps, and what each oid stands for.
 
-    Object ids follow the front-panel order of the ports, so they stay as long as the ports do.
+    It follows from PORT and BUFFER_POOL alone, which a running switch hardly ever changes.
     """
+
+    maps: Mapping[str, Mapping[str, Hash]]
+    places: Mapping[str, _Place]
+
+
+def counter_layout(config: ConfigDb) -> CounterLayout:
+    """The objects of a switch; their ids follow the front-panel order of its ports."""
     names = front_panel_order(config)
-    ports = {name: _oid(_FIRST_PORT + place) for place, name in enumerate(names)}
     slots = [(name, number) for name in names for number in range(PRIORITIES)]
+    ports = {name: _oid(_FIRST_PORT + place) for place, name in enumerate(names)}
     queues = {slot: _oid(_FIRST_QUEUE + place) for place, slot in enumerate(slots)}
     groups = {slot: _oid(_FIRST_PG + place) for place, slot in enumerate(slots)}
-    pools = {
-        name: _oid(_FIRST_POOL + place) for place, name in enumerate(sorted(config.get("BUFFER_POOL", {})))
-    }
-    row = {name: place for place, name in enumerate(counters.ports)}
-    watched = watched_queues(config)
-
-    def of_port(name: str) -> Hash:
-        return {stat: _at(counters.port, stat, row.get(name)) for stat in _PORT_STATS}
-
-    def of_queue(name: str, number: int) -> Hash:
-        stats = {stat: _at(counters.queue, stat, row.get(name), number) for stat in _QUEUE_STATS}
-        return {**stats, **watched.get((name, number), {})}
-
-    def of_group(name: str, number: int) -> Hash:
-        return {stat: _at(counters.pg, stat, row.get(name), number) for stat in _PG_STATS}
-
-    makers: dict[str, Callable[[], Hash]] = {oid: _bind(of_port, name) for name, oid in ports.items()}
-    makers |= {oid: _bind(of_queue, *slot) for slot, oid in queues.items()}
-    makers |= {oid: _bind(of_group, *slot) for slot, oid in groups.items()}
+    pools = sorted(config.get("BUFFER_POOL", {}))
     maps: dict[str, Hash] = {
         "COUNTERS_PORT_NAME_MAP": ports,
-        "COUNTERS_BUFFER_POOL_NAME_MAP": pools,
+        "COUNTERS_BUFFER_POOL_NAME_MAP": {
+            name: _oid(_FIRST_POOL + place) for place, name in enumerate(pools)
+        },
         "COUNTERS_QUEUE_TYPE_MAP": dict.fromkeys(queues.values(), "SAI_QUEUE_TYPE_UNICAST"),
     }
     for kind, oids in (("QUEUE", queues), ("PG", groups)):
         maps[f"COUNTERS_{kind}_NAME_MAP"] = {f"{name}:{number}": oid for (name, number), oid in oids.items()}
         maps[f"COUNTERS_{kind}_PORT_MAP"] = {oid: ports[name] for (name, _), oid in oids.items()}
         maps[f"COUNTERS_{kind}_INDEX_MAP"] = {oid: str(number) for (_, number), oid in oids.items()}
-    tables = {table: {"": entries} for table, entries in maps.items() if entries}
-    return {**tables, "COUNTERS": _Objects(makers)} if makers else tables
+    places = {oid: _Place("port", name) for name, oid in ports.items()}
+    places |= {oid: _Place("queue", *slot) for slot, oid in queues.items()}
+    places |= {oid: _Place("pg", *slot) for slot, oid in groups.items()}
+    return CounterLayout({table: {"": entries} for table, entries in maps.items() if entries}, places)
 
 
-def _bind(make: Callable[..., Hash], *args: object) -> Callable[[], Hash]:
-    return lambda: make(*args)
+def counters_db(layout: CounterLayout, config: ConfigDb, counters: SwitchCounters) -> CountersDb:
+    """COUNTERS_DB of a switch: name maps, and the counters of its ports, queues and priority groups."""
+    if not layout.places:
+        return layout.maps
+    return {**layout.maps, "COUNTERS": _Objects(layout.places, counters, watched_queues(config))}
+
+
+class _Objects(Mapping[str, Hash]):
+    """oid -> hash of an object's counters, made when it is asked for."""
+
+    def __init__(
+        self,
+        places: Mapping[str, _Place],
+        counters: SwitchCounters,
+        watched: Mapping[tuple[str, int], Hash],
+    ) -> None:
+        self._places = places
+        self._counters = counters
+        self._row = {name: place for place, name in enumerate(counters.ports)}
+        self._watched = watched
+
+    def __getitem__(self, oid: str) -> Hash:
+        kind, port, number = self._places[oid]
+        row = self._row.get(port)
+        if kind == "port":
+            columns = self._counters.port
+            return {
+                name: str(columns[name][row] if row is not None and name in columns else 0)
+                for name in _PORT_STATS
+            }
+        by_number = self._counters.queue if kind == "queue" else self._counters.pg
+        stats = {
+            name: str(by_number[name][row][number] if row is not None and name in by_number else 0)
+            for name in (_QUEUE_STATS if kind == "queue" else _PG_STATS)
+        }
+        return {**stats, **self._watched.get((port, number), {})} if kind == "queue" else stats
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
 
 
 def _oid(number: int) -> str:
     return f"oid:{number:#x}"
-
-
-def _at(columns: Mapping[str, object], stat: str, *place: int | None) -> str:
-    """A column's value at a row (and number); 0 where the column or the row is missing."""
-    value: object = columns.get(stat)
-    if value is None or None in place:
-        return "0"
-    for index in place:
-        value = value[index]  # type: ignore[index]  # A column is a sequence, of sequences for queues and PGs.
-    return str(value)

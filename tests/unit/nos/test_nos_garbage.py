@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from nos.db.databases import ConfigDb
 from nos.db.schema import TABLES, read_config, validate
 from nos.orch import derive
-from nos.orch.counters import counters_db
+from nos.orch.counters import counter_layout, counters_db
 from nos.switch import SimulatedSwitch
 from raddle.state import PRIORITIES, SwitchCounters
 
@@ -197,7 +197,7 @@ def test_every_configuration_that_is_valid_can_be_forwarded_with(
         assert max(*port.dscp_to_tc, *port.tc_to_queue, *port.tc_to_pg, *port.pfc_to_queue) < PRIORITIES
         assert len(port.pgs) == len(port.queues) == PRIORITIES
         assert all(pg is None or pg < len(state.buffer_profiles) for pg in port.pgs)
-    counters = counters_db(config, SwitchCounters())
+    counters = counters_db(counter_layout(config), config, SwitchCounters())
     assert all(counters["COUNTERS"].values())
     for profile in state.buffer_profiles:
         assert (profile.dynamic_th is None) != (profile.static_th_bytes is None)
