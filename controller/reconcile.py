@@ -183,28 +183,30 @@ def _push(
         for request in push.requests:
             client.push(request)
             sets += 1
-        error = _unwell(client, wanted, push, before, policy.confirm_s)
+        error = _unwell(client, current, wanted, push, before, policy.confirm_s)
     except UnreachableError as problem:
         if sets == 0:
             raise
         error = str(problem)
     if not error:
         return sets, ""
-    return sets, f"{error}\n  {_restore(client, current, touched)}"
+    return sets, f"{error}\n  {_restore(client, current, wanted, touched)}"
 
 
-def _unwell(client: GnmiClient, wanted: Tables, push: Push, before: Health, confirm_s: float) -> str:
+def _unwell(
+    client: GnmiClient, current: Tables, wanted: Tables, push: Push, before: Health, confirm_s: float
+) -> str:
     """What is wrong with a switch after a push, if it does not pass within the time; empty if it is well."""
-    left = [
-        change
-        for change in differences(client.name, client.read_config(), wanted)
-        if change.path not in push.bootstrap
-    ]
+    now = client.read_config()
+    left = [change for change in differences(client.name, now, wanted) if change.path not in push.bootstrap]
     if left:
-        return (
+        text = (
             f"{client.name} ({client.address}): {len(left)} differences after the push; the first: "
             f"{left[0].path} is '{left[0].before}', not '{left[0].after}'"
         )
+        if any(_entry(now, change.path) != _entry(current, change.path) for change in left):
+            text += "\n  hint: another controller writes to this switch; stop it, then apply again"
+        return text
     deadline = time.monotonic() + confirm_s
     while problem := before.worse(read_health(client), wanted):
         if time.monotonic() >= deadline:
@@ -213,11 +215,16 @@ def _unwell(client: GnmiClient, wanted: Tables, push: Push, before: Health, conf
     return ""
 
 
-def _restore(client: GnmiClient, before: Tables, touched: list[str]) -> str:
+def _entry(tables: Tables, path: str) -> dict[str, str] | None:
+    table, _, key = path.partition("/")
+    return tables.get(table, {}).get(key)
+
+
+def _restore(client: GnmiClient, before: Tables, wanted: Tables, touched: list[str]) -> str:
     """Put back the entries that a push touched; returns what came of it."""
     try:
         now = client.read_config()
-        tables = restored(before, now, touched)
+        tables = restored(before, now, wanted, touched)
         for request in plan_push(now, tables, tables).requests:
             client.push(request)
     except UnreachableError as problem:

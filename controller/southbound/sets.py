@@ -120,11 +120,18 @@ def differences(
                 yield Change(switch, f"{table}/{key}", _print(have.get(key)), _print(want.get(key)))
 
 
-def restored(before: Tables, now: Tables, paths: Iterable[str]) -> Tables:
-    """Tables of `now` with the entries at `paths` (`TABLE/KEY`) as they were in `before`."""
+def restored(before: Tables, now: Tables, wanted: Tables, paths: Iterable[str]) -> Tables:
+    """Tables of `now` with the entries at `paths` (`TABLE/KEY`) as they were in `before`.
+
+    An entry that is not as `wanted` now is left alone: the push did not reach it, or someone else has written
+    it since.
+    """
     tables: Tables = {}
     for path in paths:
         table, _, key = path.partition("/")
+        want = wanted.get(table, {}).get(key)
+        if _changed_fields(now.get(table, {}).get(key), want, is_owned=False) is not None:
+            continue
         entries = tables.setdefault(table, dict(now.get(table, {})))
         entries.pop(key, None)
         if key in before.get(table, {}):

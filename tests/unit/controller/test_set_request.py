@@ -172,10 +172,11 @@ def test_a_cut_table_is_never_empty_and_children_go_before_their_parents() -> No
 
 def test_restored_tables_have_the_touched_entries_as_before_and_others_as_now() -> None:
     before: Tables = {"STATIC_ROUTE": {"a": route("1.1.1.1"), "gone": route("1.1.1.1")}}
-    now: Tables = {
-        "STATIC_ROUTE": {"a": route("2.2.2.2"), "new": route("2.2.2.2"), "theirs": route("9.9.9.9")}
-    }
-    paths = ["STATIC_ROUTE/a", "STATIC_ROUTE/gone", "STATIC_ROUTE/new"]
-    assert restored(before, now, paths) == {
-        "STATIC_ROUTE": {"a": route("1.1.1.1"), "gone": route("1.1.1.1"), "theirs": route("9.9.9.9")}
+    pushed = {"a": route("2.2.2.2"), "new": route("2.2.2.2"), "taken": route("2.2.2.2")}
+    before["STATIC_ROUTE"]["taken"] = route("1.1.1.1")
+    foreign = {"theirs": route("9.9.9.9"), "taken": route("9.9.9.9")}
+    now: Tables = {"STATIC_ROUTE": pushed | foreign}
+    paths = [f"STATIC_ROUTE/{key}" for key in ("a", "gone", "new", "taken")]
+    assert restored(before, now, {"STATIC_ROUTE": pushed}, paths) == {
+        "STATIC_ROUTE": {"a": route("1.1.1.1"), "gone": route("1.1.1.1")} | foreign
     }
