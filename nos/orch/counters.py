@@ -40,6 +40,7 @@ _PORT_STATS = tuple(
         "ETHER_IN_PKTS_9217_TO_16383_OCTETS",
         "ETHER_OUT_PKTS_9217_TO_16383_OCTETS",
         *(f"PFC_{priority}_{way}_PKTS" for priority in range(PRIORITIES) for way in ("RX", "TX")),
+        *(f"PFC_{priority}_RX_PAUSE_DURATION_US" for priority in range(PRIORITIES)),
         "PAUSE_RX_PKTS",
         "PAUSE_TX_PKTS",
         "IF_IN_FEC_CORRECTABLE_FRAMES",
