@@ -85,6 +85,11 @@ def pushed(switch: SwitchPlan) -> Tables:
     }
 
 
+def intended(switch: SwitchPlan) -> Tables:
+    """All of CONFIG_DB that comes from the plan: what the switch boots with, then what is pushed."""
+    return bootstrap(switch).config_db | {table: rows for table, rows in pushed(switch).items() if rows}
+
+
 def _cabled(switch: SwitchPlan) -> tuple[PortPlan, ...]:
     return tuple(port for port in switch.ports if port.peer)
 

@@ -10,10 +10,12 @@ import typer
 
 from raddle.cli.apply import apply
 from raddle.cli.bench import bench
+from raddle.cli.drift import drift
 from raddle.cli.plan import plan
 from raddle.cli.render import render
 from raddle.cli.show import show
 from raddle.cli.status import status
+from raddle.cli.switch import switch
 from raddle.cli.up import up
 from raddle.cli.validate import validate
 from raddle.errors import RaddleError
@@ -37,7 +39,7 @@ def _options(
         raise typer.Exit
 
 
-for command in (validate, show, plan, render, up, apply, status, bench):
+for command in (validate, show, plan, render, up, apply, status, drift, switch, bench):
     app.command()(command)
 
 

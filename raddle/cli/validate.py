@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from controller.plan import make_plan
+from controller.southbound.sonic import intended
+from controller.southbound.sonic_yang import check_yang
 from raddle.errors import Diagnostic
 from raddle.topology import find, load
 from raddle.topology.capacity import oversubscription, review
@@ -21,12 +24,18 @@ SCHEMA_VERSION = 1
 
 def validate(
     fabric: Annotated[str, typer.Argument(metavar="FABRIC.yaml", help="Fabric file or bundled example.")],
+    sonic_yang: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Check all switches against SONiC's YANG models in DIR (yanglint)."),
+    ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check schema, wiring, addressing, the lossless class and its headroom of a fabric file."""
     model = load(find(fabric))
-    make_plan(model, "ecmp")  # the pools hold every address, the buffers all headroom
+    plan = make_plan(model, "ecmp")  # the pools hold every address, the buffers all headroom
     warnings = review(model)
+    if sonic_yang:
+        check_yang({switch.name: intended(switch) for switch in plan.switches}, sonic_yang)
     if json_output:
         typer.echo(json.dumps(document_of(model, warnings), indent=2, sort_keys=True))
         return

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from nos.db.databases import ConfigDb
 from nos.db.schema import TABLES, read_config, validate
 from nos.orch import derive
+from nos.orch.counters import counter_layout, counters_db
 from nos.switch import SimulatedSwitch
-from raddle.state import PRIORITIES
+from raddle.state import PRIORITIES, SwitchCounters
 
 Served = tuple[SimulatedSwitch, gnmi_pb2_grpc.gNMIStub]
 
@@ -166,7 +167,7 @@ def _changed_configs(draw: st.DrawFn, four_ports: dict[str, Any]) -> ConfigDb:
     document = copy.deepcopy(four_ports)
     for _ in range(draw(st.integers(1, 4))):
         table = draw(st.sampled_from(sorted(TABLES)))
-        entries = document[table]
+        entries = document.setdefault(table, {})
         key = draw(st.sampled_from(sorted(entries)) | _TEXTS) if entries else draw(_TEXTS)
         entry = entries.setdefault(key, {})
         schemas = [*TABLES[table].entries, *TABLES[table].singletons.values()]
@@ -196,5 +197,7 @@ def test_every_configuration_that_is_valid_can_be_forwarded_with(
         assert max(*port.dscp_to_tc, *port.tc_to_queue, *port.tc_to_pg, *port.pfc_to_queue) < PRIORITIES
         assert len(port.pgs) == len(port.queues) == PRIORITIES
         assert all(pg is None or pg < len(state.buffer_profiles) for pg in port.pgs)
+    counters = counters_db(counter_layout(config), config, SwitchCounters())
+    assert all(counters["COUNTERS"].values())
     for profile in state.buffer_profiles:
         assert (profile.dynamic_th is None) != (profile.static_th_bytes is None)
