@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import socket
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from grpc_reflection.v1alpha import reflection
 
 from nos.db.store import ConfigStore
 from nos.server.gnmi import GnmiService
+from nos.server.redis_databases import RedisDatabases
 from nos.switch import BootConfig, SimulatedSwitch
 from raddle.errors import Diagnostic, InputError
 
@@ -52,6 +54,7 @@ class SwitchFarm:
     Attributes:
         switches: by name; their state can be read from any thread, also after the farm has stopped.
         addresses: `host:port` by switch name; empty while the farm is not running.
+        redis_ports: TCP port on loopback of each switch's redis-server, if there are any.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class SwitchFarm:
         tls: ServerTls | None = None,
         users: Mapping[str, str] | None = None,
         state_folder: Path | None = None,
+        redis_folder: Path | None = None,
     ) -> None:
         """Boot every switch.
 
@@ -73,6 +77,7 @@ class SwitchFarm:
             ports: TCP port by switch name; a switch that is missing gets a free one.
             tls: serve TLS with it, with client certificates if it has their CA.
             state_folder: keep each switch's CONFIG_DB in `NAME/config_db.json` there, and boot from it.
+            redis_folder: serve each switch's databases from a redis-server that works in `NAME` there.
             users: passwords by user name, for switches whose GNMI|gnmi user_auth is `password`.
 
         Raises:
@@ -91,6 +96,9 @@ class SwitchFarm:
         self._ports = dict(ports or {})
         self.switches: dict[str, SimulatedSwitch] = _boot(boots, carriers, state_folder)
         self.addresses: dict[str, str] = {}
+        self.redis_ports: dict[str, int] = {}
+        self._redis_folder = redis_folder
+        self._redis: list[RedisDatabases] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._servers: list[grpc.aio.Server] = []
@@ -116,7 +124,16 @@ class SwitchFarm:
     ) -> None:
         self._shut_down()
 
+    async def _start_redis(self, folder: Path) -> None:
+        for name, switch in self.switches.items():
+            server = RedisDatabases(switch, folder / name)
+            self._redis.append(server)
+            await server.start(_free_port())
+            self.redis_ports[name] = server.port
+
     async def _start(self) -> None:
+        if self._redis_folder:
+            await self._start_redis(self._redis_folder)
         for name, switch in self.switches.items():
             server = grpc.aio.server(options=_OPTIONS)
             gnmi_pb2_grpc.add_gNMIServicer_to_server(GnmiService(switch, self._users), server)
@@ -143,6 +160,7 @@ class SwitchFarm:
 
     async def _stop(self) -> None:
         await asyncio.gather(*(server.stop(grace=None) for server in self._servers))
+        await asyncio.gather(*(server.stop() for server in self._redis))
 
     def _shut_down(self) -> None:
         loop, thread = self._loop, self._thread
@@ -154,6 +172,8 @@ class SwitchFarm:
         # CORRECTNESS: the last server to go closes the socket that the loop polls; the loop stands by then.
         self._servers.clear()
         self.addresses.clear()
+        self._redis.clear()
+        self.redis_ports.clear()
         loop.close()
         self._loop = self._thread = None
 
@@ -172,6 +192,13 @@ def _boot(
     if problems:
         raise InputError(problems)
     return switches
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _is_loopback(host: str) -> bool:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from nos.db.databases import ConfigDb, CountersDb, Databases, HashDb
+from nos.db.databases import ConfigDb, ConfigEntry, CountersDb, Databases, HashDb
 from nos.db.gcu import apply_patch, replace_config
 from nos.db.patch import PatchOp
 from nos.db.schema import Violation, read_config, validate
@@ -106,6 +106,23 @@ class SimulatedSwitch:
         with self._lock:
             databases = self._databases
             self._accept(replace_config(databases.config, document, databases.state))
+
+    def take_entry(self, table: str, key: str, entry: ConfigEntry | None) -> bool:
+        """An entry of CONFIG_DB was written in Redis (None: deleted), past the Generic Config Updater.
+
+        Returns:
+            Whether the switch acts on it. As SONiC's daemons do, it ignores what it cannot use.
+        """
+        with self._lock:
+            config = self._databases.config
+            rows = {name: row for name, row in config.get(table, {}).items() if name != key}
+            if entry is not None:
+                rows[key] = entry
+            changed = {name: entries for name, entries in {**config, table: rows}.items() if entries}
+            if validate(changed):
+                return False
+            self._accept(changed)
+            return True
 
     def set_carrier(self, port: str, up: bool) -> None:
         """Light on the fibre at `port` comes or goes.

@@ -66,18 +66,20 @@ _MAPS = {
 
 _NUMBERS = frozenset(
     (
-        "detection_time",
-        "dynamic_th",
-        "index",
-        "mtu",
-        "POLL_INTERVAL",
-        "restoration_time",
-        "speed",
-        "tc",
-        "weight",
+        *("bgp_asn", "cbs", "deployment_id", "detection_time", "dhcp_rate_limit", "dynamic_th", "index"),
+        *("laser_freq", "max_cores", "mtu", "nat_zone", "pbs", "POLL_INTERVAL", "priority"),
+        *("restoration_time", "speed", "subport", "switch_id", "tc", "weight"),
     )
 )
-_BOOLEANS = frozenset(f"wred_{colour}_enable" for colour in ("green", "yellow", "red"))
+"""Fields of up to 32 bits, which RFC 7951 writes as JSON numbers; those of 64 bits stay strings."""
+
+_BOOLEANS = frozenset(
+    (
+        *("bfd", "bgp_adv_lo_prefix_as_128", "create_only_config_db_buffers", "fast_linkup", "mux_cable"),
+        *("frr_mgmt_framework_config", "ring_thread_enabled", "storage_device"),
+        *(f"wred_{colour}_enable" for colour in ("green", "yellow", "red")),
+    )
+)
 
 
 def check_yang(configs: Mapping[str, Tables], models: Path) -> None:
@@ -133,7 +135,9 @@ def _instance(tables: Tables) -> dict[str, object]:
 
 def _lists(table: str, entries: Mapping[str, Mapping[str, str]]) -> dict[str, object]:
     if table == "DEVICE_METADATA":
-        return dict(entries)
+        return {
+            key: {field: _typed(field, value) for field, value in row.items()} for key, row in entries.items()
+        }
     lists: dict[str, list[object]] = {}
     for key, fields in entries.items():
         parts = key.split("|")
@@ -150,6 +154,6 @@ def _lists(table: str, entries: Mapping[str, Mapping[str, str]]) -> dict[str, ob
 
 def _typed(field: str, value: str) -> object:
     """A value as RFC 7951 writes it; 64-bit numbers stay strings, and so does what is no number."""
-    if field in _NUMBERS and value.lstrip("-").isdigit():
+    if field in _NUMBERS and value.isascii() and value.removeprefix("-").isdigit():
         return int(value)
     return value == "true" if field in _BOOLEANS and value in ("true", "false") else value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import tempfile
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -33,6 +34,9 @@ def up(
     users: Annotated[
         Path | None, typer.Option(help='Ask for a password: JSON {"user": "password"}, mode 600.')
     ] = None,
+    with_redis: Annotated[
+        bool, typer.Option("--redis", help="Serve the databases of each switch from a redis-server.")
+    ] = False,
     state: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Keep what the switches are told, and boot from it.")
     ] = None,
@@ -43,19 +47,22 @@ def up(
     inventory file is written when all of them answer, and removed at the end; Ctrl-C or SIGTERM ends it.
     """
     model = load_fabric(fabric)
+    scratch = tempfile.TemporaryDirectory(prefix="raddle-redis-")
     doors = Doors(
         host,
         _tls(tls_cert, tls_key, client_ca),
         tuple(client_name or ()),
         read_secrets(users) if users else {},
         state,
+        Path(scratch.name) if with_redis else None,
     )
     signal.signal(signal.SIGTERM, _interrupt)
-    with switch_farm(model, make_plan(model, "ecmp"), doors=doors) as farm:
+    with scratch, switch_farm(model, make_plan(model, "ecmp"), doors=doors) as farm:
         Inventory(model.name, dict(farm.addresses)).save(inventory)
         try:
             for name, address in farm.addresses.items():
-                print(f"{name:<12} gNMI {address}")
+                redis = f"  redis 127.0.0.1:{farm.redis_ports[name]}" if with_redis else ""
+                print(f"{name:<12} gNMI {address}{redis}")
             print(f"inventory in {inventory}; Ctrl-C stops the switches", file=sys.stderr, flush=True)
             sys.stdout.flush()
             signal.pause()

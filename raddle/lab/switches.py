@@ -30,6 +30,7 @@ class Doors:
         tls: serve TLS with it.
         clients: common names of client certificates that may read and write.
         users: passwords by user name; if there are any, every call needs one.
+        redis_folder: serve their databases from a redis-server for each, which works there.
         state_folder: keep what the switches are told there, and boot from it.
     """
 
@@ -38,6 +39,7 @@ class Doors:
     clients: tuple[str, ...] = ()
     users: Mapping[str, str] = field(default_factory=dict)
     state_folder: Path | None = None
+    redis_folder: Path | None = None
 
     def config(self) -> Tables | dict[str, dict[str, dict[str, list[str]]]]:
         """What this adds to a switch's CONFIG_DB."""
@@ -67,7 +69,9 @@ def switch_farm(
             if link.is_up and end.device in lit:
                 lit[end.device].add(end.port)
     carriers = {name: frozenset(names) for name, names in lit.items()}
-    return SwitchFarm(boots, carriers, entry.host, ports, entry.tls, entry.users, entry.state_folder)
+    return SwitchFarm(
+        boots, carriers, entry.host, ports, entry.tls, entry.users, entry.state_folder, entry.redis_folder
+    )
 
 
 def program(plan: Plan, inventory: Inventory) -> int:

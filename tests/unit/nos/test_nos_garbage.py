@@ -122,6 +122,62 @@ def test_any_set_is_answered_with_a_status_and_can_be_undone(
     assert switch.databases == before
 
 
+_TARGETS = st.sampled_from(("", "COUNTERS_DB", "STATE_DB", "CONFIG_DB", "OTHERS", "SHOW", "MY_DB", "x"))
+_COUNTER_ELEMS = st.lists(
+    st.sampled_from(
+        (
+            *("COUNTERS", "RATES", "PORT_PHY_ATTR", "PERIODIC_WATERMARKS", "COUNTERS_PORT_NAME_MAP", "PORT"),
+            *("Ethernet*", "Ethernet0", "etp1", "oid:0x1", "SID*", "*", "", "PORT_TABLE"),
+            *("Queues", "Pfcwd", "PriorityGroups", "VoQs", "SAI_PORT_STAT_IF_OUT_OCTETS"),
+        )
+    ),
+    max_size=5,
+)
+
+
+@settings(_SETTINGS, max_examples=200)
+@given(target=_TARGETS, elems=_COUNTER_ELEMS)
+def test_any_get_by_target_is_answered_with_a_status(served: Served, target: str, elems: list[str]) -> None:
+    path = gnmi_pb2.Path(elem=[gnmi_pb2.PathElem(name=name) for name in elems])
+    request = gnmi_pb2.GetRequest(prefix=gnmi_pb2.Path(target=target), path=[path])
+    code, text = _refusal(lambda: served[1].Get(request, timeout=10))
+    assert code in _REFUSED | {grpc.StatusCode.OK}, text
+    assert _is_clean(text)
+
+
+@settings(_SETTINGS, max_examples=150)
+@given(
+    paths=st.lists(_PATHS, max_size=2),
+    prefix=_PATHS,
+    target=_TARGETS,
+    mode=st.integers(0, 3),
+    how=st.integers(0, 3),
+    interval_ns=st.sampled_from((0, 1, 10**9, 2**64 - 1)),
+    has_more=st.booleans(),
+)
+def test_any_subscribe_ends_with_a_status_when_the_client_has_said_all(
+    served: Served,
+    paths: list[gnmi_pb2.Path],
+    prefix: gnmi_pb2.Path,
+    target: str,
+    mode: Any,
+    how: Any,
+    interval_ns: int,
+    has_more: bool,
+) -> None:
+    where = gnmi_pb2.Path(target=target, origin=prefix.origin, elem=prefix.elem)
+    subscriptions = [
+        gnmi_pb2.Subscription(path=path, mode=how, sample_interval=interval_ns) for path in paths
+    ]
+    asked = gnmi_pb2.SubscriptionList(prefix=where, subscription=subscriptions, mode=mode)
+    requests = [gnmi_pb2.SubscribeRequest(subscribe=asked)]
+    requests += [gnmi_pb2.SubscribeRequest(poll=gnmi_pb2.Poll())] * has_more
+    code, text = _refusal(lambda: list(served[1].Subscribe(iter(requests), timeout=10)))
+    assert code in _REFUSED | {grpc.StatusCode.INVALID_ARGUMENT}, text
+    assert _is_clean(text)
+    assert served[0]._watchers == {}
+
+
 _TEXTS = st.sampled_from(
     (
         *(
