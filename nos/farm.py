@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +30,10 @@ _OPTIONS = (
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.so_reuseport", 0),  # A port that is taken is an error, not a second listener.
 )
+
+
+Cable = tuple[tuple[str, str], tuple[str, str]]
+"""Both ends of a cable as (switch, port)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ class SwitchFarm:
         users: Mapping[str, str] | None = None,
         state_folder: Path | None = None,
         redis_folder: Path | None = None,
+        cables: Iterable[Cable] = (),
     ) -> None:
         """Boot every switch.
 
@@ -78,6 +83,7 @@ class SwitchFarm:
             tls: serve TLS with it, with client certificates if it has their CA.
             state_folder: keep each switch's CONFIG_DB in `NAME/config_db.json` there, and boot from it.
             redis_folder: serve each switch's databases from a redis-server that works in `NAME` there.
+            cables: live cables between switches: a port that is shut puts out the light at the other end.
             users: passwords by user name, for switches whose GNMI|gnmi user_auth is `password`.
 
         Raises:
@@ -95,6 +101,9 @@ class SwitchFarm:
         self._users = dict(users or {})
         self._ports = dict(ports or {})
         self.switches: dict[str, SimulatedSwitch] = _boot(boots, carriers, state_folder)
+        for ends in cables:
+            self._join(*ends)
+            self._join(*reversed(ends))
         self.addresses: dict[str, str] = {}
         self.redis_ports: dict[str, int] = {}
         self._redis_folder = redis_folder
@@ -102,6 +111,18 @@ class SwitchFarm:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._servers: list[grpc.aio.Server] = []
+
+    def _join(self, near: tuple[str, str], far: tuple[str, str]) -> None:
+        """Let the light at the far end follow the port at the near end."""
+        (switch, port), (peer, peer_port) = near, far
+
+        def follow() -> None:
+            is_lit = self.switches[switch].is_enabled(port)
+            if self.switches[peer].has_carrier(peer_port) != is_lit:
+                self.switches[peer].set_carrier(peer_port, is_lit)
+
+        self.switches[switch].watch(follow)
+        follow()
 
     def __enter__(self) -> SwitchFarm:
         loop = asyncio.new_event_loop()
@@ -183,10 +204,11 @@ def _boot(
 ) -> dict[str, SimulatedSwitch]:
     switches: dict[str, SimulatedSwitch] = {}
     problems: list[Diagnostic] = []
+    lock = threading.RLock()
     for name, boot in boots.items():
         try:
             store = ConfigStore(state_folder / name / "config_db.json") if state_folder else None
-            switches[name] = SimulatedSwitch(name, boot, carriers.get(name, frozenset()), store)
+            switches[name] = SimulatedSwitch(name, boot, carriers.get(name, frozenset()), store, lock)
         except InputError as error:
             problems += error.diagnostics
     if problems:

@@ -41,11 +41,17 @@ class SimulatedSwitch:
     """One switch. Reads are snapshots and need no lock; changes are made one at a time."""
 
     def __init__(
-        self, name: str, boot: BootConfig, carrier: frozenset[str], store: ConfigStore | None = None
+        self,
+        name: str,
+        boot: BootConfig,
+        carrier: frozenset[str],
+        store: ConfigStore | None = None,
+        lock: threading.RLock | None = None,
     ) -> None:
         """Boot from `boot`, or from what `store` has; `carrier` are the ports with light.
 
-        Every accepted change is saved in `store` before it takes effect.
+        Every accepted change is saved in `store` before it takes effect. Switches that are cabled to each
+        other share a `lock`, since a change at one may put out the light at another.
 
         Raises:
             InputError: the configuration is not one that this switch can run, or a port in `carrier` is
@@ -65,7 +71,7 @@ class SimulatedSwitch:
             raise InputError(
                 Diagnostic("bad-boot-config", f"{name}: {path}: {message}") for path, message in violations
             )
-        self._lock = threading.Lock()
+        self._lock = lock or threading.RLock()
         self._carrier = carrier
         self._counters = SwitchCounters()
         self._layout = counter_layout(config)
@@ -123,6 +129,14 @@ class SimulatedSwitch:
                 return False
             self._accept(changed)
             return True
+
+    def has_carrier(self, port: str) -> bool:
+        """Whether there is light at `port`."""
+        return port in self._carrier
+
+    def is_enabled(self, port: str) -> bool:
+        """Whether `port` is administratively up, so that its far end has light."""
+        return self._databases.config.get("PORT", {}).get(port, {}).get("admin_status") == "up"
 
     def set_carrier(self, port: str, up: bool) -> None:
         """Light on the fibre at `port` comes or goes.

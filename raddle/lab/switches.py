@@ -64,13 +64,24 @@ def switch_farm(
         boot = bootstrap(switch)
         boots[switch.name] = BootConfig({**boot.config_db, **entry.config()}, boot.switch_json)
     lit: dict[str, set[str]] = {switch.name: set() for switch in fabric.switches}
+    cables = []
     for link in fabric.links:
-        for end in (link.a, link.b):
-            if link.is_up and end.device in lit:
-                lit[end.device].add(end.port)
+        ends = [(end.device, end.port) for end in (link.a, link.b) if link.is_up and end.device in lit]
+        for device, port in ends:
+            lit[device].add(port)
+        if len(ends) == 2:
+            cables.append((ends[0], ends[1]))
     carriers = {name: frozenset(names) for name, names in lit.items()}
     return SwitchFarm(
-        boots, carriers, entry.host, ports, entry.tls, entry.users, entry.state_folder, entry.redis_folder
+        boots,
+        carriers,
+        entry.host,
+        ports,
+        tls=entry.tls,
+        users=entry.users,
+        state_folder=entry.state_folder,
+        redis_folder=entry.redis_folder,
+        cables=cables,
     )
 
 
