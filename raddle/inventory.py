@@ -52,16 +52,32 @@ class Inventory:
     addresses: dict[str, str]
     access: Access = Access()
 
-    def save(self, path: Path) -> None:
-        """Write addresses, whole or not at all."""
+    def text(self) -> str:
+        """The file that says where the switches are; access is not in it."""
         document = {
             "schema_version": SCHEMA_VERSION,
             "fabric": self.fabric,
             "switches": {name: {"address": address} for name, address in self.addresses.items()},
         }
+        return json.dumps(document, indent=2) + "\n"
+
+    def save(self, path: Path) -> None:
+        """Write the file whole or not at all.
+
+        Raises:
+            InputError: `cannot-write`.
+        """
         draft = path.with_name(path.name + ".part")
-        draft.write_text(json.dumps(document, indent=2) + "\n")
-        draft.replace(path)
+        try:
+            draft.write_text(self.text())
+            draft.replace(path)
+        except OSError as error:
+            raise InputError.of("cannot-write", f"cannot write '{path}': {error.strerror}") from None
+
+    def remove(self, path: Path) -> None:
+        """Remove the file, unless others have written theirs over it."""
+        if path.exists() and path.read_text() == self.text():
+            path.unlink()
 
 
 def load_inventory(path: Path) -> Inventory:
@@ -74,6 +90,9 @@ def load_inventory(path: Path) -> Inventory:
     try:
         document = json.loads(path.read_text())
         addresses = {name: entry["address"] for name, entry in document["switches"].items()}
+        wrong = [name for name, address in addresses.items() if not isinstance(address, str)]
+        if wrong:
+            raise TypeError(f"the address of {wrong[0]} is not a string")
         fabric = str(document["fabric"])
         tls, credentials = document.get("tls"), document.get("credentials")
         files = (

@@ -58,7 +58,8 @@ def up(
     )
     signal.signal(signal.SIGTERM, _interrupt)
     with scratch, switch_farm(model, make_plan(model, "ecmp"), doors=doors) as farm:
-        Inventory(model.name, dict(farm.addresses)).save(inventory)
+        written = Inventory(model.name, dict(farm.addresses))
+        written.save(inventory)
         try:
             for name, address in farm.addresses.items():
                 redis = f"  redis 127.0.0.1:{farm.redis_ports[name]}" if with_redis else ""
@@ -67,7 +68,7 @@ def up(
             sys.stdout.flush()
             signal.pause()
         finally:
-            inventory.unlink(missing_ok=True)
+            written.remove(inventory)
 
 
 def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> ServerTls | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -69,6 +70,7 @@ def run_bench(
         if push:
             program(plan, switches)
         states = read_states(switches)
+    _check_ports(fabric, states)
     placement = place_ranks(fabric, request.placement, request.seed)
     run = _Run(fabric, states, collective, algorithm, placement, request.seed)
     rows = []
@@ -108,7 +110,19 @@ def _switches(fabric: Fabric, plan: Plan, inventory: Inventory | None) -> Iterat
             else f"the inventory has no address for {', '.join(missing[:5])}",
             "start this fabric's switches with 'raddle up'",
         )
-    yield inventory
+    known = {switch.name: inventory.addresses[switch.name] for switch in fabric.switches}
+    yield dataclasses.replace(inventory, addresses=known)
+
+
+def _check_ports(fabric: Fabric, states: Mapping[str, SwitchState]) -> None:
+    """Running switches may be of another fabric of the same name."""
+    for switch in fabric.switches:
+        if [port.name for port in states[switch.name].ports] != [port.name for port in switch.ports]:
+            raise InputError.of(
+                "wrong-fabric",
+                f"{switch.name} has other ports than '{fabric.name}' gives it",
+                "start this fabric's switches with 'raddle up'",
+            )
 
 
 def _pin_summary(plan: Plan) -> PinSummary | None:
