@@ -94,6 +94,20 @@ class Source:
             node = key
         return _span(self.file, self.lines, node)
 
+    def written(self, place: Place) -> Place:
+        """The place without the 0 of a lone item that stands for a list of one."""
+        node: Node | None = self.root
+        parts: list[str | int] = []
+        for part in place:
+            if part == 0 and isinstance(node, Scalar | Mapping):
+                continue
+            parts.append(part)
+            if isinstance(node, Mapping):
+                node = node.entries[str(part)][1] if part in node.entries else None
+            elif isinstance(node, Sequence):
+                node = node.items[int(part)] if int(part) < len(node.items) else None
+        return tuple(parts)
+
     def error(
         self, code: str, message: str, place: Place, hint: str = "", at_key: bool = False
     ) -> Diagnostic:
