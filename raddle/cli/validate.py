@@ -11,7 +11,7 @@ import typer
 
 from raddle.errors import Diagnostic
 from raddle.topology import find, load
-from raddle.topology.capacity import oversubscription, review
+from raddle.topology.capacity import bisection_bps, oversubscription, review
 from raddle.topology.model import Fabric
 from raddle.units import format_rate, format_size
 
@@ -44,10 +44,15 @@ def document_of(fabric: Fabric, warnings: Sequence[Diagnostic]) -> dict[str, Any
         "fabric": fabric.name,
         "leaves": len(fabric.leaves),
         "spines": len(fabric.spines),
+        "superspines": len(fabric.superspines),
+        "planes": fabric.planes,
+        "endpoints": len(fabric.endpoints),
         "hosts": len(fabric.hosts),
         "links": len(fabric.links),
         "links_up": sum(link.is_up for link in fabric.links),
         "oversubscription": oversubscription(fabric),
+        "bisection_bps": bisection_bps(fabric),
+        "tenants": {tenant.name: len(tenant.accelerators) for tenant in fabric.tenants},
         "addressing": asdict(fabric.addressing),
         "lossless": [asdict(item) for item in roce.lossless],
         "cnp": asdict(roce.cnp),
@@ -63,16 +68,36 @@ def facts_of(fabric: Fabric) -> dict[str, str]:
     up = sum(link.is_up for link in fabric.links)
     speeds = ", ".join(format_rate(bps) for bps in sorted({link.speed_bps for link in fabric.links}))
     ratio = oversubscription(fabric)
-    pools = fabric.addressing
     return {
         "fabric": fabric.name,
-        "devices": f"{len(fabric.leaves)} leaves, {len(fabric.spines)} spines, {len(fabric.hosts)} hosts",
+        "devices": _devices(fabric),
         "links": f"{len(fabric.links)} at {speeds}, {up} up",
-        "capacity": "non-blocking" if ratio <= 1 else f"oversubscribed {ratio:.3g}:1",
-        "addressing": f"hosts {pools.hosts}, loopbacks {pools.loopbacks}, underlay {pools.underlay}",
+        "capacity": f"{'non-blocking' if ratio <= 1 else f'oversubscribed {ratio:.3g}:1'}, "
+        f"bisection {format_rate(bisection_bps(fabric))}",
+        "addressing": _addressing(fabric),
         "lossless": _lossless(fabric),
         "ecn": _ecn(fabric),
     }
+
+
+def _devices(fabric: Fabric) -> str:
+    counts = [(len(fabric.leaves), "leaves"), (len(fabric.spines), "spines")]
+    if fabric.superspines:
+        counts.append((len(fabric.superspines), "superspines"))
+    planes = f" in {fabric.planes} planes" if fabric.planes > 1 else ""
+    switches = ", ".join(f"{count} {name}" for count, name in counts)
+    return f"{switches}{planes}, {len(fabric.hosts)} hosts"
+
+
+def _addressing(fabric: Fabric) -> str:
+    pools = fabric.addressing
+    families = []
+    if pools.families != "ipv6":
+        families.append((pools.hosts, pools.loopbacks, pools.underlay))
+    if pools.families != "ipv4":
+        families.append((pools.ipv6_hosts, pools.ipv6_loopbacks, pools.ipv6_underlay))
+    hosts, loopbacks, underlay = (" and ".join(names) for names in zip(*families, strict=True))
+    return f"hosts {hosts}, loopbacks {loopbacks}, underlay {underlay if pools.is_numbered else 'unnumbered'}"
 
 
 def _lossless(fabric: Fabric) -> str:

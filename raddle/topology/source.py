@@ -20,7 +20,7 @@ from raddle.errors import Diagnostic, InputError, SourceSpan
 MAX_BYTES = 4 * 2**20
 """Largest file that is read, in bytes."""
 
-MAX_NODES = 100_000
+MAX_NODES = 300_000
 """Most scalars, lists and mappings in a file: an explicit fabric of some 10 000 links, half a second."""
 
 MAX_DEPTH = 32
@@ -241,8 +241,8 @@ class _Builder:
             waiting.append(Scalar("", node.line, node.column, 1, is_plain=False))
 
     def _enter(self, parent: Mapping, key: Scalar, node: Node) -> None:
-        span = _span(self.file, self.lines, key)
         if key.text in parent.entries:
+            span = _span(self.file, self.lines, key)
             first = _span(self.file, self.lines, parent.entries[key.text][0])
             note = (first, f"'{key.text}' is first given here")
             self.problems.append(
