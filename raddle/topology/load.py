@@ -20,6 +20,7 @@ from raddle.topology.checks import (
 )
 from raddle.topology.form_checks import check_form
 from raddle.topology.forms import expand_form
+from raddle.topology.include import assemble
 from raddle.topology.model import Fabric, SwitchModel
 from raddle.topology.overrides import apply_overrides
 from raddle.topology.reading import read_spec
@@ -29,25 +30,29 @@ from raddle.topology.tenants import owners_of
 from raddle.topology.wiring import Wiring, expand_explicit
 
 
-def load(path: Path | str) -> Fabric:
-    """Read a fabric file.
+def load(path: Path | str, variables: Mapping[str, str] | None = None) -> Fabric:
+    """Read a fabric file and the files it includes.
+
+    Args:
+        variables: values that win over those of the files, as written there: `{"far": "100m"}`.
 
     Raises:
         InputError: every problem of the file, with its place.
     """
-    return _fabric(read_file(Path(path)))
+    return _fabric(read_file(Path(path)), variables or {})
 
 
-def loads(text: str, file: str = "<string>") -> Fabric:
-    """Read a fabric from YAML text; `file` is its name in messages.
+def loads(text: str, file: str = "<string>", variables: Mapping[str, str] | None = None) -> Fabric:
+    """Read a fabric from YAML text; `file` is its name in messages, and where its includes start from.
 
     Raises:
         InputError: every problem of the text, with its place.
     """
-    return _fabric(parse(text, file))
+    return _fabric(parse(text, file), variables or {})
 
 
-def _fabric(source: Source) -> Fabric:
+def _fabric(parsed: Source, variables: Mapping[str, str]) -> Fabric:
+    source = assemble(parsed, variables)
     spec = read_spec(source, FabricFile)
     builtin = builtin_models()
     models = {**builtin, **{name: switch_model(name, model) for name, model in spec.models.items()}}

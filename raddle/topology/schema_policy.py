@@ -80,8 +80,11 @@ class WatchdogSpec(Spec):
     """PFC watchdog; the defaults are those of SONiC's `pfcwd start_default`."""
 
     detect: DetectTime = 200
+    """Time a queue is paused before the watchdog acts."""
     restore: RestoreTime = 200
+    """Time without pause after which the queue is restored."""
     action: Literal["drop", "forward", "alert"] = "drop"
+    """What happens to the queue's packets."""
 
 
 def _path_mtu(value: Any) -> Any:
@@ -135,6 +138,7 @@ class HashSpec(Spec):
     """ECMP hash. Seeds differ per switch so that tiers do not hash alike (hash polarisation)."""
 
     algorithm: Literal["crc32"] = "crc32"
+    """Hash function."""
     seed: HashSeed = None
     """`per-switch`, or a number that all switches share."""
 
