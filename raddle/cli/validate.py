@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from raddle.errors import Diagnostic
+from controller.plan.lossless_check import check_lossless
+from raddle.errors import Diagnostic, InputError
 from raddle.topology import find, load
 from raddle.topology.capacity import bisection_bps, oversubscription, review
 from raddle.topology.model import Fabric
@@ -24,6 +25,9 @@ def validate(
 ) -> None:
     """Check schema, wiring, addressing and the lossless class of a fabric file."""
     model = load(find(fabric))
+    problems = check_lossless(model)
+    if problems:
+        raise InputError(problems)
     warnings = review(model)
     if json_output:
         typer.echo(json.dumps(document_of(model, warnings), indent=2, sort_keys=True))

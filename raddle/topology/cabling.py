@@ -185,9 +185,8 @@ def _check_leaf_pairs(
             far += members[1:]
         if far:
             a, b = first_host[members[0]], first_host[far[0]]
-            message = (
-                f"'{a}' on '{members[0]}' cannot reach '{b}' on '{far[0]}': no spine has up links to both"
-            )
+            pair = f"'{a}' on '{members[0]}' cannot reach '{b}' on '{far[0]}'"
+            message = f"{pair}: no switch above has up links to both"
             place = wiring.switches[members[0]].place
             hint = "add links between leaves and spines, or set them up"
             yield source.error("unreachable-host", message, place, hint, at_key=True)

@@ -62,8 +62,9 @@ def check_breakout(
         (first, last), (parts, speed_bps) = each.ports, each.mode
         where: Place = (*place, "breakout", i)
         whole = last == _ALL_PORTS and first == 0
+        shown = f"ports {first}-{last} are" if last > first else f"port {first} is"
         if not whole and last >= model.port_count:
-            message = f"ports {first}-{last} are beyond '{model.name}', which has {model.port_count}"
+            message = f"{shown} beyond '{model.name}', which has {model.port_count}"
             hint = f"the last port is {model.port_count - 1}"
             yield source.error("port-out-of-range", message, (*where, "ports"), hint)
         if model.lanes_per_port % parts or parts * speed_bps > model.port_speed_bps:
@@ -76,7 +77,7 @@ def check_breakout(
                 hint = f"the number of parts must divide {model.lanes_per_port} lanes"
             yield source.error("bad-breakout", message, (*where, "mode"), hint)
         if any(first <= earlier[1] and earlier[0] <= last for earlier in taken):
-            message = f"ports {first}-{last} have two breakouts"
+            message = f"{shown} in two breakouts"
             yield source.error("duplicate-breakout", message, (*where, "ports"), "delete one")
         taken.append((first, last))
 

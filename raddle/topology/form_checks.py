@@ -118,7 +118,7 @@ def _check_division(form: FormSpec, hosts: tuple[HostsSpec, ...], source: Source
     """Whatever is shared out must come out even."""
 
     def uneven(what: str, value: int, by: str, number: int, place: Place) -> Diagnostic:
-        message = f"{value} {what} cannot be shared out evenly to {number} {by}"
+        message = f"{what} ({value}) cannot be shared out evenly to {number} {by}"
         down = value // number * number
         hint = f"take {down} or {down + number}" if down else f"take {number}"
         return source.error("uneven-form", message, place, hint)

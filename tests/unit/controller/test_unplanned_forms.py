@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from controller.plan import make_plan
+from controller.plan.lossless_check import check_lossless
 from raddle import InputError, load, loads
 from raddle.topology import find
 
@@ -43,3 +44,23 @@ def test_two_tier_form_is_planned_and_every_leaf_reaches_every_other(name: str) 
     if name == "npu-128-910b":
         # Both halves of a broken-out port have the front panel's number (SONiC PORT.index).
         assert (ports["Ethernet4"].index, ports["Ethernet4"].lanes) == (0, (5, 6, 7, 8))
+
+
+def test_validate_tells_once_of_headroom_that_alike_switches_cannot_hold() -> None:
+    text = POD.replace("count: 2}, spines: {count: 2}", "count: 8}, spines: {count: 2}") + (
+        "roce: {lossless: [{priority: 3, dscp: 26}, {priority: 4, dscp: 28}]}\n"
+        "models: {small: {ports: 32, port_speed: 400G, buffer: 1MiB}}\n"
+    )
+    problems = check_lossless(loads(text.replace("{count: 8}", "{count: 8, model: small}")))
+    assert [problem.code for problem in problems] == ["headroom-exceeds-buffer"]
+    assert problems[0].message.startswith("leaf0: lossless headroom leaves no shared buffer")
+    assert check_lossless(loads(text)) == ()
+
+
+def test_validate_tells_of_a_speed_without_a_known_reaction_time() -> None:
+    text = POD.replace("{count: 2}", "{count: 2, model: fast}") + (
+        "models: {fast: {ports: 8, port_speed: 1.6T, buffer: 256MiB}}\n"
+    )
+    problems = check_lossless(loads(text))
+    assert {problem.code for problem in problems} == {"unknown-pause-delay"}
+    assert "1.6T" in problems[0].message
