@@ -8,6 +8,8 @@ import typer
 
 from raddle.cli.apply import apply
 from raddle.cli.bench import bench
+from raddle.cli.fmt import fmt
+from raddle.cli.init import init
 from raddle.cli.plan import plan
 from raddle.cli.render import render
 from raddle.cli.schema import schema
@@ -25,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (validate, schema, show, plan, render, up, apply, status, bench):
+for command in (validate, init, fmt, schema, show, plan, render, up, apply, status, bench):
     app.command()(command)
 
 

@@ -144,6 +144,15 @@ def read_file(path: Path) -> Source:
     Raises:
         InputError: it cannot be read, is too large, is not UTF-8 or not YAML.
     """
+    return parse(read_text(path), str(path))
+
+
+def read_text(path: Path) -> str:
+    """The text of a file.
+
+    Raises:
+        InputError: it cannot be read, is too large or is not UTF-8.
+    """
     try:
         with path.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
@@ -156,7 +165,7 @@ def read_file(path: Path) -> Source:
             "file-too-large", f"'{path}' is larger than {MAX_BYTES} bytes", "describe it by an intent"
         )
     try:
-        text = content.decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         line_start = content.rfind(b"\n", 0, error.start) + 1
@@ -164,7 +173,6 @@ def read_file(path: Path) -> Source:
         message = f"byte 0x{content[error.start]:02x} is not UTF-8"
         span = SourceSpan(str(path), line, column)
         raise InputError([Diagnostic("not-utf8", message, span, "save the file as UTF-8")]) from None
-    return parse(text, str(path))
 
 
 def parse(text: str, file: str) -> Source:
