@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +13,7 @@ import typer
 from controller.plan.lossless_check import check_lossless
 from raddle.errors import Diagnostic, InputError
 from raddle.topology import find, load
+from raddle.topology.cable_truth import compare_cables, read_cables
 from raddle.topology.capacity import bisection_bps, oversubscription, review
 from raddle.topology.model import Fabric
 from raddle.units import format_rate, format_size
@@ -21,6 +23,9 @@ SCHEMA_VERSION = 1
 
 def validate(
     fabric: Annotated[str, typer.Argument(metavar="FABRIC.yaml", help="Fabric file or bundled example.")],
+    cables: Annotated[
+        Path | None, typer.Option(metavar="CABLES.csv", help="Compare with the cables that are seen (LLDP).")
+    ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check schema, wiring, addressing and the lossless class of a fabric file."""
@@ -29,22 +34,31 @@ def validate(
     if problems:
         raise InputError(problems)
     warnings = review(model)
+    wrong = compare_cables(model, read_cables(cables)) if cables else ()
     if json_output:
-        typer.echo(json.dumps(document_of(model, warnings), indent=2, sort_keys=True))
-        return
+        typer.echo(json.dumps(document_of(model, warnings, wrong), indent=2, sort_keys=True))
+    else:
+        _print_facts(model, warnings, wrong)
+    if wrong:
+        raise typer.Exit(1)
+
+
+def _print_facts(model: Fabric, warnings: Sequence[Diagnostic], wrong: Sequence[Diagnostic]) -> None:
     for name, fact in facts_of(model).items():
         typer.echo(f"{name + ':':<12} {fact}")
-    for warning in warnings:
-        typer.echo(str(warning), err=True)
-    typer.echo("ok")
+    for each in (*warnings, *wrong):
+        typer.echo(str(each), err=True)
+    typer.echo(f"{len(wrong)} cables are wrong" if wrong else "ok")
 
 
-def document_of(fabric: Fabric, warnings: Sequence[Diagnostic]) -> dict[str, Any]:
-    """What `facts_of` says, as a JSON object."""
+def document_of(
+    fabric: Fabric, warnings: Sequence[Diagnostic], wrong: Sequence[Diagnostic] = ()
+) -> dict[str, Any]:
+    """What `facts_of` says, as a JSON object; `wrong` is what is cabled otherwise than it should be."""
     roce = fabric.roce
     return {
         "schema_version": SCHEMA_VERSION,
-        "ok": True,
+        "ok": not wrong,
         "fabric": fabric.name,
         "leaves": len(fabric.leaves),
         "spines": len(fabric.spines),
@@ -64,6 +78,7 @@ def document_of(fabric: Fabric, warnings: Sequence[Diagnostic]) -> dict[str, Any
         "ecn": asdict(roce.ecn),
         "congestion_control": roce.congestion_control,
         "warnings": [{"code": item.code, "message": item.message} for item in warnings],
+        "cables": [{"code": item.code, "message": item.message, "hint": item.hint} for item in wrong],
     }
 
 

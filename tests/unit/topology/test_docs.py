@@ -59,8 +59,11 @@ def test_command_examples_run_and_print_what_the_page_shows(
     found = re.findall(r"^    \$ raddle (.*)\n((?:    (?!\$).*\n)*)", page.read_text() + "\n", re.MULTILINE)
     assert found
     for command, shown in found:
+        command, _, target = command.partition(" > ")
         result = CliRunner().invoke(app, shlex.split(command))
         assert result.exit_code == 0, (command, result.output)
+        if target:
+            (tmp_path / target).write_text(result.stdout)
         expected = re.sub(r"^    ", "", shown, flags=re.MULTILINE)
         pattern = re.escape(expected).replace(re.escape("...\n"), r"(?:.*\n)+?")
         assert re.match(pattern, result.stdout), (command, result.stdout[:500])
