@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import cache
+from operator import itemgetter
 
 from raddle.topology.model import (
     Accelerators,
@@ -31,7 +32,7 @@ from raddle.topology.schema import FabricFile
 from raddle.topology.schema_devices import AcceleratorSpec, NicSpec
 from raddle.topology.schema_policy import AddressingSpec, AsNumbersSpec, RoceSpec
 from raddle.topology.tenants import Owner
-from raddle.topology.wiring import Cable, HostDraft, SwitchDraft, Wiring
+from raddle.topology.wiring import HostDraft, SwitchDraft, Wiring
 
 
 def build_fabric(spec: FabricFile, wiring: Wiring, owners: tuple[Owner, ...], file: str) -> Fabric:
@@ -75,19 +76,18 @@ def _natural(name: str) -> tuple[list[str | int], str]:
 def _links(wiring: Wiring, rank: dict[str, int]) -> tuple[Link, ...]:
     """Links in order. Hosts rank below leaves below spines, so the lower end is the lower rank."""
 
-    def oriented(cable: Cable) -> tuple[PortRef, PortRef]:
+    oriented = []
+    for cable in wiring.cables:
         a, b = cable.ends
-        return (a, b) if rank[a.device] < rank[b.device] else (b, a)
-
-    def order(cable: Cable) -> tuple[int, int, int, tuple[list[str | int], str]]:
-        a, b = oriented(cable)
-        if a.device in wiring.hosts:
-            return 0, rank[a.device], 0, _natural(a.port)
-        return 1, rank[a.device], rank[b.device], _natural(a.port)
-
+        if rank[a.device] > rank[b.device]:
+            a, b = b, a
+        is_uplink = a.device not in wiring.hosts
+        # A host's links are in the order of its NICs, a switch's in that of the upper switches.
+        order = (is_uplink, rank[a.device], rank[b.device] if is_uplink else 0, _natural(a.port))
+        oriented.append((order, a, b, cable))
+    oriented.sort(key=itemgetter(0))
     links = []
-    for index, cable in enumerate(sorted(wiring.cables, key=order)):
-        a, b = oriented(cable)
+    for index, (_, a, b, cable) in enumerate(oriented):
         speed_bps = cable.speed_bps or _native_bps(a, wiring)
         links.append(Link(index, a, b, speed_bps, cable.length_m, cable.is_up, cable.medium))
     return tuple(links)
@@ -141,6 +141,7 @@ def _host(draft: HostDraft, index: int) -> Host:
     return Host(draft.name, index, draft.ports, _nic_model(draft.nics), _accelerators(draft.accelerators))
 
 
+@cache
 def _accelerators(spec: AcceleratorSpec | None) -> Accelerators | None:
     if spec is None:
         return None
@@ -150,6 +151,7 @@ def _accelerators(spec: AcceleratorSpec | None) -> Accelerators | None:
     return Accelerators(spec.kind, spec.model, spec.count, inside.kind, inside.bandwidth, inside.latency)
 
 
+@cache
 def _nic_model(nics: NicSpec) -> NicModel:
     return NicModel(
         speed_bps=nics.speed,

@@ -88,14 +88,17 @@ def _check_free(cable: Cable, used: dict[PortRef, Place], source: Source) -> Ite
 
 def _check_cable(cable: Cable, wiring: Wiring, ports: _Ports, source: Source) -> Iterator[Diagnostic]:
     """Tiers, speeds and medium of a cable whose ends exist."""
-    low, high = sorted(wiring.tier(end.device) for end in cable.ends)
-    if high != low + 1:
-        a, b = (f"{TIER_NAMES[wiring.tier(end.device)]} '{end.device}'" for end in cable.ends)
+    tiers = wiring.tiers
+    a_tier, b_tier = tiers[cable.ends[0].device], tiers[cable.ends[1].device]
+    if abs(a_tier - b_tier) != 1:
+        a, b = (f"{TIER_NAMES[tiers[end.device]]} '{end.device}'" for end in cable.ends)
         hint = "cable hosts to leaves, leaves to spines, spines to superspines"
         yield source.error("wrong-tier", f"link between {a} and {b}", (*cable.place, "ends"), hint)
-    yield from _check_planes(cable, wiring, source)
-    yield from _check_reach(cable, source)
-    a_bps, b_bps = (ports.native_bps(end) for end in cable.ends)
+    if a_tier and b_tier:
+        yield from _check_planes(cable, wiring, source)
+    if cable.medium and cable.length_m > REACH_M[cable.medium]:
+        yield _beyond_reach(cable, source)
+    a_bps, b_bps = ports.native_bps(cable.ends[0]), ports.native_bps(cable.ends[1])
     if cable.speed_bps is None:
         if a_bps != b_bps:
             slow = format_rate(min(a_bps, b_bps))
@@ -115,22 +118,20 @@ def _check_cable(cable: Cable, wiring: Wiring, ports: _Ports, source: Source) ->
 
 
 def _check_planes(cable: Cable, wiring: Wiring, source: Source) -> Iterator[Diagnostic]:
-    drafts = [wiring.switches[end.device] for end in cable.ends if end.device in wiring.switches]
-    if len(drafts) == 2 and drafts[0].plane != drafts[1].plane:
+    drafts = wiring.switches[cable.ends[0].device], wiring.switches[cable.ends[1].device]
+    if drafts[0].plane != drafts[1].plane:
         a, b = (f"'{draft.name}' of plane {draft.plane}" for draft in drafts)
         hint = "planes share no links between switches"
         yield source.error("wrong-plane", f"link between {a} and {b}", (*cable.place, "ends"), hint)
 
 
-def _check_reach(cable: Cable, source: Source) -> Iterator[Diagnostic]:
-    if cable.medium and cable.length_m > REACH_M[cable.medium]:
-        message = (
-            f"{format_length(cable.length_m)} is beyond the {format_length(REACH_M[cable.medium])} of "
-            f"'{cable.medium}'"
-        )
-        longer = [name for name, reach in REACH_M.items() if reach >= cable.length_m]
-        hint = f"take {', '.join(longer)}" if longer else "no medium reaches as far"
-        yield source.error("cable-too-long", message, (*cable.place, "cable"), hint)
+def _beyond_reach(cable: Cable, source: Source) -> Diagnostic:
+    assert cable.medium is not None
+    reach = format_length(REACH_M[cable.medium])
+    message = f"{format_length(cable.length_m)} is beyond the {reach} of '{cable.medium}'"
+    longer = [name for name, reach_m in REACH_M.items() if reach_m >= cable.length_m]
+    hint = f"take {', '.join(longer)}" if longer else "no medium reaches as far"
+    return source.error("cable-too-long", message, (*cable.place, "cable"), hint)
 
 
 def _check_nics(wiring: Wiring, used: dict[PortRef, Place], source: Source) -> Iterator[Diagnostic]:
@@ -152,10 +153,13 @@ def _check_reachable(wiring: Wiring, source: Source) -> Iterator[Diagnostic]:
         yield source.error(
             "no-hosts", "the fabric has no hosts", ("devices",), "add devices with 'role: host'"
         )
+    tiers = wiring.tiers
     first_host: dict[str, str] = {}
     above: dict[str, set[str]] = {}
     for cable in wiring.cables:
-        lower, upper = sorted(cable.ends, key=lambda end: wiring.tier(end.device))
+        lower, upper = cable.ends
+        if tiers[lower.device] > tiers[upper.device]:
+            lower, upper = upper, lower
         if lower.device in wiring.hosts:
             first_host.setdefault(upper.device, lower.device)
             if not cable.is_up:

@@ -20,8 +20,11 @@ from raddle.errors import Diagnostic, InputError, SourceSpan
 MAX_BYTES = 4 * 2**20
 """Largest file that is read, in bytes."""
 
-MAX_NODES = 250_000
-"""Most scalars, lists and mappings in a file: an explicit fabric of some 25 000 links, a second or so."""
+MAX_NODES = 225_000
+"""Most scalars, lists and mappings in a file: an explicit fabric of some 22 000 links, a second or so."""
+
+MAX_TOP_KEYS = 100
+"""Most keys at the top of a file; the schema has 14."""
 
 MAX_DEPTH = 32
 """Deepest nesting; the schema needs 6."""
@@ -275,6 +278,9 @@ class _Builder:
             )
             return
         parent.entries[key.text] = (key, node)
+        if parent is self.root and len(parent.entries) > MAX_TOP_KEYS:
+            message = f"more than {MAX_TOP_KEYS} keys at the top"
+            raise InputError([*self.problems, Diagnostic("file-too-large", message, span_of(key))])
         if isinstance(node, Scalar) and node.is_plain and not node.text:
             hint = "write the value, or delete the key"
             span = span_of(node)

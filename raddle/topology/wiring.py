@@ -91,7 +91,7 @@ class Cable(NamedTuple):
     medium: Medium | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Wiring:
     """Devices by name, and the cables between them."""
 
@@ -106,9 +106,10 @@ class Wiring:
     def has(self, device: str) -> bool:
         return device in self.switches or device in self.hosts
 
-    def tier(self, device: str) -> int:
-        """0 for a host, 1 for a leaf, 2 for a spine, 3 for a superspine."""
-        return 0 if device in self.hosts else self.switches[device].tier
+    @cached_property
+    def tiers(self) -> dict[str, int]:
+        """Tier of each device: 0 for a host, 1 for a leaf, 2 for a spine, 3 for a superspine."""
+        return dict.fromkeys(self.hosts, 0) | {name: draft.tier for name, draft in self.switches.items()}
 
 
 def profile_of(breakout: Breakout) -> Profile:
