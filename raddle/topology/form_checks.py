@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import chain
 
 from raddle.errors import Diagnostic
@@ -254,6 +255,46 @@ def _check_switch_overrides(
             yield from check_breakout(each.breakout, model, place, source)
 
 
+@dataclass(frozen=True, slots=True)
+class _Need:
+    """Ports that each switch of a tier needs, and what to say where there are fewer."""
+
+    ports: int
+    what: str
+    related: tuple[Place, str]
+    hint: str
+
+
+def _port_needs(form: FormSpec, hosts: tuple[HostsSpec, ...]) -> dict[str, _Need]:
+    """The need of each tier, by its key."""
+    layout = layout_of(form, hosts)
+    down, up, above = _ports_needed(form, hosts, layout)
+    below = layout.leaves_per_pod * form.uplinks.per_pair
+    supers_below = layout.pods * form.spine_uplinks.per_pair
+    count: Place = ("fabric", "leaves", "per_pod" if form.leaves.per_pod else "count")
+    to_supers = f" and {above} to superspines" if form.superspines else ""
+    return {
+        "leaves": _Need(
+            down + up,
+            f"a leaf needs {down + up} ports ({down} to hosts, {up} to spines)",
+            (("hosts", 0, "per_leaf"), "hosts per leaf are given here"),
+            "take fewer hosts, NICs or spines",
+        ),
+        "spines": _Need(
+            below + above,
+            f"a spine needs {below} ports to leaves{to_supers}",
+            (count, "leaves are counted here"),
+            "take fewer leaves or links per pair",
+        ),
+        "superspines": _Need(
+            supers_below,
+            f"a superspine needs {supers_below} ports to spines",
+            (("fabric", "pods"), "pods are counted here"),
+            "take fewer pods or links per pair",
+        ),
+    }
+
+
 def _check_port_budget(
     form: FormSpec,
     hosts: tuple[HostsSpec, ...],
@@ -261,52 +302,26 @@ def _check_port_budget(
     overrides: OverridesSpec,
     source: Source,
 ) -> Iterator[Diagnostic]:
-    layout = layout_of(form, hosts)
-    down, up, above = _ports_needed(form, hosts, layout)
-    below = layout.leaves_per_pod * form.uplinks.per_pair
-    supers_below = layout.pods * form.spine_uplinks.per_pair
-    host_span = source.span(("hosts", 0, "per_leaf"))
-    count_key = "per_pod" if form.leaves.per_pod else "count"
-    leaf_span = source.span(("fabric", "leaves", count_key))
-    needs = {
-        "leaves": (
-            down + up,
-            f"a leaf needs {down + up} ports ({down} to hosts, {up} to spines)",
-            (host_span, "hosts per leaf are given here"),
-            "take fewer hosts, NICs or spines",
-        ),
-        "spines": (
-            below + above,
-            f"a spine needs {below} ports to leaves"
-            + (f" and {above} to superspines" if form.superspines else ""),
-            (leaf_span, "leaves are counted here"),
-            "take fewer leaves or links per pair",
-        ),
-        "superspines": (
-            supers_below,
-            f"a superspine needs {supers_below} ports to spines",
-            (source.span(("fabric", "pods")), "pods are counted here"),
-            "take fewer pods or links per pair",
-        ),
-    }
-    for key, (need, what, related, hint) in needs.items():
+    needs = _port_needs(form, hosts)
+    for key, need in needs.items():
         tier: TierSpec | None = getattr(form, key)
         if tier is None:
             continue
         have = len(front_panel(models[tier.model], profile_of(tier.breakout)))
-        if need > have:
+        if need.ports > have:
+            place, note = need.related
+            message = f"{need.what}; '{tier.model}' has {have}"
             span = source.span(("fabric", key), at_key=True)
-            yield Diagnostic("not-enough-ports", f"{what}; '{tier.model}' has {have}", span, hint, related)
+            yield Diagnostic("not-enough-ports", message, span, need.hint, (source.span(place), note))
     if not overrides.switches:
         return
-    tiers = {name: key for key, name in _tier_names(form, layout)}
+    tiers = {name: key for key, name in _tier_names(form, layout_of(form, hosts))}
     for i, each in enumerate(overrides.switches):
-        need, what, _, hint = needs[tiers[each.name]]
-        tier = getattr(form, tiers[each.name])
-        model = each.model or tier.model
-        breakout = tier.breakout if each.breakout is None else each.breakout
-        have = len(front_panel(models[model], profile_of(breakout)))
-        if need > have:
-            place: Place = ("overrides", "switches", i, "name")
-            message = f"{what}; '{each.name}' has {have}"
-            yield source.error("not-enough-ports", message, place, hint)
+        key = tiers[each.name]
+        spec: TierSpec = getattr(form, key)
+        breakout = spec.breakout if each.breakout is None else each.breakout
+        have = len(front_panel(models[each.model or spec.model], profile_of(breakout)))
+        if needs[key].ports > have:
+            message = f"{needs[key].what}; '{each.name}' has {have}"
+            place = ("overrides", "switches", i, "name")
+            yield source.error("not-enough-ports", message, place, needs[key].hint)
