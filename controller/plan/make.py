@@ -55,8 +55,8 @@ def make_plan(fabric: Fabric, routing: Literal["ecmp", "pinned"], demand: Demand
     )
 
 
-def _refuse_unplanned(fabric: Fabric) -> None:
-    """Two tiers, one plane and numbered IPv4 are planned; a plan of anything else would be wrong."""
+def unplanned(fabric: Fabric) -> list[str]:
+    """What keeps a fabric from being planned: two tiers, one plane and numbered IPv4 can be planned."""
     addressing = fabric.addressing
     reasons = {
         "superspines (three tiers)": bool(fabric.superspines),
@@ -64,7 +64,11 @@ def _refuse_unplanned(fabric: Fabric) -> None:
         f"addressing families '{addressing.families}'": addressing.families != "ipv4",
         "unnumbered links": not addressing.is_numbered,
     }
-    found = [reason for reason, applies in reasons.items() if applies]
+    return [reason for reason, applies in reasons.items() if applies]
+
+
+def _refuse_unplanned(fabric: Fabric) -> None:
+    found = unplanned(fabric)
     if found:
         raise InputError.of(
             "form-not-planned",

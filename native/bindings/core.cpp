@@ -97,9 +97,11 @@ void set_switch(Simulation& simulation, std::uint32_t index, std::uint32_t hash_
                 const Table<std::uint32_t>& queue_profile, const Table<std::uint32_t>& queue_wred,
                 const Table<std::uint32_t>& queue_weight, const Table<std::uint8_t>& qos,
                 const Table<std::int64_t>& pools, const Table<std::int64_t>& profiles,
-                const Table<double>& wred) {
+                const Table<double>& wred, bool pauses_at_threshold, bool marks_at_dequeue) {
   raddle::SwitchConfig config;
   config.hash_seed = hash_seed;
+  config.pauses_at_threshold = pauses_at_threshold;
+  config.marks_at_dequeue = marks_at_dequeue;
   config.fib = values(fib);
   config.group_offsets = values(group_offsets);
   config.group_ports = values(group_ports);
@@ -158,6 +160,10 @@ void bind_nic(nb::module_& m) {
       .def_rw("is_dcqcn", &NicConfig::is_dcqcn)
       .def_rw("cnp_dscp", &NicConfig::cnp_dscp)
       .def_rw("cnp_priority", &NicConfig::cnp_priority)
+      .def_rw("ack_dscp", &NicConfig::ack_dscp)
+      .def_rw("ack_priority", &NicConfig::ack_priority)
+      .def_rw("completes_on_ack", &NicConfig::completes_on_ack)
+      .def_rw("clock_ps", &NicConfig::clock)
       .def("set_dcqcn", [](NicConfig& nic, double g, std::int64_t alpha_timer_ps, std::int64_t rate_timer_ps,
                            std::int64_t byte_counter_bytes, int fast_recovery_steps, double rate_ai_bps,
                            double rate_hai_bps, double min_rate_bps, bool clamps_target) {
@@ -183,7 +189,7 @@ NB_MODULE(_core, m) {
       .def("set_switch", &set_switch, nb::kw_only(), "index"_a, "hash_seed"_a, column("fib"), column("group_offsets"),
            column("group_ports"), column("port_up"), column("pfc_enable"), column("port_qos"), column("pg_profile"),
            column("queue_profile"), column("queue_wred"), column("queue_weight"), column("qos"), column("pools"),
-           column("profiles"), column("wred"))
+           column("profiles"), column("wred"), "pauses_at_threshold"_a = false, "marks_at_dequeue"_a = false)
       .def("set_link", &Simulation::set_link, "port"_a, "is_up"_a)
       .def("advance", &Simulation::advance, "until_ps"_a, "max_events"_a, nb::call_guard<nb::gil_scoped_release>())
       .def("trace", [](const Simulation& s, std::uint32_t qp, bool is_ack) { return array(s.trace(qp, is_ack)); },
@@ -207,7 +213,7 @@ NB_MODULE(_core, m) {
         using raddle::Queue;
         return nb::make_tuple(gather<std::int64_t>(s.queues(), [](const Queue& q) { return q.tx_bytes; }),
                               gather<std::uint64_t>(s.queues(), [](const Queue& q) { return q.tx_frames; }),
-                              gather<std::uint64_t>(s.queues(), [](const Queue& q) { return q.marks; }),
+                              array(s.marks()),
                               gather<std::int64_t>(s.queues(), [](const Queue& q) { return q.max_bytes; }),
                               gather<std::int64_t>(s.queues(), [](const Queue& q) { return q.bytes; }),
                               array(s.pause_time()), array(s.pauses()));

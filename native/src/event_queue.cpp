@@ -7,40 +7,68 @@ namespace raddle {
 
 namespace {
 bool later(const Event& a, const Event& b) { return b.before(a); }
-bool earlier(const Event& a, const Event& b) { return a.before(b); }
 }  // namespace
 
-EventQueue::EventQueue()
-    : heads_(static_cast<std::size_t>(slot_count), none), used_(words, 0), used_words_(words / 64, 0) {}
-
-void EventQueue::link(std::int64_t bucket, const Event& event) {
-  std::uint32_t slot = free_;
-  if (slot == none) {
-    slot = static_cast<std::uint32_t>(pool_.size());
-    pool_.emplace_back();
-  } else {
-    free_ = pool_[slot].next;
-  }
-  const auto head = static_cast<std::size_t>(bucket & (slot_count - 1));
-  pool_[slot] = {event, heads_[head]};
-  heads_[head] = slot;
-  used_[head / 64] |= std::uint64_t{1} << (head % 64);
-  used_words_[head / 4096] |= std::uint64_t{1} << (head / 64 % 64);
+EventQueue::EventQueue(std::size_t ports, Time horizon)
+    : ports_(static_cast<std::uint32_t>(ports)), lanes_(ports * 2), heads_(static_cast<std::size_t>(slot_count), none), used_(words, 0),
+      used_words_(words / 64, 0) {
+  constexpr int longest_shift = 12;  // beyond 268 us a heap serves as well
+  while (shift_ < longest_shift && horizon >> shift_ >= slot_count) ++shift_;
 }
 
-void EventQueue::insert_current(const Event& event) {
-  const auto place = std::upper_bound(current_.begin() + static_cast<std::ptrdiff_t>(cursor_),
-                                      current_.end(), event, earlier);
-  current_.insert(place, event);
-}
-
-void EventQueue::push_far(const Event& event) {
+void EventQueue::push(const Event& event) {
+  ++size_;
   far_.push_back(event);
   std::push_heap(far_.begin(), far_.end(), later);
 }
 
-// The next bucket after base_ that holds an event; never if there is none. Far events are all beyond
-// the wheel's horizon, so the wheel comes first.
+void EventQueue::insert_far(std::uint32_t lane) {
+  lanes_[lane].prev = is_far;
+  far_.push_back(event_of({lanes_[lane].time, lane}));
+  std::push_heap(far_.begin(), far_.end(), later);
+}
+
+void EventQueue::insert_current(const Due& due) {
+  std::size_t place = current_.size();
+  current_.push_back(due);
+  for (; place > cursor_ && due.before(current_[place - 1]); --place) current_[place] = current_[place - 1];
+  current_[place] = due;
+}
+
+void EventQueue::remove(std::uint32_t lane) {
+  const Lane& record = lanes_[lane];
+  if (record.prev == is_far) return;  // stays in the heap, stale
+  --size_;
+  if (record.time >> shift_ == base_) {
+    const auto first = current_.begin() + static_cast<std::ptrdiff_t>(cursor_);
+    current_.erase(std::find_if(first, current_.end(), [&](const Due& due) { return due.lane == lane; }));
+    return;
+  }
+  if (record.next != none) lanes_[record.next].prev = record.prev;
+  if (record.prev != none) {
+    lanes_[record.prev].next = record.next;
+    return;
+  }
+  const auto slot = static_cast<std::size_t>((record.time >> shift_) & (slot_count - 1));
+  heads_[slot] = record.next;
+  if (record.next == none) clear_slot(slot);
+}
+
+// Takes the first far event; false if it is stale, a wake or an arrival that is set for another time now.
+bool EventQueue::pop_far(Event& out) {
+  std::pop_heap(far_.begin(), far_.end(), later);
+  out = far_.back();
+  far_.pop_back();
+  --size_;
+  const bool is_wake = out.kind() == EventKind::wake;
+  if (!is_wake && out.kind() != EventKind::arrive) return true;
+  Lane& record = lanes_[is_wake ? ports_ + out.port() : out.port()];
+  if (record.time != out.time || record.prev != is_far) return false;
+  record.time = never;
+  return true;
+}
+
+// The next bucket after base_ that holds an event of the wheel; never if there is none.
 std::int64_t EventQueue::next_bucket() const {
   const auto start = static_cast<std::size_t>((base_ + 1) & (slot_count - 1));
   const auto distance = [&](std::size_t slot) {
@@ -61,13 +89,14 @@ std::int64_t EventQueue::next_bucket() const {
       return distance(found * 64 + static_cast<std::size_t>(std::countr_zero(used_[found])));
     }
   }
-  return far_.empty() ? never : far_.front().time >> bucket_shift;
+  return never;
 }
 
 bool EventQueue::advance(Time until) {
-  const std::int64_t bucket = next_bucket();
+  std::int64_t bucket = next_bucket();
+  if (!far_.empty()) bucket = std::min(bucket, far_.front().time >> shift_);
   // CORRECTNESS: stop before a bucket that starts after `until`; the caller may still push before it.
-  if (bucket == never || bucket > (until >> bucket_shift)) return false;
+  if (bucket == never || bucket > (until >> shift_)) return false;
   load_bucket(bucket);
   return true;
 }
@@ -76,28 +105,28 @@ void EventQueue::load_bucket(std::int64_t bucket) {
   base_ = bucket;
   current_.clear();
   cursor_ = 0;
-  const auto head = static_cast<std::size_t>(bucket & (slot_count - 1));
-  for (std::uint32_t slot = heads_[head]; slot != none;) {
-    current_.push_back(pool_[slot].event);
-    const std::uint32_t next = pool_[slot].next;
-    pool_[slot].next = free_;
-    free_ = slot;
-    slot = next;
+  const auto slot = static_cast<std::size_t>(bucket & (slot_count - 1));
+  std::uint32_t lane = heads_[slot];
+  if (lane == none) return;
+  for (; lane != none; lane = lanes_[lane].next) current_.push_back({lanes_[lane].time, lane});
+  heads_[slot] = none;
+  clear_slot(slot);
+  constexpr std::size_t few = 24;
+  if (current_.size() > few) {
+    std::sort(current_.begin(), current_.end(), [](const Due& a, const Due& b) { return a.before(b); });
+    return;
   }
-  heads_[head] = none;
-  used_[head / 64] &= ~(std::uint64_t{1} << (head % 64));
-  if (used_[head / 64] == 0) used_words_[head / 4096] &= ~(std::uint64_t{1} << (head / 64 % 64));
-  while (!far_.empty() && far_.front().time >> bucket_shift < base_ + slot_count) {
-    std::pop_heap(far_.begin(), far_.end(), later);
-    const Event event = far_.back();
-    far_.pop_back();
-    if (event.time >> bucket_shift == base_) {
-      current_.push_back(event);
-    } else {
-      link(event.time >> bucket_shift, event);
-    }
+  for (std::size_t i = 1; i < current_.size(); ++i) {
+    const Due due = current_[i];
+    std::size_t place = i;
+    for (; place > 0 && due.before(current_[place - 1]); --place) current_[place] = current_[place - 1];
+    current_[place] = due;
   }
-  if (current_.size() > 1) std::sort(current_.begin(), current_.end(), earlier);
+}
+
+void EventQueue::clear_slot(std::size_t slot) {
+  used_[slot / 64] &= ~(std::uint64_t{1} << (slot % 64));
+  if (used_[slot / 64] == 0) used_words_[slot / 4096] &= ~(std::uint64_t{1} << (slot / 64 % 64));
 }
 
 }  // namespace raddle

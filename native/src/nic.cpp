@@ -10,8 +10,9 @@ namespace raddle {
 namespace {
 constexpr std::uint8_t initial_ttl = 64;
 
+// From a 64-bit number to a 24-bit one near it.
 std::int32_t psn_distance(std::uint32_t psn, std::uint64_t from) {
-  return static_cast<std::int32_t>(psn - static_cast<std::uint32_t>(from));
+  return static_cast<std::int32_t>((psn - static_cast<std::uint32_t>(from)) << 8) >> 8;
 }
 }  // namespace
 
@@ -99,9 +100,9 @@ bool Simulation::send_data(Port& port, PortId id) {
     }
     const PacketId packet = allocate_packet();
     const std::int64_t bytes = payload + network_.nic.header_bytes;
-    packets_[packet] = {.next = none, .qp = qp, .psn = static_cast<std::uint32_t>(sender.next_psn), .in_port = id,
-                        .dst = sender.dst, .hash = sender.hash, .bytes = static_cast<std::uint16_t>(bytes),
-                        .kind = PacketKind::data, .dscp = sender.dscp, .ttl = initial_ttl, .pg = 0, .is_ce = false};
+    packets_[packet] = {.arrival = 0, .next = none, .qp = qp, .dst = sender.dst, .hash = sender.hash, .psn = 0,
+                        .bytes = static_cast<std::uint16_t>(bytes), .dscp_ce = sender.dscp, .ttl = initial_ttl};
+    packets_[packet].set_psn(PacketKind::data, sender.next_psn);
     if (sender.una_psn == sender.next_psn) sender.last_progress = now_;
     ++sender.next_psn;
     queues_[id * priorities + sender.priority].tx_bytes += bytes;
@@ -115,17 +116,17 @@ bool Simulation::send_data(Port& port, PortId id) {
     }
     if (!sender.timer_set) {
       sender.timer_set = true;
-      schedule(port, id, now_ + network_.nic.retransmit_timeout, EventKind::retransmit, qp, 0);
+      schedule(id, now_ + network_.nic.retransmit_timeout, EventKind::retransmit, qp, 0);
     }
     return true;
   }
-  if (earliest != never) wake_later(port, id, earliest);
+  if (earliest != never) events_.set_wake(id, earliest);
   return false;
 }
 
 void Simulation::nic_receive(PacketId id) {
   ++delivered_;
-  if (packets_[id].kind == PacketKind::data) {
+  if (packets_[id].kind() == PacketKind::data) {
     receive_data(id);
   } else {
     receive_ack(id);
@@ -135,7 +136,7 @@ void Simulation::nic_receive(PacketId id) {
 void Simulation::receive_data(PacketId id) {
   const QpId qp = packets_[id].qp;
   Receiver& receiver = receivers_[qp];
-  if (packets_[id].is_ce && network_.nic.is_dcqcn && now_ >= receiver.next_cnp) {
+  if (packets_[id].is_ce() && network_.nic.is_dcqcn && now_ >= receiver.next_cnp) {
     receiver.next_cnp = now_ + network_.nic.cnp_interval;
     const PacketId cnp = allocate_packet();
     packets_[cnp] = packets_[id];
@@ -177,14 +178,12 @@ void Simulation::reply(PacketId id, PacketKind kind) {
   const Receiver& receiver = receivers_[packet.qp];
   const NicConfig& nic = network_.nic;
   const bool is_cnp = kind == PacketKind::cnp;
-  packet.kind = kind;
-  packet.psn = static_cast<std::uint32_t>(receiver.expected_psn);
+  packet.set_psn(kind, receiver.expected_psn);
   packet.dst = receiver.dst;
   packet.hash = receiver.hash;
   packet.bytes = static_cast<std::uint16_t>(is_cnp ? nic.cnp_bytes : nic.ack_bytes);
-  packet.dscp = is_cnp ? nic.cnp_dscp : receiver.dscp;
+  packet.dscp_ce = is_cnp ? nic.cnp_dscp : receiver.dscp;
   packet.ttl = initial_ttl;
-  packet.is_ce = false;
   enqueue(receiver.port, is_cnp ? nic.cnp_priority : receiver.priority, id);
   kick(receiver.port);
 }
@@ -194,7 +193,7 @@ void Simulation::receive_ack(PacketId id) {
   free_packet(id);
   Sender& sender = senders_[packet.qp];
   if (sender.has_failed) return;
-  if (packet.kind == PacketKind::cnp) {
+  if (packet.kind() == PacketKind::cnp) {
     ++qp_results_.cnps[packet.qp];
     sender.dcqcn.advance(network_.nic.dcqcn, static_cast<double>(ports_[sender.port].speed), now_);
     sender.dcqcn.on_cnp(network_.nic.dcqcn, now_);
@@ -219,7 +218,7 @@ void Simulation::receive_ack(PacketId id) {
       complete(flow, false);
     }
   }
-  if (packet.kind == PacketKind::nak && progress >= 0) rewind(packet.qp, sender.una_psn);
+  if (packet.kind() == PacketKind::nak && progress >= 0) rewind(packet.qp, sender.una_psn);
 }
 
 // Go-back-N: everything from `psn` on is sent again.
@@ -248,7 +247,7 @@ void Simulation::retransmit_timer(QpId qp) {
     sender.last_progress = now_;
   }
   sender.timer_set = true;
-  schedule(ports_[sender.port], sender.port, sender.last_progress + network_.nic.retransmit_timeout,
+  schedule(sender.port, sender.last_progress + network_.nic.retransmit_timeout,
            EventKind::retransmit, qp, 0);
   if (deadline <= now_) rewind(qp, sender.una_psn);
 }
@@ -270,7 +269,9 @@ void Simulation::complete(FlowId flow, bool at_receiver) {
   const NodeId receiver = work_.qp_dst[work_.flow_qp[flow]];
   for (auto i = dependent_offsets_[flow]; i < dependent_offsets_[flow + 1]; ++i) {
     const FlowId dependent = dependents_[static_cast<std::size_t>(i)];
-    if ((work_.qp_src[work_.flow_qp[dependent]] == receiver) == at_receiver) make_ready(dependent);
+    const bool waits_for_arrival =
+        !network_.nic.completes_on_ack && work_.qp_src[work_.flow_qp[dependent]] == receiver;
+    if (waits_for_arrival == at_receiver) make_ready(dependent);
   }
 }
 

@@ -11,16 +11,10 @@ namespace raddle {
 void Simulation::kick(PortId id) {
   Port& port = ports_[id];
   if (now_ < port.busy_until) {
-    wake_later(port, id, port.busy_until);
+    events_.set_wake(id, port.busy_until);
   } else {
     transmit(id);
   }
-}
-
-void Simulation::wake_later(Port& port, PortId id, Time time) {
-  if (time >= port.wake_at) return;
-  port.wake_at = time;
-  schedule(port, id, time, EventKind::wake, id, 0);
 }
 
 // Precondition: the wire is free.
@@ -30,59 +24,79 @@ void Simulation::transmit(PortId id) {
   if (port.pfc_changed != 0 && send_pause(port, id)) return;
   if (const unsigned ready = port.active & ~port.paused & 0xFFU) {
     send_frame(port, id, dequeue(port, id, ready));
-  } else if (port.node < network_.endpoints && !send_data(port, id)) {
+  } else if (port.is_endpoint && !send_data(port, id)) {
     return;
   }
   const bool has_more = (port.active & ~port.paused) != 0 || port.pfc_changed != 0 ||
-                        (port.node < network_.endpoints && round_[port.node] != none);
-  if (has_more && port.busy_until > now_) wake_later(port, id, port.busy_until);
+                        (port.is_endpoint && round_[port.node] != none);
+  if (has_more && port.busy_until > now_) events_.set_wake(id, port.busy_until);
+}
+
+Time Simulation::wire_ticks(const Port& port, std::int64_t wire_bytes) const {
+  const Time exact = wire_time(wire_bytes, port.speed);
+  return exact - exact % network_.nic.clock;
 }
 
 void Simulation::send_frame(Port& port, PortId id, PacketId packet) {
   const std::int64_t wire_bytes = packets_[packet].bytes + network_.nic.gap_bytes;
-  port.busy_until = now_ + (port.ps_per_byte != 0 ? wire_bytes * static_cast<Time>(port.ps_per_byte)
-                                                  : wire_time(wire_bytes, port.speed));
-  schedule(port, id, port.busy_until + port.arrive_delay, EventKind::arrive, port.peer, packet);
+  port.busy_until = now_ + (port.ps_per_byte != 0 ? wire_bytes * port.ps_per_byte
+                                                  : wire_ticks(port, wire_bytes));
+  const Time arrival = port.busy_until + port.arrive_delay;
+  packets_[packet].arrival = arrival;
+  packets_[packet].next = none;
+  if (port.wire_head == none) {
+    port.wire_head = packet;
+    events_.set_arrival(id, arrival);
+  } else {
+    packets_[port.wire_tail].next = packet;
+  }
+  port.wire_tail = packet;
 }
 
 // A PFC frame goes before all others (IEEE 802.1Q-2022, 36.2) and takes its own time on the wire.
 bool Simulation::send_pause(Port& port, PortId id) {
   const std::uint32_t masks = static_cast<std::uint32_t>(port.pfc_changed) << 8 | port.pfc_xoff;
   port.pfc_changed = 0;
-  port.busy_until = now_ + wire_time(network_.nic.pause_bytes + network_.nic.gap_bytes, port.speed);
-  schedule(port, id, port.busy_until + port.propagation + network_.nic.pfc_reaction, EventKind::pause,
-           port.peer, masks);
-  if (port.active != 0 || (port.node < network_.endpoints && round_[port.node] != none)) {
-    wake_later(port, id, port.busy_until);
-  }
+  port.busy_until = now_ + wire_ticks(port, network_.nic.pause_bytes + network_.nic.gap_bytes);
+  schedule(id, port.busy_until + port.propagation + network_.nic.pfc_reaction, EventKind::pause, port.peer, masks);
+  if (port.active != 0 || (port.is_endpoint && round_[port.node] != none)) events_.set_wake(id, port.busy_until);
   return true;
 }
 
 void Simulation::receive_pause(PortId id, std::uint32_t masks) {
   Port& port = ports_[id];
   if (!port.is_up) return;
-  const bool is_switch = port.node >= network_.endpoints;
+  unsigned paused = port.paused;
   for (unsigned priority = 0; priority < priorities; ++priority) {
     if ((masks >> 8 >> priority & 1U) == 0) continue;
     unsigned queue = priority;
-    if (is_switch) {
+    if (!port.is_endpoint) {
       // A switch halts only priorities it has PFC enabled for (SONiC PORT_QOS_MAP.pfc_enable).
       if ((port.pfc_enable >> priority & 1U) == 0) continue;
       queue = switches_[port.node - network_.endpoints].qos[port.qos].pfc_to_queue[priority];
     }
-    const auto bit = static_cast<std::uint8_t>(1U << queue);
+    const unsigned bit = 1U << queue;
+    paused = (masks >> priority & 1U) != 0 ? paused | bit : paused & ~bit;
+  }
+  set_paused(id, static_cast<std::uint8_t>(paused));
+  kick(id);
+}
+
+// Halts these queues and no others, and keeps the count of pauses and their time.
+void Simulation::set_paused(PortId id, std::uint8_t queues) {
+  Port& port = ports_[id];
+  for (unsigned queue = 0; queue < priorities; ++queue) {
     const std::size_t at = id * priorities + queue;
-    const bool is_paused = (port.paused & bit) != 0;
-    if ((masks >> priority & 1U) != 0 && !is_paused) {
-      port.paused = static_cast<std::uint8_t>(port.paused | bit);
+    const bool was_paused = (port.paused >> queue & 1U) != 0;
+    const bool is_paused = (queues >> queue & 1U) != 0;
+    if (is_paused && !was_paused) {
       pause_since_[at] = now_;
       ++pauses_[at];
-    } else if ((masks >> priority & 1U) == 0 && is_paused) {
-      port.paused = static_cast<std::uint8_t>(port.paused & ~bit);
+    } else if (was_paused && !is_paused) {
       pause_total_[at] += now_ - pause_since_[at];
     }
   }
-  kick(id);
+  port.paused = queues;
 }
 
 void Simulation::enqueue(PortId id, unsigned queue, PacketId packet) {
@@ -100,21 +114,37 @@ void Simulation::enqueue(PortId id, unsigned queue, PacketId packet) {
   q.max_bytes = std::max(q.max_bytes, q.bytes);
 }
 
-// Takes the next packet of one of the `ready` queues (not empty) and gives its buffer back.
+// Takes the next packet of one of the `ready` queues (not empty) for transmission.
 PacketId Simulation::dequeue(Port& port, PortId id, unsigned ready) {
   const unsigned queue = pick_queue(port, id, ready);
+  const PacketId packet = take(port, id, queue);
+  Packet& record = packets_[packet];
+  Queue& q = queues_[id * priorities + queue];
+  q.tx_bytes += record.bytes;
+  ++q.tx_frames;
+  if (!port.is_endpoint) {
+    const SwitchNode& node = switches_[port.node - network_.endpoints];
+    if (node.marks_at_dequeue && q.wred != none && is_marked(node, id, q)) mark(record, id, queue);
+  }
+  return packet;
+}
+
+// Removes a queue's first packet and gives its buffer back.
+PacketId Simulation::take(Port& port, PortId id, unsigned queue) {
   Queue& q = queues_[id * priorities + queue];
   const PacketId packet = q.head;
   const Packet& record = packets_[packet];
   q.head = record.next;
-  if (q.head == none) port.active = static_cast<std::uint8_t>(port.active & ~(1U << queue));
+  if (q.head == none) {
+    port.active = static_cast<std::uint8_t>(port.active & ~(1U << queue));
+  } else {
+    __builtin_prefetch(&packets_[q.head]);
+  }
   q.bytes -= record.bytes;
-  q.tx_bytes += record.bytes;
-  ++q.tx_frames;
-  if (port.node >= network_.endpoints) {
+  if (!port.is_endpoint) {
     SwitchNode& node = switches_[port.node - network_.endpoints];
-    if (q.profile != none) node.pool_used[node.profiles[q.profile].pool] -= record.bytes;
-    release(record);
+    if (q.profile != none) node.pools[node.profiles[q.profile].pool].used -= record.bytes;
+    release(node, record);
   }
   return packet;
 }

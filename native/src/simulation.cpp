@@ -1,5 +1,6 @@
 #include "raddle/simulation.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace raddle {
@@ -14,21 +15,35 @@ std::vector<Offset> offsets_of(const std::vector<Offset>& counts) {
   return offsets;
 }
 
-std::uint64_t whole_ps_per_byte(std::int64_t speed) {
+std::uint32_t whole_ps_per_byte(std::int64_t speed) {
   constexpr std::int64_t byte_ps = 8'000'000'000'000;
-  return speed > 0 && byte_ps % speed == 0 ? static_cast<std::uint64_t>(byte_ps / speed) : 0;
+  const bool is_whole = speed > 0 && byte_ps % speed == 0 && byte_ps / speed <= UINT32_MAX;
+  return is_whole ? static_cast<std::uint32_t>(byte_ps / speed) : 0;
+}
+
+// How far ahead most arrivals lie: the longest way to a peer, and a full frame on the slowest wire.
+Time horizon(const NetworkConfig& network) {
+  Time longest = 0;
+  for (const PortConfig& port : network.ports) {
+    if (port.peer == none) continue;
+    const NodeId far = network.ports[port.peer].node;
+    const Time pipeline = far < network.endpoints ? 0 : network.pipeline_latency[far - network.endpoints];
+    longest = std::max(longest, wire_time(network.nic.mtu, port.speed) + port.propagation + pipeline);
+  }
+  return longest;
 }
 
 }  // namespace
 
 Simulation::Simulation(const NetworkConfig& network, const Workload& work)
-    : network_(network), work_(work), ports_(network.ports.size()),
+    : network_(network), work_(work), events_(network.ports.size(), horizon(network)), ports_(network.ports.size()),
       queues_(network.ports.size() * priorities), pgs_(network.ports.size() * priorities),
       switches_(network.switches), round_(network.endpoints, none),
       drops_(network.ports.size() * drop_reasons, 0), marking_counter_(network.ports.size(), 0),
-      pauses_(network.ports.size() * priorities, 0),
+      pauses_(network.ports.size() * priorities, 0), marks_(network.ports.size() * priorities, 0),
       pause_since_(network.ports.size() * priorities, never),
-      pause_total_(network.ports.size() * priorities, 0) {
+      pause_total_(network.ports.size() * priorities, 0), is_admin_up_(network.ports.size(), true),
+      has_carrier_(network.ports.size(), true) {
   const std::size_t flows = work_.flow_qp.size();
   const std::size_t qps = work_.qp_src.size();
   for (PortId id = 0; id < ports_.size(); ++id) {
@@ -36,8 +51,9 @@ Simulation::Simulation(const NetworkConfig& network, const Workload& work)
     Port& port = ports_[id];
     port.node = config.node;
     port.peer = config.peer;
+    port.is_endpoint = config.node < network_.endpoints;
     port.speed = config.speed;
-    port.ps_per_byte = whole_ps_per_byte(config.speed);
+    port.ps_per_byte = network_.nic.clock == 1 ? whole_ps_per_byte(config.speed) : 0;
     port.propagation = port.arrive_delay = config.propagation;
     if (config.peer != none) {
       const NodeId far = network_.ports[config.peer].node;
@@ -75,8 +91,9 @@ Simulation::Simulation(const NetworkConfig& network, const Workload& work)
     receiver.port = work_.qp_dst[qp];
     receiver.dst = work_.qp_src[qp];
     receiver.hash = work_.qp_ack_hash[qp];
-    receiver.dscp = sender.dscp;
-    receiver.priority = sender.priority;
+    const bool has_ack_class = network_.nic.ack_dscp < dscps;
+    receiver.dscp = has_ack_class ? network_.nic.ack_dscp : sender.dscp;
+    receiver.priority = has_ack_class ? network_.nic.ack_priority : sender.priority;
     if (per_qp[qp] > 0) {
       receiver.cursor_end = packets_of(qp_flows_[qp_flow_offsets_[qp]]);
       sender.cursor_end = sender.acked_end = receiver.cursor_end;
@@ -108,14 +125,12 @@ Simulation::Simulation(const NetworkConfig& network, const Workload& work)
     ++waits_[flow];  // for its start time
     ++open_flows_;
     const PortId port = work_.qp_src[work_.flow_qp[flow]];
-    schedule(ports_[port], port, work_.flow_start[flow], EventKind::start, flow, 0);
+    schedule(port, work_.flow_start[flow], EventKind::start, flow, 0);
   }
 }
 
-void Simulation::schedule(Port& by, PortId by_id, Time time, EventKind kind, std::uint32_t id,
-                          std::uint32_t data) {
-  const std::uint64_t order = static_cast<std::uint64_t>(by_id) << 40 | by.sequence++;
-  events_.push({time, order, event_target(kind, id), data});
+void Simulation::schedule(PortId by, Time time, EventKind kind, std::uint32_t id, std::uint32_t data) {
+  events_.push({time, event_order(by, kind, id), data});
 }
 
 std::uint64_t Simulation::advance(Time until, std::uint64_t max_events) {
@@ -126,36 +141,33 @@ std::uint64_t Simulation::advance(Time until, std::uint64_t max_events) {
       if (until != never) now_ = until;
       break;
     }
-    if (const Event* next = events_.peek(); next != nullptr && next->kind() == EventKind::arrive) {
-      __builtin_prefetch(&packets_[next->data]);
-    }
     now_ = event.time;
+    prefetch();
     dispatch(event);
     ++count;
   }
   return count;
 }
 
+// Asks for the memory that the next events touch: most of an event's cost is waiting for it.
+void Simulation::prefetch() const {
+  if (const PortId later = events_.ahead(2); later != none) __builtin_prefetch(&ports_[later]);
+  if (const PortId next = events_.ahead(0); next != none) {
+    const Port& port = ports_[next];
+    if (port.wire_head != none) __builtin_prefetch(&packets_[port.wire_head]);
+    if (port.peer != none) __builtin_prefetch(&ports_[port.peer]);
+  }
+}
+
 void Simulation::dispatch(const Event& event) {
   const std::uint32_t id = event.id();
   switch (event.kind()) {
-    case EventKind::arrive: {
-      const Port& port = ports_[id];
-      if (!port.is_up) {
-        drop(id, event.data, DropReason::link_down);
-      } else if (port.node < network_.endpoints) {
-        nic_receive(event.data);
-      } else {
-        switch_receive(id, event.data);
-      }
+    case EventKind::arrive:
+      arrive(id);
       break;
-    }
-    case EventKind::wake: {
-      Port& port = ports_[id];
-      if (port.wake_at == event.time) port.wake_at = never;
+    case EventKind::wake:
       kick(id);
       break;
-    }
     case EventKind::pause:
       receive_pause(id, event.data);
       break;
@@ -166,6 +178,27 @@ void Simulation::dispatch(const Event& event) {
       --open_flows_;
       make_ready(id);
       break;
+  }
+}
+
+// The first frame on the wire from `sender` is at its peer, behind the pipeline.
+void Simulation::arrive(PortId sender) {
+  Port& wire = ports_[sender];
+  const PacketId packet = wire.wire_head;
+  const PacketId next = packets_[packet].next;
+  wire.wire_head = next;
+  if (next != none) {
+    events_.set_arrival(sender, packets_[next].arrival);
+    if (packets_[next].next != none) __builtin_prefetch(&packets_[packets_[next].next]);
+  }
+  const PortId id = wire.peer;
+  const Port& port = ports_[id];
+  if (!port.is_up) {
+    drop(id, packet, DropReason::link_down);
+  } else if (port.is_endpoint) {
+    nic_receive(packet);
+  } else {
+    switch_receive(id, packet);
   }
 }
 
@@ -195,23 +228,6 @@ void Simulation::drop(PortId port, PacketId id, DropReason reason) {
   qp_results_.drop_reason[qp] = static_cast<std::uint8_t>(reason);
   ++dropped_;
   free_packet(id);
-}
-
-void Simulation::set_link(PortId port, bool is_up) {
-  for (const PortId end : {port, ports_[port].peer}) {
-    if (end == none) continue;
-    Port& side = ports_[end];
-    side.is_up = is_up;
-    if (is_up) {
-      kick(end);
-      continue;
-    }
-    while (side.active != 0) drop(end, dequeue(side, end, side.active), DropReason::link_down);
-    for (unsigned q = 0; q < priorities; ++q) {
-      if (side.paused >> q & 1U) pause_total_[end * priorities + q] += now_ - pause_since_[end * priorities + q];
-    }
-    side.paused = side.pfc_changed = 0;
-  }
 }
 
 std::vector<Time> Simulation::pause_time() const {

@@ -7,6 +7,7 @@
 // IEEE/ACM ToN 1998; SAI buffer attributes (saibuffer.h) for xon, xon offset and xoff.
 
 #include <algorithm>
+#include <utility>
 
 #include "raddle/simulation.hpp"
 
@@ -20,8 +21,8 @@ std::int64_t scaled(std::int64_t free, int exponent) {
   return exponent >= 0 ? free << exponent : free >> -exponent;
 }
 
-std::int64_t threshold(const ProfileConfig& profile, const PoolConfig& pool, std::int64_t used) {
-  return profile.is_dynamic ? scaled(pool.size - used, profile.dynamic_th) : profile.static_th;
+std::int64_t threshold(const ProfileConfig& profile, const Pool& pool) {
+  return profile.is_dynamic ? scaled(pool.size - pool.used, profile.dynamic_th) : profile.static_th;
 }
 
 std::int64_t shared_part(std::int64_t used, const ProfileConfig& profile) {
@@ -36,7 +37,8 @@ PortId Simulation::route(const SwitchNode& node, NodeId dst, std::uint32_t hash)
   const std::uint32_t first = node.group_offsets[group];
   const std::uint32_t count = node.group_offsets[group + 1] - first;
   if (count == 0) return none;
-  const std::uint32_t member = count == 1 ? 0 : (hash ^ node.hash_seed) % count;
+  const std::uint32_t bits = hash ^ node.hash_seed;
+  const std::uint32_t member = (count & (count - 1)) == 0 ? bits & (count - 1) : bits % count;
   return node.first_port + node.group_ports[first + member];
 }
 
@@ -50,25 +52,20 @@ void Simulation::switch_receive(PortId in, PacketId id) {
   const Port& out_port = ports_[out];
   if (!out_port.is_up || out_port.peer == none) return drop(out, id, DropReason::link_down);
 
-  const unsigned tc = node.qos[in_port.qos].dscp_to_tc[packet.dscp];
+  const unsigned tc = node.qos[in_port.qos].dscp_to_tc[packet.dscp()];
   const unsigned pg = node.qos[in_port.qos].tc_to_pg[tc];
   const unsigned queue_index = node.qos[out_port.qos].tc_to_queue[tc];
   Queue& queue = queues_[out * priorities + queue_index];
   if (queue.profile != none) {
     const ProfileConfig& profile = node.profiles[queue.profile];
-    const std::int64_t used = node.pool_used[profile.pool];
-    if (shared_part(queue.bytes + packet.bytes, profile) > threshold(profile, node.pools[profile.pool], used)) {
+    if (shared_part(queue.bytes + packet.bytes, profile) > threshold(profile, node.pools[profile.pool])) {
       return drop(out, id, DropReason::egress_buffer);
     }
   }
   if (!admit(node, in, pg, packet.bytes)) return drop(in, id, DropReason::ingress_buffer);
-  if (queue.profile != none) node.pool_used[node.profiles[queue.profile].pool] += packet.bytes;
-  packet.in_port = in;
-  packet.pg = static_cast<std::uint8_t>(pg);
-  if (queue.wred != none && marks(node, out, queue)) {
-    packet.is_ce = true;
-    ++queue.marks;
-  }
+  if (queue.profile != none) node.pools[node.profiles[queue.profile].pool].used += packet.bytes;
+  packet.buffer = {in, static_cast<std::uint8_t>(pg)};
+  if (!node.marks_at_dequeue && queue.wred != none && is_marked(node, out, queue)) mark(packet, out, queue_index);
   enqueue(out, queue_index, id);
   kick(out);
 }
@@ -78,46 +75,47 @@ bool Simulation::admit(SwitchNode& node, PortId in, unsigned pg_index, std::int6
   PriorityGroup& pg = pgs_[in * priorities + pg_index];
   if (pg.profile == none) return false;
   const ProfileConfig& profile = node.profiles[pg.profile];
-  const PoolConfig& pool = node.pools[profile.pool];
-  std::int64_t& pool_used = node.pool_used[profile.pool];
+  Pool& pool = node.pools[profile.pool];
   const std::int64_t shared = shared_part(pg.used + bytes, profile);
   const std::int64_t growth = shared - shared_part(pg.used, profile);
-  if (shared <= threshold(profile, pool, pool_used) && pool_used + growth <= pool.size) {
+  if (shared <= threshold(profile, pool) && pool.used + growth <= pool.size) {
     pg.used += bytes;
-    pool_used += growth;
+    pool.used += growth;
   } else {
-    std::int64_t& pool_headroom = node.pool_headroom[profile.pool];
     if (pg.headroom + bytes > profile.headroom) return false;
-    if (pool.headroom > 0 && pool_headroom + bytes > pool.headroom) return false;
+    if (pool.headroom > 0 && pool.headroom_used + bytes > pool.headroom) return false;
     pg.headroom += bytes;
-    pool_headroom += bytes;
-    if (!pg.is_xoff && (ports_[in].pfc_enable >> pg_index & 1U) != 0) {
-      pg.is_xoff = true;
-      change_pause(in, pg_index, true);
-    }
+    pool.headroom_used += bytes;
+  }
+  const bool is_over = pg.headroom > 0 ||
+                       (node.pauses_at_threshold && shared_part(pg.used, profile) >= threshold(profile, pool));
+  if (is_over && !pg.is_xoff && (ports_[in].pfc_enable >> pg_index & 1U) != 0) {
+    pg.is_xoff = true;
+    change_pause(in, pg_index, true);
   }
   pg.max_bytes = std::max(pg.max_bytes, pg.used + pg.headroom);
   return true;
 }
 
 // Gives back a packet's buffer, headroom first, and lets the sender go on when there is room again.
-void Simulation::release(const Packet& packet) {
-  PriorityGroup& pg = pgs_[packet.in_port * priorities + packet.pg];
+void Simulation::release(SwitchNode& node, const Packet& packet) {
+  const auto [in, pg_index] = packet.buffer;
+  PriorityGroup& pg = pgs_[in * priorities + pg_index];
   const std::int64_t from_headroom = std::min<std::int64_t>(pg.headroom, packet.bytes);
   const std::int64_t used = pg.used;
   pg.headroom -= from_headroom;
   pg.used = std::max<std::int64_t>(used - (packet.bytes - from_headroom), 0);
   if (pg.profile == none) return;
-  SwitchNode& node = switches_[ports_[packet.in_port].node - network_.endpoints];
   const ProfileConfig& profile = node.profiles[pg.profile];
+  Pool& pool = node.pools[profile.pool];
   const std::int64_t shared = shared_part(pg.used, profile);
-  node.pool_headroom[profile.pool] -= from_headroom;
-  node.pool_used[profile.pool] -= shared_part(used, profile) - shared;
+  pool.headroom_used -= from_headroom;
+  pool.used -= shared_part(used, profile) - shared;
   if (!pg.is_xoff || pg.headroom > 0) return;
-  const std::int64_t limit = threshold(profile, node.pools[profile.pool], node.pool_used[profile.pool]);
+  const std::int64_t limit = threshold(profile, pool);
   if (shared <= std::max(limit - profile.xon_offset, profile.xon)) {
     pg.is_xoff = false;
-    change_pause(packet.in_port, packet.pg, false);
+    change_pause(in, pg_index, false);
   }
 }
 
@@ -127,12 +125,12 @@ void Simulation::change_pause(PortId id, unsigned priority, bool is_xoff) {
   const unsigned bit = 1U << priority;
   port.pfc_changed = static_cast<std::uint8_t>(port.pfc_changed | bit);
   port.pfc_xoff = static_cast<std::uint8_t>(is_xoff ? port.pfc_xoff | bit : port.pfc_xoff & ~bit);
-  wake_later(port, id, std::max(now_, port.busy_until));
+  events_.set_wake(id, std::max(now_, port.busy_until));
 }
 
-// RED on the length of the queue that the packet joins.
+// RED on the length of the queue that the packet joins or has left.
 // SOURCE: DCQCN (SIGCOMM 2015), section 3.1, congestion point.
-bool Simulation::marks(const SwitchNode& node, PortId out, const Queue& queue) {
+bool Simulation::is_marked(const SwitchNode& node, PortId out, const Queue& queue) {
   const WredConfig& wred = node.wred[queue.wred];
   if (!wred.marks || queue.bytes <= wred.min_bytes) return false;
   if (queue.bytes > wred.max_bytes) return true;
@@ -142,20 +140,34 @@ bool Simulation::marks(const SwitchNode& node, PortId out, const Queue& queue) {
   return static_cast<double>(bits >> 11) * 0x1.0p-53 < chance;
 }
 
+void Simulation::mark(Packet& packet, PortId out, unsigned queue) {
+  packet.dscp_ce |= Packet::ce;
+  ++marks_[out * priorities + queue];
+}
+
 void Simulation::set_switch(NodeId index, const SwitchConfig& state) {
   SwitchNode& node = switches_[index];
   node.hash_seed = state.hash_seed;
+  node.pauses_at_threshold = state.pauses_at_threshold;
+  node.marks_at_dequeue = state.marks_at_dequeue;
   node.fib = state.fib;
   node.group_offsets = state.group_offsets;
   node.group_ports = state.group_ports;
-  node.qos = state.qos;
-  node.pools = state.pools;
+  const std::vector<QosMap> old_qos = std::exchange(node.qos, state.qos);
   node.profiles = state.profiles;
   node.wred = state.wred;
   for (std::size_t i = 0; i < state.ports.size(); ++i) {
     const SwitchPortConfig& config = state.ports[i];
     const auto id = static_cast<PortId>(node.first_port + i);
     Port& port = ports_[id];
+    // A pause outlives the change where its priority still has PFC, on the queue that it now maps to.
+    std::uint8_t paused = 0;
+    for (unsigned priority = 0; priority < priorities; ++priority) {
+      if (old_qos.empty() || (port.pfc_enable & config.pfc_enable & 1U << priority) == 0) continue;
+      if ((port.paused >> old_qos[port.qos].pfc_to_queue[priority] & 1U) == 0) continue;
+      paused = static_cast<std::uint8_t>(paused | 1U << state.qos[config.qos].pfc_to_queue[priority]);
+    }
+    set_paused(id, paused);
     port.qos = config.qos;
     port.pfc_enable = config.pfc_enable;
     port.strict = 0;
@@ -169,21 +181,23 @@ void Simulation::set_switch(NodeId index, const SwitchConfig& state) {
     }
   }
   // Pools are counted anew from what the buffers hold, since a profile may have moved to another pool.
-  node.pool_used.assign(node.pools.size(), 0);
-  node.pool_headroom.assign(node.pools.size(), 0);
+  node.pools.clear();
+  for (const PoolConfig& pool : state.pools) node.pools.push_back({.size = pool.size, .headroom = pool.headroom});
   for (std::size_t i = node.first_port * priorities; i < (node.first_port + state.ports.size()) * priorities; ++i) {
     if (const PriorityGroup& pg = pgs_[i]; pg.profile != none) {
       const ProfileConfig& profile = node.profiles[pg.profile];
-      node.pool_used[profile.pool] += shared_part(pg.used, profile);
-      node.pool_headroom[profile.pool] += pg.headroom;
+      node.pools[profile.pool].used += shared_part(pg.used, profile);
+      node.pools[profile.pool].headroom_used += pg.headroom;
     }
     if (queues_[i].profile != none) {
-      node.pool_used[node.profiles[queues_[i].profile].pool] += queues_[i].bytes;
+      node.pools[node.profiles[queues_[i].profile].pool].used += queues_[i].bytes;
     }
   }
   for (std::size_t i = 0; i < state.ports.size(); ++i) {
     const auto id = static_cast<PortId>(node.first_port + i);
-    if (ports_[id].is_up != state.ports[i].is_up) set_link(id, state.ports[i].is_up);
+    is_admin_up_[id] = state.ports[i].is_up;
+    refresh_link(id);
+    kick(id);
   }
 }
 

@@ -56,41 +56,56 @@ void wire_time_is_exact() {
 }
 
 void event_queue_pops_in_order() {
-  EventQueue queue;
+  constexpr PortId ports = 40;
+  EventQueue queue(ports, 1'000'000);
   std::vector<Event> expected;
-  std::uint64_t counter = 0;
   Time now = 0;
-  std::uint64_t pushed = 0;
-  for (int round = 0; round < 20'000; ++round) {
-    const std::uint64_t bits = random_bits(3, 0, counter++);
-    if (bits % 3 != 0 || expected.empty()) {
-      // Delays from nothing over one bucket to far beyond the wheel's horizon.
-      const Time delay = static_cast<Time>((bits >> 8) % (Time{1} << (bits >> 3) % 32));
-      const Event event{now + delay, pushed++, event_target(EventKind::wake, 5), static_cast<std::uint32_t>(pushed)};
+  for (std::uint64_t round = 0; round < 20'000; ++round) {
+    const std::uint64_t bits = random_bits(3, 0, round);
+    // Delays from nothing over one bucket to far beyond the wheel's horizon.
+    const Time time = now + static_cast<Time>((bits >> 8) % (Time{1} << (bits >> 3) % 32));
+    const auto port = static_cast<PortId>(random_bits(3, 1, round) % ports);
+    const auto same = [&](EventKind kind) {
+      return std::find_if(expected.begin(), expected.end(), [&](const Event& event) {
+        return event.port() == port && event.kind() == kind;
+      });
+    };
+    if (bits % 4 == 0) {
+      const Event event{time, event_order(port, EventKind::pause, static_cast<std::uint32_t>(round)), 0};
       queue.push(event);
       expected.push_back(event);
-    } else {
+    } else if (bits % 4 == 1 && same(EventKind::arrive) == expected.end()) {
+      queue.set_arrival(port, time);
+      expected.push_back({time, event_order(port, EventKind::arrive, port), 0});
+    } else if (bits % 4 == 2) {
+      queue.set_wake(port, time);  // the earlier one of two counts
+      const auto old = same(EventKind::wake);
+      if (old == expected.end()) {
+        expected.push_back({time, event_order(port, EventKind::wake, port), 0});
+      } else {
+        old->time = std::min(old->time, time);
+      }
+    } else if (!expected.empty()) {
       const auto first = std::min_element(expected.begin(), expected.end(),
                                           [](const Event& a, const Event& b) { return a.before(b); });
-      Event event;
+      Event event{};
       const bool found = queue.pop(never, event);
       CHECK(found && event.order == first->order && event.time == first->time);
       now = event.time;
       expected.erase(first);
     }
-    CHECK(queue.size() == expected.size());
   }
 }
 
 void event_queue_stops_at_until() {
-  EventQueue queue;
+  EventQueue queue(3, 1'000'000);
   Event event;
-  queue.push({5'000'000, 1, event_target(EventKind::wake, 1), 0});
+  queue.set_wake(1, 5'000'000);
   CHECK(!queue.pop(4'999'999, event));
-  queue.push({4'999'999, 2, event_target(EventKind::wake, 2), 0});  // before what was seen, not before until
+  queue.set_wake(2, 4'999'999);  // before what was seen, not before until
   CHECK(queue.pop(5'000'000, event) && event.id() == 2);
   CHECK(queue.pop(5'000'000, event) && event.id() == 1);
-  CHECK(!queue.pop(never, event));
+  CHECK(!queue.pop(never, event) && queue.size() == 0);
 }
 
 // N packets over h links, store and forward: (N - 1) packets on the first wire, then one over all links.
@@ -183,6 +198,63 @@ void cut_cable_loses_frames_and_go_back_n_sends_them_again() {
   conserves_packets(simulation);
 }
 
+std::uint64_t drops_for(const Simulation& simulation, DropReason reason) {
+  std::uint64_t total = 0;
+  for (std::size_t i = static_cast<std::size_t>(reason); i < simulation.drops().size(); i += drop_reasons) {
+    total += simulation.drops()[i];
+  }
+  return total;
+}
+
+void port_shut_at_one_end_takes_its_link_down_in_any_order() {
+  const LeafSpine fabric{.leaves = 2, .spines = 1, .hosts_per_leaf = 1};
+  for (const NodeId first : {0U, 2U}) {  // the leaf before the spine, and after it
+    Workload work;
+    add_flow(work, 0, 1, 1 << 20);
+    add_flow(work, 1, 0, 1 << 20);
+    Simulation simulation = testing::simulate(fabric, fabric.network(), work);
+    SwitchConfig shut = fabric.switch_state(0, true);
+    shut.ports[1].is_up = false;
+    const SwitchConfig spine = fabric.switch_state(2, true);
+    simulation.set_switch(first, first == 0 ? shut : spine);
+    simulation.set_switch(2 - first, first == 0 ? spine : shut);
+    run(simulation);
+    CHECK(simulation.flows_done() == 0);
+    CHECK(simulation.queues()[fabric.spine_port(0, 0) * priorities + 3].tx_bytes == 0);
+    CHECK(drops_for(simulation, DropReason::link_down) == total_drops(simulation));
+  }
+}
+
+void link_flap_under_pause_loses_nothing_that_was_not_on_it() {
+  const LeafSpine fabric{.leaves = 2, .spines = 2, .hosts_per_leaf = 8};
+  NetworkConfig network = fabric.network();
+  network.nic.is_dcqcn = false;
+  for (Time at = 20'000'000; at <= 60'000'000; at += 4'000'000) {
+    Simulation simulation = testing::simulate(fabric, network, incast(15, 2 << 20), true, 1'000'000);
+    simulation.advance(at, never);
+    for (const bool is_up : {false, true}) simulation.set_link(fabric.leaf_port(0, 8), is_up);
+    run(simulation);
+    CHECK(simulation.flows_done() == 15);
+    CHECK(drops_for(simulation, DropReason::ingress_buffer) == 0);
+    conserves_packets(simulation);
+  }
+}
+
+void pfc_turned_off_lets_paused_ports_go_on() {
+  const LeafSpine fabric{.leaves = 2, .spines = 2, .hosts_per_leaf = 8};
+  NetworkConfig network = fabric.network();
+  network.nic.is_dcqcn = false;
+  Simulation simulation = testing::simulate(fabric, network, incast(15, 2 << 20), true, 1'000'000);
+  simulation.advance(60'000'000, never);
+  CHECK(total_pauses(simulation) > 0);
+  for (NodeId i = 0; i < 4; ++i) simulation.set_switch(i, fabric.switch_state(i, false, 1'000'000));
+  run(simulation);
+  CHECK(simulation.is_done());
+  for (PortId port = fabric.hosts(); port < simulation.ports().size(); ++port) {
+    CHECK(simulation.ports()[port].paused == 0);
+  }
+}
+
 void queue_pair_fails_when_its_retries_are_used_up() {
   const LeafSpine fabric{.leaves = 2, .spines = 1, .hosts_per_leaf = 1};
   Workload work;
@@ -236,6 +308,9 @@ int main() {
   dcqcn_lets_an_incast_pause_less();
   slices_give_the_same_result();
   cut_cable_loses_frames_and_go_back_n_sends_them_again();
+  port_shut_at_one_end_takes_its_link_down_in_any_order();
+  link_flap_under_pause_loses_nothing_that_was_not_on_it();
+  pfc_turned_off_lets_paused_ports_go_on();
   queue_pair_fails_when_its_retries_are_used_up();
   dependent_flow_starts_when_its_chunk_has_arrived();
   dcqcn_follows_the_paper();

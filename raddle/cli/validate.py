@@ -10,7 +10,12 @@ from typing import Annotated, Any
 
 import typer
 
+from controller.plan import make_plan
+from controller.plan.addresses import plan_addresses
 from controller.plan.lossless_check import check_lossless
+from controller.plan.make import unplanned
+from controller.southbound.sonic import intended
+from controller.southbound.sonic_yang import check_yang
 from raddle.errors import Diagnostic, InputError
 from raddle.topology import find, load
 from raddle.topology.cable_truth import compare_cables, read_cables
@@ -26,13 +31,15 @@ def validate(
     cables: Annotated[
         Path | None, typer.Option(metavar="CABLES.csv", help="Compare with the cables that are seen (LLDP).")
     ] = None,
+    sonic_yang: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Check all switches against SONiC's YANG models in DIR (yanglint)."),
+    ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check schema, wiring, addressing and the lossless class of a fabric file."""
+    """Check schema, wiring, addressing, the lossless class and its headroom of a fabric file."""
     model = load(find(fabric))
-    problems = check_lossless(model)
-    if problems:
-        raise InputError(problems)
+    _check_switches(model, sonic_yang)
     warnings = review(model)
     wrong = compare_cables(model, read_cables(cables)) if cables else ()
     if json_output:
@@ -41,6 +48,22 @@ def validate(
         _print_facts(model, warnings, wrong)
     if wrong:
         raise typer.Exit(1)
+
+
+def _check_switches(model: Fabric, sonic_yang: Path | None) -> None:
+    """What depends on each switch: its headroom, its addresses, and on demand its whole configuration.
+
+    Raises:
+        InputError: what a plan would end with.
+    """
+    problems = check_lossless(model)
+    if problems:
+        raise InputError(problems)
+    if sonic_yang:
+        plan = make_plan(model, "ecmp")
+        check_yang({switch.name: intended(switch) for switch in plan.switches}, sonic_yang)
+    elif not unplanned(model):
+        plan_addresses(model)  # the pools hold a block for every leaf
 
 
 def _print_facts(model: Fabric, warnings: Sequence[Diagnostic], wrong: Sequence[Diagnostic]) -> None:

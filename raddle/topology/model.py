@@ -217,9 +217,9 @@ class Dcqcn:
     """DCQCN's parameters under the names of the paper (Zhu et al., SIGCOMM 2015, sections 3 and 5).
 
     The defaults are those of ConnectX NICs (NVIDIA, "DCQCN Parameters": dce_tcp_g 1019/1024, dce_tcp_rtt
-    1 us, rpg_time_reset 300 us, rpg_byte_reset 32767, rpg_threshold 1, rpg_ai_rate 5 Mb/s, rpg_hai_rate
-    50 Mb/s, rpg_min_rate 1 Mb/s, clamp_tgt_rate 0). The paper's own values were chosen for 40G: at 400G
-    they leave most of a shared link idle.
+    1 us, rpg_time_reset 300 us, rpg_byte_reset 32767 (read as kilobytes, as the 150 of IEEE 802.1Qau),
+    rpg_threshold 1, rpg_ai_rate 5 Mb/s, rpg_hai_rate 50 Mb/s, rpg_min_rate 1 Mb/s, clamp_tgt_rate 0).
+    The paper's own values were chosen for 40G: at 400G they leave most of a shared link idle.
 
     Attributes:
         g: gain of the alpha filter.
@@ -236,7 +236,7 @@ class Dcqcn:
     g: float = 5 / 1024
     alpha_timer_ps: int = 1_000_000
     rate_timer_ps: int = 300_000_000
-    byte_counter_bytes: int = 32_767
+    byte_counter_bytes: int = 32_767_000
     fast_recovery_steps: int = 1
     rate_ai_bps: int = 5_000_000
     rate_hai_bps: int = 50_000_000

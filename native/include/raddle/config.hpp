@@ -31,6 +31,10 @@ struct NicConfig {
   DcqcnParameters dcqcn;
   std::uint8_t cnp_dscp = 48;
   std::uint8_t cnp_priority = 6;
+  std::uint8_t ack_dscp = dscps;    // dscps: acknowledgements take the class of the data
+  std::uint8_t ack_priority = 0;
+  bool completes_on_ack = false;    // what waits for a flow starts when it is acknowledged, wherever it starts
+  Time clock = 1;                   // wire times are whole ticks, the rest of one is cut off
 };
 
 struct NetworkConfig {
@@ -96,6 +100,8 @@ struct SwitchPortConfig {
 // `group_ports[group_offsets[g] .. group_offsets[g + 1])`, port numbers within the switch.
 struct SwitchConfig {
   std::uint32_t hash_seed = 0;
+  bool pauses_at_threshold = false;  // a PG pauses when it reaches its threshold, not when it exceeds it
+  bool marks_at_dequeue = false;     // by what the queue still holds when the packet leaves it
   std::vector<std::uint32_t> fib, group_offsets, group_ports;
   std::vector<SwitchPortConfig> ports;
   std::vector<QosMap> qos;

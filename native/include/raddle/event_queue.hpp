@@ -1,8 +1,13 @@
 #pragma once
-// The event list: a timing wheel of short buckets, with a heap for what lies beyond its horizon.
+// The event list: a timing wheel over the ports' own events, and a heap for all others.
 //
-// Events leave in the order (time, entity, the entity's own sequence). No event is ever pushed into the
-// past, so a bucket is sorted once, when the wheel reaches it.
+// A port has at most one arrival to look forward to at its far end (frames on a wire stay in order, so
+// only the first is due) and at most one wake. The wheel links these two per port into short buckets: it
+// allocates nothing, and its records stay in the cache. Rare events (pauses, timers, starts) and what lies
+// beyond the wheel's horizon go to a heap.
+//
+// Events leave in the order (time, kind, port that raised it, id). No event is ever put into the past,
+// so a bucket is sorted once, when the wheel reaches it.
 // SOURCE: G. Varghese, T. Lauck, "Hashed and hierarchical timing wheels", SOSP 1987.
 
 #include <cstddef>
@@ -12,84 +17,140 @@
 
 namespace raddle {
 
-enum class EventKind : std::uint32_t { arrive, wake, pause, retransmit, start };
+// In the order in which the events of one instant happen: all that arrives is there before a port chooses.
+enum class EventKind : std::uint32_t { start, retransmit, arrive, pause, wake };
 
 struct Event {
   Time time;
-  std::uint64_t order;   // entity in the upper 24 bits, its sequence below
-  std::uint32_t target;  // kind in the upper 3 bits; port, QP or flow below
+  std::uint64_t order;  // kind, 3 bits; port that raised it, 29 bits; port, QP or flow that it is about, 32 bits
   std::uint32_t data;
 
-  EventKind kind() const { return static_cast<EventKind>(target >> 29); }
-  std::uint32_t id() const { return target & 0x1FFF'FFFFU; }
+  EventKind kind() const { return static_cast<EventKind>(order >> 61); }
+  PortId port() const { return static_cast<PortId>(order >> 32 & 0x1FFF'FFFFU); }
+  std::uint32_t id() const { return static_cast<std::uint32_t>(order); }
   bool before(const Event& other) const {
     return time != other.time ? time < other.time : order < other.order;
   }
 };
 
-inline std::uint32_t event_target(EventKind kind, std::uint32_t id) {
-  return static_cast<std::uint32_t>(kind) << 29 | id;
+inline std::uint64_t event_order(PortId port, EventKind kind, std::uint32_t id) {
+  return static_cast<std::uint64_t>(kind) << 61 | static_cast<std::uint64_t>(port) << 32 | id;
 }
 
 class EventQueue {
  public:
-  EventQueue();
+  // `horizon`: how far ahead most arrivals lie; those beyond are slower, not wrong.
+  EventQueue(std::size_t ports, Time horizon);
 
-  // Precondition: event.time is not before the last popped event.
-  void push(const Event& event) {
-    const std::int64_t bucket = event.time >> bucket_shift;
-    if (bucket == base_) {
-      insert_current(event);
-    } else if (bucket < base_ + slot_count) {
-      link(bucket, event);
-    } else {
-      push_far(event);
-    }
-    ++size_;
+  // Precondition: `time` is not before the last popped event.
+  void push(const Event& event);
+
+  // The port's first frame on the wire arrives at `time`. Precondition: no arrival is set.
+  void set_arrival(PortId port, Time time) { insert(port, time); }
+
+  // Wakes the port at `time`, unless it is woken before that already.
+  void set_wake(PortId port, Time time) {
+    const std::uint32_t lane = ports_ + port;
+    if (time >= lanes_[lane].time) return;
+    if (lanes_[lane].time != never) remove(lane);
+    insert(lane, time);
   }
 
   // Takes the earliest event that is not after `until`; false if there is none.
   bool pop(Time until, Event& out) {
-    while (cursor_ == current_.size()) {
-      if (!advance(until)) return false;
+    for (;;) {
+      const bool has_far = !far_.empty() && far_.front().time >> shift_ == base_;
+      if (cursor_ < current_.size()) {
+        const Due due = current_[cursor_];
+        // CORRECTNESS: of two equal ones the wheel's goes first, so that a stale far event is known as such.
+        if (!has_far || !far_.front().before(event_of(due))) {
+          if (due.time > until) return false;
+          ++cursor_;
+          --size_;
+          lanes_[due.lane].time = never;
+          out = event_of(due);
+          return true;
+        }
+      }
+      if (has_far) {
+        if (far_.front().time > until) return false;
+        if (pop_far(out)) return true;
+      } else if (!advance(until)) {
+        return false;
+      }
     }
-    if (current_[cursor_].time > until) return false;
-    out = current_[cursor_++];
-    --size_;
-    return true;
   }
 
-  // The event after the last popped one, if it is known already; for prefetching.
-  const Event* peek() const { return cursor_ < current_.size() ? &current_[cursor_] : nullptr; }
+  // The port of the event `steps` after the next one, as far as known (none if not); for prefetching.
+  PortId ahead(std::size_t steps) const {
+    return cursor_ + steps < current_.size() ? port_of(current_[cursor_ + steps].lane) : none;
+  }
 
   std::size_t size() const { return size_; }
 
  private:
-  static constexpr int bucket_shift = 10;                 // 1.024 ns, less than a 64-byte frame at 400G
-  static constexpr std::int64_t slot_count = 1 << 16;     // horizon 67 us, beyond any hop
+  static constexpr int least_shift = 10;                   // 1.024 ns: some events to a bucket, to look ahead
+  static constexpr std::int64_t slot_count = 1 << 13;      // then 8.4 us
   static constexpr std::size_t words = slot_count / 64;
+  static constexpr std::uint32_t is_far = none - 1;
 
-  struct Slot {
-    Event event;
-    std::uint32_t next;
+  struct Lane {
+    Time time = never;
+    std::uint32_t next = none, prev = none;
   };
 
-  void link(std::int64_t bucket, const Event& event);
-  void insert_current(const Event& event);
-  void push_far(const Event& event);
+  struct Due {
+    Time time;
+    std::uint32_t lane;
+    bool before(const Due& other) const { return time < other.time || (time == other.time && lane < other.lane); }
+  };
+
+  PortId port_of(std::uint32_t lane) const { return lane < ports_ ? lane : lane - ports_; }
+
+  Event event_of(const Due& due) const {
+    const PortId port = port_of(due.lane);
+    return {due.time, event_order(port, due.lane < ports_ ? EventKind::arrive : EventKind::wake, port), 0};
+  }
+
+  void insert(std::uint32_t lane, Time time) {
+    ++size_;
+    Lane& record = lanes_[lane];
+    record.time = time;
+    const std::int64_t bucket = time >> shift_;
+    if (bucket >= base_ + slot_count) return insert_far(lane);
+    record.prev = none;
+    if (bucket == base_) return insert_current({time, lane});
+    const auto slot = static_cast<std::size_t>(bucket & (slot_count - 1));
+    const std::uint32_t head = heads_[slot];
+    record.next = head;
+    heads_[slot] = lane;
+    if (head != none) {
+      lanes_[head].prev = lane;
+    } else {
+      used_[slot / 64] |= std::uint64_t{1} << (slot % 64);
+      used_words_[slot / 4096] |= std::uint64_t{1} << (slot / 64 % 64);
+    }
+  }
+
+  void remove(std::uint32_t lane);
+  void insert_current(const Due& due);
+  void insert_far(std::uint32_t lane);
+  bool pop_far(Event& out);
   bool advance(Time until);
   std::int64_t next_bucket() const;
   void load_bucket(std::int64_t bucket);
+  void clear_slot(std::size_t slot);
 
+  std::uint32_t ports_;
+  int shift_ = least_shift;
   std::int64_t base_ = -1;  // bucket whose events are in current_; before the first, none
   std::size_t cursor_ = 0;
   std::size_t size_ = 0;
-  std::vector<Event> current_;
+  std::vector<Due> current_;
+  std::vector<Lane> lanes_;                  // every port's arrival, then every port's wake
   std::vector<std::uint32_t> heads_;
   std::vector<std::uint64_t> used_;          // bit per slot
   std::vector<std::uint64_t> used_words_;    // bit per word of used_
-  std::vector<Slot> pool_;
-  std::uint32_t free_ = none;
   std::vector<Event> far_;                   // min-heap
 };
 

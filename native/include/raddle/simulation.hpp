@@ -2,7 +2,7 @@
 // The engine: a resumable packet-level simulation of switches and RDMA NICs.
 //
 // `advance` runs events up to a time; between two calls switch state goes in and counters come out.
-// An event's order is (time, port that raised it, that port's own sequence number).
+// See event_queue.hpp for the order of events.
 
 #include <string>
 #include <vector>
@@ -39,6 +39,7 @@ class Simulation {
   const QpResults& qps() const { return qp_results_; }
   const std::vector<Port>& ports() const { return ports_; }
   const std::vector<Queue>& queues() const { return queues_; }
+  const std::vector<std::uint64_t>& marks() const { return marks_; }  // by port and queue
   const std::vector<PriorityGroup>& pgs() const { return pgs_; }
   const std::vector<std::uint64_t>& drops() const { return drops_; }  // by port and reason
   std::vector<Time> pause_time() const;                               // by port and queue, up to now
@@ -50,8 +51,9 @@ class Simulation {
 
  private:
   // simulation.cpp
-  void schedule(Port& by, PortId by_id, Time time, EventKind kind, std::uint32_t id, std::uint32_t data);
+  void schedule(PortId by, Time time, EventKind kind, std::uint32_t id, std::uint32_t data);
   void dispatch(const Event& event);
+  void prefetch() const;
   PacketId allocate_packet();
   void free_packet(PacketId id);
   void drop(PortId port, PacketId id, DropReason reason);
@@ -59,21 +61,30 @@ class Simulation {
   // port.cpp: transmission, pausing and scheduling of any port
   void kick(PortId id);
   void transmit(PortId id);
-  void wake_later(Port& port, PortId id, Time time);
+  void arrive(PortId sender);
   void send_frame(Port& port, PortId id, PacketId packet);
+  Time wire_ticks(const Port& port, std::int64_t wire_bytes) const;
   bool send_pause(Port& port, PortId id);
   void receive_pause(PortId id, std::uint32_t masks);
   void enqueue(PortId id, unsigned queue, PacketId packet);
   PacketId dequeue(Port& port, PortId id, unsigned ready);
+  PacketId take(Port& port, PortId id, unsigned queue);
+  void set_paused(PortId id, std::uint8_t queues);
   unsigned pick_queue(Port& port, PortId id, unsigned ready);
+
+  // link.cpp
+  void refresh_link(PortId port);
+  void raise_port(PortId id);
+  void lower_port(PortId id);
 
   // switch.cpp
   void switch_receive(PortId in, PacketId id);
   PortId route(const SwitchNode& node, NodeId dst, std::uint32_t hash) const;
   bool admit(SwitchNode& node, PortId in, unsigned pg, std::int64_t bytes);
-  void release(const Packet& packet);
+  void release(SwitchNode& node, const Packet& packet);
   void change_pause(PortId port, unsigned priority, bool is_xoff);
-  bool marks(const SwitchNode& node, PortId out, const Queue& queue);
+  bool is_marked(const SwitchNode& node, PortId out, const Queue& queue);
+  void mark(Packet& packet, PortId out, unsigned queue);
 
   // nic.cpp
   void nic_receive(PacketId id);
@@ -110,8 +121,9 @@ class Simulation {
   std::vector<Receiver> receivers_;
   std::vector<std::uint32_t> round_;  // per endpoint: last served sender of its circle, none if empty
 
-  std::vector<std::uint64_t> drops_, marking_counter_, pauses_;
+  std::vector<std::uint64_t> drops_, marking_counter_, pauses_, marks_;
   std::vector<Time> pause_since_, pause_total_;
+  std::vector<bool> is_admin_up_, has_carrier_;  // by port
   FlowResults flow_results_;
   QpResults qp_results_;
   std::size_t open_flows_ = 0;        // posted or to be posted, neither done nor failed

@@ -9,45 +9,57 @@ namespace raddle {
 
 enum class PacketKind : std::uint8_t { data, ack, nak, cnp };
 
-struct Packet {
-  std::uint32_t next;   // in a queue or in the free list
+// Two to a cache line.
+struct alignas(32) Packet {
+  struct Buffer {
+    PortId in_port;      // where its buffer is accounted
+    std::uint8_t pg;
+  };
+  union {
+    Time arrival;        // on a wire
+    Buffer buffer;       // in a switch
+  };
+  std::uint32_t next;    // in a queue, on a wire or in the free list
   QpId qp;
-  std::uint32_t psn;    // low 32 bits; acks: next expected
-  PortId in_port;       // where its buffer is accounted
   NodeId dst;
   std::uint32_t hash;
-  std::uint16_t bytes;  // frame with FCS
-  PacketKind kind;
-  std::uint8_t dscp;
+  std::uint32_t psn;     // low 24 bits as in the BTH; acks: next expected
+  std::uint16_t bytes;   // frame with FCS
+  std::uint8_t dscp_ce;  // DSCP in the lower 6 bits, then whether congestion was experienced
   std::uint8_t ttl;
-  std::uint8_t pg;
-  bool is_ce;
-};
 
-struct Queue {
+  static constexpr std::uint8_t ce = 0x80;
+
+  PacketKind kind() const { return static_cast<PacketKind>(psn >> 24); }
+  unsigned dscp() const { return dscp_ce & 63U; }
+  bool is_ce() const { return (dscp_ce & ce) != 0; }
+  void set_psn(PacketKind kind, std::uint64_t number) {
+    psn = static_cast<std::uint32_t>(kind) << 24 | static_cast<std::uint32_t>(number & 0xFF'FFFFU);
+  }
+};
+static_assert(sizeof(Packet) == 32);
+
+struct alignas(64) Queue {
   std::uint32_t head = none, tail = none;
   std::int64_t bytes = 0, max_bytes = 0;
-  std::int64_t deficit = 0, quantum = 0;
   std::uint32_t profile = none, wred = none;
   std::uint64_t tx_frames = 0;
   std::int64_t tx_bytes = 0;
-  std::uint64_t marks = 0;
+  std::int64_t deficit = 0, quantum = 0;
 };
+static_assert(sizeof(Queue) == 64);
 
-struct PriorityGroup {
+struct alignas(32) PriorityGroup {
   std::int64_t used = 0, headroom = 0, max_bytes = 0;
   std::uint32_t profile = none;
   bool is_xoff = false;
 };
 
-struct Port {
+struct alignas(64) Port {
   Time busy_until = 0;
-  Time wake_at = never;
-  std::uint64_t sequence = 0;
-  std::uint64_t ps_per_byte = 0;  // 0: not a whole number, use wire_time
-  std::int64_t speed = 0;
   Time arrive_delay = 0;          // propagation and the peer's pipeline
-  Time propagation = 0;
+  std::uint32_t wire_head = none, wire_tail = none;  // frames sent that have not arrived, in order
+  std::uint32_t ps_per_byte = 0;  // 0: not a whole number, or the clock has longer ticks
   PortId peer = none;
   NodeId node = 0;
   std::uint32_t qos = 0;
@@ -59,16 +71,25 @@ struct Port {
   std::uint8_t pfc_changed = 0;   // priorities whose pause state is to be told to the peer
   std::uint8_t pfc_xoff = 0;
   bool is_up = true;
+  bool is_endpoint = false;
+  Time propagation = 0;
+  std::int64_t speed = 0;
+};
+static_assert(sizeof(Port) == 128);
+
+struct Pool {
+  std::int64_t size = 0, headroom = 0;  // what there is
+  std::int64_t used = 0, headroom_used = 0;
 };
 
 struct SwitchNode {
   PortId first_port = 0;
   std::uint32_t hash_seed = 0;
+  bool pauses_at_threshold = false, marks_at_dequeue = false;
   std::vector<std::uint32_t> fib;
   std::vector<std::uint32_t> group_offsets, group_ports;
   std::vector<QosMap> qos;
-  std::vector<PoolConfig> pools;
-  std::vector<std::int64_t> pool_used, pool_headroom;
+  std::vector<Pool> pools;
   std::vector<ProfileConfig> profiles;
   std::vector<WredConfig> wred;
 };

@@ -1,0 +1,249 @@
+"""Runs another simulator's inputs on raddle's engine, under that simulator's conventions."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from raddle import _core
+from raddle.errors import InputError
+from raddle.sim.peer_files import PeerFlows, PeerLink, PeerTopology
+from raddle.sim.peer_models import NS3_HPCC, PeerModel, ns3_hash
+from raddle.sim.simulation import NEVER
+from raddle.state import PRIORITIES
+
+_DATA_PRIORITY = 3
+_NS3_SRC_PORT, _NS3_DST_PORT = 10_000, 100
+_UNLIMITED_BYTES = 2**60
+
+
+@dataclass(frozen=True, slots=True)
+class PeerResult:
+    """Per flow: time from its start to its last acknowledgement (NEVER where it did not end). And how often
+    a port was paused, how many packets were dropped, what the engine took and the simulated time."""
+
+    fct_ps: NDArray[np.int64]
+    pauses: int
+    drops: int
+    events: int
+    now_ps: int
+
+
+class _Network:
+    """A topology in the engine's order: hosts, then switches, ports grouped by node."""
+
+    def __init__(self, topology: PeerTopology, model: PeerModel) -> None:
+        is_switch = np.zeros(topology.nodes, np.bool_)
+        is_switch[list(topology.switches)] = True
+        self.hosts = np.flatnonzero(~is_switch)
+        self.switches = np.flatnonzero(is_switch)
+        self.rank = np.zeros(topology.nodes, np.int64)
+        self.rank[self.hosts] = np.arange(len(self.hosts))
+        self.rank[self.switches] = len(self.hosts) + np.arange(len(self.switches))
+        self.cables: list[list[tuple[int, int, PeerLink]]] = [[] for _ in range(topology.nodes)]
+        for i, link in enumerate(topology.links):
+            self.cables[link.a].append((i, link.b, link))
+            self.cables[link.b].append((i, link.a, link))
+        for host in self.hosts:
+            if len(self.cables[host]) != 1:
+                raise InputError.of(
+                    "bad-peer-file", f"node {host} has {len(self.cables[host])} links, a host has one"
+                )
+        self.model = model
+        order = [*self.hosts, *self.switches]
+        counts = [len(self.cables[node]) for node in order]
+        first = np.concatenate([[0], np.cumsum(counts)])
+        self.first_port = {int(node): int(first[i]) for i, node in enumerate(order)}
+        self._index(order)
+
+    def _index(self, order: list[int]) -> None:
+        port_of: dict[tuple[int, int], int] = {}
+        for node in order:
+            for k, (cable, _, _) in enumerate(self.cables[node]):
+                port_of[cable, node] = self.first_port[int(node)] + k
+        rows = [
+            (self.rank[node], port_of[cable, far], link.speed_bps, link.delay_ps)
+            for node in order
+            for cable, far, link in self.cables[node]
+        ]
+        table = np.array(rows, np.int64).reshape(-1, 4)
+        self.port_node = table[:, 0].astype(np.uint32)
+        self.port_peer = table[:, 1].astype(np.uint32)
+        self.port_bps = np.ascontiguousarray(table[:, 2])
+        self.port_delay_ps = np.ascontiguousarray(table[:, 3])
+
+    def next_hops(self, host: int) -> dict[int, tuple[int, ...]]:
+        """At every switch, its ports on shortest paths to `host`, in the model's order."""
+        is_switch = set(self.switches.tolist())
+        distance = {host: 0}
+        hops: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
+        queue = deque([host])
+        while queue:
+            node = queue.popleft()
+            for _, far, _ in self.cables[node]:
+                if far not in is_switch:
+                    continue
+                if far not in distance:
+                    distance[far] = distance[node] + 1
+                    queue.append(far)
+                if distance[far] == distance[node] + 1:
+                    ports = [k for k, (_, near, _) in enumerate(self.cables[far]) if near == node]
+                    hops[far] += [(node, k) for k in ports if (node, k) not in hops[far]]
+        order = self.model.descending_next_hops
+        return {at: tuple(k for _, k in sorted(ways, reverse=order)) for at, ways in hops.items()}
+
+    def first_choice(self, host: int) -> int:
+        """The switch that `host` is cabled to."""
+        return self.cables[host][0][1]
+
+
+def run_peer(
+    topology: PeerTopology,
+    flows: PeerFlows,
+    model: PeerModel,
+    mtu_bytes: int = 4096,
+    spines: Mapping[tuple[int, int], int] | None = None,
+    seed: int = 1,
+) -> PeerResult:
+    """Run flows on a topology as another simulator would.
+
+    Args:
+        spines: which of its equal-cost uplinks, in the model's order, the data of (src, dst) takes; without
+            it, the model's hash decides (ns3-hpcc), or chance (htsim, whose paths are random).
+        seed: of chance.
+
+    Raises:
+        InputError: a flow's end is not a host.
+    """
+    network = _Network(topology, model)
+    is_host = np.isin(np.concatenate([flows.src, flows.dst]), network.hosts)
+    if not is_host.all() or (flows.src == flows.dst).any():
+        raise InputError.of("bad-peer-file", "every flow goes from one host to another one")
+    count = len(flows.src)
+    hashes = _path_choices(network, flows, spines or {}, seed)
+    has_dep = flows.after >= 0
+    core = _core.Simulation(
+        endpoints=len(network.hosts),
+        seed=seed,
+        nic=model.nic_config(mtu_bytes),
+        pipeline_ps=np.zeros(len(network.switches), np.int64),
+        port_node=network.port_node,
+        port_peer=network.port_peer,
+        port_bps=network.port_bps,
+        port_propagation_ps=network.port_delay_ps,
+        qp_src=network.rank[flows.src].astype(np.uint32),
+        qp_dst=network.rank[flows.dst].astype(np.uint32),
+        qp_hash=hashes[0],
+        qp_ack_hash=hashes[1],
+        qp_dscp=np.zeros(count, np.uint8),
+        qp_priority=np.full(count, _DATA_PRIORITY, np.uint8),
+        flow_qp=np.arange(count, dtype=np.uint32),
+        flow_bytes=flows.size_bytes,
+        flow_start_ps=flows.start_ps,
+        dep_offsets=np.concatenate([[0], np.cumsum(has_dep)]).astype(np.int64),
+        dep_ids=flows.after[has_dep].astype(np.uint32),
+    )
+    _set_switches(core, network)
+    events = 0
+    while not core.is_done and core.has_events:
+        events += core.advance(NEVER, 1_000_000)
+    start, _, acked, _ = core.flow_columns()
+    fct = np.where(acked == NEVER, NEVER, acked - start)
+    pauses = int(core.queue_columns()[6].sum())
+    return PeerResult(fct, pauses, int(core.drops().sum()), events, core.now_ps)
+
+
+def _path_choices(
+    network: _Network, flows: PeerFlows, spines: Mapping[tuple[int, int], int], seed: int
+) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """The hash of every flow's data and of its acknowledgements at the first switch.
+
+    The switches take it modulo the number of equal-cost next hops. One value per queue pair is exact where
+    only the first switch has a choice, as in two tiers.
+    """
+    random = np.random.default_rng(seed)
+    chance = random.integers(0, 2**32, (2, len(flows.src)), np.uint32)
+    if network.model is NS3_HPCC:
+        ends = (flows.src.tolist(), flows.dst.tolist())
+        for i, (src, dst) in enumerate(zip(*ends, strict=True)):
+            ports = _NS3_SRC_PORT, _NS3_DST_PORT
+            chance[0, i] = ns3_hash(network.first_choice(src), src, dst, *ports)
+            chance[1, i] = ns3_hash(network.first_choice(dst), dst, src, *reversed(ports))
+    for i, pair in enumerate(zip(flows.src.tolist(), flows.dst.tolist(), strict=True)):
+        if pair in spines:
+            chance[0, i] = spines[pair]
+    return chance[0], chance[1]
+
+
+def _set_switches(core: _core.Simulation, network: _Network) -> None:
+    groups: list[dict[tuple[int, ...], int]] = [{} for _ in network.switches]
+    fib = np.full((len(network.switches), len(network.hosts)), _core.NONE, np.uint32)
+    base = len(network.hosts)
+    for host in network.hosts:
+        for node, ports in network.next_hops(int(host)).items():
+            at = int(network.rank[node]) - base
+            fib[at, network.rank[host]] = groups[at].setdefault(ports, len(groups[at]))
+    for i, switch in enumerate(network.switches):
+        members = list(groups[i])
+        core.set_switch(
+            index=i,
+            hash_seed=0,
+            fib=fib[i],
+            group_offsets=np.cumsum([0, *map(len, members)]).astype(np.uint32),
+            group_ports=np.array([port for group in members for port in group], np.uint32),
+            **_buffers(network, int(switch)),
+        )
+
+
+def _buffers(network: _Network, switch: int) -> dict[str, Any]:
+    """Buffer, PFC and QoS columns of a switch; profile 0 is of classes without traffic."""
+    model, links = network.model, [link for _, _, link in network.cables[switch]]
+    ports = len(links)
+    headroom = [model.headroom_delays * link.speed_bps * link.delay_ps // (8 * 10**12) for link in links]
+    is_static = model.buffer_bytes == 0
+    pool = (
+        _UNLIMITED_BYTES if is_static else model.buffer_bytes - sum(headroom) - ports * model.reserved_bytes
+    )
+    if pool <= 0:
+        raise InputError.of(
+            "no-shared-buffer", f"node {switch}: headroom takes the whole buffer of {model.name}"
+        )
+    profiles = [(1, 0, 0, 0, _UNLIMITED_BYTES, 0, 0, 0)]
+    for room in headroom:
+        profiles.append(
+            (
+                0,
+                0,
+                0,
+                0,
+                model.static_xoff_bytes,
+                model.static_xon_bytes - 1,
+                _UNLIMITED_BYTES,
+                _UNLIMITED_BYTES,
+            )
+            if is_static
+            else (0, model.reserved_bytes, 1, -model.alpha_shift, 0, 0, model.xon_offset_bytes, room)
+        )
+    pg_profile = np.zeros((ports, PRIORITIES), np.uint32)
+    pg_profile[:, _DATA_PRIORITY] = 1 + np.arange(ports)
+    identity = list(range(PRIORITIES))
+    dscp_to_tc = [_DATA_PRIORITY] * 64
+    return {
+        "port_up": np.ones(ports, np.uint8),
+        "pfc_enable": np.full(ports, 1 << _DATA_PRIORITY, np.uint8),
+        "port_qos": np.zeros(ports, np.uint32),
+        "pg_profile": pg_profile,
+        "queue_profile": np.full((ports, PRIORITIES), _core.NONE, np.uint32),
+        "queue_wred": np.full((ports, PRIORITIES), _core.NONE, np.uint32),
+        "queue_weight": np.ones((ports, PRIORITIES), np.uint32),
+        "qos": np.array([dscp_to_tc + identity * 3], np.uint8),
+        "pools": np.array([[pool, 0], [_UNLIMITED_BYTES, 0]], np.int64),
+        "profiles": np.array(profiles, np.int64),
+        "wred": np.zeros((0, 4), np.float64),
+        "pauses_at_threshold": model.pauses_at_threshold,
+    }

@@ -1,0 +1,49 @@
+"""The engine against recorded runs of other simulators."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from raddle.sim.agreement import CASES, Case, compare
+from raddle.sim.peer_models import HTSIM, NS3_HPCC, ns3_hash
+
+REFERENCE = Path(__file__).parents[3].parent / "shared/reference/simulators"
+
+needs_recorded_runs = pytest.mark.skipif(not REFERENCE.is_dir(), reason=f"no recorded runs at {REFERENCE}")
+
+
+def find_case(model: object, title: str) -> Case:
+    return next(case for case in CASES if case.model is model and case.title.startswith(title))
+
+
+@needs_recorded_runs
+@pytest.mark.parametrize("model", [NS3_HPCC, HTSIM], ids=["ns3-hpcc", "htsim"])
+def test_flows_inside_a_leaf_agree_within_half_a_percent(model: object) -> None:
+    assert compare(find_case(model, "128 flows"), REFERENCE).worst < 0.005
+
+
+@needs_recorded_runs
+def test_permutation_with_pfc_agrees_with_ns3_per_flow() -> None:
+    result = compare(find_case(NS3_HPCC, "permutation"), REFERENCE)
+    assert result.median < 0.005
+    assert result.worst < 0.03
+    assert result.drops == 0
+    assert result.peer_pauses is not None
+    assert 0.8 < result.pauses / result.peer_pauses < 1.25
+
+
+@needs_recorded_runs
+def test_ring_ends_within_one_percent_of_ns3() -> None:
+    assert abs(compare(find_case(NS3_HPCC, "ring"), REFERENCE).last) < 0.01
+
+
+@needs_recorded_runs
+def test_modelled_hash_takes_the_recorded_uplinks() -> None:
+    rows = (REFERENCE / "inputs/caseA_perm_16MB.hpcc_spine.csv").read_text().split()[1:]
+    for row in rows:
+        src, dst, spine = map(int, row.split(","))
+        leaf = 128 + src // 16
+        assert 15 - ns3_hash(leaf, src, dst, 10_000, 100) % 16 == spine
+    assert len(rows) == 128

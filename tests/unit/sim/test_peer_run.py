@@ -1,0 +1,98 @@
+"""Other simulators' inputs on a tiny network, against closed forms; and what is wrong with bad files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from raddle.errors import InputError
+from raddle.sim.peer_files import PeerFlows, PeerTopology, read_ns3_flows, read_ns3_topology
+from raddle.sim.peer_models import HTSIM, NS3_HPCC
+from raddle.sim.peer_run import run_peer
+
+TWO_HOSTS_ONE_SWITCH = "3 1 2\n2\n0 2 400Gbps 1000ns 0\n1 2 400Gbps 0.001ms 0\n"
+
+
+@pytest.fixture
+def two_hosts_one_switch(tmp_path: Path) -> PeerTopology:
+    path = tmp_path / "two.topo"
+    path.write_text(TWO_HOSTS_ONE_SWITCH)
+    return read_ns3_topology(path)
+
+
+def one_flow(size_bytes: int) -> PeerFlows:
+    column = lambda value: np.array([value], np.int64)  # noqa: E731
+    return PeerFlows(column(0), column(1), column(size_bytes), column(0), column(-1))
+
+
+def test_lone_packet_takes_ns3s_whole_nanoseconds(two_hosts_one_switch: PeerTopology) -> None:
+    # 4144 bytes in 82 ns and 60 in 1 ns, twice each, and four crossings of 1 us.
+    result = run_peer(two_hosts_one_switch, one_flow(4096), NS3_HPCC)
+    assert result.fct_ps.tolist() == [(2 * 82 + 2 * 1 + 4 * 1000) * 1000]
+
+
+def test_lone_packet_takes_htsims_picoseconds(two_hosts_one_switch: PeerTopology) -> None:
+    result = run_peer(two_hosts_one_switch, one_flow(4096), HTSIM)
+    assert result.fct_ps.tolist() == [2 * 83_200 + 2 * 1_280 + 4_000_000]
+
+
+def test_flow_waits_for_the_acknowledgement_of_the_one_before(two_hosts_one_switch: PeerTopology) -> None:
+    flows = PeerFlows(
+        src=np.array([0, 1]),
+        dst=np.array([1, 0]),
+        size_bytes=np.array([4096, 4096]),
+        start_ps=np.array([0, 0]),
+        after=np.array([-1, 0]),
+    )
+    result = run_peer(two_hosts_one_switch, flows, NS3_HPCC)
+    assert result.now_ps == 2 * result.fct_ps[0] == 2 * result.fct_ps[1]
+
+
+def test_simai_topology_is_the_same_network(tmp_path: Path, two_hosts_one_switch: PeerTopology) -> None:
+    path = tmp_path / "simai.topo"
+    path.write_text(TWO_HOSTS_ONE_SWITCH.replace("3 1 2", "3 1 0 1 2 NONE", 1))
+    assert read_ns3_topology(path) == two_hosts_one_switch
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "ends before the list of switches"),
+        ("3 1\n2\n", "2 fields; 'nodes switches links' has 3"),
+        ("3 1 2\n2\n0 2 400Gbps 1000ns 0\n", "1 links, but the first line says 2"),
+        ("3 1 1\n9\n0 2 400Gbps 1000ns 0\n", ":2: '9' is not a whole number from 0 to 2"),
+        ("3 1 1\n2\n0 2 400Gbps soon 0\n", ":3: 'soon' is not a delay"),
+        ("3 1 1\n2\n0 2 fast 1ns 0\n", ":3: "),
+    ],
+)
+def test_bad_topology_is_named_with_its_line(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "bad.topo"
+    path.write_text(text)
+    with pytest.raises(InputError) as caught:
+        read_ns3_topology(path)
+    assert message in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_flow_to_a_switch_is_an_error(two_hosts_one_switch: PeerTopology) -> None:
+    flows = one_flow(1)
+    flows.dst[0] = 2
+    with pytest.raises(InputError, match="from one host to another"):
+        run_peer(two_hosts_one_switch, flows, NS3_HPCC)
+
+
+@given(st.text(alphabet="0123456789 -.\nGbpsnx", max_size=60))
+def test_no_text_makes_a_reader_fail_in_another_way(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
+    path = tmp_path_factory.mktemp("fuzz") / "input"
+    path.write_text(text)
+    for read in (read_ns3_topology, read_ns3_flows):
+        try:
+            read(path)
+        except InputError:
+            continue
