@@ -11,8 +11,11 @@ import typer
 from raddle.cli.apply import apply
 from raddle.cli.bench import bench
 from raddle.cli.drift import drift
+from raddle.cli.fmt import fmt
+from raddle.cli.init import init
 from raddle.cli.plan import plan
 from raddle.cli.render import render
+from raddle.cli.schema import schema
 from raddle.cli.show import show
 from raddle.cli.status import status
 from raddle.cli.switch import switch
@@ -39,7 +42,7 @@ def _options(
         raise typer.Exit
 
 
-for command in (validate, show, plan, render, up, apply, status, drift, switch, bench):
+for command in (validate, init, fmt, schema, show, plan, render, up, apply, status, drift, switch, bench):
     app.command()(command)
 
 
