@@ -184,7 +184,11 @@ class SimulatedSwitch:
         """Call `on_change`, from whichever thread makes a change, after every one; returns what ends that."""
         token = id(on_change)
         self._watchers[token] = on_change
-        return lambda: self._watchers.pop(token, None) and None
+
+        def stop() -> None:
+            self._watchers.pop(token, None)
+
+        return stop
 
     def _accept(self, config: ConfigDb) -> None:
         if self._store:

@@ -45,6 +45,7 @@ class GnmiClient:
         else:
             credentials = grpc.ssl_channel_credentials(how.tls.ca, how.tls.key, how.tls.certificate)
             self._channel = grpc.secure_channel(address, credentials, options=sizes)
+        self._is_plain = how.tls is None
         login = (("username", how.username), ("password", how.password))
         self._metadata = login if how.username else ()
         self._stub = gnmi_grpc.gNMIStub(self._channel)
@@ -127,6 +128,11 @@ class GnmiClient:
                 "cannot be reached over TLS",
                 "is a certificate expired, or the CA of the inventory another one? "
                 "'openssl x509 -in FILE -noout -dates' tells",
+            )
+        elif "Socket closed" in details and self._is_plain:
+            what, hint = (
+                "closed the connection",
+                'does it ask for TLS? Then the inventory needs "tls": {"ca": "ca.pem"}',
             )
         elif code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
             what, hint = (

@@ -15,8 +15,10 @@ from finsy.proto.gnmi1 import gnmi_pb2, gnmi_pb2_grpc
 
 from nos.db.databases import Databases
 from nos.server.auth import authorize
+from nos.server.openconfig import ORIGINS as OPENCONFIG_ORIGINS
+from nos.server.openconfig import read_openconfig
 from nos.server.paths import RpcError, check_origin, elem_names, parse_paths, request_origin
-from nos.server.read import read_value
+from nos.server.read import json_value, read_value
 from nos.server.subscribe import subscribe
 from nos.server.telemetry import is_target, read_target, typed
 from nos.server.write import apply_set
@@ -134,6 +136,10 @@ def _values(databases: Databases, request: gnmi_pb2.GetRequest) -> Iterator[gnmi
         for path in request.path or (gnmi_pb2.Path(),):
             elems = (*elem_names(prefix), *elem_names(path))
             yield typed(read_target(databases, prefix.target, elems))
+        return
+    if request_origin(prefix, request.path) in OPENCONFIG_ORIGINS:
+        for path in request.path:
+            yield json_value(read_openconfig(databases, [*prefix.elem, *path.elem]))
         return
     check_origin(prefix, request.path)
     for place in parse_paths(prefix, request.path):

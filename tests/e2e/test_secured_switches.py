@@ -119,6 +119,12 @@ def test_an_expired_certificate_is_told_as_such() -> None:
         assert "openssl x509" in result.error
 
 
+def test_a_plain_text_client_of_a_tls_switch_is_told_so() -> None:
+    with switch_farm(FABRIC, PLAN, doors=Doors(tls=server())) as farm:
+        result = check(PLAN, Inventory(FABRIC.name, dict(farm.addresses)))[0]
+        assert 'does it ask for TLS? Then the inventory needs "tls"' in result.error
+
+
 def test_plain_text_is_served_on_loopback_only() -> None:
     with pytest.raises(InputError, match="give TLS files"):
         switch_farm(FABRIC, PLAN, doors=Doors(host="0.0.0.0"))

@@ -132,7 +132,7 @@ def test_paths_of_a_request_agree_in_origin_database_and_instance(served: Served
         grpc.StatusCode.UNIMPLEMENTED,
         "Origin conflict in path",
     )
-    assert ask(path("interfaces", "openconfig"))[0] == grpc.StatusCode.UNIMPLEMENTED
+    assert ask(path("interfaces", "openconfig-system"))[0] == grpc.StatusCode.UNIMPLEMENTED
     not_found = grpc.StatusCode.NOT_FOUND
     assert ask(port, path("APPL_DB/localhost/PORT_TABLE")) == (not_found, WRAPPED + "Target conflict in path")
     assert ask(port, path("CONFIG_DB/asic0/PORT")) == (
