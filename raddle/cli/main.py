@@ -11,6 +11,7 @@ from raddle.cli.bench import bench
 from raddle.cli.plan import plan
 from raddle.cli.render import render
 from raddle.cli.show import show
+from raddle.cli.simulate import simulate
 from raddle.cli.status import status
 from raddle.cli.up import up
 from raddle.cli.validate import validate
@@ -24,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (validate, show, plan, render, up, apply, status, bench):
+for command in (validate, show, plan, render, up, apply, status, bench, simulate):
     app.command()(command)
 
 
