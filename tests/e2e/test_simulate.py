@@ -45,7 +45,7 @@ def test_incast_shares_the_receivers_port(tmp_path: Path) -> None:
     summary = json.loads((tmp_path / "out/summary.json").read_text())
     assert summary["flows"] == {"done": 3}
     assert summary["drops"] == {}
-    # The last packet waits for all packets of the two other flows: 488 of 4178 bytes and one of 1234, at 400G.
+    # The last packet waits for both other flows: 488 packets of 4178 bytes and one of 1234 each, at 400G.
     last_ps = summary["fct_ps"]["max"]
     others_ps = 2 * (488 * 83_560 + 24_680)
     assert last_ps - last_ps / summary["slowdown"]["max"] == pytest.approx(others_ps, rel=1e-9)
