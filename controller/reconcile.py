@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -10,14 +11,19 @@ from typing import TypeVar
 
 from controller.plan.diff import Change
 from controller.plan.model import Plan, SwitchPlan
-from controller.southbound.gnmi import APPL_DB_TABLES, GnmiClient, differences, set_request
-from controller.southbound.sonic import OWNED_TABLES, Tables, pushed
+from controller.southbound.gnmi import APPL_DB_TABLES, GnmiClient
+from controller.southbound.health import Health, read_health
+from controller.southbound.sets import Push, differences, plan_push, restored
+from controller.southbound.sonic import Tables, intended
 from raddle.errors import InputError, UnreachableError
 from raddle.inventory import Inventory
 
 CONCURRENT_SWITCHES = 16
+CONFIRM_S = 10.0
+_CONFIRM_PAUSE_S = 0.5
 
 T = TypeVar("T")
+Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,11 @@ class SwitchResult:
         sets: Set requests that the switch accepted.
         error: why the switch is not known to be as planned; empty where it is.
         is_reached: the switch answered at least once.
+        planned_sets: Set requests that the changes take.
+        estimate_s: about how long SONiC hardware takes for them.
+        flaps: ports that go down and up on the way.
+        bootstrap: paths that no Set can change; they need a new config_db.json on the switch.
+        held: why nothing was sent, although the switch would have taken it.
     """
 
     switch: str
@@ -37,20 +48,44 @@ class SwitchResult:
     sets: int
     error: str
     is_reached: bool
+    planned_sets: int = 0
+    estimate_s: float = 0.0
+    flaps: tuple[str, ...] = ()
+    bootstrap: tuple[str, ...] = ()
+    held: str = ""
 
     @property
     def is_in_sync(self) -> bool:
-        return not self.error and (not self.changes or self.sets > 0)
+        is_done = not self.changes or self.sets > 0
+        return is_done and not (self.error or self.held or self.bootstrap)
 
 
-def apply_plan(plan: Plan, inventory: Inventory, dry_run: bool = False) -> tuple[SwitchResult, ...]:
+@dataclass(frozen=True, slots=True)
+class PushPolicy:
+    """How careful a push is.
+
+    Attributes:
+        dry_run: only read, and report what would change.
+        allow_flap: ports may go down and up; otherwise a switch that needs it gets nothing.
+        confirm_s: seconds within which a switch must be well after a push, or is put back.
+    """
+
+    dry_run: bool = False
+    allow_flap: bool = False
+    confirm_s: float = CONFIRM_S
+
+
+def apply_plan(
+    plan: Plan,
+    inventory: Inventory,
+    policy: PushPolicy | None = None,
+    progress: Progress = lambda what, share: None,
+) -> tuple[SwitchResult, ...]:
     """Push a plan to all its switches at the same time, read back and compare.
 
-    A switch that cannot be reached or refuses does not stop the others: its result has the error. A switch
-    that is as planned gets no Set.
-
-    Args:
-        dry_run: only read, and report what would change.
+    A switch that cannot be reached or refuses does not stop the others: its result has the error, and
+    applying once more does what is left. A switch that is as planned gets no Set. One that is not well
+    after the push gets back what it held before.
 
     Raises:
         InputError: `wrong-fabric`, the inventory is another fabric's.
@@ -61,9 +96,14 @@ def apply_plan(plan: Plan, inventory: Inventory, dry_run: bool = False) -> tuple
             f"the plan is for fabric '{plan.fabric}', the inventory for '{inventory.fabric}'",
             "give the inventory of this fabric with --inventory",
         )
+    how = policy or PushPolicy()
     switches = {switch.name: switch for switch in plan.switches}
     known = {name: inventory.addresses[name] for name in switches if name in inventory.addresses}
-    results = _concurrently(known, lambda client: _apply(client, switches[client.name], dry_run))
+    results = _concurrently(
+        Inventory(inventory.fabric, known, inventory.access),
+        lambda client: _apply(client, switches[client.name], how),
+        progress,
+    )
     return tuple(
         results.get(name) or SwitchResult(name, "", (), 0, f"{name}: no address in the inventory", False)
         for name in switches
@@ -72,7 +112,7 @@ def apply_plan(plan: Plan, inventory: Inventory, dry_run: bool = False) -> tuple
 
 def check(plan: Plan, inventory: Inventory) -> tuple[SwitchResult, ...]:
     """Compare all switches with a plan and change nothing. Raises as `apply_plan` does."""
-    return apply_plan(plan, inventory, dry_run=True)
+    return apply_plan(plan, inventory, PushPolicy(dry_run=True))
 
 
 def read_databases(inventory: Inventory) -> dict[str, dict[str, Tables]]:
@@ -89,41 +129,125 @@ def read_databases(inventory: Inventory) -> dict[str, dict[str, Tables]]:
         config = client.read_config()
         return {"CONFIG_DB": config, "APPL_DB": client.read_tables("APPL_DB", APPL_DB_TABLES)}
 
-    return _concurrently(inventory.addresses, read)
+    return _concurrently(inventory, read)
 
 
-def _apply(client: GnmiClient, switch: SwitchPlan, dry_run: bool) -> SwitchResult:
-    wanted = pushed(switch)
+def _apply(client: GnmiClient, switch: SwitchPlan, policy: PushPolicy) -> SwitchResult:
+    wanted = intended(switch)
     changes: tuple[Change, ...] = ()
-    sets, error, is_reached = 0, "", False
+    push = Push()
+    sets, error, held, is_reached = 0, "", "", False
     try:
         current = client.read_config()
         is_reached = True
-        changes = tuple(differences(switch.name, current, wanted, OWNED_TABLES))
-        request = set_request(current, wanted, OWNED_TABLES)
-        if request and not dry_run:
-            client.push(request)
-            sets = 1
-            left = tuple(differences(switch.name, client.read_config(), wanted, OWNED_TABLES))
-            error = _left_over(client, left) if left else ""
+        changes = tuple(differences(switch.name, current, wanted))
+        push = plan_push(current, wanted)
+        if push.flaps and not policy.allow_flap:
+            held = _would_flap(push)
+        elif push.requests and not policy.dry_run:
+            sets, error = _push(client, current, wanted, push, policy)
     except UnreachableError as problem:
         error = str(problem)
-    return SwitchResult(switch.name, client.address, changes, sets, error, is_reached)
-
-
-def _left_over(client: GnmiClient, left: tuple[Change, ...]) -> str:
-    first = left[0]
-    return (
-        f"{client.name} ({client.address}): {len(left)} differences after the push; the first: "
-        f"{first.path} is '{first.before}', not '{first.after}'"
+    return SwitchResult(
+        switch=switch.name,
+        address=client.address,
+        changes=changes,
+        sets=sets,
+        error=error,
+        is_reached=is_reached,
+        planned_sets=len(push.requests),
+        estimate_s=push.estimate_s,
+        flaps=push.flaps,
+        bootstrap=push.bootstrap,
+        held=held,
     )
 
 
-def _concurrently(addresses: dict[str, str], action: Callable[[GnmiClient], T]) -> dict[str, T]:
-    """Run an action on switches, so many at a time; results by name, in the order of the addresses.
+def _would_flap(push: Push) -> str:
+    ports = ", ".join(push.flaps[:4]) + (f" and {len(push.flaps) - 4} more" if len(push.flaps) > 4 else "")
+    return f"{len(push.flaps)} ports would go down and up: {ports}"
+
+
+def _push(
+    client: GnmiClient, current: Tables, wanted: Tables, push: Push, policy: PushPolicy
+) -> tuple[int, str]:
+    """Send the Sets and see that the switch is well, else put back what it held.
+
+    Returns:
+        Sets that the switch took for the plan, and what went wrong.
+    """
+    before = read_health(client)
+    touched = [change.path for change in differences(client.name, current, wanted)]
+    sets = 0
+    try:
+        for request in push.requests:
+            client.push(request)
+            sets += 1
+        error = _unwell(client, current, wanted, push, before, policy.confirm_s)
+    except UnreachableError as problem:
+        if sets == 0:
+            raise
+        error = str(problem)
+    if not error:
+        return sets, ""
+    return sets, f"{error}\n  {_restore(client, current, wanted, touched)}"
+
+
+def _unwell(
+    client: GnmiClient, current: Tables, wanted: Tables, push: Push, before: Health, confirm_s: float
+) -> str:
+    """What is wrong with a switch after a push, if it does not pass within the time; empty if it is well."""
+    now = client.read_config()
+    left = [change for change in differences(client.name, now, wanted) if change.path not in push.bootstrap]
+    if left:
+        text = (
+            f"{client.name} ({client.address}): {len(left)} differences after the push; the first: "
+            f"{left[0].path} is '{left[0].before}', not '{left[0].after}'"
+        )
+        if any(_entry(now, change.path) != _entry(current, change.path) for change in left):
+            text += "\n  hint: another controller writes to this switch; stop it, then apply again"
+        return text
+    deadline = time.monotonic() + confirm_s
+    while problem := before.worse(read_health(client), wanted):
+        if time.monotonic() >= deadline:
+            return f"{client.name} ({client.address}): {problem} {confirm_s:g} s after the push"
+        time.sleep(min(_CONFIRM_PAUSE_S, confirm_s))
+    return ""
+
+
+def _entry(tables: Tables, path: str) -> dict[str, str] | None:
+    table, _, key = path.partition("/")
+    return tables.get(table, {}).get(key)
+
+
+def _restore(client: GnmiClient, before: Tables, wanted: Tables, touched: list[str]) -> str:
+    """Put back the entries that a push touched; returns what came of it."""
+    try:
+        now = client.read_config()
+        tables = restored(before, now, wanted, touched)
+        for request in plan_push(now, tables, tables).requests:
+            client.push(request)
+    except UnreachableError as problem:
+        return f"and it could not be put back: {problem}; apply again when it answers"
+    return "its earlier configuration is back in place; apply again to retry"
+
+
+def _concurrently(
+    inventory: Inventory,
+    action: Callable[[GnmiClient], T],
+    progress: Progress = lambda what, share: None,
+) -> dict[str, T]:
+    """Run an action on switches, so many at a time; results by name, in the inventory's order.
 
     An exception, Ctrl-C included, closes all sessions first, which ends the calls that threads wait in.
     """
+    results: dict[str, T] = {}
     with ThreadPoolExecutor(CONCURRENT_SWITCHES) as pool, ExitStack() as sessions:
-        clients = [sessions.enter_context(GnmiClient(*item)) for item in addresses.items()]
-        return dict(zip(addresses, pool.map(action, clients), strict=True))
+        clients = [
+            sessions.enter_context(GnmiClient(name, address, inventory.access))
+            for name, address in inventory.addresses.items()
+        ]
+        for client, result in zip(clients, pool.map(action, clients), strict=True):
+            results[client.name] = result
+            progress(client.name, len(results) / len(clients))
+    return results

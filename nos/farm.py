@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import grpc
 import grpc.aio
-from finsy.proto.gnmi1 import gnmi_pb2_grpc
+from finsy.proto.gnmi1 import gnmi_pb2, gnmi_pb2_grpc
+from grpc_reflection.v1alpha import reflection
 
+from nos.db.store import ConfigStore
 from nos.server.gnmi import GnmiService
 from nos.switch import BootConfig, SimulatedSwitch
 from raddle.errors import Diagnostic, InputError
 
+if TYPE_CHECKING:
+    from nos.server.redis_databases import RedisDatabases
+
+_GNMI = gnmi_pb2.DESCRIPTOR.services_by_name["gNMI"].full_name
 MAX_MESSAGE_BYTES = 64 * 2**20
 _OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -24,11 +34,24 @@ _OPTIONS = (
 )
 
 
+Cable = tuple[tuple[str, str], tuple[str, str]]
+"""Both ends of a cable as (switch, port)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerTls:
+    """PEM bytes: the server's certificate chain and key, and the CA of the clients (None: any client)."""
+
+    certificate: bytes
+    key: bytes = field(repr=False)
+    client_ca: bytes | None = None
+
+
 class SwitchFarm:
     """The switches of a fabric, serving while the context is open.
 
-    One background thread runs the event loop of all servers. Connections are plain text, which is why only
-    a loopback address can be bound.
+    One background thread runs the event loop of all servers. Without TLS only a loopback address can be
+    bound.
 
         with SwitchFarm(boots, carriers) as farm:
             farm.addresses["leaf0"]          # "127.0.0.1:40123"
@@ -37,6 +60,7 @@ class SwitchFarm:
     Attributes:
         switches: by name; their state can be read from any thread, also after the farm has stopped.
         addresses: `host:port` by switch name; empty while the farm is not running.
+        redis_ports: TCP port on loopback of each switch's redis-server, if there are any.
     """
 
     def __init__(
@@ -45,32 +69,62 @@ class SwitchFarm:
         carriers: Mapping[str, frozenset[str]],
         host: str = "127.0.0.1",
         ports: Mapping[str, int] | None = None,
+        tls: ServerTls | None = None,
+        users: Mapping[str, str] | None = None,
+        state_folder: Path | None = None,
+        redis_folder: Path | None = None,
+        cables: Iterable[Cable] = (),
     ) -> None:
         """Boot every switch.
 
         Args:
             boots: boot configuration by switch name.
             carriers: the ports with light, by switch name.
-            host: loopback address to bind.
+            host: address to bind; a loopback one unless there is TLS.
             ports: TCP port by switch name; a switch that is missing gets a free one.
+            tls: serve TLS with it, with client certificates if it has their CA.
+            state_folder: keep each switch's CONFIG_DB in `NAME/config_db.json` there, and boot from it.
+            redis_folder: serve each switch's databases from a redis-server that works in `NAME` there.
+            cables: live cables between switches: a port that is shut puts out the light at the other end.
+            users: passwords by user name, for switches whose GNMI|gnmi user_auth is `password`.
 
         Raises:
             InputError: a configuration is refused (all problems of all switches), or `host` is not a
-                loopback address.
+                loopback address and there is no TLS.
         """
-        if not _is_loopback(host):
+        if tls is None and not _is_loopback(host):
             raise InputError.of(
                 "not-loopback",
                 f"cannot bind '{host}': connections are plain text, so the address must be a loopback one",
-                "use 127.0.0.1",
+                "use 127.0.0.1, or give TLS files",
             )
         self._host = host
+        self._tls = tls
+        self._users = dict(users or {})
         self._ports = dict(ports or {})
-        self.switches: dict[str, SimulatedSwitch] = _boot(boots, carriers)
+        self.switches: dict[str, SimulatedSwitch] = _boot(boots, carriers, state_folder)
+        for ends in cables:
+            self._join(*ends)
+            self._join(*reversed(ends))
         self.addresses: dict[str, str] = {}
+        self.redis_ports: dict[str, int] = {}
+        self._redis_folder = redis_folder
+        self._redis: list[RedisDatabases] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._servers: list[grpc.aio.Server] = []
+
+    def _join(self, near: tuple[str, str], far: tuple[str, str]) -> None:
+        """Let the light at the far end follow the port at the near end."""
+        (switch, port), (peer, peer_port) = near, far
+
+        def follow() -> None:
+            is_lit = self.switches[switch].is_enabled(port)
+            if self.switches[peer].has_carrier(peer_port) != is_lit:
+                self.switches[peer].set_carrier(peer_port, is_lit)
+
+        self.switches[switch].watch(follow)
+        follow()
 
     def __enter__(self) -> SwitchFarm:
         loop = asyncio.new_event_loop()
@@ -93,13 +147,26 @@ class SwitchFarm:
     ) -> None:
         self._shut_down()
 
+    async def _start_redis(self, folder: Path) -> None:
+        # Imported here: the Redis client takes a third of a second that no other command needs.
+        from nos.server.redis_databases import RedisDatabases
+
+        for name, switch in self.switches.items():
+            server = RedisDatabases(switch, folder / name)
+            self._redis.append(server)
+            await server.start(_free_port())
+            self.redis_ports[name] = server.port
+
     async def _start(self) -> None:
+        if self._redis_folder:
+            await self._start_redis(self._redis_folder)
         for name, switch in self.switches.items():
             server = grpc.aio.server(options=_OPTIONS)
-            gnmi_pb2_grpc.add_gNMIServicer_to_server(GnmiService(switch), server)
+            gnmi_pb2_grpc.add_gNMIServicer_to_server(GnmiService(switch, self._users), server)
+            reflection.enable_server_reflection((_GNMI, reflection.SERVICE_NAME), server)
             wanted = f"{_bracketed(self._host)}:{self._ports.get(name, 0)}"
             try:
-                port = server.add_insecure_port(wanted)
+                port = self._listen(server, wanted)
             except RuntimeError:
                 raise InputError.of(
                     "port-in-use", f"{name}: cannot listen on {wanted}", "choose another port"
@@ -108,8 +175,18 @@ class SwitchFarm:
             await server.start()
             self.addresses[name] = f"{_bracketed(self._host)}:{port}"
 
+    def _listen(self, server: grpc.aio.Server, wanted: str) -> int:
+        tls = self._tls
+        if tls is None:
+            return server.add_insecure_port(wanted)
+        credentials = grpc.ssl_server_credentials(
+            [(tls.key, tls.certificate)], tls.client_ca, require_client_auth=tls.client_ca is not None
+        )
+        return server.add_secure_port(wanted, credentials)
+
     async def _stop(self) -> None:
         await asyncio.gather(*(server.stop(grace=None) for server in self._servers))
+        await asyncio.gather(*(server.stop() for server in self._redis))
 
     def _shut_down(self) -> None:
         loop, thread = self._loop, self._thread
@@ -121,23 +198,34 @@ class SwitchFarm:
         # CORRECTNESS: the last server to go closes the socket that the loop polls; the loop stands by then.
         self._servers.clear()
         self.addresses.clear()
+        self._redis.clear()
+        self.redis_ports.clear()
         loop.close()
         self._loop = self._thread = None
 
 
 def _boot(
-    boots: Mapping[str, BootConfig], carriers: Mapping[str, frozenset[str]]
+    boots: Mapping[str, BootConfig], carriers: Mapping[str, frozenset[str]], state_folder: Path | None
 ) -> dict[str, SimulatedSwitch]:
     switches: dict[str, SimulatedSwitch] = {}
     problems: list[Diagnostic] = []
+    lock = threading.RLock()
     for name, boot in boots.items():
         try:
-            switches[name] = SimulatedSwitch(name, boot, carriers.get(name, frozenset()))
+            store = ConfigStore(state_folder / name / "config_db.json") if state_folder else None
+            switches[name] = SimulatedSwitch(name, boot, carriers.get(name, frozenset()), store, lock)
         except InputError as error:
             problems += error.diagnostics
     if problems:
         raise InputError(problems)
     return switches
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _is_loopback(host: str) -> bool:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from nos.db.databases import ConfigDb, Databases
+from nos.db.databases import ConfigDb, ConfigEntry, CountersDb, Databases, HashDb
 from nos.db.gcu import apply_patch, replace_config
 from nos.db.patch import PatchOp
 from nos.db.schema import Violation, read_config, validate
+from nos.db.store import ConfigStore
 from nos.orch import derive
+from nos.orch.counters import counter_layout, counters_db
 from nos.orch.ports import DEFAULT_MTU_BYTES
 from raddle.errors import Diagnostic, InputError
-from raddle.state import SwitchState
+from raddle.state import SwitchCounters, SwitchState
 
 _SWITCH_KEY = "SWITCH_TABLE:switch"
 _SWITCH_FIELDS = ("ecmp_hash_seed", "lag_hash_seed", "fdb_aging_time")
@@ -38,15 +40,26 @@ class BootConfig:
 class SimulatedSwitch:
     """One switch. Reads are snapshots and need no lock; changes are made one at a time."""
 
-    def __init__(self, name: str, boot: BootConfig, carrier: frozenset[str]) -> None:
-        """Boot from `boot`; `carrier` are the ports with light.
+    def __init__(
+        self,
+        name: str,
+        boot: BootConfig,
+        carrier: frozenset[str],
+        store: ConfigStore | None = None,
+        lock: threading.RLock | None = None,
+    ) -> None:
+        """Boot from `boot`, or from what `store` has; `carrier` are the ports with light.
+
+        Every accepted change is saved in `store` before it takes effect. Switches that are cabled to each
+        other share a `lock`, since a change at one may put out the light at another.
 
         Raises:
             InputError: the configuration is not one that this switch can run, or a port in `carrier` is
                 not one of its ports.
         """
         self.name = name
-        config, violations = read_config(boot.config_db)
+        self._store = store
+        config, violations = read_config(_saved(name, store) or boot.config_db)
         violations = violations or validate(config)
         violations += [
             Violation(f"PORT/{port}", "the port has a cable but is not configured")
@@ -58,13 +71,16 @@ class SimulatedSwitch:
             raise InputError(
                 Diagnostic("bad-boot-config", f"{name}: {path}: {message}") for path, message in violations
             )
-        self._lock = threading.Lock()
+        self._lock = lock or threading.RLock()
         self._carrier = carrier
+        self._counters = SwitchCounters()
+        self._layout = counter_layout(config)
+        self._watchers: dict[int, Callable[[], None]] = {}
         self._databases = Databases(
             config=config,
             appl={"SWITCH_TABLE": {"switch": switch_table}, "PORT_TABLE": _appl_ports(config, carrier)},
             state={"PORT_TABLE": _state_ports(config, carrier)},
-            counters={},
+            counters=counters_db(self._layout, config, self._counters),
         )
 
     @property
@@ -85,7 +101,7 @@ class SimulatedSwitch:
         """
         with self._lock:
             databases = self._databases
-            self._commit(apply_patch(databases.config, operations, databases.state), self._carrier)
+            self._accept(apply_patch(databases.config, operations, databases.state))
 
     def replace_config(self, document: object) -> None:
         """Replace CONFIG_DB as `config replace` does.
@@ -95,7 +111,32 @@ class SimulatedSwitch:
         """
         with self._lock:
             databases = self._databases
-            self._commit(replace_config(databases.config, document, databases.state), self._carrier)
+            self._accept(replace_config(databases.config, document, databases.state))
+
+    def take_entry(self, table: str, key: str, entry: ConfigEntry | None) -> bool:
+        """An entry of CONFIG_DB was written in Redis (None: deleted), past the Generic Config Updater.
+
+        Returns:
+            Whether the switch acts on it. As SONiC's daemons do, it ignores what it cannot use.
+        """
+        with self._lock:
+            config = self._databases.config
+            rows = {name: row for name, row in config.get(table, {}).items() if name != key}
+            if entry is not None:
+                rows[key] = entry
+            changed = {name: entries for name, entries in {**config, table: rows}.items() if entries}
+            if validate(changed):
+                return False
+            self._accept(changed)
+            return True
+
+    def has_carrier(self, port: str) -> bool:
+        """Whether there is light at `port`."""
+        return port in self._carrier
+
+    def is_enabled(self, port: str) -> bool:
+        """Whether `port` is administratively up, so that its far end has light."""
+        return self._databases.config.get("PORT", {}).get(port, {}).get("admin_status") == "up"
 
     def set_carrier(self, port: str, up: bool) -> None:
         """Light on the fibre at `port` comes or goes.
@@ -109,16 +150,81 @@ class SimulatedSwitch:
                 raise KeyError(f"{self.name} has no port {port}")
             self._commit(config, self._carrier | {port} if up else self._carrier - {port})
 
+    def set_counters(self, counters: SwitchCounters) -> None:
+        """COUNTERS_DB shows from now on what the ASIC has counted up to now."""
+        with self._lock:
+            self._counters = counters
+            old = self._databases
+            shown = {**old.counters, **counters_db(self._layout, old.config, counters)}
+            self._swap(dataclasses.replace(old, counters=shown))
+
+    def write(
+        self,
+        *,
+        config: ConfigDb | None = None,
+        state: HashDb | None = None,
+        counters: CountersDb | None = None,
+    ) -> None:
+        """Put whole tables into databases as `redis-cli` does: nothing is checked and no daemon acts on it.
+
+        A CONFIG_DB that was changed so may be one that SONiC would have refused, and then has no `state`.
+        """
+        with self._lock:
+            old = self._databases
+            self._swap(
+                Databases(
+                    config={**old.config, **(config or {})},
+                    appl=old.appl,
+                    state={**old.state, **(state or {})},
+                    counters={**old.counters, **(counters or {})},
+                )
+            )
+
+    def watch(self, on_change: Callable[[], None]) -> Callable[[], None]:
+        """Call `on_change`, from whichever thread makes a change, after every one; returns what ends that."""
+        token = id(on_change)
+        self._watchers[token] = on_change
+
+        def stop() -> None:
+            self._watchers.pop(token, None)
+
+        return stop
+
+    def _accept(self, config: ConfigDb) -> None:
+        if self._store:
+            self._store.save(config)
+        self._commit(config, self._carrier)
+
     def _commit(self, config: ConfigDb, carrier: frozenset[str]) -> None:
-        """Swap in a new snapshot; what the port daemons write follows from CONFIG_DB and carrier."""
+        """Swap in a new snapshot; what the daemons write follows from CONFIG_DB and carrier."""
         old = self._databases
         self._carrier = carrier
-        self._databases = Databases(
-            config=config,
-            appl={**old.appl, "PORT_TABLE": _appl_ports(config, carrier)},
-            state={**old.state, "PORT_TABLE": _state_ports(config, carrier)},
-            counters=old.counters,
+        if any(old.config.get(table) is not config.get(table) for table in ("PORT", "BUFFER_POOL")):
+            self._layout = counter_layout(config)
+        self._swap(
+            Databases(
+                config=config,
+                appl={**old.appl, "PORT_TABLE": _appl_ports(config, carrier)},
+                state={**old.state, "PORT_TABLE": _state_ports(config, carrier)},
+                counters={**old.counters, **counters_db(self._layout, config, self._counters)},
+            )
         )
+
+    def _swap(self, databases: Databases) -> None:
+        self._databases = databases
+        for on_change in list(self._watchers.values()):
+            on_change()
+
+
+def _saved(name: str, store: ConfigStore | None) -> dict[str, object] | None:
+    if store is None:
+        return None
+    try:
+        return store.load()
+    except (OSError, ValueError) as error:
+        raise InputError.of(
+            "bad-saved-config", f"{name}: cannot boot from '{store.path}': {error}", "mend or remove the file"
+        ) from None
 
 
 def _read_switch_table(document: Mapping[str, object]) -> tuple[dict[str, str], list[Violation]]:

@@ -1,14 +1,47 @@
-"""Where the switches are: the file that `raddle up` writes and `apply`, `status` and `bench` take."""
+"""Where the switches are and how to get in: the file that `raddle up` writes and `apply`, `status` and
+`bench` take.
+
+    {"fabric": "pod", "tls": {"ca": "ca.pem", "cert": "me.pem", "key": "me.key"},
+     "credentials": "login.json",
+     "switches": {"leaf0": {"address": "192.0.2.1:8080"}}}
+
+File names are relative to the inventory. A user name and password never stand in it: they come from the
+environment (RADDLE_USERNAME, RADDLE_PASSWORD) or from the file that `credentials` names, which nobody else
+may read.
+"""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import os
+import stat
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from raddle.errors import InputError
 
 SCHEMA_VERSION = 1
+_LOOPBACK = ("127.", "[::1]", "localhost:")
+USERNAME_VARIABLE, PASSWORD_VARIABLE = "RADDLE_USERNAME", "RADDLE_PASSWORD"
+
+
+@dataclass(frozen=True, slots=True)
+class ClientTls:
+    """PEM bytes: the CA of the servers (None: the system's), and the client's certificate and key."""
+
+    ca: bytes | None = None
+    certificate: bytes | None = None
+    key: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How to get into a switch: TLS (None: plain text), and user and password where it asks for them."""
+
+    tls: ClientTls | None = None
+    username: str = ""
+    password: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,29 +50,55 @@ class Inventory:
 
     fabric: str
     addresses: dict[str, str]
+    access: Access = Access()
 
-    def save(self, path: Path) -> None:
-        """Write the file whole or not at all."""
+    def text(self) -> str:
+        """The file that says where the switches are; access is not in it."""
         document = {
             "schema_version": SCHEMA_VERSION,
             "fabric": self.fabric,
             "switches": {name: {"address": address} for name, address in self.addresses.items()},
         }
+        return json.dumps(document, indent=2) + "\n"
+
+    def save(self, path: Path) -> None:
+        """Write the file whole or not at all.
+
+        Raises:
+            InputError: `cannot-write`.
+        """
         draft = path.with_name(path.name + ".part")
-        draft.write_text(json.dumps(document, indent=2) + "\n")
-        draft.replace(path)
+        try:
+            draft.write_text(self.text())
+            draft.replace(path)
+        except OSError as error:
+            raise InputError.of("cannot-write", f"cannot write '{path}': {error.strerror}") from None
+
+    def remove(self, path: Path) -> None:
+        """Remove the file, unless others have written theirs over it."""
+        if path.exists() and path.read_text() == self.text():
+            path.unlink()
 
 
 def load_inventory(path: Path) -> Inventory:
-    """Read an inventory file.
+    """Read an inventory file and what it names.
 
     Raises:
-        InputError: the file is missing, is not JSON, or has no address for a switch.
+        InputError: the file is missing, is not JSON, or has no address for a switch; a file that it names
+            cannot be read, or holds a password and can be read by others.
     """
     try:
         document = json.loads(path.read_text())
         addresses = {name: entry["address"] for name, entry in document["switches"].items()}
-        return Inventory(str(document["fabric"]), addresses)
+        wrong = [name for name, address in addresses.items() if not isinstance(address, str)]
+        if wrong:
+            raise TypeError(f"the address of {wrong[0]} is not a string")
+        fabric = str(document["fabric"])
+        tls, credentials = document.get("tls"), document.get("credentials")
+        files = (
+            {name: path.parent / tls[name] for name in ("ca", "cert", "key") if name in tls} if tls else {}
+        )
+        login_file = path.parent / credentials if credentials else None
     except FileNotFoundError:
         raise InputError.of(
             "no-inventory", f"no inventory file '{path}'", "start the switches with 'raddle up FABRIC.yaml'"
@@ -52,3 +111,50 @@ def load_inventory(path: Path) -> Inventory:
             f"'{path}' is not an inventory ({type(error).__name__}: {error})",
             'it looks like {"fabric": "pod", "switches": {"leaf0": {"address": "127.0.0.1:50051"}}}',
         ) from None
+    pem = {name: read_file(file) for name, file in files.items()}
+    client = ClientTls(pem.get("ca"), pem.get("cert"), pem.get("key")) if tls is not None else None
+    login = read_secrets(login_file) if login_file else {}
+    username = os.environ.get(USERNAME_VARIABLE, login.get("username", ""))
+    password = os.environ.get(PASSWORD_VARIABLE, login.get("password", ""))
+    far = [address for address in addresses.values() if not address.startswith(_LOOPBACK)]
+    if password and client is None and far:
+        raise InputError.of(
+            "open-password",
+            f"'{path}' would send a password to {far[0]} in plain text",
+            'add "tls": {"ca": "ca.pem"} to the inventory',
+        )
+    return Inventory(fabric, addresses, Access(client, username, password))
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a file that an inventory or option names.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError.of("unreadable-file", f"cannot read '{path}': {error.strerror}") from None
+
+
+def read_secrets(path: Path) -> dict[str, str]:
+    """A JSON object of strings from a file that its owner alone can read.
+
+    Raises:
+        InputError: others may read it, or it is something else.
+    """
+    content = read_file(path)
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise InputError.of(
+            "open-secrets", f"'{path}' holds a password and has mode {mode:03o}", f"chmod 600 '{path}'"
+        )
+    try:
+        document: Any = json.loads(content)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict) or not all(isinstance(value, str) for value in document.values()):
+        # The content is not quoted: it may hold a password.
+        raise InputError.of("bad-secrets", f"'{path}' is not a JSON object of strings")
+    return document

@@ -7,7 +7,8 @@ CONFIG_DB and SAI; every table the engine reads by index is a tuple of fixed len
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 PRIORITIES = 8
 """Priority groups per ingress port, queues per egress port, PFC priorities (IEEE 802.1Q-2022, 36)."""
@@ -125,3 +126,22 @@ class SwitchState:
     buffer_pools: tuple[BufferPool, ...]
     buffer_profiles: tuple[BufferProfile, ...]
     wred_profiles: tuple[WredProfile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchCounters:
+    """What a switch has counted since it booted, as columns under SAI's names.
+
+    Attributes:
+        ports: the ports that the rows of all columns belong to.
+        port: `SAI_PORT_STAT_IF_OUT_OCTETS` -> a value per port.
+        queue: `SAI_QUEUE_STAT_BYTES` -> per port a value for each of its 8 queues.
+        pg: `SAI_INGRESS_PRIORITY_GROUP_STAT_SHARED_WATERMARK_BYTES` -> per port one for each of its 8 PGs.
+
+    Units: bytes, packets and, where the name says so, microseconds. A name that is missing has counted 0.
+    """
+
+    ports: tuple[str, ...] = ()
+    port: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    queue: Mapping[str, Sequence[Sequence[int]]] = field(default_factory=dict)
+    pg: Mapping[str, Sequence[Sequence[int]]] = field(default_factory=dict)

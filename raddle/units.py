@@ -82,7 +82,7 @@ def format_time(time_ps: int) -> str:
     for name, factor in (("s", 10**12), ("ms", 10**9), ("us", 10**6), ("ns", 10**3)):
         if time_ps >= factor:
             return f"{time_ps / factor:.4g}{name}"
-    return f"{time_ps}ps"
+    return f"{time_ps}ps" if time_ps else "0s"
 
 
 def format_length(length_m: float) -> str:

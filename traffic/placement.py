@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
 
 from raddle.errors import InputError
+from raddle.splitmix import splitmix64
 
 PLACEMENTS = ("linear", "strided", "random")
-
-_WORD = (1 << 64) - 1
 
 
 def place(
@@ -56,16 +55,3 @@ def _shuffle(items: list[int], seed: int) -> list[int]:
         pick = next(words) * (last + 1) >> 64
         shuffled[last], shuffled[pick] = shuffled[pick], shuffled[last]
     return shuffled
-
-
-def splitmix64(seed: int) -> Iterator[int]:
-    """64-bit random words (Steele, Lea and Flood, OOPSLA 2014), the same on every machine.
-
-    Our own because numpy does not promise the same permutation from one version to the next.
-    """
-    state = seed & _WORD
-    while True:
-        state = (state + 0x9E3779B97F4A7C15) & _WORD
-        word = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & _WORD
-        word = ((word ^ (word >> 27)) * 0x94D049BB133111EB) & _WORD
-        yield word ^ (word >> 31)

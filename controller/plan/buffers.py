@@ -72,6 +72,7 @@ def headroom(
     lossless_mtu_bytes: int = 1024,
     small_packet_percent: int = 100,
     peer_reaction_ps: int = 0,
+    ingress_latency_ps: int = 0,
 ) -> Headroom:
     """Headroom of one lossless priority group.
 
@@ -87,6 +88,8 @@ def headroom(
             usual mix of packets only is none.
         peer_reaction_ps: how long the peer is known to take to stop, where that is longer than the standard
             allows.
+        ingress_latency_ps: from a frame's last bit to its being counted, where the chip's own share in the
+            MAC, PHY and tile delays does not hold it.
 
     Source:
         sonic-swss, cfgmgr/buffer_headroom_mellanox.lua (as of pull request 3235; the compensation of
@@ -117,6 +120,7 @@ def headroom(
         + asic.mac_phy_delay_bytes
         + max(PAUSE_QUANTA[speed_bps] * QUANTUM_BITS / 8, peer_reaction_ps * speed_bps / 8e12)
         + asic.tile_delay_ns * speed_bps / 8e9
+        + ingress_latency_ps * speed_bps / 8e12
     )
     return Headroom(
         _to_kib(lossless_mtu_bytes + delay_bytes * occupancy), _to_kib(asic.pipeline_latency_bytes)
@@ -159,6 +163,7 @@ def plan_buffers(
                 port_mtu_bytes=roce.port_mtu_bytes,
                 lossless_mtu_bytes=roce.port_mtu_bytes,
                 peer_reaction_ps=peer_reaction_ps,
+                ingress_latency_ps=model.pipeline_latency_ps,
             ).xoff_bytes,
             dynamic_th=roce.dynamic_th,
             ports=tuple(names),

@@ -25,8 +25,10 @@ def make_plan(fabric: Fabric, routing: Literal["ecmp", "pinned"], demand: Demand
         demand: the flows to pin, between endpoint indices; needed for `pinned` and unused for `ecmp`.
 
     Raises:
-        InputError: `pool-too-small`, `headroom-exceeds-buffer`, or `no-demand` where there is nothing to pin.
+        InputError: `pool-too-small`, `headroom-exceeds-buffer`, `no-demand` where there is nothing to pin, or
+            `form-not-planned` for a fabric that the planner cannot route.
     """
+    _refuse_unplanned(fabric)
     addresses = plan_addresses(fabric)
     wiring = wire(fabric, addresses)
     routes = fabric_routes(wiring, addresses)
@@ -53,9 +55,32 @@ def make_plan(fabric: Fabric, routing: Literal["ecmp", "pinned"], demand: Demand
     )
 
 
+def unplanned(fabric: Fabric) -> list[str]:
+    """What keeps a fabric from being planned: two tiers, one plane and numbered IPv4 can be planned."""
+    addressing = fabric.addressing
+    reasons = {
+        "superspines (three tiers)": bool(fabric.superspines),
+        f"{fabric.planes} planes": fabric.planes > 1,
+        f"addressing families '{addressing.families}'": addressing.families != "ipv4",
+        "unnumbered links": not addressing.is_numbered,
+    }
+    return [reason for reason, applies in reasons.items() if applies]
+
+
+def _refuse_unplanned(fabric: Fabric) -> None:
+    found = unplanned(fabric)
+    if found:
+        raise InputError.of(
+            "form-not-planned",
+            f"no plan can be made yet for a fabric with {' and '.join(found)}",
+            "two tiers of leaves and spines in one plane with IPv4 addresses can be planned",
+        )
+
+
 def _plan_switch(
     fabric: Fabric, addresses: AddressPlan, switch: Switch, routes: tuple[Route, ...], qos: QosPlan
 ) -> SwitchPlan:
+    assert switch.role != "superspine"
     ports, interfaces = _ports(fabric, addresses, switch)
     seed = fabric.routing.hash_seed
     loopback = InterfacePlan("Loopback0", f"{dotted(addresses.loopbacks[switch.index])}/32")

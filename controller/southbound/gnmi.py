@@ -1,8 +1,4 @@
-"""gNMI to a switch in SONiC's dialect (origin `sonic-db`).
-
-SONiC differs from plain gNMI: an update *replaces* the node at its path; a node can only be added below
-one that exists, so a missing table is created by updating the whole table; a table may not be left empty,
-so it is deleted as a table. Values are JSON_IETF.
+"""A gNMI session with one switch in SONiC's dialect: origin `sonic-db`, values in JSON_IETF.
 
 Source: sonic-net/sonic-gnmi, sonic_data_client/mixed_db_client.go.
 """
@@ -10,16 +6,17 @@ Source: sonic-net/sonic-gnmi, sonic_data_client/mixed_db_client.go.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Any
 
 import grpc
 from finsy.proto import gnmi, gnmi_grpc
 
-from controller.plan.diff import Change
+from controller.southbound.sets import db_path, json_value
 from controller.southbound.sonic import Tables
 from raddle.errors import UnreachableError
+from raddle.inventory import PASSWORD_VARIABLE, USERNAME_VARIABLE, Access
 
 READ_TIMEOUT_S = 30.0
 WRITE_TIMEOUT_S = 660.0
@@ -38,11 +35,19 @@ class GnmiClient:
     gRPC status and a way out.
     """
 
-    def __init__(self, name: str, address: str) -> None:
+    def __init__(self, name: str, address: str, access: Access | None = None) -> None:
         self.name = name
         self.address = address
+        how = access or Access()
         sizes = [("grpc.max_receive_message_length", MAX_MESSAGE_BYTES)]
-        self._channel = grpc.insecure_channel(address, options=sizes)
+        if how.tls is None:
+            self._channel = grpc.insecure_channel(address, options=sizes)
+        else:
+            credentials = grpc.ssl_channel_credentials(how.tls.ca, how.tls.key, how.tls.certificate)
+            self._channel = grpc.secure_channel(address, credentials, options=sizes)
+        self._is_plain = how.tls is None
+        login = (("username", how.username), ("password", how.password))
+        self._metadata = login if how.username else ()
         self._stub = gnmi_grpc.gNMIStub(self._channel)
 
     def __enter__(self) -> GnmiClient:
@@ -65,15 +70,37 @@ class GnmiClient:
     def push(self, request: gnmi.SetRequest) -> None:
         """Send one Set; the switch applies all of it or refuses all of it."""
         try:
-            self._stub.Set(request, timeout=WRITE_TIMEOUT_S)
+            self._stub.Set(request, timeout=WRITE_TIMEOUT_S, metadata=self._metadata)
         except grpc.RpcError as error:
             raise self._explain("Set", error) from None
 
+    def replace_config(self, document: Tables) -> None:
+        """Replace the whole CONFIG_DB, as `config replace` does."""
+        request = gnmi.SetRequest(
+            replace=[gnmi.Update(path=db_path("CONFIG_DB", "localhost"), val=json_value(document))]
+        )
+        self.push(request)
+
+    def write_field(self, value: str, *elems: str) -> None:
+        """Set one field of CONFIG_DB."""
+        path = db_path("CONFIG_DB", "localhost", *elems)
+        self.push(gnmi.SetRequest(update=[gnmi.Update(path=path, val=json_value(value))]))
+
+    def read_counters(self, *elems: str) -> dict[str, dict[str, str]]:
+        """Counters at a virtual path (`COUNTERS`, `Ethernet*`, `Pfcwd`); empty where there are none."""
+        where = gnmi.Path(elem=[gnmi.PathElem(name=name) for name in elems])
+        prefix = gnmi.Path(target="COUNTERS_DB")
+        request = gnmi.GetRequest(prefix=prefix, path=[where], encoding=gnmi.JSON_IETF)
+        counters: dict[str, dict[str, str]] = self._ask(request, *elems)
+        return counters
+
     def _get(self, *elems: str) -> Any:
-        where = _path(elems[0], "localhost", *elems[1:])
-        request = gnmi.GetRequest(path=[where], encoding=gnmi.JSON_IETF)
+        where = db_path(elems[0], "localhost", *elems[1:])
+        return self._ask(gnmi.GetRequest(path=[where], encoding=gnmi.JSON_IETF), *elems)
+
+    def _ask(self, request: gnmi.GetRequest, *elems: str) -> Any:
         try:
-            response = self._stub.Get(request, timeout=READ_TIMEOUT_S)
+            response = self._stub.Get(request, timeout=READ_TIMEOUT_S, metadata=self._metadata)
         except grpc.RpcError as error:
             if error.code() == grpc.StatusCode.NOT_FOUND and len(elems) > 1:
                 return {}
@@ -91,7 +118,23 @@ class GnmiClient:
 
     def _explain(self, call: str, error: grpc.RpcError) -> UnreachableError:
         code, details = error.code(), error.details() or "no details"
-        if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+        if code == grpc.StatusCode.UNAUTHENTICATED:
+            what, hint = (
+                "does not know this caller",
+                f"check the inventory's client certificate, or {USERNAME_VARIABLE} and {PASSWORD_VARIABLE}",
+            )
+        elif "handshake" in details.lower() or "ssl" in details.lower():
+            what, hint = (
+                "cannot be reached over TLS",
+                "is a certificate expired, or the CA of the inventory another one? "
+                "'openssl x509 -in FILE -noout -dates' tells",
+            )
+        elif "Socket closed" in details and self._is_plain:
+            what, hint = (
+                "closed the connection",
+                'does it ask for TLS? Then the inventory needs "tls": {"ca": "ca.pem"}',
+            )
+        elif code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
             what, hint = (
                 "cannot be reached",
                 "is it running? 'raddle up FABRIC.yaml' starts simulated switches",
@@ -101,64 +144,3 @@ class GnmiClient:
         return UnreachableError(
             f"{self.name} ({self.address}) {what}: gRPC {code.name}: {details}\n  hint: {hint}"
         )
-
-
-def set_request(current: Tables, wanted: Tables, owned_tables: Iterable[str]) -> gnmi.SetRequest | None:
-    """The smallest Set that takes a switch from `current` to `wanted`; None where nothing differs.
-
-    Every entry of an owned table is the plan's, so what is not wanted there is deleted, except what
-    belongs to the management VRF. Of other tables only the wanted entries are touched.
-    """
-    request = gnmi.SetRequest()
-    owned = set(owned_tables)
-    for table in sorted(wanted.keys() | owned):
-        have, want = current.get(table, {}), wanted.get(table, {})
-        ours = have.keys() - want.keys() - _foreign(have) if table in owned else set()
-        if have and not want and len(ours) == len(have):
-            request.delete.append(_path("CONFIG_DB", "localhost", table))
-            continue
-        if want and not have:
-            request.update.append(_update(want, table))
-            continue
-        request.delete.extend(_path("CONFIG_DB", "localhost", table, key) for key in sorted(ours))
-        request.update.extend(
-            _update(fields, table, key) for key, fields in sorted(want.items()) if have.get(key) != fields
-        )
-    return request if request.delete or request.update else None
-
-
-def differences(
-    switch: str, current: Tables, wanted: Tables, owned_tables: Iterable[str]
-) -> Iterator[Change]:
-    """What `set_request` would change, entry by entry (`STATIC_ROUTE/default|10.0.1.0/27`)."""
-    owned = set(owned_tables)
-    for table in sorted(wanted.keys() | owned):
-        have, want = current.get(table, {}), wanted.get(table, {})
-        for key in sorted(want.keys() | (have.keys() - _foreign(have) if table in owned else set())):
-            if have.get(key) != want.get(key):
-                yield Change(switch, f"{table}/{key}", _print(have.get(key)), _print(want.get(key)))
-
-
-def _foreign(entries: Iterable[str]) -> set[str]:
-    """Entries that are the operator's even in an owned table: routes of the management VRF."""
-    return {key for key in entries if key.startswith("mgmt|")}
-
-
-def _print(fields: dict[str, str] | None) -> str:
-    """An entry as one line; an entry without fields is `{}`, an absent one empty."""
-    if fields is None:
-        return ""
-    return " ".join(f"{name}={value}" for name, value in sorted(fields.items())) or "{}"
-
-
-def _path(*elems: str) -> gnmi.Path:
-    """A path; SONiC joins the elements to a JSON pointer, so `~` and `/` are escaped (RFC 6901)."""
-    escaped = (elem.replace("~", "~0").replace("/", "~1") for elem in elems)
-    return gnmi.Path(origin="sonic-db", elem=[gnmi.PathElem(name=name) for name in escaped])
-
-
-def _update(value: object, *elems: str) -> gnmi.Update:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return gnmi.Update(
-        path=_path("CONFIG_DB", "localhost", *elems), val=gnmi.TypedValue(json_ietf_val=text.encode())
-    )

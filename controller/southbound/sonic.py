@@ -85,6 +85,11 @@ def pushed(switch: SwitchPlan) -> Tables:
     }
 
 
+def intended(switch: SwitchPlan) -> Tables:
+    """All of CONFIG_DB that comes from the plan: what the switch boots with, then what is pushed."""
+    return bootstrap(switch).config_db | {table: rows for table, rows in pushed(switch).items() if rows}
+
+
 def _cabled(switch: SwitchPlan) -> tuple[PortPlan, ...]:
     return tuple(port for port in switch.ports if port.peer)
 
@@ -186,10 +191,11 @@ def _buffer_bindings(
     switch: SwitchPlan, lossless: tuple[int, ...], profile_of: dict[str, str]
 ) -> tuple[dict[str, dict[str, str]], dict[str, dict[str, str]]]:
     """BUFFER_PG and BUFFER_QUEUE; `profile_of` names each port's lossless profile."""
+    lossy_pg = next(pg for pg in switch.qos.tc_to_pg if pg not in lossless)
     pgs: dict[str, dict[str, str]] = {}
     queues: dict[str, dict[str, str]] = {}
     for port in _cabled(switch):
-        pgs[f"{port.name}|0"] = {"profile": "ingress_lossy_profile"}
+        pgs[f"{port.name}|{lossy_pg}"] = {"profile": "ingress_lossy_profile"}
         for span, is_lossless in _spans(lossless):
             if is_lossless:
                 pgs[f"{port.name}|{span}"] = {"profile": profile_of[port.name]}

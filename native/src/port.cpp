@@ -66,6 +66,7 @@ bool Simulation::send_pause(Port& port, PortId id) {
 void Simulation::receive_pause(PortId id, std::uint32_t masks) {
   Port& port = ports_[id];
   if (!port.is_up) return;
+  unsigned paused = port.paused;
   for (unsigned priority = 0; priority < priorities; ++priority) {
     if ((masks >> 8 >> priority & 1U) == 0) continue;
     unsigned queue = priority;
@@ -74,19 +75,28 @@ void Simulation::receive_pause(PortId id, std::uint32_t masks) {
       if ((port.pfc_enable >> priority & 1U) == 0) continue;
       queue = switches_[port.node - network_.endpoints].qos[port.qos].pfc_to_queue[priority];
     }
-    const auto bit = static_cast<std::uint8_t>(1U << queue);
+    const unsigned bit = 1U << queue;
+    paused = (masks >> priority & 1U) != 0 ? paused | bit : paused & ~bit;
+  }
+  set_paused(id, static_cast<std::uint8_t>(paused));
+  kick(id);
+}
+
+// Halts these queues and no others, and keeps the count of pauses and their time.
+void Simulation::set_paused(PortId id, std::uint8_t queues) {
+  Port& port = ports_[id];
+  for (unsigned queue = 0; queue < priorities; ++queue) {
     const std::size_t at = id * priorities + queue;
-    const bool is_paused = (port.paused & bit) != 0;
-    if ((masks >> priority & 1U) != 0 && !is_paused) {
-      port.paused = static_cast<std::uint8_t>(port.paused | bit);
+    const bool was_paused = (port.paused >> queue & 1U) != 0;
+    const bool is_paused = (queues >> queue & 1U) != 0;
+    if (is_paused && !was_paused) {
       pause_since_[at] = now_;
       ++pauses_[at];
-    } else if ((masks >> priority & 1U) == 0 && is_paused) {
-      port.paused = static_cast<std::uint8_t>(port.paused & ~bit);
+    } else if (was_paused && !is_paused) {
       pause_total_[at] += now_ - pause_since_[at];
     }
   }
-  kick(id);
+  port.paused = queues;
 }
 
 void Simulation::enqueue(PortId id, unsigned queue, PacketId packet) {
@@ -104,12 +114,26 @@ void Simulation::enqueue(PortId id, unsigned queue, PacketId packet) {
   q.max_bytes = std::max(q.max_bytes, q.bytes);
 }
 
-// Takes the next packet of one of the `ready` queues (not empty) and gives its buffer back.
+// Takes the next packet of one of the `ready` queues (not empty) for transmission.
 PacketId Simulation::dequeue(Port& port, PortId id, unsigned ready) {
   const unsigned queue = pick_queue(port, id, ready);
+  const PacketId packet = take(port, id, queue);
+  Packet& record = packets_[packet];
+  Queue& q = queues_[id * priorities + queue];
+  q.tx_bytes += record.bytes;
+  ++q.tx_frames;
+  if (!port.is_endpoint) {
+    const SwitchNode& node = switches_[port.node - network_.endpoints];
+    if (node.marks_at_dequeue && q.wred != none && is_marked(node, id, q)) mark(record, id, queue);
+  }
+  return packet;
+}
+
+// Removes a queue's first packet and gives its buffer back.
+PacketId Simulation::take(Port& port, PortId id, unsigned queue) {
   Queue& q = queues_[id * priorities + queue];
   const PacketId packet = q.head;
-  Packet& record = packets_[packet];
+  const Packet& record = packets_[packet];
   q.head = record.next;
   if (q.head == none) {
     port.active = static_cast<std::uint8_t>(port.active & ~(1U << queue));
@@ -117,13 +141,10 @@ PacketId Simulation::dequeue(Port& port, PortId id, unsigned ready) {
     __builtin_prefetch(&packets_[q.head]);
   }
   q.bytes -= record.bytes;
-  q.tx_bytes += record.bytes;
-  ++q.tx_frames;
   if (!port.is_endpoint) {
     SwitchNode& node = switches_[port.node - network_.endpoints];
     if (q.profile != none) node.pools[node.profiles[q.profile].pool].used -= record.bytes;
     release(node, record);
-    if (node.marks_at_dequeue && q.wred != none && is_marked(node, id, q)) mark(record, id, queue);
   }
   return packet;
 }

@@ -42,7 +42,8 @@ Simulation::Simulation(const NetworkConfig& network, const Workload& work)
       drops_(network.ports.size() * drop_reasons, 0), marking_counter_(network.ports.size(), 0),
       pauses_(network.ports.size() * priorities, 0), marks_(network.ports.size() * priorities, 0),
       pause_since_(network.ports.size() * priorities, never),
-      pause_total_(network.ports.size() * priorities, 0) {
+      pause_total_(network.ports.size() * priorities, 0), is_admin_up_(network.ports.size(), true),
+      has_carrier_(network.ports.size(), true) {
   const std::size_t flows = work_.flow_qp.size();
   const std::size_t qps = work_.qp_src.size();
   for (PortId id = 0; id < ports_.size(); ++id) {
@@ -227,23 +228,6 @@ void Simulation::drop(PortId port, PacketId id, DropReason reason) {
   qp_results_.drop_reason[qp] = static_cast<std::uint8_t>(reason);
   ++dropped_;
   free_packet(id);
-}
-
-void Simulation::set_link(PortId port, bool is_up) {
-  for (const PortId end : {port, ports_[port].peer}) {
-    if (end == none) continue;
-    Port& side = ports_[end];
-    side.is_up = is_up;
-    if (is_up) {
-      kick(end);
-      continue;
-    }
-    while (side.active != 0) drop(end, dequeue(side, end, side.active), DropReason::link_down);
-    for (unsigned q = 0; q < priorities; ++q) {
-      if (side.paused >> q & 1U) pause_total_[end * priorities + q] += now_ - pause_since_[end * priorities + q];
-    }
-    side.paused = side.pfc_changed = 0;
-  }
 }
 
 std::vector<Time> Simulation::pause_time() const {

@@ -7,6 +7,7 @@
 // IEEE/ACM ToN 1998; SAI buffer attributes (saibuffer.h) for xon, xon offset and xoff.
 
 #include <algorithm>
+#include <utility>
 
 #include "raddle/simulation.hpp"
 
@@ -152,13 +153,21 @@ void Simulation::set_switch(NodeId index, const SwitchConfig& state) {
   node.fib = state.fib;
   node.group_offsets = state.group_offsets;
   node.group_ports = state.group_ports;
-  node.qos = state.qos;
+  const std::vector<QosMap> old_qos = std::exchange(node.qos, state.qos);
   node.profiles = state.profiles;
   node.wred = state.wred;
   for (std::size_t i = 0; i < state.ports.size(); ++i) {
     const SwitchPortConfig& config = state.ports[i];
     const auto id = static_cast<PortId>(node.first_port + i);
     Port& port = ports_[id];
+    // A pause outlives the change where its priority still has PFC, on the queue that it now maps to.
+    std::uint8_t paused = 0;
+    for (unsigned priority = 0; priority < priorities; ++priority) {
+      if (old_qos.empty() || (port.pfc_enable & config.pfc_enable & 1U << priority) == 0) continue;
+      if ((port.paused >> old_qos[port.qos].pfc_to_queue[priority] & 1U) == 0) continue;
+      paused = static_cast<std::uint8_t>(paused | 1U << state.qos[config.qos].pfc_to_queue[priority]);
+    }
+    set_paused(id, paused);
     port.qos = config.qos;
     port.pfc_enable = config.pfc_enable;
     port.strict = 0;
@@ -186,7 +195,9 @@ void Simulation::set_switch(NodeId index, const SwitchConfig& state) {
   }
   for (std::size_t i = 0; i < state.ports.size(); ++i) {
     const auto id = static_cast<PortId>(node.first_port + i);
-    if (ports_[id].is_up != state.ports[i].is_up) set_link(id, state.ports[i].is_up);
+    is_admin_up_[id] = state.ports[i].is_up;
+    refresh_link(id);
+    kick(id);
   }
 }
 

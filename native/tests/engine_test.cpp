@@ -198,6 +198,63 @@ void cut_cable_loses_frames_and_go_back_n_sends_them_again() {
   conserves_packets(simulation);
 }
 
+std::uint64_t drops_for(const Simulation& simulation, DropReason reason) {
+  std::uint64_t total = 0;
+  for (std::size_t i = static_cast<std::size_t>(reason); i < simulation.drops().size(); i += drop_reasons) {
+    total += simulation.drops()[i];
+  }
+  return total;
+}
+
+void port_shut_at_one_end_takes_its_link_down_in_any_order() {
+  const LeafSpine fabric{.leaves = 2, .spines = 1, .hosts_per_leaf = 1};
+  for (const NodeId first : {0U, 2U}) {  // the leaf before the spine, and after it
+    Workload work;
+    add_flow(work, 0, 1, 1 << 20);
+    add_flow(work, 1, 0, 1 << 20);
+    Simulation simulation = testing::simulate(fabric, fabric.network(), work);
+    SwitchConfig shut = fabric.switch_state(0, true);
+    shut.ports[1].is_up = false;
+    const SwitchConfig spine = fabric.switch_state(2, true);
+    simulation.set_switch(first, first == 0 ? shut : spine);
+    simulation.set_switch(2 - first, first == 0 ? spine : shut);
+    run(simulation);
+    CHECK(simulation.flows_done() == 0);
+    CHECK(simulation.queues()[fabric.spine_port(0, 0) * priorities + 3].tx_bytes == 0);
+    CHECK(drops_for(simulation, DropReason::link_down) == total_drops(simulation));
+  }
+}
+
+void link_flap_under_pause_loses_nothing_that_was_not_on_it() {
+  const LeafSpine fabric{.leaves = 2, .spines = 2, .hosts_per_leaf = 8};
+  NetworkConfig network = fabric.network();
+  network.nic.is_dcqcn = false;
+  for (Time at = 20'000'000; at <= 60'000'000; at += 4'000'000) {
+    Simulation simulation = testing::simulate(fabric, network, incast(15, 2 << 20), true, 1'000'000);
+    simulation.advance(at, never);
+    for (const bool is_up : {false, true}) simulation.set_link(fabric.leaf_port(0, 8), is_up);
+    run(simulation);
+    CHECK(simulation.flows_done() == 15);
+    CHECK(drops_for(simulation, DropReason::ingress_buffer) == 0);
+    conserves_packets(simulation);
+  }
+}
+
+void pfc_turned_off_lets_paused_ports_go_on() {
+  const LeafSpine fabric{.leaves = 2, .spines = 2, .hosts_per_leaf = 8};
+  NetworkConfig network = fabric.network();
+  network.nic.is_dcqcn = false;
+  Simulation simulation = testing::simulate(fabric, network, incast(15, 2 << 20), true, 1'000'000);
+  simulation.advance(60'000'000, never);
+  CHECK(total_pauses(simulation) > 0);
+  for (NodeId i = 0; i < 4; ++i) simulation.set_switch(i, fabric.switch_state(i, false, 1'000'000));
+  run(simulation);
+  CHECK(simulation.is_done());
+  for (PortId port = fabric.hosts(); port < simulation.ports().size(); ++port) {
+    CHECK(simulation.ports()[port].paused == 0);
+  }
+}
+
 void queue_pair_fails_when_its_retries_are_used_up() {
   const LeafSpine fabric{.leaves = 2, .spines = 1, .hosts_per_leaf = 1};
   Workload work;
@@ -306,6 +363,9 @@ int main() {
   dcqcn_lets_an_incast_pause_less();
   slices_give_the_same_result();
   cut_cable_loses_frames_and_go_back_n_sends_them_again();
+  port_shut_at_one_end_takes_its_link_down_in_any_order();
+  link_flap_under_pause_loses_nothing_that_was_not_on_it();
+  pfc_turned_off_lets_paused_ports_go_on();
   queue_pair_fails_when_its_retries_are_used_up();
   dependent_flow_starts_when_its_chunk_has_arrived();
   marking_at_dequeue_tells_sooner();

@@ -19,7 +19,27 @@ ConfigDb = dict[str, ConfigTable]
 """CONFIG_DB in the form of config_db.json: keys of several parts are joined with `|`."""
 
 HashDb = dict[str, dict[str, dict[str, str]]]
-"""APPL_DB, STATE_DB or COUNTERS_DB: table -> key -> hash of strings."""
+"""APPL_DB or STATE_DB: table -> key -> hash of strings."""
+
+HashTable = Mapping[str, Mapping[str, str]]
+CountersDb = Mapping[str, HashTable]
+"""COUNTERS_DB. A table that is one hash in Redis, as COUNTERS_PORT_NAME_MAP is, has the one key ``""``."""
+
+Table = Mapping[str, Mapping[str, ConfigValue]]
+Database = Mapping[str, Table]
+"""Any of the databases, to be read."""
+
+SEPARATORS = {
+    "APPL_DB": ":",
+    "ASIC_DB": ":",
+    "COUNTERS_DB": ":",
+    "CONFIG_DB": "|",
+    "FLEX_COUNTER_DB": ":",
+    "PFC_WD_DB": ":",
+    "STATE_DB": "|",
+    "CHASSIS_STATE_DB": "|",
+}
+"""What joins table and key in Redis, by database (sonic-swss-common database_config.json)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +49,11 @@ class Databases:
     config: ConfigDb
     appl: HashDb
     state: HashDb
-    counters: HashDb
+    counters: CountersDb
 
-    def by_name(self, name: str) -> Mapping[str, Mapping[str, Mapping[str, ConfigValue]]] | None:
+    def by_name(self, name: str) -> Database | None:
         """The database that SONiC calls `name`; None if this switch has none of that name."""
-        databases: dict[str, Mapping[str, Mapping[str, Mapping[str, ConfigValue]]]] = {
+        databases: dict[str, Database] = {
             "CONFIG_DB": self.config,
             "APPL_DB": self.appl,
             "STATE_DB": self.state,

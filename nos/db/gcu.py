@@ -7,27 +7,15 @@ real switch only logs it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 
 from nos.db.databases import ConfigDb, HashDb
 from nos.db.patch import PatchError, PatchOp, apply_operations, difference
 from nos.db.schema import TABLES, Violation, read_config, validate
-
-_KNOWN_SKUS = re.compile(
-    r"nokia-ixr7220-h[345]|nokia-ixr7250e-36x[14]00g|arista-(7060cx-32s|7260cx3|7060x6-64|7050)|force10-s6|"
-    r"celestica-dx010|seastone-dx010|(acs|mellanox)-(msn|sn)[2345]",
-    re.IGNORECASE,
-)
-"""HwSkus that GCU knows the ASIC of (gcu_field_operation_validators.conf.json); others may not be tuned."""
+from raddle.hwsku import PROFILE_FIELDS, is_tunable
 
 _NEVER_REMOVED = (("PFC_WD", "GLOBAL"), ("LOOPBACK_INTERFACE", "Loopback0"))
 _VALIDATORS = "generic_config_updater.field_operation_validators"
-_PROFILE_FIELDS = {
-    "dynamic_th": ("replace",),
-    "xoff": ("replace",),
-    "packet_discard_action": ("add", "replace"),
-}
 _WATCHDOG_FIELDS = ("restoration_time", "detection_time", "action")
 _SHOWN_VIOLATIONS = 20
 
@@ -116,14 +104,14 @@ def _illegal(table: str, validator: str) -> PatchError:
 
 def _is_known_sku(config: ConfigDb) -> bool:
     hwsku = config.get("DEVICE_METADATA", {}).get("localhost", {}).get("hwsku", "")
-    return bool(_KNOWN_SKUS.match(str(hwsku)))
+    return is_tunable(str(hwsku))
 
 
 def _may_tune_profile(operation: PatchOp, config: ConfigDb) -> bool:
     """Whole profiles come and go on any switch; single fields are tuned on known HwSkus only."""
     if len(operation.path) <= 2:
         return True
-    return _is_known_sku(config) and operation.op in _PROFILE_FIELDS.get(operation.path[2], ())
+    return _is_known_sku(config) and operation.op in PROFILE_FIELDS.get(operation.path[2], ())
 
 
 def _may_change_watchdog(operation: PatchOp, config: ConfigDb) -> bool:

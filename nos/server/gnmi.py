@@ -1,40 +1,58 @@
-"""The gNMI service of a simulated switch: Capabilities, Get and Set over SONiC's databases.
+"""The gNMI service of a simulated switch: Capabilities, Get, Set and Subscribe over SONiC's databases.
 
-It behaves as sonic-gnmi does for origin `sonic-db` with native write enabled; Subscribe is not offered.
+It behaves as sonic-gnmi does with native write enabled, for origin `sonic-db` and for reads by target.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 import grpc
 import grpc.aio
 from finsy.proto.gnmi1 import gnmi_pb2, gnmi_pb2_grpc
 
-from nos.server.paths import RpcError, check_origin, parse_paths
-from nos.server.read import read_value
+from nos.db.databases import Databases
+from nos.server.auth import authorize
+from nos.server.openconfig import ORIGINS as OPENCONFIG_ORIGINS
+from nos.server.openconfig import read_openconfig
+from nos.server.paths import RpcError, check_origin, elem_names, parse_paths, request_origin
+from nos.server.read import json_value, read_value
+from nos.server.subscribe import subscribe
+from nos.server.telemetry import is_target, read_target, typed
 from nos.server.write import apply_set
 from nos.switch import SimulatedSwitch
 
 GNMI_VERSION = "0.7.0"
 _ENCODINGS = (gnmi_pb2.JSON, gnmi_pb2.JSON_IETF, gnmi_pb2.PROTO)
+_Context = grpc.aio.ServicerContext[Any, Any]
 _DETAIL_LIMIT = 1500  # Status details travel in HTTP/2 trailers, which gRPC limits to 8 KiB by default.
 
 
 class GnmiService(gnmi_pb2_grpc.gNMIServicer):
-    """gNMI of one switch."""
+    """gNMI of one switch; `users` are passwords by user name, for switches that ask for one."""
 
-    def __init__(self, switch: SimulatedSwitch) -> None:
+    def __init__(self, switch: SimulatedSwitch, users: Mapping[str, str] | None = None) -> None:
         self._switch = switch
+        self._users = users or {}
+
+    async def _authorize(self, context: _Context, where: gnmi_pb2.Path, writes: bool = False) -> None:
+        elems = elem_names(where)
+        database = where.target or (elems[0] if elems else "")
+        service = f"gnmi_{database.lower()}" if database else "gnmi"
+        try:
+            authorize(self._switch.databases.config, self._users, context, service, writes)
+        except RpcError as error:
+            await _abort(context, error)
 
     async def Capabilities(
         self,
         request: gnmi_pb2.CapabilityRequest,
-        context: grpc.aio.ServicerContext[Any, Any],
+        context: _Context,
     ) -> gnmi_pb2.CapabilityResponse:
         """The one model that this switch has, `sonic-db`, and sonic-gnmi's encodings."""
+        await self._authorize(context, gnmi_pb2.Path())
         return gnmi_pb2.CapabilityResponse(
             supported_models=[
                 gnmi_pb2.ModelData(name="sonic-db", organization="SONiC", version="0.1.0"),
@@ -46,9 +64,10 @@ class GnmiService(gnmi_pb2_grpc.gNMIServicer):
     async def Get(
         self,
         request: gnmi_pb2.GetRequest,
-        context: grpc.aio.ServicerContext[Any, Any],
+        context: _Context,
     ) -> gnmi_pb2.GetResponse:
         """One notification per path, all of one snapshot."""
+        await self._authorize(context, _place(request.prefix, request.path))
         try:
             return self._get(request)
         except RpcError as error:
@@ -61,12 +80,10 @@ class GnmiService(gnmi_pb2_grpc.gNMIServicer):
         if request.encoding not in _ENCODINGS:
             name = _enum_name(gnmi_pb2.Encoding, request.encoding)
             raise RpcError(grpc.StatusCode.UNIMPLEMENTED, f"unsupported encoding: {name}")
-        check_origin(request.prefix, request.path)
         databases = self._switch.databases
         timestamp = time.time_ns()
         notifications = []
-        for path, place in zip(request.path, parse_paths(request.prefix, request.path), strict=True):
-            value = read_value(databases, place, request.encoding)
+        for path, value in zip(request.path, _values(databases, request), strict=True):
             update = gnmi_pb2.Update(path=path, val=value)
             notifications.append(
                 gnmi_pb2.Notification(timestamp=timestamp, prefix=request.prefix, update=[update])
@@ -76,7 +93,7 @@ class GnmiService(gnmi_pb2_grpc.gNMIServicer):
     async def Set(
         self,
         request: gnmi_pb2.SetRequest,
-        context: grpc.aio.ServicerContext[Any, Any],
+        context: _Context,
     ) -> gnmi_pb2.SetResponse:
         """All of the request or nothing; deletes, then replaces, then updates."""
         changes = [
@@ -84,6 +101,7 @@ class GnmiService(gnmi_pb2_grpc.gNMIServicer):
             *((update.path, gnmi_pb2.UpdateResult.REPLACE) for update in request.replace),
             *((update.path, gnmi_pb2.UpdateResult.UPDATE) for update in request.update),
         ]
+        await self._authorize(context, _place(request.prefix, [path for path, _ in changes]), writes=True)
         try:
             check_origin(request.prefix, [path for path, _ in changes])
             apply_set(self._switch, request)
@@ -95,11 +113,37 @@ class GnmiService(gnmi_pb2_grpc.gNMIServicer):
     async def Subscribe(
         self,
         request_iterator: AsyncIterator[gnmi_pb2.SubscribeRequest],
-        context: grpc.aio.ServicerContext[Any, Any],
+        context: _Context,
     ) -> AsyncIterator[gnmi_pb2.SubscribeResponse]:
-        """Not offered."""
-        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "this switch does not offer Subscribe; use Get")
-        yield gnmi_pb2.SubscribeResponse()  # Not reached; it makes this the generator that grpc expects.
+        """ONCE, POLL and STREAM; like SONiC's, a stream that ends in order ends with an error code."""
+        await self._authorize(context, gnmi_pb2.Path())
+        try:
+            async for response in subscribe(self._switch, request_iterator):
+                yield response
+        except RpcError as error:
+            await _abort(context, error)
+
+
+def _place(prefix: gnmi_pb2.Path, paths: Sequence[gnmi_pb2.Path]) -> gnmi_pb2.Path:
+    """What tells the database that a request is for: the prefix, or else its first path."""
+    return prefix if prefix.target or prefix.elem or not paths else paths[0]
+
+
+def _values(databases: Databases, request: gnmi_pb2.GetRequest) -> Iterator[gnmi_pb2.TypedValue]:
+    prefix = request.prefix
+    if not request_origin(prefix, request.path) and is_target(prefix.target):
+        # A client of the older kind may name a database and no path, which is an error of the path.
+        for path in request.path or (gnmi_pb2.Path(),):
+            elems = (*elem_names(prefix), *elem_names(path))
+            yield typed(read_target(databases, prefix.target, elems))
+        return
+    if request_origin(prefix, request.path) in OPENCONFIG_ORIGINS:
+        for path in request.path:
+            yield json_value(read_openconfig(databases, [*prefix.elem, *path.elem]))
+        return
+    check_origin(prefix, request.path)
+    for place in parse_paths(prefix, request.path):
+        yield read_value(databases, place, request.encoding)
 
 
 def _enum_name(enum: Any, number: int) -> str:
@@ -109,7 +153,7 @@ def _enum_name(enum: Any, number: int) -> str:
         return str(number)
 
 
-async def _abort(context: grpc.aio.ServicerContext[Any, Any], error: RpcError) -> NoReturn:
+async def _abort(context: _Context, error: RpcError) -> NoReturn:
     """End the call; text that cannot travel in a status is cut and cleaned."""
     text = error.message.encode("utf-8", "replace").decode()
     if len(text) > _DETAIL_LIMIT:

@@ -37,16 +37,25 @@ class DbPath:
         return "".join("/" + elem for elem in self.elems)
 
 
-def check_origin(prefix: gnmi_pb2.Path, paths: Sequence[gnmi_pb2.Path]) -> None:
-    """Refuse what is not for `sonic-db`; the prefix's origin comes before those of the paths.
+def request_origin(prefix: gnmi_pb2.Path, paths: Sequence[gnmi_pb2.Path]) -> str:
+    """The origin of a request; the prefix's comes before those of the paths.
 
     Raises:
-        RpcError: UNIMPLEMENTED for another origin and for paths that do not agree.
+        RpcError: UNIMPLEMENTED for paths that do not agree.
     """
     origins = {prefix.origin} if prefix.origin else {path.origin for path in paths}
     if len(origins) > 1:
         raise RpcError(grpc.StatusCode.UNIMPLEMENTED, "Origin conflict in path")
-    origin = origins.pop() if origins else ""
+    return origins.pop() if origins else ""
+
+
+def check_origin(prefix: gnmi_pb2.Path, paths: Sequence[gnmi_pb2.Path]) -> None:
+    """Refuse what is not for `sonic-db`.
+
+    Raises:
+        RpcError: UNIMPLEMENTED for another origin and for paths that do not agree.
+    """
+    origin = request_origin(prefix, paths)
     if origin != ORIGIN:
         raise RpcError(
             grpc.StatusCode.UNIMPLEMENTED, f"Unsupported origin: {origin} (this switch serves {ORIGIN})"
@@ -61,7 +70,7 @@ def parse_paths(prefix: gnmi_pb2.Path, paths: Sequence[gnmi_pb2.Path]) -> list[D
     """
     result: list[tuple[str, ...]] = []
     for path in paths:
-        elems = (*_names(prefix), *_names(path)) if path.elem else ()
+        elems = (*elem_names(prefix), *elem_names(path)) if path.elem else ()
         if not elems:
             continue
         if len(elems) < 2:
@@ -80,7 +89,7 @@ def parse_paths(prefix: gnmi_pb2.Path, paths: Sequence[gnmi_pb2.Path]) -> list[D
     return [DbPath(elems[0], elems[2:]) for elems in result]
 
 
-def _names(path: gnmi_pb2.Path) -> tuple[str, ...]:
+def elem_names(path: gnmi_pb2.Path) -> tuple[str, ...]:
     """Elem names. The keys of an elem become part of its name, where they match nothing in a database."""
     return tuple(
         elem.name + "".join(f"[{key}={value}]" for key, value in sorted(elem.key.items()))

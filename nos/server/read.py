@@ -25,15 +25,26 @@ def read_value(databases: Databases, path: DbPath, encoding: int) -> gnmi_pb2.Ty
     Raises:
         RpcError: NOT_FOUND for a missing place or an encoding that sonic-db cannot give.
     """
-    value = _find(databases, path)
+    value = find(databases, path)
     if isinstance(value, Mapping) and encoding != gnmi_pb2.JSON_IETF:
         if encoding == gnmi_pb2.PROTO:
             raise _not_found(f"No proto bytes found in redis at {_text(path)}")
         raise _not_found("Unknown encoding JSON")
-    return gnmi_pb2.TypedValue(json_ietf_val=json.dumps(value, separators=(",", ":")).encode())
+    return json_value(value)
 
 
-def _find(databases: Databases, path: DbPath) -> Mapping[str, object] | ConfigValue:
+def json_value(value: object) -> gnmi_pb2.TypedValue:
+    """JSON_IETF as sonic-gnmi sends it."""
+    text = json.dumps(value, separators=(",", ":"), default=dict)
+    return gnmi_pb2.TypedValue(json_ietf_val=text.encode())
+
+
+def find(databases: Databases, path: DbPath) -> Mapping[str, object] | ConfigValue:
+    """What is at a path.
+
+    Raises:
+        RpcError: NOT_FOUND.
+    """
     database = databases.by_name(path.database)
     assert database is not None, "parse_paths lets no other database through"
     if not path.elems:
@@ -43,14 +54,17 @@ def _find(databases: Databases, path: DbPath) -> Mapping[str, object] | ConfigVa
     table = database.get(path.elems[0])
     if table is None:
         raise _not_found(f"Failed to find {path.database} {path.elems[0]} <nil> []")
+    if "" in table:
+        # One hash, as COUNTERS_PORT_NAME_MAP is: what follows the table is a field.
+        return table[""] if len(path.elems) == 1 else _field(table[""], path, 1)
     if len(path.elems) == 1:
-        return table
+        return {key: dict(entry) for key, entry in table.items()}
     entry = _entry(table, path.elems[1])
     if entry is None:
         raise _missing(path)
     if len(path.elems) == 2:
         return entry
-    return _field(entry, path)
+    return _field(entry, path, 2)
 
 
 def _entry(table: Mapping[str, Entry], key: str) -> Entry | None:
@@ -58,18 +72,18 @@ def _entry(table: Mapping[str, Entry], key: str) -> Entry | None:
     return table.get(key, table.get(key.replace("~1", "/").replace("~0", "~")))
 
 
-def _field(entry: Entry, path: DbPath) -> ConfigValue:
-    """A field, or an element of a leaf-list; `name@` is a leaf-list as Redis holds it."""
-    name = path.elems[2]
+def _field(entry: Entry, path: DbPath, at: int) -> ConfigValue:
+    """The field that elem `at` names, or an element of a leaf-list; `name@` is one as Redis holds it."""
+    name, *rest = path.elems[at:]
     value = entry.get(name)
     if value is None and name.endswith("@") and isinstance(items := entry.get(name[:-1]), list):
         value = ",".join(items)
     if value is None:
         raise _missing(path)
-    if len(path.elems) == 3:
+    if not rest:
         return value
-    index = path.elems[3]
-    if len(path.elems) > 4 or not isinstance(value, list):
+    index = rest[0]
+    if len(rest) > 1 or not isinstance(value, list):
         raise _not_found(f"Invalid db table Path {_text(path)}")
     if not (index.isascii() and index.isdigit() and len(index) < 10 and int(index) < len(value)):
         raise _not_found(f"Invalid index {index}")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 
-from controller.reconcile import SwitchResult, apply_plan
+from controller.reconcile import CONFIRM_S, PushPolicy, SwitchResult, apply_plan
 from raddle.cli.options import (
     DEFAULT_INVENTORY,
     AlgorithmOption,
@@ -21,8 +23,8 @@ from raddle.cli.options import (
     plan_for,
 )
 from raddle.cli.plan import changes_text
-from raddle.cli.status import results_json
-from raddle.errors import UnreachableError
+from raddle.cli.progress import progress_bar
+from raddle.cli.status import raise_errors, results_json
 from raddle.inventory import load_inventory
 
 
@@ -32,6 +34,12 @@ def apply(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would change; change nothing.")
     ] = False,
+    allow_flap: Annotated[
+        bool, typer.Option("--allow-flap", help="Ports may go down and up where SONiC needs that.")
+    ] = False,
+    confirm: Annotated[
+        float, typer.Option(min=0, help="Seconds for a switch to be well after the push, or it is put back.")
+    ] = CONFIRM_S,
     routing: RoutingOption = None,
     collective: CollectiveOption = "all_reduce",
     algorithm: AlgorithmOption = None,
@@ -39,22 +47,51 @@ def apply(
     seed: SeedOption = 1,
     as_json: JsonOption = False,
 ) -> None:
-    """Program all switches over gNMI, each with the least that makes it as planned."""
+    """Program all switches over gNMI, each with the least that makes it as planned.
+
+    A switch whose ports would flap gets nothing without --allow-flap. Exit code 1: a switch was held back or
+    needs a new config_db.json ('raddle render --bootstrap'), 3: one could not be reached or refused.
+    """
     where = load_inventory(inventory)
     plan = plan_for(load_fabric(fabric), routing, collective, algorithm, placement, seed)
-    results = apply_plan(plan, where, dry_run)
+    with progress_bar() as progress:
+        results = apply_plan(plan, where, PushPolicy(dry_run, allow_flap, confirm), progress)
     if as_json:
         print(results_json(results))
     elif dry_run:
         print(changes_text(tuple(change for result in results for change in result.changes)))
+        print(_cost(results))
     else:
         print("\n".join(_line(result) for result in results))
-    errors = [result.error for result in results if result.error]
-    if errors:
-        raise UnreachableError("\n".join(errors))
+    print(*_warnings(results), sep="\n", end="", file=sys.stderr)
+    raise_errors(results)
+    if not dry_run and any(result.held or result.bootstrap for result in results):
+        raise typer.Exit(1)
 
 
 def _line(result: SwitchResult) -> str:
     if result.error:
         return f"{result.switch:<12} failed"
-    return f"{result.switch:<12} {len(result.changes)} changes in {result.sets} Set, verified"
+    if result.held:
+        return f"{result.switch:<12} held back, {len(result.changes)} changes"
+    count = f"{result.sets} Set" + ("s" if result.sets > 1 else "")
+    return f"{result.switch:<12} {len(result.changes)} changes in {count}, verified"
+
+
+def _cost(results: tuple[SwitchResult, ...]) -> str:
+    """Sets in all, and the time of the slowest switch, as switches are pushed at the same time."""
+    sets = sum(result.planned_sets for result in results)
+    slowest_s = max((result.estimate_s for result in results), default=0.0)
+    return f"{sets} Sets; on SONiC hardware about {slowest_s:.0f} s for the switch with most to change"
+
+
+def _warnings(results: tuple[SwitchResult, ...]) -> Iterator[str]:
+    for result in results:
+        if result.held:
+            yield f"{result.switch}: {result.held}\n  hint: give --allow-flap when that is no harm\n"
+        if result.bootstrap:
+            yield (
+                f"{result.switch}: {len(result.bootstrap)} entries cannot be changed over gNMI, the first "
+                f"{result.bootstrap[0]}\n  hint: boot it with 'raddle render --switch {result.switch} "
+                "--format sonic --bootstrap'\n"
+            )

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import traffic
-from raddle.cli.options import FabricArg, JsonOption, Placement, RoutingOption, load_fabric
+from raddle.cli.options import FabricArg, JsonOption, Placement, RoutingOption, SeedOption, load_fabric
 from raddle.cli.progress import progress_bar
 from raddle.errors import InputError
 from raddle.inventory import load_inventory
@@ -35,9 +35,7 @@ def bench(
     ] = 4,
     routing: RoutingOption = None,
     placement: Annotated[Placement, typer.Option(help="Which endpoint each rank is.")] = "linear",
-    seed: Annotated[
-        int, typer.Option(help="Seed of placement, queue pair numbers and ECN marking.", min=0)
-    ] = 1,
+    seed: SeedOption = 1,
     inventory: Annotated[
         Path | None, typer.Option(help="Running switches to use [default: start some]")
     ] = None,

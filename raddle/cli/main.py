@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
 from raddle.cli.apply import apply
 from raddle.cli.bench import bench
+from raddle.cli.drift import drift
+from raddle.cli.fmt import fmt
+from raddle.cli.init import init
 from raddle.cli.plan import plan
 from raddle.cli.render import render
+from raddle.cli.schema import schema
 from raddle.cli.show import show
 from raddle.cli.simulate import simulate
 from raddle.cli.status import status
+from raddle.cli.switch import switch
 from raddle.cli.up import up
 from raddle.cli.validate import validate
 from raddle.errors import RaddleError
@@ -25,7 +32,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (validate, show, plan, render, up, apply, status, bench, simulate):
+
+@app.callback(invoke_without_command=True)
+def _options(
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; may stand anywhere.")] = False,
+) -> None:
+    if show_version:
+        print(f"raddle {version('raddle')}")
+        raise typer.Exit
+
+
+for command in (validate, init, fmt, schema, show, plan, render, up, apply, status, drift, switch, bench, simulate):
     app.command()(command)
 
 

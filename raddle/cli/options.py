@@ -30,7 +30,11 @@ AlgorithmOption = Annotated[
     str | None, typer.Option(help="Its algorithm (default: the collective's first, ring for all_reduce)")
 ]
 PlacementOption = Annotated[Placement, typer.Option(help="Which endpoint each rank is.")]
-SeedOption = Annotated[int, typer.Option(help="Seed of the random placement.")]
+MAX_SEED = 2**32 - 1
+
+SeedOption = Annotated[
+    int, typer.Option(help="Seed of placement, queue pair numbers and ECN marking.", min=0, max=MAX_SEED)
+]
 InventoryOption = Annotated[Path, typer.Option(help="Where the switches are; 'raddle up' writes it.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on stdout.")]
 

@@ -42,7 +42,7 @@ def plan(
 ) -> None:
     """Work out addresses, routes, pins, QoS and buffers of every switch."""
     new = plan_for(load_fabric(fabric), routing, collective, algorithm, placement, seed)
-    changes = diff_plans(_read(diff), new) if diff else None
+    changes = diff_plans(_read(diff, new.fabric), new) if diff else None
     if output:
         _write(output, to_json(new))
     if changes is not None:
@@ -71,11 +71,14 @@ def _changes_json(changes: tuple[Change, ...]) -> str:
     return json.dumps(document, indent=1, sort_keys=True)
 
 
-def _read(path: Path) -> Plan:
+def _read(path: Path, fabric: str) -> Plan:
     try:
-        return from_json(path.read_text())
+        old = from_json(path.read_text())
     except (OSError, UnicodeDecodeError) as error:
         raise InputError.of("no-plan", f"cannot read '{path}': {error}") from None
+    if old.fabric != fabric:
+        raise InputError.of("wrong-fabric", f"'{path}' is a plan of '{old.fabric}', not of '{fabric}'")
+    return old
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,10 +1,12 @@
-"""`raddle show`: what a fabric consists of, as tables, JSON or a drawing."""
+"""`raddle show`: what a fabric consists of, as tables, CSV, JSON or a drawing."""
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 from collections import Counter
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -13,9 +15,11 @@ from rich.console import Console
 from rich.table import Table
 
 from raddle.topology import find, load
-from raddle.topology.capacity import cable_kinds, oversubscription, tiers
+from raddle.topology.capacity import bisection_bps, cable_kinds, oversubscription, tiers
 from raddle.topology.drawing import to_dot, to_mermaid
-from raddle.topology.model import Fabric, Switch
+from raddle.topology.inventory import Row, cable_rows, host_rows, switch_rows
+from raddle.topology.model import Fabric, Host, Switch
+from raddle.topology.svg import to_svg
 from raddle.units import format_length, format_rate, format_size
 
 SCHEMA_VERSION = 1
@@ -23,22 +27,50 @@ PIPE_WIDTH = 160
 """Columns of a table that is not printed on a terminal."""
 
 
-class Drawing(StrEnum):
+class Output(StrEnum):
+    table = "table"
+    csv = "csv"
+    json = "json"
     dot = "dot"
     mermaid = "mermaid"
+    svg = "svg"
+
+
+class Part(StrEnum):
+    switches = "switches"
+    hosts = "hosts"
+    cables = "cables"
+
+
+_ROWS: dict[Part, Callable[[Fabric], Iterator[Row]]] = {
+    Part.switches: switch_rows,
+    Part.hosts: host_rows,
+    Part.cables: cable_rows,
+}
+_DRAWINGS = {Output.dot: to_dot, Output.mermaid: to_mermaid, Output.svg: to_svg}
 
 
 def show(
     fabric: Annotated[str, typer.Argument(metavar="FABRIC.yaml", help="Fabric file or bundled example.")],
-    drawing: Annotated[Drawing | None, typer.Option("--format", help="Draw instead of tables.")] = None,
+    output: Annotated[Output, typer.Option("--format", help="Table, list or drawing.")] = Output.table,
+    part: Annotated[
+        Part | None, typer.Argument(metavar="[switches|hosts|cables]", help="List each of these.")
+    ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show a fabric's switches, tiers, capacity and cables."""
     model = load(find(fabric))
-    if json_output:
-        typer.echo(json.dumps(document_of(model), indent=2, sort_keys=True))
-    elif drawing:
-        typer.echo(to_dot(model) if drawing is Drawing.dot else to_mermaid(model))
+    if output in _DRAWINGS:
+        typer.echo(_DRAWINGS[output](model))
+    elif output is Output.csv:
+        _print_csv(_ROWS[part or Part.cables](model))
+    elif part is not None and not json_output and output is Output.table:
+        _print_list(part, _ROWS[part](model))
+    elif json_output or output is Output.json:
+        document = document_of(model)
+        if part:
+            document = {"schema_version": SCHEMA_VERSION, part.value: list(_ROWS[part](model))}
+        typer.echo(json.dumps(document, indent=2, sort_keys=True))
     else:
         _print_tables(model)
 
@@ -50,16 +82,14 @@ def document_of(fabric: Fabric) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "name": fabric.name,
         "switches": [_switch(switch, cabled[switch.name]) for switch in fabric.switches],
-        "hosts": [
-            {"name": host.name, "nics": list(host.nics), "nic_speed_bps": host.nic_model.speed_bps}
-            for host in fabric.hosts
-        ],
+        "hosts": [_host(host) for host in fabric.hosts],
         "links": [
             {
                 "ends": [str(link.a), str(link.b)],
                 "speed_bps": link.speed_bps,
                 "length_m": link.length_m,
                 "is_up": link.is_up,
+                "medium": link.medium,
             }
             for link in fabric.links
         ],
@@ -68,6 +98,16 @@ def document_of(fabric: Fabric) -> dict[str, Any]:
             for tier in tiers(fabric)
         ],
         "oversubscription": oversubscription(fabric),
+        "bisection_bps": bisection_bps(fabric),
+        "planes": fabric.planes,
+        "tenants": [
+            {
+                "name": tenant.name,
+                "accelerators": [f"{fabric.hosts[host].name}/{n}" for host, n in tenant.accelerators],
+                "ranks": [fabric.endpoints[index].name for index in tenant.endpoints],
+            }
+            for tenant in fabric.tenants
+        ],
     }
 
 
@@ -76,12 +116,33 @@ def _switch(switch: Switch, ports_cabled: int) -> dict[str, Any]:
     return {
         "name": switch.name,
         "role": switch.role,
+        "pod": switch.pod,
+        "plane": switch.plane,
+        "asn": switch.asn,
         "model": model.name,
         "hwsku": model.hwsku,
-        "ports": model.port_count,
+        "ports": len(switch.ports),
         "ports_cabled": ports_cabled,
         "port_speed_bps": model.port_speed_bps,
         "buffer_bytes": model.buffer_bytes,
+    }
+
+
+def _host(host: Host) -> dict[str, Any]:
+    inside = host.accelerators
+    return {
+        "name": host.name,
+        "nics": list(host.nics),
+        "nic_speed_bps": host.nic_model.speed_bps,
+        "accelerators": inside
+        and {
+            "kind": inside.kind,
+            "model": inside.model,
+            "count": inside.count,
+            "scale_up": inside.scale_up,
+            "scale_up_bps": inside.scale_up_bps,
+            "scale_up_latency_ps": inside.scale_up_latency_ps,
+        },
     }
 
 
@@ -89,26 +150,66 @@ def _cabled(fabric: Fabric) -> Counter[str]:
     return Counter(end.device for end in fabric.link_by_port)
 
 
+def _print_csv(rows: Iterator[Row]) -> None:
+    writer = None
+    for row in rows:
+        if writer is None:
+            writer = csv.DictWriter(sys.stdout, list(row), lineterminator="\n")
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def _console() -> Console:
+    # A pipe has no width: cut nothing there.
+    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+
+
+def _print_list(part: Part, rows: Iterator[Row]) -> None:
+    table: Table | None = None
+    for row in rows:
+        table = table or Table(*(key.replace("_", " ") for key in row), title=part.value)
+        table.add_row(*row.values())
+    if table:
+        _console().print(table)
+
+
 def _print_tables(fabric: Fabric) -> None:
     ratio = oversubscription(fabric)
     capacity = "non-blocking" if ratio <= 1 else f"oversubscribed {ratio:.3g}:1"
-    # A pipe has no width: cut nothing there.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
-    console.print(f"{fabric.name}: {len(fabric.endpoints)} endpoints, {capacity}", markup=False)
-    for table in (_inventory(fabric), _tier_table(fabric), _cable_table(fabric)):
+    bisection = format_rate(bisection_bps(fabric))
+    console = _console()
+    summary = f"{fabric.name}: {len(fabric.endpoints)} endpoints, {capacity}, bisection {bisection}"
+    console.print(summary, markup=False)
+    for table in (_inventory(fabric), _host_table(fabric), _tier_table(fabric), _cable_table(fabric)):
         console.print(table)
+
+
+def _host_table(fabric: Fabric) -> Table:
+    """One row for all hosts that are alike."""
+    table = Table("count", "accelerators", "scale-up", "ports", "speed", "tenant", title="hosts")
+    rows = Counter(tuple(list(row.values())[1:]) for row in host_rows(fabric))
+    for values, count in rows.items():
+        table.add_row(str(count), *values)
+    return table
 
 
 def _inventory(fabric: Fabric) -> Table:
     """One row for all switches of a role and model that have equally many cables."""
     table = Table("role", "count", "model", "HwSKU", "ports", "cabled", "buffer", title="switches")
     cabled = _cabled(fabric)
-    rows = Counter((switch.role, switch.model, cabled[switch.name]) for switch in fabric.switches)
-    for (role, model, used), count in rows.items():
-        ports = f"{model.port_count} x {format_rate(model.port_speed_bps)}"
+    rows = Counter(
+        (switch.role, switch.model, _panel(switch), cabled[switch.name]) for switch in fabric.switches
+    )
+    for (role, model, ports, used), count in rows.items():
         buffer = format_size(model.buffer_bytes)
         table.add_row(role, str(count), model.name, model.hwsku, ports, str(used), buffer)
     return table
+
+
+def _panel(switch: Switch) -> str:
+    """The ports of a switch by speed: `16 x 400G, 32 x 100G`."""
+    speeds = Counter(port.speed_bps for port in switch.ports)
+    return ", ".join(f"{count} x {format_rate(bps)}" for bps, count in sorted(speeds.items(), reverse=True))
 
 
 def _tier_table(fabric: Fabric) -> Table:
@@ -119,8 +220,8 @@ def _tier_table(fabric: Fabric) -> Table:
 
 
 def _cable_table(fabric: Fabric) -> Table:
-    table = Table("tier", "speed", "length", "cables", title="cables")
+    table = Table("tier", "speed", "length", "medium", "cables", title="cables")
     for kind in cable_kinds(fabric):
         length = format_length(kind.length_m)
-        table.add_row(kind.tier, format_rate(kind.speed_bps), length, str(kind.count))
+        table.add_row(kind.tier, format_rate(kind.speed_bps), length, kind.medium, str(kind.count))
     return table

@@ -40,11 +40,16 @@ def status(
     plan = plan_for(load_fabric(fabric), routing, collective, algorithm, placement, seed)
     results = check(plan, where)
     print(results_json(results) if as_json else "\n".join(_line(result) for result in results))
+    raise_errors(results)
+    if any(result.changes for result in results):
+        raise typer.Exit(1)
+
+
+def raise_errors(results: tuple[SwitchResult, ...]) -> None:
+    """Raise what went wrong at switches, of all that had something."""
     errors = [result.error for result in results if result.error]
     if errors:
         raise UnreachableError("\n".join(errors))
-    if any(result.changes for result in results):
-        raise typer.Exit(1)
 
 
 def results_json(results: tuple[SwitchResult, ...]) -> str:

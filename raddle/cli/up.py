@@ -4,32 +4,79 @@ from __future__ import annotations
 
 import signal
 import sys
+import tempfile
+from pathlib import Path
 from types import FrameType
+from typing import Annotated
+
+import typer
 
 from controller.plan import make_plan
+from nos.farm import ServerTls
 from raddle.cli.options import DEFAULT_INVENTORY, FabricArg, InventoryOption, load_fabric
-from raddle.inventory import Inventory
-from raddle.lab.switches import switch_farm
+from raddle.errors import InputError
+from raddle.inventory import Inventory, read_file, read_secrets
+from raddle.lab.switches import Doors, switch_farm
 
 
-def up(fabric: FabricArg, inventory: InventoryOption = DEFAULT_INVENTORY) -> None:
+def up(
+    fabric: FabricArg,
+    inventory: InventoryOption = DEFAULT_INVENTORY,
+    host: Annotated[
+        str, typer.Option(help="Address to serve at; loopback unless there is TLS.")
+    ] = "127.0.0.1",
+    tls_cert: Annotated[Path | None, typer.Option(help="Serve TLS with this certificate (PEM).")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its key.")] = None,
+    client_ca: Annotated[Path | None, typer.Option(help="Ask clients for a certificate of this CA.")] = None,
+    client_name: Annotated[
+        list[str] | None, typer.Option(help="Common name of a client that may read and write; repeatable.")
+    ] = None,
+    users: Annotated[
+        Path | None, typer.Option(help='Ask for a password: JSON {"user": "password"}, mode 600.')
+    ] = None,
+    with_redis: Annotated[
+        bool, typer.Option("--redis", help="Serve the databases of each switch from a redis-server.")
+    ] = False,
+    state: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Keep what the switches are told, and boot from it.")
+    ] = None,
+) -> None:
     """Start all switches of a fabric, each with its own gNMI endpoint on this machine, and stay.
 
-    They boot without addresses and routes ('raddle apply' brings those). The inventory file is written when
-    all of them answer, and removed at the end; Ctrl-C or SIGTERM ends it.
+    They boot without addresses and routes ('raddle apply' brings those), or with what --state has. The
+    inventory file is written when all of them answer, and removed at the end; Ctrl-C or SIGTERM ends it.
     """
     model = load_fabric(fabric)
+    scratch = tempfile.TemporaryDirectory(prefix="raddle-redis-")
+    doors = Doors(
+        host,
+        _tls(tls_cert, tls_key, client_ca),
+        tuple(client_name or ()),
+        read_secrets(users) if users else {},
+        state,
+        Path(scratch.name) if with_redis else None,
+    )
     signal.signal(signal.SIGTERM, _interrupt)
-    with switch_farm(model, make_plan(model, "ecmp")) as farm:
-        Inventory(model.name, dict(farm.addresses)).save(inventory)
+    with scratch, switch_farm(model, make_plan(model, "ecmp"), doors=doors) as farm:
+        written = Inventory(model.name, dict(farm.addresses))
+        written.save(inventory)
         try:
             for name, address in farm.addresses.items():
-                print(f"{name:<12} gNMI {address}")
+                redis = f"  redis 127.0.0.1:{farm.redis_ports[name]}" if with_redis else ""
+                print(f"{name:<12} gNMI {address}{redis}")
             print(f"inventory in {inventory}; Ctrl-C stops the switches", file=sys.stderr, flush=True)
             sys.stdout.flush()
             signal.pause()
         finally:
-            inventory.unlink(missing_ok=True)
+            written.remove(inventory)
+
+
+def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> ServerTls | None:
+    if certificate and key:
+        return ServerTls(read_file(certificate), read_file(key), read_file(client_ca) if client_ca else None)
+    if certificate or key or client_ca:
+        raise InputError.of("half-tls", "TLS needs both --tls-cert and --tls-key", "give both, or neither")
+    return None
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -5,13 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from raddle.errors import Diagnostic
+from controller.plan import make_plan
+from controller.plan.addresses import plan_addresses
+from controller.plan.lossless_check import check_lossless
+from controller.plan.make import unplanned
+from controller.southbound.sonic import intended
+from controller.southbound.sonic_yang import check_yang
+from raddle.errors import Diagnostic, InputError
 from raddle.topology import find, load
-from raddle.topology.capacity import oversubscription, review
+from raddle.topology.cable_truth import compare_cables, read_cables
+from raddle.topology.capacity import bisection_bps, oversubscription, review
 from raddle.topology.model import Fabric
 from raddle.units import format_rate, format_size
 
@@ -20,34 +28,72 @@ SCHEMA_VERSION = 1
 
 def validate(
     fabric: Annotated[str, typer.Argument(metavar="FABRIC.yaml", help="Fabric file or bundled example.")],
+    cables: Annotated[
+        Path | None, typer.Option(metavar="CABLES.csv", help="Compare with the cables that are seen (LLDP).")
+    ] = None,
+    sonic_yang: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Check all switches against SONiC's YANG models in DIR (yanglint)."),
+    ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check schema, wiring, addressing and the lossless class of a fabric file."""
+    """Check schema, wiring, addressing, the lossless class and its headroom of a fabric file."""
     model = load(find(fabric))
+    _check_switches(model, sonic_yang)
     warnings = review(model)
+    wrong = compare_cables(model, read_cables(cables)) if cables else ()
     if json_output:
-        typer.echo(json.dumps(document_of(model, warnings), indent=2, sort_keys=True))
-        return
+        typer.echo(json.dumps(document_of(model, warnings, wrong), indent=2, sort_keys=True))
+    else:
+        _print_facts(model, warnings, wrong)
+    if wrong:
+        raise typer.Exit(1)
+
+
+def _check_switches(model: Fabric, sonic_yang: Path | None) -> None:
+    """What depends on each switch: its headroom, its addresses, and on demand its whole configuration.
+
+    Raises:
+        InputError: what a plan would end with.
+    """
+    problems = check_lossless(model)
+    if problems:
+        raise InputError(problems)
+    if sonic_yang:
+        plan = make_plan(model, "ecmp")
+        check_yang({switch.name: intended(switch) for switch in plan.switches}, sonic_yang)
+    elif not unplanned(model):
+        plan_addresses(model)  # the pools hold a block for every leaf
+
+
+def _print_facts(model: Fabric, warnings: Sequence[Diagnostic], wrong: Sequence[Diagnostic]) -> None:
     for name, fact in facts_of(model).items():
         typer.echo(f"{name + ':':<12} {fact}")
-    for warning in warnings:
-        typer.echo(str(warning), err=True)
-    typer.echo("ok")
+    for each in (*warnings, *wrong):
+        typer.echo(str(each), err=True)
+    typer.echo(f"{len(wrong)} cables are wrong" if wrong else "ok")
 
 
-def document_of(fabric: Fabric, warnings: Sequence[Diagnostic]) -> dict[str, Any]:
-    """What `facts_of` says, as a JSON object."""
+def document_of(
+    fabric: Fabric, warnings: Sequence[Diagnostic], wrong: Sequence[Diagnostic] = ()
+) -> dict[str, Any]:
+    """What `facts_of` says, as a JSON object; `wrong` is what is cabled otherwise than it should be."""
     roce = fabric.roce
     return {
         "schema_version": SCHEMA_VERSION,
-        "ok": True,
+        "ok": not wrong,
         "fabric": fabric.name,
         "leaves": len(fabric.leaves),
         "spines": len(fabric.spines),
+        "superspines": len(fabric.superspines),
+        "planes": fabric.planes,
+        "endpoints": len(fabric.endpoints),
         "hosts": len(fabric.hosts),
         "links": len(fabric.links),
         "links_up": sum(link.is_up for link in fabric.links),
         "oversubscription": oversubscription(fabric),
+        "bisection_bps": bisection_bps(fabric),
+        "tenants": {tenant.name: len(tenant.accelerators) for tenant in fabric.tenants},
         "addressing": asdict(fabric.addressing),
         "lossless": [asdict(item) for item in roce.lossless],
         "cnp": asdict(roce.cnp),
@@ -55,6 +101,7 @@ def document_of(fabric: Fabric, warnings: Sequence[Diagnostic]) -> dict[str, Any
         "ecn": asdict(roce.ecn),
         "congestion_control": roce.congestion_control,
         "warnings": [{"code": item.code, "message": item.message} for item in warnings],
+        "cables": [{"code": item.code, "message": item.message, "hint": item.hint} for item in wrong],
     }
 
 
@@ -63,16 +110,36 @@ def facts_of(fabric: Fabric) -> dict[str, str]:
     up = sum(link.is_up for link in fabric.links)
     speeds = ", ".join(format_rate(bps) for bps in sorted({link.speed_bps for link in fabric.links}))
     ratio = oversubscription(fabric)
-    pools = fabric.addressing
     return {
         "fabric": fabric.name,
-        "devices": f"{len(fabric.leaves)} leaves, {len(fabric.spines)} spines, {len(fabric.hosts)} hosts",
+        "devices": _devices(fabric),
         "links": f"{len(fabric.links)} at {speeds}, {up} up",
-        "capacity": "non-blocking" if ratio <= 1 else f"oversubscribed {ratio:.3g}:1",
-        "addressing": f"hosts {pools.hosts}, loopbacks {pools.loopbacks}, underlay {pools.underlay}",
+        "capacity": f"{'non-blocking' if ratio <= 1 else f'oversubscribed {ratio:.3g}:1'}, "
+        f"bisection {format_rate(bisection_bps(fabric))}",
+        "addressing": _addressing(fabric),
         "lossless": _lossless(fabric),
         "ecn": _ecn(fabric),
     }
+
+
+def _devices(fabric: Fabric) -> str:
+    counts = [(len(fabric.leaves), "leaves"), (len(fabric.spines), "spines")]
+    if fabric.superspines:
+        counts.append((len(fabric.superspines), "superspines"))
+    planes = f" in {fabric.planes} planes" if fabric.planes > 1 else ""
+    switches = ", ".join(f"{count} {name}" for count, name in counts)
+    return f"{switches}{planes}, {len(fabric.hosts)} hosts"
+
+
+def _addressing(fabric: Fabric) -> str:
+    pools = fabric.addressing
+    families = []
+    if pools.families != "ipv6":
+        families.append((pools.hosts, pools.loopbacks, pools.underlay))
+    if pools.families != "ipv4":
+        families.append((pools.ipv6_hosts, pools.ipv6_loopbacks, pools.ipv6_underlay))
+    hosts, loopbacks, underlay = (" and ".join(names) for names in zip(*families, strict=True))
+    return f"hosts {hosts}, loopbacks {loopbacks}, underlay {underlay if pools.is_numbered else 'unnumbered'}"
 
 
 def _lossless(fabric: Fabric) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,12 +19,13 @@ from controller.plan.model import Plan
 from raddle.errors import InputError
 from raddle.inventory import Inventory
 from raddle.lab.demand import collective_demand, place_ranks
-from raddle.lab.link_use import busiest_links, find_collisions, trace_flows
+from raddle.lab.link_use import find_collisions, links_in_use, trace_flows
 from raddle.lab.switches import program, read_states, switch_farm
 from raddle.report.model import BenchResult, PinSummary, SizeRow, UnfinishedFlow
 from raddle.sim import DROP_REASONS, FLOW_STATUS, NEVER, QpColumns, Simulation, payload_rate_gbs
 from raddle.state import SwitchState
 from raddle.topology.model import Fabric
+from raddle.units import format_size
 from raddle.workload import Schedule
 
 Progress = Callable[[str, float], None]
@@ -68,6 +70,7 @@ def run_bench(
         if push:
             program(plan, switches)
         states = read_states(switches)
+    _check_ports(fabric, states)
     placement = place_ranks(fabric, request.placement, request.seed)
     run = _Run(fabric, states, collective, algorithm, placement, request.seed)
     rows = []
@@ -87,7 +90,7 @@ def run_bench(
         line_rate_gbs=payload_rate_gbs(fabric),
         pins=_pin_summary(plan) if push else None,
         rows=tuple(rows),
-        links=busiest_links(simulation, crossings, links, simulation.now_ps),
+        links=links_in_use(simulation, crossings, links, simulation.now_ps),
         collisions=find_collisions(crossings, links, flow_namer(fabric, schedule, placement)),
     )
 
@@ -107,7 +110,19 @@ def _switches(fabric: Fabric, plan: Plan, inventory: Inventory | None) -> Iterat
             else f"the inventory has no address for {', '.join(missing[:5])}",
             "start this fabric's switches with 'raddle up'",
         )
-    yield inventory
+    known = {switch.name: inventory.addresses[switch.name] for switch in fabric.switches}
+    yield dataclasses.replace(inventory, addresses=known)
+
+
+def _check_ports(fabric: Fabric, states: Mapping[str, SwitchState]) -> None:
+    """Running switches may be of another fabric of the same name."""
+    for switch in fabric.switches:
+        if [port.name for port in states[switch.name].ports] != [port.name for port in switch.ports]:
+            raise InputError.of(
+                "wrong-fabric",
+                f"{switch.name} has other ports than '{fabric.name}' gives it",
+                "start this fabric's switches with 'raddle up'",
+            )
 
 
 def _pin_summary(plan: Plan) -> PinSummary | None:
@@ -142,7 +157,7 @@ class _Run:
         schedule = traffic.build(self.collective, self.algorithm, ranks, size_bytes)
         addresses = np.array(endpoint_addresses(self.fabric), np.uint32)
         simulation = Simulation(self.fabric, addresses, self.states, schedule, self.placement, self.seed)
-        simulation.run(lambda share: progress(f"{self.collective} of {size_bytes} bytes", share))
+        simulation.run(lambda share: progress(f"{self.collective} of {format_size(size_bytes)}", share))
         flows, ports = simulation.flows(), simulation.ports()
         is_done = flows.status == FLOW_STATUS.index("done")
         time_ps = int(flows.finish_ps.max()) if is_done.all() else None

@@ -12,9 +12,6 @@ from raddle.report.model import Collision, LinkUse
 from raddle.sim import Simulation
 from raddle.workload import Schedule
 
-BUSIEST_LINKS = 10
-"""How many links a report names."""
-
 MAX_COLLISIONS = 1000
 """How many shared links a report holds, the most shared first."""
 
@@ -83,10 +80,10 @@ def find_collisions(
     )
 
 
-def busiest_links(
+def links_in_use(
     simulation: Simulation, crossings: Crossings, link_names: list[str], duration_ps: int
 ) -> tuple[LinkUse, ...]:
-    """The links that sent most, by bytes, then by name."""
+    """What every link that carried anything carried, the busiest first, then hosts, leaves, spines."""
     ports = simulation.ports()
     most = np.zeros(len(link_names), np.int64)
     counts = np.diff(np.append(crossings.starts, len(crossings.step)))
@@ -98,7 +95,8 @@ def busiest_links(
         for link in simulation.fabric.links
         for end in (link.a, link.b)
     }
-    ranking = sorted(speed_bps, key=lambda port: (-int(sent[port]), link_names[port]))[:BUSIEST_LINKS]
+    used = [port for port in speed_bps if sent[port]]
+    used.sort(key=lambda port: (-int(sent[port]), port))
     return tuple(
         LinkUse(
             name=link_names[port],
@@ -109,5 +107,5 @@ def busiest_links(
             ecn_marks=int(ports.ecn_marks[port].sum()),
             max_queue_bytes=int(ports.max_queue_bytes[port].max()),
         )
-        for port in ranking
+        for port in used
     )

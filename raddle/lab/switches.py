@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import cast
 
 from controller.plan.model import Plan
 from controller.reconcile import apply_plan, read_databases
-from controller.southbound.sonic import bootstrap
+from controller.southbound.sonic import Tables, bootstrap
 from nos.db.databases import ConfigDb
-from nos.farm import SwitchFarm
+from nos.farm import ServerTls, SwitchFarm
 from nos.orch import derive
 from nos.switch import BootConfig
 from raddle.errors import UnreachableError
@@ -18,21 +21,68 @@ from raddle.state import SwitchState
 from raddle.topology.model import Fabric
 
 
-def switch_farm(fabric: Fabric, plan: Plan, ports: dict[str, int] | None = None) -> SwitchFarm:
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """Where simulated switches listen and whom they let in.
+
+    Attributes:
+        host: address to bind.
+        tls: serve TLS with it.
+        clients: common names of client certificates that may read and write.
+        users: passwords by user name; if there are any, every call needs one.
+        redis_folder: serve their databases from a redis-server for each, which works there.
+        state_folder: keep what the switches are told there, and boot from it.
+    """
+
+    host: str = "127.0.0.1"
+    tls: ServerTls | None = None
+    clients: tuple[str, ...] = ()
+    users: Mapping[str, str] = field(default_factory=dict)
+    state_folder: Path | None = None
+    redis_folder: Path | None = None
+
+    def config(self) -> Tables | dict[str, dict[str, dict[str, list[str]]]]:
+        """What this adds to a switch's CONFIG_DB."""
+        if self.users:
+            return {"GNMI": {"gnmi": {"user_auth": "password"}}}
+        if self.clients:
+            return {"GNMI_CLIENT_CERT": {name: {"role": ["gnmi_readwrite"]} for name in self.clients}}
+        # Nobody is named: whoever the TLS handshake lets in may do everything.
+        return {"GNMI": {"gnmi": {"user_auth": "none"}}} if self.tls else {}
+
+
+def switch_farm(
+    fabric: Fabric, plan: Plan, ports: dict[str, int] | None = None, doors: Doors | None = None
+) -> SwitchFarm:
     """All switches of a fabric with what they boot from: no address, no route, ECN at SONiC's defaults.
 
     `ports` are the TCP ports of their gNMI endpoints by name; others take a free one.
     """
+    entry = doors or Doors()
     boots = {}
     for switch in plan.switches:
         boot = bootstrap(switch)
-        boots[switch.name] = BootConfig(boot.config_db, boot.switch_json)
+        boots[switch.name] = BootConfig({**boot.config_db, **entry.config()}, boot.switch_json)
     lit: dict[str, set[str]] = {switch.name: set() for switch in fabric.switches}
+    cables = []
     for link in fabric.links:
-        for end in (link.a, link.b):
-            if link.is_up and end.device in lit:
-                lit[end.device].add(end.port)
-    return SwitchFarm(boots, {name: frozenset(names) for name, names in lit.items()}, ports=ports)
+        ends = [(end.device, end.port) for end in (link.a, link.b) if link.is_up and end.device in lit]
+        for device, port in ends:
+            lit[device].add(port)
+        if len(ends) == 2:
+            cables.append((ends[0], ends[1]))
+    carriers = {name: frozenset(names) for name, names in lit.items()}
+    return SwitchFarm(
+        boots,
+        carriers,
+        entry.host,
+        ports,
+        tls=entry.tls,
+        users=entry.users,
+        state_folder=entry.state_folder,
+        redis_folder=entry.redis_folder,
+        cables=cables,
+    )
 
 
 def program(plan: Plan, inventory: Inventory) -> int:
@@ -44,7 +94,7 @@ def program(plan: Plan, inventory: Inventory) -> int:
     results = apply_plan(plan, inventory)
     failed = [result for result in results if not result.is_in_sync]
     if failed:
-        raise UnreachableError("\n".join(f"{result.switch}: {result.error}" for result in failed))
+        raise UnreachableError("\n".join(result.error for result in failed))
     return sum(result.sets for result in results)
 
 

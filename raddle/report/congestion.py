@@ -33,7 +33,7 @@ def congestion_lines(rows: Sequence[SizeRow]) -> Iterator[str]:
 def link_lines(links: Sequence[LinkUse]) -> Iterator[str]:
     """The links that were busiest, of those that carried anything."""
     used = [link for link in links if link.tx_bytes]
-    used.sort(key=lambda link: (-link.utilisation, -link.tx_bytes, link.name))
+    used.sort(key=lambda link: (-link.utilisation, -link.tx_bytes))
     yield "#"
     yield f"# Busiest links of {len(used)} in use, at the last size"
     if not used:
@@ -86,15 +86,18 @@ def collision_lines(collisions: Sequence[Collision]) -> Iterator[str]:
 
 
 def unfinished_lines(rows: Sequence[SizeRow]) -> Iterator[str]:
-    """Flows that did not finish, and why; nothing if all did."""
+    """Flows that did not finish, and why; steps of the same ranks for the same reason are put together."""
     for row in rows:
         if not row.unfinished:
             continue
+        steps: dict[tuple[str, str], list[int]] = {}
+        for flow in row.unfinished:
+            steps.setdefault((flow.name, flow.reason), []).append(flow.step)
         yield "#"
         yield f"# {len(row.unfinished)} flows of size {row.size_bytes} did not finish"
-        for flow in row.unfinished[:_SHOWN]:
-            yield f"#   step {flow.step}, {flow.name}: {flow.reason}"
-        yield from _more(len(row.unfinished) - _SHOWN, "flow")
+        for (name, reason), of in list(steps.items())[:_SHOWN]:
+            yield f"#   {name}, {_steps(of)}: {reason}"
+        yield from _more(sum(map(len, list(steps.values())[_SHOWN:])), "flow")
 
 
 def _more(count: int, noun: str) -> Iterator[str]:

@@ -13,24 +13,17 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
+from raddle.splitmix import splitmix64
+
 UDP_PORT_ROCE = 4791
 """UDP destination port of RoCEv2 (IBTA Annex A17)."""
 
 _IP_PROTOCOL_UDP = 17
-_MASK = (1 << 64) - 1
-
-
-def _splitmix64(value: int) -> int:
-    """Steele, Lea, Flood, OOPSLA 2014."""
-    value = (value + 0x9E3779B97F4A7C15) & _MASK
-    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
-    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _MASK
-    return value ^ (value >> 31)
 
 
 def qp_numbers(qp: int, seed: int) -> tuple[int, int]:
     """The 24-bit queue pair numbers at both ends of queue pair `qp`, as a driver might give them out."""
-    bits = _splitmix64((seed << 32) ^ qp)
+    bits = next(splitmix64((seed << 32) ^ qp))
     return (bits & 0xFFFFFF) | 1, (bits >> 32 & 0xFFFFFF) | 1
 
 

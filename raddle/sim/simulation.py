@@ -6,6 +6,7 @@ The cables, speeds and NICs come from the fabric; all that a switch does with a 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raddle import _core
+from raddle.errors import InputError
 from raddle.sim.ecmp_hash import qp_hashes
 from raddle.sim.switch_columns import switch_columns
 from raddle.state import PRIORITIES, SwitchState
-from raddle.topology.model import Fabric, PortRef
+from raddle.topology.model import Fabric, LosslessClass, PortRef
 from raddle.workload import Schedule
 
 NEVER = _core.NEVER
@@ -113,7 +115,7 @@ class Simulation:
         node, peer, speed_bps, propagation_ps = self._port_columns()
         src, dst = qp_endpoints(schedule, placement)
         hashes = qp_hashes(self._addresses[src], self._addresses[dst], seed)
-        lossless = fabric.roce.lossless[0]
+        traffic_class = fabric.roce.lossless[0] if fabric.roce.lossless else LosslessClass(0, 0)
         self._core = _core.Simulation(
             endpoints=len(fabric.endpoints),
             seed=seed,
@@ -127,8 +129,8 @@ class Simulation:
             qp_dst=dst,
             qp_hash=hashes[0],
             qp_ack_hash=hashes[1],
-            qp_dscp=np.full(len(src), lossless.dscp, np.uint8),
-            qp_priority=np.full(len(src), lossless.priority, np.uint8),
+            qp_dscp=np.full(len(src), traffic_class.dscp, np.uint8),
+            qp_priority=np.full(len(src), traffic_class.priority, np.uint8),
             flow_qp=schedule.qp.astype(np.uint32),
             flow_bytes=schedule.size_bytes,
             flow_start_ps=np.zeros(schedule.flows, np.int64) if start_ps is None else start_ps,
@@ -138,6 +140,9 @@ class Simulation:
         self._flows = schedule.flows
         for name, state in states.items():
             self.set_switch(name, state)
+        for link in fabric.links:
+            if not link.is_up:
+                self.set_link(link.a, is_up=False)
 
     @cached_property
     def port_names(self) -> tuple[PortRef, ...]:
@@ -172,11 +177,8 @@ class Simulation:
 
     def set_switch(self, name: str, state: SwitchState) -> None:
         """Give a switch new state, from the present simulated time on."""
-        switch = self.fabric.switch_by_name[name]
-        links = self.fabric.link_by_port
-        cables = [links.get(PortRef(name, port.name)) for port in switch.ports]
-        is_cabled = np.array([cable is not None and cable.is_up for cable in cables])
-        self._core.set_switch(index=switch.index, **switch_columns(state, self._addresses, is_cabled))
+        columns = switch_columns(state, self._addresses)
+        self._core.set_switch(index=self.fabric.switch_by_name[name].index, **columns)
 
     def set_link(self, port: PortRef, is_up: bool) -> None:
         """Cut or mend the cable at a port, in both directions."""
@@ -246,8 +248,19 @@ def qp_endpoints(
 
 
 def _nic_config(fabric: Fabric) -> _core.NicConfig:
-    """The hosts' NIC parameters; the engine has one set, that of the first host."""
+    """The hosts' NIC parameters, of which the engine has one set.
+
+    Raises:
+        InputError: `mixed-nics`, hosts differ in more than speed.
+    """
     model, roce = fabric.hosts[0].nic_model, fabric.roce
+    for host in fabric.hosts:
+        if dataclasses.replace(host.nic_model, speed_bps=model.speed_bps) != model:
+            raise InputError.of(
+                "mixed-nics",
+                f"{host.name}'s NICs have other parameters than {fabric.hosts[0].name}'s",
+                "the engine simulates one kind of NIC; speeds may differ",
+            )
     nic = _core.NicConfig()
     nic.mtu_bytes = roce.mtu_bytes
     nic.ack_interval = model.ack_interval
@@ -279,10 +292,10 @@ def wire_bytes(fabric: Fabric, payload_bytes: int) -> int:
 
 
 def payload_rate_gbs(fabric: Fabric) -> float:
-    """The payload rate of one NIC in GB/s (1e9 bytes): what is left of its line by headers and gaps.
+    """The payload rate of the slowest NIC's link in GB/s (1e9 bytes): its line without headers and gaps.
 
     At 400G and 4096 bytes of payload with 82 bytes around it, 49.02.
     """
     nic = _nic_config(fabric)
     share = nic.mtu_bytes / (nic.mtu_bytes + nic.header_bytes + nic.gap_bytes)
-    return fabric.hosts[0].nic_model.speed_bps / 8e9 * share
+    return min(fabric.links[endpoint.link].speed_bps for endpoint in fabric.endpoints) / 8e9 * share

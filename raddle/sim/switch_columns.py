@@ -12,15 +12,12 @@ from raddle.sim.ecmp_hash import seed_mask
 from raddle.state import RouteState, SwitchState
 
 
-def switch_columns(
-    state: SwitchState, addresses: NDArray[np.uint32], is_cabled: NDArray[np.bool_]
-) -> dict[str, Any]:
+def switch_columns(state: SwitchState, addresses: NDArray[np.uint32]) -> dict[str, Any]:
     """The keyword arguments of `_core.Simulation.set_switch` for one switch.
 
     Args:
         state: what the switch forwards with.
         addresses: IPv4 address of every endpoint.
-        is_cabled: for each of the switch's ports, whether a live cable is in it.
     """
     fib, group_offsets, group_ports = forwarding_table(state.routes, addresses)
     qos_index: dict[tuple[int, ...], int] = {}
@@ -33,7 +30,7 @@ def switch_columns(
         "fib": fib,
         "group_offsets": group_offsets,
         "group_ports": group_ports,
-        "port_up": (np.array([port.is_admin_up for port in state.ports]) & is_cabled).astype(np.uint8),
+        "port_up": np.array([port.is_admin_up for port in state.ports], np.uint8),
         "pfc_enable": np.array([port.pfc_enable for port in state.ports], np.uint8),
         "port_qos": np.array(port_qos, np.uint32),
         "pg_profile": _indices([port.pgs for port in state.ports]),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache
+from operator import itemgetter
 
 from raddle.topology.model import (
+    Accelerators,
     Addressing,
     Dcqcn,
     Ecn,
@@ -22,41 +25,48 @@ from raddle.topology.model import (
     RoutingPolicy,
     Switch,
     SwitchModel,
+    Tenant,
 )
-from raddle.topology.schema import FabricFile, NicSpec, RoceSpec
-from raddle.topology.wiring import Cable, HostDraft, SwitchDraft, Wiring, port_name
+from raddle.topology.ports import Profile, front_panel
+from raddle.topology.schema import FabricFile
+from raddle.topology.schema_devices import AcceleratorSpec, NicSpec
+from raddle.topology.schema_policy import AddressingSpec, AsNumbersSpec, RoceSpec
+from raddle.topology.tenants import Owner
+from raddle.topology.wiring import HostDraft, SwitchDraft, Wiring
 
 
-def build_fabric(spec: FabricFile, wiring: Wiring, file: str) -> Fabric:
+def build_fabric(spec: FabricFile, wiring: Wiring, owners: tuple[Owner, ...], file: str) -> Fabric:
     """The Fabric of a file whose checks have passed.
 
-    Switches are ordered leaves then spines, each by name with numbers as numbers (leaf2 before leaf10),
-    hosts by name; links are host links by (host, NIC), then fabric links by (leaf, spine, leaf port).
+    Switches are ordered leaves, spines, superspines, each by plane and name with numbers as numbers (leaf2
+    before leaf10), hosts by name; links are host links by (host, NIC), then links between switches by
+    (lower, upper, lower port).
     """
-    roles = ("leaf", "spine")
     drafts = sorted(
-        wiring.switches.values(), key=lambda draft: (roles.index(draft.role), _natural(draft.name))
+        wiring.switches.values(), key=lambda draft: (draft.tier, draft.plane, _natural(draft.name))
     )
     host_drafts = sorted(wiring.hosts.values(), key=lambda draft: _natural(draft.name))
     names = [draft.name for draft in host_drafts] + [draft.name for draft in drafts]
     rank = {name: i for i, name in enumerate(names)}
     links = _links(wiring, rank)
-    speeds = {end: link.speed_bps for link in links for end in (link.a, link.b)}
-    switches = tuple(_switch(draft, index, speeds) for index, draft in enumerate(drafts))
+    switches = _switches(drafts, links, spec.routing.as_numbers)
     hosts = tuple(_host(draft, index) for index, draft in enumerate(host_drafts))
+    endpoints = _endpoints(hosts, host_drafts, switches, links)
     return Fabric(
         name=spec.name,
         switches=switches,
         hosts=hosts,
         links=links,
-        endpoints=_endpoints(hosts, switches, links),
+        endpoints=endpoints,
         roce=_roce(spec.roce),
         routing=RoutingPolicy(spec.routing.policy, spec.routing.hash.algorithm, spec.routing.hash.seed),
-        addressing=Addressing(spec.addressing.hosts, spec.addressing.loopbacks, spec.addressing.underlay),
+        addressing=_addressing(spec.addressing),
         file=file,
+        tenants=_tenants(owners, hosts, endpoints),
     )
 
 
+@cache
 def _natural(name: str) -> tuple[list[str | int], str]:
     """Sort key with numbers as numbers; texts and numbers alternate, so that they never meet."""
     parts = re.split(r"(\d+)", name)
@@ -66,54 +76,82 @@ def _natural(name: str) -> tuple[list[str | int], str]:
 def _links(wiring: Wiring, rank: dict[str, int]) -> tuple[Link, ...]:
     """Links in order. Hosts rank below leaves below spines, so the lower end is the lower rank."""
 
-    def oriented(cable: Cable) -> tuple[PortRef, PortRef]:
+    oriented = []
+    for cable in wiring.cables:
         a, b = cable.ends
-        return (a, b) if rank[a.device] < rank[b.device] else (b, a)
-
-    def order(cable: Cable) -> tuple[int, int, int, tuple[list[str | int], str]]:
-        a, b = oriented(cable)
-        if a.device in wiring.hosts:
-            return 0, rank[a.device], 0, _natural(a.port)
-        return 1, rank[a.device], rank[b.device], _natural(a.port)
-
+        if rank[a.device] > rank[b.device]:
+            a, b = b, a
+        is_uplink = a.device not in wiring.hosts
+        # A host's links are in the order of its NICs, a switch's in that of the upper switches.
+        order = (is_uplink, rank[a.device], rank[b.device] if is_uplink else 0, _natural(a.port))
+        oriented.append((order, a, b, cable))
+    oriented.sort(key=itemgetter(0))
     links = []
-    for index, cable in enumerate(sorted(wiring.cables, key=order)):
-        a, b = oriented(cable)
+    for index, (_, a, b, cable) in enumerate(oriented):
         speed_bps = cable.speed_bps or _native_bps(a, wiring)
-        links.append(Link(index, a, b, speed_bps, cable.length_m, cable.is_up))
+        links.append(Link(index, a, b, speed_bps, cable.length_m, cable.is_up, cable.medium))
     return tuple(links)
 
 
 def _native_bps(end: PortRef, wiring: Wiring) -> int:
     if end.device in wiring.hosts:
         return wiring.hosts[end.device].nics.speed
-    return wiring.switches[end.device].model.port_speed_bps
+    return wiring.switches[end.device].native_bps[end.port]
 
 
-def _switch(draft: SwitchDraft, index: int, speeds: dict[PortRef, int]) -> Switch:
-    """A cabled port has the speed of its link, a free one its native speed."""
-    ports = tuple(
-        Port(name, alias, i, lanes, speeds.get(PortRef(draft.name, name), draft.model.port_speed_bps))
-        for i, (name, alias, lanes) in enumerate(_front_panel(draft.model))
-    )
-    return Switch(draft.name, draft.role, index, draft.model, ports)
+def _switches(
+    drafts: Sequence[SwitchDraft], links: tuple[Link, ...], numbers: AsNumbersSpec
+) -> tuple[Switch, ...]:
+    speeds: dict[str, dict[str, int]] = {draft.name: {} for draft in drafts}
+    for link in links:
+        for end in (link.a, link.b):
+            if end.device in speeds:
+                speeds[end.device][end.port] = link.speed_bps
+    pods = {(draft.plane, draft.pod): 0 for draft in drafts if draft.role == "spine"}
+    pods = {pod: i for i, pod in enumerate(sorted(pods))}
+    switches = []
+    for index, draft in enumerate(drafts):
+        asn = numbers.leaves + index
+        if draft.role != "leaf":
+            is_spine = draft.role == "spine"
+            asn = (
+                numbers.spines + pods[draft.plane, draft.pod]
+                if is_spine
+                else numbers.superspines + draft.plane
+            )
+        cabled = speeds[draft.name]
+        lit = tuple(cabled.get(shape.name, shape.native_bps) for shape in draft.panel)
+        ports = _ports(draft.model, draft.profile, lit)
+        switches.append(
+            Switch(draft.name, draft.role, index, draft.model, ports, draft.pod, draft.plane, asn)
+        )
+    return tuple(switches)
 
 
 @cache
-def _front_panel(model: SwitchModel) -> tuple[tuple[str, str, tuple[int, ...]], ...]:
-    """Names, aliases (`etp1`, as SONiC device folders have them) and lanes, which count from 1."""
-    lanes = model.lanes_per_port
+def _ports(model: SwitchModel, profile: Profile, speeds: tuple[int, ...]) -> tuple[Port, ...]:
+    """A cabled port has the speed of its link, a free one its native speed. Alike switches share them."""
     return tuple(
-        (port_name(model, i), f"etp{i + 1}", tuple(range(i * lanes + 1, (i + 1) * lanes + 1)))
-        for i in range(model.port_count)
+        Port(shape.name, shape.alias, shape.index, shape.lanes, speed_bps)
+        for shape, speed_bps in zip(front_panel(model, profile), speeds, strict=True)
     )
 
 
 def _host(draft: HostDraft, index: int) -> Host:
-    nics = tuple(f"eth{i}" for i in range(draft.nics.count))
-    return Host(draft.name, index, nics, _nic_model(draft.nics))
+    return Host(draft.name, index, draft.ports, _nic_model(draft.nics), _accelerators(draft.accelerators))
 
 
+@cache
+def _accelerators(spec: AcceleratorSpec | None) -> Accelerators | None:
+    if spec is None:
+        return None
+    if spec.scale_up is None:
+        return Accelerators(spec.kind, spec.model, spec.count)
+    inside = spec.scale_up
+    return Accelerators(spec.kind, spec.model, spec.count, inside.kind, inside.bandwidth, inside.latency)
+
+
+@cache
 def _nic_model(nics: NicSpec) -> NicModel:
     return NicModel(
         speed_bps=nics.speed,
@@ -126,19 +164,73 @@ def _nic_model(nics: NicSpec) -> NicModel:
 
 
 def _endpoints(
-    hosts: tuple[Host, ...], switches: tuple[Switch, ...], links: tuple[Link, ...]
+    hosts: tuple[Host, ...],
+    drafts: Sequence[HostDraft],
+    switches: tuple[Switch, ...],
+    links: tuple[Link, ...],
 ) -> tuple[Endpoint, ...]:
     link_of = {link.a: link for link in links}
-    leaf_index = {switch.name: switch.index for switch in switches}
+    switch_index = {switch.name: switch.index for switch in switches}
     endpoints: list[Endpoint] = []
-    for host in hosts:
-        for nic in host.nics:
-            ref = PortRef(host.name, nic)
+    for host, draft in zip(hosts, drafts, strict=True):
+        nics = len(host.nics) // draft.nics.ports
+        accelerators = host.accelerators.count if host.accelerators else 1
+        for number, port in enumerate(host.nics):
+            ref = PortRef(host.name, port)
             link = link_of[ref]
-            name = host.name if len(host.nics) == 1 else str(ref)
-            leaf = leaf_index[link.b.device]
-            endpoints.append(Endpoint(name, len(endpoints), host.index, nic, leaf, link.index))
+            leaf = switches[switch_index[link.b.device]]
+            nic = number // draft.nics.ports
+            endpoints.append(
+                Endpoint(
+                    name=host.name if len(host.nics) == 1 else str(ref),
+                    index=len(endpoints),
+                    host=host.index,
+                    nic=port,
+                    leaf=leaf.index,
+                    link=link.index,
+                    rail=nic,
+                    plane=leaf.plane,
+                    accelerator=nic * accelerators // nics,
+                )
+            )
     return tuple(endpoints)
+
+
+def _tenants(
+    owners: tuple[Owner, ...], hosts: tuple[Host, ...], endpoints: tuple[Endpoint, ...]
+) -> tuple[Tenant, ...]:
+    index = {host.name: host.index for host in hosts}
+    first: dict[tuple[int, int], int] = {}
+    for endpoint in endpoints:
+        first.setdefault((endpoint.host, endpoint.accelerator), endpoint.index)
+    tenants = []
+    for owner in owners:
+        accelerators = tuple((index[host], number) for host, number in owner.accelerators)
+        ranks = tuple(_endpoint_of(each, first) for each in accelerators)
+        tenants.append(Tenant(owner.name, accelerators, ranks))
+    return tuple(tenants)
+
+
+def _endpoint_of(accelerator: tuple[int, int], first: dict[tuple[int, int], int]) -> int:
+    """The endpoint of an accelerator; one without a NIC of its own shares that of the one before."""
+    host, number = accelerator
+    while (host, number) not in first:
+        number -= 1
+    return first[host, number]
+
+
+def _addressing(spec: AddressingSpec) -> Addressing:
+    has_ipv6 = spec.families != "ipv4"
+    return Addressing(
+        hosts=spec.hosts,
+        loopbacks=spec.loopbacks,
+        underlay=spec.underlay,
+        families=spec.families,
+        ipv6_hosts=spec.ipv6.hosts if has_ipv6 else "",
+        ipv6_loopbacks=spec.ipv6.loopbacks if has_ipv6 else "",
+        ipv6_underlay=spec.ipv6.underlay if has_ipv6 else "",
+        is_numbered=spec.links == "numbered",
+    )
 
 
 def _roce(roce: RoceSpec) -> RocePolicy:

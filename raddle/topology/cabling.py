@@ -8,8 +8,12 @@ from raddle.errors import Diagnostic, SourceSpan
 from raddle.topology.model import PortRef
 from raddle.topology.reading import did_you_mean
 from raddle.topology.source import MAX_PROBLEMS, Place, Source
-from raddle.topology.wiring import Cable, Wiring, port_name
-from raddle.units import format_rate
+from raddle.topology.wiring import TIER_NAMES, Cable, Wiring
+from raddle.units import format_length, format_rate
+
+REACH_M = {"dac": 3.0, "aec": 7.0, "aoc": 100.0, "sr": 100.0, "dr": 500.0, "fr": 2000.0, "lr": 10_000.0}
+"""Longest cable of each medium in metres: copper of 50G lanes and SR, DR, FR, LR as IEEE 802.3 has them
+(clauses 136, 138, 140, 151, 122); AEC and AOC as vendors sell them (an assumption)."""
 
 
 def check_wiring(wiring: Wiring, source: Source) -> list[Diagnostic]:
@@ -45,13 +49,9 @@ class _Ports:
     """The ports that each device has, with their native speed in bits per second."""
 
     def __init__(self, wiring: Wiring) -> None:
-        by_model = {
-            model: {port_name(model, i): model.port_speed_bps for i in range(model.port_count)}
-            for model in {switch.model for switch in wiring.switches.values()}
-        }
-        self._by_device = {name: by_model[switch.model] for name, switch in wiring.switches.items()}
+        self._by_device = {name: switch.native_bps for name, switch in wiring.switches.items()}
         for name, host in wiring.hosts.items():
-            self._by_device[name] = {f"eth{i}": host.nics.speed for i in range(host.nics.count)}
+            self._by_device[name] = dict.fromkeys(host.ports, host.nics.speed)
 
     def of(self, device: str) -> dict[str, int]:
         return self._by_device[device]
@@ -87,13 +87,18 @@ def _check_free(cable: Cable, used: dict[PortRef, Place], source: Source) -> Ite
 
 
 def _check_cable(cable: Cable, wiring: Wiring, ports: _Ports, source: Source) -> Iterator[Diagnostic]:
-    """Tiers and speeds of a cable whose ends exist."""
-    tiers = sorted(_tier(end, wiring) for end in cable.ends)
-    if tiers not in ([0, 1], [1, 2]):
-        a, b = (f"{('host', 'leaf', 'spine')[_tier(end, wiring)]} '{end.device}'" for end in cable.ends)
-        hint = "cable hosts to leaves and leaves to spines"
+    """Tiers, speeds and medium of a cable whose ends exist."""
+    tiers = wiring.tiers
+    a_tier, b_tier = tiers[cable.ends[0].device], tiers[cable.ends[1].device]
+    if abs(a_tier - b_tier) != 1:
+        a, b = (f"{TIER_NAMES[tiers[end.device]]} '{end.device}'" for end in cable.ends)
+        hint = "cable hosts to leaves, leaves to spines, spines to superspines"
         yield source.error("wrong-tier", f"link between {a} and {b}", (*cable.place, "ends"), hint)
-    a_bps, b_bps = (ports.native_bps(end) for end in cable.ends)
+    if a_tier and b_tier:
+        yield from _check_planes(cable, wiring, source)
+    if cable.medium and cable.length_m > REACH_M[cable.medium]:
+        yield _beyond_reach(cable, source)
+    a_bps, b_bps = ports.native_bps(cable.ends[0]), ports.native_bps(cable.ends[1])
     if cable.speed_bps is None:
         if a_bps != b_bps:
             slow = format_rate(min(a_bps, b_bps))
@@ -112,36 +117,49 @@ def _check_cable(cable: Cable, wiring: Wiring, ports: _Ports, source: Source) ->
             return
 
 
-def _tier(end: PortRef, wiring: Wiring) -> int:
-    """0 for a host, 1 for a leaf, 2 for a spine."""
-    if end.device in wiring.hosts:
-        return 0
-    return 1 if wiring.switches[end.device].role == "leaf" else 2
+def _check_planes(cable: Cable, wiring: Wiring, source: Source) -> Iterator[Diagnostic]:
+    drafts = wiring.switches[cable.ends[0].device], wiring.switches[cable.ends[1].device]
+    if drafts[0].plane != drafts[1].plane:
+        a, b = (f"'{draft.name}' of plane {draft.plane}" for draft in drafts)
+        hint = "planes share no links between switches"
+        yield source.error("wrong-plane", f"link between {a} and {b}", (*cable.place, "ends"), hint)
+
+
+def _beyond_reach(cable: Cable, source: Source) -> Diagnostic:
+    assert cable.medium is not None
+    reach = format_length(REACH_M[cable.medium])
+    message = f"{format_length(cable.length_m)} is beyond the {reach} of '{cable.medium}'"
+    longer = [name for name, reach_m in REACH_M.items() if reach_m >= cable.length_m]
+    hint = f"take {', '.join(longer)}" if longer else "no medium reaches as far"
+    return source.error("cable-too-long", message, (*cable.place, "cable"), hint)
 
 
 def _check_nics(wiring: Wiring, used: dict[PortRef, Place], source: Source) -> Iterator[Diagnostic]:
     """NICs without a cable."""
     for host in wiring.hosts.values():
-        for i in range(host.nics.count):
-            if PortRef(host.name, f"eth{i}") not in used:
-                message = f"'{host.name}:eth{i}' is not connected"
+        for port in host.ports:
+            if PortRef(host.name, port) not in used:
+                message = f"'{host.name}:{port}' is not connected"
                 hint = "add a link to a leaf"
                 yield source.error("host-not-connected", message, host.place, hint, at_key=True)
 
 
 def _check_reachable(wiring: Wiring, source: Source) -> Iterator[Diagnostic]:
-    """Host links must be up, and each two leaves with hosts need a spine that both have an up link to.
+    """Host links must be up, and each two leaves with hosts in a plane need a switch above both.
 
-    Routes go up once and down once: a way through a third leaf does not count.
+    Routes go up and then down: a way through a third leaf does not count.
     """
     if not wiring.hosts:
         yield source.error(
             "no-hosts", "the fabric has no hosts", ("devices",), "add devices with 'role: host'"
         )
+    tiers = wiring.tiers
     first_host: dict[str, str] = {}
-    spines_of: dict[str, set[str]] = {}
+    above: dict[str, set[str]] = {}
     for cable in wiring.cables:
-        lower, upper = sorted(cable.ends, key=lambda end: _tier(end, wiring))
+        lower, upper = cable.ends
+        if tiers[lower.device] > tiers[upper.device]:
+            lower, upper = upper, lower
         if lower.device in wiring.hosts:
             first_host.setdefault(upper.device, lower.device)
             if not cable.is_up:
@@ -149,27 +167,30 @@ def _check_reachable(wiring: Wiring, source: Source) -> Iterator[Diagnostic]:
                 hint = "set 'state: up', or leave the host out"
                 yield source.error("unreachable-host", message, cable.state_place, hint)
         elif cable.is_up:
-            spines_of.setdefault(lower.device, set()).add(upper.device)
-    yield from _check_leaf_pairs(first_host, spines_of, wiring, source)
+            above.setdefault(lower.device, set()).add(upper.device)
+    for plane in sorted({wiring.switches[leaf].plane for leaf in first_host}):
+        hosts = {leaf: host for leaf, host in first_host.items() if wiring.switches[leaf].plane == plane}
+        yield from _check_leaf_pairs(hosts, above, wiring, source)
 
 
 def _check_leaf_pairs(
-    first_host: dict[str, str], spines_of: dict[str, set[str]], wiring: Wiring, source: Source
+    first_host: dict[str, str], above: dict[str, set[str]], wiring: Wiring, source: Source
 ) -> Iterator[Diagnostic]:
-    """Leaves with the same spines are alike: one problem per two kinds of leaves that miss each other."""
+    """Leaves with the same switches above are alike: one problem per two kinds that miss each other."""
     groups: dict[frozenset[str], list[str]] = {}
     for leaf in first_host:
-        groups.setdefault(frozenset(spines_of.get(leaf, ())), []).append(leaf)
+        groups.setdefault(frozenset(above.get(leaf, ())), []).append(leaf)
+    # Spines, and what is above them.
+    reach = {spines: spines.union(*(above.get(spine, ()) for spine in spines)) for spines in groups}
     kinds = sorted(groups.items(), key=lambda kind: len(kind[0]))  # a leaf that is cut off comes first
     for i, (spines, members) in enumerate(kinds):
-        far = [others[0] for other_spines, others in kinds[i + 1 :] if not spines & other_spines]
+        far = [others[0] for other, others in kinds[i + 1 :] if reach[spines].isdisjoint(reach[other])]
         if not spines:
             far += members[1:]
         if far:
             a, b = first_host[members[0]], first_host[far[0]]
-            message = (
-                f"'{a}' on '{members[0]}' cannot reach '{b}' on '{far[0]}': no spine has up links to both"
-            )
+            pair = f"'{a}' on '{members[0]}' cannot reach '{b}' on '{far[0]}'"
+            message = f"{pair}: no switch above has up links to both"
             place = wiring.switches[members[0]].place
             hint = "add links between leaves and spines, or set them up"
             yield source.error("unreachable-host", message, place, hint, at_key=True)

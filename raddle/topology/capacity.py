@@ -1,4 +1,4 @@
-"""What a fabric's tiers carry: bandwidth, oversubscription, cables, and what deserves a second look."""
+"""What a fabric's tiers carry: bandwidth, oversubscription, bisection, cables, and what deserves a look."""
 
 from __future__ import annotations
 
@@ -6,8 +6,16 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from raddle.errors import Diagnostic
 from raddle.topology.model import Fabric, Link
+
+TIER_NAMES = ("host-leaf", "leaf-spine", "spine-superspine")
+"""Names of the tiers of links, from the hosts up."""
+
+_LEAF, _SPINE = 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,54 +30,94 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class CableKind:
-    """Cables of one tier, speed and length."""
+    """Cables of one tier, speed, length and medium (empty where the file gives none)."""
 
     tier: str
     speed_bps: int
     length_m: float
+    medium: str
     count: int
 
 
-HOST_TIER = "host-leaf"
-FABRIC_TIER = "leaf-spine"
-
-
 def tiers(fabric: Fabric) -> tuple[Tier, ...]:
-    """Host links and fabric links, summed."""
-    members: dict[str, list[Link]] = {HOST_TIER: [], FABRIC_TIER: []}
-    for link in fabric.links:
-        members[tier_of(fabric, link)].append(link)
-    return tuple(
-        Tier(name, len(links), sum(x.is_up for x in links), sum(x.speed_bps for x in links if x.is_up))
-        for name, links in members.items()
-    )
+    """The links of each tier, summed: hosts, leaves and, in three tiers, spines."""
+    arrays = fabric.arrays
+    count = 3 if fabric.superspines else 2
+    result = []
+    for tier, name in enumerate(TIER_NAMES[:count]):
+        chosen = arrays.tier == tier
+        up = chosen & arrays.is_up
+        result.append(Tier(name, int(chosen.sum()), int(up.sum()), int(arrays.speed_bps[up].sum())))
+    return tuple(result)
 
 
 def tier_of(fabric: Fabric, link: Link) -> str:
-    return FABRIC_TIER if link.a.device in fabric.switch_by_name else HOST_TIER
+    """The name of a link's tier."""
+    return TIER_NAMES[fabric.arrays.tier[link.index]]
+
+
+def _down_and_up_bps(fabric: Fabric) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Bandwidth of each device's up links to the tier below and to the tier above, in bits per second.
+
+    Devices are numbered as in `Fabric.arrays`.
+    """
+    arrays = fabric.arrays
+    down = np.zeros(len(arrays.device_tier), np.int64)
+    up = np.zeros_like(down)
+    alive = arrays.is_up
+    np.add.at(down, arrays.b[alive], arrays.speed_bps[alive])
+    np.add.at(up, arrays.a[alive], arrays.speed_bps[alive])
+    return down, up
+
+
+def _ratios(fabric: Fabric, tier: int) -> dict[str, float]:
+    down, up = _down_and_up_bps(fabric)
+    first = len(fabric.hosts)
+    chosen = np.flatnonzero((fabric.arrays.device_tier == tier) & (down > 0) & (up > 0))
+    return {fabric.switches[device - first].name: float(down[device] / up[device]) for device in chosen}
 
 
 def leaf_oversubscription(fabric: Fabric) -> dict[str, float]:
     """Host bandwidth over uplink bandwidth of each leaf that has both, links that are up."""
-    down: Counter[str] = Counter()
-    up: Counter[str] = Counter()
-    for link in fabric.links:
-        if link.is_up and tier_of(fabric, link) == HOST_TIER:
-            down[link.b.device] += link.speed_bps
-        elif link.is_up:
-            up[link.a.device] += link.speed_bps
-    return {name: bps / up[name] for name, bps in down.items() if up[name]}
+    return _ratios(fabric, _LEAF)
 
 
 def oversubscription(fabric: Fabric) -> float:
-    """The worst leaf's; 1.0 or less is non-blocking, 0.0 is one leaf without uplinks."""
-    return max(leaf_oversubscription(fabric).values(), default=0.0)
+    """The worst leaf's, times the worst spine's where there are superspines.
+
+    1.0 or less is non-blocking, 0.0 is one leaf without uplinks.
+    """
+    worst = max(leaf_oversubscription(fabric).values(), default=0.0)
+    return worst * max(_ratios(fabric, _SPINE).values(), default=1.0)
+
+
+def bisection_bps(fabric: Fabric) -> int:
+    """What an even split of the leaves (the pods, in three tiers) lets through each way, at most.
+
+    Each leaf counts with the lesser of its hosts' and its uplinks' bandwidth, each spine under superspines
+    with the lesser of both sides; half of the smaller sum crosses. For a fabric of one leaf: half its hosts'.
+    """
+    down, up = _down_and_up_bps(fabric)
+    device_tier = fabric.arrays.device_tier
+    leaves = (device_tier == _LEAF) & (down > 0)
+    if int(leaves.sum()) == 1:
+        return int(down[leaves].sum()) // 2
+    total = int(np.minimum(down, up)[leaves].sum())
+    if fabric.superspines:
+        total = min(total, int(np.minimum(down, up)[device_tier == _SPINE].sum()))
+    return total // 2
 
 
 def cable_kinds(fabric: Fabric) -> tuple[CableKind, ...]:
-    """A bill of cables, sorted."""
-    counts = Counter((tier_of(fabric, link), link.speed_bps, link.length_m) for link in fabric.links)
-    return tuple(CableKind(*kind, count) for kind, count in sorted(counts.items()))
+    """A bill of cables, sorted from the hosts up."""
+    tiers_of = fabric.arrays.tier.tolist()
+    counts = Counter(
+        (tiers_of[link.index], link.speed_bps, link.length_m, str(link.medium or "")) for link in fabric.links
+    )
+    return tuple(
+        CableKind(TIER_NAMES[tier], speed_bps, length_m, medium, count)
+        for (tier, speed_bps, length_m, medium), count in sorted(counts.items())
+    )
 
 
 def review(fabric: Fabric) -> tuple[Diagnostic, ...]:
@@ -77,26 +125,50 @@ def review(fabric: Fabric) -> tuple[Diagnostic, ...]:
     return tuple(_warnings(fabric))
 
 
-def _warnings(fabric: Fabric) -> Iterator[Diagnostic]:
-    def warn(code: str, message: str, hint: str = "") -> Diagnostic:
-        return Diagnostic(code, message, hint=hint, severity="warning")
+def _warn(code: str, message: str, hint: str = "") -> Diagnostic:
+    return Diagnostic(code, message, hint=hint, severity="warning")
 
-    ratio = oversubscription(fabric)
-    if ratio > 1:
-        ratios = leaf_oversubscription(fabric)
-        worst = max(ratios, key=lambda name: ratios[name])
-        yield warn("oversubscribed", f"leaf '{worst}' has {ratio:.3g} times more host than uplink bandwidth")
+
+def _warnings(fabric: Fabric) -> Iterator[Diagnostic]:
+    for ratios, role, below, above in (
+        (leaf_oversubscription(fabric), "leaf", "host", "uplink"),
+        (_ratios(fabric, _SPINE), "spine", "leaf", "superspine"),
+    ):
+        worst = max(ratios, key=lambda name: ratios[name], default="")
+        if worst and ratios[worst] > 1:
+            message = f"{role} '{worst}' has {ratios[worst]:.3g} times more {below} than {above} bandwidth"
+            yield _warn("oversubscribed", message)
     down = [link for link in fabric.links if not link.is_up]
     if down:
-        more = f" and {len(down) - 1} more" if len(down) > 1 else ""
-        yield warn("link-down", f"link {down[0].a} - {down[0].b}{more} is down")
+        more = f" and {len(down) - 1} more are down" if len(down) > 1 else " is down"
+        yield _warn("link-down", f"link {down[0].a} - {down[0].b}{more}")
     cabled = {end.device for link in fabric.links for end in (link.a, link.b)}
     for switch in fabric.switches:
         if switch.name not in cabled:
-            yield warn("idle-switch", f"switch '{switch.name}' has no links")
+            yield _warn("idle-switch", f"switch '{switch.name}' has no links")
+    yield from _group_warnings(fabric)
+    yield from _roce_warnings(fabric)
+
+
+def _group_warnings(fabric: Fabric) -> Iterator[Diagnostic]:
+    """Next-hop groups of all uplinks that the switch's tables cannot hold; one warning per model."""
+    arrays, first = fabric.arrays, len(fabric.hosts)
+    uplinks = np.bincount(arrays.a[arrays.is_up], minlength=len(arrays.device_tier))[first:]
+    told = set()
+    for switch, width in zip(fabric.switches, uplinks.tolist(), strict=True):
+        limit = switch.model.tables.group_size
+        if limit and width > limit and switch.model.name not in told:
+            told.add(switch.model.name)
+            message = (
+                f"'{switch.name}' has {width} uplinks; a next-hop group of '{switch.model.name}' has {limit}"
+            )
+            yield _warn("group-too-large", message, "take fewer uplinks, or another switch model")
+
+
+def _roce_warnings(fabric: Fabric) -> Iterator[Diagnostic]:
     if fabric.roce.lossless and not fabric.roce.pfc:
-        yield warn("pfc-off", "lossless classes without PFC may drop packets", "set 'pfc: true'")
+        yield _warn("pfc-off", "lossless classes without PFC may drop packets", "set 'pfc: true'")
     for item in fabric.roce.lossless:
         if item.priority == fabric.roce.cnp.priority:
             hint = "give CNPs a priority of their own, such as 6"
-            yield warn("cnp-paused", f"CNPs share lossless priority {item.priority}: PFC delays them", hint)
+            yield _warn("cnp-paused", f"CNPs share lossless priority {item.priority}: PFC delays them", hint)

@@ -7,9 +7,9 @@ from importlib.resources import files
 from pathlib import Path
 
 from raddle.errors import Diagnostic, InputError
-from raddle.topology.model import SwitchModel
+from raddle.topology.model import SwitchModel, TableBudget
 from raddle.topology.reading import did_you_mean, read_spec
-from raddle.topology.schema import ModelSpec
+from raddle.topology.schema_devices import ModelSpec
 from raddle.topology.source import parse
 
 
@@ -38,6 +38,8 @@ def switch_model(name: str, spec: ModelSpec) -> SwitchModel:
         cell_bytes=spec.cell,
         pipeline_latency_ps=spec.latency,
         source=spec.source,
+        tables=TableBudget(**spec.tables.model_dump()),
+        features=spec.features,
     )
 
 

@@ -1,46 +1,85 @@
-"""Checks of what the file says, before and apart from its wiring: form, models, RoCE policy, addresses."""
+"""Checks of what the file says, apart from its wiring: devices, models, RoCE, addresses, AS numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from itertools import combinations
 
 from raddle.errors import Diagnostic
 from raddle.topology.fields import parse_name
 from raddle.topology.model import SwitchModel
 from raddle.topology.reading import did_you_mean
-from raddle.topology.schema import AddressingSpec, FabricFile, HostsSpec, LeafSpineSpec, RoceSpec
+from raddle.topology.schema import FabricFile
+from raddle.topology.schema_devices import DEFAULT_MODEL, Breakout, DeviceSpec
+from raddle.topology.schema_policy import AddressingSpec, AsNumbersSpec, RoceSpec
 from raddle.topology.source import Place, Source
 from raddle.topology.wiring import Wiring
-from raddle.units import format_size
+from raddle.units import format_rate, format_size
 
 ROCE_HEADER_BYTES = 20 + 8 + 12 + 16 + 4
 """IPv4, UDP, BTH, RETH and ICRC (IBTA RoCEv2 annex A17, RFC 791, RFC 768): what a packet adds to the payload
 within the IP MTU. RETH is in the first packet of a write only."""
 
+_ALL_PORTS = 511
+"""Last port of a breakout that is given for all ports."""
 
-def check_shape(spec: FabricFile, models: Mapping[str, SwitchModel], source: Source) -> Iterator[Diagnostic]:
-    """Problems that keep the file from being expanded."""
-    yield from _check_form(spec, source)
-    if spec.fabric and spec.hosts:
-        unknown = [
-            problem
-            for tier in ("leaves", "spines")
-            for problem in _check_model(getattr(spec.fabric, tier).model, models, ("fabric", tier), source)
-        ]
-        yield from unknown or _check_port_budget(spec.fabric, spec.hosts, models, source)
-    for name, device in (spec.devices or {}).items():
+_LAST_ASN = 4_294_967_294
+"""RFC 7300 reserves the number above."""
+
+
+def check_devices(
+    devices: Mapping[str, DeviceSpec], models: Mapping[str, SwitchModel], source: Source
+) -> Iterator[Diagnostic]:
+    """Problems of an explicit file's devices that keep it from being expanded."""
+    for name, device in devices.items():
         place: Place = ("devices", name)
         yield from _check_name(name, place, source)
-        if device.role == "host" and device.model:
-            hint = "delete 'model'; it belongs to switches"
-            yield source.error("wrong-role", f"host '{name}' has a switch model", (*place, "model"), hint)
-        elif device.role != "host" and device.nics:
-            hint = "delete 'nics'; they belong to hosts"
-            yield source.error("wrong-role", f"{device.role} '{name}' has NICs", (*place, "nics"), hint)
-        elif device.model:
-            yield from _check_model(device.model, models, place, source)
+        switch_only = [key for key in ("model", "breakout") if getattr(device, key) is not None]
+        host_only = [key for key in ("nics", "accelerators") if getattr(device, key) is not None]
+        if device.role == "host":
+            for key in switch_only:
+                what = "a switch model" if key == "model" else "a breakout"
+                hint = f"delete '{key}'; it belongs to switches"
+                yield source.error("wrong-role", f"host '{name}' has {what}", (*place, key), hint)
+            continue
+        for key in host_only:
+            what = "NICs" if key == "nics" else key
+            hint = f"delete '{key}'; they belong to hosts"
+            yield source.error("wrong-role", f"{device.role} '{name}' has {what}", (*place, key), hint)
+        unknown = list(check_model(device.model, models, place, source)) if device.model else []
+        yield from unknown
+        if device.breakout and not unknown:
+            yield from check_breakout(device.breakout, models[device.model or DEFAULT_MODEL], place, source)
+
+
+def check_breakout(
+    breakout: Breakout, model: SwitchModel, place: Place, source: Source
+) -> Iterator[Diagnostic]:
+    """Breakouts that the model's ports cannot have."""
+    taken: list[tuple[int, int]] = []
+    for i, each in enumerate(breakout):
+        (first, last), (parts, speed_bps) = each.ports, each.mode
+        where: Place = (*place, "breakout", i)
+        whole = last == _ALL_PORTS and first == 0
+        shown = f"ports {first}-{last} are" if last > first else f"port {first} is"
+        if not whole and last >= model.port_count:
+            message = f"{shown} beyond '{model.name}', which has {model.port_count}"
+            hint = f"the last port is {model.port_count - 1}"
+            yield source.error("port-out-of-range", message, (*where, "ports"), hint)
+        if model.lanes_per_port % parts or parts * speed_bps > model.port_speed_bps:
+            message = (
+                f"breakout {parts}x{format_rate(speed_bps)} does not fit a port of {model.lanes_per_port} "
+                f"lanes and {format_rate(model.port_speed_bps)} of '{model.name}'"
+            )
+            hint = f"at most {parts}x{format_rate(model.port_speed_bps // parts)}"
+            if model.lanes_per_port % parts:
+                hint = f"the number of parts must divide {model.lanes_per_port} lanes"
+            yield source.error("bad-breakout", message, (*where, "mode"), hint)
+        if any(first <= earlier[1] and earlier[0] <= last for earlier in taken):
+            message = f"{shown} in two breakouts"
+            yield source.error("duplicate-breakout", message, (*where, "ports"), "delete one")
+        taken.append((first, last))
 
 
 def check_models(
@@ -53,7 +92,8 @@ def check_models(
             yield source.error("model-exists", message, ("models", name), "choose another name", at_key=True)
 
 
-def _check_form(spec: FabricFile, source: Source) -> Iterator[Diagnostic]:
+def check_kind(spec: FabricFile, source: Source) -> Iterator[Diagnostic]:
+    """Whether the file is an intent or explicit, and not both."""
     is_intent, is_explicit = spec.fabric is not None, spec.devices is not None
     if is_intent and is_explicit:
         hint = "keep 'fabric' and 'hosts' (an intent), or 'devices' and 'links' (explicit)"
@@ -81,35 +121,12 @@ def _check_name(name: str, place: Place, source: Source) -> Iterator[Diagnostic]
         yield source.error("bad-name", message, place, hint, at_key=True)
 
 
-def _check_model(
+def check_model(
     name: str, models: Mapping[str, SwitchModel], place: Place, source: Source
 ) -> Iterator[Diagnostic]:
     if name not in models:
         hint = did_you_mean(name, list(models), f"known models: {', '.join(models)}")
         yield source.error("unknown-model", f"no switch model '{name}'", (*place, "model"), hint)
-
-
-def _check_port_budget(
-    fabric: LeafSpineSpec, hosts: HostsSpec, models: Mapping[str, SwitchModel], source: Source
-) -> Iterator[Diagnostic]:
-    """An intent must fit its switches' ports; this also bounds what expansion makes."""
-    per_pair = fabric.uplinks.per_pair
-    down, up = hosts.per_leaf * hosts.nics.count, fabric.spines.count * per_pair
-    leaf, spine = models[fabric.leaves.model], models[fabric.spines.model]
-    if down + up > leaf.port_count:
-        message = (
-            f"a leaf needs {down + up} ports ({down} to hosts, {up} to spines); "
-            f"'{leaf.name}' has {leaf.port_count}"
-        )
-        related = (source.span(("hosts", "per_leaf")), "hosts per leaf are given here")
-        span = source.span(("fabric", "leaves"), at_key=True)
-        yield Diagnostic("not-enough-ports", message, span, "take fewer hosts, NICs or spines", related)
-    need = fabric.leaves.count * per_pair
-    if need > spine.port_count:
-        message = f"a spine needs {need} ports to leaves; '{spine.name}' has {spine.port_count}"
-        related = (source.span(("fabric", "leaves", "count")), "leaves are counted here")
-        span = source.span(("fabric", "spines"), at_key=True)
-        yield Diagnostic("not-enough-ports", message, span, "take fewer leaves or links per pair", related)
 
 
 def check_roce(roce: RoceSpec, source: Source) -> Iterator[Diagnostic]:
@@ -143,27 +160,75 @@ def check_roce(roce: RoceSpec, source: Source) -> Iterator[Diagnostic]:
 
 def check_addressing(pools: AddressingSpec, wiring: Wiring, source: Source) -> Iterator[Diagnostic]:
     """Pools too small for the fabric, or overlapping."""
-    endpoints = sum(host.nics.count for host in wiring.hosts.values())
-    fabric_links = sum(all(end.device in wiring.switches for end in cable.ends) for cable in wiring.cables)
+    endpoints = sum(len(host.ports) for host in wiring.hosts.values())
+    fabric_links = 0
+    if pools.links == "numbered":
+        switches = wiring.switches
+        fabric_links = sum(
+            c.ends[0].device in switches and c.ends[1].device in switches for c in wiring.cables
+        )
     needs = {
-        "hosts": (2 * endpoints, f"{endpoints} host links of /31"),
+        "hosts": (2 * endpoints, f"{endpoints} host links"),
         "loopbacks": (len(wiring.switches), f"{len(wiring.switches)} switches"),
-        "underlay": (2 * fabric_links, f"{fabric_links} fabric links of /31"),
+        "underlay": (2 * fabric_links, f"{fabric_links} fabric links"),
     }
-    networks = {name: IPv4Network(getattr(pools, name)) for name in needs}
+    if pools.families != "ipv6":
+        place: Place = ("addressing",)
+        yield from _check_pools(
+            {name: ip_network(getattr(pools, name)) for name in needs}, needs, place, source
+        )
+    if pools.families != "ipv4":
+        place = ("addressing", "ipv6")
+        networks = {name: ip_network(getattr(pools.ipv6, name)) for name in needs}
+        yield from _check_pools(networks, needs, place, source)
+
+
+def _check_pools(
+    networks: Mapping[str, IPv4Network | IPv6Network],
+    needs: Mapping[str, tuple[int, str]],
+    place: Place,
+    source: Source,
+) -> Iterator[Diagnostic]:
     for name, (need, what) in needs.items():
-        if need > networks[name].num_addresses:
-            length = 32 - (need - 1).bit_length()
+        network = networks[name]
+        if need > network.num_addresses:
+            length = network.max_prefixlen - (need - 1).bit_length()
+            links = "" if name == "loopbacks" else f" of /{network.max_prefixlen - 1}"
             message = (
-                f"pool '{name}' {networks[name]} holds {networks[name].num_addresses} addresses, "
-                f"{what} need {need}"
+                f"pool '{name}' {network} holds {network.num_addresses} addresses, {what}{links} need {need}"
             )
-            yield source.error(
-                "pool-too-small", message, ("addressing", name), f"make it a /{length} or larger"
-            )
+            hint = f"make it a /{length} or larger"
+            yield source.error("pool-too-small", message, (*place, name), hint)
     for first, second in combinations(networks, 2):
         if networks[first].overlaps(networks[second]):
-            related = (source.span(("addressing", first)), f"pool '{first}' is set here")
+            related = (source.span((*place, first)), f"pool '{first}' is set here")
             message = f"pool '{second}' {networks[second]} overlaps pool '{first}' {networks[first]}"
-            span = source.span(("addressing", second))
+            span = source.span((*place, second))
             yield Diagnostic("pool-overlap", message, span, "separate them", related)
+
+
+def check_as_numbers(numbers: AsNumbersSpec, wiring: Wiring, source: Source) -> Iterator[Diagnostic]:
+    """Ranges of AS numbers that meet, or leave the numbers there are."""
+    drafts = list(wiring.switches.values())
+    counts = {
+        "superspines": len({draft.plane for draft in drafts if draft.role == "superspine"}),
+        "spines": len({(draft.plane, draft.pod) for draft in drafts if draft.role == "spine"}),
+        "leaves": sum(draft.role == "leaf" for draft in drafts),
+    }
+    ranges = {
+        key: range(getattr(numbers, key), getattr(numbers, key) + count) for key, count in counts.items()
+    }
+    for key, numbered in ranges.items():
+        if numbered.stop - 1 > _LAST_ASN:
+            message = (
+                f"AS numbers of {len(numbered)} {key} end at {numbered.stop - 1}; the last is {_LAST_ASN}"
+            )
+            hint = "start lower"
+            yield source.error("asn-out-of-range", message, ("routing", "as_numbers", key), hint)
+    for first, second in combinations(ranges, 2):
+        a, b = ranges[first], ranges[second]
+        if a and b and a.start < b.stop and b.start < a.stop:
+            span = source.span(("routing", "as_numbers", second))
+            related = (source.span(("routing", "as_numbers", first)), f"those of the {first} are set here")
+            message = f"AS numbers {b.start}-{b.stop - 1} of the {second} meet {a.start}-{a.stop - 1}"
+            yield Diagnostic("asn-clash", message, span, "move one range away", related)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from ipaddress import IPv4Network
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BeforeValidator
-from pydantic_core import PydanticCustomError
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from raddle.units import (
     parse_length_m,
@@ -27,6 +28,8 @@ _COUNT = re.compile(r"0|[1-9][0-9]{0,11}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _FRACTION = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,12})?)(?:/([1-9][0-9]{0,5}))?")
 _PS_PER_MS = 10**9
+TEMPLATE_FIELD = re.compile(r"\{(i|n|pod|plane|rail|group)(?::0([1-9]))?\}")
+"""A field of a naming template, with the digits it is padded to: `{i}`, `{pod}`, `{n:02}`."""
 
 
 def refuse(code: str, message: str, hint: str = "") -> PydanticCustomError:
@@ -34,8 +37,24 @@ def refuse(code: str, message: str, hint: str = "") -> PydanticCustomError:
     return PydanticCustomError(code, "{message}", {"message": message, "hint": hint})
 
 
-def _field(code: str, parse: Callable[[str], T]) -> BeforeValidator:
-    """A validator that gives `parse` of a text and lets a value that is parsed already through.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rule:
+    """How a text of the file becomes a value, and what an editor may check of it (JSON Schema)."""
+
+    validate: Callable[[Any], Any]
+    json: dict[str, Any]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self.validate, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return dict(self.json)
+
+
+def _field(code: str, parse: Callable[[str], T], json: dict[str, Any]) -> _Rule:
+    """A rule that takes `parse` of a text and lets a value that is parsed already through.
 
     What stands behind "; " in the message of a ValueError becomes the hint.
     """
@@ -52,7 +71,7 @@ def _field(code: str, parse: Callable[[str], T]) -> BeforeValidator:
             message, _, hint = str(error).partition("; ")
             raise refuse(code, message, hint) from None
 
-    return BeforeValidator(validate)
+    return _Rule(validate, json)
 
 
 def parse_count(text: str) -> int:
@@ -133,16 +152,49 @@ def _gain(text: str) -> float:
     return value
 
 
-def _pool(text: str) -> str:
-    try:
-        return str(IPv4Network(text))
-    except ValueError:
-        pass
-    try:
-        network = IPv4Network(text, strict=False)
-    except ValueError:
-        raise ValueError(f"'{text}' is not an IPv4 prefix; write it as 10.0.0.0/16") from None
-    raise ValueError(f"'{text}' has bits set behind the prefix; write it as {network}")
+def _prefix(kind: type[IPv4Network] | type[IPv6Network], what: str, example: str) -> Callable[[str], str]:
+    def parse_prefix(text: str) -> str:
+        try:
+            network = kind(text, strict=False)
+        except ValueError:
+            raise ValueError(f"'{text}' is not an {what} prefix; write it as {example}") from None
+        try:
+            return str(kind(text))
+        except ValueError:
+            raise ValueError(f"'{text}' has bits set behind the prefix; write it as {network}") from None
+
+    return parse_prefix
+
+
+def _breakout_mode(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"([1-8])x(\S+)", text)
+    if not match:
+        raise ValueError(f"'{text}' is not a breakout mode; write it as 2x400G")
+    return int(match[1]), _positive(parse_rate_bps, "speed", 10**14, "100T")(match[2])
+
+
+def _range(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", text)
+    first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+    if first > last:
+        raise ValueError(f"'{text}' is not a range of numbers; write it as 0-15 or 3")
+    return first, last
+
+
+def _hosts(text: str) -> str:
+    match = re.fullmatch(r"[A-Za-z0-9._-]*(?:\[([0-9]{1,5})-([0-9]{1,5})\][A-Za-z0-9._-]*)?", text)
+    if not text or not match or (match[1] and int(match[1]) > int(match[2])):
+        raise ValueError(f"'{text}' names no hosts; write host3 or host[0-15]")
+    return text
+
+
+def _name_template(text: str) -> str:
+    if not re.fullmatch(rf"(?:[A-Za-z0-9._-]|{TEMPLATE_FIELD.pattern})+", text):
+        raise ValueError(
+            f"'{text}' is not a name template; write it as leaf{{i}} or pod{{pod}}-leaf{{n:02}} "
+            "(fields: i, n, pod, plane, rail, group)"
+        )
+    return text
 
 
 def _version(text: str) -> int:
@@ -158,32 +210,70 @@ def _seed(text: str) -> int | None:
         raise ValueError(f"'{text}' is not a hash seed; write 'per-switch' or a number below 2**32") from None
 
 
-Version = Annotated[int, _field("unsupported-version", _version)]
-Name = Annotated[str, _field("bad-name", parse_name)]
-Text = Annotated[str, _field("bad-text", str)]
-Switch = Annotated[bool, _field("bad-switch", _switch)]
-State = Annotated[Literal["up", "down"], _field("bad-choice", str)]
-Rate = Annotated[int, _field("bad-speed", _positive(parse_rate_bps, "speed", 10**14, "100T"))]
-Size = Annotated[int, _field("bad-size", _positive(parse_size_bytes, "size", 2**40, "1024GiB"))]
-Cable = Annotated[float, _field("bad-length", _positive(parse_length_m, "cable length", 1e5, "100km"))]
-Time = Annotated[int, _field("bad-time", _limit_time_ps)]
-Timer = Annotated[int, _field("bad-time", _positive(_limit_time_ps, "timer", 10**13, "10s"))]
-DetectTime = Annotated[int, _field("bad-time", _milliseconds(100, 5000))]
+def _text(pattern: str, example: str) -> dict[str, Any]:
+    return {"type": "string", "pattern": f"^({pattern})$", "examples": [example]}
+
+
+def _whole(low: int, high: int, what: str, parse: Callable[[str], int] = parse_count) -> _Rule:
+    """An int from `low` to `high`."""
+    json = {"type": "integer", "minimum": low, "maximum": high}
+    return _field("bad-number", _between(low, high, what, parse), json)
+
+
+_WORD = {"type": ["string", "integer", "number"]}
+_N = r"[0-9]+(\.[0-9]+)?\s*"
+_TIME = _text(_N + "(ps|ns|us|ms|s)", "200ms")
+_SIZE = _text(_N + "(B|[KMG]B|[KMG]iB)", "800KB")
+_RATE = _text(_N + "(bps|[KMGT](bps)?)", "400G")
+_LENGTH = _text(_N + "(m|cm|km)", "30m")
+_RANGE = {"type": ["string", "integer"], "pattern": "^[0-9]+(-[0-9]+)?$", "examples": ["0-15"]}
+_GAIN = {"type": ["string", "number"], "examples": ["1/256"]}
+
+Version = Annotated[int, _field("unsupported-version", _version, {"const": 1})]
+Name = Annotated[str, _field("bad-name", parse_name, _WORD)]
+NameTemplate = Annotated[str, _field("bad-name", _name_template, _text(r"[A-Za-z0-9._:{}-]+", "leaf{i}"))]
+Text = Annotated[str, _field("bad-text", str, _WORD)]
+Switch = Annotated[bool, _field("bad-switch", _switch, {"type": "boolean"})]
+State = Annotated[Literal["up", "down"], _field("bad-choice", str, {"enum": ["up", "down"]})]
+Rate = Annotated[int, _field("bad-speed", _positive(parse_rate_bps, "speed", 10**14, "100T"), _RATE)]
+Size = Annotated[int, _field("bad-size", _positive(parse_size_bytes, "size", 2**40, "1024GiB"), _SIZE)]
+Cable = Annotated[
+    float, _field("bad-length", _positive(parse_length_m, "cable length", 1e5, "100km"), _LENGTH)
+]
+Time = Annotated[int, _field("bad-time", _limit_time_ps, _TIME)]
+Timer = Annotated[int, _field("bad-time", _positive(_limit_time_ps, "timer", 10**13, "10s"), _TIME)]
+DetectTime = Annotated[int, _field("bad-time", _milliseconds(100, 5000), _TIME)]
 """SONiC's YANG model, PFC_WD.detection_time."""
-RestoreTime = Annotated[int, _field("bad-time", _milliseconds(100, 60000))]
+RestoreTime = Annotated[int, _field("bad-time", _milliseconds(100, 60000), _TIME)]
 """SONiC's YANG model, PFC_WD.restoration_time."""
-Count = Annotated[int, _field("bad-number", _between(1, 65536, "count"))]
-NicCount = Annotated[int, _field("bad-number", _between(1, 64, "NIC count"))]
-PortCount = Annotated[int, _field("bad-number", _between(1, 512, "port count"))]
-LaneCount = Annotated[int, _field("bad-number", _between(1, 16, "lane count"))]
-Retries = Annotated[int, _field("bad-number", _between(0, 7, "retry count (3 bits)"))]
-Priority = Annotated[int, _field("bad-number", _between(0, 7, "priority"))]
-Dscp = Annotated[int, _field("bad-number", _between(0, 63, "DSCP"))]
-DynamicTh = Annotated[int, _field("bad-number", _between(-8, 7, "dynamic_th", _signed))]
+Count = Annotated[int, _whole(1, 65536, "count")]
+NicCount = Annotated[int, _whole(1, 64, "NIC count")]
+PlaneCount = Annotated[int, _whole(1, 64, "plane count")]
+TorCount = Annotated[int, _whole(1, 2, "number of leaves per NIC")]
+PortCount = Annotated[int, _whole(1, 512, "port count")]
+LaneCount = Annotated[int, _whole(1, 16, "lane count")]
+Retries = Annotated[int, _whole(0, 7, "retry count (3 bits)")]
+Priority = Annotated[int, _whole(0, 7, "priority")]
+Dscp = Annotated[int, _whole(0, 63, "DSCP")]
+Asn = Annotated[int, _whole(1, 4_294_967_294, "32-bit AS number (RFC 6793, RFC 7300)")]
+TableSize = Annotated[int, _whole(0, 10**8, "table size")]
+Position = Annotated[int, _whole(0, 65535, "number")]
+DynamicTh = Annotated[int, _whole(-8, 7, "dynamic_th", _signed)]
 """SONiC's YANG model, BUFFER_PROFILE.dynamic_th."""
-PortMtu = Annotated[int, _field("bad-number", _between(68, 9216, "port MTU in bytes"))]
+PortMtu = Annotated[int, _whole(68, 9216, "port MTU in bytes")]
 """SONiC's YANG model, PORT.mtu."""
-Probability = Annotated[float, _field("bad-percentage", _probability)]
-Gain = Annotated[float, _field("bad-number", _gain)]
-Pool = Annotated[str, _field("bad-prefix", _pool)]
-HashSeed = Annotated[int | None, _field("bad-number", _seed)]
+Probability = Annotated[float, _field("bad-percentage", _probability, _text(_N + "%", "20%"))]
+Gain = Annotated[float, _field("bad-number", _gain, _GAIN)]
+_IPV4 = _prefix(IPv4Network, "IPv4", "10.0.0.0/16")
+_IPV6 = _prefix(IPv6Network, "IPv6", "fd00::/48")
+Pool = Annotated[str, _field("bad-prefix", _IPV4, _text("[0-9./]+", "10.0.0.0/16"))]
+Pool6 = Annotated[str, _field("bad-prefix", _IPV6, _text("[0-9a-fA-F:./]+", "fd00::/48"))]
+HashSeed = Annotated[int | None, _field("bad-number", _seed, {"type": ["string", "integer"]})]
+BreakoutMode = Annotated[
+    tuple[int, int], _field("bad-breakout", _breakout_mode, _text(r"[1-8]x[0-9.]+[GT]", "2x400G"))
+]
+"""How many ports one front-panel port becomes, and the speed of each in bits per second."""
+Range = Annotated[tuple[int, int], _field("bad-range", _range, _RANGE)]
+"""First and last number, both included."""
+HostSet = Annotated[str, _field("bad-hosts", _hosts, _text(r"[A-Za-z0-9._\[\]-]+", "host[0-15]"))]
+"""One host, or those whose number is in a range: `host[0-15]`."""

@@ -10,13 +10,33 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
+from raddle.topology.arrays import FabricArrays
+
 if TYPE_CHECKING:
     import networkx as nx
 
 PROPAGATION_PS_PER_M = 5000
 """5 ns per metre: light in glass, refractive index about 1.5 (ITU-T G.652)."""
 
-Role = Literal["leaf", "spine"]
+Role = Literal["leaf", "spine", "superspine"]
+
+Medium = Literal["dac", "aec", "aoc", "sr", "dr", "fr", "lr"]
+"""Passive or active copper, active optical cable, or the optics of an IEEE 802.3 suffix (SR, DR, FR, LR)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableBudget:
+    """Sizes of a switch's forwarding tables, in entries; 0 is unknown.
+
+    `group_size` is the most members of one next-hop group, `group_members` of all groups together.
+    """
+
+    group_size: int = 0
+    groups: int = 0
+    group_members: int = 0
+    host_routes: int = 0
+    prefix_routes: int = 0
+    acl_entries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +50,8 @@ class SwitchModel:
         cell_bytes: unit in which the chip allocates buffer.
         pipeline_latency_ps: from the last bit in to the first bit out of an idle port.
         source: where the numbers are from.
+        tables: sizes of the forwarding tables.
+        features: extensions such as `adaptive-routing` and `hash-on-qp`.
     """
 
     name: str
@@ -42,11 +64,17 @@ class SwitchModel:
     cell_bytes: int
     pipeline_latency_ps: int
     source: str
+    tables: TableBudget = TableBudget()
+    features: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """A front-panel port. `index` counts from 0 in the switch; `lanes` are SerDes lanes as in SONiC."""
+    """A port as SONiC sees it: a front-panel port, or one of those that a breakout makes of it.
+
+    `index` is the front-panel port, from 0: the ports of a breakout share it. `lanes` are SerDes lanes as
+    in SONiC, from 1.
+    """
 
     name: str
     alias: str
@@ -57,13 +85,19 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """A switch. `index` is its place in `Fabric.switches`, leaves first, then spines."""
+    """A switch. `index` is its place in `Fabric.switches`: leaves, spines, superspines.
+
+    `pod` and `plane` count from 0 and are 0 where the fabric has none; `asn` is its AS number.
+    """
 
     name: str
     role: Role
     index: int
     model: SwitchModel
     ports: tuple[Port, ...]
+    pod: int = 0
+    plane: int = 0
+    asn: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +121,29 @@ class NicModel:
 
 
 @dataclass(frozen=True, slots=True)
+class Accelerators:
+    """What a host computes with. `scale_up_bps` is one accelerator's, each way; 0 is unknown."""
+
+    kind: Literal["gpu", "npu"]
+    model: str
+    count: int
+    scale_up: str = ""
+    scale_up_bps: int = 0
+    scale_up_latency_ps: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Host:
-    """A server. `nics` are port names (`eth0`); `index` is its place in `Fabric.hosts`."""
+    """A server. `index` is its place in `Fabric.hosts`.
+
+    `nics` are the names of the NICs' ports: `eth0`, or `eth0p0`, `eth0p1`; `nic_model` is of one port.
+    """
 
     name: str
     index: int
     nics: tuple[str, ...]
     nic_model: NicModel
+    accelerators: Accelerators | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +159,7 @@ class PortRef:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A cable. `a` is the lower end (host below leaf below spine), `b` the upper."""
+    """A cable. `a` is the lower end (host, leaf, spine, superspine), `b` the upper."""
 
     index: int
     a: PortRef
@@ -117,6 +167,7 @@ class Link:
     speed_bps: int
     length_m: float
     is_up: bool
+    medium: Medium | None = None
 
     @property
     def delay_ps(self) -> int:
@@ -126,10 +177,11 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A host's NIC: what has an address, sends and receives. Ranks are placed on endpoints.
+    """A port of a host's NIC: what has an address, sends and receives. Ranks are placed on endpoints.
 
-    `name` is the host's name where it has one NIC, else `host3:eth1`. `leaf` indexes `Fabric.switches`,
-    `link` indexes `Fabric.links`.
+    `name` is the host's name where it has one, else `host3:eth1`. `leaf` indexes `Fabric.switches`,
+    `link` indexes `Fabric.links`. `rail` is the number of the NIC in its host; `accelerator` the one that
+    it serves; `plane` its leaf's.
     """
 
     name: str
@@ -138,6 +190,9 @@ class Endpoint:
     nic: str
     leaf: int
     link: int
+    rail: int = 0
+    plane: int = 0
+    accelerator: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +217,9 @@ class Dcqcn:
     """DCQCN's parameters under the names of the paper (Zhu et al., SIGCOMM 2015, sections 3 and 5).
 
     The defaults are those of ConnectX NICs (NVIDIA, "DCQCN Parameters": dce_tcp_g 1019/1024, dce_tcp_rtt
-    1 us, rpg_time_reset 300 us, rpg_byte_reset 32767, rpg_threshold 1, rpg_ai_rate 5 Mb/s, rpg_hai_rate
-    50 Mb/s, rpg_min_rate 1 Mb/s, clamp_tgt_rate 0). The paper's own values were chosen for 40G: at 400G
-    they leave most of a shared link idle.
+    1 us, rpg_time_reset 300 us, rpg_byte_reset 32767 (read as kilobytes, as the 150 of IEEE 802.1Qau),
+    rpg_threshold 1, rpg_ai_rate 5 Mb/s, rpg_hai_rate 50 Mb/s, rpg_min_rate 1 Mb/s, clamp_tgt_rate 0).
+    The paper's own values were chosen for 40G: at 400G they leave most of a shared link idle.
 
     Attributes:
         g: gain of the alpha filter.
@@ -181,7 +236,7 @@ class Dcqcn:
     g: float = 5 / 1024
     alpha_timer_ps: int = 1_000_000
     rate_timer_ps: int = 300_000_000
-    byte_counter_bytes: int = 32_767
+    byte_counter_bytes: int = 32_767_000
     fast_recovery_steps: int = 1
     rate_ai_bps: int = 5_000_000
     rate_hai_bps: int = 50_000_000
@@ -229,11 +284,31 @@ class RoutingPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Addressing:
-    """IPv4 pools as CIDR strings. Host and fabric links are /31 (RFC 3021), loopbacks /32."""
+    """Pools as CIDR strings. Host and fabric links are /31 and /127, loopbacks /32 and /128.
+
+    `families` says which pools count. Unnumbered links between switches use no pool.
+    """
 
     hosts: str
     loopbacks: str
     underlay: str
+    families: Literal["ipv4", "ipv6", "dual"] = "ipv4"
+    ipv6_hosts: str = ""
+    ipv6_loopbacks: str = ""
+    ipv6_underlay: str = ""
+    is_numbered: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """Who owns which accelerators: `accelerators` are (host index, accelerator), in the order of ranks.
+
+    `endpoints` is the endpoint of each rank: the first that serves its accelerator.
+    """
+
+    name: str
+    accelerators: tuple[tuple[int, int], ...]
+    endpoints: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -252,6 +327,7 @@ class Fabric:
     routing: RoutingPolicy
     addressing: Addressing
     file: str = field(default="", compare=False)
+    tenants: tuple[Tenant, ...] = ()
 
     @cached_property
     def switch_by_name(self) -> dict[str, Switch]:
@@ -269,6 +345,20 @@ class Fabric:
     @property
     def spines(self) -> tuple[Switch, ...]:
         return tuple(switch for switch in self.switches if switch.role == "spine")
+
+    @property
+    def superspines(self) -> tuple[Switch, ...]:
+        return tuple(switch for switch in self.switches if switch.role == "superspine")
+
+    @cached_property
+    def planes(self) -> int:
+        """How many planes there are; 1 for a fabric that has none."""
+        return 1 + max((switch.plane for switch in self.switches), default=0)
+
+    @cached_property
+    def arrays(self) -> FabricArrays:
+        """The links as columns, for computing over large fabrics."""
+        return FabricArrays.of(self)
 
     def graph(self) -> nx.MultiGraph[str]:
         """The fabric as a networkx multigraph: nodes are device names, edges carry their `link`."""

@@ -58,7 +58,7 @@ def place_name(place: Place) -> str:
 
 
 def _diagnostic(detail: ErrorDetails, source: Source, schema: type[BaseModel]) -> Diagnostic:
-    place: Place = detail["loc"]
+    place = source.written(detail["loc"])
     kind = detail["type"]
     parent = place_name(place[:-1])
     where = f"in '{parent}'" if parent else "at the top of the file"
@@ -68,6 +68,9 @@ def _diagnostic(detail: ErrorDetails, source: Source, schema: type[BaseModel]) -
         return source.error("unknown-key", f"unknown key '{place[-1]}' {where}", place, hint, at_key=True)
     if kind == "missing":
         return source.error("missing-key", f"'{place[-1]}' is missing {where}", place[:-1], at_key=True)
+    if kind == "missing-key":
+        hint = detail["ctx"]["hint"]
+        return source.error(kind, f"{detail['msg']} in '{place_name(place)}'", place, hint, at_key=True)
     if kind == "literal_error":
         message = f"'{detail['input']}' is not a valid '{_last_key(place)}'"
         return source.error("bad-choice", message, place, f"expected {detail['ctx']['expected']}")

@@ -20,8 +20,11 @@ from raddle.errors import Diagnostic, InputError, SourceSpan
 MAX_BYTES = 4 * 2**20
 """Largest file that is read, in bytes."""
 
-MAX_NODES = 100_000
-"""Most scalars, lists and mappings in a file: an explicit fabric of some 10 000 links, half a second."""
+MAX_NODES = 225_000
+"""Most scalars, lists and mappings in a file: an explicit fabric of some 22 000 links, a second or so."""
+
+MAX_TOP_KEYS = 100
+"""Most keys at the top of a file; the schema has 14."""
 
 MAX_DEPTH = 32
 """Deepest nesting; the schema needs 6."""
@@ -38,6 +41,14 @@ Place = tuple[str | int, ...]
 """Way from the top of the file to a value: `("links", 3, "speed")`."""
 
 
+@dataclass(slots=True, eq=False)
+class FileText:
+    """A file's name in messages and its lines."""
+
+    name: str
+    lines: list[str]
+
+
 @dataclass(slots=True)
 class Scalar:
     text: str
@@ -45,12 +56,14 @@ class Scalar:
     column: int
     length: int
     is_plain: bool
+    file: FileText
 
 
 @dataclass(slots=True)
 class Sequence:
     line: int
     column: int
+    file: FileText
     items: list[Node] = field(default_factory=list)
 
 
@@ -58,6 +71,7 @@ class Sequence:
 class Mapping:
     line: int
     column: int
+    file: FileText
     entries: dict[str, tuple[Scalar, Node]] = field(default_factory=dict)
 
 
@@ -66,10 +80,12 @@ Node = Scalar | Sequence | Mapping
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A parsed file: its tree, its lines and the problems that did not stop the parser."""
+    """A parsed file: its name, its tree, and the problems that did not stop the parser.
+
+    Nodes know the file they stand in, which may be one that this file includes.
+    """
 
     file: str
-    lines: list[str]
     root: Mapping
     problems: tuple[Diagnostic, ...]
 
@@ -92,7 +108,21 @@ class Source:
                 break
         if key is not None and (at_key or not isinstance(node, Scalar)):
             node = key
-        return _span(self.file, self.lines, node)
+        return span_of(node)
+
+    def written(self, place: Place) -> Place:
+        """The place without the 0 of a lone item that stands for a list of one."""
+        node: Node | None = self.root
+        parts: list[str | int] = []
+        for part in place:
+            if part == 0 and isinstance(node, Scalar | Mapping):
+                continue
+            parts.append(part)
+            if isinstance(node, Mapping):
+                node = node.entries[str(part)][1] if part in node.entries else None
+            elif isinstance(node, Sequence):
+                node = node.items[int(part)] if int(part) < len(node.items) else None
+        return tuple(parts)
 
     def error(
         self, code: str, message: str, place: Place, hint: str = "", at_key: bool = False
@@ -117,6 +147,15 @@ def read_file(path: Path) -> Source:
     Raises:
         InputError: it cannot be read, is too large, is not UTF-8 or not YAML.
     """
+    return parse(read_text(path), str(path))
+
+
+def read_text(path: Path) -> str:
+    """The text of a file.
+
+    Raises:
+        InputError: it cannot be read, is too large or is not UTF-8.
+    """
     try:
         with path.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
@@ -129,7 +168,7 @@ def read_file(path: Path) -> Source:
             "file-too-large", f"'{path}' is larger than {MAX_BYTES} bytes", "describe it by an intent"
         )
     try:
-        text = content.decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         line_start = content.rfind(b"\n", 0, error.start) + 1
@@ -137,7 +176,6 @@ def read_file(path: Path) -> Source:
         message = f"byte 0x{content[error.start]:02x} is not UTF-8"
         span = SourceSpan(str(path), line, column)
         raise InputError([Diagnostic("not-utf8", message, span, "save the file as UTF-8")]) from None
-    return parse(text, str(path))
 
 
 def parse(text: str, file: str) -> Source:
@@ -151,26 +189,25 @@ def parse(text: str, file: str) -> Source:
     if match := yaml.reader.Reader.NON_PRINTABLE.search(text):
         raise InputError([_bad_character(text, match.start(), file)])
     lines = _LINE_BREAK.split(text)
-    builder = _Builder(file, lines)
+    builder = _Builder(FileText(file, lines))
     try:
         for event in yaml.parse(text, Loader=yaml.CSafeLoader):
             builder.take(event)
     except yaml.MarkedYAMLError as error:
-        raise InputError([*builder.problems, _syntax_error(error, file, lines)]) from None
+        raise InputError([*builder.problems, _syntax_error(error, builder.file)]) from None
     if not isinstance(builder.root, Mapping):
         what = "is empty" if builder.root is None else "holds no mapping at its top"
         span = SourceSpan(file, 1, 1, text=lines[0])
         hint = "start with 'raddle: 1', then 'name:' and 'fabric:'"
         raise InputError([*builder.problems, Diagnostic("not-a-fabric", f"the file {what}", span, hint)])
-    return Source(file, lines, builder.root, tuple(builder.problems))
+    return Source(file, builder.root, tuple(builder.problems))
 
 
 class _Builder:
     """Builds the tree from events; the stack holds the open collections and the key each one waits with."""
 
-    def __init__(self, file: str, lines: list[str]) -> None:
+    def __init__(self, file: FileText) -> None:
         self.file = file
-        self.lines = lines
         self.root: Node | None = None
         self.problems: list[Diagnostic] = []
         self._stack: list[tuple[Sequence | Mapping, list[Scalar]]] = []
@@ -178,15 +215,15 @@ class _Builder:
         self._documents = 0
 
     def take(self, event: yaml.Event) -> None:
-        if len(self.problems) >= MAX_PROBLEMS:
-            refuse_all(self.problems)
         if isinstance(event, yaml.ScalarEvent):
-            self._refuse_magic(event)
+            if event.tag is not None or event.anchor is not None:
+                self._refuse_magic(event)
             self._add(self._scalar(event))
         elif isinstance(event, yaml.CollectionStartEvent):
             self._refuse_magic(event)
-            kind = Mapping if isinstance(event, yaml.MappingStartEvent) else Sequence
-            node = kind(*_position(event))
+            node = (Mapping if isinstance(event, yaml.MappingStartEvent) else Sequence)(
+                *_position(event), self.file
+            )
             self._add(node)
             self._stack.append((node, []))
             if len(self._stack) > MAX_DEPTH:
@@ -199,17 +236,22 @@ class _Builder:
             self._documents += 1
             if self._documents > 1:
                 self._stop("many-documents", "a second document starts here", event, "one file, one fabric")
+        if len(self.problems) >= MAX_PROBLEMS:
+            refuse_all(self.problems)
 
     def _scalar(self, event: yaml.ScalarEvent) -> Scalar:
-        line, column = _position(event)
-        end_line, end_column = _position(event, at_end=True)
-        length = end_column - column if end_line == line else 1
-        return Scalar(event.value, line, column, max(1, length), not event.style)
+        start, end = event.start_mark, event.end_mark
+        assert start is not None
+        assert end is not None
+        length = end.column - start.column if end.line == start.line else 1
+        return Scalar(
+            event.value, start.line + 1, start.column + 1, max(1, length), not event.style, self.file
+        )
 
     def _add(self, node: Node) -> None:
         self._nodes += 1
         if self._nodes > MAX_NODES:
-            problem = Diagnostic("file-too-large", f"'{self.file}' has more than {MAX_NODES} values")
+            problem = Diagnostic("file-too-large", f"'{self.file.name}' has more than {MAX_NODES} values")
             raise InputError([*self.problems, problem])
         if not self._stack:
             self.root = node
@@ -222,23 +264,26 @@ class _Builder:
         elif isinstance(node, Scalar):
             waiting.append(node)
         else:
-            span = _span(self.file, self.lines, node)
+            span = span_of(node)
             self.problems.append(Diagnostic("bad-key", "a key must be one word, not a list or mapping", span))
-            waiting.append(Scalar("", node.line, node.column, 1, is_plain=False))
+            waiting.append(Scalar("", node.line, node.column, 1, False, self.file))
 
     def _enter(self, parent: Mapping, key: Scalar, node: Node) -> None:
-        span = _span(self.file, self.lines, key)
         if key.text in parent.entries:
-            first = _span(self.file, self.lines, parent.entries[key.text][0])
+            span = span_of(key)
+            first = span_of(parent.entries[key.text][0])
             note = (first, f"'{key.text}' is first given here")
             self.problems.append(
                 Diagnostic("duplicate-key", f"key '{key.text}' is given twice", span, "delete one", note)
             )
             return
         parent.entries[key.text] = (key, node)
+        if parent is self.root and len(parent.entries) > MAX_TOP_KEYS:
+            message = f"more than {MAX_TOP_KEYS} keys at the top"
+            raise InputError([*self.problems, Diagnostic("file-too-large", message, span_of(key))])
         if isinstance(node, Scalar) and node.is_plain and not node.text:
             hint = "write the value, or delete the key"
-            span = _span(self.file, self.lines, node)
+            span = span_of(node)
             self.problems.append(Diagnostic("missing-value", f"'{key.text}' has no value", span, hint))
 
     def _refuse_magic(self, event: yaml.NodeEvent) -> None:
@@ -255,27 +300,28 @@ class _Builder:
         raise InputError([*self.problems, Diagnostic(code, message, self._at(event), hint)])
 
     def _at(self, event: yaml.Event) -> SourceSpan:
-        line, column = _position(event)
-        return _place_span(self.file, self.lines, line, column)
+        return _place_span(self.file, *_position(event))
 
 
-def _position(event: yaml.Event, at_end: bool = False) -> tuple[int, int]:
+def _position(event: yaml.Event) -> tuple[int, int]:
     """Line and column of an event, from 1."""
-    mark = event.end_mark if at_end else event.start_mark
+    mark = event.start_mark
     assert mark is not None
     return mark.line + 1, mark.column + 1
 
 
-def _span(file: str, lines: list[str], node: Node) -> SourceSpan:
+def span_of(node: Node) -> SourceSpan:
+    """Where a node stands."""
     length = node.length if isinstance(node, Scalar) else 1
-    return _place_span(file, lines, node.line, node.column, length)
+    return _place_span(node.file, node.line, node.column, length)
 
 
-def _place_span(file: str, lines: list[str], line: int, column: int, length: int = 1) -> SourceSpan:
+def _place_span(file: FileText, line: int, column: int, length: int = 1) -> SourceSpan:
     """A span; what the parser misses on a line behind the last one is missing at the last one's end."""
+    lines = file.lines
     if line > len(lines):
         line, column = len(lines), len(lines[-1]) + 1
-    return SourceSpan(file, line, column, length, lines[line - 1])
+    return SourceSpan(file.name, line, column, length, lines[line - 1])
 
 
 def _plain(node: Node) -> object:
@@ -296,12 +342,12 @@ def _bad_character(text: str, index: int, file: str) -> Diagnostic:
     return Diagnostic("bad-character", message, span, "delete it")
 
 
-def _syntax_error(error: yaml.MarkedYAMLError, file: str, lines: list[str]) -> Diagnostic:
+def _syntax_error(error: yaml.MarkedYAMLError, file: FileText) -> Diagnostic:
     mark = error.problem_mark or error.context_mark
     message = " ".join(part for part in (error.problem, error.context) if part)
     if mark is None:
         return Diagnostic("yaml-syntax", message)
-    span = _place_span(file, lines, mark.line + 1, mark.column + 1)
+    span = _place_span(file, mark.line + 1, mark.column + 1)
     hint = ""
     if "\t" in span.text[: span.column]:
         hint = "indent with spaces; YAML allows no tab here"

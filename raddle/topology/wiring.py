@@ -1,27 +1,30 @@
-"""Expansion: an intent or an explicit list becomes devices and cables, still as written.
+"""Drafts of devices and cables, as written or expanded, before they are checked.
 
-Nothing here is sorted or checked beyond what expansion itself needs; every item knows its place in the
-file, for messages.
+Nothing here is sorted; every item knows its place in the file, for messages.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
-from raddle.topology.model import PortRef, Role, SwitchModel
-from raddle.topology.schema import (
+from raddle.topology.model import Medium, PortRef, Role, SwitchModel
+from raddle.topology.ports import PortShape, Profile, front_panel, native_speeds
+from raddle.topology.schema_devices import (
     DEFAULT_MODEL,
     FABRIC_CABLE_M,
     HOST_CABLE_M,
+    AcceleratorSpec,
+    Breakout,
     DeviceSpec,
-    FabricFile,
-    HostsSpec,
-    LeafSpineSpec,
     LinkSpec,
     NicSpec,
 )
 from raddle.topology.source import Place
+
+TIER_NAMES = ("host", "leaf", "spine", "superspine")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +33,52 @@ class SwitchDraft:
     role: Role
     model: SwitchModel
     place: Place
+    profile: Profile = ()
+    pod: int = 0
+    plane: int = 0
+
+    @property
+    def tier(self) -> int:
+        """1 for a leaf, 2 for a spine, 3 for a superspine."""
+        return TIER_NAMES.index(self.role)
+
+    @property
+    def panel(self) -> tuple[PortShape, ...]:
+        return front_panel(self.model, self.profile)
+
+    @property
+    def native_bps(self) -> dict[str, int]:
+        """Speed of each port in bits per second, by name."""
+        return native_speeds(self.model, self.profile)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class HostDraft:
     name: str
     nics: NicSpec
     place: Place
+    accelerators: AcceleratorSpec | None = None
+
+    @cached_property
+    def ports(self) -> tuple[str, ...]:
+        """Port names: `eth0`, or `eth0p0`, `eth0p1` where a NIC has several."""
+        return _nic_ports(nic_count(self.nics, self.accelerators), self.nics.ports)
 
 
-@dataclass(frozen=True, slots=True)
-class Cable:
+def nic_count(nics: NicSpec, accelerators: AcceleratorSpec | None) -> int:
+    """NICs of a host."""
+    if nics.per_accelerator is not None:
+        return nics.per_accelerator * (accelerators.count if accelerators else 1)
+    return nics.count or 1
+
+
+def _nic_ports(nics: int, ports: int) -> tuple[str, ...]:
+    if ports == 1:
+        return tuple(f"eth{nic}" for nic in range(nics))
+    return tuple(f"eth{nic}p{port}" for nic in range(nics) for port in range(ports))
+
+
+class Cable(NamedTuple):
     """A link as written: ends in any order, `speed_bps` None where the ports decide."""
 
     ends: tuple[PortRef, PortRef]
@@ -50,9 +88,10 @@ class Cable:
     place: Place
     speed_place: Place
     state_place: Place
+    medium: Medium | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Wiring:
     """Devices by name, and the cables between them."""
 
@@ -67,89 +106,53 @@ class Wiring:
     def has(self, device: str) -> bool:
         return device in self.switches or device in self.hosts
 
-
-def expand(spec: FabricFile, models: Mapping[str, SwitchModel]) -> Wiring:
-    """Devices and cables of a file that `raddle.topology.checks.check_shape` passed."""
-    if spec.fabric is not None:
-        assert spec.hosts is not None
-        return _expand_intent(spec.fabric, spec.hosts, models)
-    assert spec.devices is not None
-    return _expand_explicit(spec.devices, spec.links or (), models)
+    @cached_property
+    def tiers(self) -> dict[str, int]:
+        """Tier of each device: 0 for a host, 1 for a leaf, 2 for a spine, 3 for a superspine."""
+        return dict.fromkeys(self.hosts, 0) | {name: draft.tier for name, draft in self.switches.items()}
 
 
-def port_name(model: SwitchModel, index: int) -> str:
-    """SONiC's name of a front-panel port: it counts lanes."""
-    return f"Ethernet{index * model.lanes_per_port}"
+def profile_of(breakout: Breakout) -> Profile:
+    return tuple((each.ports, each.mode) for each in breakout)
 
 
-def _expand_intent(fabric: LeafSpineSpec, hosts: HostsSpec, models: Mapping[str, SwitchModel]) -> Wiring:
-    """Hosts take a leaf's ports from 0 up, then come the uplinks, spine by spine."""
-    leaf_model, spine_model = models[fabric.leaves.model], models[fabric.spines.model]
-    leaves = [
-        SwitchDraft(f"leaf{i}", "leaf", leaf_model, ("fabric", "leaves")) for i in range(fabric.leaves.count)
-    ]
-    spines = [
-        SwitchDraft(f"spine{i}", "spine", spine_model, ("fabric", "spines"))
-        for i in range(fabric.spines.count)
-    ]
-    host_count = fabric.leaves.count * hosts.per_leaf
-    drafts = [HostDraft(f"host{i}", hosts.nics, ("hosts",)) for i in range(host_count)]
-    cables = (*_host_cables(hosts, leaf_model, host_count), *_uplinks(fabric, hosts, leaf_model, spine_model))
-    return Wiring({s.name: s for s in (*leaves, *spines)}, {host.name: host for host in drafts}, cables)
-
-
-def _host_cables(hosts: HostsSpec, leaf_model: SwitchModel, host_count: int) -> list[Cable]:
-    nics, place = hosts.nics, ("hosts", "nics")
-    cables = []
-    for host in range(host_count):
-        leaf, slot = divmod(host, hosts.per_leaf)
-        for nic in range(nics.count):
-            port = port_name(leaf_model, slot * nics.count + nic)
-            ends = (PortRef(f"host{host}", f"eth{nic}"), PortRef(f"leaf{leaf}", port))
-            cables.append(Cable(ends, nics.speed, nics.cable, True, place, (*place, "speed"), place))
-    return cables
-
-
-def _uplinks(
-    fabric: LeafSpineSpec, hosts: HostsSpec, leaf_model: SwitchModel, spine_model: SwitchModel
-) -> list[Cable]:
-    uplinks, place = fabric.uplinks, ("fabric", "uplinks")
-    first = hosts.per_leaf * hosts.nics.count
-    cables = []
-    for leaf in range(fabric.leaves.count):
-        for spine in range(fabric.spines.count):
-            for k in range(uplinks.per_pair):
-                lower = port_name(leaf_model, first + spine * uplinks.per_pair + k)
-                upper = port_name(spine_model, leaf * uplinks.per_pair + k)
-                ends = (PortRef(f"leaf{leaf}", lower), PortRef(f"spine{spine}", upper))
-                speed_place = (*place, "speed")
-                cables.append(Cable(ends, uplinks.speed, uplinks.cable, True, place, speed_place, place))
-    return cables
-
-
-def _expand_explicit(
+def expand_explicit(
     devices: Mapping[str, DeviceSpec], links: tuple[LinkSpec, ...], models: Mapping[str, SwitchModel]
 ) -> Wiring:
-    switches = {
-        name: SwitchDraft(name, device.role, models[device.model or DEFAULT_MODEL], ("devices", name))
-        for name, device in devices.items()
-        if device.role != "host"
-    }
-    hosts = {
-        name: HostDraft(name, device.nics or NicSpec(), ("devices", name))
-        for name, device in devices.items()
-        if device.role == "host"
-    }
-    cables = []
-    for index, link in enumerate(links):
-        ends = (parse_port_ref(link.ends[0]), parse_port_ref(link.ends[1]))
-        reaches_host = any(end.device in hosts for end in ends)
-        length = link.cable or (HOST_CABLE_M if reaches_host else FABRIC_CABLE_M)
-        place: Place = ("links", index)
-        cables.append(
-            Cable(ends, link.speed, length, link.state == "up", place, (*place, "speed"), (*place, "state"))
+    """Devices and cables of an explicit file."""
+    switches, hosts = {}, {}
+    for name, device in devices.items():
+        place: Place = ("devices", name)
+        if device.role == "host":
+            hosts[name] = HostDraft(name, device.nics or NicSpec(), place, device.accelerators)
+            continue
+        switches[name] = SwitchDraft(
+            name=name,
+            role=device.role,
+            model=models[device.model or DEFAULT_MODEL],
+            place=place,
+            profile=profile_of(device.breakout or ()),
+            pod=device.pod,
+            plane=device.plane,
         )
-    return Wiring(switches, hosts, tuple(cables))
+    cables = tuple(listed_cable(link, ("links", i), hosts) for i, link in enumerate(links))
+    return Wiring(switches, hosts, cables)
+
+
+def listed_cable(link: LinkSpec, place: Place, hosts: Mapping[str, HostDraft]) -> Cable:
+    """A cable that the file lists."""
+    ends = (parse_port_ref(link.ends[0]), parse_port_ref(link.ends[1]))
+    reaches_host = ends[0].device in hosts or ends[1].device in hosts
+    return Cable(
+        ends=ends,
+        speed_bps=link.speed,
+        length_m=link.cable or (HOST_CABLE_M if reaches_host else FABRIC_CABLE_M),
+        is_up=link.state == "up",
+        place=place,
+        speed_place=(*place, "speed"),
+        state_place=(*place, "state"),
+        medium=link.medium,
+    )
 
 
 def parse_port_ref(text: str) -> PortRef:

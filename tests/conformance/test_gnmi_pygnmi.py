@@ -64,3 +64,14 @@ def test_a_route_is_added_changed_and_removed(seen: dict[str, Any]) -> None:
 
 def test_a_refusal_reaches_the_client_in_words(seen: dict[str, Any]) -> None:
     assert "member 'PORTABC' not found" in seen["refusal"]
+
+
+def test_once_and_poll_read_what_is_there(seen: dict[str, Any]) -> None:
+    assert seen["once"] == ["172.16.0.1", "sync"]
+    assert seen["poll"][0] == "172.16.0.1"
+    assert seen["poll"][-1] == "172.16.0.0"
+
+
+@pytest.mark.parametrize("mode", ["sample", "on_change"])
+def test_a_stream_brings_a_change(seen: dict[str, Any], mode: str) -> None:
+    assert seen[mode] == ["172.16.0.1", "172.16.0.0"]

@@ -15,7 +15,7 @@ struct DcqcnParameters {
   double g = 5.0 / 1024;
   Time alpha_timer = 1'000'000;
   Time rate_timer = 300'000'000;
-  std::int64_t byte_counter = 32'767;
+  std::int64_t byte_counter = 32'767'000;
   int fast_recovery_steps = 1;
   double rate_ai = 5e6;
   double rate_hai = 50e6;

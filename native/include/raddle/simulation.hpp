@@ -68,7 +68,14 @@ class Simulation {
   void receive_pause(PortId id, std::uint32_t masks);
   void enqueue(PortId id, unsigned queue, PacketId packet);
   PacketId dequeue(Port& port, PortId id, unsigned ready);
+  PacketId take(Port& port, PortId id, unsigned queue);
+  void set_paused(PortId id, std::uint8_t queues);
   unsigned pick_queue(Port& port, PortId id, unsigned ready);
+
+  // link.cpp
+  void refresh_link(PortId port);
+  void raise_port(PortId id);
+  void lower_port(PortId id);
 
   // switch.cpp
   void switch_receive(PortId in, PacketId id);
@@ -116,6 +123,7 @@ class Simulation {
 
   std::vector<std::uint64_t> drops_, marking_counter_, pauses_, marks_;
   std::vector<Time> pause_since_, pause_total_;
+  std::vector<bool> is_admin_up_, has_carrier_;  // by port
   FlowResults flow_results_;
   QpResults qp_results_;
   std::size_t open_flows_ = 0;        // posted or to be posted, neither done nor failed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from nos.db.databases import ConfigDb, ConfigEntry, ConfigTable, ConfigValue
-from nos.db.schema import buffers, ports, qos, routing
+from nos.db.schema import buffers, management, ports, qos, routing
 from nos.db.schema.model import EntrySchema, Leaf, TableSchema, Violation, scalar
 
 TABLES: Mapping[str, TableSchema] = {
@@ -14,6 +14,8 @@ TABLES: Mapping[str, TableSchema] = {
     "CABLE_LENGTH": ports.CABLE_LENGTH,
     "DEVICE_NEIGHBOR": ports.DEVICE_NEIGHBOR,
     "FLEX_COUNTER_TABLE": ports.FLEX_COUNTER_TABLE,
+    "GNMI": management.GNMI,
+    "GNMI_CLIENT_CERT": management.GNMI_CLIENT_CERT,
     "INTERFACE": routing.INTERFACE,
     "LOOPBACK_INTERFACE": routing.LOOPBACK_INTERFACE,
     "STATIC_ROUTE": routing.STATIC_ROUTE,

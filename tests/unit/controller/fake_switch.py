@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from concurrent import futures
 from contextlib import contextmanager
@@ -13,20 +14,35 @@ from finsy.proto import gnmi, gnmi_grpc
 
 
 class FakeSwitch(gnmi_grpc.gNMIServicer):
-    """`config` is what it holds, `requests` the Sets it took; `forgets` makes it lose every write."""
+    """`config` is what it holds, `requests` the Sets it took; `forgets` makes it lose every write.
+
+    At Set number `dies_at` the connection drops, and it is gone for good unless it `comes_back`. It answers
+    a Set only when `waits_for` is set. `rival` is what another controller writes right after each Set.
+    After `sick_after` Sets its port Ethernet0 loses its link, until Sets put it back.
+    """
 
     def __init__(self, config: dict[str, Any], forgets: bool = False, refusal: str = "") -> None:
         self.config = json.loads(json.dumps(config))
         self.forgets = forgets
         self.refusal = refusal
+        self.oper_status = "up"
+        self.dies_at: int | None = None
+        self.comes_back = False
+        self.waits_for: threading.Event | None = None
+        self.rival: dict[str, Any] = {}
+        self.sick_after: int | None = None
         self.requests: list[gnmi.SetRequest] = []
 
     def Get(self, request: gnmi.GetRequest, context: grpc.ServicerContext) -> gnmi.GetResponse:
         assert request.encoding == gnmi.JSON_IETF
+        if self._is_dead() and not self.comes_back:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "Connection refused")
+        if request.prefix.target:
+            context.abort(grpc.StatusCode.NOT_FOUND, "no counters here")
         database, _, *elems = names(request.path[0])
         node: Any = {
             "CONFIG_DB": self.config,
-            "APPL_DB": {"PORT_TABLE": {"Ethernet0": {"oper_status": "up"}}},
+            "APPL_DB": {"PORT_TABLE": {"Ethernet0": {"oper_status": self.oper_status}}},
         }
         for elem in (database, *elems):
             if elem not in node:
@@ -36,10 +52,20 @@ class FakeSwitch(gnmi_grpc.gNMIServicer):
         update = gnmi.Update(path=request.path[0], val=value)
         return gnmi.GetResponse(notification=[gnmi.Notification(update=[update])])
 
+    def _is_dead(self) -> bool:
+        if self.dies_at is None:
+            return False
+        count = len(self.requests)
+        return count == self.dies_at if self.comes_back else count >= self.dies_at
+
     def Set(self, request: gnmi.SetRequest, context: grpc.ServicerContext) -> gnmi.SetResponse:
         if self.refusal:
             context.abort(grpc.StatusCode.UNKNOWN, self.refusal)
         self.requests.append(request)
+        if self.waits_for:
+            self.waits_for.wait(20)
+        if self._is_dead():
+            context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
         document = json.loads(json.dumps(self.config))
         for path in request.delete:
             *parents, last = names(path)[2:]
@@ -59,6 +85,10 @@ class FakeSwitch(gnmi_grpc.gNMIServicer):
             context.abort(grpc.StatusCode.UNKNOWN, f"empty tables: {empty}")
         if not self.forgets:
             self.config = document
+        for table, entries in self.rival.items():
+            self.config.setdefault(table, {}).update(entries)
+        if self.sick_after is not None:
+            self.oper_status = "down" if len(self.requests) == self.sick_after else "up"
         return gnmi.SetResponse()
 
 

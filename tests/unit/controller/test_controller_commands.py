@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from controller.plan import from_json, make_plan
 from controller.southbound.sonic import bootstrap, pushed
 from raddle.cli.apply import apply
+from raddle.cli.drift import drift
 from raddle.cli.plan import plan
 from raddle.cli.render import render
 from raddle.cli.status import status
@@ -22,7 +23,7 @@ from raddle.inventory import Inventory
 from raddle.topology import bundled_examples, load
 
 APP = typer.Typer()
-for command in (plan, render, apply, status):
+for command in (plan, render, apply, status, drift):
     APP.command()(command)
 
 FABRIC = load(bundled_examples()["leaf-spine-16"])
@@ -153,3 +154,36 @@ def test_a_missing_inventory_says_how_to_get_one() -> None:
     error = run("status", "--inventory", "/no/such/file.json").exception
     assert isinstance(error, InputError)
     assert "raddle up" in str(error)
+
+
+def test_drift_lists_entries_and_says_which_need_a_new_boot_file(
+    switches: tuple[dict[str, FakeSwitch], str],
+) -> None:
+    booted, inventory = switches
+    assert run("apply", "--inventory", inventory).exit_code == 0
+    clean = run("drift", "--inventory", inventory)
+    assert (clean.exit_code, clean.stdout) == (0, "0 changes\n")
+    del booted["leaf0"].config["STATIC_ROUTE"]["default|10.0.0.8/29"]
+    booted["leaf0"].config["BUFFER_POOL"]["egress_lossless_pool"]["size"] = "1"
+    drifted = run("drift", "--inventory", inventory)
+    assert drifted.exit_code == 1
+    assert "+ leaf0 STATIC_ROUTE/default|10.0.0.8/29" in drifted.stdout
+    assert "! leaf0 BUFFER_POOL/egress_lossless_pool needs a new config_db.json" in drifted.stdout
+
+
+def test_a_dry_run_tells_sets_and_time_on_hardware(switches: tuple[dict[str, FakeSwitch], str]) -> None:
+    result = run("apply", "--inventory", switches[1], "--dry-run")
+    assert "8 Sets; on SONiC hardware about " in result.stdout
+
+
+def test_apply_holds_back_what_flaps_and_ends_with_code_1(
+    switches: tuple[dict[str, FakeSwitch], str],
+) -> None:
+    booted, inventory = switches
+    booted["leaf0"].config["QUEUE"]["Ethernet0|3"]["scheduler"] = "other"
+    result = run("apply", "--inventory", inventory)
+    assert result.exit_code == 1
+    assert "leaf0: 1 ports would go down and up: Ethernet0" in result.stderr
+    assert "--allow-flap" in result.stderr
+    assert booted["leaf0"].requests == []
+    assert run("apply", "--inventory", inventory, "--allow-flap").exit_code == 0

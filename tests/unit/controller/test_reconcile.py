@@ -1,5 +1,6 @@
 """Pushing plans to switches over a real gRPC connection."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -9,7 +10,7 @@ from fake_switch import FakeSwitch, free_address, serving
 
 from controller.plan import make_plan
 from controller.plan.model import Plan
-from controller.reconcile import apply_plan, check, read_databases
+from controller.reconcile import PushPolicy, apply_plan, check, read_databases
 from controller.southbound.sonic import bootstrap, pushed
 from raddle.errors import InputError, UnreachableError
 from raddle.inventory import Inventory
@@ -49,7 +50,7 @@ def test_a_second_apply_sends_nothing() -> None:
 
 def test_dry_run_and_check_change_nothing_and_list_the_same_changes() -> None:
     with running() as (switches, inventory):
-        dry = apply_plan(PLAN, inventory, dry_run=True)
+        dry = apply_plan(PLAN, inventory, PushPolicy(dry_run=True))
         assert dry == check(PLAN, inventory)
         assert not any(switch.requests for switch in switches.values())
         assert not any(result.is_in_sync for result in dry)
@@ -136,3 +137,87 @@ def test_databases_are_read_by_switch_and_a_missing_table_is_empty() -> None:
 def test_reading_from_a_switch_that_is_not_there_fails() -> None:
     with pytest.raises(UnreachableError, match="leaf0"):
         read_databases(Inventory("test", {"leaf0": free_address()}))
+
+
+def test_a_switch_that_loses_a_link_after_the_push_gets_its_old_state_back() -> None:
+    with running() as (switches, inventory):
+        old = switches["leaf0"].config
+        switches["leaf0"].sick_after = 1
+        result = apply_plan(PLAN, inventory, PushPolicy(confirm_s=0))[0]
+        assert not result.is_in_sync
+        assert "1 ports that were up are down, the first Ethernet0, 0 s after the push" in result.error
+        assert "its earlier configuration is back in place" in result.error
+        assert switches["leaf0"].config == old
+
+
+def test_a_push_that_flaps_ports_is_held_until_it_is_allowed() -> None:
+    with running() as (switches, inventory):
+        apply_plan(PLAN, inventory)
+        switches["leaf0"].config["BUFFER_QUEUE"]["Ethernet0|0-2"]["profile"] = "other"
+        held = apply_plan(PLAN, inventory)[0]
+        assert (held.sets, held.held, held.is_in_sync) == (
+            0,
+            "1 ports would go down and up: Ethernet0",
+            False,
+        )
+        done = apply_plan(PLAN, inventory, PushPolicy(allow_flap=True))[0]
+        assert (done.sets, done.is_in_sync) == (1, True)
+
+
+def test_a_pool_of_another_size_needs_a_new_boot_file_and_the_rest_is_pushed() -> None:
+    with running() as (switches, inventory):
+        switches["leaf0"].config["BUFFER_POOL"]["egress_lossless_pool"]["size"] = "1"
+        result = apply_plan(PLAN, inventory)[0]
+        assert (result.sets, result.error) == (1, "")
+        assert result.bootstrap == ("BUFFER_POOL/egress_lossless_pool",)
+        assert not result.is_in_sync
+
+
+def two_sets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("controller.southbound.sets.MOVES_PER_SET", 2)
+
+
+def test_a_connection_that_drops_between_sets_ends_with_the_old_state(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    two_sets(monkeypatch)
+    with running() as (switches, inventory):
+        old = switches["leaf0"].config
+        switches["leaf0"].dies_at, switches["leaf0"].comes_back = 2, True
+        results = apply_plan(PLAN, inventory)
+        assert [result.is_in_sync for result in results] == [False, True, True, True]
+        assert "Socket closed" in results[0].error
+        assert "its earlier configuration is back in place; apply again" in results[0].error
+        assert switches["leaf0"].config == old
+
+
+def test_a_switch_killed_mid_push_is_finished_by_the_next_apply(monkeypatch: pytest.MonkeyPatch) -> None:
+    two_sets(monkeypatch)
+    with running() as (switches, inventory):
+        switches["leaf0"].dies_at = 2
+        results = apply_plan(PLAN, inventory)
+        assert [result.is_in_sync for result in results] == [False, True, True, True]
+        assert "could not be put back" in results[0].error
+        assert "apply again when it answers" in results[0].error
+        switches["leaf0"].dies_at = None
+        assert all(result.is_in_sync for result in apply_plan(PLAN, inventory))
+
+
+def test_a_slow_switch_is_given_up_on_and_does_not_block_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("controller.southbound.gnmi.WRITE_TIMEOUT_S", 1.0)
+    with running() as (switches, inventory):
+        switches["leaf0"].waits_for = threading.Event()
+        results = apply_plan(PLAN, inventory)
+        switches["leaf0"].waits_for.set()
+        assert [result.is_in_sync for result in results] == [False, True, True, True]
+        assert "gRPC DEADLINE_EXCEEDED" in results[0].error
+
+
+def test_a_second_controller_is_noticed_and_what_it_wrote_is_left_alone() -> None:
+    with running() as (switches, inventory):
+        theirs = {"nexthop": "192.0.2.1", "ifname": "Ethernet0"}
+        key = "default|10.0.0.4/30"
+        switches["leaf0"].rival = {"STATIC_ROUTE": {key: theirs}}
+        result = apply_plan(PLAN, inventory)[0]
+        assert "another controller writes to this switch; stop it, then apply again" in result.error
+        assert switches["leaf0"].config["STATIC_ROUTE"][key] == theirs

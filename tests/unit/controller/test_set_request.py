@@ -2,18 +2,18 @@
 
 import json
 
+import pytest
 from fake_switch import names
-from finsy.proto import gnmi
 
-from controller.southbound.gnmi import differences, set_request
+from controller.southbound.sets import MOVES_PER_SET, Push, differences, plan_push, restored
 from controller.southbound.sonic import Tables
 
 OWNED = ("INTERFACE", "STATIC_ROUTE")
 
 
-def written(request: gnmi.SetRequest | None) -> tuple[list[str], dict[str, object]]:
-    """(deleted paths, updates by path) without database and instance."""
-    assert request is not None
+def written(push: Push) -> tuple[list[str], dict[str, object]]:
+    """(deleted paths, updates by path) of a push of one Set, without database and instance."""
+    (request,) = push.requests
     deletes = ["/".join(names(path)[2:]) for path in request.delete]
     updates = {"/".join(names(u.path)[2:]): json.loads(u.val.json_ietf_val) for u in request.update}
     return deletes, updates
@@ -28,13 +28,13 @@ def test_equal_tables_need_no_request() -> None:
         "STATIC_ROUTE": {"default|10.0.0.0/24": route("1.1.1.1")},
         "INTERFACE": {"Ethernet0": {}},
     }
-    assert set_request(tables, tables, OWNED) is None
+    assert plan_push(tables, tables, OWNED).requests == ()
     assert list(differences("leaf0", tables, tables, OWNED)) == []
 
 
 def test_a_missing_table_is_created_whole() -> None:
     wanted: Tables = {"STATIC_ROUTE": {"a": route("1.1.1.1"), "b": route("1.1.1.1")}}
-    assert written(set_request({}, wanted, OWNED)) == ([], {"STATIC_ROUTE": wanted["STATIC_ROUTE"]})
+    assert written(plan_push({}, wanted, OWNED)) == ([], {"STATIC_ROUTE": wanted["STATIC_ROUTE"]})
 
 
 def test_only_keys_that_differ_are_written() -> None:
@@ -44,7 +44,7 @@ def test_only_keys_that_differ_are_written() -> None:
     wanted: Tables = {
         "STATIC_ROUTE": {"same": route("1.1.1.1"), "old": route("3.3.3.3"), "new": route("4.4.4.4")}
     }
-    assert written(set_request(current, wanted, OWNED)) == (
+    assert written(plan_push(current, wanted, OWNED)) == (
         ["STATIC_ROUTE/gone"],
         {"STATIC_ROUTE/old": route("3.3.3.3"), "STATIC_ROUTE/new": route("4.4.4.4")},
     )
@@ -52,8 +52,8 @@ def test_only_keys_that_differ_are_written() -> None:
 
 def test_a_table_that_becomes_empty_is_deleted_as_a_table() -> None:
     current: Tables = {"STATIC_ROUTE": {"a": route("1.1.1.1"), "b": route("1.1.1.1")}}
-    assert written(set_request(current, {"STATIC_ROUTE": {}}, OWNED)) == (["STATIC_ROUTE"], {})
-    assert written(set_request(current, {}, OWNED)) == (["STATIC_ROUTE"], {})
+    assert written(plan_push(current, {"STATIC_ROUTE": {}}, OWNED)) == (["STATIC_ROUTE"], {})
+    assert written(plan_push(current, {}, OWNED)) == (["STATIC_ROUTE"], {})
 
 
 def test_entries_of_tables_that_are_not_owned_are_left_alone() -> None:
@@ -62,14 +62,13 @@ def test_entries_of_tables_that_are_not_owned_are_left_alone() -> None:
         "PORT": {"Ethernet0": {}},
     }
     wanted: Tables = {"WRED_PROFILE": {"MINE": {"ecn": "z"}}}
-    assert written(set_request(current, wanted, OWNED)) == ([], {"WRED_PROFILE/MINE": {"ecn": "z"}})
+    assert written(plan_push(current, wanted, OWNED)) == ([], {"WRED_PROFILE/MINE": {"ecn": "z"}})
 
 
 def test_slash_and_tilde_of_a_key_are_escaped_as_in_a_json_pointer() -> None:
     current: Tables = {"INTERFACE": {"Ethernet0": {}}}
     wanted: Tables = {"INTERFACE": {"Ethernet0": {}, "Ethernet0|10.0.0.0/31": {}, "a~b": {}}}
-    request = set_request(current, wanted, OWNED)
-    assert request is not None
+    (request,) = plan_push(current, wanted, OWNED).requests
     assert [update.path.elem[3].name for update in request.update] == ["Ethernet0|10.0.0.0~131", "a~0b"]
     assert [elem.name for elem in request.update[0].path.elem[:3]] == ["CONFIG_DB", "localhost", "INTERFACE"]
 
@@ -78,7 +77,7 @@ def test_routes_of_the_management_vrf_are_left_alone() -> None:
     current = {
         "STATIC_ROUTE": {"mgmt|0.0.0.0/0": {"nexthop": "1.1.1.1"}, "default|10.0.0.0/27": {"nexthop": "a"}}
     }
-    assert written(set_request(current, {}, OWNED)) == (["STATIC_ROUTE/default|10.0.0.0/27"], {})
+    assert written(plan_push(current, {}, OWNED)) == (["STATIC_ROUTE/default|10.0.0.0/27"], {})
     assert [c.path for c in differences("leaf0", current, {}, OWNED)] == ["STATIC_ROUTE/default|10.0.0.0/27"]
 
 
@@ -90,3 +89,94 @@ def test_differences_tell_the_entry_before_and_after() -> None:
         ("INTERFACE/Ethernet0", "{}", ""),
         ("STATIC_ROUTE/a", "ifname=Ethernet0 nexthop=1.1.1.1", "ifname=Ethernet0 nexthop=2.2.2.2"),
     ]
+
+
+def test_only_the_fields_that_differ_are_written_and_others_are_not_ours() -> None:
+    current: Tables = {"WRED_PROFILE": {"MINE": {"ecn": "x", "green_min_threshold": "1", "theirs": "y"}}}
+    wanted: Tables = {"WRED_PROFILE": {"MINE": {"ecn": "x", "green_min_threshold": "2"}}}
+    assert written(plan_push(current, wanted, OWNED)) == ([], {"WRED_PROFILE/MINE/green_min_threshold": "2"})
+    assert (
+        list(
+            differences(
+                "leaf0",
+                {"WRED_PROFILE": {"MINE": {"ecn": "x", "theirs": "y"}}},
+                {"WRED_PROFILE": {"MINE": {"ecn": "x"}}},
+                OWNED,
+            )
+        )
+        == []
+    )
+
+
+def test_what_flaps_a_port_is_in_a_set_of_its_own_for_each_port() -> None:
+    current: Tables = {
+        "QUEUE": {f"Ethernet{n}|3": {"scheduler": "a"} for n in (0, 8)},
+        "STATIC_ROUTE": {"a": route("1.1.1.1")},
+    }
+    wanted: Tables = {
+        "QUEUE": {f"Ethernet{n}|3": {"scheduler": "b"} for n in (0, 8)},
+        "STATIC_ROUTE": {"a": route("2.2.2.2")},
+    }
+    push = plan_push(current, wanted, OWNED)
+    assert push.flaps == ("Ethernet0", "Ethernet8")
+    assert len(push.requests) == 3
+    assert push.moves == 1 + 2 * 3  # each port: down, the change, up
+
+
+def test_the_global_entry_of_port_qos_map_flaps_nothing() -> None:
+    current: Tables = {"PORT_QOS_MAP": {"global": {"dscp_to_tc_map": "A"}}}
+    assert plan_push(current, {"PORT_QOS_MAP": {"global": {"dscp_to_tc_map": "B"}}}, OWNED).flaps == ()
+
+
+@pytest.mark.parametrize(
+    ("hwsku", "table", "before", "after", "is_left"),
+    [
+        ("Arista-7060X6-64PE", "BUFFER_POOL", {"size": "1"}, {"size": "2"}, True),
+        ("Arista-7060X6-64PE", "BUFFER_PROFILE", {"dynamic_th": "1"}, {"dynamic_th": "2"}, False),
+        ("Arista-7060X6-64PE", "BUFFER_PROFILE", {"xon": "1"}, {"xon": "2"}, True),
+        ("DellEMC-Z9664f-O64", "BUFFER_PROFILE", {"dynamic_th": "1"}, {"dynamic_th": "2"}, True),
+        ("DellEMC-Z9664f-O64", "PFC_WD", {"action": "drop"}, {"action": "alert"}, True),
+        ("Arista-7060X6-64PE", "PFC_WD", {"action": "drop"}, {"action": "alert"}, False),
+        ("DellEMC-Z9664f-O64", "PORT", {"lanes": "1"}, {"lanes": "2"}, True),
+        ("DellEMC-Z9664f-O64", "PORT", {"mtu": "1500"}, {"mtu": "9100"}, False),
+    ],
+)
+def test_what_gnmi_cannot_change_is_left_to_the_boot_file(
+    hwsku: str, table: str, before: dict[str, str], after: dict[str, str], is_left: bool
+) -> None:
+    metadata = {"localhost": {"hwsku": hwsku}}
+    current: Tables = {"DEVICE_METADATA": metadata, table: {"x": before}}
+    push = plan_push(current, {"DEVICE_METADATA": metadata, table: {"x": after}}, OWNED)
+    assert push.bootstrap == ((f"{table}/x",) if is_left else ())
+    assert len(push.requests) == (0 if is_left else 1)
+
+
+def test_8192_changed_host_routes_are_cut_into_sets_and_take_an_hour_on_hardware() -> None:
+    keys = [f"default|10.{n >> 8}.{n & 255}.1/32" for n in range(8192)]
+    current: Tables = {"STATIC_ROUTE": {key: route("1.1.1.1") for key in keys}}
+    wanted: Tables = {"STATIC_ROUTE": {key: route("2.2.2.2") for key in keys}}
+    push = plan_push(current, wanted, OWNED)
+    assert [len(request.update) for request in push.requests] == [MOVES_PER_SET] * 16 + [192]
+    assert push.estimate_s == pytest.approx(8192 * 0.4)
+
+
+def test_a_cut_table_is_never_empty_and_children_go_before_their_parents() -> None:
+    old = {f"Ethernet{n}": {} for n in range(400)} | {f"Ethernet{n}|10.0.0.{n}/31": {} for n in range(400)}
+    push = plan_push({"INTERFACE": old}, {"INTERFACE": {"Loop": {}}}, OWNED)
+    deleted = [path.elem[3].name for request in push.requests for path in request.delete]
+    assert len(push.requests[0].update) == 1
+    assert all(
+        deleted.index(f"Ethernet{n}|10.0.0.{n}~131") < deleted.index(f"Ethernet{n}") for n in range(400)
+    )
+
+
+def test_restored_tables_have_the_touched_entries_as_before_and_others_as_now() -> None:
+    before: Tables = {"STATIC_ROUTE": {"a": route("1.1.1.1"), "gone": route("1.1.1.1")}}
+    pushed = {"a": route("2.2.2.2"), "new": route("2.2.2.2"), "taken": route("2.2.2.2")}
+    before["STATIC_ROUTE"]["taken"] = route("1.1.1.1")
+    foreign = {"theirs": route("9.9.9.9"), "taken": route("9.9.9.9")}
+    now: Tables = {"STATIC_ROUTE": pushed | foreign}
+    paths = [f"STATIC_ROUTE/{key}" for key in ("a", "gone", "new", "taken")]
+    assert restored(before, now, {"STATIC_ROUTE": pushed}, paths) == {
+        "STATIC_ROUTE": {"a": route("1.1.1.1"), "gone": route("1.1.1.1")} | foreign
+    }

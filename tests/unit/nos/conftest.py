@@ -106,6 +106,8 @@ FOUR_PORTS: dict[str, Any] = {
         "Ethernet0": {"action": "drop", "detection_time": "200", "restoration_time": "200"},
     },
     "SWITCH_HASH": {"GLOBAL": {"ecmp_hash": ["SRC_IP", "DST_IP", "L4_SRC_PORT"]}},
+    "GNMI": {"gnmi": {"user_auth": "none", "port": "8080"}},
+    "GNMI_CLIENT_CERT": {"controller": {"role": ["gnmi_readwrite"]}},
     "FLEX_COUNTER_TABLE": {"PORT": {"FLEX_COUNTER_STATUS": "enable", "POLL_INTERVAL": "1000"}},
 }
 

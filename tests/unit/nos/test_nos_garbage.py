@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from nos.db.databases import ConfigDb
 from nos.db.schema import TABLES, read_config, validate
 from nos.orch import derive
+from nos.orch.counters import counter_layout, counters_db
 from nos.switch import SimulatedSwitch
-from raddle.state import PRIORITIES
+from raddle.state import PRIORITIES, SwitchCounters
 
 Served = tuple[SimulatedSwitch, gnmi_pb2_grpc.gNMIStub]
 
@@ -121,6 +122,62 @@ def test_any_set_is_answered_with_a_status_and_can_be_undone(
     assert switch.databases == before
 
 
+_TARGETS = st.sampled_from(("", "COUNTERS_DB", "STATE_DB", "CONFIG_DB", "OTHERS", "SHOW", "MY_DB", "x"))
+_COUNTER_ELEMS = st.lists(
+    st.sampled_from(
+        (
+            *("COUNTERS", "RATES", "PORT_PHY_ATTR", "PERIODIC_WATERMARKS", "COUNTERS_PORT_NAME_MAP", "PORT"),
+            *("Ethernet*", "Ethernet0", "etp1", "oid:0x1", "SID*", "*", "", "PORT_TABLE"),
+            *("Queues", "Pfcwd", "PriorityGroups", "VoQs", "SAI_PORT_STAT_IF_OUT_OCTETS"),
+        )
+    ),
+    max_size=5,
+)
+
+
+@settings(_SETTINGS, max_examples=200)
+@given(target=_TARGETS, elems=_COUNTER_ELEMS)
+def test_any_get_by_target_is_answered_with_a_status(served: Served, target: str, elems: list[str]) -> None:
+    path = gnmi_pb2.Path(elem=[gnmi_pb2.PathElem(name=name) for name in elems])
+    request = gnmi_pb2.GetRequest(prefix=gnmi_pb2.Path(target=target), path=[path])
+    code, text = _refusal(lambda: served[1].Get(request, timeout=10))
+    assert code in _REFUSED | {grpc.StatusCode.OK}, text
+    assert _is_clean(text)
+
+
+@settings(_SETTINGS, max_examples=150)
+@given(
+    paths=st.lists(_PATHS, max_size=2),
+    prefix=_PATHS,
+    target=_TARGETS,
+    mode=st.integers(0, 3),
+    how=st.integers(0, 3),
+    interval_ns=st.sampled_from((0, 1, 10**9, 2**64 - 1)),
+    has_more=st.booleans(),
+)
+def test_any_subscribe_ends_with_a_status_when_the_client_has_said_all(
+    served: Served,
+    paths: list[gnmi_pb2.Path],
+    prefix: gnmi_pb2.Path,
+    target: str,
+    mode: Any,
+    how: Any,
+    interval_ns: int,
+    has_more: bool,
+) -> None:
+    where = gnmi_pb2.Path(target=target, origin=prefix.origin, elem=prefix.elem)
+    subscriptions = [
+        gnmi_pb2.Subscription(path=path, mode=how, sample_interval=interval_ns) for path in paths
+    ]
+    asked = gnmi_pb2.SubscriptionList(prefix=where, subscription=subscriptions, mode=mode)
+    requests = [gnmi_pb2.SubscribeRequest(subscribe=asked)]
+    requests += [gnmi_pb2.SubscribeRequest(poll=gnmi_pb2.Poll())] * has_more
+    code, text = _refusal(lambda: list(served[1].Subscribe(iter(requests), timeout=10)))
+    assert code in _REFUSED | {grpc.StatusCode.INVALID_ARGUMENT}, text
+    assert _is_clean(text)
+    assert served[0]._watchers == {}
+
+
 _TEXTS = st.sampled_from(
     (
         *(
@@ -166,7 +223,7 @@ def _changed_configs(draw: st.DrawFn, four_ports: dict[str, Any]) -> ConfigDb:
     document = copy.deepcopy(four_ports)
     for _ in range(draw(st.integers(1, 4))):
         table = draw(st.sampled_from(sorted(TABLES)))
-        entries = document[table]
+        entries = document.setdefault(table, {})
         key = draw(st.sampled_from(sorted(entries)) | _TEXTS) if entries else draw(_TEXTS)
         entry = entries.setdefault(key, {})
         schemas = [*TABLES[table].entries, *TABLES[table].singletons.values()]
@@ -196,5 +253,7 @@ def test_every_configuration_that_is_valid_can_be_forwarded_with(
         assert max(*port.dscp_to_tc, *port.tc_to_queue, *port.tc_to_pg, *port.pfc_to_queue) < PRIORITIES
         assert len(port.pgs) == len(port.queues) == PRIORITIES
         assert all(pg is None or pg < len(state.buffer_profiles) for pg in port.pgs)
+    counters = counters_db(counter_layout(config), config, SwitchCounters())
+    assert all(counters["COUNTERS"].values())
     for profile in state.buffer_profiles:
         assert (profile.dynamic_th is None) != (profile.static_th_bytes is None)

@@ -24,7 +24,8 @@ def test_the_four_port_configuration_is_valid(four_ports: dict[str, Any]) -> Non
 def test_the_64_port_example_is_valid_in_every_owned_table(sonic_reference: Path) -> None:
     document = json.loads((sonic_reference / "example_64x400g_config_db.json").read_text())
     owned = {name: table for name, table in document.items() if name in TABLES}
-    assert set(owned) == set(TABLES), "the example has every table of this switch"
+    # The example's switch takes no client certificates.
+    assert set(TABLES) - set(owned) == {"GNMI_CLIENT_CERT"}
     assert problems(owned) == []
 
 

@@ -12,6 +12,7 @@ import grpc
 import pytest
 from finsy.proto.gnmi1 import gnmi_pb2, gnmi_pb2_grpc
 
+from nos.db.patch import PatchOp
 from nos.farm import SwitchFarm
 from nos.switch import BootConfig, SimulatedSwitch
 from raddle.errors import InputError
@@ -132,3 +133,23 @@ def test_problems_of_all_switches_come_together(four_ports: dict[str, Any]) -> N
         SwitchFarm(boots, {})
     places = [diagnostic.message.partition(":")[0] for diagnostic in caught.value.diagnostics]
     assert places == ["leaf0", "leaf2"]
+
+
+def test_shut_port_puts_out_the_light_at_the_far_end(boot: BootConfig) -> None:
+    light = frozenset({"Ethernet0", "Ethernet8"})
+    cables = [(("leaf0", "Ethernet8"), ("spine0", "Ethernet0"))]
+    farm = SwitchFarm({"leaf0": boot, "spine0": boot}, {"leaf0": light, "spine0": light}, cables=cables)
+
+    def far_end() -> str:
+        return farm.switches["spine0"].databases.appl["PORT_TABLE"]["Ethernet0"]["oper_status"]
+
+    def set_admin(status: str) -> None:
+        path = ("PORT", "Ethernet8", "admin_status")
+        farm.switches["leaf0"].apply_patch([PatchOp("replace", path, status)])
+
+    assert far_end() == "up"
+    set_admin("down")
+    assert far_end() == "down"
+    assert farm.switches["spine0"].databases.appl["PORT_TABLE"]["Ethernet8"]["oper_status"] == "up"
+    set_admin("up")
+    assert far_end() == "up"

@@ -27,8 +27,8 @@ CLEAN = """\
 #
 # Busiest links of 2 in use, at the last size
 # link                                     use      sent  flows     queue  ECN marks    paused
-# leaf0:Ethernet32 -> spine1:Ethernet0   98.0%  513.0 MB      1    4.2 KB          0       0ps
-# host0:eth0 -> leaf0:Ethernet0          50.0%  510.0 MB      1    4.2 KB          0       0ps
+# leaf0:Ethernet32 -> spine1:Ethernet0   98.0%  513.0 MB      1    4.2 KB          0        0s
+# host0:eth0 -> leaf0:Ethernet0          50.0%  510.0 MB      1    4.2 KB          0        0s
 #
 # No link carried two flows of one step.
 """
@@ -78,7 +78,7 @@ def test_a_size_that_did_not_finish_counts_as_no_bandwidth(congested_result):
 
 def test_pauses_marks_and_drops_are_listed_by_size(congested_result):
     text = to_table(congested_result)
-    assert "#    1048576           0         0ps           0  0\n" in text
+    assert "#    1048576           0          0s           0  0\n" in text
     assert "#  268435456           7      12.5us          99  4 buffer, 31 no-route\n" in text
 
 
@@ -116,7 +116,7 @@ def test_steps_that_do_not_follow_each_other_are_listed_as_ranges(clean_result):
 def test_unfinished_flows_are_named_with_their_reason(congested_result):
     text = to_table(congested_result)
     assert "# 12 flows of size 268435456 did not finish\n" in text
-    assert "#   step 3, rank0 host0 -> rank1 host1: no route on leaf0\n" in text
+    assert "#   rank0 host0 -> rank1 host1, step 3: no route on leaf0\n" in text
     assert text.endswith("#   and 2 more flows\n")
 
 

@@ -294,7 +294,7 @@ def test_existing_file_wins_over_an_example(tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("pod.yaml", "bundled examples: leaf-spine-16, "),
+        ("pod.yaml", "bundled examples: clos-8192, "),
         ("leaf-spine-61", "did you mean 'leaf-spine-16'?"),
         ("x\0y", "bundled examples"),
         ("x" * 5000, "bundled examples"),

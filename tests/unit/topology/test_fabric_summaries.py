@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+from xml.etree import ElementTree
 
 import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from raddle import InputError, loads
+from raddle import InputError, load, loads
 from raddle.cli.show import show
 from raddle.cli.validate import validate
+from raddle.topology import find
 from raddle.topology.capacity import cable_kinds, leaf_oversubscription, oversubscription, review, tiers
 from raddle.topology.drawing import to_dot, to_mermaid
+from raddle.topology.svg import to_svg
 
 POD = """
 raddle: 1
@@ -84,7 +89,7 @@ def test_validate_prints_one_line_per_fact_and_ok() -> None:
     lines = result.stdout.splitlines()
     assert result.exit_code == 0
     assert "devices:     4 leaves, 4 spines, 16 hosts" in lines
-    assert "capacity:    non-blocking" in lines
+    assert "capacity:    non-blocking, bisection 3.2T" in lines
     assert "lossless:    priority 3 (DSCP 26), PFC; CNPs on priority 6 (DSCP 48)" in lines
     assert lines[-1] == "ok"
 
@@ -125,3 +130,77 @@ def test_commands_leave_input_errors_to_the_caller(command: str) -> None:
     result = run(command, "nowhere.yaml")
     assert isinstance(result.exception, InputError)
     assert result.stdout == ""
+
+
+def test_svg_dashes_dead_links_and_bunches_many_devices() -> None:
+    root = ElementTree.fromstring(to_svg(loads(POD + ONE_DOWN)))
+    texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"spine0", "leaf1", "host15"} <= set(texts)
+    assert "16 endpoints, 24 links at 400G, 1 down (dashed)" in texts
+    lines = list(root.iter("{http://www.w3.org/2000/svg}line"))
+    # 16 hosts, 4 pairs of leaf and spine, one pair twice: its dead link is drawn by itself.
+    assert len(lines) == 16 + 4 + 1
+    assert sum("stroke-dasharray" in line.attrib for line in lines) == 1
+    large = to_svg(load(find("white-box-512")))
+    assert ">host0 … host31 (32)<" in large
+    assert len(large) < 60_000
+
+
+def test_svg_boxes_do_not_overlap_and_lie_within_the_drawing() -> None:
+    root = ElementTree.fromstring(to_svg(load(find("rail-256-h100"))))
+    boxes: dict[float, list[tuple[float, float]]] = {}
+    for rect in list(root.iter("{http://www.w3.org/2000/svg}rect"))[1:]:
+        start = float(rect.attrib["x"])
+        boxes.setdefault(float(rect.attrib["y"]), []).append((start, start + float(rect.attrib["width"])))
+    assert len(boxes) == 3
+    for row in boxes.values():
+        ends = [0.0, *(edge for box in sorted(row) for edge in box), float(root.attrib["width"])]
+        assert ends == sorted(ends)
+
+
+def test_cable_list_has_both_ends_speed_length_and_a_label_per_cable() -> None:
+    rows = list(csv.DictReader(io.StringIO(run("show", "mixed-speed", "--format", "csv").stdout)))
+    assert len(rows) == 240
+    assert rows[0] == {
+        "label": "mixed-speed-000",
+        "tier": "host-leaf",
+        "a_device": "new0",
+        "a_port": "eth0",
+        "b_device": "leaf0",
+        "b_port": "Ethernet0",
+        "speed": "400G",
+        "length": "3m",
+        "medium": "dac",
+        "state": "up",
+    }
+    assert len({row["label"] for row in rows}) == 240
+
+
+def test_show_lists_switches_and_hosts_with_their_places() -> None:
+    switches = list(
+        csv.DictReader(io.StringIO(run("show", "dual-tor-1024", "switches", "--format=csv").stdout))
+    )
+    assert [row["asn"] for row in switches[:2]] == ["4200010000", "4200010001"]
+    assert {row["asn"] for row in switches if row["role"] == "spine"} == {"4200000100"}
+    hosts = json.loads(run("show", "rail-256-h100", "hosts", "--json").stdout)["hosts"]
+    assert hosts[24]["tenant"] == "inference"
+    assert hosts[24]["accelerators"] == "8 x gpu h100"
+    assert "host31" in run("show", "rail-256-h100", "hosts").stdout
+
+
+def test_show_json_tells_tenants_and_capacity() -> None:
+    document = json.loads(run("show", "rail-256-h100", "--json").stdout)
+    assert document["bisection_bps"] == 256 * 400 * 10**9 // 2
+    assert document["tenants"][1]["ranks"][:2] == ["host24:eth0", "host25:eth0"]
+    assert document["hosts"][0]["accelerators"]["scale_up_bps"] == 3_600_000_000_000
+
+
+def test_uplinks_beyond_a_switchs_next_hop_groups_are_a_warning() -> None:
+    wide = (
+        "raddle: 1\nname: pod\nmodels: {small: {ports: 8, port_speed: 400G, buffer: 64MiB, "
+        "tables: {group_size: 3}}}\nfabric: {leaves: {count: 2, model: small}, spines: {count: 4}}\n"
+        "hosts: {per_leaf: 4}\n"
+    )
+    (warning,) = review(loads(wide))
+    assert warning.code == "group-too-large"
+    assert warning.message == "'leaf0' has 4 uplinks; a next-hop group of 'small' has 3"

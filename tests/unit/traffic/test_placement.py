@@ -5,7 +5,7 @@ import pytest
 
 import traffic
 from raddle.errors import InputError
-from traffic.placement import splitmix64
+from raddle.splitmix import splitmix64
 
 FOUR_LEAVES = [list(range(4 * leaf, 4 * leaf + 4)) for leaf in range(4)]
 

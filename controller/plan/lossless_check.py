@@ -1,0 +1,54 @@
+"""Whether every switch of a fabric can hold its lossless headroom, before and apart from a whole plan."""
+
+from __future__ import annotations
+
+from controller.plan.buffers import plan_buffers
+from controller.plan.model import PortPlan
+from raddle.errors import Diagnostic, InputError
+from raddle.topology.model import Fabric, Link, PortRef, Switch, SwitchModel
+
+
+def check_lossless(fabric: Fabric) -> tuple[Diagnostic, ...]:
+    """`headroom-exceeds-buffer` and `unknown-pause-delay`, once for all switches that are alike."""
+    peer_reaction_ps = max((host.nic_model.pfc_reaction_ps for host in fabric.hosts), default=0)
+    cables: dict[str, dict[str, Link]] = {switch.name: {} for switch in fabric.switches}
+    for link in fabric.links:
+        for end in (link.a, link.b):
+            if end.device in cables:
+                cables[end.device][end.port] = link
+    seen: set[tuple[SwitchModel, tuple[tuple[int, float], ...]]] = set()
+    problems: list[Diagnostic] = []
+    for switch in fabric.switches:
+        at_port = cables[switch.name]
+        alike = switch.model, tuple(sorted((link.speed_bps, link.length_m) for link in at_port.values()))
+        if alike in seen:
+            continue
+        seen.add(alike)
+        ports = _ports(switch, at_port, fabric)
+        try:
+            plan_buffers(switch.name, switch.model, ports, fabric.roce, peer_reaction_ps)
+        except InputError as error:
+            problems += error.diagnostics
+    return tuple(dict.fromkeys(problems))
+
+
+def _ports(switch: Switch, cables: dict[str, Link], fabric: Fabric) -> tuple[PortPlan, ...]:
+    return tuple(
+        PortPlan(
+            name=port.name,
+            alias=port.alias,
+            index=port.index,
+            lanes=port.lanes,
+            speed_bps=cables[port.name].speed_bps,
+            mtu_bytes=fabric.roce.port_mtu_bytes,
+            is_enabled=True,
+            peer=str(_peer(cables[port.name], switch)),
+            cable_m=cables[port.name].length_m,
+        )
+        for port in switch.ports
+        if port.name in cables
+    )
+
+
+def _peer(link: Link, switch: Switch) -> PortRef:
+    return link.b if link.a.device == switch.name else link.a

@@ -1,0 +1,48 @@
+"""Schema of the switch's management: GNMI, GNMI_CLIENT_CERT.
+
+Source: sonic-gnmi.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nos.db.databases import ConfigDb, ConfigEntry
+from nos.db.schema.model import EntrySchema, Leaf, TableSchema
+from nos.db.schema.types import any_string, boolean, enum, integer, text
+
+_CERTIFICATE = Leaf(text(pattern=r"(/[a-zA-Z0-9_-]+)*/([a-zA-Z0-9_-]+).cer"))
+_KEY = Leaf(text(pattern=r"(/[a-zA-Z0-9_-]+)*/([a-zA-Z0-9_-]+).key"))
+
+
+def _management_vrf_exists(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:
+    # This switch has no MGMT_VRF_CONFIG, so the model's condition cannot hold.
+    return "Must condition \"(current() != 'mgmt')\" not satisfied." if entry.get("vrf") == "mgmt" else None
+
+
+def _has_a_role(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:
+    return None if entry.get("role") else 'Too few "role" instances.'
+
+
+GNMI = TableSchema(
+    singletons={
+        "certs": EntrySchema(fields={"ca_crt": _CERTIFICATE, "server_crt": _CERTIFICATE, "server_key": _KEY}),
+        "gnmi": EntrySchema(
+            fields={
+                "client_auth": Leaf(boolean),
+                "log_level": Leaf(integer("uint8", 0, 100)),
+                "port": Leaf(integer("uint16")),
+                "save_on_set": Leaf(boolean),
+                "enable_crl": Leaf(boolean),
+                "crl_expire_duration": Leaf(integer("uint32")),
+                "user_auth": Leaf(text(pattern="password|jwt|cert|none")),
+                "vrf": Leaf(enum("default", "mgmt")),
+            },
+            musts=(_management_vrf_exists,),
+        ),
+    }
+)
+
+GNMI_CLIENT_CERT = TableSchema(
+    entries=(EntrySchema(key=(Leaf(any_string),), fields={"role": Leaf(is_list=True)}, musts=(_has_a_role,)),)
+)

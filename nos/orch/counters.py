@@ -1,0 +1,168 @@
+"""flexcounter and pfcwdorch: COUNTERS_DB as SONiC lays it out, over what the ASIC has counted.
+
+Source: sonic-swss orchagent/portsorch.cpp (port_stat_ids, queue_stat_ids, the name maps) and pfcwdorch.cpp.
+An object's hash is made when it is read, so that a switch of 64 ports costs its name maps and no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from nos.db.databases import ConfigDb, CountersDb
+from nos.orch.ports import front_panel_order
+from nos.orch.watchdog import watched_queues
+from raddle.state import PRIORITIES, SwitchCounters
+
+_SIZES = "64 65_TO_127 128_TO_255 256_TO_511 512_TO_1023 1024_TO_1518 1519_TO_2047 2048_TO_4095 4096_TO_9216"
+_PORT_STATS = tuple(
+    f"SAI_PORT_STAT_{name}"
+    for name in (
+        *(
+            f"IF_{way}_{what}"
+            for way in ("IN", "OUT")
+            for what in (
+                "OCTETS",
+                "UCAST_PKTS",
+                "NON_UCAST_PKTS",
+                "MULTICAST_PKTS",
+                "BROADCAST_PKTS",
+                "DISCARDS",
+                "ERRORS",
+            )
+        ),
+        "IF_IN_UNKNOWN_PROTOS",
+        "IF_OUT_QLEN",
+        "ETHER_RX_OVERSIZE_PKTS",
+        "ETHER_TX_OVERSIZE_PKTS",
+        *(f"ETHER_{way}_PKTS_{size}_OCTETS" for way in ("IN", "OUT") for size in _SIZES.split()),
+        "ETHER_IN_PKTS_9217_TO_16383_OCTETS",
+        "ETHER_OUT_PKTS_9217_TO_16383_OCTETS",
+        *(f"PFC_{priority}_{way}_PKTS" for priority in range(PRIORITIES) for way in ("RX", "TX")),
+        *(f"PFC_{priority}_RX_PAUSE_DURATION_US" for priority in range(PRIORITIES)),
+        "PAUSE_RX_PKTS",
+        "PAUSE_TX_PKTS",
+        "IF_IN_FEC_CORRECTABLE_FRAMES",
+        "IF_IN_FEC_NOT_CORRECTABLE_FRAMES",
+        "IF_IN_FEC_SYMBOL_ERRORS",
+        "IN_DROPPED_PKTS",
+        "OUT_DROPPED_PKTS",
+    )
+)
+_QUEUE_STATS = tuple(
+    f"SAI_QUEUE_STAT_{name}"
+    for name in (
+        "PACKETS",
+        "BYTES",
+        "DROPPED_PACKETS",
+        "DROPPED_BYTES",
+        "WRED_ECN_MARKED_PACKETS",
+        "WRED_ECN_MARKED_BYTES",
+        "SHARED_WATERMARK_BYTES",
+    )
+)
+_PG_STATS = tuple(
+    f"SAI_INGRESS_PRIORITY_GROUP_STAT_{name}"
+    for name in ("SHARED_WATERMARK_BYTES", "XOFF_ROOM_WATERMARK_BYTES", "DROPPED_PACKETS")
+)
+_FIRST_PORT, _FIRST_QUEUE, _FIRST_PG, _FIRST_POOL = (
+    0x1000000000002,
+    0x15000000000100,
+    0x1A000000000100,
+    0x18000000000001,
+)
+
+Hash = Mapping[str, str]
+
+
+class _Place(NamedTuple):
+    """What an oid stands for: a port, or one of its queues or priority groups by number."""
+
+    kind: Literal["port", "queue", "pg"]
+    port: str
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CounterLayout:
+    """Which objects a switch counts for: its name maps, and what each oid stands for.
+
+    It follows from PORT and BUFFER_POOL alone, which a running switch hardly ever changes.
+    """
+
+    maps: Mapping[str, Mapping[str, Hash]]
+    places: Mapping[str, _Place]
+
+
+def counter_layout(config: ConfigDb) -> CounterLayout:
+    """The objects of a switch; their ids follow the front-panel order of its ports."""
+    names = front_panel_order(config)
+    slots = [(name, number) for name in names for number in range(PRIORITIES)]
+    ports = {name: _oid(_FIRST_PORT + place) for place, name in enumerate(names)}
+    queues = {slot: _oid(_FIRST_QUEUE + place) for place, slot in enumerate(slots)}
+    groups = {slot: _oid(_FIRST_PG + place) for place, slot in enumerate(slots)}
+    pools = sorted(config.get("BUFFER_POOL", {}))
+    maps: dict[str, Hash] = {
+        "COUNTERS_PORT_NAME_MAP": ports,
+        "COUNTERS_BUFFER_POOL_NAME_MAP": {
+            name: _oid(_FIRST_POOL + place) for place, name in enumerate(pools)
+        },
+        "COUNTERS_QUEUE_TYPE_MAP": dict.fromkeys(queues.values(), "SAI_QUEUE_TYPE_UNICAST"),
+    }
+    for kind, oids in (("QUEUE", queues), ("PG", groups)):
+        maps[f"COUNTERS_{kind}_NAME_MAP"] = {f"{name}:{number}": oid for (name, number), oid in oids.items()}
+        maps[f"COUNTERS_{kind}_PORT_MAP"] = {oid: ports[name] for (name, _), oid in oids.items()}
+        maps[f"COUNTERS_{kind}_INDEX_MAP"] = {oid: str(number) for (_, number), oid in oids.items()}
+    places = {oid: _Place("port", name) for name, oid in ports.items()}
+    places |= {oid: _Place("queue", *slot) for slot, oid in queues.items()}
+    places |= {oid: _Place("pg", *slot) for slot, oid in groups.items()}
+    return CounterLayout({table: {"": entries} for table, entries in maps.items() if entries}, places)
+
+
+def counters_db(layout: CounterLayout, config: ConfigDb, counters: SwitchCounters) -> CountersDb:
+    """COUNTERS_DB of a switch: name maps, and the counters of its ports, queues and priority groups."""
+    if not layout.places:
+        return layout.maps
+    return {**layout.maps, "COUNTERS": _Objects(layout.places, counters, watched_queues(config))}
+
+
+class _Objects(Mapping[str, Hash]):
+    """oid -> hash of an object's counters, made when it is asked for."""
+
+    def __init__(
+        self,
+        places: Mapping[str, _Place],
+        counters: SwitchCounters,
+        watched: Mapping[tuple[str, int], Hash],
+    ) -> None:
+        self._places = places
+        self._counters = counters
+        self._row = {name: place for place, name in enumerate(counters.ports)}
+        self._watched = watched
+
+    def __getitem__(self, oid: str) -> Hash:
+        kind, port, number = self._places[oid]
+        row = self._row.get(port)
+        if kind == "port":
+            columns = self._counters.port
+            return {
+                name: str(columns[name][row] if row is not None and name in columns else 0)
+                for name in _PORT_STATS
+            }
+        by_number = self._counters.queue if kind == "queue" else self._counters.pg
+        stats = {
+            name: str(by_number[name][row][number] if row is not None and name in by_number else 0)
+            for name in (_QUEUE_STATS if kind == "queue" else _PG_STATS)
+        }
+        return {**stats, **self._watched.get((port, number), {})} if kind == "queue" else stats
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
+def _oid(number: int) -> str:
+    return f"oid:{number:#x}"

@@ -1,0 +1,75 @@
+"""What a path of a Get or Subscribe reads, whichever of the server's two halves it is for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import grpc
+from finsy.proto.gnmi1 import gnmi_pb2
+
+from nos.db.databases import Databases
+from nos.server.paths import ORIGIN, RpcError, elem_names, parse_paths, request_origin
+from nos.server.read import find, json_value
+from nos.server.telemetry import is_target, read_target, typed
+
+Value = Mapping[str, object] | Sequence[str] | str
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One path of a request: how it is echoed, and what it reads from a snapshot of the databases.
+
+    `is_native` tells origin `sonic-db`, whose single fields are JSON strings in answers to a poll, from
+    a read by target.
+    """
+
+    path: gnmi_pb2.Path
+    read: Callable[[Databases], Value]
+    is_native: bool
+
+    def look(self, databases: Databases) -> Value | None:
+        """What is there now; None where nothing is."""
+        try:
+            value = self.read(databases)
+        except RpcError as error:
+            if error.code != grpc.StatusCode.NOT_FOUND:
+                raise
+            return None
+        return dict(value) if isinstance(value, Mapping) else value
+
+    def encode(self, value: Value, is_stream: bool) -> gnmi_pb2.TypedValue:
+        """The value as it travels; a stream's single fields come without quotes."""
+        if isinstance(value, str) and (is_stream or not self.is_native):
+            return typed(value)
+        return json_value(value)
+
+
+def parse_queries(prefix: gnmi_pb2.Path, paths: Sequence[gnmi_pb2.Path]) -> list[Query]:
+    """The queries of a subscription.
+
+    Raises:
+        RpcError: UNIMPLEMENTED for an origin or target that cannot be subscribed to, NOT_FOUND for a path
+            that cannot be.
+    """
+    origin = request_origin(prefix, paths)
+    if origin == ORIGIN:
+        places = parse_paths(prefix, paths)
+        return [
+            Query(path, lambda databases, place=place: find(databases, place), is_native=True)  # type: ignore[misc]
+            for path, place in zip(paths, places, strict=True)
+        ]
+    if origin:
+        raise RpcError(grpc.StatusCode.UNIMPLEMENTED, f"Unsupported origin: {origin}")
+    if prefix.target == "SHOW":
+        raise RpcError(grpc.StatusCode.UNIMPLEMENTED, "SHOW does not support subscribe operations")
+    if not prefix.target:
+        raise RpcError(grpc.StatusCode.UNIMPLEMENTED, "Empty target data not supported")
+    if not is_target(prefix.target):
+        raise RpcError(grpc.StatusCode.UNIMPLEMENTED, f"Unsupported target: {prefix.target}")
+    return [_by_target(prefix, path) for path in paths]
+
+
+def _by_target(prefix: gnmi_pb2.Path, path: gnmi_pb2.Path) -> Query:
+    elems = (*elem_names(prefix), *elem_names(path))
+    return Query(path, lambda databases: read_target(databases, prefix.target, elems), is_native=False)

@@ -1,0 +1,235 @@
+"""Subscribe: ONCE, POLL and STREAM (SAMPLE, ON_CHANGE) over the databases of a switch.
+
+Source: sonic-gnmi gnmi_server/client_subscribe.go and sonic_data_client/db_client.go. As there, a stream that
+ends in order ends with INVALID_ARGUMENT "queue: disposed": clients take it for the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import grpc
+from finsy.proto.gnmi1 import gnmi_pb2
+
+from nos.server.paths import RpcError
+from nos.server.query import Query, Value, parse_queries
+from nos.switch import SimulatedSwitch
+
+MIN_INTERVAL_NS = 10**9
+_END = "queue: disposed"
+_List = gnmi_pb2.SubscriptionList
+
+
+async def subscribe(
+    switch: SimulatedSwitch, requests: AsyncIterator[gnmi_pb2.SubscribeRequest]
+) -> AsyncIterator[gnmi_pb2.SubscribeResponse]:
+    """The answers to a Subscribe call, until the client has no more to ask.
+
+    Costs no thread: a stream sleeps in the event loop until its next sample or a change. A client that
+    reads slowly gets fewer updates, each the newest.
+
+    Raises:
+        RpcError: what the call ends with, also when it ends in order.
+    """
+    asked = await _first(requests)
+    subscriptions = list(asked.subscription)
+    if not subscriptions:
+        raise RpcError(grpc.StatusCode.NOT_FOUND, "Invalid subscription path: No Subscription")
+    queries = parse_queries(asked.prefix, [each.path for each in subscriptions])
+    inbox = _Inbox()
+    reader = asyncio.ensure_future(inbox.take(requests))
+    try:
+        if asked.mode == _List.STREAM:
+            feeds = [
+                _Feed(query, *_schedule(each)) for query, each in zip(queries, subscriptions, strict=True)
+            ]
+            answers = _stream(switch, asked, feeds, inbox)
+        else:
+            answers = _batches(switch, asked, [_Feed(query) for query in queries], inbox)
+        async for answer in answers:
+            yield answer
+    finally:
+        reader.cancel()
+    raise RpcError(grpc.StatusCode.INVALID_ARGUMENT, _END)
+
+
+async def _first(requests: AsyncIterator[gnmi_pb2.SubscribeRequest]) -> gnmi_pb2.SubscriptionList:
+    async for request in requests:
+        if request.WhichOneof("request") != "subscribe":
+            raise RpcError(grpc.StatusCode.INVALID_ARGUMENT, "first message must be SubscriptionList")
+        if request.subscribe.mode not in _List.Mode.values():
+            raise RpcError(grpc.StatusCode.INVALID_ARGUMENT, "Unkown subscription mode")
+        return request.subscribe
+    raise RpcError(grpc.StatusCode.ABORTED, "stream EOF received before init")
+
+
+def _schedule(subscription: gnmi_pb2.Subscription) -> tuple[bool, float]:
+    """Whether it is a SAMPLE, and its interval in seconds of wall time."""
+    if subscription.mode == gnmi_pb2.ON_CHANGE:
+        return False, 0.0
+    if subscription.mode != gnmi_pb2.SAMPLE:
+        name = gnmi_pb2.SubscriptionMode.Name(subscription.mode) if subscription.mode == 0 else "unknown"
+        raise RpcError(grpc.StatusCode.INVALID_ARGUMENT, f"unsupported subscription mode, {name}")
+    interval_ns = subscription.sample_interval or MIN_INTERVAL_NS
+    if interval_ns < MIN_INTERVAL_NS:
+        shown = f"{interval_ns / 10**6:g}ms" if interval_ns >= 10**6 else f"{interval_ns}ns"
+        raise RpcError(
+            grpc.StatusCode.INVALID_ARGUMENT,
+            f"rpc error: code = InvalidArgument desc = invalid interval: {shown}. It cannot be less than 1s",
+        )
+    return True, interval_ns / 10**9
+
+
+class _Inbox:
+    """What a stream waits for: `poll`, `change` (many changes are one) and `end`."""
+
+    def __init__(self) -> None:
+        self._events: asyncio.Queue[str] = asyncio.Queue()
+        self._loop = asyncio.get_running_loop()
+        self._has_change = False
+
+    async def take(self, requests: AsyncIterator[gnmi_pb2.SubscribeRequest]) -> None:
+        async for request in requests:
+            if request.WhichOneof("request") == "poll":
+                self._events.put_nowait("poll")
+        self._events.put_nowait("end")
+
+    def changed(self) -> None:
+        """Called from any thread."""
+        self._loop.call_soon_threadsafe(self._note_change)
+
+    def _note_change(self) -> None:
+        if not self._has_change:
+            self._has_change = True
+            self._events.put_nowait("change")
+
+    async def wait(self, timeout_s: float | None = None) -> str:
+        """The next event, or `tick` when the time is over."""
+        try:
+            event = await asyncio.wait_for(self._events.get(), timeout_s)
+        except TimeoutError:
+            return "tick"
+        if event == "change":
+            self._has_change = False
+        return event
+
+
+@dataclass(slots=True)
+class _Feed:
+    """A query and the value that the client has of it."""
+
+    query: Query
+    is_sample: bool = False
+    interval_s: float = 0.0
+    due_s: float = 0.0
+    sent: Value | None = field(default=None)
+
+    def update(
+        self, value: Value | None, asked: gnmi_pb2.SubscriptionList, whole: bool
+    ) -> Iterator[gnmi_pb2.SubscribeResponse]:
+        """What the client must hear: everything (`whole`), or what is not as it has it."""
+        before, self.sent = self.sent, value
+        is_stream = asked.mode == _List.STREAM
+        path = self.query.path
+        if not value and value != "":
+            if before:
+                yield _response(gnmi_pb2.Notification(prefix=asked.prefix, delete=[path]))
+            return
+        if not whole:
+            yield from (
+                _response(gnmi_pb2.Notification(prefix=asked.prefix, delete=[_below(path, key)]))
+                for key in _removed(before, value)
+            )
+            changed = _changed(before, value)
+            if changed is None:
+                return
+            value = changed
+        update = gnmi_pb2.Update(path=path, val=self.query.encode(value, is_stream))
+        yield _response(gnmi_pb2.Notification(prefix=asked.prefix, update=[update]))
+
+
+def _is_table(value: Value | None) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(entry, Mapping) for entry in value.values())
+
+
+def _changed(before: Value | None, value: Value) -> Value | None:
+    """Of a table the entries that are new or changed, whole; of anything else itself. None: no change."""
+    if before == value:
+        return None
+    if isinstance(before, Mapping) and isinstance(value, Mapping) and _is_table(before) and _is_table(value):
+        return {key: entry for key, entry in value.items() if before.get(key) != entry} or None
+    return value
+
+
+def _removed(before: Value | None, value: Value) -> list[str]:
+    if isinstance(before, Mapping) and isinstance(value, Mapping) and _is_table(before):
+        return [key for key in before if key not in value]
+    return []
+
+
+def _below(path: gnmi_pb2.Path, key: str) -> gnmi_pb2.Path:
+    below = gnmi_pb2.Path()
+    below.CopyFrom(path)
+    below.elem.add(name=key)
+    return below
+
+
+def _response(notification: gnmi_pb2.Notification) -> gnmi_pb2.SubscribeResponse:
+    notification.timestamp = time.time_ns()
+    return gnmi_pb2.SubscribeResponse(update=notification)
+
+
+_SYNC = gnmi_pb2.SubscribeResponse(sync_response=True)
+
+
+async def _batches(
+    switch: SimulatedSwitch, asked: gnmi_pb2.SubscriptionList, feeds: list[_Feed], inbox: _Inbox
+) -> AsyncIterator[gnmi_pb2.SubscribeResponse]:
+    """ONCE: one batch. POLL: one unasked, then one for every poll."""
+    while True:
+        databases = switch.databases
+        for feed in feeds:
+            for answer in feed.update(feed.query.look(databases), asked, whole=True):
+                yield answer
+        yield _SYNC
+        if asked.mode == _List.ONCE or await inbox.wait() == "end":
+            return
+
+
+async def _stream(
+    switch: SimulatedSwitch, asked: gnmi_pb2.SubscriptionList, feeds: list[_Feed], inbox: _Inbox
+) -> AsyncIterator[gnmi_pb2.SubscribeResponse]:
+    loop = asyncio.get_running_loop()
+    samples = [feed for feed in feeds if feed.is_sample]
+    on_change = [feed for feed in feeds if not feed.is_sample]
+    stop_watching = switch.watch(inbox.changed) if on_change else (lambda: None)
+    try:
+        databases = switch.databases
+        for feed in feeds:
+            feed.due_s = loop.time() + feed.interval_s
+            value = feed.query.look(databases)
+            if asked.updates_only:
+                feed.sent = value
+                continue
+            for answer in feed.update(value, asked, whole=True):
+                yield answer
+        yield _SYNC
+        while True:
+            due_s = min((feed.due_s for feed in samples), default=None)
+            event = await inbox.wait(None if due_s is None else max(0.0, due_s - loop.time()))
+            if event == "end":
+                return
+            now_s, databases = loop.time(), switch.databases
+            for feed in on_change if event == "change" else ():
+                for answer in feed.update(feed.query.look(databases), asked, whole=False):
+                    yield answer
+            for feed in (feed for feed in samples if feed.due_s <= now_s):
+                # A stream that fell behind goes on with the next tick of its own grid.
+                feed.due_s += feed.interval_s * (1 + (now_s - feed.due_s) // feed.interval_s)
+                for answer in feed.update(feed.query.look(databases), asked, whole=not asked.updates_only):
+                    yield answer
+    finally:
+        stop_watching()

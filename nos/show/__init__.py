@@ -1,0 +1,5 @@
+"""What an operator sees on a switch: SONiC's `show` commands, from the databases to text."""
+
+from nos.show.commands import COMMANDS, UnknownCommandError, show
+
+__all__ = ["COMMANDS", "UnknownCommandError", "show"]

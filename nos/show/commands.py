@@ -1,0 +1,59 @@
+"""The `show` commands by their words."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+
+from nos.db.databases import Databases
+from nos.show import interfaces, qos, routes
+
+Command = Callable[[Databases], str]
+
+COMMANDS: Mapping[str, Command] = {
+    "interfaces status": interfaces.status,
+    "interfaces counters": interfaces.counters,
+    "pfc counters": interfaces.pfc_counters,
+    "pfc priority": qos.pfc_priority,
+    "pfcwd config": qos.watchdog_config,
+    "pfcwd stats": qos.watchdog_stats,
+    "queue counters": qos.queue_counters,
+    "queue watermark unicast": qos.queue_watermark,
+    "priority-group watermark shared": qos.shared_watermark,
+    "priority-group watermark headroom": qos.headroom_watermark,
+    "ecn": qos.ecn,
+    "buffer configuration": qos.buffer_configuration,
+    "ip route": routes.ip_route,
+}
+
+
+class UnknownCommandError(ValueError):
+    """No command has these words; the text names the nearest that there is."""
+
+
+def show(databases: Databases, words: Sequence[str]) -> str:
+    """What `show WORDS` prints on a switch.
+
+    Words may be cut short where that leaves one command, as on a switch (`show int status`).
+
+    Raises:
+        UnknownCommandError: no command has these words, or several have.
+    """
+    found = [name for name in COMMANDS if _fits(words, name.split(" "))]
+    exact = " ".join(words)
+    if exact in COMMANDS:
+        found = [exact]
+    if len(found) == 1:
+        return COMMANDS[found[0]](databases)
+    if found:
+        raise UnknownCommandError(f"'show {exact}' can be: {', '.join(found)}")
+    near = difflib.get_close_matches(exact, COMMANDS, 1, 0.4)
+    raise UnknownCommandError(
+        f"there is no 'show {exact}'" + (f"; did you mean 'show {near[0]}'?" if near else "")
+    )
+
+
+def _fits(words: Sequence[str], name: Sequence[str]) -> bool:
+    return len(words) == len(name) and all(
+        part.startswith(word) for word, part in zip(words, name, strict=True)
+    )

@@ -1,0 +1,146 @@
+"""`show pfc priority`, `pfcwd`, `queue`, `priority-group`, `ecn` and `buffer configuration`.
+
+Source: sonic-utilities pfcwd/main.py, scripts/queuestat, scripts/watermarkstat, scripts/ecnconfig,
+scripts/mmuconfig.
+"""
+
+from __future__ import annotations
+
+from nos.db.databases import ConfigEntry, Databases
+from nos.orch.watchdog import watched_queues
+from nos.show.objects import Hash, count, of_group, of_queue, per_priority, ports, table
+from raddle.state import PRIORITIES
+
+_WATCHDOG_PAIRS = (
+    ("DEADLOCK_DETECTED", "DEADLOCK_RESTORED"),
+    ("TX_PACKETS", "TX_DROPPED_PACKETS"),
+    ("RX_PACKETS", "RX_DROPPED_PACKETS"),
+    ("TX_PACKETS_LAST", "TX_DROPPED_PACKETS_LAST"),
+    ("RX_PACKETS_LAST", "RX_DROPPED_PACKETS_LAST"),
+)
+
+
+def pfc_priority(databases: Databases) -> str:
+    """Which priorities of each port PFC may pause."""
+    bound = databases.config.get("PORT_QOS_MAP", {})
+    rows = [
+        (port, str(bound[port]["pfc_enable"]))
+        for port in ports(databases)
+        if "pfc_enable" in bound.get(port, {})
+    ]
+    return table(("Interface", "Lossless priorities"), rows)
+
+
+def watchdog_config(databases: Databases) -> str:
+    """The watchdog's times in milliseconds."""
+    entries = databases.config.get("PFC_WD", {})
+    names = ("action", "detection_time", "restoration_time")
+    rows = [
+        (
+            port,
+            *(str(entries[port].get(name, "N/A")) for name in names),
+            str(entries[port].get("pfc_stat_history", "disable")),
+        )
+        for port in ports(databases)
+        if port in entries
+    ]
+    interval = entries.get("GLOBAL", {}).get("POLL_INTERVAL", "200")
+    headers = ("PORT", "ACTION", "DETECTION TIME", "RESTORATION TIME", "HISTORY")
+    return f"Changed polling interval to {interval}ms\n{table(headers, rows)}"
+
+
+def watchdog_stats(databases: Databases) -> str:
+    """Storms and what they cost, of every queue that is watched."""
+    rows = []
+    watched = watched_queues(databases.config)
+    for port in ports(databases):
+        for queue in (number for number in range(PRIORITIES) if (port, number) in watched):
+            entry = of_queue(databases, port, queue)
+            pairs = ("/".join(_stat(entry, name) for name in names) for names in _WATCHDOG_PAIRS)
+            rows.append((f"{port}:{queue}", entry.get("PFC_WD_STATUS", "N/A"), *pairs))
+    headers = (
+        "QUEUE",
+        "STATUS",
+        "STORM DETECTED/RESTORED",
+        "TX OK/DROP",
+        "RX OK/DROP",
+        "TX LAST OK/DROP",
+        "RX LAST OK/DROP",
+    )
+    return table(headers, rows)
+
+
+def _stat(entry: Hash, name: str) -> str:
+    return entry.get(f"PFC_WD_QUEUE_STATS_{name}", "0")
+
+
+def queue_counters(databases: Databases) -> str:
+    """One block for each port, one line for each queue."""
+    names = ("PACKETS", "BYTES", "DROPPED_PACKETS", "DROPPED_BYTES")
+    headers = ("Port", "TxQ", "Counter/pkts", "Counter/bytes", "Drop/pkts", "Drop/bytes")
+    blocks = []
+    for port in ports(databases):
+        rows = []
+        for queue in range(PRIORITIES):
+            entry = of_queue(databases, port, queue)
+            rows.append((port, f"UC{queue}", *(count(entry, f"SAI_QUEUE_STAT_{name}") for name in names)))
+        blocks.append(table(headers, rows))
+    return "\n\n".join(blocks)
+
+
+def queue_watermark(databases: Databases) -> str:
+    """The most that each queue has held."""
+    rows = [
+        (
+            port,
+            [
+                count(of_queue(databases, port, queue), "SAI_QUEUE_STAT_SHARED_WATERMARK_BYTES")
+                for queue in range(PRIORITIES)
+            ],
+        )
+        for port in ports(databases)
+    ]
+    return "Egress shared pool occupancy per unicast queue:\n" + per_priority("Port", "UC", rows)
+
+
+def shared_watermark(databases: Databases) -> str:
+    """The most that each priority group has held of the shared pool."""
+    return "Ingress shared pool occupancy per PG:\n" + _groups(databases, "SHARED")
+
+
+def headroom_watermark(databases: Databases) -> str:
+    """The most that each priority group has held of its headroom."""
+    return "Ingress headroom per PG:\n" + _groups(databases, "XOFF_ROOM")
+
+
+def _groups(databases: Databases, room: str) -> str:
+    name = f"SAI_INGRESS_PRIORITY_GROUP_STAT_{room}_WATERMARK_BYTES"
+    rows = [
+        (port, [count(of_group(databases, port, group), name) for group in range(PRIORITIES)])
+        for port in ports(databases)
+    ]
+    return per_priority("Port", "PG", rows)
+
+
+def ecn(databases: Databases) -> str:
+    """The WRED profiles."""
+    return _blocks("Profile", databases.config.get("WRED_PROFILE", {}))
+
+
+def buffer_configuration(databases: Databases) -> str:
+    """Pools and profiles."""
+    pools = _blocks("Pool", databases.config.get("BUFFER_POOL", {}))
+    profiles = _blocks("Profile", databases.config.get("BUFFER_PROFILE", {}))
+    return "\n\n".join(filter(None, (pools, profiles)))
+
+
+def _blocks(kind: str, entries: dict[str, ConfigEntry]) -> str:
+    return "\n\n".join(f"{kind}: {name}\n{_two_columns(entry)}" for name, entry in sorted(entries.items()))
+
+
+def _two_columns(entry: ConfigEntry) -> str:
+    """Field and value between two dashed lines, left-aligned."""
+    wide = max(map(len, entry), default=0)
+    values = {name: value if isinstance(value, str) else ",".join(value) for name, value in entry.items()}
+    rule = f"{'-' * wide}  {'-' * max(map(len, values.values()), default=0)}"
+    return "\n".join([rule, *(f"{name:<{wide}}  {value}" for name, value in values.items()), rule])

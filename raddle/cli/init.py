@@ -1,0 +1,73 @@
+"""`raddle init`: a commented fabric file to start from."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from raddle.errors import InputError
+from raddle.topology import loads
+from raddle.topology.formatting import format_text
+from raddle.topology.starter import StarterRequest, starter
+
+T = TypeVar("T", int, str)
+
+
+class FormKind(StrEnum):
+    leaf_spine = "leaf-spine"
+    rail_optimized = "rail-optimized"
+    fat_tree = "fat-tree"
+
+
+def init(
+    file: Annotated[Path, typer.Argument(metavar="FABRIC.yaml", help="File to write; '-' is stdout.")],
+    kind: Annotated[FormKind | None, typer.Option(help="Form of the fabric.")] = None,
+    accelerators: Annotated[
+        int | None, typer.Option(min=1, max=10**6, help="Accelerators that it must hold.")
+    ] = None,
+    per_server: Annotated[int | None, typer.Option(min=1, max=64, help="Accelerators of a server.")] = None,
+    model: Annotated[str | None, typer.Option(help="Switch model.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that exists.")] = False,
+) -> None:
+    """Write a commented fabric file to start from; asks for what no option says, on a terminal."""
+    if str(file) != "-" and file.exists() and not force:
+        raise InputError.of("file-exists", f"'{file}' exists", "choose another name, or add --force")
+    kind = kind or FormKind(
+        _ask("form (leaf-spine, rail-optimized, fat-tree)", "leaf-spine", str, list(FormKind))
+    )
+    request = StarterRequest(
+        name=file.stem if str(file) != "-" else "fabric",
+        kind=kind.value,
+        accelerators=accelerators or _ask("accelerators", 64, int),
+        per_server=per_server or _ask("accelerators of a server", 8, int),
+        model=model or _ask("switch model", "tomahawk4-64x400g", str),
+    )
+    text = format_text(starter(request), str(file))
+    loads(text, str(file))  # a starter that does not load is a mistake here, not the reader's
+    _write(file, text)
+
+
+def _ask(what: str, default: T, kind: type[T], choices: Sequence[str] = ()) -> T:
+    """The answer to a question on a terminal, else the default."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return default
+    while True:
+        answer: T = typer.prompt(what, default=default, type=kind, err=True)
+        if not choices or answer in choices:
+            return answer
+
+
+def _write(file: Path, text: str) -> None:
+    if str(file) == "-":
+        typer.echo(text, nl=False)
+        return
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError.of("cannot-write", f"cannot write '{file}': {error.strerror}") from None
+    typer.echo(f"wrote {file}", err=True)

@@ -1,0 +1,102 @@
+"""`raddle switch NAME show|config ...`: the operator's view of a switch."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+
+from controller.southbound.gnmi import GnmiClient
+from controller.southbound.sets import plan_push
+from nos.db.databases import ConfigDb, Databases
+from nos.show import UnknownCommandError, show
+from raddle.cli.options import DEFAULT_INVENTORY, InventoryOption
+from raddle.errors import InputError
+from raddle.inventory import load_inventory
+
+CONFIG_HELP = "config save|load|reload FILE, config interface startup|shutdown PORT"
+COUNTER_TABLES = ("COUNTERS_PORT_NAME_MAP", "COUNTERS_QUEUE_NAME_MAP", "COUNTERS_PG_NAME_MAP")
+
+
+def switch(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Which switch of the inventory.")],
+    words: Annotated[list[str], typer.Argument(metavar="show ...|config ...", help="SONiC's command.")],
+    inventory: InventoryOption = DEFAULT_INVENTORY,
+) -> None:
+    """Run one of SONiC's show or config commands on a switch, over gNMI.
+
+    show interfaces status|counters, show pfc counters|priority, show pfcwd config|stats, show queue counters,
+    show queue watermark unicast, show priority-group watermark shared|headroom, show ecn, show buffer
+    configuration, show ip route; config save|load|reload FILE, config interface startup|shutdown PORT.
+    """
+    where = load_inventory(inventory)
+    if name not in where.addresses:
+        raise InputError.of(
+            "unknown-switch",
+            f"the inventory has no switch '{name}'",
+            f"switches: {', '.join(where.addresses)}",
+        )
+    verb, *rest = words
+    with GnmiClient(name, where.addresses[name], where.access) as client:
+        if verb == "show":
+            try:
+                print(show(_read(client), rest))
+            except UnknownCommandError as error:
+                raise InputError.of("unknown-command", str(error), "see 'raddle switch --help'") from None
+        elif verb == "config":
+            _config(client, rest)
+        else:
+            raise InputError.of("unknown-command", f"there is no '{verb}'", "say show or config")
+
+
+def _read(client: GnmiClient) -> Databases:
+    """What the show commands need, of one switch."""
+    maps = client.read_tables("COUNTERS_DB", COUNTER_TABLES)
+    objects = client.read_tables("COUNTERS_DB", ("COUNTERS",))["COUNTERS"]
+    counters: dict[str, Any] = {table: {"": entries} for table, entries in maps.items()}
+    appl = client.read_tables("APPL_DB", ("PORT_TABLE", "SWITCH_TABLE"))
+    return Databases(cast(ConfigDb, client.read_config()), appl, {}, {**counters, "COUNTERS": objects})
+
+
+def _config(client: GnmiClient, words: list[str]) -> None:
+    match words:
+        case ["save", file]:
+            text = json.dumps(client.read_config(), indent=4, sort_keys=True)
+            try:
+                Path(file).write_text(text + "\n")
+            except OSError as error:
+                raise InputError.of("cannot-save", f"cannot write '{file}': {error.strerror}") from None
+        case ["load", file]:
+            push = plan_push(client.read_config(), _document(file), ())
+            for request in push.requests:
+                client.push(request)
+            for path in push.bootstrap:
+                print(f"not changed: {path} needs 'config reload' with a new boot file", file=sys.stderr)
+        case ["reload", file]:
+            client.replace_config(_document(file))
+        case ["interface", "startup" | "shutdown" as verb, port]:
+            client.write_field("up" if verb == "startup" else "down", "PORT", port, "admin_status")
+        case _:
+            raise InputError.of(
+                "unknown-command", f"there is no 'config {' '.join(words)}'", f"say {CONFIG_HELP}"
+            )
+
+
+def _document(file: str) -> dict[str, dict[str, dict[str, str]]]:
+    try:
+        document = json.loads(Path(file).read_text())
+    except OSError as error:
+        raise InputError.of("unreadable-file", f"cannot read '{file}': {error.strerror}") from None
+    except ValueError as error:
+        raise InputError.of("bad-config", f"'{file}' is not JSON: {error}") from None
+    if not isinstance(document, dict) or not all(
+        isinstance(rows, dict) and all(isinstance(row, dict) for row in rows.values())
+        for rows in document.values()
+    ):
+        raise InputError.of(
+            "bad-config", f"'{file}' is not a config_db.json", "it is TABLE: KEY: FIELD: value"
+        )
+    return document

@@ -1,0 +1,50 @@
+"""What simulated switches have counted, from the engine's columns to the switches' COUNTERS_DB."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from raddle.sim import Simulation
+from raddle.sim.simulation import DROP_REASONS
+from raddle.state import SwitchCounters
+
+_PS_PER_US = 10**6
+_INGRESS = np.array([reason in ("no_route", "ingress_buffer") for reason in DROP_REASONS])
+
+
+def switch_counters(simulation: Simulation) -> dict[str, SwitchCounters]:
+    """The counters of every switch at the simulation's present instant, by switch name.
+
+    Bytes are frames with FCS, as SAI counts octets. What the engine does not count is left out, which
+    COUNTERS_DB shows as 0.
+    """
+    columns = simulation.ports()
+    rows: dict[str, list[int]] = {}
+    for row, port in enumerate(simulation.port_names):
+        rows.setdefault(port.device, []).append(row)
+    sent_bytes, sent_frames = columns.tx_bytes.sum(axis=1), columns.tx_frames.sum(axis=1)
+    counters = {}
+    for device, own in rows.items():
+        paused_us = columns.pause_ps[own] // _PS_PER_US
+        drops = columns.drops[own]
+        stats: dict[str, list[int]] = {
+            "SAI_PORT_STAT_IF_OUT_OCTETS": sent_bytes[own].tolist(),
+            "SAI_PORT_STAT_IF_OUT_UCAST_PKTS": sent_frames[own].tolist(),
+            "SAI_PORT_STAT_IF_IN_DISCARDS": drops[:, _INGRESS].sum(axis=1).tolist(),
+            "SAI_PORT_STAT_IF_OUT_DISCARDS": drops[:, ~_INGRESS].sum(axis=1).tolist(),
+        }
+        for priority in range(paused_us.shape[1]):
+            name = f"SAI_PORT_STAT_PFC_{priority}_RX_PAUSE_DURATION_US"
+            stats[name] = paused_us[:, priority].tolist()
+        counters[device] = SwitchCounters(
+            ports=tuple(simulation.port_names[row].port for row in own),
+            port=stats,
+            queue={
+                "SAI_QUEUE_STAT_BYTES": columns.tx_bytes[own].tolist(),
+                "SAI_QUEUE_STAT_PACKETS": columns.tx_frames[own].tolist(),
+                "SAI_QUEUE_STAT_WRED_ECN_MARKED_PACKETS": columns.ecn_marks[own].tolist(),
+                "SAI_QUEUE_STAT_SHARED_WATERMARK_BYTES": columns.max_queue_bytes[own].tolist(),
+            },
+            pg={"SAI_INGRESS_PRIORITY_GROUP_STAT_SHARED_WATERMARK_BYTES": columns.max_pg_bytes[own].tolist()},
+        )
+    return counters

@@ -1,0 +1,51 @@
+"""Front panels: the ports of a switch model under a port profile, named and numbered as SONiC does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from raddle.topology.model import SwitchModel
+
+Profile = tuple[tuple[tuple[int, int], tuple[int, int]], ...]
+"""Breakouts: ((first, last front-panel port), (ports made of each, speed of each in bits per second))."""
+
+
+@dataclass(frozen=True, slots=True)
+class PortShape:
+    """A port before it is cabled; attributes as in `raddle.topology.model.Port`."""
+
+    name: str
+    alias: str
+    index: int
+    lanes: tuple[int, ...]
+    native_bps: int
+
+
+@cache
+def front_panel(model: SwitchModel, profile: Profile = ()) -> tuple[PortShape, ...]:
+    """The ports of a switch in order.
+
+    A port is named after its first lane, counted from 0 (`Ethernet8`); its alias is `etp2`, and `etp2a`,
+    `etp2b` where it is broken out, as SONiC device folders have them. Lanes count from 1.
+    """
+    shapes = []
+    for index in range(model.port_count):
+        parts, speed_bps = _mode(index, profile) or (1, model.port_speed_bps)
+        width = model.lanes_per_port // parts
+        for part in range(parts):
+            first = index * model.lanes_per_port + part * width
+            alias = f"etp{index + 1}" + ("abcdefgh"[part] if parts > 1 else "")
+            lanes = tuple(range(first + 1, first + width + 1))
+            shapes.append(PortShape(f"Ethernet{first}", alias, index, lanes, speed_bps))
+    return tuple(shapes)
+
+
+@cache
+def native_speeds(model: SwitchModel, profile: Profile) -> dict[str, int]:
+    """Speed of each port in bits per second, by name."""
+    return {shape.name: shape.native_bps for shape in front_panel(model, profile)}
+
+
+def _mode(index: int, profile: Profile) -> tuple[int, int] | None:
+    return next((mode for (first, last), mode in profile if first <= index <= last), None)

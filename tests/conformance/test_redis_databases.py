@@ -1,0 +1,135 @@
+"""A switch's databases in a real redis-server, seen by redis-cli and by a reader of SONiC's layout."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+import redis
+from finsy.proto.gnmi1 import gnmi_pb2, gnmi_pb2_grpc
+
+from nos.db.patch import PatchOp
+from nos.farm import SwitchFarm
+from nos.switch import BootConfig, SimulatedSwitch
+from raddle.state import SwitchCounters
+
+pytestmark = pytest.mark.skipif(
+    not shutil.which("redis-server"), reason="redis-server is missing (Debian: redis-server)"
+)
+
+CONFIG: dict[str, Any] = {
+    "PORT": {
+        f"Ethernet{8 * number}": {
+            "lanes": str(number + 1),
+            "alias": f"etp{number}",
+            "speed": "100000",
+            "admin_status": "up",
+            "adv_speeds": ["all"],
+        }
+        for number in range(2)
+    },
+    "INTERFACE": {"Ethernet0": {}, "Ethernet0|10.0.0.0/31": {}},
+}
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[tuple[SimulatedSwitch, int, str]]:
+    """A switch, the port of its Redis and its gNMI address."""
+    carriers = {"leaf0": frozenset(CONFIG["PORT"])}
+    with SwitchFarm({"leaf0": BootConfig(CONFIG, {})}, carriers, redis_folder=tmp_path) as farm:
+        yield farm.switches["leaf0"], farm.redis_ports["leaf0"], farm.addresses["leaf0"]
+
+
+def cli(port: int, database: int, *words: str) -> list[str]:
+    command = ["redis-cli", "-p", str(port), "-n", str(database), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.splitlines()
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait for what comes by notification."""
+    deadline = time.monotonic() + 5
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come within 5 s"
+        time.sleep(0.01)
+
+
+def test_redis_cli_sees_sonics_keys_fields_and_lists(running: tuple[SimulatedSwitch, int, str]) -> None:
+    port = running[1]
+    fields = cli(port, 4, "hgetall", "PORT|Ethernet0")
+    assert dict(zip(fields[::2], fields[1::2], strict=True)) == {
+        "lanes": "1",
+        "alias": "etp0",
+        "speed": "100000",
+        "admin_status": "up",
+        "adv_speeds@": "all",
+    }
+    assert cli(port, 4, "hgetall", "INTERFACE|Ethernet0|10.0.0.0/31") == ["NULL", "NULL"]
+    assert cli(port, 0, "hget", "PORT_TABLE:Ethernet0", "oper_status") == ["up"]
+    assert cli(port, 6, "hget", "PORT_TABLE|Ethernet0", "state") == ["ok"]
+
+
+def test_a_reader_of_counters_db_finds_a_queue_by_its_maps_and_sees_what_gnmi_shows(
+    running: tuple[SimulatedSwitch, int, str],
+) -> None:
+    switch, port, address = running
+    switch.set_counters(
+        SwitchCounters(("Ethernet0",), {}, {"SAI_QUEUE_STAT_BYTES": ((0, 0, 0, 4178, 0, 0, 0, 0),)})
+    )
+    reader = redis.Redis(port=port, db=2, decode_responses=True)
+    oid = reader.hget("COUNTERS_QUEUE_NAME_MAP", "Ethernet0:3")
+    until(lambda: reader.hget(f"COUNTERS:{oid}", "SAI_QUEUE_STAT_BYTES") == "4178")
+    assert reader.hget("COUNTERS_QUEUE_INDEX_MAP", oid) == "3"
+    with grpc.insecure_channel(address) as channel:
+        path = [gnmi_pb2.PathElem(name=name) for name in ("COUNTERS", "Ethernet0", "Queues")]
+        request = gnmi_pb2.GetRequest(
+            prefix=gnmi_pb2.Path(target="COUNTERS_DB"), path=[gnmi_pb2.Path(elem=path)]
+        )
+        answer = gnmi_pb2_grpc.gNMIStub(channel).Get(request, timeout=10)
+    value = json.loads(answer.notification[0].update[0].val.json_ietf_val)
+    assert value["Ethernet0:3"] == reader.hgetall(f"COUNTERS:{oid}")
+    reader.close()
+
+
+def test_a_change_of_the_switch_reaches_redis_with_a_notification(
+    running: tuple[SimulatedSwitch, int, str],
+) -> None:
+    switch, port, _ = running
+    reader = redis.Redis(port=port, db=4, decode_responses=True)
+    listener = reader.pubsub()
+    listener.psubscribe("__keyspace@4__:PORT|Ethernet8")
+    listener.get_message(timeout=5)
+    switch.apply_patch([PatchOp("replace", ("PORT", "Ethernet8", "admin_status"), "down")])
+    message = listener.get_message(timeout=5)
+    assert message is not None
+    assert message["data"] == "hset"
+    assert reader.hget("PORT|Ethernet8", "admin_status") == "down"
+    listener.close()
+    reader.close()
+
+
+def test_what_redis_cli_writes_reaches_the_switch_and_nonsense_does_not(
+    running: tuple[SimulatedSwitch, int, str],
+) -> None:
+    switch, port, _ = running
+    cli(port, 4, "hset", "PORT|Ethernet0", "mtu", "frogs")
+    cli(port, 4, "hset", "PORT|Ethernet0", "admin_status", "down", "mtu", "4200")
+    until(lambda: switch.databases.config["PORT"]["Ethernet0"]["admin_status"] == "down")
+    assert switch.databases.config["PORT"]["Ethernet0"]["mtu"] == "4200"
+    until(lambda: cli(port, 0, "hget", "PORT_TABLE:Ethernet0", "oper_status") == ["down"])
+    cli(port, 4, "del", "INTERFACE|Ethernet0|10.0.0.0/31")
+    until(lambda: "Ethernet0|10.0.0.0/31" not in switch.databases.config["INTERFACE"])
+
+
+def test_the_server_ends_with_the_switch(tmp_path: Path) -> None:
+    with SwitchFarm({"leaf0": BootConfig({}, {})}, {}, redis_folder=tmp_path) as farm:
+        port = farm.redis_ports["leaf0"]
+        assert cli(port, 4, "ping") == ["PONG"]
+    with pytest.raises(redis.ConnectionError):
+        redis.Redis(port=port).ping()

@@ -1,0 +1,88 @@
+"""`raddle switch NAME show|config ...` on running switches."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from controller.plan import make_plan
+from nos.switch import SimulatedSwitch
+from raddle.cli.switch import switch
+from raddle.errors import InputError, UnreachableError
+from raddle.inventory import Inventory
+from raddle.lab.switches import program, switch_farm
+from raddle.topology import bundled_examples, load
+
+APP = typer.Typer()
+APP.command()(switch)
+FABRIC = load(bundled_examples()["leaf-spine-16"])
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, SimulatedSwitch], Path]]:
+    plan = make_plan(FABRIC, "ecmp")
+    file = tmp_path_factory.mktemp("switches") / "inventory.json"
+    with switch_farm(FABRIC, plan) as farm:
+        inventory = Inventory(FABRIC.name, dict(farm.addresses))
+        inventory.save(file)
+        program(plan, inventory)
+        yield farm.switches, file
+
+
+def run(running: tuple[dict[str, SimulatedSwitch], Path], *words: str) -> Any:
+    return CliRunner().invoke(APP, [*words, "--inventory", str(running[1])])
+
+
+def test_show_reads_the_switch_over_gnmi(running: tuple[dict[str, SimulatedSwitch], Path]) -> None:
+    status = run(running, "leaf0", "show", "interfaces", "status").stdout
+    assert status.splitlines()[2].split()[0] == "Ethernet0"
+    assert "via" in run(running, "leaf0", "show", "ip", "route").stdout
+    assert "UC3" in run(running, "leaf0", "show", "queue", "counters").stdout
+
+
+def test_config_save_load_and_reload_round_trip(
+    running: tuple[dict[str, SimulatedSwitch], Path], tmp_path: Path
+) -> None:
+    leaf1 = running[0]["leaf1"]
+    saved = tmp_path / "config_db.json"
+    assert run(running, "leaf1", "config", "save", str(saved)).exit_code == 0
+    before = leaf1.databases.config
+    assert json.loads(saved.read_text()) == before
+    assert run(running, "leaf1", "config", "interface", "shutdown", "Ethernet0").exit_code == 0
+    assert leaf1.databases.appl["PORT_TABLE"]["Ethernet0"]["oper_status"] == "down"
+    assert run(running, "leaf1", "config", "load", str(saved)).exit_code == 0
+    assert leaf1.databases.config == before
+    run(running, "leaf1", "config", "interface", "shutdown", "Ethernet0")
+    assert run(running, "leaf1", "config", "reload", str(saved)).exit_code == 0
+    assert leaf1.databases.config == before
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("leaf9", "show", "ecn"), "no switch 'leaf9'"),
+        (("leaf0", "show", "ecnn"), "did you mean 'show ecn'"),
+        (("leaf0", "config", "erase"), "no 'config erase'"),
+        (("leaf0", "shwo", "ecn"), "say show or config"),
+        (("leaf0", "config", "load", "/no/such/file"), "cannot read '/no/such/file'"),
+        (("leaf0", "config", "save", "/no/such/folder/file"), "cannot write '/no/such/folder/file'"),
+    ],
+)
+def test_mistakes_are_told_in_words(
+    running: tuple[dict[str, SimulatedSwitch], Path], words: tuple[str, ...], text: str
+) -> None:
+    error = run(running, *words).exception
+    assert isinstance(error, InputError)
+    assert text in str(error)
+
+
+def test_a_refused_change_says_what_the_switch_said(running: tuple[dict[str, SimulatedSwitch], Path]) -> None:
+    error = run(running, "leaf0", "config", "interface", "shutdown", "Ethernet999").exception
+    assert isinstance(error, UnreachableError)
+    assert "Ethernet999" in str(error)

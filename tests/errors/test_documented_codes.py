@@ -1,0 +1,54 @@
+"""docs/errors.md has every code that a fabric file can end with, and no other."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/errors.md").read_text(encoding="utf-8")
+
+RAISERS = {"Diagnostic", "of", "error", "refuse", "_field", "_note", "_stop", "_warn"}
+FORMATTED = {"duplicate-priority", "duplicate-dscp"}
+"""Codes that `f"duplicate-{key}"` makes."""
+
+
+def codes_of(path: Path) -> Iterator[str]:
+    """Texts that are the first argument of what makes a diagnostic."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Call) or not node.args:
+            continue
+        name = getattr(node.func, "id", None) or getattr(node.func, "attr", None)
+        first = node.args[0]
+        if name in RAISERS and isinstance(first, ast.Constant) and isinstance(first.value, str):
+            yield first.value
+
+
+def documented(part: str) -> list[str]:
+    return re.findall(r"^\| `([a-z0-9-]+)` \|", part, re.MULTILINE)
+
+
+def test_page_and_code_have_the_same_codes() -> None:
+    fabric, planner = PAGE.split("## From the planner")
+    commands = [ROOT / f"raddle/cli/{name}.py" for name in ("fmt", "init", "schema", "show", "validate")]
+    paths = [*(ROOT / "raddle/topology").glob("*.py"), *commands]
+    topology = {code for path in paths for code in codes_of(path)}
+    assert set(documented(fabric)) == topology | FORMATTED
+    plan = {code for path in (ROOT / "controller/plan").glob("*.py") for code in codes_of(path)}
+    assert set(documented(planner)) <= plan
+
+
+def test_each_code_is_documented_once() -> None:
+    codes = documented(PAGE)
+    assert len(codes) == len(set(codes))
+
+
+def test_most_codes_have_an_example() -> None:
+    golden = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("*.txt"))
+    shown = set(re.findall(r"error\[([a-z0-9-]+)\]", golden))
+    errors = documented(PAGE.split("## Warnings")[0])
+    # The others need a file of another size, place or kind; test_golden_errors and test_include make them.
+    others = {"unreadable-file", "file-too-large", "too-many-problems", "too-many-includes", "bad-text"}
+    assert set(errors) - shown <= others

@@ -1,0 +1,66 @@
+"""Forms that the planner cannot route end with a clear error and never with a plan."""
+
+from __future__ import annotations
+
+import pytest
+
+from controller.plan import make_plan
+from controller.plan.lossless_check import check_lossless
+from raddle import InputError, load, loads
+from raddle.topology import find
+
+POD = "raddle: 1\nname: pod\nfabric: {leaves: {count: 2}, spines: {count: 2}}\nhosts: {per_leaf: 2}\n"
+FAT_TREE = """
+raddle: 1
+name: ft
+fabric: {kind: fat-tree, pods: 2, leaves: {per_pod: 2}, spines: {per_pod: 2}, superspines: {count: 2}}
+hosts: {per_leaf: 2}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (FAT_TREE, r"superspines \(three tiers\)"),
+        (POD.replace("{leaves", "{planes: 2, leaves") + "  nics: {ports: 2}\n", "2 planes"),
+        (POD + "addressing: {families: dual}\n", "addressing families 'dual'"),
+        (POD + "addressing: {links: unnumbered}\n", "unnumbered links"),
+    ],
+)
+def test_form_is_refused_with_its_reason(text: str, reason: str) -> None:
+    text = text.replace("hosts: {per_leaf: 2}\n  nics: {ports: 2}", "hosts: {per_leaf: 2, nics: {ports: 2}}")
+    with pytest.raises(InputError, match=reason) as caught:
+        make_plan(loads(text), "ecmp")
+    assert [item.code for item in caught.value.diagnostics] == ["form-not-planned"]
+
+
+@pytest.mark.parametrize("name", ["rail-256-h100", "npu-128-910b", "failed-links", "dual-tor-1024"])
+def test_two_tier_form_is_planned_and_every_leaf_reaches_every_other(name: str) -> None:
+    fabric = load(find(name))
+    plan = make_plan(fabric, "ecmp")
+    leaves = len(fabric.leaves)
+    assert all(len(switch.routes) == leaves - 1 for switch in plan.switches if switch.role == "leaf")
+    ports = {port.name: port for port in plan.switches[0].ports}
+    if name == "npu-128-910b":
+        # Both halves of a broken-out port have the front panel's number (SONiC PORT.index).
+        assert (ports["Ethernet4"].index, ports["Ethernet4"].lanes) == (0, (5, 6, 7, 8))
+
+
+def test_validate_tells_once_of_headroom_that_alike_switches_cannot_hold() -> None:
+    text = POD.replace("count: 2}, spines: {count: 2}", "count: 8}, spines: {count: 2}") + (
+        "roce: {lossless: [{priority: 3, dscp: 26}, {priority: 4, dscp: 28}]}\n"
+        "models: {small: {ports: 32, port_speed: 400G, buffer: 1MiB}}\n"
+    )
+    problems = check_lossless(loads(text.replace("{count: 8}", "{count: 8, model: small}")))
+    assert [problem.code for problem in problems] == ["headroom-exceeds-buffer"]
+    assert problems[0].message.startswith("leaf0: lossless headroom leaves no shared buffer")
+    assert check_lossless(loads(text)) == ()
+
+
+def test_validate_tells_of_a_speed_without_a_known_reaction_time() -> None:
+    text = POD.replace("{count: 2}", "{count: 2, model: fast}") + (
+        "models: {fast: {ports: 8, port_speed: 1.6T, buffer: 256MiB}}\n"
+    )
+    problems = check_lossless(loads(text))
+    assert {problem.code for problem in problems} == {"unknown-pause-delay"}
+    assert "1.6T" in problems[0].message

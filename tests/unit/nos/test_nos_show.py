@@ -1,0 +1,99 @@
+"""The show commands: SONiC's columns over what the switch holds."""
+
+from __future__ import annotations
+
+import pytest
+
+from nos.db.patch import PatchOp
+from nos.show import COMMANDS, UnknownCommandError, show
+from nos.switch import SimulatedSwitch
+from raddle.state import SwitchCounters
+
+FULL = (0,) * 8
+COUNTED = SwitchCounters(
+    ports=("Ethernet8", "Ethernet0"),
+    port={"SAI_PORT_STAT_PFC_3_RX_PKTS": (0, 1200), "SAI_PORT_STAT_IF_OUT_UCAST_PKTS": (7, 0)},
+    queue={
+        "SAI_QUEUE_STAT_PACKETS": (FULL, (0, 0, 0, 52, 0, 0, 0, 0)),
+        "SAI_QUEUE_STAT_SHARED_WATERMARK_BYTES": (FULL, (0, 0, 0, 4178, 0, 0, 0, 0)),
+    },
+    pg={"SAI_INGRESS_PRIORITY_GROUP_STAT_XOFF_ROOM_WATERMARK_BYTES": (FULL, (0, 0, 0, 9144, 0, 0, 0, 0))},
+)
+
+
+def lines(switch: SimulatedSwitch, command: str) -> list[list[str]]:
+    """A command's output as words by line."""
+    return [line.split() for line in show(switch.databases, command.split()).splitlines()]
+
+
+def test_interfaces_status_shows_speed_mtu_fec_and_oper_state(switch: SimulatedSwitch) -> None:
+    switch.set_carrier("Ethernet8", False)
+    rows = lines(switch, "interfaces status")
+    assert " ".join(rows[0]) == "Interface Lanes Speed MTU FEC Alias Vlan Oper Admin Type Asym PFC"
+    assert rows[2][2:9] == ["400G", "9100", "rs", "etp1", "routed", "up", "up"]
+    assert [row[7] for row in rows[2:]] == ["up", "down", "up", "up"]
+
+
+def test_counters_of_ports_queues_and_groups_are_those_of_their_rows(switch: SimulatedSwitch) -> None:
+    switch.set_counters(COUNTED)
+    received = lines(switch, "pfc counters")
+    assert received[0] == ["Port", "Rx", *(f"PFC{number}" for number in range(8))]
+    assert received[2] == ["Ethernet0", "0", "0", "0", "1,200", "0", "0", "0", "0"]
+    tx_ok = [row[8] for row in lines(switch, "interfaces counters")[2:]]
+    assert tx_ok == ["0", "7", "0", "0"]
+    assert ["Ethernet0", "UC3", "52", "0", "0", "0"] in lines(switch, "queue counters")
+    assert lines(switch, "queue watermark unicast")[3] == [
+        "Ethernet0",
+        "0",
+        "0",
+        "0",
+        "4,178",
+        "0",
+        "0",
+        "0",
+        "0",
+    ]
+    assert lines(switch, "priority-group watermark headroom")[3][4] == "9,144"
+    assert lines(switch, "priority-group watermark shared")[3][4] == "0"
+
+
+def test_watchdog_shows_the_queues_it_watches(switch: SimulatedSwitch) -> None:
+    assert lines(switch, "pfcwd stats")[2:] == []
+    switch.apply_patch([PatchOp("add", ("PORT_QOS_MAP", "Ethernet0", "pfcwd_sw_enable"), "3,4")])
+    stats = lines(switch, "pfcwd stats")[2:]
+    assert stats == [[f"Ethernet0:{queue}", "operational", *["0/0"] * 5] for queue in (3, 4)]
+    assert lines(switch, "pfcwd config")[0][-1] == "200ms"
+    assert lines(switch, "pfcwd config")[3] == ["Ethernet0", "drop", "200", "200", "disable"]
+
+
+def test_ecn_and_buffer_configuration_show_profiles_and_pools(switch: SimulatedSwitch) -> None:
+    assert ["green_max_threshold", "3200000"] in lines(switch, "ecn")
+    text = show(switch.databases, ["buffer", "configuration"])
+    assert "Pool: ingress_lossless_pool\n" in text
+    assert "Profile: pg_lossless\n" in text
+
+
+def test_ip_route_lists_connected_and_static_routes_with_all_next_hops(switch: SimulatedSwitch) -> None:
+    text = show(switch.databases, ["ip", "route"])
+    assert "C>*10.0.0.0/31 is directly connected, Ethernet0" in text
+    assert "C>*10.255.0.1/32 is directly connected, Loopback0" in text
+    assert (
+        "S>*10.0.1.0/24 [1/0] via 172.16.0.1, Ethernet8\n  *                  via 172.16.0.3, Ethernet16\n"
+    ) in text
+    switch.set_carrier("Ethernet8", False)
+    assert "10.0.1.7/32" not in show(switch.databases, ["ip", "route"])
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_answers_on_a_switch_that_has_nothing(command: str) -> None:
+    from nos.switch import BootConfig
+
+    show(SimulatedSwitch("bare", BootConfig({}, {}), frozenset()).databases, command.split())
+
+
+def test_words_may_be_cut_short_and_wrong_ones_get_a_hint(switch: SimulatedSwitch) -> None:
+    assert show(switch.databases, ["int", "stat"]) == show(switch.databases, ["interfaces", "status"])
+    with pytest.raises(UnknownCommandError, match="did you mean 'show pfc counters'"):
+        show(switch.databases, ["pfc", "countrs"])
+    with pytest.raises(UnknownCommandError, match="'show p c' can be: pfc counters, pfcwd config"):
+        show(switch.databases, ["p", "c"])

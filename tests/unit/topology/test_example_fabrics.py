@@ -1,0 +1,137 @@
+"""The bundled fabrics are what their comments say: counts, bisection, oversubscription, load time."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections import Counter
+from functools import cache
+
+import pytest
+
+import raddle
+from raddle import Fabric
+from raddle.topology import bundled_examples, find
+from raddle.topology.capacity import bisection_bps, oversubscription, tiers
+
+G = 10**9
+
+
+@cache
+def example(name: str) -> Fabric:
+    return raddle.load(find(name))
+
+
+# name: switches, hosts, endpoints, host links' speed in Gb/s, links between switches, oversubscription.
+SHAPES = {
+    "leaf-spine-16": (8, 16, 16, 400, 16, 1.0),
+    "white-box-512": (48, 512, 512, 400, 512, 1.0),
+    "rail-256-h100": (12, 32, 256, 400, 256, 1.0),
+    "npu-128-910b": (10, 16, 128, 200, 64, 1.0),
+    "clos-8192": (192, 8192, 8192, 400, 8192, 1.0),
+    "multi-plane-16384": (768, 2048, 16384, 400, 16384, 1.0),
+    "dual-tor-1024": (24, 64, 1024, 200, 512, 1.0),
+    "oversubscribed-3to1": (8, 96, 96, 400, 32, 3.0),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_example_has_the_counts_bisection_and_oversubscription_of_its_form(name: str) -> None:
+    switches, hosts, endpoints, host_gbps, fabric_links, ratio = SHAPES[name]
+    fabric = example(name)
+    assert (len(fabric.switches), len(fabric.hosts), len(fabric.endpoints)) == (switches, hosts, endpoints)
+    assert len(fabric.links) == endpoints + fabric_links
+    assert {fabric.links[endpoint.link].speed_bps for endpoint in fabric.endpoints} == {host_gbps * G}
+    assert oversubscription(fabric) == ratio
+    assert bisection_bps(fabric) == pytest.approx(endpoints * host_gbps * G / 2 / ratio)
+
+
+@pytest.mark.parametrize(("name", "radix"), [("white-box-512", 32), ("clos-8192", 128)])
+def test_whole_two_tier_fabric_of_radix_k_has_k2_over_2_hosts_and_3k_over_2_switches(
+    name: str, radix: int
+) -> None:
+    fabric = example(name)
+    assert len(fabric.hosts) == radix**2 // 2
+    assert len(fabric.switches) == 3 * radix // 2
+    assert all(len(switch.ports) == radix for switch in fabric.switches)
+
+
+def test_fat_tree_65536_is_whole_and_loads_in_15_s_and_4_gb() -> None:
+    started_s = time.process_time()
+    fabric = raddle.load(find("fat-tree-65536"))
+    assert time.process_time() - started_s < 15.0
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 4 * 2**20  # KiB
+    radix = 64
+    assert len(fabric.hosts) == radix**3 // 4
+    assert len(fabric.switches) == 5 * radix**2 // 4
+    assert len(fabric.superspines) == radix**2 // 4
+    assert [tier.links for tier in tiers(fabric)] == [65536] * 3
+    assert oversubscription(fabric) == 1.0
+    assert bisection_bps(fabric) == 65536 * 400 * G // 2
+
+
+def test_rail_n_leaf_has_the_nth_nic_of_every_server() -> None:
+    fabric = example("rail-256-h100")
+    for endpoint in fabric.endpoints:
+        assert fabric.switches[endpoint.leaf].name == f"rail{endpoint.rail}"
+        assert endpoint.rail == endpoint.accelerator == int(endpoint.nic.removeprefix("eth"))
+    training, inference = fabric.tenants
+    assert training.accelerators[:9] == (*((0, i) for i in range(8)), (1, 0))
+    assert inference.accelerators[:9] == (*((host, 0) for host in range(24, 32)), (24, 1))
+    assert [fabric.endpoints[rank].name for rank in inference.endpoints[:2]] == ["host24:eth0", "host25:eth0"]
+
+
+def test_each_nic_of_a_multi_plane_server_is_on_its_own_plane() -> None:
+    fabric = example("multi-plane-16384")
+    assert fabric.planes == 8
+    assert all(endpoint.plane == endpoint.rail for endpoint in fabric.endpoints)
+    plane_of = {switch.name: switch.plane for switch in fabric.switches}
+    between = [link for link in fabric.links if link.a.device in plane_of]
+    assert all(plane_of[link.a.device] == plane_of[link.b.device] for link in between)
+
+
+def test_two_ports_of_a_dual_tor_nic_are_on_two_leaves_of_one_rail() -> None:
+    fabric = example("dual-tor-1024")
+    leaves: dict[tuple[int, int], list[str]] = {}
+    for endpoint in fabric.endpoints:
+        name = fabric.switches[endpoint.leaf].name
+        leaves.setdefault((endpoint.host, endpoint.rail), []).append(name)
+    assert len(leaves) == 512
+    for (_, rail), names in leaves.items():
+        assert names == [f"rail{rail}-tor{2 * rail}", f"rail{rail}-tor{2 * rail + 1}"]
+
+
+def test_mixed_speed_fabric_breaks_ports_out_and_keeps_800g_uplinks() -> None:
+    fabric = example("mixed-speed")
+    speeds = Counter(link.speed_bps // G for link in fabric.links)
+    assert speeds == {400: 4 * 16 + 6, 100: 4 * 32, 800: 48 - 6}
+    leaf = fabric.switches[0]
+    assert [port.name for port in leaf.ports[:3]] == ["Ethernet0", "Ethernet4", "Ethernet8"]
+    # Port 8 has lanes 65..72: eight ports of one lane.
+    eighth = [port for port in leaf.ports if port.index == 8]
+    assert [(port.name, port.alias, port.lanes) for port in eighth[:2]] == [
+        ("Ethernet64", "etp9a", (65,)),
+        ("Ethernet65", "etp9b", (66,)),
+    ]
+    # 9.6T of hosts; leaf3 has 6 of its 12 uplinks at 400G.
+    assert oversubscription(fabric) == pytest.approx(9.6 / (6 * 0.8 + 6 * 0.4))
+
+
+def test_failed_links_fabric_has_the_failures_it_lists() -> None:
+    fabric = example("failed-links")
+    down = [(link.a.device, link.b.device) for link in fabric.links if not link.is_up]
+    assert down == [("leaf0", "spine0"), ("leaf3", "spine6"), ("leaf3", "spine7")]
+    pairs = {(link.a.device, link.b.device) for link in fabric.links}
+    assert ("leaf6", "spine6") not in pairs
+    assert len(fabric.links) == 64 + 63
+    assert oversubscription(fabric) == pytest.approx(8 / 6)
+    # Uplinks in 400G: leaf0 7, leaf3 6, leaf6 7, leaf7 7.5, the other four 8 each.
+    assert bisection_bps(fabric) == pytest.approx((7 + 6 + 7 + 7.5 + 4 * 8) / 2 * 400 * G)
+
+
+def test_every_example_is_tested_here_and_listed_in_the_readme() -> None:
+    examples = bundled_examples()
+    others = {"fat-tree-65536", "mixed-speed", "failed-links"}
+    assert set(examples) == set(SHAPES) | others
+    readme = (examples["clos-8192"].parent / "README.md").read_text(encoding="utf-8")
+    assert all(f"[{name}.yaml]({name}.yaml)" in readme for name in examples)

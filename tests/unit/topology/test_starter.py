@@ -1,0 +1,81 @@
+"""`raddle init`: what it writes loads, holds what was asked for, and is non-blocking."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner, Result
+
+from raddle import InputError, loads
+from raddle.cli.main import app
+from raddle.topology.capacity import bisection_bps, oversubscription
+from raddle.topology.formatting import format_text
+from raddle.topology.starter import StarterRequest, starter
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["init", *arguments])
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    kind=st.sampled_from(["leaf-spine", "rail-optimized", "fat-tree"]),
+    accelerators=st.integers(1, 600),
+    per_server=st.sampled_from([1, 2, 4, 8, 16]),
+    model=st.sampled_from(["white-box-12.8t", "spectrum3-32x400g"]),
+)
+def test_starter_is_non_blocking_and_large_enough(
+    kind: Literal["leaf-spine", "rail-optimized", "fat-tree"], accelerators: int, per_server: int, model: str
+) -> None:
+    if kind != "fat-tree" and accelerators > 512:  # two tiers of radix k hold k * k / 2
+        with pytest.raises(InputError, match="does-not-fit"):
+            starter(StarterRequest("pod", kind, accelerators, per_server, model))
+        return
+    text = starter(StarterRequest("pod", kind, accelerators, per_server, model))
+    fabric = loads(format_text(text, "pod.yaml"))
+    assert sum(host.accelerators.count for host in fabric.hosts if host.accelerators) >= accelerators
+    assert oversubscription(fabric) <= 1.0
+    host_bps = sum(fabric.links[endpoint.link].speed_bps for endpoint in fabric.endpoints)
+    assert bisection_bps(fabric) == host_bps // 2
+    assert len(fabric.superspines) > 0 or kind != "fat-tree"
+
+
+def test_init_writes_a_formatted_file_with_comments(tmp_path: Path) -> None:
+    path = tmp_path / "row3.yaml"
+    result = run(str(path), "--kind", "rail-optimized", "--accelerators", "256")
+    assert (result.exit_code, result.stdout) == (0, "")
+    text = path.read_text()
+    assert text.startswith("# 256 accelerators or more, 8 to a server, non-blocking.\n")
+    assert format_text(text, "row3.yaml") == text
+    fabric = loads(text)
+    assert (fabric.name, len(fabric.leaves), len(fabric.endpoints)) == ("row3", 8, 256)
+
+
+def test_init_asks_nothing_off_a_terminal_and_keeps_a_file_that_exists(tmp_path: Path) -> None:
+    assert len(loads(run("-").stdout).endpoints) == 64
+    path = tmp_path / "pod.yaml"
+    path.write_text("mine\n")
+    result = run(str(path))
+    assert isinstance(result.exception, InputError)
+    assert result.exception.diagnostics[0].code == "file-exists"
+    assert path.read_text() == "mine\n"
+    assert run(str(path), "--force").exit_code == 0
+    assert loads(path.read_text()).name == "pod"
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (["--model", "tomahawk4"], "unknown-model"),
+        (["--accelerators", "3000", "--model", "white-box-12.8t"], "does-not-fit"),
+        (["--per-server", "64", "--model", "white-box-12.8t"], "does-not-fit"),
+    ],
+)
+def test_what_cannot_be_written_is_told(options: list[str], code: str) -> None:
+    result = run("-", *options)
+    assert isinstance(result.exception, InputError)
+    assert [item.code for item in result.exception.diagnostics] == [code]
