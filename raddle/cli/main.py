@@ -43,7 +43,22 @@ def _options(
         raise typer.Exit
 
 
-for command in (validate, init, fmt, schema, show, plan, render, up, apply, status, drift, switch, bench, simulate):
+for command in (
+    validate,
+    init,
+    fmt,
+    schema,
+    show,
+    plan,
+    render,
+    up,
+    apply,
+    status,
+    drift,
+    switch,
+    bench,
+    simulate,
+):
     app.command()(command)
 
 
