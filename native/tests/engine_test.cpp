@@ -283,6 +283,61 @@ void dependent_flow_starts_when_its_chunk_has_arrived() {
   CHECK(simulation.flows_done() == 2);
 }
 
+// When the first CNP reaches a sender of an incast of 15 that builds a queue at once.
+Time first_cnp(bool marks_at_dequeue) {
+  const LeafSpine fabric{.leaves = 2, .spines = 2, .hosts_per_leaf = 8};
+  Simulation simulation = testing::simulate(fabric, fabric.network(), incast(15, 4 << 20));
+  for (NodeId i = 0; i < fabric.leaves + fabric.spines; ++i) {
+    SwitchConfig state = fabric.switch_state(i, true);
+    state.marks_at_dequeue = marks_at_dequeue;
+    simulation.set_switch(i, state);
+  }
+  const auto has_cnp = [&] {
+    const auto& cnps = simulation.qps().cnps;
+    return std::any_of(cnps.begin(), cnps.end(), [](std::uint64_t count) { return count > 0; });
+  };
+  for (Time until = 0; !simulation.is_done(); until += 10'000) {
+    simulation.advance(until, never);
+    if (has_cnp()) return until;
+  }
+  return never;
+}
+
+// A packet marked when it leaves tells of the queue behind it, one marked when it joins waits in it first.
+void marking_at_dequeue_tells_sooner() {
+  const Time at_enqueue = first_cnp(false);
+  const Time at_dequeue = first_cnp(true);
+  CHECK(at_enqueue < never);
+  CHECK(at_dequeue + 1'000'000 < at_enqueue);
+}
+
+void wire_times_are_whole_ticks_of_the_clock() {
+  const LeafSpine fabric{.leaves = 2, .spines = 1, .hosts_per_leaf = 1};
+  NetworkConfig network = fabric.network();
+  network.nic.clock = 1000;
+  Workload work;
+  add_flow(work, 0, 1, 100 * 4096);
+  Simulation simulation = testing::simulate(fabric, network, work);
+  run(simulation);
+  const Time links = 4 * fabric.propagation + 3 * fabric.pipeline;
+  CHECK(simulation.flows().finish[0] == 103 * 83'000 + links);  // 83,560 ps, cut off
+  CHECK(simulation.flows().acked[0] == simulation.flows().finish[0] + 4 * 1'000 + links);  // 1,720 ps
+}
+
+void dependent_flow_can_wait_for_the_acknowledgement() {
+  const LeafSpine fabric{.leaves = 1, .spines = 1, .hosts_per_leaf = 3};
+  NetworkConfig network = fabric.network();
+  network.nic.completes_on_ack = true;
+  Workload work;
+  add_flow(work, 0, 1, 8192);
+  add_flow(work, 1, 2, 8192);
+  work.dep_offsets = {0, 0, 1};
+  work.dep_ids = {0};
+  Simulation simulation = testing::simulate(fabric, network, work);
+  run(simulation);
+  CHECK(simulation.flows().start[1] == simulation.flows().acked[0]);
+}
+
 void dcqcn_follows_the_paper() {
   const double line = 40e9;
   DcqcnRate rate{.rate = line, .target = line};
@@ -313,6 +368,9 @@ int main() {
   pfc_turned_off_lets_paused_ports_go_on();
   queue_pair_fails_when_its_retries_are_used_up();
   dependent_flow_starts_when_its_chunk_has_arrived();
+  marking_at_dequeue_tells_sooner();
+  wire_times_are_whole_ticks_of_the_clock();
+  dependent_flow_can_wait_for_the_acknowledgement();
   dcqcn_follows_the_paper();
   std::printf(failures == 0 ? "all engine tests passed\n" : "%d checks failed\n", failures);
   return failures != 0;

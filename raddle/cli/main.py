@@ -17,6 +17,7 @@ from raddle.cli.plan import plan
 from raddle.cli.render import render
 from raddle.cli.schema import schema
 from raddle.cli.show import show
+from raddle.cli.simulate import simulate
 from raddle.cli.status import status
 from raddle.cli.switch import switch
 from raddle.cli.up import up
@@ -42,7 +43,22 @@ def _options(
         raise typer.Exit
 
 
-for command in (validate, init, fmt, schema, show, plan, render, up, apply, status, drift, switch, bench):
+for command in (
+    validate,
+    init,
+    fmt,
+    schema,
+    show,
+    plan,
+    render,
+    up,
+    apply,
+    status,
+    drift,
+    switch,
+    bench,
+    simulate,
+):
     app.command()(command)
 
 

@@ -50,15 +50,22 @@ class _Network:
             self.cables[link.a].append((i, link.b, link))
             self.cables[link.b].append((i, link.a, link))
         for host in self.hosts:
-            if len(self.cables[host]) != 1:
+            ends = self.cables[host]
+            if len(ends) != 1 or not is_switch[ends[0][1]]:
                 raise InputError.of(
-                    "bad-peer-file", f"node {host} has {len(self.cables[host])} links, a host has one"
+                    "bad-peer-file", f"node {host} has {len(ends)} links; a host has one, to a switch"
                 )
         self.model = model
         order = [*self.hosts, *self.switches]
         counts = [len(self.cables[node]) for node in order]
         first = np.concatenate([[0], np.cumsum(counts)])
         self.first_port = {int(node): int(first[i]) for i, node in enumerate(order)}
+        # For every switch, the switches at its cables' far ends and the ports that they come in at there.
+        self.switch_cables: dict[int, list[tuple[int, int]]] = {int(node): [] for node in self.switches}
+        for far in self.switch_cables:
+            for port, (_, node, _) in enumerate(self.cables[far]):
+                if is_switch[node]:
+                    self.switch_cables[node].append((far, port))
         self._index(order)
 
     def _index(self, order: list[int]) -> None:
@@ -77,23 +84,19 @@ class _Network:
         self.port_bps = np.ascontiguousarray(table[:, 2])
         self.port_delay_ps = np.ascontiguousarray(table[:, 3])
 
-    def next_hops(self, host: int) -> dict[int, tuple[int, ...]]:
-        """At every switch, its ports on shortest paths to `host`, in the model's order."""
-        is_switch = set(self.switches.tolist())
-        distance = {host: 0}
+    def next_hops(self, target: int) -> dict[int, tuple[int, ...]]:
+        """At every other switch, its ports on shortest paths to switch `target`, in the model's order."""
+        distance = {target: 0}
         hops: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
-        queue = deque([host])
+        queue = deque([target])
         while queue:
             node = queue.popleft()
-            for _, far, _ in self.cables[node]:
-                if far not in is_switch:
-                    continue
+            for far, port in self.switch_cables[node]:
                 if far not in distance:
                     distance[far] = distance[node] + 1
                     queue.append(far)
                 if distance[far] == distance[node] + 1:
-                    ports = [k for k, (_, near, _) in enumerate(self.cables[far]) if near == node]
-                    hops[far] += [(node, k) for k in ports if (node, k) not in hops[far]]
+                    hops[far].append((node, port))
         order = self.model.descending_next_hops
         return {at: tuple(k for _, k in sorted(ways, reverse=order)) for at, ways in hops.items()}
 
@@ -184,10 +187,16 @@ def _set_switches(core: _core.Simulation, network: _Network) -> None:
     groups: list[dict[tuple[int, ...], int]] = [{} for _ in network.switches]
     fib = np.full((len(network.switches), len(network.hosts)), _core.NONE, np.uint32)
     base = len(network.hosts)
-    for host in network.hosts:
-        for node, ports in network.next_hops(int(host)).items():
+    for leaf in {network.first_choice(int(host)) for host in network.hosts}:
+        own = {far: port for port, (_, far, _) in enumerate(network.cables[leaf])}
+        hosts = [host for host in own if network.rank[host] < base]
+        columns = network.rank[hosts]
+        for node, ports in network.next_hops(leaf).items():
             at = int(network.rank[node]) - base
-            fib[at, network.rank[host]] = groups[at].setdefault(ports, len(groups[at]))
+            fib[at, columns] = groups[at].setdefault(ports, len(groups[at]))
+        at = int(network.rank[leaf]) - base
+        for host in hosts:
+            fib[at, network.rank[host]] = groups[at].setdefault((own[host],), len(groups[at]))
     for i, switch in enumerate(network.switches):
         members = list(groups[i])
         core.set_switch(

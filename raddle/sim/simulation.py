@@ -97,6 +97,7 @@ class Simulation:
         schedule: what is sent.
         placement: endpoint of each rank.
         seed: decides queue pair numbers and ECN marking.
+        start_ps: int64, the earliest start of every flow; None: 0.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class Simulation:
         schedule: Schedule,
         placement: NDArray[np.int32],
         seed: int,
+        start_ps: NDArray[np.int64] | None = None,
     ) -> None:
         self.fabric = fabric
         self._addresses = addresses.astype(np.uint32)
@@ -131,7 +133,7 @@ class Simulation:
             qp_priority=np.full(len(src), traffic_class.priority, np.uint8),
             flow_qp=schedule.qp.astype(np.uint32),
             flow_bytes=schedule.size_bytes,
-            flow_start_ps=np.zeros(schedule.flows, np.int64),
+            flow_start_ps=np.zeros(schedule.flows, np.int64) if start_ps is None else start_ps,
             dep_offsets=schedule.dep_offsets,
             dep_ids=schedule.dep_ids.astype(np.uint32),
         )
@@ -281,6 +283,12 @@ def _nic_config(fabric: Fabric) -> _core.NicConfig:
         clamps_target=roce.dcqcn.clamp_target_rate,
     )
     return nic
+
+
+def wire_bytes(fabric: Fabric, payload_bytes: int) -> int:
+    """What a data packet takes on the wire: payload, headers, FCS, preamble and gap."""
+    nic = _nic_config(fabric)
+    return payload_bytes + nic.header_bytes + nic.gap_bytes
 
 
 def payload_rate_gbs(fabric: Fabric) -> float:

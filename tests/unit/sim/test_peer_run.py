@@ -78,6 +78,13 @@ def test_bad_topology_is_named_with_its_line(tmp_path: Path, text: str, message:
     assert str(path) in str(caught.value)
 
 
+def test_hosts_cabled_to_each_other_are_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "pair.topo"
+    path.write_text("3 1 1\n2\n0 1 400Gbps 1000ns 0\n")
+    with pytest.raises(InputError, match="a host has one, to a switch"):
+        run_peer(read_ns3_topology(path), one_flow(1), NS3_HPCC)
+
+
 def test_flow_to_a_switch_is_an_error(two_hosts_one_switch: PeerTopology) -> None:
     flows = one_flow(1)
     flows.dst[0] = 2

@@ -1,0 +1,168 @@
+"""FLOWS.csv -> flows between a fabric's endpoints.
+
+A header names the columns. `src`, `dst` (endpoint names, or their numbers) and `bytes` are needed. There may
+be `id` (default: the row's number from 1), `start_ns` (default 0), `qp` (flows of one src, dst and qp share a
+queue pair and go in order; default: each flow has its own) and `after` (ids of earlier rows to wait for,
+separated by blanks).
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from raddle.errors import Diagnostic, InputError, SourceSpan
+from raddle.topology.model import Fabric
+from raddle.workload import COPY, Schedule
+
+_NEEDED = ("src", "dst", "bytes")
+_COLUMNS = (*_NEEDED, "id", "start_ns", "qp", "after")
+_MOST_BYTES = 10**15
+_MOST_START_NS = 10**15
+
+
+@dataclass(frozen=True, slots=True)
+class FlowTable:
+    """What a flow file says: flows between endpoints (`schedule.src` is one), their ids, their starts."""
+
+    schedule: Schedule
+    ids: tuple[str, ...]
+    start_ps: NDArray[np.int64]
+
+
+class CsvRows(Protocol):
+    """What `csv.reader` returns."""
+
+    line_num: int
+
+    def __next__(self) -> list[str]: ...
+
+    def __iter__(self) -> Iterator[list[str]]: ...
+
+
+class _Reader:
+    """Reads row by row and keeps what is wrong."""
+
+    def __init__(self, fabric: Fabric, path: Path) -> None:
+        self.path = path
+        self.endpoints = {endpoint.name: endpoint.index for endpoint in fabric.endpoints}
+        self.problems: list[Diagnostic] = []
+        self.line = 1
+        self.rows: dict[str, int] = {}
+        self.src: list[int] = []
+        self.dst: list[int] = []
+        self.size: list[int] = []
+        self.start: list[int] = []
+        self.qp: list[int] = []
+        self.deps: list[list[int]] = []
+        self._qps: dict[tuple[int, int, str], int] = {}
+
+    def problem(self, code: str, message: str, hint: str = "") -> None:
+        self.problems.append(Diagnostic(code, message, SourceSpan(str(self.path), self.line, 1), hint))
+
+    def endpoint(self, column: str, text: str) -> int:
+        if text in self.endpoints:
+            return self.endpoints[text]
+        if text.isascii() and text.isdigit() and len(text) < 10 and int(text) < len(self.endpoints):
+            return int(text)
+        last = len(self.endpoints) - 1
+        self.problem("unknown-endpoint", f"{column} '{text}' is no endpoint", f"use a name or 0..{last}")
+        return -1
+
+    def number(self, column: str, text: str, most: int) -> int:
+        if text.isascii() and text.isdigit() and len(text) < 19 and int(text) <= most:
+            return int(text)
+        self.problem("bad-number", f"{column} '{text}' is not a whole number from 0 to {most}")
+        return 0
+
+    def row(self, cells: Mapping[str, str]) -> None:
+        number = len(self.src)
+        name = cells.get("id") or str(number + 1)
+        if name in self.rows:
+            self.problem("duplicate-id", f"id '{name}' is there twice")
+        src, dst = self.endpoint("src", cells["src"]), self.endpoint("dst", cells["dst"])
+        if src == dst >= 0:
+            self.problem("same-endpoint", f"'{cells['src']}' sends to itself")
+        self.deps.append(
+            [dep for text in cells.get("after", "").split() for dep in self.dependency(text, src)]
+        )
+        self.rows.setdefault(name, number)
+        self.src.append(src)
+        self.dst.append(dst)
+        self.size.append(self.number("bytes", cells["bytes"], _MOST_BYTES))
+        self.start.append(self.number("start_ns", cells.get("start_ns") or "0", _MOST_START_NS) * 1000)
+        shared = cells.get("qp", "")
+        key = (src, dst, f"qp {shared}" if shared else f"flow {number}")
+        self.qp.append(self._qps.setdefault(key, len(self._qps)))
+
+    def dependency(self, text: str, src: int) -> list[int]:
+        dep = self.rows.get(text)
+        if dep is None:
+            self.problem("unknown-flow", f"after '{text}' names no earlier row")
+            return []
+        if src >= 0 and src not in (self.src[dep], self.dst[dep]):
+            self.problem("foreign-flow", f"flow '{text}' neither starts nor ends where this one starts",
+                         "a sender can wait only for what it sent or received itself")  # fmt: skip
+            return []
+        return [dep]
+
+
+def read_flows(fabric: Fabric, path: Path) -> FlowTable:
+    """Read a flow file.
+
+    Raises:
+        InputError: everything that is wrong with it, by line.
+    """
+    reader = _Reader(fabric, path)
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            _read_rows(reader, csv.reader(file, strict=True))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reader.problem("unreadable-flows", f"{error}")
+    if not reader.problems and not reader.src:
+        reader.problem("no-flows", "the file has no flow")
+    if reader.problems:
+        raise InputError(reader.problems)
+    zeros = np.zeros(len(reader.src), np.int32)
+    schedule = Schedule(
+        name="flows",
+        ranks=len(fabric.endpoints),
+        src=np.array(reader.src, np.int32),
+        dst=np.array(reader.dst, np.int32),
+        size_bytes=np.array(reader.size, np.int64),
+        step=zeros,
+        qp=np.array(reader.qp, np.int32),
+        dep_offsets=np.cumsum([0, *map(len, reader.deps)]).astype(np.int64),
+        dep_ids=np.array([dep for deps in reader.deps for dep in deps], np.int32),
+        chunk=zeros,
+        chunk_count=zeros,
+        op=np.full(len(zeros), COPY, np.int8),
+        chunk_bytes=np.zeros(0, np.int64),
+    )
+    return FlowTable(schedule, tuple(reader.rows), np.array(reader.start, np.int64))
+
+
+def _read_rows(reader: _Reader, rows: CsvRows) -> None:
+    header = [name.strip() for name in next(iter(rows), [])]
+    for name in header:
+        if name not in _COLUMNS:
+            reader.problem("unknown-column", f"unknown column '{name}'", f"known: {', '.join(_COLUMNS)}")
+    missing = [name for name in _NEEDED if name not in header]
+    if missing or len(set(header)) < len(header):
+        what = f"column {', '.join(missing)} is missing" if missing else "a column is there twice"
+        reader.problem("bad-header", what, "the first line names the columns: src,dst,bytes")
+        return
+    for cells in rows:
+        reader.line = rows.line_num
+        if not any(cells):
+            continue
+        if len(cells) != len(header):
+            reader.problem("bad-row", f"{len(cells)} cells, the header has {len(header)}")
+            continue
+        reader.row(dict(zip(header, (cell.strip() for cell in cells), strict=True)))

@@ -1,0 +1,135 @@
+"""Flows of a file on switches that the controller has programmed."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+import traffic
+from controller.plan.addresses import endpoint_addresses
+from controller.plan.make import make_plan
+from raddle.inventory import Inventory
+from raddle.lab.bench import Progress
+from raddle.lab.flow_file import FlowTable
+from raddle.lab.switches import program, read_states, switch_farm
+from raddle.report.run_files import FlowRow, PortRow, RunResult
+from raddle.sim import DROP_REASONS, FLOW_STATUS, NEVER, Simulation
+from raddle.sim.ideal import ideal_fct_ps
+from raddle.topology.model import Fabric
+
+
+def simulate_flows(
+    fabric: Fabric,
+    table: FlowTable,
+    routing: Literal["ecmp", "pinned"],
+    congestion_control: Literal["dcqcn", "none"],
+    seed: int,
+    progress: Progress = lambda what, share: None,
+) -> RunResult:
+    """Plan, program the fabric's own switches over gNMI, read their state back, and simulate the flows on it.
+
+    With `pinned`, all flows count as running at the same time. An interrupt ends the run and keeps what there
+    is; the result then has `is_interrupted`.
+
+    Raises:
+        InputError: the fabric's buffers do not fit its cables.
+        UnreachableError: a switch did not take the plan.
+    """
+    fabric = dataclasses.replace(
+        fabric, roce=dataclasses.replace(fabric.roce, congestion_control=congestion_control)
+    )
+    placement = np.arange(len(fabric.endpoints), dtype=np.int32)
+    plan = make_plan(fabric, routing, traffic.demand(table.schedule, placement))
+    with switch_farm(fabric, plan) as farm:
+        switches = Inventory(fabric.name, dict(farm.addresses))
+        progress(f"programming {len(switches.addresses)} switches over gNMI", 0.0)
+        program(plan, switches)
+        states = read_states(switches)
+    addresses = np.array(endpoint_addresses(fabric), np.uint32)
+    simulation = Simulation(fabric, addresses, states, table.schedule, placement, seed, table.start_ps)
+    is_interrupted = False
+    try:
+        simulation.run(lambda share: progress(f"{simulation.now_ps / 1e9:.3f} ms simulated", share))
+    except KeyboardInterrupt:
+        is_interrupted = True
+    return RunResult(
+        fabric=fabric.name,
+        routing=routing,
+        congestion_control=congestion_control,
+        seed=seed,
+        time_ps=simulation.now_ps,
+        is_interrupted=is_interrupted,
+        flows=_flow_rows(simulation, table),
+        ports=_port_rows(simulation),
+        packets=dataclasses.astuple(simulation.packets),
+    )
+
+
+def _flow_rows(simulation: Simulation, table: FlowTable) -> tuple[FlowRow, ...]:
+    fabric, schedule = simulation.fabric, table.schedule
+    flows, qps = simulation.flows(), simulation.qps()
+    rows = []
+    for i, name in enumerate(table.ids):
+        qp = int(schedule.qp[i])
+        start, finish, acked = (
+            _known(column, i) for column in (flows.start_ps, flows.finish_ps, flows.acked_ps)
+        )
+        ideal = ideal_fct_ps(simulation, qp, int(schedule.size_bytes[i]))
+        fct = finish - start if start is not None and finish is not None else None
+        reason = None
+        if flows.status[i] != FLOW_STATUS.index("done") and qps.drops[qp]:
+            at = simulation.port_names[qps.drop_port[qp]]
+            reason = f"dropped at {at}: {DROP_REASONS[qps.drop_reason[qp]]}"
+        rows.append(
+            FlowRow(
+                id=name,
+                src=fabric.endpoints[schedule.src[i]].name,
+                dst=fabric.endpoints[schedule.dst[i]].name,
+                bytes=int(schedule.size_bytes[i]),
+                status=FLOW_STATUS[flows.status[i]],
+                start_ps=start,
+                finish_ps=finish,
+                acked_ps=acked,
+                fct_ps=fct,
+                slowdown=fct / ideal if fct is not None and ideal else None,
+                retransmitted=int(qps.retransmitted[qp]),
+                timeouts=int(qps.timeouts[qp]),
+                cnps=int(qps.cnps[qp]),
+                reason=reason,
+            )
+        )
+    return tuple(rows)
+
+
+def _known(times_ps: NDArray[np.int64], index: int) -> int | None:
+    return None if times_ps[index] == NEVER else int(times_ps[index])
+
+
+def _port_rows(simulation: Simulation) -> tuple[PortRow, ...]:
+    """One row per port and queue that sent, was paused, or whose priority group held or dropped something."""
+    ports = simulation.ports()
+    busy = (ports.tx_frames > 0) | (ports.pauses > 0) | (ports.max_pg_bytes > 0)
+    # Drops are counted per port; they stand in the row of its first queue.
+    busy[:, 0] |= ports.drops.sum(axis=1) > 0
+    rows = []
+    for at, queue in np.argwhere(busy).tolist():
+        drops = dict(zip(DROP_REASONS, ports.drops[at].tolist(), strict=True)) if queue == 0 else {}
+        rows.append(
+            PortRow(
+                port=str(simulation.port_names[at]),
+                priority=queue,
+                tx_bytes=int(ports.tx_bytes[at, queue]),
+                tx_frames=int(ports.tx_frames[at, queue]),
+                ecn_marks=int(ports.ecn_marks[at, queue]),
+                max_queue_bytes=int(ports.max_queue_bytes[at, queue]),
+                max_pg_bytes=int(ports.max_pg_bytes[at, queue]),
+                pauses=int(ports.pauses[at, queue]),
+                pause_ps=int(ports.pause_ps[at, queue]),
+                drops=tuple(sorted((+Counter(drops)).items())),
+            )
+        )
+    return tuple(rows)

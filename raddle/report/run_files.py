@@ -1,0 +1,142 @@
+"""What `raddle simulate` writes: fct.csv, ports.csv, summary.json."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FlowRow:
+    """A flow. None where something did not happen; `slowdown` is FCT over that of an idle fabric, `fct_ps`
+    from the start to the arrival of the last byte; `retransmitted`, `timeouts` and `cnps` are those of its
+    queue pair; `reason` says where a flow that is not done lost a packet last."""
+
+    id: str
+    src: str
+    dst: str
+    bytes: int
+    status: str
+    start_ps: int | None
+    finish_ps: int | None
+    acked_ps: int | None
+    fct_ps: int | None
+    slowdown: float | None
+    retransmitted: int
+    timeouts: int
+    cnps: int
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PortRow:
+    """A port's queue: what it sent (frames with FCS), marked, held at most and how long it was paused; and
+    the most that the priority group of that number held. `drops` are the port's, in its first row."""
+
+    port: str
+    priority: int
+    tx_bytes: int
+    tx_frames: int
+    ecn_marks: int
+    max_queue_bytes: int
+    max_pg_bytes: int
+    pauses: int
+    pause_ps: int
+    drops: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """A simulation of flows. `packets` is (injected, delivered, dropped, in the network)."""
+
+    fabric: str
+    routing: str
+    congestion_control: str
+    seed: int
+    time_ps: int
+    is_interrupted: bool
+    flows: tuple[FlowRow, ...]
+    ports: tuple[PortRow, ...]
+    packets: tuple[int, int, int, int]
+
+    @property
+    def is_done(self) -> bool:
+        return all(flow.status == "done" for flow in self.flows)
+
+
+def flows_csv(result: RunResult) -> str:
+    """The rows of fct.csv, in the order of the input."""
+    names = FlowRow.__slots__
+    return _csv(names, ([_cell(getattr(flow, name)) for name in names] for flow in result.flows))
+
+
+def ports_csv(result: RunResult) -> str:
+    """The rows of ports.csv, by port and queue."""
+    names = [name for name in PortRow.__slots__ if name != "drops"]
+    reasons = sorted({reason for port in result.ports for reason, _ in port.drops})
+    rows = (
+        [*(_cell(getattr(port, name)) for name in names), *(dict(port.drops).get(r, 0) for r in reasons)]
+        for port in result.ports
+    )
+    return _csv([*names, *(f"drops_{reason}" for reason in reasons)], rows)
+
+
+def summary_json(result: RunResult) -> str:
+    """One JSON object, keys sorted, ending in a newline; equal runs give equal bytes."""
+    drops: Counter[str] = Counter()
+    for port in result.ports:
+        drops.update(dict(port.drops))
+    fct = sorted(flow.fct_ps for flow in result.flows if flow.fct_ps is not None)
+    slowdown = sorted(flow.slowdown for flow in result.flows if flow.slowdown is not None)
+    injected, delivered, dropped, in_network = result.packets
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "fabric": result.fabric,
+        "routing": result.routing,
+        "congestion_control": result.congestion_control,
+        "seed": result.seed,
+        "time_ps": result.time_ps,
+        "is_interrupted": result.is_interrupted,
+        "flows": dict(Counter(flow.status for flow in result.flows)),
+        "fct_ps": _distribution(fct),
+        "slowdown": _distribution(slowdown),
+        "pfc_pauses": sum(port.pauses for port in result.ports),
+        "pfc_pause_ps": sum(port.pause_ps for port in result.ports),
+        "ecn_marks": sum(port.ecn_marks for port in result.ports),
+        "drops": dict(drops),
+        "packets": {
+            "injected": injected,
+            "delivered": delivered,
+            "dropped": dropped,
+            "in_network": in_network,
+        },
+    }
+    return json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n"
+
+
+def _distribution(values: Sequence[float]) -> dict[str, float] | None:
+    """Mean, maximum and percentiles by nearest rank of sorted values; None without any."""
+    if not values:
+        return None
+    ranks = {"p50": 0.5, "p99": 0.99, "p999": 0.999}
+    shares = {name: values[math.ceil(share * len(values)) - 1] for name, share in ranks.items()}
+    return {"mean": sum(values) / len(values), "max": values[-1], **shares}
+
+
+def _cell(value: object) -> object:
+    return f"{value:.6f}" if isinstance(value, float) else value
+
+
+def _csv(header: Iterable[str], rows: Iterable[Sequence[object]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,90 @@
+"""FLOWS.csv: what it may say, and what is wrong with it."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from raddle.errors import InputError
+from raddle.lab.flow_file import read_flows
+from raddle.topology import find, load
+from raddle.topology.model import Fabric
+
+
+@pytest.fixture(scope="module")
+def fabric() -> Fabric:
+    return load(find("leaf-spine-16"))
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "flows.csv"
+    path.write_text(text)
+    return path
+
+
+def test_three_columns_are_enough(fabric: Fabric, tmp_path: Path) -> None:
+    table = read_flows(fabric, write(tmp_path, "src,dst,bytes\nhost3,8,4096\n8,host3,0\n"))
+    assert table.ids == ("1", "2")
+    assert table.schedule.src.tolist() == [3, 8]
+    assert table.schedule.dst.tolist() == [8, 3]
+    assert table.schedule.size_bytes.tolist() == [4096, 0]
+    assert table.start_ps.tolist() == [0, 0]
+
+
+def test_flows_share_a_queue_pair_only_when_told_to(fabric: Fabric, tmp_path: Path) -> None:
+    rows = "src,dst,bytes,qp\n0,1,1,\n0,1,1,\n0,1,1,a\n0,1,1,a\n0,2,1,a\n"
+    assert read_flows(fabric, write(tmp_path, rows)).schedule.qp.tolist() == [0, 1, 2, 2, 3]
+
+
+def test_after_names_earlier_rows(fabric: Fabric, tmp_path: Path) -> None:
+    rows = "id,src,dst,bytes,start_ns,after\na,0,1,1,,\nb,2,1,1,7,\nc,1,3,1,,a b\n"
+    table = read_flows(fabric, write(tmp_path, rows))
+    assert table.schedule.dep_offsets.tolist() == [0, 0, 0, 2]
+    assert table.schedule.dep_ids.tolist() == [0, 1]
+    assert table.start_ps.tolist() == [0, 7000, 0]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "flows.csv:1:1: error[bad-header]: column src, dst, bytes is missing"),
+        ("src,dst,size\n", "flows.csv:1:1: error[unknown-column]: unknown column 'size'"),
+        ("src,dst,bytes\n", "flows.csv:1:1: error[no-flows]: the file has no flow"),
+        ("src,dst,bytes\n0,99,1\n", "flows.csv:2:1: error[unknown-endpoint]: dst '99' is no endpoint"),
+        ("src,dst,bytes\n0,1,-1\n", "flows.csv:2:1: error[bad-number]: bytes '-1' is not a whole number"),
+        ("src,dst,bytes\n0,1\n", "flows.csv:2:1: error[bad-row]: 2 cells, the header has 3"),
+        ("src,dst,bytes\n5,5,1\n", "flows.csv:2:1: error[same-endpoint]: '5' sends to itself"),
+        ("src,dst,bytes\n5,host5,1\n", "flows.csv:2:1: error[same-endpoint]: '5' sends to itself"),
+        ("id,src,dst,bytes\na,0,1,1\na,0,1,1\n", "flows.csv:3:1: error[duplicate-id]: id 'a' is there twice"),
+        (
+            "src,dst,bytes,after\n0,1,1,2\n",
+            "flows.csv:2:1: error[unknown-flow]: after '2' names no earlier row",
+        ),
+        ("src,dst,bytes,after\n0,1,1,\n2,3,1,1\n", "flows.csv:3:1: error[foreign-flow]: flow '1' neither"),
+    ],
+)
+def test_bad_file_is_named_with_line_and_reason(
+    fabric: Fabric, tmp_path: Path, text: str, message: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        read_flows(fabric, write(tmp_path, text))
+    assert message in str(caught.value)
+
+
+def test_all_problems_are_told_at_once(fabric: Fabric, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        read_flows(fabric, write(tmp_path, "src,dst,bytes\n99,1,1\n0,1,x\n"))
+    assert [diagnostic.code for diagnostic in caught.value.diagnostics] == ["unknown-endpoint", "bad-number"]
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text(alphabet='src,dtbye0123456789-"\n\r after\x00', max_size=80))
+def test_no_text_makes_the_reader_fail_in_another_way(fabric: Fabric, tmp_path: Path, text: str) -> None:
+    path = tmp_path / "fuzz.csv"
+    path.write_text(text, "utf-8")
+    with contextlib.suppress(InputError):
+        assert read_flows(fabric, path).ids
