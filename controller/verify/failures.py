@@ -12,7 +12,17 @@ import numpy as np
 
 from controller.verify.deadlock import Cycle, breaks_ranks, dependencies, ranks, smallest_cycle
 from controller.verify.network import Bools, Ints, Network, Tables
-from controller.verify.reach import CHUNK, connected, delivered, endpoints_at, looping, repair, sources, walk
+from controller.verify.reach import (
+    CHUNK,
+    components,
+    connected,
+    delivered,
+    endpoints_at,
+    looping,
+    repair,
+    sources,
+    walk,
+)
 
 Replan = Callable[[Bools], Tables]
 """The tables of a re-planned fabric, given the links that are left (see `Network.without`)."""
@@ -123,7 +133,9 @@ def judge(network: Network, tables: Tables, links: Bools, rank: Ints | None) -> 
             if not example:
                 switch, column = (int(each[0]) for each in np.nonzero(bad[:, columns]))
                 target = network.endpoints[int(part.destinations[columns[column]])]
-                way = " > ".join(walk(network, narrow, switch, column, loops if loops.any() else failing))
+                way = " > ".join(
+                    walk(network, narrow, switch, column, loops if loops[switch, column] else failing)
+                )
                 example = f"{network.switches[switch]} to {target}: {way}"
         if rank is not None and not suspicious:
             suspicious = breaks_ranks(network, live, rank)
@@ -149,10 +161,11 @@ def survey(
     fresh = rank if rank is not None else np.zeros(len(network.out), np.int64)
     for number, state in enumerate(states):
         links = network.without(state.links, state.switches)
-        cut = _cut_off(network, links, everyone)
-        is_host_link = not state.switches and (network.ends[list(state.links)] == len(network.switches)).any(
-            axis=1
-        ).all()
+        cut = _cut_off(network, links)
+        is_host_link = (
+            not state.switches
+            and (network.ends[list(state.links)] == len(network.switches)).any(axis=1).all()
+        )
         # No route depends on whether a host is there, so only packets to it change.
         touched = np.flatnonzero(np.isin(network.host_link, state.links)) if is_host_link else everyone
         alone = judge(network, tables.only(touched), links, fresh)
@@ -164,7 +177,9 @@ def survey(
     return outcomes
 
 
-def _cut_off(network: Network, links: Bools, destinations: Ints) -> int:
+def _cut_off(network: Network, links: Bools) -> int:
     """Ordered pairs of endpoints that links do not connect."""
-    together = connected(network, links, destinations) * endpoints_at(network, links, destinations)
-    return len(network.endpoints) * (len(network.endpoints) - 1) - int(together.sum())
+    up = links[network.host_link]
+    together = np.bincount(components(network, links)[network.home[up]])
+    count = len(network.endpoints)
+    return count * (count - 1) - int((together * (together - 1)).sum())

@@ -75,7 +75,8 @@ def network_of(fabric: Fabric) -> Network:
     number = {switch.name: switch.index for switch in fabric.switches}
     nobody = len(number)
     endpoint_at = {PortRef(fabric.hosts[e.host].name, e.nic): e.index for e in fabric.endpoints}
-    ports, out, peer, endpoint, links = [], [], [], [], []
+    ports: list[PortRef] = []
+    out, peer, endpoint, links = [], [], [], []
     channel = {}
     place = {
         PortRef(switch.name, port.name): (switch.index, port.index)
@@ -157,8 +158,8 @@ def tables_of(network: Network, entries: Mapping[str, Iterable[Entry]]) -> Table
     depth = max((len(levels) for _, levels in rows), default=0)
     choices = np.full((max(depth, 1), len(network.switches), destinations), -1, np.int32)
     for number, levels in rows:
-        for level, found in enumerate(levels):
-            choices[level, number] = found
+        for level, groups_at in enumerate(levels):
+            choices[level, number] = groups_at
     sizes = [len(members) for members in channels]
     return Tables(
         destinations=np.arange(destinations),
@@ -169,9 +170,7 @@ def tables_of(network: Network, entries: Mapping[str, Iterable[Entry]]) -> Table
     )
 
 
-def _levels(
-    addresses: NDArray[np.uint32], by_length: dict[int, dict[int, int]]
-) -> list[NDArray[np.int32]]:
+def _levels(addresses: NDArray[np.uint32], by_length: dict[int, dict[int, int]]) -> list[NDArray[np.int32]]:
     """Of every address, the first, second, ... longest match; -1 where there is none."""
     levels: list[NDArray[np.int32]] = []
     depth = np.zeros(len(addresses), np.int64)
@@ -204,9 +203,10 @@ def entries_of_plan(switch: SwitchPlan) -> list[Entry]:
     connected = [
         (*_network(each.prefix), (port[each.name],)) for each in switch.interfaces if each.name in up
     ]
-    planned = [
-        (*_network(route.prefix), tuple(port[hop.port] for hop in route.next_hops)) for route in switch.routes
-    ]
+    # Routes over equal paths share their tuple of next hops, which is why it is worked out once.
+    hops = {id(route.next_hops): route.next_hops for route in switch.routes}
+    through = {key: tuple(port[hop.port] for hop in each) for key, each in hops.items()}
+    planned = [(*_network(route.prefix), through[id(route.next_hops)]) for route in switch.routes]
     return [*connected, *planned]
 
 

@@ -108,8 +108,8 @@ def sources(network: Network, links: Bools, destinations: Ints) -> Bools:
     return endpoints_at(network, links, destinations) > 0
 
 
-def connected(network: Network, links: Bools, destinations: Ints) -> Bools:
-    """bool[S, D]: live links lead from the switch to the destination, whatever the tables say."""
+def components(network: Network, links: Bools) -> Ints:
+    """int[S]: the lowest switch that live links lead to."""
     component = np.arange(len(network.switches) + 1)
     ends = network.ends[links[:-1] & (network.ends < len(network.switches)).all(axis=1)]
     while True:
@@ -117,9 +117,14 @@ def connected(network: Network, links: Bools, destinations: Ints) -> Bools:
         np.minimum.at(low, ends[:, 0], component[ends[:, 1]])
         np.minimum.at(low, ends[:, 1], component[ends[:, 0]])
         if (low == component).all():
-            break
+            return component[:-1]
         component = low
-    is_same = component[:-1, None] == component[network.home[destinations]]
+
+
+def connected(network: Network, links: Bools, destinations: Ints) -> Bools:
+    """bool[S, D]: live links lead from the switch to the destination, whatever the tables say."""
+    component = components(network, links)
+    is_same = component[:, None] == component[network.home[destinations]]
     result: Bools = is_same & links[network.host_link[destinations]]
     return result
 
@@ -143,7 +148,9 @@ def walk(network: Network, live: Live, switch: int, column: int, until: Bools) -
         group = live.group[switch, column]
         span = range(int(tables.offsets[group]), int(tables.offsets[group + 1]))
         hops = [int(tables.members[m]) for m in span if live.is_alive[m]]
-        onward = [c for c in hops if network.peer[c] < len(network.switches) and until[network.peer[c], column]]
+        onward = [
+            c for c in hops if network.peer[c] < len(network.switches) and until[network.peer[c], column]
+        ]
         if not onward:
             break
         way.append(str(network.ports[onward[0]]))

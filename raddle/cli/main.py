@@ -16,6 +16,7 @@ from raddle.cli.show import show
 from raddle.cli.status import status
 from raddle.cli.up import up
 from raddle.cli.validate import validate
+from raddle.cli.verify import verify
 from raddle.errors import RaddleError
 
 app = typer.Typer(
@@ -37,7 +38,7 @@ def _options(
         raise typer.Exit
 
 
-for command in (validate, show, plan, render, up, apply, status, bench):
+for command in (validate, show, plan, verify, render, up, apply, status, bench):
     app.command()(command)
 
 
