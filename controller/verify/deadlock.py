@@ -126,14 +126,16 @@ def breaks_ranks(network: Network, live: Live, rank: Ints) -> bool:
     if not len(onward):
         return False
     channel, group = tables.members[onward], tables.group[onward]
-    height = (rank + 1).astype(np.int16)
+    height = (rank + 1).astype(np.uint8 if rank.max() < 254 else np.int32)
     order = np.argsort(network.peer[channel], kind="stable")
     channel, group = channel[order], group[order]
-    used = live.group[tables.switch[group]] == group[:, None]
+    used = live.group[tables.switch[group]] == group.astype(np.int32)[:, None]
     firsts = np.flatnonzero(np.diff(network.peer[channel], prepend=-1))
-    highest = np.zeros(live.group.shape, np.int16)
-    highest[network.peer[channel][firsts]] = np.maximum.reduceat(used * height[channel][:, None], firsts)
-    lowest = np.full(len(tables.switch) + 1, np.iinfo(np.int16).max, np.int16)
+    highest = np.zeros(live.group.shape, height.dtype)
+    highest[network.peer[channel][firsts]] = np.maximum.reduceat(
+        np.where(used, height[channel][:, None], height.dtype.type(0)), firsts
+    )
+    lowest = np.full(len(tables.switch) + 1, int(height.max()) + 1, height.dtype)
     np.minimum.at(lowest, group, height[channel])
     return bool((highest >= lowest[live.group]).any())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from controller.verify.network import Bools, Ints, Network, Tables
 
@@ -18,12 +19,12 @@ class Live:
     without a live one is gone, so that the next shorter prefix that holds the destination counts.
 
     Attributes:
-        group: int[S, D], the group in use, -1: none.
+        group: int32[S, D], the group in use, -1: none.
         is_alive: bool[M], the member's link is up.
     """
 
     tables: Tables
-    group: Ints
+    group: NDArray[np.int32]
     is_alive: Bools
 
 
@@ -31,7 +32,7 @@ def repair(network: Network, tables: Tables, links: Bools) -> Live:
     """What the switches make of their tables on their own; `links` as `Network.without` gives them."""
     is_alive = links[network.link[tables.members]]
     has_member = np.append(np.logical_or.reduceat(is_alive, tables.offsets[:-1]), False)
-    group = np.full(tables.choices.shape[1:], -1, np.int64)
+    group = np.full(tables.choices.shape[1:], -1, np.int32)
     for choice in tables.choices[::-1]:
         group = np.where(has_member[choice], choice, group)
     return Live(tables, group, is_alive)
