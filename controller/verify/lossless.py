@@ -37,19 +37,19 @@ def check_lossless(
     Args:
         congested_groups: priority groups at their PFC threshold when ECN must still mark first.
     """
-    gathered: dict[Finding, list[str]] = {}
+    gathered: dict[Finding, dict[str, None]] = {}
     for switch in fabric.switches:
         state = states[switch.name]
         for finding in _switch(switch, state, fabric, congested_groups):
-            gathered.setdefault(finding, []).append(switch.name)
+            gathered.setdefault(finding, {})[switch.name] = None
         for port in state.ports:
             ref = PortRef(switch.name, port.name)
             link = fabric.link_by_port.get(ref)
             if link is not None and link.is_up:
                 for finding in _port(switch, state, port, link, fabric):
-                    gathered.setdefault(finding, []).append(str(ref))
+                    gathered.setdefault(finding, {})[str(ref)] = None
     return tuple(
-        Finding(each.code, f"{_where(places)}: {each.message}", each.hint, each.place, each.severity)
+        Finding(each.code, f"{_where(list(places))}: {each.message}", each.hint, each.place, each.severity)
         for each, places in gathered.items()
     )
 

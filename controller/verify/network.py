@@ -155,6 +155,9 @@ def tables_of(network: Network, entries: Mapping[str, Iterable[Entry]]) -> Table
                 channels.append(found or [network.void])
             by_length.setdefault(length, {})[prefix] = groups[key]
         rows.append((number, _levels(network.addresses, by_length)))
+    # A group that no route uses, so that there is one where no switch has a route.
+    channels.append([network.void])
+    switch_of.append(0)
     depth = max((len(levels) for _, levels in rows), default=0)
     choices = np.full((max(depth, 1), len(network.switches), destinations), -1, np.int32)
     for number, levels in rows:
