@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.verify.network import Bools, Ints, Network, Tables
-from controller.verify.reach import CHUNK, Live, repair, sources
+from controller.verify.reach import CHUNK, Live, fold_rows, repair, sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,55 +44,57 @@ def dependencies(network: Network, tables: Tables, links: Bools) -> Ints:
         columns = np.arange(start, min(start + CHUNK, len(tables.destinations)))
         live = repair(network, tables.only(columns), links)
         carried = _carried(network, live, links)
-        found += [first * channels + second for first, second in _pairs(network, live, carried)]
-    keys = np.unique(np.concatenate(found))
-    return np.stack((keys // channels, keys % channels), axis=1)
+        keys = [first * channels + second for first, second in _pairs(network, live, carried)]
+        found.append(np.unique(np.concatenate([np.empty(0, np.int64), *keys])))
+    keys_of_all = np.unique(np.concatenate(found))
+    return np.stack((keys_of_all // channels, keys_of_all % channels), axis=1)
 
 
 def _carried(network: Network, live: Live, links: Bools) -> Bools:
-    """bool[C + 1, D]: packets to a destination can be on a channel."""
-    tables = live.tables
-    used = live.group[tables.switch] == np.arange(len(tables.switch))[:, None]
-    onward = np.flatnonzero(live.is_alive & (network.peer[tables.members] < len(network.switches)))
-    channel, group = tables.members[onward], tables.group[onward]
+    """bool[C + 1, D]: packets to a destination can be on a channel between switches."""
+    tables, switches = live.tables, len(network.switches)
+    onward = np.flatnonzero(live.is_alive & (network.peer[tables.members] < switches))
+    # One after another by the switch they lead to, then by channel: what reaches a switch lies together.
+    channel = tables.members[onward]
+    order = np.lexsort((channel, network.peer[channel]))
+    channel, group = channel[order], tables.group[onward][order]
+    used = live.group[tables.switch[group]] == group.astype(np.int32)[:, None]
     at = sources(network, links, tables.destinations)
     carried = np.zeros((len(network.out), len(tables.destinations)), np.bool_)
+    if not len(channel):
+        return carried
+    into = np.flatnonzero(np.diff(network.peer[channel], prepend=-1))
     while True:
-        sent = used[group] & at[network.out[channel]]
-        # Groups of one switch share channels; per destination one group is used, so "or" adds them up.
-        before = carried.sum()
-        np.logical_or.at(carried, channel, sent)
-        if carried.sum() == before:
-            return carried
-        order = np.argsort(network.peer, kind="stable")
-        firsts = np.flatnonzero(np.diff(network.peer[order], prepend=-1))
-        arrived = np.logical_or.reduceat(carried[order], firsts, axis=0)
-        into = network.peer[order][firsts]
-        inside = into < len(network.switches)
-        at[into[inside]] |= arrived[inside]
+        sent = used & at[network.out[channel]]
+        reached = at.copy()
+        reached[network.peer[channel][into]] |= fold_rows(np.bitwise_or, sent, into)
+        if (reached == at).all():
+            break
+        at = reached
+    firsts = np.flatnonzero(np.diff(channel, prepend=-1))
+    carried[channel[firsts]] = fold_rows(np.bitwise_or, sent, firsts)
+    return carried
 
 
 def _pairs(network: Network, live: Live, carried: Bools) -> list[tuple[Ints, Ints]]:
     """Per switch, (incoming channel, outgoing channel) of every dependency."""
     tables, result = live.tables, []
     is_onward = live.is_alive & (network.peer[tables.members] < len(network.switches))
+    members = tables.members[is_onward]
+    ends = np.append(0, np.cumsum(is_onward))[tables.offsets]
+    is_busy = carried.any(axis=1)
     for switch in range(len(network.switches)):
-        incoming = np.flatnonzero((network.peer == switch) & carried.any(axis=1))
+        incoming = np.flatnonzero((network.peer == switch) & is_busy)
         groups = np.unique(live.group[switch])
-        groups = groups[groups >= 0]
+        groups = groups[(groups >= 0) & (ends[groups + 1] > ends[groups])]
         if not len(incoming) or not len(groups):
             continue
         chosen = (live.group[switch][:, None] == groups).astype(np.float32)
-        meets = carried[incoming].astype(np.float32) @ chosen > 0
-        first, which = np.nonzero(meets)
-        members = [
-            tables.members[span][is_onward[span]]
-            for g in groups
-            for span in [slice(tables.offsets[g], tables.offsets[g + 1])]
-        ]
-        counts = np.array([len(each) for each in members])[which]
-        second = np.concatenate([members[g] for g in which] or [np.empty(0, np.int64)])
-        result.append((np.repeat(incoming[first], counts), second))
+        first, which = np.nonzero(carried[incoming].astype(np.float32) @ chosen > 0)
+        starts, counts = ends[groups[which]], ends[groups[which] + 1] - ends[groups[which]]
+        # The members of each group that is met, end to end.
+        place = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        result.append((np.repeat(incoming[first], counts), members[np.repeat(starts, counts) + place]))
     return result
 
 

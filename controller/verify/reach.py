@@ -54,7 +54,7 @@ def delivered(network: Network, live: Live) -> Bools:
         leads = good[peer]
         leads[is_end] = True
         leads[dead] = True
-        by_group = _by_group(np.bitwise_and, leads, tables)
+        by_group = fold_rows(np.bitwise_and, leads, tables.offsets[:-1])
         found = by_group[live.group, columns] & (live.group >= 0)
         if (found == good[:-1, : len(columns)]).all():
             break
@@ -76,7 +76,7 @@ def looping(network: Network, live: Live) -> Bools:
     while True:
         leads = loops[peer]
         leads[dead] = False
-        by_group = _by_group(np.bitwise_or, leads, tables)
+        by_group = fold_rows(np.bitwise_or, leads, tables.offsets[:-1])
         found = by_group[live.group, columns] & (live.group >= 0)
         if (found == loops[:-1, : len(columns)]).all():
             return loops[:-1, : len(columns)]
@@ -88,10 +88,14 @@ def _padded(columns: int) -> int:
     return -(-columns // 8) * 8
 
 
-def _by_group(combine: np.ufunc, leads: Bools, tables: Tables) -> Bools:
-    """bool[G, padded D]: `combine` over the members of every group, eight columns at a time."""
-    words = combine.reduceat(leads.view(np.uint64), tables.offsets[:-1], axis=0)
-    return words.view(np.bool_)
+def fold_rows(combine: np.ufunc, rows: Bools, firsts: Ints) -> Bools:
+    """`combine` (bitwise and, or) over consecutive rows of bool[R, D], a new run at every index of `firsts`.
+
+    Eight columns are taken at a time where their number is a multiple of eight.
+    """
+    words = rows if rows.shape[1] % 8 else rows.view(np.uint64)
+    folded: Bools = combine.reduceat(words, firsts, axis=0).view(np.bool_)
+    return folded
 
 
 def endpoints_at(network: Network, links: Bools, destinations: Ints) -> Ints:
