@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
 
 from raddle.errors import Diagnostic, InputError
@@ -80,6 +81,7 @@ def endpoint_addresses(fabric: Fabric) -> tuple[int, ...]:
     return plan_addresses(fabric).endpoints
 
 
+@lru_cache(maxsize=1 << 17)
 def dotted(address: int) -> str:
     """167772161 -> `10.0.0.1`."""
     return str(IPv4Address(address))

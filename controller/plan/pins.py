@@ -29,9 +29,7 @@ def plan_pins(
     only acknowledgements use come next, around the acknowledgements that share a pin with data.
     """
     data, acks = _problems(fabric, wiring, demand)
-    placed = assign(data)
-    acks = replace(acks, fixed_up=placed.up, fixed_down=placed.down)
-    every = assign(acks)
+    placed, every = _place(data, acks)
     routes = _routes(wiring, addresses, acks, every)
     return routes, PinReport(
         flows=len(demand.src),
@@ -42,6 +40,39 @@ def plan_pins(
         ack_bound=acks.bound(),
         method=placed.method,
     )
+
+
+def pin_placement(fabric: Fabric, wiring: Wiring, demand: Demand) -> Assignment:
+    """The slots that `plan_pins` gives to the pins of a demand."""
+    return _place(*_problems(fabric, wiring, demand))[1]
+
+
+def repair_pins(
+    fabric: Fabric, wiring: Wiring, addresses: AddressPlan, demand: Demand, before: Assignment
+) -> tuple[tuple[Route, ...], ...]:
+    """Host routes of every switch after links have failed: only pins that lost a link move.
+
+    Args:
+        fabric, wiring: as they are now.
+        before: the pins' slots when more links were up, for the same demand.
+    """
+    data, acks = _problems(fabric, wiring, demand)
+    alive = wiring.is_alive
+    stays = (before.up >= 0) & alive[data.source, before.up] & alive[data.target, before.down]
+    data = replace(
+        data,
+        fixed_up=np.where(stays, before.up, -1),
+        fixed_down=np.where(stays, before.down, -1),
+        is_wanted=data.is_wanted & ~stays,
+    )
+    acks = replace(acks, is_wanted=acks.is_wanted & ~stays)
+    return _routes(wiring, addresses, acks, _place(data, acks)[1])
+
+
+def _place(data: Problem, acks: Problem) -> tuple[Assignment, Assignment]:
+    """The data's pins, and all pins: those that only acknowledgements use are placed around the others."""
+    placed = assign(data)
+    return placed, assign(replace(acks, fixed_up=placed.up, fixed_down=placed.down))
 
 
 def _problems(fabric: Fabric, wiring: Wiring, demand: Demand) -> tuple[Problem, Problem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from ipaddress import IPv4Address
 
 from controller.plan.addresses import AddressPlan
@@ -48,4 +49,9 @@ def fabric_routes(wiring: Wiring, addresses: AddressPlan) -> tuple[tuple[Route, 
 
 def sort_next_hops(next_hops: Iterable[NextHop]) -> tuple[NextHop, ...]:
     """By address as a number, the order in which a switch numbers a group's members."""
-    return tuple(sorted(next_hops, key=lambda hop: int(IPv4Address(hop.address))))
+    return tuple(sorted(next_hops, key=lambda hop: _number(hop.address)))
+
+
+@cache
+def _number(address: str) -> int:
+    return int(IPv4Address(address))

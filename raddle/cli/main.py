@@ -22,6 +22,7 @@ from raddle.cli.status import status
 from raddle.cli.switch import switch
 from raddle.cli.up import up
 from raddle.cli.validate import validate
+from raddle.cli.verify import verify
 from raddle.errors import RaddleError
 
 app = typer.Typer(
@@ -50,6 +51,7 @@ for command in (
     schema,
     show,
     plan,
+    verify,
     render,
     up,
     apply,

@@ -1,0 +1,1 @@
+"""Proofs about forwarding tables: reachability under failures, deadlock freedom, the lossless chain. Pure."""

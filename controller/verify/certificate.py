@@ -1,0 +1,46 @@
+"""The proof of deadlock freedom as a file that `scripts/check-certificate` verifies on its own.
+
+It holds what the proof speaks of (cables, endpoints, forwarding tables) and the proof: a number for
+every port of a switch that another buffer waits for or that waits itself, which grows along every
+dependency. Such numbers exist exactly where no ring of waiting buffers does.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Address
+
+from controller.verify.network import Entry
+from raddle.topology.model import Fabric
+
+
+def certificate(
+    fabric: Fabric, addresses: Iterable[int], entries: Mapping[str, Iterable[Entry]], rank: dict[str, int]
+) -> str:
+    """One JSON object with sorted keys, ending in a newline.
+
+    Keys: `cables` lists [port, port] that are up, `endpoints` maps a name to address and leaf port,
+    `tables` maps switch to prefix to ports, `ranks` maps a sending port to its number.
+    """
+    tables = {}
+    for switch in fabric.switches:
+        tables[switch.name] = {
+            f"{IPv4Address(prefix)}/{length}": [switch.ports[port].name for port in ports]
+            for prefix, length, ports in entries[switch.name]
+        }
+    document = {
+        "schema_version": 1,
+        "fabric": fabric.name,
+        "cables": [[str(link.a), str(link.b)] for link in fabric.links if link.is_up],
+        "endpoints": {
+            endpoint.name: {
+                "address": str(IPv4Address(address)),
+                "port": str(fabric.links[endpoint.link].b),
+            }
+            for endpoint, address in zip(fabric.endpoints, addresses, strict=True)
+        },
+        "tables": tables,
+        "ranks": rank,
+    }
+    return json.dumps(document, indent=1, sort_keys=True) + "\n"

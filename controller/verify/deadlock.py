@@ -1,0 +1,217 @@
+"""Deadlock freedom of lossless traffic: the buffer dependency graph and its cycles.
+
+A buffer is the priority group of a channel's receiving port. It depends on another where a packet that
+it holds may wait for that one's pause. Routes choose by destination alone and a lossless class keeps one
+priority on its way (the lossless chain is checked apart), so the graph over (port, priority) is one
+copy per priority of the graph over channels, which is what is built. Hosts take what they are sent and
+forward nothing: channels from and to them are in no cycle.
+
+Source: W. Dally, C. Seitz, "Deadlock-free message routing in multiprocessor interconnection networks",
+    IEEE Trans. Computers C-36(5), 1987; S. Hu et al., "Tagger: practical PFC deadlock prevention in data
+    center networks", CoNEXT 2017.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.verify.network import Bools, Ints, Network, Tables
+from controller.verify.reach import CHUNK, Live, fold_rows, repair, sources
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """Channels that wait for each other in a ring; `flows` are (source switch, destination) that close each
+    step, `routes` the way of each flow as port names."""
+
+    channels: tuple[str, ...]
+    flows: tuple[tuple[str, str], ...]
+    routes: tuple[tuple[str, ...], ...]
+
+
+def dependencies(network: Network, tables: Tables, links: Bools) -> Ints:
+    """int[E, 2]: pairs of channels, the buffer of the first waits for the second; sorted and unique.
+
+    Only traffic that starts at an endpoint counts: a table entry that no packet meets is no dependency.
+    """
+    channels = len(network.out)
+    found = [np.empty(0, np.int64)]
+    for start in range(0, len(tables.destinations), CHUNK):
+        columns = np.arange(start, min(start + CHUNK, len(tables.destinations)))
+        live = repair(network, tables.only(columns), links)
+        carried = _carried(network, live, links)
+        keys = [first * channels + second for first, second in _pairs(network, live, carried)]
+        found.append(np.unique(np.concatenate([np.empty(0, np.int64), *keys])))
+    keys_of_all = np.unique(np.concatenate(found))
+    return np.stack((keys_of_all // channels, keys_of_all % channels), axis=1)
+
+
+def _carried(network: Network, live: Live, links: Bools) -> Bools:
+    """bool[C + 1, D]: packets to a destination can be on a channel between switches."""
+    tables, switches = live.tables, len(network.switches)
+    onward = np.flatnonzero(live.is_alive & (network.peer[tables.members] < switches))
+    # One after another by the switch they lead to, then by channel: what reaches a switch lies together.
+    channel = tables.members[onward]
+    order = np.lexsort((channel, network.peer[channel]))
+    channel, group = channel[order], tables.group[onward][order]
+    used = live.group[tables.switch[group]] == group.astype(np.int32)[:, None]
+    at = sources(network, links, tables.destinations)
+    carried = np.zeros((len(network.out), len(tables.destinations)), np.bool_)
+    if not len(channel):
+        return carried
+    into = np.flatnonzero(np.diff(network.peer[channel], prepend=-1))
+    while True:
+        sent = used & at[network.out[channel]]
+        reached = at.copy()
+        reached[network.peer[channel][into]] |= fold_rows(np.bitwise_or, sent, into)
+        if (reached == at).all():
+            break
+        at = reached
+    firsts = np.flatnonzero(np.diff(channel, prepend=-1))
+    carried[channel[firsts]] = fold_rows(np.bitwise_or, sent, firsts)
+    return carried
+
+
+def _pairs(network: Network, live: Live, carried: Bools) -> list[tuple[Ints, Ints]]:
+    """Per switch, (incoming channel, outgoing channel) of every dependency."""
+    tables, result = live.tables, []
+    is_onward = live.is_alive & (network.peer[tables.members] < len(network.switches))
+    members = tables.members[is_onward]
+    ends = np.append(0, np.cumsum(is_onward))[tables.offsets]
+    is_busy = carried.any(axis=1)
+    for switch in range(len(network.switches)):
+        incoming = np.flatnonzero((network.peer == switch) & is_busy)
+        groups = np.unique(live.group[switch])
+        groups = groups[(groups >= 0) & (ends[groups + 1] > ends[groups])]
+        if not len(incoming) or not len(groups):
+            continue
+        chosen = (live.group[switch][:, None] == groups).astype(np.float32)
+        first, which = np.nonzero(carried[incoming].astype(np.float32) @ chosen > 0)
+        starts, counts = ends[groups[which]], ends[groups[which] + 1] - ends[groups[which]]
+        # The members of each group that is met, end to end.
+        place = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        result.append((np.repeat(incoming[first], counts), members[np.repeat(starts, counts) + place]))
+    return result
+
+
+def ranks(network: Network, edges: Ints) -> Ints | None:
+    """int[C + 1]: a number for every channel that grows along every dependency; None if there is a cycle.
+
+    Such numbers exist exactly where there is no cycle; here each is the longest way to its channel.
+    """
+    rank = np.zeros(len(network.out), np.int64)
+    left = edges
+    for level in range(1, len(rank) + 1):
+        if not len(left):
+            return rank
+        rank[left[:, 1]] = level
+        has_before = np.zeros(len(rank), np.bool_)
+        has_before[left[:, 1]] = True
+        shorter = left[has_before[left[:, 0]]]
+        if len(shorter) == len(left):
+            return None
+        left = shorter
+    return None
+
+
+def breaks_ranks(network: Network, live: Live, rank: Ints) -> bool:
+    """Whether a dependency may go from a channel to one of the same or a lower rank.
+
+    Cautious: every table entry counts, also one that no packet meets. False proves freedom of deadlock.
+    """
+    tables = live.tables
+    onward = np.flatnonzero(live.is_alive & (network.peer[tables.members] < len(network.switches)))
+    if not len(onward):
+        return False
+    channel, group = tables.members[onward], tables.group[onward]
+    height = (rank + 1).astype(np.uint8 if rank.max() < 254 else np.int32)
+    order = np.argsort(network.peer[channel], kind="stable")
+    channel, group = channel[order], group[order]
+    used = live.group[tables.switch[group]] == group.astype(np.int32)[:, None]
+    firsts = np.flatnonzero(np.diff(network.peer[channel], prepend=-1))
+    highest = np.zeros(live.group.shape, height.dtype)
+    highest[network.peer[channel][firsts]] = np.maximum.reduceat(
+        np.where(used, height[channel][:, None], height.dtype.type(0)), firsts
+    )
+    lowest = np.full(len(tables.switch) + 1, int(height.max()) + 1, height.dtype)
+    np.minimum.at(lowest, group, height[channel])
+    return bool((highest >= lowest[live.group]).any())
+
+
+def smallest_cycle(network: Network, tables: Tables, links: Bools, edges: Ints) -> Cycle:
+    """The shortest ring of dependencies, with a flow for each of its steps; `edges` must hold a cycle."""
+    graph: nx.DiGraph[int] = nx.DiGraph(edges.tolist())
+    best: list[int] = []
+    for part in nx.strongly_connected_components(graph):
+        if len(part) < 2 and not any(graph.has_edge(node, node) for node in part):
+            continue
+        inside = graph.subgraph(part)
+        for node in sorted(part):
+            for after in sorted(inside.successors(node)):
+                way = nx.shortest_path(inside, after, node)
+                if not best or len(way) < len(best):
+                    best = way
+            if len(best) == 2:
+                break
+    # From the lowest channel on, in the direction of waiting, so that equal tables print the same.
+    turn = best.index(min(best))
+    ring = best[turn:] + best[:turn]
+    steps = [_flow(network, tables, links, a, b) for a, b in zip(ring, ring[1:] + ring[:1], strict=True)]
+    return Cycle(
+        channels=tuple(str(network.ports[channel]) for channel in ring),
+        flows=tuple(flow for flow, _ in steps),
+        routes=tuple(route for _, route in steps),
+    )
+
+
+def _flow(
+    network: Network, tables: Tables, links: Bools, first: int, second: int
+) -> tuple[tuple[str, str], tuple[str, ...]]:
+    """A source switch and destination whose packets go over both channels, and their way."""
+    live = repair(network, tables, links)
+    is_source = sources(network, links, tables.destinations)
+    for column in range(len(tables.destinations)):
+        here = int(live.group[network.peer[first], column])
+        there = int(live.group[network.out[first], column])
+        if second not in _live_members(live, here) or first not in _live_members(live, there):
+            continue
+        for source in np.flatnonzero(is_source[:, column]).tolist():
+            way = _way(network, live, source, column, first)
+            if way is not None:
+                names = tuple(str(network.ports[channel]) for channel in (*way, first, second))
+                destination = network.endpoints[int(tables.destinations[column])]
+                return (network.switches[source], destination), names
+    raise AssertionError("a dependency without a flow")
+
+
+def _live_members(live: Live, group: int) -> list[int]:
+    if group < 0:
+        return []
+    span = slice(live.tables.offsets[group], live.tables.offsets[group + 1])
+    members: list[int] = live.tables.members[span][live.is_alive[span]].tolist()
+    return members
+
+
+def _way(network: Network, live: Live, source: int, column: int, last: int) -> list[int] | None:
+    """The shortest way from a source switch to the switch that sends on `last`, as channels."""
+    ways: dict[int, list[int]] = {source: []}
+    queue = [source]
+    for switch in queue:
+        if switch == network.out[last]:
+            return ways[switch]
+        for channel in _live_members(live, int(live.group[switch, column])):
+            after = int(network.peer[channel])
+            if after < len(network.switches) and after not in ways:
+                ways[after] = [*ways[switch], channel]
+                queue.append(after)
+    return None
+
+
+def rank_by_name(network: Network, rank: Ints, edges: Ints) -> dict[str, int]:
+    """The ranks of the channels that are in a dependency, by port."""
+    used: NDArray[np.int64] = np.unique(edges)
+    return {str(network.ports[channel]): int(rank[channel]) for channel in used.tolist()}

@@ -1,0 +1,185 @@
+"""Reachability and deadlock freedom in every state that failures leave behind."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from math import comb
+
+import numpy as np
+
+from controller.verify.deadlock import Cycle, breaks_ranks, dependencies, ranks, smallest_cycle
+from controller.verify.network import Bools, Ints, Network, Tables
+from controller.verify.reach import (
+    CHUNK,
+    components,
+    connected,
+    delivered,
+    endpoints_at,
+    looping,
+    repair,
+    sources,
+    walk,
+)
+
+Replan = Callable[[Bools], Tables]
+"""The tables of a re-planned fabric, given the links that are left (see `Network.without`)."""
+
+Progress = Callable[[float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Links and switches that fail together; `name` is empty for the fabric as it stands."""
+
+    name: str
+    links: tuple[int, ...] = ()
+    switches: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What tables do in one state. Pairs are ordered pairs of endpoints.
+
+    Attributes:
+        lost: pairs that links still connect and that some choice of next hops does not deliver.
+        looping: those of them that can go round for ever.
+        example: one lost pair and the way to where it ends; empty if none is lost.
+        cycle: buffers that wait for each other, if there are any.
+    """
+
+    lost: int
+    looping: int
+    example: str
+    cycle: Cycle | None
+
+    @property
+    def is_good(self) -> bool:
+        return not self.lost and self.cycle is None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A failure: pairs without any link between them, and what the switches do on their own (`alone`)
+    and after the controller has planned anew (`replanned`, None where there is no plan to renew)."""
+
+    failure: str
+    cut_off: int
+    alone: Verdict
+    replanned: Verdict | None
+
+
+def failures(network: Network, together: int, most: int, seed: int) -> tuple[list[Failure], int]:
+    """All sets of 1..`together` failing links and switches, or `most` drawn at random of a larger size.
+
+    Returns:
+        The failures and the number of all there are.
+    """
+    links, switches = np.flatnonzero(network.is_up[:-1]).tolist(), range(len(network.switches))
+    singles = [Failure(_link_name(network, link), links=(link,)) for link in links]
+    singles += [Failure(network.switches[switch], switches=(switch,)) for switch in switches]
+    chosen, total = list(singles), len(singles)
+    draw = random.Random(seed)
+    for size in range(2, together + 1):
+        count = comb(len(singles), size)
+        total += count
+        if count <= most:
+            sets: Iterator[tuple[Failure, ...]] = combinations(singles, size)
+        else:
+            sets = iter(sorted((_pick(draw, singles, size) for _ in range(most)), key=_name))
+        chosen += [
+            Failure(_name(each), sum((f.links for f in each), ()), sum((f.switches for f in each), ()))
+            for each in sets
+        ]
+    return chosen, total
+
+
+def _pick(draw: random.Random, singles: list[Failure], size: int) -> tuple[Failure, ...]:
+    return tuple(singles[i] for i in sorted(draw.sample(range(len(singles)), size)))
+
+
+def _name(each: tuple[Failure, ...]) -> str:
+    return ", ".join(failure.name for failure in each)
+
+
+def _link_name(network: Network, link: int) -> str:
+    """`leaf0:Ethernet8 - spine0`, or `leaf0:Ethernet8 - host3`: the sending ends of a link's channels."""
+    channels = np.flatnonzero(network.link[:-1] == link).tolist()
+    far = int(network.peer[channels[0]])
+    if far < len(network.switches):
+        return f"{network.ports[channels[0]]} - {network.ports[channels[1]]}"
+    return f"{network.ports[channels[0]]} - {network.endpoints[int(network.endpoint[channels[0]])]}"
+
+
+def judge(network: Network, tables: Tables, links: Bools, rank: Ints | None) -> Verdict:
+    """What tables do over the links that are left; `rank` speeds the proof of freedom of deadlock."""
+    lost = looped = 0
+    example, suspicious = "", rank is None
+    for start in range(0, len(tables.destinations), CHUNK):
+        part = tables.only(np.arange(start, min(start + CHUNK, len(tables.destinations))))
+        live = repair(network, part, links)
+        wanted = sources(network, links, part.destinations) & connected(network, links, part.destinations)
+        bad = wanted & ~delivered(network, live)
+        if bad.any():
+            columns = np.flatnonzero(bad.any(axis=0))
+            narrow = repair(network, part.only(columns), links)
+            failing = ~delivered(network, narrow)
+            loops = looping(network, narrow)
+            weight = endpoints_at(network, links, part.destinations[columns])
+            lost += int((weight * bad[:, columns]).sum())
+            looped += int((weight * (bad[:, columns] & loops)).sum())
+            if not example:
+                switch, column = (int(each[0]) for each in np.nonzero(bad[:, columns]))
+                target = network.endpoints[int(part.destinations[columns[column]])]
+                way = " > ".join(
+                    walk(network, narrow, switch, column, loops if loops[switch, column] else failing)
+                )
+                example = f"{network.switches[switch]} to {target}: {way}"
+        if rank is not None and not suspicious:
+            suspicious = breaks_ranks(network, live, rank)
+    cycle = None
+    if suspicious:
+        edges = dependencies(network, tables, links)
+        if ranks(network, edges) is None:
+            cycle = smallest_cycle(network, tables, links, edges)
+    return Verdict(lost, looped, example, cycle)
+
+
+def survey(
+    network: Network,
+    tables: Tables,
+    states: list[Failure],
+    rank: Ints | None,
+    replan: Replan | None,
+    progress: Progress = lambda share: None,
+) -> list[Outcome]:
+    """Judge the tables in every state, before and after the controller has reacted."""
+    outcomes = []
+    everyone = np.arange(len(tables.destinations))
+    fresh = rank if rank is not None else np.zeros(len(network.out), np.int64)
+    for number, state in enumerate(states):
+        links = network.without(state.links, state.switches)
+        cut = _cut_off(network, links)
+        is_host_link = (
+            not state.switches
+            and (network.ends[list(state.links)] == len(network.switches)).any(axis=1).all()
+        )
+        # No route depends on whether a host is there, so only packets to it change.
+        touched = np.flatnonzero(np.isin(network.host_link, state.links)) if is_host_link else everyone
+        alone = judge(network, tables.only(touched), links, fresh)
+        replanned = alone if replan else None
+        if replan and not is_host_link:
+            replanned = judge(network, replan(links), links, fresh)
+        outcomes.append(Outcome(state.name, cut, alone, replanned))
+        progress((number + 1) / len(states))
+    return outcomes
+
+
+def _cut_off(network: Network, links: Bools) -> int:
+    """Ordered pairs of endpoints that links do not connect."""
+    up = links[network.host_link]
+    together = np.bincount(components(network, links)[network.home[up]])
+    count = len(network.endpoints)
+    return count * (count - 1) - int((together * (together - 1)).sum())

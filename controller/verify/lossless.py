@@ -1,0 +1,244 @@
+"""The lossless chain, host to host: what must fit together on every port that lossless packets cross."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from controller.plan.buffers import AsicParameters, headroom
+from raddle.errors import InputError
+from raddle.state import PortState, SwitchState
+from raddle.topology.model import Fabric, Link, LosslessClass, PortRef, RocePolicy, Switch
+from raddle.units import format_length, format_rate
+
+ROCE_HEADER_BYTES = 20 + 8 + 12 + 16 + 4
+"""IPv4, UDP, BTH, RETH and ICRC (IBTA annex A17): what a packet adds to its payload within the IP MTU."""
+
+CONGESTED_GROUPS = 8
+"""Assumption: so many priority groups of a switch stand at their PFC threshold at the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is not as it must be. `place` is the way to its cause in the fabric file."""
+
+    code: str
+    message: str
+    hint: str
+    place: tuple[str | int, ...]
+    severity: str = "error"
+
+
+def check_lossless(
+    fabric: Fabric, states: Mapping[str, SwitchState], congested_groups: int = CONGESTED_GROUPS
+) -> tuple[Finding, ...]:
+    """Check what the switches hold against the fabric's RoCE policy; equal findings of ports are one.
+
+    Args:
+        congested_groups: priority groups at their PFC threshold when ECN must still mark first.
+    """
+    gathered: dict[Finding, dict[str, None]] = {}
+    for switch in fabric.switches:
+        state = states[switch.name]
+        for finding in _switch(switch, state, fabric, congested_groups):
+            gathered.setdefault(finding, {})[switch.name] = None
+        for port in state.ports:
+            ref = PortRef(switch.name, port.name)
+            link = fabric.link_by_port.get(ref)
+            if link is not None and link.is_up:
+                for finding in _port(switch, state, port, link, fabric):
+                    gathered.setdefault(finding, {})[str(ref)] = None
+    return tuple(
+        Finding(each.code, f"{_where(list(places))}: {each.message}", each.hint, each.place, each.severity)
+        for each, places in gathered.items()
+    )
+
+
+def _where(places: list[str]) -> str:
+    more = f" and {len(places) - 1} more" if len(places) > 1 else ""
+    return f"{places[0]}{more}"
+
+
+def _port(
+    switch: Switch, state: SwitchState, port: PortState, link: Link, fabric: Fabric
+) -> Iterator[Finding]:
+    roce = fabric.roce
+    for place, lossless in enumerate(roce.lossless):
+        yield from _class(port, lossless, roce, ("roce", "lossless", place))
+        yield from _headroom(switch, state, port, lossless, link, fabric)
+        yield from _egress(state, port, lossless)
+    yield from _cnp(port, roce)
+    need = roce.mtu_bytes + ROCE_HEADER_BYTES
+    if port.mtu_bytes < need:
+        yield Finding(
+            "mtu-too-small",
+            f"MTU {port.mtu_bytes} B is below {need} B, a RoCE packet of {roce.mtu_bytes} B payload",
+            f"set port_mtu to {need} or more",
+            ("roce", "port_mtu"),
+        )
+    elif port.mtu_bytes != roce.port_mtu_bytes:
+        yield Finding(
+            "mtu-differs",
+            f"MTU {port.mtu_bytes} B, the fabric's is {roce.port_mtu_bytes} B",
+            "give all ports of the path one MTU",
+            ("roce", "port_mtu"),
+        )
+
+
+def _class(
+    port: PortState, lossless: LosslessClass, roce: RocePolicy, place: tuple[str | int, ...]
+) -> Iterator[Finding]:
+    """DSCP = TC = queue = PG = PFC priority, and PFC is on."""
+    dscp, priority = lossless.dscp, lossless.priority
+    tc = port.dscp_to_tc[dscp]
+    steps = [
+        ("dscp", f"DSCP {dscp} maps to TC", tc),
+        ("priority", f"TC {tc} maps to priority group", port.tc_to_pg[tc]),
+        ("priority", f"TC {tc} maps to queue", port.tc_to_queue[tc]),
+        ("priority", f"a pause of priority {priority} stops queue", port.pfc_to_queue[priority]),
+    ]
+    for key, what, value in steps:
+        if value != priority:
+            hint = f"{priority} is this class's one number on the whole way"
+            yield Finding("priority-chain", f"{what} {value}, not {priority}", hint, (*place, key))
+            return
+    if not port.pfc_enable >> priority & 1:
+        where = (*place, "priority") if roce.pfc else ("roce", "pfc")
+        yield Finding("pfc-off", f"no PFC for lossless priority {priority}", "turn PFC on", where)
+    wred = port.queues[priority].wred
+    if wred is None and roce.congestion_control == "dcqcn":
+        message = f"queue {priority} marks no ECN, so DCQCN never slows a sender"
+        yield Finding("ecn-off", message, "bind a WRED profile to it", ("roce", "ecn"))
+
+
+def _cnp(port: PortState, roce: RocePolicy) -> Iterator[Finding]:
+    cnp = roce.cnp
+    tc = port.dscp_to_tc[cnp.dscp]
+    queue = port.tc_to_queue[tc]
+    if tc != cnp.priority:
+        message = f"CNPs (DSCP {cnp.dscp}) map to TC {tc}, not {cnp.priority}"
+        yield Finding("cnp-queue", message, "map them to their own TC", ("roce", "cnp", "dscp"))
+    elif queue in {each.priority for each in roce.lossless}:
+        message = f"CNPs share queue {queue} with a lossless class, whose pauses hold them back"
+        hint = "give CNPs a priority of their own, such as 6"
+        yield Finding("cnp-queue", message, hint, ("roce", "cnp", "priority"))
+    elif port.queues[queue].weight:
+        message = f"the CNP queue {queue} is not of strict priority, so CNPs wait behind data"
+        yield Finding("cnp-queue", message, "schedule it strictly", ("roce", "cnp", "priority"))
+
+
+def _headroom(
+    switch: Switch, state: SwitchState, port: PortState, lossless: LosslessClass, link: Link, fabric: Fabric
+) -> Iterator[Finding]:
+    if not fabric.roce.pfc:
+        return
+    index = port.pgs[lossless.priority]
+    profile = None if index is None else state.buffer_profiles[index]
+    if profile is None or not profile.xoff_bytes:
+        message = f"priority group {lossless.priority} has no headroom: what arrives after a pause is lost"
+        yield Finding("no-headroom", message, "bind a lossless buffer profile", ("roce", "lossless"))
+        return
+    reaction_ps = max((host.nic_model.pfc_reaction_ps for host in fabric.hosts), default=0)
+    try:
+        need = headroom(
+            AsicParameters(cell_bytes=switch.model.cell_bytes),
+            link.speed_bps,
+            link.length_m,
+            port_mtu_bytes=port.mtu_bytes,
+            lossless_mtu_bytes=port.mtu_bytes,
+            peer_reaction_ps=reaction_ps,
+        ).xoff_bytes
+    except InputError as error:
+        first = error.diagnostics[0]
+        yield Finding(first.code, first.message, first.hint, _cable(fabric, link))
+        return
+    if profile.xoff_bytes < need:
+        yield Finding(
+            "headroom-too-small",
+            f"headroom {profile.xoff_bytes} B of {profile.name} is below the {need} B that "
+            f"{format_length(link.length_m)} of cable at {format_rate(link.speed_bps)} need",
+            "use the profile of this speed and cable length",
+            _cable(fabric, link),
+        )
+
+
+def _cable(fabric: Fabric, link: Link) -> tuple[str | int, ...]:
+    is_host = link.a.device not in fabric.switch_by_name
+    return ("hosts", "nics", "cable") if is_host else ("fabric", "uplinks", "cable")
+
+
+def _egress(state: SwitchState, port: PortState, lossless: LosslessClass) -> Iterator[Finding]:
+    """What ingress let in, egress must not drop."""
+    pg, queue = port.pgs[lossless.priority], port.queues[lossless.priority].buffer
+    if pg is None or queue is None:
+        return
+    ingress = state.buffer_pools[state.buffer_profiles[pg].pool]
+    profile = state.buffer_profiles[queue]
+    egress = state.buffer_pools[profile.pool]
+    need = ingress.size_bytes + ingress.xoff_bytes
+    has = egress.size_bytes if profile.static_th_bytes is None else profile.static_th_bytes
+    place = ("roce", "lossless")
+    if egress.size_bytes < need:
+        message = f"egress pool {egress.name} of {egress.size_bytes} B is smaller than ingress, {need} B"
+        yield Finding("egress-pool-too-small", message, "make it as large as the buffer", place)
+    elif profile.dynamic_th is not None or has < need:
+        limit = "a dynamic threshold" if profile.dynamic_th is not None else f"a threshold of {has} B"
+        message = f"lossless queue {lossless.priority} has {limit}: it drops before ingress ({need} B) pauses"
+        yield Finding("egress-drops-first", message, "set static_th to the whole buffer", place)
+
+
+def _switch(switch: Switch, state: SwitchState, fabric: Fabric, congested_groups: int) -> Iterator[Finding]:
+    """What all ports of a switch share: the buffer, and the point where PFC sets in."""
+    ingress = [pool for pool in state.buffer_pools if pool.is_ingress]
+    total = sum(pool.size_bytes + pool.xoff_bytes for pool in ingress)
+    if total > switch.model.buffer_bytes:
+        message = (
+            f"ingress pools and headroom take {total} B, {switch.model.name} has {switch.model.buffer_bytes}"
+        )
+        yield Finding("buffer-exceeded", message, "shrink the pools", ("fabric", "leaves", "model"))
+    reserved = [0] * len(state.buffer_pools)
+    promised = [0] * len(state.buffer_pools)
+    for port in state.ports:
+        for index in port.pgs:
+            if index is not None:
+                profile = state.buffer_profiles[index]
+                reserved[profile.pool] += profile.reserved_bytes
+                promised[profile.pool] += profile.xoff_bytes
+    for number, pool in enumerate(state.buffer_pools):
+        if pool.is_ingress and pool.xoff_bytes and promised[number] > pool.xoff_bytes:
+            message = f"priority groups count on {promised[number]} B of headroom, pool has {pool.xoff_bytes}"
+            hint = "raise the pool's xoff, or shorten cables"
+            yield Finding("headroom-shared-out", message, hint, ("roce", "lossless"))
+    if fabric.roce.pfc and fabric.roce.congestion_control == "dcqcn":
+        yield from _ecn_before_pfc(state, fabric, reserved, congested_groups)
+    if fabric.roce.pfc and fabric.roce.watchdog is None:
+        message = "no PFC watchdog: a stuck receiver stops the fabric"
+        yield Finding("no-watchdog", message, "set roce.watchdog", ("roce", "watchdog"), "warning")
+
+
+def _ecn_before_pfc(
+    state: SwitchState, fabric: Fabric, reserved: list[int], congested_groups: int
+) -> Iterator[Finding]:
+    """A priority group's dynamic threshold with N such groups at it, T = alpha * (B - N * T), is above kmax.
+
+    Source: Y. Zhu et al., "Congestion control for large-scale RDMA deployments", SIGCOMM 2015, section 4:
+        ECN must mark before PFC pauses even where all bytes of a marked queue came in through one port.
+    """
+    for priority in (each.priority for each in fabric.roce.lossless):
+        pairs = {(port.pgs[priority], port.queues[priority].wred) for port in state.ports}
+        for pg, wred in sorted((a, b) for a, b in pairs if a is not None and b is not None):
+            profile, marking = state.buffer_profiles[pg], state.wred_profiles[wred]
+            shared = state.buffer_pools[profile.pool].size_bytes - reserved[profile.pool]
+            if profile.dynamic_th is None:
+                pause_bytes = profile.static_th_bytes or 0
+            else:
+                alpha = 2.0**profile.dynamic_th
+                pause_bytes = int(alpha * shared / (1 + congested_groups * alpha)) + profile.reserved_bytes
+            if marking.max_bytes >= pause_bytes:
+                yield Finding(
+                    "ecn-after-pfc",
+                    f"ECN kmax {marking.max_bytes} B is not below {pause_bytes} B, where PFC pauses priority "
+                    f"{priority} with {congested_groups} congested priority groups",
+                    f"set kmax below {pause_bytes} B, or raise dynamic_th",
+                    ("roce", "ecn", "kmax"),
+                )

@@ -1,0 +1,219 @@
+"""Forwarding tables as arrays over a graph of switches and links of any shape.
+
+A channel is one direction of a link that leaves a switch; it ends at another switch or at an endpoint.
+S switches, C channels, D destinations (endpoints), G groups of next hops with M members in all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+from ipaddress import IPv4Network
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.plan.addresses import plan_addresses
+from controller.plan.model import SwitchPlan
+from raddle.state import SwitchState
+from raddle.topology.model import Fabric, PortRef
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+Entry = tuple[int, int, tuple[int, ...]]
+"""A route: prefix and length as integers, and the switch's port numbers; no port is a blackhole."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """The graph. A last channel without an end, `void`, stands for a blackhole.
+
+    Attributes:
+        switches, endpoints: names.
+        addresses: uint32[D].
+        home: int[D], the switch each endpoint hangs on; `host_link`: int[D], its link.
+        ports: (switch, port) of every channel, void's left out.
+        out: int[C + 1], the switch that sends on a channel.
+        peer: int[C + 1], the switch it ends at, S if none. `endpoint`: int[C + 1], the same, -1 if none.
+        link: int[C + 1], index of the link; void has one of its own, the last.
+        is_up: bool[links + 1].
+        ends: int[links, 2], the switches at both ends, S for a host.
+        channel: index of every channel by (switch, port number).
+    """
+
+    switches: tuple[str, ...]
+    endpoints: tuple[str, ...]
+    addresses: NDArray[np.uint32]
+    home: Ints
+    host_link: Ints
+    ports: tuple[PortRef, ...]
+    out: Ints
+    peer: Ints
+    endpoint: Ints
+    link: Ints
+    is_up: Bools
+    ends: Ints
+    channel: Mapping[tuple[int, int], int]
+
+    @property
+    def void(self) -> int:
+        return len(self.ports)
+
+    def without(self, links: Iterable[int] = (), switches: Iterable[int] = ()) -> Bools:
+        """bool[links + 1]: what is left of the links after some fail, and all links of some switches."""
+        alive = self.is_up.copy()
+        alive[list(links)] = False
+        for switch in switches:
+            alive[:-1] &= (self.ends != switch).all(axis=1)
+        return alive
+
+
+def network_of(fabric: Fabric) -> Network:
+    """The graph of a fabric."""
+    number = {switch.name: switch.index for switch in fabric.switches}
+    nobody = len(number)
+    endpoint_at = {PortRef(fabric.hosts[e.host].name, e.nic): e.index for e in fabric.endpoints}
+    ports: list[PortRef] = []
+    out, peer, endpoint, links = [], [], [], []
+    channel = {}
+    place = {
+        PortRef(switch.name, port.name): (switch.index, port.index)
+        for switch in fabric.switches
+        for port in switch.ports
+    }
+    for link in fabric.links:
+        for near, far in ((link.a, link.b), (link.b, link.a)):
+            if near.device in number:
+                channel[place[near]] = len(ports)
+                ports.append(near)
+                out.append(number[near.device])
+                peer.append(number.get(far.device, nobody))
+                endpoint.append(endpoint_at.get(far, -1))
+                links.append(link.index)
+    ends = [[number.get(link.a.device, nobody), number.get(link.b.device, nobody)] for link in fabric.links]
+    return Network(
+        switches=tuple(number),
+        endpoints=tuple(each.name for each in fabric.endpoints),
+        addresses=np.array(plan_addresses(fabric).endpoints, np.uint32),
+        home=np.array([each.leaf for each in fabric.endpoints], np.int64),
+        host_link=np.array([each.link for each in fabric.endpoints], np.int64),
+        ports=tuple(ports),
+        out=np.array([*out, nobody], np.int64),
+        peer=np.array([*peer, nobody], np.int64),
+        endpoint=np.array([*endpoint, -1], np.int64),
+        link=np.array([*links, len(fabric.links)], np.int64),
+        is_up=np.array([*(link.is_up for link in fabric.links), True]),
+        ends=np.array(ends, np.int64).reshape(-1, 2),
+        channel=channel,
+    )
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What every switch does with a packet to every destination.
+
+    Attributes:
+        destinations: int[D], the endpoints that the columns stand for.
+        choices: int32[K, S, D], the groups whose prefixes hold the destination, longest first, -1: none.
+        offsets: int[G + 1]; `members`: int[M], the channels of every group; `switch`: int[G], whose it is.
+    """
+
+    destinations: Ints
+    choices: NDArray[np.int32]
+    offsets: Ints
+    members: Ints
+    switch: Ints
+
+    def only(self, columns: Ints) -> Tables:
+        """The tables for some columns."""
+        return replace(self, destinations=self.destinations[columns], choices=self.choices[:, :, columns])
+
+    @cached_property
+    def group(self) -> Ints:
+        """int[M], the group of every member."""
+        return np.repeat(np.arange(len(self.switch)), np.diff(self.offsets))
+
+
+def tables_of(network: Network, entries: Mapping[str, Iterable[Entry]]) -> Tables:
+    """Look every destination up in every switch's routes, all prefix lengths that hold it."""
+    destinations = len(network.addresses)
+    groups: dict[tuple[int, ...], int] = {}
+    channels: list[list[int]] = []
+    switch_of: list[int] = []
+    rows: list[tuple[int, list[NDArray[np.int32]]]] = []
+    for number, name in enumerate(network.switches):
+        by_length: dict[int, dict[int, int]] = {}
+        for prefix, length, ports in entries.get(name, ()):
+            key = (number, *ports)
+            if key not in groups:
+                groups[key] = len(groups)
+                switch_of.append(number)
+                # A port without a cable leads nowhere, which is a blackhole of that next hop.
+                found = [network.channel.get((number, port), network.void) for port in ports]
+                channels.append(found or [network.void])
+            by_length.setdefault(length, {})[prefix] = groups[key]
+        rows.append((number, _levels(network.addresses, by_length)))
+    # A group that no route uses, so that there is one where no switch has a route.
+    channels.append([network.void])
+    switch_of.append(0)
+    depth = max((len(levels) for _, levels in rows), default=0)
+    choices = np.full((max(depth, 1), len(network.switches), destinations), -1, np.int32)
+    for number, levels in rows:
+        for level, groups_at in enumerate(levels):
+            choices[level, number] = groups_at
+    sizes = [len(members) for members in channels]
+    return Tables(
+        destinations=np.arange(destinations),
+        choices=choices,
+        offsets=np.concatenate(([0], np.cumsum(sizes, dtype=np.int64))),
+        members=np.array([channel for members in channels for channel in members], np.int64),
+        switch=np.array(switch_of, np.int64),
+    )
+
+
+def _levels(addresses: NDArray[np.uint32], by_length: dict[int, dict[int, int]]) -> list[NDArray[np.int32]]:
+    """Of every address, the first, second, ... longest match; -1 where there is none."""
+    levels: list[NDArray[np.int32]] = []
+    depth = np.zeros(len(addresses), np.int64)
+    for length in sorted(by_length, reverse=True):
+        prefixes = np.array(sorted(by_length[length]), np.uint32)
+        values = np.array([by_length[length][prefix] for prefix in prefixes.tolist()], np.int32)
+        masked = addresses & np.uint32((0xFFFFFFFF << (32 - length)) & 0xFFFFFFFF)
+        at = np.minimum(np.searchsorted(prefixes, masked), len(prefixes) - 1)
+        hit = np.flatnonzero(prefixes[at] == masked)
+        if not len(hit):
+            continue
+        while len(levels) <= int(depth[hit].max()):
+            levels.append(np.full(len(addresses), -1, np.int32))
+        for level, found in enumerate(levels):
+            here = hit[depth[hit] == level]
+            found[here] = values[at[here]]
+        depth[hit] += 1
+    return levels
+
+
+def entries_of_state(state: SwitchState) -> list[Entry]:
+    """The routes that a switch reports."""
+    return [(route.prefix, route.length, route.ports) for route in state.routes]
+
+
+def entries_of_plan(switch: SwitchPlan) -> list[Entry]:
+    """The routes that a switch will have: the plan's and those of its own links."""
+    port = {each.name: each.index for each in switch.ports}
+    up = {each.name for each in switch.ports if each.is_enabled}
+    connected = [
+        (*_network(each.prefix), (port[each.name],)) for each in switch.interfaces if each.name in up
+    ]
+    # Routes over equal paths share their tuple of next hops, which is why it is worked out once.
+    hops = {id(route.next_hops): route.next_hops for route in switch.routes}
+    through = {key: tuple(port[hop.port] for hop in each) for key, each in hops.items()}
+    planned = [(*_network(route.prefix), through[id(route.next_hops)]) for route in switch.routes]
+    return [*connected, *planned]
+
+
+@cache
+def _network(prefix: str) -> tuple[int, int]:
+    network = IPv4Network(prefix, strict=False)
+    return int(network.network_address), network.prefixlen

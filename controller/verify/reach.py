@@ -1,0 +1,163 @@
+"""Where packets end up: delivered whatever the hash says, lost, or going round."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.verify.network import Bools, Ints, Network, Tables
+
+CHUNK = 1024
+"""Destinations that are worked on at a time, which bounds the memory."""
+
+
+@dataclass(frozen=True)
+class Live:
+    """Tables as they act while some links are down: dead next hops are out of their groups, and a route
+    without a live one is gone, so that the next shorter prefix that holds the destination counts.
+
+    Attributes:
+        group: int32[S, D], the group in use, -1: none.
+        is_alive: bool[M], the member's link is up.
+    """
+
+    tables: Tables
+    group: NDArray[np.int32]
+    is_alive: Bools
+
+
+def repair(network: Network, tables: Tables, links: Bools) -> Live:
+    """What the switches make of their tables on their own; `links` as `Network.without` gives them."""
+    is_alive = links[network.link[tables.members]]
+    has_member = np.append(np.logical_or.reduceat(is_alive, tables.offsets[:-1]), False)
+    group = np.full(tables.choices.shape[1:], -1, np.int32)
+    for choice in tables.choices[::-1]:
+        group = np.where(has_member[choice], choice, group)
+    return Live(tables, group, is_alive)
+
+
+def delivered(network: Network, live: Live) -> Bools:
+    """bool[S, D]: from this switch every choice of next hops ends at the destination.
+
+    The least solution of "the group has members and all live ones lead on to such a switch, or to the
+    destination itself": a loop has no place in it.
+    """
+    tables = live.tables
+    is_end = _is_end(network, tables)
+    good = np.zeros((len(network.switches) + 1, _padded(len(tables.destinations))), np.bool_)
+    peer = network.peer[tables.members]
+    dead = np.flatnonzero(~live.is_alive)
+    columns = np.arange(len(tables.destinations))
+    for _ in range(len(network.switches)):
+        leads = good[peer]
+        leads[is_end] = True
+        leads[dead] = True
+        by_group = fold_rows(np.bitwise_and, leads, tables.offsets[:-1])
+        found = by_group[live.group, columns] & (live.group >= 0)
+        if (found == good[:-1, : len(columns)]).all():
+            break
+        good[:-1, : len(columns)] = found
+    return good[:-1, : len(columns)]
+
+
+def looping(network: Network, live: Live) -> Bools:
+    """bool[S, D]: from this switch some choice of next hops never ends.
+
+    The greatest solution of "some live next hop leads on to such a switch".
+    """
+    tables = live.tables
+    loops = np.ones((len(network.switches) + 1, _padded(len(tables.destinations))), np.bool_)
+    loops[-1] = False
+    peer = network.peer[tables.members]
+    dead = np.flatnonzero(~live.is_alive)
+    columns = np.arange(len(tables.destinations))
+    while True:
+        leads = loops[peer]
+        leads[dead] = False
+        by_group = fold_rows(np.bitwise_or, leads, tables.offsets[:-1])
+        found = by_group[live.group, columns] & (live.group >= 0)
+        if (found == loops[:-1, : len(columns)]).all():
+            return loops[:-1, : len(columns)]
+        loops[:-1, : len(columns)] = found
+
+
+def _padded(columns: int) -> int:
+    """The next multiple of 8, so that rows of booleans can be taken as words."""
+    return -(-columns // 8) * 8
+
+
+def fold_rows(combine: np.ufunc, rows: Bools, firsts: Ints) -> Bools:
+    """`combine` (bitwise and, or) over consecutive rows of bool[R, D], a new run at every index of `firsts`.
+
+    Eight columns are taken at a time where their number is a multiple of eight.
+    """
+    words = rows if rows.shape[1] % 8 else rows.view(np.uint64)
+    folded: Bools = combine.reduceat(words, firsts, axis=0).view(np.bool_)
+    return folded
+
+
+def endpoints_at(network: Network, links: Bools, destinations: Ints) -> Ints:
+    """int[S, D]: how many endpoints that are up hang on a switch, the destination not counted."""
+    up = links[network.host_link]
+    count = np.bincount(network.home[up], minlength=len(network.switches))
+    here = np.repeat(count[:, None], len(destinations), axis=1)
+    own = up[destinations]
+    here[network.home[destinations][own], np.flatnonzero(own)] -= 1
+    return here
+
+
+def sources(network: Network, links: Bools, destinations: Ints) -> Bools:
+    """bool[S, D]: packets to the destination can start at endpoints of this switch."""
+    return endpoints_at(network, links, destinations) > 0
+
+
+def components(network: Network, links: Bools) -> Ints:
+    """int[S]: the lowest switch that live links lead to."""
+    component = np.arange(len(network.switches) + 1)
+    ends = network.ends[links[:-1] & (network.ends < len(network.switches)).all(axis=1)]
+    while True:
+        low = component.copy()
+        np.minimum.at(low, ends[:, 0], component[ends[:, 1]])
+        np.minimum.at(low, ends[:, 1], component[ends[:, 0]])
+        if (low == component).all():
+            return component[:-1]
+        component = low
+
+
+def connected(network: Network, links: Bools, destinations: Ints) -> Bools:
+    """bool[S, D]: live links lead from the switch to the destination, whatever the tables say."""
+    component = components(network, links)
+    is_same = component[:, None] == component[network.home[destinations]]
+    result: Bools = is_same & links[network.host_link[destinations]]
+    return result
+
+
+def _is_end(network: Network, tables: Tables) -> tuple[Ints, Ints]:
+    """The (member, column) pairs at which a packet arrives."""
+    column = np.full(len(network.endpoints) + 1, -1)
+    column[tables.destinations] = np.arange(len(tables.destinations))
+    at = column[network.endpoint[tables.members]]
+    ends = np.flatnonzero(at >= 0)
+    return ends, at[ends]
+
+
+def walk(network: Network, live: Live, switch: int, column: int, until: Bools) -> list[str]:
+    """A way that a packet can go from a switch while `until` (bool[S, D]) holds, as port names."""
+    seen: list[int] = []
+    way: list[str] = []
+    tables = live.tables
+    while switch not in seen and live.group[switch, column] >= 0:
+        seen.append(switch)
+        group = live.group[switch, column]
+        span = range(int(tables.offsets[group]), int(tables.offsets[group + 1]))
+        hops = [int(tables.members[m]) for m in span if live.is_alive[m]]
+        onward = [
+            c for c in hops if network.peer[c] < len(network.switches) and until[network.peer[c], column]
+        ]
+        if not onward:
+            break
+        way.append(str(network.ports[onward[0]]))
+        switch = int(network.peer[onward[0]])
+    return [*way, network.switches[switch]]

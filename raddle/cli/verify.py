@@ -1,0 +1,168 @@
+"""`raddle verify`: can the fabric lose, loop or deadlock, also when something fails?"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from controller.plan import make_plan
+from controller.verify.failures import Outcome
+from controller.verify.lossless import CONGESTED_GROUPS
+from raddle.cli.options import (
+    DEFAULT_INVENTORY,
+    AlgorithmOption,
+    CollectiveOption,
+    FabricArg,
+    InventoryOption,
+    JsonOption,
+    PlacementOption,
+    RoutingOption,
+    SeedOption,
+    load_fabric,
+)
+from raddle.cli.progress import progress_bar
+from raddle.errors import InputError
+from raddle.inventory import load_inventory
+from raddle.lab.demand import collective_demand
+from raddle.lab.verify import Scope, Verification, verify_plan, verify_running
+
+
+def verify(
+    fabric: FabricArg,
+    failures: Annotated[int, typer.Option(min=0, max=3, help="So many links or switches fail at once.")] = 1,
+    most: Annotated[
+        int, typer.Option(min=1, help="Sets of two or more that are checked, else a sample.")
+    ] = 200,
+    congested_groups: Annotated[
+        int, typer.Option(min=1, help="Congested priority groups of a switch when ECN must still come first.")
+    ] = CONGESTED_GROUPS,
+    certificate: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the proof of deadlock freedom to a file.")
+    ] = None,
+    running: Annotated[bool, typer.Option("--running", help="Check what the switches report.")] = False,
+    inventory: InventoryOption = DEFAULT_INVENTORY,
+    routing: RoutingOption = None,
+    collective: CollectiveOption = "all_reduce",
+    algorithm: AlgorithmOption = None,
+    placement: PlacementOption = "linear",
+    seed: SeedOption = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Prove that nothing is lost, loops or deadlocks. Exit code 1: something can."""
+    model = load_fabric(fabric)
+    scope = Scope(failures, most, seed, congested_groups)
+    with progress_bar() as progress:
+        if running:
+            result = verify_running(model, load_inventory(inventory), scope, progress)
+        else:
+            policy = routing or model.routing.policy
+            demand = None
+            if policy == "pinned":
+                demand = collective_demand(model, collective, algorithm, placement, seed)
+            result = verify_plan(model, make_plan(model, policy, demand), demand, scope, progress)
+    if certificate and result.proof:
+        _write(certificate, result.proof)
+    print(document_of(result) if as_json else text_of(result))
+    for problem in result.problems:
+        print(problem, file=sys.stderr)
+    if not result.is_good:
+        raise typer.Exit(1)
+
+
+def document_of(result: Verification) -> str:
+    """The verification as JSON; `outcomes` lists the failures after which something is not reached."""
+    document: dict[str, Any] = {
+        "schema_version": 1,
+        "ok": result.is_good,
+        "fabric": result.fabric,
+        "subject": result.subject,
+        "endpoints": result.endpoints,
+        "present": asdict(result.present),
+        "deadlock_free": bool(result.proof),
+        "dependencies": result.dependencies,
+        "failures_checked": len(result.outcomes),
+        "failures_total": result.total_failures,
+        "outcomes": [asdict(outcome) for outcome in result.outcomes if _is_notable(outcome)],
+        "busiest_link": {"load": round(result.busiest[0], 6), "port": result.busiest[1]},
+        "oversubscription": result.oversubscription,
+        "problems": [
+            {
+                "code": each.code,
+                "severity": each.severity,
+                "message": each.message,
+                "hint": each.hint,
+                "where": str(each.span) if each.span else "",
+            }
+            for each in result.problems
+        ],
+    }
+    return json.dumps(document, indent=1, sort_keys=True)
+
+
+def _is_notable(outcome: Outcome) -> bool:
+    verdicts = (outcome.alone, outcome.replanned)
+    return outcome.cut_off > 0 or any(verdict is not None and not verdict.is_good for verdict in verdicts)
+
+
+def text_of(result: Verification) -> str:
+    """One line per subject."""
+    pairs = result.endpoints * (result.endpoints - 1)
+    reached = pairs - result.present.lost
+    lines = {
+        "subject": f"{result.subject} of {result.fabric}",
+        "reach": f"{reached} of {pairs} pairs of endpoints on every path the hash can take",
+        "deadlock": f"none: {result.dependencies} dependencies between lossless buffers, no cycle"
+        if result.proof
+        else "possible: lossless buffers can wait for each other in a ring",
+        "load": f"busiest fabric link {result.busiest[0]:.1%} under uniform all-to-all, "
+        f"oversubscription {result.oversubscription:.3g}:1",
+        **_failure_lines(result),
+    }
+    errors = sum(problem.severity == "error" for problem in result.problems)
+    printed = [f"{name + ':':<12} {fact}" for name, fact in lines.items()]
+    return "\n".join([*printed, "ok" if not errors else f"{errors} finding{'s' if errors > 1 else ''}"])
+
+
+def _failure_lines(result: Verification) -> dict[str, str]:
+    outcomes = result.outcomes
+    if not outcomes:
+        return {}
+    sampled = "" if len(outcomes) == result.total_failures else f" of {result.total_failures}, sampled"
+    cut = [outcome for outcome in outcomes if outcome.cut_off]
+    waiting = [outcome for outcome in outcomes if outcome.alone.lost]
+    lines = {
+        "failures": f"{len(outcomes)} states{sampled}, each before and after re-planning"
+        if outcomes[0].replanned
+        else f"{len(outcomes)} states{sampled}, what the switches do alone",
+        "cut off": f"in {len(cut)} states endpoints have no link; most: {_most(cut, lambda o: o.cut_off)}"
+        if cut
+        else "never",
+        "re-planning": "never needed: the switches repair every state alone"
+        if not waiting
+        else f"needed in {len(waiting)} states, until then paths are lost; most: "
+        f"{_most(waiting, lambda o: o.alone.lost)}",
+    }
+    replanned = [outcome for outcome in outcomes if outcome.replanned]
+    if replanned:
+        bad = sum(not outcome.replanned.is_good for outcome in replanned if outcome.replanned)
+        lines["re-planned"] = (
+            f"{len(replanned) - bad} of {len(replanned)} states reach all that links connect"
+        )
+    return lines
+
+
+def _most(outcomes: list[Outcome], size: Any) -> str:
+    worst = max(outcomes, key=size)
+    return f"{size(worst)} pairs after {worst.failure}"
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text)
+    except OSError as error:
+        raise InputError.of("cannot-write", f"cannot write '{path}': {error.strerror}") from None

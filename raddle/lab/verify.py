@@ -1,0 +1,242 @@
+"""Verification of a plan, or of what running switches report: reachability, deadlock, losslessness."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from controller.plan.model import Plan
+from controller.plan.replan import replanner, with_links
+from controller.southbound.sonic import bootstrap, pushed
+from controller.verify.certificate import certificate
+from controller.verify.deadlock import Cycle, dependencies, rank_by_name, ranks
+from controller.verify.failures import Outcome, Replan, Verdict, failures, judge, survey
+from controller.verify.load import busiest_link
+from controller.verify.lossless import Finding, check_lossless
+from controller.verify.network import (
+    Bools,
+    Entry,
+    Network,
+    Tables,
+    entries_of_plan,
+    entries_of_state,
+    network_of,
+    tables_of,
+)
+from nos.db.databases import ConfigDb
+from nos.orch import derive
+from raddle.errors import Diagnostic, InputError
+from raddle.inventory import Inventory
+from raddle.lab.switches import read_states
+from raddle.state import SwitchState
+from raddle.topology.capacity import oversubscription
+from raddle.topology.model import Fabric
+from raddle.topology.source import read_file
+from raddle.workload import Demand
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What to check: up to `together` links and switches failing at once, sets of two or more sampled
+    (`most` of them, with `seed`) where there are more; `congested_groups` for ECN before PFC."""
+
+    together: int
+    most: int
+    seed: int
+    congested_groups: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What was found.
+
+    Attributes:
+        subject: "plan" or "running switches".
+        endpoints: how many there are.
+        present: the fabric as it stands; `dependencies` is the number of waiting pairs of buffers.
+        outcomes: of every failure checked, out of `total_failures`.
+        busiest: load and port of the busiest fabric link under uniform all-to-all traffic.
+        problems: all that is wrong, for the reader.
+        proof: the certificate of deadlock freedom; empty where there is a cycle.
+    """
+
+    fabric: str
+    subject: str
+    endpoints: int
+    present: Verdict
+    dependencies: int
+    outcomes: tuple[Outcome, ...]
+    total_failures: int
+    busiest: tuple[float, str]
+    oversubscription: float
+    problems: tuple[Diagnostic, ...]
+    proof: str
+
+    @property
+    def is_good(self) -> bool:
+        return not any(problem.severity == "error" for problem in self.problems)
+
+
+def verify_plan(
+    fabric: Fabric, plan: Plan, demand: Demand | None, scope: Scope, progress: Progress
+) -> Verification:
+    """Check what a plan makes of the switches, before and after re-planning in every state of failure."""
+    network = network_of(fabric)
+    entries = {switch.name: entries_of_plan(switch) for switch in plan.switches}
+    states = {switch.name: planned_state(fabric, plan, switch.name) for switch in plan.switches}
+    replan = _replan(fabric, plan, demand, network)
+    return _verify(fabric, network, entries, states, replan, "plan", scope, progress)
+
+
+def verify_running(fabric: Fabric, inventory: Inventory, scope: Scope, progress: Progress) -> Verification:
+    """Check what the switches report, and what they do with it on their own when something fails.
+
+    Raises:
+        InputError: the inventory is another fabric's. UnreachableError: a switch does not answer.
+    """
+    missing = [switch.name for switch in fabric.switches if switch.name not in inventory.addresses]
+    if inventory.fabric != fabric.name or missing:
+        raise InputError.of(
+            "wrong-fabric",
+            f"the inventory is of fabric '{inventory.fabric}', not '{fabric.name}'"
+            if inventory.fabric != fabric.name
+            else f"the inventory has no address for {', '.join(missing[:5])}",
+            "give the inventory of this fabric with --inventory",
+        )
+    states = read_states(inventory)
+    entries = {name: entries_of_state(state) for name, state in states.items()}
+    return _verify(fabric, network_of(fabric), entries, states, None, "running switches", scope, progress)
+
+
+def planned_state(fabric: Fabric, plan: Plan, name: str) -> SwitchState:
+    """What a switch forwards with once it holds its part of a plan."""
+    switch = next(each for each in plan.switches if each.name == name)
+    boot = bootstrap(switch)
+    config = {table: dict(entries) for table, entries in boot.config_db.items()}
+    for table, entries in pushed(switch).items():
+        config.setdefault(table, {}).update(entries)
+    oper = {port.name: {"oper_status": "up" if port.is_enabled else "down"} for port in switch.ports}
+    appl = {"PORT_TABLE": oper, "SWITCH_TABLE": {"switch": boot.switch_json["SWITCH_TABLE:switch"]}}
+    return derive(cast(ConfigDb, config), appl)
+
+
+def _replan(fabric: Fabric, plan: Plan, demand: Demand | None, network: Network) -> Replan:
+    routes_of = replanner(fabric, plan.routing, demand)
+    bare = [replace(switch, routes=()) for switch in plan.switches]
+    own = {switch.name: entries_of_plan(switch) for switch in bare}
+
+    def replan(links: Bools) -> Tables:
+        routes = routes_of(with_links(fabric, links[:-1].tolist()))
+        entries = {
+            switch.name: own[switch.name] + entries_of_plan(replace(switch, interfaces=(), routes=each))
+            for switch, each in zip(bare, routes, strict=True)
+        }
+        return tables_of(network, entries)
+
+    return replan
+
+
+def _verify(
+    fabric: Fabric,
+    network: Network,
+    entries: dict[str, list[Entry]],
+    states: dict[str, SwitchState],
+    replan: Replan | None,
+    subject: str,
+    scope: Scope,
+    progress: Progress,
+) -> Verification:
+    tables = tables_of(network, entries)
+    edges = dependencies(network, tables, network.is_up)
+    rank = ranks(network, edges)
+    present = judge(network, tables, network.is_up, rank)
+    chosen, total = failures(network, scope.together, scope.most, scope.seed) if scope.together else ([], 0)
+    outcomes = tuple(survey(network, tables, chosen, rank, replan, lambda share: progress("failures", share)))
+    speed_bps = np.array([*(link.speed_bps for link in fabric.links), 1])
+    found = [
+        *_about(present, "as it stands"),
+        *_about_failures(outcomes),
+        *check_lossless(fabric, states, scope.congested_groups),
+    ]
+    proof = ""
+    if rank is not None:
+        ranked = rank_by_name(network, rank, edges)
+        proof = certificate(fabric, network.addresses.tolist(), entries, ranked)
+    return Verification(
+        fabric=fabric.name,
+        subject=subject,
+        endpoints=len(fabric.endpoints),
+        present=present,
+        dependencies=len(edges),
+        outcomes=outcomes,
+        total_failures=total,
+        busiest=busiest_link(network, tables, network.is_up, speed_bps),
+        oversubscription=oversubscription(fabric),
+        problems=tuple(_located(fabric, found)),
+        proof=proof,
+    )
+
+
+def _about(verdict: Verdict, when: str) -> Iterator[Finding]:
+    place = ("routing",)
+    if verdict.looping:
+        message = f"{when}: {verdict.looping} pairs can go round for ever; {verdict.example}"
+        yield Finding("loop", message, "apply the plan again", place)
+    elif verdict.lost:
+        message = f"{when}: {verdict.lost} pairs with links between them are not reached; {verdict.example}"
+        hint = "only a path down and up again connects them, or a route is missing"
+        yield Finding("unreached", message, hint, place)
+    if verdict.cycle:
+        yield Finding("deadlock", f"{when}: {cycle_text(verdict.cycle)}", mend(verdict.cycle), place)
+
+
+def _about_failures(outcomes: tuple[Outcome, ...]) -> Iterator[Finding]:
+    """One finding per kind: the first failure that shows it, and how many others do."""
+    seen: dict[str, tuple[Finding, int]] = {}
+    for outcome in outcomes:
+        alone = outcome.alone
+        if not alone.looping:  # what is lost until the plan is renewed is told apart
+            alone = replace(alone, lost=0)
+        found = {f.code: f for f in _about(alone, f"after {outcome.failure}, before re-planning")}
+        if outcome.replanned and outcome.replanned is not outcome.alone:
+            found |= {f.code: f for f in _about(outcome.replanned, f"after {outcome.failure}, re-planned")}
+        for code, finding in found.items():
+            first, count = seen.get(code, (finding, 0))
+            seen[code] = first, count + 1
+    for finding, count in seen.values():
+        more = f" (and in {count - 1} more states)" if count > 1 else ""
+        yield replace(finding, message=finding.message + more)
+
+
+def cycle_text(cycle: Cycle) -> str:
+    """The ring, and the flow and route of each of its steps."""
+    ring = " waits for ".join((*cycle.channels, cycle.channels[0]))
+    steps = [
+        f"{source} to {destination} by {' > '.join(route)}"
+        for (source, destination), route in zip(cycle.flows, cycle.routes, strict=True)
+    ]
+    return f"lossless buffers can deadlock: {ring}; flows: {'; '.join(steps)}"
+
+
+def mend(cycle: Cycle) -> str:
+    """A way out of a cycle: take one of its flows off its route, or let it change its class there."""
+    source, destination = cycle.flows[0]
+    at = cycle.channels[1 % len(cycle.channels)].partition(":")[0]
+    return (
+        f"pin {source} to {destination} to a route that does not turn at {at}, or give what has turned there "
+        "a second lossless class (Tagger; P4Runtime and OpenFlow switches can, CONFIG_DB cannot)"
+    )
+
+
+def _located(fabric: Fabric, found: list[Finding]) -> Iterator[Diagnostic]:
+    """Findings with the line of the fabric file that causes them, where the file can still be read."""
+    source = read_file(Path(fabric.file)) if Path(fabric.file).is_file() else None
+    for each in found:
+        span = source.span(each.place) if source else None
+        yield Diagnostic(each.code, each.message, span, each.hint, severity=each.severity)

@@ -1,0 +1,210 @@
+"""`raddle verify`: findings with the line that causes them, exit codes, and what running switches report."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from controller.plan import make_plan
+from controller.verify.failures import failures
+from controller.verify.lossless import check_lossless
+from controller.verify.network import entries_of_plan, entries_of_state, network_of, tables_of
+from raddle.cli.plan import plan
+from raddle.cli.verify import verify
+from raddle.errors import InputError
+from raddle.inventory import Inventory
+from raddle.lab.demand import collective_demand
+from raddle.lab.switches import program, switch_farm
+from raddle.lab.verify import Scope, planned_state, verify_plan, verify_running
+from raddle.state import PortState, SwitchState
+from raddle.topology import bundled_examples, load
+
+APP = typer.Typer()
+for command in (plan, verify):
+    APP.command()(command)
+FILE = bundled_examples()["leaf-spine-16"]
+FABRIC = load(FILE)
+PLAN = make_plan(FABRIC, "ecmp")
+STATES = {switch.name: planned_state(FABRIC, PLAN, switch.name) for switch in PLAN.switches}
+CHECKER = Path(__file__).parents[3] / "scripts" / "check-certificate"
+SINGLE = Scope(together=1, most=200, seed=1, congested_groups=8)
+
+
+def silent(what: str, share: float) -> None:
+    """No progress."""
+
+
+def run(*options: str) -> Any:
+    return CliRunner().invoke(APP, ["verify", *options])
+
+
+def test_a_sound_plan_passes_and_says_what_each_failure_costs() -> None:
+    result = run("leaf-spine-16", "--routing", "ecmp", "--json")
+    assert result.exit_code == 0
+    document = json.loads(result.stdout)
+    assert document["ok"] is document["deadlock_free"] is True
+    # 16 host links, 16 fabric links, 8 switches.
+    assert document["failures_checked"] == document["failures_total"] == 40
+    # A spine that lost its link to a leaf cannot tell the others: 12 hosts of other leaves times 4.
+    remote = [each for each in document["outcomes"] if each["failure"].startswith("leaf0:Ethernet32")]
+    assert [(each["alone"]["lost"], each["replanned"]["lost"]) for each in remote] == [(48, 0)]
+    # A host that lost its only link: 15 pairs to it and 15 from it.
+    assert document["outcomes"][0]["cut_off"] == 30
+    # Uniform traffic over 4 equal uplinks: 12 of 15 destinations are remote, 4 hosts for 4 links.
+    assert document["busiest_link"]["load"] == pytest.approx(12 / 15, abs=1e-6)
+
+
+def test_larger_sets_of_failures_are_sampled_and_it_says_so() -> None:
+    result = run("leaf-spine-16", "--routing", "ecmp", "--failures", "2", "--most", "20")
+    assert result.exit_code == 0, result.output
+    assert "60 states of 820, sampled" in result.stdout
+    network = network_of(FABRIC)
+    every, total = failures(network, 2, 1000, 1)
+    assert len(every) == total == 40 + 40 * 39 // 2
+    assert failures(network, 2, 20, 1) == failures(network, 2, 20, 1) != failures(network, 2, 20, 2)
+
+
+def test_a_certificate_is_proven_by_the_checker_with_its_plan_and_not_with_another(tmp_path: Path) -> None:
+    proof, own, other = tmp_path / "proof.json", tmp_path / "own.json", tmp_path / "other.json"
+    assert run("leaf-spine-16", "--failures", "0", "--certificate", str(proof)).exit_code == 0
+    for file, placement in ((own, "linear"), (other, "strided")):
+        CliRunner().invoke(APP, ["plan", "leaf-spine-16", "-o", str(file), "--placement", placement])
+
+    def check(*files: Path) -> tuple[int, str]:
+        done = subprocess.run([sys.executable, CHECKER, *files], capture_output=True, text=True)
+        return done.returncode, done.stdout
+
+    assert check(proof) == check(proof, own)
+    assert check(proof)[0] == 0
+    assert check(proof, other)[0] == 1
+    assert check(tmp_path / "none.json")[0] == 2
+
+
+@pytest.mark.parametrize("routing", ["ecmp", "pinned"])
+def test_the_plans_tables_are_those_that_its_switches_derive(routing: Any) -> None:
+    made = make_plan(FABRIC, routing, collective_demand(FABRIC, "all_reduce", None, "strided", 1))
+    network = network_of(FABRIC)
+    planned = tables_of(network, {switch.name: entries_of_plan(switch) for switch in made.switches})
+    derived = tables_of(
+        network, {s.name: entries_of_state(planned_state(FABRIC, made, s.name)) for s in made.switches}
+    )
+    ways = []
+    for tables in (planned, derived):
+        groups = [
+            tables.members[tables.offsets[g] : tables.offsets[g + 1]].tolist()
+            for g in range(len(tables.switch))
+        ]
+        ways.append([[groups[g] if g >= 0 else [] for g in row] for row in tables.choices[0].tolist()])
+    assert ways[0] == ways[1]
+
+
+Change = Callable[[PortState], PortState]
+
+
+def with_port(change: Change, port: str = "Ethernet0") -> dict[str, SwitchState]:
+    """leaf0 with one port changed."""
+    leaf = STATES["leaf0"]
+    ports = tuple(change(each) if each.name == port else each for each in leaf.ports)
+    return {**STATES, "leaf0": replace(leaf, ports=ports)}
+
+
+def changed(values: tuple[Any, ...], at: int, value: Any) -> tuple[Any, ...]:
+    return (*values[:at], value, *values[at + 1 :])
+
+
+def map_entry(table: str, at: int, value: int) -> Change:
+    return lambda port: replace(port, **{table: changed(getattr(port, table), at, value)})
+
+
+def queue(at: int, **fields: int | None) -> Change:
+    return lambda port: replace(port, queues=changed(port.queues, at, replace(port.queues[at], **fields)))
+
+
+CHAIN: list[tuple[str, str, Change]] = [
+    ("priority-chain", "DSCP 26 maps to TC 0, not 3", map_entry("dscp_to_tc", 26, 0)),
+    ("priority-chain", "TC 3 maps to priority group 0", map_entry("tc_to_pg", 3, 0)),
+    ("priority-chain", "TC 3 maps to queue 4", map_entry("tc_to_queue", 3, 4)),
+    ("priority-chain", "stops queue 2", map_entry("pfc_to_queue", 3, 2)),
+    ("pfc-off", "no PFC for lossless priority 3", lambda port: replace(port, pfc_enable=0)),
+    ("no-headroom", "3 has no headroom", lambda port: replace(port, pgs=changed(port.pgs, 3, None))),
+    ("cnp-queue", "CNPs (DSCP 48) map to TC 0", map_entry("dscp_to_tc", 48, 0)),
+    ("cnp-queue", "not of strict priority", queue(6, weight=1)),
+    ("ecn-off", "marks no ECN", queue(3, wred=None)),
+    ("egress-drops-first", "a dynamic threshold", queue(3, buffer=STATES["leaf0"].ports[0].queues[0].buffer)),
+    ("mtu-too-small", "below 4156 B", lambda port: replace(port, mtu_bytes=1500)),
+    ("mtu-differs", "MTU 9000 B, the fabric's is 9100 B", lambda port: replace(port, mtu_bytes=9000)),
+]
+
+
+@pytest.mark.parametrize(("code", "text", "change"), CHAIN, ids=[text for _, text, _ in CHAIN])
+def test_one_broken_link_of_the_chain_is_found_at_its_port(code: str, text: str, change: Change) -> None:
+    found = check_lossless(FABRIC, with_port(change))
+    assert [each.code for each in found] == [code]
+    assert found[0].message.startswith("leaf0:Ethernet0: ")
+    assert text in found[0].message
+
+
+def test_what_the_plan_makes_of_the_switches_has_no_finding() -> None:
+    assert check_lossless(FABRIC, STATES) == ()
+
+
+def test_a_profile_for_a_shorter_cable_is_too_small_for_the_longer_one() -> None:
+    short = STATES["leaf0"].ports[0].pgs
+    found = check_lossless(FABRIC, with_port(lambda port: replace(port, pgs=short), "Ethernet32"))
+    assert [each.code for each in found] == ["headroom-too-small"]
+    assert found[0].place == ("fabric", "uplinks", "cable")
+
+
+def test_pools_are_held_against_the_buffer_and_against_each_other() -> None:
+    leaf = STATES["leaf0"]
+    larger = [replace(p, size_bytes=p.size_bytes + 1) if p.is_ingress else p for p in leaf.buffer_pools]
+    found = check_lossless(FABRIC, {**STATES, "leaf0": replace(leaf, buffer_pools=tuple(larger))})
+    assert {each.code for each in found} == {"buffer-exceeded", "egress-pool-too-small"}
+    less = [replace(p, xoff_bytes=p.xoff_bytes - 1) if p.is_ingress else p for p in leaf.buffer_pools]
+    found = check_lossless(FABRIC, {**STATES, "leaf0": replace(leaf, buffer_pools=tuple(less))})
+    assert [each.code for each in found] == ["headroom-shared-out"]
+
+
+def test_ecn_after_pfc_names_the_line_of_kmax(tmp_path: Path) -> None:
+    file = tmp_path / "late.yaml"
+    file.write_text(FILE.read_text().replace("kmax: 3200KB", "kmax: 32MB"))
+    result = run(str(file), "--failures", "0")
+    assert result.exit_code == 1
+    line = next(n for n, text in enumerate(file.read_text().splitlines(), 1) if "kmax" in text)
+    assert f"{file}:{line}:" in result.stderr
+    assert "error[ecn-after-pfc]" in result.stderr
+    # alpha = 1: T = B / (1 + N); with one congested group 32 MB are below it still.
+    assert "with 8 congested priority groups" in result.stderr
+    found = check_lossless(load(file), STATES, congested_groups=1)
+    assert [each.code for each in found] == []
+
+
+def test_running_switches_are_verified_from_what_they_report() -> None:
+    made = make_plan(FABRIC, "ecmp")
+    with switch_farm(FABRIC, made) as farm:
+        switches = Inventory(FABRIC.name, dict(farm.addresses))
+        before = verify_running(FABRIC, switches, replace(SINGLE, together=0), silent)
+        program(made, switches)
+        after = verify_running(FABRIC, switches, SINGLE, silent)
+    # Switches that were only booted have no route: none of 240 pairs but those of one leaf are wired up.
+    assert "unreached" in {problem.code for problem in before.problems}
+    assert not before.is_good
+    assert after.is_good
+    assert all(outcome.replanned is None for outcome in after.outcomes)
+    planned = verify_plan(FABRIC, made, None, SINGLE, silent)
+    assert [o.alone for o in after.outcomes] == [o.alone for o in planned.outcomes]
+    assert json.loads(after.proof)["ranks"] == json.loads(planned.proof)["ranks"]
+
+
+def test_another_fabrics_inventory_is_refused() -> None:
+    with pytest.raises(InputError, match="inventory is of fabric 'pod'"):
+        verify_running(FABRIC, Inventory("pod", {}), SINGLE, silent)
