@@ -178,8 +178,8 @@ def _print_tables(fabric: Fabric) -> None:
     capacity = "non-blocking" if ratio <= 1 else f"oversubscribed {ratio:.3g}:1"
     bisection = format_rate(bisection_bps(fabric))
     console = _console()
-    summary = f"{fabric.name}: {len(fabric.endpoints)} endpoints, {capacity}, bisection {bisection}"
-    console.print(summary, markup=False)
+    console.print(f"{fabric.name}: {len(fabric.endpoints)} endpoints, {capacity}", markup=False)
+    console.print(f"bisection {bisection}", markup=False)
     for table in (_inventory(fabric), _host_table(fabric), _tier_table(fabric), _cable_table(fabric)):
         console.print(table)
 

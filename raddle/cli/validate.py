@@ -114,8 +114,8 @@ def facts_of(fabric: Fabric) -> dict[str, str]:
         "fabric": fabric.name,
         "devices": _devices(fabric),
         "links": f"{len(fabric.links)} at {speeds}, {up} up",
-        "capacity": f"{'non-blocking' if ratio <= 1 else f'oversubscribed {ratio:.3g}:1'}, "
-        f"bisection {format_rate(bisection_bps(fabric))}",
+        "capacity": "non-blocking" if ratio <= 1 else f"oversubscribed {ratio:.3g}:1",
+        "bisection": format_rate(bisection_bps(fabric)),
         "addressing": _addressing(fabric),
         "lossless": _lossless(fabric),
         "ecn": _ecn(fabric),
