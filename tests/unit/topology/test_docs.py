@@ -17,7 +17,7 @@ from raddle.cli.main import app
 from raddle.topology.json_schema import json_schema
 
 DOCS = Path(__file__).parents[3] / "docs"
-COMMANDS = [DOCS / "commands" / f"{name}.md" for name in ("fmt", "init", "schema", "show", "validate")]
+COMMANDS = [DOCS / "cli" / f"{name}.md" for name in ("fmt", "init", "schema", "show", "validate")]
 
 
 def blocks(page: str, language: str) -> list[str]:
