@@ -4,7 +4,7 @@ from traffic.demand import demand
 from traffic.interpreter import count_wrong
 from traffic.placement import PLACEMENTS, place
 from traffic.prune import without_step
-from traffic.registry import algorithms, build, find_algorithm, find_collective
+from traffic.registry import algorithms, build, check_ranks, find_algorithm, find_collective
 from traffic.sizes import bandwidth_gbs, buffer_size, sweep
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "bandwidth_gbs",
     "buffer_size",
     "build",
+    "check_ranks",
     "count_wrong",
     "demand",
     "find_algorithm",

@@ -45,17 +45,35 @@ def find_algorithm(collective: str, name: str | None) -> str:
     return _choose(f"{find_collective(collective)} algorithm", name, name.lower().replace("-", "_"), builders)
 
 
+MAX_FLOWS = 20_000_000
+"""Flows of one schedule; each takes about 60 bytes here and as many in the engine."""
+
+
+def check_ranks(collective: str, algorithm: str, ranks: int) -> None:
+    """Raise InputError where `build` would for this number of ranks."""
+    if ranks < 2:
+        raise InputError.of("bad-ranks", f"the number of ranks is {ranks}; a collective needs 2 or more")
+    flows = ranks * (ranks - 1) * (2 if collective == "all_reduce" else 1)
+    if algorithm in ("ring", "pairwise") and flows > MAX_FLOWS:
+        raise InputError.of(
+            "too-many-flows",
+            f"{collective} {algorithm} of {ranks} ranks is {flows} flows; at most {MAX_FLOWS} fit memory",
+            "use fewer ranks" + (", or halving_doubling" if collective == "all_reduce" else ""),
+        )
+
+
 def build(collective: str, algorithm: str | None, ranks: int, size_bytes: int) -> Schedule:
     """The schedule of a collective among `ranks` ranks with buffers of `size_bytes`.
 
     Sizes are rounded as nccl-tests does (see `traffic.sizes.buffer_size`).
 
     Raises:
-        InputError: no such collective or algorithm, or fewer than two ranks.
+        InputError: no such collective or algorithm, fewer than two ranks, or more than MAX_FLOWS flows.
     """
-    if ranks < 2:
-        raise InputError.of("bad-ranks", f"the number of ranks is {ranks}; a collective needs 2 or more")
-    return _BUILDERS[find_collective(collective)][find_algorithm(collective, algorithm)](ranks, size_bytes)
+    collective = find_collective(collective)
+    algorithm = find_algorithm(collective, algorithm)
+    check_ranks(collective, algorithm, ranks)
+    return _BUILDERS[collective][algorithm](ranks, size_bytes)
 
 
 def _choose(what: str, written: str, name: str, known: Iterable[str]) -> str:

@@ -28,7 +28,7 @@ def make_plan(fabric: Fabric, routing: Literal["ecmp", "pinned"], demand: Demand
         InputError: `pool-too-small`, `headroom-exceeds-buffer`, `no-demand` where there is nothing to pin, or
             `form-not-planned` for a fabric that the planner cannot route.
     """
-    _refuse_unplanned(fabric)
+    refuse_unplanned(fabric)
     addresses = plan_addresses(fabric)
     wiring = wire(fabric, addresses)
     routes = fabric_routes(wiring, addresses)
@@ -67,7 +67,8 @@ def unplanned(fabric: Fabric) -> list[str]:
     return [reason for reason, applies in reasons.items() if applies]
 
 
-def _refuse_unplanned(fabric: Fabric) -> None:
+def refuse_unplanned(fabric: Fabric) -> None:
+    """Raise InputError `form-not-planned` for a fabric that `make_plan` cannot plan."""
     found = unplanned(fabric)
     if found:
         raise InputError.of(

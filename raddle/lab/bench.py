@@ -63,6 +63,7 @@ def run_bench(
     """
     collective = traffic.find_collective(request.collective)
     algorithm = traffic.find_algorithm(collective, request.algorithm)
+    traffic.check_ranks(collective, algorithm, len(fabric.endpoints))
     demand = collective_demand(fabric, collective, algorithm, request.placement, request.seed)
     plan = make_plan(fabric, request.routing, demand)
     with _switches(fabric, plan, inventory) as switches:

@@ -156,3 +156,11 @@ def test_an_algorithm_of_another_collective_is_refused_with_those_there_are():
 def test_one_rank_is_refused():
     with pytest.raises(InputError, match="the number of ranks is 1; a collective needs 2 or more"):
         traffic.build("all_reduce", "ring", 1, MIB)
+
+
+def test_schedule_that_cannot_fit_memory_is_refused() -> None:
+    with pytest.raises(InputError, match="too-many-flows") as caught:
+        traffic.build("all_reduce", "ring", 8192, 1 << 20)
+    assert "halving_doubling" in str(caught.value)
+    with pytest.raises(InputError, match="too-many-flows"):
+        traffic.build("all_to_all", "pairwise", 65536, 1 << 20)
