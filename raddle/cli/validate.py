@@ -18,6 +18,7 @@ from controller.southbound.sonic import intended
 from controller.southbound.sonic_yang import check_yang
 from raddle.errors import Diagnostic, InputError
 from raddle.topology import find, load
+from raddle.topology.cable_mend import CableWork, mend_cables
 from raddle.topology.cable_truth import compare_cables, read_cables
 from raddle.topology.capacity import bisection_bps, oversubscription, review
 from raddle.topology.model import Fabric
@@ -41,11 +42,13 @@ def validate(
     model = load(find(fabric))
     _check_switches(model, sonic_yang)
     warnings = review(model)
-    wrong = compare_cables(model, read_cables(cables)) if cables else ()
+    seen = read_cables(cables) if cables else ()
+    wrong = compare_cables(model, seen) if cables else ()
+    work = mend_cables(model, seen) if wrong else ()
     if json_output:
-        typer.echo(json.dumps(document_of(model, warnings, wrong), indent=2, sort_keys=True))
+        typer.echo(json.dumps(document_of(model, warnings, wrong, work), indent=2, sort_keys=True))
     else:
-        _print_facts(model, warnings, wrong)
+        _print_facts(model, warnings, wrong, work)
     if wrong:
         raise typer.Exit(1)
 
@@ -66,18 +69,28 @@ def _check_switches(model: Fabric, sonic_yang: Path | None) -> None:
         plan_addresses(model)  # the pools hold a block for every leaf
 
 
-def _print_facts(model: Fabric, warnings: Sequence[Diagnostic], wrong: Sequence[Diagnostic]) -> None:
+def _print_facts(
+    model: Fabric, warnings: Sequence[Diagnostic], wrong: Sequence[Diagnostic], work: Sequence[CableWork]
+) -> None:
     for name, fact in facts_of(model).items():
         typer.echo(f"{name + ':':<12} {fact}")
     for each in (*warnings, *wrong):
         typer.echo(str(each), err=True)
-    typer.echo(f"{len(wrong)} cables are wrong" if wrong else "ok")
+    if work:
+        typer.echo(f"to mend them, at the least {len(work)} step{'s' if len(work) > 1 else ''}:")
+        for number, step in enumerate(work, 1):
+            typer.echo(f"{number:4} {step}")
+    typer.echo(f"{len(wrong)} cable{'s are' if len(wrong) > 1 else ' is'} wrong" if wrong else "ok")
 
 
 def document_of(
-    fabric: Fabric, warnings: Sequence[Diagnostic], wrong: Sequence[Diagnostic] = ()
+    fabric: Fabric,
+    warnings: Sequence[Diagnostic],
+    wrong: Sequence[Diagnostic] = (),
+    work: Sequence[CableWork] = (),
 ) -> dict[str, Any]:
-    """What `facts_of` says, as a JSON object; `wrong` is what is cabled otherwise than it should be."""
+    """What `facts_of` says, as a JSON object; `wrong` is what is cabled otherwise than it should be, `work`
+    what mends it."""
     roce = fabric.roce
     return {
         "schema_version": SCHEMA_VERSION,
@@ -102,6 +115,7 @@ def document_of(
         "congestion_control": roce.congestion_control,
         "warnings": [{"code": item.code, "message": item.message} for item in warnings],
         "cables": [{"code": item.code, "message": item.message, "hint": item.hint} for item in wrong],
+        "mend": [{"step": each.kind, "a": str(each.a), "b": str(each.b)} for each in work],
     }
 
 

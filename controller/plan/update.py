@@ -1,0 +1,169 @@
+"""The order in which routes are written so that nothing loops or is dropped on the way (make before break).
+
+A write waits for those of the switches that it leads to, so that packets are sent only where the new routes
+already take them further; what goes away with nothing in its place waits for those that still lead there.
+Packets then follow old routes up to the first switch that has the new one, and new routes from there on.
+
+Source: P. Francois, O. Bonaventure, "Avoiding transient loops during IGP convergence in IP networks",
+    INFOCOM 2005 (ordered updates from the destination outwards).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from ipaddress import ip_network
+
+import networkx as nx
+
+from controller.plan.model import NextHop, Plan, Route
+from raddle.topology.model import Fabric, PortRef
+
+Routes = Mapping[str, Mapping[str, tuple[NextHop, ...]]]
+"""Next hops by switch and prefix."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Write:
+    """One route that changes. `before` is empty where it is new, `after` where it goes away."""
+
+    switch: str
+    prefix: str
+    before: tuple[NextHop, ...]
+    after: tuple[NextHop, ...]
+
+
+def routes_of(plan: Plan) -> Routes:
+    """The routes of a plan by switch and prefix."""
+    return {switch.name: by_prefix(switch.routes) for switch in plan.switches}
+
+
+def by_prefix(routes: Iterable[Route]) -> dict[str, tuple[NextHop, ...]]:
+    """Next hops by prefix."""
+    return {route.prefix: route.next_hops for route in routes}
+
+
+def writes_between(old: Routes, new: Routes) -> tuple[Write, ...]:
+    """The routes that differ, sorted: the least that must be written."""
+    return tuple(
+        Write(switch, prefix, before, after)
+        for switch in sorted(old.keys() | new.keys())
+        for prefix in sorted(old.get(switch, {}).keys() | new.get(switch, {}).keys())
+        if (before := old.get(switch, {}).get(prefix, ())) != (after := new.get(switch, {}).get(prefix, ()))
+    )
+
+
+def update_rounds(fabric: Fabric, old: Routes, new: Routes) -> tuple[tuple[Write, ...], ...]:
+    """The writes between two states in rounds: all of a round at the same time, one round after the other.
+
+    Writes that wait for each other in a ring, which routes without loops do not bring about, share a round.
+    Where there are no routes at all before, nothing can be lost and one round does it.
+    """
+    writes = writes_between(old, new)
+    if not any(old.values()):
+        return (writes,) if writes else ()
+    order: nx.DiGraph[int] = nx.DiGraph()
+    order.add_nodes_from(range(len(writes)))
+    order.add_edges_from(_waits(fabric, old, new, writes))
+    knots = nx.condensation(order)
+    return tuple(
+        tuple(writes[index] for index in sorted(i for knot in layer for i in knots.nodes[knot]["members"]))
+        for layer in nx.topological_generations(knots)
+    )
+
+
+def states_on_the_way(old: Routes, rounds: Iterable[Iterable[Write]]) -> Iterator[Routes]:
+    """The routes after every round."""
+    state = {switch: dict(routes) for switch, routes in old.items()}
+    for writes in rounds:
+        for write in writes:
+            routes = state.setdefault(write.switch, {})
+            if write.after:
+                routes[write.prefix] = write.after
+            else:
+                routes.pop(write.prefix)
+        yield {switch: dict(routes) for switch, routes in state.items()}
+
+
+def _waits(fabric: Fabric, old: Routes, new: Routes, writes: tuple[Write, ...]) -> Iterator[tuple[int, int]]:
+    """(earlier, later) for every write that has to wait for another.
+
+    Addresses fall into classes: those of a prefix that are in no longer one. Each is looked at on its own.
+    """
+    peer = {end: other.device for link in fabric.links for end, other in _directions(link.a, link.b)}
+    at: dict[str, dict[str, int]] = {}
+    for index, write in enumerate(writes):
+        at.setdefault(write.prefix, {})[write.switch] = index
+    classes = {prefix for routes in (old, new) for of_switch in routes.values() for prefix in of_switch}
+    lengths = sorted({_length(prefix) for prefix in classes}, reverse=True)
+    for each in classes:
+        covers = [_shortened(each, length) for length in lengths if length <= _length(each)]
+        moves = {
+            switch: move
+            for switch in {switch for cover in covers for switch in at.get(cover, ())}
+            if (move := _move(switch, covers, old, new, at, peer)) is not None
+        }
+        for switch, move in moves.items():
+            yield from move.order
+            if move.after:
+                ahead = (moves[device] for device in move.after if device in moves)
+                yield from ((other.write, move.write) for other in ahead if other.after)
+            else:  # nothing takes its place: all that leads here has to be gone
+                behind = (other for other in moves.values() if switch in other.before)
+                yield from ((other.write, move.write) for other in behind)
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """How a switch comes to treat a class of addresses the new way: by one `write`.
+
+    `before` and `after` are the devices it leads to, `order` what else must come first at the switch itself.
+    """
+
+    write: int
+    before: frozenset[str]
+    after: frozenset[str]
+    order: tuple[tuple[int, int], ...]
+
+
+def _move(
+    switch: str,
+    covers: list[str],
+    old: Routes,
+    new: Routes,
+    at: Mapping[str, Mapping[str, int]],
+    peer: Mapping[PortRef, str],
+) -> _Move | None:
+    """The write that matters to addresses that the prefixes `covers`, longest first, hold; None: it stays."""
+    before, after = (
+        next((cover for cover in covers if cover in routes.get(switch, {})), "") for routes in (old, new)
+    )
+    longest = max(before, after, key=lambda prefix: _length(prefix) if prefix else -1)
+    write = at.get(longest, {}).get(switch)
+    if write is None:
+        return None
+    # No address may fall to a shorter prefix that serves it neither before nor after.
+    shorter = [at[cover][switch] for cover in covers if cover != longest and switch in at.get(cover, ())]
+    order: list[tuple[int, int]] = []
+    if before != after:
+        order = [(write, other) if longest == after else (other, write) for other in shorter]
+    return _Move(
+        write,
+        frozenset(peer[PortRef(switch, hop.port)] for hop in old.get(switch, {}).get(before, ())),
+        frozenset(peer[PortRef(switch, hop.port)] for hop in new.get(switch, {}).get(after, ())),
+        tuple(order),
+    )
+
+
+def _directions(a: PortRef, b: PortRef) -> tuple[tuple[PortRef, PortRef], tuple[PortRef, PortRef]]:
+    return (a, b), (b, a)
+
+
+def _length(prefix: str) -> int:
+    return int(prefix.rpartition("/")[2])
+
+
+@cache
+def _shortened(prefix: str, length: int) -> str:
+    return str(ip_network(prefix).supernet(new_prefix=length))
