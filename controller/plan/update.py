@@ -10,7 +10,7 @@ Source: P. Francois, O. Bonaventure, "Avoiding transient loops during IGP conver
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from ipaddress import ip_network
@@ -96,9 +96,9 @@ def _waits(fabric: Fabric, old: Routes, new: Routes, writes: tuple[Write, ...]) 
     for index, write in enumerate(writes):
         at.setdefault(write.prefix, {})[write.switch] = index
     classes = {prefix for routes in (old, new) for of_switch in routes.values() for prefix in of_switch}
-    lengths = sorted({_length(prefix) for prefix in classes}, reverse=True)
+    lengths = sorted({prefix_length(prefix) for prefix in classes}, reverse=True)
     for each in classes:
-        covers = [_shortened(each, length) for length in lengths if length <= _length(each)]
+        covers = [_shortened(each, length) for length in lengths if length <= prefix_length(each)]
         moves = {
             switch: move
             for switch in {switch for cover in covers for switch in at.get(cover, ())}
@@ -139,7 +139,7 @@ def _move(
     before, after = (
         next((cover for cover in covers if cover in routes.get(switch, {})), "") for routes in (old, new)
     )
-    longest = max(before, after, key=lambda prefix: _length(prefix) if prefix else -1)
+    longest = max(before, after, key=lambda prefix: prefix_length(prefix) if prefix else -1)
     write = at.get(longest, {}).get(switch)
     if write is None:
         return None
@@ -160,8 +160,15 @@ def _directions(a: PortRef, b: PortRef) -> tuple[tuple[PortRef, PortRef], tuple[
     return (a, b), (b, a)
 
 
-def _length(prefix: str) -> int:
+def prefix_length(prefix: str) -> int:
+    """16 of `10.0.0.0/16`."""
     return int(prefix.rpartition("/")[2])
+
+
+def shorter(table: Container[str], prefix: str) -> str:
+    """The longest shorter prefix of a table that holds a prefix; empty if there is none."""
+    lengths = range(prefix_length(prefix) - 1, -1, -1)
+    return next((found for length in lengths if (found := _shortened(prefix, length)) in table), "")
 
 
 @cache

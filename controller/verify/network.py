@@ -203,14 +203,17 @@ def entries_of_plan(switch: SwitchPlan) -> list[Entry]:
     """The routes that a switch will have: the plan's and those of its own links."""
     port = {each.name: each.index for each in switch.ports}
     up = {each.name for each in switch.ports if each.is_enabled}
-    connected = [
-        (*_network(each.prefix), (port[each.name],)) for each in switch.interfaces if each.name in up
-    ]
+    connected = [entry_of(each.prefix, (port[each.name],)) for each in switch.interfaces if each.name in up]
     # Routes over equal paths share their tuple of next hops, which is why it is worked out once.
     hops = {id(route.next_hops): route.next_hops for route in switch.routes}
     through = {key: tuple(port[hop.port] for hop in each) for key, each in hops.items()}
-    planned = [(*_network(route.prefix), through[id(route.next_hops)]) for route in switch.routes]
+    planned = [entry_of(route.prefix, through[id(route.next_hops)]) for route in switch.routes]
     return [*connected, *planned]
+
+
+def entry_of(prefix: str, ports: tuple[int, ...]) -> Entry:
+    """A route from its printed prefix."""
+    return (*_network(prefix), ports)
 
 
 @cache

@@ -42,7 +42,7 @@ def plan(
 ) -> None:
     """Work out addresses, routes, pins, QoS and buffers of every switch."""
     new = plan_for(load_fabric(fabric), routing, collective, algorithm, placement, seed)
-    changes = diff_plans(_read(diff, new.fabric), new) if diff else None
+    changes = diff_plans(read_plan(diff, new.fabric), new) if diff else None
     if output:
         _write(output, to_json(new))
     if changes is not None:
@@ -71,7 +71,8 @@ def _changes_json(changes: tuple[Change, ...]) -> str:
     return json.dumps(document, indent=1, sort_keys=True)
 
 
-def _read(path: Path, fabric: str) -> Plan:
+def read_plan(path: Path, fabric: str) -> Plan:
+    """A plan that `raddle plan -o` wrote for a fabric of this name."""
     try:
         old = from_json(path.read_text())
     except (OSError, UnicodeDecodeError) as error:

@@ -25,6 +25,7 @@ from raddle.cli.options import (
     SeedOption,
     load_fabric,
 )
+from raddle.cli.plan import read_plan
 from raddle.cli.progress import progress_bar
 from raddle.errors import InputError
 from raddle.inventory import load_inventory
@@ -44,6 +45,10 @@ def verify(
     certificate: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the proof of deadlock freedom to a file.")
     ] = None,
+    earlier: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="OLD.json", help="Prove the update from an earlier plan, too."),
+    ] = None,
     running: Annotated[bool, typer.Option("--running", help="Check what the switches report.")] = False,
     inventory: InventoryOption = DEFAULT_INVENTORY,
     routing: RoutingOption = None,
@@ -55,7 +60,10 @@ def verify(
 ) -> None:
     """Prove that nothing is lost, loops or deadlocks. Exit code 1: something can."""
     model = load_fabric(fabric)
+    if running and earlier:
+        raise typer.BadParameter("--from is of a plan, not of --running switches")
     scope = Scope(failures, most, seed, congested_groups)
+    old = read_plan(earlier, model.name) if earlier else None
     with progress_bar() as progress:
         if running:
             result = verify_running(model, load_inventory(inventory), scope, progress)
@@ -64,7 +72,7 @@ def verify(
             demand = None
             if policy == "pinned":
                 demand = collective_demand(model, collective, algorithm, placement, seed)
-            result = verify_plan(model, make_plan(model, policy, demand), demand, scope, progress)
+            result = verify_plan(model, make_plan(model, policy, demand), demand, scope, progress, old)
     if certificate and result.proof:
         _write(certificate, result.proof)
     print(document_of(result) if as_json else text_of(result))
@@ -90,6 +98,7 @@ def document_of(result: Verification) -> str:
         "outcomes": [asdict(outcome) for outcome in result.outcomes if _is_notable(outcome)],
         "busiest_link": {"load": round(result.busiest[0], 6), "port": result.busiest[1]},
         "oversubscription": result.oversubscription,
+        "update": asdict(result.update) if result.update else None,
         "problems": [
             {
                 "code": each.code,
@@ -122,10 +131,21 @@ def text_of(result: Verification) -> str:
         "load": f"busiest fabric link {result.busiest[0]:.1%} under uniform all-to-all, "
         f"oversubscription {result.oversubscription:.3g}:1",
         **_failure_lines(result),
+        **_update_lines(result),
     }
     errors = sum(problem.severity == "error" for problem in result.problems)
     printed = [f"{name + ':':<12} {fact}" for name, fact in lines.items()]
     return "\n".join([*printed, "ok" if not errors else f"{errors} finding{'s' if errors > 1 else ''}"])
+
+
+def _update_lines(result: Verification) -> dict[str, str]:
+    update = result.update
+    if update is None:
+        return {}
+    extent = f"{update.writes} routes change in {update.rounds} rounds"
+    is_good = not (update.lost or update.looping or update.cycle)
+    fact = "nothing is lost, loops or deadlocks on the way" if is_good else "not safe on the way"
+    return {"update": f"{extent}; {fact}" if update.writes else "no route changes"}
 
 
 def _failure_lines(result: Verification) -> dict[str, str]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from controller.plan.model import Plan
 from controller.plan.replan import replanner, with_links
+from controller.plan.update import routes_of, update_rounds
 from controller.southbound.sonic import bootstrap, pushed
 from controller.verify.certificate import certificate
 from controller.verify.deadlock import Cycle, dependencies, rank_by_name, ranks
@@ -27,6 +28,7 @@ from controller.verify.network import (
     network_of,
     tables_of,
 )
+from controller.verify.transient import Transient, judge_update
 from nos.db.databases import ConfigDb
 from nos.orch import derive
 from raddle.errors import Diagnostic, InputError
@@ -64,6 +66,7 @@ class Verification:
         busiest: load and port of the busiest fabric link under uniform all-to-all traffic.
         problems: all that is wrong, for the reader.
         proof: the certificate of deadlock freedom; empty where there is a cycle.
+        update: the way from an earlier plan to this one; None where none was given.
     """
 
     fabric: str
@@ -77,6 +80,7 @@ class Verification:
     oversubscription: float
     problems: tuple[Diagnostic, ...]
     proof: str
+    update: Transient | None = None
 
     @property
     def is_good(self) -> bool:
@@ -84,14 +88,27 @@ class Verification:
 
 
 def verify_plan(
-    fabric: Fabric, plan: Plan, demand: Demand | None, scope: Scope, progress: Progress
+    fabric: Fabric,
+    plan: Plan,
+    demand: Demand | None,
+    scope: Scope,
+    progress: Progress,
+    earlier: Plan | None = None,
 ) -> Verification:
-    """Check what a plan makes of the switches, before and after re-planning in every state of failure."""
+    """Check what a plan makes of the switches, before and after re-planning in every state of failure.
+
+    With an `earlier` plan also what can happen while its routes are changed to this plan's.
+    """
     network = network_of(fabric)
     entries = {switch.name: entries_of_plan(switch) for switch in plan.switches}
     states = {switch.name: planned_state(fabric, plan, switch.name) for switch in plan.switches}
     replan = _replan(fabric, plan, demand, network)
-    return _verify(fabric, network, entries, states, replan, "plan", scope, progress)
+    result = _verify(fabric, network, entries, states, replan, "plan", scope, progress)
+    if earlier is None:
+        return result
+    update = _update(fabric, network, earlier, plan)
+    problems = (*result.problems, *_located(fabric, list(_about_update(update))))
+    return replace(result, update=update, problems=problems)
 
 
 def verify_running(fabric: Fabric, inventory: Inventory, scope: Scope, progress: Progress) -> Verification:
@@ -140,6 +157,15 @@ def _replan(fabric: Fabric, plan: Plan, demand: Demand | None, network: Network)
         return tables_of(network, entries)
 
     return replan
+
+
+def _update(fabric: Fabric, network: Network, earlier: Plan, plan: Plan) -> Transient:
+    """The way from one plan's routes to another's, on the links of today."""
+    old = routes_of(earlier)
+    rounds = update_rounds(fabric, old, routes_of(plan))
+    own = {switch.name: entries_of_plan(replace(switch, routes=())) for switch in plan.switches}
+    ports = {switch.name: {port.name: port.index for port in switch.ports} for switch in plan.switches}
+    return judge_update(network, own, ports, old, rounds, network.is_up)
 
 
 def _verify(
@@ -194,6 +220,20 @@ def _about(verdict: Verdict, when: str) -> Iterator[Finding]:
         yield Finding("unreached", message, hint, place)
     if verdict.cycle:
         yield Finding("deadlock", f"{when}: {cycle_text(verdict.cycle)}", mend(verdict.cycle), place)
+
+
+def _about_update(update: Transient) -> Iterator[Finding]:
+    """What an update does on its way although both its ends are sound."""
+    place, wait = ("routing",), "change it in two steps, by a plan between the two"
+    if update.looping:
+        message = f"during the update: {update.looping} pairs can go round; {update.example}"
+        yield Finding("update-loops", message, wait, place)
+    elif update.lost:
+        message = f"during the update: {update.lost} pairs can be lost; {update.example}"
+        yield Finding("update-drops", message, wait, place)
+    if update.cycle:
+        message = f"during the update: {cycle_text(update.cycle)}"
+        yield Finding("update-deadlocks", message, wait, place)
 
 
 def _about_failures(outcomes: tuple[Outcome, ...]) -> Iterator[Finding]:

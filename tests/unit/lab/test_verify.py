@@ -208,3 +208,19 @@ def test_running_switches_are_verified_from_what_they_report() -> None:
 def test_another_fabrics_inventory_is_refused() -> None:
     with pytest.raises(InputError, match="inventory is of fabric 'pod'"):
         verify_running(FABRIC, Inventory("pod", {}), SINGLE, silent)
+
+
+def test_the_way_from_an_earlier_plan_is_proven_too(tmp_path: Path) -> None:
+    today, drained = tmp_path / "today.json", tmp_path / "drained.yaml"
+    CliRunner().invoke(APP, ["plan", "leaf-spine-16", "--routing", "ecmp", "-o", str(today)])
+    down = "overrides: {links: [{ends: [leaf0, spine0], state: down}]}\n"
+    drained.write_text(FILE.read_text() + down)
+    result = run(str(drained), "--routing", "ecmp", "--failures", "0", "--from", str(today))
+    assert result.exit_code == 0, result.output
+    # leaf0 to 3 leaves, 3 leaves to leaf0, then spine0 to leaf0.
+    assert "7 routes change in 2 rounds; nothing is lost, loops or deadlocks on the way" in result.stdout
+    same = run("leaf-spine-16", "--routing", "ecmp", "--failures", "0", "--from", str(today), "--json")
+    assert json.loads(same.stdout)["update"]["writes"] == 0
+    other = run("white-box-512", "--failures", "0", "--from", str(today))
+    assert isinstance(other.exception, InputError)
+    assert "is a plan of 'leaf-spine-16', not of 'white-box-512'" in str(other.exception)

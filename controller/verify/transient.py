@@ -1,0 +1,121 @@
+"""What can happen while an update is under way: every switch may hold a round's routes already, or not yet.
+
+All these states are judged at once. A switch's groups of a round hold the next hops of before and of after,
+as if the hash chose between them: what every choice delivers, each of the states delivers, and buffers that
+wait for each other in one of the states do so here. Assumption: when a round begins, packets that were sent
+before the last one began have left the fabric; a push takes far longer than they do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from controller.plan.model import NextHop
+from controller.plan.update import Routes, Write, prefix_length, shorter, states_on_the_way
+from controller.verify.deadlock import Cycle, dependencies, ranks, smallest_cycle
+from controller.verify.network import Bools, Entry, Network, Tables, entry_of, tables_of
+from controller.verify.reach import CHUNK, delivered, endpoints_at, looping, repair, sources, walk
+
+NOWHERE = -1
+"""A port number that no switch has: a next hop that drops."""
+
+Ports = Mapping[str, Mapping[str, int]]
+"""The number of every port, by switch and name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transient:
+    """What an update can do on its way. Pairs are ordered pairs of endpoints.
+
+    Attributes:
+        writes, rounds: routes that change, and the rounds that they are written in.
+        lost: pairs that are delivered before and after, and in some state between are not.
+        looping: pairs that can go round in some state between.
+        example: one such pair and its way; empty if there is none.
+        cycle: buffers that can wait for each other on the way.
+    """
+
+    writes: int
+    rounds: int
+    lost: int
+    looping: int
+    example: str
+    cycle: Cycle | None
+
+
+def judge_update(
+    network: Network,
+    own: Mapping[str, Sequence[Entry]],
+    ports: Ports,
+    old: Routes,
+    rounds: Sequence[Sequence[Write]],
+    links: Bools,
+) -> Transient:
+    """Judge all states between two sets of routes; `own` are the entries of the switches' own links."""
+
+    def tables(state: Routes, writes: Iterable[Write] = ()) -> Tables:
+        return tables_of(network, _entries(own, ports, state, writes))
+
+    before, *between = [old, *states_on_the_way(old, rounds)]
+    ends = tables(before), tables(between[-1] if between else before)
+    lost = looped = 0
+    example, cycle = "", None
+    for state, writes in zip([before, *between], rounds, strict=False):
+        on_the_way = tables(state, writes)
+        for start in range(0, len(network.endpoints), CHUNK):
+            columns = np.arange(start, min(start + CHUNK, len(network.endpoints)))
+            live = repair(network, on_the_way.only(columns), links)
+            is_source = sources(network, links, columns)
+            kept = is_source.copy()
+            for end in ends:
+                kept &= delivered(network, repair(network, end.only(columns), links))
+            bad = kept & ~delivered(network, live)
+            loops = is_source & looping(network, live) if bad.any() else np.zeros_like(bad)
+            weight = endpoints_at(network, links, columns)
+            lost, looped = lost + int((weight * bad).sum()), looped + int((weight * loops).sum())
+            if bad.any() and not example:
+                switch, column = (int(each[0]) for each in np.nonzero(bad))
+                way = walk(network, live, switch, column, ~delivered(network, live))
+                target = network.endpoints[int(columns[column])]
+                example = f"{network.switches[switch]} to {target}: {' > '.join(way)}"
+        cycle = cycle or _cycle(network, on_the_way, links)
+    return Transient(
+        writes=sum(map(len, rounds)),
+        rounds=len(rounds),
+        lost=lost,
+        looping=looped,
+        example=example,
+        cycle=cycle,
+    )
+
+
+def _cycle(network: Network, tables: Tables, links: Bools) -> Cycle | None:
+    edges = dependencies(network, tables, links)
+    return None if ranks(network, edges) is not None else smallest_cycle(network, tables, links, edges)
+
+
+def _entries(
+    own: Mapping[str, Sequence[Entry]], ports: Ports, state: Routes, writes: Iterable[Write]
+) -> dict[str, list[Entry]]:
+    """The switches' entries in a state; those being written hold what was and what will be."""
+    routes = {
+        switch: {prefix: _numbers(ports[switch], hops) for prefix, hops in at.items()}
+        for switch, at in state.items()
+    }
+    for write in sorted(writes, key=lambda each: prefix_length(each.prefix)):
+        at = routes.setdefault(write.switch, {})
+        # A route that is not there gives way to the next shorter one, or to none.
+        instead = at.get(shorter(at, write.prefix), (NOWHERE,))
+        sides = [_numbers(ports[write.switch], hops) or instead for hops in (write.before, write.after)]
+        at[write.prefix] = tuple(dict.fromkeys((*sides[0], *sides[1])))
+    return {
+        switch: [*entries, *(entry_of(prefix, hops) for prefix, hops in routes.get(switch, {}).items())]
+        for switch, entries in own.items()
+    }
+
+
+def _numbers(ports: Mapping[str, int], hops: Iterable[NextHop]) -> tuple[int, ...]:
+    return tuple(ports[hop.port] for hop in hops)

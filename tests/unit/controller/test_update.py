@@ -1,0 +1,113 @@
+"""Updates of routes: their order, and what can happen on the way."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import raddle
+from controller.plan import make_plan
+from controller.plan.addresses import dotted, plan_addresses
+from controller.plan.model import NextHop
+from controller.plan.update import Routes, Write, routes_of, states_on_the_way, update_rounds, writes_between
+from controller.verify.network import entries_of_plan, network_of
+from controller.verify.transient import Transient, judge_update
+from raddle.topology.model import Fabric
+
+TEXT = "raddle: 1\nname: tiny\nfabric: {leaves: {count: 3}, spines: {count: 2}}\nhosts: {per_leaf: 2}\n"
+FABRIC = raddle.loads(TEXT)
+WITHOUT_SPINE1 = raddle.loads(
+    TEXT
+    + "overrides: {links: ["
+    + ", ".join(f"{{ends: [leaf{n}, spine1], state: down}}" for n in range(3))
+    + "]}\n"
+)
+
+
+def routes(fabric: Fabric) -> Routes:
+    return routes_of(make_plan(fabric, "ecmp"))
+
+
+def judged(old: Routes, rounds: tuple[tuple[Write, ...], ...]) -> Transient:
+    network, plan = network_of(FABRIC), make_plan(FABRIC, "ecmp")
+    own = {switch.name: entries_of_plan(replace(switch, routes=())) for switch in plan.switches}
+    ports = {switch.name: {port.name: port.index for port in switch.ports} for switch in plan.switches}
+    return judge_update(network, own, ports, old, rounds, network.is_up)
+
+
+def test_a_spine_gives_up_its_routes_only_after_the_leaves_have_left_it() -> None:
+    first, second = update_rounds(FABRIC, routes(FABRIC), routes(WITHOUT_SPINE1))
+    assert {write.switch for write in first} == {"leaf0", "leaf1", "leaf2"}
+    assert {write.switch for write in second} == {"spine1"}
+    assert all(not write.after for write in second)
+
+
+def test_a_spine_has_its_routes_before_the_leaves_use_it() -> None:
+    first, second = update_rounds(FABRIC, routes(WITHOUT_SPINE1), routes(FABRIC))
+    assert {write.switch for write in first} == {"spine1"}
+    assert {write.switch for write in second} == {"leaf0", "leaf1", "leaf2"}
+
+
+def test_the_first_routes_of_a_fabric_take_one_round() -> None:
+    nothing: Routes = {switch.name: {} for switch in FABRIC.switches}
+    assert update_rounds(FABRIC, nothing, routes(FABRIC)) == (writes_between(nothing, routes(FABRIC)),)
+    assert update_rounds(FABRIC, routes(FABRIC), routes(FABRIC)) == ()
+
+
+def test_a_drain_in_rounds_loses_nothing_and_all_at_once_it_does() -> None:
+    old, new = routes(FABRIC), routes(WITHOUT_SPINE1)
+    safe = judged(old, update_rounds(FABRIC, old, new))
+    assert (safe.rounds, safe.lost, safe.looping, safe.cycle) == (2, 0, 0, None)
+    hasty = judged(old, (writes_between(old, new),))
+    # 6 hosts, each to the 4 of the other leaves: every leaf may still hash to a spine without the route.
+    assert (hasty.lost, hasty.looping) == (24, 0)
+    assert hasty.example == "leaf0 to host2: leaf0:Ethernet24 > spine1"
+
+
+def test_two_sound_plans_can_loop_between_and_the_rounds_do_not() -> None:
+    old, new = (with_pins({"leaf2": (through, by)}) for through, by in ((0, 1), (1, 0)))
+    hasty = judged(old, (writes_between(old, new),))
+    assert hasty.looping > 0
+    safe = judged(old, update_rounds(FABRIC, old, new))
+    assert (safe.lost, safe.looping) == (0, 0)
+
+
+def test_routes_that_deadlock_only_together_are_kept_apart_by_the_rounds() -> None:
+    """leaf0 > spine0 > leaf1 > spine1 > leaf2 before, leaf1 > spine1 > leaf0 > spine0 > leaf2 after."""
+    old = with_route(routes(FABRIC), 4, ("leaf0", "spine0", "leaf1", "spine1"))
+    new = with_route(routes(FABRIC), 5, ("leaf1", "spine1", "leaf0", "spine0"))
+    hasty = judged(old, (writes_between(old, new),))
+    assert hasty.cycle is not None
+    safe = judged(old, update_rounds(FABRIC, old, new))
+    assert (safe.lost, safe.looping, safe.cycle) == (0, 0, None)
+
+
+def with_route(base: Routes, endpoint: int, way: tuple[str, ...]) -> Routes:
+    """A host route on every switch of a way to the next one."""
+    prefix = f"{dotted(plan_addresses(FABRIC).endpoints[endpoint])}/32"
+    made = {switch: dict(table) for switch, table in base.items()}
+    for here, there in pairwise(way):
+        made[here][prefix] = (NextHop("0.0.0.0", port_to(here, there)),)
+    return made
+
+
+def with_pins(bounces: dict[str, tuple[int, int]]) -> Routes:
+    """spine to the first leaf, which sends on to the second; so that host4's packets meet both."""
+    made = routes(FABRIC)
+    for first, second in bounces.values():
+        made = with_route(made, 4, (f"leaf{first}", "spine0", f"leaf{second}", "spine1"))
+    return made
+
+
+def port_to(here: str, there: str) -> str:
+    for link in FABRIC.links:
+        for near, far in ((link.a, link.b), (link.b, link.a)):
+            if (near.device, far.device) == (here, there):
+                return near.port
+    raise AssertionError(f"{here} has no link to {there}")
+
+
+def test_states_on_the_way_end_with_the_new_routes() -> None:
+    old, new = routes(FABRIC), routes(WITHOUT_SPINE1)
+    *_, last = states_on_the_way(old, update_rounds(FABRIC, old, new))
+    assert last == new
