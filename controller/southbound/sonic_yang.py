@@ -16,70 +16,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from controller.southbound.sonic import Tables
+from controller.southbound.yang_models import TIMEOUT_S, YangList, YangTable, is_number, read_tables
 from raddle.errors import Diagnostic, InputError
-
-TIMEOUT_S = 300
-
-_MODULES = {
-    "BUFFER_PG": "buffer-pg",
-    "BUFFER_POOL": "buffer-pool",
-    "BUFFER_PROFILE": "buffer-profile",
-    "BUFFER_QUEUE": "buffer-queue",
-    "CABLE_LENGTH": "cable-length",
-    "DEVICE_METADATA": "device_metadata",
-    "DEVICE_NEIGHBOR": "device_neighbor",
-    "DSCP_TO_TC_MAP": "dscp-tc-map",
-    "INTERFACE": "interface",
-    "LOOPBACK_INTERFACE": "loopback-interface",
-    "MAP_PFC_PRIORITY_TO_QUEUE": "pfc-priority-queue-map",
-    "PFC_WD": "pfcwd",
-    "PORT": "port",
-    "PORT_QOS_MAP": "port-qos-map",
-    "QUEUE": "queue",
-    "SCHEDULER": "scheduler",
-    "STATIC_ROUTE": "static-route",
-    "TC_TO_PRIORITY_GROUP_MAP": "tc-priority-group-map",
-    "TC_TO_QUEUE_MAP": "tc-queue-map",
-    "WRED_PROFILE": "wred-profile",
-}
-_KEYS = {
-    "BUFFER_PG": ("port", "pg_num"),
-    "BUFFER_QUEUE": ("port", "qindex"),
-    "DEVICE_NEIGHBOR": ("peer_name",),
-    "INTERFACE": ("name", "ip-prefix"),
-    "LOOPBACK_INTERFACE": ("name", "ip-prefix"),
-    "PFC_WD": ("ifname",),
-    "PORT_QOS_MAP": ("ifname",),
-    "QUEUE": ("ifname", "qindex"),
-    "STATIC_ROUTE": ("vrf_name", "prefix"),
-}
-"""YANG keys of each table's list where it is not `name` alone."""
-
-_MAPS = {
-    "CABLE_LENGTH": ("port", "length"),
-    "DSCP_TO_TC_MAP": ("dscp", "tc"),
-    "MAP_PFC_PRIORITY_TO_QUEUE": ("pfc_priority", "qindex"),
-    "TC_TO_PRIORITY_GROUP_MAP": ("tc", "pg"),
-    "TC_TO_QUEUE_MAP": ("tc", "qindex"),
-}
-"""Tables whose fields are entries of an inner list."""
-
-_NUMBERS = frozenset(
-    (
-        *("bgp_asn", "cbs", "deployment_id", "detection_time", "dhcp_rate_limit", "dynamic_th", "index"),
-        *("laser_freq", "max_cores", "mtu", "nat_zone", "pbs", "POLL_INTERVAL", "priority"),
-        *("restoration_time", "speed", "subport", "switch_id", "tc", "weight"),
-    )
-)
-"""Fields of up to 32 bits, which RFC 7951 writes as JSON numbers; those of 64 bits stay strings."""
-
-_BOOLEANS = frozenset(
-    (
-        *("bfd", "bgp_adv_lo_prefix_as_128", "create_only_config_db_buffers", "fast_linkup", "mux_cable"),
-        *("frr_mgmt_framework_config", "ring_thread_enabled", "storage_device"),
-        *(f"wred_{colour}_enable" for colour in ("green", "yellow", "red")),
-    )
-)
 
 
 def check_yang(configs: Mapping[str, Tables], models: Path) -> None:
@@ -100,60 +38,90 @@ def check_yang(configs: Mapping[str, Tables], models: Path) -> None:
         raise InputError.of(
             "no-yanglint", "yanglint is not installed", "apt-get install libyang2-tools (or yang-tools)"
         )
+    models_of = read_tables(folder)
     problems = [
         Diagnostic("sonic-yang", f"{switch}: {message}")
         for switch, tables in configs.items()
-        for message in _problems(tables, folder)
+        for message in _problems(tables, folder, models_of)
     ]
     if problems:
         raise InputError(problems)
 
 
-def _problems(tables: Tables, folder: Path) -> Iterator[str]:
-    unknown = sorted(tables.keys() - _MODULES.keys())
+def _problems(tables: Tables, folder: Path, models: Mapping[str, YangTable]) -> Iterator[str]:
+    unknown = sorted(tables.keys() - models.keys())
     yield from (f"table {table} has no YANG model" for table in unknown)
-    known = {table: entries for table, entries in tables.items() if table in _MODULES}
+    known = {table: entries for table, entries in tables.items() if table in models}
     with tempfile.TemporaryDirectory() as scratch:
         data = Path(scratch) / "config.json"
-        data.write_text(json.dumps(_instance(known)))
-        names = sorted(f"sonic-{_MODULES[table]}.yang" for table in known)
-        command = ["yanglint", "-p", str(folder), "-t", "config", *(str(folder / name) for name in names)]
+        data.write_text(json.dumps(_instance(known, models)))
+        # All of them, so that no condition goes unchecked because the model that it speaks of is not there.
+        files = sorted(map(str, folder.glob("sonic-*.yang")))
         run = subprocess.run(
-            [*command, str(data)], capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+            ["yanglint", "-p", str(folder), "-t", "config", *files, str(data)],
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
         )
     if run.returncode:
-        yield " ".join((run.stderr or run.stdout).split())
+        errors = [line for line in run.stderr.splitlines() if not line.startswith("libyang warn")]
+        yield " ".join(" ".join(errors or run.stdout.splitlines()).split())
 
 
-def _instance(tables: Tables) -> dict[str, object]:
-    document: dict[str, object] = {}
+def _instance(tables: Tables, models: Mapping[str, YangTable]) -> dict[str, dict[str, object]]:
+    document: dict[str, dict[str, object]] = {}
     for table, entries in tables.items():
-        module = f"sonic-{_MODULES[table]}"
-        document[f"{module}:{module}"] = {table: _lists(table, entries)}
+        model = models[table]
+        document.setdefault(f"{model.module}:{model.top}", {})[table] = _lists(model, entries)
     return document
 
 
-def _lists(table: str, entries: Mapping[str, Mapping[str, str]]) -> dict[str, object]:
-    if table == "DEVICE_METADATA":
-        return {
-            key: {field: _typed(field, value) for field, value in row.items()} for key, row in entries.items()
-        }
-    lists: dict[str, list[object]] = {}
+def _lists(model: YangTable, entries: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
+    lists: dict[str, object] = {}
     for key, fields in entries.items():
-        parts = key.split("|")
-        entry: dict[str, object] = dict(zip(_KEYS.get(table, ("name",)), parts, strict=False))
-        if table in _MAPS:
-            inner, value = _MAPS[table]
-            entry[table] = [{inner: _typed(inner, k), value: _typed(value, v)} for k, v in fields.items()]
+        owner, parts = _list_of(model, key, fields)
+        entry: dict[str, object] = {
+            name: _typed(owner, name, part) for name, part in zip(owner.keys, parts, strict=False)
+        }
+        if owner.inner:
+            inner = owner.inner
+            value = next(name for name in inner.types if name not in inner.keys)
+            entry[inner.name] = [
+                {inner.keys[0]: _typed(inner, inner.keys[0], k), value: _typed(inner, value, v)}
+                for k, v in fields.items()
+            ]
         else:
-            entry |= {field: _typed(field, value) for field, value in fields.items()}
-        has_prefix = table.endswith("INTERFACE") and len(parts) == 2
-        lists.setdefault(f"{table}_IPPREFIX_LIST" if has_prefix else f"{table}_LIST", []).append(entry)
-    return dict(lists)
+            entry |= {name: _typed(owner, name, field) for name, field in fields.items()}
+        if owner.is_singleton:
+            lists[owner.name] = entry
+        else:
+            rows = lists.setdefault(owner.name, [])
+            assert isinstance(rows, list)
+            rows.append(entry)
+    return lists
 
 
-def _typed(field: str, value: str) -> object:
-    """A value as RFC 7951 writes it; 64-bit numbers stay strings, and so does what is no number."""
-    if field in _NUMBERS and value.isascii() and value.removeprefix("-").isdigit():
+def _list_of(model: YangTable, key: str, fields: Mapping[str, object]) -> tuple[YangList, list[str]]:
+    """The list that an entry is of, by the parts of its key, then by its fields; the first if none fits."""
+    singleton = next((each for each in model.lists if each.is_singleton and each.name == key), None)
+    if singleton:
+        return singleton, []
+    parts = key.split("|")
+    fitting = [each for each in model.lists if len(each.keys) == len(parts)]
+    known = [each for each in fitting if each.inner or fields.keys() <= each.types.keys()]
+    return (known or fitting or model.lists)[0], parts
+
+
+def _typed(owner: YangList, name: str, value: object) -> object:
+    """A value as RFC 7951 writes it; what does not look like its type stays a string, and is refused."""
+    if name in owner.leaf_lists:
+        values = value if isinstance(value, list) else str(value).split(",")
+        return [_scalar(owner.types.get(name, ""), each) for each in values]
+    return _scalar(owner.types.get(name, ""), value)
+
+
+def _scalar(kind: str, value: object) -> object:
+    if isinstance(value, str) and is_number(kind) and value.isascii() and value.removeprefix("-").isdigit():
         return int(value)
-    return value == "true" if field in _BOOLEANS and value in ("true", "false") else value
+    return value == "true" if kind == "boolean" and value in ("true", "false") else value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,9 @@ pytestmark = [
     pytest.mark.skipif(not shutil.which("yanglint"), reason="yanglint is missing (Debian: libyang2-tools)"),
 ]
 
-SWITCH = intended(make_plan(load(bundled_examples()["leaf-spine-16"]), "ecmp").switches[0])
+PLANNED: dict[str, Any] = intended(make_plan(load(bundled_examples()["leaf-spine-16"]), "ecmp").switches[0])
+SWITCH = PLANNED | json.loads((Path(__file__).parent / "held_tables.json").read_text())
+"""A leaf as planned, with an entry of every table that a switch holds without acting on it."""
 
 STRICTER = {
     ("BUFFER_POOL", "size"),

@@ -1,4 +1,4 @@
-"""Schema of buffers: BUFFER_POOL, BUFFER_PROFILE, BUFFER_PG, BUFFER_QUEUE.
+"""Schema of buffers: pools, profiles, what they are bound to, and the parameters of the dynamic model.
 
 Source: sonic-buffer-pool, sonic-buffer-profile, sonic-buffer-pg, sonic-buffer-queue. Two rules are stricter
 than the models, because this switch has no buffermgrd to fill in the numbers: a pool has a size, and a
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from nos.db.databases import ConfigDb, ConfigEntry
 from nos.db.schema.model import EntrySchema, Leaf, TableSchema
-from nos.db.schema.types import any_string, enum, integer, text
+from nos.db.schema.types import any_string, enum, integer, map_name, text
 
 _UINT64 = integer("uint64")
 
@@ -70,6 +70,39 @@ BUFFER_QUEUE = TableSchema(
         EntrySchema(
             key=(Leaf(refs="PORT"), Leaf(text(pattern="(1[0-5]|[0-9])((-)(1[0-5]|[0-9]))?"))),
             fields={"profile": Leaf(refs="BUFFER_PROFILE")},
+        ),
+    )
+)
+
+BUFFER_PORT_PROFILE_LIST = TableSchema(
+    entries=(
+        EntrySchema(
+            key=(Leaf(refs="PORT"),),
+            fields={"profile_list": Leaf(refs="BUFFER_PROFILE", is_list=True, is_joined=True)},
+        ),
+    )
+)
+
+LOSSLESS_TRAFFIC_PATTERN = TableSchema(
+    entries=(
+        EntrySchema(
+            key=(Leaf(map_name),),
+            fields={
+                "mtu": Leaf(integer("uint16", 1, 9216), mandatory=True),
+                "small_packet_percentage": Leaf(integer("uint8", 0, 100), mandatory=True),
+            },
+        ),
+    )
+)
+
+DEFAULT_LOSSLESS_BUFFER_PARAMETER = TableSchema(
+    entries=(
+        EntrySchema(
+            key=(Leaf(map_name),),
+            fields={
+                "default_dynamic_th": Leaf(integer("int8", -8, 7), mandatory=True),
+                "over_subscribe_ratio": Leaf(integer("uint16")),
+            },
         ),
     )
 )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from nos.db.databases import ConfigDb, ConfigEntry, ConfigTable, ConfigValue
-from nos.db.schema import buffers, management, ports, qos, routing
+from nos.db.schema import acl, bgp, buffers, layer2, management, ports, qos, routing, services
 from nos.db.schema.model import EntrySchema, Leaf, TableSchema, Violation, scalar
 
-TABLES: Mapping[str, TableSchema] = {
+_FORWARDED_BY: Mapping[str, TableSchema] = {
     "DEVICE_METADATA": ports.DEVICE_METADATA,
     "PORT": ports.PORT,
     "CABLE_LENGTH": ports.CABLE_LENGTH,
@@ -34,6 +34,53 @@ TABLES: Mapping[str, TableSchema] = {
     "BUFFER_PG": buffers.BUFFER_PG,
     "BUFFER_QUEUE": buffers.BUFFER_QUEUE,
 }
+
+_HELD: Mapping[str, TableSchema] = {
+    "AAA": services.AAA,
+    "ACL_RULE": acl.ACL_RULE,
+    "ACL_TABLE": acl.ACL_TABLE,
+    "ACL_TABLE_TYPE": acl.ACL_TABLE_TYPE,
+    "BGP_ALLOWED_PREFIXES": bgp.BGP_ALLOWED_PREFIXES,
+    "BGP_MONITORS": bgp.BGP_MONITORS,
+    "BGP_NEIGHBOR": bgp.BGP_NEIGHBOR,
+    "BGP_PEER_RANGE": bgp.BGP_PEER_RANGE,
+    "BGP_SENTINELS": bgp.BGP_SENTINELS,
+    "BUFFER_PORT_EGRESS_PROFILE_LIST": buffers.BUFFER_PORT_PROFILE_LIST,
+    "BUFFER_PORT_INGRESS_PROFILE_LIST": buffers.BUFFER_PORT_PROFILE_LIST,
+    "CRM": services.CRM,
+    "DEFAULT_LOSSLESS_BUFFER_PARAMETER": buffers.DEFAULT_LOSSLESS_BUFFER_PARAMETER,
+    "DEVICE_NEIGHBOR_METADATA": services.DEVICE_NEIGHBOR_METADATA,
+    "DOT1P_TO_TC_MAP": qos.DOT1P_TO_TC_MAP,
+    "FG_NHG": layer2.FG_NHG,
+    "FG_NHG_MEMBER": layer2.FG_NHG_MEMBER,
+    "FG_NHG_PREFIX": layer2.FG_NHG_PREFIX,
+    "KUBERNETES_MASTER": services.KUBERNETES_MASTER,
+    "LLDP": services.LLDP,
+    "LLDP_PORT": services.LLDP_PORT,
+    "LOSSLESS_TRAFFIC_PATTERN": buffers.LOSSLESS_TRAFFIC_PATTERN,
+    "MGMT_INTERFACE": services.MGMT_INTERFACE,
+    "MGMT_PORT": services.MGMT_PORT,
+    "MIRROR_SESSION": acl.MIRROR_SESSION,
+    "NEIGH": layer2.NEIGH,
+    "NTP_KEY": services.NTP_KEY,
+    "NTP_SERVER": services.NTP_SERVER,
+    "PFC_PRIORITY_TO_PRIORITY_GROUP_MAP": qos.PFC_PRIORITY_TO_PRIORITY_GROUP_MAP,
+    "POLICER": acl.POLICER,
+    "PORTCHANNEL": layer2.PORTCHANNEL,
+    "PORTCHANNEL_INTERFACE": layer2.PORTCHANNEL_INTERFACE,
+    "PORTCHANNEL_MEMBER": layer2.PORTCHANNEL_MEMBER,
+    "SYSLOG_SERVER": services.SYSLOG_SERVER,
+    "TACPLUS": services.TACPLUS,
+    "TACPLUS_SERVER": services.TACPLUS_SERVER,
+    "TC_TO_DSCP_MAP": qos.TC_TO_DSCP_MAP,
+    "VLAN": layer2.VLAN,
+    "VLAN_INTERFACE": layer2.VLAN_INTERFACE,
+    "VLAN_MEMBER": layer2.VLAN_MEMBER,
+    "VRF": layer2.VRF,
+}
+"""Tables that the switch checks, holds and shows, and whose services it does not simulate."""
+
+TABLES: Mapping[str, TableSchema] = {**_FORWARDED_BY, **_HELD}
 """The tables of this switch. A table that is not here is refused, in a boot file as well as in a patch."""
 
 
@@ -103,6 +150,8 @@ def validate(config: ConfigDb) -> list[Violation]:
         if schema is None:
             violations.append(Violation(name, f"table '{name}' has no YANG model on this switch"))
             continue
+        if schema.max_entries and len(table) > schema.max_entries:
+            violations.append(Violation(name, f'Too many "{name}_LIST" instances.'))
         by_parts = {len(entry.key): entry for entry in schema.entries}
         for key, entry in table.items():
             if schema.singletons:
@@ -146,17 +195,28 @@ def _entry_problems(
 
 
 def _leaf_problem(leaf: Leaf, value: ConfigValue, config: ConfigDb) -> str | None:
+    if leaf.is_joined and isinstance(value, str):
+        value = value.split(",")
     if isinstance(value, list):
         if not leaf.is_list:
             return "Invalid value: a list where a string is expected."
-        return next((message for item in value if (message := leaf.check(item))), None)
+        return next((message for item in value if (message := _item_problem(leaf, item, config))), None)
     if leaf.is_list:
         return f'Invalid value "{value}": a leaf-list is a JSON list.'
+    return _item_problem(leaf, value, config)
+
+
+def _item_problem(leaf: Leaf, value: str, config: ConfigDb) -> str | None:
     if value in leaf.literals:
         return None
-    if leaf.refs and value not in config.get(leaf.refs, {}):
-        return f'Invalid leafref value "{value}" - no target instance in {leaf.refs} with the same value.'
-    return leaf.check(value)
+    if not leaf.refs:
+        return leaf.check(value)
+    if any(value in config.get(table, {}) for table in leaf.tables):
+        return leaf.check(value) if not leaf.is_union else None
+    if leaf.is_union:
+        return leaf.check(value)
+    names = " or ".join(leaf.tables)
+    return f'Invalid leafref value "{value}" - no target instance in {names} with the same value.'
 
 
 def _shared_lanes(config: ConfigDb) -> list[Violation]:

@@ -25,15 +25,25 @@ class Leaf:
         check: the type.
         mandatory: the field must be there.
         is_list: a leaf-list; the value is a list and each element is checked.
-        refs: table in which the value must be a key (a YANG leafref).
+        is_joined: a leaf-list that CONFIG_DB keeps as one comma-joined string (sonic_yang_ext.py,
+            LEAF_LIST_WITH_STRING_VALUE_DICT).
+        refs: tables of which one must have the value as a key (a YANG leafref, or a union of such).
         literals: values that are allowed as well (a union with a reference).
+        is_union: a value that no table has may conform to `check` instead.
     """
 
     check: Check = any_string
     mandatory: bool = False
     is_list: bool = False
-    refs: str = ""
+    is_joined: bool = False
+    refs: str | tuple[str, ...] = ()
     literals: frozenset[str] = frozenset()
+    is_union: bool = False
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The tables that `refs` names."""
+        return (self.refs,) if isinstance(self.refs, str) else self.refs
 
 
 Must = Callable[[Sequence[str], ConfigEntry, ConfigDb], str | None]
@@ -55,10 +65,14 @@ class EntrySchema:
 
 @dataclass(frozen=True, slots=True)
 class TableSchema:
-    """A table: lists told apart by the number of key parts, or singletons by key."""
+    """A table: lists told apart by the number of key parts, or singletons by key.
+
+    `max_entries` is the most that it may hold (YANG max-elements); 0 is no limit.
+    """
 
     entries: tuple[EntrySchema, ...] = ()
     singletons: Mapping[str, EntrySchema] = field(default_factory=dict)
+    max_entries: int = 0
 
 
 def scalar(entry: ConfigEntry, name: str) -> str:

@@ -131,9 +131,11 @@ PORT = TableSchema(
                 "dhcp_rate_limit": Leaf(integer("uint32")),
                 "link_training": Leaf(_ON_OFF),
                 "autoneg": Leaf(_ON_OFF),
-                "adv_speeds": Leaf(either(enum("all"), integer("uint32", 1, 1600000)), is_list=True),
+                "adv_speeds": Leaf(
+                    either(enum("all"), integer("uint32", 1, 1600000)), is_list=True, is_joined=True
+                ),
                 "interface_type": Leaf(enum(*_INTERFACE_TYPES)),
-                "adv_interface_types": Leaf(enum(*_INTERFACE_TYPES, "all"), is_list=True),
+                "adv_interface_types": Leaf(enum(*_INTERFACE_TYPES, "all"), is_list=True, is_joined=True),
                 "mtu": Leaf(integer("uint16", 68, 9216)),
                 "subport": Leaf(integer("uint8", 0, 8)),
                 "index": Leaf(integer("uint16")),

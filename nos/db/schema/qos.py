@@ -24,6 +24,9 @@ DSCP_TO_TC_MAP = _map_table(Leaf(text(pattern="6[0-3]|[1-5][0-9]?|[0-9]?")), Lea
 TC_TO_QUEUE_MAP = _map_table(Leaf(_TC), Leaf(text(pattern="[0-9]?")))
 TC_TO_PRIORITY_GROUP_MAP = _map_table(Leaf(_TC), Leaf(_OCTAL_DIGIT))
 MAP_PFC_PRIORITY_TO_QUEUE = _map_table(Leaf(_OCTAL_DIGIT), Leaf(_OCTAL_DIGIT))
+DOT1P_TO_TC_MAP = _map_table(Leaf(_OCTAL_DIGIT), Leaf(_TC))
+TC_TO_DSCP_MAP = _map_table(Leaf(_TC), Leaf(text(pattern="6[0-3]|[1-5][0-9]?|[0-9]?")))
+PFC_PRIORITY_TO_PRIORITY_GROUP_MAP = _map_table(Leaf(_OCTAL_DIGIT), Leaf(_OCTAL_DIGIT))
 
 _PRIORITIES = text(pattern="([0-7](,[0-7])*)?")
 
@@ -36,6 +39,9 @@ PORT_QOS_MAP = TableSchema(
                 "tc_to_queue_map": Leaf(refs="TC_TO_QUEUE_MAP"),
                 "tc_to_pg_map": Leaf(refs="TC_TO_PRIORITY_GROUP_MAP"),
                 "pfc_to_queue_map": Leaf(refs="MAP_PFC_PRIORITY_TO_QUEUE"),
+                "pfc_to_pg_map": Leaf(refs="PFC_PRIORITY_TO_PRIORITY_GROUP_MAP"),
+                "dot1p_to_tc_map": Leaf(refs="DOT1P_TO_TC_MAP"),
+                "tc_to_dscp_map": Leaf(refs="TC_TO_DSCP_MAP"),
                 "pfc_enable": Leaf(_PRIORITIES),
                 "pfcwd_sw_enable": Leaf(_PRIORITIES),
                 "scheduler": Leaf(refs="SCHEDULER"),

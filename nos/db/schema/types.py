@@ -18,6 +18,7 @@ _INTEGER_BOUNDS = {
     "uint16": (0, 2**16 - 1),
     "uint32": (0, 2**32 - 1),
     "uint64": (0, 2**64 - 1),
+    "int8": (-128, 127),
     "int32": (-(2**31), 2**31 - 1),
 }
 
@@ -75,6 +76,11 @@ def boolean(value: str) -> str | None:
     return None if value in ("true", "false") else f'Invalid boolean value "{value}".'
 
 
+def lax_boolean(value: str) -> str | None:
+    """`true` or `false`, also with a capital (stypes:boolean_type)."""
+    return None if value in ("True", "False") else boolean(value)
+
+
 _OCTET = r"(?:[0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])"
 _IPV4 = re.compile(rf"(?:{_OCTET}\.){{3}}{_OCTET}")
 _IPV4_PREFIX = re.compile(rf"(?:{_OCTET}\.){{3}}{_OCTET}/(?:[0-9]|[12][0-9]|3[0-2])")
@@ -96,19 +102,45 @@ def ipv4_address(value: str) -> str | None:
     return None if _IPV4.fullmatch(value) else f'Unsatisfied pattern - "{value}" is not an IPv4 address.'
 
 
-def ip_prefix(value: str) -> str | None:
-    """An IPv4 or IPv6 address with a prefix length; host bits are allowed, as in sonic-ip4-prefix."""
-    if _IPV4_PREFIX.fullmatch(value):
-        return None
-    address, slash, length = value.partition("/")
+def ipv6_address(value: str) -> str | None:
+    """An IPv6 address."""
     try:
-        ipaddress.IPv6Address(address)
+        ipaddress.IPv6Address(value)
     except ValueError:
-        pass
-    else:
-        if slash and length.isascii() and length.isdigit() and len(length) < 4 and int(length) <= 128:
-            return None
+        return f'Unsatisfied pattern - "{value}" is not an IPv6 address.'
+    return None
+
+
+def ipv4_prefix(value: str) -> str | None:
+    """An IPv4 address with a prefix length; host bits are allowed, as in sonic-ip4-prefix."""
+    return None if _IPV4_PREFIX.fullmatch(value) else _no_prefix(value)
+
+
+def ipv6_prefix(value: str) -> str | None:
+    """An IPv6 address with a prefix length."""
+    address, slash, length = value.partition("/")
+    is_length = slash and length.isascii() and length.isdigit() and len(length) < 4 and int(length) <= 128
+    return None if is_length and not ipv6_address(address) else _no_prefix(value)
+
+
+def _no_prefix(value: str) -> str:
     return f'Unsatisfied pattern - "{value}" is not an IP prefix (address/length).'
+
+
+def ip_prefix(value: str) -> str | None:
+    """An IPv4 or IPv6 address with a prefix length."""
+    return ipv4_prefix(value) and ipv6_prefix(value)
+
+
+_LABEL = r"[a-zA-Z0-9_](?:[a-zA-Z0-9\-_]{0,61}[a-zA-Z0-9])?"
+_DOMAIN = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}\.?|\.")
+
+
+def host(value: str) -> str | None:
+    """An IP address or a domain name (RFC 6991 inet:host)."""
+    if not ip_address(value) or (len(value) <= 253 and _DOMAIN.fullmatch(value)):
+        return None
+    return f'Unsatisfied pattern - "{value}" is neither an IP address nor a domain name.'
 
 
 any_string = text()

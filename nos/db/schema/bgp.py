@@ -1,0 +1,110 @@
+"""Schema of the BGP tables of bgpcfgd, which this switch holds; it forwards by static routes alone.
+
+Source: sonic-bgp-neighbor, sonic-bgp-monitor, sonic-bgp-peerrange, sonic-bgp-sentinel,
+sonic-bgp-allowed-prefix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nos.db.databases import ConfigDb, ConfigEntry
+from nos.db.schema.model import EntrySchema, Leaf, TableSchema, scalar
+from nos.db.schema.types import (
+    admin_status,
+    any_string,
+    enum,
+    integer,
+    ip_address,
+    ip_prefix,
+    ipv4_prefix,
+    ipv6_prefix,
+    text,
+)
+
+_PEER = {
+    "asn": Leaf(integer("uint32")),
+    "holdtime": Leaf(integer("uint16")),
+    "keepalive": Leaf(integer("uint16")),
+    "local_addr": Leaf(ip_address),
+    "name": Leaf(any_string),
+    "nhopself": Leaf(integer("uint8", 0, 1)),
+    "rrclient": Leaf(integer("uint8", 0, 1)),
+    "admin_status": Leaf(admin_status),
+}
+
+
+def _has_an_as(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:
+    return 'Must condition ". >= 1" not satisfied (asn).' if scalar(entry, "asn") == "0" else None
+
+
+BGP_NEIGHBOR = TableSchema(entries=(EntrySchema(key=(Leaf(ip_address),), fields=_PEER, musts=(_has_an_as,)),))
+
+
+def _is_named_monitor(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:
+    if entry.get("name", "BGPMonitor") != "BGPMonitor":
+        return "Must condition \"current() = 'BGPMonitor'\" not satisfied (name)."
+    return None
+
+
+BGP_MONITORS = TableSchema(
+    entries=(EntrySchema(key=(Leaf(ip_address),), fields=_PEER, musts=(_is_named_monitor,)),)
+)
+
+
+def _name_is_the_key(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:
+    return None if entry.get("name", key[-1]) == key[-1] else "Must condition not satisfied: name is the key"
+
+
+_RANGE = {
+    "name": Leaf(any_string),
+    "src_address": Leaf(ip_address),
+    "ip_range": Leaf(ip_prefix, is_list=True),
+}
+
+BGP_PEER_RANGE = TableSchema(
+    entries=(
+        EntrySchema(
+            key=(Leaf(any_string),),
+            fields={**_RANGE, "peer_asn": Leaf(integer("uint32", 1))},
+            musts=(_name_is_the_key,),
+        ),
+        EntrySchema(
+            key=(Leaf(refs=("VRF", "VNET")), Leaf(any_string)),
+            fields={**_RANGE, "peer_asn": Leaf(integer("uint32", 1))},
+            musts=(_name_is_the_key,),
+        ),
+    )
+)
+
+BGP_SENTINELS = TableSchema(
+    entries=(EntrySchema(key=(Leaf(any_string),), fields=_RANGE, musts=(_name_is_the_key,)),)
+)
+
+_COMPARED = " (le|ge) [0-9]{1,3}"
+
+
+def _allowed(value: str) -> str | None:
+    """A prefix, or one and all that are longer or shorter: `10.0.0.0/8 le 24`."""
+    prefix, space, rest = value.partition(" ")
+    check = ipv6_prefix if ":" in prefix else ipv4_prefix
+    return check(prefix) or (text(pattern=_COMPARED)(space + rest) if space else None)
+
+
+_ALLOWED = {
+    "default_action": Leaf(enum("permit", "deny")),
+    "prefixes_v4": Leaf(_allowed, is_list=True, is_joined=True),
+    "prefixes_v6": Leaf(_allowed, is_list=True, is_joined=True),
+}
+_DEPLOYMENT = (Leaf(text(pattern="DEPLOYMENT_ID")), Leaf(integer("uint32")))
+_NEIGHBOR = (Leaf(text(pattern="NEIGHBOR_TYPE")), Leaf(any_string))
+_COMMUNITY = Leaf(any_string)
+
+BGP_ALLOWED_PREFIXES = TableSchema(
+    entries=(
+        EntrySchema(key=_DEPLOYMENT, fields=_ALLOWED),
+        EntrySchema(key=(*_DEPLOYMENT, _COMMUNITY), fields=_ALLOWED),
+        EntrySchema(key=(*_DEPLOYMENT, *_NEIGHBOR), fields=_ALLOWED),
+        EntrySchema(key=(*_DEPLOYMENT, *_NEIGHBOR, _COMMUNITY), fields=_ALLOWED),
+    )
+)
