@@ -19,7 +19,7 @@ from raddle.errors import Diagnostic, InputError
 from raddle.state import SwitchCounters, SwitchState
 
 _SWITCH_KEY = "SWITCH_TABLE:switch"
-_SWITCH_FIELDS = ("ecmp_hash_seed", "lag_hash_seed", "fdb_aging_time")
+_SWITCH_FIELDS = ("ecmp_hash_seed", "ecmp_hash_offset", "lag_hash_seed", "lag_hash_offset", "fdb_aging_time")
 _ETHERNET_SPEEDS_MBPS = (10_000, 25_000, 40_000, 50_000, 100_000, 200_000, 400_000, 800_000, 1_600_000)
 _LANE_SPEEDS_MBPS = (10_000, 25_000, 50_000, 100_000, 200_000)
 _FECS = "rs,fc,none,auto"

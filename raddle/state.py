@@ -9,12 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 PRIORITIES = 8
 """Priority groups per ingress port, queues per egress port, PFC priorities (IEEE 802.1Q-2022, 36)."""
 
 DSCPS = 64
 """Code points of the DS field (RFC 2474)."""
+
+HashAlgorithm = Literal["crc32", "crc32lo", "crc32hi", "crc32c", "crc16", "xor"]
+"""SAI's CRC, CRC_32LO, CRC_32HI, CRC_CCITT (crc16) and XOR; and crc32c, which some chips use for CRC."""
+
+HashField = Literal["src_ip", "dst_ip", "ip_protocol", "l4_src_port", "l4_dst_port", "bth_qp"]
+"""What an ECMP hash may go over; `bth_qp` is the destination queue pair of the BTH (24 bits)."""
+
+HASH_FIELDS: tuple[HashField, ...] = ("src_ip", "dst_ip", "ip_protocol", "l4_src_port", "l4_dst_port")
+"""The 5-tuple."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +91,21 @@ class QueueState:
 
 
 @dataclass(frozen=True, slots=True)
+class WatchdogState:
+    """The PFC watchdog of a port (SONiC PFC_WD).
+
+    `queues` is a bit mask of the queues that it watches. A queue paused for `detect_ps` is in a storm until
+    no pause has been asked for during `restore_ps`; both are looked at every `poll_ps` (0: all the time).
+    """
+
+    queues: int
+    detect_ps: int
+    restore_ps: int
+    action: Literal["drop", "forward", "alert"]
+    poll_ps: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class PortState:
     """A front-panel port as the ASIC holds it.
 
@@ -99,6 +124,7 @@ class PortState:
     pfc_enable: int
     pgs: tuple[int | None, ...]
     queues: tuple[QueueState, ...]
+    watchdog: WatchdogState | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,17 +133,23 @@ class RouteState:
 
     `prefix` is the network address as an integer, `length` the prefix length. `ports` index
     `SwitchState.ports`, in the order of the next-hop group (SONiC orders members by IP address); a
-    hash value h takes member h % len(ports). An empty tuple is a blackhole route.
+    hash value h takes member h % len(ports). An empty tuple is a blackhole route. With `weights`, one per
+    port, a port is as many members of the group, one after another, as its weight says.
     """
 
     prefix: int
     length: int
     ports: tuple[int, ...]
+    weights: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class SwitchState:
-    """Everything one switch forwards with. Routes are sorted by (prefix, length) and unique."""
+    """Everything one switch forwards with. Routes are sorted by (prefix, length) and unique.
+
+    The ECMP hash goes over `hash_seed` and `hash_fields`; the result is rotated right by `hash_offset` bits
+    (SAI_SWITCH_ATTR_ECMP_DEFAULT_HASH_OFFSET, SONiC's `ecmp_hash_offset`) before a member is chosen.
+    """
 
     name: str
     hash_seed: int
@@ -126,6 +158,9 @@ class SwitchState:
     buffer_pools: tuple[BufferPool, ...]
     buffer_profiles: tuple[BufferProfile, ...]
     wred_profiles: tuple[WredProfile, ...]
+    hash_algorithm: HashAlgorithm = "crc32"
+    hash_fields: tuple[HashField, ...] = HASH_FIELDS
+    hash_offset: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,9 @@
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
 
+#include <optional>
 #include <stdexcept>
 #include <utility>
 #include <vector>
@@ -97,9 +99,12 @@ void set_switch(Simulation& simulation, std::uint32_t index, std::uint32_t hash_
                 const Table<std::uint32_t>& queue_profile, const Table<std::uint32_t>& queue_wred,
                 const Table<std::uint32_t>& queue_weight, const Table<std::uint8_t>& qos,
                 const Table<std::int64_t>& pools, const Table<std::int64_t>& profiles,
-                const Table<double>& wred, bool pauses_at_threshold, bool marks_at_dequeue) {
+                const Table<double>& wred, const std::optional<Table<std::int64_t>>& watchdog, std::uint32_t hash_offset,
+                std::uint32_t hash_class, bool pauses_at_threshold, bool marks_at_dequeue) {
   raddle::SwitchConfig config;
   config.hash_seed = hash_seed;
+  config.hash_offset = hash_offset;
+  config.hash_class = hash_class;
   config.pauses_at_threshold = pauses_at_threshold;
   config.marks_at_dequeue = marks_at_dequeue;
   config.fib = values(fib);
@@ -107,6 +112,8 @@ void set_switch(Simulation& simulation, std::uint32_t index, std::uint32_t hash_
   config.group_ports = values(group_ports);
   require(qos.shape(1) == raddle::dscps + 3 * raddle::priorities, "qos must have 88 columns");
   require(pools.shape(1) == 2 && profiles.shape(1) == 8 && wred.shape(1) == 4, "bad table width");
+  require(!watchdog || (watchdog->shape(1) == 5 && (watchdog->shape(0) == 0 || watchdog->shape(0) == port_up.size())),
+          "watchdog must have 5 columns and a row per port, or none");
   for (std::size_t i = 0; i < port_up.size(); ++i) {
     raddle::SwitchPortConfig port{.is_up = port_up(i) != 0, .pfc_enable = pfc_enable(i), .qos = port_qos(i),
                                   .pg_profile = {}, .queue_profile = {}, .queue_wred = {}, .queue_weight = {}};
@@ -116,6 +123,12 @@ void set_switch(Simulation& simulation, std::uint32_t index, std::uint32_t hash_
       port.queue_profile[q] = queue_profile(i, q);
       port.queue_wred[q] = queue_wred(i, q);
       port.queue_weight[q] = queue_weight(i, q);
+    }
+    if (watchdog && watchdog->shape(0) > 0) {
+      const auto& dog = *watchdog;
+      require(dog(i, 4) >= 0 && dog(i, 4) <= 2, "watchdog action out of range");
+      port.watchdog = {static_cast<std::uint8_t>(dog(i, 0)), dog(i, 1), dog(i, 2), dog(i, 3),
+                       static_cast<raddle::WatchdogAction>(dog(i, 4))};
     }
     config.ports.push_back(port);
   }
@@ -189,8 +202,12 @@ NB_MODULE(_core, m) {
       .def("set_switch", &set_switch, nb::kw_only(), "index"_a, "hash_seed"_a, column("fib"), column("group_offsets"),
            column("group_ports"), column("port_up"), column("pfc_enable"), column("port_qos"), column("pg_profile"),
            column("queue_profile"), column("queue_wred"), column("queue_weight"), column("qos"), column("pools"),
-           column("profiles"), column("wred"), "pauses_at_threshold"_a = false, "marks_at_dequeue"_a = false)
+           column("profiles"), column("wred"), nb::arg("watchdog").noconvert() = nb::none(), "hash_offset"_a = 0, "hash_class"_a = 0, "pauses_at_threshold"_a = false, "marks_at_dequeue"_a = false)
       .def("set_link", &Simulation::set_link, "port"_a, "is_up"_a)
+      .def("set_storm", &Simulation::set_storm, "port"_a, "priorities"_a)
+      .def("add_hashes", [](Simulation& s, const Column<std::uint32_t>& data, const Column<std::uint32_t>& acks) {
+        return s.add_hashes(values(data), values(acks));
+      }, column("data"), column("acks"))
       .def("advance", &Simulation::advance, "until_ps"_a, "max_events"_a, nb::call_guard<nb::gil_scoped_release>())
       .def("trace", [](const Simulation& s, std::uint32_t qp, bool is_ack) { return array(s.trace(qp, is_ack)); },
            "qp"_a, "is_ack"_a)
@@ -220,6 +237,23 @@ NB_MODULE(_core, m) {
       })
       .def("pg_max_bytes", [](const Simulation& s) {
         return gather<std::int64_t>(s.pgs(), [](const raddle::PriorityGroup& pg) { return pg.max_bytes; });
+      })
+      .def("watchdog_columns", [](const Simulation& s) {
+        using raddle::WatchdogQueue;
+        const auto& queues = s.watchdog_queues();
+        return nb::make_tuple(gather<std::uint8_t>(queues, [](const WatchdogQueue& q) { return q.is_storm; }),
+                              gather<std::uint32_t>(queues, [](const WatchdogQueue& q) { return q.detected; }),
+                              gather<std::uint32_t>(queues, [](const WatchdogQueue& q) { return q.restored; }),
+                              gather<std::uint64_t>(queues, [](const WatchdogQueue& q) { return q.tx_dropped; }),
+                              gather<std::uint64_t>(queues, [](const WatchdogQueue& q) { return q.rx_dropped; }));
+      })
+      .def("watchdog_events", [](const Simulation& s) {
+        using raddle::WatchdogEvent;
+        const auto& events = s.watchdog_events();
+        return nb::make_tuple(gather<std::int64_t>(events, [](const WatchdogEvent& e) { return e.time; }),
+                              gather<std::uint32_t>(events, [](const WatchdogEvent& e) { return e.port; }),
+                              gather<std::uint8_t>(events, [](const WatchdogEvent& e) { return e.queue; }),
+                              gather<std::uint8_t>(events, [](const WatchdogEvent& e) { return e.is_storm; }));
       })
       .def("drops", [](const Simulation& s) { return array(s.drops()); });
 }

@@ -66,19 +66,23 @@ bool Simulation::send_pause(Port& port, PortId id) {
 void Simulation::receive_pause(PortId id, std::uint32_t masks) {
   Port& port = ports_[id];
   if (!port.is_up) return;
-  unsigned paused = port.paused;
+  unsigned paused = port.paused, asked = 0;
+  const unsigned in_storm = port.is_endpoint ? 0U : storm_priorities(id);
   for (unsigned priority = 0; priority < priorities; ++priority) {
     if ((masks >> 8 >> priority & 1U) == 0) continue;
     unsigned queue = priority;
     if (!port.is_endpoint) {
       // A switch halts only priorities it has PFC enabled for (SONiC PORT_QOS_MAP.pfc_enable).
-      if ((port.pfc_enable >> priority & 1U) == 0) continue;
+      if (((port.pfc_enable | in_storm) >> priority & 1U) == 0) continue;
       queue = switches_[port.node - network_.endpoints].qos[port.qos].pfc_to_queue[priority];
     }
     const unsigned bit = 1U << queue;
+    asked |= bit;
     paused = (masks >> priority & 1U) != 0 ? paused | bit : paused & ~bit;
   }
-  set_paused(id, static_cast<std::uint8_t>(paused));
+  auto queues = static_cast<std::uint8_t>(paused);
+  if (!port.is_endpoint && !watchdogs_.empty()) queues = watched_pause(id, queues, static_cast<std::uint8_t>(asked));
+  set_paused(id, queues);
   kick(id);
 }
 
@@ -92,6 +96,7 @@ void Simulation::set_paused(PortId id, std::uint8_t queues) {
     if (is_paused && !was_paused) {
       pause_since_[at] = now_;
       ++pauses_[at];
+      if (!watchdogs_.empty()) watch(id, queue);
     } else if (was_paused && !is_paused) {
       pause_total_[at] += now_ - pause_since_[at];
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 namespace raddle {
 
@@ -133,6 +134,28 @@ void Simulation::schedule(PortId by, Time time, EventKind kind, std::uint32_t id
   events_.push({time, event_order(by, kind, id), data});
 }
 
+void Simulation::schedule_timer(PortId port, Time time, PortTimer what, unsigned queue) {
+  schedule(port, time, EventKind::timer, static_cast<std::uint32_t>(what) << 8 | queue, 0);
+}
+
+void Simulation::port_timer(PortId port, std::uint32_t id) {
+  const unsigned queue = id & 0xFFU;
+  switch (static_cast<PortTimer>(id >> 8)) {
+    case PortTimer::storm_detect:
+      return detect_storm(port, queue);
+    case PortTimer::storm_restore:
+      return restore_storm(port, queue);
+  }
+}
+
+std::uint32_t Simulation::add_hashes(std::vector<std::uint32_t> data, std::vector<std::uint32_t> acks) {
+  if (data.size() != senders_.size() || acks.size() != senders_.size()) {
+    throw std::invalid_argument("hashes must have an entry per queue pair");
+  }
+  hashes_.push_back({std::move(data), std::move(acks)});
+  return static_cast<std::uint32_t>(hashes_.size());
+}
+
 std::uint64_t Simulation::advance(Time until, std::uint64_t max_events) {
   std::uint64_t count = 0;
   Event event;
@@ -173,6 +196,9 @@ void Simulation::dispatch(const Event& event) {
       break;
     case EventKind::retransmit:
       retransmit_timer(id);
+      break;
+    case EventKind::timer:
+      port_timer(event.port(), id);
       break;
     case EventKind::start:
       --open_flows_;

@@ -7,6 +7,8 @@
 // IEEE/ACM ToN 1998; SAI buffer attributes (saibuffer.h) for xon, xon offset and xoff.
 
 #include <algorithm>
+#include <bit>
+#include <stdexcept>
 #include <utility>
 
 #include "raddle/simulation.hpp"
@@ -37,9 +39,15 @@ PortId Simulation::route(const SwitchNode& node, NodeId dst, std::uint32_t hash)
   const std::uint32_t first = node.group_offsets[group];
   const std::uint32_t count = node.group_offsets[group + 1] - first;
   if (count == 0) return none;
-  const std::uint32_t bits = hash ^ node.hash_seed;
+  const std::uint32_t bits = std::rotr(hash ^ node.hash_seed, static_cast<int>(node.hash_offset));
   const std::uint32_t member = (count & (count - 1)) == 0 ? bits & (count - 1) : bits % count;
   return node.first_port + node.group_ports[first + member];
+}
+
+// The hash of a packet at a switch that does not hash as the workload's columns do.
+std::uint32_t Simulation::other_hash(const SwitchNode& node, QpId qp, bool is_data) const {
+  const Hashes& hashes = hashes_[node.hash_class - 1];
+  return is_data ? hashes.data[qp] : hashes.acks[qp];
 }
 
 void Simulation::switch_receive(PortId in, PacketId id) {
@@ -47,7 +55,9 @@ void Simulation::switch_receive(PortId in, PacketId id) {
   const Port& in_port = ports_[in];
   SwitchNode& node = switches_[in_port.node - network_.endpoints];
   if (--packet.ttl == 0) return drop(in, id, DropReason::ttl);
-  const PortId out = route(node, packet.dst, packet.hash);
+  std::uint32_t hash = packet.hash;
+  if (node.hash_class != 0) hash = other_hash(node, packet.qp, packet.kind() == PacketKind::data);
+  const PortId out = route(node, packet.dst, hash);
   if (out == none || node.qos.empty()) return drop(in, id, DropReason::no_route);
   const Port& out_port = ports_[out];
   if (!out_port.is_up || out_port.peer == none) return drop(out, id, DropReason::link_down);
@@ -59,10 +69,10 @@ void Simulation::switch_receive(PortId in, PacketId id) {
   if (queue.profile != none) {
     const ProfileConfig& profile = node.profiles[queue.profile];
     if (shared_part(queue.bytes + packet.bytes, profile) > threshold(profile, node.pools[profile.pool])) {
-      return drop(out, id, DropReason::egress_buffer);
+      return drop(out, id, refusal(node, out, queue_index, false));
     }
   }
-  if (!admit(node, in, pg, packet.bytes)) return drop(in, id, DropReason::ingress_buffer);
+  if (!admit(node, in, pg, packet.bytes)) return drop(in, id, refusal(node, in, pg, true));
   if (queue.profile != none) node.pools[node.profiles[queue.profile].pool].used += packet.bytes;
   packet.buffer = {in, static_cast<std::uint8_t>(pg)};
   if (!node.marks_at_dequeue && queue.wred != none && is_marked(node, out, queue)) mark(packet, out, queue_index);
@@ -147,7 +157,10 @@ void Simulation::mark(Packet& packet, PortId out, unsigned queue) {
 
 void Simulation::set_switch(NodeId index, const SwitchConfig& state) {
   SwitchNode& node = switches_[index];
+  if (state.hash_class > hashes_.size()) throw std::invalid_argument("hash_class is of no add_hashes");
   node.hash_seed = state.hash_seed;
+  node.hash_offset = state.hash_offset % 32;
+  node.hash_class = state.hash_class;
   node.pauses_at_threshold = state.pauses_at_threshold;
   node.marks_at_dequeue = state.marks_at_dequeue;
   node.fib = state.fib;
@@ -197,6 +210,7 @@ void Simulation::set_switch(NodeId index, const SwitchConfig& state) {
     const auto id = static_cast<PortId>(node.first_port + i);
     is_admin_up_[id] = state.ports[i].is_up;
     refresh_link(id);
+    set_watchdog(id, state.ports[i].watchdog);
     kick(id);
   }
 }
@@ -214,7 +228,8 @@ std::vector<PortId> Simulation::trace(QpId qp, bool is_ack) const {
     path.push_back(out);
     const NodeId at = ports_[port.peer].node;
     if (at < network_.endpoints) break;
-    out = route(switches_[at - network_.endpoints], dst, hash);
+    const SwitchNode& node = switches_[at - network_.endpoints];
+    out = route(node, dst, node.hash_class == 0 ? hash : other_hash(node, qp, !is_ack));
     if (out == none) break;
   }
   return path;

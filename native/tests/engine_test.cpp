@@ -5,48 +5,25 @@
 #include <cstdio>
 #include <vector>
 
+#include "checks.hpp"
 #include "leaf_spine.hpp"
 
 namespace {
 
 using namespace raddle;
 using testing::add_flow;
+using testing::conserves_packets;
+using testing::drops_for;
+using testing::incast;
 using testing::LeafSpine;
-
-int failures = 0;
-
-#define CHECK(claim)                                                   \
-  do {                                                                 \
-    if (!(claim)) {                                                    \
-      std::printf("%s:%d: not true: %s\n", __FILE__, __LINE__, #claim); \
-      ++failures;                                                      \
-    }                                                                  \
-  } while (false)
+using testing::run;
+using testing::total_drops;
+using testing::total_pauses;
 
 // The parameters of the paper, section 5; initial rate and alpha as there.
 const DcqcnParameters paper{.g = 1.0 / 256, .alpha_timer = 55'000'000, .rate_timer = 55'000'000,
                             .byte_counter = 10'000'000, .fast_recovery_steps = 5, .rate_ai = 40e6,
                             .rate_hai = 400e6, .min_rate = 1e6, .clamps_target = true};
-
-void run(Simulation& simulation) {
-  while (!simulation.is_done() && simulation.has_events()) simulation.advance(never, 100'000);
-}
-
-std::uint64_t total_drops(const Simulation& simulation) {
-  std::uint64_t total = 0;
-  for (const std::uint64_t drops : simulation.drops()) total += drops;
-  return total;
-}
-
-std::uint64_t total_pauses(const Simulation& simulation) {
-  std::uint64_t total = 0;
-  for (const std::uint64_t pauses : simulation.pauses()) total += pauses;
-  return total;
-}
-
-void conserves_packets(const Simulation& simulation) {
-  CHECK(simulation.injected() == simulation.delivered() + simulation.dropped() + simulation.in_network());
-}
 
 void wire_time_is_exact() {
   CHECK(wire_time(4096, 800'000'000'000) == 40'960);
@@ -133,12 +110,6 @@ void flow_of_no_bytes_is_one_packet() {
   CHECK(simulation.flows().finish[0] == 4 * 82 * 20 + 4 * fabric.propagation + 3 * fabric.pipeline);
 }
 
-Workload incast(NodeId senders, std::int64_t bytes) {
-  Workload work;
-  for (NodeId sender = 1; sender <= senders; ++sender) add_flow(work, sender, 0, bytes);
-  return work;
-}
-
 void incast_is_lossless_with_pfc_and_drops_without() {
   const LeafSpine fabric{.leaves = 2, .spines = 2, .hosts_per_leaf = 8};
   NetworkConfig network = fabric.network();
@@ -196,14 +167,6 @@ void cut_cable_loses_frames_and_go_back_n_sends_them_again() {
   CHECK(simulation.flows_done() == 1);
   CHECK(total_drops(simulation) > 0 && simulation.qps().retransmitted[0] > 0);
   conserves_packets(simulation);
-}
-
-std::uint64_t drops_for(const Simulation& simulation, DropReason reason) {
-  std::uint64_t total = 0;
-  for (std::size_t i = static_cast<std::size_t>(reason); i < simulation.drops().size(); i += drop_reasons) {
-    total += simulation.drops()[i];
-  }
-  return total;
 }
 
 void port_shut_at_one_end_takes_its_link_down_in_any_order() {
@@ -372,6 +335,5 @@ int main() {
   wire_times_are_whole_ticks_of_the_clock();
   dependent_flow_can_wait_for_the_acknowledgement();
   dcqcn_follows_the_paper();
-  std::printf(failures == 0 ? "all engine tests passed\n" : "%d checks failed\n", failures);
-  return failures != 0;
+  return testing::verdict();
 }

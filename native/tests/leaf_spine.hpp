@@ -103,6 +103,13 @@ inline void add_flow(Workload& work, NodeId src, NodeId dst, std::int64_t bytes)
   work.dep_offsets.push_back(static_cast<std::int64_t>(work.dep_ids.size()));
 }
 
+// Every one of the hosts 1 to `senders` sends to host 0 at once.
+inline Workload incast(NodeId senders, std::int64_t bytes) {
+  Workload work;
+  for (NodeId sender = 1; sender <= senders; ++sender) add_flow(work, sender, 0, bytes);
+  return work;
+}
+
 inline Simulation simulate(const LeafSpine& fabric, const NetworkConfig& network, const Workload& work,
                            bool has_pfc = true, std::int64_t pool = 30'000'000, bool is_pinned = false) {
   Simulation simulation(network, work);

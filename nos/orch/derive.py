@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from nos.db.databases import ConfigDb, HashDb
 from nos.orch.buffers import derive_buffers
+from nos.orch.hash import derive_hash
 from nos.orch.ports import derive_ports
 from nos.orch.qos import derive_qos, derive_wred
 from nos.orch.routes import derive_routes
+from nos.orch.watchdog import derive_watchdogs
 from raddle.state import PRIORITIES, PortState, QueueState, SwitchState
 
 
 def derive(config: ConfigDb, appl: HashDb) -> SwitchState:
     """What a switch forwards with, given a valid CONFIG_DB and its APPL_DB.
 
-    Carrier comes from APPL_DB `PORT_TABLE:<port>` `oper_status`, the hash seed from `SWITCH_TABLE:switch`
-    `ecmp_hash_seed`; everything else is CONFIG_DB. The name is the hostname in DEVICE_METADATA.
+    Carrier comes from APPL_DB `PORT_TABLE:<port>` `oper_status`, the hash seed and offset from
+    `SWITCH_TABLE:switch` (`ecmp_hash_seed`, `ecmp_hash_offset`); everything else is CONFIG_DB. The name is
+    the hostname in DEVICE_METADATA.
     """
     ports = derive_ports(config, appl)
     buffers = derive_buffers(config)
     qos = derive_qos(config, [port.name for port in ports])
     unbound: list[int | None] = [None] * PRIORITIES
+    watchdogs = derive_watchdogs(config)
     states = []
     for port in ports:
         port_qos = qos[port.name]
@@ -40,15 +44,21 @@ def derive(config: ConfigDb, appl: HashDb) -> SwitchState:
                     QueueState(port_qos.weights[queue], port_qos.wred[queue], queue_buffers[queue])
                     for queue in range(PRIORITIES)
                 ),
+                watchdog=watchdogs.get(port.name),
             )
         )
+    algorithm, fields = derive_hash(config)
+    switch = appl.get("SWITCH_TABLE", {}).get("switch", {})
     live_ports = {port.name: index for index, port in enumerate(ports) if port.is_oper_up}
     return SwitchState(
         name=str(config.get("DEVICE_METADATA", {}).get("localhost", {}).get("hostname", "")),
-        hash_seed=int(appl.get("SWITCH_TABLE", {}).get("switch", {}).get("ecmp_hash_seed", "0")),
+        hash_seed=int(switch.get("ecmp_hash_seed", "0")),
         ports=tuple(states),
         routes=derive_routes(config, live_ports),
         buffer_pools=buffers.pools,
         buffer_profiles=buffers.profiles,
         wred_profiles=derive_wred(config),
+        hash_algorithm=algorithm,
+        hash_fields=fields,
+        hash_offset=int(switch.get("ecmp_hash_offset", "0")),
     )

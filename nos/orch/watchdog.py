@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from nos.db.databases import ConfigDb, ConfigEntry
 from nos.orch.buffers import index_range
+from raddle.state import WatchdogState
 
+_PS_PER_MS = 10**9
+_DEFAULT_POLL_MS = 100  # pfcwdorch.h, PFC_WD_POLL_MSECS
+_ACTIONS: dict[str, Literal["drop", "forward", "alert"]] = {
+    "drop": "drop", "forward": "forward", "alert": "alert",
+}  # fmt: skip
 _DEFAULT_RESTORATION_MS = 0  # pfcwdorch restores by polling when a port gives no restoration_time.
 
 
@@ -22,6 +30,25 @@ def watched_queues(config: ConfigDb) -> dict[tuple[str, int], dict[str, str]]:
         for queue in _queues(config, bound, "pfcwd_sw_enable"):
             watched[port, queue] = fields
     return watched
+
+
+def derive_watchdogs(config: ConfigDb) -> dict[str, WatchdogState]:
+    """The watchdog of every port that has one; POLL_INTERVAL as in PFC_WD|GLOBAL."""
+    queues: dict[str, int] = {}
+    for port, queue in watched_queues(config):
+        queues[port] = queues.get(port, 0) | 1 << queue
+    table = config.get("PFC_WD", {})
+    poll_ms = int(str(table.get("GLOBAL", {}).get("POLL_INTERVAL", _DEFAULT_POLL_MS)))
+    return {
+        port: WatchdogState(
+            queues=mask,
+            detect_ps=int(str(table[port]["detection_time"])) * _PS_PER_MS,
+            restore_ps=int(str(table[port].get("restoration_time", _DEFAULT_RESTORATION_MS))) * _PS_PER_MS,
+            action=_ACTIONS[str(table[port].get("action", "drop"))],
+            poll_ps=poll_ms * _PS_PER_MS,
+        )
+        for port, mask in queues.items()
+    }
 
 
 def pfc_queues(config: ConfigDb, port: str) -> tuple[int, ...]:

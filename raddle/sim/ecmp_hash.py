@@ -1,24 +1,31 @@
-"""What a switch's ECMP hash sees of a RoCEv2 queue pair, and the hash itself.
+"""What a switch's ECMP hash sees of a RoCEv2 queue pair, and the hashes themselves.
 
-The hash is the CRC-32 of IEEE 802.3 (zlib's) over the switch's seed and the 5-tuple. A CRC is affine:
-seeds only flip the same bits for every flow, so with group sizes that are powers of two a seed permutes
-the members and does not change which flows collide. Real switches with CRC hashes behave the same.
+A hash goes over the switch's seed and the fields that the switch is set to. All of them are affine: a seed
+flips the same bits for every flow, so with group sizes that are powers of two it permutes the members and
+does not change which flows collide. Real switches with CRC hashes behave the same. What makes two tiers
+choose independently is another function, other fields, or other bits of one hash (`SwitchState.hash_offset`).
 """
 
 from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from raddle.splitmix import splitmix64
+from raddle.state import HASH_FIELDS, HashAlgorithm, HashField
 
 UDP_PORT_ROCE = 4791
 """UDP destination port of RoCEv2 (IBTA Annex A17)."""
 
 _IP_PROTOCOL_UDP = 17
+_WIDTHS: dict[HashField, int] = {
+    "src_ip": 4, "dst_ip": 4, "ip_protocol": 1, "l4_src_port": 2, "l4_dst_port": 2, "bth_qp": 3,
+}  # fmt: skip
 
 
 def qp_numbers(qp: int, seed: int) -> tuple[int, int]:
@@ -41,31 +48,101 @@ def udp_source_port(local_qpn: int, remote_qpn: int) -> int:
 
 def ecmp_hash(seed: int, src: int, dst: int, src_port: int) -> int:
     """CRC-32 over seed, source and destination IPv4 address, protocol and UDP ports."""
-    return zlib.crc32(_key(seed, src, dst, src_port))
+    return zlib.crc32(struct.pack(">IIIBHH", seed, src, dst, _IP_PROTOCOL_UDP, src_port, UDP_PORT_ROCE))
 
 
-def _key(seed: int, src: int, dst: int, src_port: int) -> bytes:
-    return struct.pack(">IIIBHH", seed, src, dst, _IP_PROTOCOL_UDP, src_port, UDP_PORT_ROCE)
+@cache
+def _table(polynomial: int) -> NDArray[np.uint32]:
+    """The table of a reflected CRC."""
+    table = np.arange(256, dtype=np.uint32)
+    for _ in range(8):
+        table = (table >> np.uint32(1)) ^ (table & np.uint32(1)) * np.uint32(polynomial)
+    return table
 
 
-def seed_mask(seed: int) -> int:
-    """What a seed does to every hash: `ecmp_hash(seed, *flow) == ecmp_hash(0, *flow) ^ seed_mask(seed)`."""
-    return ecmp_hash(seed, 0, 0, 0) ^ ecmp_hash(0, 0, 0, 0)
+def _reflected_crc(keys: NDArray[np.uint8], polynomial: int) -> NDArray[np.uint32]:
+    """A 32-bit CRC whose start and end are inverted, as IEEE 802.3 and Castagnoli's are."""
+    table = _table(polynomial)
+    crc = np.full(len(keys), 0xFFFFFFFF, np.uint32)
+    for column in keys.T:
+        crc = table[(crc ^ column) & np.uint32(0xFF)] ^ (crc >> np.uint32(8))
+    return crc ^ np.uint32(0xFFFFFFFF)
+
+
+def _crc16(keys: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """CRC-16/CCITT-FALSE: polynomial 0x1021, start 0xFFFF, not reflected."""
+    crc = np.full(len(keys), 0xFFFF, np.uint32)
+    for column in keys.T:
+        crc ^= column.astype(np.uint32) << np.uint32(8)
+        for _ in range(8):
+            crc = (crc << np.uint32(1) ^ (crc >> np.uint32(15)) * np.uint32(0x1021)) & np.uint32(0xFFFF)
+    return crc
+
+
+def _xor(keys: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """The XOR of the key's 16-bit words; one odd byte at the end counts as a word's upper half."""
+    if keys.shape[1] % 2:
+        keys = np.pad(keys, ((0, 0), (0, 1)))
+    words = keys[:, 0::2].astype(np.uint32) << np.uint32(8) | keys[:, 1::2]
+    folded: NDArray[np.uint32] = np.bitwise_xor.reduce(words, axis=1)
+    return folded
+
+
+def hash_keys(keys: NDArray[np.uint8], algorithm: HashAlgorithm) -> NDArray[np.uint32]:
+    """The hash of every row of bytes.
+
+    Sources: crc32, IEEE 802.3; crc32c, Castagnoli (RFC 3720, 12.1); crc16, ITU-T V.41's polynomial. SAI
+    (saihash.h) names CRC, CRC_32LO and CRC_32HI (the lower and upper half of CRC-32), CRC_CCITT and XOR;
+    which polynomial a chip's CRC is, and how its XOR folds, are assumptions.
+    """
+    if algorithm == "xor":
+        return _xor(keys)
+    if algorithm == "crc16":
+        return _crc16(keys)
+    crc = _reflected_crc(keys, 0x82F63B78 if algorithm == "crc32c" else 0xEDB88320)
+    if algorithm == "crc32lo":
+        return crc & np.uint32(0xFFFF)
+    return crc >> np.uint32(16) if algorithm == "crc32hi" else crc
+
+
+def seed_mask(
+    seed: int, algorithm: HashAlgorithm = "crc32", fields: Sequence[HashField] = HASH_FIELDS
+) -> int:
+    """What a seed does to every hash: `hash with seed == hash without ^ seed_mask(seed)`."""
+    keys = np.zeros((2, 4 + sum(_WIDTHS[name] for name in fields)), np.uint8)
+    keys[1, :4] = list(seed.to_bytes(4, "big"))
+    without, with_seed = hash_keys(keys, algorithm).tolist()
+    return int(without ^ with_seed)
 
 
 def qp_hashes(
-    src: NDArray[np.uint32], dst: NDArray[np.uint32], seed: int
+    src: NDArray[np.uint32],
+    dst: NDArray[np.uint32],
+    seed: int,
+    algorithm: HashAlgorithm = "crc32",
+    fields: Sequence[HashField] = HASH_FIELDS,
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-    """Hashes with seed 0 of each queue pair's data and of its acknowledgements.
+    """Hashes with switch seed 0 of each queue pair's data and of its acknowledgements.
 
     Args:
         src, dst: IPv4 addresses of the sender and the receiver, one entry per queue pair.
         seed: of the run; it decides the queue pair numbers.
     """
-    data = np.empty(len(src), np.uint32)
-    acks = np.empty(len(src), np.uint32)
-    for qp, (a, b) in enumerate(zip(src.tolist(), dst.tolist(), strict=True)):
-        port = udp_source_port(*qp_numbers(qp, seed))
-        data[qp] = ecmp_hash(0, a, b, port)
-        acks[qp] = ecmp_hash(0, b, a, port)
-    return data, acks
+    ends = np.array([qp_numbers(qp, seed) for qp in range(len(src))], np.int64).reshape(-1, 2)
+    ports = np.array([udp_source_port(a, b) for a, b in ends.tolist()], np.int64)
+    data, acks = (
+        _keys({"src_ip": a, "dst_ip": b, "l4_src_port": ports, "bth_qp": to}, fields)
+        for a, b, to in ((src, dst, ends[:, 1]), (dst, src, ends[:, 0]))
+    )
+    return hash_keys(data, algorithm), hash_keys(acks, algorithm)
+
+
+def _keys(values: dict[HashField, NDArray[np.generic]], fields: Sequence[HashField]) -> NDArray[np.uint8]:
+    """The bytes that are hashed: four of the seed, here 0, and the fields in SAI's order."""
+    count = len(next(iter(values.values())))
+    constant: dict[HashField, int] = {"ip_protocol": _IP_PROTOCOL_UDP, "l4_dst_port": UDP_PORT_ROCE}
+    columns = [np.zeros((count, 4), np.uint8)]
+    for name in fields:
+        value = values[name] if name in values else np.full(count, constant[name])
+        columns.append(value.astype(">u4").view(np.uint8).reshape(-1, 4)[:, 4 - _WIDTHS[name] :])
+    return np.ascontiguousarray(np.hstack(columns))

@@ -18,14 +18,14 @@ from raddle import _core
 from raddle.errors import InputError
 from raddle.sim.ecmp_hash import qp_hashes
 from raddle.sim.switch_columns import switch_columns
-from raddle.state import PRIORITIES, SwitchState
+from raddle.state import HASH_FIELDS, PRIORITIES, HashAlgorithm, HashField, SwitchState
 from raddle.topology.model import Fabric, LosslessClass, PortRef
 from raddle.workload import Schedule
 
 NEVER = _core.NEVER
 """Time of what has not happened, in picoseconds."""
 
-DROP_REASONS = ("no_route", "ingress_buffer", "egress_buffer", "ttl", "link_down")
+DROP_REASONS = ("no_route", "ingress_buffer", "egress_buffer", "ttl", "link_down", "watchdog")
 """Why a switch dropped a packet, in the order of the columns."""
 
 FLOW_STATUS = ("waiting", "active", "done", "failed")
@@ -87,6 +87,59 @@ class PacketCounts:
     in_network: int
 
 
+class _HashClasses:
+    """The ways in which the switches of a run hash, and what each gives for every queue pair.
+
+    A way is an algorithm with its fields; seeds and offsets are the switches' own matter. Number 0 is that of
+    the first switch.
+    """
+
+    def __init__(
+        self,
+        src: NDArray[np.uint32],
+        dst: NDArray[np.uint32],
+        seed: int,
+        states: Mapping[str, SwitchState],
+    ) -> None:
+        self._flows = (src, dst, seed)
+        self._ways: list[tuple[HashAlgorithm, tuple[HashField, ...]]] = []
+        for state in states.values():
+            self.number(state)
+        self._ways = self._ways or [("crc32", HASH_FIELDS)]
+
+    def number(self, state: SwitchState) -> int:
+        way = (state.hash_algorithm, state.hash_fields)
+        if way not in self._ways:
+            self._ways.append(way)
+        return self._ways.index(way)
+
+    def columns(self, number: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+        return qp_hashes(*self._flows, *self._ways[number])
+
+
+@dataclass(frozen=True, slots=True)
+class WatchdogColumns:
+    """Per port (rows) and queue (8 columns) what its PFC watchdog has done: whether a storm is on, storms
+    detected and restored, packets dropped that were bound for the queue (tx) or came from the port for its
+    priority (rx). Without rows where no switch has a watchdog."""
+
+    is_storm: NDArray[np.uint8]
+    detected: NDArray[np.uint32]
+    restored: NDArray[np.uint32]
+    tx_dropped: NDArray[np.uint64]
+    rx_dropped: NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True)
+class WatchdogEvent:
+    """A storm that was detected, or one that was over (`is_storm` False)."""
+
+    time_ps: int
+    port: PortRef
+    queue: int
+    is_storm: bool
+
+
 class Simulation:
     """One run. Resumable: between two calls of `advance`, switch state and cables may change.
 
@@ -114,7 +167,8 @@ class Simulation:
         self._addresses = addresses.astype(np.uint32)
         node, peer, speed_bps, propagation_ps = self._port_columns()
         src, dst = qp_endpoints(schedule, placement)
-        hashes = qp_hashes(self._addresses[src], self._addresses[dst], seed)
+        self._hashes = _HashClasses(self._addresses[src], self._addresses[dst], seed, states)
+        hashes = self._hashes.columns(0)
         traffic_class = fabric.roce.lossless[0] if fabric.roce.lossless else LosslessClass(0, 0)
         self._core = _core.Simulation(
             endpoints=len(fabric.endpoints),
@@ -138,6 +192,7 @@ class Simulation:
             dep_ids=schedule.dep_ids.astype(np.uint32),
         )
         self._flows = schedule.flows
+        self._hash_classes = 0
         for name, state in states.items():
             self.set_switch(name, state)
         for link in fabric.links:
@@ -178,7 +233,11 @@ class Simulation:
     def set_switch(self, name: str, state: SwitchState) -> None:
         """Give a switch new state, from the present simulated time on."""
         columns = switch_columns(state, self._addresses)
-        self._core.set_switch(index=self.fabric.switch_by_name[name].index, **columns)
+        number = self._hashes.number(state)
+        while number > self._hash_classes:
+            self._hash_classes = self._core.add_hashes(*self._hashes.columns(self._hash_classes + 1))
+        index = self.fabric.switch_by_name[name].index
+        self._core.set_switch(index=index, hash_class=number, **columns)
 
     def set_link(self, port: PortRef, is_up: bool) -> None:
         """Cut or mend the cable at a port, in both directions."""
@@ -228,6 +287,21 @@ class Simulation:
             pauses=pauses.reshape(by_queue),
             max_pg_bytes=self._core.pg_max_bytes().reshape(by_queue),
             drops=self._core.drops().reshape(-1, len(DROP_REASONS)),
+        )
+
+    def set_storm(self, port: PortRef, priorities: int) -> None:
+        """Let the NIC at `port` pause its switch on these priorities (bits) until told else."""
+        self._core.set_storm(self.port_index[port], priorities)
+
+    def watchdog(self) -> WatchdogColumns:
+        return WatchdogColumns(*(column.reshape(-1, PRIORITIES) for column in self._core.watchdog_columns()))
+
+    def watchdog_events(self) -> tuple[WatchdogEvent, ...]:
+        """What the watchdogs did, in order of time."""
+        columns = (column.tolist() for column in self._core.watchdog_events())
+        return tuple(
+            WatchdogEvent(time_ps, self.port_names[port], queue, bool(is_storm))
+            for time_ps, port, queue, is_storm in zip(*columns, strict=True)
         )
 
     def trace(self, qp: int, *, acks: bool = False) -> NDArray[np.uint32]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,9 @@ from numpy.typing import NDArray
 
 from raddle._core import NONE
 from raddle.sim.ecmp_hash import seed_mask
-from raddle.state import RouteState, SwitchState
+from raddle.state import RouteState, SwitchState, WatchdogState
+
+_ACTIONS = ("drop", "forward", "alert")
 
 
 def switch_columns(state: SwitchState, addresses: NDArray[np.uint32]) -> dict[str, Any]:
@@ -26,7 +29,8 @@ def switch_columns(state: SwitchState, addresses: NDArray[np.uint32]) -> dict[st
         row = port.dscp_to_tc + port.tc_to_queue + port.tc_to_pg + port.pfc_to_queue
         port_qos.append(qos_index.setdefault(row, len(qos_index)))
     return {
-        "hash_seed": seed_mask(state.hash_seed),
+        "hash_seed": seed_mask(state.hash_seed, state.hash_algorithm, state.hash_fields),
+        "hash_offset": state.hash_offset,
         "fib": fib,
         "group_offsets": group_offsets,
         "group_ports": group_ports,
@@ -38,8 +42,21 @@ def switch_columns(state: SwitchState, addresses: NDArray[np.uint32]) -> dict[st
         "queue_wred": _indices([tuple(q.wred for q in port.queues) for port in state.ports]),
         "queue_weight": np.array([[q.weight for q in port.queues] for port in state.ports], np.uint32),
         "qos": np.array(list(qos_index), np.uint8),
+        "watchdog": _watchdog_columns(state),
         **_buffer_columns(state),
     }
+
+
+def _watchdog_columns(state: SwitchState) -> NDArray[np.int64]:
+    """Queues, times and action of every port's watchdog; no row where no port has one."""
+    if all(port.watchdog is None for port in state.ports):
+        return np.empty((0, 5), np.int64)
+    none = WatchdogState(0, 0, 0, "drop")
+    rows = [
+        (dog.queues, dog.detect_ps, dog.restore_ps, dog.poll_ps, _ACTIONS.index(dog.action))
+        for dog in (port.watchdog or none for port in state.ports)
+    ]
+    return np.array(rows, np.int64)
 
 
 def _indices(rows: list[tuple[int | None, ...]]) -> NDArray[np.uint32]:
@@ -98,7 +115,7 @@ def forwarding_table(
     for length in sorted(by_length, reverse=True):
         rows = sorted(by_length[length], key=lambda route: route.prefix)
         prefixes = np.array([route.prefix for route in rows], np.uint32)
-        members = np.array([groups.setdefault(route.ports, len(groups)) for route in rows], np.uint32)
+        members = np.array([groups.setdefault(_members(route), len(groups)) for route in rows], np.uint32)
         mask = np.uint32((0xFFFFFFFF << (32 - length)) & 0xFFFFFFFF)
         masked = addresses & mask
         at = np.minimum(np.searchsorted(prefixes, masked), len(prefixes) - 1)
@@ -108,3 +125,12 @@ def forwarding_table(
     offsets = np.cumsum([0, *(len(ports) for ports in groups)]).astype(np.uint32)
     ports = np.array([port for group in groups for port in group], np.uint32)
     return fib, offsets, ports
+
+
+def _members(route: RouteState) -> tuple[int, ...]:
+    """A route's next-hop group as the chip holds it: ports, repeated by their weights in lowest terms."""
+    if not route.weights:
+        return route.ports
+    least = math.gcd(*route.weights)
+    pairs = zip(route.ports, route.weights, strict=True)
+    return tuple(port for port, weight in pairs for _ in range(weight // least))

@@ -86,6 +86,17 @@ struct WredConfig {
   bool marks;
 };
 
+enum class WatchdogAction : std::uint8_t { drop, forward, alert };
+
+// PFC watchdog of a port's queues.
+struct WatchdogConfig {
+  std::uint8_t queues = 0;  // bit per queue that is watched
+  Time detect = 0;          // a queue paused for so long is in a storm
+  Time restore = 0;         // a storm is over when no pause has been asked for so long
+  Time poll = 0;            // the watchdog looks at multiples of this; 0: always
+  WatchdogAction action = WatchdogAction::drop;
+};
+
 struct SwitchPortConfig {
   bool is_up;
   std::uint8_t pfc_enable;  // bit per priority
@@ -94,12 +105,15 @@ struct SwitchPortConfig {
   std::uint32_t queue_profile[priorities];  // none: unlimited
   std::uint32_t queue_wred[priorities];     // none: no marking
   std::uint32_t queue_weight[priorities];   // 0: strict
+  WatchdogConfig watchdog = {};
 };
 
 // The state of one switch. `fib[e]` is the next-hop group for endpoint e (none: no route); group g is
 // `group_ports[group_offsets[g] .. group_offsets[g + 1])`, port numbers within the switch.
 struct SwitchConfig {
-  std::uint32_t hash_seed = 0;
+  std::uint32_t hash_seed = 0;    // what the seed flips in every hash
+  std::uint32_t hash_offset = 0;  // bits that the hash is rotated right by before its use
+  std::uint32_t hash_class = 0;   // 0: the hashes of the workload; n: those of the n-th call of add_hashes
   bool pauses_at_threshold = false;  // a PG pauses when it reaches its threshold, not when it exceeds it
   bool marks_at_dequeue = false;     // by what the queue still holds when the packet leaves it
   std::vector<std::uint32_t> fib, group_offsets, group_ports;

@@ -23,6 +23,13 @@ class Simulation {
   // Carrier of a cable, both directions; frames on a cut cable are lost.
   void set_link(PortId port, bool is_up);
 
+  // The endpoint at `port` asks its switch to halt these priorities (bits), whatever it receives, until told else.
+  void set_storm(PortId port, std::uint8_t priorities);
+
+  // ECMP hashes of every queue pair's data and acknowledgements for switches that do not hash as the workload's
+  // columns do. Returns their class (see SwitchConfig::hash_class).
+  std::uint32_t add_hashes(std::vector<std::uint32_t> data, std::vector<std::uint32_t> acks);
+
   // Runs events up to and with `until`, at most `max_events`. Returns the number of events.
   std::uint64_t advance(Time until, std::uint64_t max_events);
 
@@ -44,6 +51,8 @@ class Simulation {
   const std::vector<std::uint64_t>& drops() const { return drops_; }  // by port and reason
   std::vector<Time> pause_time() const;                               // by port and queue, up to now
   const std::vector<std::uint64_t>& pauses() const { return pauses_; }
+  const std::vector<WatchdogQueue>& watchdog_queues() const { return watchdog_queues_; }  // by port and queue; or none
+  const std::vector<WatchdogEvent>& watchdog_events() const { return watchdog_events_; }
   std::uint64_t injected() const { return injected_; }
   std::uint64_t delivered() const { return delivered_; }
   std::uint64_t dropped() const { return dropped_; }
@@ -52,7 +61,9 @@ class Simulation {
  private:
   // simulation.cpp
   void schedule(PortId by, Time time, EventKind kind, std::uint32_t id, std::uint32_t data);
+  void schedule_timer(PortId port, Time time, PortTimer what, unsigned queue);
   void dispatch(const Event& event);
+  void port_timer(PortId port, std::uint32_t id);
   void prefetch() const;
   PacketId allocate_packet();
   void free_packet(PacketId id);
@@ -80,11 +91,23 @@ class Simulation {
   // switch.cpp
   void switch_receive(PortId in, PacketId id);
   PortId route(const SwitchNode& node, NodeId dst, std::uint32_t hash) const;
+  std::uint32_t other_hash(const SwitchNode& node, QpId qp, bool is_data) const;
   bool admit(SwitchNode& node, PortId in, unsigned pg, std::int64_t bytes);
   void release(SwitchNode& node, const Packet& packet);
   void change_pause(PortId port, unsigned priority, bool is_xoff);
   bool is_marked(const SwitchNode& node, PortId out, const Queue& queue);
   void mark(Packet& packet, PortId out, unsigned queue);
+
+  // watchdog.cpp
+  void set_watchdog(PortId id, const WatchdogConfig& config);
+  std::uint8_t storm_priorities(PortId id) const;
+  void watch(PortId id, unsigned queue);
+  std::uint8_t watched_pause(PortId id, std::uint8_t queues, std::uint8_t asked);
+  void detect_storm(PortId id, unsigned queue);
+  void restore_storm(PortId id, unsigned queue);
+  void block_queue(PortId id, unsigned queue);
+  void unblock_queue(PortId id, unsigned queue);
+  DropReason refusal(const SwitchNode& node, PortId id, unsigned queue, bool is_ingress);
 
   // nic.cpp
   void nic_receive(PacketId id);
@@ -124,6 +147,13 @@ class Simulation {
   std::vector<std::uint64_t> drops_, marking_counter_, pauses_, marks_;
   std::vector<Time> pause_since_, pause_total_;
   std::vector<bool> is_admin_up_, has_carrier_;  // by port
+  struct Hashes {
+    std::vector<std::uint32_t> data, acks;
+  };
+  std::vector<Hashes> hashes_;                   // of the classes from 1
+  std::vector<WatchdogConfig> watchdogs_;        // by port; empty while no port has one
+  std::vector<WatchdogQueue> watchdog_queues_;   // by port and queue
+  std::vector<WatchdogEvent> watchdog_events_;
   FlowResults flow_results_;
   QpResults qp_results_;
   std::size_t open_flows_ = 0;        // posted or to be posted, neither done nor failed

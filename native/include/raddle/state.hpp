@@ -84,7 +84,7 @@ struct Pool {
 
 struct SwitchNode {
   PortId first_port = 0;
-  std::uint32_t hash_seed = 0;
+  std::uint32_t hash_seed = 0, hash_offset = 0, hash_class = 0;
   bool pauses_at_threshold = false, marks_at_dequeue = false;
   std::vector<std::uint32_t> fib;
   std::vector<std::uint32_t> group_offsets, group_ports;
@@ -92,6 +92,24 @@ struct SwitchNode {
   std::vector<Pool> pools;
   std::vector<ProfileConfig> profiles;
   std::vector<WredConfig> wred;
+};
+
+// What the watchdog knows of one queue.
+struct WatchdogQueue {
+  Time calm_since = 0;                // in a storm: since when the peer asks for no pause
+  bool is_armed = false;              // an event is under way
+  bool is_storm = false, is_asked = false;  // is_asked: in a storm, the peer asks for a pause
+  std::uint8_t pfc_masked = 0;        // priorities that the storm has switched PFC off for
+  std::uint32_t queue_profile = none, pg_profile = none;  // what a storm has replaced, by queue and by priority
+  std::uint32_t detected = 0, restored = 0;
+  std::uint64_t tx_dropped = 0, rx_dropped = 0;
+};
+
+struct WatchdogEvent {
+  Time time;
+  PortId port;
+  std::uint8_t queue;
+  bool is_storm;  // false: restored
 };
 
 // A queue pair's sending half, at the NIC that sends its data.

@@ -17,8 +17,8 @@ inline constexpr Time never = INT64_MAX;
 inline constexpr unsigned priorities = 8;  // IEEE 802.1Q-2022: PFC priorities, PGs per port, queues per port
 inline constexpr unsigned dscps = 64;      // RFC 2474
 
-enum class DropReason : std::uint8_t { no_route, ingress_buffer, egress_buffer, ttl, link_down };
-inline constexpr unsigned drop_reasons = 5;
+enum class DropReason : std::uint8_t { no_route, ingress_buffer, egress_buffer, ttl, link_down, watchdog };
+inline constexpr unsigned drop_reasons = 6;
 
 // Time on the wire of `bytes` at `bps`: ceil(bytes * 8e12 / bps), exact for any size and speed.
 inline Time wire_time(std::int64_t bytes, std::int64_t bps) {

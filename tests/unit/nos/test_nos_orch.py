@@ -10,7 +10,7 @@ import pytest
 from nos.db.databases import HashDb
 from nos.db.schema import read_config
 from nos.orch import derive
-from raddle.state import BufferPool, BufferProfile, QueueState, SwitchState, WredProfile
+from raddle.state import BufferPool, BufferProfile, QueueState, SwitchState, WatchdogState, WredProfile
 
 ALL_UP = frozenset({"Ethernet0", "Ethernet8", "Ethernet16", "Ethernet24"})
 
@@ -259,3 +259,26 @@ def test_of_two_thresholds_the_pools_mode_decides(
     four_ports["BUFFER_PROFILE"]["pg_lossless"] |= {"dynamic_th": "3", "static_th": "1000"}
     profile = derived(four_ports).buffer_profiles[1]
     assert (profile.dynamic_th, profile.static_th_bytes) == expected
+
+
+def test_switch_hash_chooses_function_and_fields(four_ports: dict[str, Any]) -> None:
+    four_ports["SWITCH_HASH"] = {
+        "GLOBAL": {"ecmp_hash": ["DST_IP", "L4_SRC_PORT", "SRC_MAC"], "ecmp_hash_algorithm": "CRC_CCITT"}
+    }
+    state = derived(four_ports)
+    assert (state.hash_algorithm, state.hash_fields) == ("crc16", ("dst_ip", "l4_src_port"))
+    del four_ports["SWITCH_HASH"]
+    assert derived(four_ports).hash_algorithm == "crc32"
+    assert len(derived(four_ports).hash_fields) == 5
+
+
+def test_watchdog_watches_the_queues_of_pfcwd_sw_enable(four_ports: dict[str, Any]) -> None:
+    four_ports["PORT_QOS_MAP"].setdefault("Ethernet0", {})["pfcwd_sw_enable"] = "3"
+    four_ports["PFC_WD"] = {
+        "GLOBAL": {"POLL_INTERVAL": "150"},
+        "Ethernet0": {"detection_time": "200", "restoration_time": "300", "action": "forward"},
+    }
+    ports = {port.name: port.watchdog for port in derived(four_ports).ports}
+    ms = 10**9
+    assert ports["Ethernet0"] == WatchdogState(1 << 3, 200 * ms, 300 * ms, "forward", 150 * ms)
+    assert ports["Ethernet8"] is None

@@ -1,0 +1,190 @@
+// The PFC watchdog of a switch: it takes a queue that stays paused for too long out of PFC.
+//
+// A queue that the peer has held without a break for the detection time is in a storm. With `forward` its
+// packets then go on in spite of the pause; with `drop` what it holds and what comes for it, or from the port
+// in its priority group, is dropped; with `alert` it stays paused. While a storm lasts, PFC is off both ways
+// for the queue's priorities (except with `alert`). It is over when the peer has asked for no pause for the
+// restoration time.
+// SOURCE: sonic-swss orchagent/pfcwdorch.cpp, pfcactionhandler.cpp (PfcWdLossyHandler, PfcWdZeroBufferHandler),
+// pfc_detect_broadcom.lua, pfc_restore.lua. With `poll`, the watchdog sees what there is at its multiples only.
+
+#include <algorithm>
+
+#include "raddle/simulation.hpp"
+
+namespace raddle {
+
+namespace {
+
+// A profile with this threshold admits nothing.
+constexpr std::int64_t blocked = -1;
+
+Time next_look(const WatchdogConfig& config, Time time) {
+  return config.poll == 0 ? time : (time + config.poll - 1) / config.poll * config.poll;
+}
+
+std::uint32_t blocked_profile(SwitchNode& node, const ProfileConfig& like) {
+  ProfileConfig profile = like;
+  profile.is_dynamic = false;
+  profile.static_th = blocked;
+  profile.headroom = 0;
+  node.profiles.push_back(profile);
+  return static_cast<std::uint32_t>(node.profiles.size() - 1);
+}
+
+}  // namespace
+
+// A storm outlives new state; what is not watched any more goes back to normal.
+void Simulation::set_watchdog(PortId id, const WatchdogConfig& config) {
+  if (watchdogs_.empty()) {
+    if (config.queues == 0) return;
+    watchdogs_.resize(ports_.size());
+    watchdog_queues_.resize(ports_.size() * priorities);
+  }
+  watchdogs_[id] = config;
+  for (unsigned queue = 0; queue < priorities; ++queue) {
+    WatchdogQueue& state = watchdog_queues_[id * priorities + queue];
+    if (state.is_storm && config.action != WatchdogAction::alert && (config.queues >> queue & 1U) != 0) {
+      block_queue(id, queue);
+    } else {
+      state.is_storm = false;
+      state.pfc_masked = 0;
+      if ((ports_[id].paused >> queue & 1U) != 0) watch(id, queue);
+    }
+  }
+}
+
+// Priorities that storms have switched PFC off for; pause frames for them are still looked at.
+std::uint8_t Simulation::storm_priorities(PortId id) const {
+  std::uint8_t masked = 0;
+  for (unsigned queue = 0; !watchdogs_.empty() && queue < priorities; ++queue) {
+    masked = static_cast<std::uint8_t>(masked | watchdog_queues_[id * priorities + queue].pfc_masked);
+  }
+  return masked;
+}
+
+// The queue has just been paused.
+void Simulation::watch(PortId id, unsigned queue) {
+  const WatchdogConfig& config = watchdogs_[id];
+  WatchdogQueue& state = watchdog_queues_[id * priorities + queue];
+  if ((config.queues >> queue & 1U) == 0 || state.is_armed || state.is_storm) return;
+  state.is_armed = true;
+  schedule_timer(id, next_look(config, now_ + config.detect), PortTimer::storm_detect, queue);
+}
+
+// What a pause frame asks for `queues` (the others are as before) as far as storms let it through.
+std::uint8_t Simulation::watched_pause(PortId id, std::uint8_t queues, std::uint8_t asked) {
+  const WatchdogConfig& config = watchdogs_[id];
+  for (unsigned queue = 0; queue < priorities; ++queue) {
+    WatchdogQueue& state = watchdog_queues_[id * priorities + queue];
+    if (!state.is_storm || (asked >> queue & 1U) == 0) continue;
+    const bool is_asked = (queues >> queue & 1U) != 0;
+    if (state.is_asked && !is_asked) {
+      state.calm_since = now_;
+      if (!state.is_armed) {
+        state.is_armed = true;
+        schedule_timer(id, next_look(config, now_ + config.restore), PortTimer::storm_restore, queue);
+      }
+    }
+    state.is_asked = is_asked;
+    if (config.action != WatchdogAction::alert) queues = static_cast<std::uint8_t>(queues & ~(1U << queue));
+  }
+  return queues;
+}
+
+void Simulation::detect_storm(PortId id, unsigned queue) {
+  const WatchdogConfig& config = watchdogs_[id];
+  WatchdogQueue& state = watchdog_queues_[id * priorities + queue];
+  state.is_armed = false;
+  if ((ports_[id].paused >> queue & 1U) == 0 || (config.queues >> queue & 1U) == 0) return;
+  const Time due = next_look(config, pause_since_[id * priorities + queue] + config.detect);
+  if (due > now_) {
+    state.is_armed = true;
+    return schedule_timer(id, due, PortTimer::storm_detect, queue);
+  }
+  state.is_storm = state.is_asked = true;
+  ++state.detected;
+  watchdog_events_.push_back({now_, id, static_cast<std::uint8_t>(queue), true});
+  if (config.action == WatchdogAction::alert) return;
+  block_queue(id, queue);
+  set_paused(id, static_cast<std::uint8_t>(ports_[id].paused & ~(1U << queue)));
+  kick(id);
+}
+
+void Simulation::restore_storm(PortId id, unsigned queue) {
+  const WatchdogConfig& config = watchdogs_[id];
+  WatchdogQueue& state = watchdog_queues_[id * priorities + queue];
+  state.is_armed = false;
+  if (!state.is_storm || state.is_asked) return;
+  const Time due = next_look(config, state.calm_since + config.restore);
+  if (due > now_) {
+    state.is_armed = true;
+    return schedule_timer(id, due, PortTimer::storm_restore, queue);
+  }
+  state.is_storm = false;
+  ++state.restored;
+  watchdog_events_.push_back({now_, id, static_cast<std::uint8_t>(queue), false});
+  if (config.action != WatchdogAction::alert) unblock_queue(id, queue);
+}
+
+// Switches PFC off for the queue's priorities; with `drop`, empties the queue and closes it.
+void Simulation::block_queue(PortId id, unsigned queue) {
+  Port& port = ports_[id];
+  SwitchNode& node = switches_[port.node - network_.endpoints];
+  WatchdogQueue& state = watchdog_queues_[id * priorities + queue];
+  state.pfc_masked = 0;
+  for (unsigned priority = 0; priority < priorities; ++priority) {
+    if ((port.pfc_enable >> priority & 1U) == 0 || node.qos[port.qos].pfc_to_queue[priority] != queue) continue;
+    state.pfc_masked = static_cast<std::uint8_t>(state.pfc_masked | 1U << priority);
+    PriorityGroup& pg = pgs_[id * priorities + priority];
+    if (pg.is_xoff) {
+      pg.is_xoff = false;
+      change_pause(id, priority, false);
+    }
+  }
+  port.pfc_enable = static_cast<std::uint8_t>(port.pfc_enable & ~state.pfc_masked);
+  if (watchdogs_[id].action != WatchdogAction::drop || node.pools.empty()) return;
+
+  while ((port.active >> queue & 1U) != 0) {
+    ++state.tx_dropped;
+    drop(id, take(port, id, queue), DropReason::watchdog);
+  }
+  Queue& q = queues_[id * priorities + queue];
+  state.queue_profile = q.profile;
+  q.profile = blocked_profile(node, q.profile == none ? ProfileConfig{} : node.profiles[q.profile]);
+  for (unsigned priority = 0; priority < priorities; ++priority) {
+    PriorityGroup& pg = pgs_[id * priorities + priority];
+    if ((state.pfc_masked >> priority & 1U) == 0 || pg.profile == none) continue;
+    watchdog_queues_[id * priorities + priority].pg_profile = pg.profile;
+    pg.profile = blocked_profile(node, node.profiles[pg.profile]);
+  }
+}
+
+void Simulation::unblock_queue(PortId id, unsigned queue) {
+  WatchdogQueue& state = watchdog_queues_[id * priorities + queue];
+  Port& port = ports_[id];
+  port.pfc_enable = static_cast<std::uint8_t>(port.pfc_enable | state.pfc_masked);
+  if (watchdogs_[id].action == WatchdogAction::drop && !switches_[port.node - network_.endpoints].pools.empty()) {
+    queues_[id * priorities + queue].profile = state.queue_profile;
+    for (unsigned priority = 0; priority < priorities; ++priority) {
+      PriorityGroup& pg = pgs_[id * priorities + priority];
+      if ((state.pfc_masked >> priority & 1U) == 0 || pg.profile == none) continue;
+      pg.profile = watchdog_queues_[id * priorities + priority].pg_profile;
+    }
+  }
+  state.pfc_masked = 0;
+}
+
+// Why admission refused a packet of this queue (or, at ingress, of this priority group), counted if for a storm.
+DropReason Simulation::refusal(const SwitchNode& node, PortId id, unsigned queue, bool is_ingress) {
+  const std::uint32_t profile = is_ingress ? pgs_[id * priorities + queue].profile
+                                           : queues_[id * priorities + queue].profile;
+  if (profile == none || node.profiles[profile].is_dynamic || node.profiles[profile].static_th != blocked) {
+    return is_ingress ? DropReason::ingress_buffer : DropReason::egress_buffer;
+  }
+  WatchdogQueue& state = watchdog_queues_[id * priorities + queue];
+  ++(is_ingress ? state.rx_dropped : state.tx_dropped);
+  return DropReason::watchdog;
+}
+
+}  // namespace raddle

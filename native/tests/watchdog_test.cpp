@@ -1,0 +1,159 @@
+// The PFC watchdog against a NIC that storms PFC. Each test is a claim.
+
+#include <cstdio>
+
+#include "checks.hpp"
+#include "leaf_spine.hpp"
+
+namespace {
+
+using namespace raddle;
+using testing::add_flow;
+using testing::LeafSpine;
+
+constexpr Time ms = 1'000'000'000;
+constexpr LeafSpine fabric{.leaves = 2, .spines = 1, .hosts_per_leaf = 2};
+const PortId stormed = fabric.leaf_port(0, 0);
+
+// Host 2 sends to host 0, whose NIC storms from the start, and to host 1 beside it; a last flow keeps the run going.
+Simulation storm(WatchdogConfig watchdog, NetworkConfig network = fabric.network()) {
+  network.nic.is_dcqcn = false;
+  Workload work;
+  add_flow(work, 2, 0, 64 << 20);
+  add_flow(work, 2, 1, 64 << 20);
+  add_flow(work, 3, 1, 4096);
+  work.flow_start[2] = 900 * ms;
+  Simulation simulation(network, work);
+  for (NodeId i = 0; i < 3; ++i) {
+    SwitchConfig state = fabric.switch_state(i, true, 1'000'000);
+    for (SwitchPortConfig& port : state.ports) port.watchdog = watchdog;
+    simulation.set_switch(i, state);
+  }
+  simulation.set_storm(0, 1 << 3);
+  return simulation;
+}
+
+const WatchdogQueue& queue_of(const Simulation& simulation) {
+  return simulation.watchdog_queues()[stormed * priorities + 3];
+}
+
+void without_a_watchdog_a_storm_stops_its_victims() {
+  Simulation simulation = storm({});
+  simulation.advance(400 * ms, never);
+  CHECK(simulation.flows_done() == 0);
+  CHECK(simulation.watchdog_queues().empty() && simulation.watchdog_events().empty());
+}
+
+void storm_is_detected_after_the_detection_time() {
+  Simulation simulation = storm({.queues = 1 << 3, .detect = 200 * ms, .restore = 200 * ms});
+  simulation.advance(300 * ms, never);
+  // The pause left the NIC at 0: 84 bytes at 400G, then 30 m; the upstream queues are freed in time.
+  const Time paused = 84 * 20 + fabric.propagation;
+  CHECK(simulation.watchdog_events().size() == 1);
+  CHECK(simulation.watchdog_events()[0].time == paused + 200 * ms);
+  CHECK(simulation.watchdog_events()[0].port == stormed && simulation.watchdog_events()[0].queue == 3);
+  CHECK(queue_of(simulation).is_storm && queue_of(simulation).detected == 1);
+}
+
+void polling_detects_at_the_first_look_at_which_the_time_is_over() {
+  Simulation simulation = storm({.queues = 1 << 3, .detect = 200 * ms, .restore = 200 * ms, .poll = 150 * ms});
+  simulation.advance(310 * ms, never);
+  CHECK(simulation.watchdog_events()[0].time == 300 * ms);
+}
+
+void drop_frees_the_victims_and_loses_only_what_is_for_the_storm() {
+  Simulation simulation = storm({.queues = 1 << 3, .detect = 200 * ms, .restore = 200 * ms});
+  simulation.advance(400 * ms, never);
+  CHECK(simulation.flows().status[1] == static_cast<std::uint8_t>(FlowStatus::done));
+  CHECK(simulation.flows().status[0] != static_cast<std::uint8_t>(FlowStatus::done));
+  CHECK(queue_of(simulation).tx_dropped > 0);
+  CHECK(testing::drops_for(simulation, DropReason::watchdog) == testing::total_drops(simulation));
+  CHECK(simulation.drops()[stormed * drop_reasons + static_cast<unsigned>(DropReason::watchdog)] ==
+        queue_of(simulation).tx_dropped);
+  testing::conserves_packets(simulation);
+}
+
+void drop_also_drops_what_the_storming_port_sends() {
+  NetworkConfig network = fabric.network();
+  network.nic.is_dcqcn = false;
+  Workload work;
+  add_flow(work, 2, 0, 1 << 20);
+  add_flow(work, 0, 2, 1 << 20);
+  work.flow_start[1] = 250 * ms;
+  Simulation simulation(network, work);
+  for (NodeId i = 0; i < 3; ++i) {
+    SwitchConfig state = fabric.switch_state(i, true);
+    for (SwitchPortConfig& port : state.ports) {
+      port.watchdog = {.queues = 1 << 3, .detect = 200 * ms, .restore = 200 * ms};
+    }
+    simulation.set_switch(i, state);
+  }
+  simulation.set_storm(0, 1 << 3);
+  simulation.advance(260 * ms, never);
+  CHECK(queue_of(simulation).rx_dropped == 256);
+}
+
+void forward_delivers_in_spite_of_the_pause() {
+  Simulation simulation =
+      storm({.queues = 1 << 3, .detect = 200 * ms, .restore = 200 * ms, .action = WatchdogAction::forward});
+  testing::run(simulation);
+  CHECK(simulation.flows_done() == 3);
+  CHECK(testing::total_drops(simulation) == 0);
+}
+
+void alert_only_tells() {
+  Simulation simulation =
+      storm({.queues = 1 << 3, .detect = 200 * ms, .restore = 200 * ms, .action = WatchdogAction::alert});
+  simulation.advance(400 * ms, never);
+  CHECK(queue_of(simulation).is_storm);
+  CHECK(simulation.flows_done() == 0);
+  simulation.set_storm(0, 0);
+  simulation.advance(700 * ms, never);
+  CHECK(!queue_of(simulation).is_storm && queue_of(simulation).restored == 1);
+  CHECK(simulation.flows_done() == 2);
+}
+
+// Calm at 400 ms, a second storm at 500 ms, calm for good at 600 ms: over at 800 ms.
+void queue_is_restored_after_the_restoration_time_without_pause() {
+  NetworkConfig network = fabric.network();
+  network.nic.retransmit_timeout = 300 * ms;
+  Simulation simulation = storm({.queues = 1 << 3, .detect = 200 * ms, .restore = 200 * ms}, network);
+  for (const Time at : {400, 500, 600}) {
+    simulation.advance(at * ms, never);
+    simulation.set_storm(0, at == 500 ? 1 << 3 : 0);
+  }
+  simulation.advance(799 * ms, never);
+  CHECK(queue_of(simulation).is_storm);
+  testing::run(simulation);
+  CHECK(!queue_of(simulation).is_storm && queue_of(simulation).restored == 1);
+  CHECK(simulation.watchdog_events()[1].time == 600 * ms + 84 * 20 + fabric.propagation + 200 * ms);
+  CHECK(simulation.flows_done() == 3);
+  CHECK(simulation.ports()[stormed].pfc_enable == 1 << 3);
+  testing::conserves_packets(simulation);
+}
+
+void storm_outlives_new_switch_state_and_ends_when_no_longer_watched() {
+  Simulation simulation = storm({.queues = 1 << 3, .detect = 200 * ms, .restore = 200 * ms});
+  simulation.advance(300 * ms, never);
+  SwitchConfig state = fabric.switch_state(0, true, 1'000'000);
+  for (SwitchPortConfig& port : state.ports) port.watchdog = {.queues = 1 << 3, .detect = 200 * ms, .restore = 200 * ms};
+  simulation.set_switch(0, state);
+  CHECK(queue_of(simulation).is_storm && (simulation.ports()[stormed].pfc_enable >> 3 & 1) == 0);
+  simulation.set_switch(0, fabric.switch_state(0, true, 1'000'000));
+  CHECK(!queue_of(simulation).is_storm && (simulation.ports()[stormed].pfc_enable >> 3 & 1) == 1);
+}
+
+}  // namespace
+
+int main() {
+  without_a_watchdog_a_storm_stops_its_victims();
+  storm_is_detected_after_the_detection_time();
+  polling_detects_at_the_first_look_at_which_the_time_is_over();
+  drop_frees_the_victims_and_loses_only_what_is_for_the_storm();
+  drop_also_drops_what_the_storming_port_sends();
+  forward_delivers_in_spite_of_the_pause();
+  alert_only_tells();
+  queue_is_restored_after_the_restoration_time_without_pause();
+  storm_outlives_new_switch_state_and_ends_when_no_longer_watched();
+  return testing::verdict();
+}
