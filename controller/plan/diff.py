@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-from controller.plan.model import Plan, SwitchPlan
+from controller.plan.model import NextHop, Plan, SwitchPlan
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -39,12 +39,11 @@ def diff_values(switch: str, before: dict[str, str], after: dict[str, str]) -> I
 
 def _flatten(switch: SwitchPlan) -> dict[str, str]:
     """Printed values by path: one per interface and route, one per attribute of the rest."""
-    flat = {
-        f"routes/{route.prefix}": ", ".join(f"{hop.address} {hop.port}" for hop in route.next_hops)
-        for route in switch.routes
-    }
-    flat |= {f"interfaces/{each.name}": each.prefix for each in switch.interfaces}
-    for name in ("role", "hwsku", "platform", "mac", "hash_seed"):
+    flat = {f"routes/{route.prefix}": ", ".join(map(_hop, route.next_hops)) for route in switch.routes}
+    for each in switch.interfaces:
+        path = f"interfaces/{each.name}"
+        flat[path] = ", ".join(filter(None, (flat.get(path), each.prefix or "unnumbered")))
+    for name in ("role", "hwsku", "platform", "mac", "hash_seed", "asn"):
         flat[name] = str(getattr(switch, name))
     for port in switch.ports:
         flat |= {f"ports/{port.name}/{key}": _text(value) for key, value in asdict(port).items()}
@@ -55,6 +54,11 @@ def _flatten(switch: SwitchPlan) -> dict[str, str]:
         flat |= {f"{base}/{key}": _text(value) for key, value in profile.items() if key != "name"}
     flat |= {f"buffers/{key}": _text(value) for key, value in buffers.items()}
     return flat
+
+
+def _hop(hop: NextHop) -> str:
+    weight = f" x{hop.weight}" if hop.weight > 1 else ""
+    return f"{hop.address} {hop.port}{weight}"
 
 
 def _text(value: object) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import zlib
+from ipaddress import ip_network
 from typing import Literal
 
-from controller.plan.addresses import AddressPlan, dotted, plan_addresses
+from controller.plan.addresses import AddressPlan, address_families, mac_address
 from controller.plan.buffers import plan_buffers
 from controller.plan.model import InterfacePlan, Plan, PortPlan, QosPlan, Route, SwitchPlan
 from controller.plan.pins import plan_pins
@@ -13,7 +14,7 @@ from controller.plan.qos import plan_qos
 from controller.plan.routes import fabric_routes
 from controller.plan.wiring import wire
 from raddle.errors import InputError
-from raddle.topology.model import Fabric, PortRef, Switch
+from raddle.topology.model import Fabric, Link, PortRef, Switch
 from raddle.workload import Demand
 
 
@@ -26,76 +27,65 @@ def make_plan(fabric: Fabric, routing: Literal["ecmp", "pinned"], demand: Demand
 
     Raises:
         InputError: `pool-too-small`, `headroom-exceeds-buffer`, `no-demand` where there is nothing to pin, or
-            `form-not-planned` for a fabric that the planner cannot route.
+            `form-not-planned` for a fabric whose flows cannot be pinned.
     """
-    refuse_unplanned(fabric)
-    addresses = plan_addresses(fabric)
-    wiring = wire(fabric, addresses)
-    routes = fabric_routes(wiring, addresses)
+    families = address_families(fabric)
+    addresses = families[0]
+    routes = fabric_routes(fabric)
     report = None
     if routing == "pinned":
         if demand is None:
             raise InputError.of("no-demand", "pinned routing needs the flows of a collective")
-        pins, report = plan_pins(fabric, wiring, addresses, demand)
+        refuse_unpinned(fabric)
+        pins, report = plan_pins(fabric, wire(fabric, addresses), addresses, demand)
         routes = tuple(shared + own for shared, own in zip(routes, pins, strict=True))
     qos = plan_qos(fabric.roce)
-    in_order = (*fabric.leaves, *fabric.spines)
     return Plan(
         fabric=fabric.name,
         routing=routing,
         switches=tuple(
-            _plan_switch(fabric, addresses, switch, own, qos)
-            for switch, own in zip(in_order, routes, strict=True)
+            _plan_switch(fabric, families, switch, own, qos)
+            for switch, own in zip(fabric.switches, routes, strict=True)
         ),
         endpoints=tuple(
-            (endpoint.name, dotted(address))
+            (endpoint.name, addresses.text(address))
             for endpoint, address in zip(fabric.endpoints, addresses.endpoints, strict=True)
         ),
         pins=report,
     )
 
 
-def unplanned(fabric: Fabric) -> list[str]:
-    """What keeps a fabric from being planned: two tiers, one plane and numbered IPv4 can be planned."""
-    addressing = fabric.addressing
-    reasons = {
-        "superspines (three tiers)": bool(fabric.superspines),
-        f"{fabric.planes} planes": fabric.planes > 1,
-        f"addressing families '{addressing.families}'": addressing.families != "ipv4",
-        "unnumbered links": not addressing.is_numbered,
-    }
-    return [reason for reason, applies in reasons.items() if applies]
-
-
-def refuse_unplanned(fabric: Fabric) -> None:
-    """Raise InputError `form-not-planned` for a fabric that `make_plan` cannot plan."""
-    found = unplanned(fabric)
-    if found:
+def refuse_unpinned(fabric: Fabric) -> None:
+    """Raise InputError `form-not-planned` for a fabric whose flows `make_plan` cannot pin."""
+    if fabric.superspines:
         raise InputError.of(
             "form-not-planned",
-            f"no plan can be made yet for a fabric with {' and '.join(found)}",
-            "two tiers of leaves and spines in one plane with IPv4 addresses can be planned",
+            "paths over superspines (three tiers) cannot be pinned yet",
+            "take --routing ecmp",
         )
 
 
 def _plan_switch(
-    fabric: Fabric, addresses: AddressPlan, switch: Switch, routes: tuple[Route, ...], qos: QosPlan
+    fabric: Fabric, families: tuple[AddressPlan, ...], switch: Switch, routes: tuple[Route, ...], qos: QosPlan
 ) -> SwitchPlan:
-    assert switch.role != "superspine"
-    ports, interfaces = _ports(fabric, addresses, switch)
+    ports, interfaces = _ports(fabric, families, switch)
     seed = fabric.routing.hash_seed
-    loopback = InterfacePlan("Loopback0", f"{dotted(addresses.loopbacks[switch.index])}/32")
+    mac = mac_address(switch)
+    loopbacks = [
+        InterfacePlan("Loopback0", f"{family.text(family.loopbacks[switch.index])}/{family.bits}")
+        for family in families
+    ]
     peer_reaction_ps = max((host.nic_model.pfc_reaction_ps for host in fabric.hosts), default=0)
     return SwitchPlan(
         name=switch.name,
         role=switch.role,
         hwsku=switch.model.hwsku,
         platform=switch.model.platform,
-        # The second bit of the first octet marks a locally administered address (IEEE 802, 8.2).
-        mac=f"02:00:00:00:{switch.index >> 8 & 255:02x}:{switch.index & 255:02x}",
+        mac=":".join(f"{octet:02x}" for octet in mac.to_bytes(6)),
         hash_seed=zlib.crc32(switch.name.encode()) if seed is None else seed,
+        asn=switch.asn,
         ports=ports,
-        interfaces=(*interfaces, loopback),
+        interfaces=(*interfaces, *loopbacks),
         routes=tuple(sorted(routes, key=_route_order)),
         qos=qos,
         buffers=plan_buffers(switch.name, switch.model, ports, fabric.roce, peer_reaction_ps),
@@ -103,17 +93,17 @@ def _plan_switch(
 
 
 def _ports(
-    fabric: Fabric, addresses: AddressPlan, switch: Switch
+    fabric: Fabric, families: tuple[AddressPlan, ...], switch: Switch
 ) -> tuple[tuple[PortPlan, ...], tuple[InterfacePlan, ...]]:
     """All ports of the model, and the addresses of the cabled ones."""
-    ports, interfaces = [], []
+    ports: list[PortPlan] = []
+    interfaces: list[InterfacePlan] = []
     for port in switch.ports:
         end = PortRef(switch.name, port.name)
         link = fabric.link_by_port.get(end)
         if link:
             is_lower = link.a == end
-            address = addresses.link_ends[link.index][0 if is_lower else 1]
-            interfaces.append(InterfacePlan(port.name, f"{dotted(address)}/31"))
+            interfaces += _addresses_of(fabric, families, link, is_lower, port.name)
         ports.append(
             PortPlan(
                 name=port.name,
@@ -130,6 +120,16 @@ def _ports(
     return tuple(ports), tuple(interfaces)
 
 
-def _route_order(route: Route) -> tuple[int, ...]:
-    address, _, length = route.prefix.partition("/")
-    return (*map(int, address.split(".")), int(length))
+def _addresses_of(
+    fabric: Fabric, families: tuple[AddressPlan, ...], link: Link, is_lower: bool, port: str
+) -> list[InterfacePlan]:
+    """The addresses of one end of a link; an unnumbered link has a single entry without one."""
+    if not fabric.addressing.is_numbered and link.a.device in fabric.switch_by_name:
+        return [InterfacePlan(port, "")]
+    ends = [(family, family.link_ends[link.index][not is_lower]) for family in families]
+    return [InterfacePlan(port, f"{family.text(address)}/{family.bits - 1}") for family, address in ends]
+
+
+def _route_order(route: Route) -> tuple[int, int, int]:
+    network = ip_network(route.prefix)
+    return network.version, int(network.network_address), network.prefixlen

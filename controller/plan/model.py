@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from raddle.topology.model import Ecn, PfcWatchdog
+from raddle.topology.model import Ecn, PfcWatchdog, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,11 @@ class PortPlan:
 
 @dataclass(frozen=True, slots=True)
 class InterfacePlan:
-    """A routed port or loopback and its address in CIDR form (`10.0.0.0/31`)."""
+    """A routed port or loopback and its address in CIDR form (`10.0.0.0/31`).
+
+    A port with both families has one for each. An unnumbered port has an empty prefix: only the link-local
+    IPv6 address that it makes of the switch's MAC address.
+    """
 
     name: str
     prefix: str
@@ -36,15 +40,19 @@ class InterfacePlan:
 
 @dataclass(frozen=True, slots=True)
 class NextHop:
-    """A neighbour's address and the port it is behind."""
+    """A neighbour's address and the port it is behind. `weight` is its part of the group's traffic."""
 
     address: str
     port: str
+    weight: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A static route. `next_hops` are sorted by address; `origin` says which part of the plan made it."""
+    """A static route. `next_hops` are sorted by address; `origin` says which part of the plan made it.
+
+    Weights are whole numbers that fit the switch's next-hop groups (see `controller.plan.weights`).
+    """
 
     prefix: str
     next_hops: tuple[NextHop, ...]
@@ -99,14 +107,18 @@ class QosPlan:
 
 @dataclass(frozen=True, slots=True)
 class SwitchPlan:
-    """Everything one switch must be. Tuples are sorted, so that equal plans print the same bytes."""
+    """Everything one switch must be. Tuples are sorted, so that equal plans print the same bytes.
+
+    `asn` is its AS number, 0 if it has none.
+    """
 
     name: str
-    role: Literal["leaf", "spine"]
+    role: Role
     hwsku: str
     platform: str
     mac: str
     hash_seed: int
+    asn: int
     ports: tuple[PortPlan, ...]
     interfaces: tuple[InterfacePlan, ...]
     routes: tuple[Route, ...]
@@ -134,7 +146,7 @@ class PinReport:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The plan of a fabric. `endpoints` maps an endpoint's name to its IPv4 address."""
+    """The plan of a fabric. `endpoints` maps an endpoint's name to its address in the first family."""
 
     fabric: str
     routing: Literal["ecmp", "pinned"]

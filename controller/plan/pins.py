@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from controller.plan.addresses import AddressPlan, dotted
+from controller.plan.addresses import AddressPlan
 from controller.plan.assignment import Assignment, Problem, assign, cost
 from controller.plan.model import PinReport, Route
 from controller.plan.wiring import Wiring
@@ -128,7 +128,7 @@ def _routes(
     for source, target, destination, up, down in zip(*(column.tolist() for column in columns), strict=True):
         if up < 0:
             continue
-        prefix = f"{dotted(addresses.endpoints[destination])}/32"
+        prefix = addresses.host_prefix(destination)
         leaf_routes[source].append(Route(prefix, (wiring.by_slot[source, up].up,), "pin"))
         spine = down // wiring.width
         if wiring.width > 1 and (spine, destination) not in seen:

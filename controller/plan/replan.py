@@ -7,14 +7,11 @@ from dataclasses import replace
 from typing import Literal
 
 from controller.plan.addresses import plan_addresses
-from controller.plan.model import Route
 from controller.plan.pins import pin_placement, repair_pins
-from controller.plan.routes import fabric_routes
+from controller.plan.routes import SwitchRoutes, fabric_routes
 from controller.plan.wiring import wire
 from raddle.topology.model import Fabric
 from raddle.workload import Demand
-
-SwitchRoutes = tuple[tuple[Route, ...], ...]
 
 
 def replanner(
@@ -31,10 +28,10 @@ def replanner(
     before = pin_placement(fabric, wiring, demand) if is_pinned and demand else None
 
     def routes(failed: Fabric) -> SwitchRoutes:
-        left = wire(failed, addresses)
-        shared = fabric_routes(left, addresses)
+        shared = fabric_routes(failed)
         if before is None or demand is None:
             return shared
+        left = wire(failed, addresses)
         pins = repair_pins(failed, left, addresses, demand, before)
         return tuple(both + own for both, own in zip(shared, pins, strict=True))
 

@@ -1,57 +1,64 @@
-"""Routes over all equal-cost paths: one aggregate per leaf."""
+"""Routes over all shortest paths: one aggregate per leaf, in each address family."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import cache
-from ipaddress import IPv4Address
+import numpy as np
 
-from controller.plan.addresses import AddressPlan
+from controller.plan.addresses import AddressPlan, address_families
+from controller.plan.graph import graph_of
 from controller.plan.model import NextHop, Route
-from controller.plan.wiring import Wiring
+from controller.plan.paths import PathTable, find_paths
+from controller.plan.weights import Group, reduce_groups
+from raddle.topology.model import Fabric, TableBudget
+
+SwitchRoutes = tuple[tuple[Route, ...], ...]
+"""Routes by switch, in order of `Fabric.switches`."""
 
 
-def fabric_routes(wiring: Wiring, addresses: AddressPlan) -> tuple[tuple[Route, ...], ...]:
-    """The routes of every switch, leaves first, then spines.
+def fabric_routes(fabric: Fabric) -> SwitchRoutes:
+    """The routes of every switch to every leaf but itself, IPv4 before IPv6.
 
-    A leaf reaches another leaf over all its live links to spines that themselves have a live link to that
-    leaf; a spine reaches a leaf over all its live links to it. A switch that has no such link has no
-    route. Links that are down carry nothing.
+    Next hops are those of `controller.plan.paths`, with weights where they differ in the capacity behind
+    them. A switch from which no path leads to a leaf has no route to it. Links that are down carry nothing.
     """
-    prefixes = [str(prefix) for prefix in addresses.leaf_prefixes]
-    up: list[dict[int, list[NextHop]]] = [{} for _ in range(wiring.leaves)]
-    down: list[dict[int, list[NextHop]]] = [{} for _ in range(wiring.spines)]
-    for uplink in wiring.uplinks:
-        if uplink.is_up:
-            up[uplink.leaf].setdefault(uplink.spine, []).append(uplink.up)
-            down[uplink.spine].setdefault(uplink.leaf, []).append(uplink.down)
-
-    groups: dict[tuple[int, frozenset[int]], tuple[NextHop, ...]] = {}
-    leaf_routes = []
-    for leaf, hops in enumerate(up):
-        routes = []
-        for other in range(wiring.leaves):
-            spines = frozenset(hops) & frozenset(up[other])
-            if other == leaf or not spines:
-                continue
-            group = groups.get((leaf, spines))
-            if group is None:
-                group = sort_next_hops(hop for spine in spines for hop in hops[spine])
-                groups[leaf, spines] = group
-            routes.append(Route(prefixes[other], group, "fabric"))
-        leaf_routes.append(tuple(routes))
-    spine_routes = [
-        tuple(Route(prefixes[leaf], sort_next_hops(hops), "fabric") for leaf, hops in sorted(to_leaf.items()))
-        for to_leaf in down
-    ]
-    return (*leaf_routes, *spine_routes)
+    return routes_of(fabric, find_paths(graph_of(fabric)), address_families(fabric))
 
 
-def sort_next_hops(next_hops: Iterable[NextHop]) -> tuple[NextHop, ...]:
-    """By address as a number, the order in which a switch numbers a group's members."""
-    return tuple(sorted(next_hops, key=lambda hop: _number(hop.address)))
+def routes_of(fabric: Fabric, table: PathTable, families: tuple[AddressPlan, ...]) -> SwitchRoutes:
+    """A table of paths as routes."""
+    prefixes = [[str(prefix) for prefix in family.leaf_prefixes] for family in families]
+    routes = []
+    for switch in range(len(fabric.switches)):
+        used = np.unique(table.pattern[switch])
+        numbers = used[used >= 0].tolist()
+        groups = groups_of(table, numbers, fabric.switches[switch].model.tables)
+        own: list[Route] = []
+        for family, names in zip(families, prefixes, strict=True):
+            hops = {n: _next_hops(fabric, table, family, switch, n, groups[n]) for n in numbers}
+            to_leaf = enumerate(table.pattern[switch].tolist())
+            own += [Route(names[leaf], hops[n], "fabric") for leaf, n in to_leaf if n >= 0]
+        routes.append(tuple(own))
+    return tuple(routes)
 
 
-@cache
-def _number(address: str) -> int:
-    return int(IPv4Address(address))
+def groups_of(table: PathTable, patterns: list[int], budget: TableBudget) -> dict[int, Group]:
+    """The weighted groups that a switch makes of the patterns it uses."""
+    shares = [table.patterns[number].shares for number in patterns]
+    return dict(zip(patterns, reduce_groups(shares, budget), strict=True))
+
+
+def _next_hops(
+    fabric: Fabric, table: PathTable, family: AddressPlan, switch: int, number: int, group: Group
+) -> tuple[NextHop, ...]:
+    """The members of a group by address as a number, the order in which a switch numbers them."""
+    graph = table.graph
+    members = []
+    for row, weight in zip(table.links(switch, table.patterns[number]), group.weights, strict=True):
+        link = fabric.links[graph.link[row]]
+        is_lower = int(graph.lower[row]) == switch
+        near = link.a if is_lower else link.b
+        order = family.link_ends[link.index][is_lower], row
+        hop = NextHop(family.peer_text(link.index, is_lower), near.port, weight)
+        if weight:
+            members.append((order, hop))
+    return tuple(hop for _, hop in sorted(members))

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.plan.addresses import AddressPlan, dotted
+from controller.plan.addresses import AddressPlan
 from controller.plan.model import NextHop
 from raddle.topology.model import Fabric
 
@@ -63,8 +63,8 @@ def wire(fabric: Fabric, addresses: AddressPlan) -> Wiring:
     for link in fabric.links:
         if link.a.device not in leaves:
             continue
-        low, high = addresses.link_ends[link.index]
-        up, down = NextHop(dotted(high), link.a.port), NextHop(dotted(low), link.b.port)
+        up = NextHop(addresses.peer_text(link.index, is_upper=True), link.a.port)
+        down = NextHop(addresses.peer_text(link.index, is_upper=False), link.b.port)
         pair = leaves[link.a.device], spines[link.b.device]
         pairs.setdefault(pair, []).append((link.is_up, up, down))
     width = max((len(parallel) for parallel in pairs.values()), default=1)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 
-from controller.plan.model import PortPlan, SwitchPlan
+from controller.plan.model import NextHop, PortPlan, SwitchPlan
+from controller.plan.weights import equal_group
 from raddle.state import PRIORITIES
 
 Tables = dict[str, dict[str, dict[str, str]]]
@@ -28,7 +30,11 @@ OWNED_TABLES = ("INTERFACE", "LOOPBACK_INTERFACE", "STATIC_ROUTE")
 DEFAULT_ECN = (1_048_576, 2_097_152, 5)
 """Minimum and maximum threshold in bytes and probability in percent (sonic-buildimage, qos_config.j2)."""
 
-DEVICE_TYPES = {"leaf": "BackEndToRRouter", "spine": "BackEndLeafRouter"}
+DEVICE_TYPES = {
+    "leaf": "BackEndToRRouter",
+    "spine": "BackEndLeafRouter",
+    "superspine": "BackEndSpineRouter",
+}
 """DEVICE_METADATA types of an AI fabric's tiers; with resource_type ComputeAI (qos_config.j2)."""
 
 POLL_INTERVAL_MS = 200
@@ -63,19 +69,19 @@ def bootstrap(switch: SwitchPlan) -> Bootstrap:
 
 
 def pushed(switch: SwitchPlan) -> Tables:
-    """What goes over gNMI: addresses, routes and the plan's ECN thresholds."""
+    """What goes over gNMI: addresses, routes and the plan's ECN thresholds.
+
+    STATIC_ROUTE has no weights: a weighted group becomes one of equal members (see `equal_next_hops`).
+    """
     interfaces: dict[str, dict[str, str]] = {}
     loopbacks: dict[str, dict[str, str]] = {}
     for each in switch.interfaces:
         table = loopbacks if each.name.startswith("Loopback") else interfaces
-        table |= {each.name: {}, f"{each.name}|{each.prefix}": {}}
-    routes = {
-        f"default|{route.prefix}": {
-            "nexthop": ",".join(hop.address for hop in route.next_hops),
-            "ifname": ",".join(hop.port for hop in route.next_hops),
-        }
-        for route in switch.routes
-    }
+        if each.prefix:
+            table |= {each.name: {}, f"{each.name}|{each.prefix}": {}}
+        else:
+            table[each.name] = {"ipv6_use_link_local_only": "enable"}
+    routes = {f"default|{route.prefix}": _static_route(route.next_hops) for route in switch.routes}
     ecn = switch.qos.ecn
     return {
         "INTERFACE": interfaces,
@@ -90,6 +96,19 @@ def intended(switch: SwitchPlan) -> Tables:
     return bootstrap(switch).config_db | {table: rows for table, rows in pushed(switch).items() if rows}
 
 
+@lru_cache(maxsize=1 << 16)
+def equal_next_hops(next_hops: tuple[NextHop, ...]) -> tuple[NextHop, ...]:
+    """The next hops that carry a group with the least loss where none can have a weight."""
+    total = sum(hop.weight for hop in next_hops)
+    group = equal_group(tuple(hop.weight / total for hop in next_hops))
+    return tuple(hop for hop, weight in zip(next_hops, group.weights, strict=True) if weight)
+
+
+def _static_route(next_hops: tuple[NextHop, ...]) -> dict[str, str]:
+    hops = equal_next_hops(next_hops)
+    return {"nexthop": ",".join(hop.address for hop in hops), "ifname": ",".join(hop.port for hop in hops)}
+
+
 def _cabled(switch: SwitchPlan) -> tuple[PortPlan, ...]:
     return tuple(port for port in switch.ports if port.peer)
 
@@ -101,6 +120,7 @@ def _metres(port: PortPlan) -> int:
 
 def _metadata(switch: SwitchPlan) -> dict[str, str]:
     return {
+        **({"bgp_asn": str(switch.asn)} if switch.asn else {}),
         "hostname": switch.name,
         "hwsku": switch.hwsku,
         "platform": switch.platform,

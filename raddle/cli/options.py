@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from controller.plan import make_plan
+from controller.plan.make import refuse_unpinned
 from controller.plan.model import Plan
 from raddle.lab.demand import collective_demand
 from raddle.topology import find, load
@@ -58,4 +59,5 @@ def plan_for(
     policy = routing or fabric.routing.policy
     if policy == "ecmp":
         return make_plan(fabric, policy)
+    refuse_unpinned(fabric)  # before millions of flows are worked out for nothing
     return make_plan(fabric, policy, collective_demand(fabric, collective, algorithm, placement, seed))

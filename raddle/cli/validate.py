@@ -11,9 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from controller.plan import make_plan
-from controller.plan.addresses import plan_addresses
+from controller.plan.addresses import address_families
 from controller.plan.lossless_check import check_lossless
-from controller.plan.make import unplanned
 from controller.southbound.sonic import intended
 from controller.southbound.sonic_yang import check_yang
 from raddle.errors import Diagnostic, InputError
@@ -65,8 +64,8 @@ def _check_switches(model: Fabric, sonic_yang: Path | None) -> None:
     if sonic_yang:
         plan = make_plan(model, "ecmp")
         check_yang({switch.name: intended(switch) for switch in plan.switches}, sonic_yang)
-    elif not unplanned(model):
-        plan_addresses(model)  # the pools hold a block for every leaf
+    else:
+        address_families(model)  # the pools hold a block for every leaf
 
 
 def _print_facts(

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 import traffic
-from controller.plan.make import refuse_unplanned
 from raddle.topology.model import Fabric
 from raddle.workload import Demand
 
@@ -29,7 +28,6 @@ def collective_demand(
     Raises:
         InputError: no such collective, algorithm or placement, or one rank is too few.
     """
-    refuse_unplanned(fabric)  # before millions of flows are worked out for nothing
     ranks = place_ranks(fabric, placement, seed)
     if traffic.find_algorithm(traffic.find_collective(collective), algorithm) == "ring" and len(ranks) > 1:
         # Every step of a ring has the same pairs: one phase, and no need of a schedule with all steps.

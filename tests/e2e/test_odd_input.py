@@ -43,7 +43,6 @@ def inventory(path: Path, address: object, fabric: str = "leaf-spine-16") -> Non
         (["bench", "nope.yaml"], 2, "bundled examples"),
         (["render", "leaf-spine-16", "--switch", "leaf9", "--format", "sonic"], 2, "has no switch 'leaf9'"),
         (["up", "leaf-spine-16", "--inventory", "/nonexistent/inventory.json"], 2, "error[cannot-write]"),
-        (["plan", "fat-tree-65536"], 2, "error[form-not-planned]"),
         (["bench", "clos-8192", "-b", "1M", "-e", "1M"], 2, "error[too-many-flows]"),
         (["apply", "leaf-spine-16"], 2, "error[no-inventory]"),
     ],
