@@ -13,6 +13,7 @@ from controller.plan.model import Plan
 from raddle.lab.demand import collective_demand
 from raddle.topology import find, load
 from raddle.topology.model import Fabric
+from raddle.workload import Demand
 
 Routing = Literal["ecmp", "pinned"]
 Placement = Literal["linear", "strided", "random"]
@@ -57,7 +58,19 @@ def plan_for(
 ) -> Plan:
     """The plan that a command's options describe; `routing` None takes the fabric's own policy."""
     policy = routing or fabric.routing.policy
+    return make_plan(fabric, policy, demand_for(fabric, policy, collective, algorithm, placement, seed))
+
+
+def demand_for(
+    fabric: Fabric,
+    policy: Routing,
+    collective: str,
+    algorithm: str | None,
+    placement: Placement,
+    seed: int,
+) -> Demand | None:
+    """The flows that a policy pins: a collective's, or none."""
     if policy == "ecmp":
-        return make_plan(fabric, policy)
+        return None
     refuse_unpinned(fabric)  # before millions of flows are worked out for nothing
-    return make_plan(fabric, policy, collective_demand(fabric, collective, algorithm, placement, seed))
+    return collective_demand(fabric, collective, algorithm, placement, seed)

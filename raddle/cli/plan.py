@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from controller.plan import Change, diff_plans, from_json, to_json
+from controller.plan import Change, diff_plans, from_json, make_plan, to_json
+from controller.plan.backup import Backup, backups, backups_json
 from controller.plan.model import Plan
+from controller.plan.replan import replanner
 from raddle.cli.options import (
     AlgorithmOption,
     CollectiveOption,
@@ -19,8 +22,8 @@ from raddle.cli.options import (
     PlacementOption,
     RoutingOption,
     SeedOption,
+    demand_for,
     load_fabric,
-    plan_for,
 )
 from raddle.errors import InputError
 
@@ -33,6 +36,10 @@ def plan(
     diff: Annotated[
         Path | None, typer.Option(metavar="OLD.json", help="Show what changes from an earlier plan.")
     ] = None,
+    backup: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write what becomes of the routes after every single failure."),
+    ] = None,
     routing: RoutingOption = None,
     collective: CollectiveOption = "all_reduce",
     algorithm: AlgorithmOption = None,
@@ -41,16 +48,33 @@ def plan(
     as_json: JsonOption = False,
 ) -> None:
     """Work out addresses, routes, pins, QoS and buffers of every switch."""
-    new = plan_for(load_fabric(fabric), routing, collective, algorithm, placement, seed)
+    model = load_fabric(fabric)
+    policy = routing or model.routing.policy
+    demand = demand_for(model, policy, collective, algorithm, placement, seed)
+    new = make_plan(model, policy, demand)
     changes = diff_plans(read_plan(diff, new.fabric), new) if diff else None
     if output:
         _write(output, to_json(new))
+    if backup:
+        states = tuple(backups(model, new, replanner(model, policy, demand)))
+        _write(backup, backups_json(states))
+        print(_backup_text(states), file=sys.stderr)
     if changes is not None:
         print(_changes_json(changes) if as_json else changes_text(changes))
     elif as_json:
         print(to_json(new), end="")
     else:
         print(_summary(new))
+
+
+def _backup_text(states: tuple[Backup, ...]) -> str:
+    """How many failures the switches repair on their own."""
+    remote = [state for state in states if state.controller]
+    text = f"{len(states)} failures, {len(states) - len(remote)} of them repaired by the switches alone"
+    if not remote:
+        return text
+    most = max(remote, key=lambda state: len(state.controller))
+    return f"{text}; the controller writes most, {len(most.controller)} routes, after {most.failure}"
 
 
 def changes_text(changes: tuple[Change, ...]) -> str:

@@ -23,13 +23,13 @@ from raddle.cli.options import (
     PlacementOption,
     RoutingOption,
     SeedOption,
+    demand_for,
     load_fabric,
 )
 from raddle.cli.plan import read_plan
 from raddle.cli.progress import progress_bar
 from raddle.errors import InputError
 from raddle.inventory import load_inventory
-from raddle.lab.demand import collective_demand
 from raddle.lab.verify import Scope, Verification, verify_plan, verify_running
 
 
@@ -69,9 +69,7 @@ def verify(
             result = verify_running(model, load_inventory(inventory), scope, progress)
         else:
             policy = routing or model.routing.policy
-            demand = None
-            if policy == "pinned":
-                demand = collective_demand(model, collective, algorithm, placement, seed)
+            demand = demand_for(model, policy, collective, algorithm, placement, seed)
             result = verify_plan(model, make_plan(model, policy, demand), demand, scope, progress, old)
     if certificate and result.proof:
         _write(certificate, result.proof)
