@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import typer
 
+from controller.plan.model import Plan, SwitchPlan
+from controller.southbound.openflow.rendering import describe
+from controller.southbound.openflow.tables import neighbour_macs, switch_tables
 from controller.southbound.sonic import bootstrap, pushed
 from raddle.cli.options import (
     AlgorithmOption,
@@ -38,12 +42,14 @@ def render(
     seed: SeedOption = 1,
     as_json: JsonOption = False,
 ) -> None:
-    """Print a switch's SONiC configuration: what goes over gNMI, or what it boots with.
+    """Print a switch's part of the plan as its driver sends it: SONiC tables, or OpenFlow groups and flows.
 
     The result is JSON with and without --json.
     """
-    if form != "sonic":
-        raise InputError.of("not-available", f"--format {form} is not available yet", "use --format sonic")
+    if form == "p4runtime":
+        raise InputError.of(
+            "not-available", f"--format {form} is not available yet", "use --format sonic or openflow"
+        )
     plan = plan_for(load_fabric(fabric), routing, collective, algorithm, placement, seed)
     by_name = {each.name: each for each in plan.switches}
     if switch not in by_name:
@@ -52,5 +58,12 @@ def render(
             f"fabric '{plan.fabric}' has no switch '{switch}'",
             f"switches: {', '.join(by_name)}",
         )
-    tables = bootstrap(by_name[switch]).config_db if boot else pushed(by_name[switch])
-    print(json.dumps(tables, indent=2, sort_keys=True))
+    print(json.dumps(_rendered(plan, by_name[switch], form, boot), indent=2, sort_keys=True))
+
+
+def _rendered(plan: Plan, switch: SwitchPlan, form: str, boot: bool) -> Mapping[str, object]:
+    if form == "openflow":
+        if boot:
+            raise InputError.of("no-bootstrap", "an OpenFlow switch boots empty", "leave --bootstrap out")
+        return describe(switch_tables(switch, neighbour_macs(plan), has_queues=True))
+    return bootstrap(switch).config_db if boot else pushed(switch)

@@ -1,0 +1,207 @@
+"""OpenFlow 1.3 messages of tables, and tables of the messages that a switch answers with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from ipaddress import ip_network
+from typing import Any
+
+from os_ken.ofproto import ofproto_v1_3 as of
+from os_ken.ofproto import ofproto_v1_3_parser as parser
+from os_ken.ofproto.ofproto_protocol import ProtocolDesc
+
+from controller.southbound.openflow.tables import (
+    FORWARD,
+    Action,
+    Continue,
+    Drop,
+    FailoverGroup,
+    Group,
+    Hop,
+    Match,
+    Queue,
+    RuleKey,
+    SelectGroup,
+    Unknown,
+)
+
+PROTOCOL = ProtocolDesc(version=of.OFP_VERSION)
+
+GroupIds = Mapping[Group, int]
+
+
+def group_add(mac: str, group: Group, ids: GroupIds) -> Any:
+    """The message that makes a group."""
+    if isinstance(group, SelectGroup):
+        kind = of.OFPGT_SELECT
+        buckets = [
+            parser.OFPBucket(
+                weight=weight, watch_port=hop.port, watch_group=of.OFPG_ANY, actions=_hop_actions(mac, hop)
+            )
+            for hop, weight in group.buckets
+        ]
+    else:
+        kind = of.OFPGT_FF
+        inner = ids[group.otherwise]
+        first = _hop_actions(mac, group.first)
+        then = [parser.OFPActionGroup(inner)]
+        buckets = [
+            parser.OFPBucket(watch_port=group.first.port, watch_group=of.OFPG_ANY, actions=first),
+            parser.OFPBucket(watch_port=of.OFPP_ANY, watch_group=inner, actions=then),
+        ]
+    return parser.OFPGroupMod(PROTOCOL, of.OFPGC_ADD, kind, ids[group], buckets)
+
+
+def group_delete(number: int) -> Any:
+    """The message that removes a group."""
+    return parser.OFPGroupMod(PROTOCOL, of.OFPGC_DELETE, of.OFPGT_SELECT, number)
+
+
+def flow_add(mac: str, key: RuleKey, action: Action, ids: GroupIds) -> Any:
+    """The message that writes a flow entry, over one with the same key."""
+    return parser.OFPFlowMod(
+        PROTOCOL,
+        table_id=key.table,
+        command=of.OFPFC_ADD,
+        priority=key.priority,
+        match=_match(key.match),
+        instructions=_instructions(mac, action, ids),
+    )
+
+
+def flow_delete(key: RuleKey, raw: Any = None) -> Any:
+    """The message that removes one flow entry; `raw` is its match where `Match` has no word for it."""
+    return parser.OFPFlowMod(
+        PROTOCOL,
+        table_id=key.table,
+        command=of.OFPFC_DELETE_STRICT,
+        priority=key.priority,
+        match=raw or _match(key.match),
+        out_port=of.OFPP_ANY,
+        out_group=of.OFPG_ANY,
+    )
+
+
+def _hop_actions(mac: str, hop: Hop) -> list[Any]:
+    return [
+        parser.OFPActionSetField(eth_src=mac),
+        parser.OFPActionSetField(eth_dst=hop.eth_dst),
+        parser.OFPActionDecNwTtl(),
+        parser.OFPActionOutput(hop.port),
+    ]
+
+
+def _match(match: Match) -> Any:
+    fields: dict[str, Any] = {}
+    if match.eth_type:
+        fields["eth_type"] = match.eth_type
+    if match.dscp is not None:
+        fields["ip_dscp"] = match.dscp
+    if match.destination:
+        network = ip_network(match.destination)
+        fields[f"ipv{network.version}_dst"] = (str(network.network_address), str(network.netmask))
+    return parser.OFPMatch(**fields)
+
+
+def _instructions(mac: str, action: Action, ids: GroupIds) -> list[Any]:
+    match action:
+        case SelectGroup() | FailoverGroup():
+            actions = [parser.OFPActionGroup(ids[action])]
+        case Hop():
+            actions = _hop_actions(mac, action)
+        case Queue(number):
+            actions = [parser.OFPActionSetQueue(number)]
+        case Continue() | Drop():
+            actions = []
+        case Unknown(text):
+            raise AssertionError(f"no plan has {text}")
+    apply = [parser.OFPInstructionActions(of.OFPIT_APPLY_ACTIONS, actions)] if actions else []
+    if isinstance(action, Queue | Continue):
+        apply.append(parser.OFPInstructionGotoTable(FORWARD))
+    return apply
+
+
+def read_groups(mac: str, descriptions: Iterable[Any]) -> dict[int, Group | Unknown]:
+    """The groups that a switch describes, by id."""
+    by_id = {each.group_id: each for each in descriptions}
+    known: dict[int, Group | Unknown] = {}
+    # A fast-failover group refers to select groups, which are read first.
+    for number, each in sorted(by_id.items(), key=lambda item: item[1].type != of.OFPGT_SELECT):
+        known[number] = _read_group(mac, each, known) or Unknown(f"group {number}: {_text(each.buckets)}")
+    return known
+
+
+def _read_group(mac: str, each: Any, known: Mapping[int, Group | Unknown]) -> Group | None:
+    if each.type == of.OFPGT_SELECT:
+        hops = [(_read_hop(mac, bucket.actions), bucket) for bucket in each.buckets]
+        if all(hop is not None and bucket.watch_port == hop.port for hop, bucket in hops):
+            return SelectGroup(tuple((hop, bucket.weight) for hop, bucket in hops if hop))
+    if each.type == of.OFPGT_FF and len(each.buckets) == 2:
+        first, then = each.buckets
+        hop = _read_hop(mac, first.actions)
+        inner = known.get(then.watch_group)
+        leads_there = [getattr(action, "group_id", None) for action in then.actions] == [then.watch_group]
+        if hop and first.watch_port == hop.port and leads_there and isinstance(inner, SelectGroup):
+            return FailoverGroup(hop, inner)
+    return None
+
+
+def read_rule(mac: str, stats: Any, groups: Mapping[int, Group | Unknown]) -> tuple[RuleKey, Action]:
+    """The flow entry that a switch describes."""
+    return RuleKey(stats.table_id, stats.priority, _read_match(stats.match)), _read_action(
+        mac, stats.instructions, groups
+    )
+
+
+def _read_match(match: Any) -> Match:
+    fields = dict(match.items())
+    eth_type = fields.pop("eth_type", 0)
+    dscp = fields.pop("ip_dscp", None)
+    destination = ""
+    for name in ("ipv4_dst", "ipv6_dst"):
+        if name in fields:
+            value = fields.pop(name)
+            destination = str(ip_network("/".join(value) if isinstance(value, tuple) else value))
+    return Match(eth_type, destination, dscp, ",".join(f"{k}={v}" for k, v in sorted(fields.items())))
+
+
+def _read_action(mac: str, instructions: list[Any], groups: Mapping[int, Group | Unknown]) -> Action:
+    actions: list[Any] = []
+    goto = None
+    for each in instructions:
+        if isinstance(each, parser.OFPInstructionGotoTable):
+            goto = each.table_id
+        elif isinstance(each, parser.OFPInstructionActions) and each.type == of.OFPIT_APPLY_ACTIONS:
+            actions = each.actions
+        else:
+            return Unknown(_text(instructions))
+    if goto is None:
+        if not actions:
+            return Drop()
+        if [type(action) for action in actions] == [parser.OFPActionGroup]:
+            number = actions[0].group_id
+            return groups.get(number, Unknown(f"group {number}, which is not there"))
+        return _read_hop(mac, actions) or Unknown(_text(instructions))
+    if goto == FORWARD and not actions:
+        return Continue()
+    if goto == FORWARD and [type(action) for action in actions] == [parser.OFPActionSetQueue]:
+        return Queue(actions[0].queue_id)
+    return Unknown(_text(instructions))
+
+
+def _read_hop(mac: str, actions: list[Any]) -> Hop | None:
+    if [type(action) for action in actions] != [
+        parser.OFPActionSetField,
+        parser.OFPActionSetField,
+        parser.OFPActionDecNwTtl,
+        parser.OFPActionOutput,
+    ]:
+        return None
+    source, target, _, output = actions
+    if (source.key, source.value, target.key) != ("eth_src", mac, "eth_dst"):
+        return None
+    return Hop(output.port, target.value)
+
+
+def _text(parts: Iterable[Any]) -> str:
+    return " ".join(str(part) for part in parts)

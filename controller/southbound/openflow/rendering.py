@@ -1,0 +1,91 @@
+"""OpenFlow tables for the reader: what `raddle render` prints."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from controller.southbound.openflow.tables import (
+    FORWARD,
+    Action,
+    Continue,
+    Drop,
+    FailoverGroup,
+    Group,
+    Hop,
+    Match,
+    Queue,
+    RuleKey,
+    SelectGroup,
+    Tables,
+    Unknown,
+)
+
+
+def describe(tables: Tables) -> dict[str, object]:
+    """The tables as JSON, groups numbered as an empty switch gets them."""
+    ids = {group: number for number, group in enumerate(tables.groups, start=1)}
+
+    def hop(to: Hop) -> list[str]:
+        return [f"set_field:{tables.mac}->eth_src", f"set_field:{to.eth_dst}->eth_dst", "dec_nw_ttl",
+                f"output:{to.port}"]  # fmt: skip
+
+    def buckets(group: Group) -> list[dict[str, object]]:
+        if isinstance(group, SelectGroup):
+            return [
+                {"weight": weight, "watch_port": to.port, "actions": hop(to)} for to, weight in group.buckets
+            ]
+        number = ids[group.otherwise]
+        return [
+            {"watch_port": group.first.port, "actions": hop(group.first)},
+            {"watch_group": number, "actions": [f"group:{number}"]},
+        ]
+
+    def actions(action: Action) -> list[str]:
+        match action:
+            case SelectGroup() | FailoverGroup():
+                return [f"group:{ids[action]}"]
+            case Hop():
+                return hop(action)
+            case Queue(number):
+                return [f"set_queue:{number}", f"goto_table:{FORWARD}"]
+            case Continue():
+                return [f"goto_table:{FORWARD}"]
+            case Drop():
+                return []
+            case Unknown(text):
+                return [text]
+
+    def match(of: Match) -> dict[str, object]:
+        fields: dict[str, object] = {"eth_type": f"0x{of.eth_type:04x}"} if of.eth_type else {}
+        if of.destination:
+            fields["ipv4_dst" if of.eth_type == 0x0800 else "ipv6_dst"] = of.destination
+        if of.dscp is not None:
+            fields["ip_dscp"] = of.dscp
+        return fields | ({"other": of.text} if of.text else {})
+
+    return {
+        "groups": [
+            {
+                "group_id": number,
+                "type": "select" if isinstance(group, SelectGroup) else "fast_failover",
+                "buckets": buckets(group),
+            }
+            for group, number in ids.items()
+        ],
+        "flows": [
+            {
+                "table": key.table,
+                "priority": key.priority,
+                "match": match(key.match),
+                "actions": actions(action),
+            }
+            for key, action in sorted(tables.rules.items(), key=lambda rule: rule_order(rule[0]))
+        ],
+    }
+
+
+def rule_order(key: RuleKey) -> tuple[object, ...]:
+    """By table, then the highest priority, then address."""
+    address, _, length = key.match.destination.partition("/")
+    number = int(ip_address(address)) if address else 0
+    return key.table, -key.priority, key.match.eth_type, number, length, key.match.dscp or 0, key.match.text

@@ -1,0 +1,204 @@
+"""A switch's plan as OpenFlow 1.3 tables and groups: values, no messages.
+
+Two tables: CLASSIFY chooses the queue by DSCP, FORWARD the way by destination. Every set of next hops is a
+select group whose buckets watch their ports, so that a dead member drops out in the datapath. A pin is a
+fast-failover group: the pinned link first, then the group that the packet would take without the pin.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_interface, ip_network
+
+from controller.plan.model import NextHop, Plan, Route, SwitchPlan
+
+CLASSIFY, FORWARD = 0, 1
+"""Table ids."""
+
+Network = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """Send out of a port to a neighbour: source MAC is the switch's own, TTL is one less."""
+
+    port: int
+    eth_dst: str
+
+
+@dataclass(frozen=True, slots=True)
+class SelectGroup:
+    """Hops and their weights, sorted; the switch's hash chooses among those whose port is live."""
+
+    buckets: tuple[tuple[Hop, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FailoverGroup:
+    """`first` while its port is live, else what `otherwise` chooses."""
+
+    first: Hop
+    otherwise: SelectGroup
+
+
+Group = SelectGroup | FailoverGroup
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Put the packet in an egress queue and go on with table FORWARD."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Continue:
+    """Go on with table FORWARD."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Forward nowhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """What a switch does that no plan asks for; `text` shows it."""
+
+    text: str
+
+
+Action = Group | Hop | Queue | Continue | Drop | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """`destination` in CIDR form; `eth_type` 0 matches everything. `text` is what no plan matches on."""
+
+    eth_type: int = 0
+    destination: str = ""
+    dscp: int | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleKey:
+    """What identifies a flow entry on a switch."""
+
+    table: int
+    priority: int
+    match: Match
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """All that a switch forwards with. Groups exist as far as rules use them."""
+
+    mac: str
+    rules: Mapping[RuleKey, Action]
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """Every group once, those that others refer to first."""
+        used = dict.fromkeys(action for action in self.rules.values() if isinstance(action, Group))
+        inner = dict.fromkeys(group.otherwise for group in used if isinstance(group, FailoverGroup))
+        return tuple(dict.fromkeys((*inner, *used)))
+
+
+def port_numbers(switch: SwitchPlan) -> dict[str, int]:
+    """OpenFlow port number of every port: its place among the switch's ports, from 1."""
+    return {port.name: number for number, port in enumerate(switch.ports, start=1)}
+
+
+def datapath_id(switch: SwitchPlan) -> int:
+    """The switch's MAC address as a number, as OpenFlow 1.3 (A.3.1) suggests."""
+    return int(switch.mac.replace(":", ""), 16)
+
+
+def neighbour_macs(plan: Plan) -> dict[str, str]:
+    """MAC address by the name of a switch or an endpoint.
+
+    A switch that resolves no ARP must be told its neighbours. Endpoint i has 02:01:00:00 and i in two bytes;
+    whoever brings the endpoints up gives them these addresses.
+    """
+    macs = {switch.name: switch.mac for switch in plan.switches}
+    for index, endpoint in enumerate(plan.endpoints):
+        macs[endpoint[0]] = f"02:01:00:00:{index >> 8 & 255:02x}:{index & 255:02x}"
+    return macs
+
+
+def switch_tables(switch: SwitchPlan, macs: Mapping[str, str], has_queues: bool) -> Tables:
+    """What a switch's part of the plan is in OpenFlow.
+
+    Args:
+        macs: of all neighbours, as `neighbour_macs` gives them.
+        has_queues: the datapath has the plan's queues; without them a packet's class chooses nothing.
+    """
+    hops = _Hops(switch, macs)
+    rules: dict[RuleKey, Action] = {RuleKey(CLASSIFY, 0, Match()): Continue()}
+    if has_queues:
+        rules |= _queue_rules(switch)
+    routes = [(ip_network(route.prefix), route) for route in switch.routes]
+    fabric = {network: hops.select(route.next_hops) for network, route in routes if route.origin == "fabric"}
+    for network, group in fabric.items():
+        rules[_destination(network)] = group
+    for network, route in routes:
+        if route.origin == "pin":
+            rules[_destination(network)] = hops.pin(route, _covering(fabric, network))
+    for interface in switch.interfaces:
+        own = ip_interface(interface.prefix)
+        if own.network.num_addresses == 2:  # a cable; what is not this end is the other one
+            first, second = own.network
+            rules[_destination(ip_network(second if own.ip == first else first))] = hops.to(interface.name)
+        rules[_destination(ip_network(own.ip))] = Drop()
+    return Tables(switch.mac, rules)
+
+
+class _Hops:
+    """Finds the hop behind a port."""
+
+    def __init__(self, switch: SwitchPlan, macs: Mapping[str, str]) -> None:
+        self._numbers = port_numbers(switch)
+        self._peers = {port.name: port.peer for port in switch.ports}
+        self._macs = macs
+
+    def to(self, port: str) -> Hop:
+        peer = self._peers[port]
+        # An endpoint has its host's name alone where the host has one NIC.
+        mac = self._macs.get(peer) or self._macs[peer.partition(":")[0]]
+        return Hop(self._numbers[port], mac)
+
+    def select(self, next_hops: Iterable[NextHop]) -> SelectGroup:
+        weights = Counter(self.to(hop.port) for hop in next_hops)
+        return SelectGroup(tuple(sorted(weights.items(), key=lambda item: item[0].port)))
+
+    def pin(self, route: Route, otherwise: SelectGroup | None) -> Group:
+        group = self.select(route.next_hops)
+        if otherwise is None or len(group.buckets) > 1:
+            return group
+        return FailoverGroup(group.buckets[0][0], otherwise)
+
+
+def _destination(network: Network) -> RuleKey:
+    """Longer prefixes have the higher priority."""
+    match = Match(0x0800 if network.version == 4 else 0x86DD, str(network))
+    return RuleKey(FORWARD, 1 + network.prefixlen, match)
+
+
+def _covering(fabric: Mapping[Network, SelectGroup], network: Network) -> SelectGroup | None:
+    """The group of the longest other route that holds a pin's destination."""
+    for length in range(network.prefixlen - 1, -1, -1):
+        group = fabric.get(network.supernet(new_prefix=length))
+        if group:
+            return group
+    return None
+
+
+def _queue_rules(switch: SwitchPlan) -> Iterator[tuple[RuleKey, Action]]:
+    qos = switch.qos
+    for dscp, tc in enumerate(qos.dscp_to_tc):
+        if qos.tc_to_queue[tc]:
+            for eth_type in (0x0800, 0x86DD):
+                yield RuleKey(CLASSIFY, 1, Match(eth_type, dscp=dscp)), Queue(qos.tc_to_queue[tc])

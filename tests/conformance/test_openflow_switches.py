@@ -1,0 +1,210 @@
+"""The OpenFlow driver with Open vSwitch: what is pushed is what forwards, and what is read back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
+
+import pytest
+from open_vswitch import DummySwitches, needs_open_vswitch
+
+from controller.plan import make_plan
+from controller.plan.model import Plan
+from controller.southbound.openflow.driver import OpenFlowController
+from controller.southbound.openflow.tables import (
+    FORWARD,
+    Drop,
+    Match,
+    RuleKey,
+    SelectGroup,
+    Tables,
+    datapath_id,
+    neighbour_macs,
+    port_numbers,
+    switch_tables,
+)
+from raddle.errors import UnreachableError
+from raddle.lab.demand import collective_demand
+from raddle.topology import find, load
+
+pytestmark = needs_open_vswitch
+
+FABRIC = load(find("leaf-spine-16"))
+
+
+def pinned_plan() -> Plan:
+    return make_plan(FABRIC, "pinned", collective_demand(FABRIC, "all_reduce", None, "linear", 1))
+
+
+PLAN = pinned_plan()
+NAMES = {datapath_id(switch): switch.name for switch in PLAN.switches}
+
+
+def tables_of(plan: Plan) -> dict[str, Tables]:
+    macs = neighbour_macs(plan)
+    return {switch.name: switch_tables(switch, macs, has_queues=False) for switch in plan.switches}
+
+
+@pytest.fixture(scope="module")
+def switches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DummySwitches]:
+    started = DummySwitches(tmp_path_factory.mktemp("ovs"))
+    yield started
+    started.stop()
+
+
+def with_controller(
+    switches: DummySwitches, work: Callable[[OpenFlowController], Awaitable[None]], election_id: int = 1
+) -> None:
+    """Run `work` with all switches of the fabric, new and empty, connected."""
+
+    async def session() -> None:
+        async with OpenFlowController(NAMES, port=0, election_id=election_id) as controller:
+            switches.add(PLAN, f"tcp:127.0.0.1:{controller.port}")
+            await controller.connected(10)
+            await work(controller)
+
+    try:
+        asyncio.run(session())
+    finally:
+        switches.remove(PLAN)
+
+
+def roce(source: str, destination: str, port: int) -> str:
+    return f"in_port={port},udp,nw_src={source},nw_dst={destination},nw_ttl=64,udp_src=50000,udp_dst=4791"
+
+
+def test_a_pushed_plan_reads_back_as_itself(switches: DummySwitches) -> None:
+    async def work(controller: OpenFlowController) -> None:
+        wanted = tables_of(PLAN)
+        sent = await controller.push(wanted)
+        assert all(sent.values())
+        for name, tables in wanted.items():
+            assert await controller.read(name) == tables
+        assert not any((await controller.drift(wanted)).values())
+        assert set((await controller.push(wanted)).values()) == {0}
+
+    with_controller(switches, work)
+
+
+def test_drift_names_what_somebody_changed(switches: DummySwitches) -> None:
+    async def work(controller: OpenFlowController) -> None:
+        wanted = tables_of(PLAN)
+        await controller.push(wanted)
+        key = next(key for key in wanted["leaf0"].rules if key.table == FORWARD)
+        dropped = RuleKey(FORWARD, 5, Match(0x0800, "10.9.0.0/16"))
+        rules = dict(wanted["leaf0"].rules)
+        del rules[key]
+        await controller.push({"leaf0": replace(wanted["leaf0"], rules=rules | {dropped: Drop()})})
+        drift = await controller.drift(wanted)
+        assert (drift["leaf0"].missing, drift["leaf0"].extra) == ((key,), (dropped,))
+        assert not drift["leaf1"]
+
+    with_controller(switches, work)
+
+
+def test_every_flow_of_a_pinned_collective_takes_the_plans_links(switches: DummySwitches) -> None:
+    """Hop by hop: what Open vSwitch does is what the plan's longest prefix says."""
+
+    async def work(controller: OpenFlowController) -> None:
+        await controller.push(tables_of(PLAN))
+        addresses = [address for _, address in PLAN.endpoints]
+        plans = {switch.name: switch for switch in PLAN.switches}
+        for index, endpoint in enumerate(FABRIC.endpoints):
+            target = (index + 1) % len(addresses)
+            leaf, goal = FABRIC.switches[endpoint.leaf].name, FABRIC.endpoints[target]
+            numbers = port_numbers(plans[leaf])
+            entry = FABRIC.links[endpoint.link].b.port
+            port = switches.next_port(leaf, roce(addresses[index], addresses[target], numbers[entry]))
+            pins = {route.prefix: route.next_hops for route in plans[leaf].routes if route.origin == "pin"}
+            if goal.leaf == endpoint.leaf:
+                assert port == numbers[FABRIC.links[goal.link].b.port]
+            else:
+                [hop] = pins[f"{addresses[target]}/32"]
+                assert port == numbers[hop.port]
+
+    with_controller(switches, work)
+
+
+def test_a_pin_whose_link_dies_goes_over_the_group_without_it(switches: DummySwitches) -> None:
+    async def work(controller: OpenFlowController) -> None:
+        wanted = tables_of(PLAN)
+        await controller.push(wanted)
+        addresses = [address for _, address in PLAN.endpoints]
+        before = switches.next_port("leaf0", roce(addresses[3], addresses[4], 4))
+        assert before
+        members = next(g for g in wanted["leaf0"].groups if isinstance(g, SelectGroup)).buckets
+        switches.set_port("leaf0", before, "down")
+        packet = roce(addresses[3], addresses[4], 4)
+        after = {switches.next_port("leaf0", packet, dp_hash) for dp_hash in range(1, 17)}
+        switches.set_port("leaf0", before, "up")
+        assert after == {hop.port for hop, _ in members} - {before}
+
+    with_controller(switches, work)
+
+
+def test_a_full_table_is_named_and_the_switch_left_as_it_was(switches: DummySwitches) -> None:
+    async def work(controller: OpenFlowController) -> None:
+        small = {
+            name: replace(t, rules=dict(list(t.rules.items())[:5])) for name, t in tables_of(PLAN).items()
+        }
+        await controller.push(small)
+        switches.vsctl("--", "--id=@t", "create", "Flow_Table", "flow_limit=6", "overflow_policy=refuse",
+                       "--", "set", "bridge", "leaf0", f"flow_tables:{FORWARD}=@t")  # fmt: skip
+        with pytest.raises(UnreachableError, match=r"leaf0: its flow table is full .*; it is back as it was"):
+            await controller.push(tables_of(PLAN))
+        assert await controller.read("leaf0") == small["leaf0"]
+
+    with_controller(switches, work)
+
+
+def test_of_two_controllers_the_one_with_the_higher_election_id_is_master(switches: DummySwitches) -> None:
+    async def work(controller: OpenFlowController) -> None:
+        async with OpenFlowController(NAMES, port=0, election_id=1) as late:
+            targets = [f"tcp:127.0.0.1:{each.port}" for each in (controller, late)]
+            switches.vsctl("set-controller", "leaf0", *targets)
+            with pytest.raises(UnreachableError, match="leaf0: another controller is its master"):
+                await late.connected(10)
+
+    with_controller(switches, work, election_id=2)
+
+
+def test_a_port_in_use_is_an_error_that_names_it() -> None:
+    async def work() -> None:
+        async with OpenFlowController(NAMES, port=0) as first:
+            with pytest.raises(UnreachableError, match=rf"127.0.0.1:{first.port}: Address already in use"):
+                async with OpenFlowController(NAMES, port=first.port):
+                    pass
+
+    asyncio.run(work())
+
+
+def test_switches_that_do_not_come_are_named() -> None:
+    async def work() -> None:
+        async with OpenFlowController({1: "leaf0"}, port=0) as controller:
+            with pytest.raises(UnreachableError, match=r"no connection from leaf0 within 0.05 s"):
+                await controller.connected(0.05)
+
+    asyncio.run(work())
+
+
+def test_port_events_say_which_port_died_and_came_back(switches: DummySwitches) -> None:
+    events: asyncio.Queue[tuple[str, int, bool]] = asyncio.Queue()
+
+    async def session() -> None:
+        async with OpenFlowController(
+            NAMES, port=0, on_port=lambda *event: events.put_nowait(event)
+        ) as controller:
+            switches.add(PLAN, f"tcp:127.0.0.1:{controller.port}")
+            await controller.connected(10)
+            assert controller.live_ports("spine0")[1]
+            for state in ("down", "up"):
+                switches.set_port("spine0", 1, state)
+                async with asyncio.timeout(5):
+                    while await events.get() != ("spine0", 1, state == "up"):
+                        pass
+
+    try:
+        asyncio.run(session())
+    finally:
+        switches.remove(PLAN)

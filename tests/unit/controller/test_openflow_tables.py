@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import json
+
+from fabrics import leaf_spine, ring
+
+from controller.plan import make_plan
+from controller.southbound.openflow.rendering import describe
+from controller.southbound.openflow.tables import (
+    FORWARD,
+    FailoverGroup,
+    Hop,
+    Match,
+    RuleKey,
+    SelectGroup,
+    Tables,
+    neighbour_macs,
+    switch_tables,
+)
+
+
+def leaf_tables(routing: str, has_queues: bool = False) -> Tables:
+    fabric = leaf_spine(leaves=2, spines=2, hosts_per_leaf=2)
+    plan = (
+        make_plan(fabric, "pinned", ring([0, 1, 2, 3])) if routing == "pinned" else make_plan(fabric, "ecmp")
+    )
+    return switch_tables(plan.switches[0], neighbour_macs(plan), has_queues)
+
+
+def test_equal_next_hops_are_buckets_of_one_select_group() -> None:
+    tables = leaf_tables("ecmp")
+    [group] = tables.groups
+    assert isinstance(group, SelectGroup)
+    # Ports 1 and 2 have the hosts; spine0 and spine1 are the third and fourth switch.
+    assert group.buckets == ((Hop(3, "02:00:00:00:00:02"), 1), (Hop(4, "02:00:00:00:00:03"), 1))
+    assert tables.rules[RuleKey(FORWARD, 31, Match(0x0800, "10.0.0.4/30"))] == group
+
+
+def test_a_pin_falls_back_on_the_group_of_the_prefix_that_covers_it() -> None:
+    tables = leaf_tables("pinned")
+    pins = [group for group in tables.groups if isinstance(group, FailoverGroup)]
+    assert pins
+    shared = tables.rules[RuleKey(FORWARD, 31, Match(0x0800, "10.0.0.4/30"))]
+    assert {pin.otherwise for pin in pins} == {shared}
+    assert tables.groups.index(pins[0].otherwise) < tables.groups.index(pins[0])
+
+
+def test_the_attached_endpoint_gets_packets_under_its_own_mac() -> None:
+    tables = leaf_tables("ecmp")
+    assert tables.rules[RuleKey(FORWARD, 33, Match(0x0800, "10.0.0.3/32"))] == Hop(2, "02:01:00:00:00:01")
+
+
+def test_classes_choose_queues_only_where_the_datapath_has_them() -> None:
+    def dscps(tables: Tables) -> set[int | None]:
+        return {key.match.dscp for key in tables.rules if key.table != FORWARD}
+
+    assert dscps(leaf_tables("ecmp")) == {None}
+    assert dscps(leaf_tables("ecmp", has_queues=True)) == {None, 26, 48}
+
+
+def test_rendered_flows_refer_to_rendered_groups() -> None:
+    shown = json.loads(json.dumps(describe(leaf_tables("pinned"))))
+    ids = {f"group:{group['group_id']}" for group in shown["groups"]}
+    used = {a for flow in shown["flows"] for a in flow["actions"] if a.startswith("group:")}
+    inner = {a for g in shown["groups"] for b in g["buckets"] for a in b["actions"] if a.startswith("group:")}
+    assert used | inner == ids
