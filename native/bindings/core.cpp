@@ -100,13 +100,15 @@ void set_switch(Simulation& simulation, std::uint32_t index, std::uint32_t hash_
                 const Table<std::uint32_t>& queue_weight, const Table<std::uint8_t>& qos,
                 const Table<std::int64_t>& pools, const Table<std::int64_t>& profiles,
                 const Table<double>& wred, const std::optional<Table<std::int64_t>>& watchdog, std::uint32_t hash_offset,
-                std::uint32_t hash_class, bool pauses_at_threshold, bool marks_at_dequeue) {
+                std::uint32_t hash_class, bool pauses_at_threshold, bool marks_at_dequeue,
+                bool releases_at_end) {
   raddle::SwitchConfig config;
   config.hash_seed = hash_seed;
   config.hash_offset = hash_offset;
   config.hash_class = hash_class;
   config.pauses_at_threshold = pauses_at_threshold;
   config.marks_at_dequeue = marks_at_dequeue;
+  config.releases_at_end = releases_at_end;
   config.fib = values(fib);
   config.group_offsets = values(group_offsets);
   config.group_ports = values(group_ports);
@@ -176,14 +178,18 @@ void bind_nic(nb::module_& m) {
       .def_rw("ack_dscp", &NicConfig::ack_dscp)
       .def_rw("ack_priority", &NicConfig::ack_priority)
       .def_rw("completes_on_ack", &NicConfig::completes_on_ack)
+      .def_rw("acks_carry_cnp", &NicConfig::acks_carry_cnp)
+      .def_rw("pause_delay_ps", &NicConfig::pause_delay)
       .def_rw("clock_ps", &NicConfig::clock)
       .def("set_dcqcn", [](NicConfig& nic, double g, std::int64_t alpha_timer_ps, std::int64_t rate_timer_ps,
                            std::int64_t byte_counter_bytes, int fast_recovery_steps, double rate_ai_bps,
-                           double rate_hai_bps, double min_rate_bps, bool clamps_target) {
+                           double rate_hai_bps, double min_rate_bps, bool clamps_target,
+                           std::int64_t decrease_timer_ps) {
         nic.dcqcn = {g, alpha_timer_ps, rate_timer_ps, byte_counter_bytes, fast_recovery_steps, rate_ai_bps,
-                     rate_hai_bps, min_rate_bps, clamps_target};
+                     rate_hai_bps, min_rate_bps, clamps_target, decrease_timer_ps};
       }, nb::kw_only(), "g"_a, "alpha_timer_ps"_a, "rate_timer_ps"_a, "byte_counter_bytes"_a,
-         "fast_recovery_steps"_a, "rate_ai_bps"_a, "rate_hai_bps"_a, "min_rate_bps"_a, "clamps_target"_a);
+         "fast_recovery_steps"_a, "rate_ai_bps"_a, "rate_hai_bps"_a, "min_rate_bps"_a, "clamps_target"_a,
+         "decrease_timer_ps"_a = 0);
 }
 
 }  // namespace
@@ -202,7 +208,9 @@ NB_MODULE(_core, m) {
       .def("set_switch", &set_switch, nb::kw_only(), "index"_a, "hash_seed"_a, column("fib"), column("group_offsets"),
            column("group_ports"), column("port_up"), column("pfc_enable"), column("port_qos"), column("pg_profile"),
            column("queue_profile"), column("queue_wred"), column("queue_weight"), column("qos"), column("pools"),
-           column("profiles"), column("wred"), nb::arg("watchdog").noconvert() = nb::none(), "hash_offset"_a = 0, "hash_class"_a = 0, "pauses_at_threshold"_a = false, "marks_at_dequeue"_a = false)
+           column("profiles"), column("wred"), nb::arg("watchdog").noconvert() = nb::none(), "hash_offset"_a = 0,
+           "hash_class"_a = 0, "pauses_at_threshold"_a = false, "marks_at_dequeue"_a = false,
+           "releases_at_end"_a = false)
       .def("set_link", &Simulation::set_link, "port"_a, "is_up"_a)
       .def("set_storm", &Simulation::set_storm, "port"_a, "priorities"_a)
       .def("add_hashes", [](Simulation& s, const Column<std::uint32_t>& data, const Column<std::uint32_t>& acks) {

@@ -108,11 +108,12 @@ bool Simulation::send_data(Port& port, PortId id) {
     queues_[id * priorities + sender.priority].tx_bytes += bytes;
     ++queues_[id * priorities + sender.priority].tx_frames;
     send_frame(port, id, packet);
-    if (sender.dcqcn.next_rate != never) {
+    if (sender.dcqcn.is_active()) {
       const std::int64_t wire_bytes = bytes + network_.nic.gap_bytes;
       sender.dcqcn.advance(network_.nic.dcqcn, line_rate, now_);
       sender.dcqcn.on_sent(network_.nic.dcqcn, line_rate, wire_bytes);
-      sender.next_time = now_ + static_cast<Time>(static_cast<double>(wire_bytes) * 8e12 / sender.dcqcn.rate);
+      const auto spacing = static_cast<Time>(static_cast<double>(wire_bytes) * 8e12 / sender.dcqcn.rate);
+      sender.next_time = now_ + spacing - spacing % network_.nic.clock;
     }
     if (!sender.timer_set) {
       sender.timer_set = true;
@@ -136,7 +137,8 @@ void Simulation::nic_receive(PacketId id) {
 void Simulation::receive_data(PacketId id) {
   const QpId qp = packets_[id].qp;
   Receiver& receiver = receivers_[qp];
-  if (packets_[id].is_ce() && network_.nic.is_dcqcn && now_ >= receiver.next_cnp) {
+  const bool is_marked = packets_[id].is_ce() && network_.nic.is_dcqcn;
+  if (is_marked && !network_.nic.acks_carry_cnp && now_ >= receiver.next_cnp) {
     receiver.next_cnp = now_ + network_.nic.cnp_interval;
     const PacketId cnp = allocate_packet();
     packets_[cnp] = packets_[id];
@@ -159,7 +161,7 @@ void Simulation::receive_data(PacketId id) {
   if (++receiver.unacked >= network_.nic.ack_interval || is_flow_end) {
     receiver.unacked = 0;
     ++injected_;
-    reply(id, PacketKind::ack);
+    reply(id, is_marked && network_.nic.acks_carry_cnp ? PacketKind::ack_and_cnp : PacketKind::ack);
   } else {
     free_packet(id);
   }
@@ -193,11 +195,11 @@ void Simulation::receive_ack(PacketId id) {
   free_packet(id);
   Sender& sender = senders_[packet.qp];
   if (sender.has_failed) return;
-  if (packet.kind() == PacketKind::cnp) {
+  if (packet.kind() >= PacketKind::cnp) {
     ++qp_results_.cnps[packet.qp];
     sender.dcqcn.advance(network_.nic.dcqcn, static_cast<double>(ports_[sender.port].speed), now_);
     sender.dcqcn.on_cnp(network_.nic.dcqcn, now_);
-    return;
+    if (packet.kind() == PacketKind::cnp) return;
   }
   const std::int32_t progress = psn_distance(packet.psn, sender.una_psn);
   if (progress > 0) {

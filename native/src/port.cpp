@@ -149,7 +149,13 @@ PacketId Simulation::take(Port& port, PortId id, unsigned queue) {
   if (!port.is_endpoint) {
     SwitchNode& node = switches_[port.node - network_.endpoints];
     if (q.profile != none) node.pools[node.profiles[q.profile].pool].used -= record.bytes;
-    release(node, record);
+    const auto [in, pg] = record.buffer;
+    if (node.releases_at_end) {
+      const Time end = now_ + wire_ticks(port, record.bytes + network_.nic.gap_bytes);
+      schedule(id, end, EventKind::release, in, static_cast<std::uint32_t>(pg) << 16 | record.bytes);
+    } else {
+      release(in, pg, record.bytes);
+    }
   }
   return packet;
 }

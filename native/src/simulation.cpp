@@ -194,6 +194,9 @@ void Simulation::dispatch(const Event& event) {
     case EventKind::pause:
       receive_pause(id, event.data);
       break;
+    case EventKind::release:
+      release(id, event.data >> 16, event.data & 0xFFFFU);
+      break;
     case EventKind::retransmit:
       retransmit_timer(id);
       break;

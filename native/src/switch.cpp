@@ -108,13 +108,13 @@ bool Simulation::admit(SwitchNode& node, PortId in, unsigned pg_index, std::int6
 }
 
 // Gives back a packet's buffer, headroom first, and lets the sender go on when there is room again.
-void Simulation::release(SwitchNode& node, const Packet& packet) {
-  const auto [in, pg_index] = packet.buffer;
+void Simulation::release(PortId in, unsigned pg_index, std::int64_t bytes) {
+  SwitchNode& node = switches_[ports_[in].node - network_.endpoints];
   PriorityGroup& pg = pgs_[in * priorities + pg_index];
-  const std::int64_t from_headroom = std::min<std::int64_t>(pg.headroom, packet.bytes);
+  const std::int64_t from_headroom = std::min(pg.headroom, bytes);
   const std::int64_t used = pg.used;
   pg.headroom -= from_headroom;
-  pg.used = std::max<std::int64_t>(used - (packet.bytes - from_headroom), 0);
+  pg.used = std::max<std::int64_t>(used - (bytes - from_headroom), 0);
   if (pg.profile == none) return;
   const ProfileConfig& profile = node.profiles[pg.profile];
   Pool& pool = node.pools[profile.pool];
@@ -135,6 +135,12 @@ void Simulation::change_pause(PortId id, unsigned priority, bool is_xoff) {
   const unsigned bit = 1U << priority;
   port.pfc_changed = static_cast<std::uint8_t>(port.pfc_changed | bit);
   port.pfc_xoff = static_cast<std::uint8_t>(is_xoff ? port.pfc_xoff | bit : port.pfc_xoff & ~bit);
+  if (network_.nic.pause_delay != never) {
+    const std::uint32_t masks = static_cast<std::uint32_t>(port.pfc_changed) << 8 | port.pfc_xoff;
+    port.pfc_changed = 0;
+    schedule(id, now_ + network_.nic.pause_delay, EventKind::pause, port.peer, masks);
+    return;
+  }
   events_.set_wake(id, std::max(now_, port.busy_until));
 }
 
@@ -163,6 +169,7 @@ void Simulation::set_switch(NodeId index, const SwitchConfig& state) {
   node.hash_class = state.hash_class;
   node.pauses_at_threshold = state.pauses_at_threshold;
   node.marks_at_dequeue = state.marks_at_dequeue;
+  node.releases_at_end = state.releases_at_end;
   node.fib = state.fib;
   node.group_offsets = state.group_offsets;
   node.group_ports = state.group_ports;

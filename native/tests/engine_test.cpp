@@ -314,6 +314,76 @@ void dcqcn_follows_the_paper() {
   CHECK(rate.timer_steps == 5 && rate.target == line && rate.rate > 39e9);
 }
 
+// From the first CNP on, timers ask whether another came: alpha every microsecond, the rate every 4.
+void dcqcn_with_a_decrease_timer_waits_for_it() {
+  const double line = 400e9, g = 1.0 / 256;
+  const DcqcnParameters p{.g = g, .rate_ai = 80e6, .rate_hai = 800e6, .min_rate = 1e9, .decrease_timer = 4'000'000};
+  DcqcnRate rate{.rate = line, .target = line};
+  rate.on_cnp(p, 0);
+  CHECK(rate.is_active() && rate.rate == line);
+  rate.advance(p, line, 4'000'000);  // four alpha ticks without a CNP, then the decrease
+  const double alpha = (1 - g) * (1 - g) * (1 - g) * (1 - g);
+  CHECK(std::abs(rate.alpha - alpha) < 1e-12 && std::abs(rate.rate - line * (1 - rate.alpha / 2)) < 1);
+  const double lowered = rate.rate;
+  rate.on_cnp(p, 4'500'000);
+  rate.advance(p, line, 8'000'000);  // one tick with a CNP, three without; the target stays where it was
+  const double raised = ((1 - g) * alpha + g) * (1 - g) * (1 - g) * (1 - g);
+  CHECK(std::abs(rate.alpha - raised) < 1e-12 && rate.target == line);
+  CHECK(std::abs(rate.rate - lowered * (1 - raised / 2)) < 1);
+  const double low = rate.rate;
+  rate.advance(p, line, 8'000'000 + 300'000'000);  // fast recovery
+  CHECK(std::abs(rate.rate - (low + line) / 2) < 1);
+  rate.target = line / 2;
+  rate.advance(p, line, 8'000'000 + 900'000'000);  // additive, then hyper increase
+  CHECK(rate.target == line / 2 + 80e6 + 800e6);
+}
+
+void acknowledgements_can_carry_the_cnp() {
+  const LeafSpine fabric{.leaves = 2, .spines = 2, .hosts_per_leaf = 8};
+  NetworkConfig network = fabric.network();
+  network.nic.acks_carry_cnp = true;
+  Simulation simulation = testing::simulate(fabric, network, incast(15, 1 << 20));
+  run(simulation);
+  CHECK(testing::total(simulation.qps().cnps) > 0);
+  for (PortId port = 0; port < network.ports.size(); ++port) {
+    CHECK(simulation.queues()[port * priorities + network.nic.cnp_priority].tx_frames == 0);
+  }
+}
+
+void frame_can_hold_its_buffer_until_its_last_bit_has_left() {
+  const LeafSpine fabric{.leaves = 1, .spines = 1, .hosts_per_leaf = 2};
+  Workload work;
+  add_flow(work, 0, 1, 4096);
+  const Time wire = 83'560, sent = 2 * wire + fabric.propagation + fabric.pipeline;  // by the leaf, last bit
+  for (const bool releases_at_end : {false, true}) {
+    Simulation simulation = testing::simulate(fabric, fabric.network(), work);
+    SwitchConfig state = fabric.switch_state(0, true);
+    state.releases_at_end = releases_at_end;
+    simulation.set_switch(0, state);
+    const PriorityGroup& pg = simulation.pgs()[fabric.leaf_port(0, 0) * priorities + 3];
+    simulation.advance(sent - 1, never);
+    CHECK(pg.used == (releases_at_end ? 4158 : 0));
+    simulation.advance(sent, never);
+    CHECK(pg.used == 0 && pg.max_bytes == 4158);
+  }
+}
+
+void pause_beside_the_wire_stops_the_sender_sooner() {
+  const LeafSpine fabric{.leaves = 1, .spines = 1, .hosts_per_leaf = 4};
+  std::int64_t most[2];
+  for (const bool is_beside : {false, true}) {
+    NetworkConfig network = fabric.network();
+    network.nic.is_dcqcn = false;
+    if (is_beside) network.nic.pause_delay = 0;
+    Simulation simulation = testing::simulate(fabric, network, incast(3, 1 << 20), true, 100'000);
+    run(simulation);
+    most[is_beside] = 0;
+    for (const PriorityGroup& pg : simulation.pgs()) most[is_beside] = std::max(most[is_beside], pg.max_bytes);
+    CHECK(simulation.dropped() == 0 && total_pauses(simulation) > 0);
+  }
+  CHECK(most[1] < most[0]);
+}
+
 }  // namespace
 
 int main() {
@@ -335,5 +405,9 @@ int main() {
   wire_times_are_whole_ticks_of_the_clock();
   dependent_flow_can_wait_for_the_acknowledgement();
   dcqcn_follows_the_paper();
+  dcqcn_with_a_decrease_timer_waits_for_it();
+  acknowledgements_can_carry_the_cnp();
+  frame_can_hold_its_buffer_until_its_last_bit_has_left();
+  pause_beside_the_wire_stops_the_sender_sooner();
   return testing::verdict();
 }

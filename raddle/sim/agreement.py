@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from raddle.sim.peer_files import PeerFlows, read_ns3_flows, read_ns3_topology, read_spines
+from raddle.sim.peer_files import PeerFlows, read_ns3_flows, read_ns3_topology
 from raddle.sim.peer_models import HTSIM, NS3_HPCC, PeerModel
+from raddle.sim.peer_ns3_config import read_ns3_config
 from raddle.sim.peer_run import run_peer
 
 _BEGIN, _END = "<!-- table: scripts/validate -->", "<!-- end of table -->"
@@ -20,40 +21,62 @@ _BEGIN, _END = "<!-- table: scripts/validate -->", "<!-- end of table -->"
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One recorded run. `pins`: the file with the data's uplinks, for a peer whose paths are random."""
+    """One recorded run.
+
+    Attributes:
+        flows, results: files of the recorded runs.
+        config: the settings file of a run with congestion control.
+        clock_s: what the clock said, for a peer that seeds its paths from it.
+        seeds: how many runs of raddle to take together, where marking is random.
+    """
 
     title: str
     model: PeerModel
     flows: str
     results: str
-    pins: str = ""
+    config: str = ""
+    clock_s: int | None = None
+    seeds: int = 1
 
 
+_NS3, _HTSIM = "ns3-hpcc/", "csg-htsim/"
 CASES = (
     Case(
         "128 flows inside the leaf",
         NS3_HPCC,
         "caseA0_intra_16MB.hpcc.flow",
-        "ns3-hpcc/caseA0_intra_16MB.cc1.fct",
+        _NS3 + "caseA0_intra_16MB.cc1.fct",
     ),
     Case(
-        "permutation, PFC only", NS3_HPCC, "caseA_perm_16MB.hpcc.flow", "ns3-hpcc/caseA_perm_16MB.pfconly.fct"
+        "permutation, PFC only", NS3_HPCC, "caseA_perm_16MB.hpcc.flow", _NS3 + "caseA_perm_16MB.pfconly.fct"
     ),
     Case(
-        "ring of 64, 8064 flows", NS3_HPCC, "caseC_ring64_64MB.dep.flow", "ns3-hpcc/caseC_ring64_64MB.cc1.fct"
+        "permutation, DCQCN",
+        NS3_HPCC,
+        "caseA_perm_16MB.hpcc.flow",
+        _NS3 + "caseA_perm_16MB.cc1.fct",
+        config=_NS3 + "caseA_perm_16MB.cc1.conf",
+        seeds=10,
+    ),
+    Case(
+        "ring of 64, 8064 flows, DCQCN",
+        NS3_HPCC,
+        "caseC_ring64_64MB.dep.flow",
+        _NS3 + "caseC_ring64_64MB.cc1.fct",
+        config=_NS3 + "caseC_ring64_64MB.cc1.conf",
     ),
     Case(
         "128 flows inside the leaf",
         HTSIM,
         "caseA0_intra_16MB.hpcc.flow",
-        "csg-htsim/caseA0_intra_16MB.ref.csv",
+        _HTSIM + "caseA0_intra_16MB.ref.csv",
     ),
     Case(
         "permutation, PFC only",
         HTSIM,
         "caseA_perm_16MB.hpcc.flow",
-        "csg-htsim/caseA_perm_16MB.ref.csv",
-        "caseA_perm_16MB.htsim_spine.csv",
+        _HTSIM + "caseA_perm_16MB.ref.csv",
+        clock_s=1_795_291_480,
     ),
 )
 
@@ -62,15 +85,20 @@ CASES = (
 class Agreement:
     """How far a case is from its recorded run, in shares of the recorded value (0.01 is 1 %).
 
-    `errors` is per flow, FCT / recorded FCT - 1; `last` compares the longest time from the first start to a
-    flow's end; `pauses` and `peer_pauses` count pauses (peer_pauses None: not recorded).
+    `errors` is FCT / recorded FCT - 1, a row per seed and a column per flow. `mean` and `p99` compare
+    those of all flows' FCTs, `last` the time from the first start to the last flow's end, each as a mean
+    over the seeds.
+    `pauses` and `marks` are counts per run; peer_pauses None: not recorded.
     """
 
     case: Case
     errors: NDArray[np.float64]
+    mean: float
+    p99: float
     last: float
-    pauses: int
+    pauses: float
     peer_pauses: int | None
+    marks: float
     drops: int
 
     @property
@@ -87,16 +115,30 @@ def compare(case: Case, reference: Path) -> Agreement:
     inputs = reference / "inputs"
     topology = read_ns3_topology(inputs / "ls128_400g.hpcc.topo")
     flows = read_ns3_flows(inputs / case.flows)
-    spines = {(src, dst): spine for src, dst, spine in read_spines(inputs / case.pins)} if case.pins else {}
-    result = run_peer(topology, flows, case.model, spines=spines)
+    dcqcn = read_ns3_config(reference / case.config).dcqcn if case.config else None
+    runs = [
+        run_peer(topology, flows, case.model, seed=seed, dcqcn=dcqcn, clock_s=case.clock_s)
+        for seed in range(1, case.seeds + 1)
+    ]
     read = _read_ns3_fct if case.model is NS3_HPCC else _read_htsim_fct
     recorded, last_ps = read(reference / case.results)
-    errors = result.fct_ps / _matched(flows, recorded) - 1
+    theirs = _matched(flows, recorded)
+    fct = np.array([run.fct_ps for run in runs])
     trace = (reference / case.results).with_suffix(".pfc")
     peer_pauses = None
     if trace.exists():
         peer_pauses = sum(line.split()[4] == "1" for line in trace.read_text().splitlines())
-    return Agreement(case, errors, result.now_ps / last_ps - 1, result.pauses, peer_pauses, result.drops)
+    return Agreement(
+        case=case,
+        errors=fct / theirs - 1,
+        mean=float(fct.mean() / theirs.mean() - 1),
+        p99=float(np.quantile(fct, 0.99, axis=1).mean() / np.quantile(theirs, 0.99) - 1),
+        last=float(np.mean([run.now_ps for run in runs]) / last_ps - 1),
+        pauses=float(np.mean([run.pauses for run in runs])),
+        peer_pauses=peer_pauses,
+        marks=float(np.mean([run.marks for run in runs])),
+        drops=sum(run.drops for run in runs),
+    )
 
 
 _Recorded = dict[tuple[int, int], list[float]]
@@ -136,15 +178,18 @@ def _matched(flows: PeerFlows, recorded: _Recorded) -> NDArray[np.float64]:
 def table(rows: list[Agreement]) -> str:
     """The errors as a Markdown table."""
     lines = [
-        "| simulator | case | flows | median error | 99 % within | worst | last flow | pauses | there |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| simulator | case | flows | runs | mean FCT | p99 FCT | last flow | per flow: median | 99 % within "
+        "| worst | pauses | there | marks |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         size = np.abs(row.errors)
         there = "not recorded" if row.peer_pauses is None else str(row.peer_pauses)
         lines.append(
-            f"| {row.case.model.name} | {row.case.title} | {len(size)} | {np.median(size):.3%} | "
-            f"{np.quantile(size, 0.99):.2%} | {size.max():.2%} | {row.last:+.3%} | {row.pauses} | {there} |"
+            f"| {row.case.model.name} | {row.case.title} | {size.shape[1]} | {size.shape[0]} | "
+            f"{row.mean:+.3%} | {row.p99:+.3%} | {row.last:+.3%} | {row.median:.3%} | "
+            f"{np.quantile(size, 0.99):.2%} | {row.worst:.2%} | "
+            f"{row.pauses:.0f} | {there} | {row.marks:.0f} |"
         )
     return "\n".join(lines) + "\n"
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from raddle import _core
+from raddle.sim.peer_ns3_config import PeerDcqcn
+from raddle.sim.simulation import NEVER
 
-_WORD = 0xFFFFFFFF
 _FIRST = 7
 """A NIC's priority that is never paused here and goes before the data's."""
 
@@ -30,8 +31,12 @@ class PeerModel:
         alpha_shift: the dynamic threshold is the free shared buffer shifted right by this.
         headroom_delays: headroom of a priority group in multiples of speed x delay of its cable.
         xon_offset_bytes: how far below its threshold a priority group falls before it lets go on.
-        static_xoff_bytes, static_xon_bytes: with a fixed threshold, pauses above xoff, goes on below xon.
+        xoff_packets, xon_packets: with a fixed threshold, pauses above xoff and goes on below xon payloads of
+            full size.
         pauses_at_threshold: a priority group pauses when it reaches its threshold.
+        pause_delay_ps: of a pause, which then takes no time on the wire and waits for nothing; None: it is a
+            frame.
+        releases_at_end: a packet takes buffer until its last bit has left.
         descending_next_hops: order of equal-cost next hops by node number.
     """
 
@@ -47,13 +52,15 @@ class PeerModel:
     alpha_shift: int = 0
     headroom_delays: int = 0
     xon_offset_bytes: int = 0
-    static_xoff_bytes: int = 0
-    static_xon_bytes: int = 0
+    xoff_packets: int = 0
+    xon_packets: int = 0
     pauses_at_threshold: bool = False
+    pause_delay_ps: int | None = None
+    releases_at_end: bool = False
     descending_next_hops: bool = False
 
-    def nic_config(self, mtu_bytes: int) -> _core.NicConfig:
-        """The NICs of this simulator, without congestion control and without retransmission timeouts."""
+    def nic_config(self, mtu_bytes: int, dcqcn: PeerDcqcn | None) -> _core.NicConfig:
+        """The NICs of this simulator, without retransmission timeouts."""
         nic = _core.NicConfig()
         nic.mtu_bytes = mtu_bytes
         nic.header_bytes = self.header_bytes
@@ -61,7 +68,23 @@ class PeerModel:
         nic.pause_bytes = self.pause_bytes
         nic.gap_bytes = self.gap_bytes
         nic.clock_ps = self.clock_ps
-        nic.is_dcqcn = False
+        nic.is_dcqcn = dcqcn is not None
+        if dcqcn:
+            nic.acks_carry_cnp = True
+            nic.set_dcqcn(
+                g=dcqcn.g,
+                alpha_timer_ps=dcqcn.alpha_timer_ps,
+                rate_timer_ps=dcqcn.rate_timer_ps,
+                byte_counter_bytes=NEVER,
+                fast_recovery_steps=dcqcn.fast_recovery_steps,
+                rate_ai_bps=dcqcn.rate_ai_bps,
+                rate_hai_bps=dcqcn.rate_hai_bps,
+                min_rate_bps=dcqcn.min_rate_bps,
+                clamps_target=dcqcn.clamps_target,
+                decrease_timer_ps=dcqcn.decrease_timer_ps,
+            )
+        if self.pause_delay_ps is not None:
+            nic.pause_delay_ps = self.pause_delay_ps
         nic.completes_on_ack = True
         nic.rto_ps = 10**13
         if self.acks_first:
@@ -100,37 +123,14 @@ HTSIM = PeerModel(
     header_bytes=64,
     ack_bytes=64,
     pause_bytes=0,
-    static_xoff_bytes=15 * 4160,
-    static_xon_bytes=12 * 4160,
+    xoff_packets=15,
+    xon_packets=12,
+    pause_delay_ps=0,
+    releases_at_end=True,
 )
 """Broadcom/csg-htsim, sim/roce.cpp and sim/queue_lossless_input.cpp with thresholds of 12 and 15 packets.
 
-There a pause takes no time on the wire, and a packet counts until its last bit has left (here until its
-first): thresholds are off by up to one packet per output.
+With a topology file (`-topo`) pauses arrive at once: LosslessInputQueue gets the constructor's hop latency,
+which is then 0, and not the cable's (FatTreeTopology::init_network). Thresholds count payloads of full size
+(Packet::data_packet_size), what they are held against is packets with headers.
 """
-
-
-def ns3_hash(seed: int, src: int, dst: int, src_port: int, dst_port: int) -> int:
-    """The ECMP hash of ns3-hpcc's switches (SwitchNode::EcmpHash, MurmurHash3 x86_32 by A. Appleby).
-
-    Args:
-        seed: number of the switch's node.
-        src, dst: numbers of the end nodes; their addresses are 11.x.y.1.
-    """
-    value = seed
-    for key in (_ns3_address(src), _ns3_address(dst), src_port | dst_port << 16):
-        mixed = key * 0xCC9E2D51 & _WORD
-        mixed = _rotate(mixed, 15) * 0x1B873593 & _WORD
-        value = (_rotate(value ^ mixed, 13) * 5 + 0xE6546B64) & _WORD
-    value ^= 12
-    value = (value ^ value >> 16) * 0x85EBCA6B & _WORD
-    value = (value ^ value >> 13) * 0xC2B2AE35 & _WORD
-    return value ^ value >> 16
-
-
-def _rotate(value: int, bits: int) -> int:
-    return (value << bits | value >> 32 - bits) & _WORD
-
-
-def _ns3_address(node: int) -> int:
-    return 0x0B000001 + (node >> 8 << 16) + ((node & 0xFF) << 8)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,22 +12,24 @@ from numpy.typing import NDArray
 from raddle import _core
 from raddle.errors import InputError
 from raddle.sim.peer_files import PeerFlows, PeerLink, PeerTopology
-from raddle.sim.peer_models import NS3_HPCC, PeerModel, ns3_hash
+from raddle.sim.peer_models import HTSIM, NS3_HPCC, PeerModel
+from raddle.sim.peer_ns3_config import PeerDcqcn
+from raddle.sim.peer_paths import HtsimPaths, ns3_hash
 from raddle.sim.simulation import NEVER
 from raddle.state import PRIORITIES
 
 _DATA_PRIORITY = 3
-_NS3_SRC_PORT, _NS3_DST_PORT = 10_000, 100
 _UNLIMITED_BYTES = 2**60
 
 
 @dataclass(frozen=True, slots=True)
 class PeerResult:
     """Per flow: time from its start to its last acknowledgement (NEVER where it did not end). And how often
-    a port was paused, how many packets were dropped, what the engine took and the simulated time."""
+    a port was paused, how many packets were marked and dropped, the engine's events, the simulated time."""
 
     fct_ps: NDArray[np.int64]
     pauses: int
+    marks: int
     drops: int
     events: int
     now_ps: int
@@ -110,15 +111,16 @@ def run_peer(
     flows: PeerFlows,
     model: PeerModel,
     mtu_bytes: int = 4096,
-    spines: Mapping[tuple[int, int], int] | None = None,
     seed: int = 1,
+    dcqcn: PeerDcqcn | None = None,
+    clock_s: int | None = None,
 ) -> PeerResult:
     """Run flows on a topology as another simulator would.
 
     Args:
-        spines: which of its equal-cost uplinks, in the model's order, the data of (src, dst) takes; without
-            it, the model's hash decides (ns3-hpcc), or chance (htsim, whose paths are random).
-        seed: of chance.
+        seed: of marking, and of htsim's paths without a clock.
+        dcqcn: None: only PFC.
+        clock_s: what the clock said in a run of htsim, which seeds its paths from it.
 
     Raises:
         InputError: a flow's end is not a host.
@@ -128,12 +130,11 @@ def run_peer(
     if not is_host.all() or (flows.src == flows.dst).any():
         raise InputError.of("bad-peer-file", "every flow goes from one host to another one")
     count = len(flows.src)
-    hashes = _path_choices(network, flows, spines or {}, seed)
-    has_dep = flows.after >= 0
+    hashes = _path_choices(network, flows, seed, clock_s)
     core = _core.Simulation(
         endpoints=len(network.hosts),
         seed=seed,
-        nic=model.nic_config(mtu_bytes),
+        nic=model.nic_config(mtu_bytes, dcqcn),
         pipeline_ps=np.zeros(len(network.switches), np.int64),
         port_node=network.port_node,
         port_peer=network.port_peer,
@@ -148,42 +149,60 @@ def run_peer(
         flow_qp=np.arange(count, dtype=np.uint32),
         flow_bytes=flows.size_bytes,
         flow_start_ps=flows.start_ps,
-        dep_offsets=np.concatenate([[0], np.cumsum(has_dep)]).astype(np.int64),
-        dep_ids=flows.after[has_dep].astype(np.uint32),
+        dep_offsets=flows.dep_offsets,
+        dep_ids=flows.dep_ids.astype(np.uint32),
     )
-    _set_switches(core, network)
+    _set_switches(core, network, mtu_bytes, dcqcn)
     events = 0
     while not core.is_done and core.has_events:
         events += core.advance(NEVER, 1_000_000)
     start, _, acked, _ = core.flow_columns()
     fct = np.where(acked == NEVER, NEVER, acked - start)
-    pauses = int(core.queue_columns()[6].sum())
-    return PeerResult(fct, pauses, int(core.drops().sum()), events, core.now_ps)
+    columns = core.queue_columns()
+    return PeerResult(
+        fct_ps=fct,
+        pauses=int(columns[6].sum()),
+        marks=int(columns[2].sum()),
+        drops=int(core.drops().sum()),
+        events=events,
+        now_ps=core.now_ps,
+    )
 
 
 def _path_choices(
-    network: _Network, flows: PeerFlows, spines: Mapping[tuple[int, int], int], seed: int
+    network: _Network, flows: PeerFlows, seed: int, clock_s: int | None
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
     """The hash of every flow's data and of its acknowledgements at the first switch.
 
     The switches take it modulo the number of equal-cost next hops. One value per queue pair is exact where
     only the first switch has a choice, as in two tiers.
     """
-    random = np.random.default_rng(seed)
-    chance = random.integers(0, 2**32, (2, len(flows.src)), np.uint32)
+    ends = list(zip(flows.src.tolist(), flows.dst.tolist(), strict=True))
+    leaves = [(network.first_choice(src), network.first_choice(dst)) for src, dst in ends]
     if network.model is NS3_HPCC:
-        ends = (flows.src.tolist(), flows.dst.tolist())
-        for i, (src, dst) in enumerate(zip(*ends, strict=True)):
-            ports = _NS3_SRC_PORT, _NS3_DST_PORT
-            chance[0, i] = ns3_hash(network.first_choice(src), src, dst, *ports)
-            chance[1, i] = ns3_hash(network.first_choice(dst), dst, src, *reversed(ports))
-    for i, pair in enumerate(zip(flows.src.tolist(), flows.dst.tolist(), strict=True)):
-        if pair in spines:
-            chance[0, i] = spines[pair]
-    return chance[0], chance[1]
+        ports = zip(flows.src_port.tolist(), flows.dst_port.tolist(), strict=True)
+        choices = [
+            (ns3_hash(here, src, dst, sport, dport), ns3_hash(there, dst, src, dport, sport))
+            for (src, dst), (here, there), (sport, dport) in zip(ends, leaves, ports, strict=True)
+        ]
+    elif network.model is HTSIM and clock_s is not None:
+        number = {int(switch): i for i, switch in enumerate(network.switches)}
+        pairs = [(number[here], number[there]) for here, there in leaves]
+        senders = dict.fromkeys(here for here, there in pairs if here != there)
+        order = senders | dict.fromkeys(there for here, there in pairs if here != there)
+        uplinks = max((len(network.switch_cables[leaf]) for leaf, _ in leaves), default=0)
+        paths = HtsimPaths(clock_s, order, uplinks)
+        choices = [
+            (paths.uplink(here, i), paths.uplink(there, i, is_ack=True)) if here != there else (0, 0)
+            for i, (here, there) in enumerate(pairs, 1)
+        ]
+    else:
+        return tuple(np.random.default_rng(seed).integers(0, 2**32, (2, len(ends)), np.uint32))
+    table = np.array(choices, np.uint32).reshape(-1, 2)
+    return np.ascontiguousarray(table[:, 0]), np.ascontiguousarray(table[:, 1])
 
 
-def _set_switches(core: _core.Simulation, network: _Network) -> None:
+def _set_switches(core: _core.Simulation, network: _Network, mtu_bytes: int, dcqcn: PeerDcqcn | None) -> None:
     groups: list[dict[tuple[int, ...], int]] = [{} for _ in network.switches]
     fib = np.full((len(network.switches), len(network.hosts)), _core.NONE, np.uint32)
     base = len(network.hosts)
@@ -205,11 +224,12 @@ def _set_switches(core: _core.Simulation, network: _Network) -> None:
             fib=fib[i],
             group_offsets=np.cumsum([0, *map(len, members)]).astype(np.uint32),
             group_ports=np.array([port for group in members for port in group], np.uint32),
-            **_buffers(network, int(switch)),
+            **_buffers(network, int(switch), mtu_bytes),
+            **_marking(network, int(switch), dcqcn),
         )
 
 
-def _buffers(network: _Network, switch: int) -> dict[str, Any]:
+def _buffers(network: _Network, switch: int, mtu_bytes: int) -> dict[str, Any]:
     """Buffer, PFC and QoS columns of a switch; profile 0 is of classes without traffic."""
     model, links = network.model, [link for _, _, link in network.cables[switch]]
     ports = len(links)
@@ -230,8 +250,8 @@ def _buffers(network: _Network, switch: int) -> dict[str, Any]:
                 0,
                 0,
                 0,
-                model.static_xoff_bytes,
-                model.static_xon_bytes - 1,
+                model.xoff_packets * mtu_bytes,
+                model.xon_packets * mtu_bytes - 1,
                 _UNLIMITED_BYTES,
                 _UNLIMITED_BYTES,
             )
@@ -248,11 +268,33 @@ def _buffers(network: _Network, switch: int) -> dict[str, Any]:
         "port_qos": np.zeros(ports, np.uint32),
         "pg_profile": pg_profile,
         "queue_profile": np.full((ports, PRIORITIES), _core.NONE, np.uint32),
-        "queue_wred": np.full((ports, PRIORITIES), _core.NONE, np.uint32),
         "queue_weight": np.ones((ports, PRIORITIES), np.uint32),
         "qos": np.array([dscp_to_tc + identity * 3], np.uint8),
         "pools": np.array([[pool, 0], [_UNLIMITED_BYTES, 0]], np.int64),
         "profiles": np.array(profiles, np.int64),
-        "wred": np.zeros((0, 4), np.float64),
         "pauses_at_threshold": model.pauses_at_threshold,
+        "releases_at_end": model.releases_at_end,
+    }
+
+
+def _marking(network: _Network, switch: int, dcqcn: PeerDcqcn | None) -> dict[str, Any]:
+    """ECN of a switch: by each port's speed, on what a packet leaves behind.
+
+    Raises:
+        InputError: `bad-peer-file`, there are no thresholds for a speed.
+    """
+    speeds = [link.speed_bps for _, _, link in network.cables[switch]]
+    wred = np.full((len(speeds), PRIORITIES), _core.NONE, np.uint32)
+    rows: dict[int, tuple[int, int, float]] = {}
+    if dcqcn and dcqcn.ecn:
+        for speed in speeds:
+            if speed not in dcqcn.ecn:
+                raise InputError.of("bad-peer-file", f"no KMIN_MAP, KMAX_MAP and PMAX_MAP for {speed} bit/s")
+            rows.setdefault(speed, dcqcn.ecn[speed])
+        wred[:, _DATA_PRIORITY] = [list(rows).index(speed) for speed in speeds]
+    table = [(low, high, chance, 1) for low, high, chance in rows.values()]
+    return {
+        "queue_wred": wred,
+        "wred": np.array(table, np.float64).reshape(-1, 4),
+        "marks_at_dequeue": True,
     }

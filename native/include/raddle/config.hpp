@@ -34,6 +34,8 @@ struct NicConfig {
   std::uint8_t ack_dscp = dscps;    // dscps: acknowledgements take the class of the data
   std::uint8_t ack_priority = 0;
   bool completes_on_ack = false;    // what waits for a flow starts when it is acknowledged, wherever it starts
+  bool acks_carry_cnp = false;      // no CNPs: the acknowledgement of a marked packet says that it was
+  Time pause_delay = never;         // never: PFC takes frames; else it arrives after this time, beside all frames
   Time clock = 1;                   // wire times are whole ticks, the rest of one is cut off
 };
 
@@ -116,6 +118,7 @@ struct SwitchConfig {
   std::uint32_t hash_class = 0;   // 0: the hashes of the workload; n: those of the n-th call of add_hashes
   bool pauses_at_threshold = false;  // a PG pauses when it reaches its threshold, not when it exceeds it
   bool marks_at_dequeue = false;     // by what the queue still holds when the packet leaves it
+  bool releases_at_end = false;      // a frame takes buffer until its last bit has left, not until its first has
   std::vector<std::uint32_t> fib, group_offsets, group_ports;
   std::vector<SwitchPortConfig> ports;
   std::vector<QosMap> qos;

@@ -21,6 +21,10 @@ struct DcqcnParameters {
   double rate_hai = 50e6;
   double min_rate = 1e6;
   bool clamps_target = false;  // false: the target falls once for a run of CNPs (802.1Qau, 32.3; ConnectX)
+  // 0: each CNP lowers the rate at once (the paper). Above 0: CNPs only leave a mark; from a queue pair's first
+  // CNP on, a timer of this period lowers the rate if there is one, the alpha timer moves alpha towards 1 if
+  // there is one, and the rate recovers by `rate_timer` alone (rate_reduce_monitor_period of ConnectX).
+  Time decrease_timer = 0;
 };
 
 struct DcqcnRate {
@@ -32,10 +36,23 @@ struct DcqcnRate {
   std::int64_t bytes = 0;
   int timer_steps = 0;
   int byte_steps = 0;
+  Time next_decrease = never;  // with a decrease timer: running since the first CNP
+  bool lowers_rate = false, raises_alpha = false;  // a CNP came since that timer's last tick
 
-  bool is_limited(double line_rate) const { return rate < line_rate; }
+  // False while the queue pair sends at the line rate and nothing is about to change that.
+  bool is_active() const { return next_rate != never || lowers_rate; }
 
   void on_cnp(const DcqcnParameters& p, Time now) {
+    if (p.decrease_timer > 0) {
+      if (next_decrease == never) {
+        next_decrease = now + p.decrease_timer;
+        next_alpha = now + p.alpha_timer;
+      } else {
+        raises_alpha = true;
+      }
+      lowers_rate = true;
+      return;
+    }
     if (p.clamps_target || timer_steps + byte_steps > 0 || next_rate == never) target = rate;
     rate = std::max(p.min_rate, rate * (1 - alpha / 2));
     alpha = (1 - p.g) * alpha + p.g;
@@ -46,6 +63,7 @@ struct DcqcnRate {
   }
 
   void advance(const DcqcnParameters& p, double line_rate, Time now) {
+    if (p.decrease_timer > 0) return advance_timers(p, line_rate, now);
     if (next_alpha <= now) {
       const Time periods = (now - next_alpha) / p.alpha_timer + 1;
       alpha *= power(1 - p.g, periods);
@@ -59,6 +77,7 @@ struct DcqcnRate {
   }
 
   void on_sent(const DcqcnParameters& p, double line_rate, std::int64_t sent) {
+    if (p.decrease_timer > 0) return;
     bytes += sent;
     while (bytes >= p.byte_counter) {
       bytes -= p.byte_counter;
@@ -76,6 +95,46 @@ struct DcqcnRate {
       base *= base;
     }
     return result;
+  }
+
+  // At one instant alpha goes first, then the increase, then the decrease.
+  void advance_timers(const DcqcnParameters& p, double line_rate, Time now) {
+    if (next_decrease == never) return;
+    while (std::min(next_rate, lowers_rate ? next_decrease : never) <= now) {
+      if (next_rate <= next_decrease || !lowers_rate) {
+        if (timer_steps > p.fast_recovery_steps) {
+          target += p.rate_hai;
+        } else if (timer_steps == p.fast_recovery_steps) {
+          target += p.rate_ai;
+        }
+        ++timer_steps;
+        target = std::min(target, line_rate);
+        rate = (rate + target) / 2;
+        next_rate += p.rate_timer;
+      } else {
+        advance_alpha(p, next_decrease);
+        if (p.clamps_target || timer_steps > 0) target = rate;
+        rate = std::max(p.min_rate, rate * (1 - alpha / 2));
+        timer_steps = 0;
+        lowers_rate = false;
+        next_rate = next_decrease + p.rate_timer;
+        next_decrease += p.decrease_timer;
+      }
+    }
+    advance_alpha(p, now);
+    if (next_decrease <= now) next_decrease += ((now - next_decrease) / p.decrease_timer + 1) * p.decrease_timer;
+  }
+
+  void advance_alpha(const DcqcnParameters& p, Time now) {
+    if (next_alpha > now) return;
+    Time periods = (now - next_alpha) / p.alpha_timer + 1;
+    next_alpha += periods * p.alpha_timer;
+    if (raises_alpha) {
+      alpha = (1 - p.g) * alpha + p.g;
+      raises_alpha = false;
+      --periods;
+    }
+    alpha *= power(1 - p.g, periods);
   }
 
   void increase(const DcqcnParameters& p, double line_rate) {

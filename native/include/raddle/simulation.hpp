@@ -93,7 +93,7 @@ class Simulation {
   PortId route(const SwitchNode& node, NodeId dst, std::uint32_t hash) const;
   std::uint32_t other_hash(const SwitchNode& node, QpId qp, bool is_data) const;
   bool admit(SwitchNode& node, PortId in, unsigned pg, std::int64_t bytes);
-  void release(SwitchNode& node, const Packet& packet);
+  void release(PortId in, unsigned pg, std::int64_t bytes);
   void change_pause(PortId port, unsigned priority, bool is_xoff);
   bool is_marked(const SwitchNode& node, PortId out, const Queue& queue);
   void mark(Packet& packet, PortId out, unsigned queue);

@@ -7,7 +7,7 @@
 
 namespace raddle {
 
-enum class PacketKind : std::uint8_t { data, ack, nak, cnp };
+enum class PacketKind : std::uint8_t { data, ack, nak, cnp, ack_and_cnp };
 
 // Two to a cache line.
 struct alignas(32) Packet {
@@ -85,7 +85,7 @@ struct Pool {
 struct SwitchNode {
   PortId first_port = 0;
   std::uint32_t hash_seed = 0, hash_offset = 0, hash_class = 0;
-  bool pauses_at_threshold = false, marks_at_dequeue = false;
+  bool pauses_at_threshold = false, marks_at_dequeue = false, releases_at_end = false;
   std::vector<std::uint32_t> fib;
   std::vector<std::uint32_t> group_offsets, group_ports;
   std::vector<QosMap> qos;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raddle.errors import InputError
-from raddle.sim.peer_files import PeerFlows, PeerTopology, read_ns3_flows, read_ns3_topology
+from raddle.sim.peer_files import PeerFlows, PeerTopology, peer_flows, read_ns3_flows, read_ns3_topology
 from raddle.sim.peer_models import HTSIM, NS3_HPCC
 from raddle.sim.peer_run import run_peer
 
@@ -25,8 +26,12 @@ def two_hosts_one_switch(tmp_path: Path) -> PeerTopology:
 
 
 def one_flow(size_bytes: int) -> PeerFlows:
-    column = lambda value: np.array([value], np.int64)  # noqa: E731
-    return PeerFlows(column(0), column(1), column(size_bytes), column(0), column(-1))
+    return flows_of([(0, 1, size_bytes)], [[]])
+
+
+def flows_of(ends: list[tuple[int, int, int]], deps: list[list[int]]) -> PeerFlows:
+    ports = np.tile(np.array([10_000, 100]), (len(ends), 1))
+    return peer_flows(np.array(ends), np.zeros(len(ends), np.int64), deps, ports)
 
 
 def test_lone_packet_takes_ns3s_whole_nanoseconds(two_hosts_one_switch: PeerTopology) -> None:
@@ -41,32 +46,39 @@ def test_lone_packet_takes_htsims_picoseconds(two_hosts_one_switch: PeerTopology
 
 
 def test_flow_waits_for_the_acknowledgement_of_the_one_before(two_hosts_one_switch: PeerTopology) -> None:
-    flows = PeerFlows(
-        src=np.array([0, 1]),
-        dst=np.array([1, 0]),
-        size_bytes=np.array([4096, 4096]),
-        start_ps=np.array([0, 0]),
-        after=np.array([-1, 0]),
-    )
+    flows = flows_of([(0, 1, 4096), (1, 0, 4096)], [[], [0]])
     result = run_peer(two_hosts_one_switch, flows, NS3_HPCC)
     assert result.now_ps == 2 * result.fct_ps[0] == 2 * result.fct_ps[1]
 
 
 def test_simai_topology_is_the_same_network(tmp_path: Path, two_hosts_one_switch: PeerTopology) -> None:
     path = tmp_path / "simai.topo"
-    path.write_text(TWO_HOSTS_ONE_SWITCH.replace("3 1 2", "3 1 0 1 2 NONE", 1))
-    assert read_ns3_topology(path) == two_hosts_one_switch
+    path.write_text(TWO_HOSTS_ONE_SWITCH.replace("3 1 2", "3 2 0 1 2 NONE", 1))
+    assert read_ns3_topology(path) == dataclasses.replace(two_hosts_one_switch, gpus_per_server=2)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "ends before the list of switches"),
-        ("3 1\n2\n", "2 fields; 'nodes switches links' has 3"),
+        ("", ":1:1: error[bad-peer-file]: the file is empty"),
+        ("3 1 2\n", "ends before the list of switches"),
+        ("3 1\n2\n", ":1:1: error[bad-peer-file]: 2 words; 'nodes switches links' has 3"),
         ("3 1 2\n2\n0 2 400Gbps 1000ns 0\n", "1 links, but the first line says 2"),
-        ("3 1 1\n9\n0 2 400Gbps 1000ns 0\n", ":2: '9' is not a whole number from 0 to 2"),
-        ("3 1 1\n2\n0 2 400Gbps soon 0\n", ":3: 'soon' is not a delay"),
-        ("3 1 1\n2\n0 2 fast 1ns 0\n", ":3: "),
+        (
+            "3 1 1\n9\n0 2 400Gbps 1000ns 0\n",
+            ":2:1: error[bad-peer-file]: node '9' is not a whole number from 0 to 2",
+        ),
+        (
+            "3 1 1\n2\n0 2 400Gbps soon 0\n",
+            ":3:13: error[bad-peer-file]: 'soon' is not a time such as 1000ns",
+        ),
+        ("3 1 1\n2\n0 2 fast 1ns 0\n", ":3:5: error[bad-peer-file]: 'fast' is not a speed"),
+        ("3 1 1\n2\n0 0 1Gbps 1ns 0\n", ":3:3: error[bad-peer-file]: node 0 is cabled to itself"),
+        ("3 1 1\n2\n0 2 1Gbps 1ns 0.5\n", "error rate '0.5' is not 0"),
+        (
+            "3 8 1 1 1 H100\n2\n0 2 1Gbps 1ns 0\n",
+            "1 NVSwitches; raddle simulates the network between servers",
+        ),
     ],
 )
 def test_bad_topology_is_named_with_its_line(tmp_path: Path, text: str, message: str) -> None:

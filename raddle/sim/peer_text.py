@@ -1,0 +1,114 @@
+"""Reads the word-by-word text files of other simulators and keeps what is wrong with them, place by place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from raddle.errors import Diagnostic, InputError, SourceSpan
+from raddle.units import parse_rate_bps
+
+CODE = "bad-peer-file"
+_MOST_PROBLEMS = 100
+_DELAY_PS = {"ps": 1, "ns": 10**3, "us": 10**6, "ms": 10**9, "s": 10**12}
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word and its place, counted from 1."""
+
+    text: str
+    line: int
+    column: int
+
+
+Row = tuple[Word, ...]
+"""The words of a line; at least one."""
+
+
+class PeerText:
+    """A file's words, and its problems. Values that are wrong read as the least allowed one."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._problems: list[Diagnostic] = []
+        try:
+            text = path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            what = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            raise InputError.of(CODE, f"cannot read '{path}': {what}") from None
+        self._lines = text.split("\n")
+
+    def rows(self, comment: str = "") -> Iterator[Row]:
+        """The lines that hold words and do not begin with `comment`."""
+        for number, line in enumerate(self._lines, 1):
+            words = tuple(Word(m[0], number, m.start() + 1) for m in re.finditer(r"\S+", line))
+            if words and not (comment and words[0].text.startswith(comment)):
+                yield words
+
+    def problem(self, at: Word | int, message: str, hint: str = "") -> None:
+        """Note a problem at a word, or at the beginning of a line; after 100 the rest is not looked for."""
+        word = at if isinstance(at, Word) else Word(" ", at, 1)
+        text = self._lines[word.line - 1] if word.line <= len(self._lines) else ""
+        span = SourceSpan(str(self.path), word.line, word.column, len(word.text), text)
+        self._problems.append(Diagnostic(CODE, message, span, hint))
+        if len(self._problems) == _MOST_PROBLEMS:
+            raise InputError(self._problems)
+
+    def check(self) -> None:
+        """Raise InputError if there was any problem."""
+        if self._problems:
+            raise InputError(self._problems)
+
+    def end(self, message: str) -> InputError:
+        """What to raise when the file ends too early, with the problems before."""
+        filled = [number for number, line in enumerate(self._lines, 1) if line.strip()]
+        self.problem(filled[-1] if filled else 1, message)
+        return InputError(self._problems)
+
+    def whole(self, word: Word, low: int, high: int, what: str = "") -> int:
+        """A whole number from `low` to `high`."""
+        if re.fullmatch(r"-?[0-9]{1,19}", word.text) and low <= int(word.text) <= high:
+            return int(word.text)
+        self.problem(word, f"{what and what + ' '}'{word.text}' is not a whole number from {low} to {high}")
+        return low
+
+    def delay_ps(self, word: Word) -> int:
+        """`1000ns`, `0.001ms`; a number alone is in seconds."""
+        found = re.fullmatch(r"([0-9]{1,9})(?:\.([0-9]{1,12}))?(ps|ns|us|ms|s)?", word.text)
+        if found:
+            whole, fraction, unit = found[1], found[2] or "", found[3] or "s"
+            scaled: int = int(whole + fraction) * _DELAY_PS[unit] // 10 ** len(fraction)
+            return scaled
+        self.problem(word, f"'{word.text}' is not a time such as 1000ns or 0.001ms")
+        return 0
+
+    def speed_bps(self, word: Word) -> int:
+        """`400Gbps`, `40Gb/s`, `400G`."""
+        try:
+            speed = parse_rate_bps(re.sub("(bps|b/s)$", "", word.text))
+            if speed > 0:
+                return speed
+            self.problem(word, f"speed '{word.text}' is not above 0")
+        except ValueError as error:
+            self.problem(word, str(error))
+        return 1
+
+    def real(self, word: Word, low: float, high: float, what: str) -> float:
+        """A decimal number from `low` to `high`."""
+        if re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,18})?|\.[0-9]{1,18}", word.text):
+            value = float(word.text)
+            if low <= value <= high:
+                return value
+        self.problem(word, f"{what} '{word.text}' is not a number from {low:g} to {high:g}")
+        return low
+
+
+def has_words(text: PeerText, row: Sequence[Word], least: int, what: str) -> bool:
+    """Whether a row has that many words; notes a problem if not."""
+    if len(row) >= least:
+        return True
+    text.problem(row[-1], f"{len(row)} words; {what}")
+    return False
