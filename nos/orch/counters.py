@@ -120,11 +120,20 @@ def counter_layout(config: ConfigDb) -> CounterLayout:
     return CounterLayout({table: {"": entries} for table, entries in maps.items() if entries}, places)
 
 
-def counters_db(layout: CounterLayout, config: ConfigDb, counters: SwitchCounters) -> CountersDb:
-    """COUNTERS_DB of a switch: name maps, and the counters of its ports, queues and priority groups."""
+def counters_db(
+    layout: CounterLayout,
+    config: ConfigDb,
+    counters: SwitchCounters,
+    zero: SwitchCounters | None = None,
+) -> CountersDb:
+    """COUNTERS_DB of a switch: name maps, and the counters of its ports, queues and priority groups.
+
+    `zero` is what the ASIC had counted when the switch booted; counters are shown less that.
+    """
     if not layout.places:
         return layout.maps
-    return {**layout.maps, "COUNTERS": _Objects(layout.places, counters, watched_queues(config))}
+    objects = _Objects(layout.places, counters, zero or SwitchCounters(), watched_queues(config))
+    return {**layout.maps, "COUNTERS": objects}
 
 
 class _Objects(Mapping[str, Hash]):
@@ -134,34 +143,48 @@ class _Objects(Mapping[str, Hash]):
         self,
         places: Mapping[str, _Place],
         counters: SwitchCounters,
+        zero: SwitchCounters,
         watched: Mapping[tuple[str, int], Hash],
     ) -> None:
         self._places = places
         self._counters = counters
-        self._row = {name: place for place, name in enumerate(counters.ports)}
+        self._zero = zero
+        self._rows = [{name: row for row, name in enumerate(each.ports)} for each in (counters, zero)]
         self._watched = watched
 
     def __getitem__(self, oid: str) -> Hash:
         kind, port, number = self._places[oid]
-        row = self._row.get(port)
-        if kind == "port":
-            columns = self._counters.port
-            return {
-                name: str(columns[name][row] if row is not None and name in columns else 0)
-                for name in _PORT_STATS
-            }
-        by_number = self._counters.queue if kind == "queue" else self._counters.pg
-        stats = {
-            name: str(by_number[name][row][number] if row is not None and name in by_number else 0)
-            for name in (_QUEUE_STATS if kind == "queue" else _PG_STATS)
-        }
-        return {**stats, **self._watched.get((port, number), {})} if kind == "queue" else stats
+        stats = _counted(_STATS[kind], self._counters, self._rows[0].get(port), kind, number)
+        if (zero := self._rows[1].get(port)) is not None:
+            before = _counted(_STATS[kind], self._zero, zero, kind, number)
+            stats = [
+                count if "WATERMARK" in name else count - old
+                for name, count, old in zip(_STATS[kind], stats, before, strict=True)
+            ]
+        hash_ = dict(zip(_STATS[kind], map(str, stats), strict=True))
+        return {**hash_, **self._watched.get((port, number), {})} if kind == "queue" else hash_
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)
 
     def __len__(self) -> int:
         return len(self._places)
+
+
+_STATS = {"port": _PORT_STATS, "queue": _QUEUE_STATS, "pg": _PG_STATS}
+
+
+def _counted(
+    names: tuple[str, ...], counters: SwitchCounters, row: int | None, kind: str, number: int
+) -> list[int]:
+    """What an object has counted, in the order of `names`; 0 for what is not counted."""
+    if row is None:
+        return [0] * len(names)
+    if kind == "port":
+        columns = counters.port
+        return [columns[name][row] if name in columns else 0 for name in names]
+    by_number = counters.queue if kind == "queue" else counters.pg
+    return [by_number[name][row][number] if name in by_number else 0 for name in names]
 
 
 def _oid(number: int) -> str:

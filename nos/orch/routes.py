@@ -12,7 +12,7 @@ from raddle.state import RouteState
 _STATIC_DISTANCE = 1  # FRR's distance of a static route; SONiC's "0" means "not given".
 
 
-class _Candidate(NamedTuple):
+class NextHop(NamedTuple):
     """A next hop that is live, or a blackhole (`port` None). Sorts as SONiC's NextHopGroupKey does."""
 
     address: int
@@ -44,12 +44,22 @@ def derive_routes(config: ConfigDb, live_ports: Mapping[str, int]) -> tuple[Rout
     Only the default VRF and IPv4 are forwarded.
     """
     subnets = list(_subnets(config, live_ports))
-    routes: dict[tuple[int, int], tuple[int, ...]] = _static_routes(config, subnets, live_ports)
+    routes: dict[tuple[int, int], tuple[int, ...]] = {
+        prefix: tuple(hop.port for hop in hops if hop.port is not None)
+        for prefix, hops in _static_routes(config, subnets, live_ports).items()
+    }
     for subnet in subnets:
         routes[subnet.network, subnet.length] = (subnet.port,)
     for address in _own_addresses(config, subnets):
         routes[address, 32] = ()
     return tuple(RouteState(prefix, length, routes[prefix, length]) for prefix, length in sorted(routes))
+
+
+def static_routes(
+    config: ConfigDb, live_ports: Mapping[str, int]
+) -> dict[tuple[int, int], tuple[NextHop, ...]]:
+    """(prefix, length) -> next hops of the installed static routes; a blackhole has one without a port."""
+    return _static_routes(config, list(_subnets(config, live_ports)), live_ports)
 
 
 def _subnets(config: ConfigDb, live_ports: Mapping[str, int]) -> Iterator[_Subnet]:
@@ -69,10 +79,9 @@ def _own_addresses(config: ConfigDb, subnets: list[_Subnet]) -> Iterator[int]:
 
 def _static_routes(
     config: ConfigDb, subnets: list[_Subnet], live_ports: Mapping[str, int]
-) -> dict[tuple[int, int], tuple[int, ...]]:
-    """Prefix -> ports of the installed static routes; a blackhole has none."""
+) -> dict[tuple[int, int], tuple[NextHop, ...]]:
     resolver = _Resolver(subnets, live_ports)
-    by_prefix: dict[tuple[int, int], dict[int, set[_Candidate]]] = {}
+    by_prefix: dict[tuple[int, int], dict[int, set[NextHop]]] = {}
     for key, entry in config.get("STATIC_ROUTE", {}).items():
         vrf, bar, prefix = key.rpartition("|")
         parsed = _parse_prefix(prefix)
@@ -81,11 +90,10 @@ def _static_routes(
         network = (parsed[0] & _mask(parsed[1]), parsed[1])
         for distance, candidate in resolver.candidates(entry):
             by_prefix.setdefault(network, {}).setdefault(distance, set()).add(candidate)
-    installed = {}
-    for network, by_distance in by_prefix.items():
-        best = sorted(by_distance[min(by_distance)], key=lambda hop: (hop.address, hop.interface))
-        installed[network] = tuple(hop.port for hop in best if hop.port is not None)
-    return installed
+    return {
+        network: tuple(sorted(by_distance[min(by_distance)], key=lambda hop: (hop.address, hop.interface)))
+        for network, by_distance in by_prefix.items()
+    }
 
 
 class _Resolver:
@@ -96,9 +104,9 @@ class _Resolver:
         self._live_ports = live_ports
         self._routed = {subnet.interface for subnet in subnets}
         self._own = {subnet.own for subnet in subnets}
-        self._known: dict[tuple[str, str], _Candidate | None] = {}
+        self._known: dict[tuple[str, str], NextHop | None] = {}
 
-    def candidates(self, entry: ConfigEntry) -> Iterator[tuple[int, _Candidate]]:
+    def candidates(self, entry: ConfigEntry) -> Iterator[tuple[int, NextHop]]:
         """(distance, next hop) of each live next hop and each blackhole of a STATIC_ROUTE entry.
 
         The fields are vectors of one length; where they differ in length SONiC's bgpcfgd refuses the route.
@@ -118,28 +126,26 @@ class _Resolver:
         ):
             metric = int(distance or "0") or _STATIC_DISTANCE
             if blackhole == "true":
-                yield metric, _Candidate(0, "", None)
+                yield metric, NextHop(0, "", None)
             elif vrf == "default" and metric < 255 and (hop := self._resolve(address, interface)):
                 yield metric, hop
 
-    def _resolve(self, address: str, interface: str) -> _Candidate | None:
+    def _resolve(self, address: str, interface: str) -> NextHop | None:
         key = (address, interface)
         if key not in self._known:
             self._known[key] = self._find(address, interface)
         return self._known[key]
 
-    def _find(self, address: str, interface: str) -> _Candidate | None:
+    def _find(self, address: str, interface: str) -> NextHop | None:
         if address in ("", "0.0.0.0"):
             # A route to an interface: its neighbours answer ARP for the destination.
-            return (
-                _Candidate(0, interface, self._live_ports[interface]) if interface in self._routed else None
-            )
+            return NextHop(0, interface, self._live_ports[interface]) if interface in self._routed else None
         parsed = _parse_prefix(f"{address}/32")
         if parsed is None or parsed[0] in self._own:
             return None
         for subnet in self._subnets:
             if interface in ("", subnet.interface) and parsed[0] & _mask(subnet.length) == subnet.network:
-                return _Candidate(parsed[0], subnet.interface, subnet.port)
+                return NextHop(parsed[0], subnet.interface, subnet.port)
         return None
 
 

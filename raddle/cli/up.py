@@ -17,6 +17,7 @@ from raddle.cli.options import DEFAULT_INVENTORY, FabricArg, InventoryOption, lo
 from raddle.errors import InputError
 from raddle.inventory import Inventory, read_file, read_secrets
 from raddle.lab.switches import Doors, switch_farm
+from raddle.topology.cable_truth import read_cables
 
 
 def up(
@@ -37,6 +38,12 @@ def up(
     with_redis: Annotated[
         bool, typer.Option("--redis", help="Serve the databases of each switch from a redis-server.")
     ] = False,
+    cables: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CSV", help="What is plugged in, if other than the fabric says ('show cables')."
+        ),
+    ] = None,
     state: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Keep what the switches are told, and boot from it.")
     ] = None,
@@ -57,7 +64,8 @@ def up(
         Path(scratch.name) if with_redis else None,
     )
     signal.signal(signal.SIGTERM, _interrupt)
-    with scratch, switch_farm(model, make_plan(model, "ecmp"), doors=doors) as farm:
+    seen = read_cables(cables) if cables else None
+    with scratch, switch_farm(model, make_plan(model, "ecmp"), doors=doors, cables=seen) as farm:
         written = Inventory(model.name, dict(farm.addresses))
         written.save(inventory)
         try:
