@@ -23,11 +23,13 @@ def replanner(
     `make_plan` has put them in the whole fabric; the others take the least loaded path that is left.
     """
     addresses = plan_addresses(fabric)
+    fabric = without_drained(fabric)
     wiring = wire(fabric, addresses)
     is_pinned = routing == "pinned" and demand is not None
     before = pin_placement(fabric, wiring, demand) if is_pinned and demand else None
 
-    def routes(failed: Fabric) -> SwitchRoutes:
+    def routes(left_over: Fabric) -> SwitchRoutes:
+        failed = without_drained(left_over)
         shared = fabric_routes(failed)
         if before is None or demand is None:
             return shared
@@ -36,6 +38,13 @@ def replanner(
         return tuple(both + own for both, own in zip(shared, pins, strict=True))
 
     return routes
+
+
+def without_drained(fabric: Fabric) -> Fabric:
+    """The fabric as routes see it: drained links are not there."""
+    if not any(link.is_drained for link in fabric.links):
+        return fabric
+    return with_links(fabric, [link.is_up and not link.is_drained for link in fabric.links])
 
 
 def with_links(fabric: Fabric, is_up: list[bool]) -> Fabric:

@@ -9,9 +9,11 @@ import raddle
 from controller.plan import make_plan
 from controller.plan.addresses import dotted, plan_addresses
 from controller.plan.model import NextHop
+from controller.plan.replan import replanner
 from controller.plan.update import Routes, Write, routes_of, states_on_the_way, update_rounds, writes_between
 from controller.verify.network import entries_of_plan, network_of
 from controller.verify.transient import Transient, judge_update
+from raddle.lab.demand import collective_demand
 from raddle.topology.model import Fabric
 
 TEXT = "raddle: 1\nname: tiny\nfabric: {leaves: {count: 3}, spines: {count: 2}}\nhosts: {per_leaf: 2}\n"
@@ -111,3 +113,17 @@ def test_states_on_the_way_end_with_the_new_routes() -> None:
     old, new = routes(FABRIC), routes(WITHOUT_SPINE1)
     *_, last = states_on_the_way(old, update_rounds(FABRIC, old, new))
     assert last == new
+
+
+def test_a_drained_link_stays_up_and_no_route_or_pin_uses_it() -> None:
+    drained = raddle.loads(TEXT + "overrides: {drain: [spine1]}\n")
+    demand = collective_demand(drained, "all_reduce", None, "strided", 1)
+    plan = make_plan(drained, "pinned", demand)
+    switches = {switch.name: switch for switch in plan.switches}
+    assert all(port.is_enabled for port in switches["spine1"].ports if port.peer)
+    used = {
+        hop.port for leaf in drained.leaves for route in switches[leaf.name].routes for hop in route.next_hops
+    }
+    assert used == {port_to("leaf0", "spine0")}
+    assert not switches["spine1"].routes
+    assert set(replanner(drained, "pinned", demand)(drained)[0]) == set(switches["leaf0"].routes)
