@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from nos.boot import BootConfig, load_saved, read_boot_config, read_switch_table
 from nos.db.databases import ConfigDb, ConfigEntry, CountersDb, Databases, HashDb
@@ -15,7 +15,7 @@ from nos.db.store import ConfigStore
 from nos.orch import derive
 from nos.orch.appl_db import Neighbors, appl_db
 from nos.orch.asic_db import asic_db
-from nos.orch.counters import counter_layout, counters_db
+from nos.orch.counters import Counted, counter_layout, counters_db
 from nos.orch.lazy import LazyTables
 from nos.orch.state_db import state_db
 from raddle.errors import Diagnostic, InputError
@@ -62,8 +62,8 @@ class SimulatedSwitch:
         self._is_booting = False
         self._saved = config
         self._staged: ConfigDb | None = None
-        self._counters = SwitchCounters()
-        self._zero = SwitchCounters()
+        self._counted = Counted()
+        self._clock: Mapping[str, str] = {}
         self._layout = counter_layout(config)
         self._watchers: dict[int, Callable[[], None]] = {}
         self._databases = self._render(config)
@@ -159,7 +159,7 @@ class SimulatedSwitch:
             else:
                 self._saved, self._staged = config, None
             self._is_booting = False
-            self._zero = self._counters
+            self._counted = self._counted.rebooted()
             self._commit(config)
             return problem
 
@@ -196,13 +196,20 @@ class SimulatedSwitch:
             self._carrier = self._carrier | {port} if up else self._carrier - {port}
             self._commit(config)
 
-    def set_counters(self, counters: SwitchCounters) -> None:
-        """COUNTERS_DB shows from now on what the ASIC has counted up to now."""
+    def set_counters(self, counters: SwitchCounters, clock: Mapping[str, str] | None = None) -> None:
+        """COUNTERS_DB shows from now on what the ASIC has counted up to now.
+
+        `clock` are the fields of STATE_DB SIMULATION|clock, which say what simulated time that is.
+        """
         with self._lock:
-            self._counters = counters
+            self._counted = self._counted.then(counters)
             old = self._databases
-            shown = {**old.counters, **counters_db(self._layout, old.config, counters, self._zero)}
-            self._swap(dataclasses.replace(old, counters=shown))
+            shown = {**old.counters, **counters_db(self._layout, old.config, self._counted)}
+            state = old.state
+            if clock is not None:
+                self._clock = clock
+                state = _with_tables(state, _clock_table(clock))
+            self._swap(dataclasses.replace(old, counters=shown, state=state))
 
     def write(
         self,
@@ -259,8 +266,8 @@ class SimulatedSwitch:
         return Databases(
             config=config,
             appl=appl,
-            state=state_db(config, ports),
-            counters=counters_db(self._layout, config, self._counters, self._zero),
+            state=_with_tables(state_db(config, ports), _clock_table(self._clock)),
+            counters=counters_db(self._layout, config, self._counted),
             asic=asic_db(config, appl, up, self._neighbors, self._layout),
         )
 
@@ -271,6 +278,10 @@ class SimulatedSwitch:
 
 
 _SHOWN_VIOLATIONS = 20
+
+
+def _clock_table(clock: Mapping[str, str]) -> HashDb:
+    return {"SIMULATION": {"clock": clock}} if clock else {}
 
 
 def _with_tables(database: HashDb, tables: HashDb) -> HashDb:

@@ -172,6 +172,7 @@ class SwitchCounters:
         port: `SAI_PORT_STAT_IF_OUT_OCTETS` -> a value per port.
         queue: `SAI_QUEUE_STAT_BYTES` -> per port a value for each of its 8 queues.
         pg: `SAI_INGRESS_PRIORITY_GROUP_STAT_SHARED_WATERMARK_BYTES` -> per port one for each of its 8 PGs.
+        time_ps: the simulated instant of the counts.
 
     Units: bytes, packets and, where the name says so, microseconds. A name that is missing has counted 0.
     """
@@ -180,3 +181,4 @@ class SwitchCounters:
     port: Mapping[str, Sequence[int]] = field(default_factory=dict)
     queue: Mapping[str, Sequence[Sequence[int]]] = field(default_factory=dict)
     pg: Mapping[str, Sequence[Sequence[int]]] = field(default_factory=dict)
+    time_ps: int = 0
