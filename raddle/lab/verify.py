@@ -11,7 +11,7 @@ import numpy as np
 
 from controller.plan.model import Plan
 from controller.plan.replan import replanner, with_links
-from controller.plan.update import routes_of, update_rounds
+from controller.plan.update import peers_of, routes_of, update_rounds
 from controller.southbound.sonic import bootstrap, pushed
 from controller.verify.certificate import certificate
 from controller.verify.deadlock import Cycle, dependencies, rank_by_name, ranks
@@ -106,7 +106,7 @@ def verify_plan(
     result = _verify(fabric, network, entries, states, replan, "plan", scope, progress)
     if earlier is None:
         return result
-    update = _update(fabric, network, earlier, plan)
+    update = _update(network, earlier, plan)
     problems = (*result.problems, *_located(fabric, list(_about_update(update))))
     return replace(result, update=update, problems=problems)
 
@@ -159,10 +159,10 @@ def _replan(fabric: Fabric, plan: Plan, demand: Demand | None, network: Network)
     return replan
 
 
-def _update(fabric: Fabric, network: Network, earlier: Plan, plan: Plan) -> Transient:
+def _update(network: Network, earlier: Plan, plan: Plan) -> Transient:
     """The way from one plan's routes to another's, on the links of today."""
     old = routes_of(earlier)
-    rounds = update_rounds(fabric, old, routes_of(plan))
+    rounds = update_rounds(peers_of(plan), old, routes_of(plan))
     own = {switch.name: entries_of_plan(replace(switch, routes=())) for switch in plan.switches}
     ports = {switch.name: {port.name: port.index for port in switch.ports} for switch in plan.switches}
     return judge_update(network, own, ports, old, rounds, network.is_up)
