@@ -7,9 +7,8 @@ from dataclasses import replace
 from typing import Literal
 
 from controller.plan.addresses import plan_addresses
-from controller.plan.pins import pin_placement, repair_pins
+from controller.plan.pins import place_pins, repair_pins
 from controller.plan.routes import SwitchRoutes, fabric_routes
-from controller.plan.wiring import wire
 from raddle.topology.model import Fabric
 from raddle.workload import Demand
 
@@ -24,17 +23,15 @@ def replanner(
     """
     addresses = plan_addresses(fabric)
     fabric = without_drained(fabric)
-    wiring = wire(fabric, addresses)
     is_pinned = routing == "pinned" and demand is not None
-    before = pin_placement(fabric, wiring, demand) if is_pinned and demand else None
+    before = place_pins(fabric, demand) if is_pinned and demand else None
 
     def routes(left_over: Fabric) -> SwitchRoutes:
         failed = without_drained(left_over)
         shared = fabric_routes(failed)
         if before is None or demand is None:
             return shared
-        left = wire(failed, addresses)
-        pins = repair_pins(failed, left, addresses, demand, before)
+        pins = repair_pins(failed, addresses, before)
         return tuple(both + own for both, own in zip(shared, pins, strict=True))
 
     return routes
