@@ -142,6 +142,12 @@ def read_databases(inventory: Inventory) -> dict[str, dict[str, Tables]]:
     return _concurrently(inventory, read)
 
 
+def read_neighbours(inventory: Inventory) -> dict[str, dict[str, dict[str, str]]]:
+    """LLDP_ENTRY_TABLE of every switch, by switch and port. Raises as `read_databases` does."""
+    table = "LLDP_ENTRY_TABLE"
+    return _concurrently(inventory, lambda client: client.read_tables("APPL_DB", (table,))[table])
+
+
 @dataclass(frozen=True, slots=True)
 class _Reading:
     """What a switch held before anything was sent, how it was, and what the plan would send."""
