@@ -98,16 +98,13 @@ def _copied(config: ConfigDb, table: str) -> Callable[[], Table]:
 
 
 def installed_routes(config: ConfigDb, up: frozenset[str]) -> dict[str, tuple[NextHop, ...]]:
-    """Prefix -> next hops of the IPv4 routes that zebra sends to the switch: static and connected ones."""
+    """Prefix -> next hops of the routes that zebra sends to the switch: static and connected ones."""
     live = {name: index for index, name in enumerate(front_panel_order(config)) if name in up}
-    routes = {
-        f"{ipaddress.IPv4Address(prefix)}/{length}": hops
-        for (prefix, length), hops in sorted(static_routes(config, live).items())
-    }
+    routes = {str(prefix): hops for prefix, hops in sorted(static_routes(config, live).items())}
     for key in config.get("INTERFACE", {}):
         name, bar, prefix = key.partition("|")
-        if bar and name in live and ":" not in prefix:
-            network = str(ipaddress.IPv4Interface(prefix).network)
+        if bar and name in live:
+            network = str(ipaddress.ip_interface(prefix).network)
             routes[network] = (NextHop(0, name, live[name]),)
     return routes
 
@@ -144,7 +141,7 @@ def _route(hops: tuple[NextHop, ...], groups: Mapping[tuple[NextHop, ...], str])
 
 def _hops(hops: tuple[NextHop, ...]) -> dict[str, str]:
     return {
-        "nexthop": ",".join(str(ipaddress.IPv4Address(hop.address)) for hop in hops),
+        "nexthop": ",".join(str(ipaddress.ip_address(hop.address)) for hop in hops),
         "ifname": ",".join(hop.interface for hop in hops),
     }
 
@@ -156,19 +153,21 @@ def neighbor_entries(
     seen: set[str] = set()
     for key in config.get("INTERFACE", {}):
         name, bar, prefix = key.partition("|")
-        if bar and ":" not in prefix and name in up and name in neighbors:
-            own = ipaddress.IPv4Interface(prefix)
-            if own.network.prefixlen == 31:
+        if bar and name in up and name in neighbors:
+            own = ipaddress.ip_interface(prefix)
+            if own.network.prefixlen == own.max_prefixlen - 1:
                 far = next(address for address in own.network if address != own.ip)
                 seen.add(f"{name}:{far}")
     for hops in installed_routes(config, up).values():
         seen |= {
-            f"{hop.interface}:{ipaddress.IPv4Address(hop.address)}"
+            f"{hop.interface}:{ipaddress.ip_address(hop.address)}"
             for hop in hops
             if hop.address and hop.interface in neighbors
         }
     for place in sorted(seen):
-        yield place, {"neigh": neighbors[place.partition(":")[0]].chassis, "family": "IPv4"}
+        port, _, address = place.partition(":")
+        family = "IPv6" if ":" in address else "IPv4"
+        yield place, {"neigh": neighbors[port].chassis, "family": family}
 
 
 def _lldp_entries(

@@ -224,7 +224,7 @@ def _routing(config: ConfigDb, up: frozenset[str], neighbors: Neighbors, layout:
             f"SAI_OBJECT_TYPE_NEXT_HOP:{oid}",
             {
                 "SAI_NEXT_HOP_ATTR_TYPE": "SAI_NEXT_HOP_TYPE_IP",
-                "SAI_NEXT_HOP_ATTR_IP": str(ipaddress.IPv4Address(hop.address)),
+                "SAI_NEXT_HOP_ATTR_IP": str(ipaddress.ip_address(hop.address)),
                 "SAI_NEXT_HOP_ATTR_ROUTER_INTERFACE_ID": interfaces[hop.interface],
             },
         )

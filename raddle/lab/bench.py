@@ -156,7 +156,7 @@ class _Run:
         """Simulate one size."""
         ranks = len(self.placement)
         schedule = traffic.build(self.collective, self.algorithm, ranks, size_bytes)
-        addresses = np.array(endpoint_addresses(self.fabric), np.uint32)
+        addresses = endpoint_addresses(self.fabric)
         simulation = Simulation(self.fabric, addresses, self.states, schedule, self.placement, self.seed)
         simulation.run(lambda share: progress(f"{self.collective} of {format_size(size_bytes)}", share))
         flows, ports = simulation.flows(), simulation.ports()
