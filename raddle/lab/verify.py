@@ -195,7 +195,10 @@ def _update(network: Network, earlier: Plan, plan: Plan) -> Transient:
     old = routes_of(earlier)
     rounds = update_rounds(peers_of(plan), old, routes_of(plan))
     own = {switch.name: entries_of_plan(replace(switch, routes=())) for switch in plan.switches}
-    ports = {switch.name: {port.name: port.index for port in switch.ports} for switch in plan.switches}
+    ports = {
+        switch.name: {port.name: number for number, port in enumerate(switch.ports)}
+        for switch in plan.switches
+    }
     return judge_update(network, own, ports, old, rounds, network.is_up)
 
 
