@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
-from ipaddress import ip_network
-from typing import Any
+from ipaddress import IPv4Network
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +32,7 @@ class Network:
 
     Attributes:
         switches, endpoints: names.
-        addresses: uint32[D], or D whole numbers of IPv6; `bits` of each.
+        addresses: uint32[D].
         home: int[D], the switch each endpoint hangs on; `host_link`: int[D], its link.
         ports: (switch, port) of every channel, void's left out.
         out: int[C + 1], the switch that sends on a channel.
@@ -46,8 +45,7 @@ class Network:
 
     switches: tuple[str, ...]
     endpoints: tuple[str, ...]
-    addresses: NDArray[Any]
-    bits: int
+    addresses: NDArray[np.uint32]
     home: Ints
     host_link: Ints
     ports: tuple[PortRef, ...]
@@ -81,9 +79,9 @@ def network_of(fabric: Fabric) -> Network:
     out, peer, endpoint, links = [], [], [], []
     channel = {}
     place = {
-        PortRef(switch.name, port.name): (switch.index, number)
+        PortRef(switch.name, port.name): (switch.index, port.index)
         for switch in fabric.switches
-        for number, port in enumerate(switch.ports)
+        for port in switch.ports
     }
     for link in fabric.links:
         for near, far in ((link.a, link.b), (link.b, link.a)):
@@ -94,13 +92,11 @@ def network_of(fabric: Fabric) -> Network:
                 peer.append(number.get(far.device, nobody))
                 endpoint.append(endpoint_at.get(far, -1))
                 links.append(link.index)
-    numbered = plan_addresses(fabric)
     ends = [[number.get(link.a.device, nobody), number.get(link.b.device, nobody)] for link in fabric.links]
     return Network(
         switches=tuple(number),
         endpoints=tuple(each.name for each in fabric.endpoints),
-        addresses=np.array(numbered.endpoints, np.uint32 if numbered.version == 4 else object),
-        bits=numbered.bits,
+        addresses=np.array(plan_addresses(fabric).endpoints, np.uint32),
         home=np.array([each.leaf for each in fabric.endpoints], np.int64),
         host_link=np.array([each.link for each in fabric.endpoints], np.int64),
         ports=tuple(ports),
@@ -141,10 +137,7 @@ class Tables:
 
 
 def tables_of(network: Network, entries: Mapping[str, Iterable[Entry]]) -> Tables:
-    """Look every destination up in every switch's routes, all prefix lengths that hold it.
-
-    Of a fabric with both families, IPv4 is looked at; IPv6 has the same next hops.
-    """
+    """Look every destination up in every switch's routes, all prefix lengths that hold it."""
     destinations = len(network.addresses)
     groups: dict[tuple[int, ...], int] = {}
     channels: list[list[int]] = []
@@ -153,8 +146,6 @@ def tables_of(network: Network, entries: Mapping[str, Iterable[Entry]]) -> Table
     for number, name in enumerate(network.switches):
         by_length: dict[int, dict[int, int]] = {}
         for prefix, length, ports in entries.get(name, ()):
-            if not is_of_family((prefix, length, ports), network.bits):
-                continue
             key = (number, *ports)
             if key not in groups:
                 groups[key] = len(groups)
@@ -163,7 +154,7 @@ def tables_of(network: Network, entries: Mapping[str, Iterable[Entry]]) -> Table
                 found = [network.channel.get((number, port), network.void) for port in ports]
                 channels.append(found or [network.void])
             by_length.setdefault(length, {})[prefix] = groups[key]
-        rows.append((number, _levels(network, by_length)))
+        rows.append((number, _levels(network.addresses, by_length)))
     # A group that no route uses, so that there is one where no switch has a route.
     channels.append([network.void])
     switch_of.append(0)
@@ -182,16 +173,14 @@ def tables_of(network: Network, entries: Mapping[str, Iterable[Entry]]) -> Table
     )
 
 
-def _levels(network: Network, by_length: dict[int, dict[int, int]]) -> list[NDArray[np.int32]]:
+def _levels(addresses: NDArray[np.uint32], by_length: dict[int, dict[int, int]]) -> list[NDArray[np.int32]]:
     """Of every address, the first, second, ... longest match; -1 where there is none."""
-    addresses, kind = network.addresses, network.addresses.dtype
-    every_bit = (1 << network.bits) - 1
     levels: list[NDArray[np.int32]] = []
     depth = np.zeros(len(addresses), np.int64)
     for length in sorted(by_length, reverse=True):
-        prefixes = np.array(sorted(by_length[length]), kind)
+        prefixes = np.array(sorted(by_length[length]), np.uint32)
         values = np.array([by_length[length][prefix] for prefix in prefixes.tolist()], np.int32)
-        masked = addresses & np.array(every_bit >> network.bits - length << network.bits - length, kind)
+        masked = addresses & np.uint32((0xFFFFFFFF << (32 - length)) & 0xFFFFFFFF)
         at = np.minimum(np.searchsorted(prefixes, masked), len(prefixes) - 1)
         hit = np.flatnonzero(prefixes[at] == masked)
         if not len(hit):
@@ -212,13 +201,9 @@ def entries_of_state(state: SwitchState) -> list[Entry]:
 
 def entries_of_plan(switch: SwitchPlan) -> list[Entry]:
     """The routes that a switch will have: the plan's and those of its own links."""
-    port = {each.name: number for number, each in enumerate(switch.ports)}
+    port = {each.name: each.index for each in switch.ports}
     up = {each.name for each in switch.ports if each.is_enabled}
-    connected = [
-        entry_of(each.prefix, (port[each.name],))
-        for each in switch.interfaces
-        if each.name in up and each.prefix
-    ]
+    connected = [entry_of(each.prefix, (port[each.name],)) for each in switch.interfaces if each.name in up]
     # Routes over equal paths share their tuple of next hops, which is why it is worked out once.
     hops = {id(route.next_hops): route.next_hops for route in switch.routes}
     through = {key: tuple(port[hop.port] for hop in each) for key, each in hops.items()}
@@ -231,12 +216,7 @@ def entry_of(prefix: str, ports: tuple[int, ...]) -> Entry:
     return (*_network(prefix), ports)
 
 
-def is_of_family(entry: Entry, bits: int) -> bool:
-    """Whether a route can be one of addresses of so many bits: no IPv6 route is one of IPv4."""
-    return entry[1] <= bits and entry[0] >> bits == 0
-
-
 @cache
 def _network(prefix: str) -> tuple[int, int]:
-    network = ip_network(prefix, strict=False)
+    network = IPv4Network(prefix, strict=False)
     return int(network.network_address), network.prefixlen

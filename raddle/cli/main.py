@@ -11,6 +11,7 @@ import typer
 from raddle.cli.apply import apply
 from raddle.cli.bench import bench
 from raddle.cli.drift import drift
+from raddle.cli.emulate import emulate
 from raddle.cli.fmt import fmt
 from raddle.cli.init import init
 from raddle.cli.plan import plan
@@ -60,6 +61,7 @@ for command in (
     switch,
     bench,
     simulate,
+    emulate,
 ):
     app.command()(command)
 

@@ -159,10 +159,7 @@ class PortRef:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A cable. `a` is the lower end (host, leaf, spine, superspine), `b` the upper.
-
-    No route uses a link that is drained, although it is up.
-    """
+    """A cable. `a` is the lower end (host, leaf, spine, superspine), `b` the upper."""
 
     index: int
     a: PortRef
@@ -171,7 +168,6 @@ class Link:
     length_m: float
     is_up: bool
     medium: Medium | None = None
-    is_drained: bool = False
 
     @property
     def delay_ps(self) -> int:

@@ -148,6 +148,8 @@ def switch_tables(switch: SwitchPlan, macs: Mapping[str, str], has_queues: bool)
         if route.origin == "pin":
             rules[_destination(network)] = hops.pin(route, _covering(fabric, network))
     for interface in switch.interfaces:
+        if not interface.prefix:
+            continue  # unnumbered
         own = ip_interface(interface.prefix)
         if own.network.num_addresses == 2:  # a cable; what is not this end is the other one
             first, second = own.network
@@ -171,7 +173,9 @@ class _Hops:
         return Hop(self._numbers[port], mac)
 
     def select(self, next_hops: Iterable[NextHop]) -> SelectGroup:
-        weights = Counter(self.to(hop.port) for hop in next_hops)
+        weights = Counter[Hop]()
+        for hop in next_hops:
+            weights[self.to(hop.port)] += hop.weight
         return SelectGroup(tuple(sorted(weights.items(), key=lambda item: item[0].port)))
 
     def pin(self, route: Route, otherwise: SelectGroup | None) -> Group:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
+import pytest
 from fabrics import leaf_spine, ring
 
 from controller.plan import make_plan
@@ -17,6 +19,7 @@ from controller.southbound.openflow.tables import (
     neighbour_macs,
     switch_tables,
 )
+from raddle.topology import find, load
 
 
 def leaf_tables(routing: str, has_queues: bool = False) -> Tables:
@@ -64,3 +67,25 @@ def test_rendered_flows_refer_to_rendered_groups() -> None:
     used = {a for flow in shown["flows"] for a in flow["actions"] if a.startswith("group:")}
     inner = {a for g in shown["groups"] for b in g["buckets"] for a in b["actions"] if a.startswith("group:")}
     assert used | inner == ids
+
+
+def test_weights_are_the_buckets_weights() -> None:
+    fabric = leaf_spine(leaves=2, spines=2, hosts_per_leaf=2)
+    plan = make_plan(fabric, "ecmp")
+    leaf = plan.switches[0]
+    [route] = leaf.routes
+    first, second = route.next_hops
+    weighted = replace(leaf, routes=(replace(route, next_hops=(replace(first, weight=3), second)),))
+    [group] = switch_tables(weighted, neighbour_macs(plan), has_queues=False).groups
+    assert isinstance(group, SelectGroup)
+    assert [weight for _, weight in group.buckets] == [3, 1]
+
+
+@pytest.mark.parametrize("name", ["rail-256-h100", "dual-tor-1024"])
+def test_every_form_of_fabric_has_tables(name: str) -> None:
+    fabric = load(find(name))
+    plan = make_plan(fabric, "ecmp")
+    macs = neighbour_macs(plan)
+    for switch in (plan.switches[0], plan.switches[-1]):
+        tables = switch_tables(switch, macs, has_queues=True)
+        assert len({hop.eth_dst for hop in tables.rules.values() if isinstance(hop, Hop)}) > 1

@@ -1,0 +1,84 @@
+"""`raddle emulate`: a fabric with real packets, in namespaces of this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from raddle.cli.options import (
+    AlgorithmOption,
+    CollectiveOption,
+    FabricArg,
+    JsonOption,
+    PlacementOption,
+    RoutingOption,
+    SeedOption,
+    load_fabric,
+)
+from raddle.cli.progress import progress_bar
+from raddle.errors import InputError
+from raddle.lab.emulation.programs import load_mininet, need
+from raddle.lab.emulation.result import to_json, to_text
+from raddle.lab.emulation.sandbox import enter_sandbox
+
+_TESTS = ("ping", "iperf", "roce", "failover")
+_PROGRAMS = ("mnexec", "ip", "tc", "ethtool", "ping")
+_SWITCH_PROGRAMS = {"ovs": ("ovs-vswitchd", "ovsdb-server", "ovs-vsctl"), "bmv2": ("simple_switch_grpc",)}
+
+
+def emulate(
+    fabric: FabricArg,
+    switch: Annotated[
+        Literal["bmv2", "ovs"], typer.Option(help="Open vSwitch, or the P4 behavioral model.")
+    ] = "ovs",
+    test: Annotated[str, typer.Option(help="ping, iperf, roce, failover; several with commas.")] = "ping",
+    flows: Annotated[
+        Path | None, typer.Option(help="Flows to send, as for 'raddle simulate', not a collective's.")
+    ] = None,
+    packets: Annotated[int, typer.Option(help="Packets of each flow of the collective.", min=1, max=64)] = 2,
+    pcap: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write the RoCEv2 packets at each switch port there.")
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="End with Mininet's prompt.")] = False,
+    routing: RoutingOption = None,
+    collective: CollectiveOption = "all_reduce",
+    algorithm: AlgorithmOption = None,
+    placement: PlacementOption = "linear",
+    seed: SeedOption = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring the fabric up with software switches and hosts in namespaces, program it, and test it (root).
+
+    Everything runs in a sandbox of its own and is gone at the end, however it ends.
+    """
+    tests = _tests(test)
+    model = load_fabric(fabric)
+    need((*_PROGRAMS, *_SWITCH_PROGRAMS[switch], *(["iperf3"] if "iperf" in tests else [])))
+    enter_sandbox(is_interactive=keep)
+    load_mininet()
+    # These import Mininet.
+    from raddle.lab.emulation.run import EmulationRequest, collective_workload, emulate, file_workload
+
+    work = (
+        file_workload(model, flows, seed)
+        if flows
+        else collective_workload(model, collective, algorithm, placement, seed, packets)
+    )
+    request = EmulationRequest(routing or model.routing.policy, tests, work, pcap)
+    with progress_bar() as progress:
+        emulation = emulate(model, request, progress)
+    print(to_json(emulation.result) if as_json else to_text(emulation.result), end="", flush=True)
+    if keep:
+        emulation.network.prompt()
+    if not emulation.result.is_good:
+        raise typer.Exit(1)
+
+
+def _tests(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    unknown = [name for name in names if name not in _TESTS]
+    if unknown:
+        raise InputError.of("unknown-test", f"no test '{unknown[0]}'; there is {', '.join(_TESTS)}")
+    return names

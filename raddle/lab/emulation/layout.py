@@ -1,0 +1,127 @@
+"""What the emulated network is made of, worked out from fabric and plan: names, addresses and rates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from controller.plan.model import Plan, SwitchPlan
+from controller.southbound.openflow.tables import neighbour_macs, port_numbers
+from raddle.errors import InputError
+from raddle.topology.model import Fabric, Link, PortRef
+
+MAX_NAME = 15
+"""Characters of an interface's name (IFNAMSIZ - 1); a bridge is an interface."""
+
+MAX_ENDPOINTS = 128
+"""Every pair pings each other; more than this takes minutes."""
+
+FASTEST_BPS = 100_000_000
+"""What the fabric's fastest link is slowed down to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nic:
+    """A host's port as the plan has it: addresses, and the leaf it talks to."""
+
+    endpoint: int
+    host: str
+    name: str
+    address: str
+    gateway: str
+    mac: str
+    gateway_mac: str
+    leaf_port: PortRef
+
+
+class Layout:
+    """Names, numbers, addresses and rates of an emulated fabric.
+
+    Raises:
+        InputError: `emulation-too-large` or `name-too-long`.
+    """
+
+    def __init__(self, fabric: Fabric, plan: Plan) -> None:
+        if len(fabric.endpoints) > MAX_ENDPOINTS:
+            raise InputError.of(
+                "emulation-too-large",
+                f"'{fabric.name}' has {len(fabric.endpoints)} endpoints; up to {MAX_ENDPOINTS} are emulated",
+                "emulate a smaller fabric of the same form, and simulate this one",
+            )
+        if fabric.addressing.families == "ipv6":
+            raise InputError.of(
+                "emulation-ipv6",
+                f"fabric '{fabric.name}' has no IPv4; emulated hosts speak IPv4",
+                "use 'families: dual', or simulate this fabric",
+            )
+        for name in (*(switch.name for switch in fabric.switches), *(host.name for host in fabric.hosts)):
+            if len(name) > MAX_NAME - len("-eth99"):
+                raise InputError.of(
+                    "name-too-long",
+                    f"'{name}' is too long for the name of a network interface",
+                    f"use at most {MAX_NAME - len('-eth99')} characters",
+                )
+        self.fabric, self.plan = fabric, plan
+        self.divisor = max(1, max(link.speed_bps for link in fabric.links) // FASTEST_BPS)
+
+    @cached_property
+    def switches(self) -> dict[str, SwitchPlan]:
+        return {switch.name: switch for switch in self.plan.switches}
+
+    @cached_property
+    def numbers(self) -> dict[PortRef, int]:
+        """Number of every switch port, the same in the data plane's tables."""
+        return {
+            PortRef(switch.name, port): number
+            for switch in self.plan.switches
+            for port, number in port_numbers(switch).items()
+        }
+
+    @cached_property
+    def ports(self) -> dict[tuple[str, int], PortRef]:
+        """The port that a switch and a number name."""
+        return {(port.device, number): port for port, number in self.numbers.items()}
+
+    @cached_property
+    def interfaces(self) -> dict[str, PortRef]:
+        """Cabled switch ports by the name of their interface."""
+        return {
+            self.interface(end): end
+            for link in self.fabric.links
+            for end in (link.a, link.b)
+            if end in self.numbers
+        }
+
+    def interface(self, port: PortRef) -> str:
+        """`leaf0:Ethernet32` -> `leaf0-eth5`; a host's port keeps its name."""
+        return f"{port.device}-eth{self.numbers[port]}" if port in self.numbers else port.port
+
+    def mbps(self, link: Link) -> float:
+        """The rate of a link in the emulation."""
+        return link.speed_bps / self.divisor / 1e6
+
+    @cached_property
+    def nics(self) -> tuple[Nic, ...]:
+        """All host ports, in order of endpoints."""
+        macs = neighbour_macs(self.plan)
+        own = {
+            PortRef(switch.name, interface.name): interface.prefix.partition("/")[0]
+            for switch in self.plan.switches
+            for interface in switch.interfaces
+        }
+        found = []
+        for endpoint, planned in zip(self.fabric.endpoints, self.plan.endpoints, strict=True):
+            leaf_port = self.fabric.links[endpoint.link].b
+            found.append(
+                Nic(
+                    endpoint=endpoint.index,
+                    host=self.fabric.hosts[endpoint.host].name,
+                    name=endpoint.nic,
+                    address=planned[1],
+                    gateway=own[leaf_port],
+                    mac=macs[endpoint.name],
+                    gateway_mac=self.switches[leaf_port.device].mac,
+                    leaf_port=leaf_port,
+                )
+            )
+        return tuple(found)

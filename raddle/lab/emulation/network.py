@@ -1,0 +1,162 @@
+"""The fabric as a Mininet network. Import after `programs.load_mininet`, inside the sandbox."""
+
+from __future__ import annotations
+
+import fcntl
+import socket
+import struct
+import subprocess
+from collections.abc import Iterable
+
+from mininet.cli import CLI
+from mininet.log import setLogLevel
+from mininet.net import Mininet
+from mininet.node import Controller, Node, OVSSwitch, Switch
+
+from controller.southbound.openflow.tables import datapath_id
+from raddle.errors import UnreachableError
+from raddle.lab.emulation.layout import Layout, Nic
+from raddle.lab.emulation.programs import run
+from raddle.topology.model import Link, PortRef
+
+_SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1  # SOURCE: netdevice(7)
+
+
+class OpenFlowTarget(Controller):  # type: ignore[misc]
+    """The address of our controller, for Mininet's switches; Mininet neither starts nor asks it."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__("raddle", inNamespace=False, ip="127.0.0.1", port=port)
+
+    def start(self) -> None:
+        """It runs already."""
+
+    def stop(self, deleteIntfs: bool = True) -> None:  # noqa: N803
+        """It is not Mininet's."""
+
+    def checkListening(self) -> None:  # noqa: N802
+        """It listens."""
+
+
+class UserSpaceSwitch(OVSSwitch):  # type: ignore[misc]
+    """Open vSwitch without the kernel's module; a switch without its controller keeps its tables."""
+
+    def __init__(self, name: str, **options: object) -> None:
+        super().__init__(name, datapath="user", protocols="OpenFlow13", failMode="secure", **options)
+
+    def vsctl(self, *words: object, **options: object) -> str:
+        """What Mininet does not look at: whether Open vSwitch refused."""
+        said: str = super().vsctl(*words, **options)
+        if said.startswith("ovs-vsctl:"):
+            raise UnreachableError(f"{self.name}: {said.strip()}")
+        return said
+
+
+class Network:
+    """Hosts, switches of a Mininet class, and cables; those of the fabric that are down are down."""
+
+    def __init__(self, layout: Layout, switch_class: type[Switch]) -> None:
+        setLogLevel("critical")
+        Mininet.inited = True  # else it changes limits of the whole machine
+        self.layout = layout
+        self.net = Mininet(controller=None, build=False, switch=switch_class)
+        for host in layout.fabric.hosts:
+            self.net.addHost(host.name, ip=None)
+        for switch in layout.plan.switches:
+            self.net.addSwitch(switch.name, dpid=f"{datapath_id(switch):016x}")
+        for link in layout.fabric.links:
+            self._cable(link)
+
+    def start(self, controllers: Iterable[Controller] = ()) -> None:
+        """Configure the hosts, start the switches, then set rates and states of all cables."""
+        for nic in self.layout.nics:
+            self._configure(nic)
+        self.net.controllers = list(controllers)
+        self.net.built = True
+        self.net.start()
+        # Open vSwitch takes queueing disciplines off the ports that it is given, so this comes last.
+        self._set_rates()
+        self.set_links({link: link.is_up for link in self.layout.fabric.links})
+
+    def host(self, name: str) -> Node:
+        return self.net.get(name)
+
+    def popen(self, host: str, words: list[str]) -> subprocess.Popen[str]:
+        """A program in a host's namespace, with its output."""
+        started: subprocess.Popen[str] = self.host(host).popen(words, text=True, stderr=subprocess.STDOUT)
+        return started
+
+    def set_links(self, is_up: dict[Link, bool]) -> None:
+        """Cut or mend cables, all at the same time; both ends see it."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+            for link, up in is_up.items():
+                _set_up(control, self.layout.interface(self._switch_end(link)), up)
+
+    def prompt(self) -> None:
+        """Mininet's prompt, until the user leaves it."""
+        CLI(self.net)
+
+    def _switch_end(self, link: Link) -> PortRef:
+        return link.b if link.b in self.layout.numbers else link.a
+
+    def _cable(self, link: Link) -> None:
+        nics = {(nic.host, nic.name): nic for nic in self.layout.nics}
+        nic = nics.get((link.a.device, link.a.port))
+        self.net.addLink(
+            link.a.device,
+            link.b.device,
+            port1=self.layout.numbers.get(link.a),
+            port2=self.layout.numbers.get(link.b),
+            intfName1=self.layout.interface(link.a),
+            intfName2=self.layout.interface(link.b),
+            **({"addr1": nic.mac} if nic else {}),
+        )
+
+    def _configure(self, nic: Nic) -> None:
+        """Address, gateway and offloads of a host's port.
+
+        Several ports of a host have a routing table each, so that an answer leaves where the question came.
+        """
+        table = 1000 + nic.endpoint
+        mtu = self.layout.fabric.roce.port_mtu_bytes
+        is_first = self.host(nic.host).nameToIntf[nic.name] is self.host(nic.host).defaultIntf()
+        commands = [
+            f"ip link set dev {nic.name} mtu {mtu} up",
+            f"ip addr add {nic.address}/31 dev {nic.name}",
+            f"ip neigh replace {nic.gateway} lladdr {nic.gateway_mac} dev {nic.name} nud permanent",
+            f"ip rule add from {nic.address} lookup {table}",
+            f"ip route add default via {nic.gateway} dev {nic.name} table {table}",
+            # A switch in user space gets frames as the host leaves them: whole, and with checksums.
+            f"ethtool -K {nic.name} tx off sg off tso off gso off gro off >/dev/null",
+        ]
+        if is_first:
+            commands.append(f"ip route add default via {nic.gateway} dev {nic.name}")
+        said = self.host(nic.host).cmd(" && ".join(commands))
+        if said.strip():
+            raise UnreachableError(f"{nic.host}: {said.strip()}")
+        self.host(nic.host).nameToIntf[nic.name].updateIP()
+
+    def _set_rates(self) -> None:
+        """Each end of each cable sends no faster than the cable's scaled rate."""
+        mtu = self.layout.fabric.roce.port_mtu_bytes
+        for link in self.layout.fabric.links:
+            for end in (link.a, link.b):
+                name = self.layout.interface(end)
+                rate = f"rate {self.layout.mbps(link):f}Mbit burst {4 * mtu}"
+                lines = f"qdisc replace dev {name} root handle 5: htb default 1\n" + (
+                    f"class replace dev {name} parent 5: classid 5:1 htb {rate}\n"
+                )
+                if end in self.layout.numbers:
+                    run(["ip", "link", "set", "dev", name, "mtu", str(mtu)])
+                    run(["tc", "-batch", "-"], lines)
+                else:
+                    pid = str(self.host(end.device).pid)
+                    run(["mnexec", "-a", pid, "tc", "-batch", "-"], lines)
+
+
+def _set_up(control: socket.socket, interface: str, is_up: bool) -> None:
+    """What `ip link set up|down` does, without the time that a program takes to start."""
+    request = struct.pack("16sH14x", interface.encode(), 0)
+    (flags,) = struct.unpack_from("H", fcntl.ioctl(control, _SIOCGIFFLAGS, request), 16)
+    flags = flags | _IFF_UP if is_up else flags & ~_IFF_UP
+    fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack("16sH14x", interface.encode(), flags))

@@ -1,0 +1,105 @@
+"""An Open vSwitch of the sandbox's own, and its switches under our OpenFlow controller."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import threading
+from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from controller.plan.model import Plan
+from controller.southbound.openflow.driver import OpenFlowController
+from controller.southbound.openflow.tables import Tables, datapath_id, neighbour_macs, switch_tables
+from raddle.errors import UnreachableError
+from raddle.lab.emulation.layout import Layout
+from raddle.lab.emulation.network import Network, OpenFlowTarget, UserSpaceSwitch
+from raddle.lab.emulation.programs import run
+from raddle.topology.model import PortRef
+
+PROGRAMS = ("ovs-vswitchd", "ovsdb-server", "ovs-vsctl")
+
+_FOLDER = Path("/run/openvswitch")  # where its programs look; /run is the sandbox's own
+_SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
+_CONNECT_S = 30.0
+
+T = TypeVar("T")
+PortEvent = Callable[[PortRef, bool], None]
+
+
+class OpenVSwitch:
+    """The fabric's switches as Open vSwitch bridges.
+
+    `on_port` is called from another thread with a port and whether it is live.
+    """
+
+    def __init__(self, layout: Layout, on_port: PortEvent) -> None:
+        self.title = _start_daemons()
+        self._layout = layout
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, daemon=True).start()
+        names = {datapath_id(switch): switch.name for switch in layout.plan.switches}
+
+        def hear(switch: str, number: int, is_live: bool) -> None:
+            port = layout.ports.get((switch, number))
+            if port:
+                on_port(port, is_live)
+
+        self._controller = OpenFlowController(names, port=0, on_port=hear)
+        self._wait(self._controller.__aenter__())
+        UserSpaceSwitch.setup()
+        self.network = Network(layout, UserSpaceSwitch)
+        self.network.start([OpenFlowTarget(self._controller.port)])
+        self._wait(self._controller.connected(_CONNECT_S))
+
+    def push(self, plan: Plan) -> int:
+        """Program all switches and read them back; returns the number of messages.
+
+        Raises:
+            UnreachableError: a switch refused, or holds something else afterwards.
+        """
+        wanted = self._tables(plan)
+        sent = self._wait(self._controller.push(wanted))
+        drift = {name for name, found in self._wait(self._controller.drift(wanted)).items() if found}
+        if drift:
+            raise UnreachableError(f"other tables than pushed on {', '.join(sorted(drift))}")
+        return sum(sent.values())
+
+    def sent_frames(self) -> dict[PortRef, int]:
+        """Frames that every cabled switch port has sent, by the switches' own counters."""
+        counts = {}
+        for switch in self._layout.switches:
+            for number, frames in self._wait(self._controller.sent_frames(switch)).items():
+                port = self._layout.ports.get((switch, number))
+                if port:
+                    counts[port] = frames
+        return counts
+
+    def _tables(self, plan: Plan) -> Mapping[str, Tables]:
+        macs = neighbour_macs(plan)
+        return {
+            switch.name: switch_tables(switch, macs, self._wait(self._controller.has_queues(switch.name)))
+            for switch in plan.switches
+        }
+
+    def _wait(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+
+def _start_daemons() -> str:
+    """Start ovsdb-server and ovs-vswitchd; returns name and version."""
+    _FOLDER.mkdir(parents=True)
+    database, socket = _FOLDER / "conf.db", f"unix:{_FOLDER}/db.sock"
+    run(["ovsdb-tool", "create", str(database), str(_SCHEMA)])
+    _start("ovsdb-server", str(database), f"--remote=p{socket}")
+    version = run(["ovs-vsctl", "--timeout=10", "--retry", "--no-wait", "init"])
+    version = run(["ovs-vswitchd", "--version"]).split()[3]
+    _start("ovs-vswitchd", socket, "--disable-system")
+    return f"Open vSwitch {version} (user-space datapath)"
+
+
+def _start(name: str, *words: str) -> None:
+    """Run a daemon for as long as the sandbox."""
+    with (_FOLDER / f"{name}.log").open("wb") as log:
+        subprocess.Popen([name, *words, f"--unixctl={_FOLDER}/{name}.ctl"], stdout=log, stderr=log)

@@ -1,0 +1,55 @@
+"""The controller of an emulation: hears of ports, plans anew, and programs the switches."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+from controller.plan.model import Plan
+from controller.plan.replan import replanner, with_links
+from controller.plan.routes import SwitchRoutes
+from raddle.errors import RaddleError
+from raddle.topology.model import Fabric, PortRef
+from raddle.workload import Demand
+
+
+class Repairer:
+    """Keeps the switches on the plan for the links that are left.
+
+    Args:
+        push: gives all switches a plan.
+    """
+
+    def __init__(self, fabric: Fabric, plan: Plan, demand: Demand | None) -> None:
+        self.error: RaddleError | None = None
+        self._fabric, self._plan = fabric, plan
+        self._replan = replanner(fabric, plan.routing, demand)
+        self._dead: set[PortRef] = set()
+        self._changed = threading.Event()
+
+    def start(self, push: Callable[[Plan], object]) -> None:
+        """Repair from now on, for as long as the process lives."""
+        self._changed.clear()
+        threading.Thread(target=self._repair, args=(push,), daemon=True).start()
+
+    def hear(self, port: PortRef, is_live: bool) -> None:
+        """A switch says that a port has died or come back."""
+        if is_live == (port in self._dead):
+            (self._dead.discard if is_live else self._dead.add)(port)
+            self._changed.set()
+
+    def routes(self, dead: frozenset[PortRef]) -> SwitchRoutes:
+        """The routes of the plan's switches when ports are dead."""
+        is_up = [link.is_up and not {link.a, link.b} & dead for link in self._fabric.links]
+        return self._replan(with_links(self._fabric, is_up))
+
+    def _repair(self, push: Callable[[Plan], object]) -> None:
+        while self._changed.wait():
+            self._changed.clear()
+            routes = self.routes(frozenset(self._dead))
+            switches = zip(self._plan.switches, routes, strict=True)
+            try:
+                push(replace(self._plan, switches=tuple(replace(each, routes=own) for each, own in switches)))
+            except RaddleError as error:
+                self.error = error

@@ -1,0 +1,187 @@
+"""What an emulation has found, for the reader and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+NOT_PROVEN = (
+    "Emulation proves paths, tables and failover. It says nothing of losslessness or speed: "
+    "these switches have no PFC, and links are slowed down."
+)
+
+_SHOWN = 5  # examples of what went wrong
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """Pairs of endpoints that were tried, and those without an answer (`host0 -> host5`)."""
+
+    pairs: int
+    failed: tuple[str, ...]
+
+    @property
+    def is_good(self) -> bool:
+        return not self.failed
+
+
+@dataclass(frozen=True, slots=True)
+class Iperf:
+    """One TCP stream and what its slowest link could carry."""
+
+    src: str
+    dst: str
+    mbps: float
+    link_mbps: float
+
+    @property
+    def is_good(self) -> bool:
+        """Something came through, and not faster than the link."""
+        return 0 < self.mbps <= self.link_mbps
+
+
+@dataclass(frozen=True, slots=True)
+class Roce:
+    """A schedule's flows as RoCEv2 packets.
+
+    Attributes:
+        problems: what the receivers found wrong.
+        paths: directions of queue pairs whose path was checked.
+        wrong_paths: those that went another way.
+        is_counted: whether the simulator's hash is the switches': its counts are then compared.
+        ports: switch ports whose counters were compared with the simulator's.
+        wrong_ports: those that differ.
+    """
+
+    schedule: str
+    flows: int
+    data_packets: int
+    acknowledgements: int
+    problems: tuple[str, ...]
+    paths: int
+    wrong_paths: tuple[str, ...]
+    is_counted: bool
+    ports: int
+    wrong_ports: tuple[str, ...]
+
+    @property
+    def is_good(self) -> bool:
+        return not (self.problems or self.wrong_paths or self.wrong_ports)
+
+
+@dataclass(frozen=True, slots=True)
+class Failover:
+    """One failure under a stream of packets.
+
+    Attributes:
+        kind: `link` (the sender's leaf sees it), `remote link`, `spine`.
+        first_s: from the failure to the first packet that arrived over another path; None: none did.
+        plan_s: to the first that arrived over the path that the controller planned for this failure.
+        lost: packets of the stream that did not arrive; `interval_s` is the time between two.
+    """
+
+    kind: str
+    failure: str
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    first_s: float | None
+    plan_s: float | None
+    lost: int
+    interval_s: float
+    problem: str = ""
+
+    @property
+    def is_good(self) -> bool:
+        return not self.problem
+
+
+@dataclass(frozen=True, slots=True)
+class EmulationResult:
+    """All that was asked for; None or empty where it was not."""
+
+    fabric: str
+    switch: str
+    switches: int
+    hosts: int
+    routing: str
+    divisor: int
+    fastest_mbps: float
+    messages: int
+    ping: Ping | None = None
+    iperf: tuple[Iperf, ...] = ()
+    roce: Roce | None = None
+    failover: tuple[Failover, ...] = ()
+    pcaps: tuple[str, ...] = ()
+
+    @property
+    def is_good(self) -> bool:
+        single = [test.is_good for test in (self.ping, self.roce) if test]
+        return all((*single, *(row.is_good for row in self.iperf), *(row.is_good for row in self.failover)))
+
+
+def to_json(result: EmulationResult) -> str:
+    return json.dumps({"schema_version": 1, **asdict(result)}, indent=2, sort_keys=True) + "\n"
+
+
+def to_text(result: EmulationResult) -> str:
+    return "\n".join(_lines(result)) + "\n"
+
+
+def _lines(result: EmulationResult) -> Iterator[str]:
+    yield (
+        f"{result.fabric}: {result.switches} switches, {result.switch}; {result.hosts} hosts; "
+        f"{result.routing} routing"
+    )
+    yield f"links at 1/{result.divisor} of their rate, the fastest at {result.fastest_mbps:g} Mbit/s"
+    yield f"tables    pushed with {result.messages} messages and read back"
+    if result.ping:
+        reached = result.ping.pairs - len(result.ping.failed)
+        yield f"ping      {reached} of {result.ping.pairs} pairs reach each other"
+        yield from _examples(result.ping.failed, "no answer")
+    for row in result.iperf:
+        yield f"iperf     {row.src} -> {row.dst}: {row.mbps:.1f} of {row.link_mbps:g} Mbit/s"
+    if result.roce:
+        yield from _roce_lines(result.roce)
+    for each in result.failover:
+        yield from _failover_lines(each)
+    if result.pcaps:
+        yield f"pcap      {len(result.pcaps)} files, {result.pcaps[0]} the first"
+    yield NOT_PROVEN
+
+
+def _roce_lines(roce: Roce) -> Iterator[str]:
+    yield (
+        f"roce      {roce.schedule}: {roce.flows} flows, {roce.data_packets} packets and "
+        f"{roce.acknowledgements} acknowledgements, "
+        + ("some of them wrong" if roce.problems else "all in order with a correct ICRC")
+    )
+    yield from _examples(roce.problems, "wrong")
+    good = roce.paths - len(roce.wrong_paths)
+    yield f"          {good} of {roce.paths} directions of queue pairs crossed exactly the planned links"
+    yield from _examples(roce.wrong_paths, "another path")
+    if roce.is_counted:
+        good = roce.ports - len(roce.wrong_ports)
+        yield f"          {good} of {roce.ports} switch ports counted as many packets as the simulator's"
+    else:
+        yield "          paths are among the equal-cost ones; the switches' hash chooses, not the simulator's"
+    yield from _examples(roce.wrong_ports, "other counts")
+
+
+def _failover_lines(each: Failover) -> Iterator[str]:
+    yield f"failover  {each.kind} {each.failure}"
+    if each.first_s is not None:
+        yield f"          first packet on another path after {each.first_s * 1e3:.0f} ms"
+    if each.plan_s is not None:
+        yield f"          first packet on the plan's backup after {each.plan_s * 1e3:.0f} ms"
+        yield f"          {' '.join(each.before)}  =>  {' '.join(each.after)}"
+    yield f"          {each.lost} packets lost, one is sent every {each.interval_s * 1e3:g} ms"
+    if each.problem:
+        yield f"          FAILED: {each.problem}"
+
+
+def _examples(lines: tuple[str, ...], what: str) -> Iterator[str]:
+    for line in lines[:_SHOWN]:
+        yield f"          {what}: {line}"
+    if len(lines) > _SHOWN:
+        yield f"          and {len(lines) - _SHOWN} more"

@@ -1,0 +1,207 @@
+"""An emulation from the fabric to the result."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+import traffic
+from controller.plan.make import make_plan
+from controller.plan.model import Plan
+from raddle.errors import InputError
+from raddle.lab.demand import place_ranks
+from raddle.lab.emulation.failover import FailoverTest
+from raddle.lab.emulation.layout import Layout
+from raddle.lab.emulation.network import Network
+from raddle.lab.emulation.nics import Capture, NicSocket, write_pcaps
+from raddle.lab.emulation.open_vswitch import OpenVSwitch
+from raddle.lab.emulation.repair import Repairer
+from raddle.lab.emulation.result import EmulationResult, Iperf, Ping
+from raddle.lab.emulation.roce_run import run_roce
+from raddle.lab.flow_file import read_flows
+from raddle.topology.model import Fabric
+from raddle.workload import Demand, Schedule
+
+Progress = Callable[[str, float], None]
+
+_IPERF_S = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What the hosts send: a schedule, the endpoint of each rank, and when flows may start."""
+
+    schedule: Schedule
+    placement: NDArray[np.int32]
+    seed: int
+    start_ps: NDArray[np.int64] | None = None
+
+    @property
+    def demand(self) -> Demand:
+        return traffic.demand(self.schedule, self.placement)
+
+
+@dataclass(frozen=True, slots=True)
+class EmulationRequest:
+    """What to emulate, which tests to run, and where captured packets go."""
+
+    routing: Literal["ecmp", "pinned"]
+    tests: tuple[str, ...]
+    workload: Workload
+    pcap: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Emulation:
+    """What was found, and the network, which lives on."""
+
+    result: EmulationResult
+    network: Network
+
+
+def collective_workload(
+    fabric: Fabric, collective: str, algorithm: str | None, placement: str, seed: int, packets: int
+) -> Workload:
+    """A collective in which every flow has about so many packets."""
+    ranks = place_ranks(fabric, placement, seed)
+    collective = traffic.find_collective(collective)
+    size = packets * fabric.roce.mtu_bytes * len(ranks)
+    return Workload(traffic.build(collective, algorithm, len(ranks), size), ranks, seed)
+
+
+def file_workload(fabric: Fabric, path: Path, seed: int) -> Workload:
+    """The flows of a file between endpoints, as `raddle simulate` takes them."""
+    table = read_flows(fabric, path)
+    every = np.arange(len(fabric.endpoints), dtype=np.int32)
+    return Workload(table.schedule, every, seed, table.start_ps)
+
+
+def emulate(
+    fabric: Fabric, request: EmulationRequest, progress: Progress = lambda what, share: None
+) -> Emulation:
+    """Plan, start switches and hosts, program, test. Only inside a sandbox (see `enter_sandbox`).
+
+    Raises:
+        InputError: the fabric cannot be emulated.
+        UnreachableError: a program failed, or a switch refused.
+    """
+    demand = request.workload.demand if request.routing == "pinned" else None
+    plan = make_plan(fabric, request.routing, demand)
+    layout = Layout(fabric, plan)
+    repairer = Repairer(fabric, plan, demand)
+    progress("starting switches and hosts", 0.1)
+    dataplane = OpenVSwitch(layout, repairer.hear)
+    progress("programming", 0.2)
+    result = EmulationResult(
+        fabric=fabric.name,
+        switch=dataplane.title,
+        switches=len(fabric.switches),
+        hosts=len(fabric.hosts),
+        routing=request.routing,
+        divisor=layout.divisor,
+        fastest_mbps=max(map(layout.mbps, fabric.links)),
+        messages=dataplane.push(plan),
+    )
+    result = _test(request, layout, plan, dataplane, repairer, result, progress)
+    return Emulation(result, dataplane.network)
+
+
+def _test(
+    request: EmulationRequest,
+    layout: Layout,
+    plan: Plan,
+    dataplane: OpenVSwitch,
+    repairer: Repairer,
+    result: EmulationResult,
+    progress: Progress,
+) -> EmulationResult:
+    network = dataplane.network
+    if "ping" in request.tests:
+        progress("all hosts ping each other", 0.3)
+        result = replace(result, ping=ping_all(layout, network))
+    if "iperf" in request.tests:
+        progress("iperf3", 0.4)
+        result = replace(result, iperf=tuple(run_iperf(layout, network)))
+    if not {"roce", "failover"} & set(request.tests):
+        return result
+    nics = [NicSocket(nic, network.host(nic.host).pid) for nic in layout.nics]
+    if "roce" in request.tests:
+        progress("RoCEv2 packets", 0.5)
+        work = request.workload
+        with Capture(layout.interfaces) as capture:
+            roce = run_roce(layout, plan, dataplane.sent_frames, nics, work, capture)
+        result = replace(result, roce=roce)
+        if request.pcap:
+            names = {port: name for name, port in layout.interfaces.items()}
+            files = write_pcaps(request.pcap, capture.sightings, names)
+            result = replace(result, pcaps=tuple(map(str, files)))
+    if "failover" in request.tests:
+        progress("failures", 0.8)
+        repairer.start(dataplane.push)
+        src, dst = _far_pair(layout.fabric, request.workload)
+        result = replace(
+            result, failover=tuple(FailoverTest(layout, network, repairer, nics, src, dst).run())
+        )
+    return result
+
+
+def _far_pair(fabric: Fabric, work: Workload) -> tuple[int, int]:
+    """The first two endpoints that talk to each other across leaves."""
+    for rank, other in zip(work.schedule.src.tolist(), work.schedule.dst.tolist(), strict=True):
+        src, dst = int(work.placement[rank]), int(work.placement[other])
+        if fabric.endpoints[src].leaf != fabric.endpoints[dst].leaf:
+            return src, dst
+    raise InputError.of("no-far-flow", "failover needs a flow between two leaves; there is none")
+
+
+def ping_all(layout: Layout, network: Network) -> Ping:
+    """Every endpoint asks every other once; all hosts at the same time, each one after the other."""
+    running = []
+    for nic in layout.nics:
+        targets = [other for other in layout.nics if other.host != nic.host]
+        script = "; ".join(
+            f"ping -n -q -c1 -W2 -I {nic.address} {other.address} >/dev/null || echo {other.endpoint}"
+            for other in targets
+        )
+        running.append((nic, targets, network.popen(nic.host, ["sh", "-c", script])))
+    failed, pairs = [], 0
+    for nic, targets, process in running:
+        said, _ = process.communicate()
+        pairs += len(targets)
+        failed += [f"{nic.host} -> {layout.nics[int(number)].host}" for number in said.split()]
+    return Ping(pairs, tuple(failed))
+
+
+def run_iperf(layout: Layout, network: Network) -> Sequence[Iperf]:
+    """One TCP stream under a leaf, and one between two leaves, one after the other."""
+    first = layout.nics[0]
+    near = [nic for nic in layout.nics if nic.leaf_port.device == first.leaf_port.device][1:2]
+    far = [nic for nic in layout.nics if nic.leaf_port.device != first.leaf_port.device][-1:]
+    rows = []
+    for other in (*near, *far):
+        server = network.popen(other.host, ["iperf3", "-s", "-1", "-B", other.address, "--forceflush"])
+        assert server.stdout
+        while "listening" not in (line := server.stdout.readline()):
+            if not line:
+                break
+        words = ["iperf3", "-J", "-c", other.address, "-B", first.address, "-t", str(_IPERF_S)]
+        client = network.popen(first.host, words)
+        said, _ = client.communicate(timeout=_IPERF_S + 30)
+        server.kill()
+        server.wait()
+        rates = [layout.mbps(layout.fabric.link_by_port[nic.leaf_port]) for nic in (first, other)]
+        rows.append(Iperf(first.host, other.host, _received_mbps(said), min(rates)))
+    return rows
+
+
+def _received_mbps(report: str) -> float:
+    try:
+        return float(json.loads(report)["end"]["sum_received"]["bits_per_second"]) / 1e6
+    except (ValueError, KeyError):
+        return 0.0

@@ -1,0 +1,188 @@
+"""`raddle emulate` with real packets through Open vSwitch; whatever ends it, nothing is left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from raddle.errors import InputError
+from raddle.lab.emulation.programs import need
+
+pytestmark = pytest.mark.system
+
+FABRIC = """\
+raddle: 1
+name: tiny
+fabric:
+  kind: leaf-spine
+  leaves: {count: 2, model: white-box-12.8t}
+  spines: {count: 2, model: white-box-12.8t}
+  uplinks: {per_pair: 1, speed: 400G, cable: 30m}
+hosts: {per_leaf: 2, nics: {count: 1, speed: 400G, cable: 3m}}
+roce: {lossless: {priority: 3, dscp: 26}}
+routing: {policy: pinned}
+"""
+
+MARK = "RADDLE_TEST_MARK"
+
+
+def why_not() -> str:
+    if os.geteuid() != 0:
+        return "emulation needs root"
+    try:
+        need(("mnexec", "ip", "tc", "ethtool", "ping", "iperf3", "ovs-vswitchd"))
+    except InputError as error:
+        return f"{error.diagnostics[0].message}; {error.diagnostics[0].hint}"
+    allowed = subprocess.run(["unshare", "-n", "-p", "-m", "-f", "true"], capture_output=True, check=False)
+    return "" if allowed.returncode == 0 else f"no namespaces here: {allowed.stderr.decode()}"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def can_emulate() -> None:
+    if reason := why_not():
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("emulation")
+    (made / "tiny.yaml").write_text(FABRIC)
+    return made
+
+
+def emulate(folder: Path, *options: str, mark: str = "") -> subprocess.Popen[str]:
+    words = [sys.executable, "-m", "raddle", "emulate", "tiny.yaml", *options]
+    return subprocess.Popen(
+        words, cwd=folder, env=os.environ | {MARK: mark}, text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def runs(folder: Path) -> dict[str, Any]:
+    """Two emulations of one fabric at the same time: what each has printed."""
+    full = emulate(folder, "--test", "ping,iperf,roce,failover", "--pcap", "pcap", "--json")
+    other = emulate(folder, "--test", "ping", "--routing", "ecmp", "--json")
+    printed = {}
+    for name, process in (("full", full), ("other", other)):
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, f"{out}\n{err}"
+        printed[name] = json.loads(out)
+    return printed
+
+
+def test_two_at_once_both_work(runs: dict[str, Any]) -> None:
+    for run in runs.values():
+        assert run["ping"] == {"failed": [], "pairs": 12}
+
+
+def test_links_are_slowed_by_one_stated_factor(runs: dict[str, Any]) -> None:
+    """400G at 1/4000 are 100 Mbit/s, which TCP does not exceed."""
+    assert (runs["full"]["divisor"], runs["full"]["fastest_mbps"]) == (4000, 100)
+    assert [(row["src"], row["dst"]) for row in runs["full"]["iperf"]] == [
+        ("host0", "host1"),
+        ("host0", "host3"),
+    ]
+    assert all(0 < row["mbps"] <= 100 for row in runs["full"]["iperf"])
+
+
+def test_every_pinned_flow_crosses_the_planned_links_and_is_counted_as_in_the_simulator(
+    runs: dict[str, Any],
+) -> None:
+    """A ring of 4 ranks: 2 * 3 steps of 4 flows of 2 packets, each acknowledged (ack interval 1)."""
+    roce = runs["full"]["roce"]
+    assert (roce["flows"], roce["data_packets"], roce["acknowledgements"]) == (24, 48, 48)
+    assert roce["problems"] == roce["wrong_paths"] == roce["wrong_ports"] == []
+    assert (roce["paths"], roce["is_counted"]) == (8, True)
+    assert roce["ports"] >= 8
+
+
+def test_traffic_survives_a_link_a_remote_link_and_a_spine(runs: dict[str, Any]) -> None:
+    found = runs["full"]["failover"]
+    assert [each["kind"] for each in found] == ["link", "remote link", "switch"]
+    for each in found:
+        assert each["problem"] == ""
+        assert 0 < each["first_s"] <= each["plan_s"]
+        assert each["after"] != each["before"]
+        # Two spines: what does not go over the one goes over the other.
+        assert {each["before"][1].split(":")[0], each["after"][1].split(":")[0]} == {"spine0", "spine1"}
+
+
+@pytest.mark.skipif(not shutil.which("tshark"), reason="tshark is missing (Debian: tshark)")
+def test_wireshark_reads_the_packets_and_finds_none_malformed(runs: dict[str, Any], folder: Path) -> None:
+    files = runs["full"]["pcaps"]
+    assert files
+    opcodes = set()
+    for file in files[:2]:
+        fields = ["-T", "fields", "-e", "infiniband.bth.opcode", "-e", "_ws.malformed"]
+        rows = subprocess.run(
+            ["tshark", "-r", file, *fields],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        ).stdout.splitlines()
+        assert rows
+        for row in rows:
+            opcode, malformed = row.split("\t")
+            assert not malformed
+            opcodes.add(int(opcode))
+    assert opcodes == {0x06, 0x08, 0x11}  # RDMA WRITE First and Last, Acknowledge
+
+
+def marked(mark: str) -> dict[int, str]:
+    """Network namespace by process, of those that have the mark in their environment."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and f"{MARK}={mark}".encode() in (entry / "environ").read_bytes():
+                found[int(entry.name)] = os.readlink(entry / "ns/net")
+        except OSError:
+            continue  # it has ended
+    return found
+
+
+def namespaces() -> Iterator[str]:
+    for entry in Path("/proc").glob("[0-9]*/ns/net"):
+        try:
+            yield os.readlink(entry)
+        except OSError:
+            continue
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=lambda s: s.name)
+def test_nothing_is_left_when_it_is_killed_midway(number: signal.Signals, folder: Path) -> None:
+    mark = uuid.uuid4().hex
+    interfaces = set(os.listdir("/sys/class/net"))
+    files = {str(path) for path in Path("/run").iterdir()}
+    process = emulate(folder, "--test", "ping,failover", mark=mark)
+    deadline = time.monotonic() + 60
+    while len(running := marked(mark)) < 8:  # ours, Open vSwitch's and the hosts' shells
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, f"only {len(running)} processes came up"
+        time.sleep(0.05)
+    own = {namespace for namespace in running.values() if namespace != os.readlink("/proc/self/ns/net")}
+    assert own
+    process.send_signal(number)
+    out, _ = process.communicate(timeout=20)
+    assert out == ""
+    assert process.returncode == (130 if number == signal.SIGINT else -signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while marked(mark):
+        assert time.monotonic() < deadline, f"left: {marked(mark)}"
+        time.sleep(0.05)
+    assert not own & set(namespaces())
+    assert set(os.listdir("/sys/class/net")) == interfaces
+    assert {str(path) for path in Path("/run").iterdir()} == files
