@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from controller.plan.diff import Change
 from controller.plan.model import Plan, SwitchPlan
+from controller.rollout import Stage, stages
 from controller.southbound.gnmi import APPL_DB_TABLES, GnmiClient
 from controller.southbound.health import Health, read_health
 from controller.southbound.sets import Push, differences, plan_push, restored
@@ -83,6 +86,7 @@ def apply_plan(
 ) -> tuple[SwitchResult, ...]:
     """Push a plan to all its switches at the same time, read back and compare.
 
+    Where routes that carry traffic change, what must come first goes first (see `controller.rollout`).
     A switch that cannot be reached or refuses does not stop the others: its result has the error, and
     applying once more does what is left. A switch that is as planned gets no Set. One that is not well
     after the push gets back what it held before.
@@ -98,10 +102,16 @@ def apply_plan(
         )
     how = policy or PushPolicy()
     switches = {switch.name: switch for switch in plan.switches}
-    known = {name: inventory.addresses[name] for name in switches if name in inventory.addresses}
+    known = _only(inventory, switches)
+    before = _concurrently(known, lambda client: _reading(client, switches[client.name], how))
+    sets = Counter[str]()
+    if not how.dry_run:
+        ready = {name: each.current for name, each in before.items() if not (each.error or each.held)}
+        for stage in stages(plan, ready):
+            sets.update(_concurrently(_only(inventory, stage), partial(_send, stage)))
     results = _concurrently(
-        Inventory(inventory.fabric, known, inventory.access),
-        lambda client: _apply(client, switches[client.name], how),
+        known,
+        lambda client: _apply(client, switches[client.name], how, before[client.name], sets[client.name]),
         progress,
     )
     return tuple(
@@ -132,35 +142,78 @@ def read_databases(inventory: Inventory) -> dict[str, dict[str, Tables]]:
     return _concurrently(inventory, read)
 
 
-def _apply(client: GnmiClient, switch: SwitchPlan, policy: PushPolicy) -> SwitchResult:
+def read_neighbours(inventory: Inventory) -> dict[str, dict[str, dict[str, str]]]:
+    """LLDP_ENTRY_TABLE of every switch, by switch and port. Raises as `read_databases` does."""
+    table = "LLDP_ENTRY_TABLE"
+    return _concurrently(inventory, lambda client: client.read_tables("APPL_DB", (table,))[table])
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What a switch held before anything was sent, how it was, and what the plan would send."""
+
+    current: Tables
+    health: Health
+    push: Push
+    changes: tuple[Change, ...]
+    held: str
+    error: str
+
+
+def _reading(client: GnmiClient, switch: SwitchPlan, policy: PushPolicy) -> _Reading:
     wanted = intended(switch)
-    changes: tuple[Change, ...] = ()
-    push = Push()
-    sets, error, held, is_reached = 0, "", "", False
     try:
         current = client.read_config()
-        is_reached = True
-        changes = tuple(differences(switch.name, current, wanted))
         push = plan_push(current, wanted)
-        if push.flaps and not policy.allow_flap:
-            held = _would_flap(push)
-        elif push.requests and not policy.dry_run:
-            sets, error = _push(client, current, wanted, push, policy)
+        health = read_health(client) if push.requests and not policy.dry_run else Health()
     except UnreachableError as problem:
-        error = str(problem)
+        return _Reading({}, Health(), Push(), (), "", str(problem))
+    held = _would_flap(push) if push.flaps and not policy.allow_flap else ""
+    return _Reading(current, health, push, tuple(differences(switch.name, current, wanted)), held, "")
+
+
+def _send(stage: Stage, client: GnmiClient) -> int:
+    """Push a stage; the number of Sets that the switch took. An error shows when the rest is pushed."""
+    sets = 0
+    with suppress(UnreachableError):
+        for request in stage[client.name].requests:
+            client.push(request)
+            sets += 1
+    return sets
+
+
+def _apply(
+    client: GnmiClient, switch: SwitchPlan, policy: PushPolicy, before: _Reading, staged: int
+) -> SwitchResult:
+    """Push what is left of a plan after `staged` Sets, and see that the switch is well."""
+    wanted = intended(switch)
+    sets, error = staged, before.error
+    if before.push.requests and not (error or before.held or policy.dry_run):
+        try:
+            push = plan_push(client.read_config(), wanted) if staged else before.push
+            took, error = _push(client, before, wanted, push, policy)
+            sets += took
+        except UnreachableError as problem:
+            error = str(problem)
     return SwitchResult(
         switch=switch.name,
         address=client.address,
-        changes=changes,
+        changes=before.changes,
         sets=sets,
         error=error,
-        is_reached=is_reached,
-        planned_sets=len(push.requests),
-        estimate_s=push.estimate_s,
-        flaps=push.flaps,
-        bootstrap=push.bootstrap,
-        held=held,
+        is_reached=not before.error,
+        planned_sets=len(before.push.requests),
+        estimate_s=before.push.estimate_s,
+        flaps=before.push.flaps,
+        bootstrap=before.push.bootstrap,
+        held=before.held,
     )
+
+
+def _only(inventory: Inventory, switches: Iterable[str]) -> Inventory:
+    """The inventory of some switches, those without an address left out."""
+    known = {name: inventory.addresses[name] for name in switches if name in inventory.addresses}
+    return Inventory(inventory.fabric, known, inventory.access)
 
 
 def _would_flap(push: Push) -> str:
@@ -169,27 +222,27 @@ def _would_flap(push: Push) -> str:
 
 
 def _push(
-    client: GnmiClient, current: Tables, wanted: Tables, push: Push, policy: PushPolicy
+    client: GnmiClient, before: _Reading, wanted: Tables, push: Push, policy: PushPolicy
 ) -> tuple[int, str]:
     """Send the Sets and see that the switch is well, else put back what it held.
 
     Returns:
         Sets that the switch took for the plan, and what went wrong.
     """
-    before = read_health(client)
-    touched = [change.path for change in differences(client.name, current, wanted)]
+    current = before.current
     sets = 0
     try:
         for request in push.requests:
             client.push(request)
             sets += 1
-        error = _unwell(client, current, wanted, push, before, policy.confirm_s)
+        error = _unwell(client, current, wanted, push, before.health, policy.confirm_s)
     except UnreachableError as problem:
         if sets == 0:
             raise
         error = str(problem)
     if not error:
         return sets, ""
+    touched = [change.path for change in before.changes]
     return sets, f"{error}\n  {_restore(client, current, wanted, touched)}"
 
 

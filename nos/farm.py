@@ -18,12 +18,18 @@ from finsy.proto.gnmi1 import gnmi_pb2, gnmi_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from nos.db.store import ConfigStore
+from nos.orch.appl_db import Neighbors
+from nos.server import gnoi
 from nos.server.gnmi import GnmiService
+from nos.server.gnoi import GnoiSystem
 from nos.switch import BootConfig, SimulatedSwitch
 from raddle.errors import Diagnostic, InputError
 
 if TYPE_CHECKING:
     from nos.server.redis_databases import RedisDatabases
+
+BOOT_S = 2.0
+"""Seconds that a reboot of a simulated switch takes; hardware takes minutes."""
 
 _GNMI = gnmi_pb2.DESCRIPTOR.services_by_name["gNMI"].full_name
 MAX_MESSAGE_BYTES = 64 * 2**20
@@ -74,6 +80,8 @@ class SwitchFarm:
         state_folder: Path | None = None,
         redis_folder: Path | None = None,
         cables: Iterable[Cable] = (),
+        neighbors: Mapping[str, Neighbors] | None = None,
+        boot_s: float = BOOT_S,
     ) -> None:
         """Boot every switch.
 
@@ -86,6 +94,8 @@ class SwitchFarm:
             state_folder: keep each switch's CONFIG_DB in `NAME/config_db.json` there, and boot from it.
             redis_folder: serve each switch's databases from a redis-server that works in `NAME` there.
             cables: live cables between switches: a port that is shut puts out the light at the other end.
+            neighbors: by switch what LLDP and ARP find at its ports.
+            boot_s: seconds of wall time that a reboot takes.
             users: passwords by user name, for switches whose GNMI|gnmi user_auth is `password`.
 
         Raises:
@@ -102,7 +112,8 @@ class SwitchFarm:
         self._tls = tls
         self._users = dict(users or {})
         self._ports = dict(ports or {})
-        self.switches: dict[str, SimulatedSwitch] = _boot(boots, carriers, state_folder)
+        self._boot_s = boot_s
+        self.switches: dict[str, SimulatedSwitch] = _boot(boots, carriers, state_folder, neighbors or {})
         for ends in cables:
             self._join(*ends)
             self._join(*reversed(ends))
@@ -163,7 +174,9 @@ class SwitchFarm:
         for name, switch in self.switches.items():
             server = grpc.aio.server(options=_OPTIONS)
             gnmi_pb2_grpc.add_gNMIServicer_to_server(GnmiService(switch, self._users), server)
-            reflection.enable_server_reflection((_GNMI, reflection.SERVICE_NAME), server)
+            system = GnoiSystem(switch, self._users, self._boot_s)
+            server.add_generic_rpc_handlers((system.handler(),))
+            reflection.enable_server_reflection((_GNMI, gnoi.SERVICE, reflection.SERVICE_NAME), server)
             wanted = f"{_bracketed(self._host)}:{self._ports.get(name, 0)}"
             try:
                 port = self._listen(server, wanted)
@@ -205,7 +218,10 @@ class SwitchFarm:
 
 
 def _boot(
-    boots: Mapping[str, BootConfig], carriers: Mapping[str, frozenset[str]], state_folder: Path | None
+    boots: Mapping[str, BootConfig],
+    carriers: Mapping[str, frozenset[str]],
+    state_folder: Path | None,
+    neighbors: Mapping[str, Neighbors],
 ) -> dict[str, SimulatedSwitch]:
     switches: dict[str, SimulatedSwitch] = {}
     problems: list[Diagnostic] = []
@@ -213,7 +229,8 @@ def _boot(
     for name, boot in boots.items():
         try:
             store = ConfigStore(state_folder / name / "config_db.json") if state_folder else None
-            switches[name] = SimulatedSwitch(name, boot, carriers.get(name, frozenset()), store, lock)
+            carrier = carriers.get(name, frozenset())
+            switches[name] = SimulatedSwitch(name, boot, carrier, store, lock, neighbors.get(name))
         except InputError as error:
             problems += error.diagnostics
     if problems:

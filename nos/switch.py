@@ -5,36 +5,23 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
+from nos.boot import BootConfig, load_saved, read_boot_config, read_switch_table
 from nos.db.databases import ConfigDb, ConfigEntry, CountersDb, Databases, HashDb
 from nos.db.gcu import apply_patch, replace_config
-from nos.db.patch import PatchOp
-from nos.db.schema import Violation, read_config, validate
+from nos.db.patch import PatchError, PatchOp
+from nos.db.schema import validate
 from nos.db.store import ConfigStore
 from nos.orch import derive
-from nos.orch.counters import counter_layout, counters_db
-from nos.orch.ports import DEFAULT_MTU_BYTES
+from nos.orch.appl_db import Neighbors, appl_db
+from nos.orch.asic_db import asic_db
+from nos.orch.counters import Counted, counter_layout, counters_db
+from nos.orch.lazy import LazyTables
+from nos.orch.state_db import state_db
 from raddle.errors import Diagnostic, InputError
 from raddle.state import SwitchCounters, SwitchState
 
-_SWITCH_KEY = "SWITCH_TABLE:switch"
-_SWITCH_FIELDS = ("ecmp_hash_seed", "ecmp_hash_offset", "lag_hash_seed", "lag_hash_offset", "fdb_aging_time")
-_ETHERNET_SPEEDS_MBPS = (10_000, 25_000, 40_000, 50_000, 100_000, 200_000, 400_000, 800_000, 1_600_000)
-_LANE_SPEEDS_MBPS = (10_000, 25_000, 50_000, 100_000, 200_000)
-_FECS = "rs,fc,none,auto"
-
-
-@dataclass(frozen=True, slots=True)
-class BootConfig:
-    """What a switch boots from.
-
-    `config_db` is a config_db.json document, `switch` what SONiC keeps in switch.json:
-    `{"SWITCH_TABLE:switch": {"ecmp_hash_seed": "10"}}`.
-    """
-
-    config_db: Mapping[str, object]
-    switch: Mapping[str, object]
+__all__ = ["BootConfig", "SimulatedSwitch"]
 
 
 class SimulatedSwitch:
@@ -47,11 +34,13 @@ class SimulatedSwitch:
         carrier: frozenset[str],
         store: ConfigStore | None = None,
         lock: threading.RLock | None = None,
+        neighbors: Neighbors | None = None,
     ) -> None:
         """Boot from `boot`, or from what `store` has; `carrier` are the ports with light.
 
         Every accepted change is saved in `store` before it takes effect. Switches that are cabled to each
-        other share a `lock`, since a change at one may put out the light at another.
+        other share a `lock`, since a change at one may put out the light at another. `neighbors` are what
+        LLDP and ARP find at the ports.
 
         Raises:
             InputError: the configuration is not one that this switch can run, or a port in `carrier` is
@@ -59,13 +48,9 @@ class SimulatedSwitch:
         """
         self.name = name
         self._store = store
-        config, violations = read_config(_saved(name, store) or boot.config_db)
-        violations = violations or validate(config)
-        violations += [
-            Violation(f"PORT/{port}", "the port has a cable but is not configured")
-            for port in sorted(carrier - config.get("PORT", {}).keys())
-        ]
-        switch_table, switch_violations = _read_switch_table(boot.switch)
+        self._cabled = carrier
+        config, violations = read_boot_config(load_saved(name, store) or boot.config_db, carrier)
+        self._switch_table, switch_violations = read_switch_table(boot.switch)
         violations += switch_violations
         if violations:
             raise InputError(
@@ -73,15 +58,15 @@ class SimulatedSwitch:
             )
         self._lock = lock or threading.RLock()
         self._carrier = carrier
-        self._counters = SwitchCounters()
+        self._neighbors = neighbors or {}
+        self._is_booting = False
+        self._saved = config
+        self._staged: ConfigDb | None = None
+        self._counted = Counted()
+        self._clock: Mapping[str, str] = {}
         self._layout = counter_layout(config)
         self._watchers: dict[int, Callable[[], None]] = {}
-        self._databases = Databases(
-            config=config,
-            appl={"SWITCH_TABLE": {"switch": switch_table}, "PORT_TABLE": _appl_ports(config, carrier)},
-            state={"PORT_TABLE": _state_ports(config, carrier)},
-            counters=counters_db(self._layout, config, self._counters),
-        )
+        self._databases = self._render(config)
 
     @property
     def databases(self) -> Databases:
@@ -127,8 +112,67 @@ class SimulatedSwitch:
             changed = {name: entries for name, entries in {**config, table: rows}.items() if entries}
             if validate(changed):
                 return False
-            self._accept(changed)
+            self._commit(changed)
             return True
+
+    def stage_config(self, document: object) -> None:
+        """Take a whole configuration that the next reboot brings into force.
+
+        Raises:
+            PatchError: it is not one that this switch could boot from; what was staged before stays.
+        """
+        config, violations = read_boot_config(document, self._cabled)
+        if violations:
+            lines = [f"{path}: {message}" for path, message in violations[:_SHOWN_VIOLATIONS]]
+            raise PatchError("\n".join(["Yang validation failed!", *lines]))
+        self._staged = config
+
+    @property
+    def is_booting(self) -> bool:
+        """Whether the switch is down for a reboot."""
+        return self._is_booting
+
+    def shut_down(self) -> bool:
+        """Begin a reboot: all ports go dark. False if one is under way."""
+        with self._lock:
+            if self._is_booting:
+                return False
+            self._is_booting = True
+            self._swap(self._render(self._databases.config))
+            return True
+
+    def start_up(self) -> str:
+        """End a reboot with the staged configuration, or else the saved one; counters start again from 0.
+
+        Returns:
+            Why the switch came up with the configuration that it had; empty if it has the new one.
+        """
+        with self._lock:
+            problem = ""
+            config = self._databases.config
+            try:
+                config = self._boot_file()
+                if self._store and self._staged is not None:
+                    self._store.save(config)
+            except (InputError, PatchError) as error:
+                problem = str(error)
+            else:
+                self._saved, self._staged = config, None
+            self._is_booting = False
+            self._counted = self._counted.rebooted()
+            self._commit(config)
+            return problem
+
+    def _boot_file(self) -> ConfigDb:
+        if self._staged is not None:
+            return self._staged
+        document = load_saved(self.name, self._store)
+        if document is None:
+            return self._saved
+        config, violations = read_boot_config(document, self._cabled)
+        if violations:
+            raise InputError(Diagnostic("bad-boot-config", f"{path}: {text}") for path, text in violations)
+        return config
 
     def has_carrier(self, port: str) -> bool:
         """Whether there is light at `port`."""
@@ -136,7 +180,8 @@ class SimulatedSwitch:
 
     def is_enabled(self, port: str) -> bool:
         """Whether `port` is administratively up, so that its far end has light."""
-        return self._databases.config.get("PORT", {}).get(port, {}).get("admin_status") == "up"
+        is_up = self._databases.config.get("PORT", {}).get(port, {}).get("admin_status") == "up"
+        return is_up and not self._is_booting
 
     def set_carrier(self, port: str, up: bool) -> None:
         """Light on the fibre at `port` comes or goes.
@@ -148,15 +193,23 @@ class SimulatedSwitch:
             config = self._databases.config
             if port not in config.get("PORT", {}):
                 raise KeyError(f"{self.name} has no port {port}")
-            self._commit(config, self._carrier | {port} if up else self._carrier - {port})
+            self._carrier = self._carrier | {port} if up else self._carrier - {port}
+            self._commit(config)
 
-    def set_counters(self, counters: SwitchCounters) -> None:
-        """COUNTERS_DB shows from now on what the ASIC has counted up to now."""
+    def set_counters(self, counters: SwitchCounters, clock: Mapping[str, str] | None = None) -> None:
+        """COUNTERS_DB shows from now on what the ASIC has counted up to now.
+
+        `clock` are the fields of STATE_DB SIMULATION|clock, which say what simulated time that is.
+        """
         with self._lock:
-            self._counters = counters
+            self._counted = self._counted.then(counters)
             old = self._databases
-            shown = {**old.counters, **counters_db(self._layout, old.config, counters)}
-            self._swap(dataclasses.replace(old, counters=shown))
+            shown = {**old.counters, **counters_db(self._layout, old.config, self._counted)}
+            state = old.state
+            if clock is not None:
+                self._clock = clock
+                state = _with_tables(state, _clock_table(clock))
+            self._swap(dataclasses.replace(old, counters=shown, state=state))
 
     def write(
         self,
@@ -172,10 +225,10 @@ class SimulatedSwitch:
         with self._lock:
             old = self._databases
             self._swap(
-                Databases(
+                dataclasses.replace(
+                    old,
                     config={**old.config, **(config or {})},
-                    appl=old.appl,
-                    state={**old.state, **(state or {})},
+                    state=_with_tables(old.state, state or {}),
                     counters={**old.counters, **(counters or {})},
                 )
             )
@@ -193,21 +246,29 @@ class SimulatedSwitch:
     def _accept(self, config: ConfigDb) -> None:
         if self._store:
             self._store.save(config)
-        self._commit(config, self._carrier)
+        self._saved = config
+        self._commit(config)
 
-    def _commit(self, config: ConfigDb, carrier: frozenset[str]) -> None:
+    def _commit(self, config: ConfigDb) -> None:
         """Swap in a new snapshot; what the daemons write follows from CONFIG_DB and carrier."""
-        old = self._databases
-        self._carrier = carrier
-        if any(old.config.get(table) is not config.get(table) for table in ("PORT", "BUFFER_POOL")):
+        old = self._databases.config
+        if any(old.get(table) is not config.get(table) for table in ("PORT", "BUFFER_POOL")):
             self._layout = counter_layout(config)
-        self._swap(
-            Databases(
-                config=config,
-                appl={**old.appl, "PORT_TABLE": _appl_ports(config, carrier)},
-                state={**old.state, "PORT_TABLE": _state_ports(config, carrier)},
-                counters={**old.counters, **counters_db(self._layout, config, self._counters)},
-            )
+        self._swap(self._render(config))
+
+    def _render(self, config: ConfigDb) -> Databases:
+        """The databases with this CONFIG_DB."""
+        appl = appl_db(
+            config, frozenset() if self._is_booting else self._carrier, self._neighbors, self._switch_table
+        )
+        ports = appl["PORT_TABLE"]
+        up = frozenset(name for name, fields in ports.items() if fields["oper_status"] == "up")
+        return Databases(
+            config=config,
+            appl=appl,
+            state=_with_tables(state_db(config, ports), _clock_table(self._clock)),
+            counters=counters_db(self._layout, config, self._counted),
+            asic=asic_db(config, appl, up, self._neighbors, self._layout),
         )
 
     def _swap(self, databases: Databases) -> None:
@@ -216,68 +277,12 @@ class SimulatedSwitch:
             on_change()
 
 
-def _saved(name: str, store: ConfigStore | None) -> dict[str, object] | None:
-    if store is None:
-        return None
-    try:
-        return store.load()
-    except (OSError, ValueError) as error:
-        raise InputError.of(
-            "bad-saved-config", f"{name}: cannot boot from '{store.path}': {error}", "mend or remove the file"
-        ) from None
+_SHOWN_VIOLATIONS = 20
 
 
-def _read_switch_table(document: Mapping[str, object]) -> tuple[dict[str, str], list[Violation]]:
-    fields: dict[str, str] = {"ecmp_hash_seed": "0"}
-    violations = [
-        Violation(str(key), f"unknown key in switch.json; expected '{_SWITCH_KEY}'")
-        for key in document
-        if key != _SWITCH_KEY
-    ]
-    entry = document.get(_SWITCH_KEY, {})
-    if not isinstance(entry, Mapping):
-        return fields, [*violations, Violation(_SWITCH_KEY, "an entry is a JSON object")]
-    for name, value in entry.items():
-        text = str(value)
-        if name not in _SWITCH_FIELDS:
-            violations.append(Violation(f"{_SWITCH_KEY}/{name}", "unknown field"))
-        elif not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) < 2**32):
-            violations.append(Violation(f"{_SWITCH_KEY}/{name}", f"'{text}' is not an integer below 2**32"))
-        else:
-            fields[name] = text
-    return fields, violations
+def _clock_table(clock: Mapping[str, str]) -> HashDb:
+    return {"SIMULATION": {"clock": clock}} if clock else {}
 
 
-def _appl_ports(config: ConfigDb, carrier: frozenset[str]) -> dict[str, dict[str, str]]:
-    """APPL_DB PORT_TABLE, as portmgrd, portsyncd and portsorch write it."""
-    table = {}
-    for name, entry in config.get("PORT", {}).items():
-        fields = {field: value for field, value in entry.items() if isinstance(value, str)}
-        fields.setdefault("admin_status", "down")
-        fields.setdefault("mtu", str(DEFAULT_MTU_BYTES))
-        fields["oper_status"] = _oper_status(fields["admin_status"], name in carrier)
-        table[name] = fields
-    return table
-
-
-def _oper_status(admin_status: str, has_carrier: bool) -> str:
-    return "up" if admin_status == "up" and has_carrier else "down"
-
-
-def _state_ports(config: ConfigDb, carrier: frozenset[str]) -> dict[str, dict[str, str]]:
-    """STATE_DB PORT_TABLE: what a port can do, and that it is ready."""
-    table = {}
-    for name, entry in config.get("PORT", {}).items():
-        lane_count = str(entry["lanes"]).count(",") + 1
-        speeds = {lane_count * speed for speed in _LANE_SPEEDS_MBPS} & set(_ETHERNET_SPEEDS_MBPS)
-        admin_status = str(entry.get("admin_status", "down"))
-        table[name] = {
-            "state": "ok",
-            "admin_status": admin_status,
-            "netdev_oper_status": _oper_status(admin_status, name in carrier),
-            "mtu": str(entry.get("mtu", DEFAULT_MTU_BYTES)),
-            "speed": str(entry["speed"]),
-            "supported_speeds": ",".join(map(str, sorted(speeds | {int(str(entry["speed"]))}))),
-            "supported_fecs": _FECS,
-        }
-    return table
+def _with_tables(database: HashDb, tables: HashDb) -> HashDb:
+    return database.with_tables(tables) if isinstance(database, LazyTables) else {**database, **tables}

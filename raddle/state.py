@@ -129,7 +129,7 @@ class PortState:
 
 @dataclass(frozen=True, slots=True)
 class RouteState:
-    """A route as the ASIC holds it: IPv4 prefix to the ports of its live next hops.
+    """A route as the ASIC holds it: an IPv4 or IPv6 prefix to the ports of its live next hops.
 
     `prefix` is the network address as an integer, `length` the prefix length. `ports` index
     `SwitchState.ports`, in the order of the next-hop group (SONiC orders members by IP address); a
@@ -141,11 +141,12 @@ class RouteState:
     length: int
     ports: tuple[int, ...]
     weights: tuple[int, ...] = ()
+    is_ipv6: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SwitchState:
-    """Everything one switch forwards with. Routes are sorted by (prefix, length) and unique.
+    """Everything one switch forwards with. Routes are sorted, IPv4 first, by (prefix, length) and unique.
 
     The ECMP hash goes over `hash_seed` and `hash_fields`; the result is rotated right by `hash_offset` bits
     (SAI_SWITCH_ATTR_ECMP_DEFAULT_HASH_OFFSET, SONiC's `ecmp_hash_offset`) before a member is chosen.
@@ -172,6 +173,7 @@ class SwitchCounters:
         port: `SAI_PORT_STAT_IF_OUT_OCTETS` -> a value per port.
         queue: `SAI_QUEUE_STAT_BYTES` -> per port a value for each of its 8 queues.
         pg: `SAI_INGRESS_PRIORITY_GROUP_STAT_SHARED_WATERMARK_BYTES` -> per port one for each of its 8 PGs.
+        time_ps: the simulated instant of the counts.
 
     Units: bytes, packets and, where the name says so, microseconds. A name that is missing has counted 0.
     """
@@ -180,3 +182,4 @@ class SwitchCounters:
     port: Mapping[str, Sequence[int]] = field(default_factory=dict)
     queue: Mapping[str, Sequence[Sequence[int]]] = field(default_factory=dict)
     pg: Mapping[str, Sequence[Sequence[int]]] = field(default_factory=dict)
+    time_ps: int = 0

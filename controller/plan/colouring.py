@@ -1,77 +1,72 @@
-"""Proper edge colouring of bipartite multigraphs."""
+"""Balanced edge colouring: equal shares of every vertex's edges for every colour."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
 
-def colour_edges(left: Sequence[int], right: Sequence[int], colours: int) -> list[int]:
-    """Give every edge a colour such that edges which share a vertex differ.
+from raddle import _solver
 
-    Edges are coloured one after the other. If no colour is free at both ends of edge (u, v), take `a`
-    free at u and `b` free at v and swap the two along the path that starts at v with `a`: in a bipartite
-    graph this path cannot reach u, so `a` becomes free at both ends. O(edges * vertices).
+Ints = NDArray[np.int64]
+
+_NO_PARENT = 0xFFFFFFFF
+
+
+def colour_edges(left: Sequence[Ints], right: Sequence[Ints], colours: int) -> Ints:
+    """Give every edge a colour such that each has floor or ceil of its share at every vertex and set.
 
     Args:
-        left, right: the vertices of each edge; the two sides are numbered apart.
-        colours: at least the largest degree, which always suffices.
+        left, right: of each edge, its vertex on that side, then the set that the vertex is in, then the set
+            of that set, ...; numbers of any size, the sides and levels are numbered apart.
+        colours: how many.
 
     Returns:
-        The colour of each edge, 0 <= colour < `colours`.
+        int64 of each edge: its colour, 0 <= colour < `colours`. Of the d edges at a vertex or set each
+        colour has floor(d / colours) or ceil(d / colours).
 
-    Source: D. König, "Über Graphen und ihre Anwendung auf Determinantentheorie und Mengenlehre",
-        Mathematische Annalen 77, 1916.
+    Source: König 1916, de Werra 1971, Cole, Ost and Schirra 2001; see native/include/raddle/colouring.hpp.
     """
-    ends = (left, right)
-    every = (1 << colours) - 1
-    free = tuple([every] * (max(side, default=-1) + 1) for side in ends)
-    at: tuple[dict[tuple[int, int], int], ...] = ({}, {})
-    colour = [-1] * len(left)
-    for edge, (u, v) in enumerate(zip(left, right, strict=True)):
-        shared = free[0][u] & free[1][v]
-        if shared:
-            chosen = _lowest(shared)
-        else:
-            assert min(free[0][u], free[1][v]) > 0, "fewer colours than the largest degree"
-            chosen = _lowest(free[0][u])
-            _swap_path(v, chosen, _lowest(free[1][v]), ends, free, at, colour)
-        colour[edge] = chosen
-        for side, vertex in enumerate((u, v)):
-            at[side][vertex, chosen] = edge
-            free[side][vertex] &= ~(1 << chosen)
-    return colour
+    left_node, left_parent = _forest(left)
+    right_node, right_parent = _forest(right)
+    return _solver.balanced_colours(
+        left=left_node,
+        right=right_node,
+        left_parent=left_parent,
+        right_parent=right_parent,
+        colours=colours,
+    ).astype(np.int64)
 
 
-def _lowest(mask: int) -> int:
-    return (mask & -mask).bit_length() - 1
+def distinct(values: Ints) -> tuple[Ints, Ints]:
+    """The distinct values in order, and the place of each value among them; fast for a narrow range."""
+    if not len(values):
+        return values, values
+    least = int(values.min())
+    span = int(values.max()) - least + 1
+    if span > 8 * len(values) + 1024:
+        found, place = np.unique(values, return_inverse=True)
+        return found, place
+    is_there = np.zeros(span, np.bool_)
+    is_there[values - least] = True
+    rank = np.cumsum(is_there) - 1
+    return np.flatnonzero(is_there) + least, rank[values - least]
 
 
-def _swap_path(
-    start: int,
-    a: int,
-    b: int,
-    ends: tuple[Sequence[int], Sequence[int]],
-    free: tuple[list[int], ...],
-    at: tuple[dict[tuple[int, int], int], ...],
-    colour: list[int],
-) -> None:
-    """Swap a and b along the path of a, b, a, ... that leaves the right vertex `start`, which lacks b.
-
-    Only the two ends of the path change what is free there: inside it, a vertex has both colours.
-    """
-    path = []
-    side, vertex, wanted = 1, start, a
-    while (edge := at[side].get((vertex, wanted))) is not None:
-        path.append(edge)
-        side = 1 - side
-        vertex, wanted = ends[side][edge], a + b - wanted
-    for edge in path:
-        for end in (0, 1):
-            del at[end][ends[end][edge], colour[edge]]
-    for edge in path:
-        colour[edge] = a + b - colour[edge]
-        for end in (0, 1):
-            at[end][ends[end][edge], colour[edge]] = edge
-    flip = (1 << a) | (1 << b)
-    free[1][start] ^= flip
-    free[side][vertex] ^= flip
+def _forest(levels: Sequence[Ints]) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """The vertex of each edge and the parent of each node, numbered level by level."""
+    parents = []
+    _, node = distinct(levels[0])
+    vertex, offset = node.astype(np.uint32), 0
+    for level in levels[1:]:
+        count = int(node.max(initial=-1)) + 1
+        _, above = distinct(level)
+        parent = np.zeros(count, np.int64)
+        parent[node] = above
+        offset += count
+        parents.append(parent + offset)
+        node = above
+    count = int(node.max(initial=-1)) + 1
+    parents.append(np.full(count, _NO_PARENT, np.int64))
+    return vertex, np.concatenate(parents).astype(np.uint32)

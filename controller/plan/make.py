@@ -11,8 +11,8 @@ from controller.plan.buffers import plan_buffers
 from controller.plan.model import InterfacePlan, Plan, PortPlan, QosPlan, Route, SwitchPlan
 from controller.plan.pins import plan_pins
 from controller.plan.qos import plan_qos
+from controller.plan.replan import without_drained
 from controller.plan.routes import fabric_routes
-from controller.plan.wiring import wire
 from raddle.errors import InputError
 from raddle.topology.model import Fabric, Link, PortRef, Switch
 from raddle.workload import Demand
@@ -31,13 +31,13 @@ def make_plan(fabric: Fabric, routing: Literal["ecmp", "pinned"], demand: Demand
     """
     families = address_families(fabric)
     addresses = families[0]
-    routes = fabric_routes(fabric)
+    routed = without_drained(fabric)
+    routes = fabric_routes(routed)
     report = None
     if routing == "pinned":
         if demand is None:
             raise InputError.of("no-demand", "pinned routing needs the flows of a collective")
-        refuse_unpinned(fabric)
-        pins, report = plan_pins(fabric, wire(fabric, addresses), addresses, demand)
+        pins, report = plan_pins(routed, addresses, demand)
         routes = tuple(shared + own for shared, own in zip(routes, pins, strict=True))
     qos = plan_qos(fabric.roce)
     return Plan(
@@ -53,16 +53,6 @@ def make_plan(fabric: Fabric, routing: Literal["ecmp", "pinned"], demand: Demand
         ),
         pins=report,
     )
-
-
-def refuse_unpinned(fabric: Fabric) -> None:
-    """Raise InputError `form-not-planned` for a fabric whose flows `make_plan` cannot pin."""
-    if fabric.superspines:
-        raise InputError.of(
-            "form-not-planned",
-            "paths over superspines (three tiers) cannot be pinned yet",
-            "take --routing ecmp",
-        )
 
 
 def _plan_switch(

@@ -127,20 +127,34 @@ class SwitchPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class PinReport:
-    """How well a demand fits its pinned paths.
+class LinkLoad:
+    """Flows on the busiest link between switches, data or acknowledgements.
 
-    Loads are flows per link of one phase, the largest over all links and phases; `bound` is the least
-    that any assignment can reach (ceil(flows of the busiest leaf / its uplinks), worst phase). Data and
-    acknowledgements are counted apart. `pins` is the number of host routes.
+    The unit is a flow on one of the slowest such links; on a link of twice the speed it counts half.
+
+    Attributes:
+        worst: in the worst phase.
+        bound: the least that any paths could reach there; key_bound: the least when flows that the carrier
+            of the pins cannot tell apart stay together (the optimum may be higher).
+        total, total_bound, total_key_bound: the same summed over phases, which follow one another.
     """
+
+    worst: float
+    bound: float
+    key_bound: float
+    total: float
+    total_bound: float
+    total_key_bound: float
+
+
+@dataclass(frozen=True, slots=True)
+class PinReport:
+    """How well a demand fits its pinned paths; `pins` is the number of switch entries."""
 
     flows: int
     pins: int
-    max_data_load: int
-    data_bound: int
-    max_ack_load: int
-    ack_bound: int
+    data: LinkLoad
+    acks: LinkLoad
     method: str
 
 

@@ -1,137 +1,121 @@
 """Pinned paths: host routes that keep a collective's flows apart.
 
-A pin is a pair (source leaf, destination endpoint), which is what plain destination routing can tell
-apart: a /32 at the source leaf chooses the uplink and thereby the spine. With parallel links a /32 at the
-spine chooses the downlink. Flows between endpoints of one leaf need no pin.
+A host route tells apart (switch, destination): a /32 at the source leaf chooses the spine, one at the spine
+the superspine, and where links are parallel, which of them. Flows between endpoints of one leaf need none.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from controller.plan.addresses import AddressPlan
-from controller.plan.assignment import Assignment, Problem, assign, cost
-from controller.plan.model import PinReport, Route
-from controller.plan.wiring import Wiring
+from controller.plan.assignment import HOPS, Decisions, Flows, Paths, choose_paths, hops_of, keep_paths
+from controller.plan.colouring import Ints, distinct
+from controller.plan.loads import summarize
+from controller.plan.model import NextHop, PinReport, Route
+from controller.plan.routes import SwitchRoutes
+from controller.plan.tiers import Tiers, tiers_of
 from raddle.topology.model import Fabric
 from raddle.workload import Demand
 
 
-def plan_pins(
-    fabric: Fabric, wiring: Wiring, addresses: AddressPlan, demand: Demand
-) -> tuple[tuple[tuple[Route, ...], ...], PinReport]:
-    """Host routes of every switch (leaves first, then spines), and how good they are.
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """The paths of a demand's flows and of their acknowledgements."""
 
-    Every flow src -> dst implies acknowledgements dst -> src. The data's pins are placed first; pins that
-    only acknowledgements use come next, around the acknowledgements that share a pin with data.
+    flows: Flows
+    data: Paths
+    acks: Paths
+
+
+def plan_pins(fabric: Fabric, addresses: AddressPlan, demand: Demand) -> tuple[SwitchRoutes, PinReport]:
+    """Host routes of every switch, in order of `Fabric.switches`, and how good they are.
+
+    Every flow src -> dst implies acknowledgements dst -> src. The data's paths are chosen first; then those
+    that only acknowledgements take, from the data's paths backwards.
     """
-    data, acks = _problems(fabric, wiring, demand)
-    placed, every = _place(data, acks)
-    routes = _routes(wiring, addresses, acks, every)
+    tiers = tiers_of(fabric)
+    placement = _place(tiers, _flows(tiers, demand), Decisions())
+    routes = _routes(fabric, addresses, tiers, placement)
+    flows = placement.flows
     return routes, PinReport(
         flows=len(demand.src),
         pins=sum(len(of_switch) for of_switch in routes),
-        max_data_load=cost(data, placed)[0],
-        data_bound=data.bound(),
-        max_ack_load=cost(acks, every)[0],
-        ack_bound=acks.bound(),
-        method=placed.method,
+        data=summarize(tiers, flows, placement.data, host_key),
+        acks=summarize(tiers, flows.reversed(), placement.acks, host_key),
+        method=placement.data.method,
     )
 
 
-def pin_placement(fabric: Fabric, wiring: Wiring, demand: Demand) -> Assignment:
-    """The slots that `plan_pins` gives to the pins of a demand."""
-    return _place(*_problems(fabric, wiring, demand))[1]
+def place_pins(fabric: Fabric, demand: Demand) -> Placement:
+    """The paths that `plan_pins` gives to a demand."""
+    tiers = tiers_of(fabric)
+    return _place(tiers, _flows(tiers, demand), Decisions())
 
 
-def repair_pins(
-    fabric: Fabric, wiring: Wiring, addresses: AddressPlan, demand: Demand, before: Assignment
-) -> tuple[tuple[Route, ...], ...]:
+def repair_pins(fabric: Fabric, addresses: AddressPlan, before: Placement) -> SwitchRoutes:
     """Host routes of every switch after links have failed: only pins that lost a link move.
 
     Args:
-        fabric, wiring: as they are now.
-        before: the pins' slots when more links were up, for the same demand.
+        fabric: as it is now.
+        before: the paths when more links were up.
     """
-    data, acks = _problems(fabric, wiring, demand)
-    alive = wiring.is_alive
-    stays = (before.up >= 0) & alive[data.source, before.up] & alive[data.target, before.down]
-    data = replace(
-        data,
-        fixed_up=np.where(stays, before.up, -1),
-        fixed_down=np.where(stays, before.down, -1),
-        is_wanted=data.is_wanted & ~stays,
-    )
-    acks = replace(acks, is_wanted=acks.is_wanted & ~stays)
-    return _routes(wiring, addresses, acks, _place(data, acks)[1])
+    tiers = tiers_of(fabric)
+    is_up = np.append(fabric.arrays.is_up, True)  # -1, no link, is the last
+    kept = Decisions()
+    for flows, paths in ((before.flows, before.data), (before.flows.reversed(), before.acks)):
+        stays = (paths.spine >= 0) & is_up[paths.link].all(axis=0)
+        keep_paths(tiers, flows, paths, host_key, kept, stays)
+    return _routes(fabric, addresses, tiers, _place(tiers, before.flows, kept))
 
 
-def _place(data: Problem, acks: Problem) -> tuple[Assignment, Assignment]:
-    """The data's pins, and all pins: those that only acknowledgements use are placed around the others."""
-    placed = assign(data)
-    return placed, assign(replace(acks, fixed_up=placed.up, fixed_down=placed.down))
+def host_key(switch: Ints, src: Ints, dst: Ints) -> Ints:
+    """What a host route tells apart."""
+    return switch << 32 | dst
 
 
-def _problems(fabric: Fabric, wiring: Wiring, demand: Demand) -> tuple[Problem, Problem]:
-    """The demand's data and its acknowledgements as placement problems over one list of pins."""
-    leaf = np.array([endpoint.leaf for endpoint in fabric.endpoints], dtype=np.int64)
-    place = np.array(_places(fabric), dtype=np.int64)
+def _flows(tiers: Tiers, demand: Demand) -> Flows:
+    """The flows of a demand between different leaves."""
     src, dst, phase = (column.astype(np.int64) for column in (demand.src, demand.dst, demand.phase))
-    remote = leaf[src] != leaf[dst]
-    src, dst, phase = src[remote], dst[remote], phase[remote]
-    _, phase = np.unique(phase, return_inverse=True)
-
-    endpoints = len(leaf)
-    data_keys, ack_keys = leaf[src] * endpoints + dst, leaf[dst] * endpoints + src
-    keys = np.unique(np.concatenate((data_keys, ack_keys)))
-    source, destination = keys // max(endpoints, 1), keys % max(endpoints, 1)
-    is_data = np.isin(keys, data_keys)
-    unplaced = np.full(len(keys), -1, dtype=np.int64)
-    data = Problem(
-        is_alive=wiring.is_alive,
-        width=wiring.width,
-        source=source,
-        target=leaf[destination],
-        destination=destination,
-        place=place[destination],
-        pin=np.searchsorted(keys, data_keys),
-        phase=phase,
-        phases=int(phase.max(initial=0)) + 1,
-        is_wanted=is_data,
-        fixed_up=unplaced,
-        fixed_down=unplaced,
-    )
-    return data, replace(data, pin=np.searchsorted(keys, ack_keys), is_wanted=~is_data)
+    remote = tiers.leaf[src] != tiers.leaf[dst]
+    return Flows(src[remote], dst[remote], phase[remote])
 
 
-def _places(fabric: Fabric) -> list[int]:
-    """The place of every endpoint among those of its leaf."""
-    seen = Counter[int]()
-    places = []
-    for endpoint in fabric.endpoints:
-        places.append(seen[endpoint.leaf])
-        seen[endpoint.leaf] += 1
-    return places
+def _place(tiers: Tiers, flows: Flows, decided: Decisions) -> Placement:
+    data = choose_paths(tiers, flows, host_key, decided)
+    return Placement(flows, data, choose_paths(tiers, flows.reversed(), host_key, decided, hints=data))
 
 
-def _routes(
-    wiring: Wiring, addresses: AddressPlan, problem: Problem, assignment: Assignment
-) -> tuple[tuple[Route, ...], ...]:
-    """Host routes by switch. A pin without a path has none."""
-    leaf_routes: list[list[Route]] = [[] for _ in range(wiring.leaves)]
-    spine_routes: list[list[Route]] = [[] for _ in range(wiring.spines)]
-    seen: set[tuple[int, int]] = set()
-    columns = (problem.source, problem.target, problem.destination, assignment.up, assignment.down)
-    for source, target, destination, up, down in zip(*(column.tolist() for column in columns), strict=True):
-        if up < 0:
-            continue
-        prefix = addresses.host_prefix(destination)
-        leaf_routes[source].append(Route(prefix, (wiring.by_slot[source, up].up,), "pin"))
-        spine = down // wiring.width
-        if wiring.width > 1 and (spine, destination) not in seen:
-            seen.add((spine, destination))
-            spine_routes[spine].append(Route(prefix, (wiring.by_slot[target, down].down,), "pin"))
-    return tuple(tuple(routes) for routes in (*leaf_routes, *spine_routes))
+def _routes(fabric: Fabric, addresses: AddressPlan, tiers: Tiers, placement: Placement) -> SwitchRoutes:
+    """Host routes by switch: one for each switch, destination and link where there is a choice."""
+    flows, endpoints = placement.flows, max(len(fabric.endpoints), 1)
+    entries = []
+    for each, paths in ((flows, placement.data), (flows.reversed(), placement.acks)):
+        for place, hop in enumerate(hops_of(tiers, each, paths.spine, paths.superspine)):
+            is_up = place < HOPS // 2
+            link, dst = paths.link[place][hop.is_used], each.dst[hop.is_used]
+            if not is_up:
+                has_choice = (hop.links >= 0).sum(axis=1) > 1
+                link, dst = link[has_choice], dst[has_choice]
+            entries.append((2 * link + is_up) * endpoints + dst)
+    entry = np.sort(np.concatenate(entries))
+    port, dst = np.divmod(entry[np.flatnonzero(np.diff(entry, prepend=-1))], endpoints)
+    prefixes = {number: addresses.host_prefix(number) for number in distinct(dst)[0].tolist()}
+    routes: list[list[Route]] = [[] for _ in fabric.switches]
+    first = np.flatnonzero(np.diff(port, prepend=-1))
+    for start, end in pairwise([*first.tolist(), len(port)]):
+        out = int(port[start])
+        switch, hops = _out(fabric, addresses, out // 2, out % 2 == 1)
+        routes[switch] += [Route(prefixes[to], hops, "pin") for to in dst[start:end].tolist()]
+    return tuple(tuple(of_switch) for of_switch in routes)
+
+
+def _out(fabric: Fabric, addresses: AddressPlan, link: int, is_up: bool) -> tuple[int, tuple[NextHop]]:
+    """The switch that sends on a link in a direction, and its next hop there."""
+    cable = fabric.links[link]
+    near = cable.a if is_up else cable.b
+    hop = NextHop(addresses.peer_text(link, is_upper=is_up), near.port)
+    return fabric.switch_by_name[near.device].index, (hop,)

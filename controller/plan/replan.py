@@ -6,10 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
-from controller.plan.addresses import plan_addresses
-from controller.plan.pins import pin_placement, repair_pins
-from controller.plan.routes import SwitchRoutes, fabric_routes
-from controller.plan.wiring import wire
+import numpy as np
+
+from controller.plan.addresses import address_families
+from controller.plan.graph import graph_of
+from controller.plan.paths import find_paths, update_paths
+from controller.plan.pins import place_pins, repair_pins
+from controller.plan.routes import SwitchRoutes, routes_of
 from raddle.topology.model import Fabric
 from raddle.workload import Demand
 
@@ -22,20 +25,33 @@ def replanner(
     Routes are those of `make_plan` for the failed fabric. Pins that a failure leaves intact stay where
     `make_plan` has put them in the whole fabric; the others take the least loaded path that is left.
     """
-    addresses = plan_addresses(fabric)
-    wiring = wire(fabric, addresses)
+    families = address_families(fabric)
+    addresses = families[0]
+    fabric = without_drained(fabric)
+    table = find_paths(graph_of(fabric))
     is_pinned = routing == "pinned" and demand is not None
-    before = pin_placement(fabric, wiring, demand) if is_pinned and demand else None
+    before = place_pins(fabric, demand) if is_pinned and demand else None
 
-    def routes(failed: Fabric) -> SwitchRoutes:
-        shared = fabric_routes(failed)
+    def routes(left_over: Fabric) -> SwitchRoutes:
+        failed = without_drained(left_over)
+        arrays = failed.arrays
+        speeds_bps = np.where(arrays.is_up, arrays.speed_bps, 0)
+        inner = np.flatnonzero(arrays.tier > 0)
+        graph = table.graph.with_speeds(inner, speeds_bps[inner])
+        shared = routes_of(fabric, update_paths(table, graph), families)
         if before is None or demand is None:
             return shared
-        left = wire(failed, addresses)
-        pins = repair_pins(failed, left, addresses, demand, before)
+        pins = repair_pins(failed, addresses, before)
         return tuple(both + own for both, own in zip(shared, pins, strict=True))
 
     return routes
+
+
+def without_drained(fabric: Fabric) -> Fabric:
+    """The fabric as routes see it: drained links are not there."""
+    if not any(link.is_drained for link in fabric.links):
+        return fabric
+    return with_links(fabric, [link.is_up and not link.is_drained for link in fabric.links])
 
 
 def with_links(fabric: Fabric, is_up: list[bool]) -> Fabric:

@@ -18,7 +18,10 @@ from ipaddress import ip_network
 import networkx as nx
 
 from controller.plan.model import NextHop, Plan, Route
-from raddle.topology.model import Fabric, PortRef
+from raddle.topology.model import PortRef
+
+Peers = Mapping[PortRef, str]
+"""The device behind every cabled port."""
 
 Routes = Mapping[str, Mapping[str, tuple[NextHop, ...]]]
 """Next hops by switch and prefix."""
@@ -54,7 +57,17 @@ def writes_between(old: Routes, new: Routes) -> tuple[Write, ...]:
     )
 
 
-def update_rounds(fabric: Fabric, old: Routes, new: Routes) -> tuple[tuple[Write, ...], ...]:
+def peers_of(plan: Plan) -> Peers:
+    """What the cabled ports of a plan's switches lead to."""
+    return {
+        PortRef(switch.name, port.name): port.peer.partition(":")[0]
+        for switch in plan.switches
+        for port in switch.ports
+        if port.peer
+    }
+
+
+def update_rounds(peers: Peers, old: Routes, new: Routes) -> tuple[tuple[Write, ...], ...]:
     """The writes between two states in rounds: all of a round at the same time, one round after the other.
 
     Writes that wait for each other in a ring, which routes without loops do not bring about, share a round.
@@ -65,7 +78,7 @@ def update_rounds(fabric: Fabric, old: Routes, new: Routes) -> tuple[tuple[Write
         return (writes,) if writes else ()
     order: nx.DiGraph[int] = nx.DiGraph()
     order.add_nodes_from(range(len(writes)))
-    order.add_edges_from(_waits(fabric, old, new, writes))
+    order.add_edges_from(_waits(peers, old, new, writes))
     knots = nx.condensation(order)
     return tuple(
         tuple(writes[index] for index in sorted(i for knot in layer for i in knots.nodes[knot]["members"]))
@@ -86,12 +99,11 @@ def states_on_the_way(old: Routes, rounds: Iterable[Iterable[Write]]) -> Iterato
         yield {switch: dict(routes) for switch, routes in state.items()}
 
 
-def _waits(fabric: Fabric, old: Routes, new: Routes, writes: tuple[Write, ...]) -> Iterator[tuple[int, int]]:
+def _waits(peers: Peers, old: Routes, new: Routes, writes: tuple[Write, ...]) -> Iterator[tuple[int, int]]:
     """(earlier, later) for every write that has to wait for another.
 
     Addresses fall into classes: those of a prefix that are in no longer one. Each is looked at on its own.
     """
-    peer = {end: other.device for link in fabric.links for end, other in _directions(link.a, link.b)}
     at: dict[str, dict[str, int]] = {}
     for index, write in enumerate(writes):
         at.setdefault(write.prefix, {})[write.switch] = index
@@ -102,7 +114,7 @@ def _waits(fabric: Fabric, old: Routes, new: Routes, writes: tuple[Write, ...]) 
         moves = {
             switch: move
             for switch in {switch for cover in covers for switch in at.get(cover, ())}
-            if (move := _move(switch, covers, old, new, at, peer)) is not None
+            if (move := _move(switch, covers, old, new, at, peers)) is not None
         }
         for switch, move in moves.items():
             yield from move.order
@@ -133,7 +145,7 @@ def _move(
     old: Routes,
     new: Routes,
     at: Mapping[str, Mapping[str, int]],
-    peer: Mapping[PortRef, str],
+    peers: Peers,
 ) -> _Move | None:
     """The write that matters to addresses that the prefixes `covers`, longest first, hold; None: it stays."""
     before, after = (
@@ -150,14 +162,10 @@ def _move(
         order = [(write, other) if longest == after else (other, write) for other in shorter]
     return _Move(
         write,
-        frozenset(peer[PortRef(switch, hop.port)] for hop in old.get(switch, {}).get(before, ())),
-        frozenset(peer[PortRef(switch, hop.port)] for hop in new.get(switch, {}).get(after, ())),
+        frozenset(peers.get(PortRef(switch, hop.port), "") for hop in old.get(switch, {}).get(before, ())),
+        frozenset(peers.get(PortRef(switch, hop.port), "") for hop in new.get(switch, {}).get(after, ())),
         tuple(order),
     )
-
-
-def _directions(a: PortRef, b: PortRef) -> tuple[tuple[PortRef, PortRef], tuple[PortRef, PortRef]]:
-    return (a, b), (b, a)
 
 
 def prefix_length(prefix: str) -> int:

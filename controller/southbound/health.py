@@ -12,8 +12,8 @@ from controller.southbound.sonic import Tables
 class Health:
     """Ports that are oper up, and queues (`Ethernet0:3`) that the PFC watchdog holds in a storm."""
 
-    up: frozenset[str]
-    stormed: frozenset[str]
+    up: frozenset[str] = frozenset()
+    stormed: frozenset[str] = frozenset()
 
     def worse(self, now: Health, wanted: Tables) -> str:
         """What is worse `now` than it was, in words; empty if nothing is.

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
-from controller.verify.network import Entry
+from controller.verify.network import Entry, is_of_family
 from raddle.topology.model import Fabric
 
 
@@ -23,11 +23,13 @@ def certificate(
     Keys: `cables` lists [port, port] that are up, `endpoints` maps a name to address and leaf port,
     `tables` maps switch to prefix to ports, `ranks` maps a sending port to its number.
     """
+    kind, bits = (IPv6Address, 128) if fabric.addressing.families == "ipv6" else (IPv4Address, 32)
     tables = {}
     for switch in fabric.switches:
         tables[switch.name] = {
-            f"{IPv4Address(prefix)}/{length}": [switch.ports[port].name for port in ports]
+            f"{kind(prefix)}/{length}": [switch.ports[port].name for port in ports]
             for prefix, length, ports in entries[switch.name]
+            if is_of_family((prefix, length, ports), bits)
         }
     document = {
         "schema_version": 1,
@@ -35,7 +37,7 @@ def certificate(
         "cables": [[str(link.a), str(link.b)] for link in fabric.links if link.is_up],
         "endpoints": {
             endpoint.name: {
-                "address": str(IPv4Address(address)),
+                "address": str(kind(address)),
                 "port": str(fabric.links[endpoint.link].b),
             }
             for endpoint, address in zip(fabric.endpoints, addresses, strict=True)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
-from ipaddress import IPv4Network
+from ipaddress import ip_network
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,7 @@ class Network:
 
     Attributes:
         switches, endpoints: names.
-        addresses: uint32[D].
+        addresses: uint32[D], or D whole numbers of IPv6; `bits` of each.
         home: int[D], the switch each endpoint hangs on; `host_link`: int[D], its link.
         ports: (switch, port) of every channel, void's left out.
         out: int[C + 1], the switch that sends on a channel.
@@ -45,7 +46,8 @@ class Network:
 
     switches: tuple[str, ...]
     endpoints: tuple[str, ...]
-    addresses: NDArray[np.uint32]
+    addresses: NDArray[Any]
+    bits: int
     home: Ints
     host_link: Ints
     ports: tuple[PortRef, ...]
@@ -79,9 +81,9 @@ def network_of(fabric: Fabric) -> Network:
     out, peer, endpoint, links = [], [], [], []
     channel = {}
     place = {
-        PortRef(switch.name, port.name): (switch.index, port.index)
+        PortRef(switch.name, port.name): (switch.index, number)
         for switch in fabric.switches
-        for port in switch.ports
+        for number, port in enumerate(switch.ports)
     }
     for link in fabric.links:
         for near, far in ((link.a, link.b), (link.b, link.a)):
@@ -92,11 +94,13 @@ def network_of(fabric: Fabric) -> Network:
                 peer.append(number.get(far.device, nobody))
                 endpoint.append(endpoint_at.get(far, -1))
                 links.append(link.index)
+    numbered = plan_addresses(fabric)
     ends = [[number.get(link.a.device, nobody), number.get(link.b.device, nobody)] for link in fabric.links]
     return Network(
         switches=tuple(number),
         endpoints=tuple(each.name for each in fabric.endpoints),
-        addresses=np.array(plan_addresses(fabric).endpoints, np.uint32),
+        addresses=np.array(numbered.endpoints, np.uint32 if numbered.version == 4 else object),
+        bits=numbered.bits,
         home=np.array([each.leaf for each in fabric.endpoints], np.int64),
         host_link=np.array([each.link for each in fabric.endpoints], np.int64),
         ports=tuple(ports),
@@ -137,7 +141,10 @@ class Tables:
 
 
 def tables_of(network: Network, entries: Mapping[str, Iterable[Entry]]) -> Tables:
-    """Look every destination up in every switch's routes, all prefix lengths that hold it."""
+    """Look every destination up in every switch's routes, all prefix lengths that hold it.
+
+    Of a fabric with both families, IPv4 is looked at; IPv6 has the same next hops.
+    """
     destinations = len(network.addresses)
     groups: dict[tuple[int, ...], int] = {}
     channels: list[list[int]] = []
@@ -146,6 +153,8 @@ def tables_of(network: Network, entries: Mapping[str, Iterable[Entry]]) -> Table
     for number, name in enumerate(network.switches):
         by_length: dict[int, dict[int, int]] = {}
         for prefix, length, ports in entries.get(name, ()):
+            if not is_of_family((prefix, length, ports), network.bits):
+                continue
             key = (number, *ports)
             if key not in groups:
                 groups[key] = len(groups)
@@ -154,7 +163,7 @@ def tables_of(network: Network, entries: Mapping[str, Iterable[Entry]]) -> Table
                 found = [network.channel.get((number, port), network.void) for port in ports]
                 channels.append(found or [network.void])
             by_length.setdefault(length, {})[prefix] = groups[key]
-        rows.append((number, _levels(network.addresses, by_length)))
+        rows.append((number, _levels(network, by_length)))
     # A group that no route uses, so that there is one where no switch has a route.
     channels.append([network.void])
     switch_of.append(0)
@@ -173,14 +182,16 @@ def tables_of(network: Network, entries: Mapping[str, Iterable[Entry]]) -> Table
     )
 
 
-def _levels(addresses: NDArray[np.uint32], by_length: dict[int, dict[int, int]]) -> list[NDArray[np.int32]]:
+def _levels(network: Network, by_length: dict[int, dict[int, int]]) -> list[NDArray[np.int32]]:
     """Of every address, the first, second, ... longest match; -1 where there is none."""
+    addresses, kind = network.addresses, network.addresses.dtype
+    every_bit = (1 << network.bits) - 1
     levels: list[NDArray[np.int32]] = []
     depth = np.zeros(len(addresses), np.int64)
     for length in sorted(by_length, reverse=True):
-        prefixes = np.array(sorted(by_length[length]), np.uint32)
+        prefixes = np.array(sorted(by_length[length]), kind)
         values = np.array([by_length[length][prefix] for prefix in prefixes.tolist()], np.int32)
-        masked = addresses & np.uint32((0xFFFFFFFF << (32 - length)) & 0xFFFFFFFF)
+        masked = addresses & np.array(every_bit >> network.bits - length << network.bits - length, kind)
         at = np.minimum(np.searchsorted(prefixes, masked), len(prefixes) - 1)
         hit = np.flatnonzero(prefixes[at] == masked)
         if not len(hit):
@@ -201,9 +212,13 @@ def entries_of_state(state: SwitchState) -> list[Entry]:
 
 def entries_of_plan(switch: SwitchPlan) -> list[Entry]:
     """The routes that a switch will have: the plan's and those of its own links."""
-    port = {each.name: each.index for each in switch.ports}
+    port = {each.name: number for number, each in enumerate(switch.ports)}
     up = {each.name for each in switch.ports if each.is_enabled}
-    connected = [entry_of(each.prefix, (port[each.name],)) for each in switch.interfaces if each.name in up]
+    connected = [
+        entry_of(each.prefix, (port[each.name],))
+        for each in switch.interfaces
+        if each.name in up and each.prefix
+    ]
     # Routes over equal paths share their tuple of next hops, which is why it is worked out once.
     hops = {id(route.next_hops): route.next_hops for route in switch.routes}
     through = {key: tuple(port[hop.port] for hop in each) for key, each in hops.items()}
@@ -216,7 +231,12 @@ def entry_of(prefix: str, ports: tuple[int, ...]) -> Entry:
     return (*_network(prefix), ports)
 
 
+def is_of_family(entry: Entry, bits: int) -> bool:
+    """Whether a route can be one of addresses of so many bits: no IPv6 route is one of IPv4."""
+    return entry[1] <= bits and entry[0] >> bits == 0
+
+
 @cache
 def _network(prefix: str) -> tuple[int, int]:
-    network = IPv4Network(prefix, strict=False)
+    network = ip_network(prefix, strict=False)
     return int(network.network_address), network.prefixlen

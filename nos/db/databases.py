@@ -1,4 +1,4 @@
-"""The databases of a switch: CONFIG_DB, APPL_DB, STATE_DB and COUNTERS_DB, as values.
+"""The databases of a switch: CONFIG_DB, APPL_DB, STATE_DB, COUNTERS_DB and ASIC_DB, as values.
 
 Every database is `table -> key -> field -> value`, with the values as strings like in Redis. A snapshot is
 never changed in place: a writer makes a new one that shares what it did not touch, and swaps it in, so that
@@ -8,7 +8,7 @@ readers in other threads need no lock.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 ConfigValue = str | list[str]
 """A field of CONFIG_DB: a string, or a list for a leaf-list (Redis keeps it as `name@`, comma joined)."""
@@ -18,11 +18,11 @@ ConfigTable = dict[str, ConfigEntry]
 ConfigDb = dict[str, ConfigTable]
 """CONFIG_DB in the form of config_db.json: keys of several parts are joined with `|`."""
 
-HashDb = dict[str, dict[str, dict[str, str]]]
-"""APPL_DB or STATE_DB: table -> key -> hash of strings."""
-
 HashTable = Mapping[str, Mapping[str, str]]
-CountersDb = Mapping[str, HashTable]
+HashDb = Mapping[str, HashTable]
+"""APPL_DB, STATE_DB or ASIC_DB: table -> key -> hash of strings."""
+
+CountersDb = HashDb
 """COUNTERS_DB. A table that is one hash in Redis, as COUNTERS_PORT_NAME_MAP is, has the one key ``""``."""
 
 Table = Mapping[str, Mapping[str, ConfigValue]]
@@ -50,6 +50,7 @@ class Databases:
     appl: HashDb
     state: HashDb
     counters: CountersDb
+    asic: HashDb = field(default_factory=dict)
 
     def by_name(self, name: str) -> Database | None:
         """The database that SONiC calls `name`; None if this switch has none of that name."""
@@ -58,5 +59,6 @@ class Databases:
             "APPL_DB": self.appl,
             "STATE_DB": self.state,
             "COUNTERS_DB": self.counters,
+            "ASIC_DB": self.asic,
         }
         return databases.get(name)

@@ -7,7 +7,7 @@ An object's hash is made when it is read, so that a switch of 64 ports costs its
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from nos.db.databases import ConfigDb, CountersDb
@@ -120,11 +120,94 @@ def counter_layout(config: ConfigDb) -> CounterLayout:
     return CounterLayout({table: {"": entries} for table, entries in maps.items() if entries}, places)
 
 
-def counters_db(layout: CounterLayout, config: ConfigDb, counters: SwitchCounters) -> CountersDb:
-    """COUNTERS_DB of a switch: name maps, and the counters of its ports, queues and priority groups."""
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What the ASIC has counted now, some time before, and when the switch booted."""
+
+    now: SwitchCounters = field(default_factory=SwitchCounters)
+    before: SwitchCounters = field(default_factory=SwitchCounters)
+    at_boot: SwitchCounters = field(default_factory=SwitchCounters)
+
+    def then(self, now: SwitchCounters) -> Counted:
+        """The same some time later."""
+        return Counted(now, self.now, self.at_boot)
+
+    def rebooted(self) -> Counted:
+        """The same after a reboot: it all counts from now on."""
+        return Counted(self.now, self.now, self.now)
+
+
+def counters_db(layout: CounterLayout, config: ConfigDb, counted: Counted) -> CountersDb:
+    """COUNTERS_DB of a switch: name maps, counters of ports, queues and priority groups, rates, watermarks.
+
+    Watermarks are since boot, so that a user's and persistent ones are the same; rates are over the last
+    stretch of simulated time.
+    """
     if not layout.places:
         return layout.maps
-    return {**layout.maps, "COUNTERS": _Objects(layout.places, counters, watched_queues(config))}
+    objects = _Objects(layout.places, counted.now, counted.at_boot, watched_queues(config))
+    watermarks = _Watermarks(objects, layout)
+    return {
+        **layout.maps,
+        "COUNTERS": objects,
+        "RATES": _Rates(layout, counted),
+        "USER_WATERMARKS": watermarks,
+        "PERSISTENT_WATERMARKS": watermarks,
+    }
+
+
+class _Watermarks(Mapping[str, Hash]):
+    """oid -> the watermarks of a queue or priority group."""
+
+    def __init__(self, objects: _Objects, layout: CounterLayout) -> None:
+        self._objects = objects
+        self._oids = [oid for oid, place in layout.places.items() if place.kind != "port"]
+
+    def __getitem__(self, oid: str) -> Hash:
+        return {name: value for name, value in self._objects[oid].items() if "WATERMARK" in name}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._oids)
+
+    def __len__(self) -> int:
+        return len(self._oids)
+
+
+_RATES = {
+    "RX_BPS": "SAI_PORT_STAT_IF_IN_OCTETS",
+    "RX_PPS": "SAI_PORT_STAT_IF_IN_UCAST_PKTS",
+    "TX_BPS": "SAI_PORT_STAT_IF_OUT_OCTETS",
+    "TX_PPS": "SAI_PORT_STAT_IF_OUT_UCAST_PKTS",
+}
+_PS_PER_S = 10**12
+
+
+class _Rates(Mapping[str, Hash]):
+    """oid of a port -> bytes and packets a second, without the smoothing that SONiC's counter plugin has."""
+
+    def __init__(self, layout: CounterLayout, counted: Counted) -> None:
+        self._ports = {oid: place.port for oid, place in layout.places.items() if place.kind == "port"}
+        self._counted = counted
+
+    def __getitem__(self, oid: str) -> Hash:
+        port = self._ports[oid]
+        now, before = self._counted.now, self._counted.before
+        elapsed_ps = now.time_ps - before.time_ps
+        rates = {}
+        for name, stat in _RATES.items():
+            counts = [
+                each.port[stat][each.ports.index(port)] if stat in each.port and port in each.ports else 0
+                for each in (now, before)
+            ]
+            rate = (counts[0] - counts[1]) * _PS_PER_S / elapsed_ps if elapsed_ps > 0 else 0.0
+            rates[name] = f"{rate:.6f}"
+        return rates
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ports)
+
+    def __len__(self) -> int:
+        return len(self._ports)
 
 
 class _Objects(Mapping[str, Hash]):
@@ -134,34 +217,48 @@ class _Objects(Mapping[str, Hash]):
         self,
         places: Mapping[str, _Place],
         counters: SwitchCounters,
+        zero: SwitchCounters,
         watched: Mapping[tuple[str, int], Hash],
     ) -> None:
         self._places = places
         self._counters = counters
-        self._row = {name: place for place, name in enumerate(counters.ports)}
+        self._zero = zero
+        self._rows = [{name: row for row, name in enumerate(each.ports)} for each in (counters, zero)]
         self._watched = watched
 
     def __getitem__(self, oid: str) -> Hash:
         kind, port, number = self._places[oid]
-        row = self._row.get(port)
-        if kind == "port":
-            columns = self._counters.port
-            return {
-                name: str(columns[name][row] if row is not None and name in columns else 0)
-                for name in _PORT_STATS
-            }
-        by_number = self._counters.queue if kind == "queue" else self._counters.pg
-        stats = {
-            name: str(by_number[name][row][number] if row is not None and name in by_number else 0)
-            for name in (_QUEUE_STATS if kind == "queue" else _PG_STATS)
-        }
-        return {**stats, **self._watched.get((port, number), {})} if kind == "queue" else stats
+        stats = _counted(_STATS[kind], self._counters, self._rows[0].get(port), kind, number)
+        if (zero := self._rows[1].get(port)) is not None:
+            before = _counted(_STATS[kind], self._zero, zero, kind, number)
+            stats = [
+                count if "WATERMARK" in name else count - old
+                for name, count, old in zip(_STATS[kind], stats, before, strict=True)
+            ]
+        hash_ = dict(zip(_STATS[kind], map(str, stats), strict=True))
+        return {**hash_, **self._watched.get((port, number), {})} if kind == "queue" else hash_
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)
 
     def __len__(self) -> int:
         return len(self._places)
+
+
+_STATS = {"port": _PORT_STATS, "queue": _QUEUE_STATS, "pg": _PG_STATS}
+
+
+def _counted(
+    names: tuple[str, ...], counters: SwitchCounters, row: int | None, kind: str, number: int
+) -> list[int]:
+    """What an object has counted, in the order of `names`; 0 for what is not counted."""
+    if row is None:
+        return [0] * len(names)
+    if kind == "port":
+        columns = counters.port
+        return [columns[name][row] if name in columns else 0 for name in names]
+    by_number = counters.queue if kind == "queue" else counters.pg
+    return [by_number[name][row][number] if name in by_number else 0 for name in names]
 
 
 def _oid(number: int) -> str:

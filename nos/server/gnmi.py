@@ -19,7 +19,7 @@ from nos.server.openconfig import ORIGINS as OPENCONFIG_ORIGINS
 from nos.server.openconfig import read_openconfig
 from nos.server.paths import RpcError, check_origin, elem_names, parse_paths, request_origin
 from nos.server.read import json_value, read_value
-from nos.server.subscribe import subscribe
+from nos.server.subscribe import check_is_up, subscribe
 from nos.server.telemetry import is_target, read_target, typed
 from nos.server.write import apply_set
 from nos.switch import SimulatedSwitch
@@ -42,6 +42,7 @@ class GnmiService(gnmi_pb2_grpc.gNMIServicer):
         database = where.target or (elems[0] if elems else "")
         service = f"gnmi_{database.lower()}" if database else "gnmi"
         try:
+            check_is_up(self._switch)
             authorize(self._switch.databases.config, self._users, context, service, writes)
         except RpcError as error:
             await _abort(context, error)

@@ -12,7 +12,7 @@ import grpc
 from finsy.proto.gnmi1 import gnmi_pb2
 
 ORIGIN = "sonic-db"
-_DATABASES = ("APPL_DB", "COUNTERS_DB", "CONFIG_DB", "STATE_DB")
+_DATABASES = ("APPL_DB", "ASIC_DB", "COUNTERS_DB", "CONFIG_DB", "STATE_DB")
 
 
 class RpcError(Exception):

@@ -19,7 +19,7 @@ from nos.db.databases import SEPARATORS, ConfigEntry, ConfigValue, Database, Dat
 from nos.switch import SimulatedSwitch
 from raddle.errors import InputError
 
-NUMBERS = {"APPL_DB": 0, "COUNTERS_DB": 2, "CONFIG_DB": 4, "STATE_DB": 6}
+NUMBERS = {"APPL_DB": 0, "ASIC_DB": 1, "COUNTERS_DB": 2, "CONFIG_DB": 4, "STATE_DB": 6}
 """Redis databases (sonic-swss-common database_config.json)."""
 
 _CONFIG = NUMBERS["CONFIG_DB"]

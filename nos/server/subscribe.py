@@ -56,6 +56,16 @@ async def subscribe(
     raise RpcError(grpc.StatusCode.INVALID_ARGUMENT, _END)
 
 
+def check_is_up(switch: SimulatedSwitch) -> None:
+    """Refuse a call to a switch that is down for a reboot.
+
+    Raises:
+        RpcError: UNAVAILABLE.
+    """
+    if switch.is_booting:
+        raise RpcError(grpc.StatusCode.UNAVAILABLE, f"{switch.name} is rebooting")
+
+
 async def _first(requests: AsyncIterator[gnmi_pb2.SubscribeRequest]) -> gnmi_pb2.SubscriptionList:
     async for request in requests:
         if request.WhichOneof("request") != "subscribe":
@@ -222,6 +232,7 @@ async def _stream(
             event = await inbox.wait(None if due_s is None else max(0.0, due_s - loop.time()))
             if event == "end":
                 return
+            check_is_up(switch)
             now_s, databases = loop.time(), switch.databases
             for feed in on_change if event == "change" else ():
                 for answer in feed.update(feed.query.look(databases), asked, whole=False):

@@ -22,8 +22,7 @@ def apply_set(switch: SimulatedSwitch, request: gnmi_pb2.SetRequest) -> None:
     """Do a SetRequest on CONFIG_DB, as a whole or not at all.
 
     Raises:
-        RpcError: NOT_FOUND for a bad path, UNIMPLEMENTED for what waits for a reboot on SONiC, else
-            UNKNOWN with the first line that SONiC gives.
+        RpcError: NOT_FOUND for a bad path, else UNKNOWN with the first line that SONiC gives.
     """
     deletes, replaces, updates = list(request.delete), list(request.replace), list(request.update)
     changes = [*deletes, *(update.path for update in replaces), *(update.path for update in updates)]
@@ -36,11 +35,9 @@ def apply_set(switch: SimulatedSwitch, request: gnmi_pb2.SetRequest) -> None:
             switch.replace_config(_json_value(replaces[0]))
             return
         if is_root == [True, True] and len(deletes) == len(updates) == 1:
-            raise RpcError(
-                grpc.StatusCode.UNIMPLEMENTED,
-                "a full configuration by delete and update takes effect after a reboot, which this switch "
-                "does not simulate; use replace",
-            )
+            # A whole configuration by delete and update comes into force with the next reboot.
+            switch.stage_config(_json_value(updates[0]))
+            return
         values = [_json_value(update) for update in (*replaces, *updates)]
         operations = build_patch(switch.databases.config, paths, len(deletes), len(replaces), values)
         if operations:

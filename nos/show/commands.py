@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, Command] = {
     "ecn": qos.ecn,
     "buffer configuration": qos.buffer_configuration,
     "ip route": routes.ip_route,
+    "lldp table": interfaces.lldp_table,
 }
 
 

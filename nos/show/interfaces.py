@@ -1,9 +1,11 @@
-"""`show interfaces status|counters` and `show pfc counters`.
+"""`show interfaces status|counters`, `show pfc counters` and `show lldp table`.
 
-Source: sonic-utilities scripts/intfutil, utilities_common/netstat.py, scripts/pfcstat.
+Source: sonic-utilities scripts/intfutil, utilities_common/netstat.py, scripts/pfcstat, scripts/lldpshow.
 """
 
 from __future__ import annotations
+
+from tabulate import tabulate
 
 from nos.db.databases import Databases
 from nos.show.objects import Hash, count, of_port, per_priority, ports, table
@@ -97,3 +99,32 @@ def pfc_counters(databases: Databases) -> str:
         ]
         blocks.append(per_priority(title, "PFC", rows))
     return "\n\n".join(blocks)
+
+
+_CAPABILITIES = ((0x20, "B"), (0x08, "R"))  # bridge and router, in the first octet of a hex string
+
+
+def lldp_table(databases: Databases) -> str:
+    """Who is at the other end of each cable, as LLDP hears it."""
+    entries = databases.appl.get("LLDP_ENTRY_TABLE", {})
+    rows = []
+    for port in ports(databases):
+        if entry := entries.get(port):
+            octet = int(entry.get("lldp_rem_sys_cap_enabled", "00").split()[0], 16)
+            rows.append(
+                (
+                    port,
+                    entry.get("lldp_rem_sys_name", ""),
+                    entry.get("lldp_rem_port_id", ""),
+                    "".join(letter for bit, letter in _CAPABILITIES if octet & bit),
+                    entry.get("lldp_rem_port_desc", ""),
+                )
+            )
+    headers = ("LocalPort", "RemoteDevice", "RemotePortID", "Capability", "RemotePortDescr")
+    lines = (
+        "Capability codes: (R) Router, (B) Bridge, (O) Other",
+        tabulate(rows, headers=headers, tablefmt="simple", disable_numparse=True),
+        "-" * 50,
+        f"Total entries displayed:  {len(rows)}",
+    )
+    return "\n".join(lines)

@@ -28,6 +28,8 @@ def ip_route(databases: Databases) -> str:
     connected = dict(_connected(config))
     lines = []
     for route in state.routes:
+        if route.is_ipv6:
+            continue
         prefix = f"{ipaddress.IPv4Address(route.prefix)}/{route.length}"
         if interface := connected.get(prefix):
             lines.append(f"C>*{prefix} is directly connected, {interface}")

@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 import typer
 
 from controller.plan import make_plan
-from controller.plan.make import refuse_unpinned
 from controller.plan.model import Plan
 from raddle.lab.demand import collective_demand
 from raddle.topology import find, load
@@ -72,5 +71,4 @@ def demand_for(
     """The flows that a policy pins: a collective's, or none."""
     if policy == "ecmp":
         return None
-    refuse_unpinned(fabric)  # before millions of flows are worked out for nothing
     return collective_demand(fabric, collective, algorithm, placement, seed)

@@ -12,7 +12,7 @@ import typer
 
 from controller.plan import Change, diff_plans, from_json, make_plan, to_json
 from controller.plan.backup import Backup, backups, backups_json
-from controller.plan.model import Plan
+from controller.plan.model import LinkLoad, Plan
 from controller.plan.replan import replanner
 from raddle.cli.options import (
     AlgorithmOption,
@@ -131,7 +131,18 @@ def _summary(new: Plan) -> str:
         report = new.pins
         lines.append(
             f"{report.flows} flows on {report.pins} host routes ({report.method}): busiest link carries "
-            f"{report.max_data_load} (bound {report.data_bound}), acknowledgements "
-            f"{report.max_ack_load} (bound {report.ack_bound})"
+            f"{_load(report.data)}, acknowledgements {_load(report.acks)}"
         )
     return "\n".join(lines)
+
+
+def _load(load: LinkLoad) -> str:
+    """The worst phase and its bounds; the sum over phases where that says more."""
+    text = f"{load.worst:g} ({_bounds(load.bound, load.key_bound)})"
+    if load.total > load.worst:
+        text += f", {load.total:g} summed over phases ({_bounds(load.total_bound, load.total_key_bound)})"
+    return text
+
+
+def _bounds(bound: float, key_bound: float) -> str:
+    return f"bound {bound:g}" + (f", {key_bound:g} with shared pins" if key_bound > bound else "")

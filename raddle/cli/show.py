@@ -89,6 +89,7 @@ def document_of(fabric: Fabric) -> dict[str, Any]:
                 "speed_bps": link.speed_bps,
                 "length_m": link.length_m,
                 "is_up": link.is_up,
+                "is_drained": link.is_drained,
                 "medium": link.medium,
             }
             for link in fabric.links

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 
 import typer
 
 from controller.southbound.gnmi import GnmiClient
 from controller.southbound.sets import plan_push
-from nos.db.databases import ConfigDb, Databases
+from nos.db.databases import ConfigDb, Databases, HashTable
+from nos.orch.lazy import LazyTables
 from nos.show import UnknownCommandError, show
 from raddle.cli.options import DEFAULT_INVENTORY, InventoryOption
 from raddle.errors import InputError
 from raddle.inventory import load_inventory
 
 CONFIG_HELP = "config save|load|reload FILE, config interface startup|shutdown PORT"
-COUNTER_TABLES = ("COUNTERS_PORT_NAME_MAP", "COUNTERS_QUEUE_NAME_MAP", "COUNTERS_PG_NAME_MAP")
+COUNTER_MAPS = tuple(f"COUNTERS_{kind}_NAME_MAP" for kind in ("PORT", "QUEUE", "PG", "BUFFER_POOL"))
+COUNTER_TABLES = ("COUNTERS", "RATES", "USER_WATERMARKS")
+APPL_TABLES = ("PORT_TABLE", "SWITCH_TABLE", "LLDP_ENTRY_TABLE")
 
 
 def switch(
@@ -30,7 +34,8 @@ def switch(
 
     show interfaces status|counters, show pfc counters|priority, show pfcwd config|stats, show queue counters,
     show queue watermark unicast, show priority-group watermark shared|headroom, show ecn, show buffer
-    configuration, show ip route; config save|load|reload FILE, config interface startup|shutdown PORT.
+    configuration, show ip route, show lldp table; config save|load|reload FILE, config interface
+    startup|shutdown PORT.
     """
     where = load_inventory(inventory)
     if name not in where.addresses:
@@ -53,12 +58,22 @@ def switch(
 
 
 def _read(client: GnmiClient) -> Databases:
-    """What the show commands need, of one switch."""
-    maps = client.read_tables("COUNTERS_DB", COUNTER_TABLES)
-    objects = client.read_tables("COUNTERS_DB", ("COUNTERS",))["COUNTERS"]
-    counters: dict[str, Any] = {table: {"": entries} for table, entries in maps.items()}
-    appl = client.read_tables("APPL_DB", ("PORT_TABLE", "SWITCH_TABLE"))
-    return Databases(cast(ConfigDb, client.read_config()), appl, {}, {**counters, "COUNTERS": objects})
+    """A switch's databases; each table is read when a command first needs it."""
+
+    def table(database: str, name: str) -> Callable[[], HashTable]:
+        return lambda: client.read_tables(database, (name,))[name]
+
+    def hash_of(name: str) -> Callable[[], HashTable]:
+        return lambda: {"": cast(dict[str, str], client.read_tables("COUNTERS_DB", (name,))[name])}
+
+    counters = {name: hash_of(name) for name in COUNTER_MAPS}
+    counters |= {name: table("COUNTERS_DB", name) for name in COUNTER_TABLES}
+    return Databases(
+        cast(ConfigDb, client.read_config()),
+        appl=LazyTables({name: table("APPL_DB", name) for name in APPL_TABLES}),
+        state={},
+        counters=LazyTables(counters),
+    )
 
 
 def _config(client: GnmiClient, words: list[str]) -> None:

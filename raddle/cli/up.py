@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -13,10 +14,15 @@ import typer
 
 from controller.plan import make_plan
 from nos.farm import ServerTls
-from raddle.cli.options import DEFAULT_INVENTORY, FabricArg, InventoryOption, load_fabric
+from raddle.cli.options import DEFAULT_INVENTORY, FabricArg, InventoryOption, SeedOption, load_fabric
 from raddle.errors import InputError
 from raddle.inventory import Inventory, read_file, read_secrets
+from raddle.lab.flow_file import read_flows
+from raddle.lab.live import LiveTraffic, Traffic, collective_traffic, flows_traffic
 from raddle.lab.switches import Doors, switch_farm
+from raddle.topology.cable_truth import read_cables
+from raddle.topology.model import Fabric
+from raddle.units import parse_nccl_bytes
 
 
 def up(
@@ -37,12 +43,31 @@ def up(
     with_redis: Annotated[
         bool, typer.Option("--redis", help="Serve the databases of each switch from a redis-server.")
     ] = False,
+    flows: Annotated[
+        Path | None, typer.Option(metavar="CSV", help="Flows to run on the switches once they have routes.")
+    ] = None,
+    collective: Annotated[
+        str | None, typer.Option(help="Or a collective to run: all_reduce, all_to_all, ...")
+    ] = None,
+    size: Annotated[str, typer.Option(help="Its size (powers of 1024).")] = "1G",
+    pace: Annotated[
+        float,
+        typer.Option(metavar="N", help="Simulated seconds in a second of wall time.", min=1e-9, max=1.0),
+    ] = 1e-3,
+    seed: SeedOption = 1,
+    cables: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CSV", help="What is plugged in, if other than the fabric says ('show cables')."
+        ),
+    ] = None,
     state: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Keep what the switches are told, and boot from it.")
     ] = None,
 ) -> None:
     """Start all switches of a fabric, each with its own gNMI endpoint on this machine, and stay.
 
+    With --flows or --collective, traffic runs on them as soon as all have routes, and their counters live.
     They boot without addresses and routes ('raddle apply' brings those), or with what --state has. The
     inventory file is written when all of them answer, and removed at the end; Ctrl-C or SIGTERM ends it.
     """
@@ -57,7 +82,9 @@ def up(
         Path(scratch.name) if with_redis else None,
     )
     signal.signal(signal.SIGTERM, _interrupt)
-    with scratch, switch_farm(model, make_plan(model, "ecmp"), doors=doors) as farm:
+    seen = read_cables(cables) if cables else None
+    sent = _traffic(model, flows, collective, size, seed)
+    with scratch, switch_farm(model, make_plan(model, "ecmp"), doors=doors, cables=seen) as farm:
         written = Inventory(model.name, dict(farm.addresses))
         written.save(inventory)
         try:
@@ -66,9 +93,24 @@ def up(
                 print(f"{name:<12} gNMI {address}{redis}")
             print(f"inventory in {inventory}; Ctrl-C stops the switches", file=sys.stderr, flush=True)
             sys.stdout.flush()
-            signal.pause()
+            with LiveTraffic(model, farm.switches, sent, pace, _tell) if sent else nullcontext():
+                signal.pause()
         finally:
             written.remove(inventory)
+
+
+def _traffic(
+    fabric: Fabric, flows: Path | None, collective: str | None, size: str, seed: int
+) -> Traffic | None:
+    if flows and collective:
+        raise InputError.of("two-traffics", "--flows and --collective exclude each other", "give one of them")
+    if flows:
+        return flows_traffic(read_flows(fabric, flows), fabric, seed)
+    return collective_traffic(fabric, collective, parse_nccl_bytes(size), seed) if collective else None
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> ServerTls | None:

@@ -30,7 +30,8 @@ from raddle.cli.plan import read_plan
 from raddle.cli.progress import progress_bar
 from raddle.errors import InputError
 from raddle.inventory import load_inventory
-from raddle.lab.verify import Scope, Verification, verify_plan, verify_running
+from raddle.lab.verify import Scope, Verification, verify_plan, verify_running, with_cabling
+from raddle.topology.cable_truth import read_cables
 
 
 def verify(
@@ -49,6 +50,10 @@ def verify(
         Path | None,
         typer.Option("--from", metavar="OLD.json", help="Prove the update from an earlier plan, too."),
     ] = None,
+    cables: Annotated[
+        Path | None,
+        typer.Option(metavar="CABLES.csv", help="Compare with the cables that are seen, as validate does."),
+    ] = None,
     running: Annotated[bool, typer.Option("--running", help="Check what the switches report.")] = False,
     inventory: InventoryOption = DEFAULT_INVENTORY,
     routing: RoutingOption = None,
@@ -64,13 +69,15 @@ def verify(
         raise typer.BadParameter("--from is of a plan, not of --running switches")
     scope = Scope(failures, most, seed, congested_groups)
     old = read_plan(earlier, model.name) if earlier else None
+    seen = read_cables(cables) if cables else None
     with progress_bar() as progress:
         if running:
-            result = verify_running(model, load_inventory(inventory), scope, progress)
+            result = verify_running(model, load_inventory(inventory), scope, progress, seen)
         else:
             policy = routing or model.routing.policy
             demand = demand_for(model, policy, collective, algorithm, placement, seed)
             result = verify_plan(model, make_plan(model, policy, demand), demand, scope, progress, old)
+            result = with_cabling(model, result, seen) if seen is not None else result
     if certificate and result.proof:
         _write(certificate, result.proof)
     print(document_of(result) if as_json else text_of(result))
@@ -97,6 +104,7 @@ def document_of(result: Verification) -> str:
         "busiest_link": {"load": round(result.busiest[0], 6), "port": result.busiest[1]},
         "oversubscription": result.oversubscription,
         "update": asdict(result.update) if result.update else None,
+        "cabling": None if result.cabling is None else [str(step) for step in result.cabling],
         "problems": [
             {
                 "code": each.code,
@@ -130,10 +138,19 @@ def text_of(result: Verification) -> str:
         f"oversubscription {result.oversubscription:.3g}:1",
         **_failure_lines(result),
         **_update_lines(result),
+        **_cabling_lines(result),
     }
     errors = sum(problem.severity == "error" for problem in result.problems)
     printed = [f"{name + ':':<12} {fact}" for name, fact in lines.items()]
     return "\n".join([*printed, "ok" if not errors else f"{errors} finding{'s' if errors > 1 else ''}"])
+
+
+def _cabling_lines(result: Verification) -> dict[str, str]:
+    work = result.cabling
+    if work is None:
+        return {}
+    steps = "; ".join([*map(str, work[:8]), *([f"and {len(work) - 8} more"] if len(work) > 8 else [])])
+    return {"cabling": f"to mend in {len(work)} steps: {steps}" if work else "as the fabric says"}
 
 
 def _update_lines(result: Verification) -> dict[str, str]:

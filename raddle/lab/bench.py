@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 import traffic
 from controller.plan.addresses import endpoint_addresses
-from controller.plan.make import make_plan, refuse_unpinned
+from controller.plan.make import make_plan
 from controller.plan.model import Plan
 from raddle.errors import InputError
 from raddle.inventory import Inventory
@@ -64,8 +64,6 @@ def run_bench(
     collective = traffic.find_collective(request.collective)
     algorithm = traffic.find_algorithm(collective, request.algorithm)
     traffic.check_ranks(collective, algorithm, len(fabric.endpoints))
-    if request.routing == "pinned":
-        refuse_unpinned(fabric)
     demand = collective_demand(fabric, collective, algorithm, request.placement, request.seed)
     plan = make_plan(fabric, request.routing, demand)
     with _switches(fabric, plan, inventory) as switches:
@@ -135,10 +133,10 @@ def _pin_summary(plan: Plan) -> PinSummary | None:
     return PinSummary(
         flows=pins.flows,
         pins=pins.pins,
-        max_data_load=pins.max_data_load,
-        data_bound=pins.data_bound,
-        max_ack_load=pins.max_ack_load,
-        ack_bound=pins.ack_bound,
+        max_data_load=pins.data.worst,
+        data_bound=pins.data.bound,
+        max_ack_load=pins.acks.worst,
+        ack_bound=pins.acks.bound,
         method=pins.method,
     )
 
@@ -158,7 +156,7 @@ class _Run:
         """Simulate one size."""
         ranks = len(self.placement)
         schedule = traffic.build(self.collective, self.algorithm, ranks, size_bytes)
-        addresses = np.array(endpoint_addresses(self.fabric), np.uint32)
+        addresses = endpoint_addresses(self.fabric)
         simulation = Simulation(self.fabric, addresses, self.states, schedule, self.placement, self.seed)
         simulation.run(lambda share: progress(f"{self.collective} of {format_size(size_bytes)}", share))
         flows, ports = simulation.flows(), simulation.ports()

@@ -46,5 +46,6 @@ def switch_counters(simulation: Simulation) -> dict[str, SwitchCounters]:
                 "SAI_QUEUE_STAT_SHARED_WATERMARK_BYTES": columns.max_queue_bytes[own].tolist(),
             },
             pg={"SAI_INGRESS_PRIORITY_GROUP_STAT_SHARED_WATERMARK_BYTES": columns.max_pg_bytes[own].tolist()},
+            time_ps=simulation.now_ps,
         )
     return counters

@@ -49,7 +49,7 @@ def simulate_flows(
         progress(f"programming {len(switches.addresses)} switches over gNMI", 0.0)
         program(plan, switches)
         states = read_states(switches)
-    addresses = np.array(endpoint_addresses(fabric), np.uint32)
+    addresses = endpoint_addresses(fabric)
     simulation = Simulation(fabric, addresses, states, table.schedule, placement, seed, table.start_ps)
     is_interrupted = False
     try:

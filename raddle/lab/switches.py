@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -17,7 +17,9 @@ from nos.orch import derive
 from nos.switch import BootConfig
 from raddle.errors import UnreachableError
 from raddle.inventory import Inventory
+from raddle.lab.cabling import cabling
 from raddle.state import SwitchState
+from raddle.topology.cable_truth import SeenCable
 from raddle.topology.model import Fabric
 
 
@@ -52,36 +54,34 @@ class Doors:
 
 
 def switch_farm(
-    fabric: Fabric, plan: Plan, ports: dict[str, int] | None = None, doors: Doors | None = None
+    fabric: Fabric,
+    plan: Plan,
+    ports: dict[str, int] | None = None,
+    doors: Doors | None = None,
+    cables: Iterable[SeenCable] | None = None,
 ) -> SwitchFarm:
     """All switches of a fabric with what they boot from: no address, no route, ECN at SONiC's defaults.
 
-    `ports` are the TCP ports of their gNMI endpoints by name; others take a free one.
+    `cables` are what is plugged in, if other than the fabric says. `ports` are the TCP ports of their gNMI
+    endpoints by name; others take a free one.
     """
     entry = doors or Doors()
     boots = {}
     for switch in plan.switches:
         boot = bootstrap(switch)
         boots[switch.name] = BootConfig({**boot.config_db, **entry.config()}, boot.switch_json)
-    lit: dict[str, set[str]] = {switch.name: set() for switch in fabric.switches}
-    cables = []
-    for link in fabric.links:
-        ends = [(end.device, end.port) for end in (link.a, link.b) if link.is_up and end.device in lit]
-        for device, port in ends:
-            lit[device].add(port)
-        if len(ends) == 2:
-            cables.append((ends[0], ends[1]))
-    carriers = {name: frozenset(names) for name, names in lit.items()}
+    plugged = cabling(fabric, plan, cables)
     return SwitchFarm(
         boots,
-        carriers,
+        plugged.carriers,
         entry.host,
         ports,
         tls=entry.tls,
         users=entry.users,
         state_folder=entry.state_folder,
         redis_folder=entry.redis_folder,
-        cables=cables,
+        cables=plugged.cables,
+        neighbors=plugged.neighbors,
     )
 
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from controller.plan.model import Plan
 from controller.plan.replan import replanner, with_links
-from controller.plan.update import routes_of, update_rounds
+from controller.plan.update import peers_of, routes_of, update_rounds
+from controller.reconcile import read_neighbours
 from controller.southbound.sonic import bootstrap, pushed
 from controller.verify.certificate import certificate
 from controller.verify.deadlock import Cycle, dependencies, rank_by_name, ranks
@@ -33,8 +34,11 @@ from nos.db.databases import ConfigDb
 from nos.orch import derive
 from raddle.errors import Diagnostic, InputError
 from raddle.inventory import Inventory
+from raddle.lab.neighbours import heard_cables
 from raddle.lab.switches import read_states
 from raddle.state import SwitchState
+from raddle.topology.cable_mend import CableWork, mend_cables
+from raddle.topology.cable_truth import SeenCable, compare_cables
 from raddle.topology.capacity import oversubscription
 from raddle.topology.model import Fabric
 from raddle.topology.source import read_file
@@ -67,6 +71,7 @@ class Verification:
         problems: all that is wrong, for the reader.
         proof: the certificate of deadlock freedom; empty where there is a cycle.
         update: the way from an earlier plan to this one; None where none was given.
+        cabling: the work that makes the cables what the fabric says; None where none were seen.
     """
 
     fabric: str
@@ -81,6 +86,7 @@ class Verification:
     problems: tuple[Diagnostic, ...]
     proof: str
     update: Transient | None = None
+    cabling: tuple[CableWork, ...] | None = None
 
     @property
     def is_good(self) -> bool:
@@ -106,13 +112,21 @@ def verify_plan(
     result = _verify(fabric, network, entries, states, replan, "plan", scope, progress)
     if earlier is None:
         return result
-    update = _update(fabric, network, earlier, plan)
+    update = _update(network, earlier, plan)
     problems = (*result.problems, *_located(fabric, list(_about_update(update))))
     return replace(result, update=update, problems=problems)
 
 
-def verify_running(fabric: Fabric, inventory: Inventory, scope: Scope, progress: Progress) -> Verification:
+def verify_running(
+    fabric: Fabric,
+    inventory: Inventory,
+    scope: Scope,
+    progress: Progress,
+    seen: tuple[SeenCable, ...] | None = None,
+) -> Verification:
     """Check what the switches report, and what they do with it on their own when something fails.
+
+    Cables are those that are `seen`, else those of the neighbours that the switches hear over LLDP.
 
     Raises:
         InputError: the inventory is another fabric's. UnreachableError: a switch does not answer.
@@ -128,7 +142,24 @@ def verify_running(fabric: Fabric, inventory: Inventory, scope: Scope, progress:
         )
     states = read_states(inventory)
     entries = {name: entries_of_state(state) for name, state in states.items()}
-    return _verify(fabric, network_of(fabric), entries, states, None, "running switches", scope, progress)
+    result = _verify(fabric, network_of(fabric), entries, states, None, "running switches", scope, progress)
+    if seen is None:
+        seen = heard_cables(fabric, read_neighbours(inventory))
+    return with_cabling(fabric, result, seen)
+
+
+def with_cabling(fabric: Fabric, result: Verification, seen: tuple[SeenCable, ...]) -> Verification:
+    """A verification that also compares the cables that are seen with the fabric."""
+    if not seen:
+        silence = Diagnostic(
+            "no-neighbours",
+            "no switch hears a neighbour over LLDP, so the cabling is not checked",
+            hint="enable LLDP on the switches, or give a list with --cables",
+            severity="warning",
+        )
+        return replace(result, problems=(*result.problems, silence))
+    wrong = compare_cables(fabric, seen)
+    return replace(result, problems=(*result.problems, *wrong), cabling=mend_cables(fabric, seen))
 
 
 def planned_state(fabric: Fabric, plan: Plan, name: str) -> SwitchState:
@@ -159,12 +190,15 @@ def _replan(fabric: Fabric, plan: Plan, demand: Demand | None, network: Network)
     return replan
 
 
-def _update(fabric: Fabric, network: Network, earlier: Plan, plan: Plan) -> Transient:
+def _update(network: Network, earlier: Plan, plan: Plan) -> Transient:
     """The way from one plan's routes to another's, on the links of today."""
     old = routes_of(earlier)
-    rounds = update_rounds(fabric, old, routes_of(plan))
+    rounds = update_rounds(peers_of(plan), old, routes_of(plan))
     own = {switch.name: entries_of_plan(replace(switch, routes=())) for switch in plan.switches}
-    ports = {switch.name: {port.name: port.index for port in switch.ports} for switch in plan.switches}
+    ports = {
+        switch.name: {port.name: number for number, port in enumerate(switch.ports)}
+        for switch in plan.switches
+    }
     return judge_update(network, own, ports, old, rounds, network.is_up)
 
 

@@ -84,10 +84,10 @@ class PinSummary:
 
     flows: int
     pins: int
-    max_data_load: int
-    data_bound: int
-    max_ack_load: int
-    ack_bound: int
+    max_data_load: float
+    data_bound: float
+    max_ack_load: float
+    ack_bound: float
     method: str
 
 

@@ -42,8 +42,8 @@ def _head(result: BenchResult) -> Iterator[str]:
 def _pins(pins: PinSummary) -> str:
     return (
         f"pinned {pins.flows} flows with {pins.pins} host routes ({pins.method}); most on"
-        f" one link: data of {pins.max_data_load} (bound {pins.data_bound}), acknowledgements of"
-        f" {pins.max_ack_load} (bound {pins.ack_bound})"
+        f" one link: data of {pins.max_data_load:g} (bound {pins.data_bound:g}), acknowledgements of"
+        f" {pins.max_ack_load:g} (bound {pins.ack_bound:g})"
     )
 
 

@@ -106,18 +106,22 @@ def hash_keys(keys: NDArray[np.uint8], algorithm: HashAlgorithm) -> NDArray[np.u
 
 
 def seed_mask(
-    seed: int, algorithm: HashAlgorithm = "crc32", fields: Sequence[HashField] = HASH_FIELDS
+    seed: int,
+    algorithm: HashAlgorithm = "crc32",
+    fields: Sequence[HashField] = HASH_FIELDS,
+    address_bytes: int = 4,
 ) -> int:
     """What a seed does to every hash: `hash with seed == hash without ^ seed_mask(seed)`."""
-    keys = np.zeros((2, 4 + sum(_WIDTHS[name] for name in fields)), np.uint8)
+    widths = _WIDTHS | {"src_ip": address_bytes, "dst_ip": address_bytes}
+    keys = np.zeros((2, 4 + sum(widths[name] for name in fields)), np.uint8)
     keys[1, :4] = list(seed.to_bytes(4, "big"))
     without, with_seed = hash_keys(keys, algorithm).tolist()
     return int(without ^ with_seed)
 
 
 def qp_hashes(
-    src: NDArray[np.uint32],
-    dst: NDArray[np.uint32],
+    src: NDArray[np.uint32 | np.uint8],
+    dst: NDArray[np.uint32 | np.uint8],
     seed: int,
     algorithm: HashAlgorithm = "crc32",
     fields: Sequence[HashField] = HASH_FIELDS,
@@ -125,7 +129,8 @@ def qp_hashes(
     """Hashes with switch seed 0 of each queue pair's data and of its acknowledgements.
 
     Args:
-        src, dst: IPv4 addresses of the sender and the receiver, one entry per queue pair.
+        src, dst: addresses of the sender and the receiver, one entry per queue pair: uint32 of IPv4, rows of
+            16 bytes of IPv6.
         seed: of the run; it decides the queue pair numbers.
     """
     ends = np.array([qp_numbers(qp, seed) for qp in range(len(src))], np.int64).reshape(-1, 2)
@@ -144,5 +149,7 @@ def _keys(values: dict[HashField, NDArray[np.generic]], fields: Sequence[HashFie
     columns = [np.zeros((count, 4), np.uint8)]
     for name in fields:
         value = values[name] if name in values else np.full(count, constant[name])
-        columns.append(value.astype(">u4").view(np.uint8).reshape(-1, 4)[:, 4 - _WIDTHS[name] :])
+        is_bytes = value.ndim == 2
+        octets = value if is_bytes else value.astype(">u4").view(np.uint8).reshape(-1, 4)[:, -_WIDTHS[name] :]
+        columns.append(octets.astype(np.uint8))
     return np.ascontiguousarray(np.hstack(columns))

@@ -7,7 +7,7 @@ The cables, speeds and NICs come from the fabric; all that a switch does with a 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -29,6 +29,9 @@ DROP_REASONS = ("no_route", "ingress_buffer", "egress_buffer", "ttl", "link_down
 """Why a switch dropped a packet, in the order of the columns."""
 
 FLOW_STATUS = ("waiting", "active", "done", "failed")
+
+_IPV6_EXTRA_BYTES = 20
+"""What the IPv6 header is longer than IPv4's (RFC 8200, RFC 791)."""
 
 _EVENTS_PER_CALL = 1_000_000
 
@@ -96,8 +99,8 @@ class _HashClasses:
 
     def __init__(
         self,
-        src: NDArray[np.uint32],
-        dst: NDArray[np.uint32],
+        src: NDArray[np.uint32 | np.uint8],
+        dst: NDArray[np.uint32 | np.uint8],
         seed: int,
         states: Mapping[str, SwitchState],
     ) -> None:
@@ -145,7 +148,7 @@ class Simulation:
 
     Args:
         fabric: cables, speeds, NICs, RoCE policy of the hosts.
-        addresses: IPv4 address of every endpoint as an integer.
+        addresses: address of every endpoint as an integer; IPv6 where the fabric has IPv6 alone.
         states: the state of every switch by name.
         schedule: what is sent.
         placement: endpoint of each rank.
@@ -156,7 +159,7 @@ class Simulation:
     def __init__(
         self,
         fabric: Fabric,
-        addresses: NDArray[np.uint32],
+        addresses: Sequence[int] | NDArray[np.uint32],
         states: Mapping[str, SwitchState],
         schedule: Schedule,
         placement: NDArray[np.int32],
@@ -164,10 +167,12 @@ class Simulation:
         start_ps: NDArray[np.int64] | None = None,
     ) -> None:
         self.fabric = fabric
-        self._addresses = addresses.astype(np.uint32)
+        self._addresses = tuple(int(address) for address in addresses)
+        self._is_ipv6 = fabric.addressing.families == "ipv6"
         node, peer, speed_bps, propagation_ps = self._port_columns()
         src, dst = qp_endpoints(schedule, placement)
-        self._hashes = _HashClasses(self._addresses[src], self._addresses[dst], seed, states)
+        hashed = _hashed_addresses(self._addresses, self._is_ipv6)
+        self._hashes = _HashClasses(hashed[src], hashed[dst], seed, states)
         hashes = self._hashes.columns(0)
         traffic_class = fabric.roce.lossless[0] if fabric.roce.lossless else LosslessClass(0, 0)
         self._core = _core.Simulation(
@@ -232,7 +237,7 @@ class Simulation:
 
     def set_switch(self, name: str, state: SwitchState) -> None:
         """Give a switch new state, from the present simulated time on."""
-        columns = switch_columns(state, self._addresses)
+        columns = switch_columns(state, self._addresses, self._is_ipv6)
         number = self._hashes.number(state)
         while number > self._hash_classes:
             self._hash_classes = self._core.add_hashes(*self._hashes.columns(self._hash_classes + 1))
@@ -321,6 +326,14 @@ def qp_endpoints(
     return src, dst
 
 
+def _hashed_addresses(addresses: tuple[int, ...], is_ipv6: bool) -> NDArray[np.uint32 | np.uint8]:
+    """Addresses as `qp_hashes` takes them."""
+    if not is_ipv6:
+        return np.array(addresses, np.uint32)
+    octets = b"".join(address.to_bytes(16, "big") for address in addresses)
+    return np.frombuffer(octets, np.uint8).reshape(-1, 16)
+
+
 def _nic_config(fabric: Fabric) -> _core.NicConfig:
     """The hosts' NIC parameters, of which the engine has one set.
 
@@ -336,6 +349,10 @@ def _nic_config(fabric: Fabric) -> _core.NicConfig:
                 "the engine simulates one kind of NIC; speeds may differ",
             )
     nic = _core.NicConfig()
+    if fabric.addressing.families == "ipv6":
+        nic.header_bytes += _IPV6_EXTRA_BYTES
+        nic.ack_bytes += _IPV6_EXTRA_BYTES
+        nic.cnp_bytes += _IPV6_EXTRA_BYTES
     nic.mtu_bytes = roce.mtu_bytes
     nic.ack_interval = model.ack_interval
     nic.rto_ps = model.rto_ps

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,21 +17,24 @@ from raddle.state import RouteState, SwitchState, WatchdogState
 _ACTIONS = ("drop", "forward", "alert")
 
 
-def switch_columns(state: SwitchState, addresses: NDArray[np.uint32]) -> dict[str, Any]:
+def switch_columns(state: SwitchState, addresses: tuple[int, ...], is_ipv6: bool = False) -> dict[str, Any]:
     """The keyword arguments of `_core.Simulation.set_switch` for one switch.
 
     Args:
         state: what the switch forwards with.
-        addresses: IPv4 address of every endpoint.
+        addresses: address of every endpoint, of the family that `is_ipv6` says.
     """
-    fib, group_offsets, group_ports = forwarding_table(state.routes, addresses)
+    routes = tuple(route for route in state.routes if route.is_ipv6 == is_ipv6)
+    fib, group_offsets, group_ports = forwarding_table(routes, addresses, 128 if is_ipv6 else 32)
     qos_index: dict[tuple[int, ...], int] = {}
     port_qos = []
     for port in state.ports:
         row = port.dscp_to_tc + port.tc_to_queue + port.tc_to_pg + port.pfc_to_queue
         port_qos.append(qos_index.setdefault(row, len(qos_index)))
     return {
-        "hash_seed": seed_mask(state.hash_seed, state.hash_algorithm, state.hash_fields),
+        "hash_seed": seed_mask(
+            state.hash_seed, state.hash_algorithm, state.hash_fields, 16 if is_ipv6 else 4
+        ),
         "hash_offset": state.hash_offset,
         "fib": fib,
         "group_offsets": group_offsets,
@@ -99,32 +104,36 @@ def _buffer_columns(state: SwitchState) -> dict[str, Any]:
 
 
 def forwarding_table(
-    routes: tuple[RouteState, ...], addresses: NDArray[np.uint32]
+    routes: tuple[RouteState, ...], addresses: tuple[int, ...], bits: int = 32
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint32]]:
     """Longest-prefix match of every endpoint's address, done once per change instead of once per packet.
+
+    Args:
+        bits: of an address, 32 or 128.
 
     Returns:
         The group of each endpoint (NONE: no route), and the groups' ports as offsets and members.
     """
+    order, ascending = _sorted(addresses)
     groups: dict[tuple[int, ...], int] = {}
-    fib = np.full(len(addresses), NONE, np.uint32)
-    is_open = np.ones(len(addresses), np.bool_)
-    by_length: dict[int, list[RouteState]] = {}
-    for route in routes:
-        by_length.setdefault(route.length, []).append(route)
-    for length in sorted(by_length, reverse=True):
-        rows = sorted(by_length[length], key=lambda route: route.prefix)
-        prefixes = np.array([route.prefix for route in rows], np.uint32)
-        members = np.array([groups.setdefault(_members(route), len(groups)) for route in rows], np.uint32)
-        mask = np.uint32((0xFFFFFFFF << (32 - length)) & 0xFFFFFFFF)
-        masked = addresses & mask
-        at = np.minimum(np.searchsorted(prefixes, masked), len(prefixes) - 1)
-        hit = is_open & (prefixes[at] == masked)
-        fib[hit] = members[at[hit]]
-        is_open &= ~hit
+    by_address = np.full(len(addresses), NONE, np.uint32)
+    for route in sorted(routes, key=lambda route: route.length):
+        first = bisect_left(ascending, route.prefix)
+        end = bisect_left(ascending, route.prefix + (1 << bits - route.length), first)
+        if first < end:
+            by_address[first:end] = groups.setdefault(_members(route), len(groups))
+    fib = np.empty_like(by_address)
+    fib[order] = by_address
     offsets = np.cumsum([0, *(len(ports) for ports in groups)]).astype(np.uint32)
     ports = np.array([port for group in groups for port in group], np.uint32)
     return fib, offsets, ports
+
+
+@lru_cache(maxsize=4)
+def _sorted(addresses: tuple[int, ...]) -> tuple[list[int], list[int]]:
+    """The places of addresses in ascending order, and the addresses in that order."""
+    order = sorted(range(len(addresses)), key=addresses.__getitem__)
+    return order, [addresses[place] for place in order]
 
 
 def _members(route: RouteState) -> tuple[int, ...]:

@@ -24,7 +24,7 @@ class FabricArrays:
         tier: int8, of the lower end: 0 host, 1 leaf, 2 spine.
         speed_bps: int64.
         length_m: float64.
-        is_up: bool.
+        is_up: bool. `carries`: bool, up and not drained.
         device_tier: int8 per device: 0 host, 1 leaf, 2 spine, 3 superspine.
     """
 
@@ -34,6 +34,7 @@ class FabricArrays:
     speed_bps: NDArray[np.int64]
     length_m: NDArray[np.float64]
     is_up: NDArray[np.bool_]
+    carries: NDArray[np.bool_]
     device_tier: NDArray[np.int8]
 
     @classmethod
@@ -52,5 +53,6 @@ class FabricArrays:
             speed_bps=np.array([link.speed_bps for link in links], dtype=np.int64),
             length_m=np.array([link.length_m for link in links], dtype=np.float64),
             is_up=np.array([link.is_up for link in links], dtype=np.bool_),
+            carries=np.array([link.is_up and not link.is_drained for link in links], dtype=np.bool_),
             device_tier=device_tier,
         )

@@ -18,11 +18,11 @@ COLUMNS = ("a_device", "a_port", "b_device", "b_port")
 
 @dataclass(frozen=True, slots=True)
 class SeenCable:
-    """A cable as it was seen from its end `a`, and where the list says so."""
+    """A cable as it was seen from its end `a`, and where a list says so."""
 
     a: PortRef
     b: PortRef
-    span: SourceSpan
+    span: SourceSpan | None
 
 
 def read_cables(path: Path) -> tuple[SeenCable, ...]:

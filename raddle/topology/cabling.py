@@ -166,7 +166,7 @@ def _check_reachable(wiring: Wiring, source: Source) -> Iterator[Diagnostic]:
                 message = f"'{lower}' cannot be reached: its only link is down"
                 hint = "set 'state: up', or leave the host out"
                 yield source.error("unreachable-host", message, cable.state_place, hint)
-        elif cable.is_up:
+        elif cable.is_up and not cable.is_drained:
             above.setdefault(lower.device, set()).add(upper.device)
     for plane in sorted({wiring.switches[leaf].plane for leaf in first_host}):
         hosts = {leaf: host for leaf, host in first_host.items() if wiring.switches[leaf].plane == plane}
@@ -192,5 +192,5 @@ def _check_leaf_pairs(
             pair = f"'{a}' on '{members[0]}' cannot reach '{b}' on '{far[0]}'"
             message = f"{pair}: no switch above has up links to both"
             place = wiring.switches[members[0]].place
-            hint = "add links between leaves and spines, or set them up"
+            hint = "add links between leaves and spines, set them up, or drain fewer of them"
             yield source.error("unreachable-host", message, place, hint, at_key=True)

@@ -46,7 +46,7 @@ def tiers(fabric: Fabric) -> tuple[Tier, ...]:
     result = []
     for tier, name in enumerate(TIER_NAMES[:count]):
         chosen = arrays.tier == tier
-        up = chosen & arrays.is_up
+        up = chosen & arrays.carries
         result.append(Tier(name, int(chosen.sum()), int(up.sum()), int(arrays.speed_bps[up].sum())))
     return tuple(result)
 
@@ -64,7 +64,7 @@ def _down_and_up_bps(fabric: Fabric) -> tuple[NDArray[np.int64], NDArray[np.int6
     arrays = fabric.arrays
     down = np.zeros(len(arrays.device_tier), np.int64)
     up = np.zeros_like(down)
-    alive = arrays.is_up
+    alive = arrays.carries
     np.add.at(down, arrays.b[alive], arrays.speed_bps[alive])
     np.add.at(up, arrays.a[alive], arrays.speed_bps[alive])
     return down, up
@@ -142,6 +142,10 @@ def _warnings(fabric: Fabric) -> Iterator[Diagnostic]:
     if down:
         more = f" and {len(down) - 1} more are down" if len(down) > 1 else " is down"
         yield _warn("link-down", f"link {down[0].a} - {down[0].b}{more}")
+    drained = [link for link in fabric.links if link.is_drained]
+    if drained:
+        more = f" and {len(drained) - 1} more are drained" if len(drained) > 1 else " is drained"
+        yield _warn("link-drained", f"link {drained[0].a} - {drained[0].b}{more}")
     cabled = {end.device for link in fabric.links for end in (link.a, link.b)}
     for switch in fabric.switches:
         if switch.name not in cabled:

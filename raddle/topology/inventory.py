@@ -67,5 +67,5 @@ def cable_rows(fabric: Fabric) -> Iterator[Row]:
             "speed": format_rate(link.speed_bps),
             "length": format_length(link.length_m),
             "medium": link.medium or "",
-            "state": "up" if link.is_up else "down",
+            "state": ("drained" if link.is_drained else "up") if link.is_up else "down",
         }

@@ -159,7 +159,10 @@ class PortRef:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A cable. `a` is the lower end (host, leaf, spine, superspine), `b` the upper."""
+    """A cable. `a` is the lower end (host, leaf, spine, superspine), `b` the upper.
+
+    No route uses a link that is drained, although it is up.
+    """
 
     index: int
     a: PortRef
@@ -168,6 +171,7 @@ class Link:
     length_m: float
     is_up: bool
     medium: Medium | None = None
+    is_drained: bool = False
 
     @property
     def delay_ps(self) -> int:

@@ -17,7 +17,7 @@ def apply_overrides(
     wiring: Wiring, overrides: OverridesSpec, source: Source
 ) -> tuple[Wiring, list[Diagnostic]]:
     """The wiring with links removed, added and changed, and the problems of the overrides."""
-    if not (overrides.remove or overrides.add or overrides.links):
+    if not (overrides.remove or overrides.add or overrides.links or overrides.drain):
         return wiring, []
     cables, problems = _without(wiring, overrides.remove, source)
     added = [
@@ -25,8 +25,9 @@ def apply_overrides(
     ]
     wiring = replace(wiring, cables=(*cables, *added))
     cables, found = _with_changes(wiring, overrides.links, source)
+    cables, undrained = _drained(wiring, cables, overrides.drain, source)
     # Two overrides may clash over many parallel links: one message is enough.
-    return replace(wiring, cables=tuple(cables)), list(dict.fromkeys([*problems, *found]))
+    return replace(wiring, cables=tuple(cables)), list(dict.fromkeys([*problems, *found, *undrained]))
 
 
 class _Selector:
@@ -81,6 +82,35 @@ def _with_changes(
         if len(problems) >= MAX_PROBLEMS:
             break
     return cables, problems
+
+
+def _drained(
+    wiring: Wiring, cables: list[Cable], drain: tuple[str, ...], source: Source
+) -> tuple[list[Cable], list[Diagnostic]]:
+    """The cables, and problems, after links between switches are drained: one port's, or all of a switch."""
+    problems: list[Diagnostic] = []
+    marked: dict[int, Place] = {}
+    for number, text in enumerate(drain):
+        place: Place = ("overrides", "drain", number)
+        chosen = parse_port_ref(text)
+        found = [
+            index
+            for index, cable in enumerate(cables)
+            if any(chosen.device == end.device and chosen.port in ("", end.port) for end in cable.ends)
+            and not any(end.device in wiring.hosts for end in cable.ends)
+        ]
+        marked |= dict.fromkeys(found, place)
+        if chosen.device not in wiring.switches:
+            hint = did_you_mean(chosen.device, wiring.switches)
+            problems.append(source.error("unknown-device", f"no switch '{chosen.device}'", place, hint))
+        elif not found:
+            hint = "name a switch, or a port that leads to another switch"
+            problems.append(source.error("no-such-link", f"'{text}' has no link to drain", place, hint))
+    changed = [
+        cable._replace(is_drained=True, state_place=marked[index]) if index in marked else cable
+        for index, cable in enumerate(cables)
+    ]
+    return changed, problems
 
 
 def _refs(ends: tuple[str, str]) -> tuple[PortRef, PortRef]:

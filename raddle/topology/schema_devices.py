@@ -255,7 +255,7 @@ class SwitchOverride(Spec):
 
 
 class OverridesSpec(Spec):
-    """Differences from the form, in the order in which they apply: switches, remove, add, links."""
+    """Differences from the form, in the order in which they apply: switches, remove, add, links, drain."""
 
     switches: tuple[SwitchOverride, ...] = ()
     """Switches of another model or port profile."""
@@ -265,3 +265,5 @@ class OverridesSpec(Spec):
     """Links beyond the form."""
     links: tuple[LinkOverride, ...] = ()
     """Links with other properties."""
+    drain: tuple[Text, ...] = ()
+    """Switches, or ports of them (`leaf0:Ethernet32`), whose links between switches no route is to use."""

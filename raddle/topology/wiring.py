@@ -79,7 +79,10 @@ def _nic_ports(nics: int, ports: int) -> tuple[str, ...]:
 
 
 class Cable(NamedTuple):
-    """A link as written: ends in any order, `speed_bps` None where the ports decide."""
+    """A link as written: ends in any order, `speed_bps` None where the ports decide.
+
+    `state_place` is where the file says that it is down or drained.
+    """
 
     ends: tuple[PortRef, PortRef]
     speed_bps: int | None
@@ -89,6 +92,7 @@ class Cable(NamedTuple):
     speed_place: Place
     state_place: Place
     medium: Medium | None = None
+    is_drained: bool = False
 
 
 @dataclass(frozen=True)

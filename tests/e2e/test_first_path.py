@@ -104,7 +104,7 @@ def test_white_box_512_is_planned_and_programmed_within_15_s() -> None:
         states = read_states(switches)
     assert time.monotonic() - begin < 15
     assert plan.pins is not None
-    assert plan.pins.max_data_load == plan.pins.data_bound == 1
+    assert plan.pins.data.worst == plan.pins.data.bound == 1
     assert sum(len(state.routes) for state in states.values()) > 48 * 32
 
 

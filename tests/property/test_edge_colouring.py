@@ -1,48 +1,53 @@
-"""König: as many colours as the largest degree always suffice in a bipartite multigraph."""
+"""Balanced colouring: every colour has floor or ceil of its share of a vertex's edges (de Werra 1971)."""
 
 from collections import Counter
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.plan.colouring import colour_edges
+from controller.plan.colouring import Ints, colour_edges
+
+vertices = st.integers(0, 7)
+edges = st.lists(st.tuples(vertices, vertices), max_size=80)
 
 
-@st.composite
-def regular_edges(draw: st.DrawFn) -> list[tuple[int, int]]:
-    """Every vertex has the same degree, so that no colour is to spare and paths must be swapped."""
-    size = draw(st.integers(2, 7))
-    matchings = draw(st.lists(st.permutations(list(range(size))), min_size=2, max_size=8))
-    return draw(st.permutations([edge for matching in matchings for edge in enumerate(matching)]))
+def columns(pairs: list[tuple[int, int]]) -> tuple[Ints, Ints]:
+    both = np.array(pairs, np.int64).reshape(-1, 2)
+    return both[:, 0], both[:, 1]
 
 
-edges = regular_edges() | st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7)), max_size=80)
+def assert_balanced(nodes: Ints, colour: Ints, colours: int) -> None:
+    degree = Counter(nodes.tolist())
+    share = Counter(zip(nodes.tolist(), colour.tolist(), strict=True))
+    for node in degree:
+        for each in range(colours):
+            assert degree[node] // colours <= share[node, each] <= -(-degree[node] // colours)
+
+
+@given(edges, st.integers(1, 13))
+def test_every_colour_has_its_share_at_every_vertex(pairs: list[tuple[int, int]], colours: int) -> None:
+    left, right = columns(pairs)
+    colour = colour_edges([left], [right], colours)
+    assert_balanced(left, colour, colours)
+    assert_balanced(right, colour, colours)
+
+
+@given(edges, st.integers(1, 9), st.integers(1, 3))
+def test_sets_of_vertices_are_balanced_too(pairs: list[tuple[int, int]], colours: int, sets: int) -> None:
+    left, right = columns(pairs)
+    colour = colour_edges([left, left % sets], [right, right // sets], colours)
+    for nodes in (left, left % sets, right, right // sets):
+        assert_balanced(nodes, colour, colours)
 
 
 @given(edges, st.integers(0, 3))
-def test_no_two_edges_at_a_vertex_share_a_colour(pairs: list[tuple[int, int]], spare: int) -> None:
-    left, right = [u for u, _ in pairs], [v for _, v in pairs]
-    degree = max([*Counter(left).values(), *Counter(right).values()], default=0)
-    colours = colour_edges(left, right, degree + spare)
-    assert len(set(zip(left, colours, strict=True))) == len(pairs)
-    assert len(set(zip(right, colours, strict=True))) == len(pairs)
-    assert all(0 <= colour < degree + spare for colour in colours)
-
-
-@given(edges, st.integers(1, 5))
-def test_folded_colours_load_no_uplink_above_the_bound(pairs: list[tuple[int, int]], uplinks: int) -> None:
-    left, right = [u for u, _ in pairs], [v for _, v in pairs]
-    degree = max([*Counter(left).values(), *Counter(right).values()], default=0)
-    bound = -(-degree // uplinks)
-    slots = [colour % uplinks for colour in colour_edges(left, right, uplinks * bound)]
+def test_as_many_colours_as_the_largest_degree_keep_edges_of_a_vertex_apart(
+    pairs: list[tuple[int, int]], spare: int
+) -> None:
+    """König, 1916."""
+    left, right = columns(pairs)
+    degree = max([*Counter(left.tolist()).values(), *Counter(right.tolist()).values()], default=1)
+    colour = colour_edges([left], [right], degree + spare)
     for side in (left, right):
-        assert max(Counter(zip(side, slots, strict=True)).values(), default=0) <= bound
-
-
-@given(st.integers(1, 6).flatmap(lambda n: st.permutations(list(range(4 * n)))))
-def test_any_permutation_of_four_hosts_per_leaf_fits_four_uplinks_one_each(order: list[int]) -> None:
-    flows = [(src // 4, dst // 4) for src, dst in enumerate(order)]
-    left, right = [u for u, _ in flows], [v for _, v in flows]
-    slots = colour_edges(left, right, 4)
-    for side in (left, right):
-        assert max(Counter(zip(side, slots, strict=True)).values()) == 1
+        assert len(set(zip(side.tolist(), colour.tolist(), strict=True))) == len(pairs)

@@ -12,13 +12,22 @@ import raddle
 from controller.plan import make_plan
 from controller.plan.addresses import dotted, plan_addresses
 from controller.plan.model import NextHop
-from controller.plan.update import Routes, Write, routes_of, states_on_the_way, update_rounds, writes_between
+from controller.plan.update import (
+    Routes,
+    Write,
+    peers_of,
+    routes_of,
+    states_on_the_way,
+    update_rounds,
+    writes_between,
+)
 from raddle.lab.demand import collective_demand
 from raddle.topology.model import PortRef
 
 FABRIC = raddle.loads(
     "raddle: 1\nname: tiny\nfabric: {leaves: {count: 3}, spines: {count: 3}}\nhosts: {per_leaf: 2}\n"
 )
+PEERS = peers_of(make_plan(FABRIC, "ecmp"))
 ADDRESSES = plan_addresses(FABRIC)
 PREFIXES = [str(prefix) for prefix in ADDRESSES.leaf_prefixes]
 LEAVES = [leaf.name for leaf in FABRIC.leaves]
@@ -104,7 +113,7 @@ def test_nothing_loops_and_nothing_is_dropped_between_arbitrary_routes(seed: int
     draw = random.Random(seed)
     old, new = sound_routes(draw), sound_routes(draw)
     both = delivered(old) & delivered(new)
-    rounds = update_rounds(FABRIC, old, new)
+    rounds = update_rounds(PEERS, old, new)
     state = old
     for writes, after in zip(rounds, states_on_the_way(old, rounds), strict=True):
         for _ in range(6):
@@ -133,6 +142,6 @@ def test_other_pins_take_one_round_and_change_no_aggregate() -> None:
         make_plan(FABRIC, "pinned", collective_demand(FABRIC, "all_to_all", None, "random", seed))
         for seed in (1, 2)
     ]
-    rounds = update_rounds(FABRIC, routes_of(plans[0]), routes_of(plans[1]))
+    rounds = update_rounds(PEERS, routes_of(plans[0]), routes_of(plans[1]))
     assert len(rounds) == 1
     assert {write.prefix for write in rounds[0]}.isdisjoint(PREFIXES)

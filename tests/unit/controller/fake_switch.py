@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent import futures
 from contextlib import contextmanager
 from typing import Any
@@ -18,7 +18,8 @@ class FakeSwitch(gnmi_grpc.gNMIServicer):
 
     At Set number `dies_at` the connection drops, and it is gone for good unless it `comes_back`. It answers
     a Set only when `waits_for` is set. `rival` is what another controller writes right after each Set.
-    After `sick_after` Sets its port Ethernet0 loses its link, until Sets put it back.
+    After `sick_after` Sets its port Ethernet0 loses its link, until Sets put it back. `after_set` is called
+    after each Set.
     """
 
     def __init__(self, config: dict[str, Any], forgets: bool = False, refusal: str = "") -> None:
@@ -32,6 +33,7 @@ class FakeSwitch(gnmi_grpc.gNMIServicer):
         self.rival: dict[str, Any] = {}
         self.sick_after: int | None = None
         self.requests: list[gnmi.SetRequest] = []
+        self.after_set: Callable[[], None] = lambda: None
 
     def Get(self, request: gnmi.GetRequest, context: grpc.ServicerContext) -> gnmi.GetResponse:
         assert request.encoding == gnmi.JSON_IETF
@@ -89,6 +91,7 @@ class FakeSwitch(gnmi_grpc.gNMIServicer):
             self.config.setdefault(table, {}).update(entries)
         if self.sick_after is not None:
             self.oper_status = "down" if len(self.requests) == self.sick_after else "up"
+        self.after_set()
         return gnmi.SetResponse()
 
 

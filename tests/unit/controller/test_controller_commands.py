@@ -101,7 +101,7 @@ def test_render_names_the_switches_when_one_is_unknown() -> None:
     assert "leaf0, leaf1" in str(error)
 
 
-@pytest.mark.parametrize("form", ["p4runtime", "openflow"])
+@pytest.mark.parametrize("form", ["p4runtime"])
 def test_render_of_other_protocols_is_bad_input(form: str) -> None:
     error = run("render", "--switch", "leaf0", "--format", form).exception
     assert isinstance(error, InputError)

@@ -12,17 +12,27 @@ from raddle.topology import find
 from raddle.workload import Demand
 
 POD = "raddle: 1\nname: pod\nfabric: {leaves: {count: 2}, spines: {count: 2}}\nhosts: {per_leaf: 2}\n"
-FAT_TREE = """
+SHARED_TOP = """
 raddle: 1
-name: ft
-fabric: {kind: fat-tree, pods: 2, leaves: {per_pod: 2}, spines: {per_pod: 2}, superspines: {count: 2}}
-hosts: {per_leaf: 2}
+name: shared-top
+devices:
+  leaf0: {role: leaf}
+  spine0: {role: spine}
+  spine1: {role: spine}
+  top0: {role: superspine}
+  host0: {role: host}
+links:
+  - {ends: ["host0:eth0", "leaf0:Ethernet0"]}
+  - {ends: ["leaf0:Ethernet8", "spine0:Ethernet0"]}
+  - {ends: ["leaf0:Ethernet16", "spine1:Ethernet0"]}
+  - {ends: ["spine0:Ethernet8", "top0:Ethernet0"]}
+  - {ends: ["spine1:Ethernet8", "top0:Ethernet8"]}
 """
 
 
-def test_pinning_over_three_tiers_is_refused_with_its_reason() -> None:
-    with pytest.raises(InputError, match="cannot be pinned yet") as caught:
-        make_plan(loads(FAT_TREE), "pinned", Demand(*np.zeros((3, 1), np.int32)))
+def test_pinning_is_refused_where_two_spines_of_a_pod_share_superspines() -> None:
+    with pytest.raises(InputError, match="two spines of one pod share superspines") as caught:
+        make_plan(loads(SHARED_TOP), "pinned", Demand(*np.zeros((3, 1), np.int32)))
     assert [item.code for item in caught.value.diagnostics] == ["form-not-planned"]
 
 

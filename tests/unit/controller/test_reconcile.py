@@ -3,6 +3,8 @@
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
 
 import pytest
 from fabrics import leaf_spine, placement, ring
@@ -14,6 +16,7 @@ from controller.reconcile import PushPolicy, apply_plan, check, read_databases
 from controller.southbound.sonic import bootstrap, pushed
 from raddle.errors import InputError, UnreachableError
 from raddle.inventory import Inventory
+from raddle.topology.model import Fabric
 
 FABRIC = leaf_spine(2, 2, 2)
 PLAN = make_plan(FABRIC, "ecmp")
@@ -221,3 +224,52 @@ def test_a_second_controller_is_noticed_and_what_it_wrote_is_left_alone() -> Non
         result = apply_plan(PLAN, inventory)[0]
         assert "another controller writes to this switch; stop it, then apply again" in result.error
         assert switches["leaf0"].config["STATIC_ROUTE"][key] == theirs
+
+
+def without_spine1(fabric: Fabric) -> Fabric:
+    links = tuple(replace(link, is_drained=link.b.device == "spine1") for link in fabric.links)
+    return replace(fabric, links=links)
+
+
+@pytest.mark.parametrize("is_drained", [True, False])
+def test_a_spine_is_drained_and_comes_back_without_a_leaf_that_sends_to_it_in_vain(is_drained: bool) -> None:
+    fabric = leaf_spine(3, 2, 2)
+    whole, drained = make_plan(fabric, "ecmp"), make_plan(without_spine1(fabric), "ecmp")
+    first, second = (whole, drained) if is_drained else (drained, whole)
+    to_spine1 = {
+        (link.a.device, link.a.port)
+        for link in fabric.links
+        if link.b.device == "spine1" and link.a.device.startswith("leaf")
+    }
+    with running(first) as (switches, inventory):
+        apply_plan(first, inventory)
+        in_vain: list[str] = []
+        order: list[str] = []
+
+        def look(name: str) -> None:
+            order.append(name)
+            has_route = "STATIC_ROUTE" in switches["spine1"].config
+            for leaf in ("leaf0", "leaf1", "leaf2"):
+                used = switches[leaf].config["STATIC_ROUTE"].values()
+                ports = {(leaf, port) for route in used for port in route["ifname"].split(",")}
+                if ports & to_spine1 and not has_route:
+                    in_vain.append(f"{leaf} after the Set of {name}")
+
+        for name, switch in switches.items():
+            switch.after_set = partial(look, name)
+        results = apply_plan(second, inventory)
+        assert all(result.is_in_sync for result in results), results
+        assert in_vain == []
+        assert sorted(order) == ["leaf0", "leaf1", "leaf2", "spine1"]
+        assert order.index("spine1") == (3 if is_drained else 0)
+
+
+def test_a_switch_that_dies_between_the_rounds_leaves_the_others_done() -> None:
+    fabric = leaf_spine(3, 2, 2)
+    whole, drained = make_plan(fabric, "ecmp"), make_plan(without_spine1(fabric), "ecmp")
+    with running(whole) as (switches, inventory):
+        apply_plan(whole, inventory)
+        switches["leaf1"].dies_at = len(switches["leaf1"].requests) + 1
+        results = {result.switch: result for result in apply_plan(drained, inventory)}
+        assert [name for name, result in results.items() if not result.is_in_sync] == ["leaf1"]
+        assert "leaf1" in results["leaf1"].error

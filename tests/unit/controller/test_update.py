@@ -9,13 +9,24 @@ import raddle
 from controller.plan import make_plan
 from controller.plan.addresses import dotted, plan_addresses
 from controller.plan.model import NextHop
-from controller.plan.update import Routes, Write, routes_of, states_on_the_way, update_rounds, writes_between
+from controller.plan.replan import replanner
+from controller.plan.update import (
+    Routes,
+    Write,
+    peers_of,
+    routes_of,
+    states_on_the_way,
+    update_rounds,
+    writes_between,
+)
 from controller.verify.network import entries_of_plan, network_of
 from controller.verify.transient import Transient, judge_update
+from raddle.lab.demand import collective_demand
 from raddle.topology.model import Fabric
 
 TEXT = "raddle: 1\nname: tiny\nfabric: {leaves: {count: 3}, spines: {count: 2}}\nhosts: {per_leaf: 2}\n"
 FABRIC = raddle.loads(TEXT)
+PEERS = peers_of(make_plan(FABRIC, "ecmp"))
 WITHOUT_SPINE1 = raddle.loads(
     TEXT
     + "overrides: {links: ["
@@ -36,27 +47,27 @@ def judged(old: Routes, rounds: tuple[tuple[Write, ...], ...]) -> Transient:
 
 
 def test_a_spine_gives_up_its_routes_only_after_the_leaves_have_left_it() -> None:
-    first, second = update_rounds(FABRIC, routes(FABRIC), routes(WITHOUT_SPINE1))
+    first, second = update_rounds(PEERS, routes(FABRIC), routes(WITHOUT_SPINE1))
     assert {write.switch for write in first} == {"leaf0", "leaf1", "leaf2"}
     assert {write.switch for write in second} == {"spine1"}
     assert all(not write.after for write in second)
 
 
 def test_a_spine_has_its_routes_before_the_leaves_use_it() -> None:
-    first, second = update_rounds(FABRIC, routes(WITHOUT_SPINE1), routes(FABRIC))
+    first, second = update_rounds(PEERS, routes(WITHOUT_SPINE1), routes(FABRIC))
     assert {write.switch for write in first} == {"spine1"}
     assert {write.switch for write in second} == {"leaf0", "leaf1", "leaf2"}
 
 
 def test_the_first_routes_of_a_fabric_take_one_round() -> None:
     nothing: Routes = {switch.name: {} for switch in FABRIC.switches}
-    assert update_rounds(FABRIC, nothing, routes(FABRIC)) == (writes_between(nothing, routes(FABRIC)),)
-    assert update_rounds(FABRIC, routes(FABRIC), routes(FABRIC)) == ()
+    assert update_rounds(PEERS, nothing, routes(FABRIC)) == (writes_between(nothing, routes(FABRIC)),)
+    assert update_rounds(PEERS, routes(FABRIC), routes(FABRIC)) == ()
 
 
 def test_a_drain_in_rounds_loses_nothing_and_all_at_once_it_does() -> None:
     old, new = routes(FABRIC), routes(WITHOUT_SPINE1)
-    safe = judged(old, update_rounds(FABRIC, old, new))
+    safe = judged(old, update_rounds(PEERS, old, new))
     assert (safe.rounds, safe.lost, safe.looping, safe.cycle) == (2, 0, 0, None)
     hasty = judged(old, (writes_between(old, new),))
     # 6 hosts, each to the 4 of the other leaves: every leaf may still hash to a spine without the route.
@@ -68,7 +79,7 @@ def test_two_sound_plans_can_loop_between_and_the_rounds_do_not() -> None:
     old, new = (with_pins({"leaf2": (through, by)}) for through, by in ((0, 1), (1, 0)))
     hasty = judged(old, (writes_between(old, new),))
     assert hasty.looping > 0
-    safe = judged(old, update_rounds(FABRIC, old, new))
+    safe = judged(old, update_rounds(PEERS, old, new))
     assert (safe.lost, safe.looping) == (0, 0)
 
 
@@ -78,7 +89,7 @@ def test_routes_that_deadlock_only_together_are_kept_apart_by_the_rounds() -> No
     new = with_route(routes(FABRIC), 5, ("leaf1", "spine1", "leaf0", "spine0"))
     hasty = judged(old, (writes_between(old, new),))
     assert hasty.cycle is not None
-    safe = judged(old, update_rounds(FABRIC, old, new))
+    safe = judged(old, update_rounds(PEERS, old, new))
     assert (safe.lost, safe.looping, safe.cycle) == (0, 0, None)
 
 
@@ -109,5 +120,19 @@ def port_to(here: str, there: str) -> str:
 
 def test_states_on_the_way_end_with_the_new_routes() -> None:
     old, new = routes(FABRIC), routes(WITHOUT_SPINE1)
-    *_, last = states_on_the_way(old, update_rounds(FABRIC, old, new))
+    *_, last = states_on_the_way(old, update_rounds(PEERS, old, new))
     assert last == new
+
+
+def test_a_drained_link_stays_up_and_no_route_or_pin_uses_it() -> None:
+    drained = raddle.loads(TEXT + "overrides: {drain: [spine1]}\n")
+    demand = collective_demand(drained, "all_reduce", None, "strided", 1)
+    plan = make_plan(drained, "pinned", demand)
+    switches = {switch.name: switch for switch in plan.switches}
+    assert all(port.is_enabled for port in switches["spine1"].ports if port.peer)
+    used = {
+        hop.port for leaf in drained.leaves for route in switches[leaf.name].routes for hop in route.next_hops
+    }
+    assert used == {port_to("leaf0", "spine0")}
+    assert not switches["spine1"].routes
+    assert set(replanner(drained, "pinned", demand)(drained)[0]) == set(switches["leaf0"].routes)

@@ -27,6 +27,7 @@ from raddle.lab.switches import program, switch_farm
 from raddle.lab.verify import Scope, planned_state, verify_plan, verify_running
 from raddle.state import PortState, SwitchState
 from raddle.topology import bundled_examples, load
+from raddle.topology.cable_truth import SeenCable
 
 APP = typer.Typer()
 for command in (plan, verify):
@@ -224,3 +225,29 @@ def test_the_way_from_an_earlier_plan_is_proven_too(tmp_path: Path) -> None:
     other = run("white-box-512", "--failures", "0", "--from", str(today))
     assert isinstance(other.exception, InputError)
     assert "is a plan of 'leaf-spine-16', not of 'white-box-512'" in str(other.exception)
+
+
+def test_cables_that_running_switches_hear_are_compared_and_mended() -> None:
+    uplinks = [
+        link for link in FABRIC.links if link.a.device == "leaf0" and link.b.device.startswith("spine")
+    ]
+    first, second = uplinks[:2]
+    swapped = {first.a: second.b, second.a: first.b}
+    plugged = [SeenCable(link.a, swapped.get(link.a, link.b), None) for link in FABRIC.links]
+    with switch_farm(FABRIC, PLAN, cables=plugged) as farm:
+        inventory = Inventory(FABRIC.name, farm.addresses)
+        program(PLAN, inventory)
+        result = verify_running(FABRIC, inventory, replace(SINGLE, together=0), silent)
+    # Each wrong cable is heard from one side and the other.
+    assert [problem.code for problem in result.problems] == ["cable-wrong"] * 2
+    assert result.cabling is not None
+    assert [str(step) for step in result.cabling] == [
+        f"swap the plugs in {second.a} and {first.a} (both on leaf0)"
+    ]
+    with switch_farm(FABRIC, PLAN, cables=[]) as farm:
+        inventory = Inventory(FABRIC.name, farm.addresses)
+        silence = verify_running(FABRIC, inventory, replace(SINGLE, together=0), silent)
+    assert [problem.code for problem in silence.problems if problem.severity == "warning"] == [
+        "no-neighbours"
+    ]
+    assert silence.cabling is None

@@ -270,10 +270,13 @@ def test_replacing_the_root_replaces_the_configuration(served: Served) -> None:
     change(served, delete=[config(f"STATIC_ROUTE/{ROUTE}")])
 
 
-def test_a_full_configuration_that_waits_for_a_reboot_is_not_offered(served: Served) -> None:
-    code, text = failure(change, served, delete=[config("")], update=[update("", {})])
-    assert code == grpc.StatusCode.UNIMPLEMENTED
-    assert "use replace" in text
+@pytest.mark.parametrize("kind", ["string_val", "json_val", "ascii_val"])
+def test_a_full_configuration_is_ietf_json(served: Served, kind: str) -> None:
+    value = gnmi_pb2.TypedValue(**{kind: b"{}" if kind == "json_val" else "abc"})
+    whole = gnmi_pb2.Update(path=config(""), val=value)
+    for changes in ({"delete": [config("")], "update": [whole]}, {"replace": [whole]}):
+        code, text = failure(change, served, **changes)
+        assert (code, text) == (grpc.StatusCode.UNKNOWN, "Value encoding is not IETF JSON")
 
 
 def test_two_thousand_routes_in_one_set_arrive(served: Served) -> None:

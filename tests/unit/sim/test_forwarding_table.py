@@ -6,7 +6,6 @@ import re
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
-import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,9 +29,9 @@ def test_longest_prefix_decides(prefixes: set[IPv4Network], hosts: list[int]) ->
         RouteState(int(network.network_address), network.prefixlen, (index, index + 1))
         for index, network in enumerate(ordered)
     )
-    addresses = np.array([0x0A000000 | host for host in hosts], np.uint32)
+    addresses = tuple(0x0A000000 | host for host in hosts)
     fib, offsets, ports = forwarding_table(routes, addresses)
-    for address, group in zip(addresses.tolist(), fib.tolist(), strict=True):
+    for address, group in zip(addresses, fib.tolist(), strict=True):
         matches = [network for network in ordered if IPv4Address(address) in network]
         if not matches:
             assert group == NONE
@@ -43,15 +42,13 @@ def test_longest_prefix_decides(prefixes: set[IPv4Network], hosts: list[int]) ->
 
 def test_routes_with_the_same_ports_share_a_group() -> None:
     routes = (RouteState(0x0A000000, 31, (4, 5)), RouteState(0x0A000002, 31, (4, 5)))
-    fib, offsets, _ = forwarding_table(routes, np.array([0x0A000001, 0x0A000003], np.uint32))
+    fib, offsets, _ = forwarding_table(routes, (0x0A000001, 0x0A000003))
     assert fib.tolist() == [0, 0]
     assert offsets.tolist() == [0, 2]
 
 
 def test_blackhole_is_a_group_without_ports() -> None:
-    fib, offsets, ports = forwarding_table(
-        (RouteState(0x0A000000, 24, ()),), np.array([0x0A000001], np.uint32)
-    )
+    fib, offsets, ports = forwarding_table((RouteState(0x0A000000, 24, ()),), (0x0A000001,))
     assert (fib.tolist(), offsets.tolist(), ports.tolist()) == ([0], [0, 0], [])
 
 

@@ -72,7 +72,7 @@ def test_only_the_chosen_fields_count() -> None:
 
 def test_weights_are_members_in_lowest_terms() -> None:
     routes = (RouteState(0x0A000000, 24, (3, 5), (4, 2)),)
-    fib, offsets, ports = forwarding_table(routes, np.array([0x0A000001], np.uint32))
+    fib, offsets, ports = forwarding_table(routes, (0x0A000001,))
     assert (fib.tolist(), offsets.tolist(), ports.tolist()) == ([0], [0, 3], [3, 3, 5])
 
 

@@ -1,0 +1,38 @@
+"""Tables that are made when they are first read: most snapshots of a switch are never read whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Generic, TypeVar
+
+Table = TypeVar("Table")
+
+
+class LazyTables(Mapping[str, Table], Generic[Table]):
+    """Table name -> table. Making a table twice, from two threads, does no harm."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], Table]]) -> None:
+        self._makers = dict(makers)
+        self._made: dict[str, Table] = {}
+
+    def __getitem__(self, name: str) -> Table:
+        if name not in self._made:
+            self._made[name] = self._makers[name]()
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._makers
+
+    def with_tables(self, tables: Mapping[str, Table]) -> LazyTables[Table]:
+        """The same with some tables as given."""
+        return LazyTables(self._makers | {name: _given(table) for name, table in tables.items()})
+
+
+def _given(table: Table) -> Callable[[], Table]:
+    return lambda: table

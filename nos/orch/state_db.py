@@ -1,0 +1,62 @@
+"""STATE_DB: what a switch can do and how far it is. Source: sonic-swss portsorch, intfmgr, switchorch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nos.db.databases import ConfigDb, HashDb
+from nos.orch.lazy import LazyTables
+from nos.orch.ports import DEFAULT_MTU_BYTES
+
+_ETHERNET_SPEEDS_MBPS = (10_000, 25_000, 40_000, 50_000, 100_000, 200_000, 400_000, 800_000, 1_600_000)
+_LANE_SPEEDS_MBPS = (10_000, 25_000, 50_000, 100_000, 200_000)
+_FECS = "rs,fc,none,auto"
+
+
+def state_db(config: ConfigDb, ports: Mapping[str, Mapping[str, str]]) -> HashDb:
+    """STATE_DB, given APPL_DB's PORT_TABLE."""
+    return LazyTables(
+        {
+            "PORT_TABLE": lambda: _port_table(config, ports),
+            "INTERFACE_TABLE": lambda: _interface_table(config),
+            "SWITCH_CAPABILITY": lambda: {"switch": _CAPABILITY},
+        }
+    )
+
+
+_CAPABILITY = {
+    "PORT_TPID_CAPABLE": "false",
+    "LAG_TPID_CAPABLE": "false",
+    "ORDERED_ECMP_CAPABLE": "true",
+    "ECMP_HASH_CAPABLE": "true",
+    "LAG_HASH_CAPABLE": "false",
+    "HASH|NATIVE_HASH_FIELD_LIST": "IP_PROTOCOL,DST_IP,SRC_IP,L4_DST_PORT,L4_SRC_PORT",
+    "ECMP_HASH_ALGORITHM_CAPABLE": "true",
+    "ECMP_HASH_ALGORITHM": "CRC,XOR,CRC_32LO,CRC_32HI,CRC_CCITT",
+    "PFC_DLR_INIT_CAPABLE": "false",
+}
+
+
+def _port_table(config: ConfigDb, ports: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    table = {}
+    for name, entry in config.get("PORT", {}).items():
+        lane_count = str(entry["lanes"]).count(",") + 1
+        speeds = {lane_count * speed for speed in _LANE_SPEEDS_MBPS} & set(_ETHERNET_SPEEDS_MBPS)
+        table[name] = {
+            "state": "ok",
+            "admin_status": ports[name]["admin_status"],
+            "netdev_oper_status": ports[name]["oper_status"],
+            "mtu": str(entry.get("mtu", DEFAULT_MTU_BYTES)),
+            "speed": str(entry["speed"]),
+            "supported_speeds": ",".join(map(str, sorted(speeds | {int(str(entry["speed"]))}))),
+            "supported_fecs": _FECS,
+        }
+    return table
+
+
+def _interface_table(config: ConfigDb) -> dict[str, dict[str, str]]:
+    return {
+        key: {"state": "ok"} if "|" in key else {"vrf": str(entry.get("vrf_name", ""))}
+        for table in ("INTERFACE", "LOOPBACK_INTERFACE")
+        for key, entry in config.get(table, {}).items()
+    }

@@ -1,0 +1,196 @@
+"""Traffic on switches that are up: the engine runs beside them, and their counters live.
+
+Simulated time passes at a pace, so many simulated seconds in a second of wall time; on a machine that is too
+slow for it, it passes more slowly. A change of a switch takes effect at the simulated instant at which it is
+made.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+import traffic
+from controller.plan.addresses import endpoint_addresses
+from nos.switch import SimulatedSwitch
+from raddle.lab.counters import switch_counters
+from raddle.lab.demand import place_ranks
+from raddle.lab.flow_file import FlowTable
+from raddle.sim import FLOW_STATUS, Simulation
+from raddle.state import SwitchState
+from raddle.topology.model import Fabric
+from raddle.workload import Schedule
+
+TICK_S = 0.2
+"""Seconds of wall time between two updates of the counters."""
+
+_PS_PER_S = 10**12
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What is sent: flows between ranks, the endpoint of each rank, the flows' earliest starts, a seed."""
+
+    schedule: Schedule
+    placement: NDArray[np.int32]
+    start_ps: NDArray[np.int64] | None = None
+    seed: int = 1
+
+
+def flows_traffic(table: FlowTable, fabric: Fabric, seed: int) -> Traffic:
+    """The flows of a file, between endpoints."""
+    return Traffic(table.schedule, np.arange(len(fabric.endpoints), dtype=np.int32), table.start_ps, seed)
+
+
+def collective_traffic(fabric: Fabric, name: str, size_bytes: int, seed: int) -> Traffic:
+    """One collective among all endpoints, by its usual algorithm.
+
+    Raises:
+        InputError: there is no such collective, or it is not for that many ranks.
+    """
+    collective = traffic.find_collective(name)
+    algorithm = traffic.find_algorithm(collective, None)
+    placement = place_ranks(fabric, "linear", seed)
+    traffic.check_ranks(collective, algorithm, len(placement))
+    return Traffic(traffic.build(collective, algorithm, len(placement), size_bytes), placement, seed=seed)
+
+
+@dataclass(slots=True)
+class LiveTraffic:
+    """Traffic that runs on switches while the context is open.
+
+    It starts when every switch has routes. `tell` hears of its start and its end, in words.
+    """
+
+    fabric: Fabric
+    switches: Mapping[str, SimulatedSwitch]
+    sent: Traffic
+    pace: float
+    tell: Callable[[str], None] = lambda text: None
+    _changed: set[str] = field(default_factory=set)
+    _wake: threading.Condition = field(default_factory=threading.Condition)
+    _is_over: bool = False
+    _thread: threading.Thread | None = None
+
+    def __enter__(self) -> LiveTraffic:
+        self._thread = threading.Thread(target=self._run, name="live-traffic", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with self._wake:
+            self._is_over = True
+            self._wake.notify()
+        if self._thread:
+            self._thread.join()
+
+    def _run(self) -> None:
+        configs: dict[str, object] = {}
+
+        def watcher(name: str) -> Callable[[], None]:
+            def note() -> None:
+                # Counters change with every tick; only CONFIG_DB and APPL_DB change what a switch does.
+                appl = self.switches[name].databases.appl
+                if configs.get(name) is appl:
+                    return
+                configs[name] = appl
+                with self._wake:
+                    self._changed.add(name)
+                    self._wake.notify()
+
+            return note
+
+        stops = [switch.watch(watcher(name)) for name, switch in self.switches.items()]
+        try:
+            states = self._wait_for_routes()
+            if states:
+                self._simulate(states)
+        finally:
+            for stop in stops:
+                stop()
+
+    def _wait_for_routes(self) -> dict[str, SwitchState]:
+        """The states of all switches once each has a route and none has changed for a tick; {} at the end."""
+        while True:
+            self._next_changes(TICK_S)
+            if self._is_over:
+                return {}
+            states = {name: switch.state() for name, switch in self.switches.items()}
+            with self._wake:
+                is_still = not self._changed
+            if is_still and all(any(route.ports for route in state.routes) for state in states.values()):
+                return states
+
+    def _next_changes(self, timeout_s: float) -> set[str]:
+        """The switches that have changed, as soon as one has or the time is over."""
+        with self._wake:
+            if not self._changed and not self._is_over:
+                self._wake.wait(timeout_s)
+            changed, self._changed = self._changed, set()
+            return changed
+
+    def _simulate(self, states: dict[str, SwitchState]) -> None:
+        given = self.sent
+        addresses = np.array(endpoint_addresses(self.fabric), np.uint32)
+        simulation = Simulation(
+            self.fabric, addresses, states, given.schedule, given.placement, given.seed, given.start_ps
+        )
+        self.tell(f"traffic of {given.schedule.flows} flows has started")
+        clock = _Clock(self.pace)
+        while not self._is_over:
+            self._advance(simulation, clock)
+            for name, counters in switch_counters(simulation).items():
+                if name in self.switches:
+                    self.switches[name].set_counters(counters, clock=clock.fields(simulation))
+            if simulation.is_done:
+                done = int((simulation.flows().status == FLOW_STATUS.index("done")).sum())
+                self.tell(f"{done} of {given.schedule.flows} flows done at {simulation.now_ps / 1e9:.3f} ms")
+                return
+
+    def _advance(self, simulation: Simulation, clock: _Clock) -> None:
+        """Run a tick of wall time. A change of a switch cuts it in two."""
+        end_s = time.monotonic() + TICK_S
+        while (left_s := end_s - time.monotonic()) > 0 and not self._is_over:
+            changed = self._next_changes(left_s)
+            until_ps = clock.now_ps()
+            if until_ps > simulation.now_ps:
+                simulation.advance(until_ps)
+            for name in changed:
+                simulation.set_switch(name, self.switches[name].state())
+        clock.forgive(simulation.now_ps)
+
+
+class _Clock:
+    """Simulated time as wall time goes on."""
+
+    def __init__(self, pace: float) -> None:
+        self._ps_per_s = pace * _PS_PER_S
+        self._start_s = time.monotonic()
+        self._pace = pace
+
+    def now_ps(self) -> int:
+        """The simulated instant that is due; at most a tick's worth ahead of the last forgiven one."""
+        return int((time.monotonic() - self._start_s) * self._ps_per_s)
+
+    def forgive(self, reached_ps: int) -> None:
+        """Let go of simulated time that the engine was too slow for."""
+        self._start_s = max(self._start_s, time.monotonic() - reached_ps / self._ps_per_s - TICK_S)
+
+    def fields(self, simulation: Simulation) -> dict[str, str]:
+        """STATE_DB's SIMULATION|clock."""
+        return {
+            "simulated_ps": str(simulation.now_ps),
+            "simulated_s_per_wall_s": f"{self._pace:g}",
+            "is_running": str(not simulation.is_done).lower(),
+        }

@@ -1,0 +1,94 @@
+"""Traffic on running switches: counters live, and what is changed over gNMI changes the traffic."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from controller.plan import make_plan
+from nos.db.patch import PatchOp
+from nos.farm import SwitchFarm
+from nos.switch import SimulatedSwitch
+from raddle.inventory import Inventory
+from raddle.lab.live import LiveTraffic, collective_traffic
+from raddle.lab.switches import program, switch_farm
+from raddle.topology import bundled_examples, load
+
+FABRIC = load(bundled_examples()["leaf-spine-16"])
+PLAN = make_plan(FABRIC, "ecmp")
+MIB = 2**20
+HOSTS = sum(endpoint.leaf == 0 for endpoint in FABRIC.endpoints)
+PATIENCE_S = 60
+
+
+def octets(switch: SimulatedSwitch, port: str) -> int:
+    counters = switch.databases.counters
+    oid = counters["COUNTERS_PORT_NAME_MAP"][""][port]
+    return int(counters["COUNTERS"][oid]["SAI_PORT_STAT_IF_OUT_OCTETS"])
+
+
+def when(switch: SimulatedSwitch, is_so: Callable[[], bool]) -> None:
+    """Wait until a change of the switch makes it so."""
+    seen = threading.Event()
+    stop = switch.watch(lambda: seen.set() if is_so() else None)
+    if not is_so():
+        assert seen.wait(PATIENCE_S)
+    stop()
+
+
+@contextmanager
+def running(size_bytes: int, pace: float) -> Iterator[tuple[SwitchFarm, list[str]]]:
+    told: list[str] = []
+    with switch_farm(FABRIC, PLAN) as farm:
+        sent = collective_traffic(FABRIC, "all_reduce", size_bytes, seed=1)
+        with LiveTraffic(FABRIC, farm.switches, sent, pace, told.append):
+            yield farm, told
+
+
+def test_traffic_starts_when_the_switches_have_routes_and_counts_to_its_end() -> None:
+    with running(4 * MIB, pace=1e-2) as (farm, told):
+        leaf = farm.switches["leaf0"]
+        assert "SIMULATION" not in leaf.databases.state
+        program(PLAN, Inventory(FABRIC.name, dict(farm.addresses)))
+        when(
+            leaf,
+            lambda: leaf.databases.state.get("SIMULATION", {}).get("clock", {}).get("is_running") == "false",
+        )
+        to_hosts = [octets(leaf, f"Ethernet{8 * number}") for number in range(HOSTS)]
+        clock = leaf.databases.state["SIMULATION"]["clock"]
+    assert told[0] == "traffic of 480 flows has started"
+    assert told[1].startswith("480 of 480 flows done at ")
+    assert int(clock["simulated_ps"]) > 0
+    assert clock["simulated_s_per_wall_s"] == "0.01"
+    # A ring sends 2 (n - 1) / n of its size to each host, and some more with headers and acknowledgements.
+    payload = 2 * 15 / 16 * 4 * MIB
+    assert all(payload < sent < 1.05 * payload for sent in to_hosts)
+
+
+def test_an_uplink_that_is_shut_carries_no_more_from_that_instant_on() -> None:
+    with running(64 * MIB, pace=1e-4) as (farm, _):
+        program(PLAN, Inventory(FABRIC.name, dict(farm.addresses)))
+        leaf = farm.switches["leaf0"]
+        uplinks = ["Ethernet32", "Ethernet40", "Ethernet48", "Ethernet56"]
+        when(leaf, lambda: any(octets(leaf, port) > 0 for port in uplinks))
+        used = next(port for port in uplinks if octets(leaf, port) > 0)
+        leaf.apply_patch([PatchOp("replace", ("PORT", used, "admin_status"), "down")])
+        clock = leaf.databases.state["SIMULATION"]["clock"]["simulated_ps"]
+        # The next two updates: the first may still count what was sent before the change.
+        when(leaf, lambda: leaf.databases.state["SIMULATION"]["clock"]["simulated_ps"] != clock)
+        first, clock = octets(leaf, used), leaf.databases.state["SIMULATION"]["clock"]["simulated_ps"]
+        others = sum(octets(leaf, port) for port in uplinks)
+        when(leaf, lambda: leaf.databases.state["SIMULATION"]["clock"]["simulated_ps"] != clock)
+        assert octets(leaf, used) == first
+        assert sum(octets(leaf, port) for port in uplinks) > others
+
+
+def test_rates_are_bytes_a_simulated_second() -> None:
+    with running(64 * MIB, pace=1e-4) as (farm, _):
+        program(PLAN, Inventory(FABRIC.name, dict(farm.addresses)))
+        leaf = farm.switches["leaf0"]
+        oid = leaf.databases.counters["COUNTERS_PORT_NAME_MAP"][""]["Ethernet0"]
+        when(leaf, lambda: float(leaf.databases.counters["RATES"][oid]["TX_BPS"]) > 0)
+        rate = float(leaf.databases.counters["RATES"][oid]["TX_BPS"])
+    assert 1e9 < rate <= 50e9  # 400 Gbit/s
