@@ -1,5 +1,5 @@
 // Hops (link crossings of data and acknowledgements) per CPU second on a random cross-leaf permutation.
-// Usage: bench_permutation [leaves spines hosts_per_leaf bytes]
+// Usage: bench_permutation [leaves spines hosts_per_leaf bytes propagation_ps]
 
 #include <cstdio>
 #include <cstdlib>
@@ -12,7 +12,8 @@ int main(int argc, char** argv) {
   const auto argument = [&](int i, long fallback) { return argc > i ? std::atol(argv[i]) : fallback; };
   const testing::LeafSpine fabric{.leaves = static_cast<NodeId>(argument(1, 8)),
                                   .spines = static_cast<NodeId>(argument(2, 16)),
-                                  .hosts_per_leaf = static_cast<NodeId>(argument(3, 16))};
+                                  .hosts_per_leaf = static_cast<NodeId>(argument(3, 16)),
+                                  .propagation = argument(5, 150'000)};
   const std::int64_t bytes = argument(4, 16L << 20);
   for (const bool is_dcqcn : {false, true}) {
     NetworkConfig network = fabric.network();

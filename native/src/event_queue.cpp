@@ -9,11 +9,12 @@ namespace {
 bool later(const Event& a, const Event& b) { return b.before(a); }
 }  // namespace
 
-EventQueue::EventQueue(std::size_t ports, Time horizon)
-    : ports_(static_cast<std::uint32_t>(ports)), lanes_(ports * 2), heads_(static_cast<std::size_t>(slot_count), none), used_(words, 0),
-      used_words_(words / 64, 0) {
-  constexpr int longest_shift = 12;  // beyond 268 us a heap serves as well
-  while (shift_ < longest_shift && horizon >> shift_ >= slot_count) ++shift_;
+EventQueue::EventQueue(Lane* lanes, std::size_t ports, Time horizon)
+    : lanes_(lanes), ports_(static_cast<std::uint32_t>(ports)) {
+  while (slots_ < most_slots && horizon >> shift_ >= slots_) slots_ *= 2;
+  while (shift_ < longest_shift && horizon >> shift_ >= slots_) ++shift_;
+  heads_.assign(static_cast<std::size_t>(slots_), none);
+  used_.assign(static_cast<std::size_t>(slots_) / 64, 0);
 }
 
 void EventQueue::push(const Event& event) {
@@ -49,9 +50,9 @@ void EventQueue::remove(std::uint32_t lane) {
     lanes_[record.prev].next = record.next;
     return;
   }
-  const auto slot = static_cast<std::size_t>((record.time >> shift_) & (slot_count - 1));
+  const auto slot = static_cast<std::size_t>((record.time >> shift_) & (slots_ - 1));
   heads_[slot] = record.next;
-  if (record.next == none) clear_slot(slot);
+  if (record.next == none) used_[slot / 64] &= ~(std::uint64_t{1} << (slot % 64));
 }
 
 // Takes the first far event; false if it is stale, a wake or an arrival that is set for another time now.
@@ -70,26 +71,23 @@ bool EventQueue::pop_far(Event& out) {
 
 // The next bucket after base_ that holds an event of the wheel; never if there is none.
 std::int64_t EventQueue::next_bucket() const {
-  const auto start = static_cast<std::size_t>((base_ + 1) & (slot_count - 1));
-  const auto distance = [&](std::size_t slot) {
-    return base_ + 1 + static_cast<std::int64_t>((slot - start) & (slot_count - 1));
-  };
-  const std::size_t word = start / 64;
-  if (const std::uint64_t rest = used_[word] & (~std::uint64_t{0} << (start % 64))) {
-    return distance(word * 64 + static_cast<std::size_t>(std::countr_zero(rest)));
-  }
-  // Words after this one in the same group, then the other groups in turn, then this group from its start.
-  const std::size_t groups = used_words_.size();
-  for (std::size_t turn = 0; turn <= groups; ++turn) {
-    const std::size_t group = (word / 64 + turn) % groups;
-    std::uint64_t mask = used_words_[group];
-    if (turn == 0) mask &= word % 64 == 63 ? 0 : ~std::uint64_t{0} << (word % 64 + 1);
+  const auto start = static_cast<std::size_t>((base_ + 1) & (slots_ - 1));
+  std::uint64_t mask = used_[start / 64] & (~std::uint64_t{0} << (start % 64));
+  for (std::size_t turn = 0, word = start / 64;; mask = used_[word]) {
     if (mask != 0) {
-      const std::size_t found = group * 64 + static_cast<std::size_t>(std::countr_zero(mask));
-      return distance(found * 64 + static_cast<std::size_t>(std::countr_zero(used_[found])));
+      const std::size_t slot = word * 64 + static_cast<std::size_t>(std::countr_zero(mask));
+      return base_ + 1 + (static_cast<std::int64_t>(slot - start) & (slots_ - 1));
     }
+    if (turn++ == used_.size()) return never;
+    word = (word + 1) & (used_.size() - 1);
   }
-  return never;
+}
+
+Time EventQueue::next_time() const {
+  Time first = far_.empty() ? never : far_.front().time;
+  if (cursor_ < current_.size()) return std::min(first, current_[cursor_].time);
+  if (const std::int64_t bucket = next_bucket(); bucket != never) first = std::min(first, bucket << shift_);
+  return first;
 }
 
 bool EventQueue::advance(Time until) {
@@ -105,12 +103,12 @@ void EventQueue::load_bucket(std::int64_t bucket) {
   base_ = bucket;
   current_.clear();
   cursor_ = 0;
-  const auto slot = static_cast<std::size_t>(bucket & (slot_count - 1));
+  const auto slot = static_cast<std::size_t>(bucket & (slots_ - 1));
   std::uint32_t lane = heads_[slot];
   if (lane == none) return;
   for (; lane != none; lane = lanes_[lane].next) current_.push_back({lanes_[lane].time, lane});
   heads_[slot] = none;
-  clear_slot(slot);
+  used_[slot / 64] &= ~(std::uint64_t{1} << (slot % 64));
   constexpr std::size_t few = 24;
   if (current_.size() > few) {
     std::sort(current_.begin(), current_.end(), [](const Due& a, const Due& b) { return a.before(b); });
@@ -122,11 +120,6 @@ void EventQueue::load_bucket(std::int64_t bucket) {
     for (; place > 0 && due.before(current_[place - 1]); --place) current_[place] = current_[place - 1];
     current_[place] = due;
   }
-}
-
-void EventQueue::clear_slot(std::size_t slot) {
-  used_[slot / 64] &= ~(std::uint64_t{1} << (slot % 64));
-  if (used_[slot / 64] == 0) used_words_[slot / 4096] &= ~(std::uint64_t{1} << (slot / 64 % 64));
 }
 
 }  // namespace raddle

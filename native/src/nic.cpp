@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "raddle/simulation.hpp"
+#include "raddle/partition.hpp"
 
 namespace raddle {
 
@@ -16,18 +16,16 @@ std::int32_t psn_distance(std::uint32_t psn, std::uint64_t from) {
 }
 }  // namespace
 
-// A message of no bytes is one packet without payload.
-std::uint64_t Simulation::packets_of(FlowId flow) const {
-  const std::int64_t mtu = network_.nic.mtu;
-  return static_cast<std::uint64_t>(std::max<std::int64_t>((work_.flow_bytes[flow] + mtu - 1) / mtu, 1));
+std::uint64_t Partition::packets_of(FlowId flow) const {
+  return raddle::packets_of(work_.flow_bytes[flow], network_.nic.mtu);
 }
 
-void Simulation::make_ready(FlowId flow) {
+void Partition::make_ready(FlowId flow) {
   if (--waits_[flow] == 0) post(work_.flow_qp[flow]);
 }
 
 // Hands the queue pair's next flows to its NIC, in order, as far as they are ready.
-void Simulation::post(QpId qp) {
+void Partition::post(QpId qp) {
   Sender& sender = senders_[qp];
   const std::uint32_t first = qp_flow_offsets_[qp];
   const std::uint32_t count = qp_flow_offsets_[qp + 1] - first;
@@ -48,7 +46,7 @@ void Simulation::post(QpId qp) {
   }
 }
 
-void Simulation::join_round(QpId qp) {
+void Partition::join_round(QpId qp) {
   Sender& sender = senders_[qp];
   if (sender.in_round) return;
   sender.in_round = true;
@@ -63,7 +61,7 @@ void Simulation::join_round(QpId qp) {
 }
 
 // Sends one packet of the next sender in turn that is neither paused nor held back by its rate.
-bool Simulation::send_data(Port& port, PortId id) {
+bool Partition::send_data(Port& port, PortId id) {
   std::uint32_t& last = round_[port.node];
   if (last == none) return false;
   Time earliest = never;
@@ -99,6 +97,7 @@ bool Simulation::send_data(Port& port, PortId id) {
       payload = work_.flow_bytes[flow] - static_cast<std::int64_t>(packets_of(flow) - 1) * payload;
     }
     const PacketId packet = allocate_packet();
+    ++injected_;
     const std::int64_t bytes = payload + network_.nic.header_bytes;
     packets_[packet] = {.arrival = 0, .next = none, .qp = qp, .dst = sender.dst, .hash = sender.hash, .psn = 0,
                         .bytes = static_cast<std::uint16_t>(bytes), .dscp_ce = sender.dscp, .ttl = initial_ttl};
@@ -125,7 +124,7 @@ bool Simulation::send_data(Port& port, PortId id) {
   return false;
 }
 
-void Simulation::nic_receive(PacketId id) {
+void Partition::nic_receive(PacketId id) {
   ++delivered_;
   if (packets_[id].kind() == PacketKind::data) {
     receive_data(id);
@@ -134,13 +133,14 @@ void Simulation::nic_receive(PacketId id) {
   }
 }
 
-void Simulation::receive_data(PacketId id) {
+void Partition::receive_data(PacketId id) {
   const QpId qp = packets_[id].qp;
   Receiver& receiver = receivers_[qp];
   const bool is_marked = packets_[id].is_ce() && network_.nic.is_dcqcn;
   if (is_marked && !network_.nic.acks_carry_cnp && now_ >= receiver.next_cnp) {
     receiver.next_cnp = now_ + network_.nic.cnp_interval;
     const PacketId cnp = allocate_packet();
+    ++injected_;
     packets_[cnp] = packets_[id];
     reply(cnp, PacketKind::cnp);
   }
@@ -175,7 +175,7 @@ void Simulation::receive_data(PacketId id) {
 }
 
 // Turns the packet into the receiver's answer and sends it.
-void Simulation::reply(PacketId id, PacketKind kind) {
+void Partition::reply(PacketId id, PacketKind kind) {
   Packet& packet = packets_[id];
   const Receiver& receiver = receivers_[packet.qp];
   const NicConfig& nic = network_.nic;
@@ -190,7 +190,7 @@ void Simulation::reply(PacketId id, PacketKind kind) {
   kick(receiver.port);
 }
 
-void Simulation::receive_ack(PacketId id) {
+void Partition::receive_ack(PacketId id) {
   const Packet packet = packets_[id];
   free_packet(id);
   Sender& sender = senders_[packet.qp];
@@ -217,6 +217,7 @@ void Simulation::receive_ack(PacketId id) {
       flow_results_.status[flow] = static_cast<std::uint8_t>(FlowStatus::done);
       ++flows_done_;
       --open_flows_;
+      last_end_ = now_;
       complete(flow, false);
     }
   }
@@ -224,7 +225,7 @@ void Simulation::receive_ack(PacketId id) {
 }
 
 // Go-back-N: everything from `psn` on is sent again.
-void Simulation::rewind(QpId qp, std::uint64_t psn) {
+void Partition::rewind(QpId qp, std::uint64_t psn) {
   Sender& sender = senders_[qp];
   qp_results_.retransmitted[qp] += sender.next_psn - psn;
   sender.next_psn = psn;
@@ -238,7 +239,7 @@ void Simulation::rewind(QpId qp, std::uint64_t psn) {
   }
 }
 
-void Simulation::retransmit_timer(QpId qp) {
+void Partition::retransmit_timer(QpId qp) {
   Sender& sender = senders_[qp];
   sender.timer_set = false;
   if (sender.has_failed || sender.una_psn == sender.next_psn) return;
@@ -255,7 +256,7 @@ void Simulation::retransmit_timer(QpId qp) {
 }
 
 // Retries are used up: the queue pair goes to the error state and its flows never end.
-void Simulation::fail(QpId qp) {
+void Partition::fail(QpId qp) {
   Sender& sender = senders_[qp];
   sender.has_failed = true;
   sender.limit_psn = sender.next_psn;
@@ -263,11 +264,12 @@ void Simulation::fail(QpId qp) {
     const FlowId flow = qp_flows_[qp_flow_offsets_[qp] + sender.acked];
     flow_results_.status[flow] = static_cast<std::uint8_t>(FlowStatus::failed);
     --open_flows_;
+    last_end_ = now_;
   }
 }
 
 // Starts what waited for this flow: at its receiver when it has arrived, at its sender when acknowledged.
-void Simulation::complete(FlowId flow, bool at_receiver) {
+void Partition::complete(FlowId flow, bool at_receiver) {
   const NodeId receiver = work_.qp_dst[work_.flow_qp[flow]];
   for (auto i = dependent_offsets_[flow]; i < dependent_offsets_[flow + 1]; ++i) {
     const FlowId dependent = dependents_[static_cast<std::size_t>(i)];

@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <bit>
 
-#include "raddle/simulation.hpp"
+#include "raddle/partition.hpp"
 
 namespace raddle {
 
 // Something changed that may let the port send.
-void Simulation::kick(PortId id) {
+void Partition::kick(PortId id) {
   Port& port = ports_[id];
   if (now_ < port.busy_until) {
     events_.set_wake(id, port.busy_until);
@@ -18,7 +18,7 @@ void Simulation::kick(PortId id) {
 }
 
 // Precondition: the wire is free.
-void Simulation::transmit(PortId id) {
+void Partition::transmit(PortId id) {
   Port& port = ports_[id];
   if (!port.is_up || port.peer == none) return;
   if (port.pfc_changed != 0 && send_pause(port, id)) return;
@@ -32,38 +32,34 @@ void Simulation::transmit(PortId id) {
   if (has_more && port.busy_until > now_) events_.set_wake(id, port.busy_until);
 }
 
-Time Simulation::wire_ticks(const Port& port, std::int64_t wire_bytes) const {
+Time Partition::wire_ticks(const Port& port, std::int64_t wire_bytes) const {
   const Time exact = wire_time(wire_bytes, port.speed);
   return exact - exact % network_.nic.clock;
 }
 
-void Simulation::send_frame(Port& port, PortId id, PacketId packet) {
+void Partition::send_frame(Port& port, PortId id, PacketId packet) {
   const std::int64_t wire_bytes = packets_[packet].bytes + network_.nic.gap_bytes;
   port.busy_until = now_ + (port.ps_per_byte != 0 ? wire_bytes * port.ps_per_byte
                                                   : wire_ticks(port, wire_bytes));
   const Time arrival = port.busy_until + port.arrive_delay;
-  packets_[packet].arrival = arrival;
-  packets_[packet].next = none;
-  if (port.wire_head == none) {
-    port.wire_head = packet;
-    events_.set_arrival(id, arrival);
+  if (port.is_cut) {
+    put_in_letter(id, packet, arrival);
   } else {
-    packets_[port.wire_tail].next = packet;
+    put_on_wire(id, packet, arrival);
   }
-  port.wire_tail = packet;
 }
 
 // A PFC frame goes before all others (IEEE 802.1Q-2022, 36.2) and takes its own time on the wire.
-bool Simulation::send_pause(Port& port, PortId id) {
+bool Partition::send_pause(Port& port, PortId id) {
   const std::uint32_t masks = static_cast<std::uint32_t>(port.pfc_changed) << 8 | port.pfc_xoff;
   port.pfc_changed = 0;
   port.busy_until = now_ + wire_ticks(port, network_.nic.pause_bytes + network_.nic.gap_bytes);
-  schedule(id, port.busy_until + port.propagation + network_.nic.pfc_reaction, EventKind::pause, port.peer, masks);
+  notify_peer(id, port.busy_until + port.propagation + network_.nic.pfc_reaction, masks);
   if (port.active != 0 || (port.is_endpoint && round_[port.node] != none)) events_.set_wake(id, port.busy_until);
   return true;
 }
 
-void Simulation::receive_pause(PortId id, std::uint32_t masks) {
+void Partition::receive_pause(PortId id, std::uint32_t masks) {
   Port& port = ports_[id];
   if (!port.is_up) return;
   unsigned paused = port.paused, asked = 0;
@@ -87,7 +83,7 @@ void Simulation::receive_pause(PortId id, std::uint32_t masks) {
 }
 
 // Halts these queues and no others, and keeps the count of pauses and their time.
-void Simulation::set_paused(PortId id, std::uint8_t queues) {
+void Partition::set_paused(PortId id, std::uint8_t queues) {
   Port& port = ports_[id];
   for (unsigned queue = 0; queue < priorities; ++queue) {
     const std::size_t at = id * priorities + queue;
@@ -104,7 +100,7 @@ void Simulation::set_paused(PortId id, std::uint8_t queues) {
   port.paused = queues;
 }
 
-void Simulation::enqueue(PortId id, unsigned queue, PacketId packet) {
+void Partition::enqueue(PortId id, unsigned queue, PacketId packet) {
   Port& port = ports_[id];
   Queue& q = queues_[id * priorities + queue];
   packets_[packet].next = none;
@@ -120,7 +116,7 @@ void Simulation::enqueue(PortId id, unsigned queue, PacketId packet) {
 }
 
 // Takes the next packet of one of the `ready` queues (not empty) for transmission.
-PacketId Simulation::dequeue(Port& port, PortId id, unsigned ready) {
+PacketId Partition::dequeue(Port& port, PortId id, unsigned ready) {
   const unsigned queue = pick_queue(port, id, ready);
   const PacketId packet = take(port, id, queue);
   Packet& record = packets_[packet];
@@ -135,7 +131,7 @@ PacketId Simulation::dequeue(Port& port, PortId id, unsigned ready) {
 }
 
 // Removes a queue's first packet and gives its buffer back.
-PacketId Simulation::take(Port& port, PortId id, unsigned queue) {
+PacketId Partition::take(Port& port, PortId id, unsigned queue) {
   Queue& q = queues_[id * priorities + queue];
   const PacketId packet = q.head;
   const Packet& record = packets_[packet];
@@ -162,7 +158,7 @@ PacketId Simulation::take(Port& port, PortId id, unsigned queue) {
 
 // Strict queues first, highest number first; the others by deficit round robin.
 // SOURCE: M. Shreedhar, G. Varghese, "Efficient fair queuing using deficit round robin", SIGCOMM 1995.
-unsigned Simulation::pick_queue(Port& port, PortId id, unsigned ready) {
+unsigned Partition::pick_queue(Port& port, PortId id, unsigned ready) {
   if (const unsigned strict = ready & port.strict) return static_cast<unsigned>(std::bit_width(strict)) - 1;
   if ((ready & (ready - 1)) == 0) return static_cast<unsigned>(std::countr_zero(ready));
   for (;;) {

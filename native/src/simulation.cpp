@@ -1,26 +1,17 @@
 #include "raddle/simulation.hpp"
 
 #include <algorithm>
-#include <stdexcept>
-#include <utility>
+#include <barrier>
+#include <thread>
+#include <tuple>
+
+#include "raddle/cut.hpp"
 
 namespace raddle {
 
 namespace {
 
-// The offsets of a compressed sparse row table, from how many entries each row has.
-template <typename Offset>
-std::vector<Offset> offsets_of(const std::vector<Offset>& counts) {
-  std::vector<Offset> offsets(counts.size() + 1, 0);
-  for (std::size_t i = 0; i < counts.size(); ++i) offsets[i + 1] = offsets[i] + counts[i];
-  return offsets;
-}
-
-std::uint32_t whole_ps_per_byte(std::int64_t speed) {
-  constexpr std::int64_t byte_ps = 8'000'000'000'000;
-  const bool is_whole = speed > 0 && byte_ps % speed == 0 && byte_ps / speed <= UINT32_MAX;
-  return is_whole ? static_cast<std::uint32_t>(byte_ps / speed) : 0;
-}
+constexpr int cell_shift = 20;  // a run ends at the end of such a cell of time, however the network is cut
 
 // How far ahead most arrivals lie: the longest way to a peer, and a full frame on the slowest wire.
 Time horizon(const NetworkConfig& network) {
@@ -36,233 +27,222 @@ Time horizon(const NetworkConfig& network) {
 
 }  // namespace
 
-Simulation::Simulation(const NetworkConfig& network, const Workload& work)
-    : network_(network), work_(work), events_(network.ports.size(), horizon(network)), ports_(network.ports.size()),
-      queues_(network.ports.size() * priorities), pgs_(network.ports.size() * priorities),
-      switches_(network.switches), round_(network.endpoints, none),
-      drops_(network.ports.size() * drop_reasons, 0), marking_counter_(network.ports.size(), 0),
-      pauses_(network.ports.size() * priorities, 0), marks_(network.ports.size() * priorities, 0),
-      pause_since_(network.ports.size() * priorities, never),
-      pause_total_(network.ports.size() * priorities, 0), is_admin_up_(network.ports.size(), true),
-      has_carrier_(network.ports.size(), true) {
-  const std::size_t flows = work_.flow_qp.size();
-  const std::size_t qps = work_.qp_src.size();
-  for (PortId id = 0; id < ports_.size(); ++id) {
-    const PortConfig& config = network_.ports[id];
-    Port& port = ports_[id];
-    port.node = config.node;
-    port.peer = config.peer;
-    port.is_endpoint = config.node < network_.endpoints;
-    port.speed = config.speed;
-    port.ps_per_byte = network_.nic.clock == 1 ? whole_ps_per_byte(config.speed) : 0;
-    port.propagation = port.arrive_delay = config.propagation;
-    if (config.peer != none) {
-      const NodeId far = network_.ports[config.peer].node;
-      if (far >= network_.endpoints) {
-        port.arrive_delay += network_.pipeline_latency[far - network_.endpoints];
-      }
-    }
-    if (config.node >= network_.endpoints) {
-      SwitchNode& node = switches_[config.node - network_.endpoints];
-      if (id == 0 || network_.ports[id - 1].node != config.node) node.first_port = id;
-    } else if (config.node != id) {
-      throw std::invalid_argument("endpoint e must have port e and no other");
-    }
+// What the threads of one call of `advance` tell each other.
+struct Simulation::Progress {
+  struct alignas(64) Status {
+    Time next = never;            // nothing happens in this thread's partitions before
+    std::int64_t open_flows = 0;
+    std::uint64_t events = 0;
+  };
+  Time until;
+  std::uint64_t max_events;
+  std::vector<Status> status[2];  // by parity of the window
+  std::barrier<> barrier;
+  Status total;
+  bool is_done = false;
+};
+
+Simulation::Simulation(const NetworkConfig& network, const Workload& work, unsigned threads)
+    : tables_(std::make_unique<Tables>(network, work)), drop_time_(work.qp_src.size(), -1),
+      is_admin_up_(network.ports.size(), true), has_carrier_(network.ports.size(), true) {
+  const Cut cut = cut_network(*tables_);
+  lookahead_ = cut.lookahead;
+  threads_ = std::clamp(threads, 1U, cut.partitions);
+  for (std::uint32_t i = 0; i < cut.partitions; ++i) {
+    partitions_.push_back(std::make_unique<Partition>(*tables_, horizon(network)));
   }
-  for (NodeId i = 0; i < network_.switches; ++i) switches_[i].fib.assign(network_.endpoints, none);
-
-  std::vector<std::uint32_t> per_qp(qps, 0);
-  for (const QpId qp : work_.flow_qp) ++per_qp[qp];
-  qp_flow_offsets_ = offsets_of(per_qp);
-  qp_flows_.resize(flows);
-  std::vector<std::uint32_t> fill(qp_flow_offsets_.begin(), qp_flow_offsets_.end() - 1);
-  for (FlowId flow = 0; flow < flows; ++flow) qp_flows_[fill[work_.flow_qp[flow]]++] = flow;
-
-  senders_.resize(qps);
-  receivers_.resize(qps);
-  for (QpId qp = 0; qp < qps; ++qp) {
-    Sender& sender = senders_[qp];
-    sender.port = work_.qp_src[qp];
-    sender.dst = work_.qp_dst[qp];
-    sender.hash = work_.qp_hash[qp];
-    sender.dscp = work_.qp_dscp[qp];
-    sender.priority = work_.qp_priority[qp];
-    sender.dcqcn.rate = sender.dcqcn.target = static_cast<double>(ports_[sender.port].speed);
-    Receiver& receiver = receivers_[qp];
-    receiver.port = work_.qp_dst[qp];
-    receiver.dst = work_.qp_src[qp];
-    receiver.hash = work_.qp_ack_hash[qp];
-    const bool has_ack_class = network_.nic.ack_dscp < dscps;
-    receiver.dscp = has_ack_class ? network_.nic.ack_dscp : sender.dscp;
-    receiver.priority = has_ack_class ? network_.nic.ack_priority : sender.priority;
-    if (per_qp[qp] > 0) {
-      receiver.cursor_end = packets_of(qp_flows_[qp_flow_offsets_[qp]]);
-      sender.cursor_end = sender.acked_end = receiver.cursor_end;
+  next_.assign(cut.partitions, never);
+  for (std::vector<Outbox>& boxes : outboxes_) {
+    boxes.resize(threads_);
+    for (Outbox& box : boxes) {
+      box.to.resize(cut.partitions);
+      if (cut.partitions > 1) box.frames.resize(network.ports.size());
     }
   }
-  flow_results_.start.assign(flows, never);
-  flow_results_.finish.assign(flows, never);
-  flow_results_.acked.assign(flows, never);
-  flow_results_.status.assign(flows, static_cast<std::uint8_t>(FlowStatus::waiting));
-  qp_results_.retransmitted.assign(qps, 0);
-  qp_results_.timeouts.assign(qps, 0);
-  qp_results_.cnps.assign(qps, 0);
-  qp_results_.drops.assign(qps, 0);
-  qp_results_.drop_port.assign(qps, none);
-  qp_results_.drop_reason.assign(qps, 0);
-
-  waits_.resize(flows);
-  std::vector<std::int64_t> per_flow(flows, 0);
-  for (const FlowId dep : work_.dep_ids) ++per_flow[dep];
-  dependent_offsets_ = offsets_of(per_flow);
-  dependents_.resize(work_.dep_ids.size());
-  std::vector<std::int64_t> next(dependent_offsets_.begin(), dependent_offsets_.end() - 1);
-  for (FlowId flow = 0; flow < flows; ++flow) {
-    for (auto i = work_.dep_offsets[flow]; i < work_.dep_offsets[flow + 1]; ++i) {
-      dependents_[static_cast<std::size_t>(next[work_.dep_ids[static_cast<std::size_t>(i)]]++)] = flow;
-    }
-    waits_[flow] = static_cast<std::uint32_t>(work_.dep_offsets[flow + 1] - work_.dep_offsets[flow]);
-    if (waits_[flow] > 0 && work_.flow_start[flow] == 0) continue;
-    ++waits_[flow];  // for its start time
-    ++open_flows_;
-    const PortId port = work_.qp_src[work_.flow_qp[flow]];
-    schedule(port, work_.flow_start[flow], EventKind::start, flow, 0);
+  align(0);
+  for (FlowId flow = 0; flow < work.flow_qp.size(); ++flow) {
+    if (!tables_->has_start_event(flow)) continue;
+    const PortId port = work.qp_src[work.flow_qp[flow]];
+    Partition& partition = partition_of(port);
+    ++partition.open_flows_;
+    partition.schedule(port, work.flow_start[flow], EventKind::start, flow, 0);
   }
-}
-
-void Simulation::schedule(PortId by, Time time, EventKind kind, std::uint32_t id, std::uint32_t data) {
-  events_.push({time, event_order(by, kind, id), data});
-}
-
-void Simulation::schedule_timer(PortId port, Time time, PortTimer what, unsigned queue) {
-  schedule(port, time, EventKind::timer, static_cast<std::uint32_t>(what) << 8 | queue, 0);
-}
-
-void Simulation::port_timer(PortId port, std::uint32_t id) {
-  const unsigned queue = id & 0xFFU;
-  switch (static_cast<PortTimer>(id >> 8)) {
-    case PortTimer::storm_detect:
-      return detect_storm(port, queue);
-    case PortTimer::storm_restore:
-      return restore_storm(port, queue);
-  }
-}
-
-std::uint32_t Simulation::add_hashes(std::vector<std::uint32_t> data, std::vector<std::uint32_t> acks) {
-  if (data.size() != senders_.size() || acks.size() != senders_.size()) {
-    throw std::invalid_argument("hashes must have an entry per queue pair");
-  }
-  hashes_.push_back({std::move(data), std::move(acks)});
-  return static_cast<std::uint32_t>(hashes_.size());
 }
 
 std::uint64_t Simulation::advance(Time until, std::uint64_t max_events) {
-  std::uint64_t count = 0;
-  Event event;
-  while (count < max_events && open_flows_ > 0) {
-    if (!events_.pop(until, event)) {
-      if (until != never) now_ = until;
+  Progress progress{.until = until, .max_events = max_events, .status = {},
+                    .barrier = std::barrier<>(static_cast<std::ptrdiff_t>(threads_)), .total = {}};
+  for (auto& status : progress.status) status.resize(threads_);
+  for (std::size_t i = 0; i < partitions_.size(); ++i) next_[i] = partitions_[i]->next_time();
+  progress.status[window_ & 1U][0] = {.next = next_time(), .open_flows = open_flows(), .events = 0};
+  {
+    std::vector<std::jthread> others;
+    for (unsigned i = 1; i < threads_; ++i) others.emplace_back([&, i] { work(i, progress); });
+    work(0, progress);
+  }
+  count_drops();
+  gather_watchdog_events();
+  Time clock = 0, last_end = 0;
+  for (const auto& partition : partitions_) {
+    clock = std::max(clock, partition->now_);
+    last_end = std::max(last_end, partition->last_end_);
+  }
+  const bool is_reached = progress.total.next > until && until != never;
+  if (is_reached && progress.total.open_flows > 0) clock = until;
+  now_ = progress.is_done ? last_end : clock;
+  align(clock);
+  return progress.total.events;
+}
+
+// Runs windows until the call's work is done. Every thread draws the same conclusions from the same numbers.
+void Simulation::work(unsigned thread, Progress& progress) {
+  unsigned window = window_;
+  Time drained = drained_;
+  Progress::Status total;
+  for (;; ++window) {
+    total = {};
+    for (const Progress::Status& status : progress.status[window & 1U]) {
+      total.next = std::min(total.next, status.next);
+      total.open_flows += status.open_flows;
+      total.events += status.events;
+    }
+    const bool is_done = total.open_flows == 0 && total.next >= drained;
+    if (is_done || total.next == never || total.next > progress.until || total.events >= progress.max_events) {
       break;
     }
-    now_ = event.time;
-    prefetch();
-    dispatch(event);
-    ++count;
+    drained = ((total.next >> cell_shift) + 1) << cell_shift;
+    Time end = drained;
+    if (lookahead_ < end - total.next) end = total.next + lookahead_;
+    if (progress.until < end) end = progress.until + 1;
+    Progress::Status& mine = progress.status[(window + 1) & 1U][thread];
+    mine.events = progress.status[window & 1U][thread].events;
+    mine.next = run_window(thread, window, end, mine.events);
+    mine.open_flows = 0;
+    for (std::size_t i = thread; i < partitions_.size(); i += threads_) mine.open_flows += partitions_[i]->open_flows_;
+    if (threads_ > 1) progress.barrier.arrive_and_wait();
   }
-  return count;
+  if (threads_ > 1) progress.barrier.arrive_and_wait();
+  if (thread != 0) return;
+  window_ = window;
+  drained_ = drained;
+  progress.total = total;
+  progress.is_done = total.open_flows == 0 && total.next >= drained;
 }
 
-// Asks for the memory that the next events touch: most of an event's cost is waiting for it.
-void Simulation::prefetch() const {
-  if (const PortId later = events_.ahead(2); later != none) __builtin_prefetch(&ports_[later]);
-  if (const PortId next = events_.ahead(0); next != none) {
-    const Port& port = ports_[next];
-    if (port.wire_head != none) __builtin_prefetch(&packets_[port.wire_head]);
-    if (port.peer != none) __builtin_prefetch(&ports_[port.peer]);
+// Runs the thread's partitions up to `end`; returns a time before which nothing follows from them.
+Time Simulation::run_window(unsigned thread, unsigned window, Time end, std::uint64_t& events) {
+  Outbox& mine = outboxes_[window & 1U][thread];
+  mine.touched.clear();
+  mine.earliest = never;
+  for (Outbox& box : outboxes_[(window + 1) & 1U]) {
+    for (const std::uint32_t i : box.touched) {
+      if (i % threads_ != thread) continue;
+      partitions_[i]->collect(box, box.to[i]);
+      next_[i] = partitions_[i]->next_time();
+    }
   }
+  Time first = never;
+  for (std::size_t i = thread; i < partitions_.size(); i += threads_) {
+    if (next_[i] < end) {
+      Partition& partition = *partitions_[i];
+      partition.outbox_ = &mine;
+      events += partition.run(end);
+      next_[i] = partition.next_time();
+    }
+    first = std::min(first, next_[i]);
+  }
+  return std::min(first, mine.earliest);
 }
 
-void Simulation::dispatch(const Event& event) {
-  const std::uint32_t id = event.id();
-  switch (event.kind()) {
-    case EventKind::arrive:
-      arrive(id);
-      break;
-    case EventKind::wake:
-      kick(id);
-      break;
-    case EventKind::pause:
-      receive_pause(id, event.data);
-      break;
-    case EventKind::release:
-      release(id, event.data >> 16, event.data & 0xFFFFU);
-      break;
-    case EventKind::retransmit:
-      retransmit_timer(id);
-      break;
-    case EventKind::timer:
-      port_timer(event.port(), id);
-      break;
-    case EventKind::start:
-      --open_flows_;
-      make_ready(id);
-      break;
-  }
-}
-
-// The first frame on the wire from `sender` is at its peer, behind the pipeline.
-void Simulation::arrive(PortId sender) {
-  Port& wire = ports_[sender];
-  const PacketId packet = wire.wire_head;
-  const PacketId next = packets_[packet].next;
-  wire.wire_head = next;
-  if (next != none) {
-    events_.set_arrival(sender, packets_[next].arrival);
-    if (packets_[next].next != none) __builtin_prefetch(&packets_[packets_[next].next]);
-  }
-  const PortId id = wire.peer;
-  const Port& port = ports_[id];
-  if (!port.is_up) {
-    drop(id, packet, DropReason::link_down);
-  } else if (port.is_endpoint) {
-    nic_receive(packet);
-  } else {
-    switch_receive(id, packet);
+// Sets all clocks; what happens between two calls is handed over in the next window.
+void Simulation::align(Time now) {
+  for (std::size_t i = 0; i < partitions_.size(); ++i) {
+    partitions_[i]->now_ = now;
+    partitions_[i]->outbox_ = &outboxes_[(window_ + 1) & 1U][i % threads_];
   }
 }
 
-PacketId Simulation::allocate_packet() {
-  ++injected_;
-  if (free_packet_ == none) {
-    packets_.emplace_back();
-    return static_cast<PacketId>(packets_.size() - 1);
+// Adds what the partitions dropped to the queue pairs' counts. The last drop is the latest, at the highest port.
+void Simulation::count_drops() {
+  QpResults& results = tables_->qp_results;
+  for (const auto& partition : partitions_) {
+    for (const auto& [time, qp, port, reason] : partition->drop_records_) {
+      ++results.drops[qp];
+      if (time < drop_time_[qp]) continue;
+      if (time == drop_time_[qp] && port < results.drop_port[qp]) continue;
+      drop_time_[qp] = time;
+      results.drop_port[qp] = port;
+      results.drop_reason[qp] = static_cast<std::uint8_t>(reason);
+    }
+    partition->drop_records_.clear();
   }
-  const PacketId id = free_packet_;
-  free_packet_ = packets_[id].next;
-  --free_packets_;
-  return id;
 }
 
-void Simulation::free_packet(PacketId id) {
-  packets_[id].next = free_packet_;
-  free_packet_ = id;
-  ++free_packets_;
+void Simulation::gather_watchdog_events() {
+  const auto known = static_cast<std::ptrdiff_t>(watchdog_events_.size());
+  for (const auto& partition : partitions_) {
+    auto& events = partition->watchdog_events_;
+    watchdog_events_.insert(watchdog_events_.end(), events.begin(), events.end());
+    events.clear();
+  }
+  const auto place = [](const WatchdogEvent& event) { return std::tuple(event.time, event.port, event.queue); };
+  std::sort(watchdog_events_.begin() + known, watchdog_events_.end(),
+            [&](const WatchdogEvent& a, const WatchdogEvent& b) { return place(a) < place(b); });
 }
 
-void Simulation::drop(PortId port, PacketId id, DropReason reason) {
-  const QpId qp = packets_[id].qp;
-  ++drops_[port * drop_reasons + static_cast<unsigned>(reason)];
-  ++qp_results_.drops[qp];
-  qp_results_.drop_port[qp] = port;
-  qp_results_.drop_reason[qp] = static_cast<std::uint8_t>(reason);
-  ++dropped_;
-  free_packet(id);
+std::int64_t Simulation::open_flows() const {
+  std::int64_t open = 0;
+  for (const auto& partition : partitions_) open += partition->open_flows_;
+  return open;
+}
+
+Time Simulation::next_time() const {
+  Time next = never;
+  for (const auto& partition : partitions_) next = std::min(next, partition->next_time());
+  for (const Outbox& box : outboxes_[(window_ + 1) & 1U]) next = std::min(next, box.earliest);
+  return next;
+}
+
+bool Simulation::is_done() const { return open_flows() == 0 && next_time() >= drained_; }
+
+std::size_t Simulation::flows_done() const {
+  std::size_t done = 0;
+  for (const auto& partition : partitions_) done += partition->flows_done_;
+  return done;
+}
+
+std::uint64_t Simulation::injected() const {
+  std::uint64_t total = 0;
+  for (const auto& partition : partitions_) total += partition->injected_;
+  return total;
+}
+
+std::uint64_t Simulation::delivered() const {
+  std::uint64_t total = 0;
+  for (const auto& partition : partitions_) total += partition->delivered_;
+  return total;
+}
+
+std::uint64_t Simulation::dropped() const {
+  std::uint64_t total = 0;
+  for (const auto& partition : partitions_) total += partition->dropped_;
+  return total;
+}
+
+std::uint64_t Simulation::in_network() const {
+  std::uint64_t total = 0;
+  for (const auto& partition : partitions_) total += partition->packets_.size() - partition->free_packets_;
+  for (const Outbox& box : outboxes_[(window_ + 1) & 1U]) {
+    for (const auto& frames : box.frames) total += frames.size();
+  }
+  return total;
 }
 
 std::vector<Time> Simulation::pause_time() const {
-  std::vector<Time> total = pause_total_;
+  std::vector<Time> total = tables_->pause_total;
+  const Time now = partitions_.front()->now_;
   for (std::size_t i = 0; i < total.size(); ++i) {
-    if (ports_[i / priorities].paused >> (i % priorities) & 1U) total[i] += now_ - pause_since_[i];
+    if (tables_->ports[i / priorities].paused >> (i % priorities) & 1U) total[i] += now - tables_->pause_since[i];
   }
   return total;
 }

@@ -11,7 +11,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include "raddle/simulation.hpp"
+#include "raddle/partition.hpp"
 
 namespace raddle {
 
@@ -33,7 +33,7 @@ std::int64_t shared_part(std::int64_t used, const ProfileConfig& profile) {
 
 }  // namespace
 
-PortId Simulation::route(const SwitchNode& node, NodeId dst, std::uint32_t hash) const {
+PortId route(const SwitchNode& node, NodeId dst, std::uint32_t hash) {
   const std::uint32_t group = node.fib[dst];
   if (group == none) return none;
   const std::uint32_t first = node.group_offsets[group];
@@ -44,19 +44,13 @@ PortId Simulation::route(const SwitchNode& node, NodeId dst, std::uint32_t hash)
   return node.first_port + node.group_ports[first + member];
 }
 
-// The hash of a packet at a switch that does not hash as the workload's columns do.
-std::uint32_t Simulation::other_hash(const SwitchNode& node, QpId qp, bool is_data) const {
-  const Hashes& hashes = hashes_[node.hash_class - 1];
-  return is_data ? hashes.data[qp] : hashes.acks[qp];
-}
-
-void Simulation::switch_receive(PortId in, PacketId id) {
+void Partition::switch_receive(PortId in, PacketId id) {
   Packet& packet = packets_[id];
   const Port& in_port = ports_[in];
   SwitchNode& node = switches_[in_port.node - network_.endpoints];
   if (--packet.ttl == 0) return drop(in, id, DropReason::ttl);
   std::uint32_t hash = packet.hash;
-  if (node.hash_class != 0) hash = other_hash(node, packet.qp, packet.kind() == PacketKind::data);
+  if (node.hash_class != 0) hash = hashes_[node.hash_class - 1].of(packet.qp, packet.kind() == PacketKind::data);
   const PortId out = route(node, packet.dst, hash);
   if (out == none || node.qos.empty()) return drop(in, id, DropReason::no_route);
   const Port& out_port = ports_[out];
@@ -81,7 +75,7 @@ void Simulation::switch_receive(PortId in, PacketId id) {
 }
 
 // Counts `bytes` in the priority group, or in its headroom when it is above its threshold.
-bool Simulation::admit(SwitchNode& node, PortId in, unsigned pg_index, std::int64_t bytes) {
+bool Partition::admit(SwitchNode& node, PortId in, unsigned pg_index, std::int64_t bytes) {
   PriorityGroup& pg = pgs_[in * priorities + pg_index];
   if (pg.profile == none) return false;
   const ProfileConfig& profile = node.profiles[pg.profile];
@@ -108,7 +102,7 @@ bool Simulation::admit(SwitchNode& node, PortId in, unsigned pg_index, std::int6
 }
 
 // Gives back a packet's buffer, headroom first, and lets the sender go on when there is room again.
-void Simulation::release(PortId in, unsigned pg_index, std::int64_t bytes) {
+void Partition::release(PortId in, unsigned pg_index, std::int64_t bytes) {
   SwitchNode& node = switches_[ports_[in].node - network_.endpoints];
   PriorityGroup& pg = pgs_[in * priorities + pg_index];
   const std::int64_t from_headroom = std::min(pg.headroom, bytes);
@@ -130,7 +124,7 @@ void Simulation::release(PortId in, unsigned pg_index, std::int64_t bytes) {
 }
 
 // Tells the sender at the far end of `id` to stop or go on; the frame leaves when the wire is free.
-void Simulation::change_pause(PortId id, unsigned priority, bool is_xoff) {
+void Partition::change_pause(PortId id, unsigned priority, bool is_xoff) {
   Port& port = ports_[id];
   const unsigned bit = 1U << priority;
   port.pfc_changed = static_cast<std::uint8_t>(port.pfc_changed | bit);
@@ -138,15 +132,14 @@ void Simulation::change_pause(PortId id, unsigned priority, bool is_xoff) {
   if (network_.nic.pause_delay != never) {
     const std::uint32_t masks = static_cast<std::uint32_t>(port.pfc_changed) << 8 | port.pfc_xoff;
     port.pfc_changed = 0;
-    schedule(id, now_ + network_.nic.pause_delay, EventKind::pause, port.peer, masks);
-    return;
+    return notify_peer(id, now_ + network_.nic.pause_delay, masks);
   }
   events_.set_wake(id, std::max(now_, port.busy_until));
 }
 
 // RED on the length of the queue that the packet joins or has left.
 // SOURCE: DCQCN (SIGCOMM 2015), section 3.1, congestion point.
-bool Simulation::is_marked(const SwitchNode& node, PortId out, const Queue& queue) {
+bool Partition::is_marked(const SwitchNode& node, PortId out, const Queue& queue) {
   const WredConfig& wred = node.wred[queue.wred];
   if (!wred.marks || queue.bytes <= wred.min_bytes) return false;
   if (queue.bytes > wred.max_bytes) return true;
@@ -156,12 +149,12 @@ bool Simulation::is_marked(const SwitchNode& node, PortId out, const Queue& queu
   return static_cast<double>(bits >> 11) * 0x1.0p-53 < chance;
 }
 
-void Simulation::mark(Packet& packet, PortId out, unsigned queue) {
+void Partition::mark(Packet& packet, PortId out, unsigned queue) {
   packet.dscp_ce |= Packet::ce;
   ++marks_[out * priorities + queue];
 }
 
-void Simulation::set_switch(NodeId index, const SwitchConfig& state) {
+void Partition::set_switch(NodeId index, const SwitchConfig& state) {
   SwitchNode& node = switches_[index];
   if (state.hash_class > hashes_.size()) throw std::invalid_argument("hash_class is of no add_hashes");
   node.hash_seed = state.hash_seed;
@@ -213,33 +206,6 @@ void Simulation::set_switch(NodeId index, const SwitchConfig& state) {
       node.pools[node.profiles[queues_[i].profile].pool].used += queues_[i].bytes;
     }
   }
-  for (std::size_t i = 0; i < state.ports.size(); ++i) {
-    const auto id = static_cast<PortId>(node.first_port + i);
-    is_admin_up_[id] = state.ports[i].is_up;
-    refresh_link(id);
-    set_watchdog(id, state.ports[i].watchdog);
-    kick(id);
-  }
-}
-
-std::vector<PortId> Simulation::trace(QpId qp, bool is_ack) const {
-  const Sender& sender = senders_[qp];
-  const Receiver& receiver = receivers_[qp];
-  const NodeId dst = is_ack ? receiver.dst : sender.dst;
-  const std::uint32_t hash = is_ack ? receiver.hash : sender.hash;
-  std::vector<PortId> path;
-  PortId out = is_ack ? receiver.port : sender.port;
-  for (int hops = 0; hops < 64; ++hops) {
-    const Port& port = ports_[out];
-    if (!port.is_up || port.peer == none) break;
-    path.push_back(out);
-    const NodeId at = ports_[port.peer].node;
-    if (at < network_.endpoints) break;
-    const SwitchNode& node = switches_[at - network_.endpoints];
-    out = route(node, dst, node.hash_class == 0 ? hash : other_hash(node, qp, !is_ack));
-    if (out == none) break;
-  }
-  return path;
 }
 
 }  // namespace raddle

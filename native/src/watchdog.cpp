@@ -10,7 +10,7 @@
 
 #include <algorithm>
 
-#include "raddle/simulation.hpp"
+#include "raddle/partition.hpp"
 
 namespace raddle {
 
@@ -35,11 +35,11 @@ std::uint32_t blocked_profile(SwitchNode& node, const ProfileConfig& like) {
 }  // namespace
 
 // A storm outlives new state; what is not watched any more goes back to normal.
-void Simulation::set_watchdog(PortId id, const WatchdogConfig& config) {
+void Partition::set_watchdog(PortId id, const WatchdogConfig& config) {
   if (watchdogs_.empty()) {
     if (config.queues == 0) return;
-    watchdogs_.resize(ports_.size());
-    watchdog_queues_.resize(ports_.size() * priorities);
+    watchdogs_.resize(network_.ports.size());
+    watchdog_queues_.resize(network_.ports.size() * priorities);
   }
   watchdogs_[id] = config;
   for (unsigned queue = 0; queue < priorities; ++queue) {
@@ -55,7 +55,7 @@ void Simulation::set_watchdog(PortId id, const WatchdogConfig& config) {
 }
 
 // Priorities that storms have switched PFC off for; pause frames for them are still looked at.
-std::uint8_t Simulation::storm_priorities(PortId id) const {
+std::uint8_t Partition::storm_priorities(PortId id) const {
   std::uint8_t masked = 0;
   for (unsigned queue = 0; !watchdogs_.empty() && queue < priorities; ++queue) {
     masked = static_cast<std::uint8_t>(masked | watchdog_queues_[id * priorities + queue].pfc_masked);
@@ -64,7 +64,7 @@ std::uint8_t Simulation::storm_priorities(PortId id) const {
 }
 
 // The queue has just been paused.
-void Simulation::watch(PortId id, unsigned queue) {
+void Partition::watch(PortId id, unsigned queue) {
   const WatchdogConfig& config = watchdogs_[id];
   WatchdogQueue& state = watchdog_queues_[id * priorities + queue];
   if ((config.queues >> queue & 1U) == 0 || state.is_armed || state.is_storm) return;
@@ -73,7 +73,7 @@ void Simulation::watch(PortId id, unsigned queue) {
 }
 
 // What a pause frame asks for `queues` (the others are as before) as far as storms let it through.
-std::uint8_t Simulation::watched_pause(PortId id, std::uint8_t queues, std::uint8_t asked) {
+std::uint8_t Partition::watched_pause(PortId id, std::uint8_t queues, std::uint8_t asked) {
   const WatchdogConfig& config = watchdogs_[id];
   for (unsigned queue = 0; queue < priorities; ++queue) {
     WatchdogQueue& state = watchdog_queues_[id * priorities + queue];
@@ -92,7 +92,7 @@ std::uint8_t Simulation::watched_pause(PortId id, std::uint8_t queues, std::uint
   return queues;
 }
 
-void Simulation::detect_storm(PortId id, unsigned queue) {
+void Partition::detect_storm(PortId id, unsigned queue) {
   const WatchdogConfig& config = watchdogs_[id];
   WatchdogQueue& state = watchdog_queues_[id * priorities + queue];
   state.is_armed = false;
@@ -111,7 +111,7 @@ void Simulation::detect_storm(PortId id, unsigned queue) {
   kick(id);
 }
 
-void Simulation::restore_storm(PortId id, unsigned queue) {
+void Partition::restore_storm(PortId id, unsigned queue) {
   const WatchdogConfig& config = watchdogs_[id];
   WatchdogQueue& state = watchdog_queues_[id * priorities + queue];
   state.is_armed = false;
@@ -128,7 +128,7 @@ void Simulation::restore_storm(PortId id, unsigned queue) {
 }
 
 // Switches PFC off for the queue's priorities; with `drop`, empties the queue and closes it.
-void Simulation::block_queue(PortId id, unsigned queue) {
+void Partition::block_queue(PortId id, unsigned queue) {
   Port& port = ports_[id];
   SwitchNode& node = switches_[port.node - network_.endpoints];
   WatchdogQueue& state = watchdog_queues_[id * priorities + queue];
@@ -160,7 +160,7 @@ void Simulation::block_queue(PortId id, unsigned queue) {
   }
 }
 
-void Simulation::unblock_queue(PortId id, unsigned queue) {
+void Partition::unblock_queue(PortId id, unsigned queue) {
   WatchdogQueue& state = watchdog_queues_[id * priorities + queue];
   Port& port = ports_[id];
   port.pfc_enable = static_cast<std::uint8_t>(port.pfc_enable | state.pfc_masked);
@@ -176,7 +176,7 @@ void Simulation::unblock_queue(PortId id, unsigned queue) {
 }
 
 // Why admission refused a packet of this queue (or, at ingress, of this priority group), counted if for a storm.
-DropReason Simulation::refusal(const SwitchNode& node, PortId id, unsigned queue, bool is_ingress) {
+DropReason Partition::refusal(const SwitchNode& node, PortId id, unsigned queue, bool is_ingress) {
   const std::uint32_t profile = is_ingress ? pgs_[id * priorities + queue].profile
                                            : queues_[id * priorities + queue].profile;
   if (profile == none || node.profiles[profile].is_dynamic || node.profiles[profile].static_th != blocked) {

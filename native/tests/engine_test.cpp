@@ -34,7 +34,8 @@ void wire_time_is_exact() {
 
 void event_queue_pops_in_order() {
   constexpr PortId ports = 40;
-  EventQueue queue(ports, 1'000'000);
+  std::vector<Lane> lanes(2 * ports);
+  EventQueue queue(lanes.data(), ports, 1'000'000);
   std::vector<Event> expected;
   Time now = 0;
   for (std::uint64_t round = 0; round < 20'000; ++round) {
@@ -75,7 +76,8 @@ void event_queue_pops_in_order() {
 }
 
 void event_queue_stops_at_until() {
-  EventQueue queue(3, 1'000'000);
+  std::vector<Lane> lanes(6);
+  EventQueue queue(lanes.data(), 3, 1'000'000);
   Event event;
   queue.set_wake(1, 5'000'000);
   CHECK(!queue.pop(4'999'999, event));

@@ -1,5 +1,5 @@
 #pragma once
-// The event list: a timing wheel over the ports' own events, and a heap for all others.
+// The event list of one partition: a timing wheel over its ports' own events, and a heap for all others.
 //
 // A port has at most one arrival to look forward to at its far end (frames on a wire stay in order, so
 // only the first is due) and at most one wake. The wheel links these two per port into short buckets: it
@@ -10,6 +10,7 @@
 // so a bucket is sorted once, when the wheel reaches it.
 // SOURCE: G. Varghese, T. Lauck, "Hashed and hierarchical timing wheels", SOSP 1987.
 
+#include <algorithm>
 #include <cstddef>
 #include <vector>
 
@@ -40,10 +41,17 @@ inline std::uint64_t event_order(PortId port, EventKind kind, std::uint32_t id) 
   return static_cast<std::uint64_t>(kind) << 61 | static_cast<std::uint64_t>(port) << 32 | id;
 }
 
+// A port's pending arrival or wake. The arrivals of all ports come first, then their wakes.
+struct Lane {
+  Time time = never;
+  std::uint32_t next = none, prev = none;
+};
+
 class EventQueue {
  public:
+  // `lanes`: two for each of the network's ports; a partition uses those of its own.
   // `horizon`: how far ahead most arrivals lie; those beyond are slower, not wrong.
-  EventQueue(std::size_t ports, Time horizon);
+  EventQueue(Lane* lanes, std::size_t ports, Time horizon);
 
   // Precondition: `time` is not before the last popped event.
   void push(const Event& event);
@@ -84,23 +92,28 @@ class EventQueue {
     }
   }
 
-  // The port of the event `steps` after the next one, as far as known (none if not); for prefetching.
-  PortId ahead(std::size_t steps) const {
-    return cursor_ + steps < current_.size() ? port_of(current_[cursor_ + steps].lane) : none;
+  // A time that no event is before, at most a bucket early; never if there is no event.
+  Time next_time() const;
+
+  struct Ahead {
+    PortId port;
+    bool is_arrival;
+  };
+
+  // The event `steps` after the next one, as far as known (port none if not); for prefetching.
+  Ahead ahead(std::size_t steps) const {
+    if (cursor_ + steps >= current_.size()) return {none, false};
+    const std::uint32_t lane = current_[cursor_ + steps].lane;
+    return {port_of(lane), lane < ports_};
   }
 
   std::size_t size() const { return size_; }
 
  private:
-  static constexpr int least_shift = 10;                   // 1.024 ns: some events to a bucket, to look ahead
-  static constexpr std::int64_t slot_count = 1 << 13;      // then 8.4 us
-  static constexpr std::size_t words = slot_count / 64;
+  static constexpr int least_shift = 10;     // 1.024 ns: some events to a bucket, to look ahead
+  static constexpr int longest_shift = 12;   // beyond 33 us a heap serves as well
+  static constexpr std::int64_t least_slots = 1 << 10, most_slots = 1 << 13;
   static constexpr std::uint32_t is_far = none - 1;
-
-  struct Lane {
-    Time time = never;
-    std::uint32_t next = none, prev = none;
-  };
 
   struct Due {
     Time time;
@@ -120,10 +133,10 @@ class EventQueue {
     Lane& record = lanes_[lane];
     record.time = time;
     const std::int64_t bucket = time >> shift_;
-    if (bucket >= base_ + slot_count) return insert_far(lane);
+    if (bucket >= base_ + slots_) return insert_far(lane);
     record.prev = none;
     if (bucket == base_) return insert_current({time, lane});
-    const auto slot = static_cast<std::size_t>(bucket & (slot_count - 1));
+    const auto slot = static_cast<std::size_t>(bucket & (slots_ - 1));
     const std::uint32_t head = heads_[slot];
     record.next = head;
     heads_[slot] = lane;
@@ -131,7 +144,6 @@ class EventQueue {
       lanes_[head].prev = lane;
     } else {
       used_[slot / 64] |= std::uint64_t{1} << (slot % 64);
-      used_words_[slot / 4096] |= std::uint64_t{1} << (slot / 64 % 64);
     }
   }
 
@@ -142,19 +154,18 @@ class EventQueue {
   bool advance(Time until);
   std::int64_t next_bucket() const;
   void load_bucket(std::int64_t bucket);
-  void clear_slot(std::size_t slot);
 
+  Lane* lanes_;
   std::uint32_t ports_;
   int shift_ = least_shift;
+  std::int64_t slots_ = least_slots;
   std::int64_t base_ = -1;  // bucket whose events are in current_; before the first, none
   std::size_t cursor_ = 0;
   std::size_t size_ = 0;
   std::vector<Due> current_;
-  std::vector<Lane> lanes_;                  // every port's arrival, then every port's wake
   std::vector<std::uint32_t> heads_;
-  std::vector<std::uint64_t> used_;          // bit per slot
-  std::vector<std::uint64_t> used_words_;    // bit per word of used_
-  std::vector<Event> far_;                   // min-heap
+  std::vector<std::uint64_t> used_;  // bit per slot
+  std::vector<Event> far_;           // min-heap
 };
 
 }  // namespace raddle

@@ -1,6 +1,7 @@
 #pragma once
 // The records that events touch. Hot fields first; what is only read at the end is in columns elsewhere.
 
+#include <algorithm>
 #include <vector>
 
 #include "raddle/config.hpp"
@@ -39,6 +40,11 @@ struct alignas(32) Packet {
 };
 static_assert(sizeof(Packet) == 32);
 
+// A message of no bytes is one packet without payload.
+inline std::uint64_t packets_of(std::int64_t bytes, std::int64_t mtu) {
+  return static_cast<std::uint64_t>(std::max<std::int64_t>((bytes + mtu - 1) / mtu, 1));
+}
+
 struct alignas(64) Queue {
   std::uint32_t head = none, tail = none;
   std::int64_t bytes = 0, max_bytes = 0;
@@ -58,7 +64,6 @@ struct alignas(32) PriorityGroup {
 struct alignas(64) Port {
   Time busy_until = 0;
   Time arrive_delay = 0;          // propagation and the peer's pipeline
-  std::uint32_t wire_head = none, wire_tail = none;  // frames sent that have not arrived, in order
   std::uint32_t ps_per_byte = 0;  // 0: not a whole number, or the clock has longer ticks
   PortId peer = none;
   NodeId node = 0;
@@ -72,10 +77,17 @@ struct alignas(64) Port {
   std::uint8_t pfc_xoff = 0;
   bool is_up = true;
   bool is_endpoint = false;
+  bool is_cut = false;            // the peer is in another partition
   Time propagation = 0;
   std::int64_t speed = 0;
 };
-static_assert(sizeof(Port) == 128);
+static_assert(sizeof(Port) == 64);
+
+// Frames sent that have not arrived, in order.
+struct Wire {
+  std::uint32_t head = none, tail = none;
+  PortId to = none;               // receiving port
+};
 
 struct Pool {
   std::int64_t size = 0, headroom = 0;  // what there is
@@ -92,6 +104,12 @@ struct SwitchNode {
   std::vector<Pool> pools;
   std::vector<ProfileConfig> profiles;
   std::vector<WredConfig> wred;
+};
+
+// ECMP hashes by queue pair, for switches that do not hash as the workload's columns do.
+struct Hashes {
+  std::vector<std::uint32_t> data, acks;
+  std::uint32_t of(QpId qp, bool is_data) const { return is_data ? data[qp] : acks[qp]; }
 };
 
 // What the watchdog knows of one queue.

@@ -1,0 +1,16 @@
+#pragma once
+// How a network is cut into partitions.
+
+#include "raddle/tables.hpp"
+
+namespace raddle {
+
+struct Cut {
+  std::uint32_t partitions;
+  Time lookahead;  // nothing takes less time from one partition to another
+};
+
+// Fills `partition_of_node` and marks the ports whose peer is in another partition.
+Cut cut_network(Tables& tables);
+
+}  // namespace raddle

@@ -1,0 +1,157 @@
+#pragma once
+// Some of the network's nodes with an event list and packets of their own.
+//
+// Partitions run side by side through windows of time no longer than anything takes from one to another
+// (the lookahead). What one sends to another is handed over between windows. Results do not depend on how
+// the network is cut: within a partition events have their fixed order, and two partitions share nothing.
+// SOURCE: R. Fujimoto, "Parallel discrete event simulation", CACM 33(10), 1990 (conservative windows).
+
+#include <vector>
+
+#include "raddle/tables.hpp"
+
+namespace raddle {
+
+// What one thread's partitions send to others within a window.
+struct Outbox {
+  struct Letters {
+    std::vector<PortId> wires;   // ports that sent frames
+    std::vector<Event> events;   // pauses
+  };
+  std::vector<std::vector<Packet>> frames;  // by sending port
+  std::vector<Letters> to;                  // by partition
+  std::vector<std::uint32_t> touched;       // partitions with letters
+  Time earliest = never;
+};
+
+struct DropRecord {
+  Time time;
+  QpId qp;
+  PortId port;
+  DropReason reason;
+};
+
+class Partition {
+ public:
+  Partition(Tables& tables, Time horizon);
+
+  // Runs its events before `end`. Returns their number.
+  std::uint64_t run(Time end);
+
+  // Takes what came for it; empties the letters.
+  void collect(Outbox& box, Outbox::Letters& letters);
+
+  Time next_time() const { return events_.next_time(); }
+
+ private:
+  friend class Simulation;
+
+  // partition.cpp
+  void schedule(PortId by, Time time, EventKind kind, std::uint32_t id, std::uint32_t data);
+  void schedule_timer(PortId port, Time time, PortTimer what, unsigned queue);
+  void port_timer(PortId port, std::uint32_t id);
+  void notify_peer(PortId by, Time time, std::uint32_t masks);
+  void dispatch(const Event& event);
+  void prefetch() const;
+  void arrive(PortId sender);
+  void put_on_wire(PortId sender, PacketId packet, Time arrival);
+  void put_in_letter(PortId sender, PacketId packet, Time arrival);
+  Outbox::Letters& letters_to(PortId port, Time time);
+  PacketId allocate_packet();
+  void free_packet(PacketId id);
+  void drop(PortId port, PacketId id, DropReason reason);
+
+  // port.cpp: transmission, pausing and scheduling of any port
+  void kick(PortId id);
+  void transmit(PortId id);
+  void send_frame(Port& port, PortId id, PacketId packet);
+  Time wire_ticks(const Port& port, std::int64_t wire_bytes) const;
+  bool send_pause(Port& port, PortId id);
+  void receive_pause(PortId id, std::uint32_t masks);
+  void enqueue(PortId id, unsigned queue, PacketId packet);
+  PacketId dequeue(Port& port, PortId id, unsigned ready);
+  PacketId take(Port& port, PortId id, unsigned queue);
+  void set_paused(PortId id, std::uint8_t queues);
+  unsigned pick_queue(Port& port, PortId id, unsigned ready);
+
+  // link.cpp
+  void raise_port(PortId id);
+  void lower_port(PortId id);
+
+  // switch.cpp
+  void set_switch(NodeId index, const SwitchConfig& state);
+  void switch_receive(PortId in, PacketId id);
+  bool admit(SwitchNode& node, PortId in, unsigned pg, std::int64_t bytes);
+  void release(PortId in, unsigned pg, std::int64_t bytes);
+  void change_pause(PortId port, unsigned priority, bool is_xoff);
+  bool is_marked(const SwitchNode& node, PortId out, const Queue& queue);
+  void mark(Packet& packet, PortId out, unsigned queue);
+
+  // watchdog.cpp
+  void set_watchdog(PortId id, const WatchdogConfig& config);
+  std::uint8_t storm_priorities(PortId id) const;
+  void watch(PortId id, unsigned queue);
+  std::uint8_t watched_pause(PortId id, std::uint8_t queues, std::uint8_t asked);
+  void detect_storm(PortId id, unsigned queue);
+  void restore_storm(PortId id, unsigned queue);
+  void block_queue(PortId id, unsigned queue);
+  void unblock_queue(PortId id, unsigned queue);
+  DropReason refusal(const SwitchNode& node, PortId id, unsigned queue, bool is_ingress);
+
+  // nic.cpp
+  void nic_receive(PacketId id);
+  void receive_data(PacketId id);
+  void receive_ack(PacketId id);
+  void reply(PacketId id, PacketKind kind);
+  bool send_data(Port& port, PortId id);
+  void rewind(QpId qp, std::uint64_t psn);
+  void retransmit_timer(QpId qp);
+  void fail(QpId qp);
+  void make_ready(FlowId flow);
+  void post(QpId qp);
+  void complete(FlowId flow, bool at_receiver);
+  std::uint64_t packets_of(FlowId flow) const;
+  void join_round(QpId qp);
+
+  // The network's arrays; see tables.hpp.
+  const NetworkConfig& network_;
+  const Workload& work_;
+  const std::uint32_t* qp_flow_offsets_;
+  const FlowId* qp_flows_;
+  std::uint32_t* waits_;
+  const std::int64_t* dependent_offsets_;
+  const FlowId* dependents_;
+  Port* ports_;
+  Wire* wires_;
+  Queue* queues_;
+  PriorityGroup* pgs_;
+  SwitchNode* switches_;
+  Sender* senders_;
+  Receiver* receivers_;
+  std::uint32_t* round_;
+  std::uint64_t *drops_, *marking_counter_, *pauses_, *marks_;
+  Time *pause_since_, *pause_total_;
+  const std::vector<Hashes>& hashes_;
+  std::vector<WatchdogConfig>& watchdogs_;
+  std::vector<WatchdogQueue>& watchdog_queues_;
+  FlowResults& flow_results_;
+  QpResults& qp_results_;
+
+  const std::uint32_t* partition_of_node_;
+  Outbox* outbox_ = nullptr;
+  EventQueue events_;
+  Time now_ = 0;
+  std::vector<Packet> packets_;
+  std::uint32_t free_packet_ = none;
+  std::size_t free_packets_ = 0;
+  std::int64_t open_flows_ = 0;  // posted or to be posted here, neither done nor failed
+  std::size_t flows_done_ = 0;
+  Time last_end_ = 0;            // when the last flow ended
+  std::uint64_t injected_ = 0, delivered_ = 0, dropped_ = 0;
+  std::vector<DropRecord> drop_records_;
+  std::vector<WatchdogEvent> watchdog_events_;
+};
+
+PortId route(const SwitchNode& node, NodeId dst, std::uint32_t hash);
+
+}  // namespace raddle

@@ -1,0 +1,56 @@
+#pragma once
+// The network's state as flat arrays. A partition touches only the rows of its own nodes, ports, queue pairs
+// and flows, so partitions run at the same time without a lock.
+
+#include <cstdint>
+#include <vector>
+
+#include "raddle/event_queue.hpp"
+#include "raddle/state.hpp"
+
+namespace raddle {
+
+struct Tables {
+  Tables(const NetworkConfig& network_config, const Workload& workload);
+
+  NetworkConfig network;
+  std::vector<std::uint32_t> partition_of_node;
+  Workload work;
+  std::vector<std::uint32_t> qp_flow_offsets;
+  std::vector<FlowId> qp_flows;
+  std::vector<std::uint32_t> waits;             // dependencies not yet complete, start time included
+  std::vector<std::int64_t> dependent_offsets;
+  std::vector<FlowId> dependents;
+
+  std::vector<Port> ports;
+  std::vector<Wire> wires;          // by sending port; of the partition that receives
+  std::vector<Lane> lanes;          // see event_queue.hpp
+  std::vector<Queue> queues;        // port * priorities + queue
+  std::vector<PriorityGroup> pgs;   // port * priorities + PG
+  std::vector<SwitchNode> switches;
+  std::vector<Sender> senders;
+  std::vector<Receiver> receivers;
+  std::vector<std::uint32_t> round;  // per endpoint: last served sender of its circle, none if empty
+
+  std::vector<std::uint64_t> drops;             // by port and reason
+  std::vector<std::uint64_t> marking_counter;   // by port
+  std::vector<std::uint64_t> pauses, marks;     // by port and queue
+  std::vector<Time> pause_since, pause_total;   // by port and queue
+  std::vector<Hashes> hashes;                   // of the classes from 1
+  std::vector<WatchdogConfig> watchdogs;        // by port; empty while no port has one
+  std::vector<WatchdogQueue> watchdog_queues;   // by port and queue
+  FlowResults flow_results;
+  QpResults qp_results;
+
+  // A flow starts when what it depends on is done and its start time has come.
+  bool has_start_event(FlowId flow) const {
+    return work.dep_offsets[flow + 1] == work.dep_offsets[flow] || work.flow_start[flow] > 0;
+  }
+
+ private:
+  void add_ports();
+  void add_queue_pairs();
+  void add_dependencies();
+};
+
+}  // namespace raddle

@@ -1,0 +1,194 @@
+#include "raddle/partition.hpp"
+
+#include <algorithm>
+
+namespace raddle {
+
+Partition::Partition(Tables& tables, Time horizon)
+    : network_(tables.network), work_(tables.work), qp_flow_offsets_(tables.qp_flow_offsets.data()),
+      qp_flows_(tables.qp_flows.data()), waits_(tables.waits.data()),
+      dependent_offsets_(tables.dependent_offsets.data()), dependents_(tables.dependents.data()),
+      ports_(tables.ports.data()), wires_(tables.wires.data()), queues_(tables.queues.data()),
+      pgs_(tables.pgs.data()), switches_(tables.switches.data()), senders_(tables.senders.data()),
+      receivers_(tables.receivers.data()), round_(tables.round.data()), drops_(tables.drops.data()),
+      marking_counter_(tables.marking_counter.data()), pauses_(tables.pauses.data()), marks_(tables.marks.data()),
+      pause_since_(tables.pause_since.data()), pause_total_(tables.pause_total.data()),
+      hashes_(tables.hashes), watchdogs_(tables.watchdogs), watchdog_queues_(tables.watchdog_queues),
+      flow_results_(tables.flow_results), qp_results_(tables.qp_results),
+      partition_of_node_(tables.partition_of_node.data()),
+      events_(tables.lanes.data(), tables.ports.size(), horizon) {}
+
+std::uint64_t Partition::run(Time end) {
+  std::uint64_t count = 0;
+  Event event;
+  while (events_.pop(end - 1, event)) {
+    now_ = event.time;
+    prefetch();
+    dispatch(event);
+    ++count;
+  }
+  return count;
+}
+
+void Partition::schedule(PortId by, Time time, EventKind kind, std::uint32_t id, std::uint32_t data) {
+  events_.push({time, event_order(by, kind, id), data});
+}
+
+void Partition::schedule_timer(PortId port, Time time, PortTimer what, unsigned queue) {
+  schedule(port, time, EventKind::timer, static_cast<std::uint32_t>(what) << 8 | queue, 0);
+}
+
+void Partition::port_timer(PortId port, std::uint32_t id) {
+  const unsigned queue = id & 0xFFU;
+  switch (static_cast<PortTimer>(id >> 8)) {
+    case PortTimer::storm_detect:
+      return detect_storm(port, queue);
+    case PortTimer::storm_restore:
+      return restore_storm(port, queue);
+  }
+}
+
+// Asks for the memory that the next events touch: most of an event's cost is waiting for it.
+void Partition::prefetch() const {
+  if (const auto [later, is_arrival] = events_.ahead(2); later != none) {
+    if (is_arrival) {
+      __builtin_prefetch(&wires_[later]);
+    } else {
+      __builtin_prefetch(&ports_[later]);
+    }
+  }
+  if (const auto [next, is_arrival] = events_.ahead(0); next != none && is_arrival) {
+    const Wire& wire = wires_[next];
+    __builtin_prefetch(&packets_[wire.head]);
+    __builtin_prefetch(&ports_[wire.to]);
+  }
+}
+
+void Partition::dispatch(const Event& event) {
+  const std::uint32_t id = event.id();
+  switch (event.kind()) {
+    case EventKind::arrive:
+      arrive(id);
+      break;
+    case EventKind::wake:
+      kick(id);
+      break;
+    case EventKind::pause:
+      receive_pause(id, event.data);
+      break;
+    case EventKind::release:
+      release(id, event.data >> 16, event.data & 0xFFFFU);
+      break;
+    case EventKind::retransmit:
+      retransmit_timer(id);
+      break;
+    case EventKind::timer:
+      port_timer(event.port(), id);
+      break;
+    case EventKind::start:
+      --open_flows_;
+      make_ready(id);
+      break;
+  }
+}
+
+// The first frame on the wire from `sender` is at its peer, behind the pipeline.
+void Partition::arrive(PortId sender) {
+  Wire& wire = wires_[sender];
+  const PacketId packet = wire.head;
+  const PacketId next = packets_[packet].next;
+  wire.head = next;
+  if (next != none) {
+    events_.set_arrival(sender, packets_[next].arrival);
+    if (packets_[next].next != none) __builtin_prefetch(&packets_[packets_[next].next]);
+  }
+  const PortId id = wire.to;
+  const Port& port = ports_[id];
+  if (!port.is_up) {
+    drop(id, packet, DropReason::link_down);
+  } else if (port.is_endpoint) {
+    nic_receive(packet);
+  } else {
+    switch_receive(id, packet);
+  }
+}
+
+void Partition::put_on_wire(PortId sender, PacketId packet, Time arrival) {
+  packets_[packet].arrival = arrival;
+  packets_[packet].next = none;
+  Wire& wire = wires_[sender];
+  if (wire.head == none) {
+    wire.head = packet;
+    events_.set_arrival(sender, arrival);
+  } else {
+    packets_[wire.tail].next = packet;
+  }
+  wire.tail = packet;
+}
+
+Outbox::Letters& Partition::letters_to(PortId port, Time time) {
+  const std::uint32_t partition = partition_of_node_[ports_[port].node];
+  Outbox::Letters& letters = outbox_->to[partition];
+  if (letters.wires.empty() && letters.events.empty()) outbox_->touched.push_back(partition);
+  outbox_->earliest = std::min(outbox_->earliest, time);
+  return letters;
+}
+
+// Hands a frame to the peer's partition; it leaves this one.
+void Partition::put_in_letter(PortId sender, PacketId packet, Time arrival) {
+  std::vector<Packet>& frames = outbox_->frames[sender];
+  if (frames.empty()) letters_to(ports_[sender].peer, arrival).wires.push_back(sender);
+  packets_[packet].arrival = arrival;
+  frames.push_back(packets_[packet]);
+  free_packet(packet);
+}
+
+// Tells the peer which priorities to halt.
+void Partition::notify_peer(PortId by, Time time, std::uint32_t masks) {
+  const PortId peer = ports_[by].peer;
+  if (ports_[by].is_cut) {
+    letters_to(peer, time).events.push_back({time, event_order(by, EventKind::pause, peer), masks});
+  } else {
+    schedule(by, time, EventKind::pause, peer, masks);
+  }
+}
+
+void Partition::collect(Outbox& box, Outbox::Letters& letters) {
+  for (const PortId sender : letters.wires) {
+    for (const Packet& frame : box.frames[sender]) {
+      const PacketId packet = allocate_packet();
+      packets_[packet] = frame;
+      put_on_wire(sender, packet, frame.arrival);
+    }
+    box.frames[sender].clear();
+  }
+  for (const Event& event : letters.events) events_.push(event);
+  letters.wires.clear();
+  letters.events.clear();
+}
+
+PacketId Partition::allocate_packet() {
+  if (free_packet_ == none) {
+    packets_.emplace_back();
+    return static_cast<PacketId>(packets_.size() - 1);
+  }
+  const PacketId id = free_packet_;
+  free_packet_ = packets_[id].next;
+  --free_packets_;
+  return id;
+}
+
+void Partition::free_packet(PacketId id) {
+  packets_[id].next = free_packet_;
+  free_packet_ = id;
+  ++free_packets_;
+}
+
+void Partition::drop(PortId port, PacketId id, DropReason reason) {
+  ++drops_[port * drop_reasons + static_cast<unsigned>(reason)];
+  drop_records_.push_back({now_, packets_[id].qp, port, reason});
+  ++dropped_;
+  free_packet(id);
+}
+
+}  // namespace raddle

@@ -1,0 +1,122 @@
+#include "raddle/tables.hpp"
+
+#include <stdexcept>
+
+namespace raddle {
+
+namespace {
+
+// The offsets of a compressed sparse row table, from how many entries each row has.
+template <typename Offset>
+std::vector<Offset> offsets_of(const std::vector<Offset>& counts) {
+  std::vector<Offset> offsets(counts.size() + 1, 0);
+  for (std::size_t i = 0; i < counts.size(); ++i) offsets[i + 1] = offsets[i] + counts[i];
+  return offsets;
+}
+
+std::uint32_t whole_ps_per_byte(std::int64_t speed) {
+  constexpr std::int64_t byte_ps = 8'000'000'000'000;
+  const bool is_whole = speed > 0 && byte_ps % speed == 0 && byte_ps / speed <= UINT32_MAX;
+  return is_whole ? static_cast<std::uint32_t>(byte_ps / speed) : 0;
+}
+
+}  // namespace
+
+Tables::Tables(const NetworkConfig& network_config, const Workload& workload)
+    : network(network_config), work(workload), ports(network.ports.size()), wires(network.ports.size()),
+      lanes(network.ports.size() * 2), queues(network.ports.size() * priorities),
+      pgs(network.ports.size() * priorities), switches(network.switches), round(network.endpoints, none),
+      drops(network.ports.size() * drop_reasons, 0), marking_counter(network.ports.size(), 0),
+      pauses(network.ports.size() * priorities, 0), marks(network.ports.size() * priorities, 0),
+      pause_since(network.ports.size() * priorities, never), pause_total(network.ports.size() * priorities, 0) {
+  add_ports();
+  add_queue_pairs();
+  add_dependencies();
+}
+
+void Tables::add_ports() {
+  for (PortId id = 0; id < ports.size(); ++id) {
+    const PortConfig& config = network.ports[id];
+    Port& port = ports[id];
+    port.node = config.node;
+    port.peer = wires[id].to = config.peer;
+    port.is_endpoint = config.node < network.endpoints;
+    port.speed = config.speed;
+    port.ps_per_byte = network.nic.clock == 1 ? whole_ps_per_byte(config.speed) : 0;
+    port.propagation = port.arrive_delay = config.propagation;
+    if (config.peer != none) {
+      const NodeId far = network.ports[config.peer].node;
+      if (far >= network.endpoints) port.arrive_delay += network.pipeline_latency[far - network.endpoints];
+    }
+    if (config.node >= network.endpoints) {
+      SwitchNode& node = switches[config.node - network.endpoints];
+      if (id == 0 || network.ports[id - 1].node != config.node) node.first_port = id;
+    } else if (config.node != id) {
+      throw std::invalid_argument("endpoint e must have port e and no other");
+    }
+  }
+  for (SwitchNode& node : switches) node.fib.assign(network.endpoints, none);
+}
+
+void Tables::add_queue_pairs() {
+  const std::size_t flows = work.flow_qp.size();
+  const std::size_t qps = work.qp_src.size();
+  std::vector<std::uint32_t> per_qp(qps, 0);
+  for (const QpId qp : work.flow_qp) ++per_qp[qp];
+  qp_flow_offsets = offsets_of(per_qp);
+  qp_flows.resize(flows);
+  std::vector<std::uint32_t> fill(qp_flow_offsets.begin(), qp_flow_offsets.end() - 1);
+  for (FlowId flow = 0; flow < flows; ++flow) qp_flows[fill[work.flow_qp[flow]]++] = flow;
+
+  senders.resize(qps);
+  receivers.resize(qps);
+  for (QpId qp = 0; qp < qps; ++qp) {
+    Sender& sender = senders[qp];
+    sender.port = work.qp_src[qp];
+    sender.dst = work.qp_dst[qp];
+    sender.hash = work.qp_hash[qp];
+    sender.dscp = work.qp_dscp[qp];
+    sender.priority = work.qp_priority[qp];
+    sender.dcqcn.rate = sender.dcqcn.target = static_cast<double>(ports[sender.port].speed);
+    Receiver& receiver = receivers[qp];
+    receiver.port = work.qp_dst[qp];
+    receiver.dst = work.qp_src[qp];
+    receiver.hash = work.qp_ack_hash[qp];
+    const bool has_ack_class = network.nic.ack_dscp < dscps;
+    receiver.dscp = has_ack_class ? network.nic.ack_dscp : sender.dscp;
+    receiver.priority = has_ack_class ? network.nic.ack_priority : sender.priority;
+    if (per_qp[qp] > 0) {
+      receiver.cursor_end = packets_of(work.flow_bytes[qp_flows[qp_flow_offsets[qp]]], network.nic.mtu);
+      sender.cursor_end = sender.acked_end = receiver.cursor_end;
+    }
+  }
+  flow_results.start.assign(flows, never);
+  flow_results.finish.assign(flows, never);
+  flow_results.acked.assign(flows, never);
+  flow_results.status.assign(flows, static_cast<std::uint8_t>(FlowStatus::waiting));
+  qp_results.retransmitted.assign(qps, 0);
+  qp_results.timeouts.assign(qps, 0);
+  qp_results.cnps.assign(qps, 0);
+  qp_results.drops.assign(qps, 0);
+  qp_results.drop_port.assign(qps, none);
+  qp_results.drop_reason.assign(qps, 0);
+}
+
+void Tables::add_dependencies() {
+  const std::size_t flows = work.flow_qp.size();
+  waits.resize(flows);
+  std::vector<std::int64_t> per_flow(flows, 0);
+  for (const FlowId dep : work.dep_ids) ++per_flow[dep];
+  dependent_offsets = offsets_of(per_flow);
+  dependents.resize(work.dep_ids.size());
+  std::vector<std::int64_t> next(dependent_offsets.begin(), dependent_offsets.end() - 1);
+  for (FlowId flow = 0; flow < flows; ++flow) {
+    for (auto i = work.dep_offsets[flow]; i < work.dep_offsets[flow + 1]; ++i) {
+      dependents[static_cast<std::size_t>(next[work.dep_ids[static_cast<std::size_t>(i)]]++)] = flow;
+    }
+    waits[flow] = static_cast<std::uint32_t>(work.dep_offsets[flow + 1] - work.dep_offsets[flow]);
+    if (has_start_event(flow)) ++waits[flow];
+  }
+}
+
+}  // namespace raddle
