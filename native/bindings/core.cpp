@@ -56,7 +56,8 @@ Simulation* make_simulation(std::uint32_t endpoints, std::uint64_t seed, const r
                             const Column<std::uint32_t>& qp_ack_hash, const Column<std::uint8_t>& qp_dscp,
                             const Column<std::uint8_t>& qp_priority, const Column<std::uint32_t>& flow_qp,
                             const Column<std::int64_t>& flow_bytes, const Column<std::int64_t>& flow_start_ps,
-                            const Column<std::int64_t>& dep_offsets, const Column<std::uint32_t>& dep_ids) {
+                            const Column<std::int64_t>& dep_offsets, const Column<std::uint32_t>& dep_ids,
+                            unsigned threads) {
   const std::size_t ports = port_node.size(), qps = qp_src.size(), flows = flow_qp.size();
   require(port_peer.size() == ports && port_bps.size() == ports && port_propagation_ps.size() == ports,
           "port columns must have one length");
@@ -89,7 +90,7 @@ Simulation* make_simulation(std::uint32_t endpoints, std::uint64_t seed, const r
   }
   require(dep_offsets(flows) == static_cast<std::int64_t>(dep_ids.size()), "dep_offsets must end at dep_ids");
   for (const raddle::FlowId id : work.dep_ids) require(id < flows, "dep_ids out of range");
-  return new Simulation(network, work);
+  return new Simulation(network, work, threads);
 }
 
 void set_switch(Simulation& simulation, std::uint32_t index, std::uint32_t hash_seed, const Column<std::uint32_t>& fib,
@@ -204,7 +205,7 @@ NB_MODULE(_core, m) {
            column("port_node"), column("port_peer"), column("port_bps"), column("port_propagation_ps"),
            column("qp_src"), column("qp_dst"), column("qp_hash"), column("qp_ack_hash"), column("qp_dscp"),
            column("qp_priority"), column("flow_qp"), column("flow_bytes"), column("flow_start_ps"),
-           column("dep_offsets"), column("dep_ids"))
+           column("dep_offsets"), column("dep_ids"), "threads"_a = 1)
       .def("set_switch", &set_switch, nb::kw_only(), "index"_a, "hash_seed"_a, column("fib"), column("group_offsets"),
            column("group_ports"), column("port_up"), column("pfc_enable"), column("port_qos"), column("pg_profile"),
            column("queue_profile"), column("queue_wred"), column("queue_weight"), column("qos"), column("pools"),

@@ -73,7 +73,11 @@ Cut cut_network(Tables& tables) {
       return {tables.network.switches, lookahead};
     }
   }
-  partition_of_node.assign(partition_of_node.size(), 0);
+  return no_cut(tables);
+}
+
+Cut no_cut(Tables& tables) {
+  tables.partition_of_node.assign(tables.network.endpoints + tables.network.switches, 0);
   return {1, never};
 }
 

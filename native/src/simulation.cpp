@@ -42,10 +42,10 @@ struct Simulation::Progress {
   bool is_done = false;
 };
 
-Simulation::Simulation(const NetworkConfig& network, const Workload& work, unsigned threads)
+Simulation::Simulation(const NetworkConfig& network, const Workload& work, unsigned threads, bool is_cut)
     : tables_(std::make_unique<Tables>(network, work)), drop_time_(work.qp_src.size(), -1),
       is_admin_up_(network.ports.size(), true), has_carrier_(network.ports.size(), true) {
-  const Cut cut = cut_network(*tables_);
+  const Cut cut = is_cut ? cut_network(*tables_) : no_cut(*tables_);
   lookahead_ = cut.lookahead;
   threads_ = std::clamp(threads, 1U, cut.partitions);
   for (std::uint32_t i = 0; i < cut.partitions; ++i) {

@@ -153,6 +153,42 @@ void slices_give_the_same_result() {
   CHECK(whole.flows().acked == sliced.flows().acked);
 }
 
+bool are_equal(const Simulation& a, const Simulation& b) {
+  const auto same_queue = [](const Queue& x, const Queue& y) {
+    return x.tx_bytes == y.tx_bytes && x.tx_frames == y.tx_frames && x.max_bytes == y.max_bytes && x.bytes == y.bytes;
+  };
+  return a.now() == b.now() && a.flows().start == b.flows().start && a.flows().finish == b.flows().finish &&
+         a.flows().acked == b.flows().acked && a.qps().cnps == b.qps().cnps && a.qps().drops == b.qps().drops &&
+         a.qps().drop_port == b.qps().drop_port && a.qps().retransmitted == b.qps().retransmitted &&
+         a.marks() == b.marks() && a.drops() == b.drops() && a.pauses() == b.pauses() &&
+         a.pause_time() == b.pause_time() && a.injected() == b.injected() && a.in_network() == b.in_network() &&
+         std::equal(a.queues().begin(), a.queues().end(), b.queues().begin(), same_queue);
+}
+
+// Congestion with pauses, marks and CNPs; without PFC with drops and go-back-N.
+void result_does_not_depend_on_threads_or_partitions() {
+  const LeafSpine fabric{.leaves = 4, .spines = 2, .hosts_per_leaf = 4};
+  Workload work = incast(12, 1 << 20);
+  for (NodeId h = 0; h < 16; ++h) add_flow(work, h, (h + 5) % 16, (1 << 20) + h);
+  for (const bool has_pfc : {true, false}) {
+    NetworkConfig network = fabric.network();
+    network.nic.retransmit_timeout = 100'000'000;
+    const auto outcome = [&](unsigned threads, bool is_cut) {
+      Simulation simulation = testing::simulate(fabric, network, work, has_pfc, 500'000, false, threads, is_cut);
+      simulation.advance(40'000'000, never);
+      for (const bool is_up : {false, true}) simulation.set_link(fabric.leaf_port(1, 4), is_up);
+      run(simulation);
+      CHECK(simulation.flows_done() == 28);
+      CHECK(simulation.partitions() == (is_cut ? 6 : 1));
+      conserves_packets(simulation);
+      return simulation;
+    };
+    const Simulation whole = outcome(1, false);
+    CHECK((total_pauses(whole) > 0) == has_pfc && total_drops(whole) > 0);
+    for (const unsigned threads : {1U, 2U, 3U}) CHECK(are_equal(whole, outcome(threads, true)));
+  }
+}
+
 void cut_cable_loses_frames_and_go_back_n_sends_them_again() {
   const LeafSpine fabric{.leaves = 2, .spines = 1, .hosts_per_leaf = 1};
   NetworkConfig network = fabric.network();
@@ -397,6 +433,7 @@ int main() {
   incast_is_lossless_with_pfc_and_drops_without();
   dcqcn_lets_an_incast_pause_less();
   slices_give_the_same_result();
+  result_does_not_depend_on_threads_or_partitions();
   cut_cable_loses_frames_and_go_back_n_sends_them_again();
   port_shut_at_one_end_takes_its_link_down_in_any_order();
   link_flap_under_pause_loses_nothing_that_was_not_on_it();

@@ -111,8 +111,9 @@ inline Workload incast(NodeId senders, std::int64_t bytes) {
 }
 
 inline Simulation simulate(const LeafSpine& fabric, const NetworkConfig& network, const Workload& work,
-                           bool has_pfc = true, std::int64_t pool = 30'000'000, bool is_pinned = false) {
-  Simulation simulation(network, work);
+                           bool has_pfc = true, std::int64_t pool = 30'000'000, bool is_pinned = false,
+                           unsigned threads = 1, bool is_cut = true) {
+  Simulation simulation(network, work, threads, is_cut);
   for (NodeId i = 0; i < fabric.leaves + fabric.spines; ++i) {
     SwitchConfig state = fabric.switch_state(i, has_pfc, pool);
     if (is_pinned && i < fabric.leaves) fabric.pin(state, i);

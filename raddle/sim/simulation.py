@@ -257,7 +257,7 @@ class Simulation:
 
     def advance(self, until_ps: int) -> None:
         """Run all events up to and with `until_ps`."""
-        while self._core.advance(until_ps, _EVENTS_PER_CALL) == _EVENTS_PER_CALL:
+        while self._core.advance(until_ps, _EVENTS_PER_CALL) >= _EVENTS_PER_CALL:
             pass
 
     @property

@@ -13,4 +13,7 @@ struct Cut {
 // Fills `partition_of_node` and marks the ports whose peer is in another partition.
 Cut cut_network(Tables& tables);
 
+// One partition for all.
+Cut no_cut(Tables& tables);
+
 }  // namespace raddle

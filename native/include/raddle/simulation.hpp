@@ -15,8 +15,8 @@ namespace raddle {
 
 class Simulation {
  public:
-  // Results are the same for any number of threads.
-  Simulation(const NetworkConfig& network, const Workload& work, unsigned threads = 1);
+  // Results are the same for any number of threads, and whether the network is cut into partitions or not.
+  Simulation(const NetworkConfig& network, const Workload& work, unsigned threads = 1, bool is_cut = true);
 
   // Replaces what a switch forwards and buffers with; packets in its queues stay.
   void set_switch(NodeId index, const SwitchConfig& state);
