@@ -15,9 +15,11 @@ from nos.db.store import ConfigStore
 from nos.orch import derive
 from nos.orch.appl_db import Neighbors, appl_db
 from nos.orch.asic_db import asic_db
-from nos.orch.counters import Counted, counter_layout, counters_db
+from nos.orch.counter_views import Counted
+from nos.orch.counters import counter_layout, counters_db
 from nos.orch.lazy import LazyTables
 from nos.orch.state_db import state_db
+from nos.orch.watchdog import BIG_RED_SWITCH
 from raddle.errors import Diagnostic, InputError
 from raddle.state import SwitchCounters, SwitchState
 
@@ -110,7 +112,7 @@ class SimulatedSwitch:
             if entry is not None:
                 rows[key] = entry
             changed = {name: entries for name, entries in {**config, table: rows}.items() if entries}
-            if validate(changed):
+            if validate(_modelled(changed)):
                 return False
             self._commit(changed)
             return True
@@ -278,6 +280,15 @@ class SimulatedSwitch:
 
 
 _SHOWN_VIOLATIONS = 20
+
+
+def _modelled(config: ConfigDb) -> ConfigDb:
+    """CONFIG_DB without the field that pfcwdorch knows and the YANG models do not."""
+    everywhere = config.get("PFC_WD", {}).get("GLOBAL", {})
+    if BIG_RED_SWITCH not in everywhere:
+        return config
+    rest = {name: value for name, value in everywhere.items() if name != BIG_RED_SWITCH}
+    return {**config, "PFC_WD": {**config["PFC_WD"], "GLOBAL": rest}}
 
 
 def _clock_table(clock: Mapping[str, str]) -> HashDb:

@@ -98,9 +98,16 @@ def _copied(config: ConfigDb, table: str) -> Callable[[], Table]:
 
 
 def installed_routes(config: ConfigDb, up: frozenset[str]) -> dict[str, tuple[NextHop, ...]]:
-    """Prefix -> next hops of the routes that zebra sends to the switch: static and connected ones."""
+    """Prefix -> next hops of the routes that zebra sends to the switch: static and connected ones.
+
+    A host route's prefix is an address without a length, as in ROUTE_TABLE.
+    """
     live = {name: index for index, name in enumerate(front_panel_order(config)) if name in up}
-    routes = {str(prefix): hops for prefix, hops in sorted(static_routes(config, live).items())}
+    # fpmsyncd prints an address with libnl, which leaves the length of a host route out.
+    routes = {
+        str(prefix).removesuffix("/128" if prefix.is_ipv6 else "/32"): hops
+        for prefix, hops in sorted(static_routes(config, live).items())
+    }
     for key in config.get("INTERFACE", {}):
         name, bar, prefix = key.partition("|")
         if bar and name in live:

@@ -237,7 +237,11 @@ def _routes(
     groups: dict[tuple[NextHop, ...], str] = {}
     members = 0
     for prefix, route in routes.items():
-        entry = {"dest": prefix, "switch_id": SWITCH_OID, "vr": _ROUTER_OID}
+        entry = {
+            "dest": str(ipaddress.ip_network(prefix)),
+            "switch_id": SWITCH_OID,
+            "vr": _ROUTER_OID,
+        }
         if all(hop.port is None for hop in route):
             fields = {"SAI_ROUTE_ENTRY_ATTR_PACKET_ACTION": "SAI_PACKET_ACTION_DROP"}
         elif len(route) == 1:

@@ -7,10 +7,11 @@ An object's hash is made when it is read, so that a switch of 64 ports costs its
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from nos.db.databases import ConfigDb, CountersDb
+from nos.orch.counter_views import Counted, Rates, Watermarks
 from nos.orch.ports import front_panel_order
 from nos.orch.watchdog import watched_queues
 from raddle.state import PRIORITIES, SwitchCounters
@@ -60,6 +61,7 @@ _QUEUE_STATS = tuple(
         "WRED_ECN_MARKED_PACKETS",
         "WRED_ECN_MARKED_BYTES",
         "SHARED_WATERMARK_BYTES",
+        "CURR_OCCUPANCY_BYTES",
     )
 )
 _PG_STATS = tuple(
@@ -72,6 +74,9 @@ _FIRST_PORT, _FIRST_QUEUE, _FIRST_PG, _FIRST_POOL = (
     0x1A000000000100,
     0x18000000000001,
 )
+
+IS_STORM = "PFC_WD_IS_STORM"
+"""A queue's column in `SwitchCounters`: whether the PFC watchdog holds it in a storm."""
 
 Hash = Mapping[str, str]
 
@@ -120,23 +125,6 @@ def counter_layout(config: ConfigDb) -> CounterLayout:
     return CounterLayout({table: {"": entries} for table, entries in maps.items() if entries}, places)
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """What the ASIC has counted now, some time before, and when the switch booted."""
-
-    now: SwitchCounters = field(default_factory=SwitchCounters)
-    before: SwitchCounters = field(default_factory=SwitchCounters)
-    at_boot: SwitchCounters = field(default_factory=SwitchCounters)
-
-    def then(self, now: SwitchCounters) -> Counted:
-        """The same some time later."""
-        return Counted(now, self.now, self.at_boot)
-
-    def rebooted(self) -> Counted:
-        """The same after a reboot: it all counts from now on."""
-        return Counted(self.now, self.now, self.now)
-
-
 def counters_db(layout: CounterLayout, config: ConfigDb, counted: Counted) -> CountersDb:
     """COUNTERS_DB of a switch: name maps, counters of ports, queues and priority groups, rates, watermarks.
 
@@ -146,68 +134,16 @@ def counters_db(layout: CounterLayout, config: ConfigDb, counted: Counted) -> Co
     if not layout.places:
         return layout.maps
     objects = _Objects(layout.places, counted.now, counted.at_boot, watched_queues(config))
-    watermarks = _Watermarks(objects, layout)
+    watermarks = Watermarks(objects, [oid for oid, place in layout.places.items() if place.kind != "port"])
     return {
         **layout.maps,
         "COUNTERS": objects,
-        "RATES": _Rates(layout, counted),
+        "RATES": Rates(
+            {oid: place.port for oid, place in layout.places.items() if place.kind == "port"}, counted
+        ),
         "USER_WATERMARKS": watermarks,
         "PERSISTENT_WATERMARKS": watermarks,
     }
-
-
-class _Watermarks(Mapping[str, Hash]):
-    """oid -> the watermarks of a queue or priority group."""
-
-    def __init__(self, objects: _Objects, layout: CounterLayout) -> None:
-        self._objects = objects
-        self._oids = [oid for oid, place in layout.places.items() if place.kind != "port"]
-
-    def __getitem__(self, oid: str) -> Hash:
-        return {name: value for name, value in self._objects[oid].items() if "WATERMARK" in name}
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._oids)
-
-    def __len__(self) -> int:
-        return len(self._oids)
-
-
-_RATES = {
-    "RX_BPS": "SAI_PORT_STAT_IF_IN_OCTETS",
-    "RX_PPS": "SAI_PORT_STAT_IF_IN_UCAST_PKTS",
-    "TX_BPS": "SAI_PORT_STAT_IF_OUT_OCTETS",
-    "TX_PPS": "SAI_PORT_STAT_IF_OUT_UCAST_PKTS",
-}
-_PS_PER_S = 10**12
-
-
-class _Rates(Mapping[str, Hash]):
-    """oid of a port -> bytes and packets a second, without the smoothing that SONiC's counter plugin has."""
-
-    def __init__(self, layout: CounterLayout, counted: Counted) -> None:
-        self._ports = {oid: place.port for oid, place in layout.places.items() if place.kind == "port"}
-        self._counted = counted
-
-    def __getitem__(self, oid: str) -> Hash:
-        port = self._ports[oid]
-        now, before = self._counted.now, self._counted.before
-        elapsed_ps = now.time_ps - before.time_ps
-        rates = {}
-        for name, stat in _RATES.items():
-            counts = [
-                each.port[stat][each.ports.index(port)] if stat in each.port and port in each.ports else 0
-                for each in (now, before)
-            ]
-            rate = (counts[0] - counts[1]) * _PS_PER_S / elapsed_ps if elapsed_ps > 0 else 0.0
-            rates[name] = f"{rate:.6f}"
-        return rates
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._ports)
-
-    def __len__(self) -> int:
-        return len(self._ports)
 
 
 class _Objects(Mapping[str, Hash]):
@@ -236,7 +172,22 @@ class _Objects(Mapping[str, Hash]):
                 for name, count, old in zip(_STATS[kind], stats, before, strict=True)
             ]
         hash_ = dict(zip(_STATS[kind], map(str, stats), strict=True))
-        return {**hash_, **self._watched.get((port, number), {})} if kind == "queue" else hash_
+        watched = self._watched.get((port, number)) if kind == "queue" else None
+        return {**hash_, **watched, **self._storms(port, number)} if watched else hash_
+
+    def _storms(self, port: str, queue: int) -> Hash:
+        """What the PFC watchdog has done at a queue."""
+        row = self._rows[0].get(port)
+        columns = self._counters.queue
+        if row is None or IS_STORM not in columns:
+            return {}
+        stats = [name for name in columns if name.startswith("PFC_WD_QUEUE_STATS_")]
+        counts = _counted(tuple(stats), self._counters, row, "queue", queue)
+        before = _counted(tuple(stats), self._zero, self._rows[1].get(port), "queue", queue)
+        status = "stormed" if columns[IS_STORM][row][queue] else "operational"
+        return {"PFC_WD_STATUS": status} | {
+            name: str(count - old) for name, count, old in zip(stats, counts, before, strict=True)
+        }
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)

@@ -8,7 +8,7 @@ from nos.orch.hash import derive_hash
 from nos.orch.ports import derive_ports
 from nos.orch.qos import derive_qos, derive_wred
 from nos.orch.routes import derive_routes
-from nos.orch.watchdog import derive_watchdogs
+from nos.orch.watchdog import derive_watchdogs, is_big_red_switch, with_big_red_switch
 from raddle.state import PRIORITIES, PortState, QueueState, SwitchState
 
 
@@ -50,7 +50,7 @@ def derive(config: ConfigDb, appl: HashDb) -> SwitchState:
     algorithm, fields = derive_hash(config)
     switch = appl.get("SWITCH_TABLE", {}).get("switch", {})
     live_ports = {port.name: index for index, port in enumerate(ports) if port.is_oper_up}
-    return SwitchState(
+    state = SwitchState(
         name=str(config.get("DEVICE_METADATA", {}).get("localhost", {}).get("hostname", "")),
         hash_seed=int(switch.get("ecmp_hash_seed", "0")),
         ports=tuple(states),
@@ -62,3 +62,4 @@ def derive(config: ConfigDb, appl: HashDb) -> SwitchState:
         hash_fields=fields,
         hash_offset=int(switch.get("ecmp_hash_offset", "0")),
     )
+    return with_big_red_switch(config, state) if is_big_red_switch(config) else state

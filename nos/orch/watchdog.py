@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Literal
 
 from nos.db.databases import ConfigDb, ConfigEntry
 from nos.orch.buffers import index_range
-from raddle.state import WatchdogState
+from raddle.state import SwitchState, WatchdogState
 
 _PS_PER_MS = 10**9
 _DEFAULT_POLL_MS = 100  # pfcwdorch.h, PFC_WD_POLL_MSECS
 _ACTIONS: dict[str, Literal["drop", "forward", "alert"]] = {
     "drop": "drop", "forward": "forward", "alert": "alert",
 }  # fmt: skip
+BIG_RED_SWITCH = "BIG_RED_SWITCH"
 _DEFAULT_RESTORATION_MS = 0  # pfcwdorch restores by polling when a port gives no restoration_time.
 
 
@@ -22,11 +24,12 @@ def watched_queues(config: ConfigDb) -> dict[tuple[str, int], dict[str, str]]:
     A queue is watched if its port has an entry in PFC_WD and its priority is in `pfcwd_sw_enable`.
     """
     watched: dict[tuple[str, int], dict[str, str]] = {}
+    mode = {"BIG_RED_SWITCH_MODE": "enable"} if is_big_red_switch(config) else {}
     for port, entry in config.get("PFC_WD", {}).items():
         if port == "GLOBAL" or "detection_time" not in entry:
             continue
         bound = config.get("PORT_QOS_MAP", {}).get(port, {})
-        fields = _fields(entry)
+        fields = _fields(entry) | mode
         for queue in _queues(config, bound, "pfcwd_sw_enable"):
             watched[port, queue] = fields
     return watched
@@ -49,6 +52,56 @@ def derive_watchdogs(config: ConfigDb) -> dict[str, WatchdogState]:
         )
         for port, mask in queues.items()
     }
+
+
+def is_big_red_switch(config: ConfigDb) -> bool:
+    """Whether all watched queues are to drop, storm or not (`pfcwd big_red_switch enable`).
+
+    The field has no YANG model, so that only a write past gNMI brings it.
+    """
+    return config.get("PFC_WD", {}).get("GLOBAL", {}).get(BIG_RED_SWITCH) == "enable"
+
+
+def with_big_red_switch(config: ConfigDb, state: SwitchState) -> SwitchState:
+    """The switch with its watched queues out of PFC and without a byte of buffer: they drop all packets."""
+    profiles = list(state.buffer_profiles)
+    closed: dict[int, int] = {}
+
+    def close(index: int | None) -> int | None:
+        if index is None:
+            return None
+        if index not in closed:
+            closed[index] = len(profiles)
+            blocked = dataclasses.replace(
+                profiles[index],
+                name=f"{profiles[index].name}_BIG_RED_SWITCH",
+                reserved_bytes=0,
+                dynamic_th=None,
+                static_th_bytes=0,
+                xoff_bytes=0,
+            )
+            profiles.append(blocked)
+        return closed[index]
+
+    watched = watched_queues(config)
+    ports = []
+    for port in state.ports:
+        queues = {queue for name, queue in watched if name == port.name}
+        groups = {port.tc_to_pg[tc] for tc, queue in enumerate(port.tc_to_queue) if queue in queues}
+        priorities = sum(1 << priority for priority, queue in enumerate(port.pfc_to_queue) if queue in queues)
+        ports.append(
+            dataclasses.replace(
+                port,
+                pfc_enable=port.pfc_enable & ~priorities,
+                pgs=tuple(close(each) if at in groups else each for at, each in enumerate(port.pgs)),
+                queues=tuple(
+                    dataclasses.replace(queue, buffer=close(queue.buffer)) if at in queues else queue
+                    for at, queue in enumerate(port.queues)
+                ),
+                watchdog=None,
+            )
+        )
+    return dataclasses.replace(state, ports=tuple(ports), buffer_profiles=tuple(profiles))
 
 
 def pfc_queues(config: ConfigDb, port: str) -> tuple[int, ...]:

@@ -44,19 +44,26 @@ def watchdog_config(databases: Databases) -> str:
         for port in ports(databases)
         if port in entries
     ]
-    interval = entries.get("GLOBAL", {}).get("POLL_INTERVAL", "200")
+    everywhere = entries.get("GLOBAL", {})
     headers = ("PORT", "ACTION", "DETECTION TIME", "RESTORATION TIME", "HISTORY")
-    return f"Changed polling interval to {interval}ms\n{table(headers, rows)}"
+    lines = []
+    if interval := everywhere.get("POLL_INTERVAL"):
+        lines.append(f"Changed polling interval to {interval}ms")
+    if mode := everywhere.get("BIG_RED_SWITCH"):
+        lines.append(f"BIG_RED_SWITCH status is {mode}")
+    return "\n".join([*lines, table(headers, rows)])
 
 
 def watchdog_stats(databases: Databases) -> str:
-    """Storms and what they cost, of every queue that is watched."""
+    """Storms and what they cost, of the queues that have had one."""
     rows = []
     watched = watched_queues(databases.config)
     for port in ports(databases):
         for queue in (number for number in range(PRIORITIES) if (port, number) in watched):
             entry = of_queue(databases, port, queue)
-            pairs = ("/".join(_stat(entry, name) for name in names) for names in _WATCHDOG_PAIRS)
+            pairs = ["/".join(_stat(entry, name) for name in names) for names in _WATCHDOG_PAIRS]
+            if all(pair == "0/0" for pair in pairs):
+                continue
             rows.append((f"{port}:{queue}", entry.get("PFC_WD_STATUS", "N/A"), *pairs))
     headers = (
         "QUEUE",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from raddle.sim import Simulation
-from raddle.sim.simulation import DROP_REASONS
+from raddle.sim.simulation import DROP_REASONS, WatchdogColumns
 from raddle.state import SwitchCounters
 
 _PS_PER_US = 10**6
@@ -23,6 +23,7 @@ def switch_counters(simulation: Simulation) -> dict[str, SwitchCounters]:
     for row, port in enumerate(simulation.port_names):
         rows.setdefault(port.device, []).append(row)
     sent_bytes, sent_frames = columns.tx_bytes.sum(axis=1), columns.tx_frames.sum(axis=1)
+    watched = simulation.watchdog()
     counters = {}
     for device, own in rows.items():
         paused_us = columns.pause_ps[own] // _PS_PER_US
@@ -44,8 +45,22 @@ def switch_counters(simulation: Simulation) -> dict[str, SwitchCounters]:
                 "SAI_QUEUE_STAT_PACKETS": columns.tx_frames[own].tolist(),
                 "SAI_QUEUE_STAT_WRED_ECN_MARKED_PACKETS": columns.ecn_marks[own].tolist(),
                 "SAI_QUEUE_STAT_SHARED_WATERMARK_BYTES": columns.max_queue_bytes[own].tolist(),
+                "SAI_QUEUE_STAT_CURR_OCCUPANCY_BYTES": columns.queue_bytes[own].tolist(),
+                **(_watchdog(watched, own) if len(watched.detected) else {}),
             },
             pg={"SAI_INGRESS_PRIORITY_GROUP_STAT_SHARED_WATERMARK_BYTES": columns.max_pg_bytes[own].tolist()},
             time_ps=simulation.now_ps,
         )
     return counters
+
+
+def _watchdog(watched: WatchdogColumns, own: list[int]) -> dict[str, list[list[int]]]:
+    """What pfcwdorch counts of a queue. Packets that a storm let pass are not counted apart."""
+    stats = "PFC_WD_QUEUE_STATS_"
+    return {
+        "PFC_WD_IS_STORM": watched.is_storm[own].tolist(),
+        f"{stats}DEADLOCK_DETECTED": watched.detected[own].tolist(),
+        f"{stats}DEADLOCK_RESTORED": watched.restored[own].tolist(),
+        f"{stats}TX_DROPPED_PACKETS": watched.tx_dropped[own].tolist(),
+        f"{stats}RX_DROPPED_PACKETS": watched.rx_dropped[own].tolist(),
+    }

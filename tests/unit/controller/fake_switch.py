@@ -18,6 +18,7 @@ class FakeSwitch(gnmi_grpc.gNMIServicer):
 
     At Set number `dies_at` the connection drops, and it is gone for good unless it `comes_back`. It answers
     a Set only when `waits_for` is set. `rival` is what another controller writes right after each Set.
+    Routes in `uninstalled` (keys of STATIC_ROUTE) do not get into its APPL_DB. Ports in `up` are up too.
     After `sick_after` Sets its port Ethernet0 loses its link, until Sets put it back. `after_set` is called
     after each Set.
     """
@@ -32,6 +33,8 @@ class FakeSwitch(gnmi_grpc.gNMIServicer):
         self.waits_for: threading.Event | None = None
         self.rival: dict[str, Any] = {}
         self.sick_after: int | None = None
+        self.uninstalled: set[str] = set()
+        self.up: set[str] = set()
         self.requests: list[gnmi.SetRequest] = []
         self.after_set: Callable[[], None] = lambda: None
 
@@ -44,7 +47,16 @@ class FakeSwitch(gnmi_grpc.gNMIServicer):
         database, _, *elems = names(request.path[0])
         node: Any = {
             "CONFIG_DB": self.config,
-            "APPL_DB": {"PORT_TABLE": {"Ethernet0": {"oper_status": self.oper_status}}},
+            "APPL_DB": {
+                "PORT_TABLE": {"Ethernet0": {"oper_status": self.oper_status}}
+                | {port: {"oper_status": "up"} for port in self.up},
+                "ROUTE_TABLE": {
+                    key.rpartition("|")[2].removesuffix("/32"): {}
+                    for key in self.config.get("STATIC_ROUTE", {})
+                    if key not in self.uninstalled
+                },
+                "BUFFER_PG_TABLE": {key.replace("|", ":"): {} for key in self.config.get("BUFFER_PG", {})},
+            },
         }
         for elem in (database, *elems):
             if elem not in node:

@@ -153,6 +153,20 @@ def test_a_switch_that_loses_a_link_after_the_push_gets_its_old_state_back() -> 
         assert switches["leaf0"].config == old
 
 
+def test_a_route_that_the_switch_does_not_install_brings_its_old_state_back() -> None:
+    with running() as (switches, inventory):
+        leaf = switches["leaf0"]
+        old = leaf.config
+        key = next(iter(pushed(PLAN.switches[0])["STATIC_ROUTE"]))
+        ports = pushed(PLAN.switches[0])["STATIC_ROUTE"][key]["ifname"].split(",")
+        leaf.up = set(ports)
+        leaf.uninstalled = {key}
+        result = apply_plan(PLAN, inventory, PushPolicy(confirm_s=0))[0]
+        prefix = key.rpartition("|")[2].removesuffix("/32")
+        assert f"1 routes are not in APPL_DB ROUTE_TABLE, the first {prefix}," in result.error
+        assert leaf.config == old
+
+
 def test_a_push_that_flaps_ports_is_held_until_it_is_allowed() -> None:
     with running() as (switches, inventory):
         apply_plan(PLAN, inventory)

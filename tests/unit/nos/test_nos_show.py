@@ -57,11 +57,22 @@ def test_counters_of_ports_queues_and_groups_are_those_of_their_rows(switch: Sim
     assert lines(switch, "priority-group watermark shared")[3][4] == "0"
 
 
-def test_watchdog_shows_the_queues_it_watches(switch: SimulatedSwitch) -> None:
+def test_watchdog_shows_the_queues_that_had_a_storm(switch: SimulatedSwitch) -> None:
     assert lines(switch, "pfcwd stats")[2:] == []
     switch.apply_patch([PatchOp("add", ("PORT_QOS_MAP", "Ethernet0", "pfcwd_sw_enable"), "3,4")])
-    stats = lines(switch, "pfcwd stats")[2:]
-    assert stats == [[f"Ethernet0:{queue}", "operational", *["0/0"] * 5] for queue in (3, 4)]
+    assert lines(switch, "pfcwd stats")[2:] == [], "as on SONiC, a queue without a storm has no line"
+    eight = [0] * 8
+    storm = {
+        "PFC_WD_IS_STORM": [[0, 0, 0, 1, 0, 0, 0, 0]],
+        "PFC_WD_QUEUE_STATS_DEADLOCK_DETECTED": [[0, 0, 0, 2, 0, 0, 0, 0]],
+        "PFC_WD_QUEUE_STATS_DEADLOCK_RESTORED": [[0, 0, 0, 1, 0, 0, 0, 0]],
+        "PFC_WD_QUEUE_STATS_TX_DROPPED_PACKETS": [[0, 0, 0, 300, 0, 0, 0, 0]],
+        "PFC_WD_QUEUE_STATS_RX_DROPPED_PACKETS": [eight],
+    }
+    switch.set_counters(SwitchCounters(("Ethernet0",), {}, storm))
+    assert lines(switch, "pfcwd stats")[2:] == [
+        ["Ethernet0:3", "stormed", "2/1", "0/300", "0/0", "0/0", "0/0"]
+    ]
     assert lines(switch, "pfcwd config")[0][-1] == "200ms"
     assert lines(switch, "pfcwd config")[3] == ["Ethernet0", "drop", "200", "200", "disable"]
 
