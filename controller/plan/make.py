@@ -76,7 +76,7 @@ def _plan_switch(
         asn=switch.asn,
         ports=ports,
         interfaces=(*interfaces, *loopbacks),
-        routes=tuple(sorted(routes, key=_route_order)),
+        routes=tuple(sorted(routes, key=route_order)),
         qos=qos,
         buffers=plan_buffers(switch.name, switch.model, ports, fabric.roce, peer_reaction_ps),
     )
@@ -120,6 +120,7 @@ def _addresses_of(
     return [InterfacePlan(port, f"{family.text(address)}/{family.bits - 1}") for family, address in ends]
 
 
-def _route_order(route: Route) -> tuple[int, int, int]:
+def route_order(route: Route) -> tuple[int, int, int]:
+    """Key that sorts a switch's routes as a plan has them."""
     network = ip_network(route.prefix)
     return network.version, int(network.network_address), network.prefixlen

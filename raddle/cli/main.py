@@ -12,7 +12,9 @@ from raddle.cli.apply import apply
 from raddle.cli.bench import bench
 from raddle.cli.drift import drift
 from raddle.cli.emulate import emulate
+from raddle.cli.export import export
 from raddle.cli.fmt import fmt
+from raddle.cli.import_ import import_
 from raddle.cli.init import init
 from raddle.cli.plan import plan
 from raddle.cli.render import render
@@ -62,8 +64,10 @@ for command in (
     bench,
     simulate,
     emulate,
+    export,
 ):
     app.command()(command)
+app.command("import")(import_)
 
 
 def main() -> None:

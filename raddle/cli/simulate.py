@@ -8,12 +8,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from raddle.cli.options import FabricArg, JsonOption, RoutingOption, load_fabric
+from raddle.cli.options import FabricArg, JsonOption, Routing, RoutingOption, load_fabric
 from raddle.cli.progress import progress_bar
 from raddle.errors import InputError
 from raddle.lab.flow_file import read_flows
+from raddle.lab.pin_file import read_pins
 from raddle.lab.simulate import simulate_flows
 from raddle.report.run_files import flows_csv, ports_csv, summary_json
+from raddle.topology.model import Fabric
 
 
 def simulate(
@@ -26,6 +28,9 @@ def simulate(
         Literal["dcqcn", "none"] | None, typer.Option(help="Congestion control [default: the fabric's]")
     ] = None,
     routing: RoutingOption = None,
+    pins: Annotated[
+        Path | None, typer.Option(help="CSV with columns flow,path: the switches on the way; implies ecmp.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of queue pair numbers and ECN marking.", min=0)] = 1,
     as_json: JsonOption = False,
 ) -> None:
@@ -36,9 +41,10 @@ def simulate(
     """
     model = load_fabric(fabric)
     table = read_flows(model, flows)
-    policy, control = routing or model.routing.policy, cc or model.roce.congestion_control
+    paths = read_pins(model, table, pins) if pins else ()
+    policy, control = _policy(model, routing, pins), cc or model.roce.congestion_control
     with progress_bar() as progress:
-        result = simulate_flows(model, table, policy, control, seed, progress)
+        result = simulate_flows(model, table, policy, control, seed, progress, paths)
     summary = summary_json(result)
     _write(output, {"fct.csv": flows_csv(result), "ports.csv": ports_csv(result), "summary.json": summary})
     if as_json:
@@ -52,6 +58,15 @@ def simulate(
         raise KeyboardInterrupt
     if not result.is_done:
         raise typer.Exit(1)
+
+
+def _policy(fabric: Fabric, routing: Routing | None, pins: Path | None) -> Routing:
+    """Flows without a pin are hashed where others have one."""
+    if pins and routing == "pinned":
+        raise InputError.of(
+            "bad-option", "--pins gives the paths, --routing pinned chooses them", "leave one out"
+        )
+    return "ecmp" if pins else routing or fabric.routing.policy
 
 
 def _write(folder: Path, files: dict[str, str]) -> None:

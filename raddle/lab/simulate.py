@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -15,6 +16,7 @@ from controller.plan.make import make_plan
 from raddle.inventory import Inventory
 from raddle.lab.bench import Progress
 from raddle.lab.flow_file import FlowTable
+from raddle.lab.pin_file import Pin, with_pins
 from raddle.lab.switches import program, read_states, switch_farm
 from raddle.report.run_files import FlowRow, PortRow, RunResult
 from raddle.sim import DROP_REASONS, FLOW_STATUS, NEVER, Simulation
@@ -29,21 +31,22 @@ def simulate_flows(
     congestion_control: Literal["dcqcn", "none"],
     seed: int,
     progress: Progress = lambda what, share: None,
+    pins: Sequence[Pin] = (),
 ) -> RunResult:
     """Plan, program the fabric's own switches over gNMI, read their state back, and simulate the flows on it.
 
-    With `pinned`, all flows count as running at the same time. An interrupt ends the run and keeps what there
-    is; the result then has `is_interrupted`.
+    With `pinned`, all flows count as running at the same time. `pins` give flows their paths
+    instead. An interrupt ends the run and keeps what there is; the result then has `is_interrupted`.
 
     Raises:
-        InputError: the fabric's buffers do not fit its cables.
+        InputError: the fabric's buffers do not fit its cables, or `pin-conflict`.
         UnreachableError: a switch did not take the plan.
     """
     fabric = dataclasses.replace(
         fabric, roce=dataclasses.replace(fabric.roce, congestion_control=congestion_control)
     )
     placement = np.arange(len(fabric.endpoints), dtype=np.int32)
-    plan = make_plan(fabric, routing, traffic.demand(table.schedule, placement))
+    plan = with_pins(make_plan(fabric, routing, traffic.demand(table.schedule, placement)), table, pins)
     with switch_farm(fabric, plan) as farm:
         switches = Inventory(fabric.name, dict(farm.addresses))
         progress(f"programming {len(switches.addresses)} switches over gNMI", 0.0)
@@ -58,7 +61,7 @@ def simulate_flows(
         is_interrupted = True
     return RunResult(
         fabric=fabric.name,
-        routing=routing,
+        routing=plan.routing,
         congestion_control=congestion_control,
         seed=seed,
         time_ps=simulation.now_ps,

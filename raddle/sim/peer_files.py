@@ -16,6 +16,8 @@ from raddle.sim.peer_text import PeerText, Row, has_words
 
 MOST_NODES = 10**6
 MOST_FLOWS = 10**8
+MOST_DELAY_PS = 500_000_000
+"""Of a cable: 100 km, the longest that a fabric file takes."""
 _MOST_BYTES = 10**15
 
 
@@ -110,7 +112,10 @@ def _link(text: PeerText, row: Row, nodes: int) -> PeerLink:
         text.problem(row[1], f"node {a} is cabled to itself")
     if len(row) > 4 and text.real(row[4], 0, 1, "error rate") > 0:
         text.problem(row[4], f"error rate '{row[4].text}' is not 0", "raddle's fabrics have no lossy cables")
-    return PeerLink(a, b, text.speed_bps(row[2]), text.delay_ps(row[3]))
+    delay = text.delay_ps(row[3])
+    if not 0 < delay <= MOST_DELAY_PS:
+        text.problem(row[3], f"delay '{row[3].text}' is not above 0 and at most 500us, 100 km of cable")
+    return PeerLink(a, b, text.speed_bps(row[2]), delay)
 
 
 def read_ns3_flows(path: Path, nodes: int = MOST_NODES) -> PeerFlows:

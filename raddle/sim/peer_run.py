@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +10,9 @@ from numpy.typing import NDArray
 
 from raddle import _core
 from raddle.errors import InputError
-from raddle.sim.peer_files import PeerFlows, PeerLink, PeerTopology
+from raddle.sim.peer_files import PeerFlows, PeerTopology
 from raddle.sim.peer_models import HTSIM, NS3_HPCC, PeerModel
+from raddle.sim.peer_network import PeerNetwork
 from raddle.sim.peer_ns3_config import PeerDcqcn
 from raddle.sim.peer_paths import HtsimPaths, ns3_hash
 from raddle.sim.simulation import NEVER
@@ -35,77 +35,6 @@ class PeerResult:
     now_ps: int
 
 
-class _Network:
-    """A topology in the engine's order: hosts, then switches, ports grouped by node."""
-
-    def __init__(self, topology: PeerTopology, model: PeerModel) -> None:
-        is_switch = np.zeros(topology.nodes, np.bool_)
-        is_switch[list(topology.switches)] = True
-        self.hosts = np.flatnonzero(~is_switch)
-        self.switches = np.flatnonzero(is_switch)
-        self.rank = np.zeros(topology.nodes, np.int64)
-        self.rank[self.hosts] = np.arange(len(self.hosts))
-        self.rank[self.switches] = len(self.hosts) + np.arange(len(self.switches))
-        self.cables: list[list[tuple[int, int, PeerLink]]] = [[] for _ in range(topology.nodes)]
-        for i, link in enumerate(topology.links):
-            self.cables[link.a].append((i, link.b, link))
-            self.cables[link.b].append((i, link.a, link))
-        for host in self.hosts:
-            ends = self.cables[host]
-            if len(ends) != 1 or not is_switch[ends[0][1]]:
-                raise InputError.of(
-                    "bad-peer-file", f"node {host} has {len(ends)} links; a host has one, to a switch"
-                )
-        self.model = model
-        order = [*self.hosts, *self.switches]
-        counts = [len(self.cables[node]) for node in order]
-        first = np.concatenate([[0], np.cumsum(counts)])
-        self.first_port = {int(node): int(first[i]) for i, node in enumerate(order)}
-        # For every switch, the switches at its cables' far ends and the ports that they come in at there.
-        self.switch_cables: dict[int, list[tuple[int, int]]] = {int(node): [] for node in self.switches}
-        for far in self.switch_cables:
-            for port, (_, node, _) in enumerate(self.cables[far]):
-                if is_switch[node]:
-                    self.switch_cables[node].append((far, port))
-        self._index(order)
-
-    def _index(self, order: list[int]) -> None:
-        port_of: dict[tuple[int, int], int] = {}
-        for node in order:
-            for k, (cable, _, _) in enumerate(self.cables[node]):
-                port_of[cable, node] = self.first_port[int(node)] + k
-        rows = [
-            (self.rank[node], port_of[cable, far], link.speed_bps, link.delay_ps)
-            for node in order
-            for cable, far, link in self.cables[node]
-        ]
-        table = np.array(rows, np.int64).reshape(-1, 4)
-        self.port_node = table[:, 0].astype(np.uint32)
-        self.port_peer = table[:, 1].astype(np.uint32)
-        self.port_bps = np.ascontiguousarray(table[:, 2])
-        self.port_delay_ps = np.ascontiguousarray(table[:, 3])
-
-    def next_hops(self, target: int) -> dict[int, tuple[int, ...]]:
-        """At every other switch, its ports on shortest paths to switch `target`, in the model's order."""
-        distance = {target: 0}
-        hops: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
-        queue = deque([target])
-        while queue:
-            node = queue.popleft()
-            for far, port in self.switch_cables[node]:
-                if far not in distance:
-                    distance[far] = distance[node] + 1
-                    queue.append(far)
-                if distance[far] == distance[node] + 1:
-                    hops[far].append((node, port))
-        order = self.model.descending_next_hops
-        return {at: tuple(k for _, k in sorted(ways, reverse=order)) for at, ways in hops.items()}
-
-    def first_choice(self, host: int) -> int:
-        """The switch that `host` is cabled to."""
-        return self.cables[host][0][1]
-
-
 def run_peer(
     topology: PeerTopology,
     flows: PeerFlows,
@@ -125,7 +54,7 @@ def run_peer(
     Raises:
         InputError: a flow's end is not a host.
     """
-    network = _Network(topology, model)
+    network = PeerNetwork(topology, model)
     is_host = np.isin(np.concatenate([flows.src, flows.dst]), network.hosts)
     if not is_host.all() or (flows.src == flows.dst).any():
         raise InputError.of("bad-peer-file", "every flow goes from one host to another one")
@@ -152,7 +81,7 @@ def run_peer(
         dep_offsets=flows.dep_offsets,
         dep_ids=flows.dep_ids.astype(np.uint32),
     )
-    _set_switches(core, network, mtu_bytes, dcqcn)
+    _set_switches(core, network, flows, mtu_bytes, dcqcn)
     events = 0
     while not core.is_done and core.has_events:
         events += core.advance(NEVER, 1_000_000)
@@ -170,12 +99,12 @@ def run_peer(
 
 
 def _path_choices(
-    network: _Network, flows: PeerFlows, seed: int, clock_s: int | None
+    network: PeerNetwork, flows: PeerFlows, seed: int, clock_s: int | None
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
     """The hash of every flow's data and of its acknowledgements at the first switch.
 
-    The switches take it modulo the number of equal-cost next hops. One value per queue pair is exact where
-    only the first switch has a choice, as in two tiers.
+    The switches take it modulo the number of equal-cost next hops. Of ns3-hpcc these are the first switches'
+    hashes; where others have a choice too, `_set_switches` gives each its own.
     """
     ends = list(zip(flows.src.tolist(), flows.dst.tolist(), strict=True))
     leaves = [(network.first_choice(src), network.first_choice(dst)) for src, dst in ends]
@@ -202,7 +131,13 @@ def _path_choices(
     return np.ascontiguousarray(table[:, 0]), np.ascontiguousarray(table[:, 1])
 
 
-def _set_switches(core: _core.Simulation, network: _Network, mtu_bytes: int, dcqcn: PeerDcqcn | None) -> None:
+def _set_switches(
+    core: _core.Simulation,
+    network: PeerNetwork,
+    flows: PeerFlows,
+    mtu_bytes: int,
+    dcqcn: PeerDcqcn | None,
+) -> None:
     groups: list[dict[tuple[int, ...], int]] = [{} for _ in network.switches]
     fib = np.full((len(network.switches), len(network.hosts)), _core.NONE, np.uint32)
     base = len(network.hosts)
@@ -218,9 +153,12 @@ def _set_switches(core: _core.Simulation, network: _Network, mtu_bytes: int, dcq
             fib[at, network.rank[host]] = groups[at].setdefault((own[host],), len(groups[at]))
     for i, switch in enumerate(network.switches):
         members = list(groups[i])
+        has_choice = network.model is NS3_HPCC and any(len(group) > 1 for group in members)
+        is_first = any(network.rank[far] < base for _, far, _ in network.cables[int(switch)])
         core.set_switch(
             index=i,
             hash_seed=0,
+            hash_class=_ns3_hash_class(core, int(switch), flows) if has_choice and not is_first else 0,
             fib=fib[i],
             group_offsets=np.cumsum([0, *map(len, members)]).astype(np.uint32),
             group_ports=np.array([port for group in members for port in group], np.uint32),
@@ -229,7 +167,16 @@ def _set_switches(core: _core.Simulation, network: _Network, mtu_bytes: int, dcq
         )
 
 
-def _buffers(network: _Network, switch: int, mtu_bytes: int) -> dict[str, Any]:
+def _ns3_hash_class(core: _core.Simulation, switch: int, flows: PeerFlows) -> int:
+    """Gives the engine the hashes of all queue pairs at a switch."""
+    columns = (flows.src, flows.dst, flows.src_port, flows.dst_port)
+    rows = list(zip(*(column.tolist() for column in columns), strict=True))
+    data = [ns3_hash(switch, src, dst, sport, dport) for src, dst, sport, dport in rows]
+    acks = [ns3_hash(switch, dst, src, dport, sport) for src, dst, sport, dport in rows]
+    return core.add_hashes(np.array(data, np.uint32), np.array(acks, np.uint32))
+
+
+def _buffers(network: PeerNetwork, switch: int, mtu_bytes: int) -> dict[str, Any]:
     """Buffer, PFC and QoS columns of a switch; profile 0 is of classes without traffic."""
     model, links = network.model, [link for _, _, link in network.cables[switch]]
     ports = len(links)
@@ -277,7 +224,7 @@ def _buffers(network: _Network, switch: int, mtu_bytes: int) -> dict[str, Any]:
     }
 
 
-def _marking(network: _Network, switch: int, dcqcn: PeerDcqcn | None) -> dict[str, Any]:
+def _marking(network: PeerNetwork, switch: int, dcqcn: PeerDcqcn | None) -> dict[str, Any]:
     """ECN of a switch: by each port's speed, on what a packet leaves behind.
 
     Raises:

@@ -88,7 +88,7 @@ class PeerText:
     def speed_bps(self, word: Word) -> int:
         """`400Gbps`, `40Gb/s`, `400G`."""
         try:
-            speed = parse_rate_bps(re.sub("(bps|b/s)$", "", word.text))
+            speed = parse_rate_bps(word.text.replace("b/s", "bps").replace("kbps", "Kbps"))
             if speed > 0:
                 return speed
             self.problem(word, f"speed '{word.text}' is not above 0")

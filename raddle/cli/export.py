@@ -1,0 +1,70 @@
+"""`raddle export`: a fabric and flows as the files of another simulator."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from raddle.cli.import_ import KindArg, PeerKind
+from raddle.cli.options import FabricArg, load_fabric
+from raddle.errors import InputError
+from raddle.lab.export_peer import PeerNodes, exported_flows, fat_tree, nodes_csv, ns3_settings, peer_topology
+from raddle.lab.flow_file import FlowTable, read_flows
+from raddle.sim.peer_write import (
+    htsim_flows,
+    htsim_topology,
+    ns3_config,
+    ns3_flows,
+    ns3_topology,
+    simai_topology,
+)
+from raddle.topology.model import Fabric
+
+
+def export(
+    kind: KindArg,
+    fabric: FabricArg,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for the files.")],
+    flows: Annotated[
+        Path | None, typer.Option(help="CSV with columns src,dst,bytes; also id,start_ns,after.")
+    ] = None,
+) -> None:
+    """Write a fabric, and flows with --flows, as files that another simulator runs.
+
+    nodes.csv says which node is what. Ends with 2 where the other simulator cannot express something.
+    """
+    model = load_fabric(fabric)
+    table = read_flows(model, flows) if flows else None
+    files = _htsim(model, table) if kind is PeerKind.htsim else _ns3(kind, model, table)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            (output / name).write_text(text, "utf-8")
+    except OSError as error:
+        raise InputError.of("cannot-write", f"{output}: {error.strerror}") from None
+    print(f"wrote {', '.join(files)} to {output}", file=sys.stderr)
+
+
+def _ns3(kind: PeerKind, fabric: Fabric, table: FlowTable | None) -> dict[str, str]:
+    nodes = PeerNodes.of(fabric)
+    topology = peer_topology(fabric, nodes)
+    write = simai_topology if kind is PeerKind.simai else ns3_topology
+    files = {"topology.txt": write(topology), "nodes.csv": nodes_csv(nodes.names(fabric))}
+    if table:
+        files["flows.txt"] = ns3_flows(exported_flows(nodes, table))
+    if kind is PeerKind.ns3:
+        files["config.txt"] = ns3_config(topology, ns3_settings(fabric), "topology.txt", "flows.txt")
+        files["trace.txt"] = "0\n"
+    return files
+
+
+def _htsim(fabric: Fabric, table: FlowTable | None) -> dict[str, str]:
+    nodes = PeerNodes.by_tree(fabric)
+    tree = fat_tree(fabric, nodes, peer_topology(fabric, nodes))
+    files = {"fabric.topo": htsim_topology(tree), "nodes.csv": nodes_csv(nodes.names(fabric))}
+    if table:
+        files["flows.cm"] = htsim_flows(exported_flows(nodes, table), tree.hosts)
+    return files

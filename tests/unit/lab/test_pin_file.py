@@ -1,0 +1,118 @@
+"""PINS.csv: flows take the paths that it gives, and what is wrong with it."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from controller.plan import make_plan
+from raddle.cli.main import app
+from raddle.errors import InputError
+from raddle.lab.flow_file import FlowTable, read_flows
+from raddle.lab.pin_file import read_pins, with_pins
+from raddle.topology import find, load
+from raddle.topology.model import Fabric
+
+ROWS = "id,src,dst,bytes\na,0,9,409600\nb,1,9,409600\nc,2,13,409600\nd,0,1,4096\n"
+
+
+@pytest.fixture(scope="module")
+def fabric() -> Fabric:
+    return load(find("leaf-spine-16"))
+
+
+@pytest.fixture
+def table(fabric: Fabric, tmp_path: Path) -> FlowTable:
+    path = tmp_path / "flows.csv"
+    path.write_text(ROWS)
+    return read_flows(fabric, path)
+
+
+def pin_file(folder: Path, rows: str) -> Path:
+    path = folder / "pins.csv"
+    path.write_text(rows)
+    return path
+
+
+def test_pinned_flows_take_their_spines(table: FlowTable, tmp_path: Path) -> None:
+    pins = pin_file(
+        tmp_path, "flow,path\na,leaf0 spine3 leaf2\nb,leaf0 spine3 leaf2\nc,leaf0 spine1 leaf3\nd,leaf0\n"
+    )
+    out = tmp_path / "out"
+    arguments = ["--flows", str(tmp_path / "flows.csv"), "--pins", str(pins), "-o", str(out)]
+    assert (
+        CliRunner().invoke(app, ["simulate", "leaf-spine-16", *arguments], catch_exceptions=False).exit_code
+        == 0
+    )
+    frames = {"spine0": 0, "spine1": 0, "spine2": 0, "spine3": 0}
+    with (out / "ports.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            switch = row["port"].partition(":")[0]
+            if switch in frames and row["port"] in ("spine3:Ethernet16", "spine1:Ethernet24"):
+                frames[switch] += int(row["tx_frames"])
+    # Data goes down at spine 3 to leaf 2 (two flows of 100 packets) and at spine 1 to leaf 3;
+    # acknowledgements come back by a hash.
+    assert frames["spine3"] >= 200
+    assert frames["spine1"] >= 100
+
+
+def test_plan_has_a_host_route_for_each_pin(fabric: Fabric, table: FlowTable, tmp_path: Path) -> None:
+    pins = read_pins(fabric, table, pin_file(tmp_path, "flow,path\nc,leaf0 spine1 leaf3\n"))
+    before = make_plan(fabric, "ecmp")
+    after = with_pins(before, table, pins)
+    added = [
+        (old.name, route)
+        for old, new in zip(before.switches, after.switches, strict=True)
+        for route in new.routes
+        if route not in old.routes
+    ]
+    assert {name for name, _ in added} == {"leaf0", "spine1"}
+    assert {route.prefix for _, route in added} == {f"{after.endpoints[13][1]}/32"}
+    assert all(len(route.next_hops) == 1 and route.origin == "pin" for _, route in added)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("flow;path\n", "pins.csv:1:1: error[bad-header]: the header is 'flow;path'"),
+        ("flow,path\nx,leaf0\n", "pins.csv:2:1: error[unknown-flow]: flow 'x' is not in the flow file"),
+        ("flow,path\na\n", "pins.csv:2:1: error[bad-row]: 1 cells, the header has 2"),
+        ("flow,path\na,leaf0 spine9 leaf2\n", "error[unknown-switch]: 'spine9' is no switch"),
+        ("flow,path\na,leaf1 spine0 leaf2\n", "path 'leaf1 spine0 leaf2' does not lead from leaf0 to leaf2"),
+        ("flow,path\na,leaf0 leaf2\n", "error[bad-path]: no link from 'leaf0' to leaf2"),
+        ("flow,path\na,leaf0:Ethernet0 spine0 leaf2\n", "no link from 'leaf0:Ethernet0' to spine0"),
+        ("flow,path\na,\n", "does not lead from leaf0 to leaf2"),
+        ("flow,path\nd,leaf0\nd,leaf0\n", "pins.csv:3:1: error[duplicate-id]: flow 'd' has two paths"),
+        ('flow,path\n"a\n', "error[unreadable-pins]"),
+    ],
+)
+def test_bad_pins_are_named_with_their_line(
+    fabric: Fabric, table: FlowTable, tmp_path: Path, rows: str, message: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        read_pins(fabric, table, pin_file(tmp_path, rows))
+    assert message in str(caught.value)
+
+
+def test_paths_to_one_destination_that_part_are_named_with_their_flows(
+    fabric: Fabric, table: FlowTable, tmp_path: Path
+) -> None:
+    rows = "flow,path\na,leaf0 spine3 leaf2\nb,leaf0 spine2 leaf2\n"
+    pins = read_pins(fabric, table, pin_file(tmp_path, rows))
+    with pytest.raises(InputError) as caught:
+        with_pins(make_plan(fabric, "ecmp"), table, pins)
+    message = str(caught.value)
+    assert "pins.csv:3:1: error[pin-conflict]: flow 'b' to host9 would leave leaf0 by" in message
+    assert "pins.csv:2:1: the path of flow 'a'" in message
+
+
+def test_pins_and_pinned_routing_exclude_each_other(table: FlowTable, tmp_path: Path) -> None:
+    pins = pin_file(tmp_path, "flow,path\nd,leaf0\n")
+    arguments = ["--flows", str(tmp_path / "flows.csv"), "--pins", str(pins), "--routing", "pinned"]
+    with pytest.raises(InputError, match="--pins gives the paths"):
+        CliRunner().invoke(
+            app, ["simulate", "leaf-spine-16", *arguments, "-o", str(tmp_path)], catch_exceptions=False
+        )
