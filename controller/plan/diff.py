@@ -40,6 +40,7 @@ def diff_values(switch: str, before: dict[str, str], after: dict[str, str]) -> I
 def _flatten(switch: SwitchPlan) -> dict[str, str]:
     """Printed values by path: one per interface and route, one per attribute of the rest."""
     flat = {f"routes/{route.prefix}": ", ".join(map(_hop, route.next_hops)) for route in switch.routes}
+    flat |= {f"policies/{policy.src}-{policy.dst}": _hop(policy.next_hop) for policy in switch.policies}
     for each in switch.interfaces:
         path = f"interfaces/{each.name}"
         flat[path] = ", ".join(filter(None, (flat.get(path), each.prefix or "unnumbered")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 from ipaddress import ip_network
 from typing import Literal
 
@@ -26,40 +27,49 @@ def make_plan(fabric: Fabric, routing: Literal["ecmp", "pinned"], demand: Demand
         demand: the flows to pin, between endpoint indices; needed for `pinned` and unused for `ecmp`.
 
     Raises:
-        InputError: `pool-too-small`, `headroom-exceeds-buffer`, `no-demand` where there is nothing to pin, or
-            `form-not-planned` for a fabric whose flows cannot be pinned.
+        InputError: `pool-too-small`, `headroom-exceeds-buffer`, `no-demand` where there is nothing to pin,
+            `form-not-planned` for a fabric whose flows cannot be pinned, or those of
+            `controller.plan.pins.plan_pins`.
     """
     families = address_families(fabric)
     addresses = families[0]
     routed = without_drained(fabric)
     routes = fabric_routes(routed)
-    report = None
+    seeds = [_hash_seed(fabric, switch) for switch in fabric.switches]
+    pins = None
     if routing == "pinned":
         if demand is None:
             raise InputError.of("no-demand", "pinned routing needs the flows of a collective")
-        pins, report = plan_pins(routed, addresses, demand)
-        routes = tuple(shared + own for shared, own in zip(routes, pins, strict=True))
+        pins = plan_pins(routed, addresses, demand, routes, seeds)
+        routes = tuple(shared + own for shared, own in zip(routes, pins.routes, strict=True))
+    policies = pins.policies if pins else ((),) * len(routes)
     qos = plan_qos(fabric.roce)
     return Plan(
         fabric=fabric.name,
         routing=routing,
         switches=tuple(
-            _plan_switch(fabric, families, switch, own, qos)
-            for switch, own in zip(fabric.switches, routes, strict=True)
+            replace(_plan_switch(fabric, families, switch, own, qos), policies=policy)
+            for switch, own, policy in zip(fabric.switches, routes, policies, strict=True)
         ),
         endpoints=tuple(
             (endpoint.name, addresses.text(address))
             for endpoint, address in zip(fabric.endpoints, addresses.endpoints, strict=True)
         ),
-        pins=report,
+        pins=pins.report if pins else None,
+        source_ports=pins.source_ports if pins else (),
     )
+
+
+def _hash_seed(fabric: Fabric, switch: Switch) -> int:
+    """The seed that all switches share, or one of the switch's own."""
+    seed = fabric.routing.hash_seed
+    return zlib.crc32(switch.name.encode()) if seed is None else seed
 
 
 def _plan_switch(
     fabric: Fabric, families: tuple[AddressPlan, ...], switch: Switch, routes: tuple[Route, ...], qos: QosPlan
 ) -> SwitchPlan:
     ports, interfaces = _ports(fabric, families, switch)
-    seed = fabric.routing.hash_seed
     mac = mac_address(switch)
     loopbacks = [
         InterfacePlan("Loopback0", f"{family.text(family.loopbacks[switch.index])}/{family.bits}")
@@ -72,7 +82,7 @@ def _plan_switch(
         hwsku=switch.model.hwsku,
         platform=switch.model.platform,
         mac=":".join(f"{octet:02x}" for octet in mac.to_bytes(6)),
-        hash_seed=zlib.crc32(switch.name.encode()) if seed is None else seed,
+        hash_seed=_hash_seed(fabric, switch),
         asn=switch.asn,
         ports=ports,
         interfaces=(*interfaces, *loopbacks),

@@ -60,6 +60,29 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyRoute:
+    """A pin by source and destination address, which a switch looks up before its routes."""
+
+    src: str
+    dst: str
+    next_hop: NextHop
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePort:
+    """UDP source ports of the queue pairs from `src` to `dst` (names of endpoints), for the NICs to use.
+
+    With `data` the requester's packets, with `acks` the responder's, take their pinned paths by the
+    switches' own hash.
+    """
+
+    src: str
+    dst: str
+    data: int
+    acks: int
+
+
+@dataclass(frozen=True, slots=True)
 class LosslessProfile:
     """Buffer profile of the lossless priority groups of ports of one speed and cable length.
 
@@ -124,6 +147,7 @@ class SwitchPlan:
     routes: tuple[Route, ...]
     qos: QosPlan
     buffers: BufferPlan
+    policies: tuple[PolicyRoute, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +171,17 @@ class LinkLoad:
     total_key_bound: float
 
 
+Carrier = Literal["host-route", "policy-route", "udp-source-port"]
+"""What carries a pin: a route of the destination, a route of source and destination, or the port that
+makes the switches' hash take the path."""
+
+
 @dataclass(frozen=True, slots=True)
 class PinReport:
-    """How well a demand fits its pinned paths; `pins` is the number of switch entries."""
+    """How well a demand fits its pinned paths; `pins` is the number of entries that `carrier` takes."""
 
     flows: int
+    carrier: Carrier
     pins: int
     data: LinkLoad
     acks: LinkLoad
@@ -167,3 +197,4 @@ class Plan:
     switches: tuple[SwitchPlan, ...]
     endpoints: tuple[tuple[str, str], ...]
     pins: PinReport | None
+    source_ports: tuple[SourcePort, ...] = ()

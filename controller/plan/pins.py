@@ -1,25 +1,32 @@
-"""Pinned paths: host routes that keep a collective's flows apart.
+"""Pinned paths: what keeps a collective's flows apart, and what carries them.
 
-A host route tells apart (switch, destination): a /32 at the source leaf chooses the spine, one at the spine
-the superspine, and where links are parallel, which of them. Flows between endpoints of one leaf need none.
+The carriers tell flows apart by other keys. A host route knows (switch, destination): a /32 at the source
+leaf chooses the spine, one at the spine the superspine, and where links are parallel, which of them. A
+policy route knows source and destination too, and a UDP source port belongs to one pair of hosts. Flows that
+share a key share a path. Flows between endpoints of one leaf need no pin.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 from controller.plan.addresses import AddressPlan
-from controller.plan.assignment import HOPS, Decisions, Flows, Paths, choose_paths, hops_of, keep_paths
+from controller.plan.assignment import HOPS, Decisions, Flows, KeyOf, Paths, choose_paths, hops_of, keep_paths
 from controller.plan.colouring import Ints, distinct
 from controller.plan.loads import summarize
-from controller.plan.model import NextHop, PinReport, Route
+from controller.plan.model import Carrier, LinkLoad, NextHop, PinReport, PolicyRoute, Route, SourcePort
 from controller.plan.routes import SwitchRoutes
+from controller.plan.source_ports import choose_ports
 from controller.plan.tiers import Tiers, tiers_of
+from raddle.errors import Diagnostic, InputError
 from raddle.topology.model import Fabric
 from raddle.workload import Demand
+
+SwitchPolicies = tuple[tuple[PolicyRoute, ...], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,29 +38,83 @@ class Placement:
     acks: Paths
 
 
-def plan_pins(fabric: Fabric, addresses: AddressPlan, demand: Demand) -> tuple[SwitchRoutes, PinReport]:
-    """Host routes of every switch, in order of `Fabric.switches`, and how good they are.
+@dataclass(frozen=True, slots=True)
+class Pins:
+    """Pins as entries of switches (in order of `Fabric.switches`) and NICs; a carrier fills one of three."""
+
+    routes: SwitchRoutes
+    policies: SwitchPolicies
+    source_ports: tuple[SourcePort, ...]
+    report: PinReport
+
+
+def plan_pins(
+    fabric: Fabric, addresses: AddressPlan, demand: Demand, routes: SwitchRoutes, seeds: Sequence[int]
+) -> Pins:
+    """The pins of a demand with the carrier that `Fabric.routing` names.
 
     Every flow src -> dst implies acknowledgements dst -> src. The data's paths are chosen first; then those
-    that only acknowledgements take, from the data's paths backwards.
+    that only acknowledgements take, from the data's paths backwards. Paths that host routes can carry at the
+    lower bound are the same with every carrier.
+
+    Args:
+        routes: of every switch, without pins; `seeds`: of their hashes.
+
+    Raises:
+        InputError: `pins-exceed-table`, `carrier-not-supported` or `pin-not-expressible` where the carrier
+            cannot do it; `auto` tries the next one.
     """
+    carriers: tuple[Carrier, ...] = ("host-route", "policy-route", "udp-source-port")
+    if fabric.routing.pins != "auto":
+        carriers = (fabric.routing.pins,)
     tiers = tiers_of(fabric)
-    placement = _place(tiers, _flows(tiers, demand), Decisions())
-    routes = _routes(fabric, addresses, tiers, placement)
-    flows = placement.flows
-    return routes, PinReport(
-        flows=len(demand.src),
-        pins=sum(len(of_switch) for of_switch in routes),
-        data=summarize(tiers, flows, placement.data, host_key),
-        acks=summarize(tiers, flows.reversed(), placement.acks, host_key),
-        method=placement.data.method,
-    )
+    flows = _flows(tiers, demand)
+    placement = _place(tiers, flows, host_key, Decisions())
+    problems: list[Diagnostic] = []
+    loads = _loads(tiers, placement, host_key)
+    for carrier in carriers:
+        if carrier != "host-route" and any(load.total > load.total_bound for load in loads):
+            placement = _place(tiers, flows, pair_key, Decisions())
+            loads = _loads(tiers, placement, pair_key)
+        try:
+            hosts, policies, ports = _carry(fabric, addresses, tiers, placement, carrier, routes, seeds)
+        except InputError as error:
+            problems += error.diagnostics
+            continue
+        count = sum(map(len, hosts)) + sum(map(len, policies)) + len(ports)
+        report = PinReport(len(demand.src), carrier, count, *loads, placement.data.method)
+        return Pins(hosts, policies, ports, report)
+    raise InputError(problems)
+
+
+def _carry(
+    fabric: Fabric,
+    addresses: AddressPlan,
+    tiers: Tiers,
+    placement: Placement,
+    carrier: Carrier,
+    routes: SwitchRoutes,
+    seeds: Sequence[int],
+) -> tuple[SwitchRoutes, SwitchPolicies, tuple[SourcePort, ...]]:
+    """The entries of one carrier; those of the others are empty."""
+    hosts: SwitchRoutes = ((),) * len(fabric.switches)
+    policies: SwitchPolicies = ((),) * len(fabric.switches)
+    ports: tuple[SourcePort, ...] = ()
+    if carrier == "host-route":
+        hosts = _host_routes(fabric, addresses, tiers, placement)
+        _check_tables(fabric, [len(own) for own in hosts], "host_routes")
+    elif carrier == "policy-route":
+        policies = _policy_routes(fabric, addresses, tiers, placement)
+        _check_tables(fabric, [len(own) for own in policies], "acl_entries")
+    else:
+        ports = _source_ports(fabric, addresses, routes, seeds, placement)
+    return hosts, policies, ports
 
 
 def place_pins(fabric: Fabric, demand: Demand) -> Placement:
-    """The paths that `plan_pins` gives to a demand."""
+    """The paths of a demand's flows over host routes."""
     tiers = tiers_of(fabric)
-    return _place(tiers, _flows(tiers, demand), Decisions())
+    return _place(tiers, _flows(tiers, demand), host_key, Decisions())
 
 
 def repair_pins(fabric: Fabric, addresses: AddressPlan, before: Placement) -> SwitchRoutes:
@@ -69,12 +130,17 @@ def repair_pins(fabric: Fabric, addresses: AddressPlan, before: Placement) -> Sw
     for flows, paths in ((before.flows, before.data), (before.flows.reversed(), before.acks)):
         stays = (paths.spine >= 0) & is_up[paths.link].all(axis=0)
         keep_paths(tiers, flows, paths, host_key, kept, stays)
-    return _routes(fabric, addresses, tiers, _place(tiers, before.flows, kept))
+    return _host_routes(fabric, addresses, tiers, _place(tiers, before.flows, host_key, kept))
 
 
 def host_key(switch: Ints, src: Ints, dst: Ints) -> Ints:
     """What a host route tells apart."""
     return switch << 32 | dst
+
+
+def pair_key(switch: Ints, src: Ints, dst: Ints) -> Ints:
+    """What a policy route or a source port tells apart."""
+    return src << 32 | dst
 
 
 def _flows(tiers: Tiers, demand: Demand) -> Flows:
@@ -84,38 +150,116 @@ def _flows(tiers: Tiers, demand: Demand) -> Flows:
     return Flows(src[remote], dst[remote], phase[remote])
 
 
-def _place(tiers: Tiers, flows: Flows, decided: Decisions) -> Placement:
-    data = choose_paths(tiers, flows, host_key, decided)
-    return Placement(flows, data, choose_paths(tiers, flows.reversed(), host_key, decided, hints=data))
+def _place(tiers: Tiers, flows: Flows, key_of: KeyOf, decided: Decisions) -> Placement:
+    data = choose_paths(tiers, flows, key_of, decided)
+    return Placement(flows, data, choose_paths(tiers, flows.reversed(), key_of, decided, hints=data))
 
 
-def _routes(fabric: Fabric, addresses: AddressPlan, tiers: Tiers, placement: Placement) -> SwitchRoutes:
-    """Host routes by switch: one for each switch, destination and link where there is a choice."""
+def _loads(tiers: Tiers, placement: Placement, key_of: KeyOf) -> tuple[LinkLoad, LinkLoad]:
+    """How good the paths of the data and of the acknowledgements are."""
+    flows = placement.flows
+    return (
+        summarize(tiers, flows, placement.data, key_of),
+        summarize(tiers, flows.reversed(), placement.acks, key_of),
+    )
+
+
+def _entries(fabric: Fabric, tiers: Tiers, placement: Placement, has_source: bool) -> tuple[Ints, Ints, Ints]:
+    """(way out of a switch, source, destination) of all pins, sorted; the source is 0 unless asked for.
+
+    There is one for each switch where there is a choice. A way out is 2 * link + 1 up, 2 * link down.
+    """
     flows, endpoints = placement.flows, max(len(fabric.endpoints), 1)
     entries = []
     for each, paths in ((flows, placement.data), (flows.reversed(), placement.acks)):
         for place, hop in enumerate(hops_of(tiers, each, paths.spine, paths.superspine)):
             is_up = place < HOPS // 2
-            link, dst = paths.link[place][hop.is_used], each.dst[hop.is_used]
+            chosen = np.flatnonzero(hop.is_used)
             if not is_up:
-                has_choice = (hop.links >= 0).sum(axis=1) > 1
-                link, dst = link[has_choice], dst[has_choice]
-            entries.append((2 * link + is_up) * endpoints + dst)
+                chosen = chosen[(hop.links >= 0).sum(axis=1) > 1]
+            src = each.src[chosen] if has_source else 0
+            entries.append(
+                ((2 * paths.link[place][chosen] + is_up) * endpoints + src) * endpoints + each.dst[chosen]
+            )
     entry = np.sort(np.concatenate(entries))
-    port, dst = np.divmod(entry[np.flatnonzero(np.diff(entry, prepend=-1))], endpoints)
+    entry = entry[np.flatnonzero(np.diff(entry, prepend=-1))]
+    ends, dst = np.divmod(entry, endpoints)
+    out, src = np.divmod(ends, endpoints)
+    return out, src, dst
+
+
+def _host_routes(fabric: Fabric, addresses: AddressPlan, tiers: Tiers, placement: Placement) -> SwitchRoutes:
+    """Host routes by switch."""
+    outs, _, dst = _entries(fabric, tiers, placement, has_source=False)
     prefixes = {number: addresses.host_prefix(number) for number in distinct(dst)[0].tolist()}
     routes: list[list[Route]] = [[] for _ in fabric.switches]
-    first = np.flatnonzero(np.diff(port, prepend=-1))
-    for start, end in pairwise([*first.tolist(), len(port)]):
-        out = int(port[start])
-        switch, hops = _out(fabric, addresses, out // 2, out % 2 == 1)
+    first = np.flatnonzero(np.diff(outs, prepend=-1)).tolist()
+    for start, end in pairwise([*first, len(outs)]):
+        switch, hop = _next_hop(fabric, addresses, int(outs[start]))
+        hops = (hop,)
         routes[switch] += [Route(prefixes[to], hops, "pin") for to in dst[start:end].tolist()]
     return tuple(tuple(of_switch) for of_switch in routes)
 
 
-def _out(fabric: Fabric, addresses: AddressPlan, link: int, is_up: bool) -> tuple[int, tuple[NextHop]]:
-    """The switch that sends on a link in a direction, and its next hop there."""
+def _policy_routes(
+    fabric: Fabric, addresses: AddressPlan, tiers: Tiers, placement: Placement
+) -> SwitchPolicies:
+    """Policy routes by switch.
+
+    Raises:
+        InputError: `carrier-not-supported`, names the models that do not declare `policy-routing`.
+    """
+    policies: list[list[PolicyRoute]] = [[] for _ in fabric.switches]
+    columns = (column.tolist() for column in _entries(fabric, tiers, placement, has_source=True))
+    for out, src, dst in zip(*columns, strict=True):
+        switch, hop = _next_hop(fabric, addresses, out)
+        text = [addresses.text(addresses.endpoints[end]) for end in (src, dst)]
+        policies[switch].append(PolicyRoute(text[0], text[1], hop))
+    models = {fabric.switches[i].model for i, own in enumerate(policies) if own}
+    lacking = sorted(model.name for model in models if "policy-routing" not in model.features)
+    if lacking:
+        raise InputError.of(
+            "carrier-not-supported",
+            f"pins cannot be policy routes: {', '.join(lacking)} does not declare 'policy-routing'",
+            "add it to the model's 'features' where the chip has it, or choose other 'routing: {pins: ...}'",
+        )
+    return tuple(tuple(own) for own in policies)
+
+
+def _source_ports(
+    fabric: Fabric, addresses: AddressPlan, routes: SwitchRoutes, seeds: Sequence[int], placement: Placement
+) -> tuple[SourcePort, ...]:
+    flows = placement.flows
+    data = choose_ports(fabric, addresses, routes, seeds, flows, placement.data)
+    acks = choose_ports(fabric, addresses, routes, seeds, flows.reversed(), placement.acks)
+    columns = (column.tolist() for column in (flows.src, flows.dst, data, acks))
+    found = {
+        (src, dst): SourcePort(fabric.endpoints[src].name, fabric.endpoints[dst].name, *ports)
+        for src, dst, *ports in zip(*columns, strict=True)
+        if min(ports) >= 0
+    }
+    return tuple(found[pair] for pair in sorted(found))
+
+
+def _check_tables(fabric: Fabric, entries: Sequence[int], table: str) -> None:
+    """Raise InputError `pins-exceed-table` for switches whose model holds fewer entries than they need."""
+    problems = [
+        Diagnostic(
+            "pins-exceed-table",
+            f"{switch.name} needs {count} pins in {table}; a {switch.model.name} holds {room}",
+            hint="pin fewer flows, or let 'routing: {pins: auto}' choose what carries them",
+        )
+        for switch, count in zip(fabric.switches, entries, strict=True)
+        if count > (room := int(getattr(switch.model.tables, table))) > 0
+    ]
+    if problems:
+        raise InputError(problems)
+
+
+def _next_hop(fabric: Fabric, addresses: AddressPlan, out: int) -> tuple[int, NextHop]:
+    """The switch that a way out leaves, and its next hop there."""
+    link, is_up = divmod(out, 2)
     cable = fabric.links[link]
     near = cable.a if is_up else cable.b
-    hop = NextHop(addresses.peer_text(link, is_upper=is_up), near.port)
-    return fabric.switch_by_name[near.device].index, (hop,)
+    hop = NextHop(addresses.peer_text(link, is_upper=bool(is_up)), near.port)
+    return fabric.switch_by_name[near.device].index, hop

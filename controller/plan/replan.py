@@ -23,13 +23,14 @@ def replanner(
     """A function from the fabric with failed links to the routes of its switches, in order of `switches`.
 
     Routes are those of `make_plan` for the failed fabric. Pins that a failure leaves intact stay where
-    `make_plan` has put them in the whole fabric; the others take the least loaded path that is left.
+    `make_plan` has put them in the whole fabric; the others take the least loaded path that is left. Pins
+    that are no host routes are not in routes, and not in these.
     """
     families = address_families(fabric)
     addresses = families[0]
     fabric = without_drained(fabric)
     table = find_paths(graph_of(fabric))
-    is_pinned = routing == "pinned" and demand is not None
+    is_pinned = routing == "pinned" and fabric.routing.pins in ("auto", "host-route")
     before = place_pins(fabric, demand) if is_pinned and demand else None
 
     def routes(left_over: Fabric) -> SwitchRoutes:

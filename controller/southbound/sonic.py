@@ -14,6 +14,7 @@ from itertools import groupby
 
 from controller.plan.model import NextHop, PortPlan, SwitchPlan
 from controller.plan.weights import equal_group
+from raddle.errors import InputError
 from raddle.state import PRIORITIES
 
 Tables = dict[str, dict[str, dict[str, str]]]
@@ -72,7 +73,17 @@ def pushed(switch: SwitchPlan) -> Tables:
     """What goes over gNMI: addresses, routes and the plan's ECN thresholds.
 
     STATIC_ROUTE has no weights: a weighted group becomes one of equal members (see `equal_next_hops`).
+
+    Raises:
+        InputError: `carrier-not-supported`, the plan has policy routes.
     """
+    if switch.policies:
+        raise InputError.of(
+            "carrier-not-supported",
+            f"{switch.name} has {len(switch.policies)} policy routes, which cannot be written to SONiC: the"
+            " YANG model of ACL_RULE has no redirect target",
+            "set 'routing: {pins: udp-source-port}' or 'host-route' for SONiC switches",
+        )
     interfaces: dict[str, dict[str, str]] = {}
     loopbacks: dict[str, dict[str, str]] = {}
     for each in switch.interfaces:

@@ -26,6 +26,7 @@ from raddle.cli.options import (
     load_fabric,
 )
 from raddle.errors import InputError
+from raddle.report.model import CARRIERS
 
 
 def plan(
@@ -130,8 +131,8 @@ def _summary(new: Plan) -> str:
     if new.pins:
         report = new.pins
         lines.append(
-            f"{report.flows} flows on {report.pins} host routes ({report.method}): busiest link carries "
-            f"{_load(report.data)}, acknowledgements {_load(report.acks)}"
+            f"{report.flows} flows on {report.pins} {CARRIERS[report.carrier]} ({report.method}): "
+            f"busiest link carries {_load(report.data)}, acknowledgements {_load(report.acks)}"
         )
     return "\n".join(lines)
 

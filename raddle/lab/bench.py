@@ -22,7 +22,7 @@ from raddle.lab.demand import collective_demand, place_ranks
 from raddle.lab.link_use import find_collisions, links_in_use, trace_flows
 from raddle.lab.switches import program, read_states, switch_farm
 from raddle.report.model import BenchResult, PinSummary, SizeRow, UnfinishedFlow
-from raddle.sim import DROP_REASONS, FLOW_STATUS, NEVER, QpColumns, Simulation, payload_rate_gbs
+from raddle.sim import DROP_REASONS, FLOW_STATUS, NEVER, QpColumns, Simulation, payload_rate_gbs, qp_endpoints
 from raddle.state import SwitchState
 from raddle.topology.model import Fabric
 from raddle.units import format_size
@@ -73,7 +73,7 @@ def run_bench(
         states = read_states(switches)
     _check_ports(fabric, states)
     placement = place_ranks(fabric, request.placement, request.seed)
-    run = _Run(fabric, states, collective, algorithm, placement, request.seed)
+    run = _Run(fabric, states, collective, algorithm, placement, request.seed, plan if push else None)
     rows = []
     for size_bytes in request.sizes_bytes:
         row, simulation, schedule = run.size(size_bytes, progress)
@@ -132,6 +132,7 @@ def _pin_summary(plan: Plan) -> PinSummary | None:
         return None
     return PinSummary(
         flows=pins.flows,
+        carrier=pins.carrier,
         pins=pins.pins,
         max_data_load=pins.data.worst,
         data_bound=pins.data.bound,
@@ -151,13 +152,17 @@ class _Run:
     algorithm: str
     placement: NDArray[np.int32]
     seed: int
+    plan: Plan | None
 
     def size(self, size_bytes: int, progress: Progress) -> tuple[SizeRow, Simulation, Schedule]:
         """Simulate one size."""
         ranks = len(self.placement)
         schedule = traffic.build(self.collective, self.algorithm, ranks, size_bytes)
         addresses = endpoint_addresses(self.fabric)
-        simulation = Simulation(self.fabric, addresses, self.states, schedule, self.placement, self.seed)
+        chosen = None if self.plan is None else source_ports(self.fabric, self.plan, schedule, self.placement)
+        simulation = Simulation(
+            self.fabric, addresses, self.states, schedule, self.placement, self.seed, source_ports=chosen
+        )
         simulation.run(lambda share: progress(f"{self.collective} of {format_size(size_bytes)}", share))
         flows, ports = simulation.flows(), simulation.ports()
         is_done = flows.status == FLOW_STATUS.index("done")
@@ -198,6 +203,19 @@ class _Run:
         reasons = [(flow, _why_stuck(simulation, qps, int(schedule.qp[flow]))) for flow in under_way]
         reasons += [(flow, "not started: waits for others") for flow in np.flatnonzero(is_waiting).tolist()]
         return tuple(UnfinishedFlow(name(flow), int(schedule.step[flow]), why) for flow, why in reasons)
+
+
+def source_ports(
+    fabric: Fabric, plan: Plan, schedule: Schedule, placement: NDArray[np.int32]
+) -> NDArray[np.int64] | None:
+    """int64[queue pairs, 2], the UDP source ports that a plan gives to data and acknowledgements, -1 where it
+    leaves them to the NIC; None where it says nothing."""
+    if not plan.source_ports:
+        return None
+    chosen = {(each.src, each.dst): (each.data, each.acks) for each in plan.source_ports}
+    names = [endpoint.name for endpoint in fabric.endpoints]
+    ends = zip(*(column.tolist() for column in qp_endpoints(schedule, placement)), strict=True)
+    return np.array([chosen.get((names[src], names[dst]), (-1, -1)) for src, dst in ends], np.int64)
 
 
 def _why_stuck(simulation: Simulation, qps: QpColumns, qp: int) -> str:

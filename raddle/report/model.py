@@ -78,11 +78,20 @@ class Collision:
     flows: tuple[str, ...]
 
 
+CARRIERS = {
+    "host-route": "host routes",
+    "policy-route": "policy routes",
+    "udp-source-port": "UDP source ports",
+}
+"""What carries pins, in words."""
+
+
 @dataclass(frozen=True, slots=True)
 class PinSummary:
     """How the pinned paths fit the collective: most flows on a link, and the least that is possible."""
 
     flows: int
+    carrier: str
     pins: int
     max_data_load: float
     data_bound: float

@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from raddle.report.congestion import collision_lines, congestion_lines, link_lines, unfinished_lines
-from raddle.report.model import BenchResult, PinSummary, SizeRow
+from raddle.report.model import CARRIERS, BenchResult, PinSummary, SizeRow
 
 
 def to_table(result: BenchResult) -> str:
@@ -41,8 +41,8 @@ def _head(result: BenchResult) -> Iterator[str]:
 
 def _pins(pins: PinSummary) -> str:
     return (
-        f"pinned {pins.flows} flows with {pins.pins} host routes ({pins.method}); most on"
-        f" one link: data of {pins.max_data_load:g} (bound {pins.data_bound:g}), acknowledgements of"
+        f"pinned {pins.flows} flows with {pins.pins} {CARRIERS[pins.carrier]} ({pins.method}); most"
+        f" on one link: data of {pins.max_data_load:g} (bound {pins.data_bound:g}), acknowledgements of"
         f" {pins.max_ack_load:g} (bound {pins.ack_bound:g})"
     )
 

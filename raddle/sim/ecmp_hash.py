@@ -125,6 +125,7 @@ def qp_hashes(
     seed: int,
     algorithm: HashAlgorithm = "crc32",
     fields: Sequence[HashField] = HASH_FIELDS,
+    source_ports: NDArray[np.int64] | None = None,
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
     """Hashes with switch seed 0 of each queue pair's data and of its acknowledgements.
 
@@ -132,12 +133,17 @@ def qp_hashes(
         src, dst: addresses of the sender and the receiver, one entry per queue pair: uint32 of IPv4, rows of
             16 bytes of IPv6.
         seed: of the run; it decides the queue pair numbers.
+        source_ports: int64[queue pairs, 2], UDP source port of data and of acknowledgements; -1: that of the
+            queue pair numbers.
     """
     ends = np.array([qp_numbers(qp, seed) for qp in range(len(src))], np.int64).reshape(-1, 2)
-    ports = np.array([udp_source_port(a, b) for a, b in ends.tolist()], np.int64)
+    own = np.array([udp_source_port(a, b) for a, b in ends.tolist()], np.int64)[:, None]
+    ports = np.broadcast_to(own, ends.shape)
+    if source_ports is not None:
+        ports = np.where(source_ports < 0, own, source_ports)
     data, acks = (
-        _keys({"src_ip": a, "dst_ip": b, "l4_src_port": ports, "bth_qp": to}, fields)
-        for a, b, to in ((src, dst, ends[:, 1]), (dst, src, ends[:, 0]))
+        _keys({"src_ip": a, "dst_ip": b, "l4_src_port": ports[:, way], "bth_qp": ends[:, 1 - way]}, fields)
+        for way, (a, b) in enumerate(((src, dst), (dst, src)))
     )
     return hash_keys(data, algorithm), hash_keys(acks, algorithm)
 

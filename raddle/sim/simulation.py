@@ -103,8 +103,10 @@ class _HashClasses:
         dst: NDArray[np.uint32 | np.uint8],
         seed: int,
         states: Mapping[str, SwitchState],
+        source_ports: NDArray[np.int64] | None,
     ) -> None:
         self._flows = (src, dst, seed)
+        self._source_ports = source_ports
         self._ways: list[tuple[HashAlgorithm, tuple[HashField, ...]]] = []
         for state in states.values():
             self.number(state)
@@ -117,7 +119,7 @@ class _HashClasses:
         return self._ways.index(way)
 
     def columns(self, number: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-        return qp_hashes(*self._flows, *self._ways[number])
+        return qp_hashes(*self._flows, *self._ways[number], source_ports=self._source_ports)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,8 @@ class Simulation:
         placement: endpoint of each rank.
         seed: decides queue pair numbers and ECN marking.
         start_ps: int64, the earliest start of every flow; None: 0.
+        source_ports: int64[queue pairs, 2], UDP source port of data and of acknowledgements, -1 or None where
+            it follows from the queue pair numbers.
     """
 
     def __init__(
@@ -165,6 +169,7 @@ class Simulation:
         placement: NDArray[np.int32],
         seed: int,
         start_ps: NDArray[np.int64] | None = None,
+        source_ports: NDArray[np.int64] | None = None,
     ) -> None:
         self.fabric = fabric
         self._addresses = tuple(int(address) for address in addresses)
@@ -172,7 +177,7 @@ class Simulation:
         node, peer, speed_bps, propagation_ps = self._port_columns()
         src, dst = qp_endpoints(schedule, placement)
         hashed = _hashed_addresses(self._addresses, self._is_ipv6)
-        self._hashes = _HashClasses(hashed[src], hashed[dst], seed, states)
+        self._hashes = _HashClasses(hashed[src], hashed[dst], seed, states, source_ports)
         hashes = self._hashes.columns(0)
         traffic_class = fabric.roce.lossless[0] if fabric.roce.lossless else LosslessClass(0, 0)
         self._core = _core.Simulation(

@@ -59,7 +59,9 @@ def build_fabric(spec: FabricFile, wiring: Wiring, owners: tuple[Owner, ...], fi
         links=links,
         endpoints=endpoints,
         roce=_roce(spec.roce),
-        routing=RoutingPolicy(spec.routing.policy, spec.routing.hash.algorithm, spec.routing.hash.seed),
+        routing=RoutingPolicy(
+            spec.routing.policy, spec.routing.hash.algorithm, spec.routing.hash.seed, spec.routing.pins
+        ),
         addressing=_addressing(spec.addressing),
         file=file,
         tenants=_tenants(owners, hosts, endpoints),

@@ -279,11 +279,15 @@ class RocePolicy:
 
 @dataclass(frozen=True, slots=True)
 class RoutingPolicy:
-    """`policy` is the default of commands; `hash_seed` None gives each switch a seed of its own."""
+    """`policy` is the default of commands; `hash_seed` None gives each switch a seed of its own.
+
+    `pins` is what carries pinned paths; `auto` takes the first that fits the switches' tables.
+    """
 
     policy: Literal["ecmp", "pinned"]
     hash_algorithm: Literal["crc32"]
     hash_seed: int | None
+    pins: Literal["auto", "host-route", "policy-route", "udp-source-port"] = "auto"
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,9 @@ class ModelSpec(Spec):
     """From the last bit in to the first bit out of an idle port."""
     tables: TablesSpec = TablesSpec()
     """Table budgets."""
-    features: tuple[Literal["adaptive-routing", "hash-on-qp", "packet-trimming", "shared-headroom"], ...] = ()
+    features: tuple[
+        Literal["adaptive-routing", "hash-on-qp", "packet-trimming", "policy-routing", "shared-headroom"], ...
+    ] = ()
     """Extensions that the chip has and the fabric may use."""
     source: Text = "the fabric file"
     """Where the numbers are from."""

@@ -163,6 +163,8 @@ class RoutingSpec(Spec):
 
     policy: Literal["ecmp", "pinned"] = "pinned"
     """Hash over all paths, or pin the flows of a collective."""
+    pins: Literal["auto", "host-route", "policy-route", "udp-source-port"] = "auto"
+    """What carries pinned paths; `auto` takes the first of them that fits the switches' tables."""
     hash: HashSpec = HashSpec()
     """ECMP hash."""
     as_numbers: AsNumbersSpec = AsNumbersSpec()

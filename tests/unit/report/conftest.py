@@ -42,7 +42,7 @@ def clean_result():
         ranks=16,
         seed=1,
         line_rate_gbs=49.0187,
-        pins=PinSummary(16, 12, 1, 1, 1, 1, "edge colouring"),
+        pins=PinSummary(16, "host-route", 12, 1, 1, 1, 1, "edge colouring"),
         rows=(row(1 << 20), row(1 << 28)),
         links=(
             LinkUse("host0:eth0 -> leaf0:Ethernet0", 510_000_000, 0.5, 1, 0, 0, 4178),
