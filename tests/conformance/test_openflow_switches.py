@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from open_vswitch import DummySwitches, needs_open_vswitch
 
+import traffic
 from controller.plan import make_plan
 from controller.plan.model import Plan
 from controller.southbound.openflow.driver import OpenFlowController
@@ -21,11 +23,12 @@ from controller.southbound.openflow.tables import (
     Tables,
     datapath_id,
     neighbour_macs,
-    port_numbers,
     switch_tables,
 )
 from raddle.errors import UnreachableError
 from raddle.lab.demand import collective_demand
+from raddle.lab.emulation.layout import Layout
+from raddle.lab.emulation.reference import simulate_reference
 from raddle.topology import find, load
 
 pytestmark = needs_open_vswitch
@@ -103,25 +106,31 @@ def test_drift_names_what_somebody_changed(switches: DummySwitches) -> None:
     with_controller(switches, work)
 
 
-def test_every_flow_of_a_pinned_collective_takes_the_plans_links(switches: DummySwitches) -> None:
-    """Hop by hop: what Open vSwitch does is what the plan's longest prefix says."""
+def test_open_vswitch_and_simulated_sonic_switches_send_every_flow_the_same_way(
+    switches: DummySwitches,
+) -> None:
+    """Hop by hop through Open vSwitch's own lookup, beside the simulator's trace of what gNMI reports."""
+    ranks = len(FABRIC.endpoints)
+    placement = np.arange(ranks, dtype=np.int32)
+    schedule = traffic.build("all_reduce", "ring", ranks, 4096 * ranks)
+    reference = simulate_reference(FABRIC, PLAN, schedule, placement, 1, None)
+    numbers = Layout(FABRIC, PLAN).numbers
+    addresses = [address for _, address in PLAN.endpoints]
 
     async def work(controller: OpenFlowController) -> None:
         await controller.push(tables_of(PLAN))
-        addresses = [address for _, address in PLAN.endpoints]
-        plans = {switch.name: switch for switch in PLAN.switches}
-        for index, endpoint in enumerate(FABRIC.endpoints):
-            target = (index + 1) % len(addresses)
-            leaf, goal = FABRIC.switches[endpoint.leaf].name, FABRIC.endpoints[target]
-            numbers = port_numbers(plans[leaf])
-            entry = FABRIC.links[endpoint.link].b.port
-            port = switches.next_port(leaf, roce(addresses[index], addresses[target], numbers[entry]))
-            pins = {route.prefix: route.next_hops for route in plans[leaf].routes if route.origin == "pin"}
-            if goal.leaf == endpoint.leaf:
-                assert port == numbers[FABRIC.links[goal.link].b.port]
-            else:
-                [hop] = pins[f"{addresses[target]}/32"]
-                assert port == numbers[hop.port]
+        for qp, (data, acks) in enumerate(zip(reference.data_paths, reference.ack_paths, strict=True)):
+            flow = schedule.qp.tolist().index(qp)
+            ends = (int(schedule.src[flow]), int(schedule.dst[flow]))
+            for (src, dst), path in ((ends, data), (ends[::-1], acks)):
+                entry = FABRIC.links[FABRIC.endpoints[src].link].b
+                for hop in path:
+                    assert hop.device == entry.device
+                    packet = roce(addresses[src], addresses[dst], numbers[entry])
+                    assert switches.next_port(hop.device, packet) == numbers[hop]
+                    link = FABRIC.link_by_port[hop]
+                    entry = link.b if hop == link.a else link.a
+                assert entry.device == FABRIC.hosts[FABRIC.endpoints[dst].host].name
 
     with_controller(switches, work)
 
