@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -86,6 +87,20 @@ def test_a_pushed_plan_reads_back_as_itself(switches: DummySwitches) -> None:
             assert await controller.read(name) == tables
         assert not any((await controller.drift(wanted)).values())
         assert set((await controller.push(wanted)).values()) == {0}
+
+    with_controller(switches, work)
+
+
+def test_tables_of_both_families_read_back_as_themselves(switches: DummySwitches, tmp_path: Path) -> None:
+    file = tmp_path / "dual.yaml"
+    file.write_text(Path(FABRIC.file).read_text() + "addressing: {families: dual}\n")
+    plan = make_plan(load(file), "ecmp")
+
+    async def work(controller: OpenFlowController) -> None:
+        wanted = tables_of(plan)
+        assert {key.match.eth_type for key in wanted["leaf0"].rules} == {0, 0x0800, 0x86DD}
+        await controller.push(wanted)
+        assert not any((await controller.drift(wanted)).values())
 
     with_controller(switches, work)
 

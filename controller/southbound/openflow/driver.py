@@ -153,10 +153,17 @@ class OpenFlowController:
 
     async def _everywhere(self, work: Mapping[str, Awaitable[T]]) -> dict[str, T]:
         results = await asyncio.gather(*work.values(), return_exceptions=True)
-        errors = [f"{name}: {e}" for name, e in zip(work, results, strict=True) if isinstance(e, Exception)]
+        errors, done = [], {}
+        for name, result in zip(work, results, strict=True):
+            if isinstance(result, UnreachableError):
+                errors.append(f"{name}: {result}")
+            elif isinstance(result, BaseException):
+                raise result
+            else:
+                done[name] = result
         if errors:
             raise UnreachableError("\n".join(errors))
-        return {name: r for name, r in zip(work, results, strict=True) if not isinstance(r, BaseException)}
+        return done
 
     async def _push(self, name: str, wanted: Tables) -> int:
         before = await self._read(name)

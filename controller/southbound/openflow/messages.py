@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 from os_ken.ofproto import ofproto_v1_3 as of
@@ -160,9 +160,17 @@ def _read_match(match: Any) -> Match:
     destination = ""
     for name in ("ipv4_dst", "ipv6_dst"):
         if name in fields:
-            value = fields.pop(name)
-            destination = str(ip_network("/".join(value) if isinstance(value, tuple) else value))
+            destination = _prefix(fields.pop(name))
     return Match(eth_type, destination, dscp, ",".join(f"{k}={v}" for k, v in sorted(fields.items())))
+
+
+def _prefix(value: str | tuple[str, str]) -> str:
+    """An address, or an address and its mask, in CIDR form; what no prefix can say keeps its mask."""
+    address, mask = value if isinstance(value, tuple) else (value, "")
+    bits = ip_address(address).max_prefixlen
+    ones = int(ip_address(mask)).bit_count() if mask else bits
+    is_prefix = not mask or int(ip_address(mask)) == (1 << bits) - (1 << bits - ones)
+    return str(ip_network(f"{address}/{ones}")) if is_prefix else f"{address}/{mask}"
 
 
 def _read_action(mac: str, instructions: list[Any], groups: Mapping[int, Group | Unknown]) -> Action:

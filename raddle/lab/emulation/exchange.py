@@ -160,7 +160,7 @@ class Exchanger:
         try:
             packet = decode(frame)
         except BadPacketError as error:
-            self._problem(f"{self._nics[nic].nic.host} got {error}")
+            self._problem(f"{self._nics[nic].nic.label} got {error}")
             return
         self._in_flight -= 1
         if packet.opcode == ACKNOWLEDGE:
@@ -170,7 +170,7 @@ class Exchanger:
 
     def _take_data(self, nic: int, packet: RocePacket) -> None:
         qp = self._by_receiver.get((nic, packet.dest_qp))
-        host = self._nics[nic].nic.host
+        host = self._nics[nic].nic.label
         if qp is None:
             return self._problem(
                 f"{host} got a packet for queue pair {packet.dest_qp}, which it does not have"
@@ -205,7 +205,7 @@ class Exchanger:
     def _take_ack(self, nic: int, packet: RocePacket) -> None:
         qp = self._by_sender.get((nic, packet.dest_qp))
         if qp is None or packet.aeth is None or packet.aeth.syndrome != _ACK:
-            return self._problem(f"{self._nics[nic].nic.host} got an acknowledgement of nothing it sent")
+            return self._problem(f"{self._nics[nic].nic.label} got an acknowledgement of nothing it sent")
         self.result.acknowledgements += 1
         flow = qp.bounds.pop(packet.psn, None)
         if flow is not None:
@@ -222,13 +222,6 @@ class Exchanger:
 
     def _problem(self, line: str) -> None:
         self.result.problems.append(line)
-
-
-def open_nics(layout_nics: Sequence[NicSocket]) -> None:
-    """Forget what came before."""
-    for nic in layout_nics:
-        for _ in nic.receive():
-            pass
 
 
 def _queue_pairs(schedule: Schedule, placement: NDArray[np.int32], seed: int) -> list[QueuePair]:

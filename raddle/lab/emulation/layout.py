@@ -22,9 +22,10 @@ FASTEST_BPS = 100_000_000
 
 @dataclass(frozen=True, slots=True)
 class Nic:
-    """A host's port as the plan has it: addresses, and the leaf it talks to."""
+    """A host's port as the plan has it, and its leaf's port. `label` is the endpoint's name."""
 
     endpoint: int
+    label: str
     host: str
     name: str
     address: str
@@ -54,12 +55,12 @@ class Layout:
                 f"fabric '{fabric.name}' has no IPv4; emulated hosts speak IPv4",
                 "use 'families: dual', or simulate this fabric",
             )
-        for name in (*(switch.name for switch in fabric.switches), *(host.name for host in fabric.hosts)):
-            if len(name) > MAX_NAME - len("-eth99"):
+        for switch in fabric.switches:
+            if len(switch.name) > MAX_NAME:
                 raise InputError.of(
                     "name-too-long",
-                    f"'{name}' is too long for the name of a network interface",
-                    f"use at most {MAX_NAME - len('-eth99')} characters",
+                    f"'{switch.name}' is too long for the name of a bridge",
+                    f"use at most {MAX_NAME} characters",
                 )
         self.fabric, self.plan = fabric, plan
         self.divisor = max(1, max(link.speed_bps for link in fabric.links) // FASTEST_BPS)
@@ -93,8 +94,15 @@ class Layout:
         }
 
     def interface(self, port: PortRef) -> str:
-        """`leaf0:Ethernet32` -> `leaf0-eth5`; a host's port keeps its name."""
-        return f"{port.device}-eth{self.numbers[port]}" if port in self.numbers else port.port
+        """`leaf0:Ethernet32` -> `leaf0-eth5`; a host's port keeps its name.
+
+        Where that is too long, the switch's number stands for its name: `s12-eth5`.
+        """
+        if port not in self.numbers:
+            return port.port
+        name = f"{port.device}-eth{self.numbers[port]}"
+        index = self.fabric.switch_by_name[port.device].index
+        return name if len(name) <= MAX_NAME else f"s{index}-eth{self.numbers[port]}"
 
     def mbps(self, link: Link) -> float:
         """The rate of a link in the emulation."""
@@ -108,6 +116,7 @@ class Layout:
             PortRef(switch.name, interface.name): interface.prefix.partition("/")[0]
             for switch in self.plan.switches
             for interface in switch.interfaces
+            if ":" not in interface.prefix
         }
         found = []
         for endpoint, planned in zip(self.fabric.endpoints, self.plan.endpoints, strict=True):
@@ -115,6 +124,7 @@ class Layout:
             found.append(
                 Nic(
                     endpoint=endpoint.index,
+                    label=endpoint.name,
                     host=self.fabric.hosts[endpoint.host].name,
                     name=endpoint.nic,
                     address=planned[1],

@@ -71,7 +71,8 @@ class Network:
         """Configure the hosts, start the switches, then set rates and states of all cables."""
         for nic in self.layout.nics:
             self._configure(nic)
-        self.net.controllers = list(controllers)
+        for controller in controllers:
+            self.net.addController(controller)
         self.net.built = True
         self.net.start()
         # Open vSwitch takes queueing disciplines off the ports that it is given, so this comes last.
@@ -94,6 +95,7 @@ class Network:
 
     def prompt(self) -> None:
         """Mininet's prompt, until the user leaves it."""
+        setLogLevel("output")
         CLI(self.net)
 
     def _switch_end(self, link: Link) -> PortRef:

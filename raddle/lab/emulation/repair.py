@@ -15,11 +15,7 @@ from raddle.workload import Demand
 
 
 class Repairer:
-    """Keeps the switches on the plan for the links that are left.
-
-    Args:
-        push: gives all switches a plan.
-    """
+    """Keeps the switches on the plan for the links that are left."""
 
     def __init__(self, fabric: Fabric, plan: Plan, demand: Demand | None) -> None:
         self.error: RaddleError | None = None
@@ -29,8 +25,7 @@ class Repairer:
         self._changed = threading.Event()
 
     def start(self, push: Callable[[Plan], object]) -> None:
-        """Repair from now on, for as long as the process lives."""
-        self._changed.clear()
+        """Repair from now on, for as long as the process lives; `push` gives all switches a plan."""
         threading.Thread(target=self._repair, args=(push,), daemon=True).start()
 
     def hear(self, port: PortRef, is_live: bool) -> None:

@@ -158,13 +158,16 @@ def _roce_lines(roce: Roce) -> Iterator[str]:
     )
     yield from _examples(roce.problems, "wrong")
     good = roce.paths - len(roce.wrong_paths)
-    yield f"          {good} of {roce.paths} directions of queue pairs crossed exactly the planned links"
+    way = (
+        "exactly the planned links"
+        if roce.is_counted
+        else "planned links; which, the switches' own hash says"
+    )
+    yield f"          {good} of {roce.paths} directions of queue pairs crossed {way}"
     yield from _examples(roce.wrong_paths, "another path")
     if roce.is_counted:
         good = roce.ports - len(roce.wrong_ports)
         yield f"          {good} of {roce.ports} switch ports counted as many packets as the simulator's"
-    else:
-        yield "          paths are among the equal-cost ones; the switches' hash chooses, not the simulator's"
     yield from _examples(roce.wrong_ports, "other counts")
 
 

@@ -87,7 +87,7 @@ def _wrong_paths(
             src, dst = (qp.dst, qp.src) if is_ack else (qp.src, qp.dst)
             paths = seen.get((index, is_ack), set())
             only = routing.only_path(src, dst)
-            name = f"{layout.nics[src].host} -> {layout.nics[dst].host}"
+            name = f"{layout.nics[src].label} -> {layout.nics[dst].label}"
             if len(paths) != 1:
                 yield f"{name} took {len(paths)} paths"
             elif only is not None and paths != {only}:

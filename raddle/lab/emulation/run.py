@@ -108,6 +108,7 @@ def emulate(
         fastest_mbps=max(map(layout.mbps, fabric.links)),
         messages=dataplane.push(plan),
     )
+    repairer.start(dataplane.push)
     result = _test(request, layout, plan, dataplane, repairer, result, progress)
     return Emulation(result, dataplane.network)
 
@@ -143,7 +144,6 @@ def _test(
             result = replace(result, pcaps=tuple(map(str, files)))
     if "failover" in request.tests:
         progress("failures", 0.8)
-        repairer.start(dataplane.push)
         src, dst = _far_pair(layout.fabric, request.workload)
         result = replace(
             result, failover=tuple(FailoverTest(layout, network, repairer, nics, src, dst).run())
@@ -174,7 +174,7 @@ def ping_all(layout: Layout, network: Network) -> Ping:
     for nic, targets, process in running:
         said, _ = process.communicate()
         pairs += len(targets)
-        failed += [f"{nic.host} -> {layout.nics[int(number)].host}" for number in said.split()]
+        failed += [f"{nic.label} -> {layout.nics[int(number)].label}" for number in said.split()]
     return Ping(pairs, tuple(failed))
 
 
@@ -196,7 +196,7 @@ def run_iperf(layout: Layout, network: Network) -> Sequence[Iperf]:
         server.kill()
         server.wait()
         rates = [layout.mbps(layout.fabric.link_by_port[nic.leaf_port]) for nic in (first, other)]
-        rows.append(Iperf(first.host, other.host, _received_mbps(said), min(rates)))
+        rows.append(Iperf(first.label, other.label, _received_mbps(said), min(rates)))
     return rows
 
 
