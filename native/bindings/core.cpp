@@ -244,6 +244,11 @@ NB_MODULE(_core, m) {
                               gather<std::int64_t>(s.queues(), [](const Queue& q) { return q.bytes; }),
                               array(s.pause_time()), array(s.pauses()));
       })
+      .def("arrivals", [](const Simulation& s) {
+        const Simulation::Arrivals arrived = s.arrivals();
+        return nb::make_tuple(array(arrived.frames), array(arrived.bytes));
+      })
+      .def("pfc_frames", [](const Simulation& s) { return nb::make_tuple(array(s.pfc_sent()), array(s.pfc_received())); })
       .def("pg_max_bytes", [](const Simulation& s) {
         return gather<std::int64_t>(s.pgs(), [](const raddle::PriorityGroup& pg) { return pg.max_bytes; });
       })

@@ -12,6 +12,8 @@ Partition::Partition(Tables& tables, Time horizon)
       pgs_(tables.pgs.data()), switches_(tables.switches.data()), senders_(tables.senders.data()),
       receivers_(tables.receivers.data()), round_(tables.round.data()), drops_(tables.drops.data()),
       marking_counter_(tables.marking_counter.data()), pauses_(tables.pauses.data()), marks_(tables.marks.data()),
+      pfc_sent_(tables.pfc_sent.data()), pfc_received_(tables.pfc_received.data()),
+      lost_frames_(tables.lost_frames.data()), lost_bytes_(tables.lost_bytes.data()),
       pause_since_(tables.pause_since.data()), pause_total_(tables.pause_total.data()),
       hashes_(tables.hashes), watchdogs_(tables.watchdogs), watchdog_queues_(tables.watchdog_queues),
       flow_results_(tables.flow_results), qp_results_(tables.qp_results),
@@ -105,6 +107,8 @@ void Partition::arrive(PortId sender) {
   const PortId id = wire.to;
   const Port& port = ports_[id];
   if (!port.is_up) {
+    ++lost_frames_[id];
+    lost_bytes_[id] += packets_[packet].bytes;
     drop(id, packet, DropReason::link_down);
   } else if (port.is_endpoint) {
     nic_receive(packet);
@@ -146,6 +150,9 @@ void Partition::put_in_letter(PortId sender, PacketId packet, Time arrival) {
 // Tells the peer which priorities to halt.
 void Partition::notify_peer(PortId by, Time time, std::uint32_t masks) {
   const PortId peer = ports_[by].peer;
+  for (unsigned priority = 0; priority < priorities; ++priority) {
+    pfc_sent_[by * priorities + priority] += masks >> 8 >> priority & 1U;
+  }
   if (ports_[by].is_cut) {
     letters_to(peer, time).events.push_back({time, event_order(by, EventKind::pause, peer), masks});
   } else {

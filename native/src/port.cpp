@@ -66,6 +66,7 @@ void Partition::receive_pause(PortId id, std::uint32_t masks) {
   const unsigned in_storm = port.is_endpoint ? 0U : storm_priorities(id);
   for (unsigned priority = 0; priority < priorities; ++priority) {
     if ((masks >> 8 >> priority & 1U) == 0) continue;
+    ++pfc_received_[id * priorities + priority];
     unsigned queue = priority;
     if (!port.is_endpoint) {
       // A switch halts only priorities it has PFC enabled for (SONiC PORT_QOS_MAP.pfc_enable).

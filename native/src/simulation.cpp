@@ -238,6 +238,36 @@ std::uint64_t Simulation::in_network() const {
   return total;
 }
 
+Simulation::Arrivals Simulation::arrivals() const {
+  const std::size_t ports = tables_->ports.size();
+  Arrivals arrived{std::vector<std::uint64_t>(ports, 0), std::vector<std::int64_t>(ports, 0)};
+  for (PortId sender = 0; sender < ports; ++sender) {
+    const PortId to = tables_->ports[sender].peer;
+    if (to == none) continue;
+    std::uint64_t frames = 0;
+    std::int64_t bytes = 0;
+    for (unsigned queue = 0; queue < priorities; ++queue) {
+      frames += tables_->queues[sender * priorities + queue].tx_frames;
+      bytes += tables_->queues[sender * priorities + queue].tx_bytes;
+    }
+    const auto& packets = partitions_[tables_->partition_of_node[tables_->ports[to].node]]->packets_;
+    for (PacketId id = tables_->wires[sender].head; id != none; id = packets[id].next) {
+      --frames;
+      bytes -= packets[id].bytes;
+    }
+    for (const Outbox& box : outboxes_[(window_ + 1) & 1U]) {
+      if (box.frames.empty()) continue;  // nothing is cut
+      for (const Packet& frame : box.frames[sender]) {
+        --frames;
+        bytes -= frame.bytes;
+      }
+    }
+    arrived.frames[to] = frames - tables_->lost_frames[to];
+    arrived.bytes[to] = bytes - tables_->lost_bytes[to];
+  }
+  return arrived;
+}
+
 std::vector<Time> Simulation::pause_time() const {
   std::vector<Time> total = tables_->pause_total;
   const Time now = partitions_.front()->now_;

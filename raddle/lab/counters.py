@@ -29,14 +29,18 @@ def switch_counters(simulation: Simulation) -> dict[str, SwitchCounters]:
         paused_us = columns.pause_ps[own] // _PS_PER_US
         drops = columns.drops[own]
         stats: dict[str, list[int]] = {
+            "SAI_PORT_STAT_IF_IN_OCTETS": columns.rx_bytes[own].tolist(),
+            "SAI_PORT_STAT_IF_IN_UCAST_PKTS": columns.rx_frames[own].tolist(),
             "SAI_PORT_STAT_IF_OUT_OCTETS": sent_bytes[own].tolist(),
             "SAI_PORT_STAT_IF_OUT_UCAST_PKTS": sent_frames[own].tolist(),
             "SAI_PORT_STAT_IF_IN_DISCARDS": drops[:, _INGRESS].sum(axis=1).tolist(),
             "SAI_PORT_STAT_IF_OUT_DISCARDS": drops[:, ~_INGRESS].sum(axis=1).tolist(),
         }
         for priority in range(paused_us.shape[1]):
-            name = f"SAI_PORT_STAT_PFC_{priority}_RX_PAUSE_DURATION_US"
-            stats[name] = paused_us[:, priority].tolist()
+            start = f"SAI_PORT_STAT_PFC_{priority}"
+            stats[f"{start}_RX_PAUSE_DURATION_US"] = paused_us[:, priority].tolist()
+            stats[f"{start}_RX_PKTS"] = columns.pfc_rx_frames[own, priority].tolist()
+            stats[f"{start}_TX_PKTS"] = columns.pfc_tx_frames[own, priority].tolist()
         counters[device] = SwitchCounters(
             ports=tuple(simulation.port_names[row].port for row in own),
             port=stats,

@@ -67,7 +67,8 @@ class QpColumns:
 class PortColumns:
     """Per port (rows, `Simulation.port_names`) and queue (8 columns), what was sent: bytes are frames with
     FCS. `pause_ps` is the time the peer held the queue; `drops` has a column per DROP_REASONS; a packet
-    without a route or without ingress buffer counts where it came in."""
+    without a route or without ingress buffer counts where it came in. `rx_frames` and `rx_bytes` (no columns)
+    is what has arrived; the PFC frames are those that name a priority."""
 
     tx_bytes: NDArray[np.int64]
     tx_frames: NDArray[np.uint64]
@@ -78,6 +79,10 @@ class PortColumns:
     pauses: NDArray[np.uint64]
     max_pg_bytes: NDArray[np.int64]
     drops: NDArray[np.uint64]
+    rx_frames: NDArray[np.uint64]
+    rx_bytes: NDArray[np.int64]
+    pfc_tx_frames: NDArray[np.uint64]
+    pfc_rx_frames: NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +292,8 @@ class Simulation:
     def ports(self) -> PortColumns:
         by_queue = (-1, PRIORITIES)
         sent, frames, marks, longest, held, pause_ps, pauses = self._core.queue_columns()
+        rx_frames, rx_bytes = self._core.arrivals()
+        pfc_tx, pfc_rx = self._core.pfc_frames()
         return PortColumns(
             tx_bytes=sent.reshape(by_queue),
             tx_frames=frames.reshape(by_queue),
@@ -297,6 +304,10 @@ class Simulation:
             pauses=pauses.reshape(by_queue),
             max_pg_bytes=self._core.pg_max_bytes().reshape(by_queue),
             drops=self._core.drops().reshape(-1, len(DROP_REASONS)),
+            rx_frames=rx_frames,
+            rx_bytes=rx_bytes,
+            pfc_tx_frames=pfc_tx.reshape(by_queue),
+            pfc_rx_frames=pfc_rx.reshape(by_queue),
         )
 
     def set_storm(self, port: PortRef, priorities: int) -> None:

@@ -129,7 +129,8 @@ class Partition {
   Sender* senders_;
   Receiver* receivers_;
   std::uint32_t* round_;
-  std::uint64_t *drops_, *marking_counter_, *pauses_, *marks_;
+  std::uint64_t *drops_, *marking_counter_, *pauses_, *marks_, *pfc_sent_, *pfc_received_, *lost_frames_;
+  std::int64_t* lost_bytes_;
   Time *pause_since_, *pause_total_;
   const std::vector<Hashes>& hashes_;
   std::vector<WatchdogConfig>& watchdogs_;

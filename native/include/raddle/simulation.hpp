@@ -53,6 +53,14 @@ class Simulation {
   const std::vector<std::uint64_t>& marks() const { return tables_->marks; }  // by port and queue
   const std::vector<PriorityGroup>& pgs() const { return tables_->pgs; }
   const std::vector<std::uint64_t>& drops() const { return tables_->drops; }  // by port and reason
+  // Frames and their bytes that have arrived at each port; those on the wire or lost at a port that was down are not.
+  struct Arrivals {
+    std::vector<std::uint64_t> frames;
+    std::vector<std::int64_t> bytes;
+  };
+  Arrivals arrivals() const;
+  const std::vector<std::uint64_t>& pfc_sent() const { return tables_->pfc_sent; }          // by port and priority
+  const std::vector<std::uint64_t>& pfc_received() const { return tables_->pfc_received; }
   std::vector<Time> pause_time() const;                               // by port and queue, up to now
   const std::vector<std::uint64_t>& pauses() const { return tables_->pauses; }
   const std::vector<WatchdogQueue>& watchdog_queues() const { return tables_->watchdog_queues; }  // by port and queue; or none

@@ -35,6 +35,9 @@ struct Tables {
   std::vector<std::uint64_t> drops;             // by port and reason
   std::vector<std::uint64_t> marking_counter;   // by port
   std::vector<std::uint64_t> pauses, marks;     // by port and queue
+  std::vector<std::uint64_t> pfc_sent, pfc_received;  // by port and priority: PFC frames that name it
+  std::vector<std::uint64_t> lost_frames;       // by port: what came while it was down
+  std::vector<std::int64_t> lost_bytes;
   std::vector<Time> pause_since, pause_total;   // by port and queue
   std::vector<Hashes> hashes;                   // of the classes from 1
   std::vector<WatchdogConfig> watchdogs;        // by port; empty while no port has one
