@@ -26,6 +26,8 @@ from raddle.cli.options import (
     load_fabric,
 )
 from raddle.errors import InputError
+from raddle.lab.collisions import CollisionReport, find_job_collisions
+from raddle.lab.demand import place_ranks
 from raddle.report.model import CARRIERS
 
 
@@ -41,6 +43,9 @@ def plan(
         Path | None,
         typer.Option(metavar="FILE", help="Write what becomes of the routes after every single failure."),
     ] = None,
+    collisions: Annotated[
+        bool, typer.Option("--collisions", help="Show which queue pairs of the collective share which links.")
+    ] = False,
     routing: RoutingOption = None,
     collective: CollectiveOption = "all_reduce",
     algorithm: AlgorithmOption = None,
@@ -60,7 +65,11 @@ def plan(
         states = tuple(backups(model, new, replanner(model, policy, demand)))
         _write(backup, backups_json(states))
         print(_backup_text(states), file=sys.stderr)
-    if changes is not None:
+    if collisions:
+        ranks = place_ranks(model, placement, seed)
+        report = find_job_collisions(model, new, collective, algorithm, ranks, seed)
+        print(_json(asdict(report)) if as_json else _collisions_text(report))
+    elif changes is not None:
         print(_changes_json(changes) if as_json else changes_text(changes))
     elif as_json:
         print(to_json(new), end="")
@@ -92,8 +101,27 @@ def changes_text(changes: tuple[Change, ...]) -> str:
 
 
 def _changes_json(changes: tuple[Change, ...]) -> str:
-    document = {"schema_version": 1, "changes": [asdict(change) for change in changes]}
-    return json.dumps(document, indent=1, sort_keys=True)
+    return _json({"changes": [asdict(change) for change in changes]})
+
+
+def _json(document: dict[str, object]) -> str:
+    return json.dumps({"schema_version": 1, **document}, indent=1, sort_keys=True)
+
+
+def _collisions_text(report: CollisionReport) -> str:
+    """The shared links, then how many steps they slow down and by how much."""
+    lines = []
+    for each in report.collisions:
+        lines.append(f"{each.link}: {len(each.flows)} flows, step {each.step}")
+        lines += [f"    {flow}" for flow in each.flows]
+    lines.append(
+        f"{report.job}: {report.queue_pairs} queue pairs; flows share a link in {report.colliding_steps} of"
+        f" {report.steps} different steps, at most {report.worst_share} on one"
+    )
+    lines.append(
+        f"the steps take at least {report.slowdown:.2f} times as long as with every flow at line rate"
+    )
+    return "\n".join(lines)
 
 
 def read_plan(path: Path, fabric: str) -> Plan:

@@ -20,9 +20,10 @@ from raddle.errors import InputError
 from raddle.inventory import Inventory
 from raddle.lab.demand import collective_demand, place_ranks
 from raddle.lab.link_use import find_collisions, links_in_use, trace_flows
+from raddle.lab.source_ports import source_ports
 from raddle.lab.switches import program, read_states, switch_farm
 from raddle.report.model import BenchResult, PinSummary, SizeRow, UnfinishedFlow
-from raddle.sim import DROP_REASONS, FLOW_STATUS, NEVER, QpColumns, Simulation, payload_rate_gbs, qp_endpoints
+from raddle.sim import DROP_REASONS, FLOW_STATUS, NEVER, QpColumns, Simulation, payload_rate_gbs
 from raddle.state import SwitchState
 from raddle.topology.model import Fabric
 from raddle.units import format_size
@@ -203,19 +204,6 @@ class _Run:
         reasons = [(flow, _why_stuck(simulation, qps, int(schedule.qp[flow]))) for flow in under_way]
         reasons += [(flow, "not started: waits for others") for flow in np.flatnonzero(is_waiting).tolist()]
         return tuple(UnfinishedFlow(name(flow), int(schedule.step[flow]), why) for flow, why in reasons)
-
-
-def source_ports(
-    fabric: Fabric, plan: Plan, schedule: Schedule, placement: NDArray[np.int32]
-) -> NDArray[np.int64] | None:
-    """int64[queue pairs, 2], the UDP source ports that a plan gives to data and acknowledgements, -1 where it
-    leaves them to the NIC; None where it says nothing."""
-    if not plan.source_ports:
-        return None
-    chosen = {(each.src, each.dst): (each.data, each.acks) for each in plan.source_ports}
-    names = [endpoint.name for endpoint in fabric.endpoints]
-    ends = zip(*(column.tolist() for column in qp_endpoints(schedule, placement)), strict=True)
-    return np.array([chosen.get((names[src], names[dst]), (-1, -1)) for src, dst in ends], np.int64)
 
 
 def _why_stuck(simulation: Simulation, qps: QpColumns, qp: int) -> str:

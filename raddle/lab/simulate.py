@@ -17,6 +17,7 @@ from raddle.inventory import Inventory
 from raddle.lab.bench import Progress
 from raddle.lab.flow_file import FlowTable
 from raddle.lab.pin_file import Pin, with_pins
+from raddle.lab.source_ports import source_ports
 from raddle.lab.switches import program, read_states, switch_farm
 from raddle.report.run_files import FlowRow, PortRow, RunResult
 from raddle.sim import DROP_REASONS, FLOW_STATUS, NEVER, Simulation
@@ -53,7 +54,8 @@ def simulate_flows(
         program(plan, switches)
         states = read_states(switches)
     addresses = endpoint_addresses(fabric)
-    simulation = Simulation(fabric, addresses, states, table.schedule, placement, seed, table.start_ps)
+    ports = source_ports(fabric, plan, table.schedule, placement)
+    simulation = Simulation(fabric, addresses, states, table.schedule, placement, seed, table.start_ps, ports)
     is_interrupted = False
     try:
         simulation.run(lambda share: progress(f"{simulation.now_ps / 1e9:.3f} ms simulated", share))

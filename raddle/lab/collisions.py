@@ -1,0 +1,100 @@
+"""Which queue pairs of a job meet on which links of a plan, by the switches' modelled hash, and the cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+import traffic
+from controller.plan.addresses import endpoint_addresses
+from controller.plan.model import Plan
+from raddle.lab.bench import flow_namer, link_names
+from raddle.lab.link_use import Crossings, find_collisions, trace_flows
+from raddle.lab.source_ports import source_ports
+from raddle.lab.verify import planned_state
+from raddle.report.model import Collision
+from raddle.sim import Simulation
+from raddle.topology.model import Fabric
+
+_ANY_SIZE_BYTES = 1 << 20  # who meets whom does not depend on the size
+
+
+@dataclass(frozen=True, slots=True)
+class CollisionReport:
+    """Links that queue pairs of one step share.
+
+    Attributes:
+        queue_pairs: of the job; steps: those that differ in their queue pairs.
+        colliding_steps: steps in which flows share a link between switches or to a host.
+        worst_share: most flows of one step on a link.
+        slowdown: how many times as long all steps take together, at least, as if no flow shared a link;
+            where a step's busiest link carries more than its speed holds, the step waits for it.
+        collisions: the most shared links first.
+    """
+
+    job: str
+    queue_pairs: int
+    steps: int
+    colliding_steps: int
+    worst_share: int
+    slowdown: float
+    collisions: tuple[Collision, ...]
+
+
+def find_job_collisions(
+    fabric: Fabric,
+    plan: Plan,
+    collective: str,
+    algorithm: str | None,
+    placement: NDArray[np.int32],
+    seed: int,
+) -> CollisionReport:
+    """Follow every queue pair of a collective through the tables and the hash of a plan's switches.
+
+    Args:
+        placement: endpoint of each rank; seed: decides the queue pair numbers, and so their UDP ports.
+
+    Raises:
+        InputError: no such collective or algorithm, or it does not fit.
+    """
+    collective = traffic.find_collective(collective)
+    algorithm = traffic.find_algorithm(collective, algorithm)
+    traffic.check_ranks(collective, algorithm, len(placement))
+    schedule = traffic.build(collective, algorithm, len(placement), _ANY_SIZE_BYTES)
+    states = {switch.name: planned_state(fabric, plan, switch.name) for switch in plan.switches}
+    ports = source_ports(fabric, plan, schedule, placement)
+    addresses = endpoint_addresses(fabric)
+    simulation = Simulation(fabric, addresses, states, schedule, placement, seed, source_ports=ports)
+    crossings = trace_flows(simulation, schedule)
+    named = flow_namer(fabric, schedule, placement)
+    shares, slowdowns = _steps(simulation, crossings)
+    return CollisionReport(
+        job=f"{collective} {algorithm}",
+        queue_pairs=int(schedule.qp.max()) + 1,
+        steps=len(shares),
+        colliding_steps=int((shares > 1).sum()),
+        worst_share=int(shares.max(initial=0)),
+        slowdown=float(slowdowns.mean()) if len(slowdowns) else 1.0,
+        collisions=find_collisions(
+            crossings, link_names(simulation), lambda flow: f"qp{schedule.qp[flow]} {named(flow)}"
+        ),
+    )
+
+
+def _steps(simulation: Simulation, crossings: Crossings) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Of each step, the most flows on a link, and the time of its busiest link over that of a flow alone."""
+    fabric = simulation.fabric
+    speed = np.ones(len(simulation.port_names))
+    for link in fabric.links:
+        speed[[simulation.port_index[link.a], simulation.port_index[link.b]]] = link.speed_bps
+    nic = min(fabric.links[endpoint.link].speed_bps for endpoint in fabric.endpoints)
+    counts = np.diff(np.append(crossings.starts, len(crossings.step)))
+    step, port = crossings.step[crossings.starts], crossings.port[crossings.starts]
+    _, row = np.unique(step, return_inverse=True)
+    shares = np.zeros(int(row.max(initial=-1)) + 1, np.int64)
+    np.maximum.at(shares, row, counts)
+    slowdowns = np.ones(len(shares))
+    np.maximum.at(slowdowns, row, counts * nic / speed[port])
+    return shares, slowdowns
