@@ -9,11 +9,14 @@ from typing import Literal
 
 from controller.plan.addresses import AddressPlan, address_families, mac_address
 from controller.plan.buffers import plan_buffers
+from controller.plan.graph import graph_of
+from controller.plan.group_tables import check_group_tables, report_weights
 from controller.plan.model import InterfacePlan, Plan, PortPlan, QosPlan, Route, SwitchPlan
+from controller.plan.paths import find_paths
 from controller.plan.pins import plan_pins
 from controller.plan.qos import plan_qos
 from controller.plan.replan import without_drained
-from controller.plan.routes import fabric_routes
+from controller.plan.routes import routes_of
 from raddle.errors import InputError
 from raddle.topology.model import Fabric, Link, PortRef, Switch
 from raddle.workload import Demand
@@ -27,14 +30,17 @@ def make_plan(fabric: Fabric, routing: Literal["ecmp", "pinned"], demand: Demand
         demand: the flows to pin, between endpoint indices; needed for `pinned` and unused for `ecmp`.
 
     Raises:
-        InputError: `pool-too-small`, `headroom-exceeds-buffer`, `no-demand` where there is nothing to pin,
-            `form-not-planned` for a fabric whose flows cannot be pinned, or those of
+        InputError: `pool-too-small`, `table-too-small`, `headroom-exceeds-buffer`, `no-demand` where there is
+            nothing to pin, `form-not-planned` for a fabric whose flows cannot be pinned, or those of
             `controller.plan.pins.plan_pins`.
     """
     families = address_families(fabric)
     addresses = families[0]
     routed = without_drained(fabric)
-    routes = fabric_routes(routed)
+    table = find_paths(graph_of(routed))
+    if problems := tuple(check_group_tables(fabric, table)):
+        raise InputError(problems)
+    routes = routes_of(fabric, table, families)
     seeds = [_hash_seed(fabric, switch) for switch in fabric.switches]
     pins = None
     if routing == "pinned":
@@ -57,6 +63,7 @@ def make_plan(fabric: Fabric, routing: Literal["ecmp", "pinned"], demand: Demand
         ),
         pins=pins.report if pins else None,
         source_ports=pins.source_ports if pins else (),
+        weights=report_weights(fabric, table),
     )
 
 

@@ -188,9 +188,42 @@ class PinReport:
     method: str
 
 
+SwitchKind = Literal["p4runtime", "openflow", "sonic-config-db", "sonic-appl-db", "sonic-bgp"]
+"""What a switch is programmed through."""
+
+
+@dataclass(frozen=True, slots=True)
+class WeightCarrier:
+    """What carries the weights of next-hop groups on a kind of switch.
+
+    `loss` is how much more than its share the worst link gets, as a ratio of it, and `worst` the switch and
+    leaf where that is.
+    """
+
+    switches: SwitchKind
+    carrier: str
+    loss: float
+    worst: str
+
+
+@dataclass(frozen=True, slots=True)
+class WeightReport:
+    """Next-hop groups with unequal shares: how many there are on how many switches, the most entries that one
+    takes, and how exact they are on each kind of switch."""
+
+    groups: int
+    switches: int
+    most_entries: int
+    carriers: tuple[WeightCarrier, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The plan of a fabric. `endpoints` maps an endpoint's name to its address in the first family."""
+    """The plan of a fabric.
+
+    `endpoints` maps an endpoint's name to its address in the first family. `weights` is None where all next
+    hops of every group share equally.
+    """
 
     fabric: str
     routing: Literal["ecmp", "pinned"]
@@ -198,3 +231,4 @@ class Plan:
     endpoints: tuple[tuple[str, str], ...]
     pins: PinReport | None
     source_ports: tuple[SourcePort, ...] = ()
+    weights: WeightReport | None = None

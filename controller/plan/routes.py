@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from controller.plan.addresses import AddressPlan, address_families
-from controller.plan.graph import graph_of
+from controller.plan.addresses import AddressPlan
 from controller.plan.model import NextHop, Route
-from controller.plan.paths import PathTable, find_paths
+from controller.plan.paths import PathTable
 from controller.plan.weights import Group, reduce_groups
 from raddle.topology.model import Fabric, TableBudget
 
@@ -15,17 +14,12 @@ SwitchRoutes = tuple[tuple[Route, ...], ...]
 """Routes by switch, in order of `Fabric.switches`."""
 
 
-def fabric_routes(fabric: Fabric) -> SwitchRoutes:
+def routes_of(fabric: Fabric, table: PathTable, families: tuple[AddressPlan, ...]) -> SwitchRoutes:
     """The routes of every switch to every leaf but itself, IPv4 before IPv6.
 
-    Next hops are those of `controller.plan.paths`, with weights where they differ in the capacity behind
-    them. A switch from which no path leads to a leaf has no route to it. Links that are down carry nothing.
+    Next hops have weights where they differ in the capacity behind them. A switch from which no path leads to
+    a leaf has no route to it.
     """
-    return routes_of(fabric, find_paths(graph_of(fabric)), address_families(fabric))
-
-
-def routes_of(fabric: Fabric, table: PathTable, families: tuple[AddressPlan, ...]) -> SwitchRoutes:
-    """A table of paths as routes."""
     prefixes = [[str(prefix) for prefix in family.leaf_prefixes] for family in families]
     routes = []
     for switch in range(len(fabric.switches)):

@@ -58,15 +58,21 @@ def reduce_group(shares: tuple[float, ...], most: int, wanted: float = LOSS_WANT
     return best
 
 
+def loss_of(weights: Sequence[int], shares: Sequence[float]) -> float:
+    """How much more than its share the worst member gets, as a ratio of it."""
+    total = sum(weights)
+    return max(0.0, max(weight / total / share for weight, share in zip(weights, shares, strict=True)) - 1)
+
+
 @lru_cache(maxsize=1 << 16)
-def equal_group(shares: tuple[float, ...]) -> Group:
-    """The members that share equally with the least loss; a weak member may be better left out."""
+def equal_weights(shares: tuple[float, ...]) -> tuple[int, ...]:
+    """1 for the members that share equally with the least loss, 0 for the others: a weak one may be better
+    left out. Shares may be in any unit."""
     order = sorted(range(len(shares)), key=lambda i: (-shares[i], i))
-    losses = [1 / (count * shares[order[count - 1]]) - 1 for count in range(1, len(shares) + 1)]
-    count = min(range(1, len(shares) + 1), key=lambda count: (round(losses[count - 1], 9), -count))
-    taken = set(order[:count])
-    weights = tuple(int(i in taken) for i in range(len(shares)))
-    return Group(weights, max(losses[count - 1], 0.0))
+    counts = [count for count in range(1, len(shares) + 1) if shares[order[count - 1]] > 0]
+    # The last one taken is the worst off: it gets 1 / count where its share is the least.
+    taken = min(counts, key=lambda count: (round(1 / (count * shares[order[count - 1]]), 9), -count))
+    return tuple(int(i in order[:taken]) for i in range(len(shares)))
 
 
 def reduce_groups(shares: Sequence[tuple[float, ...]], budget: TableBudget) -> list[Group]:
@@ -82,7 +88,7 @@ def reduce_groups(shares: Sequence[tuple[float, ...]], budget: TableBudget) -> l
         if fits(groups, budget):
             return groups
         if wanted > 1:
-            return [equal_group(each) for each in shares]
+            return [Group(equal := equal_weights(each), loss_of(equal, each)) for each in shares]
         wanted *= 2
 
 

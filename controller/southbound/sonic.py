@@ -13,7 +13,7 @@ from functools import lru_cache
 from itertools import groupby
 
 from controller.plan.model import NextHop, PortPlan, SwitchPlan
-from controller.plan.weights import equal_group
+from controller.plan.weights import equal_weights
 from raddle.errors import InputError
 from raddle.state import PRIORITIES
 
@@ -110,9 +110,8 @@ def intended(switch: SwitchPlan) -> Tables:
 @lru_cache(maxsize=1 << 16)
 def equal_next_hops(next_hops: tuple[NextHop, ...]) -> tuple[NextHop, ...]:
     """The next hops that carry a group with the least loss where none can have a weight."""
-    total = sum(hop.weight for hop in next_hops)
-    group = equal_group(tuple(hop.weight / total for hop in next_hops))
-    return tuple(hop for hop, weight in zip(next_hops, group.weights, strict=True) if weight)
+    weights = equal_weights(tuple(hop.weight for hop in next_hops))
+    return tuple(hop for hop, weight in zip(next_hops, weights, strict=True) if weight)
 
 
 def _static_route(next_hops: tuple[NextHop, ...]) -> dict[str, str]:

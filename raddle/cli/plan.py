@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +13,7 @@ import typer
 
 from controller.plan import Change, diff_plans, from_json, make_plan, to_json
 from controller.plan.backup import Backup, backups, backups_json
-from controller.plan.model import LinkLoad, Plan
+from controller.plan.model import LinkLoad, Plan, WeightReport
 from controller.plan.replan import replanner
 from raddle.cli.options import (
     AlgorithmOption,
@@ -162,7 +163,19 @@ def _summary(new: Plan) -> str:
             f"{report.flows} flows on {report.pins} {CARRIERS[report.carrier]} ({report.method}): "
             f"busiest link carries {_load(report.data)}, acknowledgements {_load(report.acks)}"
         )
-    return "\n".join(lines)
+    return "\n".join([*lines, *_weights(new.weights)])
+
+
+def _weights(report: WeightReport | None) -> Iterator[str]:
+    """What carries unequal shares on each kind of switch, and what that loses."""
+    if report is None:
+        return
+    yield (
+        f"{report.groups} groups on {report.switches} switches have weights (at most {report.most_entries} "
+        "entries); by how much the worst link exceeds its share:"
+    )
+    for each in report.carriers:
+        yield f"  {each.switches:<16} {each.loss:>7.2%}  {each.carrier} ({each.worst})"
 
 
 def _load(load: LinkLoad) -> str:
