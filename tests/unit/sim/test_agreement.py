@@ -36,6 +36,15 @@ def test_permutation_with_pfc_agrees_with_ns3_per_flow() -> None:
 
 
 @needs_recorded_runs
+def test_permutation_with_pfc_agrees_with_htsim_per_flow() -> None:
+    result = compare(find_case(HTSIM, "permutation"), REFERENCE)
+    assert result.median < 0.005
+    assert result.worst < 0.03
+    assert abs(result.last) < 0.01
+    assert result.drops == 0
+
+
+@needs_recorded_runs
 def test_permutation_with_dcqcn_agrees_with_ns3_in_distribution() -> None:
     result = compare(find_case(NS3_HPCC, "permutation, DCQCN"), REFERENCE)
     assert len(result.errors) == 10
