@@ -12,7 +12,7 @@ from controller.plan.addresses import address_families
 from controller.plan.graph import graph_of
 from controller.plan.paths import find_paths, update_paths
 from controller.plan.pins import place_pins, repair_pins
-from controller.plan.routes import SwitchRoutes, routes_of
+from controller.plan.routes import KnownHops, SwitchRoutes, routes_of
 from raddle.topology.model import Fabric
 from raddle.workload import Demand
 
@@ -24,12 +24,14 @@ def replanner(
 
     Routes are those of `make_plan` for the failed fabric. Pins that a failure leaves intact stay where
     `make_plan` has put them in the whole fabric; the others take the least loaded path that is left. Pins
-    that are no host routes are not in routes, and not in these.
+    that are no host routes are not in routes, and not in these. Shared next hops that are equal in two calls
+    are the same object.
     """
     families = address_families(fabric)
     addresses = families[0]
     fabric = without_drained(fabric)
     table = find_paths(graph_of(fabric))
+    known: KnownHops = {}
     is_pinned = routing == "pinned" and fabric.routing.pins in ("auto", "host-route")
     before = place_pins(fabric, demand) if is_pinned and demand else None
 
@@ -39,7 +41,7 @@ def replanner(
         speeds_bps = np.where(arrays.is_up, arrays.speed_bps, 0)
         inner = np.flatnonzero(arrays.tier > 0)
         graph = table.graph.with_speeds(inner, speeds_bps[inner])
-        shared = routes_of(fabric, update_paths(table, graph), families)
+        shared = routes_of(fabric, update_paths(table, graph), families, known)
         if before is None or demand is None:
             return shared
         pins = repair_pins(failed, addresses, before)

@@ -13,13 +13,20 @@ from raddle.topology.model import Fabric, TableBudget
 SwitchRoutes = tuple[tuple[Route, ...], ...]
 """Routes by switch, in order of `Fabric.switches`."""
 
+KnownHops = dict[tuple[int, int, int, tuple[int, ...]], tuple[NextHop, ...]]
+"""Next hops by IP version, switch, pattern and weights."""
 
-def routes_of(fabric: Fabric, table: PathTable, families: tuple[AddressPlan, ...]) -> SwitchRoutes:
+
+def routes_of(
+    fabric: Fabric, table: PathTable, families: tuple[AddressPlan, ...], known: KnownHops | None = None
+) -> SwitchRoutes:
     """The routes of every switch to every leaf but itself, IPv4 before IPv6.
 
     Next hops have weights where they differ in the capacity behind them. A switch from which no path leads to
-    a leaf has no route to it.
+    a leaf has no route to it. `known` keeps next hops from one table to the next that `update_paths` makes of
+    it: equal ones are then one object.
     """
+    known = {} if known is None else known
     prefixes = [[str(prefix) for prefix in family.leaf_prefixes] for family in families]
     routes = []
     for switch in range(len(fabric.switches)):
@@ -28,7 +35,12 @@ def routes_of(fabric: Fabric, table: PathTable, families: tuple[AddressPlan, ...
         groups = groups_of(table, numbers, fabric.switches[switch].model.tables)
         own: list[Route] = []
         for family, names in zip(families, prefixes, strict=True):
-            hops = {n: _next_hops(fabric, table, family, switch, n, groups[n]) for n in numbers}
+            hops = {}
+            for n in numbers:
+                key = family.version, switch, n, groups[n].weights
+                if key not in known:
+                    known[key] = _next_hops(fabric, table, family, switch, n, groups[n])
+                hops[n] = known[key]
             to_leaf = enumerate(table.pattern[switch].tolist())
             own += [Route(names[leaf], hops[n], "fabric") for leaf, n in to_leaf if n >= 0]
         routes.append(tuple(own))

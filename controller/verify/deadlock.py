@@ -19,8 +19,9 @@ import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.verify.network import Bools, Ints, Network, Tables
+from controller.verify.network import Bools, Ints, Network
 from controller.verify.reach import CHUNK, Live, fold_rows, repair, sources
+from controller.verify.tables import Tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,7 @@ def _flow(
     for column in range(len(tables.destinations)):
         here = int(live.group[network.peer[first], column])
         there = int(live.group[network.out[first], column])
-        if second not in _live_members(live, here) or first not in _live_members(live, there):
+        if here < 0 or there < 0 or second not in live.hops(here) or first not in live.hops(there):
             continue
         for source in np.flatnonzero(is_source[:, column]).tolist():
             way = _way(network, live, source, column, first)
@@ -188,14 +189,6 @@ def _flow(
     raise AssertionError("a dependency without a flow")
 
 
-def _live_members(live: Live, group: int) -> list[int]:
-    if group < 0:
-        return []
-    span = slice(live.tables.offsets[group], live.tables.offsets[group + 1])
-    members: list[int] = live.tables.members[span][live.is_alive[span]].tolist()
-    return members
-
-
 def _way(network: Network, live: Live, source: int, column: int, last: int) -> list[int] | None:
     """The shortest way from a source switch to the switch that sends on `last`, as channels."""
     ways: dict[int, list[int]] = {source: []}
@@ -203,7 +196,8 @@ def _way(network: Network, live: Live, source: int, column: int, last: int) -> l
     for switch in queue:
         if switch == network.out[last]:
             return ways[switch]
-        for channel in _live_members(live, int(live.group[switch, column])):
+        group = int(live.group[switch, column])
+        for channel in live.hops(group) if group >= 0 else ():
             after = int(network.peer[channel])
             if after < len(network.switches) and after not in ways:
                 ways[after] = [*ways[switch], channel]

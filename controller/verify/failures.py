@@ -11,9 +11,10 @@ from math import comb
 import numpy as np
 
 from controller.verify.deadlock import Cycle, breaks_ranks, dependencies, ranks, smallest_cycle
-from controller.verify.network import Bools, Ints, Network, Tables
+from controller.verify.network import Bools, Ints, Network
 from controller.verify.reach import (
     CHUNK,
+    Live,
     components,
     connected,
     delivered,
@@ -23,6 +24,7 @@ from controller.verify.reach import (
     sources,
     walk,
 )
+from controller.verify.tables import Tables
 
 Replan = Callable[[Bools], Tables]
 """The tables of a re-planned fabric, given the links that are left (see `Network.without`)."""
@@ -157,7 +159,8 @@ def survey(
 ) -> list[Outcome]:
     """Judge the tables in every state, before and after the controller has reacted."""
     outcomes = []
-    everyone = np.arange(len(tables.destinations))
+    before = repair(network, tables, network.is_up)
+    is_sound = judge(network, tables, network.is_up, rank).is_good
     fresh = rank if rank is not None else np.zeros(len(network.out), np.int64)
     for number, state in enumerate(states):
         links = network.without(state.links, state.switches)
@@ -166,15 +169,34 @@ def survey(
             not state.switches
             and (network.ends[list(state.links)] == len(network.switches)).any(axis=1).all()
         )
-        # No route depends on whether a host is there, so only packets to it change.
-        touched = np.flatnonzero(np.isin(network.host_link, state.links)) if is_host_link else everyone
-        alone = judge(network, tables.only(touched), links, fresh)
+
+        def verdict(after: Tables, links: Bools = links, dead: tuple[int, ...] = state.switches) -> Verdict:
+            live = repair(network, after, links)
+            return judge(network, after.only(_touched(network, before, live, dead, is_sound)), links, fresh)
+
+        alone = verdict(tables)
+        # No route depends on whether a host is there.
         replanned = alone if replan else None
         if replan and not is_host_link:
-            replanned = judge(network, replan(links), links, fresh)
+            replanned = verdict(replan(links))
         outcomes.append(Outcome(state.name, cut, alone, replanned))
         progress((number + 1) / len(states))
     return outcomes
+
+
+def _touched(network: Network, before: Live, after: Live, dead: tuple[int, ...], is_sound: bool) -> Ints:
+    """The columns that have to be judged again, given that all was well `before`.
+
+    Where every switch that is left still has next hops, and none that it had not before, each packet goes a
+    way that it could go before: it arrives, and no buffer waits for another that did not before.
+    """
+    if not is_sound:
+        return np.arange(before.group.shape[1])
+    is_left = np.ones(len(before.group), np.bool_)
+    is_left[list(dead)] = False
+    old, new = before.hop_bits(network)[:, before.group], after.hop_bits(network)[:, after.group]
+    is_wider = (new & ~old).any(axis=0) | ((after.group < 0) & (before.group >= 0))
+    return np.flatnonzero(is_wider[is_left].any(axis=0))
 
 
 def _cut_off(network: Network, links: Bools) -> int:

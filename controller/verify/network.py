@@ -7,7 +7,7 @@ S switches, C channels, D destinations (endpoints), G groups of next hops with M
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, cached_property
 from ipaddress import ip_network
 from typing import Any
@@ -63,6 +63,15 @@ class Network:
     def void(self) -> int:
         return len(self.ports)
 
+    @cached_property
+    def place(self) -> Ints:
+        """int[C + 1], the place of a channel among those of the switch that sends on it."""
+        order = np.argsort(self.out, kind="stable")
+        out = self.out[order]
+        place = np.empty(len(out), np.int64)
+        place[order] = np.arange(len(out)) - np.searchsorted(out, out)
+        return place
+
     def without(self, links: Iterable[int] = (), switches: Iterable[int] = ()) -> Bools:
         """bool[links + 1]: what is left of the links after some fail, and all links of some switches."""
         alive = self.is_up.copy()
@@ -112,97 +121,6 @@ def network_of(fabric: Fabric) -> Network:
         ends=np.array(ends, np.int64).reshape(-1, 2),
         channel=channel,
     )
-
-
-@dataclass(frozen=True)
-class Tables:
-    """What every switch does with a packet to every destination.
-
-    Attributes:
-        destinations: int[D], the endpoints that the columns stand for.
-        choices: int32[K, S, D], the groups whose prefixes hold the destination, longest first, -1: none.
-        offsets: int[G + 1]; `members`: int[M], the channels of every group; `switch`: int[G], whose it is.
-    """
-
-    destinations: Ints
-    choices: NDArray[np.int32]
-    offsets: Ints
-    members: Ints
-    switch: Ints
-
-    def only(self, columns: Ints) -> Tables:
-        """The tables for some columns."""
-        return replace(self, destinations=self.destinations[columns], choices=self.choices[:, :, columns])
-
-    @cached_property
-    def group(self) -> Ints:
-        """int[M], the group of every member."""
-        return np.repeat(np.arange(len(self.switch)), np.diff(self.offsets))
-
-
-def tables_of(network: Network, entries: Mapping[str, Iterable[Entry]]) -> Tables:
-    """Look every destination up in every switch's routes, all prefix lengths that hold it.
-
-    Of a fabric with both families, IPv4 is looked at; IPv6 has the same next hops.
-    """
-    destinations = len(network.addresses)
-    groups: dict[tuple[int, ...], int] = {}
-    channels: list[list[int]] = []
-    switch_of: list[int] = []
-    rows: list[tuple[int, list[NDArray[np.int32]]]] = []
-    for number, name in enumerate(network.switches):
-        by_length: dict[int, dict[int, int]] = {}
-        for prefix, length, ports in entries.get(name, ()):
-            if not is_of_family((prefix, length, ports), network.bits):
-                continue
-            key = (number, *ports)
-            if key not in groups:
-                groups[key] = len(groups)
-                switch_of.append(number)
-                # A port without a cable leads nowhere, which is a blackhole of that next hop.
-                found = [network.channel.get((number, port), network.void) for port in ports]
-                channels.append(found or [network.void])
-            by_length.setdefault(length, {})[prefix] = groups[key]
-        rows.append((number, _levels(network, by_length)))
-    # A group that no route uses, so that there is one where no switch has a route.
-    channels.append([network.void])
-    switch_of.append(0)
-    depth = max((len(levels) for _, levels in rows), default=0)
-    choices = np.full((max(depth, 1), len(network.switches), destinations), -1, np.int32)
-    for number, levels in rows:
-        for level, groups_at in enumerate(levels):
-            choices[level, number] = groups_at
-    sizes = [len(members) for members in channels]
-    return Tables(
-        destinations=np.arange(destinations),
-        choices=choices,
-        offsets=np.concatenate(([0], np.cumsum(sizes, dtype=np.int64))),
-        members=np.array([channel for members in channels for channel in members], np.int64),
-        switch=np.array(switch_of, np.int64),
-    )
-
-
-def _levels(network: Network, by_length: dict[int, dict[int, int]]) -> list[NDArray[np.int32]]:
-    """Of every address, the first, second, ... longest match; -1 where there is none."""
-    addresses, kind = network.addresses, network.addresses.dtype
-    every_bit = (1 << network.bits) - 1
-    levels: list[NDArray[np.int32]] = []
-    depth = np.zeros(len(addresses), np.int64)
-    for length in sorted(by_length, reverse=True):
-        prefixes = np.array(sorted(by_length[length]), kind)
-        values = np.array([by_length[length][prefix] for prefix in prefixes.tolist()], np.int32)
-        masked = addresses & np.array(every_bit >> network.bits - length << network.bits - length, kind)
-        at = np.minimum(np.searchsorted(prefixes, masked), len(prefixes) - 1)
-        hit = np.flatnonzero(prefixes[at] == masked)
-        if not len(hit):
-            continue
-        while len(levels) <= int(depth[hit].max()):
-            levels.append(np.full(len(addresses), -1, np.int32))
-        for level, found in enumerate(levels):
-            here = hit[depth[hit] == level]
-            found[here] = values[at[here]]
-        depth[hit] += 1
-    return levels
 
 
 def entries_of_state(state: SwitchState) -> list[Entry]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.verify.network import Bools, Ints, Network, Tables
+from controller.verify.network import Bools, Ints, Network
+from controller.verify.tables import Tables
 
 CHUNK = 1024
 """Destinations that are worked on at a time, which bounds the memory."""
@@ -26,6 +27,26 @@ class Live:
     tables: Tables
     group: NDArray[np.int32]
     is_alive: Bools
+
+    def hops(self, group: int) -> list[int]:
+        """The live channels of a group."""
+        span = slice(self.tables.offsets[group], self.tables.offsets[group + 1])
+        members: list[int] = self.tables.members[span][self.is_alive[span]].tolist()
+        return members
+
+    def hop_bits(self, network: Network) -> NDArray[np.uint64]:
+        """uint64[W, G + 1], the live channels of every group as bits, by their place at the switch.
+
+        The last column is of no group.
+        """
+        members = self.tables.members
+        words = []
+        for word in range(-(-max(int(network.place.max()) + 1, 1) // 64)):
+            place = network.place[members] - 64 * word
+            is_here = self.is_alive & (place >= 0) & (place < 64)
+            bits = np.where(is_here, np.uint64(1) << (place % 64).astype(np.uint64), np.uint64(0))
+            words.append(np.append(np.bitwise_or.reduceat(bits, self.tables.offsets[:-1]), np.uint64(0)))
+        return np.stack(words)
 
 
 def repair(network: Network, tables: Tables, links: Bools) -> Live:

@@ -16,8 +16,9 @@ import numpy as np
 from controller.plan.model import NextHop
 from controller.plan.update import Routes, Write, prefix_length, shorter, states_on_the_way
 from controller.verify.deadlock import Cycle, dependencies, ranks, smallest_cycle
-from controller.verify.network import Bools, Entry, Network, Tables, entry_of, tables_of
+from controller.verify.network import Bools, Entry, Network, entry_of
 from controller.verify.reach import CHUNK, delivered, endpoints_at, looping, repair, sources, walk
+from controller.verify.tables import Tables, tables_of
 
 NOWHERE = -1
 """A port number that no switch has: a next hop that drops."""

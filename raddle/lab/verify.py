@@ -9,7 +9,7 @@ from typing import cast
 
 import numpy as np
 
-from controller.plan.model import Plan
+from controller.plan.model import NextHop, Plan, Route
 from controller.plan.replan import replanner, with_links
 from controller.plan.update import peers_of, routes_of, update_rounds
 from controller.reconcile import read_neighbours
@@ -23,12 +23,12 @@ from controller.verify.network import (
     Bools,
     Entry,
     Network,
-    Tables,
     entries_of_plan,
     entries_of_state,
+    entry_of,
     network_of,
-    tables_of,
 )
+from controller.verify.tables import Changes, LookUp, Prefix, Tables, tables_of
 from controller.verify.transient import Transient, judge_update
 from nos.db.databases import ConfigDb
 from nos.orch import derive
@@ -175,19 +175,40 @@ def planned_state(fabric: Fabric, plan: Plan, name: str) -> SwitchState:
 
 
 def _replan(fabric: Fabric, plan: Plan, demand: Demand | None, network: Network) -> Replan:
-    routes_of = replanner(fabric, plan.routing, demand)
-    bare = [replace(switch, routes=()) for switch in plan.switches]
-    own = {switch.name: entries_of_plan(switch) for switch in bare}
+    routes_after = replanner(fabric, plan.routing, demand)
+    ports = [{port.name: number for number, port in enumerate(switch.ports)} for switch in plan.switches]
+
+    def planned(links: Bools) -> list[dict[str, Route]]:
+        routes = routes_after(with_links(fabric, links[:-1].tolist()))
+        return [{route.prefix: route for route in own} for own in routes]
+
+    before = planned(network.is_up)
+    entries = {
+        switch.name: entries_of_plan(replace(switch, routes=tuple(each.values())))
+        for switch, each in zip(plan.switches, before, strict=True)
+    }
+    look_up = LookUp(network, entries)
 
     def replan(links: Bools) -> Tables:
-        routes = routes_of(with_links(fabric, links[:-1].tolist()))
-        entries = {
-            switch.name: own[switch.name] + entries_of_plan(replace(switch, interfaces=(), routes=each))
-            for switch, each in zip(bare, routes, strict=True)
-        }
-        return tables_of(network, entries)
+        changes: dict[int, Changes] = {}
+        for number, (old, new) in enumerate(zip(before, planned(links), strict=True)):
+            own: dict[Prefix, tuple[int, ...] | None] = {
+                entry_of(prefix, ())[:2]: None for prefix in old.keys() - new.keys()
+            }
+            for prefix, route in new.items():
+                if prefix not in old or not _is_same(old[prefix].next_hops, route.next_hops):
+                    through = tuple(ports[number][hop.port] for hop in route.next_hops)
+                    own[entry_of(prefix, ())[:2]] = through
+            if own:
+                changes[number] = own
+        return look_up.changed(changes)
 
     return replan
+
+
+def _is_same(old: tuple[NextHop, ...], new: tuple[NextHop, ...]) -> bool:
+    """Most equal next hops are one object, which saves comparing them."""
+    return old is new or old == new
 
 
 def _update(network: Network, earlier: Plan, plan: Plan) -> Transient:

@@ -21,9 +21,11 @@ from controller.plan.addresses import plan_addresses
 from controller.plan.replan import replanner, with_links
 from controller.verify.certificate import certificate
 from controller.verify.deadlock import breaks_ranks, dependencies, rank_by_name, ranks, smallest_cycle
-from controller.verify.network import Entry, Network, Tables, entries_of_plan, network_of, tables_of
+from controller.verify.network import Entry, Network, entries_of_plan, network_of
 from controller.verify.reach import connected, delivered, looping, repair, sources
+from controller.verify.tables import LookUp, Tables, tables_of
 from raddle.lab.demand import collective_demand
+from raddle.lab.verify import Scope, verify_plan
 from raddle.topology.model import PortRef
 
 FABRIC = raddle.loads("""
@@ -240,3 +242,41 @@ def test_the_plan_of_a_whole_fabric_reaches_all_that_is_connected(routing: str) 
     live = repair(NETWORK, tables, NETWORK.is_up)
     wanted = sources(NETWORK, NETWORK.is_up, EVERY) & connected(NETWORK, NETWORK.is_up, EVERY)
     assert (delivered(NETWORK, live) | ~wanted).all()
+
+
+def meaning(tables: Tables) -> list[list[list[tuple[int, ...]]]]:
+    """By switch and destination, the channels of every prefix that holds it, longest first."""
+    groups = [tuple(tables.members[start:end].tolist()) for start, end in pairwise(tables.offsets.tolist())]
+    return [
+        [[groups[group] for group in column if group >= 0] for column in by_switch]
+        for by_switch in np.moveaxis(tables.choices, 0, 2).tolist()
+    ]
+
+
+@settings(max_examples=60, deadline=None)
+@given(arbitrary_tables(), arbitrary_tables())
+def test_tables_with_changed_routes_are_those_made_anew(old: Tree, new: Tree) -> None:
+    look_up = LookUp(NETWORK, old)
+    changes = {}
+    for number, name in enumerate(NETWORK.switches):
+        before, after = ({entry[:2]: entry[2] for entry in tree[name]} for tree in (old, new))
+        changed = {key: after.get(key) for key in before | after if before.get(key) != after.get(key)}
+        if changed:
+            changes[number] = changed
+    assert meaning(look_up.changed(changes)) == meaning(tables_of(NETWORK, new))
+    assert meaning(look_up.changed({})) == meaning(look_up.tables()) == meaning(tables_of(NETWORK, old))
+
+
+@pytest.mark.parametrize("routing", ["ecmp", "pinned"])
+def test_judging_only_what_a_failure_touches_finds_the_same(
+    routing: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    demand = collective_demand(FABRIC, "all_to_all", None, "random", 1) if routing == "pinned" else None
+    plan = make_plan(FABRIC, routing, demand)
+    scope = Scope(together=2, most=40, seed=1, congested_groups=8)
+    narrow = verify_plan(FABRIC, plan, demand, scope, lambda what, share: None)
+    monkeypatch.setattr(
+        "controller.verify.failures._touched", lambda network, before, *rest: np.arange(before.group.shape[1])
+    )
+    assert verify_plan(FABRIC, plan, demand, scope, lambda what, share: None) == narrow
+    assert any(outcome.alone.lost for outcome in narrow.outcomes)

@@ -12,7 +12,8 @@ from controller.plan.addresses import endpoint_addresses, plan_addresses
 from controller.plan.model import NextHop, Plan, Route
 from controller.plan.replan import with_links
 from controller.verify.failures import Verdict, judge
-from controller.verify.network import entries_of_plan, network_of, tables_of
+from controller.verify.network import entries_of_plan, network_of
+from controller.verify.tables import tables_of
 from raddle.lab.verify import mend, planned_state
 from raddle.sim import Simulation
 from raddle.topology.model import Fabric

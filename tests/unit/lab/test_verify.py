@@ -17,7 +17,8 @@ from typer.testing import CliRunner
 from controller.plan import make_plan
 from controller.verify.failures import failures
 from controller.verify.lossless import check_lossless
-from controller.verify.network import entries_of_plan, entries_of_state, network_of, tables_of
+from controller.verify.network import entries_of_plan, entries_of_state, network_of
+from controller.verify.tables import tables_of
 from raddle.cli.plan import plan
 from raddle.cli.verify import verify
 from raddle.errors import InputError
