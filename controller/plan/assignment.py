@@ -155,6 +155,35 @@ def keep_paths(
         decided.add(hop.name, key, (hop.links == link[hop.is_used, None]).argmax(axis=1))
 
 
+Rows = tuple[Ints, ...]
+
+
+def spine_rows(tiers: Tiers, source: Ints, target: Ints) -> tuple[Ints, Rows, Rows, NDArray[np.bool_] | None]:
+    """Capacity, left and right rows and closed slots (see `SlotProblem`) of flows that choose a spine.
+
+    Rows are the leaves' ways up, then down, then what the spines of each pod carry up, then down, by group.
+    """
+    leaves, pods = tiers.leaves, len(tiers.spine_at)
+    lower = tiers.lower.total
+    # What the spines of a pod carry to superspines, by group.
+    upper = np.zeros((pods, lower.shape[1]), np.int64)
+    upper[tiers.spine_pod, tiers.spine_group] = tiers.upper.total.sum(axis=1)
+    is_far = tiers.pod[source] != tiers.pod[target]
+    far_up = np.where(is_far, 2 * leaves + tiers.pod[source], -1)
+    far_down = np.where(is_far, 2 * leaves + pods + tiers.pod[target], -1)
+    left: tuple[Ints, ...] = (source,)
+    right: tuple[Ints, ...] = (leaves + target,)
+    if is_far.any():
+        left, right = (*left, far_up), (*right, far_down)
+    closed = None
+    if is_far.any() and not tiers.upper.total.all():
+        # No superspine may be left that leads from one pod's spine to the other's.
+        is_up = tiers.upper.total > 0
+        from_pod, to_pod = tiers.spine_at[tiers.pod[source]], tiers.spine_at[tiers.pod[target]]
+        closed = is_far[:, None] & ~(is_up[from_pod] & is_up[to_pod]).any(axis=2)
+    return np.concatenate((lower, lower, upper, upper)), left, right, closed
+
+
 @dataclass(frozen=True, eq=False)
 class _Chooser:
     flows: Flows
@@ -163,31 +192,13 @@ class _Chooser:
 
     def spines(self, tiers: Tiers, source: Ints, target: Ints, hint: Ints | None) -> tuple[Ints, str]:
         """The slot at its leaf for every flow, -1 where no spine connects the leaves."""
-        leaves, pods = tiers.leaves, len(tiers.spine_at)
-        lower = tiers.lower.total
-        # What the spines of a pod carry to superspines, by group.
-        upper = np.zeros((pods, lower.shape[1]), np.int64)
-        upper[tiers.spine_pod, tiers.spine_group] = tiers.upper.total.sum(axis=1)
-        is_far = tiers.pod[source] != tiers.pod[target]
-        far_up = np.where(is_far, 2 * leaves + tiers.pod[source], -1)
-        far_down = np.where(is_far, 2 * leaves + pods + tiers.pod[target], -1)
-        left: tuple[Ints, ...] = (source,)
-        right: tuple[Ints, ...] = (leaves + target,)
-        if is_far.any():
-            left, right = (*left, far_up), (*right, far_down)
+        capacity, left, right, closed = spine_rows(tiers, source, target)
         hints = {} if hint is None else {"reverse-path": hint}
         if hint is None and len(self.flows) and self.flows.phase.max() > 0:
             # Zahavi, "Fat-tree routing and node ordering providing contention free traffic for MPI global
             # collectives", JPDC 72(11), 2012: optimal for shifts.
-            hints["destination-modulo"] = tiers.place[self.flows.dst] % max(lower.shape[1], 1)
-        closed = None
-        if is_far.any() and not tiers.upper.total.all():
-            # No superspine may be left that leads from one pod's spine to the other's.
-            is_up = tiers.upper.total > 0
-            from_pod, to_pod = tiers.spine_at[tiers.pod[source]], tiers.spine_at[tiers.pod[target]]
-            closed = is_far[:, None] & ~(is_up[from_pod] & is_up[to_pod]).any(axis=2)
+            hints["destination-modulo"] = tiers.place[self.flows.dst] % capacity.shape[1]
         key = self.key_of(source, self.flows.src, self.flows.dst)
-        capacity = np.concatenate((lower, lower, upper, upper))
         return self.choose("spine", capacity, key, left, right, hints, closed)
 
     def superspines(

@@ -5,11 +5,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.plan.assignment import Flows, KeyOf, Paths
+from controller.plan.assignment import Flows, KeyOf, Paths, spine_rows
 from controller.plan.colouring import Ints, distinct
+from controller.plan.fractional import fractional_bound
 from controller.plan.model import LinkLoad
 from controller.plan.slots import SlotProblem, free_bounds, key_bounds
 from controller.plan.tiers import Bundles, Tiers
+
+FRACTIONAL_PHASES = 16
+"""At most so many phases get a bound by linear programming."""
+
+_CLOSE = 1e-6
 
 
 def summarize(tiers: Tiers, flows: Flows, paths: Paths, key_of: KeyOf) -> LinkLoad:
@@ -25,7 +31,8 @@ def summarize(tiers: Tiers, flows: Flows, paths: Paths, key_of: KeyOf) -> LinkLo
     problem = _problem(tiers, flows, key_of)
     scale = tiers.slowest / problem.widest
     worst = _worst(tiers, problem.phase, paths.link[:, is_placed])
-    free, kept = free_bounds(problem) * scale, key_bounds(problem) * scale
+    free = np.maximum(free_bounds(problem) * scale, _fractional(tiers, flows, problem, worst))
+    kept = np.maximum(key_bounds(problem) * scale, free)
     return LinkLoad(
         worst=float(worst.max()),
         bound=float(free.max()),
@@ -34,6 +41,26 @@ def summarize(tiers: Tiers, flows: Flows, paths: Paths, key_of: KeyOf) -> LinkLo
         total_bound=float(free.sum()),
         total_key_bound=float(kept.sum()),
     )
+
+
+def _fractional(
+    tiers: Tiers, flows: Flows, links: SlotProblem, worst: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """float[phases], bounds that see which links leaves have in common, of phases that miss `free_bounds`."""
+    bounds = np.zeros(len(worst))
+    capacity, left, right, closed = spine_rows(tiers, tiers.leaf[flows.src], tiers.leaf[flows.dst])
+    of_leaves, of_pods = np.split(capacity, [2 * tiers.leaves])
+    if (of_leaves == of_leaves[0, 0]).all() and (of_pods == of_pods[0, 0]).all():
+        return bounds  # all links are there and alike
+    every = np.arange(len(flows))
+    phase = distinct(flows.phase)[1]
+    problem = SlotProblem(capacity, every, phase, left, right, np.full(len(flows), -1), closed=closed)
+    grain = tiers.slowest / links.widest
+    missed = np.flatnonzero(worst > free_bounds(links) * grain + _CLOSE)
+    for number in missed[:FRACTIONAL_PHASES].tolist():
+        cost = fractional_bound(problem, number) * tiers.slowest / problem.widest
+        bounds[number] = np.ceil(cost / grain - _CLOSE) * grain
+    return bounds
 
 
 def _problem(tiers: Tiers, flows: Flows, key_of: KeyOf) -> SlotProblem:

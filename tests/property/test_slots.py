@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from controller.plan.fractional import fractional_bound
 from controller.plan.slots import Ints, SlotProblem, free_bounds, key_bounds, solve, worst_by_phase
 
 LEAVES = 3
@@ -63,6 +64,21 @@ def test_nor_with_unequal_and_missing_links(problem: SlotProblem) -> None:
     assert problem.is_open[has_path, slots[has_path]].all()
     if has_path.all():
         assert worst_by_phase(problem, slots).sum() == brute_force(problem)
+
+
+@settings(max_examples=60, deadline=None)
+@given(problems(phases=1, is_shared=False))
+def test_cut_flows_are_a_bound_that_no_whole_flows_beat(problem: SlotProblem) -> None:
+    if problem.is_open.any(axis=1).all():
+        assert fractional_bound(problem, 0) <= brute_force(problem) + 1e-6
+
+
+def test_the_bound_sees_that_two_leaves_have_one_spine_in_common() -> None:
+    capacity = np.array([[1, 1, 0], [0, 1, 1]] * 2, np.int64)
+    zeros = np.zeros(4, np.int64)
+    problem = SlotProblem(capacity, np.arange(4), zeros, (zeros,), (zeros + 3,), zeros - 1)
+    assert free_bounds(problem).tolist() == [2]
+    assert fractional_bound(problem, 0) == pytest.approx(4)
 
 
 @settings(max_examples=100, deadline=None)

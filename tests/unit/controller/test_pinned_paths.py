@@ -218,6 +218,14 @@ def test_pins_avoid_dead_links_and_balance_what_is_left(per_pair: int) -> None:
     assert plan.pins.data.key_bound == 2
 
 
+def test_the_bound_knows_which_spines_two_leaves_have_in_common() -> None:
+    fabric = leaf_spine(2, 3, 4, down=[(0, 0, 0), (1, 2, 0)])
+    flows = demand((0, src, src + 4) for src in range(4))
+    plan = make_plan(fabric, "pinned", flows)
+    assert plan.pins is not None
+    assert busiest(fabric, plan, flows) == plan.pins.data.worst == plan.pins.data.bound == 4
+
+
 def test_flows_to_an_isolated_leaf_have_no_pin() -> None:
     fabric = leaf_spine(2, 1, 1, down=[(1, 0, 0)])
     plan = make_plan(fabric, "pinned", demand([(0, 0, 1)]))

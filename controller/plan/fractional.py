@@ -1,0 +1,69 @@
+"""The least load if flows could be cut into parts: a bound that sees which links switches have in common."""
+
+from __future__ import annotations
+
+import highspy
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.plan.colouring import Ints, distinct
+from controller.plan.slots import SlotProblem
+
+MOST_COLUMNS = 40_000
+"""Larger linear programs are not solved: they would take longer than the bound is worth (about 5 s)."""
+
+
+def fractional_bound(problem: SlotProblem, phase: int) -> float:
+    """The cost of the busiest link of a phase, at least; 0 where the linear program would be too large.
+
+    Flows of one pair of rows are one commodity, which may divide over all slots that it can take. The
+    program minimises the cost of the busiest link; HiGHS solves it.
+    """
+    flows = problem.phase == phase
+    columns = [column[flows] for column in (*problem.left, *problem.right)]
+    ends = np.stack(columns)
+    commodities, member, count = np.unique(ends, axis=1, return_inverse=True, return_counts=True)
+    is_open = problem.is_open[problem.key[flows]][np.unique(member, return_index=True)[1]]
+    commodity, slot = np.nonzero(is_open)
+    if not len(commodity) or len(commodity) > MOST_COLUMNS:
+        return 0.0
+    # Column 0 is the cost of the busiest link; then a column for every commodity and slot.
+    rows, cols, values = [commodity], [1 + np.arange(len(commodity))], [np.ones(len(commodity))]
+    used = []
+    for row in commodities:
+        loads = row[commodity] >= 0
+        used.append((row[commodity] * problem.slots + slot)[loads])
+        cols.append(1 + np.flatnonzero(loads))
+    links, place = distinct(np.concatenate(used))
+    rows.append(len(count) + place)
+    values.append(problem.unit.ravel()[links[place]].astype(float))
+    rows.append(len(count) + np.arange(len(links)))
+    cols.append(np.zeros(len(links), np.int64))
+    values.append(np.full(len(links), -1.0))
+    return _solve(np.concatenate(rows), np.concatenate(cols), np.concatenate(values), count, len(links))
+
+
+def _solve(rows: Ints, cols: Ints, values: NDArray[np.float64], demands: Ints, links: int) -> float:
+    """Minimise column 0: the first rows equal the demands, the others are at most 0."""
+    program = highspy.HighsLp()
+    program.num_col_, program.num_row_ = int(cols.max()) + 1, len(demands) + links
+    cost = np.zeros(program.num_col_)
+    cost[0] = 1.0
+    program.col_cost_ = cost
+    program.col_lower_ = np.zeros(program.num_col_)
+    program.col_upper_ = np.full(program.num_col_, highspy.kHighsInf)
+    program.row_lower_ = np.concatenate((demands, np.full(links, -highspy.kHighsInf)))
+    program.row_upper_ = np.concatenate((demands, np.zeros(links)))
+    order = np.lexsort((rows, cols))
+    program.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+    program.a_matrix_.start_ = np.searchsorted(cols[order], np.arange(program.num_col_ + 1)).astype(np.int32)
+    program.a_matrix_.index_ = rows[order].astype(np.int32)
+    program.a_matrix_.value_ = values[order]
+    solver = highspy.Highs()  # type: ignore[no-untyped-call]
+    solver.setOptionValue("output_flag", False)
+    solver.setOptionValue("threads", 1)
+    solver.passModel(program)
+    solver.run()
+    if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        return 0.0
+    return float(solver.getInfo().objective_function_value)
