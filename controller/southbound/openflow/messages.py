@@ -97,9 +97,10 @@ def _match(match: Match) -> Any:
         fields["eth_type"] = match.eth_type
     if match.dscp is not None:
         fields["ip_dscp"] = match.dscp
-    if match.destination:
-        network = ip_network(match.destination)
-        fields[f"ipv{network.version}_dst"] = (str(network.network_address), str(network.netmask))
+    for end, prefix in (("dst", match.destination), ("src", match.source)):
+        if prefix:
+            network = ip_network(prefix)
+            fields[f"ipv{network.version}_{end}"] = (str(network.network_address), str(network.netmask))
     return parser.OFPMatch(**fields)
 
 
@@ -157,11 +158,12 @@ def _read_match(match: Any) -> Match:
     fields = dict(match.items())
     eth_type = fields.pop("eth_type", 0)
     dscp = fields.pop("ip_dscp", None)
-    destination = ""
-    for name in ("ipv4_dst", "ipv6_dst"):
-        if name in fields:
-            destination = _prefix(fields.pop(name))
-    return Match(eth_type, destination, dscp, ",".join(f"{k}={v}" for k, v in sorted(fields.items())))
+    ends = {"dst": "", "src": ""}
+    for version, end in ((4, "dst"), (4, "src"), (6, "dst"), (6, "src")):
+        if f"ipv{version}_{end}" in fields:
+            ends[end] = _prefix(fields.pop(f"ipv{version}_{end}"))
+    others = ",".join(f"{name}={value}" for name, value in sorted(fields.items()))
+    return Match(eth_type, ends["dst"], ends["src"], dscp, others)
 
 
 def _prefix(value: str | tuple[str, str]) -> str:

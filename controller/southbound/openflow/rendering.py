@@ -57,8 +57,11 @@ def describe(tables: Tables) -> dict[str, object]:
 
     def match(of: Match) -> dict[str, object]:
         fields: dict[str, object] = {"eth_type": f"0x{of.eth_type:04x}"} if of.eth_type else {}
+        version = 4 if of.eth_type == 0x0800 else 6
         if of.destination:
-            fields["ipv4_dst" if of.eth_type == 0x0800 else "ipv6_dst"] = of.destination
+            fields[f"ipv{version}_dst"] = of.destination
+        if of.source:
+            fields[f"ipv{version}_src"] = of.source
         if of.dscp is not None:
             fields["ip_dscp"] = of.dscp
         return fields | ({"other": of.text} if of.text else {})
@@ -88,4 +91,13 @@ def rule_order(key: RuleKey) -> tuple[object, ...]:
     """By table, then the highest priority, then address."""
     address, _, length = key.match.destination.partition("/")
     number = int(ip_address(address)) if address else 0
-    return key.table, -key.priority, key.match.eth_type, number, length, key.match.dscp or 0, key.match.text
+    return (
+        key.table,
+        -key.priority,
+        key.match.eth_type,
+        number,
+        length,
+        key.match.dscp or 0,
+        key.match.source,
+        key.match.text,
+    )

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_interface, ip_network
+from ipaddress import IPV6LENGTH, IPv4Network, IPv6Network, ip_interface, ip_network
 
-from controller.plan.model import NextHop, Plan, Route, SwitchPlan
+from controller.plan.model import NextHop, Plan, SwitchPlan
 
 CLASSIFY, FORWARD = 0, 1
 """Table ids."""
@@ -75,10 +75,11 @@ Action = Group | Hop | Queue | Continue | Drop | Unknown
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """`destination` in CIDR form; `eth_type` 0 matches everything. `text` is what no plan matches on."""
+    """Addresses in CIDR form; `eth_type` 0 matches everything. `text` is what no plan matches on."""
 
     eth_type: int = 0
     destination: str = ""
+    source: str = ""
     dscp: int | None = None
     text: str = ""
 
@@ -146,7 +147,10 @@ def switch_tables(switch: SwitchPlan, macs: Mapping[str, str], has_queues: bool)
         rules[_destination(network)] = group
     for network, route in routes:
         if route.origin == "pin":
-            rules[_destination(network)] = hops.pin(route, _covering(fabric, network))
+            rules[_destination(network)] = hops.pin(route.next_hops, _covering(fabric, network))
+    for policy in switch.policies:
+        network = ip_network(policy.dst)
+        rules[_pair(policy.src, network)] = hops.pin((policy.next_hop,), _covering(fabric, network))
     for interface in switch.interfaces:
         if not interface.prefix:
             continue  # unnumbered
@@ -178,8 +182,8 @@ class _Hops:
             weights[self.to(hop.port)] += hop.weight
         return SelectGroup(tuple(sorted(weights.items(), key=lambda item: item[0].port)))
 
-    def pin(self, route: Route, otherwise: SelectGroup | None) -> Group:
-        group = self.select(route.next_hops)
+    def pin(self, next_hops: Iterable[NextHop], otherwise: SelectGroup | None) -> Group:
+        group = self.select(next_hops)
         if otherwise is None or len(group.buckets) > 1:
             return group
         return FailoverGroup(group.buckets[0][0], otherwise)
@@ -187,8 +191,17 @@ class _Hops:
 
 def _destination(network: Network) -> RuleKey:
     """Longer prefixes have the higher priority."""
-    match = Match(0x0800 if network.version == 4 else 0x86DD, str(network))
-    return RuleKey(FORWARD, 1 + network.prefixlen, match)
+    return RuleKey(FORWARD, 1 + network.prefixlen, Match(_eth_type(network), str(network)))
+
+
+def _pair(source: str, destination: Network) -> RuleKey:
+    """Before all routes."""
+    match = Match(_eth_type(destination), str(destination), str(ip_network(source)))
+    return RuleKey(FORWARD, 2 + IPV6LENGTH, match)
+
+
+def _eth_type(network: Network) -> int:
+    return 0x0800 if network.version == 4 else 0x86DD
 
 
 def _covering(fabric: Mapping[Network, SelectGroup], network: Network) -> SelectGroup | None:

@@ -39,7 +39,7 @@ class Layout:
     """Names, numbers, addresses and rates of an emulated fabric.
 
     Raises:
-        InputError: `emulation-too-large` or `name-too-long`.
+        InputError: `emulation-too-large`, `emulation-ipv6`, `emulation-carrier` or `name-too-long`.
     """
 
     def __init__(self, fabric: Fabric, plan: Plan) -> None:
@@ -54,6 +54,12 @@ class Layout:
                 "emulation-ipv6",
                 f"fabric '{fabric.name}' has no IPv4; emulated hosts speak IPv4",
                 "use 'families: dual', or simulate this fabric",
+            )
+        if plan.pins and plan.pins.carrier != "host-route":
+            raise InputError.of(
+                "emulation-carrier",
+                f"pins of '{fabric.name}' are carried as {plan.pins.carrier}; host routes can be emulated",
+                "use 'pins: host-route' in routing, or --routing ecmp",
             )
         for switch in fabric.switches:
             if len(switch.name) > MAX_NAME:

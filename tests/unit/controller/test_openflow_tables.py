@@ -7,6 +7,7 @@ import pytest
 from fabrics import leaf_spine, ring
 
 from controller.plan import make_plan
+from controller.plan.model import PolicyRoute
 from controller.southbound.openflow.rendering import describe
 from controller.southbound.openflow.tables import (
     FORWARD,
@@ -89,3 +90,16 @@ def test_every_form_of_fabric_has_tables(name: str) -> None:
     for switch in (plan.switches[0], plan.switches[-1]):
         tables = switch_tables(switch, macs, has_queues=True)
         assert len({hop.eth_dst for hop in tables.rules.values() if isinstance(hop, Hop)}) > 1
+
+
+def test_a_policy_route_comes_before_every_route_of_its_destination() -> None:
+    plan = make_plan(leaf_spine(leaves=2, spines=2, hosts_per_leaf=2), "ecmp")
+    leaf = plan.switches[0]
+    hop = leaf.routes[0].next_hops[1]
+    policed = replace(leaf, policies=(PolicyRoute("10.0.0.1/32", "10.0.0.5/32", hop),))
+    rules = switch_tables(policed, neighbour_macs(plan), has_queues=False).rules
+    [(key, action)] = [(key, action) for key, action in rules.items() if key.match.source]
+    assert key.match == Match(0x0800, "10.0.0.5/32", "10.0.0.1/32")
+    assert key.priority > max(other.priority for other in rules if other != key)
+    assert isinstance(action, FailoverGroup)
+    assert action.first == Hop(4, "02:00:00:00:00:03")
