@@ -66,7 +66,7 @@ def emulate(
         if flows
         else collective_workload(model, collective, algorithm, placement, seed, packets)
     )
-    request = EmulationRequest(routing or model.routing.policy, tests, work, pcap)
+    request = EmulationRequest(switch, routing or model.routing.policy, tests, work, pcap)
     with progress_bar() as progress:
         emulation = emulate(model, request, progress)
     print(to_json(emulation.result) if as_json else to_text(emulation.result), end="", flush=True)

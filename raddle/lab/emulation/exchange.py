@@ -51,6 +51,7 @@ class QueuePair:
     flows: deque[int]
     next_psn: int = 0
     expected_psn: int = 0
+    unacknowledged_psn: int = 0
     msn: int = 0
     bounds: dict[int, int] = field(default_factory=dict)  # PSN of a flow's last packet -> the flow
 
@@ -93,6 +94,7 @@ class Exchanger:
         self._waits_for = np.diff(schedule.dep_offsets).tolist()
         self._dependents = _dependents(schedule)
         self._outbox: deque[tuple[int, bytes]] = deque()
+        self._answers: deque[tuple[int, bytes]] = deque()
         self._in_flight = 0
         self._by_receiver = {(qp.dst, qp.numbers[1]): qp for qp in self.queue_pairs}
         self._by_sender = {(qp.src, qp.numbers[0]): qp for qp in self.queue_pairs}
@@ -105,7 +107,7 @@ class Exchanger:
             for index, nic in enumerate(self._nics):
                 selector.register(nic.socket, selectors.EVENT_READ, index)
             heard = time.monotonic()
-            while self.result.acknowledged_flows < self.result.flows:
+            while self.result.acknowledged_flows < self.result.flows or self._in_flight:
                 self._send()
                 for key, _ in selector.select(0.1):
                     heard = time.monotonic()
@@ -114,7 +116,8 @@ class Exchanger:
                 if time.monotonic() - heard > SILENCE_S:
                     missing = self.result.flows - self.result.acknowledged_flows
                     self._problem(
-                        f"{missing} flows are not complete and nothing has come for {SILENCE_S:g} s"
+                        f"{missing} flows are not complete, {self._in_flight} packets are on their way, and "
+                        f"nothing has come for {SILENCE_S:g} s"
                     )
                     break
         return self.result
@@ -151,8 +154,8 @@ class Exchanger:
         return number == packets - 1 or (number + 1) % self._ack_interval == 0
 
     def _send(self) -> None:
-        while self._outbox and self._in_flight < MAX_IN_FLIGHT:
-            nic, frame = self._outbox.popleft()
+        while (queue := self._answers or self._outbox) and self._in_flight < MAX_IN_FLIGHT:
+            nic, frame = queue.popleft()
             self._nics[nic].send(frame)
             self._in_flight += 1
 
@@ -180,7 +183,7 @@ class Exchanger:
         self.result.data_packets += 1
         qp.expected_psn = (qp.expected_psn + 1) & PSN_MASK
         if packet.asks_ack:
-            self._outbox.appendleft((nic, self._ack(qp, packet)))
+            self._answers.append((nic, self._ack(qp, packet)))
         if packet.opcode in (WRITE_LAST, WRITE_ONLY):
             self.result.received_flows += 1
             flow = qp.bounds[packet.psn]
@@ -206,6 +209,9 @@ class Exchanger:
         qp = self._by_sender.get((nic, packet.dest_qp))
         if qp is None or packet.aeth is None or packet.aeth.syndrome != _ACK:
             return self._problem(f"{self._nics[nic].nic.label} got an acknowledgement of nothing it sent")
+        if (packet.psn - qp.unacknowledged_psn) & PSN_MASK > PSN_MASK // 2:
+            return self._problem(f"{self._nics[nic].nic.label} got an acknowledgement out of order")
+        qp.unacknowledged_psn = (packet.psn + 1) & PSN_MASK
         self.result.acknowledgements += 1
         flow = qp.bounds.pop(packet.psn, None)
         if flow is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import threading
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,26 +13,23 @@ from controller.plan.model import Plan
 from controller.southbound.openflow.driver import OpenFlowController
 from controller.southbound.openflow.tables import Tables, datapath_id, neighbour_macs, switch_tables
 from raddle.errors import UnreachableError
+from raddle.lab.emulation.dataplane import PortEvent
 from raddle.lab.emulation.layout import Layout
 from raddle.lab.emulation.network import Network, OpenFlowTarget, UserSpaceSwitch
 from raddle.lab.emulation.programs import run
 from raddle.topology.model import PortRef
-
-PROGRAMS = ("ovs-vswitchd", "ovsdb-server", "ovs-vsctl")
 
 _FOLDER = Path("/run/openvswitch")  # where its programs look; /run is the sandbox's own
 _SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
 _CONNECT_S = 30.0
 
 T = TypeVar("T")
-PortEvent = Callable[[PortRef, bool], None]
 
 
 class OpenVSwitch:
-    """The fabric's switches as Open vSwitch bridges.
+    """A `Dataplane` of Open vSwitch bridges."""
 
-    `on_port` is called from another thread with a port and whether it is live.
-    """
+    hash_is_ours = False
 
     def __init__(self, layout: Layout, on_port: PortEvent) -> None:
         self.title = _start_daemons()
@@ -54,11 +51,6 @@ class OpenVSwitch:
         self._wait(self._controller.connected(_CONNECT_S))
 
     def push(self, plan: Plan) -> int:
-        """Program all switches and read them back; returns the number of messages.
-
-        Raises:
-            UnreachableError: a switch refused, or holds something else afterwards.
-        """
         wanted = self._tables(plan)
         sent = self._wait(self._controller.push(wanted))
         drift = {name for name, found in self._wait(self._controller.drift(wanted)).items() if found}
@@ -67,7 +59,6 @@ class OpenVSwitch:
         return sum(sent.values())
 
     def sent_frames(self) -> dict[PortRef, int]:
-        """Frames that every cabled switch port has sent, by the switches' own counters."""
         counts = {}
         for switch in self._layout.switches:
             for number, frames in self._wait(self._controller.sent_frames(switch)).items():

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from controller.plan.model import Plan
+from raddle.lab.emulation.dataplane import Dataplane
 from raddle.lab.emulation.exchange import Exchanger
 from raddle.lab.emulation.layout import Layout
 from raddle.lab.emulation.nics import Capture, NicSocket
@@ -24,28 +25,27 @@ Directions = dict[tuple[int, bool], set[Path]]
 def run_roce(
     layout: Layout,
     plan: Plan,
-    sent_frames: Callable[[], dict[PortRef, int]],
+    dataplane: Dataplane,
     nics: Sequence[NicSocket],
     work: Workload,
     capture: Capture,
 ) -> Roce:
-    """Run the workload with real packets and in the simulator, and compare them.
-
-    Args:
-        sent_frames: reads the switches' counters.
-    """
+    """Run the workload with real packets and in the simulator, and compare them."""
     fabric = layout.fabric
     wanted = simulate_reference(fabric, plan, work.schedule, work.placement, work.seed, work.start_ps)
     exchanger = Exchanger(fabric, nics, work.schedule, work.placement, work.seed)
-    before = sent_frames()
+    before = dataplane.sent_frames()
     done = exchanger.run()
-    after = sent_frames()
+    after = dataplane.sent_frames()
     counted = {
         port: after[port] - before.get(port, 0) for port in after if after[port] != before.get(port, 0)
     }
     seen = _directions(exchanger, capture)
-    wrong_paths = tuple(_wrong_paths(layout, plan, exchanger, seen, wanted))
-    is_counted = plan.routing == "pinned"
+    routing = Routing(layout, tuple(switch.routes for switch in plan.switches))
+    directions = list(_pairs(exchanger))
+    # Where a switch may choose, it must choose as the simulator's does.
+    is_counted = dataplane.hash_is_ours or all(routing.only_path(*ends) for *_, ends in directions)
+    wrong_paths = tuple(_wrong_paths(layout, routing, directions, seen, wanted, is_counted))
     wrong_ports = _wrong_ports(wanted.frames, counted) if is_counted else ()
     return Roce(
         schedule=work.schedule.name,
@@ -53,7 +53,7 @@ def run_roce(
         data_packets=done.data_packets,
         acknowledgements=done.acknowledgements,
         problems=tuple(done.problems),
-        paths=2 * len(exchanger.queue_pairs),
+        paths=len(directions),
         wrong_paths=wrong_paths,
         is_counted=is_counted,
         ports=len(wanted.frames.keys() | counted.keys()),
@@ -74,28 +74,37 @@ def _directions(exchanger: Exchanger, capture: Capture) -> Directions:
     return seen
 
 
-def _wrong_paths(
-    layout: Layout, plan: Plan, exchanger: Exchanger, seen: Directions, wanted: Reference
-) -> Iterator[str]:
-    """Directions that took more than one path, or one that the plan does not give them.
-
-    Where every switch has one choice that is the simulator's path; else it is one of the equal-cost ones.
-    """
-    routing = Routing(layout, tuple(switch.routes for switch in plan.switches))
+def _pairs(exchanger: Exchanger) -> Iterator[tuple[int, bool, tuple[int, int]]]:
+    """Of each queue pair: its number, whether acknowledgements are meant, and from where to where they go."""
     for index, qp in enumerate(exchanger.queue_pairs):
-        for is_ack, simulated in ((False, wanted.data_paths[index]), (True, wanted.ack_paths[index])):
-            src, dst = (qp.dst, qp.src) if is_ack else (qp.src, qp.dst)
-            paths = seen.get((index, is_ack), set())
-            only = routing.only_path(src, dst)
-            name = f"{layout.nics[src].label} -> {layout.nics[dst].label}"
-            if len(paths) != 1:
-                yield f"{name} took {len(paths)} paths"
-            elif only is not None and paths != {only}:
-                yield f"{name} took {_text(next(iter(paths)))}, planned is {_text(only)}"
-            elif only is not None and simulated != only:
-                yield f"{name}: the simulator takes {_text(simulated)}, planned is {_text(only)}"
-            elif only is None and not routing.allows(next(iter(paths)), src, dst):
-                yield f"{name} took {_text(next(iter(paths)))}, which is no shortest path"
+        yield index, False, (qp.src, qp.dst)
+        yield index, True, (qp.dst, qp.src)
+
+
+def _wrong_paths(
+    layout: Layout,
+    routing: Routing,
+    directions: Sequence[tuple[int, bool, tuple[int, int]]],
+    seen: Directions,
+    wanted: Reference,
+    is_same: bool,
+) -> Iterator[str]:
+    """Directions that took more than one path, or one that the plan does not allow.
+
+    With `is_same` the path must also be the simulator's.
+    """
+    for index, is_ack, (src, dst) in directions:
+        paths = seen.get((index, is_ack), set())
+        simulated = (wanted.ack_paths if is_ack else wanted.data_paths)[index]
+        name = f"{layout.nics[src].label} -> {layout.nics[dst].label}"
+        if len(paths) != 1:
+            yield f"{name} took {len(paths)} paths"
+            continue
+        [path] = paths
+        if not routing.allows(path, src, dst):
+            yield f"{name} took {_text(path)}, which the plan does not allow"
+        elif is_same and path != simulated:
+            yield f"{name} took {_text(path)}, in the simulator {_text(simulated)}"
 
 
 def _wrong_ports(expected: dict[PortRef, int], counted: dict[PortRef, int]) -> Iterator[str]:

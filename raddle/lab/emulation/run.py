@@ -16,6 +16,7 @@ from controller.plan.make import make_plan
 from controller.plan.model import Plan
 from raddle.errors import InputError
 from raddle.lab.demand import place_ranks
+from raddle.lab.emulation.dataplane import Dataplane, PortEvent
 from raddle.lab.emulation.failover import FailoverTest
 from raddle.lab.emulation.layout import Layout
 from raddle.lab.emulation.network import Network
@@ -51,6 +52,7 @@ class Workload:
 class EmulationRequest:
     """What to emulate, which tests to run, and where captured packets go."""
 
+    switch: Literal["ovs", "bmv2"]
     routing: Literal["ecmp", "pinned"]
     tests: tuple[str, ...]
     workload: Workload
@@ -96,7 +98,7 @@ def emulate(
     layout = Layout(fabric, plan)
     repairer = Repairer(fabric, plan, demand)
     progress("starting switches and hosts", 0.1)
-    dataplane = OpenVSwitch(layout, repairer.hear)
+    dataplane = _start(request.switch, layout, repairer.hear)
     progress("programming", 0.2)
     result = EmulationResult(
         fabric=fabric.name,
@@ -113,11 +115,17 @@ def emulate(
     return Emulation(result, dataplane.network)
 
 
+def _start(switch: Literal["ovs", "bmv2"], layout: Layout, on_port: PortEvent) -> Dataplane:
+    if switch == "ovs":
+        return OpenVSwitch(layout, on_port)
+    raise InputError.of("not-available", "--switch bmv2 is not available yet", "use --switch ovs")
+
+
 def _test(
     request: EmulationRequest,
     layout: Layout,
     plan: Plan,
-    dataplane: OpenVSwitch,
+    dataplane: Dataplane,
     repairer: Repairer,
     result: EmulationResult,
     progress: Progress,
@@ -136,7 +144,7 @@ def _test(
         progress("RoCEv2 packets", 0.5)
         work = request.workload
         with Capture(layout.interfaces) as capture:
-            roce = run_roce(layout, plan, dataplane.sent_frames, nics, work, capture)
+            roce = run_roce(layout, plan, dataplane, nics, work, capture)
         result = replace(result, roce=roce)
         if request.pcap:
             names = {port: name for name, port in layout.interfaces.items()}
