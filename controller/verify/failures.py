@@ -9,8 +9,10 @@ from itertools import combinations
 from math import comb
 
 import numpy as np
+from numpy.typing import NDArray
 
 from controller.verify.deadlock import Cycle, breaks_ranks, dependencies, ranks, smallest_cycle
+from controller.verify.load import busiest_link
 from controller.verify.network import Bools, Ints, Network
 from controller.verify.reach import (
     CHUNK,
@@ -65,12 +67,15 @@ class Verdict:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """A failure: pairs without any link between them, and what the switches do on their own (`alone`)
-    and after the controller has planned anew (`replanned`, None where there is no plan to renew)."""
+    and after the controller has planned anew (`replanned`, None where there is no plan to renew).
+
+    `busiest` is the load of the busiest fabric link after that, and its port (see `busiest_link`)."""
 
     failure: str
     cut_off: int
     alone: Verdict
     replanned: Verdict | None
+    busiest: tuple[float, str]
 
 
 def failures(network: Network, together: int, most: int, seed: int) -> tuple[list[Failure], int]:
@@ -155,9 +160,14 @@ def survey(
     states: list[Failure],
     rank: Ints | None,
     replan: Replan | None,
+    speed_bps: NDArray[np.int64],
     progress: Progress = lambda share: None,
 ) -> list[Outcome]:
-    """Judge the tables in every state, before and after the controller has reacted."""
+    """Judge the tables in every state, before and after the controller has reacted.
+
+    Args:
+        speed_bps: int[links + 1], in the order of `Network.link`.
+    """
     outcomes = []
     before = repair(network, tables, network.is_up)
     is_sound = judge(network, tables, network.is_up, rank).is_good
@@ -175,11 +185,12 @@ def survey(
             return judge(network, after.only(_touched(network, before, live, dead, is_sound)), links, fresh)
 
         alone = verdict(tables)
-        # No route depends on whether a host is there.
-        replanned = alone if replan else None
-        if replan and not is_host_link:
-            replanned = verdict(replan(links))
-        outcomes.append(Outcome(state.name, cut, alone, replanned))
+        final, replanned = tables, alone if replan else None
+        if replan and not is_host_link:  # no route depends on whether a host is there
+            final = replan(links)
+            replanned = verdict(final)
+        busiest = busiest_link(network, final, links, speed_bps)
+        outcomes.append(Outcome(state.name, cut, alone, replanned, busiest))
         progress((number + 1) / len(states))
     return outcomes
 

@@ -22,9 +22,16 @@ def busiest_link(
         speed_bps: int[links + 1], in the order of `Network.link`.
     """
     load = np.zeros(len(network.out))
-    for start in range(0, len(tables.destinations), CHUNK):
-        part = tables.only(np.arange(start, min(start + CHUNK, len(tables.destinations))))
-        load += _loads(network, part, links, speed_bps)
+    up = np.flatnonzero(links[network.host_link[tables.destinations]])
+    for start in range(0, len(up), CHUNK):
+        columns = up[start : start + CHUNK]
+        live = repair(network, tables.only(columns), links)
+        # Destinations at one switch that all others treat alike are worked out once.
+        alike = live.group.copy()
+        home = network.home[tables.destinations[columns]]
+        alike[home, np.arange(len(columns))] = -2
+        _, first, count = np.unique(alike, axis=1, return_index=True, return_counts=True)
+        load += _loads(network, tables.only(columns[first]), links, speed_bps, count)
     load[network.peer == len(network.switches)] = 0.0
     share = load / speed_bps[network.link]
     worst = int(share.argmax())
@@ -32,8 +39,9 @@ def busiest_link(
 
 
 def _loads(
-    network: Network, tables: Tables, links: Bools, speed_bps: NDArray[np.int64]
+    network: Network, tables: Tables, links: Bools, speed_bps: NDArray[np.int64], count: NDArray[np.int64]
 ) -> NDArray[np.float64]:
+    """float[C + 1], bits per second on every channel; a column stands for `count` destinations."""
     live = repair(network, tables, links)
     switches = len(network.switches)
     onward = np.flatnonzero(live.is_alive & (network.peer[tables.members] < switches))
@@ -45,7 +53,7 @@ def _loads(
     firsts = np.flatnonzero(np.diff(network.peer[channel], prepend=-1))
     rate = np.bincount(network.home, weights=speed_bps[network.host_link], minlength=switches)
     each = rate / np.maximum(np.bincount(network.home, minlength=switches), 1)
-    arriving = endpoints_at(network, links, tables.destinations) * each[:, None]
+    arriving = endpoints_at(network, links, tables.destinations) * each[:, None] * count
     arriving = (arriving / max(len(network.endpoints) - 1, 1)).astype(np.float32)
     load = np.zeros(len(network.out))
     for _ in range(switches):  # a loop would never end

@@ -32,6 +32,7 @@ from raddle.errors import InputError
 from raddle.inventory import load_inventory
 from raddle.lab.verify import Scope, Verification, verify_plan, verify_running, with_cabling
 from raddle.topology.cable_truth import read_cables
+from raddle.units import format_rate
 
 
 def verify(
@@ -102,7 +103,9 @@ def document_of(result: Verification) -> str:
         "failures_total": result.total_failures,
         "outcomes": [asdict(outcome) for outcome in result.outcomes if _is_notable(outcome)],
         "busiest_link": {"load": round(result.busiest[0], 6), "port": result.busiest[1]},
+        "bisection_bps": result.bisection_bps,
         "oversubscription": result.oversubscription,
+        "worst_load": _most_loaded(result),
         "update": asdict(result.update) if result.update else None,
         "cabling": None if result.cabling is None else [str(step) for step in result.cabling],
         "problems": [
@@ -134,8 +137,8 @@ def text_of(result: Verification) -> str:
         "deadlock": f"none: {result.dependencies} dependencies between lossless buffers, no cycle"
         if result.proof
         else "possible: lossless buffers can wait for each other in a ring",
-        "load": f"busiest fabric link {result.busiest[0]:.1%} under uniform all-to-all, "
-        f"oversubscription {result.oversubscription:.3g}:1",
+        "load": f"busiest fabric link {result.busiest[0]:.1%} under uniform all-to-all{_worst_load(result)}",
+        "capacity": f"bisection {format_rate(result.bisection_bps)}, {_oversubscription(result)}",
         **_failure_lines(result),
         **_update_lines(result),
         **_cabling_lines(result),
@@ -143,6 +146,24 @@ def text_of(result: Verification) -> str:
     errors = sum(problem.severity == "error" for problem in result.problems)
     printed = [f"{name + ':':<12} {fact}" for name, fact in lines.items()]
     return "\n".join([*printed, "ok" if not errors else f"{errors} finding{'s' if errors > 1 else ''}"])
+
+
+def _worst_load(result: Verification) -> str:
+    worst = _most_loaded(result)
+    return f", at worst {worst['load']:.1%} after {worst['failure']}" if worst else ""
+
+
+def _most_loaded(result: Verification) -> dict[str, Any] | None:
+    """The failure after which a fabric link is busiest."""
+    if not result.outcomes:
+        return None
+    worst = max(result.outcomes, key=lambda outcome: outcome.busiest[0])
+    return {"failure": worst.failure, "load": round(worst.busiest[0], 6), "port": worst.busiest[1]}
+
+
+def _oversubscription(result: Verification) -> str:
+    tiers = [f"{ratio:.3g}:1 at {tier}" for tier, ratio in result.oversubscription.items()]
+    return f"oversubscription {', '.join(tiers)}" if tiers else "one leaf"
 
 
 def _cabling_lines(result: Verification) -> dict[str, str]:

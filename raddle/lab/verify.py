@@ -39,7 +39,7 @@ from raddle.lab.switches import read_states
 from raddle.state import SwitchState
 from raddle.topology.cable_mend import CableWork, mend_cables
 from raddle.topology.cable_truth import SeenCable, compare_cables
-from raddle.topology.capacity import oversubscription
+from raddle.topology.capacity import bisection_bps, tier_oversubscription
 from raddle.topology.model import Fabric
 from raddle.topology.source import read_file
 from raddle.workload import Demand
@@ -68,6 +68,8 @@ class Verification:
         present: the fabric as it stands; `dependencies` is the number of waiting pairs of buffers.
         outcomes: of every failure checked, out of `total_failures`.
         busiest: load and port of the busiest fabric link under uniform all-to-all traffic.
+        oversubscription: the worst ratio of bandwidth below to above, by tier (`leaves`, `spines`).
+        bisection_bps: what an even split of the fabric lets through each way.
         problems: all that is wrong, for the reader.
         proof: the certificate of deadlock freedom; empty where there is a cycle.
         update: the way from an earlier plan to this one; None where none was given.
@@ -82,7 +84,8 @@ class Verification:
     outcomes: tuple[Outcome, ...]
     total_failures: int
     busiest: tuple[float, str]
-    oversubscription: float
+    oversubscription: dict[str, float]
+    bisection_bps: int
     problems: tuple[Diagnostic, ...]
     proof: str
     update: Transient | None = None
@@ -238,8 +241,10 @@ def _verify(
     rank = ranks(network, edges)
     present = judge(network, tables, network.is_up, rank)
     chosen, total = failures(network, scope.together, scope.most, scope.seed) if scope.together else ([], 0)
-    outcomes = tuple(survey(network, tables, chosen, rank, replan, lambda share: progress("failures", share)))
     speed_bps = np.array([*(link.speed_bps for link in fabric.links), 1])
+    outcomes = tuple(
+        survey(network, tables, chosen, rank, replan, speed_bps, lambda share: progress("failures", share))
+    )
     found = [
         *_about(present, "as it stands"),
         *_about_failures(outcomes),
@@ -258,7 +263,8 @@ def _verify(
         outcomes=outcomes,
         total_failures=total,
         busiest=busiest_link(network, tables, network.is_up, speed_bps),
-        oversubscription=oversubscription(fabric),
+        oversubscription=tier_oversubscription(fabric),
+        bisection_bps=bisection_bps(fabric),
         problems=tuple(_located(fabric, found)),
         proof=proof,
     )

@@ -82,13 +82,19 @@ def leaf_oversubscription(fabric: Fabric) -> dict[str, float]:
     return _ratios(fabric, _LEAF)
 
 
+def tier_oversubscription(fabric: Fabric) -> dict[str, float]:
+    """Bandwidth below over bandwidth above of the worst leaf, and of the worst spine under superspines."""
+    tiers = {"leaves": _ratios(fabric, _LEAF), "spines": _ratios(fabric, _SPINE)}
+    return {tier: max(ratios.values()) for tier, ratios in tiers.items() if ratios}
+
+
 def oversubscription(fabric: Fabric) -> float:
     """The worst leaf's, times the worst spine's where there are superspines.
 
     1.0 or less is non-blocking, 0.0 is one leaf without uplinks.
     """
-    worst = max(leaf_oversubscription(fabric).values(), default=0.0)
-    return worst * max(_ratios(fabric, _SPINE).values(), default=1.0)
+    tiers = tier_oversubscription(fabric)
+    return tiers.get("leaves", 0.0) * tiers.get("spines", 1.0)
 
 
 def bisection_bps(fabric: Fabric) -> int:

@@ -63,6 +63,10 @@ def test_a_sound_plan_passes_and_says_what_each_failure_costs() -> None:
     assert document["outcomes"][0]["cut_off"] == 30
     # Uniform traffic over 4 equal uplinks: 12 of 15 destinations are remote, 4 hosts for 4 links.
     assert document["busiest_link"]["load"] == pytest.approx(12 / 15, abs=1e-6)
+    # A leaf that has lost one of them.
+    assert document["worst_load"]["load"] == pytest.approx(12 / 15 * 4 / 3, abs=1e-6)
+    assert document["worst_load"]["failure"].startswith("leaf0:Ethernet32 - spine0")
+    assert (document["bisection_bps"], document["oversubscription"]) == (3_200_000_000_000, {"leaves": 1.0})
 
 
 def test_larger_sets_of_failures_are_sampled_and_it_says_so() -> None:
