@@ -25,11 +25,13 @@ class SwitchGraph:
     Attributes:
         tier: int8[S], 1 leaf, 2 spine, 3 superspine.
         lower, upper: int32[E + 1], the switches at the ends.
-        link: int32[E + 1], index in `Fabric.links`.
+        link: int32[E + 1], index in `Fabric.links`, ascending.
         speed: float32[E + 1], bit/s, 0 where the link is down.
         bundle: int32[E + 1].
         up: int32[S, U], down: int32[S, V], the links of each switch, row E where it has fewer.
         edges: int32[S], of a spine: the leaves cabled to it, whether their links are up or not.
+        is_first: bool[E + 1], the link is the first of its bundle.
+        has_single_descents: from every superspine one spine at most leads down to a leaf.
     """
 
     tier: NDArray[np.int8]
@@ -41,6 +43,8 @@ class SwitchGraph:
     up: Ints
     down: Ints
     edges: Ints
+    is_first: Bools
+    has_single_descents: bool
 
     @cached_property
     def bundle_speed(self) -> Floats:
@@ -55,27 +59,9 @@ class SwitchGraph:
         return (self.speed / np.maximum(self.bundle_speed, 1)).astype(np.float32)
 
     @cached_property
-    def is_first(self) -> Bools:
-        """bool[E + 1], the link is the first of its bundle."""
-        first = np.zeros(len(self.bundle), np.bool_)
-        first[np.unique(self.bundle[:-1], return_index=True)[1]] = True
-        return first
-
-    @cached_property
     def edge_part(self) -> Floats:
         """float32[E + 1], a leaf's equal part of the bundle of a link between spine and superspine."""
         return (self.bundle_speed / np.maximum(self.edges[self.lower], 1)).astype(np.float32)
-
-    @cached_property
-    def has_single_descents(self) -> bool:
-        """From every superspine one spine at most leads down to a leaf."""
-        for superspine in self.of_tier(3):
-            rows = self.down[superspine]
-            below = self.down[self.lower[rows[self.is_first[rows]]]]
-            leaves = self.lower[below[self.is_first[below]]]
-            if len(np.unique(leaves)) < len(leaves):
-                return False
-        return True
 
     def of_tier(self, tier: int) -> range:
         """The switches of a tier, which are numbered one after another."""
@@ -89,8 +75,7 @@ class SwitchGraph:
     def with_speeds(self, fabric_links: NDArray[np.int64], speeds_bps: NDArray[np.int64]) -> SwitchGraph:
         """The graph with other speeds (0: down) of some links, given by their index in `Fabric.links`."""
         speed = self.speed.copy()
-        order = np.argsort(self.link[:-1])
-        speed[order[np.searchsorted(self.link[order], fabric_links)]] = speeds_bps
+        speed[np.searchsorted(self.link[:-1], fabric_links)] = speeds_bps
         return replace(self, speed=speed)
 
 
@@ -104,6 +89,9 @@ def graph_of(fabric: Fabric) -> SwitchGraph:
     pairs, bundle = np.unique(lower * switches + upper, return_inverse=True)
     tier = arrays.device_tier[hosts:]
     edges = np.bincount(pairs % max(switches, 1), minlength=switches)
+    is_first = np.zeros(len(index) + 1, np.bool_)
+    is_first[np.unique(bundle, return_index=True)[1]] = True
+    down = _slots(upper, switches)
     return SwitchGraph(
         tier=tier,
         lower=np.append(lower, 0).astype(np.int32),
@@ -112,8 +100,10 @@ def graph_of(fabric: Fabric) -> SwitchGraph:
         speed=np.append(np.where(arrays.is_up[index], arrays.speed_bps[index], 0), 0).astype(np.float32),
         bundle=np.append(bundle, len(pairs)).astype(np.int32),
         up=_slots(lower, switches),
-        down=_slots(upper, switches),
+        down=down,
         edges=np.where(tier == 2, edges, 0).astype(np.int32),
+        is_first=is_first,
+        has_single_descents=_has_single_descents(tier, lower, down, is_first),
     )
 
 
@@ -125,3 +115,15 @@ def _slots(end: NDArray[np.int64], switches: int) -> Ints:
     slots = np.full((switches, int(slot.max(initial=-1)) + 1), len(end), np.int32)
     slots[row, slot] = order
     return slots
+
+
+def _has_single_descents(
+    tier: NDArray[np.int8], lower: NDArray[np.int64], down: Ints, is_first: Bools
+) -> bool:
+    for superspine in np.flatnonzero(tier == 3):
+        rows = down[superspine]
+        below = down[lower[rows[is_first[rows]]]]
+        leaves = lower[below[is_first[below]]]
+        if len(np.unique(leaves)) < len(leaves):
+            return False
+    return True

@@ -75,12 +75,11 @@ def _renew_between(graph: SwitchGraph, between: Floats, spines: Numbers) -> None
     between[spines] = between[:, spines] = 0
     is_changed = np.zeros(len(between), np.bool_)
     is_changed[spines] = True
-    for superspine in graph.of_tier(3):
+    links = graph.up[graph.of_tier(2).start + spines]
+    for superspine in np.unique(graph.upper[links[graph.is_first[links]]]).tolist():
         rows = graph.down[superspine]
         rows = rows[graph.is_first[rows]]
         below = graph.place(graph.lower[rows], 2)
-        if not is_changed[below].any():
-            continue
         flow = np.minimum.outer(graph.edge_part[rows], graph.edge_part[rows])
         flow *= is_changed[below, None] | is_changed[None, below]
         between[np.ix_(below, below)] += flow

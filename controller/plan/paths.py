@@ -53,8 +53,10 @@ class _Patterns:
         where all weights are 0."""
         most = weights.max(axis=1, initial=0)
         scale = np.float32(_PRECISION) / np.where(most > 0, most, np.float32(1))
-        codes = np.rint(weights * scale[:, None, :]).astype(np.uint64)
-        hashes = np.einsum("rkd,k->rd", codes, self.factors[first_slot : first_slot + weights.shape[1]])
+        codes = np.rint(weights * scale[:, None, :]).astype(np.uint32)
+        hashes = np.zeros(most.shape, np.uint64)
+        for slot in range(weights.shape[1]):
+            hashes += codes[:, slot] * self.factors[first_slot + slot]
         distinct, examples, inverse = np.unique(hashes.ravel(), return_index=True, return_inverse=True)
         numbers = np.empty(len(distinct), np.int32)
         rows, columns = np.unravel_index(examples, hashes.shape)
@@ -67,7 +69,7 @@ class _Patterns:
         numbered: Ints = numbers[inverse].reshape(hashes.shape)
         return numbered
 
-    def _add(self, codes: NDArray[np.uint64], first_slot: int) -> int:
+    def _add(self, codes: NDArray[np.uint32], first_slot: int) -> int:
         slots = np.flatnonzero(codes)
         if not len(slots):
             return -1
