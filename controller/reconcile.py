@@ -9,13 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from controller.plan.diff import Change
 from controller.plan.model import Plan, SwitchPlan
 from controller.rollout import Stage, stages
 from controller.southbound.gnmi import APPL_DB_TABLES, GnmiClient
 from controller.southbound.health import Health, read_health
+from controller.southbound.p4runtime.driver import P4Outcome
+from controller.southbound.p4runtime.fleet import push_all
 from controller.southbound.sets import Push, differences, plan_push, restored
 from controller.southbound.sonic import Tables, intended
 from raddle.errors import InputError, UnreachableError
@@ -35,14 +37,15 @@ class SwitchResult:
 
     Attributes:
         changes: how the switch differed from the plan when it was read.
-        sets: Set requests that the switch accepted.
+        sets: gNMI Sets, or Writes of P4Runtime, that the switch accepted.
         error: why the switch is not known to be as planned; empty where it is.
         is_reached: the switch answered at least once.
-        planned_sets: Set requests that the changes take.
+        planned_sets: requests that the changes take.
         estimate_s: about how long SONiC hardware takes for them.
         flaps: ports that go down and up on the way.
         bootstrap: paths that no Set can change; they need a new config_db.json on the switch.
         held: why nothing was sent, although the switch would have taken it.
+        protocol: how the switch is programmed.
     """
 
     switch: str
@@ -56,6 +59,7 @@ class SwitchResult:
     flaps: tuple[str, ...] = ()
     bootstrap: tuple[str, ...] = ()
     held: str = ""
+    protocol: Literal["gnmi", "p4runtime"] = "gnmi"
 
     @property
     def is_in_sync(self) -> bool:
@@ -102,7 +106,8 @@ def apply_plan(
         )
     how = policy or PushPolicy()
     switches = {switch.name: switch for switch in plan.switches}
-    known = _only(inventory, switches)
+    outcomes = push_all(plan, inventory, how.dry_run, how.allow_flap)
+    known = _only(inventory, (switch.name for switch in plan.switches if switch.nos == "sonic"))
     before = _concurrently(known, lambda client: _reading(client, switches[client.name], how))
     sets = Counter[str]()
     if not how.dry_run:
@@ -114,9 +119,24 @@ def apply_plan(
         lambda client: _apply(client, switches[client.name], how, before[client.name], sets[client.name]),
         progress,
     )
+    results |= {name: _p4_result(name, inventory, outcome) for name, outcome in outcomes.items()}
     return tuple(
         results.get(name) or SwitchResult(name, "", (), 0, f"{name}: no address in the inventory", False)
         for name in switches
+    )
+
+
+def _p4_result(name: str, inventory: Inventory, outcome: P4Outcome) -> SwitchResult:
+    return SwitchResult(
+        switch=name,
+        address=inventory.addresses[name],
+        changes=outcome.changes,
+        sets=outcome.writes,
+        error=outcome.error,
+        is_reached=outcome.is_reached,
+        planned_sets=outcome.planned,
+        held=outcome.held,
+        protocol="p4runtime",
     )
 
 

@@ -15,15 +15,24 @@ _SWITCH_FIELDS = ("ecmp_hash_seed", "ecmp_hash_offset", "lag_hash_seed", "lag_ha
 
 
 @dataclass(frozen=True, slots=True)
+class P4Boot:
+    """A switch whose forwarding is programmed over P4Runtime. `is_pins`: it behaves as SONiC PINS does."""
+
+    device_id: int
+    is_pins: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class BootConfig:
     """What a switch boots from.
 
     `config_db` is a config_db.json document, `switch` what SONiC keeps in switch.json:
-    `{"SWITCH_TABLE:switch": {"ecmp_hash_seed": "10"}}`.
+    `{"SWITCH_TABLE:switch": {"ecmp_hash_seed": "10"}}`. With `p4` its routes come over P4Runtime.
     """
 
     config_db: Mapping[str, object]
     switch: Mapping[str, object]
+    p4: P4Boot | None = None
 
 
 def read_boot_config(document: object, cabled: frozenset[str]) -> tuple[ConfigDb, list[Violation]]:

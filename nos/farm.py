@@ -1,4 +1,4 @@
-"""All simulated switches of a fabric in one process, each with its own gNMI endpoint."""
+"""All simulated switches of a fabric in one process, each with its own endpoint for gNMI and P4Runtime."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import asyncio
 import ipaddress
 import socket
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import grpc
 import grpc.aio
+from finsy.proto import p4r, p4r_grpc
 from finsy.proto.gnmi1 import gnmi_pb2, gnmi_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
@@ -22,6 +24,7 @@ from nos.orch.appl_db import Neighbors
 from nos.server import gnoi
 from nos.server.gnmi import GnmiService
 from nos.server.gnoi import GnoiSystem
+from nos.server.p4runtime import P4RuntimeService
 from nos.switch import BootConfig, SimulatedSwitch
 from raddle.errors import Diagnostic, InputError
 
@@ -32,6 +35,7 @@ BOOT_S = 2.0
 """Seconds that a reboot of a simulated switch takes; hardware takes minutes."""
 
 _GNMI = gnmi_pb2.DESCRIPTOR.services_by_name["gNMI"].full_name
+_P4RUNTIME = p4r.DESCRIPTOR.services_by_name["P4Runtime"].full_name
 MAX_MESSAGE_BYTES = 64 * 2**20
 _OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -79,7 +83,7 @@ class SwitchFarm:
         users: Mapping[str, str] | None = None,
         state_folder: Path | None = None,
         redis_folder: Path | None = None,
-        cables: Iterable[Cable] = (),
+        cables: Sequence[Cable] = (),
         neighbors: Mapping[str, Neighbors] | None = None,
         boot_s: float = BOOT_S,
     ) -> None:
@@ -117,6 +121,10 @@ class SwitchFarm:
         for ends in cables:
             self._join(*ends)
             self._join(*reversed(ends))
+        far_end = {near: far for ends in cables for near, far in (ends, ends[::-1])}
+        for switch in self.switches.values():
+            if switch.p4:
+                switch.p4.packets.transmit = partial(self._carry, far_end, switch)
         self.addresses: dict[str, str] = {}
         self.redis_ports: dict[str, int] = {}
         self._redis_folder = redis_folder
@@ -136,6 +144,19 @@ class SwitchFarm:
 
         self.switches[switch].watch(follow)
         follow()
+
+    def _carry(
+        self,
+        far_end: Mapping[tuple[str, str], tuple[str, str]],
+        switch: SimulatedSwitch,
+        port: str,
+        frame: bytes,
+    ) -> None:
+        """A frame of a controller leaves a switch; a switch at the far end of a live cable gets it."""
+        peer, peer_port = far_end.get((switch.name, port), ("", ""))
+        receiver = self.switches[peer].p4 if peer else None
+        if receiver and switch.is_enabled(port) and switch.has_carrier(port):
+            receiver.packets.receive(peer_port, frame)
 
     def __enter__(self) -> SwitchFarm:
         loop = asyncio.new_event_loop()
@@ -176,7 +197,12 @@ class SwitchFarm:
             gnmi_pb2_grpc.add_gNMIServicer_to_server(GnmiService(switch, self._users), server)
             system = GnoiSystem(switch, self._users, self._boot_s)
             server.add_generic_rpc_handlers((system.handler(),))
-            reflection.enable_server_reflection((_GNMI, gnoi.SERVICE, reflection.SERVICE_NAME), server)
+            names = [_GNMI, gnoi.SERVICE, reflection.SERVICE_NAME]
+            if switch.p4:
+                service = P4RuntimeService(switch.p4.forwarding, switch.p4.packets)
+                p4r_grpc.add_P4RuntimeServicer_to_server(service, server)
+                names.append(_P4RUNTIME)
+            reflection.enable_server_reflection(names, server)
             wanted = f"{_bracketed(self._host)}:{self._ports.get(name, 0)}"
             try:
                 port = self._listen(server, wanted)

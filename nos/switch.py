@@ -18,8 +18,11 @@ from nos.orch.asic_db import asic_db
 from nos.orch.counter_views import Counted
 from nos.orch.counters import counter_layout, counters_db
 from nos.orch.lazy import LazyTables
+from nos.orch.p4 import derive_p4
+from nos.orch.ports import front_panel_order
 from nos.orch.state_db import state_db
 from nos.orch.watchdog import BIG_RED_SWITCH
+from nos.p4rt.side import P4Side
 from raddle.errors import Diagnostic, InputError
 from raddle.state import SwitchCounters, SwitchState
 
@@ -42,7 +45,7 @@ class SimulatedSwitch:
 
         Every accepted change is saved in `store` before it takes effect. Switches that are cabled to each
         other share a `lock`, since a change at one may put out the light at another. `neighbors` are what
-        LLDP and ARP find at the ports.
+        LLDP and ARP find at the ports. The attribute `p4` is the switch's P4Runtime side, if it has one.
 
         Raises:
             InputError: the configuration is not one that this switch can run, or a port in `carrier` is
@@ -69,6 +72,11 @@ class SimulatedSwitch:
         self._layout = counter_layout(config)
         self._watchers: dict[int, Callable[[], None]] = {}
         self._databases = self._render(config)
+        self.p4 = (
+            P4Side(boot.p4.device_id, boot.p4.is_pins, front_panel_order(config), lambda: self._counted.now)
+            if boot.p4
+            else None
+        )
 
     @property
     def databases(self) -> Databases:
@@ -78,7 +86,12 @@ class SimulatedSwitch:
     def state(self) -> SwitchState:
         """What the switch forwards with now, under the name it was started with."""
         databases = self._databases
-        return dataclasses.replace(derive(databases.config, databases.appl), name=self.name)
+        state = (
+            derive_p4(databases.config, databases.appl, *self.p4.forwarding.snapshot())
+            if self.p4
+            else derive(databases.config, databases.appl)
+        )
+        return dataclasses.replace(state, name=self.name)
 
     def apply_patch(self, operations: list[PatchOp]) -> None:
         """Change CONFIG_DB as `config apply-patch` does: all operations or none.

@@ -3,7 +3,8 @@
 
     {"fabric": "pod", "tls": {"ca": "ca.pem", "cert": "me.pem", "key": "me.key"},
      "credentials": "login.json",
-     "switches": {"leaf0": {"address": "192.0.2.1:8080"}}}
+     "p4info": "middleblock.p4info.pb.txt",
+     "switches": {"leaf0": {"address": "192.0.2.1:8080", "device_id": 1}}}
 
 File names are relative to the inventory. A user name and password never stand in it: they come from the
 environment (RADDLE_USERNAME, RADDLE_PASSWORD) or from the file that `credentials` names, which nobody else
@@ -22,6 +23,9 @@ from typing import Any
 from raddle.errors import InputError
 
 SCHEMA_VERSION = 1
+DEVICE_ID = 1
+"""What P4Runtime calls a switch unless the inventory says otherwise."""
+
 _LOOPBACK = ("127.", "[::1]", "localhost:")
 USERNAME_VARIABLE, PASSWORD_VARIABLE = "RADDLE_USERNAME", "RADDLE_PASSWORD"
 
@@ -46,11 +50,17 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """Management addresses (`127.0.0.1:50051`) of a fabric's switches, by switch name."""
+    """Management addresses (`127.0.0.1:50051`) of a fabric's switches, by switch name.
+
+    `device_ids` are what P4Runtime calls the switches, `DEVICE_ID` for those that are missing; `p4info` is
+    the file of those that run SONiC PINS.
+    """
 
     fabric: str
     addresses: dict[str, str]
     access: Access = Access()
+    device_ids: dict[str, int] = field(default_factory=dict)
+    p4info: Path | None = None
 
     def text(self) -> str:
         """The file that says where the switches are; access is not in it."""
@@ -93,6 +103,12 @@ def load_inventory(path: Path) -> Inventory:
         wrong = [name for name, address in addresses.items() if not isinstance(address, str)]
         if wrong:
             raise TypeError(f"the address of {wrong[0]} is not a string")
+        device_ids = {
+            name: int(entry["device_id"])
+            for name, entry in document["switches"].items()
+            if "device_id" in entry
+        }
+        p4info = path.parent / document["p4info"] if "p4info" in document else None
         fabric = str(document["fabric"])
         tls, credentials = document.get("tls"), document.get("credentials")
         files = (
@@ -123,7 +139,7 @@ def load_inventory(path: Path) -> Inventory:
             f"'{path}' would send a password to {far[0]} in plain text",
             'add "tls": {"ca": "ca.pem"} to the inventory',
         )
-    return Inventory(fabric, addresses, Access(client, username, password))
+    return Inventory(fabric, addresses, Access(client, username, password), device_ids, p4info)
 
 
 def read_file(path: Path) -> bytes:

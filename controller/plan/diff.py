@@ -44,7 +44,7 @@ def _flatten(switch: SwitchPlan) -> dict[str, str]:
     for each in switch.interfaces:
         path = f"interfaces/{each.name}"
         flat[path] = ", ".join(filter(None, (flat.get(path), each.prefix or "unnumbered")))
-    for name in ("role", "hwsku", "platform", "mac", "hash_seed", "asn"):
+    for name in ("role", "hwsku", "platform", "mac", "hash_seed", "asn", "nos"):
         flat[name] = str(getattr(switch, name))
     for port in switch.ports:
         flat |= {f"ports/{port.name}/{key}": _text(value) for key, value in asdict(port).items()}

@@ -96,6 +96,7 @@ def _plan_switch(
         routes=tuple(sorted(routes, key=route_order)),
         qos=qos,
         buffers=plan_buffers(switch.name, switch.model, ports, fabric.roce, peer_reaction_ps),
+        nos=switch.model.nos,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from raddle.topology.model import Ecn, PfcWatchdog, Role
+from raddle.topology.model import Ecn, Nos, PfcWatchdog, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ class QosPlan:
 class SwitchPlan:
     """Everything one switch must be. Tuples are sorted, so that equal plans print the same bytes.
 
-    `asn` is its AS number, 0 if it has none.
+    `asn` is its AS number, 0 if it has none. `nos` says how it is programmed.
     """
 
     name: str
@@ -148,6 +148,7 @@ class SwitchPlan:
     qos: QosPlan
     buffers: BufferPlan
     policies: tuple[PolicyRoute, ...] = ()
+    nos: Nos = "sonic"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,16 +16,17 @@ from raddle.cli.options import (
     FabricArg,
     InventoryOption,
     JsonOption,
+    P4InfoOption,
     PlacementOption,
     RoutingOption,
     SeedOption,
     load_fabric,
+    load_switches,
     plan_for,
 )
 from raddle.cli.plan import changes_text
 from raddle.cli.progress import progress_bar
 from raddle.cli.status import raise_errors, results_json
-from raddle.inventory import load_inventory
 
 
 def apply(
@@ -45,14 +46,16 @@ def apply(
     algorithm: AlgorithmOption = None,
     placement: PlacementOption = "linear",
     seed: SeedOption = 1,
+    p4info: P4InfoOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Program all switches over gNMI, each with the least that makes it as planned.
+    """Program all switches, each with the least that makes it as planned.
 
-    A switch whose ports would flap gets nothing without --allow-flap. Exit code 1: a switch was held back or
-    needs a new config_db.json ('raddle render --bootstrap'), 3: one could not be reached or refused.
+    A switch whose ports would flap, or a P4 switch that runs another pipeline, gets nothing without
+    --allow-flap. Exit code 1: a switch was held back or needs a new config_db.json ('raddle render
+    --bootstrap'), 3: one could not be reached or refused.
     """
-    where = load_inventory(inventory)
+    where = load_switches(inventory, p4info)
     plan = plan_for(load_fabric(fabric), routing, collective, algorithm, placement, seed)
     with progress_bar() as progress:
         results = apply_plan(plan, where, PushPolicy(dry_run, allow_flap, confirm), progress)
@@ -74,7 +77,8 @@ def _line(result: SwitchResult) -> str:
         return f"{result.switch:<12} failed"
     if result.held:
         return f"{result.switch:<12} held back, {len(result.changes)} changes"
-    count = f"{result.sets} Set" + ("s" if result.sets > 1 else "")
+    word = "Set" if result.protocol == "gnmi" else "Write"
+    count = f"{result.sets} {word}" + ("s" if result.sets > 1 else "")
     return f"{result.switch:<12} {len(result.changes)} changes in {count}, verified"
 
 

@@ -9,7 +9,15 @@ from typing import Annotated
 import typer
 
 import traffic
-from raddle.cli.options import FabricArg, JsonOption, Placement, RoutingOption, SeedOption, load_fabric
+from raddle.cli.options import (
+    FabricArg,
+    JsonOption,
+    P4InfoOption,
+    Placement,
+    RoutingOption,
+    SeedOption,
+    load_fabric,
+)
 from raddle.cli.progress import progress_bar
 from raddle.errors import InputError
 from raddle.inventory import load_inventory
@@ -42,6 +50,7 @@ def bench(
     push: Annotated[
         bool, typer.Option("--push", help="With --inventory: program the switches first.")
     ] = False,
+    p4info: P4InfoOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Simulate a collective and print the table of nccl-tests.
@@ -66,7 +75,9 @@ def bench(
     )
     where = load_inventory(inventory) if inventory else None
     with progress_bar() as progress:
-        result = run_bench(model, request, where, push=push or where is None, progress=progress)
+        result = run_bench(
+            model, request, where, push=push or where is None, progress=progress, p4info=p4info
+        )
     print(to_json(result) if as_json else to_table(result), end="")
     if any(row.wrong or row.time_ps is None for row in result.rows):
         raise typer.Exit(1)

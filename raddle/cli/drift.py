@@ -12,15 +12,16 @@ from raddle.cli.options import (
     FabricArg,
     InventoryOption,
     JsonOption,
+    P4InfoOption,
     PlacementOption,
     RoutingOption,
     SeedOption,
     load_fabric,
+    load_switches,
     plan_for,
 )
 from raddle.cli.plan import changes_text
 from raddle.cli.status import raise_errors, results_json
-from raddle.inventory import load_inventory
 
 
 def drift(
@@ -31,6 +32,7 @@ def drift(
     algorithm: AlgorithmOption = None,
     placement: PlacementOption = "linear",
     seed: SeedOption = 1,
+    p4info: P4InfoOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List what differs on the switches from what the plan says, as 'raddle apply' would change it.
@@ -38,7 +40,7 @@ def drift(
     All tables that come from the plan are compared, also those that only a new config_db.json can bring;
     entries and fields that the plan says nothing of are left out. Exit code 1: there is drift.
     """
-    where = load_inventory(inventory)
+    where = load_switches(inventory, p4info)
     results = check(plan_for(load_fabric(fabric), routing, collective, algorithm, placement, seed), where)
     if as_json:
         print(results_json(results))

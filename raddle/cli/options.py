@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,6 +10,7 @@ import typer
 
 from controller.plan import make_plan
 from controller.plan.model import Plan
+from raddle.inventory import Inventory, load_inventory
 from raddle.lab.demand import collective_demand
 from raddle.topology import find, load
 from raddle.topology.model import Fabric
@@ -37,6 +39,9 @@ SeedOption = Annotated[
     int, typer.Option(help="Seed of placement, queue pair numbers and ECN marking.", min=0, max=MAX_SEED)
 ]
 InventoryOption = Annotated[Path, typer.Option(help="Where the switches are; 'raddle up' writes it.")]
+P4InfoOption = Annotated[
+    Path | None, typer.Option("--p4info", metavar="FILE", help="P4Info of switches that run SONiC PINS.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on stdout.")]
 
 DEFAULT_INVENTORY = Path("raddle-inventory.json")
@@ -45,6 +50,12 @@ DEFAULT_INVENTORY = Path("raddle-inventory.json")
 def load_fabric(name: str) -> Fabric:
     """Read the fabric that a FABRIC argument names."""
     return load(find(name))
+
+
+def load_switches(inventory: Path, p4info: Path | None) -> Inventory:
+    """Read an inventory; `p4info` comes before the file that it names."""
+    found = load_inventory(inventory)
+    return replace(found, p4info=p4info) if p4info else found
 
 
 def plan_for(

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import typer
+from finsy.proto import p4r
 
 from controller.plan.model import Plan, SwitchPlan
 from controller.southbound.openflow.rendering import describe
 from controller.southbound.openflow.tables import neighbour_macs, switch_tables
+from controller.southbound.p4runtime.driver import describe_target, p4_target
+from controller.southbound.p4runtime.pipelines import pins_pipeline
 from controller.southbound.sonic import bootstrap, pushed
 from raddle.cli.options import (
     AlgorithmOption,
     CollectiveOption,
     FabricArg,
     JsonOption,
+    P4InfoOption,
     PlacementOption,
     RoutingOption,
     SeedOption,
@@ -24,6 +29,7 @@ from raddle.cli.options import (
     plan_for,
 )
 from raddle.errors import InputError
+from raddle.topology.model import Nos
 
 
 def render(
@@ -40,16 +46,14 @@ def render(
     algorithm: AlgorithmOption = None,
     placement: PlacementOption = "linear",
     seed: SeedOption = 1,
+    p4info: P4InfoOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print a switch's part of the plan as its driver sends it: SONiC tables, or OpenFlow groups and flows.
+    """Print a switch's part of the plan as its driver sends it: SONiC tables, OpenFlow groups and flows, or
+    P4Runtime entities (of p4/fabric.p4, or with --p4info of SONiC PINS).
 
     The result is JSON with and without --json.
     """
-    if form == "p4runtime":
-        raise InputError.of(
-            "not-available", f"--format {form} is not available yet", "use --format sonic or openflow"
-        )
     plan = plan_for(load_fabric(fabric), routing, collective, algorithm, placement, seed)
     by_name = {each.name: each for each in plan.switches}
     if switch not in by_name:
@@ -58,10 +62,18 @@ def render(
             f"fabric '{plan.fabric}' has no switch '{switch}'",
             f"switches: {', '.join(by_name)}",
         )
-    print(json.dumps(_rendered(plan, by_name[switch], form, boot), indent=2, sort_keys=True))
+    pins = pins_pipeline(p4info) if p4info else None
+    print(json.dumps(_rendered(plan, by_name[switch], form, boot, pins), indent=2, sort_keys=True))
 
 
-def _rendered(plan: Plan, switch: SwitchPlan, form: str, boot: bool) -> Mapping[str, object]:
+def _rendered(
+    plan: Plan, switch: SwitchPlan, form: str, boot: bool, pins: p4r.ForwardingPipelineConfig | None
+) -> Mapping[str, object]:
+    if form == "p4runtime":
+        if boot:
+            raise InputError.of("no-bootstrap", "a P4 switch boots empty", "leave --bootstrap out")
+        nos: Nos = "pins" if pins else "p4"
+        return describe_target(p4_target(replace(switch, nos=nos), neighbour_macs(plan), pins))
     if form == "openflow":
         if boot:
             raise InputError.of("no-bootstrap", "an OpenFlow switch boots empty", "leave --bootstrap out")

@@ -15,14 +15,15 @@ from raddle.cli.options import (
     FabricArg,
     InventoryOption,
     JsonOption,
+    P4InfoOption,
     PlacementOption,
     RoutingOption,
     SeedOption,
     load_fabric,
+    load_switches,
     plan_for,
 )
 from raddle.errors import UnreachableError
-from raddle.inventory import load_inventory
 
 
 def status(
@@ -33,10 +34,11 @@ def status(
     algorithm: AlgorithmOption = None,
     placement: PlacementOption = "linear",
     seed: SeedOption = 1,
+    p4info: P4InfoOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compare all switches with the plan. Exit code 1: one differs, 3: one cannot be reached."""
-    where = load_inventory(inventory)
+    where = load_switches(inventory, p4info)
     plan = plan_for(load_fabric(fabric), routing, collective, algorithm, placement, seed)
     results = check(plan, where)
     print(results_json(results) if as_json else "\n".join(_line(result) for result in results))

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -21,7 +22,7 @@ from raddle.inventory import Inventory
 from raddle.lab.demand import collective_demand, place_ranks
 from raddle.lab.link_use import find_collisions, links_in_use, trace_flows
 from raddle.lab.source_ports import source_ports
-from raddle.lab.switches import program, read_states, switch_farm
+from raddle.lab.switches import over_p4runtime, program, read_states, switch_farm
 from raddle.report.model import BenchResult, PinSummary, SizeRow, UnfinishedFlow
 from raddle.sim import DROP_REASONS, FLOW_STATUS, NEVER, QpColumns, Simulation, payload_rate_gbs
 from raddle.state import SwitchState
@@ -51,12 +52,14 @@ def run_bench(
     inventory: Inventory | None = None,
     push: bool = True,
     progress: Progress = lambda what, share: None,
+    p4info: Path | None = None,
 ) -> BenchResult:
-    """Plan, program the switches over gNMI, read their state back, and simulate the collective on it.
+    """Plan, program the switches, read their state back, and simulate the collective on it.
 
     Args:
         inventory: switches to use; None starts the fabric's own for the time of the run.
         push: False leaves the switches as they are and benchmarks what they hold.
+        p4info: of the switches that run SONiC PINS.
 
     Raises:
         InputError: the request does not fit the fabric.
@@ -67,11 +70,12 @@ def run_bench(
     traffic.check_ranks(collective, algorithm, len(fabric.endpoints))
     demand = collective_demand(fabric, collective, algorithm, request.placement, request.seed)
     plan = make_plan(fabric, request.routing, demand)
-    with _switches(fabric, plan, inventory) as switches:
-        progress(f"programming {len(switches.addresses)} switches over gNMI", 0.0)
+    with _switches(fabric, plan, inventory) as found:
+        switches = dataclasses.replace(found, p4info=p4info or found.p4info)
+        progress(f"programming {len(switches.addresses)} switches", 0.0)
         if push:
             program(plan, switches)
-        states = read_states(switches)
+        states = read_states(switches, over_p4runtime(fabric))
     _check_ports(fabric, states)
     placement = place_ranks(fabric, request.placement, request.seed)
     run = _Run(fabric, states, collective, algorithm, placement, request.seed, plan if push else None)

@@ -18,7 +18,7 @@ from raddle.lab.bench import Progress
 from raddle.lab.flow_file import FlowTable
 from raddle.lab.pin_file import Pin, with_pins
 from raddle.lab.source_ports import source_ports
-from raddle.lab.switches import program, read_states, switch_farm
+from raddle.lab.switches import over_p4runtime, program, read_states, switch_farm
 from raddle.report.run_files import FlowRow, PortRow, RunResult
 from raddle.sim import DROP_REASONS, FLOW_STATUS, NEVER, Simulation
 from raddle.sim.ideal import ideal_fct_ps
@@ -52,7 +52,7 @@ def simulate_flows(
         switches = Inventory(fabric.name, dict(farm.addresses))
         progress(f"programming {len(switches.addresses)} switches over gNMI", 0.0)
         program(plan, switches)
-        states = read_states(switches)
+        states = read_states(switches, over_p4runtime(fabric))
     addresses = endpoint_addresses(fabric)
     ports = source_ports(fabric, plan, table.schedule, placement)
     simulation = Simulation(fabric, addresses, states, table.schedule, placement, seed, table.start_ps, ports)

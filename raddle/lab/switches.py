@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
 from controller.plan.model import Plan
 from controller.reconcile import apply_plan, read_databases
+from controller.southbound.p4runtime.fleet import read_all
 from controller.southbound.sonic import Tables, bootstrap
+from nos.boot import BootConfig, P4Boot
 from nos.db.databases import ConfigDb
 from nos.farm import ServerTls, SwitchFarm
 from nos.orch import derive
-from nos.switch import BootConfig
+from nos.orch.p4 import derive_p4
+from nos.p4rt.entity_tables import EntityTables
+from nos.p4rt.pipeline import Pipeline
 from raddle.errors import UnreachableError
-from raddle.inventory import Inventory
+from raddle.inventory import DEVICE_ID, Inventory
 from raddle.lab.cabling import cabling
 from raddle.state import SwitchState
 from raddle.topology.cable_truth import SeenCable
@@ -69,7 +73,8 @@ def switch_farm(
     boots = {}
     for switch in plan.switches:
         boot = bootstrap(switch)
-        boots[switch.name] = BootConfig({**boot.config_db, **entry.config()}, boot.switch_json)
+        over_p4 = P4Boot(DEVICE_ID, is_pins=switch.nos == "pins") if switch.nos != "sonic" else None
+        boots[switch.name] = BootConfig({**boot.config_db, **entry.config()}, boot.switch_json, over_p4)
     plugged = cabling(fabric, plan, cables)
     return SwitchFarm(
         boots,
@@ -94,15 +99,32 @@ def program(plan: Plan, inventory: Inventory) -> int:
     results = apply_plan(plan, inventory)
     failed = [result for result in results if not result.is_in_sync]
     if failed:
-        raise UnreachableError("\n".join(result.error for result in failed))
+        raise UnreachableError(
+            "\n".join(result.error or f"{result.switch}: {result.held}" for result in failed)
+        )
     return sum(result.sets for result in results)
 
 
-def read_states(inventory: Inventory) -> dict[str, SwitchState]:
-    """What every switch forwards with, derived from the databases that it reports over gNMI."""
-    return {
-        name: dataclasses.replace(
-            derive(cast(ConfigDb, databases["CONFIG_DB"]), databases["APPL_DB"]), name=name
-        )
-        for name, databases in read_databases(inventory).items()
-    }
+def over_p4runtime(fabric: Fabric) -> tuple[str, ...]:
+    """Names of the switches that are programmed over P4Runtime."""
+    return tuple(switch.name for switch in fabric.switches if switch.model.nos != "sonic")
+
+
+def read_states(inventory: Inventory, over_p4: Collection[str] = ()) -> dict[str, SwitchState]:
+    """What every switch forwards with, derived from what it reports.
+
+    That is its databases over gNMI and, from those in `over_p4`, its tables over P4Runtime.
+    """
+    tables = read_all(inventory, over_p4)
+    states = {}
+    for name, databases in read_databases(inventory).items():
+        config, appl = cast(ConfigDb, databases["CONFIG_DB"]), databases["APPL_DB"]
+        if name not in over_p4:
+            state = derive(config, appl)
+        elif name in tables:
+            pipeline = Pipeline(tables[name][0])
+            state = derive_p4(config, appl, pipeline, EntityTables.of(pipeline, tables[name][1]))
+        else:
+            state = derive_p4(config, appl, None, EntityTables())
+        states[name] = dataclasses.replace(state, name=name)
+    return states

@@ -35,7 +35,7 @@ from nos.orch import derive
 from raddle.errors import Diagnostic, InputError
 from raddle.inventory import Inventory
 from raddle.lab.neighbours import heard_cables
-from raddle.lab.switches import read_states
+from raddle.lab.switches import over_p4runtime, read_states
 from raddle.state import SwitchState
 from raddle.topology.cable_mend import CableWork, mend_cables
 from raddle.topology.cable_truth import SeenCable, compare_cables
@@ -143,7 +143,7 @@ def verify_running(
             else f"the inventory has no address for {', '.join(missing[:5])}",
             "give the inventory of this fabric with --inventory",
         )
-    states = read_states(inventory)
+    states = read_states(inventory, over_p4runtime(fabric))
     entries = {name: entries_of_state(state) for name, state in states.items()}
     result = _verify(fabric, network_of(fabric), entries, states, None, "running switches", scope, progress)
     if seen is None:

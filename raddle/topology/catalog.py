@@ -40,6 +40,7 @@ def switch_model(name: str, spec: ModelSpec) -> SwitchModel:
         source=spec.source,
         tables=TableBudget(**spec.tables.model_dump()),
         features=spec.features,
+        nos=spec.nos,
     )
 
 

@@ -20,6 +20,10 @@ PROPAGATION_PS_PER_M = 5000
 
 Role = Literal["leaf", "spine", "superspine"]
 
+Nos = Literal["sonic", "p4", "pins"]
+"""What a switch runs: SONiC, programmed over gNMI; or p4/fabric.p4 or SONiC PINS, programmed over P4Runtime.
+"""
+
 Medium = Literal["dac", "aec", "aoc", "sr", "dr", "fr", "lr"]
 """Passive or active copper, active optical cable, or the optics of an IEEE 802.3 suffix (SR, DR, FR, LR)."""
 
@@ -52,6 +56,7 @@ class SwitchModel:
         source: where the numbers are from.
         tables: sizes of the forwarding tables.
         features: extensions such as `adaptive-routing` and `hash-on-qp`.
+        nos: what it runs.
     """
 
     name: str
@@ -66,6 +71,7 @@ class SwitchModel:
     source: str
     tables: TableBudget = TableBudget()
     features: tuple[str, ...] = ()
+    nos: Nos = "sonic"
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from raddle.topology.fields import (
     Timer,
     refuse,
 )
-from raddle.topology.model import Medium, NicModel
+from raddle.topology.model import Medium, NicModel, Nos
 
 DEFAULT_MODEL = "white-box-12.8t"
 HOST_CABLE_M = 3.0
@@ -98,6 +98,8 @@ class ModelSpec(Spec):
         Literal["adaptive-routing", "hash-on-qp", "packet-trimming", "policy-routing", "shared-headroom"], ...
     ] = ()
     """Extensions that the chip has and the fabric may use."""
+    nos: Nos = "sonic"
+    """What it runs: SONiC (programmed over gNMI), p4/fabric.p4 or SONiC PINS (over P4Runtime)."""
     source: Text = "the fabric file"
     """Where the numbers are from."""
 

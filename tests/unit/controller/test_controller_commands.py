@@ -101,13 +101,6 @@ def test_render_names_the_switches_when_one_is_unknown() -> None:
     assert "leaf0, leaf1" in str(error)
 
 
-@pytest.mark.parametrize("form", ["p4runtime"])
-def test_render_of_other_protocols_is_bad_input(form: str) -> None:
-    error = run("render", "--switch", "leaf0", "--format", form).exception
-    assert isinstance(error, InputError)
-    assert f"--format {form} is not available yet" in str(error)
-
-
 def test_apply_then_status_in_sync(switches: tuple[dict[str, FakeSwitch], str]) -> None:
     _, inventory = switches
     before = run("status", "--inventory", inventory)

@@ -1,0 +1,1 @@
+"""The driver of switches that are programmed over P4Runtime."""

@@ -1,0 +1,144 @@
+"""A switch's plan as entities of `p4/fabric.p4`."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_interface, ip_network
+
+from finsy import (
+    Action,
+    IndirectAction,
+    Match,
+    P4ActionProfileGroup,
+    P4ActionProfileMember,
+    P4Member,
+    P4TableEntry,
+)
+from finsy.p4entity import P4Entity
+
+from controller.plan.model import NextHop, SwitchPlan
+from controller.southbound.p4runtime.neighbors import Neighbor, neighbors_of
+
+ECN_DEPTH_BYTES = 4096
+"""Bytes of queue that the program's count of one packet stands for: a full packet's payload (assumption)."""
+
+LLDP = 0x88CC
+"""EtherType of LLDP (IEEE 802.1AB)."""
+
+_PROFILE = "next_hops"
+_TRAP_MEMBER = 0xFFFF
+_LLDP_PRIORITY = 100
+_IPV4_MAPPED = 0xFFFF << 32
+
+_Hops = tuple[tuple[int, int], ...]
+
+
+def fabric_entities(
+    switch: SwitchPlan, macs: Mapping[str, str], hash_on_qp: bool = False
+) -> Iterator[P4Entity]:
+    """Everything that the switch's tables must hold, members and groups first.
+
+    A member is a neighbor; a group is a distinct set of weighted members, each skipped while its port is
+    down. A route with one next hop names the member: a group whose every port is down divides by zero in
+    BMv2. The switch's own addresses are trapped, those of its neighbors are host routes. The plan's pins go
+    by destination.
+    """
+    neighbors = neighbors_of(switch, macs)
+    member_of = {neighbor.port: place for place, neighbor in enumerate(neighbors, 1)}
+    number_of = {neighbor.port: neighbor.number for neighbor in neighbors}
+    routes = _routes(switch, neighbors, member_of)
+    pins = {
+        route.prefix: _hops(route.next_hops, member_of) for route in switch.routes if route.origin == "pin"
+    }
+    groups = _group_ids(hops for hops in routes.values() if len(hops) > 1)
+
+    yield from _settings(switch, hash_on_qp)
+    yield P4ActionProfileMember(_PROFILE, member_id=_TRAP_MEMBER, action=Action("trap"))
+    for neighbor in neighbors:
+        action = Action("set_next_hop", port=neighbor.number, dst_mac=neighbor.mac)
+        yield P4ActionProfileMember(_PROFILE, member_id=member_of[neighbor.port], action=action)
+    watched = {member_of[port]: number for port, number in number_of.items()}
+    for hops, group in groups.items():
+        members = [P4Member(member_id=member, weight=(weight, watched[member])) for member, weight in hops]
+        yield P4ActionProfileGroup(_PROFILE, group_id=group, members=members)
+    for prefix, hops in routes.items():
+        if len(hops) > 1:
+            chosen = IndirectAction(group_id=groups[hops])
+        else:
+            chosen = IndirectAction(member_id=hops[0][0] if hops else _TRAP_MEMBER)
+        table = "ipv4_route" if ip_network(prefix).version == 4 else "ipv6_route"
+        yield P4TableEntry(table, match=Match(dst=prefix), action=chosen)
+    by_member = {member_of[neighbor.port]: neighbor for neighbor in neighbors}
+    for prefix, hops in pins.items():
+        first = by_member[hops[0][0]]
+        yield P4TableEntry(
+            "pin_dst",
+            match=Match(dst=_wide(prefix)),
+            action=Action("set_next_hop", port=first.number, dst_mac=first.mac),
+        )
+
+
+def _settings(switch: SwitchPlan, hash_on_qp: bool) -> Iterator[P4Entity]:
+    """What is one per switch: its address, hash, classification, marking, and LLDP to the controller."""
+    yield P4TableEntry(
+        "switch_config",
+        is_default_action=True,
+        action=Action(
+            "configure", switch_mac=switch.mac, hash_seed=switch.hash_seed, hash_on_qp=int(hash_on_qp)
+        ),
+    )
+    qos = switch.qos
+    for dscp, tc in enumerate(qos.dscp_to_tc):
+        if tc:
+            action = Action("set_class", tc=tc, queue=qos.tc_to_queue[tc])
+            yield P4TableEntry("dscp_to_tc", match=Match(dscp=dscp), action=action)
+    for tc in qos.lossless:
+        depths = [round(each / ECN_DEPTH_BYTES) for each in (qos.ecn.kmin_bytes, qos.ecn.kmax_bytes)]
+        action = Action("set_ecn", min=depths[0], max=depths[1], p=round(qos.ecn.pmax * 65535))
+        yield P4TableEntry("ecn", match=Match(tc=tc), action=action)
+    yield P4TableEntry(
+        "acl", match=Match(ether_type=(LLDP, 0xFFFF)), priority=_LLDP_PRIORITY, action=Action("trap")
+    )
+
+
+def _routes(
+    switch: SwitchPlan, neighbors: tuple[Neighbor, ...], member_of: Mapping[str, int]
+) -> dict[str, _Hops]:
+    """Members by prefix, sorted; none for what ends at the switch."""
+    routes: dict[str, _Hops] = {}
+    for interface in switch.interfaces:
+        if interface.prefix:
+            here = ip_interface(interface.prefix)
+            routes[f"{here.ip}/{here.max_prefixlen}"] = ()
+    for neighbor in neighbors:
+        for address, bits in neighbor.addresses:
+            routes[f"{address}/{bits}"] = ((member_of[neighbor.port], 1),)
+    for route in switch.routes:
+        if route.origin == "fabric":
+            routes[route.prefix] = _hops(route.next_hops, member_of)
+    return routes
+
+
+def _hops(next_hops: tuple[NextHop, ...], member_of: Mapping[str, int]) -> _Hops:
+    return tuple(sorted((member_of[hop.port], hop.weight) for hop in next_hops))
+
+
+def _group_ids(all_hops: Iterator[_Hops]) -> dict[_Hops, int]:
+    """An id for each set of members that depends on the set alone, so that plans share their groups."""
+    ids: dict[_Hops, int] = {}
+    taken: set[int] = set()
+    for hops in sorted(set(all_hops)):
+        id = zlib.crc32(repr(hops).encode()) >> 8 or 1
+        while id in taken:
+            id += 1
+        taken.add(id)
+        ids[hops] = id
+    return ids
+
+
+def _wide(prefix: str) -> int:
+    """An address as the program's tables of both families have it: IPv4 in its mapped form."""
+    network = ip_network(prefix)
+    address = int(network.network_address)
+    return address | _IPV4_MAPPED if network.version == 4 else address

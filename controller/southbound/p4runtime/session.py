@@ -1,0 +1,257 @@
+"""A P4Runtime session with one switch: arbitration, pipeline, entities and packets.
+
+Source: P4Runtime specification 1.4.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+
+import grpc
+from finsy.proto import U128, p4r, p4r_grpc, rpc_code, rpc_status
+
+from raddle.errors import UnreachableError
+from raddle.inventory import Access
+
+ELECTION_ID = 1 << 16
+"""raddle's election id. Every controller of a switch has its own; the highest is the primary."""
+
+TIMEOUT_S = 30.0
+MAX_BYTES = 64 * 2**20
+"""Of a message, and of the status details of a batch of which updates have failed."""
+
+_DETAILS_KEY = "grpc-status-details-bin"
+_Set = p4r.SetForwardingPipelineConfigRequest
+_Get = p4r.GetForwardingPipelineConfigRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An update that was refused: its place in the batch, a code of google.rpc and the switch's words."""
+
+    place: int
+    code: int
+    message: str
+
+    @property
+    def code_name(self) -> str:
+        return str(rpc_code.Code.Name(self.code))
+
+
+class BatchError(Exception):
+    """A batch of which updates were refused; the others took effect."""
+
+    def __init__(self, refusals: tuple[Refusal, ...]) -> None:
+        super().__init__(f"{len(refusals)} updates refused")
+        self.refusals = refusals
+
+
+class P4Session:
+    """A session as a context manager. Calls block; they raise UnreachableError with a way out.
+
+    A stream stays open for as long as the session: closing it gives up the role of primary. Closing the
+    session from another thread ends a call that is under way.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        address: str,
+        device_id: int,
+        access: Access | None = None,
+        election_id: int = ELECTION_ID,
+        role: str = "",
+    ) -> None:
+        self.name = name
+        self.address = address
+        self._device_id = device_id
+        self._election_id = election_id
+        self._role = role
+        how = access or Access()
+        options = [
+            ("grpc.max_receive_message_length", MAX_BYTES),
+            ("grpc.max_metadata_size", MAX_BYTES),
+            ("grpc.absolute_max_metadata_size", MAX_BYTES),
+        ]
+        if how.tls is None:
+            self._channel = grpc.insecure_channel(address, options=options)
+        else:
+            credentials = grpc.ssl_channel_credentials(how.tls.ca, how.tls.key, how.tls.certificate)
+            self._channel = grpc.secure_channel(address, credentials, options=options)
+        self._stub = p4r_grpc.P4RuntimeStub(self._channel)
+        self._outbox: queue.SimpleQueue[p4r.StreamMessageRequest | None] = queue.SimpleQueue()
+        self._arbitrations: queue.SimpleQueue[p4r.MasterArbitrationUpdate | UnreachableError] = (
+            queue.SimpleQueue()
+        )
+        self._packets: queue.SimpleQueue[p4r.PacketIn] = queue.SimpleQueue()
+        self._reader: threading.Thread | None = None
+
+    def __enter__(self) -> P4Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._outbox.put(None)
+        self._channel.close()
+        if self._reader:
+            self._reader.join()
+
+    def open(self) -> bool:
+        """Open the stream and say who we are; returns whether we are the primary."""
+        stream = self._stub.StreamChannel(iter(self._outbox.get, None))
+        self._reader = threading.Thread(target=self._read_stream, args=(stream,), daemon=True)
+        self._reader.start()
+        self._introduce()
+        return self.await_arbitration(TIMEOUT_S)
+
+    def require_primary(self) -> None:
+        """Open the stream and become the primary, or say who is in the way."""
+        if not self.open():
+            raise UnreachableError(
+                f"{self.name} ({self.address}): another controller is primary\n"
+                f"  hint: its election id is above {self._election_id}; stop it, then apply again"
+            )
+
+    def await_arbitration(self, timeout_s: float) -> bool:
+        """Wait for the switch's next word on who is primary; returns whether we are."""
+        try:
+            answer = self._arbitrations.get(timeout=timeout_s)
+        except queue.Empty:
+            raise UnreachableError(
+                f"{self.name} ({self.address}) did not answer an arbitration within {timeout_s:g} s\n"
+                "  hint: is this address a P4Runtime server?"
+            ) from None
+        if isinstance(answer, UnreachableError):
+            raise answer
+        self._highest_seen = U128.decode(answer.election_id)
+        return answer.status.code == rpc_code.OK
+
+    def take_over(self) -> bool:
+        """As a backup whose primary has gone: become the primary with a higher election id."""
+        self._election_id = max(self._election_id, self._highest_seen) + 1
+        self._introduce()
+        return self.await_arbitration(TIMEOUT_S)
+
+    def read_pipeline(self) -> p4r.ForwardingPipelineConfig | None:
+        """P4Info and cookie of the switch's pipeline; None where it has none."""
+        request = _Get(device_id=self._device_id, response_type=_Get.P4INFO_AND_COOKIE)
+        try:
+            config = self._stub.GetForwardingPipelineConfig(request, timeout=TIMEOUT_S).config
+        except grpc.RpcError as error:
+            if error.code() == grpc.StatusCode.FAILED_PRECONDITION:
+                return None
+            raise self._explain("read of the pipeline", error) from None
+        return config if config.p4info.tables else None
+
+    def set_pipeline(self, config: p4r.ForwardingPipelineConfig, action: _Set.Action.ValueType) -> None:
+        """Give the switch a pipeline."""
+        request = _Set(
+            device_id=self._device_id,
+            role=self._role,
+            election_id=U128.encode(self._election_id),
+            action=action,
+            config=config,
+        )
+        try:
+            self._stub.SetForwardingPipelineConfig(request, timeout=TIMEOUT_S)
+        except grpc.RpcError as error:
+            raise self._explain("pipeline", error) from None
+
+    def read(self, wanted: Iterable[p4r.Entity]) -> Iterator[p4r.Entity]:
+        """All entities that `wanted` stands for."""
+        request = p4r.ReadRequest(device_id=self._device_id, role=self._role, entities=wanted)
+        try:
+            for response in self._stub.Read(request, timeout=TIMEOUT_S):
+                yield from response.entities
+        except grpc.RpcError as error:
+            raise self._explain("read", error) from None
+
+    def write(self, updates: Sequence[p4r.Update]) -> None:
+        """Write a batch; a switch attempts each update, or stops at the first that fails.
+
+        Raises:
+            BatchError: some updates were refused, the others took effect.
+            UnreachableError: the whole batch was refused.
+        """
+        request = p4r.WriteRequest(
+            device_id=self._device_id,
+            role=self._role,
+            election_id=U128.encode(self._election_id),
+            updates=updates,
+        )
+        try:
+            self._stub.Write(request, timeout=TIMEOUT_S)
+        except grpc.RpcError as error:
+            refusals = _refusals(error)
+            if refusals:
+                raise BatchError(refusals) from None
+            raise self._explain("write", error) from None
+
+    def packet_out(self, payload: bytes, metadata: Iterable[p4r.PacketMetadata]) -> None:
+        """Send a packet; its metadata says at which port."""
+        packet = p4r.PacketOut(payload=payload, metadata=metadata)
+        self._outbox.put(p4r.StreamMessageRequest(packet=packet))
+
+    def take_packet(self, timeout_s: float) -> p4r.PacketIn | None:
+        """The next packet that the switch hands up; None if there is none in time."""
+        try:
+            return self._packets.get(timeout=timeout_s)
+        except queue.Empty:
+            return None
+
+    def _introduce(self) -> None:
+        update = p4r.MasterArbitrationUpdate(
+            device_id=self._device_id, election_id=U128.encode(self._election_id)
+        )
+        if self._role:
+            update.role.name = self._role
+        self._outbox.put(p4r.StreamMessageRequest(arbitration=update))
+
+    def _read_stream(self, stream: Iterable[p4r.StreamMessageResponse]) -> None:
+        try:
+            for message in stream:
+                kind = message.WhichOneof("update")
+                if kind == "arbitration":
+                    self._arbitrations.put(message.arbitration)
+                elif kind == "packet":
+                    self._packets.put(message.packet)
+        except grpc.RpcError as error:
+            self._arbitrations.put(self._explain("session", error))
+
+    def _explain(self, what: str, error: grpc.RpcError) -> UnreachableError:
+        code, details = error.code(), error.details() or "no details"
+        if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+            text, hint = (
+                "cannot be reached",
+                "is it running? 'raddle up FABRIC.yaml' starts simulated switches",
+            )
+        elif code == grpc.StatusCode.PERMISSION_DENIED:
+            text, hint = f"refused a {what}", "another controller is primary; stop it, then apply again"
+        elif code == grpc.StatusCode.INVALID_ARGUMENT and "lection" in details:
+            text, hint = f"refused a {what}", "another raddle is connected; wait until it is done"
+        elif code == grpc.StatusCode.NOT_FOUND:
+            text, hint = f"refused a {what}", "give its 'device_id' in the inventory"
+        elif code == grpc.StatusCode.UNIMPLEMENTED:
+            text, hint = f"refused a {what}", "it does not speak P4Runtime; check the switch model's 'nos'"
+        else:
+            text, hint = f"refused a {what}", "'raddle apply --dry-run' shows what was to change"
+        return UnreachableError(
+            f"{self.name} ({self.address}) {text}: gRPC {code.name}: {details}\n  hint: {hint}"
+        )
+
+
+def _refusals(error: grpc.RpcError) -> tuple[Refusal, ...]:
+    """The updates of a batch that failed, from the status details; empty where there are none."""
+    metadata: dict[str, bytes] = dict(error.trailing_metadata() or ())  # type: ignore[arg-type]
+    details = rpc_status.Status.FromString(metadata.get(_DETAILS_KEY, b"")).details
+    found = []
+    for place, detail in enumerate(details):
+        each = p4r.Error()
+        if detail.Unpack(each) and each.canonical_code != rpc_code.OK:
+            found.append(Refusal(place, each.canonical_code, each.message))
+    return tuple(found)

@@ -1,0 +1,125 @@
+"""Entities by table and by the names that the P4Info gives to their fields and parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from finsy.proto import p4r
+
+from nos.p4rt.pipeline import Pipeline
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An action with its parameters by name."""
+
+    action: str
+    params: dict[str, bytes]
+
+    def number(self, name: str) -> int:
+        """A parameter as an unsigned integer."""
+        return int.from_bytes(self.params[name], "big")
+
+    def text(self, name: str) -> str:
+        """A parameter of a translated type as a string."""
+        return self.params[name].decode("utf-8", "replace")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of the actions that an entry may take: its part of the packets, and the port that must be up."""
+
+    call: Call
+    weight: int = 1
+    watch_port: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A table entry: exact values and (LPM value, prefix length) by field name, and its choices."""
+
+    exact: dict[str, bytes]
+    lpm: dict[str, tuple[bytes, int]]
+    choices: tuple[Choice, ...]
+
+
+@dataclass
+class EntityTables:
+    """All tables of a switch by name; `defaults` are the default entries' actions."""
+
+    rows: dict[str, list[Row]] = field(default_factory=dict)
+    defaults: dict[str, Call] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, pipeline: Pipeline, entities: Iterable[p4r.Entity]) -> EntityTables:
+        """Sort out entities, whichever order they are in."""
+        tables = cls({table.name: [] for table in pipeline.tables.values()})
+        reader = _Reader(pipeline)
+        entries = [entry for each in entities if (entry := reader.take(each))]
+        for entry in entries:
+            table = pipeline.tables[entry.table_id]
+            if entry.is_default_action:
+                tables.defaults[table.name] = reader.call(entry.action.action)
+                continue
+            names = {id: spec.name for id, spec in table.fields.items()}
+            tables.rows[table.name].append(
+                Row(
+                    {names[m.field_id]: m.exact.value for m in entry.match if m.HasField("exact")},
+                    {
+                        names[m.field_id]: (m.lpm.value, m.lpm.prefix_len)
+                        for m in entry.match
+                        if m.HasField("lpm")
+                    },
+                    tuple(reader.choices(table.profile, entry.action)),
+                )
+            )
+        return tables
+
+
+class _Reader:
+    """Resolves members and groups."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._members: dict[tuple[int, int], p4r.Action] = {}
+        self._groups: dict[tuple[int, int], p4r.ActionProfileGroup] = {}
+
+    def take(self, entity: p4r.Entity) -> p4r.TableEntry | None:
+        """Remember a member or a group; a table entry is given back."""
+        kind = entity.WhichOneof("entity")
+        if kind == "action_profile_member":
+            member = entity.action_profile_member
+            self._members[member.action_profile_id, member.member_id] = member.action
+        elif kind == "action_profile_group":
+            group = entity.action_profile_group
+            self._groups[group.action_profile_id, group.group_id] = group
+        return entity.table_entry if kind == "table_entry" else None
+
+    def call(self, action: p4r.Action) -> Call:
+        info = self._pipeline.actions[action.action_id]
+        return Call(info.name, {info.params[param.param_id].name: param.value for param in action.params})
+
+    def choices(self, profile: int, action: p4r.TableAction) -> Iterator[Choice]:
+        """The actions of an entry; members of a group in the order of their ids, as BMv2 keeps them."""
+        kind = action.WhichOneof("type")
+        if kind == "action":
+            yield Choice(self.call(action.action))
+        elif kind == "action_profile_member_id":
+            yield Choice(self.call(self._members[profile, action.action_profile_member_id]))
+        elif kind == "action_profile_group_id":
+            group = self._groups[profile, action.action_profile_group_id]
+            for member in sorted(group.members, key=lambda each: each.member_id):
+                called = self.call(self._members[profile, member.member_id])
+                yield Choice(called, member.weight, _watched(member))
+        elif kind == "action_profile_action_set":
+            for each in action.action_profile_action_set.action_profile_actions:
+                yield Choice(self.call(each.action), each.weight, _watched(each))
+
+
+def _watched(member: p4r.ActionProfileGroup.Member | p4r.ActionProfileAction) -> bytes:
+    """The watched port as the P4 program names it; a controller before version 1.2 gave a number."""
+    kind = member.WhichOneof("watch_kind")
+    if kind == "watch_port":
+        return member.watch_port
+    return member.watch.to_bytes(4, "big") if kind == "watch" else b""

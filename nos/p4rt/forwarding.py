@@ -1,0 +1,194 @@
+"""What P4Runtime programs of a switch: its pipeline, its entities, and packets to and from the controller."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from finsy.proto import p4r, rpc_code
+
+from nos.p4rt.check import UpdateError
+from nos.p4rt.entity_tables import EntityTables
+from nos.p4rt.pipeline import Pipeline
+from nos.p4rt.read import select
+from nos.p4rt.store import EntityStore, IndexedCounts, Undo
+
+_NO_PIPELINE = "No forwarding pipeline config set for this device"
+_Action = p4r.SetForwardingPipelineConfigRequest.Action
+_Set = p4r.SetForwardingPipelineConfigRequest
+_Write = p4r.WriteRequest
+
+Results = list[UpdateError | None]
+
+
+def no_counts(name: str, index: int) -> tuple[int, int]:
+    """The counts of a switch that has seen no packet."""
+    return 0, 0
+
+
+class P4Forwarding:
+    """The P4Runtime state of one switch. Changes and reads exclude each other and may come from any thread.
+
+    Attributes:
+        device_id: what a controller has to call the switch.
+        fails_on_first: after the first failed update of a batch the others are not attempted, and a batch
+            names every entity once (SONiC PINS); otherwise each is attempted (the specification's default).
+    """
+
+    def __init__(
+        self, device_id: int, fails_on_first: bool = False, counts: IndexedCounts = no_counts
+    ) -> None:
+        self.device_id = device_id
+        self.fails_on_first = fails_on_first
+        self._counts = counts
+        self._lock = threading.RLock()
+        self._store: EntityStore | None = None
+        self._saved: Pipeline | None = None
+        self.watchers: list[Callable[[], None]] = []
+
+    @property
+    def pipeline(self) -> Pipeline | None:
+        """The pipeline that packets go through."""
+        return self._store.pipeline if self._store else None
+
+    def set_pipeline(self, config: p4r.ForwardingPipelineConfig, how: _Action.ValueType) -> None:
+        """Carry out a SetForwardingPipelineConfig.
+
+        Raises:
+            UpdateError: the pipeline cannot be used, or what is in the tables does not fit it.
+        """
+        with self._lock:
+            if how == _Set.COMMIT:
+                if self._saved is None:
+                    raise UpdateError(rpc_code.FAILED_PRECONDITION, "no pipeline was saved before the COMMIT")
+                self._store, self._saved = EntityStore(self._saved, self._counts), None
+            elif how in (
+                _Set.VERIFY,
+                _Set.VERIFY_AND_SAVE,
+                _Set.VERIFY_AND_COMMIT,
+                _Set.RECONCILE_AND_COMMIT,
+            ):
+                pipeline = _indexed(config)
+                if how == _Set.VERIFY_AND_SAVE:
+                    self._saved = pipeline
+                elif how == _Set.VERIFY_AND_COMMIT:
+                    self._store = EntityStore(pipeline, self._counts)
+                elif how == _Set.RECONCILE_AND_COMMIT:
+                    self._store = self._reconciled(pipeline)
+            else:
+                raise UpdateError(rpc_code.INVALID_ARGUMENT, f"unknown action {how}")
+        self._tell()
+
+    def _reconciled(self, pipeline: Pipeline) -> EntityStore:
+        """The new pipeline with all entities of the old one."""
+        fresh = EntityStore(pipeline, self._counts)
+        if self._store is None:
+            return fresh
+        for entity in in_order(self._store):
+            try:
+                fresh.update(p4r.Update(type=_insertion(entity), entity=entity))
+            except UpdateError as error:
+                raise UpdateError(
+                    rpc_code.INVALID_ARGUMENT,
+                    f"what is in the tables does not fit the new pipeline: {error.message}",
+                ) from None
+        return fresh
+
+    def write(self, updates: Sequence[p4r.Update], atomicity: int) -> Results:
+        """Carry out a batch; the result has one element per update, None for one that took effect.
+
+        Raises:
+            UpdateError: the whole batch is refused.
+        """
+        with self._lock:
+            store = self._required()
+            if self.fails_on_first:
+                _refuse_duplicates(updates)
+            results = self._carry_out(store, updates, atomicity)
+        self._tell()
+        return results
+
+    def _carry_out(self, store: EntityStore, updates: Sequence[p4r.Update], atomicity: int) -> Results:
+        is_atomic = atomicity != _Write.CONTINUE_ON_ERROR
+        results: Results = []
+        done: list[Undo] = []
+        for update in updates:
+            try:
+                done.append(store.update(update))
+                results.append(None)
+            except UpdateError as error:
+                results.append(error)
+                if is_atomic or self.fails_on_first:
+                    break
+        if len(done) == len(updates):
+            return results
+        if is_atomic:
+            for undo in reversed(done):
+                undo()
+            results = [result or UpdateError(rpc_code.ABORTED, "taken back") for result in results]
+        missing = len(updates) - len(results)
+        return results + [UpdateError(rpc_code.ABORTED, "Not attempted") for _ in range(missing)]
+
+    def read(self, wanted: Iterable[p4r.Entity]) -> list[p4r.Entity]:
+        """All entities that a Read names, of one moment.
+
+        Raises:
+            UpdateError: there is no pipeline, or it has no such entity.
+        """
+        with self._lock:
+            store = self._required()
+            return [found for each in wanted for found in select(store, each)]
+
+    def snapshot(self) -> tuple[Pipeline | None, EntityTables]:
+        """The pipeline and everything in its tables, of one moment."""
+        with self._lock:
+            store = self._store
+            if store is None:
+                return None, EntityTables()
+            return store.pipeline, EntityTables.of(store.pipeline, in_order(store))
+
+    def _required(self) -> EntityStore:
+        if self._store is None:
+            raise UpdateError(rpc_code.FAILED_PRECONDITION, _NO_PIPELINE)
+        return self._store
+
+    def _tell(self) -> None:
+        for on_change in list(self.watchers):
+            on_change()
+
+
+def in_order(store: EntityStore) -> Iterator[p4r.Entity]:
+    """All entities, what is referred to before what refers to it."""
+    for members in store.members.values():
+        yield from (p4r.Entity(action_profile_member=member) for member in members.values())
+    for groups in store.groups.values():
+        yield from (p4r.Entity(action_profile_group=group) for group in groups.values())
+    # Python's dictionaries keep the order of insertion, in which all references held.
+    left = [entry for rows in store.entries.values() for entry in rows.values()]
+    yield from (p4r.Entity(table_entry=entry) for entry in [*left, *store.defaults.values()])
+
+
+def _insertion(entity: p4r.Entity) -> p4r.Update.Type.ValueType:
+    is_default = entity.HasField("table_entry") and entity.table_entry.is_default_action
+    return p4r.Update.MODIFY if is_default else p4r.Update.INSERT
+
+
+def _indexed(config: p4r.ForwardingPipelineConfig) -> Pipeline:
+    try:
+        return Pipeline(config)
+    except (ValueError, KeyError) as error:
+        raise UpdateError(rpc_code.INVALID_ARGUMENT, f"the P4Info cannot be used: {error}") from None
+
+
+def _refuse_duplicates(updates: Sequence[p4r.Update]) -> None:
+    seen = set()
+    for update in updates:
+        entry = update.entity.table_entry
+        key = (entry.table_id, *sorted(each.SerializeToString() for each in entry.match), entry.priority)
+        if update.entity.HasField("table_entry"):
+            if key in seen:
+                raise UpdateError(
+                    rpc_code.INVALID_ARGUMENT,
+                    "[P4RT App] Found duplicated key in the same batch request.",
+                )
+            seen.add(key)

@@ -1,0 +1,204 @@
+"""The P4Runtime service of a simulated switch.
+
+Source: P4Runtime specification 1.4; for a switch that fails on the first error, SONiC PINS (p4rt_app).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any, NoReturn
+
+import grpc
+import grpc.aio
+from finsy.proto import p4r, p4r_grpc, rpc_code, rpc_status
+
+from nos.p4rt.check import UpdateError
+from nos.p4rt.forwarding import P4Forwarding, Results
+from nos.p4rt.packets import PacketIo
+from nos.server.arbitration import Arbiter, Session, number_of
+from nos.server.paths import RpcError
+
+API_VERSION = "1.4.0"
+_ENTITIES_PER_RESPONSE = 1000
+_DETAILS_KEY = "grpc-status-details-bin"
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+_Get = p4r.GetForwardingPipelineConfigRequest
+_Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class P4RuntimeService(p4r_grpc.P4RuntimeServicer):
+    """P4Runtime of one switch."""
+
+    def __init__(self, forwarding: P4Forwarding, packets: PacketIo) -> None:
+        self._forwarding = forwarding
+        self._packets = packets
+        self._arbiter = Arbiter(forwarding.device_id)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        packets.on_packet_in = self._packet_in
+
+    async def Capabilities(
+        self, request: p4r.CapabilitiesRequest, context: _Context
+    ) -> p4r.CapabilitiesResponse:
+        """The version of the specification."""
+        return p4r.CapabilitiesResponse(p4runtime_api_version=API_VERSION)
+
+    async def SetForwardingPipelineConfig(
+        self, request: p4r.SetForwardingPipelineConfigRequest, context: _Context
+    ) -> p4r.SetForwardingPipelineConfigResponse:
+        """Verify, save, commit or reconcile a pipeline; the primary alone may."""
+        try:
+            self._arbiter.require_primary(request.device_id, request.role, number_of(request.election_id))
+            self._forwarding.set_pipeline(request.config, request.action)
+        except (RpcError, UpdateError) as error:
+            await _abort(context, error)
+        return p4r.SetForwardingPipelineConfigResponse()
+
+    async def GetForwardingPipelineConfig(
+        self, request: p4r.GetForwardingPipelineConfigRequest, context: _Context
+    ) -> p4r.GetForwardingPipelineConfigResponse:
+        """What was set, or as much of it as is asked for."""
+        await self._check_device(request.device_id, context)
+        pipeline = self._forwarding.pipeline
+        if pipeline is None:
+            if self._forwarding.fails_on_first:
+                return p4r.GetForwardingPipelineConfigResponse()
+            error = UpdateError(
+                rpc_code.FAILED_PRECONDITION, "No forwarding pipeline config set for this device"
+            )
+            await _abort(context, error)
+        config = pipeline.config
+        how = request.response_type
+        return p4r.GetForwardingPipelineConfigResponse(
+            config=p4r.ForwardingPipelineConfig(
+                p4info=config.p4info if how in (_Get.ALL, _Get.P4INFO_AND_COOKIE) else None,
+                p4_device_config=(
+                    config.p4_device_config if how in (_Get.ALL, _Get.DEVICE_CONFIG_AND_COOKIE) else b""
+                ),
+                cookie=config.cookie if config.HasField("cookie") else None,
+            )
+        )
+
+    async def Write(self, request: p4r.WriteRequest, context: _Context) -> p4r.WriteResponse:
+        """A batch of updates; the primary of the role alone may, and each update has its own status."""
+        try:
+            self._arbiter.require_primary(request.device_id, request.role, number_of(request.election_id))
+            self._check_role(request)
+            results = self._forwarding.write(request.updates, request.atomicity)
+        except (RpcError, UpdateError) as error:
+            await _abort(context, error)
+        if any(results):
+            await _abort_batch(context, results)
+        return p4r.WriteResponse()
+
+    async def Read(self, request: p4r.ReadRequest, context: _Context) -> AsyncIterator[p4r.ReadResponse]:
+        """All entities of one moment, in parts; any client may."""
+        await self._check_device(request.device_id, context)
+        try:
+            found = self._forwarding.read(request.entities)
+        except UpdateError as error:
+            await _abort(context, error)
+        for part in _parts(found):
+            yield p4r.ReadResponse(entities=part)
+
+    async def StreamChannel(
+        self, request_iterator: AsyncIterator[p4r.StreamMessageRequest], context: _Context
+    ) -> AsyncIterator[p4r.StreamMessageResponse]:
+        """Arbitration, packets in and out."""
+        self._loop = asyncio.get_running_loop()
+        session = Session()
+        listener = asyncio.ensure_future(self._listen(session, request_iterator))
+        try:
+            while (message := await session.outbox.get()) is not None:
+                if isinstance(message, RpcError):
+                    await _abort(context, message)
+                yield message
+        finally:
+            listener.cancel()
+            self._arbiter.leave(session)
+
+    async def _listen(self, session: Session, requests: AsyncIterator[p4r.StreamMessageRequest]) -> None:
+        """Handle what a controller sends; an error ends its stream."""
+        try:
+            async for request in requests:
+                self._take(session, request)
+        except RpcError as error:
+            session.outbox.put_nowait(error)
+        else:
+            session.outbox.put_nowait(None)
+
+    def _take(self, session: Session, request: p4r.StreamMessageRequest) -> None:
+        kind = request.WhichOneof("update")
+        if kind == "arbitration":
+            self._arbiter.arbitrate(session, request.arbitration)
+            return
+        if not session.is_open:
+            raise RpcError(grpc.StatusCode.FAILED_PRECONDITION, "a stream begins with an arbitration update")
+        if kind != "packet":
+            self._refuse(session, rpc_code.UNIMPLEMENTED, f"this switch takes no {kind}")
+        elif self._arbiter.primary(session.role) is not session:
+            self._refuse(
+                session, rpc_code.PERMISSION_DENIED, "packets go out for the primary alone", request.packet
+            )
+        else:
+            try:
+                self._packets.packet_out(request.packet)
+            except UpdateError as error:
+                self._refuse(session, error.code, error.message, request.packet)
+
+    def _refuse(self, session: Session, code: int, message: str, packet: p4r.PacketOut | None = None) -> None:
+        error = p4r.StreamError(canonical_code=code, message=message)
+        if packet is not None:
+            error.packet_out.packet_out.CopyFrom(packet)
+        else:
+            error.other.SetInParent()
+        session.outbox.put_nowait(p4r.StreamMessageResponse(error=error))
+
+    def _packet_in(self, packet: p4r.PacketIn) -> None:
+        """Hand a packet to the primaries; called from any thread."""
+
+        def deliver() -> None:
+            for session in self._arbiter.primaries():
+                session.outbox.put_nowait(p4r.StreamMessageResponse(packet=packet))
+
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(deliver)
+
+    def _check_role(self, request: p4r.WriteRequest) -> None:
+        """A role other than the default may touch its own tables and those that are nobody's."""
+        pipeline = self._forwarding.pipeline
+        if not request.role or pipeline is None:
+            return
+        for update in request.updates:
+            table = pipeline.tables.get(update.entity.table_entry.table_id)
+            if table and table.role not in ("", request.role):
+                raise RpcError(
+                    grpc.StatusCode.PERMISSION_DENIED,
+                    f"Role '{request.role}' is not allowed access to table '{table.name}'.",
+                )
+
+    async def _check_device(self, device_id: int, context: _Context) -> None:
+        if device_id != self._forwarding.device_id:
+            text = f"no device {device_id}; this is {self._forwarding.device_id}"
+            await _abort(context, RpcError(grpc.StatusCode.NOT_FOUND, text))
+
+
+def _parts(entities: Sequence[p4r.Entity]) -> Iterator[Sequence[p4r.Entity]]:
+    for start in range(0, len(entities), _ENTITIES_PER_RESPONSE):
+        yield entities[start : start + _ENTITIES_PER_RESPONSE]
+
+
+async def _abort(context: _Context, error: RpcError | UpdateError) -> NoReturn:
+    code = error.code if isinstance(error, RpcError) else _CODES[error.code]
+    await context.abort(code, error.message)
+
+
+async def _abort_batch(context: _Context, results: Results) -> NoReturn:
+    """End a Write of which updates have failed: a p4.v1.Error for each, in order, in the status details."""
+    status = rpc_status.Status(code=rpc_code.UNKNOWN, message=f"{sum(map(bool, results))} updates failed")
+    for result in results:
+        code, message = (result.code, result.message) if result else (rpc_code.OK, "")
+        status.details.add().Pack(p4r.Error(canonical_code=code, message=message))
+    await context.abort(
+        grpc.StatusCode.UNKNOWN, status.message, ((_DETAILS_KEY, status.SerializeToString()),)
+    )

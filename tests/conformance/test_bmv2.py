@@ -1,0 +1,238 @@
+"""The plan on BMv2 with real packets: the same driver, and the same next hop as the simulated switch.
+
+Needs root (for veth interfaces) and simple_switch_grpc on PATH.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import pytest
+
+import raddle
+from controller.plan import make_plan
+from controller.plan.model import SwitchPlan
+from controller.southbound.openflow.tables import neighbour_macs
+from controller.southbound.p4runtime.driver import p4_target, push_p4
+from controller.southbound.p4runtime.session import P4Session
+from nos.p4rt.entity_tables import EntityTables
+from nos.p4rt.pipeline import Pipeline
+from raddle.sim.ecmp_hash import UDP_PORT_ROCE, ecmp_hash
+
+PROGRAM = shutil.which("simple_switch_grpc")
+CPU_PORT = 510
+ETH_P_ALL = 3
+FLOWS = 32
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.skipif(
+        PROGRAM is None, reason="simple_switch_grpc is not on PATH (docs/p4.md says how to get it)"
+    ),
+    pytest.mark.skipif(os.geteuid() != 0, reason="making interfaces needs root"),
+]
+
+FABRIC = raddle.loads(
+    """
+raddle: 1
+name: pod
+models: {box: {ports: 8, port_speed: 400G, buffer: 64MB, nos: p4}}
+fabric: {leaves: {count: 2, model: box}, spines: {count: 4, model: box}}
+hosts: {per_leaf: 2}
+"""
+)
+PLAN = make_plan(FABRIC, "ecmp")
+LEAF = PLAN.switches[0]
+HOST, REMOTE = (IPv4Address(dict(PLAN.endpoints)[name]) for name in ("host0", "host2"))
+
+
+@dataclass
+class Bmv2:
+    """A running switch; `wires` are the far ends of its ports, by port number."""
+
+    session: P4Session
+    wires: dict[int, socket.socket]
+    log: Path
+
+    def send(self, port: int, frame: bytes) -> None:
+        self.wires[port].send(frame)
+
+    def receive(self, timeout_s: float = 5.0) -> tuple[int, bytes]:
+        """The next frame that leaves the switch, and its port."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            for port, wire in self.wires.items():
+                try:
+                    frame, where = wire.recvfrom(2048, socket.MSG_DONTWAIT)
+                except BlockingIOError:
+                    continue
+                if where[2] != socket.PACKET_OUTGOING:
+                    return port, frame
+        pytest.fail(f"no frame within {timeout_s} s; see {self.log}")
+
+
+@pytest.fixture(scope="module")
+def bmv2(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bmv2]:
+    assert PROGRAM is not None
+    log = tmp_path_factory.mktemp("bmv2") / "switch.log"
+    with ExitStack() as stack:
+        wires = {}
+        command = [PROGRAM, "--no-p4", "--device-id", "1"]
+        for number in range(1, len(LEAF.ports) + 1):
+            near, far = f"rb{os.getpid()}n{number}", f"rb{os.getpid()}f{number}"
+            _ip("link", "add", near, "type", "veth", "peer", "name", far)
+            stack.callback(_ip, "link", "del", near)
+            for end in (near, far):
+                Path(f"/proc/sys/net/ipv6/conf/{end}/disable_ipv6").write_text("1")
+                _ip("link", "set", end, "up")
+            wires[number] = stack.enter_context(socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0))
+            wires[number].bind((far, ETH_P_ALL))
+            command += ["-i", f"{number}@{near}"]
+        port = _free_port()
+        command += ["--", "--grpc-server-addr", f"127.0.0.1:{port}", "--cpu-port", str(CPU_PORT)]
+        output = stack.enter_context(log.open("w"))
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        stack.callback(process.wait)
+        stack.callback(process.terminate)
+        _await_port(port, process, log)
+        session = stack.enter_context(P4Session("leaf0", f"127.0.0.1:{port}", 1))
+        outcome = push_p4(session, TARGET, dry_run=False, may_replace=False)
+        assert outcome.error == ""
+        yield Bmv2(session, wires, log)
+
+
+TARGET = p4_target(LEAF, neighbour_macs(PLAN))
+
+
+def test_what_bmv2_reports_back_is_what_was_planned(bmv2: Bmv2) -> None:
+    again = push_p4(_reader(bmv2), TARGET, dry_run=True, may_replace=False)
+    assert again.changes == ()
+
+
+def test_every_flow_takes_the_next_hop_of_the_simulated_switch(bmv2: Bmv2) -> None:
+    expected = _remote_group(LEAF)
+    assert len(expected) == 4
+    used = set()
+    for source_port in range(0xC000, 0xC000 + FLOWS):
+        bmv2.send(1, _roce(source_port))
+        port, frame = bmv2.receive()
+        hash_value = ecmp_hash(LEAF.hash_seed, int(HOST), int(REMOTE), source_port)
+        assert port == expected[hash_value % len(expected)]
+        used.add(port)
+        neighbor = LEAF.ports[port - 1].peer.partition(":")[0]
+        assert frame[:6].hex(":") == neighbour_macs(PLAN)[neighbor]
+        assert frame[6:12].hex(":") == LEAF.mac
+        assert frame[22] == 63
+        assert _checksum(frame[14:34]) == 0
+    assert used == set(expected)
+
+
+def test_a_pin_is_stronger_than_the_hash(bmv2: Bmv2) -> None:
+    from finsy import Action, Match, P4TableEntry
+    from finsy.proto import p4r
+
+    mapped = int(REMOTE) | 0xFFFF << 32
+    wanted = _remote_group(LEAF)[2]
+    pins = {
+        "pin_dst": Match(dst=mapped),
+        "pin_pair": Match(src=int(HOST) | 0xFFFF << 32, dst=mapped),
+        "pin_flow": Match(src=int(HOST) | 0xFFFF << 32, dst=mapped, src_port=0xC123),
+        "pin_qp": Match(dst=mapped, dest_qp=0x123456),
+    }
+    for table, match in pins.items():
+        action = Action("set_next_hop", port=wanted, dst_mac=1)
+        entity = P4TableEntry(table, match=match, action=action).encode(TARGET.schema)
+        bmv2.session.write([p4r.Update(type=p4r.Update.INSERT, entity=entity)])
+        bmv2.send(1, _roce(0xC123, qp=0x123456))
+        assert bmv2.receive()[0] == wanted, table
+        bmv2.session.write([p4r.Update(type=p4r.Update.DELETE, entity=entity)])
+
+
+def test_lldp_goes_to_the_controller_and_comes_from_it(bmv2: Bmv2) -> None:
+    from finsy.proto import p4r
+
+    lldp = bytes.fromhex("0180c200000e02000000000088cc") + bytes(50)
+    bmv2.send(3, lldp)
+    packet = bmv2.session.take_packet(5)
+    assert packet is not None
+    assert packet.payload == lldp
+    assert packet.metadata[0].value == b"\3"
+    out = [p4r.PacketMetadata(metadata_id=1, value=b"\5"), p4r.PacketMetadata(metadata_id=2, value=b"\0")]
+    bmv2.session.packet_out(lldp, out)
+    assert bmv2.receive() == (5, lldp)
+
+
+def test_counters_of_port_and_class_count_the_packets(bmv2: Bmv2) -> None:
+    from finsy.proto import p4r
+
+    counter = TARGET.schema.counters["port_rx"]
+    wanted = p4r.Entity(counter_entry=p4r.CounterEntry(counter_id=counter.id, index=p4r.Index(index=2)))
+    (before,) = bmv2.session.read([wanted])
+    for _ in range(3):
+        bmv2.send(2, _roce(0xC000))
+        bmv2.receive()
+    (after,) = bmv2.session.read([wanted])
+    assert after.counter_entry.data.packet_count - before.counter_entry.data.packet_count == 3
+
+
+def _reader(bmv2: Bmv2) -> P4Session:
+    """The same session under a name that says that it only reads."""
+    return bmv2.session
+
+
+def _remote_group(leaf: SwitchPlan) -> list[int]:
+    """Port numbers of the next hops to the other leaf's hosts, in the order of the group."""
+    pipeline = Pipeline(TARGET.config)
+    tables = EntityTables.of(pipeline, TARGET.entities.values())
+    (group,) = {row.choices for row in tables.rows["ipv4_route"] if len(row.choices) > 1}
+    return [choice.call.number("port") for choice in group]
+
+
+def _roce(source_port: int, qp: int = 0x11) -> bytes:
+    """An RDMA write's frame from host0 to host2: Ethernet, IPv4, UDP and the base transport header."""
+    bth = struct.pack(">BBHIII", 0x0A, 0x40, 0xFFFF, qp, 1, 0)
+    udp = struct.pack(">HHHH", source_port, UDP_PORT_ROCE, 8 + len(bth), 0) + bth
+    header = struct.pack(
+        ">BBHHHBBH4s4s", 0x45, 26 << 2 | 2, 20 + len(udp), 0, 0x4000, 64, 17, 0, HOST.packed, REMOTE.packed
+    )
+    header = header[:10] + struct.pack(">H", _checksum(header)) + header[12:]
+    return (
+        bytes.fromhex(LEAF.mac.replace(":", "")) + bytes.fromhex("020100000000") + b"\x08\x00" + header + udp
+    )
+
+
+def _checksum(header: bytes) -> int:
+    """The Internet checksum (RFC 1071); 0 for a header that holds its own."""
+    total = sum(struct.unpack(f">{len(header) // 2}H", header))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def _ip(*words: str) -> None:
+    subprocess.run(["ip", *words], check=True, capture_output=True)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _await_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and process.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+    pytest.fail(f"simple_switch_grpc does not listen:\n{log.read_text()}")

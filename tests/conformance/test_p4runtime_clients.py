@@ -1,0 +1,68 @@
+"""A simulated switch as finsy and p4runtime-shell see it, clients that know nothing of raddle."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import raddle
+from controller.plan import make_plan
+from raddle.lab.switches import switch_farm
+
+HERE = Path(__file__).parent
+COMPILED = HERE.parents[1] / "p4/compiled"
+SHELL = os.environ.get("P4RUNTIME_SHELL_PYTHON", "")
+
+FABRIC = raddle.loads(
+    """
+raddle: 1
+name: pod
+models: {box: {ports: 8, port_speed: 400G, buffer: 64MB, nos: p4}}
+fabric: {leaves: {count: 1, model: box}, spines: {count: 1, model: box}}
+hosts: {per_leaf: 2}
+"""
+)
+
+
+def session(python: str, script: str) -> dict[str, Any]:
+    """What a client's session printed."""
+    with switch_farm(FABRIC, make_plan(FABRIC, "ecmp")) as farm:
+        command = [python, str(HERE / script), farm.addresses["leaf0"], str(COMPILED)]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0, result.stderr
+    document: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
+    return document
+
+
+def test_a_finsy_session_works_as_the_standard_says() -> None:
+    assert session(sys.executable, "finsy_session.py") == {
+        "primary": True,
+        "api": "1.4.0",
+        "pipeline": "fabric.p4",
+        "holds_what_was_written": True,
+        "default": True,
+        "insert_twice": {"1": "ALREADY_EXISTS"},
+        "missing": {"0": "NOT_FOUND", "1": "NOT_FOUND"},
+        "in_use": {"0": "FAILED_PRECONDITION"},
+        "counters": [0],
+        "left": [],
+    }
+
+
+@pytest.mark.skipif(
+    not SHELL,
+    reason="P4RUNTIME_SHELL_PYTHON names no Python that has p4runtime-shell (with its older protobuf)",
+)
+def test_a_p4runtime_shell_session_works_as_the_standard_says() -> None:
+    seen = session(SHELL, "p4runtime_shell_session.py")
+    assert seen["entries"] == ["acl", "ipv4_route"]
+    assert "ALREADY_EXISTS" in seen["again"]
+    assert "NOT_FOUND" in seen["missing"]
+    assert "FAILED_PRECONDITION" in seen["in_use"]
+    assert seen["packets"] == 0

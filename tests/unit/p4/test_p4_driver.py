@@ -1,0 +1,207 @@
+"""The plan on P4Runtime switches: pushed, read back, and forwarded with."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+from finsy.proto import p4r
+from p4_fabrics import MIDDLEBLOCK, needs_middleblock, running, two_tier
+
+from controller.plan import make_plan
+from controller.plan.addresses import endpoint_addresses
+from controller.reconcile import PushPolicy, apply_plan, check
+from controller.southbound.openflow.tables import neighbour_macs
+from controller.southbound.p4runtime import driver
+from controller.southbound.p4runtime.driver import describe_target, p4_target
+from controller.southbound.p4runtime.pipelines import fabric_pipeline
+from controller.southbound.p4runtime.session import ELECTION_ID, P4Session
+from raddle.errors import InputError
+from raddle.lab.bench import BenchRequest, run_bench
+from raddle.lab.demand import collective_demand
+from raddle.lab.switches import over_p4runtime, program, read_states
+from raddle.sim.switch_columns import forwarding_table
+from raddle.state import SwitchState
+from raddle.topology.model import Fabric
+
+NOS = ["p4", pytest.param("pins", marks=needs_middleblock)]
+MIB = 1 << 20
+
+
+def groups_of(state: SwitchState, fabric: Fabric) -> list[tuple[int, ...]]:
+    """The ports, in order and as often as hashed to, that each endpoint is reached over."""
+    fib, offsets, ports = forwarding_table(state.routes, endpoint_addresses(fabric))
+    return [tuple(ports[offsets[group] : offsets[group + 1]].tolist()) for group in fib.tolist()]
+
+
+@pytest.mark.parametrize("nos", NOS)
+def test_a_p4_switch_forwards_as_a_sonic_switch_with_the_same_plan(nos: str) -> None:
+    tables = {}
+    for kind in ("sonic", nos):
+        fabric = two_tier(kind, kind, leaves=3, spines=3)
+        with running(fabric) as (plan, farm, inventory):
+            program(plan, inventory)
+            states = read_states(inventory, over_p4runtime(fabric))
+            assert {name: switch.state() for name, switch in farm.switches.items()} == states
+        tables[kind] = {
+            name: (state.hash_seed, groups_of(state, fabric), state.ports[0].dscp_to_tc)
+            for name, state in states.items()
+        }
+    assert tables["sonic"] == tables[nos]
+
+
+@pytest.mark.parametrize("nos", NOS)
+def test_a_pinned_ring_takes_the_same_time_over_p4runtime_as_over_gnmi(nos: str) -> None:
+    times = []
+    for kind, p4info in (("sonic", None), (nos, MIDDLEBLOCK if nos == "pins" else None)):
+        fabric = two_tier(kind, "sonic", leaves=2, spines=2)  # With `nos` a mixed fabric.
+        request = BenchRequest("all_reduce", "ring", (MIB,), "pinned", "strided", 1)
+        result = run_bench(fabric, request, p4info=p4info)
+        times.append(result.rows[0].time_ps)
+        assert not result.collisions
+    assert times[0] == times[1]
+
+
+@pytest.mark.parametrize("nos", NOS)
+def test_a_second_apply_writes_nothing_and_drift_names_the_entity(nos: str) -> None:
+    with running(two_tier(nos, "sonic")) as (plan, farm, inventory):
+        first = apply_plan(plan, inventory)
+        assert all(result.is_in_sync for result in first)
+        assert [result.protocol for result in first] == ["p4runtime", "p4runtime", "gnmi", "gnmi"]
+        again = apply_plan(plan, inventory)
+        assert [(result.changes, result.sets) for result in again] == [((), 0)] * 4
+        side = farm.switches["leaf0"].p4
+        assert side is not None
+        table = "ipv4_route" if nos == "p4" else "ipv4_table"
+        pipeline = side.forwarding.pipeline
+        assert pipeline is not None
+        id = pipeline.table_names[table].id
+        victim = side.forwarding.read([p4r.Entity(table_entry=p4r.TableEntry(table_id=id))])[0]
+        side.forwarding.write([p4r.Update(type=p4r.Update.DELETE, entity=victim)], 0)
+        (change,) = check(plan, inventory)[0].changes
+        assert change.path.startswith(f"{table}/")
+        assert (change.before, bool(change.after)) == ("", True)
+        assert apply_plan(plan, inventory)[0].sets == 1
+        assert not check(plan, inventory)[0].changes
+
+
+def test_a_new_plan_is_brought_by_the_least_writes_and_leaves_nothing_old() -> None:
+    fabric = two_tier("p4", "p4", leaves=3)
+    pinned = make_plan(fabric, "pinned", collective_demand(fabric, "all_reduce", "ring", "strided", 1))
+    with running(fabric) as (plan, farm, inventory):
+        program(plan, inventory)
+        before = {name: switch.state() for name, switch in farm.switches.items()}
+        (leaf, *_) = apply_plan(pinned, inventory)
+        assert {change.path.partition("/")[0] for change in leaf.changes} == {"pin_dst"}
+        program(plan, inventory)
+        assert {name: switch.state() for name, switch in farm.switches.items()} == before
+
+
+def test_a_link_that_goes_down_leaves_its_groups_without_the_controller() -> None:
+    fabric = two_tier("p4", "p4")
+    with running(fabric) as (plan, farm, inventory):
+        program(plan, inventory)
+        leaf = farm.switches["leaf0"]
+        remote = groups_of(leaf.state(), fabric)[-1]
+        assert len(remote) == 2
+        leaf.set_carrier(leaf.state().ports[remote[0]].name, False)
+        assert groups_of(leaf.state(), fabric)[-1] == remote[1:]
+
+
+def test_what_a_batch_had_done_is_taken_back_when_a_table_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = fabric_pipeline()
+    next(table for table in small.p4info.tables if table.preamble.alias == "ipv4_route").size = 5
+    monkeypatch.setattr(driver, "fabric_pipeline", lambda: small)
+    with running(two_tier("p4", "sonic")) as (plan, farm, inventory):
+        result = apply_plan(plan, inventory)[0]
+        assert "RESOURCE_EXHAUSTED: ipv4_route is full: it holds 5 entries" in result.error
+        assert "the table is full" in result.error
+        assert "what it had accepted was taken back" in result.error
+        side = farm.switches["leaf0"].p4
+        assert side is not None
+        assert side.forwarding.read([p4r.Entity(table_entry=p4r.TableEntry())]) == []
+        assert side.forwarding.read([p4r.Entity(action_profile_member=p4r.ActionProfileMember())]) == []
+
+
+def test_another_primary_is_named_and_nothing_is_written() -> None:
+    with (
+        running(two_tier("p4", "sonic")) as (plan, _, inventory),
+        P4Session("leaf0", inventory.addresses["leaf0"], 1, None, ELECTION_ID + 1) as other,
+    ):
+        other.require_primary()
+        result = apply_plan(plan, inventory)[0]
+        assert "another controller is primary" in result.error
+        assert result.sets == 0
+
+
+def test_a_switch_with_another_pipeline_is_held_back_until_it_may_be_replaced() -> None:
+    other = fabric_pipeline()
+    other.p4info.pkg_info.name = "basic.p4"
+    other.cookie.cookie = 1
+    with running(two_tier("p4", "sonic")) as (plan, _, inventory):
+        with P4Session("leaf0", inventory.addresses["leaf0"], 1) as session:
+            session.require_primary()
+            session.set_pipeline(other, p4r.SetForwardingPipelineConfigRequest.VERIFY_AND_COMMIT)
+        held = apply_plan(plan, inventory)[0]
+        assert held.held.startswith("pipeline mismatch: it runs the pipeline 'basic.p4'")
+        assert held.sets == 0
+        done = apply_plan(plan, inventory, PushPolicy(allow_flap=True))[0]
+        assert done.is_in_sync
+
+
+def test_a_pins_switch_without_its_p4info_is_refused_with_the_way_out() -> None:
+    fabric = two_tier("pins", "sonic")
+    plan = make_plan(fabric, "ecmp")
+    with pytest.raises(InputError, match="no-p4info") as refused:
+        p4_target(plan.switches[0], neighbour_macs(plan))
+    assert "--p4info" in str(refused.value)
+
+
+def test_weights_become_weights_of_members() -> None:
+    fabric = two_tier("p4", "p4")
+    plan = make_plan(fabric, "ecmp")
+    leaf = plan.switches[0]
+    route = next(route for route in leaf.routes if len(route.next_hops) == 2)
+    heavy = dataclasses.replace(
+        route, next_hops=(dataclasses.replace(route.next_hops[0], weight=3), route.next_hops[1])
+    )
+    weighted = dataclasses.replace(leaf, routes=(heavy,))
+    target = p4_target(weighted, neighbour_macs(plan))
+    rendered = json.dumps(describe_target(target))
+    assert '"value": "3x3 4"' in rendered
+    with running(fabric) as (_, farm, inventory):
+        program(dataclasses.replace(plan, switches=(weighted, *plan.switches[1:])), inventory)
+        state = farm.switches["leaf0"].state()
+        assert [each.weights for each in state.routes if len(each.ports) == 2] == [(3, 1)]
+
+
+@needs_middleblock
+def test_pins_entities_refer_only_to_what_is_written_before_them() -> None:
+    with running(two_tier("pins", "sonic")) as (plan, farm, inventory):
+        program(plan, inventory)
+        side = farm.switches["leaf0"].p4
+        assert side is not None
+        pipeline = side.forwarding.pipeline
+        assert pipeline is not None
+        for name in ("router_interface_table", "neighbor_table", "nexthop_table", "wcmp_group_table"):
+            id = pipeline.table_names[name].id
+            held = side.forwarding.read([p4r.Entity(table_entry=p4r.TableEntry(table_id=id))])
+            results = side.forwarding.write([p4r.Update(type=p4r.Update.DELETE, entity=held[0])], 0)
+            assert results[0] is not None
+            assert "is in use by" in results[0].message
+
+
+def test_a_file_that_is_no_p4info_is_named(tmp_path: Path) -> None:
+    from controller.southbound.p4runtime.pipelines import pins_pipeline
+
+    bad = tmp_path / "x.txt"
+    bad.write_text("tables {")
+    with pytest.raises(InputError, match="is not a P4Info"):
+        pins_pipeline(bad)
+    with pytest.raises(InputError, match="cannot read"):
+        pins_pipeline(tmp_path / "none")
+    bad.write_text('pkg_info { name: "x" }')
+    with pytest.raises(InputError, match="has no table 'router_interface_table'"):
+        pins_pipeline(bad)
