@@ -18,7 +18,7 @@ from controller.plan.colouring import Ints
 from controller.plan.model import Route
 from controller.plan.routes import SwitchRoutes
 from raddle.errors import Diagnostic, InputError
-from raddle.sim.ecmp_hash import ecmp_hash, seed_mask
+from raddle.sim.ecmp_hash import ecmp_hash, hashed_addresses, qp_hashes, seed_mask
 from raddle.topology.model import Fabric
 
 FIRST_PORT, LAST_PORT = 0xC000, 0xFFFF
@@ -57,17 +57,12 @@ def choose_ports(
     Raises:
         InputError: `pin-not-expressible`, names the flows that no port brings onto their paths.
     """
-    if addresses.version != 4:
-        raise InputError.of(
-            "pin-not-expressible",
-            "UDP source ports can be chosen for IPv4 only: the hash of IPv6 packets is not modelled",
-            "set 'routing: {pins: host-route}'",
-        )
-    masks = [seed_mask(seed) for seed in seeds]
+    is_ipv6 = addresses.version == 6
+    masks = [seed_mask(seed, address_bytes=16 if is_ipv6 else 4) for seed in seeds]
     hops = _hops(fabric, addresses, routes, masks, flows, paths)
-    of_flow = np.array(addresses.endpoints, np.int64)
-    ends = zip(of_flow[flows.src].tolist(), of_flow[flows.dst].tolist(), strict=True)
-    base = np.array([ecmp_hash(0, src, dst, 0) for src, dst in ends], np.uint32)
+    ends = hashed_addresses(addresses.endpoints, is_ipv6)
+    base, _ = qp_hashes(ends[flows.src], ends[flows.dst], 0, source_ports=np.zeros((len(flows), 2), np.int64))
+    # The ports are the last fields of the key: what they flip does not depend on what stands before them.
     zero = ecmp_hash(0, 0, 0, 0)
     flips = np.array([ecmp_hash(0, 0, 0, p) ^ zero for p in range(FIRST_PORT, LAST_PORT + 1)], np.uint32)
     port = np.full(len(flows), -1, np.int64)

@@ -119,6 +119,14 @@ def seed_mask(
     return int(without ^ with_seed)
 
 
+def hashed_addresses(addresses: Sequence[int], is_ipv6: bool) -> NDArray[np.uint32 | np.uint8]:
+    """Addresses as `qp_hashes` takes them."""
+    if not is_ipv6:
+        return np.array(addresses, np.uint32)
+    octets = b"".join(address.to_bytes(16, "big") for address in addresses)
+    return np.frombuffer(octets, np.uint8).reshape(-1, 16)
+
+
 def qp_hashes(
     src: NDArray[np.uint32 | np.uint8],
     dst: NDArray[np.uint32 | np.uint8],

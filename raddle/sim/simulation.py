@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from raddle import _core
 from raddle.errors import InputError
-from raddle.sim.ecmp_hash import qp_hashes
+from raddle.sim.ecmp_hash import hashed_addresses, qp_hashes
 from raddle.sim.switch_columns import switch_columns
 from raddle.state import HASH_FIELDS, PRIORITIES, HashAlgorithm, HashField, SwitchState
 from raddle.topology.model import Fabric, LosslessClass, PortRef
@@ -181,7 +181,7 @@ class Simulation:
         self._is_ipv6 = fabric.addressing.families == "ipv6"
         node, peer, speed_bps, propagation_ps = self._port_columns()
         src, dst = qp_endpoints(schedule, placement)
-        hashed = _hashed_addresses(self._addresses, self._is_ipv6)
+        hashed = hashed_addresses(self._addresses, self._is_ipv6)
         self._hashes = _HashClasses(hashed[src], hashed[dst], seed, states, source_ports)
         hashes = self._hashes.columns(0)
         traffic_class = fabric.roce.lossless[0] if fabric.roce.lossless else LosslessClass(0, 0)
@@ -340,14 +340,6 @@ def qp_endpoints(
     src[schedule.qp] = placement[schedule.src]
     dst[schedule.qp] = placement[schedule.dst]
     return src, dst
-
-
-def _hashed_addresses(addresses: tuple[int, ...], is_ipv6: bool) -> NDArray[np.uint32 | np.uint8]:
-    """Addresses as `qp_hashes` takes them."""
-    if not is_ipv6:
-        return np.array(addresses, np.uint32)
-    octets = b"".join(address.to_bytes(16, "big") for address in addresses)
-    return np.frombuffer(octets, np.uint8).reshape(-1, 16)
 
 
 def _nic_config(fabric: Fabric) -> _core.NicConfig:

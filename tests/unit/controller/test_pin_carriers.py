@@ -14,6 +14,7 @@ from controller.plan.model import Carrier, Plan
 from controller.southbound.sonic import pushed
 from raddle import loads
 from raddle.errors import InputError
+from raddle.lab.collisions import find_job_collisions
 from raddle.sim.ecmp_hash import ecmp_hash
 from raddle.topology.model import Fabric, TableBudget
 from raddle.workload import Demand
@@ -119,6 +120,19 @@ def test_pins_beyond_a_table_are_refused_by_name_and_auto_takes_the_next_carrier
     assert plan.pins
     assert (plan.pins.carrier, plan.pins.pins) == ("udp-source-port", 4)
     assert not any(route.origin == "pin" for switch in plan.switches for route in switch.routes)
+
+
+def test_source_ports_of_ipv6_flows_take_the_planned_paths_in_the_engine() -> None:
+    document = (
+        "raddle: 1\nname: six\nfabric: {leaves: {count: 4}, spines: {count: 4}}\nhosts: {per_leaf: 4}\n"
+        "routing: {pins: udp-source-port}\naddressing: {families: ipv6}\n"
+    )
+    fabric = loads(document)
+    order = placement("strided", fabric)
+    plan = make_plan(fabric, "pinned", ring(order))
+    report = find_job_collisions(fabric, plan, "all_reduce", "ring", np.array(order, np.int32), 1)
+    assert len(plan.source_ports) == 16
+    assert report.collisions == ()
 
 
 def test_tiers_that_hash_alike_cannot_be_steered_apart_and_the_flows_are_named() -> None:
