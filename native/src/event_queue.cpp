@@ -20,6 +20,7 @@ EventQueue::EventQueue(Lane* lanes, std::size_t ports, Time horizon)
 void EventQueue::push(const Event& event) {
   ++size_;
   far_.push_back(event);
+  far_.back().sequence = ++pushed_;
   std::push_heap(far_.begin(), far_.end(), later);
 }
 

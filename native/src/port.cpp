@@ -29,7 +29,8 @@ void Partition::transmit(PortId id) {
   }
   const bool has_more = (port.active & ~port.paused) != 0 || port.pfc_changed != 0 ||
                         (port.is_endpoint && round_[port.node] != none);
-  if (has_more && port.busy_until > now_) events_.set_wake(id, port.busy_until);
+  // A frame takes no time where the clock cuts it off; the next one follows at the same instant.
+  if (has_more) events_.set_wake(id, port.busy_until);
 }
 
 Time Partition::wire_ticks(const Port& port, std::int64_t wire_bytes) const {

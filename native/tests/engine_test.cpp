@@ -325,6 +325,29 @@ void wire_times_are_whole_ticks_of_the_clock() {
   CHECK(simulation.flows().acked[0] == simulation.flows().finish[0] + 4 * 1'000 + links);  // 1,720 ps
 }
 
+// At 1.6T acknowledgements take 0.43 ns and PFC frames 0.42 ns: both end at the tick that they began at.
+void frames_shorter_than_a_tick_block_nothing() {
+  const LeafSpine fabric{.leaves = 2, .spines = 2, .hosts_per_leaf = 4, .speed = 1'600'000'000'000};
+  NetworkConfig network = fabric.network();
+  network.nic.clock = 1000;
+  network.nic.is_dcqcn = false;
+  Workload work = incast(7, 2 << 20);
+  for (NodeId host = 0; host < 8; ++host) add_flow(work, host, (host + 5) % 8, 2 << 20);
+  Simulation simulation = testing::simulate(fabric, network, work, true, 400'000);
+  simulation.advance(1'000'000'000, never);
+  CHECK(simulation.is_done() && total_pauses(simulation) > 0 && total_drops(simulation) == 0);
+}
+
+void equal_events_keep_the_order_of_their_pushes() {
+  std::vector<Lane> lanes(4);
+  EventQueue queue(lanes.data(), 2, 1'000'000);
+  for (std::uint32_t i = 0; i < 20; ++i) queue.push({5'000'000, event_order(1, EventKind::pause, 0), i});
+  for (std::uint32_t i = 0; i < 20; ++i) {
+    Event event{};
+    CHECK(queue.pop(never, event) && event.data == i);
+  }
+}
+
 void dependent_flow_can_wait_for_the_acknowledgement() {
   const LeafSpine fabric{.leaves = 1, .spines = 1, .hosts_per_leaf = 3};
   NetworkConfig network = fabric.network();
@@ -442,6 +465,8 @@ int main() {
   dependent_flow_starts_when_its_chunk_has_arrived();
   marking_at_dequeue_tells_sooner();
   wire_times_are_whole_ticks_of_the_clock();
+  frames_shorter_than_a_tick_block_nothing();
+  equal_events_keep_the_order_of_their_pushes();
   dependent_flow_can_wait_for_the_acknowledgement();
   dcqcn_follows_the_paper();
   dcqcn_with_a_decrease_timer_waits_for_it();

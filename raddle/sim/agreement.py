@@ -115,9 +115,9 @@ def compare(case: Case, reference: Path) -> Agreement:
     inputs = reference / "inputs"
     topology = read_ns3_topology(inputs / "ls128_400g.hpcc.topo")
     flows = read_ns3_flows(inputs / case.flows)
-    dcqcn = read_ns3_config(reference / case.config).dcqcn if case.config else None
+    config = read_ns3_config(reference / case.config) if case.config else None
     runs = [
-        run_peer(topology, flows, case.model, seed=seed, dcqcn=dcqcn, clock_s=case.clock_s)
+        run_peer(topology, flows, case.model, seed=seed, config=config, clock_s=case.clock_s)
         for seed in range(1, case.seeds + 1)
     ]
     read = _read_ns3_fct if case.model is NS3_HPCC else _read_htsim_fct

@@ -26,9 +26,10 @@ class PeerModel:
         clock_ps: wire times are whole ticks, cut off.
         acks_first: NICs send acknowledgements before data, and while data is paused. (In switches they share
             the class of the data in both simulators.)
-        buffer_bytes: shared buffer of a switch, all of it; 0: each priority group has a fixed threshold.
+        shares_buffer: a switch's priority groups share its buffer; else each has a fixed threshold.
         reserved_bytes: of each port.
-        alpha_shift: the dynamic threshold is the free shared buffer shifted right by this.
+        alpha_shift: the dynamic threshold is the free shared buffer shifted right by this, by one less for
+            each doubling of a port's speed above the NICs'.
         headroom_delays: headroom of a priority group in multiples of speed x delay of its cable.
         xon_offset_bytes: how far below its threshold a priority group falls before it lets go on.
         xoff_packets, xon_packets: with a fixed threshold, pauses above xoff and goes on below xon payloads of
@@ -47,7 +48,7 @@ class PeerModel:
     gap_bytes: int = 0
     clock_ps: int = 1
     acks_first: bool = False
-    buffer_bytes: int = 0
+    shares_buffer: bool = False
     reserved_bytes: int = 0
     alpha_shift: int = 0
     headroom_delays: int = 0
@@ -100,7 +101,7 @@ NS3_HPCC = PeerModel(
     pause_bytes=31,
     clock_ps=1000,
     acks_first=True,
-    buffer_bytes=32 << 20,
+    shares_buffer=True,
     reserved_bytes=4 << 10,
     alpha_shift=3,
     headroom_delays=3,

@@ -13,7 +13,7 @@ from raddle.errors import InputError
 from raddle.sim.peer_files import PeerFlows, PeerTopology
 from raddle.sim.peer_models import HTSIM, NS3_HPCC, PeerModel
 from raddle.sim.peer_network import PeerNetwork
-from raddle.sim.peer_ns3_config import PeerDcqcn
+from raddle.sim.peer_ns3_config import Ns3Config, PeerDcqcn
 from raddle.sim.peer_paths import HtsimPaths, ns3_hash
 from raddle.sim.simulation import NEVER
 from raddle.state import PRIORITIES
@@ -41,19 +41,20 @@ def run_peer(
     model: PeerModel,
     mtu_bytes: int = 4096,
     seed: int = 1,
-    dcqcn: PeerDcqcn | None = None,
+    config: Ns3Config | None = None,
     clock_s: int | None = None,
 ) -> PeerResult:
     """Run flows on a topology as another simulator would.
 
     Args:
         seed: of marking, and of htsim's paths without a clock.
-        dcqcn: None: only PFC.
+        config: settings of ns3-hpcc; None: 32 MiB of buffer and only PFC.
         clock_s: what the clock said in a run of htsim, which seeds its paths from it.
 
     Raises:
         InputError: a flow's end is not a host.
     """
+    config = config or Ns3Config(payload_bytes=mtu_bytes, buffer_bytes=32 << 20)
     network = PeerNetwork(topology, model)
     is_host = np.isin(np.concatenate([flows.src, flows.dst]), network.hosts)
     if not is_host.all() or (flows.src == flows.dst).any():
@@ -63,7 +64,7 @@ def run_peer(
     core = _core.Simulation(
         endpoints=len(network.hosts),
         seed=seed,
-        nic=model.nic_config(mtu_bytes, dcqcn),
+        nic=model.nic_config(config.payload_bytes, config.dcqcn),
         pipeline_ps=np.zeros(len(network.switches), np.int64),
         port_node=network.port_node,
         port_peer=network.port_peer,
@@ -81,7 +82,7 @@ def run_peer(
         dep_offsets=flows.dep_offsets,
         dep_ids=flows.dep_ids.astype(np.uint32),
     )
-    _set_switches(core, network, flows, mtu_bytes, dcqcn)
+    _set_switches(core, network, flows, config)
     events = 0
     while not core.is_done and core.has_events:
         events += core.advance(NEVER, 1_000_000)
@@ -135,8 +136,7 @@ def _set_switches(
     core: _core.Simulation,
     network: PeerNetwork,
     flows: PeerFlows,
-    mtu_bytes: int,
-    dcqcn: PeerDcqcn | None,
+    config: Ns3Config,
 ) -> None:
     groups: list[dict[tuple[int, ...], int]] = [{} for _ in network.switches]
     fib = np.full((len(network.switches), len(network.hosts)), _core.NONE, np.uint32)
@@ -162,8 +162,8 @@ def _set_switches(
             fib=fib[i],
             group_offsets=np.cumsum([0, *map(len, members)]).astype(np.uint32),
             group_ports=np.array([port for group in members for port in group], np.uint32),
-            **_buffers(network, int(switch), mtu_bytes),
-            **_marking(network, int(switch), dcqcn),
+            **_buffers(network, int(switch), config),
+            **_marking(network, int(switch), config.dcqcn),
         )
 
 
@@ -176,34 +176,27 @@ def _ns3_hash_class(core: _core.Simulation, switch: int, flows: PeerFlows) -> in
     return core.add_hashes(np.array(data, np.uint32), np.array(acks, np.uint32))
 
 
-def _buffers(network: PeerNetwork, switch: int, mtu_bytes: int) -> dict[str, Any]:
+def _buffers(network: PeerNetwork, switch: int, config: Ns3Config) -> dict[str, Any]:
     """Buffer, PFC and QoS columns of a switch; profile 0 is of classes without traffic."""
     model, links = network.model, [link for _, _, link in network.cables[switch]]
     ports = len(links)
     headroom = [model.headroom_delays * link.speed_bps * link.delay_ps // (8 * 10**12) for link in links]
-    is_static = model.buffer_bytes == 0
+    is_static = not model.shares_buffer
     pool = (
-        _UNLIMITED_BYTES if is_static else model.buffer_bytes - sum(headroom) - ports * model.reserved_bytes
+        _UNLIMITED_BYTES if is_static else config.buffer_bytes - sum(headroom) - ports * model.reserved_bytes
     )
     if pool <= 0:
         raise InputError.of(
             "no-shared-buffer", f"node {switch}: headroom takes the whole buffer of {model.name}"
         )
-    profiles = [(1, 0, 0, 0, _UNLIMITED_BYTES, 0, 0, 0)]
-    for room in headroom:
+    fixed = model.xoff_packets * config.payload_bytes, model.xon_packets * config.payload_bytes - 1
+    profiles: list[tuple[int, ...]] = [(1, 0, 0, 0, _UNLIMITED_BYTES, 0, 0, 0)]
+    for link, room in zip(links, headroom, strict=True):
+        shift = _alpha_shift(network, link.speed_bps)
         profiles.append(
-            (
-                0,
-                0,
-                0,
-                0,
-                model.xoff_packets * mtu_bytes,
-                model.xon_packets * mtu_bytes - 1,
-                _UNLIMITED_BYTES,
-                _UNLIMITED_BYTES,
-            )
+            (0, 0, 0, 0, *fixed, _UNLIMITED_BYTES, _UNLIMITED_BYTES)
             if is_static
-            else (0, model.reserved_bytes, 1, -model.alpha_shift, 0, 0, model.xon_offset_bytes, room)
+            else (0, model.reserved_bytes, 1, -shift, 0, 0, model.xon_offset_bytes, room)
         )
     pg_profile = np.zeros((ports, PRIORITIES), np.uint32)
     pg_profile[:, _DATA_PRIORITY] = 1 + np.arange(ports)
@@ -222,6 +215,14 @@ def _buffers(network: PeerNetwork, switch: int, mtu_bytes: int) -> dict[str, Any
         "pauses_at_threshold": model.pauses_at_threshold,
         "releases_at_end": model.releases_at_end,
     }
+
+
+def _alpha_shift(network: PeerNetwork, speed_bps: int) -> int:
+    """One less for each doubling of a port's speed above the first NIC's, down to 0."""
+    shift, nic_bps = network.model.alpha_shift, int(network.port_bps[0])
+    while speed_bps > nic_bps and shift > 0:
+        shift, speed_bps = shift - 1, speed_bps // 2
+    return shift
 
 
 def _marking(network: PeerNetwork, switch: int, dcqcn: PeerDcqcn | None) -> dict[str, Any]:

@@ -28,12 +28,14 @@ struct Event {
   Time time;
   std::uint64_t order;  // kind, 3 bits; port that raised it, 29 bits; port, QP or flow that it is about, 32 bits
   std::uint32_t data;
+  std::uint32_t sequence = 0;  // of its push: two pauses of one port at one instant keep their order
 
   EventKind kind() const { return static_cast<EventKind>(order >> 61); }
   PortId port() const { return static_cast<PortId>(order >> 32 & 0x1FFF'FFFFU); }
   std::uint32_t id() const { return static_cast<std::uint32_t>(order); }
   bool before(const Event& other) const {
-    return time != other.time ? time < other.time : order < other.order;
+    if (time != other.time) return time < other.time;
+    return order != other.order ? order < other.order : sequence < other.sequence;
   }
 };
 
@@ -166,6 +168,7 @@ class EventQueue {
   std::vector<std::uint32_t> heads_;
   std::vector<std::uint64_t> used_;  // bit per slot
   std::vector<Event> far_;           // min-heap
+  std::uint32_t pushed_ = 0;
 };
 
 }  // namespace raddle
