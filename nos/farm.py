@@ -22,6 +22,7 @@ from grpc_reflection.v1alpha import reflection
 from nos.db.store import ConfigStore
 from nos.orch.appl_db import Neighbors
 from nos.server import gnoi
+from nos.server.console import console_handler
 from nos.server.gnmi import GnmiService
 from nos.server.gnoi import GnoiSystem
 from nos.server.p4runtime import P4RuntimeService
@@ -196,7 +197,8 @@ class SwitchFarm:
             server = grpc.aio.server(options=_OPTIONS)
             gnmi_pb2_grpc.add_gNMIServicer_to_server(GnmiService(switch, self._users), server)
             system = GnoiSystem(switch, self._users, self._boot_s)
-            server.add_generic_rpc_handlers((system.handler(),))
+            console = console_handler(switch, self._users, self._boot_s)
+            server.add_generic_rpc_handlers((system.handler(), console))
             names = [_GNMI, gnoi.SERVICE, reflection.SERVICE_NAME]
             if switch.p4:
                 service = P4RuntimeService(switch.p4.forwarding, switch.p4.packets)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from nos.boot import BootConfig, load_saved, read_boot_config, read_switch_table
 from nos.db.databases import ConfigDb, ConfigEntry, CountersDb, Databases, HashDb
 from nos.db.gcu import apply_patch, replace_config
 from nos.db.patch import PatchError, PatchOp
-from nos.db.schema import validate
+from nos.db.schema import read_config, validate
 from nos.db.store import ConfigStore
+from nos.operator import CommandError, changed_by
 from nos.orch import derive
 from nos.orch.appl_db import Neighbors, appl_db
 from nos.orch.asic_db import asic_db
@@ -66,6 +67,7 @@ class SimulatedSwitch:
         self._neighbors = neighbors or {}
         self._is_booting = False
         self._saved = config
+        self._templates = read_config(boot.config_db)[0]
         self._staged: ConfigDb | None = None
         self._counted = Counted()
         self._clock: Mapping[str, str] = {}
@@ -129,6 +131,26 @@ class SimulatedSwitch:
                 return False
             self._commit(changed)
             return True
+
+    def run_config(self, words: Sequence[str]) -> None:
+        """Run one of SONiC's config commands on the switch itself; only `save` outlives a reboot.
+
+        Raises:
+            CommandError: there is no such command, or what it makes is not valid.
+            PatchError: the configuration cannot be saved.
+        """
+        with self._lock:
+            config = self._databases.config
+            if list(words) == ["save"]:
+                if self._store:
+                    self._store.save(config)
+                self._saved = config
+                return
+            changed = changed_by(words, config, self._templates)
+            if violations := validate(_modelled(changed)):
+                path, message = violations[0]
+                raise CommandError(f"{path}: {message}")
+            self._commit(changed)
 
     def stage_config(self, document: object) -> None:
         """Take a whole configuration that the next reboot brings into force.

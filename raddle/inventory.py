@@ -54,6 +54,7 @@ class Inventory:
 
     `device_ids` are what P4Runtime calls the switches, `DEVICE_ID` for those that are missing; `p4info` is
     the file of those that run SONiC PINS.
+    `ca_file` is what a saved inventory names as the CA of switches that serve TLS.
     """
 
     fabric: str
@@ -61,10 +62,12 @@ class Inventory:
     access: Access = Access()
     device_ids: dict[str, int] = field(default_factory=dict)
     p4info: Path | None = None
+    ca_file: str = ""
 
     def text(self) -> str:
-        """The file that says where the switches are; access is not in it."""
+        """The file that says where the switches are and which CA they have; keys and logins are not in it."""
         document = {
+            **({"tls": {"ca": self.ca_file}} if self.ca_file else {}),
             "schema_version": SCHEMA_VERSION,
             "fabric": self.fabric,
             "switches": {name: {"address": address} for name, address in self.addresses.items()},

@@ -6,7 +6,8 @@ Source: sonic-net/sonic-gnmi, sonic_data_client/mixed_db_client.go.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -80,6 +81,38 @@ class GnmiClient:
             replace=[gnmi.Update(path=db_path("CONFIG_DB", "localhost"), val=json_value(document))]
         )
         self.push(request)
+
+    def stage_config(self, document: Tables) -> None:
+        """Hand over a whole CONFIG_DB that comes into force with the next reboot."""
+        whole = db_path("CONFIG_DB", "localhost")
+        self.push(gnmi.SetRequest(delete=[whole], update=[gnmi.Update(path=whole, val=json_value(document))]))
+
+    def run_command(self, words: Sequence[str]) -> None:
+        """Run a config command on a simulated switch itself; hardware has no such service."""
+        call: Any = self._channel.unary_unary("/raddle.Console/Run")
+        try:
+            call(json.dumps(list(words)).encode(), timeout=READ_TIMEOUT_S, metadata=self._metadata)
+        except grpc.RpcError as error:
+            if error.code() == grpc.StatusCode.UNIMPLEMENTED:
+                raise UnreachableError(
+                    f"{self.name} ({self.address}) takes no commands over gRPC\n"
+                    f"  hint: log in to it and run 'config {' '.join(words)}'"
+                ) from None
+            raise self._explain("command", error) from None
+
+    def wait_until_up(self, timeout_s: float) -> None:
+        """Return once the switch answers again after a reboot."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            try:
+                self._stub.Capabilities(
+                    gnmi.CapabilityRequest(), timeout=READ_TIMEOUT_S, metadata=self._metadata
+                )
+                return
+            except grpc.RpcError as error:
+                if error.code() != grpc.StatusCode.UNAVAILABLE or time.monotonic() > deadline:
+                    raise self._explain("Capabilities", error) from None
+            time.sleep(0.2)
 
     def write_field(self, value: str, *elems: str) -> None:
         """Set one field of CONFIG_DB."""

@@ -21,6 +21,8 @@ COMMANDS: Mapping[str, Command] = {
     "queue watermark unicast": qos.queue_watermark,
     "priority-group watermark shared": qos.shared_watermark,
     "priority-group watermark headroom": qos.headroom_watermark,
+    "priority-group drop counters": qos.group_drops,
+    "switch-hash global": qos.switch_hash,
     "ecn": qos.ecn,
     "buffer configuration": qos.buffer_configuration,
     "ip route": routes.ip_route,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from tabulate import tabulate
 
 from nos.db.databases import Databases
-from nos.show.objects import Hash, count, of_port, per_priority, ports, table
+from nos.show.objects import Hash, count, of_port, per_priority, ports, rates_of, table
 from raddle.state import PRIORITIES
 
 
@@ -57,17 +57,17 @@ def _speed(mbps: str) -> str:
 
 
 def counters(databases: Databases) -> str:
-    """Packets, errors and drops of each port. A switch without RATES shows N/A for rates."""
+    """Packets, rates, errors and drops of each port."""
     rows = []
     for port in ports(databases):
-        entry = of_port(databases, port)
+        entry, rates = of_port(databases, port), rates_of(databases, port)
+        speed_mbps = str(databases.config["PORT"][port].get("speed", ""))
         oper = databases.appl.get("PORT_TABLE", {}).get(port, {}).get("oper_status")
         row = [port, "U" if oper == "up" else "D"]
         for way, far in (("IN", "RX"), ("OUT", "TX")):
             row += [
                 _sum(entry, f"SAI_PORT_STAT_IF_{way}_UCAST_PKTS", f"SAI_PORT_STAT_IF_{way}_NON_UCAST_PKTS"),
-                "N/A",
-                "N/A",
+                *_rate(rates.get(f"{far}_BPS", ""), speed_mbps),
                 count(entry, f"SAI_PORT_STAT_IF_{way}_ERRORS"),
                 count(entry, f"SAI_PORT_STAT_IF_{way}_DISCARDS"),
                 count(entry, f"SAI_PORT_STAT_ETHER_{far}_OVERSIZE_PKTS"),
@@ -75,6 +75,17 @@ def counters(databases: Databases) -> str:
         rows.append(row)
     columns = ("OK", "BPS", "UTIL", "ERR", "DRP", "OVR")
     return table(["IFACE", "STATE", *(f"{way}_{name}" for way in ("RX", "TX") for name in columns)], rows)
+
+
+def _rate(bytes_per_s: str, speed_mbps: str) -> tuple[str, str]:
+    """A rate and the share of the port's speed, as netstat.py prints them."""
+    if not bytes_per_s:
+        return "N/A", "N/A"
+    rate = float(bytes_per_s)
+    size, unit = (1e6, "MB") if rate > 10e6 else (1e3, "KB") if rate > 10e3 else (1.0, "B")
+    shown = f"{rate / size:.2f} {unit}/s"
+    share = f"{rate * 8 / (int(speed_mbps) * 1e6) * 100:.2f}%" if speed_mbps.isdigit() else "N/A"
+    return shown, share
 
 
 def _sum(entry: Hash, *names: str) -> str:

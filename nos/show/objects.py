@@ -34,9 +34,14 @@ def of_group(databases: Databases, port: str, group: int) -> Hash:
     return _object(databases, "COUNTERS_PG_NAME_MAP", f"{port}:{group}")
 
 
-def _object(databases: Databases, table: str, name: str) -> Hash:
-    oid = databases.counters.get(table, {}).get("", _NOTHING).get(name, "")
-    return databases.counters.get("COUNTERS", {}).get(oid, _NOTHING)
+def rates_of(databases: Databases, port: str) -> Hash:
+    """A port's rates."""
+    return _object(databases, "COUNTERS_PORT_NAME_MAP", port, "RATES")
+
+
+def _object(databases: Databases, names: str, name: str, table: str = "COUNTERS") -> Hash:
+    oid = databases.counters.get(names, {}).get("", _NOTHING).get(name, "")
+    return databases.counters.get(table, {}).get(oid, _NOTHING)
 
 
 def count(entry: Hash, name: str) -> str:

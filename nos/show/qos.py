@@ -6,6 +6,8 @@ scripts/mmuconfig.
 
 from __future__ import annotations
 
+from tabulate import tabulate
+
 from nos.db.databases import ConfigEntry, Databases
 from nos.orch.watchdog import watched_queues
 from nos.show.objects import Hash, count, of_group, of_queue, per_priority, ports, table
@@ -127,6 +129,30 @@ def _groups(databases: Databases, room: str) -> str:
         for port in ports(databases)
     ]
     return per_priority("Port", "PG", rows)
+
+
+def group_drops(databases: Databases) -> str:
+    """Packets that each priority group has dropped."""
+    name = "SAI_INGRESS_PRIORITY_GROUP_STAT_DROPPED_PACKETS"
+    rows = [
+        (port, [count(of_group(databases, port, group), name) for group in range(PRIORITIES)])
+        for port in ports(databases)
+    ]
+    return "Ingress PG dropped packets:\n" + per_priority("Port", "PG", rows)
+
+
+def switch_hash(databases: Databases) -> str:
+    """The hash of ECMP and of port channels."""
+    entry = databases.config.get("SWITCH_HASH", {}).get("GLOBAL", {})
+    if not entry:
+        return "No configuration is present in CONFIG DB"
+    rows = []
+    for title, name in (("ECMP", "ecmp_hash"), ("LAG", "lag_hash")):
+        fields = entry.get(name, "N/A")
+        shown = fields if isinstance(fields, str) else "\n".join(fields)
+        inner = [(shown, str(entry.get(f"{name}_algorithm", "N/A")))]
+        rows.append((title, tabulate(inner, ("Hash Field", "Algorithm"), "psql")))
+    return tabulate(rows, ("Hash", "Configuration"), "grid")
 
 
 def ecn(databases: Databases) -> str:

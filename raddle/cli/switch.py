@@ -19,7 +19,11 @@ from raddle.cli.options import DEFAULT_INVENTORY, InventoryOption
 from raddle.errors import InputError
 from raddle.inventory import load_inventory
 
-CONFIG_HELP = "config save|load|reload FILE, config interface startup|shutdown PORT"
+CONFIG_HELP = (
+    "config save|reload [FILE], config load|replace FILE, config qos reload|clear, config interface "
+    "startup|shutdown PORT, config pfcwd start_default|stop|interval MS|big_red_switch enable|disable"
+)
+RELOAD_S = 60.0
 COUNTER_MAPS = tuple(f"COUNTERS_{kind}_NAME_MAP" for kind in ("PORT", "QUEUE", "PG", "BUFFER_POOL"))
 COUNTER_TABLES = ("COUNTERS", "RATES", "USER_WATERMARKS")
 APPL_TABLES = ("PORT_TABLE", "SWITCH_TABLE", "LLDP_ENTRY_TABLE")
@@ -33,9 +37,10 @@ def switch(
     """Run one of SONiC's show or config commands on a switch, over gNMI.
 
     show interfaces status|counters, show pfc counters|priority, show pfcwd config|stats, show queue counters,
-    show queue watermark unicast, show priority-group watermark shared|headroom, show ecn, show buffer
-    configuration, show ip route, show lldp table; config save|load|reload FILE, config interface
-    startup|shutdown PORT.
+    show queue watermark unicast, show priority-group watermark shared|headroom, show priority-group drop
+    counters, show ecn, show buffer configuration, show switch-hash global, show ip route, show lldp table;
+    config save|reload [FILE], config load|replace FILE, config qos reload|clear, config pfcwd
+    start_default|stop|interval|big_red_switch, config interface startup|shutdown PORT.
     """
     where = load_inventory(inventory)
     if name not in where.addresses:
@@ -90,8 +95,15 @@ def _config(client: GnmiClient, words: list[str]) -> None:
                 client.push(request)
             for path in push.bootstrap:
                 print(f"not changed: {path} needs 'config reload' with a new boot file", file=sys.stderr)
-        case ["reload", file]:
+        case ["reload", *files] if len(files) < 2:
+            if files:
+                client.stage_config(_document(files[0]))
+            client.run_command(["reload"])
+            client.wait_until_up(RELOAD_S)
+        case ["replace", file]:
             client.replace_config(_document(file))
+        case ["save"] | ["qos" | "pfcwd", *_]:
+            client.run_command(words)
         case ["interface", "startup" | "shutdown" as verb, port]:
             client.write_field("up" if verb == "startup" else "down", "PORT", port, "admin_status")
         case _:

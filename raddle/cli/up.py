@@ -33,6 +33,10 @@ def up(
     ] = "127.0.0.1",
     tls_cert: Annotated[Path | None, typer.Option(help="Serve TLS with this certificate (PEM).")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its key.")] = None,
+    tls_ca: Annotated[
+        Path | None,
+        typer.Option(help="CA of that certificate, which the inventory names [default: the certificate]"),
+    ] = None,
     client_ca: Annotated[Path | None, typer.Option(help="Ask clients for a certificate of this CA.")] = None,
     client_name: Annotated[
         list[str] | None, typer.Option(help="Common name of a client that may read and write; repeatable.")
@@ -85,7 +89,9 @@ def up(
     seen = read_cables(cables) if cables else None
     sent = _traffic(model, flows, collective, size, seed)
     with scratch, switch_farm(model, make_plan(model, "ecmp"), doors=doors, cables=seen) as farm:
-        written = Inventory(model.name, dict(farm.addresses))
+        authority = tls_ca or tls_cert
+        ca_file = str(authority.resolve()) if authority else ""
+        written = Inventory(model.name, dict(farm.addresses), ca_file=ca_file)
         written.save(inventory)
         try:
             for name, address in farm.addresses.items():

@@ -159,3 +159,14 @@ def test_the_environment_comes_before_the_file_and_no_password_goes_out_in_plain
     assert load_inventory(written(tmp_path, tls={"ca": "ca.pem"})).access.username == "admin"
     with pytest.raises(InputError, match="open-password"):
         load_inventory(written(tmp_path))
+
+
+def test_a_saved_inventory_names_the_ca_and_lets_a_client_in(tmp_path: Path) -> None:
+    authority = Authority()
+    certificate, key = authority.issue("switch")
+    ca = tmp_path / "ca.pem"
+    ca.write_bytes(authority.pem)
+    with switch_farm(FABRIC, PLAN, doors=Doors(tls=ServerTls(certificate, key))) as farm:
+        Inventory(FABRIC.name, dict(farm.addresses), ca_file=str(ca)).save(tmp_path / "inventory.json")
+        results = check(PLAN, load_inventory(tmp_path / "inventory.json"))
+    assert all(result.is_reached for result in results)

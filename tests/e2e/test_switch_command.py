@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent import futures
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -86,3 +88,31 @@ def test_a_refused_change_says_what_the_switch_said(running: tuple[dict[str, Sim
     error = run(running, "leaf0", "config", "interface", "shutdown", "Ethernet999").exception
     assert isinstance(error, UnreachableError)
     assert "Ethernet999" in str(error)
+
+
+def test_config_reload_brings_what_no_patch_can_change(
+    running: tuple[dict[str, SimulatedSwitch], Path], tmp_path: Path
+) -> None:
+    leaf1 = running[0]["leaf1"]
+    before = leaf1.databases.config
+    document = json.loads(json.dumps(before))
+    document["BUFFER_POOL"]["egress_lossless_pool"]["size"] = "1000000"
+    file = tmp_path / "config_db.json"
+    file.write_text(json.dumps(document))
+    refused = run(running, "leaf1", "config", "replace", str(file)).exception
+    assert "Modification of BUFFER_POOL table is illegal" in str(refused)
+    assert run(running, "leaf1", "config", "reload", str(file)).exit_code == 0
+    assert leaf1.databases.config["BUFFER_POOL"]["egress_lossless_pool"]["size"] == "1000000"
+    assert run(running, "leaf1", "config", "qos", "reload").exit_code == 0
+    assert leaf1.databases.config["BUFFER_POOL"] == before["BUFFER_POOL"]
+
+
+def test_a_switch_without_a_console_says_to_log_in(tmp_path: Path) -> None:
+    server = grpc.server(futures.ThreadPoolExecutor(1))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    file = tmp_path / "inventory.json"
+    Inventory("pod", {"leaf0": f"127.0.0.1:{port}"}).save(file)
+    error = CliRunner().invoke(APP, ["leaf0", "config", "qos", "reload", "--inventory", str(file)]).exception
+    server.stop(None).wait()
+    assert "log in to it and run 'config qos reload'" in str(error)

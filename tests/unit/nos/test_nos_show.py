@@ -39,7 +39,7 @@ def test_counters_of_ports_queues_and_groups_are_those_of_their_rows(switch: Sim
     received = lines(switch, "pfc counters")
     assert received[0] == ["Port", "Rx", *(f"PFC{number}" for number in range(8))]
     assert received[2] == ["Ethernet0", "0", "0", "0", "1,200", "0", "0", "0", "0"]
-    tx_ok = [row[8] for row in lines(switch, "interfaces counters")[2:]]
+    tx_ok = [row[9] for row in lines(switch, "interfaces counters")[2:]]
     assert tx_ok == ["0", "7", "0", "0"]
     assert ["Ethernet0", "UC3", "52", "0", "0", "0"] in lines(switch, "queue counters")
     assert lines(switch, "queue watermark unicast")[3] == [
@@ -108,3 +108,42 @@ def test_words_may_be_cut_short_and_wrong_ones_get_a_hint(switch: SimulatedSwitc
         show(switch.databases, ["pfc", "countrs"])
     with pytest.raises(UnknownCommandError, match="'show p c' can be: pfc counters, pfcwd config"):
         show(switch.databases, ["p", "c"])
+
+
+def test_rates_have_units_and_a_share_of_the_ports_speed(switch: SimulatedSwitch) -> None:
+    stats = ("IF_IN_OCTETS", "IF_OUT_OCTETS")
+    for time_ps, counted in ((0, (0, 0)), (10**12, (2 * 10**10, 204_800))):
+        port = {f"SAI_PORT_STAT_{name}": (count,) for name, count in zip(stats, counted, strict=True)}
+        switch.set_counters(SwitchCounters(("Ethernet0",), port, time_ps=time_ps))
+    row = show(switch.databases, ["interfaces", "counters"]).splitlines()[2].split()
+    # 20 GB/s of 400 Gbit/s are 40 %.
+    assert row[3:6] == ["20000.00", "MB/s", "40.00%"]
+    assert row[10:13] == ["204.80", "KB/s", "0.00%"]
+
+
+def test_switch_hash_is_a_table_in_a_table(switch: SimulatedSwitch) -> None:
+    assert show(switch.databases, ["switch-hash", "global"]).splitlines() == [
+        "+--------+--------------------------------+",
+        "| Hash   | Configuration                  |",
+        "+========+================================+",
+        "| ECMP   | +--------------+-------------+ |",
+        "|        | | Hash Field   | Algorithm   | |",
+        "|        | |--------------+-------------| |",
+        "|        | | SRC_IP       | N/A         | |",
+        "|        | | DST_IP       |             | |",
+        "|        | | L4_SRC_PORT  |             | |",
+        "|        | +--------------+-------------+ |",
+        "+--------+--------------------------------+",
+        "| LAG    | +--------------+-------------+ |",
+        "|        | | Hash Field   | Algorithm   | |",
+        "|        | |--------------+-------------| |",
+        "|        | | N/A          | N/A         | |",
+        "|        | +--------------+-------------+ |",
+        "+--------+--------------------------------+",
+    ]
+
+
+def test_dropped_packets_of_priority_groups_have_a_title(switch: SimulatedSwitch) -> None:
+    assert show(switch.databases, ["priority-group", "drop", "counters"]).startswith(
+        "Ingress PG dropped packets:\n"
+    )

@@ -1,0 +1,54 @@
+"""An operator's console: SONiC's config commands that run on the switch, as one call with their words.
+
+`/raddle.Console/Run` takes a JSON list of words and answers with nothing, or an error. SONiC has no such
+service: an operator logs in there. Rights are those of gNOI.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from nos.operator import CommandError
+from nos.server.auth import authorize
+from nos.server.paths import RpcError
+from nos.switch import SimulatedSwitch
+
+SERVICE = "raddle.Console"
+
+
+def console_handler(
+    switch: SimulatedSwitch, users: Mapping[str, str], boot_s: float
+) -> grpc.GenericRpcHandler:
+    """What a server needs to serve a switch's console."""
+
+    async def run(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
+        try:
+            authorize(switch.databases.config, users, context, "gnoi", writes=True)
+            words = json.loads(request)
+            if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+                raise CommandError("a command is a list of words")
+            if words == ["reload"]:
+                _reload(switch, boot_s)
+            else:
+                switch.run_config(words)
+        except RpcError as error:
+            await context.abort(error.code, error.message)
+        except (CommandError, ValueError) as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error)[:1000])
+        return b""
+
+    method: Any = grpc.unary_unary_rpc_method_handler(run)
+    return grpc.method_handlers_generic_handler(SERVICE, {"Run": method})
+
+
+def _reload(switch: SimulatedSwitch, boot_s: float) -> None:
+    """`config reload`: services stop, the saved or staged configuration is loaded, services start."""
+    if not switch.shut_down():
+        raise CommandError("a reboot is under way")
+    asyncio.get_running_loop().call_later(boot_s, switch.start_up)
