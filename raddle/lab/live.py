@@ -149,7 +149,7 @@ class LiveTraffic:
         self.tell(f"traffic of {given.schedule.flows} flows has started")
         clock = _Clock(self.pace)
         while not self._is_over:
-            self._advance(simulation, clock)
+            self._advance(simulation, clock, states)
             for name, counters in switch_counters(simulation).items():
                 if name in self.switches:
                     self.switches[name].set_counters(counters, clock=clock.fields(simulation))
@@ -158,16 +158,23 @@ class LiveTraffic:
                 self.tell(f"{done} of {given.schedule.flows} flows done at {simulation.now_ps / 1e9:.3f} ms")
                 return
 
-    def _advance(self, simulation: Simulation, clock: _Clock) -> None:
-        """Run a tick of wall time. A change of a switch cuts it in two."""
+    @property
+    def _over_p4(self) -> set[str]:
+        """Switches whose tables change without a word."""
+        return {name for name, switch in self.switches.items() if switch.p4}
+
+    def _advance(self, simulation: Simulation, clock: _Clock, states: dict[str, SwitchState]) -> None:
+        """Run a tick of wall time. A change of a switch cuts it in two; `states` is what they have."""
         end_s = time.monotonic() + TICK_S
         while (left_s := end_s - time.monotonic()) > 0 and not self._is_over:
             changed = self._next_changes(left_s)
             until_ps = clock.now_ps()
             if until_ps > simulation.now_ps:
                 simulation.advance(until_ps)
-            for name in changed:
-                simulation.set_switch(name, self.switches[name].state())
+            for name in changed | self._over_p4:
+                if (state := self.switches[name].state()) != states[name]:
+                    states[name] = state
+                    simulation.set_switch(name, state)
         clock.forgive(simulation.now_ps)
 
 
