@@ -22,12 +22,18 @@ from raddle.topology.model import Fabric, Link, PortRef, Switch
 from raddle.workload import Demand
 
 
-def make_plan(fabric: Fabric, routing: Literal["ecmp", "pinned"], demand: Demand | None = None) -> Plan:
+def make_plan(
+    fabric: Fabric,
+    routing: Literal["ecmp", "pinned"],
+    demand: Demand | None = None,
+    earlier: Plan | None = None,
+) -> Plan:
     """Work out what every switch of a fabric must be.
 
     Args:
         routing: `ecmp` routes over all equal-cost paths; `pinned` adds host routes for `demand`.
         demand: the flows to pin, between endpoint indices; needed for `pinned` and unused for `ecmp`.
+        earlier: a plan whose pins stay where they are as long as their links carry.
 
     Raises:
         InputError: `pool-too-small`, `table-too-small`, `headroom-exceeds-buffer`, `no-demand` where there is
@@ -46,7 +52,7 @@ def make_plan(fabric: Fabric, routing: Literal["ecmp", "pinned"], demand: Demand
     if routing == "pinned":
         if demand is None:
             raise InputError.of("no-demand", "pinned routing needs the flows of a collective")
-        pins = plan_pins(routed, addresses, demand, routes, seeds)
+        pins = plan_pins(routed, addresses, demand, routes, seeds, earlier)
         routes = tuple(shared + own for shared, own in zip(routes, pins.routes, strict=True))
     policies = pins.policies if pins else ((),) * len(routes)
     qos = plan_qos(fabric.roce)

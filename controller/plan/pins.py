@@ -17,8 +17,9 @@ import numpy as np
 from controller.plan.addresses import AddressPlan
 from controller.plan.assignment import HOPS, Decisions, Flows, KeyOf, Paths, choose_paths, hops_of, keep_paths
 from controller.plan.colouring import Ints, distinct
+from controller.plan.earlier import earlier_decisions
 from controller.plan.loads import summarize
-from controller.plan.model import Carrier, LinkLoad, NextHop, PinReport, PolicyRoute, Route, SourcePort
+from controller.plan.model import Carrier, LinkLoad, NextHop, PinReport, Plan, PolicyRoute, Route, SourcePort
 from controller.plan.routes import SwitchRoutes
 from controller.plan.source_ports import choose_ports
 from controller.plan.tiers import Tiers, tiers_of
@@ -49,7 +50,12 @@ class Pins:
 
 
 def plan_pins(
-    fabric: Fabric, addresses: AddressPlan, demand: Demand, routes: SwitchRoutes, seeds: Sequence[int]
+    fabric: Fabric,
+    addresses: AddressPlan,
+    demand: Demand,
+    routes: SwitchRoutes,
+    seeds: Sequence[int],
+    earlier: Plan | None = None,
 ) -> Pins:
     """The pins of a demand with the carrier that `Fabric.routing` names.
 
@@ -59,6 +65,7 @@ def plan_pins(
 
     Args:
         routes: of every switch, without pins; `seeds`: of their hashes.
+        earlier: a plan whose host routes stay where they are as long as they carry; others fit in.
 
     Raises:
         InputError: `pins-exceed-table`, `carrier-not-supported` or `pin-not-expressible` where the carrier
@@ -68,8 +75,8 @@ def plan_pins(
     if fabric.routing.pins != "auto":
         carriers = (fabric.routing.pins,)
     tiers = tiers_of(fabric)
-    flows = _flows(tiers, demand)
-    placement = _place(tiers, flows, host_key, Decisions())
+    placement = place_pins(fabric, addresses, demand, earlier)
+    flows = placement.flows
     problems: list[Diagnostic] = []
     loads = _loads(tiers, placement, host_key)
     for carrier in carriers:
@@ -111,10 +118,14 @@ def _carry(
     return hosts, policies, ports
 
 
-def place_pins(fabric: Fabric, demand: Demand) -> Placement:
-    """The paths of a demand's flows over host routes."""
+def place_pins(
+    fabric: Fabric, addresses: AddressPlan, demand: Demand, earlier: Plan | None = None
+) -> Placement:
+    """The paths of a demand's flows over host routes, those of an `earlier` plan kept."""
     tiers = tiers_of(fabric)
-    return _place(tiers, _flows(tiers, demand), host_key, Decisions())
+    flows = _flows(tiers, demand)
+    kept = earlier_decisions(fabric, addresses, tiers, flows, host_key, earlier) if earlier else Decisions()
+    return _place(tiers, flows, host_key, kept)
 
 
 def repair_pins(fabric: Fabric, addresses: AddressPlan, before: Placement) -> SwitchRoutes:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 
 from controller.plan.addresses import address_families
 from controller.plan.graph import graph_of
+from controller.plan.model import Plan
 from controller.plan.paths import find_paths, update_paths
 from controller.plan.pins import place_pins, repair_pins
 from controller.plan.routes import KnownHops, SwitchRoutes, routes_of
@@ -17,23 +17,20 @@ from raddle.topology.model import Fabric
 from raddle.workload import Demand
 
 
-def replanner(
-    fabric: Fabric, routing: Literal["ecmp", "pinned"], demand: Demand | None
-) -> Callable[[Fabric], SwitchRoutes]:
+def replanner(fabric: Fabric, plan: Plan, demand: Demand | None) -> Callable[[Fabric], SwitchRoutes]:
     """A function from the fabric with failed links to the routes of its switches, in order of `switches`.
 
-    Routes are those of `make_plan` for the failed fabric. Pins that a failure leaves intact stay where
-    `make_plan` has put them in the whole fabric; the others take the least loaded path that is left. Pins
-    that are no host routes are not in routes, and not in these. Shared next hops that are equal in two calls
-    are the same object.
+    Routes are those of `make_plan` for the failed fabric. Pins that a failure leaves intact stay where the
+    plan has them; the others take the least loaded path that is left. Pins that are no host routes are not in
+    routes, and not in these. Shared next hops that are equal in two calls are the same object.
     """
     families = address_families(fabric)
     addresses = families[0]
     fabric = without_drained(fabric)
     table = find_paths(graph_of(fabric))
     known: KnownHops = {}
-    is_pinned = routing == "pinned" and fabric.routing.pins in ("auto", "host-route")
-    before = place_pins(fabric, demand) if is_pinned and demand else None
+    is_pinned = plan.pins is not None and plan.pins.carrier == "host-route"
+    before = place_pins(fabric, addresses, demand, plan) if is_pinned and demand else None
 
     def routes(left_over: Fabric) -> SwitchRoutes:
         failed = without_drained(left_over)

@@ -16,6 +16,7 @@ from raddle.cli.options import (
     FabricArg,
     InventoryOption,
     JsonOption,
+    KeepOption,
     P4InfoOption,
     PlacementOption,
     RoutingOption,
@@ -46,6 +47,7 @@ def apply(
     algorithm: AlgorithmOption = None,
     placement: PlacementOption = "linear",
     seed: SeedOption = 1,
+    keep: KeepOption = None,
     p4info: P4InfoOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -56,7 +58,7 @@ def apply(
     --bootstrap'), 3: one could not be reached or refused.
     """
     where = load_switches(inventory, p4info)
-    plan = plan_for(load_fabric(fabric), routing, collective, algorithm, placement, seed)
+    plan = plan_for(load_fabric(fabric), routing, collective, algorithm, placement, seed, keep)
     with progress_bar() as progress:
         results = apply_plan(plan, where, PushPolicy(dry_run, allow_flap, confirm), progress)
     if as_json:

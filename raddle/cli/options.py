@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from controller.plan import make_plan
+from controller.plan import from_json, make_plan
 from controller.plan.model import Plan
+from raddle.errors import InputError
 from raddle.inventory import Inventory, load_inventory
 from raddle.lab.demand import collective_demand
 from raddle.topology import find, load
@@ -44,6 +45,11 @@ P4InfoOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on stdout.")]
 
+KeepOption = Annotated[
+    Path | None,
+    typer.Option(metavar="OLD.json", help="Leave pins where this earlier plan has them."),
+]
+
 DEFAULT_INVENTORY = Path("raddle-inventory.json")
 
 
@@ -65,10 +71,23 @@ def plan_for(
     algorithm: str | None,
     placement: Placement,
     seed: int,
+    keep: Path | None = None,
 ) -> Plan:
     """The plan that a command's options describe; `routing` None takes the fabric's own policy."""
     policy = routing or fabric.routing.policy
-    return make_plan(fabric, policy, demand_for(fabric, policy, collective, algorithm, placement, seed))
+    demand = demand_for(fabric, policy, collective, algorithm, placement, seed)
+    return make_plan(fabric, policy, demand, read_plan(keep, fabric.name) if keep else None)
+
+
+def read_plan(path: Path, fabric: str) -> Plan:
+    """A plan that `raddle plan -o` wrote for a fabric of this name."""
+    try:
+        old = from_json(path.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError.of("no-plan", f"cannot read '{path}': {error}") from None
+    if old.fabric != fabric:
+        raise InputError.of("wrong-fabric", f"'{path}' is a plan of '{old.fabric}', not of '{fabric}'")
+    return old
 
 
 def demand_for(

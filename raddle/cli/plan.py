@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from controller.plan import Change, diff_plans, from_json, make_plan, to_json
+from controller.plan import Change, diff_plans, make_plan, to_json
 from controller.plan.backup import Backup, backups, backups_json
 from controller.plan.model import LinkLoad, Plan, WeightReport
 from controller.plan.replan import replanner
@@ -20,11 +20,13 @@ from raddle.cli.options import (
     CollectiveOption,
     FabricArg,
     JsonOption,
+    KeepOption,
     PlacementOption,
     RoutingOption,
     SeedOption,
     demand_for,
     load_fabric,
+    read_plan,
 )
 from raddle.errors import InputError
 from raddle.lab.collisions import CollisionReport, find_job_collisions
@@ -40,6 +42,7 @@ def plan(
     diff: Annotated[
         Path | None, typer.Option(metavar="OLD.json", help="Show what changes from an earlier plan.")
     ] = None,
+    keep: KeepOption = None,
     backup: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write what becomes of the routes after every single failure."),
@@ -58,12 +61,12 @@ def plan(
     model = load_fabric(fabric)
     policy = routing or model.routing.policy
     demand = demand_for(model, policy, collective, algorithm, placement, seed)
-    new = make_plan(model, policy, demand)
+    new = make_plan(model, policy, demand, read_plan(keep, model.name) if keep else None)
     changes = diff_plans(read_plan(diff, new.fabric), new) if diff else None
     if output:
         _write(output, to_json(new))
     if backup:
-        states = tuple(backups(model, new, replanner(model, policy, demand)))
+        states = tuple(backups(model, new, replanner(model, new, demand)))
         _write(backup, backups_json(states))
         print(_backup_text(states), file=sys.stderr)
     if collisions:
@@ -123,17 +126,6 @@ def _collisions_text(report: CollisionReport) -> str:
         f"the steps take at least {report.slowdown:.2f} times as long as with every flow at line rate"
     )
     return "\n".join(lines)
-
-
-def read_plan(path: Path, fabric: str) -> Plan:
-    """A plan that `raddle plan -o` wrote for a fabric of this name."""
-    try:
-        old = from_json(path.read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError.of("no-plan", f"cannot read '{path}': {error}") from None
-    if old.fabric != fabric:
-        raise InputError.of("wrong-fabric", f"'{path}' is a plan of '{old.fabric}', not of '{fabric}'")
-    return old
 
 
 def _write(path: Path, text: str) -> None:

@@ -20,13 +20,14 @@ from raddle.cli.options import (
     FabricArg,
     InventoryOption,
     JsonOption,
+    KeepOption,
     PlacementOption,
     RoutingOption,
     SeedOption,
     demand_for,
     load_fabric,
+    read_plan,
 )
-from raddle.cli.plan import read_plan
 from raddle.cli.progress import progress_bar
 from raddle.errors import InputError
 from raddle.inventory import load_inventory
@@ -51,6 +52,7 @@ def verify(
         Path | None,
         typer.Option("--from", metavar="OLD.json", help="Prove the update from an earlier plan, too."),
     ] = None,
+    keep: KeepOption = None,
     cables: Annotated[
         Path | None,
         typer.Option(metavar="CABLES.csv", help="Compare with the cables that are seen, as validate does."),
@@ -77,7 +79,8 @@ def verify(
         else:
             policy = routing or model.routing.policy
             demand = demand_for(model, policy, collective, algorithm, placement, seed)
-            result = verify_plan(model, make_plan(model, policy, demand), demand, scope, progress, old)
+            plan = make_plan(model, policy, demand, read_plan(keep, model.name) if keep else None)
+            result = verify_plan(model, plan, demand, scope, progress, old)
             result = with_cabling(model, result, seen) if seen is not None else result
     if certificate and result.proof:
         _write(certificate, result.proof)

@@ -178,7 +178,7 @@ def planned_state(fabric: Fabric, plan: Plan, name: str) -> SwitchState:
 
 
 def _replan(fabric: Fabric, plan: Plan, demand: Demand | None, network: Network) -> Replan:
-    routes_after = replanner(fabric, plan.routing, demand)
+    routes_after = replanner(fabric, plan, demand)
     ports = [{port.name: number for number, port in enumerate(switch.ports)} for switch in plan.switches]
 
     def planned(links: Bools) -> list[dict[str, Route]]:

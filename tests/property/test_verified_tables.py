@@ -211,7 +211,7 @@ def test_the_checker_refuses_a_certificate_whose_numbers_or_tables_were_changed(
 def test_a_replanned_fabric_has_the_routes_of_a_new_plan(down: list[int]) -> None:
     left = with_links(FABRIC, NETWORK.without(down)[:-1].tolist())
     fresh = make_plan(left, "ecmp")
-    again = replanner(FABRIC, "ecmp", None)(left)
+    again = replanner(FABRIC, make_plan(FABRIC, "ecmp"), None)(left)
     for switch, routes in zip(fresh.switches, again, strict=True):
         assert set(switch.routes) == set(routes)
 
@@ -220,8 +220,9 @@ def test_a_replanned_fabric_has_the_routes_of_a_new_plan(down: list[int]) -> Non
 @given(down=st.sampled_from(range(6, len(FABRIC.links))))
 def test_only_pins_that_lost_a_link_move(down: int) -> None:
     demand = collective_demand(FABRIC, "all_reduce", None, "strided", 1)
-    replan = replanner(FABRIC, "pinned", demand)
-    before = {switch.name: switch.routes for switch in make_plan(FABRIC, "pinned", demand).switches}
+    plan = make_plan(FABRIC, "pinned", demand)
+    replan = replanner(FABRIC, plan, demand)
+    before = {switch.name: switch.routes for switch in plan.switches}
     left = with_links(FABRIC, NETWORK.without([down])[:-1].tolist())
     dead = {str(FABRIC.links[down].a), str(FABRIC.links[down].b)}
     spine = FABRIC.links[down].b.device

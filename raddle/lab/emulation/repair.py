@@ -20,7 +20,7 @@ class Repairer:
     def __init__(self, fabric: Fabric, plan: Plan, demand: Demand | None) -> None:
         self.error: RaddleError | None = None
         self._fabric, self._plan = fabric, plan
-        self._replan = replanner(fabric, plan.routing, demand)
+        self._replan = replanner(fabric, plan, demand)
         self._dead: set[PortRef] = set()
         self._changed = threading.Event()
 

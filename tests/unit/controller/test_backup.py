@@ -23,7 +23,7 @@ def by_failure(routing: str = "ecmp") -> dict[str, Backup]:
     demand = collective_demand(FABRIC, "all_reduce", None, "strided", 1) if routing == "pinned" else None
     policy = "pinned" if routing == "pinned" else "ecmp"
     plan = make_plan(FABRIC, policy, demand)
-    return {each.failure: each for each in backups(FABRIC, plan, replanner(FABRIC, policy, demand))}
+    return {each.failure: each for each in backups(FABRIC, plan, replanner(FABRIC, plan, demand))}
 
 
 def test_every_fabric_link_and_switch_has_a_backup() -> None:

@@ -135,4 +135,4 @@ def test_a_drained_link_stays_up_and_no_route_or_pin_uses_it() -> None:
     }
     assert used == {port_to("leaf0", "spine0")}
     assert not switches["spine1"].routes
-    assert set(replanner(drained, "pinned", demand)(drained)[0]) == set(switches["leaf0"].routes)
+    assert set(replanner(drained, plan, demand)(drained)[0]) == set(switches["leaf0"].routes)
