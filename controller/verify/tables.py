@@ -80,7 +80,12 @@ class LookUp:
     def changed(self, changes: Mapping[int, Changes]) -> Tables:
         """What they do when some switches, by number, have other routes."""
         choices, groups = self._choices.copy(), len(self._channels)
-        for number, prefixes in changes.items():
+        for number, of_switch in changes.items():
+            prefixes = {
+                prefix: ports
+                for prefix, ports in of_switch.items()
+                if is_of_family((*prefix, ()), self._network.bits)
+            }
             routes = self._routes[number]
             touched: set[int] = set()
             for prefix, ports in prefixes.items():

@@ -67,7 +67,8 @@ def run_bench(
     """
     collective = traffic.find_collective(request.collective)
     algorithm = traffic.find_algorithm(collective, request.algorithm)
-    traffic.check_ranks(collective, algorithm, len(fabric.endpoints))
+    placement = place_ranks(fabric, request.placement, request.seed)
+    traffic.check_ranks(collective, algorithm, len(placement))
     demand = collective_demand(fabric, collective, algorithm, request.placement, request.seed)
     plan = make_plan(fabric, request.routing, demand)
     with _switches(fabric, plan, inventory) as found:
@@ -77,7 +78,6 @@ def run_bench(
             program(plan, switches)
         states = read_states(switches, over_p4runtime(fabric))
     _check_ports(fabric, states)
-    placement = place_ranks(fabric, request.placement, request.seed)
     run = _Run(fabric, states, collective, algorithm, placement, request.seed, plan if push else None)
     rows = []
     for size_bytes in request.sizes_bytes:
@@ -92,6 +92,7 @@ def run_bench(
         routing=request.routing if push else "as found on the switches",
         placement=request.placement,
         ranks=len(placement),
+        planes=fabric.planes,
         seed=request.seed,
         line_rate_gbs=payload_rate_gbs(fabric),
         pins=_pin_summary(plan) if push else None,

@@ -12,23 +12,39 @@ from raddle.workload import Demand
 _ANY_SIZE_BYTES = 1 << 20  # who talks to whom does not depend on the size
 
 
-def place_ranks(fabric: Fabric, placement: str, seed: int) -> NDArray[np.int32]:
-    """The endpoint of each rank; every endpoint of the fabric has one."""
-    by_leaf: dict[int, list[int]] = {leaf.index: [] for leaf in fabric.leaves}
+def place_ranks(fabric: Fabric, placement: str, seed: int, plane: int = 0) -> NDArray[np.int32]:
+    """The endpoint of each rank; every endpoint of a plane has one.
+
+    Planes share no switch. A collective's ranks are those of one plane and each plane runs one of its own, so
+    what is simulated of the first is true of all.
+    """
+    by_leaf: dict[int, list[int]] = {leaf.index: [] for leaf in fabric.leaves if leaf.plane == plane}
     for endpoint in fabric.endpoints:
-        by_leaf[endpoint.leaf].append(endpoint.index)
+        if endpoint.plane == plane:
+            by_leaf[endpoint.leaf].append(endpoint.index)
     return traffic.place(placement, list(by_leaf.values()), None, seed)
 
 
 def collective_demand(
     fabric: Fabric, collective: str, algorithm: str | None, placement: str, seed: int
 ) -> Demand:
-    """The flows of a collective between endpoints, phase by phase.
+    """The flows of a collective between endpoints, phase by phase, in every plane.
 
     Raises:
         InputError: no such collective, algorithm or placement, or one rank is too few.
     """
-    ranks = place_ranks(fabric, placement, seed)
+    parts = [
+        _demand(place_ranks(fabric, placement, seed, plane), collective, algorithm)
+        for plane in range(fabric.planes)
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    columns = [(part.src, part.dst, part.phase) for part in parts]
+    return Demand(*(np.concatenate(column) for column in zip(*columns, strict=True)))
+
+
+def _demand(ranks: NDArray[np.int32], collective: str, algorithm: str | None) -> Demand:
+    """The flows of a collective among ranks, given by their endpoints."""
     if traffic.find_algorithm(traffic.find_collective(collective), algorithm) == "ring" and len(ranks) > 1:
         # Every step of a ring has the same pairs: one phase, and no need of a schedule with all steps.
         order = np.argsort(ranks, kind="stable")

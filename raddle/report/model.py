@@ -105,7 +105,8 @@ class BenchResult:
     """A benchmark: one row for each size, and what the links carried.
 
     `links` and `collisions` are of the last row's run. `line_rate_gbs` is the payload rate of one NIC, the
-    most that busbw can be.
+    most that busbw can be. In a fabric of several `planes` each runs the collective among its own ranks, and
+    the first is simulated.
     """
 
     fabric: str
@@ -120,6 +121,7 @@ class BenchResult:
     rows: tuple[SizeRow, ...]
     links: tuple[LinkUse, ...]
     collisions: tuple[Collision, ...]
+    planes: int = 1
 
     @property
     def average_busbw_gbs(self) -> float:

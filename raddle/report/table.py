@@ -29,7 +29,8 @@ def to_table(result: BenchResult) -> str:
 
 
 def _head(result: BenchResult) -> Iterator[str]:
-    yield f"# {result.collective} {result.algorithm} on {result.fabric}, {result.ranks} ranks"
+    planes = f" in each of {result.planes} planes, the first simulated" if result.planes > 1 else ""
+    yield f"# {result.collective} {result.algorithm} on {result.fabric}, {result.ranks} ranks{planes}"
     yield (
         f"# routing {result.routing}, placement {result.placement}, seed {result.seed},"
         f" line rate {result.line_rate_gbs:.2f} GB/s"

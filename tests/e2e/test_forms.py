@@ -23,6 +23,11 @@ FORMS = {
     "unnumbered": (LEAF_SPINE, "{per_leaf: 2}", "ipv4, links: unnumbered"),
     "ipv6 unnumbered in three tiers": (FAT_TREE, "{per_leaf: 1}", "ipv6, links: unnumbered"),
     "dual stack": (LEAF_SPINE, "{per_leaf: 2}", "dual, links: numbered"),
+    "planes": (
+        "{planes: 2, leaves: {count: 2}, spines: {count: 2}}",
+        f"{{per_leaf: 2, {GPUS}, nics: {{per_accelerator: 1}}}}",
+        "ipv4, links: numbered",
+    ),
     "rails of dual ToRs": (
         RAILS,
         f"{{per_leaf: 2, {GPUS}, nics: {{per_accelerator: 1, ports: 2}}}}",
@@ -36,9 +41,10 @@ def test_form_carries_a_collective_and_survives_every_single_failure(form: str) 
     switches, hosts, families = FORMS[form]
     text = f"raddle: 1\nname: small\nfabric: {switches}\nhosts: {hosts}\n"
     fabric = raddle.loads(f"{text}addressing: {{families: {families}}}\n")
-    request = BenchRequest("all_reduce", None, (1 << 16,), "ecmp", "strided", seed=1)
-    (row,) = run_bench(fabric, request).rows
-    assert (row.wrong, row.unfinished, row.drops) == (0, (), ())
+    for routing in ("ecmp", "pinned"):
+        request = BenchRequest("all_reduce", None, (1 << 16,), routing, "strided", seed=1)
+        (row,) = run_bench(fabric, request).rows
+        assert (row.wrong, row.unfinished, row.drops) == (0, (), ())
     scope = Scope(together=1, most=100, seed=1, congested_groups=8)
     found = verify_plan(fabric, make_plan(fabric, "ecmp"), None, scope, lambda what, share: None)
     assert found.is_good, found.problems
