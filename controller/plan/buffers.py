@@ -128,7 +128,12 @@ def headroom(
 
 
 def plan_buffers(
-    switch: str, model: SwitchModel, ports: tuple[PortPlan, ...], roce: RocePolicy, peer_reaction_ps: int
+    switch: str,
+    model: SwitchModel,
+    ports: tuple[PortPlan, ...],
+    roce: RocePolicy,
+    peer_reaction_ps: int,
+    fec_latency_ps: int = 0,
 ) -> BufferPlan:
     """Divide a switch's packet buffer into headroom, reserved and shared.
 
@@ -163,7 +168,8 @@ def plan_buffers(
                 port_mtu_bytes=roce.port_mtu_bytes,
                 lossless_mtu_bytes=roce.port_mtu_bytes,
                 peer_reaction_ps=peer_reaction_ps,
-                ingress_latency_ps=model.pipeline_latency_ps,
+                # FEC delays the pause on its way out and the data on its way in.
+                ingress_latency_ps=model.pipeline_latency_ps + 2 * fec_latency_ps,
             ).xoff_bytes,
             dynamic_th=roce.dynamic_th,
             ports=tuple(names),

@@ -26,7 +26,9 @@ def check_lossless(fabric: Fabric) -> tuple[Diagnostic, ...]:
         seen.add(alike)
         ports = _ports(switch, at_port, fabric)
         try:
-            plan_buffers(switch.name, switch.model, ports, fabric.roce, peer_reaction_ps)
+            plan_buffers(
+                switch.name, switch.model, ports, fabric.roce, peer_reaction_ps, fabric.phy.fec_latency_ps
+            )
         except InputError as error:
             problems += error.diagnostics
     return tuple(dict.fromkeys(problems))

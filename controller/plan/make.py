@@ -101,7 +101,9 @@ def _plan_switch(
         interfaces=(*interfaces, *loopbacks),
         routes=tuple(sorted(routes, key=route_order)),
         qos=qos,
-        buffers=plan_buffers(switch.name, switch.model, ports, fabric.roce, peer_reaction_ps),
+        buffers=plan_buffers(
+            switch.name, switch.model, ports, fabric.roce, peer_reaction_ps, fabric.phy.fec_latency_ps
+        ),
         nos=switch.model.nos,
     )
 

@@ -147,7 +147,7 @@ def _headroom(
             port_mtu_bytes=port.mtu_bytes,
             lossless_mtu_bytes=port.mtu_bytes,
             peer_reaction_ps=reaction_ps,
-            ingress_latency_ps=switch.model.pipeline_latency_ps,
+            ingress_latency_ps=switch.model.pipeline_latency_ps + 2 * fabric.phy.fec_latency_ps,
         ).xoff_bytes
     except InputError as error:
         first = error.diagnostics[0]

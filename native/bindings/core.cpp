@@ -57,7 +57,7 @@ Simulation* make_simulation(std::uint32_t endpoints, std::uint64_t seed, const r
                             const Column<std::uint8_t>& qp_priority, const Column<std::uint32_t>& flow_qp,
                             const Column<std::int64_t>& flow_bytes, const Column<std::int64_t>& flow_start_ps,
                             const Column<std::int64_t>& dep_offsets, const Column<std::uint32_t>& dep_ids,
-                            unsigned threads) {
+                            const std::optional<Column<std::uint8_t>>& cuts_through, unsigned threads) {
   const std::size_t ports = port_node.size(), qps = qp_src.size(), flows = flow_qp.size();
   require(port_peer.size() == ports && port_bps.size() == ports && port_propagation_ps.size() == ports,
           "port columns must have one length");
@@ -69,6 +69,7 @@ Simulation* make_simulation(std::uint32_t endpoints, std::uint64_t seed, const r
                                 .switches = static_cast<raddle::NodeId>(pipeline_ps.size()),
                                 .ports = {},
                                 .pipeline_latency = values(pipeline_ps),
+                                .cuts_through = cuts_through ? values(*cuts_through) : std::vector<std::uint8_t>{},
                                 .nic = nic,
                                 .seed = seed};
   for (std::size_t i = 0; i < ports; ++i) {
@@ -101,7 +102,8 @@ void set_switch(Simulation& simulation, std::uint32_t index, std::uint32_t hash_
                 const Table<std::uint32_t>& queue_weight, const Table<std::uint8_t>& qos,
                 const Table<std::int64_t>& pools, const Table<std::int64_t>& profiles,
                 const Table<double>& wred, const std::optional<Table<std::int64_t>>& watchdog, std::uint32_t hash_offset,
-                std::uint32_t hash_class, bool pauses_at_threshold, bool marks_at_dequeue,
+                std::uint32_t hash_class, const std::optional<Column<std::uint32_t>>& port_mtu,
+                bool pauses_at_threshold, bool marks_at_dequeue,
                 bool releases_at_end) {
   raddle::SwitchConfig config;
   config.hash_seed = hash_seed;
@@ -117,6 +119,7 @@ void set_switch(Simulation& simulation, std::uint32_t index, std::uint32_t hash_
   require(pools.shape(1) == 2 && profiles.shape(1) == 8 && wred.shape(1) == 4, "bad table width");
   require(!watchdog || (watchdog->shape(1) == 5 && (watchdog->shape(0) == 0 || watchdog->shape(0) == port_up.size())),
           "watchdog must have 5 columns and a row per port, or none");
+  require(!port_mtu || port_mtu->size() == port_up.size(), "port_mtu must have an entry per port");
   for (std::size_t i = 0; i < port_up.size(); ++i) {
     raddle::SwitchPortConfig port{.is_up = port_up(i) != 0, .pfc_enable = pfc_enable(i), .qos = port_qos(i),
                                   .pg_profile = {}, .queue_profile = {}, .queue_wred = {}, .queue_weight = {}};
@@ -133,6 +136,7 @@ void set_switch(Simulation& simulation, std::uint32_t index, std::uint32_t hash_
       port.watchdog = {static_cast<std::uint8_t>(dog(i, 0)), dog(i, 1), dog(i, 2), dog(i, 3),
                        static_cast<raddle::WatchdogAction>(dog(i, 4))};
     }
+    if (port_mtu) port.mtu = (*port_mtu)(i);
     config.ports.push_back(port);
   }
   for (std::size_t i = 0; i < qos.shape(0); ++i) {
@@ -153,7 +157,7 @@ void set_switch(Simulation& simulation, std::uint32_t index, std::uint32_t hash_
   }
   for (std::size_t i = 0; i < wred.shape(0); ++i) {
     config.wred.push_back({static_cast<std::int64_t>(wred(i, 0)), static_cast<std::int64_t>(wred(i, 1)), wred(i, 2),
-                           wred(i, 3) != 0});
+                           wred(i, 3) == 1, wred(i, 3) == 2});
   }
   simulation.set_switch(index, config);
 }
@@ -168,7 +172,12 @@ void bind_nic(nb::module_& m) {
       .def_rw("cnp_bytes", &NicConfig::cnp_bytes)
       .def_rw("gap_bytes", &NicConfig::gap_bytes)
       .def_rw("pause_bytes", &NicConfig::pause_bytes)
+      .def_rw("pause_quanta", &NicConfig::pause_quanta)
       .def_rw("ack_interval", &NicConfig::ack_interval)
+      .def_rw("window_bytes", &NicConfig::window)
+      .def_rw("messages", &NicConfig::messages)
+      .def_rw("burst_packets", &NicConfig::burst)
+      .def_rw("is_selective", &NicConfig::is_selective)
       .def_rw("rto_ps", &NicConfig::retransmit_timeout)
       .def_rw("retry_count", &NicConfig::retry_count)
       .def_rw("cnp_interval_ps", &NicConfig::cnp_interval)
@@ -205,15 +214,34 @@ NB_MODULE(_core, m) {
            column("port_node"), column("port_peer"), column("port_bps"), column("port_propagation_ps"),
            column("qp_src"), column("qp_dst"), column("qp_hash"), column("qp_ack_hash"), column("qp_dscp"),
            column("qp_priority"), column("flow_qp"), column("flow_bytes"), column("flow_start_ps"),
-           column("dep_offsets"), column("dep_ids"), "threads"_a = 1)
+           column("dep_offsets"), column("dep_ids"), nb::arg("cuts_through").noconvert() = nb::none(),
+           "threads"_a = 1)
       .def("set_switch", &set_switch, nb::kw_only(), "index"_a, "hash_seed"_a, column("fib"), column("group_offsets"),
            column("group_ports"), column("port_up"), column("pfc_enable"), column("port_qos"), column("pg_profile"),
            column("queue_profile"), column("queue_wred"), column("queue_weight"), column("qos"), column("pools"),
            column("profiles"), column("wred"), nb::arg("watchdog").noconvert() = nb::none(), "hash_offset"_a = 0,
-           "hash_class"_a = 0, "pauses_at_threshold"_a = false, "marks_at_dequeue"_a = false,
+           "hash_class"_a = 0,
+           nb::arg("port_mtu").noconvert() = nb::none(), "pauses_at_threshold"_a = false, "marks_at_dequeue"_a = false,
            "releases_at_end"_a = false)
       .def("set_link", &Simulation::set_link, "port"_a, "is_up"_a)
+      .def("set_traced", &Simulation::set_traced, "port"_a, "is_traced"_a)
+      .def("take_trace", [](Simulation& s) {
+        using raddle::TraceRecord;
+        const std::vector<TraceRecord> records = s.take_trace();
+        return nb::make_tuple(gather<std::int64_t>(records, [](const TraceRecord& t) { return t.time; }),
+                              gather<std::uint32_t>(records, [](const TraceRecord& t) { return t.port; }),
+                              gather<std::uint32_t>(records, [](const TraceRecord& t) { return t.qp; }),
+                              gather<std::uint32_t>(records, [](const TraceRecord& t) { return t.psn; }),
+                              gather<std::uint16_t>(records, [](const TraceRecord& t) { return t.bytes; }),
+                              gather<std::uint8_t>(records, [](const TraceRecord& t) { return t.dscp_ce; }),
+                              gather<std::uint8_t>(records, [](const TraceRecord& t) { return t.ttl; }));
+      })
+      .def("find_deadlock", [](const Simulation& s) { return array(s.find_deadlock()); })
+      .def("set_light", &Simulation::set_light, "port"_a, "is_lit"_a)
+      .def("set_bit_errors", &Simulation::set_bit_errors, "port"_a, "ratio"_a)
       .def("set_storm", &Simulation::set_storm, "port"_a, "priorities"_a)
+      .def("set_receiver", &Simulation::set_receiver, "port"_a, "bps"_a, "buffer_bytes"_a, "xoff_bytes"_a,
+           "xon_bytes"_a)
       .def("add_hashes", [](Simulation& s, const Column<std::uint32_t>& data, const Column<std::uint32_t>& acks) {
         return s.add_hashes(values(data), values(acks));
       }, column("data"), column("acks"))
@@ -249,8 +277,14 @@ NB_MODULE(_core, m) {
         return nb::make_tuple(array(arrived.frames), array(arrived.bytes));
       })
       .def("pfc_frames", [](const Simulation& s) { return nb::make_tuple(array(s.pfc_sent()), array(s.pfc_received())); })
-      .def("pg_max_bytes", [](const Simulation& s) {
-        return gather<std::int64_t>(s.pgs(), [](const raddle::PriorityGroup& pg) { return pg.max_bytes; });
+      .def("pg_columns", [](const Simulation& s) {
+        using raddle::PriorityGroup;
+        return nb::make_tuple(
+            gather<std::int64_t>(s.pgs(), [](const PriorityGroup& pg) { return pg.used + pg.headroom; }),
+            gather<std::int64_t>(s.pgs(), [](const PriorityGroup& pg) { return pg.max_bytes; }));
+      })
+      .def("paused", [](const Simulation& s) {
+        return gather<std::uint8_t>(s.ports(), [](const raddle::Port& port) { return port.paused; });
       })
       .def("watchdog_columns", [](const Simulation& s) {
         using raddle::WatchdogQueue;

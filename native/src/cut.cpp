@@ -48,12 +48,15 @@ Time lookahead_of(const Tables& tables) {
   const NicConfig& nic = tables.network.nic;
   const std::int64_t shortest = std::min({nic.pause_bytes, nic.ack_bytes, nic.cnp_bytes, nic.header_bytes});
   Time least = never;
-  for (const PortConfig& port : tables.network.ports) {
+  for (PortId id = 0; id < tables.ports.size(); ++id) {
+    const PortConfig& port = tables.network.ports[id];
     if (port.peer == none) continue;
     const NodeId far = tables.network.ports[port.peer].node;
     if (tables.partition_of_node[port.node] == tables.partition_of_node[far]) continue;
     const Time exact = wire_time(shortest + nic.gap_bytes, port.speed);
-    least = std::min({least, port.propagation + exact - exact % nic.clock, nic.pause_delay});
+    Time on_wire = exact - exact % nic.clock;
+    if (const std::uint32_t cut_ps = tables.ports[id].cut_ps; cut_ps != 0) on_wire = std::min<Time>(on_wire, cut_ps);
+    least = std::min({least, port.propagation + on_wire, nic.pause_delay});
   }
   return least;
 }

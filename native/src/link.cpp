@@ -6,6 +6,7 @@ namespace raddle {
 
 void Partition::raise_port(PortId id) {
   ports_[id].is_up = true;
+  refresh_checks(id);
   // The peer has forgotten what it was told to halt.
   for (unsigned pg = 0; pg < priorities; ++pg) {
     if ((ports_[id].pfc_xoff >> pg & 1U) != 0) change_pause(id, pg, true);
@@ -17,6 +18,7 @@ void Partition::raise_port(PortId id) {
 void Partition::lower_port(PortId id) {
   Port& port = ports_[id];
   port.is_up = false;
+  refresh_checks(id);
   for (unsigned queue = 0; queue < priorities; ++queue) {
     while ((port.active >> queue & 1U) != 0) drop(id, take(port, id, queue), DropReason::link_down);
   }

@@ -27,13 +27,34 @@ void Simulation::set_link(PortId port, bool is_up) {
   refresh_link(port);
 }
 
-void Simulation::set_storm(PortId port, std::uint8_t queues) {
-  if (!tables_->ports[port].is_endpoint) throw std::invalid_argument("only a NIC can be told to storm");
-  for (unsigned priority = 0; priority < priorities; ++priority) {
-    const bool is_xoff = (queues >> priority & 1U) != 0;
-    const bool was_xoff = (tables_->ports[port].pfc_xoff >> priority & 1U) != 0;
-    if (is_xoff != was_xoff) partition_of(port).change_pause(port, priority, is_xoff);
+void Simulation::set_light(PortId port, bool is_lit) {
+  for (const PortId end : {port, tables_->ports[port].peer}) {
+    if (end == none) continue;
+    partition_of(end).impairment(end).is_lit = is_lit;
+    partition_of(end).refresh_checks(end);
   }
+}
+
+void Simulation::set_bit_errors(PortId port, double ratio) {
+  if (!(ratio >= 0 && ratio < 1)) throw std::invalid_argument("a bit error ratio is from 0 to below 1");
+  for (const PortId end : {port, tables_->ports[port].peer}) {
+    if (end == none) continue;
+    partition_of(end).impairment(end).bit_errors = ratio;
+    partition_of(end).refresh_checks(end);
+  }
+}
+
+void Simulation::set_storm(PortId port, std::uint8_t halted) {
+  if (!tables_->ports[port].is_endpoint) throw std::invalid_argument("only a NIC can be told to storm");
+  partition_of(port).impairment(port).storm = halted;
+  partition_of(port).refresh_halt(port);
+}
+
+void Simulation::set_receiver(PortId port, std::int64_t bps, std::int64_t buffer, std::int64_t xoff,
+                              std::int64_t xon) {
+  if (!tables_->ports[port].is_endpoint) throw std::invalid_argument("only a host can be slow");
+  if (bps < 0 || xon < 0 || xoff < xon || buffer < xoff) throw std::invalid_argument("xon <= xoff <= buffer");
+  partition_of(port).set_receiver(port, bps, buffer, xoff, xon);
 }
 
 std::uint32_t Simulation::add_hashes(std::vector<std::uint32_t> data, std::vector<std::uint32_t> acks) {

@@ -9,11 +9,6 @@ namespace raddle {
 
 namespace {
 constexpr std::uint8_t initial_ttl = 64;
-
-// From a 64-bit number to a 24-bit one near it.
-std::int32_t psn_distance(std::uint32_t psn, std::uint64_t from) {
-  return static_cast<std::int32_t>((psn - static_cast<std::uint32_t>(from)) << 8) >> 8;
-}
 }  // namespace
 
 std::uint64_t Partition::packets_of(FlowId flow) const {
@@ -29,7 +24,8 @@ void Partition::post(QpId qp) {
   Sender& sender = senders_[qp];
   const std::uint32_t first = qp_flow_offsets_[qp];
   const std::uint32_t count = qp_flow_offsets_[qp + 1] - first;
-  while (sender.posted < count && waits_[qp_flows_[first + sender.posted]] == 0) {
+  const std::uint32_t most = network_.nic.messages == 0 ? count : std::min(count, sender.acked + network_.nic.messages);
+  while (sender.posted < most && waits_[qp_flows_[first + sender.posted]] == 0) {
     const FlowId flow = qp_flows_[first + sender.posted++];
     flow_results_.start[flow] = now_;
     if (sender.has_failed) {
@@ -37,13 +33,21 @@ void Partition::post(QpId qp) {
       continue;
     }
     flow_results_.status[flow] = static_cast<std::uint8_t>(FlowStatus::active);
-    sender.limit_psn += packets_of(flow);
+    sender.posted_end += packets_of(flow);
     ++open_flows_;
   }
+  if (!sender.has_failed) refresh_limit(sender);
   if (sender.next_psn < sender.limit_psn) {
     join_round(qp);
     kick(sender.port);
   }
+}
+
+void Partition::refresh_limit(Sender& sender) {
+  sender.limit_psn = sender.posted_end;
+  if (network_.nic.window == 0) return;
+  const auto window = static_cast<std::uint64_t>(std::max<std::int64_t>(network_.nic.window / network_.nic.mtu, 1));
+  sender.limit_psn = std::min(sender.limit_psn, sender.una_psn + window);
 }
 
 void Partition::join_round(QpId qp) {
@@ -71,7 +75,8 @@ bool Partition::send_data(Port& port, PortId id) {
     const QpId qp = senders_[before].round_next;
     Sender& sender = senders_[qp];
     is_last = qp == last;
-    if (sender.next_psn >= sender.limit_psn) {  // all sent: leaves the circle
+    if (sender.next_psn >= sender.limit_psn && !(network_.nic.is_selective && has_lost(qp))) {
+      // All sent: leaves the circle.
       sender.in_round = false;
       if (qp == before) {
         last = none;
@@ -81,6 +86,7 @@ bool Partition::send_data(Port& port, PortId id) {
       if (is_last) last = before;
       continue;
     }
+    const QpId previous = before;
     before = qp;
     if ((port.paused >> sender.priority & 1U) != 0) continue;
     if (sender.next_time > now_) {
@@ -88,22 +94,31 @@ bool Partition::send_data(Port& port, PortId id) {
       continue;
     }
     last = qp;
-    while (sender.next_psn >= sender.cursor_end) {
-      sender.cursor_end += packets_of(qp_flows_[qp_flow_offsets_[qp] + ++sender.cursor]);
+    if (network_.nic.burst > 1) {
+      sender.burst = (sender.burst + 1) % network_.nic.burst;
+      if (sender.burst != 0) last = previous;  // its turn again
     }
     std::int64_t payload = network_.nic.mtu;
-    if (sender.next_psn + 1 == sender.cursor_end) {
-      const FlowId flow = qp_flows_[qp_flow_offsets_[qp] + sender.cursor];
-      payload = work_.flow_bytes[flow] - static_cast<std::int64_t>(packets_of(flow) - 1) * payload;
+    std::uint64_t psn = sender.next_psn;
+    if (network_.nic.is_selective && has_lost(qp)) {
+      psn = take_lost(qp, payload);
+    } else {
+      while (psn >= sender.cursor_end) {
+        sender.cursor_end += packets_of(qp_flows_[qp_flow_offsets_[qp] + ++sender.cursor]);
+      }
+      if (psn + 1 == sender.cursor_end) {
+        const FlowId flow = qp_flows_[qp_flow_offsets_[qp] + sender.cursor];
+        payload = work_.flow_bytes[flow] - static_cast<std::int64_t>(packets_of(flow) - 1) * payload;
+      }
+      if (sender.una_psn == psn) sender.last_progress = now_;
+      ++sender.next_psn;
     }
     const PacketId packet = allocate_packet();
     ++injected_;
     const std::int64_t bytes = payload + network_.nic.header_bytes;
     packets_[packet] = {.arrival = 0, .next = none, .qp = qp, .dst = sender.dst, .hash = sender.hash, .psn = 0,
                         .bytes = static_cast<std::uint16_t>(bytes), .dscp_ce = sender.dscp, .ttl = initial_ttl};
-    packets_[packet].set_psn(PacketKind::data, sender.next_psn);
-    if (sender.una_psn == sender.next_psn) sender.last_progress = now_;
-    ++sender.next_psn;
+    packets_[packet].set_psn(PacketKind::data, psn);
     queues_[id * priorities + sender.priority].tx_bytes += bytes;
     ++queues_[id * priorities + sender.priority].tx_frames;
     send_frame(port, id, packet);
@@ -142,30 +157,40 @@ void Partition::receive_data(PacketId id) {
     const PacketId cnp = allocate_packet();
     ++injected_;
     packets_[cnp] = packets_[id];
-    reply(cnp, PacketKind::cnp);
+    reply(cnp, PacketKind::cnp, receiver.expected_psn);
   }
+  if (network_.nic.is_selective) return receive_selective(id, is_marked);
   const std::int32_t distance = psn_distance(packets_[id].psn, receiver.expected_psn);
   if (distance > 0) {  // a gap: one NAK for it, the packet itself is not kept
     if (receiver.nak_sent) return free_packet(id);
     receiver.nak_sent = true;
     ++injected_;
-    return reply(id, PacketKind::nak);
+    return reply(id, PacketKind::nak, receiver.expected_psn);
   }
   if (distance < 0) {  // sent again though it had arrived
     ++injected_;
-    return reply(id, PacketKind::ack);
+    return reply(id, PacketKind::ack, receiver.expected_psn);
   }
   receiver.nak_sent = false;
   ++receiver.expected_psn;
   const bool is_flow_end = receiver.expected_psn == receiver.cursor_end;
-  if (++receiver.unacked >= network_.nic.ack_interval || is_flow_end) {
-    receiver.unacked = 0;
-    ++injected_;
-    reply(id, is_marked && network_.nic.acks_carry_cnp ? PacketKind::ack_and_cnp : PacketKind::ack);
-  } else {
-    free_packet(id);
-  }
-  if (!is_flow_end) return;
+  acknowledge(id, is_marked, is_flow_end);
+  if (is_flow_end) end_message(qp);
+}
+
+// Acknowledges what has arrived in order, if it is time or urgent.
+void Partition::acknowledge(PacketId id, bool is_marked, bool is_urgent) {
+  Receiver& receiver = receivers_[packets_[id].qp];
+  if (++receiver.unacked < network_.nic.ack_interval && !is_urgent) return free_packet(id);
+  receiver.unacked = 0;
+  ++injected_;
+  const bool tells = is_marked && network_.nic.acks_carry_cnp;
+  reply(id, tells ? PacketKind::ack_and_cnp : PacketKind::ack, receiver.expected_psn);
+}
+
+// The queue pair's first message that was not whole is.
+void Partition::end_message(QpId qp) {
+  Receiver& receiver = receivers_[qp];
   const FlowId flow = qp_flows_[qp_flow_offsets_[qp] + receiver.cursor++];
   if (qp_flow_offsets_[qp] + receiver.cursor < qp_flow_offsets_[qp + 1]) {
     receiver.cursor_end += packets_of(qp_flows_[qp_flow_offsets_[qp] + receiver.cursor]);
@@ -175,12 +200,12 @@ void Partition::receive_data(PacketId id) {
 }
 
 // Turns the packet into the receiver's answer and sends it.
-void Partition::reply(PacketId id, PacketKind kind) {
+void Partition::reply(PacketId id, PacketKind kind, std::uint64_t psn) {
   Packet& packet = packets_[id];
   const Receiver& receiver = receivers_[packet.qp];
   const NicConfig& nic = network_.nic;
   const bool is_cnp = kind == PacketKind::cnp;
-  packet.set_psn(kind, receiver.expected_psn);
+  packet.set_psn(kind, psn);
   packet.dst = receiver.dst;
   packet.hash = receiver.hash;
   packet.bytes = static_cast<std::uint16_t>(is_cnp ? nic.cnp_bytes : nic.ack_bytes);
@@ -202,7 +227,12 @@ void Partition::receive_ack(PacketId id) {
     if (packet.kind() == PacketKind::cnp) return;
   }
   const std::int32_t progress = psn_distance(packet.psn, sender.una_psn);
+  if (network_.nic.is_selective && packet.kind() == PacketKind::nak) {
+    if (progress >= 0) judge_lost(packet.qp, sender.una_psn + static_cast<std::uint32_t>(progress));
+    return;
+  }
   if (progress > 0) {
+    if (network_.nic.is_selective) forget_acknowledged(packet.qp, static_cast<std::uint64_t>(progress));
     sender.una_psn += static_cast<std::uint32_t>(progress);
     sender.next_psn = std::max(sender.next_psn, sender.una_psn);
     sender.last_progress = now_;
@@ -222,6 +252,14 @@ void Partition::receive_ack(PacketId id) {
     }
   }
   if (packet.kind() == PacketKind::nak && progress >= 0) rewind(packet.qp, sender.una_psn);
+  if (progress > 0 && network_.nic.messages > 0) post(packet.qp);
+  if (progress > 0 && network_.nic.window > 0 && !sender.has_failed) {
+    refresh_limit(sender);
+    if (sender.next_psn < sender.limit_psn) {
+      join_round(packet.qp);
+      kick(sender.port);
+    }
+  }
 }
 
 // Go-back-N: everything from `psn` on is sent again.
@@ -252,7 +290,12 @@ void Partition::retransmit_timer(QpId qp) {
   sender.timer_set = true;
   schedule(sender.port, sender.last_progress + network_.nic.retransmit_timeout,
            EventKind::retransmit, qp, 0);
-  if (deadline <= now_) rewind(qp, sender.una_psn);
+  if (deadline > now_) return;
+  if (network_.nic.is_selective) {
+    resend_all(qp);
+  } else {
+    rewind(qp, sender.una_psn);
+  }
 }
 
 // Retries are used up: the queue pair goes to the error state and its flows never end.

@@ -16,6 +16,8 @@ Partition::Partition(Tables& tables, Time horizon)
       lost_frames_(tables.lost_frames.data()), lost_bytes_(tables.lost_bytes.data()),
       pause_since_(tables.pause_since.data()), pause_total_(tables.pause_total.data()),
       hashes_(tables.hashes), watchdogs_(tables.watchdogs), watchdog_queues_(tables.watchdog_queues),
+      selective_senders_(tables.selective_senders), selective_receivers_(tables.selective_receivers),
+      impairments_(tables.impairments), pause_clocks_(tables.pause_clocks),
       flow_results_(tables.flow_results), qp_results_(tables.qp_results),
       partition_of_node_(tables.partition_of_node.data()),
       events_(tables.lanes.data(), tables.ports.size(), horizon) {}
@@ -47,6 +49,13 @@ void Partition::port_timer(PortId port, std::uint32_t id) {
       return detect_storm(port, queue);
     case PortTimer::storm_restore:
       return restore_storm(port, queue);
+    case PortTimer::pause_renew:
+      return renew_pause(port);
+    case PortTimer::pause_expire:
+      return expire_pause(port, queue);
+    case PortTimer::receiver_drain:
+      impairments_[port].is_armed = false;
+      return drain_receiver(port);
   }
 }
 
@@ -106,11 +115,8 @@ void Partition::arrive(PortId sender) {
   }
   const PortId id = wire.to;
   const Port& port = ports_[id];
-  if (!port.is_up) {
-    ++lost_frames_[id];
-    lost_bytes_[id] += packets_[packet].bytes;
-    drop(id, packet, DropReason::link_down);
-  } else if (port.is_endpoint) {
+  if (port.rx_check && !receives(id, packet)) return;
+  if (port.is_endpoint) {
     nic_receive(packet);
   } else {
     switch_receive(id, packet);

@@ -40,9 +40,15 @@ Time Partition::wire_ticks(const Port& port, std::int64_t wire_bytes) const {
 
 void Partition::send_frame(Port& port, PortId id, PacketId packet) {
   const std::int64_t wire_bytes = packets_[packet].bytes + network_.nic.gap_bytes;
-  port.busy_until = now_ + (port.ps_per_byte != 0 ? wire_bytes * port.ps_per_byte
-                                                  : wire_ticks(port, wire_bytes));
-  const Time arrival = port.busy_until + port.arrive_delay;
+  if (port.ps_per_byte != 0) {
+    port.busy_until = now_ + wire_bytes * port.ps_per_byte;
+  } else {
+    port.busy_until = now_ + wire_ticks(port, wire_bytes);
+    if (port.is_traced) trace_frame(id, packets_[packet]);
+  }
+  Time forwardable = port.busy_until;
+  if (port.cut_ps != 0) forwardable = std::min(forwardable, now_ + port.cut_ps);
+  const Time arrival = forwardable + port.arrive_delay;
   if (port.is_cut) {
     put_in_letter(id, packet, arrival);
   } else {
@@ -54,6 +60,7 @@ void Partition::send_frame(Port& port, PortId id, PacketId packet) {
 bool Partition::send_pause(Port& port, PortId id) {
   const std::uint32_t masks = static_cast<std::uint32_t>(port.pfc_changed) << 8 | port.pfc_xoff;
   port.pfc_changed = 0;
+  if (port.is_traced) trace_pause(id, masks);
   port.busy_until = now_ + wire_ticks(port, network_.nic.pause_bytes + network_.nic.gap_bytes);
   notify_peer(id, port.busy_until + port.propagation + network_.nic.pfc_reaction, masks);
   if (port.active != 0 || (port.is_endpoint && round_[port.node] != none)) events_.set_wake(id, port.busy_until);
@@ -62,7 +69,7 @@ bool Partition::send_pause(Port& port, PortId id) {
 
 void Partition::receive_pause(PortId id, std::uint32_t masks) {
   Port& port = ports_[id];
-  if (!port.is_up) return;
+  if (port.rx_check && !hears_pause(id)) return;
   unsigned paused = port.paused, asked = 0;
   const unsigned in_storm = port.is_endpoint ? 0U : storm_priorities(id);
   for (unsigned priority = 0; priority < priorities; ++priority) {
@@ -79,6 +86,7 @@ void Partition::receive_pause(PortId id, std::uint32_t masks) {
     paused = (masks >> priority & 1U) != 0 ? paused | bit : paused & ~bit;
   }
   auto queues = static_cast<std::uint8_t>(paused);
+  if (!pause_clocks_.empty()) extend_pause(id, static_cast<std::uint8_t>(asked & paused));
   if (!port.is_endpoint && !watchdogs_.empty()) queues = watched_pause(id, queues, static_cast<std::uint8_t>(asked));
   set_paused(id, queues);
   kick(id);

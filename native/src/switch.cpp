@@ -54,12 +54,18 @@ void Partition::switch_receive(PortId in, PacketId id) {
   const PortId out = route(node, packet.dst, hash);
   if (out == none || node.qos.empty()) return drop(in, id, DropReason::no_route);
   const Port& out_port = ports_[out];
-  if (!out_port.is_up || out_port.peer == none) return drop(out, id, DropReason::link_down);
+  if (out_port.tx_check) {
+    if (!out_port.is_up || out_port.peer == none) return drop(out, id, DropReason::link_down);
+    if (is_too_long(out, packet.bytes)) return drop(out, id, DropReason::mtu);
+  }
 
   const unsigned tc = node.qos[in_port.qos].dscp_to_tc[packet.dscp()];
   const unsigned pg = node.qos[in_port.qos].tc_to_pg[tc];
   const unsigned queue_index = node.qos[out_port.qos].tc_to_queue[tc];
   Queue& queue = queues_[out * priorities + queue_index];
+  if (queue.wred != none && node.wred[queue.wred].drops && is_hit(node.wred[queue.wred], out, queue)) {
+    return drop(out, id, DropReason::wred);
+  }
   if (queue.profile != none) {
     const ProfileConfig& profile = node.profiles[queue.profile];
     if (shared_part(queue.bytes + packet.bytes, profile) > threshold(profile, node.pools[profile.pool])) {
@@ -129,6 +135,7 @@ void Partition::change_pause(PortId id, unsigned priority, bool is_xoff) {
   const unsigned bit = 1U << priority;
   port.pfc_changed = static_cast<std::uint8_t>(port.pfc_changed | bit);
   port.pfc_xoff = static_cast<std::uint8_t>(is_xoff ? port.pfc_xoff | bit : port.pfc_xoff & ~bit);
+  if (is_xoff && !pause_clocks_.empty()) start_renewing(id);
   if (network_.nic.pause_delay != never) {
     const std::uint32_t masks = static_cast<std::uint32_t>(port.pfc_changed) << 8 | port.pfc_xoff;
     port.pfc_changed = 0;
@@ -139,14 +146,17 @@ void Partition::change_pause(PortId id, unsigned priority, bool is_xoff) {
 
 // RED on the length of the queue that the packet joins or has left.
 // SOURCE: DCQCN (SIGCOMM 2015), section 3.1, congestion point.
-bool Partition::is_marked(const SwitchNode& node, PortId out, const Queue& queue) {
-  const WredConfig& wred = node.wred[queue.wred];
-  if (!wred.marks || queue.bytes <= wred.min_bytes) return false;
+bool Partition::is_hit(const WredConfig& wred, PortId out, const Queue& queue) {
+  if (queue.bytes <= wred.min_bytes) return false;
   if (queue.bytes > wred.max_bytes) return true;
   const double chance = wred.probability * static_cast<double>(queue.bytes - wred.min_bytes) /
                         static_cast<double>(std::max<std::int64_t>(wred.max_bytes - wred.min_bytes, 1));
   const std::uint64_t bits = random_bits(network_.seed, out, marking_counter_[out]++);
   return static_cast<double>(bits >> 11) * 0x1.0p-53 < chance;
+}
+
+bool Partition::is_marked(const SwitchNode& node, PortId out, const Queue& queue) {
+  return node.wred[queue.wred].marks && is_hit(node.wred[queue.wred], out, queue);
 }
 
 void Partition::mark(Packet& packet, PortId out, unsigned queue) {
@@ -181,6 +191,8 @@ void Partition::set_switch(NodeId index, const SwitchConfig& state) {
       paused = static_cast<std::uint8_t>(paused | 1U << state.qos[config.qos].pfc_to_queue[priority]);
     }
     set_paused(id, paused);
+    set_mtu(id, config.mtu);
+    refresh_checks(id);
     port.qos = config.qos;
     port.pfc_enable = config.pfc_enable;
     port.strict = 0;

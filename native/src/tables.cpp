@@ -32,6 +32,12 @@ Tables::Tables(const NetworkConfig& network_config, const Workload& workload)
       lost_frames(network.ports.size(), 0), lost_bytes(network.ports.size(), 0),
       pause_since(network.ports.size() * priorities, never), pause_total(network.ports.size() * priorities, 0) {
   add_ports();
+  set_cut_times();
+  if (network.nic.is_selective) {
+    selective_senders.resize(work.qp_src.size());
+    selective_receivers.resize(work.qp_src.size());
+  }
+  if (network.nic.pause_quanta > 0) pause_clocks.resize(ports.size());
   add_queue_pairs();
   add_dependencies();
 }
@@ -58,6 +64,28 @@ void Tables::add_ports() {
     }
   }
   for (SwitchNode& node : switches) node.fib.assign(network.endpoints, none);
+}
+
+// A switch that cuts through may send a frame on when it has its first 64 bytes, behind the preamble. It does so
+// for what comes in over a link that none of its ports is faster than; the rest it stores, as it would run dry.
+// Assumption: 64 bytes, which hold all headers; a frame with a wrong FCS is dropped where it comes in.
+void Tables::set_cut_times() {
+  constexpr std::int64_t cut_bytes = 8 + 64;
+  constexpr std::int64_t slowest_cut = 1'000'000;  // bit/s; below, the time would not fit and nobody cuts through
+  std::vector<std::int64_t> fastest(network.switches, 0);
+  for (Port& port : ports) {
+    port.rx_check = port.tx_check = port.peer == none;
+    if (port.is_endpoint || port.peer == none) continue;
+    std::int64_t& most = fastest[port.node - network.endpoints];
+    most = std::max(most, port.speed);
+  }
+  for (Port& port : ports) {
+    if (port.peer == none || ports[port.peer].is_endpoint) continue;
+    const NodeId far = ports[port.peer].node - network.endpoints;
+    const bool cuts = far < network.cuts_through.size() && network.cuts_through[far] != 0;
+    if (!cuts || port.speed < fastest[far] || port.speed < slowest_cut) continue;
+    port.cut_ps = static_cast<std::uint32_t>(wire_time(cut_bytes, port.speed));
+  }
 }
 
 void Tables::add_queue_pairs() {

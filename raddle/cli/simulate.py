@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,11 +14,14 @@ import typer
 from raddle.cli.options import FabricArg, JsonOption, Routing, RoutingOption, load_fabric
 from raddle.cli.progress import progress_bar
 from raddle.errors import InputError
+from raddle.lab.faults import find_link_port, parse_failure, read_faults
 from raddle.lab.flow_file import read_flows
 from raddle.lab.pin_file import read_pins
 from raddle.lab.simulate import simulate_flows
-from raddle.report.run_files import flows_csv, ports_csv, summary_json
+from raddle.lab.timeline import Instruments
+from raddle.report.run_files import flows_csv, ports_csv, series_csv, summary_json
 from raddle.topology.model import Fabric
+from raddle.units import parse_time_ps
 
 
 def simulate(
@@ -32,6 +38,23 @@ def simulate(
         Path | None, typer.Option(help="CSV with columns flow,path: the switches on the way; implies ecmp.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of queue pair numbers and ECN marking.", min=0)] = 1,
+    fail: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PORT@TIME[..TIME]", help="Cut the link at a port: leaf0:Ethernet64@20us..1ms."),
+    ] = None,
+    faults: Annotated[
+        Path | None, typer.Option(help="CSV with columns what,where,from,until,value: see the manual.")
+    ] = None,
+    detection: Annotated[
+        str, typer.Option(metavar="TIME", help="From a cut to the routes that avoid it.")
+    ] = "1ms",
+    series: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Sample queues and rates that often: series.csv.")
+    ] = None,
+    trace: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PORT", help="Record the frames on the link at a port: capture.pcapng."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Simulate flows and write what became of each one and of every port.
@@ -43,10 +66,20 @@ def simulate(
     table = read_flows(model, flows)
     paths = read_pins(model, table, pins) if pins else ()
     policy, control = _policy(model, routing, pins), cc or model.roce.congestion_control
-    with progress_bar() as progress:
-        result = simulate_flows(model, table, policy, control, seed, progress, paths)
+    instruments = Instruments(
+        faults=(
+            *(read_faults(model, faults) if faults else ()),
+            *(parse_failure(model, t) for t in fail or ()),
+        ),
+        detection_ps=_time_ps("--detection", detection),
+        series_ps=_time_ps("--series", series) if series else 0,
+        traced=tuple(find_link_port(model, "--trace", text) for text in trace or ()),
+    )
+    with _capture(output, instruments) as instruments, progress_bar() as progress:
+        result = simulate_flows(model, table, policy, control, seed, progress, paths, instruments)
     summary = summary_json(result)
-    _write(output, {"fct.csv": flows_csv(result), "ports.csv": ports_csv(result), "summary.json": summary})
+    files = {"fct.csv": flows_csv(result), "ports.csv": ports_csv(result), "summary.json": summary}
+    _write(output, files | ({"series.csv": series_csv(result)} if series else {}))
     if as_json:
         print(summary, end="")
     else:
@@ -54,6 +87,8 @@ def simulate(
         print(f"{done} of {len(result.flows)} flows done in {result.time_ps / 1e9:.6f} ms; see {output}")
     for flow in [flow for flow in result.flows if flow.status != "done"][:10]:
         print(f"flow {flow.id} is {flow.status}: {flow.reason or 'waits'}", file=sys.stderr)
+    for line in result.diagnosis:
+        print(line, file=sys.stderr)
     if result.is_interrupted:
         raise KeyboardInterrupt
     if not result.is_done:
@@ -67,6 +102,31 @@ def _policy(fabric: Fabric, routing: Routing | None, pins: Path | None) -> Routi
             "bad-option", "--pins gives the paths, --routing pinned chooses them", "leave one out"
         )
     return "ecmp" if pins else routing or fabric.routing.policy
+
+
+def _time_ps(option: str, text: str) -> int:
+    try:
+        value = parse_time_ps(text)
+    except ValueError as error:
+        message, _, hint = str(error).partition("; ")
+        raise InputError.of("bad-option", f"{option}: {message}", hint) from None
+    if value <= 0:
+        raise InputError.of("bad-option", f"{option}: '{text}' is not above 0")
+    return value
+
+
+@contextmanager
+def _capture(folder: Path, instruments: Instruments) -> Iterator[Instruments]:
+    """The instruments with a file that takes what is traced, if anything is."""
+    if not instruments.traced:
+        yield instruments
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "capture.pcapng").open("wb") as file:
+            yield dataclasses.replace(instruments, capture=file.write)
+    except OSError as error:
+        raise InputError.of("cannot-write", f"{folder}: {error.strerror}") from None
 
 
 def _write(folder: Path, files: dict[str, str]) -> None:

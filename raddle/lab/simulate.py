@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -15,14 +15,18 @@ from controller.plan.addresses import endpoint_addresses
 from controller.plan.make import make_plan
 from raddle.inventory import Inventory
 from raddle.lab.bench import Progress
+from raddle.lab.diagnosis import diagnose, why_unfinished
 from raddle.lab.flow_file import FlowTable
 from raddle.lab.pin_file import Pin, with_pins
 from raddle.lab.source_ports import source_ports
-from raddle.lab.switches import over_p4runtime, program, read_states, switch_farm
-from raddle.report.run_files import FlowRow, PortRow, RunResult
+from raddle.lab.switches import over_p4runtime, program, read_switches, switch_farm
+from raddle.lab.timeline import NO_INSTRUMENTS, Instruments, Timeline
+from raddle.report.run_files import FlowRow, PortRow, RunResult, WatchdogRow
 from raddle.sim import DROP_REASONS, FLOW_STATUS, NEVER, Simulation
+from raddle.sim.capture import Capture
 from raddle.sim.ideal import ideal_fct_ps
 from raddle.topology.model import Fabric
+from raddle.workload import Schedule
 
 
 def simulate_flows(
@@ -33,11 +37,13 @@ def simulate_flows(
     seed: int,
     progress: Progress = lambda what, share: None,
     pins: Sequence[Pin] = (),
+    instruments: Instruments = NO_INSTRUMENTS,
 ) -> RunResult:
     """Plan, program the fabric's own switches over gNMI, read their state back, and simulate the flows on it.
 
     With `pinned`, all flows count as running at the same time. `pins` give flows their paths
     instead. An interrupt ends the run and keeps what there is; the result then has `is_interrupted`.
+    A run that cannot get on ends, and its result says why.
 
     Raises:
         InputError: the fabric's buffers do not fit its cables, or `pin-conflict`.
@@ -52,15 +58,19 @@ def simulate_flows(
         switches = Inventory(fabric.name, dict(farm.addresses))
         progress(f"programming {len(switches.addresses)} switches over gNMI", 0.0)
         program(plan, switches)
-        states = read_states(switches, over_p4runtime(fabric))
+        reported = read_switches(switches, over_p4runtime(fabric))
+    states = {name: switch.state() for name, switch in reported.items()}
     addresses = endpoint_addresses(fabric)
     ports = source_ports(fabric, plan, table.schedule, placement)
     simulation = Simulation(fabric, addresses, states, table.schedule, placement, seed, table.start_ps, ports)
+    timeline = Timeline(simulation, instruments, lambda name, dark: reported[name].state(dark))
+    drain = _tracer(simulation, table.schedule, seed, instruments)
     is_interrupted = False
     try:
-        simulation.run(lambda share: progress(f"{simulation.now_ps / 1e9:.3f} ms simulated", share))
+        timeline.run(lambda share: progress(f"{simulation.now_ps / 1e9:.3f} ms simulated", share), drain)
     except KeyboardInterrupt:
         is_interrupted = True
+    drain()
     return RunResult(
         fabric=fabric.name,
         routing=plan.routing,
@@ -71,12 +81,31 @@ def simulate_flows(
         flows=_flow_rows(simulation, table),
         ports=_port_rows(simulation),
         packets=dataclasses.astuple(simulation.packets),
+        diagnosis=diagnose(simulation),
+        watchdog_events=_watchdog_rows(simulation),
+        series=tuple(timeline.series.samples()) if timeline.series else (),
+    )
+
+
+def _tracer(
+    simulation: Simulation, schedule: Schedule, seed: int, instruments: Instruments
+) -> Callable[[], None]:
+    """Writes what traced ports have sent; does nothing where none is traced."""
+    if not instruments.traced:
+        return lambda: None
+    return Capture(simulation, schedule, seed, instruments.traced, instruments.capture).drain
+
+
+def _watchdog_rows(simulation: Simulation) -> tuple[WatchdogRow, ...]:
+    return tuple(
+        WatchdogRow(event.time_ps, str(event.port), event.queue, "storm" if event.is_storm else "restored")
+        for event in simulation.watchdog_events()
     )
 
 
 def _flow_rows(simulation: Simulation, table: FlowTable) -> tuple[FlowRow, ...]:
     fabric, schedule = simulation.fabric, table.schedule
-    flows, qps = simulation.flows(), simulation.qps()
+    flows, qps, ports = simulation.flows(), simulation.qps(), simulation.ports()
     rows = []
     for i, name in enumerate(table.ids):
         qp = int(schedule.qp[i])
@@ -86,9 +115,8 @@ def _flow_rows(simulation: Simulation, table: FlowTable) -> tuple[FlowRow, ...]:
         ideal = ideal_fct_ps(simulation, qp, int(schedule.size_bytes[i]))
         fct = finish - start if start is not None and finish is not None else None
         reason = None
-        if flows.status[i] != FLOW_STATUS.index("done") and qps.drops[qp]:
-            at = simulation.port_names[qps.drop_port[qp]]
-            reason = f"dropped at {at}: {DROP_REASONS[qps.drop_reason[qp]]}"
+        if FLOW_STATUS[flows.status[i]] in ("active", "failed"):
+            reason = why_unfinished(simulation, qps, ports, qp)
         rows.append(
             FlowRow(
                 id=name,

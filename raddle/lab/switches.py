@@ -110,21 +110,46 @@ def over_p4runtime(fabric: Fabric) -> tuple[str, ...]:
     return tuple(switch.name for switch in fabric.switches if switch.model.nos != "sonic")
 
 
-def read_states(inventory: Inventory, over_p4: Collection[str] = ()) -> dict[str, SwitchState]:
-    """What every switch forwards with, derived from what it reports.
+@dataclass(frozen=True, slots=True)
+class ReportedSwitch:
+    """What a switch reports: its databases and, of one programmed over P4Runtime, its pipeline and tables."""
 
-    That is its databases over gNMI and, from those in `over_p4`, its tables over P4Runtime.
-    """
+    name: str
+    config: ConfigDb
+    appl: Tables
+    is_p4: bool
+    pipeline: Pipeline | None
+    entities: EntityTables
+
+    def state(self, dark: frozenset[str] = frozenset()) -> SwitchState:
+        """What it forwards with; `dark` are ports that have lost their light since."""
+        ports = {port: dict(entry) for port, entry in self.appl.get("PORT_TABLE", {}).items()}
+        for port in dark:
+            ports.setdefault(port, {})["oper_status"] = "down"
+        appl = {**self.appl, "PORT_TABLE": ports}
+        state = (
+            derive_p4(self.config, appl, self.pipeline, self.entities)
+            if self.is_p4
+            else derive(self.config, appl)
+        )
+        return dataclasses.replace(state, name=self.name)
+
+
+def read_switches(inventory: Inventory, over_p4: Collection[str] = ()) -> dict[str, ReportedSwitch]:
+    """What every switch reports: over gNMI and, those in `over_p4`, over P4Runtime."""
     tables = read_all(inventory, over_p4)
-    states = {}
+    found = {}
     for name, databases in read_databases(inventory).items():
-        config, appl = cast(ConfigDb, databases["CONFIG_DB"]), databases["APPL_DB"]
-        if name not in over_p4:
-            state = derive(config, appl)
-        elif name in tables:
+        pipeline, entities = None, EntityTables()
+        if name in tables:
             pipeline = Pipeline(tables[name][0])
-            state = derive_p4(config, appl, pipeline, EntityTables.of(pipeline, tables[name][1]))
-        else:
-            state = derive_p4(config, appl, None, EntityTables())
-        states[name] = dataclasses.replace(state, name=name)
-    return states
+            entities = EntityTables.of(pipeline, tables[name][1])
+        config = cast(ConfigDb, databases["CONFIG_DB"])
+        is_p4 = name in over_p4
+        found[name] = ReportedSwitch(name, config, databases["APPL_DB"], is_p4, pipeline, entities)
+    return found
+
+
+def read_states(inventory: Inventory, over_p4: Collection[str] = ()) -> dict[str, SwitchState]:
+    """What every switch forwards with, derived from what it reports."""
+    return {name: switch.state() for name, switch in read_switches(inventory, over_p4).items()}

@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from raddle.sim.series import Sample
+
 SCHEMA_VERSION = 1
 
 
@@ -53,8 +55,19 @@ class PortRow:
 
 
 @dataclass(frozen=True, slots=True)
+class WatchdogRow:
+    """What a PFC watchdog did: `event` is `storm` or `restored`."""
+
+    time_ps: int
+    port: str
+    queue: int
+    event: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunResult:
-    """A simulation of flows. `packets` is (injected, delivered, dropped, in the network)."""
+    """A simulation of flows. `packets` is (injected, delivered, dropped, in the network);
+    `diagnosis` says why flows are not done, where the fabric as a whole is to blame."""
 
     fabric: str
     routing: str
@@ -65,6 +78,9 @@ class RunResult:
     flows: tuple[FlowRow, ...]
     ports: tuple[PortRow, ...]
     packets: tuple[int, int, int, int]
+    diagnosis: tuple[str, ...] = ()
+    watchdog_events: tuple[WatchdogRow, ...] = ()
+    series: tuple[Sample, ...] = ()
 
     @property
     def is_done(self) -> bool:
@@ -86,6 +102,12 @@ def ports_csv(result: RunResult) -> str:
         for port in result.ports
     )
     return _csv([*names, *(f"drops_{reason}" for reason in reasons)], rows)
+
+
+def series_csv(result: RunResult) -> str:
+    """The rows of series.csv, by time, port and priority."""
+    names = Sample.__slots__
+    return _csv(names, ([_cell(getattr(row, name)) for name in names] for row in result.series))
 
 
 def summary_json(result: RunResult) -> str:
@@ -111,6 +133,11 @@ def summary_json(result: RunResult) -> str:
         "pfc_pause_ps": sum(port.pause_ps for port in result.ports),
         "ecn_marks": sum(port.ecn_marks for port in result.ports),
         "drops": dict(drops),
+        "diagnosis": list(result.diagnosis),
+        "watchdog_events": [
+            {"time_ps": event.time_ps, "port": event.port, "queue": event.queue, "event": event.event}
+            for event in result.watchdog_events
+        ],
         "packets": {
             "injected": injected,
             "delivered": delivered,

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from raddle import _core
 from raddle.errors import InputError
 from raddle.sim.ecmp_hash import hashed_addresses, qp_hashes
+from raddle.sim.pcapng import PFC, FrameColumns
 from raddle.sim.switch_columns import switch_columns
 from raddle.state import HASH_FIELDS, PRIORITIES, HashAlgorithm, HashField, SwitchState
 from raddle.topology.model import Fabric, LosslessClass, PortRef
@@ -25,13 +26,21 @@ from raddle.workload import Schedule
 NEVER = _core.NEVER
 """Time of what has not happened, in picoseconds."""
 
-DROP_REASONS = ("no_route", "ingress_buffer", "egress_buffer", "ttl", "link_down", "watchdog")
-"""Why a switch dropped a packet, in the order of the columns."""
+DROP_REASONS = (
+    "no_route", "ingress_buffer", "egress_buffer", "ttl", "link_down",
+    "watchdog", "wred", "mtu", "corrupt", "receiver",
+)  # fmt: skip
+"""Why a packet was dropped, in the order of the columns. corrupt: a bit error; receiver: a slow host."""
 
 FLOW_STATUS = ("waiting", "active", "done", "failed")
 
 _IPV6_EXTRA_BYTES = 20
 """What the IPv6 header is longer than IPv4's (RFC 8200, RFC 791)."""
+
+STALL_PS = 100 * 10**12
+"""Longer than any timer of the model: retransmission 10 s, watchdog 5 s and 60 s."""
+
+_NIC_BUFFER_BYTES = 2 << 20
 
 _EVENTS_PER_CALL = 1_000_000
 
@@ -66,9 +75,10 @@ class QpColumns:
 @dataclass(frozen=True, slots=True)
 class PortColumns:
     """Per port (rows, `Simulation.port_names`) and queue (8 columns), what was sent: bytes are frames with
-    FCS. `pause_ps` is the time the peer held the queue; `drops` has a column per DROP_REASONS; a packet
-    without a route or without ingress buffer counts where it came in. `rx_frames` and `rx_bytes` (no columns)
-    is what has arrived; the PFC frames are those that name a priority."""
+    FCS. `pause_ps` is the time the peer held the queue, `is_paused` whether it does now; `pg_bytes` is
+    what the priority group of that number holds, headroom included; `drops` has a column per
+    DROP_REASONS; a packet without a route or without ingress buffer counts where it came in. `rx_frames` and
+    `rx_bytes` (no columns) is what has arrived; the PFC frames are those that name a priority."""
 
     tx_bytes: NDArray[np.int64]
     tx_frames: NDArray[np.uint64]
@@ -77,6 +87,8 @@ class PortColumns:
     queue_bytes: NDArray[np.int64]
     pause_ps: NDArray[np.int64]
     pauses: NDArray[np.uint64]
+    is_paused: NDArray[np.bool_]
+    pg_bytes: NDArray[np.int64]
     max_pg_bytes: NDArray[np.int64]
     drops: NDArray[np.uint64]
     rx_frames: NDArray[np.uint64]
@@ -163,6 +175,8 @@ class Simulation:
         start_ps: int64, the earliest start of every flow; None: 0.
         source_ports: int64[queue pairs, 2], UDP source port of data and of acknowledgements, -1 or None where
             it follows from the queue pair numbers.
+        dscp, priority: of every queue pair's data, the PFC priority that stops it at its NIC; None: those of
+            the first lossless class.
     """
 
     def __init__(
@@ -175,6 +189,8 @@ class Simulation:
         seed: int,
         start_ps: NDArray[np.int64] | None = None,
         source_ports: NDArray[np.int64] | None = None,
+        dscp: NDArray[np.uint8] | None = None,
+        priority: NDArray[np.uint8] | None = None,
     ) -> None:
         self.fabric = fabric
         self._addresses = tuple(int(address) for address in addresses)
@@ -185,6 +201,10 @@ class Simulation:
         self._hashes = _HashClasses(hashed[src], hashed[dst], seed, states, source_ports)
         hashes = self._hashes.columns(0)
         traffic_class = fabric.roce.lossless[0] if fabric.roce.lossless else LosslessClass(0, 0)
+        self._qp_ends, self._source_ports = (src, dst), source_ports
+        self._qp_priority = (
+            np.full(len(src), traffic_class.priority, np.uint8) if priority is None else priority
+        )
         self._core = _core.Simulation(
             endpoints=len(fabric.endpoints),
             seed=seed,
@@ -198,21 +218,26 @@ class Simulation:
             qp_dst=dst,
             qp_hash=hashes[0],
             qp_ack_hash=hashes[1],
-            qp_dscp=np.full(len(src), traffic_class.dscp, np.uint8),
-            qp_priority=np.full(len(src), traffic_class.priority, np.uint8),
+            qp_dscp=np.full(len(src), traffic_class.dscp, np.uint8) if dscp is None else dscp,
+            qp_priority=self._qp_priority,
             flow_qp=schedule.qp.astype(np.uint32),
             flow_bytes=schedule.size_bytes,
             flow_start_ps=np.zeros(schedule.flows, np.int64) if start_ps is None else start_ps,
             dep_offsets=schedule.dep_offsets,
             dep_ids=schedule.dep_ids.astype(np.uint32),
+            cuts_through=np.array([s.model.is_cut_through for s in fabric.switches], np.uint8),
         )
         self._flows = schedule.flows
+        self._last_start_ps = 0 if start_ps is None or not len(start_ps) else int(start_ps.max())
+        self.is_stalled = False
         self._hash_classes = 0
         for name, state in states.items():
             self.set_switch(name, state)
         for link in fabric.links:
             if not link.is_up:
                 self.set_link(link.a, is_up=False)
+            if fabric.phy.bit_error_ratio:
+                self.set_bit_errors(link.a, fabric.phy.bit_error_ratio)
 
     @cached_property
     def port_names(self) -> tuple[PortRef, ...]:
@@ -242,7 +267,7 @@ class Simulation:
             a, b = self.port_index[link.a], self.port_index[link.b]
             peer[a], peer[b] = b, a
             speed[[a, b]] = link.speed_bps
-            propagation[[a, b]] = link.delay_ps
+            propagation[[a, b]] = link.delay_ps + fabric.phy.fec_latency_ps
         return np.array(nodes, np.uint32), peer, speed, propagation
 
     def set_switch(self, name: str, state: SwitchState) -> None:
@@ -252,18 +277,39 @@ class Simulation:
         while number > self._hash_classes:
             self._hash_classes = self._core.add_hashes(*self._hashes.columns(self._hash_classes + 1))
         index = self.fabric.switch_by_name[name].index
-        self._core.set_switch(index=index, hash_class=number, **columns)
+        marks_at_dequeue = self.fabric.switches[index].model.marks_at_dequeue
+        self._core.set_switch(index=index, hash_class=number, marks_at_dequeue=marks_at_dequeue, **columns)
 
     def set_link(self, port: PortRef, is_up: bool) -> None:
         """Cut or mend the cable at a port, in both directions."""
         self._core.set_link(self.port_index[port], is_up)
 
-    def run(self, progress: Progress | None = None) -> None:
-        """Run until every flow is done or failed, or nothing can happen any more."""
+    def run(
+        self,
+        progress: Progress | None = None,
+        until_ps: int = NEVER,
+        after_call: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Run until every flow is done or failed, nothing can happen any more, or `until_ps` is reached.
+
+        A run in which no packet is sent, received or lost for STALL_PS after its last flow was due cannot get
+        on
+        (pauses are renewed and watched for ever): it ends with `is_stalled`. `after_call` is called after
+        every million events.
+        """
+        moved_ps, packets = max(self.now_ps, self._last_start_ps), self.packets
         while not self.is_done and self._core.has_events:
-            self._core.advance(NEVER, _EVENTS_PER_CALL)
+            count = self._core.advance(until_ps, _EVENTS_PER_CALL)
+            after_call()
             if progress:
                 progress(self._core.flows_done / max(self._flows, 1))
+            if count < _EVENTS_PER_CALL and until_ps != NEVER:
+                return
+            if packets != self.packets:
+                moved_ps, packets = max(self.now_ps, self._last_start_ps), self.packets
+            elif self.now_ps > moved_ps + STALL_PS:
+                self.is_stalled = True
+                return
 
     def advance(self, until_ps: int) -> None:
         """Run all events up to and with `until_ps`."""
@@ -294,6 +340,7 @@ class Simulation:
         sent, frames, marks, longest, held, pause_ps, pauses = self._core.queue_columns()
         rx_frames, rx_bytes = self._core.arrivals()
         pfc_tx, pfc_rx = self._core.pfc_frames()
+        pg_bytes, max_pg_bytes = self._core.pg_columns()
         return PortColumns(
             tx_bytes=sent.reshape(by_queue),
             tx_frames=frames.reshape(by_queue),
@@ -302,7 +349,11 @@ class Simulation:
             queue_bytes=held.reshape(by_queue),
             pause_ps=pause_ps.reshape(by_queue),
             pauses=pauses.reshape(by_queue),
-            max_pg_bytes=self._core.pg_max_bytes().reshape(by_queue),
+            is_paused=np.unpackbits(self._core.paused(), bitorder="little")
+            .reshape(by_queue)
+            .astype(np.bool_),
+            pg_bytes=pg_bytes.reshape(by_queue),
+            max_pg_bytes=max_pg_bytes.reshape(by_queue),
             drops=self._core.drops().reshape(-1, len(DROP_REASONS)),
             rx_frames=rx_frames,
             rx_bytes=rx_bytes,
@@ -310,9 +361,72 @@ class Simulation:
             pfc_rx_frames=pfc_rx.reshape(by_queue),
         )
 
+    def set_light(self, port: PortRef, is_lit: bool) -> None:
+        """Cut or mend the cable at a port without its ends noticing: what they send is lost."""
+        self._core.set_light(self.port_index[port], is_lit)
+
+    def set_bit_errors(self, port: PortRef, ratio: float) -> None:
+        """Give the cable at a port a bit error ratio after FEC, in both directions."""
+        self._core.set_bit_errors(self.port_index[port], ratio)
+
+    def set_receiver(self, port: PortRef, rate_bps: int | None) -> None:
+        """Let the host at a NIC take data no faster than `rate_bps` (None: at line rate).
+
+        Assumption: 2 MiB of buffer in the NIC; it pauses its switch above half of that and lets it go on at a
+        quarter. Half of 2 MiB is more than what 400G still brings over 2 km of cable after a pause.
+        """
+        size = _NIC_BUFFER_BYTES
+        self._core.set_receiver(self.port_index[port], rate_bps or 0, size, size // 2, size // 4)
+
     def set_storm(self, port: PortRef, priorities: int) -> None:
         """Let the NIC at `port` pause its switch on these priorities (bits) until told else."""
         self._core.set_storm(self.port_index[port], priorities)
+
+    def set_traced(self, port: int) -> None:
+        """Record what the port with this number sends, for `take_trace`."""
+        self._core.set_traced(port, True)
+
+    def take_trace(self) -> FrameColumns:
+        """The frames that traced ports have begun to send since the last call, in order of time."""
+        time_ps, port, qp, psn, size, dscp_ce, ttl = self._core.take_trace()
+        is_pfc = qp == _core.NONE
+        return FrameColumns(
+            time_ps=time_ps,
+            port=port,
+            kind=np.where(is_pfc, PFC, psn >> np.uint32(24)).astype(np.uint8),
+            qp=qp,
+            psn=psn & np.uint32(0xFFFFFF),
+            size_bytes=size,
+            dscp=dscp_ce & np.uint8(0x3F),
+            is_ce=dscp_ce >> np.uint8(7),
+            ttl=ttl,
+        )
+
+    def find_deadlock(self) -> tuple[tuple[PortRef, int], ...]:
+        """Ports with their queues that wait for each other in a circle; empty if there is none.
+
+        Each queue is paused by a priority group whose packets can only leave through the next queue, or
+        through others that are held as it is.
+        """
+        queues = self._core.find_deadlock().tolist()
+        return tuple((self.port_names[queue // PRIORITIES], queue % PRIORITIES) for queue in queues)
+
+    def qp_addresses(self, qp: int) -> tuple[bytes, bytes]:
+        """Addresses of a queue pair's sender and receiver, in network order."""
+        width = 16 if self._is_ipv6 else 4
+        src, dst = (self._addresses[ends[qp]].to_bytes(width, "big") for ends in self._qp_ends)
+        return src, dst
+
+    def qp_source_ports(self, qp: int) -> tuple[int, int] | None:
+        """UDP source ports of a queue pair's data and acknowledgements; None or -1: of its numbers."""
+        if self._source_ports is None:
+            return None
+        data, acks = self._source_ports[qp].tolist()
+        return data, acks
+
+    def qp_priority(self, qp: int) -> int:
+        """The priority whose pause stops a queue pair's data."""
+        return int(self._qp_priority[qp])
 
     def watchdog(self) -> WatchdogColumns:
         return WatchdogColumns(*(column.reshape(-1, PRIORITIES) for column in self._core.watchdog_columns()))
@@ -362,7 +476,12 @@ def _nic_config(fabric: Fabric) -> _core.NicConfig:
         nic.ack_bytes += _IPV6_EXTRA_BYTES
         nic.cnp_bytes += _IPV6_EXTRA_BYTES
     nic.mtu_bytes = roce.mtu_bytes
+    nic.pause_quanta = roce.pause_quanta
     nic.ack_interval = model.ack_interval
+    nic.window_bytes = model.window_bytes
+    nic.messages = model.messages
+    nic.burst_packets = model.burst_packets
+    nic.is_selective = model.is_selective
     nic.rto_ps = model.rto_ps
     nic.retry_count = model.retry_count
     nic.cnp_interval_ps = model.cnp_interval_ps

@@ -47,6 +47,7 @@ def switch_columns(state: SwitchState, addresses: tuple[int, ...], is_ipv6: bool
         "queue_wred": _indices([tuple(q.wred for q in port.queues) for port in state.ports]),
         "queue_weight": np.array([[q.weight for q in port.queues] for port in state.ports], np.uint32),
         "qos": np.array(list(qos_index), np.uint8),
+        "port_mtu": np.array([port.mtu_bytes for port in state.ports], np.uint32),
         "watchdog": _watchdog_columns(state),
         **_buffer_columns(state),
     }
@@ -93,7 +94,8 @@ def _buffer_columns(state: SwitchState) -> dict[str, Any]:
         for profile in state.buffer_profiles
     ]
     wred = [
-        (float(w.min_bytes), float(w.max_bytes), w.probability, float(w.marks_ecn))
+        # Every packet of a queue pair is ECN-capable: a profile that marks never drops one.
+        (float(w.min_bytes), float(w.max_bytes), w.probability, 1.0 if w.marks_ecn else 2.0 * w.drops)
         for w in state.wred_profiles
     ]
     return {

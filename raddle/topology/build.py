@@ -19,6 +19,7 @@ from raddle.topology.model import (
     LosslessClass,
     NicModel,
     PfcWatchdog,
+    Phy,
     Port,
     PortRef,
     RocePolicy,
@@ -65,6 +66,7 @@ def build_fabric(spec: FabricFile, wiring: Wiring, owners: tuple[Owner, ...], fi
         addressing=_addressing(spec.addressing),
         file=file,
         tenants=_tenants(owners, hosts, endpoints),
+        phy=Phy(spec.phy.fec_latency, spec.phy.bit_errors),
     )
 
 
@@ -163,6 +165,10 @@ def _nic_model(nics: NicSpec) -> NicModel:
         retry_count=nics.retry_count,
         cnp_interval_ps=nics.cnp_interval,
         pfc_reaction_ps=nics.pfc_reaction,
+        window_bytes=nics.window,
+        messages=nics.messages,
+        burst_packets=nics.burst,
+        is_selective=nics.retransmission == "selective-repeat",
     )
 
 
@@ -262,4 +268,5 @@ def _roce(roce: RoceSpec) -> RocePolicy:
         ),
         ecn=Ecn(roce.ecn.kmin, roce.ecn.kmax, roce.ecn.pmax),
         watchdog=PfcWatchdog(watchdog.detect, watchdog.restore, watchdog.action) if watchdog else None,
+        pause_quanta=roce.pause_quanta,
     )

@@ -41,6 +41,8 @@ def switch_model(name: str, spec: ModelSpec) -> SwitchModel:
         tables=TableBudget(**spec.tables.model_dump()),
         features=spec.features,
         nos=spec.nos,
+        is_cut_through=spec.switching == "cut-through",
+        marks_at_dequeue=spec.ecn_marking == "dequeue",
     )
 
 

@@ -144,6 +144,19 @@ def _probability(text: str) -> float:
     return value
 
 
+def _window(text: str) -> int:
+    return 0 if text == "0" else _positive(parse_size_bytes, "size", 2**40, "1024GiB")(text)
+
+
+def parse_error_ratio(text: str) -> float:
+    """`1e-12` -> 1e-12; from 0 to below 1."""
+    match = re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,12})?(e-?[0-9]{1,2})?", text)
+    value = float(text) if match else -1.0
+    if not 0 <= value < 1:
+        raise ValueError(f"'{text}' is not a bit error ratio from 0 to below 1; write it as 1e-12")
+    return value
+
+
 def _gain(text: str) -> float:
     match = _FRACTION.fullmatch(text)
     value = float(match[1]) / int(match[2] or 1) if match else 0.0
@@ -264,6 +277,10 @@ PortMtu = Annotated[int, _whole(68, 9216, "port MTU in bytes")]
 """SONiC's YANG model, PORT.mtu."""
 Probability = Annotated[float, _field("bad-percentage", _probability, _text(_N + "%", "20%"))]
 Gain = Annotated[float, _field("bad-number", _gain, _GAIN)]
+ErrorRatio = Annotated[float, _field("bad-number", parse_error_ratio, {"type": ["string", "number"]})]
+Window = Annotated[int, _field("bad-size", _window, _SIZE)]
+Messages = Annotated[int, _whole(0, 65536, "number of messages")]
+PauseQuanta = Annotated[int, _whole(0, 65535, "number of pause quanta (16 bits)")]
 _IPV4 = _prefix(IPv4Network, "IPv4", "10.0.0.0/16")
 _IPV6 = _prefix(IPv6Network, "IPv6", "fd00::/48")
 Pool = Annotated[str, _field("bad-prefix", _IPV4, _text("[0-9./]+", "10.0.0.0/16"))]

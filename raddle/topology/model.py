@@ -57,6 +57,8 @@ class SwitchModel:
         tables: sizes of the forwarding tables.
         features: extensions such as `adaptive-routing` and `hash-on-qp`.
         nos: what it runs.
+        is_cut_through: forwards a frame before it is there whole, where its ports' speeds allow it.
+        marks_at_dequeue: ECN by what a packet leaves behind in its queue, not by what it finds.
     """
 
     name: str
@@ -72,6 +74,8 @@ class SwitchModel:
     tables: TableBudget = TableBudget()
     features: tuple[str, ...] = ()
     nos: Nos = "sonic"
+    is_cut_through: bool = False
+    marks_at_dequeue: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,10 @@ class NicModel:
         retry_count: retransmissions without progress after which the queue pair fails (3-bit, 7).
         cnp_interval_ps: least time between two CNPs of one queue pair.
         pfc_reaction_ps: from the arrival of a pause frame to the transmitter's halt.
+        window_bytes: most payload that a queue pair has under way; 0: any.
+        messages: most messages that a queue pair has in the NIC, not acknowledged; 0: any.
+        burst_packets: what a queue pair sends before it is another one's turn.
+        is_selective: only what is lost is sent again (selective repeat); else all behind it (go-back-N).
     """
 
     speed_bps: int
@@ -124,6 +132,10 @@ class NicModel:
     retry_count: int = 7
     cnp_interval_ps: int = 50_000_000
     pfc_reaction_ps: int = 0
+    window_bytes: int = 0
+    messages: int = 0
+    burst_packets: int = 1
+    is_selective: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +280,8 @@ class RocePolicy:
     """How the fabric carries RoCEv2.
 
     `mtu_bytes` is the RDMA path MTU (payload per packet); `port_mtu_bytes` the switch ports' MTU.
-    `dynamic_th` is the lossless priority groups' threshold exponent (alpha = 2**dynamic_th).
+    `dynamic_th` is the lossless priority groups' threshold exponent (alpha = 2**dynamic_th). A pause holds
+    for `pause_quanta` quanta of 512 bit times unless it is renewed; 0: until it is lifted.
     """
 
     mtu_bytes: int
@@ -281,6 +294,16 @@ class RocePolicy:
     dcqcn: Dcqcn
     ecn: Ecn
     watchdog: PfcWatchdog | None
+    pause_quanta: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Phy:
+    """What the links' electronics do to frames: latency of the FEC at the receiver of a link, and the share
+    of bits that are wrong behind it."""
+
+    fec_latency_ps: int = 0
+    bit_error_ratio: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,6 +365,7 @@ class Fabric:
     addressing: Addressing
     file: str = field(default="", compare=False)
     tenants: tuple[Tenant, ...] = ()
+    phy: Phy = Phy()
 
     @cached_property
     def switch_by_name(self) -> dict[str, Switch]:

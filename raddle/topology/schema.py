@@ -34,7 +34,7 @@ from raddle.topology.schema_devices import (
     Spec,
     one_or_many,
 )
-from raddle.topology.schema_policy import AddressingSpec, RoceSpec, RoutingSpec, TenantSpec
+from raddle.topology.schema_policy import AddressingSpec, PhySpec, RoceSpec, RoutingSpec, TenantSpec
 
 
 class TierSpec(Spec):
@@ -135,6 +135,8 @@ class FabricFile(Spec):
     """Cables of an explicit fabric."""
     roce: RoceSpec = RoceSpec()
     """How the fabric carries RoCEv2."""
+    phy: PhySpec = PhySpec()
+    """The links' electronics: FEC and bit errors."""
     routing: RoutingSpec = RoutingSpec()
     """How packets find their way."""
     addressing: AddressingSpec = AddressingSpec()

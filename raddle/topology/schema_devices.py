@@ -15,6 +15,7 @@ from raddle.topology.fields import (
     Cable,
     Count,
     LaneCount,
+    Messages,
     Name,
     NicCount,
     PortCount,
@@ -28,6 +29,7 @@ from raddle.topology.fields import (
     Text,
     Time,
     Timer,
+    Window,
     refuse,
 )
 from raddle.topology.model import Medium, NicModel, Nos
@@ -92,6 +94,10 @@ class ModelSpec(Spec):
     """Unit in which the chip allocates buffer."""
     latency: Time = 800_000
     """From the last bit in to the first bit out of an idle port."""
+    switching: Literal["store-and-forward", "cut-through"] = "store-and-forward"
+    """Whether a frame may leave before its last bit is in."""
+    ecn_marking: Literal["enqueue", "dequeue"] = "enqueue"
+    """Whether ECN goes by the queue that a packet joins or by the one that it leaves behind."""
     tables: TablesSpec = TablesSpec()
     """Table budgets."""
     features: tuple[
@@ -145,6 +151,14 @@ class NicSpec(Spec):
     """Least time between two CNPs of one queue pair."""
     pfc_reaction: Time = _NIC.pfc_reaction_ps
     """From the arrival of a pause frame to the transmitter's halt."""
+    window: Window = _NIC.window_bytes
+    """Most payload that a queue pair has under way: a size, or 0 for any."""
+    messages: Messages = _NIC.messages
+    """Most messages that a queue pair has handed to its NIC and not acknowledged; 0: any."""
+    burst: Count = _NIC.burst_packets
+    """Packets that a queue pair sends before it is another one's turn."""
+    retransmission: Literal["go-back-n", "selective-repeat"] = "go-back-n"
+    """What is sent again after a loss: all behind it, or only what was lost."""
 
 
 class CabledNicSpec(NicSpec):

@@ -15,10 +15,12 @@ from raddle.topology.fields import (
     DetectTime,
     Dscp,
     DynamicTh,
+    ErrorRatio,
     Gain,
     HashSeed,
     HostSet,
     Name,
+    PauseQuanta,
     Pool,
     Pool6,
     PortMtu,
@@ -29,6 +31,7 @@ from raddle.topology.fields import (
     RestoreTime,
     Size,
     Switch,
+    Time,
     Timer,
     parse_count,
 )
@@ -117,6 +120,8 @@ class RoceSpec(Spec):
     """Lossless classes: one, or a list."""
     pfc: Switch = True
     """Priority flow control on the lossless classes."""
+    pause_quanta: PauseQuanta = 65535
+    """Quanta of 512 bit times that a pause holds unless it is renewed; 0: until it is lifted."""
     dynamic_th: DynamicTh = 0
     """Threshold exponent of the lossless priority groups: alpha = 2**dynamic_th."""
     cnp: ClassSpec = ClassSpec(priority=6, dscp=48)
@@ -132,6 +137,19 @@ class RoceSpec(Spec):
         BeforeValidator(_watchdog, json_schema_input_type=WatchdogSpec | Literal["none"]),
     ] = WatchdogSpec()
     """PFC watchdog, or `none`."""
+
+
+class PhySpec(Spec):
+    """The links' electronics.
+
+    Assumption: 0 of both; RS(544,514) takes about 100 ns at 400G, which a switch model's latency may hold
+    already, and leaves fewer wrong bits than matter to a run of milliseconds.
+    """
+
+    fec_latency: Time = 0
+    """Latency of the FEC at the receiver of a link."""
+    bit_errors: ErrorRatio = 0.0
+    """Share of bits that are wrong behind the FEC: `1e-12`."""
 
 
 class HashSpec(Spec):

@@ -22,7 +22,12 @@ struct NicConfig {
   std::int64_t cnp_bytes = 78;      // the same without AETH, and 16 reserved bytes
   std::int64_t gap_bytes = 20;      // preamble and start 8, inter-packet gap 12 (IEEE 802.3)
   std::int64_t pause_bytes = 64;    // PFC frame with FCS
+  std::uint32_t pause_quanta = 0;   // of 512 bit times that a pause holds unless it is renewed; 0: until lifted
   std::uint32_t ack_interval = 1;
+  std::int64_t window = 0;          // most bytes of payload that a queue pair has under way; 0: any
+  std::uint32_t messages = 0;       // most messages that a queue pair has handed to the NIC and not acknowledged; 0: any
+  std::uint32_t burst = 1;          // packets that a queue pair sends before it is another one's turn
+  bool is_selective = false;        // what is lost is sent again and nothing else; false: go-back-N
   Time retransmit_timeout = 67'108'864'000;
   std::uint32_t retry_count = 7;
   Time cnp_interval = 50'000'000;
@@ -44,6 +49,7 @@ struct NetworkConfig {
   NodeId switches = 0;
   std::vector<PortConfig> ports;       // sorted by node; an endpoint has exactly one
   std::vector<Time> pipeline_latency;  // per switch
+  std::vector<std::uint8_t> cuts_through = {};  // per switch, whether it does; none: store and forward
   NicConfig nic;
   std::uint64_t seed = 0;
 };
@@ -85,7 +91,8 @@ struct ProfileConfig {
 struct WredConfig {
   std::int64_t min_bytes, max_bytes;
   double probability;
-  bool marks;
+  bool marks;          // what is ECN-capable is marked
+  bool drops = false;  // without marks, packets are dropped
 };
 
 enum class WatchdogAction : std::uint8_t { drop, forward, alert };
@@ -108,6 +115,7 @@ struct SwitchPortConfig {
   std::uint32_t queue_wred[priorities];     // none: no marking
   std::uint32_t queue_weight[priorities];   // 0: strict
   WatchdogConfig watchdog = {};
+  std::uint32_t mtu = 0;                    // most bytes of an IP packet that it sends; 0: any
 };
 
 // The state of one switch. `fib[e]` is the next-hop group for endpoint e (none: no route); group g is

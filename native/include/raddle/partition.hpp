@@ -84,8 +84,34 @@ class Partition {
   bool admit(SwitchNode& node, PortId in, unsigned pg, std::int64_t bytes);
   void release(PortId in, unsigned pg, std::int64_t bytes);
   void change_pause(PortId port, unsigned priority, bool is_xoff);
+  bool is_hit(const WredConfig& wred, PortId out, const Queue& queue);
   bool is_marked(const SwitchNode& node, PortId out, const Queue& queue);
   void mark(Packet& packet, PortId out, unsigned queue);
+
+  // trace.cpp
+  void trace_frame(PortId id, const Packet& packet);
+  void trace_pause(PortId id, std::uint32_t masks);
+
+  // reception.cpp
+  Impairment& impairment(PortId id);
+  void refresh_checks(PortId id);
+  bool receives(PortId id, PacketId packet);
+  void lose(PortId id, PacketId packet, DropReason reason);
+  bool hears_pause(PortId id);
+  bool is_corrupt(PortId id, std::int64_t bytes);
+  void set_receiver(PortId port, std::int64_t bps, std::int64_t buffer, std::int64_t xoff, std::int64_t xon);
+  bool takes(PortId id, PacketId packet);
+  void drain_receiver(PortId id);
+  void refresh_halt(PortId id);
+  void set_mtu(PortId id, std::uint32_t mtu);
+  bool is_too_long(PortId id, std::int64_t bytes) const;
+
+  // pause_clock.cpp
+  Time pause_span(const Port& port) const;
+  void start_renewing(PortId id);
+  void renew_pause(PortId id);
+  void extend_pause(PortId id, std::uint8_t queues);
+  void expire_pause(PortId id, unsigned queue);
 
   // watchdog.cpp
   void set_watchdog(PortId id, const WatchdogConfig& config);
@@ -102,7 +128,10 @@ class Partition {
   void nic_receive(PacketId id);
   void receive_data(PacketId id);
   void receive_ack(PacketId id);
-  void reply(PacketId id, PacketKind kind);
+  void reply(PacketId id, PacketKind kind, std::uint64_t psn);
+  void acknowledge(PacketId id, bool is_marked, bool is_urgent);
+  void end_message(QpId qp);
+  void refresh_limit(Sender& sender);
   bool send_data(Port& port, PortId id);
   void rewind(QpId qp, std::uint64_t psn);
   void retransmit_timer(QpId qp);
@@ -112,6 +141,14 @@ class Partition {
   void complete(FlowId flow, bool at_receiver);
   std::uint64_t packets_of(FlowId flow) const;
   void join_round(QpId qp);
+
+  // selective.cpp
+  bool has_lost(QpId qp);
+  std::uint64_t take_lost(QpId qp, std::int64_t& payload);
+  void receive_selective(PacketId id, bool is_marked);
+  void judge_lost(QpId qp, std::uint64_t psn);
+  void forget_acknowledged(QpId qp, std::uint64_t count);
+  void resend_all(QpId qp);
 
   // The network's arrays; see tables.hpp.
   const NetworkConfig& network_;
@@ -135,6 +172,10 @@ class Partition {
   const std::vector<Hashes>& hashes_;
   std::vector<WatchdogConfig>& watchdogs_;
   std::vector<WatchdogQueue>& watchdog_queues_;
+  std::vector<SelectiveSender>& selective_senders_;
+  std::vector<SelectiveReceiver>& selective_receivers_;
+  std::vector<Impairment>& impairments_;
+  std::vector<PauseClock>& pause_clocks_;
   FlowResults& flow_results_;
   QpResults& qp_results_;
 
@@ -151,6 +192,7 @@ class Partition {
   std::uint64_t injected_ = 0, delivered_ = 0, dropped_ = 0;
   std::vector<DropRecord> drop_records_;
   std::vector<WatchdogEvent> watchdog_events_;
+  std::vector<TraceRecord> trace_;
 };
 
 PortId route(const SwitchNode& node, NodeId dst, std::uint32_t hash);

@@ -24,8 +24,26 @@ class Simulation {
   // Carrier of a cable, both directions; frames on a cut cable are lost.
   void set_link(PortId port, bool is_up);
 
+  // Whether every frame that the port sends is recorded; `take_trace` hands over what was, in order of time.
+  void set_traced(PortId port, bool is_traced);
+  std::vector<TraceRecord> take_trace();
+
+  // Queues that wait for each other in a circle, each held by a priority group that holds packets of the next one's
+  // port; empty if there is none. In it nothing moves until something breaks it: a watchdog, a pause that expires.
+  std::vector<QueueId> find_deadlock() const;
+
+  // Light on a cable, both directions. Frames on a dark one are lost while its ends still send.
+  void set_light(PortId port, bool is_lit);
+
+  // Chance that a bit which arrives at the port, or at its peer, is wrong after FEC; such a frame is dropped.
+  void set_bit_errors(PortId port, double ratio);
+
   // The endpoint at `port` asks its switch to halt these priorities (bits), whatever it receives, until told else.
   void set_storm(PortId port, std::uint8_t priorities);
+
+  // The endpoint's host takes data at `bps` at most (0: at line rate) from the NIC's buffer of so many bytes; the
+  // NIC pauses its switch above `xoff` bytes until `xon` are left.
+  void set_receiver(PortId port, std::int64_t bps, std::int64_t buffer, std::int64_t xoff, std::int64_t xon);
 
   // ECMP hashes of every queue pair's data and acknowledgements for switches that do not hash as the workload's
   // columns do. Returns their class (see SwitchConfig::hash_class).

@@ -2,6 +2,7 @@
 // The records that events touch. Hot fields first; what is only read at the end is in columns elsewhere.
 
 #include <algorithm>
+#include <deque>
 #include <vector>
 
 #include "raddle/config.hpp"
@@ -64,10 +65,11 @@ struct alignas(32) PriorityGroup {
 struct alignas(64) Port {
   Time busy_until = 0;
   Time arrive_delay = 0;          // propagation and the peer's pipeline
-  std::uint32_t ps_per_byte = 0;  // 0: not a whole number, or the clock has longer ticks
+  std::uint32_t ps_per_byte = 0;  // 0: not a whole number, the clock has longer ticks, or its frames are traced
   PortId peer = none;
   NodeId node = 0;
   std::uint32_t qos = 0;
+  std::uint32_t cut_ps = 0;       // after so much of a frame the peer may forward it; 0: it stores the frame
   std::uint8_t active = 0;        // queues that hold packets
   std::uint8_t paused = 0;        // queues that the peer paused
   std::uint8_t strict = 0xFF;
@@ -78,6 +80,9 @@ struct alignas(64) Port {
   bool is_up = true;
   bool is_endpoint = false;
   bool is_cut = false;            // the peer is in another partition
+  bool rx_check : 1 = false;      // what arrives is not simply received: see reception.cpp
+  bool tx_check : 1 = false;      // nor what is to be sent simply taken
+  bool is_traced : 1 = false;
   Time propagation = 0;
   std::int64_t speed = 0;
 };
@@ -87,6 +92,27 @@ static_assert(sizeof(Port) == 64);
 struct Wire {
   std::uint32_t head = none, tail = none;
   PortId to = none;               // receiving port
+};
+
+// What keeps a port from receiving every frame, or from sending it.
+struct Impairment {
+  bool is_lit = true;          // light on the cable; a cut one carries nothing before its ends notice
+  double bit_errors = 0;       // chance of a wrong bit, after FEC
+  std::uint64_t frames = 0;    // received under bit errors
+  std::uint32_t mtu = 0;       // most bytes of an IP packet that it sends; 0: any
+  // A host that takes data no faster than this (0: at line rate), and its NIC's buffer.
+  std::int64_t drain = 0, buffer = 0, xoff = 0, xon = 0;
+  Time empty_at = 0;           // when the buffer is empty if nothing more arrives
+  std::uint8_t halted = 0;     // priorities that the full buffer has paused
+  std::uint8_t storm = 0;      // priorities that it pauses for no reason
+  bool is_armed = false;       // a look at the buffer is under way
+};
+
+// A pause that ends by itself: until when each queue is halted, and whether a renewal is under way.
+struct PauseClock {
+  Time expires[priorities] = {};
+  std::uint8_t is_armed = 0;   // by queue: an expiry is under way
+  bool is_renewing = false;
 };
 
 struct Pool {
@@ -123,6 +149,16 @@ struct WatchdogQueue {
   std::uint64_t tx_dropped = 0, rx_dropped = 0;
 };
 
+// A frame that a traced port began to send; `qp` is none for PFC, whose `psn` are the masks of a pause event.
+struct TraceRecord {
+  Time time;
+  PortId port;
+  QpId qp;
+  std::uint32_t psn;  // with the kind, as in Packet
+  std::uint16_t bytes;
+  std::uint8_t dscp_ce, ttl;
+};
+
 struct WatchdogEvent {
   Time time;
   PortId port;
@@ -143,11 +179,29 @@ struct Sender {
   std::uint32_t posted = 0;            // flows handed to the NIC
   std::uint32_t acked = 0;             // flows acknowledged whole
   std::uint64_t acked_end = 0;         // first PSN behind the first flow that is not
+  std::uint64_t posted_end = 0;        // first PSN behind the posted flows; `limit_psn` is it, or less for the window
   std::uint32_t retries = 0;
+  std::uint32_t burst = 0;             // packets of this turn
   std::uint8_t dscp = 0, priority = 0;
   bool in_round = false, timer_set = false, has_failed = false;
   Time last_progress = 0;
   DcqcnRate dcqcn;
+};
+
+// From a 64-bit packet sequence number to a 24-bit one near it.
+inline std::int32_t psn_distance(std::uint32_t psn, std::uint64_t from) {
+  return static_cast<std::int32_t>((psn - static_cast<std::uint32_t>(from)) << 8) >> 8;
+}
+
+// What selective repeat adds to the two halves of a queue pair.
+struct SelectiveSender {
+  std::deque<bool> arrived;            // from una_psn on, as far as known
+  std::deque<std::uint64_t> lost;      // to be sent again, in order
+  std::uint64_t judged_psn = 0;        // below it every PSN has arrived or has been sent again
+};
+
+struct SelectiveReceiver {
+  std::deque<bool> arrived;            // from expected_psn on
 };
 
 // A queue pair's receiving half.

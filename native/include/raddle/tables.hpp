@@ -42,6 +42,10 @@ struct Tables {
   std::vector<Hashes> hashes;                   // of the classes from 1
   std::vector<WatchdogConfig> watchdogs;        // by port; empty while no port has one
   std::vector<WatchdogQueue> watchdog_queues;   // by port and queue
+  std::vector<SelectiveSender> selective_senders;      // by queue pair; empty with go-back-N
+  std::vector<SelectiveReceiver> selective_receivers;
+  std::vector<Impairment> impairments;          // by port; empty while no port has one
+  std::vector<PauseClock> pause_clocks;         // by port; empty where pauses hold until they are lifted
   FlowResults flow_results;
   QpResults qp_results;
 
@@ -52,6 +56,7 @@ struct Tables {
 
  private:
   void add_ports();
+  void set_cut_times();
   void add_queue_pairs();
   void add_dependencies();
 };

@@ -10,6 +10,7 @@ using NodeId = std::uint32_t;    // endpoints first, then switches
 using PortId = std::uint32_t;    // global, grouped by node
 using QpId = std::uint32_t;
 using FlowId = std::uint32_t;
+using QueueId = std::uint32_t;   // port * priorities + queue
 using PacketId = std::uint32_t;  // slot in the packet pool
 
 inline constexpr std::uint32_t none = 0xFFFF'FFFFU;
@@ -17,8 +18,9 @@ inline constexpr Time never = INT64_MAX;
 inline constexpr unsigned priorities = 8;  // IEEE 802.1Q-2022: PFC priorities, PGs per port, queues per port
 inline constexpr unsigned dscps = 64;      // RFC 2474
 
-enum class DropReason : std::uint8_t { no_route, ingress_buffer, egress_buffer, ttl, link_down, watchdog };
-inline constexpr unsigned drop_reasons = 6;
+enum class DropReason : std::uint8_t { no_route, ingress_buffer, egress_buffer, ttl, link_down, watchdog,
+                                        wred, mtu, corrupt, receiver };
+inline constexpr unsigned drop_reasons = 10;
 
 // Time on the wire of `bytes` at `bps`: ceil(bytes * 8e12 / bps), exact for any size and speed.
 inline Time wire_time(std::int64_t bytes, std::int64_t bps) {

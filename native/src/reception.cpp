@@ -1,0 +1,149 @@
+// What keeps a port from receiving or sending a frame: a dark cable, bit errors, a slow host, the MTU.
+//
+// Ports without any of it do not come here (Port::rx_check, Port::tx_check).
+
+#include <algorithm>
+
+#include "raddle/partition.hpp"
+
+namespace raddle {
+
+namespace {
+
+constexpr std::int64_t ethernet_bytes = 18;  // header and FCS, which an MTU does not count
+constexpr std::uint64_t error_stream = 0x1000'0000'0000;  // apart from the draws of ECN marking
+
+double power(double base, std::int64_t exponent) {
+  double result = 1;
+  for (; exponent > 0; exponent >>= 1) {
+    if (exponent & 1) result *= base;
+    base *= base;
+  }
+  return result;
+}
+
+// The chance that one of `bits` bits is wrong; for tiny ratios by its series, where 1 - ratio would round.
+double frame_errors(double ratio, std::int64_t bits) {
+  const double mean = ratio * static_cast<double>(bits);
+  return mean < 1e-4 ? mean - mean * mean / 2 : 1 - power(1 - ratio, bits);
+}
+
+}  // namespace
+
+Impairment& Partition::impairment(PortId id) {
+  if (impairments_.empty()) impairments_.resize(network_.ports.size());
+  return impairments_[id];
+}
+
+void Partition::refresh_checks(PortId id) {
+  Port& port = ports_[id];
+  port.rx_check = port.tx_check = !port.is_up || port.peer == none;
+  if (impairments_.empty()) return;
+  const Impairment& own = impairments_[id];
+  port.rx_check = port.rx_check || !own.is_lit || own.bit_errors > 0 || own.drain > 0;
+  port.tx_check = port.tx_check || own.mtu > 0;
+}
+
+void Partition::set_receiver(PortId port, std::int64_t bps, std::int64_t buffer, std::int64_t xoff,
+                              std::int64_t xon) {
+  Impairment& own = impairment(port);
+  const std::int64_t held = own.drain > 0 && own.empty_at > now_
+                                ? static_cast<std::int64_t>(static_cast<double>(own.empty_at - now_) *
+                                                            static_cast<double>(own.drain) / 8e12)
+                                : 0;
+  own.drain = bps;
+  own.buffer = buffer;
+  own.xoff = xoff;
+  own.xon = xon;
+  own.empty_at = bps > 0 ? now_ + wire_time(held, bps) : now_;
+  drain_receiver(port);
+  refresh_checks(port);
+}
+
+// Whether the port gets the frame; one that it does not get is dropped.
+bool Partition::receives(PortId id, PacketId packet) {
+  const Port& port = ports_[id];
+  if (!port.is_up || (!impairments_.empty() && !impairments_[id].is_lit)) {
+    lose(id, packet, DropReason::link_down);
+    return false;
+  }
+  if (is_corrupt(id, packets_[packet].bytes)) {
+    lose(id, packet, DropReason::corrupt);
+    return false;
+  }
+  return takes(id, packet);
+}
+
+// Drops a frame that never arrived as one.
+void Partition::lose(PortId id, PacketId packet, DropReason reason) {
+  ++lost_frames_[id];
+  lost_bytes_[id] += packets_[packet].bytes;
+  drop(id, packet, reason);
+}
+
+bool Partition::hears_pause(PortId id) {
+  const Port& port = ports_[id];
+  if (!port.is_up) return false;
+  return impairments_.empty() || (impairments_[id].is_lit && !is_corrupt(id, network_.nic.pause_bytes));
+}
+
+bool Partition::is_corrupt(PortId id, std::int64_t bytes) {
+  if (impairments_.empty() || impairments_[id].bit_errors == 0) return false;
+  Impairment& own = impairments_[id];
+  const std::uint64_t bits = random_bits(network_.seed, id + error_stream, own.frames++);
+  return static_cast<double>(bits >> 11) * 0x1.0p-53 < frame_errors(own.bit_errors, bytes * 8);
+}
+
+// The buffer of a slow host's NIC, of which only the time at which it will be empty is kept.
+// Assumption: data is acknowledged when it has reached this buffer.
+bool Partition::takes(PortId id, PacketId packet) {
+  if (impairments_.empty() || impairments_[id].drain == 0 || packets_[packet].kind() != PacketKind::data) return true;
+  Impairment& own = impairments_[id];
+  const Time filled = std::max(own.empty_at, now_) + wire_time(packets_[packet].bytes, own.drain);
+  if (filled - now_ > wire_time(own.buffer, own.drain)) {
+    drop(id, packet, DropReason::receiver);
+    return false;
+  }
+  own.empty_at = filled;
+  if (filled - now_ > wire_time(own.xoff, own.drain)) {
+    own.halted = static_cast<std::uint8_t>(own.halted | 1U << senders_[packets_[packet].qp].priority);
+    refresh_halt(id);
+    drain_receiver(id);
+  }
+  return true;
+}
+
+// Lets the switch go on once no more than xon is left; until then it looks again when that is due.
+void Partition::drain_receiver(PortId id) {
+  Impairment& own = impairments_[id];
+  if (own.halted == 0 || own.is_armed) return;
+  const Time due = own.drain > 0 ? own.empty_at - wire_time(own.xon, own.drain) : now_;
+  if (due > now_) {
+    own.is_armed = true;
+    return schedule_timer(id, due, PortTimer::receiver_drain, 0);
+  }
+  own.halted = 0;
+  refresh_halt(id);
+}
+
+// Tells the switch what changes in what the NIC wants halted.
+void Partition::refresh_halt(PortId id) {
+  const unsigned wanted = impairments_[id].halted | impairments_[id].storm;
+  for (unsigned priority = 0; priority < priorities; ++priority) {
+    const bool is_xoff = (wanted >> priority & 1U) != 0;
+    if (is_xoff != ((ports_[id].pfc_xoff >> priority & 1U) != 0)) change_pause(id, priority, is_xoff);
+  }
+}
+
+// An MTU that no frame exceeds costs nothing.
+void Partition::set_mtu(PortId id, std::uint32_t mtu) {
+  const std::int64_t longest = network_.nic.mtu + network_.nic.header_bytes - ethernet_bytes;
+  const bool matters = mtu > 0 && longest > mtu;
+  if (matters || !impairments_.empty()) impairment(id).mtu = matters ? mtu : 0;
+}
+
+bool Partition::is_too_long(PortId id, std::int64_t bytes) const {
+  return !impairments_.empty() && impairments_[id].mtu > 0 && bytes - ethernet_bytes > impairments_[id].mtu;
+}
+
+}  // namespace raddle

@@ -1,0 +1,45 @@
+"""Why a run did not get to its end."""
+
+from __future__ import annotations
+
+from raddle.sim import DROP_REASONS, FLOW_STATUS, QpColumns, Simulation
+from raddle.sim.simulation import PortColumns
+
+_SHOWN = 10
+
+
+def diagnose(simulation: Simulation) -> tuple[str, ...]:
+    """A line per thing that kept flows from their end; none if all are done."""
+    if (simulation.flows().status == FLOW_STATUS.index("done")).all():
+        return ()
+    lines = []
+    cycle = simulation.find_deadlock()
+    if cycle:
+        links = simulation.fabric.link_by_port
+        names = [f"{port} (queue {queue})" for port, queue in cycle]
+        far = [str(link.b if link.a == port else link.a) for port, _ in cycle for link in (links[port],)]
+        around = ", which waits for ".join([*names, names[0]])
+        lines.append(f"deadlock of {len(cycle)} queues, each paused by the next: {around}")
+        lines.append(f"the pauses come from {', '.join(far[:_SHOWN])}")
+    if simulation.is_stalled:
+        lines.append(
+            f"nothing was sent or received for so long that the run was ended at {simulation.now_ps} ps"
+        )
+    return tuple(lines)
+
+
+def why_unfinished(simulation: Simulation, qps: QpColumns, ports: PortColumns, qp: int) -> str:
+    """What last kept a queue pair's flows: the last pause on their way that still holds, or the last drop."""
+    path = simulation.trace(qp).tolist()
+    priority = simulation.qp_priority(qp)
+    for place in reversed(path):
+        if ports.is_paused[place, priority]:
+            here = simulation.port_names[place]
+            link = simulation.fabric.link_by_port[here]
+            return f"held at {here}: paused by {link.b if link.a == here else link.a}"
+    if qps.drops[qp]:
+        port = simulation.port_names[qps.drop_port[qp]]
+        return f"dropped at {port}: {DROP_REASONS[qps.drop_reason[qp]]}"
+    if qps.timeouts[qp]:
+        return f"no answer after {int(qps.timeouts[qp])} timeouts"
+    return "waits"
