@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nos.db.databases import ConfigDb
-from nos.db.schema import Violation, read_config, validate
+from nos.db.schema import TABLES, TableSchema, Violation, read_config, validate
 from nos.db.store import ConfigStore
 from raddle.errors import InputError
 
@@ -27,18 +27,22 @@ class BootConfig:
     """What a switch boots from.
 
     `config_db` is a config_db.json document, `switch` what SONiC keeps in switch.json:
-    `{"SWITCH_TABLE:switch": {"ecmp_hash_seed": "10"}}`. With `p4` its routes come over P4Runtime.
+    `{"SWITCH_TABLE:switch": {"ecmp_hash_seed": "10"}}`. With `p4` its routes come over P4Runtime. `features`
+    are what its model can do beyond upstream SONiC: `hash-on-qp`, `adaptive-routing`.
     """
 
     config_db: Mapping[str, object]
     switch: Mapping[str, object]
     p4: P4Boot | None = None
+    features: tuple[str, ...] = ()
 
 
-def read_boot_config(document: object, cabled: frozenset[str]) -> tuple[ConfigDb, list[Violation]]:
+def read_boot_config(
+    document: object, cabled: frozenset[str], tables: Mapping[str, TableSchema] = TABLES
+) -> tuple[ConfigDb, list[Violation]]:
     """CONFIG_DB of a boot file, and all that is wrong with it on a switch with cables in these ports."""
     config, violations = read_config(document)
-    violations = violations or validate(config)
+    violations = violations or validate(config, tables)
     violations += [
         Violation(f"PORT/{port}", "the port has a cable but is not configured")
         for port in sorted(cabled - config.get("PORT", {}).keys())

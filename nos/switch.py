@@ -10,7 +10,7 @@ from nos.boot import BootConfig, load_saved, read_boot_config, read_switch_table
 from nos.db.databases import ConfigDb, ConfigEntry, CountersDb, Databases, HashDb
 from nos.db.gcu import apply_patch, replace_config
 from nos.db.patch import PatchError, PatchOp
-from nos.db.schema import read_config, validate
+from nos.db.schema import read_config, tables_of, validate
 from nos.db.store import ConfigStore
 from nos.operator import CommandError, changed_by
 from nos.orch import derive
@@ -55,7 +55,9 @@ class SimulatedSwitch:
         self.name = name
         self._store = store
         self._cabled = carrier
-        config, violations = read_boot_config(load_saved(name, store) or boot.config_db, carrier)
+        self._tables = tables_of(boot.features)
+        document = load_saved(name, store) or boot.config_db
+        config, violations = read_boot_config(document, carrier, self._tables)
         self._switch_table, switch_violations = read_switch_table(boot.switch)
         violations += switch_violations
         if violations:
@@ -103,7 +105,7 @@ class SimulatedSwitch:
         """
         with self._lock:
             databases = self._databases
-            self._accept(apply_patch(databases.config, operations, databases.state))
+            self._accept(apply_patch(databases.config, operations, databases.state, self._tables))
 
     def replace_config(self, document: object) -> None:
         """Replace CONFIG_DB as `config replace` does.
@@ -113,7 +115,7 @@ class SimulatedSwitch:
         """
         with self._lock:
             databases = self._databases
-            self._accept(replace_config(databases.config, document, databases.state))
+            self._accept(replace_config(databases.config, document, databases.state, self._tables))
 
     def take_entry(self, table: str, key: str, entry: ConfigEntry | None) -> bool:
         """An entry of CONFIG_DB was written in Redis (None: deleted), past the Generic Config Updater.
@@ -127,7 +129,7 @@ class SimulatedSwitch:
             if entry is not None:
                 rows[key] = entry
             changed = {name: entries for name, entries in {**config, table: rows}.items() if entries}
-            if validate(_modelled(changed)):
+            if validate(_modelled(changed), self._tables):
                 return False
             self._commit(changed)
             return True
@@ -147,7 +149,7 @@ class SimulatedSwitch:
                 self._saved = config
                 return
             changed = changed_by(words, config, self._templates)
-            if violations := validate(_modelled(changed)):
+            if violations := validate(_modelled(changed), self._tables):
                 path, message = violations[0]
                 raise CommandError(f"{path}: {message}")
             self._commit(changed)
@@ -158,7 +160,7 @@ class SimulatedSwitch:
         Raises:
             PatchError: it is not one that this switch could boot from; what was staged before stays.
         """
-        config, violations = read_boot_config(document, self._cabled)
+        config, violations = read_boot_config(document, self._cabled, self._tables)
         if violations:
             lines = [f"{path}: {message}" for path, message in violations[:_SHOWN_VIOLATIONS]]
             raise PatchError("\n".join(["Yang validation failed!", *lines]))
@@ -206,7 +208,7 @@ class SimulatedSwitch:
         document = load_saved(self.name, self._store)
         if document is None:
             return self._saved
-        config, violations = read_boot_config(document, self._cabled)
+        config, violations = read_boot_config(document, self._cabled, self._tables)
         if violations:
             raise InputError(Diagnostic("bad-boot-config", f"{path}: {text}") for path, text in violations)
         return config
@@ -282,7 +284,7 @@ class SimulatedSwitch:
 
     def _accept(self, config: ConfigDb) -> None:
         if self._store:
-            self._store.save(config)
+            self._store.replace(self._databases.config, config)
         self._saved = config
         self._commit(config)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from nos.db.databases import ConfigDb, HashDb
 from nos.db.patch import PatchError, PatchOp, apply_operations, difference
-from nos.db.schema import TABLES, Violation, read_config, validate
+from nos.db.schema import TABLES, TableSchema, Violation, read_config, validate
 from raddle.hwsku import PROFILE_FIELDS, is_tunable
 
 _NEVER_REMOVED = (("PFC_WD", "GLOBAL"), ("LOOPBACK_INTERFACE", "Loopback0"))
@@ -20,7 +20,13 @@ _WATCHDOG_FIELDS = ("restoration_time", "detection_time", "action")
 _SHOWN_VIOLATIONS = 20
 
 
-def apply_patch(config: ConfigDb, operations: list[PatchOp], state: HashDb) -> ConfigDb:
+Tables = Mapping[str, TableSchema]
+"""What tables a switch has."""
+
+
+def apply_patch(
+    config: ConfigDb, operations: list[PatchOp], state: HashDb, tables: Tables = TABLES
+) -> ConfigDb:
     """CONFIG_DB after a patch that GCU accepts; all of it or nothing.
 
     `state` is STATE_DB, which says which speeds and FEC modes a port has.
@@ -32,22 +38,24 @@ def apply_patch(config: ConfigDb, operations: list[PatchOp], state: HashDb) -> C
         target, malformed = read_config(apply_operations(config, operations))
     except PatchError as error:
         raise PatchError(f"Error: {error}") from None
-    _check_target(config, target, malformed, state)
+    _check_target(config, target, malformed, state, tables)
     return target
 
 
-def replace_config(config: ConfigDb, document: object, state: HashDb) -> ConfigDb:
+def replace_config(config: ConfigDb, document: object, state: HashDb, tables: Tables = TABLES) -> ConfigDb:
     """CONFIG_DB replaced as a whole by a config_db.json document, as `config replace` does it.
 
     Raises:
         PatchError: the document, or the change to it, is refused.
     """
     target, malformed = read_config(document)
-    _check_target(config, target, malformed, state)
+    _check_target(config, target, malformed, state, tables)
     return target
 
 
-def _check_target(config: ConfigDb, target: ConfigDb, malformed: list[Violation], state: HashDb) -> None:
+def _check_target(
+    config: ConfigDb, target: ConfigDb, malformed: list[Violation], state: HashDb, tables: Tables
+) -> None:
     if malformed:
         raise _invalid(malformed)
     for operation in difference(config, target):
@@ -59,13 +67,13 @@ def _check_target(config: ConfigDb, target: ConfigDb, malformed: list[Violation]
             "Error: Given patch is not valid because it will result in empty tables which is not allowed in "
             f"ConfigDb. Table{plural}: {', '.join(empty)}"
         )
-    unknown = [name for name in target if name not in TABLES]
+    unknown = [name for name in target if name not in tables]
     if unknown:
         raise PatchError(
             "Error: Given patch is not valid because it has changes to tables without YANG models. "
             f"Table{'s' if len(unknown) > 1 else ''}: {', '.join(unknown)}"
         )
-    if violations := validate(target):
+    if violations := validate(target, tables):
         raise _invalid(violations)
 
 

@@ -32,23 +32,44 @@ class ConfigStore:
             raise ValueError("not a JSON object")
         return document
 
+    @property
+    def checkpoint(self) -> Path:
+        """What CONFIG_DB was before the change that is being saved (SONiC's /etc/sonic/config.cp.json)."""
+        return self.path.with_name("config.cp.json")
+
+    def replace(self, before: ConfigDb, after: ConfigDb) -> None:
+        """Save a change, with a checkpoint of what was before for as long as it takes.
+
+        Raises:
+            PatchError: it cannot be written; the old file is as it was.
+        """
+        self._write(self.checkpoint, before, is_durable=False)
+        try:
+            self.save(after)
+        finally:
+            self.checkpoint.unlink(missing_ok=True)
+
     def save(self, config: ConfigDb) -> None:
         """Write all of it or nothing: a reader, also after a crash, finds the old file or the new one.
 
         Raises:
             PatchError: it cannot be written; the old file is as it was.
         """
-        draft = self.path.with_name(self.path.name + ".tmp")
+        self._write(self.path, config, is_durable=True)
+
+    def _write(self, path: Path, config: ConfigDb, is_durable: bool) -> None:
+        draft = path.with_name(path.name + ".tmp")
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             with draft.open("w") as file:
                 json.dump(config, file, indent=4, sort_keys=True)
                 file.flush()
-                os.fsync(file.fileno())
-            draft.replace(self.path)
+                if is_durable:
+                    os.fsync(file.fileno())
+            draft.replace(path)
         except OSError as error:
             draft.unlink(missing_ok=True)
             raise PatchError(
-                f"Error: nothing was changed, as {self.path} cannot be saved: {error.strerror}; "
+                f"Error: nothing was changed, as {path} cannot be saved: {error.strerror}; "
                 "free space on the disk and try again"
             ) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nos.db.databases import ConfigDb
+from nos.db.schema.extensions import QUEUE_PAIR_FIELD
 from raddle.state import HASH_FIELDS, HashAlgorithm, HashField
 
 _ALGORITHMS: dict[str, HashAlgorithm] = {
@@ -27,4 +28,5 @@ def derive_hash(config: ConfigDb) -> tuple[HashAlgorithm, tuple[HashField, ...]]
         return algorithm, HASH_FIELDS
     names = named.split(",") if isinstance(named, str) else named
     chosen = {_FIELDS[name] for name in names if name in _FIELDS}
-    return algorithm, tuple(name for name in HASH_FIELDS if name in chosen)
+    fields = tuple(name for name in HASH_FIELDS if name in chosen)
+    return algorithm, (*fields, "bth_qp") if QUEUE_PAIR_FIELD in names else fields

@@ -74,7 +74,9 @@ def switch_farm(
     for switch in plan.switches:
         boot = bootstrap(switch)
         over_p4 = P4Boot(DEVICE_ID, is_pins=switch.nos == "pins") if switch.nos != "sonic" else None
-        boots[switch.name] = BootConfig({**boot.config_db, **entry.config()}, boot.switch_json, over_p4)
+        features = fabric.switch_by_name[switch.name].model.features
+        config = {**boot.config_db, **entry.config()}
+        boots[switch.name] = BootConfig(config, boot.switch_json, over_p4, features)
     plugged = cabling(fabric, plan, cables)
     return SwitchFarm(
         boots,

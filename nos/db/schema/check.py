@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from nos.db.databases import ConfigDb, ConfigEntry, ConfigTable, ConfigValue
 from nos.db.schema import acl, bgp, buffers, layer2, management, ports, qos, routing, services
+from nos.db.schema.extensions import EXTENSIONS
 from nos.db.schema.model import EntrySchema, Leaf, TableSchema, Violation, scalar
 
 _FORWARDED_BY: Mapping[str, TableSchema] = {
@@ -142,11 +143,17 @@ def _json_kind(value: object) -> str:
     return kinds.get(type(value), "something else")
 
 
-def validate(config: ConfigDb) -> list[Violation]:
+def tables_of(features: Collection[str] = ()) -> Mapping[str, TableSchema]:
+    """The tables of a switch whose model declares these features."""
+    more = {name: table for each in features for name, table in EXTENSIONS.get(each, {}).items()}
+    return {**TABLES, **more} if more else TABLES
+
+
+def validate(config: ConfigDb, tables: Mapping[str, TableSchema] = TABLES) -> list[Violation]:
     """Everything that is wrong with CONFIG_DB, in the order of its tables and keys; [] for a valid one."""
     violations: list[Violation] = []
     for name, table in config.items():
-        schema = TABLES.get(name)
+        schema = tables.get(name)
         if schema is None:
             violations.append(Violation(name, f"table '{name}' has no YANG model on this switch"))
             continue

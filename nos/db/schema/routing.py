@@ -95,7 +95,7 @@ STATIC_ROUTE = TableSchema(
     )
 )
 
-_HASH_FIELD = enum(
+_HASH_FIELDS = (
     *("IN_PORT", "DST_MAC", "SRC_MAC", "ETHERTYPE", "VLAN_ID", "IP_PROTOCOL", "DST_IP", "SRC_IP"),
     *("L4_DST_PORT", "L4_SRC_PORT", "INNER_DST_MAC", "INNER_SRC_MAC", "INNER_ETHERTYPE"),
     *("INNER_IP_PROTOCOL", "INNER_DST_IP", "INNER_SRC_IP", "INNER_L4_DST_PORT", "INNER_L4_SRC_PORT"),
@@ -103,15 +103,22 @@ _HASH_FIELD = enum(
 )
 _HASH_ALGORITHM = enum("CRC", "XOR", "RANDOM", "CRC_32LO", "CRC_32HI", "CRC_CCITT", "CRC_XOR")
 
-SWITCH_HASH = TableSchema(
-    singletons={
-        "GLOBAL": EntrySchema(
-            fields={
-                "ecmp_hash": Leaf(_HASH_FIELD, is_list=True),
-                "lag_hash": Leaf(_HASH_FIELD, is_list=True),
-                "ecmp_hash_algorithm": Leaf(_HASH_ALGORITHM),
-                "lag_hash_algorithm": Leaf(_HASH_ALGORITHM),
-            }
-        )
-    }
-)
+
+def switch_hash(*more_fields: str) -> TableSchema:
+    """SWITCH_HASH of a switch that can hash over `more_fields` besides SONiC's."""
+    field = enum(*_HASH_FIELDS, *more_fields)
+    return TableSchema(
+        singletons={
+            "GLOBAL": EntrySchema(
+                fields={
+                    "ecmp_hash": Leaf(field, is_list=True),
+                    "lag_hash": Leaf(field, is_list=True),
+                    "ecmp_hash_algorithm": Leaf(_HASH_ALGORITHM),
+                    "lag_hash_algorithm": Leaf(_HASH_ALGORITHM),
+                }
+            )
+        }
+    )
+
+
+SWITCH_HASH = switch_hash()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,21 @@ def test_a_full_disk_leaves_switch_and_file_as_they_were(boot: BootConfig, store
     assert store.path.read_bytes() == saved
     switch.apply_patch([PatchOp("replace", ("PORT", "Ethernet0", "mtu"), "1500")])
     assert booted(boot, store).databases.config["PORT"]["Ethernet0"]["mtu"] == "1500"
+
+
+def test_a_checkpoint_has_the_old_configuration_while_the_new_one_is_saved(
+    boot: BootConfig, store: ConfigStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switch = booted(boot, store)
+    before = switch.databases.config
+    seen = []
+    real = os.fsync
+    monkeypatch.setattr(
+        os, "fsync", lambda fd: (seen.append(json.loads(store.checkpoint.read_text())), real(fd))
+    )
+    switch.apply_patch([MTU])
+    assert seen == [before]
+    assert not store.checkpoint.exists()
 
 
 @pytest.mark.parametrize("content", ["{", "[]"])
