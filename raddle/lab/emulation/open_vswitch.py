@@ -49,6 +49,7 @@ class OpenVSwitch:
         self.network = Network(layout, UserSpaceSwitch)
         self.network.start([OpenFlowTarget(self._controller.port)])
         self._wait(self._controller.connected(_CONNECT_S))
+        self._queues = {name: self._wait(self._controller.has_queues(name)) for name in layout.switches}
 
     def push(self, plan: Plan) -> int:
         wanted = self._tables(plan)
@@ -70,8 +71,7 @@ class OpenVSwitch:
     def _tables(self, plan: Plan) -> Mapping[str, Tables]:
         macs = neighbour_macs(plan)
         return {
-            switch.name: switch_tables(switch, macs, self._wait(self._controller.has_queues(switch.name)))
-            for switch in plan.switches
+            switch.name: switch_tables(switch, macs, self._queues[switch.name]) for switch in plan.switches
         }
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
@@ -84,7 +84,7 @@ def _start_daemons() -> str:
     database, socket = _FOLDER / "conf.db", f"unix:{_FOLDER}/db.sock"
     run(["ovsdb-tool", "create", str(database), str(_SCHEMA)])
     _start("ovsdb-server", str(database), f"--remote=p{socket}")
-    version = run(["ovs-vsctl", "--timeout=10", "--retry", "--no-wait", "init"])
+    run(["ovs-vsctl", "--timeout=10", "--retry", "--no-wait", "init"])
     version = run(["ovs-vswitchd", "--version"]).split()[3]
     _start("ovs-vswitchd", socket, "--disable-system")
     return f"Open vSwitch {version} (user-space datapath)"

@@ -45,19 +45,26 @@ def load_mininet() -> None:
     """Make `import mininet` work, also where only the system's Python has it.
 
     Raises:
-        InputError: `missing-program`.
+        InputError: `missing-program`, Mininet does not run on this Python.
     """
-    if "mininet" in sys.modules or importlib.util.find_spec("mininet"):
-        return
-    folder = _SYSTEM_PYTHON / "mininet"
-    spec = importlib.util.spec_from_file_location(
-        "mininet", folder / "__init__.py", submodule_search_locations=[str(folder)]
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["mininet"] = module
-    spec.loader.exec_module(module)
+    if "mininet" not in sys.modules and not importlib.util.find_spec("mininet"):
+        folder = _SYSTEM_PYTHON / "mininet"
+        spec = importlib.util.spec_from_file_location(
+            "mininet", folder / "__init__.py", submodule_search_locations=[str(folder)]
+        )
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules["mininet"] = module
+        spec.loader.exec_module(module)
+    try:
+        importlib.import_module("mininet.net")
+    except ImportError as error:
+        raise InputError.of(
+            "missing-program",
+            f"Mininet does not run on this Python: {error}",
+            "from Python 3.12 on Mininet 2.3 needs setuptools: pip install setuptools",
+        ) from None
 
 
 def _find_mininet() -> bool:

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import replace
+
+import pytest
+from test_emulation_paths import FABRIC, PINNED
+
+from controller.plan import make_plan
+from raddle.errors import InputError
+from raddle.lab.emulation.layout import Layout
+from raddle.lab.emulation.programs import PACKAGES, need
+from raddle.lab.emulation.result import EmulationResult, Failover, Iperf, Ping, Roce, to_text
+from raddle.lab.emulation.sandbox import enter_sandbox
+from raddle.topology import find, load
+
+
+def test_another_user_than_root_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(
+        InputError, match=r"error\[not-root\]: emulation needs root.*\n  hint: run it with sudo"
+    ):
+        enter_sandbox(is_interactive=False)
+
+
+def test_each_missing_program_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(InputError) as caught:
+        need(PACKAGES)
+    said = str(caught.value)
+    assert "emulation needs 'ovs-vswitchd'\n  hint: Debian: apt-get install openvswitch-switch" in said
+    assert said.count("error[missing-program]") == len(PACKAGES)
+
+
+def test_a_fabric_of_thousands_is_refused() -> None:
+    fabric = load(find("rail-256-h100"))
+    with pytest.raises(InputError, match=r"emulation-too-large.*256 endpoints; up to 128 are emulated"):
+        Layout(fabric, make_plan(fabric, "ecmp"))
+
+
+def test_what_is_not_emulated_is_refused() -> None:
+    six = replace(FABRIC, addressing=replace(FABRIC.addressing, families="ipv6"))
+    with pytest.raises(InputError, match="emulation-ipv6"):
+        Layout(six, PINNED)
+    assert PINNED.pins
+    ports = replace(PINNED, pins=replace(PINNED.pins, carrier="udp-source-port"))
+    with pytest.raises(InputError, match=r"emulation-carrier.*carried as udp-source-port"):
+        Layout(FABRIC, ports)
+
+
+GOOD = EmulationResult(
+    fabric="f", switch="Open vSwitch 3.1.0", switches=2, hosts=4, routing="pinned", divisor=4000,
+    fastest_mbps=100.0, messages=5, ping=Ping(12, ()), iperf=(Iperf("a", "b", 90.0, 100.0),),
+    roce=Roce("ring", 8, 8, 8, (), 4, (), True, 6, ()),
+    failover=(Failover("link", "l", ("a",), ("b",), 0.01, 0.02, 3, 0.002),),
+)  # fmt: skip
+
+
+def test_anything_wrong_makes_the_result_bad_and_is_shown() -> None:
+    assert GOOD.is_good
+    assert GOOD.roce
+    for wrong, shown in (
+        (replace(GOOD, ping=Ping(12, ("a -> b",))), "no answer: a -> b"),
+        (replace(GOOD, iperf=(Iperf("a", "b", 0.0, 100.0),)), "0.0 of 100 Mbit/s"),
+        (replace(GOOD, roce=replace(GOOD.roce, problems=("h got a wrong ICRC",))), "h got a wrong ICRC"),
+        (replace(GOOD, roce=replace(GOOD.roce, wrong_paths=("a -> b took x",))), "3 of 4 directions"),
+        (replace(GOOD, roce=replace(GOOD.roce, wrong_ports=("p sent 1",))), "5 of 6 switch ports"),
+        (
+            replace(GOOD, failover=(replace(GOOD.failover[0], problem="none arrived"),)),
+            "FAILED: none arrived",
+        ),
+    ):
+        assert not wrong.is_good
+        assert shown in to_text(wrong)
+
+
+def test_the_output_says_what_emulation_does_not_prove() -> None:
+    assert "says nothing of losslessness" in to_text(GOOD)
+    assert "links at 1/4000 of their rate" in to_text(GOOD)
