@@ -186,3 +186,19 @@ def test_nothing_is_left_when_it_is_killed_midway(number: signal.Signals, folder
     assert not own & set(namespaces())
     assert set(os.listdir("/sys/class/net")) == interfaces
     assert {str(path) for path in Path("/run").iterdir()} == files
+
+
+@pytest.mark.skipif(
+    not shutil.which("simple_switch_grpc"),
+    reason="simple_switch_grpc is not on PATH (docs/p4.md says how to get it)",
+)
+def test_bmv2_hashes_as_the_simulator_and_survives_the_same_failures(folder: Path) -> None:
+    process = emulate(
+        folder, "--switch", "bmv2", "--routing", "ecmp", "--test", "ping,roce,failover", "--json"
+    )
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, f"{out}\n{err}"
+    run = json.loads(out)
+    assert run["ping"]["failed"] == run["roce"]["wrong_paths"] == run["roce"]["wrong_ports"] == []
+    assert run["roce"]["is_counted"]
+    assert [each["problem"] for each in run["failover"]] == ["", "", ""]

@@ -19,6 +19,7 @@ from raddle.lab.emulation.layout import Layout, Nic
 from raddle.lab.emulation.programs import run
 from raddle.topology.model import Link, PortRef
 
+_EXPERIMENTAL = bytes.fromhex("88b5")  # EtherType for local experiments (IEEE 802)
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1  # SOURCE: netdevice(7)
 
 
@@ -92,6 +93,9 @@ class Network:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
             for link, up in is_up.items():
                 _set_up(control, self.layout.interface(self._switch_end(link)), up)
+        for link, up in is_up.items():
+            if up and link.a in self.layout.numbers:
+                _wake(self.layout.interface(link.a))
 
     def prompt(self) -> None:
         """Mininet's prompt, until the user leaves it."""
@@ -162,3 +166,13 @@ def _set_up(control: socket.socket, interface: str, is_up: bool) -> None:
     (flags,) = struct.unpack_from("H", fcntl.ioctl(control, _SIOCGIFFLAGS, request), 16)
     flags = flags | _IFF_UP if is_up else flags & ~_IFF_UP
     fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack("16sH14x", interface.encode(), flags))
+
+
+def _wake(interface: str) -> None:
+    """Send a frame that no switch forwards.
+
+    BMv2's receiver waits at a port that was down until a frame arrives there, and hears no other port.
+    """
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
+        wire.bind((interface, 0))
+        wire.send(bytes(12) + _EXPERIMENTAL + bytes(46))

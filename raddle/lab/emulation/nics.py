@@ -60,12 +60,14 @@ class NicSocket:
         self.socket.send(frame)
 
     def receive(self) -> Iterator[bytes]:
-        """Frames that are there by now."""
+        """RoCEv2 frames that are there by now."""
         while True:
             try:
-                yield self.socket.recv(65535)
+                frame = self.socket.recv(65535)
             except BlockingIOError:
                 return
+            if _is_roce(frame):
+                yield frame
 
     def close(self) -> None:
         self.socket.close()
@@ -117,11 +119,19 @@ class Capture:
                     return
                 continue
             port = self._interfaces.get(address[0])
-            if port is None or frame[23:24] != b"\x11" or frame[36:38] != UDP_PORT_ROCE.to_bytes(2, "big"):
+            if port is None or not _is_roce(frame):
                 continue
             seconds, nanoseconds = struct.unpack("@qq", ancillary[0][2])
             is_sent = address[2] == socket.PACKET_OUTGOING
             self.sightings.append(Sighting(seconds * 10**9 + nanoseconds, port, is_sent, frame))
+
+
+def _is_roce(frame: bytes) -> bool:
+    """IPv4, UDP, to RoCEv2's port."""
+    return frame[12:15] == b"\x08\x00\x45" and frame[23] == 17 and frame[36:38] == _ROCE
+
+
+_ROCE = UDP_PORT_ROCE.to_bytes(2, "big")
 
 
 def write_pcaps(folder: Path, sightings: Iterable[Sighting], names: Mapping[PortRef, str]) -> list[Path]:

@@ -16,6 +16,7 @@ from controller.plan.make import make_plan
 from controller.plan.model import Plan
 from raddle.errors import InputError
 from raddle.lab.demand import place_ranks
+from raddle.lab.emulation.bmv2 import Bmv2
 from raddle.lab.emulation.dataplane import Dataplane, PortEvent
 from raddle.lab.emulation.failover import FailoverTest
 from raddle.lab.emulation.layout import Layout
@@ -116,9 +117,7 @@ def emulate(
 
 
 def _start(switch: Literal["ovs", "bmv2"], layout: Layout, on_port: PortEvent) -> Dataplane:
-    if switch == "ovs":
-        return OpenVSwitch(layout, on_port)
-    raise InputError.of("not-available", "--switch bmv2 is not available yet", "use --switch ovs")
+    return OpenVSwitch(layout, on_port) if switch == "ovs" else Bmv2(layout, on_port)
 
 
 def _test(

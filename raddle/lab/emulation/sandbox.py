@@ -90,6 +90,7 @@ def _make_private() -> None:
     _check(_libc.unshare(_CLONE_NEWNET | _CLONE_NEWNS), "make a network namespace")
     _check(_libc.mount(None, b"/", None, _MS_REC | _MS_PRIVATE, None), "keep mounts to itself")
     _mount(b"proc", b"/proc")
+    _mount(b"sysfs", b"/sys")  # /sys/class/net of this network
     _mount(b"tmpfs", b"/run")
     run(["ip", "link", "set", "lo", "up"])
     # Neighbour discovery would mix with what is counted, and the hosts' addresses are all known.

@@ -1,0 +1,147 @@
+"""The fabric's switches as BMv2 processes with our P4 program, under our P4Runtime driver."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from finsy.proto import p4r
+from mininet.node import Switch
+
+from controller.plan.model import Plan
+from controller.southbound.openflow.tables import neighbour_macs
+from controller.southbound.p4runtime.driver import p4_target, push_p4
+from controller.southbound.p4runtime.pipelines import fabric_pipeline, schema_of
+from controller.southbound.p4runtime.session import P4Session
+from raddle.errors import UnreachableError
+from raddle.lab.emulation.dataplane import PortEvent
+from raddle.lab.emulation.layout import Layout
+from raddle.lab.emulation.network import Network
+from raddle.lab.emulation.programs import run
+from raddle.state import PRIORITIES
+from raddle.topology.model import PortRef
+
+_PROGRAM = "simple_switch_grpc"
+_DEVICE_ID = 1
+_CPU_PORT = 510
+_GRPC_PORT, _THRIFT_PORT = 50_000, 40_000  # of the first switch; the sandbox has all ports to itself
+_START_S = 30.0
+
+_RTMGRP_LINK, _RTM_NEWLINK, _IFF_RUNNING = 1, 16, 0x40  # SOURCE: rtnetlink(7), netdevice(7)
+
+T = TypeVar("T")
+
+
+class Bmv2Switch(Switch):  # type: ignore[misc]
+    """A simple_switch_grpc process without a program; `number` decides its TCP ports."""
+
+    def __init__(self, name: str, **options: object) -> None:
+        super().__init__(name, **options)
+        self.number = int(self.dpid, 16) & 0xFFFF
+        self.address = f"127.0.0.1:{_GRPC_PORT + self.number}"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, controllers: object) -> None:
+        words = [_PROGRAM, "--no-p4", "--device-id", str(_DEVICE_ID), "--log-level", "off"]
+        words += ["--thrift-port", str(_THRIFT_PORT + self.number)]
+        if "--notifications-addr" in run([_PROGRAM, "--help"]):  # only of a build with nanomsg
+            words += ["--notifications-addr", f"ipc:///run/{self.name}.ipc"]
+        for port, interface in sorted(self.intfs.items()):
+            if interface.name != "lo":
+                words += ["-i", f"{port}@{interface.name}"]
+        words += ["--", "--grpc-server-addr", self.address, "--cpu-port", str(_CPU_PORT)]
+        words += ["--priority-queues", str(PRIORITIES)]
+        with open(f"/run/{self.name}.log", "wb") as log:
+            self.process = subprocess.Popen(words, stdout=log, stderr=log)
+
+
+class Bmv2:
+    """A `Dataplane` of BMv2 switches. P4Runtime tells nothing of ports: the kernel does."""
+
+    hash_is_ours = True
+
+    def __init__(self, layout: Layout, on_port: PortEvent) -> None:
+        self.title = f"BMv2 {run([_PROGRAM, '--version']).strip()}"
+        self._layout = layout
+        self._counters = schema_of(fabric_pipeline()).counters["port_tx"].id
+        self.network = Network(layout, Bmv2Switch)
+        self.network.start()
+        self._switches = {name: self.network.host(name) for name in layout.switches}
+        for switch in self._switches.values():
+            _await_listening(switch)
+        threading.Thread(target=_watch_ports, args=(layout.interfaces, on_port), daemon=True).start()
+
+    def push(self, plan: Plan) -> int:
+        macs = neighbour_macs(plan)
+        planned = {switch.name: switch for switch in plan.switches}
+
+        def program(name: str, session: P4Session) -> int:
+            outcome = push_p4(session, p4_target(planned[name], macs), dry_run=False, may_replace=True)
+            if outcome.error:
+                raise UnreachableError(outcome.error)
+            return outcome.writes
+
+        return sum(self._everywhere(program).values())
+
+    def sent_frames(self) -> dict[PortRef, int]:
+        wanted = p4r.Entity(counter_entry=p4r.CounterEntry(counter_id=self._counters))
+
+        def read(name: str, session: P4Session) -> dict[PortRef, int]:
+            cells = (each.counter_entry for each in session.read([wanted]))
+            numbers = {cell.index.index: cell.data.packet_count for cell in cells}
+            ports = {port: number for port, number in self._layout.numbers.items() if port.device == name}
+            return {port: numbers.get(number, 0) for port, number in ports.items()}
+
+        return {port: count for counts in self._everywhere(read).values() for port, count in counts.items()}
+
+    def _everywhere(self, work: Callable[[str, P4Session], T]) -> dict[str, T]:
+        """Work on all switches at the same time, each in a session of its own."""
+
+        def in_session(name: str) -> T:
+            with P4Session(name, self._switches[name].address, _DEVICE_ID) as session:
+                return work(name, session)
+
+        with ThreadPoolExecutor() as pool:
+            return dict(zip(self._switches, pool.map(in_session, self._switches), strict=True))
+
+
+def _await_listening(switch: Bmv2Switch) -> None:
+    end = time.monotonic() + _START_S
+    host, _, port = switch.address.partition(":")
+    while time.monotonic() < end and switch.process and switch.process.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex((host, int(port))) == 0:
+                return
+        time.sleep(0.05)
+    with open(f"/run/{switch.name}.log", errors="replace") as log:
+        said = log.read().strip().splitlines()[-1:]
+    raise UnreachableError(f"{switch.name}: {_PROGRAM} does not answer at {switch.address}: {''.join(said)}")
+
+
+def _watch_ports(interfaces: Mapping[str, PortRef], on_port: PortEvent) -> None:
+    """Tell of every change of a switch port's carrier, as the kernel tells of it."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as events:
+        events.bind((0, _RTMGRP_LINK))
+        while True:
+            for name, is_live in _link_changes(events.recv(65535)):
+                if name in interfaces:
+                    on_port(interfaces[name], is_live)
+
+
+def _link_changes(messages: bytes) -> Iterator[tuple[str, bool]]:
+    """Name of an interface and whether it has a carrier, of each message."""
+    at = 0
+    while at + 16 <= len(messages):
+        length, kind = struct.unpack_from("=IH", messages, at)
+        if kind == _RTM_NEWLINK:
+            index, flags = struct.unpack_from("=iI", messages, at + 20)
+            with contextlib.suppress(OSError):  # it may be gone by now
+                yield socket.if_indextoname(index), bool(flags & _IFF_RUNNING)
+        at += (length + 3) & ~3
