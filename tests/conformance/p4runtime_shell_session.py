@@ -32,38 +32,40 @@ sh.setup(
     verbose=False,
 )
 seen: dict[str, Any] = {}
-for number in (1, 2):
-    member = sh.ActionProfileMember("next_hops")(member_id=number, action="set_next_hop")
-    member.action["port"] = str(number)
-    member.action["dst_mac"] = f"02:00:00:00:00:0{number}"
-    member.insert()
-group = sh.ActionProfileGroup("next_hops")(group_id=5)
-group.add(member_id=1, weight=2)
-group.add(member_id=2)
-group.insert()
-route = sh.TableEntry("ipv4_route")(group_id=5)
-route.match["dst"] = "10.0.0.0/8"
-route.insert()
-seen["again"] = code_of(route.insert)
-entry = sh.TableEntry("acl")(action="trap", priority=7)
-entry.match["ether_type"] = "0x88cc&&&0xffff"
-entry.insert()
-seen["entries"] = sorted(
-    table for table in ("acl", "ipv4_route", "pin_dst") for _ in sh.TableEntry(table).read()
-)
-held = next(iter(sh.ActionProfileGroup("next_hops").read()))
-seen["group"] = [(each.member_id, each.weight) for each in held._members]
-default = sh.TableEntry("switch_config")(action="configure", is_default=True)
-default.action["switch_mac"] = "02:00:00:00:00:09"
-default.action["hash_seed"] = "17"
-default.action["hash_on_qp"] = "0"
-default.modify()
-counter = sh.CounterEntry("port_tx")
-counter.index = 3
-counter.read(lambda found: seen.__setitem__("packets", found.packet_count))
-seen["in_use"] = code_of(group.delete)
-for each in (route, entry, group):
-    each.delete()
-seen["missing"] = code_of(route.delete)
-sh.teardown()
+try:
+    for number in (1, 2):
+        member = sh.ActionProfileMember("next_hops")(member_id=number, action="set_next_hop")
+        member.action["port"] = str(number)
+        member.action["dst_mac"] = f"02:00:00:00:00:0{number}"
+        member.insert()
+    group = sh.ActionProfileGroup("next_hops")(group_id=5)
+    group.add(member_id=1, weight=2)
+    group.add(member_id=2)
+    group.insert()
+    route = sh.TableEntry("ipv4_route")(group_id=5)
+    route.match["dst"] = "10.0.0.0/8"
+    route.insert()
+    seen["again"] = code_of(route.insert)
+    entry = sh.TableEntry("acl")(action="trap", priority=7)
+    entry.match["ether_type"] = "0x88cc&&&0xffff"
+    entry.insert()
+    seen["entries"] = sorted(
+        table for table in ("acl", "ipv4_route", "pin_dst") for _ in sh.TableEntry(table).read()
+    )
+    held = next(iter(sh.ActionProfileGroup("next_hops").read()))
+    seen["group"] = [(each.member_id, each.weight) for each in held.members]
+    default = sh.TableEntry("switch_config")(action="configure", is_default=True)
+    default.action["switch_mac"] = "02:00:00:00:00:09"
+    default.action["hash_seed"] = "17"
+    default.action["hash_on_qp"] = "0"
+    default.modify()
+    counter = sh.CounterEntry("port_tx")
+    counter.index = 3
+    counter.read(lambda found: seen.__setitem__("packets", found.packet_count))
+    seen["in_use"] = code_of(group.delete)
+    for each in (route, entry, group):
+        each.delete()
+    seen["missing"] = code_of(route.delete)
+finally:  # The client's threads would keep a failed process alive.
+    sh.teardown()
 print(json.dumps(seen))

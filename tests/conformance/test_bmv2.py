@@ -6,6 +6,7 @@ Needs root (for veth interfaces) and simple_switch_grpc on PATH.
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import socket
 import struct
@@ -69,15 +70,13 @@ class Bmv2:
 
     def receive(self, timeout_s: float = 5.0) -> tuple[int, bytes]:
         """The next frame that leaves the switch, and its port."""
-        deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline:
-            for port, wire in self.wires.items():
-                try:
-                    frame, where = wire.recvfrom(2048, socket.MSG_DONTWAIT)
-                except BlockingIOError:
-                    continue
-                if where[2] != socket.PACKET_OUTGOING:
-                    return port, frame
+        while True:
+            ready, _, _ = select.select(list(self.wires.values()), [], [], timeout_s)
+            if not ready:
+                break
+            frame, where = ready[0].recvfrom(2048)
+            if where[2] != socket.PACKET_OUTGOING:
+                return next(port for port, wire in self.wires.items() if wire is ready[0]), frame
         pytest.fail(f"no frame within {timeout_s} s; see {self.log}")
 
 
@@ -99,7 +98,15 @@ def bmv2(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bmv2]:
             wires[number].bind((far, ETH_P_ALL))
             command += ["-i", f"{number}@{near}"]
         port = _free_port()
-        command += ["--", "--grpc-server-addr", f"127.0.0.1:{port}", "--cpu-port", str(CPU_PORT)]
+        command += [
+            "--",
+            "--grpc-server-addr",
+            f"127.0.0.1:{port}",
+            "--cpu-port",
+            str(CPU_PORT),
+            "--priority-queues",
+            "8",
+        ]
         output = stack.enter_context(log.open("w"))
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
         stack.callback(process.wait)
@@ -194,7 +201,7 @@ def _remote_group(leaf: SwitchPlan) -> list[int]:
     """Port numbers of the next hops to the other leaf's hosts, in the order of the group."""
     pipeline = Pipeline(TARGET.config)
     tables = EntityTables.of(pipeline, TARGET.entities.values())
-    (group,) = {row.choices for row in tables.rows["ipv4_route"] if len(row.choices) > 1}
+    (group,) = [row.choices for row in tables.rows["ipv4_route"] if len(row.choices) > 1]
     return [choice.call.number("port") for choice in group]
 
 

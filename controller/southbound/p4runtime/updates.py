@@ -83,6 +83,21 @@ def _plain(entity: p4r.Entity) -> p4r.Entity:
     return plain
 
 
+def differ(old: p4r.Entity | None, new: p4r.Entity | None) -> bool:
+    """Whether a switch that holds `old` must be told `new`.
+
+    The watched ports of a group are not compared: BMv2 (p4lang/PI) reports the last member's for all of them.
+    A member's port follows from its id.
+    """
+    if old is None or new is None or not new.HasField("action_profile_group"):
+        return old != new
+    return _members(old) != _members(new)
+
+
+def _members(group: p4r.Entity) -> list[tuple[int, int]]:
+    return [(member.member_id, member.weight) for member in group.action_profile_group.members]
+
+
 def plan_batches(schema: P4Schema, current: Entities, wanted: Entities) -> list[list[Step]]:
     """The least that makes `current` be `wanted`: new before changed before gone, references intact.
 
@@ -94,7 +109,7 @@ def plan_batches(schema: P4Schema, current: Entities, wanted: Entities) -> list[
         phase = _phase(schema, key)
         if old is None and key[0] != "default":
             steps.setdefault(phase, []).append(_step(p4r.Update.INSERT, entity, None))
-        elif old != entity:
+        elif differ(old, entity):
             steps.setdefault(phase, []).append(_step(p4r.Update.MODIFY, entity, old))
     for key, old in current.items():
         if key not in wanted and key[0] != "default":
@@ -144,7 +159,7 @@ def differences(switch: str, schema: P4Schema, current: Entities, wanted: Entiti
     changes = []
     for key in current.keys() | wanted.keys():
         old, new = current.get(key), wanted.get(key)
-        if old != new and not (new is None and key[0] == "default"):
+        if differ(old, new) and not (new is None and key[0] == "default"):
             some = new if new is not None else old
             assert some is not None
             path = describe_key(schema, some)
