@@ -68,16 +68,15 @@ class Bmv2:
     def send(self, port: int, frame: bytes) -> None:
         self.wires[port].send(frame)
 
-    def receive(self, timeout_s: float = 5.0) -> tuple[int, bytes]:
+    def receive(self) -> tuple[int, bytes]:
         """The next frame that leaves the switch, and its port."""
         while True:
-            ready, _, _ = select.select(list(self.wires.values()), [], [], timeout_s)
+            ready, _, _ = select.select(list(self.wires.values()), [], [], 5.0)
             if not ready:
-                break
+                pytest.fail(f"no frame within 5 s; see {self.log}")
             frame, where = ready[0].recvfrom(2048)
             if where[2] != socket.PACKET_OUTGOING:
                 return next(port for port, wire in self.wires.items() if wire is ready[0]), frame
-        pytest.fail(f"no frame within {timeout_s} s; see {self.log}")
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +121,7 @@ TARGET = p4_target(LEAF, neighbour_macs(PLAN))
 
 
 def test_what_bmv2_reports_back_is_what_was_planned(bmv2: Bmv2) -> None:
-    again = push_p4(_reader(bmv2), TARGET, dry_run=True, may_replace=False)
+    again = push_p4(bmv2.session, TARGET, dry_run=True, may_replace=False)
     assert again.changes == ()
 
 
@@ -190,11 +189,6 @@ def test_counters_of_port_and_class_count_the_packets(bmv2: Bmv2) -> None:
         bmv2.receive()
     (after,) = bmv2.session.read([wanted])
     assert after.counter_entry.data.packet_count - before.counter_entry.data.packet_count == 3
-
-
-def _reader(bmv2: Bmv2) -> P4Session:
-    """The same session under a name that says that it only reads."""
-    return bmv2.session
 
 
 def _remote_group(leaf: SwitchPlan) -> list[int]:

@@ -42,22 +42,18 @@ def fabric_entities(
     A member is a neighbor; a group is a distinct set of weighted members, each skipped while its port is
     down. A route with one next hop names the member: a group whose every port is down divides by zero in
     BMv2. The switch's own addresses are trapped, those of its neighbors are host routes. The plan's pins go
-    by destination.
+    by destination, its policies by source and destination.
     """
     neighbors = neighbors_of(switch, macs)
     member_of = {neighbor.port: place for place, neighbor in enumerate(neighbors, 1)}
     number_of = {neighbor.port: neighbor.number for neighbor in neighbors}
     routes = _routes(switch, neighbors, member_of)
-    pins = {
-        route.prefix: _hops(route.next_hops, member_of) for route in switch.routes if route.origin == "pin"
-    }
     groups = _group_ids(hops for hops in routes.values() if len(hops) > 1)
 
     yield from _settings(switch, hash_on_qp)
     yield P4ActionProfileMember(_PROFILE, member_id=_TRAP_MEMBER, action=Action("trap"))
     for neighbor in neighbors:
-        action = Action("set_next_hop", port=neighbor.number, dst_mac=neighbor.mac)
-        yield P4ActionProfileMember(_PROFILE, member_id=member_of[neighbor.port], action=action)
+        yield P4ActionProfileMember(_PROFILE, member_id=member_of[neighbor.port], action=_to(neighbor))
     watched = {member_of[port]: number for port, number in number_of.items()}
     for hops, group in groups.items():
         members = [P4Member(member_id=member, weight=(weight, watched[member])) for member, weight in hops]
@@ -69,14 +65,18 @@ def fabric_entities(
             chosen = IndirectAction(member_id=hops[0][0] if hops else _TRAP_MEMBER)
         table = "ipv4_route" if ip_network(prefix).version == 4 else "ipv6_route"
         yield P4TableEntry(table, match=Match(dst=prefix), action=chosen)
-    by_member = {member_of[neighbor.port]: neighbor for neighbor in neighbors}
-    for prefix, hops in pins.items():
-        first = by_member[hops[0][0]]
-        yield P4TableEntry(
-            "pin_dst",
-            match=Match(dst=_wide(prefix)),
-            action=Action("set_next_hop", port=first.number, dst_mac=first.mac),
-        )
+    at = {neighbor.port: neighbor for neighbor in neighbors}
+    for route in switch.routes:
+        if route.origin == "pin":
+            action = _to(at[route.next_hops[0].port])
+            yield P4TableEntry("pin_dst", match=Match(dst=_wide(route.prefix)), action=action)
+    for policy in switch.policies:
+        match = Match(src=_wide(policy.src), dst=_wide(policy.dst))
+        yield P4TableEntry("pin_pair", match=match, action=_to(at[policy.next_hop.port]))
+
+
+def _to(neighbor: Neighbor) -> Action:
+    return Action("set_next_hop", port=neighbor.number, dst_mac=neighbor.mac)
 
 
 def _settings(switch: SwitchPlan, hash_on_qp: bool) -> Iterator[P4Entity]:

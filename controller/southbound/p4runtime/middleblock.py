@@ -14,6 +14,7 @@ from finsy.proto import p4r
 
 from controller.plan.model import NextHop, SwitchPlan
 from controller.southbound.p4runtime.neighbors import neighbors_of
+from raddle.errors import InputError
 
 _ADMIT_PRIORITY = 1
 _LLDP = 0x88CC
@@ -32,7 +33,16 @@ def middleblock_entities(
 
     A port is a router interface and a next hop of its name; a neighbor's id is the link-local address of its
     MAC address. A route with one next hop names it, others name a WCMP group.
+
+    Raises:
+        InputError: `carrier-not-supported`, the plan has policy routes.
     """
+    if switch.policies:
+        raise InputError.of(
+            "carrier-not-supported",
+            f"{switch.name} has {len(switch.policies)} policy routes, which are not written to SONiC PINS",
+            "let host routes or UDP source ports carry the pins",
+        )
     neighbors = neighbors_of(switch, macs)
     order = {neighbor.port: place for place, neighbor in enumerate(neighbors)}
     yield _entry(

@@ -12,6 +12,7 @@ from p4_fabrics import MIDDLEBLOCK, needs_middleblock, running, two_tier
 
 from controller.plan import make_plan
 from controller.plan.addresses import endpoint_addresses
+from controller.plan.model import PolicyRoute
 from controller.reconcile import PushPolicy, apply_plan, check
 from controller.southbound.openflow.tables import neighbour_macs
 from controller.southbound.p4runtime import driver
@@ -175,6 +176,20 @@ def test_weights_become_weights_of_members() -> None:
         program(dataclasses.replace(plan, switches=(weighted, *plan.switches[1:])), inventory)
         state = farm.switches["leaf0"].state()
         assert [each.weights for each in state.routes if len(each.ports) == 2] == [(3, 1)]
+
+
+def test_a_policy_is_a_pin_by_both_addresses_which_bench_does_not_ignore() -> None:
+    fabric = two_tier("p4", "p4")
+    plan = make_plan(fabric, "ecmp")
+    leaf = plan.switches[0]
+    hop = next(route for route in leaf.routes if len(route.next_hops) == 2).next_hops[1]
+    pinned = dataclasses.replace(leaf, policies=(PolicyRoute("10.0.0.1", "10.0.0.5", hop),))
+    target = p4_target(pinned, neighbour_macs(plan))
+    assert "pin_pair/src=::ffff:a00:1 dst=::ffff:a00:5" in json.dumps(describe_target(target))
+    with running(fabric) as (_, _, inventory):
+        program(dataclasses.replace(plan, switches=(pinned, *plan.switches[1:])), inventory)
+        with pytest.raises(InputError, match="1 entries in 'pin_pair', by which the engine does not forward"):
+            read_states(inventory, over_p4runtime(fabric))
 
 
 @needs_middleblock
