@@ -1,0 +1,55 @@
+"""Fault files and --fail: what is read, and what the reader of a bad one sees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from raddle.errors import InputError
+from raddle.lab.faults import changes, parse_failure, read_faults
+from raddle.sim import NEVER
+from raddle.topology import bundled_examples, load
+from raddle.topology.model import PortRef
+
+FABRIC = load(bundled_examples()["leaf-spine-16"])
+US = 10**6
+
+
+def test_flap_is_down_for_the_first_half_of_every_period(tmp_path: Path) -> None:
+    path = tmp_path / "faults.csv"
+    path.write_text("what,where,from,until,value\nflap,host3,10us,40us,20us\n")
+    found = [(change.time_ps // US, change.is_start) for change in changes(read_faults(FABRIC, path))]
+    assert found == [(10, True), (20, False), (30, True), (40, False)]
+
+
+def test_failure_names_a_link_by_either_of_its_ports() -> None:
+    fault = parse_failure(FABRIC, "leaf0:Ethernet32@20us..1ms")
+    assert (fault.port, fault.from_ps, fault.until_ps) == (PortRef("leaf0", "Ethernet32"), 20 * US, 1000 * US)
+    assert parse_failure(FABRIC, "host3@5us").until_ps == NEVER
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("burn,host3,1us,,", "'burn' is no fault; down, flap, errors, storm, slow are"),
+        ("down,leaf0:Ethernet999,1us,,", "'leaf0:Ethernet999' is at no link"),
+        ("down,host3,2us,1us,", "it ends at '1us', not after '2us' when it begins"),
+        ("flap,host3,2us,,1us", "a flap needs an end"),
+        ("storm,host3,2us,,9", "'9' is not a priority from 0 to 7"),
+        ("errors,host3,2us,,2", "'2' is not a bit error ratio from 0 to below 1"),
+        ("slow,host3,2us,,", "a slow needs a value"),
+        ("slow,leaf0,2us,,1G", "'leaf0' is no endpoint"),
+        ("down,host3", "2 cells, the header has 5"),
+        ("down,host3,soon,,", "'soon' is not a time"),
+    ],
+)
+def test_bad_row_is_told_with_its_line(tmp_path: Path, row: str, message: str) -> None:
+    path = tmp_path / "faults.csv"
+    path.write_text(f"what,where,from,until,value\ndown,host0,1us,,\n{row}\n")
+    with pytest.raises(InputError) as error:
+        read_faults(FABRIC, path)
+    first = error.value.diagnostics[0]
+    assert f"{first.message}; {first.hint}".startswith(message), first
+    assert first.code == "bad-faults"
+    assert str(error.value).startswith(f"{path}:3:1: error[bad-faults]")
