@@ -16,9 +16,12 @@ from hypothesis import strategies as st
 from nos.db.databases import ConfigDb
 from nos.db.schema import TABLES, read_config, validate
 from nos.orch import derive
+from nos.orch.appl_db import appl_db
+from nos.orch.asic_db import asic_db
+from nos.orch.counter_views import Counted
 from nos.orch.counters import counter_layout, counters_db
 from nos.switch import SimulatedSwitch
-from raddle.state import PRIORITIES, SwitchCounters
+from raddle.state import PRIORITIES
 
 Served = tuple[SimulatedSwitch, gnmi_pb2_grpc.gNMIStub]
 
@@ -253,7 +256,11 @@ def test_every_configuration_that_is_valid_can_be_forwarded_with(
         assert max(*port.dscp_to_tc, *port.tc_to_queue, *port.tc_to_pg, *port.pfc_to_queue) < PRIORITIES
         assert len(port.pgs) == len(port.queues) == PRIORITIES
         assert all(pg is None or pg < len(state.buffer_profiles) for pg in port.pgs)
-    counters = counters_db(counter_layout(config), config, SwitchCounters())
-    assert all(counters["COUNTERS"].values())
+    layout = counter_layout(config)
+    assert all(counters_db(layout, config, Counted())["COUNTERS"].values())
+    lit = frozenset(config["PORT"])
+    appl = appl_db(config, lit, {}, {})
+    assert all(dict(table) is not None for table in appl.values())
+    assert asic_db(config, appl, lit, {}, layout)["ASIC_STATE"]
     for profile in state.buffer_profiles:
         assert (profile.dynamic_th is None) != (profile.static_th_bytes is None)
