@@ -110,7 +110,7 @@ def apply_plan(
     known = _only(inventory, (switch.name for switch in plan.switches if switch.nos == "sonic"))
     before = _concurrently(known, lambda client: _reading(client, switches[client.name], how))
     sets = Counter[str]()
-    if not how.dry_run:
+    if not how.dry_run and any(each.push.requests for each in before.values()):
         ready = {name: each.current for name, each in before.items() if not (each.error or each.held)}
         for stage in stages(plan, ready):
             sets.update(_concurrently(_only(inventory, stage), partial(_send, stage)))
