@@ -19,8 +19,8 @@ from raddle import _solver
 
 MOVES_PER_KEY = 40
 LEAST_MOVES = 20_000
-MOST_WORK = 150_000_000
-"""How long a search goes on for one set of targets: in moves, and in links looked at (about 2 s)."""
+MOST_WORK = 50_000_000
+"""How long a search goes on for one set of targets: in moves, and in links looked at (about 1 s)."""
 
 TIGHTENED_PHASES = 64
 """At most so many phases are tried one by one for a lower target when a search has raised theirs."""
