@@ -25,7 +25,7 @@ void EventQueue::push(const Event& event) {
 }
 
 void EventQueue::insert_far(std::uint32_t lane) {
-  lanes_[lane].prev = is_far;
+  lanes_[lane].is_far = true;
   far_.push_back(event_of({lanes_[lane].time, lane}));
   std::push_heap(far_.begin(), far_.end(), later);
 }
@@ -39,21 +39,18 @@ void EventQueue::insert_current(const Due& due) {
 
 void EventQueue::remove(std::uint32_t lane) {
   const Lane& record = lanes_[lane];
-  if (record.prev == is_far) return;  // stays in the heap, stale
+  if (record.is_far) return;  // stays in the heap, stale
   --size_;
   if (record.time >> shift_ == base_) {
     const auto first = current_.begin() + static_cast<std::ptrdiff_t>(cursor_);
     current_.erase(std::find_if(first, current_.end(), [&](const Due& due) { return due.lane == lane; }));
     return;
   }
-  if (record.next != none) lanes_[record.next].prev = record.prev;
-  if (record.prev != none) {
-    lanes_[record.prev].next = record.next;
-    return;
-  }
   const auto slot = static_cast<std::size_t>((record.time >> shift_) & (slots_ - 1));
-  heads_[slot] = record.next;
-  if (record.next == none) used_[slot / 64] &= ~(std::uint64_t{1} << (slot % 64));
+  std::uint32_t* link = &heads_[slot];
+  while (*link != lane) link = &lanes_[*link].next;
+  *link = record.next;
+  if (heads_[slot] == none) used_[slot / 64] &= ~(std::uint64_t{1} << (slot % 64));
 }
 
 // Takes the first far event; false if it is stale, a wake or an arrival that is set for another time now.
@@ -65,7 +62,7 @@ bool EventQueue::pop_far(Event& out) {
   const bool is_wake = out.kind() == EventKind::wake;
   if (!is_wake && out.kind() != EventKind::arrive) return true;
   Lane& record = lanes_[is_wake ? ports_ + out.port() : out.port()];
-  if (record.time != out.time || record.prev != is_far) return false;
+  if (record.time != out.time || !record.is_far) return false;
   record.time = never;
   return true;
 }

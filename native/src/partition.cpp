@@ -23,15 +23,25 @@ Partition::Partition(Tables& tables, Time horizon)
       events_(tables.lanes.data(), tables.ports.size(), horizon) {}
 
 std::uint64_t Partition::run(Time end) {
-  std::uint64_t count = 0;
+  const auto ports = static_cast<std::uint32_t>(network_.ports.size());
+  EventQueue::Due due;
   Event event;
-  while (events_.pop(end - 1, event)) {
-    now_ = event.time;
+  for (std::uint64_t count = 0;; ++count) {
+    const EventQueue::Popped popped = events_.pop(end - 1, due, event);
+    if (popped == EventQueue::Popped::nothing) return count;
     prefetch();
-    dispatch(event);
-    ++count;
+    if (popped == EventQueue::Popped::event) {
+      now_ = event.time;
+      dispatch(event);
+    } else {
+      now_ = due.time;
+      if (due.lane < ports) {
+        arrive(due.lane);
+      } else {
+        kick(due.lane - ports);
+      }
+    }
   }
-  return count;
 }
 
 void Partition::schedule(PortId by, Time time, EventKind kind, std::uint32_t id, std::uint32_t data) {
@@ -61,18 +71,33 @@ void Partition::port_timer(PortId port, std::uint32_t id) {
 
 // Asks for the memory that the next events touch: most of an event's cost is waiting for it.
 void Partition::prefetch() const {
-  if (const auto [later, is_arrival] = events_.ahead(2); later != none) {
+  if (const auto [later, is_arrival] = events_.ahead(3); later != none) {
     if (is_arrival) {
       __builtin_prefetch(&wires_[later]);
     } else {
       __builtin_prefetch(&ports_[later]);
     }
   }
-  if (const auto [next, is_arrival] = events_.ahead(0); next != none && is_arrival) {
-    const Wire& wire = wires_[next];
-    __builtin_prefetch(&packets_[wire.head]);
+  if (const auto [later, is_arrival] = events_.ahead(2); later != none && is_arrival) {
+    const Wire& wire = wires_[later];
+    __builtin_prefetch(&wire.at(0));
     __builtin_prefetch(&ports_[wire.to]);
   }
+  if (const auto [next, is_arrival] = events_.ahead(0); next != none && is_arrival) prefetch_route(wires_[next]);
+}
+
+void Partition::prefetch_route(const Wire& wire) const {
+  const Port& port = ports_[wire.to];
+  if (port.is_endpoint) return;
+  const Packet& packet = wire.at(0);
+  const SwitchNode& node = switches_[port.node - network_.endpoints];
+  if (node.qos.empty()) return;
+  const PortId out = route(node, packet.dst, packet.hash);
+  if (out == none) return;
+  const unsigned tc = node.qos[port.qos].dscp_to_tc[packet.dscp()];
+  __builtin_prefetch(&ports_[out]);
+  __builtin_prefetch(&queues_[out * priorities + node.qos[port.qos].tc_to_queue[tc]]);
+  __builtin_prefetch(&pgs_[wire.to * priorities + node.qos[port.qos].tc_to_pg[tc]]);
 }
 
 void Partition::dispatch(const Event& event) {
@@ -106,13 +131,10 @@ void Partition::dispatch(const Event& event) {
 // The first frame on the wire from `sender` is at its peer, behind the pipeline.
 void Partition::arrive(PortId sender) {
   Wire& wire = wires_[sender];
-  const PacketId packet = wire.head;
-  const PacketId next = packets_[packet].next;
-  wire.head = next;
-  if (next != none) {
-    events_.set_arrival(sender, packets_[next].arrival);
-    if (packets_[next].next != none) __builtin_prefetch(&packets_[packets_[next].next]);
-  }
+  const PacketId packet = allocate_packet();
+  packets_[packet] = wire.at(0);
+  wire.pop();
+  if (wire.count > 0) events_.set_arrival(sender, wire.at(0).arrival);
   const PortId id = wire.to;
   const Port& port = ports_[id];
   if (port.rx_check && !receives(id, packet)) return;
@@ -124,16 +146,11 @@ void Partition::arrive(PortId sender) {
 }
 
 void Partition::put_on_wire(PortId sender, PacketId packet, Time arrival) {
-  packets_[packet].arrival = arrival;
-  packets_[packet].next = none;
   Wire& wire = wires_[sender];
-  if (wire.head == none) {
-    wire.head = packet;
-    events_.set_arrival(sender, arrival);
-  } else {
-    packets_[wire.tail].next = packet;
-  }
-  wire.tail = packet;
+  packets_[packet].arrival = arrival;
+  if (wire.count == 0) events_.set_arrival(sender, arrival);
+  wire.push(packets_[packet]);
+  free_packet(packet);
 }
 
 Outbox::Letters& Partition::letters_to(PortId port, Time time) {
@@ -168,12 +185,11 @@ void Partition::notify_peer(PortId by, Time time, std::uint32_t masks) {
 
 void Partition::collect(Outbox& box, Outbox::Letters& letters) {
   for (const PortId sender : letters.wires) {
-    for (const Packet& frame : box.frames[sender]) {
-      const PacketId packet = allocate_packet();
-      packets_[packet] = frame;
-      put_on_wire(sender, packet, frame.arrival);
-    }
-    box.frames[sender].clear();
+    std::vector<Packet>& frames = box.frames[sender];
+    Wire& wire = wires_[sender];
+    if (wire.count == 0) events_.set_arrival(sender, frames.front().arrival);
+    for (const Packet& frame : frames) wire.push(frame);
+    frames.clear();
   }
   for (const Event& event : letters.events) events_.push(event);
   letters.wires.clear();

@@ -232,6 +232,7 @@ std::uint64_t Simulation::dropped() const {
 std::uint64_t Simulation::in_network() const {
   std::uint64_t total = 0;
   for (const auto& partition : partitions_) total += partition->packets_.size() - partition->free_packets_;
+  for (const Wire& wire : tables_->wires) total += wire.count;
   for (const Outbox& box : outboxes_[(window_ + 1) & 1U]) {
     for (const auto& frames : box.frames) total += frames.size();
   }

@@ -72,12 +72,34 @@ void Partition::switch_receive(PortId in, PacketId id) {
       return drop(out, id, refusal(node, out, queue_index, false));
     }
   }
+  if (passes_through(node, out_port, queue_index, queue, pgs_[in * priorities + pg], packet.bytes)) {
+    send_frame(ports_[out], out, id);
+    return;
+  }
   if (!admit(node, in, pg, packet.bytes)) return drop(in, id, refusal(node, in, pg, true));
   if (queue.profile != none) node.pools[node.profiles[queue.profile].pool].used += packet.bytes;
   packet.buffer = {in, static_cast<std::uint8_t>(pg)};
   if (!node.marks_at_dequeue && queue.wred != none && is_marked(node, out, queue)) mark(packet, out, queue_index);
   enqueue(out, queue_index, id);
   kick(out);
+}
+
+// Whether a packet leaves as it comes, through an idle port and an empty queue, and changes nothing but counters:
+// its buffer is taken and given back at one instant, far from any threshold.
+bool Partition::passes_through(const SwitchNode& node, const Port& port, unsigned queue_index, Queue& queue,
+                               PriorityGroup& pg, std::int64_t bytes) const {
+  if (now_ < port.busy_until || port.active != 0 || port.pfc_changed != 0) return false;
+  if ((port.paused >> queue_index & 1U) != 0 || node.releases_at_end || node.pauses_at_threshold) return false;
+  if (pg.profile == none || pg.is_xoff || pg.headroom > 0) return false;
+  const ProfileConfig& profile = node.profiles[pg.profile];
+  const Pool& pool = node.pools[profile.pool];
+  const std::int64_t shared = shared_part(pg.used + bytes, profile);
+  if (shared >= threshold(profile, pool) || pool.used + shared > pool.size) return false;
+  pg.max_bytes = std::max(pg.max_bytes, pg.used + bytes);
+  queue.max_bytes = std::max(queue.max_bytes, bytes);
+  queue.tx_bytes += bytes;
+  ++queue.tx_frames;
+  return true;
 }
 
 // Counts `bytes` in the priority group, or in its headroom when it is above its threshold.

@@ -46,7 +46,8 @@ inline std::uint64_t event_order(PortId port, EventKind kind, std::uint32_t id) 
 // A port's pending arrival or wake. The arrivals of all ports come first, then their wakes.
 struct Lane {
   Time time = never;
-  std::uint32_t next = none, prev = none;
+  std::uint32_t next = none;  // in its bucket
+  bool is_far = false;        // in the heap
 };
 
 class EventQueue {
@@ -71,25 +72,48 @@ class EventQueue {
 
   // Takes the earliest event that is not after `until`; false if there is none.
   bool pop(Time until, Event& out) {
+    Due due;
+    switch (pop(until, due, out)) {
+      case Popped::nothing:
+        return false;
+      case Popped::lane:
+        out = event_of(due);
+        return true;
+      case Popped::event:
+        return true;
+    }
+    return false;
+  }
+
+  struct Due {
+    Time time;
+    std::uint32_t lane;
+    bool before(const Due& other) const { return time < other.time || (time == other.time && lane < other.lane); }
+  };
+
+  enum class Popped { nothing, lane, event };
+
+  // The same without the detour over an Event for an arrival (a lane below the number of ports) or a wake.
+  Popped pop(Time until, Due& lane, Event& event) {
     for (;;) {
       const bool has_far = !far_.empty() && far_.front().time >> shift_ == base_;
       if (cursor_ < current_.size()) {
         const Due due = current_[cursor_];
         // CORRECTNESS: of two equal ones the wheel's goes first, so that a stale far event is known as such.
         if (!has_far || !far_.front().before(event_of(due))) {
-          if (due.time > until) return false;
+          if (due.time > until) return Popped::nothing;
           ++cursor_;
           --size_;
           lanes_[due.lane].time = never;
-          out = event_of(due);
-          return true;
+          lane = due;
+          return Popped::lane;
         }
       }
       if (has_far) {
-        if (far_.front().time > until) return false;
-        if (pop_far(out)) return true;
+        if (far_.front().time > until) return Popped::nothing;
+        if (pop_far(event)) return Popped::event;
       } else if (!advance(until)) {
-        return false;
+        return Popped::nothing;
       }
     }
   }
@@ -112,17 +136,9 @@ class EventQueue {
   std::size_t size() const { return size_; }
 
  private:
-  static constexpr int least_shift = 10;     // 1.024 ns: some events to a bucket, to look ahead
-  static constexpr int longest_shift = 12;   // beyond 33 us a heap serves as well
-  static constexpr std::int64_t least_slots = 1 << 10, most_slots = 1 << 13;
-  static constexpr std::uint32_t is_far = none - 1;
-
-  struct Due {
-    Time time;
-    std::uint32_t lane;
-    bool before(const Due& other) const { return time < other.time || (time == other.time && lane < other.lane); }
-  };
-
+  static constexpr int least_shift = 12;     // 4.096 ns: some events to a bucket, to look ahead
+  static constexpr int longest_shift = 13;   // beyond 33 us a heap serves as well
+  static constexpr std::int64_t least_slots = 1 << 8, most_slots = 1 << 12;
   PortId port_of(std::uint32_t lane) const { return lane < ports_ ? lane : lane - ports_; }
 
   Event event_of(const Due& due) const {
@@ -136,17 +152,12 @@ class EventQueue {
     record.time = time;
     const std::int64_t bucket = time >> shift_;
     if (bucket >= base_ + slots_) return insert_far(lane);
-    record.prev = none;
+    record.is_far = false;
     if (bucket == base_) return insert_current({time, lane});
     const auto slot = static_cast<std::size_t>(bucket & (slots_ - 1));
-    const std::uint32_t head = heads_[slot];
-    record.next = head;
+    record.next = heads_[slot];
     heads_[slot] = lane;
-    if (head != none) {
-      lanes_[head].prev = lane;
-    } else {
-      used_[slot / 64] |= std::uint64_t{1} << (slot % 64);
-    }
+    used_[slot / 64] |= std::uint64_t{1} << (slot % 64);
   }
 
   void remove(std::uint32_t lane);

@@ -53,6 +53,7 @@ class Partition {
   void notify_peer(PortId by, Time time, std::uint32_t masks);
   void dispatch(const Event& event);
   void prefetch() const;
+  void prefetch_route(const Wire& wire) const;
   void arrive(PortId sender);
   void put_on_wire(PortId sender, PacketId packet, Time arrival);
   void put_in_letter(PortId sender, PacketId packet, Time arrival);
@@ -81,6 +82,8 @@ class Partition {
   // switch.cpp
   void set_switch(NodeId index, const SwitchConfig& state);
   void switch_receive(PortId in, PacketId id);
+  bool passes_through(const SwitchNode& node, const Port& port, unsigned queue_index, Queue& queue, PriorityGroup& pg,
+                      std::int64_t bytes) const;
   bool admit(SwitchNode& node, PortId in, unsigned pg, std::int64_t bytes);
   void release(PortId in, unsigned pg, std::int64_t bytes);
   void change_pause(PortId port, unsigned priority, bool is_xoff);

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <deque>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "raddle/config.hpp"
@@ -88,10 +90,36 @@ struct alignas(64) Port {
 };
 static_assert(sizeof(Port) == 64);
 
-// Frames sent that have not arrived, in order.
-struct Wire {
-  std::uint32_t head = none, tail = none;
+// Frames sent that have not arrived, in order: a ring, so that one lies beside the next.
+struct alignas(32) Wire {
+  std::unique_ptr<Packet[]> slots;
+  std::uint32_t capacity = 0;     // a power of two
+  std::uint32_t head = 0, count = 0;
   PortId to = none;               // receiving port
+
+  Packet& at(std::uint32_t place) { return slots[(head + place) & (capacity - 1)]; }
+  const Packet& at(std::uint32_t place) const { return slots[(head + place) & (capacity - 1)]; }
+
+  void push(const Packet& packet) {
+    if (count == capacity) grow();
+    __builtin_prefetch(&at(count + 2), 1);
+    at(count++) = packet;
+  }
+
+  void pop() {
+    ++head;
+    --count;
+    __builtin_prefetch(&at(2));
+  }
+
+  void grow() {
+    const std::uint32_t larger = std::max(4U, 2 * capacity);
+    auto moved = std::make_unique<Packet[]>(larger);
+    for (std::uint32_t i = 0; i < count; ++i) moved[i] = at(i);
+    slots = std::move(moved);
+    capacity = larger;
+    head = 0;
+  }
 };
 
 // What keeps a port from receiving every frame, or from sending it.
