@@ -1,6 +1,9 @@
-// Hops (link crossings of data and acknowledgements) per CPU second on a random cross-leaf permutation.
-// Usage: bench_permutation [leaves spines hosts_per_leaf bytes propagation_ps]
+// Hops (link crossings of data and acknowledgements) per CPU second on a permutation between leaves.
+// Usage: bench_permutation [leaves spines hosts_per_leaf bytes propagation_ps threads]
 
+#include <sys/resource.h>
+
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
@@ -15,6 +18,7 @@ int main(int argc, char** argv) {
                                   .hosts_per_leaf = static_cast<NodeId>(argument(3, 16)),
                                   .propagation = argument(5, 150'000)};
   const std::int64_t bytes = argument(4, 16L << 20);
+  const auto threads = static_cast<unsigned>(argument(6, 1));
   for (const bool is_dcqcn : {false, true}) {
     NetworkConfig network = fabric.network();
     network.nic.is_dcqcn = is_dcqcn;
@@ -23,16 +27,25 @@ int main(int argc, char** argv) {
     for (NodeId h = 0; h < hosts; ++h) {
       testing::add_flow(work, h, (h + fabric.hosts_per_leaf * (1 + h % (fabric.leaves - 1))) % hosts, bytes);
     }
-    Simulation simulation = testing::simulate(fabric, network, work);
+    Simulation simulation = testing::simulate(fabric, network, work, true, 30'000'000, false, threads);
     const std::clock_t begin = std::clock();
-    std::uint64_t events = 0;
-    while (!simulation.is_done() && simulation.has_events()) events += simulation.advance(never, 1'000'000);
+    const auto started = std::chrono::steady_clock::now();
+    std::uint64_t events = 0, most_packets = 0;
+    while (!simulation.is_done() && simulation.has_events()) {
+      events += simulation.advance(never, 1'000'000);
+      most_packets = std::max(most_packets, simulation.in_network());
+    }
     const double seconds = static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
+    const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - started;
     std::uint64_t hops = 0;
     for (const Queue& queue : simulation.queues()) hops += queue.tx_frames;
-    std::printf("permutation %-6s %u hosts: %.2f M hops, %.2f events per hop, %.3f s, %.1f M hops/s, done %zu\n",
-                is_dcqcn ? "DCQCN" : "PFC", hosts, static_cast<double>(hops) / 1e6,
-                static_cast<double>(events) / static_cast<double>(hops), seconds,
-                static_cast<double>(hops) / 1e6 / seconds, simulation.flows_done());
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    std::printf("permutation %-5s %u hosts %u threads: %.2f M hops, %.2f events per hop, %.3f CPU s, %.3f s, "
+                "%.2f M hops per CPU s, %zu done, last %.3f us, up to %lu packets, %ld MB\n",
+                is_dcqcn ? "DCQCN" : "PFC", hosts, threads, static_cast<double>(hops) / 1e6,
+                static_cast<double>(events) / static_cast<double>(hops), seconds, wall.count(),
+                static_cast<double>(hops) / 1e6 / seconds, simulation.flows_done(),
+                static_cast<double>(simulation.now()) / 1e6, most_packets, usage.ru_maxrss / 1024);
   }
 }
