@@ -251,10 +251,10 @@ Simulation::Arrivals Simulation::arrivals() const {
       frames += tables_->queues[sender * priorities + queue].tx_frames;
       bytes += tables_->queues[sender * priorities + queue].tx_bytes;
     }
-    const auto& packets = partitions_[tables_->partition_of_node[tables_->ports[to].node]]->packets_;
-    for (PacketId id = tables_->wires[sender].head; id != none; id = packets[id].next) {
+    const Wire& wire = tables_->wires[sender];
+    for (std::uint32_t place = 0; place < wire.count; ++place) {
       --frames;
-      bytes -= packets[id].bytes;
+      bytes -= wire.at(place).bytes;
     }
     for (const Outbox& box : outboxes_[(window_ + 1) & 1U]) {
       if (box.frames.empty()) continue;  // nothing is cut

@@ -55,6 +55,9 @@ def simulate(
         list[str] | None,
         typer.Option(metavar="PORT", help="Record the frames on the link at a port: capture.pcapng."),
     ] = None,
+    threads: Annotated[
+        int, typer.Option(help="Threads that share the switches; the results are the same.", min=1, max=64)
+    ] = 1,
     as_json: JsonOption = False,
 ) -> None:
     """Simulate flows and write what became of each one and of every port.
@@ -76,7 +79,7 @@ def simulate(
         traced=tuple(find_link_port(model, "--trace", text) for text in trace or ()),
     )
     with _capture(output, instruments) as instruments, progress_bar() as progress:
-        result = simulate_flows(model, table, policy, control, seed, progress, paths, instruments)
+        result = simulate_flows(model, table, policy, control, seed, progress, paths, instruments, threads)
     summary = summary_json(result)
     files = {"fct.csv": flows_csv(result), "ports.csv": ports_csv(result), "summary.json": summary}
     _write(output, files | ({"series.csv": series_csv(result)} if series else {}))

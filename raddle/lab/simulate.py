@@ -38,6 +38,7 @@ def simulate_flows(
     progress: Progress = lambda what, share: None,
     pins: Sequence[Pin] = (),
     instruments: Instruments = NO_INSTRUMENTS,
+    threads: int = 1,
 ) -> RunResult:
     """Plan, program the fabric's own switches over gNMI, read their state back, and simulate the flows on it.
 
@@ -62,7 +63,9 @@ def simulate_flows(
     states = {name: switch.state() for name, switch in reported.items()}
     addresses = endpoint_addresses(fabric)
     ports = source_ports(fabric, plan, table.schedule, placement)
-    simulation = Simulation(fabric, addresses, states, table.schedule, placement, seed, table.start_ps, ports)
+    simulation = Simulation(
+        fabric, addresses, states, table.schedule, placement, seed, table.start_ps, ports, threads=threads
+    )
     timeline = Timeline(simulation, instruments, lambda name, dark: reported[name].state(dark))
     drain = _tracer(simulation, table.schedule, seed, instruments)
     is_interrupted = False

@@ -42,10 +42,11 @@ STALL_PS = 100 * 10**12
 
 _NIC_BUFFER_BYTES = 2 << 20
 
-_EVENTS_PER_CALL = 1_000_000
+_EVENTS_PER_CALL = 200_000
+"""Between two of these the interpreter looks at signals: well within a second."""
 
 Progress = Callable[[float], None]
-"""Told the share of flows that are done, 0..1."""
+"""Told about which share of the packets has arrived, 0..1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +178,7 @@ class Simulation:
             it follows from the queue pair numbers.
         dscp, priority: of every queue pair's data, the PFC priority that stops it at its NIC; None: those of
             the first lossless class.
+        threads: that share the network's switches; the result is the same for any number.
     """
 
     def __init__(
@@ -191,6 +193,7 @@ class Simulation:
         source_ports: NDArray[np.int64] | None = None,
         dscp: NDArray[np.uint8] | None = None,
         priority: NDArray[np.uint8] | None = None,
+        threads: int = 1,
     ) -> None:
         self.fabric = fabric
         self._addresses = tuple(int(address) for address in addresses)
@@ -207,6 +210,7 @@ class Simulation:
         )
         self._core = _core.Simulation(
             endpoints=len(fabric.endpoints),
+            threads=threads,
             seed=seed,
             nic=_nic_config(fabric),
             pipeline_ps=np.array([s.model.pipeline_latency_ps for s in fabric.switches], np.int64),
@@ -227,9 +231,10 @@ class Simulation:
             dep_ids=schedule.dep_ids.astype(np.uint32),
             cuts_through=np.array([s.model.is_cut_through for s in fabric.switches], np.uint8),
         )
-        self._flows = schedule.flows
         self._last_start_ps = 0 if start_ps is None or not len(start_ps) else int(start_ps.max())
         self.is_stalled = False
+        data = int(np.maximum(-(-schedule.size_bytes // fabric.roce.mtu_bytes), 1).sum())
+        self._expected_packets = max(data + data // fabric.hosts[0].nic_model.ack_interval, 1)
         self._hash_classes = 0
         for name, state in states.items():
             self.set_switch(name, state)
@@ -302,7 +307,7 @@ class Simulation:
             count = self._core.advance(until_ps, _EVENTS_PER_CALL)
             after_call()
             if progress:
-                progress(self._core.flows_done / max(self._flows, 1))
+                progress(min(self.packets.delivered / self._expected_packets, 1.0))
             if count < _EVENTS_PER_CALL and until_ps != NEVER:
                 return
             if packets != self.packets:

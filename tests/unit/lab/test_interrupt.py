@@ -1,0 +1,59 @@
+"""An interrupt of a long run."""
+
+import signal
+import time
+
+import pytest
+
+import raddle
+from raddle.lab.flow_file import read_flows
+from raddle.lab.simulate import simulate_flows
+
+FABRIC = """\
+raddle: 1
+name: pair
+fabric:
+  kind: leaf-spine
+  leaves: {count: 2, model: white-box-12.8t}
+  spines: {count: 2, model: white-box-12.8t}
+hosts: {per_leaf: 2}
+"""
+
+
+def test_interrupt_ends_a_run_within_a_second_and_keeps_what_there_is(tmp_path):
+    (tmp_path / "pair.yaml").write_text(FABRIC)
+    (tmp_path / "flows.csv").write_text("src,dst,bytes\nhost0,host2,4096\nhost1,host3,100000000000000\n")
+    fabric = raddle.load(tmp_path / "pair.yaml")
+    table = read_flows(fabric, tmp_path / "flows.csv")
+    is_running = False
+    due = 0.0
+
+    def interrupt_soon(what: str, share: float) -> None:
+        nonlocal is_running, due
+        if "simulated" in what and not is_running:
+            is_running = True
+            due = time.monotonic() + 0.05
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        result = simulate_flows(fabric, table, "ecmp", "none", 1, interrupt_soon)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert is_running
+    assert time.monotonic() - due < 1
+    assert result.is_interrupted
+    assert [flow.status for flow in result.flows] == ["done", "active"]
+    assert result.time_ps > 0
+
+
+def test_progress_ends_at_the_whole(tmp_path):
+    (tmp_path / "pair.yaml").write_text(FABRIC)
+    (tmp_path / "flows.csv").write_text("src,dst,bytes\nhost0,host2,100000000\n")
+    fabric = raddle.load(tmp_path / "pair.yaml")
+    shares: list[float] = []
+    table = read_flows(fabric, tmp_path / "flows.csv")
+    simulate_flows(fabric, table, "ecmp", "none", 1, lambda what, share: shares.append(share))
+    assert shares == sorted(shares)
+    assert shares[-1] == pytest.approx(1)
