@@ -27,7 +27,7 @@ def certificate(
     tables = {}
     for switch in fabric.switches:
         tables[switch.name] = {
-            f"{kind(prefix)}/{length}": [switch.ports[port].name for port in ports]
+            f"{kind(prefix)}/{length}": [switch.ports[port].name for port in dict.fromkeys(ports)]
             for prefix, length, ports in entries[switch.name]
             if is_of_family((prefix, length, ports), bits)
         }

@@ -16,7 +16,7 @@ def busiest_link(
     """Load of the busiest link between switches as a share of its speed (1.0: full), and its sending port.
 
     Every endpoint sends at the speed of its link, the same amount to each other endpoint, and a group's
-    live next hops get equal shares (which a hash reaches with many flows only).
+    live next hops get shares by their weights (which a hash reaches with many flows only).
 
     Args:
         speed_bps: int[links + 1], in the order of `Network.link`.

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.plan.addresses import plan_addresses
-from controller.plan.model import SwitchPlan
+from controller.plan.model import NextHop, SwitchPlan
+from controller.southbound.sonic import equal_next_hops
 from raddle.state import SwitchState
 from raddle.topology.model import Fabric, PortRef
 
@@ -24,7 +25,8 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 Entry = tuple[int, int, tuple[int, ...]]
-"""A route: prefix and length as integers, and the switch's port numbers; no port is a blackhole."""
+"""A route: prefix and length as integers, and the switch's port numbers, each as often as it is a
+member of the group; no port is a blackhole."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,12 @@ def network_of(fabric: Fabric) -> Network:
 
 def entries_of_state(state: SwitchState) -> list[Entry]:
     """The routes that a switch reports."""
-    return [(route.prefix, route.length, route.ports) for route in state.routes]
+    return [
+        (route.prefix, route.length, tuple(np.repeat(route.ports, route.weights).tolist()))
+        if route.weights
+        else (route.prefix, route.length, route.ports)
+        for route in state.routes
+    ]
 
 
 def entries_of_plan(switch: SwitchPlan) -> list[Entry]:
@@ -139,9 +146,16 @@ def entries_of_plan(switch: SwitchPlan) -> list[Entry]:
     ]
     # Routes over equal paths share their tuple of next hops, which is why it is worked out once.
     hops = {id(route.next_hops): route.next_hops for route in switch.routes}
-    through = {key: tuple(port[hop.port] for hop in each) for key, each in hops.items()}
+    through = {key: ports_through(switch, port, each) for key, each in hops.items()}
     planned = [entry_of(route.prefix, through[id(route.next_hops)]) for route in switch.routes]
     return [*connected, *planned]
+
+
+def ports_through(switch: SwitchPlan, port: Mapping[str, int], hops: tuple[NextHop, ...]) -> tuple[int, ...]:
+    """The port numbers of a group, each as often as it is a member; SONiC's static routes have no weights."""
+    if switch.nos == "sonic":
+        return tuple(port[hop.port] for hop in equal_next_hops(hops))
+    return tuple(port[hop.port] for hop in hops for _ in range(hop.weight))
 
 
 def entry_of(prefix: str, ports: tuple[int, ...]) -> Entry:

@@ -27,6 +27,7 @@ from controller.verify.network import (
     entries_of_state,
     entry_of,
     network_of,
+    ports_through,
 )
 from controller.verify.tables import Changes, LookUp, Prefix, Tables, tables_of
 from controller.verify.transient import Transient, judge_update
@@ -200,7 +201,7 @@ def _replan(fabric: Fabric, plan: Plan, demand: Demand | None, network: Network)
             }
             for prefix, route in new.items():
                 if prefix not in old or not _is_same(old[prefix].next_hops, route.next_hops):
-                    through = tuple(ports[number][hop.port] for hop in route.next_hops)
+                    through = ports_through(plan.switches[number], ports[number], route.next_hops)
                     own[entry_of(prefix, ())[:2]] = through
             if own:
                 changes[number] = own
