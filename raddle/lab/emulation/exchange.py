@@ -34,7 +34,7 @@ MAX_IN_FLIGHT = 16
 """Packets on their way at one time: few enough for the switches' queues, whatever the machine does else."""
 
 SILENCE_S = 5.0
-"""Time without any packet after which what is missing is lost: nothing is sent again here."""
+"""Time without any packet after which what is missing is lost: no packet is sent again here."""
 
 _R_KEY = 0x1234
 _ACK = 0x1F  # syndrome: ACK, no credit limit (IBTA 9.7.5.1.2)
@@ -58,18 +58,32 @@ class QueuePair:
 
 @dataclass(slots=True)
 class Exchange:
-    """What was sent and received. `problems` are a reader's lines, empty where all is as it should be."""
+    """What was sent and received.
+
+    Attributes:
+        lost: packets that were sent and never came.
+        problems: a reader's lines, empty where all is as it should be.
+        gaps: such lines too, of what one lost packet explains: others that came without it.
+    """
 
     flows: int
     data_packets: int = 0
     acknowledgements: int = 0
     received_flows: int = 0
     acknowledged_flows: int = 0
+    lost: int = 0
     problems: list[str] = field(default_factory=list)
+    gaps: list[str] = field(default_factory=list)
 
     @property
     def is_complete(self) -> bool:
-        return self.acknowledged_flows == self.received_flows == self.flows and not self.problems
+        is_wrong = bool(self.problems or self.gaps)
+        return self.acknowledged_flows == self.received_flows == self.flows and not is_wrong
+
+    @property
+    def is_only_lossy(self) -> bool:
+        """Packets are missing, and nothing is wrong with those that came."""
+        return bool(self.lost) and not self.problems
 
 
 class Exchanger:
@@ -115,7 +129,8 @@ class Exchanger:
                         self._receive(key.data, frame)
                 if time.monotonic() - heard > SILENCE_S:
                     missing = self.result.flows - self.result.acknowledged_flows
-                    self._problem(
+                    self.result.lost = self._in_flight
+                    self.result.gaps.append(
                         f"{missing} flows are not complete, {self._in_flight} packets are on their way, and "
                         f"nothing has come for {SILENCE_S:g} s"
                     )
@@ -160,12 +175,12 @@ class Exchanger:
             self._in_flight += 1
 
     def _receive(self, nic: int, frame: bytes) -> None:
+        self._in_flight -= 1
         try:
             packet = decode(frame)
         except BadPacketError as error:
             self._problem(f"{self._nics[nic].nic.label} got {error}")
             return
-        self._in_flight -= 1
         if packet.opcode == ACKNOWLEDGE:
             self._take_ack(nic, packet)
         else:
@@ -179,7 +194,9 @@ class Exchanger:
                 f"{host} got a packet for queue pair {packet.dest_qp}, which it does not have"
             )
         if packet.psn != qp.expected_psn:
-            return self._problem(f"{host} got PSN {packet.psn}, expected {qp.expected_psn}")
+            is_ahead = (packet.psn - qp.expected_psn) & PSN_MASK <= PSN_MASK // 2
+            lines = self.result.gaps if is_ahead else self.result.problems
+            return lines.append(f"{host} got PSN {packet.psn}, expected {qp.expected_psn}")
         self.result.data_packets += 1
         qp.expected_psn = (qp.expected_psn + 1) & PSN_MASK
         if packet.asks_ack:

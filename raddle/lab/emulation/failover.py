@@ -106,7 +106,7 @@ class FailoverTest:
         self._log = TripLog()
         dscp = self._layout.fabric.roce.lossless[0].dscp if self._layout.fabric.roce.lossless else 0
         with (
-            Capture(self._layout.interfaces) as capture,
+            Capture(self._layout.interfaces, self._layout.addresses) as capture,
             Stream(self._nics[self._src], self._nics[self._dst], dscp),
         ):
             before = self._wait(capture, 0, lambda trip: self._whole.allows(trip.path, self._src, self._dst))

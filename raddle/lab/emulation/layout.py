@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from ipaddress import IPv4Address
 
 from controller.plan.model import Plan, SwitchPlan
 from controller.southbound.openflow.tables import neighbour_macs, port_numbers
@@ -113,6 +114,11 @@ class Layout:
     def mbps(self, link: Link) -> float:
         """The rate of a link in the emulation."""
         return link.speed_bps / self.divisor / 1e6
+
+    @cached_property
+    def addresses(self) -> frozenset[bytes]:
+        """The hosts' IPv4 addresses, as packets have them."""
+        return frozenset(IPv4Address(nic.address).packed for nic in self.nics)
 
     @cached_property
     def nics(self) -> tuple[Nic, ...]:

@@ -8,7 +8,7 @@ import socket
 import struct
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,10 +43,10 @@ def _enter(namespace: int) -> None:
 
 
 class NicSocket:
-    """Sends and receives frames at a host's port."""
+    """Sends frames at a host's port, and receives those that are between `hosts` (packed addresses)."""
 
-    def __init__(self, nic: Nic, pid: int) -> None:
-        self.nic = nic
+    def __init__(self, nic: Nic, pid: int, hosts: Collection[bytes]) -> None:
+        self.nic, self._hosts = nic, hosts
         with network_of(pid):
             self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_IP))
             # Without a listener the kernel would answer each packet with "port unreachable".
@@ -66,7 +66,7 @@ class NicSocket:
                 frame = self.socket.recv(65535)
             except BlockingIOError:
                 return
-            if _is_roce(frame):
+            if is_roce(frame, self._hosts):
                 yield frame
 
     def close(self) -> None:
@@ -85,14 +85,14 @@ class Sighting:
 
 
 class Capture:
-    """Records the RoCEv2 frames at all switch ports, with the kernel's time stamps.
+    """Records the RoCEv2 frames between hosts at all switch ports, with the kernel's time stamps.
 
-    Use as a context; `sightings` are in the order of time.
+    Use as a context; `sightings` are in the order of time, and complete when it is left.
     """
 
-    def __init__(self, interfaces: Mapping[str, PortRef]) -> None:
+    def __init__(self, interfaces: Mapping[str, PortRef], hosts: Collection[bytes]) -> None:
         self.sightings: list[Sighting] = []
-        self._interfaces = interfaces
+        self._interfaces, self._hosts = interfaces, hosts
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER_BYTES)
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
@@ -119,16 +119,25 @@ class Capture:
                     return
                 continue
             port = self._interfaces.get(address[0])
-            if port is None or not _is_roce(frame):
+            if port is None or not is_roce(frame, self._hosts):
                 continue
             seconds, nanoseconds = struct.unpack("@qq", ancillary[0][2])
             is_sent = address[2] == socket.PACKET_OUTGOING
             self.sightings.append(Sighting(seconds * 10**9 + nanoseconds, port, is_sent, frame))
 
 
-def _is_roce(frame: bytes) -> bool:
-    """IPv4, UDP, to RoCEv2's port."""
-    return frame[12:15] == b"\x08\x00\x45" and frame[23] == 17 and frame[36:38] == _ROCE
+def is_roce(frame: bytes, hosts: Collection[bytes]) -> bool:
+    """IPv4 without options, UDP, to RoCEv2's port, from one of the hosts to another.
+
+    Whatever else is on a wire (a connection's late end, group membership) is not counted.
+    """
+    return (
+        frame[12:15] == b"\x08\x00\x45"
+        and frame[23:24] == b"\x11"
+        and frame[36:38] == _ROCE
+        and frame[26:30] in hosts
+        and frame[30:34] in hosts
+    )
 
 
 _ROCE = UDP_PORT_ROCE.to_bytes(2, "big")

@@ -46,6 +46,7 @@ class Roce:
     """A schedule's flows as RoCEv2 packets.
 
     Attributes:
+        attempts: runs that it took; all but the last only lost packets.
         problems: what the receivers found wrong.
         paths: directions of queue pairs whose path was checked.
         wrong_paths: those that went another way.
@@ -58,6 +59,7 @@ class Roce:
     flows: int
     data_packets: int
     acknowledgements: int
+    attempts: int
     problems: tuple[str, ...]
     paths: int
     wrong_paths: tuple[str, ...]
@@ -156,6 +158,8 @@ def _roce_lines(roce: Roce) -> Iterator[str]:
         f"{roce.acknowledgements} acknowledgements, "
         + ("some of them wrong" if roce.problems else "all in order with a correct ICRC")
     )
+    if roce.attempts > 1:
+        yield f"          in run {roce.attempts}; those before lost packets"
     yield from _examples(roce.problems, "wrong")
     good = roce.paths - len(roce.wrong_paths)
     way = (

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from controller.plan.model import Plan
 from raddle.lab.emulation.dataplane import Dataplane
-from raddle.lab.emulation.exchange import Exchanger
+from raddle.lab.emulation.exchange import SILENCE_S, Exchange, Exchanger
 from raddle.lab.emulation.layout import Layout
-from raddle.lab.emulation.nics import Capture, NicSocket
+from raddle.lab.emulation.nics import Capture, NicSocket, Sighting
 from raddle.lab.emulation.paths import Path, Routing, TripLog
 from raddle.lab.emulation.reference import Reference, simulate_reference
 from raddle.lab.emulation.result import Roce
@@ -18,57 +20,94 @@ from raddle.topology.model import PortRef
 if TYPE_CHECKING:
     from raddle.lab.emulation.run import Workload
 
+ATTEMPTS = 3
+"""Runs before a lost packet is a failure: on a busy machine a queue of the kernel's may overflow."""
+
+_SETTLE_S = 0.2
+
 Directions = dict[tuple[int, bool], set[Path]]
 """The ways that were seen, by queue pair and whether they are acknowledgements'."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """The workload once with real packets; `counted` are the frames that each switch port sent in it."""
+
+    exchanger: Exchanger
+    done: Exchange
+    sightings: list[Sighting]
+    counted: dict[PortRef, int]
+
+
 def run_roce(
-    layout: Layout,
-    plan: Plan,
-    dataplane: Dataplane,
-    nics: Sequence[NicSocket],
-    work: Workload,
-    capture: Capture,
-) -> Roce:
-    """Run the workload with real packets and in the simulator, and compare them."""
+    layout: Layout, plan: Plan, dataplane: Dataplane, nics: Sequence[NicSocket], work: Workload
+) -> tuple[Roce, list[Sighting]]:
+    """Run the workload with real packets and in the simulator, and compare them.
+
+    A run that only lost packets is done again, from the start: what is compared is always one whole run.
+    Returns what was found, and the packets at the switches' ports.
+    """
     fabric = layout.fabric
     wanted = simulate_reference(fabric, plan, work.schedule, work.placement, work.seed, work.start_ps)
-    exchanger = Exchanger(fabric, nics, work.schedule, work.placement, work.seed)
-    before = dataplane.sent_frames()
-    done = exchanger.run()
-    after = dataplane.sent_frames()
-    counted = {
-        port: after[port] - before.get(port, 0) for port in after if after[port] != before.get(port, 0)
-    }
-    seen = _directions(exchanger, capture)
+    run, attempts = _run_once(layout, dataplane, nics, work), 1
+    while run.done.is_only_lossy and attempts < ATTEMPTS:
+        run, attempts = _run_once(layout, dataplane, nics, work), attempts + 1
+    done, counted, directions = run.done, run.counted, list(_pairs(run.exchanger))
+    seen = _directions(run.exchanger, run.sightings)
     routing = Routing(layout, tuple(switch.routes for switch in plan.switches))
-    directions = list(_pairs(exchanger))
     # Where a switch may choose, it must choose as the simulator's does.
     is_counted = dataplane.hash_is_ours or all(routing.only_path(*ends) for *_, ends in directions)
     wrong_paths = tuple(_wrong_paths(layout, routing, directions, seen, wanted, is_counted))
     wrong_ports = _wrong_ports(wanted.frames, counted) if is_counted else ()
-    return Roce(
+    found = Roce(
         schedule=work.schedule.name,
         flows=work.schedule.flows,
         data_packets=done.data_packets,
         acknowledgements=done.acknowledgements,
-        problems=tuple(done.problems),
+        attempts=attempts,
+        problems=(*done.problems, *done.gaps),
         paths=len(directions),
         wrong_paths=wrong_paths,
         is_counted=is_counted,
         ports=len(wanted.frames.keys() | counted.keys()),
         wrong_ports=tuple(wrong_ports),
     )
+    return found, run.sightings
 
 
-def _directions(exchanger: Exchanger, capture: Capture) -> Directions:
+def _run_once(layout: Layout, dataplane: Dataplane, nics: Sequence[NicSocket], work: Workload) -> _Run:
+    exchanger = Exchanger(layout.fabric, nics, work.schedule, work.placement, work.seed)
+    before = _settled_counts(dataplane)
+    for nic in nics:
+        for _ in nic.receive():
+            pass  # what an earlier run has left
+    with Capture(layout.interfaces, layout.addresses) as capture:
+        done = exchanger.run()
+    after = dataplane.sent_frames()
+    counted = {port: count - before.get(port, 0) for port, count in after.items()}
+    return _Run(exchanger, done, capture.sightings, {port: count for port, count in counted.items() if count})
+
+
+def _settled_counts(dataplane: Dataplane) -> dict[PortRef, int]:
+    """The switches' counters once nothing of earlier tests is on its way: two readings are the same."""
+    last = dataplane.sent_frames()
+    for _ in range(int(SILENCE_S / _SETTLE_S)):
+        time.sleep(_SETTLE_S)
+        counts = dataplane.sent_frames()
+        if counts == last:
+            break
+        last = counts
+    return last
+
+
+def _directions(exchanger: Exchanger, sightings: Sequence[Sighting]) -> Directions:
     by_number = {}
     for index, qp in enumerate(exchanger.queue_pairs):
         by_number[qp.numbers[1], False] = index
         by_number[qp.numbers[0], True] = index
     seen: Directions = {}
     log = TripLog()
-    log.add(capture.sightings)
+    log.add(sightings)
     for trip in log.trips():
         seen.setdefault((by_number[trip.dest_qp, trip.is_ack], trip.is_ack), set()).add(trip.path)
     return seen

@@ -21,7 +21,7 @@ from raddle.lab.emulation.dataplane import Dataplane, PortEvent
 from raddle.lab.emulation.failover import FailoverTest
 from raddle.lab.emulation.layout import Layout
 from raddle.lab.emulation.network import Network
-from raddle.lab.emulation.nics import Capture, NicSocket, write_pcaps
+from raddle.lab.emulation.nics import NicSocket, write_pcaps
 from raddle.lab.emulation.open_vswitch import OpenVSwitch
 from raddle.lab.emulation.repair import Repairer
 from raddle.lab.emulation.result import EmulationResult, Iperf, Ping
@@ -138,16 +138,14 @@ def _test(
         result = replace(result, iperf=tuple(run_iperf(layout, network)))
     if not {"roce", "failover"} & set(request.tests):
         return result
-    nics = [NicSocket(nic, network.host(nic.host).pid) for nic in layout.nics]
+    nics = [NicSocket(nic, network.host(nic.host).pid, layout.addresses) for nic in layout.nics]
     if "roce" in request.tests:
         progress("RoCEv2 packets", 0.5)
-        work = request.workload
-        with Capture(layout.interfaces) as capture:
-            roce = run_roce(layout, plan, dataplane, nics, work, capture)
+        roce, sightings = run_roce(layout, plan, dataplane, nics, request.workload)
         result = replace(result, roce=roce)
         if request.pcap:
             names = {port: name for name, port in layout.interfaces.items()}
-            files = write_pcaps(request.pcap, capture.sightings, names)
+            files = write_pcaps(request.pcap, sightings, names)
             result = replace(result, pcaps=tuple(map(str, files)))
     if "failover" in request.tests:
         progress("failures", 0.8)

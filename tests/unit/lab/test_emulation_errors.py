@@ -52,7 +52,7 @@ def test_what_is_not_emulated_is_refused() -> None:
 GOOD = EmulationResult(
     fabric="f", switch="Open vSwitch 3.1.0", switches=2, hosts=4, routing="pinned", divisor=4000,
     fastest_mbps=100.0, messages=5, ping=Ping(12, ()), iperf=(Iperf("a", "b", 90.0, 100.0),),
-    roce=Roce("ring", 8, 8, 8, (), 4, (), True, 6, ()),
+    roce=Roce("ring", 8, 8, 8, 1, (), 4, (), True, 6, ()),
     failover=(Failover("link", "l", ("a",), ("b",), 0.01, 0.02, 3, 0.002),),
 )  # fmt: skip
 

@@ -14,8 +14,8 @@ from test_emulation_paths import FABRIC, LAYOUT
 import traffic
 from raddle.lab.emulation import exchange
 from raddle.lab.emulation.exchange import Exchange, Exchanger
-from raddle.lab.emulation.nics import NicSocket
-from raddle.lab.emulation.roce import ACKNOWLEDGE, decode
+from raddle.lab.emulation.nics import NicSocket, is_roce
+from raddle.lab.emulation.roce import ACKNOWLEDGE, WRITE_ONLY, Reth, RocePacket, decode, encode
 
 Fault = Callable[[int, bytes], bytes | None]
 """What becomes of the n-th frame: itself, another, or None where it is lost."""
@@ -77,10 +77,11 @@ def test_a_good_network_completes_every_flow_and_acknowledges_every_packet() -> 
     assert (done.flows, done.data_packets, done.acknowledgements) == (480, 960, 960)
 
 
-def test_a_lost_packet_is_a_problem() -> None:
+def test_a_lost_packet_is_told_from_all_else_that_goes_wrong() -> None:
     done = exchange_over(lambda number, frame: None if number == 100 else frame)
     assert not done.is_complete
-    assert "flows are not complete" in done.problems[-1]
+    assert "flows are not complete" in done.gaps[-1]
+    assert (done.is_only_lossy, done.lost, done.problems) == (True, 1, [])
 
 
 def test_a_lost_acknowledgement_is_a_problem_even_where_no_flow_waits_for_it() -> None:
@@ -92,14 +93,29 @@ def test_a_lost_acknowledgement_is_a_problem_even_where_no_flow_waits_for_it() -
             return None
         return frame
 
-    assert "1 packets are on their way" in exchange_over(lose_first_ack).problems[-1]
+    done = exchange_over(lose_first_ack)
+    assert "1 packets are on their way" in done.gaps[-1]
+    assert done.is_only_lossy
 
 
 def test_a_damaged_packet_is_a_problem() -> None:
     def damage(number: int, frame: bytes) -> bytes:
         return frame[:50] + bytes([frame[50] ^ 1]) + frame[51:] if number == 50 else frame
 
-    assert any("a wrong ICRC" in problem for problem in exchange_over(damage).problems)
+    done = exchange_over(damage)
+    assert any("a wrong ICRC" in problem for problem in done.problems)
+    assert not done.is_only_lossy
+
+
+def test_loss_does_not_hide_a_damaged_packet() -> None:
+    def harm(number: int, frame: bytes) -> bytes | None:
+        if number == 10:
+            return None
+        return frame[:50] + bytes([frame[50] ^ 1]) + frame[51:] if number == 11 else frame
+
+    done = exchange_over(harm)
+    assert done.lost
+    assert not done.is_only_lossy
 
 
 def test_packets_out_of_order_are_a_problem() -> None:
@@ -113,7 +129,9 @@ def test_packets_out_of_order_are_a_problem() -> None:
         return held[0] if number == 2 else frame
 
     second = first_two()[1]
-    assert any("expected 0" in problem for problem in exchange_over(swap).problems)
+    done = exchange_over(swap)
+    assert any("expected 0" in line for line in done.gaps)
+    assert not done.is_only_lossy
 
 
 def first_two() -> list[bytes]:
@@ -126,3 +144,18 @@ def first_two() -> list[bytes]:
 
     exchange_over(record)
     return seen
+
+
+def test_only_packets_between_the_hosts_are_looked_at() -> None:
+    packet = RocePacket("10.0.0.7", "10.0.0.9", 50000, 26, WRITE_ONLY, 7, 0, reth=Reth(0, 0, 0))
+    frame = encode(packet, "02:01:00:00:00:03", "02:00:00:00:00:00")
+    assert is_roce(frame, LAYOUT.addresses)
+    foreign = {
+        "another port": frame[:36] + (4792).to_bytes(2, "big") + frame[38:],
+        "TCP's reset": frame[:23] + b"\x06" + frame[24:54],
+        "IGMP with a router alert": frame[:14] + b"\x46" + frame[15:23] + b"\x02" + frame[24:],
+        "IPv6": frame[:12] + b"\x86\xdd\x60" + frame[15:],
+        "a stranger's": frame[:26] + socket.inet_aton("10.9.0.1") + frame[30:],
+        "a short one": frame[:20],
+    }
+    assert [name for name, each in foreign.items() if is_roce(each, LAYOUT.addresses)] == []
