@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Protocol
 
@@ -62,9 +63,20 @@ class _Reader:
         self.qp: list[int] = []
         self.deps: list[list[int]] = []
         self._qps: dict[tuple[int, int, str], int] = {}
+        self.text = ""
+        self.places: dict[str, tuple[int, int]] = {}
 
-    def problem(self, code: str, message: str, hint: str = "") -> None:
-        self.problems.append(Diagnostic(code, message, SourceSpan(str(self.path), self.line, 1), hint))
+    def begin(self, line: int, header: list[str], cells: list[str]) -> None:
+        """Remember where the cells of a row stand; approximate where some are quoted."""
+        self.line, self.text = line, ",".join(cells)
+        starts = accumulate((len(cell) + 1 for cell in cells), initial=1)
+        self.places = {name: (at, len(cell)) for name, at, cell in zip(header, starts, cells, strict=False)}
+
+    def problem(self, code: str, message: str, hint: str = "", column: str = "") -> None:
+        """Note a problem of the row, or of one column of it."""
+        at, length = self.places.get(column, (1, 1))
+        span = SourceSpan(str(self.path), self.line, at, max(length, 1), self.text)
+        self.problems.append(Diagnostic(code, message, span, hint))
 
     def endpoint(self, column: str, text: str) -> int:
         if text in self.endpoints:
@@ -72,23 +84,25 @@ class _Reader:
         if text.isascii() and text.isdigit() and len(text) < 10 and int(text) < len(self.endpoints):
             return int(text)
         last = len(self.endpoints) - 1
-        self.problem("unknown-endpoint", f"{column} '{text}' is no endpoint", f"use a name or 0..{last}")
+        self.problem(
+            "unknown-endpoint", f"{column} '{text}' is no endpoint", f"use a name or 0..{last}", column
+        )
         return -1
 
     def number(self, column: str, text: str, most: int) -> int:
         if text.isascii() and text.isdigit() and len(text) < 19 and int(text) <= most:
             return int(text)
-        self.problem("bad-number", f"{column} '{text}' is not a whole number from 0 to {most}")
+        self.problem("bad-number", f"{column} '{text}' is not a whole number from 0 to {most}", column=column)
         return 0
 
     def row(self, cells: Mapping[str, str]) -> None:
         number = len(self.src)
         name = cells.get("id") or str(number + 1)
         if name in self.rows:
-            self.problem("duplicate-id", f"id '{name}' is there twice")
+            self.problem("duplicate-id", f"id '{name}' is there twice", column="id")
         src, dst = self.endpoint("src", cells["src"]), self.endpoint("dst", cells["dst"])
         if src == dst >= 0:
-            self.problem("same-endpoint", f"'{cells['src']}' sends to itself")
+            self.problem("same-endpoint", f"'{cells['src']}' sends to itself", column="dst")
         self.deps.append(
             [dep for text in cells.get("after", "").split() for dep in self.dependency(text, src)]
         )
@@ -104,11 +118,11 @@ class _Reader:
     def dependency(self, text: str, src: int) -> list[int]:
         dep = self.rows.get(text)
         if dep is None:
-            self.problem("unknown-flow", f"after '{text}' names no earlier row")
+            self.problem("unknown-flow", f"after '{text}' names no earlier row", column="after")
             return []
         if src >= 0 and src not in (self.src[dep], self.dst[dep]):
             self.problem("foreign-flow", f"flow '{text}' neither starts nor ends where this one starts",
-                         "a sender can wait only for what it sent or received itself")  # fmt: skip
+                         "a sender can wait only for what it sent or received itself", "after")  # fmt: skip
             return []
         return [dep]
 
@@ -149,17 +163,21 @@ def read_flows(fabric: Fabric, path: Path) -> FlowTable:
 
 
 def _read_rows(reader: _Reader, rows: CsvRows) -> None:
-    header = [name.strip() for name in next(iter(rows), [])]
+    first = next(iter(rows), [])
+    header = [name.strip() for name in first]
+    reader.begin(1, header, first)
     for name in header:
         if name not in _COLUMNS:
-            reader.problem("unknown-column", f"unknown column '{name}'", f"known: {', '.join(_COLUMNS)}")
+            reader.problem(
+                "unknown-column", f"unknown column '{name}'", f"known: {', '.join(_COLUMNS)}", name
+            )
     missing = [name for name in _NEEDED if name not in header]
     if missing or len(set(header)) < len(header):
         what = f"column {', '.join(missing)} is missing" if missing else "a column is there twice"
         reader.problem("bad-header", what, "the first line names the columns: src,dst,bytes")
         return
     for cells in rows:
-        reader.line = rows.line_num
+        reader.begin(rows.line_num, header, cells)
         if not any(cells):
             continue
         if len(cells) != len(header):

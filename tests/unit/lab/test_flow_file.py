@@ -52,19 +52,19 @@ def test_after_names_earlier_rows(fabric: Fabric, tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("", "flows.csv:1:1: error[bad-header]: column src, dst, bytes is missing"),
-        ("src,dst,size\n", "flows.csv:1:1: error[unknown-column]: unknown column 'size'"),
+        ("src,dst,size\n", "flows.csv:1:9: error[unknown-column]: unknown column 'size'"),
         ("src,dst,bytes\n", "flows.csv:1:1: error[no-flows]: the file has no flow"),
-        ("src,dst,bytes\n0,99,1\n", "flows.csv:2:1: error[unknown-endpoint]: dst '99' is no endpoint"),
-        ("src,dst,bytes\n0,1,-1\n", "flows.csv:2:1: error[bad-number]: bytes '-1' is not a whole number"),
+        ("src,dst,bytes\n0,99,1\n", "flows.csv:2:3: error[unknown-endpoint]: dst '99' is no endpoint"),
+        ("src,dst,bytes\n0,1,-1\n", "flows.csv:2:5: error[bad-number]: bytes '-1' is not a whole number"),
         ("src,dst,bytes\n0,1\n", "flows.csv:2:1: error[bad-row]: 2 cells, the header has 3"),
-        ("src,dst,bytes\n5,5,1\n", "flows.csv:2:1: error[same-endpoint]: '5' sends to itself"),
-        ("src,dst,bytes\n5,host5,1\n", "flows.csv:2:1: error[same-endpoint]: '5' sends to itself"),
+        ("src,dst,bytes\n5,5,1\n", "flows.csv:2:3: error[same-endpoint]: '5' sends to itself"),
+        ("src,dst,bytes\n5,host5,1\n", "flows.csv:2:3: error[same-endpoint]: '5' sends to itself"),
         ("id,src,dst,bytes\na,0,1,1\na,0,1,1\n", "flows.csv:3:1: error[duplicate-id]: id 'a' is there twice"),
         (
             "src,dst,bytes,after\n0,1,1,2\n",
-            "flows.csv:2:1: error[unknown-flow]: after '2' names no earlier row",
+            "flows.csv:2:7: error[unknown-flow]: after '2' names no earlier row",
         ),
-        ("src,dst,bytes,after\n0,1,1,\n2,3,1,1\n", "flows.csv:3:1: error[foreign-flow]: flow '1' neither"),
+        ("src,dst,bytes,after\n0,1,1,\n2,3,1,1\n", "flows.csv:3:7: error[foreign-flow]: flow '1' neither"),
     ],
 )
 def test_bad_file_is_named_with_line_and_reason(
