@@ -44,8 +44,9 @@ def _flatten(switch: SwitchPlan) -> dict[str, str]:
     for each in switch.interfaces:
         path = f"interfaces/{each.name}"
         flat[path] = ", ".join(filter(None, (flat.get(path), each.prefix or "unnumbered")))
-    for name in ("role", "hwsku", "platform", "mac", "hash_seed", "asn", "nos"):
-        flat[name] = str(getattr(switch, name))
+    hashing = ("hash_algorithm", "hash_fields", "hash_offset", "hash_seed")
+    for name in ("role", "hwsku", "platform", "mac", *hashing, "asn", "nos"):
+        flat[name] = _text(getattr(switch, name))
     for port in switch.ports:
         flat |= {f"ports/{port.name}/{key}": _text(value) for key, value in asdict(port).items()}
     flat |= {f"qos/{key}": _text(value) for key, value in asdict(switch.qos).items()}

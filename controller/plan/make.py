@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import replace
 from ipaddress import ip_network
 from typing import Literal
@@ -11,6 +10,7 @@ from controller.plan.addresses import AddressPlan, address_families, mac_address
 from controller.plan.buffers import plan_buffers
 from controller.plan.graph import graph_of
 from controller.plan.group_tables import check_group_tables, report_weights
+from controller.plan.hashing import hash_offset, hash_seed
 from controller.plan.model import InterfacePlan, Plan, PortPlan, QosPlan, Route, SwitchPlan
 from controller.plan.paths import find_paths
 from controller.plan.pins import plan_pins
@@ -47,7 +47,7 @@ def make_plan(
     if problems := tuple(check_group_tables(fabric, table)):
         raise InputError(problems)
     routes = routes_of(fabric, table, families)
-    seeds = [_hash_seed(fabric, switch) for switch in fabric.switches]
+    seeds = [hash_seed(fabric, switch) for switch in fabric.switches]
     pins = None
     if routing == "pinned":
         if demand is None:
@@ -73,12 +73,6 @@ def make_plan(
     )
 
 
-def _hash_seed(fabric: Fabric, switch: Switch) -> int:
-    """The seed that all switches share, or one of the switch's own."""
-    seed = fabric.routing.hash_seed
-    return zlib.crc32(switch.name.encode()) if seed is None else seed
-
-
 def _plan_switch(
     fabric: Fabric, families: tuple[AddressPlan, ...], switch: Switch, routes: tuple[Route, ...], qos: QosPlan
 ) -> SwitchPlan:
@@ -95,7 +89,7 @@ def _plan_switch(
         hwsku=switch.model.hwsku,
         platform=switch.model.platform,
         mac=":".join(f"{octet:02x}" for octet in mac.to_bytes(6)),
-        hash_seed=_hash_seed(fabric, switch),
+        hash_seed=hash_seed(fabric, switch),
         asn=switch.asn,
         ports=ports,
         interfaces=(*interfaces, *loopbacks),
@@ -105,6 +99,9 @@ def _plan_switch(
             switch.name, switch.model, ports, fabric.roce, peer_reaction_ps, fabric.phy.fec_latency_ps
         ),
         nos=switch.model.nos,
+        hash_algorithm=fabric.routing.hash_algorithm,
+        hash_fields=fabric.routing.hash_fields,
+        hash_offset=hash_offset(fabric, switch),
     )
 
 

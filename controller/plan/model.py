@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from raddle.topology.model import Ecn, Nos, PfcWatchdog, Role
+from raddle.topology.model import FIVE_TUPLE, Ecn, HashAlgorithm, HashField, Nos, PfcWatchdog, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +149,9 @@ class SwitchPlan:
     buffers: BufferPlan
     policies: tuple[PolicyRoute, ...] = ()
     nos: Nos = "sonic"
+    hash_algorithm: HashAlgorithm = "crc32"
+    hash_fields: tuple[HashField, ...] = FIVE_TUPLE
+    hash_offset: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from controller.plan.addresses import AddressPlan
 from controller.plan.assignment import Flows, Paths
 from controller.plan.colouring import Ints
+from controller.plan.hashing import hash_offset
 from controller.plan.model import Route
 from controller.plan.routes import SwitchRoutes
 from raddle.errors import Diagnostic, InputError
-from raddle.sim.ecmp_hash import ecmp_hash, hashed_addresses, qp_hashes, seed_mask
+from raddle.sim.ecmp_hash import hashed_addresses, qp_hashes, seed_mask
 from raddle.topology.model import Fabric
 
 FIRST_PORT, LAST_PORT = 0xC000, 0xFFFF
@@ -32,11 +33,13 @@ _NAMED_FLOWS = 5
 class _Hops:
     """The groups that flows pass, one entry for each flow and switch where the hash decides.
 
-    `seed` is what the switch's seed flips in every hash; `is_wanted` has a row of members for each entry.
+    `seed` is what the switch's seed flips in every hash, `offset` how far it rotates them; `is_wanted` has a
+    row of members for each entry.
     """
 
     flow: Ints
     seed: NDArray[np.uint32]
+    offset: NDArray[np.uint32]
     size: NDArray[np.uint32]
     is_wanted: NDArray[np.bool_]
 
@@ -58,19 +61,25 @@ def choose_ports(
         InputError: `pin-not-expressible`, names the flows that no port brings onto their paths.
     """
     is_ipv6 = addresses.version == 6
-    masks = [seed_mask(seed, address_bytes=16 if is_ipv6 else 4) for seed in seeds]
+    way = fabric.routing.hash_algorithm, fabric.routing.hash_fields
+    masks = [seed_mask(seed, *way, address_bytes=16 if is_ipv6 else 4) for seed in seeds]
     hops = _hops(fabric, addresses, routes, masks, flows, paths)
     ends = hashed_addresses(addresses.endpoints, is_ipv6)
-    base, _ = qp_hashes(ends[flows.src], ends[flows.dst], 0, source_ports=np.zeros((len(flows), 2), np.int64))
-    # The ports are the last fields of the key: what they flip does not depend on what stands before them.
-    zero = ecmp_hash(0, 0, 0, 0)
-    flips = np.array([ecmp_hash(0, 0, 0, p) ^ zero for p in range(FIRST_PORT, LAST_PORT + 1)], np.uint32)
+    no_port = np.zeros((len(flows), 2), np.int64)
+    base, _ = qp_hashes(ends[flows.src], ends[flows.dst], 0, *way, source_ports=no_port)
+    ports = np.arange(FIRST_PORT - 1, LAST_PORT + 1)
+    ports[0] = 0
+    lone = np.broadcast_to(ends[:1], (len(ports), *ends.shape[1:]))
+    of_port, _ = qp_hashes(lone, lone, 0, *way, source_ports=np.stack([ports, ports], axis=1))
+    flips = of_port[1:] ^ of_port[0]
     port = np.full(len(flows), -1, np.int64)
     is_open = paths.spine >= 0
     for first in range(0, len(flips), _BLOCK):
         entry = np.flatnonzero(is_open[hops.flow])
         block = flips[first : first + _BLOCK]
-        hashes = base[hops.flow[entry], None] ^ block ^ hops.seed[entry, None]
+        hashes = _rotated(
+            base[hops.flow[entry], None] ^ block ^ hops.seed[entry, None], hops.offset[entry, None]
+        )
         hit = hops.is_wanted[entry[:, None], hashes % hops.size[entry, None]]
         fits = np.repeat(is_open[:, None], len(block), axis=1)
         np.logical_and.at(fits, hops.flow[entry], hit)
@@ -80,6 +89,11 @@ def choose_ports(
         if not is_open.any():
             return port
     raise InputError(_unreached(fabric, flows, np.flatnonzero(is_open)))
+
+
+def _rotated(hashes: NDArray[np.uint32], bits: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Hashes rotated right by a switch's offset."""
+    return hashes >> bits | hashes << (np.uint32(32) - bits & np.uint32(31))
 
 
 def _unreached(fabric: Fabric, flows: Flows, which: Ints) -> Iterator[Diagnostic]:
@@ -110,7 +124,8 @@ def _hops(
     route_of = [{route.prefix: route for route in own} for own in routes]
     ends = {}
     known: dict[tuple[int, int], tuple[int, Ints] | None] = {}
-    entries: list[tuple[int, int, int, Ints]] = []
+    entries: list[tuple[int, int, int, int, Ints]] = []
+    offsets = [hash_offset(fabric, switch) for switch in fabric.switches]
     for hop, links in enumerate(paths.link):
         for flow in np.flatnonzero(links >= 0).tolist():
             link = int(links[flow])
@@ -124,15 +139,16 @@ def _hops(
                 known[out, leaf] = _members(route_of[switch].get(prefix[leaf]), port)
             group = known[out, leaf]
             if group is not None:
-                entries.append((flow, masks[switch], *group))
-    widest = max((size for _, _, size, _ in entries), default=1)
+                entries.append((flow, masks[switch], offsets[switch], *group))
+    widest = max((size for *_, size, _ in entries), default=1)
     is_wanted = np.zeros((len(entries), widest), np.bool_)
-    for row, (_, _, _, members) in enumerate(entries):
+    for row, (*_, members) in enumerate(entries):
         is_wanted[row, members] = True
     return _Hops(
         np.array([entry[0] for entry in entries], np.int64),
         np.array([entry[1] for entry in entries], np.uint32),
         np.array([entry[2] for entry in entries], np.uint32),
+        np.array([entry[3] for entry in entries], np.uint32),
         is_wanted,
     )
 

@@ -241,4 +241,8 @@ def _print(fields: dict[str, str] | None) -> str:
     """An entry as one line; an entry without fields is `{}`, an absent one empty."""
     if fields is None:
         return ""
-    return " ".join(f"{name}={value}" for name, value in sorted(fields.items())) or "{}"
+    return " ".join(f"{name}={_text(value)}" for name, value in sorted(fields.items())) or "{}"
+
+
+def _text(value: str | list[str]) -> str:
+    return value if isinstance(value, str) else ",".join(value)

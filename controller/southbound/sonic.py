@@ -11,21 +11,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
+from typing import Any
 
 from controller.plan.model import NextHop, PortPlan, SwitchPlan
 from controller.plan.weights import equal_weights
 from raddle.errors import InputError
 from raddle.state import PRIORITIES
+from raddle.topology.model import FIVE_TUPLE
 
-Tables = dict[str, dict[str, dict[str, str]]]
-"""CONFIG_DB: table -> key -> field -> value, all strings."""
+Tables = dict[str, dict[str, dict[str, Any]]]
+"""CONFIG_DB: table -> key -> field -> value: strings, and lists of strings where YANG has a leaf-list."""
 
 MAP = "AZURE"
 """SONiC's templates name their one map of each kind so."""
 
 WRED = "AZURE_LOSSLESS"
 
-OWNED_TABLES = ("INTERFACE", "LOOPBACK_INTERFACE", "STATIC_ROUTE")
+OWNED_TABLES = ("INTERFACE", "LOOPBACK_INTERFACE", "STATIC_ROUTE", "SWITCH_HASH")
 """Tables whose every entry comes from the plan."""
 
 DEFAULT_ECN = (1_048_576, 2_097_152, 5)
@@ -40,6 +42,10 @@ DEVICE_TYPES = {
 
 POLL_INTERVAL_MS = 200
 """PFC watchdog's poll interval; SONiC's default, never above its detection and restoration times."""
+
+
+_HASH_ALGORITHMS = {"crc32lo": "CRC_32LO", "crc32hi": "CRC_32HI", "crc16": "CRC_CCITT", "xor": "XOR"}
+_HASH_FIELDS = {"bth_qp": "BTH_DEST_QP"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,7 @@ def bootstrap(switch: SwitchPlan) -> Bootstrap:
     }
     return Bootstrap(
         {table: entries for table, entries in config.items() if entries},
-        {"SWITCH_TABLE:switch": {"ecmp_hash_seed": str(switch.hash_seed)}},
+        {"SWITCH_TABLE:switch": _hash_start(switch)},
     )
 
 
@@ -98,6 +104,7 @@ def pushed(switch: SwitchPlan) -> Tables:
         "INTERFACE": interfaces,
         "LOOPBACK_INTERFACE": loopbacks,
         "STATIC_ROUTE": routes,
+        **_hash_table(switch),
         "WRED_PROFILE": {WRED: _wred(ecn.kmin_bytes, ecn.kmax_bytes, round(ecn.pmax * 100))},
     }
 
@@ -105,6 +112,21 @@ def pushed(switch: SwitchPlan) -> Tables:
 def intended(switch: SwitchPlan) -> Tables:
     """All of CONFIG_DB that comes from the plan: what the switch boots with, then what is pushed."""
     return bootstrap(switch).config_db | {table: rows for table, rows in pushed(switch).items() if rows}
+
+
+def _hash_start(switch: SwitchPlan) -> dict[str, str]:
+    offset = {"ecmp_hash_offset": str(switch.hash_offset)} if switch.hash_offset else {}
+    return {"ecmp_hash_seed": str(switch.hash_seed), **offset}
+
+
+def _hash_table(switch: SwitchPlan) -> Tables:
+    """SWITCH_HASH; nothing of what is SONiC's default anyway."""
+    fields: dict[str, str | list[str]] = {}
+    if switch.hash_algorithm != "crc32":
+        fields["ecmp_hash_algorithm"] = _HASH_ALGORITHMS[switch.hash_algorithm]
+    if switch.hash_fields != FIVE_TUPLE:
+        fields["ecmp_hash"] = [_HASH_FIELDS.get(name, name.upper()) for name in switch.hash_fields]
+    return {"SWITCH_HASH": {"GLOBAL": fields}} if fields else {}
 
 
 @lru_cache(maxsize=1 << 16)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from functools import cache
 from operator import itemgetter
+from typing import get_args
 
 from raddle.topology.model import (
     Accelerators,
@@ -14,6 +15,7 @@ from raddle.topology.model import (
     Ecn,
     Endpoint,
     Fabric,
+    HashField,
     Host,
     Link,
     LosslessClass,
@@ -61,7 +63,12 @@ def build_fabric(spec: FabricFile, wiring: Wiring, owners: tuple[Owner, ...], fi
         endpoints=endpoints,
         roce=_roce(spec.roce),
         routing=RoutingPolicy(
-            spec.routing.policy, spec.routing.hash.algorithm, spec.routing.hash.seed, spec.routing.pins
+            spec.routing.policy,
+            spec.routing.hash.algorithm,
+            spec.routing.hash.seed,
+            spec.routing.pins,
+            tuple(name for name in get_args(HashField) if name in spec.routing.hash.fields),
+            spec.routing.hash.offset,
         ),
         addressing=_addressing(spec.addressing),
         file=file,

@@ -8,11 +8,11 @@ from itertools import combinations
 
 from raddle.errors import Diagnostic
 from raddle.topology.fields import parse_name
-from raddle.topology.model import SwitchModel
+from raddle.topology.model import FIVE_TUPLE, SwitchModel
 from raddle.topology.reading import did_you_mean
 from raddle.topology.schema import FabricFile
 from raddle.topology.schema_devices import DEFAULT_MODEL, Breakout, DeviceSpec
-from raddle.topology.schema_policy import AddressingSpec, AsNumbersSpec, RoceSpec
+from raddle.topology.schema_policy import AddressingSpec, AsNumbersSpec, HashSpec, RoceSpec
 from raddle.topology.source import Place, Source
 from raddle.topology.wiring import Wiring
 from raddle.units import format_rate, format_size
@@ -232,3 +232,25 @@ def check_as_numbers(numbers: AsNumbersSpec, wiring: Wiring, source: Source) -> 
             related = (source.span(("routing", "as_numbers", first)), f"those of the {first} are set here")
             message = f"AS numbers {b.start}-{b.stop - 1} of the {second} meet {a.start}-{a.stop - 1}"
             yield Diagnostic("asn-clash", message, span, "move one range away", related)
+
+
+def check_hash(spec: HashSpec, wiring: Wiring, source: Source) -> Iterator[Diagnostic]:
+    """Hashes that a switch cannot have: a P4 program has its own, the queue pair is a feature."""
+    is_usual = (spec.algorithm, set(spec.fields), spec.offset) == ("crc32", set(FIVE_TUPLE), 0)
+    if not spec.fields:
+        message = "a hash over no field sends everything one way"
+        yield source.error(
+            "hash-not-supported", message, ("routing", "hash", "fields"), "name some, or leave it out"
+        )
+    for draft in wiring.switches.values():
+        model = draft.model
+        if model.nos != "sonic" and not is_usual:
+            message = f"{draft.name} runs {model.nos}, whose hash is crc32 over the 5-tuple"
+            hint = "leave out algorithm, fields and offset"
+            yield source.error("hash-not-supported", message, ("routing", "hash"), hint)
+            return
+        if "bth_qp" in spec.fields and "hash-on-qp" not in model.features:
+            message = f"{draft.name} (model {model.name}) cannot hash over 'bth_qp'"
+            hint = "leave it out, or give the model 'features: [hash-on-qp]'"
+            yield source.error("hash-not-supported", message, ("routing", "hash", "fields"), hint)
+            return

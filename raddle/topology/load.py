@@ -14,6 +14,7 @@ from raddle.topology.checks import (
     check_addressing,
     check_as_numbers,
     check_devices,
+    check_hash,
     check_kind,
     check_models,
     check_roce,
@@ -65,6 +66,7 @@ def _fabric(parsed: Source, variables: Mapping[str, str]) -> Fabric:
     problems += [*found, *clashes, *check_wiring(wiring, source)]
     problems += check_addressing(spec.addressing, wiring, source)
     problems += check_as_numbers(spec.routing.as_numbers, wiring, source)
+    problems += check_hash(spec.routing.hash, wiring, source)
     refuse_all(problems)
     return build_fabric(spec, wiring, owners, source.file)
 

@@ -306,17 +306,25 @@ class Phy:
     bit_error_ratio: float = 0.0
 
 
+HashAlgorithm = Literal["crc32", "crc32lo", "crc32hi", "crc16", "xor"]
+HashField = Literal["src_ip", "dst_ip", "ip_protocol", "l4_src_port", "l4_dst_port", "bth_qp"]
+FIVE_TUPLE: tuple[HashField, ...] = ("src_ip", "dst_ip", "ip_protocol", "l4_src_port", "l4_dst_port")
+
+
 @dataclass(frozen=True, slots=True)
 class RoutingPolicy:
     """`policy` is the default of commands; `hash_seed` None gives each switch a seed of its own.
 
+    `hash_offset` is how many bits a hash is rotated right by before its use; None gives each tier other bits.
     `pins` is what carries pinned paths; `auto` takes the first that fits the switches' tables.
     """
 
     policy: Literal["ecmp", "pinned"]
-    hash_algorithm: Literal["crc32"]
+    hash_algorithm: HashAlgorithm
     hash_seed: int | None
     pins: Literal["auto", "host-route", "policy-route", "udp-source-port"] = "auto"
+    hash_fields: tuple[HashField, ...] = FIVE_TUPLE
+    hash_offset: int | None = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from raddle.topology.fields import (
     DynamicTh,
     ErrorRatio,
     Gain,
+    HashOffset,
     HashSeed,
     HostSet,
     Name,
@@ -35,7 +36,7 @@ from raddle.topology.fields import (
     Timer,
     parse_count,
 )
-from raddle.topology.model import Dcqcn
+from raddle.topology.model import FIVE_TUPLE, Dcqcn, HashAlgorithm, HashField
 from raddle.topology.schema_devices import Spec, one_or_many
 
 _DCQCN = Dcqcn()
@@ -153,12 +154,20 @@ class PhySpec(Spec):
 
 
 class HashSpec(Spec):
-    """ECMP hash. Seeds differ per switch so that tiers do not hash alike (hash polarisation)."""
+    """ECMP hash.
 
-    algorithm: Literal["crc32"] = "crc32"
-    """Hash function."""
+    All these functions are affine: a seed permutes what a hash chooses, but flows that collide in one tier
+    still collide in the next (hash polarisation). What undoes it is `offset: per-tier`.
+    """
+
+    algorithm: HashAlgorithm = "crc32"
+    """Hash function: SONiC's CRC, CRC_32LO, CRC_32HI, CRC_CCITT (`crc16`) or XOR."""
     seed: HashSeed = None
     """`per-switch`, or a number that all switches share."""
+    fields: tuple[HashField, ...] = FIVE_TUPLE
+    """What the hash goes over; `bth_qp` needs switches with the feature `hash-on-qp`."""
+    offset: HashOffset = 0
+    """Bits that the hash is rotated right by before its use, or `per-tier`: other bits in each tier."""
 
 
 class AsNumbersSpec(Spec):

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from dataclasses import replace
+from functools import reduce
 from ipaddress import ip_address, ip_network
+from operator import xor
+from typing import Literal
 
 import numpy as np
 import pytest
 from fabrics import MODEL, demand, leaf_spine, placement, ring, shifts
 
 from controller.plan import make_plan
-from controller.plan.model import Carrier, Plan
+from controller.plan.model import Carrier, Plan, SwitchPlan
 from controller.southbound.sonic import pushed
 from raddle import loads
 from raddle.errors import InputError
 from raddle.lab.collisions import find_job_collisions
-from raddle.sim.ecmp_hash import ecmp_hash
 from raddle.topology.model import Fabric, TableBudget
 from raddle.workload import Demand
 
@@ -24,6 +28,17 @@ POLICY_MODEL = replace(MODEL, features=("policy-routing",))
 
 def carried_by(carrier: Carrier | str, fabric: Fabric) -> Fabric:
     return replace(fabric, routing=replace(fabric.routing, pins=carrier))
+
+
+def hash_of(switch: SwitchPlan, src: int, dst: int, port: int) -> int:
+    """By the definitions: a key of seed and 5-tuple, CRC-32 or the XOR of its words, rotated right."""
+    key = struct.pack(">IIIBHH", switch.hash_seed, src, dst, 17, port, 4791)
+    if switch.hash_algorithm == "xor":
+        found = reduce(xor, struct.unpack(">9H", key + b"\0"))
+    else:
+        assert switch.hash_algorithm == "crc32"
+        found = zlib.crc32(key)
+    return (found >> switch.hash_offset | found << (32 - switch.hash_offset)) & 0xFFFFFFFF
 
 
 def paths(fabric: Fabric, plan: Plan, flows: Demand) -> dict[tuple[int, int], list[str]]:
@@ -55,7 +70,7 @@ def paths(fabric: Fabric, plan: Plan, flows: Demand) -> dict[tuple[int, int], li
                 place = 0
                 if len(hops) > 1:
                     assert chosen, "the hash would decide"
-                    place = ecmp_hash(switch.hash_seed, *from_to, chosen.acks if is_ack else chosen.data)
+                    place = hash_of(switch, *from_to, chosen.acks if is_ack else chosen.data)
                 port = hops[place % len(hops)].port
                 way.append(f"{here}:{port}")
                 here = next(each.peer.split(":")[0] for each in switch.ports if each.name == port)
@@ -72,6 +87,21 @@ def test_all_carriers_give_the_same_paths(shape: tuple[int, int, int, int]) -> N
     assert {plan.pins.carrier for plan in plans.values() if plan.pins} == set(carriers)
     ways = [paths(fabric, plan, flows) for plan in plans.values()]
     assert ways[0] == ways[1] == ways[2]
+
+
+@pytest.mark.parametrize(("algorithm", "offset"), [("crc32", 5), ("crc32", None), ("xor", 0), ("xor", None)])
+def test_source_ports_follow_the_hash_that_the_switches_are_set_to(
+    algorithm: Literal["crc32", "xor"], offset: int | None
+) -> None:
+    fabric = leaf_spine(4, 4, 4)
+    routing = replace(fabric.routing, hash_algorithm=algorithm, hash_offset=offset)
+    fabric = replace(fabric, routing=routing)
+    flows = ring(placement("strided", fabric))
+    by_port, by_route = (
+        paths(fabric, make_plan(carried_by(carrier, fabric), "pinned", flows), flows)
+        for carrier in ("udp-source-port", "host-route")
+    )
+    assert by_port == by_route
 
 
 def test_a_carrier_that_tells_sources_apart_reaches_the_bound_where_host_routes_cannot() -> None:

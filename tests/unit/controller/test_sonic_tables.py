@@ -1,11 +1,14 @@
 """SwitchPlan -> SONiC tables."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from fabrics import MODEL, ROCE, leaf_spine
 
 from controller.plan import make_plan
+from controller.plan.model import SwitchPlan
+from controller.southbound.sets import plan_push
 from controller.southbound.sonic import Tables, bootstrap, pushed
 from raddle.topology.model import Fabric, LosslessClass, PfcWatchdog, RocePolicy
 
@@ -62,6 +65,31 @@ def test_tiers_have_the_types_of_an_ai_back_end() -> None:
 def test_hash_seed_goes_to_switch_json() -> None:
     switch = make_plan(leaf_spine(2, 2, 2, seed=7), "ecmp").switches[0]
     assert bootstrap(switch).switch_json == {"SWITCH_TABLE:switch": {"ecmp_hash_seed": "7"}}
+
+
+def hashed(**changes: Any) -> SwitchPlan:
+    fabric = leaf_spine(2, 2, 2, seed=7)
+    routing = replace(fabric.routing, **changes)
+    return make_plan(replace(fabric, routing=routing), "ecmp").switches[2]
+
+
+def test_usual_hash_leaves_switch_hash_alone() -> None:
+    assert "SWITCH_HASH" not in pushed(hashed())
+
+
+def test_another_hash_goes_to_switch_hash_and_switch_json() -> None:
+    spine = hashed(hash_algorithm="crc16", hash_fields=("src_ip", "bth_qp"), hash_offset=3)
+    assert pushed(spine)["SWITCH_HASH"] == {
+        "GLOBAL": {"ecmp_hash_algorithm": "CRC_CCITT", "ecmp_hash": ["SRC_IP", "BTH_DEST_QP"]}
+    }
+    offsets = {"ecmp_hash_seed": "7", "ecmp_hash_offset": "3"}
+    assert bootstrap(spine).switch_json == {"SWITCH_TABLE:switch": offsets}
+
+
+def test_hash_that_is_no_longer_wanted_is_deleted() -> None:
+    wanted = pushed(hashed())
+    push = plan_push(pushed(hashed(hash_algorithm="xor")), wanted)
+    assert [path.elem[-1].name for request in push.requests for path in request.delete] == ["SWITCH_HASH"]
 
 
 def test_lossless_groups_get_the_headroom_of_their_cable() -> None:

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 import raddle
+from controller.plan import make_plan
 from controller.plan.addresses import endpoint_addresses
+from raddle.lab.verify import planned_state
 from raddle.sim import Simulation
 from raddle.sim.ecmp_hash import ecmp_hash, hash_keys, qp_hashes, qp_numbers, seed_mask, udp_source_port
 from raddle.sim.switch_columns import forwarding_table
@@ -185,3 +187,21 @@ def test_other_bits_or_another_function_in_the_spines_use_every_link(
     assert len(load) == 64
     # Balls into bins: the mean is 48 per link, the standard deviation 7 (binomial); five of them either way.
     assert abs(load - load.mean()).max() < 5 * np.sqrt(load.mean())
+
+
+def planned(hashing: str) -> tuple[Fabric, dict[str, SwitchState]]:
+    fabric = raddle.loads(f"{THREE_TIERS}routing: {{hash: {hashing}}}\n")
+    plan = make_plan(fabric, "ecmp")
+    return fabric, {switch.name: planned_state(fabric, plan, switch.name) for switch in fabric.switches}
+
+
+def test_hash_of_the_file_is_the_hash_of_the_switches() -> None:
+    _, states = planned("{algorithm: crc32hi, seed: 9, fields: [l4_src_port, src_ip], offset: per-tier}")
+    found = {(state.hash_algorithm, state.hash_seed, state.hash_fields) for state in states.values()}
+    assert found == {("crc32hi", 9, ("src_ip", "l4_src_port"))}
+    assert sorted({state.hash_offset for state in states.values()}) == [0, 5, 10]
+
+
+@pytest.mark.parametrize(("offset", "used"), [("0", 16), ("per-tier", 64)])
+def test_bits_of_its_own_for_each_tier_undo_polarisation(offset: str, used: int) -> None:
+    assert len(ways_up(*planned(f"{{seed: 1, offset: {offset}}}"))) == used
