@@ -77,7 +77,7 @@ class SimulatedSwitch:
         self._watchers: dict[int, Callable[[], None]] = {}
         self._databases = self._render(config)
         self.p4 = (
-            P4Side(boot.p4.device_id, boot.p4.is_pins, front_panel_order(config), lambda: self._counted.now)
+            P4Side(boot.p4.device_id, boot.p4.is_pins, front_panel_order(config), lambda: self._counted.asic)
             if boot.p4
             else None
         )
@@ -241,8 +241,8 @@ class SimulatedSwitch:
         `clock` are the fields of STATE_DB SIMULATION|clock, which say what simulated time that is.
         """
         with self._lock:
-            self._counted = self._counted.then(counters)
             old = self._databases
+            self._counted = self._counted.then(counters, old.config)
             shown = {**old.counters, **counters_db(self._layout, old.config, self._counted)}
             state = old.state
             if clock is not None:

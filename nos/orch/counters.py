@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from nos.db.databases import ConfigDb, CountersDb
-from nos.orch.counter_views import Counted, Rates, Watermarks
+from nos.orch.counter_views import Counted, PeriodicWatermarks, Rates, Watermarks
 from nos.orch.ports import front_panel_order
 from nos.orch.watchdog import watched_queues
 from raddle.state import PRIORITIES, SwitchCounters
@@ -128,13 +128,15 @@ def counter_layout(config: ConfigDb) -> CounterLayout:
 def counters_db(layout: CounterLayout, config: ConfigDb, counted: Counted) -> CountersDb:
     """COUNTERS_DB of a switch: name maps, counters of ports, queues and priority groups, rates, watermarks.
 
-    Watermarks are since boot, so that a user's and persistent ones are the same; rates are over the last
-    stretch of simulated time.
+    Watermarks are since the traffic began, so that a user's and persistent ones are the same, and periodic
+    ones of the present 120 s of simulated time; rates are over the last stretch of simulated time.
     """
     if not layout.places:
         return layout.maps
     objects = _Objects(layout.places, counted.now, counted.at_boot, watched_queues(config))
-    watermarks = Watermarks(objects, [oid for oid, place in layout.places.items() if place.kind != "port"])
+    with_marks = [oid for oid, place in layout.places.items() if place.kind != "port"]
+    watermarks = Watermarks(objects, with_marks)
+    at_period = _Objects(layout.places, counted.at_period, SwitchCounters(), {})
     return {
         **layout.maps,
         "COUNTERS": objects,
@@ -143,6 +145,7 @@ def counters_db(layout: CounterLayout, config: ConfigDb, counted: Counted) -> Co
         ),
         "USER_WATERMARKS": watermarks,
         "PERSISTENT_WATERMARKS": watermarks,
+        "PERIODIC_WATERMARKS": PeriodicWatermarks(watermarks, Watermarks(at_period, with_marks)),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from nos.db.databases import Databases
 from nos.show import interfaces, qos, routes
@@ -19,13 +20,17 @@ COMMANDS: Mapping[str, Command] = {
     "pfcwd stats": qos.watchdog_stats,
     "queue counters": qos.queue_counters,
     "queue watermark unicast": qos.queue_watermark,
+    "queue persistent-watermark unicast": partial(qos.queue_watermark, kind="PERSISTENT"),
     "priority-group watermark shared": qos.shared_watermark,
     "priority-group watermark headroom": qos.headroom_watermark,
+    "priority-group persistent-watermark shared": partial(qos.shared_watermark, kind="PERSISTENT"),
+    "priority-group persistent-watermark headroom": partial(qos.headroom_watermark, kind="PERSISTENT"),
     "priority-group drop counters": qos.group_drops,
     "switch-hash global": qos.switch_hash,
     "ecn": qos.ecn,
     "buffer configuration": qos.buffer_configuration,
     "ip route": routes.ip_route,
+    "ipv6 route": routes.ipv6_route,
     "lldp table": interfaces.lldp_table,
 }
 

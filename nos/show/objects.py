@@ -24,14 +24,14 @@ def of_port(databases: Databases, port: str) -> Hash:
     return _object(databases, "COUNTERS_PORT_NAME_MAP", port)
 
 
-def of_queue(databases: Databases, port: str, queue: int) -> Hash:
-    """A queue's counters."""
-    return _object(databases, "COUNTERS_QUEUE_NAME_MAP", f"{port}:{queue}")
+def of_queue(databases: Databases, port: str, queue: int, table: str = "COUNTERS") -> Hash:
+    """A queue's counters, or what another table has of it."""
+    return _object(databases, "COUNTERS_QUEUE_NAME_MAP", f"{port}:{queue}", table)
 
 
-def of_group(databases: Databases, port: str, group: int) -> Hash:
-    """A priority group's counters."""
-    return _object(databases, "COUNTERS_PG_NAME_MAP", f"{port}:{group}")
+def of_group(databases: Databases, port: str, group: int, table: str = "COUNTERS") -> Hash:
+    """A priority group's counters, or what another table has of it."""
+    return _object(databases, "COUNTERS_PG_NAME_MAP", f"{port}:{group}", table)
 
 
 def rates_of(databases: Databases, port: str) -> Hash:

@@ -97,13 +97,14 @@ def queue_counters(databases: Databases) -> str:
     return "\n\n".join(blocks)
 
 
-def queue_watermark(databases: Databases) -> str:
-    """The most that each queue has held."""
+def queue_watermark(databases: Databases, kind: str = "USER") -> str:
+    """The most that each queue has held; `kind` of watermarks is USER or PERSISTENT."""
+    name = "SAI_QUEUE_STAT_SHARED_WATERMARK_BYTES"
     rows = [
         (
             port,
             [
-                count(of_queue(databases, port, queue), "SAI_QUEUE_STAT_SHARED_WATERMARK_BYTES")
+                count(of_queue(databases, port, queue, f"{kind}_WATERMARKS"), name)
                 for queue in range(PRIORITIES)
             ],
         )
@@ -112,20 +113,21 @@ def queue_watermark(databases: Databases) -> str:
     return "Egress shared pool occupancy per unicast queue:\n" + per_priority("Port", "UC", rows)
 
 
-def shared_watermark(databases: Databases) -> str:
+def shared_watermark(databases: Databases, kind: str = "USER") -> str:
     """The most that each priority group has held of the shared pool."""
-    return "Ingress shared pool occupancy per PG:\n" + _groups(databases, "SHARED")
+    return "Ingress shared pool occupancy per PG:\n" + _groups(databases, "SHARED", kind)
 
 
-def headroom_watermark(databases: Databases) -> str:
+def headroom_watermark(databases: Databases, kind: str = "USER") -> str:
     """The most that each priority group has held of its headroom."""
-    return "Ingress headroom per PG:\n" + _groups(databases, "XOFF_ROOM")
+    return "Ingress headroom per PG:\n" + _groups(databases, "XOFF_ROOM", kind)
 
 
-def _groups(databases: Databases, room: str) -> str:
+def _groups(databases: Databases, room: str, kind: str) -> str:
     name = f"SAI_INGRESS_PRIORITY_GROUP_STAT_{room}_WATERMARK_BYTES"
+    table = f"{kind}_WATERMARKS"
     rows = [
-        (port, [count(of_group(databases, port, group), name) for group in range(PRIORITIES)])
+        (port, [count(of_group(databases, port, group, table), name) for group in range(PRIORITIES)])
         for port in ports(databases)
     ]
     return per_priority("Port", "PG", rows)

@@ -1,4 +1,4 @@
-"""`show ip route`, as FRR's vtysh prints it.
+"""`show ip route` and `show ipv6 route`, as FRR's vtysh prints them.
 
 Only what the switch forwards with is listed, without the ages that FRR shows.
 """
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from nos.db.databases import ConfigDb, Databases
 from nos.orch import derive
+from nos.orch.routes import Prefix
 
 _CODES = """\
 Codes: K - kernel route, C - connected, S - static, R - RIP,
@@ -22,21 +23,31 @@ Codes: K - kernel route, C - connected, S - static, R - RIP,
 
 def ip_route(databases: Databases) -> str:
     """The IPv4 routes of the default VRF, by prefix; a next hop for each line."""
+    return _routes(databases, is_ipv6=False, codes=_CODES)
+
+
+def ipv6_route(databases: Databases) -> str:
+    """The IPv6 routes of the default VRF, in the same way; RIPng and OSPFv3 have other names there."""
+    codes = _CODES.replace("R - RIP,", "R - RIPng,").replace("O - OSPF,", "O - OSPFv3,")
+    return _routes(databases, is_ipv6=True, codes=codes)
+
+
+def _routes(databases: Databases, *, is_ipv6: bool, codes: str) -> str:
     config = databases.config
     state = derive(dict(config), databases.appl)
     names = [port.name for port in state.ports]
-    connected = dict(_connected(config))
+    connected, static = dict(_connected(config)), _hops(config)
     lines = []
     for route in state.routes:
-        if route.is_ipv6:
+        if route.is_ipv6 != is_ipv6:
             continue
-        prefix = f"{ipaddress.IPv4Address(route.prefix)}/{route.length}"
+        prefix = str(Prefix(route.is_ipv6, route.prefix, route.length))
         if interface := connected.get(prefix):
             lines.append(f"C>*{prefix} is directly connected, {interface}")
-        elif hops := _hops(config, prefix):
+        elif hops := static.get(prefix):
             used = [names[port] for port in route.ports]
             lines += _static(prefix, [(hops.get(name, ""), name) for name in used])
-    return "\n".join([_CODES, *lines])
+    return "\n".join([codes, *lines])
 
 
 def _static(prefix: str, hops: list[tuple[str, str]]) -> Iterator[str]:
@@ -55,16 +66,19 @@ def _connected(config: ConfigDb) -> Iterator[tuple[str, str]]:
     for table in ("INTERFACE", "LOOPBACK_INTERFACE"):
         for key in config.get(table, {}):
             name, bar, address = key.partition("|")
-            if bar and ":" not in address:
-                yield str(ipaddress.IPv4Interface(address).network), name
+            if bar:
+                yield str(ipaddress.ip_interface(address).network), name
 
 
-def _hops(config: ConfigDb, prefix: str) -> dict[str, str]:
-    """Interface -> next hop of a static route; `blackhole` for one that drops."""
-    table = config.get("STATIC_ROUTE", {})
-    entry = table.get(f"default|{prefix}", table.get(prefix))
-    if entry is None:
-        return {}
-    addresses = str(entry.get("nexthop", "")).split(",")
-    interfaces = str(entry.get("ifname", "blackhole")).split(",")
-    return dict(zip(interfaces, addresses, strict=False))
+def _hops(config: ConfigDb) -> dict[str, dict[str, str]]:
+    """Prefix -> interface -> next hop of the static routes; `blackhole` for one that drops."""
+    hops = {}
+    for key, entry in config.get("STATIC_ROUTE", {}).items():
+        vrf, _, prefix = key.rpartition("|")
+        if vrf not in ("", "default"):
+            continue
+        addresses = str(entry.get("nexthop", "")).split(",")
+        interfaces = str(entry.get("ifname", "blackhole")).split(",")
+        network = str(ipaddress.ip_network(prefix, strict=False))
+        hops[network] = dict(zip(interfaces, addresses, strict=False))
+    return hops

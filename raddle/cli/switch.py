@@ -25,7 +25,7 @@ CONFIG_HELP = (
 )
 RELOAD_S = 60.0
 COUNTER_MAPS = tuple(f"COUNTERS_{kind}_NAME_MAP" for kind in ("PORT", "QUEUE", "PG", "BUFFER_POOL"))
-COUNTER_TABLES = ("COUNTERS", "RATES", "USER_WATERMARKS")
+COUNTER_TABLES = ("COUNTERS", "RATES", "USER_WATERMARKS", "PERSISTENT_WATERMARKS")
 APPL_TABLES = ("PORT_TABLE", "SWITCH_TABLE", "LLDP_ENTRY_TABLE")
 
 
@@ -37,8 +37,9 @@ def switch(
     """Run one of SONiC's show or config commands on a switch, over gNMI.
 
     show interfaces status|counters, show pfc counters|priority, show pfcwd config|stats, show queue counters,
-    show queue watermark unicast, show priority-group watermark shared|headroom, show priority-group drop
-    counters, show ecn, show buffer configuration, show switch-hash global, show ip route, show lldp table;
+    show queue watermark|persistent-watermark unicast, show priority-group watermark|persistent-watermark
+    shared|headroom, show priority-group drop counters, show ecn, show buffer configuration, show switch-hash
+    global, show ip|ipv6 route, show lldp table;
     config save|reload [FILE], config load|replace FILE, config qos reload|clear, config pfcwd
     start_default|stop|interval|big_red_switch, config interface startup|shutdown PORT.
     """

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from nos.db.patch import PatchOp
 from nos.show import COMMANDS, UnknownCommandError, show
-from nos.switch import SimulatedSwitch
+from nos.switch import BootConfig, SimulatedSwitch
 from raddle.state import SwitchCounters
 
 FULL = (0,) * 8
@@ -54,6 +56,8 @@ def test_counters_of_ports_queues_and_groups_are_those_of_their_rows(switch: Sim
         "0",
     ]
     assert lines(switch, "priority-group watermark headroom")[3][4] == "9,144"
+    assert lines(switch, "priority-group persistent-watermark headroom")[3][4] == "9,144"
+    assert lines(switch, "queue persistent-watermark unicast")[3][4] == "4,178"
     assert lines(switch, "priority-group watermark shared")[3][4] == "0"
 
 
@@ -95,10 +99,21 @@ def test_ip_route_lists_connected_and_static_routes_with_all_next_hops(switch: S
     assert "10.0.1.7/32" not in show(switch.databases, ["ip", "route"])
 
 
+def test_ipv6_route_lists_ipv6_alone_and_ip_route_ipv4_alone(four_ports: dict[str, Any]) -> None:
+    four_ports["INTERFACE"] |= {"Ethernet8|fd00:1::/127": {}}
+    four_ports["STATIC_ROUTE"] |= {"default|FD00:2::/64": {"nexthop": "fd00:1::1", "ifname": "Ethernet8"}}
+    switch = SimulatedSwitch("leaf0", BootConfig(four_ports, {}), frozenset(four_ports["PORT"]))
+    text = show(switch.databases, ["ipv6", "route"])
+    assert "O - OSPFv3" in text
+    assert text.splitlines()[-2:] == [
+        "C>*fd00:1::/127 is directly connected, Ethernet8",
+        "S>*fd00:2::/64 [1/0] via fd00:1::1, Ethernet8",
+    ]
+    assert "fd00" not in show(switch.databases, ["ip", "route"])
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_answers_on_a_switch_that_has_nothing(command: str) -> None:
-    from nos.switch import BootConfig
-
     show(SimulatedSwitch("bare", BootConfig({}, {}), frozenset()).databases, command.split())
 
 
