@@ -145,8 +145,26 @@ class RouteState:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyState:
+    """What is looked up before the routes: packets to `dst` with these headers go to `ports`.
+
+    `src` is the source address, `l4_src_port` the UDP source port, `bth_qp` the destination queue pair of the
+    BTH; None stands for any.
+    """
+
+    dst: int
+    ports: tuple[int, ...]
+    src: int | None = None
+    l4_src_port: int | None = None
+    bth_qp: int | None = None
+    is_ipv6: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class SwitchState:
     """Everything one switch forwards with. Routes are sorted, IPv4 first, by (prefix, length) and unique.
+
+    Of the policies, the first that a packet matches decides.
 
     The ECMP hash goes over `hash_seed` and `hash_fields`; the result is rotated right by `hash_offset` bits
     (SAI_SWITCH_ATTR_ECMP_DEFAULT_HASH_OFFSET, SONiC's `ecmp_hash_offset`) before a member is chosen.
@@ -162,6 +180,7 @@ class SwitchState:
     hash_algorithm: HashAlgorithm = "crc32"
     hash_fields: tuple[HashField, ...] = HASH_FIELDS
     hash_offset: int = 0
+    policies: tuple[PolicyState, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,7 @@ void set_switch(Simulation& simulation, std::uint32_t index, std::uint32_t hash_
                 const Table<double>& wred, const std::optional<Table<std::int64_t>>& watchdog, std::uint32_t hash_offset,
                 std::uint32_t hash_class, const std::optional<Column<std::uint32_t>>& port_mtu,
                 bool pauses_at_threshold, bool marks_at_dequeue,
-                bool releases_at_end) {
+                bool releases_at_end, const std::optional<Column<std::uint32_t>>& policies) {
   raddle::SwitchConfig config;
   config.hash_seed = hash_seed;
   config.hash_offset = hash_offset;
@@ -115,6 +115,10 @@ void set_switch(Simulation& simulation, std::uint32_t index, std::uint32_t hash_
   config.fib = values(fib);
   config.group_offsets = values(group_offsets);
   config.group_ports = values(group_ports);
+  if (policies) config.policies = values(*policies);
+  for (const std::uint32_t group : config.policies) {
+    require(group == raddle::none || group + 1 < group_offsets.size(), "policies out of range");
+  }
   require(qos.shape(1) == raddle::dscps + 3 * raddle::priorities, "qos must have 88 columns");
   require(pools.shape(1) == 2 && profiles.shape(1) == 8 && wred.shape(1) == 4, "bad table width");
   require(!watchdog || (watchdog->shape(1) == 5 && (watchdog->shape(0) == 0 || watchdog->shape(0) == port_up.size())),
@@ -222,7 +226,7 @@ NB_MODULE(_core, m) {
            column("profiles"), column("wred"), nb::arg("watchdog").noconvert() = nb::none(), "hash_offset"_a = 0,
            "hash_class"_a = 0,
            nb::arg("port_mtu").noconvert() = nb::none(), "pauses_at_threshold"_a = false, "marks_at_dequeue"_a = false,
-           "releases_at_end"_a = false)
+           "releases_at_end"_a = false, nb::arg("policies").noconvert() = nb::none())
       .def("set_link", &Simulation::set_link, "port"_a, "is_up"_a)
       .def("set_traced", &Simulation::set_traced, "port"_a, "is_traced"_a)
       .def("take_trace", [](Simulation& s) {

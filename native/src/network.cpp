@@ -8,6 +8,9 @@
 namespace raddle {
 
 void Simulation::set_switch(NodeId index, const SwitchConfig& state) {
+  if (!state.policies.empty() && state.policies.size() != 2 * tables_->senders.size()) {
+    throw std::invalid_argument("policies must have two entries per queue pair, or none");
+  }
   const PortId first = tables_->switches[index].first_port;
   Partition& partition = *partitions_[tables_->partition_of_node[tables_->network.endpoints + index]];
   partition.set_switch(index, state);
@@ -93,7 +96,8 @@ std::vector<PortId> Simulation::trace(QpId qp, bool is_ack) const {
     const NodeId at = tables_->ports[port.peer].node;
     if (at < tables_->network.endpoints) break;
     const SwitchNode& node = tables_->switches[at - tables_->network.endpoints];
-    out = route(node, dst, node.hash_class == 0 ? hash : tables_->hashes[node.hash_class - 1].of(qp, !is_ack));
+    const std::uint32_t bits = node.hash_class == 0 ? hash : tables_->hashes[node.hash_class - 1].of(qp, !is_ack);
+    out = route(node, node.group_of(dst, qp, !is_ack), bits);
     if (out == none) break;
   }
   return path;

@@ -92,7 +92,7 @@ void Partition::prefetch_route(const Wire& wire) const {
   const Packet& packet = wire.at(0);
   const SwitchNode& node = switches_[port.node - network_.endpoints];
   if (node.qos.empty()) return;
-  const PortId out = route(node, packet.dst, packet.hash);
+  const PortId out = route(node, node.fib[packet.dst], packet.hash);
   if (out == none) return;
   const unsigned tc = node.qos[port.qos].dscp_to_tc[packet.dscp()];
   __builtin_prefetch(&ports_[out]);

@@ -33,8 +33,7 @@ std::int64_t shared_part(std::int64_t used, const ProfileConfig& profile) {
 
 }  // namespace
 
-PortId route(const SwitchNode& node, NodeId dst, std::uint32_t hash) {
-  const std::uint32_t group = node.fib[dst];
+PortId route(const SwitchNode& node, std::uint32_t group, std::uint32_t hash) {
   if (group == none) return none;
   const std::uint32_t first = node.group_offsets[group];
   const std::uint32_t count = node.group_offsets[group + 1] - first;
@@ -49,9 +48,10 @@ void Partition::switch_receive(PortId in, PacketId id) {
   const Port& in_port = ports_[in];
   SwitchNode& node = switches_[in_port.node - network_.endpoints];
   if (--packet.ttl == 0) return drop(in, id, DropReason::ttl);
+  const bool is_data = packet.kind() == PacketKind::data;
   std::uint32_t hash = packet.hash;
-  if (node.hash_class != 0) hash = hashes_[node.hash_class - 1].of(packet.qp, packet.kind() == PacketKind::data);
-  const PortId out = route(node, packet.dst, hash);
+  if (node.hash_class != 0) hash = hashes_[node.hash_class - 1].of(packet.qp, is_data);
+  const PortId out = route(node, node.group_of(packet.dst, packet.qp, is_data), hash);
   if (out == none || node.qos.empty()) return drop(in, id, DropReason::no_route);
   const Port& out_port = ports_[out];
   if (out_port.tx_check) {
@@ -196,6 +196,7 @@ void Partition::set_switch(NodeId index, const SwitchConfig& state) {
   node.marks_at_dequeue = state.marks_at_dequeue;
   node.releases_at_end = state.releases_at_end;
   node.fib = state.fib;
+  node.policies = state.policies;
   node.group_offsets = state.group_offsets;
   node.group_ports = state.group_ports;
   const std::vector<QosMap> old_qos = std::exchange(node.qos, state.qos);

@@ -44,6 +44,30 @@ void slower_port_in_makes_a_switch_store_the_frame() {
   CHECK(simulation.flows().finish[0] == 4 * packet + 2 * (8 + 64) * 20 + packet + links);
 }
 
+// Two hosts of a leaf send to one of another, whose leaf's routes go over one spine: only the pinned pair's data
+// goes over the other, and its acknowledgements stay.
+void policy_overrides_the_route_of_one_queue_pair_and_direction() {
+  constexpr LeafSpine fabric{.leaves = 2, .spines = 2, .hosts_per_leaf = 2};
+  Workload work;
+  add_flow(work, 0, 2, 4096);
+  add_flow(work, 1, 2, 4096);
+  Simulation simulation(fabric.network(), work);
+  for (NodeId i = 0; i < 4; ++i) {
+    SwitchConfig state = fabric.switch_state(i, true);
+    if (i < 2) fabric.pin(state, i);
+    if (i == 0) state.policies = {fabric.hosts_per_leaf + 1, none, none, none};  // port 3, group 3: spine 1
+    simulation.set_switch(i, state);
+  }
+  CHECK(simulation.trace(0, false)[1] == fabric.leaf_port(0, 3));
+  CHECK(simulation.trace(1, false)[1] == fabric.leaf_port(0, 2));
+  const std::vector<PortId> back = simulation.trace(0, true);
+  CHECK(back[1] == fabric.leaf_port(1, 2));
+  run(simulation);
+  CHECK(simulation.flows_done() == 2);
+  CHECK(simulation.queues()[fabric.leaf_port(0, 3) * priorities + 3].tx_frames == 1);
+  CHECK(simulation.queues()[fabric.leaf_port(0, 2) * priorities + 3].tx_frames == 1);
+}
+
 void frame_longer_than_the_mtu_is_dropped_where_it_would_leave() {
   NetworkConfig network = pair.network();
   network.nic.retransmit_timeout = 1'000'000;
@@ -211,6 +235,7 @@ void shared_headroom_is_one_pool_for_all_priority_groups() {
 int main() {
   cut_through_adds_only_the_cut_at_every_switch();
   slower_port_in_makes_a_switch_store_the_frame();
+  policy_overrides_the_route_of_one_queue_pair_and_direction();
   frame_longer_than_the_mtu_is_dropped_where_it_would_leave();
   packet_in_a_routing_loop_ends_with_its_ttl();
   weights_share_the_link_among_eight_queues();

@@ -15,7 +15,7 @@ from nos.orch.ports import derive_ports
 from nos.p4rt.entity_tables import Call, Choice, EntityTables, Row
 from nos.p4rt.packets import PortIds
 from nos.p4rt.pipeline import Pipeline
-from raddle.state import HASH_FIELDS, PortState, RouteState, SwitchState, WredProfile
+from raddle.state import HASH_FIELDS, PolicyState, PortState, RouteState, SwitchState, WredProfile
 
 ECN_DEPTH_BYTES = 4096
 """What `p4/fabric.p4` counts as one packet of queue depth: the RDMA payload of a full packet (assumption)."""
@@ -69,11 +69,9 @@ def _fabric_state(base: SwitchState, view: _View) -> SwitchState:
         for row in tables.rows[table]
     }
     for row in tables.rows["pin_dst"]:
-        address = int.from_bytes(row.exact["dst"], "big")
-        is_ipv4 = address >> 32 == _IPV4_MAPPED >> 32
-        pinned = (False, address & 0xFFFFFFFF, 32) if is_ipv4 else (True, address, 128)
-        routes[pinned] = _members(row, view)
-    state = dataclasses.replace(base, routes=_sorted(routes))
+        is_ipv6, address = _host(row.exact["dst"])
+        routes[is_ipv6, address, 128 if is_ipv6 else 32] = _members(row, view)
+    state = dataclasses.replace(base, routes=_sorted(routes), policies=_policies(view))
     setting = tables.defaults.get("switch_config")
     if setting:
         fields = (*HASH_FIELDS, "bth_qp") if setting.number("hash_on_qp") else HASH_FIELDS
@@ -81,6 +79,33 @@ def _fabric_state(base: SwitchState, view: _View) -> SwitchState:
             state, hash_seed=setting.number("hash_seed"), hash_algorithm="crc32", hash_fields=fields
         )
     return _with_qos(state, tables)
+
+
+def _host(value: bytes) -> tuple[bool, int]:
+    """An address as the pins write it: whether it is IPv6, and its number."""
+    address = int.from_bytes(value, "big")
+    is_ipv4 = address >> 32 == _IPV4_MAPPED >> 32
+    return (False, address & 0xFFFFFFFF) if is_ipv4 else (True, address)
+
+
+def _policies(view: _View) -> tuple[PolicyState, ...]:
+    """Pins by more than the destination, in the order in which the pipeline looks them up."""
+    found = []
+    for table in ("pin_flow", "pin_qp", "pin_pair"):
+        for row in view.tables.rows[table]:
+            is_ipv6, dst = _host(row.exact["dst"])
+            number = {name: int.from_bytes(value, "big") for name, value in row.exact.items()}
+            found.append(
+                PolicyState(
+                    dst=dst,
+                    ports=tuple(port for port, _ in _members(row, view)),
+                    src=_host(row.exact["src"])[1] if "src" in number else None,
+                    l4_src_port=number.get("src_port"),
+                    bth_qp=number.get("dest_qp"),
+                    is_ipv6=is_ipv6,
+                )
+            )
+    return tuple(found)
 
 
 def _members(row: Row, view: _View) -> tuple[tuple[int, int], ...]:

@@ -19,7 +19,7 @@ from nos.orch import derive
 from nos.orch.p4 import derive_p4
 from nos.p4rt.entity_tables import EntityTables
 from nos.p4rt.pipeline import Pipeline
-from raddle.errors import InputError, UnreachableError
+from raddle.errors import UnreachableError
 from raddle.inventory import DEVICE_ID, Inventory
 from raddle.lab.cabling import cabling
 from raddle.state import SwitchState
@@ -112,18 +112,6 @@ def over_p4runtime(fabric: Fabric) -> tuple[str, ...]:
     return tuple(switch.name for switch in fabric.switches if switch.model.nos != "sonic")
 
 
-def _refuse_unsimulated(name: str, tables: EntityTables) -> None:
-    """Pins that the engine does not forward by must not be ignored in silence."""
-    found = [table for table in ("pin_pair", "pin_flow", "pin_qp") if tables.rows.get(table)]
-    if found:
-        raise InputError.of(
-            "pins-not-simulated",
-            f"{name} has {len(tables.rows[found[0]])} entries in '{found[0]}', "
-            "by which the engine does not forward",
-            "pin by destination, or take the fabric to BMv2",
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class ReportedSwitch:
     """What a switch reports: its databases and, of one programmed over P4Runtime, its pipeline and tables."""
@@ -150,11 +138,7 @@ class ReportedSwitch:
 
 
 def read_switches(inventory: Inventory, over_p4: Collection[str] = ()) -> dict[str, ReportedSwitch]:
-    """What every switch reports: over gNMI and, those in `over_p4`, over P4Runtime.
-
-    Raises:
-        InputError: `pins-not-simulated`, a P4 switch pins by more than the destination.
-    """
+    """What every switch reports: over gNMI and, those in `over_p4`, over P4Runtime."""
     tables = read_all(inventory, over_p4)
     found = {}
     for name, databases in read_databases(inventory).items():
@@ -162,7 +146,6 @@ def read_switches(inventory: Inventory, over_p4: Collection[str] = ()) -> dict[s
         if name in tables:
             pipeline = Pipeline(tables[name][0])
             entities = EntityTables.of(pipeline, tables[name][1])
-            _refuse_unsimulated(name, entities)
         config = cast(ConfigDb, databases["CONFIG_DB"])
         is_p4 = name in over_p4
         found[name] = ReportedSwitch(name, config, databases["APPL_DB"], is_p4, pipeline, entities)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -133,7 +133,8 @@ def verify_running(
     Cables are those that are `seen`, else those of the neighbours that the switches hear over LLDP.
 
     Raises:
-        InputError: the inventory is another fabric's. UnreachableError: a switch does not answer.
+        InputError: the inventory is another fabric's, or `policies-not-verified`. UnreachableError: a switch
+            does not answer.
     """
     missing = [switch.name for switch in fabric.switches if switch.name not in inventory.addresses]
     if inventory.fabric != fabric.name or missing:
@@ -145,11 +146,23 @@ def verify_running(
             "give the inventory of this fabric with --inventory",
         )
     states = read_states(inventory, over_p4runtime(fabric))
+    _refuse_policies(states)
     entries = {name: entries_of_state(state) for name, state in states.items()}
     result = _verify(fabric, network_of(fabric), entries, states, None, "running switches", scope, progress)
     if seen is None:
         seen = heard_cables(fabric, read_neighbours(inventory))
     return with_cabling(fabric, result, seen)
+
+
+def _refuse_policies(states: Mapping[str, SwitchState]) -> None:
+    """What goes by more than the destination must not be left out of a proof in silence."""
+    for name, state in states.items():
+        if state.policies:
+            raise InputError.of(
+                "policies-not-verified",
+                f"{name} pins {len(state.policies)} flows by more than the destination: not verified",
+                "pin by destination, or remove these entries first",
+            )
 
 
 def with_cabling(fabric: Fabric, result: Verification, seen: tuple[SeenCable, ...]) -> Verification:

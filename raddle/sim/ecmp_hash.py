@@ -127,6 +127,19 @@ def hashed_addresses(addresses: Sequence[int], is_ipv6: bool) -> NDArray[np.uint
     return np.frombuffer(octets, np.uint8).reshape(-1, 16)
 
 
+def qp_headers(
+    count: int, seed: int, source_ports: NDArray[np.int64] | None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Queue pair numbers (sender's, receiver's) and UDP source ports (of data, of acknowledgements), by row.
+
+    Args: see `qp_hashes`.
+    """
+    ends = np.array([qp_numbers(qp, seed) for qp in range(count)], np.int64).reshape(-1, 2)
+    own = np.array([udp_source_port(a, b) for a, b in ends.tolist()], np.int64)[:, None]
+    ports = np.broadcast_to(own, ends.shape)
+    return ends, ports if source_ports is None else np.where(source_ports < 0, own, source_ports)
+
+
 def qp_hashes(
     src: NDArray[np.uint32 | np.uint8],
     dst: NDArray[np.uint32 | np.uint8],
@@ -144,11 +157,7 @@ def qp_hashes(
         source_ports: int64[queue pairs, 2], UDP source port of data and of acknowledgements; -1: that of the
             queue pair numbers.
     """
-    ends = np.array([qp_numbers(qp, seed) for qp in range(len(src))], np.int64).reshape(-1, 2)
-    own = np.array([udp_source_port(a, b) for a, b in ends.tolist()], np.int64)[:, None]
-    ports = np.broadcast_to(own, ends.shape)
-    if source_ports is not None:
-        ports = np.where(source_ports < 0, own, source_ports)
+    ends, ports = qp_headers(len(src), seed, source_ports)
     data, acks = (
         _keys({"src_ip": a, "dst_ip": b, "l4_src_port": ports[:, way], "bth_qp": ends[:, 1 - way]}, fields)
         for way, (a, b) in enumerate(((src, dst), (dst, src)))

@@ -18,6 +18,7 @@ from raddle import _core
 from raddle.errors import InputError
 from raddle.sim.ecmp_hash import hashed_addresses, qp_hashes
 from raddle.sim.pcapng import PFC, FrameColumns
+from raddle.sim.policy_match import PacketHeaders
 from raddle.sim.switch_columns import switch_columns
 from raddle.state import HASH_FIELDS, PRIORITIES, HashAlgorithm, HashField, SwitchState
 from raddle.topology.model import Fabric, LosslessClass, PortRef
@@ -203,6 +204,7 @@ class Simulation:
         hashed = hashed_addresses(self._addresses, self._is_ipv6)
         self._hashes = _HashClasses(hashed[src], hashed[dst], seed, states, source_ports)
         hashes = self._hashes.columns(0)
+        self._headers = PacketHeaders(self._addresses, src, dst, seed, source_ports)
         traffic_class = fabric.roce.lossless[0] if fabric.roce.lossless else LosslessClass(0, 0)
         self._qp_ends, self._source_ports = (src, dst), source_ports
         self._qp_priority = (
@@ -277,7 +279,7 @@ class Simulation:
 
     def set_switch(self, name: str, state: SwitchState) -> None:
         """Give a switch new state, from the present simulated time on."""
-        columns = switch_columns(state, self._addresses, self._is_ipv6)
+        columns = switch_columns(state, self._addresses, self._headers, self._is_ipv6)
         number = self._hashes.number(state)
         while number > self._hash_classes:
             self._hash_classes = self._core.add_hashes(*self._hashes.columns(self._hash_classes + 1))

@@ -12,20 +12,26 @@ from numpy.typing import NDArray
 
 from raddle._core import NONE
 from raddle.sim.ecmp_hash import seed_mask
-from raddle.state import RouteState, SwitchState, WatchdogState
+from raddle.sim.policy_match import PacketHeaders
+from raddle.state import PolicyState, RouteState, SwitchState, WatchdogState
 
 _ACTIONS = ("drop", "forward", "alert")
 
 
-def switch_columns(state: SwitchState, addresses: tuple[int, ...], is_ipv6: bool = False) -> dict[str, Any]:
+def switch_columns(
+    state: SwitchState, addresses: tuple[int, ...], headers: PacketHeaders, is_ipv6: bool = False
+) -> dict[str, Any]:
     """The keyword arguments of `_core.Simulation.set_switch` for one switch.
 
     Args:
         state: what the switch forwards with.
         addresses: address of every endpoint, of the family that `is_ipv6` says.
+        headers: of the packets, which the policies go by.
     """
     routes = tuple(route for route in state.routes if route.is_ipv6 == is_ipv6)
     fib, group_offsets, group_ports = forwarding_table(routes, addresses, 128 if is_ipv6 else 32)
+    policies = [policy for policy in state.policies if policy.is_ipv6 == is_ipv6]
+    matched = _policy_groups(policies, headers, len(group_offsets) - 1)
     qos_index: dict[tuple[int, ...], int] = {}
     port_qos = []
     for port in state.ports:
@@ -37,8 +43,8 @@ def switch_columns(state: SwitchState, addresses: tuple[int, ...], is_ipv6: bool
         ),
         "hash_offset": state.hash_offset,
         "fib": fib,
-        "group_offsets": group_offsets,
-        "group_ports": group_ports,
+        "policies": matched,
+        **_appended(group_offsets, group_ports, policies if len(matched) else []),
         "port_up": np.array([port.is_admin_up for port in state.ports], np.uint8),
         "pfc_enable": np.array([port.pfc_enable for port in state.ports], np.uint8),
         "port_qos": np.array(port_qos, np.uint32),
@@ -50,6 +56,30 @@ def switch_columns(state: SwitchState, addresses: tuple[int, ...], is_ipv6: bool
         "port_mtu": np.array([port.mtu_bytes for port in state.ports], np.uint32),
         "watchdog": _watchdog_columns(state),
         **_buffer_columns(state),
+    }
+
+
+def _policy_groups(policies: list[PolicyState], headers: PacketHeaders, first: int) -> NDArray[np.uint32]:
+    """The group of each queue pair's data and acknowledgements, NONE where a route decides; empty if all do.
+
+    The group of policy i is `first` + i.
+    """
+    places = headers.match(policies) if policies else np.empty(0, np.int64)
+    if (places < 0).all():
+        return np.empty(0, np.uint32)
+    return np.where(places < 0, NONE, places + first).astype(np.uint32)
+
+
+def _appended(
+    offsets: NDArray[np.uint32], ports: NDArray[np.uint32], policies: list[PolicyState]
+) -> dict[str, NDArray[np.uint32]]:
+    """The groups' ports with those of the policies behind the routes'."""
+    groups = [policy.ports for policy in policies]
+    ends = offsets[-1] + np.cumsum([len(group) for group in groups], dtype=np.uint32)
+    members = np.array([port for group in groups for port in group], np.uint32)
+    return {
+        "group_offsets": np.append(offsets, ends.astype(np.uint32)),
+        "group_ports": np.append(ports, members),
     }
 
 

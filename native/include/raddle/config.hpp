@@ -128,6 +128,7 @@ struct SwitchConfig {
   bool marks_at_dequeue = false;     // by what the queue still holds when the packet leaves it
   bool releases_at_end = false;      // a frame takes buffer until its last bit has left, not until its first has
   std::vector<std::uint32_t> fib, group_offsets, group_ports;
+  std::vector<std::uint32_t> policies = {};  // see SwitchNode
   std::vector<SwitchPortConfig> ports;
   std::vector<QosMap> qos;
   std::vector<PoolConfig> pools;

@@ -198,6 +198,6 @@ class Partition {
   std::vector<TraceRecord> trace_;
 };
 
-PortId route(const SwitchNode& node, NodeId dst, std::uint32_t hash);
+PortId route(const SwitchNode& node, std::uint32_t group, std::uint32_t hash);
 
 }  // namespace raddle

@@ -153,11 +153,20 @@ struct SwitchNode {
   std::uint32_t hash_seed = 0, hash_offset = 0, hash_class = 0;
   bool pauses_at_threshold = false, marks_at_dequeue = false, releases_at_end = false;
   std::vector<std::uint32_t> fib;
+  std::vector<std::uint32_t> policies;  // by queue pair: the group of its data, then of its acknowledgements
   std::vector<std::uint32_t> group_offsets, group_ports;
   std::vector<QosMap> qos;
   std::vector<Pool> pools;
   std::vector<ProfileConfig> profiles;
   std::vector<WredConfig> wred;
+
+  // The next-hop group of a packet: a policy's, which goes by more than the destination, or else the route's.
+  std::uint32_t group_of(NodeId dst, QpId qp, bool is_data) const {
+    if (!policies.empty()) [[unlikely]] {
+      if (const std::uint32_t group = policies[2 * std::size_t{qp} + !is_data]; group != none) return group;
+    }
+    return fib[dst];
+  }
 };
 
 // ECMP hashes by queue pair, for switches that do not hash as the workload's columns do.

@@ -10,6 +10,7 @@ import pytest
 from finsy.proto import p4r
 from p4_fabrics import MIDDLEBLOCK, needs_middleblock, running, two_tier
 
+import traffic
 from controller.plan import make_plan
 from controller.plan.addresses import endpoint_addresses
 from controller.plan.model import PolicyRoute
@@ -21,10 +22,13 @@ from controller.southbound.p4runtime.pipelines import fabric_pipeline
 from controller.southbound.p4runtime.session import ELECTION_ID, P4Session
 from raddle.errors import InputError
 from raddle.lab.bench import BenchRequest, run_bench
-from raddle.lab.demand import collective_demand
+from raddle.lab.demand import collective_demand, place_ranks
+from raddle.lab.source_ports import source_ports
 from raddle.lab.switches import over_p4runtime, program, read_states
+from raddle.lab.verify import Scope, verify_running
+from raddle.sim.simulation import Simulation
 from raddle.sim.switch_columns import forwarding_table
-from raddle.state import SwitchState
+from raddle.state import PolicyState, SwitchState
 from raddle.topology.model import Fabric
 
 NOS = ["p4", pytest.param("pins", marks=needs_middleblock)]
@@ -178,7 +182,7 @@ def test_weights_become_weights_of_members() -> None:
         assert [each.weights for each in state.routes if len(each.ports) == 2] == [(3, 1)]
 
 
-def test_a_policy_is_a_pin_by_both_addresses_which_bench_does_not_ignore() -> None:
+def test_a_policy_is_a_pin_by_both_addresses_that_the_switch_forwards_by() -> None:
     fabric = two_tier("p4", "p4")
     plan = make_plan(fabric, "ecmp")
     leaf = plan.switches[0]
@@ -188,8 +192,46 @@ def test_a_policy_is_a_pin_by_both_addresses_which_bench_does_not_ignore() -> No
     assert "pin_pair/src=::ffff:a00:1 dst=::ffff:a00:5" in json.dumps(describe_target(target))
     with running(fabric) as (_, _, inventory):
         program(dataclasses.replace(plan, switches=(pinned, *plan.switches[1:])), inventory)
-        with pytest.raises(InputError, match="1 entries in 'pin_pair', by which the engine does not forward"):
-            read_states(inventory, over_p4runtime(fabric))
+        state = read_states(inventory, over_p4runtime(fabric))["leaf0"]
+        port = [each.name for each in state.ports].index(hop.port)
+        assert state.policies == (PolicyState(dst=0x0A000005, ports=(port,), src=0x0A000001),)
+        with pytest.raises(InputError, match="leaf0 pins 1 flows by more than the destination"):
+            verify_running(fabric, inventory, Scope(0, 1, 1, 1), lambda *_: None)
+
+
+def _with_policy_routing(fabric: Fabric) -> Fabric:
+    """The fabric with that feature in every model."""
+    switches = tuple(
+        dataclasses.replace(switch, model=dataclasses.replace(switch.model, features=("policy-routing",)))
+        for switch in fabric.switches
+    )
+    return dataclasses.replace(fabric, switches=switches)
+
+
+def test_a_plan_loads_every_link_alike_whatever_carries_its_pins() -> None:
+    loads = []
+    for carrier in ("host-route", "policy-route", "udp-source-port"):
+        fabric = two_tier("p4", "p4", leaves=2, spines=4, per_leaf=4)
+        fabric = dataclasses.replace(
+            _with_policy_routing(fabric), routing=dataclasses.replace(fabric.routing, pins=carrier)
+        )
+        ranks = place_ranks(fabric, "strided", 1)
+        schedule = traffic.build("all_reduce", "ring", len(ranks), MIB)
+        plan = make_plan(fabric, "pinned", collective_demand(fabric, "all_reduce", "ring", "strided", 1))
+        assert plan.pins
+        assert plan.pins.carrier == carrier
+        with running(fabric) as (_, _, inventory):
+            program(plan, inventory)
+            states = read_states(inventory, over_p4runtime(fabric))
+        assert any(state.policies for state in states.values()) == (carrier == "policy-route")
+        chosen = source_ports(fabric, plan, schedule, ranks)
+        simulation = Simulation(
+            fabric, endpoint_addresses(fabric), states, schedule, ranks, 0, source_ports=chosen
+        )
+        simulation.run()
+        assert simulation.is_done
+        loads.append(simulation.ports().tx_bytes.sum(axis=1).tolist())
+    assert loads[0] == loads[1] == loads[2]
 
 
 @needs_middleblock
