@@ -1,47 +1,26 @@
-"""The plan on BMv2 with real packets: the same driver, and the same next hop as the simulated switch.
-
-Needs root (for veth interfaces) and simple_switch_grpc on PATH.
-"""
+"""The plan on BMv2 with real packets: the same driver, and the same next hop as the simulated switch."""
 
 from __future__ import annotations
 
-import os
-import select
-import shutil
-import socket
 import struct
-import subprocess
-import time
 from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
 from ipaddress import IPv4Address
-from pathlib import Path
 
 import pytest
+from bmv2_switch import Bmv2, bmv2_switch, needs_bmv2
 
 import raddle
 from controller.plan import make_plan
 from controller.plan.model import SwitchPlan
 from controller.southbound.openflow.tables import neighbour_macs
 from controller.southbound.p4runtime.driver import p4_target, push_p4
-from controller.southbound.p4runtime.session import P4Session
 from nos.p4rt.entity_tables import EntityTables
 from nos.p4rt.pipeline import Pipeline
 from raddle.sim.ecmp_hash import UDP_PORT_ROCE, ecmp_hash
 
-PROGRAM = shutil.which("simple_switch_grpc")
-CPU_PORT = 510
-ETH_P_ALL = 3
 FLOWS = 32
 
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.skipif(
-        PROGRAM is None, reason="simple_switch_grpc is not on PATH (docs/p4.md says how to get it)"
-    ),
-    pytest.mark.skipif(os.geteuid() != 0, reason="making interfaces needs root"),
-]
+pytestmark = [pytest.mark.system, *needs_bmv2]
 
 FABRIC = raddle.loads(
     """
@@ -57,64 +36,12 @@ LEAF = PLAN.switches[0]
 HOST, REMOTE = (IPv4Address(dict(PLAN.endpoints)[name]) for name in ("host0", "host2"))
 
 
-@dataclass
-class Bmv2:
-    """A running switch; `wires` are the far ends of its ports, by port number."""
-
-    session: P4Session
-    wires: dict[int, socket.socket]
-    log: Path
-
-    def send(self, port: int, frame: bytes) -> None:
-        self.wires[port].send(frame)
-
-    def receive(self) -> tuple[int, bytes]:
-        """The next frame that leaves the switch, and its port."""
-        while True:
-            ready, _, _ = select.select(list(self.wires.values()), [], [], 5.0)
-            if not ready:
-                pytest.fail(f"no frame within 5 s; see {self.log}")
-            frame, where = ready[0].recvfrom(2048)
-            if where[2] != socket.PACKET_OUTGOING:
-                return next(port for port, wire in self.wires.items() if wire is ready[0]), frame
-
-
 @pytest.fixture(scope="module")
 def bmv2(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bmv2]:
-    assert PROGRAM is not None
-    log = tmp_path_factory.mktemp("bmv2") / "switch.log"
-    with ExitStack() as stack:
-        wires = {}
-        command = [PROGRAM, "--no-p4", "--device-id", "1"]
-        for number in range(1, len(LEAF.ports) + 1):
-            near, far = f"rb{os.getpid()}n{number}", f"rb{os.getpid()}f{number}"
-            _ip("link", "add", near, "type", "veth", "peer", "name", far)
-            stack.callback(_ip, "link", "del", near)
-            for end in (near, far):
-                Path(f"/proc/sys/net/ipv6/conf/{end}/disable_ipv6").write_text("1")
-                _ip("link", "set", end, "up")
-            wires[number] = stack.enter_context(socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0))
-            wires[number].bind((far, ETH_P_ALL))
-            command += ["-i", f"{number}@{near}"]
-        port = _free_port()
-        command += [
-            "--",
-            "--grpc-server-addr",
-            f"127.0.0.1:{port}",
-            "--cpu-port",
-            str(CPU_PORT),
-            "--priority-queues",
-            "8",
-        ]
-        output = stack.enter_context(log.open("w"))
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-        stack.callback(process.wait)
-        stack.callback(process.terminate)
-        _await_port(port, process, log)
-        session = stack.enter_context(P4Session("leaf0", f"127.0.0.1:{port}", 1))
-        outcome = push_p4(session, TARGET, dry_run=False, may_replace=False)
+    with bmv2_switch(len(LEAF.ports), tmp_path_factory.mktemp("bmv2")) as switch:
+        outcome = push_p4(switch.session, TARGET, dry_run=False, may_replace=False)
         assert outcome.error == ""
-        yield Bmv2(session, wires, log)
+        yield switch
 
 
 TARGET = p4_target(LEAF, neighbour_macs(PLAN))
@@ -218,22 +145,3 @@ def _checksum(header: bytes) -> int:
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF
-
-
-def _ip(*words: str) -> None:
-    subprocess.run(["ip", *words], check=True, capture_output=True)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _await_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and process.poll() is None:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-    pytest.fail(f"simple_switch_grpc does not listen:\n{log.read_text()}")

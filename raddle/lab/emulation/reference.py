@@ -12,7 +12,7 @@ from controller.plan.addresses import endpoint_addresses
 from controller.plan.model import Plan
 from raddle.inventory import Inventory
 from raddle.lab.emulation.paths import Path
-from raddle.lab.switches import program, read_states, switch_farm
+from raddle.lab.switches import over_p4runtime, program, read_states, switch_farm
 from raddle.sim import Simulation
 from raddle.topology.model import Fabric, PortRef
 from raddle.workload import Schedule
@@ -35,11 +35,11 @@ def simulate_reference(
     seed: int,
     start_ps: NDArray[np.int64] | None,
 ) -> Reference:
-    """Program the fabric's simulated switches over gNMI, and simulate the schedule on what they report."""
+    """Program the fabric's simulated switches, each over its protocol, and simulate the schedule on what they report."""
     with switch_farm(fabric, plan) as farm:
         switches = Inventory(fabric.name, dict(farm.addresses))
         program(plan, switches)
-        states = read_states(switches)
+        states = read_states(switches, over_p4runtime(fabric))
     addresses = np.array(endpoint_addresses(fabric), np.uint32)
     simulation = Simulation(fabric, addresses, states, schedule, placement, seed, start_ps)
     pairs = range(int(schedule.qp.max()) + 1)
