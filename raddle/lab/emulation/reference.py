@@ -35,7 +35,7 @@ def simulate_reference(
     seed: int,
     start_ps: NDArray[np.int64] | None,
 ) -> Reference:
-    """Program the simulated switches, each over its protocol, and simulate the schedule on what they report."""
+    """Program the simulated switches over their protocols, and simulate on what they report."""
     with switch_farm(fabric, plan) as farm:
         switches = Inventory(fabric.name, dict(farm.addresses))
         program(plan, switches)
