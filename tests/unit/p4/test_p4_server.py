@@ -23,7 +23,7 @@ PIN = P4TableEntry("pin_dst", match=Match(dst=7), action=Action("set_next_hop", 
 LLDP = bytes.fromhex("0180c200000e02000000000088cc") + bytes(50)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def farm() -> Iterator[SwitchFarm]:
     with running(two_tier("p4", "pins" if MIDDLEBLOCK.exists() else "sonic")) as (_, farm, _):
         yield farm
@@ -57,6 +57,7 @@ def test_a_backup_takes_over_when_the_primary_has_gone(farm: SwitchFarm) -> None
     with session(farm, "leaf0", 30) as backup:
         with session(farm, "leaf0", 40) as primary:
             assert primary.open()
+            primary.set_pipeline(CONFIG, COMMIT)
             assert not backup.open()
         # The primary's id was the highest: nobody is primary until somebody says a higher one.
         assert not backup.await_arbitration(5)
@@ -170,4 +171,5 @@ def test_a_role_writes_its_own_tables_alone(farm: SwitchFarm) -> None:
 def test_an_election_id_has_128_bits(farm: SwitchFarm) -> None:
     with session(farm, "leaf1", (1 << 127) + 5) as primary:
         primary.require_primary()
+        primary.set_pipeline(CONFIG, COMMIT)
         primary.write([])
