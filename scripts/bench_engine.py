@@ -18,17 +18,17 @@ from pathlib import Path
 
 from raddle.sim.peer_files import PeerFlows, PeerTopology, read_ns3_flows, read_ns3_topology
 from raddle.sim.peer_models import PeerModel
-from raddle.sim.peer_ns3_config import PeerDcqcn
+from raddle.sim.peer_ns3_config import Ns3Config, PeerDcqcn
 from raddle.sim.peer_run import run_peer
 
-PER_LEAF, SPINES, MTU_BYTES = 16, 16, 4096
+PER_LEAF, SPINES, MTU_BYTES, BUFFER_BYTES = 16, 16, 4096, 32 << 20
 RADDLE = PeerModel(
     name="raddle",
     header_bytes=62,
     ack_bytes=66,
     pause_bytes=64,
     gap_bytes=20,
-    buffer_bytes=32 << 20,
+    shares_buffer=True,
     reserved_bytes=4 << 10,
     alpha_shift=3,
     headroom_delays=3,
@@ -145,7 +145,8 @@ def write_inputs(folder: Path, hosts: int, size_bytes: int) -> None:
 def run_raddle(topology: PeerTopology, flows: PeerFlows, dcqcn: PeerDcqcn | None) -> float:
     """CPU seconds of one run."""
     begin = time.process_time()
-    result = run_peer(topology, flows, RADDLE, MTU_BYTES, dcqcn=dcqcn)
+    settings = Ns3Config(payload_bytes=MTU_BYTES, buffer_bytes=BUFFER_BYTES, dcqcn=dcqcn)
+    result = run_peer(topology, flows, RADDLE, config=settings)
     seconds = time.process_time() - begin
     if result.drops or (result.fct_ps > result.now_ps).any():
         raise SystemExit("raddle: not every flow ended, or a packet was dropped")
