@@ -114,6 +114,15 @@ def verify_plan(
     states = {switch.name: planned_state(fabric, plan, switch.name) for switch in plan.switches}
     replan = _replan(fabric, plan, demand, network)
     result = _verify(fabric, network, entries, states, replan, "plan", scope, progress)
+    policies = sum(len(switch.policies) for switch in plan.switches)
+    if policies:
+        beside = Diagnostic(
+            "policies-not-verified",
+            f"{policies} policy routes of this plan are no part of the proof, which is of its routes",
+            hint="'routing: {pins: host-route}' makes pins that are proven under failures",
+            severity="warning",
+        )
+        result = replace(result, problems=(*result.problems, beside))
     if earlier is None:
         return result
     update = _update(network, earlier, plan)
@@ -180,8 +189,8 @@ def with_cabling(fabric: Fabric, result: Verification, seen: tuple[SeenCable, ..
 
 
 def planned_state(fabric: Fabric, plan: Plan, name: str) -> SwitchState:
-    """What a switch forwards with once it holds its part of a plan."""
-    switch = next(each for each in plan.switches if each.name == name)
+    """What a switch forwards with once it holds the routes and classes of its part of a plan."""
+    switch = next(replace(each, policies=()) for each in plan.switches if each.name == name)
     boot = bootstrap(switch)
     config = {table: dict(entries) for table, entries in boot.config_db.items()}
     for table, entries in pushed(switch).items():

@@ -27,7 +27,7 @@ from raddle.lab.demand import collective_demand
 from raddle.lab.switches import program, switch_farm
 from raddle.lab.verify import Scope, planned_state, verify_plan, verify_running
 from raddle.state import PortState, SwitchState
-from raddle.topology import bundled_examples, load
+from raddle.topology import bundled_examples, load, loads
 from raddle.topology.cable_truth import SeenCable
 
 APP = typer.Typer()
@@ -256,3 +256,19 @@ def test_cables_that_running_switches_hear_are_compared_and_mended() -> None:
         "no-neighbours"
     ]
     assert silence.cabling is None
+
+
+def test_policy_routes_are_told_as_no_part_of_the_proof() -> None:
+    model = (
+        "{ports: 32, port_speed: 400G, lanes_per_port: 8, buffer: 64MiB, features: [policy-routing], nos: p4}"
+    )
+    fabric = loads(
+        f"raddle: 1\nname: pod\nmodels: {{box: {model}}}\n"
+        "fabric: {leaves: {count: 2, model: box}, spines: {count: 2, model: box}}\nhosts: {per_leaf: 2}\n"
+        "routing: {policy: pinned, pins: policy-route}\n"
+    )
+    demand = collective_demand(fabric, "all_reduce", None, "strided", 1)
+    result = verify_plan(fabric, make_plan(fabric, "pinned", demand), demand, SINGLE, silent)
+    told = [problem for problem in result.problems if problem.code == "policies-not-verified"]
+    assert [problem.severity for problem in told] == ["warning"]
+    assert "policy routes of this plan are no part of the proof" in told[0].message
