@@ -12,6 +12,7 @@ from raddle.cli.options import (
     FabricArg,
     InventoryOption,
     JsonOption,
+    KeepOption,
     P4InfoOption,
     PlacementOption,
     RoutingOption,
@@ -32,6 +33,7 @@ def drift(
     algorithm: AlgorithmOption = None,
     placement: PlacementOption = "linear",
     seed: SeedOption = 1,
+    keep: KeepOption = None,
     p4info: P4InfoOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -41,7 +43,9 @@ def drift(
     entries and fields that the plan says nothing of are left out. Exit code 1: there is drift.
     """
     where = load_switches(inventory, p4info)
-    results = check(plan_for(load_fabric(fabric), routing, collective, algorithm, placement, seed), where)
+    results = check(
+        plan_for(load_fabric(fabric), routing, collective, algorithm, placement, seed, keep), where
+    )
     if as_json:
         print(results_json(results))
     else:

@@ -15,6 +15,7 @@ from raddle.cli.options import (
     FabricArg,
     InventoryOption,
     JsonOption,
+    KeepOption,
     P4InfoOption,
     PlacementOption,
     RoutingOption,
@@ -34,12 +35,13 @@ def status(
     algorithm: AlgorithmOption = None,
     placement: PlacementOption = "linear",
     seed: SeedOption = 1,
+    keep: KeepOption = None,
     p4info: P4InfoOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compare all switches with the plan. Exit code 1: one differs, 3: one cannot be reached."""
     where = load_switches(inventory, p4info)
-    plan = plan_for(load_fabric(fabric), routing, collective, algorithm, placement, seed)
+    plan = plan_for(load_fabric(fabric), routing, collective, algorithm, placement, seed, keep)
     results = check(plan, where)
     print(results_json(results) if as_json else "\n".join(_line(result) for result in results))
     raise_errors(results)

@@ -180,3 +180,17 @@ def test_apply_holds_back_what_flaps_and_ends_with_code_1(
     assert "--allow-flap" in result.stderr
     assert booted["leaf0"].requests == []
     assert run("apply", "--inventory", inventory, "--allow-flap").exit_code == 0
+
+
+def test_status_and_drift_agree_with_an_apply_that_kept_pins(
+    switches: tuple[dict[str, FakeSwitch], str], tmp_path: Path
+) -> None:
+    _, inventory = switches
+    old = str(tmp_path / "old.json")
+    pinned = ("--routing", "pinned", "--keep", old, "--inventory", inventory)
+    assert run("plan", "--routing", "pinned", "--placement", "strided", "-o", old).exit_code == 0
+    assert run("apply", *pinned, "--placement", "random", "--seed", "2").exit_code == 0
+    for command in ("status", "drift"):
+        assert run(command, *pinned, "--placement", "random", "--seed", "2").exit_code == 0
+    fresh = ("--routing", "pinned", "--placement", "random", "--seed", "2", "--inventory", inventory)
+    assert run("status", *fresh).exit_code == 1  # a plan from scratch has other pins
