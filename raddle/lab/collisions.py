@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 import traffic
 from controller.plan.addresses import endpoint_addresses
 from controller.plan.model import Plan
+from raddle.errors import InputError
 from raddle.lab.bench import flow_namer, link_names
 from raddle.lab.link_use import Crossings, find_collisions, trace_flows
 from raddle.lab.source_ports import source_ports
@@ -57,8 +58,14 @@ def find_job_collisions(
         placement: endpoint of each rank; seed: decides the queue pair numbers, and so their UDP ports.
 
     Raises:
-        InputError: no such collective or algorithm, or it does not fit.
+        InputError: no such collective or algorithm, it does not fit, or `policies-not-followed`.
     """
+    if any(switch.policies for switch in plan.switches):
+        raise InputError.of(
+            "policies-not-followed",
+            "collisions are those of the plain hash; this plan pins by policy routes, which go before it",
+            "take --routing ecmp, or run 'raddle bench', which follows them",
+        )
     collective = traffic.find_collective(collective)
     algorithm = traffic.find_algorithm(collective, algorithm)
     traffic.check_ranks(collective, algorithm, len(placement))

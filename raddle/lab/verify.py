@@ -111,7 +111,8 @@ def verify_plan(
     """
     network = network_of(fabric)
     entries = {switch.name: entries_of_plan(switch) for switch in plan.switches}
-    states = {switch.name: planned_state(fabric, plan, switch.name) for switch in plan.switches}
+    routed = replace(plan, switches=tuple(replace(switch, policies=()) for switch in plan.switches))
+    states = {switch.name: planned_state(fabric, routed, switch.name) for switch in plan.switches}
     replan = _replan(fabric, plan, demand, network)
     result = _verify(fabric, network, entries, states, replan, "plan", scope, progress)
     policies = sum(len(switch.policies) for switch in plan.switches)
@@ -189,8 +190,8 @@ def with_cabling(fabric: Fabric, result: Verification, seen: tuple[SeenCable, ..
 
 
 def planned_state(fabric: Fabric, plan: Plan, name: str) -> SwitchState:
-    """What a switch forwards with once it holds the routes and classes of its part of a plan."""
-    switch = next(replace(each, policies=()) for each in plan.switches if each.name == name)
+    """What a switch forwards with once it holds its part of a plan."""
+    switch = next(each for each in plan.switches if each.name == name)
     boot = bootstrap(switch)
     config = {table: dict(entries) for table, entries in boot.config_db.items()}
     for table, entries in pushed(switch).items():
