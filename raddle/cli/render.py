@@ -11,8 +11,9 @@ import typer
 from finsy.proto import p4r
 
 from controller.plan.model import Plan, SwitchPlan
+from controller.plan.neighbours import neighbour_macs
 from controller.southbound.openflow.rendering import describe
-from controller.southbound.openflow.tables import neighbour_macs, switch_tables
+from controller.southbound.openflow.tables import switch_tables
 from controller.southbound.p4runtime.driver import describe_target, p4_target
 from controller.southbound.p4runtime.pipelines import pins_pipeline
 from controller.southbound.sonic import bootstrap, pushed

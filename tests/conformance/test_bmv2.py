@@ -12,7 +12,7 @@ from bmv2_switch import Bmv2, bmv2_switch, needs_bmv2
 import raddle
 from controller.plan import make_plan
 from controller.plan.model import SwitchPlan
-from controller.southbound.openflow.tables import neighbour_macs
+from controller.plan.neighbours import neighbour_macs
 from controller.southbound.p4runtime.driver import p4_target, push_p4
 from nos.p4rt.entity_tables import EntityTables
 from nos.p4rt.pipeline import Pipeline

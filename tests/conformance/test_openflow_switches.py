@@ -14,6 +14,7 @@ from open_vswitch import DummySwitches, needs_open_vswitch
 import traffic
 from controller.plan import make_plan
 from controller.plan.model import Plan
+from controller.plan.neighbours import neighbour_macs
 from controller.southbound.openflow.driver import OpenFlowController
 from controller.southbound.openflow.tables import (
     FORWARD,
@@ -23,7 +24,6 @@ from controller.southbound.openflow.tables import (
     SelectGroup,
     Tables,
     datapath_id,
-    neighbour_macs,
     switch_tables,
 )
 from raddle.errors import UnreachableError

@@ -18,8 +18,9 @@ import raddle
 import traffic
 from controller.plan import make_plan
 from controller.plan.model import Plan
+from controller.plan.neighbours import neighbour_macs
 from controller.southbound.openflow.driver import OpenFlowController
-from controller.southbound.openflow.tables import datapath_id, neighbour_macs, switch_tables
+from controller.southbound.openflow.tables import datapath_id, switch_tables
 from controller.southbound.p4runtime.driver import p4_target, push_p4
 from raddle.lab.demand import place_ranks
 from raddle.lab.emulation.layout import Layout

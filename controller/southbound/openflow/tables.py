@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPV6LENGTH, IPv4Network, IPv6Network, ip_interface, ip_network
 
-from controller.plan.model import NextHop, Plan, SwitchPlan
+from controller.plan.model import NextHop, SwitchPlan
 
 CLASSIFY, FORWARD = 0, 1
 """Table ids."""
@@ -116,18 +116,6 @@ def port_numbers(switch: SwitchPlan) -> dict[str, int]:
 def datapath_id(switch: SwitchPlan) -> int:
     """The switch's MAC address as a number, as OpenFlow 1.3 (A.3.1) suggests."""
     return int(switch.mac.replace(":", ""), 16)
-
-
-def neighbour_macs(plan: Plan) -> dict[str, str]:
-    """MAC address by the name of a switch or an endpoint.
-
-    A switch that resolves no ARP must be told its neighbours. Endpoint i has 02:01:00:00 and i in two bytes;
-    whoever brings the endpoints up gives them these addresses.
-    """
-    macs = {switch.name: switch.mac for switch in plan.switches}
-    for index, endpoint in enumerate(plan.endpoints):
-        macs[endpoint[0]] = f"02:01:00:00:{index >> 8 & 255:02x}:{index & 255:02x}"
-    return macs
 
 
 def switch_tables(switch: SwitchPlan, macs: Mapping[str, str], has_queues: bool) -> Tables:

@@ -10,7 +10,7 @@ from typing import TypeVar
 from finsy.proto import p4r
 
 from controller.plan.model import Plan
-from controller.southbound.openflow.tables import neighbour_macs
+from controller.plan.neighbours import neighbour_macs
 from controller.southbound.p4runtime.driver import P4Outcome, p4_target, push_p4, read_entities
 from controller.southbound.p4runtime.pipelines import pins_pipeline, schema_of
 from controller.southbound.p4runtime.session import P4Session

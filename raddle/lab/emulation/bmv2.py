@@ -16,7 +16,7 @@ from finsy.proto import p4r
 from mininet.node import Switch
 
 from controller.plan.model import Plan
-from controller.southbound.openflow.tables import neighbour_macs
+from controller.plan.neighbours import neighbour_macs
 from controller.southbound.p4runtime.driver import p4_target, push_p4
 from controller.southbound.p4runtime.pipelines import fabric_pipeline, schema_of
 from controller.southbound.p4runtime.session import P4Session

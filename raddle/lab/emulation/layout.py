@@ -7,7 +7,8 @@ from functools import cached_property
 from ipaddress import IPv4Address
 
 from controller.plan.model import Plan, SwitchPlan
-from controller.southbound.openflow.tables import neighbour_macs, port_numbers
+from controller.plan.neighbours import neighbour_macs
+from controller.southbound.openflow.tables import port_numbers
 from raddle.errors import InputError
 from raddle.topology.model import Fabric, Link, PortRef
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from controller.plan.model import Plan
+from controller.plan.neighbours import neighbour_macs
 from controller.southbound.openflow.driver import OpenFlowController
-from controller.southbound.openflow.tables import Tables, datapath_id, neighbour_macs, switch_tables
+from controller.southbound.openflow.tables import Tables, datapath_id, switch_tables
 from raddle.errors import UnreachableError
 from raddle.lab.emulation.dataplane import PortEvent
 from raddle.lab.emulation.layout import Layout

@@ -8,6 +8,7 @@ from fabrics import leaf_spine, ring
 
 from controller.plan import make_plan
 from controller.plan.model import PolicyRoute
+from controller.plan.neighbours import neighbour_macs
 from controller.southbound.openflow.rendering import describe
 from controller.southbound.openflow.tables import (
     FORWARD,
@@ -17,7 +18,6 @@ from controller.southbound.openflow.tables import (
     RuleKey,
     SelectGroup,
     Tables,
-    neighbour_macs,
     switch_tables,
 )
 from raddle.topology import find, load

@@ -14,8 +14,8 @@ import traffic
 from controller.plan import make_plan
 from controller.plan.addresses import endpoint_addresses
 from controller.plan.model import PolicyRoute
+from controller.plan.neighbours import neighbour_macs
 from controller.reconcile import PushPolicy, apply_plan, check
-from controller.southbound.openflow.tables import neighbour_macs
 from controller.southbound.p4runtime import driver
 from controller.southbound.p4runtime.driver import describe_target, p4_target
 from controller.southbound.p4runtime.pipelines import fabric_pipeline
