@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from raddle.sim import Simulation
-from raddle.sim.simulation import DROP_REASONS, WatchdogColumns
+from raddle.sim.columns import DROP_REASONS, WatchdogColumns
 from raddle.state import SwitchCounters
 
 _PS_PER_US = 10**6

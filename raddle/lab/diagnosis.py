@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from raddle.sim import DROP_REASONS, FLOW_STATUS, QpColumns, Simulation
-from raddle.sim.simulation import PortColumns
+from raddle.sim.columns import PortColumns
 
 _SHOWN = 10
 

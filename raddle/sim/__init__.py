@@ -1,6 +1,6 @@
 """The engine's Python face: `Simulation`, its result columns, and the ECMP hash of the switches."""
 
-from raddle.sim.simulation import (
+from raddle.sim.columns import (
     DROP_REASONS,
     FLOW_STATUS,
     NEVER,
@@ -8,10 +8,9 @@ from raddle.sim.simulation import (
     PacketCounts,
     PortColumns,
     QpColumns,
-    Simulation,
-    payload_rate_gbs,
-    qp_endpoints,
 )
+from raddle.sim.nic import payload_rate_gbs
+from raddle.sim.simulation import Simulation, qp_endpoints
 
 __all__ = [
     "DROP_REASONS",

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from raddle.splitmix import splitmix64
-from raddle.state import HASH_FIELDS, HashAlgorithm, HashField
+from raddle.state import HASH_FIELDS, HashAlgorithm, HashField, SwitchState
 
 UDP_PORT_ROCE = 4791
 """UDP destination port of RoCEv2 (IBTA Annex A17)."""
@@ -176,3 +176,35 @@ def _keys(values: dict[HashField, NDArray[np.generic]], fields: Sequence[HashFie
         octets = value if is_bytes else value.astype(">u4").view(np.uint8).reshape(-1, 4)[:, -_WIDTHS[name] :]
         columns.append(octets.astype(np.uint8))
     return np.ascontiguousarray(np.hstack(columns))
+
+
+class HashClasses:
+    """The ways in which the switches of a run hash, and what each gives for every queue pair.
+
+    A way is an algorithm with its fields; seeds and offsets are the switches' own matter. Number 0 is that of
+    the first switch.
+    """
+
+    def __init__(
+        self,
+        src: NDArray[np.uint32 | np.uint8],
+        dst: NDArray[np.uint32 | np.uint8],
+        seed: int,
+        states: Mapping[str, SwitchState],
+        source_ports: NDArray[np.int64] | None,
+    ) -> None:
+        self._flows = (src, dst, seed)
+        self._source_ports = source_ports
+        self._ways: list[tuple[HashAlgorithm, tuple[HashField, ...]]] = []
+        for state in states.values():
+            self.number(state)
+        self._ways = self._ways or [("crc32", HASH_FIELDS)]
+
+    def number(self, state: SwitchState) -> int:
+        way = (state.hash_algorithm, state.hash_fields)
+        if way not in self._ways:
+            self._ways.append(way)
+        return self._ways.index(way)
+
+    def columns(self, number: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+        return qp_hashes(*self._flows, *self._ways[number], source_ports=self._source_ports)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from raddle.sim.simulation import Simulation, wire_bytes
+from raddle.sim.nic import wire_bytes
+from raddle.sim.simulation import Simulation
 from raddle.topology.model import Fabric
 
 CUT_BYTES = 72

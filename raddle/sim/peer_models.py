@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from raddle import _core
+from raddle.sim.columns import NEVER
 from raddle.sim.peer_ns3_config import PeerDcqcn
-from raddle.sim.simulation import NEVER
 
 _FIRST = 7
 """A NIC's priority that is never paused here and goes before the data's."""

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from raddle import _core
 from raddle.errors import InputError
+from raddle.sim.columns import NEVER
 from raddle.sim.peer_files import PeerFlows, PeerTopology
 from raddle.sim.peer_models import HTSIM, NS3_HPCC, PeerModel
 from raddle.sim.peer_network import PeerNetwork
 from raddle.sim.peer_ns3_config import Ns3Config, PeerDcqcn
 from raddle.sim.peer_paths import HtsimPaths, ns3_hash
-from raddle.sim.simulation import NEVER
 from raddle.state import PRIORITIES
 
 _DATA_PRIORITY = 3

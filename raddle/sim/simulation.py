@@ -6,37 +6,31 @@ The cables, speeds and NICs come from the fabric; all that a switch does with a 
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from raddle import _core
-from raddle.errors import InputError
-from raddle.sim.ecmp_hash import hashed_addresses, qp_hashes
+from raddle.sim.columns import (
+    NEVER,
+    FlowColumns,
+    PacketCounts,
+    PortColumns,
+    QpColumns,
+    WatchdogColumns,
+    WatchdogEvent,
+    read_ports,
+)
+from raddle.sim.ecmp_hash import HashClasses, hashed_addresses
+from raddle.sim.nic import nic_config
 from raddle.sim.pcapng import PFC, FrameColumns
 from raddle.sim.policy_match import PacketHeaders
 from raddle.sim.switch_columns import switch_columns
-from raddle.state import HASH_FIELDS, PRIORITIES, HashAlgorithm, HashField, SwitchState
+from raddle.state import PRIORITIES, SwitchState
 from raddle.topology.model import Fabric, LosslessClass, PortRef
 from raddle.workload import Schedule
-
-NEVER = _core.NEVER
-"""Time of what has not happened, in picoseconds."""
-
-DROP_REASONS = (
-    "no_route", "ingress_buffer", "egress_buffer", "ttl", "link_down",
-    "watchdog", "wred", "mtu", "corrupt", "receiver",
-)  # fmt: skip
-"""Why a packet was dropped, in the order of the columns. corrupt: a bit error; receiver: a slow host."""
-
-FLOW_STATUS = ("waiting", "active", "done", "failed")
-
-_IPV6_EXTRA_BYTES = 20
-"""What the IPv6 header is longer than IPv4's (RFC 8200, RFC 791)."""
 
 STALL_PS = 100 * 10**12
 """Longer than any timer of the model: retransmission 10 s, watchdog 5 s and 60 s."""
@@ -48,120 +42,6 @@ _EVENTS_PER_CALL = 200_000
 
 Progress = Callable[[float], None]
 """Told about which share of the packets has arrived, 0..1."""
-
-
-@dataclass(frozen=True, slots=True)
-class FlowColumns:
-    """Per flow, in picoseconds (NEVER where it did not happen): handed to the NIC, arrived whole,
-    acknowledged whole; and its status as an index into FLOW_STATUS."""
-
-    start_ps: NDArray[np.int64]
-    finish_ps: NDArray[np.int64]
-    acked_ps: NDArray[np.int64]
-    status: NDArray[np.uint8]
-
-
-@dataclass(frozen=True, slots=True)
-class QpColumns:
-    """Per queue pair: packets sent again, timeouts, CNPs taken, packets dropped, and where and why the last
-    one was (`drop_port` indexes `Simulation.port_names`, or is _core.NONE)."""
-
-    retransmitted: NDArray[np.uint64]
-    timeouts: NDArray[np.uint64]
-    cnps: NDArray[np.uint64]
-    drops: NDArray[np.uint64]
-    drop_port: NDArray[np.uint32]
-    drop_reason: NDArray[np.uint8]
-
-
-@dataclass(frozen=True, slots=True)
-class PortColumns:
-    """Per port (rows, `Simulation.port_names`) and queue (8 columns), what was sent: bytes are frames with
-    FCS. `pause_ps` is the time the peer held the queue, `is_paused` whether it does now; `pg_bytes` is
-    what the priority group of that number holds, headroom included; `drops` has a column per
-    DROP_REASONS; a packet without a route or without ingress buffer counts where it came in. `rx_frames` and
-    `rx_bytes` (no columns) is what has arrived; the PFC frames are those that name a priority."""
-
-    tx_bytes: NDArray[np.int64]
-    tx_frames: NDArray[np.uint64]
-    ecn_marks: NDArray[np.uint64]
-    max_queue_bytes: NDArray[np.int64]
-    queue_bytes: NDArray[np.int64]
-    pause_ps: NDArray[np.int64]
-    pauses: NDArray[np.uint64]
-    is_paused: NDArray[np.bool_]
-    pg_bytes: NDArray[np.int64]
-    max_pg_bytes: NDArray[np.int64]
-    drops: NDArray[np.uint64]
-    rx_frames: NDArray[np.uint64]
-    rx_bytes: NDArray[np.int64]
-    pfc_tx_frames: NDArray[np.uint64]
-    pfc_rx_frames: NDArray[np.uint64]
-
-
-@dataclass(frozen=True, slots=True)
-class PacketCounts:
-    """Conservation: injected == delivered + dropped + in_network."""
-
-    injected: int
-    delivered: int
-    dropped: int
-    in_network: int
-
-
-class _HashClasses:
-    """The ways in which the switches of a run hash, and what each gives for every queue pair.
-
-    A way is an algorithm with its fields; seeds and offsets are the switches' own matter. Number 0 is that of
-    the first switch.
-    """
-
-    def __init__(
-        self,
-        src: NDArray[np.uint32 | np.uint8],
-        dst: NDArray[np.uint32 | np.uint8],
-        seed: int,
-        states: Mapping[str, SwitchState],
-        source_ports: NDArray[np.int64] | None,
-    ) -> None:
-        self._flows = (src, dst, seed)
-        self._source_ports = source_ports
-        self._ways: list[tuple[HashAlgorithm, tuple[HashField, ...]]] = []
-        for state in states.values():
-            self.number(state)
-        self._ways = self._ways or [("crc32", HASH_FIELDS)]
-
-    def number(self, state: SwitchState) -> int:
-        way = (state.hash_algorithm, state.hash_fields)
-        if way not in self._ways:
-            self._ways.append(way)
-        return self._ways.index(way)
-
-    def columns(self, number: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-        return qp_hashes(*self._flows, *self._ways[number], source_ports=self._source_ports)
-
-
-@dataclass(frozen=True, slots=True)
-class WatchdogColumns:
-    """Per port (rows) and queue (8 columns) what its PFC watchdog has done: whether a storm is on, storms
-    detected and restored, packets dropped that were bound for the queue (tx) or came from the port for its
-    priority (rx). Without rows where no switch has a watchdog."""
-
-    is_storm: NDArray[np.uint8]
-    detected: NDArray[np.uint32]
-    restored: NDArray[np.uint32]
-    tx_dropped: NDArray[np.uint64]
-    rx_dropped: NDArray[np.uint64]
-
-
-@dataclass(frozen=True, slots=True)
-class WatchdogEvent:
-    """A storm that was detected, or one that was over (`is_storm` False)."""
-
-    time_ps: int
-    port: PortRef
-    queue: int
-    is_storm: bool
 
 
 class Simulation:
@@ -202,7 +82,7 @@ class Simulation:
         node, peer, speed_bps, propagation_ps = self._port_columns()
         src, dst = qp_endpoints(schedule, placement)
         hashed = hashed_addresses(self._addresses, self._is_ipv6)
-        self._hashes = _HashClasses(hashed[src], hashed[dst], seed, states, source_ports)
+        self._hashes = HashClasses(hashed[src], hashed[dst], seed, states, source_ports)
         hashes = self._hashes.columns(0)
         self._headers = PacketHeaders(self._addresses, src, dst, seed, source_ports)
         traffic_class = fabric.roce.lossless[0] if fabric.roce.lossless else LosslessClass(0, 0)
@@ -214,7 +94,7 @@ class Simulation:
             endpoints=len(fabric.endpoints),
             threads=threads,
             seed=seed,
-            nic=_nic_config(fabric),
+            nic=nic_config(fabric),
             pipeline_ps=np.array([s.model.pipeline_latency_ps for s in fabric.switches], np.int64),
             port_node=node,
             port_peer=peer,
@@ -343,30 +223,7 @@ class Simulation:
         return QpColumns(*self._core.qp_columns())
 
     def ports(self) -> PortColumns:
-        by_queue = (-1, PRIORITIES)
-        sent, frames, marks, longest, held, pause_ps, pauses = self._core.queue_columns()
-        rx_frames, rx_bytes = self._core.arrivals()
-        pfc_tx, pfc_rx = self._core.pfc_frames()
-        pg_bytes, max_pg_bytes = self._core.pg_columns()
-        return PortColumns(
-            tx_bytes=sent.reshape(by_queue),
-            tx_frames=frames.reshape(by_queue),
-            ecn_marks=marks.reshape(by_queue),
-            max_queue_bytes=longest.reshape(by_queue),
-            queue_bytes=held.reshape(by_queue),
-            pause_ps=pause_ps.reshape(by_queue),
-            pauses=pauses.reshape(by_queue),
-            is_paused=np.unpackbits(self._core.paused(), bitorder="little")
-            .reshape(by_queue)
-            .astype(np.bool_),
-            pg_bytes=pg_bytes.reshape(by_queue),
-            max_pg_bytes=max_pg_bytes.reshape(by_queue),
-            drops=self._core.drops().reshape(-1, len(DROP_REASONS)),
-            rx_frames=rx_frames,
-            rx_bytes=rx_bytes,
-            pfc_tx_frames=pfc_tx.reshape(by_queue),
-            pfc_rx_frames=pfc_rx.reshape(by_queue),
-        )
+        return read_ports(self._core)
 
     def set_light(self, port: PortRef, is_lit: bool) -> None:
         """Cut or mend the cable at a port without its ends noticing: what they send is lost."""
@@ -461,66 +318,3 @@ def qp_endpoints(
     src[schedule.qp] = placement[schedule.src]
     dst[schedule.qp] = placement[schedule.dst]
     return src, dst
-
-
-def _nic_config(fabric: Fabric) -> _core.NicConfig:
-    """The hosts' NIC parameters, of which the engine has one set.
-
-    Raises:
-        InputError: `mixed-nics`, hosts differ in more than speed.
-    """
-    model, roce = fabric.hosts[0].nic_model, fabric.roce
-    for host in fabric.hosts:
-        if dataclasses.replace(host.nic_model, speed_bps=model.speed_bps) != model:
-            raise InputError.of(
-                "mixed-nics",
-                f"{host.name}'s NICs have other parameters than {fabric.hosts[0].name}'s",
-                "the engine simulates one kind of NIC; speeds may differ",
-            )
-    nic = _core.NicConfig()
-    if fabric.addressing.families == "ipv6":
-        nic.header_bytes += _IPV6_EXTRA_BYTES
-        nic.ack_bytes += _IPV6_EXTRA_BYTES
-        nic.cnp_bytes += _IPV6_EXTRA_BYTES
-    nic.mtu_bytes = roce.mtu_bytes
-    nic.pause_quanta = roce.pause_quanta
-    nic.ack_interval = model.ack_interval
-    nic.window_bytes = model.window_bytes
-    nic.messages = model.messages
-    nic.burst_packets = model.burst_packets
-    nic.is_selective = model.is_selective
-    nic.rto_ps = model.rto_ps
-    nic.retry_count = model.retry_count
-    nic.cnp_interval_ps = model.cnp_interval_ps
-    nic.pfc_reaction_ps = model.pfc_reaction_ps
-    nic.is_dcqcn = roce.congestion_control == "dcqcn"
-    nic.cnp_dscp = roce.cnp.dscp
-    nic.cnp_priority = roce.cnp.priority
-    nic.set_dcqcn(
-        g=roce.dcqcn.g,
-        alpha_timer_ps=roce.dcqcn.alpha_timer_ps,
-        rate_timer_ps=roce.dcqcn.rate_timer_ps,
-        byte_counter_bytes=roce.dcqcn.byte_counter_bytes,
-        fast_recovery_steps=roce.dcqcn.fast_recovery_steps,
-        rate_ai_bps=roce.dcqcn.rate_ai_bps,
-        rate_hai_bps=roce.dcqcn.rate_hai_bps,
-        min_rate_bps=roce.dcqcn.min_rate_bps,
-        clamps_target=roce.dcqcn.clamp_target_rate,
-    )
-    return nic
-
-
-def wire_bytes(fabric: Fabric, payload_bytes: int) -> int:
-    """What a data packet takes on the wire: payload, headers, FCS, preamble and gap."""
-    nic = _nic_config(fabric)
-    return payload_bytes + nic.header_bytes + nic.gap_bytes
-
-
-def payload_rate_gbs(fabric: Fabric) -> float:
-    """The payload rate of the slowest NIC's link in GB/s (1e9 bytes): its line without headers and gaps.
-
-    At 400G and 4096 bytes of payload with 82 bytes around it, 49.02.
-    """
-    nic = _nic_config(fabric)
-    share = nic.mtu_bytes / (nic.mtu_bytes + nic.header_bytes + nic.gap_bytes)
-    return min(fabric.links[endpoint.link].speed_bps for endpoint in fabric.endpoints) / 8e9 * share
