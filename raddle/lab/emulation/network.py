@@ -21,6 +21,7 @@ from raddle.topology.model import Link, PortRef
 
 _EXPERIMENTAL = bytes.fromhex("88b5")  # EtherType for local experiments (IEEE 802)
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1  # SOURCE: netdevice(7)
+_SOL_PACKET, _PACKET_QDISC_BYPASS = 263, 20  # SOURCE: packet(7)
 
 
 class OpenFlowTarget(Controller):  # type: ignore[misc]
@@ -171,8 +172,10 @@ def _set_up(control: socket.socket, interface: str, is_up: bool) -> None:
 def _wake(interface: str) -> None:
     """Send a frame that no switch forwards.
 
-    BMv2's receiver waits at a port that was down until a frame arrives there, and hears no other port.
+    BMv2's receiver waits at a port that was down until a frame arrives there, and hears no other port. The
+    queueing discipline is passed by: after a port comes up, it drops frames for up to a second.
     """
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
         wire.bind((interface, 0))
+        wire.setsockopt(_SOL_PACKET, _PACKET_QDISC_BYPASS, 1)
         wire.send(bytes(12) + _EXPERIMENTAL + bytes(46))
