@@ -105,7 +105,8 @@ def _unreached(fabric: Fabric, flows: Flows, which: Ints) -> Iterator[Diagnostic
     yield Diagnostic(
         "pin-not-expressible",
         f"no UDP source port makes the switches hash {', '.join(named)}{more} onto the pinned path",
-        hint="tiers that hash alike cannot be steered apart: set 'routing: {pins: host-route}'",
+        hint="tiers that hash alike cannot be steered apart: set 'routing: {hash: {offset: per-tier}}', or"
+        " 'pins: host-route'",
     )
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from functools import cache
 from operator import itemgetter
-from typing import get_args
+from typing import Literal, get_args
 
 from raddle.topology.model import (
     Accelerators,
@@ -68,13 +68,21 @@ def build_fabric(spec: FabricFile, wiring: Wiring, owners: tuple[Owner, ...], fi
             spec.routing.hash.seed,
             spec.routing.pins,
             tuple(name for name in get_args(HashField) if name in spec.routing.hash.fields),
-            spec.routing.hash.offset,
+            _hash_offset(spec.routing.hash.offset, switches),
         ),
         addressing=_addressing(spec.addressing),
         file=file,
         tenants=_tenants(owners, hosts, endpoints),
         phy=Phy(spec.phy.fec_latency, spec.phy.bit_errors),
     )
+
+
+def _hash_offset(offset: int | Literal["per-tier"] | None, switches: tuple[Switch, ...]) -> int | None:
+    """What the file says; if nothing, other bits for each of three tiers, which a P4 program cannot do."""
+    if offset is None:
+        has_three_tiers = any(switch.role == "superspine" for switch in switches)
+        offset = "per-tier" if has_three_tiers and all(s.model.nos == "sonic" for s in switches) else 0
+    return None if offset == "per-tier" else offset
 
 
 @cache

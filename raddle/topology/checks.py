@@ -236,7 +236,7 @@ def check_as_numbers(numbers: AsNumbersSpec, wiring: Wiring, source: Source) -> 
 
 def check_hash(spec: HashSpec, wiring: Wiring, source: Source) -> Iterator[Diagnostic]:
     """Hashes that a switch cannot have: a P4 program has its own, the queue pair is a feature."""
-    is_usual = (spec.algorithm, set(spec.fields), spec.offset) == ("crc32", set(FIVE_TUPLE), 0)
+    is_usual = (spec.algorithm, set(spec.fields), spec.offset or 0) == ("crc32", set(FIVE_TUPLE), 0)
     if not spec.fields:
         message = "a hash over no field sends everything one way"
         yield source.error(

@@ -166,8 +166,9 @@ class HashSpec(Spec):
     """`per-switch`, or a number that all switches share."""
     fields: tuple[HashField, ...] = FIVE_TUPLE
     """What the hash goes over; `bth_qp` needs switches with the feature `hash-on-qp`."""
-    offset: HashOffset = 0
-    """Bits that the hash is rotated right by before its use, or `per-tier`: other bits in each tier."""
+    offset: HashOffset = None
+    """Bits that the hash is rotated right by before its use, or `per-tier`: other bits in each tier.
+    The default is `per-tier` with three tiers of SONiC switches, else 0."""
 
 
 class AsNumbersSpec(Spec):

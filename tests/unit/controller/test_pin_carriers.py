@@ -169,9 +169,10 @@ def test_tiers_that_hash_alike_cannot_be_steered_apart_and_the_flows_are_named()
     """CRC is affine: with groups of 2 the bit that chooses the spine chooses the superspine too."""
     document = (
         "raddle: 1\nname: ft\nfabric: {kind: fat-tree, pods: 2, leaves: {per_pod: 2}, spines: {per_pod: 2},"
-        " superspines: {count: 4}}\nhosts: {per_leaf: 2}\nrouting: {pins: udp-source-port}\n"
+        " superspines: {count: 4}}\nhosts: {per_leaf: 2}\n"
+        "routing: {pins: udp-source-port, hash: {offset: OFFSET}}\n"
     )
-    fabric = loads(document)
+    fabric = loads(document.replace("OFFSET", "0"))
     flows = Demand(
         np.arange(8, dtype=np.int32), (np.arange(8, dtype=np.int32) + 4) % 8, np.zeros(8, np.int32)
     )
@@ -180,3 +181,5 @@ def test_tiers_that_hash_alike_cannot_be_steered_apart_and_the_flows_are_named()
     ) as caught:
         make_plan(fabric, "pinned", flows)
     assert caught.value.diagnostics[0].code == "pin-not-expressible"
+    apart = make_plan(loads(document.replace("OFFSET", "per-tier")), "pinned", flows)
+    assert len(apart.source_ports) == len(flows.src)

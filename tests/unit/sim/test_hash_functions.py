@@ -185,7 +185,7 @@ def test_other_bits_or_another_function_in_the_spines_use_every_link(
     alike = {n: dataclasses.replace(s, hash_seed=0, hash_offset=0) for n, s in states.items()}
     load = ways_up(fabric, spines_with(alike, **change))
     assert len(load) == 64
-    # Balls into bins: the mean is 48 per link, the standard deviation 7 (binomial); five of them either way.
+    # Balls into bins: the mean is 64 per link, the standard deviation 8 (binomial); five of them either way.
     assert abs(load - load.mean()).max() < 5 * np.sqrt(load.mean())
 
 
@@ -202,6 +202,18 @@ def test_hash_of_the_file_is_the_hash_of_the_switches() -> None:
     assert sorted({state.hash_offset for state in states.values()}) == [0, 5, 10]
 
 
-@pytest.mark.parametrize(("offset", "used"), [("0", 16), ("per-tier", 64)])
-def test_bits_of_its_own_for_each_tier_undo_polarisation(offset: str, used: int) -> None:
-    assert len(ways_up(*planned(f"{{seed: 1, offset: {offset}}}"))) == used
+@pytest.mark.parametrize(
+    ("hashing", "used"),
+    [
+        ("{}", 64),
+        ("{seed: 1}", 64),
+        ("{algorithm: crc16}", 64),
+        ("{seed: 1, offset: per-tier}", 64),
+        ("{seed: 1, offset: 0}", 16),
+        ("{seed: 1, algorithm: crc16, offset: 3}", 16),
+    ],
+)
+def test_three_tiers_polarise_only_where_the_file_takes_away_their_offsets(hashing: str, used: int) -> None:
+    load = ways_up(*planned(hashing))
+    assert len(load) == used
+    assert load.sum() == 4096
