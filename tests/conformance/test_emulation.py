@@ -34,6 +34,9 @@ roce: {lossless: {priority: 3, dscp: 26}}
 routing: {policy: pinned}
 """
 
+SIX = FABRIC.replace("tiny", "six") + "addressing: {families: ipv6, links: unnumbered}\n"
+"""Nothing has an IPv4 address, and links between switches have none but link-local ones."""
+
 MARK = "RADDLE_TEST_MARK"
 
 
@@ -58,11 +61,13 @@ def can_emulate() -> None:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("emulation")
     (made / "tiny.yaml").write_text(FABRIC)
+    (made / "six.yaml").write_text(SIX)
+    (made / "dual.yaml").write_text(FABRIC.replace("tiny", "dual") + "addressing: {families: dual}\n")
     return made
 
 
-def emulate(folder: Path, *options: str, mark: str = "") -> subprocess.Popen[str]:
-    words = [sys.executable, "-m", "raddle", "emulate", "tiny.yaml", *options]
+def emulate(folder: Path, fabric: str, *options: str, mark: str = "") -> subprocess.Popen[str]:
+    words = [sys.executable, "-m", "raddle", "emulate", f"{fabric}.yaml", *options]
     return subprocess.Popen(
         words, cwd=folder, env=os.environ | {MARK: mark}, text=True, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -71,11 +76,11 @@ def emulate(folder: Path, *options: str, mark: str = "") -> subprocess.Popen[str
 
 @pytest.fixture(scope="module")
 def runs(folder: Path) -> dict[str, Any]:
-    """Two emulations of one fabric at the same time: what each has printed."""
-    full = emulate(folder, "--test", "ping,iperf,roce,failover", "--pcap", "pcap", "--json")
-    other = emulate(folder, "--test", "ping", "--routing", "ecmp", "--json")
+    """Two emulations at the same time, of IPv4 and of IPv6: what each has printed."""
+    full = emulate(folder, "tiny", "--test", "ping,iperf,roce,failover", "--pcap", "pcap", "--json")
+    six = emulate(folder, "six", "--test", "ping,iperf,roce,failover", "--pcap", "pcap6", "--json")
     printed = {}
-    for name, process in (("full", full), ("other", other)):
+    for name, process in (("full", full), ("six", six)):
         out, err = process.communicate(timeout=120)
         assert process.returncode == 0, f"{out}\n{err}"
         printed[name] = json.loads(out)
@@ -83,33 +88,42 @@ def runs(folder: Path) -> dict[str, Any]:
 
 
 def test_two_at_once_both_work(runs: dict[str, Any]) -> None:
-    for run in runs.values():
-        assert run["ping"] == {"failed": [], "pairs": 12}
+    for name, family in (("full", "IPv4"), ("six", "IPv6")):
+        assert runs[name]["ping"] == {"failed": [], "families": [family], "pairs": 12}
+
+
+def test_hosts_with_both_families_reach_each_other_over_both(folder: Path) -> None:
+    process = emulate(folder, "dual", "--test", "ping", "--routing", "ecmp", "--json")
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, f"{out}\n{err}"
+    run = json.loads(out)
+    assert run["ping"] == {"failed": [], "families": ["IPv4", "IPv6"], "pairs": 24}
 
 
 def test_links_are_slowed_by_one_stated_factor(runs: dict[str, Any]) -> None:
     """400G at 1/4000 are 100 Mbit/s, which TCP does not exceed."""
     assert (runs["full"]["divisor"], runs["full"]["fastest_mbps"]) == (4000, 100)
-    assert [(row["src"], row["dst"]) for row in runs["full"]["iperf"]] == [
-        ("host0", "host1"),
-        ("host0", "host3"),
-    ]
-    assert all(0 < row["mbps"] <= 100 for row in runs["full"]["iperf"])
+    for name, family in (("full", "IPv4"), ("six", "IPv6")):
+        rows = runs[name]["iperf"]
+        assert [(row["src"], row["dst"]) for row in rows] == [("host0", "host1"), ("host0", "host3")]
+        assert all(row["family"] == family and 0 < row["mbps"] <= 100 for row in rows)
 
 
+@pytest.mark.parametrize("name", ["full", "six"])
 def test_every_pinned_flow_crosses_the_planned_links_and_is_counted_as_in_the_simulator(
-    runs: dict[str, Any],
+    runs: dict[str, Any], name: str
 ) -> None:
     """A ring of 4 ranks: 2 * 3 steps of 4 flows of 2 packets, each acknowledged (ack interval 1)."""
-    roce = runs["full"]["roce"]
+    roce = runs[name]["roce"]
     assert (roce["flows"], roce["data_packets"], roce["acknowledgements"]) == (24, 48, 48)
     assert roce["problems"] == roce["wrong_paths"] == roce["wrong_ports"] == []
     assert (roce["paths"], roce["is_counted"]) == (8, True)
     assert roce["ports"] >= 8
 
 
-def test_traffic_survives_a_link_a_remote_link_and_a_spine(runs: dict[str, Any]) -> None:
-    found = runs["full"]["failover"]
+@pytest.mark.parametrize("name", ["full", "six"])
+def test_traffic_survives_a_link_a_remote_link_and_a_spine(runs: dict[str, Any], name: str) -> None:
+    found = runs[name]["failover"]
     assert [each["kind"] for each in found] == ["link", "remote link", "switch"]
     for each in found:
         assert each["problem"] == ""
@@ -120,12 +134,16 @@ def test_traffic_survives_a_link_a_remote_link_and_a_spine(runs: dict[str, Any])
 
 
 @pytest.mark.skipif(not shutil.which("tshark"), reason="tshark is missing (Debian: tshark)")
-def test_wireshark_reads_the_packets_and_finds_none_malformed(runs: dict[str, Any], folder: Path) -> None:
-    files = runs["full"]["pcaps"]
+@pytest.mark.parametrize("name", ["full", "six"])
+def test_wireshark_reads_the_packets_and_complains_of_none(
+    runs: dict[str, Any], name: str, folder: Path
+) -> None:
+    files = runs[name]["pcaps"]
     assert files
     opcodes = set()
     for file in files[:2]:
-        fields = ["-T", "fields", "-e", "infiniband.bth.opcode", "-e", "_ws.malformed"]
+        # Expert information is there for malformed packets, and for wrong lengths and checksums too.
+        fields = ["-T", "fields", "-e", "infiniband.bth.opcode", "-e", "_ws.malformed", "-e", "_ws.expert"]
         rows = subprocess.run(
             ["tshark", "-r", file, *fields],
             cwd=folder,
@@ -136,8 +154,9 @@ def test_wireshark_reads_the_packets_and_finds_none_malformed(runs: dict[str, An
         ).stdout.splitlines()
         assert rows
         for row in rows:
-            opcode, malformed = row.split("\t")
+            opcode, malformed, complaints = row.split("\t")
             assert not malformed
+            assert not complaints
             opcodes.add(int(opcode))
     assert opcodes == {0x06, 0x08, 0x11}  # RDMA WRITE First and Last, Acknowledge
 
@@ -167,7 +186,7 @@ def test_nothing_is_left_when_it_is_killed_midway(number: signal.Signals, folder
     mark = uuid.uuid4().hex
     interfaces = set(os.listdir("/sys/class/net"))
     files = {str(path) for path in Path("/run").iterdir()}
-    process = emulate(folder, "--test", "ping,failover", mark=mark)
+    process = emulate(folder, "tiny", "--test", "ping,failover", mark=mark)
     deadline = time.monotonic() + 60
     while len(running := marked(mark)) < 8:  # ours, Open vSwitch's and the hosts' shells
         assert process.poll() is None, process.communicate()
@@ -192,9 +211,10 @@ def test_nothing_is_left_when_it_is_killed_midway(number: signal.Signals, folder
     not shutil.which("simple_switch_grpc"),
     reason="simple_switch_grpc is not on PATH (docs/p4.md says how to get it)",
 )
-def test_bmv2_hashes_as_the_simulator_and_survives_the_same_failures(folder: Path) -> None:
+@pytest.mark.parametrize("fabric", ["tiny", "six"])
+def test_bmv2_hashes_as_the_simulator_and_survives_the_same_failures(folder: Path, fabric: str) -> None:
     process = emulate(
-        folder, "--switch", "bmv2", "--routing", "ecmp", "--test", "ping,roce,failover", "--json"
+        folder, fabric, "--switch", "bmv2", "--routing", "ecmp", "--test", "ping,roce,failover", "--json"
     )
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, f"{out}\n{err}"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
-from ipaddress import IPv4Address
+from ipaddress import ip_address, ip_interface
 
 from controller.plan.model import Plan, SwitchPlan
 from controller.plan.neighbours import neighbour_macs
@@ -23,25 +24,44 @@ FASTEST_BPS = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
+class NicAddress:
+    """An address of a host's port, the leaf's at the same link, and the length of their prefix."""
+
+    address: str
+    gateway: str
+    bits: int
+
+    @property
+    def version(self) -> int:
+        return ip_address(self.address).version
+
+
+@dataclass(frozen=True, slots=True)
 class Nic:
-    """A host's port as the plan has it, and its leaf's port. `label` is the endpoint's name."""
+    """A host's port as the plan has it, and its leaf's port. `label` is the endpoint's name.
+
+    RoCEv2 is sent from and to the first of its addresses, one for each family, IPv4 first.
+    """
 
     endpoint: int
     label: str
     host: str
     name: str
-    address: str
-    gateway: str
+    addresses: tuple[NicAddress, ...]
     mac: str
     gateway_mac: str
     leaf_port: PortRef
+
+    @property
+    def address(self) -> str:
+        return self.addresses[0].address
 
 
 class Layout:
     """Names, numbers, addresses and rates of an emulated fabric.
 
     Raises:
-        InputError: `emulation-too-large`, `emulation-ipv6`, `emulation-carrier` or `name-too-long`.
+        InputError: `emulation-too-large`, `emulation-carrier` or `name-too-long`.
     """
 
     def __init__(self, fabric: Fabric, plan: Plan) -> None:
@@ -50,12 +70,6 @@ class Layout:
                 "emulation-too-large",
                 f"'{fabric.name}' has {len(fabric.endpoints)} endpoints; up to {MAX_ENDPOINTS} are emulated",
                 "emulate a smaller fabric of the same form, and simulate this one",
-            )
-        if fabric.addressing.families == "ipv6":
-            raise InputError.of(
-                "emulation-ipv6",
-                f"fabric '{fabric.name}' has no IPv4; emulated hosts speak IPv4",
-                "use 'families: dual', or simulate this fabric",
             )
         if plan.pins and plan.pins.carrier != "host-route":
             raise InputError.of(
@@ -118,21 +132,19 @@ class Layout:
 
     @cached_property
     def addresses(self) -> frozenset[bytes]:
-        """The hosts' IPv4 addresses, as packets have them."""
-        return frozenset(IPv4Address(nic.address).packed for nic in self.nics)
+        """The hosts' addresses of RoCEv2, as packets have them."""
+        return frozenset(ip_address(nic.address).packed for nic in self.nics)
 
     @cached_property
     def nics(self) -> tuple[Nic, ...]:
         """All host ports, in order of endpoints."""
         macs = neighbour_macs(self.plan)
-        own = {
-            PortRef(switch.name, interface.name): interface.prefix.partition("/")[0]
-            for switch in self.plan.switches
-            for interface in switch.interfaces
-            if ":" not in interface.prefix
-        }
+        own = defaultdict[PortRef, list[str]](list)
+        for switch in self.plan.switches:
+            for interface in switch.interfaces:
+                own[PortRef(switch.name, interface.name)].append(interface.prefix)
         found = []
-        for endpoint, planned in zip(self.fabric.endpoints, self.plan.endpoints, strict=True):
+        for endpoint in self.fabric.endpoints:
             leaf_port = self.fabric.links[endpoint.link].b
             found.append(
                 Nic(
@@ -140,11 +152,17 @@ class Layout:
                     label=endpoint.name,
                     host=self.fabric.hosts[endpoint.host].name,
                     name=endpoint.nic,
-                    address=planned[1],
-                    gateway=own[leaf_port],
+                    addresses=tuple(map(_far_end, own[leaf_port])),
                     mac=macs[endpoint.name],
                     gateway_mac=self.switches[leaf_port.device].mac,
                     leaf_port=leaf_port,
                 )
             )
         return tuple(found)
+
+
+def _far_end(prefix: str) -> NicAddress:
+    """The other end of a link with two addresses."""
+    gateway = ip_interface(prefix)
+    host = type(gateway.ip)(int(gateway.ip) ^ 1)
+    return NicAddress(str(host), str(gateway.ip), gateway.network.prefixlen)

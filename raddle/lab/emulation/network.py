@@ -128,20 +128,26 @@ class Network:
         mtu = self.layout.fabric.roce.port_mtu_bytes
         is_first = self.host(nic.host).nameToIntf[nic.name] is self.host(nic.host).defaultIntf()
         commands = [
-            f"ip link set dev {nic.name} mtu {mtu} up",
-            f"ip addr add {nic.address}/31 dev {nic.name}",
-            f"ip neigh replace {nic.gateway} lladdr {nic.gateway_mac} dev {nic.name} nud permanent",
-            f"ip rule add from {nic.address} lookup {table}",
-            f"ip route add default via {nic.gateway} dev {nic.name} table {table}",
+            f"ip link set dev {nic.name} mtu {mtu} addrgenmode none up",
             # A switch in user space gets frames as the host leaves them: whole, and with checksums.
             f"ethtool -K {nic.name} tx off sg off tso off gso off gro off >/dev/null",
         ]
-        if is_first:
-            commands.append(f"ip route add default via {nic.gateway} dev {nic.name}")
+        for own in nic.addresses:
+            # Neighbours are told, so that nobody has to look for them.
+            quiet = " nodad" if own.version == 6 else ""
+            ip, via = f"ip -{own.version}", f"default via {own.gateway} dev {nic.name}"
+            commands += [
+                f"{ip} addr add {own.address}/{own.bits} dev {nic.name}{quiet}",
+                f"{ip} neigh replace {own.gateway} lladdr {nic.gateway_mac} dev {nic.name} nud permanent",
+                f"{ip} rule add from {own.address} lookup {table}",
+                f"{ip} route add {via} table {table}",
+            ]
+            if is_first:
+                commands.append(f"{ip} route add {via}")
         said = self.host(nic.host).cmd(" && ".join(commands))
         if said.strip():
             raise UnreachableError(f"{nic.host}: {said.strip()}")
-        self.host(nic.host).nameToIntf[nic.name].updateIP()
+        self.host(nic.host).nameToIntf[nic.name].ip = nic.address  # for Mininet's prompt
 
     def _set_rates(self) -> None:
         """Each end of each cable sends no faster than the cable's scaled rate."""

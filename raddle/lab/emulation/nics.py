@@ -15,10 +15,11 @@ from pathlib import Path
 
 from raddle.errors import UnreachableError
 from raddle.lab.emulation.layout import Nic
+from raddle.lab.emulation.roce import is_roce
 from raddle.sim.ecmp_hash import UDP_PORT_ROCE
 from raddle.topology.model import PortRef
 
-_ETH_P_IP, _ETH_P_ALL = 0x0800, 0x0003
+_ETH_P_IP, _ETH_P_IPV6, _ETH_P_ALL = 0x0800, 0x86DD, 0x0003
 _SO_RCVBUFFORCE, _SO_TIMESTAMPNS = 33, 35
 _CLONE_NEWNET = 0x40000000
 _BUFFER_BYTES = 64 << 20
@@ -48,10 +49,13 @@ class NicSocket:
     def __init__(self, nic: Nic, pid: int, hosts: Collection[bytes]) -> None:
         self.nic, self._hosts = nic, hosts
         with network_of(pid):
-            self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_IP))
+            is_ipv6 = ":" in nic.address
+            protocol = _ETH_P_IPV6 if is_ipv6 else _ETH_P_IP
+            self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(protocol))
             # Without a listener the kernel would answer each packet with "port unreachable".
-            self._listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind((nic.name, _ETH_P_IP))
+            family = socket.AF_INET6 if is_ipv6 else socket.AF_INET
+            self._listener = socket.socket(family, socket.SOCK_DGRAM)
+        self.socket.bind((nic.name, protocol))
         self.socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER_BYTES)
         self.socket.setblocking(False)
         self._listener.bind((nic.address, UDP_PORT_ROCE))
@@ -124,23 +128,6 @@ class Capture:
             seconds, nanoseconds = struct.unpack("@qq", ancillary[0][2])
             is_sent = address[2] == socket.PACKET_OUTGOING
             self.sightings.append(Sighting(seconds * 10**9 + nanoseconds, port, is_sent, frame))
-
-
-def is_roce(frame: bytes, hosts: Collection[bytes]) -> bool:
-    """IPv4 without options, UDP, to RoCEv2's port, from one of the hosts to another.
-
-    Whatever else is on a wire (a connection's late end, group membership) is not counted.
-    """
-    return (
-        frame[12:15] == b"\x08\x00\x45"
-        and frame[23:24] == b"\x11"
-        and frame[36:38] == _ROCE
-        and frame[26:30] in hosts
-        and frame[30:34] in hosts
-    )
-
-
-_ROCE = UDP_PORT_ROCE.to_bytes(2, "big")
 
 
 def write_pcaps(folder: Path, sightings: Iterable[Sighting], names: Mapping[PortRef, str]) -> list[Path]:

@@ -10,7 +10,7 @@ from ipaddress import ip_address, ip_network
 from controller.plan.routes import SwitchRoutes
 from raddle.lab.emulation.layout import Layout
 from raddle.lab.emulation.nics import Sighting
-from raddle.lab.emulation.roce import ACKNOWLEDGE
+from raddle.lab.emulation.roce import ACKNOWLEDGE, layers_of
 from raddle.topology.model import PortRef
 
 Path = tuple[PortRef, ...]
@@ -31,7 +31,7 @@ class TripLog:
     """The ways of all packets, in the order in which they were first seen; grows with what is added."""
 
     def __init__(self) -> None:
-        self._sent: dict[bytes, list[Sighting]] = defaultdict(list)
+        self._sent: dict[tuple[bytes, int, bytes, bytes], list[Sighting]] = defaultdict(list)
         self._read = 0
 
     def add(self, sightings: Sequence[Sighting]) -> None:
@@ -39,15 +39,17 @@ class TripLog:
         for sighting in sightings[self._read :]:
             if sighting.is_sent:
                 # What no switch changes: addresses, opcode, queue pair, PSN.
-                frame = sighting.frame
-                self._sent[frame[26:34] + frame[42:43] + frame[47:50] + frame[51:54]].append(sighting)
+                layers = layers_of(sighting.frame)
+                assert layers is not None
+                bth = layers.bth(sighting.frame)
+                self._sent[layers.src + layers.dst, bth[0], bth[5:8], bth[9:12]].append(sighting)
         self._read = len(sightings)
 
     def trips(self) -> Iterator[Trip]:
-        for key, seen in self._sent.items():
+        for (_, opcode, dest_qp, _), seen in self._sent.items():
             yield Trip(
-                dest_qp=int.from_bytes(key[9:12]),
-                is_ack=key[8] == ACKNOWLEDGE,
+                dest_qp=int.from_bytes(dest_qp, "big"),
+                is_ack=opcode == ACKNOWLEDGE,
                 path=tuple(each.port for each in seen),
                 arrived_ns=seen[-1].time_ns,
             )

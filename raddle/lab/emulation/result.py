@@ -16,8 +16,9 @@ _SHOWN = 5  # examples of what went wrong
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """Pairs of endpoints that were tried, and those without an answer (`host0 -> host5`)."""
+    """Pairs of endpoints that were tried, each over all `families`, and those without an answer."""
 
+    families: tuple[str, ...]
     pairs: int
     failed: tuple[str, ...]
 
@@ -32,6 +33,7 @@ class Iperf:
 
     src: str
     dst: str
+    family: str
     mbps: float
     link_mbps: float
 
@@ -139,10 +141,12 @@ def _lines(result: EmulationResult) -> Iterator[str]:
     yield f"tables    pushed with {result.messages} messages and read back"
     if result.ping:
         reached = result.ping.pairs - len(result.ping.failed)
-        yield f"ping      {reached} of {result.ping.pairs} pairs reach each other"
+        over = " and ".join(result.ping.families)
+        yield f"ping      {reached} of {result.ping.pairs} pairs reach each other over {over}"
         yield from _examples(result.ping.failed, "no answer")
     for row in result.iperf:
-        yield f"iperf     {row.src} -> {row.dst}: {row.mbps:.1f} of {row.link_mbps:g} Mbit/s"
+        rate = f"{row.mbps:.1f} of {row.link_mbps:g} Mbit/s"
+        yield f"iperf     {row.src} -> {row.dst} over {row.family}: {rate}"
     if result.roce:
         yield from _roce_lines(result.roce)
     for each in result.failover:

@@ -1,4 +1,4 @@
-"""RoCEv2 packets: Ethernet, IPv4, UDP, BTH, RETH or AETH, payload and ICRC.
+"""RoCEv2 packets: Ethernet, IPv4 or IPv6, UDP, BTH, RETH or AETH, payload and ICRC.
 
 Own code instead of scapy's, whose licence (GPL-2.0) does not go into a package under Apache-2.0; the tests
 hold it against scapy's and against Wireshark's dissector.
@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Collection
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from raddle.sim.ecmp_hash import UDP_PORT_ROCE
 
@@ -22,9 +23,10 @@ PSN_MASK = 0xFFFFFF
 
 _P_KEY = 0xFFFF  # the default partition, full member
 _ECT0 = 2  # ECN-capable transport (RFC 3168)
-_ETHERNET, _IPV4, _UDP, _BTH = (struct.Struct(f) for f in (">6s6sH", ">BBHHHBBH4s4s", ">HHHH", ">BBHII"))
+_ETHERNET, _UDP, _BTH = struct.Struct(">6s6sH"), struct.Struct(">HHHH"), struct.Struct(">BBHII")
+_IPV4, _IPV6 = struct.Struct(">BBHHHBBH4s4s"), struct.Struct(">IHBB16s16s")
 _RETH, _AETH = struct.Struct(">QII"), struct.Struct(">I")
-_HEADERS_BYTES = _ETHERNET.size + _IPV4.size + _UDP.size + _BTH.size
+_PROTOCOL_UDP = 17
 _ICRC_BYTES = 4
 _ACK_REQUEST = 1 << 31
 
@@ -69,7 +71,10 @@ class RocePacket:
 
 
 def encode(packet: RocePacket, eth_src: str, eth_dst: str) -> bytes:
-    """The packet as an Ethernet frame without FCS. The UDP checksum is 0, as annex A17 allows."""
+    """The packet as an Ethernet frame without FCS.
+
+    The UDP checksum is 0 over IPv4, as annex A17 allows, and there over IPv6, which needs it (RFC 8200, 8.1).
+    """
     pad = -len(packet.payload) % 4
     bth = _BTH.pack(
         packet.opcode,
@@ -85,10 +90,17 @@ def encode(packet: RocePacket, eth_src: str, eth_dst: str) -> bytes:
         extended += _AETH.pack(packet.aeth.syndrome << 24 | packet.aeth.msn)
     transport = bth + extended + packet.payload + bytes(pad)
     udp_bytes = _UDP.size + len(transport) + _ICRC_BYTES
+    is_ipv6 = ":" in packet.dst
+    ip = _ipv6_header(packet, udp_bytes) if is_ipv6 else _ipv4_header(packet, _IPV4.size + udp_bytes)
+    ethernet = _ETHERNET.pack(_mac(eth_dst), _mac(eth_src), 0x86DD if is_ipv6 else 0x0800)
     udp = _UDP.pack(packet.udp_source_port, UDP_PORT_ROCE, udp_bytes, 0)
-    ip = _ipv4_header(packet, _IPV4.size + udp_bytes)
-    ethernet = _ETHERNET.pack(_mac(eth_dst), _mac(eth_src), 0x0800)
-    return ethernet + ip + udp + transport + icrc(ip + udp + transport)
+    whole = ip + udp + transport + icrc(ip + udp + transport)
+    if not is_ipv6:
+        return ethernet + whole
+    pseudo_header = whole[8 : _IPV6.size] + struct.pack(">II", udp_bytes, _PROTOCOL_UDP)
+    checksum = _checksum(pseudo_header + whole[_IPV6.size :]) or 0xFFFF
+    at = _IPV6.size + 6
+    return ethernet + whole[:at] + checksum.to_bytes(2, "big") + whole[at + 2 :]
 
 
 def decode(frame: bytes) -> RocePacket:
@@ -97,19 +109,26 @@ def decode(frame: bytes) -> RocePacket:
     Raises:
         BadPacketError: it is none, or a length or the ICRC is wrong.
     """
-    if len(frame) < _HEADERS_BYTES + _ICRC_BYTES or frame[12:14] != b"\x08\x00" or frame[14] != 0x45:
-        raise BadPacketError("no IPv4 packet without options")
-    _, tos, ip_bytes, _, _, ttl, protocol, _, src, dst = _IPV4.unpack_from(frame, 14)
-    source_port, port, udp_bytes, _ = _UDP.unpack_from(frame, 34)
-    if protocol != 17 or port != UDP_PORT_ROCE:
+    layers = layers_of(frame)
+    if layers is None or len(frame) < layers.udp + _UDP.size + _BTH.size + _ICRC_BYTES:
+        raise BadPacketError("no IPv4 packet without options and no IPv6 packet")
+    if layers.udp == _ETHERNET.size + _IPV6.size:
+        word, udp_space, _, ttl, _, _ = _IPV6.unpack_from(frame, _ETHERNET.size)
+        dscp = word >> 22 & 0x3F
+    else:
+        _, tos, ip_bytes, _, _, ttl, *_ = _IPV4.unpack_from(frame, _ETHERNET.size)
+        dscp, udp_space = tos >> 2, ip_bytes - _IPV4.size
+    source_port, port, udp_bytes, _ = _UDP.unpack_from(frame, layers.udp)
+    if layers.protocol != _PROTOCOL_UDP or port != UDP_PORT_ROCE:
         raise BadPacketError("not to UDP port 4791")
-    if ip_bytes != udp_bytes + _IPV4.size or len(frame) < 14 + ip_bytes:
+    if udp_space != udp_bytes or len(frame) < layers.udp + udp_bytes:
         raise BadPacketError("lengths that do not fit each other")
-    body = frame[14 : 14 + ip_bytes]
+    body = frame[_ETHERNET.size : layers.udp + udp_bytes]
     if icrc(body[:-_ICRC_BYTES]) != body[-_ICRC_BYTES:]:
         raise BadPacketError("a wrong ICRC")
-    opcode, flags, _, dest_qp, last = _BTH.unpack_from(body, 28)
-    at, reth, aeth = 40, None, None
+    at = layers.udp - _ETHERNET.size + _UDP.size
+    opcode, flags, _, dest_qp, last = _BTH.unpack_from(body, at)
+    at, reth, aeth = at + _BTH.size, None, None
     if opcode in (WRITE_FIRST, WRITE_ONLY):
         reth = Reth(*_RETH.unpack_from(body, at))
         at += _RETH.size
@@ -119,21 +138,67 @@ def decode(frame: bytes) -> RocePacket:
         at += _AETH.size
     elif opcode not in (WRITE_MIDDLE, WRITE_LAST):
         raise BadPacketError(f"opcode 0x{opcode:02x}, which nobody sent")
-    end = ip_bytes - _ICRC_BYTES - (flags >> 4 & 3)
+    end = len(body) - _ICRC_BYTES - (flags >> 4 & 3)
     return RocePacket(
-        str(IPv4Address(src)), str(IPv4Address(dst)), source_port, tos >> 2, opcode, dest_qp & PSN_MASK,
-        last & PSN_MASK, bool(last & _ACK_REQUEST), reth, aeth, body[at:end], ttl,
+        str(ip_address(layers.src)), str(ip_address(layers.dst)), source_port, dscp, opcode,
+        dest_qp & PSN_MASK, last & PSN_MASK, bool(last & _ACK_REQUEST), reth, aeth, body[at:end], ttl,
     )  # fmt: skip
 
 
-def icrc(packet: bytes) -> bytes:
-    """The invariant CRC of an IPv4 packet without it.
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """The addresses and the protocol of a frame's IP header, and where what is behind it begins."""
 
-    Covers what no switch changes: TOS, TTL, both checksums and the BTH's byte for congestion marks count as
-    ones, and 8 bytes of ones stand for the LRH that Ethernet does not have (annex A17.3.3).
+    src: bytes
+    dst: bytes
+    protocol: int
+    udp: int
+
+    def bth(self, frame: bytes) -> bytes:
+        """Base transport header of a RoCEv2 frame."""
+        start = self.udp + _UDP.size
+        return frame[start : start + _BTH.size]
+
+
+def layers_of(frame: bytes) -> Layers | None:
+    """What a frame's IPv4 header without options or its IPv6 header says; None where it has neither."""
+    ether_type = frame[12:14]
+    if ether_type == b"\x08\x00" and frame[14:15] == b"\x45" and len(frame) >= 34:
+        return Layers(frame[26:30], frame[30:34], frame[23], 34)
+    if ether_type == b"\x86\xdd" and len(frame) >= 54:
+        return Layers(frame[22:38], frame[38:54], frame[20], 54)
+    return None
+
+
+def is_roce(frame: bytes, hosts: Collection[bytes]) -> bool:
+    """To RoCEv2's port, from one of the hosts (packed addresses) to another.
+
+    Whatever else is on a wire (a connection's late end, group membership) is not counted.
+    """
+    layers = layers_of(frame)
+    return (
+        layers is not None
+        and layers.protocol == _PROTOCOL_UDP
+        and frame[layers.udp + 2 : layers.udp + 4] == UDP_PORT_ROCE.to_bytes(2, "big")
+        and layers.src in hosts
+        and layers.dst in hosts
+    )
+
+
+def icrc(packet: bytes) -> bytes:
+    """The invariant CRC of an IPv4 or IPv6 packet without it.
+
+    Covers what no switch changes: TOS or traffic class and flow label, TTL, the checksums and the BTH's byte
+    for congestion marks count as ones, and 8 bytes of ones stand for the LRH that Ethernet does not have
+    (annex A17.3.3).
     """
     masked = bytearray(b"\xff" * 8 + packet)
-    for at in (1, 8, 10, 11, 26, 27, 32):
+    if packet[0] >> 4 == 6:
+        masked[8] |= 0x0F
+        changing = (1, 2, 3, 7, 46, 47, 52)
+    else:
+        changing = (1, 8, 10, 11, 26, 27, 32)
+    for at in changing:
         masked[8 + at] = 0xFF
     return zlib.crc32(masked).to_bytes(4, "little")
 
@@ -148,11 +213,21 @@ def opcode_of(number: int, packets: int) -> int:
 def _ipv4_header(packet: RocePacket, length: int) -> bytes:
     src, dst = IPv4Address(packet.src).packed, IPv4Address(packet.dst).packed
     tos, flags = packet.dscp << 2 | _ECT0, 0x4000  # do not fragment
-    header = _IPV4.pack(0x45, tos, length, 0, flags, packet.ttl, 17, 0, src, dst)
-    total = sum(struct.unpack(">10H", header))
+    header = _IPV4.pack(0x45, tos, length, 0, flags, packet.ttl, _PROTOCOL_UDP, 0, src, dst)
+    return bytes(header[:10] + _checksum(header).to_bytes(2, "big") + header[12:])
+
+
+def _ipv6_header(packet: RocePacket, length: int) -> bytes:
+    src, dst = IPv6Address(packet.src).packed, IPv6Address(packet.dst).packed
+    word = 6 << 28 | (packet.dscp << 2 | _ECT0) << 20  # flow label 0
+    return _IPV6.pack(word, length, _PROTOCOL_UDP, packet.ttl, src, dst)
+
+
+def _checksum(data: bytes) -> int:
+    """The Internet checksum (RFC 1071) of an even number of bytes."""
+    total: int = sum(struct.unpack(f">{len(data) // 2}H", data))
     total = (total & 0xFFFF) + (total >> 16)
-    checksum = ~(total + (total >> 16)) & 0xFFFF
-    return bytes(header[:10] + checksum.to_bytes(2, "big") + header[12:])
+    return ~(total + (total >> 16)) & 0xFFFF
 
 
 def _mac(text: str) -> bytes:

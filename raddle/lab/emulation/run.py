@@ -166,43 +166,56 @@ def _far_pair(fabric: Fabric, work: Workload) -> tuple[int, int]:
 
 
 def ping_all(layout: Layout, network: Network) -> Ping:
-    """Every endpoint asks every other once; all hosts at the same time, each one after the other."""
+    """Every endpoint asks every other over each family: all at the same time, each one after the other."""
     running = []
     for nic in layout.nics:
-        targets = [other for other in layout.nics if other.host != nic.host]
+        pairs = [
+            (other, own.address, far.address)
+            for other in layout.nics
+            if other.host != nic.host
+            for own, far in zip(nic.addresses, other.addresses, strict=True)
+        ]
         script = "; ".join(
-            f"ping -n -q -c1 -W2 -I {nic.address} {other.address} >/dev/null || echo {other.endpoint}"
-            for other in targets
+            f"ping -n -q -c1 -W2 -I {own} {far} >/dev/null || echo {place}"
+            for place, (_, own, far) in enumerate(pairs)
         )
-        running.append((nic, targets, network.popen(nic.host, ["sh", "-c", script])))
-    failed, pairs = [], 0
-    for nic, targets, process in running:
+        running.append((nic, pairs, network.popen(nic.host, ["sh", "-c", script])))
+    failed, tried = [], 0
+    for nic, pairs, process in running:
         said, _ = process.communicate()
-        pairs += len(targets)
-        failed += [f"{nic.label} -> {layout.nics[int(number)].label}" for number in said.split()]
-    return Ping(pairs, tuple(failed))
+        tried += len(pairs)
+        for other, own, far in (pairs[int(place)] for place in said.split()):
+            failed.append(f"{nic.label} -> {other.label} ({own} -> {far})")
+    families = tuple(f"IPv{own.version}" for own in layout.nics[0].addresses)
+    return Ping(families, tried, tuple(failed))
 
 
 def run_iperf(layout: Layout, network: Network) -> Sequence[Iperf]:
-    """One TCP stream under a leaf, and one between two leaves, one after the other."""
+    """One TCP stream under a leaf and one between two leaves, over each family, one after the other."""
     first = layout.nics[0]
     near = [nic for nic in layout.nics if nic.leaf_port.device == first.leaf_port.device][1:2]
     far = [nic for nic in layout.nics if nic.leaf_port.device != first.leaf_port.device][-1:]
     rows = []
     for other in (*near, *far):
-        server = network.popen(other.host, ["iperf3", "-s", "-1", "-B", other.address, "--forceflush"])
-        assert server.stdout
-        while "listening" not in (line := server.stdout.readline()):
-            if not line:
-                break
-        words = ["iperf3", "-J", "-c", other.address, "-B", first.address, "-t", str(_IPERF_S)]
-        client = network.popen(first.host, words)
-        said, _ = client.communicate(timeout=_IPERF_S + 30)
-        server.kill()
-        server.wait()
         rates = [layout.mbps(layout.fabric.link_by_port[nic.leaf_port]) for nic in (first, other)]
-        rows.append(Iperf(first.label, other.label, _received_mbps(said), min(rates)))
+        for src, dst in zip(first.addresses, other.addresses, strict=True):
+            mbps = _tcp_mbps(network, (first.host, src.address), (other.host, dst.address))
+            rows.append(Iperf(first.label, other.label, f"IPv{src.version}", mbps, min(rates)))
     return rows
+
+
+def _tcp_mbps(network: Network, src: tuple[str, str], dst: tuple[str, str]) -> float:
+    """What a TCP stream from a host and its address to another carries."""
+    server = network.popen(dst[0], ["iperf3", "-s", "-1", "-B", dst[1], "--forceflush"])
+    assert server.stdout
+    while "listening" not in (line := server.stdout.readline()):
+        if not line:
+            break
+    words = ["iperf3", "-J", "-c", dst[1], "-B", src[1], "-t", str(_IPERF_S)]
+    said, _ = network.popen(src[0], words).communicate(timeout=_IPERF_S + 30)
+    server.kill()
+    server.wait()
+    return _received_mbps(said)
 
 
 def _received_mbps(report: str) -> float:

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from ipaddress import IPv6Address
+
 from controller.plan import make_plan
+from raddle import loads
 from raddle.lab.demand import collective_demand
-from raddle.lab.emulation.layout import Layout
+from raddle.lab.emulation.layout import Layout, NicAddress
 from raddle.lab.emulation.nics import Sighting
 from raddle.lab.emulation.paths import Routing, TripLog
 from raddle.lab.emulation.repair import Repairer
@@ -68,6 +71,23 @@ PATH_MAC = "02:00:00:00:00:04"
 
 def test_nics_have_the_plans_addresses_and_the_leafs_mac() -> None:
     nic = LAYOUT.nics[5]
-    assert (nic.host, nic.name, nic.address, nic.gateway) == ("host5", "eth0", "10.0.0.11", "10.0.0.10")
+    assert (nic.host, nic.name, nic.address) == ("host5", "eth0", "10.0.0.11")
+    assert nic.addresses == (NicAddress("10.0.0.11", "10.0.0.10", 31),)
     assert nic.gateway_mac == "02:00:00:00:00:01"
     assert LAYOUT.interfaces["leaf0-eth5"] == UP
+
+
+def test_nics_have_an_address_of_each_family_and_send_from_the_first() -> None:
+    form = (
+        "raddle: 1\nname: pod\nfabric: {leaves: {count: 2}, spines: {count: 2}}\nhosts: {per_leaf: 4}\n"
+        "addressing: {families: %s}\n"
+    )
+    six = NicAddress("fd00:0:0:1::b", "fd00:0:0:1::a", 127)
+    both = loads(form % "dual")
+    nic = Layout(both, make_plan(both, "ecmp")).nics[5]
+    assert nic.addresses == (NicAddress("10.0.0.11", "10.0.0.10", 31), six)
+    assert nic.address == "10.0.0.11"
+    alone = loads(form % "ipv6")
+    layout = Layout(alone, make_plan(alone, "ecmp"))
+    assert layout.nics[5].addresses == (six,)
+    assert IPv6Address(six.address).packed in layout.addresses
