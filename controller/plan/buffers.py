@@ -25,9 +25,13 @@ PAUSE_QUANTA = {
     2 * 10**11: 453,
     4 * 10**11: 905,
     8 * 10**11: 905,
+    16 * 10**11: 4 * 905,
 }
 """Pause quanta of 512 bit times within which a MAC must react to a pause frame, by speed in bits per second
-(IEEE 802.3, 31B.3.7; the 800G value is SONiC's, which takes that of 400G)."""
+(IEEE 802.3, 31B.3.7; the 800G value is SONiC's, which takes that of 400G).
+
+Assumption: at 1.6T, for which no standard is out (IEEE P802.3dj), a MAC and PHY take as long as at 400G,
+1158 ns, which is four times as many quanta; twice the time of 800G, so on the safe side."""
 
 LOSSY_DYNAMIC_TH = 0
 """alpha = 1: a lossy queue takes at most half of the free pool (SONiC's Dell Z9864F profile)."""

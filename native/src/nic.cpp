@@ -121,6 +121,7 @@ bool Partition::send_data(Port& port, PortId id) {
     packets_[packet].set_psn(PacketKind::data, psn);
     queues_[id * priorities + sender.priority].tx_bytes += bytes;
     ++queues_[id * priorities + sender.priority].tx_frames;
+    audit_.made(id, bytes);
     send_frame(port, id, packet);
     if (sender.dcqcn.is_active()) {
       const std::int64_t wire_bytes = bytes + network_.nic.gap_bytes;
@@ -139,8 +140,9 @@ bool Partition::send_data(Port& port, PortId id) {
   return false;
 }
 
-void Partition::nic_receive(PacketId id) {
+void Partition::nic_receive(PortId port, PacketId id) {
   ++delivered_;
+  audit_.delivered(port, packets_[id].bytes);
   if (packets_[id].kind() == PacketKind::data) {
     receive_data(id);
   } else {
@@ -211,6 +213,7 @@ void Partition::reply(PacketId id, PacketKind kind, std::uint64_t psn) {
   packet.bytes = static_cast<std::uint16_t>(is_cnp ? nic.cnp_bytes : nic.ack_bytes);
   packet.dscp_ce = is_cnp ? nic.cnp_dscp : receiver.dscp;
   packet.ttl = initial_ttl;
+  audit_.made(receiver.port, packet.bytes);
   enqueue(receiver.port, is_cnp ? nic.cnp_priority : receiver.priority, id);
   kick(receiver.port);
 }

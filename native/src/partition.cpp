@@ -4,7 +4,7 @@
 
 namespace raddle {
 
-Partition::Partition(Tables& tables, Time horizon)
+Partition::Partition(Tables& tables, std::uint32_t number, Time horizon)
     : network_(tables.network), work_(tables.work), qp_flow_offsets_(tables.qp_flow_offsets.data()),
       qp_flows_(tables.qp_flows.data()), waits_(tables.waits.data()),
       dependent_offsets_(tables.dependent_offsets.data()), dependents_(tables.dependents.data()),
@@ -20,7 +20,7 @@ Partition::Partition(Tables& tables, Time horizon)
       impairments_(tables.impairments), pause_clocks_(tables.pause_clocks),
       flow_results_(tables.flow_results), qp_results_(tables.qp_results),
       partition_of_node_(tables.partition_of_node.data()),
-      events_(tables.lanes.data(), tables.ports.size(), horizon) {}
+      events_(tables.lanes.data(), tables.ports.size(), horizon), audit_(tables, number, packets_) {}
 
 std::uint64_t Partition::run(Time end) {
   const auto ports = static_cast<std::uint32_t>(network_.ports.size());
@@ -41,6 +41,7 @@ std::uint64_t Partition::run(Time end) {
         kick(due.lane - ports);
       }
     }
+    audit_.check_event(now_, packets_.size() - free_packets_);
   }
 }
 
@@ -113,6 +114,7 @@ void Partition::dispatch(const Event& event) {
       receive_pause(id, event.data);
       break;
     case EventKind::release:
+      audit_.sending(id, -static_cast<std::int64_t>(event.data & 0xFFFFU));
       release(id, event.data >> 16, event.data & 0xFFFFU);
       break;
     case EventKind::retransmit:
@@ -136,10 +138,11 @@ void Partition::arrive(PortId sender) {
   wire.pop();
   if (wire.count > 0) events_.set_arrival(sender, wire.at(0).arrival);
   const PortId id = wire.to;
+  audit_.arrived(id, packets_[packet].bytes);
   const Port& port = ports_[id];
   if (port.rx_check && !receives(id, packet)) return;
   if (port.is_endpoint) {
-    nic_receive(packet);
+    nic_receive(id, packet);
   } else {
     switch_receive(id, packet);
   }
@@ -188,7 +191,10 @@ void Partition::collect(Outbox& box, Outbox::Letters& letters) {
     std::vector<Packet>& frames = box.frames[sender];
     Wire& wire = wires_[sender];
     if (wire.count == 0) events_.set_arrival(sender, frames.front().arrival);
-    for (const Packet& frame : frames) wire.push(frame);
+    for (const Packet& frame : frames) {
+      audit_.collected(frame.bytes);
+      wire.push(frame);
+    }
     frames.clear();
   }
   for (const Event& event : letters.events) events_.push(event);
@@ -217,6 +223,7 @@ void Partition::drop(PortId port, PacketId id, DropReason reason) {
   ++drops_[port * drop_reasons + static_cast<unsigned>(reason)];
   drop_records_.push_back({now_, packets_[id].qp, port, reason});
   ++dropped_;
+  audit_.dropped(port, packets_[id].bytes);
   free_packet(id);
 }
 

@@ -49,6 +49,7 @@ void Partition::send_frame(Port& port, PortId id, PacketId packet) {
   Time forwardable = port.busy_until;
   if (port.cut_ps != 0) forwardable = std::min(forwardable, now_ + port.cut_ps);
   const Time arrival = forwardable + port.arrive_delay;
+  audit_.sent(id, packets_[packet].bytes, port.is_cut);
   if (port.is_cut) {
     put_in_letter(id, packet, arrival);
   } else {
@@ -113,6 +114,7 @@ void Partition::set_paused(PortId id, std::uint8_t queues) {
 void Partition::enqueue(PortId id, unsigned queue, PacketId packet) {
   Port& port = ports_[id];
   Queue& q = queues_[id * priorities + queue];
+  audit_.touch(id, queue);
   packets_[packet].next = none;
   if (q.head == none) {
     q.head = packet;
@@ -143,6 +145,7 @@ PacketId Partition::dequeue(Port& port, PortId id, unsigned ready) {
 // Removes a queue's first packet and gives its buffer back.
 PacketId Partition::take(Port& port, PortId id, unsigned queue) {
   Queue& q = queues_[id * priorities + queue];
+  audit_.touch(id, queue);
   const PacketId packet = q.head;
   const Packet& record = packets_[packet];
   q.head = record.next;
@@ -157,6 +160,7 @@ PacketId Partition::take(Port& port, PortId id, unsigned queue) {
     if (q.profile != none) node.pools[node.profiles[q.profile].pool].used -= record.bytes;
     const auto [in, pg] = record.buffer;
     if (node.releases_at_end) {
+      audit_.sending(in, record.bytes);
       const Time end = now_ + wire_ticks(port, record.bytes + network_.nic.gap_bytes);
       schedule(id, end, EventKind::release, in, static_cast<std::uint32_t>(pg) << 16 | record.bytes);
     } else {

@@ -49,7 +49,7 @@ Simulation::Simulation(const NetworkConfig& network, const Workload& work, unsig
   lookahead_ = cut.lookahead;
   threads_ = std::clamp(threads, 1U, cut.partitions);
   for (std::uint32_t i = 0; i < cut.partitions; ++i) {
-    partitions_.push_back(std::make_unique<Partition>(*tables_, horizon(network)));
+    partitions_.push_back(std::make_unique<Partition>(*tables_, i, horizon(network)));
   }
   next_.assign(cut.partitions, never);
   for (std::vector<Outbox>& boxes : outboxes_) {

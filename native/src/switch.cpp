@@ -125,6 +125,7 @@ bool Partition::admit(SwitchNode& node, PortId in, unsigned pg_index, std::int64
     pg.is_xoff = true;
     change_pause(in, pg_index, true);
   }
+  audit_.admitted(in, pg_index, bytes);
   pg.max_bytes = std::max(pg.max_bytes, pg.used + pg.headroom);
   return true;
 }
@@ -135,6 +136,7 @@ void Partition::release(PortId in, unsigned pg_index, std::int64_t bytes) {
   PriorityGroup& pg = pgs_[in * priorities + pg_index];
   const std::int64_t from_headroom = std::min(pg.headroom, bytes);
   const std::int64_t used = pg.used;
+  audit_.released(in, pg_index, bytes);
   pg.headroom -= from_headroom;
   pg.used = std::max<std::int64_t>(used - (bytes - from_headroom), 0);
   if (pg.profile == none) return;
@@ -218,6 +220,7 @@ void Partition::set_switch(NodeId index, const SwitchConfig& state) {
     refresh_checks(id);
     port.qos = config.qos;
     port.pfc_enable = config.pfc_enable;
+    audit_.changed(id);
     port.strict = 0;
     for (unsigned q = 0; q < priorities; ++q) {
       pgs_[id * priorities + q].profile = config.pg_profile[q];

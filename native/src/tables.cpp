@@ -30,7 +30,8 @@ Tables::Tables(const NetworkConfig& network_config, const Workload& workload)
       pauses(network.ports.size() * priorities, 0), marks(network.ports.size() * priorities, 0),
       pfc_sent(network.ports.size() * priorities, 0), pfc_received(network.ports.size() * priorities, 0),
       lost_frames(network.ports.size(), 0), lost_bytes(network.ports.size(), 0),
-      pause_since(network.ports.size() * priorities, never), pause_total(network.ports.size() * priorities, 0) {
+      pause_since(network.ports.size() * priorities, never), pause_total(network.ports.size() * priorities, 0),
+      audit(network.endpoints + network.switches, network.ports.size() * priorities) {
   add_ports();
   set_cut_times();
   if (network.nic.is_selective) {

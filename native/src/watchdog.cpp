@@ -143,6 +143,7 @@ void Partition::block_queue(PortId id, unsigned queue) {
     }
   }
   port.pfc_enable = static_cast<std::uint8_t>(port.pfc_enable & ~state.pfc_masked);
+  audit_.changed(id);
   if (watchdogs_[id].action != WatchdogAction::drop || node.pools.empty()) return;
 
   while ((port.active >> queue & 1U) != 0) {
@@ -164,6 +165,7 @@ void Partition::unblock_queue(PortId id, unsigned queue) {
   WatchdogQueue& state = watchdog_queues_[id * priorities + queue];
   Port& port = ports_[id];
   port.pfc_enable = static_cast<std::uint8_t>(port.pfc_enable | state.pfc_masked);
+  audit_.changed(id);
   if (watchdogs_[id].action == WatchdogAction::drop && !switches_[port.node - network_.endpoints].pools.empty()) {
     queues_[id * priorities + queue].profile = state.queue_profile;
     for (unsigned priority = 0; priority < priorities; ++priority) {

@@ -1,5 +1,5 @@
 // Random small fabrics and workloads with invariants held at every step, and the tight bound of PFC headroom.
-// Usage: random_test [fabrics]   (default 150; 10000 for a long run)
+// Usage: random_test [fabrics [first seed]]   (default 150 from 0; 10000 for a long run)
 
 #include <algorithm>
 #include <cstdlib>
@@ -93,9 +93,9 @@ void holds_invariants(const Case& c, const Simulation& simulation) {
   CHECK(queued == counted);
 }
 
-void random_fabrics_keep_what_they_are_given(std::uint64_t count) {
+void random_fabrics_keep_what_they_are_given(std::uint64_t count, std::uint64_t first) {
   std::uint64_t paused = 0, dropped = 0;
-  for (std::uint64_t seed = 0; seed < count && testing::failures == 0; ++seed) {
+  for (std::uint64_t seed = first; seed < first + count && testing::failures == 0; ++seed) {
     const Case c = draw_case(seed);
     Simulation whole = start(c);
     run(whole);
@@ -179,6 +179,9 @@ void headroom_of_the_bound_loses_nothing_and_less_than_what_was_needed_does() {
 
 int main(int argc, char** argv) {
   headroom_of_the_bound_loses_nothing_and_less_than_what_was_needed_does();
-  random_fabrics_keep_what_they_are_given(argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 150);
+  const auto number = [&](int place, std::uint64_t usual) {
+    return argc > place ? std::strtoull(argv[place], nullptr, 10) : usual;
+  };
+  random_fabrics_keep_what_they_are_given(number(1, 150), number(2, 0));
   return testing::verdict();
 }

@@ -54,8 +54,9 @@ def test_2_km_of_cable_add_5_ns_a_metre_on_each_of_four_links(tmp_path: Path) ->
     assert far - near == 4 * (2000 - 3) * NS_PER_M * 1000
 
 
-def test_1600G_carries_a_flow_without_pfc(tmp_path: Path) -> None:
-    code, _, flow = simulate(tmp_path, speed="1.6T", roce="pfc: false")
+@pytest.mark.parametrize("roce", ["pfc: true", "pfc: false"])
+def test_1600G_carries_a_flow(tmp_path: Path, roce: str) -> None:
+    code, _, flow = simulate(tmp_path, speed="1.6T", roce=roce)
     assert (code, flow["slowdown"]) == (0, "1.000000")
 
 
@@ -68,7 +69,7 @@ def test_buffer_smaller_than_a_frame_fails_the_flow_and_says_why(tmp_path: Path)
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"speed": "1.6T"}, "no PFC reaction time is known for a port of 1.6T"),
+        ({"speed": "3.2T"}, "no PFC reaction time is known for a port of 3.2T"),
         ({"cable": "0m"}, "'0m' is not a cable length"),
         ({"buffer": "0B"}, "'0B' is not a size"),
         ({"buffer": "256B"}, "lossless headroom leaves no shared buffer"),

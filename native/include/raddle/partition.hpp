@@ -33,7 +33,7 @@ struct DropRecord {
 
 class Partition {
  public:
-  Partition(Tables& tables, Time horizon);
+  Partition(Tables& tables, std::uint32_t number, Time horizon);
 
   // Runs its events before `end`. Returns their number.
   std::uint64_t run(Time end);
@@ -128,7 +128,7 @@ class Partition {
   DropReason refusal(const SwitchNode& node, PortId id, unsigned queue, bool is_ingress);
 
   // nic.cpp
-  void nic_receive(PacketId id);
+  void nic_receive(PortId port, PacketId id);
   void receive_data(PacketId id);
   void receive_ack(PacketId id);
   void reply(PacketId id, PacketKind kind, std::uint64_t psn);
@@ -196,6 +196,7 @@ class Partition {
   std::vector<DropRecord> drop_records_;
   std::vector<WatchdogEvent> watchdog_events_;
   std::vector<TraceRecord> trace_;
+  [[no_unique_address]] Audit audit_;
 };
 
 PortId route(const SwitchNode& node, std::uint32_t group, std::uint32_t hash);

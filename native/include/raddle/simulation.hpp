@@ -66,6 +66,8 @@ class Simulation {
 
   const FlowResults& flows() const { return tables_->flow_results; }
   const QpResults& qps() const { return tables_->qp_results; }
+  const std::vector<SwitchNode>& switches() const { return tables_->switches; }
+  const std::vector<Wire>& wires() const { return tables_->wires; }  // by sending port
   const std::vector<Port>& ports() const { return tables_->ports; }
   const std::vector<Queue>& queues() const { return tables_->queues; }
   const std::vector<std::uint64_t>& marks() const { return tables_->marks; }  // by port and queue

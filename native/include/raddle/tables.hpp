@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "raddle/audit.hpp"
 #include "raddle/event_queue.hpp"
 #include "raddle/state.hpp"
 
@@ -46,6 +47,7 @@ struct Tables {
   std::vector<SelectiveReceiver> selective_receivers;
   std::vector<Impairment> impairments;          // by port; empty while no port has one
   std::vector<PauseClock> pause_clocks;         // by port; empty where pauses hold until they are lifted
+  AuditBooks audit;
   FlowResults flow_results;
   QpResults qp_results;
 

@@ -42,6 +42,12 @@ def test_headroom_at_400g_over_5m_by_hand() -> None:
     assert (result.xoff_bytes, result.xon_bytes) == (225 * 1024, 19 * 1024)
 
 
+def test_1600G_port_waits_as_long_for_its_peer_as_a_400G_port() -> None:
+    # 9100 + 10 m / 1.98e8 m/s * 2e11 B/s + 819.2 + 3620 quanta * 64 + 120 ns * 200 B/ns, in three cells,
+    # + 1024: 828124 bytes, rounded up to KiB: 809. 3620 quanta at 1.6T are 1158.4 ns, as 905 at 400G.
+    assert headroom(AsicParameters(), 1600 * G, 5, 9100).xoff_bytes == 809 * 1024
+
+
 def test_a_metre_of_cable_costs_its_round_trip_times_the_cell_factor() -> None:
     # 1000 m more: 2 * 1000 / 1.98e8 s * 5e10 B/s * 3 = 1515151.5 bytes, both ends rounded to KiB.
     near, far = (headroom(AsicParameters(), 400 * G, length, 9100).xoff_bytes for length in (10, 1010))

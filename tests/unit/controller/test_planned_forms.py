@@ -61,8 +61,8 @@ def test_validate_tells_once_of_headroom_that_alike_switches_cannot_hold() -> No
 
 def test_validate_tells_of_a_speed_without_a_known_reaction_time() -> None:
     text = POD.replace("{count: 2}", "{count: 2, model: fast}") + (
-        "models: {fast: {ports: 8, port_speed: 1.6T, buffer: 256MiB}}\n"
+        "models: {fast: {ports: 8, port_speed: 3.2T, buffer: 256MiB}}\n"
     )
     problems = check_lossless(loads(text))
     assert {problem.code for problem in problems} == {"unknown-pause-delay"}
-    assert "1.6T" in problems[0].message
+    assert "3.2T" in problems[0].message
