@@ -8,7 +8,7 @@ from itertools import combinations
 
 from raddle.errors import Diagnostic
 from raddle.topology.fields import parse_name
-from raddle.topology.model import FIVE_TUPLE, SwitchModel
+from raddle.topology.model import FIVE_TUPLE, HashField, Nos, SwitchModel
 from raddle.topology.reading import did_you_mean
 from raddle.topology.schema import FabricFile
 from raddle.topology.schema_devices import DEFAULT_MODEL, Breakout, DeviceSpec
@@ -234,9 +234,16 @@ def check_as_numbers(numbers: AsNumbersSpec, wiring: Wiring, source: Source) -> 
             yield Diagnostic("asn-clash", message, span, "move one range away", related)
 
 
+_PROGRAMMED_HASHES: dict[Nos, tuple[set[HashField], str]] = {
+    "p4": (set(), "crc32 over the 5-tuple, with or without 'bth_qp'"),
+    "pins": ({"bth_qp"}, "crc32 over the 5-tuple"),
+}
+"""Of switches whose program has the hash: fields it cannot have, and what there is to have."""
+
+
 def check_hash(spec: HashSpec, wiring: Wiring, source: Source) -> Iterator[Diagnostic]:
-    """Hashes that a switch cannot have: a P4 program has its own, the queue pair is a feature."""
-    is_usual = (spec.algorithm, set(spec.fields), spec.offset or 0) == ("crc32", set(FIVE_TUPLE), 0)
+    """Hashes that a switch cannot have: a P4 program has its own, on SONiC the queue pair is a feature."""
+    is_usual = (spec.algorithm, spec.offset or 0) == ("crc32", 0) and set(FIVE_TUPLE) <= set(spec.fields)
     if not spec.fields:
         message = "a hash over no field sends everything one way"
         yield source.error(
@@ -244,12 +251,14 @@ def check_hash(spec: HashSpec, wiring: Wiring, source: Source) -> Iterator[Diagn
         )
     for draft in wiring.switches.values():
         model = draft.model
-        if model.nos != "sonic" and not is_usual:
-            message = f"{draft.name} runs {model.nos}, whose hash is crc32 over the 5-tuple"
-            hint = "leave out algorithm, fields and offset"
-            yield source.error("hash-not-supported", message, ("routing", "hash"), hint)
-            return
-        if "bth_qp" in spec.fields and "hash-on-qp" not in model.features:
+        if model.nos in _PROGRAMMED_HASHES:
+            lacking, known = _PROGRAMMED_HASHES[model.nos]
+            if not is_usual or lacking & set(spec.fields):
+                message = f"{draft.name} runs {model.nos}, whose hash is {known}"
+                hint = "leave out algorithm and offset, and fields other than these"
+                yield source.error("hash-not-supported", message, ("routing", "hash"), hint)
+                return
+        elif "bth_qp" in spec.fields and "hash-on-qp" not in model.features:
             message = f"{draft.name} (model {model.name}) cannot hash over 'bth_qp'"
             hint = "leave it out, or give the model 'features: [hash-on-qp]'"
             yield source.error("hash-not-supported", message, ("routing", "hash", "fields"), hint)

@@ -165,7 +165,7 @@ class HashSpec(Spec):
     seed: HashSeed = None
     """`per-switch`, or a number that all switches share."""
     fields: tuple[HashField, ...] = FIVE_TUPLE
-    """What the hash goes over; `bth_qp` needs switches with the feature `hash-on-qp`."""
+    """What the hash goes over; `bth_qp` needs SONiC switches with the feature `hash-on-qp`, or P4 ones."""
     offset: HashOffset = None
     """Bits that the hash is rotated right by before its use, or `per-tier`: other bits in each tier.
     The default is `per-tier` with three tiers of SONiC switches, else 0."""

@@ -34,9 +34,7 @@ _IPV4_MAPPED = 0xFFFF << 32
 _Hops = tuple[tuple[int, int], ...]
 
 
-def fabric_entities(
-    switch: SwitchPlan, macs: Mapping[str, str], hash_on_qp: bool = False
-) -> Iterator[P4Entity]:
+def fabric_entities(switch: SwitchPlan, macs: Mapping[str, str]) -> Iterator[P4Entity]:
     """Everything that the switch's tables must hold, members and groups first.
 
     A member is a neighbor; a group is a distinct set of weighted members, each skipped while its port is
@@ -50,7 +48,7 @@ def fabric_entities(
     routes = _routes(switch, neighbors, member_of)
     groups = _group_ids(hops for hops in routes.values() if len(hops) > 1)
 
-    yield from _settings(switch, hash_on_qp)
+    yield from _settings(switch)
     yield P4ActionProfileMember(_PROFILE, member_id=_TRAP_MEMBER, action=Action("trap"))
     for neighbor in neighbors:
         yield P4ActionProfileMember(_PROFILE, member_id=member_of[neighbor.port], action=_to(neighbor))
@@ -79,13 +77,16 @@ def _to(neighbor: Neighbor) -> Action:
     return Action("set_next_hop", port=neighbor.number, dst_mac=neighbor.mac)
 
 
-def _settings(switch: SwitchPlan, hash_on_qp: bool) -> Iterator[P4Entity]:
+def _settings(switch: SwitchPlan) -> Iterator[P4Entity]:
     """What is one per switch: its address, hash, classification, marking, and LLDP to the controller."""
     yield P4TableEntry(
         "switch_config",
         is_default_action=True,
         action=Action(
-            "configure", switch_mac=switch.mac, hash_seed=switch.hash_seed, hash_on_qp=int(hash_on_qp)
+            "configure",
+            switch_mac=switch.mac,
+            hash_seed=switch.hash_seed,
+            hash_on_qp=int("bth_qp" in switch.hash_fields),
         ),
     )
     qos = switch.qos

@@ -10,6 +10,7 @@ import pytest
 from finsy.proto import p4r
 from p4_fabrics import MIDDLEBLOCK, needs_middleblock, running, two_tier
 
+import raddle
 import traffic
 from controller.plan import make_plan
 from controller.plan.addresses import endpoint_addresses
@@ -28,7 +29,7 @@ from raddle.lab.switches import over_p4runtime, program, read_states
 from raddle.lab.verify import Scope, verify_running
 from raddle.sim.simulation import Simulation
 from raddle.sim.switch_columns import forwarding_table
-from raddle.state import PolicyState, SwitchState
+from raddle.state import HASH_FIELDS, PolicyState, SwitchState
 from raddle.topology.model import Fabric
 
 NOS = ["p4", pytest.param("pins", marks=needs_middleblock)]
@@ -262,3 +263,22 @@ def test_a_file_that_is_no_p4info_is_named(tmp_path: Path) -> None:
     bad.write_text('pkg_info { name: "x" }')
     with pytest.raises(InputError, match="has no table 'router_interface_table'"):
         pins_pipeline(bad)
+
+
+def test_queue_pairs_of_the_files_hash_count_on_p4_and_on_sonic_switches_alike() -> None:
+    fabric = raddle.loads(
+        """
+raddle: 1
+name: pod
+models:
+  a-leaf: {ports: 8, port_speed: 400G, buffer: 64MB, nos: p4}
+  a-spine: {ports: 8, port_speed: 400G, buffer: 64MB, features: [hash-on-qp]}
+fabric: {leaves: {count: 2, model: a-leaf}, spines: {count: 2, model: a-spine}}
+hosts: {per_leaf: 2}
+routing: {hash: {fields: [src_ip, dst_ip, ip_protocol, l4_src_port, l4_dst_port, bth_qp]}}
+"""
+    )
+    with running(fabric) as (plan, _, inventory):
+        program(plan, inventory)
+        states = read_states(inventory, over_p4runtime(fabric))
+    assert {state.hash_fields for state in states.values()} == {(*HASH_FIELDS, "bth_qp")}
