@@ -16,8 +16,8 @@ from controller.plan.model import Plan, SwitchPlan
 from controller.rollout import Stage, stages
 from controller.southbound.gnmi import APPL_DB_TABLES, GnmiClient
 from controller.southbound.health import Health, read_health
-from controller.southbound.p4runtime.driver import P4Outcome
-from controller.southbound.p4runtime.fleet import push_all
+from controller.southbound.outcome import Outcome
+from controller.southbound.p4runtime import fleet as p4runtime
 from controller.southbound.sets import Push, differences, plan_push, restored
 from controller.southbound.sonic import Tables, intended
 from raddle.errors import InputError, UnreachableError
@@ -29,6 +29,7 @@ _CONFIRM_PAUSE_S = 0.5
 
 T = TypeVar("T")
 Progress = Callable[[str, float], None]
+Protocol = Literal["gnmi", "p4runtime", "openflow"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,9 @@ class SwitchResult:
     """What happened at one switch, or would.
 
     Attributes:
+        address: where it is; of an OpenFlow switch its datapath id.
         changes: how the switch differed from the plan when it was read.
-        sets: gNMI Sets, or Writes of P4Runtime, that the switch accepted.
+        sets: gNMI Sets, Writes of P4Runtime, or OpenFlow messages, that the switch accepted.
         error: why the switch is not known to be as planned; empty where it is.
         is_reached: the switch answered at least once.
         planned_sets: requests that the changes take.
@@ -59,7 +61,7 @@ class SwitchResult:
     flaps: tuple[str, ...] = ()
     bootstrap: tuple[str, ...] = ()
     held: str = ""
-    protocol: Literal["gnmi", "p4runtime"] = "gnmi"
+    protocol: Protocol = "gnmi"
 
     @property
     def is_in_sync(self) -> bool:
@@ -96,7 +98,8 @@ def apply_plan(
     after the push gets back what it held before.
 
     Raises:
-        InputError: `wrong-fabric`, the inventory is another fabric's.
+        InputError: `wrong-fabric`, the inventory is another fabric's; what a driver cannot carry out.
+        UnreachableError: the port that OpenFlow switches connect to is taken.
     """
     if plan.fabric != inventory.fabric:
         raise InputError.of(
@@ -106,7 +109,8 @@ def apply_plan(
         )
     how = policy or PushPolicy()
     switches = {switch.name: switch for switch in plan.switches}
-    outcomes = push_all(plan, inventory, how.dry_run, how.allow_flap)
+    over_openflow = _push_openflow(plan, inventory, how) if inventory.datapaths else {}
+    over_p4runtime = p4runtime.push_all(plan, inventory, how.dry_run, how.allow_flap)
     known = _only(inventory, (switch.name for switch in plan.switches if switch.nos == "sonic"))
     before = _concurrently(known, lambda client: _reading(client, switches[client.name], how))
     sets = Counter[str]()
@@ -119,24 +123,34 @@ def apply_plan(
         lambda client: _apply(client, switches[client.name], how, before[client.name], sets[client.name]),
         progress,
     )
-    results |= {name: _p4_result(name, inventory, outcome) for name, outcome in outcomes.items()}
+    for name, outcome in over_p4runtime.items():
+        results[name] = _result(name, inventory.addresses[name], "p4runtime", outcome)
+    for name, outcome in over_openflow.items():
+        results[name] = _result(name, f"{inventory.datapaths[name]:016x}", "openflow", outcome)
     return tuple(
         results.get(name) or SwitchResult(name, "", (), 0, f"{name}: no address in the inventory", False)
         for name in switches
     )
 
 
-def _p4_result(name: str, inventory: Inventory, outcome: P4Outcome) -> SwitchResult:
+def _push_openflow(plan: Plan, inventory: Inventory, policy: PushPolicy) -> dict[str, Outcome]:
+    # Imported here: the OpenFlow library takes half a second that no other switch needs.
+    from controller.southbound.openflow.fleet import push_all
+
+    return push_all(plan, inventory, policy.dry_run)
+
+
+def _result(name: str, address: str, protocol: Protocol, outcome: Outcome) -> SwitchResult:
     return SwitchResult(
         switch=name,
-        address=inventory.addresses[name],
+        address=address,
         changes=outcome.changes,
         sets=outcome.writes,
         error=outcome.error,
         is_reached=outcome.is_reached,
         planned_sets=outcome.planned,
         held=outcome.held,
-        protocol="p4runtime",
+        protocol=protocol,
     )
 
 

@@ -4,8 +4,11 @@
     {"fabric": "pod", "tls": {"ca": "ca.pem", "cert": "me.pem", "key": "me.key"},
      "credentials": "login.json",
      "p4info": "middleblock.p4info.pb.txt",
-     "switches": {"leaf0": {"address": "192.0.2.1:8080", "device_id": 1}}}
+     "openflow": {"listen": "192.0.2.250:6653", "tls": {"cert": "me.pem", "key": "me.key", "ca": "ca.pem"}},
+     "switches": {"leaf0": {"address": "192.0.2.1:8080", "device_id": 1},
+                  "leaf1": {"datapath_id": "0000020000000001"}}}
 
+A switch with a `datapath_id` speaks OpenFlow: it connects to us, where `openflow` says.
 File names are relative to the inventory. A user name and password never stand in it: they come from the
 environment (RADDLE_USERNAME, RADDLE_PASSWORD) or from the file that `credentials` names, which nobody else
 may read.
@@ -16,6 +19,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,12 +53,29 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenFlowDoor:
+    """Where OpenFlow switches find us, and how long they may take for it.
+
+    With `certificate` and `key` (PEM files) connections are TLS; `ca` is that of the switches, which then
+    need certificates of their own.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 6653
+    wait_s: float = 30.0
+    certificate: Path | None = None
+    key: Path | None = None
+    ca: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Inventory:
     """Management addresses (`127.0.0.1:50051`) of a fabric's switches, by switch name.
 
     `device_ids` are what P4Runtime calls the switches, `DEVICE_ID` for those that are missing; `p4info` is
     the file of those that run SONiC PINS.
-    `ca_file` is what a saved inventory names as the CA of switches that serve TLS.
+    `ca_file` is what a saved inventory names as the CA of switches that serve TLS. `datapaths` are the
+    switches that speak OpenFlow, which have no address: datapath id by name.
     """
 
     fabric: str
@@ -63,6 +84,31 @@ class Inventory:
     device_ids: dict[str, int] = field(default_factory=dict)
     p4info: Path | None = None
     ca_file: str = ""
+    datapaths: dict[str, int] = field(default_factory=dict)
+    openflow: OpenFlowDoor = OpenFlowDoor()
+
+    def require(self, fabric: str, switches: Iterable[str]) -> None:
+        """See that this is the inventory of a fabric, and that all its switches answer at an address.
+
+        Raises:
+            InputError: `wrong-fabric`; `over-openflow`, a switch speaks only OpenFlow.
+        """
+        missing = [name for name in switches if name not in self.addresses]
+        if self.fabric == fabric and self.datapaths.keys() & set(missing):
+            raise InputError.of(
+                "over-openflow",
+                f"{', '.join(sorted(self.datapaths)[:5])} speak OpenFlow, over which they report too little "
+                "to simulate or verify them",
+                "'raddle drift' compares their tables; without --inventory the plan is simulated",
+            )
+        if self.fabric != fabric or missing:
+            raise InputError.of(
+                "wrong-fabric",
+                f"the inventory is of fabric '{self.fabric}', not '{fabric}'"
+                if self.fabric != fabric
+                else f"the inventory has no address for {', '.join(missing[:5])}",
+                "give the inventory of this fabric with --inventory; 'raddle up' writes one",
+            )
 
     def text(self) -> str:
         """The file that says where the switches are and which CA they have; keys and logins are not in it."""
@@ -102,7 +148,11 @@ def load_inventory(path: Path) -> Inventory:
     """
     try:
         document = json.loads(path.read_text())
-        addresses = {name: entry["address"] for name, entry in document["switches"].items()}
+        datapaths = _datapaths(document["switches"])
+        openflow = _door(document.get("openflow", {}), path.parent)
+        addresses = {
+            name: entry["address"] for name, entry in document["switches"].items() if name not in datapaths
+        }
         wrong = [name for name, address in addresses.items() if not isinstance(address, str)]
         if wrong:
             raise TypeError(f"the address of {wrong[0]} is not a string")
@@ -142,7 +192,43 @@ def load_inventory(path: Path) -> Inventory:
             f"'{path}' would send a password to {far[0]} in plain text",
             'add "tls": {"ca": "ca.pem"} to the inventory',
         )
-    return Inventory(fabric, addresses, Access(client, username, password), device_ids, p4info)
+    access = Access(client, username, password)
+    return Inventory(fabric, addresses, access, device_ids, p4info, datapaths=datapaths, openflow=openflow)
+
+
+def _datapaths(switches: dict[str, Any]) -> dict[str, int]:
+    """Datapath ids of the switches that have one.
+
+    Raises:
+        ValueError: one is no number of 64 bits, two are the same, or there is an address beside it.
+    """
+    found: dict[str, int] = {}
+    for name, entry in switches.items():
+        if "datapath_id" not in entry:
+            continue
+        text = entry["datapath_id"]
+        number = int(text.replace(":", ""), 16)
+        if not 0 < number < 2**64:
+            raise ValueError(f"datapath_id '{text}' of {name} is no 16 hexadecimal digits")
+        if "address" in entry:
+            raise ValueError(f"{name} has an address and a datapath_id; an OpenFlow switch has no address")
+        if number in found.values():
+            raise ValueError(f"{name} has the datapath_id '{text}' of another switch")
+        found[name] = number
+    return found
+
+
+def _door(document: dict[str, Any], folder: Path) -> OpenFlowDoor:
+    host, _, port = str(document.get("listen", "127.0.0.1:6653")).rpartition(":")
+    wait_s = float(document.get("wait_s", OpenFlowDoor().wait_s))
+    if not (host and 0 < int(port) < 2**16 and wait_s > 0):
+        raise ValueError(f"openflow cannot listen at '{host}:{port}' for {wait_s:g} s")
+    tls = document.get("tls", {})
+    files = {name: folder / tls[name] for name in ("cert", "key", "ca") if name in tls}
+    if tls and not {"cert", "key"} <= files.keys():
+        raise ValueError("the tls of openflow needs both cert and key")
+    pem = [files.get(name) for name in ("cert", "key", "ca")]
+    return OpenFlowDoor(host.strip("[]"), int(port), wait_s, *pem)
 
 
 def read_file(path: Path) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -79,16 +80,24 @@ def _line(result: SwitchResult) -> str:
         return f"{result.switch:<12} failed"
     if result.held:
         return f"{result.switch:<12} held back, {len(result.changes)} changes"
-    word = "Set" if result.protocol == "gnmi" else "Write"
-    count = f"{result.sets} {word}" + ("s" if result.sets > 1 else "")
+    word = _REQUESTS[result.protocol]
+    count = f"{result.sets} {word}" + ("s" if result.sets != 1 else "")
     return f"{result.switch:<12} {len(result.changes)} changes in {count}, verified"
 
 
+_REQUESTS = {"gnmi": "Set", "p4runtime": "Write", "openflow": "message"}
+
+
 def _cost(results: tuple[SwitchResult, ...]) -> str:
-    """Sets in all, and the time of the slowest switch, as switches are pushed at the same time."""
-    sets = sum(result.planned_sets for result in results)
-    slowest_s = max((result.estimate_s for result in results), default=0.0)
-    return f"{sets} Sets; on SONiC hardware about {slowest_s:.0f} s for the switch with most to change"
+    """Requests in all, and the time of the slowest switch, as switches are pushed at the same time."""
+    counts = Counter[str]()
+    for result in results:
+        counts[_REQUESTS[result.protocol]] += result.planned_sets
+    text = ", ".join(f"{count} {word}s" for word, count in counts.items())
+    if "Set" not in counts:
+        return text
+    slowest_s = max(result.estimate_s for result in results)
+    return f"{text}; on SONiC hardware about {slowest_s:.0f} s for the switch with most to change"
 
 
 def _warnings(results: tuple[SwitchResult, ...]) -> Iterator[str]:

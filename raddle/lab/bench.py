@@ -108,15 +108,7 @@ def _switches(fabric: Fabric, plan: Plan, inventory: Inventory | None) -> Iterat
         with switch_farm(fabric, plan) as farm:
             yield Inventory(fabric.name, dict(farm.addresses))
         return
-    missing = [switch.name for switch in fabric.switches if switch.name not in inventory.addresses]
-    if inventory.fabric != fabric.name or missing:
-        raise InputError.of(
-            "wrong-fabric",
-            f"the inventory is of fabric '{inventory.fabric}', not '{fabric.name}'"
-            if inventory.fabric != fabric.name
-            else f"the inventory has no address for {', '.join(missing[:5])}",
-            "start this fabric's switches with 'raddle up'",
-        )
+    inventory.require(fabric.name, (switch.name for switch in fabric.switches))
     known = {switch.name: inventory.addresses[switch.name] for switch in fabric.switches}
     yield dataclasses.replace(inventory, addresses=known)
 

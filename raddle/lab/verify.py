@@ -146,15 +146,7 @@ def verify_running(
         InputError: the inventory is another fabric's, or `policies-not-verified`. UnreachableError: a switch
             does not answer.
     """
-    missing = [switch.name for switch in fabric.switches if switch.name not in inventory.addresses]
-    if inventory.fabric != fabric.name or missing:
-        raise InputError.of(
-            "wrong-fabric",
-            f"the inventory is of fabric '{inventory.fabric}', not '{fabric.name}'"
-            if inventory.fabric != fabric.name
-            else f"the inventory has no address for {', '.join(missing[:5])}",
-            "give the inventory of this fabric with --inventory",
-        )
+    inventory.require(fabric.name, (switch.name for switch in fabric.switches))
     states = read_states(inventory, over_p4runtime(fabric))
     _refuse_policies(states)
     entries = {name: entries_of_state(state) for name, state in states.items()}

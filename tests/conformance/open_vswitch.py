@@ -49,9 +49,14 @@ class DummySwitches:
                 port = f"{switch.name}-{number}"
                 words += ["--", "add-port", switch.name, port]
                 words += ["--", "set", "interface", port, "type=dummy", f"ofport_request={number}"]
-        for switch in plan.switches:
-            words += ["--", "set-controller", switch.name, controller]
         self.vsctl(*words)
+        self.connect(plan, controller)
+
+    def connect(self, plan: Plan, controller: str) -> None:
+        """Let them look for a controller at once: one that is lost is tried after up to 8 seconds only."""
+        for target in ("tcp:127.0.0.1:1", controller):
+            words = [("--", "set-controller", switch.name, target) for switch in plan.switches]
+            self.vsctl(*(word for each in words for word in each))
 
     def remove(self, plan: Plan) -> None:
         self.vsctl(*[word for each in plan.switches for word in ("--", "--if-exists", "del-br", each.name)])

@@ -148,10 +148,12 @@ def _read_group(mac: str, each: Any, known: Mapping[int, Group | Unknown]) -> Gr
 
 
 def read_rule(mac: str, stats: Any, groups: Mapping[int, Group | Unknown]) -> tuple[RuleKey, Action]:
-    """The flow entry that a switch describes."""
-    return RuleKey(stats.table_id, stats.priority, _read_match(stats.match)), _read_action(
-        mac, stats.instructions, groups
-    )
+    """The flow entry that a switch describes; one that goes away by itself is none of ours."""
+    key = RuleKey(stats.table_id, stats.priority, _read_match(stats.match))
+    if stats.idle_timeout or stats.hard_timeout:
+        timeouts = f"idle_timeout={stats.idle_timeout} hard_timeout={stats.hard_timeout}"
+        return key, Unknown(f"{timeouts} {_text(stats.instructions)}")
+    return key, _read_action(mac, stats.instructions, groups)
 
 
 def _read_match(match: Any) -> Match:

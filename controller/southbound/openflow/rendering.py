@@ -55,17 +55,6 @@ def describe(tables: Tables) -> dict[str, object]:
             case Unknown(text):
                 return [text]
 
-    def match(of: Match) -> dict[str, object]:
-        fields: dict[str, object] = {"eth_type": f"0x{of.eth_type:04x}"} if of.eth_type else {}
-        version = 4 if of.eth_type == 0x0800 else 6
-        if of.destination:
-            fields[f"ipv{version}_dst"] = of.destination
-        if of.source:
-            fields[f"ipv{version}_src"] = of.source
-        if of.dscp is not None:
-            fields["ip_dscp"] = of.dscp
-        return fields | ({"other": of.text} if of.text else {})
-
     return {
         "groups": [
             {
@@ -79,12 +68,25 @@ def describe(tables: Tables) -> dict[str, object]:
             {
                 "table": key.table,
                 "priority": key.priority,
-                "match": match(key.match),
+                "match": match_fields(key.match),
                 "actions": actions(action),
             }
             for key, action in sorted(tables.rules.items(), key=lambda rule: rule_order(rule[0]))
         ],
     }
+
+
+def match_fields(match: Match) -> dict[str, object]:
+    """What a flow entry matches on, by OpenFlow's names."""
+    fields: dict[str, object] = {"eth_type": f"0x{match.eth_type:04x}"} if match.eth_type else {}
+    version = 4 if match.eth_type == 0x0800 else 6
+    if match.destination:
+        fields[f"ipv{version}_dst"] = match.destination
+    if match.source:
+        fields[f"ipv{version}_src"] = match.source
+    if match.dscp is not None:
+        fields["ip_dscp"] = match.dscp
+    return fields | ({"other": match.text} if match.text else {})
 
 
 def rule_order(key: RuleKey) -> tuple[object, ...]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from os_ken.ofproto import ofproto_parser
 from os_ken.ofproto import ofproto_v1_3 as of
@@ -14,16 +15,34 @@ from os_ken.ofproto import ofproto_v1_3_parser as parser
 from controller.southbound.openflow.messages import PROTOCOL
 from raddle.errors import UnreachableError
 
+logging.getLogger("os_ken").addHandler(logging.NullHandler())  # a bad message is our error, not a traceback
 _HEADER_BYTES = 8
 ANSWER_S = 10.0
 """How long a switch may take to answer."""
 
-_TABLE_FULL = (of.OFPET_FLOW_MOD_FAILED, of.OFPFMFC_TABLE_FULL)
-_OUT_OF_GROUPS = (of.OFPET_GROUP_MOD_FAILED, of.OFPGMFC_OUT_OF_GROUPS)
-_NOT_MASTER = {
-    (of.OFPET_BAD_REQUEST, of.OFPBRC_IS_SLAVE),
-    (of.OFPET_ROLE_REQUEST_FAILED, of.OFPRRFC_STALE),
+
+class Refusal(NamedTuple):
+    """What a switch has refused something for, and what to do about it."""
+
+    reason: str
+    hint: str
+
+    def text(self, more: str = "") -> str:
+        """For the reader; `more` follows the reason."""
+        return f"{self.reason}{more}\n  hint: {self.hint}"
+
+
+_FULL = Refusal("its flow table is full", "plan fewer pins, or give the switch a larger table")
+_NO_GROUPS = Refusal("its group table is full", "plan fewer pins, or give the switch a larger table")
+_NOT_MASTER = Refusal("another controller is its master", "stop that one, then apply again")
+_REFUSALS = {
+    (of.OFPET_FLOW_MOD_FAILED, of.OFPFMFC_TABLE_FULL): _FULL,
+    (of.OFPET_GROUP_MOD_FAILED, of.OFPGMFC_OUT_OF_GROUPS): _NO_GROUPS,
+    (of.OFPET_BAD_REQUEST, of.OFPBRC_IS_SLAVE): _NOT_MASTER,
+    (of.OFPET_ROLE_REQUEST_FAILED, of.OFPRRFC_STALE): _NOT_MASTER,
 }
+_VERSIONS = range(1, 7)  # of OpenFlow 1.0 to 1.5
+_CLOSED = "the switch has closed the connection"
 
 
 class NotOpenFlowError(Exception):
@@ -44,14 +63,17 @@ class Session:
     `datapath_id` and `ports` (is live, by port number) are known when `open` returns.
     """
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answer_s: float = ANSWER_S
+    ) -> None:
         self.datapath_id = 0
         self.ports: dict[int, bool] = {}
         self.on_port: Callable[[int, bool], None] = lambda port, is_live: None
-        self._reader, self._writer = reader, writer
+        self._reader, self._writer, self._answer_s = reader, writer, answer_s
+        self._end = ""
         self._xid = 0
         self._pending: dict[int, _Pending] = {}
-        self._errors: dict[int, str] = {}
+        self._errors: dict[int, Refusal] = {}
 
     async def open(self) -> None:
         """Agree on the version and learn who the switch is.
@@ -70,23 +92,26 @@ class Session:
             while True:
                 version, kind, xid, buffer = await self._receive()
                 self._take(version, kind, xid, buffer)
+        except NotOpenFlowError as error:
+            self._end = str(error)
         except (asyncio.IncompleteReadError, ConnectionError):
-            pass
+            self._end = _CLOSED
         finally:
             self._writer.close()
             for pending in self._pending.values():
                 if not pending.done.done():
-                    pending.done.set_exception(UnreachableError("the switch has closed the connection"))
+                    pending.done.set_exception(UnreachableError(self._end or _CLOSED))
 
-    async def introduce(self, election_id: int) -> None:
-        """Learn the switch's identity and ports, and become its master.
+    async def introduce(self, election_id: int | None) -> None:
+        """Learn the switch's identity and ports, and become its master unless `election_id` is None.
 
         Raises:
             UnreachableError: another controller with a higher election id is its master.
         """
         [features] = await self.request(parser.OFPFeaturesRequest(PROTOCOL))
         self.datapath_id = features.datapath_id
-        await self.request(parser.OFPRoleRequest(PROTOCOL, of.OFPCR_ROLE_MASTER, election_id))
+        if election_id is not None:
+            await self.request(parser.OFPRoleRequest(PROTOCOL, of.OFPCR_ROLE_MASTER, election_id))
         for part in await self.request(parser.OFPPortDescStatsRequest(PROTOCOL)):
             for port in part.body:
                 self.ports.setdefault(port.port_no, _is_live(port))
@@ -97,22 +122,29 @@ class Session:
         Raises:
             UnreachableError: the switch refused it, went away or did not answer in time.
         """
+        if self._end:
+            raise UnreachableError(self._end)
         pending = _Pending(asyncio.get_running_loop().create_future())
         xid = self._send(message)
         self._pending[xid] = pending
         try:
-            return await asyncio.wait_for(pending.done, ANSWER_S)
+            return await asyncio.wait_for(pending.done, self._answer_s)
         except TimeoutError:
-            raise UnreachableError(f"no answer within {ANSWER_S:g} s") from None
+            raise UnreachableError(f"no answer within {self._answer_s:g} s") from None
         finally:
             del self._pending[xid]
 
-    async def batch(self, messages: list[Any]) -> list[str]:
+    async def batch(self, messages: list[Any]) -> list[Refusal]:
         """Send messages and a barrier; returns what the switch refused when it has worked on all of them."""
         if not messages:
             return []
         sent = [self._send(message) for message in messages]
-        await self._writer.drain()
+        try:
+            await asyncio.wait_for(self._writer.drain(), self._answer_s)
+        except ConnectionError:
+            raise UnreachableError(_CLOSED) from None
+        except TimeoutError:
+            raise UnreachableError(f"it has taken nothing for {self._answer_s:g} s") from None
         await self.request(parser.OFPBarrierRequest(PROTOCOL))
         return [self._errors.pop(xid) for xid in sent if xid in self._errors]
 
@@ -129,12 +161,16 @@ class Session:
     async def _receive(self) -> tuple[int, int, int, bytes]:
         head = await self._reader.readexactly(_HEADER_BYTES)
         version, kind, length, xid = ofproto_parser.header(head)
+        if version not in _VERSIONS:
+            raise NotOpenFlowError("what it speaks is not OpenFlow; TLS, perhaps, where we do not")
         if length < _HEADER_BYTES:
-            raise NotOpenFlowError(f"a message of {length} bytes is no OpenFlow")
+            raise NotOpenFlowError(f"a message of {length} bytes came, which is no OpenFlow")
         return version, kind, xid, head + await self._reader.readexactly(length - _HEADER_BYTES)
 
     def _take(self, version: int, kind: int, xid: int, buffer: bytes) -> None:
         message = ofproto_parser.msg(PROTOCOL, version, kind, len(buffer), xid, buffer)
+        if message is None:
+            raise NotOpenFlowError(f"a message of type {kind} came that cannot be read")
         if kind == of.OFPT_ECHO_REQUEST:
             reply = parser.OFPEchoReply(PROTOCOL, message.data)
             reply.xid = xid
@@ -154,7 +190,7 @@ class Session:
         if pending is None:
             self._errors[xid] = _reason(kind, code)
         elif not pending.done.done():
-            pending.done.set_exception(UnreachableError(_reason(kind, code)))
+            pending.done.set_exception(UnreachableError(_reason(kind, code).text()))
 
     @staticmethod
     def _answered(pending: _Pending, kind: int, message: Any) -> None:
@@ -168,12 +204,7 @@ def _is_live(port: Any) -> bool:
     return not (port.state & of.OFPPS_LINK_DOWN or port.config & of.OFPPC_PORT_DOWN)
 
 
-def _reason(kind: int, code: int) -> str:
+def _reason(kind: int, code: int) -> Refusal:
     """An OpenFlow error for the reader."""
-    if (kind, code) == _TABLE_FULL:
-        return "its flow table is full"
-    if (kind, code) == _OUT_OF_GROUPS:
-        return "its group table is full"
-    if (kind, code) in _NOT_MASTER:
-        return "another controller is its master"
-    return f"OpenFlow error {of.ofp_error_type_to_str(kind)}, {of.ofp_error_code_to_str(kind, code)}"
+    name = f"OpenFlow error {of.ofp_error_type_to_str(kind)}, {of.ofp_error_code_to_str(kind, code)}"
+    return _REFUSALS.get((kind, code), Refusal(name, "'raddle apply --dry-run' shows what was to change"))

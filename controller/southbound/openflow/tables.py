@@ -118,6 +118,11 @@ def datapath_id(switch: SwitchPlan) -> int:
     return int(switch.mac.replace(":", ""), 16)
 
 
+def route_key(prefix: str) -> RuleKey:
+    """What identifies the entry of a route."""
+    return _destination(ip_network(prefix))
+
+
 def switch_tables(switch: SwitchPlan, macs: Mapping[str, str], has_queues: bool) -> Tables:
     """What a switch's part of the plan is in OpenFlow.
 
@@ -178,7 +183,7 @@ class _Hops:
 
 
 def _destination(network: Network) -> RuleKey:
-    """Longer prefixes have the higher priority."""
+    """The entry of a route. Longer prefixes have the higher priority."""
     return RuleKey(FORWARD, 1 + network.prefixlen, Match(_eth_type(network), str(network)))
 
 
@@ -199,6 +204,11 @@ def _covering(fabric: Mapping[Network, SelectGroup], network: Network) -> Select
         if group:
             return group
     return None
+
+
+def queues_of(switch: SwitchPlan) -> frozenset[int]:
+    """The egress queues that the plan puts packets in, beside queue 0."""
+    return frozenset(switch.qos.tc_to_queue[tc] for tc in switch.qos.dscp_to_tc) - {0}
 
 
 def _queue_rules(switch: SwitchPlan) -> Iterator[tuple[RuleKey, Action]]:

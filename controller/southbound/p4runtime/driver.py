@@ -10,6 +10,7 @@ from finsy.proto import p4r, rpc_code
 
 from controller.plan.diff import Change
 from controller.plan.model import SwitchPlan
+from controller.southbound.outcome import Outcome
 from controller.southbound.p4runtime.fabric import fabric_entities
 from controller.southbound.p4runtime.middleblock import middleblock_entities
 from controller.southbound.p4runtime.pipelines import fabric_pipeline, schema_of
@@ -36,27 +37,6 @@ class P4Target:
     schema: P4Schema
     entities: Entities
     is_pins: bool
-
-
-@dataclass(frozen=True, slots=True)
-class P4Outcome:
-    """What a push found and did.
-
-    Attributes:
-        changes: how the switch differed when it was read.
-        planned: Write requests that they take.
-        writes: Write requests that the switch accepted.
-        error: why the switch is not known to be as planned; empty where it is.
-        held: why nothing was sent, although the switch would have taken it.
-        is_reached: the switch answered at least once.
-    """
-
-    changes: tuple[Change, ...] = ()
-    planned: int = 0
-    writes: int = 0
-    error: str = ""
-    held: str = ""
-    is_reached: bool = True
 
 
 def p4_target(
@@ -86,7 +66,7 @@ def p4_target(
     return P4Target(config, schema, by_key(entities), False)
 
 
-def push_p4(session: P4Session, target: P4Target, dry_run: bool, may_replace: bool) -> P4Outcome:
+def push_p4(session: P4Session, target: P4Target, dry_run: bool, may_replace: bool) -> Outcome:
     """Read a switch, write the least that makes it as planned, and read it back.
 
     Args:
@@ -111,9 +91,9 @@ def push_p4(session: P4Session, target: P4Target, dry_run: bool, may_replace: bo
             "giving it ours empties its tables"
         )
         if not may_replace or dry_run:
-            return P4Outcome(changes, len(batches), held=held)
+            return Outcome(changes, len(batches), held=held)
     if dry_run or (is_same and not batches):
-        return P4Outcome(changes, len(batches))
+        return Outcome(changes, len(batches))
     if not is_same:
         action = (
             _Set.VERIFY_AND_COMMIT if running is None or not target.is_pins else _Set.RECONCILE_AND_COMMIT
@@ -128,7 +108,7 @@ def push_p4(session: P4Session, target: P4Target, dry_run: bool, may_replace: bo
             session.name, target.schema, read_entities(session, target.schema), target.entities
         )
         error = _left(session, left)
-    return P4Outcome(changes, len(batches), writes, error)
+    return Outcome(changes, len(batches), writes, error)
 
 
 def describe_target(target: P4Target) -> dict[str, object]:

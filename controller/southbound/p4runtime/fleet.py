@@ -11,7 +11,8 @@ from finsy.proto import p4r
 
 from controller.plan.model import Plan
 from controller.plan.neighbours import neighbour_macs
-from controller.southbound.p4runtime.driver import P4Outcome, p4_target, push_p4, read_entities
+from controller.southbound.outcome import Outcome
+from controller.southbound.p4runtime.driver import p4_target, push_p4, read_entities
 from controller.southbound.p4runtime.pipelines import pins_pipeline, schema_of
 from controller.southbound.p4runtime.session import P4Session
 from raddle.errors import UnreachableError
@@ -22,7 +23,7 @@ CONCURRENT_SWITCHES = 16
 T = TypeVar("T")
 
 
-def push_all(plan: Plan, inventory: Inventory, dry_run: bool, may_replace: bool) -> dict[str, P4Outcome]:
+def push_all(plan: Plan, inventory: Inventory, dry_run: bool, may_replace: bool) -> dict[str, Outcome]:
     """Make all P4Runtime switches of a plan that the inventory has as planned; outcomes by name.
 
     Raises:
@@ -30,16 +31,18 @@ def push_all(plan: Plan, inventory: Inventory, dry_run: bool, may_replace: bool)
     """
     pins = pins_pipeline(inventory.p4info) if inventory.p4info else None
     macs = neighbour_macs(plan)
-    over_p4 = [switch for switch in plan.switches if switch.nos != "sonic"]
+    over_p4 = [
+        switch for switch in plan.switches if switch.nos != "sonic" and switch.name in inventory.addresses
+    ]
     targets = {switch.name: p4_target(switch, macs, pins) for switch in over_p4}
 
-    def push(session: P4Session) -> P4Outcome:
+    def push(session: P4Session) -> Outcome:
         try:
             return push_p4(session, targets[session.name], dry_run, may_replace)
         except UnreachableError as problem:
-            return P4Outcome(error=str(problem), is_reached=False)
+            return Outcome(error=str(problem), is_reached=False)
 
-    return _concurrently(inventory, (name for name in targets if name in inventory.addresses), push)
+    return _concurrently(inventory, targets, push)
 
 
 def read_all(

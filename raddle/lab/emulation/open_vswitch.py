@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from controller.plan.model import Plan
 from controller.plan.neighbours import neighbour_macs
 from controller.southbound.openflow.driver import OpenFlowController
-from controller.southbound.openflow.tables import Tables, datapath_id, switch_tables
+from controller.southbound.openflow.tables import Tables, datapath_id, queues_of, switch_tables
 from raddle.errors import UnreachableError
 from raddle.lab.emulation.dataplane import PortEvent
 from raddle.lab.emulation.layout import Layout
@@ -50,7 +50,10 @@ class OpenVSwitch:
         self.network = Network(layout, UserSpaceSwitch)
         self.network.start([OpenFlowTarget(self._controller.port)])
         self._wait(self._controller.connected(_CONNECT_S))
-        self._queues = {name: self._wait(self._controller.has_queues(name)) for name in layout.switches}
+        self._queues = {
+            switch.name: self._wait(self._controller.has_queues(switch.name, queues_of(switch)))
+            for switch in layout.plan.switches
+        }
 
     def push(self, plan: Plan) -> int:
         wanted = self._tables(plan)
