@@ -23,6 +23,7 @@ from nos.orch.p4 import derive_p4
 from nos.orch.ports import front_panel_order
 from nos.orch.state_db import state_db
 from nos.orch.watchdog import BIG_RED_SWITCH
+from nos.orch.watermarks import Owner
 from nos.p4rt.side import P4Side
 from raddle.errors import Diagnostic, InputError
 from raddle.state import SwitchCounters, SwitchState
@@ -249,6 +250,15 @@ class SimulatedSwitch:
                 self._clock = clock
                 state = _with_tables(state, _clock_table(clock))
             self._swap(dataclasses.replace(old, counters=shown, state=state))
+
+    def clear_watermarks(self, owner: Owner, request: str) -> None:
+        """Set a kind of watermark, a key of `CLEARED`, to 0 for its owner, as watermarkorch does."""
+        with self._lock:
+            old = self._databases
+            cleared = self._counted.watermarks.cleared(owner, request)
+            self._counted = dataclasses.replace(self._counted, watermarks=cleared)
+            shown = {**old.counters, **counters_db(self._layout, old.config, self._counted)}
+            self._swap(dataclasses.replace(old, counters=shown))
 
     def write(
         self,

@@ -192,13 +192,18 @@ class SwitchCounters:
         port: `SAI_PORT_STAT_IF_OUT_OCTETS` -> a value per port.
         queue: `SAI_QUEUE_STAT_BYTES` -> per port a value for each of its 8 queues.
         pg: `SAI_INGRESS_PRIORITY_GROUP_STAT_SHARED_WATERMARK_BYTES` -> per port one for each of its 8 PGs.
+        pools: the buffer pools that the rows of `pool` belong to.
+        pool: `SAI_BUFFER_POOL_STAT_WATERMARK_BYTES` -> a value per pool.
         time_ps: the simulated instant of the counts.
 
     Units: bytes, packets and, where the name says so, microseconds. A name that is missing has counted 0.
+    Watermarks are since they were last read, if reading clears them.
     """
 
     ports: tuple[str, ...] = ()
     port: Mapping[str, Sequence[int]] = field(default_factory=dict)
     queue: Mapping[str, Sequence[Sequence[int]]] = field(default_factory=dict)
     pg: Mapping[str, Sequence[Sequence[int]]] = field(default_factory=dict)
+    pools: tuple[str, ...] = ()
+    pool: Mapping[str, Sequence[int]] = field(default_factory=dict)
     time_ps: int = 0

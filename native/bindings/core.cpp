@@ -278,14 +278,29 @@ NB_MODULE(_core, m) {
       })
       .def("arrivals", [](const Simulation& s) {
         const Simulation::Arrivals arrived = s.arrivals();
-        return nb::make_tuple(array(arrived.frames), array(arrived.bytes));
+        return nb::make_tuple(array(arrived.frames), array(arrived.bytes), array(s.lost_frames()));
       })
+      .def("loss_columns", [](const Simulation& s) {
+        using raddle::Losses;
+        return nb::make_tuple(gather<std::uint64_t>(s.queue_losses(), [](const Losses& l) { return l.frames; }),
+                              gather<std::int64_t>(s.queue_losses(), [](const Losses& l) { return l.bytes; }),
+                              gather<std::uint64_t>(s.queue_losses(), [](const Losses& l) { return l.wred_frames; }),
+                              gather<std::int64_t>(s.queue_losses(), [](const Losses& l) { return l.wred_bytes; }),
+                              gather<std::uint64_t>(s.pg_losses(), [](const Losses& l) { return l.frames; }),
+                              array(s.marked_bytes()));
+      })
+      .def("watermarks", [](const Simulation& s) {
+        const Simulation::Watermarks most = s.watermarks();
+        return nb::make_tuple(array(most.queue), array(most.pg), array(most.pg_headroom), array(most.pool),
+                              array(most.pool_headroom), array(most.pool_offsets));
+      })
+      .def("clear_watermarks", &Simulation::clear_watermarks)
       .def("pfc_frames", [](const Simulation& s) { return nb::make_tuple(array(s.pfc_sent()), array(s.pfc_received())); })
       .def("pg_columns", [](const Simulation& s) {
         using raddle::PriorityGroup;
         return nb::make_tuple(
             gather<std::int64_t>(s.pgs(), [](const PriorityGroup& pg) { return pg.used + pg.headroom; }),
-            gather<std::int64_t>(s.pgs(), [](const PriorityGroup& pg) { return pg.max_bytes; }));
+            array(s.pg_max_bytes()));
       })
       .def("paused", [](const Simulation& s) {
         return gather<std::uint8_t>(s.ports(), [](const raddle::Port& port) { return port.paused; });
@@ -295,10 +310,16 @@ NB_MODULE(_core, m) {
         const auto& queues = s.watchdog_queues();
         return nb::make_tuple(gather<std::uint8_t>(queues, [](const WatchdogQueue& q) { return q.is_storm; }),
                               gather<std::uint32_t>(queues, [](const WatchdogQueue& q) { return q.detected; }),
-                              gather<std::uint32_t>(queues, [](const WatchdogQueue& q) { return q.restored; }),
-                              gather<std::uint64_t>(queues, [](const WatchdogQueue& q) { return q.tx_dropped; }),
-                              gather<std::uint64_t>(queues, [](const WatchdogQueue& q) { return q.rx_dropped; }));
+                              gather<std::uint32_t>(queues, [](const WatchdogQueue& q) { return q.restored; }));
       })
+      .def("storm_columns", [](const Simulation& s, bool is_latest) {
+        using raddle::StormCounts;
+        const std::vector<StormCounts> counts = s.storm_counts(is_latest);
+        return nb::make_tuple(gather<std::uint64_t>(counts, [](const StormCounts& c) { return c.tx; }),
+                              gather<std::uint64_t>(counts, [](const StormCounts& c) { return c.tx_dropped; }),
+                              gather<std::uint64_t>(counts, [](const StormCounts& c) { return c.rx; }),
+                              gather<std::uint64_t>(counts, [](const StormCounts& c) { return c.rx_dropped; }));
+      }, "is_latest"_a)
       .def("watchdog_events", [](const Simulation& s) {
         using raddle::WatchdogEvent;
         const auto& events = s.watchdog_events();

@@ -14,6 +14,8 @@ Partition::Partition(Tables& tables, std::uint32_t number, Time horizon)
       marking_counter_(tables.marking_counter.data()), pauses_(tables.pauses.data()), marks_(tables.marks.data()),
       pfc_sent_(tables.pfc_sent.data()), pfc_received_(tables.pfc_received.data()),
       lost_frames_(tables.lost_frames.data()), lost_bytes_(tables.lost_bytes.data()),
+      marked_bytes_(tables.marked_bytes.data()), queue_losses_(tables.queue_losses.data()),
+      pg_losses_(tables.pg_losses.data()), headroom_marks_(tables.headroom_marks.data()),
       pause_since_(tables.pause_since.data()), pause_total_(tables.pause_total.data()),
       hashes_(tables.hashes), watchdogs_(tables.watchdogs), watchdog_queues_(tables.watchdog_queues),
       selective_senders_(tables.selective_senders), selective_receivers_(tables.selective_receivers),
@@ -225,6 +227,31 @@ void Partition::drop(PortId port, PacketId id, DropReason reason) {
   ++dropped_;
   audit_.dropped(port, packets_[id].bytes);
   free_packet(id);
+}
+
+void Partition::drop_at_queue(PortId port, unsigned queue, PacketId id, DropReason reason) {
+  Losses& lost = queue_losses_[port * priorities + queue];
+  ++lost.frames;
+  lost.bytes += packets_[id].bytes;
+  if (reason == DropReason::wred) {
+    ++lost.wred_frames;
+    lost.wred_bytes += packets_[id].bytes;
+  }
+  if (!watchdogs_.empty()) {
+    if (WatchdogQueue& state = watchdog_queues_[port * priorities + queue]; state.pfc_masked != 0) ++state.latest.tx_dropped;
+  }
+  drop(port, id, reason);
+}
+
+void Partition::drop_at_pg(PortId port, unsigned pg, PacketId id, DropReason reason) {
+  Losses& lost = pg_losses_[port * priorities + pg];
+  ++lost.frames;
+  lost.bytes += packets_[id].bytes;
+  if (WatchdogQueue* state = storm_of(port, pg)) {
+    --state->latest.rx;
+    ++state->latest.rx_dropped;
+  }
+  drop(port, id, reason);
 }
 
 }  // namespace raddle

@@ -38,6 +38,7 @@ Impairment& Partition::impairment(PortId id) {
 void Partition::refresh_checks(PortId id) {
   Port& port = ports_[id];
   port.rx_check = port.tx_check = !port.is_up || port.peer == none;
+  if (!port.is_endpoint) port.rx_check = port.rx_check || storm_priorities(id) != 0;
   if (impairments_.empty()) return;
   const Impairment& own = impairments_[id];
   port.rx_check = port.rx_check || !own.is_lit || own.bit_errors > 0 || own.drain > 0;
@@ -70,6 +71,10 @@ bool Partition::receives(PortId id, PacketId packet) {
   if (is_corrupt(id, packets_[packet].bytes)) {
     lose(id, packet, DropReason::corrupt);
     return false;
+  }
+  if (!port.is_endpoint) {
+    count_in_storm(id, packets_[packet]);
+    return true;
   }
   return takes(id, packet);
 }

@@ -64,20 +64,20 @@ void Partition::switch_receive(PortId in, PacketId id) {
   const unsigned queue_index = node.qos[out_port.qos].tc_to_queue[tc];
   Queue& queue = queues_[out * priorities + queue_index];
   if (queue.wred != none && node.wred[queue.wred].drops && is_hit(node.wred[queue.wred], out, queue)) {
-    return drop(out, id, DropReason::wred);
+    return drop_at_queue(out, queue_index, id, DropReason::wred);
   }
   if (queue.profile != none) {
     const ProfileConfig& profile = node.profiles[queue.profile];
     if (shared_part(queue.bytes + packet.bytes, profile) > threshold(profile, node.pools[profile.pool])) {
-      return drop(out, id, refusal(node, out, queue_index, false));
+      return drop_at_queue(out, queue_index, id, refusal(node, out, queue_index, false));
     }
   }
   if (passes_through(node, out_port, queue_index, queue, pgs_[in * priorities + pg], packet.bytes)) {
     send_frame(ports_[out], out, id);
     return;
   }
-  if (!admit(node, in, pg, packet.bytes)) return drop(in, id, refusal(node, in, pg, true));
-  if (queue.profile != none) node.pools[node.profiles[queue.profile].pool].used += packet.bytes;
+  if (!admit(node, in, pg, packet.bytes)) return drop_at_pg(in, pg, id, refusal(node, in, pg, true));
+  if (queue.profile != none) node.pools[node.profiles[queue.profile].pool].fill(packet.bytes);
   packet.buffer = {in, static_cast<std::uint8_t>(pg)};
   if (!node.marks_at_dequeue && queue.wred != none && is_marked(node, out, queue)) mark(packet, out, queue_index);
   enqueue(out, queue_index, id);
@@ -86,16 +86,22 @@ void Partition::switch_receive(PortId in, PacketId id) {
 
 // Whether a packet leaves as it comes, through an idle port and an empty queue, and changes nothing but counters:
 // its buffer is taken and given back at one instant, far from any threshold.
-bool Partition::passes_through(const SwitchNode& node, const Port& port, unsigned queue_index, Queue& queue,
+bool Partition::passes_through(SwitchNode& node, const Port& port, unsigned queue_index, Queue& queue,
                                PriorityGroup& pg, std::int64_t bytes) const {
   if (now_ < port.busy_until || port.active != 0 || port.pfc_changed != 0) return false;
   if ((port.paused >> queue_index & 1U) != 0 || node.releases_at_end || node.pauses_at_threshold) return false;
   if (pg.profile == none || pg.is_xoff || pg.headroom > 0) return false;
   const ProfileConfig& profile = node.profiles[pg.profile];
-  const Pool& pool = node.pools[profile.pool];
+  Pool& pool = node.pools[profile.pool];
   const std::int64_t shared = shared_part(pg.used + bytes, profile);
+  const std::int64_t growth = shared - shared_part(pg.used, profile);
   if (shared >= threshold(profile, pool) || pool.used + shared > pool.size) return false;
-  pg.max_bytes = std::max(pg.max_bytes, pg.used + bytes);
+  pool.max_used = std::max(pool.max_used, pool.used + growth);
+  if (queue.profile != none) {
+    Pool& egress = node.pools[node.profiles[queue.profile].pool];
+    egress.max_used = std::max(egress.max_used, egress.used + bytes + (&egress == &pool ? growth : 0));
+  }
+  pg.max_used = std::max(pg.max_used, pg.used + bytes);
   queue.max_bytes = std::max(queue.max_bytes, bytes);
   queue.tx_bytes += bytes;
   ++queue.tx_frames;
@@ -112,12 +118,13 @@ bool Partition::admit(SwitchNode& node, PortId in, unsigned pg_index, std::int64
   const std::int64_t growth = shared - shared_part(pg.used, profile);
   if (shared <= threshold(profile, pool) && pool.used + growth <= pool.size) {
     pg.used += bytes;
-    pool.used += growth;
+    pg.max_used = std::max(pg.max_used, pg.used);
+    pool.fill(growth);
   } else {
     if (pg.headroom + bytes > profile.headroom) return false;
     if (pool.headroom > 0 && pool.headroom_used + bytes > pool.headroom) return false;
     pg.headroom += bytes;
-    pool.headroom_used += bytes;
+    pool.fill_headroom(bytes);
   }
   const bool is_over = pg.headroom > 0 ||
                        (node.pauses_at_threshold && shared_part(pg.used, profile) >= threshold(profile, pool));
@@ -126,7 +133,11 @@ bool Partition::admit(SwitchNode& node, PortId in, unsigned pg_index, std::int64
     change_pause(in, pg_index, true);
   }
   audit_.admitted(in, pg_index, bytes);
-  pg.max_bytes = std::max(pg.max_bytes, pg.used + pg.headroom);
+  if (pg.headroom > 0) {
+    HeadroomMarks& most = headroom_marks_[in * priorities + pg_index];
+    most.max_headroom = std::max(most.max_headroom, pg.headroom);
+    most.max_bytes = std::max(most.max_bytes, pg.used + pg.headroom);
+  }
   return true;
 }
 
@@ -186,6 +197,7 @@ bool Partition::is_marked(const SwitchNode& node, PortId out, const Queue& queue
 void Partition::mark(Packet& packet, PortId out, unsigned queue) {
   packet.dscp_ce |= Packet::ce;
   ++marks_[out * priorities + queue];
+  marked_bytes_[out * priorities + queue] += packet.bytes;
 }
 
 void Partition::set_switch(NodeId index, const SwitchConfig& state) {
@@ -232,16 +244,23 @@ void Partition::set_switch(NodeId index, const SwitchConfig& state) {
     }
   }
   // Pools are counted anew from what the buffers hold, since a profile may have moved to another pool.
-  node.pools.clear();
-  for (const PoolConfig& pool : state.pools) node.pools.push_back({.size = pool.size, .headroom = pool.headroom});
+  const std::vector<Pool> old_pools = std::exchange(node.pools, {});
+  for (const PoolConfig& config : state.pools) {
+    Pool pool{.size = config.size, .headroom = config.headroom};
+    if (node.pools.size() < old_pools.size()) {
+      pool.max_used = old_pools[node.pools.size()].max_used;
+      pool.max_headroom = old_pools[node.pools.size()].max_headroom;
+    }
+    node.pools.push_back(pool);
+  }
   for (std::size_t i = node.first_port * priorities; i < (node.first_port + state.ports.size()) * priorities; ++i) {
     if (const PriorityGroup& pg = pgs_[i]; pg.profile != none) {
       const ProfileConfig& profile = node.profiles[pg.profile];
-      node.pools[profile.pool].used += shared_part(pg.used, profile);
-      node.pools[profile.pool].headroom_used += pg.headroom;
+      node.pools[profile.pool].fill(shared_part(pg.used, profile));
+      node.pools[profile.pool].fill_headroom(pg.headroom);
     }
     if (queues_[i].profile != none) {
-      node.pools[node.profiles[queues_[i].profile].pool].used += queues_[i].bytes;
+      node.pools[node.profiles[queues_[i].profile].pool].fill(queues_[i].bytes);
     }
   }
 }

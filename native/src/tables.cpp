@@ -28,6 +28,8 @@ Tables::Tables(const NetworkConfig& network_config, const Workload& workload)
       pgs(network.ports.size() * priorities), switches(network.switches), round(network.endpoints, none),
       drops(network.ports.size() * drop_reasons, 0), marking_counter(network.ports.size(), 0),
       pauses(network.ports.size() * priorities, 0), marks(network.ports.size() * priorities, 0),
+      marked_bytes(network.ports.size() * priorities, 0), queue_losses(network.ports.size() * priorities),
+      pg_losses(network.ports.size() * priorities), headroom_marks(network.ports.size() * priorities),
       pfc_sent(network.ports.size() * priorities, 0), pfc_received(network.ports.size() * priorities, 0),
       lost_frames(network.ports.size(), 0), lost_bytes(network.ports.size(), 0),
       pause_since(network.ports.size() * priorities, never), pause_total(network.ports.size() * priorities, 0),

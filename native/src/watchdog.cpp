@@ -47,11 +47,34 @@ void Partition::set_watchdog(PortId id, const WatchdogConfig& config) {
     if (state.is_storm && config.action != WatchdogAction::alert && (config.queues >> queue & 1U) != 0) {
       block_queue(id, queue);
     } else {
-      state.is_storm = false;
-      state.pfc_masked = 0;
+      end_storm(id, queue);
       if ((ports_[id].paused >> queue & 1U) != 0) watch(id, queue);
     }
   }
+  refresh_checks(id);
+}
+
+// Counts of the latest storm stay as they are from now on.
+void Partition::end_storm(PortId id, unsigned queue) {
+  WatchdogQueue& state = watchdog_queues_[id * priorities + queue];
+  if (state.pfc_masked != 0) state.latest.tx = queues_[id * priorities + queue].tx_frames - state.tx_before;
+  state.is_storm = false;
+  state.pfc_masked = 0;
+}
+
+// The queue whose storm has taken this priority group out of PFC; null if none has.
+WatchdogQueue* Partition::storm_of(PortId id, unsigned pg) {
+  if (watchdogs_.empty()) return nullptr;
+  WatchdogQueue* first = &watchdog_queues_[id * priorities];
+  WatchdogQueue* found = std::find_if(first, first + priorities, [pg](const WatchdogQueue& state) {
+    return (state.pfc_masked >> pg & 1U) != 0;
+  });
+  return found == first + priorities ? nullptr : found;
+}
+
+void Partition::count_in_storm(PortId id, const Packet& packet) {
+  const QosMap& map = switches_[ports_[id].node - network_.endpoints].qos[ports_[id].qos];
+  if (WatchdogQueue* state = storm_of(id, map.tc_to_pg[map.dscp_to_tc[packet.dscp()]])) ++state->latest.rx;
 }
 
 // Priorities that storms have switched PFC off for; pause frames for them are still looked at.
@@ -104,9 +127,13 @@ void Partition::detect_storm(PortId id, unsigned queue) {
   }
   state.is_storm = state.is_asked = true;
   ++state.detected;
+  state.earlier += state.latest;
+  state.latest = {};
   watchdog_events_.push_back({now_, id, static_cast<std::uint8_t>(queue), true});
   if (config.action == WatchdogAction::alert) return;
+  state.tx_before = queues_[id * priorities + queue].tx_frames;
   block_queue(id, queue);
+  refresh_checks(id);
   set_paused(id, static_cast<std::uint8_t>(ports_[id].paused & ~(1U << queue)));
   kick(id);
 }
@@ -121,10 +148,11 @@ void Partition::restore_storm(PortId id, unsigned queue) {
     state.is_armed = true;
     return schedule_timer(id, due, PortTimer::storm_restore, queue);
   }
-  state.is_storm = false;
   ++state.restored;
   watchdog_events_.push_back({now_, id, static_cast<std::uint8_t>(queue), false});
   if (config.action != WatchdogAction::alert) unblock_queue(id, queue);
+  end_storm(id, queue);
+  refresh_checks(id);
 }
 
 // Switches PFC off for the queue's priorities; with `drop`, empties the queue and closes it.
@@ -146,10 +174,7 @@ void Partition::block_queue(PortId id, unsigned queue) {
   audit_.changed(id);
   if (watchdogs_[id].action != WatchdogAction::drop || node.pools.empty()) return;
 
-  while ((port.active >> queue & 1U) != 0) {
-    ++state.tx_dropped;
-    drop(id, take(port, id, queue), DropReason::watchdog);
-  }
+  while ((port.active >> queue & 1U) != 0) drop_at_queue(id, queue, take(port, id, queue), DropReason::watchdog);
   Queue& q = queues_[id * priorities + queue];
   state.queue_profile = q.profile;
   q.profile = blocked_profile(node, q.profile == none ? ProfileConfig{} : node.profiles[q.profile]);
@@ -174,19 +199,16 @@ void Partition::unblock_queue(PortId id, unsigned queue) {
       pg.profile = watchdog_queues_[id * priorities + priority].pg_profile;
     }
   }
-  state.pfc_masked = 0;
 }
 
-// Why admission refused a packet of this queue (or, at ingress, of this priority group), counted if for a storm.
-DropReason Partition::refusal(const SwitchNode& node, PortId id, unsigned queue, bool is_ingress) {
+// Why admission refused a packet of this queue (or, at ingress, of this priority group).
+DropReason Partition::refusal(const SwitchNode& node, PortId id, unsigned queue, bool is_ingress) const {
   const std::uint32_t profile = is_ingress ? pgs_[id * priorities + queue].profile
                                            : queues_[id * priorities + queue].profile;
-  if (profile == none || node.profiles[profile].is_dynamic || node.profiles[profile].static_th != blocked) {
-    return is_ingress ? DropReason::ingress_buffer : DropReason::egress_buffer;
+  if (profile != none && !node.profiles[profile].is_dynamic && node.profiles[profile].static_th == blocked) {
+    return DropReason::watchdog;
   }
-  WatchdogQueue& state = watchdog_queues_[id * priorities + queue];
-  ++(is_ingress ? state.rx_dropped : state.tx_dropped);
-  return DropReason::watchdog;
+  return is_ingress ? DropReason::ingress_buffer : DropReason::egress_buffer;
 }
 
 }  // namespace raddle

@@ -425,7 +425,7 @@ void frame_can_hold_its_buffer_until_its_last_bit_has_left() {
     simulation.advance(sent - 1, never);
     CHECK(pg.used == (releases_at_end ? 4158 : 0));
     simulation.advance(sent, never);
-    CHECK(pg.used == 0 && pg.max_bytes == 4158);
+    CHECK(pg.used == 0 && pg.max_used == 4158);
   }
 }
 
@@ -439,7 +439,7 @@ void pause_beside_the_wire_stops_the_sender_sooner() {
     Simulation simulation = testing::simulate(fabric, network, incast(3, 1 << 20), true, 100'000);
     run(simulation);
     most[is_beside] = 0;
-    for (const PriorityGroup& pg : simulation.pgs()) most[is_beside] = std::max(most[is_beside], pg.max_bytes);
+    for (const std::int64_t bytes : simulation.pg_max_bytes()) most[is_beside] = std::max(most[is_beside], bytes);
     CHECK(simulation.dropped() == 0 && total_pauses(simulation) > 0);
   }
   CHECK(most[1] < most[0]);

@@ -151,7 +151,7 @@ struct Headroom {
     }
     simulation.advance(400'000'000, never);
     std::int64_t most = 0;
-    for (const PriorityGroup& pg : simulation.pgs()) most = std::max(most, pg.max_bytes);
+    for (const std::int64_t bytes : simulation.pg_max_bytes()) most = std::max(most, bytes);
     return {most - xoff, total_drops(simulation) > 0};
   }
 };

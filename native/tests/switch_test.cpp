@@ -227,7 +227,39 @@ void shared_headroom_is_one_pool_for_all_priority_groups() {
     run(simulation);
     CHECK((total_drops(simulation) == 0) == (headroom == 800'000));
     CHECK(drops_for(simulation, DropReason::ingress_buffer) == total_drops(simulation));
+    const Simulation::Watermarks most = simulation.watermarks();
+    std::uint64_t lost = 0;
+    std::int64_t fullest = 0;
+    for (const Losses& losses : simulation.pg_losses()) lost += losses.frames;
+    for (const std::int64_t bytes : most.pg_headroom) fullest = std::max(fullest, bytes);
+    CHECK(lost == total_drops(simulation));
+    CHECK(most.pool_headroom[0] <= headroom && most.pool_headroom[0] > 100'000 - 4158);
+    CHECK(fullest > 0 && fullest <= std::min<std::int64_t>(100'000, most.pool_headroom[0]));
+    CHECK(most.pool[0] <= 200'000 && most.pool[0] > 200'000 - 8 * 4158);
   }
+}
+
+// One frame alone fills what it takes of each pool for an instant; a port beside it holds nothing.
+void frame_through_an_idle_switch_leaves_its_watermark() {
+  Simulation simulation(pair.network(), one_flow(4096));
+  for (NodeId i = 0; i < 3; ++i) {
+    SwitchConfig state = pair.switch_state(i, true);
+    state.pools = {{30'000'000, 0}, {30'000'000, 0}};
+    state.profiles[0].reserved = 1000;
+    state.profiles.push_back({1, 600, true, 0, 0, 0, 0, 0});
+    for (SwitchPortConfig& port : state.ports) port.queue_profile[3] = 1;
+    simulation.set_switch(i, state);
+  }
+  run(simulation);
+  const Simulation::Watermarks most = simulation.watermarks();
+  CHECK(most.pool_offsets == std::vector<std::int64_t>({0, 2, 4, 6}));
+  CHECK(most.pool == std::vector<std::int64_t>({3158, 4158, 3158, 4158, 3158, 4158}));
+  const QueueId in = pair.leaf_port(0, 0) * priorities + 3, out = pair.leaf_port(0, 1) * priorities + 3;
+  CHECK(most.pg[in] == 3158 && most.queue[out] == 3558 && most.pg_headroom[in] == 0);
+  CHECK(most.pg[in + 1] == 0 && most.queue[out + 1] == 0);
+  simulation.clear_watermarks();
+  CHECK(simulation.watermarks().pool == std::vector<std::int64_t>(6, 0));
+  CHECK(simulation.watermarks().queue[out] == 0 && simulation.pg_max_bytes()[in] == 0);
 }
 
 }  // namespace
@@ -244,5 +276,6 @@ int main() {
   static_egress_threshold_bounds_the_queue_to_the_byte();
   dynamic_egress_threshold_settles_at_its_fixed_point();
   shared_headroom_is_one_pool_for_all_priority_groups();
+  frame_through_an_idle_switch_leaves_its_watermark();
   return testing::verdict();
 }

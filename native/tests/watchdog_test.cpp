@@ -37,6 +37,10 @@ const WatchdogQueue& queue_of(const Simulation& simulation) {
   return simulation.watchdog_queues()[stormed * priorities + 3];
 }
 
+StormCounts counts_of(const Simulation& simulation, bool is_latest = false) {
+  return simulation.storm_counts(is_latest)[stormed * priorities + 3];
+}
+
 void without_a_watchdog_a_storm_stops_its_victims() {
   Simulation simulation = storm({});
   simulation.advance(400 * ms, never);
@@ -66,10 +70,10 @@ void drop_frees_the_victims_and_loses_only_what_is_for_the_storm() {
   simulation.advance(400 * ms, never);
   CHECK(simulation.flows().status[1] == static_cast<std::uint8_t>(FlowStatus::done));
   CHECK(simulation.flows().status[0] != static_cast<std::uint8_t>(FlowStatus::done));
-  CHECK(queue_of(simulation).tx_dropped > 0);
+  CHECK(counts_of(simulation).tx_dropped > 0);
   CHECK(testing::drops_for(simulation, DropReason::watchdog) == testing::total_drops(simulation));
   CHECK(simulation.drops()[stormed * drop_reasons + static_cast<unsigned>(DropReason::watchdog)] ==
-        queue_of(simulation).tx_dropped);
+        counts_of(simulation).tx_dropped);
   testing::conserves_packets(simulation);
 }
 
@@ -90,7 +94,7 @@ void drop_also_drops_what_the_storming_port_sends() {
   }
   simulation.set_storm(0, 1 << 3);
   simulation.advance(260 * ms, never);
-  CHECK(queue_of(simulation).rx_dropped == 256);
+  CHECK(counts_of(simulation).rx_dropped == 256);
 }
 
 void forward_delivers_in_spite_of_the_pause() {
@@ -99,6 +103,52 @@ void forward_delivers_in_spite_of_the_pause() {
   testing::run(simulation);
   CHECK(simulation.flows_done() == 3);
   CHECK(testing::total_drops(simulation) == 0);
+}
+
+// Host 0 gets 256 packets, which the storm held back, acknowledges each and sends as many.
+void counts_what_passes_in_a_storm_both_ways() {
+  NetworkConfig network = fabric.network();
+  network.nic.is_dcqcn = false;
+  network.nic.retransmit_timeout = 900 * ms;
+  Workload work;
+  add_flow(work, 2, 0, 1 << 20);
+  add_flow(work, 0, 2, 1 << 20);
+  add_flow(work, 3, 1, 4096);
+  work.flow_start[1] = 250 * ms;
+  work.flow_start[2] = 900 * ms;
+  Simulation simulation(network, work);
+  for (NodeId i = 0; i < 3; ++i) {
+    SwitchConfig state = fabric.switch_state(i, true);
+    for (SwitchPortConfig& port : state.ports) {
+      port.watchdog = {.queues = 1 << 3, .detect = 200 * ms, .restore = 200 * ms, .action = WatchdogAction::forward};
+    }
+    simulation.set_switch(i, state);
+  }
+  simulation.set_storm(0, 1 << 3);
+  simulation.advance(300 * ms, never);
+  for (const bool is_latest : {false, true}) {
+    const StormCounts counts = counts_of(simulation, is_latest);
+    CHECK(counts.tx == 512 && counts.rx == 512);  // data and acknowledgements share the queue
+    CHECK(counts.tx_dropped == 0 && counts.rx_dropped == 0);
+  }
+  simulation.set_storm(0, 0);
+  simulation.advance(600 * ms, never);
+  CHECK(queue_of(simulation).restored == 1 && counts_of(simulation).tx == 512);
+}
+
+void latest_counts_are_of_the_latest_storm_alone() {
+  Simulation simulation = storm({.queues = 1 << 3, .detect = 200 * ms, .restore = 200 * ms});
+  simulation.advance(300 * ms, never);
+  const StormCounts first = counts_of(simulation, true);
+  CHECK(first.tx_dropped > 0 && first.tx == 0 && counts_of(simulation).tx_dropped == first.tx_dropped);
+  simulation.set_storm(0, 0);
+  simulation.advance(510 * ms, never);
+  simulation.set_storm(0, 1 << 3);
+  simulation.advance(800 * ms, never);
+  CHECK(queue_of(simulation).detected == 2 && queue_of(simulation).restored == 1);
+  const StormCounts total = counts_of(simulation), latest = counts_of(simulation, true);
+  CHECK(latest.tx_dropped > 0 && latest.tx_dropped < total.tx_dropped);
+  CHECK(total.tx_dropped == testing::drops_for(simulation, DropReason::watchdog));
 }
 
 void alert_only_tells() {
@@ -152,6 +202,8 @@ int main() {
   drop_frees_the_victims_and_loses_only_what_is_for_the_storm();
   drop_also_drops_what_the_storming_port_sends();
   forward_delivers_in_spite_of_the_pause();
+  counts_what_passes_in_a_storm_both_ways();
+  latest_counts_are_of_the_latest_storm_alone();
   alert_only_tells();
   queue_is_restored_after_the_restoration_time_without_pause();
   storm_outlives_new_switch_state_and_ends_when_no_longer_watched();

@@ -1,16 +1,16 @@
-"""What COUNTERS_DB makes of counts: rates and watermarks.
+"""What COUNTERS_DB makes of counts: what has been polled, and rates.
 
-Source: sonic-swss port_rates.lua (RATES), watermarkorch.cpp (USER_WATERMARKS, PERSISTENT_WATERMARKS,
-PERIODIC_WATERMARKS).
+Source: sonic-swss port_rates.lua (RATES).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from nos.db.databases import ConfigDb
-from nos.orch.flex_counters import disabled_groups, poll
+from nos.orch.flex_counters import WATERMARK_GROUPS, disabled_groups, poll
+from nos.orch.watermarks import WatermarkTables
 from raddle.state import SwitchCounters
 
 Hash = Mapping[str, str]
@@ -25,77 +25,30 @@ class Counted:
         now: what was polled last; groups that FLEX_COUNTER_TABLE disables stay as they were.
         at_boot: what the ASIC had counted when the switch booted.
         stretch: the two polls that rates are taken between.
-        at_period: what had been polled when the present period of PERIODIC_WATERMARKS began.
+        watermarks: the highest marks by whom they are kept for.
     """
 
     asic: SwitchCounters = field(default_factory=SwitchCounters)
     now: SwitchCounters = field(default_factory=SwitchCounters)
     at_boot: SwitchCounters = field(default_factory=SwitchCounters)
     stretch: tuple[SwitchCounters, SwitchCounters] = (SwitchCounters(), SwitchCounters())
-    at_period: SwitchCounters = field(default_factory=SwitchCounters)
+    watermarks: WatermarkTables = field(default_factory=WatermarkTables)
 
     def then(self, asic: SwitchCounters, config: ConfigDb) -> Counted:
         """The same some time later, when the ASIC has counted `asic`."""
         disabled = disabled_groups(config)
-        now = poll(self.now, asic, disabled)
-        is_new_period = asic.time_ps // _PERIOD_PS > self.now.time_ps // _PERIOD_PS
         return Counted(
             asic,
-            now,
+            poll(self.now, asic, disabled),
             self.at_boot,
             self.stretch if disabled & {"PORT", "PORT_RATES"} else (self.stretch[1], asic),
-            self.now if is_new_period else self.at_period,
+            self.watermarks.then(asic, self.asic.time_ps, config, disabled),
         )
 
     def rebooted(self) -> Counted:
         """The same after a reboot: it all counts from now on."""
-        return Counted(self.asic, self.asic, self.asic, (self.asic, self.asic), self.at_period)
-
-
-_PERIOD_PS = 120 * 10**12  # watermarkorch.h, DEFAULT_TELEMETRY_INTERVAL
-
-
-class Watermarks(Mapping[str, Hash]):
-    """oid -> the watermarks of a queue or priority group."""
-
-    def __init__(self, objects: Mapping[str, Hash], oids: Sequence[str]) -> None:
-        self._objects = objects
-        self._oids = oids
-
-    def __getitem__(self, oid: str) -> Hash:
-        return {name: value for name, value in self._objects[oid].items() if "WATERMARK" in name}
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._oids)
-
-    def __len__(self) -> int:
-        return len(self._oids)
-
-
-class PeriodicWatermarks(Mapping[str, Hash]):
-    """oid -> the watermarks of the present period, those that are known.
-
-    The ASIC keeps its highest mark for good. Of a period that has not topped an earlier one, the mark is not
-    known, and is left out.
-    """
-
-    def __init__(self, now: Mapping[str, Hash], at_period: Mapping[str, Hash]) -> None:
-        self._now = now
-        self._at_period = at_period
-
-    def __getitem__(self, oid: str) -> Hash:
-        before = self._at_period[oid]
-        return {
-            name: value
-            for name, value in self._now[oid].items()
-            if int(value) > int(before[name]) or value == "0"
-        }
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._now)
-
-    def __len__(self) -> int:
-        return len(self._now)
+        now = poll(SwitchCounters(), self.asic, WATERMARK_GROUPS)
+        return Counted(self.asic, now, self.asic, (self.asic, self.asic))
 
 
 _RATES = {

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from nos.db.databases import ConfigDb, CountersDb
-from nos.orch.counter_views import Counted, PeriodicWatermarks, Rates, Watermarks
+from nos.orch.counter_views import Counted, Rates
+from nos.orch.flex_counters import is_watermark
 from nos.orch.ports import front_panel_order
 from nos.orch.watchdog import watched_queues
 from raddle.state import PRIORITIES, SwitchCounters
@@ -49,6 +50,8 @@ _PORT_STATS = tuple(
         "IF_IN_FEC_SYMBOL_ERRORS",
         "IN_DROPPED_PKTS",
         "OUT_DROPPED_PKTS",
+        "WRED_DROPPED_PACKETS",
+        "GREEN_WRED_DROPPED_PACKETS",
     )
 )
 _QUEUE_STATS = tuple(
@@ -60,6 +63,8 @@ _QUEUE_STATS = tuple(
         "DROPPED_BYTES",
         "WRED_ECN_MARKED_PACKETS",
         "WRED_ECN_MARKED_BYTES",
+        "WRED_DROPPED_PACKETS",
+        "WRED_DROPPED_BYTES",
         "SHARED_WATERMARK_BYTES",
         "CURR_OCCUPANCY_BYTES",
     )
@@ -67,6 +72,9 @@ _QUEUE_STATS = tuple(
 _PG_STATS = tuple(
     f"SAI_INGRESS_PRIORITY_GROUP_STAT_{name}"
     for name in ("SHARED_WATERMARK_BYTES", "XOFF_ROOM_WATERMARK_BYTES", "DROPPED_PACKETS")
+)
+_POOL_STATS = tuple(
+    f"SAI_BUFFER_POOL_STAT_{name}" for name in ("WATERMARK_BYTES", "XOFF_ROOM_WATERMARK_BYTES")
 )
 _FIRST_PORT, _FIRST_QUEUE, _FIRST_PG, _FIRST_POOL = (
     0x1000000000002,
@@ -82,10 +90,10 @@ Hash = Mapping[str, str]
 
 
 class _Place(NamedTuple):
-    """What an oid stands for: a port, or one of its queues or priority groups by number."""
+    """What an oid stands for: a port, one of its queues or priority groups by number, or a buffer pool."""
 
-    kind: Literal["port", "queue", "pg"]
-    port: str
+    kind: Literal["port", "queue", "pg", "pool"]
+    name: str
     number: int = 0
 
 
@@ -107,12 +115,12 @@ def counter_layout(config: ConfigDb) -> CounterLayout:
     ports = {name: _oid(_FIRST_PORT + place) for place, name in enumerate(names)}
     queues = {slot: _oid(_FIRST_QUEUE + place) for place, slot in enumerate(slots)}
     groups = {slot: _oid(_FIRST_PG + place) for place, slot in enumerate(slots)}
-    pools = sorted(config.get("BUFFER_POOL", {}))
+    pools = {
+        name: _oid(_FIRST_POOL + place) for place, name in enumerate(sorted(config.get("BUFFER_POOL", {})))
+    }
     maps: dict[str, Hash] = {
         "COUNTERS_PORT_NAME_MAP": ports,
-        "COUNTERS_BUFFER_POOL_NAME_MAP": {
-            name: _oid(_FIRST_POOL + place) for place, name in enumerate(pools)
-        },
+        "COUNTERS_BUFFER_POOL_NAME_MAP": pools,
         "COUNTERS_QUEUE_TYPE_MAP": dict.fromkeys(queues.values(), "SAI_QUEUE_TYPE_UNICAST"),
     }
     for kind, oids in (("QUEUE", queues), ("PG", groups)):
@@ -122,30 +130,28 @@ def counter_layout(config: ConfigDb) -> CounterLayout:
     places = {oid: _Place("port", name) for name, oid in ports.items()}
     places |= {oid: _Place("queue", *slot) for slot, oid in queues.items()}
     places |= {oid: _Place("pg", *slot) for slot, oid in groups.items()}
+    places |= {oid: _Place("pool", name) for name, oid in pools.items()}
     return CounterLayout({table: {"": entries} for table, entries in maps.items() if entries}, places)
 
 
 def counters_db(layout: CounterLayout, config: ConfigDb, counted: Counted) -> CountersDb:
     """COUNTERS_DB of a switch: name maps, counters of ports, queues and priority groups, rates, watermarks.
 
-    Watermarks are since the traffic began, so that a user's and persistent ones are the same, and periodic
-    ones of the present 120 s of simulated time; rates are over the last stretch of simulated time.
+    Watermarks among the counters are since boot; rates are over the last stretch of simulated time.
     """
     if not layout.places:
         return layout.maps
-    objects = _Objects(layout.places, counted.now, counted.at_boot, watched_queues(config))
-    with_marks = [oid for oid, place in layout.places.items() if place.kind != "port"]
-    watermarks = Watermarks(objects, with_marks)
-    at_period = _Objects(layout.places, counted.at_period, SwitchCounters(), {})
+    with_marks = {oid: place for oid, place in layout.places.items() if place.kind != "port"}
+    tables = counted.watermarks
     return {
         **layout.maps,
-        "COUNTERS": objects,
+        "COUNTERS": _Objects(layout.places, counted.now, counted.at_boot, watched_queues(config)),
         "RATES": Rates(
-            {oid: place.port for oid, place in layout.places.items() if place.kind == "port"}, counted
+            {oid: place.name for oid, place in layout.places.items() if place.kind == "port"}, counted
         ),
-        "USER_WATERMARKS": watermarks,
-        "PERSISTENT_WATERMARKS": watermarks,
-        "PERIODIC_WATERMARKS": PeriodicWatermarks(watermarks, Watermarks(at_period, with_marks)),
+        "USER_WATERMARKS": _Watermarks(with_marks, tables.user),
+        "PERSISTENT_WATERMARKS": _Watermarks(with_marks, tables.persistent),
+        "PERIODIC_WATERMARKS": _Watermarks(with_marks, tables.periodic),
     }
 
 
@@ -162,32 +168,33 @@ class _Objects(Mapping[str, Hash]):
         self._places = places
         self._counters = counters
         self._zero = zero
-        self._rows = [{name: row for row, name in enumerate(each.ports)} for each in (counters, zero)]
+        self._rows = [_Rows(each) for each in (counters, zero)]
         self._watched = watched
 
     def __getitem__(self, oid: str) -> Hash:
-        kind, port, number = self._places[oid]
-        stats = _counted(_STATS[kind], self._counters, self._rows[0].get(port), kind, number)
-        if (zero := self._rows[1].get(port)) is not None:
-            before = _counted(_STATS[kind], self._zero, zero, kind, number)
+        place = self._places[oid]
+        names = _STATS[place.kind]
+        stats = _counted(names, self._counters, self._rows[0].of(place), place)
+        if (zero := self._rows[1].of(place)) is not None:
+            before = _counted(names, self._zero, zero, place)
             stats = [
-                count if "WATERMARK" in name else count - old
-                for name, count, old in zip(_STATS[kind], stats, before, strict=True)
+                count if is_watermark(name) or name == _OCCUPANCY else count - old
+                for name, count, old in zip(names, stats, before, strict=True)
             ]
-        hash_ = dict(zip(_STATS[kind], map(str, stats), strict=True))
-        watched = self._watched.get((port, number)) if kind == "queue" else None
-        return {**hash_, **watched, **self._storms(port, number)} if watched else hash_
+        hash_ = dict(zip(names, map(str, stats), strict=True))
+        watched = self._watched.get((place.name, place.number)) if place.kind == "queue" else None
+        return {**hash_, **watched, **self._storms(place)} if watched else hash_
 
-    def _storms(self, port: str, queue: int) -> Hash:
+    def _storms(self, place: _Place) -> Hash:
         """What the PFC watchdog has done at a queue."""
-        row = self._rows[0].get(port)
+        row = self._rows[0].of(place)
         columns = self._counters.queue
         if row is None or IS_STORM not in columns:
             return {}
-        stats = [name for name in columns if name.startswith("PFC_WD_QUEUE_STATS_")]
-        counts = _counted(tuple(stats), self._counters, row, "queue", queue)
-        before = _counted(tuple(stats), self._zero, self._rows[1].get(port), "queue", queue)
-        status = "stormed" if columns[IS_STORM][row][queue] else "operational"
+        stats = tuple(name for name in columns if name.startswith("PFC_WD_QUEUE_STATS_"))
+        counts = _counted(stats, self._counters, row, place)
+        before = _counted(stats, self._zero, self._rows[1].of(place), place)
+        status = "stormed" if columns[IS_STORM][row][place.number] else "operational"
         return {"PFC_WD_STATUS": status} | {
             name: str(count - old) for name, count, old in zip(stats, counts, before, strict=True)
         }
@@ -199,20 +206,52 @@ class _Objects(Mapping[str, Hash]):
         return len(self._places)
 
 
-_STATS = {"port": _PORT_STATS, "queue": _QUEUE_STATS, "pg": _PG_STATS}
+class _Watermarks(Mapping[str, Hash]):
+    """oid -> the watermarks of a queue, priority group or pool."""
+
+    def __init__(self, places: Mapping[str, _Place], marks: SwitchCounters) -> None:
+        self._places = places
+        self._marks = marks
+        self._rows = _Rows(marks)
+
+    def __getitem__(self, oid: str) -> Hash:
+        place = self._places[oid]
+        names = _MARKS[place.kind]
+        marks = _counted(names, self._marks, self._rows.of(place), place)
+        return dict(zip(names, map(str, marks), strict=True))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
 
 
-def _counted(
-    names: tuple[str, ...], counters: SwitchCounters, row: int | None, kind: str, number: int
-) -> list[int]:
+_STATS = {"port": _PORT_STATS, "queue": _QUEUE_STATS, "pg": _PG_STATS, "pool": _POOL_STATS}
+_MARKS = {kind: tuple(filter(is_watermark, names)) for kind, names in _STATS.items()}
+_OCCUPANCY = "SAI_QUEUE_STAT_CURR_OCCUPANCY_BYTES"
+
+
+class _Rows:
+    """In which row of the columns an object is."""
+
+    def __init__(self, counters: SwitchCounters) -> None:
+        self._ports = {name: row for row, name in enumerate(counters.ports)}
+        self._pools = {name: row for row, name in enumerate(counters.pools)}
+
+    def of(self, place: _Place) -> int | None:
+        return (self._pools if place.kind == "pool" else self._ports).get(place.name)
+
+
+def _counted(names: tuple[str, ...], counters: SwitchCounters, row: int | None, place: _Place) -> list[int]:
     """What an object has counted, in the order of `names`; 0 for what is not counted."""
     if row is None:
         return [0] * len(names)
-    if kind == "port":
-        columns = counters.port
+    if place.kind in ("port", "pool"):
+        columns = counters.port if place.kind == "port" else counters.pool
         return [columns[name][row] if name in columns else 0 for name in names]
-    by_number = counters.queue if kind == "queue" else counters.pg
-    return [by_number[name][row][number] if name in by_number else 0 for name in names]
+    by_number = counters.queue if place.kind == "queue" else counters.pg
+    return [by_number[name][row][place.number] if name in by_number else 0 for name in names]
 
 
 def _oid(number: int) -> str:

@@ -153,6 +153,7 @@ class LiveTraffic:
             for name, counters in switch_counters(simulation).items():
                 if name in self.switches:
                     self.switches[name].set_counters(counters, clock=clock.fields(simulation))
+            simulation.clear_watermarks()  # a switch keeps the highest of all that it has read
             if simulation.is_done:
                 done = int((simulation.flows().status == FLOW_STATUS.index("done")).sum())
                 self.tell(f"{done} of {given.schedule.flows} flows done at {simulation.now_ps / 1e9:.3f} ms")

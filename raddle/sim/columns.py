@@ -53,7 +53,9 @@ class PortColumns:
     FCS. `pause_ps` is the time the peer held the queue, `is_paused` whether it does now; `pg_bytes` is
     what the priority group of that number holds, headroom included; `drops` has a column per
     DROP_REASONS; a packet without a route or without ingress buffer counts where it came in. `rx_frames` and
-    `rx_bytes` (no columns) is what has arrived; the PFC frames are those that name a priority."""
+    `rx_bytes` (no columns) is what has arrived; the PFC frames are those that name a priority. `losses` are
+    what was not let into a queue, or was thrown out of it, `wred_losses` of that what RED dropped, and
+    `pg_losses` what was not let into a priority group. `lost_frames` never arrived whole."""
 
     tx_bytes: NDArray[np.int64]
     tx_frames: NDArray[np.uint64]
@@ -70,6 +72,43 @@ class PortColumns:
     rx_bytes: NDArray[np.int64]
     pfc_tx_frames: NDArray[np.uint64]
     pfc_rx_frames: NDArray[np.uint64]
+    ecn_marked_bytes: NDArray[np.int64]
+    losses: NDArray[np.uint64]
+    lost_bytes: NDArray[np.int64]
+    wred_losses: NDArray[np.uint64]
+    wred_lost_bytes: NDArray[np.int64]
+    pg_losses: NDArray[np.uint64]
+    lost_frames: NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True)
+class WatermarkColumns:
+    """The most since `Simulation.clear_watermarks`, per port (rows) and queue or priority group (8 columns).
+
+    Bytes of queues and groups are those above what their profiles reserve; headroom is apart. Pools have a
+    row each, those of switch i from `pool_offsets[i]` on, in the order of its state.
+    """
+
+    queue_bytes: NDArray[np.int64]
+    pg_bytes: NDArray[np.int64]
+    pg_headroom_bytes: NDArray[np.int64]
+    pool_bytes: NDArray[np.int64]
+    pool_headroom_bytes: NDArray[np.int64]
+    pool_offsets: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class StormColumns:
+    """Per port (rows) and queue (8 columns), packets while the watchdog had the queue in a storm.
+
+    Those that the queue sent and those that were bound for it and dropped; those received for its priorities
+    and those of these that were dropped instead. Without rows where no switch has a watchdog.
+    """
+
+    tx: NDArray[np.uint64]
+    tx_dropped: NDArray[np.uint64]
+    rx: NDArray[np.uint64]
+    rx_dropped: NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +124,16 @@ class PacketCounts:
 @dataclass(frozen=True, slots=True)
 class WatchdogColumns:
     """Per port (rows) and queue (8 columns) what its PFC watchdog has done: whether a storm is on, storms
-    detected and restored, packets dropped that were bound for the queue (tx) or came from the port for its
-    priority (rx). Without rows where no switch has a watchdog."""
+    detected and restored, packets in all storms and in the latest.
+
+    Without rows where no switch has a watchdog.
+    """
 
     is_storm: NDArray[np.uint8]
     detected: NDArray[np.uint32]
     restored: NDArray[np.uint32]
-    tx_dropped: NDArray[np.uint64]
-    rx_dropped: NDArray[np.uint64]
+    storms: StormColumns
+    latest: StormColumns
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +150,10 @@ def read_ports(core: _core.Simulation) -> PortColumns:
     """What the engine has counted at every port."""
     by_queue = (-1, PRIORITIES)
     sent, frames, marks, longest, held, pause_ps, pauses = core.queue_columns()
-    rx_frames, rx_bytes = core.arrivals()
+    rx_frames, rx_bytes, lost_frames = core.arrivals()
+    losses, lost_bytes, wred_losses, wred_lost_bytes, pg_losses, marked_bytes = (
+        column.reshape(by_queue) for column in core.loss_columns()
+    )
     pfc_tx, pfc_rx = core.pfc_frames()
     pg_bytes, max_pg_bytes = core.pg_columns()
     return PortColumns(
@@ -128,4 +172,29 @@ def read_ports(core: _core.Simulation) -> PortColumns:
         rx_bytes=rx_bytes,
         pfc_tx_frames=pfc_tx.reshape(by_queue),
         pfc_rx_frames=pfc_rx.reshape(by_queue),
+        ecn_marked_bytes=marked_bytes,
+        losses=losses,
+        lost_bytes=lost_bytes,
+        wred_losses=wred_losses,
+        wred_lost_bytes=wred_lost_bytes,
+        pg_losses=pg_losses,
+        lost_frames=lost_frames,
     )
+
+
+def read_watermarks(core: _core.Simulation) -> WatermarkColumns:
+    """The highest marks of queues, priority groups and pools."""
+    queue, pg, headroom, *pools = core.watermarks()
+    by_queue = (-1, PRIORITIES)
+    return WatermarkColumns(queue.reshape(by_queue), pg.reshape(by_queue), headroom.reshape(by_queue), *pools)
+
+
+def read_watchdog(core: _core.Simulation) -> WatchdogColumns:
+    """What the PFC watchdogs have done."""
+    by_queue = (-1, PRIORITIES)
+    storms, latest = (
+        StormColumns(*(column.reshape(by_queue) for column in core.storm_columns(is_latest)))
+        for is_latest in (False, True)
+    )
+    is_storm, detected, restored = (column.reshape(by_queue) for column in core.watchdog_columns())
+    return WatchdogColumns(is_storm, detected, restored, storms, latest)

@@ -21,7 +21,10 @@ from raddle.sim.columns import (
     QpColumns,
     WatchdogColumns,
     WatchdogEvent,
+    WatermarkColumns,
     read_ports,
+    read_watchdog,
+    read_watermarks,
 )
 from raddle.sim.ecmp_hash import HashClasses, hashed_addresses
 from raddle.sim.nic import nic_config
@@ -115,6 +118,7 @@ class Simulation:
         )
         self._last_start_ps = 0 if start_ps is None or not len(start_ps) else int(start_ps.max())
         self.is_stalled = False
+        self.pool_names: dict[str, tuple[str, ...]] = {}
         data = int(np.maximum(-(-schedule.size_bytes // fabric.roce.mtu_bytes), 1).sum())
         self._expected_packets = max(data + data // fabric.hosts[0].nic_model.ack_interval, 1)
         self._hash_classes = 0
@@ -165,6 +169,7 @@ class Simulation:
             self._hash_classes = self._core.add_hashes(*self._hashes.columns(self._hash_classes + 1))
         index = self.fabric.switch_by_name[name].index
         marks_at_dequeue = self.fabric.switches[index].model.marks_at_dequeue
+        self.pool_names[name] = tuple(pool.name for pool in state.buffer_pools)
         self._core.set_switch(index=index, hash_class=number, marks_at_dequeue=marks_at_dequeue, **columns)
 
     def set_link(self, port: PortRef, is_up: bool) -> None:
@@ -224,6 +229,13 @@ class Simulation:
 
     def ports(self) -> PortColumns:
         return read_ports(self._core)
+
+    def watermarks(self) -> WatermarkColumns:
+        return read_watermarks(self._core)
+
+    def clear_watermarks(self) -> None:
+        """Let the highest marks, also those of `ports`, be what there is now."""
+        self._core.clear_watermarks()
 
     def set_light(self, port: PortRef, is_lit: bool) -> None:
         """Cut or mend the cable at a port without its ends noticing: what they send is lost."""
@@ -293,7 +305,7 @@ class Simulation:
         return int(self._qp_priority[qp])
 
     def watchdog(self) -> WatchdogColumns:
-        return WatchdogColumns(*(column.reshape(-1, PRIORITIES) for column in self._core.watchdog_columns()))
+        return read_watchdog(self._core)
 
     def watchdog_events(self) -> tuple[WatchdogEvent, ...]:
         """What the watchdogs did, in order of time."""

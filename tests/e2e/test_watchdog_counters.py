@@ -21,6 +21,7 @@ from traffic import build
 FABRIC = load(bundled_examples()["leaf-spine-16"])
 MS = 10**9
 PRIORITY = 1 << 3
+WATCHED = ("TX_PACKETS", "TX_DROPPED_PACKETS", "RX_PACKETS", "RX_DROPPED_PACKETS")
 
 
 def fields(switch: SimulatedSwitch, queue: str) -> dict[str, str]:
@@ -63,7 +64,10 @@ def test_a_storm_is_detected_counted_and_restored() -> None:
         assert (during["PFC_WD_STATUS"], during["PFC_WD_QUEUE_STATS_DEADLOCK_DETECTED"]) == ("stormed", "1")
         assert int(during["PFC_WD_QUEUE_STATS_TX_DROPPED_PACKETS"]) > 0
         row = show(leaf.databases, ["pfcwd", "stats"]).splitlines()[2].split()
-        assert row[:3] == ["Ethernet0:3", "stormed", "1/0"]
+        stats = [during[f"PFC_WD_QUEUE_STATS_{name}"] for name in WATCHED]
+        passed = ["/".join(stats[first : first + 2]) for first in (0, 2)]
+        assert row == ["Ethernet0:3", "stormed", "1/0", *passed, *passed], "so far there was one storm"
+        assert stats[0] == "0", "the closed queue sends nothing"
         simulation.set_storm(PortRef("host0", FABRIC.hosts[0].nics[0]), 0)
         simulation.advance(simulation.now_ps + int(during["PFC_WD_RESTORATION_TIME"]) * 10**6 + 2 * poll_ps)
         leaf.set_counters(switch_counters(simulation)["leaf0"])

@@ -61,6 +61,8 @@ class Partition {
   PacketId allocate_packet();
   void free_packet(PacketId id);
   void drop(PortId port, PacketId id, DropReason reason);
+  void drop_at_queue(PortId port, unsigned queue, PacketId id, DropReason reason);
+  void drop_at_pg(PortId port, unsigned pg, PacketId id, DropReason reason);
 
   // port.cpp: transmission, pausing and scheduling of any port
   void kick(PortId id);
@@ -82,7 +84,7 @@ class Partition {
   // switch.cpp
   void set_switch(NodeId index, const SwitchConfig& state);
   void switch_receive(PortId in, PacketId id);
-  bool passes_through(const SwitchNode& node, const Port& port, unsigned queue_index, Queue& queue, PriorityGroup& pg,
+  bool passes_through(SwitchNode& node, const Port& port, unsigned queue_index, Queue& queue, PriorityGroup& pg,
                       std::int64_t bytes) const;
   bool admit(SwitchNode& node, PortId in, unsigned pg, std::int64_t bytes);
   void release(PortId in, unsigned pg, std::int64_t bytes);
@@ -125,7 +127,10 @@ class Partition {
   void restore_storm(PortId id, unsigned queue);
   void block_queue(PortId id, unsigned queue);
   void unblock_queue(PortId id, unsigned queue);
-  DropReason refusal(const SwitchNode& node, PortId id, unsigned queue, bool is_ingress);
+  DropReason refusal(const SwitchNode& node, PortId id, unsigned queue, bool is_ingress) const;
+  void end_storm(PortId id, unsigned queue);
+  WatchdogQueue* storm_of(PortId id, unsigned pg);
+  void count_in_storm(PortId id, const Packet& packet);
 
   // nic.cpp
   void nic_receive(PortId port, PacketId id);
@@ -170,7 +175,9 @@ class Partition {
   Receiver* receivers_;
   std::uint32_t* round_;
   std::uint64_t *drops_, *marking_counter_, *pauses_, *marks_, *pfc_sent_, *pfc_received_, *lost_frames_;
-  std::int64_t* lost_bytes_;
+  std::int64_t *lost_bytes_, *marked_bytes_;
+  Losses *queue_losses_, *pg_losses_;
+  HeadroomMarks* headroom_marks_;
   Time *pause_since_, *pause_total_;
   const std::vector<Hashes>& hashes_;
   std::vector<WatchdogConfig>& watchdogs_;

@@ -79,6 +79,21 @@ class Simulation {
     std::vector<std::int64_t> bytes;
   };
   Arrivals arrivals() const;
+  const std::vector<std::int64_t>& marked_bytes() const { return tables_->marked_bytes; }  // by port and queue
+  const std::vector<Losses>& queue_losses() const { return tables_->queue_losses; }         // by port and queue
+  const std::vector<Losses>& pg_losses() const { return tables_->pg_losses; }               // by port and PG
+  const std::vector<std::uint64_t>& lost_frames() const { return tables_->lost_frames; }    // by port
+  std::vector<std::int64_t> pg_max_bytes() const;  // by port and PG: the most it held, headroom included
+  // The most since the last clear_watermarks. Shared bytes are those above the profile's reserved ones.
+  struct Watermarks {
+    std::vector<std::int64_t> queue, pg, pg_headroom;    // by port and queue or PG
+    std::vector<std::int64_t> pool, pool_headroom;       // by switch and pool
+    std::vector<std::int64_t> pool_offsets;              // by switch: its first pool, and the end
+  };
+  Watermarks watermarks() const;
+  void clear_watermarks();
+  // By port and queue, or none: packets in storms so far; those of the latest storm alone.
+  std::vector<StormCounts> storm_counts(bool is_latest) const;
   const std::vector<std::uint64_t>& pfc_sent() const { return tables_->pfc_sent; }          // by port and priority
   const std::vector<std::uint64_t>& pfc_received() const { return tables_->pfc_received; }
   std::vector<Time> pause_time() const;                               // by port and queue, up to now

@@ -59,9 +59,20 @@ struct alignas(64) Queue {
 static_assert(sizeof(Queue) == 64);
 
 struct alignas(32) PriorityGroup {
-  std::int64_t used = 0, headroom = 0, max_bytes = 0;
+  std::int64_t used = 0, headroom = 0, max_used = 0;
   std::uint32_t profile = none;
   bool is_xoff = false;
+};
+
+// The most that a priority group has held, as far as it had to use its headroom.
+struct HeadroomMarks {
+  std::int64_t max_headroom = 0, max_bytes = 0;
+};
+
+// What was not let into a queue or priority group, or was thrown out of a queue; of that, what RED dropped.
+struct Losses {
+  std::uint64_t frames = 0, wred_frames = 0;
+  std::int64_t bytes = 0, wred_bytes = 0;
 };
 
 struct alignas(64) Port {
@@ -146,6 +157,17 @@ struct PauseClock {
 struct Pool {
   std::int64_t size = 0, headroom = 0;  // what there is
   std::int64_t used = 0, headroom_used = 0;
+  std::int64_t max_used = 0, max_headroom = 0;
+
+  void fill(std::int64_t bytes) {
+    used += bytes;
+    max_used = std::max(max_used, used);
+  }
+
+  void fill_headroom(std::int64_t bytes) {
+    headroom_used += bytes;
+    max_headroom = std::max(max_headroom, headroom_used);
+  }
 };
 
 struct SwitchNode {
@@ -175,6 +197,19 @@ struct Hashes {
   std::uint32_t of(QpId qp, bool is_data) const { return is_data ? data[qp] : acks[qp]; }
 };
 
+// Packets that left a queue during storms and came for its priorities, and those that were dropped instead.
+struct StormCounts {
+  std::uint64_t tx = 0, tx_dropped = 0, rx = 0, rx_dropped = 0;
+
+  StormCounts& operator+=(const StormCounts& other) {
+    tx += other.tx;
+    tx_dropped += other.tx_dropped;
+    rx += other.rx;
+    rx_dropped += other.rx_dropped;
+    return *this;
+  }
+};
+
 // What the watchdog knows of one queue.
 struct WatchdogQueue {
   Time calm_since = 0;                // in a storm: since when the peer asks for no pause
@@ -183,7 +218,8 @@ struct WatchdogQueue {
   std::uint8_t pfc_masked = 0;        // priorities that the storm has switched PFC off for
   std::uint32_t queue_profile = none, pg_profile = none;  // what a storm has replaced, by queue and by priority
   std::uint32_t detected = 0, restored = 0;
-  std::uint64_t tx_dropped = 0, rx_dropped = 0;
+  std::uint64_t tx_before = 0;         // frames the queue had sent when its storm began
+  StormCounts earlier, latest;         // of the storms before the latest; of the latest, `tx` once it is over
 };
 
 // A frame that a traced port began to send; `qp` is none for PFC, whose `psn` are the masks of a pause event.

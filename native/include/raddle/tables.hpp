@@ -36,6 +36,10 @@ struct Tables {
   std::vector<std::uint64_t> drops;             // by port and reason
   std::vector<std::uint64_t> marking_counter;   // by port
   std::vector<std::uint64_t> pauses, marks;     // by port and queue
+  std::vector<std::int64_t> marked_bytes;
+  std::vector<Losses> queue_losses;             // by port and queue
+  std::vector<Losses> pg_losses;                // by port and PG
+  std::vector<HeadroomMarks> headroom_marks;    // by port and PG
   std::vector<std::uint64_t> pfc_sent, pfc_received;  // by port and priority: PFC frames that name it
   std::vector<std::uint64_t> lost_frames;       // by port: what came while it was down
   std::vector<std::int64_t> lost_bytes;
