@@ -13,14 +13,15 @@ int main(int argc, char** argv) {
   const auto pending = static_cast<std::uint32_t>(argc > 1 ? std::atol(argv[1]) : 64);
   constexpr int steps = 20'000'000;
   std::vector<Lane> lanes(std::size_t{2} * pending);
-  EventQueue queue(lanes.data(), pending, 1'700'000);
+  EventQueue queue(lanes.data(), 1'700'000);
   for (PortId port = 0; port < pending; ++port) queue.set_arrival(port, static_cast<Time>(port) * 1'000'000 / pending);
   const std::clock_t begin = std::clock();
-  EventQueue::Due due{};
+  PortId port = 0;
+  Time time = 0;
   Event event{};
   for (int i = 0; i < steps; ++i) {
-    if (queue.pop(never - 1, due, event) != EventQueue::Popped::lane) return 1;
-    queue.set_arrival(due.lane, due.time + (i % 2 == 0 ? 1'083'560 : 1'001'720));
+    if (queue.pop(port, time, event) != EventQueue::Popped::arrival) return 1;
+    queue.set_arrival(port, time + (i % 2 == 0 ? 1'083'560 : 1'001'720));
   }
   const double seconds = static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
   std::printf("%.1f\n", seconds / steps * 1e9);

@@ -9,12 +9,34 @@ namespace {
 bool later(const Event& a, const Event& b) { return b.before(a); }
 }  // namespace
 
-EventQueue::EventQueue(Lane* lanes, std::size_t ports, Time horizon)
-    : lanes_(lanes), ports_(static_cast<std::uint32_t>(ports)) {
+EventQueue::EventQueue(Lane* lanes, Time horizon) : lanes_(lanes) {
   while (slots_ < most_slots && horizon >> shift_ >= slots_) slots_ *= 2;
   while (shift_ < longest_shift && horizon >> shift_ >= slots_) ++shift_;
   heads_.assign(static_cast<std::size_t>(slots_), none);
   used_.assign(static_cast<std::size_t>(slots_) / 64, 0);
+}
+
+EventQueue::Key EventQueue::key_of(const Event& event) const {
+  return static_cast<Key>(event.time - start_) << 32 | event.order >> 32;
+}
+
+// CORRECTNESS: of two equal ones the wheel's goes first, so that a stale far event is known as such.
+void EventQueue::set_bound() {
+  const Time rest = until_ - start_;
+  bound_ = rest < 0 ? 0 : rest < UINT32_MAX ? static_cast<Key>(rest + 1) << 32 : last_key;
+  if (has_far()) bound_ = std::min(bound_, key_of(far_.front()) + 1);
+}
+
+// What follows no event of the wheel that may be taken at once: a far one, the next bucket, or nothing.
+EventQueue::Slow EventQueue::pop_slowly(Event& event) {
+  const Key key = current_[cursor_];
+  if (has_far() && key_of(far_.front()) < key) {
+    if (far_.front().time > until_) return Slow::nothing;
+    const bool is_real = pop_far(event);
+    set_bound();
+    return is_real ? Slow::event : Slow::again;
+  }
+  return key == last_key && advance() ? Slow::again : Slow::nothing;
 }
 
 void EventQueue::push(const Event& event) {
@@ -22,19 +44,20 @@ void EventQueue::push(const Event& event) {
   far_.push_back(event);
   far_.back().sequence = ++pushed_;
   std::push_heap(far_.begin(), far_.end(), later);
+  set_bound();
 }
 
 void EventQueue::insert_far(std::uint32_t lane) {
   lanes_[lane].is_far = true;
-  far_.push_back(event_of({lanes_[lane].time, lane}));
+  far_.push_back(event_of(lane));
   std::push_heap(far_.begin(), far_.end(), later);
 }
 
-void EventQueue::insert_current(const Due& due) {
-  std::size_t place = current_.size();
-  current_.push_back(due);
-  for (; place > cursor_ && due.before(current_[place - 1]); --place) current_[place] = current_[place - 1];
-  current_[place] = due;
+void EventQueue::insert_current(Key key) {
+  std::size_t place = current_.size() - 1;
+  current_.push_back(last_key);
+  for (; place > cursor_ && key < current_[place - 1]; --place) current_[place] = current_[place - 1];
+  current_[place] = key;
 }
 
 void EventQueue::remove(std::uint32_t lane) {
@@ -43,7 +66,7 @@ void EventQueue::remove(std::uint32_t lane) {
   --size_;
   if (record.time >> shift_ == base_) {
     const auto first = current_.begin() + static_cast<std::ptrdiff_t>(cursor_);
-    current_.erase(std::find_if(first, current_.end(), [&](const Due& due) { return due.lane == lane; }));
+    current_.erase(std::find(first, current_.end(), key_of(event_of(lane))));
     return;
   }
   const auto slot = static_cast<std::size_t>((record.time >> shift_) & (slots_ - 1));
@@ -61,7 +84,7 @@ bool EventQueue::pop_far(Event& out) {
   --size_;
   const bool is_wake = out.kind() == EventKind::wake;
   if (!is_wake && out.kind() != EventKind::arrive) return true;
-  Lane& record = lanes_[is_wake ? ports_ + out.port() : out.port()];
+  Lane& record = lanes_[2 * out.port() + is_wake];
   if (record.time != out.time || !record.is_far) return false;
   record.time = never;
   return true;
@@ -83,40 +106,44 @@ std::int64_t EventQueue::next_bucket() const {
 
 Time EventQueue::next_time() const {
   Time first = far_.empty() ? never : far_.front().time;
-  if (cursor_ < current_.size()) return std::min(first, current_[cursor_].time);
+  if (current_[cursor_] != last_key) return std::min(first, time_of(current_[cursor_]));
   if (const std::int64_t bucket = next_bucket(); bucket != never) first = std::min(first, bucket << shift_);
   return first;
 }
 
-bool EventQueue::advance(Time until) {
+bool EventQueue::advance() {
   std::int64_t bucket = next_bucket();
   if (!far_.empty()) bucket = std::min(bucket, far_.front().time >> shift_);
   // CORRECTNESS: stop before a bucket that starts after `until`; the caller may still push before it.
-  if (bucket == never || bucket > (until >> shift_)) return false;
+  if (bucket == never || bucket > (until_ >> shift_)) return false;
   load_bucket(bucket);
   return true;
 }
 
 void EventQueue::load_bucket(std::int64_t bucket) {
   base_ = bucket;
+  start_ = bucket << shift_;
   current_.clear();
   cursor_ = 0;
   const auto slot = static_cast<std::size_t>(bucket & (slots_ - 1));
-  std::uint32_t lane = heads_[slot];
-  if (lane == none) return;
-  for (; lane != none; lane = lanes_[lane].next) current_.push_back({lanes_[lane].time, lane});
+  for (std::uint32_t lane = heads_[slot]; lane != none; lane = lanes_[lane].next) {
+    current_.push_back(key_of(event_of(lane)));
+  }
   heads_[slot] = none;
   used_[slot / 64] &= ~(std::uint64_t{1} << (slot % 64));
+  sort_current();
+  current_.push_back(last_key);
+  set_bound();
+}
+
+void EventQueue::sort_current() {
   constexpr std::size_t few = 24;
-  if (current_.size() > few) {
-    std::sort(current_.begin(), current_.end(), [](const Due& a, const Due& b) { return a.before(b); });
-    return;
-  }
+  if (current_.size() > few) return std::sort(current_.begin(), current_.end());
   for (std::size_t i = 1; i < current_.size(); ++i) {
-    const Due due = current_[i];
+    const Key key = current_[i];
     std::size_t place = i;
-    for (; place > 0 && due.before(current_[place - 1]); --place) current_[place] = current_[place - 1];
-    current_[place] = due;
+    for (; place > 0 && key < current_[place - 1]; --place) current_[place] = current_[place - 1];
+    current_[place] = key;
   }
 }
 

@@ -22,26 +22,26 @@ Partition::Partition(Tables& tables, std::uint32_t number, Time horizon)
       impairments_(tables.impairments), pause_clocks_(tables.pause_clocks),
       flow_results_(tables.flow_results), qp_results_(tables.qp_results),
       partition_of_node_(tables.partition_of_node.data()),
-      events_(tables.lanes.data(), tables.ports.size(), horizon), audit_(tables, number, packets_) {}
+      events_(tables.lanes.data(), horizon), audit_(tables, number, packets_) {}
 
 std::uint64_t Partition::run(Time end) {
-  const auto ports = static_cast<std::uint32_t>(network_.ports.size());
-  EventQueue::Due due;
-  Event event;
+  events_.set_limit(end - 1);
+  PortId port = 0;
+  Event event{};
   for (std::uint64_t count = 0;; ++count) {
-    const EventQueue::Popped popped = events_.pop(end - 1, due, event);
-    if (popped == EventQueue::Popped::nothing) return count;
-    prefetch();
-    if (popped == EventQueue::Popped::event) {
-      now_ = event.time;
-      dispatch(event);
-    } else {
-      now_ = due.time;
-      if (due.lane < ports) {
-        arrive(due.lane);
-      } else {
-        kick(due.lane - ports);
-      }
+    switch (events_.pop(port, now_, event)) {
+      case EventQueue::Popped::arrival:
+        arrive(port);
+        break;
+      case EventQueue::Popped::wake:
+        kick(port);
+        break;
+      case EventQueue::Popped::event:
+        now_ = event.time;
+        dispatch(event);
+        break;
+      case EventQueue::Popped::nothing:
+        return count;
     }
     audit_.check_event(now_, packets_.size() - free_packets_);
   }
@@ -70,37 +70,6 @@ void Partition::port_timer(PortId port, std::uint32_t id) {
       impairments_[port].is_armed = false;
       return drain_receiver(port);
   }
-}
-
-// Asks for the memory that the next events touch: most of an event's cost is waiting for it.
-void Partition::prefetch() const {
-  if (const auto [later, is_arrival] = events_.ahead(3); later != none) {
-    if (is_arrival) {
-      __builtin_prefetch(&wires_[later]);
-    } else {
-      __builtin_prefetch(&ports_[later]);
-    }
-  }
-  if (const auto [later, is_arrival] = events_.ahead(2); later != none && is_arrival) {
-    const Wire& wire = wires_[later];
-    __builtin_prefetch(&wire.at(0));
-    __builtin_prefetch(&ports_[wire.to]);
-  }
-  if (const auto [next, is_arrival] = events_.ahead(0); next != none && is_arrival) prefetch_route(wires_[next]);
-}
-
-void Partition::prefetch_route(const Wire& wire) const {
-  const Port& port = ports_[wire.to];
-  if (port.is_endpoint) return;
-  const Packet& packet = wire.at(0);
-  const SwitchNode& node = switches_[port.node - network_.endpoints];
-  if (node.qos.empty()) return;
-  const PortId out = route(node, node.fib[packet.dst], packet.hash);
-  if (out == none) return;
-  const unsigned tc = node.qos[port.qos].dscp_to_tc[packet.dscp()];
-  __builtin_prefetch(&ports_[out]);
-  __builtin_prefetch(&queues_[out * priorities + node.qos[port.qos].tc_to_queue[tc]]);
-  __builtin_prefetch(&pgs_[wire.to * priorities + node.qos[port.qos].tc_to_pg[tc]]);
 }
 
 void Partition::dispatch(const Event& event) {

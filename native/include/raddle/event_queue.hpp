@@ -43,7 +43,7 @@ inline std::uint64_t event_order(PortId port, EventKind kind, std::uint32_t id) 
   return static_cast<std::uint64_t>(kind) << 61 | static_cast<std::uint64_t>(port) << 32 | id;
 }
 
-// A port's pending arrival or wake. The arrivals of all ports come first, then their wakes.
+// A port's pending arrival or wake. A port's two lie side by side: lane 2 * port is its arrival.
 struct Lane {
   Time time = never;
   std::uint32_t next = none;  // in its bucket
@@ -54,96 +54,87 @@ class EventQueue {
  public:
   // `lanes`: two for each of the network's ports; a partition uses those of its own.
   // `horizon`: how far ahead most arrivals lie; those beyond are slower, not wrong.
-  EventQueue(Lane* lanes, std::size_t ports, Time horizon);
+  EventQueue(Lane* lanes, Time horizon);
 
   // Precondition: `time` is not before the last popped event.
   void push(const Event& event);
 
   // The port's first frame on the wire arrives at `time`. Precondition: no arrival is set.
-  void set_arrival(PortId port, Time time) { insert(port, time); }
+  void set_arrival(PortId port, Time time) { insert(2 * port, time); }
 
   // Wakes the port at `time`, unless it is woken before that already.
   void set_wake(PortId port, Time time) {
-    const std::uint32_t lane = ports_ + port;
+    const std::uint32_t lane = 2 * port + 1;
     if (time >= lanes_[lane].time) return;
     if (lanes_[lane].time != never) remove(lane);
     insert(lane, time);
   }
 
-  // Takes the earliest event that is not after `until`; false if there is none.
-  bool pop(Time until, Event& out) {
-    Due due;
-    switch (pop(until, due, out)) {
-      case Popped::nothing:
-        return false;
-      case Popped::lane:
-        out = event_of(due);
-        return true;
-      case Popped::event:
-        return true;
-    }
-    return false;
+  // What is taken from now on is not after `until`.
+  void set_limit(Time until) {
+    until_ = until;
+    set_bound();
   }
 
-  struct Due {
-    Time time;
-    std::uint32_t lane;
-    bool before(const Due& other) const { return time < other.time || (time == other.time && lane < other.lane); }
-  };
+  enum class Popped { nothing, arrival, wake, event };
 
-  enum class Popped { nothing, lane, event };
-
-  // The same without the detour over an Event for an arrival (a lane below the number of ports) or a wake.
-  Popped pop(Time until, Due& lane, Event& event) {
+  // Takes the earliest event: of an arrival or a wake, the port and the time, of others the event whole.
+  Popped pop(PortId& port, Time& time, Event& event) {
     for (;;) {
-      const bool has_far = !far_.empty() && far_.front().time >> shift_ == base_;
-      if (cursor_ < current_.size()) {
-        const Due due = current_[cursor_];
-        // CORRECTNESS: of two equal ones the wheel's goes first, so that a stale far event is known as such.
-        if (!has_far || !far_.front().before(event_of(due))) {
-          if (due.time > until) return Popped::nothing;
-          ++cursor_;
-          --size_;
-          lanes_[due.lane].time = never;
-          lane = due;
-          return Popped::lane;
-        }
+      const Key key = current_[cursor_];
+      if (key >= bound_) [[unlikely]] {
+        const Slow found = pop_slowly(event);
+        if (found == Slow::again) continue;
+        return found == Slow::event ? Popped::event : Popped::nothing;
       }
-      if (has_far) {
-        if (far_.front().time > until) return Popped::nothing;
-        if (pop_far(event)) return Popped::event;
-      } else if (!advance(until)) {
-        return Popped::nothing;
-      }
+      ++cursor_;
+      --size_;
+      const std::uint32_t lane = lane_of(key);
+      lanes_[lane].time = never;
+      port = lane / 2;
+      time = time_of(key);
+      return lane % 2 == 0 ? Popped::arrival : Popped::wake;
     }
+  }
+
+  // The same with any event whole, up to `until`; false if there is none.
+  bool pop(Time until, Event& out) {
+    set_limit(until);
+    PortId port = 0;
+    Time time = 0;
+    const Popped popped = pop(port, time, out);
+    if (popped == Popped::nothing) return false;
+    if (popped == Popped::event) return true;
+    const EventKind kind = popped == Popped::arrival ? EventKind::arrive : EventKind::wake;
+    out = {time, event_order(port, kind, port), 0};
+    return true;
   }
 
   // A time that no event is before, at most a bucket early; never if there is no event.
   Time next_time() const;
 
-  struct Ahead {
-    PortId port;
-    bool is_arrival;
-  };
-
-  // The event `steps` after the next one, as far as known (port none if not); for prefetching.
-  Ahead ahead(std::size_t steps) const {
-    if (cursor_ + steps >= current_.size()) return {none, false};
-    const std::uint32_t lane = current_[cursor_ + steps].lane;
-    return {port_of(lane), lane < ports_};
-  }
-
   std::size_t size() const { return size_; }
 
  private:
-  static constexpr int least_shift = 12;     // 4.096 ns: some events to a bucket, to look ahead
+  // An event of the current bucket in one number: picoseconds from the bucket's start 32 bits, kind 3, port 29.
+  using Key = std::uint64_t;
+  static constexpr Key last_key = ~Key{0};   // behind all others
+
+  static constexpr int least_shift = 12;     // 4.096 ns
   static constexpr int longest_shift = 13;   // beyond 33 us a heap serves as well
   static constexpr std::int64_t least_slots = 1 << 8, most_slots = 1 << 12;
-  PortId port_of(std::uint32_t lane) const { return lane < ports_ ? lane : lane - ports_; }
 
-  Event event_of(const Due& due) const {
-    const PortId port = port_of(due.lane);
-    return {due.time, event_order(port, due.lane < ports_ ? EventKind::arrive : EventKind::wake, port), 0};
+  enum class Slow { again, nothing, event };
+
+  Time time_of(Key key) const { return start_ + static_cast<Time>(key >> 32); }
+  static std::uint32_t lane_of(Key key) {
+    const auto low = static_cast<std::uint32_t>(key);
+    return (low & 0x1FFF'FFFFU) << 1 | low >> 31;  // of the two kinds only a wake's has the highest bit
+  }
+
+  Event event_of(std::uint32_t lane) const {
+    const PortId port = lane / 2;
+    return {lanes_[lane].time, event_order(port, lane % 2 == 0 ? EventKind::arrive : EventKind::wake, port), 0};
   }
 
   void insert(std::uint32_t lane, Time time) {
@@ -153,29 +144,36 @@ class EventQueue {
     const std::int64_t bucket = time >> shift_;
     if (bucket >= base_ + slots_) return insert_far(lane);
     record.is_far = false;
-    if (bucket == base_) return insert_current({time, lane});
+    if (bucket == base_) return insert_current(key_of(event_of(lane)));
     const auto slot = static_cast<std::size_t>(bucket & (slots_ - 1));
     record.next = heads_[slot];
     heads_[slot] = lane;
     used_[slot / 64] |= std::uint64_t{1} << (slot % 64);
   }
 
+  Key key_of(const Event& event) const;
+  bool has_far() const { return !far_.empty() && far_.front().time >> shift_ == base_; }
+  void set_bound();
+  Slow pop_slowly(Event& event);
   void remove(std::uint32_t lane);
-  void insert_current(const Due& due);
+  void insert_current(Key key);
   void insert_far(std::uint32_t lane);
   bool pop_far(Event& out);
-  bool advance(Time until);
+  bool advance();
   std::int64_t next_bucket() const;
   void load_bucket(std::int64_t bucket);
+  void sort_current();
 
   Lane* lanes_;
-  std::uint32_t ports_;
   int shift_ = least_shift;
   std::int64_t slots_ = least_slots;
   std::int64_t base_ = -1;  // bucket whose events are in current_; before the first, none
+  Time start_ = 0;          // of that bucket
+  Time until_ = never - 1;
   std::size_t cursor_ = 0;
   std::size_t size_ = 0;
-  std::vector<Due> current_;
+  std::vector<Key> current_{last_key};  // sorted; last_key behind them
+  Key bound_ = last_key;    // keys below it are the next events and may be taken
   std::vector<std::uint32_t> heads_;
   std::vector<std::uint64_t> used_;  // bit per slot
   std::vector<Event> far_;           // min-heap

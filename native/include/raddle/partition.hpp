@@ -52,8 +52,6 @@ class Partition {
   void port_timer(PortId port, std::uint32_t id);
   void notify_peer(PortId by, Time time, std::uint32_t masks);
   void dispatch(const Event& event);
-  void prefetch() const;
-  void prefetch_route(const Wire& wire) const;
   void arrive(PortId sender);
   void put_on_wire(PortId sender, PacketId packet, Time arrival);
   void put_in_letter(PortId sender, PacketId packet, Time arrival);
