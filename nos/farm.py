@@ -22,10 +22,12 @@ from grpc_reflection.v1alpha import reflection
 from nos.db.store import ConfigStore
 from nos.orch.appl_db import Neighbors
 from nos.server import gnoi
+from nos.server.auth import authorize
 from nos.server.console import console_handler
 from nos.server.gnmi import GnmiService
 from nos.server.gnoi import GnoiSystem
 from nos.server.p4runtime import P4RuntimeService
+from nos.server.subscribe import check_is_up
 from nos.switch import BootConfig, SimulatedSwitch
 from raddle.errors import Diagnostic, InputError
 
@@ -201,7 +203,9 @@ class SwitchFarm:
             server.add_generic_rpc_handlers((system.handler(), console))
             names = [_GNMI, gnoi.SERVICE, reflection.SERVICE_NAME]
             if switch.p4:
-                service = P4RuntimeService(switch.p4.forwarding, switch.p4.packets)
+                service = P4RuntimeService(
+                    switch.p4.forwarding, switch.p4.packets, partial(_authorize_p4, switch, self._users)
+                )
                 p4r_grpc.add_P4RuntimeServicer_to_server(service, server)
                 names.append(_P4RUNTIME)
             reflection.enable_server_reflection(names, server)
@@ -264,6 +268,17 @@ def _boot(
     if problems:
         raise InputError(problems)
     return switches
+
+
+def _authorize_p4(
+    switch: SimulatedSwitch,
+    users: Mapping[str, str],
+    context: grpc.aio.ServicerContext[Any, Any],
+    writes: bool,
+) -> None:
+    """P4Runtime asks for the roles of gNMI: `gnmi_readwrite`, or `gnmi_p4rt_readonly` for it alone."""
+    check_is_up(switch)
+    authorize(switch.databases.config, users, context, "gnmi_p4rt", writes)
 
 
 def _free_port() -> int:

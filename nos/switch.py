@@ -6,7 +6,7 @@ import dataclasses
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
-from nos.boot import BootConfig, load_saved, read_boot_config, read_switch_table
+from nos.boot import BootConfig, P4Boot, load_saved, read_boot_config, read_switch_table
 from nos.db.databases import ConfigDb, ConfigEntry, CountersDb, Databases, HashDb
 from nos.db.gcu import apply_patch, replace_config
 from nos.db.patch import PatchError, PatchOp
@@ -24,6 +24,7 @@ from nos.orch.ports import front_panel_order
 from nos.orch.state_db import state_db
 from nos.orch.watchdog import BIG_RED_SWITCH
 from nos.orch.watermarks import Owner
+from nos.p4rt.saved import P4Store
 from nos.p4rt.side import P4Side
 from raddle.errors import Diagnostic, InputError
 from raddle.state import SwitchCounters, SwitchState
@@ -77,11 +78,12 @@ class SimulatedSwitch:
         self._layout = counter_layout(config)
         self._watchers: dict[int, Callable[[], None]] = {}
         self._databases = self._render(config)
-        self.p4 = (
-            P4Side(boot.p4.device_id, boot.p4.is_pins, front_panel_order(config), lambda: self._counted.asic)
-            if boot.p4
-            else None
-        )
+        self.p4 = self._p4_side(boot.p4) if boot.p4 else None
+
+    def _p4_side(self, boot: P4Boot) -> P4Side:
+        saved = P4Store(self._store.path.with_name("p4_tables.pb")) if self._store else None
+        ports = front_panel_order(self._databases.config)
+        return P4Side(boot.device_id, boot.is_pins, ports, lambda: self._counted.asic, saved)
 
     @property
     def databases(self) -> Databases:

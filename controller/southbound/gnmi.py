@@ -14,10 +14,11 @@ from typing import Any
 import grpc
 from finsy.proto import gnmi, gnmi_grpc
 
+from controller.southbound.channel import connection_problem, login_of, open_channel
 from controller.southbound.sets import db_path, json_value
 from controller.southbound.sonic import Tables
 from raddle.errors import UnreachableError
-from raddle.inventory import PASSWORD_VARIABLE, USERNAME_VARIABLE, Access
+from raddle.inventory import Access
 
 READ_TIMEOUT_S = 30.0
 WRITE_TIMEOUT_S = 660.0
@@ -39,16 +40,10 @@ class GnmiClient:
     def __init__(self, name: str, address: str, access: Access | None = None) -> None:
         self.name = name
         self.address = address
-        how = access or Access()
+        self._access = access or Access()
         sizes = [("grpc.max_receive_message_length", MAX_MESSAGE_BYTES)]
-        if how.tls is None:
-            self._channel = grpc.insecure_channel(address, options=sizes)
-        else:
-            credentials = grpc.ssl_channel_credentials(how.tls.ca, how.tls.key, how.tls.certificate)
-            self._channel = grpc.secure_channel(address, credentials, options=sizes)
-        self._is_plain = how.tls is None
-        login = (("username", how.username), ("password", how.password))
-        self._metadata = login if how.username else ()
+        self._channel = open_channel(address, self._access, sizes)
+        self._metadata = login_of(self._access)
         self._stub = gnmi_grpc.gNMIStub(self._channel)
 
     def __enter__(self) -> GnmiClient:
@@ -151,29 +146,10 @@ class GnmiClient:
 
     def _explain(self, call: str, error: grpc.RpcError) -> UnreachableError:
         code, details = error.code(), error.details() or "no details"
-        if code == grpc.StatusCode.UNAUTHENTICATED:
-            what, hint = (
-                "does not know this caller",
-                f"check the inventory's client certificate, or {USERNAME_VARIABLE} and {PASSWORD_VARIABLE}",
-            )
-        elif "handshake" in details.lower() or "ssl" in details.lower():
-            what, hint = (
-                "cannot be reached over TLS",
-                "is a certificate expired, or the CA of the inventory another one? "
-                "'openssl x509 -in FILE -noout -dates' tells",
-            )
-        elif "Socket closed" in details and self._is_plain:
-            what, hint = (
-                "closed the connection",
-                'does it ask for TLS? Then the inventory needs "tls": {"ca": "ca.pem"}',
-            )
-        elif code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
-            what, hint = (
-                "cannot be reached",
-                "is it running? 'raddle up FABRIC.yaml' starts simulated switches",
-            )
-        else:
-            what, hint = f"refused a {call}", "'raddle apply --dry-run' shows what was to change"
+        what, hint = connection_problem(code, details, self._access) or (
+            f"refused a {call}",
+            "'raddle apply --dry-run' shows what was to change",
+        )
         return UnreachableError(
             f"{self.name} ({self.address}) {what}: gRPC {code.name}: {details}\n  hint: {hint}"
         )

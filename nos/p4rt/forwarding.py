@@ -11,6 +11,7 @@ from nos.p4rt.check import UpdateError
 from nos.p4rt.entity_tables import EntityTables
 from nos.p4rt.pipeline import Pipeline
 from nos.p4rt.read import select
+from nos.p4rt.saved import P4Store
 from nos.p4rt.store import EntityStore, IndexedCounts, Undo
 
 _NO_PIPELINE = "No forwarding pipeline config set for this device"
@@ -36,15 +37,27 @@ class P4Forwarding:
     """
 
     def __init__(
-        self, device_id: int, fails_on_first: bool = False, counts: IndexedCounts = no_counts
+        self,
+        device_id: int,
+        fails_on_first: bool = False,
+        counts: IndexedCounts = no_counts,
+        saved: P4Store | None = None,
     ) -> None:
+        """Start empty, or with what is `saved`; every change is saved there before it is confirmed.
+
+        Raises:
+            OSError, ValueError, UpdateError: what is saved cannot be used.
+        """
         self.device_id = device_id
         self.fails_on_first = fails_on_first
         self._counts = counts
         self._lock = threading.RLock()
         self._store: EntityStore | None = None
-        self._saved: Pipeline | None = None
+        self._next: Pipeline | None = None
+        self._disk = saved
         self.watchers: list[Callable[[], None]] = []
+        if saved and (found := saved.load()):
+            self._store = self._filled(_indexed(found[0]), found[1])
 
     @property
     def pipeline(self) -> Pipeline | None:
@@ -59,9 +72,10 @@ class P4Forwarding:
         """
         with self._lock:
             if how == _Set.COMMIT:
-                if self._saved is None:
+                if self._next is None:
                     raise UpdateError(rpc_code.FAILED_PRECONDITION, "no pipeline was saved before the COMMIT")
-                self._store, self._saved = EntityStore(self._saved, self._counts), None
+                self._commit(EntityStore(self._next, self._counts))
+                self._next = None
             elif how in (
                 _Set.VERIFY,
                 _Set.VERIFY_AND_SAVE,
@@ -70,28 +84,55 @@ class P4Forwarding:
             ):
                 pipeline = _indexed(config)
                 if how == _Set.VERIFY_AND_SAVE:
-                    self._saved = pipeline
+                    self._next = pipeline
                 elif how == _Set.VERIFY_AND_COMMIT:
-                    self._store = EntityStore(pipeline, self._counts)
+                    self._commit(EntityStore(pipeline, self._counts))
                 elif how == _Set.RECONCILE_AND_COMMIT:
-                    self._store = self._reconciled(pipeline)
+                    self._commit(self._filled(pipeline, in_order(self._store) if self._store else ()))
             else:
                 raise UpdateError(rpc_code.INVALID_ARGUMENT, f"unknown action {how}")
         self._tell()
 
-    def _reconciled(self, pipeline: Pipeline) -> EntityStore:
-        """The new pipeline with all entities of the old one."""
+    def _commit(self, store: EntityStore) -> None:
+        self._save(store)
+        self._store = store
+
+    def _save(self, store: EntityStore) -> None:
+        """Put what a restart will find on disk.
+
+        Raises:
+            UpdateError: it cannot be written.
+        """
+        if self._disk is None:
+            return
+        try:
+            self._disk.save(store.pipeline.config, in_order(store))
+        except OSError as error:
+            raise UpdateError(
+                rpc_code.INTERNAL,
+                f"nothing was changed, as {self._disk.path} cannot be saved: {error.strerror}",
+            ) from None
+
+    def _filled(self, pipeline: Pipeline, entities: Iterable[p4r.Entity]) -> EntityStore:
+        """A pipeline with entities of another one, or of an earlier run.
+
+        An entry may refer to a later one, where it was modified after that came; such wait for the next pass.
+        """
         fresh = EntityStore(pipeline, self._counts)
-        if self._store is None:
-            return fresh
-        for entity in in_order(self._store):
-            try:
-                fresh.update(p4r.Update(type=_insertion(entity), entity=entity))
-            except UpdateError as error:
-                raise UpdateError(
-                    rpc_code.INVALID_ARGUMENT,
-                    f"what is in the tables does not fit the new pipeline: {error.message}",
-                ) from None
+        left = list(entities)
+        while left:
+            waiting = []
+            for entity in left:
+                try:
+                    fresh.update(p4r.Update(type=_insertion(entity), entity=entity))
+                except UpdateError as error:
+                    problem = error
+                    if error.code != rpc_code.NOT_FOUND:
+                        raise _misfit(error) from None
+                    waiting.append(entity)
+            if len(waiting) == len(left):
+                raise _misfit(problem)
+            left = waiting
         return fresh
 
     def write(self, updates: Sequence[p4r.Update], atomicity: int) -> Results:
@@ -104,11 +145,20 @@ class P4Forwarding:
             store = self._required()
             if self.fails_on_first:
                 _refuse_duplicates(updates)
-            results = self._carry_out(store, updates, atomicity)
+            results, done = self._carry_out(store, updates, atomicity)
+            try:
+                self._save(store)
+            except UpdateError:
+                for undo in reversed(done):
+                    undo()
+                raise
         self._tell()
         return results
 
-    def _carry_out(self, store: EntityStore, updates: Sequence[p4r.Update], atomicity: int) -> Results:
+    def _carry_out(
+        self, store: EntityStore, updates: Sequence[p4r.Update], atomicity: int
+    ) -> tuple[Results, list[Undo]]:
+        """The result of each update, and what takes back those that took effect."""
         is_atomic = atomicity != _Write.CONTINUE_ON_ERROR
         results: Results = []
         done: list[Undo] = []
@@ -121,13 +171,13 @@ class P4Forwarding:
                 if is_atomic or self.fails_on_first:
                     break
         if len(done) == len(updates):
-            return results
+            return results, done
         if is_atomic:
-            for undo in reversed(done):
-                undo()
+            while done:
+                done.pop()()
             results = [result or UpdateError(rpc_code.ABORTED, "taken back") for result in results]
         missing = len(updates) - len(results)
-        return results + [UpdateError(rpc_code.ABORTED, "Not attempted") for _ in range(missing)]
+        return results + [UpdateError(rpc_code.ABORTED, "Not attempted") for _ in range(missing)], done
 
     def read(self, wanted: Iterable[p4r.Entity]) -> list[p4r.Entity]:
         """All entities that a Read names, of one moment.
@@ -171,6 +221,13 @@ def in_order(store: EntityStore) -> Iterator[p4r.Entity]:
 def _insertion(entity: p4r.Entity) -> p4r.Update.Type.ValueType:
     is_default = entity.HasField("table_entry") and entity.table_entry.is_default_action
     return p4r.Update.MODIFY if is_default else p4r.Update.INSERT
+
+
+def _misfit(error: UpdateError) -> UpdateError:
+    return UpdateError(
+        rpc_code.INVALID_ARGUMENT,
+        f"what is in the tables does not fit the new pipeline: {error.message}",
+    )
 
 
 def _indexed(config: p4r.ForwardingPipelineConfig) -> Pipeline:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from nos.p4rt.check import UpdateError
 from nos.p4rt.forwarding import P4Forwarding
 from nos.p4rt.packets import PacketIo, PortIds
+from nos.p4rt.saved import P4Store
+from raddle.errors import InputError
 from raddle.state import PRIORITIES, SwitchCounters
 
 _PORT_COUNTERS = {
@@ -27,9 +30,25 @@ class P4Side:
     """
 
     def __init__(
-        self, device_id: int, is_pins: bool, ports: Sequence[str], counters: Callable[[], SwitchCounters]
+        self,
+        device_id: int,
+        is_pins: bool,
+        ports: Sequence[str],
+        counters: Callable[[], SwitchCounters],
+        saved: P4Store | None = None,
     ) -> None:
-        self.forwarding = P4Forwarding(device_id, fails_on_first=is_pins, counts=self._counts)
+        """Boot with what is `saved`, or empty.
+
+        Raises:
+            InputError: `bad-saved-tables`.
+        """
+        try:
+            self.forwarding = P4Forwarding(device_id, is_pins, self._counts, saved)
+        except (OSError, ValueError, UpdateError) as error:
+            assert saved
+            raise InputError.of(
+                "bad-saved-tables", f"cannot boot from '{saved.path}': {error}", "remove the file"
+            ) from None
         self.packets = PacketIo(self.forwarding, PortIds(ports))
         self._ports = tuple(ports)
         self._counters = counters

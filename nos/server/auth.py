@@ -32,7 +32,7 @@ def authorize(
     Args:
         config: holds `user_auth` and the roles.
         users: passwords by user name.
-        service: what is asked of, as roles name it: `gnmi_config_db`, `gnoi`.
+        service: what is asked of, as roles name it: `gnmi_config_db`, `gnmi_p4rt`, `gnoi`.
 
     Raises:
         RpcError: UNAUTHENTICATED for a caller that is not known, UNKNOWN (as on SONiC) for one that may not.

@@ -6,7 +6,7 @@ Source: P4Runtime specification 1.4; for a switch that fails on the first error,
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
 import grpc
@@ -27,12 +27,21 @@ _Get = p4r.GetForwardingPipelineConfigRequest
 _Context = grpc.aio.ServicerContext[Any, Any]
 
 
+Authorize = Callable[[_Context, bool], None]
+"""Lets a call through that only reads, or that writes, or raises RpcError."""
+
+
+def anybody(context: _Context, writes: bool) -> None:
+    """Let everybody in."""
+
+
 class P4RuntimeService(p4r_grpc.P4RuntimeServicer):
     """P4Runtime of one switch."""
 
-    def __init__(self, forwarding: P4Forwarding, packets: PacketIo) -> None:
+    def __init__(self, forwarding: P4Forwarding, packets: PacketIo, authorize: Authorize = anybody) -> None:
         self._forwarding = forwarding
         self._packets = packets
+        self._authorize = authorize
         self._arbiter = Arbiter(forwarding.device_id)
         self._loop: asyncio.AbstractEventLoop | None = None
         packets.on_packet_in = self._packet_in
@@ -41,12 +50,14 @@ class P4RuntimeService(p4r_grpc.P4RuntimeServicer):
         self, request: p4r.CapabilitiesRequest, context: _Context
     ) -> p4r.CapabilitiesResponse:
         """The version of the specification."""
+        await self._check_caller(context)
         return p4r.CapabilitiesResponse(p4runtime_api_version=API_VERSION)
 
     async def SetForwardingPipelineConfig(
         self, request: p4r.SetForwardingPipelineConfigRequest, context: _Context
     ) -> p4r.SetForwardingPipelineConfigResponse:
         """Verify, save, commit or reconcile a pipeline; the primary alone may."""
+        await self._check_caller(context, writes=True)
         try:
             self._arbiter.require_primary(request.device_id, request.role, number_of(request.election_id))
             self._forwarding.set_pipeline(request.config, request.action)
@@ -58,6 +69,7 @@ class P4RuntimeService(p4r_grpc.P4RuntimeServicer):
         self, request: p4r.GetForwardingPipelineConfigRequest, context: _Context
     ) -> p4r.GetForwardingPipelineConfigResponse:
         """What was set, or as much of it as is asked for."""
+        await self._check_caller(context)
         await self._check_device(request.device_id, context)
         pipeline = self._forwarding.pipeline
         if pipeline is None:
@@ -81,6 +93,7 @@ class P4RuntimeService(p4r_grpc.P4RuntimeServicer):
 
     async def Write(self, request: p4r.WriteRequest, context: _Context) -> p4r.WriteResponse:
         """A batch of updates; the primary of the role alone may, and each update has its own status."""
+        await self._check_caller(context, writes=True)
         try:
             self._arbiter.require_primary(request.device_id, request.role, number_of(request.election_id))
             self._check_role(request)
@@ -93,6 +106,7 @@ class P4RuntimeService(p4r_grpc.P4RuntimeServicer):
 
     async def Read(self, request: p4r.ReadRequest, context: _Context) -> AsyncIterator[p4r.ReadResponse]:
         """All entities of one moment, in parts; any client may."""
+        await self._check_caller(context)
         await self._check_device(request.device_id, context)
         try:
             found = self._forwarding.read(request.entities)
@@ -104,7 +118,8 @@ class P4RuntimeService(p4r_grpc.P4RuntimeServicer):
     async def StreamChannel(
         self, request_iterator: AsyncIterator[p4r.StreamMessageRequest], context: _Context
     ) -> AsyncIterator[p4r.StreamMessageResponse]:
-        """Arbitration, packets in and out."""
+        """Arbitration, packets in and out: for those who may write."""
+        await self._check_caller(context, writes=True)
         self._loop = asyncio.get_running_loop()
         session = Session()
         listener = asyncio.ensure_future(self._listen(session, request_iterator))
@@ -176,6 +191,15 @@ class P4RuntimeService(p4r_grpc.P4RuntimeServicer):
                     grpc.StatusCode.PERMISSION_DENIED,
                     f"Role '{request.role}' is not allowed access to table '{table.name}'.",
                 )
+
+    async def _check_caller(self, context: _Context, writes: bool = False) -> None:
+        try:
+            self._authorize(context, writes)
+        except RpcError as error:
+            # SONiC's gNMI answers UNKNOWN to a caller without the role; P4Runtime has a code for it.
+            is_unknown = error.code == grpc.StatusCode.UNKNOWN
+            code = grpc.StatusCode.PERMISSION_DENIED if is_unknown else error.code
+            await _abort(context, RpcError(code, error.message))
 
     async def _check_device(self, device_id: int, context: _Context) -> None:
         if device_id != self._forwarding.device_id:

@@ -12,6 +12,7 @@ import pytest
 from controller.plan import make_plan
 from controller.reconcile import apply_plan, check
 from nos.farm import ServerTls
+from raddle import loads
 from raddle.errors import InputError
 from raddle.inventory import Access, ClientTls, Inventory, load_inventory
 from raddle.lab.switches import Doors, switch_farm
@@ -109,6 +110,53 @@ def test_a_password_is_asked_for_and_a_wrong_one_is_refused_without_being_shown(
         assert "RADDLE_PASSWORD" in refused.error
         assert "guess7" not in refused.error + repr(wrong)
         assert all(result.is_reached for result in check(PLAN, good))
+
+
+P4_FABRIC = loads("""
+raddle: 1
+name: pod
+models: {box: {ports: 8, port_speed: 400G, buffer: 64MB, nos: p4}}
+fabric: {leaves: {count: 1, model: box}, spines: {count: 1, model: box}}
+hosts: {per_leaf: 2}
+""")
+
+
+def test_p4runtime_asks_for_the_same_roles_as_gnmi() -> None:
+    plan = make_plan(P4_FABRIC, "ecmp")
+    doors = Doors(tls=server(), clients=("controller",))
+    with switch_farm(P4_FABRIC, plan, doors=doors) as farm:
+        for switch in farm.switches.values():
+            roles = {
+                "controller": {"role": ["gnmi_readwrite"]},
+                "watcher": {"role": ["gnmi_readonly"]},
+                "narrow": {"role": ["gnmi_p4rt_readwrite"]},
+                "other": {"role": ["gnmi_config_db_readwrite"]},
+            }
+            switch.write(config={"GNMI_CLIENT_CERT": roles})  # type: ignore[dict-item]
+
+        def inventory(name: str) -> Inventory:
+            return Inventory(P4_FABRIC.name, dict(farm.addresses), Access(client(name)))
+
+        refused = apply_plan(plan, inventory("watcher"))[0]
+        assert "PERMISSION_DENIED: watcher does not have access, target gnmi_p4rt" in refused.error
+        assert "hint: give this client's certificate a role that may write" in refused.error
+        assert farm.switches["leaf0"].p4 is not None
+        assert farm.switches["leaf0"].p4.forwarding.pipeline is None
+        for name, words in (("stranger", "does not know this caller"), ("other", "does not have access")):
+            assert words in check(plan, inventory(name))[0].error
+        assert all(each.is_in_sync for each in apply_plan(plan, inventory("narrow")))
+        assert not any(each.changes or each.error for each in check(plan, inventory("watcher")))
+        assert all(each.is_in_sync for each in apply_plan(plan, inventory("controller")))
+
+
+def test_p4runtime_asks_for_the_same_password_as_gnmi() -> None:
+    plan = make_plan(P4_FABRIC, "ecmp")
+    with switch_farm(P4_FABRIC, plan, doors=Doors(tls=server(asks=False), users={"admin": "s3cret"})) as farm:
+        addresses, tls = dict(farm.addresses), ClientTls(CA.pem)
+        refused = apply_plan(plan, Inventory(P4_FABRIC.name, addresses, Access(tls, "admin", "guess7")))[0]
+        assert "UNAUTHENTICATED: Invalid Username or Password" in refused.error
+        good = Inventory(P4_FABRIC.name, addresses, Access(tls, "admin", "s3cret"))
+        assert all(each.is_in_sync for each in apply_plan(plan, good))
 
 
 def test_an_expired_certificate_is_told_as_such() -> None:

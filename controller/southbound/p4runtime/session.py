@@ -14,6 +14,7 @@ from types import TracebackType
 import grpc
 from finsy.proto import U128, p4r, p4r_grpc, rpc_code, rpc_status
 
+from controller.southbound.channel import connection_problem, login_of, open_channel
 from raddle.errors import UnreachableError
 from raddle.inventory import Access
 
@@ -71,17 +72,14 @@ class P4Session:
         self._device_id = device_id
         self._election_id = election_id
         self._role = role
-        how = access or Access()
+        self._access = access or Access()
         options = [
             ("grpc.max_receive_message_length", MAX_BYTES),
             ("grpc.max_metadata_size", MAX_BYTES),
             ("grpc.absolute_max_metadata_size", MAX_BYTES),
         ]
-        if how.tls is None:
-            self._channel = grpc.insecure_channel(address, options=options)
-        else:
-            credentials = grpc.ssl_channel_credentials(how.tls.ca, how.tls.key, how.tls.certificate)
-            self._channel = grpc.secure_channel(address, credentials, options=options)
+        self._channel = open_channel(address, self._access, options)
+        self._login = login_of(self._access)
         self._stub = p4r_grpc.P4RuntimeStub(self._channel)
         self._outbox: queue.SimpleQueue[p4r.StreamMessageRequest | None] = queue.SimpleQueue()
         self._arbitrations: queue.SimpleQueue[p4r.MasterArbitrationUpdate | UnreachableError] = (
@@ -103,7 +101,7 @@ class P4Session:
 
     def open(self) -> bool:
         """Open the stream and say who we are; returns whether we are the primary."""
-        stream = self._stub.StreamChannel(iter(self._outbox.get, None))
+        stream = self._stub.StreamChannel(iter(self._outbox.get, None), metadata=self._login)
         self._reader = threading.Thread(target=self._read_stream, args=(stream,), daemon=True)
         self._reader.start()
         self._introduce()
@@ -141,7 +139,9 @@ class P4Session:
         """P4Info and cookie of the switch's pipeline; None where it has none."""
         request = _Get(device_id=self._device_id, response_type=_Get.P4INFO_AND_COOKIE)
         try:
-            config = self._stub.GetForwardingPipelineConfig(request, timeout=TIMEOUT_S).config
+            config = self._stub.GetForwardingPipelineConfig(
+                request, timeout=TIMEOUT_S, metadata=self._login
+            ).config
         except grpc.RpcError as error:
             if error.code() == grpc.StatusCode.FAILED_PRECONDITION:
                 return None
@@ -158,7 +158,7 @@ class P4Session:
             config=config,
         )
         try:
-            self._stub.SetForwardingPipelineConfig(request, timeout=TIMEOUT_S)
+            self._stub.SetForwardingPipelineConfig(request, timeout=TIMEOUT_S, metadata=self._login)
         except grpc.RpcError as error:
             raise self._explain("pipeline", error) from None
 
@@ -166,7 +166,7 @@ class P4Session:
         """All entities that `wanted` stands for."""
         request = p4r.ReadRequest(device_id=self._device_id, role=self._role, entities=wanted)
         try:
-            for response in self._stub.Read(request, timeout=TIMEOUT_S):
+            for response in self._stub.Read(request, timeout=TIMEOUT_S, metadata=self._login):
                 yield from response.entities
         except grpc.RpcError as error:
             raise self._explain("read", error) from None
@@ -185,7 +185,7 @@ class P4Session:
             updates=updates,
         )
         try:
-            self._stub.Write(request, timeout=TIMEOUT_S)
+            self._stub.Write(request, timeout=TIMEOUT_S, metadata=self._login)
         except grpc.RpcError as error:
             refusals = _refusals(error)
             if refusals:
@@ -225,11 +225,10 @@ class P4Session:
 
     def _explain(self, what: str, error: grpc.RpcError) -> UnreachableError:
         code, details = error.code(), error.details() or "no details"
-        if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
-            text, hint = (
-                "cannot be reached",
-                "is it running? 'raddle up FABRIC.yaml' starts simulated switches",
-            )
+        if problem := connection_problem(code, details, self._access):
+            text, hint = problem
+        elif code == grpc.StatusCode.PERMISSION_DENIED and "does not have access" in details:
+            text, hint = f"refused a {what}", "give this client's certificate a role that may write"
         elif code == grpc.StatusCode.PERMISSION_DENIED:
             text, hint = f"refused a {what}", "another controller is primary; stop it, then apply again"
         elif code == grpc.StatusCode.INVALID_ARGUMENT and "lection" in details:

@@ -1,0 +1,103 @@
+"""What a switch has been told over P4Runtime outlives a restart where `raddle up --state` keeps it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from finsy import Action, Match, P4TableEntry
+from finsy.proto import p4r
+from p4_fabrics import MIDDLEBLOCK, needs_middleblock, two_tier
+
+from controller.plan import make_plan
+from controller.reconcile import apply_plan, check
+from controller.southbound.p4runtime.pipelines import fabric_pipeline, pins_pipeline, schema_of
+from nos.p4rt.check import UpdateError
+from nos.p4rt.forwarding import P4Forwarding
+from nos.p4rt.saved import P4Store
+from raddle.errors import InputError
+from raddle.inventory import Inventory
+from raddle.lab.switches import Doors, switch_farm
+
+_SET, _WRITE = p4r.SetForwardingPipelineConfigRequest, p4r.WriteRequest
+INSERT, MODIFY = p4r.Update.INSERT, p4r.Update.MODIFY
+
+
+@pytest.mark.parametrize("nos", ["p4", pytest.param("pins", marks=needs_middleblock)])
+def test_switches_come_back_as_they_were_programmed(nos: str, tmp_path: Path) -> None:
+    fabric = two_tier(nos, nos)
+    plan = make_plan(fabric, "ecmp")
+    p4info = MIDDLEBLOCK if nos == "pins" else None
+    doors = Doors(state_folder=tmp_path)
+    with switch_farm(fabric, plan, doors=doors) as farm:
+        results = apply_plan(plan, Inventory(fabric.name, dict(farm.addresses), p4info=p4info))
+        assert all(result.is_in_sync for result in results)
+        states = {name: switch.state() for name, switch in farm.switches.items()}
+    with switch_farm(fabric, plan, doors=doors) as farm:
+        assert {name: switch.state() for name, switch in farm.switches.items()} == states
+        again = check(plan, Inventory(fabric.name, dict(farm.addresses), p4info=p4info))
+        assert not any(result.changes or result.error for result in again)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    fabric = two_tier("p4", "p4")
+    file = tmp_path / "leaf1" / "p4_tables.pb"
+    file.parent.mkdir()
+    file.write_bytes(b"something else")
+    with pytest.raises(InputError) as refused:
+        switch_farm(fabric, make_plan(fabric, "ecmp"), doors=Doors(state_folder=tmp_path))
+    assert f"cannot boot from '{file}': not a P4Runtime pipeline" in str(refused.value)
+    assert "hint: remove the file" in str(refused.value)
+
+
+def test_what_cannot_be_saved_is_not_done(tmp_path: Path) -> None:
+    store = P4Store(tmp_path / "p4_tables.pb")
+    schema = schema_of(fabric_pipeline())
+    switch = P4Forwarding(1, saved=store)
+    switch.set_pipeline(fabric_pipeline(), _SET.VERIFY_AND_COMMIT)
+    before = store.path.read_bytes()
+    (tmp_path / "p4_tables.pb.tmp").mkdir()  # in the way of the next draft
+    pin = P4TableEntry("pin_dst", match=Match(dst=7), action=Action("set_next_hop", port=1, dst_mac=2))
+    with pytest.raises(UpdateError, match="nothing was changed, as"):
+        switch.write([p4r.Update(type=INSERT, entity=pin.encode(schema))], _WRITE.CONTINUE_ON_ERROR)
+    assert switch.read([p4r.Entity(table_entry=p4r.TableEntry())]) == []
+    with pytest.raises(UpdateError, match="cannot be saved"):
+        switch.set_pipeline(fabric_pipeline(), _SET.RECONCILE_AND_COMMIT)
+    assert store.path.read_bytes() == before
+
+
+@needs_middleblock
+def test_an_entry_that_was_turned_to_a_later_one_comes_back(tmp_path: Path) -> None:
+    """A next hop is made, then modified to go by a router interface that came after it."""
+    config = pins_pipeline(MIDDLEBLOCK)
+    schema = schema_of(config)
+    store = P4Store(tmp_path / "p4_tables.pb")
+    switch = P4Forwarding(1, fails_on_first=True, saved=store)
+    switch.set_pipeline(config, _SET.VERIFY_AND_COMMIT)
+
+    def interface(name: str) -> list[P4TableEntry]:
+        return [
+            P4TableEntry(
+                "router_interface_table", match=Match(router_interface_id=name),
+                action=Action("set_port_and_src_mac", port=name, src_mac=1),
+            ),
+            P4TableEntry(
+                "neighbor_table", match=Match(router_interface_id=name, neighbor_id="fe80::1"),
+                action=Action("set_dst_mac", dst_mac=2),
+            ),
+        ]  # fmt: skip
+
+    def hop(name: str) -> P4TableEntry:
+        action = Action("set_ip_nexthop", router_interface_id=name, neighbor_id="fe80::1")
+        return P4TableEntry("nexthop_table", match=Match(nexthop_id="hop"), action=action)
+
+    for how, entity in (
+        *((INSERT, each) for each in interface("Ethernet0")),
+        (INSERT, hop("Ethernet0")),
+        *((INSERT, each) for each in interface("Ethernet8")),
+        (MODIFY, hop("Ethernet8")),
+    ):
+        update = p4r.Update(type=how, entity=entity.encode(schema))
+        assert switch.write([update], _WRITE.CONTINUE_ON_ERROR) == [None]
+    everything = [p4r.Entity(table_entry=p4r.TableEntry())]
+    assert P4Forwarding(1, saved=store).read(everything) == switch.read(everything)
