@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import select
 import shutil
 import socket
+import struct
 import subprocess
 import time
 from collections.abc import Iterator
@@ -20,6 +22,7 @@ from controller.southbound.p4runtime.session import P4Session
 PROGRAM = shutil.which("simple_switch_grpc")
 CPU_PORT = 510
 ETH_P_ALL = 3
+_SWITCHES = itertools.count()
 
 needs_bmv2 = [
     pytest.mark.skipif(
@@ -36,6 +39,7 @@ class Bmv2:
     session: P4Session
     wires: dict[int, socket.socket]
     log: Path
+    thrift_port: int
 
     def send(self, port: int, frame: bytes) -> None:
         self.wires[port].send(frame)
@@ -50,6 +54,19 @@ class Bmv2:
             if where[2] != socket.PACKET_OUTGOING:
                 return next(port for port, wire in self.wires.items() if wire is ready[0]), frame
 
+    def set_queue_rate(self, port: int, queue: int, packets_per_s: int) -> None:
+        """How fast a queue is served. P4Runtime has no word for it; BMv2's own service has (Thrift)."""
+        name = b"simple_switch:set_egress_priority_queue_rate"
+        header = struct.pack(">II", 0x80010001, len(name)) + name + bytes(4)  # a call; strict binary protocol
+        fields = struct.pack(">BHI BHI BHQ B", 8, 1, port, 8, 2, queue, 10, 3, packets_per_s, 0)
+        try:
+            with socket.create_connection(("127.0.0.1", self.thrift_port), timeout=5) as service:
+                service.sendall(header + fields)
+                answer = service.recv(256)
+        except ConnectionRefusedError:
+            pytest.skip("this simple_switch_grpc is built without Thrift, which sets the rate of queues")
+        assert answer[:4] == bytes.fromhex("80010002"), answer  # a reply, no exception
+
 
 @contextmanager
 def bmv2_switch(ports: int, folder: Path) -> Iterator[Bmv2]:
@@ -58,9 +75,11 @@ def bmv2_switch(ports: int, folder: Path) -> Iterator[Bmv2]:
     log = folder / "switch.log"
     with ExitStack() as stack:
         wires = {}
-        command = [PROGRAM, "--no-p4", "--device-id", "1"]
+        thrift_port = _free_port()
+        command = [PROGRAM, "--no-p4", "--device-id", "1", "--thrift-port", str(thrift_port)]
+        switch = next(_SWITCHES)
         for number in range(1, ports + 1):
-            near, far = f"rb{os.getpid()}n{number}", f"rb{os.getpid()}f{number}"
+            near, far = (f"rb{os.getpid()}{end}{switch}-{number}" for end in "nf")
             _ip("link", "add", near, "type", "veth", "peer", "name", far)
             stack.callback(_ip, "link", "del", near)
             for end in (near, far):
@@ -85,7 +104,7 @@ def bmv2_switch(ports: int, folder: Path) -> Iterator[Bmv2]:
         stack.callback(process.terminate)
         _await_port(port, process, log)
         session = stack.enter_context(P4Session("leaf0", f"127.0.0.1:{port}", 1))
-        yield Bmv2(session, wires, log)
+        yield Bmv2(session, wires, log, thrift_port)
 
 
 def _ip(*words: str) -> None:

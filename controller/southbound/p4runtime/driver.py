@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -25,6 +26,8 @@ from controller.southbound.p4runtime.updates import (
     undo_batches,
 )
 from raddle.errors import InputError, UnreachableError
+
+_TABLE_FULL = "plan fewer pins, or compile p4/fabric.p4 with a larger size"
 
 _Set = p4r.SetForwardingPipelineConfigRequest
 
@@ -83,6 +86,8 @@ def push_p4(session: P4Session, target: P4Target, dry_run: bool, may_replace: bo
     current = read_entities(session, target.schema) if is_same else {}
     changes = differences(session.name, target.schema, current, target.entities)
     batches = plan_batches(target.schema, current, target.entities)
+    if too_many := _too_many(session, target):
+        return Outcome(changes, len(batches), error=too_many)
     if running is not None and not is_same:
         name = running.p4info.pkg_info.name or "without a name"
         ours = target.config.p4info.pkg_info.name
@@ -144,6 +149,18 @@ def read_entities(session: P4Session, schema: P4Schema) -> Entities:
     return by_key(session.read(wanted))
 
 
+def _too_many(session: P4Session, target: P4Target) -> str:
+    """Which table the plan does not fit into; a switch would refuse it halfway, and BMv2 not say why."""
+    counts = Counter(holder for kind, holder, _ in target.entities if kind == "entry")
+    for table in target.schema.tables:
+        if counts[table.id] > table.size:
+            return (
+                f"{session.name} ({session.address}): the plan has {counts[table.id]} entries of "
+                f"{table.alias}, which holds {table.size}\n  hint: {_TABLE_FULL}"
+            )
+    return ""
+
+
 def _is_same(running: p4r.ForwardingPipelineConfig, target: P4Target) -> bool:
     if running.HasField("cookie") and running.cookie.cookie:
         return running.cookie.cookie == target.config.cookie.cookie
@@ -190,7 +207,7 @@ def _refused(session: P4Session, schema: P4Schema, batch: list[Step], error: Bat
         f"{what}: {first.code_name}: {first.message}"
     )
     if first.code == rpc_code.RESOURCE_EXHAUSTED:
-        text += "\n  hint: the table is full; plan fewer pins, or compile p4/fabric.p4 with a larger size"
+        text += f"\n  hint: the table is full; {_TABLE_FULL}"
     return text
 
 
@@ -200,7 +217,7 @@ def _undo(session: P4Session, progress: _Progress) -> str:
         for updates in undo_batches(progress.done):
             session.write(updates)
     except (BatchError, UnreachableError) as error:
-        return f"and it could not be put back: {error}; apply again when it answers"
+        return f"and not all of it could be put back: {error}; apply again when it answers"
     return "what it had accepted was taken back; apply again to retry"
 
 

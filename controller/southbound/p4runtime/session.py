@@ -47,7 +47,7 @@ class BatchError(Exception):
     """A batch of which updates were refused; the others took effect."""
 
     def __init__(self, refusals: tuple[Refusal, ...]) -> None:
-        super().__init__(f"{len(refusals)} updates refused")
+        super().__init__(f"{len(refusals)} updates refused, the first because '{refusals[0].message}'")
         self.refusals = refusals
 
 
@@ -87,6 +87,7 @@ class P4Session:
         )
         self._packets: queue.SimpleQueue[p4r.PacketIn] = queue.SimpleQueue()
         self._reader: threading.Thread | None = None
+        self._is_primary = False
 
     def __enter__(self) -> P4Session:
         return self
@@ -108,8 +109,9 @@ class P4Session:
         return self.await_arbitration(TIMEOUT_S)
 
     def require_primary(self) -> None:
-        """Open the stream and become the primary, or say who is in the way."""
-        if not self.open():
+        """Become the primary, in a new stream where none is open yet, or say who is in the way."""
+        is_primary = self._hear() if self._reader else self.open()
+        if not is_primary:
             raise UnreachableError(
                 f"{self.name} ({self.address}): another controller is primary\n"
                 f"  hint: its election id is above {self._election_id}; stop it, then apply again"
@@ -124,10 +126,20 @@ class P4Session:
                 f"{self.name} ({self.address}) did not answer an arbitration within {timeout_s:g} s\n"
                 "  hint: is this address a P4Runtime server?"
             ) from None
+        self._note(answer)
+        return self._is_primary
+
+    def _hear(self) -> bool:
+        """Take what the switch has said of its own accord; returns whether we are the primary."""
+        while not self._arbitrations.empty():
+            self._note(self._arbitrations.get())
+        return self._is_primary
+
+    def _note(self, answer: p4r.MasterArbitrationUpdate | UnreachableError) -> None:
         if isinstance(answer, UnreachableError):
             raise answer
         self._highest_seen = U128.decode(answer.election_id)
-        return answer.status.code == rpc_code.OK
+        self._is_primary = answer.status.code == rpc_code.OK
 
     def take_over(self) -> bool:
         """As a backup whose primary has gone: become the primary with a higher election id."""

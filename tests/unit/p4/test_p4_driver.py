@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+from finsy import Action, IndirectAction, Match, P4ActionProfileMember, P4TableEntry
 from finsy.proto import p4r
 from p4_fabrics import MIDDLEBLOCK, needs_middleblock, running, two_tier
 
@@ -21,6 +22,7 @@ from controller.southbound.p4runtime import driver
 from controller.southbound.p4runtime.driver import describe_target, p4_target
 from controller.southbound.p4runtime.pipelines import fabric_pipeline
 from controller.southbound.p4runtime.session import ELECTION_ID, P4Session
+from controller.southbound.p4runtime.updates import by_key
 from raddle.errors import InputError
 from raddle.lab.bench import BenchRequest, run_bench
 from raddle.lab.demand import collective_demand, place_ranks
@@ -117,18 +119,47 @@ def test_a_link_that_goes_down_leaves_its_groups_without_the_controller() -> Non
 
 
 def test_what_a_batch_had_done_is_taken_back_when_a_table_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
-    small = fabric_pipeline()
-    next(table for table in small.p4info.tables if table.preamble.alias == "ipv4_route").size = 5
-    monkeypatch.setattr(driver, "fabric_pipeline", lambda: small)
+    """New entries are written before old ones go: there is one too many for a while."""
     with running(two_tier("p4", "sonic")) as (plan, farm, inventory):
+        target = p4_target(plan.switches[0], neighbour_macs(plan))
+        routes = target.schema.tables["ipv4_route"].id
+        count = sum(key[:2] == ("entry", routes) for key in target.entities)
+        monkeypatch.setattr(driver, "fabric_pipeline", lambda: with_routes(count))
+        trap = P4ActionProfileMember("next_hops", member_id=9, action=Action("trap"))
+        old = P4TableEntry("ipv4_route", match=Match(dst="192.0.2.0/24"), action=IndirectAction(member_id=9))
+        with P4Session("leaf0", inventory.addresses["leaf0"], 1) as session:
+            session.require_primary()
+            session.set_pipeline(with_routes(count), p4r.SetForwardingPipelineConfigRequest.VERIFY_AND_COMMIT)
+            for each in (trap, old):
+                session.write([p4r.Update(type=p4r.Update.INSERT, entity=each.encode(target.schema))])
         result = apply_plan(plan, inventory)[0]
-        assert "RESOURCE_EXHAUSTED: ipv4_route is full: it holds 5 entries" in result.error
+        assert f"RESOURCE_EXHAUSTED: ipv4_route is full: it holds {count} entries" in result.error
         assert "the table is full" in result.error
         assert "what it had accepted was taken back" in result.error
         side = farm.switches["leaf0"].p4
         assert side is not None
-        assert side.forwarding.read([p4r.Entity(table_entry=p4r.TableEntry())]) == []
-        assert side.forwarding.read([p4r.Entity(action_profile_member=p4r.ActionProfileMember())]) == []
+        for wanted, left in (
+            (p4r.Entity(table_entry=p4r.TableEntry()), old),
+            (p4r.Entity(action_profile_member=p4r.ActionProfileMember()), trap),
+        ):
+            assert by_key(side.forwarding.read([wanted])) == by_key([left.encode(target.schema)])
+
+
+def test_a_plan_that_does_not_fit_a_table_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "fabric_pipeline", lambda: with_routes(5))
+    with running(two_tier("p4", "sonic")) as (plan, farm, inventory):
+        result = apply_plan(plan, inventory)[0]
+        assert "entries of ipv4_route, which holds 5\n  hint: plan fewer pins, or compile" in result.error
+        side = farm.switches["leaf0"].p4
+        assert side is not None
+        assert side.forwarding.pipeline is None
+
+
+def with_routes(size: int) -> p4r.ForwardingPipelineConfig:
+    """The program with another number of IPv4 routes."""
+    config = fabric_pipeline()
+    next(table for table in config.p4info.tables if table.preamble.alias == "ipv4_route").size = size
+    return config
 
 
 def test_another_primary_is_named_and_nothing_is_written() -> None:
