@@ -160,11 +160,58 @@ class PolicyState:
     is_ipv6: bool = False
 
 
+AclField = Literal[
+    "ether_type", "src_ip", "dst_ip", "ip_protocol", "l4_src_port", "l4_dst_port", "dscp", "ecn", "ttl",
+    "bth_opcode", "aeth_syndrome",
+]  # fmt: skip
+"""What a rule of an access list may look at. Addresses are IPv6, or IPv4 in its mapped form (::ffff:0:0/96);
+`aeth_syndrome` is that of an acknowledgement, which other packets do not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class AclMatch:
+    """A condition: `value` in the bits of `mask`; or, with `last`, a number from `value` to `last`."""
+
+    field: AclField
+    value: int
+    mask: int = -1
+    last: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AclRule:
+    """A rule of an access list: a packet that fulfils all of it is dropped, or else let through, and counted.
+
+    Rules of one name and table share a counter. `in_ports` and `out_ports` index `SwitchState.ports`; None is
+    any port. `out_ports` is for egress tables, `in_ports` for ingress tables.
+    """
+
+    name: str
+    drops: bool
+    matches: tuple[AclMatch, ...] = ()
+    in_ports: tuple[int, ...] | None = None
+    out_ports: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AclTable:
+    """An access list at the ports that it is bound to (indices into `SwitchState.ports`).
+
+    Of the rules, the first that a packet matches acts; a packet that matches none goes on.
+    """
+
+    name: str
+    is_egress: bool
+    ports: tuple[int, ...]
+    rules: tuple[AclRule, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class SwitchState:
     """Everything one switch forwards with. Routes are sorted, IPv4 first, by (prefix, length) and unique.
 
-    Of the policies, the first that a packet matches decides.
+    Of the policies, the first that a packet matches decides. Every access list that is bound to a packet's
+    port sees it; if one drops it, it is dropped.
 
     The ECMP hash goes over `hash_seed` and `hash_fields`; the result is rotated right by `hash_offset` bits
     (SAI_SWITCH_ATTR_ECMP_DEFAULT_HASH_OFFSET, SONiC's `ecmp_hash_offset`) before a member is chosen.
@@ -181,6 +228,7 @@ class SwitchState:
     hash_fields: tuple[HashField, ...] = HASH_FIELDS
     hash_offset: int = 0
     policies: tuple[PolicyState, ...] = ()
+    acl_tables: tuple[AclTable, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +243,7 @@ class SwitchCounters:
         pools: the buffer pools that the rows of `pool` belong to.
         pool: `SAI_BUFFER_POOL_STAT_WATERMARK_BYTES` -> a value per pool.
         time_ps: the simulated instant of the counts.
+        acl: (table, rule) of the access lists -> (packets, bytes) that it has matched.
 
     Units: bytes, packets and, where the name says so, microseconds. A name that is missing has counted 0.
     Watermarks are since they were last read, if reading clears them.
@@ -207,3 +256,4 @@ class SwitchCounters:
     pools: tuple[str, ...] = ()
     pool: Mapping[str, Sequence[int]] = field(default_factory=dict)
     time_ps: int = 0
+    acl: Mapping[tuple[str, str], tuple[int, int]] = field(default_factory=dict)

@@ -1,52 +1,10 @@
 // The Python face of the engine: columns in, columns out. Used by raddle.sim and nothing else.
 
-#include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
-#include <nanobind/stl/optional.h>
+#include "bindings.hpp"
 
-#include <optional>
-#include <stdexcept>
-#include <utility>
-#include <vector>
-
-#include "raddle/simulation.hpp"
-
-namespace nb = nanobind;
-using namespace nb::literals;
 using raddle::Simulation;
 
 namespace {
-
-template <typename T>
-using Column = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-template <typename T>
-using Table = nb::ndarray<const T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-
-template <typename T>
-std::vector<T> values(const Column<T>& column) {
-  return {column.data(), column.data() + column.size()};
-}
-
-// Hands a vector to numpy, which then owns it.
-template <typename T>
-nb::ndarray<nb::numpy, T, nb::ndim<1>> array(std::vector<T> data) {
-  auto* owned = new std::vector<T>(std::move(data));
-  nb::capsule owner(owned, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
-  const std::size_t size = owned->size();
-  return nb::ndarray<nb::numpy, T, nb::ndim<1>>(owned->data(), {size}, owner);
-}
-
-template <typename T, typename Record, typename Get>
-nb::ndarray<nb::numpy, T, nb::ndim<1>> gather(const std::vector<Record>& records, Get get) {
-  std::vector<T> column;
-  column.reserve(records.size());
-  for (const Record& record : records) column.push_back(static_cast<T>(get(record)));
-  return array(std::move(column));
-}
-
-void require(bool holds, const char* what) {
-  if (!holds) throw std::invalid_argument(what);
-}
 
 Simulation* make_simulation(std::uint32_t endpoints, std::uint64_t seed, const raddle::NicConfig& nic,
                             const Column<std::int64_t>& pipeline_ps, const Column<std::uint32_t>& port_node,
@@ -213,7 +171,9 @@ NB_MODULE(_core, m) {
   m.attr("NEVER") = nb::int_(raddle::never);
   bind_nic(m);
   const auto column = [](const char* name) { return nb::arg(name).noconvert(); };
-  nb::class_<Simulation>(m, "Simulation")
+  nb::class_<Simulation> simulation(m, "Simulation");
+  bind_acl(simulation);
+  simulation
       .def(nb::new_(&make_simulation), nb::kw_only(), "endpoints"_a, "seed"_a, "nic"_a, column("pipeline_ps"),
            column("port_node"), column("port_peer"), column("port_bps"), column("port_propagation_ps"),
            column("qp_src"), column("qp_dst"), column("qp_hash"), column("qp_ack_hash"), column("qp_dscp"),
@@ -265,7 +225,8 @@ NB_MODULE(_core, m) {
       })
       .def("qp_columns", [](const Simulation& s) {
         return nb::make_tuple(array(s.qps().retransmitted), array(s.qps().timeouts), array(s.qps().cnps),
-                              array(s.qps().drops), array(s.qps().drop_port), array(s.qps().drop_reason));
+                              array(s.qps().drops), array(s.qps().drop_port), array(s.qps().drop_reason),
+                              array(s.qps().drop_rule));
       })
       .def("queue_columns", [](const Simulation& s) {
         using raddle::Queue;

@@ -3,9 +3,25 @@
 #include <stdexcept>
 #include <utility>
 
+#include "raddle/acl.hpp"
 #include "raddle/simulation.hpp"
 
 namespace raddle {
+
+namespace {
+
+bool denies(const Tables& tables, const SwitchNode& node, const AclStage& stage, PortId port, const Packet& packet) {
+  bool is_denied = false;
+  const auto place = [&](const Packet& data) {
+    return place_in_message(tables.work, tables.qp_flow_offsets.data(), tables.qp_flows.data(), tables.network.nic.mtu,
+                            data);
+  };
+  meet_entries(node.acl, stage, port - node.first_port, packet, place,
+               [&](const AclEntry& entry) { is_denied = is_denied || entry.drops; });
+  return is_denied;
+}
+
+}  // namespace
 
 void Simulation::set_switch(NodeId index, const SwitchConfig& state) {
   if (!state.policies.empty() && state.policies.size() != 2 * tables_->senders.size()) {
@@ -87,6 +103,9 @@ std::vector<PortId> Simulation::trace(QpId qp, bool is_ack) const {
   const Receiver& receiver = tables_->receivers[qp];
   const NodeId dst = is_ack ? receiver.dst : sender.dst;
   const std::uint32_t hash = is_ack ? receiver.hash : sender.hash;
+  Packet packet{.arrival = 0, .next = none, .qp = qp, .dst = dst, .hash = hash, .psn = 0, .bytes = 0, .dscp_ce = 0,
+                .ttl = initial_ttl};
+  packet.set_psn(is_ack ? PacketKind::ack : PacketKind::data, 0);
   std::vector<PortId> path;
   PortId out = is_ack ? receiver.port : sender.port;
   for (int hops = 0; hops < 64; ++hops) {
@@ -96,9 +115,11 @@ std::vector<PortId> Simulation::trace(QpId qp, bool is_ack) const {
     const NodeId at = tables_->ports[port.peer].node;
     if (at < tables_->network.endpoints) break;
     const SwitchNode& node = tables_->switches[at - tables_->network.endpoints];
+    packet.ttl = static_cast<std::uint8_t>(initial_ttl - hops);
+    if (node.has_acl && denies(*tables_, node, node.acl.ingress, port.peer, packet)) break;
     const std::uint32_t bits = node.hash_class == 0 ? hash : tables_->hashes[node.hash_class - 1].of(qp, !is_ack);
     out = route(node, node.group_of(dst, qp, !is_ack), bits);
-    if (out == none) break;
+    if (out == none || (node.has_acl && denies(*tables_, node, node.acl.egress, out, packet))) break;
   }
   return path;
 }

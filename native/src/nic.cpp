@@ -7,10 +7,6 @@
 
 namespace raddle {
 
-namespace {
-constexpr std::uint8_t initial_ttl = 64;
-}  // namespace
-
 std::uint64_t Partition::packets_of(FlowId flow) const {
   return raddle::packets_of(work_.flow_bytes[flow], network_.nic.mtu);
 }

@@ -190,9 +190,9 @@ void Partition::free_packet(PacketId id) {
   ++free_packets_;
 }
 
-void Partition::drop(PortId port, PacketId id, DropReason reason) {
+void Partition::drop(PortId port, PacketId id, DropReason reason, std::uint32_t rule) {
   ++drops_[port * drop_reasons + static_cast<unsigned>(reason)];
-  drop_records_.push_back({now_, packets_[id].qp, port, reason});
+  drop_records_.push_back({now_, packets_[id].qp, port, reason, rule});
   ++dropped_;
   audit_.dropped(port, packets_[id].bytes);
   free_packet(id);

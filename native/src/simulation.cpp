@@ -166,13 +166,14 @@ void Simulation::align(Time now) {
 void Simulation::count_drops() {
   QpResults& results = tables_->qp_results;
   for (const auto& partition : partitions_) {
-    for (const auto& [time, qp, port, reason] : partition->drop_records_) {
+    for (const auto& [time, qp, port, reason, rule] : partition->drop_records_) {
       ++results.drops[qp];
       if (time < drop_time_[qp]) continue;
       if (time == drop_time_[qp] && port < results.drop_port[qp]) continue;
       drop_time_[qp] = time;
       results.drop_port[qp] = port;
       results.drop_reason[qp] = static_cast<std::uint8_t>(reason);
+      results.drop_rule[qp] = rule;
     }
     partition->drop_records_.clear();
   }

@@ -47,6 +47,7 @@ void Partition::switch_receive(PortId in, PacketId id) {
   Packet& packet = packets_[id];
   const Port& in_port = ports_[in];
   SwitchNode& node = switches_[in_port.node - network_.endpoints];
+  if (node.has_acl && is_denied(node, false, in, id)) [[unlikely]] return;
   if (--packet.ttl == 0) return drop(in, id, DropReason::ttl);
   const bool is_data = packet.kind() == PacketKind::data;
   std::uint32_t hash = packet.hash;
@@ -58,6 +59,7 @@ void Partition::switch_receive(PortId in, PacketId id) {
     if (!out_port.is_up || out_port.peer == none) return drop(out, id, DropReason::link_down);
     if (is_too_long(out, packet.bytes)) return drop(out, id, DropReason::mtu);
   }
+  if (node.has_acl && is_denied(node, true, out, id)) [[unlikely]] return;
 
   const unsigned tc = node.qos[in_port.qos].dscp_to_tc[packet.dscp()];
   const unsigned pg = node.qos[in_port.qos].tc_to_pg[tc];

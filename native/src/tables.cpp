@@ -133,6 +133,7 @@ void Tables::add_queue_pairs() {
   qp_results.drops.assign(qps, 0);
   qp_results.drop_port.assign(qps, none);
   qp_results.drop_reason.assign(qps, 0);
+  qp_results.drop_rule.assign(qps, none);
 }
 
 void Tables::add_dependencies() {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nos.db.databases import ConfigDb, HashDb
+from nos.orch.acl import derive_acl
 from nos.orch.buffers import derive_buffers
 from nos.orch.hash import derive_hash
 from nos.orch.ports import derive_ports
@@ -61,5 +62,6 @@ def derive(config: ConfigDb, appl: HashDb) -> SwitchState:
         hash_algorithm=algorithm,
         hash_fields=fields,
         hash_offset=int(switch.get("ecmp_hash_offset", "0")),
+        acl_tables=derive_acl(config, states),
     )
     return with_big_red_switch(config, state) if is_big_red_switch(config) else state

@@ -58,6 +58,7 @@ def poll(shown: SwitchCounters, asic: SwitchCounters, disabled: frozenset[str]) 
         port=_merge(shown.port, asic.port, disabled),
         queue={**_merge(shown.queue, asic.queue, disabled), **marks.queue},
         pg={**_merge(shown.pg, asic.pg, disabled), **marks.pg},
+        acl=shown.acl if "ACL" in disabled else asic.acl,
     )
 
 

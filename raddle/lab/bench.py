@@ -20,6 +20,7 @@ from controller.plan.model import Plan
 from raddle.errors import InputError
 from raddle.inventory import Inventory
 from raddle.lab.demand import collective_demand, place_ranks
+from raddle.lab.diagnosis import last_drop
 from raddle.lab.link_use import find_collisions, links_in_use, trace_flows
 from raddle.lab.source_ports import source_ports
 from raddle.lab.switches import over_p4runtime, program, read_states, switch_farm
@@ -206,8 +207,7 @@ class _Run:
 def _why_stuck(simulation: Simulation, qps: QpColumns, qp: int) -> str:
     if not qps.drops[qp]:
         return f"no answer after {int(qps.timeouts[qp])} timeouts"
-    port = simulation.port_names[qps.drop_port[qp]]
-    return f"packets dropped at {port}: {DROP_REASONS[qps.drop_reason[qp]].replace('_', ' ')}"
+    return f"packets dropped at {last_drop(simulation, qps, qp)}"
 
 
 def _known(times_ps: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ from raddle.sim.columns import DROP_REASONS, StormColumns, WatchdogColumns, Wate
 from raddle.state import PRIORITIES, SwitchCounters
 
 _PS_PER_US = 10**6
-_UNROUTED = np.array([reason in ("no_route", "ttl") for reason in DROP_REASONS])
+_UNROUTED = np.array([reason in ("no_route", "ttl", "ingress_acl") for reason in DROP_REASONS])
 _CORRUPT = DROP_REASONS.index("corrupt")
 
 _Rows = list[int]
@@ -43,6 +43,7 @@ def switch_counters(simulation: Simulation) -> dict[str, SwitchCounters]:
                 ),
             },
             time_ps=simulation.now_ps,
+            acl=simulation.rule_counts(switch.name),
         )
     return counters
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from raddle.sim import DROP_REASONS, FLOW_STATUS, QpColumns, Simulation
+from raddle.sim import DROP_REASONS, FLOW_STATUS, NONE, QpColumns, Simulation
 from raddle.sim.columns import PortColumns
 
 _SHOWN = 10
@@ -38,8 +38,17 @@ def why_unfinished(simulation: Simulation, qps: QpColumns, ports: PortColumns, q
             link = simulation.fabric.link_by_port[here]
             return f"held at {here}: paused by {link.b if link.a == here else link.a}"
     if qps.drops[qp]:
-        port = simulation.port_names[qps.drop_port[qp]]
-        return f"dropped at {port}: {DROP_REASONS[qps.drop_reason[qp]]}"
+        return f"dropped at {last_drop(simulation, qps, qp)}"
     if qps.timeouts[qp]:
         return f"no answer after {int(qps.timeouts[qp])} timeouts"
     return "waits"
+
+
+def last_drop(simulation: Simulation, qps: QpColumns, qp: int) -> str:
+    """Where and why a queue pair's last dropped packet was dropped: `leaf1:Ethernet0: no route`."""
+    port = simulation.port_names[qps.drop_port[qp]]
+    reason = DROP_REASONS[qps.drop_reason[qp]].replace("_", " ")
+    rule = int(qps.drop_rule[qp])
+    if rule == NONE:
+        return f"{port}: {reason}"
+    return f"{port}: {reason}, rule {simulation.rule_name(port.device, rule)}"

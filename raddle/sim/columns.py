@@ -16,9 +16,12 @@ NEVER = _core.NEVER
 
 DROP_REASONS = (
     "no_route", "ingress_buffer", "egress_buffer", "ttl", "link_down",
-    "watchdog", "wred", "mtu", "corrupt", "receiver",
+    "watchdog", "wred", "mtu", "corrupt", "receiver", "ingress_acl", "egress_acl",
 )  # fmt: skip
 """Why a packet was dropped, in the order of the columns. corrupt: a bit error; receiver: a slow host."""
+
+NONE = _core.NONE
+"""Number of what there is not."""
 
 FLOW_STATUS = ("waiting", "active", "done", "failed")
 
@@ -37,7 +40,8 @@ class FlowColumns:
 @dataclass(frozen=True, slots=True)
 class QpColumns:
     """Per queue pair: packets sent again, timeouts, CNPs taken, packets dropped, and where and why the last
-    one was (`drop_port` indexes `Simulation.port_names`, or is _core.NONE)."""
+    one was (`drop_port` indexes `Simulation.port_names`, or is _core.NONE; `drop_rule` is for
+    `Simulation.rule_name`, or _core.NONE where no access list dropped it)."""
 
     retransmitted: NDArray[np.uint64]
     timeouts: NDArray[np.uint64]
@@ -45,6 +49,7 @@ class QpColumns:
     drops: NDArray[np.uint64]
     drop_port: NDArray[np.uint32]
     drop_reason: NDArray[np.uint8]
+    drop_rule: NDArray[np.uint32]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raddle import _core
+from raddle.sim.acl_columns import RuleCounters, RuleKey, acl_columns
+from raddle.sim.acl_headers import AclHeaders
 from raddle.sim.columns import (
     NEVER,
     FlowColumns,
@@ -89,6 +91,12 @@ class Simulation:
         hashes = self._hashes.columns(0)
         self._headers = PacketHeaders(self._addresses, src, dst, seed, source_ports)
         traffic_class = fabric.roce.lossless[0] if fabric.roce.lossless else LosslessClass(0, 0)
+        if dscp is None:
+            dscp = np.full(len(src), traffic_class.dscp, np.uint8)
+        self._rule_counters: dict[str, RuleCounters] = {}
+        self._acl_headers = AclHeaders(
+            self._addresses, self._is_ipv6, src, dst, seed, source_ports, dscp, fabric.roce.cnp.dscp
+        )
         self._qp_ends, self._source_ports = (src, dst), source_ports
         self._qp_priority = (
             np.full(len(src), traffic_class.priority, np.uint8) if priority is None else priority
@@ -107,7 +115,7 @@ class Simulation:
             qp_dst=dst,
             qp_hash=hashes[0],
             qp_ack_hash=hashes[1],
-            qp_dscp=np.full(len(src), traffic_class.dscp, np.uint8) if dscp is None else dscp,
+            qp_dscp=dscp,
             qp_priority=self._qp_priority,
             flow_qp=schedule.qp.astype(np.uint32),
             flow_bytes=schedule.size_bytes,
@@ -171,6 +179,22 @@ class Simulation:
         marks_at_dequeue = self.fabric.switches[index].model.marks_at_dequeue
         self.pool_names[name] = tuple(pool.name for pool in state.buffer_pools)
         self._core.set_switch(index=index, hash_class=number, marks_at_dequeue=marks_at_dequeue, **columns)
+        if state.acl_tables or name in self._rule_counters:
+            counters = self._rule_counters.setdefault(name, RuleCounters())
+            acl = acl_columns(state.acl_tables, len(state.ports), self._acl_headers, counters)
+            self._core.set_acl(index=index, **acl)
+
+    def rule_counts(self, name: str) -> dict[RuleKey, tuple[int, int]]:
+        """Packets and bytes (frames with FCS) that each rule of a switch's access lists has met."""
+        if name not in self._rule_counters:
+            return {}
+        packets, octets = (c.tolist() for c in self._core.acl_counts(self.fabric.switch_by_name[name].index))
+        numbers = self._rule_counters[name].numbers
+        return {rule: (packets[number], octets[number]) for rule, number in numbers.items()}
+
+    def rule_name(self, switch: str, number: int) -> str:
+        """Table and rule of a number that `QpColumns.drop_rule` has."""
+        return "|".join(self._rule_counters[switch].rules[number])
 
     def set_link(self, port: PortRef, is_up: bool) -> None:
         """Cut or mend the cable at a port, in both directions."""

@@ -136,4 +136,33 @@ struct SwitchConfig {
   std::vector<WredConfig> wred;
 };
 
+// A rule of an access list as packets of one class meet it. What it matches of a queue pair, of a kind of packet and of
+// a port went into the class; TTL, ECN field and place in the message are looked at packet by packet.
+struct AclEntry {
+  std::uint32_t rule;                // whose counter counts the packet
+  std::uint8_t ttl, ttl_mask;
+  std::uint8_t ecn, ecn_mask;        // 2 or, with congestion experienced, 3
+  std::uint8_t places;               // of data: bits of MessagePlace
+  bool drops;
+  bool ends_table;                   // what follows is of another table
+};
+
+enum class MessagePlace : std::uint8_t { first = 1, middle = 2, last = 4, only = 8 };
+
+// Access lists where packets come in, or where they leave.
+struct AclStage {
+  std::uint32_t port_classes = 0;           // 0: no access lists
+  std::vector<std::uint32_t> port_class;    // by port of the switch
+  std::vector<std::uint32_t> offsets;       // of entries, by header class * port_classes + port class
+  std::vector<AclEntry> entries;            // table by table; of each table, the first that fits is met
+};
+
+struct AclConfig {
+  std::uint32_t rules = 0;                  // counters; they count on from what they had
+  std::vector<std::uint32_t> header_class;  // by queue pair * acl_kinds + kind of packet
+  AclStage ingress, egress;
+};
+
+inline constexpr unsigned acl_kinds = 4;    // data, ack, nak, cnp
+
 }  // namespace raddle

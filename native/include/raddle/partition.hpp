@@ -29,6 +29,7 @@ struct DropRecord {
   QpId qp;
   PortId port;
   DropReason reason;
+  std::uint32_t rule;  // of an access list, or none
 };
 
 class Partition {
@@ -58,7 +59,7 @@ class Partition {
   Outbox::Letters& letters_to(PortId port, Time time);
   PacketId allocate_packet();
   void free_packet(PacketId id);
-  void drop(PortId port, PacketId id, DropReason reason);
+  void drop(PortId port, PacketId id, DropReason reason, std::uint32_t rule = none);
   void drop_at_queue(PortId port, unsigned queue, PacketId id, DropReason reason);
   void drop_at_pg(PortId port, unsigned pg, PacketId id, DropReason reason);
 
@@ -90,6 +91,10 @@ class Partition {
   bool is_hit(const WredConfig& wred, PortId out, const Queue& queue);
   bool is_marked(const SwitchNode& node, PortId out, const Queue& queue);
   void mark(Packet& packet, PortId out, unsigned queue);
+
+  // acl.cpp
+  bool is_denied(SwitchNode& node, bool is_egress, PortId port, PacketId id);
+  std::uint8_t place_in_message(const Packet& packet) const;
 
   // trace.cpp
   void trace_frame(PortId id, const Packet& packet);

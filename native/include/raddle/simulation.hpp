@@ -21,6 +21,10 @@ class Simulation {
   // Replaces what a switch forwards and buffers with; packets in its queues stay.
   void set_switch(NodeId index, const SwitchConfig& state);
 
+  // Replaces a switch's access lists. What `acl_counts` has of its rules stays.
+  void set_acl(NodeId index, AclConfig acl);
+  const std::vector<AclCount>& acl_counts(NodeId index) const { return tables_->switches[index].acl_counts; }
+
   // Carrier of a cable, both directions; frames on a cut cable are lost.
   void set_link(PortId port, bool is_up);
 

@@ -170,10 +170,14 @@ struct Pool {
   }
 };
 
+struct AclCount {
+  std::uint64_t packets = 0, bytes = 0;
+};
+
 struct SwitchNode {
   PortId first_port = 0;
   std::uint32_t hash_seed = 0, hash_offset = 0, hash_class = 0;
-  bool pauses_at_threshold = false, marks_at_dequeue = false, releases_at_end = false;
+  bool pauses_at_threshold = false, marks_at_dequeue = false, releases_at_end = false, has_acl = false;
   std::vector<std::uint32_t> fib;
   std::vector<std::uint32_t> policies;  // by queue pair: the group of its data, then of its acknowledgements
   std::vector<std::uint32_t> group_offsets, group_ports;
@@ -181,6 +185,8 @@ struct SwitchNode {
   std::vector<Pool> pools;
   std::vector<ProfileConfig> profiles;
   std::vector<WredConfig> wred;
+  AclConfig acl;
+  std::vector<AclCount> acl_counts;     // by rule
 
   // The next-hop group of a packet: a policy's, which goes by more than the destination, or else the route's.
   std::uint32_t group_of(NodeId dst, QpId qp, bool is_data) const {
@@ -302,6 +308,7 @@ struct QpResults {
   std::vector<std::uint64_t> retransmitted, timeouts, cnps, drops;
   std::vector<PortId> drop_port;          // where its last packet was dropped
   std::vector<std::uint8_t> drop_reason;
+  std::vector<std::uint32_t> drop_rule;   // of an access list of that port's switch, or none
 };
 
 }  // namespace raddle

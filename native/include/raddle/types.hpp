@@ -19,8 +19,10 @@ inline constexpr unsigned priorities = 8;  // IEEE 802.1Q-2022: PFC priorities, 
 inline constexpr unsigned dscps = 64;      // RFC 2474
 
 enum class DropReason : std::uint8_t { no_route, ingress_buffer, egress_buffer, ttl, link_down, watchdog,
-                                        wred, mtu, corrupt, receiver };
-inline constexpr unsigned drop_reasons = 10;
+                                        wred, mtu, corrupt, receiver, ingress_acl, egress_acl };
+inline constexpr unsigned drop_reasons = 12;
+
+inline constexpr std::uint8_t initial_ttl = 64;
 
 // Time on the wire of `bytes` at `bps`: ceil(bytes * 8e12 / bps), exact for any size and speed.
 inline Time wire_time(std::int64_t bytes, std::int64_t bps) {

@@ -1,0 +1,152 @@
+"""aclorch: the access lists of ACL_TABLE and ACL_RULE, and which of them are active.
+
+Source: sonic-swss orchagent/aclorch.cpp (doAclTableTask, doAclRuleTask, initDefaultTableTypes) on an ASIC
+that has one mirror table for IPv4 and IPv6. Rules of one priority act in the order of their names (SAI leaves
+it open).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from nos.db.databases import ConfigDb, ConfigEntry
+from nos.orch.acl_rule import RANGES, Rule, UnusableRuleError, read_rule
+from raddle.state import AclMatch, AclRule, AclTable, PortState
+
+Status = Literal["Active", "Inactive"]
+
+_L4 = frozenset({"VLAN_ID", "IP_TYPE", "L4_SRC_PORT", "L4_DST_PORT", "TCP_FLAGS"})
+_IPV4 = frozenset({"ETHER_TYPE", "SRC_IP", "DST_IP", "ICMP_TYPE", "ICMP_CODE", "IP_PROTOCOL"})
+# In tables of type L3V6 aclorch takes IP_PROTOCOL for NEXT_HEADER.
+_IPV6 = frozenset({"SRC_IPV6", "DST_IPV6", "ICMPV6_TYPE", "ICMPV6_CODE", "NEXT_HEADER", "IP_PROTOCOL"})
+_MIRRORED = _L4 | _IPV4 | _IPV6 | RANGES | {"IN_PORTS", "DSCP"}
+_MATCHES: dict[str, frozenset[str]] = {
+    "L3": _L4 | _IPV4 | RANGES,
+    "L3V6": _L4 | _IPV6 | RANGES,
+    "L3V4V6": _L4 | _IPV4 | _IPV6 | {"IN_PORTS"},
+    "MIRROR": _MIRRORED,
+    "MIRRORV6": _MIRRORED,
+    "MIRROR_DSCP": frozenset({"DSCP"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OrchRule:
+    """A rule and how aclorch fares with it.
+
+    `rule` is None where nothing of it is in the ASIC; without a status aclorch says nothing of it.
+    """
+
+    name: str
+    priority: int
+    status: Status | None
+    rule: Rule | None
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether it has a counter; a mirror session is never up here, and its rules have none until then."""
+        return self.rule is not None and self.rule.action != "MIRROR"
+
+
+@dataclass(frozen=True, slots=True)
+class OrchTable:
+    """A table, its ports by name, and its rules in the order in which they act."""
+
+    name: str
+    status: Status | None
+    is_egress: bool
+    ports: tuple[str, ...]
+    rules: tuple[OrchRule, ...]
+
+
+def read_acl(config: ConfigDb) -> tuple[OrchTable, ...]:
+    """The access lists of a valid CONFIG_DB, by name."""
+    rules: dict[str, list[tuple[str, ConfigEntry]]] = {}
+    for key, entry in config.get("ACL_RULE", {}).items():
+        table, _, name = key.partition("|")
+        rules.setdefault(table, []).append((name, entry))
+    ports = frozenset(config.get("PORT", {}))
+    return tuple(
+        _table(config, name, entry, rules.get(name, []), ports)
+        for name, entry in sorted(config.get("ACL_TABLE", {}).items())
+    )
+
+
+def _table(
+    config: ConfigDb,
+    name: str,
+    entry: ConfigEntry,
+    rules: Sequence[tuple[str, ConfigEntry]],
+    ports: frozenset[str],
+) -> OrchTable:
+    kind = str(entry["type"])
+    is_egress = str(entry.get("stage", "ingress")).lower() == "egress"
+    given = entry.get("ports", [])
+    bound = tuple(port for port in ([given] if isinstance(given, str) else given) if port in ports)
+    custom = config.get("ACL_TABLE_TYPE", {}).get(kind)
+    if custom is None and kind not in _MATCHES:
+        # Rules of the control plane are for the host itself; a table of an unknown type waits for the type.
+        unacted = tuple(OrchRule(rule, _priority(each), None, None) for rule, each in rules)
+        return OrchTable(name, "Active" if kind == "CTRLPLANE" else None, is_egress, bound, unacted)
+    supported = _MATCHES[kind] if custom is None else frozenset(each.upper() for each in custom["MATCHES"])
+    actions = frozenset() if custom is None else frozenset(each.upper() for each in custom.get("ACTIONS", []))
+    read = [_rule(rule, each, (supported, actions, is_egress, ports)) for rule, each in rules]
+    read.sort(key=lambda each: (-each.priority, each.name))
+    return OrchTable(name, "Active", is_egress, bound, tuple(read))
+
+
+def _rule(
+    name: str, entry: ConfigEntry, table: tuple[frozenset[str], frozenset[str], bool, frozenset[str]]
+) -> OrchRule:
+    try:
+        rule = read_rule(entry, *table)
+    except UnusableRuleError:
+        return OrchRule(name, _priority(entry), "Inactive", None)
+    return OrchRule(name, _priority(entry), "Active" if rule else None, rule)
+
+
+def _priority(entry: ConfigEntry) -> int:
+    return int(str(entry["PRIORITY"]))
+
+
+def derive_acl(config: ConfigDb, ports: Sequence[PortState]) -> tuple[AclTable, ...]:
+    """The access lists that the ASIC has, for a switch with these ports in front-panel order."""
+    place = {port.name: number for number, port in enumerate(ports)}
+    return tuple(
+        AclTable(
+            table.name,
+            table.is_egress,
+            tuple(sorted(place[port] for port in table.ports)),
+            tuple(
+                made
+                for each in table.rules
+                if each.rule is not None and each.is_counted
+                for made in _made(each.name, each.rule, place, ports)
+            ),
+        )
+        for table in read_acl(config)
+        if table.ports and any(rule.is_counted for rule in table.rules)
+    )
+
+
+def _made(name: str, rule: Rule, place: dict[str, int], ports: Sequence[PortState]) -> list[AclRule]:
+    """The rule as the ASIC has it; one for a traffic class is a rule for each DSCP that ports take for it."""
+    drops = rule.action == "DROP"
+    in_ports, out_ports = (
+        None if names is None else tuple(sorted(place[each] for each in names))
+        for names in (rule.in_ports, rule.out_ports)
+    )
+    if rule.tc is None:
+        return [AclRule(name, drops, rule.matches, in_ports, out_ports)]
+    chosen = range(len(ports)) if in_ports is None else in_ports
+    by_dscp: dict[int, list[int]] = {}
+    for port in chosen:
+        for dscp, tc in enumerate(ports[port].dscp_to_tc):
+            if tc == rule.tc:
+                by_dscp.setdefault(dscp, []).append(port)
+    return [
+        AclRule(name, drops, (*rule.matches, AclMatch("dscp", dscp, 0x3F)), tuple(of), out_ports)
+        for dscp, of in by_dscp.items()
+    ]
