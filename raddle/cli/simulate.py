@@ -20,8 +20,11 @@ from raddle.lab.pin_file import read_pins
 from raddle.lab.simulate import simulate_flows
 from raddle.lab.timeline import Instruments
 from raddle.report.run_files import flows_csv, ports_csv, series_csv, summary_json
+from raddle.sim import NEVER
 from raddle.topology.model import Fabric
 from raddle.units import parse_time_ps
+
+_SHOWN = 10
 
 
 def simulate(
@@ -55,6 +58,9 @@ def simulate(
         list[str] | None,
         typer.Option(metavar="PORT", help="Record the frames on the link at a port: capture.pcapng."),
     ] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="TIME", help="End at that simulated time, whatever is under way.")
+    ] = None,
     threads: Annotated[
         int, typer.Option(help="Threads that share the switches; the results are the same.", min=1, max=64)
     ] = 1,
@@ -76,10 +82,13 @@ def simulate(
         ),
         detection_ps=_time_ps("--detection", detection),
         series_ps=_time_ps("--series", series) if series else 0,
+        until_ps=_time_ps("--until", until) if until else NEVER,
         traced=tuple(find_link_port(model, "--trace", text) for text in trace or ()),
     )
     with _capture(output, instruments) as instruments, progress_bar() as progress:
-        result = simulate_flows(model, table, policy, control, seed, progress, paths, instruments, threads)
+        result = simulate_flows(
+            model, table, policy, control, seed, progress, paths, instruments, threads, notice=_tell
+        )
     summary = summary_json(result)
     files = {"fct.csv": flows_csv(result), "ports.csv": ports_csv(result), "summary.json": summary}
     _write(output, files | ({"series.csv": series_csv(result)} if series else {}))
@@ -88,14 +97,21 @@ def simulate(
     else:
         done = sum(flow.status == "done" for flow in result.flows)
         print(f"{done} of {len(result.flows)} flows done in {result.time_ps / 1e9:.6f} ms; see {output}")
-    for flow in [flow for flow in result.flows if flow.status != "done"][:10]:
-        print(f"flow {flow.id} is {flow.status}: {flow.reason or 'waits'}", file=sys.stderr)
+    left = [flow for flow in result.flows if flow.status != "done"]
+    for flow in left[:_SHOWN]:
+        _tell(f"flow {flow.id} is {flow.status}: {flow.reason or 'waits'}")
+    if len(left) > _SHOWN:
+        _tell(f"and {len(left) - _SHOWN} more; see {output / 'fct.csv'}")
     for line in result.diagnosis:
-        print(line, file=sys.stderr)
+        _tell(line)
     if result.is_interrupted:
         raise KeyboardInterrupt
     if not result.is_done:
         raise typer.Exit(1)
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _policy(fabric: Fabric, routing: Routing | None, pins: Path | None) -> Routing:

@@ -20,12 +20,12 @@ from controller.plan.model import Plan
 from raddle.errors import InputError
 from raddle.inventory import Inventory
 from raddle.lab.demand import collective_demand, place_ranks
-from raddle.lab.diagnosis import last_drop
+from raddle.lab.diagnosis import diagnose, why_unfinished
 from raddle.lab.link_use import find_collisions, links_in_use, trace_flows
 from raddle.lab.source_ports import source_ports
 from raddle.lab.switches import over_p4runtime, program, read_states, switch_farm
 from raddle.report.model import BenchResult, PinSummary, SizeRow, UnfinishedFlow
-from raddle.sim import DROP_REASONS, FLOW_STATUS, NEVER, QpColumns, Simulation, payload_rate_gbs
+from raddle.sim import DROP_REASONS, FLOW_STATUS, NEVER, Simulation, payload_rate_gbs
 from raddle.state import SwitchState
 from raddle.topology.model import Fabric
 from raddle.units import format_size
@@ -190,24 +190,21 @@ class _Run:
             ecn_marks=int(ports.ecn_marks.sum()),
             drops=tuple(sorted((+drops).items())),
             unfinished=self._unfinished(simulation, schedule),
+            diagnosis=diagnose(simulation),
         )
         return row, simulation, schedule
 
     def _unfinished(self, simulation: Simulation, schedule: Schedule) -> tuple[UnfinishedFlow, ...]:
         """Flows that did not end: those that failed, with the reason, then those that waited for them."""
         name = flow_namer(self.fabric, schedule, self.placement)
-        status, qps = simulation.flows().status, simulation.qps()
+        status, qps, ports = simulation.flows().status, simulation.qps(), simulation.ports()
         is_waiting = status == FLOW_STATUS.index("waiting")
         under_way = np.flatnonzero((status != FLOW_STATUS.index("done")) & ~is_waiting).tolist()
-        reasons = [(flow, _why_stuck(simulation, qps, int(schedule.qp[flow]))) for flow in under_way]
+        reasons = [
+            (flow, why_unfinished(simulation, qps, ports, int(schedule.qp[flow]))) for flow in under_way
+        ]
         reasons += [(flow, "not started: waits for others") for flow in np.flatnonzero(is_waiting).tolist()]
         return tuple(UnfinishedFlow(name(flow), int(schedule.step[flow]), why) for flow, why in reasons)
-
-
-def _why_stuck(simulation: Simulation, qps: QpColumns, qp: int) -> str:
-    if not qps.drops[qp]:
-        return f"no answer after {int(qps.timeouts[qp])} timeouts"
-    return f"packets dropped at {last_drop(simulation, qps, qp)}"
 
 
 def _known(times_ps: NDArray[np.int64]) -> NDArray[np.int64]:

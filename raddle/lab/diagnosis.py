@@ -22,10 +22,15 @@ def diagnose(simulation: Simulation) -> tuple[str, ...]:
         lines.append(f"deadlock of {len(cycle)} queues, each paused by the next: {around}")
         lines.append(f"the pauses come from {', '.join(far[:_SHOWN])}")
     if simulation.is_stalled:
-        lines.append(
-            f"nothing was sent or received for so long that the run was ended at {simulation.now_ps} ps"
-        )
+        lines.append(f"nothing can move any more: the run was ended at {simulation.now_ps / 1e9:.6f} ms")
     return tuple(lines)
+
+
+def blocked_status(simulation: Simulation) -> str:
+    """What a flow that is under way at the end of the run is called."""
+    if not simulation.is_stalled:
+        return "active"
+    return "deadlocked" if simulation.find_deadlock() else "blocked"
 
 
 def why_unfinished(simulation: Simulation, qps: QpColumns, ports: PortColumns, qp: int) -> str:
@@ -38,13 +43,13 @@ def why_unfinished(simulation: Simulation, qps: QpColumns, ports: PortColumns, q
             link = simulation.fabric.link_by_port[here]
             return f"held at {here}: paused by {link.b if link.a == here else link.a}"
     if qps.drops[qp]:
-        return f"dropped at {last_drop(simulation, qps, qp)}"
+        return f"packets dropped at {_last_drop(simulation, qps, qp)}"
     if qps.timeouts[qp]:
         return f"no answer after {int(qps.timeouts[qp])} timeouts"
-    return "waits"
+    return "under way"
 
 
-def last_drop(simulation: Simulation, qps: QpColumns, qp: int) -> str:
+def _last_drop(simulation: Simulation, qps: QpColumns, qp: int) -> str:
     """Where and why a queue pair's last dropped packet was dropped: `leaf1:Ethernet0: no route`."""
     port = simulation.port_names[qps.drop_port[qp]]
     reason = DROP_REASONS[qps.drop_reason[qp]].replace("_", " ")

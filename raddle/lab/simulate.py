@@ -15,7 +15,8 @@ from controller.plan.addresses import endpoint_addresses
 from controller.plan.make import make_plan
 from raddle.inventory import Inventory
 from raddle.lab.bench import Progress
-from raddle.lab.diagnosis import diagnose, why_unfinished
+from raddle.lab.diagnosis import blocked_status, diagnose, why_unfinished
+from raddle.lab.effort import long_run
 from raddle.lab.flow_file import FlowTable
 from raddle.lab.pin_file import Pin, with_pins
 from raddle.lab.source_ports import source_ports
@@ -39,12 +40,13 @@ def simulate_flows(
     pins: Sequence[Pin] = (),
     instruments: Instruments = NO_INSTRUMENTS,
     threads: int = 1,
+    notice: Callable[[str], None] = lambda line: None,
 ) -> RunResult:
     """Plan, program the fabric's own switches over gNMI, read their state back, and simulate the flows on it.
 
     With `pinned`, all flows count as running at the same time. `pins` give flows their paths
     instead. An interrupt ends the run and keeps what there is; the result then has `is_interrupted`.
-    A run that cannot get on ends, and its result says why.
+    A run that cannot get on ends, and its result says why. `notice` is told where it will take long.
 
     Raises:
         InputError: the fabric's buffers do not fit its cables, or `pin-conflict`.
@@ -70,6 +72,8 @@ def simulate_flows(
     drain = _tracer(simulation, table.schedule, seed, instruments)
     is_interrupted = False
     try:
+        if line := long_run(simulation, table.schedule):
+            notice(line)
         timeline.run(lambda share: progress(f"{simulation.now_ps / 1e9:.3f} ms simulated", share), drain)
     except KeyboardInterrupt:
         is_interrupted = True
@@ -81,6 +85,7 @@ def simulate_flows(
         seed=seed,
         time_ps=simulation.now_ps,
         is_interrupted=is_interrupted,
+        is_stalled=simulation.is_stalled,
         flows=_flow_rows(simulation, table),
         ports=_port_rows(simulation),
         packets=dataclasses.astuple(simulation.packets),
@@ -109,6 +114,7 @@ def _watchdog_rows(simulation: Simulation) -> tuple[WatchdogRow, ...]:
 def _flow_rows(simulation: Simulation, table: FlowTable) -> tuple[FlowRow, ...]:
     fabric, schedule = simulation.fabric, table.schedule
     flows, qps, ports = simulation.flows(), simulation.qps(), simulation.ports()
+    blocked = blocked_status(simulation)
     rows = []
     for i, name in enumerate(table.ids):
         qp = int(schedule.qp[i])
@@ -117,16 +123,18 @@ def _flow_rows(simulation: Simulation, table: FlowTable) -> tuple[FlowRow, ...]:
         )
         ideal = ideal_fct_ps(simulation, qp, int(schedule.size_bytes[i]))
         fct = finish - start if start is not None and finish is not None else None
-        reason = None
-        if FLOW_STATUS[flows.status[i]] in ("active", "failed"):
+        status, reason = FLOW_STATUS[flows.status[i]], None
+        if status in ("active", "failed"):
             reason = why_unfinished(simulation, qps, ports, qp)
+        if status == "active":
+            status = blocked
         rows.append(
             FlowRow(
                 id=name,
                 src=fabric.endpoints[schedule.src[i]].name,
                 dst=fabric.endpoints[schedule.dst[i]].name,
                 bytes=int(schedule.size_bytes[i]),
-                status=FLOW_STATUS[flows.status[i]],
+                status=status,
                 start_ps=start,
                 finish_ps=finish,
                 acked_ps=acked,

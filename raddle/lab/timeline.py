@@ -28,6 +28,7 @@ class Instruments:
         series_ps: interval of the samples; 0: none.
         traced: ports whose frames, both ways, are recorded.
         capture: takes the pieces of a pcapng file.
+        until_ps: when the run ends, whatever has not ended then.
     """
 
     faults: tuple[Fault, ...] = ()
@@ -35,6 +36,7 @@ class Instruments:
     series_ps: int = 0
     traced: tuple[PortRef, ...] = ()
     capture: Callable[[bytes], object] = field(default=lambda piece: None)
+    until_ps: int = NEVER
 
 
 NO_INSTRUMENTS = Instruments()
@@ -55,19 +57,17 @@ class Timeline:
         self.series = Series(simulation, instruments.series_ps) if instruments.series_ps else None
 
     def run(self, progress: Callable[[float], None], after_call: Callable[[], None]) -> None:
-        """Run to the end of the simulation."""
-        simulation = self._simulation
-        while not simulation.is_done and not simulation.is_stalled:
+        """Run to the end of the simulation, or until it is to end."""
+        simulation, until_ps = self._simulation, self._instruments.until_ps
+        while not simulation.is_done and not simulation.is_stalled and simulation.now_ps < until_ps:
             due_ps = min(
-                self._due[0][0] if self._due else NEVER, self.series.next_ps if self.series else NEVER
+                self._due[0][0] if self._due else NEVER,
+                self.series.next_ps if self.series else NEVER,
+                until_ps,
             )
-            simulation.run(progress, due_ps, after_call)
-            if due_ps == NEVER:
-                return
-            if not simulation.is_done and simulation.now_ps < due_ps:
-                if not self._due:
-                    return  # nothing is left to happen; samples would go on for ever
-                simulation.advance(due_ps)
+            simulation.run(progress, due_ps, after_call, may_change=bool(self._due))
+            if not simulation.is_done and not simulation.is_stalled:
+                simulation.advance(due_ps)  # nothing happens before it
             if simulation.now_ps < due_ps:
                 return
             while self._due and self._due[0][0] <= due_ps:

@@ -98,6 +98,7 @@ def unfinished_lines(rows: Sequence[SizeRow]) -> Iterator[str]:
         for (name, reason), of in list(steps.items())[:_SHOWN]:
             yield f"#   {name}, {_steps(of)}: {reason}"
         yield from _more(sum(map(len, list(steps.values())[_SHOWN:])), "flow")
+        yield from (f"#   {line}" for line in row.diagnosis)
 
 
 def _more(count: int, noun: str) -> Iterator[str]:

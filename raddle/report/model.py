@@ -29,6 +29,7 @@ class SizeRow:
             summed over ports and priorities.
         ecn_marks: packets marked.
         drops: packets by reason, sorted by reason.
+        diagnosis: why flows did not finish, where the fabric as a whole is to blame: a deadlock's cycle.
     """
 
     size_bytes: int
@@ -45,6 +46,7 @@ class SizeRow:
     ecn_marks: int
     drops: tuple[tuple[str, int], ...]
     unfinished: tuple[UnfinishedFlow, ...]
+    diagnosis: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,7 @@ class RunResult:
     seed: int
     time_ps: int
     is_interrupted: bool
+    is_stalled: bool
     flows: tuple[FlowRow, ...]
     ports: tuple[PortRow, ...]
     packets: tuple[int, int, int, int]
@@ -126,6 +127,7 @@ def summary_json(result: RunResult) -> str:
         "seed": result.seed,
         "time_ps": result.time_ps,
         "is_interrupted": result.is_interrupted,
+        "is_stalled": result.is_stalled,
         "flows": dict(Counter(flow.status for flow in result.flows)),
         "fct_ps": _distribution(fct),
         "slowdown": _distribution(slowdown),

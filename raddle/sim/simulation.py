@@ -32,13 +32,11 @@ from raddle.sim.ecmp_hash import HashClasses, hashed_addresses
 from raddle.sim.nic import nic_config
 from raddle.sim.pcapng import PFC, FrameColumns
 from raddle.sim.policy_match import PacketHeaders
+from raddle.sim.stall import StallGuard
 from raddle.sim.switch_columns import switch_columns
 from raddle.state import PRIORITIES, SwitchState
 from raddle.topology.model import Fabric, LosslessClass, PortRef
 from raddle.workload import Schedule
-
-STALL_PS = 100 * 10**12
-"""Longer than any timer of the model: retransmission 10 s, watchdog 5 s and 60 s."""
 
 _NIC_BUFFER_BYTES = 2 << 20
 
@@ -124,11 +122,13 @@ class Simulation:
             dep_ids=schedule.dep_ids.astype(np.uint32),
             cuts_through=np.array([s.model.is_cut_through for s in fabric.switches], np.uint8),
         )
-        self._last_start_ps = 0 if start_ps is None or not len(start_ps) else int(start_ps.max())
         self.is_stalled = False
         self.pool_names: dict[str, tuple[str, ...]] = {}
+        self._stall_guard = StallGuard(
+            self, 0 if start_ps is None or not len(start_ps) else int(start_ps.max())
+        )
         data = int(np.maximum(-(-schedule.size_bytes // fabric.roce.mtu_bytes), 1).sum())
-        self._expected_packets = max(data + data // fabric.hosts[0].nic_model.ack_interval, 1)
+        self.expected_packets = max(data + data // fabric.hosts[0].nic_model.ack_interval, 1)
         self._hash_classes = 0
         for name, state in states.items():
             self.set_switch(name, state)
@@ -205,27 +205,24 @@ class Simulation:
         progress: Progress | None = None,
         until_ps: int = NEVER,
         after_call: Callable[[], None] = lambda: None,
+        may_change: bool = False,
     ) -> None:
-        """Run until every flow is done or failed, nothing can happen any more, or `until_ps` is reached.
+        """Run until every flow is done or failed, nothing can move any more, or `until_ps` is reached.
 
-        A run in which no packet is sent, received or lost for STALL_PS after its last flow was due cannot get
-        on
-        (pauses are renewed and watched for ever): it ends with `is_stalled`. `after_call` is called after
-        every million events.
+        A run that cannot get on ends with `is_stalled`, unless it `may_change` from outside. `after_call` is
+        called after every million events.
         """
-        moved_ps, packets = max(self.now_ps, self._last_start_ps), self.packets
         while not self.is_done and self._core.has_events:
             count = self._core.advance(until_ps, _EVENTS_PER_CALL)
             after_call()
             if progress:
-                progress(min(self.packets.delivered / self._expected_packets, 1.0))
-            if count < _EVENTS_PER_CALL and until_ps != NEVER:
-                return
-            if packets != self.packets:
-                moved_ps, packets = max(self.now_ps, self._last_start_ps), self.packets
-            elif self.now_ps > moved_ps + STALL_PS:
+                progress(min(self.packets.delivered / self.expected_packets, 1.0))
+            if not may_change and not self.is_done and self._stall_guard.is_stalled():
                 self.is_stalled = True
                 return
+            if count < _EVENTS_PER_CALL and until_ps != NEVER:
+                return
+        self.is_stalled = not self.is_done and not may_change
 
     def advance(self, until_ps: int) -> None:
         """Run all events up to and with `until_ps`."""
@@ -327,6 +324,10 @@ class Simulation:
     def qp_priority(self, qp: int) -> int:
         """The priority whose pause stops a queue pair's data."""
         return int(self._qp_priority[qp])
+
+    @property
+    def has_watchdogs(self) -> bool:
+        return len(self._core.watchdog_columns()[0]) > 0
 
     def watchdog(self) -> WatchdogColumns:
         return read_watchdog(self._core)

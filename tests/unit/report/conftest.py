@@ -26,6 +26,7 @@ def row(size_bytes, **changes):
         "ecn_marks": 0,
         "drops": (),
         "unfinished": (),
+        "diagnosis": (),
     }
     return SizeRow(**(fields | changes))
 

@@ -1,0 +1,36 @@
+"""Notices that a run cannot get on, though pauses are renewed and watched for ever."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from raddle.sim.simulation import Simulation
+
+_LONGEST_WATCH_PS = 10 * 10**12
+"""Twice the longest detection time of a PFC watchdog, 5 s (SONiC's PFC_WD)."""
+
+
+class StallGuard:
+    """Compares what has moved between two looks.
+
+    A timeout may move packets again, so silence counts from twice that time on. After that a deadlock that no
+    watchdog breaks is final, and so is any silence that outlasts the watchdogs too.
+    """
+
+    def __init__(self, simulation: Simulation, last_start_ps: int) -> None:
+        self._simulation = simulation
+        self._moved_ps = last_start_ps
+        self._packets = simulation.packets
+        self._timeout_ps = 2 * simulation.fabric.hosts[0].nic_model.rto_ps
+
+    def is_stalled(self) -> bool:
+        simulation = self._simulation
+        if simulation.packets != self._packets:
+            self._packets = simulation.packets
+            self._moved_ps = max(self._moved_ps, simulation.now_ps)
+            return False
+        quiet_ps = simulation.now_ps - self._moved_ps - self._timeout_ps
+        if quiet_ps > _LONGEST_WATCH_PS:
+            return True
+        return quiet_ps > 0 and not simulation.has_watchdogs and bool(simulation.find_deadlock())
