@@ -128,13 +128,54 @@ class PortState:
 
 
 @dataclass(frozen=True, slots=True)
+class ArsLoad:
+    """Limits of a load's bands, as on a port of 10G, and the weight of its band in a port's load."""
+
+    min_value: int
+    max_value: int
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArsObject:
+    """How an adaptive next-hop group chooses (SONiC ARS_OBJECT): for each packet, or each time that a flow
+    was idle for longer than `idle_ps`; `max_flows` of a group are told apart."""
+
+    name: str
+    is_per_packet: bool
+    idle_ps: int
+    max_flows: int
+    primary_path_threshold: int
+    alternative_path_cost: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArsState:
+    """Adaptive routing of a switch (SONiC ARS_PROFILE): what it measures of its ports, every
+    `sampling_interval_ps`, and what its groups refer to.
+
+    `past` is in Mb/s sent, `future` and `current` in bytes queued, averaged and now. `nominal_bps` is the
+    speed of every port that counts as 10G.
+    """
+
+    sampling_interval_ps: int
+    past: ArsLoad
+    future: ArsLoad
+    current: ArsLoad
+    objects: tuple[ArsObject, ...]
+    nominal_bps: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RouteState:
     """A route as the ASIC holds it: an IPv4 or IPv6 prefix to the ports of its live next hops.
 
     `prefix` is the network address as an integer, `length` the prefix length. `ports` index
     `SwitchState.ports`, in the order of the next-hop group (SONiC orders members by IP address); a
     hash value h takes member h % len(ports). An empty tuple is a blackhole route. With `weights`, one per
-    port, a port is as many members of the group, one after another, as its weight says.
+    port, a port is as many members of the group, one after another, as its weight says. An adaptive group
+    does as the object `ars` of `SwitchState.ars` says; `alternatives` are those of its ports that are not
+    primary paths.
     """
 
     prefix: int
@@ -142,6 +183,8 @@ class RouteState:
     ports: tuple[int, ...]
     weights: tuple[int, ...] = ()
     is_ipv6: bool = False
+    ars: int | None = None
+    alternatives: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +272,7 @@ class SwitchState:
     hash_offset: int = 0
     policies: tuple[PolicyState, ...] = ()
     acl_tables: tuple[AclTable, ...] = ()
+    ars: ArsState | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@
 
 using raddle::Simulation;
 
+void bind_ars(nb::module_& m);  // ars.cpp
+
 namespace {
 
 Simulation* make_simulation(std::uint32_t endpoints, std::uint64_t seed, const raddle::NicConfig& nic,
@@ -62,7 +64,8 @@ void set_switch(Simulation& simulation, std::uint32_t index, std::uint32_t hash_
                 const Table<double>& wred, const std::optional<Table<std::int64_t>>& watchdog, std::uint32_t hash_offset,
                 std::uint32_t hash_class, const std::optional<Column<std::uint32_t>>& port_mtu,
                 bool pauses_at_threshold, bool marks_at_dequeue,
-                bool releases_at_end, const std::optional<Column<std::uint32_t>>& policies) {
+                bool releases_at_end, const std::optional<Column<std::uint32_t>>& policies,
+                const raddle::ArsConfig* ars) {
   raddle::SwitchConfig config;
   config.hash_seed = hash_seed;
   config.hash_offset = hash_offset;
@@ -74,6 +77,7 @@ void set_switch(Simulation& simulation, std::uint32_t index, std::uint32_t hash_
   config.group_offsets = values(group_offsets);
   config.group_ports = values(group_ports);
   if (policies) config.policies = values(*policies);
+  if (ars != nullptr) config.ars = *ars;
   for (const std::uint32_t group : config.policies) {
     require(group == raddle::none || group + 1 < group_offsets.size(), "policies out of range");
   }
@@ -140,6 +144,7 @@ void bind_nic(nb::module_& m) {
       .def_rw("messages", &NicConfig::messages)
       .def_rw("burst_packets", &NicConfig::burst)
       .def_rw("is_selective", &NicConfig::is_selective)
+      .def_rw("reorder_packets", &NicConfig::reorder)
       .def_rw("rto_ps", &NicConfig::retransmit_timeout)
       .def_rw("retry_count", &NicConfig::retry_count)
       .def_rw("cnp_interval_ps", &NicConfig::cnp_interval)
@@ -170,6 +175,7 @@ NB_MODULE(_core, m) {
   m.attr("NONE") = nb::int_(raddle::none);
   m.attr("NEVER") = nb::int_(raddle::never);
   bind_nic(m);
+  bind_ars(m);
   const auto column = [](const char* name) { return nb::arg(name).noconvert(); };
   nb::class_<Simulation> simulation(m, "Simulation");
   bind_acl(simulation);
@@ -186,7 +192,8 @@ NB_MODULE(_core, m) {
            column("profiles"), column("wred"), nb::arg("watchdog").noconvert() = nb::none(), "hash_offset"_a = 0,
            "hash_class"_a = 0,
            nb::arg("port_mtu").noconvert() = nb::none(), "pauses_at_threshold"_a = false, "marks_at_dequeue"_a = false,
-           "releases_at_end"_a = false, nb::arg("policies").noconvert() = nb::none())
+           "releases_at_end"_a = false, nb::arg("policies").noconvert() = nb::none(),
+           nb::arg("ars").none() = nb::none())
       .def("set_link", &Simulation::set_link, "port"_a, "is_up"_a)
       .def("set_traced", &Simulation::set_traced, "port"_a, "is_traced"_a)
       .def("take_trace", [](Simulation& s) {

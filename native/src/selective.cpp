@@ -1,8 +1,9 @@
 // Selective repeat: a receiver keeps what arrives behind a gap and says of each such packet that it is there; the
 // sender sends again what was lost before it, and nothing else.
 // SOURCE: R. Mittal et al., "Revisiting network support for RDMA" (IRN), SIGCOMM 2018, section 3.1. A NAK carries the
-// PSN of the packet that arrived. A fabric keeps the order of a queue pair's packets, so what is missing below it is
-// lost; what is lost again waits for the timeout.
+// PSN of the packet that arrived. What is missing below it is lost, as a fabric keeps the order of a queue pair's
+// packets; where it does not, `reorder` packets must have overtaken one before it counts as lost (the threshold that
+// RFC 5681 and RFC 9002, 6.1.1, have for it). What is lost again waits for the timeout.
 
 #include <algorithm>
 
@@ -64,17 +65,18 @@ void Partition::receive_selective(PacketId id, bool is_marked) {
   for (; ended > 0; --ended) end_message(qp);
 }
 
-// The packet `psn` has arrived: what is missing below it and was not sent again yet is lost.
+// The packet `psn` has arrived: what is missing `reorder` packets below it and was not sent again yet is lost.
 void Partition::judge_lost(QpId qp, std::uint64_t psn) {
   SelectiveSender& selective = selective_senders_[qp];
   const Sender& sender = senders_[qp];
   const auto place = static_cast<std::size_t>(psn - sender.una_psn);
   if (selective.arrived.size() <= place) selective.arrived.resize(place + 1, false);
   selective.arrived[place] = true;
-  for (std::uint64_t p = std::max(sender.una_psn, selective.judged_psn); p < psn; ++p) {
+  const std::uint64_t end = psn - std::min<std::uint64_t>(psn, network_.nic.reorder);
+  for (std::uint64_t p = std::max(sender.una_psn, selective.judged_psn); p < end; ++p) {
     if (!selective.arrived[static_cast<std::size_t>(p - sender.una_psn)]) selective.lost.push_back(p);
   }
-  selective.judged_psn = std::max(selective.judged_psn, psn + 1);
+  selective.judged_psn = std::max(selective.judged_psn, end);
   if (selective.lost.empty()) return;
   join_round(qp);
   kick(sender.port);

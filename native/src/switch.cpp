@@ -33,12 +33,16 @@ std::int64_t shared_part(std::int64_t used, const ProfileConfig& profile) {
 
 }  // namespace
 
+std::uint32_t hash_bits(const SwitchNode& node, std::uint32_t hash) {
+  return std::rotr(hash ^ node.hash_seed, static_cast<int>(node.hash_offset));
+}
+
 PortId route(const SwitchNode& node, std::uint32_t group, std::uint32_t hash) {
   if (group == none) return none;
   const std::uint32_t first = node.group_offsets[group];
   const std::uint32_t count = node.group_offsets[group + 1] - first;
   if (count == 0) return none;
-  const std::uint32_t bits = std::rotr(hash ^ node.hash_seed, static_cast<int>(node.hash_offset));
+  const std::uint32_t bits = hash_bits(node, hash);
   const std::uint32_t member = (count & (count - 1)) == 0 ? bits & (count - 1) : bits % count;
   return node.first_port + node.group_ports[first + member];
 }
@@ -52,7 +56,8 @@ void Partition::switch_receive(PortId in, PacketId id) {
   const bool is_data = packet.kind() == PacketKind::data;
   std::uint32_t hash = packet.hash;
   if (node.hash_class != 0) hash = hashes_[node.hash_class - 1].of(packet.qp, is_data);
-  const PortId out = route(node, node.group_of(packet.dst, packet.qp, is_data), hash);
+  const std::uint32_t group = node.group_of(packet.dst, packet.qp, is_data);
+  const PortId out = node.ars ? adaptive_route(node, group, hash) : route(node, group, hash);
   if (out == none || node.qos.empty()) return drop(in, id, DropReason::no_route);
   const Port& out_port = ports_[out];
   if (out_port.tx_check) {
@@ -205,6 +210,7 @@ void Partition::mark(Packet& packet, PortId out, unsigned queue) {
 void Partition::set_switch(NodeId index, const SwitchConfig& state) {
   SwitchNode& node = switches_[index];
   if (state.hash_class > hashes_.size()) throw std::invalid_argument("hash_class is of no add_hashes");
+  set_ars(node, state);
   node.hash_seed = state.hash_seed;
   node.hash_offset = state.hash_offset % 32;
   node.hash_class = state.hash_class;

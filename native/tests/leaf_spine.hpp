@@ -79,6 +79,15 @@ struct LeafSpine {
     return state;
   }
 
+  // Lets a leaf choose its way up by load, as the planner sets ARS up.
+  void adapt(SwitchConfig& state, NodeId index, const ArsObject& object) const {
+    if (index >= leaves) return;
+    state.ars = {.past = {0, 10'000, 16}, .future = {0, 2'000, 16}, .current = {0, 2'000, 0}, .objects = {object}};
+    state.ars.group_object.assign(state.group_offsets.size() - 1, none);
+    state.ars.group_object.back() = 0;
+    state.ars.nominal_speed.assign(state.ports.size(), speed);
+  }
+
   // Takes host routes at every leaf: destination d goes up to spine d % spines.
   void pin(SwitchConfig& state, NodeId index) const {
     for (NodeId h = 0; h < hosts(); ++h) {

@@ -27,6 +27,7 @@ struct Case {
   Workload work;
   bool has_pfc;
   std::int64_t pool;
+  bool is_adaptive, is_per_packet;
 };
 
 Case draw_case(std::uint64_t seed) {
@@ -61,6 +62,9 @@ Case draw_case(std::uint64_t seed) {
     c.work.flow_start.back() = static_cast<Time>(draw(20'000'000));
   }
   if (c.work.dep_offsets.empty()) c.work.dep_offsets.push_back(0);
+  c.is_adaptive = draw.coin();
+  c.is_per_packet = nic.is_selective && draw.coin();  // go-back-N may give up on packets out of order
+  nic.reorder = static_cast<std::uint32_t>(draw(20));
   return c;
 }
 
@@ -69,6 +73,7 @@ Simulation start(const Case& c) {
   for (NodeId i = 0; i < c.network.switches; ++i) {
     SwitchConfig state = c.fabric.switch_state(i, c.has_pfc, c.pool);
     for (ProfileConfig& profile : state.profiles) profile.headroom = c.has_pfc ? 12'000'000 : 0;  // 2 km at 1.6T both ways
+    if (c.is_adaptive) c.fabric.adapt(state, i, {.is_per_packet = c.is_per_packet, .idle = 2'000'000});
     simulation.set_switch(i, state);
   }
   return simulation;

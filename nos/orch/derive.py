@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nos.db.databases import ConfigDb, HashDb
 from nos.orch.acl import derive_acl
+from nos.orch.ars import ArsSelector, derive_ars
 from nos.orch.buffers import derive_buffers
 from nos.orch.hash import derive_hash
 from nos.orch.ports import derive_ports
@@ -55,7 +56,7 @@ def derive(config: ConfigDb, appl: HashDb) -> SwitchState:
         name=str(config.get("DEVICE_METADATA", {}).get("localhost", {}).get("hostname", "")),
         hash_seed=int(switch.get("ecmp_hash_seed", "0")),
         ports=tuple(states),
-        routes=derive_routes(config, live_ports),
+        routes=derive_routes(config, live_ports, ArsSelector(config).choice_of),
         buffer_pools=buffers.pools,
         buffer_profiles=buffers.profiles,
         wred_profiles=derive_wred(config),
@@ -63,5 +64,6 @@ def derive(config: ConfigDb, appl: HashDb) -> SwitchState:
         hash_fields=fields,
         hash_offset=int(switch.get("ecmp_hash_offset", "0")),
         acl_tables=derive_acl(config, states),
+        ars=derive_ars(config, states),
     )
     return with_big_red_switch(config, state) if is_big_red_switch(config) else state

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_interface
@@ -20,6 +20,17 @@ class NextHop(NamedTuple):
     address: int
     interface: str
     port: int | None
+
+
+class AdaptiveChoice(NamedTuple):
+    """The ARS object of a next-hop group, None where it hashes, and the ports that are alternative paths."""
+
+    ars: int | None = None
+    alternatives: tuple[int, ...] = ()
+
+
+ChoiceOf = Callable[[tuple[NextHop, ...], bool], AdaptiveChoice]
+"""How the group of these next hops, of IPv6 or not, chooses; see `nos.orch.ars`."""
 
 
 class Prefix(NamedTuple):
@@ -47,7 +58,9 @@ class _Subnet:
         return _prefix_of(self.address)
 
 
-def derive_routes(config: ConfigDb, live_ports: Mapping[str, int]) -> tuple[RouteState, ...]:
+def derive_routes(
+    config: ConfigDb, live_ports: Mapping[str, int], choice_of: ChoiceOf
+) -> tuple[RouteState, ...]:
     """The routes that reach the ASIC, sorted by (prefix, length).
 
     - A prefix of INTERFACE gives a connected route while its port is in `live_ports` (name -> index).
@@ -59,21 +72,21 @@ def derive_routes(config: ConfigDb, live_ports: Mapping[str, int]) -> tuple[Rout
       too (RFC 8950). The least distance with a live next hop wins, and a route without one is not installed.
       A connected route beats a static one.
 
-    Only the default VRF is forwarded.
+    Only the default VRF is forwarded. `choice_of` says which groups are adaptive.
     """
     subnets = list(_subnets(config, live_ports))
-    routes: dict[Prefix, tuple[int, ...]] = {
-        prefix: tuple(hop.port for hop in hops if hop.port is not None)
-        for prefix, hops in _static_routes(config, subnets, live_ports).items()
-    }
+    routes: dict[Prefix, tuple[NextHop, ...]] = dict(_static_routes(config, subnets, live_ports))
     for subnet in subnets:
-        routes[subnet.prefix] = (subnet.port,)
+        routes[subnet.prefix] = (NextHop(0, subnet.interface, subnet.port),)
     for address in _own_addresses(config, subnets):
         routes[Prefix(address.version == 6, int(address.ip), address.max_prefixlen)] = ()
-    return tuple(
-        RouteState(prefix.network, prefix.length, routes[prefix], is_ipv6=prefix.is_ipv6)
-        for prefix in sorted(routes)
-    )
+    return tuple(_route(prefix, routes[prefix], choice_of) for prefix in sorted(routes))
+
+
+def _route(prefix: Prefix, hops: tuple[NextHop, ...], choice_of: ChoiceOf) -> RouteState:
+    ports = tuple(hop.port for hop in hops if hop.port is not None)
+    choice = choice_of(hops, prefix.is_ipv6)
+    return RouteState(prefix.network, prefix.length, ports, (), prefix.is_ipv6, *choice)
 
 
 def static_routes(config: ConfigDb, live_ports: Mapping[str, int]) -> dict[Prefix, tuple[NextHop, ...]]:

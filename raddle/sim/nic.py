@@ -38,6 +38,7 @@ def nic_config(fabric: Fabric) -> _core.NicConfig:
     nic.messages = model.messages
     nic.burst_packets = model.burst_packets
     nic.is_selective = model.is_selective
+    nic.reorder_packets = model.reorder_packets
     nic.rto_ps = model.rto_ps
     nic.retry_count = model.retry_count
     nic.cnp_interval_ps = model.cnp_interval_ps

@@ -5,17 +5,25 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from raddle._core import NONE
+from raddle._core import NONE, ArsConfig
 from raddle.sim.ecmp_hash import seed_mask
 from raddle.sim.policy_match import PacketHeaders
 from raddle.state import PolicyState, RouteState, SwitchState, WatchdogState
 
 _ACTIONS = ("drop", "forward", "alert")
+
+
+class NextHopGroup(NamedTuple):
+    """A next-hop group as the chip holds it: ports, and see `RouteState` for the rest."""
+
+    ports: tuple[int, ...]
+    ars: int | None = None
+    alternatives: tuple[int, ...] = ()
 
 
 def switch_columns(
@@ -29,7 +37,8 @@ def switch_columns(
         headers: of the packets, which the policies go by.
     """
     routes = tuple(route for route in state.routes if route.is_ipv6 == is_ipv6)
-    fib, group_offsets, group_ports = forwarding_table(routes, addresses, 128 if is_ipv6 else 32)
+    fib, groups = find_groups(routes, addresses, 128 if is_ipv6 else 32)
+    group_offsets, group_ports = group_columns(groups)
     policies = [policy for policy in state.policies if policy.is_ipv6 == is_ipv6]
     matched = _policy_groups(policies, headers, len(group_offsets) - 1)
     qos_index: dict[tuple[int, ...], int] = {}
@@ -55,6 +64,7 @@ def switch_columns(
         "qos": np.array(list(qos_index), np.uint8),
         "port_mtu": np.array([port.mtu_bytes for port in state.ports], np.uint32),
         "watchdog": _watchdog_columns(state),
+        "ars": ars_config(state, groups, policies if len(matched) else []),
         **_buffer_columns(state),
     }
 
@@ -93,6 +103,31 @@ def _watchdog_columns(state: SwitchState) -> NDArray[np.int64]:
         for dog in (port.watchdog or none for port in state.ports)
     ]
     return np.array(rows, np.int64)
+
+
+def ars_config(
+    state: SwitchState, groups: tuple[NextHopGroup, ...], policies: list[PolicyState]
+) -> ArsConfig | None:
+    """Which groups are adaptive, and how; None where none is. Those of the policies follow and hash."""
+    ars = state.ars
+    if ars is None or all(group.ars is None for group in groups):
+        return None
+    objects = [
+        (o.is_per_packet, o.idle_ps, o.max_flows, o.primary_path_threshold, o.alternative_path_cost)
+        for o in ars.objects
+    ]
+    chosen = [NONE if group.ars is None else group.ars for group in groups]
+    alternative = [port in group.alternatives for group in groups for port in group.ports]
+    alternative += [False for policy in policies for _ in policy.ports]
+    loads = [(load.min_value, load.max_value, load.weight) for load in (ars.past, ars.future, ars.current)]
+    return ArsConfig(
+        sampling_interval_ps=ars.sampling_interval_ps,
+        loads=np.array(loads, np.int64),
+        objects=np.array(objects, np.int64),
+        group_object=np.array([*chosen, *[NONE] * len(policies)], np.uint32),
+        is_alternative=np.array(alternative if any(alternative) else [], np.uint8),
+        nominal_bps=np.array(ars.nominal_bps, np.int64),
+    )
 
 
 def _indices(rows: list[tuple[int | None, ...]]) -> NDArray[np.uint32]:
@@ -135,30 +170,35 @@ def _buffer_columns(state: SwitchState) -> dict[str, Any]:
     }
 
 
-def forwarding_table(
+def find_groups(
     routes: tuple[RouteState, ...], addresses: tuple[int, ...], bits: int = 32
-) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint32]]:
+) -> tuple[NDArray[np.uint32], tuple[NextHopGroup, ...]]:
     """Longest-prefix match of every endpoint's address, done once per change instead of once per packet.
 
     Args:
         bits: of an address, 32 or 128.
 
     Returns:
-        The group of each endpoint (NONE: no route), and the groups' ports as offsets and members.
+        The group of each endpoint (NONE: no route), and the groups.
     """
     order, ascending = _sorted(addresses)
-    groups: dict[tuple[int, ...], int] = {}
+    groups: dict[NextHopGroup, int] = {}
     by_address = np.full(len(addresses), NONE, np.uint32)
     for route in sorted(routes, key=lambda route: route.length):
         first = bisect_left(ascending, route.prefix)
         end = bisect_left(ascending, route.prefix + (1 << bits - route.length), first)
         if first < end:
-            by_address[first:end] = groups.setdefault(_members(route), len(groups))
+            group = NextHopGroup(_members(route), route.ars, route.alternatives)
+            by_address[first:end] = groups.setdefault(group, len(groups))
     fib = np.empty_like(by_address)
     fib[order] = by_address
-    offsets = np.cumsum([0, *(len(ports) for ports in groups)]).astype(np.uint32)
-    ports = np.array([port for group in groups for port in group], np.uint32)
-    return fib, offsets, ports
+    return fib, tuple(groups)
+
+
+def group_columns(groups: tuple[NextHopGroup, ...]) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """The groups' ports as offsets and members."""
+    offsets = np.cumsum([0, *(len(group.ports) for group in groups)]).astype(np.uint32)
+    return offsets, np.array([port for group in groups for port in group.ports], np.uint32)
 
 
 @lru_cache(maxsize=4)

@@ -184,6 +184,7 @@ def _nic_model(nics: NicSpec) -> NicModel:
         messages=nics.messages,
         burst_packets=nics.burst,
         is_selective=nics.retransmission == "selective-repeat",
+        reorder_packets=nics.reorder,
     )
 
 

@@ -27,6 +27,7 @@ T = TypeVar("T")
 _COUNT = re.compile(r"0|[1-9][0-9]{0,11}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _FRACTION = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,12})?)(?:/([1-9][0-9]{0,5}))?")
+_PS_PER_US = 10**6
 _PS_PER_MS = 10**9
 TEMPLATE_FIELD = re.compile(r"\{(i|n|pod|plane|rail|group)(?::0([1-9]))?\}")
 """A field of a naming template, with the digits it is padded to: `{i}`, `{pod}`, `{n:02}`."""
@@ -122,6 +123,16 @@ def _milliseconds(low: int, high: int) -> Callable[[str], int]:
         return time_ps // _PS_PER_MS
 
     return parse_ms
+
+
+def _microseconds(low: int, high: int) -> Callable[[str], int]:
+    def parse_us(text: str) -> int:
+        time_ps = parse_time_ps(text)
+        if time_ps % _PS_PER_US or not low <= time_ps // _PS_PER_US <= high:
+            raise ValueError(f"'{text}' is not a whole number of microseconds from {low}us to {high}us")
+        return time_ps // _PS_PER_US
+
+    return parse_us
 
 
 def _switch(text: str) -> bool:
@@ -286,6 +297,14 @@ Probability = Annotated[float, _field("bad-percentage", _probability, _text(_N +
 Gain = Annotated[float, _field("bad-number", _gain, _GAIN)]
 ErrorRatio = Annotated[float, _field("bad-number", parse_error_ratio, {"type": ["string", "number"]})]
 Window = Annotated[int, _field("bad-size", _window, _SIZE)]
+Reorder = Annotated[int, _whole(0, 65536, "number of packets")]
+Microseconds = Annotated[int, _field("bad-time", _microseconds(1, 10**6), _TIME)]
+"""SONiC's draft of ARS_PROFILE.sampling_interval: whole microseconds."""
+IdleTime = Annotated[int, _field("bad-time", _microseconds(2, 2047), _TIME)]
+"""SONiC's draft of ARS_OBJECT.flowlet_idle_time."""
+LoadValue = Annotated[int, _whole(0, 2**32 - 1, "load")]
+LoadWeight = Annotated[int, _whole(0, 255, "weight")]
+"""SAI_ARS_PROFILE_ATTR_PORT_LOAD_PAST_WEIGHT: 8 bits."""
 Messages = Annotated[int, _whole(0, 65536, "number of messages")]
 PauseQuanta = Annotated[int, _whole(0, 65535, "number of pause quanta (16 bits)")]
 _IPV4 = _prefix(IPv4Network, "IPv4", "10.0.0.0/16")

@@ -124,6 +124,7 @@ class NicModel:
         messages: most messages that a queue pair has in the NIC, not acknowledged; 0: any.
         burst_packets: what a queue pair sends before it is another one's turn.
         is_selective: only what is lost is sent again (selective repeat); else all behind it (go-back-N).
+        reorder_packets: by how many a packet may be overtaken before selective repeat counts it as lost.
     """
 
     speed_bps: int
@@ -136,6 +137,7 @@ class NicModel:
     messages: int = 0
     burst_packets: int = 1
     is_selective: bool = False
+    reorder_packets: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,11 +314,39 @@ FIVE_TUPLE: tuple[HashField, ...] = ("src_ip", "dst_ip", "ip_protocol", "l4_src_
 
 
 @dataclass(frozen=True, slots=True)
+class LoadBands:
+    """From where to where a load counts, as on a port of 10G, and its weight (SONiC ARS_PROFILE)."""
+
+    minimum: int
+    maximum: int
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptiveRouting:
+    """How switches choose the way of a flow by the load of their ports (SONiC's ARS).
+
+    With `is_per_packet` each packet is on its own; else a flow that was idle for longer than `idle_us` may
+    take another way. `max_flows` of a group are told apart. Loads are measured every `sampling_us`:
+    `past_load` in Mb/s sent, `future_load` (averaged) and `current_load` in bytes queued.
+    """
+
+    is_per_packet: bool
+    idle_us: int
+    max_flows: int
+    sampling_us: int
+    past_load: LoadBands
+    future_load: LoadBands
+    current_load: LoadBands
+
+
+@dataclass(frozen=True, slots=True)
 class RoutingPolicy:
     """`policy` is the default of commands; `hash_seed` None gives each switch a seed of its own.
 
     `hash_offset` is how many bits a hash is rotated right by before its use; None gives each tier other bits.
-    `pins` is what carries pinned paths; `auto` takes the first that fits the switches' tables.
+    `pins` is what carries pinned paths; `auto` takes the first that fits the switches' tables. `adaptive` is
+    None where groups hash.
     """
 
     policy: Literal["ecmp", "pinned"]
@@ -325,6 +355,7 @@ class RoutingPolicy:
     pins: Literal["auto", "host-route", "policy-route", "udp-source-port"] = "auto"
     hash_fields: tuple[HashField, ...] = FIVE_TUPLE
     hash_offset: int | None = 0
+    adaptive: AdaptiveRouting | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from raddle.topology.fields import (
     Position,
     Range,
     Rate,
+    Reorder,
     Retries,
     Size,
     State,
@@ -159,6 +160,8 @@ class NicSpec(Spec):
     """Packets that a queue pair sends before it is another one's turn."""
     retransmission: Literal["go-back-n", "selective-repeat"] = "go-back-n"
     """What is sent again after a loss: all behind it, or only what was lost."""
+    reorder: Reorder = _NIC.reorder_packets
+    """Packets that may overtake one before it counts as lost; for selective repeat."""
 
 
 class CabledNicSpec(NicSpec):

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "raddle/ars.hpp"
 #include "raddle/dcqcn.hpp"
 #include "raddle/types.hpp"
 
@@ -28,6 +29,7 @@ struct NicConfig {
   std::uint32_t messages = 0;       // most messages that a queue pair has handed to the NIC and not acknowledged; 0: any
   std::uint32_t burst = 1;          // packets that a queue pair sends before it is another one's turn
   bool is_selective = false;        // what is lost is sent again and nothing else; false: go-back-N
+  std::uint32_t reorder = 0;        // packets that one may be overtaken by before it counts as lost; is_selective
   Time retransmit_timeout = 67'108'864'000;
   std::uint32_t retry_count = 7;
   Time cnp_interval = 50'000'000;
@@ -134,6 +136,7 @@ struct SwitchConfig {
   std::vector<PoolConfig> pools;
   std::vector<ProfileConfig> profiles;
   std::vector<WredConfig> wred;
+  ArsConfig ars = {};                        // without objects: all groups hash
 };
 
 // A rule of an access list as packets of one class meet it. What it matches of a queue pair, of a kind of packet and of

@@ -96,6 +96,17 @@ class Partition {
   bool is_denied(SwitchNode& node, bool is_egress, PortId port, PacketId id);
   std::uint8_t place_in_message(const Packet& packet) const;
 
+  // ars.cpp
+  void set_ars(SwitchNode& node, const SwitchConfig& state);
+  PortId adaptive_route(SwitchNode& node, std::uint32_t group, std::uint32_t hash);
+  void sample_loads(SwitchNode& node);
+  std::int64_t load_band(const SwitchNode& node, std::uint32_t port) const;
+  std::int64_t find_least_loaded(const SwitchNode& node, std::uint32_t group, bool is_alternative,
+                                 std::vector<std::uint32_t>& found) const;
+  std::uint32_t best_member(SwitchNode& node, std::uint32_t group, const ArsObject& object);
+  std::int64_t sent_bytes(PortId id) const;
+  std::int64_t queued_bytes(PortId id) const;
+
   // trace.cpp
   void trace_frame(PortId id, const Packet& packet);
   void trace_pause(PortId id, std::uint32_t masks);
@@ -209,6 +220,10 @@ class Partition {
   [[no_unique_address]] Audit audit_;
 };
 
+// The bits of a packet's hash by which a switch chooses.
+std::uint32_t hash_bits(const SwitchNode& node, std::uint32_t hash);
+
+// The port of the member that the hash chooses, none if the group is empty.
 PortId route(const SwitchNode& node, std::uint32_t group, std::uint32_t hash);
 
 }  // namespace raddle

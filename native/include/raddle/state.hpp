@@ -178,6 +178,7 @@ struct SwitchNode {
   PortId first_port = 0;
   std::uint32_t hash_seed = 0, hash_offset = 0, hash_class = 0;
   bool pauses_at_threshold = false, marks_at_dequeue = false, releases_at_end = false, has_acl = false;
+  std::unique_ptr<Ars> ars;             // null: all groups hash
   std::vector<std::uint32_t> fib;
   std::vector<std::uint32_t> policies;  // by queue pair: the group of its data, then of its acknowledgements
   std::vector<std::uint32_t> group_offsets, group_ports;

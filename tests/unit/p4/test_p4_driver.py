@@ -30,7 +30,7 @@ from raddle.lab.source_ports import source_ports
 from raddle.lab.switches import over_p4runtime, program, read_states
 from raddle.lab.verify import Scope, verify_running
 from raddle.sim.simulation import Simulation
-from raddle.sim.switch_columns import forwarding_table
+from raddle.sim.switch_columns import find_groups
 from raddle.state import HASH_FIELDS, PolicyState, SwitchState
 from raddle.topology.model import Fabric
 
@@ -40,8 +40,8 @@ MIB = 1 << 20
 
 def groups_of(state: SwitchState, fabric: Fabric) -> list[tuple[int, ...]]:
     """The ports, in order and as often as hashed to, that each endpoint is reached over."""
-    fib, offsets, ports = forwarding_table(state.routes, endpoint_addresses(fabric))
-    return [tuple(ports[offsets[group] : offsets[group + 1]].tolist()) for group in fib.tolist()]
+    fib, groups = find_groups(state.routes, endpoint_addresses(fabric))
+    return [groups[group].ports for group in fib.tolist()]
 
 
 @pytest.mark.parametrize("nos", NOS)

@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raddle.sim.switch_columns import forwarding_table
+from raddle.sim.switch_columns import find_groups, group_columns
 from raddle.state import RouteState
 
 NONE = 0xFFFFFFFF
@@ -30,7 +30,8 @@ def test_longest_prefix_decides(prefixes: set[IPv4Network], hosts: list[int]) ->
         for index, network in enumerate(ordered)
     )
     addresses = tuple(0x0A000000 | host for host in hosts)
-    fib, offsets, ports = forwarding_table(routes, addresses)
+    fib, groups = find_groups(routes, addresses)
+    offsets, ports = group_columns(groups)
     for address, group in zip(addresses, fib.tolist(), strict=True):
         matches = [network for network in ordered if IPv4Address(address) in network]
         if not matches:
@@ -42,13 +43,14 @@ def test_longest_prefix_decides(prefixes: set[IPv4Network], hosts: list[int]) ->
 
 def test_routes_with_the_same_ports_share_a_group() -> None:
     routes = (RouteState(0x0A000000, 31, (4, 5)), RouteState(0x0A000002, 31, (4, 5)))
-    fib, offsets, _ = forwarding_table(routes, (0x0A000001, 0x0A000003))
+    fib, groups = find_groups(routes, (0x0A000001, 0x0A000003))
     assert fib.tolist() == [0, 0]
-    assert offsets.tolist() == [0, 2]
+    assert [len(group.ports) for group in groups] == [2]
 
 
 def test_blackhole_is_a_group_without_ports() -> None:
-    fib, offsets, ports = forwarding_table((RouteState(0x0A000000, 24, ()),), (0x0A000001,))
+    fib, groups = find_groups((RouteState(0x0A000000, 24, ()),), (0x0A000001,))
+    offsets, ports = group_columns(groups)
     assert (fib.tolist(), offsets.tolist(), ports.tolist()) == ([0], [0, 0], [])
 
 

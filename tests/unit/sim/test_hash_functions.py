@@ -15,7 +15,7 @@ from controller.plan.addresses import endpoint_addresses
 from raddle.lab.verify import planned_state
 from raddle.sim import Simulation
 from raddle.sim.ecmp_hash import ecmp_hash, hash_keys, qp_hashes, qp_numbers, seed_mask, udp_source_port
-from raddle.sim.switch_columns import forwarding_table
+from raddle.sim.switch_columns import find_groups, group_columns
 from raddle.state import HashAlgorithm, PortState, QueueState, RouteState, SwitchState
 from raddle.topology.model import Fabric, Switch
 from raddle.workload import Schedule
@@ -74,7 +74,8 @@ def test_only_the_chosen_fields_count() -> None:
 
 def test_weights_are_members_in_lowest_terms() -> None:
     routes = (RouteState(0x0A000000, 24, (3, 5), (4, 2)),)
-    fib, offsets, ports = forwarding_table(routes, (0x0A000001,))
+    fib, groups = find_groups(routes, (0x0A000001,))
+    offsets, ports = group_columns(groups)
     assert (fib.tolist(), offsets.tolist(), ports.tolist()) == ([0], [0, 3], [3, 3, 5])
 
 

@@ -1,0 +1,91 @@
+"""From ARS tables to adaptive next-hop groups, as SONiC's arsorch selects them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nos.db.databases import HashDb
+from nos.orch import derive
+from raddle.state import ArsLoad, ArsObject, RouteState, SwitchState
+
+UP: HashDb = {"PORT_TABLE": {f"Ethernet{8 * n}": {"oper_status": "up"} for n in range(4)}}
+GROUP, HOST = 0x0A000100, 0x0A000107  # 10.0.1.0/24 over Ethernet8 and Ethernet16, and one host over Ethernet8
+
+OBJECTS = {
+    "packets": {"assign_mode": "per_packet_quality", "max_flows": "64"},
+    "quiet": {"assign_mode": "per_flowlet_quality", "flowlet_idle_time": "16", "primary_path_threshold": "3"},
+}
+
+
+def derived(config: dict[str, Any], mode: str | None, **tables: dict[str, Any]) -> SwitchState:
+    profile = {"default_ars_object": "quiet", "past_load_max_value": "10000"}
+    if mode:
+        profile["ars_nhg_path_selector_mode"] = mode
+    ars = {"ARS_PROFILE": {"profile": profile}, "ARS_OBJECT": OBJECTS}
+    return derive({**config, **ars, **tables}, UP)
+
+
+def route_to(state: SwitchState, prefix: int) -> RouteState:
+    return next(route for route in state.routes if route.prefix == prefix)
+
+
+def both(name: str = "") -> dict[str, Any]:
+    entry = {"ars_obj_name": name} if name else {}
+    return {"Ethernet8": dict(entry), "Ethernet16": {"scaling_factor": "20", **entry}}
+
+
+def test_profile_and_objects_are_read_with_the_defaults_of_the_draft(four_ports: dict[str, Any]) -> None:
+    ars = derived(four_ports, "interface", ARS_INTERFACE=both()).ars
+    assert ars
+    assert (ars.sampling_interval_ps, ars.past, ars.future, ars.current) == (
+        16_000_000, ArsLoad(0, 10000, 16), ArsLoad(0, 0, 16), ArsLoad(0, 0, 0),
+    )  # fmt: skip
+    assert ars.objects == (
+        ArsObject("packets", True, 256_000_000, 64, 16, 0),
+        ArsObject("quiet", False, 16_000_000, 512, 3, 0),
+    )
+    # A factor of 20 is a port of 200G; without one a port's speed counts.
+    assert ars.nominal_bps == (400 * 10**9, 400 * 10**9, 200 * 10**9, 400 * 10**9)
+
+
+def test_global_mode_makes_every_group_of_two_adaptive_and_no_single_next_hop(
+    four_ports: dict[str, Any],
+) -> None:
+    state = derived(four_ports, "global")
+    assert (route_to(state, GROUP).ars, route_to(state, HOST).ars) == (1, None)
+
+
+@pytest.mark.parametrize(
+    ("interfaces", "ars"),
+    [
+        (both(), 1),
+        (both("packets"), 0),
+        ({"Ethernet8": {}}, None),
+        ({"Ethernet8": {"ars_obj_name": "packets"}, "Ethernet16": {"ars_obj_name": "quiet"}}, None),
+    ],
+    ids=["default object", "their object", "one is missing", "two objects"],
+)
+def test_interface_mode_wants_all_interfaces_of_a_group_with_one_object(
+    four_ports: dict[str, Any], interfaces: dict[str, Any], ars: int | None
+) -> None:
+    assert route_to(derived(four_ports, None, ARS_INTERFACE=interfaces), GROUP).ars == ars
+
+
+def test_nexthop_mode_wants_all_next_hops_too_and_knows_alternative_paths(four_ports: dict[str, Any]) -> None:
+    hops: dict[str, dict[str, str]] = {"default|172.16.0.1": {}}
+    few = derived(four_ports, "nexthop", ARS_INTERFACE=both(), ARS_NEXTHOP=hops)
+    assert route_to(few, GROUP).ars is None
+    hops["default|172.16.0.3"] = {"role": "alternative_path"}
+    all_of_them = derived(four_ports, "nexthop", ARS_INTERFACE=both(), ARS_NEXTHOP=hops)
+    route = route_to(all_of_them, GROUP)
+    assert (route.ars, route.ports, route.alternatives) == (1, (1, 2), (2,))
+
+
+def test_without_a_profile_or_with_its_family_off_groups_hash(four_ports: dict[str, Any]) -> None:
+    without = derive({**four_ports, "ARS_OBJECT": OBJECTS, "ARS_INTERFACE": both("quiet")}, UP)
+    assert (without.ars, route_to(without, GROUP).ars) == (None, None)
+    profile = {"profile": {"default_ars_object": "quiet", "ipv4_enable": "false"}}
+    off = derived(four_ports, None, ARS_PROFILE=profile, ARS_INTERFACE=both())
+    assert route_to(off, GROUP).ars is None
