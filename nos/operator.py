@@ -1,6 +1,6 @@
-"""SONiC's config commands that run on the switch itself, past the Generic Config Updater.
+"""SONiC's config and clear commands that run on the switch itself, past the Generic Config Updater.
 
-Source: sonic-utilities config/main.py (qos reload, qos clear, save, reload) and pfcwd/main.py.
+Source: sonic-utilities config/main.py (qos reload, qos clear, save, reload), pfcwd/main.py and clear/main.py.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from nos.db.databases import ConfigDb, ConfigEntry, ConfigTable
 from nos.orch.ports import front_panel_order
 from nos.orch.watchdog import BIG_RED_SWITCH
+from nos.orch.watermarks import Owner
 
 QOS_TABLES = (
     *("PORT_QOS_MAP", "QUEUE", "TC_TO_PRIORITY_GROUP_MAP", "MAP_PFC_PRIORITY_TO_QUEUE", "TC_TO_QUEUE_MAP"),
@@ -25,9 +26,36 @@ _MAX_POLL_MS = 1000
 
 HELP = "config qos reload|clear, config pfcwd start_default|stop|interval MS|big_red_switch enable|disable"
 
+_WATERMARKS = {
+    "priority-group {} shared": "PG_SHARED",
+    "priority-group {} headroom": "PG_HEADROOM",
+    "queue {} unicast": "Q_SHARED_UNI",
+    "buffer_pool {}": "BUFFER_POOL",
+    "headroom-pool {}": "HEADROOM_POOL",
+}
+CLEAR_COMMANDS: Mapping[str, tuple[Owner, str]] = {
+    **{words.format("watermark"): ("USER", request) for words, request in _WATERMARKS.items()},
+    **{
+        words.format("persistent-watermark"): ("PERSISTENT", request)
+        for words, request in _WATERMARKS.items()
+    },
+}
+"""The words behind `clear` -> whose watermarks of what they set to 0."""
+
 
 class CommandError(ValueError):
     """A command that does not exist or cannot be done, in words."""
+
+
+def watermarks_of(words: Sequence[str]) -> tuple[Owner, str]:
+    """Whose watermarks of what `clear WORDS` sets to 0.
+
+    Raises:
+        CommandError: there is no such command.
+    """
+    if (name := " ".join(words)) in CLEAR_COMMANDS:
+        return CLEAR_COMMANDS[name]
+    raise CommandError(f"there is no 'clear {name}'; there are: {', '.join(sorted(CLEAR_COMMANDS))}")
 
 
 def changed_by(words: Sequence[str], config: ConfigDb, templates: ConfigDb) -> ConfigDb:

@@ -83,7 +83,7 @@ class GnmiClient:
         self.push(gnmi.SetRequest(delete=[whole], update=[gnmi.Update(path=whole, val=json_value(document))]))
 
     def run_command(self, words: Sequence[str]) -> None:
-        """Run a config command on a simulated switch itself; hardware has no such service."""
+        """Run a config or clear command on a simulated switch itself; hardware has no such service."""
         call: Any = self._channel.unary_unary("/raddle.Console/Run")
         try:
             call(json.dumps(list(words)).encode(), timeout=READ_TIMEOUT_S, metadata=self._metadata)
@@ -91,7 +91,7 @@ class GnmiClient:
             if error.code() == grpc.StatusCode.UNIMPLEMENTED:
                 raise UnreachableError(
                     f"{self.name} ({self.address}) takes no commands over gRPC\n"
-                    f"  hint: log in to it and run 'config {' '.join(words)}'"
+                    f"  hint: log in to it and run '{_sonic_command(words)}'"
                 ) from None
             raise self._explain("command", error) from None
 
@@ -153,3 +153,8 @@ class GnmiClient:
         return UnreachableError(
             f"{self.name} ({self.address}) {what}: gRPC {code.name}: {details}\n  hint: {hint}"
         )
+
+
+def _sonic_command(words: Sequence[str]) -> str:
+    """What an operator types on a switch."""
+    return " ".join(("sonic-clear", *words[1:]) if words[0] == "clear" else ("config", *words))

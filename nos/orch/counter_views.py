@@ -42,7 +42,7 @@ class Counted:
             poll(self.now, asic, disabled),
             self.at_boot,
             self.stretch if disabled & {"PORT", "PORT_RATES"} else (self.stretch[1], asic),
-            self.watermarks.then(asic, self.asic.time_ps, config, disabled),
+            self.watermarks.then(asic, self.asic.time_ps, disabled),
         )
 
     def rebooted(self) -> Counted:

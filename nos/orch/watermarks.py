@@ -6,11 +6,11 @@ Source: sonic-swss orchagent/watermarkorch.cpp; sonic-utilities scripts/watermar
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from nos.db.databases import ConfigDb
 from nos.orch.flex_counters import raised
 from raddle.state import SwitchCounters
 
@@ -28,8 +28,7 @@ CLEARED: Mapping[str, str] = {
 }
 """What a request clears -> the watermark; no queue here is a multicast one, or one of ALL kinds."""
 
-_DEFAULT_PERIOD_S = 120  # watermarkorch.cpp, DEFAULT_TELEMETRY_INTERVAL
-_PS_PER_S = 10**12
+_PERIOD_PS = 120 * 10**12  # watermarkorch.cpp, DEFAULT_TELEMETRY_INTERVAL; of simulated time
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +39,9 @@ class WatermarkTables:
     persistent: SwitchCounters = field(default_factory=SwitchCounters)
     periodic: SwitchCounters = field(default_factory=SwitchCounters)
 
-    def then(
-        self, asic: SwitchCounters, last_ps: int, config: ConfigDb, disabled: frozenset[str]
-    ) -> WatermarkTables:
+    def then(self, asic: SwitchCounters, last_ps: int, disabled: frozenset[str]) -> WatermarkTables:
         """The tables after a poll of the ASIC; the one before was at `last_ps`."""
-        period_ps = telemetry_interval_s(config) * _PS_PER_S
-        is_new_period = asic.time_ps // period_ps > last_ps // period_ps
+        is_new_period = asic.time_ps // _PERIOD_PS > last_ps // _PERIOD_PS
         return WatermarkTables(
             raised(self.user, asic, disabled),
             raised(self.persistent, asic, disabled),
@@ -60,11 +56,15 @@ class WatermarkTables:
         return dataclasses.replace(self, persistent=_without(self.persistent, stat))
 
 
-def telemetry_interval_s(config: ConfigDb) -> int:
-    """The period of PERIODIC_WATERMARKS in simulated time (`config watermark telemetry interval`)."""
-    entry = config.get("WATERMARK_TABLE", {}).get("TELEMETRY_INTERVAL", {})
-    text = str(entry.get("interval", ""))
-    return max(int(text), 1) if text.isascii() and text.isdigit() else _DEFAULT_PERIOD_S
+def read_request(message: str) -> tuple[Owner, str] | None:
+    """What a message on CLEAR_CHANNEL asks for; None if nothing that there is."""
+    try:
+        match json.loads(message):
+            case ["USER" | "PERSISTENT" as owner, str(request)] if request in CLEARED:
+                return owner, request
+    except ValueError:
+        pass
+    return None
 
 
 def _without(marks: SwitchCounters, stat: str) -> SwitchCounters:

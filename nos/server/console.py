@@ -1,4 +1,4 @@
-"""An operator's console: SONiC's config commands that run on the switch, as one call with their words.
+"""An operator's console: SONiC's config and clear commands on the switch itself, as a call with their words.
 
 `/raddle.Console/Run` takes a JSON list of words and answers with nothing, or an error. SONiC has no such
 service: an operator logs in there. Rights are those of gNOI.
@@ -14,7 +14,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from nos.operator import CommandError
+from nos.operator import CommandError, watermarks_of
 from nos.server.auth import authorize
 from nos.server.paths import RpcError
 from nos.switch import SimulatedSwitch
@@ -35,6 +35,8 @@ def console_handler(
                 raise CommandError("a command is a list of words")
             if words == ["reload"]:
                 _reload(switch, boot_s)
+            elif words[:1] == ["clear"]:
+                switch.clear_watermarks(*watermarks_of(words[1:]))
             else:
                 switch.run_config(words)
         except RpcError as error:

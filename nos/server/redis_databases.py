@@ -16,6 +16,7 @@ from pathlib import Path
 import redis.asyncio as redis
 
 from nos.db.databases import SEPARATORS, ConfigEntry, ConfigValue, Database, Databases
+from nos.orch.watermarks import CLEAR_CHANNEL, read_request
 from nos.switch import SimulatedSwitch
 from raddle.errors import InputError
 
@@ -108,6 +109,7 @@ class RedisDatabases:
         loop = asyncio.get_running_loop()
         listener = self._clients[_CONFIG].pubsub()
         await listener.psubscribe(_CHANNELS)
+        await listener.subscribe(CLEAR_CHANNEL)
 
         def note_change() -> None:
             loop.call_soon_threadsafe(self._changed.set)
@@ -171,9 +173,14 @@ class RedisDatabases:
             stop_watching()
 
     async def _follow_redis(self, listener: redis.client.PubSub) -> None:
-        """Take over what others write to CONFIG_DB. What SONiC's daemons would not take is left in Redis."""
+        """Take over what others write to CONFIG_DB, and what `sonic-clear` asks for.
+
+        What SONiC's daemons would not take is left in Redis.
+        """
         async with contextlib.aclosing(listener):
             async for message in listener.listen():
+                if message["type"] == "message" and (request := read_request(message["data"])):
+                    self.switch.clear_watermarks(*request)
                 if message["type"] != "pmessage":
                     continue
                 async with self._lock:

@@ -1,5 +1,5 @@
 """What an operator sees on a switch: SONiC's `show` commands, from the databases to text."""
 
-from nos.show.commands import COMMANDS, UnknownCommandError, show
+from nos.show.commands import COMMANDS, UnknownCommandError, find_command, show
 
-__all__ = ["COMMANDS", "UnknownCommandError", "show"]
+__all__ = ["COMMANDS", "UnknownCommandError", "find_command", "show"]

@@ -26,6 +26,11 @@ COMMANDS: Mapping[str, Command] = {
     "priority-group persistent-watermark shared": partial(qos.shared_watermark, kind="PERSISTENT"),
     "priority-group persistent-watermark headroom": partial(qos.headroom_watermark, kind="PERSISTENT"),
     "priority-group drop counters": qos.group_drops,
+    "queue wredcounters": qos.wred_counters,
+    "buffer_pool watermark": qos.pool_watermark,
+    "buffer_pool persistent-watermark": partial(qos.pool_watermark, kind="PERSISTENT"),
+    "headroom-pool watermark": qos.headroom_pool_watermark,
+    "headroom-pool persistent-watermark": partial(qos.headroom_pool_watermark, kind="PERSISTENT"),
     "switch-hash global": qos.switch_hash,
     "ecn": qos.ecn,
     "buffer configuration": qos.buffer_configuration,
@@ -42,7 +47,16 @@ class UnknownCommandError(ValueError):
 def show(databases: Databases, words: Sequence[str]) -> str:
     """What `show WORDS` prints on a switch.
 
-    Words may be cut short where that leaves one command, as on a switch (`show int status`).
+    Raises:
+        UnknownCommandError: no command has these words, or several have.
+    """
+    return COMMANDS[find_command(words)](databases)
+
+
+def find_command(words: Sequence[str]) -> str:
+    """The command that has these words.
+
+    They may be cut short where that leaves one command, as on a switch (`show int status`).
 
     Raises:
         UnknownCommandError: no command has these words, or several have.
@@ -50,9 +64,9 @@ def show(databases: Databases, words: Sequence[str]) -> str:
     found = [name for name in COMMANDS if _fits(words, name.split(" "))]
     exact = " ".join(words)
     if exact in COMMANDS:
-        found = [exact]
+        return exact
     if len(found) == 1:
-        return COMMANDS[found[0]](databases)
+        return found[0]
     if found:
         raise UnknownCommandError(f"'show {exact}' can be: {', '.join(found)}")
     near = difflib.get_close_matches(exact, COMMANDS, 1, 0.4)

@@ -34,6 +34,16 @@ def of_group(databases: Databases, port: str, group: int, table: str = "COUNTERS
     return _object(databases, "COUNTERS_PG_NAME_MAP", f"{port}:{group}", table)
 
 
+def pools(databases: Databases) -> list[str]:
+    """The buffer pools that have counters."""
+    return sorted(databases.counters.get("COUNTERS_BUFFER_POOL_NAME_MAP", {}).get("", _NOTHING))
+
+
+def of_pool(databases: Databases, pool: str, table: str) -> Hash:
+    """What a table has of a buffer pool."""
+    return _object(databases, "COUNTERS_BUFFER_POOL_NAME_MAP", pool, table)
+
+
 def rates_of(databases: Databases, port: str) -> Hash:
     """A port's rates."""
     return _object(databases, "COUNTERS_PORT_NAME_MAP", port, "RATES")

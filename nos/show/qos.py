@@ -1,7 +1,7 @@
 """`show pfc priority`, `pfcwd`, `queue`, `priority-group`, `ecn` and `buffer configuration`.
 
-Source: sonic-utilities pfcwd/main.py, scripts/queuestat, scripts/watermarkstat, scripts/ecnconfig,
-scripts/mmuconfig.
+Source: sonic-utilities pfcwd/main.py, scripts/queuestat, scripts/wredstat, scripts/watermarkstat,
+scripts/pg-drop, scripts/ecnconfig, scripts/mmuconfig.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from tabulate import tabulate
 
 from nos.db.databases import ConfigEntry, Databases
 from nos.orch.watchdog import watched_queues
-from nos.show.objects import Hash, count, of_group, of_queue, per_priority, ports, table
+from nos.show.objects import Hash, count, of_group, of_pool, of_queue, per_priority, pools, ports, table
 from raddle.state import PRIORITIES
 
 _WATCHDOG_PAIRS = (
@@ -20,6 +20,7 @@ _WATCHDOG_PAIRS = (
     ("TX_PACKETS_LAST", "TX_DROPPED_PACKETS_LAST"),
     ("RX_PACKETS_LAST", "RX_DROPPED_PACKETS_LAST"),
 )
+_GROUP_STAT = "SAI_INGRESS_PRIORITY_GROUP_STAT"
 
 
 def pfc_priority(databases: Databases) -> str:
@@ -86,28 +87,32 @@ def _stat(entry: Hash, name: str) -> str:
 def queue_counters(databases: Databases) -> str:
     """One block for each port, one line for each queue."""
     names = ("PACKETS", "BYTES", "DROPPED_PACKETS", "DROPPED_BYTES")
-    headers = ("Port", "TxQ", "Counter/pkts", "Counter/bytes", "Drop/pkts", "Drop/bytes")
+    return _queues(databases, names, ("Counter/pkts", "Counter/bytes", "Drop/pkts", "Drop/bytes"))
+
+
+def wred_counters(databases: Databases) -> str:
+    """What RED has dropped and marked, by port and queue."""
+    names = ("WRED_DROPPED_PACKETS", "WRED_DROPPED_BYTES", "WRED_ECN_MARKED_PACKETS", "WRED_ECN_MARKED_BYTES")
+    headers = ("WredDrp/pkts", "WredDrp/bytes", "EcnMarked/pkts", "EcnMarked/bytes")
+    return _queues(databases, names, headers)
+
+
+def _queues(databases: Databases, names: tuple[str, ...], headers: tuple[str, ...]) -> str:
     blocks = []
     for port in ports(databases):
         rows = []
         for queue in range(PRIORITIES):
             entry = of_queue(databases, port, queue)
             rows.append((port, f"UC{queue}", *(count(entry, f"SAI_QUEUE_STAT_{name}") for name in names)))
-        blocks.append(table(headers, rows))
+        blocks.append(table(("Port", "TxQ", *headers), rows))
     return "\n\n".join(blocks)
 
 
 def queue_watermark(databases: Databases, kind: str = "USER") -> str:
     """The most that each queue has held; `kind` of watermarks is USER or PERSISTENT."""
-    name = "SAI_QUEUE_STAT_SHARED_WATERMARK_BYTES"
+    name, where = "SAI_QUEUE_STAT_SHARED_WATERMARK_BYTES", f"{kind}_WATERMARKS"
     rows = [
-        (
-            port,
-            [
-                count(of_queue(databases, port, queue, f"{kind}_WATERMARKS"), name)
-                for queue in range(PRIORITIES)
-            ],
-        )
+        (port, [_bytes(of_queue(databases, port, queue, where), name) for queue in range(PRIORITIES)])
         for port in ports(databases)
     ]
     return "Egress shared pool occupancy per unicast queue:\n" + per_priority("Port", "UC", rows)
@@ -115,32 +120,49 @@ def queue_watermark(databases: Databases, kind: str = "USER") -> str:
 
 def shared_watermark(databases: Databases, kind: str = "USER") -> str:
     """The most that each priority group has held of the shared pool."""
-    return "Ingress shared pool occupancy per PG:\n" + _groups(databases, "SHARED", kind)
+    name = f"{_GROUP_STAT}_SHARED_WATERMARK_BYTES"
+    return "Ingress shared pool occupancy per PG:\n" + _groups(databases, name, f"{kind}_WATERMARKS")
 
 
 def headroom_watermark(databases: Databases, kind: str = "USER") -> str:
     """The most that each priority group has held of its headroom."""
-    return "Ingress headroom per PG:\n" + _groups(databases, "XOFF_ROOM", kind)
+    name = f"{_GROUP_STAT}_XOFF_ROOM_WATERMARK_BYTES"
+    return "Ingress headroom per PG:\n" + _groups(databases, name, f"{kind}_WATERMARKS")
 
 
-def _groups(databases: Databases, room: str, kind: str) -> str:
-    name = f"SAI_INGRESS_PRIORITY_GROUP_STAT_{room}_WATERMARK_BYTES"
-    table = f"{kind}_WATERMARKS"
+def group_drops(databases: Databases) -> str:
+    """Packets that each priority group has dropped."""
+    return "Ingress PG dropped packets:\n" + _groups(databases, f"{_GROUP_STAT}_DROPPED_PACKETS", "COUNTERS")
+
+
+def _groups(databases: Databases, name: str, where: str) -> str:
     rows = [
-        (port, [count(of_group(databases, port, group, table), name) for group in range(PRIORITIES)])
+        (port, [_bytes(of_group(databases, port, group, where), name) for group in range(PRIORITIES)])
         for port in ports(databases)
     ]
     return per_priority("Port", "PG", rows)
 
 
-def group_drops(databases: Databases) -> str:
-    """Packets that each priority group has dropped."""
-    name = "SAI_INGRESS_PRIORITY_GROUP_STAT_DROPPED_PACKETS"
-    rows = [
-        (port, [count(of_group(databases, port, group), name) for group in range(PRIORITIES)])
-        for port in ports(databases)
-    ]
-    return "Ingress PG dropped packets:\n" + per_priority("Port", "PG", rows)
+def pool_watermark(databases: Databases, kind: str = "USER") -> str:
+    """The most that each buffer pool has held."""
+    rows = _pools(databases, "SAI_BUFFER_POOL_STAT_WATERMARK_BYTES", kind)
+    return "Shared pool maximum occupancy:\n" + table(("Pool", "Bytes"), rows)
+
+
+def headroom_pool_watermark(databases: Databases, kind: str = "USER") -> str:
+    """The most that the headroom of the lossless ingress pools has held."""
+    rows = _pools(databases, "SAI_BUFFER_POOL_STAT_XOFF_ROOM_WATERMARK_BYTES", kind)
+    lossless = [row for row in rows if "ingress_lossless" in row[0]]
+    return "Headroom pool maximum occupancy:\n" + table(("Pool", "Bytes"), lossless)
+
+
+def _pools(databases: Databases, name: str, kind: str) -> list[tuple[str, str]]:
+    return [(pool, _bytes(of_pool(databases, pool, f"{kind}_WATERMARKS"), name)) for pool in pools(databases)]
+
+
+def _bytes(entry: Hash, name: str) -> str:
+    """A counter as watermarkstat and pg-drop print it, without commas."""
+    return entry.get(name, "N/A")
 
 
 def switch_hash(databases: Databases) -> str:

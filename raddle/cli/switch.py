@@ -1,10 +1,12 @@
-"""`raddle switch NAME show|config ...`: the operator's view of a switch."""
+"""`raddle switch NAME show|config|clear ...`: the operator's view of a switch."""
 
 from __future__ import annotations
 
+import difflib
 import json
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, cast
 
@@ -13,11 +15,14 @@ import typer
 from controller.southbound.gnmi import GnmiClient
 from controller.southbound.sets import plan_push
 from nos.db.databases import ConfigDb, Databases, HashTable
+from nos.operator import CLEAR_COMMANDS
 from nos.orch.lazy import LazyTables
-from nos.show import UnknownCommandError, show
+from nos.show import UnknownCommandError, find_command, show
+from nos.show.cleared import CLEARS, counts_of, since
 from raddle.cli.options import DEFAULT_INVENTORY, InventoryOption
 from raddle.errors import InputError
 from raddle.inventory import load_inventory
+from raddle.lab.cleared import Cleared, read_cleared, write_cleared
 
 CONFIG_HELP = (
     "config save|reload [FILE], config load|replace FILE, config qos reload|clear, config interface "
@@ -31,15 +36,18 @@ APPL_TABLES = ("PORT_TABLE", "SWITCH_TABLE", "LLDP_ENTRY_TABLE")
 
 def switch(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Which switch of the inventory.")],
-    words: Annotated[list[str], typer.Argument(metavar="show ...|config ...", help="SONiC's command.")],
+    words: Annotated[list[str], typer.Argument(metavar="show|config|clear ...", help="SONiC's command.")],
     inventory: InventoryOption = DEFAULT_INVENTORY,
 ) -> None:
-    """Run one of SONiC's show or config commands on a switch, over gNMI.
+    """Run one of SONiC's show, config or clear commands on a switch, over gNMI.
 
-    show interfaces status|counters, show pfc counters|priority, show pfcwd config|stats, show queue counters,
-    show queue watermark|persistent-watermark unicast, show priority-group watermark|persistent-watermark
-    shared|headroom, show priority-group drop counters, show ecn, show buffer configuration, show switch-hash
-    global, show ip|ipv6 route, show lldp table;
+    show interfaces status|counters, show pfc counters|priority, show pfcwd config|stats, show queue
+    counters|wredcounters, show queue watermark|persistent-watermark unicast, show priority-group
+    watermark|persistent-watermark shared|headroom, show priority-group drop counters, show
+    buffer_pool|headroom-pool watermark|persistent-watermark, show ecn, show buffer configuration, show
+    switch-hash global, show ip|ipv6 route, show lldp table;
+    clear counters|pfccounters|queuecounters, clear queue wredcounters, clear priority-group drop counters,
+    and all watermarks by the words that show them;
     config save|reload [FILE], config load|replace FILE, config qos reload|clear, config pfcwd
     start_default|stop|interval|big_red_switch, config interface startup|shutdown PORT.
     """
@@ -53,14 +61,46 @@ def switch(
     verb, *rest = words
     with GnmiClient(name, where.addresses[name], where.access) as client:
         if verb == "show":
-            try:
-                print(show(_read(client), rest))
-            except UnknownCommandError as error:
-                raise InputError.of("unknown-command", str(error), "see 'raddle switch --help'") from None
+            _show(client, rest)
         elif verb == "config":
             _config(client, rest)
+        elif verb == "clear":
+            _clear(client, rest)
         else:
-            raise InputError.of("unknown-command", f"there is no '{verb}'", "say show or config")
+            raise InputError.of("unknown-command", f"there is no '{verb}'", "say show, config or clear")
+
+
+def _show(client: GnmiClient, words: list[str]) -> None:
+    try:
+        command = find_command(words)
+    except UnknownCommandError as error:
+        raise InputError.of("unknown-command", str(error), "see 'raddle switch --help'") from None
+    databases = _read(client)
+    clears = {each.shown_by: name for name, each in CLEARS.items()}
+    cleared = read_cleared(client.name, client.address).get(clears.get(command, ""))
+    if cleared and (later := since(databases, cleared.counts)):
+        databases = later
+        print(f"Last cached time was {cleared.time}")
+    print(show(databases, command.split()))
+
+
+def _clear(client: GnmiClient, words: list[str]) -> None:
+    name = " ".join(words)
+    if name in CLEARS:
+        kept = read_cleared(client.name, client.address)
+        now = datetime.now().isoformat(" ", "seconds")
+        entry = Cleared(now, counts_of(_read(client), CLEARS[name]))
+        write_cleared(client.name, client.address, {**kept, name: entry})
+        print(CLEARS[name].reply)
+    elif name in CLEAR_COMMANDS:
+        client.run_command(["clear", *words])
+    else:
+        near = difflib.get_close_matches(name, [*CLEARS, *CLEAR_COMMANDS], 1, 0.4)
+        raise InputError.of(
+            "unknown-command",
+            f"there is no 'clear {name}'",
+            f"did you mean 'clear {near[0]}'?" if near else "see 'raddle switch --help'",
+        )
 
 
 def _read(client: GnmiClient) -> Databases:

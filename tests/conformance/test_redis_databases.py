@@ -97,6 +97,21 @@ def test_a_reader_of_counters_db_finds_a_queue_by_its_maps_and_sees_what_gnmi_sh
     reader.close()
 
 
+def test_a_message_of_sonic_clear_clears_a_watermark(running: tuple[SimulatedSwitch, int, str]) -> None:
+    switch, port, _ = running
+    name = "SAI_QUEUE_STAT_SHARED_WATERMARK_BYTES"
+    marks = {name: ((0, 0, 0, 9144, 0, 0, 0, 0),)}
+    switch.set_counters(SwitchCounters(("Ethernet0",), {}, marks))
+    reader = redis.Redis(port=port, db=2, decode_responses=True)
+    oid = reader.hget("COUNTERS_QUEUE_NAME_MAP", "Ethernet0:3")
+    until(lambda: reader.hget(f"USER_WATERMARKS:{oid}", name) == "9144")
+    for message in ("{", '["USER","NO_SUCH"]', '["ROOT","Q_SHARED_UNI"]', '["USER","Q_SHARED_UNI"]'):
+        reader.publish("WATERMARK_CLEAR_REQUEST", message)
+    until(lambda: reader.hget(f"USER_WATERMARKS:{oid}", name) == "0")
+    assert reader.hget(f"PERSISTENT_WATERMARKS:{oid}", name) == "9144"
+    reader.close()
+
+
 def test_a_change_of_the_switch_reaches_redis_with_a_notification(
     running: tuple[SimulatedSwitch, int, str],
 ) -> None:

@@ -68,7 +68,8 @@ def start(command: str, folder: Path, environment: dict[str, str]) -> subprocess
 def test_examples_print_what_the_page_shows(page: Path, tmp_path: Path) -> None:
     (tmp_path / "topologies").symlink_to(ROOT / "topologies")
     tools = str(Path(sys.executable).parent)
-    environment = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "COLUMNS": "100", "NO_COLOR": "1"}
+    own = {"COLUMNS": "100", "NO_COLOR": "1", "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environment = {**os.environ, **own, "PATH": f"{tools}:{os.environ['PATH']}"}
     running: list[subprocess.Popen[str]] = []
     try:
         for example in examples(page):

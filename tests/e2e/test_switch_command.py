@@ -19,6 +19,7 @@ from raddle.cli.switch import switch
 from raddle.errors import InputError, UnreachableError
 from raddle.inventory import Inventory
 from raddle.lab.switches import program, switch_farm
+from raddle.state import SwitchCounters
 from raddle.topology import bundled_examples, load
 
 APP = typer.Typer()
@@ -71,7 +72,8 @@ def test_config_save_load_and_reload_round_trip(
         (("leaf9", "show", "ecn"), "no switch 'leaf9'"),
         (("leaf0", "show", "ecnn"), "did you mean 'show ecn'"),
         (("leaf0", "config", "erase"), "no 'config erase'"),
-        (("leaf0", "shwo", "ecn"), "say show or config"),
+        (("leaf0", "shwo", "ecn"), "say show, config or clear"),
+        (("leaf0", "clear", "countrs"), "did you mean 'clear counters'"),
         (("leaf0", "config", "load", "/no/such/file"), "cannot read '/no/such/file'"),
         (("leaf0", "config", "save", "/no/such/folder/file"), "cannot write '/no/such/folder/file'"),
     ],
@@ -82,6 +84,39 @@ def test_mistakes_are_told_in_words(
     error = run(running, *words).exception
     assert isinstance(error, InputError)
     assert text in str(error)
+
+
+def test_clear_counters_starts_what_is_shown_again_and_not_the_counters(
+    running: tuple[dict[str, SimulatedSwitch], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    leaf0 = running[0]["leaf0"]
+    leaf0.set_counters(SwitchCounters(("Ethernet0",), {"SAI_PORT_STAT_IF_OUT_UCAST_PKTS": (1200,)}))
+    assert run(running, "leaf0", "clear", "counters").stdout == "Cleared counters\n"
+    shown = run(running, "leaf0", "show", "int", "count").stdout.splitlines()
+    assert shown[0].startswith("Last cached time was ")
+    assert shown[3].split()[9] == "0"
+    assert run(running, "leaf1", "show", "int", "count").stdout.split()[0] == "IFACE", (
+        "only leaf0 was cleared"
+    )
+    for file in (tmp_path / "raddle").iterdir():
+        file.write_text("not ours")
+    assert run(running, "leaf0", "show", "int", "count").stdout.splitlines()[2].split()[9] == "1,200"
+
+
+@pytest.mark.parametrize(
+    ("owner", "other"), [("watermark", "persistent-watermark"), ("persistent-watermark", "watermark")]
+)
+def test_clear_watermarks_is_done_on_the_switch(
+    running: tuple[dict[str, SimulatedSwitch], Path], owner: str, other: str
+) -> None:
+    leaf0 = running[0]["leaf0"]
+    marks = {"SAI_BUFFER_POOL_STAT_WATERMARK_BYTES": (5000,)}
+    leaf0.set_counters(SwitchCounters(("Ethernet0",), pools=("ingress_lossless_pool",), pool=marks))
+    assert run(running, "leaf0", "clear", "buffer_pool", owner).exit_code == 0
+    words = ("leaf0", "show", "buffer_pool")
+    assert run(running, *words, owner).stdout.split()[-1] == "0"
+    assert run(running, *words, other).stdout.split()[-1] == "5000"
 
 
 def test_a_refused_change_says_what_the_switch_said(running: tuple[dict[str, SimulatedSwitch], Path]) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from nos.db.patch import PatchOp
 from nos.show import COMMANDS, UnknownCommandError, show
+from nos.show.cleared import CLEARS, counts_of, since
 from nos.switch import BootConfig, SimulatedSwitch
 from raddle.state import SwitchCounters
 
@@ -49,15 +50,15 @@ def test_counters_of_ports_queues_and_groups_are_those_of_their_rows(switch: Sim
         "0",
         "0",
         "0",
-        "4,178",
+        "4178",
         "0",
         "0",
         "0",
         "0",
     ]
-    assert lines(switch, "priority-group watermark headroom")[3][4] == "9,144"
-    assert lines(switch, "priority-group persistent-watermark headroom")[3][4] == "9,144"
-    assert lines(switch, "queue persistent-watermark unicast")[3][4] == "4,178"
+    assert lines(switch, "priority-group watermark headroom")[3][4] == "9144"
+    assert lines(switch, "priority-group persistent-watermark headroom")[3][4] == "9144"
+    assert lines(switch, "queue persistent-watermark unicast")[3][4] == "4178"
     assert lines(switch, "priority-group watermark shared")[3][4] == "0"
 
 
@@ -162,3 +163,29 @@ def test_dropped_packets_of_priority_groups_have_a_title(switch: SimulatedSwitch
     assert show(switch.databases, ["priority-group", "drop", "counters"]).startswith(
         "Ingress PG dropped packets:\n"
     )
+
+
+def test_pool_watermarks_are_those_of_their_pools_and_headroom_only_of_lossless_ingress(
+    switch: SimulatedSwitch,
+) -> None:
+    pools = ("egress_lossless_pool", "ingress_lossless_pool")
+    stats = ("WATERMARK_BYTES", "XOFF_ROOM_WATERMARK_BYTES")
+    marks = {f"SAI_BUFFER_POOL_STAT_{name}": (7000 + row, 500) for row, name in enumerate(stats)}
+    switch.set_counters(SwitchCounters(("Ethernet0",), pools=pools, pool=marks))
+    assert lines(switch, "buffer_pool watermark")[3:] == [[pools[0], "7000"], [pools[1], "500"]]
+    assert lines(switch, "headroom-pool watermark")[3:] == [[pools[1], "500"]]
+
+
+def test_counters_since_they_were_cleared_and_whole_again_after_a_reboot(switch: SimulatedSwitch) -> None:
+    def sent(packets: int) -> SwitchCounters:
+        return SwitchCounters(("Ethernet0",), {"SAI_PORT_STAT_IF_OUT_UCAST_PKTS": (packets,)})
+
+    switch.set_counters(sent(100))
+    before = counts_of(switch.databases, CLEARS["counters"])
+    switch.set_counters(sent(130))
+    later = since(switch.databases, before)
+    assert later is not None
+    assert show(later, ["interfaces", "counters"]).splitlines()[2].split()[9] == "30"
+    assert show(later, ["queue", "counters"]) == show(switch.databases, ["queue", "counters"])
+    switch.set_counters(sent(20))
+    assert since(switch.databases, before) is None
