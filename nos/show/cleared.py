@@ -39,21 +39,28 @@ CLEARS: Mapping[str, ClearCommand] = {
 }
 
 
+_LEVELS = ("_OCCUPANCY_BYTES", "_WATERMARK_BYTES", "_QLEN")
+
+
 def counts_of(databases: Databases, command: ClearCommand) -> Counts:
-    """What a clear command puts by."""
+    """What a clear command puts by: all that only ever grows."""
     counters = databases.counters["COUNTERS"]
-    return {oid: dict(counters[oid]) for oid in databases.counters[command.names][""].values()}
+    return {
+        oid: {name: value for name, value in counters[oid].items() if not name.endswith(_LEVELS)}
+        for oid in databases.counters[command.names][""].values()
+    }
 
 
 def since(databases: Databases, counts: Counts) -> Databases | None:
     """The databases with what was counted since `counts`; None if the switch has started again from 0."""
     counters = databases.counters["COUNTERS"]
-    shown: Counts = {}
+    shown = dict(counters)
     for oid, before in counts.items():
         now = counters.get(oid, {})
-        shown[oid] = {name: _less(value, before.get(name, "0")) for name, value in now.items()}
-        if not now or any(value.startswith("-") for value in shown[oid].values()):
+        entry = {name: _less(value, before.get(name, "0")) for name, value in now.items()}
+        if not now or any(value.startswith("-") for value in entry.values()):
             return None
+        shown[oid] = entry
     makers: dict[str, Callable[[], HashTable]] = {
         name: partial(databases.counters.__getitem__, name) for name in databases.counters
     }

@@ -189,3 +189,12 @@ def test_counters_since_they_were_cleared_and_whole_again_after_a_reboot(switch:
     assert show(later, ["queue", "counters"]) == show(switch.databases, ["queue", "counters"])
     switch.set_counters(sent(20))
     assert since(switch.databases, before) is None
+
+
+def test_a_queue_that_drains_is_no_reboot(switch: SimulatedSwitch) -> None:
+    held = "SAI_QUEUE_STAT_CURR_OCCUPANCY_BYTES"
+    full, empty = (SwitchCounters(("Ethernet0",), {}, {held: ((level,) * 8,)}) for level in (9000, 10))
+    switch.set_counters(full)
+    before = counts_of(switch.databases, CLEARS["queuecounters"])
+    switch.set_counters(empty)
+    assert since(switch.databases, before) is not None
