@@ -115,6 +115,7 @@ class Inventory:
         document = {
             **({"tls": {"ca": self.ca_file}} if self.ca_file else {}),
             "schema_version": SCHEMA_VERSION,
+            **({"p4info": str(self.p4info.resolve())} if self.p4info else {}),
             "fabric": self.fabric,
             "switches": {name: {"address": address} for name, address in self.addresses.items()},
         }

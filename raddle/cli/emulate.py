@@ -12,6 +12,7 @@ from raddle.cli.options import (
     CollectiveOption,
     FabricArg,
     JsonOption,
+    P4InfoOption,
     PlacementOption,
     RoutingOption,
     SeedOption,
@@ -47,6 +48,7 @@ def emulate(
     algorithm: AlgorithmOption = None,
     placement: PlacementOption = "linear",
     seed: SeedOption = 1,
+    p4info: P4InfoOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Bring the fabric up with software switches and hosts in namespaces, program it, and test it (root).
@@ -66,7 +68,7 @@ def emulate(
         if flows
         else collective_workload(model, collective, algorithm, placement, seed, packets)
     )
-    request = EmulationRequest(switch, routing or model.routing.policy, tests, work, pcap)
+    request = EmulationRequest(switch, routing or model.routing.policy, tests, work, pcap, p4info)
     with progress_bar() as progress:
         emulation = emulate(model, request, progress)
     print(to_json(emulation.result) if as_json else to_text(emulation.result), end="", flush=True)

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from raddle.cli.options import FabricArg, JsonOption, Routing, RoutingOption, load_fabric
+from raddle.cli.options import FabricArg, JsonOption, P4InfoOption, Routing, RoutingOption, load_fabric
 from raddle.cli.progress import progress_bar
 from raddle.errors import InputError
 from raddle.lab.faults import find_link_port, parse_failure, read_faults
@@ -64,6 +64,7 @@ def simulate(
     threads: Annotated[
         int, typer.Option(help="Threads that share the switches; the results are the same.", min=1, max=64)
     ] = 1,
+    p4info: P4InfoOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Simulate flows and write what became of each one and of every port.
@@ -87,7 +88,17 @@ def simulate(
     )
     with _capture(output, instruments) as instruments, progress_bar() as progress:
         result = simulate_flows(
-            model, table, policy, control, seed, progress, paths, instruments, threads, notice=_tell
+            model,
+            table,
+            policy,
+            control,
+            seed,
+            progress,
+            paths,
+            instruments,
+            threads,
+            notice=_tell,
+            p4info=p4info,
         )
     summary = summary_json(result)
     files = {"fct.csv": flows_csv(result), "ports.csv": ports_csv(result), "summary.json": summary}

@@ -13,8 +13,16 @@ from typing import Annotated
 import typer
 
 from controller.plan import make_plan
+from controller.southbound.p4runtime.pipelines import pins_pipeline
 from nos.farm import ServerTls
-from raddle.cli.options import DEFAULT_INVENTORY, FabricArg, InventoryOption, SeedOption, load_fabric
+from raddle.cli.options import (
+    DEFAULT_INVENTORY,
+    FabricArg,
+    InventoryOption,
+    P4InfoOption,
+    SeedOption,
+    load_fabric,
+)
 from raddle.errors import InputError
 from raddle.inventory import Inventory, read_file, read_secrets
 from raddle.lab.flow_file import read_flows
@@ -65,6 +73,7 @@ def up(
             metavar="CSV", help="What is plugged in, if other than the fabric says ('show cables')."
         ),
     ] = None,
+    p4info: P4InfoOption = None,
     state: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Keep what the switches are told, and boot from it.")
     ] = None,
@@ -72,10 +81,13 @@ def up(
     """Start all switches of a fabric, each with its own gNMI endpoint on this machine, and stay.
 
     With --flows or --collective, traffic runs on them as soon as all have routes, and their counters live.
+    With --p4info the inventory names the P4Info, and later commands need not.
     They boot without addresses and routes ('raddle apply' brings those), or with what --state has. The
     inventory file is written when all of them answer, and removed at the end; Ctrl-C or SIGTERM ends it.
     """
     model = load_fabric(fabric)
+    if p4info:
+        pins_pipeline(p4info)  # A file that cannot be used is told before anything starts.
     scratch = tempfile.TemporaryDirectory(prefix="raddle-redis-")
     doors = Doors(
         host,
@@ -91,7 +103,7 @@ def up(
     with scratch, switch_farm(model, make_plan(model, "ecmp"), doors=doors, cables=seen) as farm:
         authority = tls_ca or tls_cert
         ca_file = str(authority.resolve()) if authority else ""
-        written = Inventory(model.name, dict(farm.addresses), ca_file=ca_file)
+        written = Inventory(model.name, dict(farm.addresses), p4info=p4info, ca_file=ca_file)
         written.save(inventory)
         try:
             for name, address in farm.addresses.items():

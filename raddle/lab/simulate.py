@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -41,12 +42,14 @@ def simulate_flows(
     instruments: Instruments = NO_INSTRUMENTS,
     threads: int = 1,
     notice: Callable[[str], None] = lambda line: None,
+    p4info: Path | None = None,
 ) -> RunResult:
     """Plan, program the fabric's own switches over gNMI, read their state back, and simulate the flows on it.
 
     With `pinned`, all flows count as running at the same time. `pins` give flows their paths
     instead. An interrupt ends the run and keeps what there is; the result then has `is_interrupted`.
-    A run that cannot get on ends, and its result says why. `notice` is told where it will take long.
+    A run that cannot get on ends, and its result says why. `notice` is told where it will take long. `p4info`
+    is of switches that run SONiC PINS.
 
     Raises:
         InputError: the fabric's buffers do not fit its cables, or `pin-conflict`.
@@ -58,7 +61,7 @@ def simulate_flows(
     placement = np.arange(len(fabric.endpoints), dtype=np.int32)
     plan = with_pins(make_plan(fabric, routing, traffic.demand(table.schedule, placement)), table, pins)
     with switch_farm(fabric, plan) as farm:
-        switches = Inventory(fabric.name, dict(farm.addresses))
+        switches = Inventory(fabric.name, dict(farm.addresses), p4info=p4info)
         progress(f"programming {len(switches.addresses)} switches over gNMI", 0.0)
         program(plan, switches)
         reported = read_switches(switches, over_p4runtime(fabric))

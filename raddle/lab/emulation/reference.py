@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path as FilePath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,10 +35,14 @@ def simulate_reference(
     placement: NDArray[np.int32],
     seed: int,
     start_ps: NDArray[np.int64] | None,
+    p4info: FilePath | None = None,
 ) -> Reference:
-    """Program the simulated switches over their protocols, and simulate on what they report."""
+    """Program the simulated switches over their protocols, and simulate on what they report.
+
+    `p4info` is of switches that run SONiC PINS.
+    """
     with switch_farm(fabric, plan) as farm:
-        switches = Inventory(fabric.name, dict(farm.addresses))
+        switches = Inventory(fabric.name, dict(farm.addresses), p4info=p4info)
         program(plan, switches)
         states = read_states(switches, over_p4runtime(fabric))
     simulation = Simulation(fabric, endpoint_addresses(fabric), states, schedule, placement, seed, start_ps)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path as FilePath
 from typing import TYPE_CHECKING
 
 from controller.plan.model import Plan
@@ -40,7 +41,12 @@ class _Run:
 
 
 def run_roce(
-    layout: Layout, plan: Plan, dataplane: Dataplane, nics: Sequence[NicSocket], work: Workload
+    layout: Layout,
+    plan: Plan,
+    dataplane: Dataplane,
+    nics: Sequence[NicSocket],
+    work: Workload,
+    p4info: FilePath | None,
 ) -> tuple[Roce, list[Sighting]]:
     """Run the workload with real packets and in the simulator, and compare them.
 
@@ -48,7 +54,7 @@ def run_roce(
     Returns what was found, and the packets at the switches' ports.
     """
     fabric = layout.fabric
-    wanted = simulate_reference(fabric, plan, work.schedule, work.placement, work.seed, work.start_ps)
+    wanted = simulate_reference(fabric, plan, work.schedule, work.placement, work.seed, work.start_ps, p4info)
     run, attempts = _run_once(layout, dataplane, nics, work), 1
     while run.done.is_only_lossy and attempts < ATTEMPTS:
         run, attempts = _run_once(layout, dataplane, nics, work), attempts + 1

@@ -51,13 +51,17 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class EmulationRequest:
-    """What to emulate, which tests to run, and where captured packets go."""
+    """What to emulate, which tests to run, where captured packets go.
+
+    `p4info` is of switches that run SONiC PINS, with whose simulation `roce` is compared.
+    """
 
     switch: Literal["ovs", "bmv2"]
     routing: Literal["ecmp", "pinned"]
     tests: tuple[str, ...]
     workload: Workload
     pcap: Path | None = None
+    p4info: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +145,7 @@ def _test(
     nics = [NicSocket(nic, network.host(nic.host).pid, layout.addresses) for nic in layout.nics]
     if "roce" in request.tests:
         progress("RoCEv2 packets", 0.5)
-        roce, sightings = run_roce(layout, plan, dataplane, nics, request.workload)
+        roce, sightings = run_roce(layout, plan, dataplane, nics, request.workload, request.p4info)
         result = replace(result, roce=roce)
         if request.pcap:
             names = {port: name for name, port in layout.interfaces.items()}

@@ -23,8 +23,13 @@ needs_middleblock = pytest.mark.skipif(
 )
 
 
-def two_tier(leaf: str, spine: str, leaves: int = 2, spines: int = 2, per_leaf: int = 2) -> Fabric:
-    """A leaf-spine fabric; `leaf` and `spine` are what the switches run: sonic, p4 or pins."""
+def two_tier(
+    leaf: str, spine: str, leaves: int = 2, spines: int = 2, per_leaf: int = 2, more: str = ""
+) -> Fabric:
+    """A leaf-spine fabric; `leaf` and `spine` are what the switches run: sonic, p4 or pins.
+
+    `more` are lines at the end of the file.
+    """
     return raddle.loads(
         f"""
 raddle: 1
@@ -36,6 +41,7 @@ fabric:
   leaves: {{count: {leaves}, model: a-leaf}}
   spines: {{count: {spines}, model: a-spine}}
 hosts: {{per_leaf: {per_leaf}}}
+{more}
 """
     )
 

@@ -24,6 +24,7 @@ from controller.southbound.p4runtime.pipelines import fabric_pipeline
 from controller.southbound.p4runtime.session import ELECTION_ID, P4Session
 from controller.southbound.p4runtime.updates import by_key
 from raddle.errors import InputError
+from raddle.inventory import load_inventory
 from raddle.lab.bench import BenchRequest, run_bench
 from raddle.lab.demand import collective_demand, place_ranks
 from raddle.lab.source_ports import source_ports
@@ -196,6 +197,41 @@ def test_a_pins_switch_without_its_p4info_is_refused_with_the_way_out() -> None:
     assert "--p4info" in str(refused.value)
 
 
+@pytest.mark.parametrize("nos", NOS)
+def test_routes_of_both_families_are_those_of_a_sonic_switch(nos: str) -> None:
+    routes = {}
+    for kind in ("sonic", nos):
+        fabric = two_tier(kind, kind, leaves=3, spines=2, more="addressing: {families: dual}")
+        with running(fabric) as (plan, farm, inventory):
+            program(plan, inventory)
+            assert not any(each.changes or each.error for each in check(plan, inventory))
+            routes[kind] = {
+                name: {
+                    (route.is_ipv6, route.prefix, route.length): sorted(route.ports)
+                    for route in switch.state().routes
+                    # A SONiC switch has its cables' prefixes, these have their neighbours' addresses.
+                    if route.ports and route.length < (127 if route.is_ipv6 else 31)
+                }
+                for name, switch in farm.switches.items()
+            }
+    assert sum(is_ipv6 for is_ipv6, _, _ in routes[nos]["leaf0"]) == 2
+    assert routes[nos] == routes["sonic"]
+
+
+@needs_middleblock
+def test_weights_are_those_of_wcmp_groups_on_pins() -> None:
+    fabric = two_tier("pins", "pins")
+    with running(fabric) as (plan, farm, inventory):
+        leaf = plan.switches[0]
+        route = next(route for route in leaf.routes if len(route.next_hops) == 2)
+        first, second = route.next_hops
+        heavy = dataclasses.replace(route, next_hops=(dataclasses.replace(first, weight=3), second))
+        weighted = dataclasses.replace(leaf, routes=(heavy,))
+        program(dataclasses.replace(plan, switches=(weighted, *plan.switches[1:])), inventory)
+        state = farm.switches["leaf0"].state()
+        assert [each.weights for each in state.routes if len(each.ports) == 2] == [(3, 1)]
+
+
 def test_weights_become_weights_of_members() -> None:
     fabric = two_tier("p4", "p4")
     plan = make_plan(fabric, "ecmp")
@@ -280,6 +316,15 @@ def test_pins_entities_refer_only_to_what_is_written_before_them() -> None:
             results = side.forwarding.write([p4r.Update(type=p4r.Update.DELETE, entity=held[0])], 0)
             assert results[0] is not None
             assert "is in use by" in results[0].message
+
+
+@needs_middleblock
+def test_an_inventory_that_names_the_p4info_programs_pins_switches(tmp_path: Path) -> None:
+    with running(two_tier("pins", "sonic", leaves=1, spines=1)) as (plan, _, inventory):
+        inventory.save(tmp_path / "inventory.json")
+        loaded = load_inventory(tmp_path / "inventory.json")
+        assert loaded.p4info == MIDDLEBLOCK.resolve()
+        assert all(each.is_in_sync for each in apply_plan(plan, loaded))
 
 
 def test_a_file_that_is_no_p4info_is_named(tmp_path: Path) -> None:
