@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 from pathlib import Path
 
 from finsy import P4Schema
@@ -17,6 +18,13 @@ _P4INFO, _PROGRAM = "fabric.p4info.txt", "fabric.json"
 
 def fabric_pipeline() -> p4r.ForwardingPipelineConfig:
     """`p4/fabric.p4` as it is compiled for BMv2: what comes with raddle."""
+    config = p4r.ForwardingPipelineConfig()
+    config.CopyFrom(_shipped())
+    return config
+
+
+@cache
+def _shipped() -> p4r.ForwardingPipelineConfig:
     folder = _folder()
     return _config(read_p4info(folder / _P4INFO), (folder / _PROGRAM).read_bytes())
 

@@ -8,14 +8,14 @@ import struct
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from finsy.proto import p4r
 from mininet.node import Switch
 
-from controller.plan.model import Plan
+from controller.plan.model import Plan, SwitchPlan
 from controller.plan.neighbours import neighbour_macs
 from controller.southbound.p4runtime.driver import p4_target, push_p4
 from controller.southbound.p4runtime.pipelines import fabric_pipeline, schema_of
@@ -25,6 +25,7 @@ from raddle.lab.emulation.dataplane import PortEvent
 from raddle.lab.emulation.layout import Layout
 from raddle.lab.emulation.network import Network
 from raddle.lab.emulation.programs import run
+from raddle.lab.emulation.splices import far_end
 from raddle.state import PRIORITIES
 from raddle.topology.model import PortRef
 
@@ -65,22 +66,34 @@ class Bmv2Switch(Switch):  # type: ignore[misc]
 class Bmv2:
     """A `Dataplane` of BMv2 switches. P4Runtime tells nothing of ports: the kernel does."""
 
-    hash_is_ours = True
-
     def __init__(self, layout: Layout, on_port: PortEvent) -> None:
         self.title = f"BMv2 {run([_PROGRAM, '--version']).strip()}"
         self._layout = layout
+        # BMv2 has copies of a member with a weight, and they come in the order in which it made them.
+        self.hash_is_ours = layout.plan.weights is None
         self._counters = schema_of(fabric_pipeline()).counters["port_tx"].id
-        self.network = Network(layout, Bmv2Switch)
+        self.network = Network(layout, Bmv2Switch, is_spliced=True)
         self.network.start()
-        self._switches = {name: self.network.host(name) for name in layout.switches}
-        for switch in self._switches.values():
+        switches = {name: self.network.host(name) for name in layout.switches}
+        for switch in switches.values():
             _await_listening(switch)
-        threading.Thread(target=_watch_ports, args=(layout.interfaces, on_port), daemon=True).start()
+        self._sessions = {
+            name: P4Session(name, switch.address, _DEVICE_ID) for name, switch in switches.items()
+        }
+        self._pushed: dict[str, SwitchPlan] = {}
+        self._pool = ThreadPoolExecutor()
+        # A cable's far end goes down at once; the kernel takes up to a second to tell of a lost carrier.
+        links = layout.fabric.link_by_port
+        watched = {
+            far_end(name) if links[port].a in layout.numbers else name: port
+            for name, port in layout.interfaces.items()
+        }
+        threading.Thread(target=_watch_ports, args=(watched, on_port), daemon=True).start()
 
     def push(self, plan: Plan) -> int:
         macs = neighbour_macs(plan)
         planned = {switch.name: switch for switch in plan.switches}
+        changed = [name for name, switch in planned.items() if self._pushed.pop(name, None) != switch]
 
         def program(name: str, session: P4Session) -> int:
             outcome = push_p4(session, p4_target(planned[name], macs), dry_run=False, may_replace=True)
@@ -88,7 +101,9 @@ class Bmv2:
                 raise UnreachableError(outcome.error)
             return outcome.writes
 
-        return sum(self._everywhere(program).values())
+        writes = sum(self._everywhere(changed, program).values())
+        self._pushed = planned
+        return writes
 
     def sent_frames(self) -> dict[PortRef, int]:
         wanted = p4r.Entity(counter_entry=p4r.CounterEntry(counter_id=self._counters))
@@ -99,17 +114,13 @@ class Bmv2:
             ports = {port: number for port, number in self._layout.numbers.items() if port.device == name}
             return {port: numbers.get(number, 0) for port, number in ports.items()}
 
-        return {port: count for counts in self._everywhere(read).values() for port, count in counts.items()}
+        found = self._everywhere(list(self._sessions), read)
+        return {port: count for counts in found.values() for port, count in counts.items()}
 
-    def _everywhere(self, work: Callable[[str, P4Session], T]) -> dict[str, T]:
-        """Work on all switches at the same time, each in a session of its own."""
-
-        def in_session(name: str) -> T:
-            with P4Session(name, self._switches[name].address, _DEVICE_ID) as session:
-                return work(name, session)
-
-        with ThreadPoolExecutor() as pool:
-            return dict(zip(self._switches, pool.map(in_session, self._switches), strict=True))
+    def _everywhere(self, names: Sequence[str], work: Callable[[str, P4Session], T]) -> dict[str, T]:
+        """Work on switches at the same time, each in its session."""
+        results = self._pool.map(work, names, [self._sessions[name] for name in names])
+        return dict(zip(names, results, strict=True))
 
 
 def _await_listening(switch: Bmv2Switch) -> None:

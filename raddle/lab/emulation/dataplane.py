@@ -26,7 +26,9 @@ class Dataplane(Protocol):
     network: Network
 
     def push(self, plan: Plan) -> int:
-        """Program all switches and read them back; returns the number of messages.
+        """Program the switches whose part is not what was pushed last, and read them back.
+
+        Returns the number of messages.
 
         Raises:
             UnreachableError: a switch refused, or holds something else afterwards.

@@ -17,11 +17,10 @@ from controller.southbound.openflow.tables import datapath_id
 from raddle.errors import UnreachableError
 from raddle.lab.emulation.layout import Layout, Nic
 from raddle.lab.emulation.programs import run
-from raddle.topology.model import Link, PortRef
+from raddle.lab.emulation.splices import HostFacingPort, PluggedPort, SplicedLink, far_end
+from raddle.topology.model import Link
 
-_EXPERIMENTAL = bytes.fromhex("88b5")  # EtherType for local experiments (IEEE 802)
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1  # SOURCE: netdevice(7)
-_SOL_PACKET, _PACKET_QDISC_BYPASS = 263, 20  # SOURCE: packet(7)
 
 
 class OpenFlowTarget(Controller):  # type: ignore[misc]
@@ -55,12 +54,16 @@ class UserSpaceSwitch(OVSSwitch):  # type: ignore[misc]
 
 
 class Network:
-    """Hosts, switches of a Mininet class, and cables; those of the fabric that are down are down."""
+    """Hosts, switches of a Mininet class, and cables; those of the fabric that are down are down.
 
-    def __init__(self, layout: Layout, switch_class: type[Switch]) -> None:
+    Args:
+        is_spliced: ports of the switches lose their carrier with a cut, and do not go down.
+    """
+
+    def __init__(self, layout: Layout, switch_class: type[Switch], is_spliced: bool) -> None:
         setLogLevel("critical")
         Mininet.inited = True  # else it changes limits of the whole machine
-        self.layout = layout
+        self.layout, self._is_spliced = layout, is_spliced
         self.net = Mininet(controller=None, build=False, switch=switch_class)
         for host in layout.fabric.hosts:
             self.net.addHost(host.name, ip=None)
@@ -93,18 +96,20 @@ class Network:
         """Cut or mend cables, all at the same time; both ends see it."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
             for link, up in is_up.items():
-                _set_up(control, self.layout.interface(self._switch_end(link)), up)
-        for link, up in is_up.items():
-            if up and link.a in self.layout.numbers:
-                _wake(self.layout.interface(link.a))
+                for name in self._cut_ends(link):
+                    _set_up(control, name, up)
 
     def prompt(self) -> None:
         """Mininet's prompt, until the user leaves it."""
         setLogLevel("output")
         CLI(self.net)
 
-    def _switch_end(self, link: Link) -> PortRef:
-        return link.b if link.b in self.layout.numbers else link.a
+    def _cut_ends(self, link: Link) -> tuple[str, ...]:
+        """The interfaces that go down when a cable is cut."""
+        names = tuple(self.layout.interface(end) for end in (link.a, link.b) if end in self.layout.numbers)
+        if self._is_spliced and len(names) == 2:
+            return tuple(map(far_end, names))
+        return names[-1:]
 
     def _cable(self, link: Link) -> None:
         nics = {(nic.host, nic.name): nic for nic in self.layout.nics}
@@ -117,7 +122,16 @@ class Network:
             intfName1=self.layout.interface(link.a),
             intfName2=self.layout.interface(link.b),
             **({"addr1": nic.mac} if nic else {}),
+            **self._kind(is_to_host=nic is not None),
         )
+
+    def _kind(self, is_to_host: bool) -> dict[str, type]:
+        """Mininet's classes of a cable and its ports, where they are not the usual ones."""
+        if not self._is_spliced:
+            return {}
+        if is_to_host:
+            return {"cls2": HostFacingPort}
+        return {"cls": SplicedLink, "cls1": PluggedPort, "cls2": PluggedPort}
 
     def _configure(self, nic: Nic) -> None:
         """Address, gateway and offloads of a host's port.
@@ -160,7 +174,8 @@ class Network:
                     f"class replace dev {name} parent 5: classid 5:1 htb {rate}\n"
                 )
                 if end in self.layout.numbers:
-                    run(["ip", "link", "set", "dev", name, "mtu", str(mtu)])
+                    for each in {name, *self._cut_ends(link)}:
+                        run(["ip", "link", "set", "dev", each, "mtu", str(mtu)])
                     run(["tc", "-batch", "-"], lines)
                 else:
                     pid = str(self.host(end.device).pid)
@@ -173,15 +188,3 @@ def _set_up(control: socket.socket, interface: str, is_up: bool) -> None:
     (flags,) = struct.unpack_from("H", fcntl.ioctl(control, _SIOCGIFFLAGS, request), 16)
     flags = flags | _IFF_UP if is_up else flags & ~_IFF_UP
     fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack("16sH14x", interface.encode(), flags))
-
-
-def _wake(interface: str) -> None:
-    """Send a frame that no switch forwards.
-
-    BMv2's receiver waits at a port that was down until a frame arrives there, and hears no other port. The
-    queueing discipline is passed by: after a port comes up, it drops frames for up to a second.
-    """
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
-        wire.bind((interface, 0))
-        wire.setsockopt(_SOL_PACKET, _PACKET_QDISC_BYPASS, 1)
-        wire.send(bytes(12) + _EXPERIMENTAL + bytes(46))

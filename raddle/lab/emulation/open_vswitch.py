@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
-from controller.plan.model import Plan
+from controller.plan.model import Plan, SwitchPlan
 from controller.plan.neighbours import neighbour_macs
 from controller.southbound.openflow.driver import OpenFlowController
-from controller.southbound.openflow.tables import Tables, datapath_id, queues_of, switch_tables
+from controller.southbound.openflow.tables import datapath_id, queues_of, switch_tables
 from raddle.errors import UnreachableError
 from raddle.lab.emulation.dataplane import PortEvent
 from raddle.lab.emulation.layout import Layout
@@ -35,6 +35,7 @@ class OpenVSwitch:
     def __init__(self, layout: Layout, on_port: PortEvent) -> None:
         self.title = _start_daemons()
         self._layout = layout
+        self._pushed: dict[str, SwitchPlan] = {}
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
         names = {datapath_id(switch): switch.name for switch in layout.plan.switches}
@@ -47,7 +48,7 @@ class OpenVSwitch:
         self._controller = OpenFlowController(names, port=0, on_port=hear)
         self._wait(self._controller.__aenter__())
         UserSpaceSwitch.setup()
-        self.network = Network(layout, UserSpaceSwitch)
+        self.network = Network(layout, UserSpaceSwitch, is_spliced=False)
         self.network.start([OpenFlowTarget(self._controller.port)])
         self._wait(self._controller.connected(_CONNECT_S))
         self._queues = {
@@ -56,11 +57,14 @@ class OpenVSwitch:
         }
 
     def push(self, plan: Plan) -> int:
-        wanted = self._tables(plan)
+        changed = {each.name: each for each in plan.switches if self._pushed.pop(each.name, None) != each}
+        macs = neighbour_macs(plan)
+        wanted = {name: switch_tables(switch, macs, self._queues[name]) for name, switch in changed.items()}
         sent = self._wait(self._controller.push(wanted))
         drift = {name for name, found in self._wait(self._controller.drift(wanted)).items() if found}
         if drift:
             raise UnreachableError(f"other tables than pushed on {', '.join(sorted(drift))}")
+        self._pushed = {switch.name: switch for switch in plan.switches}
         return sum(sent.values())
 
     def sent_frames(self) -> dict[PortRef, int]:
@@ -71,12 +75,6 @@ class OpenVSwitch:
                 if port:
                     counts[port] = frames
         return counts
-
-    def _tables(self, plan: Plan) -> Mapping[str, Tables]:
-        macs = neighbour_macs(plan)
-        return {
-            switch.name: switch_tables(switch, macs, self._queues[switch.name]) for switch in plan.switches
-        }
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
