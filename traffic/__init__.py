@@ -6,9 +6,11 @@ from traffic.placement import PLACEMENTS, place
 from traffic.prune import without_step
 from traffic.registry import algorithms, build, check_ranks, find_algorithm, find_collective
 from traffic.sizes import bandwidth_gbs, buffer_size, sweep
+from traffic.striping import Striped, stripe
 
 __all__ = [
     "PLACEMENTS",
+    "Striped",
     "algorithms",
     "bandwidth_gbs",
     "buffer_size",
@@ -19,6 +21,7 @@ __all__ = [
     "find_algorithm",
     "find_collective",
     "place",
+    "stripe",
     "sweep",
     "without_step",
 ]

@@ -14,14 +14,17 @@ from raddle.cli.options import (
     JsonOption,
     P4InfoOption,
     Placement,
+    QpsOption,
     RoutingOption,
     SeedOption,
+    SplitDataOption,
     load_fabric,
 )
 from raddle.cli.progress import progress_bar
 from raddle.errors import InputError
 from raddle.inventory import load_inventory
 from raddle.lab.bench import BenchRequest, run_bench
+from raddle.lab.connections import with_qps
 from raddle.report import to_json, to_table
 from raddle.units import parse_nccl_bytes
 
@@ -51,6 +54,8 @@ def bench(
         bool, typer.Option("--push", help="With --inventory: program the switches first.")
     ] = False,
     p4info: P4InfoOption = None,
+    qps_per_connection: QpsOption = None,
+    split_data: SplitDataOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Simulate a collective and print the table of nccl-tests.
@@ -58,7 +63,7 @@ def bench(
     The switches are programmed over gNMI and the simulation forwards with what they then report. With
     --inventory and without --push it forwards with what they hold already.
     """
-    model = load_fabric(fabric)
+    model = with_qps(load_fabric(fabric), qps_per_connection, split_data)
     if push and inventory is None:
         raise InputError.of(
             "no-inventory", "--push needs --inventory", "without both, bench starts its own switches"

@@ -43,6 +43,23 @@ InventoryOption = Annotated[Path, typer.Option(help="Where the switches are; 'ra
 P4InfoOption = Annotated[
     Path | None, typer.Option("--p4info", metavar="FILE", help="P4Info of switches that run SONiC PINS.")
 ]
+QpsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--qps-per-connection",
+        help="Queue pairs that a connection's data is spread over [default: the fabric's]",
+        min=1,
+        max=128,
+    ),
+]
+SplitDataOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--split-data/--no-split-data",
+        help="Each message over all of them in parts, or whole messages in turn [default: the fabric's]",
+        show_default=False,
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on stdout.")]
 
 KeepOption = Annotated[

@@ -11,9 +11,19 @@ from typing import Annotated, Literal
 
 import typer
 
-from raddle.cli.options import FabricArg, JsonOption, P4InfoOption, Routing, RoutingOption, load_fabric
+from raddle.cli.options import (
+    FabricArg,
+    JsonOption,
+    P4InfoOption,
+    QpsOption,
+    Routing,
+    RoutingOption,
+    SplitDataOption,
+    load_fabric,
+)
 from raddle.cli.progress import progress_bar
 from raddle.errors import InputError
+from raddle.lab.connections import with_qps
 from raddle.lab.faults import find_link_port, parse_failure, read_faults
 from raddle.lab.flow_file import read_flows
 from raddle.lab.pin_file import read_pins
@@ -40,6 +50,8 @@ def simulate(
     pins: Annotated[
         Path | None, typer.Option(help="CSV with columns flow,path: the switches on the way; implies ecmp.")
     ] = None,
+    qps_per_connection: QpsOption = None,
+    split_data: SplitDataOption = None,
     seed: Annotated[int, typer.Option(help="Seed of queue pair numbers and ECN marking.", min=0)] = 1,
     fail: Annotated[
         list[str] | None,
@@ -72,7 +84,7 @@ def simulate(
     The switches are programmed over gNMI and the simulation forwards with what they then report. Ends with 1
     if a flow is not done; an interrupt keeps what there is.
     """
-    model = load_fabric(fabric)
+    model = with_qps(load_fabric(fabric), qps_per_connection, split_data)
     table = read_flows(model, flows)
     paths = read_pins(model, table, pins) if pins else ()
     policy, control = _policy(model, routing, pins), cc or model.roce.congestion_control

@@ -19,6 +19,7 @@ from controller.plan.make import make_plan
 from controller.plan.model import Plan
 from raddle.errors import InputError
 from raddle.inventory import Inventory
+from raddle.lab.connections import of_messages, striped
 from raddle.lab.demand import collective_demand, place_ranks
 from raddle.lab.diagnosis import diagnose, why_unfinished
 from raddle.lab.link_use import find_collisions, links_in_use, trace_flows
@@ -157,13 +158,14 @@ class _Run:
         """Simulate one size."""
         ranks = len(self.placement)
         schedule = traffic.build(self.collective, self.algorithm, ranks, size_bytes)
-        addresses = endpoint_addresses(self.fabric)
-        chosen = None if self.plan is None else source_ports(self.fabric, self.plan, schedule, self.placement)
+        stripes = striped(self.fabric, schedule)
+        sent, addresses = stripes.schedule, endpoint_addresses(self.fabric)
+        chosen = None if self.plan is None else source_ports(self.fabric, self.plan, sent, self.placement)
         simulation = Simulation(
-            self.fabric, addresses, self.states, schedule, self.placement, self.seed, source_ports=chosen
+            self.fabric, addresses, self.states, sent, self.placement, self.seed, source_ports=chosen
         )
         simulation.run(lambda share: progress(f"{self.collective} of {format_size(size_bytes)}", share))
-        flows, ports = simulation.flows(), simulation.ports()
+        flows, ports = of_messages(stripes, simulation.flows()), simulation.ports()
         is_done = flows.status == FLOW_STATUS.index("done")
         time_ps = int(flows.finish_ps.max()) if is_done.all() else None
         buffer = traffic.buffer_size(self.collective, ranks, size_bytes)
@@ -189,10 +191,10 @@ class _Run:
             pfc_pause_ps=int(ports.pause_ps.sum()),
             ecn_marks=int(ports.ecn_marks.sum()),
             drops=tuple(sorted((+drops).items())),
-            unfinished=self._unfinished(simulation, schedule),
+            unfinished=self._unfinished(simulation, sent),
             diagnosis=diagnose(simulation),
         )
-        return row, simulation, schedule
+        return row, simulation, sent
 
     def _unfinished(self, simulation: Simulation, schedule: Schedule) -> tuple[UnfinishedFlow, ...]:
         """Flows that did not end: those that failed, with the reason, then those that waited for them."""

@@ -12,6 +12,7 @@ from controller.plan.addresses import endpoint_addresses
 from controller.plan.model import Plan
 from raddle.errors import InputError
 from raddle.lab.bench import flow_namer, link_names
+from raddle.lab.connections import striped
 from raddle.lab.link_use import Crossings, find_collisions, trace_flows
 from raddle.lab.source_ports import source_ports
 from raddle.lab.verify import planned_state
@@ -69,7 +70,7 @@ def find_job_collisions(
     collective = traffic.find_collective(collective)
     algorithm = traffic.find_algorithm(collective, algorithm)
     traffic.check_ranks(collective, algorithm, len(placement))
-    schedule = traffic.build(collective, algorithm, len(placement), _ANY_SIZE_BYTES)
+    schedule = striped(fabric, traffic.build(collective, algorithm, len(placement), _ANY_SIZE_BYTES)).schedule
     states = {switch.name: planned_state(fabric, plan, switch.name) for switch in plan.switches}
     ports = source_ports(fabric, plan, schedule, placement)
     addresses = endpoint_addresses(fabric)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 import traffic
 from controller.plan.addresses import endpoint_addresses
 from nos.switch import SimulatedSwitch
+from raddle.lab.connections import of_messages, striped
 from raddle.lab.counters import switch_counters
 from raddle.lab.demand import place_ranks
 from raddle.lab.flow_file import FlowTable
@@ -142,9 +143,11 @@ class LiveTraffic:
 
     def _simulate(self, states: dict[str, SwitchState]) -> None:
         given = self.sent
+        stripes = striped(self.fabric, given.schedule)
+        start_ps = None if given.start_ps is None else stripes.spread(given.start_ps)
         addresses = np.array(endpoint_addresses(self.fabric), np.uint32)
         simulation = Simulation(
-            self.fabric, addresses, states, given.schedule, given.placement, given.seed, given.start_ps
+            self.fabric, addresses, states, stripes.schedule, given.placement, given.seed, start_ps
         )
         self.tell(f"traffic of {given.schedule.flows} flows has started")
         clock = _Clock(self.pace)
@@ -155,7 +158,9 @@ class LiveTraffic:
                     self.switches[name].set_counters(counters, clock=clock.fields(simulation))
             simulation.clear_watermarks()  # a switch keeps the highest of all that it has read
             if simulation.is_done:
-                done = int((simulation.flows().status == FLOW_STATUS.index("done")).sum())
+                done = int(
+                    (of_messages(stripes, simulation.flows()).status == FLOW_STATUS.index("done")).sum()
+                )
                 self.tell(f"{done} of {given.schedule.flows} flows done at {simulation.now_ps / 1e9:.3f} ms")
                 return
 

@@ -16,6 +16,7 @@ from controller.plan.addresses import endpoint_addresses
 from controller.plan.make import make_plan
 from raddle.inventory import Inventory
 from raddle.lab.bench import Progress
+from raddle.lab.connections import of_messages, striped
 from raddle.lab.diagnosis import blocked_status, diagnose, why_unfinished
 from raddle.lab.effort import long_run
 from raddle.lab.flow_file import FlowTable
@@ -29,6 +30,8 @@ from raddle.sim.capture import Capture
 from raddle.sim.ideal import ideal_fct_ps
 from raddle.topology.model import Fabric
 from raddle.workload import Schedule
+
+_SEVERITY = tuple(("done", "waiting", "active", "failed").index(status) for status in FLOW_STATUS)
 
 
 def simulate_flows(
@@ -67,15 +70,18 @@ def simulate_flows(
         reported = read_switches(switches, over_p4runtime(fabric))
     states = {name: switch.state() for name, switch in reported.items()}
     addresses = endpoint_addresses(fabric)
-    ports = source_ports(fabric, plan, table.schedule, placement)
+    stripes = striped(fabric, table.schedule)
+    sent = stripes.schedule
+    ports = source_ports(fabric, plan, sent, placement)
+    start_ps = stripes.spread(table.start_ps)
     simulation = Simulation(
-        fabric, addresses, states, table.schedule, placement, seed, table.start_ps, ports, threads=threads
+        fabric, addresses, states, sent, placement, seed, start_ps, ports, threads=threads
     )
     timeline = Timeline(simulation, instruments, lambda name, dark: reported[name].state(dark))
-    drain = _tracer(simulation, table.schedule, seed, instruments)
+    drain = _tracer(simulation, sent, seed, instruments)
     is_interrupted = False
     try:
-        if line := long_run(simulation, table.schedule):
+        if line := long_run(simulation, sent):
             notice(line)
         timeline.run(lambda share: progress(f"{simulation.now_ps / 1e9:.3f} ms simulated", share), drain)
     except KeyboardInterrupt:
@@ -89,7 +95,7 @@ def simulate_flows(
         time_ps=simulation.now_ps,
         is_interrupted=is_interrupted,
         is_stalled=simulation.is_stalled,
-        flows=_flow_rows(simulation, table),
+        flows=_flow_rows(simulation, table, stripes),
         ports=_port_rows(simulation),
         packets=dataclasses.astuple(simulation.packets),
         diagnosis=diagnose(simulation),
@@ -114,21 +120,25 @@ def _watchdog_rows(simulation: Simulation) -> tuple[WatchdogRow, ...]:
     )
 
 
-def _flow_rows(simulation: Simulation, table: FlowTable) -> tuple[FlowRow, ...]:
+def _flow_rows(simulation: Simulation, table: FlowTable, stripes: traffic.Striped) -> tuple[FlowRow, ...]:
     fabric, schedule = simulation.fabric, table.schedule
-    flows, qps, ports = simulation.flows(), simulation.qps(), simulation.ports()
+    flows, qps, ports = of_messages(stripes, simulation.flows()), simulation.qps(), simulation.ports()
+    part_status = simulation.flows().status.reshape(-1, stripes.parts)
+    part_qp = stripes.schedule.qp.reshape(-1, stripes.parts)
     blocked = blocked_status(simulation)
     rows = []
     for i, name in enumerate(table.ids):
-        qp = int(schedule.qp[i])
+        of = part_qp[i]
         start, finish, acked = (
             _known(column, i) for column in (flows.start_ps, flows.finish_ps, flows.acked_ps)
         )
-        ideal = ideal_fct_ps(simulation, qp, int(schedule.size_bytes[i]))
+        ideal = ideal_fct_ps(simulation, int(of[0]), int(schedule.size_bytes[i]))
         fct = finish - start if start is not None and finish is not None else None
         status, reason = FLOW_STATUS[flows.status[i]], None
         if status in ("active", "failed"):
-            reason = why_unfinished(simulation, qps, ports, qp)
+            # The part that has failed, or else one that is under way.
+            worst = max(range(stripes.parts), key=lambda part: _SEVERITY[part_status[i, part]])
+            reason = why_unfinished(simulation, qps, ports, int(of[worst]))
         if status == "active":
             status = blocked
         rows.append(
@@ -143,9 +153,9 @@ def _flow_rows(simulation: Simulation, table: FlowTable) -> tuple[FlowRow, ...]:
                 acked_ps=acked,
                 fct_ps=fct,
                 slowdown=fct / ideal if fct is not None and ideal else None,
-                retransmitted=int(qps.retransmitted[qp]),
-                timeouts=int(qps.timeouts[qp]),
-                cnps=int(qps.cnps[qp]),
+                retransmitted=int(qps.retransmitted[of].sum()),
+                timeouts=int(qps.timeouts[of].sum()),
+                cnps=int(qps.cnps[of].sum()),
                 reason=reason,
             )
         )

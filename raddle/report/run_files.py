@@ -19,7 +19,7 @@ SCHEMA_VERSION = 1
 class FlowRow:
     """A flow. None where something did not happen; `slowdown` is FCT over that of an idle fabric, `fct_ps`
     from the start to the arrival of the last byte; `retransmitted`, `timeouts` and `cnps` are those of its
-    queue pair; `reason` says where a flow that is not done lost a packet last."""
+    queue pairs; `reason` says where a flow that is not done lost a packet last."""
 
     id: str
     src: str

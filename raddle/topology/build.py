@@ -183,6 +183,8 @@ def _nic_model(nics: NicSpec) -> NicModel:
         window_bytes=nics.window,
         messages=nics.messages,
         burst_packets=nics.burst,
+        qps_per_connection=nics.qps_per_connection,
+        splits_data=nics.split_data,
         is_selective=nics.retransmission == "selective-repeat",
         reorder_packets=nics.reorder,
     )

@@ -305,6 +305,7 @@ IdleTime = Annotated[int, _field("bad-time", _microseconds(2, 2047), _TIME)]
 LoadValue = Annotated[int, _whole(0, 2**32 - 1, "load")]
 LoadWeight = Annotated[int, _whole(0, 255, "weight")]
 """SAI_ARS_PROFILE_ATTR_PORT_LOAD_PAST_WEIGHT: 8 bits."""
+QpCount = Annotated[int, _whole(1, 128, "number of queue pairs")]
 Messages = Annotated[int, _whole(0, 65536, "number of messages")]
 PauseQuanta = Annotated[int, _whole(0, 65535, "number of pause quanta (16 bits)")]
 _IPV4 = _prefix(IPv4Network, "IPv4", "10.0.0.0/16")

@@ -123,6 +123,8 @@ class NicModel:
         window_bytes: most payload that a queue pair has under way; 0: any.
         messages: most messages that a queue pair has in the NIC, not acknowledged; 0: any.
         burst_packets: what a queue pair sends before it is another one's turn.
+        qps_per_connection: queue pairs that a connection's data is spread over.
+        splits_data: each message goes over all of them in parts; else they take turns.
         is_selective: only what is lost is sent again (selective repeat); else all behind it (go-back-N).
         reorder_packets: by how many a packet may be overtaken before selective repeat counts it as lost.
     """
@@ -136,6 +138,8 @@ class NicModel:
     window_bytes: int = 0
     messages: int = 0
     burst_packets: int = 1
+    qps_per_connection: int = 1
+    splits_data: bool = False
     is_selective: bool = False
     reorder_packets: int = 0
 

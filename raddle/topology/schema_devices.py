@@ -20,12 +20,14 @@ from raddle.topology.fields import (
     NicCount,
     PortCount,
     Position,
+    QpCount,
     Range,
     Rate,
     Reorder,
     Retries,
     Size,
     State,
+    Switch,
     TableSize,
     Text,
     Time,
@@ -158,6 +160,10 @@ class NicSpec(Spec):
     """Most messages that a queue pair has handed to its NIC and not acknowledged; 0: any."""
     burst: Count = _NIC.burst_packets
     """Packets that a queue pair sends before it is another one's turn."""
+    qps_per_connection: QpCount = _NIC.qps_per_connection
+    """Queue pairs, each with its own UDP source port, that a connection's data is spread over."""
+    split_data: Switch = _NIC.splits_data
+    """Each message goes over all of them in equal parts; else whole messages take turns."""
     retransmission: Literal["go-back-n", "selective-repeat"] = "go-back-n"
     """What is sent again after a loss: all behind it, or only what was lost."""
     reorder: Reorder = _NIC.reorder_packets
