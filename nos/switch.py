@@ -303,7 +303,7 @@ class SimulatedSwitch:
     def _commit(self, config: ConfigDb) -> None:
         """Swap in a new snapshot; what the daemons write follows from CONFIG_DB and carrier."""
         old = self._databases.config
-        if any(old.get(table) is not config.get(table) for table in ("PORT", "BUFFER_POOL")):
+        if any(old.get(table) is not config.get(table) for table in _COUNTED_TABLES):
             self._layout = counter_layout(config)
         self._swap(self._render(config))
 
@@ -329,6 +329,7 @@ class SimulatedSwitch:
 
 
 _SHOWN_VIOLATIONS = 20
+_COUNTED_TABLES = ("PORT", "BUFFER_POOL", "ACL_TABLE", "ACL_TABLE_TYPE", "ACL_RULE")
 
 
 def _modelled(config: ConfigDb) -> ConfigDb:

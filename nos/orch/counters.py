@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from nos.db.databases import ConfigDb, CountersDb
+from nos.orch.acl import read_acl
 from nos.orch.counter_views import Counted, Rates
 from nos.orch.flex_counters import is_watermark
 from nos.orch.ports import front_panel_order
@@ -76,11 +77,12 @@ _PG_STATS = tuple(
 _POOL_STATS = tuple(
     f"SAI_BUFFER_POOL_STAT_{name}" for name in ("WATERMARK_BYTES", "XOFF_ROOM_WATERMARK_BYTES")
 )
-_FIRST_PORT, _FIRST_QUEUE, _FIRST_PG, _FIRST_POOL = (
+_FIRST_PORT, _FIRST_QUEUE, _FIRST_PG, _FIRST_POOL, _FIRST_RULE = (
     0x1000000000002,
     0x15000000000100,
     0x1A000000000100,
     0x18000000000001,
+    0x9000000000001,
 )
 
 IS_STORM = "PFC_WD_IS_STORM"
@@ -90,9 +92,10 @@ Hash = Mapping[str, str]
 
 
 class _Place(NamedTuple):
-    """What an oid stands for: a port, one of its queues or priority groups by number, or a buffer pool."""
+    """What an oid stands for: a port, a queue or priority group of it by number, a buffer pool, or a rule
+    of an access list."""
 
-    kind: Literal["port", "queue", "pg", "pool"]
+    kind: Literal["port", "queue", "pg", "pool", "rule"]
     name: str
     number: int = 0
 
@@ -101,7 +104,7 @@ class _Place(NamedTuple):
 class CounterLayout:
     """Which objects a switch counts for: its name maps, and what each oid stands for.
 
-    It follows from PORT and BUFFER_POOL alone, which a running switch hardly ever changes.
+    It follows from PORT, BUFFER_POOL and the access lists alone, which a running switch seldom changes.
     """
 
     maps: Mapping[str, Mapping[str, Hash]]
@@ -118,9 +121,11 @@ def counter_layout(config: ConfigDb) -> CounterLayout:
     pools = {
         name: _oid(_FIRST_POOL + place) for place, name in enumerate(sorted(config.get("BUFFER_POOL", {})))
     }
+    rules = {name: _oid(_FIRST_RULE + place) for place, name in enumerate(_counted_rules(config))}
     maps: dict[str, Hash] = {
         "COUNTERS_PORT_NAME_MAP": ports,
         "COUNTERS_BUFFER_POOL_NAME_MAP": pools,
+        "ACL_COUNTER_RULE_MAP": rules,
         "COUNTERS_QUEUE_TYPE_MAP": dict.fromkeys(queues.values(), "SAI_QUEUE_TYPE_UNICAST"),
     }
     for kind, oids in (("QUEUE", queues), ("PG", groups)):
@@ -131,7 +136,15 @@ def counter_layout(config: ConfigDb) -> CounterLayout:
     places |= {oid: _Place("queue", *slot) for slot, oid in queues.items()}
     places |= {oid: _Place("pg", *slot) for slot, oid in groups.items()}
     places |= {oid: _Place("pool", name) for name, oid in pools.items()}
+    places |= {oid: _Place("rule", name) for name, oid in rules.items()}
     return CounterLayout({table: {"": entries} for table, entries in maps.items() if entries}, places)
+
+
+def _counted_rules(config: ConfigDb) -> list[str]:
+    """The rules that have a counter, as ACL_COUNTER_RULE_MAP calls them."""
+    return sorted(
+        f"{table.name}:{rule.name}" for table in read_acl(config) for rule in table.rules if rule.is_counted
+    )
 
 
 def counters_db(layout: CounterLayout, config: ConfigDb, counted: Counted) -> CountersDb:
@@ -141,7 +154,7 @@ def counters_db(layout: CounterLayout, config: ConfigDb, counted: Counted) -> Co
     """
     if not layout.places:
         return layout.maps
-    with_marks = {oid: place for oid, place in layout.places.items() if place.kind != "port"}
+    with_marks = {oid: place for oid, place in layout.places.items() if place.kind in _MARKED}
     tables = counted.watermarks
     return {
         **layout.maps,
@@ -173,6 +186,8 @@ class _Objects(Mapping[str, Hash]):
 
     def __getitem__(self, oid: str) -> Hash:
         place = self._places[oid]
+        if place.kind == "rule":
+            return self._rule(place.name)
         names = _STATS[place.kind]
         stats = _counted(names, self._counters, self._rows[0].of(place), place)
         if (zero := self._rows[1].of(place)) is not None:
@@ -184,6 +199,16 @@ class _Objects(Mapping[str, Hash]):
         hash_ = dict(zip(names, map(str, stats), strict=True))
         watched = self._watched.get((place.name, place.number)) if place.kind == "queue" else None
         return {**hash_, **watched, **self._storms(place)} if watched else hash_
+
+    def _rule(self, name: str) -> Hash:
+        """What a rule has matched since boot, or since it was made if that was later."""
+        table, _, rule = name.partition(":")
+        counts, before = (each.acl.get((table, rule), (0, 0)) for each in (self._counters, self._zero))
+        is_older = counts[0] >= before[0]
+        return {
+            f"SAI_ACL_COUNTER_ATTR_{what}": str(count - old if is_older else count)
+            for what, count, old in zip(("PACKETS", "BYTES"), counts, before, strict=True)
+        }
 
     def _storms(self, place: _Place) -> Hash:
         """What the PFC watchdog has done at a queue."""
@@ -229,6 +254,7 @@ class _Watermarks(Mapping[str, Hash]):
 
 _STATS = {"port": _PORT_STATS, "queue": _QUEUE_STATS, "pg": _PG_STATS, "pool": _POOL_STATS}
 _MARKS = {kind: tuple(filter(is_watermark, names)) for kind, names in _STATS.items()}
+_MARKED = ("queue", "pg", "pool")
 _OCCUPANCY = "SAI_QUEUE_STAT_CURR_OCCUPANCY_BYTES"
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from nos.db.databases import ConfigDb, HashDb
 from nos.orch.derive import derive
+from nos.orch.p4_acl import p4_acl_tables
 from nos.orch.ports import derive_ports
 from nos.p4rt.entity_tables import Call, Choice, EntityTables, Row
 from nos.p4rt.packets import PortIds
@@ -30,9 +31,10 @@ def derive_p4(config: ConfigDb, appl: HashDb, pipeline: Pipeline | None, tables:
     A member of a group whose watched port is down is skipped. A pipeline that is not known here, or none,
     forwards nothing.
     """
-    base = dataclasses.replace(derive(config, appl), routes=())
     ports = derive_ports(config, appl)
     names = [port.name for port in ports]
+    held = derive(config, appl)
+    base = dataclasses.replace(held, routes=(), acl_tables=(*held.acl_tables, *p4_acl_tables(tables, names)))
     view = _View(
         tables, PortIds(names), {port.name: place for place, port in enumerate(ports)},
         frozenset(port.name for port in ports if port.is_oper_up),

@@ -1,10 +1,14 @@
-"""STATE_DB: what a switch can do and how far it is. Source: sonic-swss portsorch, intfmgr, switchorch."""
+"""STATE_DB: what a switch can do and how far it is.
+
+Source: sonic-swss portsorch, intfmgr, switchorch, aclorch.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from nos.db.databases import ConfigDb, HashDb
+from nos.orch.acl import read_acl
 from nos.orch.lazy import LazyTables
 from nos.orch.ports import DEFAULT_MTU_BYTES
 
@@ -20,6 +24,15 @@ def state_db(config: ConfigDb, ports: Mapping[str, Mapping[str, str]]) -> HashDb
             "PORT_TABLE": lambda: _port_table(config, ports),
             "INTERFACE_TABLE": lambda: _interface_table(config),
             "SWITCH_CAPABILITY": lambda: {"switch": _CAPABILITY},
+            "ACL_TABLE_TABLE": lambda: {
+                table.name: {"status": table.status} for table in read_acl(config) if table.status
+            },
+            "ACL_RULE_TABLE": lambda: {
+                f"{table.name}|{rule.name}": {"status": rule.status}
+                for table in read_acl(config)
+                for rule in table.rules
+                if rule.status
+            },
         }
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from finsy.proto import p4r
 
-from nos.p4rt.pipeline import Pipeline
+from nos.p4rt.pipeline import Pipeline, TableInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,15 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A table entry: exact values and (LPM value, prefix length) by field name, and its choices."""
+    """A table entry: exact and optional values, (LPM value, prefix length) and (ternary value, mask) by field
+    name; its choices, and its priority."""
 
     exact: dict[str, bytes]
     lpm: dict[str, tuple[bytes, int]]
     choices: tuple[Choice, ...]
+    ternary: dict[str, tuple[bytes, bytes]] = field(default_factory=dict)
+    optional: dict[str, bytes] = field(default_factory=dict)
+    priority: int = 0
 
 
 @dataclass
@@ -62,18 +66,7 @@ class EntityTables:
             if entry.is_default_action:
                 tables.defaults[table.name] = reader.call(entry.action.action)
                 continue
-            names = {id: spec.name for id, spec in table.fields.items()}
-            tables.rows[table.name].append(
-                Row(
-                    {names[m.field_id]: m.exact.value for m in entry.match if m.HasField("exact")},
-                    {
-                        names[m.field_id]: (m.lpm.value, m.lpm.prefix_len)
-                        for m in entry.match
-                        if m.HasField("lpm")
-                    },
-                    tuple(reader.choices(table.profile, entry.action)),
-                )
-            )
+            tables.rows[table.name].append(reader.row(table, entry))
         return tables
 
 
@@ -95,6 +88,22 @@ class _Reader:
             group = entity.action_profile_group
             self._groups[group.action_profile_id, group.group_id] = group
         return entity.table_entry if kind == "table_entry" else None
+
+    def row(self, table: TableInfo, entry: p4r.TableEntry) -> Row:
+        """A table entry by names."""
+        fields = [(table.fields[each.field_id].name, each) for each in entry.match]
+        return Row(
+            {name: each.exact.value for name, each in fields if each.HasField("exact")},
+            {name: (each.lpm.value, each.lpm.prefix_len) for name, each in fields if each.HasField("lpm")},
+            tuple(self.choices(table.profile, entry.action)),
+            {
+                name: (each.ternary.value, each.ternary.mask)
+                for name, each in fields
+                if each.HasField("ternary")
+            },
+            {name: each.optional.value for name, each in fields if each.HasField("optional")},
+            entry.priority,
+        )
 
     def call(self, action: p4r.Action) -> Call:
         info = self._pipeline.actions[action.action_id]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from nos.db.databases import Databases
-from nos.show import interfaces, qos, routes
+from nos.show import acl, interfaces, qos, routes
 
 Command = Callable[[Databases], str]
 
@@ -37,6 +37,9 @@ COMMANDS: Mapping[str, Command] = {
     "ip route": routes.ip_route,
     "ipv6 route": routes.ipv6_route,
     "lldp table": interfaces.lldp_table,
+    "acl table": acl.tables,
+    "acl rule": acl.rules,
+    "acl counters": acl.counters,
 }
 
 

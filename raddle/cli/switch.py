@@ -29,9 +29,13 @@ CONFIG_HELP = (
     "startup|shutdown PORT, config pfcwd start_default|stop|interval MS|big_red_switch enable|disable"
 )
 RELOAD_S = 60.0
-COUNTER_MAPS = tuple(f"COUNTERS_{kind}_NAME_MAP" for kind in ("PORT", "QUEUE", "PG", "BUFFER_POOL"))
+COUNTER_MAPS = (
+    *(f"COUNTERS_{kind}_NAME_MAP" for kind in ("PORT", "QUEUE", "PG", "BUFFER_POOL")),
+    "ACL_COUNTER_RULE_MAP",
+)
 COUNTER_TABLES = ("COUNTERS", "RATES", "USER_WATERMARKS", "PERSISTENT_WATERMARKS")
 APPL_TABLES = ("PORT_TABLE", "SWITCH_TABLE", "LLDP_ENTRY_TABLE")
+STATE_TABLES = ("ACL_TABLE_TABLE", "ACL_RULE_TABLE")
 
 
 def switch(
@@ -117,7 +121,7 @@ def _read(client: GnmiClient) -> Databases:
     return Databases(
         cast(ConfigDb, client.read_config()),
         appl=LazyTables({name: table("APPL_DB", name) for name in APPL_TABLES}),
-        state={},
+        state=LazyTables({name: table("STATE_DB", name) for name in STATE_TABLES}),
         counters=LazyTables(counters),
     )
 

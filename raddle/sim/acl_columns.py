@@ -62,8 +62,10 @@ def acl_columns(
     counters.renew(tables)
     rules = [rule for table in tables for rule in table.rules]
     taken = [headers.take(rule.matches) for rule in rules]
-    classes, members = _classes(headers.rows, [rows for rows, _ in taken])
-    arguments: dict[str, Any] = {"rules": len(counters.rules), "header_class": classes}
+    arguments: dict[str, Any] = {"rules": len(counters.rules), "header_class": np.empty(0, np.uint32)}
+    members: list[tuple[int, ...]] = []
+    if any(len(rows) for rows, _ in taken):
+        arguments["header_class"], members = _classes(headers.rows, [rows for rows, _ in taken])
     numbers = counters.numbers
     first = 0
     placed = []
@@ -76,7 +78,7 @@ def acl_columns(
         first += len(table.rules)
     for stage, is_egress in (("ingress", False), ("egress", True)):
         own = [(table, entries) for table, entries in placed if table.is_egress == is_egress and table.ports]
-        columns = _stage(own, ports, members, is_egress) if own else _NO_STAGE
+        columns = _stage(own, ports, members, is_egress) if own and members else _NO_STAGE
         arguments |= {f"{stage}_{name}": column for name, column in columns.items()}
     return arguments
 

@@ -104,14 +104,16 @@ class AclHeaders:
 
     def take(self, matches: Sequence[AclMatch]) -> tuple[Ints, Residue]:
         """The rows of packets that may fulfil all of `matches`, and what each packet is still to be asked."""
-        rows = self._with_addresses([match for match in matches if match.field in ("src_ip", "dst_ip")])
         residue = Residue()
+        if not all(
+            _holds(match, self._constant[match.field]) for match in matches if match.field in self._constant
+        ):
+            return np.empty(0, np.int64), residue
+        rows = self._with_addresses([match for match in matches if match.field in ("src_ip", "dst_ip")])
         for match in matches:
-            if match.field in ("src_ip", "dst_ip"):
+            if match.field in ("src_ip", "dst_ip") or match.field in self._constant:
                 continue
-            if match.field in self._constant:
-                rows = rows if _holds(match, self._constant[match.field]) else rows[:0]
-            elif match.field == "ttl":
+            if match.field == "ttl":
                 residue = replace(residue, ttl=match.value & 0xFF, ttl_mask=match.mask & 0xFF)
             elif match.field == "ecn":
                 residue = replace(residue, ecn=match.value & 3, ecn_mask=match.mask & 3)
