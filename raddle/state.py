@@ -274,6 +274,11 @@ class SwitchState:
     acl_tables: tuple[AclTable, ...] = ()
     ars: ArsState | None = None
 
+    @property
+    def is_adaptive(self) -> bool:
+        """Some flow's way depends on the load of the switch's ports."""
+        return any(route.ars is not None for route in self.routes)
+
 
 @dataclass(frozen=True, slots=True)
 class SwitchCounters:

@@ -49,6 +49,10 @@ def _flatten(switch: SwitchPlan) -> dict[str, str]:
         flat[name] = _text(getattr(switch, name))
     for port in switch.ports:
         flat |= {f"ports/{port.name}/{key}": _text(value) for key, value in asdict(port).items()}
+    if switch.adaptive:
+        settings = asdict(switch.adaptive.settings)
+        flat["adaptive/ports"] = _text(switch.adaptive.ports)
+        flat |= {f"adaptive/{key}": _text(value) for key, value in settings.items()}
     flat |= {f"qos/{key}": _text(value) for key, value in asdict(switch.qos).items()}
     buffers = asdict(switch.buffers)
     for profile in buffers.pop("profiles"):

@@ -11,7 +11,7 @@ from controller.plan.buffers import plan_buffers
 from controller.plan.graph import graph_of
 from controller.plan.group_tables import check_group_tables, report_weights
 from controller.plan.hashing import hash_offset, hash_seed
-from controller.plan.model import InterfacePlan, Plan, PortPlan, QosPlan, Route, SwitchPlan
+from controller.plan.model import AdaptivePlan, InterfacePlan, Plan, PortPlan, QosPlan, Route, SwitchPlan
 from controller.plan.paths import find_paths
 from controller.plan.pins import plan_pins
 from controller.plan.qos import plan_qos
@@ -102,7 +102,16 @@ def _plan_switch(
         hash_algorithm=fabric.routing.hash_algorithm,
         hash_fields=fabric.routing.hash_fields,
         hash_offset=hash_offset(fabric, switch),
+        adaptive=_plan_adaptive(fabric, switch),
     )
+
+
+def _plan_adaptive(fabric: Fabric, switch: Switch) -> AdaptivePlan | None:
+    if fabric.routing.adaptive is None:
+        return None
+    links = ((port.name, fabric.link_by_port.get(PortRef(switch.name, port.name))) for port in switch.ports)
+    ports = tuple(name for name, link in links if link and link.a.device in fabric.switch_by_name)
+    return AdaptivePlan(ports, fabric.routing.adaptive)
 
 
 def _ports(

@@ -8,7 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from raddle.topology.model import FIVE_TUPLE, Ecn, HashAlgorithm, HashField, Nos, PfcWatchdog, Role
+from raddle.topology.model import (
+    FIVE_TUPLE,
+    AdaptiveRouting,
+    Ecn,
+    HashAlgorithm,
+    HashField,
+    Nos,
+    PfcWatchdog,
+    Role,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +138,19 @@ class QosPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class AdaptivePlan:
+    """Adaptive routing of the groups over these ports, which lead to other switches."""
+
+    ports: tuple[str, ...]
+    settings: AdaptiveRouting
+
+
+@dataclass(frozen=True, slots=True)
 class SwitchPlan:
     """Everything one switch must be. Tuples are sorted, so that equal plans print the same bytes.
 
-    `asn` is its AS number, 0 if it has none. `nos` says how it is programmed.
+    `asn` is its AS number, 0 if it has none. `nos` says how it is programmed. `adaptive` is None where groups
+    hash.
     """
 
     name: str
@@ -152,6 +170,7 @@ class SwitchPlan:
     hash_algorithm: HashAlgorithm = "crc32"
     hash_fields: tuple[HashField, ...] = FIVE_TUPLE
     hash_offset: int = 0
+    adaptive: AdaptivePlan | None = None
 
 
 @dataclass(frozen=True, slots=True)

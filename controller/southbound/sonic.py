@@ -15,6 +15,7 @@ from typing import Any
 
 from controller.plan.model import NextHop, PortPlan, SwitchPlan
 from controller.plan.weights import equal_weights
+from controller.southbound.sonic_ars import adaptive_tables
 from raddle.errors import InputError
 from raddle.state import PRIORITIES
 from raddle.topology.model import FIVE_TUPLE
@@ -27,7 +28,10 @@ MAP = "AZURE"
 
 WRED = "AZURE_LOSSLESS"
 
-OWNED_TABLES = ("INTERFACE", "LOOPBACK_INTERFACE", "STATIC_ROUTE", "SWITCH_HASH")
+OWNED_TABLES = (
+    *("ARS_INTERFACE", "ARS_OBJECT", "ARS_PROFILE"),
+    *("INTERFACE", "LOOPBACK_INTERFACE", "STATIC_ROUTE", "SWITCH_HASH"),
+)
 """Tables whose every entry comes from the plan."""
 
 DEFAULT_ECN = (1_048_576, 2_097_152, 5)
@@ -105,6 +109,7 @@ def pushed(switch: SwitchPlan) -> Tables:
         "LOOPBACK_INTERFACE": loopbacks,
         "STATIC_ROUTE": routes,
         **_hash_table(switch),
+        **adaptive_tables(switch),
         "WRED_PROFILE": {WRED: _wred(ecn.kmin_bytes, ecn.kmax_bytes, round(ecn.pmax * 100))},
     }
 

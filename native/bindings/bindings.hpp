@@ -47,3 +47,4 @@ inline void require(bool holds, const char* what) {
 }
 
 void bind_acl(nb::class_<raddle::Simulation>& simulation);
+void bind_ars(nb::module_& m);

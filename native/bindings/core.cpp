@@ -4,8 +4,6 @@
 
 using raddle::Simulation;
 
-void bind_ars(nb::module_& m);  // ars.cpp
-
 namespace {
 
 Simulation* make_simulation(std::uint32_t endpoints, std::uint64_t seed, const raddle::NicConfig& nic,

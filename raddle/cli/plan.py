@@ -149,6 +149,14 @@ def _summary(new: Plan) -> str:
             f"{switch.buffers.headroom_pool_bytes:>10} {switch.buffers.shared_bytes:>10}"
         )
     lines.append(f"{len(new.switches)} switches, {len(new.endpoints)} endpoints, routing {new.routing}")
+    adaptive = [switch.adaptive.settings for switch in new.switches if switch.adaptive]
+    if adaptive:
+        how = (
+            "packet"
+            if adaptive[0].is_per_packet
+            else f"burst of a flow, after {adaptive[0].idle_us}us of pause"
+        )
+        lines.append(f"groups of {len(adaptive)} switches choose by load for each {how}")
     if new.pins:
         report = new.pins
         lines.append(

@@ -108,6 +108,7 @@ def document_of(result: Verification) -> str:
         "busiest_link": {"load": round(result.busiest[0], 6), "port": result.busiest[1]},
         "bisection_bps": result.bisection_bps,
         "oversubscription": result.oversubscription,
+        "is_adaptive": result.is_adaptive,
         "worst_load": _most_loaded(result),
         "update": asdict(result.update) if result.update else None,
         "cabling": None if result.cabling is None else [str(step) for step in result.cabling],
@@ -134,13 +135,15 @@ def text_of(result: Verification) -> str:
     """One line per subject."""
     pairs = result.endpoints * (result.endpoints - 1)
     reached = pairs - result.present.lost
+    chooser, shared = ("adaptive routing", ", shared evenly") if result.is_adaptive else ("the hash", "")
     lines = {
         "subject": f"{result.subject} of {result.fabric}",
-        "reach": f"{reached} of {pairs} pairs of endpoints on every path the hash can take",
+        "reach": f"{reached} of {pairs} pairs of endpoints on every path {chooser} can take",
         "deadlock": f"none: {result.dependencies} dependencies between lossless buffers, no cycle"
         if result.proof
         else "possible: lossless buffers can wait for each other in a ring",
-        "load": f"busiest fabric link {result.busiest[0]:.1%} under uniform all-to-all{_worst_load(result)}",
+        "load": f"busiest fabric link {result.busiest[0]:.1%} under uniform all-to-all{shared}"
+        f"{_worst_load(result)}",
         "capacity": f"bisection {format_rate(result.bisection_bps)}, {_oversubscription(result)}",
         **_failure_lines(result),
         **_update_lines(result),

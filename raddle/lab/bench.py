@@ -101,6 +101,7 @@ def run_bench(
         rows=tuple(rows),
         links=links_in_use(simulation, crossings, links, simulation.now_ps),
         collisions=find_collisions(crossings, links, flow_namer(fabric, schedule, placement)),
+        is_adaptive=simulation.is_adaptive,
     )
 
 

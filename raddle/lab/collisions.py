@@ -59,8 +59,15 @@ def find_job_collisions(
         placement: endpoint of each rank; seed: decides the queue pair numbers, and so their UDP ports.
 
     Raises:
-        InputError: no such collective or algorithm, it does not fit, or `policies-not-followed`.
+        InputError: no such collective or algorithm, it does not fit, `policies-not-followed`, or
+            `paths-are-adaptive`.
     """
+    if fabric.routing.adaptive:
+        raise InputError.of(
+            "paths-are-adaptive",
+            "collisions are those of a hash; here switches choose a flow's way by the load of their ports",
+            "set 'adaptive: none' to see those of the hash, or run 'raddle bench', which routes adaptively",
+        )
     if any(switch.policies for switch in plan.switches):
         raise InputError.of(
             "policies-not-followed",

@@ -34,8 +34,12 @@ class Crossings:
 def trace_flows(simulation: Simulation, schedule: Schedule) -> Crossings:
     """The paths that the present switch state gives to the data of a schedule's flows.
 
-    Steps that repeat the queue pairs of an earlier step (all steps of a ring do) are left out.
+    There are none where a switch routes adaptively: flows have no path of their own. Steps that repeat the
+    queue pairs of an earlier step (all steps of a ring do) are left out.
     """
+    if simulation.is_adaptive:
+        none = np.empty(0, np.int64)
+        return Crossings(none, none, none, none)
     paths = [simulation.trace(qp).astype(np.int64) for qp in range(int(schedule.qp.max()) + 1)]
     lengths = np.array([len(path) for path in paths])
     offsets = np.concatenate([[0], np.cumsum(lengths)])

@@ -75,6 +75,7 @@ class Verification:
         proof: the certificate of deadlock freedom; empty where there is a cycle.
         update: the way from an earlier plan to this one; None where none was given.
         cabling: the work that makes the cables what the fabric says; None where none were seen.
+        is_adaptive: switches choose by load among the paths that were checked.
     """
 
     fabric: str
@@ -91,6 +92,7 @@ class Verification:
     proof: str
     update: Transient | None = None
     cabling: tuple[CableWork, ...] | None = None
+    is_adaptive: bool = False
 
     @property
     def is_good(self) -> bool:
@@ -283,6 +285,7 @@ def _verify(
         bisection_bps=bisection_bps(fabric),
         problems=tuple(_located(fabric, found)),
         proof=proof,
+        is_adaptive=any(state.is_adaptive for state in states.values()),
     )
 
 

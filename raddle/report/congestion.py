@@ -53,12 +53,15 @@ def link_lines(links: Sequence[LinkUse]) -> Iterator[str]:
     yield from _more(len(used) - len(shown), "link")
 
 
-def collision_lines(collisions: Sequence[Collision]) -> Iterator[str]:
+def collision_lines(collisions: Sequence[Collision], is_adaptive: bool) -> Iterator[str]:
     """Which flows shared which link; steps in which the same flows met there are put together."""
     steps: dict[tuple[str, tuple[str, ...]], list[int]] = defaultdict(list)
     for collision in collisions:
         steps[collision.link, collision.flows].append(collision.step)
     yield "#"
+    if is_adaptive:
+        yield "# Switches choose the ways of flows by load: no link is one flow's own."
+        return
     if not steps:
         yield "# No link carried two flows of one step."
         return

@@ -56,7 +56,7 @@ class LinkUse:
     Attributes:
         tx_bytes: bytes sent.
         utilisation: sent time over run time, 0..1.
-        max_flows: most flows of one step that crossed it.
+        max_flows: most flows of one step that crossed it; 0 where flows have no path of their own.
         pause_ps: how long the sender was paused.
         ecn_marks: packets marked in the sender's queues.
         max_queue_bytes: the longest that the sender's queues were.
@@ -108,7 +108,7 @@ class BenchResult:
 
     `links` and `collisions` are of the last row's run. `line_rate_gbs` is the payload rate of one NIC, the
     most that busbw can be. In a fabric of several `planes` each runs the collective among its own ranks, and
-    the first is simulated.
+    the first is simulated. Where switches route adaptively (`is_adaptive`) there are no collisions.
     """
 
     fabric: str
@@ -124,6 +124,7 @@ class BenchResult:
     links: tuple[LinkUse, ...]
     collisions: tuple[Collision, ...]
     planes: int = 1
+    is_adaptive: bool = False
 
     @property
     def average_busbw_gbs(self) -> float:

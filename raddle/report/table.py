@@ -22,7 +22,7 @@ def to_table(result: BenchResult) -> str:
         _foot(result),
         congestion_lines(result.rows),
         link_lines(result.links),
-        collision_lines(result.collisions),
+        collision_lines(result.collisions, result.is_adaptive),
         unfinished_lines(result.rows),
     )
     return "\n".join(line.rstrip() for part in parts for line in part) + "\n"
@@ -31,8 +31,9 @@ def to_table(result: BenchResult) -> str:
 def _head(result: BenchResult) -> Iterator[str]:
     planes = f" in each of {result.planes} planes, the first simulated" if result.planes > 1 else ""
     yield f"# {result.collective} {result.algorithm} on {result.fabric}, {result.ranks} ranks{planes}"
+    adaptive = " with adaptive groups" if result.is_adaptive else ""
     yield (
-        f"# routing {result.routing}, placement {result.placement}, seed {result.seed},"
+        f"# routing {result.routing}{adaptive}, placement {result.placement}, seed {result.seed},"
         f" line rate {result.line_rate_gbs:.2f} GB/s"
     )
     if result.pins:

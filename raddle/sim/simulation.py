@@ -130,6 +130,7 @@ class Simulation:
         data = int(np.maximum(-(-schedule.size_bytes // fabric.roce.mtu_bytes), 1).sum())
         self.expected_packets = max(data + data // fabric.hosts[0].nic_model.ack_interval, 1)
         self._hash_classes = 0
+        self._adaptive: set[str] = set()
         for name, state in states.items():
             self.set_switch(name, state)
         for link in fabric.links:
@@ -175,6 +176,7 @@ class Simulation:
         number = self._hashes.number(state)
         while number > self._hash_classes:
             self._hash_classes = self._core.add_hashes(*self._hashes.columns(self._hash_classes + 1))
+        (self._adaptive.add if state.is_adaptive else self._adaptive.discard)(name)
         index = self.fabric.switch_by_name[name].index
         marks_at_dequeue = self.fabric.switches[index].model.marks_at_dequeue
         self.pool_names[name] = tuple(pool.name for pool in state.buffer_pools)
@@ -195,6 +197,11 @@ class Simulation:
     def rule_name(self, switch: str, number: int) -> str:
         """Table and rule of a number that `QpColumns.drop_rule` has."""
         return "|".join(self._rule_counters[switch].rules[number])
+
+    @property
+    def is_adaptive(self) -> bool:
+        """Some switch routes adaptively."""
+        return bool(self._adaptive)
 
     def set_link(self, port: PortRef, is_up: bool) -> None:
         """Cut or mend the cable at a port, in both directions."""
@@ -341,7 +348,10 @@ class Simulation:
         )
 
     def trace(self, qp: int, *, acks: bool = False) -> NDArray[np.uint32]:
-        """The transmitting ports that the present state gives a queue pair's data (or acknowledgements)."""
+        """The transmitting ports that the present state gives a queue pair's data (or acknowledgements).
+
+        An adaptive group counts with the member that the hash would take.
+        """
         return self._core.trace(qp, acks)
 
 

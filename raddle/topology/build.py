@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 from raddle.topology.model import (
     Accelerators,
+    AdaptiveRouting,
     Addressing,
     Dcqcn,
     Ecn,
@@ -18,6 +19,7 @@ from raddle.topology.model import (
     HashField,
     Host,
     Link,
+    LoadBands,
     LosslessClass,
     NicModel,
     PfcWatchdog,
@@ -33,7 +35,13 @@ from raddle.topology.model import (
 from raddle.topology.ports import Profile, front_panel
 from raddle.topology.schema import FabricFile
 from raddle.topology.schema_devices import AcceleratorSpec, NicSpec
-from raddle.topology.schema_policy import AddressingSpec, AsNumbersSpec, RoceSpec
+from raddle.topology.schema_policy import (
+    AdaptiveSpec,
+    AddressingSpec,
+    AsNumbersSpec,
+    RoceSpec,
+    RoutingSpec,
+)
 from raddle.topology.tenants import Owner
 from raddle.topology.wiring import HostDraft, SwitchDraft, Wiring
 
@@ -62,19 +70,32 @@ def build_fabric(spec: FabricFile, wiring: Wiring, owners: tuple[Owner, ...], fi
         links=links,
         endpoints=endpoints,
         roce=_roce(spec.roce),
-        routing=RoutingPolicy(
-            spec.routing.policy,
-            spec.routing.hash.algorithm,
-            spec.routing.hash.seed,
-            spec.routing.pins,
-            tuple(name for name in get_args(HashField) if name in spec.routing.hash.fields),
-            _hash_offset(spec.routing.hash.offset, switches),
-        ),
+        routing=_routing(spec.routing, switches),
         addressing=_addressing(spec.addressing),
         file=file,
         tenants=_tenants(owners, hosts, endpoints),
         phy=Phy(spec.phy.fec_latency, spec.phy.bit_errors),
     )
+
+
+def _routing(spec: RoutingSpec, switches: tuple[Switch, ...]) -> RoutingPolicy:
+    return RoutingPolicy(
+        spec.policy or ("ecmp" if spec.adaptive else "pinned"),
+        spec.hash.algorithm,
+        spec.hash.seed,
+        spec.pins,
+        tuple(name for name in get_args(HashField) if name in spec.hash.fields),
+        _hash_offset(spec.hash.offset, switches),
+        _adaptive(spec.adaptive) if spec.adaptive else None,
+    )
+
+
+def _adaptive(spec: AdaptiveSpec) -> AdaptiveRouting:
+    loads = (
+        LoadBands(load.min, load.max, load.weight)
+        for load in (spec.past_load, spec.future_load, spec.current_load)
+    )
+    return AdaptiveRouting(spec.mode == "packet", spec.idle, spec.max_flows, spec.sampling, *loads)
 
 
 def _hash_offset(offset: int | Literal["per-tier"] | None, switches: tuple[Switch, ...]) -> int | None:

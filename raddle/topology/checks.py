@@ -12,7 +12,14 @@ from raddle.topology.model import FIVE_TUPLE, HashField, Nos, SwitchModel
 from raddle.topology.reading import did_you_mean
 from raddle.topology.schema import FabricFile
 from raddle.topology.schema_devices import DEFAULT_MODEL, Breakout, DeviceSpec
-from raddle.topology.schema_policy import AddressingSpec, AsNumbersSpec, HashSpec, RoceSpec
+from raddle.topology.schema_policy import (
+    AdaptiveSpec,
+    AddressingSpec,
+    AsNumbersSpec,
+    HashSpec,
+    LoadSpec,
+    RoceSpec,
+)
 from raddle.topology.source import Place, Source
 from raddle.topology.wiring import Wiring
 from raddle.units import format_rate, format_size
@@ -263,3 +270,26 @@ def check_hash(spec: HashSpec, wiring: Wiring, source: Source) -> Iterator[Diagn
             hint = "leave it out, or give the model 'features: [hash-on-qp]'"
             yield source.error("hash-not-supported", message, ("routing", "hash", "fields"), hint)
             return
+
+
+def check_adaptive(spec: AdaptiveSpec | None, wiring: Wiring, source: Source) -> Iterator[Diagnostic]:
+    """Adaptive routing on switches that have none, and loads whose limits are the wrong way round."""
+    if spec is None:
+        return
+    place: Place = ("routing", "adaptive")
+    for key in ("past_load", "future_load", "current_load"):
+        load: LoadSpec = getattr(spec, key)
+        if load.max < load.min:
+            message = f"{key} counts from {load.min} to {load.max}"
+            yield source.error("load-order", message, (*place, key, "max"), f"take at least {load.min}")
+    for draft in wiring.switches.values():
+        model = draft.model
+        if model.nos != "sonic":
+            message = f"{draft.name} runs {model.nos}, which cannot route adaptively"
+        elif "adaptive-routing" not in model.features:
+            message = f"{draft.name} (model {model.name}) cannot route adaptively"
+        else:
+            continue
+        hint = "leave it out, or take models of SONiC switches with 'features: [adaptive-routing]'"
+        yield source.error("adaptive-not-supported", message, place, hint, at_key=True)
+        return

@@ -11,6 +11,7 @@ from raddle.topology.build import build_fabric
 from raddle.topology.cabling import check_wiring
 from raddle.topology.catalog import builtin_models, switch_model
 from raddle.topology.checks import (
+    check_adaptive,
     check_addressing,
     check_as_numbers,
     check_devices,
@@ -67,6 +68,7 @@ def _fabric(parsed: Source, variables: Mapping[str, str]) -> Fabric:
     problems += check_addressing(spec.addressing, wiring, source)
     problems += check_as_numbers(spec.routing.as_numbers, wiring, source)
     problems += check_hash(spec.routing.hash, wiring, source)
+    problems += check_adaptive(spec.routing.adaptive, wiring, source)
     refuse_all(problems)
     return build_fabric(spec, wiring, owners, source.file)
 

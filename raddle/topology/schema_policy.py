@@ -20,6 +20,10 @@ from raddle.topology.fields import (
     HashOffset,
     HashSeed,
     HostSet,
+    IdleTime,
+    LoadValue,
+    LoadWeight,
+    Microseconds,
     Name,
     PauseQuanta,
     Pool,
@@ -171,6 +175,44 @@ class HashSpec(Spec):
     The default is `per-tier` with three tiers of SONiC switches, else 0."""
 
 
+class LoadSpec(Spec):
+    """From where to where a load counts, as on a port of 10G, and its weight; 0 to 0: it does not count."""
+
+    min: LoadValue = 0
+    """Up to it a port counts as idle."""
+    max: LoadValue
+    """From it on a port counts as fully loaded."""
+    weight: LoadWeight = 16
+    """Weight of this load against the other (SAI's default)."""
+
+
+class AdaptiveSpec(Spec):
+    """Adaptive routing (SONiC's ARS): switches choose the way by the load of their ports instead of a hash.
+
+    Idle time, flows, sampling and weights are the defaults of SONiC's draft and of SAI. Assumption: past load
+    counts up to line rate, queues up to 2000 bytes as on a port of 10G, 1.6 us of line rate at any speed.
+    """
+
+    mode: Literal["flowlet", "packet"]
+    """Choose for each packet, or for each burst of a flow between pauses."""
+    idle: IdleTime = 256
+    """Pause of a flow after which it may take another way; for `flowlet`."""
+    max_flows: Count = 512
+    """Flows of a next-hop group that are told apart; for `flowlet`."""
+    sampling: Microseconds = 16
+    """Interval at which loads are measured."""
+    past_load: LoadSpec = LoadSpec(max=10_000)
+    """Mb/s sent, averaged."""
+    future_load: LoadSpec = LoadSpec(max=2_000)
+    """Bytes queued, averaged."""
+    current_load: LoadSpec = LoadSpec(max=2_000, weight=0)
+    """Bytes queued now; they count as future load where they are more, so that their weight is not used."""
+
+
+def _adaptive(value: Any) -> Any:
+    return None if value == "none" else value
+
+
 class AsNumbersSpec(Spec):
     """First AS number of each tier (RFC 7938, section 5.2.1: private numbers, one per leaf).
 
@@ -189,12 +231,17 @@ class AsNumbersSpec(Spec):
 class RoutingSpec(Spec):
     """How packets find their way."""
 
-    policy: Literal["ecmp", "pinned"] = "pinned"
-    """Hash over all paths, or pin the flows of a collective."""
+    policy: Literal["ecmp", "pinned"] | None = None
+    """Share all paths, or pin the flows of a collective; without `adaptive` the default is `pinned`."""
     pins: Literal["auto", "host-route", "policy-route", "udp-source-port"] = "auto"
     """What carries pinned paths; `auto` takes the first of them that fits the switches' tables."""
     hash: HashSpec = HashSpec()
     """ECMP hash."""
+    adaptive: Annotated[
+        AdaptiveSpec | None,
+        BeforeValidator(_adaptive, json_schema_input_type=AdaptiveSpec | Literal["none"]),
+    ] = None
+    """Adaptive routing, or `none`."""
     as_numbers: AsNumbersSpec = AsNumbersSpec()
     """AS numbers of the switches."""
 

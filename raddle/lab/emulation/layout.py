@@ -77,6 +77,12 @@ class Layout:
                 f"pins of '{fabric.name}' are carried as {plan.pins.carrier}; host routes can be emulated",
                 "use 'pins: host-route' in routing, or --routing ecmp",
             )
+        if fabric.routing.adaptive:
+            raise InputError.of(
+                "adaptive-not-emulated",
+                f"'{fabric.name}' routes adaptively, which software switches do not",
+                "set 'adaptive: none' to emulate its hash, or run 'raddle bench'",
+            )
         for switch in fabric.switches:
             if len(switch.name) > MAX_NAME:
                 raise InputError.of(

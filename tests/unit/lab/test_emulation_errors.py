@@ -14,6 +14,7 @@ from raddle.lab.emulation.programs import PACKAGES, need
 from raddle.lab.emulation.result import EmulationResult, Failover, Iperf, Ping, Roce, to_text
 from raddle.lab.emulation.sandbox import enter_sandbox
 from raddle.topology import find, load
+from raddle.topology.model import AdaptiveRouting, LoadBands
 
 
 def test_another_user_than_root_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,6 +45,10 @@ def test_what_is_not_emulated_is_refused() -> None:
     ports = replace(PINNED, pins=replace(PINNED.pins, carrier="udp-source-port"))
     with pytest.raises(InputError, match=r"emulation-carrier.*carried as udp-source-port"):
         Layout(FABRIC, ports)
+    bands = LoadBands(0, 1000, 16)
+    adaptive = AdaptiveRouting(True, 256, 512, 16, bands, bands, bands)
+    with pytest.raises(InputError, match=r"adaptive-not-emulated.*software switches do not"):
+        Layout(replace(FABRIC, routing=replace(FABRIC.routing, adaptive=adaptive)), PINNED)
 
 
 GOOD = EmulationResult(
