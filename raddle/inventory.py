@@ -57,7 +57,7 @@ class OpenFlowDoor:
     """Where OpenFlow switches find us, and how long they may take for it.
 
     With `certificate` and `key` (PEM files) connections are TLS; `ca` is that of the switches, which then
-    need certificates of their own.
+    need certificates of their own. `marks_roce`: leaves set the DSCP of RoCEv2 packets that have none.
     """
 
     host: str = "127.0.0.1"
@@ -66,6 +66,7 @@ class OpenFlowDoor:
     certificate: Path | None = None
     key: Path | None = None
     ca: Path | None = None
+    marks_roce: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,8 +229,15 @@ def _door(document: dict[str, Any], folder: Path) -> OpenFlowDoor:
     files = {name: folder / tls[name] for name in ("cert", "key", "ca") if name in tls}
     if tls and not {"cert", "key"} <= files.keys():
         raise ValueError("the tls of openflow needs both cert and key")
-    pem = [files.get(name) for name in ("cert", "key", "ca")]
-    return OpenFlowDoor(host.strip("[]"), int(port), wait_s, *pem)
+    return OpenFlowDoor(
+        host.strip("[]"),
+        int(port),
+        wait_s,
+        files.get("cert"),
+        files.get("key"),
+        files.get("ca"),
+        document.get("marks_roce") is True,
+    )
 
 
 def read_file(path: Path) -> bytes:

@@ -12,6 +12,7 @@ from finsy.proto import p4r
 
 from controller.plan.model import Plan, SwitchPlan
 from controller.plan.neighbours import neighbour_macs
+from controller.southbound.openflow.bootstrap import ovs_commands
 from controller.southbound.openflow.rendering import describe
 from controller.southbound.openflow.tables import switch_tables
 from controller.southbound.p4runtime.driver import describe_target, p4_target
@@ -77,6 +78,6 @@ def _rendered(
         return describe_target(p4_target(replace(switch, nos=nos), neighbour_macs(plan), pins))
     if form == "openflow":
         if boot:
-            raise InputError.of("no-bootstrap", "an OpenFlow switch boots empty", "leave --bootstrap out")
+            return {"commands": list(ovs_commands(switch))}
         return describe(switch_tables(switch, neighbour_macs(plan), has_queues=True))
     return bootstrap(switch).config_db if boot else pushed(switch)

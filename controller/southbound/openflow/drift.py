@@ -16,6 +16,7 @@ from controller.southbound.openflow.tables import (
     FailoverGroup,
     Group,
     Hop,
+    Mark,
     Queue,
     RuleKey,
     SelectGroup,
@@ -90,6 +91,8 @@ def _shown(action: Action | None) -> str:
             return f"output:{port} to {mac}"
         case Queue(number):
             return f"set_queue:{number}"
+        case Mark(dscp, queue):
+            return f"set_field:{dscp}->ip_dscp" + (f" set_queue:{queue}" if queue else "")
         case Continue():
             return f"goto_table:{FORWARD}"
         case Drop():

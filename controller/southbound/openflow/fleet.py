@@ -57,7 +57,10 @@ async def _push_all(
         errors |= found.errors | queues.errors
         macs = neighbour_macs(plan)
         held = {name: found.done[name] for name in queues.done}
-        wanted = {name: switch_tables(switches[name], macs, has) for name, has in queues.done.items()}
+        wanted = {
+            name: switch_tables(switches[name], macs, has, door.marks_roce)
+            for name, has in queues.done.items()
+        }
         push = _Push(controller, held, wanted)
         if not dry_run:
             await push.run(plan)

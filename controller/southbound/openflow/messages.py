@@ -18,6 +18,7 @@ from controller.southbound.openflow.tables import (
     FailoverGroup,
     Group,
     Hop,
+    Mark,
     Match,
     Queue,
     RuleKey,
@@ -27,6 +28,7 @@ from controller.southbound.openflow.tables import (
 
 PROTOCOL = ProtocolDesc(version=of.OFP_VERSION)
 
+_UDP = 17
 GroupIds = Mapping[Group, int]
 
 
@@ -97,6 +99,8 @@ def _match(match: Match) -> Any:
         fields["eth_type"] = match.eth_type
     if match.dscp is not None:
         fields["ip_dscp"] = match.dscp
+    if match.udp_dst is not None:
+        fields |= {"ip_proto": _UDP, "udp_dst": match.udp_dst}
     for end, prefix in (("dst", match.destination), ("src", match.source)):
         if prefix:
             network = ip_network(prefix)
@@ -112,12 +116,15 @@ def _instructions(mac: str, action: Action, ids: GroupIds) -> list[Any]:
             actions = _hop_actions(mac, action)
         case Queue(number):
             actions = [parser.OFPActionSetQueue(number)]
+        case Mark(dscp, queue):
+            actions = [parser.OFPActionSetField(ip_dscp=dscp)]
+            actions += [parser.OFPActionSetQueue(queue)] if queue else []
         case Continue() | Drop():
             actions = []
         case Unknown(text):
             raise AssertionError(f"no plan has {text}")
     apply = [parser.OFPInstructionActions(of.OFPIT_APPLY_ACTIONS, actions)] if actions else []
-    if isinstance(action, Queue | Continue):
+    if isinstance(action, Queue | Mark | Continue):
         apply.append(parser.OFPInstructionGotoTable(FORWARD))
     return apply
 
@@ -164,8 +171,12 @@ def _read_match(match: Any) -> Match:
     for version, end in ((4, "dst"), (4, "src"), (6, "dst"), (6, "src")):
         if f"ipv{version}_{end}" in fields:
             ends[end] = _prefix(fields.pop(f"ipv{version}_{end}"))
+    is_udp = fields.get("ip_proto") == _UDP and "udp_dst" in fields
+    udp_dst = fields.pop("udp_dst") if is_udp else None
+    if is_udp:
+        del fields["ip_proto"]
     others = ",".join(f"{name}={value}" for name, value in sorted(fields.items()))
-    return Match(eth_type, ends["dst"], ends["src"], dscp, others)
+    return Match(eth_type, ends["dst"], ends["src"], dscp, udp_dst, others)
 
 
 def _prefix(value: str | tuple[str, str]) -> str:
@@ -198,7 +209,18 @@ def _read_action(mac: str, instructions: list[Any], groups: Mapping[int, Group |
         return Continue()
     if goto == FORWARD and [type(action) for action in actions] == [parser.OFPActionSetQueue]:
         return Queue(actions[0].queue_id)
+    if goto == FORWARD and (mark := _read_mark(actions)):
+        return mark
     return Unknown(_text(instructions))
+
+
+def _read_mark(actions: list[Any]) -> Mark | None:
+    kinds = [type(action) for action in actions]
+    if kinds[:1] != [parser.OFPActionSetField] or actions[0].key != "ip_dscp":
+        return None
+    if len(kinds) == 1:
+        return Mark(actions[0].value, 0)
+    return Mark(actions[0].value, actions[1].queue_id) if kinds[1:] == [parser.OFPActionSetQueue] else None
 
 
 def _read_hop(mac: str, actions: list[Any]) -> Hop | None:

@@ -12,6 +12,7 @@ from controller.southbound.openflow.tables import (
     FailoverGroup,
     Group,
     Hop,
+    Mark,
     Match,
     Queue,
     RuleKey,
@@ -48,6 +49,9 @@ def describe(tables: Tables) -> dict[str, object]:
                 return hop(action)
             case Queue(number):
                 return [f"set_queue:{number}", f"goto_table:{FORWARD}"]
+            case Mark(dscp, queue):
+                chosen = [f"set_queue:{queue}"] if queue else []
+                return [f"set_field:{dscp}->ip_dscp", *chosen, f"goto_table:{FORWARD}"]
             case Continue():
                 return [f"goto_table:{FORWARD}"]
             case Drop():
@@ -86,6 +90,8 @@ def match_fields(match: Match) -> dict[str, object]:
         fields[f"ipv{version}_src"] = match.source
     if match.dscp is not None:
         fields["ip_dscp"] = match.dscp
+    if match.udp_dst is not None:
+        fields["udp_dst"] = match.udp_dst
     return fields | ({"other": match.text} if match.text else {})
 
 

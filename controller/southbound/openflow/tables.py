@@ -17,6 +17,9 @@ from controller.plan.model import NextHop, SwitchPlan
 CLASSIFY, FORWARD = 0, 1
 """Table ids."""
 
+UDP_PORT_ROCE = 4791
+"""RoCEv2 (IANA; InfiniBand architecture specification, annex A17)."""
+
 Network = IPv4Network | IPv6Network
 
 
@@ -54,6 +57,14 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """Set a DSCP, choose a queue (0: none) and go on with table FORWARD."""
+
+    dscp: int
+    queue: int
+
+
+@dataclass(frozen=True, slots=True)
 class Continue:
     """Go on with table FORWARD."""
 
@@ -70,17 +81,19 @@ class Unknown:
     text: str
 
 
-Action = Group | Hop | Queue | Continue | Drop | Unknown
+Action = Group | Hop | Queue | Mark | Continue | Drop | Unknown
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Addresses in CIDR form; `eth_type` 0 matches everything. `text` is what no plan matches on."""
+    """Addresses in CIDR form; `eth_type` 0 matches everything, `udp_dst` a UDP port. `text` is what no plan
+    matches on."""
 
     eth_type: int = 0
     destination: str = ""
     source: str = ""
     dscp: int | None = None
+    udp_dst: int | None = None
     text: str = ""
 
 
@@ -123,17 +136,22 @@ def route_key(prefix: str) -> RuleKey:
     return _destination(ip_network(prefix))
 
 
-def switch_tables(switch: SwitchPlan, macs: Mapping[str, str], has_queues: bool) -> Tables:
+def switch_tables(
+    switch: SwitchPlan, macs: Mapping[str, str], has_queues: bool, marks_roce: bool = False
+) -> Tables:
     """What a switch's part of the plan is in OpenFlow.
 
     Args:
         macs: of all neighbours, as `neighbour_macs` gives them.
         has_queues: the datapath has the plan's queues; without them a packet's class chooses nothing.
+        marks_roce: a leaf gives RoCEv2 packets without DSCP that of the first lossless class.
     """
     hops = _Hops(switch, macs)
     rules: dict[RuleKey, Action] = {RuleKey(CLASSIFY, 0, Match()): Continue()}
     if has_queues:
         rules |= _queue_rules(switch)
+    if marks_roce and switch.role == "leaf" and switch.qos.lossless:
+        rules |= _marking_rules(switch, has_queues)
     routes = [(ip_network(route.prefix), route) for route in switch.routes]
     fabric = {network: hops.select(route.next_hops) for network, route in routes if route.origin == "fabric"}
     for network, group in fabric.items():
@@ -204,6 +222,15 @@ def _covering(fabric: Mapping[Network, SelectGroup], network: Network) -> Select
         if group:
             return group
     return None
+
+
+def _marking_rules(switch: SwitchPlan, has_queues: bool) -> Iterator[tuple[RuleKey, Action]]:
+    """Before the choice of a queue by DSCP."""
+    qos = switch.qos
+    tc = qos.lossless[0]
+    mark = Mark(qos.dscp_to_tc.index(tc), qos.tc_to_queue[tc] if has_queues else 0)
+    for eth_type in (0x0800, 0x86DD):
+        yield RuleKey(CLASSIFY, 2, Match(eth_type, dscp=0, udp_dst=UDP_PORT_ROCE)), mark
 
 
 def queues_of(switch: SwitchPlan) -> frozenset[int]:

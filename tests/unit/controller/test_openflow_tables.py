@@ -9,11 +9,14 @@ from fabrics import leaf_spine, ring
 from controller.plan import make_plan
 from controller.plan.model import PolicyRoute
 from controller.plan.neighbours import neighbour_macs
+from controller.southbound.openflow.bootstrap import ovs_commands
 from controller.southbound.openflow.rendering import describe
 from controller.southbound.openflow.tables import (
+    CLASSIFY,
     FORWARD,
     FailoverGroup,
     Hop,
+    Mark,
     Match,
     RuleKey,
     SelectGroup,
@@ -60,6 +63,30 @@ def test_classes_choose_queues_only_where_the_datapath_has_them() -> None:
 
     assert dscps(leaf_tables("ecmp")) == {None}
     assert dscps(leaf_tables("ecmp", has_queues=True)) == {None, 26, 48}
+
+
+def test_open_vswitch_gets_a_queue_for_every_class_with_its_share_of_the_scheduler() -> None:
+    leaf = make_plan(leaf_spine(leaves=2, spines=2, hosts_per_leaf=2), "ecmp").switches[0]
+    commands = list(ovs_commands(leaf))
+    assert commands[0].endswith("fail_mode=secure other-config:datapath-id=0000020000000000")
+    assert "ovs-vsctl -- add-port leaf0 Ethernet0 -- set interface Ethernet0 ofport_request=1" in commands
+    [queues] = [command for command in commands if "set port Ethernet0 " in command]
+    assert "queues:0=@q0 queues:3=@q3 queues:6=@q6" in queues
+    # 400G is more than 32 bits of bytes per second.
+    assert f"other-config:max-rate={8 * (2**32 - 1)} " in queues
+    assert (
+        "tc filter add dev Ethernet0 parent 1:0 protocol ip prio 4 u32 match ip dsfield 0x68 0xfc flowid 1:4"
+        in (commands)
+    )
+
+
+def test_a_leaf_marks_roce_packets_without_dscp_where_that_is_asked_for() -> None:
+    plan = make_plan(leaf_spine(leaves=2, spines=2, hosts_per_leaf=2), "ecmp")
+    macs = neighbour_macs(plan)
+    by_role = {switch.role: switch_tables(switch, macs, True, marks_roce=True) for switch in plan.switches}
+    key = RuleKey(CLASSIFY, 2, Match(0x0800, dscp=0, udp_dst=4791))
+    assert by_role["leaf"].rules[key] == Mark(26, 3)
+    assert key not in by_role["spine"].rules
 
 
 def test_rendered_flows_refer_to_rendered_groups() -> None:

@@ -1,0 +1,66 @@
+"""What an Open vSwitch needs before OpenFlow can program it: a bridge, numbered ports, and egress queues.
+
+OpenFlow itself makes neither ports nor queues. Source: ovs-vswitchd.conf.db(5), tables Bridge, QoS and Queue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from controller.plan.model import PortPlan, SwitchPlan
+from controller.southbound.openflow.tables import datapath_id, port_numbers, queues_of
+
+MOST_BPS = 8 * (2**32 - 1)
+"""The highest rate that linux-htb of Open vSwitch can say: it counts bytes per second in 32 bits."""
+
+
+def ovs_commands(switch: SwitchPlan) -> Iterator[str]:
+    """Shell commands for the switch itself, whose interfaces have the names of the plan's ports."""
+    bridge = switch.name
+    yield (
+        f"ovs-vsctl -- add-br {bridge} -- set bridge {bridge} protocols=OpenFlow13 fail_mode=secure "
+        f"other-config:datapath-id={datapath_id(switch):016x}"
+    )
+    numbers = port_numbers(switch)
+    for port in switch.ports:
+        if port.peer:
+            yield (
+                f"ovs-vsctl -- add-port {bridge} {port.name} "
+                f"-- set interface {port.name} ofport_request={numbers[port.name]}"
+            )
+            yield _queue_command(switch, port)
+            yield from _filters(switch, port)
+
+
+def _queue_command(switch: SwitchPlan, port: PortPlan) -> str:
+    """Classes of HTB: a weighted queue may always send its share, a strict one comes before the others."""
+    qos = switch.qos
+    rate = min(port.speed_bps, MOST_BPS)
+    total = sum(qos.queue_weights)
+    queues, made = [], []
+    for number in sorted({0, *queues_of(switch)}):
+        weight = qos.queue_weights[number]
+        share = rate * weight // total if weight else rate // 100
+        queues.append(f"queues:{number}=@q{number}")
+        made.append(
+            f"-- --id=@q{number} create queue other-config:min-rate={share} "
+            f"other-config:priority={1 if weight else 0}"
+        )
+    return (
+        f"ovs-vsctl -- set port {port.name} qos=@qos -- --id=@qos create qos type=linux-htb "
+        f"other-config:max-rate={rate} {' '.join((*queues, *made))}"
+    )
+
+
+def _filters(switch: SwitchPlan, port: PortPlan) -> Iterator[str]:
+    """The same choice by DSCP in the kernel: the user-space datapath does not carry set_queue there.
+
+    Open vSwitch's class of queue n is 1:(n + 1).
+    """
+    qos = switch.qos
+    start = f"tc filter add dev {port.name} parent 1:0 protocol"
+    for dscp, tc in enumerate(qos.dscp_to_tc):
+        if number := qos.tc_to_queue[tc]:
+            end = f"{dscp << 2:#04x} 0xfc flowid 1:{number + 1:x}"
+            yield f"{start} ip prio 4 u32 match ip dsfield {end}"
+            yield f"{start} ipv6 prio 6 u32 match ip6 priority {end}"
