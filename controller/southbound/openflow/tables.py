@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from ipaddress import IPV6LENGTH, IPv4Network, IPv6Network, ip_interface, ip_network
 
 from controller.plan.model import NextHop, SwitchPlan
+from controller.southbound.hashing_only import refuse_adaptive
 
 CLASSIFY, FORWARD = 0, 1
 """Table ids."""
@@ -145,7 +146,11 @@ def switch_tables(
         macs: of all neighbours, as `neighbour_macs` gives them.
         has_queues: the datapath has the plan's queues; without them a packet's class chooses nothing.
         marks_roce: a leaf gives RoCEv2 packets without DSCP that of the first lossless class.
+
+    Raises:
+        InputError: `adaptive-not-supported`.
     """
+    refuse_adaptive(switch, "OpenFlow")
     hops = _Hops(switch, macs)
     rules: dict[RuleKey, Action] = {RuleKey(CLASSIFY, 0, Match()): Continue()}
     if has_queues:

@@ -11,6 +11,7 @@ from finsy.proto import p4r, rpc_code
 
 from controller.plan.diff import Change
 from controller.plan.model import SwitchPlan
+from controller.southbound.hashing_only import refuse_adaptive
 from controller.southbound.outcome import Outcome
 from controller.southbound.p4runtime.fabric import fabric_entities
 from controller.southbound.p4runtime.middleblock import middleblock_entities
@@ -52,8 +53,10 @@ def p4_target(
         pins: the pipeline of SONiC PINS, for the switches that run it.
 
     Raises:
-        InputError: `no-p4info`, the switch runs SONiC PINS and its P4Info was not given.
+        InputError: `no-p4info`, the switch runs SONiC PINS and its P4Info was not given;
+            `adaptive-not-supported`.
     """
+    refuse_adaptive(switch, "P4Runtime")
     if switch.nos == "pins":
         if pins is None:
             raise InputError.of(

@@ -126,3 +126,14 @@ def test_proofs_hold_for_every_way_that_may_be_chosen_and_say_so(tmp_path: Path)
     assert (
         "groups of 12 switches choose by load for each packet" in run.invoke(app, ["plan", str(file)]).stdout
     )
+
+
+@pytest.mark.parametrize(("form", "said"), [("openflow", "OpenFlow"), ("p4runtime", "P4Runtime")])
+def test_interfaces_that_know_only_hashed_groups_refuse_the_plan(
+    form: str, said: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "adaptive.yaml"
+    file.write_text(document("{mode: packet}"))
+    result = CliRunner().invoke(app, ["render", str(file), "--switch", "leaf0", "--format", form])
+    assert isinstance(result.exception, InputError)
+    assert f"leaf0 is to route adaptively, which {said} cannot say" in str(result.exception)
