@@ -44,13 +44,17 @@ class P4Target:
 
 
 def p4_target(
-    switch: SwitchPlan, macs: Mapping[str, str], pins: p4r.ForwardingPipelineConfig | None = None
+    switch: SwitchPlan,
+    macs: Mapping[str, str],
+    pins: p4r.ForwardingPipelineConfig | None = None,
+    is_watching: bool = True,
 ) -> P4Target:
     """What a switch must be.
 
     Args:
         macs: MAC address of every switch and endpoint by name.
         pins: the pipeline of SONiC PINS, for the switches that run it.
+        is_watching: the switch skips members of groups whose port is down.
 
     Raises:
         InputError: `no-p4info`, the switch runs SONiC PINS and its P4Info was not given;
@@ -68,7 +72,7 @@ def p4_target(
         return P4Target(pins, schema, by_key(middleblock_entities(schema, switch, macs)), True)
     config = fabric_pipeline()
     schema = schema_of(config)
-    entities = (entity.encode(schema) for entity in fabric_entities(switch, macs))
+    entities = (entity.encode(schema) for entity in fabric_entities(switch, macs, is_watching))
     return P4Target(config, schema, by_key(entities), False)
 
 

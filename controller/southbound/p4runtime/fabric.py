@@ -34,11 +34,13 @@ _IPV4_MAPPED = 0xFFFF << 32
 _Hops = tuple[tuple[int, int], ...]
 
 
-def fabric_entities(switch: SwitchPlan, macs: Mapping[str, str]) -> Iterator[P4Entity]:
+def fabric_entities(
+    switch: SwitchPlan, macs: Mapping[str, str], is_watching: bool = True
+) -> Iterator[P4Entity]:
     """Everything that the switch's tables must hold, members and groups first.
 
     A member is a neighbor; a group is a distinct set of weighted members, each skipped while its port is
-    down. A route with one next hop names the member: a group whose every port is down divides by zero in
+    down if the switch is to be `is_watching`. A route with one next hop names the member: a group whose every port is down divides by zero in
     BMv2. The switch's own addresses are trapped, those of its neighbors are host routes. The plan's pins go
     by destination, its policies by source and destination.
     """
@@ -54,7 +56,10 @@ def fabric_entities(switch: SwitchPlan, macs: Mapping[str, str]) -> Iterator[P4E
         yield P4ActionProfileMember(_PROFILE, member_id=member_of[neighbor.port], action=_to(neighbor))
     watched = {member_of[port]: number for port, number in number_of.items()}
     for hops, group in groups.items():
-        members = [P4Member(member_id=member, weight=(weight, watched[member])) for member, weight in hops]
+        members = [
+            P4Member(member_id=member, weight=(weight, watched[member]) if is_watching else weight)
+            for member, weight in hops
+        ]
         yield P4ActionProfileGroup(_PROFILE, group_id=group, members=members)
     for prefix, hops in routes.items():
         if len(hops) > 1:

@@ -96,7 +96,10 @@ class Bmv2:
         changed = [name for name, switch in planned.items() if self._pushed.pop(name, None) != switch]
 
         def program(name: str, session: P4Session) -> int:
-            outcome = push_p4(session, p4_target(planned[name], macs), dry_run=False, may_replace=True)
+            # BMv2 looks at its ports every 200 ms, later than the controller acts, and divides by zero when
+            # all ports of a group are down.
+            target = p4_target(planned[name], macs, is_watching=False)
+            outcome = push_p4(session, target, dry_run=False, may_replace=True)
             if outcome.error:
                 raise UnreachableError(outcome.error)
             return outcome.writes
