@@ -40,9 +40,9 @@ def fabric_entities(
     """Everything that the switch's tables must hold, members and groups first.
 
     A member is a neighbor; a group is a distinct set of weighted members, each skipped while its port is
-    down if the switch is to be `is_watching`. A route with one next hop names the member: a group whose every port is down divides by zero in
-    BMv2. The switch's own addresses are trapped, those of its neighbors are host routes. The plan's pins go
-    by destination, its policies by source and destination.
+    down if the switch is to be `is_watching`. A route with one next hop names the member: a group whose every
+    port is down divides by zero in BMv2. The switch's own addresses are trapped, those of its neighbors are
+    host routes. The plan's pins go by destination, its policies by source and destination.
     """
     neighbors = neighbors_of(switch, macs)
     member_of = {neighbor.port: place for place, neighbor in enumerate(neighbors, 1)}

@@ -16,7 +16,7 @@ from raddle.topology.model import Fabric, Link, PortRef
 MAX_NAME = 15
 """Characters of an interface's name (IFNAMSIZ - 1); a bridge is an interface."""
 
-MAX_ENDPOINTS = 128
+MAX_ENDPOINTS = 512
 """Every pair pings each other; more than this takes minutes."""
 
 FASTEST_BPS = 100_000_000

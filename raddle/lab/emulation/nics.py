@@ -24,6 +24,9 @@ _SO_RCVBUFFORCE, _SO_TIMESTAMPNS = 33, 35
 _CLONE_NEWNET = 0x40000000
 _BUFFER_BYTES = 64 << 20
 
+HEADERS_BYTES, WHOLE_FRAME_BYTES = 96, 65535
+"""Of a frame: to behind the base transport header, or all of it."""
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -91,12 +94,18 @@ class Sighting:
 class Capture:
     """Records the RoCEv2 frames between hosts at all switch ports, with the kernel's time stamps.
 
-    Use as a context; `sightings` are in the order of time, and complete when it is left.
+    Use as a context; `sightings` are in the order of time, and complete when it is left. Of each frame the
+    first `snap_bytes` are kept.
     """
 
-    def __init__(self, interfaces: Mapping[str, PortRef], hosts: Collection[bytes]) -> None:
+    def __init__(
+        self,
+        interfaces: Mapping[str, PortRef],
+        hosts: Collection[bytes],
+        snap_bytes: int = HEADERS_BYTES,
+    ) -> None:
         self.sightings: list[Sighting] = []
-        self._interfaces, self._hosts = interfaces, hosts
+        self._interfaces, self._hosts, self._snap_bytes = interfaces, hosts, snap_bytes
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER_BYTES)
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
@@ -127,7 +136,9 @@ class Capture:
                 continue
             seconds, nanoseconds = struct.unpack("@qq", ancillary[0][2])
             is_sent = address[2] == socket.PACKET_OUTGOING
-            self.sightings.append(Sighting(seconds * 10**9 + nanoseconds, port, is_sent, frame))
+            self.sightings.append(
+                Sighting(seconds * 10**9 + nanoseconds, port, is_sent, frame[: self._snap_bytes])
+            )
 
 
 def write_pcaps(folder: Path, sightings: Iterable[Sighting], names: Mapping[PortRef, str]) -> list[Path]:
