@@ -17,7 +17,7 @@ MAX_NAME = 15
 """Characters of an interface's name (IFNAMSIZ - 1); a bridge is an interface."""
 
 MAX_ENDPOINTS = 512
-"""Every pair pings each other; more than this takes minutes."""
+"""Some tests' times grow with its square: docs/emulation.md has figures. An assumption, no limit of Linux."""
 
 FASTEST_BPS = 100_000_000
 """What the fabric's fastest link is slowed down to."""

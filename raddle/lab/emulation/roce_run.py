@@ -47,17 +47,18 @@ def run_roce(
     nics: Sequence[NicSocket],
     work: Workload,
     p4info: FilePath | None,
+    snap_bytes: int,
 ) -> tuple[Roce, list[Sighting]]:
     """Run the workload with real packets and in the simulator, and compare them.
 
     A run that only lost packets is done again, from the start: what is compared is always one whole run.
-    Returns what was found, and the packets at the switches' ports.
+    Returns what was found, and the first `snap_bytes` of the packets at the switches' ports.
     """
     fabric = layout.fabric
     wanted = simulate_reference(fabric, plan, work.schedule, work.placement, work.seed, work.start_ps, p4info)
-    run, attempts = _run_once(layout, dataplane, nics, work), 1
+    run, attempts = _run_once(layout, dataplane, nics, work, snap_bytes), 1
     while run.done.is_only_lossy and attempts < ATTEMPTS:
-        run, attempts = _run_once(layout, dataplane, nics, work), attempts + 1
+        run, attempts = _run_once(layout, dataplane, nics, work, snap_bytes), attempts + 1
     done, counted, directions = run.done, run.counted, list(_pairs(run.exchanger))
     seen = _directions(run.exchanger, run.sightings)
     routing = Routing(layout, tuple(switch.routes for switch in plan.switches))
@@ -81,13 +82,15 @@ def run_roce(
     return found, run.sightings
 
 
-def _run_once(layout: Layout, dataplane: Dataplane, nics: Sequence[NicSocket], work: Workload) -> _Run:
+def _run_once(
+    layout: Layout, dataplane: Dataplane, nics: Sequence[NicSocket], work: Workload, snap_bytes: int
+) -> _Run:
     exchanger = Exchanger(layout.fabric, nics, work.schedule, work.placement, work.seed)
     before = _settled_counts(dataplane)
     for nic in nics:
         for _ in nic.receive():
             pass  # what an earlier run has left
-    with Capture(layout.interfaces, layout.addresses) as capture:
+    with Capture(layout.interfaces, layout.addresses, snap_bytes) as capture:
         done = exchanger.run()
     after = dataplane.sent_frames()
     counted = {port: count - before.get(port, 0) for port, count in after.items()}

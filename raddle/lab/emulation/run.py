@@ -21,7 +21,7 @@ from raddle.lab.emulation.dataplane import Dataplane, PortEvent
 from raddle.lab.emulation.failover import FailoverTest
 from raddle.lab.emulation.layout import Layout
 from raddle.lab.emulation.network import Network
-from raddle.lab.emulation.nics import NicSocket, write_pcaps
+from raddle.lab.emulation.nics import HEADERS_BYTES, WHOLE_FRAME_BYTES, NicSocket, write_pcaps
 from raddle.lab.emulation.open_vswitch import OpenVSwitch
 from raddle.lab.emulation.repair import Repairer
 from raddle.lab.emulation.result import EmulationResult, Iperf, Ping
@@ -145,7 +145,10 @@ def _test(
     nics = [NicSocket(nic, network.host(nic.host).pid, layout.addresses) for nic in layout.nics]
     if "roce" in request.tests:
         progress("RoCEv2 packets", 0.5)
-        roce, sightings = run_roce(layout, plan, dataplane, nics, request.workload, request.p4info)
+        snap_bytes = WHOLE_FRAME_BYTES if request.pcap else HEADERS_BYTES
+        roce, sightings = run_roce(
+            layout, plan, dataplane, nics, request.workload, request.p4info, snap_bytes
+        )
         result = replace(result, roce=roce)
         if request.pcap:
             names = {port: name for name, port in layout.interfaces.items()}

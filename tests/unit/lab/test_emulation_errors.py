@@ -35,8 +35,8 @@ def test_each_missing_program_is_named_with_its_package(monkeypatch: pytest.Monk
 
 
 def test_a_fabric_of_thousands_is_refused() -> None:
-    fabric = load(find("rail-256-h100"))
-    with pytest.raises(InputError, match=r"emulation-too-large.*256 endpoints; up to 128 are emulated"):
+    fabric = load(find("dual-tor-1024"))
+    with pytest.raises(InputError, match=r"emulation-too-large.*1024 endpoints; up to 512 are emulated"):
         Layout(fabric, make_plan(fabric, "ecmp"))
 
 
