@@ -49,25 +49,16 @@ def p4_acl_tables(tables: EntityTables, ports: Sequence[str]) -> tuple[AclTable,
     )
 
 
-def rule_name(row: Row) -> str:
-    """What an entry is called: its priority and its match."""
-    fields = {name: value.hex() for name, value in {**row.exact, **row.optional}.items()}
-    fields |= {name: f"{value.hex()}&&&{mask.hex()}" for name, (value, mask) in row.ternary.items()}
-    return " ".join(
-        [f"priority {row.priority}", *(f"{name}={text}" for name, text in sorted(fields.items()))]
-    )
-
-
 def _rules(
     rows: Iterable[Row], tables: EntityTables, ports: Sequence[str], is_egress: bool
 ) -> Iterator[AclRule]:
     """The entries, that of the highest priority first; of equal ones the name decides (P4Runtime leaves it
     open)."""
-    for row in sorted(rows, key=lambda row: (-row.priority, rule_name(row))):
+    for row in sorted(rows, key=lambda row: (-row.priority, row.label)):
         matches = [*_matches(row), *_to_router(row, tables)]
         chosen = _ports(row, "out_port" if is_egress else "in_port", ports)
         yield AclRule(
-            rule_name(row),
+            row.label,
             row.choices[0].call.action in _DROPS,
             tuple(matches),
             in_ports=None if is_egress else chosen,

@@ -47,6 +47,16 @@ class Row:
     optional: dict[str, bytes] = field(default_factory=dict)
     priority: int = 0
 
+    @property
+    def label(self) -> str:
+        """What tells the entry from others of its table: its priority and its match."""
+        fields = {name: value.hex() for name, value in {**self.exact, **self.optional}.items()}
+        fields |= {name: f"{value.hex()}/{length}" for name, (value, length) in self.lpm.items()}
+        fields |= {name: f"{value.hex()}&&&{mask.hex()}" for name, (value, mask) in self.ternary.items()}
+        return " ".join(
+            [f"priority {self.priority}", *(f"{name}={text}" for name, text in sorted(fields.items()))]
+        )
+
 
 @dataclass
 class EntityTables:
@@ -68,6 +78,13 @@ class EntityTables:
                 continue
             tables.rows[table.name].append(reader.row(table, entry))
         return tables
+
+
+def entry_label(pipeline: Pipeline, entry: p4r.TableEntry) -> str:
+    """`Row.label` of a table entry whose actions do not matter."""
+    table = pipeline.tables[entry.table_id]
+    bare = p4r.TableEntry(table_id=entry.table_id, match=entry.match, priority=entry.priority)
+    return _Reader(pipeline).row(table, bare).label
 
 
 class _Reader:

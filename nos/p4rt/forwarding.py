@@ -10,7 +10,7 @@ from finsy.proto import p4r, rpc_code
 from nos.p4rt.check import UpdateError
 from nos.p4rt.entity_tables import EntityTables
 from nos.p4rt.pipeline import Pipeline
-from nos.p4rt.read import select
+from nos.p4rt.read import DirectCounts, select
 from nos.p4rt.saved import P4Store
 from nos.p4rt.store import EntityStore, IndexedCounts, Undo
 
@@ -24,6 +24,11 @@ Results = list[UpdateError | None]
 
 def no_counts(name: str, index: int) -> tuple[int, int]:
     """The counts of a switch that has seen no packet."""
+    return 0, 0
+
+
+def no_direct_counts(table: str, label: str) -> tuple[int, int]:
+    """The same for an entry."""
     return 0, 0
 
 
@@ -42,6 +47,7 @@ class P4Forwarding:
         fails_on_first: bool = False,
         counts: IndexedCounts = no_counts,
         saved: P4Store | None = None,
+        direct_counts: DirectCounts = no_direct_counts,
     ) -> None:
         """Start empty, or with what is `saved`; every change is saved there before it is confirmed.
 
@@ -51,6 +57,7 @@ class P4Forwarding:
         self.device_id = device_id
         self.fails_on_first = fails_on_first
         self._counts = counts
+        self._direct_counts = direct_counts
         self._lock = threading.RLock()
         self._store: EntityStore | None = None
         self._next: Pipeline | None = None
@@ -187,7 +194,7 @@ class P4Forwarding:
         """
         with self._lock:
             store = self._required()
-            return [found for each in wanted for found in select(store, each)]
+            return [found for each in wanted for found in select(store, each, self._direct_counts)]
 
     def snapshot(self) -> tuple[Pipeline | None, EntityTables]:
         """The pipeline and everything in its tables, of one moment."""

@@ -43,7 +43,7 @@ class P4Side:
             InputError: `bad-saved-tables`.
         """
         try:
-            self.forwarding = P4Forwarding(device_id, is_pins, self._counts, saved)
+            self.forwarding = P4Forwarding(device_id, is_pins, self._counts, saved, self._direct_counts)
         except (OSError, ValueError, UpdateError) as error:
             assert saved
             raise InputError.of(
@@ -52,6 +52,10 @@ class P4Side:
         self.packets = PacketIo(self.forwarding, PortIds(ports))
         self._ports = tuple(ports)
         self._counters = counters
+
+    def _direct_counts(self, table: str, label: str) -> tuple[int, int]:
+        """(packets, bytes) that the ASIC has matched with an entry of an access list."""
+        return self._counters().acl.get((table, label), (0, 0))
 
     def _counts(self, name: str, index: int) -> tuple[int, int]:
         """(packets, bytes) that the ASIC has counted for an indexed counter of `p4/fabric.p4`."""

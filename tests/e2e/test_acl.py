@@ -22,6 +22,7 @@ from controller.southbound.sets import db_path, json_value
 from nos.farm import SwitchFarm
 from nos.show import show
 from raddle.inventory import Inventory
+from raddle.lab.counters import switch_counters
 from raddle.lab.diagnosis import why_unfinished
 from raddle.lab.flow_file import read_flows
 from raddle.lab.live import LiveTraffic, flows_traffic
@@ -200,3 +201,11 @@ def test_p4_entry_stops_exactly_its_flow_and_its_removal_lets_it_go_on(tmp_path:
                 )
                 assert counts[0] == -(-1_000_000 // 4096)
                 assert name[1].startswith("priority 9 dst=")
+                leaf.set_counters(switch_counters(simulation)["leaf0"])
+                wanted = p4r.DirectCounterEntry(
+                    table_entry=p4r.TableEntry(table_id=entity.table_entry.table_id)
+                )
+                found = leaf.p4.forwarding.read([p4r.Entity(direct_counter_entry=wanted)])
+                data = {each.direct_counter_entry.table_entry.priority: each for each in found}[9]
+                counter = data.direct_counter_entry.data
+                assert (counter.packet_count, counter.byte_count) == counts
