@@ -37,13 +37,16 @@ from raddle.errors import Diagnostic, InputError
 from raddle.inventory import Inventory
 from raddle.lab.neighbours import heard_cables
 from raddle.lab.switches import over_p4runtime, read_states
-from raddle.state import SwitchState
+from raddle.state import AclRule, SwitchState
 from raddle.topology.cable_mend import CableWork, mend_cables
 from raddle.topology.cable_truth import SeenCable, compare_cables
 from raddle.topology.capacity import bisection_bps, tier_oversubscription
 from raddle.topology.model import Fabric
 from raddle.topology.source import read_file
 from raddle.workload import Demand
+
+_SHOWN_RULES = 5
+_IP_ETHER_TYPES = (0x0800, 0x86DD)
 
 Progress = Callable[[str, float], None]
 
@@ -153,9 +156,34 @@ def verify_running(
     _refuse_policies(states)
     entries = {name: entries_of_state(state) for name, state in states.items()}
     result = _verify(fabric, network_of(fabric), entries, states, None, "running switches", scope, progress)
+    result = replace(result, problems=(*result.problems, *_about_access_lists(states)))
     if seen is None:
         seen = heard_cables(fabric, read_neighbours(inventory))
     return with_cabling(fabric, result, seen)
+
+
+def _about_access_lists(states: Mapping[str, SwitchState]) -> Iterator[Diagnostic]:
+    """A warning for each switch that may drop what its routes take."""
+    for name, state in states.items():
+        dropping = [
+            f"{table.name}|{rule.name}"
+            for table in state.acl_tables
+            for rule in table.rules
+            if rule.drops and _is_for_ip(rule)
+        ]
+        if dropping:
+            yield Diagnostic(
+                "access-lists-not-verified",
+                f"{name} drops what {len(dropping)} rules of access lists match, which the proof leaves out: "
+                f"{', '.join(dropping[:_SHOWN_RULES])}{', ...' if len(dropping) > _SHOWN_RULES else ''}",
+                hint=f"'raddle switch {name} show acl rule' lists them",
+                severity="warning",
+            )
+
+
+def _is_for_ip(rule: AclRule) -> bool:
+    types = [match for match in rule.matches if match.field == "ether_type"]
+    return any(all((each.value ^ kind) & each.mask == 0 for each in types) for kind in _IP_ETHER_TYPES)
 
 
 def _refuse_policies(states: Mapping[str, SwitchState]) -> None:

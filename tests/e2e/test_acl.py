@@ -27,6 +27,7 @@ from raddle.lab.diagnosis import why_unfinished
 from raddle.lab.flow_file import read_flows
 from raddle.lab.live import LiveTraffic, flows_traffic
 from raddle.lab.switches import program, switch_farm
+from raddle.lab.verify import Scope, verify_running
 from raddle.sim import FLOW_STATUS, Simulation
 from raddle.topology.model import Fabric
 
@@ -209,3 +210,21 @@ def test_p4_entry_stops_exactly_its_flow_and_its_removal_lets_it_go_on(tmp_path:
                 data = {each.direct_counter_entry.table_entry.priority: each for each in found}[9]
                 counter = data.direct_counter_entry.data
                 assert (counter.packet_count, counter.byte_count) == counts
+
+
+def test_verification_of_running_switches_says_that_it_leaves_access_lists_out() -> None:
+    def told(nos: str, request: gnmi.SetRequest | None) -> list[str]:
+        fabric = fabric_of(nos)
+        with programmed(fabric) as (_, farm):
+            if request:
+                push(farm, request)
+            inventory = Inventory(fabric.name, dict(farm.addresses))
+            result = verify_running(fabric, inventory, Scope(0, 0, 1, 0), lambda what, share: None)
+        assert result.is_good
+        return [each.message for each in result.problems if each.code == "access-lists-not-verified"]
+
+    rules = acl_set(fabric_of(), ["Ethernet0"])
+    assert told("sonic", rules) == [
+        "leaf0 drops what 1 rules of access lists match, which the proof leaves out: DATAACL|RULE_1"
+    ]
+    assert told("p4", None) == []  # of its access list only LLDP is taken
