@@ -12,10 +12,12 @@ from collections.abc import Iterator, Mapping
 
 from nos.db.databases import ConfigDb, HashDb
 from nos.orch.appl_db import Neighbors, installed_routes, neighbor_entries
+from nos.orch.ars import ArsSelector
+from nos.orch.asic_ars import ARS_PROFILE_OID, ars_objects, ars_oid
 from nos.orch.counters import CounterLayout
 from nos.orch.derive import derive
 from nos.orch.lazy import LazyTables
-from nos.orch.routes import NextHop
+from nos.orch.routes import AdaptiveChoice, ChoiceOf, NextHop
 from raddle.state import PortState, SwitchState
 
 SWITCH_OID = "oid:0x21000000000000"
@@ -59,8 +61,11 @@ def _objects(
             "SAI_SWITCH_ATTR_INIT_SWITCH": "true",
             "SAI_SWITCH_ATTR_ECMP_DEFAULT_HASH_SEED": str(state.hash_seed),
             "SAI_SWITCH_ATTR_ECMP_DEFAULT_HASH_OFFSET": str(state.hash_offset),
+            **({"SAI_SWITCH_ATTR_ARS_PROFILE": ARS_PROFILE_OID} if state.ars else {}),
         },
     )
+    if state.ars:
+        yield from ars_objects(state.ars)
     yield f"SAI_OBJECT_TYPE_VIRTUAL_ROUTER:{_ROUTER_OID}", {"NULL": "NULL"}
     yield from _buffers(state, layout)
     yield from _ports(config, state, up, layout)
@@ -228,13 +233,16 @@ def _routing(config: ConfigDb, up: frozenset[str], neighbors: Neighbors, layout:
                 "SAI_NEXT_HOP_ATTR_ROUTER_INTERFACE_ID": interfaces[hop.interface],
             },
         )
-    yield from _routes(routes, hops, interfaces)
+    yield from _routes(routes, hops, interfaces, ArsSelector(config).choice_of)
 
 
 def _routes(
-    routes: Mapping[str, tuple[NextHop, ...]], hops: Mapping[NextHop, str], interfaces: Mapping[str, str]
+    routes: Mapping[str, tuple[NextHop, ...]],
+    hops: Mapping[NextHop, str],
+    interfaces: Mapping[str, str],
+    choice_of: ChoiceOf,
 ) -> Objects:
-    groups: dict[tuple[NextHop, ...], str] = {}
+    groups: dict[tuple[tuple[NextHop, ...], AdaptiveChoice], str] = {}
     members = 0
     for prefix, route in routes.items():
         entry = {
@@ -248,20 +256,29 @@ def _routes(
             target = hops[route[0]] if route[0].address else interfaces[route[0].interface]
             fields = {"SAI_ROUTE_ENTRY_ATTR_NEXT_HOP_ID": target}
         else:
-            if route not in groups:
-                groups[route] = _oid("group", len(groups))
-                yield (
-                    f"SAI_OBJECT_TYPE_NEXT_HOP_GROUP:{groups[route]}",
-                    {"SAI_NEXT_HOP_GROUP_ATTR_TYPE": "SAI_NEXT_HOP_GROUP_TYPE_DYNAMIC_UNORDERED_ECMP"},
-                )
+            group = route, choice_of(route, ":" in prefix)
+            if group not in groups:
+                groups[group] = _oid("group", len(groups))
+                yield f"SAI_OBJECT_TYPE_NEXT_HOP_GROUP:{groups[group]}", _group(group[1])
                 for hop in route:
                     yield (
                         f"SAI_OBJECT_TYPE_NEXT_HOP_GROUP_MEMBER:{_oid('member', members)}",
                         {
-                            "SAI_NEXT_HOP_GROUP_MEMBER_ATTR_NEXT_HOP_GROUP_ID": groups[route],
+                            "SAI_NEXT_HOP_GROUP_MEMBER_ATTR_NEXT_HOP_GROUP_ID": groups[group],
                             "SAI_NEXT_HOP_GROUP_MEMBER_ATTR_NEXT_HOP_ID": hops[hop],
+                            **(_ALTERNATE if hop.port in group[1].alternatives else {}),
                         },
                     )
                     members += 1
-            fields = {"SAI_ROUTE_ENTRY_ATTR_NEXT_HOP_ID": groups[route]}
+            fields = {"SAI_ROUTE_ENTRY_ATTR_NEXT_HOP_ID": groups[group]}
         yield f"SAI_OBJECT_TYPE_ROUTE_ENTRY:{json.dumps(entry, separators=(',', ':'))}", fields
+
+
+_ALTERNATE = {"SAI_NEXT_HOP_GROUP_MEMBER_ATTR_ARS_ALTERNATE_PATH": "true"}
+
+
+def _group(choice: AdaptiveChoice) -> dict[str, str]:
+    fields = {"SAI_NEXT_HOP_GROUP_ATTR_TYPE": "SAI_NEXT_HOP_GROUP_TYPE_DYNAMIC_UNORDERED_ECMP"}
+    if choice.ars is not None:
+        fields["SAI_NEXT_HOP_GROUP_ATTR_ARS_OBJECT_ID"] = ars_oid(choice.ars)
+    return fields

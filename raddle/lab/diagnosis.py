@@ -36,6 +36,8 @@ def blocked_status(simulation: Simulation) -> str:
 def why_unfinished(simulation: Simulation, qps: QpColumns, ports: PortColumns, qp: int) -> str:
     """What last kept a queue pair's flows: the last pause on their way that still holds, or the last drop."""
     path = simulation.trace(qp).tolist()
+    if simulation.is_adaptive:
+        del path[1:]  # its way is known as far as the NIC
     priority = simulation.qp_priority(qp)
     for place in reversed(path):
         if ports.is_paused[place, priority]:

@@ -8,6 +8,7 @@ import pytest
 
 from nos.db.databases import HashDb
 from nos.orch import derive
+from nos.switch import BootConfig, SimulatedSwitch
 from raddle.state import ArsLoad, ArsObject, RouteState, SwitchState
 
 UP: HashDb = {"PORT_TABLE": {f"Ethernet{8 * n}": {"oper_status": "up"} for n in range(4)}}
@@ -89,3 +90,32 @@ def test_without_a_profile_or_with_its_family_off_groups_hash(four_ports: dict[s
     profile = {"profile": {"default_ars_object": "quiet", "ipv4_enable": "false"}}
     off = derived(four_ports, None, ARS_PROFILE=profile, ARS_INTERFACE=both())
     assert route_to(off, GROUP).ars is None
+
+
+def test_asic_db_has_the_objects_and_which_groups_have_them(four_ports: dict[str, Any]) -> None:
+    tables = {
+        "ARS_PROFILE": {"profile": {"ars_nhg_path_selector_mode": "nexthop", "future_load_max_value": "900"}},
+        "ARS_OBJECT": OBJECTS,
+        "ARS_INTERFACE": both("packets"),
+        "ARS_NEXTHOP": {
+            "default|172.16.0.1": {"ars_obj_name": "packets"},
+            "default|172.16.0.3": {"ars_obj_name": "packets", "role": "alternative_path"},
+        },
+    }
+    boot = BootConfig({**four_ports, **tables}, {}, features=("adaptive-routing",))
+    asic = SimulatedSwitch("leaf0", boot, frozenset(four_ports["PORT"])).databases.asic["ASIC_STATE"]
+
+    def of(kind: str) -> dict[str, dict[str, str]]:
+        start = f"SAI_OBJECT_TYPE_{kind}:"
+        return {key.removeprefix(start): dict(at) for key, at in asic.items() if key.startswith(start)}
+
+    ((profile, settings),) = of("ARS_PROFILE").items()
+    (switch,) = of("SWITCH").values()
+    assert switch["SAI_SWITCH_ATTR_ARS_PROFILE"] == profile
+    assert settings["SAI_ARS_PROFILE_ATTR_LOAD_FUTURE_MAX_VAL"] == "900"
+    assert settings["SAI_ARS_PROFILE_ATTR_PORT_LOAD_PAST"] == "false"  # it has no limits
+    modes = {oid: at["SAI_ARS_ATTR_MODE"] for oid, at in of("ARS").items()}
+    ((_, group),) = of("NEXT_HOP_GROUP").items()
+    assert modes[group["SAI_NEXT_HOP_GROUP_ATTR_ARS_OBJECT_ID"]] == "SAI_ARS_MODE_PER_PACKET_QUALITY"
+    alternate = "SAI_NEXT_HOP_GROUP_MEMBER_ATTR_ARS_ALTERNATE_PATH"
+    assert [at.get(alternate) for at in of("NEXT_HOP_GROUP_MEMBER").values()] == [None, "true"]
