@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Protocol
 
 from nos.boot import BootConfig, P4Boot, load_saved, read_boot_config, read_switch_table
 from nos.db.databases import ConfigDb, ConfigEntry, CountersDb, Databases, HashDb
+from nos.db.flap import flapping_ports, with_admin_status
 from nos.db.gcu import apply_patch, replace_config
 from nos.db.patch import PatchError, PatchOp
-from nos.db.schema import read_config, tables_of, validate
+from nos.db.schema import TableSchema, read_config, tables_of, validate
 from nos.db.store import ConfigStore
 from nos.operator import CommandError, changed_by
 from nos.orch import derive
@@ -30,6 +33,12 @@ from raddle.errors import Diagnostic, InputError
 from raddle.state import SwitchCounters, SwitchState
 
 __all__ = ["BootConfig", "SimulatedSwitch"]
+
+
+class Change(Protocol):
+    """What makes a CONFIG_DB of another, or raises PatchError: a patch, or a whole new document."""
+
+    def __call__(self, config: ConfigDb, *, state: HashDb, tables: Mapping[str, TableSchema]) -> ConfigDb: ...
 
 
 class SimulatedSwitch:
@@ -101,24 +110,61 @@ class SimulatedSwitch:
         return dataclasses.replace(state, name=self.name)
 
     def apply_patch(self, operations: list[PatchOp]) -> None:
-        """Change CONFIG_DB as `config apply-patch` does: all operations or none.
+        """Change CONFIG_DB as `config apply-patch` does, at one instant: all operations or none.
 
         Raises:
             nos.db.patch.PatchError: the patch is refused; the switch is as it was.
         """
-        with self._lock:
-            databases = self._databases
-            self._accept(apply_patch(databases.config, operations, databases.state, self._tables))
+        self.make(partial(apply_patch, operations=operations))
 
     def replace_config(self, document: object) -> None:
-        """Replace CONFIG_DB as `config replace` does.
+        """Replace CONFIG_DB as `config replace` does, at one instant.
 
         Raises:
             nos.db.patch.PatchError: the document is refused; the switch is as it was.
         """
+        self.make(partial(replace_config, document=document))
+
+    def begin(self, change: Change) -> frozenset[str]:
+        """Make a change as SONiC does, or take down the ports that must be down for it.
+
+        Returns:
+            The ports that were taken down: `make` is to come. Empty where the change is made.
+
+        Raises:
+            nos.db.patch.PatchError: the change is refused; the switch is as it was.
+        """
         with self._lock:
             databases = self._databases
-            self._accept(replace_config(databases.config, document, databases.state, self._tables))
+            target = change(databases.config, state=databases.state, tables=self._tables)
+            ports = flapping_ports(databases.config, target)
+            if ports:
+                self._commit(with_admin_status(databases.config, ports, "down"))
+            else:
+                self._accept(databases.config, target)
+            return ports
+
+    def make(self, change: Change, lowered: frozenset[str] = frozenset()) -> None:
+        """Make a change at one instant, and take up the ports that were taken down for it.
+
+        Raises:
+            nos.db.patch.PatchError: the change is refused; the switch is as it was before.
+        """
+        with self._lock:
+            databases = self._databases
+            config = with_admin_status(databases.config, lowered, "up")
+            try:
+                self._accept(config, change(config, state=databases.state, tables=self._tables))
+            except PatchError:
+                if lowered:
+                    self._commit(config)
+                raise
+
+    def _accept(self, config: ConfigDb, target: ConfigDb) -> None:
+        if self._store:
+            self._store.replace(config, target)
+        self._saved = target
+        self._commit(target)
 
     def take_entry(self, table: str, key: str, entry: ConfigEntry | None) -> bool:
         """An entry of CONFIG_DB was written in Redis (None: deleted), past the Generic Config Updater.
@@ -293,12 +339,6 @@ class SimulatedSwitch:
             self._watchers.pop(token, None)
 
         return stop
-
-    def _accept(self, config: ConfigDb) -> None:
-        if self._store:
-            self._store.replace(self._databases.config, config)
-        self._saved = config
-        self._commit(config)
 
     def _commit(self, config: ConfigDb) -> None:
         """Swap in a new snapshot; what the daemons write follows from CONFIG_DB and carrier."""

@@ -5,6 +5,7 @@ It behaves as sonic-gnmi does with native write enabled, for origin `sonic-db` a
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
@@ -15,9 +16,8 @@ from finsy.proto.gnmi1 import gnmi_pb2, gnmi_pb2_grpc
 
 from nos.db.databases import Databases
 from nos.server.auth import authorize
-from nos.server.openconfig import ORIGINS as OPENCONFIG_ORIGINS
 from nos.server.openconfig import read_openconfig
-from nos.server.paths import RpcError, check_origin, elem_names, parse_paths, request_origin
+from nos.server.paths import ORIGIN, RpcError, check_writable, elem_names, parse_paths, request_origin
 from nos.server.read import json_value, read_value
 from nos.server.subscribe import check_is_up, subscribe
 from nos.server.telemetry import is_target, read_target, typed
@@ -36,6 +36,7 @@ class GnmiService(gnmi_pb2_grpc.gNMIServicer):
     def __init__(self, switch: SimulatedSwitch, users: Mapping[str, str] | None = None) -> None:
         self._switch = switch
         self._users = users or {}
+        self._one_at_a_time = asyncio.Lock()
 
     async def _authorize(self, context: _Context, where: gnmi_pb2.Path, writes: bool = False) -> None:
         elems = elem_names(where)
@@ -52,10 +53,11 @@ class GnmiService(gnmi_pb2_grpc.gNMIServicer):
         request: gnmi_pb2.CapabilityRequest,
         context: _Context,
     ) -> gnmi_pb2.CapabilityResponse:
-        """The one model that this switch has, `sonic-db`, and sonic-gnmi's encodings."""
+        """What this switch has: its databases, and interfaces of OpenConfig; and sonic-gnmi's encodings."""
         await self._authorize(context, gnmi_pb2.Path())
         return gnmi_pb2.CapabilityResponse(
             supported_models=[
+                gnmi_pb2.ModelData(name="openconfig-interfaces", organization="OpenConfig working group"),
                 gnmi_pb2.ModelData(name="sonic-db", organization="SONiC", version="0.1.0"),
             ],
             supported_encodings=_ENCODINGS,
@@ -104,12 +106,24 @@ class GnmiService(gnmi_pb2_grpc.gNMIServicer):
         ]
         await self._authorize(context, _place(request.prefix, [path for path, _ in changes]), writes=True)
         try:
-            check_origin(request.prefix, [path for path, _ in changes])
-            apply_set(self._switch, request)
+            check_writable(request.prefix, [path for path, _ in changes])
         except RpcError as error:
             await _abort(context, error)
+        # A change that has begun is made to its end, also when the client is gone.
+        refused = await asyncio.shield(asyncio.ensure_future(self._set(request)))
+        if refused:
+            await _abort(context, refused)
         results = [gnmi_pb2.UpdateResult(path=path, op=operation) for path, operation in changes]
         return gnmi_pb2.SetResponse(prefix=request.prefix, response=results, timestamp=time.time_ns())
+
+    async def _set(self, request: gnmi_pb2.SetRequest) -> RpcError | None:
+        """Make a change after those that came before; what it is refused with."""
+        async with self._one_at_a_time:
+            try:
+                await apply_set(self._switch, request)
+            except RpcError as error:
+                return error
+        return None
 
     async def Subscribe(
         self,
@@ -138,11 +152,11 @@ def _values(databases: Databases, request: gnmi_pb2.GetRequest) -> Iterator[gnmi
             elems = (*elem_names(prefix), *elem_names(path))
             yield typed(read_target(databases, prefix.target, elems))
         return
-    if request_origin(prefix, request.path) in OPENCONFIG_ORIGINS:
+    if request_origin(prefix, request.path) != ORIGIN:
+        # As on SONiC, whatever is neither is for the translation of OpenConfig, under any origin and target.
         for path in request.path:
             yield json_value(read_openconfig(databases, [*prefix.elem, *path.elem]))
         return
-    check_origin(prefix, request.path)
     for place in parse_paths(prefix, request.path):
         yield read_value(databases, place, request.encoding)
 

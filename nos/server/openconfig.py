@@ -14,7 +14,6 @@ from nos.db.databases import Databases
 from nos.orch.ports import front_panel_order
 from nos.server.paths import RpcError
 
-ORIGINS = ("openconfig", "openconfig-interfaces")
 _MODULE = "openconfig-interfaces"
 _COUNTERS = {
     "in-octets": "IF_IN_OCTETS",

@@ -49,17 +49,14 @@ def request_origin(prefix: gnmi_pb2.Path, paths: Sequence[gnmi_pb2.Path]) -> str
     return origins.pop() if origins else ""
 
 
-def check_origin(prefix: gnmi_pb2.Path, paths: Sequence[gnmi_pb2.Path]) -> None:
-    """Refuse what is not for `sonic-db`.
+def check_writable(prefix: gnmi_pb2.Path, paths: Sequence[gnmi_pb2.Path]) -> None:
+    """Refuse a Set of what is not for `sonic-db`.
 
     Raises:
         RpcError: UNIMPLEMENTED for another origin and for paths that do not agree.
     """
-    origin = request_origin(prefix, paths)
-    if origin != ORIGIN:
-        raise RpcError(
-            grpc.StatusCode.UNIMPLEMENTED, f"Unsupported origin: {origin} (this switch serves {ORIGIN})"
-        )
+    if request_origin(prefix, paths) != ORIGIN:
+        raise RpcError(grpc.StatusCode.UNIMPLEMENTED, "Translib write is disabled")
 
 
 def parse_paths(prefix: gnmi_pb2.Path, paths: Sequence[gnmi_pb2.Path]) -> list[DbPath]:

@@ -6,44 +6,58 @@ json_client.go. An update is a JSON patch `add`: it *replaces* what is at its pa
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
+from functools import partial
 
 import grpc
 from finsy.proto.gnmi1 import gnmi_pb2
 
 from nos.db.databases import ConfigDb
+from nos.db.gcu import apply_patch, replace_config
 from nos.db.patch import PatchError, PatchOp, apply_operations, exists, get, parse_pointer
 from nos.server.paths import DbPath, RpcError, parse_paths
-from nos.switch import SimulatedSwitch
+from nos.switch import Change, SimulatedSwitch
+
+FLAP_S = 0.1
+"""Seconds of wall time for which the Generic Config Updater takes a port down; it takes longer on SONiC."""
 
 
-def apply_set(switch: SimulatedSwitch, request: gnmi_pb2.SetRequest) -> None:
-    """Do a SetRequest on CONFIG_DB, as a whole or not at all.
+async def apply_set(switch: SimulatedSwitch, request: gnmi_pb2.SetRequest) -> None:
+    """Do a SetRequest on CONFIG_DB, as a whole or not at all. Calls for a switch must come one at a time.
 
     Raises:
         RpcError: NOT_FOUND for a bad path, else UNKNOWN with the first line that SONiC gives.
     """
+    try:
+        change = _read_change(switch, request)
+        if change is None:
+            return
+        if lowered := switch.begin(change):
+            await asyncio.sleep(FLAP_S)
+            switch.make(change, lowered)
+    except PatchError as error:
+        raise _unknown(str(error)) from None
+
+
+def _read_change(switch: SimulatedSwitch, request: gnmi_pb2.SetRequest) -> Change | None:
+    """What a SetRequest changes; None if nothing before the next reboot."""
     deletes, replaces, updates = list(request.delete), list(request.replace), list(request.update)
     changes = [*deletes, *(update.path for update in replaces), *(update.path for update in updates)]
     paths = parse_paths(request.prefix, changes)
     if paths[0].database != "CONFIG_DB":
         raise _unknown(f"Set RPC does not support {paths[0].database}")
     is_root = [not path.elems for path in paths]
-    try:
-        if is_root == [True] and replaces:
-            switch.replace_config(_json_value(replaces[0]))
-            return
-        if is_root == [True, True] and len(deletes) == len(updates) == 1:
-            # A whole configuration by delete and update comes into force with the next reboot.
-            switch.stage_config(_json_value(updates[0]))
-            return
-        values = [_json_value(update) for update in (*replaces, *updates)]
-        operations = build_patch(switch.databases.config, paths, len(deletes), len(replaces), values)
-        if operations:
-            switch.apply_patch(operations)
-    except PatchError as error:
-        raise _unknown(str(error)) from None
+    if is_root == [True] and replaces:
+        return partial(replace_config, document=_json_value(replaces[0]))
+    if is_root == [True, True] and len(deletes) == len(updates) == 1:
+        # A whole configuration by delete and update comes into force with the next reboot.
+        switch.stage_config(_json_value(updates[0]))
+        return None
+    values = [_json_value(update) for update in (*replaces, *updates)]
+    operations = build_patch(switch.databases.config, paths, len(deletes), len(replaces), values)
+    return partial(apply_patch, operations=operations) if operations else None
 
 
 def build_patch(

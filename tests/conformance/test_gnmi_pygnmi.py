@@ -49,7 +49,10 @@ def seen() -> dict[str, Any]:
 
 def test_capabilities_have_sonic_db_and_json_ietf(seen: dict[str, Any]) -> None:
     capabilities = seen["capabilities"]
-    assert [model["name"] for model in capabilities["supported_models"]] == ["sonic-db"]
+    assert [model["name"] for model in capabilities["supported_models"]] == [
+        "openconfig-interfaces",
+        "sonic-db",
+    ]
     assert "json_ietf" in capabilities["supported_encodings"]
     assert capabilities["gnmi_version"] == "0.7.0"
 

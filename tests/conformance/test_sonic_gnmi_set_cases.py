@@ -134,7 +134,12 @@ def take_plainly(switch: SimulatedSwitch, origin: ConfigDb) -> list[list[PatchOp
     """Let the switch hold `origin` and hand its patches to the list that is returned, unjudged."""
     patches: list[list[PatchOp]] = []
     switch.write(config=origin)
-    switch.apply_patch = patches.append  # type: ignore[method-assign]
+
+    def begin(change: Any) -> frozenset[str]:
+        patches.append(change.keywords["operations"])
+        return frozenset()
+
+    switch.begin = begin  # type: ignore[method-assign]
     return patches
 
 

@@ -87,8 +87,8 @@ _SETTINGS = settings(deadline=None, suppress_health_check=[HealthCheck.function_
 
 
 def test_an_exception_in_a_handler_would_be_seen(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nos.server.gnmi.check_origin", lambda *arguments: [].pop())
-    code, text = _refusal(lambda: served[1].Get(gnmi_pb2.GetRequest(), timeout=10))
+    monkeypatch.setattr("nos.server.gnmi.check_writable", lambda *arguments: [].pop())
+    code, text = _refusal(lambda: served[1].Set(gnmi_pb2.SetRequest(), timeout=10))
     assert code not in _REFUSED
     assert not _is_clean(text)
 

@@ -11,6 +11,7 @@ import pytest
 from finsy.proto.gnmi1 import gnmi_pb2, gnmi_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
+from nos.db.patch import PatchError
 from nos.farm import SwitchFarm
 from nos.switch import BootConfig, SimulatedSwitch
 
@@ -54,7 +55,8 @@ def failure(call: Callable[..., object], *args: Any, **kwargs: Any) -> tuple[grp
 def test_capabilities_name_sonic_db_and_json_ietf(served: Served) -> None:
     response = served[1].Capabilities(gnmi_pb2.CapabilityRequest(), timeout=10)
     assert [(model.name, model.organization, model.version) for model in response.supported_models] == [
-        ("sonic-db", "SONiC", "0.1.0")
+        ("openconfig-interfaces", "OpenConfig working group", ""),
+        ("sonic-db", "SONiC", "0.1.0"),
     ]
     assert list(response.supported_encodings) == [gnmi_pb2.JSON, gnmi_pb2.JSON_IETF, gnmi_pb2.PROTO]
     assert response.gNMI_version == "0.7.0"
@@ -132,7 +134,6 @@ def test_paths_of_a_request_agree_in_origin_database_and_instance(served: Served
         grpc.StatusCode.UNIMPLEMENTED,
         "Origin conflict in path",
     )
-    assert ask(path("interfaces", "openconfig-system"))[0] == grpc.StatusCode.UNIMPLEMENTED
     not_found = grpc.StatusCode.NOT_FOUND
     assert ask(port, path("APPL_DB/localhost/PORT_TABLE")) == (not_found, WRAPPED + "Target conflict in path")
     assert ask(port, path("CONFIG_DB/asic0/PORT")) == (
@@ -300,3 +301,65 @@ def test_reflection_names_the_services() -> None:
     with SwitchFarm({"leaf0": boot}, {}) as farm, grpc.insecure_channel(farm.addresses["leaf0"]) as channel:
         services = ProtoReflectionDescriptorDatabase(channel).get_services()
     assert "gnmi.gNMI" in services
+
+
+@pytest.mark.parametrize(
+    ("origin", "target", "elems"),
+    [
+        ("openconfig-interfaces", "", "interfaces"),
+        ("", "OC-YANG", "openconfig-interfaces:interfaces"),
+        ("", "", "openconfig-interfaces:interfaces"),
+    ],
+)
+def test_get_of_interfaces_knows_every_way_to_ask_for_openconfig(
+    served: Served, origin: str, target: str, elems: str
+) -> None:
+    request = gnmi_pb2.GetRequest(
+        prefix=gnmi_pb2.Path(target=target), path=[path(elems, origin)], encoding=gnmi_pb2.JSON_IETF
+    )
+    (notification,) = served[1].Get(request, timeout=10).notification
+    (name,) = json.loads(notification.update[0].val.json_ietf_val)
+    assert name == "openconfig-interfaces:interfaces"
+
+
+def test_set_of_openconfig_is_refused_as_on_a_switch_without_translib_write(served: Served) -> None:
+    value = gnmi_pb2.TypedValue(json_ietf_val=b"{}")
+    asked = gnmi_pb2.Update(path=path("interfaces", "openconfig"), val=value)
+    assert failure(change, served, update=[asked]) == (
+        grpc.StatusCode.UNIMPLEMENTED,
+        "Translib write is disabled",
+    )
+
+
+def test_a_change_that_flaps_a_port_takes_it_down_and_up_and_one_that_does_not_leaves_it_up(
+    served: Served,
+) -> None:
+    switch = served[0]
+    seen: list[tuple[str, str]] = []
+
+    def look() -> None:
+        port = switch.databases.appl["PORT_TABLE"]["Ethernet0"]
+        seen.append((port["admin_status"], port["oper_status"]))
+
+    stop = switch.watch(look)
+    change(served, update=[update("PORT/Ethernet0/description", "to a host")])
+    assert set(seen) == {("up", "up")}
+    change(served, update=[update("PORT_QOS_MAP/Ethernet0/pfc_enable", "5")])
+    stop()
+    assert seen[-2:] == [("down", "down"), ("up", "up")]
+    assert switch.databases.config["PORT_QOS_MAP"]["Ethernet0"]["pfc_enable"] == "5"
+
+
+def test_a_port_is_up_again_when_the_change_that_took_it_down_cannot_be_saved(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switch = served[0]
+    before = switch.databases.config
+
+    def fail(*arguments: object) -> None:
+        raise PatchError("Error: nothing was changed, as the disk is full")
+
+    monkeypatch.setattr(switch, "_accept", fail)
+    code, text = failure(change, served, update=[update("PORT_QOS_MAP/Ethernet0/pfc_enable", "5")])
+    assert (code, text) == (grpc.StatusCode.UNKNOWN, "Error: nothing was changed, as the disk is full")
+    assert switch.databases.config == before
