@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nos.db.databases import ConfigDb, HashDb
+from nos.db.databases import ConfigDb, ConfigEntry, HashDb
 from nos.orch.acl import read_acl
 from nos.orch.lazy import LazyTables
 from nos.orch.ports import DEFAULT_MTU_BYTES
@@ -52,9 +52,12 @@ _CAPABILITY = {
 
 def _port_table(config: ConfigDb, ports: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
     table = {}
-    for name, entry in config.get("PORT", {}).items():
-        lane_count = str(entry["lanes"]).count(",") + 1
-        speeds = {lane_count * speed for speed in _LANE_SPEEDS_MBPS} & set(_ETHERNET_SPEEDS_MBPS)
+    entries = config.get("PORT", {})
+    # Assumption: the chip's lanes are no faster than what its fastest port makes of them.
+    fastest_mbps = max((int(str(each["speed"])) / _lanes(each) for each in entries.values()), default=0)
+    lane_speeds = [speed for speed in _LANE_SPEEDS_MBPS if speed <= fastest_mbps]
+    for name, entry in entries.items():
+        speeds = {_lanes(entry) * speed for speed in lane_speeds} & set(_ETHERNET_SPEEDS_MBPS)
         table[name] = {
             "state": "ok",
             "admin_status": ports[name]["admin_status"],
@@ -65,6 +68,10 @@ def _port_table(config: ConfigDb, ports: Mapping[str, Mapping[str, str]]) -> dic
             "supported_fecs": _FECS,
         }
     return table
+
+
+def _lanes(entry: ConfigEntry) -> int:
+    return str(entry["lanes"]).count(",") + 1
 
 
 def _interface_table(config: ConfigDb) -> dict[str, dict[str, str]]:
