@@ -35,8 +35,7 @@ std::uint8_t Partition::place_in_message(const Packet& packet) const {
 }
 
 // Counts the packet at the rules that it meets, and drops it if one of them says so.
-[[gnu::noinline, gnu::cold]] bool Partition::is_denied(SwitchNode& node, bool is_egress, PortId port, PacketId id) {
-  const Packet& packet = packets_[id];
+[[gnu::noinline, gnu::cold]] bool Partition::is_denied(SwitchNode& node, bool is_egress, PortId port, const Packet& packet) {
   const AclStage& stage = is_egress ? node.acl.egress : node.acl.ingress;
   std::uint32_t denying = none;
   meet_entries(node.acl, stage, port - node.first_port, packet,
@@ -48,7 +47,7 @@ std::uint8_t Partition::place_in_message(const Packet& packet) const {
                  if (entry.drops && denying == none) denying = entry.rule;
                });
   if (denying == none) return false;
-  drop(port, id, is_egress ? DropReason::egress_acl : DropReason::ingress_acl, denying);
+  drop(port, packet, is_egress ? DropReason::egress_acl : DropReason::ingress_acl, denying);
   return true;
 }
 

@@ -19,9 +19,7 @@ void Partition::lower_port(PortId id) {
   Port& port = ports_[id];
   port.is_up = false;
   refresh_checks(id);
-  for (unsigned queue = 0; queue < priorities; ++queue) {
-    while ((port.active >> queue & 1U) != 0) drop_at_queue(id, queue, take(port, id, queue), DropReason::link_down);
-  }
+  for (unsigned queue = 0; queue < priorities; ++queue) drop_all(id, queue, DropReason::link_down);
   // The peer asks for nothing any more.
   if (!port.is_endpoint && !watchdogs_.empty()) watched_pause(id, 0, 0xFF);
   set_paused(id, 0);

@@ -109,12 +109,11 @@ bool Partition::send_data(Port& port, PortId id) {
       if (sender.una_psn == psn) sender.last_progress = now_;
       ++sender.next_psn;
     }
-    const PacketId packet = allocate_packet();
     ++injected_;
     const std::int64_t bytes = payload + network_.nic.header_bytes;
-    packets_[packet] = {.arrival = 0, .next = none, .qp = qp, .dst = sender.dst, .hash = sender.hash, .psn = 0,
-                        .bytes = static_cast<std::uint16_t>(bytes), .dscp_ce = sender.dscp, .ttl = initial_ttl};
-    packets_[packet].set_psn(PacketKind::data, psn);
+    Packet packet = {.arrival = 0, .next = none, .qp = qp, .dst = sender.dst, .hash = sender.hash, .psn = 0,
+                     .bytes = static_cast<std::uint16_t>(bytes), .dscp_ce = sender.dscp, .ttl = initial_ttl};
+    packet.set_psn(PacketKind::data, psn);
     queues_[id * priorities + sender.priority].tx_bytes += bytes;
     ++queues_[id * priorities + sender.priority].tx_frames;
     audit_.made(id, bytes);
@@ -136,54 +135,53 @@ bool Partition::send_data(Port& port, PortId id) {
   return false;
 }
 
-void Partition::nic_receive(PortId port, PacketId id) {
+void Partition::nic_receive(PortId port, Packet& packet) {
   ++delivered_;
-  audit_.delivered(port, packets_[id].bytes);
-  if (packets_[id].kind() == PacketKind::data) {
-    receive_data(id);
+  audit_.delivered(port, packet.bytes);
+  if (packet.kind() == PacketKind::data) {
+    receive_data(packet);
   } else {
-    receive_ack(id);
+    receive_ack(packet);
   }
 }
 
-void Partition::receive_data(PacketId id) {
-  const QpId qp = packets_[id].qp;
+void Partition::receive_data(Packet& packet) {
+  const QpId qp = packet.qp;
   Receiver& receiver = receivers_[qp];
-  const bool is_marked = packets_[id].is_ce() && network_.nic.is_dcqcn;
+  const bool is_marked = packet.is_ce() && network_.nic.is_dcqcn;
   if (is_marked && !network_.nic.acks_carry_cnp && now_ >= receiver.next_cnp) {
     receiver.next_cnp = now_ + network_.nic.cnp_interval;
-    const PacketId cnp = allocate_packet();
+    Packet cnp = packet;
     ++injected_;
-    packets_[cnp] = packets_[id];
     reply(cnp, PacketKind::cnp, receiver.expected_psn);
   }
-  if (network_.nic.is_selective) return receive_selective(id, is_marked);
-  const std::int32_t distance = psn_distance(packets_[id].psn, receiver.expected_psn);
+  if (network_.nic.is_selective) return receive_selective(packet, is_marked);
+  const std::int32_t distance = psn_distance(packet.psn, receiver.expected_psn);
   if (distance > 0) {  // a gap: one NAK for it, the packet itself is not kept
-    if (receiver.nak_sent) return free_packet(id);
+    if (receiver.nak_sent) return;
     receiver.nak_sent = true;
     ++injected_;
-    return reply(id, PacketKind::nak, receiver.expected_psn);
+    return reply(packet, PacketKind::nak, receiver.expected_psn);
   }
   if (distance < 0) {  // sent again though it had arrived
     ++injected_;
-    return reply(id, PacketKind::ack, receiver.expected_psn);
+    return reply(packet, PacketKind::ack, receiver.expected_psn);
   }
   receiver.nak_sent = false;
   ++receiver.expected_psn;
   const bool is_flow_end = receiver.expected_psn == receiver.cursor_end;
-  acknowledge(id, is_marked, is_flow_end);
+  acknowledge(packet, is_marked, is_flow_end);
   if (is_flow_end) end_message(qp);
 }
 
 // Acknowledges what has arrived in order, if it is time or urgent.
-void Partition::acknowledge(PacketId id, bool is_marked, bool is_urgent) {
-  Receiver& receiver = receivers_[packets_[id].qp];
-  if (++receiver.unacked < network_.nic.ack_interval && !is_urgent) return free_packet(id);
+void Partition::acknowledge(Packet& packet, bool is_marked, bool is_urgent) {
+  Receiver& receiver = receivers_[packet.qp];
+  if (++receiver.unacked < network_.nic.ack_interval && !is_urgent) return;
   receiver.unacked = 0;
   ++injected_;
   const bool tells = is_marked && network_.nic.acks_carry_cnp;
-  reply(id, tells ? PacketKind::ack_and_cnp : PacketKind::ack, receiver.expected_psn);
+  reply(packet, tells ? PacketKind::ack_and_cnp : PacketKind::ack, receiver.expected_psn);
 }
 
 // The queue pair's first message that was not whole is.
@@ -198,8 +196,7 @@ void Partition::end_message(QpId qp) {
 }
 
 // Turns the packet into the receiver's answer and sends it.
-void Partition::reply(PacketId id, PacketKind kind, std::uint64_t psn) {
-  Packet& packet = packets_[id];
+void Partition::reply(Packet& packet, PacketKind kind, std::uint64_t psn) {
   const Receiver& receiver = receivers_[packet.qp];
   const NicConfig& nic = network_.nic;
   const bool is_cnp = kind == PacketKind::cnp;
@@ -210,13 +207,27 @@ void Partition::reply(PacketId id, PacketKind kind, std::uint64_t psn) {
   packet.dscp_ce = is_cnp ? nic.cnp_dscp : receiver.dscp;
   packet.ttl = initial_ttl;
   audit_.made(receiver.port, packet.bytes);
-  enqueue(receiver.port, is_cnp ? nic.cnp_priority : receiver.priority, id);
+  const unsigned queue = is_cnp ? nic.cnp_priority : receiver.priority;
+  if (sends_at_once(receiver.port, queue, packet)) return;
+  enqueue(receiver.port, queue, packet);
   kick(receiver.port);
 }
 
-void Partition::receive_ack(PacketId id) {
-  const Packet packet = packets_[id];
-  free_packet(id);
+// Sends an answer through an idle port without queueing it; false where it has to wait.
+bool Partition::sends_at_once(PortId id, unsigned queue_index, const Packet& packet) {
+  Port& port = ports_[id];
+  if (now_ < port.busy_until || port.active != 0 || port.pfc_changed != 0) return false;
+  if ((port.paused >> queue_index & 1U) != 0 || !port.is_up || port.peer == none) return false;
+  Queue& queue = queues_[id * priorities + queue_index];
+  queue.max_bytes = std::max<std::int64_t>(queue.max_bytes, packet.bytes);
+  queue.tx_bytes += packet.bytes;
+  ++queue.tx_frames;
+  send_frame(port, id, packet);
+  if (round_[port.node] != none) events_.set_wake(id, port.busy_until);
+  return true;
+}
+
+void Partition::receive_ack(const Packet& packet) {
   Sender& sender = senders_[packet.qp];
   if (sender.has_failed) return;
   if (packet.kind() >= PacketKind::cnp) {

@@ -102,29 +102,28 @@ void Partition::dispatch(const Event& event) {
 }
 
 // The first frame on the wire from `sender` is at its peer, behind the pipeline.
+// CORRECTNESS: a switch works on it where it lies on the wire; it puts nothing on this one.
 void Partition::arrive(PortId sender) {
   Wire& wire = wires_[sender];
-  const PacketId packet = allocate_packet();
-  packets_[packet] = wire.at(0);
+  Packet& packet = wire.at(0);
   wire.pop();
   if (wire.count > 0) events_.set_arrival(sender, wire.at(0).arrival);
   const PortId id = wire.to;
-  audit_.arrived(id, packets_[packet].bytes);
+  audit_.arrived(id, packet.bytes);
   const Port& port = ports_[id];
   if (port.rx_check && !receives(id, packet)) return;
   if (port.is_endpoint) {
-    nic_receive(id, packet);
+    Packet received = packet;
+    nic_receive(id, received);
   } else {
     switch_receive(id, packet);
   }
 }
 
-void Partition::put_on_wire(PortId sender, PacketId packet, Time arrival) {
+void Partition::put_on_wire(PortId sender, const Packet& packet, Time arrival) {
   Wire& wire = wires_[sender];
-  packets_[packet].arrival = arrival;
   if (wire.count == 0) events_.set_arrival(sender, arrival);
-  wire.push(packets_[packet]);
-  free_packet(packet);
+  wire.push(packet).arrival = arrival;
 }
 
 Outbox::Letters& Partition::letters_to(PortId port, Time time) {
@@ -136,12 +135,11 @@ Outbox::Letters& Partition::letters_to(PortId port, Time time) {
 }
 
 // Hands a frame to the peer's partition; it leaves this one.
-void Partition::put_in_letter(PortId sender, PacketId packet, Time arrival) {
+void Partition::put_in_letter(PortId sender, const Packet& packet, Time arrival) {
   std::vector<Packet>& frames = outbox_->frames[sender];
   if (frames.empty()) letters_to(ports_[sender].peer, arrival).wires.push_back(sender);
-  packets_[packet].arrival = arrival;
-  frames.push_back(packets_[packet]);
-  free_packet(packet);
+  frames.push_back(packet);
+  frames.back().arrival = arrival;
 }
 
 // Tells the peer which priorities to halt.
@@ -190,37 +188,36 @@ void Partition::free_packet(PacketId id) {
   ++free_packets_;
 }
 
-void Partition::drop(PortId port, PacketId id, DropReason reason, std::uint32_t rule) {
+void Partition::drop(PortId port, const Packet& packet, DropReason reason, std::uint32_t rule) {
   ++drops_[port * drop_reasons + static_cast<unsigned>(reason)];
-  drop_records_.push_back({now_, packets_[id].qp, port, reason, rule});
+  drop_records_.push_back({now_, packet.qp, port, reason, rule});
   ++dropped_;
-  audit_.dropped(port, packets_[id].bytes);
-  free_packet(id);
+  audit_.dropped(port, packet.bytes);
 }
 
-void Partition::drop_at_queue(PortId port, unsigned queue, PacketId id, DropReason reason) {
+void Partition::drop_at_queue(PortId port, unsigned queue, const Packet& packet, DropReason reason) {
   Losses& lost = queue_losses_[port * priorities + queue];
   ++lost.frames;
-  lost.bytes += packets_[id].bytes;
+  lost.bytes += packet.bytes;
   if (reason == DropReason::wred) {
     ++lost.wred_frames;
-    lost.wred_bytes += packets_[id].bytes;
+    lost.wred_bytes += packet.bytes;
   }
   if (!watchdogs_.empty()) {
     if (WatchdogQueue& state = watchdog_queues_[port * priorities + queue]; state.pfc_masked != 0) ++state.latest.tx_dropped;
   }
-  drop(port, id, reason);
+  drop(port, packet, reason);
 }
 
-void Partition::drop_at_pg(PortId port, unsigned pg, PacketId id, DropReason reason) {
+void Partition::drop_at_pg(PortId port, unsigned pg, const Packet& packet, DropReason reason) {
   Losses& lost = pg_losses_[port * priorities + pg];
   ++lost.frames;
-  lost.bytes += packets_[id].bytes;
+  lost.bytes += packet.bytes;
   if (WatchdogQueue* state = storm_of(port, pg)) {
     --state->latest.rx;
     ++state->latest.rx_dropped;
   }
-  drop(port, id, reason);
+  drop(port, packet, reason);
 }
 
 }  // namespace raddle

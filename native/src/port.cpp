@@ -23,7 +23,9 @@ void Partition::transmit(PortId id) {
   if (!port.is_up || port.peer == none) return;
   if (port.pfc_changed != 0 && send_pause(port, id)) return;
   if (const unsigned ready = port.active & ~port.paused & 0xFFU) {
-    send_frame(port, id, dequeue(port, id, ready));
+    const PacketId packet = dequeue(port, id, ready);
+    send_frame(port, id, packets_[packet]);
+    free_packet(packet);
   } else if (port.is_endpoint && !send_data(port, id)) {
     return;
   }
@@ -38,18 +40,18 @@ Time Partition::wire_ticks(const Port& port, std::int64_t wire_bytes) const {
   return exact - exact % network_.nic.clock;
 }
 
-void Partition::send_frame(Port& port, PortId id, PacketId packet) {
-  const std::int64_t wire_bytes = packets_[packet].bytes + network_.nic.gap_bytes;
+void Partition::send_frame(Port& port, PortId id, const Packet& packet) {
+  const std::int64_t wire_bytes = packet.bytes + network_.nic.gap_bytes;
   if (port.ps_per_byte != 0) {
     port.busy_until = now_ + wire_bytes * port.ps_per_byte;
   } else {
     port.busy_until = now_ + wire_ticks(port, wire_bytes);
-    if (port.is_traced) trace_frame(id, packets_[packet]);
+    if (port.is_traced) trace_frame(id, packet);
   }
   Time forwardable = port.busy_until;
   if (port.cut_ps != 0) forwardable = std::min(forwardable, now_ + port.cut_ps);
   const Time arrival = forwardable + port.arrive_delay;
-  audit_.sent(id, packets_[packet].bytes, port.is_cut);
+  audit_.sent(id, packet.bytes, port.is_cut);
   if (port.is_cut) {
     put_in_letter(id, packet, arrival);
   } else {
@@ -111,23 +113,25 @@ void Partition::set_paused(PortId id, std::uint8_t queues) {
   port.paused = queues;
 }
 
-void Partition::enqueue(PortId id, unsigned queue, PacketId packet) {
+void Partition::enqueue(PortId id, unsigned queue, const Packet& packet) {
   Port& port = ports_[id];
   Queue& q = queues_[id * priorities + queue];
   audit_.touch(id, queue);
-  packets_[packet].next = none;
+  const PacketId slot = allocate_packet();
+  packets_[slot] = packet;
+  packets_[slot].next = none;
   if (q.head == none) {
-    q.head = packet;
+    q.head = slot;
     port.active = static_cast<std::uint8_t>(port.active | 1U << queue);
   } else {
-    packets_[q.tail].next = packet;
+    packets_[q.tail].next = slot;
   }
-  q.tail = packet;
-  q.bytes += packets_[packet].bytes;
+  q.tail = slot;
+  q.bytes += packet.bytes;
   q.max_bytes = std::max(q.max_bytes, q.bytes);
 }
 
-// Takes the next packet of one of the `ready` queues (not empty) for transmission.
+// Takes the next packet of one of the `ready` queues (not empty) for transmission; to be freed after it.
 PacketId Partition::dequeue(Port& port, PortId id, unsigned ready) {
   const unsigned queue = pick_queue(port, id, ready);
   const PacketId packet = take(port, id, queue);
@@ -142,7 +146,7 @@ PacketId Partition::dequeue(Port& port, PortId id, unsigned ready) {
   return packet;
 }
 
-// Removes a queue's first packet and gives its buffer back.
+// Removes a queue's first packet, to be freed by the caller, and gives its buffer back.
 PacketId Partition::take(Port& port, PortId id, unsigned queue) {
   Queue& q = queues_[id * priorities + queue];
   audit_.touch(id, queue);
@@ -168,6 +172,16 @@ PacketId Partition::take(Port& port, PortId id, unsigned queue) {
     }
   }
   return packet;
+}
+
+// Drops what the queue holds.
+void Partition::drop_all(PortId id, unsigned queue, DropReason reason) {
+  Port& port = ports_[id];
+  while ((port.active >> queue & 1U) != 0) {
+    const PacketId packet = take(port, id, queue);
+    drop_at_queue(id, queue, packets_[packet], reason);
+    free_packet(packet);
+  }
 }
 
 // Strict queues first, highest number first; the others by deficit round robin.

@@ -62,27 +62,27 @@ void Partition::set_receiver(PortId port, std::int64_t bps, std::int64_t buffer,
 }
 
 // Whether the port gets the frame; one that it does not get is dropped.
-bool Partition::receives(PortId id, PacketId packet) {
+bool Partition::receives(PortId id, const Packet& packet) {
   const Port& port = ports_[id];
   if (!port.is_up || (!impairments_.empty() && !impairments_[id].is_lit)) {
     lose(id, packet, DropReason::link_down);
     return false;
   }
-  if (is_corrupt(id, packets_[packet].bytes)) {
+  if (is_corrupt(id, packet.bytes)) {
     lose(id, packet, DropReason::corrupt);
     return false;
   }
   if (!port.is_endpoint) {
-    count_in_storm(id, packets_[packet]);
+    count_in_storm(id, packet);
     return true;
   }
   return takes(id, packet);
 }
 
 // Drops a frame that never arrived as one.
-void Partition::lose(PortId id, PacketId packet, DropReason reason) {
+void Partition::lose(PortId id, const Packet& packet, DropReason reason) {
   ++lost_frames_[id];
-  lost_bytes_[id] += packets_[packet].bytes;
+  lost_bytes_[id] += packet.bytes;
   drop(id, packet, reason);
 }
 
@@ -101,17 +101,17 @@ bool Partition::is_corrupt(PortId id, std::int64_t bytes) {
 
 // The buffer of a slow host's NIC, of which only the time at which it will be empty is kept.
 // Assumption: data is acknowledged when it has reached this buffer.
-bool Partition::takes(PortId id, PacketId packet) {
-  if (impairments_.empty() || impairments_[id].drain == 0 || packets_[packet].kind() != PacketKind::data) return true;
+bool Partition::takes(PortId id, const Packet& packet) {
+  if (impairments_.empty() || impairments_[id].drain == 0 || packet.kind() != PacketKind::data) return true;
   Impairment& own = impairments_[id];
-  const Time filled = std::max(own.empty_at, now_) + wire_time(packets_[packet].bytes, own.drain);
+  const Time filled = std::max(own.empty_at, now_) + wire_time(packet.bytes, own.drain);
   if (filled - now_ > wire_time(own.buffer, own.drain)) {
     drop(id, packet, DropReason::receiver);
     return false;
   }
   own.empty_at = filled;
   if (filled - now_ > wire_time(own.xoff, own.drain)) {
-    own.halted = static_cast<std::uint8_t>(own.halted | 1U << senders_[packets_[packet].qp].priority);
+    own.halted = static_cast<std::uint8_t>(own.halted | 1U << senders_[packet.qp].priority);
     refresh_halt(id);
     drain_receiver(id);
   }

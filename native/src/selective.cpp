@@ -34,21 +34,21 @@ std::uint64_t Partition::take_lost(QpId qp, std::int64_t& payload) {
   return psn;
 }
 
-void Partition::receive_selective(PacketId id, bool is_marked) {
-  const QpId qp = packets_[id].qp;
+void Partition::receive_selective(Packet& packet, bool is_marked) {
+  const QpId qp = packet.qp;
   Receiver& receiver = receivers_[qp];
   std::deque<bool>& arrived = selective_receivers_[qp].arrived;
-  const std::int32_t distance = psn_distance(packets_[id].psn, receiver.expected_psn);
+  const std::int32_t distance = psn_distance(packet.psn, receiver.expected_psn);
   if (distance < 0) {
     ++injected_;
-    return reply(id, PacketKind::ack, receiver.expected_psn);
+    return reply(packet, PacketKind::ack, receiver.expected_psn);
   }
   const auto place = static_cast<std::size_t>(distance);
   if (arrived.size() <= place) arrived.resize(place + 1, false);
   arrived[place] = true;
   if (distance > 0) {
     ++injected_;
-    return reply(id, PacketKind::nak, receiver.expected_psn + place);
+    return reply(packet, PacketKind::nak, receiver.expected_psn + place);
   }
   bool is_urgent = arrived.size() > 1;  // a gap is filled
   std::uint32_t ended = 0;
@@ -61,7 +61,7 @@ void Partition::receive_selective(PacketId id, bool is_marked) {
     const std::uint32_t next = qp_flow_offsets_[qp] + ++cursor;
     if (next < qp_flow_offsets_[qp + 1]) end += packets_of(qp_flows_[next]);
   }
-  acknowledge(id, is_marked, is_urgent || ended > 0);
+  acknowledge(packet, is_marked, is_urgent || ended > 0);
   for (; ended > 0; --ended) end_message(qp);
 }
 

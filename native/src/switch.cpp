@@ -47,47 +47,46 @@ PortId route(const SwitchNode& node, std::uint32_t group, std::uint32_t hash) {
   return node.first_port + node.group_ports[first + member];
 }
 
-void Partition::switch_receive(PortId in, PacketId id) {
-  Packet& packet = packets_[id];
+void Partition::switch_receive(PortId in, Packet& packet) {
   const Port& in_port = ports_[in];
   SwitchNode& node = switches_[in_port.node - network_.endpoints];
-  if (node.has_acl && is_denied(node, false, in, id)) [[unlikely]] return;
-  if (--packet.ttl == 0) return drop(in, id, DropReason::ttl);
+  if (node.has_acl && is_denied(node, false, in, packet)) [[unlikely]] return;
+  if (--packet.ttl == 0) return drop(in, packet, DropReason::ttl);
   const bool is_data = packet.kind() == PacketKind::data;
   std::uint32_t hash = packet.hash;
   if (node.hash_class != 0) hash = hashes_[node.hash_class - 1].of(packet.qp, is_data);
   const std::uint32_t group = node.group_of(packet.dst, packet.qp, is_data);
   const PortId out = node.ars ? adaptive_route(node, group, hash) : route(node, group, hash);
-  if (out == none || node.qos.empty()) return drop(in, id, DropReason::no_route);
+  if (out == none || node.qos.empty()) return drop(in, packet, DropReason::no_route);
   const Port& out_port = ports_[out];
   if (out_port.tx_check) {
-    if (!out_port.is_up || out_port.peer == none) return drop(out, id, DropReason::link_down);
-    if (is_too_long(out, packet.bytes)) return drop(out, id, DropReason::mtu);
+    if (!out_port.is_up || out_port.peer == none) return drop(out, packet, DropReason::link_down);
+    if (is_too_long(out, packet.bytes)) return drop(out, packet, DropReason::mtu);
   }
-  if (node.has_acl && is_denied(node, true, out, id)) [[unlikely]] return;
+  if (node.has_acl && is_denied(node, true, out, packet)) [[unlikely]] return;
 
   const unsigned tc = node.qos[in_port.qos].dscp_to_tc[packet.dscp()];
   const unsigned pg = node.qos[in_port.qos].tc_to_pg[tc];
   const unsigned queue_index = node.qos[out_port.qos].tc_to_queue[tc];
   Queue& queue = queues_[out * priorities + queue_index];
   if (queue.wred != none && node.wred[queue.wred].drops && is_hit(node.wred[queue.wred], out, queue)) {
-    return drop_at_queue(out, queue_index, id, DropReason::wred);
+    return drop_at_queue(out, queue_index, packet, DropReason::wred);
   }
   if (queue.profile != none) {
     const ProfileConfig& profile = node.profiles[queue.profile];
     if (shared_part(queue.bytes + packet.bytes, profile) > threshold(profile, node.pools[profile.pool])) {
-      return drop_at_queue(out, queue_index, id, refusal(node, out, queue_index, false));
+      return drop_at_queue(out, queue_index, packet, refusal(node, out, queue_index, false));
     }
   }
   if (passes_through(node, out_port, queue_index, queue, pgs_[in * priorities + pg], packet.bytes)) {
-    send_frame(ports_[out], out, id);
+    send_frame(ports_[out], out, packet);
     return;
   }
-  if (!admit(node, in, pg, packet.bytes)) return drop_at_pg(in, pg, id, refusal(node, in, pg, true));
+  if (!admit(node, in, pg, packet.bytes)) return drop_at_pg(in, pg, packet, refusal(node, in, pg, true));
   if (queue.profile != none) node.pools[node.profiles[queue.profile].pool].fill(packet.bytes);
   packet.buffer = {in, static_cast<std::uint8_t>(pg)};
   if (!node.marks_at_dequeue && queue.wred != none && is_marked(node, out, queue)) mark(packet, out, queue_index);
-  enqueue(out, queue_index, id);
+  enqueue(out, queue_index, packet);
   kick(out);
 }
 

@@ -174,7 +174,7 @@ void Partition::block_queue(PortId id, unsigned queue) {
   audit_.changed(id);
   if (watchdogs_[id].action != WatchdogAction::drop || node.pools.empty()) return;
 
-  while ((port.active >> queue & 1U) != 0) drop_at_queue(id, queue, take(port, id, queue), DropReason::watchdog);
+  drop_all(id, queue, DropReason::watchdog);
   Queue& q = queues_[id * priorities + queue];
   state.queue_profile = q.profile;
   q.profile = blocked_profile(node, q.profile == none ? ProfileConfig{} : node.profiles[q.profile]);

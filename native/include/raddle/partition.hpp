@@ -54,25 +54,26 @@ class Partition {
   void notify_peer(PortId by, Time time, std::uint32_t masks);
   void dispatch(const Event& event);
   void arrive(PortId sender);
-  void put_on_wire(PortId sender, PacketId packet, Time arrival);
-  void put_in_letter(PortId sender, PacketId packet, Time arrival);
+  void put_on_wire(PortId sender, const Packet& packet, Time arrival);
+  void put_in_letter(PortId sender, const Packet& packet, Time arrival);
   Outbox::Letters& letters_to(PortId port, Time time);
   PacketId allocate_packet();
   void free_packet(PacketId id);
-  void drop(PortId port, PacketId id, DropReason reason, std::uint32_t rule = none);
-  void drop_at_queue(PortId port, unsigned queue, PacketId id, DropReason reason);
-  void drop_at_pg(PortId port, unsigned pg, PacketId id, DropReason reason);
+  void drop(PortId port, const Packet& packet, DropReason reason, std::uint32_t rule = none);
+  void drop_at_queue(PortId port, unsigned queue, const Packet& packet, DropReason reason);
+  void drop_at_pg(PortId port, unsigned pg, const Packet& packet, DropReason reason);
 
   // port.cpp: transmission, pausing and scheduling of any port
   void kick(PortId id);
   void transmit(PortId id);
-  void send_frame(Port& port, PortId id, PacketId packet);
+  void send_frame(Port& port, PortId id, const Packet& packet);
   Time wire_ticks(const Port& port, std::int64_t wire_bytes) const;
   bool send_pause(Port& port, PortId id);
   void receive_pause(PortId id, std::uint32_t masks);
-  void enqueue(PortId id, unsigned queue, PacketId packet);
+  void enqueue(PortId id, unsigned queue, const Packet& packet);
   PacketId dequeue(Port& port, PortId id, unsigned ready);
   PacketId take(Port& port, PortId id, unsigned queue);
+  void drop_all(PortId id, unsigned queue, DropReason reason);
   void set_paused(PortId id, std::uint8_t queues);
   unsigned pick_queue(Port& port, PortId id, unsigned ready);
 
@@ -82,7 +83,7 @@ class Partition {
 
   // switch.cpp
   void set_switch(NodeId index, const SwitchConfig& state);
-  void switch_receive(PortId in, PacketId id);
+  void switch_receive(PortId in, Packet& packet);
   bool passes_through(SwitchNode& node, const Port& port, unsigned queue_index, Queue& queue, PriorityGroup& pg,
                       std::int64_t bytes) const;
   bool admit(SwitchNode& node, PortId in, unsigned pg, std::int64_t bytes);
@@ -93,7 +94,7 @@ class Partition {
   void mark(Packet& packet, PortId out, unsigned queue);
 
   // acl.cpp
-  bool is_denied(SwitchNode& node, bool is_egress, PortId port, PacketId id);
+  bool is_denied(SwitchNode& node, bool is_egress, PortId port, const Packet& packet);
   std::uint8_t place_in_message(const Packet& packet) const;
 
   // ars.cpp
@@ -114,12 +115,12 @@ class Partition {
   // reception.cpp
   Impairment& impairment(PortId id);
   void refresh_checks(PortId id);
-  bool receives(PortId id, PacketId packet);
-  void lose(PortId id, PacketId packet, DropReason reason);
+  bool receives(PortId id, const Packet& packet);
+  void lose(PortId id, const Packet& packet, DropReason reason);
   bool hears_pause(PortId id);
   bool is_corrupt(PortId id, std::int64_t bytes);
   void set_receiver(PortId port, std::int64_t bps, std::int64_t buffer, std::int64_t xoff, std::int64_t xon);
-  bool takes(PortId id, PacketId packet);
+  bool takes(PortId id, const Packet& packet);
   void drain_receiver(PortId id);
   void refresh_halt(PortId id);
   void set_mtu(PortId id, std::uint32_t mtu);
@@ -147,11 +148,12 @@ class Partition {
   void count_in_storm(PortId id, const Packet& packet);
 
   // nic.cpp
-  void nic_receive(PortId port, PacketId id);
-  void receive_data(PacketId id);
-  void receive_ack(PacketId id);
-  void reply(PacketId id, PacketKind kind, std::uint64_t psn);
-  void acknowledge(PacketId id, bool is_marked, bool is_urgent);
+  void nic_receive(PortId port, Packet& packet);
+  void receive_data(Packet& packet);
+  void receive_ack(const Packet& packet);
+  void reply(Packet& packet, PacketKind kind, std::uint64_t psn);
+  bool sends_at_once(PortId id, unsigned queue_index, const Packet& packet);
+  void acknowledge(Packet& packet, bool is_marked, bool is_urgent);
   void end_message(QpId qp);
   void refresh_limit(Sender& sender);
   bool send_data(Port& port, PortId id);
@@ -167,7 +169,7 @@ class Partition {
   // selective.cpp
   bool has_lost(QpId qp);
   std::uint64_t take_lost(QpId qp, std::int64_t& payload);
-  void receive_selective(PacketId id, bool is_marked);
+  void receive_selective(Packet& packet, bool is_marked);
   void judge_lost(QpId qp, std::uint64_t psn);
   void forget_acknowledged(QpId qp, std::uint64_t count);
   void resend_all(QpId qp);

@@ -111,10 +111,10 @@ struct alignas(32) Wire {
   Packet& at(std::uint32_t place) { return slots[(head + place) & (capacity - 1)]; }
   const Packet& at(std::uint32_t place) const { return slots[(head + place) & (capacity - 1)]; }
 
-  void push(const Packet& packet) {
+  Packet& push(const Packet& packet) {
     if (count == capacity) grow();
     __builtin_prefetch(&at(count + 2), 1);
-    at(count++) = packet;
+    return at(count++) = packet;
   }
 
   void pop() {
