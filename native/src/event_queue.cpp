@@ -1,7 +1,7 @@
 #include "raddle/event_queue.hpp"
 
 #include <algorithm>
-#include <bit>
+#include <functional>
 
 namespace raddle {
 
@@ -17,23 +17,25 @@ EventQueue::EventQueue(Lane* lanes, Time horizon) : lanes_(lanes) {
 }
 
 EventQueue::Key EventQueue::key_of(const Event& event) const {
-  return static_cast<Key>(event.time - start_) << 32 | event.order >> 32;
+  return static_cast<Key>(event.time - (base_ << shift_)) << 32 | event.order >> 32;
 }
 
 // CORRECTNESS: of two equal ones the wheel's goes first, so that a stale far event is known as such.
-void EventQueue::set_bound() {
-  const Time rest = until_ - start_;
+void EventQueue::set_bounds() {
+  const Time rest = until_ - (base_ << shift_);
   bound_ = rest < 0 ? 0 : rest < UINT32_MAX ? static_cast<Key>(rest + 1) << 32 : last_key;
   if (has_far()) bound_ = std::min(bound_, key_of(far_.front()) + 1);
+  stop_ = until_ >> shift_;
+  if (!far_.empty()) stop_ = std::min(stop_, far_.front().time >> shift_);
 }
 
 // What follows no event of the wheel that may be taken at once: a far one, the next bucket, or nothing.
 EventQueue::Slow EventQueue::pop_slowly(Event& event) {
-  const Key key = current_[cursor_];
+  const Key key = current_.back();
   if (has_far() && key_of(far_.front()) < key) {
     if (far_.front().time > until_) return Slow::nothing;
     const bool is_real = pop_far(event);
-    set_bound();
+    set_bounds();
     return is_real ? Slow::event : Slow::again;
   }
   return key == last_key && advance() ? Slow::again : Slow::nothing;
@@ -44,19 +46,20 @@ void EventQueue::push(const Event& event) {
   far_.push_back(event);
   far_.back().sequence = ++pushed_;
   std::push_heap(far_.begin(), far_.end(), later);
-  set_bound();
+  set_bounds();
 }
 
 void EventQueue::insert_far(std::uint32_t lane) {
   lanes_[lane].is_far = true;
   far_.push_back(event_of(lane));
   std::push_heap(far_.begin(), far_.end(), later);
+  set_bounds();
 }
 
 void EventQueue::insert_current(Key key) {
-  std::size_t place = current_.size() - 1;
-  current_.push_back(last_key);
-  for (; place > cursor_ && key < current_[place - 1]; --place) current_[place] = current_[place - 1];
+  std::size_t place = current_.size();
+  current_.push_back(key);
+  for (; current_[place - 1] < key; --place) current_[place] = current_[place - 1];
   current_[place] = key;
 }
 
@@ -65,8 +68,7 @@ void EventQueue::remove(std::uint32_t lane) {
   if (record.is_far) return;  // stays in the heap, stale
   --size_;
   if (record.time >> shift_ == base_) {
-    const auto first = current_.begin() + static_cast<std::ptrdiff_t>(cursor_);
-    current_.erase(std::find(first, current_.end(), key_of(event_of(lane))));
+    current_.erase(std::find(current_.begin(), current_.end(), key_of(event_of(lane))));
     return;
   }
   const auto slot = static_cast<std::size_t>((record.time >> shift_) & (slots_ - 1));
@@ -90,23 +92,9 @@ bool EventQueue::pop_far(Event& out) {
   return true;
 }
 
-// The next bucket after base_ that holds an event of the wheel; never if there is none.
-std::int64_t EventQueue::next_bucket() const {
-  const auto start = static_cast<std::size_t>((base_ + 1) & (slots_ - 1));
-  std::uint64_t mask = used_[start / 64] & (~std::uint64_t{0} << (start % 64));
-  for (std::size_t turn = 0, word = start / 64;; mask = used_[word]) {
-    if (mask != 0) {
-      const std::size_t slot = word * 64 + static_cast<std::size_t>(std::countr_zero(mask));
-      return base_ + 1 + (static_cast<std::int64_t>(slot - start) & (slots_ - 1));
-    }
-    if (turn++ == used_.size()) return never;
-    word = (word + 1) & (used_.size() - 1);
-  }
-}
-
 Time EventQueue::next_time() const {
   Time first = far_.empty() ? never : far_.front().time;
-  if (current_[cursor_] != last_key) return std::min(first, time_of(current_[cursor_]));
+  if (current_.size() > 1) return std::min(first, lanes_[lane_of(current_.back())].time);
   if (const std::int64_t bucket = next_bucket(); bucket != never) first = std::min(first, bucket << shift_);
   return first;
 }
@@ -120,31 +108,20 @@ bool EventQueue::advance() {
   return true;
 }
 
+// CORRECTNESS: the present bucket is empty, so that current_ has no more than last_key.
 void EventQueue::load_bucket(std::int64_t bucket) {
   base_ = bucket;
-  start_ = bucket << shift_;
-  current_.clear();
-  cursor_ = 0;
+  set_bounds();
   const auto slot = static_cast<std::size_t>(bucket & (slots_ - 1));
-  for (std::uint32_t lane = heads_[slot]; lane != none; lane = lanes_[lane].next) {
-    current_.push_back(key_of(event_of(lane)));
-  }
+  std::uint32_t lane = heads_[slot];
   heads_[slot] = none;
   used_[slot / 64] &= ~(std::uint64_t{1} << (slot % 64));
-  sort_current();
-  current_.push_back(last_key);
-  set_bound();
-}
-
-void EventQueue::sort_current() {
+  // The list has the last one set first, most often the latest.
   constexpr std::size_t few = 24;
-  if (current_.size() > few) return std::sort(current_.begin(), current_.end());
-  for (std::size_t i = 1; i < current_.size(); ++i) {
-    const Key key = current_[i];
-    std::size_t place = i;
-    for (; place > 0 && key < current_[place - 1]; --place) current_[place] = current_[place - 1];
-    current_[place] = key;
-  }
+  for (; lane != none && current_.size() < few; lane = lanes_[lane].next) insert_current(key_of(event_of(lane)));
+  if (lane == none) return;
+  for (; lane != none; lane = lanes_[lane].next) current_.push_back(key_of(event_of(lane)));
+  std::sort(current_.begin(), current_.end(), std::greater<>());
 }
 
 }  // namespace raddle

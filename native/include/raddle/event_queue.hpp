@@ -11,6 +11,7 @@
 // SOURCE: G. Varghese, T. Lauck, "Hashed and hierarchical timing wheels", SOSP 1987.
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <vector>
 
@@ -73,7 +74,7 @@ class EventQueue {
   // What is taken from now on is not after `until`.
   void set_limit(Time until) {
     until_ = until;
-    set_bound();
+    set_bounds();
   }
 
   enum class Popped { nothing, arrival, wake, event };
@@ -81,18 +82,23 @@ class EventQueue {
   // Takes the earliest event: of an arrival or a wake, the port and the time, of others the event whole.
   Popped pop(PortId& port, Time& time, Event& event) {
     for (;;) {
-      const Key key = current_[cursor_];
-      if (key >= bound_) [[unlikely]] {
+      const Key key = current_.back();
+      std::uint32_t lane = none;
+      if (key < bound_) {
+        current_.pop_back();
+        lane = lane_of(key);
+      } else if (key == last_key) {
+        lane = take_lone();
+      }
+      if (lane == none) {
         const Slow found = pop_slowly(event);
         if (found == Slow::again) continue;
         return found == Slow::event ? Popped::event : Popped::nothing;
       }
-      ++cursor_;
       --size_;
-      const std::uint32_t lane = lane_of(key);
+      time = lanes_[lane].time;
       lanes_[lane].time = never;
       port = lane / 2;
-      time = time_of(key);
       return lane % 2 == 0 ? Popped::arrival : Popped::wake;
     }
   }
@@ -120,13 +126,12 @@ class EventQueue {
   using Key = std::uint64_t;
   static constexpr Key last_key = ~Key{0};   // behind all others
 
-  static constexpr int least_shift = 12;     // 4.096 ns
+  static constexpr int least_shift = 11;     // 2.048 ns: mostly one event to a bucket
   static constexpr int longest_shift = 13;   // beyond 33 us a heap serves as well
   static constexpr std::int64_t least_slots = 1 << 8, most_slots = 1 << 12;
 
   enum class Slow { again, nothing, event };
 
-  Time time_of(Key key) const { return start_ + static_cast<Time>(key >> 32); }
   static std::uint32_t lane_of(Key key) {
     const auto low = static_cast<std::uint32_t>(key);
     return (low & 0x1FFF'FFFFU) << 1 | low >> 31;  // of the two kinds only a wake's has the highest bit
@@ -151,28 +156,54 @@ class EventQueue {
     used_[slot / 64] |= std::uint64_t{1} << (slot % 64);
   }
 
+  // Takes the event of the next bucket if it is alone there and nothing else can come before it; none if not.
+  // Precondition: the present bucket is empty.
+  std::uint32_t take_lone() {
+    const std::int64_t bucket = next_bucket();
+    if (bucket >= stop_) return none;
+    const auto slot = static_cast<std::size_t>(bucket & (slots_ - 1));
+    const std::uint32_t lane = heads_[slot];
+    if (lanes_[lane].next != none) return none;
+    heads_[slot] = none;
+    used_[slot / 64] &= ~(std::uint64_t{1} << (slot % 64));
+    base_ = bucket;
+    bound_ = last_key;
+    return lane;
+  }
+
+  // The next bucket after base_ that holds an event of the wheel; never if there is none.
+  std::int64_t next_bucket() const {
+    const auto start = static_cast<std::size_t>((base_ + 1) & (slots_ - 1));
+    std::uint64_t mask = used_[start / 64] & (~std::uint64_t{0} << (start % 64));
+    for (std::size_t turn = 0, word = start / 64;; mask = used_[word]) {
+      if (mask != 0) {
+        const std::size_t slot = word * 64 + static_cast<std::size_t>(std::countr_zero(mask));
+        return base_ + 1 + (static_cast<std::int64_t>(slot - start) & (slots_ - 1));
+      }
+      if (turn++ == used_.size()) return never;
+      word = (word + 1) & (used_.size() - 1);
+    }
+  }
+
   Key key_of(const Event& event) const;
   bool has_far() const { return !far_.empty() && far_.front().time >> shift_ == base_; }
-  void set_bound();
+  void set_bounds();
   Slow pop_slowly(Event& event);
   void remove(std::uint32_t lane);
   void insert_current(Key key);
   void insert_far(std::uint32_t lane);
   bool pop_far(Event& out);
   bool advance();
-  std::int64_t next_bucket() const;
   void load_bucket(std::int64_t bucket);
-  void sort_current();
 
   Lane* lanes_;
   int shift_ = least_shift;
   std::int64_t slots_ = least_slots;
   std::int64_t base_ = -1;  // bucket whose events are in current_; before the first, none
-  Time start_ = 0;          // of that bucket
+  std::int64_t stop_ = 0;   // before this bucket there is no far event, nor anything after until_
   Time until_ = never - 1;
-  std::size_t cursor_ = 0;
   std::size_t size_ = 0;
-  std::vector<Key> current_{last_key};  // sorted; last_key behind them
+  std::vector<Key> current_{last_key};  // the latest first; last_key before them
   Key bound_ = last_key;    // keys below it are the next events and may be taken
   std::vector<std::uint32_t> heads_;
   std::vector<std::uint64_t> used_;  // bit per slot
