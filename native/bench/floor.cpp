@@ -13,7 +13,7 @@ int main(int argc, char** argv) {
   const auto pending = static_cast<std::uint32_t>(argc > 1 ? std::atol(argv[1]) : 64);
   constexpr int steps = 20'000'000;
   std::vector<Lane> lanes(std::size_t{2} * pending);
-  EventQueue queue(lanes.data(), 1'700'000);
+  EventQueue queue(lanes.data(), pending, 1'700'000);
   for (PortId port = 0; port < pending; ++port) queue.set_arrival(port, static_cast<Time>(port) * 1'000'000 / pending);
   const std::clock_t begin = std::clock();
   PortId port = 0;

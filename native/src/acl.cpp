@@ -35,7 +35,8 @@ std::uint8_t Partition::place_in_message(const Packet& packet) const {
 }
 
 // Counts the packet at the rules that it meets, and drops it if one of them says so.
-[[gnu::noinline, gnu::cold]] bool Partition::is_denied(SwitchNode& node, bool is_egress, PortId port, const Packet& packet) {
+[[gnu::noinline, gnu::cold]] bool Partition::is_denied(SwitchNode& node, bool is_egress, PortId port,
+                                                    const Packet& packet) {
   const AclStage& stage = is_egress ? node.acl.egress : node.acl.ingress;
   std::uint32_t denying = none;
   meet_entries(node.acl, stage, port - node.first_port, packet,

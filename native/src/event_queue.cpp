@@ -9,7 +9,8 @@ namespace {
 bool later(const Event& a, const Event& b) { return b.before(a); }
 }  // namespace
 
-EventQueue::EventQueue(Lane* lanes, Time horizon) : lanes_(lanes) {
+EventQueue::EventQueue(Lane* lanes, std::size_t ports, Time horizon)
+    : lanes_(lanes), ports_(static_cast<std::uint32_t>(ports)) {
   while (slots_ < most_slots && horizon >> shift_ >= slots_) slots_ *= 2;
   while (shift_ < longest_shift && horizon >> shift_ >= slots_) ++shift_;
   heads_.assign(static_cast<std::size_t>(slots_), none);
@@ -84,9 +85,9 @@ bool EventQueue::pop_far(Event& out) {
   out = far_.back();
   far_.pop_back();
   --size_;
-  const bool is_wake = out.kind() == EventKind::wake;
-  if (!is_wake && out.kind() != EventKind::arrive) return true;
-  Lane& record = lanes_[2 * out.port() + is_wake];
+  const bool wakes = out.kind() == EventKind::wake;
+  if (!wakes && out.kind() != EventKind::arrive) return true;
+  Lane& record = lanes_[wakes ? ports_ + out.port() : out.port()];
   if (record.time != out.time || !record.is_far) return false;
   record.time = never;
   return true;

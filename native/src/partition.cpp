@@ -22,7 +22,7 @@ Partition::Partition(Tables& tables, std::uint32_t number, Time horizon)
       impairments_(tables.impairments), pause_clocks_(tables.pause_clocks),
       flow_results_(tables.flow_results), qp_results_(tables.qp_results),
       partition_of_node_(tables.partition_of_node.data()),
-      events_(tables.lanes.data(), horizon), audit_(tables, number, packets_) {}
+      events_(tables.lanes.data(), tables.ports.size(), horizon), audit_(tables, number, packets_) {}
 
 std::uint64_t Partition::run(Time end) {
   events_.set_limit(end - 1);

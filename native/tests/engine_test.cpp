@@ -35,7 +35,7 @@ void wire_time_is_exact() {
 void event_queue_pops_in_order() {
   constexpr PortId ports = 40;
   std::vector<Lane> lanes(2 * ports);
-  EventQueue queue(lanes.data(), 1'000'000);
+  EventQueue queue(lanes.data(), lanes.size() / 2, 1'000'000);
   std::vector<Event> expected;
   Time now = 0;
   for (std::uint64_t round = 0; round < 20'000; ++round) {
@@ -77,7 +77,7 @@ void event_queue_pops_in_order() {
 
 void event_queue_stops_at_until() {
   std::vector<Lane> lanes(6);
-  EventQueue queue(lanes.data(), 1'000'000);
+  EventQueue queue(lanes.data(), lanes.size() / 2, 1'000'000);
   Event event;
   queue.set_wake(1, 5'000'000);
   CHECK(!queue.pop(4'999'999, event));
@@ -340,7 +340,7 @@ void frames_shorter_than_a_tick_block_nothing() {
 
 void equal_events_keep_the_order_of_their_pushes() {
   std::vector<Lane> lanes(4);
-  EventQueue queue(lanes.data(), 1'000'000);
+  EventQueue queue(lanes.data(), lanes.size() / 2, 1'000'000);
   for (std::uint32_t i = 0; i < 20; ++i) queue.push({5'000'000, event_order(1, EventKind::pause, 0), i});
   for (std::uint32_t i = 0; i < 20; ++i) {
     Event event{};

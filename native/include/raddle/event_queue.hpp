@@ -44,7 +44,8 @@ inline std::uint64_t event_order(PortId port, EventKind kind, std::uint32_t id) 
   return static_cast<std::uint64_t>(kind) << 61 | static_cast<std::uint64_t>(port) << 32 | id;
 }
 
-// A port's pending arrival or wake. A port's two lie side by side: lane 2 * port is its arrival.
+// A port's pending arrival or wake. The arrivals of all ports come first, then their wakes: an arrival is of the
+// partition that receives, a wake of the one that sends, and what two threads write is better kept apart.
 struct Lane {
   Time time = never;
   std::uint32_t next = none;  // in its bucket
@@ -55,17 +56,17 @@ class EventQueue {
  public:
   // `lanes`: two for each of the network's ports; a partition uses those of its own.
   // `horizon`: how far ahead most arrivals lie; those beyond are slower, not wrong.
-  EventQueue(Lane* lanes, Time horizon);
+  EventQueue(Lane* lanes, std::size_t ports, Time horizon);
 
   // Precondition: `time` is not before the last popped event.
   void push(const Event& event);
 
   // The port's first frame on the wire arrives at `time`. Precondition: no arrival is set.
-  void set_arrival(PortId port, Time time) { insert(2 * port, time); }
+  void set_arrival(PortId port, Time time) { insert(port, time); }
 
   // Wakes the port at `time`, unless it is woken before that already.
   void set_wake(PortId port, Time time) {
-    const std::uint32_t lane = 2 * port + 1;
+    const std::uint32_t lane = ports_ + port;
     if (time >= lanes_[lane].time) return;
     if (lanes_[lane].time != never) remove(lane);
     insert(lane, time);
@@ -98,8 +99,8 @@ class EventQueue {
       --size_;
       time = lanes_[lane].time;
       lanes_[lane].time = never;
-      port = lane / 2;
-      return lane % 2 == 0 ? Popped::arrival : Popped::wake;
+      port = port_of(lane);
+      return is_wake(lane) ? Popped::wake : Popped::arrival;
     }
   }
 
@@ -132,14 +133,16 @@ class EventQueue {
 
   enum class Slow { again, nothing, event };
 
-  static std::uint32_t lane_of(Key key) {
+  bool is_wake(std::uint32_t lane) const { return lane >= ports_; }
+  PortId port_of(std::uint32_t lane) const { return is_wake(lane) ? lane - ports_ : lane; }
+  std::uint32_t lane_of(Key key) const {
     const auto low = static_cast<std::uint32_t>(key);
-    return (low & 0x1FFF'FFFFU) << 1 | low >> 31;  // of the two kinds only a wake's has the highest bit
+    return (low & 0x1FFF'FFFFU) + (low >> 31) * ports_;  // of the two kinds only a wake's has the highest bit
   }
 
   Event event_of(std::uint32_t lane) const {
-    const PortId port = lane / 2;
-    return {lanes_[lane].time, event_order(port, lane % 2 == 0 ? EventKind::arrive : EventKind::wake, port), 0};
+    const PortId port = port_of(lane);
+    return {lanes_[lane].time, event_order(port, is_wake(lane) ? EventKind::wake : EventKind::arrive, port), 0};
   }
 
   void insert(std::uint32_t lane, Time time) {
@@ -197,6 +200,7 @@ class EventQueue {
   void load_bucket(std::int64_t bucket);
 
   Lane* lanes_;
+  std::uint32_t ports_;
   int shift_ = least_shift;
   std::int64_t slots_ = least_slots;
   std::int64_t base_ = -1;  // bucket whose events are in current_; before the first, none
