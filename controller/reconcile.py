@@ -252,7 +252,7 @@ def _only(inventory: Inventory, switches: Iterable[str]) -> Inventory:
 
 def _would_flap(push: Push) -> str:
     ports = ", ".join(push.flaps[:4]) + (f" and {len(push.flaps) - 4} more" if len(push.flaps) > 4 else "")
-    return f"{len(push.flaps)} ports would go down and up: {ports}"
+    return f"{len(push.flaps)} port{'s' * (len(push.flaps) > 1)} would go down and up: {ports}"
 
 
 def _push(

@@ -26,7 +26,14 @@ SECONDS_PER_MOVE = 0.4
 """How long a switch takes for one change. Measured with the Generic Config Updater of 2026 on a 64-port
 configuration: 0.25 to 0.55 s for a patch of one move, 1.35 s for three, 1.44 s for four."""
 
-FLAPPING_TABLES = ("BUFFER_PG", "BUFFER_QUEUE", "PORT_QOS_MAP", "QUEUE")
+FLAPPING_TABLES = (
+    "BUFFER_PG",
+    "BUFFER_PORT_EGRESS_PROFILE_LIST",
+    "BUFFER_PORT_INGRESS_PROFILE_LIST",
+    "BUFFER_QUEUE",
+    "PORT_QOS_MAP",
+    "QUEUE",
+)
 """Tables whose entries of a port are changed with the port taken down before and up after."""
 
 _FLAP_MOVES = 2
@@ -57,7 +64,7 @@ class Push:
 
     Attributes:
         requests: Sets, in order.
-        flaps: ports that go down and up on the way.
+        flaps: ports that are up and go down on the way, or for good.
         bootstrap: paths (`BUFFER_POOL/egress_lossless_pool`) that no Set can change on a running switch;
             they come with a new config_db.json.
         moves: changes that the switch makes one after the other.
@@ -101,8 +108,11 @@ def plan_push(current: Tables, wanted: Tables, owned_tables: Iterable[str] = OWN
         _request(steps[start : start + MOVES_PER_SET]) for start in range(0, len(steps), MOVES_PER_SET)
     ]
     requests += [_request(port_steps) for port_steps in by_port.values()]
-    moves = len(steps) + sum(_FLAP_MOVES + len(port_steps) for port_steps in by_port.values())
-    return Push(tuple(requests), tuple(by_port), tuple(sorted(bootstrap)), moves)
+    flaps = tuple(
+        port for port in by_port if current.get("PORT", {}).get(port, {}).get("admin_status") == "up"
+    )
+    moves = len(steps) + sum(map(len, by_port.values())) + _FLAP_MOVES * len(flaps)
+    return Push(tuple(requests), flaps, tuple(sorted(bootstrap)), moves)
 
 
 def differences(

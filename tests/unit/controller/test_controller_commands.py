@@ -176,7 +176,7 @@ def test_apply_holds_back_what_flaps_and_ends_with_code_1(
     booted["leaf0"].config["QUEUE"]["Ethernet0|3"]["scheduler"] = "other"
     result = run("apply", "--inventory", inventory)
     assert result.exit_code == 1
-    assert "leaf0: 1 ports would go down and up: Ethernet0" in result.stderr
+    assert "leaf0: 1 port would go down and up: Ethernet0" in result.stderr
     assert "--allow-flap" in result.stderr
     assert booted["leaf0"].requests == []
     assert run("apply", "--inventory", inventory, "--allow-flap").exit_code == 0

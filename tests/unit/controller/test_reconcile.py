@@ -174,7 +174,7 @@ def test_a_push_that_flaps_ports_is_held_until_it_is_allowed() -> None:
         held = apply_plan(PLAN, inventory)[0]
         assert (held.sets, held.held, held.is_in_sync) == (
             0,
-            "1 ports would go down and up: Ethernet0",
+            "1 port would go down and up: Ethernet0",
             False,
         )
         done = apply_plan(PLAN, inventory, PushPolicy(allow_flap=True))[0]

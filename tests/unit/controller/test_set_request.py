@@ -110,6 +110,7 @@ def test_only_the_fields_that_differ_are_written_and_others_are_not_ours() -> No
 
 def test_what_flaps_a_port_is_in_a_set_of_its_own_for_each_port() -> None:
     current: Tables = {
+        "PORT": {f"Ethernet{n}": {"admin_status": "up"} for n in (0, 8)},
         "QUEUE": {f"Ethernet{n}|3": {"scheduler": "a"} for n in (0, 8)},
         "STATIC_ROUTE": {"a": route("1.1.1.1")},
     }
@@ -121,6 +122,24 @@ def test_what_flaps_a_port_is_in_a_set_of_its_own_for_each_port() -> None:
     assert push.flaps == ("Ethernet0", "Ethernet8")
     assert len(push.requests) == 3
     assert push.moves == 1 + 2 * 3  # each port: down, the change, up
+
+
+def test_a_port_that_is_down_does_not_flap() -> None:
+    current: Tables = {
+        "PORT": {
+            "Ethernet0": {"lanes": "1", "admin_status": "down"},
+            "Ethernet8": {"lanes": "2", "admin_status": "up"},
+        },
+        "QUEUE": {f"Ethernet{n}|3": {"scheduler": "a"} for n in (0, 8)},
+    }
+    wanted: Tables = {
+        "PORT": {"Ethernet0": {"admin_status": "up"}},
+        "QUEUE": {f"Ethernet{n}|3": {"scheduler": "b"} for n in (0, 8)},
+    }
+    push = plan_push(current, wanted, ("QUEUE",))
+    assert push.flaps == ("Ethernet8",)
+    assert len(push.requests) == 2
+    assert push.moves == 2 + 3
 
 
 def test_the_global_entry_of_port_qos_map_flaps_nothing() -> None:
