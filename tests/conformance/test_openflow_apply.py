@@ -123,7 +123,7 @@ def test_apply_programs_what_connects_and_status_and_drift_read_it_back(bench: B
     drifted = bench.run("drift")
     assert drifted.exit_code == 1
     [first, second, last] = drifted.stdout.splitlines()
-    assert first.startswith("- leaf1 table=1,priority=500,eth_type=0x0800,ip_proto=17,udp_dst=4791")
+    assert first.startswith("- leaf1 table=1,priority=500,eth_type=0x0800,udp_dst=4791  drop")
     assert second.startswith("- leaf1 table=1,priority=33,eth_type=0x0800,ipv4_dst=10.0.0.1/32")
     assert "idle_timeout=900" in second
     assert last == "2 changes"
