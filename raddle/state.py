@@ -205,10 +205,11 @@ class PolicyState:
 
 AclField = Literal[
     "ether_type", "src_ip", "dst_ip", "ip_protocol", "l4_src_port", "l4_dst_port", "dscp", "ecn", "ttl",
-    "bth_opcode", "aeth_syndrome",
+    "bth_opcode", "bth_qp", "aeth_syndrome",
 ]  # fmt: skip
 """What a rule of an access list may look at. Addresses are IPv6, or IPv4 in its mapped form (::ffff:0:0/96);
-`aeth_syndrome` is that of an acknowledgement, which other packets do not have."""
+`bth_qp` is the destination queue pair; `aeth_syndrome` that of an acknowledgement, which other packets do not
+have."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,9 +39,39 @@ _IPV6_FIELDS: Mapping[str, AclField] = {"src_ipv6": "src_ip", "dst_ipv6": "dst_i
 _FAMILIES = {"is_ipv4": _IPV4, "is_ipv6": _IPV6}
 
 
+_PIN_TABLES = ("pin_flow", "pin_qp", "pin_pair", "pin_dst")
+_PIN_FIELDS: Mapping[str, AclField] = {
+    "src": "src_ip",
+    "dst": "dst_ip",
+    "src_port": "l4_src_port",
+    "dest_qp": "bth_qp",
+}
+
+
 def p4_acl_tables(tables: EntityTables, ports: Sequence[str]) -> tuple[AclTable, ...]:
-    """The access lists at all ports, as switches of these pipelines bind them."""
-    return tuple(
+    """The access lists at all ports, as switches of these pipelines bind them; and one of all pins in the
+    order of their tables, which only counts."""
+    pins = tuple(
+        AclRule(counter_of(table, row.label)[1], False, tuple(_exact(row)))
+        for table in _PIN_TABLES
+        for row in tables.rows.get(table, [])
+    )
+    counting = [AclTable("pins", False, tuple(range(len(ports))), pins)] if pins else []
+    return (*counting, *_lists(tables, ports))
+
+
+def counter_of(table: str, label: str) -> tuple[str, str]:
+    """The access list and rule that count for a table entry."""
+    return ("pins", f"{table} {label}") if table in _PIN_TABLES else (table, label)
+
+
+def _exact(row: Row) -> Iterator[AclMatch]:
+    for name, value in row.exact.items():
+        yield AclMatch(_PIN_FIELDS[name], int.from_bytes(value, "big"))
+
+
+def _lists(tables: EntityTables, ports: Sequence[str]) -> Iterator[AclTable]:
+    return (
         AclTable(name, is_egress, tuple(range(len(ports))), tuple(_rules(rows, tables, ports, is_egress)))
         for names, is_egress in ((_INGRESS, False), (_EGRESS, True))
         for name in names

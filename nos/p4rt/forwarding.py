@@ -10,9 +10,9 @@ from finsy.proto import p4r, rpc_code
 from nos.p4rt.check import UpdateError
 from nos.p4rt.entity_tables import EntityTables
 from nos.p4rt.pipeline import Pipeline
-from nos.p4rt.read import DirectCounts, select
+from nos.p4rt.read import select
 from nos.p4rt.saved import P4Store
-from nos.p4rt.store import EntityStore, IndexedCounts, Undo
+from nos.p4rt.store import DirectCounts, EntityStore, IndexedCounts, Undo
 
 _NO_PIPELINE = "No forwarding pipeline config set for this device"
 _Action = p4r.SetForwardingPipelineConfigRequest.Action
@@ -81,7 +81,7 @@ class P4Forwarding:
             if how == _Set.COMMIT:
                 if self._next is None:
                     raise UpdateError(rpc_code.FAILED_PRECONDITION, "no pipeline was saved before the COMMIT")
-                self._commit(EntityStore(self._next, self._counts))
+                self._commit(EntityStore(self._next, self._counts, self._direct_counts))
                 self._next = None
             elif how in (
                 _Set.VERIFY,
@@ -93,7 +93,7 @@ class P4Forwarding:
                 if how == _Set.VERIFY_AND_SAVE:
                     self._next = pipeline
                 elif how == _Set.VERIFY_AND_COMMIT:
-                    self._commit(EntityStore(pipeline, self._counts))
+                    self._commit(EntityStore(pipeline, self._counts, self._direct_counts))
                 elif how == _Set.RECONCILE_AND_COMMIT:
                     self._commit(self._filled(pipeline, in_order(self._store) if self._store else ()))
             else:
@@ -125,7 +125,7 @@ class P4Forwarding:
 
         An entry may refer to a later one, where it was modified after that came; such wait for the next pass.
         """
-        fresh = EntityStore(pipeline, self._counts)
+        fresh = EntityStore(pipeline, self._counts, self._direct_counts)
         left = list(entities)
         while left:
             waiting = []
@@ -194,7 +194,7 @@ class P4Forwarding:
         """
         with self._lock:
             store = self._required()
-            return [found for each in wanted for found in select(store, each, self._direct_counts)]
+            return [found for each in wanted for found in select(store, each)]
 
     def snapshot(self) -> tuple[Pipeline | None, EntityTables]:
         """The pipeline and everything in its tables, of one moment."""

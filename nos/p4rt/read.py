@@ -5,24 +5,19 @@ Source: P4Runtime specification 1.4, sections 9 and 11 (wildcard reads).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TypeVar
 
 from finsy.proto import p4r
 
 from nos.p4rt.check import check_match, check_priority, find_table, invalid
-from nos.p4rt.entity_tables import entry_label
 from nos.p4rt.pipeline import Pipeline, TableInfo
 from nos.p4rt.store import EntityStore, entry_key
 
 _T = TypeVar("_T")
 
 
-DirectCounts = Callable[[str, str], tuple[int, int]]
-"""(packets, bytes) that the switch itself has counted, by the name of a table and the label of an entry."""
-
-
-def select(store: EntityStore, wanted: p4r.Entity, counts: DirectCounts) -> Iterator[p4r.Entity]:
+def select(store: EntityStore, wanted: p4r.Entity) -> Iterator[p4r.Entity]:
     """The entities that `wanted` stands for.
 
     Raises:
@@ -30,9 +25,9 @@ def select(store: EntityStore, wanted: p4r.Entity, counts: DirectCounts) -> Iter
     """
     kind = wanted.WhichOneof("entity")
     if kind == "table_entry":
-        yield from (p4r.Entity(table_entry=entry) for entry in _entries(store, wanted.table_entry, counts))
+        yield from (p4r.Entity(table_entry=entry) for entry in _entries(store, wanted.table_entry))
     elif kind == "direct_counter_entry":
-        yield from _direct_counters(store, wanted.direct_counter_entry.table_entry, counts)
+        yield from _direct_counters(store, wanted.direct_counter_entry.table_entry)
     elif kind == "counter_entry":
         yield from _counters(store, wanted.counter_entry)
     elif kind == "action_profile_member":
@@ -61,13 +56,7 @@ def _tables(pipeline: Pipeline, table_id: int) -> list[TableInfo]:
     return [find_table(pipeline, table_id)] if table_id else list(pipeline.tables.values())
 
 
-def _counted(store: EntityStore, entry: p4r.TableEntry, counts: DirectCounts) -> p4r.CounterData:
-    """An entry's counter; the simulator counts what access lists match, and no other entry by itself."""
-    packets, octets = counts(store.pipeline.tables[entry.table_id].name, entry_label(store.pipeline, entry))
-    return p4r.CounterData(packet_count=packets, byte_count=octets)
-
-
-def _entries(store: EntityStore, wanted: p4r.TableEntry, counts: DirectCounts) -> Iterator[p4r.TableEntry]:
+def _entries(store: EntityStore, wanted: p4r.TableEntry) -> Iterator[p4r.TableEntry]:
     """Entries with what the request asks for besides: counters are not sent unasked."""
     for table in _tables(store.pipeline, wanted.table_id):
         for entry in _rows(store, table, wanted):
@@ -76,7 +65,7 @@ def _entries(store: EntityStore, wanted: p4r.TableEntry, counts: DirectCounts) -
                 continue
             counted = p4r.TableEntry()
             counted.CopyFrom(entry)
-            counted.counter_data.CopyFrom(_counted(store, entry, counts))
+            counted.counter_data.CopyFrom(store.counted_at(entry))
             yield counted
 
 
@@ -94,9 +83,7 @@ def _rows(store: EntityStore, table: TableInfo, wanted: p4r.TableEntry) -> Itera
         yield from (entry for entry in rows if wanted.priority in (0, entry.priority))
 
 
-def _direct_counters(
-    store: EntityStore, wanted: p4r.TableEntry, counts: DirectCounts
-) -> Iterator[p4r.Entity]:
+def _direct_counters(store: EntityStore, wanted: p4r.TableEntry) -> Iterator[p4r.Entity]:
     for table in _tables(store.pipeline, wanted.table_id):
         if not table.counter:
             if wanted.table_id:
@@ -104,7 +91,7 @@ def _direct_counters(
             continue
         for entry in _rows(store, table, wanted):
             key = p4r.TableEntry(table_id=table.id, match=entry.match, priority=entry.priority)
-            data = _counted(store, entry, counts)
+            data = store.counted_at(entry)
             yield p4r.Entity(direct_counter_entry=p4r.DirectCounterEntry(table_entry=key, data=data))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from nos.orch.p4_acl import counter_of
 from nos.p4rt.check import UpdateError
 from nos.p4rt.forwarding import P4Forwarding
 from nos.p4rt.packets import PacketIo, PortIds
@@ -54,8 +55,8 @@ class P4Side:
         self._counters = counters
 
     def _direct_counts(self, table: str, label: str) -> tuple[int, int]:
-        """(packets, bytes) that the ASIC has matched with an entry of an access list."""
-        return self._counters().acl.get((table, label), (0, 0))
+        """(packets, bytes) that the ASIC has matched with a pin or an entry of an access list."""
+        return self._counters().acl.get(counter_of(table, label), (0, 0))
 
     def _counts(self, name: str, index: int) -> tuple[int, int]:
         """(packets, bytes) that the ASIC has counted for an indexed counter of `p4/fabric.p4`."""

@@ -12,7 +12,16 @@ from typing import Any
 
 from finsy.proto import p4r, rpc_code
 
-from nos.p4rt.check import UpdateError, check_action, check_entry, check_group_size, find_table, invalid
+from nos.p4rt.check import (
+    UpdateError,
+    check_action,
+    check_entry,
+    check_group_size,
+    check_match,
+    find_table,
+    invalid,
+)
+from nos.p4rt.entity_tables import entry_label
 from nos.p4rt.pipeline import Pipeline, ProfileInfo, TableInfo, Value, references_of
 
 INSERT, MODIFY, DELETE = p4r.Update.INSERT, p4r.Update.MODIFY, p4r.Update.DELETE
@@ -23,6 +32,9 @@ EntryKey = tuple[bytes, int]
 
 IndexedCounts = Callable[[str, int], tuple[int, int]]
 """(packets, bytes) that the switch itself has counted, by a counter's name and index."""
+
+DirectCounts = Callable[[str, str], tuple[int, int]]
+"""(packets, bytes) that the switch itself has counted, by the name of a table and the label of an entry."""
 
 _Reference = tuple[Hashable, ...]
 
@@ -36,14 +48,15 @@ class EntityStore:
         members, groups: by action profile and their own id.
     """
 
-    def __init__(self, pipeline: Pipeline, counts: IndexedCounts) -> None:
+    def __init__(self, pipeline: Pipeline, counts: IndexedCounts, direct_counts: DirectCounts) -> None:
         self.pipeline = pipeline
-        self._counts = counts
+        self._counts, self._direct_counts = counts, direct_counts
         self.entries: dict[int, dict[EntryKey, p4r.TableEntry]] = {id: {} for id in pipeline.tables}
         self.defaults: dict[int, p4r.TableEntry] = {}
         self.members: dict[int, dict[int, p4r.ActionProfileMember]] = {id: {} for id in pipeline.profiles}
         self.groups: dict[int, dict[int, p4r.ActionProfileGroup]] = {id: {} for id in pipeline.profiles}
         self._counter_bases: dict[tuple[int, int], tuple[int, int]] = {}
+        self._direct_bases: dict[tuple[int, EntryKey], tuple[int, int]] = {}
         self._is_there: Counter[_Reference] = Counter()
         self._is_used: Counter[_Reference] = Counter()
         self._fill: Counter[int] = Counter()
@@ -66,6 +79,8 @@ class EntityStore:
             return self._update_group(update.type, entity.action_profile_group)
         if kind == "counter_entry":
             return self._update_counter(update.type, entity.counter_entry)
+        if kind == "direct_counter_entry":
+            return self._update_direct(update.type, entity.direct_counter_entry)
         if kind is None:
             invalid("the update has no entity")
         raise UpdateError(rpc_code.UNIMPLEMENTED, f"this switch has no {kind}")
@@ -95,6 +110,8 @@ class EntityStore:
             raise UpdateError(
                 rpc_code.RESOURCE_EXHAUSTED, f"{table.name} is full: it holds {table.size} entries"
             )
+        if how != MODIFY:
+            self._direct_bases.pop((table.id, key), None)
         return self._replace(rows, key, None if how == DELETE else kept)
 
     def _update_default(self, how: int, table: TableInfo, kept: p4r.TableEntry) -> Undo:
@@ -166,6 +183,31 @@ class EntityStore:
         packets, octets = self._counts(self.pipeline.counters[counter_id].preamble.alias, index)
         base = self._counter_bases.get((counter_id, index), (0, 0))
         return p4r.CounterData(packet_count=packets + base[0], byte_count=octets + base[1])
+
+    def _update_direct(self, how: int, entry: p4r.DirectCounterEntry) -> Undo:
+        named = entry.table_entry
+        table = find_table(self.pipeline, named.table_id)
+        if how != MODIFY:
+            invalid(f"{table.name}: a counter can only be modified")
+        if not table.counter:
+            invalid(f"{table.name} has no direct counter")
+        key = entry_key(p4r.TableEntry(match=check_match(table, named.match), priority=named.priority))
+        held = self.entries[table.id].get(key)
+        if held is None:
+            raise UpdateError(rpc_code.NOT_FOUND, f"{table.name}: the entry of the counter does not exist")
+        packets, octets = self._counted_there(held)
+        base = (entry.data.packet_count - packets, entry.data.byte_count - octets)
+        return self._replace(self._direct_bases, (table.id, key), base)
+
+    def counted_at(self, entry: p4r.TableEntry) -> p4r.CounterData:
+        """An entry's direct counter, counted on from what a controller has set it to."""
+        packets, octets = self._counted_there(entry)
+        base = self._direct_bases.get((entry.table_id, entry_key(entry)), (0, 0))
+        return p4r.CounterData(packet_count=packets + base[0], byte_count=octets + base[1])
+
+    def _counted_there(self, entry: p4r.TableEntry) -> tuple[int, int]:
+        table = self.pipeline.tables[entry.table_id].name
+        return self._direct_counts(table, entry_label(self.pipeline, entry))
 
     def _profile(self, profile_id: int) -> ProfileInfo:
         profile = self.pipeline.profiles.get(profile_id)

@@ -86,8 +86,9 @@ class AclHeaders:
 
     @cached_property
     def _columns(self) -> dict[str, Ints]:
-        _, ports = qp_headers(len(self._src), self._seed, self._source_ports)
+        ends, ports = qp_headers(len(self._src), self._seed, self._source_ports)
         return {
+            "bth_qp": _by_kind(ends[:, 1], *[ends[:, 0]] * (KINDS - 1)),
             "l4_src_port": _by_kind(ports[:, 0], *[ports[:, 1]] * (KINDS - 1)),
             "dscp": _by_kind(self._dscp, self._dscp, self._dscp, np.full(len(self._src), self._cnp_dscp)),
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from finsy import Action, IndirectAction, Match, P4ActionProfileMember, P4TableEntry
@@ -15,7 +16,7 @@ import raddle
 import traffic
 from controller.plan import make_plan
 from controller.plan.addresses import endpoint_addresses
-from controller.plan.model import PolicyRoute
+from controller.plan.model import Carrier, PolicyRoute
 from controller.plan.neighbours import neighbour_macs
 from controller.reconcile import PushPolicy, apply_plan, check
 from controller.southbound.p4runtime import driver
@@ -26,6 +27,7 @@ from controller.southbound.p4runtime.updates import by_key
 from raddle.errors import InputError
 from raddle.inventory import load_inventory
 from raddle.lab.bench import BenchRequest, run_bench
+from raddle.lab.counters import switch_counters
 from raddle.lab.demand import collective_demand, place_ranks
 from raddle.lab.source_ports import source_ports
 from raddle.lab.switches import over_p4runtime, program, read_states
@@ -300,6 +302,40 @@ def test_a_plan_loads_every_link_alike_whatever_carries_its_pins() -> None:
         assert simulation.is_done
         loads.append(simulation.ports().tx_bytes.sum(axis=1).tolist())
     assert loads[0] == loads[1] == loads[2]
+
+
+@pytest.mark.parametrize("carrier", ["host-route", "policy-route"])
+def test_the_pins_of_a_leaf_count_what_its_uplinks_send(carrier: Carrier) -> None:
+    """In a strided ring all traffic goes to another leaf, and all of it is pinned."""
+    fabric = two_tier("p4", "p4", leaves=2, spines=2, per_leaf=2)
+    fabric = dataclasses.replace(
+        _with_policy_routing(fabric), routing=dataclasses.replace(fabric.routing, pins=carrier)
+    )
+    ranks = place_ranks(fabric, "strided", 1)
+    schedule = traffic.build("all_reduce", "ring", len(ranks), MIB)
+    plan = make_plan(fabric, "pinned", collective_demand(fabric, "all_reduce", "ring", "strided", 1))
+    with running(fabric) as (_, farm, inventory):
+        program(plan, inventory)
+        states = {name: switch.state() for name, switch in farm.switches.items()}
+        simulation = Simulation(fabric, endpoint_addresses(fabric), states, schedule, ranks, 0)
+        simulation.run()
+        for name, counters in switch_counters(simulation).items():
+            if name in farm.switches:
+                farm.switches[name].set_counters(counters)
+        uplinks = sent(farm.switches["leaf0"].databases.counters, ("Ethernet16", "Ethernet24"))
+        with P4Session("leaf0", inventory.addresses["leaf0"], 1) as session:
+            everything = p4r.Entity(direct_counter_entry=p4r.DirectCounterEntry())
+            data = [each.direct_counter_entry.data for each in session.read([everything])]
+    assert sum(each.packet_count for each in data) == uplinks[0] > 0
+    assert sum(each.byte_count for each in data) == uplinks[1] > 0
+
+
+def sent(counters: Any, ports: tuple[str, ...]) -> tuple[int, int]:
+    """Packets and bytes that ports have sent, from COUNTERS_DB."""
+    oids = counters["COUNTERS_PORT_NAME_MAP"][""]
+    rows = [counters["COUNTERS"][oids[port]] for port in ports]
+    packets = sum(int(row["SAI_PORT_STAT_IF_OUT_UCAST_PKTS"]) for row in rows)
+    return packets, sum(int(row["SAI_PORT_STAT_IF_OUT_OCTETS"]) for row in rows)
 
 
 @needs_middleblock

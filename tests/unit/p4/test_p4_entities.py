@@ -282,6 +282,28 @@ def test_indexed_counters_count_on_from_what_is_written() -> None:
     assert len(switch.read([wanted])) == counter.size
 
 
+def test_direct_counters_count_on_from_what_is_written() -> None:
+    switch = forwarding(direct_counts=lambda table, label: (7, 700))
+    codes(switch, update(INSERT, PIN))
+    key = PIN.encode(SCHEMA).table_entry
+    key.ClearField("action")
+    wanted = p4r.Entity(direct_counter_entry=p4r.DirectCounterEntry(table_entry=key))
+
+    def counted() -> tuple[int, int]:
+        (found,) = switch.read([wanted])
+        data = found.direct_counter_entry.data
+        return data.packet_count, data.byte_count
+
+    assert counted() == (7, 700)
+    with_counter = p4r.Entity(table_entry=key)
+    with_counter.table_entry.counter_data.SetInParent()
+    assert switch.read([with_counter])[0].table_entry.counter_data.packet_count == 7
+    assert codes(switch, update(MODIFY, wanted), update(INSERT, wanted)) == [0, rpc_code.INVALID_ARGUMENT]
+    assert counted() == (0, 0)
+    codes(switch, update(DELETE, PIN))
+    assert refusal(switch, update(MODIFY, wanted))[0] == rpc_code.NOT_FOUND
+
+
 def test_reconcile_keeps_the_entities_that_fit_and_refuses_otherwise() -> None:
     switch = forwarding()
     other = P4TableEntry("pin_dst", match=Match(dst=8), action=Action("set_next_hop", port=1, dst_mac=2))
