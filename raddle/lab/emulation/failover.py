@@ -17,7 +17,7 @@ from raddle.lab.emulation.roce import PSN_MASK, WRITE_ONLY, Reth, RocePacket, en
 from raddle.topology.model import Link, PortRef
 
 INTERVAL_S = 0.002
-"""Between two packets of the stream."""
+"""Between two packets of the stream, where the machine keeps up."""
 
 PATIENCE_S = 15.0
 """How long packets may take to find their way."""
@@ -126,7 +126,7 @@ class FailoverTest:
             capture, start,
             lambda trip: not dead & set(trip.path) and backup.allows(trip.path, self._src, self._dst),
         )  # fmt: skip
-        lost = self._lost(capture, start)
+        lost, interval_s = self._lost(capture, start)
         self._network.set_links(dict.fromkeys(failure.links, True))
         mended = self._wait(capture, time.time_ns(), lambda trip: trip.path == before)
         problem = ""
@@ -148,7 +148,7 @@ class FailoverTest:
             first_s=(other.arrived_ns - start) / 1e9 if other else None,
             plan_s=(planned.arrived_ns - start) / 1e9 if planned else None,
             lost=lost,
-            interval_s=INTERVAL_S,
+            interval_s=interval_s,
             problem=problem,
         )
 
@@ -173,12 +173,17 @@ class FailoverTest:
         self._log.add(capture.sightings)
         yield from (trip for trip in self._log.trips() if trip.path[-1] == goal)
 
-    def _lost(self, capture: Capture, since_ns: int) -> int:
-        """Packets that entered the network and did not arrive, up to the last one that did."""
+    def _lost(self, capture: Capture, since_ns: int) -> tuple[int, float]:
+        """Packets that entered the network and did not arrive, up to the last one that did.
+
+        And the mean time in seconds between two that entered since: a busy machine sends fewer than asked.
+        """
         entry = self._layout.nics[self._src].leaf_port
         entered = [s.time_ns for s in tuple(capture.sightings) if s.port == entry and not s.is_sent]
         arrived = [trip.arrived_ns for trip in self._arrived(capture)]
-        return sum(time_ns < max(arrived) for time_ns in entered) - len(arrived)
+        lost = sum(time_ns < max(arrived) for time_ns in entered) - len(arrived)
+        since = [time_ns for time_ns in entered if time_ns >= since_ns]
+        return lost, (since[-1] - since[0]) / 1e9 / (len(since) - 1) if len(since) > 1 else INTERVAL_S
 
 
 def _ends(port: PortRef, link: Link) -> str:

@@ -82,7 +82,7 @@ class Failover:
         kind: `link` (the sender's leaf sees it), `remote link`, `spine`.
         first_s: from the failure to the first packet that arrived over another path; None: none did.
         plan_s: to the first that arrived over the path that the controller planned for this failure.
-        lost: packets of the stream that did not arrive; `interval_s` is the time between two.
+        lost: packets of the stream that did not arrive; `interval_s` is the mean time between two.
     """
 
     kind: str
@@ -186,7 +186,7 @@ def _failover_lines(each: Failover) -> Iterator[str]:
     if each.plan_s is not None:
         yield f"          first packet on the plan's backup after {each.plan_s * 1e3:.0f} ms"
         yield f"          {' '.join(each.before)}  =>  {' '.join(each.after)}"
-    yield f"          {each.lost} packets lost, one is sent every {each.interval_s * 1e3:g} ms"
+    yield f"          {each.lost} packets lost, one was sent every {each.interval_s * 1e3:.1f} ms"
     if each.problem:
         yield f"          FAILED: {each.problem}"
 
