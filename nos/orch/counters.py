@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 from nos.db.databases import ConfigDb, CountersDb
@@ -100,7 +101,7 @@ class _Place(NamedTuple):
     number: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CounterLayout:
     """Which objects a switch counts for: its name maps, and what each oid stands for.
 
@@ -109,6 +110,16 @@ class CounterLayout:
 
     maps: Mapping[str, Mapping[str, Hash]]
     places: Mapping[str, _Place]
+
+    @cached_property
+    def marked(self) -> Mapping[str, _Place]:
+        """Those of the places that have watermarks."""
+        return {oid: place for oid, place in self.places.items() if place.kind in _MARKED}
+
+    @cached_property
+    def ports(self) -> Mapping[str, str]:
+        """The names of the ports by oid."""
+        return {oid: place.name for oid, place in self.places.items() if place.kind == "port"}
 
 
 def counter_layout(config: ConfigDb) -> CounterLayout:
@@ -154,17 +165,14 @@ def counters_db(layout: CounterLayout, config: ConfigDb, counted: Counted) -> Co
     """
     if not layout.places:
         return layout.maps
-    with_marks = {oid: place for oid, place in layout.places.items() if place.kind in _MARKED}
     tables = counted.watermarks
     return {
         **layout.maps,
-        "COUNTERS": _Objects(layout.places, counted.now, counted.at_boot, watched_queues(config)),
-        "RATES": Rates(
-            {oid: place.name for oid, place in layout.places.items() if place.kind == "port"}, counted
-        ),
-        "USER_WATERMARKS": _Watermarks(with_marks, tables.user),
-        "PERSISTENT_WATERMARKS": _Watermarks(with_marks, tables.persistent),
-        "PERIODIC_WATERMARKS": _Watermarks(with_marks, tables.periodic),
+        "COUNTERS": _Objects(layout.places, counted.now, counted.at_boot, config),
+        "RATES": Rates(layout.ports, counted),
+        "USER_WATERMARKS": _Watermarks(layout.marked, tables.user),
+        "PERSISTENT_WATERMARKS": _Watermarks(layout.marked, tables.persistent),
+        "PERIODIC_WATERMARKS": _Watermarks(layout.marked, tables.periodic),
     }
 
 
@@ -176,13 +184,18 @@ class _Objects(Mapping[str, Hash]):
         places: Mapping[str, _Place],
         counters: SwitchCounters,
         zero: SwitchCounters,
-        watched: Mapping[tuple[str, int], Hash],
+        config: ConfigDb,
     ) -> None:
         self._places = places
         self._counters = counters
         self._zero = zero
         self._rows = [_Rows(each) for each in (counters, zero)]
-        self._watched = watched
+        self._config = config
+
+    @cached_property
+    def _watched(self) -> Mapping[tuple[str, int], Hash]:
+        """Most snapshots are not asked for it."""
+        return watched_queues(self._config)
 
     def __getitem__(self, oid: str) -> Hash:
         place = self._places[oid]
