@@ -19,8 +19,7 @@ Status = Literal["Active", "Inactive"]
 
 _L4 = frozenset({"VLAN_ID", "IP_TYPE", "L4_SRC_PORT", "L4_DST_PORT", "TCP_FLAGS"})
 _IPV4 = frozenset({"ETHER_TYPE", "SRC_IP", "DST_IP", "ICMP_TYPE", "ICMP_CODE", "IP_PROTOCOL"})
-# In tables of type L3V6 aclorch takes IP_PROTOCOL for NEXT_HEADER.
-_IPV6 = frozenset({"SRC_IPV6", "DST_IPV6", "ICMPV6_TYPE", "ICMPV6_CODE", "NEXT_HEADER", "IP_PROTOCOL"})
+_IPV6 = frozenset({"SRC_IPV6", "DST_IPV6", "ICMPV6_TYPE", "ICMPV6_CODE", "NEXT_HEADER"})
 _MIRRORED = _L4 | _IPV4 | _IPV6 | RANGES | {"IN_PORTS", "DSCP"}
 _MATCHES: dict[str, frozenset[str]] = {
     "L3": _L4 | _IPV4 | RANGES,
@@ -92,9 +91,17 @@ def _table(
         return OrchTable(name, "Active" if kind == "CTRLPLANE" else None, is_egress, bound, unacted)
     supported = _MATCHES[kind] if custom is None else frozenset(each.upper() for each in custom["MATCHES"])
     actions = frozenset() if custom is None else frozenset(each.upper() for each in custom.get("ACTIONS", []))
-    read = [_rule(rule, each, (supported, actions, is_egress, ports)) for rule, each in rules]
+    table = (supported, actions, is_egress, ports)
+    read = [_rule(rule, with_next_header(kind, each), table) for rule, each in rules]
     read.sort(key=lambda each: (-each.priority, each.name))
     return OrchTable(name, "Active", is_egress, bound, tuple(read))
+
+
+def with_next_header(kind: str, entry: ConfigEntry) -> ConfigEntry:
+    """A rule's entry as aclorch reads it: in IPv6 tables IP_PROTOCOL is an old name of NEXT_HEADER."""
+    if kind not in ("L3V6", "MIRRORV6"):
+        return entry
+    return {"NEXT_HEADER" if name == "IP_PROTOCOL" else name: value for name, value in entry.items()}
 
 
 def _rule(

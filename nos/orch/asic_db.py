@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping
 
 from nos.db.databases import ConfigDb, HashDb
+from nos.orch.acl_asic import acl_groups, acl_objects
 from nos.orch.appl_db import Neighbors, installed_routes, neighbor_entries
 from nos.orch.ars import ArsSelector
 from nos.orch.asic_ars import ARS_PROFILE_OID, ars_objects, ars_oid
@@ -70,6 +71,7 @@ def _objects(
     yield from _buffers(state, layout)
     yield from _ports(config, state, up, layout)
     yield from _routing(config, up, neighbors, layout)
+    yield from acl_objects(config, layout)
 
 
 def _buffers(state: SwitchState, layout: CounterLayout) -> Objects:
@@ -136,6 +138,7 @@ def _ports(config: ConfigDb, state: SwitchState, up: frozenset[str], layout: Cou
             },
         )
     oids = layout.maps.get("COUNTERS_PORT_NAME_MAP", {}).get("", {})
+    groups = acl_groups(config)
     for port in state.ports:
         attributes = {}
         tables = (port.dscp_to_tc, port.tc_to_queue, port.tc_to_pg, port.pfc_to_queue)
@@ -164,6 +167,11 @@ def _ports(config: ConfigDb, state: SwitchState, up: frozenset[str], layout: Cou
                 "SAI_PORT_ATTR_MTU": str(port.mtu_bytes + _ETHERNET_BYTES),
                 "SAI_PORT_ATTR_PRIORITY_FLOW_CONTROL": str(port.pfc_enable),
                 **attributes,
+                **{
+                    f"SAI_PORT_ATTR_{'EGRESS' if is_egress else 'INGRESS'}_ACL": group
+                    for (name, is_egress), group in groups.items()
+                    if name == port.name
+                },
             },
         )
         yield from _queues_and_groups(port, weights, oids[port.name], layout)

@@ -70,7 +70,7 @@ def test_rules_act_in_the_order_of_their_priority_then_of_their_names(four_ports
 
 
 def test_ipv6_rules_are_for_ipv6_packets_alone(four_ports: dict[str, Any]) -> None:
-    rule = {"SRC_IPV6": "::/0", "IP_PROTOCOL": "17", "PACKET_ACTION": "FORWARD"}
+    rule = {"IP_PROTOCOL": "17", "PACKET_ACTION": "FORWARD"}
     table = table_of(with_rules(four_ports, {"R": rule}, {**DATA, "type": "L3V6", "stage": "EGRESS"}))
     assert table.is_egress
     assert not table.rules[0].drops
@@ -213,3 +213,47 @@ def test_operator_sees_tables_rules_and_counters_in_the_columns_of_sonic(switch:
         "DENY         T                 10  5                70",
         "ODD          T                  1  N/A              N/A",
     ]
+
+
+def test_asic_db_leads_from_a_port_over_its_group_to_tables_entries_and_counters(
+    switch: SimulatedSwitch,
+) -> None:
+    databases = switch.databases
+    asic = databases.asic["ASIC_STATE"]
+    port = databases.counters["COUNTERS_PORT_NAME_MAP"][""]["Ethernet0"]
+    group = asic[f"SAI_OBJECT_TYPE_PORT:{port}"]["SAI_PORT_ATTR_INGRESS_ACL"]
+    assert asic[f"SAI_OBJECT_TYPE_ACL_TABLE_GROUP:{group}"]["SAI_ACL_TABLE_GROUP_ATTR_TYPE"].endswith(
+        "PARALLEL"
+    )
+    member = "SAI_ACL_TABLE_GROUP_MEMBER_ATTR_ACL_TABLE_"
+    (table,) = (fields[f"{member}ID"] for fields in asic.values() if fields.get(f"{member}GROUP_ID") == group)
+    assert f"SAI_OBJECT_TYPE_ACL_TABLE:{table}" in asic
+    entries = {
+        fields["SAI_ACL_ENTRY_ATTR_PRIORITY"]: fields
+        for key, fields in asic.items()
+        if key.startswith("SAI_OBJECT_TYPE_ACL_ENTRY:")
+    }
+    assert sorted(entries) == ["10", "20"]
+    counter = databases.counters["ACL_COUNTER_RULE_MAP"][""]["T:ALLOW"]
+    assert entries["20"] == {
+        "SAI_ACL_ENTRY_ATTR_TABLE_ID": table,
+        "SAI_ACL_ENTRY_ATTR_PRIORITY": "20",
+        "SAI_ACL_ENTRY_ATTR_ADMIN_STATE": "true",
+        "SAI_ACL_ENTRY_ATTR_ACTION_COUNTER": counter,
+        "SAI_ACL_ENTRY_ATTR_ACTION_PACKET_ACTION": "SAI_PACKET_ACTION_FORWARD",
+        "SAI_ACL_ENTRY_ATTR_FIELD_L4_DST_PORT": "4791&mask:0xffff",
+        "SAI_ACL_ENTRY_ATTR_FIELD_SRC_IP": "10.0.0.0&mask:255.0.0.0",
+    }
+    assert asic[f"SAI_OBJECT_TYPE_ACL_COUNTER:{counter}"]["SAI_ACL_COUNTER_ATTR_TABLE_ID"] == table
+
+
+def test_asic_db_has_a_range_of_its_own_for_ports(four_ports: dict[str, Any]) -> None:
+    rule = {"L4_SRC_PORT_RANGE": "100-200", "PACKET_ACTION": "DROP"}
+    switch = SimulatedSwitch("leaf0", BootConfig(with_rules(four_ports, {"R": rule}), {}), PORTS)
+    asic = switch.databases.asic["ASIC_STATE"]
+    (entry,) = (fields for key, fields in asic.items() if "_ACL_ENTRY:" in key)
+    oid = entry["SAI_ACL_ENTRY_ATTR_FIELD_ACL_RANGE_TYPE"].removeprefix("1:")
+    assert asic[f"SAI_OBJECT_TYPE_ACL_RANGE:{oid}"] == {
+        "SAI_ACL_RANGE_ATTR_TYPE": "SAI_ACL_RANGE_TYPE_L4_SRC_PORT_RANGE",
+        "SAI_ACL_RANGE_ATTR_LIMIT": "100,200",
+    }
