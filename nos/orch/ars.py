@@ -17,6 +17,11 @@ _PS_PER_US = 10**6
 _BASE_BPS = 10 * 10**9
 """Speed of a port whose scaling factor is 1 (SAI doc/ARS, 6.3)."""
 
+MAX_FLOWS = 65536
+"""Assumption: no switch tells more flows of a group apart."""
+
+_MAX_FACTOR = 10**6  # a port of 10 Pb/s
+
 
 def derive_ars(config: ConfigDb, ports: Sequence[PortState]) -> ArsState | None:
     """What the switch measures and how its adaptive groups choose; None without a profile or an object."""
@@ -32,7 +37,8 @@ def derive_ars(config: ConfigDb, ports: Sequence[PortState]) -> ArsState | None:
         current=_load(profile, "current", 0),
         objects=tuple(_object(name, objects[name]) for name in sorted(objects)),
         nominal_bps=tuple(
-            factor * _BASE_BPS or port.speed_bps for factor, port in zip(scaling, ports, strict=True)
+            min(factor, _MAX_FACTOR) * _BASE_BPS or port.speed_bps
+            for factor, port in zip(scaling, ports, strict=True)
         ),
     )
 
@@ -96,7 +102,7 @@ def _object(name: str, entry: ConfigEntry) -> ArsObject:
         name=name,
         is_per_packet=entry.get("assign_mode") == "per_packet_quality",
         idle_ps=_number(entry, "flowlet_idle_time", 256) * _PS_PER_US,
-        max_flows=_number(entry, "max_flows", 512),
+        max_flows=min(_number(entry, "max_flows", 0) or 512, MAX_FLOWS),
         primary_path_threshold=_number(entry, "primary_path_threshold", 16),
         alternative_path_cost=_number(entry, "alternative_path_cost", 0),
     )

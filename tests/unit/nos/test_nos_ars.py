@@ -51,6 +51,16 @@ def test_profile_and_objects_are_read_with_the_defaults_of_the_draft(four_ports:
     assert ars.nominal_bps == (400 * 10**9, 400 * 10**9, 200 * 10**9, 400 * 10**9)
 
 
+def test_limits_of_the_fields_are_more_than_a_switch_has(four_ports: dict[str, Any]) -> None:
+    most = str(2**32 - 1)
+    objects = {"most": {"max_flows": most}, "none": {"max_flows": "0"}}
+    interfaces = {"Ethernet8": {"scaling_factor": most}}
+    ars = derived(four_ports, "global", ARS_OBJECT=objects, ARS_INTERFACE=interfaces).ars
+    assert ars
+    assert [each.max_flows for each in ars.objects] == [65536, 512]
+    assert max(ars.nominal_bps) < 2**63
+
+
 def test_global_mode_makes_every_group_of_two_adaptive_and_no_single_next_hop(
     four_ports: dict[str, Any],
 ) -> None:
