@@ -110,9 +110,12 @@ class EntityStore:
             raise UpdateError(
                 rpc_code.RESOURCE_EXHAUSTED, f"{table.name} is full: it holds {table.size} entries"
             )
+        undo = self._replace(rows, key, None if how == DELETE else kept)
         if how != MODIFY:
             self._direct_bases.pop((table.id, key), None)
-        return self._replace(rows, key, None if how == DELETE else kept)
+        if how != DELETE and table.counter and entry.HasField("counter_data"):
+            self._direct_bases[table.id, key] = self._base_for(kept, entry.counter_data)
+        return undo
 
     def _update_default(self, how: int, table: TableInfo, kept: p4r.TableEntry) -> Undo:
         if how != MODIFY:
@@ -195,9 +198,12 @@ class EntityStore:
         held = self.entries[table.id].get(key)
         if held is None:
             raise UpdateError(rpc_code.NOT_FOUND, f"{table.name}: the entry of the counter does not exist")
-        packets, octets = self._counted_there(held)
-        base = (entry.data.packet_count - packets, entry.data.byte_count - octets)
-        return self._replace(self._direct_bases, (table.id, key), base)
+        return self._replace(self._direct_bases, (table.id, key), self._base_for(held, entry.data))
+
+    def _base_for(self, entry: p4r.TableEntry, data: p4r.CounterData) -> tuple[int, int]:
+        """What to add to the switch's own counts of an entry so that they read as `data` now."""
+        packets, octets = self._counted_there(entry)
+        return data.packet_count - packets, data.byte_count - octets
 
     def counted_at(self, entry: p4r.TableEntry) -> p4r.CounterData:
         """An entry's direct counter, counted on from what a controller has set it to."""

@@ -38,7 +38,8 @@ def read_openconfig(databases: Databases, elems: Sequence[gnmi_pb2.PathElem]) ->
         The node under its qualified name: `{"openconfig-interfaces:state": {...}}`.
 
     Raises:
-        RpcError: NOT_FOUND for a path or an interface that is not there.
+        RpcError: NOT_FOUND for a path or an interface that is not there, UNIMPLEMENTED for a
+            wildcard.
     """
     node: object = {
         "interfaces": {
@@ -48,6 +49,9 @@ def read_openconfig(databases: Databases, elems: Sequence[gnmi_pb2.PathElem]) ->
     last = "interfaces"
     for elem in elems:
         last = elem.name.rpartition(":")[2]
+        if "*" in elem.key.values():
+            # A client such as finsy that is told so does without; NOT_FOUND would end it.
+            raise RpcError(grpc.StatusCode.UNIMPLEMENTED, f"a wildcard for '{last}'; give one by its name")
         node = _child(node, last, dict(elem.key))
         if node is None:
             path = "/".join(each.name for each in elems)

@@ -302,6 +302,10 @@ def test_direct_counters_count_on_from_what_is_written() -> None:
     assert counted() == (0, 0)
     codes(switch, update(DELETE, PIN))
     assert refusal(switch, update(MODIFY, wanted))[0] == rpc_code.NOT_FOUND
+    started = PIN.encode(SCHEMA)
+    started.table_entry.counter_data.packet_count = 5
+    assert codes(switch, update(INSERT, started)) == [0]
+    assert counted() == (5, 0)
 
 
 def test_reconcile_keeps_the_entities_that_fit_and_refuses_otherwise() -> None:
