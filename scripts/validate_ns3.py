@@ -61,6 +61,7 @@ class Case:
     nic: str = "400G"
     uplink: str = "400G"
     top: str = "400G"
+    seed: int = 3
 
     @property
     def fabric(self) -> str:
@@ -73,13 +74,18 @@ class Case:
         if self.is_incast:
             rows = [(8 * (i % 7) + 8 + i // 7, 0, 2 << 20, 100 * i) for i in range(20)]
         else:
-            rows = [(src, dst, 4 << 20, 0) for src, dst in enumerate(_permutation(64, 8))]
+            rows = [(src, dst, 4 << 20, 0) for src, dst in enumerate(_permutation(64, 8, self.seed))]
         return "src,dst,bytes,start_ns\n" + "".join(f"{a},{b},{size},{at}\n" for a, b, size, at in rows)
 
 
 CASES = (
     Case("permutation, PFC only, large buffer", False, "none"),
     Case("permutation, PFC only, small buffer", False, "none", buffer="8MiB"),
+    *(
+        Case(f"another permutation ({seed}), PFC only, {buffer}", False, "none", buffer=buffer, seed=seed)
+        for seed in (5, 11)
+        for buffer in ("6MiB", "8MiB", "16MiB")
+    ),
     Case("permutation, DCQCN", False, "dcqcn"),
     Case("permutation, DCQCN, 200G NICs, 800G on top", False, "dcqcn", nic="200G", top="800G"),
     Case("20 to 1, PFC only, small buffer", True, "none", buffer="8MiB"),
@@ -87,9 +93,9 @@ CASES = (
 )
 
 
-def _permutation(hosts: int, per_leaf: int) -> list[int]:
+def _permutation(hosts: int, per_leaf: int, seed: int) -> list[int]:
     """A destination for every host, each once, never under the same leaf."""
-    numbers = random.Random(3)
+    numbers = random.Random(seed)
     while True:
         targets = numbers.sample(range(hosts), hosts)
         for host in range(hosts):

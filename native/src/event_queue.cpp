@@ -23,7 +23,7 @@ EventQueue::Key EventQueue::key_of(const Event& event) const {
 
 // CORRECTNESS: of two equal ones the wheel's goes first, so that a stale far event is known as such.
 void EventQueue::set_bounds() {
-  const Time rest = until_ - (base_ << shift_);
+  const Time rest = until_ - (std::max<std::int64_t>(base_, 0) << shift_);  // before the first bucket, of the first
   bound_ = rest < 0 ? 0 : rest < UINT32_MAX ? static_cast<Key>(rest + 1) << 32 : last_key;
   if (has_far()) bound_ = std::min(bound_, key_of(far_.front()) + 1);
   stop_ = until_ >> shift_;

@@ -107,6 +107,7 @@ bool Partition::send_data(Port& port, PortId id) {
         payload = work_.flow_bytes[flow] - static_cast<std::int64_t>(packets_of(flow) - 1) * payload;
       }
       if (sender.una_psn == psn) sender.last_progress = now_;
+      if (network_.nic.is_selective) number_sent(qp, psn);
       ++sender.next_psn;
     }
     ++injected_;
@@ -238,13 +239,14 @@ void Partition::receive_ack(const Packet& packet) {
   }
   const std::int32_t progress = psn_distance(packet.psn, sender.una_psn);
   if (network_.nic.is_selective && packet.kind() == PacketKind::nak) {
-    if (progress >= 0) judge_lost(packet.qp, sender.una_psn + static_cast<std::uint32_t>(progress));
+    if (progress >= 0) note_arrived(packet.qp, sender.una_psn + static_cast<std::uint32_t>(progress));
     return;
   }
   if (progress > 0) {
     if (network_.nic.is_selective) forget_acknowledged(packet.qp, static_cast<std::uint64_t>(progress));
     sender.una_psn += static_cast<std::uint32_t>(progress);
     sender.next_psn = std::max(sender.next_psn, sender.una_psn);
+    if (network_.nic.is_selective) find_lost(packet.qp);
     sender.last_progress = now_;
     sender.retries = 0;
     const std::uint32_t first = qp_flow_offsets_[packet.qp];

@@ -1,9 +1,11 @@
 // Selective repeat: a receiver keeps what arrives behind a gap and says of each such packet that it is there; the
 // sender sends again what was lost before it, and nothing else.
 // SOURCE: R. Mittal et al., "Revisiting network support for RDMA" (IRN), SIGCOMM 2018, section 3.1. A NAK carries the
-// PSN of the packet that arrived. What is missing below it is lost, as a fabric keeps the order of a queue pair's
-// packets; where it does not, `reorder` packets must have overtaken one before it counts as lost (the threshold that
-// RFC 5681 and RFC 9002, 6.1.1, have for it). What is lost again waits for the timeout.
+// PSN of the packet that arrived. What was sent before it and has not arrived is lost, as a fabric keeps the order of a
+// queue pair's packets; where it does not, `reorder` packets must have overtaken one before it counts as lost (the
+// threshold that RFC 5681 and RFC 9002, 6.1.1, have for it). Before means before in time, not in PSN: every transmission
+// has a number, so that one sent again and lost again is found by what was sent behind it (RFC 9002, 6.1).
+// Only a loss with nothing sent behind it waits for the timeout.
 
 #include <algorithm>
 
@@ -13,8 +15,23 @@ namespace raddle {
 
 bool Partition::has_lost(QpId qp) {
   std::deque<std::uint64_t>& lost = selective_senders_[qp].lost;
-  while (!lost.empty() && lost.front() < senders_[qp].una_psn) lost.pop_front();
+  const std::deque<SelectiveSender::Flight>& flights = selective_senders_[qp].flights;
+  const std::uint64_t una = senders_[qp].una_psn;
+  while (!lost.empty() && (lost.front() < una || flights[lost.front() - una].has_arrived)) lost.pop_front();
   return !lost.empty();
+}
+
+// The packet `psn` goes out, for the first time or again.
+void Partition::number_sent(QpId qp, std::uint64_t psn) {
+  SelectiveSender& selective = selective_senders_[qp];
+  const std::size_t place = psn - senders_[qp].una_psn;
+  const bool is_resent = place < selective.flights.size();
+  if (!is_resent) selective.flights.emplace_back();
+  SelectiveSender::Flight& flight = selective.flights[place];
+  flight.number = ++selective.count;
+  flight.is_resent = is_resent;
+  flight.sent_at = now_;
+  selective.sent.push_back({psn, flight.number});
 }
 
 // The next packet to send again, and its payload. Precondition: has_lost.
@@ -24,6 +41,7 @@ std::uint64_t Partition::take_lost(QpId qp, std::int64_t& payload) {
   const std::uint64_t psn = selective.lost.front();
   selective.lost.pop_front();
   ++qp_results_.retransmitted[qp];
+  number_sent(qp, psn);
   std::uint32_t number = sender.acked;
   std::uint64_t end = sender.acked_end;
   while (psn >= end) end += packets_of(qp_flows_[qp_flow_offsets_[qp] + ++number]);
@@ -65,27 +83,48 @@ void Partition::receive_selective(Packet& packet, bool is_marked) {
   for (; ended > 0; --ended) end_message(qp);
 }
 
-// The packet `psn` has arrived: what is missing `reorder` packets below it and was not sent again yet is lost.
-void Partition::judge_lost(QpId qp, std::uint64_t psn) {
+// The packet `psn` has arrived, others below it have not.
+void Partition::note_arrived(QpId qp, std::uint64_t psn) {
+  SelectiveSender& selective = selective_senders_[qp];
+  SelectiveSender::Flight& flight = selective.flights[psn - senders_[qp].una_psn];
+  flight.has_arrived = true;
+  advance_newest(selective, flight);
+  find_lost(qp);
+}
+
+// There is news that the packet has arrived. It is of its last transmission, unless that was sent so late that the news
+// is of one before (RFC 8985, 6.2, step 2).
+void Partition::advance_newest(SelectiveSender& selective, const SelectiveSender::Flight& flight) const {
+  const Time trip = now_ - flight.sent_at;
+  if (!flight.is_resent) selective.shortest_trip = std::min(selective.shortest_trip, trip);
+  if (trip >= selective.shortest_trip) selective.newest = std::max(selective.newest, flight.number);
+}
+
+// The first `count` packets under way are acknowledged. The first one has just arrived; when another one did that was
+// sent again is not known.
+void Partition::forget_acknowledged(QpId qp, std::uint64_t count) {
+  SelectiveSender& selective = selective_senders_[qp];
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const SelectiveSender::Flight& flight = selective.flights.front();
+    if (i == 0 || !flight.is_resent) advance_newest(selective, flight);
+    selective.flights.pop_front();
+  }
+}
+
+// What was sent `reorder` transmissions before the newest that arrived, has not arrived and was not sent again is lost.
+void Partition::find_lost(QpId qp) {
   SelectiveSender& selective = selective_senders_[qp];
   const Sender& sender = senders_[qp];
-  const auto place = static_cast<std::size_t>(psn - sender.una_psn);
-  if (selective.arrived.size() <= place) selective.arrived.resize(place + 1, false);
-  selective.arrived[place] = true;
-  const std::uint64_t end = psn - std::min<std::uint64_t>(psn, network_.nic.reorder);
-  for (std::uint64_t p = std::max(sender.una_psn, selective.judged_psn); p < end; ++p) {
-    if (!selective.arrived[static_cast<std::size_t>(p - sender.una_psn)]) selective.lost.push_back(p);
+  while (!selective.sent.empty() && selective.sent.front().number + network_.nic.reorder < selective.newest) {
+    const auto [psn, number] = selective.sent.front();
+    selective.sent.pop_front();
+    if (psn < sender.una_psn) continue;
+    const SelectiveSender::Flight& flight = selective.flights[psn - sender.una_psn];
+    if (!flight.has_arrived && flight.number == number) selective.lost.push_back(psn);
   }
-  selective.judged_psn = std::max(selective.judged_psn, end);
   if (selective.lost.empty()) return;
   join_round(qp);
   kick(sender.port);
-}
-
-void Partition::forget_acknowledged(QpId qp, std::uint64_t count) {
-  std::deque<bool>& arrived = selective_senders_[qp].arrived;
-  const auto known = static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(count, arrived.size()));
-  arrived.erase(arrived.begin(), arrived.begin() + known);
 }
 
 // A timeout: everything that is under way and not known to have arrived is lost.
@@ -93,11 +132,10 @@ void Partition::resend_all(QpId qp) {
   SelectiveSender& selective = selective_senders_[qp];
   const Sender& sender = senders_[qp];
   selective.lost.clear();
+  selective.sent.clear();
   for (std::uint64_t p = sender.una_psn; p < sender.next_psn; ++p) {
-    const auto place = static_cast<std::size_t>(p - sender.una_psn);
-    if (place >= selective.arrived.size() || !selective.arrived[place]) selective.lost.push_back(p);
+    if (!selective.flights[p - sender.una_psn].has_arrived) selective.lost.push_back(p);
   }
-  selective.judged_psn = sender.next_psn;
   if (selective.lost.empty()) return;
   join_round(qp);
   kick(sender.port);

@@ -170,7 +170,10 @@ class Partition {
   bool has_lost(QpId qp);
   std::uint64_t take_lost(QpId qp, std::int64_t& payload);
   void receive_selective(Packet& packet, bool is_marked);
-  void judge_lost(QpId qp, std::uint64_t psn);
+  void number_sent(QpId qp, std::uint64_t psn);
+  void note_arrived(QpId qp, std::uint64_t psn);
+  void advance_newest(SelectiveSender& selective, const SelectiveSender::Flight& flight) const;
+  void find_lost(QpId qp);
   void forget_acknowledged(QpId qp, std::uint64_t count);
   void resend_all(QpId qp);
 

@@ -275,9 +275,20 @@ inline std::int32_t psn_distance(std::uint32_t psn, std::uint64_t from) {
 
 // What selective repeat adds to the two halves of a queue pair.
 struct SelectiveSender {
-  std::deque<bool> arrived;            // from una_psn on, as far as known
+  struct Flight {
+    std::uint64_t number = 0;          // of its last transmission
+    Time sent_at = 0;
+    bool has_arrived = false, is_resent = false;
+  };
+  struct Transmission {
+    std::uint64_t psn, number;
+  };
+  std::deque<Flight> flights;          // from una_psn to next_psn
+  std::deque<Transmission> sent;       // in their order; of the first ones it is known what became of them
   std::deque<std::uint64_t> lost;      // to be sent again, in order
-  std::uint64_t judged_psn = 0;        // below it every PSN has arrived or has been sent again
+  std::uint64_t count = 0;             // of transmissions
+  std::uint64_t newest = 0;            // transmission known to have arrived
+  Time shortest_trip = never;          // from a packet's only transmission to the news that it has arrived
 };
 
 struct SelectiveReceiver {
