@@ -16,6 +16,7 @@ from controller.plan.model import Plan, SwitchPlan
 from controller.rollout import Stage, stages
 from controller.southbound.gnmi import APPL_DB_TABLES, GnmiClient
 from controller.southbound.health import Health, read_health
+from controller.southbound.links import ports_without_link
 from controller.southbound.outcome import Outcome
 from controller.southbound.p4runtime import fleet as p4runtime
 from controller.southbound.sets import Push, differences, plan_push, restored
@@ -157,6 +158,15 @@ def _result(name: str, address: str, protocol: Protocol, outcome: Outcome) -> Sw
 def check(plan: Plan, inventory: Inventory) -> tuple[SwitchResult, ...]:
     """Compare all switches with a plan and change nothing. Raises as `apply_plan` does."""
     return apply_plan(plan, inventory, PushPolicy(dry_run=True))
+
+
+def read_links(plan: Plan, inventory: Inventory) -> dict[str, tuple[str, ...]]:
+    """Ports without a link of all switches that tell over gNMI; the others are missing."""
+    switches = {switch.name: switch for switch in plan.switches}
+    found = _concurrently(
+        _only(inventory, switches), lambda client: ports_without_link(client, switches[client.name])
+    )
+    return {name: ports for name, ports in found.items() if ports is not None}
 
 
 def read_databases(inventory: Inventory) -> dict[str, dict[str, Tables]]:

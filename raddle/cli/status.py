@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 
 import typer
 
-from controller.reconcile import SwitchResult, check
+from controller.reconcile import SwitchResult, check, read_links
 from raddle.cli.options import (
     DEFAULT_INVENTORY,
     AlgorithmOption,
@@ -39,11 +40,18 @@ def status(
     p4info: P4InfoOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare all switches with the plan. Exit code 1: one differs, 3: one cannot be reached."""
+    """Compare all switches with the plan, and name cabled ports without a link.
+
+    Exit code 1: a switch differs, 3: one cannot be reached.
+    """
     where = load_switches(inventory, p4info)
     plan = plan_for(load_fabric(fabric), routing, collective, algorithm, placement, seed, keep)
     results = check(plan, where)
-    print(results_json(results) if as_json else "\n".join(_line(result) for result in results))
+    links = read_links(plan, where)
+    if as_json:
+        print(results_json(results, links))
+    else:
+        print("\n".join(_line(result, links.get(result.switch, ())) for result in results))
     raise_errors(results)
     if any(result.changes for result in results):
         raise typer.Exit(1)
@@ -56,18 +64,25 @@ def raise_errors(results: tuple[SwitchResult, ...]) -> None:
         raise UnreachableError("\n".join(errors))
 
 
-def results_json(results: tuple[SwitchResult, ...]) -> str:
-    """Results of all switches with their changes."""
-    document = {
-        "schema_version": 1,
-        "switches": [{**asdict(result), "is_in_sync": result.is_in_sync} for result in results],
-    }
-    return json.dumps(document, indent=1, sort_keys=True)
+def results_json(
+    results: tuple[SwitchResult, ...], links: Mapping[str, tuple[str, ...]] | None = None
+) -> str:
+    """Results of all switches with their changes, and with `links` their ports without a link."""
+    switches = [{**asdict(result), "is_in_sync": result.is_in_sync} for result in results]
+    if links is not None:
+        for switch, result in zip(switches, results, strict=True):
+            switch["ports_without_link"] = links.get(result.switch)
+    return json.dumps({"schema_version": 1, "switches": switches}, indent=1, sort_keys=True)
 
 
-def _line(result: SwitchResult) -> str:
+def _line(result: SwitchResult, dark: tuple[str, ...]) -> str:
+    return f"{result.switch:<12} {_state(result)}" + (f"; no link at {', '.join(dark)}" if dark else "")
+
+
+def _state(result: SwitchResult) -> str:
     if not result.is_reached:
-        return f"{result.switch:<12} unreachable"
+        return "unreachable"
     if result.is_in_sync:
-        return f"{result.switch:<12} in sync"
-    return f"{result.switch:<12} {len(result.changes)} differences, the first: {result.changes[0].path}"
+        return "in sync"
+    count = len(result.changes)
+    return f"{count} difference{'s' * (count > 1)}, the first: {result.changes[0].path}"

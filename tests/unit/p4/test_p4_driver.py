@@ -18,7 +18,7 @@ from controller.plan import make_plan
 from controller.plan.addresses import endpoint_addresses
 from controller.plan.model import Carrier, PolicyRoute
 from controller.plan.neighbours import neighbour_macs
-from controller.reconcile import PushPolicy, apply_plan, check
+from controller.reconcile import PushPolicy, apply_plan, check, read_links
 from controller.southbound.p4runtime import driver
 from controller.southbound.p4runtime.driver import describe_target, p4_target
 from controller.southbound.p4runtime.pipelines import fabric_pipeline
@@ -119,6 +119,16 @@ def test_a_link_that_goes_down_leaves_its_groups_without_the_controller() -> Non
         assert len(remote) == 2
         leaf.set_carrier(leaf.state().ports[remote[0]].name, False)
         assert groups_of(leaf.state(), fabric)[-1] == remote[1:]
+
+
+def test_a_port_without_a_link_is_told_whatever_programs_the_switch() -> None:
+    with running(two_tier("p4", "sonic")) as (plan, farm, inventory):
+        program(plan, inventory)
+        assert set(read_links(plan, inventory).values()) == {()}
+        for name in ("leaf0", "spine1"):
+            farm.switches[name].set_carrier("Ethernet0", False)
+        dark = {name: ports for name, ports in read_links(plan, inventory).items() if ports}
+        assert dark == {"leaf0": ("Ethernet0",), "spine1": ("Ethernet0",)}
 
 
 def test_what_a_batch_had_done_is_taken_back_when_a_table_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
