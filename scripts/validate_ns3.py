@@ -49,10 +49,22 @@ roce:
   dcqcn: {{g: 1/256, rate_ai: 80M, rate_hai: 800M, min_rate: 1G}}
 """
 
+LEAF_SPINE = """
+raddle: 1
+name: leaf-spine
+models: {{switch: {{ports: 64, port_speed: 400G, buffer: {buffer}}}}}
+fabric:
+  leaves: {{count: 8, model: switch}}
+  spines: {{count: 16, model: switch}}
+  uplinks: {{per_pair: 1, cable: 200m}}
+hosts: {{per_leaf: 16, nics: {{speed: 400G, cable: 200m}}}}
+roce: {{congestion_control: {control}}}
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A fat tree of 64 hosts, and whether 20 of them send to one or all to one another."""
+    """A fat tree of 64 hosts, or two tiers with 128, of which 20 send to one or all to one another."""
 
     title: str
     is_incast: bool
@@ -62,9 +74,12 @@ class Case:
     uplink: str = "400G"
     top: str = "400G"
     seed: int = 3
+    has_two_tiers: bool = False
 
     @property
     def fabric(self) -> str:
+        if self.has_two_tiers:
+            return LEAF_SPINE.format(buffer=self.buffer, control=self.control)
         return FAT_TREE.format(
             buffer=self.buffer, control=self.control, nic=self.nic, uplink=self.uplink, top=self.top
         )
@@ -73,12 +88,25 @@ class Case:
     def flows(self) -> str:
         if self.is_incast:
             rows = [(8 * (i % 7) + 8 + i // 7, 0, 2 << 20, 100 * i) for i in range(20)]
+        elif self.has_two_tiers:
+            rows = [(src, dst, 16 << 20, 0) for src, dst in enumerate(_permutation(128, 16, self.seed))]
         else:
             rows = [(src, dst, 4 << 20, 0) for src, dst in enumerate(_permutation(64, 8, self.seed))]
         return "src,dst,bytes,start_ns\n" + "".join(f"{a},{b},{size},{at}\n" for a, b, size, at in rows)
 
 
 CASES = (
+    *(
+        Case(
+            f"two tiers, permutation ({seed}), PFC only",
+            False,
+            "none",
+            "32MiB",
+            seed=seed,
+            has_two_tiers=True,
+        )
+        for seed in (3, 5, 11)
+    ),
     Case("permutation, PFC only, large buffer", False, "none"),
     Case("permutation, PFC only, small buffer", False, "none", buffer="8MiB"),
     *(
