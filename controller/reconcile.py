@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal, TypeVar
 
-from controller.plan.diff import Change
-from controller.plan.model import Plan, SwitchPlan
-from controller.rollout import Stage, stages
-from controller.southbound.gnmi import APPL_DB_TABLES, GnmiClient
-from controller.southbound.health import Health, read_health
-from controller.southbound.links import ports_without_link
-from controller.southbound.outcome import Outcome
-from controller.southbound.p4runtime import fleet as p4runtime
-from controller.southbound.sets import Push, differences, plan_push, restored
-from controller.southbound.sonic import Tables, intended
+from raddle.controller.plan.diff import Change
+from raddle.controller.plan.model import Plan, SwitchPlan
+from raddle.controller.rollout import Stage, stages
+from raddle.controller.southbound.outcome import Outcome
+from raddle.controller.southbound.p4runtime import fleet as p4runtime
+from raddle.controller.southbound.sonic.gnmi import APPL_DB_TABLES, GnmiClient
+from raddle.controller.southbound.sonic.health import Health, read_health
+from raddle.controller.southbound.sonic.links import ports_without_link
+from raddle.controller.southbound.sonic.sets import Push, differences, plan_push, restored
+from raddle.controller.southbound.sonic.tables import Tables, intended
 from raddle.errors import InputError, UnreachableError
 from raddle.inventory import Inventory
 
@@ -93,7 +93,7 @@ def apply_plan(
 ) -> tuple[SwitchResult, ...]:
     """Push a plan to all its switches at the same time, read back and compare.
 
-    Where routes that carry traffic change, what must come first goes first (see `controller.rollout`).
+    Where routes that carry traffic change, what must come first goes first (see `raddle.controller.rollout`).
     A switch that cannot be reached or refuses does not stop the others: its result has the error, and
     applying once more does what is left. A switch that is as planned gets no Set. One that is not well
     after the push gets back what it held before.
@@ -136,7 +136,7 @@ def apply_plan(
 
 def _push_openflow(plan: Plan, inventory: Inventory, policy: PushPolicy) -> dict[str, Outcome]:
     # Imported here: the OpenFlow library takes half a second that no other switch needs.
-    from controller.southbound.openflow.fleet import push_all
+    from raddle.controller.southbound.openflow.fleet import push_all
 
     return push_all(plan, inventory, policy.dry_run)
 

@@ -1,17 +1,17 @@
 """Pushes to switches that carry traffic: what makes a new way first, then routes in rounds, the rest last.
 
 Sound routes before and after are not enough: a leaf that sends to a spine which has not got its route yet,
-or has it no more, loses packets (see `controller.plan.update`).
+or has it no more, loses packets (see `raddle.controller.plan.update`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from controller.plan.model import NextHop, Plan
-from controller.plan.update import Write, peers_of, update_rounds
-from controller.southbound.sets import Push, plan_push
-from controller.southbound.sonic import Tables, intended
+from raddle.controller.plan.model import NextHop, Plan
+from raddle.controller.plan.update import Write, peers_of, update_rounds
+from raddle.controller.southbound.sonic.sets import Push, plan_push
+from raddle.controller.southbound.sonic.tables import Tables, intended
 
 _ROUTES = "STATIC_ROUTE"
 _VRF = "default|"

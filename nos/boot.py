@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nos.db.databases import ConfigDb
-from nos.db.schema import TABLES, TableSchema, Violation, read_config, validate
-from nos.db.store import ConfigStore
 from raddle.errors import InputError
+from raddle.nos.db.databases import ConfigDb
+from raddle.nos.db.schema import TABLES, TableSchema, Violation, read_config, validate
+from raddle.nos.db.store import ConfigStore
 
 _SWITCH_KEY = "SWITCH_TABLE:switch"
 _SWITCH_FIELDS = ("ecmp_hash_seed", "ecmp_hash_offset", "lag_hash_seed", "lag_hash_offset", "fdb_aging_time")

@@ -19,20 +19,20 @@ from finsy.proto import p4r, p4r_grpc
 from finsy.proto.gnmi1 import gnmi_pb2, gnmi_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from nos.db.store import ConfigStore
-from nos.orch.appl_db import Neighbors
-from nos.server import gnoi
-from nos.server.auth import authorize
-from nos.server.console import console_handler
-from nos.server.gnmi import GnmiService
-from nos.server.gnoi import GnoiSystem
-from nos.server.p4runtime import P4RuntimeService
-from nos.server.subscribe import check_is_up
-from nos.switch import BootConfig, SimulatedSwitch
 from raddle.errors import Diagnostic, InputError
+from raddle.nos.db.store import ConfigStore
+from raddle.nos.orch.appl_db import Neighbors
+from raddle.nos.server import gnoi
+from raddle.nos.server.auth import authorize
+from raddle.nos.server.console import console_handler
+from raddle.nos.server.gnmi import GnmiService
+from raddle.nos.server.gnoi import GnoiSystem
+from raddle.nos.server.p4runtime import P4RuntimeService
+from raddle.nos.server.subscribe import check_is_up
+from raddle.nos.switch import BootConfig, SimulatedSwitch
 
 if TYPE_CHECKING:
-    from nos.server.redis_databases import RedisDatabases
+    from raddle.nos.server.redis_databases import RedisDatabases
 
 BOOT_S = 2.0
 """Seconds that a reboot of a simulated switch takes; hardware takes minutes."""
@@ -184,7 +184,7 @@ class SwitchFarm:
 
     async def _start_redis(self, folder: Path) -> None:
         # Imported here: the Redis client takes a third of a second that no other command needs.
-        from nos.server.redis_databases import RedisDatabases
+        from raddle.nos.server.redis_databases import RedisDatabases
 
         for name, switch in self.switches.items():
             server = RedisDatabases(switch, folder / name)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from nos.db.databases import ConfigDb, ConfigEntry, ConfigTable
-from nos.orch.ports import front_panel_order
-from nos.orch.watchdog import BIG_RED_SWITCH
-from nos.orch.watermarks import Owner
+from raddle.nos.db.databases import ConfigDb, ConfigEntry, ConfigTable
+from raddle.nos.orch.ports import front_panel_order
+from raddle.nos.orch.watchdog import BIG_RED_SWITCH
+from raddle.nos.orch.watermarks import Owner
 
 QOS_TABLES = (
     *("PORT_QOS_MAP", "QUEUE", "TC_TO_PRIORITY_GROUP_MAP", "MAP_PFC_PRIORITY_TO_QUEUE", "TC_TO_QUEUE_MAP"),

@@ -8,28 +8,28 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
-from nos.boot import BootConfig, P4Boot, load_saved, read_boot_config, read_switch_table
-from nos.db.databases import ConfigDb, ConfigEntry, CountersDb, Databases, HashDb
-from nos.db.flap import flapping_ports, with_admin_status
-from nos.db.gcu import apply_patch, replace_config
-from nos.db.patch import PatchError, PatchOp
-from nos.db.schema import TableSchema, read_config, tables_of, validate
-from nos.db.store import ConfigStore
-from nos.operator import CommandError, changed_by
-from nos.orch import derive
-from nos.orch.appl_db import Neighbors, appl_db
-from nos.orch.asic_db import asic_db
-from nos.orch.counter_views import Counted
-from nos.orch.counters import counter_layout, counters_db
-from nos.orch.lazy import LazyTables
-from nos.orch.p4 import derive_p4
-from nos.orch.ports import front_panel_order
-from nos.orch.state_db import state_db
-from nos.orch.watchdog import BIG_RED_SWITCH
-from nos.orch.watermarks import Owner
-from nos.p4rt.saved import P4Store
-from nos.p4rt.side import P4Side
 from raddle.errors import Diagnostic, InputError
+from raddle.nos.boot import BootConfig, P4Boot, load_saved, read_boot_config, read_switch_table
+from raddle.nos.db.databases import ConfigDb, ConfigEntry, CountersDb, Databases, HashDb
+from raddle.nos.db.flap import flapping_ports, with_admin_status
+from raddle.nos.db.gcu import apply_patch, replace_config
+from raddle.nos.db.patch import PatchError, PatchOp
+from raddle.nos.db.schema import TableSchema, read_config, tables_of, validate
+from raddle.nos.db.store import ConfigStore
+from raddle.nos.operator import CommandError, changed_by
+from raddle.nos.orch import derive
+from raddle.nos.orch.appl_db import Neighbors, appl_db
+from raddle.nos.orch.asic_db import asic_db
+from raddle.nos.orch.counter_views import Counted
+from raddle.nos.orch.counters import counter_layout, counters_db
+from raddle.nos.orch.lazy import LazyTables
+from raddle.nos.orch.p4 import derive_p4
+from raddle.nos.orch.ports import front_panel_order
+from raddle.nos.orch.state_db import state_db
+from raddle.nos.orch.watchdog import BIG_RED_SWITCH
+from raddle.nos.orch.watermarks import Owner
+from raddle.nos.p4rt.saved import P4Store
+from raddle.nos.p4rt.side import P4Side
 from raddle.state import SwitchCounters, SwitchState
 
 __all__ = ["BootConfig", "SimulatedSwitch"]
@@ -113,7 +113,7 @@ class SimulatedSwitch:
         """Change CONFIG_DB as `config apply-patch` does, at one instant: all operations or none.
 
         Raises:
-            nos.db.patch.PatchError: the patch is refused; the switch is as it was.
+            raddle.nos.db.patch.PatchError: the patch is refused; the switch is as it was.
         """
         self.make(partial(apply_patch, operations=operations))
 
@@ -121,7 +121,7 @@ class SimulatedSwitch:
         """Replace CONFIG_DB as `config replace` does, at one instant.
 
         Raises:
-            nos.db.patch.PatchError: the document is refused; the switch is as it was.
+            raddle.nos.db.patch.PatchError: the document is refused; the switch is as it was.
         """
         self.make(partial(replace_config, document=document))
 
@@ -132,7 +132,7 @@ class SimulatedSwitch:
             The ports that were taken down: `make` is to come. Empty where the change is made.
 
         Raises:
-            nos.db.patch.PatchError: the change is refused; the switch is as it was.
+            raddle.nos.db.patch.PatchError: the change is refused; the switch is as it was.
         """
         with self._lock:
             databases = self._databases
@@ -148,7 +148,7 @@ class SimulatedSwitch:
         """Make a change at one instant, and take up the ports that were taken down for it.
 
         Raises:
-            nos.db.patch.PatchError: the change is refused; the switch is as it was before.
+            raddle.nos.db.patch.PatchError: the change is refused; the switch is as it was before.
         """
         with self._lock:
             databases = self._databases

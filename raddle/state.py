@@ -1,6 +1,6 @@
 """What a switch forwards with: the one value that passes from a NOS to the engine.
 
-A `SwitchState` is derived from a switch's databases (see `nos.orch`) and from nothing else. The engine
+A `SwitchState` is derived from a switch's databases (see `raddle.nos.orch`) and from nothing else. The engine
 takes its forwarding, QoS and buffer state from it and from nothing else. Field names follow SONiC's
 CONFIG_DB and SAI; every table the engine reads by index is a tuple of fixed length.
 """

@@ -18,10 +18,10 @@ from pathlib import Path
 
 from bench_engine_inputs import MTU_BYTES, Case, cases, write_inputs
 
-from raddle.sim.peer_files import PeerFlows, PeerTopology, read_ns3_flows, read_ns3_topology
-from raddle.sim.peer_models import PeerModel
-from raddle.sim.peer_ns3_config import Ns3Config, PeerDcqcn
-from raddle.sim.peer_run import run_peer
+from raddle.peers.files import PeerFlows, PeerTopology, read_ns3_flows, read_ns3_topology
+from raddle.peers.models import PeerModel
+from raddle.peers.ns3_config import Ns3Config, PeerDcqcn
+from raddle.peers.run import run_peer
 
 BUFFER_BYTES = 32 << 20
 RADDLE = PeerModel(

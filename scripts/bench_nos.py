@@ -23,11 +23,11 @@ import grpc
 import grpc.aio
 from finsy.proto.gnmi1 import gnmi_pb2, gnmi_pb2_grpc
 
-from controller.plan import make_plan
-from controller.reconcile import apply_plan
-from nos.farm import SwitchFarm
+from raddle.controller.plan import make_plan
+from raddle.controller.reconcile import apply_plan
 from raddle.inventory import Inventory
-from raddle.lab.switches import switch_farm
+from raddle.lab.switches.programmed import switch_farm
+from raddle.nos.farm import SwitchFarm
 from raddle.state import PRIORITIES, SwitchCounters
 from raddle.topology import load
 

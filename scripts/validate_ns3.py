@@ -21,14 +21,14 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from raddle.lab.export_peer import PeerNodes, exported_flows, ns3_settings, peer_topology
-from raddle.lab.flow_file import read_flows
+from raddle.lab.workloads.flow_file import read_flows
+from raddle.peers.exporting import PeerNodes, exported_flows, ns3_settings, peer_topology
+from raddle.peers.files import read_ns3_flows, read_ns3_topology
+from raddle.peers.models import NS3_HPCC
+from raddle.peers.ns3_config import read_ns3_config
+from raddle.peers.run import run_peer
+from raddle.peers.write import ns3_config, ns3_flows, ns3_topology
 from raddle.sim import NEVER
-from raddle.sim.peer_files import read_ns3_flows, read_ns3_topology
-from raddle.sim.peer_models import NS3_HPCC
-from raddle.sim.peer_ns3_config import read_ns3_config
-from raddle.sim.peer_run import run_peer
-from raddle.sim.peer_write import ns3_config, ns3_flows, ns3_topology
 from raddle.topology import loads
 
 FAT_TREE = """

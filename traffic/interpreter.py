@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from raddle.traffic.sizes import ELEMENT_BYTES
 from raddle.workload import COPY, Schedule
-from traffic.sizes import ELEMENT_BYTES
 
 # A chunk's content is a bit set in an int: bit r says that rank r's contribution is in it, bit `ranks`
 # that some contribution was added twice. Ints are immutable, so that a snapshot is a reference.

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
 from raddle.errors import InputError
+from raddle.traffic.collectives import halving_doubling, pairwise, ring
 from raddle.workload import Schedule
-from traffic.collectives import halving_doubling, pairwise, ring
 
 _BUILDERS: Mapping[str, Mapping[str, Callable[[int, int], Schedule]]] = {
     "all_reduce": {"ring": ring.all_reduce, "halving_doubling": halving_doubling.all_reduce},
@@ -65,7 +65,7 @@ def check_ranks(collective: str, algorithm: str, ranks: int) -> None:
 def build(collective: str, algorithm: str | None, ranks: int, size_bytes: int) -> Schedule:
     """The schedule of a collective among `ranks` ranks with buffers of `size_bytes`.
 
-    Sizes are rounded as nccl-tests does (see `traffic.sizes.buffer_size`).
+    Sizes are rounded as nccl-tests does (see `raddle.traffic.sizes.buffer_size`).
 
     Raises:
         InputError: no such collective or algorithm, fewer than two ranks, or more than MAX_FLOWS flows.

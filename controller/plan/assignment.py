@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.plan.colouring import Ints, distinct
-from controller.plan.slots import SlotProblem, solve
-from controller.plan.tiers import Bundles, Tiers
+from raddle.controller.plan.colouring import Ints, distinct
+from raddle.controller.plan.slots import SlotProblem, solve
+from raddle.controller.plan.tiers import Bundles, Tiers
 
 HOPS = 4
 """Leaf to spine, spine to superspine, superspine to spine, spine to leaf."""

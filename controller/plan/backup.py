@@ -12,10 +12,10 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from controller.plan.model import Plan
-from controller.plan.replan import with_links
-from controller.plan.routes import SwitchRoutes
-from controller.plan.update import Routes, Write, by_prefix, routes_of, writes_between
+from raddle.controller.plan.model import Plan
+from raddle.controller.plan.replan import with_links
+from raddle.controller.plan.routes import SwitchRoutes
+from raddle.controller.plan.update import Routes, Write, by_prefix, routes_of, writes_between
 from raddle.topology.model import Fabric, PortRef
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from controller.plan.model import BufferPlan, LosslessProfile, PortPlan
+from raddle.controller.plan.model import BufferPlan, LosslessProfile, PortPlan
 from raddle.errors import InputError
 from raddle.topology.model import RocePolicy, SwitchModel
 from raddle.units import format_length, format_rate

@@ -6,7 +6,7 @@ import json
 
 from pydantic import TypeAdapter, ValidationError
 
-from controller.plan.model import Plan
+from raddle.controller.plan.model import Plan
 from raddle.errors import Diagnostic, InputError
 
 SCHEMA_VERSION = 1

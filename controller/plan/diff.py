@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-from controller.plan.model import NextHop, Plan, SwitchPlan
+from raddle.controller.plan.model import NextHop, Plan, SwitchPlan
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from controller.plan.addresses import AddressPlan
-from controller.plan.assignment import HOPS, Decisions, Flows, KeyOf, Paths, hops_of, keep_paths
-from controller.plan.colouring import Ints
-from controller.plan.model import Plan
-from controller.plan.tiers import Tiers
+from raddle.controller.plan.addresses import AddressPlan
+from raddle.controller.plan.assignment import HOPS, Decisions, Flows, KeyOf, Paths, hops_of, keep_paths
+from raddle.controller.plan.colouring import Ints
+from raddle.controller.plan.model import Plan
+from raddle.controller.plan.tiers import Tiers
 from raddle.topology.model import Fabric, PortRef
 
 

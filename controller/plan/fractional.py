@@ -6,8 +6,8 @@ import highspy
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.plan.colouring import Ints, distinct
-from controller.plan.slots import SlotProblem
+from raddle.controller.plan.colouring import Ints, distinct
+from raddle.controller.plan.slots import SlotProblem
 
 MOST_COLUMNS = 40_000
 """Larger linear programs are not solved: they would take longer than the bound is worth (about 5 s)."""

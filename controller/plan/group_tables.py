@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from controller.plan.model import SwitchKind, WeightCarrier, WeightReport
-from controller.plan.paths import PathTable
-from controller.plan.routes import groups_of
-from controller.plan.weights import Group, equal_weights, fits, loss_of
+from raddle.controller.plan.model import SwitchKind, WeightCarrier, WeightReport
+from raddle.controller.plan.paths import PathTable
+from raddle.controller.plan.routes import groups_of
+from raddle.controller.plan.weights import Group, equal_weights, fits, loss_of
 from raddle.errors import Diagnostic
 from raddle.topology.model import Fabric, Switch
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.plan.assignment import Flows, KeyOf, Paths, spine_rows
-from controller.plan.colouring import Ints, distinct
-from controller.plan.fractional import fractional_bound
-from controller.plan.model import LinkLoad
-from controller.plan.slots import SlotProblem, free_bounds, key_bounds
-from controller.plan.tiers import Bundles, Tiers
+from raddle.controller.plan.assignment import Flows, KeyOf, Paths, spine_rows
+from raddle.controller.plan.colouring import Ints, distinct
+from raddle.controller.plan.fractional import fractional_bound
+from raddle.controller.plan.model import LinkLoad
+from raddle.controller.plan.slots import SlotProblem, free_bounds, key_bounds
+from raddle.controller.plan.tiers import Bundles, Tiers
 
 FRACTIONAL_PHASES = 16
 """At most so many phases get a bound by linear programming."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from controller.plan.buffers import plan_buffers
-from controller.plan.model import PortPlan
+from raddle.controller.plan.buffers import plan_buffers
+from raddle.controller.plan.model import PortPlan
 from raddle.errors import Diagnostic, InputError
 from raddle.topology.model import Fabric, Link, PortRef, Switch, SwitchModel
 

@@ -6,17 +6,25 @@ from dataclasses import replace
 from ipaddress import ip_network
 from typing import Literal
 
-from controller.plan.addresses import AddressPlan, address_families, mac_address
-from controller.plan.buffers import plan_buffers
-from controller.plan.graph import graph_of
-from controller.plan.group_tables import check_group_tables, report_weights
-from controller.plan.hashing import hash_offset, hash_seed
-from controller.plan.model import AdaptivePlan, InterfacePlan, Plan, PortPlan, QosPlan, Route, SwitchPlan
-from controller.plan.paths import find_paths
-from controller.plan.pins import plan_pins
-from controller.plan.qos import plan_qos
-from controller.plan.replan import without_drained
-from controller.plan.routes import routes_of
+from raddle.controller.plan.addresses import AddressPlan, address_families, mac_address
+from raddle.controller.plan.buffers import plan_buffers
+from raddle.controller.plan.graph import graph_of
+from raddle.controller.plan.group_tables import check_group_tables, report_weights
+from raddle.controller.plan.hashing import hash_offset, hash_seed
+from raddle.controller.plan.model import (
+    AdaptivePlan,
+    InterfacePlan,
+    Plan,
+    PortPlan,
+    QosPlan,
+    Route,
+    SwitchPlan,
+)
+from raddle.controller.plan.paths import find_paths
+from raddle.controller.plan.pins import plan_pins
+from raddle.controller.plan.qos import plan_qos
+from raddle.controller.plan.replan import without_drained
+from raddle.controller.plan.routes import routes_of
 from raddle.errors import InputError
 from raddle.topology.model import Fabric, Link, PortRef, Switch
 from raddle.workload import Demand
@@ -38,7 +46,7 @@ def make_plan(
     Raises:
         InputError: `pool-too-small`, `table-too-small`, `headroom-exceeds-buffer`, `no-demand` where there is
             nothing to pin, `form-not-planned` for a fabric whose flows cannot be pinned, or those of
-            `controller.plan.pins.plan_pins`.
+            `raddle.controller.plan.pins.plan_pins`.
     """
     families = address_families(fabric)
     addresses = families[0]

@@ -1,6 +1,6 @@
 """The plan: what each switch must be, vendor-neutral. Drivers turn it into calls.
 
-Immutable; made by `controller.plan.make_plan`, compared by `controller.plan.diff_plans`.
+Immutable; made by `raddle.controller.plan.make_plan`, compared by `raddle.controller.plan.diff_plans`.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class NextHop:
 class Route:
     """A static route. `next_hops` are sorted by address; `origin` says which part of the plan made it.
 
-    Weights are whole numbers that fit the switch's next-hop groups (see `controller.plan.weights`).
+    Weights are whole numbers that fit the switch's next-hop groups (see `raddle.controller.plan.weights`).
     """
 
     prefix: str
@@ -95,7 +95,7 @@ class SourcePort:
 class LosslessProfile:
     """Buffer profile of the lossless priority groups of ports of one speed and cable length.
 
-    `headroom_bytes` is what may still arrive after a pause is sent (see `controller.plan.buffers`);
+    `headroom_bytes` is what may still arrive after a pause is sent (see `raddle.controller.plan.buffers`);
     `ports` are those the profile applies to.
     """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from controller.plan.model import Plan
+from raddle.controller.plan.model import Plan
 
 
 def neighbour_macs(plan: Plan) -> dict[str, str]:

@@ -8,7 +8,7 @@ import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.plan.graph import Floats, SwitchGraph
+from raddle.controller.plan.graph import Floats, SwitchGraph
 
 Numbers = NDArray[np.int64]
 

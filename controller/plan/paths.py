@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.plan.graph import Floats, Ints, SwitchGraph
-from controller.plan.onward import Numbers, Onward, measure, renew
+from raddle.controller.plan.graph import Floats, Ints, SwitchGraph
+from raddle.controller.plan.onward import Numbers, Onward, measure, renew
 
 _CHUNK_CELLS = 1 << 21
 """Cells (switch, slot, leaf) that are worked on at a time, which bounds the memory."""

@@ -14,15 +14,33 @@ from itertools import pairwise
 
 import numpy as np
 
-from controller.plan.addresses import AddressPlan
-from controller.plan.assignment import HOPS, Decisions, Flows, KeyOf, Paths, choose_paths, hops_of, keep_paths
-from controller.plan.colouring import Ints, distinct
-from controller.plan.earlier import earlier_decisions
-from controller.plan.loads import summarize
-from controller.plan.model import Carrier, LinkLoad, NextHop, PinReport, Plan, PolicyRoute, Route, SourcePort
-from controller.plan.routes import SwitchRoutes
-from controller.plan.source_ports import choose_ports
-from controller.plan.tiers import Tiers, tiers_of
+from raddle.controller.plan.addresses import AddressPlan
+from raddle.controller.plan.assignment import (
+    HOPS,
+    Decisions,
+    Flows,
+    KeyOf,
+    Paths,
+    choose_paths,
+    hops_of,
+    keep_paths,
+)
+from raddle.controller.plan.colouring import Ints, distinct
+from raddle.controller.plan.earlier import earlier_decisions
+from raddle.controller.plan.loads import summarize
+from raddle.controller.plan.model import (
+    Carrier,
+    LinkLoad,
+    NextHop,
+    PinReport,
+    Plan,
+    PolicyRoute,
+    Route,
+    SourcePort,
+)
+from raddle.controller.plan.routes import SwitchRoutes
+from raddle.controller.plan.source_ports import choose_ports
+from raddle.controller.plan.tiers import Tiers, tiers_of
 from raddle.errors import Diagnostic, InputError
 from raddle.topology.model import Fabric
 from raddle.workload import Demand

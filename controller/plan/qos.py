@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from controller.plan.model import QosPlan
+from raddle.controller.plan.model import QosPlan
 from raddle.state import DSCPS, PRIORITIES
 from raddle.topology.model import RocePolicy
 

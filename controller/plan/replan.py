@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from controller.plan.addresses import address_families
-from controller.plan.graph import graph_of
-from controller.plan.model import Plan
-from controller.plan.paths import find_paths, update_paths
-from controller.plan.pins import place_pins, repair_pins
-from controller.plan.routes import KnownHops, SwitchRoutes, routes_of
+from raddle.controller.plan.addresses import address_families
+from raddle.controller.plan.graph import graph_of
+from raddle.controller.plan.model import Plan
+from raddle.controller.plan.paths import find_paths, update_paths
+from raddle.controller.plan.pins import place_pins, repair_pins
+from raddle.controller.plan.routes import KnownHops, SwitchRoutes, routes_of
 from raddle.topology.model import Fabric
 from raddle.workload import Demand
 

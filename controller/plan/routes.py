@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from controller.plan.addresses import AddressPlan
-from controller.plan.model import NextHop, Route
-from controller.plan.paths import PathTable
-from controller.plan.weights import Group, reduce_groups
+from raddle.controller.plan.addresses import AddressPlan
+from raddle.controller.plan.model import NextHop, Route
+from raddle.controller.plan.paths import PathTable
+from raddle.controller.plan.weights import Group, reduce_groups
 from raddle.topology.model import Fabric, TableBudget
 
 SwitchRoutes = tuple[tuple[Route, ...], ...]

@@ -14,8 +14,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.plan.colouring import Ints, colour_edges, distinct
 from raddle import _solver
+from raddle.controller.plan.colouring import Ints, colour_edges, distinct
 
 MOVES_PER_KEY = 40
 LEAST_MOVES = 20_000

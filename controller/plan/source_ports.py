@@ -12,14 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.plan.addresses import AddressPlan
-from controller.plan.assignment import Flows, Paths
-from controller.plan.colouring import Ints
-from controller.plan.hashing import hash_offset
-from controller.plan.model import Route
-from controller.plan.routes import SwitchRoutes
+from raddle.controller.plan.addresses import AddressPlan
+from raddle.controller.plan.assignment import Flows, Paths
+from raddle.controller.plan.colouring import Ints
+from raddle.controller.plan.hashing import hash_offset
+from raddle.controller.plan.model import Route
+from raddle.controller.plan.routes import SwitchRoutes
+from raddle.ecmp_hash import hashed_addresses, qp_hashes, seed_mask
 from raddle.errors import Diagnostic, InputError
-from raddle.sim.ecmp_hash import hashed_addresses, qp_hashes, seed_mask
 from raddle.topology.model import Fabric
 
 FIRST_PORT, LAST_PORT = 0xC000, 0xFFFF

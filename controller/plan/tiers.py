@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.plan.colouring import Ints
+from raddle.controller.plan.colouring import Ints
 from raddle.errors import InputError
 from raddle.topology.model import Fabric
 

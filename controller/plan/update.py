@@ -17,7 +17,7 @@ from ipaddress import ip_network
 
 import networkx as nx
 
-from controller.plan.model import NextHop, Plan, Route
+from raddle.controller.plan.model import NextHop, Plan, Route
 from raddle.topology.model import PortRef
 
 Peers = Mapping[PortRef, str]

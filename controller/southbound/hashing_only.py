@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from controller.plan.model import SwitchPlan
+from raddle.controller.plan.model import SwitchPlan
 from raddle.errors import InputError
 
 

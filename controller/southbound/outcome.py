@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from controller.plan.diff import Change
+from raddle.controller.plan.diff import Change
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv6Address
 
-from controller.verify.network import Entry, is_of_family
+from raddle.controller.verify.network import Entry, is_of_family
 from raddle.topology.model import Fabric
 
 

@@ -19,9 +19,9 @@ import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.verify.network import Bools, Ints, Network
-from controller.verify.reach import CHUNK, Live, fold_rows, repair, sources
-from controller.verify.tables import Tables
+from raddle.controller.verify.network import Bools, Ints, Network
+from raddle.controller.verify.reach import CHUNK, Live, fold_rows, repair, sources
+from raddle.controller.verify.tables import Tables
 
 
 @dataclass(frozen=True, slots=True)

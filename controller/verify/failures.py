@@ -11,10 +11,10 @@ from math import comb
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.verify.deadlock import Cycle, breaks_ranks, dependencies, ranks, smallest_cycle
-from controller.verify.load import busiest_link
-from controller.verify.network import Bools, Ints, Network
-from controller.verify.reach import (
+from raddle.controller.verify.deadlock import Cycle, breaks_ranks, dependencies, ranks, smallest_cycle
+from raddle.controller.verify.load import busiest_link
+from raddle.controller.verify.network import Bools, Ints, Network
+from raddle.controller.verify.reach import (
     CHUNK,
     Live,
     components,
@@ -26,7 +26,7 @@ from controller.verify.reach import (
     sources,
     walk,
 )
-from controller.verify.tables import Tables
+from raddle.controller.verify.tables import Tables
 
 Replan = Callable[[Bools], Tables]
 """The tables of a re-planned fabric, given the links that are left (see `Network.without`)."""

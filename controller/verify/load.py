@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.verify.network import Bools, Network
-from controller.verify.reach import CHUNK, endpoints_at, repair
-from controller.verify.tables import Tables
+from raddle.controller.verify.network import Bools, Network
+from raddle.controller.verify.reach import CHUNK, endpoints_at, repair
+from raddle.controller.verify.tables import Tables
 
 
 def busiest_link(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from controller.plan.buffers import AsicParameters, headroom
+from raddle.controller.plan.buffers import AsicParameters, headroom
 from raddle.errors import InputError
 from raddle.state import PortState, SwitchState
 from raddle.topology.model import Fabric, Link, LosslessClass, PortRef, RocePolicy, Switch

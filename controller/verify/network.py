@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.plan.addresses import plan_addresses
-from controller.plan.model import NextHop, SwitchPlan
-from controller.southbound.sonic import equal_next_hops
+from raddle.controller.plan.addresses import plan_addresses
+from raddle.controller.plan.model import NextHop, SwitchPlan
+from raddle.controller.southbound.sonic.tables import equal_next_hops
 from raddle.state import SwitchState
 from raddle.topology.model import Fabric, PortRef
 

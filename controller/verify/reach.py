@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.verify.network import Bools, Ints, Network
-from controller.verify.tables import Tables
+from raddle.controller.verify.network import Bools, Ints, Network
+from raddle.controller.verify.tables import Tables
 
 CHUNK = 1024
 """Destinations that are worked on at a time, which bounds the memory."""

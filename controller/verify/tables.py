@@ -10,7 +10,7 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.verify.network import Entry, Ints, Network, is_of_family
+from raddle.controller.verify.network import Entry, Ints, Network, is_of_family
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from controller.plan.model import NextHop
-from controller.plan.update import Routes, Write, prefix_length, shorter, states_on_the_way
-from controller.verify.deadlock import Cycle, dependencies, ranks, smallest_cycle
-from controller.verify.network import Bools, Entry, Network, entry_of
-from controller.verify.reach import CHUNK, delivered, endpoints_at, looping, repair, sources, walk
-from controller.verify.tables import Tables, tables_of
+from raddle.controller.plan.model import NextHop
+from raddle.controller.plan.update import Routes, Write, prefix_length, shorter, states_on_the_way
+from raddle.controller.verify.deadlock import Cycle, dependencies, ranks, smallest_cycle
+from raddle.controller.verify.network import Bools, Entry, Network, entry_of
+from raddle.controller.verify.reach import CHUNK, delivered, endpoints_at, looping, repair, sources, walk
+from raddle.controller.verify.tables import Tables, tables_of
 
 NOWHERE = -1
 """A port number that no switch has: a next hop that drops."""

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "raddle/colouring.hpp"
-#include "raddle/flow.hpp"
+#include "raddle/max_flow.hpp"
 #include "raddle/slot_search.hpp"
 
 namespace {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from nos.db.databases import ConfigDb
+from raddle.nos.db.databases import ConfigDb
 
 _TABLES = (
     "BUFFER_PG",

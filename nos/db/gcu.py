@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from nos.db.databases import ConfigDb, HashDb
-from nos.db.patch import PatchError, PatchOp, apply_operations, difference
-from nos.db.schema import TABLES, TableSchema, Violation, read_config, validate
 from raddle.hwsku import PROFILE_FIELDS, is_tunable
+from raddle.nos.db.databases import ConfigDb, HashDb
+from raddle.nos.db.patch import PatchError, PatchOp, apply_operations, difference
+from raddle.nos.db.schema import TABLES, TableSchema, Violation, read_config, validate
 
 _NEVER_REMOVED = (("PFC_WD", "GLOBAL"), ("LOOPBACK_INTERFACE", "Loopback0"))
 _VALIDATORS = "generic_config_updater.field_operation_validators"

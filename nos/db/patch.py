@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 
-from nos.db.databases import ConfigDb
+from raddle.nos.db.databases import ConfigDb
 
 
 class PatchError(Exception):

@@ -7,8 +7,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from nos.db.databases import ConfigDb
-from nos.db.patch import PatchError
+from raddle.nos.db.databases import ConfigDb
+from raddle.nos.db.patch import PatchError
 
 
 @dataclass(frozen=True, slots=True)

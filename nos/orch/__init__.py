@@ -1,5 +1,5 @@
 """The orchs: from the databases of a switch to what its ASIC forwards with."""
 
-from nos.orch.derive import derive
+from raddle.nos.orch.derive import derive
 
 __all__ = ["derive"]

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from nos.db.databases import ConfigDb, ConfigEntry
-from nos.orch.acl_rule import RANGES, Rule, UnusableRuleError, read_rule
+from raddle.nos.db.databases import ConfigDb, ConfigEntry
+from raddle.nos.orch.acl_rule import RANGES, Rule, UnusableRuleError, read_rule
 from raddle.state import AclMatch, AclRule, AclTable, PortState
 
 Status = Literal["Active", "Inactive"]

@@ -9,9 +9,9 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator, Mapping
 
-from nos.db.databases import ConfigDb, ConfigEntry
-from nos.orch.acl import OrchRule, OrchTable, read_acl, with_next_header
-from nos.orch.counters import CounterLayout
+from raddle.nos.db.databases import ConfigDb, ConfigEntry
+from raddle.nos.orch.acl import OrchRule, OrchTable, read_acl, with_next_header
+from raddle.nos.orch.counters import CounterLayout
 
 Objects = Iterator[tuple[str, Mapping[str, str]]]
 

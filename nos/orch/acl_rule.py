@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from nos.db.databases import ConfigEntry
+from raddle.nos.db.databases import ConfigEntry
 from raddle.state import AclField, AclMatch
 
 Action = Literal["DROP", "FORWARD", "MIRROR"]

@@ -10,10 +10,10 @@ import ipaddress
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from nos.db.databases import ConfigDb, HashDb
-from nos.orch.lazy import LazyTables
-from nos.orch.ports import DEFAULT_MTU_BYTES, front_panel_order
-from nos.orch.routes import NextHop, static_routes
+from raddle.nos.db.databases import ConfigDb, HashDb
+from raddle.nos.orch.lazy import LazyTables
+from raddle.nos.orch.ports import DEFAULT_MTU_BYTES, front_panel_order
+from raddle.nos.orch.routes import NextHop, static_routes
 
 Table = Mapping[str, Mapping[str, str]]
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from ipaddress import ip_address
 
-from nos.db.databases import ConfigDb, ConfigEntry
-from nos.orch.routes import AdaptiveChoice, NextHop
+from raddle.nos.db.databases import ConfigDb, ConfigEntry
+from raddle.nos.orch.routes import AdaptiveChoice, NextHop
 from raddle.state import ArsLoad, ArsObject, ArsState, PortState
 
 _PS_PER_US = 10**6

@@ -10,15 +10,15 @@ import ipaddress
 import json
 from collections.abc import Iterator, Mapping
 
-from nos.db.databases import ConfigDb, HashDb
-from nos.orch.acl_asic import acl_groups, acl_objects
-from nos.orch.appl_db import Neighbors, installed_routes, neighbor_entries
-from nos.orch.ars import ArsSelector
-from nos.orch.asic_ars import ARS_PROFILE_OID, ars_objects, ars_oid
-from nos.orch.counters import CounterLayout
-from nos.orch.derive import derive
-from nos.orch.lazy import LazyTables
-from nos.orch.routes import AdaptiveChoice, ChoiceOf, NextHop
+from raddle.nos.db.databases import ConfigDb, HashDb
+from raddle.nos.orch.acl_asic import acl_groups, acl_objects
+from raddle.nos.orch.appl_db import Neighbors, installed_routes, neighbor_entries
+from raddle.nos.orch.ars import ArsSelector
+from raddle.nos.orch.asic_ars import ARS_PROFILE_OID, ars_objects, ars_oid
+from raddle.nos.orch.counters import CounterLayout
+from raddle.nos.orch.derive import derive
+from raddle.nos.orch.lazy import LazyTables
+from raddle.nos.orch.routes import AdaptiveChoice, ChoiceOf, NextHop
 from raddle.state import PortState, SwitchState
 
 SWITCH_OID = "oid:0x21000000000000"

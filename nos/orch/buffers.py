@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 
-from nos.db.databases import ConfigDb, ConfigEntry
+from raddle.nos.db.databases import ConfigDb, ConfigEntry
 from raddle.state import PRIORITIES, BufferPool, BufferProfile
 
 Bindings = dict[str, list[int | None]]

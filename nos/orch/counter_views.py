@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from nos.db.databases import ConfigDb
-from nos.orch.flex_counters import WATERMARK_GROUPS, disabled_groups, poll
-from nos.orch.watermarks import WatermarkTables
+from raddle.nos.db.databases import ConfigDb
+from raddle.nos.orch.flex_counters import WATERMARK_GROUPS, disabled_groups, poll
+from raddle.nos.orch.watermarks import WatermarkTables
 from raddle.state import SwitchCounters
 
 Hash = Mapping[str, str]

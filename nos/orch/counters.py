@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
 
-from nos.db.databases import ConfigDb, CountersDb
-from nos.orch.acl import read_acl
-from nos.orch.counter_views import Counted, Rates
-from nos.orch.flex_counters import is_watermark
-from nos.orch.ports import front_panel_order
-from nos.orch.watchdog import watched_queues
+from raddle.nos.db.databases import ConfigDb, CountersDb
+from raddle.nos.orch.acl import read_acl
+from raddle.nos.orch.counter_views import Counted, Rates
+from raddle.nos.orch.flex_counters import is_watermark
+from raddle.nos.orch.ports import front_panel_order
+from raddle.nos.orch.watchdog import watched_queues
 from raddle.state import PRIORITIES, SwitchCounters
 
 _SIZES = "64 65_TO_127 128_TO_255 256_TO_511 512_TO_1023 1024_TO_1518 1519_TO_2047 2048_TO_4095 4096_TO_9216"

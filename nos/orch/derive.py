@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from nos.db.databases import ConfigDb, HashDb
-from nos.orch.acl import derive_acl
-from nos.orch.ars import ArsSelector, derive_ars
-from nos.orch.buffers import derive_buffers
-from nos.orch.hash import derive_hash
-from nos.orch.ports import derive_ports
-from nos.orch.qos import derive_qos, derive_wred
-from nos.orch.routes import derive_routes
-from nos.orch.watchdog import derive_watchdogs, is_big_red_switch, with_big_red_switch
+from raddle.nos.db.databases import ConfigDb, HashDb
+from raddle.nos.orch.acl import derive_acl
+from raddle.nos.orch.ars import ArsSelector, derive_ars
+from raddle.nos.orch.buffers import derive_buffers
+from raddle.nos.orch.hash import derive_hash
+from raddle.nos.orch.ports import derive_ports
+from raddle.nos.orch.qos import derive_qos, derive_wred
+from raddle.nos.orch.routes import derive_routes
+from raddle.nos.orch.watchdog import derive_watchdogs, is_big_red_switch, with_big_red_switch
 from raddle.state import PRIORITIES, PortState, QueueState, SwitchState
 
 

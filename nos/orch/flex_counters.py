@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
-from nos.db.databases import ConfigDb
+from raddle.nos.db.databases import ConfigDb
 from raddle.state import SwitchCounters
 
 _Column = TypeVar("_Column")

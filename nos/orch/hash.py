@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nos.db.databases import ConfigDb
-from nos.db.schema.extensions import QUEUE_PAIR_FIELD
+from raddle.nos.db.databases import ConfigDb
+from raddle.nos.db.schema.extensions import QUEUE_PAIR_FIELD
 from raddle.state import HASH_FIELDS, HashAlgorithm, HashField
 
 _ALGORITHMS: dict[str, HashAlgorithm] = {

@@ -9,13 +9,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 
-from nos.db.databases import ConfigDb, HashDb
-from nos.orch.derive import derive
-from nos.orch.p4_acl import p4_acl_tables
-from nos.orch.ports import derive_ports
-from nos.p4rt.entity_tables import Call, Choice, EntityTables, Row
-from nos.p4rt.packets import PortIds
-from nos.p4rt.pipeline import Pipeline
+from raddle.nos.db.databases import ConfigDb, HashDb
+from raddle.nos.orch.derive import derive
+from raddle.nos.orch.p4_acl import p4_acl_tables
+from raddle.nos.orch.ports import derive_ports
+from raddle.nos.p4rt.entity_tables import Call, Choice, EntityTables, Row
+from raddle.nos.p4rt.packets import PortIds
+from raddle.nos.p4rt.pipeline import Pipeline
 from raddle.state import HASH_FIELDS, PolicyState, PortState, RouteState, SwitchState, WredProfile
 
 ECN_DEPTH_BYTES = 4096

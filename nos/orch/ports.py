@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nos.db.databases import ConfigDb, ConfigEntry, HashDb
+from raddle.nos.db.databases import ConfigDb, ConfigEntry, HashDb
 
 DEFAULT_MTU_BYTES = 9100
 """portmgrd's default (sonic-swss cfgmgr/portmgr.h, DEFAULT_MTU_STR)."""

@@ -6,8 +6,8 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nos.db.databases import ConfigDb, ConfigEntry
-from nos.orch.buffers import index_range
+from raddle.nos.db.databases import ConfigDb, ConfigEntry
+from raddle.nos.orch.buffers import index_range
 from raddle.state import DSCPS, PRIORITIES, WredProfile
 
 _DEFAULT_WEIGHT = 1  # SAI_SCHEDULER_ATTR_SCHEDULING_WEIGHT of a queue that nothing is bound to.

@@ -8,7 +8,7 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_interface
 from typing import NamedTuple
 
-from nos.db.databases import ConfigDb, ConfigEntry
+from raddle.nos.db.databases import ConfigDb, ConfigEntry
 from raddle.state import RouteState
 
 _STATIC_DISTANCE = 1  # FRR's distance of a static route; SONiC's "0" means "not given".
@@ -30,7 +30,7 @@ class AdaptiveChoice(NamedTuple):
 
 
 ChoiceOf = Callable[[tuple[NextHop, ...], bool], AdaptiveChoice]
-"""How the group of these next hops, of IPv6 or not, chooses; see `nos.orch.ars`."""
+"""How the group of these next hops, of IPv6 or not, chooses; see `raddle.nos.orch.ars`."""
 
 
 class Prefix(NamedTuple):

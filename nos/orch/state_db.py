@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nos.db.databases import ConfigDb, ConfigEntry, HashDb
-from nos.orch.acl import read_acl
-from nos.orch.lazy import LazyTables
-from nos.orch.ports import DEFAULT_MTU_BYTES
+from raddle.nos.db.databases import ConfigDb, ConfigEntry, HashDb
+from raddle.nos.orch.acl import read_acl
+from raddle.nos.orch.lazy import LazyTables
+from raddle.nos.orch.ports import DEFAULT_MTU_BYTES
 
 _ETHERNET_SPEEDS_MBPS = (10_000, 25_000, 40_000, 50_000, 100_000, 200_000, 400_000, 800_000, 1_600_000)
 _LANE_SPEEDS_MBPS = (10_000, 25_000, 50_000, 100_000, 200_000)

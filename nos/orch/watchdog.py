@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
-from nos.db.databases import ConfigDb, ConfigEntry
-from nos.orch.buffers import index_range
+from raddle.nos.db.databases import ConfigDb, ConfigEntry
+from raddle.nos.orch.buffers import index_range
 from raddle.state import SwitchState, WatchdogState
 
 _PS_PER_MS = 10**9

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from nos.orch.flex_counters import raised
+from raddle.nos.orch.flex_counters import raised
 from raddle.state import SwitchCounters
 
 Owner = Literal["USER", "PERSISTENT"]

@@ -10,7 +10,17 @@ from typing import NoReturn
 
 from finsy.proto import p4r, rpc_code
 
-from nos.p4rt.pipeline import EXACT, LPM, OPTIONAL, RANGE, TERNARY, ActionInfo, Pipeline, TableInfo, Value
+from raddle.nos.p4rt.pipeline import (
+    EXACT,
+    LPM,
+    OPTIONAL,
+    RANGE,
+    TERNARY,
+    ActionInfo,
+    Pipeline,
+    TableInfo,
+    Value,
+)
 
 
 class UpdateError(Exception):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from finsy.proto import p4r
 
-from nos.p4rt.pipeline import Pipeline, TableInfo
+from raddle.nos.p4rt.pipeline import Pipeline, TableInfo
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from finsy.proto import p4r, rpc_code
 
-from nos.p4rt.check import UpdateError
-from nos.p4rt.entity_tables import EntityTables
-from nos.p4rt.pipeline import Pipeline
-from nos.p4rt.read import select
-from nos.p4rt.saved import P4Store
-from nos.p4rt.store import DirectCounts, EntityStore, IndexedCounts, Undo
+from raddle.nos.p4rt.check import UpdateError
+from raddle.nos.p4rt.entity_tables import EntityTables
+from raddle.nos.p4rt.pipeline import Pipeline
+from raddle.nos.p4rt.read import select
+from raddle.nos.p4rt.saved import P4Store
+from raddle.nos.p4rt.store import DirectCounts, EntityStore, IndexedCounts, Undo
 
 _NO_PIPELINE = "No forwarding pipeline config set for this device"
 _Action = p4r.SetForwardingPipelineConfigRequest.Action

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 from finsy.proto import p4i, p4r, rpc_code
 
-from nos.p4rt.check import UpdateError, canonical, invalid
-from nos.p4rt.forwarding import P4Forwarding
-from nos.p4rt.pipeline import TERNARY, Pipeline, Value
+from raddle.nos.p4rt.check import UpdateError, canonical, invalid
+from raddle.nos.p4rt.forwarding import P4Forwarding
+from raddle.nos.p4rt.pipeline import TERNARY, Pipeline, Value
 
 _ACL_TABLES = ("acl", "acl_ingress_table")
 _TRAPS = ("trap", "acl_trap", "acl_copy")

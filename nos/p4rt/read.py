@@ -10,9 +10,9 @@ from typing import TypeVar
 
 from finsy.proto import p4r
 
-from nos.p4rt.check import check_match, check_priority, find_table, invalid
-from nos.p4rt.pipeline import Pipeline, TableInfo
-from nos.p4rt.store import EntityStore, entry_key
+from raddle.nos.p4rt.check import check_match, check_priority, find_table, invalid
+from raddle.nos.p4rt.pipeline import Pipeline, TableInfo
+from raddle.nos.p4rt.store import EntityStore, entry_key
 
 _T = TypeVar("_T")
 

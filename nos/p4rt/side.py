@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from nos.orch.p4_acl import counter_of
-from nos.p4rt.check import UpdateError
-from nos.p4rt.forwarding import P4Forwarding
-from nos.p4rt.packets import PacketIo, PortIds
-from nos.p4rt.saved import P4Store
 from raddle.errors import InputError
+from raddle.nos.orch.p4_acl import counter_of
+from raddle.nos.p4rt.check import UpdateError
+from raddle.nos.p4rt.forwarding import P4Forwarding
+from raddle.nos.p4rt.packets import PacketIo, PortIds
+from raddle.nos.p4rt.saved import P4Store
 from raddle.state import PRIORITIES, SwitchCounters
 
 _PORT_COUNTERS = {

@@ -12,7 +12,7 @@ from typing import Any
 
 from finsy.proto import p4r, rpc_code
 
-from nos.p4rt.check import (
+from raddle.nos.p4rt.check import (
     UpdateError,
     check_action,
     check_entry,
@@ -21,8 +21,8 @@ from nos.p4rt.check import (
     find_table,
     invalid,
 )
-from nos.p4rt.entity_tables import entry_label
-from nos.p4rt.pipeline import Pipeline, ProfileInfo, TableInfo, Value, references_of
+from raddle.nos.p4rt.entity_tables import entry_label
+from raddle.nos.p4rt.pipeline import Pipeline, ProfileInfo, TableInfo, Value, references_of
 
 INSERT, MODIFY, DELETE = p4r.Update.INSERT, p4r.Update.MODIFY, p4r.Update.DELETE
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import grpc
 from finsy.proto import p4r, rpc_code, rpc_status
 
-from nos.server.paths import RpcError
+from raddle.nos.server.paths import RpcError
 
 
 @dataclass(eq=False)

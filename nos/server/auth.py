@@ -13,8 +13,8 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from nos.db.databases import ConfigDb
-from nos.server.paths import RpcError
+from raddle.nos.db.databases import ConfigDb
+from raddle.nos.server.paths import RpcError
 
 
 def authorize(

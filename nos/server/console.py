@@ -14,10 +14,10 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from nos.operator import CommandError, watermarks_of
-from nos.server.auth import authorize
-from nos.server.paths import RpcError
-from nos.switch import SimulatedSwitch
+from raddle.nos.operator import CommandError, watermarks_of
+from raddle.nos.server.auth import authorize
+from raddle.nos.server.paths import RpcError
+from raddle.nos.switch import SimulatedSwitch
 
 SERVICE = "raddle.Console"
 

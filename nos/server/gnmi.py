@@ -14,15 +14,15 @@ import grpc
 import grpc.aio
 from finsy.proto.gnmi1 import gnmi_pb2, gnmi_pb2_grpc
 
-from nos.db.databases import Databases
-from nos.server.auth import authorize
-from nos.server.openconfig import read_openconfig
-from nos.server.paths import ORIGIN, RpcError, check_writable, elem_names, parse_paths, request_origin
-from nos.server.read import json_value, read_value
-from nos.server.subscribe import check_is_up, subscribe
-from nos.server.telemetry import is_target, read_target, typed
-from nos.server.write import apply_set
-from nos.switch import SimulatedSwitch
+from raddle.nos.db.databases import Databases
+from raddle.nos.server.auth import authorize
+from raddle.nos.server.openconfig import read_openconfig
+from raddle.nos.server.paths import ORIGIN, RpcError, check_writable, elem_names, parse_paths, request_origin
+from raddle.nos.server.read import json_value, read_value
+from raddle.nos.server.subscribe import check_is_up, subscribe
+from raddle.nos.server.telemetry import is_target, read_target, typed
+from raddle.nos.server.write import apply_set
+from raddle.nos.switch import SimulatedSwitch
 
 GNMI_VERSION = "0.7.0"
 _ENCODINGS = (gnmi_pb2.JSON, gnmi_pb2.JSON_IETF, gnmi_pb2.PROTO)

@@ -13,10 +13,10 @@ from typing import Any, NoReturn
 import grpc
 import grpc.aio
 
-from nos.server._gen import system_pb2
-from nos.server.auth import authorize
-from nos.server.paths import RpcError
-from nos.switch import SimulatedSwitch
+from raddle.nos.server._gen import system_pb2
+from raddle.nos.server.auth import authorize
+from raddle.nos.server.paths import RpcError
+from raddle.nos.switch import SimulatedSwitch
 
 SERVICE = system_pb2.DESCRIPTOR.services_by_name["System"].full_name
 _METHODS = (system_pb2.COLD, system_pb2.WARM, system_pb2.NSF)

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import grpc
 from finsy.proto.gnmi1 import gnmi_pb2
 
-from nos.db.databases import Databases
-from nos.orch.ports import front_panel_order
-from nos.server.paths import RpcError
+from raddle.nos.db.databases import Databases
+from raddle.nos.orch.ports import front_panel_order
+from raddle.nos.server.paths import RpcError
 
 _MODULE = "openconfig-interfaces"
 _COUNTERS = {

@@ -13,11 +13,11 @@ import grpc
 import grpc.aio
 from finsy.proto import p4r, p4r_grpc, rpc_code, rpc_status
 
-from nos.p4rt.check import UpdateError
-from nos.p4rt.forwarding import P4Forwarding, Results
-from nos.p4rt.packets import PacketIo
-from nos.server.arbitration import Arbiter, Session, number_of
-from nos.server.paths import RpcError
+from raddle.nos.p4rt.check import UpdateError
+from raddle.nos.p4rt.forwarding import P4Forwarding, Results
+from raddle.nos.p4rt.packets import PacketIo
+from raddle.nos.server.arbitration import Arbiter, Session, number_of
+from raddle.nos.server.paths import RpcError
 
 API_VERSION = "1.4.0"
 _ENTITIES_PER_RESPONSE = 1000

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import grpc
 from finsy.proto.gnmi1 import gnmi_pb2
 
-from nos.db.databases import Databases
-from nos.server.paths import ORIGIN, RpcError, elem_names, parse_paths, request_origin
-from nos.server.read import find, json_value
-from nos.server.telemetry import is_target, read_target, typed
+from raddle.nos.db.databases import Databases
+from raddle.nos.server.paths import ORIGIN, RpcError, elem_names, parse_paths, request_origin
+from raddle.nos.server.read import find, json_value
+from raddle.nos.server.telemetry import is_target, read_target, typed
 
 Value = Mapping[str, object] | Sequence[str] | str
 

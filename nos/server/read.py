@@ -11,8 +11,8 @@ from collections.abc import Mapping
 import grpc
 from finsy.proto.gnmi1 import gnmi_pb2
 
-from nos.db.databases import ConfigValue, Databases
-from nos.server.paths import DbPath, RpcError
+from raddle.nos.db.databases import ConfigValue, Databases
+from raddle.nos.server.paths import DbPath, RpcError
 
 Entry = Mapping[str, ConfigValue]
 

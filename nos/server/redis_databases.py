@@ -15,10 +15,10 @@ from pathlib import Path
 
 import redis.asyncio as redis
 
-from nos.db.databases import SEPARATORS, ConfigEntry, ConfigValue, Database, Databases
-from nos.orch.watermarks import CLEAR_CHANNEL, read_request
-from nos.switch import SimulatedSwitch
 from raddle.errors import InputError
+from raddle.nos.db.databases import SEPARATORS, ConfigEntry, ConfigValue, Database, Databases
+from raddle.nos.orch.watermarks import CLEAR_CHANNEL, read_request
+from raddle.nos.switch import SimulatedSwitch
 
 NUMBERS = {"APPL_DB": 0, "ASIC_DB": 1, "COUNTERS_DB": 2, "CONFIG_DB": 4, "STATE_DB": 6}
 """Redis databases (sonic-swss-common database_config.json)."""

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 import grpc
 from finsy.proto.gnmi1 import gnmi_pb2
 
-from nos.server.paths import RpcError
-from nos.server.query import Query, Value, parse_queries
-from nos.switch import SimulatedSwitch
+from raddle.nos.server.paths import RpcError
+from raddle.nos.server.query import Query, Value, parse_queries
+from raddle.nos.switch import SimulatedSwitch
 
 MIN_INTERVAL_NS = 10**9
 _END = "queue: disposed"

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 import grpc
 from finsy.proto.gnmi1 import gnmi_pb2
 
-from nos.db.databases import SEPARATORS, ConfigValue, Databases
-from nos.server.paths import RpcError
-from nos.server.read import json_value
-from nos.server.virtual import Found, is_virtual, read_virtual
+from raddle.nos.db.databases import SEPARATORS, ConfigValue, Databases
+from raddle.nos.server.paths import RpcError
+from raddle.nos.server.read import json_value
+from raddle.nos.server.virtual import Found, is_virtual, read_virtual
 
 BUILD_VERSION = "SONiC.raddle"
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from nos.db.databases import ConfigDb, ConfigValue, Databases
-from nos.orch.watchdog import pfc_queues
+from raddle.nos.db.databases import ConfigDb, ConfigValue, Databases
+from raddle.nos.orch.watchdog import pfc_queues
 
 Hash = Mapping[str, ConfigValue]
 Found = Mapping[str, object] | str | None

@@ -14,11 +14,11 @@ from functools import partial
 import grpc
 from finsy.proto.gnmi1 import gnmi_pb2
 
-from nos.db.databases import ConfigDb
-from nos.db.gcu import apply_patch, replace_config
-from nos.db.patch import PatchError, PatchOp, apply_operations, exists, get, parse_pointer
-from nos.server.paths import DbPath, RpcError, parse_paths
-from nos.switch import Change, SimulatedSwitch
+from raddle.nos.db.databases import ConfigDb
+from raddle.nos.db.gcu import apply_patch, replace_config
+from raddle.nos.db.patch import PatchError, PatchOp, apply_operations, exists, get, parse_pointer
+from raddle.nos.server.paths import DbPath, RpcError, parse_paths
+from raddle.nos.switch import Change, SimulatedSwitch
 
 FLAP_S = 0.1
 """Seconds of wall time for which the Generic Config Updater takes a port down; it takes longer on SONiC."""

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 
 from tabulate import tabulate
 
-from nos.db.databases import ConfigEntry, Databases
-from nos.show.objects import Hash
+from raddle.nos.db.databases import ConfigEntry, Databases
+from raddle.nos.show.objects import Hash
 
 _ACTIONS = {
     "PACKET_ACTION": "",

@@ -10,8 +10,8 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from nos.db.databases import Databases, HashTable
-from nos.orch.lazy import LazyTables
+from raddle.nos.db.databases import Databases, HashTable
+from raddle.nos.orch.lazy import LazyTables
 
 Counts = dict[str, dict[str, str]]
 """oid -> what an object had counted."""

@@ -6,8 +6,8 @@ import difflib
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from nos.db.databases import Databases
-from nos.show import acl, interfaces, qos, routes
+from raddle.nos.db.databases import Databases
+from raddle.nos.show import acl, interfaces, qos, routes
 
 Command = Callable[[Databases], str]
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from tabulate import tabulate
 
-from nos.db.databases import Databases
-from nos.show.objects import Hash, count, of_port, per_priority, ports, rates_of, table
+from raddle.nos.db.databases import Databases
+from raddle.nos.show.objects import Hash, count, of_port, per_priority, ports, rates_of, table
 from raddle.state import PRIORITIES
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from tabulate import tabulate
 
-from nos.db.databases import Databases
-from nos.orch.ports import front_panel_order
+from raddle.nos.db.databases import Databases
+from raddle.nos.orch.ports import front_panel_order
 from raddle.state import PRIORITIES
 
 Hash = Mapping[str, str]

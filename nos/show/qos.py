@@ -8,9 +8,19 @@ from __future__ import annotations
 
 from tabulate import tabulate
 
-from nos.db.databases import ConfigEntry, Databases
-from nos.orch.watchdog import watched_queues
-from nos.show.objects import Hash, count, of_group, of_pool, of_queue, per_priority, pools, ports, table
+from raddle.nos.db.databases import ConfigEntry, Databases
+from raddle.nos.orch.watchdog import watched_queues
+from raddle.nos.show.objects import (
+    Hash,
+    count,
+    of_group,
+    of_pool,
+    of_queue,
+    per_priority,
+    pools,
+    ports,
+    table,
+)
 from raddle.state import PRIORITIES
 
 _WATCHDOG_PAIRS = (

@@ -8,9 +8,9 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
-from nos.db.databases import ConfigDb, Databases
-from nos.orch import derive
-from nos.orch.routes import Prefix
+from raddle.nos.db.databases import ConfigDb, Databases
+from raddle.nos.orch import derive
+from raddle.nos.orch.routes import Prefix
 
 _CODES = """\
 Codes: K - kernel route, C - connected, S - static, R - RIP,

@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from controller.reconcile import CONFIRM_S, PushPolicy, SwitchResult, apply_plan
 from raddle.cli.options import (
     DEFAULT_INVENTORY,
     AlgorithmOption,
@@ -29,6 +28,7 @@ from raddle.cli.options import (
 from raddle.cli.plan import changes_text
 from raddle.cli.progress import progress_bar
 from raddle.cli.status import raise_errors, results_json
+from raddle.controller.reconcile import CONFIRM_S, PushPolicy, SwitchResult, apply_plan
 
 
 def apply(

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-import traffic
+from raddle import traffic
 from raddle.cli.options import (
     FabricArg,
     JsonOption,
@@ -24,7 +24,7 @@ from raddle.cli.progress import progress_bar
 from raddle.errors import InputError
 from raddle.inventory import load_inventory
 from raddle.lab.bench import BenchRequest, run_bench
-from raddle.lab.connections import with_qps
+from raddle.lab.workloads.connections import with_qps
 from raddle.report import to_json, to_table
 from raddle.units import parse_nccl_bytes
 

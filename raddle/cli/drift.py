@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import typer
 
-from controller.reconcile import check
 from raddle.cli.options import (
     DEFAULT_INVENTORY,
     AlgorithmOption,
@@ -23,6 +22,7 @@ from raddle.cli.options import (
 )
 from raddle.cli.plan import changes_text
 from raddle.cli.status import raise_errors, results_json
+from raddle.controller.reconcile import check
 
 
 def drift(

@@ -11,9 +11,9 @@ import typer
 from raddle.cli.import_ import KindArg, PeerKind
 from raddle.cli.options import FabricArg, load_fabric
 from raddle.errors import InputError
-from raddle.lab.export_peer import PeerNodes, exported_flows, fat_tree, nodes_csv, ns3_settings, peer_topology
-from raddle.lab.flow_file import FlowTable, read_flows
-from raddle.sim.peer_write import (
+from raddle.lab.workloads.flow_file import FlowTable, read_flows
+from raddle.peers.exporting import PeerNodes, exported_flows, fat_tree, nodes_csv, ns3_settings, peer_topology
+from raddle.peers.write import (
     htsim_flows,
     htsim_topology,
     ns3_config,

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from raddle.errors import InputError
-from raddle.topology.formatting import format_text
-from raddle.topology.source import read_text
+from raddle.topology.yaml.formatting import format_text
+from raddle.topology.yaml.source import read_text
 
 
 def fmt(

@@ -10,11 +10,11 @@ from typing import Annotated
 import typer
 
 from raddle.errors import InputError
-from raddle.lab.import_peer import PeerNames, fabric_yaml, flows_csv
-from raddle.lab.peer_pins import ns3_pins_csv
-from raddle.sim.peer_files import PeerFlows, PeerTopology, read_ns3_flows, read_ns3_topology
-from raddle.sim.peer_htsim import read_htsim_flows, read_htsim_topology
-from raddle.sim.peer_ns3_config import Ns3Config, read_ns3_config
+from raddle.peers.files import PeerFlows, PeerTopology, read_ns3_flows, read_ns3_topology
+from raddle.peers.htsim import read_htsim_flows, read_htsim_topology
+from raddle.peers.importing import PeerNames, fabric_yaml, flows_csv
+from raddle.peers.ns3_config import Ns3Config, read_ns3_config
+from raddle.peers.pins import ns3_pins_csv
 from raddle.topology import loads
 
 

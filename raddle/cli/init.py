@@ -12,8 +12,8 @@ import typer
 
 from raddle.errors import InputError
 from raddle.topology import loads
-from raddle.topology.formatting import format_text
-from raddle.topology.starter import StarterRequest, starter
+from raddle.topology.yaml.formatting import format_text
+from raddle.topology.yaml.starter import StarterRequest, starter
 
 T = TypeVar("T", int, str)
 

@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from controller.plan import from_json, make_plan
-from controller.plan.model import Plan
+from raddle.controller.plan import from_json, make_plan
+from raddle.controller.plan.model import Plan
 from raddle.errors import InputError
 from raddle.inventory import Inventory, load_inventory
-from raddle.lab.demand import collective_demand
+from raddle.lab.workloads.demand import collective_demand
 from raddle.topology import find, load
 from raddle.topology.model import Fabric
 from raddle.workload import Demand

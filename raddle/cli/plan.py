@@ -11,10 +11,6 @@ from typing import Annotated
 
 import typer
 
-from controller.plan import Change, diff_plans, make_plan, to_json
-from controller.plan.backup import Backup, backups, backups_json
-from controller.plan.model import LinkLoad, Plan, WeightReport
-from controller.plan.replan import replanner
 from raddle.cli.options import (
     AlgorithmOption,
     CollectiveOption,
@@ -28,9 +24,13 @@ from raddle.cli.options import (
     load_fabric,
     read_plan,
 )
+from raddle.controller.plan import Change, diff_plans, make_plan, to_json
+from raddle.controller.plan.backup import Backup, backups, backups_json
+from raddle.controller.plan.model import LinkLoad, Plan, WeightReport
+from raddle.controller.plan.replan import replanner
 from raddle.errors import InputError
 from raddle.lab.collisions import CollisionReport, find_job_collisions
-from raddle.lab.demand import place_ranks
+from raddle.lab.workloads.demand import place_ranks
 from raddle.report.model import CARRIERS
 
 

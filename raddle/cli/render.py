@@ -10,14 +10,6 @@ from typing import Annotated, Literal
 import typer
 from finsy.proto import p4r
 
-from controller.plan.model import Plan, SwitchPlan
-from controller.plan.neighbours import neighbour_macs
-from controller.southbound.openflow.bootstrap import ovs_commands
-from controller.southbound.openflow.rendering import describe
-from controller.southbound.openflow.tables import switch_tables
-from controller.southbound.p4runtime.driver import describe_target, p4_target
-from controller.southbound.p4runtime.pipelines import pins_pipeline
-from controller.southbound.sonic import bootstrap, pushed
 from raddle.cli.options import (
     AlgorithmOption,
     CollectiveOption,
@@ -30,6 +22,14 @@ from raddle.cli.options import (
     load_fabric,
     plan_for,
 )
+from raddle.controller.plan.model import Plan, SwitchPlan
+from raddle.controller.plan.neighbours import neighbour_macs
+from raddle.controller.southbound.openflow.bootstrap import ovs_commands
+from raddle.controller.southbound.openflow.rendering import describe
+from raddle.controller.southbound.openflow.tables import switch_tables
+from raddle.controller.southbound.p4runtime.driver import describe_target, p4_target
+from raddle.controller.southbound.p4runtime.pipelines import pins_pipeline
+from raddle.controller.southbound.sonic.tables import bootstrap, pushed
 from raddle.errors import InputError
 from raddle.topology.model import Nos
 

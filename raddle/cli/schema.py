@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from raddle.topology.json_schema import schema_text
+from raddle.topology.yaml.json_schema import schema_text
 
 
 def schema() -> None:

@@ -15,11 +15,11 @@ from rich.console import Console
 from rich.table import Table
 
 from raddle.topology import find, load
-from raddle.topology.capacity import bisection_bps, cable_kinds, oversubscription, tiers
-from raddle.topology.drawing import to_dot, to_mermaid
-from raddle.topology.inventory import Row, cable_rows, host_rows, switch_rows
 from raddle.topology.model import Fabric, Host, Switch
-from raddle.topology.svg import to_svg
+from raddle.topology.views.capacity import bisection_bps, cable_kinds, oversubscription, tiers
+from raddle.topology.views.drawing import to_dot, to_mermaid
+from raddle.topology.views.rows import Row, cable_rows, host_rows, switch_rows
+from raddle.topology.views.svg import to_svg
 from raddle.units import format_length, format_rate, format_size
 
 SCHEMA_VERSION = 1

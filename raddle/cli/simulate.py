@@ -23,12 +23,12 @@ from raddle.cli.options import (
 )
 from raddle.cli.progress import progress_bar
 from raddle.errors import InputError
-from raddle.lab.connections import with_qps
-from raddle.lab.faults import find_link_port, parse_failure, read_faults
-from raddle.lab.flow_file import read_flows
-from raddle.lab.pin_file import read_pins
+from raddle.lab.run.faults import find_link_port, parse_failure, read_faults
+from raddle.lab.run.timeline import Instruments
 from raddle.lab.simulate import simulate_flows
-from raddle.lab.timeline import Instruments
+from raddle.lab.workloads.connections import with_qps
+from raddle.lab.workloads.flow_file import read_flows
+from raddle.lab.workloads.pin_file import read_pins
 from raddle.report.run_files import flows_csv, ports_csv, series_csv, summary_json
 from raddle.sim import NEVER
 from raddle.topology.model import Fabric

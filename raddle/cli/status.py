@@ -8,7 +8,6 @@ from dataclasses import asdict
 
 import typer
 
-from controller.reconcile import SwitchResult, check, read_links
 from raddle.cli.options import (
     DEFAULT_INVENTORY,
     AlgorithmOption,
@@ -25,6 +24,7 @@ from raddle.cli.options import (
     load_switches,
     plan_for,
 )
+from raddle.controller.reconcile import SwitchResult, check, read_links
 from raddle.errors import UnreachableError
 
 

@@ -12,17 +12,17 @@ from typing import Annotated, cast
 
 import typer
 
-from controller.southbound.gnmi import GnmiClient
-from controller.southbound.sets import plan_push
-from nos.db.databases import ConfigDb, Databases, HashTable
-from nos.operator import CLEAR_COMMANDS
-from nos.orch.lazy import LazyTables
-from nos.show import UnknownCommandError, find_command, show
-from nos.show.cleared import CLEARS, counts_of, since
 from raddle.cli.options import DEFAULT_INVENTORY, InventoryOption
+from raddle.controller.southbound.sonic.gnmi import GnmiClient
+from raddle.controller.southbound.sonic.sets import plan_push
 from raddle.errors import InputError
 from raddle.inventory import load_inventory
-from raddle.lab.cleared import Cleared, read_cleared, write_cleared
+from raddle.lab.switches.cleared import Cleared, read_cleared, write_cleared
+from raddle.nos.db.databases import ConfigDb, Databases, HashTable
+from raddle.nos.operator import CLEAR_COMMANDS
+from raddle.nos.orch.lazy import LazyTables
+from raddle.nos.show import UnknownCommandError, find_command, show
+from raddle.nos.show.cleared import CLEARS, counts_of, since
 
 CONFIG_HELP = (
     "config save|reload [FILE], config load|replace FILE, config qos reload|clear, config interface "

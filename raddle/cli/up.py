@@ -12,9 +12,6 @@ from typing import Annotated
 
 import typer
 
-from controller.plan import make_plan
-from controller.southbound.p4runtime.pipelines import pins_pipeline
-from nos.farm import ServerTls
 from raddle.cli.options import (
     DEFAULT_INVENTORY,
     FabricArg,
@@ -23,13 +20,16 @@ from raddle.cli.options import (
     SeedOption,
     load_fabric,
 )
+from raddle.controller.plan import make_plan
+from raddle.controller.southbound.p4runtime.pipelines import pins_pipeline
 from raddle.errors import InputError
 from raddle.inventory import Inventory, read_file, read_secrets
-from raddle.lab.flow_file import read_flows
 from raddle.lab.live import LiveTraffic, Traffic, collective_traffic, flows_traffic
-from raddle.lab.switches import Doors, switch_farm
-from raddle.topology.cable_truth import read_cables
+from raddle.lab.switches.programmed import Doors, switch_farm
+from raddle.lab.workloads.flow_file import read_flows
+from raddle.nos.farm import ServerTls
 from raddle.topology.model import Fabric
+from raddle.topology.views.cable_truth import read_cables
 from raddle.units import parse_nccl_bytes
 
 

@@ -10,17 +10,17 @@ from typing import Annotated, Any
 
 import typer
 
-from controller.plan import make_plan
-from controller.plan.addresses import address_families
-from controller.plan.lossless_check import check_lossless
-from controller.southbound.sonic import intended
-from controller.southbound.sonic_yang import check_yang
+from raddle.controller.plan import make_plan
+from raddle.controller.plan.addresses import address_families
+from raddle.controller.plan.lossless_check import check_lossless
+from raddle.controller.southbound.sonic.tables import intended
+from raddle.controller.southbound.sonic.yang import check_yang
 from raddle.errors import Diagnostic, InputError
 from raddle.topology import find, load
-from raddle.topology.cable_mend import CableWork, mend_cables
-from raddle.topology.cable_truth import compare_cables, read_cables
-from raddle.topology.capacity import bisection_bps, oversubscription, review
 from raddle.topology.model import Fabric
+from raddle.topology.views.cable_mend import CableWork, mend_cables
+from raddle.topology.views.cable_truth import compare_cables, read_cables
+from raddle.topology.views.capacity import bisection_bps, oversubscription, review
 from raddle.units import format_rate, format_size
 
 SCHEMA_VERSION = 1

@@ -10,9 +10,6 @@ from typing import Annotated, Any
 
 import typer
 
-from controller.plan import make_plan
-from controller.verify.failures import Outcome
-from controller.verify.lossless import CONGESTED_GROUPS
 from raddle.cli.options import (
     DEFAULT_INVENTORY,
     AlgorithmOption,
@@ -29,10 +26,13 @@ from raddle.cli.options import (
     read_plan,
 )
 from raddle.cli.progress import progress_bar
+from raddle.controller.plan import make_plan
+from raddle.controller.verify.failures import Outcome
+from raddle.controller.verify.lossless import CONGESTED_GROUPS
 from raddle.errors import InputError
 from raddle.inventory import load_inventory
 from raddle.lab.verify import Scope, Verification, verify_plan, verify_running, with_cabling
-from raddle.topology.cable_truth import read_cables
+from raddle.topology.views.cable_truth import read_cables
 from raddle.units import format_rate
 
 

@@ -13,18 +13,18 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-import traffic
-from controller.plan.addresses import endpoint_addresses
-from controller.plan.make import make_plan
-from controller.plan.model import Plan
+from raddle import traffic
+from raddle.controller.plan.addresses import endpoint_addresses
+from raddle.controller.plan.make import make_plan
+from raddle.controller.plan.model import Plan
 from raddle.errors import InputError
 from raddle.inventory import Inventory
-from raddle.lab.connections import of_messages, striped
-from raddle.lab.demand import collective_demand, place_ranks
-from raddle.lab.diagnosis import diagnose, why_unfinished
-from raddle.lab.link_use import find_collisions, links_in_use, trace_flows
-from raddle.lab.source_ports import source_ports
-from raddle.lab.switches import over_p4runtime, program, read_states, switch_farm
+from raddle.lab.run.diagnosis import diagnose, why_unfinished
+from raddle.lab.run.link_use import find_collisions, links_in_use, trace_flows
+from raddle.lab.switches.programmed import over_p4runtime, program, read_states, switch_farm
+from raddle.lab.workloads.connections import of_messages, striped
+from raddle.lab.workloads.demand import collective_demand, place_ranks
+from raddle.lab.workloads.source_ports import source_ports
 from raddle.report.model import BenchResult, PinSummary, SizeRow, UnfinishedFlow
 from raddle.sim import DROP_REASONS, FLOW_STATUS, NEVER, Simulation, payload_rate_gbs
 from raddle.state import SwitchState

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-import traffic
-from controller.plan.addresses import endpoint_addresses
-from controller.plan.model import Plan
+from raddle import traffic
+from raddle.controller.plan.addresses import endpoint_addresses
+from raddle.controller.plan.model import Plan
 from raddle.errors import InputError
 from raddle.lab.bench import flow_namer, link_names
-from raddle.lab.connections import striped
-from raddle.lab.link_use import Crossings, find_collisions, trace_flows
-from raddle.lab.source_ports import source_ports
+from raddle.lab.run.link_use import Crossings, find_collisions, trace_flows
 from raddle.lab.verify import planned_state
+from raddle.lab.workloads.connections import striped
+from raddle.lab.workloads.source_ports import source_ports
 from raddle.report.model import Collision
 from raddle.sim import Simulation
 from raddle.topology.model import Fabric

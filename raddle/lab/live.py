@@ -16,13 +16,13 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-import traffic
-from controller.plan.addresses import endpoint_addresses
-from nos.switch import SimulatedSwitch
-from raddle.lab.connections import of_messages, striped
-from raddle.lab.counters import switch_counters
-from raddle.lab.demand import place_ranks
-from raddle.lab.flow_file import FlowTable
+from raddle import traffic
+from raddle.controller.plan.addresses import endpoint_addresses
+from raddle.lab.switches.counters import switch_counters
+from raddle.lab.workloads.connections import of_messages, striped
+from raddle.lab.workloads.demand import place_ranks
+from raddle.lab.workloads.flow_file import FlowTable
+from raddle.nos.switch import SimulatedSwitch
 from raddle.sim import FLOW_STATUS, Simulation
 from raddle.state import SwitchState
 from raddle.topology.model import Fabric

@@ -11,19 +11,19 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-import traffic
-from controller.plan.addresses import endpoint_addresses
-from controller.plan.make import make_plan
+from raddle import traffic
+from raddle.controller.plan.addresses import endpoint_addresses
+from raddle.controller.plan.make import make_plan
 from raddle.inventory import Inventory
 from raddle.lab.bench import Progress
-from raddle.lab.connections import of_messages, striped
-from raddle.lab.diagnosis import blocked_status, diagnose, why_unfinished
-from raddle.lab.effort import long_run
-from raddle.lab.flow_file import FlowTable
-from raddle.lab.pin_file import Pin, with_pins
-from raddle.lab.source_ports import source_ports
-from raddle.lab.switches import over_p4runtime, program, read_switches, switch_farm
-from raddle.lab.timeline import NO_INSTRUMENTS, Instruments, Timeline
+from raddle.lab.run.diagnosis import blocked_status, diagnose, why_unfinished
+from raddle.lab.run.effort import long_run
+from raddle.lab.run.timeline import NO_INSTRUMENTS, Instruments, Timeline
+from raddle.lab.switches.programmed import over_p4runtime, program, read_switches, switch_farm
+from raddle.lab.workloads.connections import of_messages, striped
+from raddle.lab.workloads.flow_file import FlowTable
+from raddle.lab.workloads.pin_file import Pin, with_pins
+from raddle.lab.workloads.source_ports import source_ports
 from raddle.report.run_files import FlowRow, PortRow, RunResult, WatchdogRow
 from raddle.sim import DROP_REASONS, FLOW_STATUS, NEVER, Simulation
 from raddle.sim.capture import Capture

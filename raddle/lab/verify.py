@@ -9,17 +9,17 @@ from typing import cast
 
 import numpy as np
 
-from controller.plan.model import NextHop, Plan, Route
-from controller.plan.replan import replanner, with_links
-from controller.plan.update import peers_of, routes_of, update_rounds
-from controller.reconcile import read_neighbours
-from controller.southbound.sonic import bootstrap, pushed
-from controller.verify.certificate import certificate
-from controller.verify.deadlock import Cycle, dependencies, rank_by_name, ranks
-from controller.verify.failures import Outcome, Replan, Verdict, failures, judge, survey
-from controller.verify.load import busiest_link
-from controller.verify.lossless import Finding, check_lossless
-from controller.verify.network import (
+from raddle.controller.plan.model import NextHop, Plan, Route
+from raddle.controller.plan.replan import replanner, with_links
+from raddle.controller.plan.update import peers_of, routes_of, update_rounds
+from raddle.controller.reconcile import read_neighbours
+from raddle.controller.southbound.sonic.tables import bootstrap, pushed
+from raddle.controller.verify.certificate import certificate
+from raddle.controller.verify.deadlock import Cycle, dependencies, rank_by_name, ranks
+from raddle.controller.verify.failures import Outcome, Replan, Verdict, failures, judge, survey
+from raddle.controller.verify.load import busiest_link
+from raddle.controller.verify.lossless import Finding, check_lossless
+from raddle.controller.verify.network import (
     Bools,
     Entry,
     Network,
@@ -29,20 +29,20 @@ from controller.verify.network import (
     network_of,
     ports_through,
 )
-from controller.verify.tables import Changes, LookUp, Prefix, Tables, tables_of
-from controller.verify.transient import Transient, judge_update
-from nos.db.databases import ConfigDb
-from nos.orch import derive
+from raddle.controller.verify.tables import Changes, LookUp, Prefix, Tables, tables_of
+from raddle.controller.verify.transient import Transient, judge_update
 from raddle.errors import Diagnostic, InputError
 from raddle.inventory import Inventory
-from raddle.lab.neighbours import heard_cables
-from raddle.lab.switches import over_p4runtime, read_states
+from raddle.lab.switches.neighbours import heard_cables
+from raddle.lab.switches.programmed import over_p4runtime, read_states
+from raddle.nos.db.databases import ConfigDb
+from raddle.nos.orch import derive
 from raddle.state import AclRule, SwitchState
-from raddle.topology.cable_mend import CableWork, mend_cables
-from raddle.topology.cable_truth import SeenCable, compare_cables
-from raddle.topology.capacity import bisection_bps, tier_oversubscription
 from raddle.topology.model import Fabric
-from raddle.topology.source import read_file
+from raddle.topology.views.cable_mend import CableWork, mend_cables
+from raddle.topology.views.cable_truth import SeenCable, compare_cables
+from raddle.topology.views.capacity import bisection_bps, tier_oversubscription
+from raddle.topology.yaml.source import read_file
 from raddle.workload import Demand
 
 _SHOWN_RULES = 5

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from raddle.sim.ecmp_hash import UDP_PORT_ROCE, qp_headers
+from raddle.ecmp_hash import UDP_PORT_ROCE, qp_headers
 from raddle.state import AclMatch
 
 Ints = NDArray[np.int64]
@@ -48,7 +48,7 @@ class AclHeaders:
     Args:
         addresses: address of every endpoint, of the family that `is_ipv6` says.
         src, dst: endpoints of each queue pair.
-        seed, source_ports: see `raddle.sim.ecmp_hash.qp_headers`.
+        seed, source_ports: see `raddle.ecmp_hash.qp_headers`.
         dscp: of each queue pair's data, which its acknowledgements have too.
         cnp_dscp: of CNPs.
     """

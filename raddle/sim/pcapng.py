@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from raddle.sim.ecmp_hash import UDP_PORT_ROCE, qp_numbers, udp_source_port
+from raddle.ecmp_hash import UDP_PORT_ROCE, qp_numbers, udp_source_port
 
 DATA, ACK, NAK, CNP, PFC = range(5)
 """Kinds of frames; the first four as the engine numbers them."""

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from raddle.sim.ecmp_hash import qp_headers
+from raddle.ecmp_hash import qp_headers
 from raddle.state import PolicyState
 
 Ints = NDArray[np.int64]

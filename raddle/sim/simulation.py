@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raddle import _core
+from raddle.ecmp_hash import HashClasses, hashed_addresses
 from raddle.sim.acl_columns import RuleCounters, RuleKey, acl_columns
 from raddle.sim.acl_headers import AclHeaders
 from raddle.sim.columns import (
@@ -28,7 +29,6 @@ from raddle.sim.columns import (
     read_watchdog,
     read_watermarks,
 )
-from raddle.sim.ecmp_hash import HashClasses, hashed_addresses
 from raddle.sim.nic import nic_config
 from raddle.sim.pcapng import PFC, FrameColumns
 from raddle.sim.policy_match import PacketHeaders

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raddle._core import NONE, ArsConfig
-from raddle.sim.ecmp_hash import seed_mask
+from raddle.ecmp_hash import seed_mask
 from raddle.sim.policy_match import PacketHeaders
 from raddle.state import PolicyState, RouteState, SwitchState, WatchdogState
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from raddle.errors import Diagnostic, InputError
 from raddle.topology.model import SwitchModel, TableBudget
-from raddle.topology.reading import did_you_mean, read_spec
-from raddle.topology.schema_devices import ModelSpec
-from raddle.topology.source import parse
+from raddle.topology.yaml.reading import did_you_mean, read_spec
+from raddle.topology.yaml.schema_devices import ModelSpec
+from raddle.topology.yaml.source import parse
 
 
 @cache

@@ -7,10 +7,10 @@ from itertools import islice
 from pathlib import Path
 
 from raddle.errors import Diagnostic
-from raddle.topology.build import build_fabric
-from raddle.topology.cabling import check_wiring
 from raddle.topology.catalog import builtin_models, switch_model
-from raddle.topology.checks import (
+from raddle.topology.forms.build import build_fabric
+from raddle.topology.forms.cabling import check_wiring
+from raddle.topology.forms.checks import (
     check_adaptive,
     check_addressing,
     check_as_numbers,
@@ -20,16 +20,16 @@ from raddle.topology.checks import (
     check_models,
     check_roce,
 )
-from raddle.topology.form_checks import check_form
-from raddle.topology.forms import expand_form
-from raddle.topology.include import assemble
+from raddle.topology.forms.expand import expand_form
+from raddle.topology.forms.form_checks import check_form
+from raddle.topology.forms.overrides import apply_overrides
+from raddle.topology.forms.tenants import owners_of
+from raddle.topology.forms.wiring import Wiring, expand_explicit
 from raddle.topology.model import Fabric, SwitchModel
-from raddle.topology.overrides import apply_overrides
-from raddle.topology.reading import read_spec
-from raddle.topology.schema import FabricFile
-from raddle.topology.source import MAX_PROBLEMS, Source, parse, read_file, refuse_all
-from raddle.topology.tenants import owners_of
-from raddle.topology.wiring import Wiring, expand_explicit
+from raddle.topology.yaml.include import assemble
+from raddle.topology.yaml.reading import read_spec
+from raddle.topology.yaml.schema import FabricFile
+from raddle.topology.yaml.source import MAX_PROBLEMS, Source, parse, read_file, refuse_all
 
 
 def load(path: Path | str, variables: Mapping[str, str] | None = None) -> Fabric:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from raddle.topology.fields import TEMPLATE_FIELD
+from raddle.topology.yaml.fields import TEMPLATE_FIELD
 
 
 def name_of(template: str, fields: Mapping[str, int]) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.southbound.p4runtime.session import P4Session
+from raddle.controller.southbound.p4runtime.session import P4Session
 
 PROGRAM = shutil.which("simple_switch_grpc")
 CPU_PORT = 510

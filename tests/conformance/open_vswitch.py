@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from controller.plan.model import Plan
-from controller.southbound.openflow.tables import datapath_id, port_numbers
+from raddle.controller.plan.model import Plan
+from raddle.controller.southbound.openflow.tables import datapath_id, port_numbers
 
 SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
 

@@ -22,13 +22,13 @@ from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
 import raddle
-from controller.plan import make_plan
-from controller.plan.neighbours import neighbour_macs
-from controller.reconcile import apply_plan
-from controller.southbound.openflow.bootstrap import ovs_commands
-from controller.southbound.openflow.tables import datapath_id
-from nos.farm import _free_port as free_port
+from raddle.controller.plan import make_plan
+from raddle.controller.plan.neighbours import neighbour_macs
+from raddle.controller.reconcile import apply_plan
+from raddle.controller.southbound.openflow.bootstrap import ovs_commands
+from raddle.controller.southbound.openflow.tables import datapath_id
 from raddle.inventory import Inventory, OpenFlowDoor
+from raddle.nos.farm import _free_port as free_port
 
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 FABRIC = raddle.loads(

@@ -10,13 +10,13 @@ import pytest
 from bmv2_switch import Bmv2, bmv2_switch, needs_bmv2
 
 import raddle
-from controller.plan import make_plan
-from controller.plan.model import SwitchPlan
-from controller.plan.neighbours import neighbour_macs
-from controller.southbound.p4runtime.driver import p4_target, push_p4
-from nos.p4rt.entity_tables import EntityTables
-from nos.p4rt.pipeline import Pipeline
-from raddle.sim.ecmp_hash import UDP_PORT_ROCE, ecmp_hash
+from raddle.controller.plan import make_plan
+from raddle.controller.plan.model import SwitchPlan
+from raddle.controller.plan.neighbours import neighbour_macs
+from raddle.controller.southbound.p4runtime.driver import p4_target, push_p4
+from raddle.ecmp_hash import UDP_PORT_ROCE, ecmp_hash
+from raddle.nos.p4rt.entity_tables import EntityTables
+from raddle.nos.p4rt.pipeline import Pipeline
 
 FLOWS = 32
 

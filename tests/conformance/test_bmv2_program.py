@@ -27,14 +27,14 @@ from finsy.p4entity import P4Entity
 from finsy.proto import p4r
 
 import raddle
-from controller.plan import make_plan
-from controller.plan.neighbours import neighbour_macs
-from controller.southbound.p4runtime.driver import p4_target, push_p4
-from controller.southbound.p4runtime.pipelines import cookie_of
-from controller.southbound.p4runtime.updates import by_key
+from raddle.controller.plan import make_plan
+from raddle.controller.plan.neighbours import neighbour_macs
+from raddle.controller.southbound.p4runtime.driver import p4_target, push_p4
+from raddle.controller.southbound.p4runtime.pipelines import cookie_of
+from raddle.controller.southbound.p4runtime.updates import by_key
+from raddle.ecmp_hash import hashed_addresses, qp_hashes, qp_numbers, seed_mask, udp_source_port
 from raddle.lab.emulation.layout import Layout
 from raddle.lab.emulation.roce import WRITE_ONLY, Reth, RocePacket, decode, encode
-from raddle.sim.ecmp_hash import hashed_addresses, qp_hashes, qp_numbers, seed_mask, udp_source_port
 from raddle.state import HASH_FIELDS, HashField
 
 pytestmark = [pytest.mark.system, *needs_bmv2]

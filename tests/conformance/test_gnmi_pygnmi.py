@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from nos.farm import SwitchFarm
-from nos.switch import BootConfig
+from raddle.nos.farm import SwitchFarm
+from raddle.nos.switch import BootConfig
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("pygnmi") is None, reason="pygnmi is not installed (pip install pygnmi)"

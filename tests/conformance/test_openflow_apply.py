@@ -17,14 +17,17 @@ from open_vswitch import DummySwitches, needs_open_vswitch
 from typer.testing import CliRunner, Result
 
 import raddle
-import traffic
-from controller.plan import make_plan
-from controller.plan.model import Plan, SourcePort
-from controller.plan.neighbours import neighbour_macs
-from controller.reconcile import apply_plan, check
-from controller.southbound.openflow.driver import OpenFlowController
-from controller.southbound.openflow.rollout import steps
-from controller.southbound.openflow.tables import (
+from raddle import traffic
+from raddle.cli.apply import apply
+from raddle.cli.drift import drift
+from raddle.cli.status import status
+from raddle.controller.plan import make_plan
+from raddle.controller.plan.model import Plan, SourcePort
+from raddle.controller.plan.neighbours import neighbour_macs
+from raddle.controller.reconcile import apply_plan, check
+from raddle.controller.southbound.openflow.driver import OpenFlowController
+from raddle.controller.southbound.openflow.rollout import steps
+from raddle.controller.southbound.openflow.tables import (
     Hop,
     SelectGroup,
     Tables,
@@ -32,13 +35,10 @@ from controller.southbound.openflow.tables import (
     route_key,
     switch_tables,
 )
-from nos.farm import _free_port as free_port
-from raddle.cli.apply import apply
-from raddle.cli.drift import drift
-from raddle.cli.status import status
 from raddle.errors import InputError, UnreachableError
 from raddle.inventory import Inventory, load_inventory
-from raddle.lab.switches import switch_farm
+from raddle.lab.switches.programmed import switch_farm
+from raddle.nos.farm import _free_port as free_port
 
 pytestmark = needs_open_vswitch
 

@@ -9,8 +9,8 @@ import pytest
 from fake_openflow import FakeSwitch
 from os_ken.ofproto import ofproto_v1_3 as of
 
-from controller.southbound.openflow.driver import OpenFlowController
-from controller.southbound.openflow.tables import FORWARD, Drop, Match, RuleKey, Tables
+from raddle.controller.southbound.openflow.driver import OpenFlowController
+from raddle.controller.southbound.openflow.tables import FORWARD, Drop, Match, RuleKey, Tables
 from raddle.errors import UnreachableError
 
 NAMES = {1: "leaf0", 2: "leaf1"}

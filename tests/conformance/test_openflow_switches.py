@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from open_vswitch import DummySwitches, needs_open_vswitch
 
-import traffic
-from controller.plan import make_plan
-from controller.plan.model import Plan
-from controller.plan.neighbours import neighbour_macs
-from controller.southbound.openflow.driver import OpenFlowController
-from controller.southbound.openflow.tables import (
+from raddle import traffic
+from raddle.controller.plan import make_plan
+from raddle.controller.plan.model import Plan
+from raddle.controller.plan.neighbours import neighbour_macs
+from raddle.controller.southbound.openflow.driver import OpenFlowController
+from raddle.controller.southbound.openflow.tables import (
     FORWARD,
     Drop,
     Match,
@@ -27,9 +27,9 @@ from controller.southbound.openflow.tables import (
     switch_tables,
 )
 from raddle.errors import UnreachableError
-from raddle.lab.demand import collective_demand
 from raddle.lab.emulation.layout import Layout
 from raddle.lab.emulation.reference import simulate_reference
+from raddle.lab.workloads.demand import collective_demand
 from raddle.topology import find, load
 
 pytestmark = needs_open_vswitch

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 import raddle
-from controller.plan import make_plan
-from raddle.lab.switches import switch_farm
+from raddle.controller.plan import make_plan
+from raddle.lab.switches.programmed import switch_farm
 
 HERE = Path(__file__).parent
 COMPILED = HERE.parents[1] / "p4/compiled"

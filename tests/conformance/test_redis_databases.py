@@ -15,9 +15,9 @@ import pytest
 import redis
 from finsy.proto.gnmi1 import gnmi_pb2, gnmi_pb2_grpc
 
-from nos.db.patch import PatchOp
-from nos.farm import SwitchFarm
-from nos.switch import BootConfig, SimulatedSwitch
+from raddle.nos.db.patch import PatchOp
+from raddle.nos.farm import SwitchFarm
+from raddle.nos.switch import BootConfig, SimulatedSwitch
 from raddle.state import SwitchCounters
 
 pytestmark = pytest.mark.skipif(

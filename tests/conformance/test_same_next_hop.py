@@ -15,19 +15,19 @@ from bmv2_switch import bmv2_switch, needs_bmv2
 from open_vswitch import DummySwitches, needs_open_vswitch
 
 import raddle
-import traffic
-from controller.plan import make_plan
-from controller.plan.model import Plan
-from controller.plan.neighbours import neighbour_macs
-from controller.southbound.openflow.driver import OpenFlowController
-from controller.southbound.openflow.tables import datapath_id, switch_tables
-from controller.southbound.p4runtime.driver import p4_target, push_p4
-from raddle.lab.demand import place_ranks
+from raddle import traffic
+from raddle.controller.plan import make_plan
+from raddle.controller.plan.model import Plan
+from raddle.controller.plan.neighbours import neighbour_macs
+from raddle.controller.southbound.openflow.driver import OpenFlowController
+from raddle.controller.southbound.openflow.tables import datapath_id, switch_tables
+from raddle.controller.southbound.p4runtime.driver import p4_target, push_p4
+from raddle.ecmp_hash import qp_numbers, udp_source_port
 from raddle.lab.emulation.layout import Layout
 from raddle.lab.emulation.paths import Routing
 from raddle.lab.emulation.reference import simulate_reference
 from raddle.lab.emulation.roce import WRITE_ONLY, Reth, RocePacket, encode
-from raddle.sim.ecmp_hash import qp_numbers, udp_source_port
+from raddle.lab.workloads.demand import place_ranks
 from raddle.topology.model import Fabric, PortRef
 
 SEED = 1

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.plan import make_plan
-from controller.southbound.sonic import intended
-from controller.southbound.sonic_yang import check_yang
-from nos.db.schema import TABLES, read_config, validate
+from raddle.controller.plan import make_plan
+from raddle.controller.southbound.sonic.tables import intended
+from raddle.controller.southbound.sonic.yang import check_yang
 from raddle.errors import InputError
+from raddle.nos.db.schema import TABLES, read_config, validate
 from raddle.topology import bundled_examples, load
 
 YANG = Path(__file__).parents[3] / "shared" / "sonic-yang"

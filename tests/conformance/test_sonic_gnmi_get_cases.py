@@ -12,8 +12,8 @@ import grpc
 import pytest
 from finsy.proto.gnmi1 import gnmi_pb2, gnmi_pb2_grpc
 
-from nos.farm import SwitchFarm
-from nos.switch import BootConfig, SimulatedSwitch
+from raddle.nos.farm import SwitchFarm
+from raddle.nos.switch import BootConfig, SimulatedSwitch
 
 DATA = Path(__file__).parents[3] / "shared" / "sonic" / "gnmi-testdata"
 

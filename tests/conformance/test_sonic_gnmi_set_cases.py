@@ -18,11 +18,11 @@ import grpc
 import pytest
 from finsy.proto.gnmi1 import gnmi_pb2, gnmi_pb2_grpc
 
-from nos.db.databases import ConfigDb
-from nos.db.patch import PatchOp, apply_operations
-from nos.db.schema import read_config, validate
-from nos.farm import SwitchFarm
-from nos.switch import BootConfig, SimulatedSwitch
+from raddle.nos.db.databases import ConfigDb
+from raddle.nos.db.patch import PatchOp, apply_operations
+from raddle.nos.db.schema import read_config, validate
+from raddle.nos.farm import SwitchFarm
+from raddle.nos.switch import BootConfig, SimulatedSwitch
 
 DATA = Path(__file__).parents[3] / "shared" / "sonic" / "gnmi-testdata"
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from controller.plan import make_plan
-from controller.southbound.sonic import Tables, bootstrap, intended
-from controller.southbound.sonic_yang import check_yang
+from raddle.controller.plan import make_plan
+from raddle.controller.southbound.sonic.tables import Tables, bootstrap, intended
+from raddle.controller.southbound.sonic.yang import check_yang
 from raddle.errors import InputError
 from raddle.topology import bundled_examples, load
 

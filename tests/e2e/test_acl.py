@@ -13,21 +13,21 @@ from finsy import Action, Match, P4TableEntry
 from finsy.proto import gnmi, p4r
 
 import raddle
-from controller.plan import make_plan
-from controller.plan.addresses import endpoint_addresses
-from controller.plan.model import Plan
-from controller.southbound.gnmi import GnmiClient
-from controller.southbound.p4runtime.pipelines import fabric_pipeline, schema_of
-from controller.southbound.sets import db_path, json_value
-from nos.farm import SwitchFarm
-from nos.show import show
+from raddle.controller.plan import make_plan
+from raddle.controller.plan.addresses import endpoint_addresses
+from raddle.controller.plan.model import Plan
+from raddle.controller.southbound.p4runtime.pipelines import fabric_pipeline, schema_of
+from raddle.controller.southbound.sonic.gnmi import GnmiClient
+from raddle.controller.southbound.sonic.sets import db_path, json_value
 from raddle.inventory import Inventory
-from raddle.lab.counters import switch_counters
-from raddle.lab.diagnosis import why_unfinished
-from raddle.lab.flow_file import read_flows
 from raddle.lab.live import LiveTraffic, flows_traffic
-from raddle.lab.switches import program, switch_farm
+from raddle.lab.run.diagnosis import why_unfinished
+from raddle.lab.switches.counters import switch_counters
+from raddle.lab.switches.programmed import program, switch_farm
 from raddle.lab.verify import Scope, verify_running
+from raddle.lab.workloads.flow_file import read_flows
+from raddle.nos.farm import SwitchFarm
+from raddle.nos.show import show
 from raddle.sim import FLOW_STATUS, Simulation
 from raddle.topology.model import Fabric
 

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 
 import raddle
-import traffic
-from controller.plan import make_plan
-from controller.plan.addresses import endpoint_addresses
+from raddle import traffic
+from raddle.controller.plan import make_plan
+from raddle.controller.plan.addresses import endpoint_addresses
 from raddle.inventory import Inventory, load_inventory
 from raddle.lab import bench as lab
 from raddle.lab.bench import BenchRequest, run_bench
-from raddle.lab.demand import collective_demand
-from raddle.lab.switches import program, read_states, switch_farm
+from raddle.lab.switches.programmed import program, read_states, switch_farm
+from raddle.lab.workloads.demand import collective_demand
 from raddle.report import BenchResult, to_table
 from raddle.sim import Simulation
 from raddle.topology import find

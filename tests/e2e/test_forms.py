@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import raddle
-from controller.plan import make_plan
+from raddle.controller.plan import make_plan
 from raddle.lab.bench import BenchRequest, run_bench
 from raddle.lab.verify import Scope, verify_plan
 

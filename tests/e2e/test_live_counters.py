@@ -8,12 +8,12 @@ import grpc
 import numpy as np
 from finsy.proto.gnmi1 import gnmi_pb2, gnmi_pb2_grpc
 
-import traffic
-from controller.plan import make_plan
-from controller.plan.addresses import endpoint_addresses
+from raddle import traffic
+from raddle.controller.plan import make_plan
+from raddle.controller.plan.addresses import endpoint_addresses
 from raddle.inventory import Inventory
-from raddle.lab.counters import switch_counters
-from raddle.lab.switches import program, read_states, switch_farm
+from raddle.lab.switches.counters import switch_counters
+from raddle.lab.switches.programmed import program, read_states, switch_farm
 from raddle.sim import Simulation
 from raddle.topology import bundled_examples, load
 

@@ -6,13 +6,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from controller.plan import make_plan
-from nos.db.patch import PatchOp
-from nos.farm import SwitchFarm
-from nos.switch import SimulatedSwitch
+from raddle.controller.plan import make_plan
 from raddle.inventory import Inventory
 from raddle.lab.live import LiveTraffic, collective_traffic
-from raddle.lab.switches import program, switch_farm
+from raddle.lab.switches.programmed import program, switch_farm
+from raddle.nos.db.patch import PatchOp
+from raddle.nos.farm import SwitchFarm
+from raddle.nos.switch import SimulatedSwitch
 from raddle.topology import bundled_examples, load
 
 FABRIC = load(bundled_examples()["leaf-spine-16"])

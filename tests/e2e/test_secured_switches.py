@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from controller.plan import make_plan
-from controller.reconcile import apply_plan, check
-from nos.farm import ServerTls
 from raddle import loads
+from raddle.controller.plan import make_plan
+from raddle.controller.reconcile import apply_plan, check
 from raddle.errors import InputError
 from raddle.inventory import Access, ClientTls, Inventory, load_inventory
-from raddle.lab.switches import Doors, switch_farm
+from raddle.lab.switches.programmed import Doors, switch_farm
+from raddle.nos.farm import ServerTls
 from raddle.topology import bundled_examples, load
 
 x509 = pytest.importorskip("cryptography.x509")

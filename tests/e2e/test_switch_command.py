@@ -13,12 +13,12 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from controller.plan import make_plan
-from nos.switch import SimulatedSwitch
 from raddle.cli.switch import switch
+from raddle.controller.plan import make_plan
 from raddle.errors import InputError, UnreachableError
 from raddle.inventory import Inventory
-from raddle.lab.switches import program, switch_farm
+from raddle.lab.switches.programmed import program, switch_farm
+from raddle.nos.switch import SimulatedSwitch
 from raddle.state import SwitchCounters
 from raddle.topology import bundled_examples, load
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from controller.plan import make_plan
-from controller.plan.addresses import endpoint_addresses
-from nos.farm import SwitchFarm
-from nos.show import show
-from nos.switch import SimulatedSwitch
+from raddle.controller.plan import make_plan
+from raddle.controller.plan.addresses import endpoint_addresses
 from raddle.inventory import Inventory
-from raddle.lab.counters import switch_counters
-from raddle.lab.switches import program, read_states, switch_farm
+from raddle.lab.switches.counters import switch_counters
+from raddle.lab.switches.programmed import program, read_states, switch_farm
+from raddle.nos.farm import SwitchFarm
+from raddle.nos.show import show
+from raddle.nos.switch import SimulatedSwitch
 from raddle.sim import Simulation
 from raddle.topology import bundled_examples, load
 from raddle.topology.model import PortRef
+from raddle.traffic import build
 from raddle.workload import Schedule
-from traffic import build
 
 FABRIC = load(bundled_examples()["leaf-spine-16"])
 MS = 10**9

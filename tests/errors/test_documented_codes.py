@@ -33,7 +33,7 @@ def documented(part: str) -> list[str]:
 def test_page_and_code_have_the_same_codes() -> None:
     fabric, planner = PAGE.split("## From the planner")
     commands = [ROOT / f"raddle/cli/{name}.py" for name in ("fmt", "init", "schema", "show", "validate")]
-    paths = [*(ROOT / "raddle/topology").glob("*.py"), *commands]
+    paths = [*(ROOT / "raddle/topology").rglob("*.py"), *commands]
     topology = {code for path in paths for code in codes_of(path)}
     assert set(documented(fabric)) == topology | FORMATTED
     plan = {code for path in (ROOT / "controller/plan").glob("*.py") for code in codes_of(path)}

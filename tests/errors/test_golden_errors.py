@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from raddle import InputError, load
-from raddle.topology.source import MAX_BYTES, MAX_NODES
+from raddle.topology.yaml.source import MAX_BYTES, MAX_NODES
 
 HERE = Path(__file__).parent
 CASES = sorted(path.stem for path in HERE.glob("*.yaml"))

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.plan.colouring import Ints, colour_edges
+from raddle.controller.plan.colouring import Ints, colour_edges
 
 vertices = st.integers(0, 7)
 edges = st.lists(st.tuples(vertices, vertices), max_size=80)

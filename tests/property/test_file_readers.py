@@ -16,12 +16,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from raddle.errors import InputError
-from raddle.lab.flow_file import read_flows
-from raddle.lab.import_peer import PeerNames, fabric_yaml, flows_csv
-from raddle.lab.pin_file import read_pins
-from raddle.sim.peer_files import read_ns3_flows, read_ns3_topology
-from raddle.sim.peer_htsim import read_htsim_flows, read_htsim_topology
-from raddle.sim.peer_ns3_config import Ns3Config, read_ns3_config
+from raddle.lab.workloads.flow_file import read_flows
+from raddle.lab.workloads.pin_file import read_pins
+from raddle.peers.files import read_ns3_flows, read_ns3_topology
+from raddle.peers.htsim import read_htsim_flows, read_htsim_topology
+from raddle.peers.importing import PeerNames, fabric_yaml, flows_csv
+from raddle.peers.ns3_config import Ns3Config, read_ns3_config
 from raddle.topology import find, load, loads
 
 EXAMPLES = int(os.environ.get("RADDLE_FUZZ_EXAMPLES", "60"))

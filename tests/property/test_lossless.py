@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import raddle
-from controller.plan import make_plan
-from controller.plan.addresses import endpoint_addresses
-from controller.southbound.sonic import bootstrap
+from raddle.controller.plan import make_plan
+from raddle.controller.plan.addresses import endpoint_addresses
+from raddle.controller.southbound.sonic.tables import bootstrap
 from raddle.inventory import Inventory
-from raddle.lab.switches import program, read_states, switch_farm
+from raddle.lab.switches.programmed import program, read_states, switch_farm
 from raddle.sim import Simulation
 from raddle.state import SwitchState
 from raddle.topology.model import Fabric

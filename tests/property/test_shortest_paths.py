@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import raddle
-from controller.plan.graph import SwitchGraph, graph_of
-from controller.plan.paths import PathTable, find_paths, update_paths
+from raddle.controller.plan.graph import SwitchGraph, graph_of
+from raddle.controller.plan.paths import PathTable, find_paths, update_paths
 
 SPEEDS = (0, 100_000_000_000, 200_000_000_000, 400_000_000_000)
 

@@ -9,10 +9,10 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 import raddle
-from controller.plan import make_plan
-from controller.plan.addresses import dotted, plan_addresses
-from controller.plan.model import NextHop
-from controller.plan.update import (
+from raddle.controller.plan import make_plan
+from raddle.controller.plan.addresses import dotted, plan_addresses
+from raddle.controller.plan.model import NextHop
+from raddle.controller.plan.update import (
     Routes,
     Write,
     peers_of,
@@ -21,7 +21,7 @@ from controller.plan.update import (
     update_rounds,
     writes_between,
 )
-from raddle.lab.demand import collective_demand
+from raddle.lab.workloads.demand import collective_demand
 from raddle.topology.model import PortRef
 
 FABRIC = raddle.loads(

@@ -16,16 +16,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import raddle
-from controller.plan import make_plan
-from controller.plan.addresses import plan_addresses
-from controller.plan.replan import replanner, with_links
-from controller.verify.certificate import certificate
-from controller.verify.deadlock import breaks_ranks, dependencies, rank_by_name, ranks, smallest_cycle
-from controller.verify.network import Entry, Network, entries_of_plan, network_of
-from controller.verify.reach import connected, delivered, looping, repair, sources
-from controller.verify.tables import LookUp, Tables, tables_of
-from raddle.lab.demand import collective_demand
+from raddle.controller.plan import make_plan
+from raddle.controller.plan.addresses import plan_addresses
+from raddle.controller.plan.replan import replanner, with_links
+from raddle.controller.verify.certificate import certificate
+from raddle.controller.verify.deadlock import breaks_ranks, dependencies, rank_by_name, ranks, smallest_cycle
+from raddle.controller.verify.network import Entry, Network, entries_of_plan, network_of
+from raddle.controller.verify.reach import connected, delivered, looping, repair, sources
+from raddle.controller.verify.tables import LookUp, Tables, tables_of
 from raddle.lab.verify import Scope, verify_plan
+from raddle.lab.workloads.demand import collective_demand
 from raddle.topology.model import PortRef
 
 FABRIC = raddle.loads("""
@@ -277,7 +277,8 @@ def test_judging_only_what_a_failure_touches_finds_the_same(
     scope = Scope(together=2, most=40, seed=1, congested_groups=8)
     narrow = verify_plan(FABRIC, plan, demand, scope, lambda what, share: None)
     monkeypatch.setattr(
-        "controller.verify.failures._touched", lambda network, before, *rest: np.arange(before.group.shape[1])
+        "raddle.controller.verify.failures._touched",
+        lambda network, before, *rest: np.arange(before.group.shape[1]),
     )
     assert verify_plan(FABRIC, plan, demand, scope, lambda what, share: None) == narrow
     assert any(outcome.alone.lost for outcome in narrow.outcomes)

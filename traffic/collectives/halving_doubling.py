@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from raddle.traffic.collectives.rounds import Ints, Round, assemble
+from raddle.traffic.sizes import buffer_size, split_elements
 from raddle.workload import COPY, REDUCE, Schedule
-from traffic.collectives.rounds import Ints, Round, assemble
-from traffic.sizes import buffer_size, split_elements
 
 
 def all_reduce(ranks: int, size_bytes: int) -> Schedule:

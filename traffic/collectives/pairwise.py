@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from raddle.traffic.collectives.rounds import Round, assemble
+from raddle.traffic.sizes import ELEMENT_BYTES, buffer_size
 from raddle.workload import COPY, Schedule
-from traffic.collectives.rounds import Round, assemble
-from traffic.sizes import ELEMENT_BYTES, buffer_size
 
 
 def all_to_all(ranks: int, size_bytes: int) -> Schedule:

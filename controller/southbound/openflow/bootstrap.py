@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from controller.plan.model import PortPlan, SwitchPlan
-from controller.southbound.openflow.tables import datapath_id, port_numbers, queues_of
+from raddle.controller.plan.model import PortPlan, SwitchPlan
+from raddle.controller.southbound.openflow.tables import datapath_id, port_numbers, queues_of
 
 MOST_BPS = 8 * (2**32 - 1)
 """The highest rate that linux-htb of Open vSwitch can say: it counts bytes per second in 32 bits."""

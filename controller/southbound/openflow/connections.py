@@ -8,7 +8,7 @@ import os
 import ssl
 from collections.abc import Callable, Mapping
 
-from controller.southbound.openflow.session import ANSWER_S, NotOpenFlowError, Session
+from raddle.controller.southbound.openflow.session import ANSWER_S, NotOpenFlowError, Session
 from raddle.errors import UnreachableError
 
 PORT = 6653

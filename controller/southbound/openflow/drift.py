@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from controller.plan.diff import Change
-from controller.southbound.openflow.rendering import match_fields, rule_order
-from controller.southbound.openflow.tables import (
+from raddle.controller.plan.diff import Change
+from raddle.controller.southbound.openflow.rendering import match_fields, rule_order
+from raddle.controller.southbound.openflow.tables import (
     FORWARD,
     Action,
     Continue,

@@ -10,11 +10,11 @@ from typing import Any, Generic, TypeVar
 from os_ken.ofproto import ofproto_v1_3 as of
 from os_ken.ofproto import ofproto_v1_3_parser as parser
 
-from controller.southbound.openflow import messages
-from controller.southbound.openflow.connections import Connections
-from controller.southbound.openflow.drift import Drift, Installed, difference
-from controller.southbound.openflow.session import Refusal
-from controller.southbound.openflow.tables import Tables, Unknown
+from raddle.controller.southbound.openflow import messages
+from raddle.controller.southbound.openflow.connections import Connections
+from raddle.controller.southbound.openflow.drift import Drift, Installed, difference
+from raddle.controller.southbound.openflow.session import Refusal
+from raddle.controller.southbound.openflow.tables import Tables, Unknown
 from raddle.errors import UnreachableError
 
 T = TypeVar("T")

@@ -6,13 +6,13 @@ import asyncio
 import ssl
 from collections.abc import Mapping
 
-from controller.plan.model import Plan, SwitchPlan
-from controller.plan.neighbours import neighbour_macs
-from controller.southbound.openflow.drift import Installed, changes, difference
-from controller.southbound.openflow.driver import OpenFlowController, messages_between
-from controller.southbound.openflow.rollout import steps
-from controller.southbound.openflow.tables import Tables, queues_of, switch_tables
-from controller.southbound.outcome import Outcome
+from raddle.controller.plan.model import Plan, SwitchPlan
+from raddle.controller.plan.neighbours import neighbour_macs
+from raddle.controller.southbound.openflow.drift import Installed, changes, difference
+from raddle.controller.southbound.openflow.driver import OpenFlowController, messages_between
+from raddle.controller.southbound.openflow.rollout import steps
+from raddle.controller.southbound.openflow.tables import Tables, queues_of, switch_tables
+from raddle.controller.southbound.outcome import Outcome
 from raddle.errors import InputError
 from raddle.inventory import Inventory, OpenFlowDoor
 

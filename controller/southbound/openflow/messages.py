@@ -10,7 +10,7 @@ from os_ken.ofproto import ofproto_v1_3 as of
 from os_ken.ofproto import ofproto_v1_3_parser as parser
 from os_ken.ofproto.ofproto_protocol import ProtocolDesc
 
-from controller.southbound.openflow.tables import (
+from raddle.controller.southbound.openflow.tables import (
     FORWARD,
     Action,
     Continue,

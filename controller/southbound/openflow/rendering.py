@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
-from controller.southbound.openflow.tables import (
+from raddle.controller.southbound.openflow.tables import (
     FORWARD,
     Action,
     Continue,

@@ -1,15 +1,15 @@
 """Tables between what OpenFlow switches hold and what they should hold, so that no traffic is lost.
 
-Source: the rounds are those of `controller.plan.update`.
+Source: the rounds are those of `raddle.controller.plan.update`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from controller.plan.model import NextHop, Plan
-from controller.plan.update import Write, peers_of, update_rounds
-from controller.southbound.openflow.tables import (
+from raddle.controller.plan.model import NextHop, Plan
+from raddle.controller.plan.update import Write, peers_of, update_rounds
+from raddle.controller.southbound.openflow.tables import (
     Action,
     FailoverGroup,
     Hop,

@@ -12,7 +12,7 @@ from os_ken.ofproto import ofproto_parser
 from os_ken.ofproto import ofproto_v1_3 as of
 from os_ken.ofproto import ofproto_v1_3_parser as parser
 
-from controller.southbound.openflow.messages import PROTOCOL
+from raddle.controller.southbound.openflow.messages import PROTOCOL
 from raddle.errors import UnreachableError
 
 logging.getLogger("os_ken").addHandler(logging.NullHandler())  # a bad message is our error, not a traceback

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPV6LENGTH, IPv4Network, IPv6Network, ip_interface, ip_network
 
-from controller.plan.model import NextHop, SwitchPlan
-from controller.southbound.hashing_only import refuse_adaptive
+from raddle.controller.plan.model import NextHop, SwitchPlan
+from raddle.controller.southbound.hashing_only import refuse_adaptive
 
 CLASSIFY, FORWARD = 0, 1
 """Table ids."""

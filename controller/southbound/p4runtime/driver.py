@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 from finsy import P4Schema
 from finsy.proto import p4r, rpc_code
 
-from controller.plan.diff import Change
-from controller.plan.model import SwitchPlan
-from controller.southbound.hashing_only import refuse_adaptive
-from controller.southbound.outcome import Outcome
-from controller.southbound.p4runtime.fabric import fabric_entities
-from controller.southbound.p4runtime.middleblock import middleblock_entities
-from controller.southbound.p4runtime.pipelines import fabric_pipeline, schema_of
-from controller.southbound.p4runtime.session import BatchError, P4Session
-from controller.southbound.p4runtime.text import describe_key, describe_value
-from controller.southbound.p4runtime.updates import (
+from raddle.controller.plan.diff import Change
+from raddle.controller.plan.model import SwitchPlan
+from raddle.controller.southbound.hashing_only import refuse_adaptive
+from raddle.controller.southbound.outcome import Outcome
+from raddle.controller.southbound.p4runtime.fabric import fabric_entities
+from raddle.controller.southbound.p4runtime.middleblock import middleblock_entities
+from raddle.controller.southbound.p4runtime.pipelines import fabric_pipeline, schema_of
+from raddle.controller.southbound.p4runtime.session import BatchError, P4Session
+from raddle.controller.southbound.p4runtime.text import describe_key, describe_value
+from raddle.controller.southbound.p4runtime.updates import (
     Entities,
     Step,
     by_key,

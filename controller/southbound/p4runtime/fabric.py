@@ -17,8 +17,8 @@ from finsy import (
 )
 from finsy.p4entity import P4Entity
 
-from controller.plan.model import NextHop, SwitchPlan
-from controller.southbound.p4runtime.neighbors import Neighbor, neighbors_of
+from raddle.controller.plan.model import NextHop, SwitchPlan
+from raddle.controller.southbound.p4runtime.neighbors import Neighbor, neighbors_of
 
 ECN_DEPTH_BYTES = 4096
 """Bytes of queue that the program's count of one packet stands for: a full packet's payload (assumption)."""

@@ -9,12 +9,12 @@ from typing import TypeVar
 
 from finsy.proto import p4r
 
-from controller.plan.model import Plan
-from controller.plan.neighbours import neighbour_macs
-from controller.southbound.outcome import Outcome
-from controller.southbound.p4runtime.driver import p4_target, push_p4, read_entities
-from controller.southbound.p4runtime.pipelines import pins_pipeline, schema_of
-from controller.southbound.p4runtime.session import P4Session
+from raddle.controller.plan.model import Plan
+from raddle.controller.plan.neighbours import neighbour_macs
+from raddle.controller.southbound.outcome import Outcome
+from raddle.controller.southbound.p4runtime.driver import p4_target, push_p4, read_entities
+from raddle.controller.southbound.p4runtime.pipelines import pins_pipeline, schema_of
+from raddle.controller.southbound.p4runtime.session import P4Session
 from raddle.errors import UnreachableError
 from raddle.inventory import DEVICE_ID, Inventory
 

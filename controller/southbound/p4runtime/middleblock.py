@@ -12,8 +12,8 @@ from ipaddress import IPv6Address, ip_network
 from finsy import Action, IndirectAction, Match, P4Schema, P4TableEntry
 from finsy.proto import p4r
 
-from controller.plan.model import NextHop, SwitchPlan
-from controller.southbound.p4runtime.neighbors import neighbors_of
+from raddle.controller.plan.model import NextHop, SwitchPlan
+from raddle.controller.southbound.p4runtime.neighbors import neighbors_of
 from raddle.errors import InputError
 
 _ADMIT_PRIORITY = 1

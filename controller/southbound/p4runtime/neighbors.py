@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_interface
 
-from controller.plan.model import SwitchPlan
+from raddle.controller.plan.model import SwitchPlan
 
 
 @dataclass(frozen=True, slots=True)

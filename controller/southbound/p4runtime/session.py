@@ -14,7 +14,7 @@ from types import TracebackType
 import grpc
 from finsy.proto import U128, p4r, p4r_grpc, rpc_code, rpc_status
 
-from controller.southbound.channel import connection_problem, login_of, open_channel
+from raddle.controller.southbound.channel import connection_problem, login_of, open_channel
 from raddle.errors import UnreachableError
 from raddle.inventory import Access
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from finsy import P4Schema
 from finsy.proto import p4r
 
-from controller.plan.diff import Change
-from controller.southbound.p4runtime.text import describe_key, describe_value
+from raddle.controller.plan.diff import Change
+from raddle.controller.southbound.p4runtime.text import describe_key, describe_value
 
 BATCH = 1000
 """Updates of one Write."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nos.db.databases import ConfigDb, ConfigEntry
-from nos.db.schema.model import EntrySchema, Leaf, TableSchema
-from nos.db.schema.types import any_string, enum, integer, map_name, text
+from raddle.nos.db.databases import ConfigDb, ConfigEntry
+from raddle.nos.db.schema.model import EntrySchema, Leaf, TableSchema
+from raddle.nos.db.schema.types import any_string, enum, integer, map_name, text
 
 _UINT64 = integer("uint64")
 

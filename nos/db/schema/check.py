@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from nos.db.databases import ConfigDb, ConfigEntry, ConfigTable, ConfigValue
-from nos.db.schema import acl, bgp, buffers, layer2, management, ports, qos, routing, services
-from nos.db.schema.extensions import EXTENSIONS
-from nos.db.schema.model import EntrySchema, Leaf, TableSchema, Violation, scalar
+from raddle.nos.db.databases import ConfigDb, ConfigEntry, ConfigTable, ConfigValue
+from raddle.nos.db.schema import acl, bgp, buffers, layer2, management, ports, qos, routing, services
+from raddle.nos.db.schema.extensions import EXTENSIONS
+from raddle.nos.db.schema.model import EntrySchema, Leaf, TableSchema, Violation, scalar
 
 _FORWARDED_BY: Mapping[str, TableSchema] = {
     "DEVICE_METADATA": ports.DEVICE_METADATA,

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nos.db.schema.model import EntrySchema, Leaf, TableSchema
-from nos.db.schema.routing import switch_hash
-from nos.db.schema.types import any_string, boolean, enum, integer, ip_address
+from raddle.nos.db.schema.model import EntrySchema, Leaf, TableSchema
+from raddle.nos.db.schema.routing import switch_hash
+from raddle.nos.db.schema.types import any_string, boolean, enum, integer, ip_address
 
 QUEUE_PAIR_FIELD = "BTH_DEST_QP"
 """Value of SWITCH_HASH|GLOBAL `ecmp_hash`: the destination queue pair in a packet's base transport header."""

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nos.db.databases import ConfigDb, ConfigEntry
-from nos.db.schema.model import EntrySchema, Leaf, TableSchema
-from nos.db.schema.types import any_string, boolean, enum, integer, text
+from raddle.nos.db.databases import ConfigDb, ConfigEntry
+from raddle.nos.db.schema.model import EntrySchema, Leaf, TableSchema
+from raddle.nos.db.schema.types import any_string, boolean, enum, integer, text
 
 _CERTIFICATE = Leaf(text(pattern=r"(/[a-zA-Z0-9_-]+)*/([a-zA-Z0-9_-]+).cer"))
 _KEY = Leaf(text(pattern=r"(/[a-zA-Z0-9_-]+)*/([a-zA-Z0-9_-]+).key"))

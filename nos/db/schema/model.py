@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from nos.db.databases import ConfigDb, ConfigEntry
-from nos.db.schema.types import Check, any_string
+from raddle.nos.db.databases import ConfigDb, ConfigEntry
+from raddle.nos.db.schema.types import Check, any_string
 
 
 class Violation(NamedTuple):

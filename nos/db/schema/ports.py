@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nos.db.databases import ConfigDb, ConfigEntry
-from nos.db.schema.model import EntrySchema, Leaf, TableSchema, scalar
-from nos.db.schema.types import (
+from raddle.nos.db.databases import ConfigDb, ConfigEntry
+from raddle.nos.db.schema.model import EntrySchema, Leaf, TableSchema, scalar
+from raddle.nos.db.schema.types import (
     admin_status,
     any_string,
     boolean,

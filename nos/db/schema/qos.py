@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nos.db.databases import ConfigDb, ConfigEntry
-from nos.db.schema.model import EntrySchema, Leaf, TableSchema, number
-from nos.db.schema.types import any_string, boolean, enum, integer, map_name, text
+from raddle.nos.db.databases import ConfigDb, ConfigEntry
+from raddle.nos.db.schema.model import EntrySchema, Leaf, TableSchema, number
+from raddle.nos.db.schema.types import any_string, boolean, enum, integer, map_name, text
 
 _TC = integer("uint8", 0, 15)
 _OCTAL_DIGIT = text(pattern="[0-7]?")

@@ -15,11 +15,11 @@ from typing import TypeVar
 from finsy.proto import p4r
 from mininet.node import Switch
 
-from controller.plan.model import Plan, SwitchPlan
-from controller.plan.neighbours import neighbour_macs
-from controller.southbound.p4runtime.driver import p4_target, push_p4
-from controller.southbound.p4runtime.pipelines import fabric_pipeline, schema_of
-from controller.southbound.p4runtime.session import P4Session
+from raddle.controller.plan.model import Plan, SwitchPlan
+from raddle.controller.plan.neighbours import neighbour_macs
+from raddle.controller.southbound.p4runtime.driver import p4_target, push_p4
+from raddle.controller.southbound.p4runtime.pipelines import fabric_pipeline, schema_of
+from raddle.controller.southbound.p4runtime.session import P4Session
 from raddle.errors import UnreachableError
 from raddle.lab.emulation.dataplane import PortEvent
 from raddle.lab.emulation.layout import Layout

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from controller.plan.model import Plan
+from raddle.controller.plan.model import Plan
 from raddle.lab.emulation.network import Network
 from raddle.topology.model import PortRef
 

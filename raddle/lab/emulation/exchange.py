@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from raddle.ecmp_hash import qp_numbers, udp_source_port
 from raddle.errors import UnreachableError
 from raddle.lab.emulation.nics import NicSocket
 from raddle.lab.emulation.roce import (
@@ -26,7 +27,6 @@ from raddle.lab.emulation.roce import (
     encode,
     opcode_of,
 )
-from raddle.sim.ecmp_hash import qp_numbers, udp_source_port
 from raddle.topology.model import Fabric
 from raddle.workload import Schedule
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import ip_address, ip_interface
 
-from controller.plan.model import Plan, SwitchPlan
-from controller.plan.neighbours import neighbour_macs
-from controller.southbound.openflow.tables import port_numbers
+from raddle.controller.plan.model import Plan, SwitchPlan
+from raddle.controller.plan.neighbours import neighbour_macs
+from raddle.controller.southbound.openflow.tables import port_numbers
 from raddle.errors import InputError
 from raddle.topology.model import Fabric, Link, PortRef
 

@@ -13,7 +13,7 @@ from mininet.log import setLogLevel
 from mininet.net import Mininet
 from mininet.node import Controller, Node, OVSSwitch, Switch
 
-from controller.southbound.openflow.tables import datapath_id
+from raddle.controller.southbound.openflow.tables import datapath_id
 from raddle.errors import UnreachableError
 from raddle.lab.emulation.layout import Layout, Nic
 from raddle.lab.emulation.programs import run

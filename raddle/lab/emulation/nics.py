@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from raddle.ecmp_hash import UDP_PORT_ROCE
 from raddle.errors import UnreachableError
 from raddle.lab.emulation.layout import Nic
 from raddle.lab.emulation.roce import is_roce
-from raddle.sim.ecmp_hash import UDP_PORT_ROCE
 from raddle.topology.model import PortRef
 
 _ETH_P_IP, _ETH_P_IPV6, _ETH_P_ALL = 0x0800, 0x86DD, 0x0003

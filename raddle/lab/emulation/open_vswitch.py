@@ -9,10 +9,10 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
-from controller.plan.model import Plan, SwitchPlan
-from controller.plan.neighbours import neighbour_macs
-from controller.southbound.openflow.driver import OpenFlowController
-from controller.southbound.openflow.tables import datapath_id, queues_of, switch_tables
+from raddle.controller.plan.model import Plan, SwitchPlan
+from raddle.controller.plan.neighbours import neighbour_macs
+from raddle.controller.southbound.openflow.driver import OpenFlowController
+from raddle.controller.southbound.openflow.tables import datapath_id, queues_of, switch_tables
 from raddle.errors import UnreachableError
 from raddle.lab.emulation.dataplane import PortEvent
 from raddle.lab.emulation.layout import Layout

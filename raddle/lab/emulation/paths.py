@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
-from controller.plan.routes import SwitchRoutes
+from raddle.controller.plan.routes import SwitchRoutes
 from raddle.lab.emulation.layout import Layout
 from raddle.lab.emulation.nics import Sighting
 from raddle.lab.emulation.roce import ACKNOWLEDGE, layers_of

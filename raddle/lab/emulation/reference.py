@@ -9,11 +9,11 @@ from pathlib import Path as FilePath
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.plan.addresses import endpoint_addresses
-from controller.plan.model import Plan
+from raddle.controller.plan.addresses import endpoint_addresses
+from raddle.controller.plan.model import Plan
 from raddle.inventory import Inventory
 from raddle.lab.emulation.paths import Path
-from raddle.lab.switches import over_p4runtime, program, read_states, switch_farm
+from raddle.lab.switches.programmed import over_p4runtime, program, read_states, switch_farm
 from raddle.sim import Simulation
 from raddle.topology.model import Fabric, PortRef
 from raddle.workload import Schedule

@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
-from controller.plan.model import Plan
-from controller.plan.replan import replanner, with_links
-from controller.plan.routes import SwitchRoutes
+from raddle.controller.plan.model import Plan
+from raddle.controller.plan.replan import replanner, with_links
+from raddle.controller.plan.routes import SwitchRoutes
 from raddle.errors import RaddleError
 from raddle.topology.model import Fabric, PortRef
 from raddle.workload import Demand

@@ -14,7 +14,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from raddle.sim.ecmp_hash import UDP_PORT_ROCE
+from raddle.ecmp_hash import UDP_PORT_ROCE
 
 WRITE_FIRST, WRITE_MIDDLE, WRITE_LAST, WRITE_ONLY, ACKNOWLEDGE = 0x06, 0x07, 0x08, 0x0A, 0x11
 """BTH opcodes of the reliable connection (RC) service."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING
 
-from controller.plan.model import Plan
+from raddle.controller.plan.model import Plan
 from raddle.lab.emulation.dataplane import Dataplane
 from raddle.lab.emulation.exchange import SILENCE_S, Exchange, Exchanger
 from raddle.lab.emulation.layout import Layout

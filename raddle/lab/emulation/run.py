@@ -11,11 +11,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-import traffic
-from controller.plan.make import make_plan
-from controller.plan.model import Plan
+from raddle import traffic
+from raddle.controller.plan.make import make_plan
+from raddle.controller.plan.model import Plan
 from raddle.errors import InputError
-from raddle.lab.demand import place_ranks
 from raddle.lab.emulation.bmv2 import Bmv2
 from raddle.lab.emulation.dataplane import Dataplane, PortEvent
 from raddle.lab.emulation.failover import FailoverTest
@@ -26,7 +25,8 @@ from raddle.lab.emulation.open_vswitch import OpenVSwitch
 from raddle.lab.emulation.repair import Repairer
 from raddle.lab.emulation.result import EmulationResult, Iperf, Ping
 from raddle.lab.emulation.roce_run import run_roce
-from raddle.lab.flow_file import read_flows
+from raddle.lab.workloads.demand import place_ranks
+from raddle.lab.workloads.flow_file import read_flows
 from raddle.topology.model import Fabric
 from raddle.workload import Demand, Schedule
 

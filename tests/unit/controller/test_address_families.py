@@ -5,9 +5,9 @@ from __future__ import annotations
 from ipaddress import ip_address, ip_interface
 
 import raddle
-from controller.plan import make_plan
-from controller.plan.addresses import address_families
-from controller.southbound.sonic import bootstrap, pushed
+from raddle.controller.plan import make_plan
+from raddle.controller.plan.addresses import address_families
+from raddle.controller.southbound.sonic.tables import bootstrap, pushed
 
 SMALL = "raddle: 1\nname: small\nfabric: {leaves: {count: 2}, spines: {count: 2}}\nhosts: {per_leaf: 2}\n"
 

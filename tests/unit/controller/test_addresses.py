@@ -6,8 +6,8 @@ from ipaddress import ip_address, ip_network
 import pytest
 from fabrics import POOLS, leaf_spine
 
-from controller.plan import endpoint_addresses, make_plan
-from controller.plan.addresses import plan_addresses
+from raddle.controller.plan import endpoint_addresses, make_plan
+from raddle.controller.plan.addresses import plan_addresses
 from raddle.errors import InputError
 
 

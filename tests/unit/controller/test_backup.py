@@ -8,11 +8,11 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 import raddle
-from controller.plan import make_plan
-from controller.plan.backup import Backup, backups
-from controller.plan.replan import replanner
 from raddle.cli.main import app
-from raddle.lab.demand import collective_demand
+from raddle.controller.plan import make_plan
+from raddle.controller.plan.backup import Backup, backups
+from raddle.controller.plan.replan import replanner
+from raddle.lab.workloads.demand import collective_demand
 
 FABRIC = raddle.loads(
     "raddle: 1\nname: tiny\nfabric: {leaves: {count: 3}, spines: {count: 2}}\nhosts: {per_leaf: 2}\n"

@@ -11,13 +11,13 @@ import typer
 from fake_switch import FakeSwitch, free_address, serving
 from typer.testing import CliRunner
 
-from controller.plan import from_json, make_plan
-from controller.southbound.sonic import bootstrap, pushed
 from raddle.cli.apply import apply
 from raddle.cli.drift import drift
 from raddle.cli.plan import plan
 from raddle.cli.render import render
 from raddle.cli.status import status
+from raddle.controller.plan import from_json, make_plan
+from raddle.controller.southbound.sonic.tables import bootstrap, pushed
 from raddle.errors import InputError, UnreachableError
 from raddle.inventory import Inventory
 from raddle.topology import bundled_examples, load

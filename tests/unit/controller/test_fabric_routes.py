@@ -5,8 +5,8 @@ from ipaddress import ip_address, ip_network
 import pytest
 from fabrics import leaf_spine
 
-from controller.plan import make_plan
-from controller.plan.model import Plan, SwitchPlan
+from raddle.controller.plan import make_plan
+from raddle.controller.plan.model import Plan, SwitchPlan
 
 
 def longest_match(switch: SwitchPlan, address: str) -> list[str]:

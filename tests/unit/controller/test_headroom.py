@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from fabrics import MODEL, ROCE, leaf_spine
 
-from controller.plan import make_plan
-from controller.plan.buffers import PAUSE_QUANTA, AsicParameters, headroom
+from raddle.controller.plan import make_plan
+from raddle.controller.plan.buffers import PAUSE_QUANTA, AsicParameters, headroom
 from raddle.errors import InputError
 from raddle.topology.model import LosslessClass
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 import raddle
-from controller.plan import make_plan
-from controller.plan.model import Plan
-from controller.plan.replan import without_drained
-from raddle.lab.demand import collective_demand
+from raddle.controller.plan import make_plan
+from raddle.controller.plan.model import Plan
+from raddle.controller.plan.replan import without_drained
+from raddle.lab.workloads.demand import collective_demand
 from raddle.topology.model import Fabric
 
 TWO_TIERS = "fabric: {leaves: {count: 4}, spines: {count: 4}, uplinks: {per_pair: 2}}\nhosts: {per_leaf: 8}\n"

@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 from fabrics import leaf_spine, ring
 
-from controller.plan import make_plan
-from controller.plan.model import PolicyRoute
-from controller.plan.neighbours import neighbour_macs
-from controller.southbound.openflow.bootstrap import ovs_commands
-from controller.southbound.openflow.rendering import describe
-from controller.southbound.openflow.tables import (
+from raddle.controller.plan import make_plan
+from raddle.controller.plan.model import PolicyRoute
+from raddle.controller.plan.neighbours import neighbour_macs
+from raddle.controller.southbound.openflow.bootstrap import ovs_commands
+from raddle.controller.southbound.openflow.rendering import describe
+from raddle.controller.southbound.openflow.tables import (
     CLASSIFY,
     FORWARD,
     FailoverGroup,

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from fabrics import MODEL, demand, leaf_spine, placement, ring, shifts
 
-from controller.plan import make_plan
-from controller.plan.model import Carrier, Plan, SwitchPlan
-from controller.southbound.sonic import pushed
 from raddle import loads
+from raddle.controller.plan import make_plan
+from raddle.controller.plan.model import Carrier, Plan, SwitchPlan
+from raddle.controller.southbound.sonic.tables import pushed
 from raddle.errors import InputError
 from raddle.lab.collisions import find_job_collisions
 from raddle.topology.model import Fabric, TableBudget

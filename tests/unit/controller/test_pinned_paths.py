@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from fabrics import demand, halving_doubling, leaf_spine, placement, ring, shifts
 
-from controller.plan import make_plan
-from controller.plan.model import Plan
 from raddle import loads
+from raddle.controller.plan import make_plan
+from raddle.controller.plan.model import Plan
 from raddle.errors import InputError
 from raddle.topology.model import Fabric
 from raddle.workload import Demand

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 from fabrics import ROCE, leaf_spine, placement, ring
 
-from controller.plan import Change, diff_plans, from_json, make_plan, to_json
-from controller.plan.qos import plan_qos
+from raddle.controller.plan import Change, diff_plans, from_json, make_plan, to_json
+from raddle.controller.plan.qos import plan_qos
 from raddle.errors import InputError
 from raddle.topology.model import Ecn, LosslessClass
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from controller.plan import make_plan
-from controller.plan.lossless_check import check_lossless
 from raddle import InputError, load, loads
+from raddle.controller.plan import make_plan
+from raddle.controller.plan.lossless_check import check_lossless
 from raddle.topology import find
 from raddle.workload import Demand
 

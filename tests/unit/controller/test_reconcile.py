@@ -10,10 +10,10 @@ import pytest
 from fabrics import leaf_spine, placement, ring
 from fake_switch import FakeSwitch, free_address, serving
 
-from controller.plan import make_plan
-from controller.plan.model import Plan
-from controller.reconcile import PushPolicy, apply_plan, check, read_databases
-from controller.southbound.sonic import bootstrap, pushed
+from raddle.controller.plan import make_plan
+from raddle.controller.plan.model import Plan
+from raddle.controller.reconcile import PushPolicy, apply_plan, check, read_databases
+from raddle.controller.southbound.sonic.tables import bootstrap, pushed
 from raddle.errors import InputError, UnreachableError
 from raddle.inventory import Inventory
 from raddle.topology.model import Fabric
@@ -191,7 +191,7 @@ def test_a_pool_of_another_size_needs_a_new_boot_file_and_the_rest_is_pushed() -
 
 
 def two_sets(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("controller.southbound.sets.MOVES_PER_SET", 2)
+    monkeypatch.setattr("raddle.controller.southbound.sonic.sets.MOVES_PER_SET", 2)
 
 
 def test_a_connection_that_drops_between_sets_ends_with_the_old_state(
@@ -221,7 +221,7 @@ def test_a_switch_killed_mid_push_is_finished_by_the_next_apply(monkeypatch: pyt
 
 
 def test_a_slow_switch_is_given_up_on_and_does_not_block_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("controller.southbound.gnmi.WRITE_TIMEOUT_S", 1.0)
+    monkeypatch.setattr("raddle.controller.southbound.sonic.gnmi.WRITE_TIMEOUT_S", 1.0)
     with running() as (switches, inventory):
         switches["leaf0"].waits_for = threading.Event()
         results = apply_plan(PLAN, inventory)

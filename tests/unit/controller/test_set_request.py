@@ -5,8 +5,8 @@ import json
 import pytest
 from fake_switch import names
 
-from controller.southbound.sets import MOVES_PER_SET, Push, differences, plan_push, restored
-from controller.southbound.sonic import Tables
+from raddle.controller.southbound.sonic.sets import MOVES_PER_SET, Push, differences, plan_push, restored
+from raddle.controller.southbound.sonic.tables import Tables
 
 OWNED = ("INTERFACE", "STATIC_ROUTE")
 

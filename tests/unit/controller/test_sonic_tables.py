@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from fabrics import MODEL, ROCE, leaf_spine
 
-from controller.plan import make_plan
-from controller.plan.model import SwitchPlan
-from controller.southbound.sets import plan_push
-from controller.southbound.sonic import Tables, bootstrap, pushed
+from raddle.controller.plan import make_plan
+from raddle.controller.plan.model import SwitchPlan
+from raddle.controller.southbound.sonic.sets import plan_push
+from raddle.controller.southbound.sonic.tables import Tables, bootstrap, pushed
 from raddle.topology.model import Fabric, LosslessClass, PfcWatchdog, RocePolicy
 
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 from itertools import pairwise
 
 import raddle
-from controller.plan import make_plan
-from controller.plan.addresses import dotted, plan_addresses
-from controller.plan.model import NextHop
-from controller.plan.replan import replanner
-from controller.plan.update import (
+from raddle.controller.plan import make_plan
+from raddle.controller.plan.addresses import dotted, plan_addresses
+from raddle.controller.plan.model import NextHop
+from raddle.controller.plan.replan import replanner
+from raddle.controller.plan.update import (
     Routes,
     Write,
     peers_of,
@@ -19,9 +19,9 @@ from controller.plan.update import (
     update_rounds,
     writes_between,
 )
-from controller.verify.network import entries_of_plan, network_of
-from controller.verify.transient import Transient, judge_update
-from raddle.lab.demand import collective_demand
+from raddle.controller.verify.network import entries_of_plan, network_of
+from raddle.controller.verify.transient import Transient, judge_update
+from raddle.lab.workloads.demand import collective_demand
 from raddle.topology.model import Fabric
 
 TEXT = "raddle: 1\nname: tiny\nfabric: {leaves: {count: 3}, spines: {count: 2}}\nhosts: {per_leaf: 2}\n"

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import raddle
-from controller.plan import from_json, make_plan, to_json
-from controller.plan.weights import equal_weights, loss_of, reduce_group, reduce_groups
-from controller.southbound.sonic import pushed
+from raddle.controller.plan import from_json, make_plan, to_json
+from raddle.controller.plan.weights import equal_weights, loss_of, reduce_group, reduce_groups
+from raddle.controller.southbound.sonic.tables import pushed
 from raddle.errors import InputError
 from raddle.topology import find
 from raddle.topology.model import TableBudget

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from controller.plan import make_plan
-from controller.plan.codec import from_json, to_json
-from controller.plan.diff import diff_plans
 from raddle import loads
 from raddle.cli.main import app
+from raddle.controller.plan import make_plan
+from raddle.controller.plan.codec import from_json, to_json
+from raddle.controller.plan.diff import diff_plans
 from raddle.errors import InputError
 from raddle.inventory import Inventory
 from raddle.lab.bench import BenchRequest, run_bench
 from raddle.lab.collisions import find_job_collisions
-from raddle.lab.switches import program, read_states, switch_farm
+from raddle.lab.switches.programmed import program, read_states, switch_farm
 from raddle.report import BenchResult
 from raddle.state import ArsLoad, ArsObject
 from raddle.topology.model import Fabric

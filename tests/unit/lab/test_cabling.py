@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from controller.plan import make_plan
+from raddle.controller.plan import make_plan
 from raddle.errors import SourceSpan
-from raddle.lab.cabling import cabling
-from raddle.lab.switches import switch_farm
+from raddle.lab.switches.cabling import cabling
+from raddle.lab.switches.programmed import switch_farm
 from raddle.topology import bundled_examples, load
-from raddle.topology.cable_truth import SeenCable
 from raddle.topology.model import Link, PortRef
+from raddle.topology.views.cable_truth import SeenCable
 
 FABRIC = load(bundled_examples()["leaf-spine-16"])
 PLAN = make_plan(FABRIC, "ecmp")

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from controller.plan import make_plan
 from raddle import load
+from raddle.controller.plan import make_plan
 from raddle.lab.bench import BenchRequest, run_bench
 from raddle.lab.collisions import CollisionReport, find_job_collisions
-from raddle.lab.demand import collective_demand, place_ranks
+from raddle.lab.workloads.demand import collective_demand, place_ranks
 from raddle.topology import find
 from raddle.topology.model import Fabric
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from raddle.lab.connections import of_messages
+from raddle.lab.workloads.connections import of_messages
 from raddle.sim import FLOW_STATUS, NEVER, FlowColumns
-from traffic import build, stripe
+from raddle.traffic import build, stripe
 
 
 @pytest.mark.parametrize(

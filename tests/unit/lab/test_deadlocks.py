@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 import raddle
-from controller.plan import make_plan
-from controller.plan.addresses import endpoint_addresses, plan_addresses
-from controller.plan.model import NextHop, Plan, Route
-from controller.plan.replan import with_links
-from controller.verify.failures import Verdict, judge
-from controller.verify.network import entries_of_plan, network_of
-from controller.verify.tables import tables_of
+from raddle.controller.plan import make_plan
+from raddle.controller.plan.addresses import endpoint_addresses, plan_addresses
+from raddle.controller.plan.model import NextHop, Plan, Route
+from raddle.controller.plan.replan import with_links
+from raddle.controller.verify.failures import Verdict, judge
+from raddle.controller.verify.network import entries_of_plan, network_of
+from raddle.controller.verify.tables import tables_of
 from raddle.lab.verify import mend, planned_state
 from raddle.sim import Simulation
 from raddle.topology.model import Fabric

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from test_emulation_paths import FABRIC, PINNED
 
-from controller.plan import make_plan
+from raddle.controller.plan import make_plan
 from raddle.errors import InputError
 from raddle.lab.emulation.layout import Layout
 from raddle.lab.emulation.programs import PACKAGES, need

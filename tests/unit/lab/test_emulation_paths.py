@@ -2,14 +2,14 @@ from __future__ import annotations
 
 from ipaddress import IPv6Address
 
-from controller.plan import make_plan
 from raddle import loads
-from raddle.lab.demand import collective_demand
+from raddle.controller.plan import make_plan
 from raddle.lab.emulation.layout import Layout, NicAddress
 from raddle.lab.emulation.nics import Sighting
 from raddle.lab.emulation.paths import Routing, TripLog
 from raddle.lab.emulation.repair import Repairer
 from raddle.lab.emulation.roce import WRITE_ONLY, Reth, RocePacket, encode
+from raddle.lab.workloads.demand import collective_demand
 from raddle.topology import find, load
 from raddle.topology.model import PortRef
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from test_emulation_paths import FABRIC, LAYOUT
 
-import traffic
+from raddle import traffic
 from raddle.lab.emulation import exchange
 from raddle.lab.emulation.exchange import Exchange, Exchanger
 from raddle.lab.emulation.nics import NicSocket, is_roce

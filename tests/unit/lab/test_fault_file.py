@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from raddle.errors import InputError
-from raddle.lab.faults import changes, parse_failure, read_faults
+from raddle.lab.run.faults import changes, parse_failure, read_faults
 from raddle.sim import NEVER
 from raddle.topology import bundled_examples, load
 from raddle.topology.model import PortRef

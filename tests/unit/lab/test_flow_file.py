@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from raddle.errors import InputError
-from raddle.lab.flow_file import read_flows
+from raddle.lab.workloads.flow_file import read_flows
 from raddle.topology import find, load
 from raddle.topology.model import Fabric
 

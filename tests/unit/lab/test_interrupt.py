@@ -6,8 +6,8 @@ import time
 import pytest
 
 import raddle
-from raddle.lab.flow_file import read_flows
 from raddle.lab.simulate import simulate_flows
+from raddle.lab.workloads.flow_file import read_flows
 
 FABRIC = """\
 raddle: 1

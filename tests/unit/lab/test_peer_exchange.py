@@ -9,13 +9,13 @@ from typer.testing import CliRunner
 
 from raddle.cli.main import app
 from raddle.errors import InputError
-from raddle.lab.export_peer import PeerNodes, exported_flows, fat_tree, ns3_settings, peer_topology
-from raddle.lab.flow_file import read_flows
-from raddle.lab.import_peer import PeerNames, fabric_yaml, flows_csv
-from raddle.sim.peer_files import read_ns3_flows, read_ns3_topology
-from raddle.sim.peer_htsim import read_htsim_flows, read_htsim_topology
-from raddle.sim.peer_ns3_config import Ns3Config, read_ns3_config
-from raddle.sim.peer_write import (
+from raddle.lab.workloads.flow_file import read_flows
+from raddle.peers.exporting import PeerNodes, exported_flows, fat_tree, ns3_settings, peer_topology
+from raddle.peers.files import read_ns3_flows, read_ns3_topology
+from raddle.peers.htsim import read_htsim_flows, read_htsim_topology
+from raddle.peers.importing import PeerNames, fabric_yaml, flows_csv
+from raddle.peers.ns3_config import Ns3Config, read_ns3_config
+from raddle.peers.write import (
     htsim_flows,
     htsim_topology,
     ns3_config,

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from controller.plan import make_plan
 from raddle.cli.main import app
+from raddle.controller.plan import make_plan
 from raddle.errors import InputError
-from raddle.lab.flow_file import FlowTable, read_flows
-from raddle.lab.pin_file import read_pins, with_pins
+from raddle.lab.workloads.flow_file import FlowTable, read_flows
+from raddle.lab.workloads.pin_file import read_pins, with_pins
 from raddle.topology import find, load
 from raddle.topology.model import Fabric
 

@@ -15,22 +15,22 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from controller.plan import make_plan
-from controller.verify.failures import failures
-from controller.verify.lossless import check_lossless
-from controller.verify.network import entries_of_plan, entries_of_state, network_of
-from controller.verify.tables import tables_of
 from raddle.cli.plan import plan
 from raddle.cli.verify import verify
+from raddle.controller.plan import make_plan
+from raddle.controller.verify.failures import failures
+from raddle.controller.verify.lossless import check_lossless
+from raddle.controller.verify.network import entries_of_plan, entries_of_state, network_of
+from raddle.controller.verify.tables import tables_of
 from raddle.errors import InputError
 from raddle.inventory import Inventory
 from raddle.lab.collisions import find_job_collisions
-from raddle.lab.demand import collective_demand
-from raddle.lab.switches import program, switch_farm
+from raddle.lab.switches.programmed import program, switch_farm
 from raddle.lab.verify import Scope, planned_state, verify_plan, verify_running
+from raddle.lab.workloads.demand import collective_demand
 from raddle.state import PortState, SwitchState
 from raddle.topology import bundled_examples, load, loads
-from raddle.topology.cable_truth import SeenCable
+from raddle.topology.views.cable_truth import SeenCable
 
 APP = typer.Typer()
 for command in (plan, verify):

@@ -11,8 +11,8 @@ import grpc
 import pytest
 from finsy.proto.gnmi1 import gnmi_pb2_grpc
 
-from nos.farm import SwitchFarm
-from nos.switch import BootConfig, SimulatedSwitch
+from raddle.nos.farm import SwitchFarm
+from raddle.nos.switch import BootConfig, SimulatedSwitch
 
 _TCS = {str(number): str(number) for number in range(8)}
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from nos.db.schema import read_config
-from nos.orch import derive
-from nos.orch.acl import read_acl
-from nos.show import show
-from nos.switch import BootConfig, SimulatedSwitch
+from raddle.nos.db.schema import read_config
+from raddle.nos.orch import derive
+from raddle.nos.orch.acl import read_acl
+from raddle.nos.show import show
+from raddle.nos.switch import BootConfig, SimulatedSwitch
 from raddle.state import AclMatch, AclTable, SwitchCounters, SwitchState
 
 PORTS = frozenset({"Ethernet0", "Ethernet8", "Ethernet16", "Ethernet24"})

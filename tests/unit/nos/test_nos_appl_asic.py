@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from nos.db.patch import PatchOp
-from nos.orch.appl_db import Neighbor
-from nos.show import show
-from nos.switch import BootConfig, SimulatedSwitch
+from raddle.nos.db.patch import PatchOp
+from raddle.nos.orch.appl_db import Neighbor
+from raddle.nos.show import show
+from raddle.nos.switch import BootConfig, SimulatedSwitch
 
 SPINES = {
     "Ethernet0": Neighbor("host0", "eth0", "eth0", "06:00:00:00:00:00", is_switch=False),

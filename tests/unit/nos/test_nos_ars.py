@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from nos.db.databases import HashDb
-from nos.orch import derive
-from nos.switch import BootConfig, SimulatedSwitch
+from raddle.nos.db.databases import HashDb
+from raddle.nos.orch import derive
+from raddle.nos.switch import BootConfig, SimulatedSwitch
 from raddle.state import ArsLoad, ArsObject, RouteState, SwitchState
 
 UP: HashDb = {"PORT_TABLE": {f"Ethernet{8 * n}": {"oper_status": "up"} for n in range(4)}}

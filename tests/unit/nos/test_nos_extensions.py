@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from nos.db.patch import PatchError, PatchOp
-from nos.switch import BootConfig, SimulatedSwitch
+from raddle.nos.db.patch import PatchError, PatchOp
+from raddle.nos.switch import BootConfig, SimulatedSwitch
 
 OVER_QP = PatchOp("replace", ("SWITCH_HASH", "GLOBAL", "ecmp_hash"), ["SRC_IP", "DST_IP", "BTH_DEST_QP"])
 FLOWLETS = {"assign_mode": "per_flowlet_quality", "flowlet_idle_time": "64"}

@@ -13,14 +13,14 @@ from finsy.proto.gnmi1 import gnmi_pb2, gnmi_pb2_grpc
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nos.db.databases import ConfigDb
-from nos.db.schema import TABLES, read_config, validate
-from nos.orch import derive
-from nos.orch.appl_db import appl_db
-from nos.orch.asic_db import asic_db
-from nos.orch.counter_views import Counted
-from nos.orch.counters import counter_layout, counters_db
-from nos.switch import SimulatedSwitch
+from raddle.nos.db.databases import ConfigDb
+from raddle.nos.db.schema import TABLES, read_config, validate
+from raddle.nos.orch import derive
+from raddle.nos.orch.appl_db import appl_db
+from raddle.nos.orch.asic_db import asic_db
+from raddle.nos.orch.counter_views import Counted
+from raddle.nos.orch.counters import counter_layout, counters_db
+from raddle.nos.switch import SimulatedSwitch
 from raddle.state import PRIORITIES
 
 Served = tuple[SimulatedSwitch, gnmi_pb2_grpc.gNMIStub]
@@ -87,7 +87,7 @@ _SETTINGS = settings(deadline=None, suppress_health_check=[HealthCheck.function_
 
 
 def test_an_exception_in_a_handler_would_be_seen(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nos.server.gnmi.check_writable", lambda *arguments: [].pop())
+    monkeypatch.setattr("raddle.nos.server.gnmi.check_writable", lambda *arguments: [].pop())
     code, text = _refusal(lambda: served[1].Set(gnmi_pb2.SetRequest(), timeout=10))
     assert code not in _REFUSED
     assert not _is_clean(text)

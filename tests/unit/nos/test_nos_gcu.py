@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from nos.db.patch import PatchError, PatchOp, apply_operations, difference, parse_pointer
-from nos.switch import BootConfig, SimulatedSwitch
+from raddle.nos.db.patch import PatchError, PatchOp, apply_operations, difference, parse_pointer
+from raddle.nos.switch import BootConfig, SimulatedSwitch
 
 KNOWN_SKU = "Nokia-IXR7220-H4-64D"
 

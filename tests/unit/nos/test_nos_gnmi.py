@@ -11,9 +11,9 @@ import pytest
 from finsy.proto.gnmi1 import gnmi_pb2, gnmi_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
-from nos.db.patch import PatchError
-from nos.farm import SwitchFarm
-from nos.switch import BootConfig, SimulatedSwitch
+from raddle.nos.db.patch import PatchError
+from raddle.nos.farm import SwitchFarm
+from raddle.nos.switch import BootConfig, SimulatedSwitch
 
 Served = tuple[SimulatedSwitch, gnmi_pb2_grpc.gNMIStub]
 ROUTE = "default|10.20.0.0~116"

@@ -14,9 +14,9 @@ import grpc
 import pytest
 from finsy.proto.gnmi1 import gnmi_pb2, gnmi_pb2_grpc
 
-from nos.farm import SwitchFarm
-from nos.server._gen import system_pb2
-from nos.switch import BootConfig, SimulatedSwitch
+from raddle.nos.farm import SwitchFarm
+from raddle.nos.server._gen import system_pb2
+from raddle.nos.switch import BootConfig, SimulatedSwitch
 from raddle.state import SwitchCounters
 
 BOOT_S = 0.2

@@ -9,7 +9,7 @@ import grpc
 import pytest
 from finsy.proto.gnmi1 import gnmi_pb2, gnmi_pb2_grpc
 
-from nos.switch import SimulatedSwitch
+from raddle.nos.switch import SimulatedSwitch
 from raddle.state import SwitchCounters
 
 Served = tuple[SimulatedSwitch, gnmi_pb2_grpc.gNMIStub]

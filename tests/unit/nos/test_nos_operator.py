@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from nos.db.patch import PatchOp
-from nos.operator import CommandError
-from nos.switch import BootConfig, SimulatedSwitch
+from raddle.nos.db.patch import PatchOp
+from raddle.nos.operator import CommandError
+from raddle.nos.switch import BootConfig, SimulatedSwitch
 
 
 def test_qos_reload_brings_the_platforms_qos_and_buffers_back(switch: SimulatedSwitch) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from nos.db.databases import HashDb
-from nos.db.schema import read_config
-from nos.orch import derive
+from raddle.nos.db.databases import HashDb
+from raddle.nos.db.schema import read_config
+from raddle.nos.orch import derive
 from raddle.state import BufferPool, BufferProfile, QueueState, SwitchState, WatchdogState, WredProfile
 
 ALL_UP = frozenset({"Ethernet0", "Ethernet8", "Ethernet16", "Ethernet24"})

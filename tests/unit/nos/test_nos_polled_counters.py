@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from nos.db.patch import PatchOp
-from nos.orch.watermarks import Owner
-from nos.switch import SimulatedSwitch
+from raddle.nos.db.patch import PatchOp
+from raddle.nos.orch.watermarks import Owner
+from raddle.nos.switch import SimulatedSwitch
 from raddle.state import SwitchCounters
 
 PS_PER_S = 10**12

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from nos.db.schema import TABLES, read_config, validate
+from raddle.nos.db.schema import TABLES, read_config, validate
 
 
 def problems(document: object) -> list[str]:

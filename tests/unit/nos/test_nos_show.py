@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from nos.db.patch import PatchOp
-from nos.show import COMMANDS, UnknownCommandError, show
-from nos.show.cleared import CLEARS, counts_of, since
-from nos.switch import BootConfig, SimulatedSwitch
+from raddle.nos.db.patch import PatchOp
+from raddle.nos.show import COMMANDS, UnknownCommandError, show
+from raddle.nos.show.cleared import CLEARS, counts_of, since
+from raddle.nos.switch import BootConfig, SimulatedSwitch
 from raddle.state import SwitchCounters
 
 FULL = (0,) * 8

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from nos.db.patch import PatchError, PatchOp
-from nos.db.store import ConfigStore
-from nos.switch import BootConfig, SimulatedSwitch
 from raddle.errors import InputError
+from raddle.nos.db.patch import PatchError, PatchOp
+from raddle.nos.db.store import ConfigStore
+from raddle.nos.switch import BootConfig, SimulatedSwitch
 
 MTU = PatchOp("replace", ("PORT", "Ethernet0", "mtu"), "4200")
 

@@ -11,9 +11,9 @@ import grpc
 import pytest
 from finsy.proto.gnmi1 import gnmi_pb2, gnmi_pb2_grpc
 
-from nos.db.patch import PatchOp
-from nos.server.subscribe import _schedule
-from nos.switch import SimulatedSwitch
+from raddle.nos.db.patch import PatchOp
+from raddle.nos.server.subscribe import _schedule
+from raddle.nos.switch import SimulatedSwitch
 from raddle.state import SwitchCounters
 
 Served = tuple[SimulatedSwitch, gnmi_pb2_grpc.gNMIStub]

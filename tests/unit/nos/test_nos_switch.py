@@ -12,10 +12,10 @@ import grpc
 import pytest
 from finsy.proto.gnmi1 import gnmi_pb2, gnmi_pb2_grpc
 
-from nos.db.patch import PatchOp
-from nos.farm import SwitchFarm
-from nos.switch import BootConfig, SimulatedSwitch
 from raddle.errors import InputError
+from raddle.nos.db.patch import PatchOp
+from raddle.nos.farm import SwitchFarm
+from raddle.nos.switch import BootConfig, SimulatedSwitch
 
 
 def test_boot_fills_appl_and_state_db(boot: BootConfig) -> None:

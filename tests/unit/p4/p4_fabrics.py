@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 import raddle
-from controller.plan import make_plan
-from controller.plan.model import Plan
-from nos.farm import SwitchFarm
+from raddle.controller.plan import make_plan
+from raddle.controller.plan.model import Plan
 from raddle.inventory import Inventory
-from raddle.lab.switches import switch_farm
+from raddle.lab.switches.programmed import switch_farm
+from raddle.nos.farm import SwitchFarm
 from raddle.topology.model import Fabric
 
 MIDDLEBLOCK = Path(__file__).parents[4] / "shared/sonic/middleblock.p4info.pb.txt"

@@ -6,7 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from controller.southbound.p4runtime.pipelines import fabric_pipeline, schema_of
+from raddle.controller.southbound.p4runtime.pipelines import fabric_pipeline, schema_of
 
 P4 = Path(__file__).parents[3] / "p4"
 

@@ -8,9 +8,9 @@ from finsy import Action, Match, P4Schema, P4TableEntry
 from finsy.proto import p4r
 from p4_fabrics import MIDDLEBLOCK, needs_middleblock
 
-from controller.southbound.p4runtime.pipelines import fabric_pipeline, schema_of
-from nos.orch.p4_acl import p4_acl_tables
-from nos.p4rt.forwarding import P4Forwarding
+from raddle.controller.southbound.p4runtime.pipelines import fabric_pipeline, schema_of
+from raddle.nos.orch.p4_acl import p4_acl_tables
+from raddle.nos.p4rt.forwarding import P4Forwarding
 from raddle.state import AclMatch, AclTable
 
 PORTS = ("Ethernet0", "Ethernet8", "Ethernet16", "Ethernet24")

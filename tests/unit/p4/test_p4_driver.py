@@ -13,25 +13,25 @@ from finsy.proto import p4r
 from p4_fabrics import MIDDLEBLOCK, needs_middleblock, running, two_tier
 
 import raddle
-import traffic
-from controller.plan import make_plan
-from controller.plan.addresses import endpoint_addresses
-from controller.plan.model import Carrier, PolicyRoute
-from controller.plan.neighbours import neighbour_macs
-from controller.reconcile import PushPolicy, apply_plan, check, read_links
-from controller.southbound.p4runtime import driver
-from controller.southbound.p4runtime.driver import describe_target, p4_target
-from controller.southbound.p4runtime.pipelines import fabric_pipeline
-from controller.southbound.p4runtime.session import ELECTION_ID, P4Session
-from controller.southbound.p4runtime.updates import by_key
+from raddle import traffic
+from raddle.controller.plan import make_plan
+from raddle.controller.plan.addresses import endpoint_addresses
+from raddle.controller.plan.model import Carrier, PolicyRoute
+from raddle.controller.plan.neighbours import neighbour_macs
+from raddle.controller.reconcile import PushPolicy, apply_plan, check, read_links
+from raddle.controller.southbound.p4runtime import driver
+from raddle.controller.southbound.p4runtime.driver import describe_target, p4_target
+from raddle.controller.southbound.p4runtime.pipelines import fabric_pipeline
+from raddle.controller.southbound.p4runtime.session import ELECTION_ID, P4Session
+from raddle.controller.southbound.p4runtime.updates import by_key
 from raddle.errors import InputError
 from raddle.inventory import load_inventory
 from raddle.lab.bench import BenchRequest, run_bench
-from raddle.lab.counters import switch_counters
-from raddle.lab.demand import collective_demand, place_ranks
-from raddle.lab.source_ports import source_ports
-from raddle.lab.switches import over_p4runtime, program, read_states
+from raddle.lab.switches.counters import switch_counters
+from raddle.lab.switches.programmed import over_p4runtime, program, read_states
 from raddle.lab.verify import Scope, verify_running
+from raddle.lab.workloads.demand import collective_demand, place_ranks
+from raddle.lab.workloads.source_ports import source_ports
 from raddle.sim.simulation import Simulation
 from raddle.sim.switch_columns import find_groups
 from raddle.state import HASH_FIELDS, PolicyState, SwitchState
@@ -374,7 +374,7 @@ def test_an_inventory_that_names_the_p4info_programs_pins_switches(tmp_path: Pat
 
 
 def test_a_file_that_is_no_p4info_is_named(tmp_path: Path) -> None:
-    from controller.southbound.p4runtime.pipelines import pins_pipeline
+    from raddle.controller.southbound.p4runtime.pipelines import pins_pipeline
 
     bad = tmp_path / "x.txt"
     bad.write_text("tables {")

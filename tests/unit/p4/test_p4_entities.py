@@ -18,9 +18,9 @@ from finsy.proto import p4r, rpc_code
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.southbound.p4runtime.pipelines import fabric_pipeline, schema_of
-from nos.p4rt.check import UpdateError
-from nos.p4rt.forwarding import P4Forwarding
+from raddle.controller.southbound.p4runtime.pipelines import fabric_pipeline, schema_of
+from raddle.nos.p4rt.check import UpdateError
+from raddle.nos.p4rt.forwarding import P4Forwarding
 
 CONFIG = fabric_pipeline()
 SCHEMA = schema_of(CONFIG)

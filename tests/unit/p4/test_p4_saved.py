@@ -9,15 +9,15 @@ from finsy import Action, Match, P4TableEntry
 from finsy.proto import p4r
 from p4_fabrics import MIDDLEBLOCK, needs_middleblock, two_tier
 
-from controller.plan import make_plan
-from controller.reconcile import apply_plan, check
-from controller.southbound.p4runtime.pipelines import fabric_pipeline, pins_pipeline, schema_of
-from nos.p4rt.check import UpdateError
-from nos.p4rt.forwarding import P4Forwarding
-from nos.p4rt.saved import P4Store
+from raddle.controller.plan import make_plan
+from raddle.controller.reconcile import apply_plan, check
+from raddle.controller.southbound.p4runtime.pipelines import fabric_pipeline, pins_pipeline, schema_of
 from raddle.errors import InputError
 from raddle.inventory import Inventory
-from raddle.lab.switches import Doors, switch_farm
+from raddle.lab.switches.programmed import Doors, switch_farm
+from raddle.nos.p4rt.check import UpdateError
+from raddle.nos.p4rt.forwarding import P4Forwarding
+from raddle.nos.p4rt.saved import P4Store
 
 _SET, _WRITE = p4r.SetForwardingPipelineConfigRequest, p4r.WriteRequest
 INSERT, MODIFY = p4r.Update.INSERT, p4r.Update.MODIFY

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from raddle.ecmp_hash import qp_numbers, udp_source_port
 from raddle.sim.acl_columns import RuleCounters, acl_columns
 from raddle.sim.acl_headers import KINDS, AclHeaders
-from raddle.sim.ecmp_hash import qp_numbers, udp_source_port
 from raddle.state import AclMatch, AclRule, AclTable
 
 PORTS = 5

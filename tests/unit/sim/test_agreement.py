@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from raddle.sim.agreement import CASES, Case, compare
-from raddle.sim.peer_models import HTSIM, NS3_HPCC
-from raddle.sim.peer_paths import HtsimPaths, ns3_hash
+from raddle.peers.agreement import CASES, Case, compare
+from raddle.peers.models import HTSIM, NS3_HPCC
+from raddle.peers.paths import HtsimPaths, ns3_hash
 
 REFERENCE = Path(__file__).parents[3].parent / "shared/reference/simulators"
 

@@ -7,16 +7,16 @@ import dataclasses
 import numpy as np
 import pytest
 
-from controller.plan import make_plan
-from controller.plan.addresses import endpoint_addresses
-from controller.southbound.sonic import pushed
-from nos.db.patch import PatchOp
-from raddle.lab.counters import switch_counters
-from raddle.lab.switches import switch_farm
+from raddle.controller.plan import make_plan
+from raddle.controller.plan.addresses import endpoint_addresses
+from raddle.controller.southbound.sonic.tables import pushed
+from raddle.lab.switches.counters import switch_counters
+from raddle.lab.switches.programmed import switch_farm
+from raddle.nos.db.patch import PatchOp
 from raddle.sim import Simulation
 from raddle.state import SwitchState
 from raddle.topology import bundled_examples, load
-from traffic import build
+from raddle.traffic import build
 
 FABRIC = load(bundled_examples()["leaf-spine-16"])
 

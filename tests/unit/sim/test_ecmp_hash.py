@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raddle.sim.ecmp_hash import ecmp_hash, qp_hashes, seed_mask, udp_source_port
+from raddle.ecmp_hash import ecmp_hash, qp_hashes, seed_mask, udp_source_port
 
 words = st.integers(0, 2**32 - 1)
 ports = st.integers(0, 2**16 - 1)

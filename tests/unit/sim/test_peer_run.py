@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raddle.errors import InputError
-from raddle.sim.peer_files import PeerFlows, PeerTopology, peer_flows, read_ns3_flows, read_ns3_topology
-from raddle.sim.peer_models import HTSIM, NS3_HPCC
-from raddle.sim.peer_run import run_peer
+from raddle.peers.files import PeerFlows, PeerTopology, peer_flows, read_ns3_flows, read_ns3_topology
+from raddle.peers.models import HTSIM, NS3_HPCC
+from raddle.peers.run import run_peer
 
 TWO_HOSTS_ONE_SWITCH = "3 1 2\n2\n0 2 400Gbps 1000ns 0\n1 2 400Gbps 0.001ms 0\n"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from raddle.sim.ecmp_hash import qp_numbers
+from raddle.ecmp_hash import qp_numbers
 from raddle.sim.policy_match import PacketHeaders
 from raddle.state import PolicyState
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from raddle import loads
-from raddle.topology.cable_mend import CableWork, cable_work, mend_cables
-from raddle.topology.cable_truth import read_cables
-from raddle.topology.inventory import cable_rows
 from raddle.topology.model import PortRef
+from raddle.topology.views.cable_mend import CableWork, cable_work, mend_cables
+from raddle.topology.views.cable_truth import read_cables
+from raddle.topology.views.rows import cable_rows
 
 PORTS = [PortRef(f"d{index // 2}", f"p{index % 2}") for index in range(8)]
 Cables = frozenset[frozenset[PortRef]]

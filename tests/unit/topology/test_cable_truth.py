@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from raddle import Fabric, InputError, loads
 from raddle.cli.main import app
-from raddle.topology.cable_truth import compare_cables, read_cables
-from raddle.topology.inventory import cable_rows
+from raddle.topology.views.cable_truth import compare_cables, read_cables
+from raddle.topology.views.rows import cable_rows
 
 FABRIC = loads(
     "raddle: 1\nname: pod\nfabric: {leaves: {count: 2}, spines: {count: 2}}\nhosts: {per_leaf: 2}\n"

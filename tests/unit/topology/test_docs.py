@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import raddle
 from raddle.cli.main import app
-from raddle.topology.json_schema import json_schema
+from raddle.topology.yaml.json_schema import json_schema
 
 DOCS = Path(__file__).parents[3] / "docs"
 COMMANDS = [DOCS / "cli" / f"{name}.md" for name in ("fmt", "init", "schema", "show", "validate")]

@@ -12,7 +12,7 @@ import pytest
 import raddle
 from raddle import Fabric
 from raddle.topology import bundled_examples, find
-from raddle.topology.capacity import bisection_bps, oversubscription, tiers
+from raddle.topology.views.capacity import bisection_bps, oversubscription, tiers
 
 G = 10**9
 

@@ -15,9 +15,9 @@ from raddle import InputError, load, loads
 from raddle.cli.show import show
 from raddle.cli.validate import validate
 from raddle.topology import find
-from raddle.topology.capacity import cable_kinds, leaf_oversubscription, oversubscription, review, tiers
-from raddle.topology.drawing import to_dot, to_mermaid
-from raddle.topology.svg import to_svg
+from raddle.topology.views.capacity import cable_kinds, leaf_oversubscription, oversubscription, review, tiers
+from raddle.topology.views.drawing import to_dot, to_mermaid
+from raddle.topology.views.svg import to_svg
 
 POD = """
 raddle: 1

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from raddle import InputError, loads
 from raddle.cli.main import app
 from raddle.topology import bundled_examples
-from raddle.topology.formatting import format_text
+from raddle.topology.yaml.formatting import format_text
 
 MESSY = """\
 # The pod of the third row.

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from raddle.cli.main import app
 from raddle.topology import bundled_examples
-from raddle.topology.json_schema import json_schema, schema_text, shipped_text
+from raddle.topology.yaml.json_schema import json_schema, schema_text, shipped_text
 
 SCHEMA = json_schema()
 

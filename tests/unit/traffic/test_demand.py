@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-import traffic
+from raddle import traffic
 
 REVERSED = np.arange(15, -1, -1, dtype=np.int32)
 

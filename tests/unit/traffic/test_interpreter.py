@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import traffic
-from traffic.prune import keep_flows
+from raddle import traffic
+from raddle.traffic.prune import keep_flows
 
 EVERY = [(collective, name) for collective, names in traffic.algorithms().items() for name in names]
 SIZE = 64 * 1024

@@ -3,7 +3,7 @@ from itertools import islice, pairwise
 import numpy as np
 import pytest
 
-import traffic
+from raddle import traffic
 from raddle.errors import InputError
 from raddle.splitmix import splitmix64
 

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-import traffic
+from raddle import traffic
 from raddle.errors import InputError
 from raddle.workload import COPY, REDUCE
 

@@ -3,7 +3,7 @@
 import pytest
 
 from raddle.errors import InputError
-from traffic.sizes import bandwidth_gbs, buffer_size, bus_factor, split_elements, sweep
+from raddle.traffic.sizes import bandwidth_gbs, buffer_size, bus_factor, split_elements, sweep
 
 MIB = 1 << 20
 

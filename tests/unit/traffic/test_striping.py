@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from raddle.traffic import build, stripe
 from raddle.workload import Schedule
-from traffic import build, stripe
 
 
 def ring() -> Schedule:

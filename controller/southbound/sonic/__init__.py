@@ -1,0 +1,1 @@
+"""SONiC switches over gNMI."""

@@ -1,0 +1,160 @@
+"""A gNMI session with one switch in SONiC's dialect: origin `sonic-db`, values in JSON_IETF.
+
+Source: sonic-net/sonic-gnmi, sonic_data_client/mixed_db_client.go.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+from typing import Any
+
+import grpc
+from finsy.proto import gnmi, gnmi_grpc
+
+from raddle.controller.southbound.channel import connection_problem, login_of, open_channel
+from raddle.controller.southbound.sonic.sets import db_path, json_value
+from raddle.controller.southbound.sonic.tables import Tables
+from raddle.errors import UnreachableError
+from raddle.inventory import Access
+
+READ_TIMEOUT_S = 30.0
+WRITE_TIMEOUT_S = 660.0
+"""A switch may take up to 600 s to check and apply one Set (sonic-host-services, config apply-patch)."""
+
+MAX_MESSAGE_BYTES = 64 * 2**20
+
+APPL_DB_TABLES = ("PORT_TABLE", "SWITCH_TABLE")
+
+
+class GnmiClient:
+    """A gNMI session with one switch, as a context manager.
+
+    Calls block, so that this works beside any event loop of the process; closing from another thread ends
+    a call that is under way. All methods raise UnreachableError that names the switch, its address, the
+    gRPC status and a way out.
+    """
+
+    def __init__(self, name: str, address: str, access: Access | None = None) -> None:
+        self.name = name
+        self.address = address
+        self._access = access or Access()
+        sizes = [("grpc.max_receive_message_length", MAX_MESSAGE_BYTES)]
+        self._channel = open_channel(address, self._access, sizes)
+        self._metadata = login_of(self._access)
+        self._stub = gnmi_grpc.gNMIStub(self._channel)
+
+    def __enter__(self) -> GnmiClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._channel.close()
+
+    def read_config(self) -> Tables:
+        """The whole CONFIG_DB in one Get."""
+        tables: Tables = self._get("CONFIG_DB")
+        return tables
+
+    def read_tables(self, database: str, tables: Iterable[str]) -> Tables:
+        """Some tables of a database, one Get each; a table that is not there is empty."""
+        return {table: self._get(database, table) for table in tables}
+
+    def push(self, request: gnmi.SetRequest) -> None:
+        """Send one Set; the switch applies all of it or refuses all of it."""
+        try:
+            self._stub.Set(request, timeout=WRITE_TIMEOUT_S, metadata=self._metadata)
+        except grpc.RpcError as error:
+            raise self._explain("Set", error) from None
+
+    def replace_config(self, document: Tables) -> None:
+        """Replace the whole CONFIG_DB, as `config replace` does."""
+        request = gnmi.SetRequest(
+            replace=[gnmi.Update(path=db_path("CONFIG_DB", "localhost"), val=json_value(document))]
+        )
+        self.push(request)
+
+    def stage_config(self, document: Tables) -> None:
+        """Hand over a whole CONFIG_DB that comes into force with the next reboot."""
+        whole = db_path("CONFIG_DB", "localhost")
+        self.push(gnmi.SetRequest(delete=[whole], update=[gnmi.Update(path=whole, val=json_value(document))]))
+
+    def run_command(self, words: Sequence[str]) -> None:
+        """Run a config or clear command on a simulated switch itself; hardware has no such service."""
+        call: Any = self._channel.unary_unary("/raddle.Console/Run")
+        try:
+            call(json.dumps(list(words)).encode(), timeout=READ_TIMEOUT_S, metadata=self._metadata)
+        except grpc.RpcError as error:
+            if error.code() == grpc.StatusCode.UNIMPLEMENTED:
+                raise UnreachableError(
+                    f"{self.name} ({self.address}) takes no commands over gRPC\n"
+                    f"  hint: log in to it and run '{_sonic_command(words)}'"
+                ) from None
+            raise self._explain("command", error) from None
+
+    def wait_until_up(self, timeout_s: float) -> None:
+        """Return once the switch answers again after a reboot."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            try:
+                self._stub.Capabilities(
+                    gnmi.CapabilityRequest(), timeout=READ_TIMEOUT_S, metadata=self._metadata
+                )
+                return
+            except grpc.RpcError as error:
+                if error.code() != grpc.StatusCode.UNAVAILABLE or time.monotonic() > deadline:
+                    raise self._explain("Capabilities", error) from None
+            time.sleep(0.2)
+
+    def write_field(self, value: str, *elems: str) -> None:
+        """Set one field of CONFIG_DB."""
+        path = db_path("CONFIG_DB", "localhost", *elems)
+        self.push(gnmi.SetRequest(update=[gnmi.Update(path=path, val=json_value(value))]))
+
+    def read_counters(self, *elems: str) -> dict[str, dict[str, str]]:
+        """Counters at a virtual path (`COUNTERS`, `Ethernet*`, `Pfcwd`); empty where there are none."""
+        where = gnmi.Path(elem=[gnmi.PathElem(name=name) for name in elems])
+        prefix = gnmi.Path(target="COUNTERS_DB")
+        request = gnmi.GetRequest(prefix=prefix, path=[where], encoding=gnmi.JSON_IETF)
+        counters: dict[str, dict[str, str]] = self._ask(request, *elems)
+        return counters
+
+    def _get(self, *elems: str) -> Any:
+        where = db_path(elems[0], "localhost", *elems[1:])
+        return self._ask(gnmi.GetRequest(path=[where], encoding=gnmi.JSON_IETF), *elems)
+
+    def _ask(self, request: gnmi.GetRequest, *elems: str) -> Any:
+        try:
+            response = self._stub.Get(request, timeout=READ_TIMEOUT_S, metadata=self._metadata)
+        except grpc.RpcError as error:
+            if error.code() == grpc.StatusCode.NOT_FOUND and len(elems) > 1:
+                return {}
+            raise self._explain("Get", error) from None
+        try:
+            value = json.loads(response.notification[0].update[0].val.json_ietf_val)
+        except (IndexError, ValueError):
+            value = None
+        if not isinstance(value, dict):
+            raise UnreachableError(
+                f"{self.name} ({self.address}): the answer to a Get of {'/'.join(elems)} is not JSON_IETF\n"
+                "  hint: is this address a SONiC gNMI server?"
+            )
+        return value
+
+    def _explain(self, call: str, error: grpc.RpcError) -> UnreachableError:
+        code, details = error.code(), error.details() or "no details"
+        what, hint = connection_problem(code, details, self._access) or (
+            f"refused a {call}",
+            "'raddle apply --dry-run' shows what was to change",
+        )
+        return UnreachableError(
+            f"{self.name} ({self.address}) {what}: gRPC {code.name}: {details}\n  hint: {hint}"
+        )
+
+
+def _sonic_command(words: Sequence[str]) -> str:
+    """What an operator types on a switch."""
+    return " ".join(("sonic-clear", *words[1:]) if words[0] == "clear" else ("config", *words))

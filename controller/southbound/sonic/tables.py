@@ -1,0 +1,332 @@
+"""A switch's plan as SONiC configuration.
+
+Two parts: what must be in config_db.json when the switch boots (ports, buffer pools, QoS; SONiC refuses
+to change most of it on a running switch, or flaps the port), and what goes over gNMI afterwards.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
+from typing import Any
+
+from raddle.controller.plan.model import NextHop, PortPlan, SwitchPlan
+from raddle.controller.plan.weights import equal_weights
+from raddle.controller.southbound.sonic.ars import adaptive_tables
+from raddle.errors import InputError
+from raddle.state import PRIORITIES
+from raddle.topology.model import FIVE_TUPLE
+
+Tables = dict[str, dict[str, dict[str, Any]]]
+"""CONFIG_DB: table -> key -> field -> value: strings, and lists of strings where YANG has a leaf-list."""
+
+MAP = "AZURE"
+"""SONiC's templates name their one map of each kind so."""
+
+WRED = "AZURE_LOSSLESS"
+
+OWNED_TABLES = (
+    *("ARS_INTERFACE", "ARS_OBJECT", "ARS_PROFILE"),
+    *("INTERFACE", "LOOPBACK_INTERFACE", "STATIC_ROUTE", "SWITCH_HASH"),
+)
+"""Tables whose every entry comes from the plan."""
+
+DEFAULT_ECN = (1_048_576, 2_097_152, 5)
+"""Minimum and maximum threshold in bytes and probability in percent (sonic-buildimage, qos_config.j2)."""
+
+DEVICE_TYPES = {
+    "leaf": "BackEndToRRouter",
+    "spine": "BackEndLeafRouter",
+    "superspine": "BackEndSpineRouter",
+}
+"""DEVICE_METADATA types of an AI fabric's tiers; with resource_type ComputeAI (qos_config.j2)."""
+
+POLL_INTERVAL_MS = 200
+"""PFC watchdog's poll interval; SONiC's default, never above its detection and restoration times."""
+
+
+_HASH_ALGORITHMS = {"crc32lo": "CRC_32LO", "crc32hi": "CRC_32HI", "crc16": "CRC_CCITT", "xor": "XOR"}
+_HASH_FIELDS = {"bth_qp": "BTH_DEST_QP"}
+
+
+@dataclass(frozen=True, slots=True)
+class Bootstrap:
+    """Files a switch boots with: `config_db` is config_db.json, `switch_json` is SONiC's switch.json."""
+
+    config_db: Tables
+    switch_json: dict[str, dict[str, str]]
+
+
+def bootstrap(switch: SwitchPlan) -> Bootstrap:
+    """What the switch must hold before anything is pushed to it. ECN thresholds are SONiC's defaults."""
+    config = {
+        "DEVICE_METADATA": {"localhost": _metadata(switch)},
+        "PORT": {port.name: _port(port) for port in switch.ports},
+        "DEVICE_NEIGHBOR": {port.name: _neighbor(port) for port in _cabled(switch)},
+        "CABLE_LENGTH": {MAP: {port.name: f"{_metres(port)}m" for port in switch.ports}},
+        "WRED_PROFILE": {WRED: _wred(*DEFAULT_ECN)},
+        **_buffer_tables(switch),
+        **_map_tables(switch),
+        **_port_qos_tables(switch),
+        **_watchdog_table(switch),
+    }
+    return Bootstrap(
+        {table: entries for table, entries in config.items() if entries},
+        {"SWITCH_TABLE:switch": _hash_start(switch)},
+    )
+
+
+def pushed(switch: SwitchPlan) -> Tables:
+    """What goes over gNMI: addresses, routes and the plan's ECN thresholds.
+
+    STATIC_ROUTE has no weights: a weighted group becomes one of equal members (see `equal_next_hops`).
+
+    Raises:
+        InputError: `carrier-not-supported`, the plan has policy routes.
+    """
+    if switch.policies:
+        raise InputError.of(
+            "carrier-not-supported",
+            f"{switch.name} has {len(switch.policies)} policy routes, which cannot be written to SONiC: the"
+            " YANG model of ACL_RULE has no redirect target",
+            "set 'routing: {pins: udp-source-port}' or 'host-route' for SONiC switches",
+        )
+    interfaces: dict[str, dict[str, str]] = {}
+    loopbacks: dict[str, dict[str, str]] = {}
+    for each in switch.interfaces:
+        table = loopbacks if each.name.startswith("Loopback") else interfaces
+        if each.prefix:
+            table |= {each.name: {}, f"{each.name}|{each.prefix}": {}}
+        else:
+            table[each.name] = {"ipv6_use_link_local_only": "enable"}
+    routes = {f"default|{route.prefix}": _static_route(route.next_hops) for route in switch.routes}
+    ecn = switch.qos.ecn
+    return {
+        "INTERFACE": interfaces,
+        "LOOPBACK_INTERFACE": loopbacks,
+        "STATIC_ROUTE": routes,
+        **_hash_table(switch),
+        **adaptive_tables(switch),
+        "WRED_PROFILE": {WRED: _wred(ecn.kmin_bytes, ecn.kmax_bytes, round(ecn.pmax * 100))},
+    }
+
+
+def intended(switch: SwitchPlan) -> Tables:
+    """All of CONFIG_DB that comes from the plan: what the switch boots with, then what is pushed."""
+    return bootstrap(switch).config_db | {table: rows for table, rows in pushed(switch).items() if rows}
+
+
+def _hash_start(switch: SwitchPlan) -> dict[str, str]:
+    offset = {"ecmp_hash_offset": str(switch.hash_offset)} if switch.hash_offset else {}
+    return {"ecmp_hash_seed": str(switch.hash_seed), **offset}
+
+
+def _hash_table(switch: SwitchPlan) -> Tables:
+    """SWITCH_HASH; nothing of what is SONiC's default anyway."""
+    fields: dict[str, str | list[str]] = {}
+    if switch.hash_algorithm != "crc32":
+        fields["ecmp_hash_algorithm"] = _HASH_ALGORITHMS[switch.hash_algorithm]
+    if switch.hash_fields != FIVE_TUPLE:
+        fields["ecmp_hash"] = [_HASH_FIELDS.get(name, name.upper()) for name in switch.hash_fields]
+    return {"SWITCH_HASH": {"GLOBAL": fields}} if fields else {}
+
+
+@lru_cache(maxsize=1 << 16)
+def equal_next_hops(next_hops: tuple[NextHop, ...]) -> tuple[NextHop, ...]:
+    """The next hops that carry a group with the least loss where none can have a weight."""
+    weights = equal_weights(tuple(hop.weight for hop in next_hops))
+    return tuple(hop for hop, weight in zip(next_hops, weights, strict=True) if weight)
+
+
+def _static_route(next_hops: tuple[NextHop, ...]) -> dict[str, str]:
+    hops = equal_next_hops(next_hops)
+    return {"nexthop": ",".join(hop.address for hop in hops), "ifname": ",".join(hop.port for hop in hops)}
+
+
+def _cabled(switch: SwitchPlan) -> tuple[PortPlan, ...]:
+    return tuple(port for port in switch.ports if port.peer)
+
+
+def _metres(port: PortPlan) -> int:
+    """Cable length as CABLE_LENGTH has it, in whole metres; 0 without a cable."""
+    return max(1, math.ceil(port.cable_m)) if port.peer else 0
+
+
+def _metadata(switch: SwitchPlan) -> dict[str, str]:
+    return {
+        **({"bgp_asn": str(switch.asn)} if switch.asn else {}),
+        "hostname": switch.name,
+        "hwsku": switch.hwsku,
+        "platform": switch.platform,
+        "mac": switch.mac,
+        "type": DEVICE_TYPES[switch.role],
+        "resource_type": "ComputeAI",
+        "buffer_model": "traditional",
+        "default_pfcwd_status": "enable" if switch.qos.pfc and switch.qos.watchdog else "disable",
+        "docker_routing_config_mode": "separated",
+        "synchronous_mode": "enable",
+    }
+
+
+def _port(port: PortPlan) -> dict[str, str]:
+    return {
+        "alias": port.alias,
+        "index": str(port.index + 1),
+        "lanes": ",".join(map(str, port.lanes)),
+        "speed": str(port.speed_bps // 10**6),
+        # RS-FEC is mandatory from 50 Gb/s per lane on (IEEE 802.3cd, 802.3bs).
+        "fec": "rs" if port.speed_bps // len(port.lanes) >= 50 * 10**9 else "none",
+        "mtu": str(port.mtu_bytes),
+        "admin_status": "up" if port.is_enabled else "down",
+    }
+
+
+def _neighbor(port: PortPlan) -> dict[str, str]:
+    device, _, far_port = port.peer.partition(":")
+    return {"name": device, "port": far_port}
+
+
+def _wred(min_bytes: int, max_bytes: int, percent: int) -> dict[str, str]:
+    colours = ("green", "yellow", "red")
+    profile = {"ecn": "ecn_all"}
+    for colour in colours:
+        profile |= {
+            f"wred_{colour}_enable": "true",
+            f"{colour}_min_threshold": str(min_bytes),
+            f"{colour}_max_threshold": str(max_bytes),
+            f"{colour}_drop_probability": str(percent),
+        }
+    return profile
+
+
+def _buffer_tables(switch: SwitchPlan) -> Tables:
+    """Pools, profiles and their bindings.
+
+    CORRECTNESS: a lossless packet is admitted or refused at ingress alone. The egress pool is the whole
+    buffer and the lossless queues' static threshold is all of it, so that egress never drops what ingress
+    let in.
+    """
+    buffers = switch.buffers
+    lossless = switch.qos.lossless if buffers.profiles else ()
+    reserved = sum(len(lossless) * len(each.ports) * each.reserved_bytes for each in buffers.profiles)
+    whole = str(buffers.shared_bytes + buffers.headroom_pool_bytes + reserved)
+    shared = str(buffers.shared_bytes)
+    ingress, egress = "ingress_lossless_pool", "egress_lossless_pool"
+    profiles = {
+        "ingress_lossy_profile": {"pool": ingress, "size": "0", "static_th": shared},
+        "egress_lossless_profile": {"pool": egress, "size": "0", "static_th": whole},
+        "egress_lossy_profile": {"pool": egress, "size": "0", "dynamic_th": str(buffers.lossy_dynamic_th)},
+    }
+    profile_of: dict[str, str] = {}
+    for each in buffers.profiles:
+        profiles[each.name] = {
+            "pool": ingress,
+            "size": str(each.reserved_bytes),
+            "xon": str(each.reserved_bytes),
+            "xon_offset": str(each.xon_offset_bytes),
+            "xoff": str(each.headroom_bytes),
+            "dynamic_th": str(each.dynamic_th),
+        }
+        profile_of |= dict.fromkeys(each.ports, each.name)
+    pools = {
+        ingress: {
+            "type": "ingress",
+            "mode": "dynamic",
+            "size": str(buffers.shared_bytes + reserved),  # SAI counts what PGs reserve in a pool's size
+            "xoff": str(buffers.headroom_pool_bytes),
+        },
+        egress: {"type": "egress", "mode": "static", "size": whole},
+    }
+    pgs, queues = _buffer_bindings(switch, lossless, profile_of)
+    return {"BUFFER_POOL": pools, "BUFFER_PROFILE": profiles, "BUFFER_PG": pgs, "BUFFER_QUEUE": queues}
+
+
+def _buffer_bindings(
+    switch: SwitchPlan, lossless: tuple[int, ...], profile_of: dict[str, str]
+) -> tuple[dict[str, dict[str, str]], dict[str, dict[str, str]]]:
+    """BUFFER_PG and BUFFER_QUEUE; `profile_of` names each port's lossless profile."""
+    lossy_pg = next(pg for pg in switch.qos.tc_to_pg if pg not in lossless)
+    pgs: dict[str, dict[str, str]] = {}
+    queues: dict[str, dict[str, str]] = {}
+    for port in _cabled(switch):
+        pgs[f"{port.name}|{lossy_pg}"] = {"profile": "ingress_lossy_profile"}
+        for span, is_lossless in _spans(lossless):
+            if is_lossless:
+                pgs[f"{port.name}|{span}"] = {"profile": profile_of[port.name]}
+            kind = "egress_lossless_profile" if is_lossless else "egress_lossy_profile"
+            queues[f"{port.name}|{span}"] = {"profile": kind}
+    return pgs, queues
+
+
+def _spans(lossless: tuple[int, ...]) -> Iterator[tuple[str, bool]]:
+    """Priorities as SONiC's key ranges: (3, 4) -> `0-2` lossy, `3-4` lossless, `5-7` lossy."""
+    for is_lossless, group in groupby(range(PRIORITIES), lambda priority: priority in lossless):
+        first, *rest = group
+        yield (f"{first}-{rest[-1]}" if rest else str(first)), is_lossless
+
+
+def _map_tables(switch: SwitchPlan) -> Tables:
+    qos = switch.qos
+    return {
+        "DSCP_TO_TC_MAP": {MAP: _numbered(qos.dscp_to_tc)},
+        "TC_TO_QUEUE_MAP": {MAP: _numbered(qos.tc_to_queue)},
+        "TC_TO_PRIORITY_GROUP_MAP": {MAP: _numbered(qos.tc_to_pg)},
+        "MAP_PFC_PRIORITY_TO_QUEUE": {MAP: _numbered(qos.tc_to_queue)},
+    }
+
+
+def _numbered(values: tuple[int, ...]) -> dict[str, str]:
+    return {str(place): str(value) for place, value in enumerate(values)}
+
+
+def _port_qos_tables(switch: SwitchPlan) -> Tables:
+    """PORT_QOS_MAP, SCHEDULER and QUEUE: one scheduler per distinct weight, ECN on the lossless queues."""
+    qos = switch.qos
+    priorities = ",".join(map(str, qos.lossless))
+    port_map = {
+        "dscp_to_tc_map": MAP,
+        "tc_to_queue_map": MAP,
+        "tc_to_pg_map": MAP,
+        "pfc_to_queue_map": MAP,
+    }
+    if qos.pfc and qos.lossless:
+        port_map["pfc_enable"] = priorities
+        if qos.watchdog:
+            port_map["pfcwd_sw_enable"] = priorities
+    names = {weight: f"scheduler.{place}" for place, weight in enumerate(sorted({*qos.queue_weights} - {0}))}
+    schedulers = {name: {"type": "DWRR", "weight": str(weight)} for weight, name in names.items()}
+    if 0 in qos.queue_weights:
+        names[0] = "scheduler.strict"
+        schedulers[names[0]] = {"type": "STRICT"}
+    queues: dict[str, dict[str, str]] = {}
+    for port in _cabled(switch):
+        for queue, weight in enumerate(qos.queue_weights):
+            queues[f"{port.name}|{queue}"] = {"scheduler": names[weight]}
+            if queue in qos.lossless:
+                queues[f"{port.name}|{queue}"]["wred_profile"] = WRED
+    return {
+        "PORT_QOS_MAP": {"global": {"dscp_to_tc_map": MAP}}
+        | {port.name: dict(port_map) for port in _cabled(switch)},
+        "SCHEDULER": schedulers,
+        "QUEUE": queues,
+    }
+
+
+def _watchdog_table(switch: SwitchPlan) -> Tables:
+    watchdog = switch.qos.watchdog
+    if not watchdog or not switch.qos.pfc:
+        return {}
+    # YANG: detection and restoration times are at least the poll interval.
+    poll_ms = min(POLL_INTERVAL_MS, watchdog.detect_ms, watchdog.restore_ms)
+    entry = {
+        "action": watchdog.action,
+        "detection_time": str(watchdog.detect_ms),
+        "restoration_time": str(watchdog.restore_ms),
+    }
+    return {
+        "PFC_WD": {"GLOBAL": {"POLL_INTERVAL": str(poll_ms)}}
+        | {port.name: dict(entry) for port in _cabled(switch)}
+    }

@@ -1,0 +1,200 @@
+"""What goes wrong during a run: from a file or an option to events at simulated times.
+
+FAULTS.csv has a header and a row per fault: `what,where,from,until,value`.
+
+| what | where | value |
+|---|---|---|
+| `down` | a link, named by one of its ports, or an endpoint for its NIC's link | |
+| `flap` | a link | period: down for the first half, up for the second |
+| `errors` | a link | bit error ratio, such as 1e-9, on top of the fabric's |
+| `storm` | an endpoint, whose NIC pauses its switch | priority (default: the first lossless one) |
+| `slow` | an endpoint, whose host takes data no faster | rate, such as 100G |
+
+Times are such as `20us`; without `until` a fault stays.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from raddle.errors import Diagnostic, InputError, SourceSpan
+from raddle.sim import NEVER
+from raddle.topology.model import Fabric, PortRef
+from raddle.topology.yaml.fields import parse_error_ratio
+from raddle.units import parse_rate_bps, parse_time_ps
+
+What = Literal["down", "flap", "errors", "storm", "slow"]
+
+_WHATS: dict[str, What] = {
+    "down": "down", "flap": "flap", "errors": "errors", "storm": "storm", "slow": "slow",
+}  # fmt: skip
+_COLUMNS = ("what", "where", "from", "until", "value")
+_ON_LINKS = ("down", "flap", "errors")
+_MOST_FLAPS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """`port` is a port of the link, or the NIC's; `until_ps` NEVER: for good. `value` is the period in ps,
+    the bit error ratio, the priority or the rate in bit/s."""
+
+    what: What
+    port: PortRef
+    from_ps: int
+    until_ps: int
+    value: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A fault begins or ends."""
+
+    time_ps: int
+    fault: Fault
+    is_start: bool
+
+
+def changes(faults: tuple[Fault, ...]) -> list[Change]:
+    """All beginnings and ends in order of time, flaps taken apart; at one time ends come first."""
+    found = []
+    for fault in _single(faults):
+        found.append(Change(fault.from_ps, fault, True))
+        if fault.until_ps != NEVER:
+            found.append(Change(fault.until_ps, fault, False))
+    return sorted(found, key=lambda change: (change.time_ps, change.is_start))
+
+
+def _single(faults: tuple[Fault, ...]) -> Iterator[Fault]:
+    for fault in faults:
+        if fault.what != "flap":
+            yield fault
+            continue
+        period = int(fault.value)
+        for start in range(fault.from_ps, fault.until_ps, period):
+            yield Fault("down", fault.port, start, min(start + period // 2, fault.until_ps))
+
+
+def read_faults(fabric: Fabric, path: Path) -> tuple[Fault, ...]:
+    """Read a fault file.
+
+    Raises:
+        InputError: everything that is wrong with it, by line.
+    """
+    problems: list[Diagnostic] = []
+    faults: list[Fault] = []
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = csv.reader(file, strict=True)
+            header = [name.strip() for name in next(rows, [])]
+            unknown = [name for name in header if name not in _COLUMNS]
+            if unknown or not {"what", "where", "from"} <= set(header) or len(set(header)) < len(header):
+                what = f"unknown column '{unknown[0]}'" if unknown else "columns are missing or there twice"
+                place = SourceSpan(str(path), 1, 1)
+                hint = f"the first line names the columns: {','.join(_COLUMNS)}"
+                raise InputError([Diagnostic("bad-faults", what, place, hint)])
+            for cells in rows:
+                if not any(cells):
+                    continue
+                row = dict(zip(header, (cell.strip() for cell in cells), strict=False))
+                try:
+                    if len(cells) != len(header):
+                        raise ValueError(f"{len(cells)} cells, the header has {len(header)}")
+                    faults.append(_fault(fabric, row))
+                except ValueError as error:
+                    problems.append(_problem(error, SourceSpan(str(path), rows.line_num, 1)))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        problems.append(Diagnostic("bad-faults", f"{error}", SourceSpan(str(path), 1, 1)))
+    if problems:
+        raise InputError(problems)
+    return tuple(faults)
+
+
+def _problem(error: ValueError, place: SourceSpan | None) -> Diagnostic:
+    message, _, hint = str(error).partition("; ")
+    return Diagnostic("bad-faults", message, place, hint)
+
+
+def parse_failure(fabric: Fabric, text: str) -> Fault:
+    """`leaf0:Ethernet64@20us..1ms`: the link at that port is down from and until then; `@20us`: for good.
+
+    Raises:
+        InputError: it is not of that form, or names no link.
+    """
+    where, at, span = text.partition("@")
+    start, _, end = span.partition("..")
+    try:
+        if not at:
+            raise ValueError(f"'{text}' names no time; write it as leaf0:Ethernet64@20us..1ms")
+        return _fault(fabric, {"what": "down", "where": where, "from": start, "until": end})
+    except ValueError as error:
+        raise InputError([_problem(error, None)]) from None
+
+
+def find_link_port(fabric: Fabric, option: str, text: str) -> PortRef:
+    """A cabled port, or the NIC of an endpoint.
+
+    Raises:
+        InputError: `text` names none.
+    """
+    try:
+        return _link_port(fabric, text)
+    except ValueError as error:
+        message, _, hint = str(error).partition("; ")
+        raise InputError.of("bad-option", f"{option}: {message}", hint) from None
+
+
+def _fault(fabric: Fabric, row: dict[str, str]) -> Fault:
+    what = _WHATS.get(row["what"])
+    if what is None:
+        raise ValueError(f"'{row['what']}' is no fault; {', '.join(_WHATS)} are")
+    place = _link_port if what in _ON_LINKS else _nic_port
+    start = parse_time_ps(row["from"])
+    end = parse_time_ps(row["until"]) if row.get("until") else NEVER
+    if end <= start:
+        raise ValueError(f"it ends at '{row['until']}', not after '{row['from']}' when it begins")
+    if what == "flap" and end == NEVER:
+        raise ValueError("a flap needs an end; give it an 'until'")
+    return Fault(what, place(fabric, row["where"]), start, end, _value(fabric, what, row, end - start))
+
+
+def _value(fabric: Fabric, what: What, row: dict[str, str], span_ps: int) -> float:
+    text = row.get("value", "")
+    if what == "down":
+        return 0.0
+    if what == "storm":
+        default = fabric.roce.lossless[0].priority if fabric.roce.lossless else 0
+        if text and not (text.isascii() and text.isdigit() and int(text) < 8):
+            raise ValueError(f"'{text}' is not a priority from 0 to 7")
+        return float(text or default)
+    if not text:
+        raise ValueError(f"a {what} needs a value; a period, an error ratio or a rate")
+    if what == "slow":
+        rate = parse_rate_bps(text)
+        if rate <= 0:
+            raise ValueError(f"'{text}' is not a rate above 0")
+        return float(rate)
+    if what == "errors":
+        return parse_error_ratio(text)
+    period = parse_time_ps(text)
+    if period < 2 or span_ps // period > _MOST_FLAPS:
+        raise ValueError(f"a period of '{text}' flaps more than {_MOST_FLAPS} times; take a longer one")
+    return float(period)
+
+
+def _link_port(fabric: Fabric, text: str) -> PortRef:
+    device, colon, port = text.partition(":")
+    ref = PortRef(device, port) if colon else _nic_port(fabric, text)
+    if ref not in fabric.link_by_port:
+        raise ValueError(f"'{text}' is at no link; name a cabled port (leaf0:Ethernet64) or an endpoint")
+    return ref
+
+
+def _nic_port(fabric: Fabric, text: str) -> PortRef:
+    for endpoint in fabric.endpoints:
+        if endpoint.name == text or f"{fabric.hosts[endpoint.host].name}:{endpoint.nic}" == text:
+            return PortRef(fabric.hosts[endpoint.host].name, endpoint.nic)
+    raise ValueError(f"'{text}' is no endpoint; write it as host3 or host3:eth0")

@@ -1,0 +1,1 @@
+"""Switches of a fabric: started or found, programmed, read back."""

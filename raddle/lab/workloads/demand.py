@@ -1,0 +1,52 @@
+"""What a collective asks of a fabric: where its ranks are, and which endpoints talk to which."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from raddle import traffic
+from raddle.topology.model import Fabric
+from raddle.workload import Demand
+
+_ANY_SIZE_BYTES = 1 << 20  # who talks to whom does not depend on the size
+
+
+def place_ranks(fabric: Fabric, placement: str, seed: int, plane: int = 0) -> NDArray[np.int32]:
+    """The endpoint of each rank; every endpoint of a plane has one.
+
+    Planes share no switch. A collective's ranks are those of one plane and each plane runs one of its own, so
+    what is simulated of the first is true of all.
+    """
+    by_leaf: dict[int, list[int]] = {leaf.index: [] for leaf in fabric.leaves if leaf.plane == plane}
+    for endpoint in fabric.endpoints:
+        if endpoint.plane == plane:
+            by_leaf[endpoint.leaf].append(endpoint.index)
+    return traffic.place(placement, list(by_leaf.values()), None, seed)
+
+
+def collective_demand(
+    fabric: Fabric, collective: str, algorithm: str | None, placement: str, seed: int
+) -> Demand:
+    """The flows of a collective between endpoints, phase by phase, in every plane.
+
+    Raises:
+        InputError: no such collective, algorithm or placement, or one rank is too few.
+    """
+    parts = [
+        _demand(place_ranks(fabric, placement, seed, plane), collective, algorithm)
+        for plane in range(fabric.planes)
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    columns = [(part.src, part.dst, part.phase) for part in parts]
+    return Demand(*(np.concatenate(column) for column in zip(*columns, strict=True)))
+
+
+def _demand(ranks: NDArray[np.int32], collective: str, algorithm: str | None) -> Demand:
+    """The flows of a collective among ranks, given by their endpoints."""
+    if traffic.find_algorithm(traffic.find_collective(collective), algorithm) == "ring" and len(ranks) > 1:
+        # Every step of a ring has the same pairs: one phase, and no need of a schedule with all steps.
+        order = np.argsort(ranks, kind="stable")
+        return Demand(ranks[order], np.roll(ranks, -1)[order], np.zeros(len(ranks), np.int32))
+    return traffic.demand(traffic.build(collective, algorithm, len(ranks), _ANY_SIZE_BYTES), ranks)

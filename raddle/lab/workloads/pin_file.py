@@ -1,0 +1,183 @@
+"""PINS.csv -> the paths of flows, and a plan with the host routes that make them.
+
+The columns are `flow`, an id of the flow file, and `path`, the switches from the source's leaf to the
+destination's, separated by blanks. Where a switch has several links to the next one, its port says which:
+`leaf0:Ethernet128 spine3 leaf2`.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+
+from raddle.controller.plan.make import route_order
+from raddle.controller.plan.model import NextHop, Plan, Route, SwitchPlan
+from raddle.errors import Diagnostic, InputError, SourceSpan
+from raddle.lab.workloads.flow_file import FlowTable
+from raddle.topology.model import Fabric, PortRef
+
+_HEADER = ["flow", "path"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A flow (its number in the flow table) and the ports that its data leaves switches by, the last one, to
+    its destination, apart."""
+
+    flow: int
+    ports: tuple[PortRef, ...]
+    span: SourceSpan
+
+
+class _Reader:
+    """Reads row by row and keeps what is wrong."""
+
+    def __init__(self, fabric: Fabric, table: FlowTable, path: Path) -> None:
+        self.fabric, self.table, self.path = fabric, table, path
+        self.flows = {name: i for i, name in enumerate(table.ids)}
+        self.problems: list[Diagnostic] = []
+        self.pins: list[Pin] = []
+        self.seen: dict[int, SourceSpan] = {}
+        self.links: dict[tuple[str, str], list[PortRef]] = {}
+        for link in fabric.links:
+            for near, far in ((link.a, link.b), (link.b, link.a)):
+                if link.is_up:
+                    self.links.setdefault((near.device, far.device), []).append(near)
+
+    def problem(self, code: str, message: str, line: int, hint: str = "") -> None:
+        self.problems.append(Diagnostic(code, message, SourceSpan(str(self.path), line, 1), hint))
+
+    def row(self, line: int, cells: Sequence[str]) -> None:
+        if len(cells) != len(_HEADER):
+            self.problem("bad-row", f"{len(cells)} cells, the header has {len(_HEADER)}", line)
+            return
+        name, words = cells[0].strip(), cells[1].split()
+        flow = self.flows.get(name)
+        if flow is None:
+            self.problem("unknown-flow", f"flow '{name}' is not in the flow file", line)
+            return
+        span = SourceSpan(str(self.path), line, 1)
+        if flow in self.seen:
+            self.problem("duplicate-id", f"flow '{name}' has two paths", line)
+            return
+        self.seen[flow] = span
+        ports = list(self.ports(flow, words, line))
+        if len(ports) == len(words) - 1:
+            self.pins.append(Pin(flow, tuple(ports), span))
+
+    def ports(self, flow: int, words: Sequence[str], line: int) -> Iterator[PortRef]:
+        """The ports between the switches of a path; fewer where something is wrong."""
+        fabric, schedule = self.fabric, self.table.schedule
+        names = [word.partition(":")[0] for word in words]
+        for name in names:
+            if name not in fabric.switch_by_name:
+                return self.problem("unknown-switch", f"'{name}' is no switch of {fabric.name}", line)
+        ends = [fabric.endpoints[column[flow]] for column in (schedule.src, schedule.dst)]
+        first, last = (fabric.switches[end.leaf].name for end in ends)
+        if not names or names[0] != first or names[-1] != last or len(set(names)) < len(names):
+            what = f"path '{' '.join(words)}' does not lead from {first} to {last}"
+            return self.problem(
+                "bad-path", what, line, f"it begins with {first}, ends with {last}, no switch twice"
+            )
+        for word, near, far in zip(words, names, names[1:], strict=False):
+            links = self.links.get((near, far), [])
+            if ":" in word:
+                links = [port for port in links if str(port) == word]
+            if len(links) != 1:
+                which = "no link" if not links else f"{len(links)} links"
+                hint = f"name the port: {' or '.join(map(str, links))}" if links else ""
+                return self.problem("bad-path", f"{which} from '{word}' to {far}", line, hint)
+            yield links[0]
+
+
+def read_pins(fabric: Fabric, table: FlowTable, path: Path) -> tuple[Pin, ...]:
+    """Read a pin file for the flows of a flow file.
+
+    Raises:
+        InputError: everything that is wrong with it, by line.
+    """
+    reader = _Reader(fabric, table, path)
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = csv.reader(file, strict=True)
+            header = [name.strip() for name in next(rows, [])]
+            if header != _HEADER:
+                reader.problem("bad-header", f"the header is '{','.join(header)}'", 1, "it must be flow,path")
+            else:
+                for cells in rows:
+                    if any(cells):
+                        reader.row(rows.line_num, cells)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        what = error.strerror if isinstance(error, OSError) else str(error)
+        reader.problem("unreadable-pins", f"{what}", 1)
+    if reader.problems:
+        raise InputError(reader.problems)
+    return tuple(reader.pins)
+
+
+def with_pins(plan: Plan, table: FlowTable, pins: Sequence[Pin]) -> Plan:
+    """The plan with host routes that send the pinned flows along their paths.
+
+    A host route's key is the destination, so flows to one destination that meet at a switch share its port;
+    that holds for flows without a pin too.
+
+    Raises:
+        InputError: `pin-conflict`, two flows to one destination would leave a switch by different ports;
+            `bad-path`, no route uses a link of a path, because it is drained.
+    """
+    if not pins:
+        return plan
+    hops = {switch.name: _hops(switch) for switch in plan.switches}
+    chosen: dict[tuple[str, int], tuple[PortRef, Pin]] = {}
+    problems: list[Diagnostic] = []
+    for pin in pins:
+        target = int(table.schedule.dst[pin.flow])
+        for port in pin.ports:
+            other, first = chosen.setdefault((port.device, target), (port, pin))
+            if other != port:
+                problems.append(_conflict(table, plan, pin, port, first, other))
+            if (ip_address(plan.endpoints[target][1]).version, port.port) not in hops[port.device]:
+                problems.append(Diagnostic("bad-path", f"no route uses {port}: it is drained", pin.span))
+    if problems:
+        raise InputError(problems)
+    added: dict[str, list[Route]] = {}
+    for (switch, target), (port, _) in chosen.items():
+        host = ip_network(plan.endpoints[target][1])
+        added.setdefault(switch, []).append(Route(str(host), (hops[switch][host.version, port.port],), "pin"))
+    switches = tuple(
+        replace(switch, routes=_joined(switch.routes, added.get(switch.name, ()))) for switch in plan.switches
+    )
+    return replace(plan, routing="pinned", switches=switches)
+
+
+def _hops(switch: SwitchPlan) -> dict[tuple[int, str], NextHop]:
+    """The next hop behind each port in each family."""
+    return {
+        (ip_network(route.prefix).version, hop.port): replace(hop, weight=1)
+        for route in switch.routes
+        for hop in route.next_hops
+    }
+
+
+def _joined(routes: Sequence[Route], pinned: Sequence[Route]) -> tuple[Route, ...]:
+    """Routes with those to hosts put in, in the plan's order."""
+    prefixes = {route.prefix for route in pinned}
+    kept = [route for route in routes if route.prefix not in prefixes]
+    return tuple(sorted([*kept, *pinned], key=route_order))
+
+
+def _conflict(
+    table: FlowTable, plan: Plan, pin: Pin, port: PortRef, first: Pin, other: PortRef
+) -> Diagnostic:
+    target = plan.endpoints[int(table.schedule.dst[pin.flow])][0]
+    return Diagnostic(
+        "pin-conflict",
+        f"flow '{table.ids[pin.flow]}' to {target} would leave {port.device} by {port.port}, "
+        f"flow '{table.ids[first.flow]}' to {target} by {other.port}",
+        pin.span,
+        "a host route knows the destination only: give both flows the same path from there on",
+        (first.span, f"the path of flow '{table.ids[first.flow]}'"),
+    )

@@ -1,0 +1,1 @@
+"""Other simulators' files, models and recorded runs."""

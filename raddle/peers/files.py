@@ -1,0 +1,174 @@
+"""What the files of other simulators say, and the readers for ns-3 (HPCC) and SimAI.
+
+Sources: the readers in scratch/third.cc of alibaba-edu/High-Precision-Congestion-Control (topology, flows)
+and the six-number first line of SimAI's fork of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from raddle.peers.text import PeerText, Row, has_words
+
+MOST_NODES = 10**6
+MOST_FLOWS = 10**8
+MOST_DELAY_PS = 500_000_000
+"""Of a cable: 100 km, the longest that a fabric file takes."""
+_MOST_BYTES = 10**15
+
+
+@dataclass(frozen=True, slots=True)
+class PeerLink:
+    """A cable between nodes `a` and `b`."""
+
+    a: int
+    b: int
+    speed_bps: int
+    delay_ps: int
+
+
+@dataclass(frozen=True, slots=True)
+class PeerTopology:
+    """Nodes 0..nodes-1, of which `switches` forward and the others send and receive.
+
+    Attributes:
+        gpus_per_server: SimAI's number of nodes to a server, 0 where nothing says.
+        latency_ps: of every switch, in the order of `switches`; empty: none has any.
+    """
+
+    nodes: int
+    switches: tuple[int, ...]
+    links: tuple[PeerLink, ...]
+    gpus_per_server: int = 0
+    latency_ps: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PeerFlows:
+    """One entry per flow: nodes, payload, start from the earliest one. Flow i waits for the flows
+    `dep_ids[dep_offsets[i]:dep_offsets[i + 1]]`: their last acknowledgements must have arrived."""
+
+    src: NDArray[np.int64]
+    dst: NDArray[np.int64]
+    size_bytes: NDArray[np.int64]
+    start_ps: NDArray[np.int64]
+    dep_offsets: NDArray[np.int64]
+    dep_ids: NDArray[np.int64]
+    src_port: NDArray[np.int64]
+    dst_port: NDArray[np.int64]
+
+
+def read_ns3_topology(path: Path) -> PeerTopology:
+    """Read a topology of ns3-hpcc (`nodes switches links`) or SimAI (`nodes gpus_per_server nvswitches
+    switches links gpu`); then the switches' numbers, then lines `node node rate delay error_rate`.
+
+    Raises:
+        InputError: everything that is wrong with it, by place.
+    """
+    text = PeerText(path)
+    rows = list(text.rows())
+    if not rows:
+        raise text.end("the file is empty; the first line is 'nodes switches links'")
+    head, rest = rows[0], rows[1:]
+    if len(head) not in (3, 6):
+        text.problem(head[0], f"{len(head)} words; 'nodes switches links' has 3, SimAI's first line 6")
+        text.check()
+    is_simai = len(head) == 6
+    counts = (head[0], head[3], head[4]) if is_simai else head
+    nodes, switch_count, link_count = (text.whole(word, 0, MOST_NODES) for word in counts)
+    servers = text.whole(head[1], 1, MOST_NODES) if is_simai else 0
+    if is_simai and text.whole(head[2], 0, MOST_NODES):
+        text.problem(
+            head[2],
+            f"{head[2].text} NVSwitches; raddle simulates the network between servers only",
+            "write the topology without them, and the flows without those inside a server",
+        )
+    switches: tuple[int, ...] = ()
+    if switch_count:
+        if not rest:
+            raise text.end("the file ends before the list of switches")
+        row, rest = rest[0], rest[1:]
+        if len(row) != switch_count:
+            text.problem(row[0], f"{len(row)} switches, but the first line says {switch_count}")
+        switches = tuple(text.whole(word, 0, max(nodes - 1, 0), "node") for word in row)
+        if len(set(switches)) < len(switches):
+            text.problem(row[0], "a switch is listed twice")
+    if len(rest) < link_count:
+        raise text.end(f"{len(rest)} links, but the first line says {link_count}")
+    links = tuple(_link(text, row, nodes) for row in rest[:link_count])
+    text.check()
+    return PeerTopology(nodes, switches, links, servers)
+
+
+def _link(text: PeerText, row: Row, nodes: int) -> PeerLink:
+    if not has_words(text, row, 4, "a link has node, node, rate, delay and error rate"):
+        return PeerLink(0, 0, 1, 0)
+    a, b = (text.whole(word, 0, max(nodes - 1, 0), "node") for word in row[:2])
+    if a == b:
+        text.problem(row[1], f"node {a} is cabled to itself")
+    if len(row) > 4 and text.real(row[4], 0, 1, "error rate") > 0:
+        text.problem(row[4], f"error rate '{row[4].text}' is not 0", "raddle's fabrics have no lossy cables")
+    delay = text.delay_ps(row[3])
+    if not 0 < delay <= MOST_DELAY_PS:
+        text.problem(row[3], f"delay '{row[3].text}' is not above 0 and at most 500us, 100 km of cable")
+    return PeerLink(a, b, text.speed_bps(row[2]), delay)
+
+
+def read_ns3_flows(path: Path, nodes: int = MOST_NODES) -> PeerFlows:
+    """Read flows of ns3-hpcc: a count, then `src dst pg dport bytes start_s`.
+
+    If any flow's last word is -1, they all are the number of the flow to wait for (-1: none) instead.
+
+    Raises:
+        InputError: everything that is wrong with it, by place.
+    """
+    text = PeerText(path)
+    rows = list(text.rows())
+    if not rows:
+        raise text.end("the file is empty; the first line is the number of flows")
+    count = text.whole(rows[0][0], 0, MOST_FLOWS)
+    if len(rows) - 1 < count:
+        raise text.end(f"{len(rows) - 1} flows, but the first line says {count}")
+    rows = rows[1 : 1 + count]
+    is_dependent = any(row[-1].text == "-1" for row in rows)
+    table = np.zeros((count, 6), np.int64)
+    seen: dict[tuple[int, int], int] = {}
+    for i, row in enumerate(rows):
+        if not has_words(text, row, 6, "a flow has src, dst, pg, dport, bytes, start"):
+            continue
+        src, dst = (text.whole(word, 0, max(nodes - 1, 0), "node") for word in row[:2])
+        if src == dst:
+            text.problem(row[1], f"node {src} sends to itself")
+        port = seen[src, dst] = seen.get((src, dst), FIRST_NS3_PORT - 1) + 1
+        size = text.whole(row[4], 0, _MOST_BYTES, "bytes")
+        last = text.whole(row[5], -1, i - 1, "flow to wait for") if is_dependent else text.delay_ps(row[5])
+        table[i] = src, dst, size, last, port, text.whole(row[3], 0, 65535, "port")
+    text.check()
+    after = table[:, 3] if is_dependent else np.full(count, -1, np.int64)
+    start = np.zeros(count, np.int64) if is_dependent else table[:, 3]
+    return peer_flows(table[:, :3], start, [[int(dep)] if dep >= 0 else [] for dep in after], table[:, 4:])
+
+
+FIRST_NS3_PORT = 10_000
+"""UDP source port of the first flow of each pair of nodes in ns3-hpcc; further ones count up."""
+
+
+def peer_flows(
+    ends: NDArray[np.int64], start_ps: NDArray[np.int64], deps: list[list[int]], ports: NDArray[np.int64]
+) -> PeerFlows:
+    """Flows from columns (src, dst, bytes) and UDP ports (source, destination); the first starts at 0."""
+    src, dst, size = (np.ascontiguousarray(ends[:, k]) for k in range(3))
+    return PeerFlows(
+        src=src,
+        dst=dst,
+        size_bytes=size,
+        start_ps=start_ps - (start_ps.min() if len(start_ps) else 0),
+        dep_offsets=np.cumsum([0, *map(len, deps)]).astype(np.int64),
+        dep_ids=np.array([dep for each in deps for dep in each], np.int64),
+        src_port=np.ascontiguousarray(ports[:, 0]),
+        dst_port=np.ascontiguousarray(ports[:, 1]),
+    )

@@ -1,0 +1,232 @@
+"""The settings file of ns-3's RDMA model (`third CONFIG`): what of it decides the result.
+
+Source: main() in scratch/third.cc of alibaba-edu/High-Precision-Congestion-Control: words after a key,
+keys in any order, the last one counts. Defaults are that program's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from raddle.peers.text import PeerText, Word
+
+_KEYS = frozenset(
+    [
+        "ACK_HIGH_PRIO",
+        "ALPHA_RESUME_INTERVAL",
+        "BUFFER_SIZE",
+        "CC_MODE",
+        "CLAMP_TARGET_RATE",
+        "DATA_RATE",
+        "DCTCP_RATE_AI",
+        "ENABLE_QCN",
+        "ENABLE_TRACE",
+        "ERROR_RATE_PER_LINK",
+        "EWMA_GAIN",
+        "FAST_REACT",
+        "FAST_RECOVERY_TIMES",
+        "FCT_OUTPUT_FILE",
+        "FLOW_FILE",
+        "GLOBAL_T",
+        "HAS_WIN",
+        "INT_MULTI",
+        "KMAX_MAP",
+        "KMIN_MAP",
+        "L2_ACK_INTERVAL",
+        "L2_BACK_TO_ZERO",
+        "L2_CHUNK_SIZE",
+        "LINK_DELAY",
+        "LINK_DOWN",
+        "MIN_RATE",
+        "MI_THRESH",
+        "MULTI_RATE",
+        "PACKET_PAYLOAD_SIZE",
+        "PAUSE_TIME",
+        "PFC_OUTPUT_FILE",
+        "PINT_LOG_BASE",
+        "PINT_PROB",
+        "PMAX_MAP",
+        "QLEN_MON_END",
+        "QLEN_MON_FILE",
+        "QLEN_MON_START",
+        "RATE_AI",
+        "RATE_BOUND",
+        "RATE_DECREASE_INTERVAL",
+        "RATE_HAI",
+        "RP_TIMER",
+        "SAMPLE_FEEDBACK",
+        "SIMULATOR_STOP_TIME",
+        "TOPOLOGY_FILE",
+        "TRACE_FILE",
+        "TRACE_OUTPUT_FILE",
+        "USE_DYNAMIC_PFC_THRESHOLD",
+        "U_TARGET",
+        "VAR_WIN",
+    ]
+)
+_MAPS = frozenset({"KMAX_MAP", "KMIN_MAP", "PMAX_MAP"})
+_VALUES = {"LINK_DOWN": 3}
+"""Words after a key where that is not one."""
+_US = 1_000_000
+_MOST_US = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class PeerDcqcn:
+    """DCQCN as ns-3's RDMA model has it (CC_MODE 1), and what switches mark.
+
+    Attributes:
+        ecn: per link speed in bit/s, kmin in bytes, kmax in bytes, pmax.
+    """
+
+    alpha_timer_ps: int = 55 * _US
+    decrease_timer_ps: int = 4 * _US
+    rate_timer_ps: int = 1500 * _US
+    g: float = 1 / 16
+    fast_recovery_steps: int = 5
+    rate_ai_bps: int = 5_000_000
+    rate_hai_bps: int = 50_000_000
+    min_rate_bps: int = 100_000_000
+    clamps_target: bool = False
+    ecn: Mapping[int, tuple[int, int, float]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ns3Config:
+    """Payload of a packet, shared buffer of a switch, and DCQCN (None: only PFC)."""
+
+    payload_bytes: int = 1000
+    buffer_bytes: int = 16 << 20
+    dcqcn: PeerDcqcn | None = None
+
+
+class _Settings:
+    """The words after each key, looked up by key."""
+
+    def __init__(self, text: PeerText, found: Mapping[str, list[Word]]) -> None:
+        self.text, self.found = text, found
+
+    def whole(self, key: str, default: int, low: int, high: int) -> int:
+        return self.text.whole(self.found[key][0], low, high, key) if key in self.found else default
+
+    def time_ps(self, key: str, default: int) -> int:
+        """A number of microseconds; ns-3 cuts its fraction off."""
+        if key not in self.found:
+            return default
+        return int(self.text.real(self.found[key][0], 1, _MOST_US, key)) * _US
+
+    def rate_bps(self, key: str, default: int) -> int:
+        return self.text.speed_bps(self.found[key][0]) if key in self.found else default
+
+    def real(self, key: str, default: float, high: float) -> float:
+        return self.text.real(self.found[key][0], 0, high, key) if key in self.found else default
+
+
+def read_ns3_config(path: Path) -> Ns3Config:
+    """Read a settings file.
+
+    Raises:
+        InputError: everything that is wrong with it, or that raddle has no model of, by place.
+    """
+    text = PeerText(path)
+    found = _words_by_key(text)
+    settings = _Settings(text, found)
+    _refuse_what_is_not_modelled(text, found)
+    is_marking = settings.whole("ENABLE_QCN", 1, 0, 1) == 1
+    config = Ns3Config(
+        payload_bytes=settings.whole("PACKET_PAYLOAD_SIZE", 1000, 64, 9000),
+        buffer_bytes=settings.whole("BUFFER_SIZE", 16, 1, 4095) << 20,
+        dcqcn=_dcqcn(text, settings) if is_marking else None,
+    )
+    text.check()
+    return config
+
+
+def _words_by_key(text: PeerText) -> dict[str, list[Word]]:
+    words = [word for row in text.rows() for word in row]
+    found: dict[str, list[Word]] = {}
+    at = 0
+    while at < len(words):
+        key = words[at]
+        if key.text not in _KEYS:
+            text.problem(key, f"unknown key '{key.text}'")
+            at += 1
+            continue
+        count = _VALUES.get(key.text, 1)
+        if key.text in _MAPS and at + 1 < len(words):
+            count = 1 + 2 * text.whole(words[at + 1], 0, 64, key.text)
+        values = words[at + 1 : at + 1 + count]
+        if len(values) < count:
+            raise text.end(f"the file ends within {key.text}")
+        found[key.text] = values
+        at += 1 + count
+    return found
+
+
+def _refuse_what_is_not_modelled(text: PeerText, found: Mapping[str, list[Word]]) -> None:
+    """Settings that change a result and that raddle would not follow."""
+    only = {
+        "CC_MODE": ("1", "DCQCN; HPCC, TIMELY, DCTCP and PINT are not simulated"),
+        "HAS_WIN": ("0", "no window; raddle's queue pairs are limited by their rate only"),
+        "L2_ACK_INTERVAL": ("1", "an acknowledgement for every packet"),
+        "L2_BACK_TO_ZERO": ("0", "go-back-N"),
+        "RATE_BOUND": ("1", "queue pairs keep to their rate"),
+    }
+    defaults = {
+        "CC_MODE": "1",
+        "HAS_WIN": "1",
+        "L2_ACK_INTERVAL": "0",
+        "L2_BACK_TO_ZERO": "0",
+        "RATE_BOUND": "1",
+    }
+    for key, (value, meaning) in only.items():
+        if key in found and found[key][0].text != value:
+            text.problem(found[key][0], f"{key} {found[key][0].text} is not simulated", f"{value}: {meaning}")
+        elif key not in found and defaults[key] != value:
+            text.problem(
+                1,
+                f"{key} is missing, and its default {defaults[key]} is not simulated",
+                f"{value}: {meaning}",
+            )
+    if "LINK_DOWN" in found and found["LINK_DOWN"][0].text != "0":
+        text.problem(found["LINK_DOWN"][0], "LINK_DOWN is not simulated", "cut the link in the fabric file")
+
+
+def _dcqcn(text: PeerText, settings: _Settings) -> PeerDcqcn:
+    least = {
+        speed: text.whole(word, 0, 4_000_000, "KMIN_MAP")
+        for speed, word in _by_speed(text, settings, "KMIN_MAP")
+    }
+    most = {
+        speed: text.whole(word, 0, 4_000_000, "KMAX_MAP")
+        for speed, word in _by_speed(text, settings, "KMAX_MAP")
+    }
+    chance = {
+        speed: text.real(word, 0, 1, "PMAX_MAP") for speed, word in _by_speed(text, settings, "PMAX_MAP")
+    }
+    for speed in {*least, *most, *chance}:
+        if speed not in least or speed not in most or speed not in chance:
+            text.problem(1, f"KMIN_MAP, KMAX_MAP and PMAX_MAP do not all name the speed {speed}")
+        elif least[speed] > most[speed]:
+            text.problem(1, f"KMIN_MAP is above KMAX_MAP at the speed {speed}")
+    text.check()
+    default = PeerDcqcn()
+    return PeerDcqcn(
+        alpha_timer_ps=settings.time_ps("ALPHA_RESUME_INTERVAL", default.alpha_timer_ps),
+        decrease_timer_ps=settings.time_ps("RATE_DECREASE_INTERVAL", default.decrease_timer_ps),
+        rate_timer_ps=settings.time_ps("RP_TIMER", default.rate_timer_ps),
+        g=settings.real("EWMA_GAIN", default.g, 1),
+        fast_recovery_steps=settings.whole("FAST_RECOVERY_TIMES", default.fast_recovery_steps, 0, 10**6),
+        rate_ai_bps=settings.rate_bps("RATE_AI", default.rate_ai_bps),
+        rate_hai_bps=settings.rate_bps("RATE_HAI", default.rate_hai_bps),
+        min_rate_bps=settings.rate_bps("MIN_RATE", default.min_rate_bps),
+        clamps_target=settings.whole("CLAMP_TARGET_RATE", 0, 0, 1) == 1,
+        ecn={speed: (least[speed] * 1000, most[speed] * 1000, chance[speed]) for speed in least},
+    )
+
+
+def _by_speed(text: PeerText, settings: _Settings, key: str) -> list[tuple[int, Word]]:
+    words = settings.found.get(key, [])[1:]
+    return [(text.whole(words[i], 1, 10**14, key), words[i + 1]) for i in range(0, len(words), 2)]

@@ -1,0 +1,1 @@
+"""A checked specification to devices and cables, checked again, and the Fabric."""

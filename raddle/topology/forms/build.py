@@ -1,0 +1,311 @@
+"""The last step: checked wiring becomes the Fabric, in the one order that its description has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from operator import itemgetter
+from typing import Literal, get_args
+
+from raddle.topology.forms.tenants import Owner
+from raddle.topology.forms.wiring import HostDraft, SwitchDraft, Wiring
+from raddle.topology.model import (
+    Accelerators,
+    AdaptiveRouting,
+    Addressing,
+    Dcqcn,
+    Ecn,
+    Endpoint,
+    Fabric,
+    HashField,
+    Host,
+    Link,
+    LoadBands,
+    LosslessClass,
+    NicModel,
+    PfcWatchdog,
+    Phy,
+    Port,
+    PortRef,
+    RocePolicy,
+    RoutingPolicy,
+    Switch,
+    SwitchModel,
+    Tenant,
+)
+from raddle.topology.ports import Profile, front_panel
+from raddle.topology.yaml.schema import FabricFile
+from raddle.topology.yaml.schema_devices import AcceleratorSpec, NicSpec
+from raddle.topology.yaml.schema_policy import (
+    AdaptiveSpec,
+    AddressingSpec,
+    AsNumbersSpec,
+    RoceSpec,
+    RoutingSpec,
+)
+
+
+def build_fabric(spec: FabricFile, wiring: Wiring, owners: tuple[Owner, ...], file: str) -> Fabric:
+    """The Fabric of a file whose checks have passed.
+
+    Switches are ordered leaves, spines, superspines, each by plane and name with numbers as numbers (leaf2
+    before leaf10), hosts by name; links are host links by (host, NIC), then links between switches by
+    (lower, upper, lower port).
+    """
+    drafts = sorted(
+        wiring.switches.values(), key=lambda draft: (draft.tier, draft.plane, _natural(draft.name))
+    )
+    host_drafts = sorted(wiring.hosts.values(), key=lambda draft: _natural(draft.name))
+    names = [draft.name for draft in host_drafts] + [draft.name for draft in drafts]
+    rank = {name: i for i, name in enumerate(names)}
+    links = _links(wiring, rank)
+    switches = _switches(drafts, links, spec.routing.as_numbers)
+    hosts = tuple(_host(draft, index) for index, draft in enumerate(host_drafts))
+    endpoints = _endpoints(hosts, host_drafts, switches, links)
+    return Fabric(
+        name=spec.name,
+        switches=switches,
+        hosts=hosts,
+        links=links,
+        endpoints=endpoints,
+        roce=_roce(spec.roce),
+        routing=_routing(spec.routing, switches),
+        addressing=_addressing(spec.addressing),
+        file=file,
+        tenants=_tenants(owners, hosts, endpoints),
+        phy=Phy(spec.phy.fec_latency, spec.phy.bit_errors),
+    )
+
+
+def _routing(spec: RoutingSpec, switches: tuple[Switch, ...]) -> RoutingPolicy:
+    return RoutingPolicy(
+        spec.policy or ("ecmp" if spec.adaptive else "pinned"),
+        spec.hash.algorithm,
+        spec.hash.seed,
+        spec.pins,
+        tuple(name for name in get_args(HashField) if name in spec.hash.fields),
+        _hash_offset(spec.hash.offset, switches),
+        _adaptive(spec.adaptive) if spec.adaptive else None,
+    )
+
+
+def _adaptive(spec: AdaptiveSpec) -> AdaptiveRouting:
+    loads = (
+        LoadBands(load.min, load.max, load.weight)
+        for load in (spec.past_load, spec.future_load, spec.current_load)
+    )
+    return AdaptiveRouting(spec.mode == "packet", spec.idle, spec.max_flows, spec.sampling, *loads)
+
+
+def _hash_offset(offset: int | Literal["per-tier"] | None, switches: tuple[Switch, ...]) -> int | None:
+    """What the file says; if nothing, other bits for each of three tiers, which a P4 program cannot do."""
+    if offset is None:
+        has_three_tiers = any(switch.role == "superspine" for switch in switches)
+        offset = "per-tier" if has_three_tiers and all(s.model.nos == "sonic" for s in switches) else 0
+    return None if offset == "per-tier" else offset
+
+
+@cache
+def _natural(name: str) -> tuple[list[str | int], str]:
+    """Sort key with numbers as numbers; texts and numbers alternate, so that they never meet."""
+    parts = re.split(r"(\d+)", name)
+    return [int(part) if i % 2 else part for i, part in enumerate(parts)], name
+
+
+def _links(wiring: Wiring, rank: dict[str, int]) -> tuple[Link, ...]:
+    """Links in order. Hosts rank below leaves below spines, so the lower end is the lower rank."""
+
+    oriented = []
+    for cable in wiring.cables:
+        a, b = cable.ends
+        if rank[a.device] > rank[b.device]:
+            a, b = b, a
+        is_uplink = a.device not in wiring.hosts
+        # A host's links are in the order of its NICs, a switch's in that of the upper switches.
+        order = (is_uplink, rank[a.device], rank[b.device] if is_uplink else 0, _natural(a.port))
+        oriented.append((order, a, b, cable))
+    oriented.sort(key=itemgetter(0))
+    links = []
+    for index, (_, a, b, cable) in enumerate(oriented):
+        speed_bps = cable.speed_bps or _native_bps(a, wiring)
+        state = cable.is_up, cable.medium, cable.is_drained
+        links.append(Link(index, a, b, speed_bps, cable.length_m, *state))
+    return tuple(links)
+
+
+def _native_bps(end: PortRef, wiring: Wiring) -> int:
+    if end.device in wiring.hosts:
+        return wiring.hosts[end.device].nics.speed
+    return wiring.switches[end.device].native_bps[end.port]
+
+
+def _switches(
+    drafts: Sequence[SwitchDraft], links: tuple[Link, ...], numbers: AsNumbersSpec
+) -> tuple[Switch, ...]:
+    speeds: dict[str, dict[str, int]] = {draft.name: {} for draft in drafts}
+    for link in links:
+        for end in (link.a, link.b):
+            if end.device in speeds:
+                speeds[end.device][end.port] = link.speed_bps
+    pods = {(draft.plane, draft.pod): 0 for draft in drafts if draft.role == "spine"}
+    pods = {pod: i for i, pod in enumerate(sorted(pods))}
+    switches = []
+    for index, draft in enumerate(drafts):
+        asn = numbers.leaves + index
+        if draft.role != "leaf":
+            is_spine = draft.role == "spine"
+            asn = (
+                numbers.spines + pods[draft.plane, draft.pod]
+                if is_spine
+                else numbers.superspines + draft.plane
+            )
+        cabled = speeds[draft.name]
+        lit = tuple(cabled.get(shape.name, shape.native_bps) for shape in draft.panel)
+        ports = _ports(draft.model, draft.profile, lit)
+        switches.append(
+            Switch(draft.name, draft.role, index, draft.model, ports, draft.pod, draft.plane, asn)
+        )
+    return tuple(switches)
+
+
+@cache
+def _ports(model: SwitchModel, profile: Profile, speeds: tuple[int, ...]) -> tuple[Port, ...]:
+    """A cabled port has the speed of its link, a free one its native speed. Alike switches share them."""
+    return tuple(
+        Port(shape.name, shape.alias, shape.index, shape.lanes, speed_bps)
+        for shape, speed_bps in zip(front_panel(model, profile), speeds, strict=True)
+    )
+
+
+def _host(draft: HostDraft, index: int) -> Host:
+    return Host(draft.name, index, draft.ports, _nic_model(draft.nics), _accelerators(draft.accelerators))
+
+
+@cache
+def _accelerators(spec: AcceleratorSpec | None) -> Accelerators | None:
+    if spec is None:
+        return None
+    if spec.scale_up is None:
+        return Accelerators(spec.kind, spec.model, spec.count)
+    inside = spec.scale_up
+    return Accelerators(spec.kind, spec.model, spec.count, inside.kind, inside.bandwidth, inside.latency)
+
+
+@cache
+def _nic_model(nics: NicSpec) -> NicModel:
+    return NicModel(
+        speed_bps=nics.speed,
+        ack_interval=nics.ack_interval,
+        rto_ps=nics.rto,
+        retry_count=nics.retry_count,
+        cnp_interval_ps=nics.cnp_interval,
+        pfc_reaction_ps=nics.pfc_reaction,
+        window_bytes=nics.window,
+        messages=nics.messages,
+        burst_packets=nics.burst,
+        qps_per_connection=nics.qps_per_connection,
+        splits_data=nics.split_data,
+        is_selective=nics.retransmission == "selective-repeat",
+        reorder_packets=nics.reorder,
+    )
+
+
+def _endpoints(
+    hosts: tuple[Host, ...],
+    drafts: Sequence[HostDraft],
+    switches: tuple[Switch, ...],
+    links: tuple[Link, ...],
+) -> tuple[Endpoint, ...]:
+    link_of = {link.a: link for link in links}
+    switch_index = {switch.name: switch.index for switch in switches}
+    endpoints: list[Endpoint] = []
+    for host, draft in zip(hosts, drafts, strict=True):
+        nics = len(host.nics) // draft.nics.ports
+        accelerators = host.accelerators.count if host.accelerators else 1
+        for number, port in enumerate(host.nics):
+            ref = PortRef(host.name, port)
+            link = link_of[ref]
+            leaf = switches[switch_index[link.b.device]]
+            nic = number // draft.nics.ports
+            endpoints.append(
+                Endpoint(
+                    name=host.name if len(host.nics) == 1 else str(ref),
+                    index=len(endpoints),
+                    host=host.index,
+                    nic=port,
+                    leaf=leaf.index,
+                    link=link.index,
+                    rail=nic,
+                    plane=leaf.plane,
+                    accelerator=nic * accelerators // nics,
+                )
+            )
+    return tuple(endpoints)
+
+
+def _tenants(
+    owners: tuple[Owner, ...], hosts: tuple[Host, ...], endpoints: tuple[Endpoint, ...]
+) -> tuple[Tenant, ...]:
+    index = {host.name: host.index for host in hosts}
+    first: dict[tuple[int, int], int] = {}
+    for endpoint in endpoints:
+        first.setdefault((endpoint.host, endpoint.accelerator), endpoint.index)
+    tenants = []
+    for owner in owners:
+        accelerators = tuple((index[host], number) for host, number in owner.accelerators)
+        ranks = tuple(_endpoint_of(each, first) for each in accelerators)
+        tenants.append(Tenant(owner.name, accelerators, ranks))
+    return tuple(tenants)
+
+
+def _endpoint_of(accelerator: tuple[int, int], first: dict[tuple[int, int], int]) -> int:
+    """The endpoint of an accelerator; one without a NIC of its own shares that of the one before."""
+    host, number = accelerator
+    while (host, number) not in first:
+        number -= 1
+    return first[host, number]
+
+
+def _addressing(spec: AddressingSpec) -> Addressing:
+    has_ipv6 = spec.families != "ipv4"
+    return Addressing(
+        hosts=spec.hosts,
+        loopbacks=spec.loopbacks,
+        underlay=spec.underlay,
+        families=spec.families,
+        ipv6_hosts=spec.ipv6.hosts if has_ipv6 else "",
+        ipv6_loopbacks=spec.ipv6.loopbacks if has_ipv6 else "",
+        ipv6_underlay=spec.ipv6.underlay if has_ipv6 else "",
+        is_numbered=spec.links == "numbered",
+    )
+
+
+def _roce(roce: RoceSpec) -> RocePolicy:
+    watchdog, dcqcn = roce.watchdog, roce.dcqcn
+    return RocePolicy(
+        mtu_bytes=roce.mtu,
+        port_mtu_bytes=roce.port_mtu,
+        lossless=tuple(
+            LosslessClass(item.priority, item.dscp)
+            for item in sorted(roce.lossless, key=lambda c: c.priority)
+        ),
+        pfc=roce.pfc,
+        dynamic_th=roce.dynamic_th,
+        cnp=LosslessClass(roce.cnp.priority, roce.cnp.dscp),
+        congestion_control=roce.congestion_control,
+        dcqcn=Dcqcn(
+            g=dcqcn.g,
+            alpha_timer_ps=dcqcn.alpha_timer,
+            rate_timer_ps=dcqcn.rate_timer,
+            byte_counter_bytes=dcqcn.byte_counter,
+            fast_recovery_steps=dcqcn.fast_recovery_steps,
+            rate_ai_bps=dcqcn.rate_ai,
+            rate_hai_bps=dcqcn.rate_hai,
+            min_rate_bps=dcqcn.min_rate,
+            clamp_target_rate=dcqcn.clamp_target_rate,
+        ),
+        ecn=Ecn(roce.ecn.kmin, roce.ecn.kmax, roce.ecn.pmax),
+        watchdog=PfcWatchdog(watchdog.detect, watchdog.restore, watchdog.action) if watchdog else None,
+        pause_quanta=roce.pause_quanta,
+    )

@@ -1,0 +1,295 @@
+"""Checks of what the file says, apart from its wiring: devices, models, RoCE, addresses, AS numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from itertools import combinations
+
+from raddle.errors import Diagnostic
+from raddle.topology.forms.wiring import Wiring
+from raddle.topology.model import FIVE_TUPLE, HashField, Nos, SwitchModel
+from raddle.topology.yaml.fields import parse_name
+from raddle.topology.yaml.reading import did_you_mean
+from raddle.topology.yaml.schema import FabricFile
+from raddle.topology.yaml.schema_devices import DEFAULT_MODEL, Breakout, DeviceSpec
+from raddle.topology.yaml.schema_policy import (
+    AdaptiveSpec,
+    AddressingSpec,
+    AsNumbersSpec,
+    HashSpec,
+    LoadSpec,
+    RoceSpec,
+)
+from raddle.topology.yaml.source import Place, Source
+from raddle.units import format_rate, format_size
+
+ROCE_HEADER_BYTES = 20 + 8 + 12 + 16 + 4
+"""IPv4, UDP, BTH, RETH and ICRC (IBTA RoCEv2 annex A17, RFC 791, RFC 768): what a packet adds to the payload
+within the IP MTU. RETH is in the first packet of a write only."""
+
+_ALL_PORTS = 511
+"""Last port of a breakout that is given for all ports."""
+
+_LAST_ASN = 4_294_967_294
+"""RFC 7300 reserves the number above."""
+
+
+def check_devices(
+    devices: Mapping[str, DeviceSpec], models: Mapping[str, SwitchModel], source: Source
+) -> Iterator[Diagnostic]:
+    """Problems of an explicit file's devices that keep it from being expanded."""
+    for name, device in devices.items():
+        place: Place = ("devices", name)
+        yield from _check_name(name, place, source)
+        switch_only = [key for key in ("model", "breakout") if getattr(device, key) is not None]
+        host_only = [key for key in ("nics", "accelerators") if getattr(device, key) is not None]
+        if device.role == "host":
+            for key in switch_only:
+                what = "a switch model" if key == "model" else "a breakout"
+                hint = f"delete '{key}'; it belongs to switches"
+                yield source.error("wrong-role", f"host '{name}' has {what}", (*place, key), hint)
+            continue
+        for key in host_only:
+            what = "NICs" if key == "nics" else key
+            hint = f"delete '{key}'; they belong to hosts"
+            yield source.error("wrong-role", f"{device.role} '{name}' has {what}", (*place, key), hint)
+        unknown = list(check_model(device.model, models, place, source)) if device.model else []
+        yield from unknown
+        if device.breakout and not unknown:
+            yield from check_breakout(device.breakout, models[device.model or DEFAULT_MODEL], place, source)
+
+
+def check_breakout(
+    breakout: Breakout, model: SwitchModel, place: Place, source: Source
+) -> Iterator[Diagnostic]:
+    """Breakouts that the model's ports cannot have."""
+    taken: list[tuple[int, int]] = []
+    for i, each in enumerate(breakout):
+        (first, last), (parts, speed_bps) = each.ports, each.mode
+        where: Place = (*place, "breakout", i)
+        whole = last == _ALL_PORTS and first == 0
+        shown = f"ports {first}-{last} are" if last > first else f"port {first} is"
+        if not whole and last >= model.port_count:
+            message = f"{shown} beyond '{model.name}', which has {model.port_count}"
+            hint = f"the last port is {model.port_count - 1}"
+            yield source.error("port-out-of-range", message, (*where, "ports"), hint)
+        if model.lanes_per_port % parts or parts * speed_bps > model.port_speed_bps:
+            message = (
+                f"breakout {parts}x{format_rate(speed_bps)} does not fit a port of {model.lanes_per_port} "
+                f"lanes and {format_rate(model.port_speed_bps)} of '{model.name}'"
+            )
+            hint = f"at most {parts}x{format_rate(model.port_speed_bps // parts)}"
+            if model.lanes_per_port % parts:
+                hint = f"the number of parts must divide {model.lanes_per_port} lanes"
+            yield source.error("bad-breakout", message, (*where, "mode"), hint)
+        if any(first <= earlier[1] and earlier[0] <= last for earlier in taken):
+            message = f"{shown} in two breakouts"
+            yield source.error("duplicate-breakout", message, (*where, "ports"), "delete one")
+        taken.append((first, last))
+
+
+def check_models(
+    spec: FabricFile, builtin: Mapping[str, SwitchModel], source: Source
+) -> Iterator[Diagnostic]:
+    for name in spec.models:
+        yield from _check_name(name, ("models", name), source)
+        if name in builtin:
+            message = f"switch model '{name}' is built in"
+            yield source.error("model-exists", message, ("models", name), "choose another name", at_key=True)
+
+
+def check_kind(spec: FabricFile, source: Source) -> Iterator[Diagnostic]:
+    """Whether the file is an intent or explicit, and not both."""
+    is_intent, is_explicit = spec.fabric is not None, spec.devices is not None
+    if is_intent and is_explicit:
+        hint = "keep 'fabric' and 'hosts' (an intent), or 'devices' and 'links' (explicit)"
+        yield source.error("mixed-forms", "'devices' beside 'fabric'", ("devices",), hint)
+    elif is_intent:
+        if spec.hosts is None:
+            yield source.error("missing-key", "'hosts' is missing beside 'fabric'", ("fabric",))
+        if spec.links is not None:
+            hint = "change an intent's links under 'overrides: links:'"
+            yield source.error("mixed-forms", "'links' beside 'fabric'", ("links",), hint)
+    elif is_explicit:
+        if spec.hosts is not None:
+            hint = "list hosts under 'devices' with 'role: host'"
+            yield source.error("mixed-forms", "'hosts' beside 'devices'", ("hosts",), hint)
+    else:
+        hint = "give 'fabric' and 'hosts' (an intent), or 'devices' and 'links' (explicit)"
+        yield source.error("missing-key", "the file describes no fabric", ("name",), hint, at_key=True)
+
+
+def _check_name(name: str, place: Place, source: Source) -> Iterator[Diagnostic]:
+    try:
+        parse_name(name)
+    except ValueError as error:
+        message, _, hint = str(error).partition("; ")
+        yield source.error("bad-name", message, place, hint, at_key=True)
+
+
+def check_model(
+    name: str, models: Mapping[str, SwitchModel], place: Place, source: Source
+) -> Iterator[Diagnostic]:
+    if name not in models:
+        hint = did_you_mean(name, list(models), f"known models: {', '.join(models)}")
+        yield source.error("unknown-model", f"no switch model '{name}'", (*place, "model"), hint)
+
+
+def check_roce(roce: RoceSpec, source: Source) -> Iterator[Diagnostic]:
+    """Problems of the RoCE policy."""
+    for i, j in combinations(range(len(roce.lossless)), 2):
+        for key in ("priority", "dscp"):
+            value = getattr(roce.lossless[j], key)
+            if getattr(roce.lossless[i], key) == value:
+                span = source.span(("roce", "lossless", j, key))
+                related = (source.span(("roce", "lossless", i, key)), "first used here")
+                message = f"two lossless classes have {key} {value}"
+                yield Diagnostic(f"duplicate-{key}", message, span, "give each class its own", related)
+    for i, lossless in enumerate(roce.lossless):
+        if lossless.dscp == roce.cnp.dscp:
+            span = source.span(("roce", "cnp", "dscp"))
+            related = (source.span(("roce", "lossless", i, "dscp")), "the lossless class uses it here")
+            message = f"CNPs and a lossless class both have DSCP {roce.cnp.dscp}"
+            yield Diagnostic("cnp-clash", message, span, "give CNPs a DSCP of their own, such as 48", related)
+    if roce.ecn.kmin > roce.ecn.kmax:
+        span = source.span(("roce", "ecn", "kmin"))
+        related = (source.span(("roce", "ecn", "kmax")), "kmax is set here")
+        message = f"kmin {format_size(roce.ecn.kmin)} is above kmax {format_size(roce.ecn.kmax)}"
+        yield Diagnostic("ecn-order", message, span, "swap them", related)
+    need = roce.mtu + ROCE_HEADER_BYTES
+    if roce.port_mtu < need:
+        message = (
+            f"port_mtu {roce.port_mtu} B cannot carry RoCE packets of {need} B ({roce.mtu} B of payload)"
+        )
+        yield source.error("mtu-too-small", message, ("roce", "port_mtu"), f"set port_mtu to {need} or more")
+
+
+def check_addressing(pools: AddressingSpec, wiring: Wiring, source: Source) -> Iterator[Diagnostic]:
+    """Pools too small for the fabric, or overlapping."""
+    endpoints = sum(len(host.ports) for host in wiring.hosts.values())
+    fabric_links = 0
+    if pools.links == "numbered":
+        switches = wiring.switches
+        fabric_links = sum(
+            c.ends[0].device in switches and c.ends[1].device in switches for c in wiring.cables
+        )
+    needs = {
+        "hosts": (2 * endpoints, f"{endpoints} host links"),
+        "loopbacks": (len(wiring.switches), f"{len(wiring.switches)} switches"),
+        "underlay": (2 * fabric_links, f"{fabric_links} fabric links"),
+    }
+    if pools.families != "ipv6":
+        place: Place = ("addressing",)
+        yield from _check_pools(
+            {name: ip_network(getattr(pools, name)) for name in needs}, needs, place, source
+        )
+    if pools.families != "ipv4":
+        place = ("addressing", "ipv6")
+        networks = {name: ip_network(getattr(pools.ipv6, name)) for name in needs}
+        yield from _check_pools(networks, needs, place, source)
+
+
+def _check_pools(
+    networks: Mapping[str, IPv4Network | IPv6Network],
+    needs: Mapping[str, tuple[int, str]],
+    place: Place,
+    source: Source,
+) -> Iterator[Diagnostic]:
+    for name, (need, what) in needs.items():
+        network = networks[name]
+        if need > network.num_addresses:
+            length = network.max_prefixlen - (need - 1).bit_length()
+            links = "" if name == "loopbacks" else f" of /{network.max_prefixlen - 1}"
+            message = (
+                f"pool '{name}' {network} holds {network.num_addresses} addresses, {what}{links} need {need}"
+            )
+            hint = f"make it a /{length} or larger"
+            yield source.error("pool-too-small", message, (*place, name), hint)
+    for first, second in combinations(networks, 2):
+        if networks[first].overlaps(networks[second]):
+            related = (source.span((*place, first)), f"pool '{first}' is set here")
+            message = f"pool '{second}' {networks[second]} overlaps pool '{first}' {networks[first]}"
+            span = source.span((*place, second))
+            yield Diagnostic("pool-overlap", message, span, "separate them", related)
+
+
+def check_as_numbers(numbers: AsNumbersSpec, wiring: Wiring, source: Source) -> Iterator[Diagnostic]:
+    """Ranges of AS numbers that meet, or leave the numbers there are."""
+    drafts = list(wiring.switches.values())
+    counts = {
+        "superspines": len({draft.plane for draft in drafts if draft.role == "superspine"}),
+        "spines": len({(draft.plane, draft.pod) for draft in drafts if draft.role == "spine"}),
+        "leaves": sum(draft.role == "leaf" for draft in drafts),
+    }
+    ranges = {
+        key: range(getattr(numbers, key), getattr(numbers, key) + count) for key, count in counts.items()
+    }
+    for key, numbered in ranges.items():
+        if numbered.stop - 1 > _LAST_ASN:
+            message = (
+                f"AS numbers of {len(numbered)} {key} end at {numbered.stop - 1}; the last is {_LAST_ASN}"
+            )
+            hint = "start lower"
+            yield source.error("asn-out-of-range", message, ("routing", "as_numbers", key), hint)
+    for first, second in combinations(ranges, 2):
+        a, b = ranges[first], ranges[second]
+        if a and b and a.start < b.stop and b.start < a.stop:
+            span = source.span(("routing", "as_numbers", second))
+            related = (source.span(("routing", "as_numbers", first)), f"those of the {first} are set here")
+            message = f"AS numbers {b.start}-{b.stop - 1} of the {second} meet {a.start}-{a.stop - 1}"
+            yield Diagnostic("asn-clash", message, span, "move one range away", related)
+
+
+_PROGRAMMED_HASHES: dict[Nos, tuple[set[HashField], str]] = {
+    "p4": (set(), "crc32 over the 5-tuple, with or without 'bth_qp'"),
+    "pins": ({"bth_qp"}, "crc32 over the 5-tuple"),
+}
+"""Of switches whose program has the hash: fields it cannot have, and what there is to have."""
+
+
+def check_hash(spec: HashSpec, wiring: Wiring, source: Source) -> Iterator[Diagnostic]:
+    """Hashes that a switch cannot have: a P4 program has its own, on SONiC the queue pair is a feature."""
+    is_usual = (spec.algorithm, spec.offset or 0) == ("crc32", 0) and set(FIVE_TUPLE) <= set(spec.fields)
+    if not spec.fields:
+        message = "a hash over no field sends everything one way"
+        yield source.error(
+            "hash-not-supported", message, ("routing", "hash", "fields"), "name some, or leave it out"
+        )
+    for draft in wiring.switches.values():
+        model = draft.model
+        if model.nos in _PROGRAMMED_HASHES:
+            lacking, known = _PROGRAMMED_HASHES[model.nos]
+            if not is_usual or lacking & set(spec.fields):
+                message = f"{draft.name} runs {model.nos}, whose hash is {known}"
+                hint = "leave out algorithm and offset, and fields other than these"
+                yield source.error("hash-not-supported", message, ("routing", "hash"), hint)
+                return
+        elif "bth_qp" in spec.fields and "hash-on-qp" not in model.features:
+            message = f"{draft.name} (model {model.name}) cannot hash over 'bth_qp'"
+            hint = "leave it out, or give the model 'features: [hash-on-qp]'"
+            yield source.error("hash-not-supported", message, ("routing", "hash", "fields"), hint)
+            return
+
+
+def check_adaptive(spec: AdaptiveSpec | None, wiring: Wiring, source: Source) -> Iterator[Diagnostic]:
+    """Adaptive routing on switches that have none, and loads whose limits are the wrong way round."""
+    if spec is None:
+        return
+    place: Place = ("routing", "adaptive")
+    for key in ("past_load", "future_load", "current_load"):
+        load: LoadSpec = getattr(spec, key)
+        if load.max < load.min:
+            message = f"{key} counts from {load.min} to {load.max}"
+            yield source.error("load-order", message, (*place, key, "max"), f"take at least {load.min}")
+    for draft in wiring.switches.values():
+        model = draft.model
+        if model.nos != "sonic":
+            message = f"{draft.name} runs {model.nos}, which cannot route adaptively"
+        elif "adaptive-routing" not in model.features:
+            message = f"{draft.name} (model {model.name}) cannot route adaptively"
+        else:
+            continue
+        hint = "leave it out, or take models of SONiC switches with 'features: [adaptive-routing]'"
+        yield source.error("adaptive-not-supported", message, place, hint, at_key=True)
+        return

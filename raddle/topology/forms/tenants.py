@@ -1,0 +1,120 @@
+"""Tenants: which accelerators each owns, in the order of the ranks of its job."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from raddle.errors import Diagnostic
+from raddle.topology.forms.wiring import HostDraft
+from raddle.topology.yaml.reading import did_you_mean
+from raddle.topology.yaml.schema_policy import TenantSpec
+from raddle.topology.yaml.source import Place, Source
+
+_HOST_SET = re.compile(r"(.*)\[([0-9]+)-([0-9]+)\](.*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A tenant's accelerators as (host, number), in the order of its ranks."""
+
+    name: str
+    accelerators: tuple[tuple[str, int], ...]
+
+
+def owners_of(
+    tenants: tuple[TenantSpec, ...], hosts: Mapping[str, HostDraft], source: Source
+) -> tuple[tuple[Owner, ...], list[Diagnostic]]:
+    """The tenants' accelerators, and the problems: unknown hosts, numbers too high, two owners of one."""
+    problems: list[Diagnostic] = []
+    owner_of: dict[tuple[str, int], int] = {}
+    owners: list[Owner] = []
+    for i, tenant in enumerate(tenants):
+        place: Place = ("tenants", i)
+        if any(tenant.name == owner.name for owner in owners):
+            problems.append(
+                source.error("duplicate-name", f"two tenants are named '{tenant.name}'", (*place, "name"))
+            )
+        names, found = _host_names(tenant, hosts, place, source)
+        problems += found
+        per_host = [(name, _numbers(tenant, hosts[name])) for name in names]
+        problems += _range_problems(tenant, per_host, hosts, place, source)
+        order = [(name, number) for name, numbers in per_host for number in numbers]
+        if tenant.ranks == "strided":
+            order.sort(key=lambda each: each[1])
+        clash = next((each for each in order if owner_of.get(each, i) != i), None)
+        if clash:
+            problems.append(_clash(clash, tenants, owner_of[clash], i, source))
+        owner_of |= dict.fromkeys(order, i)
+        owners.append(Owner(tenant.name, tuple(dict.fromkeys(order))))
+    return tuple(owners), problems
+
+
+def _host_names(
+    tenant: TenantSpec, hosts: Mapping[str, HostDraft], place: Place, source: Source
+) -> tuple[list[str], list[Diagnostic]]:
+    names: list[str] = []
+    problems = []
+    for k, text in enumerate(tenant.hosts):
+        for name in _expanded(text):
+            if name in hosts:
+                names.append(name)
+                continue
+            hint = did_you_mean(name, hosts)
+            problems.append(source.error("unknown-device", f"no host '{name}'", (*place, "hosts", k), hint))
+            break  # the rest of a range that runs past the last host is the same mistake
+    return names, problems
+
+
+def _expanded(text: str) -> Iterator[str]:
+    """`host[0-2]` -> host0, host1, host2; leading zeros stay: `host[00-02]`."""
+    match = _HOST_SET.fullmatch(text)
+    if not match:
+        yield text
+        return
+    before, first, last, after = match.groups()
+    width = len(first) if first.startswith("0") else 1
+    for number in range(int(first), int(last) + 1):
+        yield f"{before}{number:0{width}}{after}"
+
+
+def _count(host: HostDraft) -> int:
+    return host.accelerators.count if host.accelerators else 1
+
+
+def _numbers(tenant: TenantSpec, host: HostDraft) -> range:
+    first, last = tenant.accelerators or (0, _count(host) - 1)
+    return range(first, min(last, _count(host) - 1) + 1)
+
+
+def _range_problems(
+    tenant: TenantSpec,
+    per_host: list[tuple[str, range]],
+    hosts: Mapping[str, HostDraft],
+    place: Place,
+    source: Source,
+) -> Iterator[Diagnostic]:
+    if tenant.accelerators is None:
+        return
+    for name, _ in per_host:
+        if tenant.accelerators[1] >= _count(hosts[name]):
+            message = f"no accelerator {tenant.accelerators[1]} on '{name}', which has {_count(hosts[name])}"
+            hint = f"the last is {_count(hosts[name]) - 1}"
+            yield source.error("accelerator-out-of-range", message, (*place, "accelerators"), hint)
+            return
+
+
+def _clash(
+    accelerator: tuple[str, int], tenants: tuple[TenantSpec, ...], first: int, second: int, source: Source
+) -> Diagnostic:
+    host, number = accelerator
+    related = (source.span(("tenants", first, "hosts")), f"tenant '{tenants[first].name}' has it")
+    message = f"accelerator {number} of '{host}' has two tenants: '{tenants[first].name}' and "
+    return Diagnostic(
+        "accelerator-clash",
+        f"{message}'{tenants[second].name}'",
+        source.span(("tenants", second, "hosts")),
+        "give it to one",
+        related,
+    )

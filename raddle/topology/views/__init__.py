@@ -1,0 +1,1 @@
+"""What readers see of a fabric: rows, capacity, drawings, cables."""

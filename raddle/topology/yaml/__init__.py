@@ -1,0 +1,1 @@
+"""The fabric file: text to a checked specification."""

@@ -1,0 +1,147 @@
+"""The shape of a fabric file: its forms and its top. Every default names where it comes from.
+
+Fields have the names of the YAML keys, as in `raddle.topology.yaml.schema_devices`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from raddle.topology.model import Medium
+from raddle.topology.yaml.fields import (
+    Cable,
+    Count,
+    Name,
+    NameTemplate,
+    PlaneCount,
+    Rate,
+    TorCount,
+    Version,
+    refuse,
+)
+from raddle.topology.yaml.schema_devices import (
+    DEFAULT_MODEL,
+    FABRIC_CABLE_M,
+    AcceleratorSpec,
+    Breakout,
+    CabledNicSpec,
+    DeviceSpec,
+    LinkSpec,
+    ModelSpec,
+    OverridesSpec,
+    Spec,
+    one_or_many,
+)
+from raddle.topology.yaml.schema_policy import AddressingSpec, PhySpec, RoceSpec, RoutingSpec, TenantSpec
+
+
+class TierSpec(Spec):
+    """The switches of one tier, all of one model. Give `count`, or `per_pod` in a fat-tree."""
+
+    count: Count | None = None
+    """Switches of the tier, in each plane."""
+    per_pod: Count | None = None
+    """Switches of the tier in each pod."""
+    model: Name = DEFAULT_MODEL
+    """Switch model: built in, or of `models`."""
+    name: NameTemplate | None = None
+    """Naming template, such as `pod{pod}-leaf{n:02}`."""
+    breakout: Breakout = ()
+    """Port profile: a mode such as `2x400G` for all ports, or a list of ranges."""
+
+    @model_validator(mode="after")
+    def _has_a_count(self) -> Self:
+        if self.count is None and self.per_pod is None:
+            raise refuse("missing-key", "'count' is missing", "a fat-tree may give 'per_pod' instead")
+        return self
+
+
+class UplinkSpec(Spec):
+    """Links between two tiers. `speed` None is the ports' own."""
+
+    per_pair: Count = 1
+    """Parallel links between a lower and an upper switch."""
+    speed: Rate | None = None
+    """Speed of a link."""
+    cable: Cable = FABRIC_CABLE_M
+    """Cable length."""
+    medium: Medium | None = None
+    """Kind of cable or optics."""
+
+
+class FormSpec(Spec):
+    """A fabric by its form.
+
+    leaf-spine: a host's NICs share a leaf. rail-optimized: the n-th NIC of every host is on the leaf of
+    rail n. fat-tree: pods of leaves and spines under superspines.
+    """
+
+    kind: Literal["leaf-spine", "rail-optimized", "fat-tree"] = "leaf-spine"
+    """The form."""
+    planes: PlaneCount = 1
+    """Separate copies of the switches; a host's ports go round them in turn."""
+    tors: TorCount = 1
+    """2 is dual-ToR: the ports of a NIC go to two leaves."""
+    rails: Count | None = None
+    """Rails of a rail-optimized fabric (default: NICs of a host in a plane)."""
+    pods: Count | None = None
+    """Pods of a fat-tree."""
+    leaves: TierSpec
+    """Switches that hosts connect to."""
+    spines: TierSpec
+    """Switches above the leaves."""
+    superspines: TierSpec | None = None
+    """Switches above the spines of a fat-tree."""
+    uplinks: UplinkSpec = UplinkSpec()
+    """Links between leaves and spines."""
+    spine_uplinks: UplinkSpec = UplinkSpec()
+    """Links between spines and superspines."""
+
+
+class HostsSpec(Spec):
+    """Hosts of one kind of an intent."""
+
+    per_leaf: Count
+    """Hosts on each leaf (on each group of leaves: the rails, or the two of dual-ToR)."""
+    name: NameTemplate | None = None
+    """Naming template, such as `gpu{i:03}`."""
+    nics: CabledNicSpec = CabledNicSpec()
+    """RDMA NICs of a host."""
+    accelerators: AcceleratorSpec | None = None
+    """Accelerators of a host."""
+
+
+class FabricFile(Spec):
+    """The whole file: either an intent (`fabric` and `hosts`) or explicit (`devices` and `links`)."""
+
+    raddle: Version
+    """Version of the format."""
+    name: Name
+    """The fabric's name."""
+    models: dict[str, ModelSpec] = Field(default_factory=dict)
+    """Switch models of your own."""
+    fabric: FormSpec | None = None
+    """The form of an intent."""
+    hosts: Annotated[
+        tuple[HostsSpec, ...] | None,
+        BeforeValidator(one_or_many, json_schema_input_type=HostsSpec | list[HostsSpec]),
+    ] = None
+    """Hosts of an intent: one kind, or a list of kinds that share the leaves."""
+    devices: dict[str, DeviceSpec] | None = None
+    """Devices of an explicit fabric, by name."""
+    links: tuple[LinkSpec, ...] | None = None
+    """Cables of an explicit fabric."""
+    roce: RoceSpec = RoceSpec()
+    """How the fabric carries RoCEv2."""
+    phy: PhySpec = PhySpec()
+    """The links' electronics: FEC and bit errors."""
+    routing: RoutingSpec = RoutingSpec()
+    """How packets find their way."""
+    addressing: AddressingSpec = AddressingSpec()
+    """Address pools."""
+    overrides: OverridesSpec = OverridesSpec()
+    """Differences from the form."""
+    tenants: tuple[TenantSpec, ...] = ()
+    """Who owns which accelerators."""

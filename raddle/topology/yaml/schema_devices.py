@@ -1,0 +1,296 @@
+"""The shape of what a fabric file says of devices: switch models, ports, NICs, accelerators, cables.
+
+Fields have the names of the YAML keys. Values are texts in the file and numbers with the unit of
+`raddle.topology.yaml.fields` here.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from raddle.topology.model import Medium, NicModel, Nos
+from raddle.topology.yaml.fields import (
+    BreakoutMode,
+    Cable,
+    Count,
+    LaneCount,
+    Messages,
+    Name,
+    NicCount,
+    PortCount,
+    Position,
+    QpCount,
+    Range,
+    Rate,
+    Reorder,
+    Retries,
+    Size,
+    State,
+    Switch,
+    TableSize,
+    Text,
+    Time,
+    Timer,
+    Window,
+    refuse,
+)
+
+DEFAULT_MODEL = "white-box-12.8t"
+HOST_CABLE_M = 3.0
+"""Assumption: copper within the rack."""
+FABRIC_CABLE_M = 30.0
+"""Assumption: multimode fibre along a row (400GBASE-SR8 reaches 100 m, IEEE 802.3cm)."""
+
+_NIC = NicModel(speed_bps=400_000_000_000)
+
+
+class Spec(BaseModel):
+    """A mapping of the file: unknown keys are errors, values cannot change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+def one_or_many(value: Any) -> Any:
+    """A lone item stands for a list of one."""
+    return [value] if isinstance(value, dict) else value
+
+
+class TablesSpec(Spec):
+    """Table budgets of a switch model; 0 or absent is unknown."""
+
+    group_size: TableSize = 0
+    """Most members of one next-hop group."""
+    groups: TableSize = 0
+    """Next-hop groups."""
+    group_members: TableSize = 0
+    """Members of all next-hop groups together."""
+    host_routes: TableSize = 0
+    """Host routes (/32)."""
+    prefix_routes: TableSize = 0
+    """Routes of any prefix length."""
+    acl_entries: TableSize = 0
+    """Ingress ACL entries."""
+
+
+class ModelSpec(Spec):
+    """A switch model. Default lanes: 400GBASE-R over 8 lanes of 50G (IEEE 802.3bs, clause 119).
+
+    Assumptions: cells of 256 bytes and 800 ns of latency, the order of a single-chip 400G switch; a
+    platform that is SONiC's virtual switch. `hwsku` is the model's name if not given.
+    """
+
+    hwsku: Text = ""
+    """SONiC's HwSKU (DEVICE_METADATA)."""
+    platform: Text = "x86_64-kvm_x86_64-r0"
+    """SONiC's platform (DEVICE_METADATA)."""
+    ports: PortCount
+    """Front-panel ports."""
+    port_speed: Rate
+    """Native speed of a port."""
+    lanes_per_port: LaneCount = 8
+    """SerDes lanes of a port; SONiC's port names count them."""
+    buffer: Size
+    """Packet buffer that all ports share."""
+    cell: Size = 256
+    """Unit in which the chip allocates buffer."""
+    latency: Time = 800_000
+    """From the last bit in to the first bit out of an idle port."""
+    switching: Literal["store-and-forward", "cut-through"] = "store-and-forward"
+    """Whether a frame may leave before its last bit is in."""
+    ecn_marking: Literal["enqueue", "dequeue"] = "enqueue"
+    """Whether ECN goes by the queue that a packet joins or by the one that it leaves behind."""
+    tables: TablesSpec = TablesSpec()
+    """Table budgets."""
+    features: tuple[
+        Literal["adaptive-routing", "hash-on-qp", "packet-trimming", "policy-routing", "shared-headroom"], ...
+    ] = ()
+    """Extensions that the chip has and the fabric may use."""
+    nos: Nos = "sonic"
+    """What it runs: SONiC (programmed over gNMI), p4/fabric.p4 or SONiC PINS (over P4Runtime)."""
+    source: Text = "the fabric file"
+    """Where the numbers are from."""
+
+
+class PortRangeSpec(Spec):
+    """How a range of front-panel ports is broken out."""
+
+    ports: Range
+    """Front-panel ports, from 0: `0-15`."""
+    mode: BreakoutMode
+    """Ports that each becomes: `2x400G`."""
+
+
+def _breakout_list(value: Any) -> Any:
+    return [{"ports": "0-511", "mode": value}] if isinstance(value, str) else one_or_many(value)
+
+
+Breakout = Annotated[tuple[PortRangeSpec, ...], BeforeValidator(_breakout_list, json_schema_input_type=Any)]
+
+
+class NicSpec(Spec):
+    """A host's RDMA NICs.
+
+    Defaults: 400G, the line rate of a current NIC (ConnectX-7 class); the rest as in
+    `raddle.topology.model.NicModel`, which names the sources.
+    """
+
+    count: NicCount | None = None
+    """NICs of a host (default 1)."""
+    per_accelerator: NicCount | None = None
+    """NICs per accelerator, instead of `count`."""
+    ports: NicCount = 1
+    """Ports of a NIC, each an interface of its own: `eth0`, or `eth0p0` and `eth0p1`."""
+    speed: Rate = _NIC.speed_bps
+    """Speed of each port."""
+    ack_interval: Count = _NIC.ack_interval
+    """The responder acknowledges every n-th packet of a message, and its last one."""
+    rto: Timer = _NIC.rto_ps
+    """Retransmission timeout."""
+    retry_count: Retries = _NIC.retry_count
+    """Retransmissions without progress after which the queue pair fails."""
+    cnp_interval: Time = _NIC.cnp_interval_ps
+    """Least time between two CNPs of one queue pair."""
+    pfc_reaction: Time = _NIC.pfc_reaction_ps
+    """From the arrival of a pause frame to the transmitter's halt."""
+    window: Window = _NIC.window_bytes
+    """Most payload that a queue pair has under way: a size, or 0 for any."""
+    messages: Messages = _NIC.messages
+    """Most messages that a queue pair has handed to its NIC and not acknowledged; 0: any."""
+    burst: Count = _NIC.burst_packets
+    """Packets that a queue pair sends before it is another one's turn."""
+    qps_per_connection: QpCount = _NIC.qps_per_connection
+    """Queue pairs, each with its own UDP source port, that a connection's data is spread over."""
+    split_data: Switch = _NIC.splits_data
+    """Each message goes over all of them in equal parts; else whole messages take turns."""
+    retransmission: Literal["go-back-n", "selective-repeat"] = "go-back-n"
+    """What is sent again after a loss: all behind it, or only what was lost."""
+    reorder: Reorder = _NIC.reorder_packets
+    """Packets that may overtake one before it counts as lost; for selective repeat."""
+
+
+class CabledNicSpec(NicSpec):
+    """NICs of an intent, with the cables to their leaves."""
+
+    cable: Cable = HOST_CABLE_M
+    """Cable length."""
+    medium: Medium | None = None
+    """Kind of cable or optics."""
+
+
+class ScaleUpSpec(Spec):
+    """The network inside a host (NVLink, HCCS): bandwidth of one accelerator each way, and latency."""
+
+    kind: Text = ""
+    """Its name: nvlink, hccs, xgmi."""
+    bandwidth: Rate
+    """Of one accelerator, one direction."""
+    latency: Time = 1_000_000
+    """Assumption: 1 us from accelerator to accelerator."""
+
+
+class AcceleratorSpec(Spec):
+    """What the hosts compute with."""
+
+    kind: Literal["gpu", "npu"] = "gpu"
+    """What it is."""
+    model: Text = ""
+    """Its name: h100, 910b."""
+    count: Count = 1
+    """Accelerators of a host."""
+    scale_up: ScaleUpSpec | None = None
+    """The network between a host's accelerators."""
+
+
+class DeviceSpec(Spec):
+    """A device of an explicit fabric. `model` and `breakout` belong to switches, `nics` to hosts."""
+
+    role: Literal["leaf", "spine", "superspine", "host"]
+    """Its tier."""
+    model: Name | None = None
+    """Switch model."""
+    breakout: Breakout | None = None
+    """Port profile of a switch."""
+    pod: Position = 0
+    """Pod of a leaf or spine."""
+    plane: Position = 0
+    """Plane of a switch."""
+    nics: NicSpec | None = None
+    """NICs of a host."""
+    accelerators: AcceleratorSpec | None = None
+    """Accelerators of a host."""
+
+
+def _two_ends(value: Any) -> Any:
+    if not isinstance(value, list) or len(value) != 2:
+        raise refuse(
+            "bad-ends", "'ends' must be a list of two", 'write it as ["leaf1:Ethernet0", "host3:eth0"]'
+        )
+    return value
+
+
+Ends = Annotated[tuple[Text, Text], BeforeValidator(_two_ends)]
+
+
+class LinkSpec(Spec):
+    """A cable of an explicit fabric. `speed` None is the speed of both ports; `cable` as in an intent."""
+
+    ends: Ends
+    """Two ports: `["leaf1:Ethernet0", "host3:eth0"]`."""
+    speed: Rate | None = None
+    """Speed of the link (default: the ports')."""
+    cable: Cable | None = None
+    """Cable length (default: 3m to a host, 30m between switches)."""
+    medium: Medium | None = None
+    """Kind of cable or optics."""
+    state: State = "up"
+    """Whether the link carries traffic."""
+
+
+class LinkOverride(Spec):
+    """A change to the links between two devices (`leaf3`) or ports (`leaf3:Ethernet0`)."""
+
+    ends: Ends
+    """Two devices, or two ports."""
+    speed: Rate | None = None
+    """Speed of the link."""
+    cable: Cable | None = None
+    """Cable length."""
+    medium: Medium | None = None
+    """Kind of cable or optics."""
+    state: State | None = None
+    """Whether the link carries traffic."""
+
+
+class LinkChoice(Spec):
+    """The links between two devices or ports."""
+
+    ends: Ends
+    """Two devices, or two ports."""
+
+
+class SwitchOverride(Spec):
+    """A switch that differs from its tier."""
+
+    name: Name
+    """Its name."""
+    model: Name | None = None
+    """Its switch model."""
+    breakout: Breakout | None = None
+    """Its port profile."""
+
+
+class OverridesSpec(Spec):
+    """Differences from the form, in the order in which they apply: switches, remove, add, links, drain."""
+
+    switches: tuple[SwitchOverride, ...] = ()
+    """Switches of another model or port profile."""
+    remove: tuple[LinkChoice, ...] = ()
+    """Links that are not there."""
+    add: tuple[LinkSpec, ...] = ()
+    """Links beyond the form."""
+    links: tuple[LinkOverride, ...] = ()
+    """Links with other properties."""
+    drain: tuple[Text, ...] = ()
+    """Switches, or ports of them (`leaf0:Ethernet32`), whose links between switches no route is to use."""
