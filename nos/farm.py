@@ -23,12 +23,14 @@ from raddle.errors import Diagnostic, InputError
 from raddle.nos.db.store import ConfigStore
 from raddle.nos.orch.appl_db import Neighbors
 from raddle.nos.server import gnoi
-from raddle.nos.server.auth import authorize
+from raddle.nos.server.auth import identify
 from raddle.nos.server.console import console_handler
 from raddle.nos.server.gnmi import GnmiService
 from raddle.nos.server.gnoi import GnoiSystem
 from raddle.nos.server.p4runtime import P4RuntimeService
+from raddle.nos.server.passwords import Passwords
 from raddle.nos.server.subscribe import check_is_up
+from raddle.nos.server.work import Work
 from raddle.nos.switch import BootConfig, SimulatedSwitch
 
 if TYPE_CHECKING:
@@ -39,10 +41,11 @@ BOOT_S = 2.0
 
 _GNMI = gnmi_pb2.DESCRIPTOR.services_by_name["gNMI"].full_name
 _P4RUNTIME = p4r.DESCRIPTOR.services_by_name["P4Runtime"].full_name
-MAX_MESSAGE_BYTES = 64 * 2**20
+MAX_REQUEST_BYTES = 16 * 2**20
+MAX_ANSWER_BYTES = 64 * 2**20
 _OPTIONS = (
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
+    ("grpc.max_send_message_length", MAX_ANSWER_BYTES),
     ("grpc.so_reuseport", 0),  # A port that is taken is an error, not a second listener.
 )
 
@@ -117,7 +120,8 @@ class SwitchFarm:
             )
         self._host = host
         self._tls = tls
-        self._users = dict(users or {})
+        self._passwords = Passwords(dict(users or {}))
+        self._work = Work()
         self._ports = dict(ports or {})
         self._boot_s = boot_s
         self.switches: dict[str, SimulatedSwitch] = _boot(boots, carriers, state_folder, neighbors or {})
@@ -193,18 +197,20 @@ class SwitchFarm:
             self.redis_ports[name] = server.port
 
     async def _start(self) -> None:
+        self._work = Work()
         if self._redis_folder:
             await self._start_redis(self._redis_folder)
         for name, switch in self.switches.items():
             server = grpc.aio.server(options=_OPTIONS)
-            gnmi_pb2_grpc.add_gNMIServicer_to_server(GnmiService(switch, self._users), server)
-            system = GnoiSystem(switch, self._users, self._boot_s)
-            console = console_handler(switch, self._users, self._boot_s)
+            gnmi = GnmiService(switch, self._passwords, self._work)
+            gnmi_pb2_grpc.add_gNMIServicer_to_server(gnmi, server)
+            system = GnoiSystem(switch, self._passwords, self._boot_s)
+            console = console_handler(switch, self._passwords, self._work, self._boot_s)
             server.add_generic_rpc_handlers((system.handler(), console))
             names = [_GNMI, gnoi.SERVICE, reflection.SERVICE_NAME]
             if switch.p4:
                 service = P4RuntimeService(
-                    switch.p4.forwarding, switch.p4.packets, partial(_authorize_p4, switch, self._users)
+                    switch.p4.forwarding, switch.p4.packets, partial(_authorize_p4, switch, self._passwords)
                 )
                 p4r_grpc.add_P4RuntimeServicer_to_server(service, server)
                 names.append(_P4RUNTIME)
@@ -230,6 +236,7 @@ class SwitchFarm:
         return server.add_secure_port(wanted, credentials)
 
     async def _stop(self) -> None:
+        await self._work.stop()
         await asyncio.gather(*(server.stop(grace=None) for server in self._servers))
         await asyncio.gather(*(server.stop() for server in self._redis))
 
@@ -272,13 +279,13 @@ def _boot(
 
 def _authorize_p4(
     switch: SimulatedSwitch,
-    users: Mapping[str, str],
+    passwords: Passwords,
     context: grpc.aio.ServicerContext[Any, Any],
     writes: bool,
 ) -> None:
     """P4Runtime asks for the roles of gNMI: `gnmi_readwrite`, or `gnmi_p4rt_readonly` for it alone."""
     check_is_up(switch)
-    authorize(switch.databases.config, users, context, "gnmi_p4rt", writes)
+    identify(switch.databases.config, passwords, context).check_p4rt(writes)
 
 
 def _free_port() -> int:

@@ -8,41 +8,44 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import grpc
 import grpc.aio
 
+from raddle.nos.db.patch import PatchError
 from raddle.nos.operator import CommandError, watermarks_of
-from raddle.nos.server.auth import authorize
-from raddle.nos.server.paths import RpcError
+from raddle.nos.server.auth import identify
+from raddle.nos.server.passwords import Passwords
+from raddle.nos.server.paths import RpcError, status_text
+from raddle.nos.server.work import Work
 from raddle.nos.switch import SimulatedSwitch
 
 SERVICE = "raddle.Console"
 
 
 def console_handler(
-    switch: SimulatedSwitch, users: Mapping[str, str], boot_s: float
+    switch: SimulatedSwitch, passwords: Passwords, work: Work, boot_s: float
 ) -> grpc.GenericRpcHandler:
     """What a server needs to serve a switch's console."""
 
     async def run(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
         try:
-            authorize(switch.databases.config, users, context, "gnoi", writes=True)
+            identify(switch.databases.config, passwords, context).check("gnoi", writes=True)
             words = json.loads(request)
             if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
                 raise CommandError("a command is a list of words")
             if words == ["reload"]:
                 _reload(switch, boot_s)
             elif words[:1] == ["clear"]:
-                switch.clear_watermarks(*watermarks_of(words[1:]))
+                await work.run(context.peer(), partial(switch.clear_watermarks, *watermarks_of(words[1:])))
             else:
-                switch.run_config(words)
+                await work.run(context.peer(), partial(switch.run_config, words))
         except RpcError as error:
-            await context.abort(error.code, error.message)
-        except (CommandError, ValueError) as error:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error)[:1000])
+            await context.abort(error.code, status_text(error.message))
+        except (CommandError, PatchError, ValueError, RecursionError) as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, status_text(str(error)))
         return b""
 
     method: Any = grpc.unary_unary_rpc_method_handler(run)

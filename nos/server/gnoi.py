@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 
 import grpc
 import grpc.aio
 
 from raddle.nos.server._gen import system_pb2
-from raddle.nos.server.auth import authorize
-from raddle.nos.server.paths import RpcError
+from raddle.nos.server.auth import identify
+from raddle.nos.server.passwords import Passwords
+from raddle.nos.server.paths import RpcError, status_text
 from raddle.nos.switch import SimulatedSwitch
 
 SERVICE = system_pb2.DESCRIPTOR.services_by_name["System"].full_name
@@ -26,9 +27,9 @@ _Context = grpc.aio.ServicerContext[Any, Any]
 class GnoiSystem:
     """gNOI system of one switch; a reboot takes `boot_s` seconds of wall time."""
 
-    def __init__(self, switch: SimulatedSwitch, users: Mapping[str, str] | None = None, boot_s: float = 2.0):
+    def __init__(self, switch: SimulatedSwitch, passwords: Passwords, boot_s: float) -> None:
         self._switch = switch
-        self._users = users or {}
+        self._passwords = passwords
         self._boot_s = boot_s
         self._last = system_pb2.RebootStatusResponse()
 
@@ -56,7 +57,8 @@ class GnoiSystem:
     ) -> Callable[[Any, _Context], Awaitable[Any]]:
         async def call(request: Any, context: _Context) -> Any:
             try:
-                authorize(self._switch.databases.config, self._users, context, "gnoi", writes=True)
+                caller = identify(self._switch.databases.config, self._passwords, context)
+                caller.check("gnoi", writes=True)
             except RpcError as error:
                 await _abort(context, error.code, error.message)
             return await answer(request, context)
@@ -118,4 +120,4 @@ class GnoiSystem:
 
 
 async def _abort(context: _Context, code: grpc.StatusCode, text: str) -> NoReturn:
-    await context.abort(code, text)
+    await context.abort(code, status_text(text))

@@ -17,11 +17,12 @@ from raddle.nos.p4rt.check import UpdateError
 from raddle.nos.p4rt.forwarding import P4Forwarding, Results
 from raddle.nos.p4rt.packets import PacketIo
 from raddle.nos.server.arbitration import Arbiter, Session, number_of
-from raddle.nos.server.paths import RpcError
+from raddle.nos.server.paths import RpcError, status_text
 
 API_VERSION = "1.4.0"
 _ENTITIES_PER_RESPONSE = 1000
 _DETAILS_KEY = "grpc-status-details-bin"
+_WAITING_PACKETS = 256
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _Get = p4r.GetForwardingPipelineConfigRequest
 _Context = grpc.aio.ServicerContext[Any, Any]
@@ -174,7 +175,9 @@ class P4RuntimeService(p4r_grpc.P4RuntimeServicer):
 
         def deliver() -> None:
             for session in self._arbiter.primaries():
-                session.outbox.put_nowait(p4r.StreamMessageResponse(packet=packet))
+                # What a slow reader has no room for is lost, as in a switch's queue to its CPU.
+                if session.outbox.qsize() < _WAITING_PACKETS:
+                    session.outbox.put_nowait(p4r.StreamMessageResponse(packet=packet))
 
         if self._loop is not None:
             self._loop.call_soon_threadsafe(deliver)
@@ -214,7 +217,7 @@ def _parts(entities: Sequence[p4r.Entity]) -> Iterator[Sequence[p4r.Entity]]:
 
 async def _abort(context: _Context, error: RpcError | UpdateError) -> NoReturn:
     code = error.code if isinstance(error, RpcError) else _CODES[error.code]
-    await context.abort(code, error.message)
+    await context.abort(code, status_text(error.message))
 
 
 async def _abort_batch(context: _Context, results: Results) -> NoReturn:

@@ -15,6 +15,18 @@ ORIGIN = "sonic-db"
 _DATABASES = ("APPL_DB", "ASIC_DB", "COUNTERS_DB", "CONFIG_DB", "STATE_DB")
 
 
+_STATUS_BYTES = 1500
+"""Of a status' text; it travels in HTTP/2 trailers, of which gRPC takes 8 KiB, each odd byte as three."""
+
+
+def status_text(message: str) -> str:
+    """A text as a status can carry it: cut, and without what is not UTF-8."""
+    text = message.encode("utf-8", "replace")
+    if len(text) <= _STATUS_BYTES:
+        return text.decode()
+    return text[:_STATUS_BYTES].decode("utf-8", "ignore") + " ..."
+
+
 class RpcError(Exception):
     """What a gRPC call ends with: a status code and the text of it."""
 
@@ -49,14 +61,15 @@ def request_origin(prefix: gnmi_pb2.Path, paths: Sequence[gnmi_pb2.Path]) -> str
     return origins.pop() if origins else ""
 
 
-def check_writable(prefix: gnmi_pb2.Path, paths: Sequence[gnmi_pb2.Path]) -> None:
-    """Refuse a Set of what is not for `sonic-db`.
+def writable(prefix: gnmi_pb2.Path, paths: Sequence[gnmi_pb2.Path]) -> str:
+    """The service, as roles name it, whose database a Set opens: that of its paths, whatever its target says.
 
     Raises:
-        RpcError: UNIMPLEMENTED for another origin and for paths that do not agree.
+        RpcError: UNIMPLEMENTED for another origin and for paths that do not agree; else as `parse_paths`.
     """
     if request_origin(prefix, paths) != ORIGIN:
         raise RpcError(grpc.StatusCode.UNIMPLEMENTED, "Translib write is disabled")
+    return f"gnmi_{parse_paths(prefix, paths)[0].database.lower()}"
 
 
 def parse_paths(prefix: gnmi_pb2.Path, paths: Sequence[gnmi_pb2.Path]) -> list[DbPath]:

@@ -5,7 +5,6 @@ Source: sonic-gnmi sonic_data_client/mixed_db_client.go (getDbtablePath, tableDa
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 import grpc
@@ -13,6 +12,7 @@ from finsy.proto.gnmi1 import gnmi_pb2
 
 from raddle.nos.db.databases import ConfigValue, Databases
 from raddle.nos.server.paths import DbPath, RpcError
+from raddle.nos.server.work import dump_json
 
 Entry = Mapping[str, ConfigValue]
 
@@ -35,8 +35,7 @@ def read_value(databases: Databases, path: DbPath, encoding: int) -> gnmi_pb2.Ty
 
 def json_value(value: object) -> gnmi_pb2.TypedValue:
     """JSON_IETF as sonic-gnmi sends it."""
-    text = json.dumps(value, separators=(",", ":"), default=dict)
-    return gnmi_pb2.TypedValue(json_ietf_val=text.encode())
+    return gnmi_pb2.TypedValue(json_ietf_val=dump_json(value))
 
 
 def find(databases: Databases, path: DbPath) -> Mapping[str, object] | ConfigValue:

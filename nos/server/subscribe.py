@@ -8,28 +8,40 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import grpc
 from finsy.proto.gnmi1 import gnmi_pb2
 
+from raddle.nos.server.auth import Caller
 from raddle.nos.server.paths import RpcError
-from raddle.nos.server.query import Query, Value, parse_queries
+from raddle.nos.server.query import Place, Query, Value, opened, parse_queries
+from raddle.nos.server.work import MAX_RESPONSE_BYTES
 from raddle.nos.switch import SimulatedSwitch
 
 MIN_INTERVAL_NS = 10**9
 _END = "queue: disposed"
+_WAITING_POLLS = 100
+_POLL_PAUSE_S = 0.01
 _List = gnmi_pb2.SubscriptionList
 
 
+Answers = list[gnmi_pb2.SubscribeResponse]
+Run = Callable[[Callable[[], Answers]], Awaitable[Answers]]
+"""Makes answers beside the event loop."""
+
+
 async def subscribe(
-    switch: SimulatedSwitch, requests: AsyncIterator[gnmi_pb2.SubscribeRequest]
+    switch: SimulatedSwitch,
+    requests: AsyncIterator[gnmi_pb2.SubscribeRequest],
+    caller: Caller,
+    run: Run,
 ) -> AsyncIterator[gnmi_pb2.SubscribeResponse]:
     """The answers to a Subscribe call, until the client has no more to ask.
 
-    Costs no thread: a stream sleeps in the event loop until its next sample or a change. A client that
-    reads slowly gets fewer updates, each the newest.
+    A stream sleeps in the event loop until its next sample or a change. A client that reads slowly gets fewer
+    updates, each the newest.
 
     Raises:
         RpcError: what the call ends with, also when it ends in order.
@@ -38,7 +50,12 @@ async def subscribe(
     subscriptions = list(asked.subscription)
     if not subscriptions:
         raise RpcError(grpc.StatusCode.NOT_FOUND, "Invalid subscription path: No Subscription")
-    queries = parse_queries(asked.prefix, [each.path for each in subscriptions])
+    paths = [each.path for each in subscriptions]
+    queries = parse_queries(asked.prefix, paths)
+    place = opened(asked.prefix, paths, others="gnmi_others")
+    caller.check(place.service)
+    caller.check_secrets(place.database, place.tables)
+    look = _Look(switch, asked, place, run)
     inbox = _Inbox()
     reader = asyncio.ensure_future(inbox.take(requests))
     try:
@@ -46,9 +63,9 @@ async def subscribe(
             feeds = [
                 _Feed(query, *_schedule(each)) for query, each in zip(queries, subscriptions, strict=True)
             ]
-            answers = _stream(switch, asked, feeds, inbox)
+            answers = _stream(switch, asked, feeds, look, inbox)
         else:
-            answers = _batches(switch, asked, [_Feed(query) for query in queries], inbox)
+            answers = _batches(asked, [_Feed(query) for query in queries], look, inbox)
         async for answer in answers:
             yield answer
     finally:
@@ -104,6 +121,9 @@ class _Inbox:
     async def take(self, requests: AsyncIterator[gnmi_pb2.SubscribeRequest]) -> None:
         async for request in requests:
             if request.WhichOneof("request") == "poll":
+                # A client that polls faster than it reads waits here, and its requests in its own channel.
+                while self._events.qsize() >= _WAITING_POLLS:
+                    await asyncio.sleep(_POLL_PAUSE_S)
                 self._events.put_nowait("poll")
         self._events.put_nowait("end")
 
@@ -195,36 +215,78 @@ def _response(notification: gnmi_pb2.Notification) -> gnmi_pb2.SubscribeResponse
 _SYNC = gnmi_pb2.SubscribeResponse(sync_response=True)
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """How feeds look at a switch: at once where that is quick, else beside the event loop."""
+
+    switch: SimulatedSwitch
+    asked: gnmi_pb2.SubscriptionList
+    place: Place
+    run: Run
+
+    async def answers(self, feeds: Sequence[_Feed], whole: bool) -> Answers:
+        """What the client must hear of feeds, all of one moment."""
+        databases = self.switch.databases
+
+        def make() -> Answers:
+            made = [
+                answer
+                for feed in feeds
+                for answer in feed.update(feed.query.look(databases), self.asked, whole)
+            ]
+            if (size_bytes := sum(answer.ByteSize() for answer in made)) > MAX_RESPONSE_BYTES:
+                raise RpcError(
+                    grpc.StatusCode.RESOURCE_EXHAUSTED,
+                    f"{size_bytes} bytes at once are more than {MAX_RESPONSE_BYTES}; subscribe to less",
+                )
+            return made
+
+        if not feeds:
+            return []
+        return make() if self.place.is_quick(databases) else await self.run(make)
+
+    async def remember(self, feeds: Sequence[_Feed]) -> None:
+        """Take what is there now for what the client knows."""
+        databases = self.switch.databases
+
+        def note() -> Answers:
+            for feed in feeds:
+                feed.sent = feed.query.look(databases)
+            return []
+
+        await self.run(note)
+
+
 async def _batches(
-    switch: SimulatedSwitch, asked: gnmi_pb2.SubscriptionList, feeds: list[_Feed], inbox: _Inbox
+    asked: gnmi_pb2.SubscriptionList, feeds: list[_Feed], look: _Look, inbox: _Inbox
 ) -> AsyncIterator[gnmi_pb2.SubscribeResponse]:
     """ONCE: one batch. POLL: one unasked, then one for every poll."""
     while True:
-        databases = switch.databases
-        for feed in feeds:
-            for answer in feed.update(feed.query.look(databases), asked, whole=True):
-                yield answer
+        for answer in await look.answers(feeds, whole=True):
+            yield answer
         yield _SYNC
         if asked.mode == _List.ONCE or await inbox.wait() == "end":
             return
 
 
 async def _stream(
-    switch: SimulatedSwitch, asked: gnmi_pb2.SubscriptionList, feeds: list[_Feed], inbox: _Inbox
+    switch: SimulatedSwitch,
+    asked: gnmi_pb2.SubscriptionList,
+    feeds: list[_Feed],
+    look: _Look,
+    inbox: _Inbox,
 ) -> AsyncIterator[gnmi_pb2.SubscribeResponse]:
     loop = asyncio.get_running_loop()
     samples = [feed for feed in feeds if feed.is_sample]
     on_change = [feed for feed in feeds if not feed.is_sample]
     stop_watching = switch.watch(inbox.changed) if on_change else (lambda: None)
     try:
-        databases = switch.databases
         for feed in feeds:
             feed.due_s = loop.time() + feed.interval_s
-            value = feed.query.look(databases)
-            if asked.updates_only:
-                feed.sent = value
-                continue
-            for answer in feed.update(value, asked, whole=True):
+        if asked.updates_only:
+            await look.remember(feeds)
+        else:
+            for answer in await look.answers(feeds, whole=True):
                 yield answer
         yield _SYNC
         while True:
@@ -233,14 +295,15 @@ async def _stream(
             if event == "end":
                 return
             check_is_up(switch)
-            now_s, databases = loop.time(), switch.databases
-            for feed in on_change if event == "change" else ():
-                for answer in feed.update(feed.query.look(databases), asked, whole=False):
+            now_s = loop.time()
+            if event == "change":
+                for answer in await look.answers(on_change, whole=False):
                     yield answer
-            for feed in (feed for feed in samples if feed.due_s <= now_s):
+            due = [feed for feed in samples if feed.due_s <= now_s]
+            for feed in due:
                 # A stream that fell behind goes on with the next tick of its own grid.
                 feed.due_s += feed.interval_s * (1 + (now_s - feed.due_s) // feed.interval_s)
-                for answer in feed.update(feed.query.look(databases), asked, whole=not asked.updates_only):
-                    yield answer
+            for answer in await look.answers(due, whole=not asked.updates_only):
+                yield answer
     finally:
         stop_watching()

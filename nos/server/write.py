@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from typing import Any
 
 import grpc
 from finsy.proto.gnmi1 import gnmi_pb2
@@ -18,25 +19,30 @@ from raddle.nos.db.databases import ConfigDb
 from raddle.nos.db.gcu import apply_patch, replace_config
 from raddle.nos.db.patch import PatchError, PatchOp, apply_operations, exists, get, parse_pointer
 from raddle.nos.server.paths import DbPath, RpcError, parse_paths
+from raddle.nos.server.work import load_json
 from raddle.nos.switch import Change, SimulatedSwitch
 
 FLAP_S = 0.1
 """Seconds of wall time for which the Generic Config Updater takes a port down; it takes longer on SONiC."""
 
 
-async def apply_set(switch: SimulatedSwitch, request: gnmi_pb2.SetRequest) -> None:
+Run = Callable[[Callable[[], Any]], Awaitable[Any]]
+"""Does a call that takes long, beside the event loop."""
+
+
+async def apply_set(switch: SimulatedSwitch, request: gnmi_pb2.SetRequest, run: Run) -> None:
     """Do a SetRequest on CONFIG_DB, as a whole or not at all. Calls for a switch must come one at a time.
 
     Raises:
         RpcError: NOT_FOUND for a bad path, else UNKNOWN with the first line that SONiC gives.
     """
     try:
-        change = _read_change(switch, request)
+        change = await run(partial(_read_change, switch, request))
         if change is None:
             return
-        if lowered := switch.begin(change):
+        if lowered := await run(partial(switch.begin, change)):
             await asyncio.sleep(FLAP_S)
-            switch.make(change, lowered)
+            await run(partial(switch.make, change, lowered))
     except PatchError as error:
         raise _unknown(str(error)) from None
 
@@ -126,16 +132,12 @@ def _json_value(update: gnmi_pb2.Update) -> object:
     if not update.val.json_ietf_val:
         raise PatchError("Value encoding is not IETF JSON")
     try:
-        value: object = json.loads(update.val.json_ietf_val, parse_constant=_no_constant)
+        value = load_json(update.val.json_ietf_val)
     except (ValueError, RecursionError) as error:
         raise PatchError(f"JSON unmarshalling error: {error}") from None
     if value is None:
         raise PatchError("Fail to parse null")
     return value
-
-
-def _no_constant(name: str) -> object:
-    raise ValueError(f"invalid literal {name}")
 
 
 def _unknown(message: str) -> RpcError:

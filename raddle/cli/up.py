@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import stat
 import sys
 import tempfile
 from contextlib import nullcontext
@@ -31,6 +32,8 @@ from raddle.nos.farm import ServerTls
 from raddle.topology.model import Fabric
 from raddle.topology.views.cable_truth import read_cables
 from raddle.units import parse_nccl_bytes
+
+_OTHERS = stat.S_IRGRP | stat.S_IROTH
 
 
 def up(
@@ -133,6 +136,8 @@ def _tell(text: str) -> None:
 
 def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> ServerTls | None:
     if certificate and key:
+        if (mode := stat.S_IMODE(key.stat().st_mode) if key.exists() else 0) & _OTHERS:
+            _tell(f"warning: others on this machine can read the key '{key}' (mode {mode:03o}); chmod 600 it")
         return ServerTls(read_file(certificate), read_file(key), read_file(client_ca) if client_ca else None)
     if certificate or key or client_ca:
         raise InputError.of("half-tls", "TLS needs both --tls-cert and --tls-key", "give both, or neither")

@@ -26,6 +26,9 @@ from raddle.state import SwitchState
 from raddle.topology.model import Fabric
 from raddle.topology.views.cable_truth import SeenCable
 
+_CLIENT_ROLES = ("gnmi_readwrite", "gnmi_config_db_readwrite", "gnmi_p4rt_readwrite", "gnoi_readwrite")
+"""SONiC judges a Set by the database that it opens; `gnmi_readwrite` says nothing of CONFIG_DB there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Doors:
@@ -52,7 +55,7 @@ class Doors:
         if self.users:
             return {"GNMI": {"gnmi": {"user_auth": "password"}}}
         if self.clients:
-            return {"GNMI_CLIENT_CERT": {name: {"role": ["gnmi_readwrite"]} for name in self.clients}}
+            return {"GNMI_CLIENT_CERT": {name: {"role": list(_CLIENT_ROLES)} for name in self.clients}}
         # Nobody is named: whoever the TLS handshake lets in may do everything.
         return {"GNMI": {"gnmi": {"user_auth": "none"}}} if self.tls else {}
 
