@@ -9,7 +9,7 @@ from pathlib import Path
 from raddle.errors import Diagnostic
 from raddle.topology.catalog import builtin_models, switch_model
 from raddle.topology.forms.build import build_fabric
-from raddle.topology.forms.cabling import check_wiring
+from raddle.topology.forms.cabling import check_pauses, check_wiring
 from raddle.topology.forms.checks import (
     check_adaptive,
     check_addressing,
@@ -64,7 +64,10 @@ def _fabric(parsed: Source, variables: Mapping[str, str]) -> Fabric:
         refuse_all([*problems, *shape])
     wiring, found = apply_overrides(_expand(spec, models), spec.overrides, source)
     owners, clashes = owners_of(spec.tenants, wiring.hosts, source)
-    problems += [*found, *clashes, *check_wiring(wiring, source)]
+    miswired = check_wiring(wiring, source)
+    problems += [*found, *clashes, *miswired]
+    if spec.roce.pfc and spec.roce.lossless and not miswired:
+        problems += check_pauses(wiring, source)
     problems += check_addressing(spec.addressing, wiring, source)
     problems += check_as_numbers(spec.routing.as_numbers, wiring, source)
     problems += check_hash(spec.routing.hash, wiring, source)

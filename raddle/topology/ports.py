@@ -7,6 +7,10 @@ from functools import cache
 
 from raddle.topology.model import SwitchModel
 
+ETHERNET_BPS = tuple(rate * 10**9 for rate in (1, 10, 25, 40, 50, 100, 200, 400, 800, 1600))
+"""Speeds of Ethernet ports for which the time to react to a pause is known (IEEE 802.3, 31B.3.7, and what
+`raddle.controller.plan.buffers` takes for those above 400G)."""
+
 Profile = tuple[tuple[tuple[int, int], tuple[int, int]], ...]
 """Breakouts: ((first, last front-panel port), (ports made of each, speed of each in bits per second))."""
 

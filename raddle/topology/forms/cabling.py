@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from raddle.errors import Diagnostic, SourceSpan
 from raddle.topology.forms.wiring import TIER_NAMES, Cable, Wiring
 from raddle.topology.model import PortRef
+from raddle.topology.ports import ETHERNET_BPS
 from raddle.topology.yaml.reading import did_you_mean
 from raddle.topology.yaml.source import MAX_PROBLEMS, Place, Source
 from raddle.units import format_length, format_rate
@@ -14,6 +15,20 @@ from raddle.units import format_length, format_rate
 REACH_M = {"dac": 3.0, "aec": 7.0, "aoc": 100.0, "sr": 100.0, "dr": 500.0, "fr": 2000.0, "lr": 10_000.0}
 """Longest cable of each medium in metres: copper of 50G lanes and SR, DR, FR, LR as IEEE 802.3 has them
 (clauses 136, 138, 140, 151, 122); AEC and AOC as vendors sell them (an assumption)."""
+
+
+def check_pauses(wiring: Wiring, source: Source) -> list[Diagnostic]:
+    """`unknown-pause-delay` of lossless links of a speed that no standard times."""
+    ports = _Ports(wiring)
+    known = ", ".join(format_rate(speed) for speed in ETHERNET_BPS)
+    problems = []
+    for cable in wiring.cables:
+        speed_bps = cable.speed_bps or min(ports.native_bps(end) for end in cable.ends)
+        if speed_bps not in ETHERNET_BPS:
+            message = f"no PFC reaction time is known for a port of {format_rate(speed_bps)}"
+            hint = f"speeds with a known reaction time: {known}"
+            problems.append(source.error("unknown-pause-delay", message, cable.speed_place, hint))
+    return _first_problems(problems)
 
 
 def check_wiring(wiring: Wiring, source: Source) -> list[Diagnostic]:

@@ -176,6 +176,26 @@ def _gain(text: str) -> float:
     return value
 
 
+_SPECIAL: dict[str, tuple[IPv4Network | IPv6Network, ...]] = {
+    "unspecified": (IPv4Network("0.0.0.0/8"), IPv6Network("::/128")),
+    "loopback": (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128")),
+    "link-local": (IPv4Network("169.254.0.0/16"), IPv6Network("fe80::/10")),
+    "multicast": (IPv4Network("224.0.0.0/4"), IPv6Network("ff00::/8")),
+    "reserved": (IPv4Network("240.0.0.0/4"), IPv6Network("::/8"), IPv6Network("100::/8")),
+}
+"""Addresses that no interface can have and be routed to (RFC 6890; IANA's registries of special-purpose
+addresses and of the IPv6 address space)."""
+
+
+def _special(network: IPv4Network | IPv6Network) -> tuple[str, IPv4Network | IPv6Network] | None:
+    """The first kind of special addresses that a pool holds, and their network."""
+    for what, networks in _SPECIAL.items():
+        for special in networks:
+            if special.version == network.version and special.overlaps(network):
+                return what, special
+    return None
+
+
 def _prefix(kind: type[IPv4Network] | type[IPv6Network], what: str, example: str) -> Callable[[str], str]:
     def parse_prefix(text: str) -> str:
         try:
@@ -183,9 +203,14 @@ def _prefix(kind: type[IPv4Network] | type[IPv6Network], what: str, example: str
         except ValueError:
             raise ValueError(f"'{text}' is not an {what} prefix; write it as {example}") from None
         try:
-            return str(kind(text))
+            kind(text)
         except ValueError:
             raise ValueError(f"'{text}' has bits set behind the prefix; write it as {network}") from None
+        if special := _special(network):
+            raise ValueError(
+                f"'{text}' holds {special[0]} addresses, {special[1]}; take others, as in {example}"
+            )
+        return str(network)
 
     return parse_prefix
 

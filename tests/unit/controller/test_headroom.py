@@ -11,6 +11,7 @@ from raddle.controller.plan import make_plan
 from raddle.controller.plan.buffers import PAUSE_QUANTA, AsicParameters, headroom
 from raddle.errors import InputError
 from raddle.topology.model import LosslessClass
+from raddle.topology.ports import ETHERNET_BPS
 
 PUBLISHED = Path(__file__).parents[4] / "shared" / "reference" / "published" / "pfc_headroom.csv"
 G = 10**9
@@ -72,6 +73,10 @@ def test_a_slow_peer_needs_what_it_sends_until_it_stops() -> None:
 def test_a_speed_without_known_pause_delay_is_an_error() -> None:
     with pytest.raises(InputError, match=r"unknown-pause-delay.*300G"):
         headroom(AsicParameters(), 300 * G, 3, 9100)
+
+
+def test_fabric_files_may_have_exactly_the_speeds_with_a_known_pause_delay() -> None:
+    assert set(ETHERNET_BPS) == set(PAUSE_QUANTA)
 
 
 def test_headroom_reserve_and_shared_fill_the_buffer_exactly() -> None:

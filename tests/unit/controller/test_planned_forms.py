@@ -63,6 +63,6 @@ def test_validate_tells_of_a_speed_without_a_known_reaction_time() -> None:
     text = POD.replace("{count: 2}", "{count: 2, model: fast}") + (
         "models: {fast: {ports: 8, port_speed: 3.2T, buffer: 256MiB}}\n"
     )
-    problems = check_lossless(loads(text))
-    assert {problem.code for problem in problems} == {"unknown-pause-delay"}
-    assert "3.2T" in problems[0].message
+    with pytest.raises(InputError, match=r"3:1: error\[unknown-pause-delay\].*3\.2T"):
+        loads(text)
+    check_lossless(loads(f"{text}roce: {{pfc: false}}\n"))  # nothing is paused
