@@ -1,36 +1,29 @@
-"""Make switches what the plan says, or tell how they differ from it."""
+"""Make switches what the plan says, or tell how they differ from it: one loop over drivers."""
 
 from __future__ import annotations
 
-import time
-from collections import Counter
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, TypeVar
 
 from raddle.controller.plan.diff import Change
-from raddle.controller.plan.model import Plan, SwitchPlan
-from raddle.controller.rollout import Stage, stages
-from raddle.controller.southbound.outcome import Outcome
-from raddle.controller.southbound.p4runtime import fleet as p4runtime
+from raddle.controller.plan.model import Plan
+from raddle.controller.rollout import Progressed, Rollout
+from raddle.controller.southbound.channel import RefusedError
+from raddle.controller.southbound.driver import Driver, RouteTable, Survey, Wire
+from raddle.controller.southbound.p4runtime.fleet import p4_drivers
+from raddle.controller.southbound.sonic.driver import SonicDriver
 from raddle.controller.southbound.sonic.gnmi import APPL_DB_TABLES, GnmiClient
-from raddle.controller.southbound.sonic.health import Health, read_health
 from raddle.controller.southbound.sonic.links import ports_without_link
-from raddle.controller.southbound.sonic.sets import Push, differences, plan_push, restored
-from raddle.controller.southbound.sonic.tables import Tables, intended
+from raddle.controller.southbound.sonic.tables import Tables
+from raddle.controller.southbound.workers import Progress, all_of, everywhere, silent
 from raddle.errors import InputError, UnreachableError
 from raddle.inventory import Inventory
 
-CONCURRENT_SWITCHES = 16
-CONFIRM_S = 10.0
-_CONFIRM_PAUSE_S = 0.5
-
 T = TypeVar("T")
-Progress = Callable[[str, float], None]
-Protocol = Literal["gnmi", "p4runtime", "openflow"]
+State = Literal["in sync", "changes", "held back", "failed", "unknown", "unreachable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +41,9 @@ class SwitchResult:
         flaps: ports that go down and up on the way.
         bootstrap: paths that no Set can change; they need a new config_db.json on the switch.
         held: why nothing was sent, although the switch would have taken it.
+        waiting: by prefix of a route that was left as it is, the switch that may still need it so.
+        is_unknown: something was sent, and nobody knows what became of it.
+        watched: what was looked at after the push, for `watched_s`.
         protocol: how the switch is programmed.
     """
 
@@ -62,12 +58,29 @@ class SwitchResult:
     flaps: tuple[str, ...] = ()
     bootstrap: tuple[str, ...] = ()
     held: str = ""
-    protocol: Protocol = "gnmi"
+    waiting: Mapping[str, str] = field(default_factory=dict)
+    is_unknown: bool = False
+    watched: tuple[str, ...] = ()
+    watched_s: float = 0.0
+    protocol: Wire = "gnmi"
 
     @property
     def is_in_sync(self) -> bool:
         is_done = not self.changes or self.sets > 0
-        return is_done and not (self.error or self.held or self.bootstrap)
+        return is_done and not (self.error or self.held or self.bootstrap or self.waiting)
+
+    @property
+    def state(self) -> State:
+        """In one word, the worst first."""
+        if not self.is_reached:
+            return "unreachable"
+        if self.is_unknown:
+            return "unknown"
+        if self.error:
+            return "failed"
+        if self.held or self.waiting:
+            return "held back"
+        return "in sync" if self.is_in_sync else "changes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,27 +89,33 @@ class PushPolicy:
 
     Attributes:
         dry_run: only read, and report what would change.
-        allow_flap: ports may go down and up; otherwise a switch that needs it gets nothing.
-        confirm_s: seconds within which a switch must be well after a push, or is put back.
+        allow_flap: ports may go down and up, and pipelines be replaced; otherwise a switch that needs it
+            gets nothing.
+        confirm_s: watch the switches for so many seconds after the push, and put back those that are not
+            well then; None: until they are well, at most `raddle.controller.rollout.SETTLE_S`.
     """
 
     dry_run: bool = False
     allow_flap: bool = False
-    confirm_s: float = CONFIRM_S
+    confirm_s: float | None = None
 
 
 def apply_plan(
     plan: Plan,
     inventory: Inventory,
     policy: PushPolicy | None = None,
-    progress: Progress = lambda what, share: None,
+    progress: Progress = silent,
+    known: Mapping[str, RouteTable] | None = None,
 ) -> tuple[SwitchResult, ...]:
     """Push a plan to all its switches at the same time, read back and compare.
 
     Where routes that carry traffic change, what must come first goes first (see `raddle.controller.rollout`).
-    A switch that cannot be reached or refuses does not stop the others: its result has the error, and
-    applying once more does what is left. A switch that is as planned gets no Set. One that is not well
-    after the push gets back what it held before.
+    A switch that cannot be reached or refuses does not stop the others, except for what they would take from
+    under it: its result has the error, and applying once more does what is left. A switch that is as planned
+    gets nothing. One that is not well after the push gets back what it held before.
+
+    Args:
+        known: the routes of switches as they were last known, for those that do not answer.
 
     Raises:
         InputError: `wrong-fabric`, the inventory is another fabric's; what a driver cannot carry out.
@@ -109,49 +128,81 @@ def apply_plan(
             "give the inventory of this fabric with --inventory",
         )
     how = policy or PushPolicy()
-    switches = {switch.name: switch for switch in plan.switches}
-    over_openflow = _push_openflow(plan, inventory, how) if inventory.datapaths else {}
-    over_p4runtime = p4runtime.push_all(plan, inventory, how.dry_run, how.allow_flap)
-    known = _only(inventory, (switch.name for switch in plan.switches if switch.nos == "sonic"))
-    before = _concurrently(known, lambda client: _reading(client, switches[client.name], how))
-    sets = Counter[str]()
-    if not how.dry_run and any(each.push.requests for each in before.values()):
-        ready = {name: each.current for name, each in before.items() if not (each.error or each.held)}
-        for stage in stages(plan, ready):
-            sets.update(_concurrently(_only(inventory, stage), partial(_send, stage)))
-    results = _concurrently(
-        known,
-        lambda client: _apply(client, switches[client.name], how, before[client.name], sets[client.name]),
-        progress,
-    )
-    for name, outcome in over_p4runtime.items():
-        results[name] = _result(name, inventory.addresses[name], "p4runtime", outcome)
-    for name, outcome in over_openflow.items():
-        results[name] = _result(name, f"{inventory.datapaths[name]:016x}", "openflow", outcome)
+    with drivers_of(plan, inventory, how) as drivers:
+        found = everywhere(
+            {name: partial(_itself, driver) for name, driver in drivers.items()},
+            lambda driver: driver.survey(),
+            progress,
+        )
+        progressed: Mapping[str, Progressed] = {}
+        if not how.dry_run:
+            surveys = {name: each for name, each in found.items() if isinstance(each, Survey)}
+            rollout = Rollout(plan, drivers, surveys, known or {}, progress)
+            progressed = rollout.run(how.confirm_s)
+        results = {
+            name: _result(driver, _address(inventory, driver), found[name], progressed.get(name))
+            for name, driver in drivers.items()
+        }
     return tuple(
-        results.get(name) or SwitchResult(name, "", (), 0, f"{name}: no address in the inventory", False)
-        for name in switches
+        results.get(switch.name)
+        or SwitchResult(switch.name, "", (), 0, f"{switch.name}: no address in the inventory", False)
+        for switch in plan.switches
     )
 
 
-def _push_openflow(plan: Plan, inventory: Inventory, policy: PushPolicy) -> dict[str, Outcome]:
+@contextmanager
+def drivers_of(plan: Plan, inventory: Inventory, policy: PushPolicy) -> Iterator[dict[str, Driver]]:
+    """A driver for each switch of a plan that the inventory has, by name."""
+    drivers: dict[str, Driver] = {
+        switch.name: SonicDriver(
+            switch, inventory.addresses[switch.name], inventory.access, policy.allow_flap
+        )
+        for switch in plan.switches
+        if switch.nos == "sonic" and switch.name in inventory.addresses
+    }
+    drivers |= p4_drivers(plan, inventory, policy.allow_flap)
+    if not any(switch.name in inventory.datapaths for switch in plan.switches):
+        yield drivers
+        return
     # Imported here: the OpenFlow library takes half a second that no other switch needs.
-    from raddle.controller.southbound.openflow.fleet import push_all
+    from raddle.controller.southbound.openflow.fleet import OpenFlowFleet
 
-    return push_all(plan, inventory, policy.dry_run)
+    with OpenFlowFleet(plan, inventory, policy.dry_run) as fleet:
+        yield drivers | fleet.drivers()
 
 
-def _result(name: str, address: str, protocol: Protocol, outcome: Outcome) -> SwitchResult:
+def _itself(driver: Driver) -> Driver:
+    return driver
+
+
+def _address(inventory: Inventory, driver: Driver) -> str:
+    return driver.address or f"{inventory.datapaths[driver.name]:016x}"
+
+
+def _result(
+    driver: Driver, address: str, found: Survey | UnreachableError, progressed: Progressed | None
+) -> SwitchResult:
+    if isinstance(found, UnreachableError):
+        has_answered = isinstance(found, RefusedError)
+        return SwitchResult(driver.name, address, (), 0, str(found), has_answered, protocol=driver.wire)
+    done = progressed or Progressed()
     return SwitchResult(
-        switch=name,
+        switch=driver.name,
         address=address,
-        changes=outcome.changes,
-        sets=outcome.writes,
-        error=outcome.error,
-        is_reached=outcome.is_reached,
-        planned_sets=outcome.planned,
-        held=outcome.held,
-        protocol=protocol,
+        changes=found.changes,
+        sets=driver.sent,
+        error=found.error or done.error,
+        is_reached=True,
+        planned_sets=found.planned,
+        estimate_s=found.estimate_s,
+        flaps=found.flaps,
+        bootstrap=found.bootstrap,
+        held=found.held,
+        waiting=done.waiting,
+        is_unknown=done.is_unknown,
+        watched=driver.watched if done.watched_s else (),
+        watched_s=round(done.watched_s, 1),
+        protocol=driver.wire,
     )
 
 
@@ -162,11 +213,14 @@ def check(plan: Plan, inventory: Inventory) -> tuple[SwitchResult, ...]:
 
 def read_links(plan: Plan, inventory: Inventory) -> dict[str, tuple[str, ...]]:
     """Ports without a link of all switches that tell over gNMI; the others are missing."""
-    switches = {switch.name: switch for switch in plan.switches}
-    found = _concurrently(
-        _only(inventory, switches), lambda client: ports_without_link(client, switches[client.name])
+    found = {}
+    for switch in plan.switches:
+        if switch.name in inventory.addresses:
+            found[switch.name] = switch
+    links = _everywhere(
+        inventory, lambda client: ports_without_link(client, found[client.name]), tuple(found)
     )
-    return {name: ports for name, ports in found.items() if ports is not None}
+    return {name: ports for name, ports in all_of(links).items() if ports is not None}
 
 
 def read_databases(inventory: Inventory) -> dict[str, dict[str, Tables]]:
@@ -183,168 +237,23 @@ def read_databases(inventory: Inventory) -> dict[str, dict[str, Tables]]:
         config = client.read_config()
         return {"CONFIG_DB": config, "APPL_DB": client.read_tables("APPL_DB", APPL_DB_TABLES)}
 
-    return _concurrently(inventory, read)
+    return all_of(_everywhere(inventory, read))
 
 
 def read_neighbours(inventory: Inventory) -> dict[str, dict[str, dict[str, str]]]:
     """LLDP_ENTRY_TABLE of every switch, by switch and port. Raises as `read_databases` does."""
     table = "LLDP_ENTRY_TABLE"
-    return _concurrently(inventory, lambda client: client.read_tables("APPL_DB", (table,))[table])
+    return all_of(_everywhere(inventory, lambda client: client.read_tables("APPL_DB", (table,))[table]))
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """What a switch held before anything was sent, how it was, and what the plan would send."""
-
-    current: Tables
-    health: Health
-    push: Push
-    changes: tuple[Change, ...]
-    held: str
-    error: str
-
-
-def _reading(client: GnmiClient, switch: SwitchPlan, policy: PushPolicy) -> _Reading:
-    wanted = intended(switch)
-    try:
-        current = client.read_config()
-        push = plan_push(current, wanted)
-        health = read_health(client) if push.requests and not policy.dry_run else Health()
-    except UnreachableError as problem:
-        return _Reading({}, Health(), Push(), (), "", str(problem))
-    held = _would_flap(push) if push.flaps and not policy.allow_flap else ""
-    return _Reading(current, health, push, tuple(differences(switch.name, current, wanted)), held, "")
-
-
-def _send(stage: Stage, client: GnmiClient) -> int:
-    """Push a stage; the number of Sets that the switch took. An error shows when the rest is pushed."""
-    sets = 0
-    with suppress(UnreachableError):
-        for request in stage[client.name].requests:
-            client.push(request)
-            sets += 1
-    return sets
-
-
-def _apply(
-    client: GnmiClient, switch: SwitchPlan, policy: PushPolicy, before: _Reading, staged: int
-) -> SwitchResult:
-    """Push what is left of a plan after `staged` Sets, and see that the switch is well."""
-    wanted = intended(switch)
-    sets, error = staged, before.error
-    if before.push.requests and not (error or before.held or policy.dry_run):
-        try:
-            push = plan_push(client.read_config(), wanted) if staged else before.push
-            took, error = _push(client, before, wanted, push, policy)
-            sets += took
-        except UnreachableError as problem:
-            error = str(problem)
-    return SwitchResult(
-        switch=switch.name,
-        address=client.address,
-        changes=before.changes,
-        sets=sets,
-        error=error,
-        is_reached=not before.error,
-        planned_sets=len(before.push.requests),
-        estimate_s=before.push.estimate_s,
-        flaps=before.push.flaps,
-        bootstrap=before.push.bootstrap,
-        held=before.held,
+def _everywhere(
+    inventory: Inventory, action: Callable[[GnmiClient], T], names: tuple[str, ...] = ()
+) -> dict[str, T | UnreachableError]:
+    """Run an action on switches over gNMI; on all of the inventory's where no names are given."""
+    return everywhere(
+        {
+            name: partial(GnmiClient, name, inventory.addresses[name], inventory.access)
+            for name in names or inventory.addresses
+        },
+        action,
     )
-
-
-def _only(inventory: Inventory, switches: Iterable[str]) -> Inventory:
-    """The inventory of some switches, those without an address left out."""
-    known = {name: inventory.addresses[name] for name in switches if name in inventory.addresses}
-    return Inventory(inventory.fabric, known, inventory.access)
-
-
-def _would_flap(push: Push) -> str:
-    ports = ", ".join(push.flaps[:4]) + (f" and {len(push.flaps) - 4} more" if len(push.flaps) > 4 else "")
-    return f"{len(push.flaps)} port{'s' * (len(push.flaps) > 1)} would go down and up: {ports}"
-
-
-def _push(
-    client: GnmiClient, before: _Reading, wanted: Tables, push: Push, policy: PushPolicy
-) -> tuple[int, str]:
-    """Send the Sets and see that the switch is well, else put back what it held.
-
-    Returns:
-        Sets that the switch took for the plan, and what went wrong.
-    """
-    current = before.current
-    sets = 0
-    try:
-        for request in push.requests:
-            client.push(request)
-            sets += 1
-        error = _unwell(client, current, wanted, push, before.health, policy.confirm_s)
-    except UnreachableError as problem:
-        if sets == 0:
-            raise
-        error = str(problem)
-    if not error:
-        return sets, ""
-    touched = [change.path for change in before.changes]
-    return sets, f"{error}\n  {_restore(client, current, wanted, touched)}"
-
-
-def _unwell(
-    client: GnmiClient, current: Tables, wanted: Tables, push: Push, before: Health, confirm_s: float
-) -> str:
-    """What is wrong with a switch after a push, if it does not pass within the time; empty if it is well."""
-    now = client.read_config()
-    left = [change for change in differences(client.name, now, wanted) if change.path not in push.bootstrap]
-    if left:
-        text = (
-            f"{client.name} ({client.address}): {len(left)} differences after the push; the first: "
-            f"{left[0].path} is '{left[0].before}', not '{left[0].after}'"
-        )
-        if any(_entry(now, change.path) != _entry(current, change.path) for change in left):
-            text += "\n  hint: another controller writes to this switch; stop it, then apply again"
-        return text
-    deadline = time.monotonic() + confirm_s
-    while problem := before.worse(read_health(client), wanted):
-        if time.monotonic() >= deadline:
-            return f"{client.name} ({client.address}): {problem} {confirm_s:g} s after the push"
-        time.sleep(min(_CONFIRM_PAUSE_S, confirm_s))
-    return ""
-
-
-def _entry(tables: Tables, path: str) -> dict[str, str] | None:
-    table, _, key = path.partition("/")
-    return tables.get(table, {}).get(key)
-
-
-def _restore(client: GnmiClient, before: Tables, wanted: Tables, touched: list[str]) -> str:
-    """Put back the entries that a push touched; returns what came of it."""
-    try:
-        now = client.read_config()
-        tables = restored(before, now, wanted, touched)
-        for request in plan_push(now, tables, tables).requests:
-            client.push(request)
-    except UnreachableError as problem:
-        return f"and it could not be put back: {problem}; apply again when it answers"
-    return "its earlier configuration is back in place; apply again to retry"
-
-
-def _concurrently(
-    inventory: Inventory,
-    action: Callable[[GnmiClient], T],
-    progress: Progress = lambda what, share: None,
-) -> dict[str, T]:
-    """Run an action on switches, so many at a time; results by name, in the inventory's order.
-
-    An exception, Ctrl-C included, closes all sessions first, which ends the calls that threads wait in.
-    """
-    results: dict[str, T] = {}
-    with ThreadPoolExecutor(CONCURRENT_SWITCHES) as pool, ExitStack() as sessions:
-        clients = [
-            sessions.enter_context(GnmiClient(name, address, inventory.access))
-            for name, address in inventory.addresses.items()
-        ]
-        for client, result in zip(clients, pool.map(action, clients), strict=True):
-            results[client.name] = result
-            progress(client.name, len(results) / len(clients))
-    return results

@@ -1,85 +1,214 @@
-"""Pushes to switches that carry traffic: what makes a new way first, then routes in rounds, the rest last.
+"""A push to switches that carry traffic: what makes a new way first, then routes in rounds, the rest last.
 
 Sound routes before and after are not enough: a leaf that sends to a spine which has not got its route yet,
-or has it no more, loses packets (see `raddle.controller.plan.update`).
+or has it no more, loses packets (see `raddle.controller.plan.update`). So a round depends on those before it:
+what a switch that failed, was held back or could not be read may still use stays where it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 
 from raddle.controller.plan.model import NextHop, Plan
-from raddle.controller.plan.update import Write, peers_of, update_rounds
-from raddle.controller.southbound.sonic.sets import Push, plan_push
-from raddle.controller.southbound.sonic.tables import Tables, intended
+from raddle.controller.plan.update import Update, peers_of, plan_update
+from raddle.controller.southbound.channel import RefusedError
+from raddle.controller.southbound.driver import Driver, RouteTable, Survey
+from raddle.controller.southbound.workers import Progress, everywhere, silent
+from raddle.errors import UnreachableError
 
-_ROUTES = "STATIC_ROUTE"
-_VRF = "default|"
-_GROUNDWORK = ("INTERFACE", "LOOPBACK_INTERFACE")
+SETTLE_S = 10.0
+"""How long a switch may take to be well after a push."""
 
-Stage = Mapping[str, Push]
-"""What each switch gets before any switch gets the next stage."""
+_PAUSE_S = 0.5
 
 
-def stages(plan: Plan, current: Mapping[str, Tables]) -> tuple[Stage, ...]:
-    """What to push before the rest of a plan, so that traffic on the way is never lost.
+@dataclass(slots=True)
+class Progressed:
+    """How far a switch has come.
+
+    Attributes:
+        error: what went wrong.
+        is_unknown: nobody knows what it holds now.
+        done: places of the update's writes that it has carried out.
+        waiting: by prefix of a route that was left as it is, the switch that may still need it so.
+        watched_s: how long it was watched.
+    """
+
+    error: str = ""
+    is_unknown: bool = False
+    done: set[int] = field(default_factory=set)
+    waiting: dict[str, str] = field(default_factory=dict)
+    watched_s: float = 0.0
+
+
+class Rollout:
+    """One push to the switches that take part.
 
     Args:
-        current: CONFIG_DB of the switches that take part, by name.
-
-    Returns:
-        Addresses and ports that new routes need, then routes in rounds. Nothing where routes need no
-        order, as with the first routes of a fabric.
+        drivers: of all switches that can be asked.
+        surveys: of those that have answered.
+        known: routes of switches that have not, as they were last known.
     """
-    wanted = {switch.name: intended(switch) for switch in plan.switches if switch.name in current}
-    before = {name: _routes(current[name]) for name in wanted}
-    after = {name: _routes(tables) for name, tables in wanted.items()}
-    rounds = update_rounds(peers_of(plan), before, after)
-    if len(rounds) < 2:
-        return ()
-    groundwork = {name: plan_push(current[name], _groundwork(wanted[name]), ()) for name in wanted}
-    tables = {name: dict(current[name].get(_ROUTES, {})) for name in wanted}
-    found = [groundwork]
-    for writes in rounds:
-        stage = {}
-        for name, own in _by_switch(writes).items():
-            had = dict(tables[name])
-            for write in own:
-                key = _VRF + write.prefix
-                tables[name].pop(key, None)
-                if write.after:
-                    tables[name][key] = wanted[name][_ROUTES][key]
-            stage[name] = plan_push({_ROUTES: had}, {_ROUTES: tables[name]}, (_ROUTES,))
-        found.append(stage)
-    return tuple({name: push for name, push in stage.items() if push.requests} for stage in found)
+
+    def __init__(
+        self,
+        plan: Plan,
+        drivers: Mapping[str, Driver],
+        surveys: Mapping[str, Survey],
+        known: Mapping[str, RouteTable],
+        progress: Progress = silent,
+    ) -> None:
+        self._drivers = {name: drivers[name] for name, each in surveys.items() if each.is_pushed}
+        self._progress = progress
+        self._update = _update(plan, surveys, known)
+        self._at: dict[tuple[str, str], int] = {
+            (write.switch, write.prefix): place for place, write in enumerate(self._update.writes)
+        }
+        self.progressed = {name: Progressed() for name in self._drivers}
+
+    def run(self, confirm_s: float | None) -> Mapping[str, Progressed]:
+        """Push, verify, watch, and put back what does not come out well.
+
+        Args:
+            confirm_s: watch the switches for so long; None: until they are well, at most `SETTLE_S`.
+        """
+        if len(self._update.rounds) > 1:
+            self._each(self._sound(), lambda driver: driver.lay_groundwork())
+            for places in self._update.rounds:
+                self._round(places)
+        self._each(self._sound(), self._finish)
+        self._each(self._sound(), self._verify)
+        self._watch(confirm_s)
+        self._restore()
+        return self.progressed
+
+    def _sound(self) -> list[str]:
+        return [name for name, each in self.progressed.items() if not each.error]
+
+    def _each(self, names: Iterable[str], action: Callable[[Driver], None]) -> None:
+        """Do something at switches; those at which it fails get no more."""
+        drivers = {name: partial(_itself, self._drivers[name]) for name in names}
+        for name, result in everywhere(drivers, action, self._progress).items():
+            if isinstance(result, UnreachableError):
+                progressed = self.progressed[name]
+                progressed.error = str(result)
+                progressed.is_unknown = not isinstance(result, RefusedError)
+
+    def _round(self, places: Iterable[int]) -> None:
+        by_switch: dict[str, list[int]] = {}
+        for place in places:
+            write = self._update.writes[place]
+            blocker = self._blocker(place)
+            progressed = self.progressed.get(write.switch)
+            if progressed and blocker:
+                progressed.waiting[write.prefix] = blocker
+            elif progressed and not progressed.error:
+                by_switch.setdefault(write.switch, []).append(place)
+
+        def carry_out(driver: Driver) -> None:
+            own = by_switch[driver.name]
+            driver.write_routes([self._update.writes[place] for place in own])
+            self.progressed[driver.name].done.update(own)
+
+        self._each(by_switch, carry_out)
+
+    def _blocker(self, place: int) -> str:
+        """The switch that a write waits for in vain; empty if there is none."""
+        for each in sorted(self._update.waits[place]):
+            if not self._is_done(each):
+                write = self._update.writes[each]
+                progressed = self.progressed.get(write.switch)
+                return progressed.waiting.get(write.prefix, write.switch) if progressed else write.switch
+        for each in sorted(self._update.rings[place] - {place}):
+            other = self._update.writes[each].switch
+            if other not in self.progressed or self.progressed[other].error:
+                return other
+        return ""
+
+    def _is_done(self, place: int) -> bool:
+        progressed = self.progressed.get(self._update.writes[place].switch)
+        return progressed is not None and place in progressed.done
+
+    def _finish(self, driver: Driver) -> None:
+        driver.finish(self.progressed[driver.name].waiting.keys())
+
+    def _verify(self, driver: Driver) -> None:
+        progressed = self.progressed[driver.name]
+        if error := driver.verify(progressed.waiting.keys()):
+            progressed.error = error
+
+    def _watch(self, confirm_s: float | None) -> None:
+        """Look at the switches until the time is over, or until they are well where none is given."""
+        start = time.monotonic()
+        limit_s = SETTLE_S if confirm_s is None else confirm_s
+        watched = self._sound()
+        while watched:
+            looks = everywhere({name: partial(_itself, self._drivers[name]) for name in watched}, _look)
+            spent_s = time.monotonic() - start
+            unwell = {name: text for name, look in looks.items() if (text := str(look))}
+            for name in watched:
+                self.progressed[name].watched_s = spent_s
+            if spent_s >= limit_s:
+                for name, text in unwell.items():
+                    driver = self._drivers[name]
+                    where = f"{name} ({driver.address})" if driver.address else name
+                    said = text if isinstance(looks[name], UnreachableError) else f"{where}: {text}"
+                    self.progressed[name].error = f"{said} {limit_s:g} s after the push"
+                return
+            if confirm_s is None:
+                watched = list(unwell)
+            if watched:
+                time.sleep(min(_PAUSE_S, limit_s - spent_s))
+
+    def _restore(self) -> None:
+        """Put switches back at which something went wrong, except for what others have built on."""
+        relied = {place for each in self._done() for place in self._update.waits[each]}
+
+        def restore(driver: Driver) -> None:
+            progressed = self.progressed[driver.name]
+            kept = [self._update.writes[place].prefix for place in progressed.done & relied]
+            try:
+                progressed.error += f"\n  {driver.restore(kept)}"
+                progressed.is_unknown = False
+            except UnreachableError as problem:
+                progressed.error += (
+                    f"\n  and it could not be put back: {problem}; apply again when it answers"
+                )
+                progressed.is_unknown = True
+
+        todo = [
+            name
+            for name, each in self.progressed.items()
+            if each.error and (self._drivers[name].sent or each.is_unknown)
+        ]
+        self._each(todo, restore)
+
+    def _done(self) -> set[int]:
+        return {place for each in self.progressed.values() for place in each.done}
 
 
-def _groundwork(wanted: Tables) -> Tables:
-    """Addresses, and ports that are to be up."""
-    ports = {
-        name: {"admin_status": "up"}
-        for name, fields in wanted.get("PORT", {}).items()
-        if fields.get("admin_status") == "up"
-    }
-    return {"PORT": ports} | {table: wanted[table] for table in _GROUNDWORK if table in wanted}
+def _itself(driver: Driver) -> Driver:
+    return driver
 
 
-def _routes(tables: Tables) -> Mapping[str, tuple[NextHop, ...]]:
-    """The routes of the default VRF by prefix."""
-    return {
-        key.removeprefix(_VRF): tuple(
-            NextHop(address, port)
-            for address, port in zip(
-                fields.get("nexthop", "").split(","), fields.get("ifname", "").split(","), strict=False
+def _look(driver: Driver) -> str:
+    return driver.look()
+
+
+def _update(plan: Plan, surveys: Mapping[str, Survey], known: Mapping[str, RouteTable]) -> Update:
+    """The order of all routes that change, of switches that take part and of those that do not."""
+    before = {name: survey.routes for name, survey in surveys.items()}
+    after = {name: survey.wanted for name, survey in surveys.items()}
+    if not any(before.values()):
+        return plan_update(peers_of(plan), before, after)
+    for switch in plan.switches:
+        if switch.name not in surveys:
+            after[switch.name] = {route.prefix: route.next_hops for route in switch.routes}
+            everywhere_to = tuple(
+                NextHop("", port.name) for port in switch.ports if port.peer and port.is_enabled
             )
-        )
-        for key, fields in tables.get(_ROUTES, {}).items()
-        if key.startswith(_VRF)
-    }
-
-
-def _by_switch(writes: Iterable[Write]) -> dict[str, list[Write]]:
-    found: dict[str, list[Write]] = {}
-    for write in writes:
-        found.setdefault(write.switch, []).append(write)
-    return found
+            before[switch.name] = known.get(switch.name, dict.fromkeys(after[switch.name], everywhere_to))
+    return plan_update(peers_of(plan), before, after)

@@ -67,23 +67,54 @@ def peers_of(plan: Plan) -> Peers:
     }
 
 
-def update_rounds(peers: Peers, old: Routes, new: Routes) -> tuple[tuple[Write, ...], ...]:
-    """The writes between two states in rounds: all of a round at the same time, one round after the other.
+@dataclass(frozen=True, slots=True)
+class Update:
+    """The writes between two states, and the order that they need.
 
-    Writes that wait for each other in a ring, which routes without loops do not bring about, share a round.
+    Attributes:
+        writes: sorted.
+        rounds: places in `writes`: all of a round at the same time, one round after the other.
+        waits: by place, the places of the writes that must be done before.
+        rings: by place, the places of writes that wait for each other in a ring with it, itself among them;
+            they share a round. Routes without loops bring about none but the write alone.
+    """
+
+    writes: tuple[Write, ...]
+    rounds: tuple[tuple[int, ...], ...]
+    waits: tuple[frozenset[int], ...]
+    rings: tuple[frozenset[int], ...]
+
+
+def plan_update(peers: Peers, old: Routes, new: Routes) -> Update:
+    """The order of the writes between two states.
+
     Where there are no routes at all before, nothing can be lost and one round does it.
     """
     writes = writes_between(old, new)
+    places = range(len(writes))
     if not any(old.values()):
-        return (writes,) if writes else ()
+        alone = tuple(frozenset((place,)) for place in places)
+        return Update(writes, (tuple(places),) if writes else (), (frozenset(),) * len(writes), alone)
     order: nx.DiGraph[int] = nx.DiGraph()
-    order.add_nodes_from(range(len(writes)))
+    order.add_nodes_from(places)
     order.add_edges_from(_waits(peers, old, new, writes))
     knots = nx.condensation(order)
-    return tuple(
-        tuple(writes[index] for index in sorted(i for knot in layer for i in knots.nodes[knot]["members"]))
-        for layer in nx.topological_generations(knots)
+    rings = [frozenset(knots.nodes[knots.graph["mapping"][place]]["members"]) for place in places]
+    return Update(
+        writes,
+        tuple(
+            tuple(sorted(place for knot in layer for place in knots.nodes[knot]["members"]))
+            for layer in nx.topological_generations(knots)
+        ),
+        tuple(frozenset(order.predecessors(place)) - rings[place] for place in places),
+        tuple(rings),
     )
+
+
+def update_rounds(peers: Peers, old: Routes, new: Routes) -> tuple[tuple[Write, ...], ...]:
+    """The writes between two states in rounds (see `plan_update`)."""
+    update = plan_update(peers, old, new)
+    return tuple(tuple(update.writes[place] for place in each) for each in update.rounds)
 
 
 def states_on_the_way(old: Routes, rounds: Iterable[Iterable[Write]]) -> Iterator[Routes]:

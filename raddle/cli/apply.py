@@ -28,7 +28,7 @@ from raddle.cli.options import (
 from raddle.cli.plan import changes_text
 from raddle.cli.progress import progress_bar
 from raddle.cli.status import raise_errors, results_json
-from raddle.controller.reconcile import CONFIRM_S, PushPolicy, SwitchResult, apply_plan
+from raddle.controller.reconcile import PushPolicy, SwitchResult, apply_plan
 
 
 def apply(
@@ -41,8 +41,14 @@ def apply(
         bool, typer.Option("--allow-flap", help="Ports may go down and up where SONiC needs that.")
     ] = False,
     confirm: Annotated[
-        float, typer.Option(min=0, help="Seconds for a switch to be well after the push, or it is put back.")
-    ] = CONFIRM_S,
+        float | None,
+        typer.Option(
+            min=0,
+            metavar="SECONDS",
+            help="Watch the switches for so long; one that is not well then is put back "
+            "[default: until they are well, at most 10]",
+        ),
+    ] = None,
     routing: RoutingOption = None,
     collective: CollectiveOption = "all_reduce",
     algorithm: AlgorithmOption = None,
@@ -69,20 +75,34 @@ def apply(
         print(_cost(results))
     else:
         print("\n".join(_line(result) for result in results))
+        if any(result.watched_s for result in results):
+            print(_watched(results), file=sys.stderr)
     print(*_warnings(results), sep="\n", end="", file=sys.stderr)
     raise_errors(results)
-    if not dry_run and any(result.held or result.bootstrap for result in results):
+    if not dry_run and any(result.held or result.bootstrap or result.waiting for result in results):
         raise typer.Exit(1)
 
 
 def _line(result: SwitchResult) -> str:
-    if result.error:
-        return f"{result.switch:<12} failed"
+    if result.state in ("unreachable", "unknown", "failed"):
+        return f"{result.switch:<12} {result.state}"
     if result.held:
         return f"{result.switch:<12} held back, {len(result.changes)} changes"
     word = _REQUESTS[result.protocol]
     count = f"{result.sets} {word}" + ("s" if result.sets != 1 else "")
-    return f"{result.switch:<12} {len(result.changes)} changes in {count}, verified"
+    line = f"{result.switch:<12} {len(result.changes)} changes in {count}, verified"
+    if result.waiting:
+        routes = f"{len(result.waiting)} route{'s' * (len(result.waiting) > 1)}"
+        line += f"; {routes} held: {', '.join(sorted({*result.waiting.values()}))} may still send here"
+    return line
+
+
+def _watched(results: tuple[SwitchResult, ...]) -> str:
+    """What was looked at after the push, and for how long."""
+    seen = [result for result in results if result.watched_s]
+    what = dict.fromkeys(each for result in seen for each in result.watched)
+    longest_s = max(result.watched_s for result in seen)
+    return f"watched {len(seen)} switches for up to {longest_s:.1f} s: {', '.join(what)}"
 
 
 _REQUESTS = {"gnmi": "Set", "p4runtime": "Write", "openflow": "message"}

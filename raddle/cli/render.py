@@ -27,8 +27,8 @@ from raddle.controller.plan.neighbours import neighbour_macs
 from raddle.controller.southbound.openflow.bootstrap import ovs_commands
 from raddle.controller.southbound.openflow.rendering import describe
 from raddle.controller.southbound.openflow.tables import switch_tables
-from raddle.controller.southbound.p4runtime.driver import describe_target, p4_target
 from raddle.controller.southbound.p4runtime.pipelines import pins_pipeline
+from raddle.controller.southbound.p4runtime.target import describe_target, p4_target
 from raddle.controller.southbound.sonic.tables import bootstrap, pushed
 from raddle.errors import InputError
 from raddle.topology.model import Nos

@@ -68,7 +68,9 @@ def results_json(
     results: tuple[SwitchResult, ...], links: Mapping[str, tuple[str, ...]] | None = None
 ) -> str:
     """Results of all switches with their changes, and with `links` their ports without a link."""
-    switches = [{**asdict(result), "is_in_sync": result.is_in_sync} for result in results]
+    switches = [
+        {**asdict(result), "is_in_sync": result.is_in_sync, "state": result.state} for result in results
+    ]
     if links is not None:
         for switch, result in zip(switches, results, strict=True):
             switch["ports_without_link"] = links.get(result.switch)
@@ -80,8 +82,8 @@ def _line(result: SwitchResult, dark: tuple[str, ...]) -> str:
 
 
 def _state(result: SwitchResult) -> str:
-    if not result.is_reached:
-        return "unreachable"
+    if result.error:
+        return result.state
     if result.is_in_sync:
         return "in sync"
     count = len(result.changes)

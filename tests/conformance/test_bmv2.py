@@ -13,7 +13,8 @@ import raddle
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.model import SwitchPlan
 from raddle.controller.plan.neighbours import neighbour_macs
-from raddle.controller.southbound.p4runtime.driver import p4_target, push_p4
+from raddle.controller.southbound.p4runtime.driver import P4Driver, push_p4
+from raddle.controller.southbound.p4runtime.target import p4_target
 from raddle.ecmp_hash import UDP_PORT_ROCE, ecmp_hash
 from raddle.nos.p4rt.entity_tables import EntityTables
 from raddle.nos.p4rt.pipeline import Pipeline
@@ -39,8 +40,7 @@ HOST, REMOTE = (IPv4Address(dict(PLAN.endpoints)[name]) for name in ("host0", "h
 @pytest.fixture(scope="module")
 def bmv2(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bmv2]:
     with bmv2_switch(len(LEAF.ports), tmp_path_factory.mktemp("bmv2")) as switch:
-        outcome = push_p4(switch.session, TARGET, dry_run=False, may_replace=False)
-        assert outcome.error == ""
+        push_p4(switch.session, TARGET)
         yield switch
 
 
@@ -48,8 +48,9 @@ TARGET = p4_target(LEAF, neighbour_macs(PLAN))
 
 
 def test_what_bmv2_reports_back_is_what_was_planned(bmv2: Bmv2) -> None:
-    again = push_p4(bmv2.session, TARGET, dry_run=True, may_replace=False)
-    assert again.changes == ()
+    driver = P4Driver("leaf0", bmv2.session.address, TARGET, lambda: bmv2.session)
+    driver.use(bmv2.session)
+    assert driver.survey().changes == ()
 
 
 def test_every_flow_takes_the_next_hop_of_the_simulated_switch(bmv2: Bmv2) -> None:

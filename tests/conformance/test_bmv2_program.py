@@ -29,10 +29,12 @@ from finsy.proto import p4r
 import raddle
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.neighbours import neighbour_macs
-from raddle.controller.southbound.p4runtime.driver import p4_target, push_p4
+from raddle.controller.southbound.p4runtime.driver import P4Driver, push_p4
 from raddle.controller.southbound.p4runtime.pipelines import cookie_of
+from raddle.controller.southbound.p4runtime.target import p4_target
 from raddle.controller.southbound.p4runtime.updates import by_key
 from raddle.ecmp_hash import hashed_addresses, qp_hashes, qp_numbers, seed_mask, udp_source_port
+from raddle.errors import UnreachableError
 from raddle.lab.emulation.layout import Layout
 from raddle.lab.emulation.roce import WRITE_ONLY, Reth, RocePacket, decode, encode
 from raddle.state import HASH_FIELDS, HashField
@@ -80,7 +82,7 @@ def wide(address: str) -> int:
 @pytest.fixture(scope="module")
 def bmv2(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bmv2]:
     with bmv2_switch(len(LEAF.ports), tmp_path_factory.mktemp("bmv2")) as switch:
-        assert push_p4(switch.session, TARGET, dry_run=False, may_replace=False).error == ""
+        push_p4(switch.session, TARGET)
         yield switch
 
 
@@ -111,7 +113,7 @@ def test_every_flow_takes_the_next_hop_of_the_simulators_hash(bmv2: Bmv2, family
     """The fabric file says whether the queue pair counts; the neighbour's MAC and the TTL are rewritten."""
     plan = make_plan(raddle.loads(FORM % (", bth_qp" if with_qp else "")), "ecmp")
     target = p4_target(plan.switches[0], MACS)
-    assert push_p4(bmv2.session, target, dry_run=False, may_replace=False).error == ""
+    push_p4(bmv2.session, target)
     fields: tuple[HashField, ...] = (*HASH_FIELDS, "bth_qp") if with_qp else HASH_FIELDS
     ends = [int(ip_address(LAYOUT.nics[host].addresses[family].address)) for host in (0, 2)]
     src, dst = (np.repeat(hashed_addresses([end], family == IPV6), 32, axis=0) for end in ends)
@@ -129,7 +131,7 @@ def test_every_flow_takes_the_next_hop_of_the_simulators_hash(bmv2: Bmv2, family
         assert (frame[:6].hex(":"), frame[6:12].hex(":")) == (MACS[peer], LEAF.mac)
         used.add(port)
     assert used == set(UPLINKS)
-    assert push_p4(bmv2.session, TARGET, dry_run=False, may_replace=False).error == ""
+    push_p4(bmv2.session, TARGET)
 
 
 @pytest.mark.parametrize("family", [IPV4, IPV6])
@@ -138,13 +140,13 @@ def test_queue_pairs_of_one_source_port_part_only_where_the_queue_pair_counts(
 ) -> None:
     for with_qp in (False, True):
         plan = make_plan(raddle.loads(FORM % (", bth_qp" if with_qp else "")), "ecmp")
-        push_p4(bmv2.session, p4_target(plan.switches[0], MACS), dry_run=False, may_replace=False)
+        push_p4(bmv2.session, p4_target(plan.switches[0], MACS))
         used = set()
         for qp in range(16):
             bmv2.send(1, frame_of(packet(family, dest_qp=qp * 7919)))
             used.add(bmv2.receive()[0])
         assert len(used) == (len(UPLINKS) if with_qp else 1)
-    assert push_p4(bmv2.session, TARGET, dry_run=False, may_replace=False).error == ""
+    push_p4(bmv2.session, TARGET)
 
 
 def test_flows_over_a_weighted_group_are_as_many_as_the_weights_say(bmv2: Bmv2) -> None:
@@ -358,9 +360,11 @@ def test_a_table_takes_more_than_bmv2s_1024_entries(bmv2: Bmv2) -> None:
         for place in range(1500)
     ]
     bmv2.session.write([p4r.Update(type=p4r.Update.INSERT, entity=pin) for pin in pins])
-    again = push_p4(bmv2.session, TARGET, dry_run=False, may_replace=False)
-    assert len(again.changes) == 1500
-    assert again.error == ""
+    driver = P4Driver("leaf0", bmv2.session.address, TARGET, lambda: bmv2.session)
+    driver.use(bmv2.session)
+    assert len(driver.survey().changes) == 1500
+    push_p4(bmv2.session, TARGET)
+    assert driver.survey().changes == ()
 
 
 def test_what_bmv2_refuses_is_named_and_the_rest_is_taken_back(tmp_path: Path) -> None:
@@ -380,10 +384,12 @@ def test_what_bmv2_refuses_is_named_and_the_rest_is_taken_back(tmp_path: Path) -
     everything = p4r.Entity(table_entry=p4r.TableEntry())
     with bmv2_switch(2, tmp_path) as switch:
         plain = replace(TARGET, config=config)
-        assert push_p4(switch.session, plain, dry_run=False, may_replace=False).error == ""
+        push_p4(switch.session, plain)
         before = by_key(switch.session.read([everything]))
         full = replace(plain, entities=TARGET.entities | pins)
-        error = push_p4(switch.session, full, dry_run=False, may_replace=False).error
-        assert "refused 1 of 3 updates; the first: pin_dst/dst=" in error
-        assert "what it had accepted was taken back" in error
+        with pytest.raises(
+            UnreachableError, match="refused 1 of 3 updates; the first: pin_dst/dst="
+        ) as caught:
+            push_p4(switch.session, full)
+        assert "what it had accepted was taken back" in str(caught.value)
         assert by_key(switch.session.read([everything])) == before

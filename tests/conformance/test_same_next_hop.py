@@ -21,7 +21,8 @@ from raddle.controller.plan.model import Plan
 from raddle.controller.plan.neighbours import neighbour_macs
 from raddle.controller.southbound.openflow.driver import OpenFlowController
 from raddle.controller.southbound.openflow.tables import datapath_id, switch_tables
-from raddle.controller.southbound.p4runtime.driver import p4_target, push_p4
+from raddle.controller.southbound.p4runtime.driver import push_p4
+from raddle.controller.southbound.p4runtime.target import p4_target
 from raddle.ecmp_hash import qp_numbers, udp_source_port
 from raddle.lab.emulation.layout import Layout
 from raddle.lab.emulation.paths import Routing
@@ -165,8 +166,7 @@ def through_bmv2(layout: Layout, flows: NextHops, folder: Path) -> NextHops:
     macs = neighbour_macs(layout.plan)
     for switch in layout.plan.switches:
         with bmv2_switch(len(switch.ports), folder) as bmv2:
-            outcome = push_p4(bmv2.session, p4_target(switch, macs), dry_run=False, may_replace=False)
-            assert outcome.error == ""
+            push_p4(bmv2.session, p4_target(switch, macs))
             for flow, entry in flows:
                 if entry.device == switch.name:
                     frame = encode(flow.packet(layout), "02:00:00:00:ff:ff", switch.mac)

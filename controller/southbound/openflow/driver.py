@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from os_ken.ofproto import ofproto_v1_3 as of
 from os_ken.ofproto import ofproto_v1_3_parser as parser
 
+from raddle.controller.southbound.channel import RefusedError
 from raddle.controller.southbound.openflow import messages
 from raddle.controller.southbound.openflow.connections import Connections
 from raddle.controller.southbound.openflow.drift import Drift, Installed, difference
@@ -66,7 +67,7 @@ class OpenFlowController(Connections):
 
     async def try_push(self, wanted: Mapping[str, Tables]) -> Answers[int]:
         """As `push`, with the errors beside the results."""
-        return await _everywhere({name: self._push(name, tables) for name, tables in wanted.items()})
+        return await _everywhere({name: self.make(name, tables) for name, tables in wanted.items()})
 
     async def read(self, switch: str, mac: str = "") -> Installed:
         """What a switch holds. `mac` is the switch's own (default: the end of its datapath id)."""
@@ -83,13 +84,11 @@ class OpenFlowController(Connections):
                 raw[key] = row.match
         return Installed(Tables(own, rules), groups, raw)
 
-    async def try_read(self, macs: Mapping[str, str]) -> Answers[Installed]:
-        """What switches hold, given their MAC addresses by name."""
-        return await _everywhere({name: self.read(name, mac) for name, mac in macs.items()})
-
     async def drift(self, wanted: Mapping[str, Tables]) -> dict[str, Drift]:
         """How switches differ from the tables they should hold."""
-        held = (await self.try_read({name: tables.mac for name, tables in wanted.items()})).all()
+        held = (
+            await _everywhere({name: self.read(name, tables.mac) for name, tables in wanted.items()})
+        ).all()
         return {name: difference(tables, held[name]) for name, tables in wanted.items()}
 
     async def sent_frames(self, switch: str) -> dict[int, int]:
@@ -104,17 +103,14 @@ class OpenFlowController(Connections):
         parts = await self.session(switch).request(request)
         return {row.queue_id for part in parts for row in part.body}.issuperset(numbers)
 
-    async def try_queues(self, numbers: Mapping[str, Collection[int]]) -> Answers[bool]:
-        """Which switches have the queues of their numbers, by name."""
-        return await _everywhere({name: self.has_queues(name, each) for name, each in numbers.items()})
-
-    async def _push(self, name: str, wanted: Tables) -> int:
+    async def make(self, name: str, wanted: Tables) -> int:
+        """As `push`, of one switch. Raises RefusedError where it was put back as it was."""
         before = await self.read(name, wanted.mac)
         sent, refusals = await self._change(name, before, wanted)
         if refusals:
             await self._change(name, await self.read(name, wanted.mac), before.tables)
             more = f" ({len(refusals)} messages refused)" if len(refusals) > 1 else ""
-            raise UnreachableError(refusals[0].text(f"{more}; it is back as it was"))
+            raise RefusedError(refusals[0].text(f"{more}; it is back as it was"))
         return sent
 
     async def _change(self, name: str, held: Installed, wanted: Tables) -> tuple[int, list[Refusal]]:

@@ -1,110 +1,202 @@
-"""All OpenFlow switches of a fabric at once: they connect to us, are programmed and read back."""
+"""All OpenFlow switches of a fabric: they connect to us, and each is then a driver."""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+import threading
+from collections.abc import Collection, Coroutine, Mapping, Sequence
+from types import TracebackType
+from typing import Any, TypeVar
 
+from raddle.controller.plan.diff import Change
 from raddle.controller.plan.model import Plan, SwitchPlan
 from raddle.controller.plan.neighbours import neighbour_macs
-from raddle.controller.southbound.openflow.drift import Installed, changes, difference
+from raddle.controller.plan.update import Write
+from raddle.controller.southbound.channel import RefusedError
+from raddle.controller.southbound.driver import Survey, Wire
+from raddle.controller.southbound.openflow.drift import Installed, changes
 from raddle.controller.southbound.openflow.driver import OpenFlowController, messages_between
-from raddle.controller.southbound.openflow.rollout import steps
-from raddle.controller.southbound.openflow.tables import Tables, queues_of, switch_tables
-from raddle.controller.southbound.outcome import Outcome
-from raddle.errors import InputError
+from raddle.controller.southbound.openflow.routes import routes_in, with_kept, with_writes
+from raddle.controller.southbound.openflow.tables import Tables, port_numbers, queues_of, switch_tables
+from raddle.errors import InputError, UnreachableError
 from raddle.inventory import Inventory, OpenFlowDoor
 
 ELECTION_ID = 1 << 16
 """raddle's `generation_id`. Every controller of a switch has its own; the highest is the master."""
 
+T = TypeVar("T")
 
-def push_all(plan: Plan, inventory: Inventory, dry_run: bool) -> dict[str, Outcome]:
-    """Wait for the OpenFlow switches of an inventory and make them as planned; outcomes by name.
+
+class OpenFlowFleet:
+    """The switches of an inventory that speak OpenFlow; entering waits until they have connected.
+
+    Their connections live in a thread of their own.
 
     Raises:
         InputError: `carrier-not-supported`, or the TLS files cannot be used.
         UnreachableError: the port that they connect to is taken.
     """
-    switches = {switch.name: switch for switch in plan.switches if switch.name in inventory.datapaths}
-    if not switches:
-        return {}
-    if plan.source_ports:
-        raise InputError.of(
-            "carrier-not-supported",
-            f"UDP source ports carry the pins by the switches' own hash, and {next(iter(switches))} speaks "
-            "OpenFlow, where the hash of a group is not ours",
-            "let host routes carry the pins",
-        )
-    return asyncio.run(_push_all(plan, switches, inventory, dry_run))
 
+    def __init__(self, plan: Plan, inventory: Inventory, is_read_only: bool) -> None:
+        self._switches = [switch for switch in plan.switches if switch.name in inventory.datapaths]
+        if plan.source_ports:
+            raise InputError.of(
+                "carrier-not-supported",
+                f"UDP source ports carry the pins by the switches' own hash, and {self._switches[0].name} "
+                "speaks OpenFlow, where the hash of a group is not ours",
+                "let host routes carry the pins",
+            )
+        self._macs = neighbour_macs(plan)
+        self._door = door = inventory.openflow
+        names = {inventory.datapaths[switch.name]: switch.name for switch in self._switches}
+        election_id = None if is_read_only else ELECTION_ID
+        self._controller = OpenFlowController(names, door.host, door.port, election_id, tls=_tls(door))
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._missing: Mapping[str, str] = {}
 
-async def _push_all(
-    plan: Plan, switches: Mapping[str, SwitchPlan], inventory: Inventory, dry_run: bool
-) -> dict[str, Outcome]:
-    door = inventory.openflow
-    names = {inventory.datapaths[name]: name for name in switches}
-    election_id = None if dry_run else ELECTION_ID
-    async with OpenFlowController(names, door.host, door.port, election_id, tls=_tls(door)) as controller:
-        errors = await controller.arrivals(door.wait_s)
-        for name in errors.keys() - controller.refused:
-            errors[name] += f"\n  hint: point it at {_target(door)} (ovs-vsctl set-controller)"
-        found = await controller.try_read(
-            {name: switch.mac for name, switch in switches.items() if name not in errors}
-        )
-        queues = await controller.try_queues({name: queues_of(switches[name]) for name in found.done})
-        errors |= found.errors | queues.errors
-        macs = neighbour_macs(plan)
-        held = {name: found.done[name] for name in queues.done}
-        wanted = {
-            name: switch_tables(switches[name], macs, has, door.marks_roce)
-            for name, has in queues.done.items()
+    def __enter__(self) -> OpenFlowFleet:
+        self._thread.start()
+        try:
+            self._missing = self.run(self._open())
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.run(self._controller.__aexit__())
+        self._stop()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Wait for something that is done where the connections are."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def drivers(self) -> dict[str, OpenFlowDriver]:
+        """A driver for each of the switches, by name."""
+        return {
+            switch.name: OpenFlowDriver(
+                self, self._controller, switch, self._macs, self._door.marks_roce, self._why(switch.name)
+            )
+            for switch in self._switches
         }
-        push = _Push(controller, held, wanted)
-        if not dry_run:
-            await push.run(plan)
-        outcomes = {name: Outcome(error=f"{name}: {errors[name]}", is_reached=False) for name in errors}
-        return outcomes | {name: push.outcome(name) for name in wanted}
+
+    async def _open(self) -> Mapping[str, str]:
+        await self._controller.__aenter__()
+        return await self._controller.arrivals(self._door.wait_s)
+
+    def _why(self, name: str) -> str:
+        """Why a switch is not connected; empty if it is."""
+        if name not in self._missing:
+            return ""
+        reason = self._missing[name]
+        if name not in self._controller.refused:
+            reason += f"\n  hint: point it at {_target(self._door)} (ovs-vsctl set-controller)"
+        return f"{name}: {reason}"
+
+    def _stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
 
-class _Push:
-    """One push to all switches that have connected, and what has come of it so far."""
+class OpenFlowDriver:
+    """One switch (see `raddle.controller.southbound.driver.Driver`)."""
+
+    wire: Wire = "openflow"
+    watched = ("flow entries",)
 
     def __init__(
-        self, controller: OpenFlowController, held: Mapping[str, Installed], wanted: Mapping[str, Tables]
+        self,
+        fleet: OpenFlowFleet,
+        controller: OpenFlowController,
+        switch: SwitchPlan,
+        macs: Mapping[str, str],
+        marks_roce: bool,
+        missing: str,
     ) -> None:
-        self._controller, self._held, self._wanted = controller, held, wanted
-        self._sent = dict.fromkeys(wanted, 0)
-        self._errors: dict[str, str] = {}
+        self.name, self.address = switch.name, ""
+        self._fleet, self._controller, self._switch = fleet, controller, switch
+        self._macs, self._marks_roce, self._missing = macs, marks_roce, missing
+        self._ports = {number: port for port, number in port_numbers(switch).items()}
+        self._before = self._wanted = Tables(switch.mac, {})
+        self.sent = 0
 
-    async def run(self, plan: Plan) -> None:
-        """Push in the plan's rounds, then read back. A switch that fails gets no more and stops no other."""
-        differing = [name for name, tables in self._wanted.items() if difference(tables, self._held[name])]
-        tables = {name: held.tables for name, held in self._held.items()}
-        for step in steps(plan, tables, self._wanted):
-            todo = {name: step[name] for name in step if name in differing and name not in self._errors}
-            answers = await self._controller.try_push(todo)
-            self._errors |= answers.errors
-            for name, sent in answers.done.items():
-                self._sent[name] += sent
-        pushed = {name: self._wanted[name].mac for name in differing if name not in self._errors}
-        after = await self._controller.try_read(pushed)
-        self._errors |= after.errors
-        for name, installed in after.done.items():
-            if left := changes(name, self._wanted[name], installed):
-                self._errors[name] = (
-                    f"{len(left)} differences after the push; the first: {left[0].path} is "
-                    f"'{left[0].before}', not '{left[0].after}'\n"
-                    "  hint: another controller writes to this switch; stop it, then apply again"
-                )
+    def __enter__(self) -> OpenFlowDriver:
+        if self._missing:
+            is_refusal = self.name in self._controller.refused
+            raise (RefusedError if is_refusal else UnreachableError)(self._missing)
+        return self
 
-    def outcome(self, name: str) -> Outcome:
-        """What was found and done at a switch."""
-        held, wanted = self._held[name], self._wanted[name]
-        planned = sum(len(stage) for stage in messages_between(held, wanted))
-        error = f"{name}: {self._errors[name]}" if name in self._errors else ""
-        return Outcome(changes(name, wanted, held), planned, self._sent[name], error)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """The connection is the switch's: it stays."""
+
+    def survey(self) -> Survey:
+        held = self._read()
+        has_queues = self._ask(self._controller.has_queues(self.name, queues_of(self._switch)))
+        self._before = held.tables
+        self._wanted = switch_tables(self._switch, self._macs, has_queues, self._marks_roce)
+        return Survey(
+            changes=changes(self.name, self._wanted, held),
+            routes=routes_in(held.tables, self._ports),
+            wanted=routes_in(self._wanted, self._ports),
+            planned=sum(map(len, messages_between(held, self._wanted))),
+        )
+
+    def lay_groundwork(self) -> None:
+        """Groups come with the routes that use them."""
+
+    def write_routes(self, writes: Sequence[Write]) -> None:
+        self._push(with_writes(self._read().tables, self._wanted, writes))
+
+    def finish(self, kept: Collection[str]) -> None:
+        self._push(with_kept(self._read().tables, self._wanted, kept))
+
+    def verify(self, kept: Collection[str]) -> str:
+        left = self._left(kept)
+        if not left:
+            return ""
+        return (
+            f"{self.name}: {len(left)} differences after the push; the first: {left[0].path} is "
+            f"'{left[0].before}', not '{left[0].after}'\n"
+            "  hint: another controller writes to this switch; stop it, then apply again"
+        )
+
+    def look(self) -> str:
+        left = self._left(routes_in(self._read().tables, self._ports).keys())
+        return (
+            f"{len(left)} entries are no longer as they were pushed, the first {left[0].path},"
+            if left
+            else ""
+        )
+
+    def _left(self, kept: Collection[str]) -> tuple[Change, ...]:
+        held = self._read()
+        return changes(self.name, with_kept(held.tables, self._wanted, kept), held)
+
+    def restore(self, kept: Collection[str]) -> str:
+        self._push(with_kept(self._read().tables, self._before, kept))
+        if kept:
+            return f"it is back as it was but for {len(kept)} routes that other switches rely on by now"
+        return "it is back as it was"
+
+    def _read(self) -> Installed:
+        return self._ask(self._controller.read(self.name, self._switch.mac))
+
+    def _push(self, tables: Tables) -> None:
+        self.sent += self._ask(self._controller.make(self.name, tables))
+
+    def _ask(self, work: Coroutine[Any, Any, T]) -> T:
+        try:
+            return self._fleet.run(work)
+        except UnreachableError as error:
+            text = str(error)
+            raise type(error)(text if text.startswith(f"{self.name}: ") else f"{self.name}: {text}") from None
 
 
 def _target(door: OpenFlowDoor) -> str:

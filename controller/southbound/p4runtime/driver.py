@@ -1,145 +1,274 @@
-"""Make a P4Runtime switch what the plan says, or tell how it differs from it."""
+"""A P4Runtime switch, SONiC PINS among them: its pipeline and its tables."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from types import TracebackType
 
 from finsy import P4Schema
 from finsy.proto import p4r, rpc_code
 
 from raddle.controller.plan.diff import Change
-from raddle.controller.plan.model import SwitchPlan
-from raddle.controller.southbound.hashing_only import refuse_adaptive
-from raddle.controller.southbound.outcome import Outcome
-from raddle.controller.southbound.p4runtime.fabric import fabric_entities
-from raddle.controller.southbound.p4runtime.middleblock import middleblock_entities
-from raddle.controller.southbound.p4runtime.pipelines import fabric_pipeline, schema_of
+from raddle.controller.plan.update import Write
+from raddle.controller.southbound.channel import RefusedError
+from raddle.controller.southbound.driver import Survey, Wire
+from raddle.controller.southbound.p4runtime.routes import EntityRoutes
 from raddle.controller.southbound.p4runtime.session import BatchError, P4Session
-from raddle.controller.southbound.p4runtime.text import describe_key, describe_value
+from raddle.controller.southbound.p4runtime.target import P4Target
+from raddle.controller.southbound.p4runtime.text import describe_key
 from raddle.controller.southbound.p4runtime.updates import (
     Entities,
-    Step,
     by_key,
     differences,
+    key_of,
     plan_batches,
-    undo_batches,
 )
-from raddle.errors import InputError, UnreachableError
+from raddle.errors import UnreachableError
 
 _TABLE_FULL = "plan fewer pins, or compile p4/fabric.p4 with a larger size"
 
 _Set = p4r.SetForwardingPipelineConfigRequest
 
 
-@dataclass(frozen=True)
-class P4Target:
-    """What a switch must be: its pipeline and all that its tables hold."""
-
-    config: p4r.ForwardingPipelineConfig
-    schema: P4Schema
-    entities: Entities
-    is_pins: bool
-
-
-def p4_target(
-    switch: SwitchPlan,
-    macs: Mapping[str, str],
-    pins: p4r.ForwardingPipelineConfig | None = None,
-    is_watching: bool = True,
-) -> P4Target:
-    """What a switch must be.
+class P4Driver:
+    """One switch (see `raddle.controller.southbound.driver.Driver`).
 
     Args:
-        macs: MAC address of every switch and endpoint by name.
-        pins: the pipeline of SONiC PINS, for the switches that run it.
-        is_watching: the switch skips members of groups whose port is down.
-
-    Raises:
-        InputError: `no-p4info`, the switch runs SONiC PINS and its P4Info was not given;
-            `adaptive-not-supported`.
-    """
-    refuse_adaptive(switch, "P4Runtime")
-    if switch.nos == "pins":
-        if pins is None:
-            raise InputError.of(
-                "no-p4info",
-                f"{switch.name} runs SONiC PINS, whose P4Info does not come with raddle",
-                "give middleblock.p4info.pb.txt of sonic-pins with --p4info",
-            )
-        schema = schema_of(pins)
-        return P4Target(pins, schema, by_key(middleblock_entities(schema, switch, macs)), True)
-    config = fabric_pipeline()
-    schema = schema_of(config)
-    entities = (entity.encode(schema) for entity in fabric_entities(switch, macs, is_watching))
-    return P4Target(config, schema, by_key(entities), False)
-
-
-def push_p4(session: P4Session, target: P4Target, dry_run: bool, may_replace: bool) -> Outcome:
-    """Read a switch, write the least that makes it as planned, and read it back.
-
-    Args:
-        dry_run: only read.
+        connect: makes a session with it.
         may_replace: a switch with another pipeline gets ours, which empties its tables.
+    """
+
+    wire: Wire = "p4runtime"
+    watched = ("table entries",)
+
+    def __init__(
+        self,
+        name: str,
+        address: str,
+        target: P4Target,
+        connect: Callable[[], P4Session],
+        may_replace: bool = False,
+    ) -> None:
+        self.name, self.address = name, address
+        self._target, self._connect, self._may_replace = target, connect, may_replace
+        self._has_pipeline = False
+        self._is_empty = False
+        self._before: Entities = {}
+        self._counted: Entities = {}
+        self._open: P4Session | None = None
+        self.sent = 0
+
+    def __enter__(self) -> P4Driver:
+        self._open = self._connect()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._open:
+            self._open.__exit__(kind, error, trace)
+
+    def use(self, session: P4Session) -> None:
+        """Work in a session that somebody else has opened and will close."""
+        self._open = session
+
+    @property
+    def _session(self) -> P4Session:
+        assert self._open, "a driver works within its own context"
+        return self._open
+
+    def survey(self) -> Survey:
+        session, target = self._session, self._target
+        running = session.read_pipeline()
+        self._is_empty = running is None
+        self._has_pipeline = running is not None and _is_same(running, target)
+        self._before = self._read() if self._has_pipeline else {}
+        held = ""
+        if running is not None and not self._has_pipeline and not self._may_replace:
+            name = running.p4info.pkg_info.name or "without a name"
+            held = (
+                f"pipeline mismatch: it runs the pipeline '{name}', not this "
+                f"'{target.config.p4info.pkg_info.name}'; giving it ours empties its tables"
+            )
+        return Survey(
+            changes=self._differences(self._before),
+            routes=self._routes(self._before).table,
+            wanted=self._routes(target.entities).table,
+            planned=len(plan_batches(target.schema, self._before, target.entities)),
+            held=held,
+            error=self._too_many(),
+        )
+
+    def lay_groundwork(self) -> None:
+        """The pipeline, and all entities but routes: members and groups that no route names yet."""
+        self._give_pipeline()
+        routes = {key for keys in self._routes(self._target.entities).keys.values() for key in keys}
+        added = {key: entity for key, entity in self._target.entities.items() if key not in routes}
+        now = self._read()
+        self._write(now, now | added)
+
+    def write_routes(self, writes: Sequence[Write]) -> None:
+        now, wanted = self._read(), self._target.entities
+        have, want = self._routes(now).keys, self._routes(wanted).keys
+        then = dict(now)
+        for write in writes:
+            for key in have.get(write.prefix, ()):
+                del then[key]
+            then |= {key: wanted[key] for key in want.get(write.prefix, ())}
+        self._write(now, then)
+
+    def finish(self, kept: Collection[str]) -> None:
+        self._give_pipeline()
+        now = self._read()
+        self._write(now, self._wanted(now, kept))
+
+    def verify(self, kept: Collection[str]) -> str:
+        left = self._left(kept)
+        if not left:
+            return ""
+        first = left[0]
+        return (
+            f"{self.name} ({self.address}): {len(left)} differences after the push; the first: "
+            f"{first.path} is '{first.before}', not '{first.after}'\n"
+            "  hint: another controller writes to this switch; stop it, then apply again"
+        )
+
+    def look(self) -> str:
+        left = self._left(self._routes(self._read()).keys.keys())
+        return (
+            f"{len(left)} entries are no longer as they were pushed, the first {left[0].path},"
+            if left
+            else ""
+        )
+
+    def _left(self, kept: Collection[str]) -> tuple[Change, ...]:
+        now = self._read()
+        return differences(self.name, self._target.schema, now, self._wanted(now, kept))
+
+    def restore(self, kept: Collection[str]) -> str:
+        """Put back all entities, those that were deleted with the counts that they had then.
+
+        A pipeline that replaced another stays, empty.
+        """
+        now = self._read()
+        before = {key: self._counted.get(key, entity) for key, entity in self._before.items()}
+        if kept:
+            stay = {key for prefix in kept for key in self._routes(now).keys.get(prefix, ())}
+            before = now | {key: entity for key, entity in before.items() if key not in stay}
+        self._write(now, before)
+        if kept:
+            return (
+                f"what it had accepted was taken back but for {len(kept)} routes that other switches rely on "
+                "by now; apply again to retry"
+            )
+        return "what it had accepted was taken back; apply again to retry"
+
+    def _give_pipeline(self) -> None:
+        if self._has_pipeline:
+            return
+        reconcile = self._target.is_pins and not self._is_empty
+        self._session.require_primary()
+        self._session.set_pipeline(
+            self._target.config, _Set.RECONCILE_AND_COMMIT if reconcile else _Set.VERIFY_AND_COMMIT
+        )
+        self._has_pipeline = True
+        # A fresh pipeline has the program's own default entries, and a reconciled one what was there.
+        self._before = self._read()
+
+    def _read(self) -> Entities:
+        return read_entities(self._session, self._target.schema)
+
+    def _routes(self, entities: Entities) -> EntityRoutes:
+        return EntityRoutes(self._target.schema, entities, self._target.ports)
+
+    def _wanted(self, now: Entities, kept: Collection[str]) -> Entities:
+        """What the tables are to hold, with the routes `kept` and all that they may refer to as they are."""
+        if not kept:
+            return self._target.entities
+        have, want = self._routes(now).keys, self._routes(self._target.entities).keys
+        ours = {key for prefix in kept for key in want.get(prefix, ())}
+        theirs = {key for prefix, keys in have.items() if prefix not in kept for key in keys}
+        return {key: entity for key, entity in now.items() if key not in theirs} | {
+            key: entity for key, entity in self._target.entities.items() if key not in ours
+        }
+
+    def _differences(self, now: Entities) -> tuple[Change, ...]:
+        return differences(self.name, self._target.schema, now, self._target.entities)
+
+    def _too_many(self) -> str:
+        """Which table the plan does not fit into; a switch would refuse it halfway, and BMv2 not say why."""
+        counts = Counter(holder for kind, holder, _ in self._target.entities if kind == "entry")
+        for table in self._target.schema.tables:
+            if counts[table.id] > table.size:
+                return (
+                    f"{self.name} ({self.address}): the plan has {counts[table.id]} entries of "
+                    f"{table.alias}, which holds {table.size}\n  hint: {_TABLE_FULL}"
+                )
+        return ""
+
+    def _write(self, now: Entities, then: Entities) -> None:
+        """Write batches.
+
+        Raises:
+            RefusedError: the switch has refused updates of one.
+        """
+        schema = self._target.schema
+        batches = plan_batches(schema, now, then)
+        if batches:
+            self._session.require_primary()
+        for batch in batches:
+            self._remember_counts(batch)
+            try:
+                self._session.write(batch)
+            except BatchError as error:
+                self.sent += len(error.refusals) < len(batch)
+                raise RefusedError(_refused(self._session, schema, batch, error)) from None
+            self.sent += 1
+
+    def _remember_counts(self, batch: Sequence[p4r.Update]) -> None:
+        """Read the direct counters of entries that are about to be deleted; not all switches tell them."""
+        gone = [update.entity for update in batch if update.type == p4r.Update.DELETE]
+        counted = {table.id for table in self._target.schema.tables if table.direct_counter is not None}
+        asked = []
+        for entity in gone:
+            if entity.WhichOneof("entity") == "table_entry" and entity.table_entry.table_id in counted:
+                each = p4r.Entity()
+                each.CopyFrom(entity)
+                each.table_entry.counter_data.SetInParent()
+                asked.append(each)
+        if asked:
+            with suppress(RefusedError):
+                self._counted |= {
+                    key_of(entity): _with_counts(entity) for entity in self._session.read(asked)
+                }
+
+
+def push_p4(session: P4Session, target: P4Target, may_replace: bool = False) -> int:
+    """Make one switch as planned in a session that is open; returns the Writes that it took.
 
     Raises:
-        UnreachableError: the switch does not answer, refuses all, or has another primary controller.
+        UnreachableError: it refused, or holds something else afterwards.
     """
-    if not dry_run:
-        session.require_primary()
-    running = session.read_pipeline()
-    is_same = running is not None and _is_same(running, target)
-    current = read_entities(session, target.schema) if is_same else {}
-    changes = differences(session.name, target.schema, current, target.entities)
-    batches = plan_batches(target.schema, current, target.entities)
-    if too_many := _too_many(session, target):
-        return Outcome(changes, len(batches), error=too_many)
-    if running is not None and not is_same:
-        name = running.p4info.pkg_info.name or "without a name"
-        ours = target.config.p4info.pkg_info.name
-        held = (
-            f"pipeline mismatch: it runs the pipeline '{name}', not this '{ours}'; "
-            "giving it ours empties its tables"
-        )
-        if not may_replace or dry_run:
-            return Outcome(changes, len(batches), held=held)
-    if dry_run or (is_same and not batches):
-        return Outcome(changes, len(batches))
-    if not is_same:
-        action = (
-            _Set.VERIFY_AND_COMMIT if running is None or not target.is_pins else _Set.RECONCILE_AND_COMMIT
-        )
-        session.set_pipeline(target.config, action)
-        # A fresh pipeline has the program's own default entries, and a reconciled one what was there.
-        current = read_entities(session, target.schema)
-        batches = plan_batches(target.schema, current, target.entities)
-    writes, error = _write(session, target.schema, batches)
-    if not error:
-        left = differences(
-            session.name, target.schema, read_entities(session, target.schema), target.entities
-        )
-        error = _left(session, left)
-    return Outcome(changes, len(batches), writes, error)
+    driver = P4Driver(session.name, session.address, target, lambda: session, may_replace)
+    driver.use(session)
+    found = driver.survey()
+    if found.held or found.error:
+        raise UnreachableError(found.held or found.error)
+    try:
+        driver.finish(())
+    except RefusedError as refusal:
+        raise RefusedError(f"{refusal}\n  {driver.restore(())}") from None
+    if error := driver.verify(()):
+        raise UnreachableError(error)
+    return driver.sent
 
 
-def describe_target(target: P4Target) -> dict[str, object]:
-    """What would be sent to an empty switch: the pipeline's name, and the entities of each batch in order."""
-    schema = target.schema
-    return {
-        "pipeline": target.config.p4info.pkg_info.name,
-        "writes": [
-            [
-                {
-                    "update": p4r.Update.Type.Name(step.update.type),
-                    "entity": describe_key(schema, step.update.entity),
-                    "value": describe_value(schema, step.update.entity),
-                }
-                for step in batch
-            ]
-            for batch in plan_batches(schema, {}, target.entities)
-        ],
-    }
+def _with_counts(entity: p4r.Entity) -> p4r.Entity:
+    for name in ("time_since_last_hit", "meter_config", "meter_counter_data"):
+        entity.table_entry.ClearField(name)
+    return entity
 
 
 def read_entities(session: P4Session, schema: P4Schema) -> Entities:
@@ -156,59 +285,16 @@ def read_entities(session: P4Session, schema: P4Schema) -> Entities:
     return by_key(session.read(wanted))
 
 
-def _too_many(session: P4Session, target: P4Target) -> str:
-    """Which table the plan does not fit into; a switch would refuse it halfway, and BMv2 not say why."""
-    counts = Counter(holder for kind, holder, _ in target.entities if kind == "entry")
-    for table in target.schema.tables:
-        if counts[table.id] > table.size:
-            return (
-                f"{session.name} ({session.address}): the plan has {counts[table.id]} entries of "
-                f"{table.alias}, which holds {table.size}\n  hint: {_TABLE_FULL}"
-            )
-    return ""
-
-
 def _is_same(running: p4r.ForwardingPipelineConfig, target: P4Target) -> bool:
     if running.HasField("cookie") and running.cookie.cookie:
         return running.cookie.cookie == target.config.cookie.cookie
     return running.p4info == target.config.p4info
 
 
-@dataclass
-class _Progress:
-    """Steps that took effect, by batch."""
-
-    done: list[list[Step]] = field(default_factory=list)
-    writes: int = 0
-
-
-def _write(session: P4Session, schema: P4Schema, batches: Iterable[list[Step]]) -> tuple[int, str]:
-    """Write batches; after a refusal take back what took effect.
-
-    Returns:
-        Write requests that were accepted, and what went wrong.
-    """
-    progress = _Progress()
-    for batch in batches:
-        try:
-            session.write([step.update for step in batch])
-        except BatchError as error:
-            failed = {refusal.place for refusal in error.refusals}
-            progress.done.append([step for place, step in enumerate(batch) if place not in failed])
-            return progress.writes, f"{_refused(session, schema, batch, error)}\n  {_undo(session, progress)}"
-        except UnreachableError as error:
-            if not progress.done:
-                raise
-            return progress.writes, f"{error}\n  {_undo(session, progress)}"
-        progress.done.append(batch)
-        progress.writes += 1
-    return progress.writes, ""
-
-
-def _refused(session: P4Session, schema: P4Schema, batch: list[Step], error: BatchError) -> str:
+def _refused(session: P4Session, schema: P4Schema, batch: list[p4r.Update], error: BatchError) -> str:
     attempted = [refusal for refusal in error.refusals if refusal.code != rpc_code.ABORTED]
     first = (attempted or list(error.refusals))[0]
-    what = describe_key(schema, batch[first.place].update.entity)
+    what = describe_key(schema, batch[first.place].entity)
     text = (
         f"{session.name} ({session.address}) refused {len(attempted)} of {len(batch)} updates; the first: "
         f"{what}: {first.code_name}: {first.message}"
@@ -216,24 +302,3 @@ def _refused(session: P4Session, schema: P4Schema, batch: list[Step], error: Bat
     if first.code == rpc_code.RESOURCE_EXHAUSTED:
         text += f"\n  hint: the table is full; {_TABLE_FULL}"
     return text
-
-
-def _undo(session: P4Session, progress: _Progress) -> str:
-    """Take back what took effect; returns what came of it."""
-    try:
-        for updates in undo_batches(progress.done):
-            session.write(updates)
-    except (BatchError, UnreachableError) as error:
-        return f"and not all of it could be put back: {error}; apply again when it answers"
-    return "what it had accepted was taken back; apply again to retry"
-
-
-def _left(session: P4Session, left: tuple[Change, ...]) -> str:
-    if not left:
-        return ""
-    first = left[0]
-    return (
-        f"{session.name} ({session.address}): {len(left)} differences after the push; the first: "
-        f"{first.path} is '{first.before}', not '{first.after}'\n"
-        "  hint: another controller writes to this switch; stop it, then apply again"
-    )

@@ -14,7 +14,7 @@ from types import TracebackType
 import grpc
 from finsy.proto import U128, p4r, p4r_grpc, rpc_code, rpc_status
 
-from raddle.controller.southbound.channel import connection_problem, login_of, open_channel
+from raddle.controller.southbound.channel import Problem, failure, login_of, open_channel
 from raddle.errors import UnreachableError
 from raddle.inventory import Access
 
@@ -26,6 +26,7 @@ MAX_BYTES = 64 * 2**20
 """Of a message, and of the status details of a batch of which updates have failed."""
 
 _DETAILS_KEY = "grpc-status-details-bin"
+_SESSION = "session"
 _Set = p4r.SetForwardingPipelineConfigRequest
 _Get = p4r.GetForwardingPipelineConfigRequest
 
@@ -233,27 +234,21 @@ class P4Session:
                 elif kind == "packet":
                     self._packets.put(message.packet)
         except grpc.RpcError as error:
-            self._arbitrations.put(self._explain("session", error))
+            self._arbitrations.put(self._explain(_SESSION, error))
 
     def _explain(self, what: str, error: grpc.RpcError) -> UnreachableError:
-        code, details = error.code(), error.details() or "no details"
-        if problem := connection_problem(code, details, self._access):
-            text, hint = problem
-        elif code == grpc.StatusCode.PERMISSION_DENIED and "does not have access" in details:
-            text, hint = f"refused a {what}", "give this client's certificate a role that may write"
-        elif code == grpc.StatusCode.PERMISSION_DENIED:
-            text, hint = f"refused a {what}", "another controller is primary; stop it, then apply again"
-        elif code == grpc.StatusCode.INVALID_ARGUMENT and "lection" in details:
-            text, hint = f"refused a {what}", "another raddle is connected; wait until it is done"
+        code = error.code()
+        if code == grpc.StatusCode.PERMISSION_DENIED:
+            hint = "give this client's certificate a role that may write, or stop the primary controller"
+        elif code == grpc.StatusCode.INVALID_ARGUMENT and what == _SESSION:
+            hint = "another raddle is connected; wait until it is done"
         elif code == grpc.StatusCode.NOT_FOUND:
-            text, hint = f"refused a {what}", "give its 'device_id' in the inventory"
+            hint = "give its 'device_id' in the inventory"
         elif code == grpc.StatusCode.UNIMPLEMENTED:
-            text, hint = f"refused a {what}", "it does not speak P4Runtime; check the switch model's 'nos'"
+            hint = "it does not speak P4Runtime; check the switch model's 'nos'"
         else:
-            text, hint = f"refused a {what}", "'raddle apply --dry-run' shows what was to change"
-        return UnreachableError(
-            f"{self.name} ({self.address}) {text}: gRPC {code.name}: {details}\n  hint: {hint}"
-        )
+            hint = "'raddle apply --dry-run' shows what was to change"
+        return failure(self.name, self.address, self._access, error, Problem(f"refused a {what}", hint))
 
 
 def _refusals(error: grpc.RpcError) -> tuple[Refusal, ...]:

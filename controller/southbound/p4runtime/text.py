@@ -15,7 +15,7 @@ def describe_key(schema: P4Schema, entity: p4r.Entity) -> str:
     if kind == "action_profile_group":
         group = entity.action_profile_group
         return f"{schema.action_profiles[group.action_profile_id].alias}/group {group.group_id}"
-    entry = P4TableEntry.decode(_without_watch(entity), schema)
+    entry = P4TableEntry.decode(without_watch(entity), schema)
     if entry.is_default_action:
         return f"{entry.table_id}/default"
     match = " ".join(f"{name}={value}" for name, value in entry.match_dict(schema).items())
@@ -38,10 +38,10 @@ def describe_value(schema: P4Schema, entity: p4r.Entity) -> str:
         return f"member {action.action_profile_member_id}"
     if action.WhichOneof("type") == "action_profile_group_id":
         return f"group {action.action_profile_group_id}"
-    return P4TableEntry.decode(_without_watch(entity), schema).action_str(schema)
+    return P4TableEntry.decode(without_watch(entity), schema).action_str(schema)
 
 
-def _without_watch(entity: p4r.Entity) -> p4r.Entity:
+def without_watch(entity: p4r.Entity) -> p4r.Entity:
     """Without watched ports, which finsy takes for numbers and SONiC names."""
     plain = p4r.Entity()
     plain.CopyFrom(entity)

@@ -6,8 +6,7 @@ than the entity, and what is referred to goes last.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 from finsy import P4Schema
 from finsy.proto import p4r
@@ -31,14 +30,6 @@ _PINS_ORDER = (
     "wcmp_group_table",
 )
 """Tables of SONiC PINS that others refer to, what is referred to first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """An update, and the one that takes it back."""
-
-    update: p4r.Update
-    undo: p4r.Update
 
 
 def by_key(entities: Iterable[p4r.Entity]) -> Entities:
@@ -98,22 +89,24 @@ def _members(group: p4r.Entity) -> list[tuple[int, int]]:
     return [(member.member_id, member.weight) for member in group.action_profile_group.members]
 
 
-def plan_batches(schema: P4Schema, current: Entities, wanted: Entities) -> list[list[Step]]:
+def plan_batches(schema: P4Schema, current: Entities, wanted: Entities) -> list[list[p4r.Update]]:
     """The least that makes `current` be `wanted`: new before changed before gone, references intact.
 
     A default entry that is not wanted stays as it is: every table has one.
     """
-    steps: dict[int, list[Step]] = {}
+    steps: dict[int, list[p4r.Update]] = {}
     for key, entity in wanted.items():
         old = current.get(key)
         phase = _phase(schema, key)
         if old is None and key[0] != "default":
-            steps.setdefault(phase, []).append(_step(p4r.Update.INSERT, entity, None))
+            steps.setdefault(phase, []).append(p4r.Update(type=p4r.Update.INSERT, entity=entity))
         elif differ(old, entity):
-            steps.setdefault(phase, []).append(_step(p4r.Update.MODIFY, entity, old))
+            steps.setdefault(phase, []).append(p4r.Update(type=p4r.Update.MODIFY, entity=entity))
     for key, old in current.items():
         if key not in wanted and key[0] != "default":
-            steps.setdefault(100 - _phase(schema, key), []).append(_step(p4r.Update.DELETE, old, None))
+            steps.setdefault(100 - _phase(schema, key), []).append(
+                p4r.Update(type=p4r.Update.DELETE, entity=old)
+            )
     return [
         steps[phase][start : start + BATCH]
         for phase in sorted(steps)
@@ -130,28 +123,6 @@ def _phase(schema: P4Schema, key: Key) -> int:
         return 1
     name = schema.tables[holder].alias
     return 2 + (_PINS_ORDER.index(name) if name in _PINS_ORDER else len(_PINS_ORDER))
-
-
-def _step(how: p4r.Update.Type.ValueType, entity: p4r.Entity, old: p4r.Entity | None) -> Step:
-    back = {
-        p4r.Update.INSERT: p4r.Update(type=p4r.Update.DELETE, entity=entity),
-        p4r.Update.DELETE: p4r.Update(type=p4r.Update.INSERT, entity=entity),
-        p4r.Update.MODIFY: p4r.Update(type=p4r.Update.MODIFY, entity=old or _reset(entity)),
-    }
-    return Step(p4r.Update(type=how, entity=entity), back[how])
-
-
-def _reset(entity: p4r.Entity) -> p4r.Entity:
-    """A default entry without an action is what the program says."""
-    entry = p4r.TableEntry(table_id=entity.table_entry.table_id, is_default_action=True)
-    return p4r.Entity(table_entry=entry)
-
-
-def undo_batches(done: Sequence[Sequence[Step]]) -> Iterator[list[p4r.Update]]:
-    """What takes back the steps of batches, the last batch first."""
-    for batch in reversed(done):
-        if batch:
-            yield [step.undo for step in batch]
 
 
 def differences(switch: str, schema: P4Schema, current: Entities, wanted: Entities) -> tuple[Change, ...]:

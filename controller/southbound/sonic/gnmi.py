@@ -14,7 +14,7 @@ from typing import Any
 import grpc
 from finsy.proto import gnmi, gnmi_grpc
 
-from raddle.controller.southbound.channel import connection_problem, login_of, open_channel
+from raddle.controller.southbound.channel import Problem, failure, login_of, open_channel
 from raddle.controller.southbound.sonic.sets import db_path, json_value
 from raddle.controller.southbound.sonic.tables import Tables
 from raddle.errors import UnreachableError
@@ -145,14 +145,8 @@ class GnmiClient:
         return value
 
     def _explain(self, call: str, error: grpc.RpcError) -> UnreachableError:
-        code, details = error.code(), error.details() or "no details"
-        what, hint = connection_problem(code, details, self._access) or (
-            f"refused a {call}",
-            "'raddle apply --dry-run' shows what was to change",
-        )
-        return UnreachableError(
-            f"{self.name} ({self.address}) {what}: gRPC {code.name}: {details}\n  hint: {hint}"
-        )
+        refusal = Problem(f"refused a {call}", "'raddle apply --dry-run' shows what was to change")
+        return failure(self.name, self.address, self._access, error, refusal)
 
 
 def _sonic_command(words: Sequence[str]) -> str:

@@ -17,9 +17,10 @@ from mininet.node import Switch
 
 from raddle.controller.plan.model import Plan, SwitchPlan
 from raddle.controller.plan.neighbours import neighbour_macs
-from raddle.controller.southbound.p4runtime.driver import p4_target, push_p4
+from raddle.controller.southbound.p4runtime.driver import push_p4
 from raddle.controller.southbound.p4runtime.pipelines import fabric_pipeline, schema_of
 from raddle.controller.southbound.p4runtime.session import P4Session
+from raddle.controller.southbound.p4runtime.target import p4_target
 from raddle.errors import UnreachableError
 from raddle.lab.emulation.dataplane import PortEvent
 from raddle.lab.emulation.layout import Layout
@@ -99,10 +100,7 @@ class Bmv2:
             # BMv2 looks at its ports every 200 ms, later than the controller acts, and divides by zero when
             # all ports of a group are down.
             target = p4_target(planned[name], macs, is_watching=False)
-            outcome = push_p4(session, target, dry_run=False, may_replace=True)
-            if outcome.error:
-                raise UnreachableError(outcome.error)
-            return outcome.writes
+            return push_p4(session, target, may_replace=True)
 
         writes = sum(self._everywhere(changed, program).values())
         self._pushed = planned

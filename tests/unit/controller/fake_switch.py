@@ -19,8 +19,8 @@ class FakeSwitch(gnmi_grpc.gNMIServicer):
     At Set number `dies_at` the connection drops, and it is gone for good unless it `comes_back`. It answers
     a Set only when `waits_for` is set. `rival` is what another controller writes right after each Set.
     Routes in `uninstalled` (keys of STATIC_ROUTE) do not get into its APPL_DB. Ports in `up` are up too.
-    After `sick_after` Sets its port Ethernet0 loses its link, until Sets put it back. `after_set` is called
-    after each Set.
+    After `sick_after` Sets its port Ethernet0 loses its link, until Sets put it back; or after it has been
+    looked at `sick_after_looks` times. `after_set` is called after each Set.
     """
 
     def __init__(self, config: dict[str, Any], forgets: bool = False, refusal: str = "") -> None:
@@ -33,6 +33,7 @@ class FakeSwitch(gnmi_grpc.gNMIServicer):
         self.waits_for: threading.Event | None = None
         self.rival: dict[str, Any] = {}
         self.sick_after: int | None = None
+        self.sick_after_looks: int | None = None
         self.uninstalled: set[str] = set()
         self.up: set[str] = set()
         self.requests: list[gnmi.SetRequest] = []
@@ -45,6 +46,9 @@ class FakeSwitch(gnmi_grpc.gNMIServicer):
         if request.prefix.target:
             context.abort(grpc.StatusCode.NOT_FOUND, "no counters here")
         database, _, *elems = names(request.path[0])
+        if elems == ["PORT_TABLE"] and self.sick_after_looks is not None:
+            self.sick_after_looks -= 1
+            self.oper_status = "up" if self.sick_after_looks >= 0 else "down"
         node: Any = {
             "CONFIG_DB": self.config,
             "APPL_DB": {

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from finsy import Action, IndirectAction, Match, P4ActionProfileMember, P4TableEntry
+from finsy import Action, IndirectAction, Match, P4ActionProfileMember, P4CounterData, P4TableEntry
 from finsy.proto import p4r
 from p4_fabrics import MIDDLEBLOCK, needs_middleblock, running, two_tier
 
@@ -18,11 +19,13 @@ from raddle.controller.plan import make_plan
 from raddle.controller.plan.addresses import endpoint_addresses
 from raddle.controller.plan.model import Carrier, PolicyRoute
 from raddle.controller.plan.neighbours import neighbour_macs
+from raddle.controller.plan.update import Write
 from raddle.controller.reconcile import PushPolicy, apply_plan, check, read_links
 from raddle.controller.southbound.p4runtime import driver
-from raddle.controller.southbound.p4runtime.driver import describe_target, p4_target
+from raddle.controller.southbound.p4runtime import target as targets
 from raddle.controller.southbound.p4runtime.pipelines import fabric_pipeline
 from raddle.controller.southbound.p4runtime.session import ELECTION_ID, P4Session
+from raddle.controller.southbound.p4runtime.target import describe_target, p4_target
 from raddle.controller.southbound.p4runtime.updates import by_key
 from raddle.errors import InputError
 from raddle.inventory import load_inventory
@@ -137,7 +140,7 @@ def test_what_a_batch_had_done_is_taken_back_when_a_table_is_full(monkeypatch: p
         target = p4_target(plan.switches[0], neighbour_macs(plan))
         routes = target.schema.tables["ipv4_route"].id
         count = sum(key[:2] == ("entry", routes) for key in target.entities)
-        monkeypatch.setattr(driver, "fabric_pipeline", lambda: with_routes(count))
+        monkeypatch.setattr(targets, "fabric_pipeline", lambda: with_routes(count))
         trap = P4ActionProfileMember("next_hops", member_id=9, action=Action("trap"))
         old = P4TableEntry("ipv4_route", match=Match(dst="192.0.2.0/24"), action=IndirectAction(member_id=9))
         with P4Session("leaf0", inventory.addresses["leaf0"], 1) as session:
@@ -159,7 +162,7 @@ def test_what_a_batch_had_done_is_taken_back_when_a_table_is_full(monkeypatch: p
 
 
 def test_a_plan_that_does_not_fit_a_table_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(driver, "fabric_pipeline", lambda: with_routes(5))
+    monkeypatch.setattr(targets, "fabric_pipeline", lambda: with_routes(5))
     with running(two_tier("p4", "sonic")) as (plan, farm, inventory):
         result = apply_plan(plan, inventory)[0]
         assert "entries of ipv4_route, which holds 5\n  hint: plan fewer pins, or compile" in result.error
@@ -404,3 +407,59 @@ routing: {hash: {fields: [src_ip, dst_ip, ip_protocol, l4_src_port, l4_dst_port,
         program(plan, inventory)
         states = read_states(inventory, over_p4runtime(fabric))
     assert {state.hash_fields for state in states.values()} == {(*HASH_FIELDS, "bth_qp")}
+
+
+@pytest.mark.parametrize("nos", NOS)
+@pytest.mark.parametrize("is_drained", [True, False])
+def test_a_drain_goes_in_rounds_and_no_leaf_sends_to_a_spine_in_vain(
+    nos: str, is_drained: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = ["", "overrides: {drain: [spine1]}"]
+    first, second = (two_tier(nos, nos, leaves=3, more=more) for more in texts[:: 1 if is_drained else -1])
+    in_vain: list[tuple[str, int]] = []
+    order: list[str] = []
+    with running(first) as (plan, farm, inventory):
+        program(plan, inventory)
+        write = driver.P4Driver.write_routes
+
+        def look(self: driver.P4Driver, writes: Sequence[Write]) -> None:
+            write(self, writes)
+            order.append(self.name)
+            there = {route.prefix for route in farm.switches["spine1"].state().routes if route.length == 30}
+            for switch in plan.switches[:3]:
+                for route in farm.switches[switch.name].state().routes:
+                    peers = [switch.ports[port].peer for port in route.ports]
+                    is_used = any(peer.startswith("spine1") for peer in peers)
+                    if route.length == 30 and is_used and route.prefix not in there:
+                        in_vain.append((switch.name, route.prefix))
+
+        monkeypatch.setattr(driver.P4Driver, "write_routes", look)
+        results = apply_plan(make_plan(second, "ecmp"), inventory)
+        assert all(result.is_in_sync for result in results), results
+        assert sorted(order) == ["leaf0", "leaf1", "leaf2", "spine1"]
+        assert order.index("spine1") == (3 if is_drained else 0)
+        assert in_vain == []
+
+
+def test_what_is_put_back_counts_on_from_where_it_was() -> None:
+    """A pin with 7 packets is deleted by a push, which is taken back."""
+    fabric = two_tier("p4", "sonic")
+    with running(fabric) as (plan, _, inventory):
+        program(plan, inventory)
+        made = p4_target(plan.switches[0], neighbour_macs(plan))
+        pin = P4TableEntry(
+            "pin_dst",
+            match=Match(dst=0xFFFF << 32 | 0x0A000005),
+            action=Action("set_next_hop", port=3, dst_mac="02:00:00:00:00:02"),
+            counter_data=P4CounterData(byte_count=700, packet_count=7),
+        ).encode(made.schema)
+        with P4Session("leaf0", inventory.addresses["leaf0"], 1) as session:
+            session.require_primary()
+            session.write([p4r.Update(type=p4r.Update.INSERT, entity=pin)])
+            pushed = driver.P4Driver("leaf0", session.address, made, lambda: session)
+            pushed.use(session)
+            assert len(pushed.survey().changes) == 1
+            pushed.finish(())
+            assert "taken back" in pushed.restore(())
+            [held] = session.read([pin])
+        assert held.table_entry.counter_data.packet_count == 7

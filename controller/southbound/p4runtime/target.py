@@ -1,0 +1,82 @@
+"""What a P4Runtime switch must be: its pipeline, and everything that its tables hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from finsy import P4Schema
+from finsy.proto import p4r
+
+from raddle.controller.plan.model import SwitchPlan
+from raddle.controller.southbound.hashing_only import refuse_adaptive
+from raddle.controller.southbound.p4runtime.fabric import fabric_entities
+from raddle.controller.southbound.p4runtime.middleblock import middleblock_entities
+from raddle.controller.southbound.p4runtime.pipelines import fabric_pipeline, schema_of
+from raddle.controller.southbound.p4runtime.text import describe_key, describe_value
+from raddle.controller.southbound.p4runtime.updates import Entities, by_key, plan_batches
+from raddle.errors import InputError
+
+
+@dataclass(frozen=True)
+class P4Target:
+    """What a switch must be: its pipeline and all that its tables hold; `ports` are its ports by number."""
+
+    config: p4r.ForwardingPipelineConfig
+    schema: P4Schema
+    entities: Entities
+    is_pins: bool
+    ports: Mapping[int, str]
+
+
+def p4_target(
+    switch: SwitchPlan,
+    macs: Mapping[str, str],
+    pins: p4r.ForwardingPipelineConfig | None = None,
+    is_watching: bool = True,
+) -> P4Target:
+    """What a switch must be.
+
+    Args:
+        macs: MAC address of every switch and endpoint by name.
+        pins: the pipeline of SONiC PINS, for the switches that run it.
+        is_watching: the switch skips members of groups whose port is down.
+
+    Raises:
+        InputError: `no-p4info`, the switch runs SONiC PINS and its P4Info was not given;
+            `adaptive-not-supported`.
+    """
+    ports = {number: port.name for number, port in enumerate(switch.ports, 1)}
+    refuse_adaptive(switch, "P4Runtime")
+    if switch.nos == "pins":
+        if pins is None:
+            raise InputError.of(
+                "no-p4info",
+                f"{switch.name} runs SONiC PINS, whose P4Info does not come with raddle",
+                "give middleblock.p4info.pb.txt of sonic-pins with --p4info",
+            )
+        schema = schema_of(pins)
+        return P4Target(pins, schema, by_key(middleblock_entities(schema, switch, macs)), True, ports)
+    config = fabric_pipeline()
+    schema = schema_of(config)
+    entities = (entity.encode(schema) for entity in fabric_entities(switch, macs, is_watching))
+    return P4Target(config, schema, by_key(entities), False, ports)
+
+
+def describe_target(target: P4Target) -> dict[str, object]:
+    """What would be sent to an empty switch: the pipeline's name, and the entities of each batch in order."""
+    schema = target.schema
+    return {
+        "pipeline": target.config.p4info.pkg_info.name,
+        "writes": [
+            [
+                {
+                    "update": p4r.Update.Type.Name(update.type),
+                    "entity": describe_key(schema, update.entity),
+                    "value": describe_value(schema, update.entity),
+                }
+                for update in batch
+            ]
+            for batch in plan_batches(schema, {}, target.entities)
+        ],
+    }

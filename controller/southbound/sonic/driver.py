@@ -1,0 +1,189 @@
+"""A SONiC switch: its CONFIG_DB is read and written over gNMI."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from types import TracebackType
+
+from raddle.controller.plan.diff import Change
+from raddle.controller.plan.model import NextHop, SwitchPlan
+from raddle.controller.plan.update import Write, shorter
+from raddle.controller.southbound.driver import RouteTable, Survey, Wire
+from raddle.controller.southbound.sonic.gnmi import GnmiClient
+from raddle.controller.southbound.sonic.health import Health, read_health
+from raddle.controller.southbound.sonic.routes import TABLE, VRF, held_routes, prefix_of
+from raddle.controller.southbound.sonic.sets import Push, differences, plan_push, restored
+from raddle.controller.southbound.sonic.tables import Tables, intended
+from raddle.inventory import Access
+
+_GROUNDWORK = ("INTERFACE", "LOOPBACK_INTERFACE")
+
+
+class SonicDriver:
+    """One switch (see `raddle.controller.southbound.driver.Driver`)."""
+
+    wire: Wire = "gnmi"
+    watched = ("links", "routes in APPL_DB", "buffer profiles", "PFC watchdog")
+
+    def __init__(self, switch: SwitchPlan, address: str, access: Access, may_flap: bool) -> None:
+        self.name, self.address = switch.name, address
+        self._access, self._may_flap = access, may_flap
+        self._wanted = intended(switch)
+        self._before: Tables = {}
+        self._now: Tables = {}
+        self._health = Health()
+        self._changes: tuple[Change, ...] = ()
+        self._bootstrap: tuple[str, ...] = ()
+        self._open: GnmiClient | None = None
+        self.sent = 0
+
+    def __enter__(self) -> SonicDriver:
+        self._open = GnmiClient(self.name, self.address, self._access)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._open:
+            self._open.__exit__(kind, error, trace)
+
+    @property
+    def _client(self) -> GnmiClient:
+        assert self._open, "a driver works within its own context"
+        return self._open
+
+    def survey(self) -> Survey:
+        self._before = self._now = self._client.read_config()
+        push = plan_push(self._before, self._wanted)
+        if push.requests:
+            self._health = read_health(self._client)
+        self._changes = tuple(differences(self.name, self._before, self._wanted))
+        self._bootstrap = push.bootstrap
+        return Survey(
+            changes=self._changes,
+            routes=held_routes(self._before),
+            wanted=held_routes(self._wanted),
+            planned=len(push.requests),
+            estimate_s=push.estimate_s,
+            flaps=push.flaps,
+            bootstrap=push.bootstrap,
+            held="" if self._may_flap else _would_flap(push),
+        )
+
+    def lay_groundwork(self) -> None:
+        """Addresses, and ports that are to be up."""
+        ports = {
+            name: {"admin_status": "up"}
+            for name, fields in self._wanted.get("PORT", {}).items()
+            if fields.get("admin_status") == "up"
+        }
+        tables = {table: self._wanted[table] for table in _GROUNDWORK if table in self._wanted}
+        self._send(plan_push(self._now, {"PORT": ports, **tables}, ()))
+
+    def write_routes(self, writes: Sequence[Write]) -> None:
+        """One Set, or two where routes would be gone for a moment."""
+        self._bridge(writes)
+        self._send_routes({write.prefix: write.after for write in writes})
+
+    def _bridge(self, writes: Sequence[Write]) -> None:
+        """Give routes whose old and new next hops have none in common both of them first.
+
+        Source: sonic-bgpcfgd managers_static_rt.py takes the next hops that go from FRR before it gives it
+        those that come.
+        """
+        gaps = [write for write in writes if self._leaves_gap(write)]
+        if gaps:
+            self._send_routes({write.prefix: (*write.before, *write.after) for write in gaps})
+
+    def _leaves_gap(self, write: Write) -> bool:
+        """Nothing would forward the prefix between what goes and what comes."""
+        if not (write.before and write.after) or set(write.before) & set(write.after):
+            return False
+        return not shorter(held_routes(self._now), write.prefix)
+
+    def _send_routes(self, routes: RouteTable) -> None:
+        table = dict(self._now.get(TABLE, {}))
+        for key in [key for key in table if prefix_of(key) in routes]:
+            del table[key]
+        for prefix, hops in routes.items():
+            if hops:
+                planned = self._wanted.get(TABLE, {}).get(VRF + prefix, {})
+                table[VRF + prefix] = {**planned, **_fields(hops)}
+        self._send(plan_push({TABLE: self._now.get(TABLE, {})}, {TABLE: table}, (TABLE,)))
+        self._now = {**self._now, TABLE: table}
+
+    def finish(self, kept: Collection[str]) -> None:
+        self._now = now = self._client.read_config()
+        wanted = self._target(now, kept)
+        have, want = held_routes(now), held_routes(wanted)
+        self._bridge([Write(self.name, prefix, have.get(prefix, ()), hops) for prefix, hops in want.items()])
+        self._send(plan_push(self._now, wanted))
+
+    def verify(self, kept: Collection[str]) -> str:
+        now = self._client.read_config()
+        left = [
+            change
+            for change in differences(self.name, now, self._target(now, kept))
+            if change.path not in self._bootstrap
+        ]
+        if not left:
+            return ""
+        first = left[0]
+        text = (
+            f"{self.name} ({self.address}): {len(left)} differences after the push; the first: "
+            f"{first.path} is '{first.before}', not '{first.after}'"
+        )
+        if any(_entry(now, change.path) != _entry(self._before, change.path) for change in left):
+            text += "\n  hint: another controller writes to this switch; stop it, then apply again"
+        return text
+
+    def look(self) -> str:
+        return self._health.worse(read_health(self._client), self._wanted)
+
+    def restore(self, kept: Collection[str]) -> str:
+        """Put back the entries that differ from what they were, if they are as this push wrote them."""
+        touched = [
+            change.path
+            for change in self._changes
+            if not (change.path.startswith(f"{TABLE}/") and prefix_of(change.path.partition("/")[2]) in kept)
+        ]
+        now = self._client.read_config()
+        tables = restored(self._before, now, self._wanted, touched)
+        self._send(plan_push(now, tables, tables))
+        if kept:
+            return (
+                f"its earlier configuration is back in place but for {len(kept)} routes that other switches "
+                "rely on by now; apply again to retry"
+            )
+        return "its earlier configuration is back in place; apply again to retry"
+
+    def _target(self, now: Tables, kept: Collection[str]) -> Tables:
+        """What the switch is to hold, with the routes `kept` as they are."""
+        if not kept:
+            return self._wanted
+        routes = {
+            key: fields for key, fields in self._wanted.get(TABLE, {}).items() if prefix_of(key) not in kept
+        }
+        routes |= {key: fields for key, fields in now.get(TABLE, {}).items() if prefix_of(key) in kept}
+        return {**self._wanted, TABLE: routes}
+
+    def _send(self, push: Push) -> None:
+        for request in push.requests:
+            self._client.push(request)
+            self.sent += 1
+
+
+def _fields(hops: tuple[NextHop, ...]) -> dict[str, str]:
+    return {"nexthop": ",".join(hop.address for hop in hops), "ifname": ",".join(hop.port for hop in hops)}
+
+
+def _would_flap(push: Push) -> str:
+    if not push.flaps:
+        return ""
+    ports = ", ".join(push.flaps[:4]) + (f" and {len(push.flaps) - 4} more" if len(push.flaps) > 4 else "")
+    return f"{len(push.flaps)} port{'s' * (len(push.flaps) > 1)} would go down and up: {ports}"
+
+
+def _entry(tables: Tables, path: str) -> dict[str, str] | None:
+    table, _, key = path.partition("/")
+    return tables.get(table, {}).get(key)
