@@ -5,34 +5,36 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
 
 from raddle.cli.options import (
     DEFAULT_INVENTORY,
-    AlgorithmOption,
-    CollectiveOption,
     FabricArg,
     InventoryOption,
     JsonOption,
-    KeepOption,
     P4InfoOption,
-    PlacementOption,
-    RoutingOption,
-    SeedOption,
+    PlanOption,
+    PlanOptions,
     load_fabric,
     load_switches,
     plan_for,
+    with_plan_options,
 )
 from raddle.cli.plan import changes_text
 from raddle.cli.progress import progress_bar
 from raddle.cli.status import raise_errors, results_json
+from raddle.controller.ledger import Ledger, SwitchRecord
 from raddle.controller.reconcile import PushPolicy, SwitchResult, apply_plan
 
 
+@with_plan_options
 def apply(
     fabric: FabricArg,
+    options: PlanOptions,
+    plan_file: PlanOption = None,
     inventory: InventoryOption = DEFAULT_INVENTORY,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would change; change nothing.")
@@ -46,15 +48,9 @@ def apply(
             min=0,
             metavar="SECONDS",
             help="Watch the switches for so long; one that is not well then is put back "
-            "[default: until they are well, at most 10]",
+            "(default: until they are well, at most 10)",
         ),
     ] = None,
-    routing: RoutingOption = None,
-    collective: CollectiveOption = "all_reduce",
-    algorithm: AlgorithmOption = None,
-    placement: PlacementOption = "linear",
-    seed: SeedOption = 1,
-    keep: KeepOption = None,
     p4info: P4InfoOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -65,9 +61,15 @@ def apply(
     --bootstrap'), 3: one could not be reached or refused.
     """
     where = load_switches(inventory, p4info)
-    plan = plan_for(load_fabric(fabric), routing, collective, algorithm, placement, seed, keep)
-    with progress_bar() as progress:
-        results = apply_plan(plan, where, PushPolicy(dry_run, allow_flap, confirm), progress)
+    model = load_fabric(fabric)
+    held = plan_for(model, options, plan_file)
+    ledger = Ledger(inventory)
+    with nullcontext() if dry_run else ledger.locked(f"apply {fabric}"), progress_bar() as progress:
+        applied = ledger.read(model.name)
+        known = applied.known_routes if applied else {}
+        results = apply_plan(held.plan, where, PushPolicy(dry_run, allow_flap, confirm), progress, known)
+        if not dry_run:
+            ledger.write(held, {each.switch: SwitchRecord(each.state) for each in results})
     if as_json:
         print(results_json(results))
     elif dry_run:

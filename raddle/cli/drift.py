@@ -6,46 +6,42 @@ import typer
 
 from raddle.cli.options import (
     DEFAULT_INVENTORY,
-    AlgorithmOption,
-    CollectiveOption,
     FabricArg,
     InventoryOption,
     JsonOption,
-    KeepOption,
     P4InfoOption,
-    PlacementOption,
-    RoutingOption,
-    SeedOption,
+    PlanOption,
+    PlanOptions,
     load_fabric,
     load_switches,
-    plan_for,
+    plan_applied,
+    with_plan_options,
 )
 from raddle.cli.plan import changes_text
 from raddle.cli.status import raise_errors, results_json
+from raddle.controller.ledger import Ledger
 from raddle.controller.reconcile import check
 
 
+@with_plan_options
 def drift(
     fabric: FabricArg,
+    options: PlanOptions,
+    plan_file: PlanOption = None,
     inventory: InventoryOption = DEFAULT_INVENTORY,
-    routing: RoutingOption = None,
-    collective: CollectiveOption = "all_reduce",
-    algorithm: AlgorithmOption = None,
-    placement: PlacementOption = "linear",
-    seed: SeedOption = 1,
-    keep: KeepOption = None,
     p4info: P4InfoOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List what differs on the switches from what the plan says, as 'raddle apply' would change it.
 
+    The plan is what was last applied, or that of --plan or of the options where they are given.
     All tables that come from the plan are compared, also those that only a new config_db.json can bring;
     entries and fields that the plan says nothing of are left out. Exit code 1: there is drift.
     """
     where = load_switches(inventory, p4info)
-    results = check(
-        plan_for(load_fabric(fabric), routing, collective, algorithm, placement, seed, keep), where
-    )
+    model = load_fabric(fabric)
+    applied = Ledger(inventory).read(model.name)
+    results = check(plan_applied(model, options, plan_file, applied).plan, where)
     if as_json:
         print(results_json(results))
     else:

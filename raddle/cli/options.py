@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields, replace
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
 
-from raddle.controller.plan import from_json, make_plan
+from raddle.controller.ledger import Applied
+from raddle.controller.plan import make_plan
+from raddle.controller.plan.held import HeldPlan, fabric_digest, held_from_json
 from raddle.controller.plan.model import Plan
 from raddle.errors import InputError
 from raddle.inventory import Inventory, load_inventory
@@ -34,6 +40,9 @@ AlgorithmOption = Annotated[
     str | None, typer.Option(help="Its algorithm (default: the collective's first, ring for all_reduce)")
 ]
 PlacementOption = Annotated[Placement, typer.Option(help="Which endpoint each rank is.")]
+KeepOption = Annotated[
+    Path | None, typer.Option(metavar="OLD.json", help="Leave pins where this earlier plan has them.")
+]
 MAX_SEED = 2**32 - 1
 
 SeedOption = Annotated[
@@ -62,9 +71,86 @@ SplitDataOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on stdout.")]
 
-KeepOption = Annotated[
+
+@dataclass(frozen=True, slots=True)
+class PlanOptions:
+    """What a plan is made of beside the fabric, as it was given: the one place where these are declared."""
+
+    routing: RoutingOption = None
+    collective: Annotated[
+        str | None,
+        typer.Option(
+            help="Collective whose flows are pinned: all_reduce, all_gather, ... (default: all_reduce)",
+            show_default=False,
+        ),
+    ] = None
+    algorithm: AlgorithmOption = None
+    placement: Annotated[
+        Placement | None, typer.Option(help="Which endpoint each rank is (default: linear)")
+    ] = None
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            help="Seed of placement, queue pair numbers and ECN marking (default: 1)", min=0, max=MAX_SEED
+        ),
+    ] = None
+    keep: KeepOption = None
+
+    @property
+    def is_given(self) -> bool:
+        """At least one stands on the command line."""
+        return any(getattr(self, each.name) is not None for each in fields(self))
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Those that were given, as they are put by with the plan."""
+        given = {name: value for name, value in asdict(self).items() if value is not None}
+        return {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
+
+    def demand(self, fabric: Fabric) -> Demand | None:
+        """The flows that the policy pins: a collective's, or none."""
+        return demand_for(
+            fabric,
+            self.routing or fabric.routing.policy,
+            self.collective or "all_reduce",
+            self.algorithm,
+            self.placement or "linear",
+            1 if self.seed is None else self.seed,
+        )
+
+    def make(self, fabric: Fabric, earlier: Plan | None = None) -> HeldPlan:
+        """The plan; `earlier` comes in place of `keep`'s file."""
+        old = earlier or (read_plan(self.keep, fabric.name) if self.keep else None)
+        plan = make_plan(fabric, self.routing or fabric.routing.policy, self.demand(fabric), old)
+        return HeldPlan(plan, fabric_digest(fabric), self.document)
+
+
+def with_plan_options(command: Callable[..., None]) -> Callable[..., None]:
+    """A command whose parameter `options: PlanOptions` is options of their own on the command line."""
+    hints = get_type_hints(PlanOptions, include_extras=True)
+    own = inspect.signature(command, eval_str=True).parameters
+    options = own["options"]
+    expanded = [each for each in own.values() if each is not options]
+    expanded[-1:-1] = [  # --json is the last of all commands
+        options.replace(name=each.name, annotation=hints[each.name], default=None)
+        for each in fields(PlanOptions)
+    ]
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        options = PlanOptions(**{each.name: given.pop(each.name) for each in fields(PlanOptions)})
+        command(**given, options=options)
+
+    run.__signature__ = inspect.Signature(expanded)  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in expanded}
+    return run
+
+
+PlanOption = Annotated[
     Path | None,
-    typer.Option(metavar="OLD.json", help="Leave pins where this earlier plan has them."),
+    typer.Option(
+        "--plan", metavar="PLAN.json", help="This plan, which 'raddle plan -o' wrote, not a new one."
+    ),
 ]
 
 DEFAULT_INVENTORY = Path("raddle-inventory.json")
@@ -81,30 +167,60 @@ def load_switches(inventory: Path, p4info: Path | None) -> Inventory:
     return replace(found, p4info=p4info) if p4info else found
 
 
-def plan_for(
-    fabric: Fabric,
-    routing: Routing | None,
-    collective: str,
-    algorithm: str | None,
-    placement: Placement,
-    seed: int,
-    keep: Path | None = None,
-) -> Plan:
-    """The plan that a command's options describe; `routing` None takes the fabric's own policy."""
-    policy = routing or fabric.routing.policy
-    demand = demand_for(fabric, policy, collective, algorithm, placement, seed)
-    return make_plan(fabric, policy, demand, read_plan(keep, fabric.name) if keep else None)
+def plan_for(fabric: Fabric, options: PlanOptions, file: Path | None = None) -> HeldPlan:
+    """The plan in a file, which must be one of this fabric, or else the one that the options describe.
+
+    Raises:
+        InputError: `plan-and-options`, both are given; those of `HeldPlan.require`.
+    """
+    if file is None:
+        return options.make(fabric)
+    if options.is_given:
+        given = ", ".join(f"--{name}" for name in options.document)
+        raise InputError.of(
+            "plan-and-options",
+            f"--plan says what the plan is, and {given} would make another",
+            "give either",
+        )
+    held = _read_held(file)
+    held.require(fabric, str(file))
+    return held
+
+
+def plan_applied(
+    fabric: Fabric, options: PlanOptions, file: Path | None, applied: Applied | None
+) -> HeldPlan:
+    """What switches are compared with: as `plan_for`, but where nothing is said, what was last applied.
+
+    Where the fabric has changed since, it is planned anew with the options of then.
+    """
+    if file or options.is_given or applied is None:
+        return plan_for(fabric, options, file)
+    held = applied.held
+    if held.fabric_digest == fabric_digest(fabric):
+        return held
+    then = {each.name: held.options.get(each.name) for each in fields(PlanOptions)}
+    keep = then.pop("keep")
+    print(
+        f"note: the fabric file has changed since the apply of {applied.time}; compared with its plan now",
+        file=sys.stderr,
+    )
+    return PlanOptions(**then).make(fabric, held.plan if keep else None)
 
 
 def read_plan(path: Path, fabric: str) -> Plan:
     """A plan that `raddle plan -o` wrote for a fabric of this name."""
-    try:
-        old = from_json(path.read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError.of("no-plan", f"cannot read '{path}': {error}") from None
+    old = _read_held(path).plan
     if old.fabric != fabric:
         raise InputError.of("wrong-fabric", f"'{path}' is a plan of '{old.fabric}', not of '{fabric}'")
     return old
+
+
+def _read_held(path: Path) -> HeldPlan:
+    try:
+        return held_from_json(path.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError.of("no-plan", f"cannot read '{path}': {error}") from None
 
 
 def demand_for(

@@ -12,20 +12,16 @@ from typing import Annotated
 import typer
 
 from raddle.cli.options import (
-    AlgorithmOption,
-    CollectiveOption,
     FabricArg,
     JsonOption,
-    KeepOption,
-    PlacementOption,
-    RoutingOption,
-    SeedOption,
-    demand_for,
+    PlanOptions,
     load_fabric,
     read_plan,
+    with_plan_options,
 )
-from raddle.controller.plan import Change, diff_plans, make_plan, to_json
+from raddle.controller.plan import Change, diff_plans
 from raddle.controller.plan.backup import Backup, backups, backups_json
+from raddle.controller.plan.held import held_to_json
 from raddle.controller.plan.model import LinkLoad, Plan, WeightReport
 from raddle.controller.plan.replan import replanner
 from raddle.errors import InputError
@@ -34,15 +30,19 @@ from raddle.lab.workloads.demand import place_ranks
 from raddle.report.model import CARRIERS
 
 
+@with_plan_options
 def plan(
     fabric: FabricArg,
+    options: PlanOptions,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="PLAN.json", help="Write the plan to a file.")
     ] = None,
     diff: Annotated[
         Path | None, typer.Option(metavar="OLD.json", help="Show what changes from an earlier plan.")
     ] = None,
-    keep: KeepOption = None,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="With --diff: end with 1 where something changes.")
+    ] = False,
     backup: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write what becomes of the routes after every single failure."),
@@ -50,35 +50,35 @@ def plan(
     collisions: Annotated[
         bool, typer.Option("--collisions", help="Show which queue pairs of the collective share which links.")
     ] = False,
-    routing: RoutingOption = None,
-    collective: CollectiveOption = "all_reduce",
-    algorithm: AlgorithmOption = None,
-    placement: PlacementOption = "linear",
-    seed: SeedOption = 1,
     as_json: JsonOption = False,
 ) -> None:
     """Work out addresses, routes, pins, QoS and buffers of every switch."""
+    if exit_code and diff is None:
+        raise typer.BadParameter("--exit-code is of --diff")
     model = load_fabric(fabric)
-    policy = routing or model.routing.policy
-    demand = demand_for(model, policy, collective, algorithm, placement, seed)
-    new = make_plan(model, policy, demand, read_plan(keep, model.name) if keep else None)
+    held = options.make(model)
+    new = held.plan
     changes = diff_plans(read_plan(diff, new.fabric), new) if diff else None
     if output:
-        _write(output, to_json(new))
+        _write(output, held_to_json(held))
     if backup:
-        states = tuple(backups(model, new, replanner(model, new, demand)))
+        states = tuple(backups(model, new, replanner(model, new, options.demand(model))))
         _write(backup, backups_json(states))
         print(_backup_text(states), file=sys.stderr)
     if collisions:
-        ranks = place_ranks(model, placement, seed)
-        report = find_job_collisions(model, new, collective, algorithm, ranks, seed)
+        seed = 1 if options.seed is None else options.seed
+        ranks = place_ranks(model, options.placement or "linear", seed)
+        collective = options.collective or "all_reduce"
+        report = find_job_collisions(model, new, collective, options.algorithm, ranks, seed)
         print(_json(asdict(report)) if as_json else _collisions_text(report))
     elif changes is not None:
         print(_changes_json(changes) if as_json else changes_text(changes))
     elif as_json:
-        print(to_json(new), end="")
+        print(held_to_json(held), end="")
     else:
         print(_summary(new))
+    if exit_code and changes:
+        raise typer.Exit(1)
 
 
 def _backup_text(states: tuple[Backup, ...]) -> str:

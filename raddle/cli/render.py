@@ -11,16 +11,14 @@ import typer
 from finsy.proto import p4r
 
 from raddle.cli.options import (
-    AlgorithmOption,
-    CollectiveOption,
     FabricArg,
     JsonOption,
     P4InfoOption,
-    PlacementOption,
-    RoutingOption,
-    SeedOption,
+    PlanOption,
+    PlanOptions,
     load_fabric,
     plan_for,
+    with_plan_options,
 )
 from raddle.controller.plan.model import Plan, SwitchPlan
 from raddle.controller.plan.neighbours import neighbour_macs
@@ -34,38 +32,44 @@ from raddle.errors import InputError
 from raddle.topology.model import Nos
 
 
+@with_plan_options
 def render(
     fabric: FabricArg,
-    switch: Annotated[str, typer.Option(metavar="NAME", help="Which switch.")],
+    options: PlanOptions,
+    plan_file: PlanOption = None,
+    switch: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Which switch (default: all, by name)", show_default=False),
+    ] = None,
     form: Annotated[
         Literal["sonic", "p4runtime", "openflow"], typer.Option("--format", help="What the switch speaks.")
     ] = "sonic",
     boot: Annotated[
         bool, typer.Option("--bootstrap", help="What it boots with (config_db.json), not what is pushed.")
     ] = False,
-    routing: RoutingOption = None,
-    collective: CollectiveOption = "all_reduce",
-    algorithm: AlgorithmOption = None,
-    placement: PlacementOption = "linear",
-    seed: SeedOption = 1,
     p4info: P4InfoOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print a switch's part of the plan as its driver sends it: SONiC tables, OpenFlow groups and flows, or
-    P4Runtime entities (of p4/fabric.p4, or with --p4info of SONiC PINS).
+    """Print a switch's part of the plan, or that of every switch, as its driver sends it.
 
-    The result is JSON with and without --json.
+    That is SONiC tables, OpenFlow groups and flows, or P4Runtime entities: of p4/fabric.p4, or with --p4info
+    of SONiC PINS. The result is JSON with and without --json.
     """
-    plan = plan_for(load_fabric(fabric), routing, collective, algorithm, placement, seed)
+    plan = plan_for(load_fabric(fabric), options, plan_file).plan
     by_name = {each.name: each for each in plan.switches}
-    if switch not in by_name:
+    if switch is not None and switch not in by_name:
         raise InputError.of(
             "unknown-switch",
             f"fabric '{plan.fabric}' has no switch '{switch}'",
             f"switches: {', '.join(by_name)}",
         )
     pins = pins_pipeline(p4info) if p4info else None
-    print(json.dumps(_rendered(plan, by_name[switch], form, boot, pins), indent=2, sort_keys=True))
+    rendered = {
+        name: _rendered(plan, each, form, boot, pins)
+        for name, each in by_name.items()
+        if switch in (None, name)
+    }
+    print(json.dumps(rendered[switch] if switch else rendered, indent=2, sort_keys=True))
 
 
 def _rendered(

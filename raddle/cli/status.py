@@ -10,42 +10,40 @@ import typer
 
 from raddle.cli.options import (
     DEFAULT_INVENTORY,
-    AlgorithmOption,
-    CollectiveOption,
     FabricArg,
     InventoryOption,
     JsonOption,
-    KeepOption,
     P4InfoOption,
-    PlacementOption,
-    RoutingOption,
-    SeedOption,
+    PlanOption,
+    PlanOptions,
     load_fabric,
     load_switches,
-    plan_for,
+    plan_applied,
+    with_plan_options,
 )
+from raddle.controller.ledger import Ledger
 from raddle.controller.reconcile import SwitchResult, check, read_links
 from raddle.errors import UnreachableError
 
 
+@with_plan_options
 def status(
     fabric: FabricArg,
+    options: PlanOptions,
+    plan_file: PlanOption = None,
     inventory: InventoryOption = DEFAULT_INVENTORY,
-    routing: RoutingOption = None,
-    collective: CollectiveOption = "all_reduce",
-    algorithm: AlgorithmOption = None,
-    placement: PlacementOption = "linear",
-    seed: SeedOption = 1,
-    keep: KeepOption = None,
     p4info: P4InfoOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compare all switches with the plan, and name cabled ports without a link.
 
+    The plan is what was last applied, or that of --plan or of the options where they are given.
     Exit code 1: a switch differs, 3: one cannot be reached.
     """
     where = load_switches(inventory, p4info)
-    plan = plan_for(load_fabric(fabric), routing, collective, algorithm, placement, seed, keep)
+    model = load_fabric(fabric)
+    applied = Ledger(inventory).read(model.name)
+    plan = plan_applied(model, options, plan_file, applied).plan
     results = check(plan, where)
     links = read_links(plan, where)
     if as_json:

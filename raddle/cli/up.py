@@ -6,7 +6,8 @@ import signal
 import stat
 import sys
 import tempfile
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -21,6 +22,7 @@ from raddle.cli.options import (
     SeedOption,
     load_fabric,
 )
+from raddle.controller.ledger import Ledger, lock_file
 from raddle.controller.plan import make_plan
 from raddle.controller.southbound.p4runtime.pipelines import pins_pipeline
 from raddle.errors import InputError
@@ -103,7 +105,11 @@ def up(
     signal.signal(signal.SIGTERM, _interrupt)
     seen = read_cables(cables) if cables else None
     sent = _traffic(model, flows, collective, size, seed)
-    with scratch, switch_farm(model, make_plan(model, "ecmp"), doors=doors, cables=seen) as farm:
+    with (
+        _alone(inventory, state),
+        scratch,
+        switch_farm(model, make_plan(model, "ecmp"), doors=doors, cables=seen) as farm,
+    ):
         authority = tls_ca or tls_cert
         ca_file = str(authority.resolve()) if authority else ""
         written = Inventory(model.name, dict(farm.addresses), p4info=p4info, ca_file=ca_file)
@@ -118,6 +124,24 @@ def up(
                 signal.pause()
         finally:
             written.remove(inventory)
+
+
+@contextmanager
+def _alone(inventory: Path, state: Path | None) -> Iterator[None]:
+    """Be the only one whose switches are in an inventory, and who writes to a state folder.
+
+    Switches that boot afresh hold nothing of what was applied to those before them.
+    """
+    hint = "stop it, or give this one an --inventory of its own"
+    with ExitStack() as held:
+        held.enter_context(lock_file(inventory.with_suffix(".up.lock"), "up", hint))
+        if state:
+            with suppress(OSError):  # said by the next line, or by who writes there first
+                state.mkdir(parents=True, exist_ok=True)
+            held.enter_context(lock_file(state / "up.lock", "up", "stop it, or give another --state"))
+        else:
+            Ledger(inventory).forget()
+        yield
 
 
 def _traffic(

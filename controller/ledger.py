@@ -1,0 +1,156 @@
+"""What was applied to the switches of an inventory, and who is at it now: files beside the inventory."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from raddle.controller.plan.held import HeldPlan, held_document, held_from_json
+from raddle.controller.plan.update import by_prefix
+from raddle.controller.southbound.driver import RouteTable
+from raddle.errors import InputError
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchRecord:
+    """What is known of a switch since the last apply.
+
+    Attributes:
+        state: how it came out of it.
+        owned: entries (`TABLE/KEY`) of the tables that raddle owns that it has written, and not deleted.
+        identity: what the switch said of itself, by name (`mac`, `serial`).
+    """
+
+    state: str = ""
+    owned: tuple[str, ...] = ()
+    identity: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The last apply: the plan, when (ISO 8601, UTC), and how each switch came out of it."""
+
+    held: HeldPlan
+    time: str
+    switches: Mapping[str, SwitchRecord]
+
+    @property
+    def known_routes(self) -> dict[str, RouteTable]:
+        """The routes of the switches that came out as planned."""
+        return {
+            switch.name: by_prefix(switch.routes)
+            for switch in self.held.plan.switches
+            if switch.name in self.switches and self.switches[switch.name].state == "in sync"
+        }
+
+
+class Ledger:
+    """The record and the lock of an inventory: `pod.json` has `pod.applied.json` and `pod.lock` beside it."""
+
+    def __init__(self, inventory: Path) -> None:
+        self._record = inventory.with_suffix(".applied.json")
+        self._lock = inventory.with_suffix(".lock")
+
+    @contextmanager
+    def locked(self, work: str) -> Iterator[None]:
+        """Be the only one who changes these switches.
+
+        Raises:
+            InputError: `locked`, somebody else is at it; `cannot-write`.
+        """
+        with lock_file(self._lock, work, "wait until it is done, then look again with --dry-run"):
+            yield
+
+    def read(self, fabric: str) -> Applied | None:
+        """The last apply to a fabric of this name; None if there is none.
+
+        Raises:
+            InputError: `bad-record`.
+        """
+        try:
+            text = self._record.read_text()
+            document = json.loads(text)
+            if document["schema_version"] != SCHEMA_VERSION:
+                raise ValueError(f"schema_version {document['schema_version']!r}")
+            if document["plan"]["fabric"] != fabric:
+                return None
+            switches = {
+                name: SwitchRecord(each["state"], tuple(each["owned"]), dict(each["identity"]))
+                for name, each in document["switches"].items()
+            }
+            return Applied(held_from_json(json.dumps(document["plan"])), str(document["time"]), switches)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, InputError) as error:
+            raise InputError.of(
+                "bad-record",
+                f"'{self._record}' is not a record of what was applied ({error})",
+                "move it away; then what raddle wrote counts as the operator's, unless --take-over is given",
+            ) from None
+
+    def write(self, held: HeldPlan, switches: Mapping[str, SwitchRecord]) -> None:
+        """Put by what was applied, whole or not at all.
+
+        Raises:
+            InputError: `cannot-write`.
+        """
+        document: dict[str, Any] = {
+            "schema_version": SCHEMA_VERSION,
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            "plan": held_document(held),
+            "switches": {name: asdict(each) for name, each in switches.items()},
+        }
+        draft = self._record.with_name(self._record.name + ".part")
+        try:
+            draft.write_text(json.dumps(document, sort_keys=True) + "\n")
+            draft.replace(self._record)
+        except OSError as error:
+            raise InputError.of("cannot-write", f"cannot write '{self._record}': {error.strerror}") from None
+
+    def forget(self) -> None:
+        """There are new switches at the inventory's addresses."""
+        self._record.unlink(missing_ok=True)
+
+
+@contextmanager
+def lock_file(path: Path, work: str, hint: str) -> Iterator[None]:
+    """Hold a file that one process at a time can hold; the lock ends with the process, however it ends.
+
+    Raises:
+        InputError: `locked`, another one holds it; `cannot-write`.
+    """
+    file = _claim(path, hint)
+    try:
+        os.pwrite(file, f"'raddle {work}', process {os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(file)
+
+
+def _claim(path: Path, hint: str) -> int:
+    """An open file descriptor with the lock of the file that is at `path`."""
+    while True:
+        try:
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise InputError.of("cannot-write", f"cannot write '{path}': {error.strerror}") from None
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(file, 200).decode(errors="replace").strip()
+            os.close(file)
+            raise InputError.of("locked", f"'{path}' is held by {holder or 'another raddle'}", hint) from None
+        # The one that held it before may have removed it between our two calls.
+        if path.exists() and os.path.samestat(os.fstat(file), path.stat()):
+            return file
+        os.close(file)

@@ -1,0 +1,85 @@
+"""A plan that is held: in a file, with the fabric and the options that it was made of."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from raddle.controller.plan.codec import from_json, to_json
+from raddle.controller.plan.model import Plan
+from raddle.errors import InputError
+from raddle.topology.model import Fabric
+
+_MADE_OF = "made_of"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldPlan:
+    """A plan and what it was made of.
+
+    Attributes:
+        fabric_digest: of the fabric; empty where it is not known.
+        options: the routing options that it was made with, by name.
+    """
+
+    plan: Plan
+    fabric_digest: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def require(self, fabric: Fabric, source: str) -> None:
+        """See that the plan is one of this fabric as it is now.
+
+        Args:
+            source: where the plan is from, for the reader.
+
+        Raises:
+            InputError: `wrong-fabric`, it is one of another; `stale-plan`, the fabric has changed.
+        """
+        again = f"make it anew: raddle plan FABRIC -o {source}"
+        if self.plan.fabric != fabric.name:
+            raise InputError.of(
+                "wrong-fabric", f"'{source}' is a plan of '{self.plan.fabric}', not of '{fabric.name}'", again
+            )
+        if not self.fabric_digest:
+            raise InputError.of(
+                "stale-plan", f"'{source}' does not say which fabric file it was made of", again
+            )
+        if self.fabric_digest != fabric_digest(fabric):
+            raise InputError.of(
+                "stale-plan",
+                f"'{source}' was made of another fabric file than '{fabric.file or fabric.name}' is now",
+                f"{again}; 'raddle plan FABRIC --diff {source}' shows what that changes",
+            )
+
+
+def fabric_digest(fabric: Fabric) -> str:
+    """What tells fabrics apart: comments and spelling of the file do not count."""
+    return hashlib.sha256(repr(replace(fabric, file="")).encode()).hexdigest()
+
+
+def held_document(held: HeldPlan) -> dict[str, Any]:
+    """The plan's document with what it was made of."""
+    document: dict[str, Any] = json.loads(to_json(held.plan))
+    made_of = {"fabric_digest": held.fabric_digest, "options": dict(held.options)}
+    return {**document, _MADE_OF: made_of}
+
+
+def held_to_json(held: HeldPlan) -> str:
+    """As `to_json`: the same bytes for equal plans of equal fabrics."""
+    return json.dumps(held_document(held), indent=1, sort_keys=True) + "\n"
+
+
+def held_from_json(text: str) -> HeldPlan:
+    """Read what `held_to_json` or `to_json` wrote.
+
+    Raises:
+        InputError: `bad-plan`.
+    """
+    plan = from_json(text)
+    made_of = json.loads(text).get(_MADE_OF, {})
+    if not isinstance(made_of, dict) or not isinstance(made_of.get("options", {}), dict):
+        raise InputError.of("bad-plan", f"{_MADE_OF} is not an object with options")
+    return HeldPlan(plan, str(made_of.get("fabric_digest", "")), made_of.get("options", {}))

@@ -1,0 +1,169 @@
+"""A plan that is held, and the record of what was applied."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import typer
+from fake_switch import FakeSwitch, serving
+from typer.testing import CliRunner, Result
+
+import raddle
+from raddle.cli.apply import apply
+from raddle.cli.drift import drift
+from raddle.cli.plan import plan
+from raddle.cli.render import render
+from raddle.cli.status import status
+from raddle.controller.ledger import Ledger, lock_file
+from raddle.controller.plan import from_json, make_plan
+from raddle.controller.southbound.sonic.tables import bootstrap, pushed
+from raddle.errors import InputError
+from raddle.inventory import Inventory
+
+APP = typer.Typer()
+for command in (plan, render, apply, status, drift):
+    APP.command()(command)
+
+TEXT = """
+raddle: 1
+name: hall
+fabric: {leaves: {count: 2}, spines: {count: 2}}
+hosts: {per_leaf: 4}
+routing: {policy: ecmp}
+"""
+PINNED = ("--routing", "pinned", "--placement", "strided")
+
+
+class Hall:
+    """A fabric file, its booted switches and their inventory."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self.file, self.inventory, self.plan = (
+            folder / "hall.yaml",
+            folder / "hall.json",
+            folder / "plan.json",
+        )
+        self.file.write_text(TEXT)
+        switches = make_plan(raddle.loads(TEXT), "ecmp").switches
+        self.switches = {each.name: FakeSwitch(bootstrap(each).config_db) for each in switches}
+        addresses = {name: stack.enter_context(serving(switch)) for name, switch in self.switches.items()}
+        Inventory("hall", addresses).save(self.inventory)
+
+    def run(self, verb: str, *options: str) -> Result:
+        where = () if verb in ("plan", "render") else ("--inventory", str(self.inventory))
+        return CliRunner().invoke(APP, [verb, str(self.file), *where, *options])
+
+
+@pytest.fixture
+def hall(tmp_path: Path) -> Iterator[Hall]:
+    with ExitStack() as stack:
+        yield Hall(tmp_path, stack)
+
+
+def test_status_and_drift_compare_with_what_was_applied(hall: Hall) -> None:
+    assert hall.run("apply", *PINNED).exit_code == 0
+    for verb in ("status", "drift"):
+        assert hall.run(verb).exit_code == 0
+        assert hall.run(verb, "--routing", "ecmp").exit_code == 1
+    assert hall.run("status").stdout.count("in sync") == 4
+
+
+def test_what_was_reviewed_is_what_is_applied(hall: Hall) -> None:
+    assert hall.run("plan", *PINNED, "-o", str(hall.plan)).exit_code == 0
+    assert hall.run("apply", "--plan", str(hall.plan)).exit_code == 0
+    held = from_json(hall.plan.read_text())
+    assert held.pins is not None
+    for each in held.switches:
+        assert hall.switches[each.name].config["STATIC_ROUTE"] == pushed(each)["STATIC_ROUTE"]
+    assert hall.run("drift", "--plan", str(hall.plan)).exit_code == 0
+    rendered = json.loads(hall.run("render", "--plan", str(hall.plan)).stdout)
+    assert rendered == {each.name: pushed(each) for each in held.switches}
+
+
+def test_a_plan_of_another_fabric_file_is_refused_before_anything_is_sent(hall: Hall) -> None:
+    hall.run("plan", "-o", str(hall.plan))
+    hall.file.write_text(TEXT.replace("per_leaf: 4", "per_leaf: 3"))
+    refused = hall.run("apply", "--plan", str(hall.plan)).exception
+    assert isinstance(refused, InputError)
+    assert refused.diagnostics[0].code == "stale-plan"
+    assert str(hall.file) in str(refused)
+    hall.file.write_text(TEXT.replace("name: hall", "name: annex"))
+    assert "is a plan of 'hall', not of 'annex'" in str(
+        hall.run("render", "--plan", str(hall.plan)).exception
+    )
+    assert not any(switch.requests for switch in hall.switches.values())
+
+
+def test_a_comment_makes_no_other_fabric(hall: Hall) -> None:
+    hall.run("plan", "-o", str(hall.plan))
+    hall.file.write_text(f"# the new hall\n{TEXT}")
+    assert hall.run("apply", "--plan", str(hall.plan)).exit_code == 0
+
+
+def test_a_plan_file_beside_routing_options_is_refused(hall: Hall) -> None:
+    hall.run("plan", "-o", str(hall.plan))
+    refused = hall.run("apply", "--plan", str(hall.plan), *PINNED).exception
+    assert "--routing, --placement would make another" in str(refused)
+
+
+def test_a_changed_fabric_is_compared_by_the_options_of_then(hall: Hall) -> None:
+    hall.run("apply", *PINNED)
+    hall.file.write_text(TEXT + "overrides: {drain: [spine1]}\n")
+    changed = hall.run("status")
+    assert "note: the fabric file has changed since the apply of " in changed.stderr
+    assert changed.exit_code == 1
+    assert hall.run("apply", *PINNED).exit_code == 0
+    assert hall.run("status").exit_code == 0
+
+
+def test_the_exit_code_of_a_diff_says_whether_something_changes(hall: Hall) -> None:
+    hall.run("plan", "-o", str(hall.plan))
+    diff = ("--diff", str(hall.plan), "--exit-code")
+    assert hall.run("plan", *diff).exit_code == 0
+    assert hall.run("plan", *diff, *PINNED).exit_code == 1
+    assert hall.run("plan", "--exit-code").exit_code == 2
+
+
+def test_a_second_apply_waits_its_turn(hall: Hall) -> None:
+    with Ledger(hall.inventory).locked("apply hall"):
+        refused = hall.run("apply").exception
+        assert hall.run("apply", "--dry-run").exit_code == 0
+    assert isinstance(refused, InputError)
+    assert f"is held by 'raddle apply hall', process {os.getpid()}" in str(refused)
+    assert not any(switch.requests for switch in hall.switches.values())
+    assert hall.run("apply").exit_code == 0
+    assert not hall.inventory.with_suffix(".lock").exists()
+
+
+def test_the_lock_of_a_process_that_was_killed_is_free(tmp_path: Path) -> None:
+    path = tmp_path / "hall.lock"
+    text = (
+        "import sys, pathlib, time\n"
+        "from raddle.controller.ledger import lock_file\n"
+        "with lock_file(pathlib.Path(sys.argv[1]), 'apply hall', ''):\n"
+        "    print('held', flush=True); time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", text, str(path)], stdout=subprocess.PIPE) as other:
+        assert other.stdout
+        other.stdout.readline()
+        with pytest.raises(InputError, match=f"process {other.pid}"), lock_file(path, "apply", ""):
+            pass
+        other.kill()
+    assert path.exists()
+    with lock_file(path, "apply", ""), path.open() as file, pytest.raises(BlockingIOError):
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_record_that_is_none_is_told_with_a_way_out(hall: Hall) -> None:
+    hall.inventory.with_suffix(".applied.json").write_text('{"schema_version": 1, "plan": 3}')
+    refused = hall.run("status").exception
+    assert isinstance(refused, InputError)
+    assert "move it away" in str(refused)
