@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import highspy
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,6 +44,8 @@ def fractional_bound(problem: SlotProblem, phase: int) -> float:
 
 def _solve(rows: Ints, cols: Ints, values: NDArray[np.float64], demands: Ints, links: int) -> float:
     """Minimise column 0: the first rows equal the demands, the others are at most 0."""
+    import highspy  # here, as only pins need it
+
     program = highspy.HighsLp()
     program.num_col_, program.num_row_ = int(cols.max()) + 1, len(demands) + links
     cost = np.zeros(program.num_col_)

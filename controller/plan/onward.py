@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
@@ -113,6 +112,8 @@ def _from_the_top(graph: SwitchGraph, direct: Floats, leaves: Numbers) -> Floats
 def _exact(graph: SwitchGraph, direct: Floats, superspine: Floats) -> Floats:
     """float32[spines, leaves] by a maximum flow for each pair, where one spine of a pod is the way down from
     several superspines that have others too."""
+    import networkx as nx  # here, as it takes 0.2 s and most commands do without
+
     spines = graph.of_tier(2)
     flows = direct.copy()
     for leaf in range(direct.shape[1]):

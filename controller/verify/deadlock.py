@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
@@ -145,6 +144,8 @@ def breaks_ranks(network: Network, live: Live, rank: Ints) -> bool:
 
 def smallest_cycle(network: Network, tables: Tables, links: Bools, edges: Ints) -> Cycle:
     """The shortest ring of dependencies, with a flow for each of its steps; `edges` must hold a cycle."""
+    import networkx as nx  # here, as it takes 0.2 s and most commands do without
+
     graph: nx.DiGraph[int] = nx.DiGraph(edges.tolist())
     best: list[int] = []
     for part in nx.strongly_connected_components(graph):

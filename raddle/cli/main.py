@@ -1,39 +1,70 @@
-"""The `raddle` command: one file per subcommand in this package, wired together here."""
+"""The `raddle` command: one file per subcommand in this package, imported when it is called for."""
 
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
 
-from raddle.cli.apply import apply
-from raddle.cli.bench import bench
-from raddle.cli.drift import drift
-from raddle.cli.emulate import emulate
-from raddle.cli.export import export
-from raddle.cli.fmt import fmt
-from raddle.cli.import_ import import_
-from raddle.cli.init import init
-from raddle.cli.plan import plan
-from raddle.cli.render import render
-from raddle.cli.schema import schema
-from raddle.cli.show import show
-from raddle.cli.simulate import simulate
-from raddle.cli.status import status
-from raddle.cli.switch import switch
-from raddle.cli.up import up
-from raddle.cli.validate import validate
-from raddle.cli.verify import verify
 from raddle.errors import RaddleError
 
+COMMANDS = {
+    "validate": "Is a fabric file sound: wiring, addresses, lossless class?",
+    "init": "Write a fabric file to start from.",
+    "fmt": "Lay fabric files out in the usual way.",
+    "schema": "Print the JSON Schema of a fabric file, for editors.",
+    "show": "Show switches, tiers, capacity and cables, or draw them.",
+    "plan": "Work out what every switch must be.",
+    "verify": "Prove that nothing is lost, loops or deadlocks.",
+    "render": "Print a switch's configuration as its driver sends it.",
+    "up": "Start the simulated switches of a fabric, and stay.",
+    "apply": "Program the switches and read them back.",
+    "status": "Do the switches hold the plan; which ports have no link?",
+    "drift": "List what differs on the switches from the plan.",
+    "switch": "Run SONiC's show, config or clear on a switch.",
+    "bench": "Simulate a collective; print the table of nccl-tests.",
+    "simulate": "Simulate flows: what became of each, and of each port.",
+    "emulate": "Real packets through software switches (root).",
+    "export": "Write a fabric and flows as another simulator's files.",
+    "import": "Read another simulator's files as a fabric file.",
+}
+"""Commands in the order of the help, each with what fits one line of it. `raddle.cli.NAME` has the function
+NAME; a Python keyword has `_` behind it there."""
+
+
+class _Commands(TyperGroup):
+    """Knows all commands by name and imports the one that is called: the libraries of all take a second."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = {name: TyperCommand(name=name, help=says) for name, says in COMMANDS.items()}
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, load_command(name) if name else command, rest
+
+
+def load_command(name: str) -> Any:
+    """The command with its options, from its module."""
+    attribute = f"{name}_" if name == "import" else name
+    single = typer.Typer(add_completion=False, rich_markup_mode=None)
+    single.command(name)(getattr(import_module(f"raddle.cli.{attribute}"), attribute))
+    return get_command(single)
+
+
 app = typer.Typer(
+    cls=_Commands,
     name="raddle",
     help="Network controller and NOS simulator for AI compute fabrics.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain text fits 80 columns, and needs no library of 0.1 s
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
@@ -43,35 +74,20 @@ def _options(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; may stand anywhere.")] = False,
 ) -> None:
     if show_version:
-        print(f"raddle {version('raddle')}")
+        _print_version()
         raise typer.Exit
 
 
-for command in (
-    validate,
-    init,
-    fmt,
-    schema,
-    show,
-    plan,
-    verify,
-    render,
-    up,
-    apply,
-    status,
-    drift,
-    switch,
-    bench,
-    simulate,
-    emulate,
-    export,
-):
-    app.command()(command)
-app.command("import")(import_)
+def _print_version() -> None:
+    print(f"raddle {version('raddle')}")
 
 
 def main() -> None:
     """Run the command line; every error a user can cause ends here, without a traceback."""
+    if sys.argv[1:] == [
+        "--version"
+    ]:  # typer reads options with pydantic, which takes longer than all the rest
+        return _print_version()
     debug = "--debug" in sys.argv
     if debug:
         sys.argv.remove("--debug")

@@ -10,11 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from raddle.controller.plan import make_plan
 from raddle.controller.plan.addresses import address_families
 from raddle.controller.plan.lossless_check import check_lossless
-from raddle.controller.southbound.sonic.tables import intended
-from raddle.controller.southbound.sonic.yang import check_yang
 from raddle.errors import Diagnostic, InputError
 from raddle.topology import find, load
 from raddle.topology.model import Fabric
@@ -62,6 +59,10 @@ def _check_switches(model: Fabric, sonic_yang: Path | None) -> None:
     if problems:
         raise InputError(problems)
     if sonic_yang:
+        from raddle.controller.plan import make_plan
+        from raddle.controller.southbound.sonic.tables import intended
+        from raddle.controller.southbound.sonic.yang import check_yang
+
         plan = make_plan(model, "ecmp")
         check_yang({switch.name: intended(switch) for switch in plan.switches}, sonic_yang)
     else:
