@@ -88,3 +88,11 @@ def format_time(time_ps: int) -> str:
 def format_length(length_m: float) -> str:
     """30.0 -> `30m`."""
     return f"{length_m:g}m"
+
+
+def format_span(seconds: float) -> str:
+    """How long something takes, roughly: `3 min`, `13.6 h`."""
+    for unit, length, digits in (("h", 3600, 1), ("min", 60, 0), ("s", 1, 0)):
+        if seconds >= length:
+            return f"{seconds / length:.{digits}f} {unit}"
+    return f"{seconds * 1000:.3g} ms"

@@ -71,3 +71,28 @@ class Demand:
     src: NDArray[np.int32]
     dst: NDArray[np.int32]
     phase: NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Workload:
+    """What is sent, wherever it comes from: a collective, a flow file, traffic on running switches.
+
+    Attributes:
+        schedule: the flows between ranks.
+        placement: int32, endpoint of each rank.
+        start_ps: int64, the earliest start of each flow; None: as soon as what it waits for is complete.
+        names: what each flow is called; empty: as its ranks are.
+        repeat: how often the schedule runs. A rank begins again when all flows that it sends and receives
+            are complete, so ranks need not begin at the same time.
+    """
+
+    schedule: Schedule
+    placement: NDArray[np.int32]
+    start_ps: NDArray[np.int64] | None = None
+    names: tuple[str, ...] = ()
+    repeat: int = 1
+
+    @property
+    def starts_ps(self) -> NDArray[np.int64]:
+        """int64, the earliest start of each flow."""
+        return np.zeros(self.schedule.flows, np.int64) if self.start_ps is None else self.start_ps

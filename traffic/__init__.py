@@ -5,6 +5,7 @@ from raddle.traffic.interpreter import count_wrong
 from raddle.traffic.placement import PLACEMENTS, place
 from raddle.traffic.prune import without_step
 from raddle.traffic.registry import algorithms, build, check_ranks, find_algorithm, find_collective
+from raddle.traffic.repeat import repeated
 from raddle.traffic.sizes import bandwidth_gbs, buffer_size, sweep
 from raddle.traffic.striping import Striped, stripe
 
@@ -21,6 +22,7 @@ __all__ = [
     "find_algorithm",
     "find_collective",
     "place",
+    "repeated",
     "stripe",
     "sweep",
     "without_step",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -20,13 +21,33 @@ from raddle.cli.options import (
     SplitDataOption,
     load_fabric,
 )
-from raddle.cli.progress import progress_bar
+from raddle.cli.output_folder import OutputFolder
+from raddle.cli.progress import Shown, progress_bar, watching
+from raddle.cli.run_options import (
+    CcOption,
+    DetectionOption,
+    FailOption,
+    FaultsOption,
+    PushOption,
+    RunOptions,
+    ThreadsOption,
+    UntilOption,
+    UsedInventoryOption,
+    note_unused_routing,
+    switch_source,
+    with_congestion_control,
+)
 from raddle.errors import InputError
-from raddle.inventory import load_inventory
 from raddle.lab.bench import BenchRequest, run_bench
 from raddle.lab.workloads.connections import with_qps
-from raddle.report import to_json, to_table
+from raddle.report import to_json
+from raddle.report.model import BenchResult
+from raddle.report.run_files import samples_csv
+from raddle.report.table import table_foot, table_head, table_row
+from raddle.sim.series import Sample
 from raddle.units import parse_nccl_bytes
+
+_FILES = ("bench.json", "series-*.csv", "capture-*.pcapng")
 
 
 def bench(
@@ -47,12 +68,26 @@ def bench(
     routing: RoutingOption = None,
     placement: Annotated[Placement, typer.Option(help="Which endpoint each rank is.")] = "linear",
     seed: SeedOption = 1,
-    inventory: Annotated[
-        Path | None, typer.Option(help="Running switches to use [default: start some]")
+    cc: CcOption = None,
+    fail: FailOption = None,
+    faults: FaultsOption = None,
+    detection: DetectionOption = "1ms",
+    until: UntilOption = None,
+    threads: ThreadsOption = 1,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="DIR", help="For bench.json, --series and --trace."),
     ] = None,
-    push: Annotated[
-        bool, typer.Option("--push", help="With --inventory: program the switches first.")
-    ] = False,
+    series: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Sample queues and rates that often: series-BYTES.csv."),
+    ] = None,
+    trace: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PORT", help="Record the frames on the link at a port: capture-BYTES.pcapng."),
+    ] = None,
+    inventory: UsedInventoryOption = None,
+    push: PushOption = False,
     p4info: P4InfoOption = None,
     qps_per_connection: QpsOption = None,
     split_data: SplitDataOption = None,
@@ -61,31 +96,62 @@ def bench(
     """Simulate a collective and print the table of nccl-tests.
 
     The switches are programmed over gNMI and the simulation forwards with what they then report. With
-    --inventory and without --push it forwards with what they hold already.
+    --inventory and without --push it forwards with what they hold already. Times of faults, --series and
+    --until count from the start of each size. An interrupt keeps the rows that are done.
     """
-    model = with_qps(load_fabric(fabric), qps_per_connection, split_data)
-    if push and inventory is None:
-        raise InputError.of(
-            "no-inventory", "--push needs --inventory", "without both, bench starts its own switches"
-        )
-    if routing and inventory and not push:
-        print("note: --routing has no effect without --push; the switches stay as they are", file=sys.stderr)
+    model = with_congestion_control(with_qps(load_fabric(fabric), qps_per_connection, split_data), cc)
+    options = RunOptions(seed, threads, fail or (), faults, detection, series, trace or (), until)
     request = BenchRequest(
         collective=collective,
         algorithm=algorithm,
         sizes_bytes=traffic.sweep(_size(min_bytes, "-b"), _size(max_bytes, "-e"), factor),
         routing=routing or model.routing.policy,
         placement=placement,
-        seed=seed,
+        settings=options.settings(model),
     )
-    where = load_inventory(inventory) if inventory else None
-    with progress_bar() as progress:
-        result = run_bench(
-            model, request, where, push=push or where is None, progress=progress, p4info=p4info
-        )
-    print(to_json(result) if as_json else to_table(result), end="")
+    source = switch_source(inventory, push, p4info)
+    note_unused_routing("--routing", bool(routing), source)
+    with _folder(output, options) as folder, progress_bar() as progress:
+        told = _Told(progress, folder, is_quiet=as_json)
+        result = run_bench(model, request, source, watching(progress), told, told.capture)
+        if folder:
+            folder.finish({"bench.json": to_json(result)})
+    print(to_json(result) if as_json else table_foot(result), end="")
+    if result.is_interrupted:
+        raise KeyboardInterrupt
     if any(row.wrong or row.time_ps is None for row in result.rows):
         raise typer.Exit(1)
+
+
+class _Told:
+    """Prints the head of the table, and each row when it is done; writes what was recorded of its run."""
+
+    def __init__(self, shown: Shown, folder: OutputFolder | None, is_quiet: bool) -> None:
+        self._shown, self._folder, self._is_quiet = shown, folder, is_quiet
+
+    def __call__(self, so_far: BenchResult, series: Sequence[Sample]) -> None:
+        if series and self._folder:
+            self._folder.open(f"series-{so_far.rows[-1].size_bytes}.csv")(samples_csv(series).encode())
+        if not self._is_quiet:
+            text = table_row(so_far.rows[-1]) if so_far.rows else table_head(so_far)
+            self._shown.say(text.removesuffix("\n"), is_result=True)
+
+    def capture(self, size_bytes: int) -> Callable[[bytes], object]:
+        """What takes the frames of one size."""
+        assert self._folder
+        return self._folder.open(f"capture-{size_bytes}.pcapng")
+
+
+@contextmanager
+def _folder(path: Path | None, options: RunOptions) -> Iterator[OutputFolder | None]:
+    if path is None:
+        if options.series or options.trace:
+            option = "--series" if options.series else "--trace"
+            raise InputError.of("bad-option", f"{option} needs a folder to write to", "give one with -o DIR")
+        yield None
+        return
+    with OutputFolder(path, _FILES) as folder:
+        yield folder
 
 
 def _size(text: str, option: str) -> int:

@@ -14,8 +14,10 @@ from raddle.cli.options import (
     JsonOption,
     P4InfoOption,
     PlacementOption,
+    QpsOption,
     RoutingOption,
     SeedOption,
+    SplitDataOption,
     load_fabric,
 )
 from raddle.cli.progress import progress_bar
@@ -23,6 +25,11 @@ from raddle.errors import InputError
 from raddle.lab.emulation.programs import load_mininet, need
 from raddle.lab.emulation.result import to_json, to_text
 from raddle.lab.emulation.sandbox import enter_sandbox
+from raddle.lab.workloads.collective import CollectiveJob, find_job
+from raddle.lab.workloads.connections import with_qps
+from raddle.lab.workloads.flow_file import read_flows
+from raddle.topology.model import Fabric
+from raddle.workload import Workload
 
 _TESTS = ("ping", "iperf", "roce", "failover")
 _PROGRAMS = ("mnexec", "ip", "tc", "ethtool", "ping")
@@ -49,6 +56,8 @@ def emulate(
     placement: PlacementOption = "linear",
     seed: SeedOption = 1,
     p4info: P4InfoOption = None,
+    qps_per_connection: QpsOption = None,
+    split_data: SplitDataOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Bring the fabric up with software switches and hosts in namespaces, program it, and test it (root).
@@ -56,19 +65,20 @@ def emulate(
     Everything runs in a sandbox of its own and is gone at the end, however it ends.
     """
     tests = _tests(test)
-    model = load_fabric(fabric)
+    model = with_qps(load_fabric(fabric), qps_per_connection, split_data)
+    work = (
+        read_flows(model, flows)
+        if flows
+        else _short_collective(model, find_job(model, collective, algorithm, placement, seed), packets)
+    )
     need((*_PROGRAMS, *_SWITCH_PROGRAMS[switch], *(["iperf3"] if "iperf" in tests else [])))
     enter_sandbox(is_interactive=keep)
     load_mininet()
     # These import Mininet.
-    from raddle.lab.emulation.run import EmulationRequest, collective_workload, emulate, file_workload
+    from raddle.lab.emulation.run import EmulationRequest, emulate
 
-    work = (
-        file_workload(model, flows, seed)
-        if flows
-        else collective_workload(model, collective, algorithm, placement, seed, packets)
-    )
-    request = EmulationRequest(switch, routing or model.routing.policy, tests, work, pcap, p4info)
+    policy = routing or model.routing.policy
+    request = EmulationRequest(switch, policy, tests, work, seed, pcap, p4info)
     with progress_bar() as progress:
         emulation = emulate(model, request, progress)
     print(to_json(emulation.result) if as_json else to_text(emulation.result), end="", flush=True)
@@ -76,6 +86,11 @@ def emulate(
         emulation.network.prompt()
     if not emulation.result.is_good:
         raise typer.Exit(1)
+
+
+def _short_collective(fabric: Fabric, job: CollectiveJob, packets: int) -> Workload:
+    """A collective in which every flow has about so many packets."""
+    return job.workload(packets * fabric.roce.mtu_bytes * len(job.ranks))
 
 
 def _tests(text: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import typer
 from raddle.cli.import_ import KindArg, PeerKind
 from raddle.cli.options import FabricArg, load_fabric
 from raddle.errors import InputError
-from raddle.lab.workloads.flow_file import FlowTable, read_flows
+from raddle.lab.workloads.flow_file import read_flows
 from raddle.peers.exporting import PeerNodes, exported_flows, fat_tree, nodes_csv, ns3_settings, peer_topology
 from raddle.peers.write import (
     htsim_flows,
@@ -22,6 +22,7 @@ from raddle.peers.write import (
     simai_topology,
 )
 from raddle.topology.model import Fabric
+from raddle.workload import Workload
 
 
 def export(
@@ -48,7 +49,7 @@ def export(
     print(f"wrote {', '.join(files)} to {output}", file=sys.stderr)
 
 
-def _ns3(kind: PeerKind, fabric: Fabric, table: FlowTable | None) -> dict[str, str]:
+def _ns3(kind: PeerKind, fabric: Fabric, table: Workload | None) -> dict[str, str]:
     nodes = PeerNodes.of(fabric)
     topology = peer_topology(fabric, nodes)
     write = simai_topology if kind is PeerKind.simai else ns3_topology
@@ -61,7 +62,7 @@ def _ns3(kind: PeerKind, fabric: Fabric, table: FlowTable | None) -> dict[str, s
     return files
 
 
-def _htsim(fabric: Fabric, table: FlowTable | None) -> dict[str, str]:
+def _htsim(fabric: Fabric, table: Workload | None) -> dict[str, str]:
     nodes = PeerNodes.by_tree(fabric)
     tree = fat_tree(fabric, nodes, peer_topology(fabric, nodes))
     files = {"fabric.topo": htsim_topology(tree), "nodes.csv": nodes_csv(nodes.names(fabric))}

@@ -26,7 +26,7 @@ from raddle.controller.plan.model import LinkLoad, Plan, WeightReport
 from raddle.controller.plan.replan import replanner
 from raddle.errors import InputError
 from raddle.lab.collisions import CollisionReport, find_job_collisions
-from raddle.lab.workloads.demand import place_ranks
+from raddle.lab.workloads.collective import find_job
 from raddle.report.model import CARRIERS
 
 
@@ -67,9 +67,9 @@ def plan(
         print(_backup_text(states), file=sys.stderr)
     if collisions:
         seed = 1 if options.seed is None else options.seed
-        ranks = place_ranks(model, options.placement or "linear", seed)
-        collective = options.collective or "all_reduce"
-        report = find_job_collisions(model, new, collective, options.algorithm, ranks, seed)
+        placement = options.placement or "linear"
+        job = find_job(model, options.collective or "all_reduce", options.algorithm, placement, seed)
+        report = find_job_collisions(model, new, job)
         print(_json(asdict(report)) if as_json else _collisions_text(report))
     elif changes is not None:
         print(_changes_json(changes) if as_json else changes_text(changes))

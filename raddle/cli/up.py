@@ -7,7 +7,7 @@ import stat
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -16,24 +16,34 @@ import typer
 
 from raddle.cli.options import (
     DEFAULT_INVENTORY,
+    AlgorithmOption,
     FabricArg,
     InventoryOption,
     P4InfoOption,
+    Placement,
+    PlacementOption,
+    QpsOption,
     SeedOption,
+    SplitDataOption,
     load_fabric,
 )
+from raddle.cli.run_options import ThreadsOption
 from raddle.controller.ledger import Ledger, lock_file
 from raddle.controller.plan import make_plan
 from raddle.controller.southbound.p4runtime.pipelines import pins_pipeline
 from raddle.errors import InputError
 from raddle.inventory import Inventory, read_file, read_secrets
-from raddle.lab.live import LiveTraffic, Traffic, collective_traffic, flows_traffic
+from raddle.lab.live import LiveTraffic
+from raddle.lab.run.settings import RunSettings
 from raddle.lab.switches.programmed import Doors, switch_farm
+from raddle.lab.workloads.collective import find_job
+from raddle.lab.workloads.connections import with_qps
 from raddle.lab.workloads.flow_file import read_flows
 from raddle.nos.farm import ServerTls
 from raddle.topology.model import Fabric
 from raddle.topology.views.cable_truth import read_cables
 from raddle.units import parse_nccl_bytes
+from raddle.workload import Workload
 
 _OTHERS = stat.S_IRGRP | stat.S_IROTH
 
@@ -67,6 +77,11 @@ def up(
         str | None, typer.Option(help="Or a collective to run: all_reduce, all_to_all, ...")
     ] = None,
     size: Annotated[str, typer.Option(help="Its size (powers of 1024).")] = "1G",
+    algorithm: AlgorithmOption = None,
+    placement: PlacementOption = "linear",
+    qps_per_connection: QpsOption = None,
+    split_data: SplitDataOption = None,
+    threads: ThreadsOption = 1,
     pace: Annotated[
         float,
         typer.Option(metavar="N", help="Simulated seconds in a second of wall time.", min=1e-9, max=1.0),
@@ -90,7 +105,7 @@ def up(
     They boot without addresses and routes ('raddle apply' brings those), or with what --state has. The
     inventory file is written when all of them answer, and removed at the end; Ctrl-C or SIGTERM ends it.
     """
-    model = load_fabric(fabric)
+    model = with_qps(load_fabric(fabric), qps_per_connection, split_data)
     if p4info:
         pins_pipeline(p4info)  # A file that cannot be used is told before anything starts.
     scratch = tempfile.TemporaryDirectory(prefix="raddle-redis-")
@@ -104,7 +119,7 @@ def up(
     )
     signal.signal(signal.SIGTERM, _interrupt)
     seen = read_cables(cables) if cables else None
-    sent = _traffic(model, flows, collective, size, seed)
+    sent = _traffic(model, flows, collective, algorithm, placement, size, seed)
     with (
         _alone(inventory, state),
         scratch,
@@ -120,8 +135,12 @@ def up(
                 print(f"{name:<12} gNMI {address}{redis}")
             print(f"inventory in {inventory}; Ctrl-C stops the switches", file=sys.stderr, flush=True)
             sys.stdout.flush()
-            with LiveTraffic(model, farm.switches, sent, pace, _tell) if sent else nullcontext():
+            if sent is None:
                 signal.pause()
+            else:
+                settings = RunSettings(seed=seed, threads=threads)
+                with LiveTraffic(model, farm.switches, sent, pace, settings, _tell) as live:
+                    live.wait()
         finally:
             written.remove(inventory)
 
@@ -145,13 +164,28 @@ def _alone(inventory: Path, state: Path | None) -> Iterator[None]:
 
 
 def _traffic(
-    fabric: Fabric, flows: Path | None, collective: str | None, size: str, seed: int
-) -> Traffic | None:
+    fabric: Fabric,
+    flows: Path | None,
+    collective: str | None,
+    algorithm: str | None,
+    placement: Placement,
+    size: str,
+    seed: int,
+) -> Workload | None:
     if flows and collective:
         raise InputError.of("two-traffics", "--flows and --collective exclude each other", "give one of them")
     if flows:
-        return flows_traffic(read_flows(fabric, flows), fabric, seed)
-    return collective_traffic(fabric, collective, parse_nccl_bytes(size), seed) if collective else None
+        return read_flows(fabric, flows)
+    if not collective:
+        return None
+    return find_job(fabric, collective, algorithm, placement, seed).workload(_size(size))
+
+
+def _size(text: str) -> int:
+    try:
+        return parse_nccl_bytes(text)
+    except ValueError as error:
+        raise InputError.of("bad-size", f"--size: {error}") from None
 
 
 def _tell(text: str) -> None:

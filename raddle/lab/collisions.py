@@ -7,17 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from raddle import traffic
-from raddle.controller.plan.addresses import endpoint_addresses
 from raddle.controller.plan.model import Plan
 from raddle.errors import InputError
-from raddle.lab.bench import flow_namer, link_names
-from raddle.lab.run.link_use import Crossings, find_collisions, trace_flows
+from raddle.lab.run.drive import Run, set_up
+from raddle.lab.run.link_use import Crossings, find_collisions, link_names, trace_flows
+from raddle.lab.run.settings import RunSettings
 from raddle.lab.verify import planned_state
-from raddle.lab.workloads.connections import striped
-from raddle.lab.workloads.source_ports import source_ports
+from raddle.lab.workloads.collective import CollectiveJob
 from raddle.report.model import Collision
-from raddle.sim import Simulation
 from raddle.topology.model import Fabric
 
 _ANY_SIZE_BYTES = 1 << 20  # who meets whom does not depend on the size
@@ -45,23 +42,33 @@ class CollisionReport:
     collisions: tuple[Collision, ...]
 
 
-def find_job_collisions(
-    fabric: Fabric,
-    plan: Plan,
-    collective: str,
-    algorithm: str | None,
-    placement: NDArray[np.int32],
-    seed: int,
-) -> CollisionReport:
+def find_job_collisions(fabric: Fabric, plan: Plan, job: CollectiveJob) -> CollisionReport:
     """Follow every queue pair of a collective through the tables and the hash of a plan's switches.
 
-    Args:
-        placement: endpoint of each rank; seed: decides the queue pair numbers, and so their UDP ports.
+    The job's seed decides the queue pair numbers, and so their UDP ports.
 
     Raises:
-        InputError: no such collective or algorithm, it does not fit, `policies-not-followed`, or
-            `paths-are-adaptive`.
+        InputError: `policies-not-followed` or `paths-are-adaptive`.
     """
+    _check_is_hashed(fabric, plan)
+    states = {switch.name: planned_state(fabric, plan, switch.name) for switch in plan.switches}
+    run = set_up(fabric, states, job.workload(_ANY_SIZE_BYTES), RunSettings(seed=job.seed), plan)
+    crossings, named, qp = trace_flows(run), run.sent_name(), run.sent.qp
+    shares, slowdowns = _steps(run, crossings)
+    return CollisionReport(
+        job=f"{job.collective} {job.algorithm}",
+        queue_pairs=int(qp.max()) + 1,
+        steps=len(shares),
+        colliding_steps=int((shares > 1).sum()),
+        worst_share=int(shares.max(initial=0)),
+        slowdown=float(slowdowns.mean()) if len(slowdowns) else 1.0,
+        collisions=find_collisions(
+            crossings, link_names(run.simulation), lambda flow: f"qp{qp[flow]} {named(flow)}"
+        ),
+    )
+
+
+def _check_is_hashed(fabric: Fabric, plan: Plan) -> None:
     if fabric.routing.adaptive:
         raise InputError.of(
             "paths-are-adaptive",
@@ -74,42 +81,23 @@ def find_job_collisions(
             "collisions are those of the plain hash; this plan pins by policy routes, which go before it",
             "take --routing ecmp, or run 'raddle bench', which follows them",
         )
-    collective = traffic.find_collective(collective)
-    algorithm = traffic.find_algorithm(collective, algorithm)
-    traffic.check_ranks(collective, algorithm, len(placement))
-    schedule = striped(fabric, traffic.build(collective, algorithm, len(placement), _ANY_SIZE_BYTES)).schedule
-    states = {switch.name: planned_state(fabric, plan, switch.name) for switch in plan.switches}
-    ports = source_ports(fabric, plan, schedule, placement)
-    addresses = endpoint_addresses(fabric)
-    simulation = Simulation(fabric, addresses, states, schedule, placement, seed, source_ports=ports)
-    crossings = trace_flows(simulation, schedule)
-    named = flow_namer(fabric, schedule, placement)
-    shares, slowdowns = _steps(simulation, crossings)
-    return CollisionReport(
-        job=f"{collective} {algorithm}",
-        queue_pairs=int(schedule.qp.max()) + 1,
-        steps=len(shares),
-        colliding_steps=int((shares > 1).sum()),
-        worst_share=int(shares.max(initial=0)),
-        slowdown=float(slowdowns.mean()) if len(slowdowns) else 1.0,
-        collisions=find_collisions(
-            crossings, link_names(simulation), lambda flow: f"qp{schedule.qp[flow]} {named(flow)}"
-        ),
-    )
 
 
-def _steps(simulation: Simulation, crossings: Crossings) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _steps(run: Run, crossings: Crossings) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Of each step, the most flows on a link, and the time of its busiest link over that of a flow alone."""
-    fabric = simulation.fabric
+    fabric, simulation = run.fabric, run.simulation
     speed = np.ones(len(simulation.port_names))
     for link in fabric.links:
         speed[[simulation.port_index[link.a], simulation.port_index[link.b]]] = link.speed_bps
     nic = min(fabric.links[endpoint.link].speed_bps for endpoint in fabric.endpoints)
+    if not len(crossings.starts):
+        return np.zeros(0, np.int64), np.ones(0)
     counts = np.diff(np.append(crossings.starts, len(crossings.step)))
+    carried = np.add.reduceat(crossings.share, crossings.starts)
     step, port = crossings.step[crossings.starts], crossings.port[crossings.starts]
     _, row = np.unique(step, return_inverse=True)
     shares = np.zeros(int(row.max(initial=-1)) + 1, np.int64)
     np.maximum.at(shares, row, counts)
     slowdowns = np.ones(len(shares))
-    np.maximum.at(slowdowns, row, counts * nic / speed[port])
+    np.maximum.at(slowdowns, row, carried * nic / speed[port])
     return shares, slowdowns

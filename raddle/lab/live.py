@@ -13,20 +13,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 
-import numpy as np
-from numpy.typing import NDArray
-
-from raddle import traffic
-from raddle.controller.plan.addresses import endpoint_addresses
+from raddle.errors import RaddleError
+from raddle.lab.run.drive import Run, set_up
+from raddle.lab.run.settings import DEFAULT_SETTINGS, RunSettings
 from raddle.lab.switches.counters import switch_counters
-from raddle.lab.workloads.connections import of_messages, striped
-from raddle.lab.workloads.demand import place_ranks
-from raddle.lab.workloads.flow_file import FlowTable
 from raddle.nos.switch import SimulatedSwitch
 from raddle.sim import FLOW_STATUS, Simulation
 from raddle.state import SwitchState
 from raddle.topology.model import Fabric
-from raddle.workload import Schedule
+from raddle.workload import Workload
 
 TICK_S = 0.2
 """Seconds of wall time between two updates of the counters."""
@@ -34,53 +29,35 @@ TICK_S = 0.2
 _PS_PER_S = 10**12
 
 
-@dataclass(frozen=True, slots=True)
-class Traffic:
-    """What is sent: flows between ranks, the endpoint of each rank, the flows' earliest starts, a seed."""
+class TrafficDiedError(RaddleError):
+    """Live traffic came to an end that nobody asked for."""
 
-    schedule: Schedule
-    placement: NDArray[np.int32]
-    start_ps: NDArray[np.int64] | None = None
-    seed: int = 1
-
-
-def flows_traffic(table: FlowTable, fabric: Fabric, seed: int) -> Traffic:
-    """The flows of a file, between endpoints."""
-    return Traffic(table.schedule, np.arange(len(fabric.endpoints), dtype=np.int32), table.start_ps, seed)
-
-
-def collective_traffic(fabric: Fabric, name: str, size_bytes: int, seed: int) -> Traffic:
-    """One collective among all endpoints, by its usual algorithm.
-
-    Raises:
-        InputError: there is no such collective, or it is not for that many ranks.
-    """
-    collective = traffic.find_collective(name)
-    algorithm = traffic.find_algorithm(collective, None)
-    placement = place_ranks(fabric, "linear", seed)
-    traffic.check_ranks(collective, algorithm, len(placement))
-    return Traffic(traffic.build(collective, algorithm, len(placement), size_bytes), placement, seed=seed)
+    exit_code = 1
 
 
 @dataclass(slots=True)
 class LiveTraffic:
     """Traffic that runs on switches while the context is open.
 
-    It starts when every switch has routes. `tell` hears of its start and its end, in words.
+    It starts when every switch has routes. `tell` hears of its start and its end, in words. What ends it
+    otherwise is raised by `wait`.
     """
 
     fabric: Fabric
     switches: Mapping[str, SimulatedSwitch]
-    sent: Traffic
+    workload: Workload
     pace: float
+    settings: RunSettings = DEFAULT_SETTINGS
     tell: Callable[[str], None] = lambda text: None
     _changed: set[str] = field(default_factory=set)
     _wake: threading.Condition = field(default_factory=threading.Condition)
     _is_over: bool = False
     _thread: threading.Thread | None = None
+    _failure: BaseException | None = None
+    _failed: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> LiveTraffic:
-        self._thread = threading.Thread(target=self._run, name="live-traffic", daemon=True)
+        self._thread = threading.Thread(target=self._guarded, name="live-traffic", daemon=True)
         self._thread.start()
         return self
 
@@ -95,6 +72,25 @@ class LiveTraffic:
             self._wake.notify()
         if self._thread:
             self._thread.join()
+
+    def wait(self) -> None:
+        """Stay until interrupted.
+
+        Raises:
+            TrafficDiedError: the traffic's thread has died; it says of what.
+        """
+        self._failed.wait()
+        error = self._failure
+        if isinstance(error, RaddleError):
+            raise error
+        raise TrafficDiedError(f"live traffic has ended: {type(error).__name__}: {error}") from error
+
+    def _guarded(self) -> None:
+        try:
+            self._run()
+        except BaseException as error:
+            self._failure = error
+            self._failed.set()
 
     def _run(self) -> None:
         configs: dict[str, object] = {}
@@ -142,14 +138,9 @@ class LiveTraffic:
             return changed
 
     def _simulate(self, states: dict[str, SwitchState]) -> None:
-        given = self.sent
-        stripes = striped(self.fabric, given.schedule)
-        start_ps = None if given.start_ps is None else stripes.spread(given.start_ps)
-        addresses = np.array(endpoint_addresses(self.fabric), np.uint32)
-        simulation = Simulation(
-            self.fabric, addresses, states, stripes.schedule, given.placement, given.seed, start_ps
-        )
-        self.tell(f"traffic of {given.schedule.flows} flows has started")
+        run = set_up(self.fabric, states, self.workload, self.settings)
+        simulation, flows = run.simulation, self.workload.schedule.flows
+        self.tell(f"traffic of {flows} flows has started")
         clock = _Clock(self.pace)
         while not self._is_over:
             self._advance(simulation, clock, states)
@@ -158,10 +149,7 @@ class LiveTraffic:
                     self.switches[name].set_counters(counters, clock=clock.fields(simulation))
             simulation.clear_watermarks()  # a switch keeps the highest of all that it has read
             if simulation.is_done:
-                done = int(
-                    (of_messages(stripes, simulation.flows()).status == FLOW_STATUS.index("done")).sum()
-                )
-                self.tell(f"{done} of {given.schedule.flows} flows done at {simulation.now_ps / 1e9:.3f} ms")
+                self.tell(f"{_done(run)} of {flows} flows done at {simulation.now_ps / 1e9:.3f} ms")
                 return
 
     @property
@@ -182,6 +170,10 @@ class LiveTraffic:
                     states[name] = state
                     simulation.set_switch(name, state)
         clock.forgive(simulation.now_ps)
+
+
+def _done(run: Run) -> int:
+    return int((run.messages().status == FLOW_STATUS.index("done")).sum())
 
 
 class _Clock:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from raddle.errors import InputError
-from raddle.lab.workloads.flow_file import FlowTable
 from raddle.peers.files import FIRST_NS3_PORT, PeerFlows, PeerLink, PeerTopology, peer_flows
 from raddle.peers.htsim import FatTree, FatTreeTier
 from raddle.peers.ns3_config import Ns3Config, PeerDcqcn
 from raddle.topology.model import Fabric, Switch
+from raddle.workload import Workload
 
 _DST_PORT = 100
 
@@ -82,13 +82,13 @@ def peer_topology(fabric: Fabric, nodes: PeerNodes) -> PeerTopology:
     )
 
 
-def exported_flows(nodes: PeerNodes, table: FlowTable) -> PeerFlows:
+def exported_flows(nodes: PeerNodes, workload: Workload) -> PeerFlows:
     """The flows between nodes, each on its own queue pair.
 
     Raises:
         InputError: `not-exportable`, flows share a queue pair.
     """
-    schedule = table.schedule
+    schedule = workload.schedule
     if len(np.unique(schedule.qp)) < schedule.flows:
         raise InputError.of(
             "not-exportable", "flows that share a queue pair: there each flow has its own", "leave 'qp' out"
@@ -101,7 +101,7 @@ def exported_flows(nodes: PeerNodes, table: FlowTable) -> PeerFlows:
     ]
     ends = np.column_stack([place[schedule.src], place[schedule.dst], schedule.size_bytes])
     ports = np.tile(np.array([FIRST_NS3_PORT, _DST_PORT]), (schedule.flows, 1))
-    return peer_flows(ends, table.start_ps, deps, ports)
+    return peer_flows(ends, workload.starts_ps, deps, ports)
 
 
 def ns3_settings(fabric: Fabric) -> Ns3Config:

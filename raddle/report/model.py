@@ -108,7 +108,8 @@ class BenchResult:
 
     `links` and `collisions` are of the last row's run. `line_rate_gbs` is the payload rate of one NIC, the
     most that busbw can be. In a fabric of several `planes` each runs the collective among its own ranks, and
-    the first is simulated. Where switches route adaptively (`is_adaptive`) there are no collisions.
+    the first is simulated. Where switches route adaptively (`is_adaptive`) there are no collisions. After an
+    interrupt (`is_interrupted`) the rows are those of the sizes that were done.
     """
 
     fabric: str
@@ -125,6 +126,7 @@ class BenchResult:
     collisions: tuple[Collision, ...]
     planes: int = 1
     is_adaptive: bool = False
+    is_interrupted: bool = False
 
     @property
     def average_busbw_gbs(self) -> float:

@@ -105,10 +105,10 @@ def ports_csv(result: RunResult) -> str:
     return _csv([*names, *(f"drops_{reason}" for reason in reasons)], rows)
 
 
-def series_csv(result: RunResult) -> str:
+def samples_csv(samples: Iterable[Sample]) -> str:
     """The rows of series.csv, by time, port and priority."""
     names = Sample.__slots__
-    return _csv(names, ([_cell(getattr(row, name)) for name in names] for row in result.series))
+    return _csv(names, ([_cell(getattr(row, name)) for name in names] for row in samples))
 
 
 def summary_json(result: RunResult) -> str:

@@ -8,24 +8,42 @@ writeBenchmarkLinePreamble, writeBenchmarkLineBody and writeResultFooter.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from raddle.report.congestion import collision_lines, congestion_lines, link_lines, unfinished_lines
 from raddle.report.model import CARRIERS, BenchResult, PinSummary, SizeRow
 
+_COLUMNS = "# {:>10}  {:>12}  {:>8}  {:>6}  {:>6}  {:>7}  {:>6}  {:>6}  {:>6}"
+_COLUMN_NAMES = (
+    _COLUMNS.format("size", "count", "type", "redop", "root", "time", "algbw", "busbw", "#wrong"),
+    _COLUMNS.format("(B)", "(elements)", "", "", "", "(us)", "(GB/s)", "(GB/s)", ""),
+)
+
 
 def to_table(result: BenchResult) -> str:
     """The whole report, up to 100 columns where names are not longer, ending in a newline."""
-    parts = (
-        _head(result),
-        _rows(result.rows),
+    rows = "".join(table_row(row) for row in result.rows)
+    return table_head(result) + rows + table_foot(result)
+
+
+def table_head(result: BenchResult) -> str:
+    """What stands above the rows, and is known before the first of them."""
+    return _text(_head(result), _COLUMN_NAMES)
+
+
+def table_foot(result: BenchResult) -> str:
+    """What stands below the rows."""
+    return _text(
         _foot(result),
         congestion_lines(result.rows),
         link_lines(result.links),
         collision_lines(result.collisions, result.is_adaptive),
         unfinished_lines(result.rows),
     )
-    return "\n".join(line.rstrip() for part in parts for line in part) + "\n"
+
+
+def _text(*parts: Iterable[str]) -> str:
+    return "".join(f"{line.rstrip()}\n" for part in parts for line in part)
 
 
 def _head(result: BenchResult) -> Iterator[str]:
@@ -49,17 +67,14 @@ def _pins(pins: PinSummary) -> str:
     )
 
 
-def _rows(rows: Sequence[SizeRow]) -> Iterator[str]:
-    columns = "# {:>10}  {:>12}  {:>8}  {:>6}  {:>6}  {:>7}  {:>6}  {:>6}  {:>6}"
-    yield columns.format("size", "count", "type", "redop", "root", "time", "algbw", "busbw", "#wrong")
-    yield columns.format("(B)", "(elements)", "", "", "", "(us)", "(GB/s)", "(GB/s)", "")
-    for row in rows:
-        time_us = None if row.time_ps is None else row.time_ps / 1e6
-        yield (
-            f"{row.size_bytes:>12}  {row.count:>12}  {row.datatype:>8}  {row.redop:>6}  {row.root:>6}"
-            f"  {_number(time_us, 7)}  {_number(row.algbw_gbs, 6)}  {_number(row.busbw_gbs, 6)}"
-            f"  {float(row.wrong):>6g}"
-        )
+def table_row(row: SizeRow) -> str:
+    """The line of one size."""
+    time_us = None if row.time_ps is None else row.time_ps / 1e6
+    return (
+        f"{row.size_bytes:>12}  {row.count:>12}  {row.datatype:>8}  {row.redop:>6}  {row.root:>6}"
+        f"  {_number(time_us, 7)}  {_number(row.algbw_gbs, 6)}  {_number(row.busbw_gbs, 6)}"
+        f"  {float(row.wrong):>6g}\n"
+    )
 
 
 def _number(value: float | None, width: int) -> str:
@@ -74,6 +89,9 @@ def _number(value: float | None, width: int) -> str:
 
 
 def _foot(result: BenchResult) -> Iterator[str]:
+    if result.is_interrupted:
+        done = len(result.rows)
+        yield f"# interrupted: {done} size{'s' * (done != 1)} done, which is what follows"
     bad = sum(row.wrong > 0 for row in result.rows)
     yield f"# {'Out of bounds values':<20} : {bad} {'FAILED' if bad else 'OK'}"
     yield f"# {'Avg bus bandwidth':<20} : {result.average_busbw_gbs:g}"

@@ -1,59 +1,114 @@
-"""How long a flow takes on an idle fabric, for its slowdown."""
+"""How long flows take on an idle fabric, for their slowdown."""
 
 from __future__ import annotations
 
-from raddle.sim.nic import wire_bytes
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from raddle.sim.nic import nic_config
 from raddle.sim.simulation import Simulation
-from raddle.topology.model import Fabric
 
 CUT_BYTES = 72
 """Preamble and the first 64 bytes, after which a frame may be forwarded."""
 
+_Ints = NDArray[np.int64]
 
-def ideal_fct_ps(simulation: Simulation, qp: int, size_bytes: int) -> int | None:
-    """Start to last byte of a flow that has its path to itself; None where it has no path.
+
+@dataclass(frozen=True, slots=True)
+class _Hops:
+    """What a frame meets behind each transmitting port: one entry per port.
+
+    Attributes:
+        speed_bps: of the wire; way_ps: propagation, FEC, and the pipeline of the switch at its end.
+        is_cut: that switch forwards a frame before it is there whole.
+        is_last: the wire ends at a NIC.
+    """
+
+    speed_bps: _Ints
+    way_ps: _Ints
+    is_cut: NDArray[np.bool_]
+    is_last: NDArray[np.bool_]
+
+
+def ideal_fcts_ps(simulation: Simulation, qp: NDArray[np.int32], size_bytes: _Ints) -> _Ints:
+    """Start to last byte of flows that have their paths to themselves, int64; 0 where there is no path.
 
     All packets on the slowest wire, one packet on every other one (before a switch that cuts through, the
     part that it waits for), and the way. Exact to the picosecond where all wires of the path have one speed.
+
+    Args:
+        qp: queue pair of each flow.
     """
-    fabric = simulation.fabric
-    pipeline_ps = {switch.name: switch.model.pipeline_latency_ps for switch in fabric.switches}
-    links: list[tuple[int, bool]] = []
-    way_ps = 0
-    for port in simulation.trace(qp).tolist():
-        here = simulation.port_names[port]
-        link = fabric.link_by_port[here]
-        there = link.b if link.a == here else link.a
-        way_ps += link.delay_ps + fabric.phy.fec_latency_ps + pipeline_ps.get(there.device, 0)
-        links.append((link.speed_bps, cuts_through(fabric, there.device, link.speed_bps)))
-    if not links or there.device in pipeline_ps:
-        return None
-    mtu = fabric.roce.mtu_bytes
-    packets = max(-(-size_bytes // mtu), 1)
-    last = wire_bytes(fabric, size_bytes - (packets - 1) * mtu)
-    full = wire_bytes(fabric, mtu) if packets > 1 else last
-    slowest = min(speed for speed, _ in links)
+    found = np.zeros(len(qp), np.int64)
+    distinct, row = np.unique(qp, return_inverse=True)
+    paths = [simulation.trace(int(each)).astype(np.int64) for each in distinct]
+    lengths = np.array([len(path) for path in paths], np.int64)
+    if not lengths.sum():
+        return found
+    hops = _hops(simulation)
+    flows = np.flatnonzero(lengths[row])
+    lengths = lengths[row[flows]]
+    ports = np.concatenate([paths[each] for each in row[flows].tolist()])
+    ends = np.cumsum(lengths)
+    is_complete = hops.is_last[ports[ends - 1]]
+    found[flows] = np.where(is_complete, _fcts_ps(simulation, hops, ports, lengths, size_bytes[flows]), 0)
+    return found
+
+
+def _fcts_ps(simulation: Simulation, hops: _Hops, ports: _Ints, lengths: _Ints, size_bytes: _Ints) -> _Ints:
+    """Of flows over paths of so many `ports` each, one path behind the other."""
+    starts = np.cumsum(lengths) - lengths
+    speed = hops.speed_bps[ports]
+    full, last, packets = _frames(simulation, size_bytes)
+    slowest = np.minimum.reduceat(speed, starts)
     # The last of the slowest wires: none of those behind it is as slow, so no switch cuts through to them.
-    place = max(i for i, (speed, _) in enumerate(links) if speed == slowest)
-    on_wires = (packets - 1) * _wire_ps(full, slowest) + _wire_ps(last, slowest)
-    del links[place]
-    return (
-        way_ps
-        + on_wires
-        + sum(_wire_ps(min(full, CUT_BYTES) if is_cut else full, speed) for speed, is_cut in links)
+    place = np.where(speed == np.repeat(slowest, lengths), np.arange(len(ports)), -1)
+    place = np.maximum.reduceat(place, starts)
+    on_slowest = (packets - 1) * _wire_ps(full, slowest) + _wire_ps(last, slowest)
+    waited_for = np.repeat(full, lengths)
+    waited_for = np.where(hops.is_cut[ports], np.minimum(waited_for, CUT_BYTES), waited_for)
+    on_others = _wire_ps(waited_for, speed)
+    on_others[place] = 0
+    total: _Ints = (
+        np.add.reduceat(hops.way_ps[ports], starts) + on_slowest + np.add.reduceat(on_others, starts)
     )
+    return total
 
 
-def cuts_through(fabric: Fabric, device: str, speed_bps: int) -> bool:
-    """Whether a device forwards what comes in at this speed before it is there whole."""
-    switch = fabric.switch_by_name.get(device)
-    if switch is None or not switch.model.is_cut_through:
-        return False
-    cabled = (
-        link.speed_bps for port, link in fabric.link_by_port.items() if port.device == device
-    )  # fmt: skip
-    return speed_bps >= max(cabled)
+def _frames(simulation: Simulation, size_bytes: _Ints) -> tuple[_Ints, _Ints, _Ints]:
+    """What a whole packet and the last one of a message take on the wire, and how many there are."""
+    nic = nic_config(simulation.fabric)
+    around = nic.header_bytes + nic.gap_bytes
+    packets = np.maximum(-(-size_bytes // nic.mtu_bytes), 1)
+    last = size_bytes - (packets - 1) * nic.mtu_bytes + around
+    return np.where(packets > 1, nic.mtu_bytes + around, last), last, packets
 
 
-def _wire_ps(size_bytes: int, speed_bps: int) -> int:
+def _hops(simulation: Simulation) -> _Hops:
+    fabric, index = simulation.fabric, simulation.port_index
+    count = len(simulation.port_names)
+    hops = _Hops(
+        np.ones(count, np.int64),
+        np.zeros(count, np.int64),
+        np.zeros(count, np.bool_),
+        np.ones(count, np.bool_),
+    )
+    fastest: dict[str, int] = {}
+    for port, link in fabric.link_by_port.items():
+        fastest[port.device] = max(fastest.get(port.device, 0), link.speed_bps)
+    for link in fabric.links:
+        for here, there in ((link.a, link.b), (link.b, link.a)):
+            at, switch = index[here], fabric.switch_by_name.get(there.device)
+            hops.speed_bps[at] = link.speed_bps
+            hops.way_ps[at] = link.delay_ps + fabric.phy.fec_latency_ps
+            if switch:
+                hops.is_last[at] = False
+                hops.way_ps[at] += switch.model.pipeline_latency_ps
+                hops.is_cut[at] = switch.model.is_cut_through and link.speed_bps >= fastest[there.device]
+    return hops
+
+
+def _wire_ps(size_bytes: _Ints, speed_bps: _Ints) -> _Ints:
     return -(-size_bytes * 8 * 10**12 // speed_bps)

@@ -20,7 +20,7 @@ from raddle.controller.southbound.p4runtime.pipelines import fabric_pipeline, sc
 from raddle.controller.southbound.sonic.gnmi import GnmiClient
 from raddle.controller.southbound.sonic.sets import db_path, json_value
 from raddle.inventory import Inventory
-from raddle.lab.live import LiveTraffic, flows_traffic
+from raddle.lab.live import LiveTraffic
 from raddle.lab.run.diagnosis import why_unfinished
 from raddle.lab.switches.counters import switch_counters
 from raddle.lab.switches.programmed import program, switch_farm
@@ -152,8 +152,8 @@ def test_live_traffic_waits_for_the_removal_of_a_rule_and_counters_show_it(tmp_p
     with switch_farm(fabric, plan) as farm:
         leaf = farm.switches["leaf0"]
         push(farm, acl_set(fabric, ["Ethernet0"]))
-        sent = flows_traffic(flow_table(fabric, tmp_path), fabric, seed=1)
-        with LiveTraffic(fabric, farm.switches, sent, 0.05, told.append):
+        sent = flow_table(fabric, tmp_path)
+        with LiveTraffic(fabric, farm.switches, sent, 0.05, tell=told.append):
             program(plan, Inventory(fabric.name, dict(farm.addresses)))
 
             def counted() -> int:

@@ -17,9 +17,11 @@ from raddle import traffic
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.addresses import endpoint_addresses
 from raddle.inventory import Inventory, load_inventory
-from raddle.lab import bench as lab
 from raddle.lab.bench import BenchRequest, run_bench
+from raddle.lab.run.settings import RunSettings
+from raddle.lab.switches.prepared import OWN_SWITCHES, SwitchSource
 from raddle.lab.switches.programmed import program, read_states, switch_farm
+from raddle.lab.workloads import collective
 from raddle.lab.workloads.demand import collective_demand
 from raddle.report import BenchResult, to_table
 from raddle.sim import Simulation
@@ -30,9 +32,12 @@ MIB = 1 << 20
 CLIENT = Path(__file__).with_name("outside_client.py")
 
 
-def bench(routing: str, placement: str, size_bytes: int, seed: int = 1, **options: object) -> BenchResult:
-    request = BenchRequest("all_reduce", "ring", (size_bytes,), routing, placement, seed)  # type: ignore[arg-type]
-    return run_bench(raddle.load(find("leaf-spine-16")), request, **options)  # type: ignore[arg-type]
+def bench(
+    routing: str, placement: str, size_bytes: int, seed: int = 1, source: SwitchSource = OWN_SWITCHES
+) -> BenchResult:
+    settings = RunSettings(seed=seed)
+    request = BenchRequest("all_reduce", "ring", (size_bytes,), routing, placement, settings)  # type: ignore[arg-type]
+    return run_bench(raddle.load(find("leaf-spine-16")), request, source)
 
 
 @pytest.mark.parametrize("placement", ["linear", "strided", "random"])
@@ -68,7 +73,7 @@ def test_ecmp_shares_the_line_between_the_flows_that_collide(seed: int) -> None:
     ],
 )
 def test_every_collective_ends_with_the_right_contributions(algorithm: tuple[str, str]) -> None:
-    request = BenchRequest(*algorithm, (16 * MIB,), "pinned", "linear", 1)
+    request = BenchRequest(*algorithm, (16 * MIB,), "pinned", "linear")
     row = run_bench(raddle.load(find("leaf-spine-16")), request).rows[0]
     assert row.wrong == 0
     assert row.busbw_gbs is not None
@@ -77,7 +82,7 @@ def test_every_collective_ends_with_the_right_contributions(algorithm: tuple[str
 
 def test_schedule_without_one_step_prints_wrong_above_zero(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = traffic.build("all_reduce", "ring", 16, MIB)
-    monkeypatch.setattr(lab.traffic, "build", lambda *_: traffic.without_step(whole, 7))
+    monkeypatch.setattr(collective.traffic, "build", lambda *_: traffic.without_step(whole, 7))
     result = bench("pinned", "linear", MIB)
     assert result.rows[0].wrong > 0
     row = next(line for line in to_table(result).splitlines() if not line.startswith("#"))
@@ -110,7 +115,7 @@ def test_white_box_512_is_planned_and_programmed_within_15_s() -> None:
 
 def run_on(inventory: Path) -> BenchResult:
     """Benchmark what the running switches hold, changing nothing."""
-    return bench("ecmp", "strided", MIB, inventory=load_inventory(inventory), push=False)
+    return bench("ecmp", "strided", MIB, source=SwitchSource(load_inventory(inventory), push=False))
 
 
 def outside_client(*arguments: str) -> None:

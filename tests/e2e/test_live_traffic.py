@@ -6,10 +6,15 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import pytest
+
+from raddle import loads
 from raddle.controller.plan import make_plan
 from raddle.inventory import Inventory
-from raddle.lab.live import LiveTraffic, collective_traffic
+from raddle.lab import live
+from raddle.lab.live import LiveTraffic, TrafficDiedError
 from raddle.lab.switches.programmed import program, switch_farm
+from raddle.lab.workloads.collective import find_job
 from raddle.nos.db.patch import PatchOp
 from raddle.nos.farm import SwitchFarm
 from raddle.nos.switch import SimulatedSwitch
@@ -41,8 +46,8 @@ def when(switch: SimulatedSwitch, is_so: Callable[[], bool]) -> None:
 def running(size_bytes: int, pace: float) -> Iterator[tuple[SwitchFarm, list[str]]]:
     told: list[str] = []
     with switch_farm(FABRIC, PLAN) as farm:
-        sent = collective_traffic(FABRIC, "all_reduce", size_bytes, seed=1)
-        with LiveTraffic(FABRIC, farm.switches, sent, pace, told.append):
+        sent = find_job(FABRIC, "all_reduce", None).workload(size_bytes)
+        with LiveTraffic(FABRIC, farm.switches, sent, pace, tell=told.append):
             yield farm, told
 
 
@@ -82,6 +87,41 @@ def test_an_uplink_that_is_shut_carries_no_more_from_that_instant_on() -> None:
         when(leaf, lambda: leaf.databases.state["SIMULATION"]["clock"]["simulated_ps"] != clock)
         assert octets(leaf, used) == first
         assert sum(octets(leaf, port) for port in uplinks) > others
+
+
+def test_traffic_runs_where_addresses_are_ipv6_alone() -> None:
+    fabric = loads(
+        "raddle: 1\nname: six\nfabric: {leaves: {count: 2}, spines: {count: 1}}\nhosts: {per_leaf: 2}\n"
+        "addressing: {families: ipv6}\n"
+    )
+    plan = make_plan(fabric, "ecmp")
+    over = threading.Event()
+    told: list[str] = []
+
+    def tell(text: str) -> None:
+        told.append(text)
+        if "done" in text:
+            over.set()
+
+    with switch_farm(fabric, plan) as farm:
+        sent = find_job(fabric, "all_gather", None).workload(MIB)
+        with LiveTraffic(fabric, farm.switches, sent, 1e-2, tell=tell):
+            program(plan, Inventory(fabric.name, dict(farm.addresses)))
+            assert over.wait(PATIENCE_S)
+    assert told[1].startswith("12 of 12 flows done at ")
+
+
+def test_traffic_that_dies_ends_who_waits_for_it_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*arguments: object) -> None:
+        raise OverflowError("too large for a register")
+
+    monkeypatch.setattr(live, "set_up", broken)
+    with switch_farm(FABRIC, PLAN) as farm:
+        sent = find_job(FABRIC, "all_reduce", None).workload(MIB)
+        with LiveTraffic(FABRIC, farm.switches, sent, 1e-2) as traffic:
+            program(PLAN, Inventory(FABRIC.name, dict(farm.addresses)))
+            with pytest.raises(TrafficDiedError, match="OverflowError: too large for a register"):
+                traffic.wait()
 
 
 def test_rates_are_bytes_a_simulated_second() -> None:

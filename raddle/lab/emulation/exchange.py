@@ -48,6 +48,7 @@ class QueuePair:
     dst: int
     numbers: tuple[int, int]
     source_port: int
+    ack_source_port: int
     flows: deque[int]
     next_psn: int = 0
     expected_psn: int = 0
@@ -99,9 +100,10 @@ class Exchanger:
         schedule: Schedule,
         placement: NDArray[np.int32],
         seed: int,
+        source_ports: NDArray[np.int64] | None = None,
     ) -> None:
         self.result = Exchange(schedule.flows)
-        self.queue_pairs = _queue_pairs(schedule, placement, seed)
+        self.queue_pairs = _queue_pairs(schedule, placement, seed, source_ports)
         self._nics, self._schedule = nics, schedule
         self._mtu, self._ack_interval = fabric.roce.mtu_bytes, fabric.hosts[0].nic_model.ack_interval
         self._dscp = fabric.roce.lossless[0].dscp if fabric.roce.lossless else 0
@@ -213,7 +215,7 @@ class Exchanger:
         answer = RocePacket(
             src=nic.address,
             dst=peer.address,
-            udp_source_port=qp.source_port,
+            udp_source_port=qp.ack_source_port,
             dscp=self._dscp,
             opcode=ACKNOWLEDGE,
             dest_qp=qp.numbers[0],
@@ -247,13 +249,18 @@ class Exchanger:
         self.result.problems.append(line)
 
 
-def _queue_pairs(schedule: Schedule, placement: NDArray[np.int32], seed: int) -> list[QueuePair]:
+def _queue_pairs(
+    schedule: Schedule, placement: NDArray[np.int32], seed: int, source_ports: NDArray[np.int64] | None
+) -> list[QueuePair]:
     pairs: dict[int, QueuePair] = {}
     for flow, qp in enumerate(schedule.qp.tolist()):
         if qp not in pairs:
             numbers = qp_numbers(qp, seed)
             ends = (int(placement[schedule.src[flow]]), int(placement[schedule.dst[flow]]))
-            pairs[qp] = QueuePair(*ends, numbers, udp_source_port(*numbers), deque())
+            own = udp_source_port(*numbers)
+            chosen = (-1, -1) if source_ports is None else source_ports[qp].tolist()
+            data, acks = (own if port < 0 else port for port in chosen)
+            pairs[qp] = QueuePair(*ends, numbers, data, acks, deque())
         pairs[qp].flows.append(flow)
     found = [pairs[qp] for qp in range(len(pairs))]
     repeated = [n for n, count in Counter((qp.dst, qp.numbers[1]) for qp in found).items() if count > 1]

@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path as FilePath
-from typing import TYPE_CHECKING
 
 from raddle.controller.plan.model import Plan
 from raddle.lab.emulation.dataplane import Dataplane
@@ -16,10 +14,9 @@ from raddle.lab.emulation.nics import Capture, NicSocket, Sighting
 from raddle.lab.emulation.paths import Path, Routing, TripLog
 from raddle.lab.emulation.reference import Reference, simulate_reference
 from raddle.lab.emulation.result import Roce
+from raddle.lab.switches.prepared import SwitchSource
 from raddle.topology.model import PortRef
-
-if TYPE_CHECKING:
-    from raddle.lab.emulation.run import Workload
+from raddle.workload import Workload
 
 ATTEMPTS = 3
 """Runs before a lost packet is a failure: on a busy machine a queue of the kernel's may overflow."""
@@ -46,7 +43,8 @@ def run_roce(
     dataplane: Dataplane,
     nics: Sequence[NicSocket],
     work: Workload,
-    p4info: FilePath | None,
+    seed: int,
+    source: SwitchSource,
     snap_bytes: int,
 ) -> tuple[Roce, list[Sighting]]:
     """Run the workload with real packets and in the simulator, and compare them.
@@ -55,10 +53,16 @@ def run_roce(
     Returns what was found, and the first `snap_bytes` of the packets at the switches' ports.
     """
     fabric = layout.fabric
-    wanted = simulate_reference(fabric, plan, work.schedule, work.placement, work.seed, work.start_ps, p4info)
-    run, attempts = _run_once(layout, dataplane, nics, work, snap_bytes), 1
+    wanted = simulate_reference(fabric, plan, work, seed, source)
+
+    def once() -> _Run:
+        ports = wanted.source_ports
+        exchanger = Exchanger(fabric, nics, wanted.sent, work.placement, seed, ports)
+        return _run_once(layout, dataplane, nics, exchanger, snap_bytes)
+
+    run, attempts = once(), 1
     while run.done.is_only_lossy and attempts < ATTEMPTS:
-        run, attempts = _run_once(layout, dataplane, nics, work, snap_bytes), attempts + 1
+        run, attempts = once(), attempts + 1
     done, counted, directions = run.done, run.counted, list(_pairs(run.exchanger))
     seen = _directions(run.exchanger, run.sightings)
     routing = Routing(layout, tuple(switch.routes for switch in plan.switches))
@@ -67,8 +71,8 @@ def run_roce(
     wrong_paths = tuple(_wrong_paths(layout, routing, directions, seen, wanted, is_counted))
     wrong_ports = _wrong_ports(wanted.frames, counted) if is_counted else ()
     found = Roce(
-        schedule=work.schedule.name,
-        flows=work.schedule.flows,
+        schedule=wanted.sent.name,
+        flows=wanted.sent.flows,
         data_packets=done.data_packets,
         acknowledgements=done.acknowledgements,
         attempts=attempts,
@@ -83,9 +87,8 @@ def run_roce(
 
 
 def _run_once(
-    layout: Layout, dataplane: Dataplane, nics: Sequence[NicSocket], work: Workload, snap_bytes: int
+    layout: Layout, dataplane: Dataplane, nics: Sequence[NicSocket], exchanger: Exchanger, snap_bytes: int
 ) -> _Run:
-    exchanger = Exchanger(layout.fabric, nics, work.schedule, work.placement, work.seed)
     before = _settled_counts(dataplane)
     for nic in nics:
         for _ in nic.receive():

@@ -8,9 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from raddle import traffic
 from raddle.controller.plan.make import make_plan
 from raddle.controller.plan.model import Plan
@@ -25,28 +22,11 @@ from raddle.lab.emulation.open_vswitch import OpenVSwitch
 from raddle.lab.emulation.repair import Repairer
 from raddle.lab.emulation.result import EmulationResult, Iperf, Ping
 from raddle.lab.emulation.roce_run import run_roce
-from raddle.lab.workloads.demand import place_ranks
-from raddle.lab.workloads.flow_file import read_flows
+from raddle.lab.switches.prepared import SwitchSource
 from raddle.topology.model import Fabric
-from raddle.workload import Demand, Schedule
-
-Progress = Callable[[str, float], None]
+from raddle.workload import Workload
 
 _IPERF_S = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Workload:
-    """What the hosts send: a schedule, the endpoint of each rank, and when flows may start."""
-
-    schedule: Schedule
-    placement: NDArray[np.int32]
-    seed: int
-    start_ps: NDArray[np.int64] | None = None
-
-    @property
-    def demand(self) -> Demand:
-        return traffic.demand(self.schedule, self.placement)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +40,7 @@ class EmulationRequest:
     routing: Literal["ecmp", "pinned"]
     tests: tuple[str, ...]
     workload: Workload
+    seed: int = 1
     pcap: Path | None = None
     p4info: Path | None = None
 
@@ -72,25 +53,10 @@ class Emulation:
     network: Network
 
 
-def collective_workload(
-    fabric: Fabric, collective: str, algorithm: str | None, placement: str, seed: int, packets: int
-) -> Workload:
-    """A collective in which every flow has about so many packets."""
-    ranks = place_ranks(fabric, placement, seed)
-    collective = traffic.find_collective(collective)
-    size = packets * fabric.roce.mtu_bytes * len(ranks)
-    return Workload(traffic.build(collective, algorithm, len(ranks), size), ranks, seed)
-
-
-def file_workload(fabric: Fabric, path: Path, seed: int) -> Workload:
-    """The flows of a file between endpoints, as `raddle simulate` takes them."""
-    table = read_flows(fabric, path)
-    every = np.arange(len(fabric.endpoints), dtype=np.int32)
-    return Workload(table.schedule, every, seed, table.start_ps)
-
-
 def emulate(
-    fabric: Fabric, request: EmulationRequest, progress: Progress = lambda what, share: None
+    fabric: Fabric,
+    request: EmulationRequest,
+    progress: Callable[[str, float], None] = lambda what, share: None,
 ) -> Emulation:
     """Plan, start switches and hosts, program, test. Only inside a sandbox (see `enter_sandbox`).
 
@@ -98,7 +64,11 @@ def emulate(
         InputError: the fabric cannot be emulated.
         UnreachableError: a program failed, or a switch refused.
     """
-    demand = request.workload.demand if request.routing == "pinned" else None
+    demand = (
+        traffic.demand(request.workload.schedule, request.workload.placement)
+        if request.routing == "pinned"
+        else None
+    )
     plan = make_plan(fabric, request.routing, demand)
     layout = Layout(fabric, plan)
     repairer = Repairer(fabric, plan, demand)
@@ -131,7 +101,7 @@ def _test(
     dataplane: Dataplane,
     repairer: Repairer,
     result: EmulationResult,
-    progress: Progress,
+    progress: Callable[[str, float], None],
 ) -> EmulationResult:
     network = dataplane.network
     if "ping" in request.tests:
@@ -145,9 +115,10 @@ def _test(
     nics = [NicSocket(nic, network.host(nic.host).pid, layout.addresses) for nic in layout.nics]
     if "roce" in request.tests:
         progress("RoCEv2 packets", 0.5)
+        source = SwitchSource(p4info=request.p4info)
         snap_bytes = WHOLE_FRAME_BYTES if request.pcap else HEADERS_BYTES
         roce, sightings = run_roce(
-            layout, plan, dataplane, nics, request.workload, request.p4info, snap_bytes
+            layout, plan, dataplane, nics, request.workload, request.seed, source, snap_bytes
         )
         result = replace(result, roce=roce)
         if request.pcap:

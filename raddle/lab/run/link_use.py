@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from raddle.lab.run.drive import Run
 from raddle.report.model import Collision, LinkUse
 from raddle.sim import Simulation
 from raddle.workload import Schedule
@@ -20,26 +21,32 @@ _GAP_BYTES = 20  # preamble and inter-packet gap, on the wire but not in the cou
 
 @dataclass(frozen=True, slots=True)
 class Crossings:
-    """Every crossing of a flow over a transmitting port, one entry each, sorted by (step, port).
+    """Every crossing of a message over a transmitting port, one entry each, sorted by (step, port).
 
-    `starts` cuts the entries into runs of one step and port.
+    `flow` is the first of its parts that crosses there, `share` the part of the message that does. `starts`
+    cuts the entries into runs of one step and port.
     """
 
     step: NDArray[np.int64]
     port: NDArray[np.int64]
     flow: NDArray[np.int64]
+    share: NDArray[np.float64]
     starts: NDArray[np.int64]
 
 
-def trace_flows(simulation: Simulation, schedule: Schedule) -> Crossings:
-    """The paths that the present switch state gives to the data of a schedule's flows.
+def trace_flows(run: Run) -> Crossings:
+    """The paths that the present switch state gives to the data of a run's messages.
+
+    Queue pairs of one connection do not compete: what they carry of a message counts as one flow, as it does
+    in the plan's pins.
 
     There are none where a switch routes adaptively: flows have no path of their own. Steps that repeat the
     queue pairs of an earlier step (all steps of a ring do) are left out.
     """
+    simulation, schedule, parts = run.simulation, run.sent, run.stripes.parts
     if simulation.is_adaptive:
         none = np.empty(0, np.int64)
-        return Crossings(none, none, none, none)
+        return Crossings(none, none, none, np.empty(0), none)
     paths = [simulation.trace(qp).astype(np.int64) for qp in range(int(schedule.qp.max()) + 1)]
     lengths = np.array([len(path) for path in paths])
     offsets = np.concatenate([[0], np.cumsum(lengths)])
@@ -53,9 +60,15 @@ def trace_flows(simulation: Simulation, schedule: Schedule) -> Crossings:
     step = schedule.step[flow].astype(np.int64)
     order = np.lexsort((flow, port, step))
     step, port, flow = step[order], port[order], flow[order]
+    # Parts of a message follow one another in a schedule, and so they do here.
+    is_first = np.ones(len(step), np.bool_)
+    is_first[1:] = (np.diff(step) != 0) | (np.diff(port) != 0) | (np.diff(flow // parts) != 0)
+    first = np.flatnonzero(is_first)
+    share = np.diff(np.append(first, len(step))) / parts
+    step, port, flow = step[first], port[first], flow[first]
     is_start = np.ones(len(step), np.bool_)
     is_start[1:] = (np.diff(step) != 0) | (np.diff(port) != 0)
-    return Crossings(step, port, flow, np.flatnonzero(is_start))
+    return Crossings(step, port, flow, share, np.flatnonzero(is_start))
 
 
 def _first_flows(schedule: Schedule) -> NDArray[np.int64]:
@@ -66,8 +79,17 @@ def _first_flows(schedule: Schedule) -> NDArray[np.int64]:
     return np.sort(np.concatenate(list(steps.values())))
 
 
+def link_names(simulation: Simulation) -> list[str]:
+    """`leaf0:Ethernet32 -> spine1:Ethernet0` for every transmitting port; its own name without a cable."""
+    names = [str(port) for port in simulation.port_names]
+    for link in simulation.fabric.links:
+        for here, there in ((link.a, link.b), (link.b, link.a)):
+            names[simulation.port_index[here]] = f"{here} -> {there}"
+    return names
+
+
 def find_collisions(
-    crossings: Crossings, link_names: list[str], flow_name: Callable[[int], str]
+    crossings: Crossings, names: list[str], flow_name: Callable[[int], str]
 ) -> tuple[Collision, ...]:
     """Links that flows of one step shared, most shared first, then by name."""
     ends = np.append(crossings.starts[1:], len(crossings.step))
@@ -76,7 +98,7 @@ def find_collisions(
     shared = shared[np.argsort(-counts[shared], kind="stable")][:MAX_COLLISIONS]
     return tuple(
         Collision(
-            link=link_names[crossings.port[crossings.starts[run]]],
+            link=names[crossings.port[crossings.starts[run]]],
             step=int(crossings.step[crossings.starts[run]]),
             flows=tuple(flow_name(int(flow)) for flow in crossings.flow[crossings.starts[run] : ends[run]]),
         )
@@ -85,11 +107,11 @@ def find_collisions(
 
 
 def links_in_use(
-    simulation: Simulation, crossings: Crossings, link_names: list[str], duration_ps: int
+    simulation: Simulation, crossings: Crossings, names: list[str], duration_ps: int
 ) -> tuple[LinkUse, ...]:
     """What every link that carried anything carried, the busiest first, then hosts, leaves, spines."""
     ports = simulation.ports()
-    most = np.zeros(len(link_names), np.int64)
+    most = np.zeros(len(names), np.int64)
     counts = np.diff(np.append(crossings.starts, len(crossings.step)))
     np.maximum.at(most, crossings.port[crossings.starts], counts)
     sent = ports.tx_bytes.sum(axis=1)
@@ -103,7 +125,7 @@ def links_in_use(
     used.sort(key=lambda port: (-int(sent[port]), port))
     return tuple(
         LinkUse(
-            name=link_names[port],
+            name=names[port],
             tx_bytes=int(sent[port]),
             utilisation=int(wire_bytes[port]) * 8e12 / speed_bps[port] / max(duration_ps, 1),
             max_flows=int(most[port]),

@@ -3,62 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
-from raddle.lab.run.faults import Change, Fault, changes
+from raddle.lab.run.faults import Change, changes
+from raddle.lab.run.settings import RunSettings
 from raddle.sim import NEVER, Simulation
 from raddle.sim.series import Series
 from raddle.state import SwitchState
 from raddle.topology.model import PortRef
 
-DETECTION_PS = 10**9
-"""Assumption: 1 ms from the loss of light to a switch that no longer sends there."""
-
 Rederive = Callable[[str, frozenset[str]], SwitchState]
 """What a switch forwards with when these of its ports have lost their light."""
-
-
-@dataclass(frozen=True, slots=True)
-class Instruments:
-    """What is done to a run and what is kept of it.
-
-    Attributes:
-        faults: what goes wrong.
-        detection_ps: from a link's loss or return of light to its ends' knowing of it.
-        series_ps: interval of the samples; 0: none.
-        traced: ports whose frames, both ways, are recorded.
-        capture: takes the pieces of a pcapng file.
-        until_ps: when the run ends, whatever has not ended then.
-    """
-
-    faults: tuple[Fault, ...] = ()
-    detection_ps: int = DETECTION_PS
-    series_ps: int = 0
-    traced: tuple[PortRef, ...] = ()
-    capture: Callable[[bytes], object] = field(default=lambda piece: None)
-    until_ps: int = NEVER
-
-
-NO_INSTRUMENTS = Instruments()
 
 
 class Timeline:
     """Runs a simulation through its faults."""
 
-    def __init__(self, simulation: Simulation, instruments: Instruments, rederive: Rederive) -> None:
+    def __init__(self, simulation: Simulation, settings: RunSettings, rederive: Rederive) -> None:
         self._simulation = simulation
         self._rederive = rederive
         self._dark: dict[int, int] = {}
         self._known_dark: dict[str, set[str]] = {}
         self._due: list[tuple[int, int, Callable[[], None]]] = []
-        self._instruments = instruments
-        for change in changes(instruments.faults):
+        self._settings = settings
+        for change in changes(settings.faults):
             self._at(change.time_ps, lambda change=change: self._apply(change))  # type: ignore[misc]
-        self.series = Series(simulation, instruments.series_ps) if instruments.series_ps else None
+        self.series = Series(simulation, settings.series_ps) if settings.series_ps else None
 
     def run(self, progress: Callable[[float], None], after_call: Callable[[], None]) -> None:
         """Run to the end of the simulation, or until it is to end."""
-        simulation, until_ps = self._simulation, self._instruments.until_ps
+        simulation, until_ps = self._simulation, self._settings.until_ps
         while not simulation.is_done and not simulation.is_stalled and simulation.now_ps < until_ps:
             due_ps = min(
                 self._due[0][0] if self._due else NEVER,
@@ -95,7 +68,7 @@ class Timeline:
         link = self._simulation.fabric.link_by_port[port].index
         self._dark[link] = self._dark.get(link, 0) + (1 if goes_dark else -1)
         self._simulation.set_light(port, self._dark[link] == 0)
-        self._at(self._simulation.now_ps + self._instruments.detection_ps, lambda: self._notice(link))
+        self._at(self._simulation.now_ps + self._settings.detection_ps, lambda: self._notice(link))
 
     def _notice(self, index: int) -> None:
         """Both ends of a link find out whether it has light, unless that has changed back meanwhile."""

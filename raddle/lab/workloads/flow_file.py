@@ -10,31 +10,20 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from raddle.errors import Diagnostic, InputError, SourceSpan
 from raddle.topology.model import Fabric
-from raddle.workload import COPY, Schedule
+from raddle.workload import COPY, Schedule, Workload
 
 _NEEDED = ("src", "dst", "bytes")
 _COLUMNS = (*_NEEDED, "id", "start_ns", "qp", "after")
 _MOST_BYTES = 10**15
 _MOST_START_NS = 10**15
-
-
-@dataclass(frozen=True, slots=True)
-class FlowTable:
-    """What a flow file says: flows between endpoints (`schedule.src` is one), their ids, their starts."""
-
-    schedule: Schedule
-    ids: tuple[str, ...]
-    start_ps: NDArray[np.int64]
 
 
 class CsvRows(Protocol):
@@ -127,8 +116,8 @@ class _Reader:
         return [dep]
 
 
-def read_flows(fabric: Fabric, path: Path) -> FlowTable:
-    """Read a flow file.
+def read_flows(fabric: Fabric, path: Path) -> Workload:
+    """Read a flow file: flows between endpoints, each of which is a rank, with their ids as names.
 
     Raises:
         InputError: everything that is wrong with it, by line.
@@ -159,7 +148,8 @@ def read_flows(fabric: Fabric, path: Path) -> FlowTable:
         op=np.full(len(zeros), COPY, np.int8),
         chunk_bytes=np.zeros(0, np.int64),
     )
-    return FlowTable(schedule, tuple(reader.rows), np.array(reader.start, np.int64))
+    every = np.arange(len(fabric.endpoints), dtype=np.int32)
+    return Workload(schedule, every, np.array(reader.start, np.int64), tuple(reader.rows))
 
 
 def _read_rows(reader: _Reader, rows: CsvRows) -> None:

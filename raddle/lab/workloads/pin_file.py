@@ -16,8 +16,8 @@ from pathlib import Path
 from raddle.controller.plan.make import route_order
 from raddle.controller.plan.model import NextHop, Plan, Route, SwitchPlan
 from raddle.errors import Diagnostic, InputError, SourceSpan
-from raddle.lab.workloads.flow_file import FlowTable
 from raddle.topology.model import Fabric, PortRef
+from raddle.workload import Workload
 
 _HEADER = ["flow", "path"]
 
@@ -35,9 +35,9 @@ class Pin:
 class _Reader:
     """Reads row by row and keeps what is wrong."""
 
-    def __init__(self, fabric: Fabric, table: FlowTable, path: Path) -> None:
+    def __init__(self, fabric: Fabric, table: Workload, path: Path) -> None:
         self.fabric, self.table, self.path = fabric, table, path
-        self.flows = {name: i for i, name in enumerate(table.ids)}
+        self.flows = {name: i for i, name in enumerate(table.names)}
         self.problems: list[Diagnostic] = []
         self.pins: list[Pin] = []
         self.seen: dict[int, SourceSpan] = {}
@@ -93,7 +93,7 @@ class _Reader:
             yield links[0]
 
 
-def read_pins(fabric: Fabric, table: FlowTable, path: Path) -> tuple[Pin, ...]:
+def read_pins(fabric: Fabric, table: Workload, path: Path) -> tuple[Pin, ...]:
     """Read a pin file for the flows of a flow file.
 
     Raises:
@@ -118,7 +118,7 @@ def read_pins(fabric: Fabric, table: FlowTable, path: Path) -> tuple[Pin, ...]:
     return tuple(reader.pins)
 
 
-def with_pins(plan: Plan, table: FlowTable, pins: Sequence[Pin]) -> Plan:
+def with_pins(plan: Plan, table: Workload, pins: Sequence[Pin]) -> Plan:
     """The plan with host routes that send the pinned flows along their paths.
 
     A host route's key is the destination, so flows to one destination that meet at a switch share its port;
@@ -169,15 +169,13 @@ def _joined(routes: Sequence[Route], pinned: Sequence[Route]) -> tuple[Route, ..
     return tuple(sorted([*kept, *pinned], key=route_order))
 
 
-def _conflict(
-    table: FlowTable, plan: Plan, pin: Pin, port: PortRef, first: Pin, other: PortRef
-) -> Diagnostic:
+def _conflict(table: Workload, plan: Plan, pin: Pin, port: PortRef, first: Pin, other: PortRef) -> Diagnostic:
     target = plan.endpoints[int(table.schedule.dst[pin.flow])][0]
     return Diagnostic(
         "pin-conflict",
-        f"flow '{table.ids[pin.flow]}' to {target} would leave {port.device} by {port.port}, "
-        f"flow '{table.ids[first.flow]}' to {target} by {other.port}",
+        f"flow '{table.names[pin.flow]}' to {target} would leave {port.device} by {port.port}, "
+        f"flow '{table.names[first.flow]}' to {target} by {other.port}",
         pin.span,
         "a host route knows the destination only: give both flows the same path from there on",
-        (first.span, f"the path of flow '{table.ids[first.flow]}'"),
+        (first.span, f"the path of flow '{table.names[first.flow]}'"),
     )

@@ -20,6 +20,7 @@ from raddle.controller.plan.model import Carrier, Plan, SwitchPlan
 from raddle.controller.southbound.sonic.tables import pushed
 from raddle.errors import InputError
 from raddle.lab.collisions import find_job_collisions
+from raddle.lab.workloads.collective import CollectiveJob
 from raddle.topology.model import Fabric, TableBudget
 from raddle.workload import Demand
 
@@ -160,7 +161,8 @@ def test_source_ports_of_ipv6_flows_take_the_planned_paths_in_the_engine() -> No
     fabric = loads(document)
     order = placement("strided", fabric)
     plan = make_plan(fabric, "pinned", ring(order))
-    report = find_job_collisions(fabric, plan, "all_reduce", "ring", np.array(order, np.int32), 1)
+    job = CollectiveJob(fabric, "all_reduce", "ring", "strided", np.array(order, np.int32), 1)
+    report = find_job_collisions(fabric, plan, job)
     assert len(plan.source_ports) == 16
     assert report.collisions == ()
 

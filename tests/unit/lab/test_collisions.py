@@ -8,7 +8,8 @@ from raddle import load
 from raddle.controller.plan import make_plan
 from raddle.lab.bench import BenchRequest, run_bench
 from raddle.lab.collisions import CollisionReport, find_job_collisions
-from raddle.lab.workloads.demand import collective_demand, place_ranks
+from raddle.lab.workloads.collective import find_job
+from raddle.lab.workloads.demand import collective_demand
 from raddle.topology import find
 from raddle.topology.model import Fabric
 
@@ -20,13 +21,13 @@ def collisions(
 ) -> CollisionReport:
     demand = collective_demand(fabric, collective, None, "strided", seed)
     plan = make_plan(fabric, routing, demand)
-    return find_job_collisions(fabric, plan, collective, None, place_ranks(fabric, "strided", seed), seed)
+    return find_job_collisions(fabric, plan, find_job(fabric, collective, None, "strided", seed))
 
 
 def test_they_are_the_collisions_of_a_run_on_switches_and_cost_what_it_loses() -> None:
     told = collisions(FABRIC, "ecmp")
     hashed, pinned = (
-        run_bench(FABRIC, BenchRequest("all_reduce", "ring", (64 << 20,), routing, "strided", 1))
+        run_bench(FABRIC, BenchRequest("all_reduce", "ring", (64 << 20,), routing, "strided"))
         for routing in ("ecmp", "pinned")
     )
     seen = {(each.link, each.step, each.flows) for each in hashed.collisions}

@@ -28,7 +28,7 @@ def write(folder: Path, text: str) -> Path:
 
 def test_three_columns_are_enough(fabric: Fabric, tmp_path: Path) -> None:
     table = read_flows(fabric, write(tmp_path, "src,dst,bytes\nhost3,8,4096\n8,host3,0\n"))
-    assert table.ids == ("1", "2")
+    assert table.names == ("1", "2")
     assert table.schedule.src.tolist() == [3, 8]
     assert table.schedule.dst.tolist() == [8, 3]
     assert table.schedule.size_bytes.tolist() == [4096, 0]
@@ -87,4 +87,4 @@ def test_no_text_makes_the_reader_fail_in_another_way(fabric: Fabric, tmp_path: 
     path = tmp_path / "fuzz.csv"
     path.write_text(text, "utf-8")
     with contextlib.suppress(InputError):
-        assert read_flows(fabric, path).ids
+        assert read_flows(fabric, path).names

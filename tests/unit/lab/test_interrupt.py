@@ -6,7 +6,8 @@ import time
 import pytest
 
 import raddle
-from raddle.lab.simulate import simulate_flows
+from raddle.lab.run.watch import Watch
+from raddle.lab.simulate import SimulateRequest, simulate
 from raddle.lab.workloads.flow_file import read_flows
 
 FABRIC = """\
@@ -17,6 +18,7 @@ fabric:
   leaves: {count: 2, model: white-box-12.8t}
   spines: {count: 2, model: white-box-12.8t}
 hosts: {per_leaf: 2}
+roce: {congestion_control: none}
 """
 
 
@@ -24,11 +26,11 @@ def test_interrupt_ends_a_run_within_a_second_and_keeps_what_there_is(tmp_path):
     (tmp_path / "pair.yaml").write_text(FABRIC)
     (tmp_path / "flows.csv").write_text("src,dst,bytes\nhost0,host2,4096\nhost1,host3,100000000000000\n")
     fabric = raddle.load(tmp_path / "pair.yaml")
-    table = read_flows(fabric, tmp_path / "flows.csv")
+    workload = read_flows(fabric, tmp_path / "flows.csv")
     is_running = False
     due = 0.0
 
-    def interrupt_soon(what: str, share: float) -> None:
+    def interrupt_soon(what: str, share: float, left_s: float | None) -> None:
         nonlocal is_running, due
         if "simulated" in what and not is_running:
             is_running = True
@@ -37,7 +39,7 @@ def test_interrupt_ends_a_run_within_a_second_and_keeps_what_there_is(tmp_path):
 
     before = signal.signal(signal.SIGALRM, signal.default_int_handler)
     try:
-        result = simulate_flows(fabric, table, "ecmp", "none", 1, interrupt_soon)
+        result = simulate(fabric, SimulateRequest(workload, "ecmp"), watch=Watch(interrupt_soon))
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
@@ -53,7 +55,8 @@ def test_progress_ends_at_the_whole(tmp_path):
     (tmp_path / "flows.csv").write_text("src,dst,bytes\nhost0,host2,100000000\n")
     fabric = raddle.load(tmp_path / "pair.yaml")
     shares: list[float] = []
-    table = read_flows(fabric, tmp_path / "flows.csv")
-    simulate_flows(fabric, table, "ecmp", "none", 1, lambda what, share: shares.append(share))
+    workload = read_flows(fabric, tmp_path / "flows.csv")
+    told = Watch(lambda what, share, left_s: shares.append(share) if "simulated" in what else None)
+    simulate(fabric, SimulateRequest(workload, "ecmp"), watch=told)
     assert shares == sorted(shares)
     assert shares[-1] == pytest.approx(1)

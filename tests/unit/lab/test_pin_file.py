@@ -11,10 +11,11 @@ from typer.testing import CliRunner
 from raddle.cli.main import app
 from raddle.controller.plan import make_plan
 from raddle.errors import InputError
-from raddle.lab.workloads.flow_file import FlowTable, read_flows
+from raddle.lab.workloads.flow_file import read_flows
 from raddle.lab.workloads.pin_file import read_pins, with_pins
 from raddle.topology import find, load
 from raddle.topology.model import Fabric
+from raddle.workload import Workload
 
 ROWS = "id,src,dst,bytes\na,0,9,409600\nb,1,9,409600\nc,2,13,409600\nd,0,1,4096\n"
 
@@ -25,7 +26,7 @@ def fabric() -> Fabric:
 
 
 @pytest.fixture
-def table(fabric: Fabric, tmp_path: Path) -> FlowTable:
+def table(fabric: Fabric, tmp_path: Path) -> Workload:
     path = tmp_path / "flows.csv"
     path.write_text(ROWS)
     return read_flows(fabric, path)
@@ -37,7 +38,7 @@ def pin_file(folder: Path, rows: str) -> Path:
     return path
 
 
-def test_pinned_flows_take_their_spines(table: FlowTable, tmp_path: Path) -> None:
+def test_pinned_flows_take_their_spines(table: Workload, tmp_path: Path) -> None:
     pins = pin_file(
         tmp_path, "flow,path\na,leaf0 spine3 leaf2\nb,leaf0 spine3 leaf2\nc,leaf0 spine1 leaf3\nd,leaf0\n"
     )
@@ -59,7 +60,7 @@ def test_pinned_flows_take_their_spines(table: FlowTable, tmp_path: Path) -> Non
     assert frames["spine1"] >= 100
 
 
-def test_plan_has_a_host_route_for_each_pin(fabric: Fabric, table: FlowTable, tmp_path: Path) -> None:
+def test_plan_has_a_host_route_for_each_pin(fabric: Fabric, table: Workload, tmp_path: Path) -> None:
     pins = read_pins(fabric, table, pin_file(tmp_path, "flow,path\nc,leaf0 spine1 leaf3\n"))
     before = make_plan(fabric, "ecmp")
     after = with_pins(before, table, pins)
@@ -90,7 +91,7 @@ def test_plan_has_a_host_route_for_each_pin(fabric: Fabric, table: FlowTable, tm
     ],
 )
 def test_bad_pins_are_named_with_their_line(
-    fabric: Fabric, table: FlowTable, tmp_path: Path, rows: str, message: str
+    fabric: Fabric, table: Workload, tmp_path: Path, rows: str, message: str
 ) -> None:
     with pytest.raises(InputError) as caught:
         read_pins(fabric, table, pin_file(tmp_path, rows))
@@ -98,7 +99,7 @@ def test_bad_pins_are_named_with_their_line(
 
 
 def test_paths_to_one_destination_that_part_are_named_with_their_flows(
-    fabric: Fabric, table: FlowTable, tmp_path: Path
+    fabric: Fabric, table: Workload, tmp_path: Path
 ) -> None:
     rows = "flow,path\na,leaf0 spine3 leaf2\nb,leaf0 spine2 leaf2\n"
     pins = read_pins(fabric, table, pin_file(tmp_path, rows))
@@ -109,7 +110,7 @@ def test_paths_to_one_destination_that_part_are_named_with_their_flows(
     assert "pins.csv:2:1: the path of flow 'a'" in message
 
 
-def test_pins_and_pinned_routing_exclude_each_other(table: FlowTable, tmp_path: Path) -> None:
+def test_pins_and_pinned_routing_exclude_each_other(table: Workload, tmp_path: Path) -> None:
     pins = pin_file(tmp_path, "flow,path\nd,leaf0\n")
     arguments = ["--flows", str(tmp_path / "flows.csv"), "--pins", str(pins), "--routing", "pinned"]
     with pytest.raises(InputError, match="--pins gives the paths"):

@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -27,6 +26,7 @@ from raddle.inventory import Inventory
 from raddle.lab.collisions import find_job_collisions
 from raddle.lab.switches.programmed import program, switch_farm
 from raddle.lab.verify import Scope, planned_state, verify_plan, verify_running
+from raddle.lab.workloads.collective import find_job
 from raddle.lab.workloads.demand import collective_demand
 from raddle.state import PortState, SwitchState
 from raddle.topology import bundled_examples, load, loads
@@ -274,6 +274,5 @@ def test_policy_routes_are_told_as_no_part_of_the_proof() -> None:
     told = [problem for problem in result.problems if problem.code == "policies-not-verified"]
     assert [problem.severity for problem in told] == ["warning"]
     assert "policy routes of this plan are no part of the proof" in told[0].message
-    placement = np.arange(len(fabric.endpoints), dtype=np.int32)
     with pytest.raises(InputError, match="this plan pins by policy routes"):
-        find_job_collisions(fabric, make_plan(fabric, "pinned", demand), "all_reduce", None, placement, 1)
+        find_job_collisions(fabric, make_plan(fabric, "pinned", demand), find_job(fabric, "all_reduce", None))

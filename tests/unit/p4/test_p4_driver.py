@@ -31,6 +31,7 @@ from raddle.errors import InputError
 from raddle.inventory import load_inventory
 from raddle.lab.bench import BenchRequest, run_bench
 from raddle.lab.switches.counters import switch_counters
+from raddle.lab.switches.prepared import SwitchSource
 from raddle.lab.switches.programmed import over_p4runtime, program, read_states
 from raddle.lab.verify import Scope, verify_running
 from raddle.lab.workloads.demand import collective_demand, place_ranks
@@ -71,8 +72,8 @@ def test_a_pinned_ring_takes_the_same_time_over_p4runtime_as_over_gnmi(nos: str)
     times = []
     for kind, p4info in (("sonic", None), (nos, MIDDLEBLOCK if nos == "pins" else None)):
         fabric = two_tier(kind, "sonic", leaves=2, spines=2)  # With `nos` a mixed fabric.
-        request = BenchRequest("all_reduce", "ring", (MIB,), "pinned", "strided", 1)
-        result = run_bench(fabric, request, p4info=p4info)
+        request = BenchRequest("all_reduce", "ring", (MIB,), "pinned", "strided")
+        result = run_bench(fabric, request, SwitchSource(p4info=p4info))
         times.append(result.rows[0].time_ps)
         assert not result.collisions
     assert times[0] == times[1]

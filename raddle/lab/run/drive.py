@@ -1,0 +1,136 @@
+"""The one place where an engine is set up with a workload and driven."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from raddle import traffic
+from raddle.controller.plan.addresses import endpoint_addresses
+from raddle.controller.plan.model import Plan
+from raddle.lab.run.settings import RunSettings
+from raddle.lab.run.timeline import Rederive, Timeline
+from raddle.lab.switches.prepared import PreparedSwitches
+from raddle.lab.workloads.connections import of_messages, striped
+from raddle.lab.workloads.flow_names import flow_names
+from raddle.lab.workloads.source_ports import source_ports
+from raddle.sim import FlowColumns, Simulation
+from raddle.sim.capture import Capture
+from raddle.sim.series import Sample
+from raddle.state import SwitchState
+from raddle.topology.model import Fabric
+from raddle.workload import Schedule, Workload
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """A workload on switches, in the engine.
+
+    Flows of the workload are *messages*; what is sent are their parts over a connection's queue pairs.
+    """
+
+    fabric: Fabric
+    workload: Workload
+    settings: RunSettings
+    stripes: traffic.Striped
+    simulation: Simulation
+
+    @property
+    def sent(self) -> Schedule:
+        """What goes over queue pairs."""
+        return self.stripes.schedule
+
+    def messages(self) -> FlowColumns:
+        """What became of each message."""
+        return of_messages(self.stripes, self.simulation.flows())
+
+    def sent_name(self) -> Callable[[int], str]:
+        """A function that names what is sent as its message is named."""
+        name, parts = flow_names(self.fabric, self.workload), self.stripes.parts
+        return lambda flow: name(flow // parts)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """A run that has come to an end, of itself or by an interrupt, and what was sampled of it."""
+
+    run: Run
+    series: tuple[Sample, ...]
+    is_interrupted: bool
+
+
+def set_up(
+    fabric: Fabric,
+    states: Mapping[str, SwitchState],
+    workload: Workload,
+    settings: RunSettings,
+    plan: Plan | None = None,
+) -> Run:
+    """A workload in the engine, before its first event.
+
+    Args:
+        states: what each switch forwards with.
+        plan: gives queue pairs their UDP source ports, where it does.
+    """
+    stripes = striped(fabric, traffic.repeated(workload.schedule, workload.repeat))
+    sent = stripes.schedule
+    simulation = Simulation(
+        fabric,
+        endpoint_addresses(fabric),
+        states,
+        sent,
+        workload.placement,
+        settings.seed,
+        start_ps=_starts(workload, stripes),
+        source_ports=source_ports(fabric, plan, sent, workload.placement) if plan else None,
+        threads=settings.threads,
+    )
+    return Run(fabric, workload, settings, stripes, simulation)
+
+
+def drive(
+    switches: PreparedSwitches,
+    workload: Workload,
+    settings: RunSettings,
+    progress: Callable[[Run, float], None] = lambda run, share: None,
+) -> Outcome:
+    """Run a workload on programmed switches, through all that its settings let happen.
+
+    An interrupt ends the run and keeps what there is.
+
+    Args:
+        progress: told the share of the packets, 0..1, that have arrived: 0 before the first event.
+    """
+    run = set_up(switches.fabric, switches.states, workload, settings, switches.plan)
+    timeline = Timeline(run.simulation, settings, _rederive(switches))
+    drain = _tracer(run)
+    is_interrupted = False
+    try:
+        progress(run, 0.0)
+        timeline.run(lambda share: progress(run, share), drain)
+    except KeyboardInterrupt:
+        is_interrupted = True
+    drain()
+    return Outcome(run, tuple(timeline.series.samples()) if timeline.series else (), is_interrupted)
+
+
+def _starts(workload: Workload, stripes: traffic.Striped) -> NDArray[np.int64] | None:
+    if workload.start_ps is None:
+        return None
+    later = np.zeros((workload.repeat - 1) * workload.schedule.flows, np.int64)
+    return stripes.spread(np.concatenate([workload.start_ps, later]))
+
+
+def _rederive(switches: PreparedSwitches) -> Rederive:
+    return lambda name, dark: switches.reported[name].state(dark)
+
+
+def _tracer(run: Run) -> Callable[[], None]:
+    """Writes what traced ports have sent; does nothing where none is traced."""
+    settings = run.settings
+    if not settings.traced:
+        return lambda: None
+    return Capture(run.simulation, run.sent, settings.seed, settings.traced, settings.capture).drain

@@ -1,0 +1,106 @@
+"""What became of every message and every port of a run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+
+from raddle.lab.run.diagnosis import blocked_status, why_unfinished
+from raddle.lab.run.drive import Run
+from raddle.lab.workloads.flow_names import flow_names
+from raddle.report.run_files import FlowRow, PortRow, WatchdogRow
+from raddle.sim import DROP_REASONS, FLOW_STATUS, NEVER, Simulation
+from raddle.sim.ideal import ideal_fcts_ps
+
+_SEVERITY = tuple(("done", "waiting", "active", "failed").index(status) for status in FLOW_STATUS)
+
+
+def flow_rows(run: Run) -> tuple[FlowRow, ...]:
+    """One row per message, in the order of the workload."""
+    simulation, fabric, schedule = run.simulation, run.fabric, run.workload.schedule
+    qps, flows, name = simulation.qps(), run.messages(), flow_names(run.fabric, run.workload)
+    part_qp = run.sent.qp.reshape(-1, run.stripes.parts)
+    ideal = ideal_fcts_ps(simulation, part_qp[:, 0], schedule.size_bytes).tolist()
+    counts = [column[part_qp].sum(axis=1).tolist() for column in (qps.retransmitted, qps.timeouts, qps.cnps)]
+    times = [_known(column.tolist()) for column in (flows.start_ps, flows.finish_ps, flows.acked_ps)]
+    ends = [run.workload.placement[column].tolist() for column in (schedule.src, schedule.dst)]
+    reasons, blocked = _reasons(run), blocked_status(simulation)
+    rows = []
+    for i, (start, finish, acked) in enumerate(zip(*times, strict=True)):
+        fct = finish - start if start is not None and finish is not None else None
+        status = FLOW_STATUS[flows.status[i]]
+        rows.append(
+            FlowRow(
+                id=name(i),
+                src=fabric.endpoints[ends[0][i]].name,
+                dst=fabric.endpoints[ends[1][i]].name,
+                bytes=int(schedule.size_bytes[i]),
+                status=blocked if status == "active" else status,
+                start_ps=start,
+                finish_ps=finish,
+                acked_ps=acked,
+                fct_ps=fct,
+                slowdown=fct / ideal[i] if fct is not None and ideal[i] else None,
+                retransmitted=counts[0][i],
+                timeouts=counts[1][i],
+                cnps=counts[2][i],
+                reason=reasons.get(i),
+            )
+        )
+    return tuple(rows)
+
+
+def _reasons(run: Run) -> dict[int, str]:
+    """Of each message that is under way or has failed, what kept it."""
+    simulation, parts = run.simulation, run.stripes.parts
+    qps, ports, whole = simulation.qps(), simulation.ports(), run.messages().status
+    part_status = simulation.flows().status.reshape(-1, parts)
+    part_qp = run.sent.qp.reshape(-1, parts)
+    found = {}
+    for i in np.flatnonzero(
+        np.isin(whole, [FLOW_STATUS.index("active"), FLOW_STATUS.index("failed")])
+    ).tolist():
+        # The part that has failed, or else one that is under way.
+        worst = max(range(parts), key=lambda part: _SEVERITY[part_status[i, part]])
+        found[i] = why_unfinished(simulation, qps, ports, int(part_qp[i, worst]))
+    return found
+
+
+def _known(times_ps: list[int]) -> Iterator[int | None]:
+    return (None if time_ps == NEVER else time_ps for time_ps in times_ps)
+
+
+def watchdog_rows(simulation: Simulation) -> tuple[WatchdogRow, ...]:
+    """What PFC watchdogs did, in order of time."""
+    return tuple(
+        WatchdogRow(event.time_ps, str(event.port), event.queue, "storm" if event.is_storm else "restored")
+        for event in simulation.watchdog_events()
+    )
+
+
+def port_rows(simulation: Simulation) -> tuple[PortRow, ...]:
+    """One row per port and queue that sent, was paused, or whose priority group held or dropped something."""
+    ports = simulation.ports()
+    busy = (ports.tx_frames > 0) | (ports.pauses > 0) | (ports.max_pg_bytes > 0)
+    # Drops are counted per port; they stand in the row of its first queue.
+    busy[:, 0] |= ports.drops.sum(axis=1) > 0
+    rows = []
+    for at, queue in np.argwhere(busy).tolist():
+        drops = dict(zip(DROP_REASONS, ports.drops[at].tolist(), strict=True)) if queue == 0 else {}
+        rows.append(
+            PortRow(
+                port=str(simulation.port_names[at]),
+                priority=queue,
+                tx_bytes=int(ports.tx_bytes[at, queue]),
+                tx_frames=int(ports.tx_frames[at, queue]),
+                ecn_marks=int(ports.ecn_marks[at, queue]),
+                max_queue_bytes=int(ports.max_queue_bytes[at, queue]),
+                max_pg_bytes=int(ports.max_pg_bytes[at, queue]),
+                pauses=int(ports.pauses[at, queue]),
+                pause_ps=int(ports.pause_ps[at, queue]),
+                drops=tuple(sorted((+Counter(drops)).items())),
+            )
+        )
+    return tuple(rows)

@@ -1,0 +1,41 @@
+"""How a run is driven: seed, threads, what goes wrong, what is recorded, when it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from raddle.lab.run.faults import Fault
+from raddle.sim import NEVER
+from raddle.topology.model import PortRef
+
+DETECTION_PS = 10**9
+"""Assumption: 1 ms from the loss of light to a switch that no longer sends there."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """What is done to a run and what is kept of it.
+
+    Attributes:
+        seed: of queue pair numbers and ECN marking.
+        threads: that share the switches; the results are the same for any number.
+        faults: what goes wrong.
+        detection_ps: from a link's loss or return of light to its ends' knowing of it.
+        series_ps: interval of the samples; 0: none.
+        traced: ports whose frames, both ways, are recorded.
+        capture: takes the pieces of a pcapng file.
+        until_ps: when the run ends, whatever has not ended then.
+    """
+
+    seed: int = 1
+    threads: int = 1
+    faults: tuple[Fault, ...] = ()
+    detection_ps: int = DETECTION_PS
+    series_ps: int = 0
+    traced: tuple[PortRef, ...] = ()
+    capture: Callable[[bytes], object] = field(default=lambda piece: None)
+    until_ps: int = NEVER
+
+
+DEFAULT_SETTINGS = RunSettings()

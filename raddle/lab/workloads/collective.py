@@ -1,0 +1,52 @@
+"""A collective as a workload: its algorithm, where its ranks are, and what it sends at each size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from raddle import traffic
+from raddle.lab.workloads.demand import collective_demand, place_ranks
+from raddle.topology.model import Fabric
+from raddle.workload import Demand, Workload
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CollectiveJob:
+    """A collective among all ranks of a fabric's first plane; `ranks` holds the endpoint of each, int32."""
+
+    fabric: Fabric
+    collective: str
+    algorithm: str
+    placement: str
+    ranks: NDArray[np.int32]
+    seed: int
+
+    def workload(self, size_bytes: int) -> Workload:
+        """What it sends with buffers of that size."""
+        schedule = traffic.build(self.collective, self.algorithm, len(self.ranks), size_bytes)
+        return Workload(schedule, self.ranks)
+
+    def demand(self) -> Demand:
+        """What it asks of the fabric, in every plane."""
+        return collective_demand(self.fabric, self.collective, self.algorithm, self.placement, self.seed)
+
+
+def find_job(
+    fabric: Fabric, collective: str, algorithm: str | None, placement: str = "linear", seed: int = 1
+) -> CollectiveJob:
+    """The job that these names describe; `algorithm` None is the collective's usual one.
+
+    Args:
+        seed: of a random placement.
+
+    Raises:
+        InputError: there is no such collective, algorithm or placement, or it is not for that many ranks.
+    """
+    collective = traffic.find_collective(collective)
+    algorithm = traffic.find_algorithm(collective, algorithm)
+    ranks = place_ranks(fabric, placement, seed)
+    traffic.check_ranks(collective, algorithm, len(ranks))
+    return CollectiveJob(fabric, collective, algorithm, placement, ranks, seed)

@@ -1,0 +1,80 @@
+"""A schedule several times in a row."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from raddle.workload import Schedule
+
+_Ints = NDArray[np.int64]
+
+
+def repeated(schedule: Schedule, times: int) -> Schedule:
+    """The schedule `times` times: flow i of repetition k is flow k * schedule.flows + i.
+
+    A rank begins a repetition when every flow that it sends and receives in the one before is complete.
+    Steps, queue pairs and chunks keep their numbers.
+    """
+    if times == 1 or not schedule.flows:
+        return schedule
+    flows = schedule.flows
+    own = np.repeat(np.arange(flows), np.diff(schedule.dep_offsets))
+    joint, before = _joints(schedule, own)
+    owner = np.concatenate([own, joint])
+    order = np.argsort(owner, kind="stable")
+    # What a flow waits for in the repetition before has a negative number here.
+    later = np.concatenate([schedule.dep_ids.astype(np.int64), before - flows])[order]
+    counts = np.bincount(owner, minlength=flows)
+    shifts = np.arange(1, times)[:, None] * flows
+    ids = np.concatenate([schedule.dep_ids.astype(np.int64), (later + shifts).reshape(-1)])
+    offsets = np.cumsum([0, *np.diff(schedule.dep_offsets), *np.tile(counts, times - 1)])
+    return replace(
+        schedule,
+        src=np.tile(schedule.src, times),
+        dst=np.tile(schedule.dst, times),
+        size_bytes=np.tile(schedule.size_bytes, times),
+        step=np.tile(schedule.step, times),
+        qp=np.tile(schedule.qp, times),
+        dep_offsets=offsets.astype(np.int64),
+        dep_ids=ids.astype(np.int32),
+        chunk=np.tile(schedule.chunk, times),
+        chunk_count=np.tile(schedule.chunk_count, times),
+        op=np.tile(schedule.op, times),
+    )
+
+
+def _joints(schedule: Schedule, owner: _Ints) -> tuple[_Ints, _Ints]:
+    """Which flow waits for which one of the repetition before.
+
+    Those wait that are the first of their queue pair and follow no flow that their sender sent: all others
+    start after one of these. They wait for each flow of their sender that is the last of its queue pair and
+    that no other flow of this rank waits for: all others are complete before one of these.
+    """
+    flows = schedule.flows
+    waits_for_own = schedule.src[owner] == schedule.src[schedule.dep_ids]
+    follows = np.zeros(flows, np.bool_)
+    follows[owner[waits_for_own]] = True
+    is_last_of_src, is_last_of_dst = _is_last(schedule.qp), _is_last(schedule.qp)
+    is_last_of_src[schedule.dep_ids[waits_for_own]] = False
+    is_last_of_dst[schedule.dep_ids[~waits_for_own]] = False
+    rank = np.concatenate([schedule.src[is_last_of_src], schedule.dst[is_last_of_dst]])
+    last = np.concatenate([np.flatnonzero(is_last_of_src), np.flatnonzero(is_last_of_dst)])
+    order = np.lexsort((last, rank))
+    rank, last = rank[order], last[order]
+    first = np.flatnonzero(_is_last(schedule.qp[::-1])[::-1] & ~follows)
+    begin = np.searchsorted(rank, schedule.src[first], side="left")
+    counts = np.searchsorted(rank, schedule.src[first], side="right") - begin
+    place = np.arange(counts.sum()) + np.repeat(begin - np.cumsum(counts) + counts, counts)
+    return np.repeat(first, counts), last[place]
+
+
+def _is_last(qp: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Of each flow, whether it is the last one of its queue pair."""
+    found = np.zeros(len(qp), np.bool_)
+    last = np.zeros(int(qp.max()) + 1, np.int64)
+    last[qp] = np.arange(len(qp))  # later ones overwrite
+    found[last] = True
+    return found
