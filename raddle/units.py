@@ -96,3 +96,20 @@ def format_span(seconds: float) -> str:
         if seconds >= length:
             return f"{seconds / length:.{digits}f} {unit}"
     return f"{seconds * 1000:.3g} ms"
+
+
+_MAPPED = re.compile(r"::ffff:(\d+)\.(\d+)\.(\d+)\.(\d+)")
+
+
+def ip_text(address: object) -> str:
+    """An address or prefix of `ipaddress`, or a text with some, as every Python writes it: `::ffff:a00:1`.
+
+    Python 3.13 and later write IPv4-mapped IPv6 addresses as `::ffff:10.0.0.1`. RFC 5952, 5 allows both.
+    """
+    text = str(address)
+    return _MAPPED.sub(_in_groups, text) if "::ffff:" in text else text
+
+
+def _in_groups(octets: re.Match[str]) -> str:
+    a, b, c, d = map(int, octets.groups())
+    return f"::ffff:{a << 8 | b:x}:{c << 8 | d:x}"

@@ -9,6 +9,7 @@ from typing import Literal
 
 from raddle.errors import Diagnostic, InputError
 from raddle.topology.model import Fabric, Switch
+from raddle.units import ip_text
 
 Network = IPv4Network | IPv6Network
 
@@ -174,12 +175,12 @@ def dotted(address: int) -> str:
 
 @lru_cache(maxsize=1 << 17)
 def _colons(address: int) -> str:
-    return str(IPv6Address(address))
+    return ip_text(IPv6Address(address))
 
 
 def _too_small(name: str, pool: Network, need: int, what: str) -> Diagnostic:
     return Diagnostic(
         "pool-too-small",
-        f"{name} is {pool} with {pool.num_addresses} addresses; {what} need {need}",
+        f"{name} is {ip_text(pool)} with {pool.num_addresses} addresses; {what} need {need}",
         hint=f"use at least a /{pool.max_prefixlen - (need - 1).bit_length()}",
     )

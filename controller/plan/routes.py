@@ -9,6 +9,7 @@ from raddle.controller.plan.model import NextHop, Route
 from raddle.controller.plan.paths import PathTable
 from raddle.controller.plan.weights import Group, reduce_groups
 from raddle.topology.model import Fabric, TableBudget
+from raddle.units import ip_text
 
 SwitchRoutes = tuple[tuple[Route, ...], ...]
 """Routes by switch, in order of `Fabric.switches`."""
@@ -27,7 +28,7 @@ def routes_of(
     it: equal ones are then one object.
     """
     known = {} if known is None else known
-    prefixes = [[str(prefix) for prefix in family.leaf_prefixes] for family in families]
+    prefixes = [[ip_text(prefix) for prefix in family.leaf_prefixes] for family in families]
     routes = []
     for switch in range(len(fabric.switches)):
         used = np.unique(table.pattern[switch])

@@ -21,6 +21,7 @@ from raddle.controller.plan.routes import SwitchRoutes
 from raddle.ecmp_hash import hashed_addresses, qp_hashes, seed_mask
 from raddle.errors import Diagnostic, InputError
 from raddle.topology.model import Fabric
+from raddle.units import ip_text
 
 FIRST_PORT, LAST_PORT = 0xC000, 0xFFFF
 """RoCEv2's source ports (Linux include/rdma/ib_verbs.h, IB_ROCE_UDP_ENCAP_VALID_PORT_MIN and _MAX)."""
@@ -120,7 +121,7 @@ def _hops(
 ) -> _Hops:
     """The groups on the way of every flow and which of their members lead on."""
     leaf_place = {leaf.index: place for place, leaf in enumerate(fabric.leaves)}
-    prefix = [str(each) for each in addresses.leaf_prefixes]
+    prefix = [ip_text(each) for each in addresses.leaf_prefixes]
     to_leaf = [leaf_place[endpoint.leaf] for endpoint in fabric.endpoints]
     route_of = [{route.prefix: route for route in own} for own in routes]
     ends = {}

@@ -17,6 +17,7 @@ from ipaddress import ip_network
 
 from raddle.controller.plan.model import NextHop, Plan, Route
 from raddle.topology.model import PortRef
+from raddle.units import ip_text
 
 Peers = Mapping[PortRef, str]
 """The device behind every cabled port."""
@@ -212,4 +213,4 @@ def shorter(table: Container[str], prefix: str) -> str:
 
 @cache
 def _shortened(prefix: str, length: int) -> str:
-    return str(ip_network(prefix).supernet(new_prefix=length))
+    return ip_text(ip_network(prefix).supernet(new_prefix=length))

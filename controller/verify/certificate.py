@@ -13,6 +13,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 from raddle.controller.verify.network import Entry, is_of_family
 from raddle.topology.model import Fabric
+from raddle.units import ip_text
 
 
 def certificate(
@@ -27,7 +28,7 @@ def certificate(
     tables = {}
     for switch in fabric.switches:
         tables[switch.name] = {
-            f"{kind(prefix)}/{length}": [switch.ports[port].name for port in dict.fromkeys(ports)]
+            f"{ip_text(kind(prefix))}/{length}": [switch.ports[port].name for port in dict.fromkeys(ports)]
             for prefix, length, ports in entries[switch.name]
             if is_of_family((prefix, length, ports), bits)
         }
@@ -37,7 +38,7 @@ def certificate(
         "cables": [[str(link.a), str(link.b)] for link in fabric.links if link.is_up],
         "endpoints": {
             endpoint.name: {
-                "address": str(kind(address)),
+                "address": ip_text(kind(address)),
                 "port": str(fabric.links[endpoint.link].b),
             }
             for endpoint, address in zip(fabric.endpoints, addresses, strict=True)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from raddle.nos.db.databases import ConfigDb, ConfigEntry
 from raddle.nos.orch.acl import OrchRule, OrchTable, read_acl, with_next_header
 from raddle.nos.orch.counters import CounterLayout
+from raddle.units import ip_text
 
 Objects = Iterator[tuple[str, Mapping[str, str]]]
 
@@ -142,7 +143,7 @@ def _fields(given: ConfigEntry, ports: Mapping[str, str]) -> Iterator[tuple[str,
         text = str(value)
         if name in ("SRC_IP", "DST_IP", "SRC_IPV6", "DST_IPV6"):
             network = ipaddress.ip_network(text, strict=False)
-            yield f"FIELD_{name}", f"{network.network_address}&mask:{network.netmask}"
+            yield f"FIELD_{name}", f"{ip_text(network.network_address)}&mask:{network.netmask}"
         elif name in _WIDTHS:
             number, _, mask = text.partition("/")
             field = "IPV6_NEXT_HEADER" if name == "NEXT_HEADER" else name

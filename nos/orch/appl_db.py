@@ -14,6 +14,7 @@ from raddle.nos.db.databases import ConfigDb, HashDb
 from raddle.nos.orch.lazy import LazyTables
 from raddle.nos.orch.ports import DEFAULT_MTU_BYTES, front_panel_order
 from raddle.nos.orch.routes import NextHop, static_routes
+from raddle.units import ip_text
 
 Table = Mapping[str, Mapping[str, str]]
 
@@ -111,7 +112,7 @@ def installed_routes(config: ConfigDb, up: frozenset[str]) -> dict[str, tuple[Ne
     for key in config.get("INTERFACE", {}):
         name, bar, prefix = key.partition("|")
         if bar and name in live:
-            network = str(ipaddress.ip_interface(prefix).network)
+            network = ip_text(ipaddress.ip_interface(prefix).network)
             routes[network] = (NextHop(0, name, live[name]),)
     return routes
 
@@ -148,7 +149,7 @@ def _route(hops: tuple[NextHop, ...], groups: Mapping[tuple[NextHop, ...], str])
 
 def _hops(hops: tuple[NextHop, ...]) -> dict[str, str]:
     return {
-        "nexthop": ",".join(str(ipaddress.ip_address(hop.address)) for hop in hops),
+        "nexthop": ",".join(ip_text(ipaddress.ip_address(hop.address)) for hop in hops),
         "ifname": ",".join(hop.interface for hop in hops),
     }
 
@@ -164,10 +165,10 @@ def neighbor_entries(
             own = ipaddress.ip_interface(prefix)
             if own.network.prefixlen == own.max_prefixlen - 1:
                 far = next(address for address in own.network if address != own.ip)
-                seen.add(f"{name}:{far}")
+                seen.add(f"{name}:{ip_text(far)}")
     for hops in installed_routes(config, up).values():
         seen |= {
-            f"{hop.interface}:{ipaddress.ip_address(hop.address)}"
+            f"{hop.interface}:{ip_text(ipaddress.ip_address(hop.address))}"
             for hop in hops
             if hop.address and hop.interface in neighbors
         }

@@ -20,6 +20,7 @@ from raddle.nos.orch.derive import derive
 from raddle.nos.orch.lazy import LazyTables
 from raddle.nos.orch.routes import AdaptiveChoice, ChoiceOf, NextHop
 from raddle.state import PortState, SwitchState
+from raddle.units import ip_text
 
 SWITCH_OID = "oid:0x21000000000000"
 _ROUTER_OID = "oid:0x3000000000022"
@@ -237,7 +238,7 @@ def _routing(config: ConfigDb, up: frozenset[str], neighbors: Neighbors, layout:
             f"SAI_OBJECT_TYPE_NEXT_HOP:{oid}",
             {
                 "SAI_NEXT_HOP_ATTR_TYPE": "SAI_NEXT_HOP_TYPE_IP",
-                "SAI_NEXT_HOP_ATTR_IP": str(ipaddress.ip_address(hop.address)),
+                "SAI_NEXT_HOP_ATTR_IP": ip_text(ipaddress.ip_address(hop.address)),
                 "SAI_NEXT_HOP_ATTR_ROUTER_INTERFACE_ID": interfaces[hop.interface],
             },
         )
@@ -254,7 +255,7 @@ def _routes(
     members = 0
     for prefix, route in routes.items():
         entry = {
-            "dest": str(ipaddress.ip_network(prefix)),
+            "dest": ip_text(ipaddress.ip_network(prefix)),
             "switch_id": SWITCH_OID,
             "vr": _ROUTER_OID,
         }

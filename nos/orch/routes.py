@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from raddle.nos.db.databases import ConfigDb, ConfigEntry
 from raddle.state import RouteState
+from raddle.units import ip_text
 
 _STATIC_DISTANCE = 1  # FRR's distance of a static route; SONiC's "0" means "not given".
 
@@ -42,7 +43,7 @@ class Prefix(NamedTuple):
 
     def __str__(self) -> str:
         kind = IPv6Address if self.is_ipv6 else IPv4Address
-        return f"{kind(self.network)}/{self.length}"
+        return f"{ip_text(kind(self.network))}/{self.length}"
 
 
 @dataclass(frozen=True, slots=True)

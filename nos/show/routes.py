@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from raddle.nos.db.databases import ConfigDb, Databases
 from raddle.nos.orch import derive
 from raddle.nos.orch.routes import Prefix
+from raddle.units import ip_text
 
 _CODES = """\
 Codes: K - kernel route, C - connected, S - static, R - RIP,
@@ -67,7 +68,7 @@ def _connected(config: ConfigDb) -> Iterator[tuple[str, str]]:
         for key in config.get(table, {}):
             name, bar, address = key.partition("|")
             if bar:
-                yield str(ipaddress.ip_interface(address).network), name
+                yield ip_text(ipaddress.ip_interface(address).network), name
 
 
 def _hops(config: ConfigDb) -> dict[str, dict[str, str]]:
@@ -79,6 +80,6 @@ def _hops(config: ConfigDb) -> dict[str, dict[str, str]]:
             continue
         addresses = str(entry.get("nexthop", "")).split(",")
         interfaces = str(entry.get("ifname", "blackhole")).split(",")
-        network = str(ipaddress.ip_network(prefix, strict=False))
+        network = ip_text(ipaddress.ip_network(prefix, strict=False))
         hops[network] = dict(zip(interfaces, addresses, strict=False))
     return hops

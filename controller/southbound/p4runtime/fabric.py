@@ -19,6 +19,7 @@ from finsy.p4entity import P4Entity
 
 from raddle.controller.plan.model import NextHop, SwitchPlan
 from raddle.controller.southbound.p4runtime.neighbors import Neighbor, neighbors_of
+from raddle.units import ip_text
 
 ECN_DEPTH_BYTES = 4096
 """Bytes of queue that the program's count of one packet stands for: a full packet's payload (assumption)."""
@@ -116,7 +117,7 @@ def _routes(
     for interface in switch.interfaces:
         if interface.prefix:
             here = ip_interface(interface.prefix)
-            routes[f"{here.ip}/{here.max_prefixlen}"] = ()
+            routes[f"{ip_text(here.ip)}/{here.max_prefixlen}"] = ()
     for neighbor in neighbors:
         for address, bits in neighbor.addresses:
             routes[f"{address}/{bits}"] = ((member_of[neighbor.port], 1),)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ipaddress import ip_interface
 
 from raddle.controller.plan.model import SwitchPlan
+from raddle.units import ip_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,8 @@ def neighbors_of(switch: SwitchPlan, macs: Mapping[str, str]) -> tuple[Neighbor,
             for prefix in filter(None, prefixes.get(port.name, [])):
                 here = ip_interface(prefix)
                 bits = here.max_prefixlen
-                own.append((str(here.ip), bits))
-                far.append((str(ip_interface((int(here.ip) ^ 1, bits)).ip), bits))
+                own.append((ip_text(here.ip), bits))
+                far.append((ip_text(ip_interface((int(here.ip) ^ 1, bits)).ip), bits))
             mac = macs.get(port.peer) or macs[port.peer.partition(":")[0]]
             found.append(Neighbor(port.name, number, mac, tuple(far), tuple(own)))
     return tuple(sorted(found, key=_order))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from finsy import P4ActionProfileMember, P4Schema, P4TableEntry
 from finsy.proto import p4r
 
+from raddle.units import ip_text
+
 
 def describe_key(schema: P4Schema, entity: p4r.Entity) -> str:
     """What an entity is: its table and match, or its action profile and id."""
@@ -18,7 +20,7 @@ def describe_key(schema: P4Schema, entity: p4r.Entity) -> str:
     entry = P4TableEntry.decode(without_watch(entity), schema)
     if entry.is_default_action:
         return f"{entry.table_id}/default"
-    match = " ".join(f"{name}={value}" for name, value in entry.match_dict(schema).items())
+    match = " ".join(f"{name}={ip_text(value)}" for name, value in entry.match_dict(schema).items())
     priority = f" priority={entry.priority}" if entry.priority else ""
     return f"{entry.table_id}/{match}{priority}"
 
@@ -27,7 +29,7 @@ def describe_value(schema: P4Schema, entity: p4r.Entity) -> str:
     """What an entity does: its action with parameters, or its members with weights."""
     kind = entity.WhichOneof("entity")
     if kind == "action_profile_member":
-        return P4ActionProfileMember.decode(entity, schema).action_str(schema)
+        return ip_text(P4ActionProfileMember.decode(entity, schema).action_str(schema))
     if kind == "action_profile_group":
         return " ".join(
             f"{member.member_id}" + (f"x{member.weight}" if member.weight > 1 else "")
@@ -38,7 +40,7 @@ def describe_value(schema: P4Schema, entity: p4r.Entity) -> str:
         return f"member {action.action_profile_member_id}"
     if action.WhichOneof("type") == "action_profile_group_id":
         return f"group {action.action_profile_group_id}"
-    return P4TableEntry.decode(without_watch(entity), schema).action_str(schema)
+    return ip_text(P4TableEntry.decode(without_watch(entity), schema).action_str(schema))
 
 
 def without_watch(entity: p4r.Entity) -> p4r.Entity:

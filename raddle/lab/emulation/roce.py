@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from raddle.ecmp_hash import UDP_PORT_ROCE
+from raddle.units import ip_text
 
 WRITE_FIRST, WRITE_MIDDLE, WRITE_LAST, WRITE_ONLY, ACKNOWLEDGE = 0x06, 0x07, 0x08, 0x0A, 0x11
 """BTH opcodes of the reliable connection (RC) service."""
@@ -140,7 +141,7 @@ def decode(frame: bytes) -> RocePacket:
         raise BadPacketError(f"opcode 0x{opcode:02x}, which nobody sent")
     end = len(body) - _ICRC_BYTES - (flags >> 4 & 3)
     return RocePacket(
-        str(ip_address(layers.src)), str(ip_address(layers.dst)), source_port, dscp, opcode,
+        ip_text(ip_address(layers.src)), ip_text(ip_address(layers.dst)), source_port, dscp, opcode,
         dest_qp & PSN_MASK, last & PSN_MASK, bool(last & _ACK_REQUEST), reth, aeth, body[at:end], ttl,
     )  # fmt: skip
 

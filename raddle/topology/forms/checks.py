@@ -22,7 +22,7 @@ from raddle.topology.yaml.schema_policy import (
     RoceSpec,
 )
 from raddle.topology.yaml.source import Place, Source
-from raddle.units import format_rate, format_size
+from raddle.units import format_rate, format_size, ip_text
 
 ROCE_HEADER_BYTES = 20 + 8 + 12 + 16 + 4
 """IPv4, UDP, BTH, RETH and ICRC (IBTA RoCEv2 annex A17, RFC 791, RFC 768): what a packet adds to the payload
@@ -202,14 +202,16 @@ def _check_pools(
             length = network.max_prefixlen - (need - 1).bit_length()
             links = "" if name == "loopbacks" else f" of /{network.max_prefixlen - 1}"
             message = (
-                f"pool '{name}' {network} holds {network.num_addresses} addresses, {what}{links} need {need}"
+                f"pool '{name}' {ip_text(network)} holds {network.num_addresses} addresses, "
+                f"{what}{links} need {need}"
             )
             hint = f"make it a /{length} or larger"
             yield source.error("pool-too-small", message, (*place, name), hint)
     for first, second in combinations(networks, 2):
         if networks[first].overlaps(networks[second]):
             related = (source.span((*place, first)), f"pool '{first}' is set here")
-            message = f"pool '{second}' {networks[second]} overlaps pool '{first}' {networks[first]}"
+            one, other = (f"pool '{name}' {ip_text(networks[name])}" for name in (first, second))
+            message = f"{other} overlaps {one}"
             span = source.span((*place, second))
             yield Diagnostic("pool-overlap", message, span, "separate them", related)
 

@@ -15,6 +15,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from raddle.units import (
+    ip_text,
     parse_length_m,
     parse_rate_bps,
     parse_ratio,
@@ -205,12 +206,14 @@ def _prefix(kind: type[IPv4Network] | type[IPv6Network], what: str, example: str
         try:
             kind(text)
         except ValueError:
-            raise ValueError(f"'{text}' has bits set behind the prefix; write it as {network}") from None
+            raise ValueError(
+                f"'{text}' has bits set behind the prefix; write it as {ip_text(network)}"
+            ) from None
         if special := _special(network):
             raise ValueError(
                 f"'{text}' holds {special[0]} addresses, {special[1]}; take others, as in {example}"
             )
-        return str(network)
+        return ip_text(network)
 
     return parse_prefix
 
