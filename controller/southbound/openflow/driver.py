@@ -7,11 +7,9 @@ from collections.abc import Awaitable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from os_ken.ofproto import ofproto_v1_3 as of
-from os_ken.ofproto import ofproto_v1_3_parser as parser
-
 from raddle.controller.southbound.channel import RefusedError
 from raddle.controller.southbound.openflow import messages
+from raddle.controller.southbound.openflow.codec import PROTOCOL, of, parser
 from raddle.controller.southbound.openflow.connections import Connections
 from raddle.controller.southbound.openflow.drift import Drift, Installed, difference
 from raddle.controller.southbound.openflow.session import Refusal
@@ -73,9 +71,9 @@ class OpenFlowController(Connections):
         """What a switch holds. `mac` is the switch's own (default: the end of its datapath id)."""
         session = self.session(switch)
         own = mac or _mac(session.datapath_id)
-        parts = await session.request(parser.OFPGroupDescStatsRequest(messages.PROTOCOL))
+        parts = await session.request(parser.OFPGroupDescStatsRequest(PROTOCOL))
         groups = messages.read_groups(own, (row for part in parts for row in part.body))
-        parts = await session.request(parser.OFPFlowStatsRequest(messages.PROTOCOL))
+        parts = await session.request(parser.OFPFlowStatsRequest(PROTOCOL))
         rules, raw = {}, {}
         for row in (row for part in parts for row in part.body):
             key, action = messages.read_rule(own, row, groups)
@@ -93,13 +91,13 @@ class OpenFlowController(Connections):
 
     async def sent_frames(self, switch: str) -> dict[int, int]:
         """Frames that each port of a switch has sent."""
-        request = parser.OFPPortStatsRequest(messages.PROTOCOL, 0, of.OFPP_ANY)
+        request = parser.OFPPortStatsRequest(PROTOCOL, 0, of.OFPP_ANY)
         parts = await self.session(switch).request(request)
         return {row.port_no: row.tx_packets for part in parts for row in part.body}
 
     async def has_queues(self, switch: str, numbers: Collection[int]) -> bool:
         """The datapath has egress queues of these numbers."""
-        request = parser.OFPQueueStatsRequest(messages.PROTOCOL, 0, of.OFPP_ANY, of.OFPQ_ALL)
+        request = parser.OFPQueueStatsRequest(PROTOCOL, 0, of.OFPP_ANY, of.OFPQ_ALL)
         parts = await self.session(switch).request(request)
         return {row.queue_id for part in parts for row in part.body}.issuperset(numbers)
 

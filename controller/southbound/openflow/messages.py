@@ -6,10 +6,7 @@ from collections.abc import Iterable, Mapping
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-from os_ken.ofproto import ofproto_v1_3 as of
-from os_ken.ofproto import ofproto_v1_3_parser as parser
-from os_ken.ofproto.ofproto_protocol import ProtocolDesc
-
+from raddle.controller.southbound.openflow.codec import PROTOCOL, of, parser
 from raddle.controller.southbound.openflow.tables import (
     FORWARD,
     Action,
@@ -25,8 +22,7 @@ from raddle.controller.southbound.openflow.tables import (
     SelectGroup,
     Unknown,
 )
-
-PROTOCOL = ProtocolDesc(version=of.OFP_VERSION)
+from raddle.units import ip_text
 
 _UDP = 17
 GroupIds = Mapping[Group, int]
@@ -185,7 +181,7 @@ def _prefix(value: str | tuple[str, str]) -> str:
     bits = ip_address(address).max_prefixlen
     ones = int(ip_address(mask)).bit_count() if mask else bits
     is_prefix = not mask or int(ip_address(mask)) == (1 << bits) - (1 << bits - ones)
-    return str(ip_network(f"{address}/{ones}")) if is_prefix else f"{address}/{mask}"
+    return ip_text(ip_network(f"{address}/{ones}")) if is_prefix else f"{address}/{mask}"
 
 
 def _read_action(mac: str, instructions: list[Any], groups: Mapping[int, Group | Unknown]) -> Action:

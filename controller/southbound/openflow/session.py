@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from os_ken.ofproto import ofproto_parser
-from os_ken.ofproto import ofproto_v1_3 as of
-from os_ken.ofproto import ofproto_v1_3_parser as parser
-
-from raddle.controller.southbound.openflow.messages import PROTOCOL
+from raddle.controller.southbound.openflow.codec import PROTOCOL, of, ofproto_parser, parser
 from raddle.errors import UnreachableError
 
-logging.getLogger("os_ken").addHandler(logging.NullHandler())  # a bad message is our error, not a traceback
 _HEADER_BYTES = 8
 ANSWER_S = 10.0
 """How long a switch may take to answer."""

@@ -14,6 +14,7 @@ from ipaddress import IPV6LENGTH, IPv4Network, IPv6Network, ip_interface, ip_net
 
 from raddle.controller.plan.model import NextHop, SwitchPlan
 from raddle.controller.southbound.hashing_only import refuse_adaptive
+from raddle.units import ip_text
 
 CLASSIFY, FORWARD = 0, 1
 """Table ids."""
@@ -207,12 +208,12 @@ class _Hops:
 
 def _destination(network: Network) -> RuleKey:
     """The entry of a route. Longer prefixes have the higher priority."""
-    return RuleKey(FORWARD, 1 + network.prefixlen, Match(_eth_type(network), str(network)))
+    return RuleKey(FORWARD, 1 + network.prefixlen, Match(_eth_type(network), ip_text(network)))
 
 
 def _pair(source: str, destination: Network) -> RuleKey:
     """Before all routes."""
-    match = Match(_eth_type(destination), str(destination), str(ip_network(source)))
+    match = Match(_eth_type(destination), ip_text(destination), ip_text(ip_network(source)))
     return RuleKey(FORWARD, 2 + IPV6LENGTH, match)
 
 
