@@ -57,7 +57,7 @@ class HeldPlan:
 
 def fabric_digest(fabric: Fabric) -> str:
     """What tells fabrics apart: comments and spelling of the file do not count."""
-    return hashlib.sha256(repr(replace(fabric, file="")).encode()).hexdigest()
+    return hashlib.sha256(repr(replace(fabric, file="", warnings=())).encode()).hexdigest()
 
 
 def held_document(held: HeldPlan) -> dict[str, Any]:

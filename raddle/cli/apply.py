@@ -18,6 +18,7 @@ from raddle.cli.options import (
     P4InfoOption,
     PlanOption,
     PlanOptions,
+    StrictOption,
     load_fabric,
     load_switches,
     plan_for,
@@ -52,6 +53,7 @@ def apply(
         ),
     ] = None,
     p4info: P4InfoOption = None,
+    strict: StrictOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Program all switches, each with the least that makes it as planned.
@@ -61,7 +63,7 @@ def apply(
     --bootstrap'), 3: one could not be reached or refused.
     """
     where = load_switches(inventory, p4info)
-    model = load_fabric(fabric)
+    model = load_fabric(fabric, strict)
     held = plan_for(model, options, plan_file)
     ledger = Ledger(inventory)
     with nullcontext() if dry_run else ledger.locked(f"apply {fabric}"), progress_bar() as progress:

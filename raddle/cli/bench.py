@@ -19,6 +19,7 @@ from raddle.cli.options import (
     RoutingOption,
     SeedOption,
     SplitDataOption,
+    StrictOption,
     load_fabric,
 )
 from raddle.cli.output_folder import OutputFolder
@@ -45,6 +46,7 @@ from raddle.report.model import BenchResult
 from raddle.report.run_files import samples_csv
 from raddle.report.table import table_foot, table_head, table_row
 from raddle.sim.series import Sample
+from raddle.topology.views.cut_off import cut_off_endpoints
 from raddle.units import parse_nccl_bytes
 
 _FILES = ("bench.json", "series-*.csv", "capture-*.pcapng")
@@ -91,6 +93,7 @@ def bench(
     p4info: P4InfoOption = None,
     qps_per_connection: QpsOption = None,
     split_data: SplitDataOption = None,
+    strict: StrictOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Simulate a collective and print the table of nccl-tests.
@@ -99,7 +102,7 @@ def bench(
     --inventory and without --push it forwards with what they hold already. Times of faults, --series and
     --until count from the start of each size. An interrupt keeps the rows that are done.
     """
-    model = with_congestion_control(with_qps(load_fabric(fabric), qps_per_connection, split_data), cc)
+    model = with_congestion_control(with_qps(load_fabric(fabric, strict), qps_per_connection, split_data), cc)
     options = RunOptions(seed, threads, fail or (), faults, detection, series, trace or (), until)
     request = BenchRequest(
         collective=collective,
@@ -117,6 +120,9 @@ def bench(
         if folder:
             folder.finish({"bench.json": to_json(result)})
     print(to_json(result) if as_json else table_foot(result), end="")
+    idle = int(cut_off_endpoints(model).sum())
+    if idle:
+        print(f"note: {idle} endpoints are cut off and have no rank", file=sys.stderr)
     if result.is_interrupted:
         raise KeyboardInterrupt
     if any(row.wrong or row.time_ps is None for row in result.rows):

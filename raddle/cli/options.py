@@ -20,6 +20,7 @@ from raddle.errors import InputError
 from raddle.inventory import Inventory, load_inventory
 from raddle.lab.workloads.demand import collective_demand
 from raddle.topology import find, load
+from raddle.topology.load import refuse_cut_off
 from raddle.topology.model import Fabric
 from raddle.workload import Demand
 
@@ -69,6 +70,7 @@ SplitDataOption = Annotated[
         show_default=False,
     ),
 ]
+StrictOption = Annotated[bool, typer.Option("--strict", help="Refuse a fabric where something is cut off.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on stdout.")]
 
 
@@ -156,9 +158,18 @@ PlanOption = Annotated[
 DEFAULT_INVENTORY = Path("raddle-inventory.json")
 
 
-def load_fabric(name: str) -> Fabric:
-    """Read the fabric that a FABRIC argument names."""
-    return load(find(name))
+def load_fabric(name: str, strict: bool = False, *, is_told: bool = True) -> Fabric:
+    """Read the fabric that a FABRIC argument names; where `is_told`, say on stderr what dead links cut off.
+
+    Raises:
+        InputError: problems of the file; with `strict` also what is cut off.
+    """
+    fabric = load(find(name))
+    if strict:
+        refuse_cut_off(fabric)
+    for each in fabric.warnings if is_told else ():
+        typer.echo(str(each), err=True)
+    return fabric
 
 
 def load_switches(inventory: Path, p4info: Path | None) -> Inventory:

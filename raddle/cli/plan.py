@@ -15,6 +15,7 @@ from raddle.cli.options import (
     FabricArg,
     JsonOption,
     PlanOptions,
+    StrictOption,
     load_fabric,
     read_plan,
     with_plan_options,
@@ -50,12 +51,13 @@ def plan(
     collisions: Annotated[
         bool, typer.Option("--collisions", help="Show which queue pairs of the collective share which links.")
     ] = False,
+    strict: StrictOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Work out addresses, routes, pins, QoS and buffers of every switch."""
     if exit_code and diff is None:
         raise typer.BadParameter("--exit-code is of --diff")
-    model = load_fabric(fabric)
+    model = load_fabric(fabric, strict)
     held = options.make(model)
     new = held.plan
     changes = diff_plans(read_plan(diff, new.fabric), new) if diff else None

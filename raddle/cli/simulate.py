@@ -17,6 +17,7 @@ from raddle.cli.options import (
     Routing,
     RoutingOption,
     SplitDataOption,
+    StrictOption,
     load_fabric,
 )
 from raddle.cli.output_folder import OutputFolder
@@ -84,6 +85,7 @@ def simulate(
             "--overwrite/--no-overwrite", help="Replace an earlier result in the folder, or refuse to."
         ),
     ] = True,
+    strict: StrictOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Simulate flows and write what became of each one and of every port.
@@ -92,7 +94,7 @@ def simulate(
     --inventory and without --push it forwards with what they hold already. Ends with 1 if a flow is not done;
     an interrupt keeps what there is.
     """
-    model = with_congestion_control(with_qps(load_fabric(fabric), qps_per_connection, split_data), cc)
+    model = with_congestion_control(with_qps(load_fabric(fabric, strict), qps_per_connection, split_data), cc)
     workload = read_flows(model, flows)
     paths = read_pins(model, workload, pins) if pins else ()
     options = RunOptions(

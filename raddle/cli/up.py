@@ -25,6 +25,7 @@ from raddle.cli.options import (
     QpsOption,
     SeedOption,
     SplitDataOption,
+    StrictOption,
     load_fabric,
 )
 from raddle.cli.run_options import ThreadsOption
@@ -94,6 +95,7 @@ def up(
         ),
     ] = None,
     p4info: P4InfoOption = None,
+    strict: StrictOption = False,
     state: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Keep what the switches are told, and boot from it.")
     ] = None,
@@ -105,7 +107,7 @@ def up(
     They boot without addresses and routes ('raddle apply' brings those), or with what --state has. The
     inventory file is written when all of them answer, and removed at the end; Ctrl-C or SIGTERM ends it.
     """
-    model = with_qps(load_fabric(fabric), qps_per_connection, split_data)
+    model = with_qps(load_fabric(fabric, strict), qps_per_connection, split_data)
     if p4info:
         pins_pipeline(p4info)  # A file that cannot be used is told before anything starts.
     scratch = tempfile.TemporaryDirectory(prefix="raddle-redis-")

@@ -14,6 +14,7 @@ from raddle.controller.plan.addresses import address_families
 from raddle.controller.plan.lossless_check import check_lossless
 from raddle.errors import Diagnostic, InputError
 from raddle.topology import find, load
+from raddle.topology.load import refuse_cut_off
 from raddle.topology.model import Fabric
 from raddle.topology.views.cable_mend import CableWork, mend_cables
 from raddle.topology.views.cable_truth import compare_cables, read_cables
@@ -32,10 +33,15 @@ def validate(
         Path | None,
         typer.Option(metavar="DIR", help="Check all switches against SONiC's YANG models in DIR (yanglint)."),
     ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse a fabric where something is cut off.")
+    ] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check schema, wiring, addressing, the lossless class and its headroom of a fabric file."""
     model = load(find(fabric))
+    if strict:
+        refuse_cut_off(model)
     _check_switches(model, sonic_yang)
     warnings = review(model)
     seen = read_cables(cables) if cables else ()

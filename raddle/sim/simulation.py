@@ -315,6 +315,11 @@ class Simulation:
         queues = self._core.find_deadlock().tolist()
         return tuple((self.port_names[queue // PRIORITIES], queue % PRIORITIES) for queue in queues)
 
+    def qp_ends(self, qp: int) -> tuple[int, int]:
+        """The endpoints that a queue pair sends from and to."""
+        src, dst = self._qp_ends
+        return int(src[qp]), int(dst[qp])
+
     def qp_addresses(self, qp: int) -> tuple[bytes, bytes]:
         """Addresses of a queue pair's sender and receiver, in network order."""
         width = 16 if self._is_ipv6 else 4

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from raddle.errors import Diagnostic
+from raddle.errors import Diagnostic, InputError
 from raddle.topology.catalog import builtin_models, switch_model
 from raddle.topology.forms.build import build_fabric
-from raddle.topology.forms.cabling import check_pauses, check_wiring
+from raddle.topology.forms.cabling import check_pauses, check_wiring, cut_off
 from raddle.topology.forms.checks import (
     check_adaptive,
     check_addressing,
@@ -53,6 +54,16 @@ def loads(text: str, file: str = "<string>", variables: Mapping[str, str] | None
     return _fabric(parse(text, file), variables or {})
 
 
+def refuse_cut_off(fabric: Fabric) -> None:
+    """Take what dead links of the file cut off for mistakes.
+
+    Raises:
+        InputError: there is something.
+    """
+    if fabric.warnings:
+        raise InputError(tuple(replace(each, severity="error") for each in fabric.warnings))
+
+
 def _fabric(parsed: Source, variables: Mapping[str, str]) -> Fabric:
     source = assemble(parsed, variables)
     spec = read_spec(source, FabricFile)
@@ -73,7 +84,7 @@ def _fabric(parsed: Source, variables: Mapping[str, str]) -> Fabric:
     problems += check_hash(spec.routing.hash, wiring, source)
     problems += check_adaptive(spec.routing.adaptive, wiring, source)
     refuse_all(problems)
-    return build_fabric(spec, wiring, owners, source.file)
+    return replace(build_fabric(spec, wiring, owners, source.file), warnings=cut_off(wiring, source))
 
 
 def _shape_problems(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
+from raddle.errors import Diagnostic
 from raddle.topology.arrays import FabricArrays
 
 if TYPE_CHECKING:
@@ -395,7 +396,8 @@ class Tenant:
 class Fabric:
     """The whole fabric. Two files that describe the same fabric load as equal objects.
 
-    `file` is where it was read from, for messages; it does not count in comparisons.
+    `file` is where it was read from, for messages; `warnings` are what dead links in it cut off. Neither
+    counts in comparisons.
     """
 
     name: str
@@ -409,6 +411,7 @@ class Fabric:
     file: str = field(default="", compare=False)
     tenants: tuple[Tenant, ...] = ()
     phy: Phy = Phy()
+    warnings: tuple[Diagnostic, ...] = field(default=(), compare=False)
 
     @cached_property
     def switch_by_name(self) -> dict[str, Switch]:

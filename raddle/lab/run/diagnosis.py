@@ -34,7 +34,13 @@ def blocked_status(simulation: Simulation) -> str:
 
 
 def why_unfinished(simulation: Simulation, qps: QpColumns, ports: PortColumns, qp: int) -> str:
-    """What last kept a queue pair's flows: the last pause on their way that still holds, or the last drop."""
+    """What last kept a queue pair's flows: an end that is cut off, the last pause on their way that still
+    holds, or the last drop."""
+    fabric = simulation.fabric
+    for end in simulation.qp_ends(qp):
+        link = fabric.links[fabric.endpoints[end].link]
+        if not link.is_up:
+            return f"{fabric.endpoints[end].name} is cut off: link {link.a} - {link.b} is down"
     path = simulation.trace(qp).tolist()
     if simulation.is_adaptive:
         del path[1:]  # its way is known as far as the NIC

@@ -7,20 +7,22 @@ from numpy.typing import NDArray
 
 from raddle import traffic
 from raddle.topology.model import Fabric
+from raddle.topology.views.cut_off import cut_off_endpoints
 from raddle.workload import Demand
 
 _ANY_SIZE_BYTES = 1 << 20  # who talks to whom does not depend on the size
 
 
 def place_ranks(fabric: Fabric, placement: str, seed: int, plane: int = 0) -> NDArray[np.int32]:
-    """The endpoint of each rank; every endpoint of a plane has one.
+    """The endpoint of each rank; every endpoint of a plane has one that is not cut off by dead links.
 
     Planes share no switch. A collective's ranks are those of one plane and each plane runs one of its own, so
     what is simulated of the first is true of all.
     """
     by_leaf: dict[int, list[int]] = {leaf.index: [] for leaf in fabric.leaves if leaf.plane == plane}
+    is_cut_off = cut_off_endpoints(fabric).tolist()
     for endpoint in fabric.endpoints:
-        if endpoint.plane == plane:
+        if endpoint.plane == plane and not is_cut_off[endpoint.index]:
             by_leaf[endpoint.leaf].append(endpoint.index)
     return traffic.place(placement, list(by_leaf.values()), None, seed)
 

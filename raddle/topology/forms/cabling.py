@@ -1,4 +1,4 @@
-"""Checks of the wiring: ports, tiers, speeds, and that every host can reach every other."""
+"""Checks of the wiring: ports, tiers, speeds; and what dead links cut off."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ REACH_M = {"dac": 3.0, "aec": 7.0, "aoc": 100.0, "sr": 100.0, "dr": 500.0, "fr":
 """Longest cable of each medium in metres: copper of 50G lanes and SR, DR, FR, LR as IEEE 802.3 has them
 (clauses 136, 138, 140, 151, 122); AEC and AOC as vendors sell them (an assumption)."""
 
+_SHOWN_NAMES = 8
+
 
 def check_pauses(wiring: Wiring, source: Source) -> list[Diagnostic]:
     """`unknown-pause-delay` of lossless links of a speed that no standard times."""
@@ -32,12 +34,12 @@ def check_pauses(wiring: Wiring, source: Source) -> list[Diagnostic]:
 
 
 def check_wiring(wiring: Wiring, source: Source) -> list[Diagnostic]:
-    """Problems of the wiring: of cables; else of hosts without one; else of what cannot be reached."""
+    """Problems of the wiring: of cables; else of hosts without one; else no hosts at all."""
     used: dict[PortRef, Place] = {}
     return (
         _first_problems(_check_cables(wiring, used, source))
         or _first_problems(_check_nics(wiring, used, source))
-        or _first_problems(_check_reachable(wiring, source))
+        or _first_problems(_check_hosts(wiring, source))
     )
 
 
@@ -159,53 +161,114 @@ def _check_nics(wiring: Wiring, used: dict[PortRef, Place], source: Source) -> I
                 yield source.error("host-not-connected", message, host.place, hint, at_key=True)
 
 
-def _check_reachable(wiring: Wiring, source: Source) -> Iterator[Diagnostic]:
-    """Host links must be up, and each two leaves with hosts in a plane need a switch above both.
-
-    Routes go up and then down: a way through a third leaf does not count.
-    """
+def _check_hosts(wiring: Wiring, source: Source) -> Iterator[Diagnostic]:
     if not wiring.hosts:
         yield source.error(
             "no-hosts", "the fabric has no hosts", ("devices",), "add devices with 'role: host'"
         )
+
+
+def cut_off(wiring: Wiring, source: Source) -> tuple[Diagnostic, ...]:
+    """What dead and drained links cut off, as warnings: something is always dead in a large fabric.
+
+    A NIC is cut off once all its ports are. A port needs its link, and each two leaves of a plane need a
+    switch above both: routes go up and then down, a way through a third leaf does not count.
+    """
+    above, leaves, dead = _live(wiring)
+    found = [
+        _warning(
+            f"{_listed(ports)} {'is' if len(ports) == 1 else 'are'} cut off: no link of the NIC is up",
+            source.span(place),
+            "set 'state: up' once it works again",
+        )
+        for place, ports in dead.items()
+    ]
+    return tuple([*found, *_apart(leaves, above, wiring, source)][:MAX_PROBLEMS])
+
+
+_Nic = tuple[str, int]
+"""Host, and number of the NIC in it."""
+
+
+def _live(wiring: Wiring) -> tuple[dict[str, set[str]], dict[_Nic, list[str]], dict[Place, list[str]]]:
+    """The switches that routes reach above each switch, the leaves that each NIC has a live link to, and the
+    ports of the NICs that have none, by the place that says so."""
     tiers = wiring.tiers
-    first_host: dict[str, str] = {}
     above: dict[str, set[str]] = {}
+    leaves: dict[_Nic, list[str]] = {}
+    down: dict[_Nic, list[tuple[Place, str]]] = {}
     for cable in wiring.cables:
         lower, upper = cable.ends
         if tiers[lower.device] > tiers[upper.device]:
             lower, upper = upper, lower
-        if lower.device in wiring.hosts:
-            first_host.setdefault(upper.device, lower.device)
-            if not cable.is_up:
-                message = f"'{lower}' cannot be reached: its only link is down"
-                hint = "set 'state: up', or leave the host out"
-                yield source.error("unreachable-host", message, cable.state_place, hint)
+        if host := wiring.hosts.get(lower.device):
+            nic = host.name, host.ports.index(lower.port) // host.nics.ports
+            if cable.is_up:
+                leaves.setdefault(nic, []).append(upper.device)
+            else:
+                down.setdefault(nic, []).append((cable.state_place, str(lower)))
         elif cable.is_up and not cable.is_drained:
             above.setdefault(lower.device, set()).add(upper.device)
-    for plane in sorted({wiring.switches[leaf].plane for leaf in first_host}):
-        hosts = {leaf: host for leaf, host in first_host.items() if wiring.switches[leaf].plane == plane}
-        yield from _check_leaf_pairs(hosts, above, wiring, source)
+    dead: dict[Place, list[str]] = {}
+    for place, port in (each for nic, ports in down.items() if nic not in leaves for each in ports):
+        dead.setdefault(place, []).append(port)
+    return above, leaves, dead
 
 
-def _check_leaf_pairs(
-    first_host: dict[str, str], above: dict[str, set[str]], wiring: Wiring, source: Source
+def _apart(
+    leaves_of: dict[_Nic, list[str]], above: dict[str, set[str]], wiring: Wiring, source: Source
 ) -> Iterator[Diagnostic]:
-    """Leaves with the same switches above are alike: one problem per two kinds that miss each other."""
-    groups: dict[frozenset[str], list[str]] = {}
-    for leaf in first_host:
-        groups.setdefault(frozenset(above.get(leaf, ())), []).append(leaf)
-    # Spines, and what is above them.
-    reach = {spines: spines.union(*(above.get(spine, ()) for spine in spines)) for spines in groups}
-    kinds = sorted(groups.items(), key=lambda kind: len(kind[0]))  # a leaf that is cut off comes first
-    for i, (spines, members) in enumerate(kinds):
-        far = [others[0] for other, others in kinds[i + 1 :] if reach[spines].isdisjoint(reach[other])]
-        if not spines:
-            far += members[1:]
-        if far:
-            a, b = first_host[members[0]], first_host[far[0]]
-            pair = f"'{a}' on '{members[0]}' cannot reach '{b}' on '{far[0]}'"
-            message = f"{pair}: no switch above has up links to both"
-            place = wiring.switches[members[0]].place
-            hint = "add links between leaves and spines, set them up, or drain fewer of them"
-            yield source.error("unreachable-host", message, place, hint, at_key=True)
+    """NICs of a plane that miss each other. Those with the same switches above are alike: one warning per two
+    kinds, and one for all whose leaves have no way up."""
+    kinds: dict[frozenset[tuple[int, frozenset[str]]], dict[str, str]] = {}  # a host by each leaf
+    for (host, _), leaves in leaves_of.items():
+        ways = frozenset(
+            (wiring.switches[leaf].plane, frozenset(above.get(leaf, ())) or frozenset((leaf,)))
+            for leaf in leaves
+        )
+        kinds.setdefault(ways, {}).update(dict.fromkeys(leaves, host))
+    # By plane: the switches that a kind meets others at.
+    meets = {
+        ways: {
+            (plane, top) for plane, low in ways for top in low.union(*(above.get(each, ()) for each in low))
+        }
+        for ways in kinds
+    }
+    hint = "add links between leaves and spines, set them up, or drain fewer of them"
+    lone: list[str] = []
+    order = list(kinds)
+    for i, ways in enumerate(order):
+        planes = {plane for plane, _ in ways}
+        far = [
+            other
+            for other in order[i + 1 :]
+            if planes & {plane for plane, _ in other} and meets[ways].isdisjoint(meets[other])
+        ]
+        dark = [each for each in (ways, *far) if not any(leaf in above for leaf in kinds[each])]
+        lone += [leaf for each in dark if far for leaf in kinds[each]]
+        others = [leaf for each in far if each not in dark for leaf in kinds[each]]
+        if others and ways not in dark:
+            here = list(kinds[ways])
+            message = (
+                f"hosts on {_listed(here)} and on {_listed(others)} do not reach each other: no switch above "
+                "has up links to both"
+            )
+            yield _warning(message, source.span(wiring.switches[here[0]].place, at_key=True), hint)
+    if lone:
+        hosts = [host for (host, _), leaves in leaves_of.items() if set(leaves) & set(lone)]
+        message = (
+            f"{_listed(hosts)} on {_listed(lone)} reach only hosts of the same leaf: no link to a spine "
+            "is up and not drained"
+        )
+        yield _warning(message, source.span(wiring.switches[lone[0]].place, at_key=True), hint)
+
+
+def _listed(names: list[str]) -> str:
+    """The first names, and how many more."""
+    distinct = list(dict.fromkeys(names))
+    more = f" and {len(distinct) - _SHOWN_NAMES} more" if len(distinct) > _SHOWN_NAMES else ""
+    return ", ".join(f"'{name}'" for name in distinct[:_SHOWN_NAMES]) + more
+
+
+def _warning(message: str, span: SourceSpan | None, hint: str) -> Diagnostic:
+    return Diagnostic("cut-off", message, span, hint, severity="warning")

@@ -97,21 +97,43 @@ def oversubscription(fabric: Fabric) -> float:
     return tiers.get("leaves", 0.0) * tiers.get("spines", 1.0)
 
 
-def bisection_bps(fabric: Fabric) -> int:
-    """What an even split of the leaves (the pods, in three tiers) lets through each way, at most.
+def bisection_bps(fabric: Fabric, members: NDArray[np.bool_] | None = None) -> int:
+    """What an even split of every plane lets through each way, at most, summed over the planes.
 
     Each leaf counts with the lesser of its hosts' and its uplinks' bandwidth, each spine under superspines
-    with the lesser of both sides; half of the smaller sum crosses. For a fabric of one leaf: half its hosts'.
+    with the lesser of both sides; half of the smaller sum crosses. Spines do not count where all leaves with
+    hosts share one, as those of a pod do. Of a plane of one leaf: half its hosts'.
+
+    Args:
+        members: bool[endpoints], those whose bandwidth counts; all where there is none.
     """
+    arrays, first = fabric.arrays, len(fabric.hosts)
     down, up = _down_and_up_bps(fabric)
-    device_tier = fabric.arrays.device_tier
-    leaves = (device_tier == _LEAF) & (down > 0)
-    if int(leaves.sum()) == 1:
-        return int(down[leaves].sum()) // 2
-    total = int(np.minimum(down, up)[leaves].sum())
-    if fabric.superspines:
-        total = min(total, int(np.minimum(down, up)[device_tier == _SPINE].sum()))
-    return total // 2
+    plane_of = np.array([switch.plane for switch in fabric.switches], np.int64)
+    chosen = np.array([endpoint.link for endpoint in fabric.endpoints], np.int64)
+    chosen = chosen if members is None else chosen[members]
+    chosen = chosen[arrays.carries[chosen]]
+    hosts = np.zeros_like(down)
+    np.add.at(hosts, arrays.b[chosen], arrays.speed_bps[chosen])
+    total = 0
+    for plane in np.unique(plane_of).tolist():
+        leaves = first + np.flatnonzero((plane_of == plane) & (hosts[first:] > 0))
+        if len(leaves) < 2:
+            total += int(hosts[leaves].sum()) // 2
+            continue
+        crossing = int(np.minimum(hosts, up)[leaves].sum())
+        if fabric.superspines and not _share_a_spine(fabric, leaves):
+            spines = first + np.flatnonzero((plane_of == plane) & (arrays.device_tier[first:] == _SPINE))
+            crossing = min(crossing, int(np.minimum(down, up)[spines].sum()))
+        total += crossing // 2
+    return total
+
+
+def _share_a_spine(fabric: Fabric, leaves: NDArray[np.int64]) -> bool:
+    arrays = fabric.arrays
+    used = arrays.carries & np.isin(arrays.a, leaves)
+    pairs = np.unique(np.stack((arrays.a[used], arrays.b[used])), axis=1)
+    return bool((np.bincount(pairs[1]) == len(leaves)).any()) if pairs.size else False
 
 
 def cable_kinds(fabric: Fabric) -> tuple[CableKind, ...]:
@@ -136,6 +158,7 @@ def _warn(code: str, message: str, hint: str = "") -> Diagnostic:
 
 
 def _warnings(fabric: Fabric) -> Iterator[Diagnostic]:
+    yield from fabric.warnings
     for ratios, role, below, above in (
         (leaf_oversubscription(fabric), "leaf", "host", "uplink"),
         (_ratios(fabric, _SPINE), "spine", "leaf", "superspine"),
