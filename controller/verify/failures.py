@@ -17,14 +17,14 @@ from raddle.controller.verify.network import Bools, Ints, Network
 from raddle.controller.verify.reach import (
     CHUNK,
     Live,
-    components,
     connected,
+    cut_off_pairs,
     delivered,
     endpoints_at,
     looping,
     repair,
-    sources,
     walk,
+    ways,
 )
 from raddle.controller.verify.tables import Tables
 
@@ -48,7 +48,7 @@ class Verdict:
     """What tables do in one state. Pairs are ordered pairs of endpoints.
 
     Attributes:
-        lost: pairs that links still connect and that some choice of next hops does not deliver.
+        lost: pairs that a way up and down still connects and that some choice of next hops does not deliver.
         looping: those of them that can go round for ever.
         example: one lost pair and the way to where it ends; empty if none is lost.
         cycle: buffers that wait for each other, if there are any.
@@ -66,7 +66,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A failure: pairs without any link between them, and what the switches do on their own (`alone`)
+    """A failure: pairs that no way up and down connects, and what the switches do on their own (`alone`)
     and after the controller has planned anew (`replanned`, None where there is no plan to renew).
 
     `busiest` is the load of the busiest fabric link after that, and its port (see `busiest_link`)."""
@@ -120,21 +120,31 @@ def _link_name(network: Network, link: int) -> str:
     return f"{network.ports[channels[0]]} - {network.endpoints[int(network.endpoint[channels[0]])]}"
 
 
-def judge(network: Network, tables: Tables, links: Bools, rank: Ints | None) -> Verdict:
-    """What tables do over the links that are left; `rank` speeds the proof of freedom of deadlock."""
+def judge(
+    network: Network, tables: Tables, links: Bools, rank: Ints | None, members: Bools | None = None
+) -> Verdict:
+    """What tables do over the links that are left.
+
+    Args:
+        rank: numbers of channels, which speed the proof of freedom of deadlock.
+        members: bool[endpoints], the endpoints whose pairs count; all where there is none.
+    """
     lost = looped = 0
+    between = ways(network, links)
     example, suspicious = "", rank is None
     for start in range(0, len(tables.destinations), CHUNK):
         part = tables.only(np.arange(start, min(start + CHUNK, len(tables.destinations))))
         live = repair(network, part, links)
-        wanted = sources(network, links, part.destinations) & connected(network, links, part.destinations)
-        bad = wanted & ~delivered(network, live)
+        bad = connected(network, links, part.destinations, between) & ~delivered(network, live)
+        bad &= endpoints_at(network, links, part.destinations, members) > 0
+        if members is not None:
+            bad &= members[part.destinations]
         if bad.any():
             columns = np.flatnonzero(bad.any(axis=0))
             narrow = repair(network, part.only(columns), links)
             failing = ~delivered(network, narrow)
             loops = looping(network, narrow)
-            weight = endpoints_at(network, links, part.destinations[columns])
+            weight = endpoints_at(network, links, part.destinations[columns], members)
             lost += int((weight * bad[:, columns]).sum())
             looped += int((weight * (bad[:, columns] & loops)).sum())
             if not example:
@@ -174,7 +184,7 @@ def survey(
     fresh = rank if rank is not None else np.zeros(len(network.out), np.int64)
     for number, state in enumerate(states):
         links = network.without(state.links, state.switches)
-        cut = _cut_off(network, links)
+        cut = cut_off_pairs(network, links)
         is_host_link = (
             not state.switches
             and (network.ends[list(state.links)] == len(network.switches)).any(axis=1).all()
@@ -208,11 +218,3 @@ def _touched(network: Network, before: Live, after: Live, dead: tuple[int, ...],
     old, new = before.hop_bits(network)[:, before.group], after.hop_bits(network)[:, after.group]
     is_wider = (new & ~old).any(axis=0) | ((after.group < 0) & (before.group >= 0))
     return np.flatnonzero(is_wider[is_left].any(axis=0))
-
-
-def _cut_off(network: Network, links: Bools) -> int:
-    """Ordered pairs of endpoints that links do not connect."""
-    up = links[network.host_link]
-    together = np.bincount(components(network, links)[network.home[up]])
-    count = len(network.endpoints)
-    return count * (count - 1) - int((together * (together - 1)).sum())

@@ -36,13 +36,14 @@ class Network:
     Attributes:
         switches, endpoints: names.
         addresses: uint32[D], or D whole numbers of IPv6; `bits` of each.
-        home: int[D], the switch each endpoint hangs on; `host_link`: int[D], its link.
+        home: int[D], the switch each endpoint hangs on; `host_link`: int[D], its link; `plane`: int[D], its
+            plane. Endpoints of two planes have no way to each other and are no pair.
         ports: (switch, port) of every channel, void's left out.
         out: int[C + 1], the switch that sends on a channel.
         peer: int[C + 1], the switch it ends at, S if none. `endpoint`: int[C + 1], the same, -1 if none.
         link: int[C + 1], index of the link; void has one of its own, the last.
-        is_up: bool[links + 1].
-        ends: int[links, 2], the switches at both ends, S for a host.
+        is_up: bool[links + 1]. `is_drained`: bool[links + 1], no route is to use it although it is up.
+        ends: int[links, 2], the switches at both ends, the lower one first, S for a host.
         channel: index of every channel by (switch, port number).
     """
 
@@ -52,12 +53,14 @@ class Network:
     bits: int
     home: Ints
     host_link: Ints
+    plane: Ints
     ports: tuple[PortRef, ...]
     out: Ints
     peer: Ints
     endpoint: Ints
     link: Ints
     is_up: Bools
+    is_drained: Bools
     ends: Ints
     channel: Mapping[tuple[int, int], int]
 
@@ -114,12 +117,14 @@ def network_of(fabric: Fabric) -> Network:
         bits=numbered.bits,
         home=np.array([each.leaf for each in fabric.endpoints], np.int64),
         host_link=np.array([each.link for each in fabric.endpoints], np.int64),
+        plane=np.array([each.plane for each in fabric.endpoints], np.int64),
         ports=tuple(ports),
         out=np.array([*out, nobody], np.int64),
         peer=np.array([*peer, nobody], np.int64),
         endpoint=np.array([*endpoint, -1], np.int64),
         link=np.array([*links, len(fabric.links)], np.int64),
         is_up=np.array([*(link.is_up for link in fabric.links), True]),
+        is_drained=np.array([*(link.is_drained for link in fabric.links), False]),
         ends=np.array(ends, np.int64).reshape(-1, 2),
         channel=channel,
     )

@@ -119,9 +119,13 @@ def fold_rows(combine: np.ufunc, rows: Bools, firsts: Ints) -> Bools:
     return folded
 
 
-def endpoints_at(network: Network, links: Bools, destinations: Ints) -> Ints:
-    """int[S, D]: how many endpoints that are up hang on a switch, the destination not counted."""
-    up = links[network.host_link]
+def endpoints_at(network: Network, links: Bools, destinations: Ints, members: Bools | None = None) -> Ints:
+    """int[S, D]: how many endpoints that are up hang on a switch, the destination not counted.
+
+    Args:
+        members: bool[endpoints], the endpoints that count; all where there is none.
+    """
+    up = links[network.host_link] if members is None else links[network.host_link] & members
     count = np.bincount(network.home[up], minlength=len(network.switches))
     here = np.repeat(count[:, None], len(destinations), axis=1)
     own = up[destinations]
@@ -134,25 +138,56 @@ def sources(network: Network, links: Bools, destinations: Ints) -> Bools:
     return endpoints_at(network, links, destinations) > 0
 
 
-def components(network: Network, links: Bools) -> Ints:
-    """int[S]: the lowest switch that live links lead to."""
-    component = np.arange(len(network.switches) + 1)
-    ends = network.ends[links[:-1] & (network.ends < len(network.switches)).all(axis=1)]
-    while True:
-        low = component.copy()
-        np.minimum.at(low, ends[:, 0], component[ends[:, 1]])
-        np.minimum.at(low, ends[:, 1], component[ends[:, 0]])
-        if (low == component).all():
-            return component[:-1]
-        component = low
+def ways(network: Network, links: Bools) -> Bools:
+    """bool[S, S]: live links that are not drained lead from one switch up and then down to another.
+
+    Routes go no other way: a packet that has come down does not climb again, which keeps buffers free of
+    deadlock. So what only a way down and up again connects is cut off.
+    """
+    count = len(network.switches)
+    is_inner = (network.ends < count).all(axis=1) & links[:-1] & ~network.is_drained[:-1]
+    lower, upper = network.ends[is_inner].T
+    below = np.packbits(np.eye(count, dtype=np.bool_), axis=1)
+    _spread(below, lower, upper)
+    _spread(below, upper, lower)
+    return np.unpackbits(below, axis=1, count=count).view(np.bool_)
 
 
-def connected(network: Network, links: Bools, destinations: Ints) -> Bools:
-    """bool[S, D]: live links lead from the switch to the destination, whatever the tables say."""
-    component = components(network, links)
-    is_same = component[:, None] == component[network.home[destinations]]
-    result: Bools = is_same & links[network.host_link[destinations]]
+def _spread(bits: NDArray[np.uint8], source: Ints, target: Ints) -> None:
+    """Give every switch the bits of those that links lead from, and of those that lead to them in turn."""
+    order = np.argsort(target, kind="stable")
+    source, target = source[order], target[order]
+    firsts = np.flatnonzero(np.diff(target, prepend=-1))
+    while len(firsts):
+        found = bits[target[firsts]] | np.bitwise_or.reduceat(bits[source], firsts, axis=0)
+        if (found == bits[target[firsts]]).all():
+            return
+        bits[target[firsts]] = found
+
+
+def connected(network: Network, links: Bools, destinations: Ints, between: Bools | None = None) -> Bools:
+    """bool[S, D]: live links lead from the switch to the destination, whatever the tables say.
+
+    Args:
+        between: what `ways` gives for these links, where it is known.
+    """
+    leads = ways(network, links) if between is None else between
+    result: Bools = leads[:, network.home[destinations]] & links[network.host_link[destinations]]
     return result
+
+
+def pairs_of(network: Network, members: Bools | None = None) -> int:
+    """Ordered pairs of endpoints of one plane."""
+    plane = network.plane if members is None else network.plane[members]
+    count = np.bincount(plane)
+    return int((count * (count - 1)).sum())
+
+
+def cut_off_pairs(network: Network, links: Bools, members: Bools | None = None) -> int:
+    """Ordered pairs of endpoints of one plane that no live link, or no way up and down, connects."""
+    up = links[network.host_link] if members is None else links[network.host_link] & members
+    at = np.bincount(network.home[up], minlength=len(network.switches))
+    return pairs_of(network, members) - int(at @ ways(network, links) @ at - at.sum())
 
 
 def _is_end(network: Network, tables: Tables) -> tuple[Ints, Ints]:

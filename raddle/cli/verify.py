@@ -21,6 +21,7 @@ from raddle.cli.options import (
     PlacementOption,
     RoutingOption,
     SeedOption,
+    StrictOption,
     demand_for,
     load_fabric,
     read_plan,
@@ -29,11 +30,14 @@ from raddle.cli.progress import progress_bar
 from raddle.controller.plan import make_plan
 from raddle.controller.verify.failures import Outcome
 from raddle.controller.verify.lossless import CONGESTED_GROUPS
+from raddle.controller.verify.parts import Part
 from raddle.errors import InputError
 from raddle.inventory import load_inventory
 from raddle.lab.verify import Scope, Verification, verify_plan, verify_running, with_cabling
 from raddle.topology.views.cable_truth import read_cables
 from raddle.units import format_rate
+
+_SHOWN_PARTS = 16
 
 
 def verify(
@@ -64,10 +68,11 @@ def verify(
     algorithm: AlgorithmOption = None,
     placement: PlacementOption = "linear",
     seed: SeedOption = 1,
+    strict: StrictOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Prove that nothing is lost, loops or deadlocks. Exit code 1: something can."""
-    model = load_fabric(fabric)
+    model = load_fabric(fabric, strict, is_told=False)  # the result has the warnings
     if running and earlier:
         raise typer.BadParameter("--from is of a plan, not of --running switches")
     scope = Scope(failures, most, seed, congested_groups)
@@ -99,7 +104,10 @@ def document_of(result: Verification) -> str:
         "fabric": result.fabric,
         "subject": result.subject,
         "endpoints": result.endpoints,
+        "pairs": result.pairs,
+        "cut_off": result.cut_off,
         "present": asdict(result.present),
+        "parts": [_part_document(part) for part in result.parts],
         "deadlock_free": bool(result.proof),
         "dependencies": result.dependencies,
         "failures_checked": len(result.outcomes),
@@ -126,6 +134,11 @@ def document_of(result: Verification) -> str:
     return json.dumps(document, indent=1, sort_keys=True)
 
 
+def _part_document(part: Part) -> dict[str, Any]:
+    load, port = part.busiest
+    return {**asdict(part), "busiest": {"load": round(load, 6), "port": port}}
+
+
 def _is_notable(outcome: Outcome) -> bool:
     verdicts = (outcome.alone, outcome.replanned)
     return outcome.cut_off > 0 or any(verdict is not None and not verdict.is_good for verdict in verdicts)
@@ -133,18 +146,20 @@ def _is_notable(outcome: Outcome) -> bool:
 
 def text_of(result: Verification) -> str:
     """One line per subject."""
-    pairs = result.endpoints * (result.endpoints - 1)
-    reached = pairs - result.present.lost
+    reached = result.pairs - result.cut_off - result.present.lost
+    within = " within planes" if any(part.kind == "plane" for part in result.parts) else ""
     chooser, shared = ("adaptive routing", ", shared evenly") if result.is_adaptive else ("the hash", "")
     lines = {
         "subject": f"{result.subject} of {result.fabric}",
-        "reach": f"{reached} of {pairs} pairs of endpoints on every path {chooser} can take",
+        "reach": f"{reached} of {result.pairs} pairs of endpoints{within} on every path {chooser} can take"
+        f"{_cut_off(result.cut_off)}",
         "deadlock": f"none: {result.dependencies} dependencies between lossless buffers, no cycle"
         if result.proof
         else "possible: lossless buffers can wait for each other in a ring",
         "load": f"busiest fabric link {result.busiest[0]:.1%} under uniform all-to-all{shared}"
         f"{_worst_load(result)}",
         "capacity": f"bisection {format_rate(result.bisection_bps)}, {_oversubscription(result)}",
+        **_part_lines(result.parts),
         **_failure_lines(result),
         **_update_lines(result),
         **_cabling_lines(result),
@@ -152,6 +167,33 @@ def text_of(result: Verification) -> str:
     errors = sum(problem.severity == "error" for problem in result.problems)
     printed = [f"{name + ':':<12} {fact}" for name, fact in lines.items()]
     return "\n".join([*printed, "ok" if not errors else f"{errors} finding{'s' if errors > 1 else ''}"])
+
+
+def _cut_off(pairs: int) -> str:
+    return f"; {pairs} are cut off" if pairs else ""
+
+
+def _part_lines(parts: tuple[Part, ...]) -> dict[str, str]:
+    """A line for each part; one line for all of a kind that are alike, or that are too many."""
+    lines = {}
+    for kind in dict.fromkeys(part.kind for part in parts):
+        alike = [part for part in parts if part.kind == kind]
+        if len({_part_fact(part) for part in alike}) == 1 and len(alike) > 1:
+            lines[f"{kind}s"] = f"{len(alike)}, each {_part_fact(alike[0])}"
+        else:
+            lines |= {f"{kind} {part.name}": _part_fact(part) for part in alike[:_SHOWN_PARTS]}
+            if len(alike) > _SHOWN_PARTS:
+                worst = max(alike, key=lambda part: (part.lost, part.cut_off, part.busiest))
+                lines[f"{kind}s"] = f"{len(alike)} in all; worst: {worst.name}, {_part_fact(worst)}"
+    return lines
+
+
+def _part_fact(part: Part) -> str:
+    reached = part.pairs - part.cut_off - part.lost
+    return (
+        f"{reached} of {part.pairs} pairs{_cut_off(part.cut_off)}; busiest fabric link "
+        f"{part.busiest[0]:.1%}; bisection {format_rate(part.bisection_bps)}"
+    )
 
 
 def _worst_load(result: Verification) -> str:
@@ -195,13 +237,15 @@ def _failure_lines(result: Verification) -> dict[str, str]:
     if not outcomes:
         return {}
     sampled = "" if len(outcomes) == result.total_failures else f" of {result.total_failures}, sampled"
-    cut = [outcome for outcome in outcomes if outcome.cut_off]
+    cut = [outcome for outcome in outcomes if outcome.cut_off > result.cut_off]
+    more = "more " if result.cut_off else ""
     waiting = [outcome for outcome in outcomes if outcome.alone.lost]
     lines = {
         "failures": f"{len(outcomes)} states{sampled}, each before and after re-planning"
         if outcomes[0].replanned
         else f"{len(outcomes)} states{sampled}, what the switches do alone",
-        "cut off": f"in {len(cut)} states endpoints have no link; most: {_most(cut, lambda o: o.cut_off)}"
+        "cut off": f"in {len(cut)} states {more}endpoints have no link; most: "
+        f"{_most(cut, lambda o: o.cut_off - result.cut_off)}"
         if cut
         else "never",
         "re-planning": "never needed: the switches repair every state alone"

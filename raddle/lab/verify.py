@@ -29,6 +29,8 @@ from raddle.controller.verify.network import (
     network_of,
     ports_through,
 )
+from raddle.controller.verify.parts import Part, judge_parts
+from raddle.controller.verify.reach import cut_off_pairs, pairs_of
 from raddle.controller.verify.tables import Changes, LookUp, Prefix, Tables, tables_of
 from raddle.controller.verify.transient import Transient, judge_update
 from raddle.errors import Diagnostic, InputError
@@ -68,7 +70,9 @@ class Verification:
 
     Attributes:
         subject: "plan" or "running switches".
-        endpoints: how many there are.
+        endpoints: how many there are; `pairs`: ordered pairs of them within planes.
+        cut_off: pairs that no way up and down connects, as the fabric stands.
+        parts: planes, rails and tenants, each judged on its own.
         present: the fabric as it stands; `dependencies` is the number of waiting pairs of buffers.
         outcomes: of every failure checked, out of `total_failures`.
         busiest: load and port of the busiest fabric link under uniform all-to-all traffic.
@@ -84,6 +88,9 @@ class Verification:
     fabric: str
     subject: str
     endpoints: int
+    pairs: int
+    cut_off: int
+    parts: tuple[Part, ...]
     present: Verdict
     dependencies: int
     outcomes: tuple[Outcome, ...]
@@ -304,6 +311,9 @@ def _verify(
         fabric=fabric.name,
         subject=subject,
         endpoints=len(fabric.endpoints),
+        pairs=pairs_of(network),
+        cut_off=cut_off_pairs(network, network.is_up),
+        parts=judge_parts(fabric, network, tables, speed_bps, not present.lost),
         present=present,
         dependencies=len(edges),
         outcomes=outcomes,
@@ -311,7 +321,7 @@ def _verify(
         busiest=busiest_link(network, tables, network.is_up, speed_bps),
         oversubscription=tier_oversubscription(fabric),
         bisection_bps=bisection_bps(fabric),
-        problems=tuple(_located(fabric, found)),
+        problems=(*fabric.warnings, *_located(fabric, found)),
         proof=proof,
         is_adaptive=any(state.is_adaptive for state in states.values()),
     )

@@ -1,0 +1,125 @@
+"""One thing of a large fabric is always dead: what it cuts off is told, everything else works."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from raddle.cli.bench import bench
+from raddle.cli.plan import plan
+from raddle.cli.simulate import simulate
+from raddle.cli.validate import validate
+from raddle.cli.verify import verify
+from raddle.errors import InputError
+from raddle.lab.workloads.demand import place_ranks
+from raddle.topology import loads
+from raddle.topology.views.cut_off import cut_off_endpoints
+
+APP = typer.Typer()
+for command in (bench, plan, simulate, validate, verify):
+    APP.command()(command)
+
+TWO_BY_TWO = "raddle: 1\nname: pod\nfabric: {leaves: {count: 3}, spines: {count: 2}}\nhosts: {per_leaf: 2}\n"
+DUAL_TOR = (
+    "raddle: 1\nname: pod\nfabric: {tors: 2, leaves: {count: 4}, spines: {count: 2}}\n"
+    "hosts: {per_leaf: 2, nics: {ports: 2}}\n"
+)
+PLANES = (
+    "raddle: 1\nname: pod\nfabric: {planes: 2, leaves: {count: 2}, spines: {count: 2}}\n"
+    "hosts: {per_leaf: 2, nics: {count: 2}}\n"
+)
+DEAD_HOST_LINK = TWO_BY_TWO + "overrides: {links: [{ends: [leaf1, host2], state: down}]}\n"
+
+
+def told(text: str) -> list[str]:
+    return [warning.message for warning in loads(text).warnings]
+
+
+def run(*arguments: str) -> Any:
+    return CliRunner().invoke(APP, list(arguments))
+
+
+def test_a_host_whose_link_is_down_is_named() -> None:
+    assert told(DEAD_HOST_LINK) == ["'host2:eth0' is cut off: no link of the NIC is up"]
+
+
+def test_a_nic_with_a_second_live_port_is_not_cut_off() -> None:
+    assert told(DUAL_TOR + "overrides: {links: [{ends: ['host0:eth0p0', leaf0], state: down}]}\n") == []
+    assert told(DUAL_TOR + "overrides: {drain: [leaf0]}\n") == []
+
+
+def test_leaves_that_are_drained_together_cut_off_their_hosts() -> None:
+    (message,) = told(DUAL_TOR + "overrides: {drain: [leaf0, leaf1]}\n")
+    assert message.startswith(
+        "'host0', 'host1' on 'leaf0', 'leaf1' reach only hosts of the same leaf: no link"
+    )
+
+
+def test_a_drained_leaf_of_a_plane_cuts_off_the_nics_of_that_plane() -> None:
+    (message,) = told(PLANES + "overrides: {drain: [p1-leaf0]}\n")
+    assert message.startswith("'host0', 'host1' on 'p1-leaf0' reach only hosts of the same leaf")
+
+
+def test_a_plane_of_one_leaf_needs_no_spine() -> None:
+    one = "raddle: 1\nname: pod\nfabric: {leaves: {count: 1}, spines: {count: 1}}\nhosts: {per_leaf: 2}\n"
+    assert told(one + "overrides: {drain: [leaf0]}\n") == []
+
+
+def test_pairs_with_only_a_way_down_and_up_are_told_once() -> None:
+    down = (
+        "overrides: {links: [{ends: [leaf0, spine0], state: down}, {ends: [leaf1, spine1], state: down}]}\n"
+    )
+    (message,) = told(TWO_BY_TWO + down)
+    assert message.startswith("hosts on 'leaf0' and on 'leaf1' do not reach each other")
+
+
+def test_what_is_cut_off_has_no_rank_and_the_others_do() -> None:
+    fabric = loads(DEAD_HOST_LINK)
+    assert np.flatnonzero(cut_off_endpoints(fabric)).tolist() == [2]
+    assert place_ranks(fabric, "linear", 1).tolist() == [0, 1, 3, 4, 5]
+    drained = loads(DUAL_TOR + "overrides: {drain: [leaf0]}\n")
+    ports = {drained.endpoints[each].name for each in place_ranks(drained, "linear", 1)}
+    assert ports == {each.name for each in drained.endpoints if drained.switches[each.leaf].name != "leaf0"}
+
+
+@pytest.fixture
+def dead(tmp_path: Path) -> str:
+    file = tmp_path / "dead.yaml"
+    file.write_text(DEAD_HOST_LINK)
+    return str(file)
+
+
+def test_everything_else_is_validated_planned_and_proven(dead: str) -> None:
+    assert "6 hosts" in run("validate", dead).stdout
+    for routing in ("ecmp", "pinned"):
+        assert run("plan", dead, "--routing", routing).exit_code == 0
+        result = run("verify", dead, "--routing", routing)
+        assert result.exit_code == 0
+        # 6 * 5 pairs, 10 of them to or from the host that is cut off.
+        assert "20 of 30 pairs of endpoints on every path the hash can take; 10 are cut off" in result.stdout
+        assert "warning[cut-off]: 'host2:eth0' is cut off" in result.stderr
+
+
+def test_everything_else_is_pushed_and_simulated(dead: str, tmp_path: Path) -> None:
+    result = run("bench", dead, "-b", "64K", "-e", "64K", "--routing", "ecmp")
+    assert result.exit_code == 0, result.output
+    assert "note: 1 endpoints are cut off and have no rank" in result.stderr
+    flows = tmp_path / "flows.csv"
+    flows.write_text("id,src,dst,bytes,start_ns\nout,2,0,1000,0\nin,0,2,1000,0\nwell,0,5,1000,0\n")
+    result = run("simulate", dead, "--flows", str(flows), "-o", str(tmp_path / "out"), "--routing", "ecmp")
+    assert "1 of 3 flows done" in result.output
+    for flow in ("out", "in"):
+        line = next(line for line in result.output.splitlines() if line.startswith(f"flow {flow} "))
+        assert line.endswith("host2 is cut off: link host2:eth0 - leaf1:Ethernet0 is down")
+
+
+@pytest.mark.parametrize("command", ["validate", "plan", "verify", "bench"])
+def test_strict_makes_it_an_error_with_its_line(command: str, dead: str) -> None:
+    result = run(command, dead, "--strict")
+    assert isinstance(result.exception, InputError)
+    assert f"{dead}:5:51: error[cut-off]: 'host2:eth0' is cut off" in str(result.exception)
