@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[3]
 
 
 def figures(name: str) -> dict[str, Any]:
-    command = [sys.executable, str(ROOT / "scripts/bench_topology.py"), "--json", name]
-    result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    command = [sys.executable, "-m", "benchmarks.topology", "--json", name]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=120)
     found: dict[str, Any] = json.loads(result.stdout)
     return found
 

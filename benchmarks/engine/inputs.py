@@ -1,12 +1,14 @@
-"""The work of scripts/bench_engine, and the same in the files of ns-3 (HPCC) and csg-htsim."""
+"""The work that is compared, and the same in the files of ns-3 (HPCC) and csg-htsim."""
 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 PER_LEAF, SPINES, MTU_BYTES = 16, 16, 4096
+SHORT_NS = (15, 150)
+"""Cables of 3 m in the rack and of 30 m between switches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +23,12 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Flows between so many hosts at 400G, 16 to a leaf under 16 spines, cables of 1 us.
+    """Flows between so many hosts at 400G, 16 to a leaf under 16 spines.
 
     Attributes:
+        cables_ns: propagation of a host's cable, and of one between switches (5 ns a metre).
         with_ns3: whether it is run on ns-3 too, which takes long, and on raddle with DCQCN.
-        wanted: how many times as fast as htsim raddle is to be, at least.
+        wanted: how many times as fast as htsim raddle is to be, at least; 0 where nothing is asked.
     """
 
     name: str
@@ -34,6 +37,7 @@ class Case:
     flows: tuple[Flow, ...]
     with_ns3: bool
     wanted: int
+    cables_ns: tuple[int, int] = (1000, 1000)
 
     @property
     def hops(self) -> int:
@@ -48,7 +52,7 @@ class Case:
 def cases() -> list[Case]:
     """All there are."""
     small, large = permutation(128), permutation(1024)
-    return [
+    found = [
         Case(
             "permutation-128",
             "permutation of 128 hosts, 16 MiB each",
@@ -74,6 +78,14 @@ def cases() -> list[Case]:
             wanted=10,
         ),
     ]
+    short = [shortened(case) for case in found if case.name in ("permutation-128", "ring-64")]
+    return [*found, *short]
+
+
+def shortened(case: Case) -> Case:
+    """The same on cables as racks have them; those of 200 m let a partition run long on its own."""
+    title = f"{case.title}, cables of 3 m and 30 m"
+    return replace(case, name=f"{case.name}-short", title=title, cables_ns=SHORT_NS, wanted=0)
 
 
 def permutation(hosts: int) -> list[int]:
@@ -108,10 +120,13 @@ def write_inputs(folder: Path, case: Case) -> None:
     """The fabric and the flows in ns-3's and in htsim's form."""
     hosts, leaves = case.hosts, case.hosts // PER_LEAF
     switches = range(hosts, hosts + leaves + SPINES)
-    links = [(host, hosts + host // PER_LEAF) for host in range(hosts)]
-    links += [(hosts + leaf, hosts + leaves + spine) for leaf in range(leaves) for spine in range(SPINES)]
+    down_ns, up_ns = case.cables_ns
+    links = [(host, hosts + host // PER_LEAF, down_ns) for host in range(hosts)]
+    links += [
+        (hosts + leaf, hosts + leaves + spine, up_ns) for leaf in range(leaves) for spine in range(SPINES)
+    ]
     lines = [f"{switches.stop} {len(switches)} {len(links)}", " ".join(map(str, switches))]
-    lines += [f"{a} {b} 400Gbps 1000ns 0" for a, b in links]
+    lines += [f"{a} {b} 400Gbps {delay_ns}ns 0" for a, b, delay_ns in links]
     (folder / "fabric.topo").write_text("\n".join(lines) + "\n")
     has_order = any(flow.after >= 0 for flow in case.flows)
     lines = [str(len(case.flows))]
@@ -121,7 +136,9 @@ def write_inputs(folder: Path, case: Case) -> None:
     (folder / "flows.txt").write_text("\n".join(lines) + "\n")
     (folder / "trace.txt").write_text("0\n")
     (folder / "ns3.conf").write_text(NS3_CONFIG.format(folder=folder))
-    (folder / "htsim.topo").write_text(HTSIM_TOPOLOGY.format(hosts=hosts, leaves=leaves))
+    (folder / "htsim.topo").write_text(
+        HTSIM_TOPOLOGY.format(hosts=hosts, leaves=leaves, down_ns=down_ns, up_ns=up_ns)
+    )
     (folder / "htsim.cm").write_text(htsim_matrix(case))
 
 
@@ -185,12 +202,12 @@ Tier 0
 Downlink_speed_Gbps 400
 Radix_Down 16
 Radix_Up 16
-Downlink_Latency_ns 1000
+Downlink_Latency_ns {down_ns}
 Switch_Latency_ns 0
 
 Tier 1
 Downlink_speed_Gbps 400
 Radix_Down {leaves}
-Downlink_Latency_ns 1000
+Downlink_Latency_ns {up_ns}
 Switch_Latency_ns 0
 """

@@ -1,6 +1,6 @@
 """Holds the engine against a build of ns-3's HPCC code on fabrics and flows that no recorded run has.
 
-Usage: .venv/bin/python scripts/validate_ns3.py BUILD/scratch/third
+Usage: scripts/validate-ns3 BUILD/scratch/third
 
 Each case is exported, run by ns-3 and by the engine under ns-3's conventions, and compared; with DCQCN, whose
 marking is random, the engine runs ten times and ns-3 four times (RngRun 1 to 4), and means over the runs are

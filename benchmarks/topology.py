@@ -1,7 +1,6 @@
-#!/usr/bin/env python3
 """Times loading of large fabrics: wall and processor seconds, largest memory. Each runs in its own process.
 
-Usage: .venv/bin/python scripts/bench_topology.py [--json] [NAME...]
+Usage: scripts/bench_topology [--json] [NAME...]
     NAME: an example fabric, or explicit-20000 (default: clos-8192, fat-tree-65536, explicit-20000)
 """
 

@@ -1,6 +1,6 @@
 """How the simulated switches scale: 80 switches of 64 ports in one process.
 
-Usage: .venv/bin/python scripts/bench_nos.py [--seconds 60] [--subscriptions 1000]
+Usage: scripts/bench_nos [--seconds 60] [--subscriptions 1000]
 
 Prints the time to start, the first push and an empty push, the memory of the process, and how late the
 updates of that many SAMPLE subscriptions of one second arrive in a process of their own.
@@ -18,6 +18,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -97,7 +98,15 @@ def measure_lag(farm: SwitchFarm, subscriptions: int, seconds: int) -> None:
 
     counting = threading.Thread(target=count)
     counting.start()
-    command = [sys.executable, __file__, "--client", json.dumps(asked), "--seconds", str(seconds)]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.nos",
+        "--client",
+        json.dumps(asked),
+        "--seconds",
+        str(seconds),
+    ]
     print(subprocess.run(command, capture_output=True, text=True, check=True).stdout, end="")
     stop.set()
     counting.join()
@@ -126,7 +135,7 @@ async def subscribe(asked: list[tuple[str, str]], seconds: int) -> None:
                 prefix=gnmi_pb2.Path(target="COUNTERS_DB"), subscription=[subscription]
             )
         )
-        call = gnmi_pb2_grpc.gNMIStub(channels[address]).Subscribe()
+        call: Any = gnmi_pb2_grpc.gNMIStub(channels[address]).Subscribe()
         await call.write(request)
         assert not (await call.read()).sync_response
         assert (await call.read()).sync_response

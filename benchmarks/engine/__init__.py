@@ -1,0 +1,1 @@
+"""The engine beside other simulators: speed, memory, threads, agreement."""
