@@ -13,8 +13,8 @@ apt_get() {
   if ! "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get -o APT::Status-Fd=1 "$@" </dev/null 2>"$errors" |
     while IFS=: read -r kind _ percent text; do
       case $kind in
-        dlstatus) echo "$((${percent%%.*} / 2)) 100 per cent: $text" ;;
-        pmstatus) echo "$((50 + ${percent%%.*} / 2)) 100 per cent: $text" ;;
+        dlstatus) echo "$((${percent%%.*} / 2)) % $text" ;;
+        pmstatus) echo "$((50 + ${percent%%.*} / 2)) % $text" ;;
       esac
     done | progress; then
     cat "$errors" >&2

@@ -5,18 +5,20 @@ if [ ! -t 2 ] || [ -n "${NO_COLOR:-}" ]; then
   say() { printf '%s\n' "$*" >&2; }
 fi
 
-# Reads lines "PART TOTAL TEXT" and shows them on stderr: in a terminal as one line that counts, elsewhere (a CI log) as
-# a line for every tenth.
+# Reads lines "PART TOTAL TEXT" (or "PART % TEXT") and shows them on stderr: in a terminal as one line that counts,
+# elsewhere (a CI log) as a line for every tenth.
 progress() {
-  local part total text tenth shown=-1
+  local part total text tenth shown=-1 how_far
   while read -r part total text; do
-    if [ -t 2 ]; then
-      printf '\r\033[K  %s of %s  %.70s' "$part" "$total" "$text" >&2
-      continue
-    fi
+    how_far="$part of $total"
+    if [ "$total" = % ]; then how_far="$part %" total=100; fi
     tenth=$((part * 10 / (total > 0 ? total : 1)))
-    [ "$tenth" -le $shown ] || printf '  %s of %s  %s\n' "$part" "$total" "$text" >&2
-    [ "$tenth" -le $shown ] || shown=$tenth
+    if [ -t 2 ]; then
+      printf '\r\033[K  %s  %.70s' "$how_far" "$text" >&2
+    elif [ "$tenth" -gt $shown ]; then
+      printf '  %s  %s\n' "$how_far" "$text" >&2
+      shown=$tenth
+    fi
   done
   [ ! -t 2 ] || printf '\r\033[K' >&2
 }

@@ -20,7 +20,7 @@ def why_not() -> str:
     if os.geteuid() != 0:
         return "network namespaces need root"
     missing = [name for name in ("ovs-vswitchd", "ip", "tc", "unshare") if not shutil.which(name)]
-    return f"{missing[0]} is missing; ./scripts/setup --system installs it" if missing else ""
+    return f"{missing[0]} is missing; ./scripts/setup --tools installs it" if missing else ""
 
 
 @pytest.fixture(scope="module")
