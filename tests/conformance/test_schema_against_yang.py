@@ -24,7 +24,9 @@ YANG = Path(__file__).parents[3] / "shared" / "sonic-yang"
 pytestmark = [
     pytest.mark.system,
     pytest.mark.skipif(not YANG.is_dir(), reason="SONiC's YANG models are not in ../shared/sonic-yang"),
-    pytest.mark.skipif(not shutil.which("yanglint"), reason="yanglint is missing (Debian: libyang2-tools or libyang3-tools)"),
+    pytest.mark.skipif(
+        not shutil.which("yanglint"), reason="yanglint is missing (Debian: libyang2-tools or libyang3-tools)"
+    ),
 ]
 
 PLANNED: dict[str, Any] = intended(make_plan(load(bundled_examples()["leaf-spine-16"]), "ecmp").switches[0])

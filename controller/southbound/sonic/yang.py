@@ -42,7 +42,9 @@ def check_yang(configs: Mapping[str, Tables], models: Path) -> None:
         )
     if not shutil.which("yanglint"):
         raise InputError.of(
-            "no-yanglint", "yanglint is not installed", "apt-get install libyang2-tools (newer systems: libyang3-tools)"
+            "no-yanglint",
+            "yanglint is not installed",
+            "apt-get install libyang2-tools (newer systems: libyang3-tools)",
         )
     models_of = read_tables(folder)
     problems = [
