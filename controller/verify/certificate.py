@@ -15,14 +15,22 @@ from raddle.controller.verify.network import Entry, is_of_family
 from raddle.topology.model import Fabric
 from raddle.units import ip_text
 
+_OUTSIDE = {"dual": ("IPv6 routes, which have the next hops of IPv4",)}
+
 
 def certificate(
-    fabric: Fabric, addresses: Iterable[int], entries: Mapping[str, Iterable[Entry]], rank: dict[str, int]
+    fabric: Fabric,
+    addresses: Iterable[int],
+    entries: Mapping[str, Iterable[Entry]],
+    rank: dict[str, int],
+    policies: int = 0,
+    outside: Iterable[str] = (),
 ) -> str:
     """One JSON object with sorted keys, ending in a newline.
 
     Keys: `cables` lists [port, port] that are up, `endpoints` maps a name to address and leaf port,
-    `tables` maps switch to prefix to ports, `ranks` maps a sending port to its number.
+    `tables` maps switch to prefix to ports, `ranks` maps a sending port to its number, `policies` counts pins
+    by more than the destination (with any there is no proof), `outside` lists what else the proof leaves out.
     """
     kind, bits = (IPv6Address, 128) if fabric.addressing.families == "ipv6" else (IPv4Address, 32)
     tables = {}
@@ -33,7 +41,7 @@ def certificate(
             if is_of_family((prefix, length, ports), bits)
         }
     document = {
-        "schema_version": 1,
+        "schema_version": 2,
         "fabric": fabric.name,
         "cables": [[str(link.a), str(link.b)] for link in fabric.links if link.is_up],
         "endpoints": {
@@ -45,5 +53,7 @@ def certificate(
         },
         "tables": tables,
         "ranks": rank,
+        "policies": policies,
+        "outside": [*_OUTSIDE.get(fabric.addressing.families, ()), *outside],
     }
     return json.dumps(document, indent=1, sort_keys=True) + "\n"

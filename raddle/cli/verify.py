@@ -109,6 +109,7 @@ def document_of(result: Verification) -> str:
         "present": asdict(result.present),
         "parts": [_part_document(part) for part in result.parts],
         "deadlock_free": bool(result.proof),
+        "outside": list(result.outside),
         "dependencies": result.dependencies,
         "failures_checked": len(result.outcomes),
         "failures_total": result.total_failures,
@@ -166,7 +167,14 @@ def text_of(result: Verification) -> str:
     }
     errors = sum(problem.severity == "error" for problem in result.problems)
     printed = [f"{name + ':':<12} {fact}" for name, fact in lines.items()]
-    return "\n".join([*printed, "ok" if not errors else f"{errors} finding{'s' if errors > 1 else ''}"])
+    return "\n".join([*printed, _conclusion(errors, result.outside)])
+
+
+def _conclusion(errors: int, outside: tuple[str, ...]) -> str:
+    """`ok` stands only for all of what was asked."""
+    if errors:
+        return f"{errors} finding{'s' if errors > 1 else ''}"
+    return f"no findings; outside the proof: {'; '.join(outside)}" if outside else "ok"
 
 
 def _cut_off(pairs: int) -> str:

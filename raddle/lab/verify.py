@@ -80,6 +80,7 @@ class Verification:
         bisection_bps: what an even split of the fabric lets through each way.
         problems: all that is wrong, for the reader.
         proof: the certificate of deadlock freedom; empty where there is a cycle.
+        outside: what the proofs leave out, in a reader's words.
         update: the way from an earlier plan to this one; None where none was given.
         cabling: the work that makes the cables what the fabric says; None where none were seen.
         is_adaptive: switches choose by load among the paths that were checked.
@@ -100,6 +101,7 @@ class Verification:
     bisection_bps: int
     problems: tuple[Diagnostic, ...]
     proof: str
+    outside: tuple[str, ...] = ()
     update: Transient | None = None
     cabling: tuple[CableWork, ...] | None = None
     is_adaptive: bool = False
@@ -126,8 +128,9 @@ def verify_plan(
     routed = replace(plan, switches=tuple(replace(switch, policies=()) for switch in plan.switches))
     states = {switch.name: planned_state(fabric, routed, switch.name) for switch in plan.switches}
     replan = _replan(fabric, plan, demand, network)
-    result = _verify(fabric, network, entries, states, replan, "plan", scope, progress)
     policies = sum(len(switch.policies) for switch in plan.switches)
+    subject = _Subject("plan", entries, states, policies)
+    result = _verify(fabric, network, subject, replan, scope, progress)
     if policies:
         beside = Diagnostic(
             "policies-not-verified",
@@ -162,8 +165,12 @@ def verify_running(
     states = read_states(inventory, over_p4runtime(fabric))
     _refuse_policies(states)
     entries = {name: entries_of_state(state) for name, state in states.items()}
-    result = _verify(fabric, network_of(fabric), entries, states, None, "running switches", scope, progress)
-    result = replace(result, problems=(*result.problems, *_about_access_lists(states)))
+    lists = tuple(_about_access_lists(states))
+    subject = _Subject(
+        "running switches", entries, states, outside=tuple(f"access lists: {each.message}" for each in lists)
+    )
+    result = _verify(fabric, network_of(fabric), subject, None, scope, progress)
+    result = replace(result, problems=(*result.problems, *lists))
     if seen is None:
         seen = heard_cables(fabric, read_neighbours(inventory))
     return with_cabling(fabric, result, seen)
@@ -279,17 +286,26 @@ def _update(network: Network, earlier: Plan, plan: Plan) -> Transient:
     return judge_update(network, own, ports, old, rounds, network.is_up)
 
 
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """What is verified: the switches' routes and states, and what they have that no proof covers."""
+
+    name: str
+    entries: dict[str, list[Entry]]
+    states: dict[str, SwitchState]
+    policies: int = 0
+    outside: tuple[str, ...] = ()
+
+
 def _verify(
     fabric: Fabric,
     network: Network,
-    entries: dict[str, list[Entry]],
-    states: dict[str, SwitchState],
+    subject: _Subject,
     replan: Replan | None,
-    subject: str,
     scope: Scope,
     progress: Progress,
 ) -> Verification:
-    tables = tables_of(network, entries)
+    tables = tables_of(network, subject.entries)
     edges = dependencies(network, tables, network.is_up)
     rank = ranks(network, edges)
     present = judge(network, tables, network.is_up, rank)
@@ -301,15 +317,16 @@ def _verify(
     found = [
         *_about(present, "as it stands"),
         *_about_failures(outcomes),
-        *check_lossless(fabric, states, scope.congested_groups),
+        *check_lossless(fabric, subject.states, scope.congested_groups),
     ]
     proof = ""
     if rank is not None:
         ranked = rank_by_name(network, rank, edges)
-        proof = certificate(fabric, network.addresses.tolist(), entries, ranked)
+        addresses = network.addresses.tolist()
+        proof = certificate(fabric, addresses, subject.entries, ranked, subject.policies, subject.outside)
     return Verification(
         fabric=fabric.name,
-        subject=subject,
+        subject=subject.name,
         endpoints=len(fabric.endpoints),
         pairs=pairs_of(network),
         cut_off=cut_off_pairs(network, network.is_up),
@@ -323,8 +340,18 @@ def _verify(
         bisection_bps=bisection_bps(fabric),
         problems=(*fabric.warnings, *_located(fabric, found)),
         proof=proof,
-        is_adaptive=any(state.is_adaptive for state in states.values()),
+        outside=tuple(_outside(fabric, subject)),
+        is_adaptive=any(state.is_adaptive for state in subject.states.values()),
     )
+
+
+def _outside(fabric: Fabric, subject: _Subject) -> Iterator[str]:
+    """What the proofs leave out."""
+    yield from subject.outside
+    if subject.policies:
+        yield f"{subject.policies} policy routes"
+    if not fabric.roce.lossless:
+        yield "loss and deadlock by pauses: no class of the fabric is lossless"
 
 
 def _about(verdict: Verdict, when: str) -> Iterator[Finding]:
