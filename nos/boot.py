@@ -38,16 +38,14 @@ class BootConfig:
 
 
 def read_boot_config(
-    document: object, cabled: frozenset[str], tables: Mapping[str, TableSchema] = TABLES
+    document: object, tables: Mapping[str, TableSchema] = TABLES
 ) -> tuple[ConfigDb, list[Violation]]:
-    """CONFIG_DB of a boot file, and all that is wrong with it on a switch with cables in these ports."""
+    """CONFIG_DB of a boot file, and all in it that a switch could not act on.
+
+    As on SONiC it is not judged by YANG: what the switch knows nothing of it holds.
+    """
     config, violations = read_config(document)
-    violations = violations or validate(config, tables)
-    violations += [
-        Violation(f"PORT/{port}", "the port has a cable but is not configured")
-        for port in sorted(cabled - config.get("PORT", {}).keys())
-    ]
-    return config, violations
+    return config, violations or validate(config, tables, boots=True)
 
 
 def load_saved(name: str, store: ConfigStore | None) -> dict[str, object] | None:

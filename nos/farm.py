@@ -146,10 +146,12 @@ class SwitchFarm:
 
         def follow() -> None:
             is_lit = self.switches[switch].is_enabled(port)
-            if self.switches[peer].has_carrier(peer_port) != is_lit:
-                self.switches[peer].set_carrier(peer_port, is_lit)
+            far = self.switches[peer]
+            if far.has_port(peer_port) and far.has_carrier(peer_port) != is_lit:
+                far.set_carrier(peer_port, is_lit)
 
         self.switches[switch].watch(follow)
+        self.switches[peer].watch(follow)  # It may have got its port back.
         follow()
 
     def _carry(

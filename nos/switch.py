@@ -14,7 +14,7 @@ from raddle.nos.db.databases import ConfigDb, ConfigEntry, CountersDb, Databases
 from raddle.nos.db.flap import flapping_ports, with_admin_status
 from raddle.nos.db.gcu import apply_patch, replace_config
 from raddle.nos.db.patch import PatchError, PatchOp
-from raddle.nos.db.schema import TableSchema, read_config, tables_of, validate
+from raddle.nos.db.schema import TableSchema, Violation, read_config, tables_of, validate
 from raddle.nos.db.store import ConfigStore
 from raddle.nos.operator import CommandError, changed_by
 from raddle.nos.orch import derive
@@ -61,14 +61,18 @@ class SimulatedSwitch:
 
         Raises:
             InputError: the configuration is not one that this switch can run, or a port in `carrier` is
-                not one of its ports.
+                not one of the ports in `boot`. A saved configuration may lack it; its cable is dark then.
         """
         self.name = name
         self._store = store
-        self._cabled = carrier
         self._tables = tables_of(boot.features)
         document = load_saved(name, store) or boot.config_db
-        config, violations = read_boot_config(document, carrier, self._tables)
+        config, violations = read_boot_config(document, self._tables)
+        if document is boot.config_db:
+            violations += [
+                Violation(f"PORT/{port}", "the port has a cable but is not configured")
+                for port in sorted(carrier - config.get("PORT", {}).keys())
+            ]
         self._switch_table, switch_violations = read_switch_table(boot.switch)
         violations += switch_violations
         if violations:
@@ -85,7 +89,7 @@ class SimulatedSwitch:
         self._counted = Counted()
         self._clock: Mapping[str, str] = {}
         self._layout = counter_layout(config)
-        self._watchers: dict[int, Callable[[], None]] = {}
+        self._watchers: dict[object, Callable[[], None]] = {}
         self._databases = self._render(config)
         self.p4 = self._p4_side(boot.p4) if boot.p4 else None
 
@@ -209,7 +213,7 @@ class SimulatedSwitch:
         Raises:
             PatchError: it is not one that this switch could boot from; what was staged before stays.
         """
-        config, violations = read_boot_config(document, self._cabled, self._tables)
+        config, violations = read_boot_config(document, self._tables)
         if violations:
             lines = [f"{path}: {message}" for path, message in violations[:_SHOWN_VIOLATIONS]]
             raise PatchError("\n".join(["Yang validation failed!", *lines]))
@@ -257,7 +261,7 @@ class SimulatedSwitch:
         document = load_saved(self.name, self._store)
         if document is None:
             return self._saved
-        config, violations = read_boot_config(document, self._cabled, self._tables)
+        config, violations = read_boot_config(document, self._tables)
         if violations:
             raise InputError(Diagnostic("bad-boot-config", f"{path}: {text}") for path, text in violations)
         return config
@@ -265,6 +269,10 @@ class SimulatedSwitch:
     def has_carrier(self, port: str) -> bool:
         """Whether there is light at `port`."""
         return port in self._carrier
+
+    def has_port(self, port: str) -> bool:
+        """Whether `port` is configured."""
+        return port in self._databases.config.get("PORT", {})
 
     def is_enabled(self, port: str) -> bool:
         """Whether `port` is administratively up, so that its far end has light."""
@@ -332,7 +340,7 @@ class SimulatedSwitch:
 
     def watch(self, on_change: Callable[[], None]) -> Callable[[], None]:
         """Call `on_change`, from whichever thread makes a change, after every one; returns what ends that."""
-        token = id(on_change)
+        token = object()
         self._watchers[token] = on_change
 
         def stop() -> None:

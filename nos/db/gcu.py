@@ -12,11 +12,15 @@ from collections.abc import Iterable, Mapping
 from raddle.hwsku import PROFILE_FIELDS, is_tunable
 from raddle.nos.db.databases import ConfigDb, HashDb
 from raddle.nos.db.patch import PatchError, PatchOp, apply_operations, difference
-from raddle.nos.db.schema import TABLES, TableSchema, Violation, read_config, validate
+from raddle.nos.db.schema import TABLES, YANG_TABLES, TableSchema, Violation, read_config, validate
 
-_NEVER_REMOVED = (("PFC_WD", "GLOBAL"), ("LOOPBACK_INTERFACE", "Loopback0"))
+_NEVER_REMOVED = (
+    ("PFC_WD", "GLOBAL", "POLL_INTERVAL"),
+    ("PFC_WD", "GLOBAL"),
+    ("LOOPBACK_INTERFACE", "Loopback0"),
+)
 _VALIDATORS = "generic_config_updater.field_operation_validators"
-_WATCHDOG_FIELDS = ("restoration_time", "detection_time", "action")
+_WATCHDOG_FIELDS = ("restoration_time", "detection_time", "action", "pfc_stat_history")
 _SHOWN_VIOLATIONS = 20
 
 
@@ -35,7 +39,7 @@ def apply_patch(
         PatchError: the patch is refused.
     """
     try:
-        target, malformed = read_config(apply_operations(config, operations))
+        target, malformed = read_config(apply_operations(config, operations), keeps_null=True)
     except PatchError as error:
         raise PatchError(f"Error: {error}") from None
     _check_target(config, target, malformed, state, tables)
@@ -48,7 +52,7 @@ def replace_config(config: ConfigDb, document: object, state: HashDb, tables: Ta
     Raises:
         PatchError: the document, or the change to it, is refused.
     """
-    target, malformed = read_config(document)
+    target, malformed = read_config(document, keeps_null=True)
     _check_target(config, target, malformed, state, tables)
     return target
 
@@ -67,7 +71,9 @@ def _check_target(
             "Error: Given patch is not valid because it will result in empty tables which is not allowed in "
             f"ConfigDb. Table{plural}: {', '.join(empty)}"
         )
-    unknown = [name for name in target if name not in tables]
+    unknown = [
+        name for name in _changed_tables(config, target) if name not in tables and name not in YANG_TABLES
+    ]
     if unknown:
         raise PatchError(
             "Error: Given patch is not valid because it has changes to tables without YANG models. "
@@ -75,6 +81,10 @@ def _check_target(
         )
     if violations := validate(target, tables):
         raise _invalid(violations)
+
+
+def _changed_tables(config: ConfigDb, target: ConfigDb) -> list[str]:
+    return [name for name in (config | target) if config.get(name) != target.get(name)]
 
 
 def _invalid(violations: Iterable[Violation]) -> PatchError:

@@ -253,13 +253,15 @@ def _routes(
 ) -> Objects:
     groups: dict[tuple[tuple[NextHop, ...], AdaptiveChoice], str] = {}
     members = 0
-    for prefix, route in routes.items():
+    for prefix, hops_there in routes.items():
+        # A blackhole among live next hops has no member of the group.
+        route = tuple(hop for hop in hops_there if hop.port is not None)
         entry = {
             "dest": ip_text(ipaddress.ip_network(prefix)),
             "switch_id": SWITCH_OID,
             "vr": _ROUTER_OID,
         }
-        if all(hop.port is None for hop in route):
+        if not route:
             fields = {"SAI_ROUTE_ENTRY_ATTR_PACKET_ACTION": "SAI_PACKET_ACTION_DROP"}
         elif len(route) == 1:
             target = hops[route[0]] if route[0].address else interfaces[route[0].interface]
@@ -274,7 +276,9 @@ def _routes(
                         f"SAI_OBJECT_TYPE_NEXT_HOP_GROUP_MEMBER:{_oid('member', members)}",
                         {
                             "SAI_NEXT_HOP_GROUP_MEMBER_ATTR_NEXT_HOP_GROUP_ID": groups[group],
-                            "SAI_NEXT_HOP_GROUP_MEMBER_ATTR_NEXT_HOP_ID": hops[hop],
+                            "SAI_NEXT_HOP_GROUP_MEMBER_ATTR_NEXT_HOP_ID": (
+                                hops[hop] if hop.address else interfaces[hop.interface]
+                            ),
                             **(_ALTERNATE if hop.port in group[1].alternatives else {}),
                         },
                     )

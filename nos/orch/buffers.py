@@ -23,9 +23,14 @@ class BufferState:
 
 
 def derive_buffers(config: ConfigDb) -> BufferState:
-    """The buffer configuration of a switch."""
-    pool_table = config.get("BUFFER_POOL", {})
-    profile_table = config.get("BUFFER_PROFILE", {})
+    """The buffer configuration of a switch. Profiles of a pool without a size are not bound to anything."""
+    # A size that buffermgrd would have to make of a percentage is missing: the ASIC gets no such pool.
+    pool_table = {name: entry for name, entry in config.get("BUFFER_POOL", {}).items() if "size" in entry}
+    profile_table = {
+        name: entry
+        for name, entry in config.get("BUFFER_PROFILE", {}).items()
+        if str(entry["pool"]) in pool_table
+    }
     pool_names = sorted(pool_table)
     pools = tuple(
         BufferPool(

@@ -178,7 +178,7 @@ class _Resolver:
             # A route to an interface: its neighbours answer ARP for the destination.
             return NextHop(0, interface, self._live_ports[interface]) if interface in self._routed else None
         parsed = _parse(address)
-        if parsed is None or parsed.ip in self._own:
+        if parsed is None or "/" in address or parsed.ip in self._own:
             return None
         if parsed.ip.is_link_local and parsed.version == 6:
             port = self._live_ports.get(interface)

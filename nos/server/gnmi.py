@@ -22,11 +22,11 @@ from raddle.nos.server.passwords import Passwords
 from raddle.nos.server.paths import (
     ORIGIN,
     RpcError,
+    check_writable,
     elem_names,
     parse_paths,
     request_origin,
     status_text,
-    writable,
 )
 from raddle.nos.server.query import opened
 from raddle.nos.server.read import json_value, read_value
@@ -130,7 +130,7 @@ class GnmiService(gnmi_pb2_grpc.gNMIServicer):
         ]
         try:
             caller = self._identify(context)
-            caller.check(writable(request.prefix, [path for path, _ in changes]), writes=True)
+            caller.check(check_writable(request.prefix, [path for path, _ in changes]), writes=True)
         except RpcError as error:
             await _abort(context, error)
         # A change that has begun is made to its end, also when the client is gone.

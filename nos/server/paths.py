@@ -61,8 +61,8 @@ def request_origin(prefix: gnmi_pb2.Path, paths: Sequence[gnmi_pb2.Path]) -> str
     return origins.pop() if origins else ""
 
 
-def writable(prefix: gnmi_pb2.Path, paths: Sequence[gnmi_pb2.Path]) -> str:
-    """The service, as roles name it, whose database a Set opens: that of its paths, whatever its target says.
+def check_writable(prefix: gnmi_pb2.Path, paths: Sequence[gnmi_pb2.Path]) -> str:
+    """Let a Set through; the service, as roles name it, whose database it opens, whatever its target says.
 
     Raises:
         RpcError: UNIMPLEMENTED for another origin and for paths that do not agree; else as `parse_paths`.

@@ -34,13 +34,12 @@ SWITCH = PLANNED | json.loads((Path(__file__).parent / "held_tables.json").read_
 """A leaf as planned, with an entry of every table that a switch holds without acting on it."""
 
 STRICTER = {
-    ("BUFFER_POOL", "size"),
     ("BUFFER_PROFILE", "static_th"),
     ("BUFFER_PROFILE", "dynamic_th"),
     ("PORT", "lanes"),
 }
-"""Where this switch asks for more than the models: it has no buffermgrd to fill in sizes and thresholds, and
-its lanes are numbers of at most five digits."""
+"""Where this switch asks for more than the models: it has no buffermgrd to fill in thresholds, and its lanes
+are numbers of at most five digits."""
 
 VALUES = st.sampled_from(
     (

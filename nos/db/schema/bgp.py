@@ -13,6 +13,8 @@ from raddle.nos.db.schema.model import EntrySchema, Leaf, TableSchema, scalar
 from raddle.nos.db.schema.types import (
     admin_status,
     any_string,
+    boolean,
+    either,
     enum,
     integer,
     ip_address,
@@ -38,7 +40,58 @@ def _has_an_as(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str 
     return 'Must condition ". >= 1" not satisfied (asn).' if scalar(entry, "asn") == "0" else None
 
 
-BGP_NEIGHBOR = TableSchema(entries=(EntrySchema(key=(Leaf(ip_address),), fields=_PEER, musts=(_has_an_as,)),))
+_VLAN = text(pattern="Vlan([0-9]{1,3}|[1-3][0-9]{3}|40[0-8][0-9]|409[0-4])")
+_FRR_FLAGS = (
+    *("ebgp_multihop", "passive_mode", "capability_ext_nexthop", "disable_ebgp_connected_route_check"),
+    *("enforce_first_as", "solo_peer", "bfd", "bfd_check_ctrl_plane_failure", "capability_dynamic"),
+    *("dont_negotiate_capability", "enforce_multihop", "override_capability", "strict_capability_match"),
+    *("local_as_no_prepend", "local_as_replace_as"),
+)
+
+
+def _peer_group_exists(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:
+    name = scalar(entry, "peer_group_name")
+    if not name or f"{key[0]}|{name}" in config.get("BGP_PEER_GROUP", {}):
+        return None
+    return f'Invalid leafref value "{name}" - no target instance in BGP_PEER_GROUP with the same value.'
+
+
+_FRR_PEER = {
+    **{name: Leaf(boolean) for name in _FRR_FLAGS},
+    "local_asn": Leaf(integer("uint32", 1)),
+    "name": Leaf(any_string),
+    "asn": Leaf(integer("uint32", 1)),
+    "peer_type": Leaf(enum("internal", "external")),
+    "ebgp_multihop_ttl": Leaf(integer("uint8", 1)),
+    "auth_password": Leaf(any_string),
+    "keepalive": Leaf(integer("uint16")),
+    "holdtime": Leaf(integer("uint16")),
+    "conn_retry": Leaf(integer("uint16", 1)),
+    "min_adv_interval": Leaf(integer("uint16", 0, 600)),
+    "local_addr": Leaf(
+        either(ip_address, _VLAN), refs=("PORT", "PORTCHANNEL", "LOOPBACK_INTERFACE"), is_union=True
+    ),
+    "ttl_security_hops": Leaf(integer("uint8", 1, 254)),
+    "peer_port": Leaf(integer("uint16")),
+    "shutdown_message": Leaf(text(1, 127)),
+    "admin_status": Leaf(admin_status),
+    "peer_group_name": Leaf(any_string),
+}
+
+BGP_NEIGHBOR = TableSchema(
+    entries=(
+        EntrySchema(key=(Leaf(ip_address),), fields=_PEER, musts=(_has_an_as,)),
+        # Looser than the model: the default VRF is there without an entry in BGP_GLOBALS.
+        EntrySchema(
+            key=(
+                Leaf(refs=("BGP_GLOBALS", "VNET"), literals=frozenset({"default"})),
+                Leaf(either(ip_address, _VLAN), refs=("PORT", "PORTCHANNEL"), is_union=True),
+            ),
+            fields=_FRR_PEER,
+            musts=(_peer_group_exists,),
+        ),
+    )
+)
 
 
 def _is_named_monitor(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:

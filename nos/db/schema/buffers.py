@@ -1,8 +1,7 @@
 """Schema of buffers: pools, profiles, what they are bound to, and the parameters of the dynamic model.
 
-Source: sonic-buffer-pool, sonic-buffer-profile, sonic-buffer-pg, sonic-buffer-queue. Two rules are stricter
-than the models, because this switch has no buffermgrd to fill in the numbers: a pool has a size, and a
-profile has a threshold.
+Source: sonic-buffer-pool, sonic-buffer-profile, sonic-buffer-pg, sonic-buffer-queue. One rule is stricter
+than the models, because this switch has no buffermgrd to fill in the number: a profile has a threshold.
 """
 
 from __future__ import annotations
@@ -15,6 +14,19 @@ from raddle.nos.db.schema.types import any_string, enum, integer, map_name, text
 
 _UINT64 = integer("uint64")
 
+
+def _percentage_is_of_the_dynamic_model(
+    key: Sequence[str], entry: ConfigEntry, config: ConfigDb
+) -> str | None:
+    if "percentage" not in entry:
+        return None
+    if "size" in entry:
+        return "Percentage should not be configured along with size"
+    if config.get("DEVICE_METADATA", {}).get("localhost", {}).get("buffer_model") != "dynamic":
+        return "Percentage must be configured in dynamic buffer model"
+    return None
+
+
 BUFFER_POOL = TableSchema(
     entries=(
         EntrySchema(
@@ -22,9 +34,11 @@ BUFFER_POOL = TableSchema(
             fields={
                 "type": Leaf(enum("ingress", "egress", "both"), mandatory=True),
                 "mode": Leaf(enum("static", "dynamic"), mandatory=True),
-                "size": Leaf(_UINT64, mandatory=True),
+                "size": Leaf(_UINT64),
                 "xoff": Leaf(_UINT64),
+                "percentage": Leaf(integer("uint8")),
             },
+            musts=(_percentage_is_of_the_dynamic_model,),
         ),
     )
 )

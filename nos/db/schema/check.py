@@ -82,13 +82,16 @@ _HELD: Mapping[str, TableSchema] = {
 """Tables that the switch checks, holds and shows, and whose services it does not simulate."""
 
 TABLES: Mapping[str, TableSchema] = {**_FORWARDED_BY, **_HELD}
-"""The tables of this switch. A table that is not here is refused, in a boot file as well as in a patch."""
+"""The tables that this switch checks. Any other that a switch boots with is held as it is."""
+
+_ACTED_ON = frozenset(_FORWARDED_BY) | {"ACL_RULE", "ACL_TABLE", "ACL_TABLE_TYPE"}
 
 
-def read_config(document: object) -> tuple[ConfigDb, list[Violation]]:
+def read_config(document: object, keeps_null: bool = False) -> tuple[ConfigDb, list[Violation]]:
     """A config_db.json document as CONFIG_DB, and what does not have its shape.
 
-    Integers become strings, as sonic-cfggen makes them; `name@` (the form in Redis) becomes a list.
+    Integers become strings, as sonic-cfggen makes them; `name@` (the form in Redis) becomes a list. A field
+    `NULL`, which is how Redis holds an entry without fields, is dropped unless it `keeps_null`.
     """
     config: ConfigDb = {}
     violations: list[Violation] = []
@@ -104,16 +107,18 @@ def read_config(document: object) -> tuple[ConfigDb, list[Violation]]:
             if not isinstance(fields, Mapping):
                 violations.append(Violation(path, f"an entry is an object, not {_json_kind(fields)}"))
                 continue
-            entries[str(key)] = _read_entry(path, fields, violations)
+            entries[str(key)] = _read_entry(path, fields, violations, keeps_null)
         config[str(table_name)] = entries
     return config, violations
 
 
-def _read_entry(path: str, fields: Mapping[object, object], violations: list[Violation]) -> ConfigEntry:
+def _read_entry(
+    path: str, fields: Mapping[object, object], violations: list[Violation], keeps_null: bool
+) -> ConfigEntry:
     entry: ConfigEntry = {}
     for field_name, raw in fields.items():
         name, value = str(field_name), _read_value(raw)
-        if name == "NULL":  # How Redis holds an entry without fields.
+        if name == "NULL" and not keeps_null:
             continue
         if value is None:
             violations.append(Violation(f"{path}/{name}", f"a field is a string, not {_json_kind(raw)}"))
@@ -149,13 +154,18 @@ def tables_of(features: Collection[str] = ()) -> Mapping[str, TableSchema]:
     return {**TABLES, **more} if more else TABLES
 
 
-def validate(config: ConfigDb, tables: Mapping[str, TableSchema] = TABLES) -> list[Violation]:
-    """Everything that is wrong with CONFIG_DB, in the order of its tables and keys; [] for a valid one."""
+def validate(
+    config: ConfigDb, tables: Mapping[str, TableSchema] = TABLES, boots: bool = False
+) -> list[Violation]:
+    """Everything that is wrong with CONFIG_DB, in the order of its tables and keys; [] for a valid one.
+
+    A table without a schema here is not looked into. A switch that `boots` is not judged by YANG: wrong is
+    then only what it could not act on, and neither a field that its schema lacks nor a table that it holds.
+    """
     violations: list[Violation] = []
     for name, table in config.items():
         schema = tables.get(name)
-        if schema is None:
-            violations.append(Violation(name, f"table '{name}' has no YANG model on this switch"))
+        if schema is None or (boots and name in TABLES and name not in _ACTED_ON):
             continue
         if schema.max_entries and len(table) > schema.max_entries:
             violations.append(Violation(name, f'Too many "{name}_LIST" instances.'))
@@ -171,13 +181,13 @@ def validate(config: ConfigDb, tables: Mapping[str, TableSchema] = TABLES) -> li
                 continue
             violations.extend(
                 Violation(f"{name}/{key}{place}", message)
-                for place, message in _entry_problems(entry_schema, parts, entry, config)
+                for place, message in _entry_problems(entry_schema, parts, entry, config, boots)
             )
     return violations + _shared_lanes(config)
 
 
 def _entry_problems(
-    schema: EntrySchema, parts: Sequence[str], entry: ConfigEntry, config: ConfigDb
+    schema: EntrySchema, parts: Sequence[str], entry: ConfigEntry, config: ConfigDb, boots: bool
 ) -> Iterator[tuple[str, str]]:
     for leaf, part in zip(schema.key, parts, strict=False):
         if message := _leaf_problem(leaf, part, config):
@@ -189,6 +199,8 @@ def _entry_problems(
             field_leaf: Leaf | None = schema.pairs[1]
         else:
             field_leaf = schema.fields.get(name)
+        if field_leaf is None and boots:
+            continue
         if field_leaf is None:
             yield f"/{name}", f'Node "{name}" not found as a child of this entry.'
         elif message := _leaf_problem(field_leaf, value, config):

@@ -94,9 +94,10 @@ def _vlan_interface_exists(key: Sequence[str], entry: ConfigEntry, config: Confi
     )
 
 
-def _has_no_anycast_gateway(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:
-    # This switch has no table SAG, so the model's condition cannot hold.
+def _has_an_anycast_mac(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:
     if scalar(entry, "static_anycast_gateway") in ("", "false"):
+        return None
+    if config.get("SAG", {}).get("GLOBAL", {}).get("gateway_mac"):
         return None
     return "Must condition not satisfied: SAG|GLOBAL has no gateway_mac"
 
@@ -112,7 +113,7 @@ VLAN_INTERFACE = TableSchema(
                 "proxy_arp": Leaf(text(pattern="enabled|disabled")),
                 "static_anycast_gateway": Leaf(lax_boolean),
             },
-            musts=(_has_no_anycast_gateway,),
+            musts=(_has_an_anycast_mac,),
         ),
         EntrySchema(
             key=(Leaf(refs="VLAN"), Leaf(ip_prefix)),

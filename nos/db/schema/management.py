@@ -15,9 +15,12 @@ _CERTIFICATE = Leaf(text(pattern=r"(/[a-zA-Z0-9_-]+)*/([a-zA-Z0-9_-]+).cer"))
 _KEY = Leaf(text(pattern=r"(/[a-zA-Z0-9_-]+)*/([a-zA-Z0-9_-]+).key"))
 
 
-def _management_vrf_exists(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:
-    # This switch has no MGMT_VRF_CONFIG, so the model's condition cannot hold.
-    return "Must condition \"(current() != 'mgmt')\" not satisfied." if entry.get("vrf") == "mgmt" else None
+def management_vrf_exists(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:
+    """A service can be in the management VRF where MGMT_VRF_CONFIG makes one."""
+    enabled = config.get("MGMT_VRF_CONFIG", {}).get("vrf_global", {}).get("mgmtVrfEnabled") == "true"
+    if entry.get("vrf") != "mgmt" or enabled:
+        return None
+    return "Must condition \"(current() != 'mgmt')\" not satisfied."
 
 
 def _has_a_role(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:
@@ -38,7 +41,7 @@ GNMI = TableSchema(
                 "user_auth": Leaf(text(pattern="password|jwt|cert|none")),
                 "vrf": Leaf(enum("default", "mgmt")),
             },
-            musts=(_management_vrf_exists,),
+            musts=(management_vrf_exists,),
         ),
     }
 )

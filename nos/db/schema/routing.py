@@ -90,7 +90,8 @@ STATIC_ROUTE = TableSchema(
         EntrySchema(key=(Leaf(ip_prefix),), fields=_TEMPLATE_FIELDS),
         EntrySchema(
             key=(Leaf(text(pattern="default|mgmt|Vrf[a-zA-Z0-9_-]+")), Leaf(ip_prefix)),
-            fields=_TEMPLATE_FIELDS | _PATH_FIELDS,
+            # The model has no `bfd` in this list.
+            fields={name: leaf for name, leaf in _TEMPLATE_FIELDS.items() if name != "bfd"} | _PATH_FIELDS,
         ),
     )
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from raddle.nos.db.databases import ConfigDb, ConfigEntry
+from raddle.nos.db.schema.management import management_vrf_exists
 from raddle.nos.db.schema.model import EntrySchema, Leaf, TableSchema, number, scalar
 from raddle.nos.db.schema.types import (
     admin_status,
@@ -133,11 +134,6 @@ def _source_is_of_one_family(key: Sequence[str], entry: ConfigEntry, config: Con
     return "Must condition not satisfied: source and server are of one family" if source else None
 
 
-def _is_not_in_the_management_vrf(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:
-    # This switch has no MGMT_VRF_CONFIG, so the model's condition cannot hold.
-    return "Must condition \"(current() != 'mgmt')\" not satisfied." if entry.get("vrf") == "mgmt" else None
-
-
 SYSLOG_SERVER = TableSchema(
     entries=(
         EntrySchema(
@@ -151,7 +147,7 @@ SYSLOG_SERVER = TableSchema(
                 "protocol": Leaf(enum("tcp", "udp")),
                 "severity": Leaf(enum("none", "debug", "info", "notice", "warn", "error", "crit")),
             },
-            musts=(_source_is_of_one_family, _is_not_in_the_management_vrf),
+            musts=(_source_is_of_one_family, management_vrf_exists),
         ),
     )
 )

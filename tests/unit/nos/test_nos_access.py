@@ -12,7 +12,7 @@ from finsy.proto.gnmi1 import gnmi_pb2, gnmi_pb2_grpc
 
 from raddle.nos.server.auth import Caller, identify
 from raddle.nos.server.passwords import TRIES, TRY_S, Passwords
-from raddle.nos.server.paths import RpcError, status_text, writable
+from raddle.nos.server.paths import RpcError, check_writable, status_text
 from raddle.nos.server.query import opened
 from raddle.nos.server.work import MAX_PATHS, dump_json, load_json
 from raddle.nos.switch import SimulatedSwitch
@@ -83,7 +83,7 @@ def test_the_first_role_of_a_database_decides(roles: list[str], reads: bool, wri
 
 def test_a_set_is_judged_by_the_database_of_its_paths_and_not_by_its_target() -> None:
     walker = Caller("op", ("gnmi_readonly", "gnmi_state_db_readwrite", "gnmi_config_db_noaccess"))
-    service = writable(gnmi_pb2.Path(target="STATE_DB"), [PORT])
+    service = check_writable(gnmi_pb2.Path(target="STATE_DB"), [PORT])
     assert service == "gnmi_config_db"
     assert "role gnmi_config_db_noaccess" in refused(lambda: walker.check(service, writes=True))[1]
 

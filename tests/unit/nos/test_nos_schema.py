@@ -88,7 +88,6 @@ REFUSED: list[tuple[str, object, str]] = [
     ("QUEUE/Ethernet0|3-4/scheduler", "gone", 'Invalid leafref value "gone"'),
     ("QUEUE/Ethernet0", {}, 'Key "Ethernet0" does not fit table QUEUE.'),
     ("BUFFER_POOL/egress_lossless_pool/mode", "shared", 'Invalid enumeration value "shared"'),
-    ("BUFFER_POOL/egress_lossless_pool/size", None, 'Mandatory node "size" instance does not exist.'),
     ("BUFFER_PROFILE/pg_lossless/pool", None, 'Mandatory node "pool" instance does not exist.'),
     ("BUFFER_PROFILE/pg_lossless/pool", "[BUFFER_POOL|ingress_lossless_pool]", "Invalid leafref value"),
     ("BUFFER_PROFILE/pg_lossless/dynamic_th", "8", "out of the allowed range -8..7"),
@@ -108,7 +107,6 @@ REFUSED: list[tuple[str, object, str]] = [
     ("SWITCH_HASH/GLOBAL/ecmp_hash_algorithm", "crc32", 'Invalid enumeration value "crc32"'),
     ("FLEX_COUNTER_TABLE/PORT/POLL_INTERVAL", "99", "out of the allowed range 100.."),
     ("FLEX_COUNTER_TABLE/PORTS", {}, 'Key "PORTS" does not fit table FLEX_COUNTER_TABLE.'),
-    ("NODE_CFG", {}, "table 'NODE_CFG' has no YANG model on this switch"),
 ]
 
 

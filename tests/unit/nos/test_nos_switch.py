@@ -60,7 +60,6 @@ def test_a_bad_boot_configuration_is_refused_with_all_its_problems(four_ports: d
     assert {diagnostic.code for diagnostic in caught.value.diagnostics} == {"bad-boot-config"}
     for part in (
         'leaf0: PORT/Ethernet0/mtu: Unsatisfied range - value "1" is out of the allowed range 68..9216.',
-        "leaf0: NODE_CFG: table 'NODE_CFG' has no YANG model on this switch",
         "leaf0: PORT/Ethernet99: the port has a cable but is not configured",
         "leaf0: SWITCH_TABLE:switch/ecmp_hash_seed: '-1' is not an integer below 2**32",
         "leaf0: SWITCH_TABLE:switch/colour: unknown field",
