@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 import socket
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,7 @@ from raddle.nos.orch.appl_db import Neighbors
 from raddle.nos.server import gnoi
 from raddle.nos.server.auth import identify
 from raddle.nos.server.console import console_handler
-from raddle.nos.server.gnmi import GnmiService
+from raddle.nos.server.gnmi import GnmiService, at_once
 from raddle.nos.server.gnoi import GnoiSystem
 from raddle.nos.server.p4runtime import P4RuntimeService
 from raddle.nos.server.passwords import Passwords
@@ -92,6 +92,7 @@ class SwitchFarm:
         cables: Sequence[Cable] = (),
         neighbors: Mapping[str, Neighbors] | None = None,
         boot_s: float = BOOT_S,
+        tell: Callable[[str], None] = lambda text: None,
     ) -> None:
         """Boot every switch.
 
@@ -106,13 +107,14 @@ class SwitchFarm:
             cables: live cables between switches: a port that is shut puts out the light at the other end.
             neighbors: by switch what LLDP and ARP find at its ports.
             boot_s: seconds of wall time that a reboot takes.
+            tell: hears, in words, what goes wrong while the switches run.
             users: passwords by user name, for switches whose GNMI|gnmi user_auth is `password`.
 
         Raises:
             InputError: a configuration is refused (all problems of all switches), or `host` is not a
                 loopback address and there is no TLS.
         """
-        if tls is None and not _is_loopback(host):
+        if tls is None and not is_loopback(host):
             raise InputError.of(
                 "not-loopback",
                 f"cannot bind '{host}': connections are plain text, so the address must be a loopback one",
@@ -135,7 +137,8 @@ class SwitchFarm:
         self.addresses: dict[str, str] = {}
         self.redis_ports: dict[str, int] = {}
         self._redis_folder = redis_folder
-        self._redis: list[RedisDatabases] = []
+        self._redis: dict[str, RedisDatabases] = {}
+        self._tell = tell
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._servers: list[grpc.aio.Server] = []
@@ -193,8 +196,8 @@ class SwitchFarm:
         from raddle.nos.server.redis_databases import RedisDatabases
 
         for name, switch in self.switches.items():
-            server = RedisDatabases(switch, folder / name)
-            self._redis.append(server)
+            server = RedisDatabases(switch, folder / name, self._tell)
+            self._redis[name] = server
             await server.start(_free_port())
             self.redis_ports[name] = server.port
 
@@ -204,10 +207,11 @@ class SwitchFarm:
             await self._start_redis(self._redis_folder)
         for name, switch in self.switches.items():
             server = grpc.aio.server(options=_OPTIONS)
-            gnmi = GnmiService(switch, self._passwords, self._work)
+            settle = self._redis[name].flush if name in self._redis else at_once
+            gnmi = GnmiService(switch, self._passwords, self._work, settle)
             gnmi_pb2_grpc.add_gNMIServicer_to_server(gnmi, server)
             system = GnoiSystem(switch, self._passwords, self._boot_s)
-            console = console_handler(switch, self._passwords, self._work, self._boot_s)
+            console = console_handler(switch, self._passwords, self._work, settle, self._boot_s)
             server.add_generic_rpc_handlers((system.handler(), console))
             names = [_GNMI, gnoi.SERVICE, reflection.SERVICE_NAME]
             if switch.p4:
@@ -240,7 +244,7 @@ class SwitchFarm:
     async def _stop(self) -> None:
         await self._work.stop()
         await asyncio.gather(*(server.stop(grace=None) for server in self._servers))
-        await asyncio.gather(*(server.stop() for server in self._redis))
+        await asyncio.gather(*(server.stop() for server in self._redis.values()))
 
     def _shut_down(self) -> None:
         loop, thread = self._loop, self._thread
@@ -297,7 +301,8 @@ def _free_port() -> int:
         return port
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether an address is one that only this machine reaches."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from raddle.errors import Diagnostic, InputError
 from raddle.nos.boot import BootConfig, P4Boot, load_saved, read_boot_config, read_switch_table
-from raddle.nos.db.databases import ConfigDb, ConfigEntry, CountersDb, Databases, HashDb
+from raddle.nos.db.databases import ConfigDb, ConfigEntry, ConfigValue, CountersDb, Databases, HashDb
 from raddle.nos.db.flap import flapping_ports, with_admin_status
 from raddle.nos.db.gcu import apply_patch, replace_config
 from raddle.nos.db.patch import PatchError, PatchOp
@@ -182,10 +182,25 @@ class SimulatedSwitch:
             if entry is not None:
                 rows[key] = entry
             changed = {name: entries for name, entries in {**config, table: rows}.items() if entries}
-            if validate(_modelled(changed), self._tables):
+            if validate(_modelled(changed), self._tables, boots=True):
                 return False
             self._commit(changed)
             return True
+
+    def take_fields(self, table: str, key: str, fields: Mapping[str, ConfigValue | None] | None) -> bool:
+        """Some fields of an entry were written in Redis (None: deleted; no `fields`: the entry was).
+
+        The other fields stay as they are here. Returns as `take_entry` does.
+        """
+        if fields is None:
+            return self.take_entry(table, key, None)
+        with self._lock:
+            entry = dict(self._databases.config.get(table, {}).get(key, {}))
+            for name, value in fields.items():
+                entry.pop(name, None)
+                if value is not None:
+                    entry[name] = value
+            return self.take_entry(table, key, entry)
 
     def run_config(self, words: Sequence[str]) -> None:
         """Run one of SONiC's config commands on the switch itself; only `save` outlives a reboot.
@@ -202,7 +217,7 @@ class SimulatedSwitch:
                 self._saved = config
                 return
             changed = changed_by(words, config, self._templates)
-            if violations := validate(_modelled(changed), self._tables):
+            if violations := validate(_modelled(changed), self._tables, boots=True):
                 path, message = violations[0]
                 raise CommandError(f"{path}: {message}")
             self._commit(changed)
@@ -377,7 +392,7 @@ class SimulatedSwitch:
 
 
 _SHOWN_VIOLATIONS = 20
-_COUNTED_TABLES = ("PORT", "BUFFER_POOL", "ACL_TABLE", "ACL_TABLE_TYPE", "ACL_RULE")
+_COUNTED_TABLES = ("PORT", "INTERFACE", "BUFFER_POOL", "ACL_TABLE", "ACL_TABLE_TYPE", "ACL_RULE")
 
 
 def _modelled(config: ConfigDb) -> ConfigDb:

@@ -15,14 +15,13 @@ from raddle.nos.orch.acl_asic import acl_groups, acl_objects
 from raddle.nos.orch.appl_db import Neighbors, installed_routes, neighbor_entries
 from raddle.nos.orch.ars import ArsSelector
 from raddle.nos.orch.asic_ars import ARS_PROFILE_OID, ars_objects, ars_oid
-from raddle.nos.orch.counters import CounterLayout
+from raddle.nos.orch.counters import SWITCH_OID, CounterLayout, router_interfaces
 from raddle.nos.orch.derive import derive
 from raddle.nos.orch.lazy import LazyTables
 from raddle.nos.orch.routes import AdaptiveChoice, ChoiceOf, NextHop
 from raddle.state import PortState, SwitchState
 from raddle.units import ip_text
 
-SWITCH_OID = "oid:0x21000000000000"
 _ROUTER_OID = "oid:0x3000000000022"
 _NULL = "oid:0x0"
 _ETHERNET_BYTES = 22  # SAI counts the Ethernet header, a VLAN tag and the FCS in a port's MTU.
@@ -31,7 +30,6 @@ _TYPES = {
     "wred": 0x13000000000000,
     "map": 0x14000000000000,
     "profile": 0x19000000000000,
-    "interface": 0x6000000000000,
     "hop": 0x4000000000000,
     "group": 0x5000000000000,
     "member": 0x2D000000000000,
@@ -210,8 +208,7 @@ def _queues_and_groups(port: PortState, weights: list[int], port_oid: str, layou
 
 def _routing(config: ConfigDb, up: frozenset[str], neighbors: Neighbors, layout: CounterLayout) -> Objects:
     ports = layout.maps.get("COUNTERS_PORT_NAME_MAP", {}).get("", {})
-    routed = sorted(key for key in config.get("INTERFACE", {}) if "|" not in key)
-    interfaces = {name: _oid("interface", number) for number, name in enumerate(routed)}
+    interfaces = router_interfaces(config)
     for name, oid in interfaces.items():
         yield (
             f"SAI_OBJECT_TYPE_ROUTER_INTERFACE:{oid}",

@@ -86,6 +86,9 @@ _FIRST_PORT, _FIRST_QUEUE, _FIRST_PG, _FIRST_POOL, _FIRST_RULE = (
     0x9000000000001,
 )
 
+_FIRST_INTERFACE = 0x6000000000001
+SWITCH_OID = "oid:0x21000000000000"
+
 IS_STORM = "PFC_WD_IS_STORM"
 """A queue's column in `SwitchCounters`: whether the PFC watchdog holds it in a storm."""
 
@@ -105,7 +108,8 @@ class _Place(NamedTuple):
 class CounterLayout:
     """Which objects a switch counts for: its name maps, and what each oid stands for.
 
-    It follows from PORT, BUFFER_POOL and the access lists alone, which a running switch seldom changes.
+    It follows from PORT, INTERFACE, BUFFER_POOL and the access lists alone, which a running switch seldom
+    changes.
     """
 
     maps: Mapping[str, Mapping[str, Hash]]
@@ -122,6 +126,12 @@ class CounterLayout:
         return {oid: place.name for oid, place in self.places.items() if place.kind == "port"}
 
 
+def router_interfaces(config: ConfigDb) -> dict[str, str]:
+    """The oids of the routed ports."""
+    routed = sorted(key for key in config.get("INTERFACE", {}) if "|" not in key)
+    return {name: _oid(_FIRST_INTERFACE + place) for place, name in enumerate(routed)}
+
+
 def counter_layout(config: ConfigDb) -> CounterLayout:
     """The objects of a switch; their ids follow the front-panel order of its ports."""
     names = front_panel_order(config)
@@ -133,7 +143,11 @@ def counter_layout(config: ConfigDb) -> CounterLayout:
         name: _oid(_FIRST_POOL + place) for place, name in enumerate(sorted(config.get("BUFFER_POOL", {})))
     }
     rules = {name: _oid(_FIRST_RULE + place) for place, name in enumerate(_counted_rules(config))}
+    interfaces = router_interfaces(config)
     maps: dict[str, Hash] = {
+        "COUNTERS_SWITCH_NAME_MAP": {"ASIC": SWITCH_OID} if names else {},
+        "COUNTERS_RIF_NAME_MAP": interfaces,
+        "COUNTERS_RIF_TYPE_MAP": dict.fromkeys(interfaces.values(), "SAI_ROUTER_INTERFACE_TYPE_PORT"),
         "COUNTERS_PORT_NAME_MAP": ports,
         "COUNTERS_BUFFER_POOL_NAME_MAP": pools,
         "ACL_COUNTER_RULE_MAP": rules,

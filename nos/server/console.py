@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -26,7 +27,11 @@ SERVICE = "raddle.Console"
 
 
 def console_handler(
-    switch: SimulatedSwitch, passwords: Passwords, work: Work, boot_s: float
+    switch: SimulatedSwitch,
+    passwords: Passwords,
+    work: Work,
+    settle: Callable[[], Awaitable[None]],
+    boot_s: float,
 ) -> grpc.GenericRpcHandler:
     """What a server needs to serve a switch's console."""
 
@@ -42,6 +47,7 @@ def console_handler(
                 await work.run(context.peer(), partial(switch.clear_watermarks, *watermarks_of(words[1:])))
             else:
                 await work.run(context.peer(), partial(switch.run_config, words))
+                await settle()
         except RpcError as error:
             await context.abort(error.code, status_text(error.message))
         except (CommandError, PatchError, ValueError, RecursionError) as error:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from typing import Any, NoReturn
 
@@ -43,11 +43,26 @@ MAX_STREAMS = 100
 """Subscriptions at once (sonic-gnmi gnmi_server/connection_manager.go, its default threshold)."""
 
 
-class GnmiService(gnmi_pb2_grpc.gNMIServicer):
-    """gNMI of one switch. `passwords` are for switches that ask for one; `work` is what takes long."""
+async def at_once() -> None:
+    """There is nothing to wait for."""
 
-    def __init__(self, switch: SimulatedSwitch, passwords: Passwords, work: Work) -> None:
+
+class GnmiService(gnmi_pb2_grpc.gNMIServicer):
+    """gNMI of one switch.
+
+    `passwords` are for switches that ask for one, `work` is what takes long, `settle` returns when the
+    databases are everywhere what the switch has.
+    """
+
+    def __init__(
+        self,
+        switch: SimulatedSwitch,
+        passwords: Passwords,
+        work: Work,
+        settle: Callable[[], Awaitable[None]] = at_once,
+    ) -> None:
         self._switch = switch
+        self._settle = settle
         self._passwords = passwords
         self._work = work
         self._one_at_a_time = asyncio.Lock()
@@ -145,6 +160,7 @@ class GnmiService(gnmi_pb2_grpc.gNMIServicer):
         async with self._one_at_a_time:
             try:
                 await apply_set(self._switch, request, partial(self._work.run, peer))
+                await self._settle()
             except RpcError as error:
                 return error
         return None

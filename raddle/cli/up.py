@@ -5,9 +5,9 @@ from __future__ import annotations
 import signal
 import stat
 import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -37,10 +37,11 @@ from raddle.inventory import Inventory, read_file, read_secrets
 from raddle.lab.live import LiveTraffic
 from raddle.lab.run.settings import RunSettings
 from raddle.lab.switches.programmed import Doors, switch_farm
+from raddle.lab.switches.scratch import scratch_folder
 from raddle.lab.workloads.collective import find_job
 from raddle.lab.workloads.connections import with_qps
 from raddle.lab.workloads.flow_file import read_flows
-from raddle.nos.farm import ServerTls
+from raddle.nos.farm import ServerTls, is_loopback
 from raddle.topology.model import Fabric
 from raddle.topology.views.cable_truth import read_cables
 from raddle.units import parse_nccl_bytes
@@ -105,27 +106,29 @@ def up(
     With --flows or --collective, traffic runs on them as soon as all have routes, and their counters live.
     With --p4info the inventory names the P4Info, and later commands need not.
     They boot without addresses and routes ('raddle apply' brings those), or with what --state has. The
-    inventory file is written when all of them answer, and removed at the end; Ctrl-C or SIGTERM ends it.
+    inventory file is written when all of them answer, and removed at the end, by Ctrl-C, SIGTERM or SIGHUP.
     """
     model = with_qps(load_fabric(fabric, strict), qps_per_connection, split_data)
     if p4info:
         pins_pipeline(p4info)  # A file that cannot be used is told before anything starts.
-    scratch = tempfile.TemporaryDirectory(prefix="raddle-redis-")
     doors = Doors(
         host,
         _tls(tls_cert, tls_key, client_ca),
         tuple(client_name or ()),
         read_secrets(users) if users else {},
         state,
-        Path(scratch.name) if with_redis else None,
+        tell=_tell,
     )
-    signal.signal(signal.SIGTERM, _interrupt)
+    _warn_of_strangers(doors)
+    _end_by_signals()
     seen = read_cables(cables) if cables else None
     sent = _traffic(model, flows, collective, algorithm, placement, size, seed)
     with (
-        _alone(inventory, state),
-        scratch,
-        switch_farm(model, make_plan(model, "ecmp"), doors=doors, cables=seen) as farm,
+        _alone(model.name, inventory, state),
+        scratch_folder("raddle-redis-") if with_redis else nullcontext() as scratch,
+        switch_farm(
+            model, make_plan(model, "ecmp"), doors=replace(doors, redis_folder=scratch), cables=seen
+        ) as farm,
     ):
         authority = tls_ca or tls_cert
         ca_file = str(authority.resolve()) if authority else ""
@@ -148,18 +151,19 @@ def up(
 
 
 @contextmanager
-def _alone(inventory: Path, state: Path | None) -> Iterator[None]:
+def _alone(fabric: str, inventory: Path, state: Path | None) -> Iterator[None]:
     """Be the only one whose switches are in an inventory, and who writes to a state folder.
 
     Switches that boot afresh hold nothing of what was applied to those before them.
     """
     hint = "stop it, or give this one an --inventory of its own"
     with ExitStack() as held:
-        held.enter_context(lock_file(inventory.with_suffix(".up.lock"), "up", hint))
+        held.enter_context(lock_file(inventory.with_suffix(".up.lock"), f"up {fabric}", hint))
         if state:
+            hint = "stop it, or give another --state"
             with suppress(OSError):  # said by the next line, or by who writes there first
                 state.mkdir(parents=True, exist_ok=True)
-            held.enter_context(lock_file(state / "up.lock", "up", "stop it, or give another --state"))
+            held.enter_context(lock_file(state / "up.lock", f"up {fabric}", hint))
         else:
             Ledger(inventory).forget()
         yield
@@ -202,6 +206,22 @@ def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> 
     if certificate or key or client_ca:
         raise InputError.of("half-tls", "TLS needs both --tls-cert and --tls-key", "give both, or neither")
     return None
+
+
+def _warn_of_strangers(doors: Doors) -> None:
+    if doors.tls and not doors.tls.client_ca and not doors.users and not is_loopback(doors.host):
+        _tell(
+            f"warning: anybody who reaches {doors.host} reads these switches, as they ask nobody for a name; "
+            "secrets and all changes are for callers on this machine. --client-ca with --client-name, or "
+            "--users, names callers"
+        )
+
+
+def _end_by_signals() -> None:
+    """End in order by SIGTERM, and with the terminal (SIGHUP) unless nohup has it ignored."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _interrupt)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -140,6 +141,113 @@ def test_what_redis_cli_writes_reaches_the_switch_and_nonsense_does_not(
     until(lambda: cli(port, 0, "hget", "PORT_TABLE:Ethernet0", "oper_status") == ["down"])
     cli(port, 4, "del", "INTERFACE|Ethernet0|10.0.0.0/31")
     until(lambda: "Ethernet0|10.0.0.0/31" not in switch.databases.config["INTERFACE"])
+
+
+def field_set(name: str, value: str) -> gnmi_pb2.SetRequest:
+    elems = [gnmi_pb2.PathElem(name=part) for part in ("CONFIG_DB", "localhost", "PORT", "Ethernet0", name)]
+    path = gnmi_pb2.Path(origin="sonic-db", elem=elems)
+    update = gnmi_pb2.Update(path=path, val=gnmi_pb2.TypedValue(json_ietf_val=json.dumps(value).encode()))
+    return gnmi_pb2.SetRequest(update=[update])
+
+
+def test_an_hset_right_after_an_answered_set_on_the_same_entry_stays(
+    running: tuple[SimulatedSwitch, int, str],
+) -> None:
+    switch, port, address = running
+    reader = redis.Redis(port=port, db=4, decode_responses=True)
+    with grpc.insecure_channel(address) as channel:
+        stub = gnmi_pb2_grpc.gNMIStub(channel)
+        for number in range(20):
+            stub.Set(field_set("mtu", str(1000 + number)), timeout=10)
+            assert reader.hget("PORT|Ethernet0", "mtu") == str(1000 + number)
+            reader.hset("PORT|Ethernet0", "description", f"of {number}")
+            until(
+                lambda: switch.databases.config["PORT"]["Ethernet0"].get("description") == f"of {number}"  # noqa: B023
+            )
+            assert switch.databases.config["PORT"]["Ethernet0"]["mtu"] == str(1000 + number)
+            assert reader.hget("PORT|Ethernet0", "description") == f"of {number}"
+    reader.close()
+
+
+def test_sets_and_hsets_at_once_on_one_entry_lose_nothing(running: tuple[SimulatedSwitch, int, str]) -> None:
+    switch, port, address = running
+    reader = redis.Redis(port=port, db=4, decode_responses=True)
+
+    def write_redis() -> None:
+        for number in range(100):
+            reader.hset("PORT|Ethernet0", f"knob{number % 7}", str(number))
+
+    writer = threading.Thread(target=write_redis)
+    with grpc.insecure_channel(address) as channel:
+        stub = gnmi_pb2_grpc.gNMIStub(channel)
+        writer.start()
+        for number in range(30):
+            try:
+                stub.Set(field_set("description", f"set {number}"), timeout=10)
+            except grpc.RpcError as error:  # The updater does not know the knobs, which are held.
+                assert "knob" in (error.details() or "")  # type: ignore[attr-defined]  # noqa: PT017
+        switch.run_config(["pfcwd", "interval", "200"])
+        writer.join()
+    wanted = {f"knob{number % 7}": str(number) for number in range(100)}
+
+    def agree() -> bool:
+        entry = switch.databases.config["PORT"]["Ethernet0"]
+        held = reader.hgetall("PORT|Ethernet0")
+        return wanted.items() <= entry.items() and wanted.items() <= held.items()
+
+    until(agree)
+    entry = switch.databases.config["PORT"]["Ethernet0"]
+    assert reader.hget("PORT|Ethernet0", "description") == entry.get("description")
+    until(lambda: reader.hget("PFC_WD|GLOBAL", "POLL_INTERVAL") == "200")
+    reader.close()
+
+
+def test_keys_that_are_no_hashes_leave_the_bridge_standing(running: tuple[SimulatedSwitch, int, str]) -> None:
+    switch, port, _ = running
+    assert cli(port, 4, "get", "CONFIG_DB_INITIALIZED") == ["1"]
+    reader = redis.Redis(port=port, db=4)
+    reader.set("CONFIG_DB_INITIALIZED", "1")
+    reader.set("PORT|Ethernet8", "a string")
+    reader.hset(b"PORT|\xff\xfe", b"\xff", b"\xfe")
+    reader.hset("PORT|Ethernet0", "admin_status", "down")
+    until(lambda: switch.databases.config["PORT"]["Ethernet0"]["admin_status"] == "down")
+    reader.close()
+
+
+def test_an_entry_that_waits_for_another_is_taken_when_that_comes(
+    running: tuple[SimulatedSwitch, int, str],
+) -> None:
+    switch, port, _ = running
+    cli(port, 4, "hset", "QUEUE|Ethernet0|3", "wred_profile", "LATER")
+    cli(port, 4, "hset", "WRED_PROFILE|LATER", "ecn", "ecn_none")
+    until(lambda: "Ethernet0|3" in switch.databases.config.get("QUEUE", {}))
+
+
+def test_the_maps_name_the_switch_and_its_router_interfaces(
+    running: tuple[SimulatedSwitch, int, str],
+) -> None:
+    port = running[1]
+    names = cli(port, 2, "hgetall", "COUNTERS_RIF_NAME_MAP")
+    assert names[0] == "Ethernet0"
+    assert cli(port, 2, "hget", "COUNTERS_RIF_TYPE_MAP", names[1]) == ["SAI_ROUTER_INTERFACE_TYPE_PORT"]
+    key = f"ASIC_STATE:SAI_OBJECT_TYPE_ROUTER_INTERFACE:{names[1]}"
+    assert cli(port, 1, "exists", key) == ["1"]
+    (switch_oid,) = cli(port, 2, "hget", "COUNTERS_SWITCH_NAME_MAP", "ASIC")
+    assert cli(port, 1, "exists", f"ASIC_STATE:SAI_OBJECT_TYPE_SWITCH:{switch_oid}") == ["1"]
+
+
+def test_a_server_that_ends_is_reported_and_filled_again(tmp_path: Path) -> None:
+    said: list[str] = []
+    boot = {"leaf0": BootConfig(CONFIG, {})}
+    with SwitchFarm(boot, {}, redis_folder=tmp_path, tell=said.append) as farm:
+        port = farm.redis_ports["leaf0"]
+        cli(port, 0, "shutdown", "nosave")
+        until(lambda: any("has the databases again" in line for line in said))
+        assert said[0] == f"leaf0: redis-server on port {port} has ended; starting it again"
+        assert cli(port, 4, "hget", "PORT|Ethernet0", "speed") == ["100000"]
+        cli(port, 4, "hset", "PORT|Ethernet0", "admin_status", "down")
+        switch = farm.switches["leaf0"]
+        until(lambda: switch.databases.config["PORT"]["Ethernet0"]["admin_status"] == "down")
 
 
 def test_the_server_ends_with_the_switch(tmp_path: Path) -> None:

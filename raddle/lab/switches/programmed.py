@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -41,6 +41,7 @@ class Doors:
         users: passwords by user name; if there are any, every call needs one.
         redis_folder: serve their databases from a redis-server for each, which works there.
         state_folder: keep what the switches are told there, and boot from it.
+        tell: hears, in words, what goes wrong while they run.
     """
 
     host: str = "127.0.0.1"
@@ -49,6 +50,7 @@ class Doors:
     users: Mapping[str, str] = field(default_factory=dict)
     state_folder: Path | None = None
     redis_folder: Path | None = None
+    tell: Callable[[str], None] = lambda text: None
 
     def config(self) -> Tables | dict[str, dict[str, dict[str, list[str]]]]:
         """What this adds to a switch's CONFIG_DB."""
@@ -92,6 +94,7 @@ def switch_farm(
         redis_folder=entry.redis_folder,
         cables=plugged.cables,
         neighbors=plugged.neighbors,
+        tell=entry.tell,
     )
 
 
