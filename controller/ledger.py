@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from raddle.controller.plan.held import HeldPlan, held_document, held_from_json
+from raddle.controller.plan.model import SwitchPlan
 from raddle.controller.plan.update import by_prefix
+from raddle.controller.reconcile import Past, SwitchResult
 from raddle.controller.southbound.driver import RouteTable
+from raddle.controller.southbound.sonic.ownership import written_entries
 from raddle.errors import InputError
 
 SCHEMA_VERSION = 1
@@ -44,7 +47,16 @@ class Applied:
     switches: Mapping[str, SwitchRecord]
 
     @property
-    def known_routes(self) -> dict[str, RouteTable]:
+    def past(self) -> Past:
+        """What the next push goes by."""
+        return Past(
+            self._routes,
+            {name: frozenset(each.owned) for name, each in self.switches.items()},
+            {name: each.identity for name, each in self.switches.items()},
+        )
+
+    @property
+    def _routes(self) -> dict[str, RouteTable]:
         """The routes of the switches that came out as planned."""
         return {
             switch.name: by_prefix(switch.routes)
@@ -97,17 +109,25 @@ class Ledger:
                 "move it away; then what raddle wrote counts as the operator's, unless --take-over is given",
             ) from None
 
-    def write(self, held: HeldPlan, switches: Mapping[str, SwitchRecord]) -> None:
-        """Put by what was applied, whole or not at all.
+    def write(self, held: HeldPlan, results: Iterable[SwitchResult], before: Applied | None) -> None:
+        """Put by what came of an apply, whole or not at all.
+
+        Args:
+            before: the record of the apply before it.
 
         Raises:
             InputError: `cannot-write`.
         """
+        plans = {switch.name: switch for switch in held.plan.switches}
+        earlier = before.switches if before else {}
         document: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
             "plan": held_document(held),
-            "switches": {name: asdict(each) for name, each in switches.items()},
+            "switches": {
+                each.switch: asdict(_record(each, plans[each.switch], earlier.get(each.switch)))
+                for each in results
+            },
         }
         draft = self._record.with_name(self._record.name + ".part")
         try:
@@ -119,6 +139,21 @@ class Ledger:
     def forget(self) -> None:
         """There are new switches at the inventory's addresses."""
         self._record.unlink(missing_ok=True)
+
+
+def _record(result: SwitchResult, plan: SwitchPlan, before: SwitchRecord | None) -> SwitchRecord:
+    """What is known of a switch now. What was written before counts until a push has come out well."""
+    old = before or SwitchRecord()
+    new = written_entries(plan) if plan.nos == "sonic" else ()
+    if result.state == "in sync" or (
+        result.is_reached and not (result.error or result.held or result.waiting)
+    ):
+        owned = new
+    elif result.sets or result.is_unknown:
+        owned = tuple(dict.fromkeys((*old.owned, *new)))
+    else:
+        owned = old.owned
+    return SwitchRecord(result.state, owned, result.identity or old.identity)
 
 
 @contextmanager

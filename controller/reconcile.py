@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal, TypeVar
 
@@ -16,10 +16,12 @@ from raddle.controller.southbound.driver import Driver, RouteTable, Survey, Wire
 from raddle.controller.southbound.p4runtime.fleet import p4_drivers
 from raddle.controller.southbound.sonic.driver import SonicDriver
 from raddle.controller.southbound.sonic.gnmi import APPL_DB_TABLES, GnmiClient
+from raddle.controller.southbound.sonic.identity import Identity, mismatches, read_identity
 from raddle.controller.southbound.sonic.links import ports_without_link
+from raddle.controller.southbound.sonic.ownership import Ownership
 from raddle.controller.southbound.sonic.tables import Tables
 from raddle.controller.southbound.workers import Progress, all_of, everywhere, silent
-from raddle.errors import InputError, UnreachableError
+from raddle.errors import Diagnostic, InputError, UnreachableError
 from raddle.inventory import Inventory
 
 T = TypeVar("T")
@@ -40,7 +42,9 @@ class SwitchResult:
         estimate_s: about how long SONiC hardware takes for them.
         flaps: ports that go down and up on the way.
         bootstrap: paths that no Set can change; they need a new config_db.json on the switch.
+        foreign: entries that raddle has not written and leaves as they are.
         held: why nothing was sent, although the switch would have taken it.
+        identity: what stays with the box: MAC address, serial number.
         waiting: by prefix of a route that was left as it is, the switch that may still need it so.
         is_unknown: something was sent, and nobody knows what became of it.
         watched: what was looked at after the push, for `watched_s`.
@@ -57,7 +61,9 @@ class SwitchResult:
     estimate_s: float = 0.0
     flaps: tuple[str, ...] = ()
     bootstrap: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
     held: str = ""
+    identity: Mapping[str, str] = field(default_factory=dict)
     waiting: Mapping[str, str] = field(default_factory=dict)
     is_unknown: bool = False
     watched: tuple[str, ...] = ()
@@ -93,11 +99,31 @@ class PushPolicy:
             gets nothing.
         confirm_s: watch the switches for so many seconds after the push, and put back those that are not
             well then; None: until they are well, at most `raddle.controller.rollout.SETTLE_S`.
+        take_over: entries of the fabric's ports that raddle has not written are deleted, if not planned.
+        accepted: switches that are programmed although they seem to be others.
     """
 
     dry_run: bool = False
     allow_flap: bool = False
     confirm_s: float | None = None
+    take_over: bool = False
+    accepted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What is known of a fabric's switches from earlier pushes.
+
+    Attributes:
+        routes: of switches as they were last known, for those that do not answer.
+        written: by switch, the entries (`TABLE/KEY`) that raddle has written; None: all of the tables that it
+            owns are its own.
+        identities: by switch, what it said of itself.
+    """
+
+    routes: Mapping[str, RouteTable] = field(default_factory=dict)
+    written: Mapping[str, Collection[str]] | None = None
+    identities: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def apply_plan(
@@ -105,7 +131,7 @@ def apply_plan(
     inventory: Inventory,
     policy: PushPolicy | None = None,
     progress: Progress = silent,
-    known: Mapping[str, RouteTable] | None = None,
+    past: Past | None = None,
 ) -> tuple[SwitchResult, ...]:
     """Push a plan to all its switches at the same time, read back and compare.
 
@@ -115,10 +141,11 @@ def apply_plan(
     gets nothing. One that is not well after the push gets back what it held before.
 
     Args:
-        known: the routes of switches as they were last known, for those that do not answer.
+        past: what is known of the switches.
 
     Raises:
-        InputError: `wrong-fabric`, the inventory is another fabric's; what a driver cannot carry out.
+        InputError: `wrong-fabric`, the inventory is another fabric's; `wrong-switch`, a switch is another
+            than the plan's, and nothing was sent to any; what a driver cannot carry out.
         UnreachableError: the port that OpenFlow switches connect to is taken.
     """
     if plan.fabric != inventory.fabric:
@@ -128,21 +155,28 @@ def apply_plan(
             "give the inventory of this fabric with --inventory",
         )
     how = policy or PushPolicy()
-    with drivers_of(plan, inventory, how) as drivers:
+    with drivers_of(plan, inventory, how, past) as drivers:
         found = everywhere(
             {name: partial(_itself, driver) for name, driver in drivers.items()},
             lambda driver: driver.survey(),
             progress,
         )
+        surveys = {name: each for name, each in found.items() if isinstance(each, Survey)}
+        seen = _identities(inventory, [name for name in surveys if name in inventory.addresses])
+        doubts = _doubts(plan, seen, past or Past(), how.accepted)
         progressed: Mapping[str, Progressed] = {}
         if not how.dry_run:
-            surveys = {name: each for name, each in found.items() if isinstance(each, Survey)}
-            rollout = Rollout(plan, drivers, surveys, known or {}, progress)
+            _refuse_strangers(inventory, doubts)
+            rollout = Rollout(plan, drivers, surveys, past.routes if past else {}, progress)
             progressed = rollout.run(how.confirm_s)
         results = {
             name: _result(driver, _address(inventory, driver), found[name], progressed.get(name))
             for name, driver in drivers.items()
         }
+        for name, identity in seen.items():
+            results[name] = replace(results[name], identity=identity.lasting)
+        for name, reasons in doubts.items():
+            results[name] = replace(results[name], error=_stranger(inventory, name, reasons))
     return tuple(
         results.get(switch.name)
         or SwitchResult(switch.name, "", (), 0, f"{switch.name}: no address in the inventory", False)
@@ -150,12 +184,58 @@ def apply_plan(
     )
 
 
+def _identities(inventory: Inventory, names: Iterable[str]) -> dict[str, Identity]:
+    """What switches say of themselves over gNMI; those that do not are missing."""
+    said = _everywhere(inventory, read_identity, tuple(names)) if names else {}
+    return {name: each for name, each in said.items() if isinstance(each, Identity)}
+
+
+def _doubts(
+    plan: Plan, seen: Mapping[str, Identity], past: Past, accepted: Collection[str]
+) -> dict[str, tuple[str, ...]]:
+    """Why switches are not those of the plan, by name; those that are accepted all the same are missing."""
+    macs = {switch.mac: switch.name for switch in plan.switches}
+    found = {
+        switch.name: tuple(mismatches(switch, seen[switch.name], macs, past.identities.get(switch.name, {})))
+        for switch in plan.switches
+        if switch.name in seen and switch.name not in accepted
+    }
+    return {name: reasons for name, reasons in found.items() if reasons}
+
+
+def _stranger(inventory: Inventory, name: str, reasons: tuple[str, ...]) -> str:
+    return f"{name} ({inventory.addresses[name]}) is another switch: {'; '.join(reasons)}"
+
+
+def _refuse_strangers(inventory: Inventory, doubts: Mapping[str, tuple[str, ...]]) -> None:
+    """Nothing is sent to any switch while one is not whom the inventory says."""
+    if doubts:
+        raise InputError(
+            Diagnostic(
+                "wrong-switch",
+                _stranger(inventory, name, reasons),
+                hint=f"mend the inventory; if it is the right one, give --accept-identity {name}",
+            )
+            for name, reasons in doubts.items()
+        )
+
+
+def _written(past: Past | None, name: str) -> Collection[str] | None:
+    return None if past is None or past.written is None else past.written.get(name, ())
+
+
 @contextmanager
-def drivers_of(plan: Plan, inventory: Inventory, policy: PushPolicy) -> Iterator[dict[str, Driver]]:
+def drivers_of(
+    plan: Plan, inventory: Inventory, policy: PushPolicy, past: Past | None
+) -> Iterator[dict[str, Driver]]:
     """A driver for each switch of a plan that the inventory has, by name."""
     drivers: dict[str, Driver] = {
         switch.name: SonicDriver(
-            switch, inventory.addresses[switch.name], inventory.access, policy.allow_flap
+            switch,
+            inventory.addresses[switch.name],
+            inventory.access,
+            policy.allow_flap,
+            Ownership(_written(past, switch.name), policy.take_over, plan.ignore),
         )
         for switch in plan.switches
         if switch.nos == "sonic" and switch.name in inventory.addresses
@@ -197,6 +277,7 @@ def _result(
         estimate_s=found.estimate_s,
         flaps=found.flaps,
         bootstrap=found.bootstrap,
+        foreign=found.foreign,
         held=found.held,
         waiting=done.waiting,
         is_unknown=done.is_unknown,
@@ -206,9 +287,9 @@ def _result(
     )
 
 
-def check(plan: Plan, inventory: Inventory) -> tuple[SwitchResult, ...]:
+def check(plan: Plan, inventory: Inventory, past: Past | None = None) -> tuple[SwitchResult, ...]:
     """Compare all switches with a plan and change nothing. Raises as `apply_plan` does."""
-    return apply_plan(plan, inventory, PushPolicy(dry_run=True))
+    return apply_plan(plan, inventory, PushPolicy(dry_run=True), past=past)
 
 
 def read_links(plan: Plan, inventory: Inventory) -> dict[str, tuple[str, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from raddle.controller.plan.codec import from_json, to_json
@@ -57,7 +57,8 @@ class HeldPlan:
 
 def fabric_digest(fabric: Fabric) -> str:
     """What tells fabrics apart: comments and spelling of the file do not count."""
-    return hashlib.sha256(repr(replace(fabric, file="", warnings=())).encode()).hexdigest()
+    counted = [(each.name, getattr(fabric, each.name)) for each in fields(fabric) if each.compare]
+    return hashlib.sha256(repr(counted).encode()).hexdigest()
 
 
 def held_document(held: HeldPlan) -> dict[str, Any]:

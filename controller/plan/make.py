@@ -78,6 +78,7 @@ def make_plan(
         pins=pins.report if pins else None,
         source_ports=pins.source_ports if pins else (),
         weights=report_weights(fabric, table),
+        ignore=fabric.ignore,
     )
 
 

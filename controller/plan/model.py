@@ -245,7 +245,7 @@ class Plan:
     """The plan of a fabric.
 
     `endpoints` maps an endpoint's name to its address in the first family. `weights` is None where all next
-    hops of every group share equally.
+    hops of every group share equally. `ignore` are patterns of entries on SONiC switches to leave alone.
     """
 
     fabric: str
@@ -255,3 +255,4 @@ class Plan:
     pins: PinReport | None
     source_ports: tuple[SourcePort, ...] = ()
     weights: WeightReport | None = None
+    ignore: tuple[str, ...] = ()

@@ -33,6 +33,7 @@ class Survey:
         estimate_s: about how long SONiC hardware takes for them.
         flaps: ports that go down and up on the way.
         bootstrap: paths that cannot be changed on a running switch.
+        foreign: entries that raddle has not written and leaves as they are.
         held: why nothing may be sent to it, although it would take it; empty if something may.
         error: why the plan does not fit the switch.
     """
@@ -44,6 +45,7 @@ class Survey:
     estimate_s: float = 0.0
     flaps: tuple[str, ...] = ()
     bootstrap: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
     held: str = ""
     error: str = ""
 

@@ -26,9 +26,9 @@ from raddle.cli.options import (
 )
 from raddle.cli.plan import changes_text
 from raddle.cli.progress import progress_bar
-from raddle.cli.status import raise_errors, results_json
-from raddle.controller.ledger import Ledger, SwitchRecord
-from raddle.controller.reconcile import PushPolicy, SwitchResult, apply_plan
+from raddle.cli.status import foreign_text, raise_errors, results_json
+from raddle.controller.ledger import Ledger
+from raddle.controller.reconcile import Past, PushPolicy, SwitchResult, apply_plan
 
 
 @with_plan_options
@@ -43,6 +43,16 @@ def apply(
     allow_flap: Annotated[
         bool, typer.Option("--allow-flap", help="Ports may go down and up where SONiC needs that.")
     ] = False,
+    take_over: Annotated[
+        bool,
+        typer.Option(
+            "--take-over", help="Delete what raddle has not written, too, of the fabric's own ports."
+        ),
+    ] = False,
+    accept_identity: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Program this switch although it seems to be another; repeatable."),
+    ] = None,
     confirm: Annotated[
         float | None,
         typer.Option(
@@ -68,10 +78,11 @@ def apply(
     ledger = Ledger(inventory)
     with nullcontext() if dry_run else ledger.locked(f"apply {fabric}"), progress_bar() as progress:
         applied = ledger.read(model.name)
-        known = applied.known_routes if applied else {}
-        results = apply_plan(held.plan, where, PushPolicy(dry_run, allow_flap, confirm), progress, known)
+        policy = PushPolicy(dry_run, allow_flap, confirm, take_over, tuple(accept_identity or ()))
+        past = applied.past if applied else Past(written={})
+        results = apply_plan(held.plan, where, policy, progress, past)
         if not dry_run:
-            ledger.write(held, {each.switch: SwitchRecord(each.state) for each in results})
+            ledger.write(held, results, applied)
     if as_json:
         print(results_json(results))
     elif dry_run:
@@ -128,6 +139,8 @@ def _warnings(results: tuple[SwitchResult, ...]) -> Iterator[str]:
     for result in results:
         if result.held:
             yield f"{result.switch}: {result.held}\n  hint: give --allow-flap when that is no harm\n"
+        if result.foreign:
+            yield foreign_text(result)
         if result.bootstrap:
             yield (
                 f"{result.switch}: {len(result.bootstrap)} entries cannot be changed over gNMI, the first "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import typer
 
 from raddle.cli.options import (
@@ -18,9 +20,9 @@ from raddle.cli.options import (
     with_plan_options,
 )
 from raddle.cli.plan import changes_text
-from raddle.cli.status import raise_errors, results_json
+from raddle.cli.status import foreign_text, raise_errors, results_json
 from raddle.controller.ledger import Ledger
-from raddle.controller.reconcile import check
+from raddle.controller.reconcile import Past, check
 
 
 @with_plan_options
@@ -41,7 +43,8 @@ def drift(
     where = load_switches(inventory, p4info)
     model = load_fabric(fabric)
     applied = Ledger(inventory).read(model.name)
-    results = check(plan_applied(model, options, plan_file, applied).plan, where)
+    plan = plan_applied(model, options, plan_file, applied).plan
+    results = check(plan, where, applied.past if applied else Past(written={}))
     if as_json:
         print(results_json(results))
     else:
@@ -49,6 +52,9 @@ def drift(
         for result in results:
             for path in result.bootstrap:
                 print(f"! {result.switch} {path} needs a new config_db.json")
+    for result in results:
+        if result.foreign:
+            print(foreign_text(result), end="", file=sys.stderr)
     raise_errors(results)
     if any(result.changes for result in results):
         raise typer.Exit(1)

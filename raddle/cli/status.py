@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 
@@ -22,7 +23,7 @@ from raddle.cli.options import (
     with_plan_options,
 )
 from raddle.controller.ledger import Ledger
-from raddle.controller.reconcile import SwitchResult, check, read_links
+from raddle.controller.reconcile import Past, SwitchResult, check, read_links
 from raddle.errors import UnreachableError
 
 
@@ -44,15 +45,32 @@ def status(
     model = load_fabric(fabric)
     applied = Ledger(inventory).read(model.name)
     plan = plan_applied(model, options, plan_file, applied).plan
-    results = check(plan, where)
+    results = check(plan, where, applied.past if applied else Past(written={}))
     links = read_links(plan, where)
     if as_json:
         print(results_json(results, links))
     else:
         print("\n".join(_line(result, links.get(result.switch, ())) for result in results))
+    for result in results:
+        if result.foreign:
+            print(foreign_text(result), end="", file=sys.stderr)
     raise_errors(results)
     if any(result.changes for result in results):
         raise typer.Exit(1)
+
+
+def foreign_text(result: SwitchResult) -> str:
+    """What is left on a switch because raddle never wrote it."""
+    count = len(result.foreign)
+    what = (
+        "1 entry that raddle never wrote stays"
+        if count == 1
+        else f"{count} entries that raddle never wrote stay"
+    )
+    return (
+        f"{result.switch}: {what}, the first {result.foreign[0]}\n"
+        "  hint: 'raddle apply --take-over' deletes those of the fabric's ports\n"
+    )
 
 
 def raise_errors(results: tuple[SwitchResult, ...]) -> None:

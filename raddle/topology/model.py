@@ -412,6 +412,8 @@ class Fabric:
     tenants: tuple[Tenant, ...] = ()
     phy: Phy = Phy()
     warnings: tuple[Diagnostic, ...] = field(default=(), compare=False)
+    ignore: tuple[str, ...] = ()
+    """Patterns of entries on SONiC switches (`TABLE/KEY`, or `SWITCH:TABLE/KEY`) that are never touched."""
 
     @cached_property
     def switch_by_name(self) -> dict[str, Switch]:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from types import TracebackType
 
 from raddle.controller.plan.diff import Change
 from raddle.controller.plan.model import NextHop, SwitchPlan
 from raddle.controller.plan.update import Write, shorter
 from raddle.controller.southbound.driver import RouteTable, Survey, Wire
+from raddle.controller.southbound.sonic.breakout import breakout
 from raddle.controller.southbound.sonic.gnmi import GnmiClient
 from raddle.controller.southbound.sonic.health import Health, read_health
+from raddle.controller.southbound.sonic.ownership import Ownership
 from raddle.controller.southbound.sonic.routes import TABLE, VRF, held_routes, prefix_of
 from raddle.controller.southbound.sonic.sets import Push, differences, plan_push, restored
-from raddle.controller.southbound.sonic.tables import Tables, intended
+from raddle.controller.southbound.sonic.tables import Tables
 from raddle.inventory import Access
 
 _GROUNDWORK = ("INTERFACE", "LOOPBACK_INTERFACE")
@@ -25,10 +28,14 @@ class SonicDriver:
     wire: Wire = "gnmi"
     watched = ("links", "routes in APPL_DB", "buffer profiles", "PFC watchdog")
 
-    def __init__(self, switch: SwitchPlan, address: str, access: Access, may_flap: bool) -> None:
+    def __init__(
+        self, switch: SwitchPlan, address: str, access: Access, may_flap: bool, ownership: Ownership
+    ) -> None:
         self.name, self.address = switch.name, address
-        self._access, self._may_flap = access, may_flap
-        self._wanted = intended(switch)
+        self._switch, self._access, self._may_flap = switch, access, may_flap
+        self._ownership = ownership
+        self._wanted: Tables = {}
+        self._foreign: frozenset[str] = frozenset()
         self._before: Tables = {}
         self._now: Tables = {}
         self._health = Health()
@@ -54,29 +61,48 @@ class SonicDriver:
 
     def survey(self) -> Survey:
         self._before = self._now = self._client.read_config()
-        push = plan_push(self._before, self._wanted)
+        self._wanted = self._ownership.wanted(self._switch, self._before)
+        self._foreign = self._ownership.foreign(self._switch, self._before, self._wanted)
+        push = plan_push(self._before, self._wanted, foreign=self._foreign)
         if push.requests:
-            self._health = read_health(self._client)
-        self._changes = tuple(differences(self.name, self._before, self._wanted))
+            gone = breakout(self._before, self._wanted).gone
+            health = read_health(self._client)
+            self._health = replace(health, up=health.up - gone)
+        self._changes = tuple(differences(self.name, self._before, self._wanted, foreign=self._foreign))
         self._bootstrap = push.bootstrap
         return Survey(
             changes=self._changes,
             routes=held_routes(self._before),
-            wanted=held_routes(self._wanted),
+            wanted=self._routes_wanted(),
             planned=len(push.requests),
             estimate_s=push.estimate_s,
             flaps=push.flaps,
             bootstrap=push.bootstrap,
+            foreign=tuple(sorted(path for path in self._foreign if not self._is_told_to_stay(path))),
             held="" if self._may_flap else _would_flap(push),
         )
 
+    def _routes_wanted(self) -> RouteTable:
+        """The plan's routes, and those that stay because they are not raddle's."""
+        stay = {
+            key: fields
+            for key, fields in self._before.get(TABLE, {}).items()
+            if f"{TABLE}/{key}" in self._foreign
+        }
+        return {**held_routes({TABLE: stay}), **held_routes(self._wanted)}
+
+    def _is_told_to_stay(self, path: str) -> bool:
+        return "/mgmt|" in path or self._ownership.is_ignored(self.name, path)
+
     def lay_groundwork(self) -> None:
-        """Addresses, and ports that are to be up."""
+        """Addresses, ports that are to be up, and those that are made."""
         ports = {
             name: {"admin_status": "up"}
             for name, fields in self._wanted.get("PORT", {}).items()
             if fields.get("admin_status") == "up"
         }
+        made = breakout(self._now, self._wanted).made
+        ports |= {name: fields for name, fields in self._wanted.get("PORT", {}).items() if name in made}
         tables = {table: self._wanted[table] for table in _GROUNDWORK if table in self._wanted}
         self._send(plan_push(self._now, {"PORT": ports, **tables}, ()))
 
@@ -109,7 +135,7 @@ class SonicDriver:
             if hops:
                 planned = self._wanted.get(TABLE, {}).get(VRF + prefix, {})
                 table[VRF + prefix] = {**planned, **_fields(hops)}
-        self._send(plan_push({TABLE: self._now.get(TABLE, {})}, {TABLE: table}, (TABLE,)))
+        self._send(plan_push({TABLE: self._now.get(TABLE, {})}, {TABLE: table}, (TABLE,), self._foreign))
         self._now = {**self._now, TABLE: table}
 
     def finish(self, kept: Collection[str]) -> None:
@@ -117,13 +143,13 @@ class SonicDriver:
         wanted = self._target(now, kept)
         have, want = held_routes(now), held_routes(wanted)
         self._bridge([Write(self.name, prefix, have.get(prefix, ()), hops) for prefix, hops in want.items()])
-        self._send(plan_push(self._now, wanted))
+        self._send(plan_push(self._now, wanted, foreign=self._foreign))
 
     def verify(self, kept: Collection[str]) -> str:
         now = self._client.read_config()
         left = [
             change
-            for change in differences(self.name, now, self._target(now, kept))
+            for change in differences(self.name, now, self._target(now, kept), foreign=self._foreign)
             if change.path not in self._bootstrap
         ]
         if not left:

@@ -10,12 +10,13 @@ Source: sonic-gnmi mixed_db_client.go; sonic-utilities generic_config_updater: p
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 
 from finsy.proto import gnmi
 
 from raddle.controller.plan.diff import Change
+from raddle.controller.southbound.sonic.breakout import REFERENCES, Breakout, breakout, dangling, without
 from raddle.controller.southbound.sonic.tables import OWNED_TABLES, Tables
 from raddle.hwsku import PROFILE_FIELDS, is_tunable
 
@@ -37,6 +38,7 @@ FLAPPING_TABLES = (
 """Tables whose entries of a port are changed with the port taken down before and up after."""
 
 _FLAP_MOVES = 2
+_REFERRED = frozenset(REFERENCES.values())
 _LIVE_PORT_FIELDS = ("admin_status", "mtu", "fec", "speed")
 _FLAPPING_PORT_FIELDS = ("admin_status", "fec", "speed")
 
@@ -81,42 +83,113 @@ class Push:
         return self.moves * SECONDS_PER_MOVE
 
 
-def plan_push(current: Tables, wanted: Tables, owned_tables: Iterable[str] = OWNED_TABLES) -> Push:
+def plan_push(
+    current: Tables,
+    wanted: Tables,
+    owned_tables: Iterable[str] = OWNED_TABLES,
+    foreign: Container[str] = (),
+) -> Push:
     """The smallest Sets that take a switch from `current` to `wanted`.
 
     Every entry of an owned table is the plan's, so what is not wanted there is deleted, except what belongs
-    to the management VRF. Of other tables only the wanted fields of the wanted entries are touched. Changes
-    that flap a port are in a Set of their own for each port, after all others.
+    to the management VRF and what is `foreign` (`TABLE/KEY`). Of other tables only the wanted fields of the
+    wanted entries are touched. Ports that come, go or get other lanes are changed in the first Set, with all
+    that names them; changes that flap a port are in a Set of their own for each port, after all others. After
+    every Set, nothing refers to what is not there.
     """
     owned = set(owned_tables)
+    broken = breakout(current, wanted)
+    if broken.faster:
+        return _in_two(current, wanted, owned, foreign, broken)
+    first: list[_Step] = []
     steps: list[_Step] = []
     by_port: dict[str, list[_Step]] = {}
-    bootstrap: list[str] = []
+    live, bootstrap = _live(current, wanted, broken)
     for table in sorted(wanted.keys() | owned):
-        live: dict[str, dict[str, str]] = {}
-        for key, fields in wanted.get(table, {}).items():
-            if _needs_bootstrap(table, key, fields, current):
-                bootstrap.append(f"{table}/{key}")
-            else:
-                live[key] = fields
-        if not live and wanted.get(table):
+        if not live.get(table) and wanted.get(table):
             continue
-        for step in _table_steps(table, current.get(table, {}), live, table in owned):
+        for step in _table_steps(table, current.get(table, {}), live.get(table, {}), table in owned, foreign):
             port = _flapped_port(step)
-            (by_port.setdefault(port, []) if port else steps).append(step)
-    requests = [
+            if broken.ports and (broken.names(table, step.key, step.field) or table in _REFERRED):
+                first.append(step)
+            elif port:
+                by_port.setdefault(port, []).append(step)
+            else:
+                steps.append(step)
+    first += [step for step in _going(current, live, broken) if step not in first]
+    steps.sort(key=_order)
+    requests = [_request(first)] if first else []
+    requests += [
         _request(steps[start : start + MOVES_PER_SET]) for start in range(0, len(steps), MOVES_PER_SET)
     ]
     requests += [_request(port_steps) for port_steps in by_port.values()]
-    flaps = tuple(
-        port for port in by_port if current.get("PORT", {}).get(port, {}).get("admin_status") == "up"
-    )
-    moves = len(steps) + sum(map(len, by_port.values())) + _FLAP_MOVES * len(flaps)
+    ports = current.get("PORT", {})
+    touched = [*sorted(broken.ports), *by_port]
+    flaps = tuple(port for port in touched if ports.get(port, {}).get("admin_status") == "up")
+    moves = len(first) + len(steps) + sum(map(len, by_port.values())) + _FLAP_MOVES * len(flaps)
     return Push(tuple(requests), flaps, tuple(sorted(bootstrap)), moves)
 
 
+def _in_two(
+    current: Tables, wanted: Tables, owned: set[str], foreign: Container[str], broken: Breakout
+) -> Push:
+    """Take the ports away that must go before they come, with all that names them; then the rest."""
+    away = Breakout(gone=broken.gone | broken.faster)
+    steps = list(_going(current, {}, away))
+    rest = plan_push(without(current, away.leftovers(current)), wanted, owned, foreign)
+    up = {port for port in away.gone if current["PORT"][port].get("admin_status") == "up"}
+    return Push(
+        (_request(steps), *rest.requests),
+        tuple(sorted(up | set(rest.flaps))),
+        rest.bootstrap,
+        len(steps) + rest.moves,
+    )
+
+
+def _live(current: Tables, wanted: Tables, broken: Breakout) -> tuple[Tables, list[str]]:
+    """What of the wanted a running switch takes, and the paths of the rest with all that refers to it."""
+    live: Tables = {
+        table: {
+            key: fields
+            for key, fields in rows.items()
+            if not _needs_bootstrap(table, key, fields, current, broken)
+        }
+        for table, rows in wanted.items()
+    }
+    lost = [(table, key) for table, rows in wanted.items() for key in rows if key not in live[table]]
+    absent: set[tuple[str, str]] = set()
+    while new := {(table, key) for table, key in lost if key not in current.get(table, {})} - absent:
+        absent |= new
+        lost = [
+            (table, key)
+            for table, rows in live.items()
+            for key, fields in rows.items()
+            if dangling(table, key, fields, absent)
+        ]
+        for table, key in lost:
+            del live[table][key]
+    return live, [
+        f"{table}/{key}" for table, rows in wanted.items() for key in rows if key not in live[table]
+    ]
+
+
+def _going(current: Tables, live: Tables, broken: Breakout) -> Iterator[_Step]:
+    """Deletes of what goes with ports; a table that would be empty goes as a whole."""
+    left = list(broken.leftovers(current))
+    for table in dict.fromkeys(table for table, _, _ in left):
+        own = [(key, field) for each, key, field in left if each == table]
+        if {key for key, field in own if not field} == current[table].keys() and not live.get(table):
+            yield _Step(table)
+        else:
+            yield from (_Step(table, key, field) for key, field in own)
+
+
 def differences(
-    switch: str, current: Tables, wanted: Tables, owned_tables: Iterable[str] = OWNED_TABLES
+    switch: str,
+    current: Tables,
+    wanted: Tables,
+    owned_tables: Iterable[str] = OWNED_TABLES,
+    foreign: Container[str] = (),
 ) -> Iterator[Change]:
     """How `current` differs from `wanted`, entry by entry (`STATIC_ROUTE/default|10.0.1.0/27`).
 
@@ -125,9 +198,12 @@ def differences(
     owned = set(owned_tables)
     for table in sorted(wanted.keys() | owned):
         have, want = current.get(table, {}), wanted.get(table, {})
-        for key in sorted(want.keys() | (have.keys() - _foreign(have) if table in owned else set())):
+        for key in sorted(want.keys() | (_ours(table, have, foreign) if table in owned else set())):
             if _changed_fields(have.get(key), want.get(key), table in owned) is not None:
                 yield Change(switch, f"{table}/{key}", _print(have.get(key)), _print(want.get(key)))
+    for table, key, field in breakout(current, wanted).leftovers(current):
+        if not field and table not in owned:
+            yield Change(switch, f"{table}/{key}", _print(current[table][key]), "")
 
 
 def restored(before: Tables, now: Tables, wanted: Tables, paths: Iterable[str]) -> Tables:
@@ -169,11 +245,15 @@ def _request(steps: list[_Step]) -> gnmi.SetRequest:
 
 
 def _table_steps(
-    table: str, have: dict[str, dict[str, str]], want: dict[str, dict[str, str]], is_owned: bool
+    table: str,
+    have: dict[str, dict[str, str]],
+    want: dict[str, dict[str, str]],
+    is_owned: bool,
+    foreign: Container[str],
 ) -> Iterator[_Step]:
     """Updates before deletes, and children (`Ethernet0|10.0.0.0/31`) deleted before what they hang on, so
     that the table is valid and not empty wherever a long list of steps is cut."""
-    ours = have.keys() - want.keys() - _foreign(have) if is_owned else set()
+    ours = _ours(table, have, foreign) - want.keys() if is_owned else set()
     if have and not want and len(ours) == len(have):
         yield _Step(table)
         return
@@ -212,6 +292,13 @@ def _changed_fields(
     return changed if changed or (is_owned and have.keys() != want.keys()) else None
 
 
+def _order(step: _Step) -> int:
+    """What others refer to comes first and goes last."""
+    if step.table in _REFERRED:
+        return 2 if step.value is None else 0
+    return 1
+
+
 def _flapped_port(step: _Step) -> str:
     """The port that a step takes down and up; empty if none."""
     key = step.key
@@ -223,7 +310,7 @@ def _flapped_port(step: _Step) -> str:
     return key if step.table == "PORT" and step.field in _FLAPPING_PORT_FIELDS else ""
 
 
-def _needs_bootstrap(table: str, key: str, want: dict[str, str], current: Tables) -> bool:
+def _needs_bootstrap(table: str, key: str, want: dict[str, str], current: Tables, broken: Breakout) -> bool:
     """Whether an entry differs in a way that only a new config_db.json can bring."""
     have = current.get(table, {}).get(key)
     changed = _changed_fields(have, want, is_owned=False)
@@ -234,7 +321,7 @@ def _needs_bootstrap(table: str, key: str, want: dict[str, str], current: Tables
         case "BUFFER_POOL" | "DEVICE_METADATA":
             return True
         case "PORT":
-            return have is None or not changed.keys() <= set(_LIVE_PORT_FIELDS)
+            return key not in broken.made and (have is None or not changed.keys() <= set(_LIVE_PORT_FIELDS))
         case "BUFFER_PROFILE":
             return have is not None and not (is_tunable(hwsku) and changed.keys() <= PROFILE_FIELDS.keys())
         case "PFC_WD":
@@ -242,9 +329,9 @@ def _needs_bootstrap(table: str, key: str, want: dict[str, str], current: Tables
     return False
 
 
-def _foreign(entries: Iterable[str]) -> set[str]:
-    """Entries that are the operator's even in an owned table: routes of the management VRF."""
-    return {key for key in entries if key.startswith("mgmt|")}
+def _ours(table: str, entries: Iterable[str], foreign: Container[str]) -> set[str]:
+    """Entries of an owned table without the operator's: routes of the management VRF, and what is foreign."""
+    return {key for key in entries if not key.startswith("mgmt|") and f"{table}/{key}" not in foreign}
 
 
 def _print(fields: dict[str, str] | None) -> str:

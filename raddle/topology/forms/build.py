@@ -75,6 +75,7 @@ def build_fabric(spec: FabricFile, wiring: Wiring, owners: tuple[Owner, ...], fi
         file=file,
         tenants=_tenants(owners, hosts, endpoints),
         phy=Phy(spec.phy.fec_latency, spec.phy.bit_errors),
+        ignore=spec.ignore,
     )
 
 

@@ -240,6 +240,15 @@ def _hosts(text: str) -> str:
     return text
 
 
+_PATTERN = r"([^:/]+:)?[A-Z0-9_*?]+/.+"
+
+
+def _entry_pattern(text: str) -> str:
+    if not re.fullmatch(_PATTERN, text):
+        raise ValueError(f"'{text}' names no entries; write TABLE/KEY or SWITCH:TABLE/KEY, with * and ?")
+    return text
+
+
 def _name_template(text: str) -> str:
     if not re.fullmatch(rf"(?:[A-Za-z0-9._-]|{TEMPLATE_FIELD.pattern})+", text):
         raise ValueError(
@@ -291,6 +300,9 @@ _GAIN = {"type": ["string", "number"], "examples": ["1/256"]}
 Version = Annotated[int, _field("unsupported-version", _version, {"const": 1})]
 Name = Annotated[str, _field("bad-name", parse_name, _WORD)]
 NameTemplate = Annotated[str, _field("bad-name", _name_template, _text(r"[A-Za-z0-9._:{}-]+", "leaf{i}"))]
+EntryPattern = Annotated[
+    str, _field("bad-pattern", _entry_pattern, _text(_PATTERN, "INTERFACE/Ethernet128*"))
+]
 Text = Annotated[str, _field("bad-text", str, _WORD)]
 Switch = Annotated[bool, _field("bad-switch", _switch, {"type": "boolean"})]
 State = Annotated[Literal["up", "down"], _field("bad-choice", str, {"enum": ["up", "down"]})]

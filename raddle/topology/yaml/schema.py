@@ -13,6 +13,7 @@ from raddle.topology.model import Medium
 from raddle.topology.yaml.fields import (
     Cable,
     Count,
+    EntryPattern,
     Name,
     NameTemplate,
     PlaneCount,
@@ -145,3 +146,5 @@ class FabricFile(Spec):
     """Differences from the form."""
     tenants: tuple[TenantSpec, ...] = ()
     """Who owns which accelerators."""
+    ignore: tuple[EntryPattern, ...] = ()
+    """Entries on SONiC switches that are never touched, as TABLE/KEY with * and ?."""

@@ -18,7 +18,8 @@ class FakeSwitch(gnmi_grpc.gNMIServicer):
 
     At Set number `dies_at` the connection drops, and it is gone for good unless it `comes_back`. It answers
     a Set only when `waits_for` is set. `rival` is what another controller writes right after each Set.
-    Routes in `uninstalled` (keys of STATIC_ROUTE) do not get into its APPL_DB. Ports in `up` are up too.
+    Routes in `uninstalled` (keys of STATIC_ROUTE) do not get into its APPL_DB. Ports in `up` are up too,
+    `heard` are its neighbours over LLDP.
     After `sick_after` Sets its port Ethernet0 loses its link, until Sets put it back; or after it has been
     looked at `sick_after_looks` times. `after_set` is called after each Set.
     """
@@ -36,6 +37,7 @@ class FakeSwitch(gnmi_grpc.gNMIServicer):
         self.sick_after_looks: int | None = None
         self.uninstalled: set[str] = set()
         self.up: set[str] = set()
+        self.heard: dict[str, dict[str, str]] = {}
         self.requests: list[gnmi.SetRequest] = []
         self.after_set: Callable[[], None] = lambda: None
 
@@ -59,6 +61,7 @@ class FakeSwitch(gnmi_grpc.gNMIServicer):
                     for key in self.config.get("STATIC_ROUTE", {})
                     if key not in self.uninstalled
                 },
+                "LLDP_ENTRY_TABLE": self.heard,
                 "BUFFER_PG_TABLE": {key.replace("|", ":"): {} for key in self.config.get("BUFFER_PG", {})},
             },
         }

@@ -13,7 +13,7 @@ from fake_switch import FakeSwitch, free_address, serving
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.model import Plan
 from raddle.controller.plan.update import routes_of
-from raddle.controller.reconcile import PushPolicy, SwitchResult, apply_plan, check
+from raddle.controller.reconcile import Past, PushPolicy, SwitchResult, apply_plan, check
 from raddle.controller.southbound.sonic.tables import bootstrap
 from raddle.inventory import Inventory
 from raddle.topology.model import Fabric
@@ -80,8 +80,8 @@ def test_a_leaf_that_does_not_answer_keeps_its_spine_unless_it_is_known_not_to_u
         results = applied(DRAINED, inventory)
         assert results["leaf2"].state == "unreachable"
         assert set(results["spine1"].waiting.values()) == {"leaf2"}
-        known = {"leaf2": routes_of(DRAINED)["leaf2"]}
-        again = {result.switch: result for result in apply_plan(DRAINED, inventory, known=known)}
+        past = Past(routes={"leaf2": routes_of(DRAINED)["leaf2"]})
+        again = {result.switch: result for result in apply_plan(DRAINED, inventory, past=past)}
         assert again["spine1"].is_in_sync
         assert routes_at(switches["spine1"]) == set()
 

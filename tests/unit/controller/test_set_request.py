@@ -156,7 +156,7 @@ def test_the_global_entry_of_port_qos_map_flaps_nothing() -> None:
         ("DellEMC-Z9664f-O64", "BUFFER_PROFILE", {"dynamic_th": "1"}, {"dynamic_th": "2"}, True),
         ("DellEMC-Z9664f-O64", "PFC_WD", {"action": "drop"}, {"action": "alert"}, True),
         ("Arista-7060X6-64PE", "PFC_WD", {"action": "drop"}, {"action": "alert"}, False),
-        ("DellEMC-Z9664f-O64", "PORT", {"lanes": "1"}, {"lanes": "2"}, True),
+        ("DellEMC-Z9664f-O64", "PORT", {"alias": "a"}, {"alias": "b"}, True),
         ("DellEMC-Z9664f-O64", "PORT", {"mtu": "1500"}, {"mtu": "9100"}, False),
     ],
 )

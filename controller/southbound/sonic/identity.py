@@ -1,0 +1,87 @@
+"""Is it the right switch? What a SONiC switch says of itself, and what the plan knows of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from raddle.controller.plan.model import SwitchPlan
+from raddle.controller.southbound.sonic.gnmi import GnmiClient
+
+_SERIAL = "0x23"
+"""Serial number (ONIE's TLV type code, as STATE_DB EEPROM_INFO has it)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a switch says of itself. Texts are empty where it does not tell.
+
+    Attributes:
+        neighbours: names of the devices that it hears over LLDP, by port.
+    """
+
+    hostname: str = ""
+    hwsku: str = ""
+    platform: str = ""
+    mac: str = ""
+    serial: str = ""
+    neighbours: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def lasting(self) -> dict[str, str]:
+        """What stays with the box, for the next time."""
+        return {name: value for name, value in (("mac", self.mac), ("serial", self.serial)) if value}
+
+
+def read_identity(client: GnmiClient) -> Identity:
+    """Three Gets: DEVICE_METADATA, the EEPROM and LLDP's neighbours."""
+    metadata = client.read_tables("CONFIG_DB", ("DEVICE_METADATA",))["DEVICE_METADATA"].get("localhost", {})
+    eeprom = client.read_tables("STATE_DB", ("EEPROM_INFO",))["EEPROM_INFO"]
+    heard = client.read_tables("APPL_DB", ("LLDP_ENTRY_TABLE",))["LLDP_ENTRY_TABLE"]
+    return Identity(
+        hostname=str(metadata.get("hostname", "")),
+        hwsku=str(metadata.get("hwsku", "")),
+        platform=str(metadata.get("platform", "")),
+        mac=str(metadata.get("mac", "")).lower(),
+        serial=str(eeprom.get(_SERIAL, {}).get("Value", "")),
+        neighbours={
+            port: name for port, fields in heard.items() if (name := str(fields.get("lldp_rem_sys_name", "")))
+        },
+    )
+
+
+def mismatches(
+    switch: SwitchPlan, found: Identity, macs: Mapping[str, str], before: Mapping[str, str]
+) -> Iterator[str]:
+    """What says that a switch is another than the plan's, in words.
+
+    Args:
+        macs: the names of the plan's switches by MAC address.
+        before: what the box at this address said of itself when it was last programmed.
+    """
+    for name in ("hostname", "hwsku", "platform"):
+        said, planned = getattr(found, name), switch.name if name == "hostname" else getattr(switch, name)
+        if said and said != planned:
+            yield f"its {name} is '{said}', not '{planned}'"
+    owner = macs.get(found.mac, switch.name)
+    if owner != switch.name:
+        yield f"its MAC address {found.mac} is that of {owner}"
+    for name, value in before.items():
+        said = getattr(found, name, "")
+        if said and said != value:
+            yield f"its {name} is {said}; at the last apply it was {value}"
+    yield from _strangers(switch, found.neighbours)
+
+
+def _strangers(switch: SwitchPlan, heard: Mapping[str, str]) -> Iterator[str]:
+    """Neighbours of whom not one is the plan's. A single wrong one is a wrong cable, which `verify` finds."""
+    planned = {port.name: port.peer.partition(":")[0] for port in switch.ports if port.peer}
+    told = {port: name for port, name in heard.items() if port in planned}
+    if told and not any(_is_same(name, planned[port]) for port, name in told.items()):
+        port, name = next(iter(told.items()))
+        yield f"it hears {name} at {port}, where {planned[port]} should be, and no neighbour that is planned"
+
+
+def _is_same(said: str, planned: str) -> bool:
+    """A host name may come with its domain, and in any case."""
+    return said.lower() == planned.lower() or said.lower().partition(".")[0] == planned.lower()

@@ -1,0 +1,179 @@
+"""The right switch, and only what is ours: before and while a controller writes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from fake_switch import FakeSwitch, serving
+from typer.testing import CliRunner, Result
+
+import raddle
+from raddle.cli.apply import apply
+from raddle.cli.drift import drift
+from raddle.cli.status import status
+from raddle.controller.plan import make_plan
+from raddle.controller.southbound.sonic.tables import bootstrap
+from raddle.errors import InputError
+from raddle.inventory import Inventory
+
+APP = typer.Typer()
+for command in (apply, status, drift):
+    APP.command()(command)
+
+TEXT = """
+raddle: 1
+name: hall
+fabric: {leaves: {count: 2}, spines: {count: 2}}
+hosts: {per_leaf: 3}
+routing: {policy: ecmp}
+"""
+PLAN = make_plan(raddle.loads(TEXT), "ecmp")
+FREE = next(port.name for port in PLAN.switches[0].ports if not port.peer)
+THEIRS: dict[str, dict[str, Any]] = {
+    "INTERFACE": {
+        "Ethernet0": {},
+        "Ethernet0|192.0.2.0/31": {},
+        FREE: {},
+        f"{FREE}|192.0.2.8/31": {},
+    },
+    "LOOPBACK_INTERFACE": {"Loopback7": {}, "Loopback7|192.0.2.64/32": {}},
+    "STATIC_ROUTE": {
+        "default|0.0.0.0/0": {"nexthop": "192.0.2.9", "ifname": FREE},
+        "default|198.51.100.0/24": {"nexthop": "192.0.2.1", "ifname": "Ethernet0"},
+        "mgmt|0.0.0.0/0": {"nexthop": "203.0.113.1", "ifname": "eth0"},
+    },
+    "BGP_NEIGHBOR": {"192.0.2.1": {"asn": "65100"}},
+    "NTP_SERVER": {"203.0.113.5": {}},
+    "SYSLOG_SERVER": {"203.0.113.6": {}},
+}
+
+
+class Hall:
+    """The fabric's switches, booted, their inventory, and leaf0 as somebody has left it."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self.file, self.inventory = folder / "hall.yaml", folder / "hall.json"
+        self.file.write_text(TEXT)
+        self.switches = {each.name: FakeSwitch(bootstrap(each).config_db) for each in PLAN.switches}
+        self.addresses = {name: stack.enter_context(serving(each)) for name, each in self.switches.items()}
+        self.locate(self.addresses)
+
+    def locate(self, addresses: dict[str, str]) -> None:
+        Inventory("hall", addresses).save(self.inventory)
+
+    def run(self, verb: str, *options: str) -> Result:
+        return CliRunner().invoke(APP, [verb, str(self.file), "--inventory", str(self.inventory), *options])
+
+    @property
+    def sent(self) -> int:
+        return sum(len(switch.requests) for switch in self.switches.values())
+
+
+@pytest.fixture
+def hall(tmp_path: Path) -> Iterator[Hall]:
+    with ExitStack() as stack:
+        yield Hall(tmp_path, stack)
+
+
+def grown(hall: Hall) -> dict[str, Any]:
+    """leaf0 with entries of others; returns a copy of its configuration."""
+    config = hall.switches["leaf0"].config
+    for table, entries in THEIRS.items():
+        config.setdefault(table, {}).update(entries)
+    config["PORT"][FREE]["admin_status"] = "up"
+    copy: dict[str, Any] = json.loads(json.dumps(config))
+    return copy
+
+
+def test_two_addresses_that_are_swapped_are_refused_before_anything_is_sent(hall: Hall) -> None:
+    swapped = {**hall.addresses, "leaf0": hall.addresses["leaf1"], "leaf1": hall.addresses["leaf0"]}
+    hall.locate(swapped)
+    refused = hall.run("apply").exception
+    assert isinstance(refused, InputError)
+    assert [each.code for each in refused.diagnostics] == ["wrong-switch"] * 2
+    assert "is another switch: its hostname is 'leaf1', not 'leaf0'; its MAC address" in str(refused)
+    assert "that of leaf1" in str(refused)
+    assert hall.sent == 0
+    seen = hall.run("status")
+    assert seen.stdout.count("failed") == 2
+    assert "is another switch" in str(seen.exception)
+
+
+@pytest.mark.parametrize(("name", "value"), [("hwsku", "Other-C64"), ("platform", "x86_64-other-r0")])
+def test_a_box_of_another_kind_is_refused_unless_it_is_accepted(hall: Hall, name: str, value: str) -> None:
+    hall.switches["spine1"].config["DEVICE_METADATA"]["localhost"][name] = value
+    refused = hall.run("apply").exception
+    assert f"its {name} is '{value}', not '" in str(refused)
+    assert "give --accept-identity spine1" in str(refused)
+    assert hall.sent == 0
+    assert hall.run("apply", "--accept-identity", "spine1").exception is None or hall.sent > 0
+
+
+def test_a_box_that_was_swapped_for_another_is_noticed(hall: Hall) -> None:
+    assert hall.run("apply").exit_code == 0
+    hall.switches["leaf1"].config["DEVICE_METADATA"]["localhost"]["mac"] = "02:aa:00:00:00:01"
+    refused = hall.run("apply").exception
+    assert "its mac is 02:aa:00:00:00:01; at the last apply it was 02:00:00:00:00:01" in str(refused)
+    hall.run("apply", "--accept-identity", "leaf1")
+    assert not isinstance(hall.run("apply").exception, InputError)
+
+
+def test_a_switch_that_hears_no_neighbour_of_the_plans_is_refused(hall: Hall) -> None:
+    uplink = next(port.name for port in PLAN.switches[0].ports if port.peer.startswith("spine0"))
+    leaf = hall.switches["leaf0"]
+    leaf.heard = {uplink: {"lldp_rem_sys_name": "core7"}}
+    assert f"it hears core7 at {uplink}, where spine0 should be" in str(hall.run("apply").exception)
+    leaf.heard = {uplink: {"lldp_rem_sys_name": "Spine0.hall.example"}}
+    assert hall.run("apply").exit_code == 0
+
+
+def test_what_raddle_never_wrote_stays_and_is_told(hall: Hall) -> None:
+    before = grown(hall)
+    dry = hall.run("drift")
+    assert "- leaf0" not in dry.stdout
+    done = hall.run("apply")
+    assert done.exit_code == 0
+    assert "leaf0: 7 entries that raddle never wrote stay" in done.stderr
+    after = hall.switches["leaf0"].config
+    for table, entries in THEIRS.items():
+        assert {key: after[table][key] for key in entries} == entries
+    assert after["PORT"][FREE] == before["PORT"][FREE]
+    assert hall.run("status").exit_code == 0
+
+
+def test_what_raddle_wrote_goes_when_the_plan_wants_it_no_more(hall: Hall) -> None:
+    grown(hall)
+    hall.run("apply")
+    routes = set(hall.switches["spine1"].config["STATIC_ROUTE"])
+    hall.file.write_text(TEXT + "overrides: {drain: [spine1]}\n")
+    assert hall.run("apply").exit_code == 0
+    assert routes
+    assert "STATIC_ROUTE" not in hall.switches["spine1"].config
+    assert hall.switches["leaf0"].config["STATIC_ROUTE"].keys() >= THEIRS["STATIC_ROUTE"].keys()
+
+
+def test_take_over_deletes_what_is_of_the_fabrics_ports_and_nothing_else(hall: Hall) -> None:
+    grown(hall)
+    assert hall.run("apply", "--take-over").exit_code == 0
+    after = hall.switches["leaf0"].config
+    gone = {(table, key) for table, rows in THEIRS.items() for key in rows if key not in after.get(table, {})}
+    assert gone == {("INTERFACE", "Ethernet0|192.0.2.0/31"), ("STATIC_ROUTE", "default|198.51.100.0/24")}
+    assert after["PORT"][FREE]["admin_status"] == "up"
+
+
+def test_ignored_entries_are_touched_by_nothing(hall: Hall) -> None:
+    hall.file.write_text(TEXT + 'ignore: ["STATIC_ROUTE/default|198.*", "leaf0:WRED_PROFILE/*"]\n')
+    grown(hall)
+    wred = hall.switches["leaf0"].config["WRED_PROFILE"]
+    done = hall.run("apply", "--take-over")
+    after = hall.switches["leaf0"].config
+    assert "default|198.51.100.0/24" in after["STATIC_ROUTE"]
+    assert after["WRED_PROFILE"] == wred
+    assert hall.switches["leaf1"].config["WRED_PROFILE"] != wred
+    assert "198.51.100.0" not in done.stderr
