@@ -24,8 +24,9 @@ from raddle.nos.db.store import ConfigStore
 from raddle.nos.orch.appl_db import Neighbors
 from raddle.nos.server import gnoi
 from raddle.nos.server.auth import identify
+from raddle.nos.server.changes import Changes, at_once
 from raddle.nos.server.console import console_handler
-from raddle.nos.server.gnmi import GnmiService, at_once
+from raddle.nos.server.gnmi import GnmiService
 from raddle.nos.server.gnoi import GnoiSystem
 from raddle.nos.server.p4runtime import P4RuntimeService
 from raddle.nos.server.passwords import Passwords
@@ -208,10 +209,11 @@ class SwitchFarm:
         for name, switch in self.switches.items():
             server = grpc.aio.server(options=_OPTIONS)
             settle = self._redis[name].flush if name in self._redis else at_once
-            gnmi = GnmiService(switch, self._passwords, self._work, settle)
+            changes = Changes(switch, self._work, settle)
+            gnmi = GnmiService(switch, self._passwords, self._work, changes)
             gnmi_pb2_grpc.add_gNMIServicer_to_server(gnmi, server)
             system = GnoiSystem(switch, self._passwords, self._boot_s)
-            console = console_handler(switch, self._passwords, self._work, settle, self._boot_s)
+            console = console_handler(switch, self._passwords, changes, self._boot_s)
             server.add_generic_rpc_handlers((system.handler(), console))
             names = [_GNMI, gnoi.SERVICE, reflection.SERVICE_NAME]
             if switch.p4:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from raddle.nos.db.databases import ConfigDb, ConfigEntry, ConfigTable
+from raddle.nos.operator_error import CommandError
+from raddle.nos.operator_qos import change_profile, set_cable_length, set_ecn
 from raddle.nos.orch.ports import front_panel_order
 from raddle.nos.orch.watchdog import BIG_RED_SWITCH
 from raddle.nos.orch.watermarks import Owner
@@ -24,7 +26,13 @@ _DEFAULT_MS = 200
 _PORTS_PER_STEP = 32
 _MAX_POLL_MS = 1000
 
-HELP = "config qos reload|clear, config pfcwd start_default|stop|interval MS|big_red_switch enable|disable"
+HELP = (
+    "config qos reload|clear, config pfcwd start_default|stop|interval MS|big_red_switch enable|disable, "
+    "config ecn -profile NAME -gmin|-gmax|-gdrop N, config buffer profile add|set|remove NAME, config "
+    "interface cable-length PORT LENGTH"
+)
+
+__all__ = ["CLEAR_COMMANDS", "HELP", "QOS_TABLES", "CommandError", "changed_by", "watermarks_of"]
 
 _WATERMARKS = {
     "priority-group {} shared": "PG_SHARED",
@@ -41,10 +49,6 @@ CLEAR_COMMANDS: Mapping[str, tuple[Owner, str]] = {
     },
 }
 """The words behind `clear` -> whose watermarks of what they set to 0."""
-
-
-class CommandError(ValueError):
-    """A command that does not exist or cannot be done, in words."""
 
 
 def watermarks_of(words: Sequence[str]) -> tuple[Owner, str]:
@@ -70,6 +74,12 @@ def changed_by(words: Sequence[str], config: ConfigDb, templates: ConfigDb) -> C
         case ["qos", "reload"]:
             rest = {name: table for name, table in config.items() if name not in QOS_TABLES}
             return rest | {name: templates[name] for name in QOS_TABLES if name in templates}
+        case ["ecn", *rest]:
+            return set_ecn(rest, config)
+        case ["interface", "cable-length", port, length]:
+            return set_cable_length(port, length, config)
+        case ["buffer", "profile", *rest]:
+            return change_profile(rest, config)
         case ["pfcwd", *rest]:
             table = _watchdog(rest, config)
             others = {name: entries for name, entries in config.items() if name != "PFC_WD"}

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from raddle.errors import Diagnostic, InputError
 from raddle.nos.boot import BootConfig, P4Boot, load_saved, read_boot_config, read_switch_table
+from raddle.nos.db.checkpoints import Checkpoints
 from raddle.nos.db.databases import ConfigDb, ConfigEntry, ConfigValue, CountersDb, Databases, HashDb
 from raddle.nos.db.flap import flapping_ports, with_admin_status
 from raddle.nos.db.gcu import apply_patch, replace_config
@@ -57,7 +58,8 @@ class SimulatedSwitch:
 
         Every accepted change is saved in `store` before it takes effect. Switches that are cabled to each
         other share a `lock`, since a change at one may put out the light at another. `neighbors` are what
-        LLDP and ARP find at the ports. The attribute `p4` is the switch's P4Runtime side, if it has one.
+        LLDP and ARP find at the ports. The attribute `p4` is the switch's P4Runtime side, if it has one;
+        `checkpoints` are configurations that an operator keeps by name.
 
         Raises:
             InputError: the configuration is not one that this switch can run, or a port in `carrier` is
@@ -84,6 +86,7 @@ class SimulatedSwitch:
         self._neighbors = neighbors or {}
         self._is_booting = False
         self._saved = config
+        self.checkpoints = Checkpoints(store.path.with_name("checkpoints") if store else None)
         self._templates = read_config(boot.config_db)[0]
         self._staged: ConfigDb | None = None
         self._counted = Counted()

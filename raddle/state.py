@@ -65,8 +65,8 @@ class WredProfile:
     """ECN marking of a queue (SONiC WRED_PROFILE, green packets).
 
     Linear between `min_bytes` and `max_bytes` up to `probability` (0..1); every ECT packet is marked above
-    `max_bytes`. `marks_ecn` is False where the profile has `ecn: ecn_none`; `drops` is
-    `wred_green_enable`: packets that are not ECN-capable are dropped where others are marked.
+    `max_bytes`. `marks_ecn` is False where the profile has `ecn: ecn_none` or is not on; `drops` is
+    `wred_green_enable`, which is on: packets that are not ECN-capable are dropped where others are marked.
     """
 
     name: str

@@ -6,6 +6,7 @@ touches; the old database stays as it was.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 
@@ -40,6 +41,33 @@ def parse_pointer(pointer: str) -> tuple[str, ...]:
         if "~" in part.replace("~0", "").replace("~1", ""):
             raise PatchError(f"Found invalid escape {part[part.index('~') :][:2]}")
     return tuple(part.replace("~1", "/").replace("~0", "~") for part in parts)
+
+
+def read_patch(text: str) -> list[PatchOp]:
+    """The operations of a JSON patch (RFC 6902) with whole or table paths.
+
+    Raises:
+        PatchError: it is not one, or has an operation other than add, remove and replace.
+    """
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise PatchError(f"Error: not JSON: {error}") from None
+    if not isinstance(document, list):
+        raise PatchError("Error: a patch is a JSON list of operations")
+    operations = []
+    for number, entry in enumerate(document):
+        op = entry.get("op") if isinstance(entry, dict) else None
+        path = entry.get("path") if isinstance(entry, dict) else None
+        if op not in ("add", "remove", "replace") or not isinstance(path, str) or not path.startswith("/"):
+            raise PatchError(
+                f"Error: operation {number} of the patch is not "
+                '{"op": "add|remove|replace", "path": "/TABLE/...", "value": ...}'
+            )
+        if op != "remove" and "value" not in entry:
+            raise PatchError(f"Error: operation {number} of the patch has no value")
+        operations.append(PatchOp(op, parse_pointer(path), entry.get("value")))
+    return operations
 
 
 class _Draft:

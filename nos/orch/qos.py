@@ -32,13 +32,16 @@ def derive_wred(config: ConfigDb) -> tuple[WredProfile, ...]:
 
 
 def _wred(name: str, entry: ConfigEntry) -> WredProfile:
-    """A profile without thresholds does not mark: SAI's default maximum is the whole buffer."""
-    has_thresholds = "green_max_threshold" in entry
+    """A profile acts on green packets where `wred_green_enable` says so; SAI's thresholds count only then.
+
+    One without thresholds does nothing: SAI's default maximum is the whole buffer.
+    """
+    is_on = entry.get("wred_green_enable") == "true" and "green_max_threshold" in entry
     ecn = str(entry.get("ecn", "ecn_none"))
     return WredProfile(
         name=name,
-        marks_ecn=has_thresholds and ("green" in ecn or ecn == "ecn_all"),
-        drops=has_thresholds and entry.get("wred_green_enable") == "true",
+        marks_ecn=is_on and ("green" in ecn or ecn == "ecn_all"),
+        drops=is_on,
         min_bytes=int(str(entry.get("green_min_threshold", "0"))),
         max_bytes=int(str(entry.get("green_max_threshold", "0"))),
         probability=int(str(entry.get("green_drop_probability", "100"))) / 100,

@@ -1,41 +1,38 @@
 """An operator's console: SONiC's config and clear commands on the switch itself, as a call with their words.
 
-`/raddle.Console/Run` takes a JSON list of words and answers with nothing, or an error. SONiC has no such
-service: an operator logs in there. Rights are those of gNOI.
+`/raddle.Console/Run` takes a JSON list of words and answers with what the command prints, or an error. SONiC
+has no such service: an operator logs in there. Rights are those of gNOI.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
 import grpc
 import grpc.aio
 
-from raddle.nos.db.patch import PatchError
+from raddle.nos.db.gcu import apply_patch, replace_config
+from raddle.nos.db.patch import PatchError, read_patch
 from raddle.nos.operator import CommandError, watermarks_of
 from raddle.nos.server.auth import identify
+from raddle.nos.server.changes import Changes
 from raddle.nos.server.passwords import Passwords
 from raddle.nos.server.paths import RpcError, status_text
-from raddle.nos.server.work import Work
 from raddle.nos.switch import SimulatedSwitch
 
 SERVICE = "raddle.Console"
 
 
 def console_handler(
-    switch: SimulatedSwitch,
-    passwords: Passwords,
-    work: Work,
-    settle: Callable[[], Awaitable[None]],
-    boot_s: float,
+    switch: SimulatedSwitch, passwords: Passwords, changes: Changes, boot_s: float
 ) -> grpc.GenericRpcHandler:
     """What a server needs to serve a switch's console."""
 
     async def run(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
+        answer = ""
         try:
             identify(switch.databases.config, passwords, context).check("gnoi", writes=True)
             words = json.loads(request)
@@ -43,19 +40,41 @@ def console_handler(
                 raise CommandError("a command is a list of words")
             if words == ["reload"]:
                 _reload(switch, boot_s)
-            elif words[:1] == ["clear"]:
-                await work.run(context.peer(), partial(switch.clear_watermarks, *watermarks_of(words[1:])))
             else:
-                await work.run(context.peer(), partial(switch.run_config, words))
-                await settle()
+                answer = await _run(switch, changes, context.peer(), words)
         except RpcError as error:
             await context.abort(error.code, status_text(error.message))
         except (CommandError, PatchError, ValueError, RecursionError) as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, status_text(str(error)))
-        return b""
+        return answer.encode()
 
     method: Any = grpc.unary_unary_rpc_method_handler(run)
     return grpc.method_handlers_generic_handler(SERVICE, {"Run": method})
+
+
+async def _run(switch: SimulatedSwitch, changes: Changes, peer: str, words: list[str]) -> str:
+    """Run a command; what it prints."""
+    kept = switch.checkpoints
+    match words:
+        case ["clear", *rest]:
+            await changes.run(peer, partial(switch.clear_watermarks, *watermarks_of(rest)))
+        case ["apply-patch", text]:
+            await changes.make(peer, lambda: partial(apply_patch, operations=read_patch(text)))
+        case ["checkpoint", name]:
+            await changes.run(peer, lambda: kept.save(name, switch.databases.config))
+            return "Checkpoint created successfully."
+        case ["rollback", name]:
+            await changes.make(peer, lambda: partial(replace_config, document=kept.load(name)))
+            return "Config rolled back successfully."
+        case ["delete-checkpoint", name]:
+            await changes.run(peer, partial(kept.delete, name))
+            return "Checkpoint deleted successfully."
+        case ["list-checkpoints"]:
+            return json.dumps(kept.names(), indent=4)
+        case _:
+            await changes.run(peer, partial(switch.run_config, words))
+            return ""
+    return "Patch applied successfully." if words[0] == "apply-patch" else ""
 
 
 def _reload(switch: SimulatedSwitch, boot_s: float) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from typing import Any, NoReturn
 
@@ -16,7 +16,9 @@ import grpc.aio
 from finsy.proto.gnmi1 import gnmi_pb2, gnmi_pb2_grpc
 
 from raddle.nos.db.databases import Databases
+from raddle.nos.db.patch import PatchError
 from raddle.nos.server.auth import Caller, identify
+from raddle.nos.server.changes import Changes
 from raddle.nos.server.openconfig import read_openconfig
 from raddle.nos.server.passwords import Passwords
 from raddle.nos.server.paths import (
@@ -33,7 +35,7 @@ from raddle.nos.server.read import json_value, read_value
 from raddle.nos.server.subscribe import check_is_up, subscribe
 from raddle.nos.server.telemetry import is_target, read_target, typed
 from raddle.nos.server.work import MAX_RESPONSE_BYTES, Work
-from raddle.nos.server.write import apply_set
+from raddle.nos.server.write import read_change
 from raddle.nos.switch import SimulatedSwitch
 
 GNMI_VERSION = "0.7.0"
@@ -43,15 +45,10 @@ MAX_STREAMS = 100
 """Subscriptions at once (sonic-gnmi gnmi_server/connection_manager.go, its default threshold)."""
 
 
-async def at_once() -> None:
-    """There is nothing to wait for."""
-
-
 class GnmiService(gnmi_pb2_grpc.gNMIServicer):
     """gNMI of one switch.
 
-    `passwords` are for switches that ask for one, `work` is what takes long, `settle` returns when the
-    databases are everywhere what the switch has.
+    `passwords` are for switches that ask for one, `work` is what takes long, `changes` makes its Sets.
     """
 
     def __init__(
@@ -59,13 +56,12 @@ class GnmiService(gnmi_pb2_grpc.gNMIServicer):
         switch: SimulatedSwitch,
         passwords: Passwords,
         work: Work,
-        settle: Callable[[], Awaitable[None]] = at_once,
+        changes: Changes,
     ) -> None:
         self._switch = switch
-        self._settle = settle
+        self._changes = changes
         self._passwords = passwords
         self._work = work
-        self._one_at_a_time = asyncio.Lock()
         self._streams = 0
 
     def _identify(self, context: _Context) -> Caller:
@@ -157,12 +153,12 @@ class GnmiService(gnmi_pb2_grpc.gNMIServicer):
 
     async def _set(self, peer: str, request: gnmi_pb2.SetRequest) -> RpcError | None:
         """Make a change after those that came before; what it is refused with."""
-        async with self._one_at_a_time:
-            try:
-                await apply_set(self._switch, request, partial(self._work.run, peer))
-                await self._settle()
-            except RpcError as error:
-                return error
+        try:
+            await self._changes.make(peer, partial(read_change, self._switch, request))
+        except PatchError as error:
+            return RpcError(grpc.StatusCode.UNKNOWN, str(error))
+        except RpcError as error:
+            return error
         return None
 
     async def Subscribe(

@@ -14,8 +14,7 @@ from raddle.nos.db.databases import SEPARATORS, ConfigValue, Databases
 from raddle.nos.server.paths import RpcError
 from raddle.nos.server.read import json_value
 from raddle.nos.server.virtual import Found, is_virtual, read_virtual
-
-BUILD_VERSION = "SONiC.raddle"
+from raddle.nos.show.system import BUILD_VERSION
 
 
 def is_target(target: str) -> bool:

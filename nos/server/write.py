@@ -6,11 +6,9 @@ json_client.go. An update is a JSON patch `add`: it *replaces* what is at its pa
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import grpc
 from finsy.proto.gnmi1 import gnmi_pb2
@@ -22,38 +20,20 @@ from raddle.nos.server.paths import DbPath, RpcError, parse_paths
 from raddle.nos.server.work import load_json
 from raddle.nos.switch import Change, SimulatedSwitch
 
-FLAP_S = 0.1
-"""Seconds of wall time for which the Generic Config Updater takes a port down; it takes longer on SONiC."""
 
-
-Run = Callable[[Callable[[], Any]], Awaitable[Any]]
-"""Does a call that takes long, beside the event loop."""
-
-
-async def apply_set(switch: SimulatedSwitch, request: gnmi_pb2.SetRequest, run: Run) -> None:
-    """Do a SetRequest on CONFIG_DB, as a whole or not at all. Calls for a switch must come one at a time.
+def read_change(switch: SimulatedSwitch, request: gnmi_pb2.SetRequest) -> Change | None:
+    """What a SetRequest changes in CONFIG_DB; None if nothing before the next reboot.
 
     Raises:
-        RpcError: NOT_FOUND for a bad path, else UNKNOWN with the first line that SONiC gives.
+        RpcError: NOT_FOUND for a bad path, UNKNOWN for a database that is not to be written.
+        PatchError: a value that cannot be.
     """
-    try:
-        change = await run(partial(_read_change, switch, request))
-        if change is None:
-            return
-        if lowered := await run(partial(switch.begin, change)):
-            await asyncio.sleep(FLAP_S)
-            await run(partial(switch.make, change, lowered))
-    except PatchError as error:
-        raise _unknown(str(error)) from None
-
-
-def _read_change(switch: SimulatedSwitch, request: gnmi_pb2.SetRequest) -> Change | None:
-    """What a SetRequest changes; None if nothing before the next reboot."""
     deletes, replaces, updates = list(request.delete), list(request.replace), list(request.update)
     changes = [*deletes, *(update.path for update in replaces), *(update.path for update in updates)]
     paths = parse_paths(request.prefix, changes)
     if paths[0].database != "CONFIG_DB":
-        raise _unknown(f"Set RPC does not support {paths[0].database}")
+        text = f"Set RPC does not support {paths[0].database}"
+        raise RpcError(grpc.StatusCode.UNKNOWN, text)
     is_root = [not path.elems for path in paths]
     if is_root == [True] and replaces:
         return partial(replace_config, document=_json_value(replaces[0]))
@@ -138,7 +118,3 @@ def _json_value(update: gnmi_pb2.Update) -> object:
     if value is None:
         raise PatchError("Fail to parse null")
     return value
-
-
-def _unknown(message: str) -> RpcError:
-    return RpcError(grpc.StatusCode.UNKNOWN, message)

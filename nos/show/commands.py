@@ -7,11 +7,19 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from raddle.nos.db.databases import Databases
-from raddle.nos.show import acl, interfaces, qos, routes
+from raddle.nos.show import acl, interfaces, qos, routes, system
 
 Command = Callable[[Databases], str]
 
 COMMANDS: Mapping[str, Command] = {
+    "version": system.version,
+    "platform summary": system.platform_summary,
+    **system.RUNNING,
+    "interfaces alias": system.alias,
+    "interfaces breakout current-mode": system.breakout,
+    "interfaces transceiver presence": system.transceiver_presence,
+    "ip interfaces": system.ip_interfaces,
+    "ipv6 interfaces": partial(system.ip_interfaces, is_ipv6=True),
     "interfaces status": interfaces.status,
     "interfaces counters": interfaces.counters,
     "pfc counters": interfaces.pfc_counters,

@@ -15,10 +15,10 @@ from raddle.state import PRIORITIES
 def status(databases: Databases) -> str:
     """One line for each port: what it is and whether it is up."""
     rows = []
+    modes = _modes(databases)
     for port in ports(databases):
         entry = databases.config["PORT"][port]
         state = databases.appl.get("PORT_TABLE", {}).get(port, {})
-        is_routed = port in databases.config.get("INTERFACE", {})
         rows.append(
             (
                 port,
@@ -27,7 +27,7 @@ def status(databases: Databases) -> str:
                 state.get("mtu", "N/A"),
                 str(entry.get("fec", "N/A")),
                 str(entry.get("alias", "N/A")),
-                "routed" if is_routed else "trunk",
+                modes.get(port, str(entry.get("mode", "routed"))),
                 state.get("oper_status", "down"),
                 state.get("admin_status", "down"),
                 "N/A",
@@ -50,10 +50,24 @@ def status(databases: Databases) -> str:
     return table(headers, rows)
 
 
+def _modes(databases: Databases) -> dict[str, str]:
+    """What the column Vlan says of members of a VLAN and of a port channel, as intfutil has it."""
+    config = databases.config
+    has_mode = {port for port, entry in config.get("PORT", {}).items() if "mode" in entry}
+    members = {key.partition("|")[2]: "trunk" for key in config.get("VLAN_MEMBER", {})}
+    channels = (key.partition("|") for key in config.get("PORTCHANNEL_MEMBER", {}))
+    trunks = {port: mode for port, mode in members.items() if port not in has_mode}
+    return trunks | {port: channel for channel, _, port in channels}
+
+
 def _speed(mbps: str) -> str:
+    """As intfutil writes it: `400G`, `2.5G`, `100M`."""
     if not mbps.isdigit():
         return "N/A"
-    return f"{int(mbps) // 1000}G" if int(mbps) >= 1000 else f"{mbps}M"
+    speed = int(mbps)
+    if speed < 1000:
+        return f"{speed}M"
+    return f"{speed / 1000:.1f}G" if speed % 1000 >= 100 else f"{speed / 1000:.0f}G"
 
 
 def counters(databases: Databases) -> str:

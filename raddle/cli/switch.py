@@ -23,10 +23,14 @@ from raddle.nos.operator import CLEAR_COMMANDS
 from raddle.nos.orch.lazy import LazyTables
 from raddle.nos.show import UnknownCommandError, find_command, show
 from raddle.nos.show.cleared import CLEARS, counts_of, since
+from raddle.nos.show.system import version
 
 CONFIG_HELP = (
-    "config save|reload [FILE], config load|replace FILE, config qos reload|clear, config interface "
-    "startup|shutdown PORT, config pfcwd start_default|stop|interval MS|big_red_switch enable|disable"
+    "config save|reload [FILE], config load|replace|apply-patch FILE, config checkpoint|rollback|"
+    "delete-checkpoint NAME, config list-checkpoints, config qos reload|clear, config interface "
+    "startup|shutdown PORT, config interface speed PORT MBPS, config interface cable-length PORT LENGTH, "
+    "config ecn -profile NAME -gmin|-gmax|-gdrop N, config buffer profile add|set|remove NAME, config pfcwd "
+    "start_default|stop|interval MS|big_red_switch enable|disable"
 )
 RELOAD_S = 60.0
 COUNTER_MAPS = (
@@ -35,7 +39,7 @@ COUNTER_MAPS = (
 )
 COUNTER_TABLES = ("COUNTERS", "RATES", "USER_WATERMARKS", "PERSISTENT_WATERMARKS")
 APPL_TABLES = ("PORT_TABLE", "SWITCH_TABLE", "LLDP_ENTRY_TABLE")
-STATE_TABLES = ("ACL_TABLE_TABLE", "ACL_RULE_TABLE")
+STATE_TABLES = ("ACL_TABLE_TABLE", "ACL_RULE_TABLE", "TRANSCEIVER_INFO")
 
 
 def switch(
@@ -45,15 +49,19 @@ def switch(
 ) -> None:
     """Run one of SONiC's show, config or clear commands on a switch, over gNMI.
 
-    show interfaces status|counters, show pfc counters|priority, show pfcwd config|stats, show queue
-    counters|wredcounters, show queue watermark|persistent-watermark unicast, show priority-group
-    watermark|persistent-watermark shared|headroom, show priority-group drop counters, show
-    buffer_pool|headroom-pool watermark|persistent-watermark, show ecn, show buffer configuration, show
-    switch-hash global, show ip|ipv6 route, show lldp table;
+    show version, show platform summary, show runningconfiguration all|ports|interfaces, show interfaces
+    status|counters|alias, show interfaces breakout current-mode, show interfaces transceiver presence, show
+    ip|ipv6 interfaces, show pfc counters|priority, show pfcwd config|stats, show queue counters|wredcounters,
+    show queue watermark|persistent-watermark unicast, show priority-group watermark|persistent-watermark
+    shared|headroom, show priority-group drop counters, show buffer_pool|headroom-pool
+    watermark|persistent-watermark, show ecn, show buffer configuration, show switch-hash global, show
+    ip|ipv6 route, show lldp table, show acl table|rule|counters;
     clear counters|pfccounters|queuecounters, clear queue wredcounters, clear priority-group drop counters,
     and all watermarks by the words that show them;
-    config save|reload [FILE], config load|replace FILE, config qos reload|clear, config pfcwd
-    start_default|stop|interval|big_red_switch, config interface startup|shutdown PORT.
+    config save|reload [FILE], config load|replace|apply-patch FILE, config
+    checkpoint|rollback|delete-checkpoint NAME, config list-checkpoints, config qos reload|clear, config pfcwd
+    start_default|stop|interval|big_red_switch, config ecn -profile NAME, config buffer profile
+    add|set|remove NAME, config interface startup|shutdown|speed|cable-length PORT.
     """
     where = load_inventory(inventory)
     if name not in where.addresses:
@@ -85,7 +93,9 @@ def _show(client: GnmiClient, words: list[str]) -> None:
     if cleared and (later := since(databases, cleared.counts)):
         databases = later
         print(f"Last cached time was {cleared.time}")
-    print(show(databases, command.split()))
+    print(
+        version(databases, client.read_build()) if command == "version" else show(databases, command.split())
+    )
 
 
 def _clear(client: GnmiClient, words: list[str]) -> None:
@@ -147,8 +157,14 @@ def _config(client: GnmiClient, words: list[str]) -> None:
             client.wait_until_up(RELOAD_S)
         case ["replace", file]:
             client.replace_config(_document(file))
-        case ["save"] | ["qos" | "pfcwd", *_]:
+        case ["save"] | ["qos" | "pfcwd" | "ecn" | "buffer", *_] | ["interface", "cable-length", _, _]:
             client.run_command(words)
+        case ["apply-patch", file]:
+            print(client.run_command(["apply-patch", _text(file)]))
+        case ["checkpoint" | "rollback" | "delete-checkpoint", _] | ["list-checkpoints"]:
+            print(client.run_command(words))
+        case ["interface", "speed", port, mbps]:
+            client.write_field(mbps, "PORT", port, "speed")
         case ["interface", "startup" | "shutdown" as verb, port]:
             client.write_field("up" if verb == "startup" else "down", "PORT", port, "admin_status")
         case _:
@@ -157,11 +173,18 @@ def _config(client: GnmiClient, words: list[str]) -> None:
             )
 
 
-def _document(file: str) -> dict[str, dict[str, dict[str, str]]]:
+def _text(file: str) -> str:
     try:
-        document = json.loads(Path(file).read_text())
+        return Path(file).read_text()
     except OSError as error:
         raise InputError.of("unreadable-file", f"cannot read '{file}': {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InputError.of("unreadable-file", f"'{file}' is not text in UTF-8") from None
+
+
+def _document(file: str) -> dict[str, dict[str, dict[str, str]]]:
+    try:
+        document = json.loads(_text(file))
     except ValueError as error:
         raise InputError.of("bad-config", f"'{file}' is not JSON: {error}") from None
     if not isinstance(document, dict) or not all(

@@ -82,11 +82,18 @@ class GnmiClient:
         whole = db_path("CONFIG_DB", "localhost")
         self.push(gnmi.SetRequest(delete=[whole], update=[gnmi.Update(path=whole, val=json_value(document))]))
 
-    def run_command(self, words: Sequence[str]) -> None:
-        """Run a config or clear command on a simulated switch itself; hardware has no such service."""
+    def run_command(self, words: Sequence[str]) -> str:
+        """Run a config or clear command on a simulated switch itself; hardware has no such service.
+
+        Returns:
+            What the command prints.
+        """
         call: Any = self._channel.unary_unary("/raddle.Console/Run")
         try:
-            call(json.dumps(list(words)).encode(), timeout=READ_TIMEOUT_S, metadata=self._metadata)
+            answer: bytes = call(
+                json.dumps(list(words)).encode(), timeout=READ_TIMEOUT_S, metadata=self._metadata
+            )
+            return answer.decode()
         except grpc.RpcError as error:
             if error.code() == grpc.StatusCode.UNIMPLEMENTED:
                 raise UnreachableError(
@@ -121,6 +128,12 @@ class GnmiClient:
         request = gnmi.GetRequest(prefix=prefix, path=[where], encoding=gnmi.JSON_IETF)
         counters: dict[str, dict[str, str]] = self._ask(request, *elems)
         return counters
+
+    def read_build(self) -> str:
+        """What SONiC calls its build."""
+        where = gnmi.Path(elem=[gnmi.PathElem(name=name) for name in ("osversion", "build")])
+        request = gnmi.GetRequest(prefix=gnmi.Path(target="OTHERS"), path=[where], encoding=gnmi.JSON_IETF)
+        return str(self._ask(request, "osversion", "build").get("build_version", "N/A"))
 
     def _get(self, *elems: str) -> Any:
         where = db_path(elems[0], "localhost", *elems[1:])
