@@ -8,7 +8,7 @@ before the last one began have left the fabric; a push takes far longer than the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,11 +54,18 @@ def judge_update(
     old: Routes,
     rounds: Sequence[Sequence[Write]],
     links: Bools,
+    replacing: Collection[str] = (),
 ) -> Transient:
-    """Judge all states between two sets of routes; `own` are the entries of the switches' own links."""
+    """Judge all states between two sets of routes.
+
+    Args:
+        own: the entries of the switches' own links.
+        replacing: switches that take the old next hops of a route away before they add the new ones, so that
+            for a moment a shorter prefix counts where old and new have none in common.
+    """
 
     def tables(state: Routes, writes: Iterable[Write] = ()) -> Tables:
-        return tables_of(network, _entries(own, ports, state, writes))
+        return tables_of(network, _entries(own, ports, state, writes, replacing))
 
     before, *between = [old, *states_on_the_way(old, rounds)]
     ends = tables(before), tables(between[-1] if between else before)
@@ -99,7 +106,11 @@ def _cycle(network: Network, tables: Tables, links: Bools) -> Cycle | None:
 
 
 def _entries(
-    own: Mapping[str, Sequence[Entry]], ports: Ports, state: Routes, writes: Iterable[Write]
+    own: Mapping[str, Sequence[Entry]],
+    ports: Ports,
+    state: Routes,
+    writes: Iterable[Write],
+    replacing: Collection[str],
 ) -> dict[str, list[Entry]]:
     """The switches' entries in a state; those being written hold what was and what will be."""
     routes = {
@@ -111,7 +122,10 @@ def _entries(
         # A route that is not there gives way to the next shorter one, or to none.
         instead = at.get(shorter(at, write.prefix), (NOWHERE,))
         sides = [_numbers(ports[write.switch], hops) or instead for hops in (write.before, write.after)]
-        at[write.prefix] = tuple(dict.fromkeys((*sides[0], *sides[1])))
+        # Where nothing else holds the prefix, the driver writes both sides first (see SonicDriver).
+        is_gone = write.switch in replacing and not set(write.before) & set(write.after)
+        moment = instead if is_gone and instead != (NOWHERE,) else ()
+        at[write.prefix] = tuple(dict.fromkeys((*sides[0], *sides[1], *moment)))
     return {
         switch: [*entries, *(entry_of(prefix, hops) for prefix, hops in routes.get(switch, {}).items())]
         for switch, entries in own.items()
@@ -119,4 +133,4 @@ def _entries(
 
 
 def _numbers(ports: Mapping[str, int], hops: Iterable[NextHop]) -> tuple[int, ...]:
-    return tuple(ports[hop.port] for hop in hops)
+    return tuple(ports.get(hop.port, NOWHERE) for hop in hops)

@@ -25,6 +25,7 @@ from raddle.controller.plan.backup import Backup, backups, backups_json
 from raddle.controller.plan.held import held_to_json
 from raddle.controller.plan.model import LinkLoad, Plan, WeightReport
 from raddle.controller.plan.replan import replanner
+from raddle.controller.verify.update_scope import scope_of
 from raddle.errors import InputError
 from raddle.lab.collisions import CollisionReport, find_job_collisions
 from raddle.lab.workloads.collective import find_job
@@ -60,7 +61,8 @@ def plan(
     model = load_fabric(fabric, strict)
     held = options.make(model)
     new = held.plan
-    changes = diff_plans(read_plan(diff, new.fabric), new) if diff else None
+    old = read_plan(diff, new.fabric) if diff else None
+    changes = diff_plans(old, new) if old else None
     if output:
         _write(output, held_to_json(held))
     if backup:
@@ -74,7 +76,10 @@ def plan(
         report = find_job_collisions(model, new, job)
         print(_json(asdict(report)) if as_json else _collisions_text(report))
     elif changes is not None:
-        print(_changes_json(changes) if as_json else changes_text(changes))
+        outside = tuple(scope_of(old, new).outside()) if old else ()
+        print(_changes_json(changes, outside) if as_json else changes_text(changes))
+        for each in () if as_json else outside:
+            print(f"note: this takes more than gNMI: {each}", file=sys.stderr)
     elif as_json:
         print(held_to_json(held), end="")
     else:
@@ -106,8 +111,8 @@ def changes_text(changes: tuple[Change, ...]) -> str:
     return "\n".join([*lines, f"{len(changes)} change{'' if len(changes) == 1 else 's'}"])
 
 
-def _changes_json(changes: tuple[Change, ...]) -> str:
-    return _json({"changes": [asdict(change) for change in changes]})
+def _changes_json(changes: tuple[Change, ...], outside: tuple[str, ...]) -> str:
+    return _json({"changes": [asdict(change) for change in changes], "outside_gnmi": list(outside)})
 
 
 def _json(document: dict[str, object]) -> str:

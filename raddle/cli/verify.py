@@ -31,6 +31,7 @@ from raddle.controller.plan import make_plan
 from raddle.controller.verify.failures import Outcome
 from raddle.controller.verify.lossless import CONGESTED_GROUPS
 from raddle.controller.verify.parts import Part
+from raddle.controller.verify.update_scope import listed
 from raddle.errors import InputError
 from raddle.inventory import load_inventory
 from raddle.lab.verify import Scope, Verification, verify_plan, verify_running, with_cabling
@@ -119,7 +120,7 @@ def document_of(result: Verification) -> str:
         "oversubscription": result.oversubscription,
         "is_adaptive": result.is_adaptive,
         "worst_load": _most_loaded(result),
-        "update": asdict(result.update) if result.update else None,
+        "update": _update_document(result),
         "cabling": None if result.cabling is None else [str(step) for step in result.cabling],
         "problems": [
             {
@@ -133,6 +134,12 @@ def document_of(result: Verification) -> str:
         ],
     }
     return json.dumps(document, indent=1, sort_keys=True)
+
+
+def _update_document(result: Verification) -> dict[str, Any] | None:
+    if result.update is None or result.scope is None:
+        return None
+    return {**asdict(result.update), **asdict(result.scope)}
 
 
 def _part_document(part: Part) -> dict[str, Any]:
@@ -231,13 +238,20 @@ def _cabling_lines(result: Verification) -> dict[str, str]:
 
 
 def _update_lines(result: Verification) -> dict[str, str]:
-    update = result.update
-    if update is None:
+    update, scope = result.update, result.scope
+    if update is None or scope is None:
         return {}
     extent = f"{update.writes} routes change in {update.rounds} rounds"
     is_good = not (update.lost or update.looping or update.cycle)
     fact = "nothing is lost, loops or deadlocks on the way" if is_good else "not safe on the way"
-    return {"update": f"{extent}; {fact}" if update.writes else "no route changes"}
+    if is_good and (scope.readdressed or any(scope.outside())):
+        fact = "by routes alone nothing is lost, loops or deadlocks on the way"
+    lines = {"update": f"{extent}; {fact}" if update.writes else "no route changes"}
+    if scope.joining:
+        lines["joining"] = f"{listed(scope.joining)}: hold nothing before"
+    if scope.leaving:
+        lines["leaving"] = f"{listed(scope.leaving)}: nothing is sent to them, they keep what they hold"
+    return lines
 
 
 def _failure_lines(result: Verification) -> dict[str, str]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from raddle.controller.plan.model import NextHop, Plan, Route
 from raddle.controller.plan.replan import replanner, with_links
-from raddle.controller.plan.update import peers_of, routes_of, update_rounds
+from raddle.controller.plan.update import peers_of, update_rounds
 from raddle.controller.reconcile import read_neighbours
 from raddle.controller.southbound.sonic.tables import bootstrap, pushed
 from raddle.controller.verify.certificate import certificate
@@ -33,6 +33,7 @@ from raddle.controller.verify.parts import Part, judge_parts
 from raddle.controller.verify.reach import cut_off_pairs, pairs_of
 from raddle.controller.verify.tables import Changes, LookUp, Prefix, Tables, tables_of
 from raddle.controller.verify.transient import Transient, judge_update
+from raddle.controller.verify.update_scope import UpdateScope, listed, scope_of, wire_routes
 from raddle.errors import Diagnostic, InputError
 from raddle.inventory import Inventory
 from raddle.lab.switches.neighbours import heard_cables
@@ -82,6 +83,7 @@ class Verification:
         proof: the certificate of deadlock freedom; empty where there is a cycle.
         outside: what the proofs leave out, in a reader's words.
         update: the way from an earlier plan to this one; None where none was given.
+        scope: what that changes beside routes.
         cabling: the work that makes the cables what the fabric says; None where none were seen.
         is_adaptive: switches choose by load among the paths that were checked.
     """
@@ -103,6 +105,7 @@ class Verification:
     proof: str
     outside: tuple[str, ...] = ()
     update: Transient | None = None
+    scope: UpdateScope | None = None
     cabling: tuple[CableWork, ...] | None = None
     is_adaptive: bool = False
 
@@ -139,11 +142,22 @@ def verify_plan(
             severity="warning",
         )
         result = replace(result, problems=(*result.problems, beside))
-    if earlier is None:
-        return result
-    update = _update(network, earlier, plan)
-    problems = (*result.problems, *_located(fabric, list(_about_update(update))))
-    return replace(result, update=update, problems=problems)
+    return result if earlier is None else _with_update(fabric, network, result, earlier, plan)
+
+
+def _with_update(
+    fabric: Fabric, network: Network, result: Verification, earlier: Plan, plan: Plan
+) -> Verification:
+    """The verification with the way from an earlier plan to this one."""
+    update, scope = _update(network, earlier, plan), scope_of(earlier, plan)
+    found = [*_about_update(update), *_about_scope(scope)]
+    return replace(
+        result,
+        update=update,
+        scope=scope,
+        problems=(*result.problems, *_located(fabric, found)),
+        outside=(*result.outside, *scope.outside()),
+    )
 
 
 def verify_running(
@@ -275,15 +289,21 @@ def _is_same(old: tuple[NextHop, ...], new: tuple[NextHop, ...]) -> bool:
 
 
 def _update(network: Network, earlier: Plan, plan: Plan) -> Transient:
-    """The way from one plan's routes to another's, on the links of today."""
-    old = routes_of(earlier)
-    rounds = update_rounds(peers_of(plan), old, routes_of(plan))
+    """The way from one plan's routes to another's, on the links of today, in the order of a rollout.
+
+    A switch that leaves is told nothing, one that joins holds nothing before.
+    """
+    held = {switch.name: wire_routes(switch) for switch in earlier.switches}
+    old = {switch.name: held.get(switch.name, {}) for switch in plan.switches}
+    new = {switch.name: wire_routes(switch) for switch in plan.switches}
+    rounds = update_rounds(peers_of(plan), old, new)
     own = {switch.name: entries_of_plan(replace(switch, routes=())) for switch in plan.switches}
     ports = {
         switch.name: {port.name: number for number, port in enumerate(switch.ports)}
         for switch in plan.switches
     }
-    return judge_update(network, own, ports, old, rounds, network.is_up)
+    replacing = {switch.name for switch in plan.switches if switch.nos == "sonic"}
+    return judge_update(network, own, ports, old, rounds, network.is_up, replacing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,6 +399,28 @@ def _about_update(update: Transient) -> Iterator[Finding]:
     if update.cycle:
         message = f"during the update: {cycle_text(update.cycle)}"
         yield Finding("update-deadlocks", message, wait, place)
+
+
+def _about_scope(scope: UpdateScope) -> Iterator[Finding]:
+    """What an update changes beside routes that stops traffic, or that no Set can do."""
+    place, whole = (
+        ("addressing",),
+        "keep the addresses that are in use, or apply this while no job runs",
+    )
+    if scope.readdressed:
+        ports = listed(scope.readdressed)
+        message = (
+            f"{len(scope.readdressed)} ports in use get another address: {ports}; traffic over them stops"
+        )
+        if scope.stolen:
+            message += f"; SONiC refuses those that another port still has: {listed(scope.stolen)}"
+        yield Finding("update-readdresses", message, whole, place)
+    needy = {name: each for name, each in scope.reloads.items() if each.paths}
+    if needy:
+        entries = sum(len(each.paths) for each in needy.values())
+        message = f"{entries} entries of {listed(tuple(needy))} cannot be changed over gNMI"
+        hint = f"boot them from 'raddle render --switch {next(iter(needy))} --format sonic --bootstrap'"
+        yield Finding("update-needs-reload", message, hint, ("fabric",), "warning")
 
 
 def _about_failures(outcomes: tuple[Outcome, ...]) -> Iterator[Finding]:

@@ -1,0 +1,105 @@
+"""What an update changes beside routes: switches, addresses, and what needs a new config_db.json.
+
+The proof of an update (see `raddle.controller.verify.transient`) is of its routes. This says where that is
+all, and where traffic is lost for another reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from raddle.controller.plan.model import Plan, SwitchPlan
+from raddle.controller.plan.update import by_prefix
+from raddle.controller.southbound.driver import RouteTable
+from raddle.controller.southbound.sonic.reload import Reload, reload_of
+from raddle.controller.southbound.sonic.routes import held_routes
+from raddle.controller.southbound.sonic.tables import pushed
+
+_SHOWN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateScope:
+    """What changes from one plan to another beside routes.
+
+    Attributes:
+        joining, leaving: switches. Nothing is sent to one that leaves, which keeps what it holds.
+        readdressed: ports whose cable stays and whose address changes; `stolen` those of them whose new
+            address another port of the switch has now, which SONiC refuses until that one is gone.
+        moved: endpoints that get another address.
+        reloads: by switch, what no Set can change on it, and ports that go down and up.
+    """
+
+    joining: tuple[str, ...]
+    leaving: tuple[str, ...]
+    readdressed: tuple[str, ...]
+    stolen: tuple[str, ...]
+    moved: tuple[str, ...]
+    reloads: Mapping[str, Reload]
+
+    def outside(self) -> Iterator[str]:
+        """What the proof of the routes does not cover, in words."""
+        needy = {name: each for name, each in self.reloads.items() if each.paths}
+        if needy:
+            first = next(iter(needy))
+            paths = needy[first].paths
+            yield (
+                f"{listed(tuple(needy))} must boot from a new config_db.json ({first}: {len(paths)} entries, "
+                f"the first {paths[0]})"
+            )
+        flapping = {name: each for name, each in self.reloads.items() if each.flaps}
+        if flapping:
+            ports = tuple(f"{name}:{port}" for name, each in flapping.items() for port in each.flaps)
+            yield f"{len(ports)} ports that go down and up ({listed(ports)})"
+        if self.moved:
+            yield f"endpoints that get another address ({listed(self.moved)})"
+
+
+def scope_of(old: Plan, new: Plan) -> UpdateScope:
+    """Compare two plans of a fabric."""
+    before = {switch.name: switch for switch in old.switches}
+    after = {switch.name: switch for switch in new.switches}
+    both = [name for name in after if name in before]
+    addresses = dict(old.endpoints)
+    readdressed, stolen = [], []
+    for name in both:
+        for port, is_stolen in _readdressed(before[name], after[name]):
+            readdressed.append(f"{name}:{port}")
+            if is_stolen:
+                stolen.append(f"{name}:{port}")
+    reloads = {name: reload_of(before[name], after[name]) for name in both}
+    return UpdateScope(
+        joining=tuple(name for name in after if name not in before),
+        leaving=tuple(name for name in before if name not in after),
+        readdressed=tuple(readdressed),
+        stolen=tuple(stolen),
+        moved=tuple(name for name, address in new.endpoints if addresses.get(name, address) != address),
+        reloads={name: each for name, each in reloads.items() if each.paths or each.flaps},
+    )
+
+
+def _readdressed(old: SwitchPlan, new: SwitchPlan) -> Iterator[tuple[str, bool]]:
+    """Ports that keep their cable and change their address, and whether another port has the new one."""
+    live = {port.name: port.peer for port in old.ports if port.is_enabled}
+    kept = {port.name for port in new.ports if port.is_enabled and live.get(port.name) == port.peer}
+    before: dict[str, set[str]] = {}
+    for each in old.interfaces:
+        before.setdefault(each.name, set()).add(each.prefix)
+    taken = {prefix: name for name, prefixes in before.items() for prefix in prefixes}
+    for each in new.interfaces:
+        if each.name in kept and each.prefix not in before.get(each.name, set()):
+            yield each.name, each.prefix in taken
+
+
+def wire_routes(switch: SwitchPlan) -> RouteTable:
+    """The routes as the switch's driver writes and reads them: what orders a rollout, too."""
+    if switch.nos == "sonic":
+        return held_routes(pushed(replace(switch, policies=())))
+    return by_prefix(switch.routes)
+
+
+def listed(names: tuple[str, ...]) -> str:
+    """The first names, and how many more."""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more

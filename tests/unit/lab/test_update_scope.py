@@ -1,0 +1,141 @@
+"""The proof of an update is of what `apply` writes, and names what routes alone do not settle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+import raddle
+from raddle.cli.plan import plan
+from raddle.cli.verify import verify
+from raddle.controller.plan import make_plan
+from raddle.controller.plan.model import NextHop
+from raddle.controller.plan.update import Write
+from raddle.controller.reconcile import PushPolicy, drivers_of
+from raddle.controller.verify.network import entries_of_plan, network_of
+from raddle.controller.verify.transient import judge_update
+from raddle.controller.verify.update_scope import scope_of, wire_routes
+from raddle.inventory import Inventory
+from raddle.lab.switches.programmed import program, switch_farm
+
+APP = typer.Typer()
+for command in (plan, verify):
+    APP.command()(command)
+
+BOX = "{ports: 32, port_speed: 400G, lanes_per_port: 8, buffer: 64MiB, nos: NOS}"
+
+
+def fabric(leaves: int, nos: str = "sonic", more: str = "") -> Any:
+    return raddle.loads(text(leaves, nos, more))
+
+
+def text(leaves: int, nos: str = "sonic", more: str = "") -> str:
+    return (
+        f"raddle: 1\nname: pod\nmodels: {{box: {BOX.replace('NOS', nos)}}}\n"
+        f"fabric: {{leaves: {{count: {leaves}, model: box}}, spines: {{count: 3, model: box}}}}\n"
+        f"hosts: {{per_leaf: 2}}\n{more}"
+    )
+
+
+SLOW = "overrides: {links: [{ends: [leaf0, spine0], speed: 100G}, {ends: [leaf1, spine1], state: down}]}\n"
+
+
+@pytest.mark.parametrize("nos", ["sonic", "p4"])
+def test_the_proof_starts_and_ends_with_the_routes_that_the_drivers_read_and_want(nos: str) -> None:
+    before, after = (make_plan(fabric(3, nos, more), "ecmp") for more in ("", SLOW))
+    with switch_farm(fabric(3, nos), before) as farm:
+        inventory = Inventory("pod", dict(farm.addresses))
+        program(before, inventory)
+        with drivers_of(after, inventory, PushPolicy()) as drivers:
+            for switch, old in zip(after.switches, before.switches, strict=True):
+                with drivers[switch.name] as driver:
+                    survey = driver.survey()
+                for held, planned in ((survey.routes, old), (survey.wanted, switch)):
+                    have, want = _ways(held), _ways(wire_routes(planned))
+                    assert want.items() <= have.items()
+                    # A P4 switch is also written routes to the far ends of its own cables.
+                    assert nos == "p4" or have == want
+                    assert all(prefix.endswith("/32") for prefix in have.keys() - want.keys())
+
+
+def _ways(routes: Any) -> dict[str, set[tuple[str, int]]]:
+    return {prefix: {(hop.port, hop.weight) for hop in hops} for prefix, hops in routes.items()}
+
+
+def run(tmp_path: Path, old: str, new: str, *options: str) -> Any:
+    (tmp_path / "old.yaml").write_text(old)
+    (tmp_path / "new.yaml").write_text(new)
+    held = str(tmp_path / "old.json")
+    made = CliRunner().invoke(APP, ["plan", str(tmp_path / "old.yaml"), "--routing", "ecmp", "-o", held])
+    assert made.exit_code == 0
+    command, option = options
+    given = ["--routing", "ecmp", option, held, *(["--failures", "0"] if command == "verify" else [])]
+    return CliRunner().invoke(APP, [command, str(tmp_path / "new.yaml"), *given])
+
+
+def test_a_leaf_that_is_taken_out_is_told_and_the_rest_is_proven(tmp_path: Path) -> None:
+    result = run(tmp_path, text(4), text(3), "verify", "--from")
+    assert result.exit_code == 0, result.output
+    assert "leaving:     leaf3: nothing is sent to them, they keep what they hold" in result.stdout
+    assert "nothing is lost, loops or deadlocks on the way" in result.stdout
+
+
+@pytest.mark.parametrize(("command", "option"), [("verify", "--from"), ("plan", "--diff")])
+def test_what_needs_a_new_config_db_is_said_before_anything_is_sent(
+    command: str, option: str, tmp_path: Path
+) -> None:
+    result = run(tmp_path, text(3), text(4), command, option)
+    assert "must boot from a new config_db.json" in result.output
+    assert "ok" not in result.stdout.splitlines()
+    # The buffer pool of a spine holds headroom for one port more.
+    scope = scope_of(make_plan(fabric(3), "ecmp"), make_plan(fabric(4), "ecmp"))
+    assert scope.joining == ("leaf3",)
+    assert "BUFFER_POOL/ingress_lossless_pool" in scope.reloads["spine0"].paths
+    assert not any("leaf" in name for name in scope.reloads)
+
+
+def test_an_update_of_routes_alone_is_ok(tmp_path: Path) -> None:
+    down = "overrides: {links: [{ends: [leaf0, spine0], state: down}]}\n"
+    result = run(tmp_path, text(3), text(3, more=down), "verify", "--from")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-1] == "ok"
+
+
+def test_ports_in_use_that_get_another_address_are_a_finding(tmp_path: Path) -> None:
+    pool = "addressing: {hosts: 10.0.0.0/16, loopbacks: 10.255.0.0/20, underlay: 172.20.0.0/14}\n"
+    result = run(tmp_path, text(3), text(3, more=pool), "verify", "--from")
+    assert result.exit_code == 1
+    # Three leaves and three spines: 9 cables with 2 ends each.
+    assert "error[update-readdresses]: 18 ports in use get another address" in result.stderr
+    assert "SONiC refuses" not in result.stderr
+
+
+def test_a_route_that_sonic_replaces_falls_to_the_shorter_prefix_for_a_moment() -> None:
+    """leaf0's host route moves from spine0 to spine1; its aggregate leads to spine2, which leads back."""
+    model = fabric(3)
+    made, network = make_plan(model, "ecmp"), network_of(model)
+    own = {switch.name: entries_of_plan(switch)[:0] for switch in made.switches}
+    ports = {s.name: {port.name: n for n, port in enumerate(s.ports)} for s in made.switches}
+    far = {s.name: {p.peer.partition(":")[0]: p.name for p in s.ports if p.peer} for s in made.switches}
+    host = f"{made.endpoints[4][1]}/32"
+    whole = "10.0.0.0/16"
+
+    def hop(at: str, to: str) -> tuple[NextHop, ...]:
+        return (NextHop("", far[at][to]),)
+
+    routes = {
+        "leaf0": {host: hop("leaf0", "spine0"), whole: hop("leaf0", "spine2")},
+        "spine0": {host: hop("spine0", "leaf2")},
+        "spine1": {host: hop("spine1", "leaf2")},
+        "spine2": {host: hop("spine2", "leaf0")},
+        "leaf2": {host: hop("leaf2", "host4")},
+    }
+    write = Write("leaf0", host, hop("leaf0", "spine0"), hop("leaf0", "spine1"))
+    atomic = judge_update(network, own, ports, routes, ((write,),), network.is_up)
+    assert (atomic.lost, atomic.looping) == (0, 0)
+    replaced = judge_update(network, own, ports, routes, ((write,),), network.is_up, {"leaf0"})
+    assert replaced.looping == 2  # both hosts of leaf0
