@@ -18,9 +18,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,6 @@ SCHEMA_VERSION = 1
 DEVICE_ID = 1
 """What P4Runtime calls a switch unless the inventory says otherwise."""
 
-_LOOPBACK = ("127.", "[::1]", "localhost:")
 USERNAME_VARIABLE, PASSWORD_VARIABLE = "RADDLE_USERNAME", "RADDLE_PASSWORD"
 
 
@@ -155,9 +156,8 @@ def load_inventory(path: Path) -> Inventory:
         addresses = {
             name: entry["address"] for name, entry in document["switches"].items() if name not in datapaths
         }
-        wrong = [name for name, address in addresses.items() if not isinstance(address, str)]
-        if wrong:
-            raise TypeError(f"the address of {wrong[0]} is not a string")
+        for name, address in addresses.items():
+            _check_address(name, address)
         device_ids = {
             name: int(entry["device_id"])
             for name, entry in document["switches"].items()
@@ -187,7 +187,7 @@ def load_inventory(path: Path) -> Inventory:
     login = read_secrets(login_file) if login_file else {}
     username = os.environ.get(USERNAME_VARIABLE, login.get("username", ""))
     password = os.environ.get(PASSWORD_VARIABLE, login.get("password", ""))
-    far = [address for address in addresses.values() if not address.startswith(_LOOPBACK)]
+    far = [address for address in addresses.values() if not _is_loopback(address)]
     if password and client is None and far:
         raise InputError.of(
             "open-password",
@@ -196,6 +196,29 @@ def load_inventory(path: Path) -> Inventory:
         )
     access = Access(client, username, password)
     return Inventory(fabric, addresses, access, device_ids, p4info, datapaths=datapaths, openflow=openflow)
+
+
+def _check_address(name: str, address: Any) -> None:
+    """See that gRPC can make something of an address.
+
+    Raises:
+        ValueError: it is no `HOST:PORT`.
+    """
+    host, _, port = address.rpartition(":") if isinstance(address, str) else ("", "", "")
+    is_host = bool(re.fullmatch(r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+", host))
+    if not (is_host and port.isdecimal() and 0 < int(port) < 2**16):
+        raise ValueError(
+            f"the address of {name}, {address!r}, is not HOST:PORT, as 192.0.2.1:8080 or [2001:db8::1]:8080"
+        )
+
+
+def _is_loopback(address: str) -> bool:
+    """Nothing that is sent there leaves this machine. A name that only looks like an address is a name."""
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _datapaths(switches: dict[str, Any]) -> dict[str, int]:

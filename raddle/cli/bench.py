@@ -16,12 +16,15 @@ from raddle.cli.options import (
     JsonOption,
     P4InfoOption,
     Placement,
+    PlanOption,
+    PlanOptions,
     QpsOption,
     RoutingOption,
     SeedOption,
     SplitDataOption,
     StrictOption,
     load_fabric,
+    plan_for,
 )
 from raddle.cli.output_folder import OutputFolder
 from raddle.cli.progress import Shown, progress_bar, watching
@@ -69,6 +72,7 @@ def bench(
         int, typer.Option("-f", "--stepfactor", help="Each size is this many times the one before.")
     ] = 4,
     routing: RoutingOption = None,
+    plan_file: PlanOption = None,
     placement: Annotated[Placement, typer.Option(help="Which endpoint each rank is.")] = "linear",
     seed: SeedOption = 1,
     cc: CcOption = None,
@@ -103,18 +107,21 @@ def bench(
     --inventory and without --push it forwards with what they hold already. Times of faults, --series and
     --until count from the start of each size. An interrupt keeps the rows that are done.
     """
-    model = with_congestion_control(with_qps(load_fabric(fabric, strict), qps_per_connection, split_data), cc)
+    loaded = load_fabric(fabric, strict)
+    held = plan_for(loaded, PlanOptions(routing=routing), plan_file).plan if plan_file else None
+    model = with_congestion_control(with_qps(loaded, qps_per_connection, split_data), cc)
     options = RunOptions(seed, threads, fail or (), faults, detection, series, trace or (), until)
     request = BenchRequest(
         collective=collective,
         algorithm=algorithm,
         sizes_bytes=traffic.sweep(_size(min_bytes, "-b"), _size(max_bytes, "-e"), factor),
-        routing=routing or model.routing.policy,
+        routing=held.routing if held else routing or model.routing.policy,
         placement=placement,
         settings=options.settings(model),
+        plan=held,
     )
     source = switch_source(inventory, push, p4info)
-    note_unused_routing("--routing", bool(routing), source)
+    note_unused_routing("--plan" if held else "--routing", bool(routing or held), source)
     with _folder(output, options) as folder, progress_bar() as progress:
         told = _Told(progress, folder, is_quiet=as_json)
         result = run_bench(model, request, source, watching(progress), told, told.capture)

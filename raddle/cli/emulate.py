@@ -14,11 +14,15 @@ from raddle.cli.options import (
     JsonOption,
     P4InfoOption,
     PlacementOption,
+    PlanOption,
+    PlanOptions,
     QpsOption,
     RoutingOption,
     SeedOption,
     SplitDataOption,
     load_fabric,
+    options_of,
+    plan_for,
 )
 from raddle.cli.progress import progress_bar
 from raddle.errors import InputError
@@ -50,6 +54,7 @@ def emulate(
         Path | None, typer.Option(metavar="DIR", help="Write the RoCEv2 packets at each switch port there.")
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="End with Mininet's prompt.")] = False,
+    plan_file: PlanOption = None,
     routing: RoutingOption = None,
     collective: CollectiveOption = "all_reduce",
     algorithm: AlgorithmOption = None,
@@ -65,7 +70,9 @@ def emulate(
     Everything runs in a sandbox of its own and is gone at the end, however it ends.
     """
     tests = _tests(test)
-    model = with_qps(load_fabric(fabric), qps_per_connection, split_data)
+    loaded = load_fabric(fabric)
+    held = plan_for(loaded, PlanOptions(routing=routing), plan_file) if plan_file else None
+    model = with_qps(loaded, qps_per_connection, split_data)
     work = (
         read_flows(model, flows)
         if flows
@@ -77,8 +84,9 @@ def emulate(
     # These import Mininet.
     from raddle.lab.emulation.run import EmulationRequest, emulate
 
-    policy = routing or model.routing.policy
-    request = EmulationRequest(switch, policy, tests, work, seed, pcap, p4info)
+    policy = held.plan.routing if held else routing or model.routing.policy
+    given = (held.plan, options_of(held).demand(loaded)) if held else None
+    request = EmulationRequest(switch, policy, tests, work, seed, pcap, p4info, given)
     with progress_bar() as progress:
         emulation = emulate(model, request, progress)
     print(to_json(emulation.result) if as_json else to_text(emulation.result), end="", flush=True)

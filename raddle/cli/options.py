@@ -210,13 +210,19 @@ def plan_applied(
     held = applied.held
     if held.fabric_digest == fabric_digest(fabric):
         return held
-    then = {each.name: held.options.get(each.name) for each in fields(PlanOptions)}
-    keep = then.pop("keep")
     print(
         f"note: the fabric file has changed since the apply of {applied.time}; compared with its plan now",
         file=sys.stderr,
     )
-    return PlanOptions(**then).make(fabric, held.plan if keep else None)
+    then = options_of(held)
+    return then.make(fabric, held.plan if then.keep else None)
+
+
+def options_of(held: HeldPlan) -> PlanOptions:
+    """The options that a plan was made with."""
+    then = {each.name: held.options.get(each.name) for each in fields(PlanOptions)}
+    keep = then.pop("keep")
+    return PlanOptions(**then, keep=Path(keep) if keep else None)
 
 
 def read_plan(path: Path, fabric: str) -> Plan:

@@ -84,4 +84,4 @@ def _rendered(
         if boot:
             return {"commands": list(ovs_commands(switch))}
         return describe(switch_tables(switch, neighbour_macs(plan), has_queues=True))
-    return bootstrap(switch).config_db if boot else pushed(switch)
+    return bootstrap(switch, has_own_ecn=True).config_db if boot else pushed(switch)

@@ -43,7 +43,7 @@ from raddle.lab.workloads.connections import with_qps
 from raddle.lab.workloads.flow_file import read_flows
 from raddle.nos.farm import ServerTls, is_loopback
 from raddle.topology.model import Fabric
-from raddle.topology.views.cable_truth import read_cables
+from raddle.topology.views.cable_truth import planned_names, read_cables
 from raddle.units import parse_nccl_bytes
 from raddle.workload import Workload
 
@@ -121,7 +121,7 @@ def up(
     )
     _warn_of_strangers(doors)
     _end_by_signals()
-    seen = read_cables(cables) if cables else None
+    seen = planned_names(model, read_cables(cables)) if cables else None
     sent = _traffic(model, flows, collective, algorithm, placement, size, seed)
     with (
         _alone(model.name, inventory, state),

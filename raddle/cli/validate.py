@@ -17,7 +17,7 @@ from raddle.topology import find, load
 from raddle.topology.load import refuse_cut_off
 from raddle.topology.model import Fabric
 from raddle.topology.views.cable_mend import CableWork, mend_cables
-from raddle.topology.views.cable_truth import compare_cables, read_cables
+from raddle.topology.views.cable_truth import compare_cables, planned_names, read_cables
 from raddle.topology.views.capacity import bisection_bps, oversubscription, review
 from raddle.units import format_rate, format_size
 
@@ -44,7 +44,7 @@ def validate(
         refuse_cut_off(model)
     _check_switches(model, sonic_yang)
     warnings = review(model)
-    seen = read_cables(cables) if cables else ()
+    seen = planned_names(model, read_cables(cables)) if cables else ()
     wrong = compare_cables(model, seen) if cables else ()
     work = mend_cables(model, seen) if wrong else ()
     if json_output:

@@ -12,22 +12,19 @@ import typer
 
 from raddle.cli.options import (
     DEFAULT_INVENTORY,
-    AlgorithmOption,
-    CollectiveOption,
     FabricArg,
     InventoryOption,
     JsonOption,
-    KeepOption,
-    PlacementOption,
-    RoutingOption,
-    SeedOption,
+    PlanOption,
+    PlanOptions,
     StrictOption,
-    demand_for,
     load_fabric,
+    options_of,
+    plan_for,
     read_plan,
+    with_plan_options,
 )
 from raddle.cli.progress import progress_bar
-from raddle.controller.plan import make_plan
 from raddle.controller.verify.failures import Outcome
 from raddle.controller.verify.lossless import CONGESTED_GROUPS
 from raddle.controller.verify.parts import Part
@@ -35,14 +32,16 @@ from raddle.controller.verify.update_scope import listed
 from raddle.errors import InputError
 from raddle.inventory import load_inventory
 from raddle.lab.verify import Scope, Verification, verify_plan, verify_running, with_cabling
-from raddle.topology.views.cable_truth import read_cables
+from raddle.topology.views.cable_truth import planned_names, read_cables
 from raddle.units import format_rate
 
 _SHOWN_PARTS = 16
 
 
+@with_plan_options
 def verify(
     fabric: FabricArg,
+    options: PlanOptions,
     failures: Annotated[int, typer.Option(min=0, max=3, help="So many links or switches fail at once.")] = 1,
     most: Annotated[
         int, typer.Option(min=1, help="Sets of two or more that are checked, else a sample.")
@@ -57,36 +56,31 @@ def verify(
         Path | None,
         typer.Option("--from", metavar="OLD.json", help="Prove the update from an earlier plan, too."),
     ] = None,
-    keep: KeepOption = None,
+    plan_file: PlanOption = None,
     cables: Annotated[
         Path | None,
         typer.Option(metavar="CABLES.csv", help="Compare with the cables that are seen, as validate does."),
     ] = None,
     running: Annotated[bool, typer.Option("--running", help="Check what the switches report.")] = False,
     inventory: InventoryOption = DEFAULT_INVENTORY,
-    routing: RoutingOption = None,
-    collective: CollectiveOption = "all_reduce",
-    algorithm: AlgorithmOption = None,
-    placement: PlacementOption = "linear",
-    seed: SeedOption = 1,
     strict: StrictOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Prove that nothing is lost, loops or deadlocks. Exit code 1: something can."""
     model = load_fabric(fabric, strict, is_told=False)  # the result has the warnings
-    if running and earlier:
-        raise typer.BadParameter("--from is of a plan, not of --running switches")
-    scope = Scope(failures, most, seed, congested_groups)
+    if running and (earlier or plan_file):
+        name = "--from" if earlier else "--plan"
+        raise typer.BadParameter(f"{name} is of a plan, not of --running switches")
+    scope = Scope(failures, most, 1 if options.seed is None else options.seed, congested_groups)
     old = read_plan(earlier, model.name) if earlier else None
-    seen = read_cables(cables) if cables else None
+    seen = planned_names(model, read_cables(cables)) if cables else None
     with progress_bar() as progress:
         if running:
             result = verify_running(model, load_inventory(inventory), scope, progress, seen)
         else:
-            policy = routing or model.routing.policy
-            demand = demand_for(model, policy, collective, algorithm, placement, seed)
-            plan = make_plan(model, policy, demand, read_plan(keep, model.name) if keep else None)
-            result = verify_plan(model, plan, demand, scope, progress, old)
+            held = plan_for(model, options, plan_file)
+            demand = options_of(held).demand(model)
+            result = verify_plan(model, held.plan, demand, scope, progress, old)
             result = with_cabling(model, result, seen) if seen is not None else result
     if certificate and result.proof:
         _write(certificate, result.proof)

@@ -33,7 +33,8 @@ Captures = Callable[[int], Callable[[bytes], object]]
 class BenchRequest:
     """What to run. `algorithm` None takes the collective's usual one; sizes as `-b`, `-e`, `-f` say.
 
-    `settings` are those of a run of one size; times in them count from its start.
+    `settings` are those of a run of one size; times in them count from its start. `plan` is used in
+    place of one that is made for the collective.
     """
 
     collective: str
@@ -42,6 +43,7 @@ class BenchRequest:
     routing: Literal["ecmp", "pinned"]
     placement: str
     settings: RunSettings = DEFAULT_SETTINGS
+    plan: Plan | None = None
 
 
 def run_bench(
@@ -61,7 +63,7 @@ def run_bench(
         UnreachableError: a switch does not answer or does not take the plan.
     """
     job = find_job(fabric, request.collective, request.algorithm, request.placement, request.settings.seed)
-    plan = make_plan(fabric, request.routing, job.demand())
+    plan = request.plan or make_plan(fabric, request.routing, job.demand())
     switches = prepare_switches(fabric, plan, source, watch.tell)
     result, last = _before(job, request, switches), None
     seen(result, ())

@@ -43,7 +43,7 @@ from raddle.nos.orch import derive
 from raddle.state import AclRule, SwitchState
 from raddle.topology.model import Fabric
 from raddle.topology.views.cable_mend import CableWork, mend_cables
-from raddle.topology.views.cable_truth import SeenCable, compare_cables
+from raddle.topology.views.cable_truth import SeenCable, compare_cables, planned_names
 from raddle.topology.views.capacity import bisection_bps, tier_oversubscription
 from raddle.topology.yaml.source import read_file
 from raddle.workload import Demand
@@ -186,7 +186,7 @@ def verify_running(
     result = _verify(fabric, network_of(fabric), subject, None, scope, progress)
     result = replace(result, problems=(*result.problems, *lists))
     if seen is None:
-        seen = heard_cables(fabric, read_neighbours(inventory))
+        seen = planned_names(fabric, heard_cables(fabric, read_neighbours(inventory)))
     return with_cabling(fabric, result, seen)
 
 

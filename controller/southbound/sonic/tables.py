@@ -60,14 +60,17 @@ class Bootstrap:
     switch_json: dict[str, dict[str, str]]
 
 
-def bootstrap(switch: SwitchPlan) -> Bootstrap:
-    """What the switch must hold before anything is pushed to it. ECN thresholds are SONiC's defaults."""
+def bootstrap(switch: SwitchPlan, has_own_ecn: bool = False) -> Bootstrap:
+    """What the switch must hold before anything is pushed to it.
+
+    ECN thresholds are SONiC's defaults, which a push changes, or from the start the plan's.
+    """
     config = {
         "DEVICE_METADATA": {"localhost": _metadata(switch)},
         "PORT": {port.name: _port(port) for port in switch.ports},
         "DEVICE_NEIGHBOR": {port.name: _neighbor(port) for port in _cabled(switch)},
         "CABLE_LENGTH": {MAP: {port.name: f"{_metres(port)}m" for port in switch.ports}},
-        "WRED_PROFILE": {WRED: _wred(*DEFAULT_ECN)},
+        "WRED_PROFILE": {WRED: _planned_wred(switch) if has_own_ecn else _wred(*DEFAULT_ECN)},
         **_buffer_tables(switch),
         **_map_tables(switch),
         **_port_qos_tables(switch),
@@ -103,14 +106,13 @@ def pushed(switch: SwitchPlan) -> Tables:
         else:
             table[each.name] = {"ipv6_use_link_local_only": "enable"}
     routes = {f"default|{route.prefix}": _static_route(route.next_hops) for route in switch.routes}
-    ecn = switch.qos.ecn
     return {
         "INTERFACE": interfaces,
         "LOOPBACK_INTERFACE": loopbacks,
         "STATIC_ROUTE": routes,
         **_hash_table(switch),
         **adaptive_tables(switch),
-        "WRED_PROFILE": {WRED: _wred(ecn.kmin_bytes, ecn.kmax_bytes, round(ecn.pmax * 100))},
+        "WRED_PROFILE": {WRED: _planned_wred(switch)},
     }
 
 
@@ -177,16 +179,39 @@ def _port(port: PortPlan) -> dict[str, str]:
         "index": str(port.index + 1),
         "lanes": ",".join(map(str, port.lanes)),
         "speed": str(port.speed_bps // 10**6),
-        # RS-FEC is mandatory from 50 Gb/s per lane on (IEEE 802.3cd, 802.3bs).
-        "fec": "rs" if port.speed_bps // len(port.lanes) >= 50 * 10**9 else "none",
+        "fec": "rs" if _has_rs_fec(port) else "none",
         "mtu": str(port.mtu_bytes),
         "admin_status": "up" if port.is_enabled else "down",
     }
 
 
+def _has_rs_fec(port: PortPlan) -> bool:
+    """RS-FEC is part of every lane of 50 Gb/s (IEEE 802.3cd) and of 200GBASE-R up (IEEE 802.3bs, clause 119),
+    whatever its lanes."""
+    return port.speed_bps >= 200 * 10**9 or port.speed_bps // len(port.lanes) >= 50 * 10**9
+
+
 def _neighbor(port: PortPlan) -> dict[str, str]:
     device, _, far_port = port.peer.partition(":")
     return {"name": device, "port": far_port}
+
+
+def _planned_wred(switch: SwitchPlan) -> dict[str, str]:
+    """The plan's thresholds.
+
+    Raises:
+        InputError: `ecn-not-held`, the probability is no whole percentage, which is all that SONiC holds.
+    """
+    ecn = switch.qos.ecn
+    percent = round(ecn.pmax * 100)
+    if not math.isclose(percent, ecn.pmax * 100, abs_tol=1e-9):
+        raise InputError.of(
+            "ecn-not-held",
+            f"{switch.name} is to mark with a probability of at most {ecn.pmax * 100:g} %, and SONiC's "
+            f"WRED_PROFILE holds whole percents: it would be {percent} %",
+            f"set 'roce: {{ecn: {{pmax: {max(1, percent)}%}}}}'",
+        )
+    return _wred(ecn.kmin_bytes, ecn.kmax_bytes, percent)
 
 
 def _wred(min_bytes: int, max_bytes: int, percent: int) -> dict[str, str]:

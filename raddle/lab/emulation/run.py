@@ -24,7 +24,7 @@ from raddle.lab.emulation.result import EmulationResult, Iperf, Ping
 from raddle.lab.emulation.roce_run import run_roce
 from raddle.lab.switches.prepared import SwitchSource
 from raddle.topology.model import Fabric
-from raddle.workload import Workload
+from raddle.workload import Demand, Workload
 
 _IPERF_S = 2
 
@@ -33,7 +33,8 @@ _IPERF_S = 2
 class EmulationRequest:
     """What to emulate, which tests to run, where captured packets go.
 
-    `p4info` is of switches that run SONiC PINS, with whose simulation `roce` is compared.
+    `p4info` is of switches that run SONiC PINS, with whose simulation `roce` is compared. `planned` is a plan
+    and the flows that it pins, in place of one that is made for the workload.
     """
 
     switch: Literal["ovs", "bmv2"]
@@ -43,6 +44,7 @@ class EmulationRequest:
     seed: int = 1
     pcap: Path | None = None
     p4info: Path | None = None
+    planned: tuple[Plan, Demand | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ def emulate(
         if request.routing == "pinned"
         else None
     )
-    plan = make_plan(fabric, request.routing, demand)
+    plan, demand = request.planned or (make_plan(fabric, request.routing, demand), demand)
     layout = Layout(fabric, plan)
     repairer = Repairer(fabric, plan, demand)
     progress("starting switches and hosts", 0.1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,14 +33,14 @@ def read_cables(path: Path) -> tuple[SeenCable, ...]:
     """
     lines = read_text(path).splitlines()
     rows = csv.DictReader(lines)
-    missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
+    missing = [name for name in COLUMNS if name not in _columns(rows, path, lines)]
     if missing:
         span = SourceSpan(str(path), 1, 1, text=lines[0] if lines else "")
         hint = f"its first line must name {', '.join(COLUMNS)}"
         message = f"the list of cables has no column '{missing[0]}'"
         raise InputError([Diagnostic("bad-cable-list", message, span, hint)])
     cables, problems = [], []
-    for row in rows:
+    for row in _rows(rows, path, lines):
         span = SourceSpan(str(path), rows.line_num, 1, text=lines[rows.line_num - 1])
         values = [row[name] or "" for name in COLUMNS]
         if all(values):
@@ -49,6 +49,45 @@ def read_cables(path: Path) -> tuple[SeenCable, ...]:
             problems.append(Diagnostic("bad-cable-list", "a cable needs two devices and two ports", span))
     refuse_all(problems)
     return tuple(cables)
+
+
+def _columns(rows: csv.DictReader[str], path: Path, lines: list[str]) -> Sequence[str]:
+    try:
+        return rows.fieldnames or ()
+    except csv.Error as error:
+        raise _no_csv(error, 1, path, lines) from None
+
+
+def _rows(rows: csv.DictReader[str], path: Path, lines: list[str]) -> Iterator[dict[str, str]]:
+    try:
+        yield from rows
+    except csv.Error as error:
+        raise _no_csv(error, rows.line_num, path, lines) from None
+
+
+def _no_csv(error: csv.Error, line: int, path: Path, lines: list[str]) -> InputError:
+    span = SourceSpan(str(path), line, 1, text=lines[line - 1] if 0 < line <= len(lines) else "")
+    return InputError([Diagnostic("bad-cable-list", f"this is no row of a CSV file: {error}", span)])
+
+
+def planned_names(fabric: Fabric, seen: Iterable[SeenCable]) -> tuple[SeenCable, ...]:
+    """Cables with the fabric's own names of devices and ports.
+
+    A switch says over LLDP which port it is by its alias, and devices by their host name: in any case, and
+    perhaps with a domain. What the fabric has no name for is left as it is.
+    """
+    names = [*fabric.switch_by_name, *(host.name for host in fabric.hosts)]
+    devices = {name.lower(): name for name in names}
+    ports = {(switch.name, port.name): port.name for switch in fabric.switches for port in switch.ports}
+    aliases = {(switch.name, port.alias): port.name for switch in fabric.switches for port in switch.ports}
+
+    def named(end: PortRef) -> PortRef:
+        said = end.device.lower()
+        device = devices.get(said) or devices.get(said.partition(".")[0], end.device)
+        port = ports.get((device, end.port)) or aliases.get((device, end.port), end.port)
+        return PortRef(device, port)
+
+    return tuple(SeenCable(named(cable.a), named(cable.b), cable.span) for cable in seen)
 
 
 def compare_cables(fabric: Fabric, seen: tuple[SeenCable, ...]) -> tuple[Diagnostic, ...]:

@@ -79,6 +79,9 @@ def _included(
     if files[0] > MAX_FILES:
         message = f"more than {MAX_FILES} files are included"
         raise InputError([*problems, Diagnostic("too-many-includes", message, span, "join some")])
+    if target.exists() and not target.is_file():  # a pipe that nobody writes to is never at its end
+        message = f"'{item.text}' is no file"
+        raise InputError([*problems, Diagnostic("unreadable-file", message, span, "include a file")])
     try:
         source = read_file(target)
     except InputError as error:

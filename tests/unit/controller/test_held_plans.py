@@ -18,10 +18,12 @@ from typer.testing import CliRunner, Result
 
 import raddle
 from raddle.cli.apply import apply
+from raddle.cli.bench import bench
 from raddle.cli.drift import drift
 from raddle.cli.plan import plan
 from raddle.cli.render import render
 from raddle.cli.status import status
+from raddle.cli.verify import verify
 from raddle.controller.ledger import Ledger, lock_file
 from raddle.controller.plan import from_json, make_plan
 from raddle.controller.southbound.sonic.tables import bootstrap, pushed
@@ -29,7 +31,7 @@ from raddle.errors import InputError
 from raddle.inventory import Inventory
 
 APP = typer.Typer()
-for command in (plan, render, apply, status, drift):
+for command in (plan, render, apply, status, drift, verify, bench):
     APP.command()(command)
 
 TEXT = """
@@ -58,7 +60,7 @@ class Hall:
         Inventory("hall", addresses).save(self.inventory)
 
     def run(self, verb: str, *options: str) -> Result:
-        where = () if verb in ("plan", "render") else ("--inventory", str(self.inventory))
+        where = () if verb in ("plan", "render", "verify", "bench") else ("--inventory", str(self.inventory))
         return CliRunner().invoke(APP, [verb, str(self.file), *where, *options])
 
 
@@ -100,6 +102,24 @@ def test_a_plan_of_another_fabric_file_is_refused_before_anything_is_sent(hall: 
         hall.run("render", "--plan", str(hall.plan)).exception
     )
     assert not any(switch.requests for switch in hall.switches.values())
+
+
+def test_verify_and_bench_take_the_plan_as_it_is(hall: Hall) -> None:
+    hall.run("plan", *PINNED, "-o", str(hall.plan))
+    held = ("--plan", str(hall.plan))
+    proved = hall.run("verify", *held, "--failures", "0", "--json")
+    fresh = hall.run("verify", *PINNED, "--failures", "0", "--json")
+    assert proved.exit_code == 0
+    assert proved.stdout == fresh.stdout
+    sizes = ("-b", "64K", "-e", "64K", "--placement", "strided", "--json")
+    same = [hall.run("bench", *more, *sizes).stdout for more in (held, ("--routing", "pinned"))]
+    assert same[0] == same[1]
+    assert "pins" in same[0]
+    hall.file.write_text(TEXT.replace("count: 2}, spines", "count: 3}, spines"))
+    for verb in ("verify", "bench"):
+        refused = hall.run(verb, *held).exception
+        assert isinstance(refused, InputError)
+        assert refused.diagnostics[0].code == "stale-plan"
 
 
 def test_a_comment_makes_no_other_fabric(hall: Hall) -> None:

@@ -1,0 +1,128 @@
+"""Values that a SONiC switch cannot hold, addresses that are none, and files that are not what they seem."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+import raddle
+from raddle.controller.plan import make_plan
+from raddle.controller.plan.model import SwitchPlan
+from raddle.controller.southbound.sonic.tables import WRED, bootstrap, pushed
+from raddle.errors import InputError
+from raddle.inventory import load_inventory
+from raddle.topology.views.cable_truth import compare_cables, planned_names, read_cables
+
+FORM = """
+raddle: 1
+name: row
+fabric: {leaves: {count: 2}, spines: {count: 2}}
+hosts: {per_leaf: 2}
+"""
+
+
+def leaf(more: str = "", form: str = FORM) -> SwitchPlan:
+    return make_plan(raddle.loads(form + more), "ecmp").switches[0]
+
+
+def test_a_probability_that_sonic_would_hold_as_none_is_refused_with_one_that_it_holds() -> None:
+    with pytest.raises(InputError, match=r"ecn-not-held.*at most 0\.3 %.*it would be 0 %") as refused:
+        pushed(leaf("roce: {ecn: {pmax: 0.3%}}\n"))
+    assert "pmax: 1%" in str(refused.value)
+    assert pushed(leaf("roce: {ecn: {pmax: 7%}}\n"))["WRED_PROFILE"][WRED]["green_drop_probability"] == "7"
+
+
+def test_a_boot_file_can_have_the_fabrics_own_ecn_from_the_start() -> None:
+    switch = leaf("roce: {ecn: {kmin: 300KB, kmax: 900KB, pmax: 9%}}\n")
+    own = bootstrap(switch, has_own_ecn=True).config_db["WRED_PROFILE"]
+    assert own == pushed(switch)["WRED_PROFILE"]
+    assert own[WRED]["green_min_threshold"] == "300000"
+    assert bootstrap(switch).config_db["WRED_PROFILE"] != own
+
+
+@pytest.mark.parametrize(
+    ("speed", "fec"),
+    [("400G", "rs"), ("200G", "rs"), ("100G", "none")],  # 8 lanes of 50, 25 and 12.5 Gb/s
+)
+def test_200gbase_r_has_rs_fec_whatever_its_lanes(speed: str, fec: str) -> None:
+    """IEEE 802.3bs, clause 119: the PCS of 200GBASE-R and 400GBASE-R."""
+    text = f"fabric: {{leaves: {{count: 2}}, spines: {{count: 2}}, uplinks: {{speed: {speed}}}}}"
+    switch = leaf(form=FORM.replace("fabric: {leaves: {count: 2}, spines: {count: 2}}", text))
+    uplink = next(port for port in switch.ports if port.peer.startswith("spine"))
+    assert len(uplink.lanes) == 8
+    assert bootstrap(switch).config_db["PORT"][uplink.name]["fec"] == fec
+
+
+def inventory(folder: Path, address: object) -> Path:
+    path = folder / "inventory.json"
+    path.write_text(json.dumps({"fabric": "row", "switches": {"leaf0": {"address": address}}}))
+    return path
+
+
+@pytest.mark.parametrize(
+    "address", ["leaf0", "leaf0:", ":8080", "leaf0:http", "[::1:8080", "a b:1", "x:70000", 5, None]
+)
+def test_an_address_that_is_none_is_told_when_it_is_read(tmp_path: Path, address: object) -> None:
+    with pytest.raises(InputError, match=r"bad-inventory.*address of leaf0.*HOST:PORT"):
+        load_inventory(inventory(tmp_path, address))
+
+
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1.lab.example:8080", "localhost.example:8080", "128.0.0.1:8080"]
+)
+def test_a_name_that_looks_like_loopback_gets_no_password_in_plain_text(
+    tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RADDLE_USERNAME", "admin")
+    monkeypatch.setenv("RADDLE_PASSWORD", "s3cret")
+    with pytest.raises(InputError, match="open-password"):
+        load_inventory(inventory(tmp_path, address))
+
+
+@pytest.mark.parametrize("address", ["127.8.9.1:8080", "[::1]:8080", "localhost:8080"])
+def test_this_machine_may_get_one(tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RADDLE_PASSWORD", "s3cret")
+    assert load_inventory(inventory(tmp_path, address)).addresses == {"leaf0": address}
+
+
+HEAD = "a_device,a_port,b_device,b_port\n"
+
+
+def test_cables_by_alias_domain_and_other_case_are_the_fabrics_own(tmp_path: Path) -> None:
+    """SONiC sends a port's alias as its LLDP port id, and its host name as its system name."""
+    fabric = raddle.loads(FORM)
+    alias = {port.name: port.alias for port in fabric.switches[0].ports}
+    switches = fabric.switch_by_name
+    rows = []
+    for link in fabric.links:
+        ends = [
+            (f"{end.device.upper()}.row.example", alias[end.port])
+            if end.device in switches
+            else (end.device, end.port)
+            for end in (link.a, link.b)
+        ]
+        rows.append(",".join(each for end in ends for each in end))
+    path = tmp_path / "seen.csv"
+    path.write_text(HEAD + "\n".join(rows) + "\n")
+    seen = planned_names(fabric, read_cables(path))
+    assert compare_cables(fabric, seen) == ()
+    assert compare_cables(fabric, seen[1:])[0].code == "cable-missing"
+
+
+@pytest.mark.parametrize("text", [f'{HEAD}"{"x" * 200_000}",a,b,c\n', f'"{"x" * 200_000}"\n'])
+def test_a_list_of_cables_that_is_no_csv_is_told_with_its_line(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "seen.csv"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"seen\.csv:[12]:1: error\[bad-cable-list\]: this is no row"):
+        read_cables(path)
+
+
+def test_a_pipe_is_not_included(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    main = tmp_path / "row.yaml"
+    main.write_text(f"include: pipe.yaml{FORM}")
+    with pytest.raises(InputError, match=r"row\.yaml:1:10: error\[unreadable-file\]: 'pipe.yaml' is no file"):
+        raddle.load(main)
