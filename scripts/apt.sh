@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by scripts/setup: system packages on Debian and Ubuntu.
 
 as_root=()

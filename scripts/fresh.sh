@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by scripts/check-fresh: fresh systems in folders, made with debootstrap and entered with chroot.
 
 is_ubuntu() { [ "$(readlink "/usr/share/debootstrap/scripts/$1")" = gutsy ]; }

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by other scripts: how long work shows how far it is.
 
 say() { printf '\033[1m%s\033[0m\n' "$*" >&2; }
