@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from raddle.controller.plan.model import NextHop, Plan, SwitchPlan
+from raddle.topology.naming import natural
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -24,14 +25,14 @@ def diff_plans(old: Plan, new: Plan) -> tuple[Change, ...]:
     after = {switch.name: _flatten(switch) for switch in new.switches}
     return tuple(
         change
-        for name in sorted(before.keys() | after.keys())
+        for name in sorted(before.keys() | after.keys(), key=natural)
         for change in diff_values(name, before.get(name, {}), after.get(name, {}))
     )
 
 
 def diff_values(switch: str, before: dict[str, str], after: dict[str, str]) -> Iterator[Change]:
     """Changes of one switch between two maps from path to printed value."""
-    for path in sorted(before.keys() | after.keys()):
+    for path in sorted(before.keys() | after.keys(), key=natural):
         old, new = before.get(path, ""), after.get(path, "")
         if old != new:
             yield Change(switch, path, old, new)

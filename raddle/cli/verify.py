@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,11 +29,11 @@ from raddle.controller.verify.failures import Outcome
 from raddle.controller.verify.lossless import CONGESTED_GROUPS
 from raddle.controller.verify.parts import Part
 from raddle.controller.verify.update_scope import listed
-from raddle.errors import InputError
+from raddle.errors import Diagnostic, InputError
 from raddle.inventory import load_inventory
 from raddle.lab.verify import Scope, Verification, verify_plan, verify_running, with_cabling
 from raddle.topology.views.cable_truth import planned_names, read_cables
-from raddle.units import format_rate
+from raddle.units import format_rate, parse_ratio
 
 _SHOWN_PARTS = 16
 
@@ -61,6 +61,12 @@ def verify(
         Path | None,
         typer.Option(metavar="CABLES.csv", help="Compare with the cables that are seen, as validate does."),
     ] = None,
+    max_load: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PERCENT", help="A finding if a fabric link carries more, as things stand: 100%."
+        ),
+    ] = None,
     running: Annotated[bool, typer.Option("--running", help="Check what the switches report.")] = False,
     inventory: InventoryOption = DEFAULT_INVENTORY,
     strict: StrictOption = False,
@@ -72,6 +78,7 @@ def verify(
         name = "--from" if earlier else "--plan"
         raise typer.BadParameter(f"{name} is of a plan, not of --running switches")
     scope = Scope(failures, most, 1 if options.seed is None else options.seed, congested_groups)
+    most_load = _percent(max_load) if max_load else None
     old = read_plan(earlier, model.name) if earlier else None
     seen = planned_names(model, read_cables(cables)) if cables else None
     with progress_bar() as progress:
@@ -82,6 +89,7 @@ def verify(
             demand = options_of(held).demand(model)
             result = verify_plan(model, held.plan, demand, scope, progress, old)
             result = with_cabling(model, result, seen) if seen is not None else result
+    result = within_load(result, most_load) if most_load is not None else result
     if certificate and result.proof:
         _write(certificate, result.proof)
     print(document_of(result) if as_json else text_of(result))
@@ -89,6 +97,27 @@ def verify(
         print(problem, file=sys.stderr)
     if not result.is_good:
         raise typer.Exit(1)
+
+
+_FULL = 1 + 1e-6
+"""A load that is 100 % but for rounding."""
+
+
+def _percent(text: str) -> float:
+    try:
+        return parse_ratio(text)
+    except ValueError as error:
+        raise InputError.of("bad-option", f"--max-load: {error}", "write it as 100%") from None
+
+
+def within_load(result: Verification, most: float) -> Verification:
+    """The verification with a finding where a fabric link's load is above `most`."""
+    load, port = result.busiest
+    if load <= most * _FULL:
+        return result
+    message = f"{port} carries {load:.1%} under uniform all-to-all, more than {most:.0%}"
+    hint = "add uplinks or spines, or route otherwise"
+    return replace(result, problems=(*result.problems, Diagnostic("link-overloaded", message, hint=hint)))
 
 
 def document_of(result: Verification) -> str:
@@ -168,14 +197,15 @@ def text_of(result: Verification) -> str:
     }
     errors = sum(problem.severity == "error" for problem in result.problems)
     printed = [f"{name + ':':<12} {fact}" for name, fact in lines.items()]
-    return "\n".join([*printed, _conclusion(errors, result.outside)])
+    return "\n".join([*printed, _conclusion(errors, result)])
 
 
-def _conclusion(errors: int, outside: tuple[str, ...]) -> str:
+def _conclusion(errors: int, result: Verification) -> str:
     """`ok` stands only for all of what was asked."""
     if errors:
         return f"{errors} finding{'s' if errors > 1 else ''}"
-    return f"no findings; outside the proof: {'; '.join(outside)}" if outside else "ok"
+    good = f"no findings; outside the proof: {'; '.join(result.outside)}" if result.outside else "ok"
+    return good + _overload(result)
 
 
 def _cut_off(pairs: int) -> str:
@@ -203,6 +233,12 @@ def _part_fact(part: Part) -> str:
         f"{reached} of {part.pairs} pairs{_cut_off(part.cut_off)}; busiest fabric link "
         f"{part.busiest[0]:.1%}; bisection {format_rate(part.bisection_bps)}"
     )
+
+
+def _overload(result: Verification) -> str:
+    """What "ok" leaves out: proofs of safety say nothing of speed."""
+    load, port = result.busiest
+    return f", but uniform all-to-all asks {load:.0%} of the link at {port}" if load > _FULL else ""
 
 
 def _worst_load(result: Verification) -> str:

@@ -20,6 +20,7 @@ from raddle.report.model import BenchResult, PinSummary
 from raddle.sim import payload_rate_gbs
 from raddle.sim.series import Sample
 from raddle.topology.model import Fabric
+from raddle.topology.views.left_out import not_simulated
 from raddle.units import format_size
 
 Seen = Callable[[BenchResult, Sequence[Sample]], None]
@@ -110,6 +111,7 @@ def _before(job: CollectiveJob, request: BenchRequest, switches: PreparedSwitche
         placement=job.placement,
         ranks=len(job.ranks),
         planes=job.fabric.planes,
+        left_out=not_simulated(job.fabric),
         seed=job.seed,
         line_rate_gbs=payload_rate_gbs(job.fabric),
         pins=_pin_summary(switches.plan) if switches.plan else None,

@@ -19,6 +19,7 @@ from raddle.controller.plan.diff import Change
 from raddle.controller.southbound.sonic.breakout import REFERENCES, Breakout, breakout, dangling, without
 from raddle.controller.southbound.sonic.tables import OWNED_TABLES, Tables
 from raddle.hwsku import PROFILE_FIELDS, is_tunable
+from raddle.topology.naming import natural
 
 MOVES_PER_SET = 500
 """Changes that go into one Set, so that a switch is done within SONiC's 600 s even if it is slow."""
@@ -198,7 +199,8 @@ def differences(
     owned = set(owned_tables)
     for table in sorted(wanted.keys() | owned):
         have, want = current.get(table, {}), wanted.get(table, {})
-        for key in sorted(want.keys() | (_ours(table, have, foreign) if table in owned else set())):
+        keys = want.keys() | (_ours(table, have, foreign) if table in owned else set())
+        for key in sorted(keys, key=natural):
             if _changed_fields(have.get(key), want.get(key), table in owned) is not None:
                 yield Change(switch, f"{table}/{key}", _print(have.get(key)), _print(want.get(key)))
     for table, key, field in breakout(current, wanted).leftovers(current):

@@ -16,6 +16,7 @@ from raddle.lab.emulation.reference import Reference, simulate_reference
 from raddle.lab.emulation.result import Roce
 from raddle.lab.switches.prepared import SwitchSource
 from raddle.topology.model import PortRef
+from raddle.topology.naming import natural
 from raddle.workload import Workload
 
 ATTEMPTS = 3
@@ -159,7 +160,7 @@ def _wrong_paths(
 
 
 def _wrong_ports(expected: dict[PortRef, int], counted: dict[PortRef, int]) -> Iterator[str]:
-    for port in sorted(expected.keys() | counted.keys(), key=str):
+    for port in sorted(expected.keys() | counted.keys(), key=lambda port: natural(str(port))):
         if expected.get(port, 0) != counted.get(port, 0):
             yield f"{port} sent {counted.get(port, 0)} packets, {expected.get(port, 0)} in the simulator"
 

@@ -4,12 +4,13 @@ FAULTS.csv has a header and a row per fault: `what,where,from,until,value`.
 
 | what | where | value |
 |---|---|---|
-| `down` | a link, named by one of its ports, or an endpoint for its NIC's link | |
+| `down` | a link, named by one of its ports, by its devices, or an endpoint for its NIC's link | |
 | `flap` | a link | period: down for the first half, up for the second |
 | `errors` | a link | bit error ratio, such as 1e-9, on top of the fabric's |
 | `storm` | an endpoint, whose NIC pauses its switch | priority (default: the first lossless one) |
 | `slow` | an endpoint, whose host takes data no faster | rate, such as 100G |
 
+Of parallel links between two devices, `leaf0:spine1#2` is the third, counted in the order of leaf0's ports.
 Times are such as `20us`; without `until` a fault stays.
 """
 
@@ -24,6 +25,7 @@ from typing import Literal
 from raddle.errors import Diagnostic, InputError, SourceSpan
 from raddle.sim import NEVER
 from raddle.topology.model import Fabric, PortRef
+from raddle.topology.naming import natural
 from raddle.topology.yaml.fields import parse_error_ratio
 from raddle.units import parse_rate_bps, parse_time_ps
 
@@ -188,9 +190,27 @@ def _value(fabric: Fabric, what: What, row: dict[str, str], span_ps: int) -> flo
 def _link_port(fabric: Fabric, text: str) -> PortRef:
     device, colon, port = text.partition(":")
     ref = PortRef(device, port) if colon else _nic_port(fabric, text)
-    if ref not in fabric.link_by_port:
-        raise ValueError(f"'{text}' is at no link; name a cabled port (leaf0:Ethernet64) or an endpoint")
-    return ref
+    if ref in fabric.link_by_port:
+        return ref
+    far, _, number = port.partition("#")
+    ports = sorted((end.port for end in _ends_towards(fabric, device, far)), key=natural)
+    if not ports:
+        raise ValueError(
+            f"'{text}' is at no link; name a cabled port (leaf0:Ethernet64), two devices (leaf0:spine1) or an"
+            " endpoint"
+        )
+    if not number and len(ports) > 1:
+        raise ValueError(f"'{text}' has {len(ports)} links; name one, as in {device}:{far}#0")
+    if number and not (number.isascii() and number.isdigit() and int(number) < len(ports)):
+        raise ValueError(f"'{text}' is none of the {len(ports)} links; they count from {device}:{far}#0")
+    return PortRef(device, ports[int(number or 0)])
+
+
+def _ends_towards(fabric: Fabric, device: str, far: str) -> Iterator[PortRef]:
+    for link in fabric.links:
+        for near, other in ((link.a, link.b), (link.b, link.a)):
+            if (near.device, other.device) == (device, far):
+                yield near
 
 
 def _nic_port(fabric: Fabric, text: str) -> PortRef:

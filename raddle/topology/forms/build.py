@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import cache
 from operator import itemgetter
@@ -34,6 +33,7 @@ from raddle.topology.model import (
     SwitchModel,
     Tenant,
 )
+from raddle.topology.naming import natural
 from raddle.topology.ports import Profile, front_panel
 from raddle.topology.yaml.schema import FabricFile
 from raddle.topology.yaml.schema_devices import AcceleratorSpec, NicSpec
@@ -54,9 +54,9 @@ def build_fabric(spec: FabricFile, wiring: Wiring, owners: tuple[Owner, ...], fi
     (lower, upper, lower port).
     """
     drafts = sorted(
-        wiring.switches.values(), key=lambda draft: (draft.tier, draft.plane, _natural(draft.name))
+        wiring.switches.values(), key=lambda draft: (draft.tier, draft.plane, natural(draft.name))
     )
-    host_drafts = sorted(wiring.hosts.values(), key=lambda draft: _natural(draft.name))
+    host_drafts = sorted(wiring.hosts.values(), key=lambda draft: natural(draft.name))
     names = [draft.name for draft in host_drafts] + [draft.name for draft in drafts]
     rank = {name: i for i, name in enumerate(names)}
     links = _links(wiring, rank)
@@ -107,13 +107,6 @@ def _hash_offset(offset: int | Literal["per-tier"] | None, switches: tuple[Switc
     return None if offset == "per-tier" else offset
 
 
-@cache
-def _natural(name: str) -> tuple[list[str | int], str]:
-    """Sort key with numbers as numbers; texts and numbers alternate, so that they never meet."""
-    parts = re.split(r"(\d+)", name)
-    return [int(part) if i % 2 else part for i, part in enumerate(parts)], name
-
-
 def _links(wiring: Wiring, rank: dict[str, int]) -> tuple[Link, ...]:
     """Links in order. Hosts rank below leaves below spines, so the lower end is the lower rank."""
 
@@ -124,7 +117,7 @@ def _links(wiring: Wiring, rank: dict[str, int]) -> tuple[Link, ...]:
             a, b = b, a
         is_uplink = a.device not in wiring.hosts
         # A host's links are in the order of its NICs, a switch's in that of the upper switches.
-        order = (is_uplink, rank[a.device], rank[b.device] if is_uplink else 0, _natural(a.port))
+        order = (is_uplink, rank[a.device], rank[b.device] if is_uplink else 0, natural(a.port))
         oriented.append((order, a, b, cable))
     oriented.sort(key=itemgetter(0))
     links = []

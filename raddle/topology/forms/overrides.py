@@ -8,6 +8,7 @@ from dataclasses import replace
 from raddle.errors import Diagnostic
 from raddle.topology.forms.wiring import Cable, Wiring, listed_cable, parse_port_ref
 from raddle.topology.model import PortRef
+from raddle.topology.naming import natural
 from raddle.topology.yaml.reading import did_you_mean
 from raddle.topology.yaml.schema_devices import LinkChoice, LinkOverride, OverridesSpec
 from raddle.topology.yaml.source import MAX_PROBLEMS, Place, Source
@@ -39,9 +40,18 @@ class _Selector:
         for index, cable in enumerate(cables):
             self._by_devices.setdefault(frozenset(end.device for end in cable.ends), []).append(index)
 
-    def indices(self, ends: tuple[PortRef, PortRef]) -> list[int]:
+    def indices(self, choice: LinkChoice | LinkOverride) -> list[int]:
+        """The cables between the ends, or the one with the number in the order of the first end's ports."""
+        ends = _refs(choice.ends)
         candidates = self._by_devices.get(frozenset(end.device for end in ends), [])
-        return [index for index in candidates if _selects(ends, self._cables[index].ends)]
+        found = [index for index in candidates if _selects(ends, self._cables[index].ends)]
+        if choice.number is None:
+            return found
+        found.sort(key=lambda index: self._port_at(index, ends[0].device))
+        return found[choice.number : choice.number + 1]
+
+    def _port_at(self, index: int, device: str) -> tuple[list[str | int], str]:
+        return natural(next(end.port for end in self._cables[index].ends if end.device == device))
 
 
 def _without(
@@ -51,9 +61,9 @@ def _without(
     selector = _Selector(wiring.cables)
     gone: set[int] = set()
     for number, choice in enumerate(choices):
-        chosen = selector.indices(_refs(choice.ends))
+        chosen = selector.indices(choice)
         gone.update(chosen)
-        problems += _end_problems(choice.ends, bool(chosen), wiring, ("overrides", "remove", number), source)
+        problems += _end_problems(choice, bool(chosen), wiring, ("overrides", "remove", number), source)
         if len(problems) >= MAX_PROBLEMS:
             break
     return [cable for index, cable in enumerate(wiring.cables) if index not in gone], problems
@@ -68,8 +78,8 @@ def _with_changes(
     set_at: dict[tuple[int, str], Place] = {}
     for number, override in enumerate(overrides):
         place: Place = ("overrides", "links", number)
-        chosen = selector.indices(_refs(override.ends))
-        problems += _end_problems(override.ends, bool(chosen), wiring, place, source)
+        chosen = selector.indices(override)
+        problems += _end_problems(override, bool(chosen), wiring, place, source)
         if not _changes(override):
             hint = "give 'state', 'cable', 'medium' or 'speed'"
             problems.append(source.error("empty-override", "this override changes nothing", place, hint))
@@ -127,15 +137,17 @@ def _selects(chosen: tuple[PortRef, PortRef], ends: tuple[PortRef, PortRef]) -> 
 
 
 def _end_problems(
-    ends: tuple[str, str], is_matched: bool, wiring: Wiring, place: Place, source: Source
+    choice: LinkChoice | LinkOverride, is_matched: bool, wiring: Wiring, place: Place, source: Source
 ) -> Iterator[Diagnostic]:
+    ends = choice.ends
     unknown = [(i, end.device) for i, end in enumerate(_refs(ends)) if not wiring.has(end.device)]
     for i, name in unknown:
         hint = did_you_mean(name, wiring.devices)
         yield source.error("unknown-device", f"no device '{name}'", (*place, "ends", i), hint)
     if not unknown and not is_matched:
         hint = "name two devices, or two ports as in 'leaf4:Ethernet0'"
-        message = f"no link between '{ends[0]}' and '{ends[1]}'"
+        which = "" if choice.number is None else f" number {choice.number}"
+        message = f"no link{which} between '{ends[0]}' and '{ends[1]}'"
         yield source.error("no-such-link", message, (*place, "ends"), hint)
 
 

@@ -11,11 +11,15 @@ from numpy.typing import NDArray
 
 from raddle.errors import Diagnostic
 from raddle.topology.model import Fabric, Link
+from raddle.units import format_rate
 
 TIER_NAMES = ("host-leaf", "leaf-spine", "spine-superspine")
 """Names of the tiers of links, from the hosts up."""
 
 _LEAF, _SPINE = 1, 2
+
+_FEW = 1 / 8
+"""Largest share of NICs of another speed that may be a mistake rather than a second kind of host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,12 +179,30 @@ def _warnings(fabric: Fabric) -> Iterator[Diagnostic]:
     if drained:
         more = f" and {len(drained) - 1} more are drained" if len(drained) > 1 else " is drained"
         yield _warn("link-drained", f"link {drained[0].a} - {drained[0].b}{more}")
+    yield from _nic_warnings(fabric)
     cabled = {end.device for link in fabric.links for end in (link.a, link.b)}
     for switch in fabric.switches:
         if switch.name not in cabled:
             yield _warn("idle-switch", f"switch '{switch.name}' has no links")
     yield from _group_warnings(fabric)
     yield from _roce_warnings(fabric)
+
+
+def _nic_warnings(fabric: Fabric) -> Iterator[Diagnostic]:
+    """Links slower than their NICs; else a few NICs of another speed among many."""
+    pairs = [
+        (fabric.links[each.link], fabric.hosts[each.host].nic_model.speed_bps) for each in fabric.endpoints
+    ]
+    slow = [(link, own_bps) for link, own_bps in pairs if link.speed_bps < own_bps]
+    usual_bps = Counter(link.speed_bps for link, _ in pairs).most_common(1)[0][0]
+    odd = [(link, usual_bps) for link, _ in pairs if link.speed_bps != usual_bps]
+    found, other = (slow, "its NIC") if slow else (odd, "most NICs")
+    if slow or 0 < len(odd) <= len(pairs) * _FEW:
+        link, bps = found[0]
+        more = f"; {len(found)} links are so" if len(found) > 1 else ""
+        speeds = f"{format_rate(link.speed_bps)}, {other} at {format_rate(bps)}"
+        hint = "a collective is as fast as its slowest NIC"
+        yield _warn("nic-speed", f"link {link.a} - {link.b} runs at {speeds}{more}", hint)
 
 
 def _group_warnings(fabric: Fabric) -> Iterator[Diagnostic]:

@@ -253,6 +253,8 @@ class LinkOverride(Spec):
 
     ends: Ends
     """Two devices, or two ports."""
+    number: Position | None = None
+    """Only this one of the parallel links, from 0 in the order of the ports."""
     speed: Rate | None = None
     """Speed of the link."""
     cable: Cable | None = None
@@ -268,6 +270,8 @@ class LinkChoice(Spec):
 
     ends: Ends
     """Two devices, or two ports."""
+    number: Position | None = None
+    """Only this one of the parallel links, from 0 in the order of the ports."""
 
 
 class SwitchOverride(Spec):

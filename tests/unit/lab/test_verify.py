@@ -277,3 +277,19 @@ def test_policy_routes_are_told_as_no_part_of_the_proof() -> None:
     assert "policy routes of this plan are no part of the proof" in told[0].message
     with pytest.raises(InputError, match="this plan pins by policy routes"):
         find_job_collisions(fabric, make_plan(fabric, "pinned", demand), find_job(fabric, "all_reduce", None))
+
+
+def test_a_load_above_100_percent_is_in_the_verdict_and_against_a_threshold_a_finding() -> None:
+    # 24 endpoints of a leaf send 72 of 95 parts of their traffic over its 8 uplinks.
+    asked = f"{24 * 72 / 95 / 8:.0%}"
+    options = ("oversubscribed-3to1", "--failures", "0", "--routing", "ecmp")
+    told = run(*options)
+    assert told.exit_code == 0
+    assert told.stdout.splitlines()[-1].startswith(
+        f"ok, but uniform all-to-all asks {asked} of the link at leaf"
+    )
+    refused = run(*options, "--max-load", "200%")
+    assert refused.exit_code == 1
+    assert refused.stdout.splitlines()[-1] == "1 finding"
+    assert "error[link-overloaded]" in refused.stderr
+    assert run(*options, "--max-load", "230%").exit_code == 0

@@ -204,3 +204,25 @@ def test_uplinks_beyond_a_switchs_next_hop_groups_are_a_warning() -> None:
     (warning,) = review(loads(wide))
     assert warning.code == "group-too-large"
     assert warning.message == "'leaf0' has 4 uplinks; a next-hop group of 'small' has 3"
+
+
+def test_a_link_slower_than_its_nic_is_a_warning() -> None:
+    text = POD + "overrides: {links: [{ends: [host3, leaf0], speed: 100G}]}\n"
+    (only,) = [each for each in review(loads(text)) if each.code == "nic-speed"]
+    assert "host3:eth0" in only.message
+    assert "runs at 100G, its NIC at 400G" in only.message
+
+
+def hosts_of_two_kinds(slow: int, fast: int) -> str:
+    kinds = [("h", "400G", fast), ("s", "200G", slow)]
+    lists = [f'{{per_leaf: {n}, name: "{name}{{i}}", nics: {{speed: {speed}}}}}' for name, speed, n in kinds]
+    form = "fabric: {leaves: {count: 1}, spines: {count: 1}, uplinks: {per_pair: 9}}"
+    return f"raddle: 1\nname: two\n{form}\nhosts: [{', '.join(lists)}]\n"
+
+
+def test_one_nic_of_another_speed_among_many_is_a_warning_and_a_second_kind_of_host_is_none() -> None:
+    rare = [each.message for each in review(loads(hosts_of_two_kinds(1, 8))) if each.code == "nic-speed"]
+    assert len(rare) == 1
+    assert "runs at 200G, most NICs at 400G" in rare[0]
+    usual = [each.code for each in review(loads(hosts_of_two_kinds(3, 6)))]
+    assert "nic-speed" not in usual

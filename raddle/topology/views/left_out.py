@@ -1,0 +1,33 @@
+"""What a fabric says and a simulation of it leaves out, for the outputs that it falsifies."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from raddle.topology.model import Fabric
+
+
+def not_simulated(fabric: Fabric) -> tuple[str, ...]:
+    """What the file says and the run of a collective does as if it were not there."""
+    return tuple(_left_out(fabric))
+
+
+def _left_out(fabric: Fabric) -> Iterator[str]:
+    inside = {
+        (host.accelerators.scale_up or "scale-up")
+        for host in fabric.hosts
+        if host.accelerators and host.accelerators.scale_up_bps
+    }
+    if inside:
+        yield (
+            f"the network inside hosts ({', '.join(sorted(inside))}): ranks of one host talk over "
+            "their NICs, so real hardware is faster where they are neighbours"
+        )
+    if fabric.tenants:
+        names = [tenant.name for tenant in fabric.tenants]
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        yield (f"tenants ({', '.join(names[:3])}{more}): all endpoints are ranks of one job")
+    ports = Counter((endpoint.host, endpoint.rail) for endpoint in fabric.endpoints)
+    if max(ports.values(), default=1) > 1:
+        yield f"NICs of {max(ports.values())} ports: each port is a rank by itself, at its own full rate"
