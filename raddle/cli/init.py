@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -12,10 +13,12 @@ import typer
 
 from raddle.errors import InputError
 from raddle.topology import loads
+from raddle.topology.yaml.fields import parse_breakout
 from raddle.topology.yaml.formatting import format_text
 from raddle.topology.yaml.starter import StarterRequest, starter
+from raddle.units import parse_rate_bps
 
-T = TypeVar("T", int, str)
+T = TypeVar("T")
 
 
 class FormKind(StrEnum):
@@ -32,6 +35,21 @@ def init(
     ] = None,
     per_server: Annotated[int | None, typer.Option(min=1, max=64, help="Accelerators of a server.")] = None,
     model: Annotated[str | None, typer.Option(help="Switch model.")] = None,
+    nic_speed: Annotated[
+        str | None, typer.Option(metavar="RATE", help="Speed of a NIC [default: of a switch port]")
+    ] = None,
+    breakout: Annotated[
+        str | None, typer.Option(metavar="MODE", help="Port profile: 2x400G [default: as NICs need]")
+    ] = None,
+    leaves: Annotated[
+        int | None, typer.Option(min=1, max=10**5, help="Leaves [default: as few as do]")
+    ] = None,
+    spines: Annotated[
+        int | None, typer.Option(min=1, max=10**5, help="Spines [default: as few as do]")
+    ] = None,
+    oversubscription: Annotated[
+        str, typer.Option(metavar="RATIO", help="Most bandwidth below a leaf over that above it: 3:1.")
+    ] = "1:1",
     force: Annotated[bool, typer.Option("--force", help="Write over a file that exists.")] = False,
 ) -> None:
     """Write a commented fabric file to start from; asks for what no option says, on a terminal."""
@@ -46,10 +64,34 @@ def init(
         accelerators=accelerators or _ask("accelerators", 64, int),
         per_server=per_server or _ask("accelerators of a server", 8, int),
         model=model or _ask("switch model", "tomahawk4-64x400g", str),
+        nic_bps=_parsed("--nic-speed", parse_rate_bps, nic_speed),
+        breakout=_parsed("--breakout", parse_breakout, breakout),
+        leaves=leaves,
+        spines=spines,
+        oversubscription=_ratio(oversubscription),
     )
     text = format_text(starter(request), str(file))
     loads(text, str(file))  # a starter that does not load is a mistake here, not the reader's
     _write(file, text)
+
+
+def _parsed(option: str, parse: Callable[[str], T], text: str | None) -> T | None:
+    if text is None:
+        return None
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise InputError.of("bad-option", f"{option}: {error}") from None
+
+
+def _ratio(text: str) -> float:
+    """`3:1`, `3` or `1.5` -> how many times more bandwidth below than above."""
+    match = re.fullmatch(r"([0-9]{1,4}(?:\.[0-9]{1,3})?)(?::1)?", text)
+    if not match or float(match[1]) < 1:
+        raise InputError.of(
+            "bad-option", f"--oversubscription: '{text}' is not a ratio of 1:1 or more", "write it as 3:1"
+        )
+    return float(match[1])
 
 
 def _ask(what: str, default: T, kind: type[T], choices: Sequence[str] = ()) -> T:

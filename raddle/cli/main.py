@@ -16,6 +16,8 @@ from raddle.errors import RaddleError
 COMMANDS = {
     "validate": "Is a fabric file sound: wiring, addresses, lossless class?",
     "init": "Write a fabric file to start from.",
+    "models": "List the switch models that come with raddle.",
+    "examples": "List the example fabrics, or print one.",
     "fmt": "Lay fabric files out in the usual way.",
     "schema": "Print the JSON Schema of a fabric file, for editors.",
     "show": "Show switches, tiers, capacity and cables, or draw them.",

@@ -218,7 +218,7 @@ def _prefix(kind: type[IPv4Network] | type[IPv6Network], what: str, example: str
     return parse_prefix
 
 
-def _breakout_mode(text: str) -> tuple[int, int]:
+def parse_breakout(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"([1-8])x(\S+)", text)
     if not match:
         raise ValueError(f"'{text}' is not a breakout mode; write it as 2x400G")
@@ -357,7 +357,7 @@ HashOffset = Annotated[
 ]
 HashSeed = Annotated[int | None, _field("bad-number", _seed, {"type": ["string", "integer"]})]
 BreakoutMode = Annotated[
-    tuple[int, int], _field("bad-breakout", _breakout_mode, _text(r"[1-8]x[0-9.]+[GT]", "2x400G"))
+    tuple[int, int], _field("bad-breakout", parse_breakout, _text(r"[1-8]x[0-9.]+[GT]", "2x400G"))
 ]
 """How many ports one front-panel port becomes, and the speed of each in bits per second."""
 Range = Annotated[tuple[int, int], _field("bad-range", _range, _RANGE)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,6 +10,7 @@ from raddle.errors import InputError
 from raddle.topology.catalog import builtin_models
 from raddle.topology.model import SwitchModel
 from raddle.topology.yaml.reading import did_you_mean
+from raddle.units import format_rate
 
 Kind = Literal["leaf-spine", "rail-optimized", "fat-tree"]
 
@@ -40,101 +42,206 @@ routing: {{policy: pinned}}       # or ecmp
 
 @dataclass(frozen=True, slots=True)
 class StarterRequest:
-    """What a starter file must hold: at least `accelerators` in servers of `per_server`, non-blocking."""
+    """What a starter file must hold: at least `accelerators` in servers of `per_server`.
+
+    Attributes:
+        nic_bps: speed of a NIC; None is that of a switch port.
+        breakout: ports made of each front-panel port, and their speed; None is what the NICs need.
+        leaves, spines: how many, of a fabric of two tiers; None is as few as do.
+        oversubscription: most bandwidth below a leaf over that above it.
+    """
 
     name: str
     kind: Kind
     accelerators: int
     per_server: int
     model: str
+    nic_bps: int | None = None
+    breakout: tuple[int, int] | None = None
+    leaves: int | None = None
+    spines: int | None = None
+    oversubscription: float = 1.0
+
+    @property
+    def servers(self) -> int:
+        return -(-self.accelerators // self.per_server)
+
+
+@dataclass(frozen=True, slots=True)
+class _Panel:
+    """A switch as the request breaks it out: `ports` of `port_bps`, to NICs of `nic_bps`."""
+
+    model: str
+    ports: int
+    port_bps: int
+    nic_bps: int
+    breakout: str
+    ratio: float
+
+    def uplinks(self, down: int) -> int:
+        """Uplinks that a leaf with `down` NICs needs."""
+        return max(1, math.ceil(down * self.nic_bps / (self.ratio * self.port_bps) - 1e-9))
+
+    def most_down(self, step: int) -> int:
+        """Most NICs of a leaf, a multiple of `step`, that leave room for their uplinks."""
+        fits = (down for down in range(self.ports // step * step, 0, -step))
+        return next((down for down in fits if down + self.uplinks(down) <= self.ports), 0)
+
+    @property
+    def tier(self) -> str:
+        """What a tier of these switches says beside its count."""
+        return f"model: {self.model}" + (f", breakout: {self.breakout}" if self.breakout else "")
 
 
 def starter(request: StarterRequest) -> str:
     """The text of a fabric file for a request.
 
     Raises:
-        InputError: `unknown-model`, or `does-not-fit` where the form cannot hold as many accelerators.
+        InputError: `unknown-model`, `bad-option`, or `does-not-fit` where the form cannot hold as many
+            accelerators with what the request asks besides.
     """
     models = builtin_models()
     if request.model not in models:
         hint = did_you_mean(request.model, models, f"known models: {', '.join(models)}")
         raise InputError.of("unknown-model", f"no switch model '{request.model}'", hint)
-    model = models[request.model]
+    panel = _panel(request, models[request.model])
     body = {"leaf-spine": _leaf_spine, "rail-optimized": _rails, "fat-tree": _fat_tree}[request.kind]
-    return body(request, model)
+    return body(request, panel)
 
 
-def _leaf_spine(request: StarterRequest, model: SwitchModel) -> str:
-    half = model.port_count // 2
-    per_leaf = half // request.per_server
+def _panel(request: StarterRequest, model: SwitchModel) -> _Panel:
+    mode = request.breakout or _mode_for(request.nic_bps, model)
+    parts, port_bps = mode or (1, model.port_speed_bps)
+    nic_bps = request.nic_bps or port_bps
+    if nic_bps > port_bps:
+        raise InputError.of(
+            "does-not-fit",
+            f"NICs of {format_rate(nic_bps)} on ports of {format_rate(port_bps)} of '{model.name}'",
+            "take a slower NIC, no breakout, or another switch model",
+        )
+    breakout = f"{parts}x{format_rate(port_bps)}" if mode else ""
+    ports = model.port_count * parts
+    return _Panel(model.name, ports, port_bps, nic_bps, breakout, request.oversubscription)
+
+
+def _mode_for(nic_bps: int | None, model: SwitchModel) -> tuple[int, int] | None:
+    """The breakout that gives ports of the NICs' speed, where lanes can be shared out so."""
+    if nic_bps is None or nic_bps >= model.port_speed_bps:
+        return None
+    parts, rest = divmod(model.port_speed_bps, nic_bps)
+    return (parts, nic_bps) if not rest and parts <= 8 and model.lanes_per_port % parts == 0 else None
+
+
+def _leaf_spine(request: StarterRequest, panel: _Panel) -> str:
+    most = panel.most_down(request.per_server)
+    if request.leaves:
+        per_leaf, leaves = -(-request.servers // request.leaves), request.leaves
+    else:
+        per_leaf = most // request.per_server
+        leaves = -(-request.servers // per_leaf) if per_leaf else 0
     used = per_leaf * request.per_server
-    leaves = -(-request.accelerators // used) if used else 0
-    _require(used > 0 and leaves <= model.port_count, request, model, used * model.port_count)
-    return _text(request, model, _two_tiers(leaves, used, "", model), per_leaf, "servers on each leaf")
+    fits = 0 < used <= most and leaves <= panel.ports
+    _require(fits, request, panel, most * (request.leaves or panel.ports))
+    return _text(
+        request, panel, _two_tiers(request, panel, leaves, used, ""), per_leaf, "servers on each leaf"
+    )
 
 
-def _rails(request: StarterRequest, model: SwitchModel) -> str:
-    half = model.port_count // 2
-    servers = -(-request.accelerators // request.per_server)
-    groups = -(-servers // half)
-    per_leaf = -(-servers // groups)
+def _rails(request: StarterRequest, panel: _Panel) -> str:
+    most = panel.most_down(1)
+    if request.leaves and request.leaves % request.per_server:
+        raise InputError.of(
+            "bad-option",
+            f"--leaves {request.leaves} is not a multiple of {request.per_server}, the NICs of a server",
+        )
+    groups = request.leaves // request.per_server if request.leaves else -(-request.servers // max(1, most))
+    per_leaf = -(-request.servers // groups)
     leaves = groups * request.per_server
-    most = model.port_count // request.per_server * half * request.per_server
-    _require(leaves <= model.port_count, request, model, most)
+    largest = (request.leaves or panel.ports) // request.per_server * most * request.per_server
+    _require(per_leaf <= most and leaves <= panel.ports, request, panel, largest)
     note = "   # one per rail" if groups == 1 else f"   # one per rail and {groups} groups of servers"
-    body = _two_tiers(leaves, per_leaf, note, model)
-    return _text(request, model, body, per_leaf, "servers on each leaf of a rail")
+    body = _two_tiers(request, panel, leaves, per_leaf, note)
+    return _text(request, panel, body, per_leaf, "servers on each leaf of a rail")
 
 
-def _two_tiers(leaves: int, used: int, note: str, model: SwitchModel) -> str:
-    """Tiers of a non-blocking fabric whose leaves have `used` ports to hosts."""
-    per_pair = _per_pair(used, leaves, model)
+def _two_tiers(request: StarterRequest, panel: _Panel, leaves: int, down: int, note: str) -> str:
+    """Tiers of a fabric whose leaves have `down` ports to hosts."""
+    up = panel.uplinks(down)
+    if request.spines:
+        spines, per_pair = request.spines, -(-up // request.spines)
+        if per_pair * leaves > panel.ports or per_pair * spines + down > panel.ports:
+            raise InputError.of(
+                "does-not-fit",
+                f"{spines} spines with {per_pair} links to each of {leaves} leaves need more ports than the "
+                f"{panel.ports} of '{panel.model}'",
+                f"{up} uplinks of a leaf must be spread over them; give another number, or none",
+            )
+    else:
+        per_pair = _per_pair(up, leaves, panel.ports)
+        spines = up // per_pair
     return f"""\
-  leaves: {{count: {leaves}, model: {model.name}}}{note}
-  spines: {{count: {used // per_pair}, model: {model.name}}}
-  uplinks: {{per_pair: {per_pair}, cable: 30m}}   # {used} up for {used} down: non-blocking
+  leaves: {{count: {leaves}, {panel.tier}}}{note}
+  spines: {{count: {spines}, {panel.tier}}}
+  uplinks: {{per_pair: {per_pair}, cable: 30m}}   # {_balance(request, spines * per_pair, down)}
 """
 
 
-def _fat_tree(request: StarterRequest, model: SwitchModel) -> str:
-    half = model.port_count // 2
-    per_leaf = half // request.per_server
-    used = per_leaf * request.per_server
+def _balance(request: StarterRequest, up: int, down: int) -> str:
+    ratio = request.oversubscription
+    return f"{up} up for {down} down: " + ("non-blocking" if ratio <= 1 else f"at most {ratio:g}:1")
+
+
+def _fat_tree(request: StarterRequest, panel: _Panel) -> str:
+    if request.leaves or request.spines:
+        option = "--leaves" if request.leaves else "--spines"
+        hint = "its pods are as many as the accelerators need; edit the file for other numbers"
+        raise InputError.of("bad-option", f"{option} is for forms of two tiers, not for a fat-tree", hint)
+    half = panel.ports // 2
+    used = panel.most_down(request.per_server)
+    up = panel.uplinks(used) if request.oversubscription > 1 else half
     pods = max(2, -(-request.accelerators // (used * half))) if used else 0
-    _require(used > 0 and pods <= model.port_count, request, model, used * half * model.port_count)
-    above = _per_pair(half, pods, model)
+    _require(used > 0 and pods <= panel.ports, request, panel, used * half * panel.ports)
+    above = _per_pair(half, pods, panel.ports)
     body = f"""\
   pods: {pods}
-  leaves: {{per_pod: {half}, model: {model.name}}}
-  spines: {{per_pod: {half}, model: {model.name}}}
-  superspines: {{count: {half * half // above}, model: {model.name}}}
-  uplinks: {{per_pair: 1, cable: 30m}}
+  leaves: {{per_pod: {half}, {panel.tier}}}
+  spines: {{per_pod: {up}, {panel.tier}}}
+  superspines: {{count: {up * half // above}, {panel.tier}}}
+  uplinks: {{per_pair: 1, cable: 30m}}   # {_balance(request, up, used)}
   spine_uplinks: {{per_pair: {above}, cable: 300m, medium: dr}}
 """
-    return _text(request, model, body, per_leaf, "servers on each leaf")
+    return _text(request, panel, body, used // request.per_server, "servers on each leaf")
 
 
-def _per_pair(up: int, lower: int, model: SwitchModel) -> int:
+def _per_pair(up: int, lower: int, ports: int) -> int:
     """Parallel links to each of as few upper switches as can take all lower ones and share `up` evenly."""
-    most = max(1, model.port_count // lower)
+    most = max(1, ports // lower)
     return max(links for links in range(1, min(up, most) + 1) if up % links == 0)
 
 
-def _require(fits: bool, request: StarterRequest, model: SwitchModel, most: int) -> None:
+def _require(fits: bool, request: StarterRequest, panel: _Panel, most: int) -> None:
     if not fits:
+        kind = (
+            "non-blocking"
+            if request.oversubscription <= 1
+            else f"{request.oversubscription:g}:1 oversubscribed"
+        )
+        given = f" with {request.leaves} leaves" if request.leaves else ""
         raise InputError.of(
             "does-not-fit",
-            f"{request.accelerators} accelerators, {request.per_server} to a server, do not fit a "
-            f"non-blocking '{request.kind}' of '{model.name}', which has at most {most}",
-            "take a fat-tree, or switches with more ports",
+            f"{request.accelerators} accelerators, {request.per_server} to a server, do not fit a {kind} "
+            f"'{request.kind}' of '{panel.model}'{given}, which has at most {most}",
+            "take a fat-tree, more leaves, or switches with more ports",
         )
 
 
-def _text(request: StarterRequest, model: SwitchModel, body: str, per_leaf: int, per_leaf_says: str) -> str:
+def _text(request: StarterRequest, panel: _Panel, body: str, per_leaf: int, per_leaf_says: str) -> str:
     is_large = request.accelerators > 16_384
     pools = "{hosts: 10.0.0.0/10, loopbacks: 10.128.0.0/16, underlay: 10.64.0.0/10}"
+    ratio = request.oversubscription
+    capacity = "non-blocking" if ratio <= 1 else f"oversubscribed {ratio:g}:1 at most"
     head = _HEAD.format(
-        title=f"{request.accelerators} accelerators or more, {request.per_server} to a server, non-blocking.",
+        title=f"{request.accelerators} accelerators or more, {request.per_server} to a server, {capacity}.",
         name=request.name,
         kind=request.kind,
     )
@@ -142,7 +249,7 @@ def _text(request: StarterRequest, model: SwitchModel, body: str, per_leaf: int,
         per_leaf=per_leaf,
         per_leaf_says=per_leaf_says,
         accelerators=request.per_server,
-        speed=f"{model.port_speed_bps // 10**9}G",
+        speed=format_rate(panel.nic_bps),
         addressing=f"addressing: {pools}\n" if is_large else "",
     )
     return head + body + tail

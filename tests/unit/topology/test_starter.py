@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
-from raddle import InputError, loads
+from raddle import Fabric, InputError, loads
 from raddle.cli.main import app
 from raddle.topology.views.capacity import bisection_bps, oversubscription
 from raddle.topology.yaml.formatting import format_text
@@ -79,3 +79,58 @@ def test_what_cannot_be_written_is_told(options: list[str], code: str) -> None:
     result = run("-", *options)
     assert isinstance(result.exception, InputError)
     assert [item.code for item in result.exception.diagnostics] == [code]
+
+
+def made(*options: str) -> Fabric:
+    result = run("-", *options)
+    assert result.exception is None, result.exception
+    return loads(result.stdout)
+
+
+def test_64_servers_of_8_with_400G_nics_are_one_rail_group_of_51T_switches() -> None:
+    """51.2T is 128 ports of 400G: 64 for the servers of a rail and 64 up, and 8 x 64 / 128 = 4 spines."""
+    options = ("--kind", "rail-optimized", "--accelerators", "512", "--per-server", "8")
+    fabric = made(*options, "--model", "tomahawk5-64x800g", "--nic-speed", "400G")
+    assert (len(fabric.leaves), len(fabric.spines), len(fabric.hosts)) == (8, 4, 64)
+    assert {link.speed_bps for link in fabric.links} == {400 * 10**9}
+    assert oversubscription(fabric) == 1.0
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    ratio=st.sampled_from(["1:1", "1.5", "2:1", "3:1", "7"]),
+    kind=st.sampled_from(["leaf-spine", "rail-optimized", "fat-tree"]),
+    accelerators=st.integers(8, 300),
+)
+def test_oversubscription_is_the_most_that_a_leaf_has(ratio: str, kind: str, accelerators: int) -> None:
+    fabric = made("--kind", kind, "--accelerators", str(accelerators), "--oversubscription", ratio)
+    assert oversubscription(fabric) <= float(ratio.removesuffix(":1")) + 1e-9
+    assert len(fabric.endpoints) >= accelerators
+
+
+def test_given_leaves_spines_and_breakout_are_what_is_written() -> None:
+    options = ("--accelerators", "64", "--per-server", "4", "--leaves", "4", "--spines", "8")
+    fabric = made(*options, "--model", "tomahawk4-64x400g", "--breakout", "2x200G")
+    assert (len(fabric.leaves), len(fabric.spines), len(fabric.hosts)) == (4, 8, 16)
+    assert len(fabric.leaves[0].ports) == 128
+    assert {link.speed_bps for link in fabric.links} == {200 * 10**9}
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--leaves", "2", "--kind", "fat-tree"], "--leaves is for forms of two tiers"),
+        (["--spines", "2", "--kind", "fat-tree"], "--spines is for forms of two tiers"),
+        (["--leaves", "3", "--kind", "rail-optimized"], "--leaves 3 is not a multiple of 8"),
+        (["--leaves", "1", "--accelerators", "100"], "with 1 leaves, which has at most 32"),
+        (["--spines", "7", "--accelerators", "2000"], "7 spines with 5 links to each of 63 leaves"),
+        (["--nic-speed", "1T"], "NICs of 1T on ports of 400G"),
+        (["--nic-speed", "fast"], "--nic-speed: 'fast' is not a"),
+        (["--breakout", "2"], "'2' is not a breakout mode"),
+        (["--oversubscription", "1:3"], "'1:3' is not a ratio of 1:1 or more"),
+    ],
+)
+def test_an_option_that_cannot_act_is_refused(options: list[str], says: str) -> None:
+    result = run("-", *options)
+    assert isinstance(result.exception, InputError)
+    assert says in str(result.exception)
