@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import grpc.aio
 from finsy.proto import p4r, p4r_grpc
-from finsy.proto.gnmi1 import gnmi_pb2, gnmi_pb2_grpc
+from finsy.proto.gnmi1 import gnmi_pb2
 from grpc_reflection.v1alpha import reflection
 
 from raddle.errors import Diagnostic, InputError
@@ -31,6 +31,7 @@ from raddle.nos.server.gnoi import GnoiSystem
 from raddle.nos.server.p4runtime import P4RuntimeService
 from raddle.nos.server.passwords import Passwords
 from raddle.nos.server.subscribe import check_is_up
+from raddle.nos.server.wire import gnmi_handler
 from raddle.nos.server.work import Work
 from raddle.nos.switch import BootConfig, SimulatedSwitch
 
@@ -211,10 +212,9 @@ class SwitchFarm:
             settle = self._redis[name].flush if name in self._redis else at_once
             changes = Changes(switch, self._work, settle)
             gnmi = GnmiService(switch, self._passwords, self._work, changes)
-            gnmi_pb2_grpc.add_gNMIServicer_to_server(gnmi, server)
             system = GnoiSystem(switch, self._passwords, self._boot_s)
             console = console_handler(switch, self._passwords, changes, self._boot_s)
-            server.add_generic_rpc_handlers((system.handler(), console))
+            server.add_generic_rpc_handlers((gnmi_handler(gnmi), system.handler(), console))
             names = [_GNMI, gnoi.SERVICE, reflection.SERVICE_NAME]
             if switch.p4:
                 service = P4RuntimeService(

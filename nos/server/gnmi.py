@@ -115,7 +115,7 @@ class GnmiService(gnmi_pb2_grpc.gNMIServicer):
         timestamp = time.time_ns()
         notifications = []
         size_bytes = 0
-        for path, value in zip(request.path, _values(databases, request, self._work.go_on), strict=True):
+        for path, value in _values(databases, request, self._work.go_on):
             size_bytes += value.ByteSize()
             if size_bytes > MAX_RESPONSE_BYTES:
                 raise RpcError(
@@ -184,24 +184,25 @@ class GnmiService(gnmi_pb2_grpc.gNMIServicer):
 
 def _values(
     databases: Databases, request: gnmi_pb2.GetRequest, go_on: Callable[[], None]
-) -> Iterator[gnmi_pb2.TypedValue]:
+) -> Iterator[tuple[gnmi_pb2.Path, gnmi_pb2.TypedValue]]:
+    """Each path with what is there."""
     prefix = request.prefix
     if not request_origin(prefix, request.path) and is_target(prefix.target):
         # A client of the older kind may name a database and no path, which is an error of the path.
         for path in request.path or (gnmi_pb2.Path(),):
             go_on()
             elems = (*elem_names(prefix), *elem_names(path))
-            yield typed(read_target(databases, prefix.target, elems))
+            yield path, typed(read_target(databases, prefix.target, elems))
         return
     if request_origin(prefix, request.path) != ORIGIN:
         # As on SONiC, whatever is neither is for the translation of OpenConfig, under any origin and target.
         for path in request.path:
             go_on()
-            yield json_value(read_openconfig(databases, [*prefix.elem, *path.elem]))
+            yield path, json_value(read_openconfig(databases, [*prefix.elem, *path.elem]))
         return
-    for place in parse_paths(prefix, request.path):
+    for path, place in zip(request.path, parse_paths(prefix, request.path), strict=True):
         go_on()
-        yield read_value(databases, place, request.encoding)
+        yield path, read_value(databases, place, request.encoding)
 
 
 def _enum_name(enum: Any, number: int) -> str:

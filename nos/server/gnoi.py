@@ -17,6 +17,7 @@ from raddle.nos.server._gen import system_pb2
 from raddle.nos.server.auth import identify
 from raddle.nos.server.passwords import Passwords
 from raddle.nos.server.paths import RpcError, status_text
+from raddle.nos.server.wire import unary
 from raddle.nos.switch import SimulatedSwitch
 
 SERVICE = system_pb2.DESCRIPTOR.services_by_name["System"].full_name
@@ -47,9 +48,7 @@ class GnoiSystem:
             answer = answers.get(method.name)
             if answer is None:
                 continue
-            handlers[method.name] = grpc.unary_unary_rpc_method_handler(
-                self._guarded(answer), request.FromString, lambda response: response.SerializeToString()
-            )
+            handlers[method.name] = unary(request, self._guarded(answer))
         return grpc.method_handlers_generic_handler(SERVICE, handlers)
 
     def _guarded(

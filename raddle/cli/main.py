@@ -55,7 +55,9 @@ def load_command(name: str) -> Any:
     """The command with its options, from its module."""
     attribute = f"{name}_" if name == "import" else name
     single = typer.Typer(add_completion=False, rich_markup_mode=None)
-    single.command(name)(getattr(import_module(f"raddle.cli.{attribute}"), attribute))
+    module = import_module(f"raddle.cli.{attribute}")
+    settings = getattr(module, "CONTEXT_SETTINGS", None)
+    single.command(name, context_settings=settings)(getattr(module, attribute))
     return get_command(single)
 
 

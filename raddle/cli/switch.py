@@ -32,6 +32,8 @@ CONFIG_HELP = (
     "config ecn -profile NAME -gmin|-gmax|-gdrop N, config buffer profile add|set|remove NAME, config pfcwd "
     "start_default|stop|interval MS|big_red_switch enable|disable"
 )
+CONTEXT_SETTINGS = {"ignore_unknown_options": True}
+"""SONiC's commands have options of their own (`config ecn -profile AZURE_LOSSLESS -gmin 800000`)."""
 RELOAD_S = 60.0
 COUNTER_MAPS = (
     *(f"COUNTERS_{kind}_NAME_MAP" for kind in ("PORT", "QUEUE", "PG", "BUFFER_POOL")),
