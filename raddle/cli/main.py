@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from contextlib import redirect_stdout
 from importlib import import_module
 from importlib.metadata import version
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO, cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from raddle.errors import RaddleError
+from raddle.report.errors import document
 
 COMMANDS = {
     "validate": "Is a fabric file sound: wiring, addresses, lossless class?",
@@ -86,20 +89,37 @@ def _print_version() -> None:
     print(f"raddle {version('raddle')}")
 
 
+class _Stdout:
+    """Stands for stdout and knows whether a result went there."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self.is_used = False
+
+    def write(self, text: str) -> int:
+        self.is_used = True
+        return self._out.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._out, name)
+
+
 def main() -> None:
     """Run the command line; every error a user can cause ends here, without a traceback."""
-    if sys.argv[1:] == [
-        "--version"
-    ]:  # typer reads options with pydantic, which takes longer than all the rest
+    if sys.argv[1:] == ["--version"]:  # for typer to read it takes longer than all the rest
         return _print_version()
     debug = "--debug" in sys.argv
     if debug:
         sys.argv.remove("--debug")
+    stdout = _Stdout(sys.stdout)
     try:
-        app()
+        with redirect_stdout(cast(TextIO, stdout)):
+            app()
     except RaddleError as error:
         if debug:
             raise
+        if "--json" in sys.argv and not stdout.is_used:
+            print(json.dumps(document(error), indent=2, sort_keys=True))
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:

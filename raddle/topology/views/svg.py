@@ -1,145 +1,304 @@
-"""The fabric as SVG: tiers as rows, a box per device, or a box per bunch of devices where there are many."""
+"""The fabric as SVG: tiers as rows, a box per device or bunch of devices, what is wrong over its bundle.
+
+The drawing is as wide as a page, so that its texts can be read there.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from raddle.topology.model import Fabric
+from raddle.topology.model import Fabric, Link
+from raddle.topology.views.capacity import TIER_NAMES
 from raddle.topology.views.drawing import edge_label
 from raddle.units import format_rate
+
+WIDTH = 960
+"""Of the drawing, in pixels of 1/96 inch: a page in landscape, or a window."""
 
 MAX_BOXES = 16
 """Most boxes in a row; a tier of more devices is drawn in bunches."""
 
-_BOX_HEIGHT = 34
-_ROW_GAP = 110
-_MARGIN = 24
-_TITLE_HEIGHT = 44
-_CHAR_WIDTH = 7.2
+MAX_LABELS = 24
+"""Most bundles that have what is wrong with them written at them; with more, the legend has the sums."""
+
+_MARGIN = 20
+_TITLE_HEIGHT = 56
+_LEGEND_HEIGHT = 46
+_ROW_GAP = 130
+_LINE_HEIGHT = 13
+_CHAR_WIDTH = 6.3
+_GAP = 6
 _COLOURS = {"superspine": "#d9d2e9", "spine": "#cfe2f3", "leaf": "#d9ead3", "host": "#f3f3f3"}
+_STATES = {
+    "down": ("#cc0000", "6 4"),
+    "drained": ("#1155cc", "2 3"),
+    "slow": ("#e69138", ""),
+}
+"""What a link can be besides well: colour and dashes."""
+_WELL = "#9a9a9a"
 
 
 @dataclass(frozen=True, slots=True)
 class _Box:
-    """Devices that are drawn as one, at x in pixels."""
+    """Devices that are drawn as one; its middle at x, its upper edge at y."""
 
-    label: str
+    lines: tuple[str, ...]
     role: str
     x: float
+    y: float
     width: float
+
+    @property
+    def height(self) -> float:
+        return len(self.lines) * _LINE_HEIGHT + 10
+
+    @property
+    def name(self) -> str:
+        return " ".join(self.lines)
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
-    y: float
-    boxes: tuple[_Box, ...]
+class _Bundle:
+    """The links of one tier between two boxes: how many of each state (empty: well) and speed."""
+
+    low: _Box
+    high: _Box
+    links: Counter[tuple[str, int]]
+
+    @property
+    def title(self) -> str:
+        parts = [
+            edge_label(count, speed_bps) + (f" {state}" if state else "")
+            for (state, speed_bps), count in sorted(self.links.items())
+        ]
+        return f"{self.low.name} - {self.high.name}: {', '.join(parts)}"
+
+    @property
+    def wrong(self) -> Counter[str]:
+        found = Counter[str]()
+        for (state, _), count in self.links.items():
+            if state:
+                found[state] += count
+        return found
 
 
 def to_svg(fabric: Fabric) -> str:
     """The drawing as an SVG document, the same for the same fabric."""
-    bunches = [_bunches(names, role) for role, names in _tiers(fabric)]
-    roles = [role for role, _ in _tiers(fabric)]
-    width = max(_row_width(labels) for labels, _ in bunches)
-    gap = max(_ROW_GAP, width / 9)
-    rows = [
-        _Row(_TITLE_HEIGHT + i * (_BOX_HEIGHT + gap), _boxes(labels, role, width))
-        for i, (role, (labels, _)) in enumerate(zip(roles, bunches, strict=True))
-    ]
-    where = {
-        name: (rows[i].y, rows[i].boxes[bunch])
-        for i, (_, members) in enumerate(bunches)
-        for name, bunch in members.items()
-    }
-    height = rows[-1].y + _BOX_HEIGHT + _MARGIN
+    boxes, height = _place(fabric)
+    states = states_of(fabric)
+    bundles = _bundles(fabric, boxes, states)
+    total = height + _LEGEND_HEIGHT
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
-        f'width="{width:.0f}" height="{height:.0f}" font-family="sans-serif" font-size="12">',
-        f'<rect width="{width:.0f}" height="{height:.0f}" fill="white"/>',
-        f'<text x="{_MARGIN}" y="26" font-size="16" font-weight="bold">{fabric.name}</text>',
-        *_edges(fabric, where),
-        *(line for row in rows for box in row.boxes for line in _box(box, row.y)),
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {total:.0f}" '
+        f'width="{WIDTH}" height="{total:.0f}" font-family="sans-serif" font-size="11">',
+        f'<rect width="{WIDTH}" height="{total:.0f}" fill="white"/>',
+        f'<text x="{_MARGIN}" y="24" font-size="16" font-weight="bold">{fabric.name}</text>',
+        f'<text x="{_MARGIN}" y="44" font-size="12" fill="#444">{_summary(fabric)}</text>',
+        '<g id="links">',
+        *(line for bundle in bundles for line in _bundle_lines(bundle)),
+        "</g>",
+        *(line for box in dict.fromkeys(boxes.values()) for line in _box_lines(box)),
+        *_labels(bundles),
+        *_tier_notes(fabric, boxes),
+        *_legend(states, total - _LEGEND_HEIGHT + 22),
         "</svg>",
     ]
     return "\n".join(lines)
 
 
-def _tiers(fabric: Fabric) -> Iterator[tuple[str, list[str]]]:
-    for role, tier in (
+def states_of(fabric: Fabric) -> list[str]:
+    """Of each link: `down`, `drained`, `slow` (below the usual speed of its tier), or an empty text."""
+    tiers = fabric.arrays.tier.tolist()
+    speeds = [Counter[int]() for _ in TIER_NAMES]
+    for link in fabric.links:
+        speeds[tiers[link.index]][link.speed_bps] += 1
+    usual = [max(each, key=lambda bps: (each[bps], bps)) if each else 0 for each in speeds]
+    return [_state(link, usual[tiers[link.index]]) for link in fabric.links]
+
+
+def _state(link: Link, usual_bps: int) -> str:
+    if not link.is_up:
+        return "down"
+    if link.is_drained:
+        return "drained"
+    return "slow" if link.speed_bps < usual_bps else ""
+
+
+def _summary(fabric: Fabric) -> str:
+    speeds = ", ".join(format_rate(bps) for bps in sorted({link.speed_bps for link in fabric.links}))
+    return (
+        f"{len(fabric.hosts)} hosts, {len(fabric.endpoints)} endpoints, {len(fabric.switches)} switches, "
+        f"{len(fabric.links)} links at {speeds}"
+    )
+
+
+def _place(fabric: Fabric) -> tuple[dict[str, _Box], float]:
+    """The box of each device, and the height that all rows take."""
+    boxes: dict[str, _Box] = {}
+    y = float(_TITLE_HEIGHT)
+    rows = (
         ("superspine", fabric.superspines),
         ("spine", fabric.spines),
         ("leaf", fabric.leaves),
         ("host", fabric.hosts),
-    ):
-        if tier:
-            yield role, [device.name for device in tier]
+    )
+    for role, devices in rows:
+        if not devices:
+            continue
+        names = [device.name for device in devices]
+        bunches, lines = _bunches(names)
+        slot = (WIDTH - 2 * _MARGIN) / len(bunches)
+        for place, (members, texts) in enumerate(zip(bunches, lines, strict=True)):
+            box = _Box(texts, role, _MARGIN + slot * (place + 0.5), y, min(slot - _GAP, _text_width(texts)))
+            boxes |= dict.fromkeys(members, box)
+        y += max(box.height for box in boxes.values() if box.role == role) + _ROW_GAP
+    return boxes, y - _ROW_GAP + _MARGIN
 
 
-def _bunches(names: Sequence[str], role: str) -> tuple[list[str], dict[str, int]]:
-    """Labels of the boxes of a tier, and the box of each device."""
+def _bunches(names: Sequence[str]) -> tuple[list[Sequence[str]], list[tuple[str, ...]]]:
+    """The devices of each box of a tier and its text: as few to a box as its width lets be read."""
     size = -(-len(names) // MAX_BOXES)
     if size > 1:  # a power of two keeps pods and planes, which come in them, together
         size = 1 << (size - 1).bit_length()
-    labels = []
-    for start in range(0, len(names), size):
-        members = names[start : start + size]
-        labels.append(members[0] if len(members) == 1 else f"{members[0]} … {members[-1]} ({len(members)})")
-    return labels, {name: i // size for i, name in enumerate(names)}
+    while True:
+        bunches = [names[start : start + size] for start in range(0, len(names), size)]
+        lines = [_label(members) for members in bunches]
+        if len(bunches) == 1 or sum(_text_width(each) + _GAP for each in lines) <= WIDTH - 2 * _MARGIN:
+            return bunches, lines
+        size *= 2
 
 
-def _label_width(label: str) -> float:
-    return len(label) * _CHAR_WIDTH + 16
+def _label(members: Sequence[str]) -> tuple[str, ...]:
+    return (members[0],) if len(members) == 1 else (members[0], f"… {members[-1]}", f"({len(members)})")
 
 
-def _row_width(labels: Sequence[str]) -> float:
-    return sum(_label_width(label) + 12 for label in labels) + 2 * _MARGIN
+def _text_width(lines: Sequence[str]) -> float:
+    return max(map(len, lines)) * _CHAR_WIDTH + 10
 
 
-def _boxes(labels: Sequence[str], role: str, width: float) -> tuple[_Box, ...]:
-    """Boxes spread evenly over the width."""
-    slot = (width - 2 * _MARGIN) / len(labels)
-    boxes = []
-    for i, label in enumerate(labels):
-        box_width = _label_width(label)
-        boxes.append(_Box(label, role, _MARGIN + slot * (i + 0.5) - box_width / 2, box_width))
-    return tuple(boxes)
+def _bundles(fabric: Fabric, boxes: dict[str, _Box], states: Sequence[str]) -> list[_Bundle]:
+    links: dict[tuple[_Box, _Box], Counter[tuple[str, int]]] = {}
+    for link, state in zip(fabric.links, states, strict=True):
+        pair = boxes[link.a.device], boxes[link.b.device]
+        links.setdefault(pair, Counter())[state, link.speed_bps] += 1
+    return [_Bundle(low, high, counts) for (low, high), counts in links.items()]
 
 
-def _box(box: _Box, y: float) -> Iterator[str]:
-    colour = _COLOURS[box.role]
-    yield (
-        f'<rect x="{box.x:.1f}" y="{y:.1f}" width="{box.width:.1f}" height="{_BOX_HEIGHT}" rx="4" '
-        f'fill="{colour}" stroke="#555"/>'
+def _ends(bundle: _Bundle, shift: float = 0.0) -> tuple[float, float, float, float]:
+    return bundle.low.x + shift, bundle.low.y, bundle.high.x + shift, bundle.high.y + bundle.high.height
+
+
+def _bundle_lines(bundle: _Bundle) -> Iterator[str]:
+    """A line for what is well, thicker for more links, and one over it for each thing that is wrong."""
+    well = sum(count for (state, _), count in bundle.links.items() if not state)
+    yield f"<g><title>{bundle.title}</title>"
+    if well:
+        yield _line(_ends(bundle), _WELL, min(2.5, 0.7 + 0.2 * (well - 1)), "")
+    for place, state in enumerate(bundle.wrong):
+        colour, dashes = _STATES[state]
+        yield _line(_ends(bundle, 3.0 * place), colour, 2.0, dashes)
+    yield "</g>"
+
+
+def _line(ends: tuple[float, float, float, float], colour: str, width: float, dashes: str) -> str:
+    x1, y1, x2, y2 = ends
+    style = f' stroke-dasharray="{dashes}"' if dashes else ""
+    return (
+        f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}" '
+        f'stroke-width="{width:.2f}"{style}/>'
     )
-    middle = box.x + box.width / 2
-    yield f'<text x="{middle:.1f}" y="{y + 21:.1f}" text-anchor="middle">{box.label}</text>'
 
 
-def _edges(fabric: Fabric, where: dict[str, tuple[float, _Box]]) -> Iterator[str]:
-    """One line per pair of boxes, speed and state, thicker for more links; hovering tells how many."""
-    counts: Counter[tuple[tuple[float, _Box], tuple[float, _Box], int, bool]] = Counter()
-    for link in fabric.links:
-        counts[where[link.a.device], where[link.b.device], link.speed_bps, link.is_up] += 1
-    for ((low_y, low), (high_y, high), speed_bps, is_up), count in counts.items():
-        x1, x2 = low.x + low.width / 2, high.x + high.width / 2
-        thickness = min(2.5, 0.8 + 0.25 * (count - 1))
-        style = "" if is_up else ' stroke-dasharray="6 4"'
-        colour = "#8a8a8a" if is_up else "#cc0000"
-        state = "" if is_up else ", down"
-        yield (
-            f'<line x1="{x1:.1f}" y1="{low_y:.1f}" x2="{x2:.1f}" y2="{high_y + _BOX_HEIGHT:.1f}" '
-            f'stroke="{colour}" stroke-width="{thickness:.2f}"{style}>'
-            f"<title>{low.label} - {high.label}: {edge_label(count, speed_bps)}{state}</title></line>"
+def _box_lines(box: _Box) -> Iterator[str]:
+    yield (
+        f'<rect x="{box.x - box.width / 2:.1f}" y="{box.y:.1f}" width="{box.width:.1f}" '
+        f'height="{box.height:.0f}" rx="3" fill="{_COLOURS[box.role]}" stroke="#555"/>'
+    )
+    for place, text in enumerate(box.lines, 1):
+        y = box.y + place * _LINE_HEIGHT + 1
+        yield f'<text x="{box.x:.1f}" y="{y:.1f}" text-anchor="middle">{text}</text>'
+
+
+def _labels(bundles: Sequence[_Bundle]) -> Iterator[str]:
+    """What is wrong, written at its bundle: `1 of 4 down`."""
+    wrong = [bundle for bundle in bundles if bundle.wrong]
+    if len(wrong) > MAX_LABELS:
+        return
+    taken: list[tuple[float, float, float]] = []
+    for bundle in wrong:
+        for state, count in bundle.wrong.items():
+            total = sum(bundle.links.values())
+            text = f"{count} of {total} {state}" if total > 1 else state
+            if state == "slow":
+                text += f", {'/'.join(_slow_speeds(bundle))}"
+            x, y = _free_place(bundle, len(text) * _CHAR_WIDTH, taken)
+            yield from _text_on_white(x, y, text, _STATES[state][0])
+
+
+def _slow_speeds(bundle: _Bundle) -> list[str]:
+    return [format_rate(bps) for state, bps in sorted(bundle.links) if state == "slow"]
+
+
+def _free_place(
+    bundle: _Bundle, width: float, taken: list[tuple[float, float, float]]
+) -> tuple[float, float]:
+    """The middle of a text of this width on the bundle's line, where no other text is if there is a place."""
+    x1, y1, x2, y2 = _ends(bundle)
+    places = [
+        (
+            min(max(x1 + (x2 - x1) * part, _MARGIN + width / 2), WIDTH - _MARGIN - width / 2),
+            y1 + (y2 - y1) * part,
         )
-    yield from _legend(fabric)
+        for part in (0.5, 0.35, 0.65, 0.2, 0.8, 0.43, 0.57, 0.27, 0.73)
+    ]
+    free = (
+        place
+        for place in places
+        if all(
+            abs(place[0] - x) > (width + other) / 2 or abs(place[1] - y) > _LINE_HEIGHT + 2
+            for x, y, other in taken
+        )
+    )
+    x, y = next(free, places[0])
+    taken.append((x, y, width))
+    return x, y
 
 
-def _legend(fabric: Fabric) -> Iterator[str]:
-    speeds = ", ".join(format_rate(bps) for bps in sorted({link.speed_bps for link in fabric.links}))
-    down = sum(not link.is_up for link in fabric.links)
-    note = f"{len(fabric.endpoints)} endpoints, {len(fabric.links)} links at {speeds}"
-    if down:
-        note += f", {down} down (dashed)"
-    start = _MARGIN + len(fabric.name) * 11 + 16
-    yield f'<text x="{start}" y="26" fill="#555">{note}</text>'
+def _text_on_white(x: float, y: float, text: str, colour: str) -> Iterator[str]:
+    width = len(text) * _CHAR_WIDTH + 4
+    yield (
+        f'<rect x="{x - width / 2:.1f}" y="{y - 8:.1f}" width="{width:.1f}" height="14" fill="white" '
+        'fill-opacity="0.9"/>'
+    )
+    yield f'<text x="{x:.1f}" y="{y + 3:.1f}" text-anchor="middle" fill="{colour}">{text}</text>'
+
+
+def _tier_notes(fabric: Fabric, boxes: dict[str, _Box]) -> Iterator[str]:
+    """Between two rows: how many links there are of which speed."""
+    rows = sorted({box.y for box in boxes.values()}, reverse=True)
+    counts = [Counter[int]() for _ in TIER_NAMES]
+    for link, tier in zip(fabric.links, fabric.arrays.tier.tolist(), strict=True):
+        counts[tier][link.speed_bps] += 1
+    for name, speeds, (low_y, _) in zip(TIER_NAMES, counts, pairwise(rows), strict=False):
+        text = f"{name}: " + ", ".join(edge_label(count, bps) for bps, count in sorted(speeds.items()))
+        width = len(text) * _CHAR_WIDTH
+        yield from _text_on_white(_MARGIN + width / 2, low_y - 12, text, "#444")
+
+
+def _legend(states: Sequence[str], y: float) -> Iterator[str]:
+    """What the lines mean, and how many links are so."""
+    counts = Counter(states)
+    yield '<g id="legend" font-size="12">'
+    x = float(_MARGIN)
+    for state, (colour, dashes) in {"": (_WELL, ""), **_STATES}.items():
+        if state and not counts[state]:
+            continue
+        text = f"{counts[state]} {state or 'up'}"
+        yield _line((x, y, x + 32, y), colour, 2.0, dashes)
+        yield f'<text x="{x + 38:.1f}" y="{y + 4:.1f}">{text}</text>'
+        x += 38 + len(text) * 7 + 22
+    yield f'<text x="{x:.1f}" y="{y + 4:.1f}" fill="#444">thicker: more links between the two boxes</text>'
+    yield "</g>"

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from raddle import InputError, load, loads
 from raddle.cli.show import show
 from raddle.cli.validate import validate
-from raddle.topology import find
+from raddle.topology import Fabric, find
 from raddle.topology.views.capacity import cable_kinds, leaf_oversubscription, oversubscription, review, tiers
 from raddle.topology.views.drawing import to_dot, to_mermaid
 from raddle.topology.views.svg import to_svg
@@ -132,24 +132,51 @@ def test_commands_leave_input_errors_to_the_caller(command: str) -> None:
     assert result.stdout == ""
 
 
-def test_svg_dashes_dead_links_and_bunches_many_devices() -> None:
-    root = ElementTree.fromstring(to_svg(loads(POD + ONE_DOWN)))
-    texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def drawn(fabric: Fabric) -> tuple[list[str], list[dict[str, str]]]:
+    """The texts of a drawing, and the lines of its links."""
+    root = ElementTree.fromstring(to_svg(fabric))
+    (links,) = [group for group in root.iter(f"{SVG}g") if group.get("id") == "links"]
+    return [each.text or "" for each in root.iter(f"{SVG}text")], [
+        line.attrib for line in links.iter(f"{SVG}line")
+    ]
+
+
+def test_svg_draws_what_is_wrong_over_its_bundle_with_counts() -> None:
+    texts, lines = drawn(loads(POD + ONE_DOWN))
     assert {"spine0", "leaf1", "host15"} <= set(texts)
-    assert "16 endpoints, 24 links at 400G, 1 down (dashed)" in texts
-    lines = list(root.iter("{http://www.w3.org/2000/svg}line"))
-    # 16 hosts, 4 pairs of leaf and spine, one pair twice: its dead link is drawn by itself.
+    assert "16 hosts, 16 endpoints, 4 switches, 24 links at 400G" in texts
+    # 16 hosts, 4 pairs of leaf and spine; one of the two links of a pair is dead, over the other.
     assert len(lines) == 16 + 4 + 1
-    assert sum("stroke-dasharray" in line.attrib for line in lines) == 1
-    large = to_svg(load(find("white-box-512")))
-    assert ">host0 … host31 (32)<" in large
-    assert len(large) < 60_000
+    (dead,) = [line for line in lines if "stroke-dasharray" in line]
+    assert any((line["x1"], line["x2"]) == (dead["x1"], dead["x2"]) for line in lines if line is not dead)
+    assert {"1 of 2 down", "23 up", "1 down", "host-leaf: 16 x 400G", "leaf-spine: 8 x 400G"} <= set(texts)
+
+
+def test_svg_tells_drained_and_slow_links_apart() -> None:
+    odd = "overrides: {links: [{ends: [host3, leaf0], speed: 100G}], drain: [spine1]}\n"
+    texts, _ = drawn(loads(POD + odd))
+    assert {"slow, 100G", "1 slow", "4 drained", "19 up"} <= set(texts)
+    assert texts.count("2 of 2 drained") == 2
+
+
+@pytest.mark.parametrize("name", ["white-box-512", "multi-plane-16384", "rail-256-h100"])
+def test_svg_of_a_large_fabric_is_as_wide_as_a_page_and_bunches_devices(name: str) -> None:
+    root = ElementTree.fromstring(text := to_svg(load(find(name))))
+    assert root.attrib["width"] == "960"
+    assert len(text) < 60_000
+    widths = [
+        float(rect.attrib["x"]) + float(rect.attrib["width"]) for rect in list(root.iter(f"{SVG}rect"))[1:]
+    ]
+    assert max(widths) <= 960
 
 
 def test_svg_boxes_do_not_overlap_and_lie_within_the_drawing() -> None:
     root = ElementTree.fromstring(to_svg(load(find("rail-256-h100"))))
     boxes: dict[float, list[tuple[float, float]]] = {}
-    for rect in list(root.iter("{http://www.w3.org/2000/svg}rect"))[1:]:
+    for rect in [each for each in root.iter(f"{SVG}rect") if each.get("rx")]:
         start = float(rect.attrib["x"])
         boxes.setdefault(float(rect.attrib["y"]), []).append((start, start + float(rect.attrib["width"])))
     assert len(boxes) == 3
