@@ -1,24 +1,26 @@
 """What the hosts send: collectives as schedules of dependent flows, and where their ranks are."""
 
-from raddle.traffic.demand import demand
+from raddle.traffic.collectives.record import Algorithm, Collective
+from raddle.traffic.demand import demand, demand_of_pairs
 from raddle.traffic.interpreter import count_wrong
 from raddle.traffic.placement import PLACEMENTS, place
 from raddle.traffic.prune import without_step
 from raddle.traffic.registry import algorithms, build, check_ranks, find_algorithm, find_collective
 from raddle.traffic.repeat import repeated
-from raddle.traffic.sizes import bandwidth_gbs, buffer_size, sweep
+from raddle.traffic.sizes import sweep
 from raddle.traffic.striping import Striped, stripe
 
 __all__ = [
     "PLACEMENTS",
+    "Algorithm",
+    "Collective",
     "Striped",
     "algorithms",
-    "bandwidth_gbs",
-    "buffer_size",
     "build",
     "check_ranks",
     "count_wrong",
     "demand",
+    "demand_of_pairs",
     "find_algorithm",
     "find_collective",
     "place",

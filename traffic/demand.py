@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,13 +20,21 @@ def demand(schedule: Schedule, placement: NDArray[np.int32]) -> Demand:
     Args:
         placement: int32, endpoint of each rank, as `traffic.place` returns it.
     """
+    order = np.argsort(schedule.step, kind="stable")
+    starts = np.flatnonzero(np.diff(schedule.step[order], prepend=-1))
+    src, dst = (np.split(column[order], starts)[1:] for column in (schedule.src, schedule.dst))
+    return demand_of_pairs(zip(src, dst, strict=True), placement)
+
+
+def demand_of_pairs(
+    steps: Iterable[tuple[NDArray[np.integer[Any]], NDArray[np.integer[Any]]]], placement: NDArray[np.int32]
+) -> Demand:
+    """The same of the ranks that send and receive in each step."""
     endpoints = placement.astype(np.int64)
     width = int(endpoints.max()) + 1
-    pairs = endpoints[schedule.src] * width + endpoints[schedule.dst]
-    order = np.lexsort((pairs, schedule.step))
-    starts = np.flatnonzero(np.diff(schedule.step[order], prepend=-1))
+    pairs = (np.unique(endpoints[src] * width + endpoints[dst]) for src, dst in steps)
     # Insertion order numbers the phases; equal pair sets of later steps fall onto the first one.
-    phases = {part.tobytes(): part for part in map(np.unique, np.split(pairs[order], starts)[1:])}
+    phases = {part.tobytes(): part for part in pairs}
     distinct = np.concatenate([np.empty(0, np.int64), *phases.values()])
     lengths = [len(part) for part in phases.values()]
     return Demand(

@@ -6,11 +6,10 @@ is missing, late or started before the data it forwards was there leaves wrong e
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
+from raddle.traffic.collectives.record import Collective
 from raddle.traffic.sizes import ELEMENT_BYTES
 from raddle.workload import COPY, Schedule
 
@@ -20,7 +19,10 @@ from raddle.workload import COPY, Schedule
 
 
 def count_wrong(
-    schedule: Schedule, collective: str, start_ps: NDArray[np.int64], finish_ps: NDArray[np.int64]
+    schedule: Schedule,
+    collective: Collective,
+    start_ps: NDArray[np.int64],
+    finish_ps: NDArray[np.int64],
 ) -> int:
     """Elements that are not what the collective promises, summed over ranks, as nccl-tests' #wrong.
 
@@ -28,15 +30,14 @@ def count_wrong(
     At one instant flows finish before others start.
 
     Args:
-        collective: as `traffic.find_collective` writes it.
         start_ps: when each flow's first byte may be read from the sender's buffer; -1: never.
         finish_ps: when each flow's last byte is at the receiver, after its start; -1: never.
     """
-    held = _initial(collective, schedule.ranks, len(schedule.chunk_bytes))
+    held = dict(collective.held(schedule.ranks, len(schedule.chunk_bytes)))
     _replay(schedule, held, start_ps, finish_ps)
     elements = (schedule.chunk_bytes // ELEMENT_BYTES).tolist()
     chunks = len(elements)
-    promised = _promised(collective, schedule.ranks, chunks)
+    promised = collective.promised(schedule.ranks, chunks)
     return sum(elements[cell % chunks] for cell, content in promised if held.get(cell, 0) != content)
 
 
@@ -74,34 +75,3 @@ def _events(start_ps: NDArray[np.int64], finish_ps: NDArray[np.int64]) -> list[i
     events = np.concatenate([2 * flows[finished], 2 * flows[started] + 1])
     order: list[int] = events[np.lexsort((events >> 1, events & 1, times))].tolist()
     return order
-
-
-def _initial(collective: str, ranks: int, chunks: int) -> dict[int, int]:
-    """What the buffers hold before the collective."""
-    own = [1 << rank for rank in range(ranks)]
-    match collective:
-        case "all_reduce" | "reduce_scatter":
-            return {rank * chunks + chunk: own[rank] for rank in range(ranks) for chunk in range(chunks)}
-        case "all_gather":
-            return {rank * chunks + rank: own[rank] for rank in range(ranks)}
-        case "all_to_all":
-            blocks = ((rank, rank * ranks + to) for rank in range(ranks) for to in range(ranks))
-            return {rank * chunks + chunk: own[rank] for rank, chunk in blocks}
-    raise AssertionError(collective)
-
-
-def _promised(collective: str, ranks: int, chunks: int) -> Iterator[tuple[int, int]]:
-    """What the buffers must hold after the collective, where it promises anything."""
-    own = [1 << rank for rank in range(ranks)]
-    everyone = (1 << ranks) - 1
-    match collective:
-        case "all_reduce":
-            return ((cell, everyone) for cell in range(ranks * chunks))
-        case "reduce_scatter":
-            return ((rank * chunks + rank, everyone) for rank in range(ranks))
-        case "all_gather":
-            return ((rank * chunks + chunk, own[chunk]) for rank in range(ranks) for chunk in range(chunks))
-        case "all_to_all":
-            blocks = ((source, rank) for rank in range(ranks) for source in range(ranks))
-            return ((rank * chunks + source * ranks + rank, own[source]) for source, rank in blocks)
-    raise AssertionError(collective)

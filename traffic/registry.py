@@ -3,85 +3,94 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from raddle.errors import InputError
-from raddle.traffic.collectives import halving_doubling, pairwise, ring
+from raddle.traffic.collectives.all_gather import ALL_GATHER
+from raddle.traffic.collectives.all_reduce import ALL_REDUCE
+from raddle.traffic.collectives.all_to_all import ALL_TO_ALL
+from raddle.traffic.collectives.record import Algorithm, Collective
+from raddle.traffic.collectives.reduce_scatter import REDUCE_SCATTER
 from raddle.workload import Schedule
 
-_BUILDERS: Mapping[str, Mapping[str, Callable[[int, int], Schedule]]] = {
-    "all_reduce": {"ring": ring.all_reduce, "halving_doubling": halving_doubling.all_reduce},
-    "all_gather": {"ring": ring.all_gather},
-    "reduce_scatter": {"ring": ring.reduce_scatter},
-    "all_to_all": {"pairwise": pairwise.all_to_all},
-}
-
-
-def algorithms() -> Mapping[str, tuple[str, ...]]:
-    """The algorithms of each collective, its default first."""
-    return MappingProxyType({collective: tuple(builders) for collective, builders in _BUILDERS.items()})
-
-
-def find_collective(name: str) -> str:
-    """The collective's name as this package writes it; `alltoall` and `all-reduce` are understood.
-
-    Raises:
-        InputError: there is no such collective.
-    """
-    plain = name.lower().replace("-", "_")
-    return _choose("collective", name, "all_to_all" if plain == "alltoall" else plain, _BUILDERS)
-
-
-def find_algorithm(collective: str, name: str | None) -> str:
-    """The algorithm's name as this package writes it; None is the collective's default.
-
-    Raises:
-        InputError: the collective has no such algorithm.
-    """
-    builders = _BUILDERS[find_collective(collective)]
-    if name is None:
-        return next(iter(builders))
-    return _choose(f"{find_collective(collective)} algorithm", name, name.lower().replace("-", "_"), builders)
-
+COLLECTIVES: tuple[Collective, ...] = (ALL_REDUCE, ALL_GATHER, REDUCE_SCATTER, ALL_TO_ALL)
 
 MAX_FLOWS = 20_000_000
 """Flows of one schedule; each takes about 60 bytes here and as many in the engine."""
 
 
-def check_ranks(collective: str, algorithm: str, ranks: int) -> None:
-    """Raise InputError where `build` would for this number of ranks."""
+def algorithms() -> Mapping[str, tuple[str, ...]]:
+    """The names of the algorithms of each collective, its default first."""
+    return MappingProxyType(
+        {each.name: tuple(algorithm.name for algorithm in each.algorithms) for each in COLLECTIVES}
+    )
+
+
+def find_collective(name: str) -> Collective:
+    """A collective by its name; `alltoall` and `all-reduce` are understood.
+
+    Raises:
+        InputError: there is no such collective.
+    """
+    plain = _plain(name)
+    for collective in COLLECTIVES:
+        if plain in (collective.name, *collective.aliases):
+            return collective
+    raise _unknown("collective", name, plain, [collective.name for collective in COLLECTIVES])
+
+
+def find_algorithm(collective: Collective, name: str | None) -> Algorithm:
+    """An algorithm of the collective by its name; None is the usual one.
+
+    Raises:
+        InputError: the collective has no such algorithm.
+    """
+    if name is None:
+        return collective.algorithms[0]
+    for algorithm in collective.algorithms:
+        if algorithm.name == _plain(name):
+            return algorithm
+    names = [algorithm.name for algorithm in collective.algorithms]
+    raise _unknown(f"{collective.name} algorithm", name, _plain(name), names)
+
+
+def check_ranks(collective: Collective, algorithm: Algorithm, ranks: int) -> None:
+    """Raise InputError where a schedule for this number of ranks makes no sense, or does not fit memory."""
     if ranks < 2:
         raise InputError.of("bad-ranks", f"the number of ranks is {ranks}; a collective needs 2 or more")
-    flows = ranks * (ranks - 1) * (2 if collective == "all_reduce" else 1)
-    if algorithm in ("ring", "pairwise") and flows > MAX_FLOWS:
+    flows = algorithm.flows(ranks)
+    if flows > MAX_FLOWS:
+        others = [each.name for each in collective.algorithms if each.flows(ranks) <= MAX_FLOWS]
         raise InputError.of(
             "too-many-flows",
-            f"{collective} {algorithm} of {ranks} ranks is {flows} flows; at most {MAX_FLOWS} fit memory",
-            "use fewer ranks" + (", or halving_doubling" if collective == "all_reduce" else ""),
+            f"{collective.name} {algorithm.name} of {ranks} ranks is {flows} flows; at most {MAX_FLOWS} fit"
+            " memory",
+            ", or ".join(["use fewer ranks", *others]),
         )
 
 
 def build(collective: str, algorithm: str | None, ranks: int, size_bytes: int) -> Schedule:
     """The schedule of a collective among `ranks` ranks with buffers of `size_bytes`.
 
-    Sizes are rounded as nccl-tests does (see `raddle.traffic.sizes.buffer_size`).
+    Sizes are rounded as nccl-tests does (see `Collective.buffer`).
 
     Raises:
         InputError: no such collective or algorithm, fewer than two ranks, or more than MAX_FLOWS flows.
     """
-    collective = find_collective(collective)
-    algorithm = find_algorithm(collective, algorithm)
-    check_ranks(collective, algorithm, ranks)
-    return _BUILDERS[collective][algorithm](ranks, size_bytes)
+    found = find_collective(collective)
+    way = find_algorithm(found, algorithm)
+    check_ranks(found, way, ranks)
+    return way.schedule(ranks, size_bytes)
 
 
-def _choose(what: str, written: str, name: str, known: Iterable[str]) -> str:
-    names = list(known)
-    if name in names:
-        return name
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "_")
+
+
+def _unknown(what: str, written: str, name: str, names: Iterable[str]) -> InputError:
+    names = list(names)
     close = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean '{close[0]}'?" if close else ""
-    raise InputError.of(
-        f"unknown-{what.split()[-1]}", f"no {what} '{written}'; there is {', '.join(names)}", hint
-    )
+    code = f"unknown-{what.split()[-1]}"
+    return InputError.of(code, f"no {what} '{written}'; there is {', '.join(names)}", hint)

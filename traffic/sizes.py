@@ -6,6 +6,7 @@ and the loop over sizes in TimeTest (common.cu). GB is 1e9 bytes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,11 +23,6 @@ ELEMENT_BYTES = 4
 
 _ALIGN_ELEMENTS = 16 // ELEMENT_BYTES
 """A rank's share of all_gather, reduce_scatter and all_to_all is a multiple of 16 bytes."""
-
-_TRANSFERS = {"all_reduce": 2, "all_gather": 1, "reduce_scatter": 1, "all_to_all": 1}
-"""How often each of the n - 1 other ranks' elements crosses the wire: busbw = algbw * this * (n-1)/n."""
-
-_REDUCING = ("all_reduce", "reduce_scatter")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +68,24 @@ def sweep(min_bytes: int, max_bytes: int, factor: int) -> tuple[int, ...]:
     return tuple(sizes)
 
 
-def buffer_size(collective: str, ranks: int, size_bytes: int) -> BufferSize:
-    """What nccl-tests makes of a requested size: shares are rounded down, and may come to 0.
+def whole_buffer(redop: str, root: int = -1) -> Callable[[int, int], BufferSize]:
+    """The rounding of collectives whose ranks all have the whole buffer: down to whole elements."""
 
-    Args:
-        collective: `all_reduce`, `all_gather`, `reduce_scatter` or `all_to_all`.
-    """
-    elements = size_bytes // ELEMENT_BYTES
-    redop = "sum" if collective in _REDUCING else "none"
-    if collective == "all_reduce":
-        return BufferSize(elements * ELEMENT_BYTES, elements, DATATYPE, redop, -1)
-    share = elements // ranks // _ALIGN_ELEMENTS * _ALIGN_ELEMENTS
-    return BufferSize(share * ranks * ELEMENT_BYTES, share, DATATYPE, redop, -1)
+    def buffer(ranks: int, size_bytes: int) -> BufferSize:
+        elements = size_bytes // ELEMENT_BYTES
+        return BufferSize(elements * ELEMENT_BYTES, elements, DATATYPE, redop, root)
+
+    return buffer
+
+
+def shared_buffer(redop: str, root: int = -1) -> Callable[[int, int], BufferSize]:
+    """The rounding of collectives whose buffer has a share for each rank: shares may come to 0."""
+
+    def buffer(ranks: int, size_bytes: int) -> BufferSize:
+        share = size_bytes // ELEMENT_BYTES // ranks // _ALIGN_ELEMENTS * _ALIGN_ELEMENTS
+        return BufferSize(share * ranks * ELEMENT_BYTES, share, DATATYPE, redop, root)
+
+    return buffer
 
 
 def split_elements(size_bytes: int, parts: int) -> NDArray[np.int64]:
@@ -92,14 +94,3 @@ def split_elements(size_bytes: int, parts: int) -> NDArray[np.int64]:
     sizes = np.full(parts, elements // parts, np.int64)
     sizes[: elements % parts] += 1
     return sizes * ELEMENT_BYTES
-
-
-def bus_factor(collective: str, ranks: int) -> float:
-    """busbw / algbw: 2(n-1)/n for all_reduce, (n-1)/n for the others."""
-    return _TRANSFERS[collective] * (ranks - 1) / ranks
-
-
-def bandwidth_gbs(collective: str, ranks: int, size_bytes: int, time_ps: int) -> tuple[float, float]:
-    """(algbw, busbw) in GB/s of a run of `time_ps` > 0 with buffers of `size_bytes` (the size column)."""
-    algbw_gbs = size_bytes * 1000 / time_ps
-    return algbw_gbs, algbw_gbs * bus_factor(collective, ranks)

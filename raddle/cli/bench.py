@@ -59,10 +59,10 @@ _FILES = ("bench.json", "series-*.csv", "capture-*.pcapng")
 def bench(
     fabric: FabricArg,
     collective: Annotated[
-        str, typer.Option(help="all_reduce, all_gather, reduce_scatter, all_to_all.")
+        str, typer.Option(help="all_reduce, all_to_all, ...; a wrong name lists all.")
     ] = "all_reduce",
     algorithm: Annotated[
-        str | None, typer.Option(help="ring, halving_doubling, pairwise [default: the usual one]")
+        str | None, typer.Option(help="Its algorithm; a wrong name lists all [default: the usual one]")
     ] = None,
     min_bytes: Annotated[
         str, typer.Option("-b", "--minbytes", help="Smallest size (powers of 1024: 32K, 1M).")

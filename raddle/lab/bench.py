@@ -84,8 +84,9 @@ def _outcomes(
     """The run of each size, one after the other."""
     time_left = TimeLeft()
     for place, size_bytes in enumerate(request.sizes_bytes):
-        what = f"{job.collective} of {format_size(size_bytes)}, {place + 1} of {len(request.sizes_bytes)}"
-        scales = tuple(later / size_bytes for later in request.sizes_bytes[place + 1 :])
+        later = request.sizes_bytes[place + 1 :]
+        what = f"{job.collective.name} of {format_size(size_bytes)}, {place + 1} of {place + 1 + len(later)}"
+        scales = tuple(other / size_bytes for other in later)
         told = Told(watch, time_left, _constant(what), scales, is_first=not place)
         settings = request.settings
         if settings.traced:
@@ -105,8 +106,8 @@ def _before(job: CollectiveJob, request: BenchRequest, switches: PreparedSwitche
     """What is known before the first size."""
     return BenchResult(
         fabric=job.fabric.name,
-        collective=job.collective,
-        algorithm=job.algorithm,
+        collective=job.collective.name,
+        algorithm=job.algorithm.name,
         routing=request.routing if switches.plan else "as found on the switches",
         placement=job.placement,
         ranks=len(job.ranks),

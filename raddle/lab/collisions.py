@@ -56,7 +56,7 @@ def find_job_collisions(fabric: Fabric, plan: Plan, job: CollectiveJob) -> Colli
     crossings, named, qp = trace_flows(run), run.sent_name(), run.sent.qp
     shares, slowdowns = _steps(run, crossings)
     return CollisionReport(
-        job=f"{job.collective} {job.algorithm}",
+        job=f"{job.collective.name} {job.algorithm.name}",
         queue_pairs=int(qp.max()) + 1,
         steps=len(shares),
         colliding_steps=int((shares > 1).sum()),

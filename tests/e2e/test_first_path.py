@@ -21,12 +21,13 @@ from raddle.lab.bench import BenchRequest, run_bench
 from raddle.lab.run.settings import RunSettings
 from raddle.lab.switches.prepared import OWN_SWITCHES, SwitchSource
 from raddle.lab.switches.programmed import program, read_states, switch_farm
-from raddle.lab.workloads import collective
+from raddle.lab.workloads.collective import CollectiveJob
 from raddle.lab.workloads.demand import collective_demand
 from raddle.report import BenchResult, to_table
 from raddle.sim import Simulation
 from raddle.topology import find
 from raddle.topology.model import PortRef
+from raddle.workload import Workload
 
 MIB = 1 << 20
 CLIENT = Path(__file__).with_name("outside_client.py")
@@ -81,8 +82,11 @@ def test_every_collective_ends_with_the_right_contributions(algorithm: tuple[str
 
 
 def test_schedule_without_one_step_prints_wrong_above_zero(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = traffic.build("all_reduce", "ring", 16, MIB)
-    monkeypatch.setattr(collective.traffic, "build", lambda *_: traffic.without_step(whole, 7))
+    def broken(self: CollectiveJob, size_bytes: int) -> Workload:
+        whole = traffic.build("all_reduce", "ring", 16, size_bytes)
+        return Workload(traffic.without_step(whole, 7), self.ranks)
+
+    monkeypatch.setattr(CollectiveJob, "workload", broken)
     result = bench("pinned", "linear", MIB)
     assert result.rows[0].wrong > 0
     row = next(line for line in to_table(result).splitlines() if not line.startswith("#"))

@@ -11,20 +11,40 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from raddle.traffic.collectives.record import Pairs
 from raddle.traffic.collectives.rounds import Ints, Round, assemble
-from raddle.traffic.sizes import buffer_size, split_elements
+from raddle.traffic.sizes import split_elements
 from raddle.workload import COPY, REDUCE, Schedule
 
 
-def all_reduce(ranks: int, size_bytes: int) -> Schedule:
+def schedule(collective: str, ranks: int, size_bytes: int) -> Schedule:
     """2 log2(n) steps for a power of two, else 2 more that send whole buffers.
 
     A number of ranks that is not a power of two is brought down to one (p): each of the first n - p even
     ranks adds its buffer to its odd neighbour's, stays out, and gets the result at the end.
     """
-    levels = ranks.bit_length() - 1
+    chunk_bytes = split_elements(size_bytes, 1 << _levels(ranks))
+    return assemble(f"{collective} halving_doubling", ranks, _rounds(ranks), chunk_bytes, waits_for_ack=True)
+
+
+def pairs(ranks: int) -> Iterator[Pairs]:
+    """Those of each step."""
+    return ((each.src, each.dst) for each in _rounds(ranks))
+
+
+def count_flows(ranks: int) -> int:
+    """2 p log2(p), and two for each rank beyond p, the power of two below."""
+    levels = _levels(ranks)
+    return 2 * levels * (1 << levels) + 2 * (ranks - (1 << levels))
+
+
+def _levels(ranks: int) -> int:
+    return ranks.bit_length() - 1
+
+
+def _rounds(ranks: int) -> list[Round]:
+    levels = _levels(ranks)
     chunks = 1 << levels
-    chunk_bytes = split_elements(buffer_size("all_reduce", ranks, size_bytes).size_bytes, chunks)
     extra = ranks - chunks
     even = np.arange(0, 2 * extra, 2)
     odd = even + 1
@@ -34,7 +54,7 @@ def all_reduce(ranks: int, size_bytes: int) -> Schedule:
         whole = np.zeros(extra, np.int64)
         rounds.insert(0, Round(even, odd, whole, chunks, REDUCE))
         rounds.append(Round(odd, even, whole, chunks, COPY))
-    return assemble("all_reduce halving_doubling", ranks, rounds, chunk_bytes, waits_for_ack=True)
+    return rounds
 
 
 def _core_rounds(members: Ints, levels: int) -> Iterator[Round]:

@@ -22,11 +22,9 @@ def size_row(job: CollectiveJob, size_bytes: int, run: Run) -> SizeRow:
     ranks, schedule = len(job.ranks), run.workload.schedule
     flows, ports = run.messages(), run.simulation.ports()
     time_ps = int(flows.finish_ps.max()) if (flows.status == _DONE).all() else None
-    buffer = traffic.buffer_size(job.collective, ranks, size_bytes)
+    buffer = job.collective.buffer(ranks, size_bytes)
     algbw, busbw = (
-        (None, None)
-        if time_ps is None
-        else traffic.bandwidth_gbs(job.collective, ranks, buffer.size_bytes, time_ps)
+        (None, None) if time_ps is None else job.collective.bandwidth_gbs(ranks, buffer.size_bytes, time_ps)
     )
     drops = Counter(dict(zip(DROP_REASONS, ports.drops.sum(axis=0).tolist(), strict=True)))
     return SizeRow(

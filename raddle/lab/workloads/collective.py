@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from raddle import traffic
 from raddle.lab.workloads.demand import collective_demand, place_ranks
 from raddle.topology.model import Fabric
+from raddle.traffic import Algorithm, Collective
 from raddle.workload import Demand, Workload
 
 
@@ -18,20 +19,21 @@ class CollectiveJob:
     """A collective among all ranks of a fabric's first plane; `ranks` holds the endpoint of each, int32."""
 
     fabric: Fabric
-    collective: str
-    algorithm: str
+    collective: Collective
+    algorithm: Algorithm
     placement: str
     ranks: NDArray[np.int32]
     seed: int
 
     def workload(self, size_bytes: int) -> Workload:
         """What it sends with buffers of that size."""
-        schedule = traffic.build(self.collective, self.algorithm, len(self.ranks), size_bytes)
-        return Workload(schedule, self.ranks)
+        return Workload(self.algorithm.schedule(len(self.ranks), size_bytes), self.ranks)
 
     def demand(self) -> Demand:
         """What it asks of the fabric, in every plane."""
-        return collective_demand(self.fabric, self.collective, self.algorithm, self.placement, self.seed)
+        return collective_demand(
+            self.fabric, self.collective.name, self.algorithm.name, self.placement, self.seed
+        )
 
 
 def find_job(
@@ -45,8 +47,8 @@ def find_job(
     Raises:
         InputError: there is no such collective, algorithm or placement, or it is not for that many ranks.
     """
-    collective = traffic.find_collective(collective)
-    algorithm = traffic.find_algorithm(collective, algorithm)
+    found = traffic.find_collective(collective)
+    way = traffic.find_algorithm(found, algorithm)
     ranks = place_ranks(fabric, placement, seed)
-    traffic.check_ranks(collective, algorithm, len(ranks))
-    return CollectiveJob(fabric, collective, algorithm, placement, ranks, seed)
+    traffic.check_ranks(found, way, len(ranks))
+    return CollectiveJob(fabric, found, way, placement, ranks, seed)

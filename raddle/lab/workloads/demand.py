@@ -10,8 +10,6 @@ from raddle.topology.model import Fabric
 from raddle.topology.views.cut_off import cut_off_endpoints
 from raddle.workload import Demand
 
-_ANY_SIZE_BYTES = 1 << 20  # who talks to whom does not depend on the size
-
 
 def place_ranks(fabric: Fabric, placement: str, seed: int, plane: int = 0) -> NDArray[np.int32]:
     """The endpoint of each rank; every endpoint of a plane has one that is not cut off by dead links.
@@ -47,8 +45,7 @@ def collective_demand(
 
 def _demand(ranks: NDArray[np.int32], collective: str, algorithm: str | None) -> Demand:
     """The flows of a collective among ranks, given by their endpoints."""
-    if traffic.find_algorithm(traffic.find_collective(collective), algorithm) == "ring" and len(ranks) > 1:
-        # Every step of a ring has the same pairs: one phase, and no need of a schedule with all steps.
-        order = np.argsort(ranks, kind="stable")
-        return Demand(ranks[order], np.roll(ranks, -1)[order], np.zeros(len(ranks), np.int32))
-    return traffic.demand(traffic.build(collective, algorithm, len(ranks), _ANY_SIZE_BYTES), ranks)
+    found = traffic.find_collective(collective)
+    way = traffic.find_algorithm(found, algorithm)
+    traffic.check_ranks(found, way, len(ranks))
+    return traffic.demand_of_pairs(way.pairs(len(ranks)), ranks)

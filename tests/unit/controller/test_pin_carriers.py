@@ -20,7 +20,7 @@ from raddle.controller.plan.model import Carrier, Plan, SwitchPlan
 from raddle.controller.southbound.sonic.tables import pushed
 from raddle.errors import InputError
 from raddle.lab.collisions import find_job_collisions
-from raddle.lab.workloads.collective import CollectiveJob
+from raddle.lab.workloads.collective import find_job
 from raddle.topology.model import Fabric, TableBudget
 from raddle.workload import Demand
 
@@ -161,7 +161,7 @@ def test_source_ports_of_ipv6_flows_take_the_planned_paths_in_the_engine() -> No
     fabric = loads(document)
     order = placement("strided", fabric)
     plan = make_plan(fabric, "pinned", ring(order))
-    job = CollectiveJob(fabric, "all_reduce", "ring", "strided", np.array(order, np.int32), 1)
+    job = replace(find_job(fabric, "all_reduce", "ring"), ranks=np.array(order, np.int32))
     report = find_job_collisions(fabric, plan, job)
     assert len(plan.source_ports) == 16
     assert report.collisions == ()

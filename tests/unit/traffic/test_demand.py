@@ -46,6 +46,21 @@ def test_every_flow_is_in_the_phase_of_its_step(algorithm, ranks):
     assert phases == steps
 
 
+@pytest.mark.parametrize(
+    ("collective", "algorithm"),
+    [(collective, way) for collective, ways in traffic.algorithms().items() for way in ways],
+)
+@pytest.mark.parametrize("ranks", [2, 7, 16])
+def test_an_algorithm_counts_its_flows_and_names_their_pairs(collective, algorithm, ranks):
+    way = traffic.find_algorithm(traffic.find_collective(collective), algorithm)
+    schedule = way.schedule(ranks, 1 << 20)
+    assert way.flows(ranks) == schedule.flows
+    placement = traffic.place("random", [range(20)], ranks, 5)
+    told, seen = traffic.demand_of_pairs(way.pairs(ranks), placement), traffic.demand(schedule, placement)
+    for column in ("src", "dst", "phase"):
+        assert getattr(told, column).tolist() == getattr(seen, column).tolist()
+
+
 def test_a_schedule_without_flows_asks_for_nothing():
     nothing = traffic.without_step(traffic.build("all_gather", "ring", 2, 1 << 20), 0)
     assert len(traffic.demand(nothing, np.arange(2, dtype=np.int32)).src) == 0

@@ -59,4 +59,4 @@ def test_each_repetition_ends_with_what_the_collective_promises() -> None:
     twice = repeated(once, 2)
     start, end = (column.astype(np.int64) for column in finished(twice, np.full(twice.flows, 10.0)))
     second = slice(once.flows, None)
-    assert traffic.count_wrong(once, "all_reduce", start[second], end[second]) == 0
+    assert traffic.count_wrong(once, traffic.find_collective("all_reduce"), start[second], end[second]) == 0

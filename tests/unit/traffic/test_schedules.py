@@ -130,8 +130,9 @@ def test_a_ring_of_512_ranks_is_built_in_under_2_s():
 
 
 def test_names_of_nccl_tests_and_hyphens_are_understood():
-    assert traffic.find_collective("alltoall") == "all_to_all"
-    assert traffic.find_algorithm("all-reduce", "halving-doubling") == "halving_doubling"
+    assert traffic.find_collective("alltoall").name == "all_to_all"
+    reduced = traffic.find_collective("all-reduce")
+    assert traffic.find_algorithm(reduced, "halving-doubling").name == "halving_doubling"
     assert traffic.build("alltoall", None, 4, MIB).name == "all_to_all pairwise"
     assert traffic.build("all_reduce", None, 4, MIB).name == "all_reduce ring"
 

@@ -3,7 +3,8 @@
 import pytest
 
 from raddle.errors import InputError
-from raddle.traffic.sizes import bandwidth_gbs, buffer_size, bus_factor, split_elements, sweep
+from raddle.traffic import find_collective
+from raddle.traffic.sizes import split_elements, sweep
 
 MIB = 1 << 20
 
@@ -49,7 +50,7 @@ def test_a_sweep_that_cannot_run_is_refused(arguments, code, message):
     ],
 )
 def test_size_and_count_columns_are_those_of_nccl_tests(collective, ranks, requested, size, count, redop):
-    row = buffer_size(collective, ranks, requested)
+    row = find_collective(collective).buffer(ranks, requested)
     assert (row.size_bytes, row.count, row.datatype, row.redop, row.root) == (size, count, "float", redop, -1)
 
 
@@ -58,11 +59,11 @@ def test_size_and_count_columns_are_those_of_nccl_tests(collective, ranks, reque
     [("all_reduce", 30 / 16), ("all_gather", 15 / 16), ("reduce_scatter", 15 / 16), ("all_to_all", 15 / 16)],
 )
 def test_bus_factor_of_16_ranks(collective, factor):
-    assert bus_factor(collective, 16) == factor
+    assert find_collective(collective).bus_factor(16) == factor
 
 
 def test_1e9_bytes_in_20_ms_is_an_algbw_of_50():
-    algbw, busbw = bandwidth_gbs("all_reduce", 16, 10**9, 20 * 10**9)
+    algbw, busbw = find_collective("all_reduce").bandwidth_gbs(16, 10**9, 20 * 10**9)
     assert algbw == 50.0
     assert busbw == 93.75
 
