@@ -18,11 +18,12 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from raddle.errors import Diagnostic, InputError, SourceSpan
+from raddle.lab.workloads.csv_columns import did_you_mean, header_problems, open_csv
 from raddle.sim import NEVER
 from raddle.topology.model import Fabric, PortRef
 from raddle.topology.naming import natural
@@ -89,15 +90,11 @@ def read_faults(fabric: Fabric, path: Path) -> tuple[Fault, ...]:
     problems: list[Diagnostic] = []
     faults: list[Fault] = []
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = csv.reader(file, strict=True)
-            header = [name.strip() for name in next(rows, [])]
-            unknown = [name for name in header if name not in _COLUMNS]
-            if unknown or not {"what", "where", "from"} <= set(header) or len(set(header)) < len(header):
-                what = f"unknown column '{unknown[0]}'" if unknown else "columns are missing or there twice"
-                place = SourceSpan(str(path), 1, 1)
-                hint = f"the first line names the columns: {','.join(_COLUMNS)}"
-                raise InputError([Diagnostic("bad-faults", what, place, hint)])
+        with open_csv(path) as rows:
+            first = next(iter(rows), [])
+            if wrong := list(header_problems(path, first, _COLUMNS, _COLUMNS[:3])):
+                raise InputError(replace(each, code="bad-faults") for each in wrong)
+            header = [name.strip() for name in first]
             for cells in rows:
                 if not any(cells):
                     continue
@@ -109,7 +106,8 @@ def read_faults(fabric: Fabric, path: Path) -> tuple[Fault, ...]:
                 except ValueError as error:
                     problems.append(_problem(error, SourceSpan(str(path), rows.line_num, 1)))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        problems.append(Diagnostic("bad-faults", f"{error}", SourceSpan(str(path), 1, 1)))
+        what = error.strerror if isinstance(error, OSError) else error
+        problems.append(Diagnostic("bad-faults", f"{what}", SourceSpan(str(path), 1, 1)))
     if problems:
         raise InputError(problems)
     return tuple(faults)
@@ -217,4 +215,5 @@ def _nic_port(fabric: Fabric, text: str) -> PortRef:
     for endpoint in fabric.endpoints:
         if endpoint.name == text or f"{fabric.hosts[endpoint.host].name}:{endpoint.nic}" == text:
             return PortRef(fabric.hosts[endpoint.host].name, endpoint.nic)
-    raise ValueError(f"'{text}' is no endpoint; write it as host3 or host3:eth0")
+    guess = did_you_mean(text, [endpoint.name for endpoint in fabric.endpoints])
+    raise ValueError(f"'{text}' is no endpoint; {guess or 'write it as host3 or host3:eth0'}")

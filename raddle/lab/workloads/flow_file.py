@@ -9,14 +9,20 @@ separated by blanks).
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import accumulate
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
 from raddle.errors import Diagnostic, InputError, SourceSpan
+from raddle.lab.workloads.csv_columns import (
+    CsvRows,
+    did_you_mean,
+    header_problems,
+    open_csv,
+    other_separator,
+)
 from raddle.topology.model import Fabric
 from raddle.workload import COPY, Schedule, Workload
 
@@ -24,16 +30,7 @@ _NEEDED = ("src", "dst", "bytes")
 _COLUMNS = (*_NEEDED, "id", "start_ns", "qp", "after")
 _MOST_BYTES = 10**15
 _MOST_START_NS = 10**15
-
-
-class CsvRows(Protocol):
-    """What `csv.reader` returns."""
-
-    line_num: int
-
-    def __next__(self) -> list[str]: ...
-
-    def __iter__(self) -> Iterator[list[str]]: ...
+_GUESSES = 20
 
 
 class _Reader:
@@ -73,9 +70,10 @@ class _Reader:
         if text.isascii() and text.isdigit() and len(text) < 10 and int(text) < len(self.endpoints):
             return int(text)
         last = len(self.endpoints) - 1
-        self.problem(
-            "unknown-endpoint", f"{column} '{text}' is no endpoint", f"use a name or 0..{last}", column
-        )
+        # Looking for what a name is like takes a while in a large fabric.
+        guess = did_you_mean(text, self.endpoints) if len(self.problems) < _GUESSES else ""
+        hint = guess or f"use a name or 0..{last}"
+        self.problem("unknown-endpoint", f"{column} '{text}' is no endpoint", hint, column)
         return -1
 
     def number(self, column: str, text: str, most: int) -> int:
@@ -124,10 +122,11 @@ def read_flows(fabric: Fabric, path: Path) -> Workload:
     """
     reader = _Reader(fabric, path)
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            _read_rows(reader, csv.reader(file, strict=True))
+        with open_csv(path) as rows:
+            _read_rows(reader, rows)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reader.problem("unreadable-flows", f"{error}")
+        what = error.strerror if isinstance(error, OSError) else error
+        reader.problem("unreadable-flows", f"{what}")
     if not reader.problems and not reader.src:
         reader.problem("no-flows", "the file has no flow")
     if reader.problems:
@@ -156,21 +155,16 @@ def _read_rows(reader: _Reader, rows: CsvRows) -> None:
     first = next(iter(rows), [])
     header = [name.strip() for name in first]
     reader.begin(1, header, first)
-    for name in header:
-        if name not in _COLUMNS:
-            reader.problem(
-                "unknown-column", f"unknown column '{name}'", f"known: {', '.join(_COLUMNS)}", name
-            )
-    missing = [name for name in _NEEDED if name not in header]
-    if missing or len(set(header)) < len(header):
-        what = f"column {', '.join(missing)} is missing" if missing else "a column is there twice"
-        reader.problem("bad-header", what, "the first line names the columns: src,dst,bytes")
+    if problems := list(header_problems(reader.path, first, _COLUMNS, _NEEDED)):
+        reader.problems += problems
         return
     for cells in rows:
         reader.begin(rows.line_num, header, cells)
         if not any(cells):
             continue
         if len(cells) != len(header):
-            reader.problem("bad-row", f"{len(cells)} cells, the header has {len(header)}")
+            separator = other_separator(cells)
+            hint = f"its cells are separated by {separator}; separate them by commas" if separator else ""
+            reader.problem("bad-row", f"{len(cells)} cells, the header has {len(header)}", hint)
             continue
         reader.row(dict(zip(header, (cell.strip() for cell in cells), strict=True)))

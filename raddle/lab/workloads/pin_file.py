@@ -16,10 +16,12 @@ from pathlib import Path
 from raddle.controller.plan.make import route_order
 from raddle.controller.plan.model import NextHop, Plan, Route, SwitchPlan
 from raddle.errors import Diagnostic, InputError, SourceSpan
+from raddle.lab.workloads.csv_columns import did_you_mean, header_problems, open_csv
 from raddle.topology.model import Fabric, PortRef
 from raddle.workload import Workload
 
 _HEADER = ["flow", "path"]
+_GUESSES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,8 @@ class _Reader:
         name, words = cells[0].strip(), cells[1].split()
         flow = self.flows.get(name)
         if flow is None:
-            self.problem("unknown-flow", f"flow '{name}' is not in the flow file", line)
+            guess = did_you_mean(name, self.flows) if len(self.problems) < _GUESSES else ""
+            self.problem("unknown-flow", f"flow '{name}' is not in the flow file", line, guess)
             return
         span = SourceSpan(str(self.path), line, 1)
         if flow in self.seen:
@@ -74,7 +77,8 @@ class _Reader:
         names = [word.partition(":")[0] for word in words]
         for name in names:
             if name not in fabric.switch_by_name:
-                return self.problem("unknown-switch", f"'{name}' is no switch of {fabric.name}", line)
+                guess = did_you_mean(name, fabric.switch_by_name)
+                return self.problem("unknown-switch", f"'{name}' is no switch of {fabric.name}", line, guess)
         ends = [fabric.endpoints[column[flow]] for column in (schedule.src, schedule.dst)]
         first, last = (fabric.switches[end.leaf].name for end in ends)
         if not names or names[0] != first or names[-1] != last or len(set(names)) < len(names):
@@ -101,12 +105,12 @@ def read_pins(fabric: Fabric, table: Workload, path: Path) -> tuple[Pin, ...]:
     """
     reader = _Reader(fabric, table, path)
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = csv.reader(file, strict=True)
-            header = [name.strip() for name in next(rows, [])]
-            if header != _HEADER:
+        with open_csv(path) as rows:
+            header = next(iter(rows), [])
+            reader.problems += header_problems(path, header, _HEADER, _HEADER)
+            if not reader.problems and [name.strip() for name in header] != _HEADER:
                 reader.problem("bad-header", f"the header is '{','.join(header)}'", 1, "it must be flow,path")
-            else:
+            if not reader.problems:
                 for cells in rows:
                     if any(cells):
                         reader.row(rows.line_num, cells)

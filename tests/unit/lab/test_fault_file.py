@@ -42,6 +42,7 @@ def test_failure_names_a_link_by_either_of_its_ports() -> None:
         ("slow,leaf0,2us,,1G", "'leaf0' is no endpoint"),
         ("down,host3", "2 cells, the header has 5"),
         ("down,host3,soon,,", "'soon' is not a time"),
+        ("storm,hots3,2us,,", "'hots3' is no endpoint; did you mean 'host3'?"),
     ],
 )
 def test_bad_row_is_told_with_its_line(tmp_path: Path, row: str, message: str) -> None:
@@ -53,3 +54,14 @@ def test_bad_row_is_told_with_its_line(tmp_path: Path, row: str, message: str) -
     assert f"{first.message}; {first.hint}".startswith(message), first
     assert first.code == "bad-faults"
     assert str(error.value).startswith(f"{path}:3:1: error[bad-faults]")
+
+
+def test_a_first_line_of_a_spreadsheet_is_told_apart(tmp_path: Path) -> None:
+    path = tmp_path / "faults.csv"
+    path.write_text("what;where;from\ndown;host3;1us\n")
+    with pytest.raises(
+        InputError, match=r"faults.csv:1:5: error\[bad-faults\]: columns are separated by ';'"
+    ):
+        read_faults(FABRIC, path)
+    path.write_text("\ufeffwhat,where,from\ndown,host3,1us\n", "utf-8")
+    assert len(read_faults(FABRIC, path)) == 1

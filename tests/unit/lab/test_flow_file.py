@@ -65,6 +65,13 @@ def test_after_names_earlier_rows(fabric: Fabric, tmp_path: Path) -> None:
             "flows.csv:2:7: error[unknown-flow]: after '2' names no earlier row",
         ),
         ("src,dst,bytes,after\n0,1,1,\n2,3,1,1\n", "flows.csv:3:7: error[foreign-flow]: flow '1' neither"),
+        ("\nsrc,dst,bytes\n0,1,1\n", "flows.csv:1:1: error[bad-header]: the first line is empty"),
+        ("src;dst;bytes\n0;1;1\n", "flows.csv:1:4: error[bad-header]: columns are separated by ';'"),
+        ("src\tdst\tbytes\n", "flows.csv:1:4: error[bad-header]: columns are separated by tabs"),
+        ("src,dst,bytes\n0;1;1\n", "hint: its cells are separated by ';'; separate them by commas"),
+        ("src,dst,byte\n0,1,1\n", "hint: did you mean 'bytes'? known: src, dst, bytes, id"),
+        ("src,dst,bytes\nHost3,1,1\n", "hint: did you mean 'host3'?"),
+        ("src,dst,bytes\n0,hots14,1\n", "hint: did you mean 'host14'?"),
     ],
 )
 def test_bad_file_is_named_with_line_and_reason(
@@ -73,6 +80,16 @@ def test_bad_file_is_named_with_line_and_reason(
     with pytest.raises(InputError) as caught:
         read_flows(fabric, write(tmp_path, text))
     assert message in str(caught.value)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_name(fabric: Fabric, tmp_path: Path) -> None:
+    path = tmp_path / "sheet.csv"
+    path.write_text("src,dst,bytes\r\n0,1,5\r\n", "utf-8-sig", newline="")
+    assert path.read_bytes().startswith(b"\xef\xbb\xbf")
+    assert read_flows(fabric, path).schedule.size_bytes.tolist() == [5]
+    path.write_bytes(b"\xef\xbb\xbf")
+    with pytest.raises(InputError, match="column src, dst, bytes is missing"):
+        read_flows(fabric, path)
 
 
 def test_all_problems_are_told_at_once(fabric: Fabric, tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def test_plan_has_a_host_route_for_each_pin(fabric: Fabric, table: Workload, tmp
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ("flow;path\n", "pins.csv:1:1: error[bad-header]: the header is 'flow;path'"),
+        ("flow;path\n", "pins.csv:1:5: error[bad-header]: columns are separated by ';'"),
         ("flow,path\nx,leaf0\n", "pins.csv:2:1: error[unknown-flow]: flow 'x' is not in the flow file"),
         ("flow,path\na\n", "pins.csv:2:1: error[bad-row]: 1 cells, the header has 2"),
         ("flow,path\na,leaf0 spine9 leaf2\n", "error[unknown-switch]: 'spine9' is no switch"),
