@@ -26,17 +26,18 @@ def flow_rows(run: Run) -> tuple[FlowRow, ...]:
     counts = [column[part_qp].sum(axis=1).tolist() for column in (qps.retransmitted, qps.timeouts, qps.cnps)]
     times = [_known(column.tolist()) for column in (flows.start_ps, flows.finish_ps, flows.acked_ps)]
     ends = [run.workload.placement[column].tolist() for column in (schedule.src, schedule.dst)]
+    sizes, statuses = schedule.size_bytes.tolist(), flows.status.tolist()
     reasons, blocked = _reasons(run), blocked_status(simulation)
     rows = []
     for i, (start, finish, acked) in enumerate(zip(*times, strict=True)):
         fct = finish - start if start is not None and finish is not None else None
-        status = FLOW_STATUS[flows.status[i]]
+        status = FLOW_STATUS[statuses[i]]
         rows.append(
             FlowRow(
                 id=name(i),
                 src=fabric.endpoints[ends[0][i]].name,
                 dst=fabric.endpoints[ends[1][i]].name,
-                bytes=int(schedule.size_bytes[i]),
+                bytes=sizes[i],
                 status=blocked if status == "active" else status,
                 start_ps=start,
                 finish_ps=finish,

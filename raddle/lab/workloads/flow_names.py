@@ -10,15 +10,15 @@ from raddle.workload import Workload
 
 def flow_names(fabric: Fabric, workload: Workload) -> Callable[[int], str]:
     """A function that names a flow of the workload by its number: `rank3 host12 -> rank4 host1`."""
-    schedule, placement = workload.schedule, workload.placement
+    schedule, placement, flows = workload.schedule, workload.placement, workload.schedule.flows
+    if names := workload.names:
+        return lambda flow: names[flow % flows]
 
     def rank(number: int) -> str:
         return f"rank{number} {fabric.endpoints[placement[number]].name}"
 
     def name(flow: int) -> str:
-        flow %= schedule.flows
-        if workload.names:
-            return workload.names[flow]
+        flow %= flows
         return f"{rank(int(schedule.src[flow]))} -> {rank(int(schedule.dst[flow]))}"
 
     return name
