@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Iterable
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
 
@@ -42,8 +44,19 @@ from raddle.lab.simulate import simulate as run
 from raddle.lab.workloads.connections import with_qps
 from raddle.lab.workloads.flow_file import read_flows
 from raddle.lab.workloads.pin_file import read_pins
-from raddle.report.run_files import RunResult, flows_csv, ports_csv, samples_csv, summary_json
+from raddle.report.run_files import (
+    InputFile,
+    RunResult,
+    flows_csv,
+    ports_csv,
+    run_document,
+    run_lines,
+    samples_csv,
+    summary_json,
+)
+from raddle.topology import find
 from raddle.topology.model import Fabric
+from raddle.topology.yaml.include import files_of
 
 _SHOWN = 10
 _CAPTURE, _SERIES = "capture.pcapng", "series.csv"
@@ -105,9 +118,11 @@ def simulate(
     with OutputFolder(output, _FILES, overwrite) as folder, progress_bar() as progress:
         if settings.traced:
             settings = dataclasses.replace(settings, capture=folder.open(_CAPTURE))
-        request = SimulateRequest(workload, _policy(model, routing, pins), paths, settings)
+        inputs = _digests((*files_of(find(fabric)), flows, *(each for each in (pins, faults) if each)))
+        request = SimulateRequest(workload, _policy(model, routing, pins), paths, settings, inputs)
         result = run(model, request, source, watching(progress))
-        summary = summary_json(result)
+        document = run_document(result)
+        summary = summary_json(document)
         files = {"fct.csv": flows_csv(result), "ports.csv": ports_csv(result), "summary.json": summary}
         folder.finish(files | ({_SERIES: samples_csv(result.series)} if series else {}))
     if as_json:
@@ -115,11 +130,19 @@ def simulate(
     else:
         done = sum(flow.status == "done" for flow in result.flows)
         print(f"{done} of {len(result.flows)} flows done in {result.time_ps / 1e9:.6f} ms; see {output}")
+        print(*run_lines(document), sep="\n")
     _tell_of_unfinished(result, output)
     if result.is_interrupted:
         raise KeyboardInterrupt
     if not result.is_done:
         raise typer.Exit(1)
+
+
+def _digests(paths: Iterable[Path]) -> tuple[InputFile, ...]:
+    """Of the files; what came through a pipe has been read and is gone."""
+    return tuple(
+        InputFile(path.name, sha256(path.read_bytes()).hexdigest()) for path in paths if path.is_file()
+    )
 
 
 def _tell_of_unfinished(result: RunResult, output: Path) -> None:

@@ -14,11 +14,13 @@ from raddle.lab.run.diagnosis import diagnose
 from raddle.lab.run.drive import Outcome, Run, drive
 from raddle.lab.run.effort import TimeLeft, Told
 from raddle.lab.run.flow_rows import flow_rows, port_rows, watchdog_rows
+from raddle.lab.run.link_use import link_names, links_in_use
 from raddle.lab.run.settings import DEFAULT_SETTINGS, RunSettings
 from raddle.lab.run.watch import QUIET, Watch
 from raddle.lab.switches.prepared import OWN_SWITCHES, SwitchSource, prepare_switches
 from raddle.lab.workloads.pin_file import Pin, with_pins
-from raddle.report.run_files import RunResult
+from raddle.report.model import LinkUse
+from raddle.report.run_files import InputFile, RunResult
 from raddle.topology.model import Fabric
 from raddle.workload import Workload
 
@@ -26,12 +28,13 @@ from raddle.workload import Workload
 @dataclass(frozen=True, slots=True)
 class SimulateRequest:
     """What to run. With `pinned` routing all flows count as running at the same time; `pins` give flows
-    their paths instead."""
+    their paths instead. `inputs` are the files that it was read from."""
 
     workload: Workload
     routing: Literal["ecmp", "pinned"]
     pins: Sequence[Pin] = ()
     settings: RunSettings = DEFAULT_SETTINGS
+    inputs: tuple[InputFile, ...] = ()
 
 
 def simulate(
@@ -55,14 +58,20 @@ def simulate(
     switches = prepare_switches(fabric, plan, source, watch.tell)
     outcome = drive(switches, workload, request.settings, Told(watch, TimeLeft(), _simulated))
     watch.tell("collecting what became of the flows")
-    return _result(outcome, switches.plan)
+    return _result(outcome, switches.plan, request.inputs)
 
 
 def _simulated(run: Run) -> str:
     return f"{run.simulation.now_ps / 1e9:.3f} ms simulated"
 
 
-def _result(outcome: Outcome, plan: Plan | None) -> RunResult:
+def _busiest(run: Run) -> LinkUse | None:
+    simulation = run.simulation
+    links = links_in_use(simulation, None, link_names(simulation), simulation.now_ps)
+    return max(links, key=lambda link: link.utilisation, default=None)
+
+
+def _result(outcome: Outcome, plan: Plan | None, inputs: tuple[InputFile, ...]) -> RunResult:
     run = outcome.run
     simulation = run.simulation
     return RunResult(
@@ -79,4 +88,6 @@ def _result(outcome: Outcome, plan: Plan | None) -> RunResult:
         diagnosis=diagnose(simulation),
         watchdog_events=watchdog_rows(simulation),
         series=outcome.series,
+        busiest=_busiest(run),
+        inputs=inputs,
     )

@@ -7,10 +7,14 @@ import io
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
 
+from raddle.report.model import LinkUse
 from raddle.sim.series import Sample
+from raddle.units import format_time
 
 SCHEMA_VERSION = 1
 
@@ -65,9 +69,18 @@ class WatchdogRow:
 
 
 @dataclass(frozen=True, slots=True)
+class InputFile:
+    """A file that a run was made of, and the SHA-256 of its bytes."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunResult:
     """A simulation of flows. `packets` is (injected, delivered, dropped, in the network);
-    `diagnosis` says why flows are not done, where the fabric as a whole is to blame."""
+    `diagnosis` says why flows are not done, where the fabric as a whole is to blame; `busiest` is the link
+    that was in use for the largest share of the run, None where none was."""
 
     fabric: str
     routing: str
@@ -82,6 +95,8 @@ class RunResult:
     diagnosis: tuple[str, ...] = ()
     watchdog_events: tuple[WatchdogRow, ...] = ()
     series: tuple[Sample, ...] = ()
+    busiest: LinkUse | None = None
+    inputs: tuple[InputFile, ...] = ()
 
     @property
     def is_done(self) -> bool:
@@ -111,16 +126,24 @@ def samples_csv(samples: Iterable[Sample]) -> str:
     return _csv(names, ([_cell(getattr(row, name)) for name in names] for row in samples))
 
 
-def summary_json(result: RunResult) -> str:
+def summary_json(document: Mapping[str, Any]) -> str:
     """One JSON object, keys sorted, ending in a newline; equal runs give equal bytes."""
+    return json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n"
+
+
+def run_document(result: RunResult) -> dict[str, Any]:
+    """What summary.json holds: the run, flow by flow and port by port apart."""
     drops: Counter[str] = Counter()
     for port in result.ports:
         drops.update(dict(port.drops))
     fct = sorted(flow.fct_ps for flow in result.flows if flow.fct_ps is not None)
     slowdown = sorted(flow.slowdown for flow in result.flows if flow.slowdown is not None)
     injected, delivered, dropped, in_network = result.packets
-    document = {
+    busiest = result.busiest
+    return {
         "schema_version": SCHEMA_VERSION,
+        "raddle_version": version("raddle"),
+        "inputs": [{"name": each.name, "sha256": each.sha256} for each in result.inputs],
         "fabric": result.fabric,
         "routing": result.routing,
         "congestion_control": result.congestion_control,
@@ -146,8 +169,30 @@ def summary_json(result: RunResult) -> str:
             "dropped": dropped,
             "in_network": in_network,
         },
+        "busiest_link": (
+            {"name": busiest.name, "utilisation": busiest.utilisation, "tx_bytes": busiest.tx_bytes}
+            if busiest
+            else None
+        ),
     }
-    return json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n"
+
+
+def run_lines(document: Mapping[str, Any]) -> Iterator[str]:
+    """What a reader wants to know first of a run, from its document."""
+    if fct := document["fct_ps"]:
+        line = f"FCT p50 {format_time(fct['p50'])}, p99 {format_time(fct['p99'])}"
+        if slowdown := document["slowdown"]:
+            line += f"; slowdown p50 {slowdown['p50']:.2f}, p99 {slowdown['p99']:.2f}"
+        yield line
+    drops = ", ".join(f"{count} {reason}" for reason, count in sorted(document["drops"].items()))
+    marks, pauses = document["ecn_marks"], document["pfc_pauses"]
+    if not (pauses or document["pfc_pause_ps"] or marks or drops):
+        yield "no PFC pause, no ECN mark, no drop"
+    else:
+        paused = format_time(document["pfc_pause_ps"])
+        yield f"{pauses} PFC pauses ({paused}), {marks} ECN marks, drops: {drops or 0}"
+    if busiest := document["busiest_link"]:
+        yield f"busiest link {busiest['name']}, in use {busiest['utilisation']:.1%} of the time"
 
 
 def _distribution(values: Sequence[float]) -> dict[str, float] | None:

@@ -107,13 +107,17 @@ def find_collisions(
 
 
 def links_in_use(
-    simulation: Simulation, crossings: Crossings, names: list[str], duration_ps: int
+    simulation: Simulation, crossings: Crossings | None, names: list[str], duration_ps: int
 ) -> tuple[LinkUse, ...]:
-    """What every link that carried anything carried, the busiest first, then hosts, leaves, spines."""
+    """What every link that carried anything carried, the busiest first, then hosts, leaves, spines.
+
+    Without `crossings` no flow has a path of its own.
+    """
     ports = simulation.ports()
     most = np.zeros(len(names), np.int64)
-    counts = np.diff(np.append(crossings.starts, len(crossings.step)))
-    np.maximum.at(most, crossings.port[crossings.starts], counts)
+    if crossings is not None:
+        counts = np.diff(np.append(crossings.starts, len(crossings.step)))
+        np.maximum.at(most, crossings.port[crossings.starts], counts)
     sent = ports.tx_bytes.sum(axis=1)
     wire_bytes = sent + _GAP_BYTES * ports.tx_frames.sum(axis=1).astype(np.int64)
     speed_bps = {

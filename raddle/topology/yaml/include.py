@@ -49,6 +49,16 @@ def assemble(source: Source, variables: MappingOf[str, str]) -> Source:
     return Source(source.file, root, tuple(problems))
 
 
+def files_of(path: Path) -> tuple[Path, ...]:
+    """A fabric file that loads, and what it includes, each once and in the order of reading."""
+    entry = read_file(path).root.entries.get("include")
+    if entry is None:
+        return (path,)
+    items = entry[1].items if isinstance(entry[1], Sequence) else [entry[1]]
+    below = [files_of(path.parent / item.text) for item in items if isinstance(item, Scalar)]
+    return tuple(dict.fromkeys([path, *(each for files in below for each in files)]))
+
+
 def _with_includes(
     root: Mapping, path: Path, above: tuple[Path, ...], files: list[int], problems: list[Diagnostic]
 ) -> Mapping:
