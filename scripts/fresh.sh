@@ -51,7 +51,7 @@ make_base() {
   echo "127.0.0.1 localhost $(hostname)" >>"$base/etc/hosts"
   cp /usr/local/share/ca-certificates/*.crt "$base/usr/local/share/ca-certificates/" 2>/dev/null || true
   write_pip_conf "$base"
-  enter "$base" root 'update-ca-certificates >/dev/null && apt-get -qq update'
+  enter "$base" root 'update-ca-certificates >/dev/null 2>&1 && apt-get -qq update'
 }
 
 # This machine's package index, proxy and certificates for pip; no constraints, find-links, local folders or cache.
