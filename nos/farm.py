@@ -32,7 +32,7 @@ from raddle.nos.server.p4runtime import P4RuntimeService
 from raddle.nos.server.passwords import Passwords
 from raddle.nos.server.subscribe import check_is_up
 from raddle.nos.server.wire import gnmi_handler
-from raddle.nos.server.work import Work
+from raddle.nos.server.work import STOP_S, Work
 from raddle.nos.switch import BootConfig, SimulatedSwitch
 
 if TYPE_CHECKING:
@@ -247,6 +247,12 @@ class SwitchFarm:
         await self._work.stop()
         await asyncio.gather(*(server.stop(grace=None) for server in self._servers))
         await asyncio.gather(*(server.stop() for server in self._redis.values()))
+        # What still waits for its turn waits for nothing any more.
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left, timeout=STOP_S)
 
     def _shut_down(self) -> None:
         loop, thread = self._loop, self._thread

@@ -19,6 +19,8 @@ _Action = p4r.SetForwardingPipelineConfigRequest.Action
 _Set = p4r.SetForwardingPipelineConfigRequest
 _Write = p4r.WriteRequest
 
+_SAVED = ("table_entry", "action_profile_member", "action_profile_group")
+
 Results = list[UpdateError | None]
 
 
@@ -65,6 +67,8 @@ class P4Forwarding:
         self.watchers: list[Callable[[], None]] = []
         if saved and (found := saved.load()):
             self._store = self._filled(_indexed(found[0]), found[1])
+            for update in saved.written_since():
+                self._store.update(update)
 
     @property
     def pipeline(self) -> Pipeline | None:
@@ -104,8 +108,8 @@ class P4Forwarding:
         self._save(store)
         self._store = store
 
-    def _save(self, store: EntityStore) -> None:
-        """Put what a restart will find on disk.
+    def _save(self, store: EntityStore, updates: Sequence[p4r.Update] | None = None) -> None:
+        """Put what a restart will find on disk: all of it, or what these updates have changed.
 
         Raises:
             UpdateError: it cannot be written.
@@ -113,7 +117,8 @@ class P4Forwarding:
         if self._disk is None:
             return
         try:
-            self._disk.save(store.pipeline.config, in_order(store))
+            if updates is None or (updates and not self._disk.append(updates)):
+                self._disk.save(store.pipeline.config, in_order(store))
         except OSError as error:
             raise UpdateError(
                 rpc_code.INTERNAL,
@@ -154,7 +159,12 @@ class P4Forwarding:
                 _refuse_duplicates(updates)
             results, done = self._carry_out(store, updates, atomicity)
             try:
-                self._save(store)
+                kept = [
+                    update
+                    for update, result in zip(updates, results, strict=True)
+                    if result is None and update.entity.WhichOneof("entity") in _SAVED
+                ]
+                self._save(store, kept)
             except UpdateError:
                 for undo in reversed(done):
                     undo()

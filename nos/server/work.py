@@ -12,6 +12,7 @@ import json
 import json.decoder
 import json.scanner
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -30,7 +31,8 @@ MAX_WAITING = 64
 STOP_S = 1.0
 """Seconds of wall time that work has to end in when the switches stop."""
 
-_THREADS = 4
+_LOOK_S = 0.02
+_THREADS = 2
 _QUICK_JSON_BYTES = 2**20
 
 Result = TypeVar("Result")
@@ -71,8 +73,9 @@ class Work:
         """End: what has not begun is dropped, and what runs has `STOP_S` to come to its end."""
         self._is_over.set()
         self._threads.shutdown(wait=False, cancel_futures=True)
-        if running := [asyncio.wrap_future(future) for future in list(self._running)]:
-            await asyncio.wait(running, timeout=STOP_S)
+        deadline_s = time.monotonic() + STOP_S
+        while any(not future.done() for future in self._running) and time.monotonic() < deadline_s:
+            await asyncio.sleep(_LOOK_S)
 
     @contextlib.asynccontextmanager
     async def _turn(self, peer: str) -> AsyncIterator[None]:

@@ -47,6 +47,7 @@ from raddle.topology.views.cable_truth import planned_names, read_cables
 from raddle.units import parse_nccl_bytes
 from raddle.workload import Workload
 
+_SWITCH_S = 0.001
 _OTHERS = stat.S_IRGRP | stat.S_IROTH
 
 
@@ -120,6 +121,8 @@ def up(
         tell=_tell,
     )
     _warn_of_strangers(doors)
+    # Threads give way sooner than by default, so that long work of one client delays others less.
+    sys.setswitchinterval(_SWITCH_S)
     _end_by_signals()
     seen = planned_names(model, read_cables(cables)) if cables else None
     sent = _traffic(model, flows, collective, algorithm, placement, size, seed)

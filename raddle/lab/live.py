@@ -7,6 +7,7 @@ made.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -23,6 +24,8 @@ from raddle.state import SwitchState
 from raddle.topology.model import Fabric
 from raddle.workload import Workload
 
+BARE_S = 10.0
+"""Seconds of wall time without a change, then traffic starts without switches that forward nothing."""
 TICK_S = 0.2
 """Seconds of wall time between two updates of the counters."""
 
@@ -118,7 +121,11 @@ class LiveTraffic:
                 stop()
 
     def _wait_for_routes(self) -> dict[str, SwitchState]:
-        """The states of all switches once each has a route and none has changed for a tick; {} at the end."""
+        """The states of all switches once each has a route and none has changed for a tick; {} at the end.
+
+        A switch that forwards nothing, as one without a live link, is waited for no longer than `BARE_S`.
+        """
+        still_since_s = math.inf
         while True:
             self._next_changes(TICK_S)
             if self._is_over:
@@ -126,7 +133,15 @@ class LiveTraffic:
             states = {name: switch.state() for name, switch in self.switches.items()}
             with self._wake:
                 is_still = not self._changed
-            if is_still and all(any(route.ports for route in state.routes) for state in states.values()):
+            bare = [name for name, state in states.items() if not any(route.ports for route in state.routes)]
+            if not is_still or len(bare) == len(states):
+                still_since_s = math.inf
+                continue
+            if not bare:
+                return states
+            still_since_s = min(still_since_s, time.monotonic())
+            if time.monotonic() - still_since_s >= BARE_S:
+                self.tell(f"no route leads anywhere on {', '.join(bare)}; traffic starts without")
                 return states
 
     def _next_changes(self, timeout_s: float) -> set[str]:

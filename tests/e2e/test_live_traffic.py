@@ -71,6 +71,29 @@ def test_traffic_starts_when_the_switches_have_routes_and_counts_to_its_end() ->
     assert all(payload < sent < 1.05 * payload for sent in to_hosts)
 
 
+def test_traffic_starts_without_a_switch_that_forwards_nothing_and_names_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(live, "BARE_S", 0.3)
+    told: list[str] = []
+    has_started = threading.Event()
+
+    def tell(text: str) -> None:
+        told.append(text)
+        if "has started" in text:
+            has_started.set()
+
+    with switch_farm(FABRIC, PLAN) as farm:
+        program(PLAN, Inventory(FABRIC.name, dict(farm.addresses)))
+        farm.switches["spine3"].apply_patch(
+            [PatchOp("remove", (table,)) for table in ("STATIC_ROUTE", "INTERFACE")]
+        )
+        sent = find_job(FABRIC, "all_reduce", None).workload(MIB)
+        with LiveTraffic(FABRIC, farm.switches, sent, 1e-6, tell=tell):
+            assert has_started.wait(PATIENCE_S)
+    assert told[0] == "no route leads anywhere on spine3; traffic starts without"
+
+
 def test_an_uplink_that_is_shut_carries_no_more_from_that_instant_on() -> None:
     with running(64 * MIB, pace=1e-4) as (farm, _):
         program(PLAN, Inventory(FABRIC.name, dict(farm.addresses)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,7 @@ def test_what_cannot_be_saved_is_not_done(tmp_path: Path) -> None:
     switch.set_pipeline(fabric_pipeline(), _SET.VERIFY_AND_COMMIT)
     before = store.path.read_bytes()
     (tmp_path / "p4_tables.pb.tmp").mkdir()  # in the way of the next draft
+    store.journal.mkdir()
     pin = P4TableEntry("pin_dst", match=Match(dst=7), action=Action("set_next_hop", port=1, dst_mac=2))
     with pytest.raises(UpdateError, match="nothing was changed, as"):
         switch.write([p4r.Update(type=INSERT, entity=pin.encode(schema))], _WRITE.CONTINUE_ON_ERROR)
@@ -64,6 +67,46 @@ def test_what_cannot_be_saved_is_not_done(tmp_path: Path) -> None:
     with pytest.raises(UpdateError, match="cannot be saved"):
         switch.set_pipeline(fabric_pipeline(), _SET.RECONCILE_AND_COMMIT)
     assert store.path.read_bytes() == before
+
+
+def pins(numbers: Iterable[int]) -> list[P4TableEntry]:
+    action = Action("set_next_hop", port=1, dst_mac=2)
+    return [P4TableEntry("pin_dst", match=Match(dst=number), action=action) for number in numbers]
+
+
+def test_a_thousand_writes_cost_as_many_bytes_of_disk_and_all_come_back(tmp_path: Path) -> None:
+    store = P4Store(tmp_path / "p4_tables.pb")
+    schema = schema_of(fabric_pipeline())
+    switch = P4Forwarding(1, saved=store)
+    switch.set_pipeline(fabric_pipeline(), _SET.VERIFY_AND_COMMIT)
+    before = store.path.read_bytes()
+    sizes = []
+    for pin in pins(range(1, 1001)):
+        update = p4r.Update(type=INSERT, entity=pin.encode(schema))
+        assert switch.write([update], _WRITE.CONTINUE_ON_ERROR) == [None]
+        sizes.append(store.journal.stat().st_size)
+    assert store.path.read_bytes() == before
+    steps = {late - early for early, late in pairwise(sizes)}
+    assert max(steps) - min(steps) <= 2  # a step is the update alone, whatever the tables hold
+    everything = [p4r.Entity(table_entry=p4r.TableEntry())]
+    assert P4Forwarding(1, saved=store).read(everything) == switch.read(everything)
+
+
+def test_a_journal_that_a_crash_has_cut_off_or_left_behind_does_no_harm(tmp_path: Path) -> None:
+    store = P4Store(tmp_path / "p4_tables.pb")
+    schema = schema_of(fabric_pipeline())
+    switch = P4Forwarding(1, saved=store)
+    switch.set_pipeline(fabric_pipeline(), _SET.VERIFY_AND_COMMIT)
+    for pin in pins((1, 2)):
+        switch.write([p4r.Update(type=INSERT, entity=pin.encode(schema))], _WRITE.CONTINUE_ON_ERROR)
+    whole = store.journal.read_bytes()
+    everything = [p4r.Entity(table_entry=p4r.TableEntry())]
+    store.journal.write_bytes(whole[:-3])
+    assert len(P4Forwarding(1, saved=store).read(everything)) == 1
+    switch.set_pipeline(fabric_pipeline(), _SET.RECONCILE_AND_COMMIT)  # saves all, and ends the journal
+    assert not store.journal.exists()
+    store.journal.write_bytes(whole)
+    assert len(P4Forwarding(1, saved=store).read(everything)) == 2
 
 
 @needs_middleblock
