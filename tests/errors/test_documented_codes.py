@@ -10,6 +10,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/errors.md").read_text(encoding="utf-8")
 
+CODE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)+")
+
 RAISERS = {"Diagnostic", "of", "error", "refuse", "_field", "_note", "_stop", "_warn"}
 FORMATTED = {"duplicate-priority", "duplicate-dscp"}
 """Codes that `f"duplicate-{key}"` makes."""
@@ -30,8 +32,19 @@ def documented(part: str) -> list[str]:
     return re.findall(r"^\| `([a-z0-9-]+)` \|", part, re.MULTILINE)
 
 
+def every_code() -> dict[str, Path]:
+    """All codes of the program, with a file that raises each."""
+    found: dict[str, Path] = {}
+    for folder in ("raddle", "controller", "nos", "traffic"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            if "_gen" not in path.parts:
+                found |= {code: path for code in codes_of(path) if CODE.fullmatch(code)}
+    return found
+
+
 def test_page_and_code_have_the_same_codes() -> None:
-    fabric, planner = PAGE.split("## From the planner")
+    fabric, rest = PAGE.split("## From the planner")
+    planner = rest.split("## From commands")[0]
     commands = [ROOT / f"raddle/cli/{name}.py" for name in ("fmt", "init", "schema", "show", "validate")]
     paths = [*(ROOT / "raddle/topology").rglob("*.py"), *commands]
     topology = {code for path in paths for code in codes_of(path)}
@@ -52,3 +65,8 @@ def test_most_codes_have_an_example() -> None:
     # The others need a file of another size, place or kind; test_golden_errors and test_include make them.
     others = {"unreadable-file", "file-too-large", "too-many-problems", "too-many-includes", "bad-text"}
     assert set(errors) - shown <= others
+
+
+def test_every_code_of_the_program_stands_on_a_page() -> None:
+    pages = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").rglob("*.md"))
+    assert [f"{code} ({path.name})" for code, path in every_code().items() if f"`{code}`" not in pages] == []

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 import typer
@@ -61,6 +62,12 @@ def test_each_command_of_the_list_is_there_and_fits_80_columns(name: str) -> Non
         lines = command.get_help(context).splitlines()
     assert max(map(len, lines)) <= 80
     assert re.match(rf"Usage: raddle {name} ", lines[0])
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_has_a_page_of_its_name(name: str) -> None:
+    page = (Path(__file__).parents[3] / f"docs/cli/{name}.md").read_text(encoding="utf-8")
+    assert page.splitlines()[0].startswith(f"# raddle {name}")
 
 
 def test_the_list_of_commands_has_a_line_for_each_in_80_columns() -> None:
