@@ -1,14 +1,18 @@
-"""Addresses of links, endpoints and loopbacks, by position alone: equal fabrics, equal addresses."""
+"""Addresses of links, endpoints and loopbacks: as recorded or reserved, else by position."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Literal
 
 from raddle.errors import Diagnostic, InputError
-from raddle.topology.model import Fabric, Switch
+from raddle.topology.allocation import Block, Blocks, allocate, overlaps
+from raddle.topology.model import Endpoint, Fabric, Switch
+from raddle.topology.record import cable_key
 from raddle.units import ip_text
 
 Network = IPv4Network | IPv6Network
@@ -20,7 +24,8 @@ class AddressPlan:
 
     Attributes:
         version: 4 or 6.
-        leaf_prefixes: one network per leaf that holds all its host links, in order of `Fabric.leaves`.
+        leaf_prefixes: the networks of each leaf that hold all its host links, in order of `Fabric.leaves`:
+            one, and more where hosts came that the first had no room for.
         link_ends: (address of end a, address of end b) of every link, in order of `Fabric.links`.
         is_numbered: whether links between switches have addresses; else their ends are link-local ones.
         loopbacks: in order of `Fabric.switches`.
@@ -28,7 +33,7 @@ class AddressPlan:
     """
 
     version: Literal[4, 6]
-    leaf_prefixes: tuple[Network, ...]
+    leaf_prefixes: tuple[tuple[Network, ...], ...]
     link_ends: tuple[tuple[int, int], ...]
     is_numbered: bool
     loopbacks: tuple[int, ...]
@@ -70,6 +75,10 @@ def address_families(fabric: Fabric) -> tuple[AddressPlan, ...]:
     even, lower end odd; unnumbered ones have their switches' link-local addresses. Switch i has the i-th
     address of `loopbacks`.
 
+    What the fabric's record has stays as it is there; what is reserved has the address of its place in the
+    fabric of the reserved size. Only the rest is numbered anew, with what nobody has had. A leaf whose block
+    is full gets another one, as large as those it has.
+
     Raises:
         InputError: `pool-too-small`, for every pool that cannot hold the fabric.
     """
@@ -91,6 +100,15 @@ def address_families(fabric: Fabric) -> tuple[AddressPlan, ...]:
     return tuple(plans)
 
 
+@dataclass(frozen=True)
+class _Known:
+    """Addresses of one family that are spoken for, by name; links and endpoints by their first address."""
+
+    loopbacks: dict[str, int]
+    links: dict[str, int]
+    hosts: dict[str, tuple[Block, ...]]
+
+
 def _number(
     fabric: Fabric,
     pools: dict[str, str],
@@ -99,55 +117,174 @@ def _number(
     problems: list[Diagnostic],
 ) -> AddressPlan:
     """One family's addresses; adds to `problems` the pools that are too small, whose addresses overflow."""
-    by_leaf: dict[int, list[int]] = {leaf.index: [] for leaf in fabric.leaves}
-    for endpoint in sorted(fabric.endpoints, key=lambda endpoint: endpoint.link):
-        by_leaf[endpoint.leaf].append(endpoint.index)
-    most_hosts = max((len(members) for members in by_leaf.values()), default=1)
-    block_bits = max(1, (2 * most_hosts - 1).bit_length())
+    networks = {name: ip_network(pool) for name, pool in pools.items()}
+    room = {
+        name: range(int(network[0]), int(network[-1]) + 1, 1 if name == "loopbacks" else 2)
+        for name, network in networks.items()
+    }
     is_numbered = fabric.addressing.is_numbered
     between = [link for link in fabric.links if link.a.device in fabric.switch_by_name]
-    numbered = between if is_numbered else []
-    needs = {
-        "hosts": (len(by_leaf) << block_bits, f"{len(by_leaf)} leaves of {1 << block_bits} addresses"),
-        "underlay": (2 * len(numbered), f"{len(numbered)} links of 2 addresses"),
-        "loopbacks": (len(fabric.switches), f"{len(fabric.switches)} switches"),
-    }
-    networks = {name: ip_network(pool) for name, pool in pools.items()}
-    too_small = [
-        _too_small(f"{section}.{name}", networks[name], *needs[name])
-        for name in needs
-        if needs[name][0] > networks[name].num_addresses
-    ]
-    if too_small:
-        problems += too_small
+    numbered = [cable_key(link.a, link.b) for link in between] if is_numbered else []
+    if found := list(_shortages(fabric, networks, len(numbered), section)):
+        problems += found
         return AddressPlan(version, (), (), is_numbered, (), ())
-    first = {name: int(network.network_address) for name, network in networks.items()}
-    bits = networks["hosts"].max_prefixlen
+    known = _known(fabric, version)
+    names = [switch.name for switch in fabric.switches]
+    loopbacks = allocate(names, [each.loopbacks for each in known], room["loopbacks"])
+    underlay = allocate(numbered, [each.links for each in known], room["underlay"])
 
+    blocks, pairs = _number_hosts(fabric, known, networks["hosts"])
+    if pairs is None:
+        problems.append(_full(f"{section}.hosts", networks["hosts"]))
+        return AddressPlan(version, (), (), is_numbered, (), ())
     ends = [(0, 0)] * len(fabric.links)
-    addresses = [0] * len(fabric.endpoints)
-    prefixes: list[Network] = []
-    for block, members in enumerate(by_leaf.values()):
-        base = first["hosts"] + (block << block_bits)
-        length = bits - block_bits
-        prefixes.append(IPv4Network((base, length)) if version == 4 else IPv6Network((base, length)))
-        for place, index in enumerate(members):
-            addresses[index] = base + 2 * place + 1
-            ends[fabric.endpoints[index].link] = (base + 2 * place + 1, base + 2 * place)
-    for place, link in enumerate(between):
+    for endpoint, base in zip(fabric.endpoints, pairs, strict=True):
+        ends[endpoint.link] = (base + 1, base)
+    for link in between:
         if is_numbered:
-            ends[link.index] = (first["underlay"] + 2 * place + 1, first["underlay"] + 2 * place)
+            base = underlay[cable_key(link.a, link.b)]
+            ends[link.index] = (base + 1, base)
         else:
             a, b = (fabric.switch_by_name[end.device] for end in (link.a, link.b))
             ends[link.index] = (link_local(a), link_local(b))
     return AddressPlan(
         version=version,
-        leaf_prefixes=tuple(prefixes),
+        leaf_prefixes=tuple(tuple(_network(version, block) for block in own) for own in blocks),
         link_ends=tuple(ends),
         is_numbered=is_numbered,
-        loopbacks=tuple(first["loopbacks"] + switch.index for switch in fabric.switches),
-        endpoints=tuple(addresses),
+        loopbacks=tuple(loopbacks[name] for name in names),
+        endpoints=tuple(base + 1 for base in pairs),
     )
+
+
+def _shortages(
+    fabric: Fabric, networks: dict[str, Network], numbered: int, section: str
+) -> Iterator[Diagnostic]:
+    """Pools that could not hold the fabric if it were new."""
+    bits, leaves = _block_bits(fabric), len(fabric.leaves)
+    needs = {
+        "hosts": (leaves << bits, f"{leaves} leaves of {1 << bits} addresses"),
+        "underlay": (2 * numbered, f"{numbered} links of 2 addresses"),
+        "loopbacks": (len(fabric.switches), f"{len(fabric.switches)} switches"),
+    }
+    for name, (need, what) in needs.items():
+        # A record may hold its hosts in less: leaves that came early have smaller blocks.
+        if need > networks[name].num_addresses and not (name == "hosts" and fabric.record):
+            yield _too_small(f"{section}.{name}", networks[name], need, what)
+
+
+def _block_bits(fabric: Fabric) -> int:
+    """Bits of a leaf's block: room for the hosts of the leaf that has most."""
+    most = max(Counter(endpoint.leaf for endpoint in fabric.endpoints).values(), default=1)
+    return max(1, (2 * most - 1).bit_length())
+
+
+def _number_hosts(
+    fabric: Fabric, known: list[_Known], pool: Network
+) -> tuple[list[list[Block]], list[int] | None]:
+    """The blocks of every leaf, and the first of the two addresses of every endpoint's link; None where the
+    pool is full."""
+    by_leaf: dict[int, list[Endpoint]] = {leaf.index: [] for leaf in fabric.leaves}
+    for endpoint in sorted(fabric.endpoints, key=lambda endpoint: endpoint.link):
+        by_leaf[endpoint.leaf].append(endpoint)
+    key_of = {
+        each.index: cable_key(fabric.links[each.link].a, fabric.links[each.link].b)
+        for each in fabric.endpoints
+    }
+    standing = _standing_blocks(fabric, known, pool)
+    gone = [block for each in known for own in each.hosts.values() for block in own]
+    free = Blocks(
+        int(pool.network_address), pool.num_addresses, [b for own in standing.values() for b in own], gone
+    )
+    owners = [{base: key for key, base in each.links.items()} for each in known]
+    bits = max(_block_bits(each) for each in (fabric, fabric.reserved or fabric))
+    pairs = [0] * len(fabric.endpoints)
+    blocks: list[list[Block]] = []
+    for leaf, members in by_leaf.items():
+        own = standing[fabric.switches[leaf].name]
+        lacking = len(members) - sum(size // 2 for _, size in own)
+        if lacking > 0 or not own:
+            block = _another(free, own, max(1, (2 * lacking - 1).bit_length()), bits)
+            if block is None:
+                return [], None
+            own.append(block)
+        blocks.append(own)
+        places = [base for start, size in own for base in range(start, start + size, 2)]
+        spoken = [{owner[place]: place for place in places if place in owner} for owner in owners]
+        given = allocate([key_of[each.index] for each in members], spoken, places)
+        for each in members:
+            pairs[each.index] = given[key_of[each.index]]
+    return blocks, pairs
+
+
+def _another(free: Blocks, own: list[Block], need: int, usual: int) -> Block | None:
+    """A block for a leaf: the usual one, or one as large as its largest; else just what it needs."""
+    wish = max(need, max(size for _, size in own).bit_length() - 1) if own else usual
+    for bits in (wish, need):
+        base = free.take(bits)
+        if base is not None:
+            return base, 1 << bits
+    return None
+
+
+def _standing_blocks(fabric: Fabric, known: list[_Known], pool: Network) -> dict[str, list[Block]]:
+    """The blocks that leaves have already, by name."""
+    first, end = int(pool[0]), int(pool[-1]) + 1
+    standing: dict[str, list[Block]] = {leaf.name: [] for leaf in fabric.leaves}
+    earlier: list[Block] = []
+    for each in known:
+        for name, own in standing.items():
+            if not own:
+                own += [
+                    (base, size)
+                    for base, size in each.hosts.get(name, ())
+                    if first <= base and base + size <= end and not overlaps((base, size), earlier)
+                ]
+        earlier = sorted(block for own in each.hosts.values() for block in own)
+    return standing
+
+
+def _known(fabric: Fabric, version: Literal[4, 6]) -> list[_Known]:
+    """What the record has, and the addresses of the fabric at its reserved size."""
+    known = []
+    if fabric.record:
+        switches, cables = fabric.record.switches, fabric.record.cables
+        loopbacks = {name: _firsts(entry.loopbacks, version) for name, entry in switches.items()}
+        links = {key: _firsts(entry.prefixes, version) for key, entry in cables.items()}
+        known.append(
+            _Known(
+                {name: found[0][0] for name, found in loopbacks.items() if found},
+                {key: found[0][0] for key, found in links.items() if found},
+                {name: _firsts(entry.hosts, version) for name, entry in switches.items() if entry.hosts},
+            )
+        )
+    if fabric.reserved:
+        full = fabric.reserved
+        plan = next(each for each in address_families(full) if each.version == version)
+        hosts = zip(full.leaves, plan.leaf_prefixes, strict=True)
+        known.append(
+            _Known(
+                {each.name: address for each, address in zip(full.switches, plan.loopbacks, strict=True)},
+                {
+                    cable_key(link.a, link.b): upper
+                    for link, (_, upper) in zip(full.links, plan.link_ends, strict=True)
+                },
+                {leaf.name: tuple((int(each[0]), each.num_addresses) for each in own) for leaf, own in hosts},
+            )
+        )
+    return known
+
+
+def _firsts(prefixes: tuple[str, ...], version: Literal[4, 6]) -> tuple[Block, ...]:
+    """First address and size of the prefixes of one family."""
+    networks = (ip_network(prefix) for prefix in prefixes if (":" in prefix) == (version == 6))
+    return tuple((int(network[0]), network.num_addresses) for network in networks)
+
+
+def _network(version: Literal[4, 6], block: Block) -> Network:
+    base, size = block
+    length = size.bit_length() - 1
+    return IPv4Network((base, 32 - length)) if version == 4 else IPv6Network((base, 128 - length))
 
 
 def endpoint_addresses(fabric: Fabric) -> tuple[int, ...]:
@@ -155,15 +292,9 @@ def endpoint_addresses(fabric: Fabric) -> tuple[int, ...]:
     return plan_addresses(fabric).endpoints
 
 
-def mac_address(switch: Switch) -> int:
-    """A switch's MAC address. The second bit of the first octet marks a locally administered one (IEEE 802,
-    8.2)."""
-    return 0x02 << 40 | switch.index
-
-
 def link_local(switch: Switch) -> int:
     """The link-local IPv6 address of all ports of a switch (RFC 4291, appendix A: modified EUI-64)."""
-    mac = mac_address(switch) ^ 0x02 << 40
+    mac = switch.mac ^ 0x02 << 40
     return 0xFE80 << 112 | mac >> 24 << 40 | 0xFFFE << 24 | mac & 0xFFFFFF
 
 
@@ -183,4 +314,12 @@ def _too_small(name: str, pool: Network, need: int, what: str) -> Diagnostic:
         "pool-too-small",
         f"{name} is {ip_text(pool)} with {pool.num_addresses} addresses; {what} need {need}",
         hint=f"use at least a /{pool.max_prefixlen - (need - 1).bit_length()}",
+    )
+
+
+def _full(name: str, pool: Network) -> Diagnostic:
+    return Diagnostic(
+        "pool-too-small",
+        f"{name} is {ip_text(pool)}; the record leaves no block in it for new hosts",
+        hint="make the pool larger, so that the old one is part of it",
     )

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from raddle.controller.plan.addresses import address_families
 from raddle.controller.plan.codec import from_json, to_json
 from raddle.controller.plan.model import Plan
 from raddle.errors import InputError
@@ -56,9 +57,11 @@ class HeldPlan:
 
 
 def fabric_digest(fabric: Fabric) -> str:
-    """What tells fabrics apart: comments and spelling of the file do not count."""
+    """What tells fabrics apart: comments and spelling of the file do not count, nor does what a record has of
+    others than are there."""
     counted = [(each.name, getattr(fabric, each.name)) for each in fields(fabric) if each.compare]
-    return hashlib.sha256(repr(counted).encode()).hexdigest()
+    numbers = address_families(fabric) if fabric.record_file or fabric.reserved else ()
+    return hashlib.sha256(repr((counted, numbers) if numbers else counted).encode()).hexdigest()
 
 
 def held_document(held: HeldPlan) -> dict[str, Any]:

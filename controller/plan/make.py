@@ -6,7 +6,7 @@ from dataclasses import replace
 from ipaddress import ip_network
 from typing import Literal
 
-from raddle.controller.plan.addresses import AddressPlan, address_families, mac_address
+from raddle.controller.plan.addresses import AddressPlan, address_families
 from raddle.controller.plan.buffers import plan_buffers
 from raddle.controller.plan.graph import graph_of
 from raddle.controller.plan.group_tables import check_group_tables, report_weights
@@ -27,6 +27,7 @@ from raddle.controller.plan.replan import without_drained
 from raddle.controller.plan.routes import routes_of
 from raddle.errors import InputError
 from raddle.topology.model import Fabric, Link, PortRef, Switch
+from raddle.topology.record import mac_text
 from raddle.workload import Demand
 
 
@@ -86,7 +87,6 @@ def _plan_switch(
     fabric: Fabric, families: tuple[AddressPlan, ...], switch: Switch, routes: tuple[Route, ...], qos: QosPlan
 ) -> SwitchPlan:
     ports, interfaces = _ports(fabric, families, switch)
-    mac = mac_address(switch)
     loopbacks = [
         InterfacePlan("Loopback0", f"{family.text(family.loopbacks[switch.index])}/{family.bits}")
         for family in families
@@ -97,7 +97,7 @@ def _plan_switch(
         role=switch.role,
         hwsku=switch.model.hwsku,
         platform=switch.model.platform,
-        mac=":".join(f"{octet:02x}" for octet in mac.to_bytes(6)),
+        mac=mac_text(switch.mac),
         hash_seed=hash_seed(fabric, switch),
         asn=switch.asn,
         ports=ports,

@@ -1,4 +1,4 @@
-"""Routes over all shortest paths: one aggregate per leaf, in each address family."""
+"""Routes over all shortest paths: an aggregate for each block of a leaf, in each address family."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def routes_of(
     it: equal ones are then one object.
     """
     known = {} if known is None else known
-    prefixes = [[ip_text(prefix) for prefix in family.leaf_prefixes] for family in families]
+    prefixes = [[tuple(map(ip_text, own)) for own in family.leaf_prefixes] for family in families]
     routes = []
     for switch in range(len(fabric.switches)):
         used = np.unique(table.pattern[switch])
@@ -43,7 +43,7 @@ def routes_of(
                     known[key] = _next_hops(fabric, table, family, switch, n, groups[n])
                 hops[n] = known[key]
             to_leaf = enumerate(table.pattern[switch].tolist())
-            own += [Route(names[leaf], hops[n], "fabric") for leaf, n in to_leaf if n >= 0]
+            own += [Route(name, hops[n], "fabric") for leaf, n in to_leaf if n >= 0 for name in names[leaf]]
         routes.append(tuple(own))
     return tuple(routes)
 

@@ -121,7 +121,7 @@ def _hops(
 ) -> _Hops:
     """The groups on the way of every flow and which of their members lead on."""
     leaf_place = {leaf.index: place for place, leaf in enumerate(fabric.leaves)}
-    prefix = [ip_text(each) for each in addresses.leaf_prefixes]
+    prefix = [ip_text(each[0]) for each in addresses.leaf_prefixes]
     to_leaf = [leaf_place[endpoint.leaf] for endpoint in fabric.endpoints]
     route_of = [{route.prefix: route for route in own} for own in routes]
     ends = {}

@@ -22,14 +22,18 @@ from raddle.cli.options import (
 )
 from raddle.controller.plan import Change, diff_plans
 from raddle.controller.plan.backup import Backup, backups, backups_json
+from raddle.controller.plan.growth import record_of
 from raddle.controller.plan.held import held_to_json
 from raddle.controller.plan.model import LinkLoad, Plan, WeightReport
 from raddle.controller.plan.replan import replanner
+from raddle.controller.plan.summary import summarize_change, summary_lines
 from raddle.controller.verify.update_scope import scope_of
 from raddle.errors import InputError
 from raddle.lab.collisions import CollisionReport, find_job_collisions
 from raddle.lab.workloads.collective import find_job
 from raddle.report.model import CARRIERS
+from raddle.topology.model import Fabric
+from raddle.topology.record import record_json
 
 
 @with_plan_options
@@ -49,6 +53,10 @@ def plan(
         Path | None,
         typer.Option(metavar="FILE", help="Write what becomes of the routes after every single failure."),
     ] = None,
+    release: Annotated[
+        bool,
+        typer.Option("--release", help="Forget in the record what is gone: its numbers are free again."),
+    ] = False,
     collisions: Annotated[
         bool, typer.Option("--collisions", help="Show which queue pairs of the collective share which links.")
     ] = False,
@@ -61,8 +69,10 @@ def plan(
     model = load_fabric(fabric, strict)
     held = options.make(model)
     new = held.plan
+    if model.record_file:
+        keep_record(model, release)
     old = read_plan(diff, new.fabric) if diff else None
-    changes = diff_plans(old, new) if old else None
+    changes = diff_plans(old, new) if old else ()
     if output:
         _write(output, held_to_json(held))
     if backup:
@@ -75,9 +85,11 @@ def plan(
         job = find_job(model, options.collective or "all_reduce", options.algorithm, placement, seed)
         report = find_job_collisions(model, new, job)
         print(_json(asdict(report)) if as_json else _collisions_text(report))
-    elif changes is not None:
-        outside = tuple(scope_of(old, new).outside()) if old else ()
-        print(_changes_json(changes, outside) if as_json else changes_text(changes))
+    elif old is not None:
+        summary, outside = summarize_change(old, new), tuple(scope_of(old, new).outside())
+        document = {"summary": asdict(summary), "changes": [asdict(change) for change in changes]}
+        difference = "\n".join([*summary_lines(summary), "", changes_text(changes)])
+        print(_json({**document, "outside_gnmi": list(outside)}) if as_json else difference)
         for each in () if as_json else outside:
             print(f"note: this takes more than gNMI: {each}", file=sys.stderr)
     elif as_json:
@@ -111,8 +123,6 @@ def changes_text(changes: tuple[Change, ...]) -> str:
     return "\n".join([*lines, f"{len(changes)} change{'' if len(changes) == 1 else 's'}"])
 
 
-def _changes_json(changes: tuple[Change, ...], outside: tuple[str, ...]) -> str:
-    return _json({"changes": [asdict(change) for change in changes], "outside_gnmi": list(outside)})
 
 
 def _json(document: dict[str, object]) -> str:
@@ -133,6 +143,19 @@ def _collisions_text(report: CollisionReport) -> str:
         f"the steps take at least {report.slowdown:.2f} times as long as with every flow at line rate"
     )
     return "\n".join(lines)
+
+
+def keep_record(model: Fabric, release: bool) -> None:
+    """Write the fabric's allocation record where it changes, whole or not at all."""
+    path, record = Path(model.record_file), record_of(model)
+    text = record_json(record.released() if release else record)
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return
+    beside = path.with_name(f".{path.name}.new")
+    _write(beside, text)
+    beside.replace(path)
+    kept = f", {record.gone} entries kept for what is gone" if record.gone and not release else ""
+    print(f"wrote {path}: {len(model.switches)} switches, {len(model.links)} cables{kept}", file=sys.stderr)
 
 
 def _write(path: Path, text: str) -> None:

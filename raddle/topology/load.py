@@ -21,12 +21,13 @@ from raddle.topology.forms.checks import (
     check_models,
     check_roce,
 )
-from raddle.topology.forms.expand import expand_form
+from raddle.topology.forms.expand import Expansion, expand_form
 from raddle.topology.forms.form_checks import check_form
 from raddle.topology.forms.overrides import apply_overrides
 from raddle.topology.forms.tenants import owners_of
-from raddle.topology.forms.wiring import Wiring, expand_explicit
+from raddle.topology.forms.wiring import expand_explicit
 from raddle.topology.model import Fabric, SwitchModel
+from raddle.topology.record import Record, read_record
 from raddle.topology.yaml.include import assemble
 from raddle.topology.yaml.reading import read_spec
 from raddle.topology.yaml.schema import FabricFile
@@ -70,40 +71,80 @@ def _fabric(parsed: Source, variables: Mapping[str, str]) -> Fabric:
     builtin = builtin_models()
     models = {**builtin, **{name: switch_model(name, model) for name, model in spec.models.items()}}
     problems = [*check_models(spec, builtin, source), *check_roce(spec.roce, source)]
-    shape = list(islice(_shape_problems(spec, models, source), MAX_PROBLEMS))
+    record_file = _record_file(spec, source)
+    record = _record_of(spec, record_file, source)
+    shape = list(islice(_shape_problems(spec, models, source, record), MAX_PROBLEMS))
     if shape:
         refuse_all([*problems, *shape])
-    wiring, found = apply_overrides(_expand(spec, models), spec.overrides, source)
+    form = _expand(spec, models, record)
+    problems += _unplugged(form, source)
+    wiring, found = apply_overrides(form.wiring, spec.overrides, source)
     owners, clashes = owners_of(spec.tenants, wiring.hosts, source)
     miswired = check_wiring(wiring, source)
     problems += [*found, *clashes, *miswired]
     if spec.roce.pfc and spec.roce.lossless and not miswired:
         problems += check_pauses(wiring, source)
-    problems += check_addressing(spec.addressing, wiring, source)
+    problems += check_addressing(spec.addressing, form.reserved or wiring, source)
     problems += check_as_numbers(spec.routing.as_numbers, wiring, source)
     problems += check_hash(spec.routing.hash, wiring, source)
     problems += check_adaptive(spec.routing.adaptive, wiring, source)
     refuse_all(problems)
-    return replace(build_fabric(spec, wiring, owners, source.file), warnings=cut_off(wiring, source))
+    reserved = build_fabric(spec, form.reserved, (), source.file) if form.reserved else None
+    fabric = build_fabric(spec, wiring, owners, source.file, form.record, reserved, record_file)
+    return replace(fabric, warnings=cut_off(wiring, source))
+
+
+def _record_file(spec: FabricFile, source: Source) -> str:
+    """Path of the allocation record, beside the file that names it; empty if none does."""
+    if spec.record is None:
+        return ""
+    return str(Path(source.span(("record",)).file).parent / spec.record)
+
+
+def _record_of(spec: FabricFile, file: str, source: Source) -> Record | None:
+    """The allocation record that the file names, if it has been written."""
+    record = read_record(Path(file)) if file else None
+    if record and record.fabric != spec.name:
+        message = f"'{spec.record}' is the record of '{record.fabric}', not of '{spec.name}'"
+        hint = "give each fabric a file of its own; after a change of name, change 'fabric' in the record"
+        raise InputError([source.error("wrong-record", message, ("record",), hint)])
+    return record
+
+
+def _unplugged(form: Expansion, source: Source) -> Iterator[Diagnostic]:
+    """Cables that find no port, because those of the record or added ones have them: one message a place."""
+    first = {each.place: each for each in reversed(form.unplugged)}
+    for place, each in first.items():
+        message = f"no port is left for a link between '{each.lower}' and '{each.upper}'"
+        hint = (
+            "take fewer hosts or links, remove some from 'overrides: add', or delete gone ones in the record"
+        )
+        yield source.error("not-enough-ports", message, place, hint, at_key=True)
 
 
 def _shape_problems(
-    spec: FabricFile, models: Mapping[str, SwitchModel], source: Source
+    spec: FabricFile, models: Mapping[str, SwitchModel], source: Source, record: Record | None
 ) -> Iterator[Diagnostic]:
     """Problems that keep the file from being expanded."""
     yield from check_kind(spec, source)
     if spec.fabric and spec.hosts:
-        yield from check_form(spec.fabric, spec.hosts, models, spec.overrides, source)
+        yield from check_form(spec.fabric, spec.hosts, models, spec.overrides, source, spec.reserve, record)
     yield from check_devices(spec.devices or {}, models, source)
     if spec.devices is not None and spec.overrides.switches:
         hint = "give 'model' and 'breakout' under 'devices'"
         place = ("overrides", "switches")
         yield source.error("mixed-forms", "'overrides: switches:' beside 'devices'", place, hint, at_key=True)
+    if spec.devices is not None and spec.overrides.absent:
+        place, hint = ("overrides", "absent"), "leave the device out of 'devices'"
+        yield source.error("mixed-forms", "'overrides: absent:' beside 'devices'", place, hint, at_key=True)
+    if spec.devices is not None and spec.reserve:
+        hint = "name a 'record', in which what was given stays"
+        yield source.error("mixed-forms", "'reserve' beside 'devices'", ("reserve",), hint, at_key=True)
 
 
-def _expand(spec: FabricFile, models: Mapping[str, SwitchModel]) -> Wiring:
+def _expand(spec: FabricFile, models: Mapping[str, SwitchModel], record: Record | None) -> Expansion:
     if spec.fabric is not None:
         assert spec.hosts is not None
-        return expand_form(spec.fabric, spec.hosts, models, spec.overrides.switches)
+        return expand_form(spec.fabric, spec.hosts, models, spec.overrides, spec.reserve, record)
     assert spec.devices is not None
-    return expand_explicit(spec.devices, spec.links or (), models)
+    return Expansion(expand_explicit(spec.devices, spec.links or (), models), record=record)

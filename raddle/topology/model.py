@@ -16,6 +16,8 @@ from raddle.topology.arrays import FabricArrays
 if TYPE_CHECKING:
     import networkx as nx
 
+    from raddle.topology.record import Record
+
 PROPAGATION_PS_PER_M = 5000
 """5 ns per metre: light in glass, refractive index about 1.5 (ITU-T G.652)."""
 
@@ -98,7 +100,8 @@ class Port:
 class Switch:
     """A switch. `index` is its place in `Fabric.switches`: leaves, spines, superspines.
 
-    `pod` and `plane` count from 0 and are 0 where the fabric has none; `asn` is its AS number.
+    `pod` and `plane` count from 0 and are 0 where the fabric has none; `asn` is its AS number, `mac` its MAC
+    address and `slot` its place in the form (`raddle.topology.record`).
     """
 
     name: str
@@ -109,6 +112,8 @@ class Switch:
     pod: int = 0
     plane: int = 0
     asn: int = 0
+    mac: int = 0
+    slot: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +164,7 @@ class Accelerators:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A server. `index` is its place in `Fabric.hosts`.
+    """A server. `index` is its place in `Fabric.hosts`, `slot` that in the form.
 
     `nics` are the names of the NICs' ports: `eth0`, or `eth0p0`, `eth0p1`; `nic_model` is of one port.
     """
@@ -169,6 +174,7 @@ class Host:
     nics: tuple[str, ...]
     nic_model: NicModel
     accelerators: Accelerators | None = None
+    slot: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -396,8 +402,9 @@ class Tenant:
 class Fabric:
     """The whole fabric. Two files that describe the same fabric load as equal objects.
 
-    `file` is where it was read from, for messages; `warnings` are what dead links in it cut off. Neither
-    counts in comparisons.
+    `file` is where it was read from, for messages; `warnings` are what dead links in it cut off. `reserved` is
+    the fabric at the size that room is kept for and `record` says what was given before: both decide about
+    numbers; `templates` and `record_file` are for writing the record. None of them counts in comparisons.
     """
 
     name: str
@@ -414,6 +421,10 @@ class Fabric:
     warnings: tuple[Diagnostic, ...] = field(default=(), compare=False)
     ignore: tuple[str, ...] = ()
     """Patterns of entries on SONiC switches (`TABLE/KEY`, or `SWITCH:TABLE/KEY`) that are never touched."""
+    reserved: Fabric | None = field(default=None, compare=False)
+    record: Record | None = field(default=None, compare=False)
+    record_file: str = field(default="", compare=False)
+    templates: tuple[tuple[str, str | None], ...] = field(default=(), compare=False)
 
     @cached_property
     def switch_by_name(self) -> dict[str, Switch]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import cache
 from operator import itemgetter
 from typing import Literal, get_args
 
+from raddle.topology.allocation import allocate
+from raddle.topology.forms.checks import LAST_ASN
+from raddle.topology.forms.names import templates_of
 from raddle.topology.forms.tenants import Owner
 from raddle.topology.forms.wiring import HostDraft, SwitchDraft, Wiring
 from raddle.topology.model import (
@@ -35,6 +38,7 @@ from raddle.topology.model import (
 )
 from raddle.topology.naming import natural
 from raddle.topology.ports import Profile, front_panel
+from raddle.topology.record import Record, mac_number
 from raddle.topology.yaml.schema import FabricFile
 from raddle.topology.yaml.schema_devices import AcceleratorSpec, NicSpec
 from raddle.topology.yaml.schema_policy import (
@@ -46,8 +50,16 @@ from raddle.topology.yaml.schema_policy import (
 )
 
 
-def build_fabric(spec: FabricFile, wiring: Wiring, owners: tuple[Owner, ...], file: str) -> Fabric:
-    """The Fabric of a file whose checks have passed.
+def build_fabric(
+    spec: FabricFile,
+    wiring: Wiring,
+    owners: tuple[Owner, ...],
+    file: str,
+    record: Record | None = None,
+    reserved: Fabric | None = None,
+    record_file: str = "",
+) -> Fabric:
+    """The Fabric of a file whose checks have passed; numbers are those of the record and of what is reserved.
 
     Switches are ordered leaves, spines, superspines, each by plane and name with numbers as numbers (leaf2
     before leaf10), hosts by name; links are host links by (host, NIC), then links between switches by
@@ -60,7 +72,8 @@ def build_fabric(spec: FabricFile, wiring: Wiring, owners: tuple[Owner, ...], fi
     names = [draft.name for draft in host_drafts] + [draft.name for draft in drafts]
     rank = {name: i for i, name in enumerate(names)}
     links = _links(wiring, rank)
-    switches = _switches(drafts, links, spec.routing.as_numbers)
+    asns, macs = _numbers(drafts, spec.routing.as_numbers, record, reserved)
+    switches = _switches(drafts, links, asns, macs)
     hosts = tuple(_host(draft, index) for index, draft in enumerate(host_drafts))
     endpoints = _endpoints(hosts, host_drafts, switches, links)
     return Fabric(
@@ -76,6 +89,10 @@ def build_fabric(spec: FabricFile, wiring: Wiring, owners: tuple[Owner, ...], fi
         tenants=_tenants(owners, hosts, endpoints),
         phy=Phy(spec.phy.fec_latency, spec.phy.bit_errors),
         ignore=spec.ignore,
+        reserved=reserved,
+        record=record,
+        record_file=record_file,
+        templates=tuple(templates_of(spec.fabric, spec.hosts or ()).items()) if spec.fabric else (),
     )
 
 
@@ -134,31 +151,73 @@ def _native_bps(end: PortRef, wiring: Wiring) -> int:
     return wiring.switches[end.device].native_bps[end.port]
 
 
+def _numbers(
+    drafts: Sequence[SwitchDraft], firsts: AsNumbersSpec, record: Record | None, reserved: Fabric | None
+) -> tuple[dict[str, int], dict[str, int]]:
+    """AS number and MAC address of each switch by name: leaves have an AS number each, spines of a pod and
+    superspines of a plane share one."""
+    known: list[dict[str, tuple[int, int]]] = []
+    if record:
+        known.append({name: (each.asn, mac_number(each.mac)) for name, each in record.switches.items()})
+    if reserved:
+        known.append({each.name: (each.asn, each.mac) for each in reserved.switches})
+    # The second bit of the first octet marks a locally administered address (IEEE 802, 8.2).
+    room = range(0x02 << 40, 0x03 << 40)
+    names = [draft.name for draft in drafts]
+    mac_sources = [{name: mac for name, (_, mac) in source.items()} for source in known]
+    macs = allocate(names, mac_sources, room)
+    if record:  # switches may have MAC addresses of their own, which somebody has entered
+        macs |= {name: mac_sources[0][name] for name in names if name in record.switches}
+    group_of: dict[str, Hashable] = {draft.name: _as_group(draft, i) for i, draft in enumerate(drafts)}
+    asns: dict[Hashable, int] = {}
+    for role, first in (
+        ("leaf", firsts.leaves),
+        ("spine", firsts.spines),
+        ("superspine", firsts.superspines),
+    ):
+        groups = dict.fromkeys(_as_group(draft, i) for i, draft in enumerate(drafts) if draft.role == role)
+        sources: list[dict[Hashable, int]] = [
+            {group_of.get(name, name): asn for name, (asn, _) in reversed(source.items())} for source in known
+        ]
+        if role == "superspine":
+            sources.append({group: first + group[1] for group in groups})
+        asns |= allocate(sorted(groups), [*sources, asns], range(first, LAST_ASN + 1))
+    return {name: asns[group] for name, group in group_of.items()}, macs
+
+
+def _as_group(draft: SwitchDraft, index: int) -> tuple[int, ...]:
+    """What shares an AS number with a switch."""
+    if draft.role == "leaf":
+        return draft.tier, index
+    return (draft.tier, draft.plane) + ((draft.pod,) if draft.role == "spine" else ())
+
+
 def _switches(
-    drafts: Sequence[SwitchDraft], links: tuple[Link, ...], numbers: AsNumbersSpec
+    drafts: Sequence[SwitchDraft], links: tuple[Link, ...], asns: dict[str, int], macs: dict[str, int]
 ) -> tuple[Switch, ...]:
     speeds: dict[str, dict[str, int]] = {draft.name: {} for draft in drafts}
     for link in links:
         for end in (link.a, link.b):
             if end.device in speeds:
                 speeds[end.device][end.port] = link.speed_bps
-    pods = {(draft.plane, draft.pod): 0 for draft in drafts if draft.role == "spine"}
-    pods = {pod: i for i, pod in enumerate(sorted(pods))}
     switches = []
     for index, draft in enumerate(drafts):
-        asn = numbers.leaves + index
-        if draft.role != "leaf":
-            is_spine = draft.role == "spine"
-            asn = (
-                numbers.spines + pods[draft.plane, draft.pod]
-                if is_spine
-                else numbers.superspines + draft.plane
-            )
         cabled = speeds[draft.name]
         lit = tuple(cabled.get(shape.name, shape.native_bps) for shape in draft.panel)
         ports = _ports(draft.model, draft.profile, lit)
         switches.append(
-            Switch(draft.name, draft.role, index, draft.model, ports, draft.pod, draft.plane, asn)
+            Switch(
+                draft.name,
+                draft.role,
+                index,
+                draft.model,
+                ports,
+                draft.pod,
+                draft.plane,
+                asns[draft.name],
+                macs[draft.name],
+                draft.slot,
+            )
         )
     return tuple(switches)
 
@@ -173,7 +232,8 @@ def _ports(model: SwitchModel, profile: Profile, speeds: tuple[int, ...]) -> tup
 
 
 def _host(draft: HostDraft, index: int) -> Host:
-    return Host(draft.name, index, draft.ports, _nic_model(draft.nics), _accelerators(draft.accelerators))
+    inside = _accelerators(draft.accelerators)
+    return Host(draft.name, index, draft.ports, _nic_model(draft.nics), inside, draft.slot)
 
 
 @cache

@@ -31,7 +31,7 @@ within the IP MTU. RETH is in the first packet of a write only."""
 _ALL_PORTS = 511
 """Last port of a breakout that is given for all ports."""
 
-_LAST_ASN = 4_294_967_294
+LAST_ASN = 4_294_967_294
 """RFC 7300 reserves the number above."""
 
 
@@ -228,9 +228,9 @@ def check_as_numbers(numbers: AsNumbersSpec, wiring: Wiring, source: Source) -> 
         key: range(getattr(numbers, key), getattr(numbers, key) + count) for key, count in counts.items()
     }
     for key, numbered in ranges.items():
-        if numbered.stop - 1 > _LAST_ASN:
+        if numbered.stop - 1 > LAST_ASN:
             message = (
-                f"AS numbers of {len(numbered)} {key} end at {numbered.stop - 1}; the last is {_LAST_ASN}"
+                f"AS numbers of {len(numbered)} {key} end at {numbered.stop - 1}; the last is {LAST_ASN}"
             )
             hint = "start lower"
             yield source.error("asn-out-of-range", message, ("routing", "as_numbers", key), hint)

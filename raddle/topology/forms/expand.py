@@ -1,151 +1,113 @@
 """The forms: an intent becomes devices and cables.
 
-All forms are one layout with other numbers: planes of pods of groups of leaves. A group is what one host
-connects to: a leaf, the two leaves of dual-ToR, the leaves of all rails.
+All forms are one layout with other numbers (`raddle.topology.forms.layout`). With a reservation the form is
+expanded at its full size, and what is not there yet is left out: so nothing moves when it comes.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from raddle.topology.forms.wiring import Cable, HostDraft, SwitchDraft, Wiring, nic_count, profile_of
-from raddle.topology.model import PortRef, Role, SwitchModel
-from raddle.topology.naming import name_of
-from raddle.topology.yaml.schema import FormSpec, HostsSpec, TierSpec, UplinkSpec
-from raddle.topology.yaml.schema_devices import SwitchOverride
+from raddle.topology.forms.layout import Layout, layout_of, with_reserve
+from raddle.topology.forms.names import ROLES, Names, resolve_names
+from raddle.topology.forms.plugging import Wanted, plug
+from raddle.topology.forms.wiring import HostDraft, SwitchDraft, Wiring, profile_of
+from raddle.topology.model import Role, SwitchModel
+from raddle.topology.record import Record, Slot
+from raddle.topology.yaml.schema import FormSpec, HostsSpec, ReserveSpec, TierSpec, UplinkSpec
+from raddle.topology.yaml.schema_devices import OverridesSpec, SwitchOverride
 from raddle.topology.yaml.source import Place
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """The numbers of a form; all but `planes` are of one plane."""
+@dataclass(frozen=True)
+class Expansion:
+    """What a form makes.
 
-    planes: int
-    pods: int
-    leaves_per_pod: int
-    spines_per_pod: int
-    superspines: int
-    leaves_per_group: int
-    rails: int
+    Attributes:
+        wiring: what is there.
+        reserved: the wiring at the size that room is kept for; None where that is all there is.
+        record: the record under the names that devices have now.
+        unplugged: cables that find no port.
+    """
 
-    @property
-    def groups_per_pod(self) -> int:
-        return self.leaves_per_pod // self.leaves_per_group
-
-    @property
-    def supers_per_spine(self) -> int:
-        """Superspines that a spine connects to; the n-th spines of all pods share them."""
-        return self.superspines // self.spines_per_pod
-
-
-def layout_of(form: FormSpec, hosts: tuple[HostsSpec, ...]) -> Layout:
-    """The layout of a form whose shape `raddle.topology.forms.form_checks` passed."""
-    pods = form.pods or 1
-    rails = 1
-    if form.kind == "rail-optimized":
-        rails = form.rails or max(1, ports_per_plane(form, hosts[0]) // form.tors)
-    return Layout(
-        planes=form.planes,
-        pods=pods,
-        leaves_per_pod=form.leaves.per_pod or (form.leaves.count or 0) // pods,
-        spines_per_pod=form.spines.per_pod or (form.spines.count or 0) // pods,
-        superspines=(form.superspines.count or 0) if form.superspines else 0,
-        leaves_per_group=rails * form.tors,
-        rails=rails,
-    )
-
-
-def ports_per_plane(form: FormSpec, hosts: HostsSpec) -> int:
-    """Ports of a host in each plane."""
-    return nic_count(hosts.nics, hosts.accelerators) * hosts.nics.ports // form.planes
+    wiring: Wiring
+    reserved: Wiring | None = None
+    record: Record | None = None
+    unplugged: tuple[Wanted, ...] = ()
 
 
 def expand_form(
     form: FormSpec,
     hosts: tuple[HostsSpec, ...],
     models: Mapping[str, SwitchModel],
-    overrides: tuple[SwitchOverride, ...],
-) -> Wiring:
+    overrides: OverridesSpec,
+    reserve: ReserveSpec | None = None,
+    record: Record | None = None,
+) -> Expansion:
     """Devices and cables of an intent.
 
     Ports are taken from 0 up: on a leaf hosts, then spines; on a spine leaves, then superspines. In a list
-    of kinds of hosts the first kind of all comes first on each leaf.
+    of kinds of hosts the first kind of all comes first on each leaf. A cable of the record stays where it is.
     """
-    layout = layout_of(form, hosts)
-    by_tier = _switches(form, layout, models, {each.name: each for each in overrides})
-    drafts: dict[str, HostDraft] = {}
-    free = _FreePorts(by_tier)
-    cables: list[Cable] = []
-    for group in range(layout.pods * layout.groups_per_pod):
-        for kind, spec in enumerate(hosts):
-            for _ in range(spec.per_leaf):
-                fields = {"i": len(drafts), "n": len(drafts), "group": group}
-                name = name_of(spec.name or "host{i}", fields)
-                host = HostDraft(name, spec.nics, ("hosts", kind), spec.accelerators)
-                drafts[name] = host
-                cables += _host_cables(host, kind, spec, group, layout, by_tier["leaf"], free)
-    cables += _uplinks(form, layout, by_tier, free)
-    switches = {draft.name: draft for planes in by_tier.values() for plane in planes for draft in plane}
-    return Wiring(switches, drafts, tuple(cables))
+    actual = layout_of(form, hosts)
+    full_form, full_hosts = with_reserve(form, hosts, reserve)
+    layout = layout_of(full_form, full_hosts)
+    names = resolve_names(full_form, full_hosts, layout, record)
+    form_of = _Form(full_form, full_hosts, layout, names)
+    switches = _switches(full_form, names, models, {each.name: each for each in overrides.switches})
+    drafts = {
+        name: HostDraft(name, hosts[slot[2]].nics, ("hosts", slot[2]), hosts[slot[2]].accelerators, slot)
+        for slot, name in names.hosts.items()
+    }
+    absent = set(overrides.absent)
+    there = {name for (role, slot), name in names.switches.items() if actual.has_switch(role, slot)}
+    there |= {name for slot, name in names.hosts.items() if actual.has_host(slot)}
+    there -= absent
+    wanted = form_of.cables(drafts, names.record)
+    links = {"uplinks": form.uplinks.per_pair, "spine_uplinks": form.spine_uplinks.per_pair}
 
+    def is_there(each: Wanted) -> bool:
+        per_pair = links.get(str(each.place[-1]), 1)
+        return each.lower in there and each.upper in there and each.parallel < per_pair
 
-class _FreePorts:
-    """The next free port of every switch."""
-
-    def __init__(self, by_tier: Mapping[str, list[list[SwitchDraft]]]) -> None:
-        drafts = [draft for planes in by_tier.values() for plane in planes for draft in plane]
-        self._names = {draft.name: iter(draft.panel) for draft in drafts}
-
-    def take(self, switch: str) -> PortRef:
-        return PortRef(switch, next(self._names[switch]).name)
+    plugged = list(plug(wanted, switches, names.record, overrides.add, is_there))
+    cables = tuple(cable for cable, _, is_present in plugged if cable and is_present)
+    unplugged = tuple(each for cable, each, _ in plugged if cable is None)
+    if reserve is None and not absent:
+        return Expansion(Wiring(switches, drafts, cables), None, names.record, unplugged)
+    connected = {end.device for cable in cables for end in cable.ends}
+    wiring = Wiring(
+        {name: draft for name, draft in switches.items() if name in there},
+        # A host all of whose leaves are absent is so too.
+        {name: draft for name, draft in drafts.items() if name in (there & connected if absent else there)},
+        cables,
+    )
+    full = Wiring(switches, drafts, tuple(cable for cable, _, _ in plugged if cable))
+    return Expansion(wiring, full, names.record, unplugged)
 
 
 def _switches(
-    form: FormSpec, layout: Layout, models: Mapping[str, SwitchModel], overrides: Mapping[str, SwitchOverride]
-) -> dict[str, list[list[SwitchDraft]]]:
-    """Switches by tier, then by plane, then in order."""
-    tiers: list[tuple[Role, TierSpec | None, str, int]] = [
-        ("leaf", form.leaves, "leaves", layout.leaves_per_pod),
-        ("spine", form.spines, "spines", layout.spines_per_pod),
-        ("superspine", form.superspines, "superspines", 0),
-    ]
-    result: dict[str, list[list[SwitchDraft]]] = {}
-    for role, spec, key, per_pod in tiers:
-        count = layout.pods * per_pod if per_pod else layout.superspines
-        if spec is None or not count:
-            result[role] = [[] for _ in range(layout.planes)]
-            continue
-        result[role] = [
-            [_switch(role, spec, key, layout, plane, i, per_pod, models, overrides) for i in range(count)]
-            for plane in range(layout.planes)
-        ]
-    return result
-
-
-def switch_name(role: Role, spec: TierSpec, layout: Layout, plane: int, i: int, per_pod: int) -> str:
-    """Name of the i-th switch of a tier in a plane; `per_pod` 0 is a tier above the pods."""
-    pod, n = divmod(i, per_pod) if per_pod else (0, i)
-    group, rail = divmod(i, layout.leaves_per_group)
-    rail //= max(1, layout.leaves_per_group // layout.rails)
-    default = role + "{i}" if layout.planes == 1 else "p{plane}-" + role + "{i}"
-    fields = {"i": i, "n": n, "pod": pod, "plane": plane, "rail": rail, "group": group}
-    return name_of(spec.name or default, fields)
+    form: FormSpec, names: Names, models: Mapping[str, SwitchModel], overrides: Mapping[str, SwitchOverride]
+) -> dict[str, SwitchDraft]:
+    """Switches by name: leaves, spines, superspines, each by plane and place."""
+    keys = {role: key for key, role in ROLES}
+    return {
+        name: _switch(name, role, slot, keys[role], getattr(form, keys[role]), models, overrides.get(name))
+        for (role, slot), name in names.switches.items()
+    }
 
 
 def _switch(
+    name: str,
     role: Role,
-    spec: TierSpec,
+    slot: Slot,
     key: str,
-    layout: Layout,
-    plane: int,
-    i: int,
-    per_pod: int,
+    spec: TierSpec,
     models: Mapping[str, SwitchModel],
-    overrides: Mapping[str, SwitchOverride],
+    own: SwitchOverride | None,
 ) -> SwitchDraft:
-    name = switch_name(role, spec, layout, plane, i, per_pod)
-    own = overrides.get(name)
     breakout = own.breakout if own and own.breakout is not None else spec.breakout
     return SwitchDraft(
         name=name,
@@ -153,51 +115,73 @@ def _switch(
         model=models[(own and own.model) or spec.model],
         place=("fabric", key),
         profile=profile_of(breakout),
-        pod=i // per_pod if per_pod else 0,
-        plane=plane,
+        pod=slot[1] if role != "superspine" else 0,
+        plane=slot[0],
+        slot=slot,
     )
 
 
-def _host_cables(
-    host: HostDraft,
-    kind: int,
-    spec: HostsSpec,
-    group: int,
-    layout: Layout,
-    leaves: list[list[SwitchDraft]],
-    free: _FreePorts,
-) -> Iterator[Cable]:
-    """A host's ports go round the planes, and in each plane round the group's leaves."""
-    place: Place = ("hosts", kind, "nics")
-    nics, speed_place = spec.nics, (*place, "speed")
-    for number, port in enumerate(host.ports):
-        turn, plane = divmod(number, layout.planes)
-        leaf = leaves[plane][group * layout.leaves_per_group + turn % layout.leaves_per_group]
-        ends = (PortRef(host.name, port), free.take(leaf.name))
-        yield Cable(ends, nics.speed, nics.cable, True, place, speed_place, place, nics.medium)
+@dataclass(frozen=True)
+class _Form:
+    """A form with its devices named: which cables it has."""
+
+    form: FormSpec
+    hosts: tuple[HostsSpec, ...]
+    layout: Layout
+    names: Names
+
+    def cables(self, drafts: Mapping[str, HostDraft], record: Record | None) -> Iterator[Wanted]:
+        """Those of hosts group by group, then those between switches."""
+        for slot, name in self.names.hosts.items():
+            spec = self.hosts[slot[2]]
+            place: Place = ("hosts", slot[2], "nics")
+            leaves = self._leaves_of_ports(slot, drafts[name], record)
+            for port, leaf in zip(drafts[name].ports, leaves, strict=True):
+                yield Wanted(name, leaf, 0, spec.nics, place, port)
+        for plane in range(self.layout.planes):
+            yield from self._uplinks(plane)
+
+    def _leaves_of_ports(self, slot: Slot, host: HostDraft, record: Record | None) -> list[str]:
+        """A host's ports go round the planes, and in each plane round the group's leaves; those of the record
+        stay on their leaves."""
+        layout = self.layout
+        cells = []
+        for number in range(len(host.ports)):
+            turn, plane = divmod(number, layout.planes)
+            cells.append((plane, *slot[:2], turn % layout.leaves_per_group))
+        leaves = [self.names.switches["leaf", cell] for cell in cells]
+        if record is None:
+            return leaves
+        free = Counter(leaves)
+        kept: dict[str, str] = {}
+        for leaf in free:
+            for lower, _ in record.ends_by_pair.get((host.name, leaf), ()):
+                if free[leaf] and lower.port in host.ports and lower.port not in kept:
+                    kept[lower.port] = leaf
+                    free[leaf] -= 1
+        found = []
+        for port, natural in zip(host.ports, leaves, strict=True):
+            leaf = kept.get(port) or (natural if free[natural] else next(free.elements()))
+            if port not in kept:
+                free[leaf] -= 1
+            found.append(leaf)
+        return found
+
+    def _uplinks(self, plane: int) -> Iterator[Wanted]:
+        form, layout, names = self.form, self.layout, self.names.switches
+        for i in range(layout.count("leaf")):
+            leaf = layout.slot("leaf", plane, i)
+            for n in range(layout.spines_per_pod):
+                spine = names["spine", (plane, leaf[1], n)]
+                yield from _parallel(names["leaf", leaf], spine, form.uplinks, "uplinks")
+        for i in range(layout.count("spine") if layout.superspines else 0):
+            spine_slot = layout.slot("spine", plane, i)
+            for w in range(layout.supers_per_spine):
+                upper = names["superspine", (plane, spine_slot[2], w)]
+                yield from _parallel(names["spine", spine_slot], upper, form.spine_uplinks, "spine_uplinks")
 
 
-def _uplinks(
-    form: FormSpec, layout: Layout, by_tier: Mapping[str, list[list[SwitchDraft]]], free: _FreePorts
-) -> Iterator[Cable]:
-    for plane in range(layout.planes):
-        leaves, spines, supers = (by_tier[role][plane] for role in ("leaf", "spine", "superspine"))
-        for pod in range(layout.pods):
-            pod_spines = spines[pod * layout.spines_per_pod : (pod + 1) * layout.spines_per_pod]
-            for leaf in leaves[pod * layout.leaves_per_pod : (pod + 1) * layout.leaves_per_pod]:
-                for spine in pod_spines:
-                    yield from _parallel(leaf, spine, form.uplinks, ("fabric", "uplinks"), free)
-        width = layout.supers_per_spine
-        for i, spine in enumerate(spines if supers else ()):
-            first = i % layout.spines_per_pod * width
-            for upper in supers[first : first + width]:
-                yield from _parallel(spine, upper, form.spine_uplinks, ("fabric", "spine_uplinks"), free)
-
-
-def _parallel(
-    lower: SwitchDraft, upper: SwitchDraft, spec: UplinkSpec, place: Place, free: _FreePorts
-) -> Iterator[Cable]:
-    speed_place = (*place, "speed")
-    for _ in range(spec.per_pair):
-        ends = (free.take(lower.name), free.take(upper.name))
-        yield Cable(ends, spec.speed, spec.cable, True, place, speed_place, place, spec.medium)
+def _parallel(lower: str, upper: str, spec: UplinkSpec, key: str) -> Iterator[Wanted]:
+    place: Place = ("fabric", key)
+    for n in range(spec.per_pair):
+        yield Wanted(lower, upper, n, spec, place)

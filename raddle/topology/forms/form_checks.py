@@ -8,25 +8,21 @@ from itertools import chain
 
 from raddle.errors import Diagnostic
 from raddle.topology.forms.checks import check_breakout, check_model
-from raddle.topology.forms.expand import Layout, layout_of, ports_per_plane, switch_name
+from raddle.topology.forms.layout import Layout, layout_of, ports_per_plane, with_reserve
+from raddle.topology.forms.names import ROLES, natural_host_names, natural_switch_names, resolve_names
 from raddle.topology.forms.wiring import nic_count, profile_of
-from raddle.topology.model import Role, SwitchModel
-from raddle.topology.naming import name_of
+from raddle.topology.model import SwitchModel
 from raddle.topology.ports import front_panel
+from raddle.topology.record import Record
 from raddle.topology.yaml.fields import parse_name
 from raddle.topology.yaml.reading import did_you_mean
-from raddle.topology.yaml.schema import FormSpec, HostsSpec, TierSpec
+from raddle.topology.yaml.schema import FormSpec, HostsSpec, ReserveSpec, TierSpec
 from raddle.topology.yaml.schema_devices import OverridesSpec
 from raddle.topology.yaml.source import Place, Source
 
 MAX_LINKS = 500_000
 """Most links of a fabric: more than the largest three-tier fabric of 64-port switches (196 608)."""
 
-_TIERS: tuple[tuple[str, Role], ...] = (
-    ("leaves", "leaf"),
-    ("spines", "spine"),
-    ("superspines", "superspine"),
-)
 _ONLY_IN = {
     "pods": "fat-tree",
     "superspines": "fat-tree",
@@ -41,18 +37,24 @@ def check_form(
     models: Mapping[str, SwitchModel],
     overrides: OverridesSpec,
     source: Source,
+    reserve: ReserveSpec | None = None,
+    record: Record | None = None,
 ) -> Iterator[Diagnostic]:
-    """Problems of an intent, stage by stage: each stage relies on the ones before."""
+    """Problems of an intent, stage by stage: each stage relies on the ones before.
+
+    Names, ports and size are those of the form with all that is reserved.
+    """
     is_sound = True
     for stage in (
         chain(
             _check_keys(form, source), _check_nic_counts(hosts, source), _check_tiers(form, models, source)
         ),
         _check_division(form, hosts, source),
-        _check_size(form, hosts, source),
-        _check_names(form, hosts, source),
-        _check_switch_overrides(form, hosts, models, overrides, source),
-        _check_port_budget(form, hosts, models, overrides, source),
+        _check_reserve(form, hosts, reserve, source),
+        _check_size(form, hosts, reserve, source),
+        _check_names(form, hosts, reserve, source),
+        _check_devices(form, hosts, reserve, record, models, overrides, source),
+        _check_port_budget(form, hosts, reserve, record, models, overrides, source),
     ):
         problems = list(stage) if is_sound else []
         yield from problems
@@ -71,7 +73,7 @@ def _check_keys(form: FormSpec, source: Source) -> Iterator[Diagnostic]:
                 yield source.error(
                     "missing-key", f"'{key}' is missing in 'fabric'", ("fabric",), "a fat-tree has both"
                 )
-    for key, _ in _TIERS:
+    for key, _ in ROLES:
         tier: TierSpec | None = getattr(form, key)
         if tier is not None:
             yield from _check_tier_keys(form, key, tier, source)
@@ -105,7 +107,7 @@ def _check_nic_counts(hosts: tuple[HostsSpec, ...], source: Source) -> Iterator[
 
 
 def _check_tiers(form: FormSpec, models: Mapping[str, SwitchModel], source: Source) -> Iterator[Diagnostic]:
-    for key, _ in _TIERS:
+    for key, _ in ROLES:
         tier: TierSpec | None = getattr(form, key)
         if tier is None:
             continue
@@ -115,14 +117,17 @@ def _check_tiers(form: FormSpec, models: Mapping[str, SwitchModel], source: Sour
             yield from check_breakout(tier.breakout, models[tier.model], ("fabric", key), source)
 
 
-def _check_division(form: FormSpec, hosts: tuple[HostsSpec, ...], source: Source) -> Iterator[Diagnostic]:
-    """Whatever is shared out must come out even."""
+def _check_division(
+    form: FormSpec, hosts: tuple[HostsSpec, ...], source: Source, section: str = ""
+) -> Iterator[Diagnostic]:
+    """Whatever is shared out must come out even; `section` is where the numbers are from, if not the form."""
 
     def uneven(what: str, value: int, by: str, number: int, place: Place) -> Diagnostic:
+        place = (section,) if section else place
         message = f"{what} ({value}) cannot be shared out evenly to {number} {by}"
         down = value // number * number
         hint = f"take {down} or {down + number}" if down else f"take {number}"
-        return source.error("uneven-form", message, place, hint)
+        return source.error("uneven-form", message, place, hint, at_key=bool(section))
 
     for i, spec in enumerate(hosts):
         ports = nic_count(spec.nics, spec.accelerators) * spec.nics.ports
@@ -138,7 +143,7 @@ def _check_division(form: FormSpec, hosts: tuple[HostsSpec, ...], source: Source
             what = "NIC ports of a host in a plane"
             yield uneven(what, ports, "leaves of its group", layout.leaves_per_group, place)
     pods = form.pods or 1
-    for key, _ in _TIERS[:2]:
+    for key, _ in ROLES[:2]:
         tier: TierSpec = getattr(form, key)
         if tier.count and tier.count % pods:
             yield uneven(key, tier.count, "pods", pods, ("fabric", key, "count"))
@@ -152,7 +157,43 @@ def _check_division(form: FormSpec, hosts: tuple[HostsSpec, ...], source: Source
         yield uneven("superspines", layout.superspines, "spines of a pod", layout.spines_per_pod, place)
 
 
-def _check_size(form: FormSpec, hosts: tuple[HostsSpec, ...], source: Source) -> Iterator[Diagnostic]:
+def _check_reserve(
+    form: FormSpec, hosts: tuple[HostsSpec, ...], reserve: ReserveSpec | None, source: Source
+) -> Iterator[Diagnostic]:
+    """Room for less than there is, or that cannot be shared out."""
+    if reserve is None:
+        return
+    rooms = reserve.hosts_per_leaf or ()
+    if rooms and len(rooms) != len(hosts):
+        message = f"{len(rooms)} numbers of hosts for {len(hosts)} kinds of hosts"
+        hint = "give one number for each kind, in the order of 'hosts'"
+        yield source.error("reserve-mismatch", message, ("reserve", "hosts_per_leaf"), hint, at_key=True)
+        return
+    for key, kind in (("pods", "fat-tree"), ("superspines", "fat-tree")):
+        if getattr(reserve, key) is not None and form.kind != kind:
+            message = f"'{key}' belongs to kind '{kind}', this is '{form.kind}'"
+            yield source.error("wrong-form", message, ("reserve", key), "delete it", at_key=True)
+            return
+    there = {"pods": form.pods, "links_per_pair": form.uplinks.per_pair}
+    for key, _ in ROLES:
+        tier: TierSpec | None = getattr(form, key)
+        there[key] = (tier.per_pod or tier.count) if tier else None
+    pairs = [(key, getattr(reserve, key), count) for key, count in there.items()]
+    pairs += [("hosts_per_leaf", room, spec.per_leaf) for room, spec in zip(rooms, hosts, strict=False)]
+    is_sound = True
+    for key, room, count in pairs:
+        if room is not None and count is not None and room < count:
+            is_sound = False
+            message = f"room for {room} {key}, and there are {count}"
+            yield source.error("reserve-too-small", message, ("reserve", key), f"reserve {count} or more")
+    if is_sound:
+        yield from _check_division(*with_reserve(form, hosts, reserve), source, "reserve")
+
+
+def _check_size(
+    form: FormSpec, hosts: tuple[HostsSpec, ...], reserve: ReserveSpec | None, source: Source
+) -> Iterator[Diagnostic]:
+    form, hosts = with_reserve(form, hosts, reserve)
     layout = layout_of(form, hosts)
     down, up, above = _ports_needed(form, hosts, layout)
     leaves = layout.planes * layout.pods * layout.leaves_per_pod
@@ -161,7 +202,8 @@ def _check_size(form: FormSpec, hosts: tuple[HostsSpec, ...], source: Source) ->
     switches = leaves + spines + layout.planes * layout.superspines
     if links + switches > MAX_LINKS:
         message = f"the form makes {switches} switches and {links} links; the limit is {MAX_LINKS} of both"
-        yield source.error("fabric-too-large", message, ("fabric",), "take smaller counts", at_key=True)
+        place: Place = ("reserve",) if reserve else ("fabric",)
+        yield source.error("fabric-too-large", message, place, "take smaller counts", at_key=True)
 
 
 def _ports_needed(form: FormSpec, hosts: tuple[HostsSpec, ...], layout: Layout) -> tuple[int, int, int]:
@@ -174,36 +216,17 @@ def _ports_needed(form: FormSpec, hosts: tuple[HostsSpec, ...], layout: Layout) 
     )
 
 
-def _tier_names(form: FormSpec, layout: Layout) -> Iterator[tuple[str, str]]:
-    """(tier's key, name) of every switch."""
-    per_pods = (layout.leaves_per_pod, layout.spines_per_pod, 0)
-    for (key, role), per_pod in zip(_TIERS, per_pods, strict=True):
-        tier: TierSpec | None = getattr(form, key)
-        if tier is None:
-            continue
-        for plane in range(layout.planes):
-            for i in range(layout.pods * per_pod if per_pod else layout.superspines):
-                yield key, switch_name(role, tier, layout, plane, i, per_pod)
-
-
-def _host_names(hosts: tuple[HostsSpec, ...], layout: Layout) -> Iterator[tuple[int, str]]:
-    """(kind, name) of every host."""
-    number = 0
-    for group in range(layout.pods * layout.groups_per_pod):
-        for kind, spec in enumerate(hosts):
-            for _ in range(spec.per_leaf):
-                yield kind, name_of(spec.name or "host{i}", {"i": number, "n": number, "group": group})
-                number += 1
-
-
-def _check_names(form: FormSpec, hosts: tuple[HostsSpec, ...], source: Source) -> Iterator[Diagnostic]:
+def _check_names(
+    form: FormSpec, hosts: tuple[HostsSpec, ...], reserve: ReserveSpec | None, source: Source
+) -> Iterator[Diagnostic]:
+    form, hosts = with_reserve(form, hosts, reserve)
     layout = layout_of(form, hosts)
     seen: dict[str, Place] = {}
     told: set[Place] = set()
     places: list[tuple[Place, str]] = [
-        (("fabric", key, "name"), name) for key, name in _tier_names(form, layout)
+        (("fabric", key, "name"), name) for key, *_, name in natural_switch_names(form, layout)
     ]
-    places += [(("hosts", kind, "name"), name) for kind, name in _host_names(hosts, layout)]
+    places += [(("hosts", kind, "name"), name) for kind, *_, name in natural_host_names(hosts, layout)]
     for place, name in places:
         if place in told:
             continue
@@ -222,16 +245,50 @@ def _check_names(form: FormSpec, hosts: tuple[HostsSpec, ...], source: Source) -
             yield source.error("bad-name", str(error).partition("; ")[0], place, "shorten the template")
 
 
-def _check_switch_overrides(
+def _tiers_by_name(
+    form: FormSpec, hosts: tuple[HostsSpec, ...], reserve: ReserveSpec | None, record: Record | None
+) -> dict[str, str]:
+    """The tier's key of every switch."""
+    form, hosts = with_reserve(form, hosts, reserve)
+    keys = {role: key for key, role in ROLES}
+    names = resolve_names(form, hosts, layout_of(form, hosts), record).switches
+    return {name: keys[role] for (role, _), name in names.items()}
+
+
+def _check_devices(
     form: FormSpec,
     hosts: tuple[HostsSpec, ...],
+    reserve: ReserveSpec | None,
+    record: Record | None,
     models: Mapping[str, SwitchModel],
     overrides: OverridesSpec,
     source: Source,
 ) -> Iterator[Diagnostic]:
-    if not overrides.switches:
-        return
-    tiers = {name: key for key, name in _tier_names(form, layout_of(form, hosts))}
+    """Overrides of devices that the form has not, or that change nothing."""
+    if record or overrides.absent:
+        full_form, full = with_reserve(form, hosts, reserve)
+        names = resolve_names(full_form, full, layout_of(full_form, full), record)
+        known = [*names.switches.values(), *names.hosts.values()]
+        if len(set(known)) < len(known):
+            message = "names of the record meet names that the templates make"
+            yield source.error("duplicate-name", message, ("record",), "use {i} in the templates")
+        for i, name in enumerate(overrides.absent):
+            if name not in known:
+                hint = did_you_mean(name, known)
+                place: Place = ("overrides", "absent", i)
+                yield source.error("unknown-device", f"no switch or host '{name}'", place, hint)
+    if overrides.switches:
+        tiers = _tiers_by_name(form, hosts, reserve, record)
+        yield from _check_switch_overrides(form, models, overrides, tiers, source)
+
+
+def _check_switch_overrides(
+    form: FormSpec,
+    models: Mapping[str, SwitchModel],
+    overrides: OverridesSpec,
+    tiers: Mapping[str, str],
+    source: Source,
+) -> Iterator[Diagnostic]:
     seen: dict[str, Place] = {}
     for i, each in enumerate(overrides.switches):
         place: Place = ("overrides", "switches", i)
@@ -298,24 +355,26 @@ def _port_needs(form: FormSpec, hosts: tuple[HostsSpec, ...]) -> dict[str, _Need
 def _check_port_budget(
     form: FormSpec,
     hosts: tuple[HostsSpec, ...],
+    reserve: ReserveSpec | None,
+    record: Record | None,
     models: Mapping[str, SwitchModel],
     overrides: OverridesSpec,
     source: Source,
 ) -> Iterator[Diagnostic]:
-    needs = _port_needs(form, hosts)
+    needs = _port_needs(*with_reserve(form, hosts, reserve))
     for key, need in needs.items():
         tier: TierSpec | None = getattr(form, key)
         if tier is None:
             continue
         have = len(front_panel(models[tier.model], profile_of(tier.breakout)))
         if need.ports > have:
-            place, note = need.related
+            place, note = (("reserve",), "room is reserved here") if reserve else need.related
             message = f"{need.what}; '{tier.model}' has {have}"
             span = source.span(("fabric", key), at_key=True)
             yield Diagnostic("not-enough-ports", message, span, need.hint, (source.span(place), note))
     if not overrides.switches:
         return
-    tiers = {name: key for key, name in _tier_names(form, layout_of(form, hosts))}
+    tiers = _tiers_by_name(form, hosts, reserve, record)
     for i, each in enumerate(overrides.switches):
         key = tiers[each.name]
         spec: TierSpec = getattr(form, key)

@@ -36,6 +36,7 @@ class SwitchDraft:
     profile: Profile = ()
     pod: int = 0
     plane: int = 0
+    slot: tuple[int, ...] = ()
 
     @property
     def tier(self) -> int:
@@ -58,6 +59,7 @@ class HostDraft:
     nics: NicSpec
     place: Place
     accelerators: AcceleratorSpec | None = None
+    slot: tuple[int, ...] = ()
 
     @cached_property
     def ports(self) -> tuple[str, ...]:

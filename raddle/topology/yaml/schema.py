@@ -5,7 +5,7 @@ Fields have the names of the YAML keys, as in `raddle.topology.yaml.schema_devic
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -18,6 +18,7 @@ from raddle.topology.yaml.fields import (
     NameTemplate,
     PlaneCount,
     Rate,
+    Text,
     TorCount,
     Version,
     refuse,
@@ -101,6 +102,10 @@ class FormSpec(Spec):
     """Links between spines and superspines."""
 
 
+def _one_or_several(value: Any) -> Any:
+    return value if isinstance(value, list) or value is None else [value]
+
+
 class HostsSpec(Spec):
     """Hosts of one kind of an intent."""
 
@@ -112,6 +117,27 @@ class HostsSpec(Spec):
     """RDMA NICs of a host."""
     accelerators: AcceleratorSpec | None = None
     """Accelerators of a host."""
+
+
+class ReserveSpec(Spec):
+    """Room that is kept: names, ports, addresses and AS numbers are those of a fabric of this size, so that
+    what is there stays as it is when the rest comes."""
+
+    pods: Count | None = None
+    """Pods of a fat-tree."""
+    leaves: Count | None = None
+    """Leaves, counted as in `fabric: leaves:` (`count` or `per_pod`)."""
+    spines: Count | None = None
+    """Spines, counted as in `fabric: spines:`."""
+    superspines: Count | None = None
+    """Superspines (default: as many per spine as there are)."""
+    hosts_per_leaf: Annotated[
+        tuple[Count, ...] | None,
+        BeforeValidator(_one_or_several, json_schema_input_type=Count | list[Count]),
+    ] = None
+    """Hosts of each leaf: one number, or one for each kind of hosts."""
+    links_per_pair: Count | None = None
+    """Parallel links between a leaf and a spine."""
 
 
 class FabricFile(Spec):
@@ -144,6 +170,10 @@ class FabricFile(Spec):
     """Address pools."""
     overrides: OverridesSpec = OverridesSpec()
     """Differences from the form."""
+    reserve: ReserveSpec | None = None
+    """Room that is kept for an intent to grow into."""
+    record: Text | None = None
+    """File beside this one in which `raddle plan` keeps what every device and cable was given."""
     tenants: tuple[TenantSpec, ...] = ()
     """Who owns which accelerators."""
     ignore: tuple[EntryPattern, ...] = ()

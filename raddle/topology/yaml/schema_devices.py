@@ -286,10 +286,12 @@ class SwitchOverride(Spec):
 
 
 class OverridesSpec(Spec):
-    """Differences from the form, in the order in which they apply: switches, remove, add, links, drain."""
+    """Differences from the form, in the order in which they apply."""
 
     switches: tuple[SwitchOverride, ...] = ()
     """Switches of another model or port profile."""
+    absent: tuple[Text, ...] = ()
+    """Switches and hosts that are not there, or not any more; hosts of absent leaves are not there either."""
     remove: tuple[LinkChoice, ...] = ()
     """Links that are not there."""
     add: tuple[LinkSpec, ...] = ()

@@ -54,7 +54,7 @@ def test_a_pin_falls_back_on_the_group_of_the_prefix_that_covers_it() -> None:
 
 def test_the_attached_endpoint_gets_packets_under_its_own_mac() -> None:
     tables = leaf_tables("ecmp")
-    assert tables.rules[RuleKey(FORWARD, 33, Match(0x0800, "10.0.0.3/32"))] == Hop(2, "02:01:00:00:00:01")
+    assert tables.rules[RuleKey(FORWARD, 33, Match(0x0800, "10.0.0.3/32"))] == Hop(2, "02:01:0a:00:00:03")
 
 
 def test_classes_choose_queues_only_where_the_datapath_has_them() -> None:
