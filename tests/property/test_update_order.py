@@ -29,7 +29,7 @@ FABRIC = raddle.loads(
 )
 PEERS = peers_of(make_plan(FABRIC, "ecmp"))
 ADDRESSES = plan_addresses(FABRIC)
-PREFIXES = [str(prefix) for prefix in ADDRESSES.leaf_prefixes]
+PREFIXES = [str(prefix) for (prefix,) in ADDRESSES.leaf_prefixes]
 LEAVES = [leaf.name for leaf in FABRIC.leaves]
 NAMES = [switch.name for switch in FABRIC.switches]
 PEER = {end: other for link in FABRIC.links for end, other in ((link.a, link.b), (link.b, link.a))}

@@ -61,7 +61,7 @@ def arbitrary_tables(draw: st.DrawFn) -> Tree:
         some = st.lists(st.sampled_from(cabled), unique=True, max_size=2)
         routes = [
             (int(prefix.network_address), prefix.prefixlen, tuple(draw(some)))
-            for prefix in addresses.leaf_prefixes
+            for (prefix,) in addresses.leaf_prefixes
             if draw(st.booleans())
         ]
         pins = [

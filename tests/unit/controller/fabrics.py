@@ -77,7 +77,8 @@ def leaf_spine(
     )
     names = [f"leaf{i}" for i in range(leaves)] + [f"spine{i}" for i in range(spines)]
     switches = tuple(
-        Switch(name, "leaf" if i < leaves else "spine", i, model, ports) for i, name in enumerate(names)
+        Switch(name, "leaf" if i < leaves else "spine", i, model, ports, mac=0x02 << 40 | i)
+        for i, name in enumerate(names)
     )
     count = leaves * hosts_per_leaf
     hosts = tuple(Host(f"host{h}", h, ("eth0",), NicModel(SPEED_BPS)) for h in range(count))

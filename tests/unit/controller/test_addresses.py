@@ -15,13 +15,13 @@ def test_each_leaf_owns_an_aligned_block_that_holds_its_endpoints() -> None:
     fabric = leaf_spine(3, 2, 5)
     addresses = plan_addresses(fabric)
     # 5 host links need 10 addresses; the next power of two is 16.
-    assert [str(prefix) for prefix in addresses.leaf_prefixes] == [
+    assert [str(prefix) for (prefix,) in addresses.leaf_prefixes] == [
         "10.0.0.0/28",
         "10.0.0.16/28",
         "10.0.0.32/28",
     ]
     for endpoint, address in zip(fabric.endpoints, endpoint_addresses(fabric), strict=True):
-        assert ip_address(address) in addresses.leaf_prefixes[endpoint.leaf]
+        assert ip_address(address) in addresses.leaf_prefixes[endpoint.leaf][0]
 
 
 def test_leaf_port_is_even_and_endpoint_odd_of_one_slash_31() -> None:

@@ -60,7 +60,7 @@ def reroute(plan: Plan, fabric: Fabric, at: str, to: int, via: str) -> Plan:
 
 
 def prefix_of(plan: Plan, fabric: Fabric, leaf: int) -> str:
-    return str(plan_addresses(fabric).leaf_prefixes[leaf])
+    return str(plan_addresses(fabric).leaf_prefixes[leaf][0])
 
 
 def verdict(fabric: Fabric, plan: Plan) -> Verdict:
