@@ -402,9 +402,9 @@ class Tenant:
 class Fabric:
     """The whole fabric. Two files that describe the same fabric load as equal objects.
 
-    `file` is where it was read from, for messages; `warnings` are what dead links in it cut off. `reserved` is
+    `file` is where it was read from, for messages; `warnings` are what dead links cut off. `reserved` is
     the fabric at the size that room is kept for and `record` says what was given before: both decide about
-    numbers; `templates` and `record_file` are for writing the record. None of them counts in comparisons.
+    numbers; `templates` and `record_file` are for writing the record. None of these counts in comparisons.
     """
 
     name: str

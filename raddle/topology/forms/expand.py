@@ -14,7 +14,7 @@ from raddle.topology.forms.layout import Layout, layout_of, with_reserve
 from raddle.topology.forms.names import ROLES, Names, resolve_names
 from raddle.topology.forms.plugging import Wanted, plug
 from raddle.topology.forms.wiring import HostDraft, SwitchDraft, Wiring, profile_of
-from raddle.topology.model import Role, SwitchModel
+from raddle.topology.model import PortRef, Role, SwitchModel
 from raddle.topology.record import Record, Slot
 from raddle.topology.yaml.schema import FormSpec, HostsSpec, ReserveSpec, TierSpec, UplinkSpec
 from raddle.topology.yaml.schema_devices import OverridesSpec, SwitchOverride
@@ -84,7 +84,17 @@ def expand_form(
         {name: draft for name, draft in drafts.items() if name in (there & connected if absent else there)},
         cables,
     )
-    full = Wiring(switches, drafts, tuple(cable for cable, _, _ in plugged if cable))
+    # Numbers are those of this wiring; a reserved host that finds no port has none.
+    whole = tuple(cable for cable, _, _ in plugged if cable)
+    ports = {end for cable in whole for end in cable.ends}
+    lacking = {
+        n for n, each in drafts.items() if not ports.issuperset(PortRef(n, port) for port in each.ports)
+    }
+    full = Wiring(
+        switches,
+        {name: draft for name, draft in drafts.items() if name not in lacking},
+        tuple(cable for cable in whole if cable.ends[0].device not in lacking),
+    )
     return Expansion(wiring, full, names.record, unplugged)
 
 
