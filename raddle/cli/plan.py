@@ -123,8 +123,6 @@ def changes_text(changes: tuple[Change, ...]) -> str:
     return "\n".join([*lines, f"{len(changes)} change{'' if len(changes) == 1 else 's'}"])
 
 
-
-
 def _json(document: dict[str, object]) -> str:
     return json.dumps({"schema_version": 1, **document}, indent=1, sort_keys=True)
 
