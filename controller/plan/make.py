@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import lru_cache
 from ipaddress import ip_network
 from typing import Literal
 
@@ -20,11 +24,11 @@ from raddle.controller.plan.model import (
     Route,
     SwitchPlan,
 )
-from raddle.controller.plan.paths import find_paths
+from raddle.controller.plan.paths import PathTable, find_paths
 from raddle.controller.plan.pins import plan_pins
 from raddle.controller.plan.qos import plan_qos
 from raddle.controller.plan.replan import without_drained
-from raddle.controller.plan.routes import routes_of
+from raddle.controller.plan.routes import SwitchRoutes, count_routes, routes_of, routes_of_some
 from raddle.errors import InputError
 from raddle.topology.model import Fabric, Link, PortRef, Switch
 from raddle.topology.record import mac_text
@@ -52,10 +56,9 @@ def make_plan(
     families = address_families(fabric)
     addresses = families[0]
     routed = without_drained(fabric)
-    table = find_paths(graph_of(routed))
-    if problems := tuple(check_group_tables(fabric, table)):
-        raise InputError(problems)
-    routes = routes_of(fabric, table, families)
+    table = _paths(fabric, routed)
+    with _collector_paused():
+        routes = routes_of(fabric, table, families)
     seeds = [hash_seed(fabric, switch) for switch in fabric.switches]
     pins = None
     if routing == "pinned":
@@ -63,35 +66,94 @@ def make_plan(
             raise InputError.of("no-demand", "pinned routing needs the flows of a collective")
         pins = plan_pins(routed, addresses, demand, routes, seeds, earlier)
         routes = tuple(shared + own for shared, own in zip(routes, pins.routes, strict=True))
-    policies = pins.policies if pins else ((),) * len(routes)
+    plan = _without_pins(fabric, families, routes, table)
+    if pins is None:
+        return plan
+    switches = (replace(each, policies=own) for each, own in zip(plan.switches, pins.policies, strict=True))
+    return replace(
+        plan,
+        routing=routing,
+        switches=tuple(switches),
+        pins=pins.report,
+        source_ports=pins.source_ports,
+    )
+
+
+def outline_plan(fabric: Fabric, only: Collection[str] = ()) -> tuple[Plan, list[int]]:
+    """The ECMP plan with the routes of some switches alone, and how many routes every switch has.
+
+    A fabric of thousands of switches has millions of routes, which fill the memory: whoever looks at one
+    switch, or at none, needs not all of them.
+
+    Raises:
+        InputError: as `make_plan`.
+    """
+    families = address_families(fabric)
+    table = _paths(fabric, without_drained(fabric))
+    wanted = [switch.index for switch in fabric.switches if switch.name in only]
+    found = dict(zip(wanted, routes_of_some(fabric, table, families, wanted, {}), strict=True))
+    routes = tuple(found.get(switch.index, ()) for switch in fabric.switches)
+    return _without_pins(fabric, families, routes, table), count_routes(table, families)
+
+
+def _paths(fabric: Fabric, routed: Fabric) -> PathTable:
+    """The paths over what is not drained, whose groups the switches can hold."""
+    table = find_paths(graph_of(routed))
+    if problems := tuple(check_group_tables(fabric, table)):
+        raise InputError(problems)
+    return table
+
+
+def _without_pins(
+    fabric: Fabric, families: tuple[AddressPlan, ...], routes: SwitchRoutes, table: PathTable
+) -> Plan:
     qos = plan_qos(fabric.roce)
+    peer_reaction_ps = max((host.nic_model.pfc_reaction_ps for host in fabric.hosts), default=0)
+    with _collector_paused():
+        switches = tuple(
+            _plan_switch(fabric, families, switch, own, qos, peer_reaction_ps)
+            for switch, own in zip(fabric.switches, routes, strict=True)
+        )
     return Plan(
         fabric=fabric.name,
-        routing=routing,
-        switches=tuple(
-            replace(_plan_switch(fabric, families, switch, own, qos), policies=policy)
-            for switch, own, policy in zip(fabric.switches, routes, policies, strict=True)
-        ),
+        routing="ecmp",
+        switches=switches,
         endpoints=tuple(
-            (endpoint.name, addresses.text(address))
-            for endpoint, address in zip(fabric.endpoints, addresses.endpoints, strict=True)
+            (endpoint.name, families[0].text(address))
+            for endpoint, address in zip(fabric.endpoints, families[0].endpoints, strict=True)
         ),
-        pins=pins.report if pins else None,
-        source_ports=pins.source_ports if pins else (),
+        pins=None,
         weights=report_weights(fabric, table),
         ignore=fabric.ignore,
     )
 
 
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Without Python's cycle collector, which would walk millions of routes again and again; they have no
+    cycles."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 def _plan_switch(
-    fabric: Fabric, families: tuple[AddressPlan, ...], switch: Switch, routes: tuple[Route, ...], qos: QosPlan
+    fabric: Fabric,
+    families: tuple[AddressPlan, ...],
+    switch: Switch,
+    routes: tuple[Route, ...],
+    qos: QosPlan,
+    peer_reaction_ps: int,
 ) -> SwitchPlan:
     ports, interfaces = _ports(fabric, families, switch)
     loopbacks = [
         InterfacePlan("Loopback0", f"{family.text(family.loopbacks[switch.index])}/{family.bits}")
         for family in families
     ]
-    peer_reaction_ps = max((host.nic_model.pfc_reaction_ps for host in fabric.hosts), default=0)
     return SwitchPlan(
         name=switch.name,
         role=switch.role,
@@ -163,5 +225,10 @@ def _addresses_of(
 
 def route_order(route: Route) -> tuple[int, int, int]:
     """Key that sorts a switch's routes as a plan has them."""
-    network = ip_network(route.prefix)
+    return _prefix_order(route.prefix)
+
+
+@lru_cache(maxsize=1 << 18)
+def _prefix_order(prefix: str) -> tuple[int, int, int]:
+    network = ip_network(prefix)
     return network.version, int(network.network_address), network.prefixlen

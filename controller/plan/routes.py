@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 
 from raddle.controller.plan.addresses import AddressPlan
@@ -27,10 +29,20 @@ def routes_of(
     a leaf has no route to it. `known` keeps next hops from one table to the next that `update_paths` makes of
     it: equal ones are then one object.
     """
-    known = {} if known is None else known
+    every = range(len(fabric.switches))
+    return tuple(routes_of_some(fabric, table, families, every, {} if known is None else known))
+
+
+def routes_of_some(
+    fabric: Fabric,
+    table: PathTable,
+    families: tuple[AddressPlan, ...],
+    switches: Iterable[int],
+    known: KnownHops,
+) -> Iterator[tuple[Route, ...]]:
+    """The routes of some switches, one after the other."""
     prefixes = [[tuple(map(ip_text, own)) for own in family.leaf_prefixes] for family in families]
-    routes = []
-    for switch in range(len(fabric.switches)):
+    for switch in switches:
         used = np.unique(table.pattern[switch])
         numbers = used[used >= 0].tolist()
         groups = groups_of(table, numbers, fabric.switches[switch].model.tables)
@@ -44,8 +56,15 @@ def routes_of(
                 hops[n] = known[key]
             to_leaf = enumerate(table.pattern[switch].tolist())
             own += [Route(name, hops[n], "fabric") for leaf, n in to_leaf if n >= 0 for name in names[leaf]]
-        routes.append(tuple(own))
-    return tuple(routes)
+        yield tuple(own)
+
+
+def count_routes(table: PathTable, families: tuple[AddressPlan, ...]) -> list[int]:
+    """How many routes every switch has."""
+    blocks = np.array(
+        [sum(map(len, of_leaf)) for of_leaf in zip(*(f.leaf_prefixes for f in families), strict=True)]
+    )
+    return [int(blocks[row >= 0].sum()) for row in table.pattern]
 
 
 def groups_of(table: PathTable, patterns: list[int], budget: TableBudget) -> dict[int, Group]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -24,6 +24,7 @@ from raddle.controller.plan import Change, diff_plans
 from raddle.controller.plan.backup import Backup, backups, backups_json
 from raddle.controller.plan.growth import record_of
 from raddle.controller.plan.held import held_to_json
+from raddle.controller.plan.make import outline_plan
 from raddle.controller.plan.model import LinkLoad, Plan, WeightReport
 from raddle.controller.plan.replan import replanner
 from raddle.controller.plan.summary import summarize_change, summary_lines
@@ -67,6 +68,12 @@ def plan(
     if exit_code and diff is None:
         raise typer.BadParameter("--exit-code is of --diff")
     model = load_fabric(fabric, strict)
+    is_plain = options.keep is None and (options.routing or model.routing.policy) == "ecmp"
+    if is_plain and not (output or diff or backup or collisions or as_json):
+        print(_summary(*outline_plan(model)))
+        if model.record_file:
+            keep_record(model, release)
+        return
     held = options.make(model)
     new = held.plan
     if model.record_file:
@@ -163,17 +170,18 @@ def _write(path: Path, text: str) -> None:
         raise InputError.of("cannot-write", f"cannot write '{path}': {error.strerror}") from None
 
 
-def _summary(new: Plan) -> str:
-    """A table of the switches, and how well the pins fit."""
+def _summary(new: Plan, routes: Sequence[int] = ()) -> str:
+    """A table of the switches, and how well the pins fit; `routes` are counts, where the plan has none."""
     lines = [
         f"{'switch':<12} {'role':<6} {'loopback':<16} {'routes':>6} {'pins':>6} "
         f"{'headroom B':>10} {'shared B':>10}"
     ]
-    for switch in new.switches:
+    counts = routes or [len(switch.routes) for switch in new.switches]
+    for switch, count in zip(new.switches, counts, strict=True):
         pins = sum(route.origin == "pin" for route in switch.routes)
         loopback = next(each.prefix for each in switch.interfaces if each.name == "Loopback0")
         lines.append(
-            f"{switch.name:<12} {switch.role:<6} {loopback:<16} {len(switch.routes) - pins:>6} {pins:>6} "
+            f"{switch.name:<12} {switch.role:<6} {loopback:<16} {count - pins:>6} {pins:>6} "
             f"{switch.buffers.headroom_pool_bytes:>10} {switch.buffers.shared_bytes:>10}"
         )
     lines.append(f"{len(new.switches)} switches, {len(new.endpoints)} endpoints, routing {new.routing}")

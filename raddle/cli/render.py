@@ -20,6 +20,7 @@ from raddle.cli.options import (
     plan_for,
     with_plan_options,
 )
+from raddle.controller.plan.make import outline_plan
 from raddle.controller.plan.model import Plan, SwitchPlan
 from raddle.controller.plan.neighbours import neighbour_macs
 from raddle.controller.southbound.openflow.bootstrap import ovs_commands
@@ -55,7 +56,16 @@ def render(
     That is SONiC tables, OpenFlow groups and flows, or P4Runtime entities: of p4/fabric.p4, or with --p4info
     of SONiC PINS. The result is JSON with and without --json.
     """
-    plan = plan_for(load_fabric(fabric), options, plan_file).plan
+    model = load_fabric(fabric)
+    if (
+        switch
+        and plan_file is None
+        and options.keep is None
+        and (options.routing or model.routing.policy) == "ecmp"
+    ):
+        plan = outline_plan(model, {switch})[0]  # the routes of the others are not asked for
+    else:
+        plan = plan_for(model, options, plan_file).plan
     by_name = {each.name: each for each in plan.switches}
     if switch is not None and switch not in by_name:
         raise InputError.of(
