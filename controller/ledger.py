@@ -109,6 +109,24 @@ class Ledger:
                 "move it away; then what raddle wrote counts as the operator's, unless --take-over is given",
             ) from None
 
+    @contextmanager
+    def intent(self, held: HeldPlan, before: Applied | None) -> Iterator[None]:
+        """Put by what is about to be applied: should this process die, what it has written is raddle's.
+
+        Where the work is refused as a whole (InputError), the record is as it was.
+        """
+        old = self._record.read_bytes() if before else None
+        earlier = before.switches if before else {}
+        self._put(held, {plan.name: _intended(plan, earlier.get(plan.name)) for plan in held.plan.switches})
+        try:
+            yield
+        except InputError:
+            if old is None:
+                self.forget()
+            else:
+                self._record.write_bytes(old)
+            raise
+
     def write(self, held: HeldPlan, results: Iterable[SwitchResult], before: Applied | None) -> None:
         """Put by what came of an apply, whole or not at all.
 
@@ -120,14 +138,17 @@ class Ledger:
         """
         plans = {switch.name: switch for switch in held.plan.switches}
         earlier = before.switches if before else {}
+        self._put(
+            held,
+            {each.switch: _record(each, plans[each.switch], earlier.get(each.switch)) for each in results},
+        )
+
+    def _put(self, held: HeldPlan, switches: Mapping[str, SwitchRecord]) -> None:
         document: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
             "plan": held_document(held),
-            "switches": {
-                each.switch: asdict(_record(each, plans[each.switch], earlier.get(each.switch)))
-                for each in results
-            },
+            "switches": {name: asdict(each) for name, each in switches.items()},
         }
         draft = self._record.with_name(self._record.name + ".part")
         try:
@@ -139,6 +160,13 @@ class Ledger:
     def forget(self) -> None:
         """There are new switches at the inventory's addresses."""
         self._record.unlink(missing_ok=True)
+
+
+def _intended(plan: SwitchPlan, before: SwitchRecord | None) -> SwitchRecord:
+    """What may be on a switch if a push ends in the middle."""
+    old = before or SwitchRecord()
+    new = written_entries(plan) if plan.nos == "sonic" else ()
+    return SwitchRecord("unknown", tuple(dict.fromkeys((*old.owned, *new))), old.identity)
 
 
 def _record(result: SwitchResult, plan: SwitchPlan, before: SwitchRecord | None) -> SwitchRecord:

@@ -48,11 +48,21 @@ def by_prefix(routes: Iterable[Route]) -> dict[str, tuple[NextHop, ...]]:
 
 def writes_between(old: Routes, new: Routes) -> tuple[Write, ...]:
     """The routes that differ, sorted: the least that must be written."""
+    equal: dict[tuple[int, int], bool] = {}  # most prefixes of a switch share one tuple of next hops
+
+    def is_equal(before: tuple[NextHop, ...], after: tuple[NextHop, ...]) -> bool:
+        key = id(before), id(after)
+        if key not in equal:
+            equal[key] = before == after
+        return equal[key]
+
     return tuple(
         Write(switch, prefix, before, after)
         for switch in sorted(old.keys() | new.keys())
         for prefix in sorted(old.get(switch, {}).keys() | new.get(switch, {}).keys())
-        if (before := old.get(switch, {}).get(prefix, ())) != (after := new.get(switch, {}).get(prefix, ()))
+        if not is_equal(
+            before := old.get(switch, {}).get(prefix, ()), after := new.get(switch, {}).get(prefix, ())
+        )
     )
 
 
@@ -136,6 +146,7 @@ def _waits(peers: Peers, old: Routes, new: Routes, writes: tuple[Write, ...]) ->
 
     Addresses fall into classes: those of a prefix that are in no longer one. Each is looked at on its own.
     """
+    ahead_of = _Ahead(peers)
     at: dict[str, dict[str, int]] = {}
     for index, write in enumerate(writes):
         at.setdefault(write.prefix, {})[write.switch] = index
@@ -146,7 +157,7 @@ def _waits(peers: Peers, old: Routes, new: Routes, writes: tuple[Write, ...]) ->
         moves = {
             switch: move
             for switch in {switch for cover in covers for switch in at.get(cover, ())}
-            if (move := _move(switch, covers, old, new, at, peers)) is not None
+            if (move := _move(switch, covers, old, new, at, ahead_of)) is not None
         }
         for switch, move in moves.items():
             yield from move.order
@@ -156,6 +167,24 @@ def _waits(peers: Peers, old: Routes, new: Routes, writes: tuple[Write, ...]) ->
             else:  # nothing takes its place: all that leads here has to be gone
                 behind = (other for other in moves.values() if switch in other.before)
                 yield from ((other.write, move.write) for other in behind)
+
+
+class _Ahead:
+    """The devices that next hops lead to. The prefixes of a switch mostly share one tuple of next hops, which
+    is looked at once; the tuples must live as long as this."""
+
+    def __init__(self, peers: Peers) -> None:
+        self._peers: dict[str, dict[str, str]] = {}
+        for end, device in peers.items():
+            self._peers.setdefault(end.device, {})[end.port] = device
+        self._known: dict[tuple[str, int], frozenset[str]] = {}
+
+    def devices(self, switch: str, hops: tuple[NextHop, ...]) -> frozenset[str]:
+        key = switch, id(hops)
+        if key not in self._known:
+            ports = self._peers.get(switch, {})
+            self._known[key] = frozenset(ports.get(hop.port, "") for hop in hops)
+        return self._known[key]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +206,7 @@ def _move(
     old: Routes,
     new: Routes,
     at: Mapping[str, Mapping[str, int]],
-    peers: Peers,
+    ahead_of: _Ahead,
 ) -> _Move | None:
     """The write that matters to addresses that the prefixes `covers`, longest first, hold; None: it stays."""
     before, after = (
@@ -194,8 +223,8 @@ def _move(
         order = [(write, other) if longest == after else (other, write) for other in shorter]
     return _Move(
         write,
-        frozenset(peers.get(PortRef(switch, hop.port), "") for hop in old.get(switch, {}).get(before, ())),
-        frozenset(peers.get(PortRef(switch, hop.port), "") for hop in new.get(switch, {}).get(after, ())),
+        ahead_of.devices(switch, old.get(switch, {}).get(before, ())),
+        ahead_of.devices(switch, new.get(switch, {}).get(after, ())),
         tuple(order),
     )
 

@@ -80,7 +80,8 @@ def apply(
         applied = ledger.read(model.name)
         policy = PushPolicy(dry_run, allow_flap, confirm, take_over, tuple(accept_identity or ()))
         past = applied.past if applied else Past(written={})
-        results = apply_plan(held.plan, where, policy, progress, past)
+        with nullcontext() if dry_run else ledger.intent(held, applied):
+            results = apply_plan(held.plan, where, policy, progress, past)
         if not dry_run:
             ledger.write(held, results, applied)
     if as_json:

@@ -211,20 +211,31 @@ def differences(
 def restored(before: Tables, now: Tables, wanted: Tables, paths: Iterable[str]) -> Tables:
     """Tables of `now` with the entries at `paths` (`TABLE/KEY`) as they were in `before`.
 
-    An entry that is not as `wanted` now is left alone: the push did not reach it, or someone else has written
-    it since.
+    An entry of which a field is neither as it was nor as `wanted` is left alone: someone else has written it.
     """
     tables: Tables = {}
     for path in paths:
         table, _, key = path.partition("/")
-        want = wanted.get(table, {}).get(key)
-        if _changed_fields(now.get(table, {}).get(key), want, is_owned=False) is not None:
+        sides = before.get(table, {}).get(key), wanted.get(table, {}).get(key)
+        if not _is_between(now.get(table, {}).get(key), *sides):
             continue
         entries = tables.setdefault(table, dict(now.get(table, {})))
         entries.pop(key, None)
         if key in before.get(table, {}):
             entries[key] = before[table][key]
     return tables
+
+
+def _is_between(
+    now: dict[str, str] | None, before: dict[str, str] | None, want: dict[str, str] | None
+) -> bool:
+    """Whether a push from `before` to `want`, broken off anywhere, can have left an entry as it is now."""
+    if now is None:
+        return before is None or want is None
+    old, new = before or {}, want or {}
+    return all(
+        now.get(name) in (old.get(name), new.get(name)) for name in now.keys() | old.keys() | new.keys()
+    )
 
 
 def db_path(*elems: str) -> gnmi.Path:

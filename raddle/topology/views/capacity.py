@@ -224,6 +224,11 @@ def _roce_warnings(fabric: Fabric) -> Iterator[Diagnostic]:
     if fabric.roce.lossless and not fabric.roce.pfc:
         yield _warn("pfc-off", "lossless classes without PFC may drop packets", "set 'pfc: true'")
     for item in fabric.roce.lossless:
+        if item.priority == 0:
+            message = "priority 0 is lossless, and everything that no class names has it: all of that pauses"
+            yield _warn(
+                "best-effort-lossless", message, "give the lossless class another priority, such as 3"
+            )
         if item.priority == fabric.roce.cnp.priority:
             hint = "give CNPs a priority of their own, such as 6"
             yield _warn("cnp-paused", f"CNPs share lossless priority {item.priority}: PFC delays them", hint)

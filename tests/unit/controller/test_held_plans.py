@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 import typer
 from fake_switch import FakeSwitch, serving
+from finsy.proto import gnmi
 from typer.testing import CliRunner, Result
 
 import raddle
@@ -26,6 +28,7 @@ from raddle.cli.status import status
 from raddle.cli.verify import verify
 from raddle.controller.ledger import Ledger, lock_file
 from raddle.controller.plan import from_json, make_plan
+from raddle.controller.southbound.sonic.gnmi import GnmiClient
 from raddle.controller.southbound.sonic.tables import bootstrap, pushed
 from raddle.errors import InputError
 from raddle.inventory import Inventory
@@ -180,6 +183,41 @@ def test_the_lock_of_a_process_that_was_killed_is_free(tmp_path: Path) -> None:
     assert path.exists()
     with lock_file(path, "apply", ""), path.open() as file, pytest.raises(BlockingIOError):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@pytest.mark.parametrize("at", range(1, 5))
+def test_an_apply_that_is_killed_is_finished_by_the_next(
+    hall: Hall, at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each switch holds what it held after one of its Sets; what the killed one wrote is raddle's."""
+    hall.run("apply", *PINNED)
+    before = {name: switch.config for name, switch in hall.switches.items()}
+    states: dict[str, list[object]] = {name: [config] for name, config in before.items()}
+    push = GnmiClient.push
+    lock = threading.Lock()
+    count = 0
+
+    def dies(self: GnmiClient, request: gnmi.SetRequest) -> None:
+        nonlocal count
+        with lock:
+            count += 1
+            if count >= at:
+                raise SystemExit(9)
+            push(self, request)
+            states[self.name].append(hall.switches[self.name].config)
+
+    monkeypatch.setattr(GnmiClient, "push", dies)
+    hall.file.write_text(TEXT + "overrides: {drain: [spine1]}\n")
+    killed = hall.run("apply", "--routing", "ecmp")
+    monkeypatch.undo()
+    assert killed.exit_code == 9
+    for name, switch in hall.switches.items():
+        assert switch.config in states[name]
+    hall.file.write_text(TEXT)
+    assert hall.run("apply", "--routing", "ecmp").exit_code == 0
+    for each in make_plan(raddle.loads(TEXT), "ecmp").switches:
+        config = hall.switches[each.name].config
+        assert config.get("STATIC_ROUTE", {}) == pushed(each)["STATIC_ROUTE"]
 
 
 def test_a_record_that_is_none_is_told_with_a_way_out(hall: Hall) -> None:

@@ -15,6 +15,7 @@ from raddle.controller.southbound.sonic.tables import WRED, bootstrap, pushed
 from raddle.errors import InputError
 from raddle.inventory import load_inventory
 from raddle.topology.views.cable_truth import compare_cables, planned_names, read_cables
+from raddle.topology.views.capacity import review
 
 FORM = """
 raddle: 1
@@ -33,6 +34,12 @@ def test_a_probability_that_sonic_would_hold_as_none_is_refused_with_one_that_it
         pushed(leaf("roce: {ecn: {pmax: 0.3%}}\n"))
     assert "pmax: 1%" in str(refused.value)
     assert pushed(leaf("roce: {ecn: {pmax: 7%}}\n"))["WRED_PROFILE"][WRED]["green_drop_probability"] == "7"
+
+
+def test_a_lossless_priority_0_is_warned_of() -> None:
+    fabric = raddle.loads(FORM + "roce: {lossless: {priority: 0, dscp: 26}}\n")
+    assert "best-effort-lossless" in {each.code for each in review(fabric)}
+    assert "best-effort-lossless" not in {each.code for each in review(raddle.loads(FORM))}
 
 
 def test_a_boot_file_can_have_the_fabrics_own_ecn_from_the_start() -> None:
