@@ -45,7 +45,7 @@ def set_up(checkout: Path, *options: str, **environment: str) -> subprocess.Comp
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "RADDLE_"))}
     clean |= {"PYTHON": base_python(), "PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", **environment}
     return subprocess.run(
-        ["bash", "scripts/setup", *options], cwd=checkout, env=clean, text=True, timeout=120, check=False,
+        ["bash", "scripts/setup", *options], cwd=checkout, env=clean, text=True, timeout=600, check=False,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
 
