@@ -46,7 +46,9 @@ class Lines:
             return
         self._silence_s = min(self._silence_s * _LINE_SPACING, _LONGEST_SILENCE_S)
         self._due_s = now_s + self._silence_s
-        self._write(f"{what}: {share:.0%}" + (f", {left}" if (left := _left(left_s)) else ""))
+        left = _left(left_s)
+        parts = [f"{share:.0%}" if share else "", left]
+        self._write(": ".join([what, ", ".join(part for part in parts if part)]).removesuffix(": "))
 
     def say(self, text: str, *, is_result: bool = False) -> None:
         print(text, file=sys.stdout if is_result else sys.stderr, flush=True)

@@ -8,19 +8,17 @@ from typing import Literal
 
 from raddle.controller.plan.make import make_plan
 from raddle.controller.plan.model import Plan
+from raddle.lab.run.bench_result import result_before, with_links
 from raddle.lab.run.drive import Outcome, Run, drive
 from raddle.lab.run.effort import TimeLeft, Told
-from raddle.lab.run.link_use import find_collisions, link_names, links_in_use, trace_flows
 from raddle.lab.run.settings import DEFAULT_SETTINGS, RunSettings
 from raddle.lab.run.size_row import size_row
 from raddle.lab.run.watch import QUIET, Watch
 from raddle.lab.switches.prepared import OWN_SWITCHES, PreparedSwitches, SwitchSource, prepare_switches
 from raddle.lab.workloads.collective import CollectiveJob, find_job
-from raddle.report.model import BenchResult, PinSummary
-from raddle.sim import payload_rate_gbs
+from raddle.report.model import BenchResult
 from raddle.sim.series import Sample
 from raddle.topology.model import Fabric
-from raddle.topology.views.left_out import not_simulated
 from raddle.units import format_size
 
 Seen = Callable[[BenchResult, Sequence[Sample]], None]
@@ -66,7 +64,7 @@ def run_bench(
     job = find_job(fabric, request.collective, request.algorithm, request.placement, request.settings.seed)
     plan = request.plan or make_plan(fabric, request.routing, job.demand())
     switches = prepare_switches(fabric, plan, source, watch.tell)
-    result, last = _before(job, request, switches), None
+    result, last = result_before(job, request.routing, switches), None
     seen(result, ())
     try:
         for size_bytes, outcome in _outcomes(job, request, switches, watch, captures):
@@ -75,7 +73,7 @@ def run_bench(
             seen(result, outcome.series)
     except KeyboardInterrupt:
         result = replace(result, is_interrupted=True)
-    return _with_links(result, last) if last else result
+    return with_links(result, last) if last else result
 
 
 def _outcomes(
@@ -100,50 +98,3 @@ def _outcomes(
 
 def _constant(text: str) -> Callable[[Run], str]:
     return lambda run: text
-
-
-def _before(job: CollectiveJob, request: BenchRequest, switches: PreparedSwitches) -> BenchResult:
-    """What is known before the first size."""
-    return BenchResult(
-        fabric=job.fabric.name,
-        collective=job.collective.name,
-        algorithm=job.algorithm.name,
-        routing=request.routing if switches.plan else "as found on the switches",
-        placement=job.placement,
-        ranks=len(job.ranks),
-        planes=job.fabric.planes,
-        left_out=not_simulated(job.fabric),
-        seed=job.seed,
-        line_rate_gbs=payload_rate_gbs(job.fabric),
-        pins=_pin_summary(switches.plan) if switches.plan else None,
-        rows=(),
-        links=(),
-        collisions=(),
-        is_adaptive=any(state.is_adaptive for state in switches.states.values()),
-    )
-
-
-def _with_links(result: BenchResult, run: Run) -> BenchResult:
-    """The result with what a run's links carried."""
-    crossings, names = trace_flows(run), link_names(run.simulation)
-    return replace(
-        result,
-        links=links_in_use(run.simulation, crossings, names, run.simulation.now_ps),
-        collisions=find_collisions(crossings, names, run.sent_name()),
-    )
-
-
-def _pin_summary(plan: Plan) -> PinSummary | None:
-    pins = plan.pins
-    if pins is None:
-        return None
-    return PinSummary(
-        flows=pins.flows,
-        carrier=pins.carrier,
-        pins=pins.pins,
-        max_data_load=pins.data.worst,
-        data_bound=pins.data.bound,
-        max_ack_load=pins.acks.worst,
-        ack_bound=pins.acks.bound,
-        method=pins.method,
-    )

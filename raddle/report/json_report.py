@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from typing import Any
 
 from raddle.report.model import BenchResult
 
@@ -11,7 +12,12 @@ SCHEMA_VERSION = 1
 
 
 def to_json(result: BenchResult) -> str:
-    """One JSON object, keys sorted, ending in a newline; equal results give equal bytes.
+    """One JSON object, keys sorted, ending in a newline; equal results give equal bytes."""
+    return json.dumps(bench_document(result), indent=2, sort_keys=True, allow_nan=False) + "\n"
+
+
+def bench_document(result: BenchResult) -> dict[str, Any]:
+    """What a benchmark's JSON holds; `raddle.report.schemas.bench_schema` describes it.
 
     Keys are the fields of `raddle.report.model`, with `schema_version`, `average_busbw_gbs`, and `drops` as
     an object from reason to packets.
@@ -21,4 +27,4 @@ def to_json(result: BenchResult) -> str:
         row["drops"] = dict(row["drops"])
     document["schema_version"] = SCHEMA_VERSION
     document["average_busbw_gbs"] = result.average_busbw_gbs
-    return json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n"
+    return document

@@ -1,0 +1,61 @@
+"""The result of a benchmark: what is known before its first size, and what the last one's links carried."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from raddle.controller.plan.model import Plan
+from raddle.lab.run.drive import Run
+from raddle.lab.run.link_use import find_collisions, link_names, links_in_use, trace_flows
+from raddle.lab.switches.prepared import PreparedSwitches
+from raddle.lab.workloads.collective import CollectiveJob
+from raddle.report.model import BenchResult, PinSummary
+from raddle.sim import payload_rate_gbs
+from raddle.topology.views.left_out import not_simulated
+
+
+def result_before(job: CollectiveJob, routing: str, switches: PreparedSwitches) -> BenchResult:
+    """What is known of a benchmark before its first size."""
+    return BenchResult(
+        fabric=job.fabric.name,
+        collective=job.collective.name,
+        algorithm=job.algorithm.name,
+        routing=routing if switches.plan else "as found on the switches",
+        placement=job.placement,
+        ranks=len(job.ranks),
+        planes=job.fabric.planes,
+        left_out=not_simulated(job.fabric),
+        seed=job.seed,
+        line_rate_gbs=payload_rate_gbs(job.fabric),
+        pins=_pin_summary(switches.plan) if switches.plan else None,
+        rows=(),
+        links=(),
+        collisions=(),
+        is_adaptive=any(state.is_adaptive for state in switches.states.values()),
+    )
+
+
+def with_links(result: BenchResult, run: Run) -> BenchResult:
+    """The result with what a run's links carried."""
+    crossings, names = trace_flows(run), link_names(run.simulation)
+    return replace(
+        result,
+        links=links_in_use(run.simulation, crossings, names, run.simulation.now_ps),
+        collisions=find_collisions(crossings, names, run.sent_name()),
+    )
+
+
+def _pin_summary(plan: Plan) -> PinSummary | None:
+    pins = plan.pins
+    if pins is None:
+        return None
+    return PinSummary(
+        flows=pins.flows,
+        carrier=pins.carrier,
+        pins=pins.pins,
+        max_data_load=pins.data.worst,
+        data_bound=pins.data.bound,
+        max_ack_load=pins.acks.worst,
+        ack_bound=pins.acks.bound,
+        method=pins.method,
+    )

@@ -1,0 +1,86 @@
+"""JSON Schemas of the documents that commands print and write; docs/schemas has them as files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from raddle.report.model import BenchResult
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_COUNT = {"type": "integer", "minimum": 0}
+_COUNTS = {"type": "object", "additionalProperties": _COUNT}
+
+
+def bench_schema() -> dict[str, Any]:
+    """Of `bench --json` and bench.json: the fields of the result's records."""
+    schema = TypeAdapter(BenchResult).json_schema(mode="serialization")
+    schema["properties"] |= {"schema_version": {"const": 1}, "average_busbw_gbs": {"type": "number"}}
+    schema["$defs"]["SizeRow"]["properties"]["drops"] = _COUNTS
+    for record in (schema, *schema["$defs"].values()):
+        record["required"] = sorted(record["properties"])
+        record["additionalProperties"] = False
+    return {"$schema": _DIALECT, **schema, "title": "raddle bench"}
+
+
+def run_schema() -> dict[str, Any]:
+    """Of `simulate --json` and summary.json."""
+    return {
+        "$schema": _DIALECT,
+        "title": "raddle simulate",
+        **_record(
+            schema_version={"const": 1},
+            raddle_version=_text(),
+            inputs=_list(_record(name=_text(), sha256={"type": "string", "pattern": "^[0-9a-f]{64}$"})),
+            fabric=_text(),
+            routing=_text(),
+            congestion_control=_text(),
+            seed=_COUNT,
+            time_ps=_COUNT,
+            is_interrupted={"type": "boolean"},
+            is_stalled={"type": "boolean"},
+            flows=_COUNTS,
+            fct_ps=_distribution(),
+            slowdown=_distribution(),
+            pfc_pauses=_COUNT,
+            pfc_pause_ps=_COUNT,
+            ecn_marks=_COUNT,
+            drops=_COUNTS,
+            diagnosis=_list(_text()),
+            watchdog_events=_list(_record(time_ps=_COUNT, port=_text(), queue=_COUNT, event=_text())),
+            packets=_record(injected=_COUNT, delivered=_COUNT, dropped=_COUNT, in_network=_COUNT),
+            busiest_link=_or_null(_record(name=_text(), utilisation=_number(), tx_bytes=_COUNT)),
+        ),
+    }
+
+
+def _text() -> dict[str, Any]:
+    return {"type": "string"}
+
+
+def _number() -> dict[str, Any]:
+    return {"type": "number", "minimum": 0}
+
+
+def _list(items: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": items}
+
+
+def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def _distribution() -> dict[str, Any]:
+    names = ("mean", "max", "p50", "p99", "p999")
+    return _or_null(_record(**{name: _number() for name in names}))
+
+
+def _record(**properties: dict[str, Any]) -> dict[str, Any]:
+    """An object with these keys and no others."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": sorted(properties),
+        "additionalProperties": False,
+    }
