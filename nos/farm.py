@@ -148,15 +148,23 @@ class SwitchFarm:
     def _join(self, near: tuple[str, str], far: tuple[str, str]) -> None:
         """Let the light at the far end follow the port at the near end."""
         (switch, port), (peer, peer_port) = near, far
+        there = self.switches[peer]
+        was_there = there.has_port(peer_port)
 
         def follow() -> None:
             is_lit = self.switches[switch].is_enabled(port)
-            far = self.switches[peer]
-            if far.has_port(peer_port) and far.has_carrier(peer_port) != is_lit:
-                far.set_carrier(peer_port, is_lit)
+            if there.has_port(peer_port) and there.has_carrier(peer_port) != is_lit:
+                there.set_carrier(peer_port, is_lit)
+
+        def follow_anew() -> None:
+            """A port that the far end has got back; one whose light somebody has cut stays dark."""
+            nonlocal was_there
+            is_back, was_there = not was_there and there.has_port(peer_port), there.has_port(peer_port)
+            if is_back:
+                follow()
 
         self.switches[switch].watch(follow)
-        self.switches[peer].watch(follow)  # It may have got its port back.
+        there.watch(follow_anew)
         follow()
 
     def _carry(
