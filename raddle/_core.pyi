@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import Annotated
 
 import numpy
@@ -76,6 +77,12 @@ class NicConfig:
 
     @burst_packets.setter
     def burst_packets(self, arg: int, /) -> None: ...
+
+    @property
+    def class_weights(self) -> list[int]: ...
+
+    @class_weights.setter
+    def class_weights(self, arg: Sequence[int], /) -> None: ...
 
     @property
     def is_selective(self) -> bool: ...
@@ -167,7 +174,7 @@ class NicConfig:
     @clock_ps.setter
     def clock_ps(self, arg: int, /) -> None: ...
 
-    def set_dcqcn(self, *, g: float, alpha_timer_ps: int, rate_timer_ps: int, byte_counter_bytes: int, fast_recovery_steps: int, rate_ai_bps: float, rate_hai_bps: float, min_rate_bps: float, clamps_target: bool, decrease_timer_ps: int = 0) -> None: ...
+    def set_dcqcn(self, *, g: float, alpha_timer_ps: int, rate_timer_ps: int, byte_counter_bytes: int, fast_recovery_steps: int, rate_ai_bps: float, rate_hai_bps: float, min_rate_bps: float, clamps_target: bool, decrease_timer_ps: int) -> None: ...
 
 class ArsConfig:
     def __init__(self, *, sampling_interval_ps: int, loads: Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu', writable=False)], objects: Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu', writable=False)], group_object: Annotated[NDArray[numpy.uint32], dict(shape=(None,), order='C', device='cpu', writable=False)], is_alternative: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)], nominal_bps: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> None: ...

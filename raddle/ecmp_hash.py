@@ -105,6 +105,23 @@ def hash_keys(keys: NDArray[np.uint8], algorithm: HashAlgorithm) -> NDArray[np.u
     return crc >> np.uint32(16) if algorithm == "crc32hi" else crc
 
 
+def hash_width(algorithm: HashAlgorithm) -> int:
+    """Bits of a hash: 16 of CRC-16, of the XOR and of CRC-32's halves, else 32."""
+    return 16 if algorithm in ("crc16", "xor", "crc32lo", "crc32hi") else 32
+
+
+def rotated(hashes: NDArray[np.uint32], bits: NDArray[np.uint32] | int, width: int) -> NDArray[np.uint32]:
+    """Hashes of `width` bits rotated right by `bits`, within their width.
+
+    Source: SAI saiswitch.h, SAI_SWITCH_ATTR_ECMP_DEFAULT_HASH_OFFSET. Assumption: modulo the width.
+    """
+    right = np.asarray(bits, np.uint32) % np.uint32(width)
+    left = (np.uint32(width) - right) % np.uint32(width)
+    mask = np.uint32((1 << width) - 1)
+    turned: NDArray[np.uint32] = (hashes >> right | hashes << left) & mask
+    return turned
+
+
 def seed_mask(
     seed: int,
     algorithm: HashAlgorithm = "crc32",
@@ -181,8 +198,8 @@ def _keys(values: dict[HashField, NDArray[np.generic]], fields: Sequence[HashFie
 class HashClasses:
     """The ways in which the switches of a run hash, and what each gives for every queue pair.
 
-    A way is an algorithm with its fields; seeds and offsets are the switches' own matter. Number 0 is that of
-    the first switch.
+    A way is an algorithm with its fields and, of hashes of 16 bits, the offset. Seeds and other offsets are
+    the switches' own matter. Number 0 is that of the first switch.
     """
 
     def __init__(
@@ -195,16 +212,20 @@ class HashClasses:
     ) -> None:
         self._flows = (src, dst, seed)
         self._source_ports = source_ports
-        self._ways: list[tuple[HashAlgorithm, tuple[HashField, ...]]] = []
+        self._ways: list[tuple[HashAlgorithm, tuple[HashField, ...], int]] = []
         for state in states.values():
             self.number(state)
-        self._ways = self._ways or [("crc32", HASH_FIELDS)]
+        self._ways = self._ways or [("crc32", HASH_FIELDS, 0)]
 
     def number(self, state: SwitchState) -> int:
-        way = (state.hash_algorithm, state.hash_fields)
+        is_short = hash_width(state.hash_algorithm) == 16
+        way = (state.hash_algorithm, state.hash_fields, state.hash_offset % 16 if is_short else 0)
         if way not in self._ways:
             self._ways.append(way)
         return self._ways.index(way)
 
     def columns(self, number: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-        return qp_hashes(*self._flows, *self._ways[number], source_ports=self._source_ports)
+        algorithm, fields, offset = self._ways[number]
+        data, acks = qp_hashes(*self._flows, algorithm, fields, source_ports=self._source_ports)
+        width = hash_width(algorithm)
+        return rotated(data, offset, width), rotated(acks, offset, width)

@@ -18,7 +18,7 @@ from raddle.controller.plan.colouring import Ints
 from raddle.controller.plan.hashing import hash_offset
 from raddle.controller.plan.model import Route
 from raddle.controller.plan.routes import SwitchRoutes
-from raddle.ecmp_hash import hashed_addresses, qp_hashes, seed_mask
+from raddle.ecmp_hash import hash_width, hashed_addresses, qp_hashes, rotated, seed_mask
 from raddle.errors import Diagnostic, InputError
 from raddle.topology.model import Fabric
 from raddle.units import ip_text
@@ -78,8 +78,10 @@ def choose_ports(
     for first in range(0, len(flips), _BLOCK):
         entry = np.flatnonzero(is_open[hops.flow])
         block = flips[first : first + _BLOCK]
-        hashes = _rotated(
-            base[hops.flow[entry], None] ^ block ^ hops.seed[entry, None], hops.offset[entry, None]
+        hashes = rotated(
+            base[hops.flow[entry], None] ^ block ^ hops.seed[entry, None],
+            hops.offset[entry, None],
+            hash_width(fabric.routing.hash_algorithm),
         )
         hit = hops.is_wanted[entry[:, None], hashes % hops.size[entry, None]]
         fits = np.repeat(is_open[:, None], len(block), axis=1)
@@ -90,11 +92,6 @@ def choose_ports(
         if not is_open.any():
             return port
     raise InputError(_unreached(fabric, flows, np.flatnonzero(is_open)))
-
-
-def _rotated(hashes: NDArray[np.uint32], bits: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """Hashes rotated right by a switch's offset."""
-    return hashes >> bits | hashes << (np.uint32(32) - bits & np.uint32(31))
 
 
 def _unreached(fabric: Fabric, flows: Flows, which: Ints) -> Iterator[Diagnostic]:

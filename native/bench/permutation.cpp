@@ -1,5 +1,6 @@
 // Hops (link crossings of data and acknowledgements) per CPU second on a permutation between leaves.
-// Usage: bench_permutation [leaves spines hosts_per_leaf bytes propagation_ps threads]
+// Usage: bench_permutation [leaves spines hosts_per_leaf bytes propagation_ps threads which]
+// which: 1 only PFC, 2 only DCQCN (default: both).
 
 #include <sys/resource.h>
 
@@ -19,7 +20,9 @@ int main(int argc, char** argv) {
                                   .propagation = argument(5, 150'000)};
   const std::int64_t bytes = argument(4, 16L << 20);
   const auto threads = static_cast<unsigned>(argument(6, 1));
+  const long which = argument(7, 3);
   for (const bool is_dcqcn : {false, true}) {
+    if ((which & (is_dcqcn ? 2 : 1)) == 0) continue;
     NetworkConfig network = fabric.network();
     network.nic.is_dcqcn = is_dcqcn;
     Workload work;

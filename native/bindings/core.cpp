@@ -16,13 +16,9 @@ Simulation* make_simulation(std::uint32_t endpoints, std::uint64_t seed, const r
                             const Column<std::int64_t>& flow_bytes, const Column<std::int64_t>& flow_start_ps,
                             const Column<std::int64_t>& dep_offsets, const Column<std::uint32_t>& dep_ids,
                             const std::optional<Column<std::uint8_t>>& cuts_through, unsigned threads) {
-  const std::size_t ports = port_node.size(), qps = qp_src.size(), flows = flow_qp.size();
+  const std::size_t ports = port_node.size();
   require(port_peer.size() == ports && port_bps.size() == ports && port_propagation_ps.size() == ports,
           "port columns must have one length");
-  require(qp_dst.size() == qps && qp_hash.size() == qps && qp_ack_hash.size() == qps && qp_dscp.size() == qps &&
-              qp_priority.size() == qps, "queue pair columns must have one length");
-  require(flow_bytes.size() == flows && flow_start_ps.size() == flows && dep_offsets.size() == flows + 1,
-          "flow columns must have one length");
   raddle::NetworkConfig network{.endpoints = endpoints,
                                 .switches = static_cast<raddle::NodeId>(pipeline_ps.size()),
                                 .ports = {},
@@ -32,23 +28,10 @@ Simulation* make_simulation(std::uint32_t endpoints, std::uint64_t seed, const r
                                 .seed = seed};
   for (std::size_t i = 0; i < ports; ++i) {
     network.ports.push_back({port_node(i), port_peer(i), port_bps(i), port_propagation_ps(i)});
-    require(port_node(i) < endpoints + pipeline_ps.size(), "port_node out of range");
-    require(port_peer(i) == raddle::none || port_peer(i) < ports, "port_peer out of range");
-    require(port_bps(i) > 0, "port_bps must be positive");
   }
   raddle::Workload work{values(qp_src), values(qp_dst), values(qp_hash), values(qp_ack_hash), values(qp_dscp),
                         values(qp_priority), values(flow_qp), values(flow_bytes), values(flow_start_ps),
                         values(dep_offsets), values(dep_ids)};
-  for (std::size_t i = 0; i < qps; ++i) {
-    require(qp_src(i) < endpoints && qp_dst(i) < endpoints && qp_src(i) != qp_dst(i), "queue pair ends out of range");
-    require(qp_dscp(i) < raddle::dscps && qp_priority(i) < raddle::priorities, "queue pair class out of range");
-  }
-  for (std::size_t i = 0; i < flows; ++i) {
-    require(flow_qp(i) < qps && flow_bytes(i) >= 0 && flow_start_ps(i) >= 0, "flow out of range");
-    require(dep_offsets(i) >= 0 && dep_offsets(i) <= dep_offsets(i + 1), "dep_offsets must not fall");
-  }
-  require(dep_offsets(flows) == static_cast<std::int64_t>(dep_ids.size()), "dep_offsets must end at dep_ids");
-  for (const raddle::FlowId id : work.dep_ids) require(id < flows, "dep_ids out of range");
   return new Simulation(network, work, threads);
 }
 
@@ -76,18 +59,19 @@ void set_switch(Simulation& simulation, std::uint32_t index, std::uint32_t hash_
   config.group_ports = values(group_ports);
   if (policies) config.policies = values(*policies);
   if (ars != nullptr) config.ars = *ars;
-  for (const std::uint32_t group : config.policies) {
-    require(group == raddle::none || group + 1 < group_offsets.size(), "policies out of range");
-  }
   require(qos.shape(1) == raddle::dscps + 3 * raddle::priorities, "qos must have 88 columns");
   require(pools.shape(1) == 2 && profiles.shape(1) == 8 && wred.shape(1) == 4, "bad table width");
   require(!watchdog || (watchdog->shape(1) == 5 && (watchdog->shape(0) == 0 || watchdog->shape(0) == port_up.size())),
           "watchdog must have 5 columns and a row per port, or none");
+  require(pfc_enable.size() == port_up.size() && port_qos.size() == port_up.size(), "port columns must have one length");
+  for (const auto* table : {&pg_profile, &queue_profile, &queue_wred, &queue_weight}) {
+    require(table->shape(0) == port_up.size() && table->shape(1) == raddle::priorities,
+            "tables by port and priority must have a row per port and 8 columns");
+  }
   require(!port_mtu || port_mtu->size() == port_up.size(), "port_mtu must have an entry per port");
   for (std::size_t i = 0; i < port_up.size(); ++i) {
     raddle::SwitchPortConfig port{.is_up = port_up(i) != 0, .pfc_enable = pfc_enable(i), .qos = port_qos(i),
                                   .pg_profile = {}, .queue_profile = {}, .queue_wred = {}, .queue_weight = {}};
-    require(port.qos < qos.shape(0), "port_qos out of range");
     for (std::size_t q = 0; q < raddle::priorities; ++q) {
       port.pg_profile[q] = pg_profile(i, q);
       port.queue_profile[q] = queue_profile(i, q);
@@ -115,6 +99,7 @@ void set_switch(Simulation& simulation, std::uint32_t index, std::uint32_t hash_
   }
   for (std::size_t i = 0; i < pools.shape(0); ++i) config.pools.push_back({pools(i, 0), pools(i, 1)});
   for (std::size_t i = 0; i < profiles.shape(0); ++i) {
+    require(profiles(i, 0) >= 0 && profiles(i, 0) <= UINT32_MAX, "buffer profile of no pool");
     config.profiles.push_back({static_cast<std::uint32_t>(profiles(i, 0)), profiles(i, 1), profiles(i, 2) != 0,
                                static_cast<int>(profiles(i, 3)), profiles(i, 4), profiles(i, 5), profiles(i, 6),
                                profiles(i, 7)});
@@ -141,6 +126,7 @@ void bind_nic(nb::module_& m) {
       .def_rw("window_bytes", &NicConfig::window)
       .def_rw("messages", &NicConfig::messages)
       .def_rw("burst_packets", &NicConfig::burst)
+      .def_rw("class_weights", &NicConfig::class_weights)
       .def_rw("is_selective", &NicConfig::is_selective)
       .def_rw("reorder_packets", &NicConfig::reorder)
       .def_rw("rto_ps", &NicConfig::retransmit_timeout)
@@ -164,7 +150,7 @@ void bind_nic(nb::module_& m) {
                      rate_hai_bps, min_rate_bps, clamps_target, decrease_timer_ps};
       }, nb::kw_only(), "g"_a, "alpha_timer_ps"_a, "rate_timer_ps"_a, "byte_counter_bytes"_a,
          "fast_recovery_steps"_a, "rate_ai_bps"_a, "rate_hai_bps"_a, "min_rate_bps"_a, "clamps_target"_a,
-         "decrease_timer_ps"_a = 0);
+         "decrease_timer_ps"_a);
 }
 
 }  // namespace

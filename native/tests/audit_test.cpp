@@ -37,7 +37,9 @@ int main(int, char** argv) {
   std::signal(SIGABRT, [](int) { std::_Exit(1); });  // for ctest, which takes an abort for a failure
   const testing::LeafSpine fabric{.leaves = 1, .spines = 1, .hosts_per_leaf = 4};
   const Workload work = testing::incast(3, 4 << 20);
-  Simulation simulation = testing::simulate(fabric, fabric.network(), work);
+  NetworkConfig network = fabric.network();
+  network.nic.is_dcqcn = false;  // so that the queue is long
+  Simulation simulation = testing::simulate(fabric, network, work);
   simulation.advance(50'000'000, never);
   const PortId out = fabric.leaf_port(0, 0);
   CHECK(simulation.queues()[out * priorities + 3].bytes > 0);

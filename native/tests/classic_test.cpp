@@ -142,6 +142,7 @@ Shares share(NodeId senders, const DcqcnParameters& parameters, Time from, Time 
   const LeafSpine fabric{.leaves = 1, .spines = 1, .hosts_per_leaf = senders + 1};
   NetworkConfig network = fabric.network();
   network.nic.dcqcn = parameters;
+  network.nic.cnp_interval = 50 * us;
   Simulation simulation = testing::simulate(fabric, network, incast(senders, std::int64_t{4} << 30));
   std::vector<double> sent(senders);
   const auto bytes = [&](NodeId sender) {
@@ -165,9 +166,10 @@ void dcqcn_shares_a_link_fairly_among_2_to_20_flows() {
   // The paper's parameters with its increments scaled from 40G to 400G.
   const DcqcnParameters scaled{.g = 1.0 / 256, .alpha_timer = 55 * us, .rate_timer = 55 * us,
                                .byte_counter = 10'000'000, .fast_recovery_steps = 5, .rate_ai = 400e6,
-                               .rate_hai = 4e9, .min_rate = 10e6, .clamps_target = true};
+                               .rate_hai = 4e9, .min_rate = 10e6, .clamps_target = true, .decrease_timer = 0};
+  // The shares of a few wander for tens of milliseconds: over 40 of them two flows have 0.96 to 0.999, by the seed.
   for (const NodeId senders : {2U, 5U, 10U, 20U}) {
-    const Shares found = share(senders, scaled, 20 * ms, 60 * ms);
+    const Shares found = share(senders, scaled, 20 * ms, senders < 10 ? 180 * ms : 60 * ms);
     CHECK(found.jain >= 0.99);
     CHECK(found.used > 0.9);
   }
@@ -179,12 +181,13 @@ void dcqcn_shares_a_link_fairly_among_2_to_20_flows() {
 void pfc_alone_and_dcqcn_set_too_late_are_unfair_where_dcqcn_is_not() {
   const DcqcnParameters scaled{.g = 1.0 / 256, .alpha_timer = 55 * us, .rate_timer = 55 * us,
                                .byte_counter = 10'000'000, .fast_recovery_steps = 5, .rate_ai = 400e6,
-                               .rate_hai = 4e9, .min_rate = 10e6, .clamps_target = true};
+                               .rate_hai = 4e9, .min_rate = 10e6, .clamps_target = true, .decrease_timer = 0};
   double jain[2];
   for (const bool is_late : {false, true}) {
     const LeafSpine fabric{.leaves = 2, .spines = 1, .hosts_per_leaf = 4};
     NetworkConfig network = fabric.network();
     network.nic.dcqcn = scaled;
+    network.nic.cnp_interval = 50 * us;
     Workload work;
     add_flow(work, 1, 0, std::int64_t{4} << 30);  // beside the receiver
     for (NodeId far = 4; far < 7; ++far) add_flow(work, far, 0, std::int64_t{4} << 30);

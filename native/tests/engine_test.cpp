@@ -23,7 +23,7 @@ using testing::total_pauses;
 // The parameters of the paper, section 5; initial rate and alpha as there.
 const DcqcnParameters paper{.g = 1.0 / 256, .alpha_timer = 55'000'000, .rate_timer = 55'000'000,
                             .byte_counter = 10'000'000, .fast_recovery_steps = 5, .rate_ai = 40e6,
-                            .rate_hai = 400e6, .min_rate = 1e6, .clamps_target = true};
+                            .rate_hai = 400e6, .min_rate = 1e6, .clamps_target = true, .decrease_timer = 0};
 
 void wire_time_is_exact() {
   CHECK(wire_time(4096, 800'000'000'000) == 40'960);
@@ -133,6 +133,7 @@ void dcqcn_lets_an_incast_pause_less() {
     NetworkConfig network = fabric.network();
     network.nic.is_dcqcn = is_dcqcn;
     network.nic.dcqcn = paper;
+    network.nic.cnp_interval = 50'000'000;
     Simulation simulation = testing::simulate(fabric, network, incast(15, 16 << 20), true, 20'000'000);
     run(simulation);
     pauses[is_dcqcn] = total_pauses(simulation);
@@ -378,7 +379,7 @@ void dcqcn_follows_the_paper() {
 // From the first CNP on, timers ask whether another came: alpha every microsecond, the rate every 4.
 void dcqcn_with_a_decrease_timer_waits_for_it() {
   const double line = 400e9, g = 1.0 / 256;
-  const DcqcnParameters p{.g = g, .rate_ai = 80e6, .rate_hai = 800e6, .min_rate = 1e9, .decrease_timer = 4'000'000};
+  const DcqcnParameters p{.g = g, .byte_counter = 0, .rate_ai = 80e6, .rate_hai = 800e6, .min_rate = 1e9, .decrease_timer = 4'000'000};
   DcqcnRate rate{.rate = line, .target = line};
   rate.on_cnp(p, 0);
   CHECK(rate.is_active() && rate.rate == line);

@@ -122,6 +122,45 @@ void random_fabrics_keep_what_they_are_given(std::uint64_t count, std::uint64_t 
   CHECK(count < 100 || (paused > 0 && dropped > 0));  // the cases are not all easy
 }
 
+// Random changes of profiles, PFC, maps, thresholds and pools under traffic, and then what was there first. Whatever the
+// changes were, nothing stays paused and every flow ends.
+void changes_of_state_under_traffic_leave_no_pause_behind(std::uint64_t count, std::uint64_t first) {
+  std::uint64_t paused = 0;
+  for (std::uint64_t seed = first; seed < first + count && testing::failures == 0; ++seed) {
+    Draw draw{seed + 1'000'000};
+    const LeafSpine fabric{.leaves = 2, .spines = static_cast<NodeId>(1 + draw(2)), .hosts_per_leaf = 4};
+    NetworkConfig network = fabric.network();
+    network.nic.is_dcqcn = draw.coin();
+    network.nic.pause_quanta = draw.coin() ? 0 : 65535;
+    network.nic.retransmit_timeout = 100'000'000;
+    network.nic.retry_count = 1000;
+    Simulation simulation = testing::simulate(fabric, network, testing::incast(7, 1 << 20), true, 400'000);
+    for (Time until = 10'000'000; until <= 100'000'000; until += 10'000'000) {
+      simulation.advance(until, never);
+      const auto index = static_cast<NodeId>(draw(network.switches));
+      SwitchConfig state = fabric.switch_state(index, true, static_cast<std::int64_t>(50'000 + draw(400'000)));
+      state.profiles.push_back(state.profiles[0]);
+      state.profiles[1].reserved = static_cast<std::int64_t>(draw(20'000));
+      state.profiles[1].xon = static_cast<std::int64_t>(draw(20'000));
+      if (draw.coin()) std::swap(state.qos[0].pfc_to_queue[3], state.qos[0].pfc_to_queue[4]);
+      for (SwitchPortConfig& port : state.ports) {
+        constexpr std::uint32_t profiles[] = {none, 0, 1, 1};
+        port.pg_profile[3] = profiles[draw(4)];
+        port.pfc_enable = draw(4) == 0 ? 0 : 8;
+      }
+      simulation.set_switch(index, state);
+      paused += testing::total_pauses(simulation) > 0;
+    }
+    for (NodeId i = 0; i < network.switches; ++i) simulation.set_switch(i, fabric.switch_state(i, true, 400'000));
+    run(simulation);
+    CHECK(simulation.flows_done() == 7);
+    for (const Port& port : simulation.ports()) CHECK(port.paused == 0 && port.pfc_xoff == 0);
+    testing::conserves_packets(simulation);
+    if (testing::failures > 0) std::printf("random changes %llu\n", static_cast<unsigned long long>(seed));
+  }
+  CHECK(paused > 0);
+}
+
 // After the frame that crosses the threshold the pause may wait for a frame that its own port has begun; it takes its
 // time on the wire and the cable, where the peer may have begun a frame; and what was sent before still comes, over
 // the cable and through the pipeline. In whole frames at line rate, and one for the frame that crosses.
@@ -188,5 +227,6 @@ int main(int argc, char** argv) {
     return argc > place ? std::strtoull(argv[place], nullptr, 10) : usual;
   };
   random_fabrics_keep_what_they_are_given(number(1, 150), number(2, 0));
+  changes_of_state_under_traffic_leave_no_pause_behind(std::min<std::uint64_t>(number(1, 40), 40), number(2, 0));
   return testing::verdict();
 }

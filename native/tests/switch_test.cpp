@@ -1,5 +1,6 @@
 // What a switch does with a frame, against closed forms. Each test is a claim.
 
+#include <algorithm>
 #include <cmath>
 
 #include "checks.hpp"
@@ -262,6 +263,51 @@ void frame_through_an_idle_switch_leaves_its_watermark() {
   CHECK(simulation.watermarks().queue[out] == 0 && simulation.pg_max_bytes()[in] == 0);
 }
 
+// A group resumes when all of its bytes, reserved ones included, are down to XON or to the limit less the offset.
+// Here the limit is 19,456 + 10,000, less 9,000: 20,456, above XON's 19,456.
+// SOURCE: SAI saibuffer.h, SAI_BUFFER_PROFILE_ATTR_XON_TH and _XON_OFFSET_TH.
+void pause_ends_by_all_bytes_of_the_group() {
+  constexpr LeafSpine fabric{.leaves = 1, .spines = 1, .hosts_per_leaf = 4};
+  NetworkConfig network = fabric.network();
+  network.nic.is_dcqcn = false;
+  network.nic.mtu = 256;
+  Simulation simulation(network, incast(3, 1 << 20));
+  for (NodeId i = 0; i < 2; ++i) {
+    SwitchConfig state = fabric.switch_state(i, true);
+    state.profiles[0] = {0, 19'456, false, 0, 10'000, 19'456, 9'000, 250'000};
+    simulation.set_switch(i, state);
+  }
+  const PriorityGroup& group = simulation.pgs()[fabric.leaf_port(0, 1) * priorities + 3];
+  std::int64_t most = 0;
+  bool was_paused = false;
+  for (Time until = 0; !simulation.is_done(); until += 338 * 20) {  // a frame of 256 bytes at 400G
+    simulation.advance(until, never);
+    if (was_paused && !group.is_xoff) most = std::max(most, group.used);
+    was_paused = group.is_xoff;
+  }
+  CHECK(most <= 20'456 && most > 20'456 - 2 * 318);
+}
+
+// Of eight senders those that are paused go on when the group that paused them has lost its buffer profile, and when
+// it has it again.
+void pause_ends_with_the_buffer_profile_that_it_was_for() {
+  constexpr LeafSpine fabric{.leaves = 1, .spines = 1, .hosts_per_leaf = 9};
+  NetworkConfig network = fabric.network();
+  network.nic.is_dcqcn = false;
+  network.nic.retransmit_timeout = 100'000'000;
+  Simulation simulation = testing::simulate(fabric, network, incast(8, 1 << 20), true, 500'000);
+  simulation.advance(50'000'000, never);
+  CHECK(testing::total_pauses(simulation) > 0);
+  SwitchConfig without = fabric.switch_state(0, true, 500'000);
+  for (SwitchPortConfig& port : without.ports) port.pg_profile[3] = none;
+  simulation.set_switch(0, without);
+  simulation.advance(60'000'000, never);
+  for (NodeId host = 0; host < 9; ++host) CHECK(simulation.ports()[host].paused == 0);
+  simulation.set_switch(0, fabric.switch_state(0, true, 500'000));
+  run(simulation);
+  CHECK(simulation.flows_done() == 8);
+}
+
 }  // namespace
 
 int main() {
@@ -277,5 +323,7 @@ int main() {
   dynamic_egress_threshold_settles_at_its_fixed_point();
   shared_headroom_is_one_pool_for_all_priority_groups();
   frame_through_an_idle_switch_leaves_its_watermark();
+  pause_ends_by_all_bytes_of_the_group();
+  pause_ends_with_the_buffer_profile_that_it_was_for();
   return testing::verdict();
 }

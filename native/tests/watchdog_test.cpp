@@ -41,6 +41,19 @@ StormCounts counts_of(const Simulation& simulation, bool is_latest = false) {
   return simulation.storm_counts(is_latest)[stormed * priorities + 3];
 }
 
+// Five storms one after the other; of their profiles nothing is left.
+void profiles_of_storms_end_with_them() {
+  Simulation simulation = storm({.queues = 1 << 3, .detect = 10 * ms, .restore = 10 * ms});
+  for (int i = 1; i <= 5; ++i) {
+    simulation.advance((60 * i - 30) * ms, never);
+    CHECK(queue_of(simulation).is_storm && simulation.switches()[0].profiles.size() > 1);
+    simulation.set_storm(0, 0);
+    simulation.advance(60 * i * ms, never);
+    CHECK(!queue_of(simulation).is_storm && simulation.switches()[0].profiles.size() == 1);
+    simulation.set_storm(0, 1 << 3);
+  }
+}
+
 void without_a_watchdog_a_storm_stops_its_victims() {
   Simulation simulation = storm({});
   simulation.advance(400 * ms, never);
@@ -197,6 +210,7 @@ void storm_outlives_new_switch_state_and_ends_when_no_longer_watched() {
 
 int main() {
   without_a_watchdog_a_storm_stops_its_victims();
+  profiles_of_storms_end_with_them();
   storm_is_detected_after_the_detection_time();
   polling_detects_at_the_first_look_at_which_the_time_is_over();
   drop_frees_the_victims_and_loses_only_what_is_for_the_storm();

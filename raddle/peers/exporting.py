@@ -110,6 +110,7 @@ def ns3_settings(fabric: Fabric) -> Ns3Config:
     speeds = {link.speed_bps for link in fabric.links}
     dcqcn = PeerDcqcn(
         alpha_timer_ps=roce.dcqcn.alpha_timer_ps,
+        decrease_timer_ps=roce.dcqcn.decrease_timer_ps or roce.dcqcn.alpha_timer_ps,
         rate_timer_ps=roce.dcqcn.rate_timer_ps,
         g=roce.dcqcn.g,
         fast_recovery_steps=roce.dcqcn.fast_recovery_steps,

@@ -192,6 +192,7 @@ def _policy(topology: PeerTopology, config: Ns3Config) -> Iterator[str]:
 def _dcqcn(topology: PeerTopology, dcqcn: PeerDcqcn) -> Iterator[str]:
     yield (
         f"  dcqcn: {{g: {dcqcn.g:.12g}, alpha_timer: {dcqcn.alpha_timer_ps // 10**6}us, "
+        f"decrease_timer: {dcqcn.decrease_timer_ps // 10**6}us, byte_counter: 0, "
         f"rate_timer: {dcqcn.rate_timer_ps // 10**6}us, fast_recovery_steps: {dcqcn.fast_recovery_steps}, "
         f"rate_ai: {exact_rate(dcqcn.rate_ai_bps)}, rate_hai: {exact_rate(dcqcn.rate_hai_bps)}, "
         f"min_rate: {exact_rate(dcqcn.min_rate_bps)}, clamp_target_rate: {str(dcqcn.clamps_target).lower()}}}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from raddle import _core
 from raddle.peers.ns3_config import PeerDcqcn
-from raddle.sim.columns import NEVER
+from raddle.state import PRIORITIES
 
 _FIRST = 7
 """A NIC's priority that is never paused here and goes before the data's."""
@@ -76,7 +76,7 @@ class PeerModel:
                 g=dcqcn.g,
                 alpha_timer_ps=dcqcn.alpha_timer_ps,
                 rate_timer_ps=dcqcn.rate_timer_ps,
-                byte_counter_bytes=NEVER,
+                byte_counter_bytes=0,
                 fast_recovery_steps=dcqcn.fast_recovery_steps,
                 rate_ai_bps=dcqcn.rate_ai_bps,
                 rate_hai_bps=dcqcn.rate_hai_bps,
@@ -91,6 +91,7 @@ class PeerModel:
         if self.acks_first:
             nic.ack_dscp = 0
             nic.ack_priority = _FIRST
+            nic.class_weights = [0 if priority == _FIRST else 1 for priority in range(PRIORITIES)]
         return nic
 
 

@@ -35,8 +35,9 @@ class _Hops:
 def ideal_fcts_ps(simulation: Simulation, qp: NDArray[np.int32], size_bytes: _Ints) -> _Ints:
     """Start to last byte of flows that have their paths to themselves, int64; 0 where there is no path.
 
-    All packets on the slowest wire, one packet on every other one (before a switch that cuts through, the
-    part that it waits for), and the way. Exact to the picosecond where all wires of the path have one speed.
+    Packets follow one another through the wires of the path: full ones at the pace of the slowest so far, the
+    last, shorter one behind them. A switch that cuts through sends a packet on when it has the part that it
+    waits for. Exact to the picosecond.
 
     Args:
         qp: queue pair of each flow.
@@ -60,20 +61,22 @@ def ideal_fcts_ps(simulation: Simulation, qp: NDArray[np.int32], size_bytes: _In
 def _fcts_ps(simulation: Simulation, hops: _Hops, ports: _Ints, lengths: _Ints, size_bytes: _Ints) -> _Ints:
     """Of flows over paths of so many `ports` each, one path behind the other."""
     starts = np.cumsum(lengths) - lengths
-    speed = hops.speed_bps[ports]
     full, last, packets = _frames(simulation, size_bytes)
-    slowest = np.minimum.reduceat(speed, starts)
-    # The last of the slowest wires: none of those behind it is as slow, so no switch cuts through to them.
-    place = np.where(speed == np.repeat(slowest, lengths), np.arange(len(ports)), -1)
-    place = np.maximum.reduceat(place, starts)
-    on_slowest = (packets - 1) * _wire_ps(full, slowest) + _wire_ps(last, slowest)
-    waited_for = np.repeat(full, lengths)
-    waited_for = np.where(hops.is_cut[ports], np.minimum(waited_for, CUT_BYTES), waited_for)
-    on_others = _wire_ps(waited_for, speed)
-    on_others[place] = 0
-    total: _Ints = (
-        np.add.reduceat(hops.way_ps[ports], starts) + on_slowest + np.add.reduceat(on_others, starts)
-    )
+    # When the first packet and the last are at the wire, the time between two full ones on it, and when the
+    # last is through.
+    first_ps, last_ps, pace_ps, through_ps = (np.zeros(len(lengths), np.int64) for _ in range(4))
+    for hop in range(int(lengths.max())):
+        flows = np.flatnonzero(lengths > hop)
+        at = ports[starts[flows] + hop]
+        speed, is_cut, size, tail = hops.speed_bps[at], hops.is_cut[at], full[flows], last[flows]
+        full_ps, tail_ps = _wire_ps(size, speed), _wire_ps(tail, speed)
+        pace_ps[flows] = np.maximum(pace_ps[flows], full_ps)
+        free_ps = first_ps[flows] + (packets[flows] - 2) * pace_ps[flows] + full_ps
+        start_ps = np.maximum(last_ps[flows], np.where(packets[flows] > 1, free_ps, 0))
+        first_ps[flows] += np.where(is_cut, _wire_ps(np.minimum(size, CUT_BYTES), speed), full_ps)
+        last_ps[flows] = start_ps + np.where(is_cut, _wire_ps(np.minimum(tail, CUT_BYTES), speed), tail_ps)
+        through_ps[flows] = start_ps + tail_ps
+    total: _Ints = through_ps + np.add.reduceat(hops.way_ps[ports], starts)
     return total
 
 

@@ -6,6 +6,7 @@ import dataclasses
 
 from raddle import _core
 from raddle.errors import InputError
+from raddle.state import PRIORITIES
 from raddle.topology.model import Fabric
 
 _IPV6_EXTRA_BYTES = 20
@@ -37,6 +38,7 @@ def nic_config(fabric: Fabric) -> _core.NicConfig:
     nic.window_bytes = model.window_bytes
     nic.messages = model.messages
     nic.burst_packets = model.burst_packets
+    nic.class_weights = class_weights(fabric)
     nic.is_selective = model.is_selective
     nic.reorder_packets = model.reorder_packets
     nic.rto_ps = model.rto_ps
@@ -56,8 +58,18 @@ def nic_config(fabric: Fabric) -> _core.NicConfig:
         rate_hai_bps=roce.dcqcn.rate_hai_bps,
         min_rate_bps=roce.dcqcn.min_rate_bps,
         clamps_target=roce.dcqcn.clamp_target_rate,
+        decrease_timer_ps=roce.dcqcn.decrease_timer_ps,
     )
     return nic
+
+
+def class_weights(fabric: Fabric) -> list[int]:
+    """Of each PFC priority at the hosts' NICs, 0 for strict."""
+    weights = [1] * PRIORITIES
+    weights[fabric.roce.cnp.priority] = 0
+    for priority, weight in fabric.hosts[0].nic_model.class_weights:
+        weights[priority] = weight
+    return weights
 
 
 def wire_bytes(fabric: Fabric, payload_bytes: int) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raddle._core import NONE, ArsConfig
-from raddle.ecmp_hash import seed_mask
+from raddle.ecmp_hash import hash_width, rotated, seed_mask
 from raddle.sim.policy_match import PacketHeaders
 from raddle.state import PolicyState, RouteState, SwitchState, WatchdogState
 
@@ -47,10 +47,7 @@ def switch_columns(
         row = port.dscp_to_tc + port.tc_to_queue + port.tc_to_pg + port.pfc_to_queue
         port_qos.append(qos_index.setdefault(row, len(qos_index)))
     return {
-        "hash_seed": seed_mask(
-            state.hash_seed, state.hash_algorithm, state.hash_fields, 16 if is_ipv6 else 4
-        ),
-        "hash_offset": state.hash_offset,
+        **_hash_columns(state, is_ipv6),
         "fib": fib,
         "policies": matched,
         **_appended(group_offsets, group_ports, policies if len(matched) else []),
@@ -67,6 +64,14 @@ def switch_columns(
         "ars": ars_config(state, groups, policies if len(matched) else []),
         **_buffer_columns(state),
     }
+
+
+def _hash_columns(state: SwitchState, is_ipv6: bool) -> dict[str, int]:
+    """What the seed flips, and the offset in 32 bits; shorter hashes come rotated from HashClasses."""
+    mask = seed_mask(state.hash_seed, state.hash_algorithm, state.hash_fields, 16 if is_ipv6 else 4)
+    if hash_width(state.hash_algorithm) == 32:
+        return {"hash_seed": mask, "hash_offset": state.hash_offset % 32}
+    return {"hash_seed": int(rotated(np.array(mask, np.uint32), state.hash_offset, 16)), "hash_offset": 0}
 
 
 def _policy_groups(policies: list[PolicyState], headers: PacketHeaders, first: int) -> NDArray[np.uint32]:

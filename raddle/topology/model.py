@@ -124,11 +124,14 @@ class NicModel:
         ack_interval: the responder acknowledges every n-th packet of a message, and its last one.
         rto_ps: retransmission timeout (InfiniBand local ack timeout 14: 4.096 us * 2**14 = 67.1 ms).
         retry_count: retransmissions without progress after which the queue pair fails (3-bit, 7).
-        cnp_interval_ps: least time between two CNPs of one queue pair.
+        cnp_interval_ps: least time between two CNPs of one queue pair (ConnectX: 4 us).
         pfc_reaction_ps: from the arrival of a pause frame to the transmitter's halt.
         window_bytes: most payload that a queue pair has under way; 0: any.
         messages: most messages that a queue pair has in the NIC, not acknowledged; 0: any.
         burst_packets: what a queue pair sends before it is another one's turn.
+        class_weights: shares of the wire, by PFC priority, where several have something to send; 0 is strict:
+            before all that have a share, the highest first. Those not named have 1, CNPs are strict.
+            Within a priority answers go before data, and queue pairs take turns.
         qps_per_connection: queue pairs that a connection's data is spread over.
         splits_data: each message goes over all of them in parts; else they take turns.
         is_selective: only what is lost is sent again (selective repeat); else all behind it (go-back-N).
@@ -139,11 +142,12 @@ class NicModel:
     ack_interval: int = 1
     rto_ps: int = 67_108_864_000
     retry_count: int = 7
-    cnp_interval_ps: int = 50_000_000
+    cnp_interval_ps: int = 4_000_000
     pfc_reaction_ps: int = 0
     window_bytes: int = 0
     messages: int = 0
     burst_packets: int = 1
+    class_weights: tuple[tuple[int, int], ...] = ()
     qps_per_connection: int = 1
     splits_data: bool = False
     is_selective: bool = False
@@ -251,21 +255,20 @@ class Ecn:
 class Dcqcn:
     """DCQCN's parameters under the names of the paper (Zhu et al., SIGCOMM 2015, sections 3 and 5).
 
-    The defaults are those of ConnectX NICs (NVIDIA, "DCQCN Parameters": dce_tcp_g 1019/1024, dce_tcp_rtt
-    1 us, rpg_time_reset 300 us, rpg_byte_reset 32767 (read as kilobytes, as the 150 of IEEE 802.1Qau),
-    rpg_threshold 1, rpg_ai_rate 5 Mb/s, rpg_hai_rate 50 Mb/s, rpg_min_rate 1 Mb/s, clamp_tgt_rate 0).
-    The paper's own values were chosen for 40G: at 400G they leave most of a shared link idle.
+    The defaults are those of ConnectX NICs, DCQCN_SETS has them and the paper's.
 
     Attributes:
         g: gain of the alpha filter.
         alpha_timer_ps: time without CNP after which alpha decays.
         rate_timer_ps: period of the timer that raises the rate.
-        byte_counter_bytes: bytes sent after which the rate is raised.
+        byte_counter_bytes: bytes sent after which the rate is raised; 0: the timer alone raises it.
         fast_recovery_steps: F, steps that halve the distance to the target before additive increase.
         rate_ai_bps, rate_hai_bps: additive and hyper increase.
         min_rate_bps: least rate.
         clamp_target_rate: every CNP sets the target to the current rate; False: only the first after a
             raise does.
+        decrease_timer_ps: period at whose end the rate falls if a CNP came within it; alpha then moves with
+            its timer, up if a CNP came and down if not. 0: each CNP moves rate and alpha at once.
     """
 
     g: float = 5 / 1024
@@ -277,6 +280,48 @@ class Dcqcn:
     rate_hai_bps: int = 50_000_000
     min_rate_bps: int = 1_000_000
     clamp_target_rate: bool = False
+    decrease_timer_ps: int = 4_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class DcqcnSet:
+    """Parameters of the reaction point and, of the notification point, the least time between two CNPs."""
+
+    dcqcn: Dcqcn
+    cnp_interval_ps: int
+
+
+DcqcnSetName = Literal["connectx", "sigcomm2015"]
+
+DCQCN_SETS: dict[DcqcnSetName, DcqcnSet] = {
+    "connectx": DcqcnSet(Dcqcn(), cnp_interval_ps=4_000_000),
+    "sigcomm2015": DcqcnSet(
+        Dcqcn(
+            g=1 / 256,
+            alpha_timer_ps=55_000_000,
+            rate_timer_ps=55_000_000,
+            byte_counter_bytes=10_000_000,
+            fast_recovery_steps=5,
+            rate_ai_bps=40_000_000,
+            rate_hai_bps=400_000_000,
+            min_rate_bps=1_000_000,
+            clamp_target_rate=True,
+            decrease_timer_ps=0,
+        ),
+        cnp_interval_ps=50_000_000,
+    ),
+}
+"""Values that belong together: a set that mixes them sees CNPs too seldom for its alpha, or too often.
+
+connectx: NVIDIA, "DCQCN CC Parameters" (ConnectX-4 and later): dce_tcp_g 1019/1024, dce_tcp_rtt 1 us,
+rate_reduce_monitor_period 4 us, rpg_time_reset 300 us, rpg_byte_reset 32767 (read as kilobytes, as the 150
+of IEEE 802.1Qau), rpg_threshold 1, rpg_ai_rate 5 Mb/s, rpg_hai_rate 50 Mb/s, rpg_min_rate 1 Mb/s,
+clamp_tgt_rate 0; of the notification point min_time_between_cnps 4 us, as such NICs report it.
+
+sigcomm2015: Zhu et al., sections 3 and 5: g 1/256, K and T 55 us, B 10 MB, F 5, R_AI 40 Mb/s, N 50 us; each
+CNP sets the target (equation 1). The paper gives neither R_HAI nor a least rate: ten times R_AI, as IEEE
+802.1Qau has it, and 1 Mb/s are assumptions. Its values are for 40G: at 400G they leave most of a link idle.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 #pragma once
 // What the engine is given: the cabled network, the hosts' parameters, the work, and each switch's state.
 
+#include <array>
 #include <vector>
 
 #include "raddle/ars.hpp"
@@ -28,11 +29,14 @@ struct NicConfig {
   std::int64_t window = 0;          // most bytes of payload that a queue pair has under way; 0: any
   std::uint32_t messages = 0;       // most messages that a queue pair has handed to the NIC and not acknowledged; 0: any
   std::uint32_t burst = 1;          // packets that a queue pair sends before it is another one's turn
+  // Share of each priority in the wire where several have something to send; 0: before all that have a share, the
+  // highest first. Within a priority answers (acknowledgements, CNPs) go before data.
+  std::array<std::uint32_t, priorities> class_weights = {1, 1, 1, 1, 1, 1, 0, 1};
   bool is_selective = false;        // what is lost is sent again and nothing else; false: go-back-N
   std::uint32_t reorder = 0;        // packets that one may be overtaken by before it counts as lost; is_selective
   Time retransmit_timeout = 67'108'864'000;
   std::uint32_t retry_count = 7;
-  Time cnp_interval = 50'000'000;
+  Time cnp_interval = 4'000'000;
   Time pfc_reaction = 0;
   bool is_dcqcn = true;
   DcqcnParameters dcqcn;

@@ -1,9 +1,10 @@
 #pragma once
 // DCQCN's reaction point: the sending rate of one queue pair.
-// SOURCE: Y. Zhu et al., "Congestion control for large-scale RDMA deployments", SIGCOMM 2015, section 3.1.
+// SOURCE: Y. Zhu et al., "Congestion control for large-scale RDMA deployments", SIGCOMM 2015, section 3.1;
+// NVIDIA, "DCQCN CC Parameters", for what ConnectX adds (`decrease_timer`).
 //
 // The timers raise no events. They only matter when the queue pair sends, so they are caught up with
-// then (`advance`): the rate at that instant is the same.
+// then (`advance`), and looked ahead to where a packet waits for its turn (`due`).
 
 #include <algorithm>
 
@@ -15,16 +16,16 @@ struct DcqcnParameters {
   double g = 5.0 / 1024;
   Time alpha_timer = 1'000'000;
   Time rate_timer = 300'000'000;
-  std::int64_t byte_counter = 32'767'000;
+  std::int64_t byte_counter = 32'767'000;  // 0: the timer alone raises the rate, and counts the stages
   int fast_recovery_steps = 1;
   double rate_ai = 5e6;
   double rate_hai = 50e6;
   double min_rate = 1e6;
   bool clamps_target = false;  // false: the target falls once for a run of CNPs (802.1Qau, 32.3; ConnectX)
-  // 0: each CNP lowers the rate at once (the paper). Above 0: CNPs only leave a mark; from a queue pair's first
-  // CNP on, a timer of this period lowers the rate if there is one, the alpha timer moves alpha towards 1 if
-  // there is one, and the rate recovers by `rate_timer` alone (rate_reduce_monitor_period of ConnectX).
-  Time decrease_timer = 0;
+  // 0: each CNP lowers the rate at once and restarts the alpha timer (the paper). Above 0: a CNP only leaves a mark;
+  // from a queue pair's first CNP on, a timer of this period lowers the rate if there is one, and the alpha timer
+  // moves alpha towards 1 if there is one (rate_reduce_monitor_period and dce_tcp_rtt of ConnectX).
+  Time decrease_timer = 4'000'000;
 };
 
 struct DcqcnRate {
@@ -42,42 +43,43 @@ struct DcqcnRate {
   // False while the queue pair sends at the line rate and nothing is about to change that.
   bool is_active() const { return next_rate != never || lowers_rate; }
 
+  // Precondition: advanced to `now`.
   void on_cnp(const DcqcnParameters& p, Time now) {
-    if (p.decrease_timer > 0) {
-      if (next_decrease == never) {
-        next_decrease = now + p.decrease_timer;
-        next_alpha = now + p.alpha_timer;
-      } else {
-        raises_alpha = true;
-      }
-      lowers_rate = true;
+    if (p.decrease_timer == 0) {
+      lower(p, now);
+      alpha = (1 - p.g) * alpha + p.g;
+      next_alpha = now + p.alpha_timer;
       return;
     }
-    if (p.clamps_target || timer_steps + byte_steps > 0 || next_rate == never) target = rate;
-    rate = std::max(p.min_rate, rate * (1 - alpha / 2));
-    alpha = (1 - p.g) * alpha + p.g;
-    next_alpha = now + p.alpha_timer;
-    next_rate = now + p.rate_timer;
-    bytes = 0;
-    timer_steps = byte_steps = 0;
+    if (next_decrease == never) {
+      next_decrease = now + p.decrease_timer;
+      next_alpha = now + p.alpha_timer;
+    } else {
+      raises_alpha = true;
+    }
+    lowers_rate = true;
   }
 
+  // What the timers have done up to `now`. At one instant alpha goes first, then the increase, then the decrease.
   void advance(const DcqcnParameters& p, double line_rate, Time now) {
-    if (p.decrease_timer > 0) return advance_timers(p, line_rate, now);
-    if (next_alpha <= now) {
-      const Time periods = (now - next_alpha) / p.alpha_timer + 1;
-      alpha *= power(1 - p.g, periods);
-      next_alpha += periods * p.alpha_timer;
+    for (Time change = next_change(); change <= now; change = next_change()) {
+      if (next_rate == change) {
+        ++timer_steps;
+        next_rate += p.rate_timer;
+        increase(p, line_rate);
+      } else {
+        advance_alpha(p, change);
+        lowers_rate = false;
+        next_decrease += p.decrease_timer;
+        lower(p, change);
+      }
     }
-    while (next_rate <= now) {
-      ++timer_steps;
-      next_rate += p.rate_timer;
-      increase(p, line_rate);
-    }
+    advance_alpha(p, now);
+    if (next_decrease <= now) next_decrease += ((now - next_decrease) / p.decrease_timer + 1) * p.decrease_timer;
   }
 
   void on_sent(const DcqcnParameters& p, double line_rate, std::int64_t sent) {
-    if (p.decrease_timer > 0) return;
+    if (p.byte_counter == 0) return;
     bytes += sent;
     while (bytes >= p.byte_counter) {
       bytes -= p.byte_counter;
@@ -86,7 +88,29 @@ struct DcqcnRate {
     }
   }
 
+  // When a packet may follow one of `wire_bytes` that began at `from`: once the time has passed that those take at the
+  // rate of then. A rate that rises while the packet waits lets it go earlier, one that falls later.
+  // Precondition: advanced to now, and no CNP comes until then.
+  Time due(const DcqcnParameters& p, double line_rate, Time from, std::int64_t wire_bytes, Time clock) const {
+    Time at = from + spacing(wire_bytes, clock);
+    if (at <= next_change()) return at;
+    DcqcnRate ahead = *this;
+    for (Time change = next_change(); at > change; change = ahead.next_change()) {
+      ahead.advance(p, line_rate, change);
+      at = std::max(change, from + ahead.spacing(wire_bytes, clock));
+    }
+    return at;
+  }
+
  private:
+  // When the rate changes next if no CNP comes.
+  Time next_change() const { return std::min(next_rate, lowers_rate ? next_decrease : never); }
+
+  Time spacing(std::int64_t wire_bytes, Time clock) const {
+    const auto exact = static_cast<Time>(static_cast<double>(wire_bytes) * 8e12 / rate);
+    return exact - exact % clock;
+  }
+
   // By squaring, so that the result is the same on every machine (the C library's pow need not be).
   static double power(double base, Time exponent) {
     double result = 1;
@@ -95,34 +119,6 @@ struct DcqcnRate {
       base *= base;
     }
     return result;
-  }
-
-  // At one instant alpha goes first, then the increase, then the decrease.
-  void advance_timers(const DcqcnParameters& p, double line_rate, Time now) {
-    if (next_decrease == never) return;
-    while (std::min(next_rate, lowers_rate ? next_decrease : never) <= now) {
-      if (next_rate <= next_decrease || !lowers_rate) {
-        if (timer_steps > p.fast_recovery_steps) {
-          target += p.rate_hai;
-        } else if (timer_steps == p.fast_recovery_steps) {
-          target += p.rate_ai;
-        }
-        ++timer_steps;
-        target = std::min(target, line_rate);
-        rate = (rate + target) / 2;
-        next_rate += p.rate_timer;
-      } else {
-        advance_alpha(p, next_decrease);
-        if (p.clamps_target || timer_steps > 0) target = rate;
-        rate = std::max(p.min_rate, rate * (1 - alpha / 2));
-        timer_steps = 0;
-        lowers_rate = false;
-        next_rate = next_decrease + p.rate_timer;
-        next_decrease += p.decrease_timer;
-      }
-    }
-    advance_alpha(p, now);
-    if (next_decrease <= now) next_decrease += ((now - next_decrease) / p.decrease_timer + 1) * p.decrease_timer;
   }
 
   void advance_alpha(const DcqcnParameters& p, Time now) {
@@ -137,12 +133,22 @@ struct DcqcnRate {
     alpha *= power(1 - p.g, periods);
   }
 
+  void lower(const DcqcnParameters& p, Time now) {
+    if (p.clamps_target || timer_steps + byte_steps > 0 || next_rate == never) target = rate;
+    rate = std::max(p.min_rate, rate * (1 - alpha / 2));
+    next_rate = now + p.rate_timer;
+    bytes = 0;
+    timer_steps = byte_steps = 0;
+  }
+
+  // Without a byte counter the stages are the timer's alone, counted before it ticks: one additive increase after fast
+  // recovery, then hyper increases that do not grow (as ns-3's HPCC code has it).
   void increase(const DcqcnParameters& p, double line_rate) {
     const int most = std::max(timer_steps, byte_steps);
-    const int least = std::min(timer_steps, byte_steps);
+    const int least = p.byte_counter == 0 ? timer_steps - 1 : std::min(timer_steps, byte_steps);
     if (least > p.fast_recovery_steps) {
-      target += (least - p.fast_recovery_steps) * p.rate_hai;
-    } else if (most >= p.fast_recovery_steps) {
+      target += (p.byte_counter == 0 ? 1 : least - p.fast_recovery_steps) * p.rate_hai;
+    } else if (p.byte_counter == 0 ? least == p.fast_recovery_steps : most >= p.fast_recovery_steps) {
       target += p.rate_ai;
     }
     target = std::min(target, line_rate);

@@ -65,7 +65,7 @@ class EventQueue {
   void set_arrival(PortId port, Time time) { insert(port, time); }
 
   // Wakes the port at `time`, unless it is woken before that already.
-  void set_wake(PortId port, Time time) {
+  [[gnu::always_inline]] void set_wake(PortId port, Time time) {
     const std::uint32_t lane = ports_ + port;
     if (time >= lanes_[lane].time) return;
     if (lanes_[lane].time != never) remove(lane);

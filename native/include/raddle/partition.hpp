@@ -88,6 +88,8 @@ class Partition {
                       std::int64_t bytes) const;
   bool admit(SwitchNode& node, PortId in, unsigned pg, std::int64_t bytes);
   void release(PortId in, unsigned pg, std::int64_t bytes);
+  bool may_resume(const SwitchNode& node, const PriorityGroup& pg) const;
+  void refresh_pause(const SwitchNode& node, PortId in, unsigned pg);
   void change_pause(PortId port, unsigned priority, bool is_xoff);
   bool is_hit(const WredConfig& wred, PortId out, const Queue& queue);
   bool is_marked(const SwitchNode& node, PortId out, const Queue& queue);
@@ -142,6 +144,7 @@ class Partition {
   void restore_storm(PortId id, unsigned queue);
   void block_queue(PortId id, unsigned queue);
   void unblock_queue(PortId id, unsigned queue);
+  void remove_storm_profiles(SwitchNode& node);
   DropReason refusal(const SwitchNode& node, PortId id, unsigned queue, bool is_ingress) const;
   void end_storm(PortId id, unsigned queue);
   WatchdogQueue* storm_of(PortId id, unsigned pg);
@@ -151,12 +154,18 @@ class Partition {
   void nic_receive(PortId port, Packet& packet);
   void receive_data(Packet& packet);
   void receive_ack(const Packet& packet);
-  void reply(Packet& packet, PacketKind kind, std::uint64_t psn);
+  void receive_nak(const Packet& packet);
+  void take_progress(QpId qp, std::uint32_t progress);
+  void go_on(QpId qp);
+  void reply(Packet& packet, PacketKind kind, std::uint64_t psn, std::uint32_t ahead = 0);
   bool sends_at_once(PortId id, unsigned queue_index, const Packet& packet);
   void acknowledge(Packet& packet, bool is_marked, bool is_urgent);
   void end_message(QpId qp);
   void refresh_limit(Sender& sender);
-  bool send_data(Port& port, PortId id);
+  bool send_of_host(Port& port, PortId id, unsigned ready);
+  unsigned pick_class(Port& port, PortId id, unsigned ready);
+  bool send_data(Port& port, PortId id, unsigned priority);
+  void pace(Sender& sender, double line_rate) const;
   void rewind(QpId qp, std::uint64_t psn);
   void retransmit_timer(QpId qp);
   void fail(QpId qp);

@@ -23,7 +23,7 @@ class Simulation {
 
   // Replaces a switch's access lists. What `acl_counts` has of its rules stays.
   void set_acl(NodeId index, AclConfig acl);
-  const std::vector<AclCount>& acl_counts(NodeId index) const { return tables_->switches[index].acl_counts; }
+  const std::vector<AclCount>& acl_counts(NodeId index) const { return tables_->switches.at(index).acl_counts; }
 
   // Carrier of a cable, both directions; frames on a cut cable are lost.
   void set_link(PortId port, bool is_up);
@@ -115,6 +115,8 @@ class Simulation {
   Partition& partition_of(PortId port) {
     return *partitions_[tables_->partition_of_node[tables_->ports[port].node]];
   }
+  void check_port(PortId port) const;
+  std::size_t ports_of(NodeId index) const;
   std::int64_t open_flows() const;
   Time next_time() const;
   void work(unsigned thread, Progress& progress);

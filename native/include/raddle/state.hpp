@@ -26,16 +26,18 @@ struct alignas(32) Packet {
   std::uint32_t next;    // in a queue, on a wire or in the free list
   QpId qp;
   NodeId dst;
-  std::uint32_t hash;
+  std::uint32_t hash;    // of a NAK of selective repeat instead: how far its PSN is ahead of what is there in order
   std::uint32_t psn;     // low 24 bits as in the BTH; acks: next expected
   std::uint16_t bytes;   // frame with FCS
-  std::uint8_t dscp_ce;  // DSCP in the lower 6 bits, then whether congestion was experienced
+  std::uint8_t dscp_ce;  // DSCP in the lower 6 bits, then AckReq (BTH), then whether congestion was experienced
   std::uint8_t ttl;
 
+  static constexpr std::uint8_t ack_request = 0x40;
   static constexpr std::uint8_t ce = 0x80;
 
   PacketKind kind() const { return static_cast<PacketKind>(psn >> 24); }
   unsigned dscp() const { return dscp_ce & 63U; }
+  bool asks_ack() const { return (dscp_ce & ack_request) != 0; }
   bool is_ce() const { return (dscp_ce & ce) != 0; }
   void set_psn(PacketKind kind, std::uint64_t number) {
     psn = static_cast<std::uint32_t>(kind) << 24 | static_cast<std::uint32_t>(number & 0xFF'FFFFU);
@@ -96,6 +98,7 @@ struct alignas(64) Port {
   bool rx_check : 1 = false;      // what arrives is not simply received: see reception.cpp
   bool tx_check : 1 = false;      // nor what is to be sent simply taken
   bool is_traced : 1 = false;
+  std::uint8_t has_data = 0;      // of an endpoint: priorities with queue pairs in their circle
   Time propagation = 0;
   std::int64_t speed = 0;
 };
@@ -185,6 +188,7 @@ struct SwitchNode {
   std::vector<QosMap> qos;
   std::vector<Pool> pools;
   std::vector<ProfileConfig> profiles;
+  std::size_t own_profiles = 0;         // of them; behind them are those of storms (watchdog.cpp)
   std::vector<WredConfig> wred;
   AclConfig acl;
   std::vector<AclCount> acl_counts;     // by rule
@@ -249,17 +253,20 @@ struct WatchdogEvent {
 // A queue pair's sending half, at the NIC that sends its data.
 struct Sender {
   std::uint64_t next_psn = 0, una_psn = 0, limit_psn = 0;
-  Time next_time = 0;
+  Time next_time = 0;                  // its rate holds it back until then
+  Time last_start = 0;                 // when its last packet began
+  std::uint32_t last_bytes = 0;        // what that took on the wire
   PortId port = 0;
   NodeId dst = 0;
   std::uint32_t hash = 0;
-  std::uint32_t round_next = none;     // circle of senders with packets to send
+  std::uint32_t round_next = none;     // circle of its NIC's senders of its priority with packets to send
   std::uint32_t cursor = 0;            // place in the queue pair's list of flows
   std::uint64_t cursor_end = 0;        // first PSN behind that flow
   std::uint32_t posted = 0;            // flows handed to the NIC
   std::uint32_t acked = 0;             // flows acknowledged whole
   std::uint64_t acked_end = 0;         // first PSN behind the first flow that is not
   std::uint64_t posted_end = 0;        // first PSN behind the posted flows; `limit_psn` is it, or less for the window
+  std::uint64_t sent_end = 0;          // first PSN that was never sent
   std::uint32_t retries = 0;
   std::uint32_t burst = 0;             // packets of this turn
   std::uint8_t dscp = 0, priority = 0;
@@ -272,6 +279,9 @@ struct Sender {
 inline std::int32_t psn_distance(std::uint32_t psn, std::uint64_t from) {
   return static_cast<std::int32_t>((psn - static_cast<std::uint32_t>(from)) << 8) >> 8;
 }
+
+// First PSN that the window does not let a queue pair send, nor its posted messages.
+std::uint64_t limit_psn(const NicConfig& nic, std::uint64_t posted_end, std::uint64_t una_psn);
 
 // What selective repeat adds to the two halves of a queue pair.
 struct SelectiveSender {

@@ -31,7 +31,7 @@ struct Tables {
   std::vector<SwitchNode> switches;
   std::vector<Sender> senders;
   std::vector<Receiver> receivers;
-  std::vector<std::uint32_t> round;  // per endpoint: last served sender of its circle, none if empty
+  std::vector<std::uint32_t> round;  // by endpoint and priority: last served sender of the circle, none if empty
 
   std::vector<std::uint64_t> drops;             // by port and reason
   std::vector<std::uint64_t> marking_counter;   // by port
@@ -62,6 +62,7 @@ struct Tables {
 
  private:
   void add_ports();
+  void set_classes(PortId id);
   void set_cut_times();
   void add_queue_pairs();
   void add_dependencies();

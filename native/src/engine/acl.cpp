@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "raddle/acl.hpp"
+#include "raddle/checks.hpp"
 #include "raddle/simulation.hpp"
 
 namespace raddle {
@@ -73,9 +74,9 @@ void check(const AclStage& stage, std::uint32_t header_classes, std::size_t port
 }  // namespace
 
 void Simulation::set_acl(NodeId index, AclConfig acl) {
-  SwitchNode& node = tables_->switches.at(index);
-  std::size_t ports = 0;
-  for (const PortConfig& port : tables_->network.ports) ports += port.node == tables_->network.endpoints + index;
+  check_index(index, tables_->switches.size(), "switch");
+  SwitchNode& node = tables_->switches[index];
+  const std::size_t ports = ports_of(index);
   require(acl.header_class.empty() || acl.header_class.size() == tables_->senders.size() * acl_kinds,
           "header_class must have an entry for every queue pair and kind of packet, or none");
   std::uint32_t classes = 0;

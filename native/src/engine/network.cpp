@@ -1,9 +1,11 @@
 // What comes from outside between two calls of `advance`: switch state, cables; and the paths that follow.
 
+#include <algorithm>
 #include <stdexcept>
 #include <utility>
 
 #include "raddle/acl.hpp"
+#include "raddle/checks.hpp"
 #include "raddle/simulation.hpp"
 
 namespace raddle {
@@ -24,9 +26,8 @@ bool denies(const Tables& tables, const SwitchNode& node, const AclStage& stage,
 }  // namespace
 
 void Simulation::set_switch(NodeId index, const SwitchConfig& state) {
-  if (!state.policies.empty() && state.policies.size() != 2 * tables_->senders.size()) {
-    throw std::invalid_argument("policies must have two entries per queue pair, or none");
-  }
+  check_index(index, tables_->switches.size(), "switch");
+  check_switch(state, ports_of(index), tables_->network.endpoints, tables_->senders.size(), tables_->hashes.size());
   const PortId first = tables_->switches[index].first_port;
   Partition& partition = *partitions_[tables_->partition_of_node[tables_->network.endpoints + index]];
   partition.set_switch(index, state);
@@ -39,7 +40,18 @@ void Simulation::set_switch(NodeId index, const SwitchConfig& state) {
   }
 }
 
+std::size_t Simulation::ports_of(NodeId index) const {
+  const auto is_before = [](const PortConfig& port, NodeId node) { return port.node < node; };
+  const std::vector<PortConfig>& ports = tables_->network.ports;
+  const NodeId node = tables_->network.endpoints + index;
+  const auto first = std::lower_bound(ports.begin(), ports.end(), node, is_before);
+  return static_cast<std::size_t>(std::lower_bound(first, ports.end(), node + 1, is_before) - first);
+}
+
+void Simulation::check_port(PortId port) const { check_index(port, tables_->ports.size(), "port"); }
+
 void Simulation::set_link(PortId port, bool is_up) {
+  check_port(port);
   for (const PortId end : {port, tables_->ports[port].peer}) {
     if (end != none) has_carrier_[end] = is_up;
   }
@@ -47,6 +59,7 @@ void Simulation::set_link(PortId port, bool is_up) {
 }
 
 void Simulation::set_light(PortId port, bool is_lit) {
+  check_port(port);
   for (const PortId end : {port, tables_->ports[port].peer}) {
     if (end == none) continue;
     partition_of(end).impairment(end).is_lit = is_lit;
@@ -55,6 +68,7 @@ void Simulation::set_light(PortId port, bool is_lit) {
 }
 
 void Simulation::set_bit_errors(PortId port, double ratio) {
+  check_port(port);
   if (!(ratio >= 0 && ratio < 1)) throw std::invalid_argument("a bit error ratio is from 0 to below 1");
   for (const PortId end : {port, tables_->ports[port].peer}) {
     if (end == none) continue;
@@ -64,6 +78,7 @@ void Simulation::set_bit_errors(PortId port, double ratio) {
 }
 
 void Simulation::set_storm(PortId port, std::uint8_t halted) {
+  check_port(port);
   if (!tables_->ports[port].is_endpoint) throw std::invalid_argument("only a NIC can be told to storm");
   partition_of(port).impairment(port).storm = halted;
   partition_of(port).refresh_halt(port);
@@ -71,6 +86,7 @@ void Simulation::set_storm(PortId port, std::uint8_t halted) {
 
 void Simulation::set_receiver(PortId port, std::int64_t bps, std::int64_t buffer, std::int64_t xoff,
                               std::int64_t xon) {
+  check_port(port);
   if (!tables_->ports[port].is_endpoint) throw std::invalid_argument("only a host can be slow");
   if (bps < 0 || xon < 0 || xoff < xon || buffer < xoff) throw std::invalid_argument("xon <= xoff <= buffer");
   partition_of(port).set_receiver(port, bps, buffer, xoff, xon);
@@ -99,6 +115,7 @@ void Simulation::refresh_link(PortId port) {
 }
 
 std::vector<PortId> Simulation::trace(QpId qp, bool is_ack) const {
+  check_index(qp, tables_->senders.size(), "queue pair");
   const Sender& sender = tables_->senders[qp];
   const Receiver& receiver = tables_->receivers[qp];
   const NodeId dst = is_ack ? receiver.dst : sender.dst;

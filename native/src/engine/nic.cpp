@@ -2,6 +2,7 @@
 // SOURCE: InfiniBand Architecture Specification vol. 1, 9.7 (reliable service); DCQCN (SIGCOMM 2015).
 
 #include <algorithm>
+#include <bit>
 
 #include "raddle/partition.hpp"
 
@@ -21,38 +22,42 @@ void Partition::post(QpId qp) {
   const std::uint32_t first = qp_flow_offsets_[qp];
   const std::uint32_t count = qp_flow_offsets_[qp + 1] - first;
   const std::uint32_t most = network_.nic.messages == 0 ? count : std::min(count, sender.acked + network_.nic.messages);
+  if (sender.has_failed) return;
   while (sender.posted < most && waits_[qp_flows_[first + sender.posted]] == 0) {
     const FlowId flow = qp_flows_[first + sender.posted++];
     flow_results_.start[flow] = now_;
-    if (sender.has_failed) {
-      flow_results_.status[flow] = static_cast<std::uint8_t>(FlowStatus::failed);
-      continue;
-    }
     flow_results_.status[flow] = static_cast<std::uint8_t>(FlowStatus::active);
     sender.posted_end += packets_of(flow);
     ++open_flows_;
   }
-  if (!sender.has_failed) refresh_limit(sender);
+  refresh_limit(sender);
   if (sender.next_psn < sender.limit_psn) {
     join_round(qp);
     kick(sender.port);
   }
 }
 
+// A queue pair has at most 2^23 - 1 packets under way, so that PSNs of 24 bits tell old from new.
+// SOURCE: InfiniBand vol. 1, 9.7.2 (valid and duplicate regions are half of the PSNs each).
+std::uint64_t limit_psn(const NicConfig& nic, std::uint64_t posted_end, std::uint64_t una_psn) {
+  std::uint64_t window = (1U << 23) - 1;
+  if (nic.window > 0) window = std::min(window, static_cast<std::uint64_t>(std::max<std::int64_t>(nic.window / nic.mtu, 1)));
+  return std::min(posted_end, una_psn + window);
+}
+
 void Partition::refresh_limit(Sender& sender) {
-  sender.limit_psn = sender.posted_end;
-  if (network_.nic.window == 0) return;
-  const auto window = static_cast<std::uint64_t>(std::max<std::int64_t>(network_.nic.window / network_.nic.mtu, 1));
-  sender.limit_psn = std::min(sender.limit_psn, sender.una_psn + window);
+  sender.limit_psn = limit_psn(network_.nic, sender.posted_end, sender.una_psn);
 }
 
 void Partition::join_round(QpId qp) {
   Sender& sender = senders_[qp];
   if (sender.in_round) return;
   sender.in_round = true;
-  std::uint32_t& last = round_[ports_[sender.port].node];
+  std::uint32_t& last = round_[sender.port * priorities + sender.priority];
   if (last == none) {
     sender.round_next = qp;
+    Port& port = ports_[sender.port];
+    port.has_data = static_cast<std::uint8_t>(port.has_data | 1U << sender.priority);
   } else {
     sender.round_next = senders_[last].round_next;
     senders_[last].round_next = qp;
@@ -60,10 +65,49 @@ void Partition::join_round(QpId qp) {
   last = qp;
 }
 
-// Sends one packet of the next sender in turn that is neither paused nor held back by its rate.
-bool Partition::send_data(Port& port, PortId id) {
-  std::uint32_t& last = round_[port.node];
-  if (last == none) return false;
+// Sends one frame of the priority whose turn it is of those that are ready, an answer before data.
+bool Partition::send_of_host(Port& port, PortId id, unsigned ready) {
+  while (ready != 0) {
+    const bool is_shared = (ready & (ready - 1)) != 0;
+    const unsigned priority = is_shared ? pick_class(port, id, ready) : static_cast<unsigned>(std::countr_zero(ready));
+    Queue& queue = queues_[id * priorities + priority];
+    const std::int64_t before = queue.tx_bytes;
+    if ((port.active >> priority & 1U) != 0) {
+      const PacketId packet = take(port, id, priority);
+      queue.tx_bytes += packets_[packet].bytes;
+      ++queue.tx_frames;
+      send_frame(port, id, packets_[packet]);
+      free_packet(packet);
+    } else if (!send_data(port, id, priority)) {
+      ready &= ~(1U << priority);
+      continue;
+    }
+    if (is_shared) [[unlikely]] queue.deficit -= queue.tx_bytes - before;
+    return true;
+  }
+  return false;
+}
+
+// Strict priorities first, the highest first; the others by deficit round robin, which goes into debt for a frame as
+// it is not known before which queue pair's it is.
+[[gnu::noinline, gnu::cold]] unsigned Partition::pick_class(Port& port, PortId id, unsigned ready) {
+  if (const unsigned strict = ready & port.strict) return static_cast<unsigned>(std::bit_width(strict)) - 1;
+  for (;;) {
+    Queue& queue = queues_[id * priorities + port.round];
+    if ((ready >> port.round & 1U) == 0) {
+      queue.deficit = 0;
+    } else if (queue.deficit > 0) {
+      return port.round;
+    }
+    port.round = (port.round + 1U) % priorities;
+    Queue& next = queues_[id * priorities + port.round];
+    if ((ready >> port.round & 1U) != 0) next.deficit += next.quantum;
+  }
+}
+
+// Sends one packet of the priority's next sender in turn that its rate does not hold back.
+bool Partition::send_data(Port& port, PortId id, unsigned priority) {
+  std::uint32_t& last = round_[id * priorities + priority];
   Time earliest = never;
   std::uint32_t before = last;
   const double line_rate = static_cast<double>(port.speed);
@@ -76,6 +120,7 @@ bool Partition::send_data(Port& port, PortId id) {
       sender.in_round = false;
       if (qp == before) {
         last = none;
+        port.has_data = static_cast<std::uint8_t>(port.has_data & ~(1U << priority));
         break;
       }
       senders_[before].round_next = sender.round_next;
@@ -84,7 +129,6 @@ bool Partition::send_data(Port& port, PortId id) {
     }
     const QpId previous = before;
     before = qp;
-    if ((port.paused >> sender.priority & 1U) != 0) continue;
     if (sender.next_time > now_) {
       earliest = std::min(earliest, sender.next_time);
       continue;
@@ -108,6 +152,11 @@ bool Partition::send_data(Port& port, PortId id) {
       }
       if (sender.una_psn == psn) sender.last_progress = now_;
       if (network_.nic.is_selective) number_sent(qp, psn);
+      if (psn < sender.sent_end) {
+        ++qp_results_.retransmitted[qp];
+      } else {
+        sender.sent_end = psn + 1;
+      }
       ++sender.next_psn;
     }
     ++injected_;
@@ -115,16 +164,17 @@ bool Partition::send_data(Port& port, PortId id) {
     Packet packet = {.arrival = 0, .next = none, .qp = qp, .dst = sender.dst, .hash = sender.hash, .psn = 0,
                      .bytes = static_cast<std::uint16_t>(bytes), .dscp_ce = sender.dscp, .ttl = initial_ttl};
     packet.set_psn(PacketKind::data, psn);
-    queues_[id * priorities + sender.priority].tx_bytes += bytes;
-    ++queues_[id * priorities + sender.priority].tx_frames;
+    if (psn + 1 == sender.limit_psn) packet.dscp_ce |= Packet::ack_request;  // nothing follows before its answer
+    queues_[id * priorities + priority].tx_bytes += bytes;
+    ++queues_[id * priorities + priority].tx_frames;
     audit_.made(id, bytes);
     send_frame(port, id, packet);
+    sender.last_start = now_;
+    sender.last_bytes = static_cast<std::uint32_t>(bytes + network_.nic.gap_bytes);
     if (sender.dcqcn.is_active()) {
-      const std::int64_t wire_bytes = bytes + network_.nic.gap_bytes;
       sender.dcqcn.advance(network_.nic.dcqcn, line_rate, now_);
-      sender.dcqcn.on_sent(network_.nic.dcqcn, line_rate, wire_bytes);
-      const auto spacing = static_cast<Time>(static_cast<double>(wire_bytes) * 8e12 / sender.dcqcn.rate);
-      sender.next_time = now_ + spacing - spacing % network_.nic.clock;
+      sender.dcqcn.on_sent(network_.nic.dcqcn, line_rate, sender.last_bytes);
+      pace(sender, line_rate);
     }
     if (!sender.timer_set) {
       sender.timer_set = true;
@@ -134,6 +184,12 @@ bool Partition::send_data(Port& port, PortId id) {
   }
   if (earliest != never) events_.set_wake(id, earliest);
   return false;
+}
+
+// Until when the rate, as it will change by itself, holds the next packet back.
+void Partition::pace(Sender& sender, double line_rate) const {
+  sender.next_time = sender.dcqcn.due(network_.nic.dcqcn, line_rate, sender.last_start, sender.last_bytes,
+                                      network_.nic.clock);
 }
 
 void Partition::nic_receive(PortId port, Packet& packet) {
@@ -171,7 +227,7 @@ void Partition::receive_data(Packet& packet) {
   receiver.nak_sent = false;
   ++receiver.expected_psn;
   const bool is_flow_end = receiver.expected_psn == receiver.cursor_end;
-  acknowledge(packet, is_marked, is_flow_end);
+  acknowledge(packet, is_marked, is_flow_end || packet.asks_ack());
   if (is_flow_end) end_message(qp);
 }
 
@@ -197,13 +253,13 @@ void Partition::end_message(QpId qp) {
 }
 
 // Turns the packet into the receiver's answer and sends it.
-void Partition::reply(Packet& packet, PacketKind kind, std::uint64_t psn) {
+void Partition::reply(Packet& packet, PacketKind kind, std::uint64_t psn, std::uint32_t ahead) {
   const Receiver& receiver = receivers_[packet.qp];
   const NicConfig& nic = network_.nic;
   const bool is_cnp = kind == PacketKind::cnp;
   packet.set_psn(kind, psn);
   packet.dst = receiver.dst;
-  packet.hash = receiver.hash;
+  packet.hash = ahead > 0 ? ahead : receiver.hash;
   packet.bytes = static_cast<std::uint16_t>(is_cnp ? nic.cnp_bytes : nic.ack_bytes);
   packet.dscp_ce = is_cnp ? nic.cnp_dscp : receiver.dscp;
   packet.ttl = initial_ttl;
@@ -224,8 +280,30 @@ bool Partition::sends_at_once(PortId id, unsigned queue_index, const Packet& pac
   queue.tx_bytes += packet.bytes;
   ++queue.tx_frames;
   send_frame(port, id, packet);
-  if (round_[port.node] != none) events_.set_wake(id, port.busy_until);
+  if (port.has_data != 0) events_.set_wake(id, port.busy_until);
   return true;
+}
+
+// So many packets more are acknowledged.
+[[gnu::always_inline]] inline void Partition::take_progress(QpId qp, std::uint32_t progress) {
+  Sender& sender = senders_[qp];
+  if (network_.nic.is_selective) forget_acknowledged(qp, progress);
+  sender.una_psn += progress;
+  sender.next_psn = std::max(sender.next_psn, sender.una_psn);
+  if (network_.nic.is_selective) find_lost(qp);
+  sender.last_progress = now_;
+  sender.retries = 0;
+  const std::uint32_t first = qp_flow_offsets_[qp];
+  while (sender.acked < sender.posted && sender.una_psn >= sender.acked_end) {
+    const FlowId flow = qp_flows_[first + sender.acked++];
+    if (first + sender.acked < qp_flow_offsets_[qp + 1]) sender.acked_end += packets_of(qp_flows_[first + sender.acked]);
+    flow_results_.acked[flow] = now_;
+    flow_results_.status[flow] = static_cast<std::uint8_t>(FlowStatus::done);
+    ++flows_done_;
+    --open_flows_;
+    last_end_ = now_;
+    complete(flow, false);
+  }
 }
 
 void Partition::receive_ack(const Packet& packet) {
@@ -233,51 +311,48 @@ void Partition::receive_ack(const Packet& packet) {
   if (sender.has_failed) return;
   if (packet.kind() >= PacketKind::cnp) {
     ++qp_results_.cnps[packet.qp];
-    sender.dcqcn.advance(network_.nic.dcqcn, static_cast<double>(ports_[sender.port].speed), now_);
+    const auto line_rate = static_cast<double>(ports_[sender.port].speed);
+    sender.dcqcn.advance(network_.nic.dcqcn, line_rate, now_);
     sender.dcqcn.on_cnp(network_.nic.dcqcn, now_);
+    pace(sender, line_rate);
     if (packet.kind() == PacketKind::cnp) return;
   }
+  if (packet.kind() == PacketKind::nak) [[unlikely]] return receive_nak(packet);
   const std::int32_t progress = psn_distance(packet.psn, sender.una_psn);
-  if (network_.nic.is_selective && packet.kind() == PacketKind::nak) {
-    if (progress >= 0) note_arrived(packet.qp, sender.una_psn + static_cast<std::uint32_t>(progress));
-    return;
+  if (progress <= 0) return;
+  take_progress(packet.qp, static_cast<std::uint32_t>(progress));
+  go_on(packet.qp);
+}
+
+// With selective repeat a NAK is of one packet, and acknowledges what has arrived in order before it.
+[[gnu::noinline, gnu::cold]] void Partition::receive_nak(const Packet& packet) {
+  const Sender& sender = senders_[packet.qp];
+  const bool is_selective = network_.nic.is_selective;
+  const std::int32_t progress = psn_distance(is_selective ? packet.psn - packet.hash : packet.psn, sender.una_psn);
+  if (progress > 0) take_progress(packet.qp, static_cast<std::uint32_t>(progress));
+  if (is_selective) {
+    const std::int32_t place = psn_distance(packet.psn, sender.una_psn);
+    if (place >= 0) note_arrived(packet.qp, sender.una_psn + static_cast<std::uint32_t>(place));
+  } else if (progress >= 0) {
+    rewind(packet.qp, sender.una_psn);
   }
-  if (progress > 0) {
-    if (network_.nic.is_selective) forget_acknowledged(packet.qp, static_cast<std::uint64_t>(progress));
-    sender.una_psn += static_cast<std::uint32_t>(progress);
-    sender.next_psn = std::max(sender.next_psn, sender.una_psn);
-    if (network_.nic.is_selective) find_lost(packet.qp);
-    sender.last_progress = now_;
-    sender.retries = 0;
-    const std::uint32_t first = qp_flow_offsets_[packet.qp];
-    while (sender.acked < sender.posted && sender.una_psn >= sender.acked_end) {
-      const FlowId flow = qp_flows_[first + sender.acked++];
-      if (first + sender.acked < qp_flow_offsets_[packet.qp + 1]) {
-        sender.acked_end += packets_of(qp_flows_[first + sender.acked]);
-      }
-      flow_results_.acked[flow] = now_;
-      flow_results_.status[flow] = static_cast<std::uint8_t>(FlowStatus::done);
-      ++flows_done_;
-      --open_flows_;
-      last_end_ = now_;
-      complete(flow, false);
-    }
-  }
-  if (packet.kind() == PacketKind::nak && progress >= 0) rewind(packet.qp, sender.una_psn);
-  if (progress > 0 && network_.nic.messages > 0) post(packet.qp);
-  if (progress > 0 && network_.nic.window > 0 && !sender.has_failed) {
-    refresh_limit(sender);
-    if (sender.next_psn < sender.limit_psn) {
-      join_round(packet.qp);
-      kick(sender.port);
-    }
-  }
+  if (progress > 0) go_on(packet.qp);
+}
+
+// What waited for acknowledgements may be sent.
+void Partition::go_on(QpId qp) {
+  Sender& sender = senders_[qp];
+  if (network_.nic.messages > 0) post(qp);
+  if (sender.limit_psn >= sender.posted_end || sender.has_failed) return;
+  refresh_limit(sender);
+  if (sender.next_psn >= sender.limit_psn) return;
+  join_round(qp);
+  kick(sender.port);
 }
 
 // Go-back-N: everything from `psn` on is sent again.
 void Partition::rewind(QpId qp, std::uint64_t psn) {
   Sender& sender = senders_[qp];
-  qp_results_.retransmitted[qp] += sender.next_psn - psn;
   sender.next_psn = psn;
   const std::uint32_t first = qp_flow_offsets_[qp];
   while (psn < sender.cursor_end - packets_of(qp_flows_[first + sender.cursor])) {
@@ -310,7 +385,7 @@ void Partition::retransmit_timer(QpId qp) {
   }
 }
 
-// Retries are used up: the queue pair goes to the error state and its flows never end.
+// Retries are used up: the queue pair goes to the error state, and its flows never end nor begin.
 void Partition::fail(QpId qp) {
   Sender& sender = senders_[qp];
   sender.has_failed = true;
@@ -320,6 +395,9 @@ void Partition::fail(QpId qp) {
     flow_results_.status[flow] = static_cast<std::uint8_t>(FlowStatus::failed);
     --open_flows_;
     last_end_ = now_;
+  }
+  for (std::uint32_t i = qp_flow_offsets_[qp] + sender.posted; i < qp_flow_offsets_[qp + 1]; ++i) {
+    flow_results_.status[qp_flows_[i]] = static_cast<std::uint8_t>(FlowStatus::failed);
   }
 }
 

@@ -22,15 +22,16 @@ void Partition::transmit(PortId id) {
   Port& port = ports_[id];
   if (!port.is_up || port.peer == none) return;
   if (port.pfc_changed != 0 && send_pause(port, id)) return;
-  if (const unsigned ready = port.active & ~port.paused & 0xFFU) {
+  const unsigned ready = (port.active | port.has_data) & ~port.paused & 0xFFU;
+  if (ready == 0) return;
+  if (!port.is_endpoint) {
     const PacketId packet = dequeue(port, id, ready);
     send_frame(port, id, packets_[packet]);
     free_packet(packet);
-  } else if (port.is_endpoint && !send_data(port, id)) {
+  } else if (!send_of_host(port, id, ready)) {
     return;
   }
-  const bool has_more = (port.active & ~port.paused) != 0 || port.pfc_changed != 0 ||
-                        (port.is_endpoint && round_[port.node] != none);
+  const bool has_more = ((port.active | port.has_data) & ~port.paused) != 0 || port.pfc_changed != 0;
   // A frame takes no time where the clock cuts it off; the next one follows at the same instant.
   if (has_more) events_.set_wake(id, port.busy_until);
 }
@@ -66,7 +67,7 @@ bool Partition::send_pause(Port& port, PortId id) {
   if (port.is_traced) trace_pause(id, masks);
   port.busy_until = now_ + wire_ticks(port, network_.nic.pause_bytes + network_.nic.gap_bytes);
   notify_peer(id, port.busy_until + port.propagation + network_.nic.pfc_reaction, masks);
-  if (port.active != 0 || (port.is_endpoint && round_[port.node] != none)) events_.set_wake(id, port.busy_until);
+  if ((port.active | port.has_data) != 0) events_.set_wake(id, port.busy_until);
   return true;
 }
 

@@ -1,8 +1,8 @@
 // Selective repeat: a receiver keeps what arrives behind a gap and says of each such packet that it is there; the
 // sender sends again what was lost before it, and nothing else.
 // SOURCE: R. Mittal et al., "Revisiting network support for RDMA" (IRN), SIGCOMM 2018, section 3.1. A NAK carries the
-// PSN of the packet that arrived. What was sent before it and has not arrived is lost, as a fabric keeps the order of a
-// queue pair's packets; where it does not, `reorder` packets must have overtaken one before it counts as lost (the
+// PSN of the packet that arrived, and acknowledges what has arrived in order. What was sent before the packet and has
+// not arrived is lost, as a fabric keeps the order of a queue pair's packets; where it does not, `reorder` packets must have overtaken one before it counts as lost (the
 // threshold that RFC 5681 and RFC 9002, 6.1.1, have for it). Before means before in time, not in PSN: every transmission
 // has a number, so that one sent again and lost again is found by what was sent behind it (RFC 9002, 6.1).
 // Only a loss with nothing sent behind it waits for the timeout.
@@ -66,7 +66,8 @@ void Partition::receive_selective(Packet& packet, bool is_marked) {
   arrived[place] = true;
   if (distance > 0) {
     ++injected_;
-    return reply(packet, PacketKind::nak, receiver.expected_psn + place);
+    receiver.unacked = 0;  // it acknowledges what is there in order too
+    return reply(packet, PacketKind::nak, receiver.expected_psn + place, static_cast<std::uint32_t>(place));
   }
   bool is_urgent = arrived.size() > 1;  // a gap is filled
   std::uint32_t ended = 0;
@@ -79,7 +80,7 @@ void Partition::receive_selective(Packet& packet, bool is_marked) {
     const std::uint32_t next = qp_flow_offsets_[qp] + ++cursor;
     if (next < qp_flow_offsets_[qp + 1]) end += packets_of(qp_flows_[next]);
   }
-  acknowledge(packet, is_marked, is_urgent || ended > 0);
+  acknowledge(packet, is_marked, is_urgent || ended > 0 || packet.asks_ack());
   for (; ended > 0; --ended) end_message(qp);
 }
 

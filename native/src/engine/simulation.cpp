@@ -5,6 +5,7 @@
 #include <thread>
 #include <tuple>
 
+#include "raddle/checks.hpp"
 #include "raddle/cut.hpp"
 
 namespace raddle {
@@ -25,6 +26,12 @@ Time horizon(const NetworkConfig& network) {
   return longest;
 }
 
+std::unique_ptr<Tables> make_tables(const NetworkConfig& network, const Workload& work) {
+  check_network(network);
+  check_workload(work, network.endpoints);
+  return std::make_unique<Tables>(network, work);
+}
+
 }  // namespace
 
 // What the threads of one call of `advance` tell each other.
@@ -43,7 +50,7 @@ struct Simulation::Progress {
 };
 
 Simulation::Simulation(const NetworkConfig& network, const Workload& work, unsigned threads, bool is_cut)
-    : tables_(std::make_unique<Tables>(network, work)), drop_time_(work.qp_src.size(), -1),
+    : tables_(make_tables(network, work)), drop_time_(work.qp_src.size(), -1),
       is_admin_up_(network.ports.size(), true), has_carrier_(network.ports.size(), true) {
   const Cut cut = is_cut ? cut_network(*tables_) : no_cut(*tables_);
   lookahead_ = cut.lookahead;

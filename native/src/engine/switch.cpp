@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <stdexcept>
 #include <utility>
 
 #include "raddle/partition.hpp"
@@ -52,9 +51,14 @@ void Partition::switch_receive(PortId in, Packet& packet) {
   SwitchNode& node = switches_[in_port.node - network_.endpoints];
   if (node.has_acl && is_denied(node, false, in, packet)) [[unlikely]] return;
   if (--packet.ttl == 0) return drop(in, packet, DropReason::ttl);
-  const bool is_data = packet.kind() == PacketKind::data;
+  const PacketKind kind = packet.kind();
+  const bool is_data = kind == PacketKind::data;
   std::uint32_t hash = packet.hash;
-  if (node.hash_class != 0) hash = hashes_[node.hash_class - 1].of(packet.qp, is_data);
+  if (node.hash_class != 0) {
+    hash = hashes_[node.hash_class - 1].of(packet.qp, is_data);
+  } else if (kind == PacketKind::nak) [[unlikely]] {
+    hash = work_.qp_ack_hash[packet.qp];
+  }
   const std::uint32_t group = node.group_of(packet.dst, packet.qp, is_data);
   const PortId out = node.ars ? adaptive_route(node, group, hash) : route(node, group, hash);
   if (out == none || node.qos.empty()) return drop(in, packet, DropReason::no_route);
@@ -162,12 +166,26 @@ void Partition::release(PortId in, unsigned pg_index, std::int64_t bytes) {
   const std::int64_t shared = shared_part(pg.used, profile);
   pool.headroom_used -= from_headroom;
   pool.used -= shared_part(used, profile) - shared;
-  if (!pg.is_xoff || pg.headroom > 0) return;
-  const std::int64_t limit = threshold(profile, pool);
-  if (shared <= std::max(limit - profile.xon_offset, profile.xon)) {
-    pg.is_xoff = false;
-    change_pause(in, pg_index, false);
-  }
+  if (pg.is_xoff) [[unlikely]] refresh_pause(node, in, pg_index);
+}
+
+// All bytes of the group are held against XON and against the limit, its reserved ones included.
+// SOURCE: SAI saibuffer.h, SAI_BUFFER_PROFILE_ATTR_XON_TH, SAI_BUFFER_PROFILE_ATTR_XON_OFFSET_TH.
+bool Partition::may_resume(const SwitchNode& node, const PriorityGroup& pg) const {
+  if (pg.headroom > 0) return false;
+  const ProfileConfig& profile = node.profiles[pg.profile];
+  const std::int64_t limit = profile.reserved + threshold(profile, node.pools[profile.pool]);
+  return pg.used <= std::max({limit - profile.xon_offset, profile.xon, std::int64_t{0}});
+}
+
+// Lifts a pause for which there is no reason any more, or no PFC.
+[[gnu::noinline]] void Partition::refresh_pause(const SwitchNode& node, PortId in, unsigned pg_index) {
+  PriorityGroup& pg = pgs_[in * priorities + pg_index];
+  if (!pg.is_xoff) return;
+  const bool has_pfc = (ports_[in].pfc_enable >> pg_index & 1U) != 0;
+  if (has_pfc && pg.profile != none && !may_resume(node, pg)) return;
+  pg.is_xoff = false;
+  change_pause(in, pg_index, false);
 }
 
 // Tells the sender at the far end of `id` to stop or go on; the frame leaves when the wire is free.
@@ -208,7 +226,6 @@ void Partition::mark(Packet& packet, PortId out, unsigned queue) {
 
 void Partition::set_switch(NodeId index, const SwitchConfig& state) {
   SwitchNode& node = switches_[index];
-  if (state.hash_class > hashes_.size()) throw std::invalid_argument("hash_class is of no add_hashes");
   set_ars(node, state);
   node.hash_seed = state.hash_seed;
   node.hash_offset = state.hash_offset % 32;
@@ -222,6 +239,7 @@ void Partition::set_switch(NodeId index, const SwitchConfig& state) {
   node.group_ports = state.group_ports;
   const std::vector<QosMap> old_qos = std::exchange(node.qos, state.qos);
   node.profiles = state.profiles;
+  node.own_profiles = node.profiles.size();
   node.wred = state.wred;
   for (std::size_t i = 0; i < state.ports.size(); ++i) {
     const SwitchPortConfig& config = state.ports[i];
@@ -269,6 +287,9 @@ void Partition::set_switch(NodeId index, const SwitchConfig& state) {
     if (queues_[i].profile != none) {
       node.pools[node.profiles[queues_[i].profile].pool].fill(queues_[i].bytes);
     }
+  }
+  for (std::size_t i = 0; i < state.ports.size(); ++i) {
+    for (unsigned pg = 0; pg < priorities; ++pg) refresh_pause(node, static_cast<PortId>(node.first_port + i), pg);
   }
 }
 

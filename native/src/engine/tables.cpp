@@ -1,6 +1,6 @@
 #include "raddle/tables.hpp"
 
-#include <stdexcept>
+#include <algorithm>
 
 namespace raddle {
 
@@ -25,7 +25,8 @@ std::uint32_t whole_ps_per_byte(std::int64_t speed) {
 Tables::Tables(const NetworkConfig& network_config, const Workload& workload)
     : network(network_config), work(workload), ports(network.ports.size()), wires(network.ports.size()),
       lanes(network.ports.size() * 2), queues(network.ports.size() * priorities),
-      pgs(network.ports.size() * priorities), switches(network.switches), round(network.endpoints, none),
+      pgs(network.ports.size() * priorities), switches(network.switches),
+      round(network.endpoints * priorities, none),
       drops(network.ports.size() * drop_reasons, 0), marking_counter(network.ports.size(), 0),
       pauses(network.ports.size() * priorities, 0), marks(network.ports.size() * priorities, 0),
       marked_bytes(network.ports.size() * priorities, 0), queue_losses(network.ports.size() * priorities),
@@ -62,11 +63,24 @@ void Tables::add_ports() {
     if (config.node >= network.endpoints) {
       SwitchNode& node = switches[config.node - network.endpoints];
       if (id == 0 || network.ports[id - 1].node != config.node) node.first_port = id;
-    } else if (config.node != id) {
-      throw std::invalid_argument("endpoint e must have port e and no other");
+    } else {
+      set_classes(id);
     }
   }
   for (SwitchNode& node : switches) node.fib.assign(network.endpoints, none);
+}
+
+// A turn of the heaviest priority is a full frame.
+void Tables::set_classes(PortId id) {
+  const auto& weights = network.nic.class_weights;
+  const std::int64_t frame = network.nic.mtu + network.nic.header_bytes;
+  const std::int64_t heaviest = std::max<std::int64_t>(*std::max_element(weights.begin(), weights.end()), 1);
+  ports[id].strict = 0;
+  for (unsigned priority = 0; priority < priorities; ++priority) {
+    const std::int64_t weight = weights[priority];
+    queues[id * priorities + priority].quantum = std::max<std::int64_t>(frame * weight / heaviest, 1);
+    if (weight == 0) ports[id].strict = static_cast<std::uint8_t>(ports[id].strict | 1U << priority);
+  }
 }
 
 // A switch that cuts through may send a frame on when it has its first 64 bytes, behind the preamble. It does so

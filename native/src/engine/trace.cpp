@@ -34,6 +34,7 @@ std::size_t holder_of(const Tables& tables, QueueId queue) {
 
 // A traced port computes its wire times the slow way, where the trace is.
 void Simulation::set_traced(PortId port, bool is_traced) {
+  check_port(port);
   Port& traced = tables_->ports[port];
   traced.is_traced = is_traced;
   traced.ps_per_byte = is_traced ? 0 : whole_ps_per_byte(traced, tables_->network.nic.clock);

@@ -32,6 +32,11 @@ std::uint32_t blocked_profile(SwitchNode& node, const ProfileConfig& like) {
   return static_cast<std::uint32_t>(node.profiles.size() - 1);
 }
 
+bool has_profile(const Queue* queues, const PriorityGroup* pgs, std::size_t rows, std::size_t profile) {
+  return std::any_of(queues, queues + rows, [=](const Queue& queue) { return queue.profile == profile; }) ||
+         std::any_of(pgs, pgs + rows, [=](const PriorityGroup& pg) { return pg.profile == profile; });
+}
+
 }  // namespace
 
 // A storm outlives new state; what is not watched any more goes back to normal.
@@ -198,6 +203,21 @@ void Partition::unblock_queue(PortId id, unsigned queue) {
       if ((state.pfc_masked >> priority & 1U) == 0 || pg.profile == none) continue;
       pg.profile = watchdog_queues_[id * priorities + priority].pg_profile;
     }
+    remove_storm_profiles(switches_[port.node - network_.endpoints]);
+  }
+}
+
+// Takes away the profiles of storms that are over, from the end.
+void Partition::remove_storm_profiles(SwitchNode& node) {
+  std::size_t ports = 0;
+  while (node.first_port + ports < network_.ports.size() &&
+         ports_[node.first_port + ports].node == ports_[node.first_port].node) {
+    ++ports;
+  }
+  const std::size_t first = node.first_port * priorities, rows = ports * priorities;
+  while (node.profiles.size() > node.own_profiles &&
+         !has_profile(queues_ + first, pgs_ + first, rows, node.profiles.size() - 1)) {
+    node.profiles.pop_back();
   }
 }
 

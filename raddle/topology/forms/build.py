@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from functools import cache
 from operator import itemgetter
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from raddle.topology.allocation import allocate
 from raddle.topology.forms.checks import LAST_ASN
@@ -13,6 +14,7 @@ from raddle.topology.forms.names import templates_of
 from raddle.topology.forms.tenants import Owner
 from raddle.topology.forms.wiring import HostDraft, SwitchDraft, Wiring
 from raddle.topology.model import (
+    DCQCN_SETS,
     Accelerators,
     AdaptiveRouting,
     Addressing,
@@ -45,6 +47,7 @@ from raddle.topology.yaml.schema_policy import (
     AdaptiveSpec,
     AddressingSpec,
     AsNumbersSpec,
+    DcqcnSpec,
     RoceSpec,
     RoutingSpec,
 )
@@ -74,7 +77,8 @@ def build_fabric(
     links = _links(wiring, rank)
     asns, macs = _numbers(drafts, spec.routing.as_numbers, record, reserved)
     switches = _switches(drafts, links, asns, macs)
-    hosts = tuple(_host(draft, index) for index, draft in enumerate(host_drafts))
+    cnp_interval_ps = DCQCN_SETS[spec.roce.dcqcn.set].cnp_interval_ps
+    hosts = tuple(_host(draft, index, cnp_interval_ps) for index, draft in enumerate(host_drafts))
     endpoints = _endpoints(hosts, host_drafts, switches, links)
     return Fabric(
         name=spec.name,
@@ -231,9 +235,10 @@ def _ports(model: SwitchModel, profile: Profile, speeds: tuple[int, ...]) -> tup
     )
 
 
-def _host(draft: HostDraft, index: int) -> Host:
+def _host(draft: HostDraft, index: int, cnp_interval_ps: int) -> Host:
     inside = _accelerators(draft.accelerators)
-    return Host(draft.name, index, draft.ports, _nic_model(draft.nics), inside, draft.slot)
+    nic = _nic_model(draft.nics, cnp_interval_ps)
+    return Host(draft.name, index, draft.ports, nic, inside, draft.slot)
 
 
 @cache
@@ -247,17 +252,18 @@ def _accelerators(spec: AcceleratorSpec | None) -> Accelerators | None:
 
 
 @cache
-def _nic_model(nics: NicSpec) -> NicModel:
+def _nic_model(nics: NicSpec, cnp_interval_ps: int) -> NicModel:
     return NicModel(
         speed_bps=nics.speed,
         ack_interval=nics.ack_interval,
         rto_ps=nics.rto,
         retry_count=nics.retry_count,
-        cnp_interval_ps=nics.cnp_interval,
+        cnp_interval_ps=cnp_interval_ps if nics.cnp_interval is None else nics.cnp_interval,
         pfc_reaction_ps=nics.pfc_reaction,
         window_bytes=nics.window,
         messages=nics.messages,
         burst_packets=nics.burst,
+        class_weights=nics.class_weights,
         qps_per_connection=nics.qps_per_connection,
         splits_data=nics.split_data,
         is_selective=nics.retransmission == "selective-repeat",
@@ -335,8 +341,26 @@ def _addressing(spec: AddressingSpec) -> Addressing:
     )
 
 
+def _dcqcn(spec: DcqcnSpec) -> Dcqcn:
+    """The named set with what the file gives instead."""
+    given = {
+        "g": spec.g,
+        "alpha_timer_ps": spec.alpha_timer,
+        "rate_timer_ps": spec.rate_timer,
+        "byte_counter_bytes": spec.byte_counter,
+        "fast_recovery_steps": spec.fast_recovery_steps,
+        "rate_ai_bps": spec.rate_ai,
+        "rate_hai_bps": spec.rate_hai,
+        "min_rate_bps": spec.min_rate,
+        "clamp_target_rate": spec.clamp_target_rate,
+        "decrease_timer_ps": spec.decrease_timer,
+    }
+    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    return replace(DCQCN_SETS[spec.set].dcqcn, **changes)
+
+
 def _roce(roce: RoceSpec) -> RocePolicy:
-    watchdog, dcqcn = roce.watchdog, roce.dcqcn
+    watchdog = roce.watchdog
     return RocePolicy(
         mtu_bytes=roce.mtu,
         port_mtu_bytes=roce.port_mtu,
@@ -348,17 +372,7 @@ def _roce(roce: RoceSpec) -> RocePolicy:
         dynamic_th=roce.dynamic_th,
         cnp=LosslessClass(roce.cnp.priority, roce.cnp.dscp),
         congestion_control=roce.congestion_control,
-        dcqcn=Dcqcn(
-            g=dcqcn.g,
-            alpha_timer_ps=dcqcn.alpha_timer,
-            rate_timer_ps=dcqcn.rate_timer,
-            byte_counter_bytes=dcqcn.byte_counter,
-            fast_recovery_steps=dcqcn.fast_recovery_steps,
-            rate_ai_bps=dcqcn.rate_ai,
-            rate_hai_bps=dcqcn.rate_hai,
-            min_rate_bps=dcqcn.min_rate,
-            clamp_target_rate=dcqcn.clamp_target_rate,
-        ),
+        dcqcn=_dcqcn(roce.dcqcn),
         ecn=Ecn(roce.ecn.kmin, roce.ecn.kmax, roce.ecn.pmax),
         watchdog=PfcWatchdog(watchdog.detect, watchdog.restore, watchdog.action) if watchdog else None,
         pause_quanta=roce.pause_quanta,

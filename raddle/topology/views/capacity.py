@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from raddle.errors import Diagnostic
 from raddle.topology.model import Fabric, Link
-from raddle.units import format_rate
+from raddle.units import format_rate, format_time
 
 TIER_NAMES = ("host-leaf", "leaf-spine", "spine-superspine")
 """Names of the tiers of links, from the hosts up."""
@@ -186,6 +186,7 @@ def _warnings(fabric: Fabric) -> Iterator[Diagnostic]:
             yield _warn("idle-switch", f"switch '{switch.name}' has no links")
     yield from _group_warnings(fabric)
     yield from _roce_warnings(fabric)
+    yield from _timeout_warnings(fabric)
 
 
 def _nic_warnings(fabric: Fabric) -> Iterator[Diagnostic]:
@@ -218,6 +219,26 @@ def _group_warnings(fabric: Fabric) -> Iterator[Diagnostic]:
                 f"'{switch.name}' has {width} uplinks; a next-hop group of '{switch.model.name}' has {limit}"
             )
             yield _warn("group-too-large", message, "take fewer uplinks, or another switch model")
+
+
+def _timeout_warnings(fabric: Fabric) -> Iterator[Diagnostic]:
+    """A retransmission timeout within the longest way there and back repeats what is not lost."""
+    mtu_bits = fabric.roce.mtu_bytes * 8
+    tiers = fabric.arrays.tier.tolist()
+    longest_ps: dict[int, int] = {}
+    for link in fabric.links:
+        wire_ps = -(-mtu_bits * 10**12 // link.speed_bps)
+        way_ps = wire_ps + link.delay_ps + fabric.phy.fec_latency_ps
+        longest_ps[tiers[link.index]] = max(longest_ps.get(tiers[link.index], 0), way_ps)
+    latency_ps = max(switch.model.pipeline_latency_ps for switch in fabric.switches)
+    round_trip_ps = 4 * sum(longest_ps.values()) + 2 * (2 * len(longest_ps) - 1) * latency_ps
+    rto_ps = min(host.nic_model.rto_ps for host in fabric.hosts)
+    if rto_ps <= round_trip_ps:
+        message = (
+            f"'rto' of {format_time(rto_ps)} is within the longest round trip of about "
+            f"{format_time(round_trip_ps)}: NICs repeat what is not lost"
+        )
+        yield _warn("rto-too-short", message, "set 'nics: {rto: ...}' well above it; the default is 67ms")
 
 
 def _roce_warnings(fabric: Fabric) -> Iterator[Diagnostic]:

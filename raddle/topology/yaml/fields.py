@@ -282,6 +282,15 @@ def _text(pattern: str, example: str) -> dict[str, Any]:
     return {"type": "string", "pattern": f"^({pattern})$", "examples": [example]}
 
 
+def _class_weight(text: str) -> int:
+    if text == "strict":
+        return 0
+    weight = parse_count(text)
+    if not 1 <= weight <= 1000:
+        raise ValueError(f"weight {text!r} is not from 1 to 1000; 'strict' goes before all weights")
+    return weight
+
+
 def _whole(low: int, high: int, what: str, parse: Callable[[str], int] = parse_count) -> _Rule:
     """An int from `low` to `high`."""
     json = {"type": "integer", "minimum": low, "maximum": high}
@@ -346,6 +355,23 @@ LoadValue = Annotated[int, _whole(0, 2**32 - 1, "load")]
 LoadWeight = Annotated[int, _whole(0, 255, "weight")]
 """SAI_ARS_PROFILE_ATTR_PORT_LOAD_PAST_WEIGHT: 8 bits."""
 QpCount = Annotated[int, _whole(1, 128, "number of queue pairs")]
+ClassWeight = Annotated[int, _field("bad-number", _class_weight, {"type": ["string", "integer"]})]
+"""0 is `strict`."""
+
+
+class _Weights:
+    """A mapping of the file, held as pairs in order."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        mapping = handler.generate_schema(dict[Priority, ClassWeight])
+        return core_schema.no_info_after_validator_function(
+            lambda found: tuple(sorted(found.items())),
+            mapping,
+            serialization=core_schema.plain_serializer_function_ser_schema(dict),
+        )
+
+
+ClassWeights = Annotated[tuple[tuple[int, int], ...], _Weights()]
 Messages = Annotated[int, _whole(0, 65536, "number of messages")]
 PauseQuanta = Annotated[int, _whole(0, 65535, "number of pause quanta (16 bits)")]
 _IPV4 = _prefix(IPv4Network, "IPv4", "10.0.0.0/16")

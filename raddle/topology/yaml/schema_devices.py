@@ -14,6 +14,7 @@ from raddle.topology.model import Medium, NicModel, Nos
 from raddle.topology.yaml.fields import (
     BreakoutMode,
     Cable,
+    ClassWeights,
     Count,
     LaneCount,
     Messages,
@@ -150,8 +151,8 @@ class NicSpec(Spec):
     """Retransmission timeout."""
     retry_count: Retries = _NIC.retry_count
     """Retransmissions without progress after which the queue pair fails."""
-    cnp_interval: Time = _NIC.cnp_interval_ps
-    """Least time between two CNPs of one queue pair."""
+    cnp_interval: Time | None = None
+    """Least time between two CNPs of one queue pair (default: that of `roce: {dcqcn: {set: ...}}`)."""
     pfc_reaction: Time = _NIC.pfc_reaction_ps
     """From the arrival of a pause frame to the transmitter's halt."""
     window: Window = _NIC.window_bytes
@@ -160,6 +161,8 @@ class NicSpec(Spec):
     """Most messages that a queue pair has handed to its NIC and not acknowledged; 0: any."""
     burst: Count = _NIC.burst_packets
     """Packets that a queue pair sends before it is another one's turn."""
+    class_weights: ClassWeights = ()
+    """Shares of the wire by PFC priority, or `strict`: `{3: 3, 4: 1}`; others have 1, CNPs are strict."""
     qps_per_connection: QpCount = _NIC.qps_per_connection
     """Queue pairs, each with its own UDP source port, that a connection's data is spread over."""
     split_data: Switch = _NIC.splits_data

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
-from raddle.topology.model import FIVE_TUPLE, Dcqcn, HashAlgorithm, HashField
+from raddle.topology.model import FIVE_TUPLE, DcqcnSetName, HashAlgorithm, HashField
 from raddle.topology.yaml.fields import (
     Asn,
     Count,
@@ -39,11 +39,10 @@ from raddle.topology.yaml.fields import (
     Switch,
     Time,
     Timer,
+    Window,
     parse_count,
 )
 from raddle.topology.yaml.schema_devices import Spec, one_or_many
-
-_DCQCN = Dcqcn()
 
 
 class ClassSpec(Spec):
@@ -71,17 +70,30 @@ class EcnSpec(Spec):
 
 
 class DcqcnSpec(Spec):
-    """DCQCN's parameters; the defaults are those of `raddle.topology.model.Dcqcn`."""
+    """DCQCN's parameters; what is not given is as in `set` (sources: `raddle.topology.model.DCQCN_SETS`)."""
 
-    g: Gain = _DCQCN.g
-    alpha_timer: Timer = _DCQCN.alpha_timer_ps
-    rate_timer: Timer = _DCQCN.rate_timer_ps
-    byte_counter: Size = _DCQCN.byte_counter_bytes
-    fast_recovery_steps: Count = _DCQCN.fast_recovery_steps
-    rate_ai: Rate = _DCQCN.rate_ai_bps
-    rate_hai: Rate = _DCQCN.rate_hai_bps
-    min_rate: Rate = _DCQCN.min_rate_bps
-    clamp_target_rate: Switch = _DCQCN.clamp_target_rate
+    set: DcqcnSetName = "connectx"
+    """Values that belong together, of ConnectX NICs or of the paper; the NICs' `cnp_interval` too."""
+    g: Gain | None = None
+    """Gain of the alpha filter."""
+    alpha_timer: Timer | None = None
+    """Period of alpha."""
+    rate_timer: Timer | None = None
+    """Period of the timer that raises the rate."""
+    byte_counter: Window | None = None
+    """Bytes sent after which the rate is raised; 0: the timer alone raises it."""
+    fast_recovery_steps: Count | None = None
+    """Steps that halve the distance to the target before additive increase."""
+    rate_ai: Rate | None = None
+    """Additive increase."""
+    rate_hai: Rate | None = None
+    """Hyper increase."""
+    min_rate: Rate | None = None
+    """Least rate."""
+    clamp_target_rate: Switch | None = None
+    """Every CNP sets the target to the current rate; else the first after a raise does."""
+    decrease_timer: Time | None = None
+    """Period at whose end the rate falls if a CNP came within it; 0us: each CNP lowers it at once."""
 
 
 class WatchdogSpec(Spec):

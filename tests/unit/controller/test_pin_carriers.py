@@ -35,11 +35,12 @@ def hash_of(switch: SwitchPlan, src: int, dst: int, port: int) -> int:
     """By the definitions: a key of seed and 5-tuple, CRC-32 or the XOR of its words, rotated right."""
     key = struct.pack(">IIIBHH", switch.hash_seed, src, dst, 17, port, 4791)
     if switch.hash_algorithm == "xor":
-        found = reduce(xor, struct.unpack(">9H", key + b"\0"))
+        found, width = reduce(xor, struct.unpack(">9H", key + b"\0")), 16
     else:
         assert switch.hash_algorithm == "crc32"
-        found = zlib.crc32(key)
-    return (found >> switch.hash_offset | found << (32 - switch.hash_offset)) & 0xFFFFFFFF
+        found, width = zlib.crc32(key), 32
+    offset = switch.hash_offset % width
+    return (found >> offset | found << (width - offset)) & ((1 << width) - 1)
 
 
 def paths(fabric: Fabric, plan: Plan, flows: Demand) -> dict[tuple[int, int], list[str]]:

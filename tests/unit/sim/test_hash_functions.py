@@ -190,6 +190,17 @@ def test_other_bits_or_another_function_in_the_spines_use_every_link(
     assert abs(load - load.mean()).max() < 5 * np.sqrt(load.mean())
 
 
+@pytest.mark.parametrize("algorithm", ["crc16", "xor", "crc32lo", "crc32hi"])
+@pytest.mark.parametrize("offset", [8, 20, 28])
+def test_hash_of_16_bits_is_rotated_within_them(
+    three_tiers: tuple[Fabric, dict[str, SwitchState]], algorithm: HashAlgorithm, offset: int
+) -> None:
+    fabric, states = three_tiers
+    alike = {n: dataclasses.replace(s, hash_seed=0, hash_offset=0) for n, s in states.items()}
+    load = ways_up(fabric, spines_with(alike, hash_algorithm=algorithm, hash_offset=offset))
+    assert len(load) == 64  # and not one member of four
+
+
 def planned(hashing: str) -> tuple[Fabric, dict[str, SwitchState]]:
     fabric = raddle.loads(f"{THREE_TIERS}routing: {{hash: {hashing}}}\n")
     plan = make_plan(fabric, "ecmp")

@@ -15,7 +15,7 @@ import raddle
 from raddle import Fabric, InputError, loads
 from raddle.topology import bundled_examples, find
 from raddle.topology.catalog import builtin_models
-from raddle.topology.model import Dcqcn, Ecn, LosslessClass, NicModel, PfcWatchdog, PortRef
+from raddle.topology.model import DCQCN_SETS, Dcqcn, Ecn, LosslessClass, NicModel, PfcWatchdog, PortRef
 
 INTENT = """
 raddle: 1
@@ -177,6 +177,20 @@ routing: {policy: ecmp, hash: {seed: 7}}
     assert roce.ecn == Ecn(102_400, 400_000, pytest.approx(0.01))
     assert (nic.rto_ps, nic.cnp_interval_ps, nic.retry_count) == (10**9, 4 * 10**6, 3)
     assert (fabric.routing.policy, fabric.routing.hash_seed) == ("ecmp", 7)
+
+
+def test_dcqcn_set_decides_what_the_file_does_not_give() -> None:
+    paper = DCQCN_SETS["sigcomm2015"]
+    fabric = loads(INTENT + "roce: {dcqcn: {set: sigcomm2015, rate_ai: 400M, decrease_timer: 50us}}")
+    assert fabric.roce.dcqcn == replace(paper.dcqcn, rate_ai_bps=400_000_000, decrease_timer_ps=50_000_000)
+    assert fabric.hosts[0].nic_model.cnp_interval_ps == paper.cnp_interval_ps == 50_000_000
+    own = loads(INTENT.replace("ack_interval: 4", "cnp_interval: 0us") + "roce: {dcqcn: {set: sigcomm2015}}")
+    assert own.hosts[0].nic_model.cnp_interval_ps == 0
+
+
+def test_nic_weights_are_by_priority_and_strict_is_none() -> None:
+    fabric = loads(INTENT.replace("ack_interval: 4", "class_weights: {4: 1, 3: 3, 6: 2, 7: strict}"))
+    assert fabric.hosts[0].nic_model.class_weights == ((3, 3), (4, 1), (6, 2), (7, 0))
 
 
 def test_one_lossless_class_may_stand_without_a_list() -> None:

@@ -67,6 +67,19 @@ def test_what_may_not_be_meant_is_a_warning() -> None:
     assert {warning.severity for warning in review(loads(odd))} == {"warning"}
 
 
+def test_retransmission_timeout_within_the_round_trip_is_a_warning() -> None:
+    # Payloads of 81.92 ns on 8 wires, 4 x 15 and 4 x 150 ns of cable, 6 pipelines of 800 ns: 6.1 us.
+    sound = POD.replace("per_leaf: 8", "per_leaf: 4")
+    codes = [
+        [
+            warning.code
+            for warning in review(loads(sound.replace("per_leaf: 4", f"per_leaf: 4, nics: {{rto: {rto}}}")))
+        ]
+        for rto in ("6us", "7us")
+    ]
+    assert codes == [["rto-too-short"], []]
+
+
 def test_dot_joins_parallel_links_and_dashes_dead_ones() -> None:
     dot = to_dot(loads(POD + ONE_DOWN))
     assert dot.startswith('graph "pod" {')

@@ -1,0 +1,127 @@
+// Holds what comes from outside against what the engine can work on; throws std::invalid_argument.
+
+#include "raddle/checks.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+
+namespace raddle {
+
+namespace {
+
+void require(bool holds, const char* what) {
+  if (!holds) throw std::invalid_argument(what);
+}
+
+// Rows of a compressed table: offsets start at 0, do not fall and end at `entries`.
+template <typename Offsets>
+void check_offsets(const Offsets& offsets, std::size_t rows, std::size_t entries, const char* what) {
+  require(offsets.size() == rows + 1 && offsets.front() == 0 && std::is_sorted(offsets.begin(), offsets.end()) &&
+              static_cast<std::size_t>(offsets.back()) == entries, what);
+}
+
+void check_dcqcn(const DcqcnParameters& p) {
+  require(p.g > 0 && p.g <= 1, "DCQCN's g is above 0 and at most 1");
+  require(p.alpha_timer > 0 && p.rate_timer > 0 && p.decrease_timer >= 0, "DCQCN's timers must be positive");
+  require(p.byte_counter >= 0 && p.fast_recovery_steps >= 0, "DCQCN's byte counter and steps must not be negative");
+  require(p.rate_ai >= 0 && p.rate_hai >= 0 && p.min_rate >= 1, "DCQCN's rates must be positive");
+}
+
+void check_nic(const NicConfig& nic) {
+  constexpr std::int64_t longest = UINT16_MAX;  // Packet::bytes
+  require(nic.mtu > 0 && nic.header_bytes >= 0 && nic.mtu + nic.header_bytes <= longest, "MTU out of range");
+  for (const std::int64_t bytes : {nic.ack_bytes, nic.cnp_bytes, nic.pause_bytes, nic.gap_bytes}) {
+    require(bytes >= 0 && bytes <= longest, "frame size out of range");
+  }
+  require(nic.ack_interval > 0 && nic.burst > 0 && nic.window >= 0, "ack_interval and burst are 1 or more, window 0 or more");
+  require(nic.retransmit_timeout > 0 && nic.cnp_interval >= 0 && nic.pfc_reaction >= 0 && nic.pause_delay >= 0 &&
+              nic.clock > 0, "NIC time out of range");
+  require(nic.cnp_dscp < dscps && nic.ack_dscp <= dscps && nic.cnp_priority < priorities &&
+              nic.ack_priority < priorities, "class of answers out of range");
+  check_dcqcn(nic.dcqcn);
+}
+
+}  // namespace
+
+void check_network(const NetworkConfig& network) {
+  check_nic(network.nic);
+  const std::size_t nodes = std::size_t{network.endpoints} + network.switches;
+  require(network.pipeline_latency.size() == network.switches, "there is a pipeline latency per switch");
+  require(network.cuts_through.empty() || network.cuts_through.size() == network.switches,
+          "cuts_through has an entry per switch, or none");
+  for (const Time latency : network.pipeline_latency) require(latency >= 0, "a pipeline latency is not negative");
+  for (PortId id = 0; id < network.ports.size(); ++id) {
+    const PortConfig& port = network.ports[id];
+    require(port.node < nodes, "port_node out of range");
+    require((id < network.endpoints) == (port.node < network.endpoints) && (id >= network.endpoints || port.node == id),
+            "endpoint e must have port e and no other");
+    require(id == 0 || network.ports[id - 1].node <= port.node, "ports must be sorted by node");
+    require(port.peer == none || port.peer < network.ports.size(), "port_peer out of range");
+    require(port.peer == none || (port.peer != id && network.ports[port.peer].peer == id),
+            "a port's peer must have it as its own");
+    require(port.speed > 0 && port.propagation >= 0, "speed must be positive, propagation not negative");
+  }
+  require(network.ports.size() >= network.endpoints, "endpoint e must have port e and no other");
+}
+
+void check_workload(const Workload& work, NodeId endpoints) {
+  const std::size_t qps = work.qp_src.size(), flows = work.flow_qp.size();
+  require(work.qp_dst.size() == qps && work.qp_hash.size() == qps && work.qp_ack_hash.size() == qps &&
+              work.qp_dscp.size() == qps && work.qp_priority.size() == qps, "queue pair columns must have one length");
+  require(work.flow_bytes.size() == flows && work.flow_start.size() == flows, "flow columns must have one length");
+  for (std::size_t i = 0; i < qps; ++i) {
+    require(work.qp_src[i] < endpoints && work.qp_dst[i] < endpoints && work.qp_src[i] != work.qp_dst[i],
+            "queue pair ends out of range");
+    require(work.qp_dscp[i] < dscps && work.qp_priority[i] < priorities, "queue pair class out of range");
+  }
+  for (std::size_t i = 0; i < flows; ++i) {
+    require(work.flow_qp[i] < qps && work.flow_bytes[i] >= 0 && work.flow_start[i] >= 0, "flow out of range");
+  }
+  check_offsets(work.dep_offsets, flows, work.dep_ids.size(), "dep_offsets must not fall, and end at dep_ids");
+  for (const FlowId id : work.dep_ids) require(id < flows, "dep_ids out of range");
+}
+
+void check_switch(const SwitchConfig& state, std::size_t ports, NodeId endpoints, std::size_t qps,
+                  std::size_t hash_classes) {
+  require(state.ports.size() == ports, "a switch's state has all of its ports");
+  require(state.hash_class <= hash_classes, "hash_class is of no add_hashes");
+  require(!state.group_offsets.empty(), "group_offsets must have an end");
+  const std::size_t groups = state.group_offsets.size() - 1;
+  check_offsets(state.group_offsets, groups, state.group_ports.size(), "group_offsets must not fall, and end at group_ports");
+  for (const std::uint32_t port : state.group_ports) require(port < ports, "group_ports out of range");
+  require(state.fib.size() == endpoints, "fib has an entry per endpoint");
+  require(state.policies.empty() || state.policies.size() == 2 * qps, "policies must have two entries per queue pair, or none");
+  for (const auto* routes : {&state.fib, &state.policies}) {
+    for (const std::uint32_t group : *routes) require(group == none || group < groups, "next-hop group out of range");
+  }
+  for (const ProfileConfig& profile : state.profiles) {
+    require(profile.pool < state.pools.size(), "buffer profile of no pool");
+    require(profile.dynamic_th > -32 && profile.dynamic_th < 16, "dynamic_th out of range");
+    require(profile.reserved >= 0 && profile.headroom >= 0, "reserved bytes and headroom must not be negative");
+  }
+  for (const QosMap& map : state.qos) {
+    const auto is_small = [](std::uint8_t value) { return value < priorities; };
+    require(std::all_of(map.dscp_to_tc, map.dscp_to_tc + dscps, is_small) &&
+                std::all_of(map.tc_to_queue, map.tc_to_queue + priorities, is_small) &&
+                std::all_of(map.tc_to_pg, map.tc_to_pg + priorities, is_small) &&
+                std::all_of(map.pfc_to_queue, map.pfc_to_queue + priorities, is_small), "qos map out of range");
+  }
+  const auto is_of = [](std::uint32_t number, std::size_t count) { return number == none || number < count; };
+  for (const SwitchPortConfig& port : state.ports) {
+    require(port.qos < state.qos.size(), "port_qos out of range");
+    for (unsigned q = 0; q < priorities; ++q) {
+      require(is_of(port.pg_profile[q], state.profiles.size()), "pg_profile out of range");
+      require(is_of(port.queue_profile[q], state.profiles.size()), "queue_profile out of range");
+      require(is_of(port.queue_wred[q], state.wred.size()), "queue_wred out of range");
+    }
+    const WatchdogConfig& dog = port.watchdog;
+    require(dog.detect >= 0 && dog.restore >= 0 && dog.poll >= 0, "watchdog time out of range");
+  }
+}
+
+void check_index(std::size_t index, std::size_t count, const char* what) {
+  if (index >= count) throw std::out_of_range(std::string(what) + " " + std::to_string(index) + " of " + std::to_string(count));
+}
+
+}  // namespace raddle
