@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from math import comb
 
@@ -26,6 +26,7 @@ from raddle.controller.verify.reach import (
     walk,
     ways,
 )
+from raddle.controller.verify.symmetry import find_orbits
 from raddle.controller.verify.tables import Tables
 
 Replan = Callable[[Bools], Tables]
@@ -69,13 +70,15 @@ class Outcome:
     """A failure: pairs that no way up and down connects, and what the switches do on their own (`alone`)
     and after the controller has planned anew (`replanned`, None where there is no plan to renew).
 
-    `busiest` is the load of the busiest fabric link after that, and its port (see `busiest_link`)."""
+    `busiest` is the load of the busiest fabric link after that, and its port (see `busiest_link`). `alike`
+    counts the failures that it stands for, itself among them (see `raddle.controller.verify.symmetry`)."""
 
     failure: str
     cut_off: int
     alone: Verdict
     replanned: Verdict | None
     busiest: tuple[float, str]
+    alike: int = 1
 
 
 def failures(network: Network, together: int, most: int, seed: int) -> tuple[list[Failure], int]:
@@ -164,6 +167,13 @@ def judge(
     return Verdict(lost, looped, example, cycle)
 
 
+SYMMETRY_FROM = 256
+"""Failures of one part from which on those that are alike are judged once."""
+
+SAMPLES = 1
+"""How many more of those that are alike are judged, and must come out the same."""
+
+
 def survey(
     network: Network,
     tables: Tables,
@@ -175,24 +185,27 @@ def survey(
 ) -> list[Outcome]:
     """Judge the tables in every state, before and after the controller has reacted.
 
+    Of many failures of one part those that are alike are judged once, and once more as a sample of what the
+    controller makes of them; where that comes out otherwise, each is judged.
+
     Args:
         speed_bps: int[links + 1], in the order of `Network.link`.
     """
-    outcomes = []
     before = repair(network, tables, network.is_up)
     is_sound = judge(network, tables, network.is_up, rank).is_good
     fresh = rank if rank is not None else np.zeros(len(network.out), np.int64)
-    for number, state in enumerate(states):
+
+    def outcome(state: Failure) -> Outcome:
         links = network.without(state.links, state.switches)
-        cut = cut_off_pairs(network, links)
         is_host_link = (
             not state.switches
             and (network.ends[list(state.links)] == len(network.switches)).any(axis=1).all()
         )
 
-        def verdict(after: Tables, links: Bools = links, dead: tuple[int, ...] = state.switches) -> Verdict:
+        def verdict(after: Tables) -> Verdict:
             live = repair(network, after, links)
-            return judge(network, after.only(_touched(network, before, live, dead, is_sound)), links, fresh)
+            touched = _touched(network, before, live, state.switches, is_sound)
+            return judge(network, after.only(touched), links, fresh)
 
         alone = verdict(tables)
         final, replanned = tables, alone if replan else None
@@ -200,9 +213,53 @@ def survey(
             final = replan(links)
             replanned = verdict(final)
         busiest = busiest_link(network, final, links, speed_bps)
-        outcomes.append(Outcome(state.name, cut, alone, replanned, busiest))
-        progress((number + 1) / len(states))
+        return Outcome(state.name, cut_off_pairs(network, links), alone, replanned, busiest)
+
+    outcomes: list[Outcome] = []
+    done = 0
+    for alike in _alike(network, tables, states, speed_bps):
+        first = outcome(alike[0])
+        samples = random.Random(len(alike)).sample(alike[1:], min(SAMPLES, len(alike) - 1))
+        if all(_same(first, outcome(each)) for each in samples):
+            outcomes.append(replace(first, alike=len(alike)))
+        else:
+            outcomes += [first, *(outcome(each) for each in alike[1:])]
+        done += len(alike)
+        progress(done / len(states))
     return outcomes
+
+
+def _alike(
+    network: Network, tables: Tables, states: list[Failure], speed_bps: NDArray[np.int64]
+) -> list[list[Failure]]:
+    """The failures, those of one part that are alike together."""
+    single = [state for state in states if len(state.links) + len(state.switches) == 1]
+    if len(single) < SYMMETRY_FROM:
+        return [[state] for state in states]
+    orbits = find_orbits(network, tables, speed_bps)
+    groups: dict[tuple[str, int], list[Failure]] = {}
+    for state in single:
+        if state.links:
+            groups.setdefault(("link", int(orbits.link[state.links[0]])), []).append(state)
+        else:
+            groups.setdefault(("switch", int(orbits.switch[state.switches[0]])), []).append(state)
+    return [*groups.values(), *([state] for state in states if len(state.links) + len(state.switches) != 1)]
+
+
+def _same(one: Outcome, other: Outcome) -> bool:
+    """Whether two failures come out the same, but for names."""
+    verdicts = [(one.alone, other.alone), (one.replanned, other.replanned)]
+    return (
+        one.cut_off == other.cut_off
+        and abs(one.busiest[0] - other.busiest[0]) < 1e-9
+        and all(
+            (a is None) == (b is None)
+            and (
+                not a or not b or (a.lost, a.looping, a.cycle is None) == (b.lost, b.looping, b.cycle is None)
+            )
+            for a, b in verdicts
+        )
+    )
 
 
 def _touched(network: Network, before: Live, after: Live, dead: tuple[int, ...], is_sound: bool) -> Ints:

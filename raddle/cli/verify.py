@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -135,7 +136,8 @@ def document_of(result: Verification) -> str:
         "deadlock_free": bool(result.proof),
         "outside": list(result.outside),
         "dependencies": result.dependencies,
-        "failures_checked": len(result.outcomes),
+        "failures_checked": sum(outcome.alike for outcome in result.outcomes),
+        "failures_judged": len(result.outcomes),
         "failures_total": result.total_failures,
         "outcomes": [asdict(outcome) for outcome in result.outcomes if _is_notable(outcome)],
         "busiest_link": {"load": round(result.busiest[0], 6), "port": result.busiest[1]},
@@ -288,30 +290,38 @@ def _failure_lines(result: Verification) -> dict[str, str]:
     outcomes = result.outcomes
     if not outcomes:
         return {}
-    sampled = "" if len(outcomes) == result.total_failures else f" of {result.total_failures}, sampled"
+    states = _count(outcomes)
+    sampled = "" if states == result.total_failures else f" of {result.total_failures}, sampled"
     cut = [outcome for outcome in outcomes if outcome.cut_off > result.cut_off]
     more = "more " if result.cut_off else ""
     waiting = [outcome for outcome in outcomes if outcome.alone.lost]
+    what = "each before and after re-planning" if outcomes[0].replanned else "what the switches do alone"
     lines = {
-        "failures": f"{len(outcomes)} states{sampled}, each before and after re-planning"
-        if outcomes[0].replanned
-        else f"{len(outcomes)} states{sampled}, what the switches do alone",
-        "cut off": f"in {len(cut)} states {more}endpoints have no link; most: "
+        "failures": f"{states} states{sampled}, {what}",
+        "cut off": f"in {_count(cut)} states {more}endpoints have no link; most: "
         f"{_most(cut, lambda o: o.cut_off - result.cut_off)}"
         if cut
         else "never",
         "re-planning": "never needed: the switches repair every state alone"
         if not waiting
-        else f"needed in {len(waiting)} states, until then paths are lost; most: "
+        else f"needed in {_count(waiting)} states, until then paths are lost; most: "
         f"{_most(waiting, lambda o: o.alone.lost)}",
     }
+    if len(outcomes) < states:
+        lines["symmetry"] = (
+            f"{len(outcomes)} states were judged, the others are alike: tables proven, one more of each kind "
+            "re-planned as a sample"
+        )
     replanned = [outcome for outcome in outcomes if outcome.replanned]
     if replanned:
-        bad = sum(not outcome.replanned.is_good for outcome in replanned if outcome.replanned)
-        lines["re-planned"] = (
-            f"{len(replanned) - bad} of {len(replanned)} states reach all that links connect"
-        )
+        good = [outcome for outcome in replanned if outcome.replanned and outcome.replanned.is_good]
+        lines["re-planned"] = f"{_count(good)} of {_count(replanned)} states reach all that links connect"
     return lines
+
+
+def _count(outcomes: Sequence[Outcome]) -> int:
+    """The failures that they stand for."""
+    return sum(outcome.alike for outcome in outcomes)
 
 
 def _most(outcomes: list[Outcome], size: Any) -> str:

@@ -435,7 +435,7 @@ def _about_failures(outcomes: tuple[Outcome, ...]) -> Iterator[Finding]:
             found |= {f.code: f for f in _about(outcome.replanned, f"after {outcome.failure}, re-planned")}
         for code, finding in found.items():
             first, count = seen.get(code, (finding, 0))
-            seen[code] = first, count + 1
+            seen[code] = first, count + outcome.alike
     for finding, count in seen.values():
         more = f" (and in {count - 1} more states)" if count > 1 else ""
         yield replace(finding, message=finding.message + more)
