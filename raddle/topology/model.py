@@ -101,7 +101,7 @@ class Switch:
     """A switch. `index` is its place in `Fabric.switches`: leaves, spines, superspines.
 
     `pod` and `plane` count from 0 and are 0 where the fabric has none; `asn` is its AS number, `mac` its MAC
-    address and `slot` its place in the form (`raddle.topology.record`).
+    address and `slot` its place in the form (`raddle.topology.record`), of which equality takes no notice.
     """
 
     name: str
@@ -113,7 +113,7 @@ class Switch:
     plane: int = 0
     asn: int = 0
     mac: int = 0
-    slot: tuple[int, ...] = ()
+    slot: tuple[int, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,7 @@ class Host:
     nics: tuple[str, ...]
     nic_model: NicModel
     accelerators: Accelerators | None = None
-    slot: tuple[int, ...] = ()
+    slot: tuple[int, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

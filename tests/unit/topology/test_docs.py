@@ -36,10 +36,10 @@ def test_python_examples_print_what_the_page_shows() -> None:
         assert printed.getvalue() == expected
 
 
-@pytest.mark.parametrize("number", range(10))
+@pytest.mark.parametrize("number", range(11))
 def test_yaml_examples_load(number: int) -> None:
     examples = blocks("fabric.md", "yaml")
-    assert len(examples) == 10
+    assert len(examples) == 11
     assert raddle.loads(examples[number], file="fabric.md").endpoints
 
 
