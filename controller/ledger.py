@@ -104,7 +104,7 @@ class Ledger:
             return None
         except (OSError, ValueError, KeyError, TypeError, AttributeError, InputError) as error:
             raise InputError.of(
-                "bad-record",
+                "bad-applied-record",
                 f"'{self._record}' is not a record of what was applied ({error})",
                 "move it away; then what raddle wrote counts as the operator's, unless --take-over is given",
             ) from None

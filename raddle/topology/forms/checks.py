@@ -31,6 +31,9 @@ within the IP MTU. RETH is in the first packet of a write only."""
 _ALL_PORTS = 511
 """Last port of a breakout that is given for all ports."""
 
+_PRIORITIES = 8
+"""Priorities of IEEE 802.1Q, each of which PFC (802.1Qbb) can pause on its own."""
+
 LAST_ASN = 4_294_967_294
 """RFC 7300 reserves the number above."""
 
@@ -152,6 +155,12 @@ def check_roce(roce: RoceSpec, source: Source) -> Iterator[Diagnostic]:
             related = (source.span(("roce", "lossless", i, "dscp")), "the lossless class uses it here")
             message = f"CNPs and a lossless class both have DSCP {roce.cnp.dscp}"
             yield Diagnostic("cnp-clash", message, span, "give CNPs a DSCP of their own, such as 48", related)
+    if len({lossless.priority for lossless in roce.lossless}) == _PRIORITIES:
+        message = f"all {_PRIORITIES} priorities are lossless, and none is left for other traffic"
+        hint = (
+            "SONiC switches have two lossless priorities (3 and 4) by default; leave one lossy at the least"
+        )
+        yield source.error("no-lossy-priority", message, ("roce", "lossless"), hint)
     if roce.ecn.kmin > roce.ecn.kmax:
         span = source.span(("roce", "ecn", "kmin"))
         related = (source.span(("roce", "ecn", "kmax")), "kmax is set here")
