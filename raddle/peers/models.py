@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from raddle import _core
 from raddle.peers.ns3_config import PeerDcqcn
+from raddle.sim.engine import NicColumns
 from raddle.state import PRIORITIES
+from raddle.topology.model import Dcqcn
 
 _FIRST = 7
 """A NIC's priority that is never paused here and goes before the data's."""
@@ -60,39 +61,38 @@ class PeerModel:
     releases_at_end: bool = False
     descending_next_hops: bool = False
 
-    def nic_config(self, mtu_bytes: int, dcqcn: PeerDcqcn | None) -> _core.NicConfig:
-        """The NICs of this simulator, without retransmission timeouts."""
-        nic = _core.NicConfig()
-        nic.mtu_bytes = mtu_bytes
-        nic.header_bytes = self.header_bytes
-        nic.ack_bytes = self.ack_bytes
-        nic.pause_bytes = self.pause_bytes
-        nic.gap_bytes = self.gap_bytes
-        nic.clock_ps = self.clock_ps
-        nic.is_dcqcn = dcqcn is not None
-        if dcqcn:
-            nic.acks_carry_cnp = True
-            nic.set_dcqcn(
-                g=dcqcn.g,
-                alpha_timer_ps=dcqcn.alpha_timer_ps,
-                rate_timer_ps=dcqcn.rate_timer_ps,
-                byte_counter_bytes=0,
-                fast_recovery_steps=dcqcn.fast_recovery_steps,
-                rate_ai_bps=dcqcn.rate_ai_bps,
-                rate_hai_bps=dcqcn.rate_hai_bps,
-                min_rate_bps=dcqcn.min_rate_bps,
-                clamps_target=dcqcn.clamps_target,
-                decrease_timer_ps=dcqcn.decrease_timer_ps,
-            )
-        if self.pause_delay_ps is not None:
-            nic.pause_delay_ps = self.pause_delay_ps
-        nic.completes_on_ack = True
-        nic.rto_ps = 10**13
-        if self.acks_first:
-            nic.ack_dscp = 0
-            nic.ack_priority = _FIRST
-            nic.class_weights = [0 if priority == _FIRST else 1 for priority in range(PRIORITIES)]
-        return nic
+    def nic_columns(self, mtu_bytes: int, dcqcn: PeerDcqcn | None) -> NicColumns:
+        """The NICs of this simulator: no timeouts; acknowledgements tell of marks instead of CNPs."""
+        return NicColumns(
+            mtu_bytes=mtu_bytes,
+            header_bytes=self.header_bytes,
+            ack_bytes=self.ack_bytes,
+            pause_bytes=self.pause_bytes,
+            gap_bytes=self.gap_bytes,
+            clock_ps=self.clock_ps,
+            acks_carry_cnp=dcqcn is not None,
+            pause_delay_ps=self.pause_delay_ps,
+            completes_on_ack=True,
+            rto_ps=10**13,
+            ack_class=(0, _FIRST) if self.acks_first else None,
+            class_weights=tuple(0 if priority == _FIRST else 1 for priority in range(PRIORITIES)),
+            dcqcn=_dcqcn(dcqcn) if dcqcn else None,
+        )
+
+
+def _dcqcn(peer: PeerDcqcn) -> Dcqcn:
+    return Dcqcn(
+        g=peer.g,
+        alpha_timer_ps=peer.alpha_timer_ps,
+        rate_timer_ps=peer.rate_timer_ps,
+        byte_counter_bytes=0,
+        fast_recovery_steps=peer.fast_recovery_steps,
+        rate_ai_bps=peer.rate_ai_bps,
+        rate_hai_bps=peer.rate_hai_bps,
+        min_rate_bps=peer.min_rate_bps,
+        clamp_target_rate=peer.clamps_target,
+        decrease_timer_ps=peer.decrease_timer_ps,
+    )
 
 
 NS3_HPCC = PeerModel(

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from raddle import _core
 from raddle.errors import InputError
 from raddle.peers.files import PeerFlows, PeerTopology
 from raddle.peers.models import HTSIM, NS3_HPCC, PeerModel
 from raddle.peers.network import PeerNetwork
 from raddle.peers.ns3_config import Ns3Config, PeerDcqcn
 from raddle.peers.paths import HtsimPaths, ns3_hash
-from raddle.sim.columns import NEVER
+from raddle.sim.columns import NEVER, NONE
+from raddle.sim.engine import Engine, RunSetup, packet_engine
 from raddle.state import PRIORITIES
 
 _DATA_PRIORITY = 3
@@ -61,10 +61,10 @@ def run_peer(
         raise InputError.of("bad-peer-file", "every flow goes from one host to another one")
     count = len(flows.src)
     hashes = _path_choices(network, flows, seed, clock_s)
-    core = _core.Simulation(
+    setup = RunSetup(
         endpoints=len(network.hosts),
         seed=seed,
-        nic=model.nic_config(config.payload_bytes, config.dcqcn),
+        nics=model.nic_columns(config.payload_bytes, config.dcqcn),
         pipeline_ps=np.zeros(len(network.switches), np.int64),
         port_node=network.port_node,
         port_peer=network.port_peer,
@@ -82,6 +82,7 @@ def run_peer(
         dep_offsets=flows.dep_offsets,
         dep_ids=flows.dep_ids.astype(np.uint32),
     )
+    core = packet_engine(setup)
     _set_switches(core, network, flows, config)
     events = 0
     while not core.is_done and core.has_events:
@@ -133,13 +134,13 @@ def _path_choices(
 
 
 def _set_switches(
-    core: _core.Simulation,
+    core: Engine,
     network: PeerNetwork,
     flows: PeerFlows,
     config: Ns3Config,
 ) -> None:
     groups: list[dict[tuple[int, ...], int]] = [{} for _ in network.switches]
-    fib = np.full((len(network.switches), len(network.hosts)), _core.NONE, np.uint32)
+    fib = np.full((len(network.switches), len(network.hosts)), NONE, np.uint32)
     base = len(network.hosts)
     for leaf in {network.first_choice(int(host)) for host in network.hosts}:
         own = {far: port for port, (_, far, _) in enumerate(network.cables[leaf])}
@@ -167,7 +168,7 @@ def _set_switches(
         )
 
 
-def _ns3_hash_class(core: _core.Simulation, switch: int, flows: PeerFlows) -> int:
+def _ns3_hash_class(core: Engine, switch: int, flows: PeerFlows) -> int:
     """Gives the engine the hashes of all queue pairs at a switch."""
     columns = (flows.src, flows.dst, flows.src_port, flows.dst_port)
     rows = list(zip(*(column.tolist() for column in columns), strict=True))
@@ -207,7 +208,7 @@ def _buffers(network: PeerNetwork, switch: int, config: Ns3Config) -> dict[str, 
         "pfc_enable": np.full(ports, 1 << _DATA_PRIORITY, np.uint8),
         "port_qos": np.zeros(ports, np.uint32),
         "pg_profile": pg_profile,
-        "queue_profile": np.full((ports, PRIORITIES), _core.NONE, np.uint32),
+        "queue_profile": np.full((ports, PRIORITIES), NONE, np.uint32),
         "queue_weight": np.ones((ports, PRIORITIES), np.uint32),
         "qos": np.array([dscp_to_tc + identity * 3], np.uint8),
         "pools": np.array([[pool, 0], [_UNLIMITED_BYTES, 0]], np.int64),
@@ -232,7 +233,7 @@ def _marking(network: PeerNetwork, switch: int, dcqcn: PeerDcqcn | None) -> dict
         InputError: `bad-peer-file`, there are no thresholds for a speed.
     """
     speeds = [link.speed_bps for _, _, link in network.cables[switch]]
-    wred = np.full((len(speeds), PRIORITIES), _core.NONE, np.uint32)
+    wred = np.full((len(speeds), PRIORITIES), NONE, np.uint32)
     rows: dict[int, tuple[int, int, float]] = {}
     if dcqcn and dcqcn.ecn:
         for speed in speeds:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from raddle.sim.nic import nic_config
+from raddle.sim.nic import nic_columns
 from raddle.sim.simulation import Simulation
 
 CUT_BYTES = 72
@@ -82,7 +82,7 @@ def _fcts_ps(simulation: Simulation, hops: _Hops, ports: _Ints, lengths: _Ints, 
 
 def _frames(simulation: Simulation, size_bytes: _Ints) -> tuple[_Ints, _Ints, _Ints]:
     """What a whole packet and the last one of a message take on the wire, and how many there are."""
-    nic = nic_config(simulation.fabric)
+    nic = nic_columns(simulation.fabric)
     around = nic.header_bytes + nic.gap_bytes
     packets = np.maximum(-(-size_bytes // nic.mtu_bytes), 1)
     last = size_bytes - (packets - 1) * nic.mtu_bytes + around

@@ -12,12 +12,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from raddle import _core
 from raddle.ecmp_hash import HashClasses, hashed_addresses
 from raddle.sim.acl_columns import RuleCounters, RuleKey, acl_columns
 from raddle.sim.acl_headers import AclHeaders
 from raddle.sim.columns import (
     NEVER,
+    NONE,
     FlowColumns,
     PacketCounts,
     PortColumns,
@@ -29,7 +29,8 @@ from raddle.sim.columns import (
     read_watchdog,
     read_watermarks,
 )
-from raddle.sim.nic import nic_config
+from raddle.sim.engine import RunSetup, packet_engine
+from raddle.sim.nic import nic_columns
 from raddle.sim.pcapng import PFC, FrameColumns
 from raddle.sim.policy_match import PacketHeaders
 from raddle.sim.stall import StallGuard
@@ -99,11 +100,11 @@ class Simulation:
         self._qp_priority = (
             np.full(len(src), traffic_class.priority, np.uint8) if priority is None else priority
         )
-        self._core = _core.Simulation(
+        setup = RunSetup(
             endpoints=len(fabric.endpoints),
             threads=threads,
             seed=seed,
-            nic=nic_config(fabric),
+            nics=nic_columns(fabric),
             pipeline_ps=np.array([s.model.pipeline_latency_ps for s in fabric.switches], np.int64),
             port_node=node,
             port_peer=peer,
@@ -122,6 +123,7 @@ class Simulation:
             dep_ids=schedule.dep_ids.astype(np.uint32),
             cuts_through=np.array([s.model.is_cut_through for s in fabric.switches], np.uint8),
         )
+        self._core = packet_engine(setup)
         self.is_stalled = False
         self.pool_names: dict[str, tuple[str, ...]] = {}
         self._stall_guard = StallGuard(
@@ -160,7 +162,7 @@ class Simulation:
         nodes = list(range(len(fabric.endpoints)))
         for i, switch in enumerate(fabric.switches):
             nodes += [len(fabric.endpoints) + i] * len(switch.ports)
-        peer = np.full(count, _core.NONE, np.uint32)
+        peer = np.full(count, NONE, np.uint32)
         speed = np.full(count, 1, np.int64)
         propagation = np.zeros(count, np.int64)
         for link in fabric.links:
@@ -293,7 +295,7 @@ class Simulation:
     def take_trace(self) -> FrameColumns:
         """The frames that traced ports have begun to send since the last call, in order of time."""
         time_ps, port, qp, psn, size, dscp_ce, ttl = self._core.take_trace()
-        is_pfc = qp == _core.NONE
+        is_pfc = qp == NONE
         return FrameColumns(
             time_ps=time_ps,
             port=port,

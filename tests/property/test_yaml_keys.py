@@ -23,7 +23,7 @@ from raddle.controller.plan import endpoint_addresses, make_plan, to_json
 from raddle.errors import InputError
 from raddle.lab.verify import planned_state
 from raddle.lab.workloads.demand import collective_demand, place_ranks
-from raddle.sim import Simulation, nic, simulation
+from raddle.sim import Simulation, engine, simulation
 from raddle.topology import Fabric, loads
 from raddle.topology.views.rows import cable_rows
 from raddle.topology.yaml.schema import FabricFile
@@ -356,8 +356,7 @@ def engine_input(fabric: Fabric, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     stand_in = SimpleNamespace(**vars(_core))
     stand_in.Simulation = lambda **columns: Recorder(log, **columns)
     stand_in.NicConfig = NicRecorder
-    monkeypatch.setattr(simulation, "_core", stand_in)
-    monkeypatch.setattr(nic, "_core", stand_in)
+    monkeypatch.setattr(engine, "_core", stand_in)
     monkeypatch.setattr(simulation, "StallGuard", lambda *run: None)
     plan = make_plan(fabric, "ecmp")
     states = {switch.name: planned_state(fabric, plan, switch.name) for switch in plan.switches}

@@ -54,7 +54,7 @@ def test_blackhole_is_a_group_without_ports() -> None:
     assert (fib.tolist(), offsets.tolist(), ports.tolist()) == ([0], [0, 0], [])
 
 
-def test_only_raddle_sim_and_the_peers_models_import_the_native_core() -> None:
+def test_only_raddle_sim_imports_the_native_core() -> None:
     root = Path(__file__).parents[3]
     statement = re.compile(r"^\s*(from|import) raddle(\._core| import .*\b_core\b)", re.MULTILINE)
     users = {
@@ -63,4 +63,4 @@ def test_only_raddle_sim_and_the_peers_models_import_the_native_core() -> None:
         for path in (root / package).rglob("*.py")
         if statement.search(path.read_text())
     }
-    assert users == {"raddle/sim", "raddle/peers"}
+    assert users == {"raddle/sim"}

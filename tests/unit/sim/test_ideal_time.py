@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import raddle
-from raddle import _core
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.addresses import endpoint_addresses
 from raddle.lab.verify import planned_state
 from raddle.sim import Simulation
+from raddle.sim.engine import NicColumns, RunSetup, packet_engine
 from raddle.sim.ideal import ideal_fcts_ps
 from raddle.topology.model import Fabric
 from raddle.workload import Schedule
@@ -97,17 +97,15 @@ def test_engine_refuses_numbers_of_what_there_is_not(call: object, message: str)
 
 
 def test_engine_refuses_a_nic_without_an_mtu() -> None:
-    nic = _core.NicConfig()
-    nic.mtu_bytes = 0
     empty = {
         name: np.zeros(0, np.uint32) for name in ("qp_src", "qp_dst", "qp_hash", "qp_ack_hash", "flow_qp")
     }
     with pytest.raises(ValueError, match="MTU"):
-        _core.Simulation(
-            endpoints=0, seed=1, nic=nic, pipeline_ps=np.zeros(0, np.int64),
+        packet_engine(RunSetup(
+            endpoints=0, seed=1, nics=NicColumns(mtu_bytes=0), pipeline_ps=np.zeros(0, np.int64),
             port_node=np.zeros(0, np.uint32), port_peer=np.zeros(0, np.uint32),
             port_bps=np.zeros(0, np.int64), port_propagation_ps=np.zeros(0, np.int64),
             qp_dscp=np.zeros(0, np.uint8), qp_priority=np.zeros(0, np.uint8),
             flow_bytes=np.zeros(0, np.int64), flow_start_ps=np.zeros(0, np.int64),
             dep_offsets=np.zeros(1, np.int64), dep_ids=np.zeros(0, np.uint32), **empty,
-        )  # fmt: skip
+        ))  # fmt: skip
