@@ -62,7 +62,7 @@ def _solve(rows: Ints, cols: Ints, values: NDArray[np.float64], demands: Ints, l
     program.a_matrix_.value_ = values[order]
     solver = highspy.Highs()  # type: ignore[no-untyped-call]
     solver.setOptionValue("output_flag", False)
-    solver.setOptionValue("threads", 1)
+    # No number of threads: HiGHS refuses another one than that of an earlier solver of this process.
     solver.passModel(program)
     solver.run()
     if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:

@@ -61,8 +61,8 @@ def test_a_regular_fabric_has_a_few_kinds_of_failures_that_stand_for_all(
     fabric = raddle.loads(f"raddle: 1\nname: pod\n{FORMS[form]}")
     plan = make_plan(fabric, "ecmp")
     few, every = (outcomes(fabric, plan, monkeypatch, least) for least in (1, 10**9))
-    # A link to a host, one between switches, a leaf, a spine.
-    assert len(few) == 4
+    # A link to a host, one between switches (each of those in parallel), a leaf, a spine.
+    assert len(few) == 4 + (form == "leaf-spine")
     assert counted(few) == counted(every)
     assert sum(each.alike for each in few) == len(every) == len(fabric.links) + len(fabric.switches)
 

@@ -75,11 +75,14 @@ def test_plan_diff_shows_what_changes(tmp_path: Path) -> None:
     file = tmp_path / "old.json"
     old = PLAN.switches[0].hash_seed
     run("plan", "-o", str(file))
-    assert run("plan", "--diff", str(file)).stdout == "0 changes\n"
+    summary, changes = run("plan", "--diff", str(file)).stdout.split("\n\n")
+    assert len(summary.splitlines()) == 10
+    assert changes == "0 changes\n"
     file.write_text(file.read_text().replace(str(old), "7"))
-    assert run("plan", "--diff", str(file)).stdout == f"~ leaf0 hash_seed  7 -> {old}\n1 change\n"
-    changes = json.loads(run("plan", "--diff", str(file), "--json").stdout)["changes"]
-    assert changes == [{"switch": "leaf0", "path": "hash_seed", "before": "7", "after": str(old)}]
+    printed = run("plan", "--diff", str(file)).stdout
+    assert printed.endswith(f"\n\n~ leaf0 hash_seed  7 -> {old}\n1 change\n")
+    found = json.loads(run("plan", "--diff", str(file), "--json").stdout)["changes"]
+    assert found == [{"switch": "leaf0", "path": "hash_seed", "before": "7", "after": str(old)}]
 
 
 def test_a_missing_old_plan_is_bad_input() -> None:
@@ -91,7 +94,8 @@ def test_a_missing_old_plan_is_bad_input() -> None:
 def test_render_prints_what_is_pushed_or_what_the_switch_boots_with() -> None:
     leaf = PLAN.switches[0]
     assert json.loads(run("render", "--switch", "leaf0").stdout) == pushed(leaf)
-    assert json.loads(run("render", "--switch", "leaf0", "--bootstrap").stdout) == bootstrap(leaf).config_db
+    booted = json.loads(run("render", "--switch", "leaf0", "--bootstrap").stdout)
+    assert booted == bootstrap(leaf, has_own_ecn=True).config_db
 
 
 def test_render_names_the_switches_when_one_is_unknown() -> None:

@@ -50,7 +50,7 @@ def test_the_proof_starts_and_ends_with_the_routes_that_the_drivers_read_and_wan
     with switch_farm(fabric(3, nos), before) as farm:
         inventory = Inventory("pod", dict(farm.addresses))
         program(before, inventory)
-        with drivers_of(after, inventory, PushPolicy()) as drivers:
+        with drivers_of(after, inventory, PushPolicy(), None) as drivers:
             for switch, old in zip(after.switches, before.switches, strict=True):
                 with drivers[switch.name] as driver:
                     survey = driver.survey()
