@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import replace
 from functools import lru_cache
 from ipaddress import ip_network
 from typing import Literal
 
+from raddle.collector import collector_paused
 from raddle.controller.plan.addresses import AddressPlan, address_families
 from raddle.controller.plan.buffers import plan_buffers
 from raddle.controller.plan.graph import graph_of
@@ -57,7 +56,7 @@ def make_plan(
     addresses = families[0]
     routed = without_drained(fabric)
     table = _paths(fabric, routed)
-    with _collector_paused():
+    with collector_paused():
         routes = routes_of(fabric, table, families)
     seeds = [hash_seed(fabric, switch) for switch in fabric.switches]
     pins = None
@@ -109,7 +108,7 @@ def _without_pins(
 ) -> Plan:
     qos = plan_qos(fabric.roce)
     peer_reaction_ps = max((host.nic_model.pfc_reaction_ps for host in fabric.hosts), default=0)
-    with _collector_paused():
+    with collector_paused():
         switches = tuple(
             _plan_switch(fabric, families, switch, own, qos, peer_reaction_ps)
             for switch, own in zip(fabric.switches, routes, strict=True)
@@ -126,19 +125,6 @@ def _without_pins(
         weights=report_weights(fabric, table),
         ignore=fabric.ignore,
     )
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Without Python's cycle collector, which would walk millions of routes again and again; they have no
-    cycles."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _plan_switch(

@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+from raddle.collector import collector_paused
 from raddle.errors import Diagnostic, InputError
 from raddle.topology.catalog import builtin_models, switch_model
 from raddle.topology.forms.build import build_fabric
@@ -65,6 +66,7 @@ def refuse_cut_off(fabric: Fabric) -> None:
         raise InputError(tuple(replace(each, severity="error") for each in fabric.warnings))
 
 
+@collector_paused()
 def _fabric(parsed: Source, variables: Mapping[str, str]) -> Fabric:
     source = assemble(parsed, variables)
     spec = read_spec(source, FabricFile)
