@@ -18,6 +18,16 @@ CONGESTED_GROUPS = 8
 """Assumption: so many priority groups of a switch stand at their PFC threshold at the same time."""
 
 
+_WIRE_BYTES = 18 + 20
+"""Ethernet header and FCS, preamble and gap: what a frame has besides its IP packet (IEEE 802.3, 3.1.1)."""
+
+_PFC_FRAME_BYTES = 64 + 20
+"""A PFC frame on the wire (IEEE 802.1Q-2022, 36.1.3: one of the smallest size)."""
+
+_QUANTUM_BYTES = 64
+"""512 bit times of the port (IEEE 802.1Q-2022, 36.1.3.2)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """Something that is not as it must be. `place` is the way to its cause in the fabric file."""
@@ -48,6 +58,8 @@ def check_lossless(
             if link is not None and link.is_up:
                 for finding in _port(switch, state, port, link, fabric):
                     gathered.setdefault(finding, {})[str(ref)] = None
+    for finding in _renewal(fabric.roce):
+        gathered.setdefault(finding, {})["every port"] = None
     return tuple(
         Finding(each.code, f"{_where(list(places))}: {each.message}", each.hint, each.place, each.severity)
         for each, places in gathered.items()
@@ -82,6 +94,19 @@ def _port(
             f"MTU {port.mtu_bytes} B, the fabric's is {roce.port_mtu_bytes} B",
             "give all ports of the path one MTU",
             ("roce", "port_mtu"),
+        )
+
+
+def _renewal(roce: RocePolicy) -> Iterator[Finding]:
+    """A pause must last until it is renewed: half its time, a frame that is being sent, the renewal."""
+    least = -(-2 * (roce.port_mtu_bytes + _WIRE_BYTES + _PFC_FRAME_BYTES) // _QUANTUM_BYTES)
+    if roce.lossless and roce.pfc and 0 < roce.pause_quanta < least:
+        yield Finding(
+            "pause-too-short",
+            f"a pause of {roce.pause_quanta} quanta can end before it is renewed, as a frame of"
+            f" {roce.port_mtu_bytes} B may be on the wire",
+            f"set pause_quanta to {least} or more; SONiC switches send 65535",
+            ("roce", "pause_quanta"),
         )
 
 

@@ -166,6 +166,17 @@ def test_what_the_plan_makes_of_the_switches_has_no_finding() -> None:
     assert check_lossless(FABRIC, STATES) == ()
 
 
+def test_a_pause_that_ends_before_it_is_renewed_is_found() -> None:
+    # Half a pause, a frame of 9100 + 38 bytes, a PFC frame of 84: 2 x 9222 bytes are 288.2 quanta of 64.
+    for quanta, codes in ((1, ["pause-too-short"]), (288, ["pause-too-short"]), (289, []), (0, [])):
+        fabric = replace(FABRIC, roce=replace(FABRIC.roce, pause_quanta=quanta))
+        found = check_lossless(fabric, STATES)
+        assert [each.code for each in found] == codes
+        assert all(each.place == ("roce", "pause_quanta") for each in found)
+    lossy = replace(FABRIC, roce=replace(FABRIC.roce, pause_quanta=1, pfc=False))
+    assert "pause-too-short" not in [each.code for each in check_lossless(lossy, STATES)]
+
+
 def test_a_profile_for_a_shorter_cable_is_too_small_for_the_longer_one() -> None:
     short = STATES["leaf0"].ports[0].pgs
     found = check_lossless(FABRIC, with_port(lambda port: replace(port, pgs=short), "Ethernet32"))
