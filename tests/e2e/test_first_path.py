@@ -52,7 +52,8 @@ def test_pinned_ring_reaches_96_percent_of_line_without_pause_or_drop(placement:
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_ecmp_shares_the_line_between_the_flows_that_collide(seed: int) -> None:
-    result = bench("ecmp", "strided", 64 * MIB, seed)
+    # DCQCN's first cuts cost a step of 64 MiB an eighth of the line; they are over in a larger one.
+    result = bench("ecmp", "strided", 256 * MIB, seed)
     row = result.rows[0]
     most = max(len(collision.flows) for collision in result.collisions)
     assert most >= 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -102,4 +103,6 @@ def test_100_TB_say_how_long_they_take_and_end_when_they_are_told_to(tmp_path: P
 
 def test_until_behind_the_end_changes_nothing(tmp_path: Path) -> None:
     flows = "src,dst,bytes\n0,4,100000\n"
-    assert simulate(tmp_path, flows, "--until", "1s") == simulate(tmp_path, flows)
+    ended = simulate(tmp_path, flows, "--until", "1s")
+    shutil.rmtree(tmp_path / "out")
+    assert ended == simulate(tmp_path, flows)

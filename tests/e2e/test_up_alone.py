@@ -38,6 +38,8 @@ def up(folder: Path, name: str, *options: str) -> Iterator[subprocess.Popen[str]
     (folder / f"{name}.yaml").write_text(FABRIC.format(name=name))
     scratch = folder / "tmp"
     scratch.mkdir(exist_ok=True)
+    # Whoever runs the tests under nohup has SIGHUP ignored, and so would what they start.
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     process = subprocess.Popen(
         [sys.executable, "-m", "raddle", "up", f"{name}.yaml", *options],
         cwd=folder,
@@ -46,6 +48,7 @@ def up(folder: Path, name: str, *options: str) -> Iterator[subprocess.Popen[str]
         stderr=subprocess.PIPE,
         text=True,
     )
+    signal.signal(signal.SIGHUP, before)
     try:
         until(lambda: process.poll() is not None or (folder / "raddle-inventory.json").exists())
         yield process
