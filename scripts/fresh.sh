@@ -11,8 +11,7 @@ find_mirror() {
     # shellcheck disable=SC2016  # apt's variables
     apt-get indextargets --format '$(LABEL)|$(REPO_URI)' 'Created-By: Packages' | sed -n "s/^$1|//p" | sort -u
   }
-  for site in ${MIRROR:-} $(sites $label) $(sites $other | sed "s,/[^/]*/$,/${label,,}/,") \
-    "$(is_ubuntu "$suite" && echo http://archive.ubuntu.com/ubuntu/ || echo http://deb.debian.org/debian/)"; do
+  for site in ${MIRROR:-} $(sites $label) $(sites $other | sed "s,/[^/]*/$,/${label,,}/,"); do
     if "$python_here" -c 'import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeout=30)' \
       "${site%/}/dists/$suite/Release" 2>/dev/null; then
       echo "${site%/}"
