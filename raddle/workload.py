@@ -1,6 +1,6 @@
 """What the hosts send: a schedule of dependent flows in flat arrays.
 
-A schedule speaks of ranks, not of hosts; a placement says which endpoint of the fabric each rank is.
+A schedule speaks of ranks, not of hosts; `Seats` say where in the fabric each rank is.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ COPY = 0
 
 REDUCE = 1
 """The sender's chunk is added to the receiver's (reduce-scatter)."""
+
+NOWHERE = -1
+"""In place of the number of an endpoint, an accelerator or a scale-up domain: there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,8 @@ class Schedule:
         qp: int32, queue pair; all flows of a queue pair have the same src and dst.
         chunk, chunk_count: int32, the flow moves chunks [chunk, chunk + chunk_count) of the buffer.
         op: int8, COPY or REDUCE.
+        fan: int32, 0 for a plain flow. k > 1: the switch of the scale-up domain copies, this is one of the k
+            flows of a multicast that the sender sends once. -k: it sums, one of k flows that arrive as one.
         chunk_bytes: int64 of the number of chunks, size of each chunk.
     """
 
@@ -53,11 +58,73 @@ class Schedule:
     chunk: NDArray[np.int32]
     chunk_count: NDArray[np.int32]
     op: NDArray[np.int8]
+    fan: NDArray[np.int32]
     chunk_bytes: NDArray[np.int64]
 
     @property
     def flows(self) -> int:
         return len(self.src)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seats:
+    """Where the R ranks of a job are.
+
+    Attributes:
+        accelerator: int32[R], its index in the fabric, host by host; NOWHERE for a bare endpoint.
+        endpoint_offsets: int64[R + 1], the NIC ports of rank r are
+            `endpoints[endpoint_offsets[r]:endpoint_offsets[r + 1]]`; it may have none.
+        endpoints: int32, in the order of ports and planes.
+        domain: int32[R], scale-up domain; NOWHERE outside of any.
+    """
+
+    accelerator: NDArray[np.int32]
+    endpoint_offsets: NDArray[np.int64]
+    endpoints: NDArray[np.int32]
+    domain: NDArray[np.int32]
+
+    @classmethod
+    def of_endpoints(cls, endpoints: NDArray[np.int32]) -> Seats:
+        """Ranks that are an endpoint each, int32[R], and in no scale-up domain."""
+        nowhere = np.full(len(endpoints), NOWHERE, np.int32)
+        return cls(nowhere, np.arange(len(endpoints) + 1), endpoints, nowhere)
+
+    @property
+    def ranks(self) -> int:
+        return len(self.domain)
+
+    @property
+    def first_endpoint(self) -> NDArray[np.int32]:
+        """int32[R], the first port of each rank; NOWHERE where it has none."""
+        has_one = np.diff(self.endpoint_offsets) > 0
+        first = np.full(self.ranks, NOWHERE, np.int32)
+        first[has_one] = self.endpoints[self.endpoint_offsets[:-1][has_one]]
+        return first
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sent:
+    """What goes over queue pairs: parts of messages, over the ports and queue pairs of their connections.
+
+    Attributes:
+        schedule: its flows are those parts.
+        qp_src, qp_dst: int32[Q], endpoints of each queue pair; NOWHERE for one inside a scale-up domain.
+        ranks_domain: int32[R], scale-up domain of each rank; NOWHERE outside of any.
+    """
+
+    schedule: Schedule
+    qp_src: NDArray[np.int32]
+    qp_dst: NDArray[np.int32]
+    ranks_domain: NDArray[np.int32]
+
+    @classmethod
+    def between(cls, schedule: Schedule, endpoints: NDArray[np.int32]) -> Sent:
+        """A schedule whose ranks are an endpoint each, int32[R], one queue pair for each of its own."""
+        count = int(schedule.qp.max()) + 1 if schedule.flows else 0
+        src, dst = np.zeros((2, count), np.int32)
+        src[schedule.qp] = endpoints[schedule.src]
+        dst[schedule.qp] = endpoints[schedule.dst]
+        return cls(schedule, src, dst, np.full(schedule.ranks, NOWHERE, np.int32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +146,7 @@ class Workload:
 
     Attributes:
         schedule: the flows between ranks.
-        placement: int32, endpoint of each rank.
+        seats: where its ranks are.
         start_ps: int64, the earliest start of each flow; None: as soon as what it waits for is complete.
         names: what each flow is called; empty: as its ranks are.
         repeat: how often the schedule runs. A rank begins again when all flows that it sends and receives
@@ -87,7 +154,7 @@ class Workload:
     """
 
     schedule: Schedule
-    placement: NDArray[np.int32]
+    seats: Seats
     start_ps: NDArray[np.int64] | None = None
     names: tuple[str, ...] = ()
     repeat: int = 1

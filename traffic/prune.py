@@ -36,4 +36,5 @@ def keep_flows(schedule: Schedule, kept: NDArray[np.bool_]) -> Schedule:
         chunk=schedule.chunk[kept],
         chunk_count=schedule.chunk_count[kept],
         op=schedule.op[kept],
+        fan=schedule.fan[kept],
     )

@@ -43,6 +43,7 @@ def repeated(schedule: Schedule, times: int) -> Schedule:
         chunk=np.tile(schedule.chunk, times),
         chunk_count=np.tile(schedule.chunk_count, times),
         op=np.tile(schedule.op, times),
+        fan=np.tile(schedule.fan, times),
     )
 
 

@@ -86,6 +86,7 @@ def _split(schedule: Schedule, parts: int) -> Striped:
         chunk=np.repeat(schedule.chunk, parts),
         chunk_count=np.repeat(schedule.chunk_count, parts),
         op=np.repeat(schedule.op, parts),
+        fan=np.repeat(schedule.fan, parts),
     )
     return Striped(striped, parts)
 

@@ -53,7 +53,7 @@ def simulate(
         UnreachableError: a switch did not take the plan.
     """
     workload = request.workload
-    demand = traffic.demand(workload.schedule, workload.placement)
+    demand = traffic.demand(workload.schedule, workload.seats.first_endpoint)
     plan = with_pins(make_plan(fabric, request.routing, demand), workload, request.pins)
     switches = prepare_switches(fabric, plan, source, watch.tell)
     outcome = drive(switches, workload, request.settings, Told(watch, TimeLeft(), _simulated))

@@ -11,7 +11,7 @@ from raddle.sim.columns import (
     QpColumns,
 )
 from raddle.sim.nic import payload_rate_gbs
-from raddle.sim.simulation import Simulation, qp_endpoints
+from raddle.sim.simulation import Simulation
 
 __all__ = [
     "DROP_REASONS",
@@ -24,5 +24,4 @@ __all__ = [
     "QpColumns",
     "Simulation",
     "payload_rate_gbs",
-    "qp_endpoints",
 ]

@@ -37,7 +37,7 @@ from raddle.sim.stall import StallGuard
 from raddle.sim.switch_columns import switch_columns
 from raddle.state import PRIORITIES, SwitchState
 from raddle.topology.model import Fabric, LosslessClass, PortRef
-from raddle.workload import Schedule
+from raddle.workload import Sent
 
 _NIC_BUFFER_BYTES = 2 << 20
 
@@ -55,8 +55,7 @@ class Simulation:
         fabric: cables, speeds, NICs, RoCE policy of the hosts.
         addresses: address of every endpoint as an integer; IPv6 where the fabric has IPv6 alone.
         states: the state of every switch by name.
-        schedule: what is sent.
-        placement: endpoint of each rank.
+        sent: what is sent, queue pair by queue pair.
         seed: decides queue pair numbers and ECN marking.
         start_ps: int64, the earliest start of every flow; None: 0.
         source_ports: int64[queue pairs, 2], UDP source port of data and of acknowledgements, -1 or None where
@@ -71,8 +70,7 @@ class Simulation:
         fabric: Fabric,
         addresses: Sequence[int] | NDArray[np.uint32],
         states: Mapping[str, SwitchState],
-        schedule: Schedule,
-        placement: NDArray[np.int32],
+        sent: Sent,
         seed: int,
         start_ps: NDArray[np.int64] | None = None,
         source_ports: NDArray[np.int64] | None = None,
@@ -84,7 +82,8 @@ class Simulation:
         self._addresses = tuple(int(address) for address in addresses)
         self._is_ipv6 = fabric.addressing.families == "ipv6"
         node, peer, speed_bps, propagation_ps = self._port_columns()
-        src, dst = qp_endpoints(schedule, placement)
+        schedule = sent.schedule
+        src, dst = sent.qp_src.astype(np.uint32), sent.qp_dst.astype(np.uint32)
         hashed = hashed_addresses(self._addresses, self._is_ipv6)
         self._hashes = HashClasses(hashed[src], hashed[dst], seed, states, source_ports)
         hashes = self._hashes.columns(0)
@@ -360,15 +359,3 @@ class Simulation:
         An adaptive group counts with the member that the hash would take.
         """
         return self._core.trace(qp, acks)
-
-
-def qp_endpoints(
-    schedule: Schedule, placement: NDArray[np.int32]
-) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-    """Source and destination endpoint of every queue pair of a schedule."""
-    count = int(schedule.qp.max()) + 1 if schedule.flows else 0
-    src = np.zeros(count, np.uint32)
-    dst = np.zeros(count, np.uint32)
-    src[schedule.qp] = placement[schedule.src]
-    dst[schedule.qp] = placement[schedule.dst]
-    return src, dst

@@ -31,7 +31,7 @@ from raddle.lab.emulation.layout import Layout
 from raddle.lab.emulation.reference import simulate_reference
 from raddle.lab.workloads.demand import collective_demand
 from raddle.topology import find, load
-from raddle.workload import Workload
+from raddle.workload import Seats, Workload
 
 pytestmark = needs_open_vswitch
 
@@ -129,7 +129,7 @@ def test_open_vswitch_and_simulated_sonic_switches_send_every_flow_the_same_way(
     ranks = len(FABRIC.endpoints)
     placement = np.arange(ranks, dtype=np.int32)
     schedule = traffic.build("all_reduce", "ring", ranks, 4096 * ranks)
-    reference = simulate_reference(FABRIC, PLAN, Workload(schedule, placement), 1)
+    reference = simulate_reference(FABRIC, PLAN, Workload(schedule, Seats.of_endpoints(placement)), 1)
     numbers = Layout(FABRIC, PLAN).numbers
     addresses = [address for _, address in PLAN.endpoints]
 

@@ -30,7 +30,7 @@ from raddle.lab.emulation.reference import simulate_reference
 from raddle.lab.emulation.roce import WRITE_ONLY, Reth, RocePacket, encode
 from raddle.lab.workloads.demand import place_ranks
 from raddle.topology.model import Fabric, PortRef
-from raddle.workload import Workload
+from raddle.workload import Seats, Workload
 
 SEED = 1
 SCHEDULE = traffic.build("all_reduce", "ring", 16, 4096 * 16)
@@ -83,7 +83,7 @@ NextHops = dict[tuple[Flow, PortRef], PortRef]
 def simulated(nos: str, routing: str) -> NextHops:
     """The next hops of all flows at the simulated switches, from what they report."""
     pod, plan = fabric(nos), plan_of(nos, routing)
-    reference = simulate_reference(pod, plan, Workload(SCHEDULE, placement()), SEED)
+    reference = simulate_reference(pod, plan, Workload(SCHEDULE, Seats.of_endpoints(placement())), SEED)
     first = {qp: flow for flow, qp in reversed(list(enumerate(SCHEDULE.qp.tolist())))}
     found: NextHops = {}
     for qp, flow in first.items():

@@ -30,6 +30,7 @@ from raddle.nos.farm import SwitchFarm
 from raddle.nos.show import show
 from raddle.sim import FLOW_STATUS, Simulation
 from raddle.topology.model import Fabric
+from raddle.workload import Sent
 
 MS_PS = 10**9
 FLOWS = """src,dst,bytes,start_ns
@@ -78,7 +79,9 @@ def simulation_of(fabric: Fabric, farm: SwitchFarm, folder: Path) -> Simulation:
     placement = np.arange(len(fabric.endpoints), dtype=np.int32)
     states = {name: switch.state() for name, switch in farm.switches.items()}
     addresses = endpoint_addresses(fabric)
-    return Simulation(fabric, addresses, states, table.schedule, placement, 1, start_ps=table.start_ps)
+    return Simulation(
+        fabric, addresses, states, Sent.between(table.schedule, placement), 1, start_ps=table.start_ps
+    )
 
 
 def done(simulation: Simulation) -> list[int]:

@@ -27,7 +27,7 @@ from raddle.report import BenchResult, to_table
 from raddle.sim import Simulation
 from raddle.topology import find
 from raddle.topology.model import PortRef
-from raddle.workload import Workload
+from raddle.workload import Seats, Sent, Workload
 
 MIB = 1 << 20
 CLIENT = Path(__file__).with_name("outside_client.py")
@@ -85,7 +85,7 @@ def test_every_collective_ends_with_the_right_contributions(algorithm: tuple[str
 def test_schedule_without_one_step_prints_wrong_above_zero(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(self: CollectiveJob, size_bytes: int) -> Workload:
         whole = traffic.build("all_reduce", "ring", 16, size_bytes)
-        return Workload(traffic.without_step(whole, 7), self.ranks)
+        return Workload(traffic.without_step(whole, 7), Seats.of_endpoints(self.ranks))
 
     monkeypatch.setattr(CollectiveJob, "workload", broken)
     result = bench("pinned", "linear", MIB)
@@ -190,7 +190,7 @@ def test_state_change_takes_effect_at_its_simulated_time() -> None:
         program(plan, Inventory(fabric.name, dict(farm.addresses)))
         states = read_states(Inventory(fabric.name, dict(farm.addresses)))
     addresses = np.array(endpoint_addresses(fabric), np.uint32)
-    simulation = Simulation(fabric, addresses, states, schedule, placement, seed=1)
+    simulation = Simulation(fabric, addresses, states, Sent.between(schedule, placement), seed=1)
     simulation.advance(50_000_000)
     old_uplink = int(simulation.trace(0)[1])
     sent = simulation.ports().tx_bytes[old_uplink].sum()

@@ -19,7 +19,7 @@ from raddle.state import SwitchCounters
 from raddle.topology import bundled_examples, load
 from raddle.topology.model import PortRef
 from raddle.traffic import build
-from raddle.workload import Schedule
+from raddle.workload import Schedule, Sent
 
 FABRIC = load(bundled_examples()["leaf-spine-16"])
 MS = 10**9
@@ -52,8 +52,7 @@ def incast(
             FABRIC,
             np.array(endpoint_addresses(FABRIC), np.uint32),
             {name: switch.state() for name, switch in farm.switches.items()},
-            _to_host0(),
-            np.arange(16, dtype=np.int32),
+            Sent.between(_to_host0(), np.arange(16, dtype=np.int32)),
             1,
         )
         if storm:

@@ -16,6 +16,7 @@ from raddle.lab.switches.counters import switch_counters
 from raddle.lab.switches.programmed import program, read_states, switch_farm
 from raddle.sim import Simulation
 from raddle.topology import bundled_examples, load
+from raddle.workload import Sent
 
 FABRIC = load(bundled_examples()["leaf-spine-16"])
 
@@ -38,8 +39,7 @@ def test_port_and_queue_bytes_equal_the_engines_in_the_middle_and_at_the_end() -
             FABRIC,
             np.array(endpoint_addresses(FABRIC), np.uint32),
             read_states(inventory),
-            schedule,
-            np.arange(16, dtype=np.int32),
+            Sent.between(schedule, np.arange(16, dtype=np.int32)),
             seed=1,
         )
         with grpc.insecure_channel(farm.addresses["leaf0"]) as channel:

@@ -16,7 +16,7 @@ from raddle.sim import Simulation
 from raddle.topology import bundled_examples, load
 from raddle.topology.model import PortRef
 from raddle.traffic import build
-from raddle.workload import Schedule
+from raddle.workload import Schedule, Sent
 
 FABRIC = load(bundled_examples()["leaf-spine-16"])
 MS = 10**9
@@ -37,7 +37,7 @@ def stormed(farm: SwitchFarm) -> Simulation:
     start_ps = np.zeros(schedule.flows, np.int64)
     start_ps[-1] = 5000 * MS  # the engine stops when no flow is left
     placement = np.arange(16, dtype=np.int32)
-    simulation = Simulation(FABRIC, addresses, states, schedule, placement, 1, start_ps)
+    simulation = Simulation(FABRIC, addresses, states, Sent.between(schedule, placement), 1, start_ps)
     simulation.set_storm(PortRef("host0", FABRIC.hosts[0].nics[0]), PRIORITY)
     return simulation
 

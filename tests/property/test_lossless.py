@@ -18,7 +18,7 @@ from raddle.lab.switches.programmed import program, read_states, switch_farm
 from raddle.sim import Simulation
 from raddle.state import SwitchState
 from raddle.topology.model import Fabric
-from raddle.workload import Schedule
+from raddle.workload import Schedule, Sent
 
 # A switch with little buffer, so that a small incast fills it; no DCQCN, so that only PFC holds it back.
 FABRIC = """
@@ -66,6 +66,7 @@ def incast(receiver: int, sizes_bytes: list[int]) -> Schedule:
         chunk=np.zeros(count, np.int32),
         chunk_count=np.zeros(count, np.int32),
         op=np.zeros(count, np.int8),
+        fan=np.zeros(count, np.int32),
         chunk_bytes=np.zeros(1, np.int64),
     )
 
@@ -75,7 +76,8 @@ def simulate(
 ) -> Simulation:
     fabric, states = programmed(pfc, latency, cell)
     addresses = np.array(endpoint_addresses(fabric), np.uint32)
-    simulation = Simulation(fabric, addresses, states, schedule, np.arange(HOSTS, dtype=np.int32), seed)
+    sent = Sent.between(schedule, np.arange(HOSTS, dtype=np.int32))
+    simulation = Simulation(fabric, addresses, states, sent, seed)
     simulation.run()
     return simulation
 

@@ -28,7 +28,7 @@ from raddle.topology import Fabric, loads
 from raddle.topology.views.rows import cable_rows
 from raddle.topology.yaml.schema import FabricFile
 from raddle.traffic import build
-from raddle.workload import Schedule
+from raddle.workload import Schedule, Sent
 
 MODEL = {
     "ports": 16, "port_speed": "400G", "buffer": "64MiB", "tables": {}, "features": ["adaptive-routing"],
@@ -363,7 +363,8 @@ def engine_input(fabric: Fabric, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     ranks = place_ranks(fabric, "linear", 1)
     model = fabric.hosts[0].nic_model
     schedule: Schedule = build("all_reduce", "ring", len(ranks), 1 << 20)
-    Simulation(fabric, [int(address) for address in endpoint_addresses(fabric)], states, schedule, ranks, 1)
+    addresses = [int(address) for address in endpoint_addresses(fabric)]
+    Simulation(fabric, addresses, states, Sent.between(schedule, ranks), 1)
     return [*log, f"connections {model.qps_per_connection} {model.splits_data}"]  # how the schedule is cut
 
 

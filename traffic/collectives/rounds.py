@@ -57,6 +57,7 @@ def assemble(
         chunk=chunk.astype(np.int32),
         chunk_count=chunk_count.astype(np.int32),
         op=np.repeat(np.array([part.op for part in all_rounds], np.int8), lengths),
+        fan=np.zeros(len(src), np.int32),
         chunk_bytes=chunk_bytes,
     )
 

@@ -28,7 +28,7 @@ from raddle.lab.emulation.roce import (
     opcode_of,
 )
 from raddle.topology.model import Fabric
-from raddle.workload import Schedule
+from raddle.workload import Schedule, Sent
 
 MAX_IN_FLIGHT = 16
 """Packets on their way at one time: few enough for the switches' queues, whatever the machine does else."""
@@ -97,13 +97,13 @@ class Exchanger:
         self,
         fabric: Fabric,
         nics: Sequence[NicSocket],
-        schedule: Schedule,
-        placement: NDArray[np.int32],
+        sent: Sent,
         seed: int,
         source_ports: NDArray[np.int64] | None = None,
     ) -> None:
+        schedule = sent.schedule
         self.result = Exchange(schedule.flows)
-        self.queue_pairs = _queue_pairs(schedule, placement, seed, source_ports)
+        self.queue_pairs = _queue_pairs(sent, seed, source_ports)
         self._nics, self._schedule = nics, schedule
         self._mtu, self._ack_interval = fabric.roce.mtu_bytes, fabric.hosts[0].nic_model.ack_interval
         self._dscp = fabric.roce.lossless[0].dscp if fabric.roce.lossless else 0
@@ -249,14 +249,12 @@ class Exchanger:
         self.result.problems.append(line)
 
 
-def _queue_pairs(
-    schedule: Schedule, placement: NDArray[np.int32], seed: int, source_ports: NDArray[np.int64] | None
-) -> list[QueuePair]:
+def _queue_pairs(sent: Sent, seed: int, source_ports: NDArray[np.int64] | None) -> list[QueuePair]:
     pairs: dict[int, QueuePair] = {}
-    for flow, qp in enumerate(schedule.qp.tolist()):
+    for flow, qp in enumerate(sent.schedule.qp.tolist()):
         if qp not in pairs:
             numbers = qp_numbers(qp, seed)
-            ends = (int(placement[schedule.src[flow]]), int(placement[schedule.dst[flow]]))
+            ends = (int(sent.qp_src[qp]), int(sent.qp_dst[qp]))
             own = udp_source_port(*numbers)
             chosen = (-1, -1) if source_ports is None else source_ports[qp].tolist()
             data, acks = (own if port < 0 else port for port in chosen)

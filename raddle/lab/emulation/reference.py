@@ -15,7 +15,7 @@ from raddle.lab.run.settings import RunSettings
 from raddle.lab.switches.prepared import OWN_SWITCHES, SwitchSource, prepare_switches
 from raddle.lab.workloads.source_ports import source_ports
 from raddle.topology.model import Fabric, PortRef
-from raddle.workload import Schedule, Workload
+from raddle.workload import Sent, Workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Reference:
         data_paths, ack_paths: of each queue pair.
     """
 
-    sent: Schedule
+    sent: Sent
     source_ports: NDArray[np.int64] | None
     frames: dict[PortRef, int]
     data_paths: tuple[Path, ...]
@@ -54,7 +54,7 @@ def simulate_reference(
         for port, count in zip(simulation.port_names, sent, strict=True)
         if count and port.device in fabric.switch_by_name
     }
-    return Reference(run.sent, source_ports(fabric, plan, run.sent, workload.placement), frames, data, acks)
+    return Reference(run.queue_pairs, source_ports(fabric, plan, run.queue_pairs), frames, data, acks)
 
 
 def _switch_ports(run: Run, rows: Sequence[int] | NDArray[np.uint32]) -> Path:

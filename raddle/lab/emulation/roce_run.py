@@ -58,7 +58,7 @@ def run_roce(
 
     def once() -> _Run:
         ports = wanted.source_ports
-        exchanger = Exchanger(fabric, nics, wanted.sent, work.placement, seed, ports)
+        exchanger = Exchanger(fabric, nics, wanted.sent, seed, ports)
         return _run_once(layout, dataplane, nics, exchanger, snap_bytes)
 
     run, attempts = once(), 1
@@ -72,8 +72,8 @@ def run_roce(
     wrong_paths = tuple(_wrong_paths(layout, routing, directions, seen, wanted, is_counted))
     wrong_ports = _wrong_ports(wanted.frames, counted) if is_counted else ()
     found = Roce(
-        schedule=wanted.sent.name,
-        flows=wanted.sent.flows,
+        schedule=wanted.sent.schedule.name,
+        flows=wanted.sent.schedule.flows,
         data_packets=done.data_packets,
         acknowledgements=done.acknowledgements,
         attempts=attempts,

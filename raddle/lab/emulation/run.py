@@ -67,7 +67,7 @@ def emulate(
         UnreachableError: a program failed, or a switch refused.
     """
     demand = (
-        traffic.demand(request.workload.schedule, request.workload.placement)
+        traffic.demand(request.workload.schedule, request.workload.seats.first_endpoint)
         if request.routing == "pinned"
         else None
     )
@@ -138,8 +138,9 @@ def _test(
 
 def _far_pair(fabric: Fabric, work: Workload) -> tuple[int, int]:
     """The first two endpoints that talk to each other across leaves."""
+    first = work.seats.first_endpoint
     for rank, other in zip(work.schedule.src.tolist(), work.schedule.dst.tolist(), strict=True):
-        src, dst = int(work.placement[rank]), int(work.placement[other])
+        src, dst = int(first[rank]), int(first[other])
         if fabric.endpoints[src].leaf != fabric.endpoints[dst].leaf:
             return src, dst
     raise InputError.of("no-far-flow", "failover needs a flow between two leaves; there is none")

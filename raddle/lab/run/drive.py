@@ -22,7 +22,7 @@ from raddle.sim.capture import Capture
 from raddle.sim.series import Sample
 from raddle.state import SwitchState
 from raddle.topology.model import Fabric
-from raddle.workload import Schedule, Workload
+from raddle.workload import Schedule, Sent, Workload
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,12 +36,13 @@ class Run:
     workload: Workload
     settings: RunSettings
     stripes: traffic.Striped
+    queue_pairs: Sent
     simulation: Simulation
 
     @property
     def sent(self) -> Schedule:
         """What goes over queue pairs."""
-        return self.stripes.schedule
+        return self.queue_pairs.schedule
 
     def messages(self) -> FlowColumns:
         """What became of each message."""
@@ -76,19 +77,18 @@ def set_up(
         plan: gives queue pairs their UDP source ports, where it does.
     """
     stripes = striped(fabric, traffic.repeated(workload.schedule, workload.repeat))
-    sent = stripes.schedule
+    sent = Sent.between(stripes.schedule, workload.seats.first_endpoint)
     simulation = Simulation(
         fabric,
         endpoint_addresses(fabric),
         states,
         sent,
-        workload.placement,
         settings.seed,
         start_ps=_starts(workload, stripes),
-        source_ports=source_ports(fabric, plan, sent, workload.placement) if plan else None,
+        source_ports=source_ports(fabric, plan, sent) if plan else None,
         threads=settings.threads,
     )
-    return Run(fabric, workload, settings, stripes, simulation)
+    return Run(fabric, workload, settings, stripes, sent, simulation)
 
 
 def drive(

@@ -58,7 +58,7 @@ def _least_simulated_s(run: Run) -> float:
     """What the busiest NIC sends, at the rate of its link."""
     fabric, sent = run.fabric, run.sent
     mtu = fabric.roce.mtu_bytes
-    endpoint = run.workload.placement[sent.src]
+    endpoint = run.queue_pairs.qp_src[sent.qp]
     total = np.bincount(endpoint, sent.size_bytes, len(fabric.endpoints))
     speeds = np.array([fabric.links[endpoint.link].speed_bps for endpoint in fabric.endpoints])
     return float((total * 8 / speeds).max()) * wire_bytes(fabric, mtu) / mtu

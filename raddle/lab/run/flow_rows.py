@@ -25,7 +25,8 @@ def flow_rows(run: Run) -> tuple[FlowRow, ...]:
     ideal = ideal_fcts_ps(simulation, part_qp[:, 0], schedule.size_bytes).tolist()
     counts = [column[part_qp].sum(axis=1).tolist() for column in (qps.retransmitted, qps.timeouts, qps.cnps)]
     times = [_known(column.tolist()) for column in (flows.start_ps, flows.finish_ps, flows.acked_ps)]
-    ends = [run.workload.placement[column].tolist() for column in (schedule.src, schedule.dst)]
+    first = run.workload.seats.first_endpoint
+    ends = [first[column].tolist() for column in (schedule.src, schedule.dst)]
     sizes, statuses = schedule.size_bytes.tolist(), flows.status.tolist()
     reasons, blocked = _reasons(run), blocked_status(simulation)
     rows = []

@@ -11,7 +11,7 @@ from raddle import traffic
 from raddle.lab.workloads.demand import collective_demand, place_ranks
 from raddle.topology.model import Fabric
 from raddle.traffic import Algorithm, Collective
-from raddle.workload import Demand, Workload
+from raddle.workload import Demand, Seats, Workload
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,7 +27,7 @@ class CollectiveJob:
 
     def workload(self, size_bytes: int) -> Workload:
         """What it sends with buffers of that size."""
-        return Workload(self.algorithm.schedule(len(self.ranks), size_bytes), self.ranks)
+        return Workload(self.algorithm.schedule(len(self.ranks), size_bytes), Seats.of_endpoints(self.ranks))
 
     def demand(self) -> Demand:
         """What it asks of the fabric, in every plane."""

@@ -24,7 +24,7 @@ from raddle.lab.workloads.csv_columns import (
     other_separator,
 )
 from raddle.topology.model import Fabric
-from raddle.workload import COPY, Schedule, Workload
+from raddle.workload import COPY, Schedule, Seats, Workload
 
 _NEEDED = ("src", "dst", "bytes")
 _COLUMNS = (*_NEEDED, "id", "start_ns", "qp", "after")
@@ -145,10 +145,11 @@ def read_flows(fabric: Fabric, path: Path) -> Workload:
         chunk=zeros,
         chunk_count=zeros,
         op=np.full(len(zeros), COPY, np.int8),
+        fan=zeros,
         chunk_bytes=np.zeros(0, np.int64),
     )
     every = np.arange(len(fabric.endpoints), dtype=np.int32)
-    return Workload(schedule, every, np.array(reader.start, np.int64), tuple(reader.rows))
+    return Workload(schedule, Seats.of_endpoints(every), np.array(reader.start, np.int64), tuple(reader.rows))
 
 
 def _read_rows(reader: _Reader, rows: CsvRows) -> None:

@@ -10,12 +10,12 @@ from raddle.workload import Workload
 
 def flow_names(fabric: Fabric, workload: Workload) -> Callable[[int], str]:
     """A function that names a flow of the workload by its number: `rank3 host12 -> rank4 host1`."""
-    schedule, placement, flows = workload.schedule, workload.placement, workload.schedule.flows
+    schedule, first, flows = workload.schedule, workload.seats.first_endpoint, workload.schedule.flows
     if names := workload.names:
         return lambda flow: names[flow % flows]
 
     def rank(number: int) -> str:
-        return f"rank{number} {fabric.endpoints[placement[number]].name}"
+        return f"rank{number} {fabric.endpoints[first[number]].name}"
 
     def name(flow: int) -> str:
         flow %= flows

@@ -18,7 +18,7 @@ from raddle.controller.verify.tables import tables_of
 from raddle.lab.verify import mend, planned_state
 from raddle.sim import Simulation
 from raddle.topology.model import Fabric
-from raddle.workload import Schedule
+from raddle.workload import Schedule, Sent
 
 # Little buffer and no DCQCN, so that only pauses hold traffic back.
 FABRIC = """
@@ -86,11 +86,12 @@ def simulate(fabric: Fabric, plan: Plan, leaf_pairs: list[tuple[int, int]]) -> S
         chunk=np.zeros(count, np.int32),
         chunk_count=np.zeros(count, np.int32),
         op=np.zeros(count, np.int8),
+        fan=np.zeros(count, np.int32),
         chunk_bytes=np.zeros(1, np.int64),
     )
     states = {switch.name: planned_state(fabric, plan, switch.name) for switch in plan.switches}
     addresses = np.array(endpoint_addresses(fabric), np.uint32)
-    return Simulation(fabric, addresses, states, schedule, np.arange(ranks, dtype=np.int32), 1)
+    return Simulation(fabric, addresses, states, Sent.between(schedule, np.arange(ranks, dtype=np.int32)), 1)
 
 
 def stands_still(simulation: Simulation) -> bool:

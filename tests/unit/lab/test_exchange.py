@@ -16,6 +16,7 @@ from raddle.lab.emulation import exchange
 from raddle.lab.emulation.exchange import Exchange, Exchanger
 from raddle.lab.emulation.nics import NicSocket, is_roce
 from raddle.lab.emulation.roce import ACKNOWLEDGE, WRITE_ONLY, Reth, RocePacket, decode, encode
+from raddle.workload import Sent
 
 Fault = Callable[[int, bytes], bytes | None]
 """What becomes of the n-th frame: itself, another, or None where it is lost."""
@@ -62,7 +63,7 @@ def exchange_over(fault: Fault) -> Exchange:
     schedule = traffic.build("all_reduce", "ring", ranks, ranks * 8192)
     with ExitStack() as stack:
         nics = cast(list[NicSocket], Wire(stack, fault).nics)
-        return Exchanger(FABRIC, nics, schedule, np.arange(ranks, dtype=np.int32), seed=1).run()
+        return Exchanger(FABRIC, nics, Sent.between(schedule, np.arange(ranks, dtype=np.int32)), seed=1).run()
 
 
 @pytest.fixture(autouse=True)

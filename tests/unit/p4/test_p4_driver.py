@@ -40,6 +40,7 @@ from raddle.sim.simulation import Simulation
 from raddle.sim.switch_columns import find_groups
 from raddle.state import HASH_FIELDS, PolicyState, SwitchState
 from raddle.topology.model import Fabric
+from raddle.workload import Sent
 
 NOS = ["p4", pytest.param("pins", marks=needs_middleblock)]
 MIB = 1 << 20
@@ -308,9 +309,14 @@ def test_a_plan_loads_every_link_alike_whatever_carries_its_pins() -> None:
             program(plan, inventory)
             states = read_states(inventory, over_p4runtime(fabric))
         assert any(state.policies for state in states.values()) == (carrier == "policy-route")
-        chosen = source_ports(fabric, plan, schedule, ranks)
+        chosen = source_ports(fabric, plan, Sent.between(schedule, ranks))
         simulation = Simulation(
-            fabric, endpoint_addresses(fabric), states, schedule, ranks, 0, source_ports=chosen
+            fabric,
+            endpoint_addresses(fabric),
+            states,
+            Sent.between(schedule, ranks),
+            0,
+            source_ports=chosen,
         )
         simulation.run()
         assert simulation.is_done
@@ -331,7 +337,7 @@ def test_the_pins_of_a_leaf_count_what_its_uplinks_send(carrier: Carrier) -> Non
     with running(fabric) as (_, farm, inventory):
         program(plan, inventory)
         states = {name: switch.state() for name, switch in farm.switches.items()}
-        simulation = Simulation(fabric, endpoint_addresses(fabric), states, schedule, ranks, 0)
+        simulation = Simulation(fabric, endpoint_addresses(fabric), states, Sent.between(schedule, ranks), 0)
         simulation.run()
         for name, counters in switch_counters(simulation).items():
             if name in farm.switches:

@@ -17,6 +17,7 @@ from raddle.sim import Simulation
 from raddle.state import SwitchState
 from raddle.topology import bundled_examples, load
 from raddle.traffic import build
+from raddle.workload import Sent
 
 FABRIC = load(bundled_examples()["leaf-spine-16"])
 
@@ -37,7 +38,7 @@ def incast(states: dict[str, SwitchState]) -> Simulation:
     """Every host sends to every other at once, which pauses some."""
     schedule = build("all_to_all", "pairwise", 16, 1 << 20)
     addresses = np.array(endpoint_addresses(FABRIC), np.uint32)
-    return Simulation(FABRIC, addresses, states, schedule, np.arange(16, dtype=np.int32), 1)
+    return Simulation(FABRIC, addresses, states, Sent.between(schedule, np.arange(16, dtype=np.int32)), 1)
 
 
 def peers(simulation: Simulation) -> tuple[list[int], list[int]]:

@@ -18,7 +18,7 @@ from raddle.sim import Simulation
 from raddle.sim.switch_columns import find_groups, group_columns
 from raddle.state import HashAlgorithm, PortState, QueueState, RouteState, SwitchState
 from raddle.topology.model import Fabric, Switch
-from raddle.workload import Schedule
+from raddle.workload import Schedule, Sent
 
 DIGITS = np.frombuffer(b"123456789", np.uint8).reshape(1, -1)
 
@@ -104,11 +104,12 @@ def ways_up(
     schedule = Schedule(
         name="all", ranks=hosts, src=src, dst=dst, size_bytes=np.ones(qps, np.int64), step=zeros,
         qp=np.arange(qps, dtype=np.int32), dep_offsets=np.zeros(qps + 1, np.int64),
-        dep_ids=np.empty(0, np.int32), chunk=zeros, chunk_count=zeros, op=np.zeros(qps, np.int8),
+        dep_ids=np.empty(0, np.int32), chunk=zeros, chunk_count=zeros, op=np.zeros(qps, np.int8), fan=zeros,
         chunk_bytes=np.zeros(1, np.int64),
     )  # fmt: skip
     addresses = np.array(endpoint_addresses(fabric), np.uint32)
-    simulation = Simulation(fabric, addresses, states, schedule, np.arange(hosts, dtype=np.int32), seed)
+    sent = Sent.between(schedule, np.arange(hosts, dtype=np.int32))
+    simulation = Simulation(fabric, addresses, states, sent, seed)
     used: dict[int, int] = {}
     for qp in range(qps):
         path = simulation.trace(qp).tolist()

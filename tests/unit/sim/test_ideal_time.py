@@ -15,7 +15,7 @@ from raddle.sim import Simulation
 from raddle.sim.engine import NicColumns, RunSetup, packet_engine
 from raddle.sim.ideal import ideal_fcts_ps
 from raddle.topology.model import Fabric
-from raddle.workload import Schedule
+from raddle.workload import Schedule, Sent
 
 SPEEDS = ("25G", "100G", "400G")
 
@@ -43,12 +43,12 @@ def one_flow(fabric: Fabric, size_bytes: int) -> Simulation:
     schedule = Schedule(
         name="one", ranks=2, src=zero, dst=zero + 1, size_bytes=np.array([size_bytes]), step=zero, qp=zero,
         dep_offsets=np.zeros(2, np.int64), dep_ids=np.empty(0, np.int32), chunk=zero, chunk_count=zero,
-        op=np.zeros(1, np.int8), chunk_bytes=np.zeros(1, np.int64),
+        op=np.zeros(1, np.int8), fan=zero, chunk_bytes=np.zeros(1, np.int64),
     )  # fmt: skip
     plan = make_plan(fabric, "ecmp")
     states = {switch.name: planned_state(fabric, plan, switch.name) for switch in fabric.switches}
     addresses = np.array(endpoint_addresses(fabric), np.uint32)
-    return Simulation(fabric, addresses, states, schedule, np.arange(2, dtype=np.int32), 1)
+    return Simulation(fabric, addresses, states, Sent.between(schedule, np.arange(2, dtype=np.int32)), 1)
 
 
 def lone_and_ideal(speeds: tuple[str, ...], switching: str, size_bytes: int) -> tuple[int, int]:
