@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raddle.traffic.collectives.record import Collective
-from raddle.traffic.sizes import ELEMENT_BYTES
+from raddle.traffic.sizes import FLOAT
 from raddle.workload import COPY, Schedule
 
 # A chunk's content is a bit set in an int: bit r says that rank r's contribution is in it, bit `ranks`
@@ -23,6 +23,7 @@ def count_wrong(
     collective: Collective,
     start_ps: NDArray[np.int64],
     finish_ps: NDArray[np.int64],
+    element_bytes: int = FLOAT.bytes,
 ) -> int:
     """Elements that are not what the collective promises, summed over ranks, as nccl-tests' #wrong.
 
@@ -35,7 +36,7 @@ def count_wrong(
     """
     held = dict(collective.held(schedule.ranks, len(schedule.chunk_bytes)))
     _replay(schedule, held, start_ps, finish_ps)
-    elements = (schedule.chunk_bytes // ELEMENT_BYTES).tolist()
+    elements = (schedule.chunk_bytes // element_bytes).tolist()
     chunks = len(elements)
     promised = collective.promised(schedule.ranks, chunks)
     return sum(elements[cell % chunks] for cell, content in promised if held.get(cell, 0) != content)

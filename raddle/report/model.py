@@ -25,6 +25,7 @@ class SizeRow:
         size_bytes, count, datatype, redop, root: as nccl-tests prints them.
         time_ps, algbw_gbs, busbw_gbs: None where the collective did not finish.
         wrong: elements that are not what the collective promises, summed over ranks.
+        in_place_wrong: the same of the in-place half; None: nccl-tests does not check it.
         pfc_pauses, pfc_pause_ps: pause frames that took effect, and the time that ports stood still,
             summed over ports and priorities.
         ecn_marks: packets marked.
@@ -41,6 +42,7 @@ class SizeRow:
     algbw_gbs: float | None
     busbw_gbs: float | None
     wrong: int
+    in_place_wrong: int | None
     pfc_pauses: int
     pfc_pause_ps: int
     ecn_marks: int

@@ -1,8 +1,9 @@
 """The benchmark as text: nccl-tests' table, then what the fabric did.
 
 Every line that is not a row of the table starts with '#', so that what reads nccl-tests' output reads
-this. Columns are nccl-tests' out-of-place half; source: nccl-tests 2.19, src/util.cu,
-writeBenchmarkLinePreamble, writeBenchmarkLineBody and writeResultFooter.
+this. Source: nccl-tests 2.19, src/util.cu, writeBenchmarkLinePreamble, writeBenchmarkLineBody,
+writeResultHeader and writeResultFooter. Both halves of a row are of one run: in place or not, the same bytes
+cross the network.
 """
 
 from __future__ import annotations
@@ -13,15 +14,17 @@ from collections.abc import Iterable, Iterator
 from raddle.report.congestion import collision_lines, congestion_lines, link_lines, unfinished_lines
 from raddle.report.model import CARRIERS, BenchResult, PinSummary, SizeRow
 
-_COLUMNS = "# {:>10}  {:>12}  {:>8}  {:>6}  {:>6}  {:>7}  {:>6}  {:>6}  {:>6}"
+_BUFFER, _HALF = "# {:>10}  {:>12}  {:>8}  {:>6}  {:>6}", "  {:>7}  {:>6}  {:>6}  {:>6}"
+_NAMES, _UNITS = ("time", "algbw", "busbw", "#wrong"), ("(us)", "(GB/s)", "(GB/s)", "")
 _COLUMN_NAMES = (
-    _COLUMNS.format("size", "count", "type", "redop", "root", "time", "algbw", "busbw", "#wrong"),
-    _COLUMNS.format("(B)", "(elements)", "", "", "", "(us)", "(GB/s)", "(GB/s)", ""),
+    _BUFFER.format("", "", "", "", "") + f"{'out-of-place':>23}{'in-place':>31}",
+    _BUFFER.format("size", "count", "type", "redop", "root") + 2 * _HALF.format(*_NAMES),
+    _BUFFER.format("(B)", "(elements)", "", "", "") + 2 * _HALF.format(*_UNITS),
 )
 
 
 def to_table(result: BenchResult) -> str:
-    """The whole report, up to 100 columns where names are not longer, ending in a newline."""
+    """The whole report, up to 100 columns beside the table where names are not longer, and a newline."""
     rows = "".join(table_row(row) for row in result.rows)
     return table_head(result) + rows + table_foot(result)
 
@@ -71,12 +74,17 @@ def _pins(pins: PinSummary) -> str:
 
 def table_row(row: SizeRow) -> str:
     """The line of one size."""
-    time_us = None if row.time_ps is None else row.time_ps / 1e6
     return (
         f"{row.size_bytes:>12}  {row.count:>12}  {row.datatype:>8}  {row.redop:>6}  {row.root:>6}"
-        f"  {_number(time_us, 7)}  {_number(row.algbw_gbs, 6)}  {_number(row.busbw_gbs, 6)}"
-        f"  {float(row.wrong):>6g}\n"
+        f"{_half(row, row.wrong)}{_half(row, row.in_place_wrong)}\n"
     )
+
+
+def _half(row: SizeRow, wrong: int | None) -> str:
+    time_us = None if row.time_ps is None else row.time_ps / 1e6
+    numbers = f"  {_number(time_us, 7)}  {_number(row.algbw_gbs, 6)}  {_number(row.busbw_gbs, 6)}"
+    # nccl-tests prints this "N/A" one column short.
+    return f"{numbers}  {float(wrong):>6g}" if wrong is not None else f"{numbers}    N/A"
 
 
 def _number(value: float | None, width: int) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from raddle.traffic.collectives.record import Algorithm, Collective, Pairs
 from raddle.traffic.collectives.rounds import Round, assemble
-from raddle.traffic.sizes import ELEMENT_BYTES, shared_buffer
+from raddle.traffic.sizes import shared_buffer
 from raddle.workload import COPY, Schedule
 
 _buffer = shared_buffer(redop="none")
@@ -22,8 +22,8 @@ def _pairwise(ranks: int, size_bytes: int) -> Schedule:
     Source: Thakur, Rabenseifner and Gropp, "Optimization of Collective Communication Operations in MPICH",
     IJHPCA 19(1), 2005 (all-to-all, long messages, any number of processes).
     """
-    share = _buffer(ranks, size_bytes).count
-    chunk_bytes = np.full(ranks * ranks, share * ELEMENT_BYTES, np.int64)
+    share_bytes = _buffer(ranks, size_bytes).size_bytes // ranks
+    chunk_bytes = np.full(ranks * ranks, share_bytes, np.int64)
     rounds = [Round(src, dst, src * ranks + dst, 1, COPY) for src, dst in _pairs(ranks)]
     return assemble("all_to_all pairwise", ranks, rounds, chunk_bytes, waits_for_ack=True)
 
@@ -48,4 +48,5 @@ ALL_TO_ALL = Collective(
     promised=lambda ranks, chunks: (
         (dst * chunks + src * ranks + dst, 1 << src) for src, dst in _blocks(ranks)
     ),
+    checks_in_place=False,
 )

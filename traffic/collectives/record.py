@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from raddle.traffic.sizes import BufferSize
+from raddle.traffic.sizes import Buffer
 from raddle.workload import Schedule
 
 Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -46,6 +46,9 @@ class Collective:
         algorithms: the usual one first.
         bus_factor: busbw / algbw among so many ranks, as nccl-tests' PERFORMANCE.md defines it.
         buffer: what nccl-tests makes of a requested size in bytes among so many ranks.
+        checks_in_place: nccl-tests counts wrong elements in the in-place half too.
+        at_root: the same with another root; None: it has no root.
+        of_matrix: the same with other bytes from each rank to each; None: it takes no matrix.
         held: what buffers of so many chunks hold before it, among so many ranks.
         promised: (cell, content) that they must hold after it, where it promises anything.
     """
@@ -53,10 +56,12 @@ class Collective:
     name: str
     algorithms: tuple[Algorithm, ...]
     bus_factor: Callable[[int], float]
-    buffer: Callable[[int, int], BufferSize]
+    buffer: Buffer
     held: Callable[[int, int], Cells]
     promised: Callable[[int, int], Iterable[tuple[int, int]]]
     aliases: tuple[str, ...] = ()
+    checks_in_place: bool = True
+    at_root: Callable[[int], Collective] | None = None
 
     def bandwidth_gbs(self, ranks: int, size_bytes: int, time_ps: int) -> tuple[float, float]:
         """(algbw, busbw) in GB/s of a run of `time_ps` > 0 with buffers of `size_bytes` (the size column)."""

@@ -26,6 +26,7 @@ def size_row(job: CollectiveJob, size_bytes: int, run: Run) -> SizeRow:
     algbw, busbw = (
         (None, None) if time_ps is None else job.collective.bandwidth_gbs(ranks, buffer.size_bytes, time_ps)
     )
+    wrong = traffic.count_wrong(schedule, job.collective, _known(flows.start_ps), _known(flows.finish_ps))
     drops = Counter(dict(zip(DROP_REASONS, ports.drops.sum(axis=0).tolist(), strict=True)))
     return SizeRow(
         size_bytes=buffer.size_bytes,
@@ -36,7 +37,8 @@ def size_row(job: CollectiveJob, size_bytes: int, run: Run) -> SizeRow:
         time_ps=time_ps,
         algbw_gbs=algbw,
         busbw_gbs=busbw,
-        wrong=traffic.count_wrong(schedule, job.collective, _known(flows.start_ps), _known(flows.finish_ps)),
+        wrong=wrong,
+        in_place_wrong=wrong if job.collective.checks_in_place else None,
         pfc_pauses=int(ports.pauses.sum()),
         pfc_pause_ps=int(ports.pause_ps.sum()),
         ecn_marks=int(ports.ecn_marks.sum()),
