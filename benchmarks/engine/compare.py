@@ -34,6 +34,7 @@ RADDLE = PeerModel(
     reserved_bytes=4 << 10,
     alpha_shift=3,
     headroom_delays=3,
+    headroom_frames=3,
     xon_offset_bytes=3 << 10,
 )
 """The engine's own frames (docs/models/engine.md), with the buffers of the other simulators' runs."""

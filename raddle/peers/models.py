@@ -31,7 +31,9 @@ class PeerModel:
         reserved_bytes: of each port.
         alpha_shift: the dynamic threshold is the free shared buffer shifted right by this, by one less for
             each doubling of a port's speed above the NICs'.
-        headroom_delays: headroom of a priority group in multiples of speed x delay of its cable.
+        headroom_delays: headroom of a priority group in multiples of speed x delay of its cable;
+            headroom_frames: on top of it, in data packets of full size (those under way at both ends when a
+            pause is due, which no cable is short enough to spare).
         xon_offset_bytes: how far below its threshold a priority group falls before it lets go on.
         xoff_packets, xon_packets: with a fixed threshold, pauses above xoff and goes on below xon payloads of
             full size.
@@ -53,6 +55,7 @@ class PeerModel:
     reserved_bytes: int = 0
     alpha_shift: int = 0
     headroom_delays: int = 0
+    headroom_frames: int = 0
     xon_offset_bytes: int = 0
     xoff_packets: int = 0
     xon_packets: int = 0

@@ -181,7 +181,10 @@ def _buffers(network: PeerNetwork, switch: int, config: Ns3Config) -> dict[str, 
     """Buffer, PFC and QoS columns of a switch; profile 0 is of classes without traffic."""
     model, links = network.model, [link for _, _, link in network.cables[switch]]
     ports = len(links)
-    headroom = [model.headroom_delays * link.speed_bps * link.delay_ps // (8 * 10**12) for link in links]
+    frames = model.headroom_frames * (config.payload_bytes + model.header_bytes)
+    headroom = [
+        frames + model.headroom_delays * link.speed_bps * link.delay_ps // (8 * 10**12) for link in links
+    ]
     is_static = not model.shares_buffer
     pool = (
         _UNLIMITED_BYTES if is_static else config.buffer_bytes - sum(headroom) - ports * model.reserved_bytes
