@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
+from raddle.cli.fabric_argument import FabricArg
 from raddle.cli.options import (
     DEFAULT_INVENTORY,
-    FabricArg,
     InventoryOption,
     JsonOption,
     P4InfoOption,

@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 
 from raddle import traffic
+from raddle.cli.fabric_argument import FabricArg
 from raddle.cli.options import (
-    FabricArg,
     JsonOption,
     P4InfoOption,
     Placement,

@@ -6,9 +6,9 @@ import sys
 
 import typer
 
+from raddle.cli.fabric_argument import FabricArg
 from raddle.cli.options import (
     DEFAULT_INVENTORY,
-    FabricArg,
     InventoryOption,
     JsonOption,
     P4InfoOption,

@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 
 import typer
 
+from raddle.cli.fabric_argument import FabricArg
 from raddle.cli.options import (
     AlgorithmOption,
     CollectiveOption,
-    FabricArg,
     JsonOption,
     P4InfoOption,
     PlacementOption,

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from raddle.cli.fabric_argument import FabricArg
 from raddle.cli.import_ import KindArg, PeerKind
-from raddle.cli.options import FabricArg, load_fabric
+from raddle.cli.options import load_fabric
 from raddle.errors import InputError
 from raddle.lab.workloads.flow_file import read_flows
 from raddle.peers.exporting import PeerNodes, exported_flows, fat_tree, nodes_csv, ns3_settings, peer_topology

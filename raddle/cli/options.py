@@ -27,9 +27,6 @@ from raddle.workload import Demand
 Routing = Literal["ecmp", "pinned"]
 Placement = Literal["linear", "strided", "random"]
 
-FabricArg = Annotated[
-    str, typer.Argument(metavar="FABRIC", help="Fabric file, or the name of one that comes with raddle.")
-]
 RoutingOption = Annotated[
     Routing | None,
     typer.Option(help="Hash over all paths, or pin a collective's flows (default: the fabric's)"),

@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 import typer
 from finsy.proto import p4r
 
+from raddle.cli.fabric_argument import FabricArg
 from raddle.cli.options import (
-    FabricArg,
     JsonOption,
     P4InfoOption,
     PlanOption,

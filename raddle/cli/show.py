@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -12,8 +13,9 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
+from raddle.cli.fabric_argument import FabricArg
 from raddle.topology import find, load
 from raddle.topology.model import Fabric, Host, Switch
 from raddle.topology.views.capacity import bisection_bps, cable_kinds, oversubscription, tiers
@@ -51,7 +53,7 @@ _DRAWINGS = {Output.dot: to_dot, Output.mermaid: to_mermaid, Output.svg: to_svg}
 
 
 def show(
-    fabric: Annotated[str, typer.Argument(metavar="FABRIC.yaml", help="Fabric file or bundled example.")],
+    fabric: FabricArg,
     output: Annotated[Output, typer.Option("--format", help="Table, list or drawing.")] = Output.table,
     part: Annotated[
         Part | None, typer.Argument(metavar="[switches|hosts|cables]", help="List each of these.")
@@ -161,14 +163,21 @@ def _print_csv(rows: Iterator[Row]) -> None:
 
 
 def _console() -> Console:
-    # A pipe has no width: cut nothing there.
-    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    # A pipe has no width unless COLUMNS says so.
+    has_width = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(highlight=False, width=None if has_width else PIPE_WIDTH)
+
+
+def _table(title: str, *headings: str) -> Table:
+    """A table that breaks what does not fit and cuts nothing off."""
+    columns = (Column(heading, overflow="fold") for heading in headings)
+    return Table(*columns, title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
 
 
 def _print_list(part: Part, rows: Iterator[Row]) -> None:
     table: Table | None = None
     for row in rows:
-        table = table or Table(*(key.replace("_", " ") for key in row), title=part.value)
+        table = table or _table(part.value, *(key.replace("_", " ") for key in row))
         table.add_row(*row.values())
     if table:
         _console().print(table)
@@ -182,12 +191,13 @@ def _print_tables(fabric: Fabric) -> None:
     console.print(f"{fabric.name}: {len(fabric.endpoints)} endpoints, {capacity}", markup=False)
     console.print(f"bisection {bisection}", markup=False)
     for table in (_inventory(fabric), _host_table(fabric), _tier_table(fabric), _cable_table(fabric)):
+        console.print()
         console.print(table)
 
 
 def _host_table(fabric: Fabric) -> Table:
     """One row for all hosts that are alike."""
-    table = Table("count", "accelerators", "scale-up", "ports", "speed", "tenant", title="hosts")
+    table = _table("hosts", "count", "accelerators", "scale-up", "ports", "speed", "tenant")
     rows = Counter(tuple(list(row.values())[1:]) for row in host_rows(fabric))
     for values, count in rows.items():
         table.add_row(str(count), *values)
@@ -196,7 +206,7 @@ def _host_table(fabric: Fabric) -> Table:
 
 def _inventory(fabric: Fabric) -> Table:
     """One row for all switches of a role and model that have equally many cables."""
-    table = Table("role", "count", "model", "HwSKU", "ports", "cabled", "buffer", title="switches")
+    table = _table("switches", "role", "count", "model", "HwSKU", "ports", "cabled", "buffer")
     cabled = _cabled(fabric)
     rows = Counter(
         (switch.role, switch.model, _panel(switch), cabled[switch.name]) for switch in fabric.switches
@@ -214,14 +224,14 @@ def _panel(switch: Switch) -> str:
 
 
 def _tier_table(fabric: Fabric) -> Table:
-    table = Table("tier", "links", "up", "bandwidth each way", title="tiers")
+    table = _table("tiers", "tier", "links", "up", "bandwidth each way")
     for tier in tiers(fabric):
         table.add_row(tier.name, str(tier.links), str(tier.links_up), format_rate(tier.up_bps))
     return table
 
 
 def _cable_table(fabric: Fabric) -> Table:
-    table = Table("tier", "speed", "length", "medium", "cables", title="cables")
+    table = _table("cables", "tier", "speed", "length", "medium", "cables")
     for kind in cable_kinds(fabric):
         length = format_length(kind.length_m)
         table.add_row(kind.tier, format_rate(kind.speed_bps), length, kind.medium, str(kind.count))

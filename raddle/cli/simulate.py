@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
+from raddle.cli.fabric_argument import FabricArg
 from raddle.cli.options import (
-    FabricArg,
     JsonOption,
     P4InfoOption,
     QpsOption,

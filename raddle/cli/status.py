@@ -9,9 +9,9 @@ from dataclasses import asdict
 
 import typer
 
+from raddle.cli.fabric_argument import FabricArg
 from raddle.cli.options import (
     DEFAULT_INVENTORY,
-    FabricArg,
     InventoryOption,
     JsonOption,
     P4InfoOption,

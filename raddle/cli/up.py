@@ -14,10 +14,10 @@ from typing import Annotated
 
 import typer
 
+from raddle.cli.fabric_argument import FabricArg
 from raddle.cli.options import (
     DEFAULT_INVENTORY,
     AlgorithmOption,
-    FabricArg,
     InventoryOption,
     P4InfoOption,
     Placement,

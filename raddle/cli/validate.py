@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from raddle.cli.fabric_argument import FabricArg
 from raddle.controller.plan.addresses import address_families
 from raddle.controller.plan.lossless_check import check_lossless
 from raddle.errors import Diagnostic, InputError
@@ -25,7 +26,7 @@ SCHEMA_VERSION = 1
 
 
 def validate(
-    fabric: Annotated[str, typer.Argument(metavar="FABRIC.yaml", help="Fabric file or bundled example.")],
+    fabric: FabricArg,
     cables: Annotated[
         Path | None, typer.Option(metavar="CABLES.csv", help="Compare with the cables that are seen (LLDP).")
     ] = None,

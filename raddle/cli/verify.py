@@ -11,9 +11,9 @@ from typing import Annotated, Any
 
 import typer
 
+from raddle.cli.fabric_argument import FabricArg
 from raddle.cli.options import (
     DEFAULT_INVENTORY,
-    FabricArg,
     InventoryOption,
     JsonOption,
     PlanOption,
