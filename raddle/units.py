@@ -11,6 +11,7 @@ _NUMBER = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z%]*)")
 
 _RATES = {"bps": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _RATES |= {f"{prefix}bps": factor for prefix, factor in _RATES.items() if len(prefix) == 1}
+_BANDWIDTHS = _RATES | {"MBps": 8 * 10**6, "GBps": 8 * 10**9, "TBps": 8 * 10**12}
 _SIZES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _LENGTHS = {"m": 1.0, "cm": 0.01, "km": 1000.0}
 _TIMES_PS = {"ps": 1, "ns": 10**3, "us": 10**6, "ms": 10**9, "s": 10**12}
@@ -36,6 +37,12 @@ def _whole(value: float, text: str, what: str, unit: str) -> int:
 def parse_rate_bps(text: str) -> int:
     """`400G` -> 400_000_000_000 bits per second."""
     return _whole(round(_parse(text, _RATES, "speed", "400G"), 3), text, "speed", "bits per second")
+
+
+def parse_bandwidth_bps(text: str) -> int:
+    """`48.5GBps` -> 388_000_000_000 bits per second; `400G` is bits already."""
+    value = round(_parse(text, _BANDWIDTHS, "bandwidth", "48.5GBps or 400G"), 3)
+    return _whole(value, text, "bandwidth", "bits per second")
 
 
 def parse_size_bytes(text: str) -> int:

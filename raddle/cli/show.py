@@ -137,6 +137,8 @@ def _host(host: Host) -> dict[str, Any]:
         "name": host.name,
         "nics": list(host.nics),
         "nic_speed_bps": host.nic_model.speed_bps,
+        "nic_bus_bps": host.nic_model.bus_bps,
+        "scale_up_domain": host.domain,
         "accelerators": inside
         and {
             "kind": inside.kind,
@@ -145,6 +147,9 @@ def _host(host: Host) -> dict[str, Any]:
             "scale_up": inside.scale_up,
             "scale_up_bps": inside.scale_up_bps,
             "scale_up_latency_ps": inside.scale_up_latency_ps,
+            "scale_up_topology": inside.topology,
+            "scale_up_in_network_bps": inside.in_network_bps,
+            "bus_bps": inside.bus_bps,
         },
     }
 

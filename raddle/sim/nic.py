@@ -21,11 +21,12 @@ def nic_columns(fabric: Fabric) -> NicColumns:
     """
     model, roce = fabric.hosts[0].nic_model, fabric.roce
     for host in fabric.hosts:
-        if dataclasses.replace(host.nic_model, speed_bps=model.speed_bps) != model:
+        same = dataclasses.replace(host.nic_model, speed_bps=model.speed_bps, bus_bps=model.bus_bps)
+        if same != model:
             raise InputError.of(
                 "mixed-nics",
                 f"{host.name}'s NICs have other parameters than {fabric.hosts[0].name}'s",
-                "the engine simulates one kind of NIC; speeds may differ",
+                "the engine simulates one kind of NIC; speeds and 'bus' may differ",
             )
     extra = _IPV6_EXTRA_BYTES if fabric.addressing.families == "ipv6" else 0
     usual = NicColumns()

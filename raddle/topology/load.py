@@ -24,6 +24,7 @@ from raddle.topology.forms.checks import (
 )
 from raddle.topology.forms.expand import Expansion, expand_form
 from raddle.topology.forms.form_checks import check_form
+from raddle.topology.forms.host_checks import check_domains, check_insides
 from raddle.topology.forms.overrides import apply_overrides
 from raddle.topology.forms.tenants import owners_of
 from raddle.topology.forms.wiring import expand_explicit
@@ -86,6 +87,7 @@ def _fabric(parsed: Source, variables: Mapping[str, str]) -> Fabric:
     problems += [*found, *clashes, *miswired]
     if spec.roce.pfc and spec.roce.lossless and not miswired:
         problems += check_pauses(wiring, source)
+    problems += check_domains(spec, source)
     problems += check_addressing(spec.addressing, form.reserved or wiring, source)
     problems += check_as_numbers(spec.routing.as_numbers, wiring, source)
     problems += check_hash(spec.routing.hash, wiring, source)
@@ -129,6 +131,7 @@ def _shape_problems(
 ) -> Iterator[Diagnostic]:
     """Problems that keep the file from being expanded."""
     yield from check_kind(spec, source)
+    yield from check_insides(spec, source)
     if spec.fabric and spec.hosts:
         yield from check_form(spec.fabric, spec.hosts, models, spec.overrides, source, spec.reserve, record)
     yield from check_devices(spec.devices or {}, models, source)

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from raddle.errors import Diagnostic
+from raddle.topology.accelerators import AcceleratorColumns
 from raddle.topology.arrays import FabricArrays
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ Role = Literal["leaf", "spine", "superspine"]
 Nos = Literal["sonic", "p4", "pins"]
 """What a switch runs: SONiC, programmed over gNMI; or p4/fabric.p4 or SONiC PINS, programmed over P4Runtime.
 """
+
+ScaleUpTopology = Literal["crossbar", "mesh", "ring"]
 
 Medium = Literal["dac", "aec", "aoc", "sr", "dr", "fr", "lr"]
 """Passive or active copper, active optical cable, or the optics of an IEEE 802.3 suffix (SR, DR, FR, LR)."""
@@ -136,6 +139,7 @@ class NicModel:
         splits_data: each message goes over all of them in parts; else they take turns.
         is_selective: only what is lost is sent again (selective repeat); else all behind it (go-back-N).
         reorder_packets: by how many a packet may be overtaken before selective repeat counts it as lost.
+        bus_bps: what the host's bus gives the whole NIC each way; 0: more than its ports carry.
     """
 
     speed_bps: int
@@ -152,11 +156,21 @@ class NicModel:
     splits_data: bool = False
     is_selective: bool = False
     reorder_packets: int = 0
+    bus_bps: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Accelerators:
-    """What a host computes with. `scale_up_bps` is one accelerator's, each way; 0 is unknown."""
+    """What a host computes with.
+
+    Attributes:
+        scale_up: name of the network between accelerators.
+        scale_up_bps: of one accelerator, each way; 0: there is no such network.
+        topology: its shape; of `mesh` and `ring` the links share `scale_up_bps`.
+        domain_hosts: hosts, one after the other, that share it.
+        in_network_bps: bus bandwidth of an all-reduce that its switches sum; 0: they cannot.
+        bus_bps: what the host's bus gives one accelerator each way, towards NICs; 0: more than they carry.
+    """
 
     kind: Literal["gpu", "npu"]
     model: str
@@ -164,6 +178,10 @@ class Accelerators:
     scale_up: str = ""
     scale_up_bps: int = 0
     scale_up_latency_ps: int = 0
+    topology: ScaleUpTopology = "crossbar"
+    domain_hosts: int = 1
+    in_network_bps: int = 0
+    bus_bps: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +189,7 @@ class Host:
     """A server. `index` is its place in `Fabric.hosts`, `slot` that in the form.
 
     `nics` are the names of the NICs' ports: `eth0`, or `eth0p0`, `eth0p1`; `nic_model` is of one port.
+    `domain` is the scale-up domain of its accelerators, -1 without.
     """
 
     name: str
@@ -178,6 +197,7 @@ class Host:
     nics: tuple[str, ...]
     nic_model: NicModel
     accelerators: Accelerators | None = None
+    domain: int = -1
     slot: tuple[int, ...] = field(default=(), compare=False)
 
 
@@ -220,7 +240,7 @@ class Endpoint:
 
     `name` is the host's name where it has one, else `host3:eth1`. `leaf` indexes `Fabric.switches`,
     `link` indexes `Fabric.links`. `rail` is the number of the NIC in its host; `accelerator` the one that
-    it serves; `plane` its leaf's.
+    it serves, of several the first; `plane` its leaf's.
     """
 
     name: str
@@ -496,6 +516,11 @@ class Fabric:
     def planes(self) -> int:
         """How many planes there are; 1 for a fabric that has none."""
         return 1 + max((switch.plane for switch in self.switches), default=0)
+
+    @cached_property
+    def accelerators(self) -> AcceleratorColumns:
+        """What computes, host by host, with the NIC ports that each uses."""
+        return AcceleratorColumns.of(self)
 
     @cached_property
     def arrays(self) -> FabricArrays:

@@ -101,6 +101,8 @@ SCALE_UP = {
     "hosts": {**SMALL["hosts"], "accelerators": {"count": 2, "scale_up": {"bandwidth": "3600G"}}},
 }
 
+FOUR = {"count": 4}
+
 NIC_KEYS: dict[str, Any] = {
     "count": 3, "speed": "200G", "ack_interval": 4, "rto": "9ms", "retry_count": 3, "cnp_interval": "20us",
     "pfc_reaction": "1us", "window": "1MiB", "messages": 3, "burst": 4, "qps_per_connection": 4,
@@ -156,6 +158,10 @@ ROWS: dict[str, tuple[dict[str, Any], str, Any]] = {
     "ScaleUpSpec.kind": (SCALE_UP, "hosts.accelerators.scale_up.kind", "nvlink"),
     "ScaleUpSpec.bandwidth": (SCALE_UP, "hosts.accelerators.scale_up.bandwidth", "7200G"),
     "ScaleUpSpec.latency": (SCALE_UP, "hosts.accelerators.scale_up.latency", "2us"),
+    "ScaleUpSpec.topology": (SCALE_UP, "hosts.accelerators.scale_up.topology", "mesh"),
+    "ScaleUpSpec.hosts": (SCALE_UP, "hosts.accelerators.scale_up.hosts", 2),
+    "ScaleUpSpec.in_network": (SCALE_UP, "hosts.accelerators.scale_up.in_network", "475GBps"),
+    "AcceleratorSpec.bus": (SMALL, "hosts.accelerators.bus", "48.5GBps"),
     "DeviceSpec.role": (LISTED, "devices.spine0.role", "superspine"),
     "DeviceSpec.model": (LISTED, "devices.leaf0.model", "white-box-12.8t"),
     "DeviceSpec.pod": (LISTED, "devices.leaf0.pod", 1),
@@ -243,6 +249,11 @@ ROWS: dict[str, tuple[dict[str, Any], str, Any]] = {
         {**SMALL, "hosts": {"per_leaf": 2, "accelerators": {"count": 2}, "nics": {"per_accelerator": 1}}},
         "hosts.nics.per_accelerator", 2,
     ),
+    "CabledNicSpec.accelerators_per_nic": (
+        {**SMALL, "hosts": {"per_leaf": 2, "accelerators": FOUR, "nics": {"accelerators_per_nic": 2}}},
+        "hosts.nics.accelerators_per_nic", 4,
+    ),
+    "CabledNicSpec.bus": (SMALL, "hosts.nics.bus", "48.5GBps"),
     "CabledNicSpec.class_weights": (SMALL, "hosts.nics.class_weights", {"3": 4, "4": 1}),
     "CabledNicSpec.ports": (SMALL, "hosts.nics.ports", 2),
     "CabledNicSpec.split_data": (
@@ -258,7 +269,8 @@ ROWS: dict[str, tuple[dict[str, Any], str, Any]] = {
 
 FOR_PEOPLE = {
     "AcceleratorSpec.kind", "AcceleratorSpec.model", "AcceleratorSpec.count",
-    "ScaleUpSpec.kind", "ScaleUpSpec.bandwidth", "ScaleUpSpec.latency",
+    "ScaleUpSpec.kind", "ScaleUpSpec.bandwidth", "ScaleUpSpec.latency", "ScaleUpSpec.topology",
+    "ScaleUpSpec.hosts", "ScaleUpSpec.in_network", "AcceleratorSpec.bus", "CabledNicSpec.bus",
     "TenantSpec.name", "TenantSpec.hosts", "TenantSpec.accelerators", "TenantSpec.ranks",
     "DeviceSpec.pod",
     "UplinkSpec.medium", "LinkSpec.medium", "LinkOverride.medium", "CabledNicSpec.medium",

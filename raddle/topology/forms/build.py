@@ -78,7 +78,10 @@ def build_fabric(
     asns, macs = _numbers(drafts, spec.routing.as_numbers, record, reserved)
     switches = _switches(drafts, links, asns, macs)
     cnp_interval_ps = DCQCN_SETS[spec.roce.dcqcn.set].cnp_interval_ps
-    hosts = tuple(_host(draft, index, cnp_interval_ps) for index, draft in enumerate(host_drafts))
+    domains = _domains(host_drafts)
+    hosts = tuple(
+        _host(draft, index, cnp_interval_ps, domains[draft.domain]) for index, draft in enumerate(host_drafts)
+    )
     endpoints = _endpoints(hosts, host_drafts, switches, links)
     return Fabric(
         name=spec.name,
@@ -235,20 +238,44 @@ def _ports(model: SwitchModel, profile: Profile, speeds: tuple[int, ...]) -> tup
     )
 
 
-def _host(draft: HostDraft, index: int, cnp_interval_ps: int) -> Host:
+def _domains(drafts: Sequence[HostDraft]) -> dict[tuple[str | int, int] | None, int]:
+    """Numbers of the scale-up domains, in the order of their first hosts; -1 where there is no network."""
+    numbers: dict[tuple[str | int, int] | None, int] = {}
+    known = 0
+    for draft in drafts:
+        if draft.domain not in numbers:
+            has_one = draft.accelerators is not None and draft.accelerators.scale_up is not None
+            numbers[draft.domain] = known if has_one else -1
+            known += has_one
+    return numbers
+
+
+def _host(draft: HostDraft, index: int, cnp_interval_ps: int, domain: int) -> Host:
     inside = _accelerators(draft.accelerators)
     nic = _nic_model(draft.nics, cnp_interval_ps)
-    return Host(draft.name, index, draft.ports, nic, inside, draft.slot)
+    return Host(draft.name, index, draft.ports, nic, inside, domain, draft.slot)
 
 
 @cache
 def _accelerators(spec: AcceleratorSpec | None) -> Accelerators | None:
     if spec is None:
         return None
+    bus_bps = spec.bus or 0
     if spec.scale_up is None:
-        return Accelerators(spec.kind, spec.model, spec.count)
+        return Accelerators(spec.kind, spec.model, spec.count, bus_bps=bus_bps)
     inside = spec.scale_up
-    return Accelerators(spec.kind, spec.model, spec.count, inside.kind, inside.bandwidth, inside.latency)
+    return Accelerators(
+        kind=spec.kind,
+        model=spec.model,
+        count=spec.count,
+        scale_up=inside.kind,
+        scale_up_bps=inside.bandwidth,
+        scale_up_latency_ps=inside.latency,
+        topology=inside.topology,
+        domain_hosts=inside.hosts,
+        in_network_bps=inside.in_network or 0,
+        bus_bps=bus_bps,
+    )
 
 
 @cache
@@ -268,6 +295,7 @@ def _nic_model(nics: NicSpec, cnp_interval_ps: int) -> NicModel:
         splits_data=nics.split_data,
         is_selective=nics.retransmission == "selective-repeat",
         reorder_packets=nics.reorder,
+        bus_bps=nics.bus or 0,
     )
 
 
@@ -282,7 +310,7 @@ def _endpoints(
     endpoints: list[Endpoint] = []
     for host, draft in zip(hosts, drafts, strict=True):
         nics = len(host.nics) // draft.nics.ports
-        accelerators = host.accelerators.count if host.accelerators else 1
+        accelerators = host.accelerators.count if host.accelerators else nics
         for number, port in enumerate(host.nics):
             ref = PortRef(host.name, port)
             link = link_of[ref]

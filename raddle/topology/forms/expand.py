@@ -7,13 +7,13 @@ expanded at its full size, and what is not there yet is left out: so nothing mov
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from raddle.topology.forms.layout import Layout, layout_of, with_reserve
 from raddle.topology.forms.names import ROLES, Names, resolve_names
 from raddle.topology.forms.plugging import Wanted, plug
-from raddle.topology.forms.wiring import HostDraft, SwitchDraft, Wiring, profile_of
+from raddle.topology.forms.wiring import HostDraft, SwitchDraft, Wiring, domain_size, profile_of
 from raddle.topology.model import PortRef, Role, SwitchModel
 from raddle.topology.record import Record, Slot
 from raddle.topology.yaml.schema import FormSpec, HostsSpec, ReserveSpec, TierSpec, UplinkSpec
@@ -57,8 +57,11 @@ def expand_form(
     names = resolve_names(full_form, full_hosts, layout, record)
     form_of = _Form(full_form, full_hosts, layout, names)
     switches = _switches(full_form, names, models, {each.name: each for each in overrides.switches})
+    domains = _domains(sorted(names.hosts, key=lambda slot: (not actual.has_host(slot), slot)), hosts)
     drafts = {
-        name: HostDraft(name, hosts[slot[2]].nics, ("hosts", slot[2]), hosts[slot[2]].accelerators, slot)
+        name: HostDraft(
+            name, hosts[slot[2]].nics, ("hosts", slot[2]), hosts[slot[2]].accelerators, slot, domains[slot]
+        )
         for slot, name in names.hosts.items()
     }
     absent = set(overrides.absent)
@@ -96,6 +99,17 @@ def expand_form(
         tuple(cable for cable in whole if cable.ends[0].device not in lacking),
     )
     return Expansion(wiring, full, names.record, unplugged)
+
+
+def _domains(slots: Sequence[Slot], hosts: tuple[HostsSpec, ...]) -> dict[Slot, tuple[int, int]]:
+    """Kind and number of each host's scale-up domain: hosts of a kind share one in turn, absent ones too."""
+    counts: Counter[int] = Counter()
+    domains = {}
+    for slot in slots:
+        kind = slot[2]
+        domains[slot] = (kind, counts[kind] // domain_size(hosts[kind].accelerators))
+        counts[kind] += 1
+    return domains
 
 
 def _switches(

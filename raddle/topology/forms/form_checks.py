@@ -46,9 +46,7 @@ def check_form(
     """
     is_sound = True
     for stage in (
-        chain(
-            _check_keys(form, source), _check_nic_counts(hosts, source), _check_tiers(form, models, source)
-        ),
+        chain(_check_keys(form, source), _check_tiers(form, models, source)),
         _check_division(form, hosts, source),
         _check_reserve(form, hosts, reserve, source),
         _check_size(form, hosts, reserve, source),
@@ -89,21 +87,6 @@ def _check_tier_keys(form: FormSpec, key: str, tier: TierSpec, source: Source) -
         yield source.error(
             "key-conflict", "'count' beside 'per_pod'", (*place, "count"), "keep one", at_key=True
         )
-
-
-def _check_nic_counts(hosts: tuple[HostsSpec, ...], source: Source) -> Iterator[Diagnostic]:
-    for i, spec in enumerate(hosts):
-        place: Place = ("hosts", i, "nics", "per_accelerator")
-        if spec.nics.per_accelerator is None:
-            continue
-        if spec.nics.count is not None:
-            yield source.error(
-                "key-conflict", "'per_accelerator' beside 'count'", place, "keep one", at_key=True
-            )
-        if spec.accelerators is None:
-            hint = "add 'accelerators', or write 'count'"
-            message = "'per_accelerator' without accelerators"
-            yield source.error("missing-key", message, place, hint, at_key=True)
 
 
 def _check_tiers(form: FormSpec, models: Mapping[str, SwitchModel], source: Source) -> Iterator[Diagnostic]:

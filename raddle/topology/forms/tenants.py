@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from raddle.errors import Diagnostic
-from raddle.topology.forms.wiring import HostDraft
+from raddle.topology.forms.wiring import HostDraft, nic_count
 from raddle.topology.yaml.reading import did_you_mean
 from raddle.topology.yaml.schema_policy import TenantSpec
 from raddle.topology.yaml.source import Place, Source
@@ -80,7 +80,8 @@ def _expanded(text: str) -> Iterator[str]:
 
 
 def _count(host: HostDraft) -> int:
-    return host.accelerators.count if host.accelerators else 1
+    """Its accelerators; a host that names none has one for each NIC."""
+    return host.accelerators.count if host.accelerators else nic_count(host.nics, None)
 
 
 def _numbers(tenant: TenantSpec, host: HostDraft) -> range:

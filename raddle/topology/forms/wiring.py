@@ -60,6 +60,8 @@ class HostDraft:
     place: Place
     accelerators: AcceleratorSpec | None = None
     slot: tuple[int, ...] = ()
+    domain: tuple[str | int, int] | None = None
+    """What shares a scale-up domain with it has the same."""
 
     @cached_property
     def ports(self) -> tuple[str, ...]:
@@ -71,7 +73,14 @@ def nic_count(nics: NicSpec, accelerators: AcceleratorSpec | None) -> int:
     """NICs of a host."""
     if nics.per_accelerator is not None:
         return nics.per_accelerator * (accelerators.count if accelerators else 1)
+    if nics.accelerators_per_nic is not None:
+        return max(1, accelerators.count // nics.accelerators_per_nic) if accelerators else 1
     return nics.count or 1
+
+
+def domain_size(accelerators: AcceleratorSpec | None) -> int:
+    """Hosts of a scale-up domain."""
+    return accelerators.scale_up.hosts if accelerators and accelerators.scale_up else 1
 
 
 def _nic_ports(nics: int, ports: int) -> tuple[str, ...]:
@@ -127,10 +136,15 @@ def expand_explicit(
 ) -> Wiring:
     """Devices and cables of an explicit file."""
     switches, hosts = {}, {}
+    alike: dict[AcceleratorSpec | None, tuple[str, int]] = {}
     for name, device in devices.items():
         place: Place = ("devices", name)
         if device.role == "host":
-            hosts[name] = HostDraft(name, device.nics or NicSpec(), place, device.accelerators)
+            inside = device.accelerators
+            first, number = alike.get(inside, (name, 0))
+            alike[inside] = first, number + 1
+            domain = (first, number // domain_size(inside))
+            hosts[name] = HostDraft(name, device.nics or NicSpec(), place, inside, domain=domain)
             continue
         switches[name] = SwitchDraft(
             name=name,

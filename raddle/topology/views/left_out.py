@@ -24,6 +24,10 @@ def _left_out(fabric: Fabric) -> Iterator[str]:
             f"the network inside hosts ({', '.join(sorted(inside))}): ranks of one host talk over "
             "their NICs, so real hardware is faster where they are neighbours"
         )
+    if any(
+        host.nic_model.bus_bps or (host.accelerators and host.accelerators.bus_bps) for host in fabric.hosts
+    ):
+        yield "limits of the hosts' buses ('bus'): NICs carry what their links do"
     if fabric.tenants:
         names = [tenant.name for tenant in fabric.tenants]
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""

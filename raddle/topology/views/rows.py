@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from raddle.topology.model import Fabric
+from raddle.topology.model import Accelerators, Fabric
 from raddle.topology.views.capacity import TIER_NAMES
 from raddle.units import format_length, format_rate
 
@@ -40,13 +40,21 @@ def host_rows(fabric: Fabric) -> Iterator[Row]:
         yield {
             "name": host.name,
             "accelerators": f"{inside.count} x {inside.kind} {inside.model}".rstrip() if inside else "",
-            "scale_up": f"{inside.scale_up} {format_rate(inside.scale_up_bps)}".strip()
-            if inside and inside.scale_up_bps
-            else "",
+            "scale_up": _scale_up(inside) if inside and inside.scale_up_bps else "",
             "ports": str(len(host.nics)),
             "port_speed": format_rate(host.nic_model.speed_bps),
             "tenant": " ".join(owners.get(host.index, ())),
         }
+
+
+def _scale_up(inside: Accelerators) -> str:
+    """`nvlink 3.6T`, with what is unusual of it: `hccs 392G mesh over 2 hosts`."""
+    words = [inside.scale_up, format_rate(inside.scale_up_bps)]
+    if inside.topology != "crossbar":
+        words.append(inside.topology)
+    if inside.domain_hosts > 1:
+        words.append(f"over {inside.domain_hosts} hosts")
+    return " ".join(filter(None, words))
 
 
 def cable_rows(fabric: Fabric) -> Iterator[Row]:

@@ -16,6 +16,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from raddle.units import (
     ip_text,
+    parse_bandwidth_bps,
     parse_length_m,
     parse_rate_bps,
     parse_ratio,
@@ -302,6 +303,7 @@ _N = r"[0-9]+(\.[0-9]+)?\s*"
 _TIME = _text(_N + "(ps|ns|us|ms|s)", "200ms")
 _SIZE = _text(_N + "(B|[KMG]B|[KMG]iB)", "800KB")
 _RATE = _text(_N + "(bps|[KMGT](bps)?)", "400G")
+_BANDWIDTH = _text(_N + "(bps|[KMGT](bps)?|[MGT]Bps)", "48.5GBps")
 _LENGTH = _text(_N + "(m|cm|km)", "30m")
 _RANGE = {"type": ["string", "integer"], "pattern": "^[0-9]+(-[0-9]+)?$", "examples": ["0-15"]}
 _GAIN = {"type": ["string", "number"], "examples": ["1/256"]}
@@ -316,6 +318,9 @@ Text = Annotated[str, _field("bad-text", str, _WORD)]
 Switch = Annotated[bool, _field("bad-switch", _switch, {"type": "boolean"})]
 State = Annotated[Literal["up", "down"], _field("bad-choice", str, {"enum": ["up", "down"]})]
 Rate = Annotated[int, _field("bad-speed", _positive(parse_rate_bps, "speed", 10**14, "100T"), _RATE)]
+Bandwidth = Annotated[
+    int, _field("bad-speed", _positive(parse_bandwidth_bps, "bandwidth", 10**15, "1000T"), _BANDWIDTH)
+]
 Size = Annotated[int, _field("bad-size", _positive(parse_size_bytes, "size", 2**40, "1024GiB"), _SIZE)]
 Cable = Annotated[
     float, _field("bad-length", _positive(parse_length_m, "cable length", 1e5, "100km"), _LENGTH)

@@ -10,8 +10,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
-from raddle.topology.model import Medium, NicModel, Nos
+from raddle.topology.model import Medium, NicModel, Nos, ScaleUpTopology
 from raddle.topology.yaml.fields import (
+    Bandwidth,
     BreakoutMode,
     Cable,
     ClassWeights,
@@ -141,10 +142,14 @@ class NicSpec(Spec):
     """NICs of a host (default 1)."""
     per_accelerator: NicCount | None = None
     """NICs per accelerator, instead of `count`."""
+    accelerators_per_nic: Count | None = None
+    """Accelerators that share a NIC, instead of `count`."""
     ports: NicCount = 1
     """Ports of a NIC, each an interface of its own: `eth0`, or `eth0p0` and `eth0p1`."""
     speed: Rate = _NIC.speed_bps
     """Speed of each port."""
+    bus: Bandwidth | None = None
+    """What the host's bus gives a NIC each way (`48.5GBps`), whatever its ports could carry."""
     ack_interval: Count = _NIC.ack_interval
     """The responder acknowledges every n-th packet of a message, and its last one."""
     rto: Timer = _NIC.rto_ps
@@ -183,14 +188,20 @@ class CabledNicSpec(NicSpec):
 
 
 class ScaleUpSpec(Spec):
-    """The network inside a host (NVLink, HCCS): bandwidth of one accelerator each way, and latency."""
+    """The network between accelerators (NVLink, HCCS): bandwidth of one each way, latency, who shares it."""
 
     kind: Text = ""
     """Its name: nvlink, hccs, xgmi."""
-    bandwidth: Rate
-    """Of one accelerator, one direction."""
+    topology: ScaleUpTopology = "crossbar"
+    """Switches that block nothing, links between all (`mesh`), or to both neighbours (`ring`)."""
+    bandwidth: Bandwidth
+    """Of one accelerator, one direction; a mesh or ring shares it out to its links."""
     latency: Time = 1_000_000
     """Assumption: 1 us from accelerator to accelerator."""
+    hosts: Count = 1
+    """Hosts, one after the other, whose accelerators are one domain."""
+    in_network: Bandwidth | None = None
+    """Bus bandwidth of an all-reduce that the domain's switches sum (NVLS); none where they cannot."""
 
 
 class AcceleratorSpec(Spec):
@@ -202,6 +213,8 @@ class AcceleratorSpec(Spec):
     """Its name: h100, 910b."""
     count: Count = 1
     """Accelerators of a host."""
+    bus: Bandwidth | None = None
+    """What the host's bus gives an accelerator each way, towards its NICs."""
     scale_up: ScaleUpSpec | None = None
     """The network between a host's accelerators."""
 
