@@ -110,12 +110,14 @@ class Sent:
         schedule: its flows are those parts.
         qp_src, qp_dst: int32[Q], endpoints of each queue pair; NOWHERE for one inside a scale-up domain.
         ranks_domain: int32[R], scale-up domain of each rank; NOWHERE outside of any.
+        ranks_accelerator: int32[R], as in `Seats`.
     """
 
     schedule: Schedule
     qp_src: NDArray[np.int32]
     qp_dst: NDArray[np.int32]
     ranks_domain: NDArray[np.int32]
+    ranks_accelerator: NDArray[np.int32]
 
     @classmethod
     def between(cls, schedule: Schedule, endpoints: NDArray[np.int32]) -> Sent:
@@ -124,7 +126,8 @@ class Sent:
         src, dst = np.zeros((2, count), np.int32)
         src[schedule.qp] = endpoints[schedule.src]
         dst[schedule.qp] = endpoints[schedule.dst]
-        return cls(schedule, src, dst, np.full(schedule.ranks, NOWHERE, np.int32))
+        nowhere = np.full(schedule.ranks, NOWHERE, np.int32)
+        return cls(schedule, src, dst, nowhere, nowhere)
 
 
 @dataclass(frozen=True, slots=True)
