@@ -7,6 +7,7 @@ from raddle.traffic.placement import PLACEMENTS, place
 from raddle.traffic.prune import without_step
 from raddle.traffic.registry import algorithms, build, check_ranks, find_algorithm, find_collective
 from raddle.traffic.repeat import repeated
+from raddle.traffic.shape import Protocol, Shape
 from raddle.traffic.sizes import sweep
 from raddle.traffic.striping import Striped, stripe
 
@@ -14,6 +15,8 @@ __all__ = [
     "PLACEMENTS",
     "Algorithm",
     "Collective",
+    "Protocol",
+    "Shape",
     "Striped",
     "algorithms",
     "build",

@@ -12,12 +12,16 @@ from raddle.traffic.collectives.all_reduce import ALL_REDUCE
 from raddle.traffic.collectives.all_to_all import ALL_TO_ALL
 from raddle.traffic.collectives.record import Algorithm, Collective
 from raddle.traffic.collectives.reduce_scatter import REDUCE_SCATTER
+from raddle.traffic.shape import Shape
 from raddle.workload import Schedule
 
 COLLECTIVES: tuple[Collective, ...] = (ALL_REDUCE, ALL_GATHER, REDUCE_SCATTER, ALL_TO_ALL)
 
 MAX_FLOWS = 20_000_000
-"""Flows of one schedule; each takes about 60 bytes here and as many in the engine."""
+"""Flows of one schedule."""
+
+FLOW_BYTES = 120
+"""Memory that a flow takes: about 60 bytes here and as many in the engine."""
 
 
 def algorithms() -> Mapping[str, tuple[str, ...]]:
@@ -55,32 +59,47 @@ def find_algorithm(collective: Collective, name: str | None) -> Algorithm:
     raise _unknown(f"{collective.name} algorithm", name, _plain(name), names)
 
 
-def check_ranks(collective: Collective, algorithm: Algorithm, ranks: int) -> None:
-    """Raise InputError where a schedule for this number of ranks makes no sense, or does not fit memory."""
-    if ranks < 2:
-        raise InputError.of("bad-ranks", f"the number of ranks is {ranks}; a collective needs 2 or more")
-    flows = algorithm.flows(ranks)
+def check_ranks(collective: Collective, algorithm: Algorithm, shape: Shape, size_bytes: int = 0) -> None:
+    """Raise InputError where a schedule for these ranks makes no sense, or does not fit memory.
+
+    Args:
+        size_bytes: of the largest buffer, where it is known.
+    """
+    if shape.ranks < 2:
+        raise InputError.of(
+            "bad-ranks", f"the number of ranks is {shape.ranks}; a collective needs 2 or more"
+        )
+    name = f"{collective.name} {algorithm.name}"
+    others = [
+        each.name
+        for each in collective.algorithms
+        if not each.refuses(shape) and each.flows(shape, size_bytes) <= MAX_FLOWS
+    ]
+    if reason := algorithm.refuses(shape):
+        raise InputError.of("bad-algorithm", f"{name} is not for these ranks: {reason}", " or ".join(others))
+    flows = algorithm.flows(shape, size_bytes)
     if flows > MAX_FLOWS:
-        others = [each.name for each in collective.algorithms if each.flows(ranks) <= MAX_FLOWS]
         raise InputError.of(
             "too-many-flows",
-            f"{collective.name} {algorithm.name} of {ranks} ranks is {flows} flows; at most {MAX_FLOWS} fit"
-            " memory",
+            f"{name} of {shape.ranks} ranks is {flows} flows, {flows * FLOW_BYTES / 1e9:.1f} GB of memory; at"
+            f" most {MAX_FLOWS} fit",
             ", or ".join(["use fewer ranks", *others]),
         )
 
 
-def build(collective: str, algorithm: str | None, ranks: int, size_bytes: int) -> Schedule:
-    """The schedule of a collective among `ranks` ranks with buffers of `size_bytes`.
+def build(collective: str, algorithm: str | None, shape: Shape | int, size_bytes: int) -> Schedule:
+    """The schedule of a collective among the ranks of a shape (or that many of a flat one).
 
-    Sizes are rounded as nccl-tests does (see `Collective.buffer`).
+    Sizes, those of buffers, are rounded as nccl-tests does (see `Collective.buffer`).
 
     Raises:
-        InputError: no such collective or algorithm, fewer than two ranks, or more than MAX_FLOWS flows.
+        InputError: no such collective or algorithm, fewer than two ranks, an algorithm that is not for this
+            shape, or more than MAX_FLOWS flows.
     """
     found = find_collective(collective)
     way = find_algorithm(found, algorithm)
-    check_ranks(found, way, ranks)
+    ranks = Shape.flat(shape) if isinstance(shape, int) else shape
+    check_ranks(found, way, ranks, size_bytes)
     return way.schedule(ranks, size_bytes)
 
 

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from raddle.traffic.collectives import halving_doubling, ring
-from raddle.traffic.collectives.record import Algorithm, Collective, everyone, own_contribution
-from raddle.traffic.sizes import split_elements, whole_buffer
+from raddle.traffic.collectives.record import Algorithm, Collective, every_sum, own_contribution
+from raddle.traffic.shape import Shape
+from raddle.traffic.sizes import whole_buffer
 from raddle.workload import Schedule
 
 _buffer = whole_buffer(redop="sum")
 
 
-def _ring(ranks: int, size_bytes: int) -> Schedule:
+def _ring(shape: Shape, size_bytes: int) -> Schedule:
     """Reduce-scatter, then all-gather: 2(n-1) steps of 1/n of the buffer."""
-    chunk_bytes = split_elements(_buffer(ranks, size_bytes).size_bytes, ranks)
-    return ring.schedule("all_reduce ring", ranks, chunk_bytes, 2 * (ranks - 1), reducing=ranks - 1, offset=0)
+    buffer_bytes, half = _buffer(shape.ranks, size_bytes).size_bytes, shape.ranks - 1
+    return ring.schedule("all_reduce ring", shape, buffer_bytes, 2 * half, reducing=half, offset=0)
 
 
-def _halving_doubling(ranks: int, size_bytes: int) -> Schedule:
-    return halving_doubling.schedule("all_reduce", ranks, _buffer(ranks, size_bytes).size_bytes)
+def _halving_doubling(shape: Shape, size_bytes: int) -> Schedule:
+    return halving_doubling.schedule("all_reduce", shape, _buffer(shape.ranks, size_bytes).size_bytes)
 
 
 ALL_REDUCE = Collective(
     name="all_reduce",
     aliases=("allreduce",),
     algorithms=(
-        Algorithm("ring", _ring, lambda ranks: 2 * ranks * (ranks - 1), ring.pairs),
+        Algorithm("ring", _ring, ring.count_flows(2, _buffer), ring.pairs),
         Algorithm(
             "halving_doubling", _halving_doubling, halving_doubling.count_flows, halving_doubling.pairs
         ),
@@ -32,5 +33,5 @@ ALL_REDUCE = Collective(
     bus_factor=lambda ranks: 2 * (ranks - 1) / ranks,
     buffer=_buffer,
     held=own_contribution,
-    promised=lambda ranks, chunks: ((cell, everyone(ranks)) for cell in range(ranks * chunks)),
+    promised=every_sum,
 )

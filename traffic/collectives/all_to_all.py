@@ -6,15 +6,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from raddle.traffic.collectives.record import Algorithm, Collective, Pairs
+from raddle.traffic.collectives.record import Algorithm, Cells, Collective, Pairs
 from raddle.traffic.collectives.rounds import Round, assemble
+from raddle.traffic.shape import Shape
 from raddle.traffic.sizes import shared_buffer
 from raddle.workload import COPY, Schedule
 
 _buffer = shared_buffer(redop="none")
 
 
-def _pairwise(ranks: int, size_bytes: int) -> Schedule:
+def _pairwise(shape: Shape, size_bytes: int) -> Schedule:
     """Pairwise exchange, n-1 steps: in step p rank i sends rank i + p + 1 (mod n) its block.
 
     A rank begins its next step when it has received this step's block and its own is acknowledged.
@@ -22,31 +23,41 @@ def _pairwise(ranks: int, size_bytes: int) -> Schedule:
     Source: Thakur, Rabenseifner and Gropp, "Optimization of Collective Communication Operations in MPICH",
     IJHPCA 19(1), 2005 (all-to-all, long messages, any number of processes).
     """
+    ranks = shape.ranks
     share_bytes = _buffer(ranks, size_bytes).size_bytes // ranks
     chunk_bytes = np.full(ranks * ranks, share_bytes, np.int64)
-    rounds = [Round(src, dst, src * ranks + dst, 1, COPY) for src, dst in _pairs(ranks)]
+    rounds = [Round(src, dst, src * ranks + dst, 1, COPY) for src, dst in _pairs(shape)]
     return assemble("all_to_all pairwise", ranks, rounds, chunk_bytes, waits_for_ack=True)
 
 
-def _pairs(ranks: int) -> Iterator[Pairs]:
-    src = np.arange(ranks)
-    return ((src, (src + distance) % ranks) for distance in range(1, ranks))
+def _pairs(shape: Shape) -> Iterator[Pairs]:
+    src = np.arange(shape.ranks)
+    return ((src, (src + distance) % shape.ranks) for distance in range(1, shape.ranks))
 
 
-def _blocks(ranks: int) -> Iterator[tuple[int, int]]:
-    """Every rank, and every rank that it has a block for."""
-    return ((src, dst) for src in range(ranks) for dst in range(ranks))
+def _count_flows(shape: Shape, size_bytes: int) -> int:
+    return shape.ranks * (shape.ranks - 1)
+
+
+def _held(ranks: int, chunks: int) -> Cells:
+    """Every rank holds its blocks for all."""
+    src, dst = np.divmod(np.arange(chunks), ranks)
+    return Cells(src * chunks + src * ranks + dst, src)
+
+
+def _promised(ranks: int, chunks: int) -> Cells:
+    """Every rank holds the blocks for it."""
+    src, dst = np.divmod(np.arange(chunks), ranks)
+    return Cells(dst * chunks + src * ranks + dst, src)
 
 
 ALL_TO_ALL = Collective(
     name="all_to_all",
     aliases=("alltoall",),
-    algorithms=(Algorithm("pairwise", _pairwise, lambda ranks: ranks * (ranks - 1), _pairs),),
+    algorithms=(Algorithm("pairwise", _pairwise, _count_flows, _pairs),),
     bus_factor=lambda ranks: (ranks - 1) / ranks,
     buffer=_buffer,
-    held=lambda ranks, chunks: {src * chunks + src * ranks + dst: 1 << src for src, dst in _blocks(ranks)},
-    promised=lambda ranks, chunks: (
-        (dst * chunks + src * ranks + dst, 1 << src) for src, dst in _blocks(ranks)
-    ),
+    held=_held,
+    promised=_promised,
     checks_in_place=False,
 )

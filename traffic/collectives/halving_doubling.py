@@ -13,29 +13,31 @@ import numpy as np
 
 from raddle.traffic.collectives.record import Pairs
 from raddle.traffic.collectives.rounds import Ints, Round, assemble
+from raddle.traffic.shape import Shape
 from raddle.traffic.sizes import split_elements
 from raddle.workload import COPY, REDUCE, Schedule
 
 
-def schedule(collective: str, ranks: int, size_bytes: int) -> Schedule:
+def schedule(collective: str, shape: Shape, size_bytes: int) -> Schedule:
     """2 log2(n) steps for a power of two, else 2 more that send whole buffers.
 
     A number of ranks that is not a power of two is brought down to one (p): each of the first n - p even
     ranks adds its buffer to its odd neighbour's, stays out, and gets the result at the end.
     """
-    chunk_bytes = split_elements(size_bytes, 1 << _levels(ranks))
-    return assemble(f"{collective} halving_doubling", ranks, _rounds(ranks), chunk_bytes, waits_for_ack=True)
+    chunk_bytes = split_elements(size_bytes, 1 << _levels(shape.ranks))
+    rounds = _rounds(shape.ranks)
+    return assemble(f"{collective} halving_doubling", shape.ranks, rounds, chunk_bytes, waits_for_ack=True)
 
 
-def pairs(ranks: int) -> Iterator[Pairs]:
+def pairs(shape: Shape) -> Iterator[Pairs]:
     """Those of each step."""
-    return ((each.src, each.dst) for each in _rounds(ranks))
+    return ((each.src, each.dst) for each in _rounds(shape.ranks))
 
 
-def count_flows(ranks: int) -> int:
+def count_flows(shape: Shape, size_bytes: int) -> int:
     """2 p log2(p), and two for each rank beyond p, the power of two below."""
-    levels = _levels(ranks)
-    return 2 * levels * (1 << levels) + 2 * (ranks - (1 << levels))
+    levels = _levels(shape.ranks)
+    return 2 * levels * (1 << levels) + 2 * (shape.ranks - (1 << levels))
 
 
 def _levels(ranks: int) -> int:

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from raddle.traffic.shape import Shape
 from raddle.traffic.sizes import Buffer
 from raddle.workload import Schedule
 
 Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Ranks that send and ranks that receive at the same time."""
 
-Cells = Mapping[int, int]
-"""What buffers hold: cell `rank * chunks + chunk` -> whose contributions, a bit for each rank (bit r: rank
-r's). A cell that is not there holds nothing."""
+EVERYONE = -1
+"""In place of a rank: the sum of all ranks' contributions."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cells:
+    """What buffers hold, or must hold; a cell that is not listed holds nothing, or may hold anything.
+
+    Attributes:
+        cell: int64, `rank * chunks + chunk`, each at most once.
+        content: int64, the rank whose contribution the cell holds, or EVERYONE.
+    """
+
+    cell: NDArray[np.int64]
+    content: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +38,18 @@ class Algorithm:
 
     Attributes:
         name: as written and printed.
-        schedule: its flows among so many ranks with buffers of so many bytes.
-        flows: how many that are, among so many ranks.
-        pairs: who sends to whom among so many ranks, phase by phase; phases with the same pairs may be given
-            once.
+        schedule: its flows among the ranks of a shape with buffers of so many bytes.
+        flows: how many that are.
+        pairs: who sends to whom, inside domains and between them, phase by phase; phases with the same pairs
+            may be given once. Pairs of one phase compete.
+        refuses: why it is not for a shape; empty where it is.
     """
 
     name: str
-    schedule: Callable[[int, int], Schedule]
-    flows: Callable[[int], int]
-    pairs: Callable[[int], Iterator[Pairs]]
+    schedule: Callable[[Shape, int], Schedule]
+    flows: Callable[[Shape, int], int]
+    pairs: Callable[[Shape], Iterator[Pairs]]
+    refuses: Callable[[Shape], str] = lambda shape: ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +65,7 @@ class Collective:
         at_root: the same with another root; None: it has no root.
         of_matrix: the same with other bytes from each rank to each; None: it takes no matrix.
         held: what buffers of so many chunks hold before it, among so many ranks.
-        promised: (cell, content) that they must hold after it, where it promises anything.
+        promised: what they must hold after it, where it promises anything.
     """
 
     name: str
@@ -58,7 +73,7 @@ class Collective:
     bus_factor: Callable[[int], float]
     buffer: Buffer
     held: Callable[[int, int], Cells]
-    promised: Callable[[int, int], Iterable[tuple[int, int]]]
+    promised: Callable[[int, int], Cells]
     aliases: tuple[str, ...] = ()
     checks_in_place: bool = True
     at_root: Callable[[int], Collective] | None = None
@@ -69,11 +84,35 @@ class Collective:
         return algbw_gbs, algbw_gbs * self.bus_factor(ranks)
 
 
-def everyone(ranks: int) -> int:
-    """The contributions of all ranks."""
-    return (1 << ranks) - 1
-
-
 def own_contribution(ranks: int, chunks: int) -> Cells:
     """Every rank holds its own contribution to every chunk."""
-    return {rank * chunks + chunk: 1 << rank for rank in range(ranks) for chunk in range(chunks)}
+    return Cells(np.arange(ranks * chunks), np.repeat(np.arange(ranks), chunks))
+
+
+def every_sum(ranks: int, chunks: int) -> Cells:
+    """Every rank holds the sum of every chunk."""
+    return Cells(np.arange(ranks * chunks), np.full(ranks * chunks, EVERYONE))
+
+
+def own_share(ranks: int, chunks: int) -> Cells:
+    """Rank r holds its contribution to share r of the chunks."""
+    return Cells(*_shares(ranks, chunks))
+
+
+def own_sum(ranks: int, chunks: int) -> Cells:
+    """Rank r holds the sum of share r of the chunks."""
+    cell, _ = _shares(ranks, chunks)
+    return Cells(cell, np.full(len(cell), EVERYONE))
+
+
+def every_share(ranks: int, chunks: int) -> Cells:
+    """Every rank holds the contributions of all ranks, each to its share of the chunks."""
+    return Cells(np.arange(ranks * chunks), np.tile(np.repeat(np.arange(ranks), chunks // ranks), ranks))
+
+
+def _shares(ranks: int, chunks: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The cells of each rank's own share, and the rank. A share is `chunks / ranks` chunks in a row."""
+    assert chunks % ranks == 0
+    share = chunks // ranks
+    rank = np.repeat(np.arange(ranks), share)
+    return rank * chunks + np.arange(ranks * share), rank

@@ -27,7 +27,9 @@ class CollectiveJob:
 
     def workload(self, size_bytes: int) -> Workload:
         """What it sends with buffers of that size."""
-        return Workload(self.algorithm.schedule(len(self.ranks), size_bytes), Seats.of_endpoints(self.ranks))
+        shape = traffic.Shape.flat(len(self.ranks))
+        traffic.check_ranks(self.collective, self.algorithm, shape, size_bytes)
+        return Workload(self.algorithm.schedule(shape, size_bytes), Seats.of_endpoints(self.ranks))
 
     def demand(self) -> Demand:
         """What it asks of the fabric, in every plane."""
@@ -50,5 +52,5 @@ def find_job(
     found = traffic.find_collective(collective)
     way = traffic.find_algorithm(found, algorithm)
     ranks = place_ranks(fabric, placement, seed)
-    traffic.check_ranks(found, way, len(ranks))
+    traffic.check_ranks(found, way, traffic.Shape.flat(len(ranks)))
     return CollectiveJob(fabric, found, way, placement, ranks, seed)

@@ -47,5 +47,6 @@ def _demand(ranks: NDArray[np.int32], collective: str, algorithm: str | None) ->
     """The flows of a collective among ranks, given by their endpoints."""
     found = traffic.find_collective(collective)
     way = traffic.find_algorithm(found, algorithm)
-    traffic.check_ranks(found, way, len(ranks))
-    return traffic.demand_of_pairs(way.pairs(len(ranks)), ranks)
+    shape = traffic.Shape.flat(len(ranks))
+    traffic.check_ranks(found, way, shape)
+    return traffic.demand_of_pairs(way.pairs(shape), ranks)

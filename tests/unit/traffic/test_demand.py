@@ -53,10 +53,11 @@ def test_every_flow_is_in_the_phase_of_its_step(algorithm, ranks):
 @pytest.mark.parametrize("ranks", [2, 7, 16])
 def test_an_algorithm_counts_its_flows_and_names_their_pairs(collective, algorithm, ranks):
     way = traffic.find_algorithm(traffic.find_collective(collective), algorithm)
-    schedule = way.schedule(ranks, 1 << 20)
-    assert way.flows(ranks) == schedule.flows
+    shape = traffic.Shape.flat(ranks)
+    schedule = way.schedule(shape, 1 << 20)
+    assert way.flows(shape, 1 << 20) == schedule.flows
     placement = traffic.place("random", [range(20)], ranks, 5)
-    told, seen = traffic.demand_of_pairs(way.pairs(ranks), placement), traffic.demand(schedule, placement)
+    told, seen = traffic.demand_of_pairs(way.pairs(shape), placement), traffic.demand(schedule, placement)
     for column in ("src", "dst", "phase"):
         assert getattr(told, column).tolist() == getattr(seen, column).tolist()
 

@@ -11,7 +11,7 @@ from raddle import loads, traffic
 from raddle.lab.bench import BenchRequest, run_bench
 from raddle.report import to_table
 from raddle.traffic import registry
-from raddle.traffic.collectives.record import Algorithm, Collective, Pairs
+from raddle.traffic.collectives.record import Algorithm, Cells, Collective, Pairs
 from raddle.traffic.collectives.rounds import Round, assemble
 from raddle.traffic.sizes import split_elements, whole_buffer
 from raddle.workload import COPY, Schedule
@@ -35,24 +35,30 @@ def _sends(ranks: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         yield src, step - src
 
 
-def _ring(ranks: int, size_bytes: int) -> Schedule:
+def _ring(shape: traffic.Shape, size_bytes: int) -> Schedule:
+    ranks = shape.ranks
     chunk_bytes = split_elements(_buffer(ranks, size_bytes).size_bytes, CHUNKS)
     rounds = [Round(src, src + 1, chunk, 1, COPY) for src, chunk in _sends(ranks)]
     return assemble("broadcast ring", ranks, rounds, chunk_bytes, waits_for_ack=False)
 
 
-def _pairs(ranks: int) -> Iterator[Pairs]:
-    return ((src, src + 1) for src, _ in _sends(ranks))
+def _pairs(shape: traffic.Shape) -> Iterator[Pairs]:
+    return ((src, src + 1) for src, _ in _sends(shape.ranks))
+
+
+def _root(cells: int) -> Cells:
+    """Rank 0's contribution in so many cells."""
+    return Cells(np.arange(cells), np.zeros(cells, np.int64))
 
 
 BROADCAST = Collective(
     name="broadcast",
     aliases=("bcast",),
-    algorithms=(Algorithm("ring", _ring, lambda ranks: CHUNKS * (ranks - 1), _pairs),),
+    algorithms=(Algorithm("ring", _ring, lambda shape, _: CHUNKS * (shape.ranks - 1), _pairs),),
     bus_factor=lambda ranks: 1.0,
     buffer=_buffer,
-    held=lambda ranks, chunks: dict.fromkeys(range(chunks), 1),
-    promised=lambda ranks, chunks: ((cell, 1) for cell in range(ranks * chunks)),
+    held=lambda ranks, chunks: _root(chunks),
+    promised=lambda ranks, chunks: _root(ranks * chunks),
 )
 
 
@@ -80,10 +86,11 @@ def test_it_is_benchmarked_like_any_other(routing: str) -> None:
 def test_what_it_names_is_what_it_sends() -> None:
     [way] = BROADCAST.algorithms
     for ranks in (2, 3, 8):
-        schedule = way.schedule(ranks, MIB)
-        assert way.flows(ranks) == schedule.flows
+        shape = traffic.Shape.flat(ranks)
+        schedule = way.schedule(shape, MIB)
+        assert way.flows(shape, MIB) == schedule.flows
         placement = np.arange(ranks, dtype=np.int32)
-        told, seen = traffic.demand_of_pairs(way.pairs(ranks), placement), traffic.demand(schedule, placement)
+        told, seen = traffic.demand_of_pairs(way.pairs(shape), placement), traffic.demand(schedule, placement)
         assert told.src.tolist() == seen.src.tolist()
         assert told.phase.tolist() == seen.phase.tolist()
 
