@@ -14,6 +14,7 @@ from raddle.lab.run.diagnosis import diagnose
 from raddle.lab.run.drive import Outcome, Run, drive
 from raddle.lab.run.effort import TimeLeft, Told
 from raddle.lab.run.flow_rows import flow_rows, port_rows, watchdog_rows
+from raddle.lab.run.interrupt import deferred_interrupt
 from raddle.lab.run.link_use import link_names, links_in_use
 from raddle.lab.run.settings import DEFAULT_SETTINGS, RunSettings
 from raddle.lab.run.watch import QUIET, Watch
@@ -57,8 +58,10 @@ def simulate(
     plan = with_pins(make_plan(fabric, request.routing, demand), workload, request.pins)
     switches = prepare_switches(fabric, plan, source, watch.tell)
     outcome = drive(switches, workload, request.settings, Told(watch, TimeLeft(), _simulated))
-    watch.tell("collecting what became of the flows")
-    return _result(outcome, switches.plan, request.inputs)
+    with deferred_interrupt() as was_pressed:
+        watch.tell("collecting what became of the flows")
+        result = _result(outcome, switches.plan, request.inputs)
+        return dataclasses.replace(result, is_interrupted=result.is_interrupted or was_pressed())
 
 
 def _simulated(run: Run) -> str:

@@ -60,3 +60,22 @@ def test_progress_ends_at_the_whole(tmp_path):
     simulate(fabric, SimulateRequest(workload, "ecmp"), watch=told)
     assert shares == sorted(shares)
     assert shares[-1] == pytest.approx(1)
+
+
+def test_an_interrupt_after_the_last_event_loses_no_row(tmp_path):
+    (tmp_path / "pair.yaml").write_text(FABRIC)
+    (tmp_path / "flows.csv").write_text("src,dst,bytes\nhost0,host2,4096\n")
+    fabric = raddle.load(tmp_path / "pair.yaml")
+    workload = read_flows(fabric, tmp_path / "flows.csv")
+
+    def interrupt(what: str, share: float, left_s: float | None) -> None:
+        if what.startswith("collecting"):
+            signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        result = simulate(fabric, SimulateRequest(workload, "ecmp"), watch=Watch(interrupt))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert result.is_interrupted
+    assert [flow.status for flow in result.flows] == ["done"]
