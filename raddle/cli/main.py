@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from raddle.errors import RaddleError
+from raddle.errors import InputError, RaddleError
 from raddle.report.errors import document
 
 COMMANDS = {
@@ -89,6 +89,10 @@ def _print_version() -> None:
     print(f"raddle {version('raddle')}")
 
 
+_USAGE_ERROR: type[BaseException] = typer.BadParameter.__mro__[1]
+"""What typer raises of a command line; it gives this one no name."""
+
+
 class _Stdout:
     """Stands for stdout and knows whether a result went there."""
 
@@ -104,6 +108,24 @@ class _Stdout:
         return getattr(self._out, name)
 
 
+class _RefusedError(InputError):
+    """The command line itself does not hold: an option that is not there, a value that is none."""
+
+
+def _run_app() -> int:
+    """The exit code of the command line."""
+    try:
+        return app(standalone_mode=False) or 0
+    except _USAGE_ERROR as error:
+        refused = cast(typer.BadParameter, error)
+        refused.show()
+        where = refused.ctx.command_path if refused.ctx else "raddle"
+        raise _RefusedError.of("bad-option", refused.format_message(), f"see '{where} --help'") from None
+    except typer.Abort:
+        print("aborted", file=sys.stderr)
+        return 1
+
+
 def main() -> None:
     """Run the command line; every error a user can cause ends here, without a traceback."""
     if sys.argv[1:] == ["--version"]:  # for typer to read it takes longer than all the rest
@@ -114,13 +136,14 @@ def main() -> None:
     stdout = _Stdout(sys.stdout)
     try:
         with redirect_stdout(cast(TextIO, stdout)):
-            app()
+            sys.exit(_run_app())
     except RaddleError as error:
-        if debug:
+        if debug and not isinstance(error, _RefusedError):
             raise
         if "--json" in sys.argv and not stdout.is_used:
             print(json.dumps(document(error), indent=2, sort_keys=True))
-        print(error, file=sys.stderr)
+        if not isinstance(error, _RefusedError):  # typer has told of that one, with the usage
+            print(error, file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -37,6 +37,26 @@ def test_every_problem_of_a_file_is_in_the_document_with_its_place(
     assert "pod.yaml:5:1: error[unknown-key]" in told
 
 
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["verify", "leaf-spine-16", "--failures", "x"], "--failures"),
+        (["bench", "--nowhere", "leaf-spine-16"], "--nowhere"),
+        (["show"], "FABRIC"),
+        (["shwo", "leaf-spine-16"], "shwo"),
+    ],
+)
+def test_what_the_command_line_refuses_is_a_document_too(
+    words: list[str], named: str, tmp_path: Path
+) -> None:
+    code, document, told = run(*words, "--json", folder=tmp_path)
+    (only,) = document["problems"]
+    assert (code, only["code"], only["place"]) == (2, "bad-option", None)
+    assert named in only["message"]
+    assert "--help" in only["hint"]
+    assert told.count("Error:") == 1
+
+
 def test_a_problem_without_a_place_has_none(tmp_path: Path) -> None:
     _, document, _ = run("validate", "nowhere.yaml", "--json", folder=tmp_path)
     (only,) = document["problems"]
