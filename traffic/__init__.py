@@ -10,14 +10,17 @@ from raddle.traffic.repeat import repeated
 from raddle.traffic.shape import Protocol, Shape
 from raddle.traffic.sizes import sweep
 from raddle.traffic.striping import Striped, stripe
+from raddle.traffic.terms import USUAL, Terms
 
 __all__ = [
     "PLACEMENTS",
+    "USUAL",
     "Algorithm",
     "Collective",
     "Protocol",
     "Shape",
     "Striped",
+    "Terms",
     "algorithms",
     "build",
     "check_ranks",

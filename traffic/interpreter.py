@@ -51,7 +51,8 @@ def count_wrong(
     replay.held[replay.places(before.cell)] = _content(before, sums)
     replay.run(start_ps, finish_ps)
     is_wrong = replay.held[replay.places(promised.cell)] != _content(promised, sums)
-    return int((schedule.chunk_bytes // element_bytes)[promised.cell[is_wrong] % chunks].sum())
+    # Chunks are cut at 4 bytes, be an element smaller or larger.
+    return -(-int(schedule.chunk_bytes[promised.cell[is_wrong] % chunks].sum()) // element_bytes)
 
 
 def _contributions(ranks: int) -> _Sums:

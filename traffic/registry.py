@@ -10,12 +10,29 @@ from raddle.errors import InputError
 from raddle.traffic.collectives.all_gather import ALL_GATHER
 from raddle.traffic.collectives.all_reduce import ALL_REDUCE
 from raddle.traffic.collectives.all_to_all import ALL_TO_ALL
+from raddle.traffic.collectives.all_to_all_v import ALL_TO_ALL_V
+from raddle.traffic.collectives.broadcast import BROADCAST
+from raddle.traffic.collectives.gather import GATHER
 from raddle.traffic.collectives.record import Algorithm, Collective
+from raddle.traffic.collectives.reduce import REDUCE
 from raddle.traffic.collectives.reduce_scatter import REDUCE_SCATTER
+from raddle.traffic.collectives.scatter import SCATTER
+from raddle.traffic.collectives.send_recv import SEND_RECV
 from raddle.traffic.shape import Shape
 from raddle.workload import Schedule
 
-COLLECTIVES: tuple[Collective, ...] = (ALL_REDUCE, ALL_GATHER, REDUCE_SCATTER, ALL_TO_ALL)
+COLLECTIVES: tuple[Collective, ...] = (
+    ALL_REDUCE,
+    ALL_GATHER,
+    REDUCE_SCATTER,
+    ALL_TO_ALL,
+    ALL_TO_ALL_V,
+    BROADCAST,
+    REDUCE,
+    GATHER,
+    SCATTER,
+    SEND_RECV,
+)
 
 MAX_FLOWS = 20_000_000
 """Flows of one schedule."""

@@ -45,6 +45,7 @@ from raddle.cli.run_options import (
 from raddle.errors import InputError
 from raddle.lab.bench import BenchRequest, run_bench
 from raddle.lab.workloads.connections import with_qps
+from raddle.lab.workloads.matrix_file import read_matrix
 from raddle.report import to_json
 from raddle.report.model import BenchResult
 from raddle.report.run_files import samples_csv
@@ -65,12 +66,31 @@ def bench(
         str | None, typer.Option(help="Its algorithm; a wrong name lists all [default: the usual one]")
     ] = None,
     min_bytes: Annotated[
-        str, typer.Option("-b", "--minbytes", help="Smallest size (powers of 1024: 32K, 1M).")
-    ] = "1M",
-    max_bytes: Annotated[str, typer.Option("-e", "--maxbytes", help="Largest size.")] = "256M",
+        str | None,
+        typer.Option("-b", "--minbytes", help="Smallest size (powers of 1024: 32K, 1M) [default: 1M]"),
+    ] = None,
+    max_bytes: Annotated[
+        str | None, typer.Option("-e", "--maxbytes", help="Largest size [default: 256M]")
+    ] = None,
     factor: Annotated[
-        int, typer.Option("-f", "--stepfactor", help="Each size is this many times the one before.")
-    ] = 4,
+        int | None,
+        typer.Option("-f", "--stepfactor", help="Each size is this many times the one before [default: 4]"),
+    ] = None,
+    step: Annotated[
+        str | None, typer.Option("-i", "--stepbytes", help="Or it is this much larger.", metavar="BYTES")
+    ] = None,
+    datatype: Annotated[
+        str, typer.Option("-d", "--datatype", help="Of elements; a wrong name lists all.")
+    ] = "float",
+    redop: Annotated[
+        str | None, typer.Option(help="Reduction: sum, prod, max, min, avg, mulsum [default: sum]")
+    ] = None,
+    root: Annotated[
+        int | None, typer.Option("-r", "--root", help="Rank that it starts from or ends at [default: 0]")
+    ] = None,
+    matrix: Annotated[
+        Path | None, typer.Option(help="CSV of bytes from each rank to each, for all_to_all_v.")
+    ] = None,
     routing: RoutingOption = None,
     plan_file: PlanOption = None,
     placement: Annotated[Placement, typer.Option(help="Which endpoint each rank is.")] = "linear",
@@ -111,10 +131,13 @@ def bench(
     held = plan_for(loaded, PlanOptions(routing=routing), plan_file).plan if plan_file else None
     model = with_congestion_control(with_qps(loaded, qps_per_connection, split_data), cc)
     options = RunOptions(seed, threads, fail or (), faults, detection, series, trace or (), until)
+    sizes = (read_matrix(matrix), str(matrix)) if matrix else (None, "")
+    terms = traffic.Terms(datatype, redop, root, *sizes)
     request = BenchRequest(
         collective=collective,
         algorithm=algorithm,
-        sizes_bytes=traffic.sweep(_size(min_bytes, "-b"), _size(max_bytes, "-e"), factor),
+        sizes_bytes=_sizes(terms, min_bytes, max_bytes, factor, step),
+        terms=terms,
         routing=held.routing if held else routing or model.routing.policy,
         placement=placement,
         settings=options.settings(model),
@@ -166,6 +189,29 @@ def _folder(path: Path | None, options: RunOptions) -> Iterator[OutputFolder | N
         return
     with OutputFolder(path, _FILES) as folder:
         yield folder
+
+
+def _sizes(
+    terms: traffic.Terms, least: str | None, most: str | None, factor: int | None, step: str | None
+) -> tuple[int, ...]:
+    """The sizes that -b, -e, -f and -i ask for, or the one of a matrix."""
+    given = {"-b": least, "-e": most, "-f": factor, "-i": step}
+    used = [option for option, value in given.items() if value is not None]
+    if terms.matrix is not None:
+        if used:
+            raise InputError.of(
+                "bad-option", f"--matrix says what is sent, and {used[0]} would say it again", "leave it out"
+            )
+        return (int(terms.matrix.sum(axis=1).max()),)
+    if factor is not None and step is not None:
+        raise InputError.of("bad-option", "-f and -i both say what comes next", "give one of them")
+    return traffic.sweep(
+        _size(least or "1M", "-b"),
+        _size(most or "256M", "-e"),
+        4 if factor is None else factor,
+        None if step is None else _size(step, "-i"),
+        terms.elements.bytes,
+    )
 
 
 def _size(text: str, option: str) -> int:

@@ -19,6 +19,7 @@ from raddle.lab.workloads.collective import CollectiveJob, find_job
 from raddle.report.model import BenchResult
 from raddle.sim.series import Sample
 from raddle.topology.model import Fabric
+from raddle.traffic import USUAL, Terms
 from raddle.units import format_size
 
 Seen = Callable[[BenchResult, Sequence[Sample]], None]
@@ -43,6 +44,7 @@ class BenchRequest:
     placement: str
     settings: RunSettings = DEFAULT_SETTINGS
     plan: Plan | None = None
+    terms: Terms = USUAL
 
 
 def run_bench(
@@ -61,7 +63,14 @@ def run_bench(
         InputError: the request does not fit the fabric.
         UnreachableError: a switch does not answer or does not take the plan.
     """
-    job = find_job(fabric, request.collective, request.algorithm, request.placement, request.settings.seed)
+    job = find_job(
+        fabric,
+        request.collective,
+        request.algorithm,
+        request.placement,
+        request.settings.seed,
+        request.terms,
+    )
     plan = request.plan or make_plan(fabric, request.routing, job.demand())
     switches = prepare_switches(fabric, plan, source, watch.tell)
     result, last = result_before(job, request.routing, switches), None

@@ -111,8 +111,8 @@ class BenchResult:
     `links` and `collisions` are of the last row's run. `line_rate_gbs` is the payload rate of one NIC, the
     most that busbw can be. In a fabric of several `planes` each runs the collective among its own ranks, and
     the first is simulated. Where switches route adaptively (`is_adaptive`) there are no collisions.
-    `left_out` is what the fabric file says and the run does not have. After an
-    interrupt (`is_interrupted`) the rows are those of the sizes that were done.
+    `left_out` is what the fabric file says and the run does not have; `notes` are what is to be known of the
+    traffic. After an interrupt (`is_interrupted`) the rows are those of the sizes that were done.
     """
 
     fabric: str
@@ -131,6 +131,7 @@ class BenchResult:
     is_adaptive: bool = False
     is_interrupted: bool = False
     left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def average_busbw_gbs(self) -> float:

@@ -59,8 +59,8 @@ def _head(result: BenchResult) -> Iterator[str]:
     )
     if result.pins:
         yield from textwrap.wrap(_pins(result.pins), 100, initial_indent="# ", subsequent_indent="#   ")
-    for what in result.left_out:
-        yield from textwrap.wrap(f"not simulated: {what}", 100, initial_indent="# ", subsequent_indent="#   ")
+    for what in (*result.notes, *(f"not simulated: {each}" for each in result.left_out)):
+        yield from textwrap.wrap(what, 100, initial_indent="# ", subsequent_indent="#   ")
     yield "#"
 
 

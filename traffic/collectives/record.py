@@ -77,6 +77,7 @@ class Collective:
     aliases: tuple[str, ...] = ()
     checks_in_place: bool = True
     at_root: Callable[[int], Collective] | None = None
+    of_matrix: Callable[[NDArray[np.int64]], Collective] | None = None
 
     def bandwidth_gbs(self, ranks: int, size_bytes: int, time_ps: int) -> tuple[float, float]:
         """(algbw, busbw) in GB/s of a run of `time_ps` > 0 with buffers of `size_bytes` (the size column)."""

@@ -25,6 +25,7 @@ def result_before(job: CollectiveJob, routing: str, switches: PreparedSwitches) 
         ranks=len(job.ranks),
         planes=job.fabric.planes,
         left_out=not_simulated(job.fabric),
+        notes=job.notes(),
         seed=job.seed,
         line_rate_gbs=payload_rate_gbs(job.fabric),
         pins=_pin_summary(switches.plan) if switches.plan else None,

@@ -22,11 +22,17 @@ def size_row(job: CollectiveJob, size_bytes: int, run: Run) -> SizeRow:
     ranks, schedule = len(job.ranks), run.workload.schedule
     flows, ports = run.messages(), run.simulation.ports()
     time_ps = int(flows.finish_ps.max()) if (flows.status == _DONE).all() else None
-    buffer = job.collective.buffer(ranks, size_bytes)
+    buffer = job.buffer(size_bytes)
     algbw, busbw = (
         (None, None) if time_ps is None else job.collective.bandwidth_gbs(ranks, buffer.size_bytes, time_ps)
     )
-    wrong = traffic.count_wrong(schedule, job.collective, _known(flows.start_ps), _known(flows.finish_ps))
+    wrong = traffic.count_wrong(
+        schedule,
+        job.collective,
+        _known(flows.start_ps),
+        _known(flows.finish_ps),
+        job.terms.elements.bytes,
+    )
     drops = Counter(dict(zip(DROP_REASONS, ports.drops.sum(axis=0).tolist(), strict=True)))
     return SizeRow(
         size_bytes=buffer.size_bytes,

@@ -26,7 +26,12 @@ def place_ranks(fabric: Fabric, placement: str, seed: int, plane: int = 0) -> ND
 
 
 def collective_demand(
-    fabric: Fabric, collective: str, algorithm: str | None, placement: str, seed: int
+    fabric: Fabric,
+    collective: str,
+    algorithm: str | None,
+    placement: str,
+    seed: int,
+    terms: traffic.Terms = traffic.USUAL,
 ) -> Demand:
     """The flows of a collective between endpoints, phase by phase, in every plane.
 
@@ -34,7 +39,7 @@ def collective_demand(
         InputError: no such collective, algorithm or placement, or one rank is too few.
     """
     parts = [
-        _demand(place_ranks(fabric, placement, seed, plane), collective, algorithm)
+        _demand(place_ranks(fabric, placement, seed, plane), collective, algorithm, terms)
         for plane in range(fabric.planes)
     ]
     if len(parts) == 1:
@@ -43,9 +48,9 @@ def collective_demand(
     return Demand(*(np.concatenate(column) for column in zip(*columns, strict=True)))
 
 
-def _demand(ranks: NDArray[np.int32], collective: str, algorithm: str | None) -> Demand:
+def _demand(ranks: NDArray[np.int32], collective: str, algorithm: str | None, terms: traffic.Terms) -> Demand:
     """The flows of a collective among ranks, given by their endpoints."""
-    found = traffic.find_collective(collective)
+    found = terms.of(traffic.find_collective(collective))
     way = traffic.find_algorithm(found, algorithm)
     shape = traffic.Shape.flat(len(ranks))
     traffic.check_ranks(found, way, shape)

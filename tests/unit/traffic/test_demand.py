@@ -58,8 +58,17 @@ def test_an_algorithm_counts_its_flows_and_names_their_pairs(collective, algorit
     assert way.flows(shape, 1 << 20) == schedule.flows
     placement = traffic.place("random", [range(20)], ranks, 5)
     told, seen = traffic.demand_of_pairs(way.pairs(shape), placement), traffic.demand(schedule, placement)
-    for column in ("src", "dst", "phase"):
-        assert getattr(told, column).tolist() == getattr(seen, column).tolist()
+    if collective in ("broadcast", "reduce"):
+        # Slices fill and leave a chain; in between all of it is in use.
+        assert pairs_by_phase(told)[0] == set().union(*pairs_by_phase(seen))
+        return
+    assert pairs_by_phase(told) == pairs_by_phase(seen)
+
+
+def pairs_by_phase(demand):
+    """The set of (src, dst) of each phase."""
+    pairs = list(zip(demand.phase.tolist(), demand.src.tolist(), demand.dst.tolist(), strict=True))
+    return [{(src, dst) for at, src, dst in pairs if at == phase} for phase in range(max(demand.phase) + 1)]
 
 
 def test_a_schedule_without_flows_asks_for_nothing():

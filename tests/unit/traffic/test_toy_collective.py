@@ -39,7 +39,7 @@ def _ring(shape: traffic.Shape, size_bytes: int) -> Schedule:
     ranks = shape.ranks
     chunk_bytes = split_elements(_buffer(ranks, size_bytes).size_bytes, CHUNKS)
     rounds = [Round(src, src + 1, chunk, 1, COPY) for src, chunk in _sends(ranks)]
-    return assemble("broadcast ring", ranks, rounds, chunk_bytes, waits_for_ack=False)
+    return assemble("relay ring", ranks, rounds, chunk_bytes, waits_for_ack=False)
 
 
 def _pairs(shape: traffic.Shape) -> Iterator[Pairs]:
@@ -51,9 +51,9 @@ def _root(cells: int) -> Cells:
     return Cells(np.arange(cells), np.zeros(cells, np.int64))
 
 
-BROADCAST = Collective(
-    name="broadcast",
-    aliases=("bcast",),
+RELAY = Collective(
+    name="relay",
+    aliases=("pass_on",),
     algorithms=(Algorithm("ring", _ring, lambda shape, _: CHUNKS * (shape.ranks - 1), _pairs),),
     bus_factor=lambda ranks: 1.0,
     buffer=_buffer,
@@ -64,15 +64,15 @@ BROADCAST = Collective(
 
 @pytest.fixture(autouse=True)
 def registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "COLLECTIVES", (*registry.COLLECTIVES, BROADCAST))
+    monkeypatch.setattr(registry, "COLLECTIVES", (*registry.COLLECTIVES, RELAY))
 
 
 @pytest.mark.parametrize("routing", ["ecmp", "pinned"])
 def test_it_is_benchmarked_like_any_other(routing: str) -> None:
-    request = BenchRequest("Bcast", None, (64 * MIB,), routing, "strided")  # type: ignore[arg-type]
+    request = BenchRequest("Pass-On", None, (64 * MIB,), routing, "strided")  # type: ignore[arg-type]
     result = run_bench(loads(FABRIC), request)
     [row] = result.rows
-    assert (result.collective, result.algorithm, row.wrong, row.root) == ("broadcast", "ring", 0, 0)
+    assert (result.collective, result.algorithm, row.wrong, row.root) == ("relay", "ring", 0, 0)
     assert row.busbw_gbs == row.algbw_gbs
     if result.pins:
         assert row.algbw_gbs is not None
@@ -80,11 +80,11 @@ def test_it_is_benchmarked_like_any_other(routing: str) -> None:
         # 3.4 ms, latency and acknowledgements on the same wires take some 2 %.
         assert result.line_rate_gbs * 4 / 10 * 0.97 < row.algbw_gbs < result.line_rate_gbs * 4 / 10
         assert result.collisions == ()
-    assert "broadcast ring on pod, 8 ranks" in to_table(result)
+    assert "relay ring on pod, 8 ranks" in to_table(result)
 
 
 def test_what_it_names_is_what_it_sends() -> None:
-    [way] = BROADCAST.algorithms
+    [way] = RELAY.algorithms
     for ranks in (2, 3, 8):
         shape = traffic.Shape.flat(ranks)
         schedule = way.schedule(shape, MIB)
@@ -96,13 +96,13 @@ def test_what_it_names_is_what_it_sends() -> None:
 
 
 def test_each_step_that_is_left_out_is_seen() -> None:
-    schedule = traffic.build("broadcast", "ring", 5, MIB)
+    schedule = traffic.build("relay", "ring", 5, MIB)
     for step in range(int(schedule.step.max()) + 1):
         broken = traffic.without_step(schedule, step)
         start = broken.step.astype(np.int64)
-        assert traffic.count_wrong(broken, BROADCAST, start, start + 1) > 0
+        assert traffic.count_wrong(broken, RELAY, start, start + 1) > 0
 
 
 def test_a_wrong_name_lists_it() -> None:
-    with pytest.raises(traffic.registry.InputError, match=r"there is all_reduce, .*, broadcast"):
-        traffic.find_collective("brodcast")
+    with pytest.raises(traffic.registry.InputError, match=r"there is all_reduce, .*, relay"):
+        traffic.find_collective("rellay")

@@ -1,0 +1,79 @@
+"""Chains: data in slices from rank to rank, each slice a hop behind the one before it.
+
+A channel's chain is its ring, cut at the root: a broadcast begins there, a reduction ends there.
+Source: NCCL, src/device/broadcast.h and reduce.h (runRing).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from raddle.traffic.collectives.chains import chains
+from raddle.traffic.collectives.record import Pairs
+from raddle.traffic.collectives.rounds import Ints
+from raddle.traffic.shape import Shape
+from raddle.traffic.sizes import split_elements
+from raddle.workload import Schedule
+
+SLICE_BYTES = 512 << 10
+"""NCCL's: one step of the 8 (NCCL_STEPS) of a buffer of 4 MiB (BROADCAST_CHUNKSTEPS, REDUCE_CHUNKSTEPS 1)."""
+
+MAX_FLOWS = 4_000_000
+"""Slices are longer where they would be more flows than this."""
+
+
+def from_root(shape: Shape, root: int) -> Ints:
+    """The ranks of each channel's chain, the root first: int64[channels, ranks]."""
+    return np.stack([np.roll(ring, -int(np.flatnonzero(ring == root)[0])) for ring in chains(shape)])
+
+
+def to_root(shape: Shape, root: int) -> Ints:
+    """The same with the root last."""
+    return np.roll(from_root(shape, root), -1, axis=1)
+
+
+def schedule(name: str, shape: Shape, order: Ints, size_bytes: int, op: int) -> Schedule:
+    """Chains along `order` that do `op` at each hop.
+
+    Chunks are slices, one channel's after the other's. Flow (hop * slices + slice) * channels + channel.
+    """
+    channels, ranks = order.shape
+    slices = _slices(shape, size_bytes)
+    grid = (ranks - 1, slices, channels)
+    hop, part, channel = (each.reshape(-1) for each in np.indices(grid, np.int32))
+    chunk_bytes = split_elements(size_bytes, channels * slices)
+    chunk = channel * np.int32(slices) + part
+    flows, first = chunk.size, slices * channels
+    return Schedule(
+        name=name,
+        ranks=ranks,
+        src=order[channel, hop].astype(np.int32),
+        dst=order[channel, hop + 1].astype(np.int32),
+        size_bytes=chunk_bytes[chunk],
+        step=hop + part,
+        qp=channel * np.int32(ranks - 1) + hop,
+        dep_offsets=np.maximum(np.arange(-first, flows - first + 1), 0),
+        dep_ids=np.arange(flows - first, dtype=np.int32),
+        chunk=chunk,
+        chunk_count=np.ones(flows, np.int32),
+        op=np.full(flows, op, np.int8),
+        fan=np.zeros(flows, np.int32),
+        chunk_bytes=chunk_bytes,
+    )
+
+
+def count_flows(shape: Shape, size_bytes: int) -> int:
+    """Of the schedule of so many bytes."""
+    return (shape.ranks - 1) * shape.channels * _slices(shape, size_bytes)
+
+
+def pairs(order: Ints) -> Iterator[Pairs]:
+    """One phase: in the middle of it all hops have something to send."""
+    yield order[:, :-1].reshape(-1), order[:, 1:].reshape(-1)
+
+
+def _slices(shape: Shape, size_bytes: int) -> int:
+    most = MAX_FLOWS // ((shape.ranks - 1) * shape.channels)
+    return max(1, min(-(-size_bytes // (shape.channels * SLICE_BYTES)), most))

@@ -1,0 +1,36 @@
+"""Reduce: the root ends with the sum of all ranks' buffers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from raddle.traffic.collectives import chain
+from raddle.traffic.collectives.record import EVERYONE, Algorithm, Cells, Collective, own_contribution
+from raddle.traffic.shape import Shape
+from raddle.traffic.sizes import whole_buffer
+from raddle.workload import REDUCE as ADD
+from raddle.workload import Schedule
+
+
+def reduce(root: int) -> Collective:
+    """To this rank."""
+    buffer = whole_buffer(redop="sum", root=root)
+
+    def ring(shape: Shape, size_bytes: int) -> Schedule:
+        order, size_bytes = chain.to_root(shape, root), buffer(shape.ranks, size_bytes).size_bytes
+        return chain.schedule("reduce ring", shape, order, size_bytes, ADD)
+
+    return Collective(
+        name="reduce",
+        algorithms=(
+            Algorithm("ring", ring, chain.count_flows, lambda shape: chain.pairs(chain.to_root(shape, root))),
+        ),
+        bus_factor=lambda ranks: 1.0,
+        buffer=buffer,
+        held=own_contribution,
+        promised=lambda ranks, chunks: Cells(np.arange(chunks) + root * chunks, np.full(chunks, EVERYONE)),
+        at_root=reduce,
+    )
+
+
+REDUCE = reduce(0)

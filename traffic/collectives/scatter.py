@@ -1,0 +1,40 @@
+"""Scatter: every rank ends with its share of the root's buffer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from raddle.traffic.collectives import direct
+from raddle.traffic.collectives.record import Algorithm, Cells, Collective, Pairs
+from raddle.traffic.shape import Shape
+from raddle.traffic.sizes import shared_buffer, split_elements
+from raddle.workload import Schedule
+
+
+def scatter(root: int) -> Collective:
+    """From this rank."""
+    buffer = shared_buffer(redop="none", root=root)
+
+    def pairs(shape: Shape) -> Iterator[Pairs]:
+        dst = direct.others(shape.ranks, root)
+        yield np.full_like(dst, root), dst
+
+    def schedule(shape: Shape, size_bytes: int) -> Schedule:
+        chunk_bytes = split_elements(buffer(shape.ranks, size_bytes).size_bytes, shape.ranks)
+        [(src, dst)] = pairs(shape)
+        return direct.schedule("scatter direct", shape.ranks, src, dst, dst, chunk_bytes)
+
+    return Collective(
+        name="scatter",
+        algorithms=(Algorithm("direct", schedule, lambda shape, _: shape.ranks - 1, pairs),),
+        bus_factor=lambda ranks: (ranks - 1) / ranks,
+        buffer=buffer,
+        held=lambda ranks, chunks: Cells(np.arange(chunks) + root * chunks, np.full(chunks, root)),
+        promised=lambda ranks, chunks: Cells(np.arange(ranks) * (chunks + 1), np.full(ranks, root)),
+        at_root=scatter,
+    )
+
+
+SCATTER = scatter(0)
