@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
+import json
 from typing import Annotated, Literal
 
 import typer
 
 from raddle.topology.yaml.json_schema import schema_text
 
+DocumentName = Literal[
+    "fabric",
+    "errors",
+    "bench",
+    "simulate",
+    "validate",
+    "show",
+    "plan",
+    "verify",
+    "apply",
+    "status",
+    "drift",
+    "models",
+    "examples",
+]
+
 
 def schema(
     document: Annotated[
-        Literal["fabric", "errors"],
-        typer.Argument(help="A fabric file, or what --json prints where there is no result."),
+        DocumentName,
+        typer.Argument(
+            help="A fabric file, what a command prints with --json, or what any prints on bad input."
+        ),
     ] = "fabric",
 ) -> None:
     """Print the JSON Schema of a fabric file, for editors, or of a document that --json prints."""
     if document == "fabric":
         typer.echo(schema_text(), nl=False)
-    else:
-        text = files("raddle.report").joinpath(f"schemas/{document}.schema.json").read_text(encoding="utf-8")
-        typer.echo(text, nl=False)
+        return
+    from raddle.cli.documents import schema_of  # takes the libraries of all commands
+
+    typer.echo(json.dumps(schema_of(document), indent=2, sort_keys=True))

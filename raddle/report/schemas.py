@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from raddle.report.model import BenchResult
 
-_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _COUNT = {"type": "integer", "minimum": 0}
 _COUNTS = {"type": "object", "additionalProperties": _COUNT}
 
@@ -18,16 +18,21 @@ def bench_schema() -> dict[str, Any]:
     schema = TypeAdapter(BenchResult).json_schema(mode="serialization")
     schema["properties"] |= {"schema_version": {"const": 1}, "average_busbw_gbs": {"type": "number"}}
     schema["$defs"]["SizeRow"]["properties"]["drops"] = _COUNTS
-    for record in (schema, *schema["$defs"].values()):
-        record["required"] = sorted(record["properties"])
-        record["additionalProperties"] = False
-    return {"$schema": _DIALECT, **schema, "title": "raddle bench"}
+    return {"$schema": DIALECT, **closed(schema), "title": "raddle bench"}
+
+
+def closed(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema with every field of every record required, and no others allowed."""
+    for each in (schema, *schema.get("$defs", {}).values()):
+        if "properties" in each:
+            each |= {"required": sorted(each["properties"]), "additionalProperties": False}
+    return schema
 
 
 def run_schema() -> dict[str, Any]:
     """Of `simulate --json` and summary.json."""
     return {
-        "$schema": _DIALECT,
+        "$schema": DIALECT,
         "title": "raddle simulate",
         **_record(
             schema_version={"const": 1},
