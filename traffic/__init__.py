@@ -4,6 +4,7 @@ from raddle.traffic.collectives.record import Algorithm, Collective
 from raddle.traffic.demand import demand, demand_of_pairs
 from raddle.traffic.interpreter import count_wrong
 from raddle.traffic.placement import PLACEMENTS, place
+from raddle.traffic.port_bytes import PortBytes, port_bytes
 from raddle.traffic.prune import without_step
 from raddle.traffic.registry import algorithms, build, check_ranks, find_algorithm, find_collective
 from raddle.traffic.repeat import repeated
@@ -17,6 +18,7 @@ __all__ = [
     "USUAL",
     "Algorithm",
     "Collective",
+    "PortBytes",
     "Protocol",
     "Shape",
     "Striped",
@@ -30,6 +32,7 @@ __all__ = [
     "find_algorithm",
     "find_collective",
     "place",
+    "port_bytes",
     "repeated",
     "stripe",
     "sweep",

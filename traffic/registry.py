@@ -87,21 +87,26 @@ def check_ranks(collective: Collective, algorithm: Algorithm, shape: Shape, size
             "bad-ranks", f"the number of ranks is {shape.ranks}; a collective needs 2 or more"
         )
     name = f"{collective.name} {algorithm.name}"
-    others = [
-        each.name
-        for each in collective.algorithms
-        if not each.refuses(shape) and each.flows(shape, size_bytes) <= MAX_FLOWS
-    ]
     if reason := algorithm.refuses(shape):
-        raise InputError.of("bad-algorithm", f"{name} is not for these ranks: {reason}", " or ".join(others))
+        others = _that_fit(collective, shape, size_bytes)
+        raise InputError.of("bad-algorithm", f"{name} is not for these ranks: {reason}", f"use {others}")
     flows = algorithm.flows(shape, size_bytes)
     if flows > MAX_FLOWS:
         raise InputError.of(
             "too-many-flows",
             f"{name} of {shape.ranks} ranks is {flows} flows, {flows * FLOW_BYTES / 1e9:.1f} GB of memory; at"
             f" most {MAX_FLOWS} fit",
-            ", or ".join(["use fewer ranks", *others]),
+            ", or ".join(filter(None, ["use fewer ranks", _that_fit(collective, shape, size_bytes)])),
         )
+
+
+def _that_fit(collective: Collective, shape: Shape, size_bytes: int) -> str:
+    """The algorithms of a collective that a shape can run."""
+    return " or ".join(
+        each.name
+        for each in collective.algorithms
+        if not each.refuses(shape) and each.flows(shape, size_bytes) <= MAX_FLOWS
+    )
 
 
 def build(collective: str, algorithm: str | None, shape: Shape | int, size_bytes: int) -> Schedule:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from raddle.traffic.collectives import ring
-from raddle.traffic.collectives.record import Algorithm, Collective, every_share, own_share
+from collections.abc import Iterator
+
+from raddle.traffic.collectives import pat, ring, switch, trees
+from raddle.traffic.collectives.record import Algorithm, Collective, Pairs, every_share, own_share
 from raddle.traffic.shape import Shape
-from raddle.traffic.sizes import shared_buffer
+from raddle.traffic.sizes import shared_buffer, split_elements
 from raddle.workload import Schedule
 
 _buffer = shared_buffer(redop="none")
@@ -17,10 +19,37 @@ def _ring(shape: Shape, size_bytes: int) -> Schedule:
     return ring.schedule("all_gather ring", shape, buffer_bytes, shape.ranks - 1, reducing=0, offset=0)
 
 
+def _pat(shape: Shape, size_bytes: int) -> Schedule:
+    return pat.schedule("all_gather pat", shape, _buffer(shape.ranks, size_bytes).size_bytes, reduces=False)
+
+
+def _nvls(shape: Shape, size_bytes: int) -> Schedule:
+    """Every rank's share goes to its domain's switch once, which copies it to all others."""
+    lane_bytes = split_elements(_buffer(shape.ranks, size_bytes).size_bytes, shape.ranks)
+    parts = _nvls_slices(shape, size_bytes)
+    return trees.schedule("all_gather nvls", switch.heads_of_shares(shape), lane_bytes, parts, up=False)
+
+
+def _nvls_slices(shape: Shape, size_bytes: int) -> int:
+    return switch.slices_of_share(shape, _buffer(shape.ranks, size_bytes).size_bytes, hops=1)
+
+
+def _nvls_flows(shape: Shape, size_bytes: int) -> int:
+    return shape.ranks * (shape.ranks - 1) * _nvls_slices(shape, size_bytes)
+
+
+def _nvls_pairs(shape: Shape) -> Iterator[Pairs]:
+    return trees.pairs(switch.heads_of_shares(shape), up=False)
+
+
 ALL_GATHER = Collective(
     name="all_gather",
     aliases=("allgather",),
-    algorithms=(Algorithm("ring", _ring, ring.count_flows(1, _buffer), ring.pairs),),
+    algorithms=(
+        Algorithm("ring", _ring, ring.count_flows(1, _buffer), ring.pairs),
+        Algorithm("pat", _pat, pat.count_flows(_buffer), pat.pairs_of(reduces=False)),
+        Algorithm("nvls", _nvls, _nvls_flows, _nvls_pairs, switch.refuses_one),
+    ),
     bus_factor=lambda ranks: (ranks - 1) / ranks,
     buffer=_buffer,
     held=own_share,

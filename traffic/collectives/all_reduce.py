@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from raddle.traffic.collectives import halving_doubling, ring
+from collections.abc import Callable
+
+from raddle.traffic.collectives import double_tree, halving_doubling, ring, switch
 from raddle.traffic.collectives.record import Algorithm, Collective, every_sum, own_contribution
 from raddle.traffic.shape import Shape
 from raddle.traffic.sizes import whole_buffer
@@ -21,6 +23,24 @@ def _halving_doubling(shape: Shape, size_bytes: int) -> Schedule:
     return halving_doubling.schedule("all_reduce", shape, _buffer(shape.ranks, size_bytes).size_bytes)
 
 
+def _tree(shape: Shape, size_bytes: int) -> Schedule:
+    buffer_bytes = _buffer(shape.ranks, size_bytes).size_bytes
+    return double_tree.schedule("all_reduce tree", shape, buffer_bytes, in_switch=False)
+
+
+def _nvls(name: str) -> Callable[[Shape, int], Schedule]:
+    def schedule(shape: Shape, size_bytes: int) -> Schedule:
+        buffer_bytes = _buffer(shape.ranks, size_bytes).size_bytes
+        return double_tree.schedule(f"all_reduce {name}", shape, buffer_bytes, in_switch=True)
+
+    return schedule
+
+
+_tree_flows = double_tree.count_flows(_buffer, in_switch=False)
+_tree_pairs = double_tree.pairs_of(in_switch=False)
+_nvls_flows = double_tree.count_flows(_buffer, in_switch=True)
+_nvls_pairs = double_tree.pairs_of(in_switch=True)
+
 ALL_REDUCE = Collective(
     name="all_reduce",
     aliases=("allreduce",),
@@ -29,6 +49,9 @@ ALL_REDUCE = Collective(
         Algorithm(
             "halving_doubling", _halving_doubling, halving_doubling.count_flows, halving_doubling.pairs
         ),
+        Algorithm("tree", _tree, _tree_flows, _tree_pairs),
+        Algorithm("nvls", _nvls("nvls"), _nvls_flows, _nvls_pairs, switch.refuses_one),
+        Algorithm("nvls_tree", _nvls("nvls_tree"), _nvls_flows, _nvls_pairs, switch.refuses),
     ),
     bus_factor=lambda ranks: 2 * (ranks - 1) / ranks,
     buffer=_buffer,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
+from raddle.traffic.collectives import blocks
 from raddle.traffic.collectives.record import Algorithm, Cells, Collective, Pairs
 from raddle.traffic.collectives.rounds import Round, assemble
 from raddle.traffic.shape import Shape
@@ -28,6 +30,19 @@ def _pairwise(shape: Shape, size_bytes: int) -> Schedule:
     chunk_bytes = np.full(ranks * ranks, share_bytes, np.int64)
     rounds = [Round(src, dst, src * ranks + dst, 1, COPY) for src, dst in _pairs(shape)]
     return assemble("all_to_all pairwise", ranks, rounds, chunk_bytes, waits_for_ack=True)
+
+
+def _direct(shape: Shape, size_bytes: int) -> Schedule:
+    return blocks.direct("all_to_all direct", shape, _block_bytes(shape, size_bytes))
+
+
+def _rail_aligned(shape: Shape, size_bytes: int) -> Schedule:
+    return blocks.rail_aligned("all_to_all pxn", shape, _block_bytes(shape, size_bytes))
+
+
+def _block_bytes(shape: Shape, size_bytes: int) -> NDArray[np.int64]:
+    ranks = shape.ranks
+    return np.full((ranks, ranks), _buffer(ranks, size_bytes).size_bytes // ranks)
 
 
 def _pairs(shape: Shape) -> Iterator[Pairs]:
@@ -54,7 +69,17 @@ def _promised(ranks: int, chunks: int) -> Cells:
 ALL_TO_ALL = Collective(
     name="all_to_all",
     aliases=("alltoall",),
-    algorithms=(Algorithm("pairwise", _pairwise, _count_flows, _pairs),),
+    algorithms=(
+        Algorithm("pairwise", _pairwise, _count_flows, _pairs),
+        Algorithm("direct", _direct, _count_flows, blocks.direct_pairs),
+        Algorithm(
+            "pxn",
+            _rail_aligned,
+            blocks.rail_aligned_flows,
+            blocks.rail_aligned_pairs,
+            blocks.refuses_rails,
+        ),
+    ),
     bus_factor=lambda ranks: (ranks - 1) / ranks,
     buffer=_buffer,
     held=_held,

@@ -23,28 +23,70 @@ def schedule(collective: str, shape: Shape, size_bytes: int) -> Schedule:
 
     A number of ranks that is not a power of two is brought down to one (p): each of the first n - p even
     ranks adds its buffer to its odd neighbour's, stays out, and gets the result at the end.
+
+    Servers of k ranks each first reduce and scatter inside, in k - 1 steps with a peer at a time, then every
+    share halves and doubles between servers on its own rail, then they gather inside.
     """
-    chunk_bytes = split_elements(size_bytes, 1 << _levels(shape.ranks))
-    rounds = _rounds(shape.ranks)
+    shares, count = _grid(shape).shape
+    chunk_bytes = split_elements(size_bytes, shares << _levels(count))
+    rounds = _rounds(shape)
     return assemble(f"{collective} halving_doubling", shape.ranks, rounds, chunk_bytes, waits_for_ack=True)
 
 
 def pairs(shape: Shape) -> Iterator[Pairs]:
     """Those of each step."""
-    return ((each.src, each.dst) for each in _rounds(shape.ranks))
+    return ((each.src, each.dst) for each in _rounds(shape))
 
 
 def count_flows(shape: Shape, size_bytes: int) -> int:
-    """2 p log2(p), and two for each rank beyond p, the power of two below."""
-    levels = _levels(shape.ranks)
-    return 2 * levels * (1 << levels) + 2 * (shape.ranks - (1 << levels))
+    """2 p log2(p), and two for each rank beyond p, the power of two below; and those inside of servers."""
+    shares, count = _grid(shape).shape
+    levels = _levels(count)
+    between = 2 * levels * (1 << levels) + 2 * (count - (1 << levels))
+    return int(shares * between + 2 * shape.ranks * (shares - 1))
 
 
 def _levels(ranks: int) -> int:
     return ranks.bit_length() - 1
 
 
-def _rounds(ranks: int) -> list[Round]:
+def _grid(shape: Shape) -> Ints:
+    """int64[shares, count]: the ranks that halve and double the same share.
+
+    Servers of equal size have a share for each place; others, and one alone, one share of all ranks.
+    """
+    servers = shape.servers
+    if len(servers) == 1 or len({len(server) for server in servers}) > 1:
+        return np.arange(shape.ranks)[None, :]
+    return np.stack(servers, axis=1)
+
+
+def _rounds(shape: Shape) -> list[Round]:
+    grid = _grid(shape)
+    shares, count = grid.shape
+    chunks = 1 << _levels(count)
+    between = [_in_every_share(each, grid, chunks) for each in _flat_rounds(count)]
+    share = np.arange(shares)[:, None]
+    before, after = [], []
+    for distance in range(1, shares):
+        peer = (share + distance) % shares
+        src, dst = grid.reshape(-1), grid[peer[:, 0]].reshape(-1)
+        theirs, mine = (np.broadcast_to(each * chunks, grid.shape).reshape(-1) for each in (peer, share))
+        before.append(Round(src, dst, theirs, chunks, REDUCE))
+        after.append(Round(src, dst, mine, chunks, COPY))
+    return [*before, *between, *after]
+
+
+def _in_every_share(flat: Round, grid: Ints, chunks: int) -> Round:
+    """The same in the chunks of each share, among its ranks."""
+    first = np.arange(len(grid))[:, None] * chunks
+    chunk = (first + flat.chunk).reshape(-1)
+    return Round(
+        grid[:, flat.src].reshape(-1), grid[:, flat.dst].reshape(-1), chunk, flat.chunk_count, flat.op
+    )
+
+
+def _flat_rounds(ranks: int) -> list[Round]:
     levels = _levels(ranks)
     chunks = 1 << levels
     extra = ranks - chunks

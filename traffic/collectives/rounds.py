@@ -33,8 +33,9 @@ def assemble(
 ) -> Schedule:
     """The schedule of rounds that every rank runs in order, at its own pace.
 
-    A rank's flow waits for the flow that the rank received last in an earlier round and, with
-    `waits_for_ack`, for the flow that it sent last. A pair of ranks uses one queue pair per direction.
+    A rank's flow waits for the flow that the rank received last in an earlier round, for the one before if it
+    has sent none in between and, with `waits_for_ack`, for the flow that it sent last. A pair of ranks uses
+    one queue pair per direction.
     """
     all_rounds = tuple(rounds)
     lengths = [len(part.src) for part in all_rounds]
@@ -67,14 +68,21 @@ def _dependencies(
 ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """`dep_offsets` and `dep_ids` of the flows of all rounds."""
     received = np.full(ranks, -1, np.int32)
+    # What a rank received before that, if it has sent nothing since.
+    earlier = np.full(ranks, -1, np.int32)
+    unused = np.zeros(ranks, np.int32)
     sent = np.full(ranks, -1, np.int32)
     waits = []
     first = 0
     for part in rounds:
-        causes = [received[part.src], sent[part.src]] if waits_for_ack else [received[part.src]]
-        waits.append(np.stack(causes, axis=1))
+        assert unused[part.src].max(initial=0) <= 2
+        acked = sent[part.src] if waits_for_ack else np.full(len(part.src), -1, np.int32)
+        waits.append(np.stack([received[part.src], acked, earlier[part.src]], axis=1))
+        earlier[part.src], unused[part.src] = -1, 0
         flows = np.arange(first, first + len(part.src), dtype=np.int32)
+        earlier[part.dst] = np.where(unused[part.dst] > 0, received[part.dst], -1)
         received[part.dst] = flows
+        unused[part.dst] += 1
         sent[part.src] = flows
         first += len(flows)
     table = np.concatenate(waits)

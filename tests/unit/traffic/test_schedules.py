@@ -9,7 +9,15 @@ from raddle import traffic
 from raddle.errors import InputError
 from raddle.workload import COPY, REDUCE
 
-EVERY = [(collective, name) for collective, names in traffic.algorithms().items() for name in names]
+EVERY = [
+    (collective, name)
+    for collective, names in traffic.algorithms().items()
+    for name in names
+    # In-switch reduction needs servers (test_servers.py).
+    if not traffic.find_algorithm(traffic.find_collective(collective), name).refuses(traffic.Shape.flat(8))
+]
+ONE_TREE = [each for each in EVERY if each[1] != "tree"]
+STEPWISE = [each for each in ONE_TREE if each[1] != "direct"]
 MIB = 1 << 20
 
 
@@ -27,11 +35,6 @@ class TestEverySchedule:
         sender = schedule.src[owner]
         assert np.all((schedule.dst[waits_for] == sender) | (schedule.src[waits_for] == sender))
 
-    def test_each_queue_pair_joins_one_pair_of_ranks(self, collective, algorithm, ranks):
-        schedule = traffic.build(collective, algorithm, ranks, MIB)
-        pairs = {(q, s, d) for q, s, d in zip(schedule.qp, schedule.src, schedule.dst, strict=True)}
-        assert len(pairs) == len({q for q, _, _ in pairs}) == len({(s, d) for _, s, d in pairs})
-
     def test_a_flow_is_as_large_as_its_chunks(self, collective, algorithm, ranks):
         schedule = traffic.build(collective, algorithm, ranks, 4 * 1009)
         for flow in range(schedule.flows):
@@ -39,15 +42,6 @@ class TestEverySchedule:
             chunks = schedule.chunk_bytes[first : first + schedule.chunk_count[flow]]
             assert len(chunks) == schedule.chunk_count[flow]
             assert schedule.size_bytes[flow] == chunks.sum()
-
-    def test_a_rank_sends_at_most_one_flow_in_a_step_unless_it_sends_all_at_once(
-        self, collective, algorithm, ranks
-    ):
-        if algorithm == "direct":
-            pytest.skip("all at once is one step")
-        schedule = traffic.build(collective, algorithm, ranks, MIB)
-        sends = schedule.step.astype(np.int64) * ranks + schedule.src
-        assert len(np.unique(sends)) == schedule.flows
 
     def test_every_array_has_the_type_of_the_contract(self, collective, algorithm, ranks):
         schedule = traffic.build(collective, algorithm, ranks, MIB)
@@ -57,6 +51,22 @@ class TestEverySchedule:
             assert getattr(schedule, name).dtype == np.int64, name
         assert schedule.op.dtype == np.int8
         assert len(schedule.dep_offsets) == schedule.flows + 1
+
+
+@pytest.mark.parametrize("ranks", [2, 3, 7, 8, 16])
+@pytest.mark.parametrize(("collective", "algorithm"), ONE_TREE)
+def test_each_queue_pair_joins_one_pair_of_ranks(collective, algorithm, ranks):
+    schedule = traffic.build(collective, algorithm, ranks, MIB)
+    pairs = {(q, s, d) for q, s, d in zip(schedule.qp, schedule.src, schedule.dst, strict=True)}
+    assert len(pairs) == len({q for q, _, _ in pairs}) == len({(s, d) for _, s, d in pairs})
+
+
+@pytest.mark.parametrize("ranks", [2, 3, 7, 8, 16])
+@pytest.mark.parametrize(("collective", "algorithm"), STEPWISE)
+def test_a_rank_sends_at_most_one_flow_in_a_step_unless_it_sends_all_at_once(collective, algorithm, ranks):
+    schedule = traffic.build(collective, algorithm, ranks, MIB)
+    sends = schedule.step.astype(np.int64) * ranks + schedule.src
+    assert len(np.unique(sends)) == schedule.flows
 
 
 @pytest.mark.parametrize(
@@ -155,7 +165,8 @@ def test_an_algorithm_of_another_collective_is_refused_with_those_there_are():
     with pytest.raises(InputError) as caught:
         traffic.build("all_reduce", "pairwise", 4, MIB)
     assert str(caught.value) == (
-        "error[unknown-algorithm]: no all_reduce algorithm 'pairwise'; there is ring, halving_doubling"
+        "error[unknown-algorithm]: no all_reduce algorithm 'pairwise'; there is ring, halving_doubling,"
+        " tree, nvls, nvls_tree"
     )
 
 

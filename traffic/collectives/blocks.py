@@ -1,0 +1,150 @@
+"""A block of its own from every rank for every rank, all at once: directly, or along rails.
+
+Chunk src * n + dst is the block from rank src for rank dst. Flows are in the order of the distance between
+the two, as NCCL posts its sends, so that no receiver is everybody's first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from raddle.traffic.collectives.record import Pairs
+from raddle.traffic.shape import Shape
+from raddle.workload import COPY, NOWHERE, Schedule
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Hops:
+    """Flows that carry blocks.
+
+    Attributes:
+        src, dst: ranks; block: src * n + dst of the rank that the block is from and the one that it is for.
+        step: 0 for what stays in a server, 1 for what goes between servers.
+        after: the flow that brings the block to `src`; NOWHERE where it is there.
+    """
+
+    src: Ints
+    dst: Ints
+    block: Ints
+    step: Ints
+    after: Ints
+
+
+def direct(name: str, shape: Shape, block_bytes: Ints) -> Schedule:
+    """Every block in one message.
+
+    Args:
+        block_bytes: int64[R, R], from each rank (row) to each.
+    """
+    src, dst = _by_distance(shape.ranks)
+    hops = _Hops(src, dst, src * shape.ranks + dst, np.zeros_like(src), np.full_like(src, NOWHERE))
+    return _schedule(name, block_bytes, hops)
+
+
+def direct_pairs(shape: Shape) -> Iterator[Pairs]:
+    """One phase."""
+    yield _by_distance(shape.ranks)
+
+
+def rail_aligned(name: str, shape: Shape, block_bytes: Ints) -> Schedule:
+    """A block for another server first goes to the rank of its own that is on the receiver's rail.
+
+    So no block leaves its rail in the network. This is NCCL's PXN (src/transport/net.cc, src/graph/paths.cc):
+    each block is passed on as soon as it is there. From a server without that rail it goes directly.
+    """
+    return _schedule(name, block_bytes, _along_rails(shape))
+
+
+def refuses_rails(shape: Shape) -> str:
+    """Why there is no hop inside of a server."""
+    return "no two of them share a server" if len(shape.servers) == shape.ranks else ""
+
+
+def rail_aligned_flows(shape: Shape, size_bytes: int) -> int:
+    """A flow for each block, and one for each that takes a hop inside its server first."""
+    rails, of_rail, on_rail = np.unique(shape.rail, return_inverse=True, return_counts=True)
+    hops = 0
+    for server in shape.servers:
+        own = np.bincount(of_rail[server], minlength=len(rails))
+        hops += (len(server) - 1) * int((on_rail - own)[own > 0].sum())
+    return shape.ranks * (shape.ranks - 1) + hops
+
+
+def rail_aligned_pairs(shape: Shape) -> Iterator[Pairs]:
+    """What goes inside of servers, and what goes between them."""
+    hops = _along_rails(shape)
+    for step in (0, 1):
+        if (now := hops.step == step).any():
+            yield hops.src[now], hops.dst[now]
+
+
+def _by_distance(ranks: int) -> Pairs:
+    rank, distance = np.arange(ranks), np.arange(1, ranks)[:, None]
+    return np.tile(rank, ranks - 1), ((rank + distance) % ranks).reshape(-1)
+
+
+def _along_rails(shape: Shape) -> _Hops:
+    src, dst = _by_distance(shape.ranks)
+    block = src * shape.ranks + dst
+    server_of, relays = _relays(shape)
+    relay = relays[server_of[src], dst]
+    goes_out = server_of[src] != server_of[dst]
+    relay = np.where(goes_out & (relay != NOWHERE), relay, src)
+    first = np.flatnonzero(relay != src)
+    after = np.full(len(src), NOWHERE)
+    after[first] = np.arange(len(first))
+    return _Hops(
+        src=np.concatenate([src[first], relay]),
+        dst=np.concatenate([relay[first], dst]),
+        block=np.concatenate([block[first], block]),
+        step=np.concatenate([np.zeros(len(first), np.int64), goes_out]),
+        after=np.concatenate([np.full(len(first), NOWHERE), after]),
+    )
+
+
+def _relays(shape: Shape) -> tuple[Ints, Ints]:
+    """int64[R], each rank's server; int64[S, R], the rank of each server that sends to each rank.
+
+    It is on that rank's rail; where there are several of both they take turns. NOWHERE without that rail.
+    """
+    server_of, turn = np.zeros((2, shape.ranks), np.int64)
+    for number, server in enumerate(shape.servers):
+        server_of[server] = number
+        for rail in np.unique(shape.rail[server]):
+            there = server[shape.rail[server] == rail]
+            turn[there] = np.arange(len(there))
+    relays = np.full((len(shape.servers), shape.ranks), NOWHERE)
+    for number, server in enumerate(shape.servers):
+        for rail in np.unique(shape.rail[server]):
+            there = server[shape.rail[server] == rail]
+            on_rail = np.flatnonzero(shape.rail == rail)
+            relays[number, on_rail] = there[turn[on_rail] % len(there)]
+    return server_of, relays
+
+
+def _schedule(name: str, block_bytes: Ints, hops: _Hops) -> Schedule:
+    ranks, flows = len(block_bytes), len(hops.src)
+    chunk_bytes = block_bytes.reshape(-1)
+    waits = hops.after != NOWHERE
+    return Schedule(
+        name=name,
+        ranks=ranks,
+        src=hops.src.astype(np.int32),
+        dst=hops.dst.astype(np.int32),
+        size_bytes=chunk_bytes[hops.block],
+        step=hops.step.astype(np.int32),
+        qp=np.unique(hops.src * ranks + hops.dst, return_inverse=True)[1].astype(np.int32),
+        dep_offsets=np.concatenate([[0], np.cumsum(waits)]),
+        dep_ids=hops.after[waits].astype(np.int32),
+        chunk=hops.block.astype(np.int32),
+        chunk_count=np.ones(flows, np.int32),
+        op=np.full(flows, COPY, np.int8),
+        fan=np.zeros(flows, np.int32),
+        chunk_bytes=chunk_bytes,
+    )
