@@ -43,6 +43,9 @@ class Algorithm:
         pairs: who sends to whom, inside domains and between them, phase by phase; phases with the same pairs
             may be given once. Pairs of one phase compete.
         refuses: why it is not for a shape; empty where it is.
+        buffer: its own rounding of sizes; None: the collective's.
+        judge: its own count of wrong elements (of so many bytes) of a schedule whose flows started and ended
+            at these times, -1 for never; None: the interpreter's.
     """
 
     name: str
@@ -50,6 +53,8 @@ class Algorithm:
     flows: Callable[[Shape, int], int]
     pairs: Callable[[Shape], Iterator[Pairs]]
     refuses: Callable[[Shape], str] = lambda shape: ""
+    buffer: Buffer | None = None
+    judge: Callable[[Schedule, NDArray[np.int64], NDArray[np.int64], int], int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ from collections import Counter
 import numpy as np
 from numpy.typing import NDArray
 
-from raddle import traffic
 from raddle.lab.run.diagnosis import diagnose, why_unfinished
 from raddle.lab.run.drive import Run
 from raddle.lab.workloads.collective import CollectiveJob
@@ -26,13 +25,7 @@ def size_row(job: CollectiveJob, size_bytes: int, run: Run) -> SizeRow:
     algbw, busbw = (
         (None, None) if time_ps is None else job.collective.bandwidth_gbs(ranks, buffer.size_bytes, time_ps)
     )
-    wrong = traffic.count_wrong(
-        schedule,
-        job.collective,
-        _known(flows.start_ps),
-        _known(flows.finish_ps),
-        job.terms.elements.bytes,
-    )
+    wrong = job.count_wrong(schedule, _known(flows.start_ps), _known(flows.finish_ps))
     drops = Counter(dict(zip(DROP_REASONS, ports.drops.sum(axis=0).tolist(), strict=True)))
     return SizeRow(
         size_bytes=buffer.size_bytes,

@@ -12,7 +12,7 @@ from raddle.lab.workloads.demand import collective_demand, place_ranks
 from raddle.topology.model import Fabric
 from raddle.traffic import Algorithm, Collective, Terms
 from raddle.traffic.sizes import FLOAT, BufferSize
-from raddle.workload import Demand, Seats, Workload
+from raddle.workload import Demand, Schedule, Seats, Workload
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,7 +29,17 @@ class CollectiveJob:
 
     def buffer(self, size_bytes: int) -> BufferSize:
         """What a requested size becomes."""
-        return self.collective.buffer(len(self.ranks), size_bytes, self.terms.elements)
+        buffer = self.algorithm.buffer or self.collective.buffer
+        return buffer(len(self.ranks), size_bytes, self.terms.elements)
+
+    def count_wrong(
+        self, schedule: Schedule, start_ps: NDArray[np.int64], finish_ps: NDArray[np.int64]
+    ) -> int:
+        """Elements that are not what it promises where flows started and finished then (-1: never)."""
+        element_bytes = self.terms.elements.bytes
+        if self.algorithm.judge:
+            return self.algorithm.judge(schedule, start_ps, finish_ps, element_bytes)
+        return traffic.count_wrong(schedule, self.collective, start_ps, finish_ps, element_bytes)
 
     def notes(self) -> tuple[str, ...]:
         """What is to be known of the traffic beside its name."""

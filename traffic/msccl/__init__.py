@@ -1,0 +1,1 @@
+"""Collectives that another program has scheduled, as MSCCL XML."""
