@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from raddle.traffic.collectives import chain
+from raddle.traffic.collectives import chain, rooted_tree
 from raddle.traffic.collectives.record import Algorithm, Cells, Collective
 from raddle.traffic.shape import Shape
 from raddle.traffic.sizes import whole_buffer
@@ -19,12 +19,25 @@ def broadcast(root: int) -> Collective:
         order, size_bytes = chain.from_root(shape, root), buffer(shape.ranks, size_bytes).size_bytes
         return chain.schedule("broadcast ring", shape, order, size_bytes, COPY)
 
+    def tree(shape: Shape, size_bytes: int) -> Schedule:
+        size_bytes = buffer(shape.ranks, size_bytes).size_bytes
+        return rooted_tree.schedule("broadcast tree", shape, root, size_bytes, up=False)
+
     return Collective(
         name="broadcast",
         aliases=("bcast",),
         algorithms=(
             Algorithm(
-                "ring", ring, chain.count_flows, lambda shape: chain.pairs(chain.from_root(shape, root))
+                "ring",
+                ring,
+                chain.count_flows,
+                lambda shape: chain.pairs(chain.from_root(shape, root)),
+            ),
+            Algorithm(
+                "tree",
+                tree,
+                lambda shape, size_bytes: rooted_tree.count_flows(shape, root, size_bytes),
+                lambda shape: rooted_tree.pairs(shape, root, up=False),
             ),
         ),
         bus_factor=lambda ranks: 1.0,

@@ -13,15 +13,13 @@ import numpy as np
 from raddle.traffic.collectives.chains import chains
 from raddle.traffic.collectives.record import Pairs
 from raddle.traffic.collectives.rounds import Ints
+from raddle.traffic.collectives.slices import slices
 from raddle.traffic.shape import Shape
 from raddle.traffic.sizes import split_elements
 from raddle.workload import Schedule
 
 SLICE_BYTES = 512 << 10
 """NCCL's: one step of the 8 (NCCL_STEPS) of a buffer of 4 MiB (BROADCAST_CHUNKSTEPS, REDUCE_CHUNKSTEPS 1)."""
-
-MAX_FLOWS = 4_000_000
-"""Slices are longer where they would be more flows than this."""
 
 
 def from_root(shape: Shape, root: int) -> Ints:
@@ -40,12 +38,12 @@ def schedule(name: str, shape: Shape, order: Ints, size_bytes: int, op: int) -> 
     Chunks are slices, one channel's after the other's. Flow (hop * slices + slice) * channels + channel.
     """
     channels, ranks = order.shape
-    slices = _slices(shape, size_bytes)
-    grid = (ranks - 1, slices, channels)
+    parts = _parts(shape, size_bytes)
+    grid = (ranks - 1, parts, channels)
     hop, part, channel = (each.reshape(-1) for each in np.indices(grid, np.int32))
-    chunk_bytes = split_elements(size_bytes, channels * slices)
-    chunk = channel * np.int32(slices) + part
-    flows, first = chunk.size, slices * channels
+    chunk_bytes = split_elements(size_bytes, channels * parts)
+    chunk = channel * np.int32(parts) + part
+    flows, first = chunk.size, parts * channels
     return Schedule(
         name=name,
         ranks=ranks,
@@ -66,7 +64,7 @@ def schedule(name: str, shape: Shape, order: Ints, size_bytes: int, op: int) -> 
 
 def count_flows(shape: Shape, size_bytes: int) -> int:
     """Of the schedule of so many bytes."""
-    return (shape.ranks - 1) * shape.channels * _slices(shape, size_bytes)
+    return (shape.ranks - 1) * shape.channels * _parts(shape, size_bytes)
 
 
 def pairs(order: Ints) -> Iterator[Pairs]:
@@ -74,6 +72,5 @@ def pairs(order: Ints) -> Iterator[Pairs]:
     yield order[:, :-1].reshape(-1), order[:, 1:].reshape(-1)
 
 
-def _slices(shape: Shape, size_bytes: int) -> int:
-    most = MAX_FLOWS // ((shape.ranks - 1) * shape.channels)
-    return max(1, min(-(-size_bytes // (shape.channels * SLICE_BYTES)), most))
+def _parts(shape: Shape, size_bytes: int) -> int:
+    return slices(size_bytes // shape.channels, SLICE_BYTES, shape.ranks - 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from raddle.traffic.collectives import chain
+from raddle.traffic.collectives import chain, rooted_tree
 from raddle.traffic.collectives.record import EVERYONE, Algorithm, Cells, Collective, own_contribution
 from raddle.traffic.shape import Shape
 from raddle.traffic.sizes import whole_buffer
@@ -20,10 +20,25 @@ def reduce(root: int) -> Collective:
         order, size_bytes = chain.to_root(shape, root), buffer(shape.ranks, size_bytes).size_bytes
         return chain.schedule("reduce ring", shape, order, size_bytes, ADD)
 
+    def tree(shape: Shape, size_bytes: int) -> Schedule:
+        size_bytes = buffer(shape.ranks, size_bytes).size_bytes
+        return rooted_tree.schedule("reduce tree", shape, root, size_bytes, up=True)
+
     return Collective(
         name="reduce",
         algorithms=(
-            Algorithm("ring", ring, chain.count_flows, lambda shape: chain.pairs(chain.to_root(shape, root))),
+            Algorithm(
+                "ring",
+                ring,
+                chain.count_flows,
+                lambda shape: chain.pairs(chain.to_root(shape, root)),
+            ),
+            Algorithm(
+                "tree",
+                tree,
+                lambda shape, size_bytes: rooted_tree.count_flows(shape, root, size_bytes),
+                lambda shape: rooted_tree.pairs(shape, root, up=True),
+            ),
         ),
         bus_factor=lambda ranks: 1.0,
         buffer=buffer,

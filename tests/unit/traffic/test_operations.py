@@ -105,6 +105,18 @@ def test_each_channel_s_chain_crosses_between_servers_where_its_ring_does():
     assert np.all(shape.rail[schedule.src[between]] == shape.rail[schedule.dst[between]])
 
 
+@pytest.mark.parametrize("name", ["broadcast", "reduce"])
+@pytest.mark.parametrize("shape", [traffic.Shape.flat(13), traffic.Shape.of_servers(5, 4)])
+def test_trees_hang_from_any_root_and_pass_everything_once(name, shape):
+    for root in (0, 7, shape.ranks - 1):
+        collective = on(name, root=root)
+        schedule = traffic.find_algorithm(collective, "tree").schedule(shape, 3 * MIB)
+        assert ran(schedule, collective) == 0
+        assert schedule.size_bytes.sum() == (shape.ranks - 1) * 3 * MIB
+        # At the root nothing ends of a broadcast, nothing begins of a reduction.
+        assert root not in (schedule.dst if name == "broadcast" else schedule.src)
+
+
 @pytest.mark.parametrize("name", ["gather", "scatter"])
 def test_the_root_s_peers_each_move_their_share_at_once(name):
     collective = on(name, root=2)
