@@ -80,7 +80,8 @@ class _Replay:
         cells = schedule.ranks * chunks
         if cells > 4 * (schedule.flows + sum(map(len, others))) + (1 << 20):
             spans = _spans(first.reshape(-1), np.tile(self.count, 2))
-            self.touched = np.unique(np.concatenate([spans, *others]))
+            touched = np.sort(np.concatenate([spans, *others]))
+            self.touched = touched[np.diff(touched, prepend=-1) > 0]
             cells = len(self.touched)
         # CORRECTNESS: a flow's cells are in a row, and so are their places: all of them are touched.
         self.src, self.dst = self.places(first[0]), self.places(first[1])
