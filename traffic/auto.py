@@ -1,0 +1,109 @@
+"""The algorithm that a library would take, size by size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from raddle.traffic.collectives.record import Algorithm, Collective, Pairs
+from raddle.traffic.protocol import wire_bytes
+from raddle.traffic.shape import WHOLE_MESSAGES, Protocol, Shape
+from raddle.traffic.tuning import Machine, Prediction, predict
+from raddle.workload import Schedule
+
+AUTO = "auto"
+
+_POINT_TO_POINT = {"all_to_all": ("pxn", "direct"), "all_to_all_v": ("direct",)}
+"""What NCCL does where it has no choice: sends to all at once, over the NIC of the receiver's rail."""
+
+_SLICES = {"LL": 32 << 10, "LL128": 576_000}
+"""Data of one step of the buffers of LL (512 KiB, half of it flags) and LL128 (640 threads, 120 words).
+
+Source: NCCL, src/include/device.h (NCCL_LL_LINES_PER_THREAD, NCCL_LL128_ELEMS_PER_THREAD) and src/init.cc.
+"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Choice:
+    """What is taken for one size, and what NCCL's model says of all; nothing where it has none."""
+
+    way: Algorithm
+    protocol: str
+    predictions: tuple[Prediction, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Auto:
+    """Chooses for the sizes of a run.
+
+    Attributes:
+        sizes_bytes: for which the pairs of ranks are told.
+    """
+
+    collective: Collective
+    machine: Machine
+    sizes_bytes: Sequence[int]
+
+    @property
+    def algorithm(self) -> Algorithm:
+        """All choices as one algorithm."""
+        return Algorithm(AUTO, self._schedule, self._flows, self._pairs)
+
+    def notes(self, shape: Shape) -> Iterator[str]:
+        """What is taken from which size on, and why."""
+        last = None
+        for size_bytes in self.sizes_bytes:
+            choice = self._choose(shape, size_bytes)
+            if last == (last := (choice.way.name, choice.protocol)):
+                continue
+            yield f"from {size_bytes} B on {choice.way.name}{_reason(choice)}"
+
+    def _choose(self, shape: Shape, size_bytes: int) -> _Choice:
+        ways = {way.name: way for way in self.collective.algorithms if not way.refuses(shape)}
+        rounded_bytes = self.collective.buffer(shape.ranks, size_bytes).size_bytes
+        found = tuple(
+            each
+            for each in predict(self.machine, self.collective.name, rounded_bytes)
+            if each.algorithm in ways
+        )
+        if found:
+            return _Choice(ways[found[0].algorithm], found[0].protocol, found)
+        names = _POINT_TO_POINT.get(self.collective.name, ())
+        usual = next((ways[name] for name in names if name in ways), self.collective.algorithms[0])
+        return _Choice(usual, "Simple", ())
+
+    def _schedule(self, shape: Shape, size_bytes: int) -> Schedule:
+        choice = self._choose(shape, size_bytes)
+        schedule = choice.way.schedule(_cut(shape, choice.protocol), size_bytes)
+        return replace(schedule, size_bytes=wire_bytes(schedule.size_bytes, choice.protocol))
+
+    def _flows(self, shape: Shape, size_bytes: int) -> int:
+        choice = self._choose(shape, size_bytes)
+        return choice.way.flows(_cut(shape, choice.protocol), size_bytes)
+
+    def _pairs(self, shape: Shape) -> Iterator[Pairs]:
+        ways = {
+            choice.way.name: choice.way for choice in (self._choose(shape, size) for size in self.sizes_bytes)
+        }
+        for way in ways.values():
+            yield from way.pairs(shape)
+
+
+def _cut(shape: Shape, protocol: str) -> Shape:
+    """The shape with messages cut as a protocol cuts them."""
+    slice_bytes = _SLICES.get(protocol)
+    if slice_bytes is None or shape.protocol == WHOLE_MESSAGES:
+        return shape
+    cut = Protocol(
+        slice_bytes, slice_bytes, shape.protocol.switch_slice_bytes, shape.protocol.least_slice_bytes
+    )
+    return replace(shape, protocol=cut)
+
+
+def _reason(choice: _Choice) -> str:
+    if not choice.predictions:
+        return ": NCCL has no other way"
+    best, *others = choice.predictions
+    text = f" {best.protocol}: {best.time_us:.1f} us by NCCL's model"
+    shown = ", ".join(f"{each.algorithm} {each.protocol} {each.time_us:.1f}" for each in others)
+    return f"{text} ({shown})" if others else text
