@@ -15,7 +15,9 @@ Simulation* make_simulation(std::uint32_t endpoints, std::uint64_t seed, const r
                             const Column<std::uint8_t>& qp_priority, const Column<std::uint32_t>& flow_qp,
                             const Column<std::int64_t>& flow_bytes, const Column<std::int64_t>& flow_start_ps,
                             const Column<std::int64_t>& dep_offsets, const Column<std::uint32_t>& dep_ids,
-                            const std::optional<Column<std::uint8_t>>& cuts_through, unsigned threads) {
+                            const std::optional<Column<std::uint8_t>>& cuts_through,
+                            const Column<std::uint32_t>& qp_src_rank, const Column<std::uint32_t>& qp_dst_rank,
+                            const raddle::ScaleUpConfig* scale_up, unsigned threads) {
   const std::size_t ports = port_node.size();
   require(port_peer.size() == ports && port_bps.size() == ports && port_propagation_ps.size() == ports,
           "port columns must have one length");
@@ -31,7 +33,8 @@ Simulation* make_simulation(std::uint32_t endpoints, std::uint64_t seed, const r
   }
   raddle::Workload work{values(qp_src), values(qp_dst), values(qp_hash), values(qp_ack_hash), values(qp_dscp),
                         values(qp_priority), values(flow_qp), values(flow_bytes), values(flow_start_ps),
-                        values(dep_offsets), values(dep_ids)};
+                        values(dep_offsets), values(dep_ids), values(qp_src_rank), values(qp_dst_rank),
+                        scale_up != nullptr ? *scale_up : raddle::ScaleUpConfig{}};
   return new Simulation(network, work, threads);
 }
 
@@ -160,6 +163,7 @@ NB_MODULE(_core, m) {
   m.attr("NEVER") = nb::int_(raddle::never);
   bind_nic(m);
   bind_ars(m);
+  bind_scale_up(m);
   const auto column = [](const char* name) { return nb::arg(name).noconvert(); };
   nb::class_<Simulation> simulation(m, "Simulation");
   bind_acl(simulation);
@@ -169,7 +173,7 @@ NB_MODULE(_core, m) {
            column("qp_src"), column("qp_dst"), column("qp_hash"), column("qp_ack_hash"), column("qp_dscp"),
            column("qp_priority"), column("flow_qp"), column("flow_bytes"), column("flow_start_ps"),
            column("dep_offsets"), column("dep_ids"), nb::arg("cuts_through").noconvert() = nb::none(),
-           "threads"_a = 1)
+           column("qp_src_rank"), column("qp_dst_rank"), nb::arg("scale_up").none() = nb::none(), "threads"_a = 1)
       .def("set_switch", &set_switch, nb::kw_only(), "index"_a, "hash_seed"_a, column("fib"), column("group_offsets"),
            column("group_ports"), column("port_up"), column("pfc_enable"), column("port_qos"), column("pg_profile"),
            column("queue_profile"), column("queue_wred"), column("queue_weight"), column("qos"), column("pools"),
@@ -207,6 +211,8 @@ NB_MODULE(_core, m) {
       .def_prop_ro("is_done", &Simulation::is_done)
       .def_prop_ro("has_events", &Simulation::has_events)
       .def_prop_ro("flows_done", &Simulation::flows_done)
+      .def("scale_up_bytes", [](const Simulation& s) { return array(s.scale_up_bytes()); })
+      .def_prop_ro("scale_up_delivered_bytes", &Simulation::scale_up_delivered)
       .def_prop_ro("packets", [](const Simulation& s) {
         return nb::make_tuple(s.injected(), s.delivered(), s.dropped(), s.in_network());
       })

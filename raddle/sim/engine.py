@@ -64,6 +64,30 @@ def _no_priorities() -> NDArray[np.uint8]:
     return np.zeros(0, np.uint8)
 
 
+def _no_ranks() -> NDArray[np.uint32]:
+    return np.zeros(0, np.uint32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScaleUpColumns:
+    """Links inside scale-up domains, one way each, and the queue pairs that take them.
+
+    Attributes:
+        link_bps, link_latency_ps: int64 of the number of links.
+        quantum_bytes: most bytes of a message that a link carries before it is another queue pair's turn.
+        path_offsets: uint32[queue pairs + 1], of `path_links`; a queue pair without links is of the network.
+        tx_bytes, rx_bytes: int64 by flow, what it takes of its first link and its last; empty: its own size.
+    """
+
+    link_bps: NDArray[np.int64]
+    link_latency_ps: NDArray[np.int64]
+    quantum_bytes: int
+    path_offsets: NDArray[np.uint32]
+    path_links: NDArray[np.uint32]
+    tx_bytes: NDArray[np.int64]
+    rx_bytes: NDArray[np.int64]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class RunSetup:
     """A network, its NICs and what is sent. Ports are those of the endpoints, one each, then the switches'.
@@ -72,6 +96,10 @@ class RunSetup:
         port_peer: NONE where nothing is cabled.
         qp_hash, qp_ack_hash: ECMP hash of data and of acknowledgements.
         flow_start_ps: earliest; a flow also waits for those that `dep_offsets` and `dep_ids` name.
+        qp_src, qp_dst: endpoints; NONE inside a scale-up domain.
+        qp_src_rank, qp_dst_rank: a flow starts with what its source rank has, over whichever queue pair it
+            came; empty: the endpoints are the ranks.
+        scale_up: None: there is nothing inside domains.
         cuts_through: per switch; empty: all store and forward.
         threads: that share the switches; the result is the same for any number.
     """
@@ -96,6 +124,9 @@ class RunSetup:
     dep_offsets: NDArray[np.int64]
     dep_ids: NDArray[np.uint32]
     cuts_through: NDArray[np.uint8] = field(default_factory=_no_priorities)
+    qp_src_rank: NDArray[np.uint32] = field(default_factory=_no_ranks)
+    qp_dst_rank: NDArray[np.uint32] = field(default_factory=_no_ranks)
+    scale_up: ScaleUpColumns | None = None
     threads: int = 1
 
 
@@ -138,10 +169,17 @@ def packet_engine(setup: RunSetup) -> _core.Simulation:
         ValueError: columns do not fit each other; the message says which.
     """
     columns = {
-        name: getattr(setup, name) for name in RunSetup.__slots__ if name not in ("nics", "cuts_through")
+        name: getattr(setup, name)
+        for name in RunSetup.__slots__
+        if name not in ("nics", "cuts_through", "scale_up")
     }
     cuts_through = setup.cuts_through if len(setup.cuts_through) else None
-    return _core.Simulation(nic=_native_nics(setup.nics), cuts_through=cuts_through, **columns)
+    scale_up = None
+    if (inside := setup.scale_up) is not None:
+        scale_up = _core.ScaleUpConfig(**{name: getattr(inside, name) for name in ScaleUpColumns.__slots__})
+    return _core.Simulation(
+        nic=_native_nics(setup.nics), cuts_through=cuts_through, scale_up=scale_up, **columns
+    )
 
 
 _APART = frozenset({"dcqcn", "ack_class", "class_weights", "pause_delay_ps"})

@@ -60,9 +60,19 @@ struct NetworkConfig {
   std::uint64_t seed = 0;
 };
 
+// Links inside scale-up domains, and the queue pairs that take them; see scale_up.hpp. Without queue pairs: nothing.
+struct ScaleUpConfig {
+  std::vector<std::int64_t> link_speed;      // bit/s, one way
+  std::vector<Time> link_latency;
+  std::int64_t quantum = 512 * 1024;         // most bytes of a message that a link carries in one turn
+  std::vector<std::uint32_t> path_offsets, path_links;  // by queue pair; a queue pair without links is of the network
+  // By flow, what it takes of its first link and of its last, where a switch copies or sums; none: its own bytes.
+  std::vector<std::int64_t> tx_bytes = {}, rx_bytes = {};
+};
+
 // Flows are messages on queue pairs; see raddle/workload.py for what the arrays mean.
 struct Workload {
-  std::vector<NodeId> qp_src, qp_dst;
+  std::vector<NodeId> qp_src, qp_dst;                // none inside a scale-up domain
   std::vector<std::uint32_t> qp_hash, qp_ack_hash;  // ECMP hash of the 5-tuple, each direction
   std::vector<std::uint8_t> qp_dscp, qp_priority;
   std::vector<QpId> flow_qp;
@@ -70,6 +80,10 @@ struct Workload {
   std::vector<Time> flow_start;
   std::vector<std::int64_t> dep_offsets;
   std::vector<FlowId> dep_ids;
+  // A flow starts with what its source rank has received and sent, over whichever endpoint or scale-up link. None: the
+  // endpoints are the ranks.
+  std::vector<std::uint32_t> qp_src_rank = {}, qp_dst_rank = {};
+  ScaleUpConfig scale_up = {};
 };
 
 struct QosMap {

@@ -10,7 +10,7 @@ struct Cut {
   Time lookahead;  // nothing takes less time from one partition to another
 };
 
-// Fills `partition_of_node` and marks the ports whose peer is in another partition.
+// Fills `partition_of_node` and `partition_of_link` and marks the ports whose peer is in another partition.
 Cut cut_network(Tables& tables);
 
 // One partition for all.

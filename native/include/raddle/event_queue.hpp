@@ -20,7 +20,7 @@
 namespace raddle {
 
 // In the order in which the events of one instant happen: all that arrives is there before a port chooses.
-enum class EventKind : std::uint32_t { start, retransmit, arrive, release, pause, timer, wake };
+enum class EventKind : std::uint32_t { start, retransmit, arrive, release, pause, timer, wake, host };
 
 // What a `timer` of a port is about; the event's id is this times 256 plus a queue.
 enum class PortTimer : std::uint32_t { storm_detect, storm_restore, pause_renew, pause_expire, receiver_drain };

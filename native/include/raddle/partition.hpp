@@ -53,6 +53,7 @@ class Partition {
   void port_timer(PortId port, std::uint32_t id);
   void notify_peer(PortId by, Time time, std::uint32_t masks);
   void dispatch(const Event& event);
+  void host_event(const Event& event);
   void arrive(PortId sender);
   void put_on_wire(PortId sender, const Packet& packet, Time arrival);
   void put_in_letter(PortId sender, const Packet& packet, Time arrival);
@@ -171,6 +172,7 @@ class Partition {
   void fail(QpId qp);
   void make_ready(FlowId flow);
   void post(QpId qp);
+  void post_inside(QpId qp);
   void complete(FlowId flow, bool at_receiver);
   std::uint64_t packets_of(FlowId flow) const;
   void join_round(QpId qp);
@@ -188,6 +190,7 @@ class Partition {
 
   // The network's arrays; see tables.hpp.
   const NetworkConfig& network_;
+  const Tables& tables_;
   const Workload& work_;
   const std::uint32_t* qp_flow_offsets_;
   const FlowId* qp_flows_;
@@ -220,6 +223,7 @@ class Partition {
   const std::uint32_t* partition_of_node_;
   Outbox* outbox_ = nullptr;
   EventQueue events_;
+  ScaleUp scale_up_;
   Time now_ = 0;
   std::vector<Packet> packets_;
   std::uint32_t free_packet_ = none;

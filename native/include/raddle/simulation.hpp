@@ -104,6 +104,10 @@ class Simulation {
   const std::vector<std::uint64_t>& pauses() const { return tables_->pauses; }
   const std::vector<WatchdogQueue>& watchdog_queues() const { return tables_->watchdog_queues; }  // by port and queue; or none
   const std::vector<WatchdogEvent>& watchdog_events() const { return watchdog_events_; }
+  // By scale-up link, what it has carried: messages once, where its switch copies or sums them.
+  std::vector<std::int64_t> scale_up_bytes() const;
+  std::int64_t scale_up_sent() const;       // of messages inside scale-up domains
+  std::int64_t scale_up_delivered() const;
   std::uint64_t injected() const;
   std::uint64_t delivered() const;
   std::uint64_t dropped() const;

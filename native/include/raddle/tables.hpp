@@ -7,6 +7,7 @@
 
 #include "raddle/audit.hpp"
 #include "raddle/event_queue.hpp"
+#include "raddle/scale_up.hpp"
 #include "raddle/state.hpp"
 
 namespace raddle {
@@ -51,9 +52,18 @@ struct Tables {
   std::vector<SelectiveReceiver> selective_receivers;
   std::vector<Impairment> impairments;          // by port; empty while no port has one
   std::vector<PauseClock> pause_clocks;         // by port; empty where pauses hold until they are lifted
+  ScaleUpTables scale_up;
   AuditBooks audit;
   FlowResults flow_results;
   QpResults qp_results;
+
+  bool is_scale_up(QpId qp) const { return work.qp_src[qp] == none; }
+
+  // Where a flow's end starts a dependent one: at its receiver once it has arrived, or at its sender once acknowledged.
+  bool starts_at_receiver(FlowId flow, FlowId dependent) const {
+    return !network.nic.completes_on_ack &&
+           work.qp_src_rank[work.flow_qp[dependent]] == work.qp_dst_rank[work.flow_qp[flow]];
+  }
 
   // A flow starts when what it depends on is done and its start time has come.
   bool has_start_event(FlowId flow) const {

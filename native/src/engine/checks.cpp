@@ -65,12 +65,44 @@ void check_network(const NetworkConfig& network) {
   require(network.ports.size() >= network.endpoints, "endpoint e must have port e and no other");
 }
 
+namespace {
+
+bool is_inside(const ScaleUpConfig& config, std::size_t qp) {
+  return !config.path_links.empty() && config.path_offsets[qp] < config.path_offsets[qp + 1];
+}
+
+// Events tell links, stages and flows apart by 30 bits of their numbers.
+void check_scale_up(const ScaleUpConfig& config, std::size_t qps, const std::vector<std::int64_t>& flow_bytes) {
+  const std::size_t links = config.link_speed.size();
+  require(config.link_latency.size() == links, "scale-up link columns must have one length");
+  if (config.path_links.empty()) return;
+  require(links < 1U << 29 && config.path_links.size() < 1U << 30 && flow_bytes.size() < 1U << 30, "too many scale-up flows");
+  require(config.quantum > 0, "the scale-up quantum must be positive");
+  check_offsets(config.path_offsets, qps, config.path_links.size(), "path_offsets must not fall, and end at path_links");
+  for (const std::uint32_t link : config.path_links) require(link < links, "path_links out of range");
+  for (std::size_t i = 0; i < links; ++i) {
+    require(config.link_speed[i] > 0 && config.link_latency[i] >= 0, "a scale-up link's speed must be positive, its latency not negative");
+  }
+  for (const auto* costs : {&config.tx_bytes, &config.rx_bytes}) {
+    require(costs->empty() || costs->size() == flow_bytes.size(), "scale-up costs are of every flow, or of none");
+    for (const std::int64_t bytes : *costs) require(bytes >= 0, "a scale-up cost is not negative");
+  }
+}
+
+}  // namespace
+
 void check_workload(const Workload& work, NodeId endpoints) {
   const std::size_t qps = work.qp_src.size(), flows = work.flow_qp.size();
   require(work.qp_dst.size() == qps && work.qp_hash.size() == qps && work.qp_ack_hash.size() == qps &&
               work.qp_dscp.size() == qps && work.qp_priority.size() == qps, "queue pair columns must have one length");
   require(work.flow_bytes.size() == flows && work.flow_start.size() == flows, "flow columns must have one length");
+  check_scale_up(work.scale_up, qps, work.flow_bytes);
+  require(work.qp_src_rank.size() == work.qp_dst_rank.size() && (work.qp_src_rank.empty() || work.qp_src_rank.size() == qps),
+          "ranks are of every queue pair, or of none");
+  require(!work.qp_src_rank.empty() || work.scale_up.path_links.empty(), "scale-up queue pairs are between ranks");
   for (std::size_t i = 0; i < qps; ++i) {
+    if (work.qp_src[i] == none && work.qp_dst[i] == none && is_inside(work.scale_up, i)) continue;
+    require(!is_inside(work.scale_up, i), "a queue pair of the network takes no scale-up link");
     require(work.qp_src[i] < endpoints && work.qp_dst[i] < endpoints && work.qp_src[i] != work.qp_dst[i],
             "queue pair ends out of range");
     require(work.qp_dscp[i] < dscps && work.qp_priority[i] < priorities, "queue pair class out of range");

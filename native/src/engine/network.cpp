@@ -118,6 +118,7 @@ std::vector<PortId> Simulation::trace(QpId qp, bool is_ack) const {
   check_index(qp, tables_->senders.size(), "queue pair");
   const Sender& sender = tables_->senders[qp];
   const Receiver& receiver = tables_->receivers[qp];
+  if (sender.port == none) return {};
   const NodeId dst = is_ack ? receiver.dst : sender.dst;
   const std::uint32_t hash = is_ack ? receiver.hash : sender.hash;
   Packet packet{.arrival = 0, .next = none, .qp = qp, .dst = dst, .hash = hash, .psn = 0, .bytes = 0, .dscp_ce = 0,

@@ -19,6 +19,7 @@ void Partition::make_ready(FlowId flow) {
 // Hands the queue pair's next flows to its NIC, in order, as far as they are ready.
 void Partition::post(QpId qp) {
   Sender& sender = senders_[qp];
+  if (sender.port == none) return post_inside(qp);
   const std::uint32_t first = qp_flow_offsets_[qp];
   const std::uint32_t count = qp_flow_offsets_[qp + 1] - first;
   const std::uint32_t most = network_.nic.messages == 0 ? count : std::min(count, sender.acked + network_.nic.messages);
@@ -35,6 +36,18 @@ void Partition::post(QpId qp) {
     join_round(qp);
     kick(sender.port);
   }
+}
+
+// The same to its scale-up domain.
+void Partition::post_inside(QpId qp) {
+  std::uint32_t& posted = scale_up_.posted(qp);
+  for (auto i = qp_flow_offsets_[qp] + posted; i < qp_flow_offsets_[qp + 1] && waits_[qp_flows_[i]] == 0; ++i) {
+    flow_results_.start[qp_flows_[i]] = now_;
+    flow_results_.status[qp_flows_[i]] = static_cast<std::uint8_t>(FlowStatus::active);
+    ++posted;
+    ++open_flows_;
+  }
+  scale_up_.post(qp, now_);
 }
 
 // A queue pair has at most 2^23 - 1 packets under way, so that PSNs of 24 bits tell old from new.
@@ -403,12 +416,9 @@ void Partition::fail(QpId qp) {
 
 // Starts what waited for this flow: at its receiver when it has arrived, at its sender when acknowledged.
 void Partition::complete(FlowId flow, bool at_receiver) {
-  const NodeId receiver = work_.qp_dst[work_.flow_qp[flow]];
   for (auto i = dependent_offsets_[flow]; i < dependent_offsets_[flow + 1]; ++i) {
     const FlowId dependent = dependents_[static_cast<std::size_t>(i)];
-    const bool waits_for_arrival =
-        !network_.nic.completes_on_ack && work_.qp_src[work_.flow_qp[dependent]] == receiver;
-    if (waits_for_arrival == at_receiver) make_ready(dependent);
+    if (tables_.starts_at_receiver(flow, dependent) == at_receiver) make_ready(dependent);
   }
 }
 

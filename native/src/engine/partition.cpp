@@ -5,7 +5,7 @@
 namespace raddle {
 
 Partition::Partition(Tables& tables, std::uint32_t number, Time horizon)
-    : network_(tables.network), work_(tables.work), qp_flow_offsets_(tables.qp_flow_offsets.data()),
+    : network_(tables.network), tables_(tables), work_(tables.work), qp_flow_offsets_(tables.qp_flow_offsets.data()),
       qp_flows_(tables.qp_flows.data()), waits_(tables.waits.data()),
       dependent_offsets_(tables.dependent_offsets.data()), dependents_(tables.dependents.data()),
       ports_(tables.ports.data()), wires_(tables.wires.data()), queues_(tables.queues.data()),
@@ -22,7 +22,8 @@ Partition::Partition(Tables& tables, std::uint32_t number, Time horizon)
       impairments_(tables.impairments), pause_clocks_(tables.pause_clocks),
       flow_results_(tables.flow_results), qp_results_(tables.qp_results),
       partition_of_node_(tables.partition_of_node.data()),
-      events_(tables.lanes.data(), tables.ports.size(), horizon), audit_(tables, number, packets_) {}
+      events_(tables.lanes.data(), tables.ports.size(), horizon),
+      scale_up_(tables.work, qp_flow_offsets_, qp_flows_, tables.scale_up, events_), audit_(tables, number, packets_) {}
 
 std::uint64_t Partition::run(Time end) {
   events_.set_limit(end - 1);
@@ -98,6 +99,26 @@ void Partition::dispatch(const Event& event) {
       --open_flows_;
       make_ready(id);
       break;
+    case EventKind::host:
+      host_event(event);
+      break;
+  }
+}
+
+// Of a scale-up domain.
+void Partition::host_event(const Event& event) {
+  const auto [arrived, acknowledged] = scale_up_.dispatch(event);
+  if (arrived != none) {
+    flow_results_.finish[arrived] = now_;
+    complete(arrived, true);
+  }
+  if (acknowledged != none) {
+    flow_results_.acked[acknowledged] = now_;
+    flow_results_.status[acknowledged] = static_cast<std::uint8_t>(FlowStatus::done);
+    ++flows_done_;
+    --open_flows_;
+    last_end_ = now_;
+    complete(acknowledged, false);
   }
 }
 

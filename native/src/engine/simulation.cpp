@@ -69,10 +69,13 @@ Simulation::Simulation(const NetworkConfig& network, const Workload& work, unsig
   align(0);
   for (FlowId flow = 0; flow < work.flow_qp.size(); ++flow) {
     if (!tables_->has_start_event(flow)) continue;
-    const PortId port = work.qp_src[work.flow_qp[flow]];
-    Partition& partition = partition_of(port);
+    const QpId qp = work.flow_qp[flow];
+    const bool is_scale_up = tables_->is_scale_up(qp);
+    const std::uint32_t from = is_scale_up ? work.scale_up.path_links[work.scale_up.path_offsets[qp]] : work.qp_src[qp];
+    Partition& partition =
+        is_scale_up ? *partitions_[tables_->scale_up.partition_of_link[from]] : partition_of(from);
     ++partition.open_flows_;
-    partition.schedule(port, work.flow_start[flow], EventKind::start, flow, 0);
+    partition.schedule(from, work.flow_start[flow], EventKind::start, flow, 0);
   }
 }
 
@@ -217,6 +220,24 @@ std::size_t Simulation::flows_done() const {
   std::size_t done = 0;
   for (const auto& partition : partitions_) done += partition->flows_done_;
   return done;
+}
+
+std::vector<std::int64_t> Simulation::scale_up_bytes() const {
+  std::vector<std::int64_t> bytes;
+  for (const ScaleUpLink& link : tables_->scale_up.links) bytes.push_back(link.bytes);
+  return bytes;
+}
+
+std::int64_t Simulation::scale_up_sent() const {
+  std::int64_t total = 0;
+  for (const auto& partition : partitions_) total += partition->scale_up_.sent();
+  return total;
+}
+
+std::int64_t Simulation::scale_up_delivered() const {
+  std::int64_t total = 0;
+  for (const auto& partition : partitions_) total += partition->scale_up_.delivered();
+  return total;
 }
 
 std::uint64_t Simulation::injected() const {

@@ -34,7 +34,12 @@ Tables::Tables(const NetworkConfig& network_config, const Workload& workload)
       pfc_sent(network.ports.size() * priorities, 0), pfc_received(network.ports.size() * priorities, 0),
       lost_frames(network.ports.size(), 0), lost_bytes(network.ports.size(), 0),
       pause_since(network.ports.size() * priorities, never), pause_total(network.ports.size() * priorities, 0),
+      scale_up(work),
       audit(network.endpoints + network.switches, network.ports.size() * priorities) {
+  if (work.qp_src_rank.empty()) {
+    work.qp_src_rank = work.qp_src;
+    work.qp_dst_rank = work.qp_dst;
+  }
   add_ports();
   set_cut_times();
   if (network.nic.is_selective) {
@@ -124,6 +129,7 @@ void Tables::add_queue_pairs() {
     sender.hash = work.qp_hash[qp];
     sender.dscp = work.qp_dscp[qp];
     sender.priority = work.qp_priority[qp];
+    if (is_scale_up(qp)) continue;
     sender.dcqcn.rate = sender.dcqcn.target = static_cast<double>(ports[sender.port].speed);
     Receiver& receiver = receivers[qp];
     receiver.port = work.qp_dst[qp];
