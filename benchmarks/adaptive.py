@@ -10,6 +10,7 @@ from typing import Literal
 
 from raddle import loads
 from raddle.lab.bench import BenchRequest, run_bench
+from raddle.lab.workloads.ranks import Scope
 
 FABRIC = """
 raddle: 1
@@ -43,7 +44,9 @@ def main() -> None:
     print(f"{'routing':<30}" + "".join(f"{size >> 20:>8} MiB" for size in sizes))
     for name, (adaptive, routing, nics) in CASES.items():
         fabric = loads(FABRIC.replace("ADAPTIVE", adaptive).replace("NICS", nics))
-        result = run_bench(fabric, BenchRequest("all_reduce", "ring", tuple(sizes), routing, "strided"))
+        result = run_bench(
+            fabric, BenchRequest("all_reduce", "ring", tuple(sizes), routing, (Scope("strided"),))
+        )
         rates = (f"{row.busbw_gbs:>12.2f}" if row.busbw_gbs else f"{'not done':>12}" for row in result.rows)
         print(f"{name:<30}" + "".join(rates), flush=True)
 

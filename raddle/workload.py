@@ -152,6 +152,7 @@ class Workload:
         seats: where its ranks are.
         start_ps: int64, the earliest start of each flow; None: as soon as what it waits for is complete.
         names: what each flow is called; empty: as its ranks are.
+        rank_names: what each rank is called; empty: by its number.
         repeat: how often the schedule runs. A rank begins again when all flows that it sends and receives
             are complete, so ranks need not begin at the same time.
     """
@@ -160,6 +161,7 @@ class Workload:
     seats: Seats
     start_ps: NDArray[np.int64] | None = None
     names: tuple[str, ...] = ()
+    rank_names: tuple[str, ...] = ()
     repeat: int = 1
 
     @property

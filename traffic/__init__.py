@@ -1,7 +1,7 @@
 """What the hosts send: collectives as schedules of dependent flows, and where their ranks are."""
 
 from raddle.traffic.collectives.record import Algorithm, Collective
-from raddle.traffic.demand import demand, demand_of_pairs
+from raddle.traffic.demand import demand, demand_of_pairs, steps_of
 from raddle.traffic.interpreter import count_wrong
 from raddle.traffic.placement import PLACEMENTS, place
 from raddle.traffic.port_bytes import PortBytes, port_bytes
@@ -10,7 +10,7 @@ from raddle.traffic.registry import algorithms, build, check_ranks, find_algorit
 from raddle.traffic.repeat import repeated
 from raddle.traffic.shape import Protocol, Shape
 from raddle.traffic.sizes import sweep
-from raddle.traffic.striping import Striped, stripe
+from raddle.traffic.striping import Lanes, Striped, stripe
 from raddle.traffic.terms import USUAL, Terms
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "USUAL",
     "Algorithm",
     "Collective",
+    "Lanes",
     "PortBytes",
     "Protocol",
     "Shape",
@@ -34,6 +35,7 @@ __all__ = [
     "place",
     "port_bytes",
     "repeated",
+    "steps_of",
     "stripe",
     "sweep",
     "without_step",

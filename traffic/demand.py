@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -20,10 +20,15 @@ def demand(schedule: Schedule, placement: NDArray[np.int32]) -> Demand:
     Args:
         placement: int32, endpoint of each rank, as `traffic.place` returns it.
     """
+    return demand_of_pairs(steps_of(schedule), placement)
+
+
+def steps_of(schedule: Schedule) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int32]]]:
+    """The ranks that send and receive in each step."""
     order = np.argsort(schedule.step, kind="stable")
     starts = np.flatnonzero(np.diff(schedule.step[order], prepend=-1))
     src, dst = (np.split(column[order], starts)[1:] for column in (schedule.src, schedule.dst))
-    return demand_of_pairs(zip(src, dst, strict=True), placement)
+    return zip(src, dst, strict=True)
 
 
 def demand_of_pairs(

@@ -1,4 +1,4 @@
-"""Which endpoint each rank runs on."""
+"""In which order ranks take the endpoints, or accelerators, that there are."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from raddle.errors import InputError
 from raddle.splitmix import splitmix64
 
-PLACEMENTS = ("linear", "strided", "random")
+PLACEMENTS = ("linear", "strided", "random", "rail")
 
 
 def place(
@@ -21,8 +21,9 @@ def place(
 
     Args:
         kind: `linear` takes endpoints in the order of their index, `strided` one from each leaf in turn (so
-            that consecutive ranks are on different leaves), `random` a permutation drawn from `seed`.
-        endpoints_per_leaf: endpoint indices by leaf.
+            that consecutive ranks are on different leaves), `random` a permutation drawn from `seed`, `rail`
+            one rail after the other.
+        endpoints_per_leaf: indices by leaf; for `rail` by rail.
         ranks: how many ranks; None takes every endpoint.
         seed: for `random`; the same seed gives the same placement on every machine and version.
 
@@ -41,6 +42,8 @@ def place(
     if kind == "strided":
         turns = zip_longest(*endpoints_per_leaf)
         order = [endpoint for turn in turns for endpoint in turn if endpoint is not None]
+    elif kind == "rail":
+        order = [endpoint for rail in endpoints_per_leaf for endpoint in rail]
     elif kind == "random":
         order = _shuffle(order, seed)
     return np.array(order[:ranks], np.int32)

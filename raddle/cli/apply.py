@@ -75,6 +75,8 @@ def apply(
     where = load_switches(inventory, p4info)
     model = load_fabric(fabric, strict)
     held = plan_for(model, options, plan_file)
+    if plan_file is None and (assumed := options.assumed(model)):
+        print(f"note: {assumed}", file=sys.stderr)
     ledger = Ledger(inventory)
     with nullcontext() if dry_run else ledger.locked(f"apply {fabric}"), progress_bar() as progress:
         applied = ledger.read(model.name)

@@ -13,18 +13,22 @@ import typer
 from raddle import traffic
 from raddle.cli.fabric_argument import FabricArg
 from raddle.cli.options import (
+    HostsOption,
     JsonOption,
     P4InfoOption,
-    Placement,
+    PlacementOption,
     PlanOption,
     PlanOptions,
     QpsOption,
+    RanksOption,
     RoutingOption,
     SeedOption,
     SplitDataOption,
     StrictOption,
+    TenantOption,
     load_fabric,
     plan_for,
+    scopes,
 )
 from raddle.cli.output_folder import OutputFolder
 from raddle.cli.progress import Shown, progress_bar, watching
@@ -43,13 +47,15 @@ from raddle.cli.run_options import (
     with_congestion_control,
 )
 from raddle.errors import InputError
-from raddle.lab.bench import BenchRequest, run_bench
+from raddle.lab.bench import BenchRequest, run_jobs
 from raddle.lab.workloads.connections import with_qps
 from raddle.lab.workloads.matrix_file import read_matrix
+from raddle.lab.workloads.ranks import without_nics
 from raddle.report import to_json
+from raddle.report.json_report import jobs_json
 from raddle.report.model import BenchResult
 from raddle.report.run_files import samples_csv
-from raddle.report.table import table_foot, table_head, table_row
+from raddle.report.table import table_foot, table_head, table_row, to_table
 from raddle.sim.series import Sample
 from raddle.topology.views.cut_off import cut_off_endpoints
 from raddle.units import parse_nccl_bytes
@@ -93,7 +99,10 @@ def bench(
     ] = None,
     routing: RoutingOption = None,
     plan_file: PlanOption = None,
-    placement: Annotated[Placement, typer.Option(help="Which endpoint each rank is.")] = "linear",
+    placement: PlacementOption = None,
+    tenant: TenantOption = None,
+    hosts: HostsOption = None,
+    ranks: RanksOption = None,
     seed: SeedOption = 1,
     cc: CcOption = None,
     fail: FailOption = None,
@@ -139,7 +148,7 @@ def bench(
         sizes_bytes=_sizes(terms, min_bytes, max_bytes, factor, step),
         terms=terms,
         routing=held.routing if held else routing or model.routing.policy,
-        placement=placement,
+        scopes=scopes(placement, tenant, hosts, ranks, seed),
         settings=options.settings(model),
         plan=held,
     )
@@ -147,30 +156,41 @@ def bench(
     note_unused_routing("--plan" if held else "--routing", bool(routing or held), source)
     with _folder(output, options) as folder, progress_bar() as progress:
         told = _Told(progress, folder, is_quiet=as_json)
-        result = run_bench(model, request, source, watching(progress), told, told.capture)
+        results = run_jobs(model, request, source, watching(progress), told, told.capture)
+        document = to_json(results[0]) if len(results) == 1 else jobs_json(results)
         if folder:
-            folder.finish({"bench.json": to_json(result)})
-    print(to_json(result) if as_json else table_foot(result), end="")
+            folder.finish({"bench.json": document})
+    if as_json:
+        print(document, end="")
+    elif len(results) == 1:
+        print(table_foot(results[0]), end="")
+    else:
+        print("\n".join(map(to_table, results)), end="")
     idle = int(cut_off_endpoints(model).sum())
     if idle:
-        print(f"note: {idle} endpoints are cut off and have no rank", file=sys.stderr)
-    if result.is_interrupted:
+        lost = len(without_nics(model))
+        print(f"note: {idle} NIC ports are cut off; accelerators without a rank: {lost}", file=sys.stderr)
+    if results[0].is_interrupted:
         raise KeyboardInterrupt
-    if any(row.wrong or row.time_ps is None for row in result.rows):
+    if any(row.wrong or row.time_ps is None for result in results for row in result.rows):
         raise typer.Exit(1)
 
 
 class _Told:
-    """Prints the head of the table, and each row when it is done; writes what was recorded of its run."""
+    """Prints the head of the table, and each row when it is done; writes what was recorded of its run.
+
+    Tables of several jobs wait for the end.
+    """
 
     def __init__(self, shown: Shown, folder: OutputFolder | None, is_quiet: bool) -> None:
         self._shown, self._folder, self._is_quiet = shown, folder, is_quiet
 
-    def __call__(self, so_far: BenchResult, series: Sequence[Sample]) -> None:
+    def __call__(self, so_far: tuple[BenchResult, ...], series: Sequence[Sample]) -> None:
+        first = so_far[0]
         if series and self._folder:
-            self._folder.open(f"series-{so_far.rows[-1].size_bytes}.csv")(samples_csv(series).encode())
-        if not self._is_quiet:
-            text = table_row(so_far.rows[-1]) if so_far.rows else table_head(so_far)
+            self._folder.open(f"series-{first.rows[-1].size_bytes}.csv")(samples_csv(series).encode())
+        if not self._is_quiet and len(so_far) == 1:
+            text = table_row(first.rows[-1]) if first.rows else table_head(first)
             self._shown.say(text.removesuffix("\n"), is_result=True)
 
     def capture(self, size_bytes: int) -> Callable[[bytes], object]:

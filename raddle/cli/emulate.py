@@ -32,7 +32,7 @@ from raddle.lab.emulation.sandbox import enter_sandbox
 from raddle.lab.workloads.collective import CollectiveJob, find_job
 from raddle.lab.workloads.connections import with_qps
 from raddle.lab.workloads.flow_file import read_flows
-from raddle.topology.model import Fabric
+from raddle.lab.workloads.ranks import Scope
 from raddle.workload import Workload
 
 _TESTS = ("ping", "iperf", "roce", "failover")
@@ -58,7 +58,7 @@ def emulate(
     routing: RoutingOption = None,
     collective: CollectiveOption = "all_reduce",
     algorithm: AlgorithmOption = None,
-    placement: PlacementOption = "linear",
+    placement: PlacementOption = None,
     seed: SeedOption = 1,
     p4info: P4InfoOption = None,
     qps_per_connection: QpsOption = None,
@@ -76,7 +76,7 @@ def emulate(
     work = (
         read_flows(model, flows)
         if flows
-        else _short_collective(model, find_job(model, collective, algorithm, placement, seed), packets)
+        else _short_collective(find_job(model, collective, algorithm, Scope(placement, seed=seed)), packets)
     )
     need((*_PROGRAMS, *_SWITCH_PROGRAMS[switch], *(["iperf3"] if "iperf" in tests else [])))
     enter_sandbox(is_interactive=keep)
@@ -96,9 +96,9 @@ def emulate(
         raise typer.Exit(1)
 
 
-def _short_collective(fabric: Fabric, job: CollectiveJob, packets: int) -> Workload:
+def _short_collective(job: CollectiveJob, packets: int) -> Workload:
     """A collective in which every flow has about so many packets."""
-    return job.workload(packets * fabric.roce.mtu_bytes * len(job.ranks))
+    return job.workload(packets * job.fabric.roce.mtu_bytes * job.ranks)
 
 
 def _tests(text: str) -> tuple[str, ...]:

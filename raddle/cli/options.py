@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import wraps
 from pathlib import Path
@@ -18,14 +18,15 @@ from raddle.controller.plan.held import HeldPlan, fabric_digest, held_from_json
 from raddle.controller.plan.model import Plan
 from raddle.errors import InputError
 from raddle.inventory import Inventory, load_inventory
-from raddle.lab.workloads.demand import collective_demand
+from raddle.lab.workloads.collective import CollectiveJob, find_job
+from raddle.lab.workloads.joined import joined_demand
+from raddle.lab.workloads.ranks import Scope
 from raddle.topology import find, load
 from raddle.topology.load import refuse_cut_off
 from raddle.topology.model import Fabric
 from raddle.workload import Demand
 
 Routing = Literal["ecmp", "pinned"]
-Placement = Literal["linear", "strided", "random"]
 
 RoutingOption = Annotated[
     Routing | None,
@@ -37,7 +38,22 @@ CollectiveOption = Annotated[
 AlgorithmOption = Annotated[
     str | None, typer.Option(help="Its algorithm (default: the collective's first, ring for all_reduce)")
 ]
-PlacementOption = Annotated[Placement, typer.Option(help="Which endpoint each rank is.")]
+_PLACEMENT = "Order of ranks: linear, strided, random, rail, or a FILE with host:accelerator on each line"
+PlacementOption = Annotated[
+    str | None, typer.Option(metavar="ORDER", help=f"{_PLACEMENT} [default: linear, or the tenant's]")
+]
+TenantOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME", help="Ranks are this tenant's accelerators; several: a job of each at once."
+    ),
+]
+HostsOption = Annotated[
+    str | None, typer.Option(metavar="HOSTS", help='Ranks are on these hosts alone: "host[0-7]", or a list.')
+]
+RanksOption = Annotated[
+    int | None, typer.Option(min=2, help="So many ranks, the first in their order [default: all]")
+]
 KeepOption = Annotated[
     Path | None, typer.Option(metavar="OLD.json", help="Leave pins where this earlier plan has them.")
 ]
@@ -84,9 +100,10 @@ class PlanOptions:
         ),
     ] = None
     algorithm: AlgorithmOption = None
-    placement: Annotated[
-        Placement | None, typer.Option(help="Which endpoint each rank is (default: linear)")
-    ] = None
+    placement: PlacementOption = None
+    tenant: TenantOption = None
+    hosts: HostsOption = None
+    ranks: RanksOption = None
     seed: Annotated[
         int | None,
         typer.Option(
@@ -106,21 +123,49 @@ class PlanOptions:
         given = {name: value for name, value in asdict(self).items() if value is not None}
         return {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
 
+    @property
+    def declares_traffic(self) -> bool:
+        """One of those that are given says what is sent."""
+        names = ("collective", "algorithm", "placement", "tenant", "hosts", "ranks")
+        return any(getattr(self, name) is not None for name in names)
+
+    def policy(self, fabric: Fabric) -> Routing:
+        """The routing that is given, or else the fabric's; no pins of a traffic that nobody has declared."""
+        if self.routing:
+            return self.routing
+        is_declared = fabric.routing.is_declared or self.declares_traffic
+        return fabric.routing.policy if is_declared else "ecmp"
+
+    def jobs(self, fabric: Fabric) -> tuple[CollectiveJob, ...]:
+        """The jobs whose flows are pinned: of a collective, on each of the scopes."""
+        seed = 1 if self.seed is None else self.seed
+        where = scopes(self.placement, self.tenant, self.hosts, self.ranks, seed)
+        return tuple(
+            find_job(fabric, self.collective or "all_reduce", self.algorithm, scope) for scope in where
+        )
+
     def demand(self, fabric: Fabric) -> Demand | None:
         """The flows that the policy pins: a collective's, or none."""
-        return demand_for(
-            fabric,
-            self.routing or fabric.routing.policy,
-            self.collective or "all_reduce",
-            self.algorithm,
-            self.placement or "linear",
-            1 if self.seed is None else self.seed,
-        )
+        if self.policy(fabric) == "ecmp":
+            return None
+        return joined_demand([job.demand() for job in self.jobs(fabric)])
+
+    def assumed(self, fabric: Fabric) -> str:
+        """What was taken for granted of the traffic, in words; empty where it was all said."""
+        if self.policy(fabric) == "pinned":
+            if self.collective is not None:
+                return ""
+            job = self.jobs(fabric)[0]
+            name = f"{job.collective.name} {job.algorithm.name}"
+            return f"pins are those of {name} among {job.ranks} ranks, as no --collective says what is sent"
+        if self.routing or fabric.routing.is_declared:
+            return ""
+        return "flows are hashed: no traffic is declared that could be pinned, as by --collective all_reduce"
 
     def make(self, fabric: Fabric, earlier: Plan | None = None) -> HeldPlan:
         """The plan; `earlier` comes in place of `keep`'s file."""
         old = earlier or (read_plan(self.keep, fabric.name) if self.keep else None)
-        plan = make_plan(fabric, self.routing or fabric.routing.policy, self.demand(fabric), old)
+        plan = make_plan(fabric, self.policy(fabric), self.demand(fabric), old)
         return HeldPlan(plan, fabric_digest(fabric), self.document)
 
 
@@ -237,15 +282,15 @@ def _read_held(path: Path) -> HeldPlan:
         raise InputError.of("no-plan", f"cannot read '{path}': {error}") from None
 
 
-def demand_for(
-    fabric: Fabric,
-    policy: Routing,
-    collective: str,
-    algorithm: str | None,
-    placement: Placement,
-    seed: int,
-) -> Demand | None:
-    """The flows that a policy pins: a collective's, or none."""
-    if policy == "ecmp":
-        return None
-    return collective_demand(fabric, collective, algorithm, placement, seed)
+def scopes(
+    placement: str | None, tenants: Sequence[str] | None, hosts: str | None, ranks: int | None, seed: int
+) -> tuple[Scope, ...]:
+    """The part of the fabric of each job: one, or one for each tenant that is named.
+
+    Raises:
+        InputError: a tenant is named twice.
+    """
+    names: list[str | None] = list(tenants or ())
+    if len(set(names)) < len(names):
+        raise InputError.of("bad-option", "--tenant names one twice", "name each once")
+    return tuple(Scope(placement, name, hosts, ranks, seed) for name in names or [None])

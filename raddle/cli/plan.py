@@ -31,7 +31,6 @@ from raddle.controller.plan.summary import summarize_change, summary_lines
 from raddle.controller.verify.update_scope import scope_of
 from raddle.errors import InputError
 from raddle.lab.collisions import CollisionReport, find_job_collisions
-from raddle.lab.workloads.collective import find_job
 from raddle.report.model import CARRIERS
 from raddle.topology.model import Fabric
 from raddle.topology.record import record_json
@@ -68,7 +67,9 @@ def plan(
     if exit_code and diff is None:
         raise typer.BadParameter("--exit-code is of --diff")
     model = load_fabric(fabric, strict)
-    is_plain = options.keep is None and (options.routing or model.routing.policy) == "ecmp"
+    is_plain = options.keep is None and options.policy(model) == "ecmp"
+    if assumed := options.assumed(model):
+        print(f"note: {assumed}", file=sys.stderr)
     if is_plain and not (output or diff or backup or collisions or as_json):
         print(_summary(*outline_plan(model)))
         if model.record_file:
@@ -87,10 +88,7 @@ def plan(
         _write(backup, backups_json(states))
         print(_backup_text(states), file=sys.stderr)
     if collisions:
-        seed = 1 if options.seed is None else options.seed
-        placement = options.placement or "linear"
-        job = find_job(model, options.collective or "all_reduce", options.algorithm, placement, seed)
-        report = find_job_collisions(model, new, job)
+        report = find_job_collisions(model, new, options.jobs(model))
         print(_json(asdict(report)) if as_json else _collisions_text(report))
     elif old is not None:
         summary, outside = summarize_change(old, new), tuple(scope_of(old, new).outside())

@@ -57,12 +57,7 @@ def render(
     of SONiC PINS. The result is JSON with and without --json.
     """
     model = load_fabric(fabric)
-    if (
-        switch
-        and plan_file is None
-        and options.keep is None
-        and (options.routing or model.routing.policy) == "ecmp"
-    ):
+    if switch and plan_file is None and options.keep is None and options.policy(model) == "ecmp":
         plan = outline_plan(model, {switch})[0]  # the routes of the others are not asked for
     else:
         plan = plan_for(model, options, plan_file).plan

@@ -20,7 +20,6 @@ from raddle.cli.options import (
     AlgorithmOption,
     InventoryOption,
     P4InfoOption,
-    Placement,
     PlacementOption,
     QpsOption,
     SeedOption,
@@ -41,6 +40,7 @@ from raddle.lab.switches.scratch import scratch_folder
 from raddle.lab.workloads.collective import find_job
 from raddle.lab.workloads.connections import with_qps
 from raddle.lab.workloads.flow_file import read_flows
+from raddle.lab.workloads.ranks import Scope
 from raddle.nos.farm import ServerTls, is_loopback
 from raddle.topology.model import Fabric
 from raddle.topology.views.cable_truth import planned_names, read_cables
@@ -81,7 +81,7 @@ def up(
     ] = None,
     size: Annotated[str, typer.Option(help="Its size (powers of 1024).")] = "1G",
     algorithm: AlgorithmOption = None,
-    placement: PlacementOption = "linear",
+    placement: PlacementOption = None,
     qps_per_connection: QpsOption = None,
     split_data: SplitDataOption = None,
     threads: ThreadsOption = 1,
@@ -177,7 +177,7 @@ def _traffic(
     flows: Path | None,
     collective: str | None,
     algorithm: str | None,
-    placement: Placement,
+    placement: str | None,
     size: str,
     seed: int,
 ) -> Workload | None:
@@ -187,7 +187,7 @@ def _traffic(
         return read_flows(fabric, flows)
     if not collective:
         return None
-    return find_job(fabric, collective, algorithm, placement, seed).workload(_size(size))
+    return find_job(fabric, collective, algorithm, Scope(placement, seed=seed)).workload(_size(size))
 
 
 def _size(text: str) -> int:

@@ -12,18 +12,22 @@ from raddle.lab.run.bench_result import result_before, with_links
 from raddle.lab.run.drive import Outcome, Run, drive
 from raddle.lab.run.effort import TimeLeft, Told
 from raddle.lab.run.settings import DEFAULT_SETTINGS, RunSettings
-from raddle.lab.run.size_row import size_row
+from raddle.lab.run.size_row import size_rows
 from raddle.lab.run.watch import QUIET, Watch
 from raddle.lab.switches.prepared import OWN_SWITCHES, PreparedSwitches, SwitchSource, prepare_switches
 from raddle.lab.workloads.collective import CollectiveJob, find_job
+from raddle.lab.workloads.joined import joined, joined_demand
+from raddle.lab.workloads.ranks import EVERYWHERE, Scope
 from raddle.report.model import BenchResult
 from raddle.sim.series import Sample
 from raddle.topology.model import Fabric
 from raddle.traffic import USUAL, Terms
 from raddle.units import format_size
 
-Seen = Callable[[BenchResult, Sequence[Sample]], None]
-"""Told of a benchmark before its first size, and again with each row that is done and its run's samples."""
+Seen = Callable[[tuple[BenchResult, ...], Sequence[Sample]], None]
+"""Told of a benchmark before its first size, and again with each row that is done and its run's samples.
+
+There is a result for each job."""
 
 Captures = Callable[[int], Callable[[bytes], object]]
 """What takes the traced frames of the run of a size in bytes."""
@@ -33,15 +37,15 @@ Captures = Callable[[int], Callable[[bytes], object]]
 class BenchRequest:
     """What to run. `algorithm` None takes the collective's usual one; sizes as `-b`, `-e`, `-f` say.
 
-    `settings` are those of a run of one size; times in them count from its start. `plan` is used in
-    place of one that is made for the collective.
+    Each of `scopes` is a part of the fabric that runs the collective, all at the same time. `settings` are
+    those of a run of one size; times in them count from its start. `plan` is used in place of a new one.
     """
 
     collective: str
     algorithm: str | None
     sizes_bytes: tuple[int, ...]
     routing: Literal["ecmp", "pinned"]
-    placement: str
+    scopes: tuple[Scope, ...] = (EVERYWHERE,)
     settings: RunSettings = DEFAULT_SETTINGS
     plan: Plan | None = None
     terms: Terms = USUAL
@@ -55,50 +59,71 @@ def run_bench(
     seen: Seen = lambda so_far, series: None,
     captures: Captures = lambda size_bytes: lambda piece: None,
 ) -> BenchResult:
-    """Plan, program the switches, read their state back, and simulate the collective on it.
+    """The benchmark of one job, as `run_jobs`."""
+    (result,) = run_jobs(fabric, request, source, watch, seen, captures)
+    return result
 
-    An interrupt ends it and keeps the rows that are done.
+
+def run_jobs(
+    fabric: Fabric,
+    request: BenchRequest,
+    source: SwitchSource = OWN_SWITCHES,
+    watch: Watch = QUIET,
+    seen: Seen = lambda so_far, series: None,
+    captures: Captures = lambda size_bytes: lambda piece: None,
+) -> tuple[BenchResult, ...]:
+    """Plan, program the switches, read their state back, and simulate a job in each scope on it.
+
+    What links carried stands in the result of the last job, and is of all. An interrupt ends it and keeps the
+    rows that are done.
 
     Raises:
         InputError: the request does not fit the fabric.
         UnreachableError: a switch does not answer or does not take the plan.
     """
-    job = find_job(
-        fabric,
-        request.collective,
-        request.algorithm,
-        request.placement,
-        request.settings.seed,
-        request.terms,
+    places = [replace(scope, seed=request.settings.seed) for scope in request.scopes]
+    jobs = tuple(
+        find_job(fabric, request.collective, request.algorithm, scope, request.terms) for scope in places
     )
-    plan = request.plan or make_plan(fabric, request.routing, job.demand())
+    demand = joined_demand([job.demand() for job in jobs]) if request.routing == "pinned" else None
+    plan = request.plan or make_plan(fabric, request.routing, demand)
     switches = prepare_switches(fabric, plan, source, watch.tell)
-    result, last = result_before(job, request.routing, switches), None
-    seen(result, ())
+    results, last = tuple(result_before(job, request.routing, switches) for job in jobs), None
+    seen(results, ())
     try:
-        for size_bytes, outcome in _outcomes(job, request, switches, watch, captures):
-            result = replace(result, rows=(*result.rows, size_row(job, size_bytes, outcome.run)))
+        for size_bytes, outcome in _outcomes(jobs, request, switches, watch, captures):
+            rows = size_rows(jobs, size_bytes, outcome.run)
+            results = tuple(
+                replace(result, rows=(*result.rows, row)) for result, row in zip(results, rows, strict=True)
+            )
             last = outcome.run
-            seen(result, outcome.series)
+            seen(results, outcome.series)
     except KeyboardInterrupt:
-        result = replace(result, is_interrupted=True)
-    return with_links(result, last) if last else result
+        results = tuple(replace(result, is_interrupted=True) for result in results)
+    return (*results[:-1], with_links(results[-1], last)) if last else results
 
 
 def _outcomes(
-    job: CollectiveJob, request: BenchRequest, switches: PreparedSwitches, watch: Watch, captures: Captures
+    jobs: tuple[CollectiveJob, ...],
+    request: BenchRequest,
+    switches: PreparedSwitches,
+    watch: Watch,
+    captures: Captures,
 ) -> Iterator[tuple[int, Outcome]]:
     """The run of each size, one after the other."""
     time_left = TimeLeft()
     for place, size_bytes in enumerate(request.sizes_bytes):
         later = request.sizes_bytes[place + 1 :]
-        what = f"{job.collective.name} of {format_size(size_bytes)}, {place + 1} of {place + 1 + len(later)}"
+        what = (
+            f"{jobs[0].collective.name} of {format_size(size_bytes)}, {place + 1} of {place + 1 + len(later)}"
+        )
         scales = tuple(other / size_bytes for other in later)
         told = Told(watch, time_left, _constant(what), scales, is_first=not place)
         settings = request.settings
         if settings.traced:
             settings = replace(settings, capture=captures(size_bytes))
-        outcome = drive(switches, job.workload(size_bytes), settings, told)
+        work = joined([(job.scope.tenant or "", job.workload(size_bytes)) for job in jobs])
+        outcome = drive(switches, work, settings, told)
         if outcome.is_interrupted:
             raise KeyboardInterrupt
         time_left.end()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from raddle.lab.run.link_use import Crossings, find_collisions, link_names, trac
 from raddle.lab.run.settings import RunSettings
 from raddle.lab.verify import planned_state
 from raddle.lab.workloads.collective import CollectiveJob
+from raddle.lab.workloads.joined import joined
 from raddle.report.model import Collision
 from raddle.topology.model import Fabric
 
@@ -42,17 +44,19 @@ class CollisionReport:
     collisions: tuple[Collision, ...]
 
 
-def find_job_collisions(fabric: Fabric, plan: Plan, job: CollectiveJob) -> CollisionReport:
-    """Follow every queue pair of a collective through the tables and the hash of a plan's switches.
+def find_job_collisions(fabric: Fabric, plan: Plan, jobs: Sequence[CollectiveJob]) -> CollisionReport:
+    """Follow every queue pair of jobs that run at once through the tables and the hash of a plan's switches.
 
-    The job's seed decides the queue pair numbers, and so their UDP ports.
+    The first job's seed decides the queue pair numbers, and so their UDP ports.
 
     Raises:
         InputError: `policies-not-followed` or `paths-are-adaptive`.
     """
     _check_is_hashed(fabric, plan)
     states = {switch.name: planned_state(fabric, plan, switch.name) for switch in plan.switches}
-    run = set_up(fabric, states, job.workload(_ANY_SIZE_BYTES), RunSettings(seed=job.seed), plan)
+    job = jobs[0]
+    work = joined([(each.scope.tenant or "", each.workload(_ANY_SIZE_BYTES)) for each in jobs])
+    run = set_up(fabric, states, work, RunSettings(seed=job.scope.seed), plan)
     crossings, named, qp = trace_flows(run), run.sent_name(), run.sent.qp
     shares, slowdowns = _steps(run, crossings)
     return CollisionReport(

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from raddle import traffic
 from raddle.controller.plan.make import make_plan
 from raddle.controller.plan.model import Plan
 from raddle.lab.run.diagnosis import diagnose
@@ -19,6 +18,7 @@ from raddle.lab.run.link_use import link_names, links_in_use
 from raddle.lab.run.settings import DEFAULT_SETTINGS, RunSettings
 from raddle.lab.run.watch import QUIET, Watch
 from raddle.lab.switches.prepared import OWN_SWITCHES, SwitchSource, prepare_switches
+from raddle.lab.workloads.demand import demand_of
 from raddle.lab.workloads.pin_file import Pin, with_pins
 from raddle.report.model import LinkUse
 from raddle.report.run_files import InputFile, RunResult
@@ -54,7 +54,7 @@ def simulate(
         UnreachableError: a switch did not take the plan.
     """
     workload = request.workload
-    demand = traffic.demand(workload.schedule, workload.seats.first_endpoint)
+    demand = demand_of(fabric, workload.seats, workload.schedule)
     plan = with_pins(make_plan(fabric, request.routing, demand), workload, request.pins)
     switches = prepare_switches(fabric, plan, source, watch.tell)
     outcome = drive(switches, workload, request.settings, Told(watch, TimeLeft(), _simulated))

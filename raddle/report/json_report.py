@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -14,6 +15,12 @@ SCHEMA_VERSION = 1
 def to_json(result: BenchResult) -> str:
     """One JSON object, keys sorted, ending in a newline; equal results give equal bytes."""
     return json.dumps(bench_document(result), indent=2, sort_keys=True, allow_nan=False) + "\n"
+
+
+def jobs_json(results: Sequence[BenchResult]) -> str:
+    """The benchmarks of jobs that ran at the same time."""
+    document = {"schema_version": SCHEMA_VERSION, "jobs": [bench_document(result) for result in results]}
+    return json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n"
 
 
 def bench_document(result: BenchResult) -> dict[str, Any]:

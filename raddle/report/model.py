@@ -108,11 +108,11 @@ class PinSummary:
 class BenchResult:
     """A benchmark: one row for each size, and what the links carried.
 
-    `links` and `collisions` are of the last row's run. `line_rate_gbs` is the payload rate of one NIC, the
-    most that busbw can be. In a fabric of several `planes` each runs the collective among its own ranks, and
-    the first is simulated. Where switches route adaptively (`is_adaptive`) there are no collisions.
-    `left_out` is what the fabric file says and the run does not have; `notes` are what is to be known of the
-    traffic. After an interrupt (`is_interrupted`) the rows are those of the sizes that were done.
+    `links` and `collisions` are of the last row's run. `line_rate_gbs` is the payload rate of a rank's ports.
+    `tenant` is whose job it is; those of several run at the same time. Where switches route adaptively
+    (`is_adaptive`) there are no collisions. `left_out` is what the fabric file says and the run does not
+    have; `notes` are what is to be known of the traffic. After an interrupt (`is_interrupted`) the rows are
+    those of the sizes that were done.
     """
 
     fabric: str
@@ -127,7 +127,7 @@ class BenchResult:
     rows: tuple[SizeRow, ...]
     links: tuple[LinkUse, ...]
     collisions: tuple[Collision, ...]
-    planes: int = 1
+    tenant: str = ""
     is_adaptive: bool = False
     is_interrupted: bool = False
     left_out: tuple[str, ...] = ()

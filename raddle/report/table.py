@@ -50,8 +50,8 @@ def _text(*parts: Iterable[str]) -> str:
 
 
 def _head(result: BenchResult) -> Iterator[str]:
-    planes = f" in each of {result.planes} planes, the first simulated" if result.planes > 1 else ""
-    yield f"# {result.collective} {result.algorithm} on {result.fabric}, {result.ranks} ranks{planes}"
+    tenant = f" of tenant {result.tenant}" if result.tenant else ""
+    yield f"# {result.collective} {result.algorithm} on {result.fabric}, {result.ranks} ranks{tenant}"
     adaptive = " with adaptive groups" if result.is_adaptive else ""
     yield (
         f"# routing {result.routing}{adaptive}, placement {result.placement}, seed {result.seed},"

@@ -418,7 +418,9 @@ class AdaptiveRouting:
 
 @dataclass(frozen=True, slots=True)
 class RoutingPolicy:
-    """`policy` is the default of commands; `hash_seed` None gives each switch a seed of its own.
+    """`policy` is the default of commands; `is_declared` says whether the file has named one.
+
+    `hash_seed` None gives each switch a seed of its own.
 
     `hash_offset` is how many bits a hash is rotated right by before its use; None gives each tier other bits.
     `pins` is what carries pinned paths; `auto` takes the first that fits the switches' tables. `adaptive` is
@@ -432,6 +434,7 @@ class RoutingPolicy:
     hash_fields: tuple[HashField, ...] = FIVE_TUPLE
     hash_offset: int | None = 0
     adaptive: AdaptiveRouting | None = None
+    is_declared: bool = field(default=True, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

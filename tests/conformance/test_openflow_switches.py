@@ -29,7 +29,7 @@ from raddle.controller.southbound.openflow.tables import (
 from raddle.errors import UnreachableError
 from raddle.lab.emulation.layout import Layout
 from raddle.lab.emulation.reference import simulate_reference
-from raddle.lab.workloads.demand import collective_demand
+from raddle.lab.workloads.collective import collective_demand
 from raddle.topology import find, load
 from raddle.workload import Seats, Workload
 
@@ -39,7 +39,7 @@ FABRIC = load(find("leaf-spine-16"))
 
 
 def pinned_plan() -> Plan:
-    return make_plan(FABRIC, "pinned", collective_demand(FABRIC, "all_reduce", None, "linear", 1))
+    return make_plan(FABRIC, "pinned", collective_demand(FABRIC, "all_reduce", None))
 
 
 PLAN = pinned_plan()

@@ -28,7 +28,7 @@ from raddle.lab.emulation.layout import Layout
 from raddle.lab.emulation.paths import Routing
 from raddle.lab.emulation.reference import simulate_reference
 from raddle.lab.emulation.roce import WRITE_ONLY, Reth, RocePacket, encode
-from raddle.lab.workloads.demand import place_ranks
+from raddle.lab.workloads.ranks import Scope, place_ranks
 from raddle.topology.model import Fabric, PortRef
 from raddle.workload import Seats, Workload
 
@@ -58,7 +58,7 @@ def plan_of(nos: str, routing: str) -> Plan:
 @cache
 def placement() -> np.ndarray[tuple[int], np.dtype[np.int32]]:
     """Every second rank is under the other leaf."""
-    return place_ranks(fabric("sonic"), "strided", SEED)
+    return place_ranks(fabric("sonic"), Scope("strided", seed=SEED))
 
 
 @dataclass(frozen=True)

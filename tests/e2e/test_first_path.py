@@ -21,13 +21,13 @@ from raddle.lab.bench import BenchRequest, run_bench
 from raddle.lab.run.settings import RunSettings
 from raddle.lab.switches.prepared import OWN_SWITCHES, SwitchSource
 from raddle.lab.switches.programmed import program, read_states, switch_farm
-from raddle.lab.workloads.collective import CollectiveJob
-from raddle.lab.workloads.demand import collective_demand
+from raddle.lab.workloads.collective import CollectiveJob, collective_demand
+from raddle.lab.workloads.ranks import Scope
 from raddle.report import BenchResult, to_table
 from raddle.sim import Simulation
 from raddle.topology import find
 from raddle.topology.model import PortRef
-from raddle.workload import Seats, Sent, Workload
+from raddle.workload import Sent, Workload
 
 MIB = 1 << 20
 CLIENT = Path(__file__).with_name("outside_client.py")
@@ -37,7 +37,7 @@ def bench(
     routing: str, placement: str, size_bytes: int, seed: int = 1, source: SwitchSource = OWN_SWITCHES
 ) -> BenchResult:
     settings = RunSettings(seed=seed)
-    request = BenchRequest("all_reduce", "ring", (size_bytes,), routing, placement, settings)  # type: ignore[arg-type]
+    request = BenchRequest("all_reduce", "ring", (size_bytes,), routing, (Scope(placement),), settings)  # type: ignore[arg-type]
     return run_bench(raddle.load(find("leaf-spine-16")), request, source)
 
 
@@ -75,7 +75,7 @@ def test_ecmp_shares_the_line_between_the_flows_that_collide(seed: int) -> None:
     ],
 )
 def test_every_collective_ends_with_the_right_contributions(algorithm: tuple[str, str]) -> None:
-    request = BenchRequest(*algorithm, (16 * MIB,), "pinned", "linear")
+    request = BenchRequest(*algorithm, (16 * MIB,), "pinned", (Scope("linear"),))
     row = run_bench(raddle.load(find("leaf-spine-16")), request).rows[0]
     assert row.wrong == 0
     assert row.busbw_gbs is not None
@@ -85,7 +85,7 @@ def test_every_collective_ends_with_the_right_contributions(algorithm: tuple[str
 def test_schedule_without_one_step_prints_wrong_above_zero(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(self: CollectiveJob, size_bytes: int) -> Workload:
         whole = traffic.build("all_reduce", "ring", 16, size_bytes)
-        return Workload(traffic.without_step(whole, 7), Seats.of_endpoints(self.ranks))
+        return Workload(traffic.without_step(whole, 7), self.seats)
 
     monkeypatch.setattr(CollectiveJob, "workload", broken)
     result = bench("pinned", "linear", MIB)
@@ -107,7 +107,7 @@ def test_same_seed_gives_the_same_bytes() -> None:
 def test_white_box_512_is_planned_and_programmed_in_12_s_of_processor_time() -> None:
     begin = time.process_time()
     fabric = raddle.load(find("white-box-512"))
-    plan = make_plan(fabric, "pinned", collective_demand(fabric, "all_reduce", "ring", "strided", 1))
+    plan = make_plan(fabric, "pinned", collective_demand(fabric, "all_reduce", "ring", Scope("strided")))
     with switch_farm(fabric, plan) as farm:
         switches = Inventory(fabric.name, dict(farm.addresses))
         assert program(plan, switches) == 48

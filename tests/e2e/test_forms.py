@@ -42,7 +42,7 @@ def test_form_carries_a_collective_and_survives_every_single_failure(form: str) 
     text = f"raddle: 1\nname: small\nfabric: {switches}\nhosts: {hosts}\n"
     fabric = raddle.loads(f"{text}addressing: {{families: {families}}}\n")
     for routing in ("ecmp", "pinned"):
-        request = BenchRequest("all_reduce", None, (1 << 16,), routing, "strided")
+        request = BenchRequest("all_reduce", None, (1 << 16,), routing, (Scope("strided"),))
         (row,) = run_bench(fabric, request).rows
         assert (row.wrong, row.unfinished, row.drops) == (0, (), ())
     scope = Scope(together=1, most=100, seed=1, congested_groups=8)

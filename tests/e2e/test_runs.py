@@ -20,6 +20,7 @@ from raddle.lab.bench import BenchRequest, run_bench
 from raddle.lab.run.settings import RunSettings
 from raddle.lab.run.watch import Watch
 from raddle.lab.switches.programmed import switch_farm
+from raddle.lab.workloads.ranks import Scope
 from raddle.report import to_table
 
 POD = """\
@@ -136,7 +137,7 @@ def test_push_without_an_inventory_is_refused(pod: Path, flows: Path, tmp_path: 
 
 def test_an_interrupt_keeps_the_rows_that_are_done() -> None:
     sizes = (MIB, 4 * MIB, 16 * MIB)
-    request = BenchRequest("all_reduce", "ring", sizes, "ecmp", "linear")
+    request = BenchRequest("all_reduce", "ring", sizes, "ecmp", (Scope("linear"),))
 
     def interrupt(what: str, share: float, left_s: float | None) -> None:
         if what.startswith("all_reduce of 16M") and share > 0:
@@ -170,8 +171,10 @@ def test_an_interrupted_command_prints_its_rows_and_ends_with_130(
 
 def test_each_row_is_told_when_it_is_done() -> None:
     told: list[int] = []
-    request = BenchRequest("all_reduce", "ring", (MIB, 4 * MIB), "ecmp", "linear", RunSettings(seed=3))
-    result = run_bench(loads(POD), request, seen=lambda so_far, series: told.append(len(so_far.rows)))
+    request = BenchRequest(
+        "all_reduce", "ring", (MIB, 4 * MIB), "ecmp", (Scope("linear"),), RunSettings(seed=3)
+    )
+    result = run_bench(loads(POD), request, seen=lambda so_far, series: told.append(len(so_far[0].rows)))
     assert told == [0, 1, 2]
     assert result.seed == 3
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from raddle import load
 from raddle.lab.bench import BenchRequest, run_bench
+from raddle.lab.workloads.ranks import Scope
 from raddle.report.model import BenchResult
 from raddle.topology import find
 
@@ -11,7 +12,7 @@ from raddle.topology import find
 def bench(pins: str, routing: str) -> BenchResult:
     fabric = load(find("leaf-spine-16"))
     fabric = replace(fabric, routing=replace(fabric.routing, pins=pins))
-    return run_bench(fabric, BenchRequest("all_reduce", "ring", (1 << 20,), routing, "strided"))
+    return run_bench(fabric, BenchRequest("all_reduce", "ring", (1 << 20,), routing, (Scope("strided"),)))
 
 
 def test_chosen_source_ports_take_the_paths_of_host_routes_through_the_switches_own_hash() -> None:

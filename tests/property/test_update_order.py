@@ -21,7 +21,8 @@ from raddle.controller.plan.update import (
     update_rounds,
     writes_between,
 )
-from raddle.lab.workloads.demand import collective_demand
+from raddle.lab.workloads.collective import collective_demand
+from raddle.lab.workloads.ranks import Scope
 from raddle.topology.model import PortRef
 
 FABRIC = raddle.loads(
@@ -139,7 +140,7 @@ def test_a_random_order_does_loop_or_drop() -> None:
 
 def test_other_pins_take_one_round_and_change_no_aggregate() -> None:
     plans = [
-        make_plan(FABRIC, "pinned", collective_demand(FABRIC, "all_to_all", None, "random", seed))
+        make_plan(FABRIC, "pinned", collective_demand(FABRIC, "all_to_all", None, Scope("random", seed=seed)))
         for seed in (1, 2)
     ]
     rounds = update_rounds(PEERS, routes_of(plans[0]), routes_of(plans[1]))

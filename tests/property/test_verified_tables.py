@@ -25,7 +25,7 @@ from raddle.controller.verify.network import Entry, Network, entries_of_plan, ne
 from raddle.controller.verify.reach import connected, delivered, looping, repair, sources
 from raddle.controller.verify.tables import LookUp, Tables, tables_of
 from raddle.lab.verify import Scope, verify_plan
-from raddle.lab.workloads.demand import collective_demand
+from raddle.lab.workloads.collective import collective_demand
 from raddle.topology.model import PortRef
 
 FABRIC = raddle.loads("""
@@ -170,7 +170,7 @@ def live_entries(entries: Tree, network: Network, links: Any, name: str) -> list
 
 
 def planned(routing: Any) -> tuple[Tables, Tree, str]:
-    demand = collective_demand(FABRIC, "all_to_all", None, "linear", 1)
+    demand = collective_demand(FABRIC, "all_to_all", None)
     plan = make_plan(FABRIC, routing, demand)
     entries = {switch.name: entries_of_plan(switch) for switch in plan.switches}
     tables = tables_of(NETWORK, entries)
@@ -219,7 +219,7 @@ def test_a_replanned_fabric_has_the_routes_of_a_new_plan(down: list[int]) -> Non
 @settings(max_examples=30, deadline=None)
 @given(down=st.sampled_from(range(6, len(FABRIC.links))))
 def test_only_pins_that_lost_a_link_move(down: int) -> None:
-    demand = collective_demand(FABRIC, "all_reduce", None, "strided", 1)
+    demand = collective_demand(FABRIC, "all_reduce", None, Scope("strided"))
     plan = make_plan(FABRIC, "pinned", demand)
     replan = replanner(FABRIC, plan, demand)
     before = {switch.name: switch.routes for switch in plan.switches}
@@ -272,7 +272,7 @@ def test_tables_with_changed_routes_are_those_made_anew(old: Tree, new: Tree) ->
 def test_judging_only_what_a_failure_touches_finds_the_same(
     routing: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    demand = collective_demand(FABRIC, "all_to_all", None, "random", 1) if routing == "pinned" else None
+    demand = collective_demand(FABRIC, "all_to_all", None, Scope("random")) if routing == "pinned" else None
     plan = make_plan(FABRIC, routing, demand)
     scope = Scope(together=2, most=40, seed=1, congested_groups=8)
     narrow = verify_plan(FABRIC, plan, demand, scope, lambda what, share: None)

@@ -22,7 +22,7 @@ from raddle.cli.show import document_of
 from raddle.controller.plan import endpoint_addresses, make_plan, to_json
 from raddle.errors import InputError
 from raddle.lab.verify import planned_state
-from raddle.lab.workloads.demand import collective_demand, place_ranks
+from raddle.lab.workloads.collective import collective_demand
 from raddle.sim import Simulation, engine, simulation
 from raddle.topology import Fabric, loads
 from raddle.topology.views.rows import cable_rows
@@ -372,7 +372,7 @@ def engine_input(fabric: Fabric, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(simulation, "StallGuard", lambda *run: None)
     plan = make_plan(fabric, "ecmp")
     states = {switch.name: planned_state(fabric, plan, switch.name) for switch in plan.switches}
-    ranks = place_ranks(fabric, "linear", 1)
+    ranks = np.arange(len(fabric.endpoints), dtype=np.int32)
     model = fabric.hosts[0].nic_model
     schedule: Schedule = build("all_reduce", "ring", len(ranks), 1 << 20)
     addresses = [int(address) for address in endpoint_addresses(fabric)]
@@ -382,7 +382,7 @@ def engine_input(fabric: Fabric, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def consequences(fabric: Fabric, monkeypatch: pytest.MonkeyPatch) -> tuple[str, list[str]]:
     policy = fabric.routing.policy
-    demand = collective_demand(fabric, "all_reduce", "ring", "linear", 1) if policy == "pinned" else None
+    demand = collective_demand(fabric, "all_reduce", "ring") if policy == "pinned" else None
     planned = to_json(make_plan(fabric, policy, demand))
     return planned, engine_input(fabric, monkeypatch)
 

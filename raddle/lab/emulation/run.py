@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from raddle import traffic
 from raddle.controller.plan.make import make_plan
 from raddle.controller.plan.model import Plan
 from raddle.errors import InputError
@@ -23,6 +22,7 @@ from raddle.lab.emulation.repair import Repairer
 from raddle.lab.emulation.result import EmulationResult, Iperf, Ping
 from raddle.lab.emulation.roce_run import run_roce
 from raddle.lab.switches.prepared import SwitchSource
+from raddle.lab.workloads.demand import demand_of
 from raddle.topology.model import Fabric
 from raddle.workload import Demand, Workload
 
@@ -67,7 +67,7 @@ def emulate(
         UnreachableError: a program failed, or a switch refused.
     """
     demand = (
-        traffic.demand(request.workload.schedule, request.workload.seats.first_endpoint)
+        demand_of(fabric, request.workload.seats, request.workload.schedule)
         if request.routing == "pinned"
         else None
     )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+
+import numpy as np
 
 from raddle.controller.plan.model import Plan
 from raddle.lab.run.drive import Run
@@ -21,19 +24,35 @@ def result_before(job: CollectiveJob, routing: str, switches: PreparedSwitches) 
         collective=job.collective.name,
         algorithm=job.algorithm.name,
         routing=routing if switches.plan else "as found on the switches",
-        placement=job.placement,
-        ranks=len(job.ranks),
-        planes=job.fabric.planes,
-        left_out=not_simulated(job.fabric),
+        placement=job.scope.order,
+        ranks=job.ranks,
+        tenant=job.scope.tenant or "",
+        left_out=(*not_simulated(job.fabric), *_left_alone(job)),
         notes=job.notes(),
-        seed=job.seed,
-        line_rate_gbs=payload_rate_gbs(job.fabric),
+        seed=job.scope.seed,
+        line_rate_gbs=_line_rate_gbs(job),
         pins=_pin_summary(switches.plan) if switches.plan else None,
         rows=(),
         links=(),
         collisions=(),
         is_adaptive=any(state.is_adaptive for state in switches.states.values()),
     )
+
+
+def _left_alone(job: CollectiveJob) -> Iterator[str]:
+    """Tenants, where the job is not one of theirs."""
+    names = [tenant.name for tenant in job.fabric.tenants]
+    if names and job.scope.tenant is None:
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        yield f"jobs of tenants ({', '.join(names[:3])}{more}): this one is nobody's; --tenant runs theirs"
+
+
+def _line_rate_gbs(job: CollectiveJob) -> float:
+    """The payload rate of the slowest rank's ports together, in GB/s."""
+    fabric, seats = job.fabric, job.seats
+    links = [fabric.links[endpoint.link].speed_bps for endpoint in fabric.endpoints]
+    speed = np.add.reduceat(np.array(links)[seats.endpoints], seats.endpoint_offsets[:-1])
+    return payload_rate_gbs(fabric) * float(speed.min()) / min(links)
 
 
 def with_links(result: BenchResult, run: Run) -> BenchResult:

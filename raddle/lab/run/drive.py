@@ -14,7 +14,7 @@ from raddle.controller.plan.model import Plan
 from raddle.lab.run.settings import RunSettings
 from raddle.lab.run.timeline import Rederive, Timeline
 from raddle.lab.switches.prepared import PreparedSwitches
-from raddle.lab.workloads.connections import of_messages, striped
+from raddle.lab.workloads.connections import connect, of_messages
 from raddle.lab.workloads.flow_names import flow_names
 from raddle.lab.workloads.source_ports import source_ports
 from raddle.sim import FlowColumns, Simulation
@@ -50,8 +50,8 @@ class Run:
 
     def sent_name(self) -> Callable[[int], str]:
         """A function that names what is sent as its message is named."""
-        name, parts = flow_names(self.fabric, self.workload), self.stripes.parts
-        return lambda flow: name(flow // parts)
+        name, message = flow_names(self.fabric, self.workload), self.stripes.message
+        return lambda flow: name(int(message[flow]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,8 +76,8 @@ def set_up(
         states: what each switch forwards with.
         plan: gives queue pairs their UDP source ports, where it does.
     """
-    stripes = striped(fabric, traffic.repeated(workload.schedule, workload.repeat))
-    sent = Sent.between(stripes.schedule, workload.seats.first_endpoint)
+    schedule = traffic.repeated(workload.schedule, workload.repeat)
+    sent, stripes = connect(fabric, workload.seats, schedule)
     simulation = Simulation(
         fabric,
         endpoint_addresses(fabric),

@@ -12,6 +12,7 @@ from raddle.lab.run.drive import Run
 from raddle.lab.run.watch import Watch
 from raddle.sim.nic import wire_bytes
 from raddle.units import format_span
+from raddle.workload import NOWHERE
 
 _NS_PER_HOP = 250
 """CPU time of a packet's way over one link; docs/models/engine.md has 185 to 280 measured."""
@@ -31,7 +32,11 @@ def run_packets(run: Run, scale: float = 1.0) -> int:
 def run_links(run: Run) -> int:
     """Links on the way of the longest message."""
     sent = run.sent
-    return max(len(run.simulation.trace(int(sent.qp[sent.size_bytes.argmax()]))), 1) if sent.flows else 1
+    over_nics = np.flatnonzero(run.queue_pairs.qp_src[sent.qp] != NOWHERE)
+    if not len(over_nics):
+        return 1
+    longest = over_nics[sent.size_bytes[over_nics].argmax()]
+    return max(len(run.simulation.trace(int(sent.qp[longest]))), 1)
 
 
 def long_run(run: Run, scales: Sequence[float] = (1.0,)) -> str | None:
@@ -59,7 +64,8 @@ def _least_simulated_s(run: Run) -> float:
     fabric, sent = run.fabric, run.sent
     mtu = fabric.roce.mtu_bytes
     endpoint = run.queue_pairs.qp_src[sent.qp]
-    total = np.bincount(endpoint, sent.size_bytes, len(fabric.endpoints))
+    over_nics = endpoint != NOWHERE
+    total = np.bincount(endpoint[over_nics], sent.size_bytes[over_nics], len(fabric.endpoints))
     speeds = np.array([fabric.links[endpoint.link].speed_bps for endpoint in fabric.endpoints])
     return float((total * 8 / speeds).max()) * wire_bytes(fabric, mtu) / mtu
 

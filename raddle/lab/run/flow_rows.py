@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from raddle.lab.run.diagnosis import blocked_status, why_unfinished
 from raddle.lab.run.drive import Run
 from raddle.lab.workloads.flow_names import flow_names
+from raddle.lab.workloads.ranks import seat_names
 from raddle.report.run_files import FlowRow, PortRow, WatchdogRow
 from raddle.sim import DROP_REASONS, FLOW_STATUS, NEVER, Simulation
 from raddle.sim.ideal import ideal_fcts_ps
@@ -21,12 +23,14 @@ def flow_rows(run: Run) -> tuple[FlowRow, ...]:
     """One row per message, in the order of the workload."""
     simulation, fabric, schedule = run.simulation, run.fabric, run.workload.schedule
     qps, flows, name = simulation.qps(), run.messages(), flow_names(run.fabric, run.workload)
-    part_qp = run.sent.qp.reshape(-1, run.stripes.parts)
-    ideal = ideal_fcts_ps(simulation, part_qp[:, 0], schedule.size_bytes).tolist()
-    counts = [column[part_qp].sum(axis=1).tolist() for column in (qps.retransmitted, qps.timeouts, qps.cnps)]
+    ideal, starts = _ideal_ps(run).tolist(), run.stripes.offsets[:-1]
+    counts = [
+        np.add.reduceat(column[run.sent.qp], starts).tolist()
+        for column in (qps.retransmitted, qps.timeouts, qps.cnps)
+    ]
     times = [_known(column.tolist()) for column in (flows.start_ps, flows.finish_ps, flows.acked_ps)]
-    first = run.workload.seats.first_endpoint
-    ends = [first[column].tolist() for column in (schedule.src, schedule.dst)]
+    seats = seat_names(fabric, run.workload.seats)
+    ends = [column.tolist() for column in (schedule.src, schedule.dst)]
     sizes, statuses = schedule.size_bytes.tolist(), flows.status.tolist()
     reasons, blocked = _reasons(run), blocked_status(simulation)
     rows = []
@@ -36,8 +40,8 @@ def flow_rows(run: Run) -> tuple[FlowRow, ...]:
         rows.append(
             FlowRow(
                 id=name(i),
-                src=fabric.endpoints[ends[0][i]].name,
-                dst=fabric.endpoints[ends[1][i]].name,
+                src=seats[ends[0][i]],
+                dst=seats[ends[1][i]],
                 bytes=sizes[i],
                 status=blocked if status == "active" else status,
                 start_ps=start,
@@ -54,19 +58,31 @@ def flow_rows(run: Run) -> tuple[FlowRow, ...]:
     return tuple(rows)
 
 
+def _ideal_ps(run: Run) -> NDArray[np.int64]:
+    """Of each message the time on an idle fabric, int64: that of its slowest port, whose parts go one after
+    the other."""
+    sent, stripes = run.sent, run.stripes
+    ends = np.stack([stripes.message, run.queue_pairs.qp_src[sent.qp]])
+    _, first, of = np.unique(ends, axis=1, return_index=True, return_inverse=True)
+    size = np.bincount(of.ravel(), sent.size_bytes).astype(np.int64)
+    port_ps = ideal_fcts_ps(run.simulation, sent.qp[first], size)
+    slowest = np.zeros(len(stripes.offsets) - 1, np.int64)
+    np.maximum.at(slowest, stripes.message[first], port_ps)
+    return slowest
+
+
 def _reasons(run: Run) -> dict[int, str]:
     """Of each message that is under way or has failed, what kept it."""
-    simulation, parts = run.simulation, run.stripes.parts
+    simulation, offsets = run.simulation, run.stripes.offsets
     qps, ports, whole = simulation.qps(), simulation.ports(), run.messages().status
-    part_status = simulation.flows().status.reshape(-1, parts)
-    part_qp = run.sent.qp.reshape(-1, parts)
+    part_status = simulation.flows().status
     found = {}
     for i in np.flatnonzero(
         np.isin(whole, [FLOW_STATUS.index("active"), FLOW_STATUS.index("failed")])
     ).tolist():
         # The part that has failed, or else one that is under way.
-        worst = max(range(parts), key=lambda part: _SEVERITY[part_status[i, part]])
-        found[i] = why_unfinished(simulation, qps, ports, int(part_qp[i, worst]))
+        worst = max(range(*offsets[i : i + 2]), key=lambda part: _SEVERITY[part_status[part]])
+        found[i] = why_unfinished(simulation, qps, ports, int(run.sent.qp[worst]))
     return found
 
 

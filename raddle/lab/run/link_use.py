@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from raddle.lab.run.drive import Run
 from raddle.report.model import Collision, LinkUse
 from raddle.sim import Simulation
-from raddle.workload import Schedule
+from raddle.workload import NOWHERE, Schedule
 
 MAX_COLLISIONS = 1000
 """How many shared links a report holds, the most shared first."""
@@ -23,8 +23,8 @@ _GAP_BYTES = 20  # preamble and inter-packet gap, on the wire but not in the cou
 class Crossings:
     """Every crossing of a message over a transmitting port, one entry each, sorted by (step, port).
 
-    `flow` is the first of its parts that crosses there, `share` the part of the message that does. `starts`
-    cuts the entries into runs of one step and port.
+    `flow` is the first of its parts that crosses there, `share` what crosses of what one port sends of it.
+    `starts` cuts the entries into runs of one step and port.
     """
 
     step: NDArray[np.int64]
@@ -43,11 +43,15 @@ def trace_flows(run: Run) -> Crossings:
     There are none where a switch routes adaptively: flows have no path of their own. Steps that repeat the
     queue pairs of an earlier step (all steps of a ring do) are left out.
     """
-    simulation, schedule, parts = run.simulation, run.sent, run.stripes.parts
+    simulation, schedule, stripes = run.simulation, run.sent, run.stripes
     if simulation.is_adaptive:
         none = np.empty(0, np.int64)
         return Crossings(none, none, none, np.empty(0), none)
-    paths = [simulation.trace(qp).astype(np.int64) for qp in range(int(schedule.qp.max()) + 1)]
+    nothing = np.empty(0, np.int64)
+    paths = [
+        nothing if end == NOWHERE else simulation.trace(qp).astype(np.int64)
+        for qp, end in enumerate(run.queue_pairs.qp_src.tolist())
+    ]
     lengths = np.array([len(path) for path in paths])
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     ports = np.concatenate(paths)
@@ -62,9 +66,9 @@ def trace_flows(run: Run) -> Crossings:
     step, port, flow = step[order], port[order], flow[order]
     # Parts of a message follow one another in a schedule, and so they do here.
     is_first = np.ones(len(step), np.bool_)
-    is_first[1:] = (np.diff(step) != 0) | (np.diff(port) != 0) | (np.diff(flow // parts) != 0)
+    is_first[1:] = (np.diff(step) != 0) | (np.diff(port) != 0) | (np.diff(stripes.message[flow]) != 0)
     first = np.flatnonzero(is_first)
-    share = np.diff(np.append(first, len(step))) / parts
+    share = np.diff(np.append(first, len(step))) / stripes.per_lane[stripes.message[flow[first]]]
     step, port, flow = step[first], port[first], flow[first]
     is_start = np.ones(len(step), np.bool_)
     is_start[1:] = (np.diff(step) != 0) | (np.diff(port) != 0)

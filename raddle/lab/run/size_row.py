@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,20 +13,34 @@ from raddle.lab.run.drive import Run
 from raddle.lab.workloads.collective import CollectiveJob
 from raddle.report.model import SizeRow, UnfinishedFlow
 from raddle.sim import DROP_REASONS, FLOW_STATUS, NEVER
+from raddle.workload import Schedule
 
 _DONE, _WAITING = FLOW_STATUS.index("done"), FLOW_STATUS.index("waiting")
 
 
-def size_row(job: CollectiveJob, size_bytes: int, run: Run) -> SizeRow:
-    """The row of one size; `run` has come to its end."""
-    ranks, schedule = len(job.ranks), run.workload.schedule
+def size_rows(jobs: Sequence[CollectiveJob], size_bytes: int, run: Run) -> tuple[SizeRow, ...]:
+    """The rows of one size, one for each of the jobs that ran together; `run` has come to its end."""
+    if len(jobs) == 1:
+        return (_size_row(jobs[0], run.workload.schedule, size_bytes, run, 0),)
+    rows, first = [], 0
+    for job in jobs:
+        schedule = job.workload(size_bytes).schedule
+        rows.append(_size_row(job, schedule, size_bytes, run, first))
+        first += schedule.flows
+    return tuple(rows)
+
+
+def _size_row(job: CollectiveJob, schedule: Schedule, size_bytes: int, run: Run, first: int) -> SizeRow:
+    """The row of one job, that sends this schedule; its messages are those of the run from `first` on."""
+    ranks, own = job.ranks, slice(first, first + schedule.flows)
     flows, ports = run.messages(), run.simulation.ports()
-    time_ps = int(flows.finish_ps.max()) if (flows.status == _DONE).all() else None
+    start_ps, finish_ps = flows.start_ps[own], flows.finish_ps[own]
+    time_ps = int(finish_ps.max()) if (flows.status[own] == _DONE).all() else None
     buffer = job.buffer(size_bytes)
     algbw, busbw = (
         (None, None) if time_ps is None else job.collective.bandwidth_gbs(ranks, buffer.size_bytes, time_ps)
     )
-    wrong = job.count_wrong(schedule, _known(flows.start_ps), _known(flows.finish_ps))
+    wrong = job.count_wrong(schedule, _known(start_ps), _known(finish_ps))
     drops = Counter(dict(zip(DROP_REASONS, ports.drops.sum(axis=0).tolist(), strict=True)))
     return SizeRow(
         size_bytes=buffer.size_bytes,
@@ -42,15 +57,17 @@ def size_row(job: CollectiveJob, size_bytes: int, run: Run) -> SizeRow:
         pfc_pause_ps=int(ports.pause_ps.sum()),
         ecn_marks=int(ports.ecn_marks.sum()),
         drops=tuple(sorted((+drops).items())),
-        unfinished=_unfinished(run),
+        unfinished=_unfinished(run, own),
         diagnosis=diagnose(run.simulation),
     )
 
 
-def _unfinished(run: Run) -> tuple[UnfinishedFlow, ...]:
-    """Flows that did not end: those that failed, with the reason, then those that waited for them."""
+def _unfinished(run: Run, messages: slice) -> tuple[UnfinishedFlow, ...]:
+    """Parts of these messages that did not end: what that failed, with the reason, then those that waited."""
     simulation, sent = run.simulation, run.sent
-    status = simulation.flows().status
+    status = simulation.flows().status.copy()
+    status[: run.stripes.offsets[messages.start]] = _DONE
+    status[run.stripes.offsets[messages.stop] :] = _DONE
     if (status == _DONE).all():
         return ()
     name, qps, ports = run.sent_name(), simulation.qps(), simulation.ports()

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raddle import traffic
-from raddle.lab.workloads.demand import collective_demand, place_ranks
+from raddle.lab.workloads.demand import demand_between
+from raddle.lab.workloads.ranks import EVERYWHERE, Scope, place_ranks, seat_names, seats_of, shape_of
 from raddle.topology.model import Fabric
 from raddle.traffic import Algorithm, Collective, Terms
 from raddle.traffic.sizes import FLOAT, BufferSize
@@ -17,20 +18,24 @@ from raddle.workload import Demand, Schedule, Seats, Workload
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CollectiveJob:
-    """A collective among all ranks of a fabric's first plane; `ranks` holds the endpoint of each, int32."""
+    """A collective among the accelerators of a fabric, or of a part of it."""
 
     fabric: Fabric
     collective: Collective
     algorithm: Algorithm
-    placement: str
-    ranks: NDArray[np.int32]
-    seed: int
+    scope: Scope
+    seats: Seats
+    shape: traffic.Shape
     terms: Terms = traffic.USUAL
+
+    @property
+    def ranks(self) -> int:
+        return self.seats.ranks
 
     def buffer(self, size_bytes: int) -> BufferSize:
         """What a requested size becomes."""
         buffer = self.algorithm.buffer or self.collective.buffer
-        return buffer(len(self.ranks), size_bytes, self.terms.elements)
+        return buffer(self.ranks, size_bytes, self.terms.elements)
 
     def count_wrong(
         self, schedule: Schedule, start_ps: NDArray[np.int64], finish_ps: NDArray[np.int64]
@@ -45,48 +50,53 @@ class CollectiveJob:
         """What is to be known of the traffic beside its name."""
         if self.terms.matrix is None:
             return ()
-        sent = np.where(np.eye(len(self.ranks), dtype=bool), 0, self.terms.matrix)
+        sent = np.where(np.eye(self.ranks, dtype=bool), 0, self.terms.matrix)
         sender, receiver = int(sent.sum(axis=1).argmax()), int(sent.sum(axis=0).argmax())
-        names = [self.fabric.endpoints[end].name for end in self.ranks[[sender, receiver]].tolist()]
+        names = seat_names(self.fabric, self.seats)
         return (
-            f"rank {receiver} ({names[1]}) receives most, {sent[:, receiver].sum()} B; rank {sender}"
-            f" ({names[0]}) sends most, {sent[sender].sum()} B; {sent.sum()} B in all",
+            f"rank {receiver} ({names[receiver]}) receives most, {sent[:, receiver].sum()} B; rank {sender}"
+            f" ({names[sender]}) sends most, {sent[sender].sum()} B; {sent.sum()} B in all",
         )
 
     def workload(self, size_bytes: int) -> Workload:
         """What it sends with buffers of that size, which is rounded up to 4 bytes for smaller elements."""
         if self.terms.elements.bytes < FLOAT.bytes:
             size_bytes = -(-self.buffer(size_bytes).size_bytes // FLOAT.bytes) * FLOAT.bytes
-        shape = traffic.Shape.flat(len(self.ranks))
-        traffic.check_ranks(self.collective, self.algorithm, shape, size_bytes)
-        return Workload(self.algorithm.schedule(shape, size_bytes), Seats.of_endpoints(self.ranks))
+        traffic.check_ranks(self.collective, self.algorithm, self.shape, size_bytes)
+        return Workload(self.algorithm.schedule(self.shape, size_bytes), self.seats)
 
     def demand(self) -> Demand:
-        """What it asks of the fabric, in every plane."""
-        return collective_demand(
-            self.fabric, self.collective.name, self.algorithm.name, self.placement, self.seed, self.terms
-        )
+        """What it asks of the fabric."""
+        return demand_between(self.fabric, self.seats, self.algorithm.pairs(self.shape))
 
 
 def find_job(
     fabric: Fabric,
     collective: str,
     algorithm: str | None,
-    placement: str = "linear",
-    seed: int = 1,
+    scope: Scope = EVERYWHERE,
     terms: Terms = traffic.USUAL,
 ) -> CollectiveJob:
     """The job that these names describe; `algorithm` None is the collective's usual one.
-
-    Args:
-        seed: of a random placement.
 
     Raises:
         InputError: there is no such collective, algorithm or placement, or it is not for that many ranks.
     """
     found = terms.of(traffic.find_collective(collective))
     way = traffic.find_algorithm(found, algorithm)
-    ranks = place_ranks(fabric, placement, seed)
-    terms.check(len(ranks))
-    traffic.check_ranks(found, way, traffic.Shape.flat(len(ranks)))
-    return CollectiveJob(fabric, found, way, placement, ranks, seed, terms)
+    seats = seats_of(fabric, place_ranks(fabric, scope))
+    shape = shape_of(fabric, seats)
+    terms.check(seats.ranks)
+    traffic.check_ranks(found, way, shape)
+    return CollectiveJob(fabric, found, way, scope, seats, shape, terms)
+
+
+def collective_demand(
+    fabric: Fabric, collective: str, algorithm: str | None, scope: Scope = EVERYWHERE
+) -> Demand:
+    """The flows of a collective between endpoints, phase by phase.
+
+    Raises:
+        InputError: those of `find_job`, and `no-way-between`.
+    """
+    return find_job(fabric, collective, algorithm, scope).demand()

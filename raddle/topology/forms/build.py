@@ -112,6 +112,7 @@ def _routing(spec: RoutingSpec, switches: tuple[Switch, ...]) -> RoutingPolicy:
         tuple(name for name in get_args(HashField) if name in spec.hash.fields),
         _hash_offset(spec.hash.offset, switches),
         _adaptive(spec.adaptive) if spec.adaptive else None,
+        is_declared=spec.policy is not None or spec.adaptive is not None,
     )
 
 

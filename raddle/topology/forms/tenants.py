@@ -57,7 +57,7 @@ def _host_names(
     names: list[str] = []
     problems = []
     for k, text in enumerate(tenant.hosts):
-        for name in _expanded(text):
+        for name in expand_names(text):
             if name in hosts:
                 names.append(name)
                 continue
@@ -67,7 +67,7 @@ def _host_names(
     return names, problems
 
 
-def _expanded(text: str) -> Iterator[str]:
+def expand_names(text: str) -> Iterator[str]:
     """`host[0-2]` -> host0, host1, host2; leading zeros stay: `host[00-02]`."""
     match = _HOST_SET.fullmatch(text)
     if not match:

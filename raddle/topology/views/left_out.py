@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 
 from raddle.topology.model import Fabric
@@ -28,10 +27,3 @@ def _left_out(fabric: Fabric) -> Iterator[str]:
         host.nic_model.bus_bps or (host.accelerators and host.accelerators.bus_bps) for host in fabric.hosts
     ):
         yield "limits of the hosts' buses ('bus'): NICs carry what their links do"
-    if fabric.tenants:
-        names = [tenant.name for tenant in fabric.tenants]
-        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        yield (f"tenants ({', '.join(names[:3])}{more}): all endpoints are ranks of one job")
-    ports = Counter((endpoint.host, endpoint.rail) for endpoint in fabric.endpoints)
-    if max(ports.values(), default=1) > 1:
-        yield f"NICs of {max(ports.values())} ports: each port is a rank by itself, at its own full rate"

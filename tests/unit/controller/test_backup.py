@@ -12,7 +12,8 @@ from raddle.cli.main import app
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.backup import Backup, backups
 from raddle.controller.plan.replan import replanner
-from raddle.lab.workloads.demand import collective_demand
+from raddle.lab.workloads.collective import collective_demand
+from raddle.lab.workloads.ranks import Scope
 
 FABRIC = raddle.loads(
     "raddle: 1\nname: tiny\nfabric: {leaves: {count: 3}, spines: {count: 2}}\nhosts: {per_leaf: 2}\n"
@@ -20,7 +21,7 @@ FABRIC = raddle.loads(
 
 
 def by_failure(routing: str = "ecmp") -> dict[str, Backup]:
-    demand = collective_demand(FABRIC, "all_reduce", None, "strided", 1) if routing == "pinned" else None
+    demand = collective_demand(FABRIC, "all_reduce", None, Scope("strided")) if routing == "pinned" else None
     policy = "pinned" if routing == "pinned" else "ecmp"
     plan = make_plan(FABRIC, policy, demand)
     return {each.failure: each for each in backups(FABRIC, plan, replanner(FABRIC, plan, demand))}
@@ -50,7 +51,7 @@ def test_a_dead_spine_is_repaired_without_the_controller() -> None:
 
 
 def test_pins_over_a_dead_link_are_pinned_anew_and_others_stay() -> None:
-    demand = collective_demand(FABRIC, "all_reduce", None, "strided", 1)
+    demand = collective_demand(FABRIC, "all_reduce", None, Scope("strided"))
     plan = make_plan(FABRIC, "pinned", demand)
     pins = {
         (switch.name, route.prefix): route.next_hops

@@ -8,7 +8,8 @@ import raddle
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.model import Plan
 from raddle.controller.plan.replan import without_drained
-from raddle.lab.workloads.demand import collective_demand
+from raddle.lab.workloads.collective import collective_demand
+from raddle.lab.workloads.ranks import Scope
 from raddle.topology.model import Fabric
 
 TWO_TIERS = "fabric: {leaves: {count: 4}, spines: {count: 4}, uplinks: {per_pair: 2}}\nhosts: {per_leaf: 8}\n"
@@ -44,7 +45,7 @@ def dead_ports(fabric: Fabric) -> set[tuple[str, str]]:
 @pytest.mark.parametrize("form", [TWO_TIERS, THREE_TIERS])
 def test_a_plan_kept_on_the_same_fabric_is_the_same(form: str) -> None:
     fabric = fabric_of(form)
-    demand = collective_demand(fabric, "all_reduce", None, "random", 1)
+    demand = collective_demand(fabric, "all_reduce", None, Scope("random"))
     plan = make_plan(fabric, "pinned", demand)
     assert pins_of(plan)
     assert pins_of(make_plan(fabric, "pinned", demand, plan)) == pins_of(plan)
@@ -53,7 +54,7 @@ def test_a_plan_kept_on_the_same_fabric_is_the_same(form: str) -> None:
 def test_pins_that_lose_no_link_stay_when_a_spine_is_drained() -> None:
     before = fabric_of(TWO_TIERS)
     after = fabric_of(TWO_TIERS, "overrides: {drain: [spine2]}\n")
-    demand = collective_demand(before, "all_to_all", None, "random", 1)
+    demand = collective_demand(before, "all_to_all", None, Scope("random"))
     old = make_plan(before, "pinned", demand)
     kept, fresh = make_plan(after, "pinned", demand, old), make_plan(after, "pinned", demand)
     moved = {key for key, port in pins_of(kept).items() if pins_of(old).get(key) != port}
@@ -71,8 +72,8 @@ def test_pins_that_lose_no_link_stay_when_a_spine_is_drained() -> None:
 def test_an_earlier_plan_of_other_hosts_and_switches_is_no_hindrance() -> None:
     small = fabric_of("fabric: {leaves: {count: 2}, spines: {count: 3}}\nhosts: {per_leaf: 4}\n")
     large = fabric_of("fabric: {leaves: {count: 4}, spines: {count: 4}}\nhosts: {per_leaf: 4}\n")
-    old = make_plan(large, "pinned", collective_demand(large, "all_reduce", None, "strided", 1))
-    demand = collective_demand(small, "all_reduce", None, "strided", 1)
+    old = make_plan(large, "pinned", collective_demand(large, "all_reduce", None, Scope("strided")))
+    demand = collective_demand(small, "all_reduce", None, Scope("strided"))
     plan = make_plan(small, "pinned", demand, old)
     assert pins_of(plan)
     assert plan.pins is not None

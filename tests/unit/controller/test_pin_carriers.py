@@ -22,7 +22,7 @@ from raddle.errors import InputError
 from raddle.lab.collisions import find_job_collisions
 from raddle.lab.workloads.collective import find_job
 from raddle.topology.model import Fabric, TableBudget
-from raddle.workload import Demand
+from raddle.workload import Demand, Seats
 
 POLICY_MODEL = replace(MODEL, features=("policy-routing",))
 
@@ -162,8 +162,8 @@ def test_source_ports_of_ipv6_flows_take_the_planned_paths_in_the_engine() -> No
     fabric = loads(document)
     order = placement("strided", fabric)
     plan = make_plan(fabric, "pinned", ring(order))
-    job = replace(find_job(fabric, "all_reduce", "ring"), ranks=np.array(order, np.int32))
-    report = find_job_collisions(fabric, plan, job)
+    job = replace(find_job(fabric, "all_reduce", "ring"), seats=Seats.of_endpoints(np.array(order, np.int32)))
+    report = find_job_collisions(fabric, plan, [job])
     assert len(plan.source_ports) == 16
     assert report.collisions == ()
 

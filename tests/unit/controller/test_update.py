@@ -21,7 +21,8 @@ from raddle.controller.plan.update import (
 )
 from raddle.controller.verify.network import entries_of_plan, network_of
 from raddle.controller.verify.transient import Transient, judge_update
-from raddle.lab.workloads.demand import collective_demand
+from raddle.lab.workloads.collective import collective_demand
+from raddle.lab.workloads.ranks import Scope
 from raddle.topology.model import Fabric
 
 TEXT = "raddle: 1\nname: tiny\nfabric: {leaves: {count: 3}, spines: {count: 2}}\nhosts: {per_leaf: 2}\n"
@@ -126,7 +127,7 @@ def test_states_on_the_way_end_with_the_new_routes() -> None:
 
 def test_a_drained_link_stays_up_and_no_route_or_pin_uses_it() -> None:
     drained = raddle.loads(TEXT + "overrides: {drain: [spine1]}\n")
-    demand = collective_demand(drained, "all_reduce", None, "strided", 1)
+    demand = collective_demand(drained, "all_reduce", None, Scope("strided"))
     plan = make_plan(drained, "pinned", demand)
     switches = {switch.name: switch for switch in plan.switches}
     assert all(port.is_enabled for port in switches["spine1"].ports if port.peer)

@@ -20,6 +20,7 @@ from raddle.lab.bench import BenchRequest, run_bench
 from raddle.lab.collisions import find_job_collisions
 from raddle.lab.switches.programmed import program, read_states, switch_farm
 from raddle.lab.workloads.collective import find_job
+from raddle.lab.workloads.ranks import Scope
 from raddle.report import BenchResult
 from raddle.state import ArsLoad, ArsObject
 from raddle.topology.model import Fabric
@@ -43,7 +44,7 @@ def fabric_with(adaptive: str, nics: str = "{}") -> Fabric:
 
 
 def bench(fabric: Fabric, mib: int = 16) -> BenchResult:
-    return run_bench(fabric, BenchRequest("all_reduce", "ring", (mib << 20,), "ecmp", "strided"))
+    return run_bench(fabric, BenchRequest("all_reduce", "ring", (mib << 20,), "ecmp", (Scope("strided"),)))
 
 
 IN_ORDER = "{retransmission: selective-repeat, reorder: 64}"
@@ -108,7 +109,7 @@ def test_go_back_n_collapses_where_packets_overtake_each_other() -> None:
 def test_collisions_of_a_hash_that_nobody_goes_by_are_refused() -> None:
     fabric = fabric_with("{mode: flowlet}")
     with pytest.raises(InputError, match="switches choose a flow's way by the load") as caught:
-        find_job_collisions(fabric, make_plan(fabric, "ecmp"), find_job(fabric, "all_reduce", "ring"))
+        find_job_collisions(fabric, make_plan(fabric, "ecmp"), [find_job(fabric, "all_reduce", "ring")])
     assert caught.value.diagnostics[0].code == "paths-are-adaptive"
 
 

@@ -8,8 +8,8 @@ from raddle import load
 from raddle.controller.plan import make_plan
 from raddle.lab.bench import BenchRequest, run_bench
 from raddle.lab.collisions import CollisionReport, find_job_collisions
-from raddle.lab.workloads.collective import find_job
-from raddle.lab.workloads.demand import collective_demand
+from raddle.lab.workloads.collective import collective_demand, find_job
+from raddle.lab.workloads.ranks import Scope
 from raddle.topology import find
 from raddle.topology.model import Fabric
 
@@ -19,15 +19,17 @@ FABRIC = load(find("leaf-spine-16"))
 def collisions(
     fabric: Fabric, routing: str, collective: str = "all_reduce", seed: int = 1
 ) -> CollisionReport:
-    demand = collective_demand(fabric, collective, None, "strided", seed)
+    demand = collective_demand(fabric, collective, None, Scope("strided", seed=seed))
     plan = make_plan(fabric, routing, demand)
-    return find_job_collisions(fabric, plan, find_job(fabric, collective, None, "strided", seed))
+    return find_job_collisions(
+        fabric, plan, [find_job(fabric, collective, None, Scope("strided", seed=seed))]
+    )
 
 
 def test_they_are_the_collisions_of_a_run_on_switches_and_cost_what_it_loses() -> None:
     told = collisions(FABRIC, "ecmp")
     hashed, pinned = (
-        run_bench(FABRIC, BenchRequest("all_reduce", "ring", (64 << 20,), routing, "strided"))
+        run_bench(FABRIC, BenchRequest("all_reduce", "ring", (64 << 20,), routing, (Scope("strided"),)))
         for routing in ("ecmp", "pinned")
     )
     seen = {(each.link, each.step, each.flows) for each in hashed.collisions}

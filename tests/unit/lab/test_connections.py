@@ -7,7 +7,7 @@ import pytest
 
 from raddle.lab.workloads.connections import of_messages
 from raddle.sim import FLOW_STATUS, NEVER, FlowColumns
-from raddle.traffic import build, stripe
+from raddle.traffic import Lanes, build, stripe
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,8 @@ from raddle.traffic import build, stripe
 def test_a_message_is_done_when_all_parts_are_and_failed_when_one_has(
     parts: tuple[str, str], whole: str
 ) -> None:
-    stripes = stripe(build("all_reduce", "ring", 2, 1024), 2, splits_data=True)
+    ports = np.arange(2, dtype=np.int32)
+    stripes = stripe(build("all_reduce", "ring", 2, 1024), Lanes.single(ports, ports), 2, splits_data=True)
     count = stripes.schedule.flows // 2
     times = np.array([5, NEVER] * count, np.int64)
     status = np.array([FLOW_STATUS.index(part) for part in parts] * count, np.uint8)

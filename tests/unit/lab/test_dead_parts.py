@@ -16,7 +16,8 @@ from raddle.cli.simulate import simulate
 from raddle.cli.validate import validate
 from raddle.cli.verify import verify
 from raddle.errors import InputError
-from raddle.lab.workloads.demand import place_ranks
+from raddle.lab.workloads.collective import find_job
+from raddle.lab.workloads.ranks import place_ranks
 from raddle.topology import loads
 from raddle.topology.views.cut_off import cut_off_endpoints
 
@@ -81,10 +82,14 @@ def test_pairs_with_only_a_way_down_and_up_are_told_once() -> None:
 def test_what_is_cut_off_has_no_rank_and_the_others_do() -> None:
     fabric = loads(DEAD_HOST_LINK)
     assert np.flatnonzero(cut_off_endpoints(fabric)).tolist() == [2]
-    assert place_ranks(fabric, "linear", 1).tolist() == [0, 1, 3, 4, 5]
+    assert place_ranks(fabric).tolist() == [0, 1, 3, 4, 5]
     drained = loads(DUAL_TOR + "overrides: {drain: [leaf0]}\n")
-    ports = {drained.endpoints[each].name for each in place_ranks(drained, "linear", 1)}
-    assert ports == {each.name for each in drained.endpoints if drained.switches[each.leaf].name != "leaf0"}
+    job = find_job(drained, "all_reduce", None)
+    assert job.ranks == 4
+    demand = job.demand()
+    assert not cut_off_endpoints(drained)[[*demand.src, *demand.dst]].any()
+    # host0 and host1 have one port left; only host2 and host3 use both towards each other.
+    assert len(demand.src) == 5
 
 
 @pytest.fixture
@@ -108,7 +113,7 @@ def test_everything_else_is_validated_planned_and_proven(dead: str) -> None:
 def test_everything_else_is_pushed_and_simulated(dead: str, tmp_path: Path) -> None:
     result = run("bench", dead, "-b", "64K", "-e", "64K", "--routing", "ecmp")
     assert result.exit_code == 0, result.output
-    assert "note: 1 endpoints are cut off and have no rank" in result.stderr
+    assert "note: 1 NIC ports are cut off; accelerators without a rank: 1" in result.stderr
     flows = tmp_path / "flows.csv"
     flows.write_text("id,src,dst,bytes,start_ns\nout,2,0,1000,0\nin,0,2,1000,0\nwell,0,5,1000,0\n")
     result = run("simulate", dead, "--flows", str(flows), "-o", str(tmp_path / "out"), "--routing", "ecmp")

@@ -9,12 +9,12 @@ from raddle.lab.emulation.nics import Sighting
 from raddle.lab.emulation.paths import Routing, TripLog
 from raddle.lab.emulation.repair import Repairer
 from raddle.lab.emulation.roce import WRITE_ONLY, Reth, RocePacket, encode
-from raddle.lab.workloads.demand import collective_demand
+from raddle.lab.workloads.collective import collective_demand
 from raddle.topology import find, load
 from raddle.topology.model import PortRef
 
 FABRIC = load(find("leaf-spine-16"))
-DEMAND = collective_demand(FABRIC, "all_reduce", None, "linear", 1)
+DEMAND = collective_demand(FABRIC, "all_reduce", None)
 PINNED = make_plan(FABRIC, "pinned", DEMAND)
 LAYOUT = Layout(FABRIC, PINNED)
 ROUTING = Routing(LAYOUT, tuple(switch.routes for switch in PINNED.switches))

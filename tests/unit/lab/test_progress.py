@@ -12,6 +12,7 @@ from raddle.lab.run.effort import TimeLeft, long_run, run_packets
 from raddle.lab.run.settings import DEFAULT_SETTINGS
 from raddle.lab.run.watch import Watch
 from raddle.lab.workloads.collective import find_job
+from raddle.lab.workloads.ranks import Scope
 
 POD = "raddle: 1\nname: pod\nfabric: {leaves: {count: 2}, spines: {count: 2}}\nhosts: {per_leaf: 2}\n"
 MIB = 1 << 20
@@ -66,7 +67,7 @@ def test_only_a_long_wait_is_told_beforehand() -> None:
 
 def test_a_benchmark_tells_the_time_left_from_the_second_size_on() -> None:
     told: list[tuple[str, float | None]] = []
-    request = BenchRequest("all_reduce", "ring", (MIB, 4 * MIB), "ecmp", "linear")
+    request = BenchRequest("all_reduce", "ring", (MIB, 4 * MIB), "ecmp", (Scope("linear"),))
     watch = Watch(lambda what, share, left_s: told.append((what, left_s)))
     run_bench(loads(POD), request, watch=watch)
     second = [left_s for what, left_s in told if what == "all_reduce of 4MiB, 2 of 2"]

@@ -26,8 +26,8 @@ from raddle.inventory import Inventory
 from raddle.lab.collisions import find_job_collisions
 from raddle.lab.switches.programmed import program, switch_farm
 from raddle.lab.verify import Scope, planned_state, verify_plan, verify_running
-from raddle.lab.workloads.collective import find_job
-from raddle.lab.workloads.demand import collective_demand
+from raddle.lab.workloads.collective import collective_demand, find_job
+from raddle.lab.workloads.ranks import Scope as Where
 from raddle.state import PortState, SwitchState
 from raddle.topology import bundled_examples, load, loads
 from raddle.topology.views.cable_truth import SeenCable
@@ -100,7 +100,7 @@ def test_a_certificate_is_proven_by_the_checker_with_its_plan_and_not_with_anoth
 
 @pytest.mark.parametrize("routing", ["ecmp", "pinned"])
 def test_the_plans_tables_are_those_that_its_switches_derive(routing: Any) -> None:
-    made = make_plan(FABRIC, routing, collective_demand(FABRIC, "all_reduce", None, "strided", 1))
+    made = make_plan(FABRIC, routing, collective_demand(FABRIC, "all_reduce", None, Where("strided")))
     network = network_of(FABRIC)
     planned = tables_of(network, {switch.name: entries_of_plan(switch) for switch in made.switches})
     derived = tables_of(
@@ -281,13 +281,15 @@ def test_policy_routes_are_told_as_no_part_of_the_proof() -> None:
         "fabric: {leaves: {count: 2, model: box}, spines: {count: 2, model: box}}\nhosts: {per_leaf: 2}\n"
         "routing: {policy: pinned, pins: policy-route}\n"
     )
-    demand = collective_demand(fabric, "all_reduce", None, "strided", 1)
+    demand = collective_demand(fabric, "all_reduce", None, Where("strided"))
     result = verify_plan(fabric, make_plan(fabric, "pinned", demand), demand, SINGLE, silent)
     told = [problem for problem in result.problems if problem.code == "policies-not-verified"]
     assert [problem.severity for problem in told] == ["warning"]
     assert "policy routes of this plan are no part of the proof" in told[0].message
     with pytest.raises(InputError, match="this plan pins by policy routes"):
-        find_job_collisions(fabric, make_plan(fabric, "pinned", demand), find_job(fabric, "all_reduce", None))
+        find_job_collisions(
+            fabric, make_plan(fabric, "pinned", demand), [find_job(fabric, "all_reduce", None)]
+        )
 
 
 def test_a_load_above_100_percent_is_in_the_verdict_and_against_a_threshold_a_finding() -> None:

@@ -34,7 +34,8 @@ from raddle.lab.switches.counters import switch_counters
 from raddle.lab.switches.prepared import SwitchSource
 from raddle.lab.switches.programmed import over_p4runtime, program, read_states
 from raddle.lab.verify import Scope, verify_running
-from raddle.lab.workloads.demand import collective_demand, place_ranks
+from raddle.lab.workloads.collective import collective_demand
+from raddle.lab.workloads.ranks import place_ranks
 from raddle.lab.workloads.source_ports import source_ports
 from raddle.sim.simulation import Simulation
 from raddle.sim.switch_columns import find_groups
@@ -73,7 +74,7 @@ def test_a_pinned_ring_takes_the_same_time_over_p4runtime_as_over_gnmi(nos: str)
     times = []
     for kind, p4info in (("sonic", None), (nos, MIDDLEBLOCK if nos == "pins" else None)):
         fabric = two_tier(kind, "sonic", leaves=2, spines=2)  # With `nos` a mixed fabric.
-        request = BenchRequest("all_reduce", "ring", (MIB,), "pinned", "strided")
+        request = BenchRequest("all_reduce", "ring", (MIB,), "pinned", (Scope("strided"),))
         result = run_bench(fabric, request, SwitchSource(p4info=p4info))
         times.append(result.rows[0].time_ps)
         assert not result.collisions
@@ -105,7 +106,7 @@ def test_a_second_apply_writes_nothing_and_drift_names_the_entity(nos: str) -> N
 
 def test_a_new_plan_is_brought_by_the_least_writes_and_leaves_nothing_old() -> None:
     fabric = two_tier("p4", "p4", leaves=3)
-    pinned = make_plan(fabric, "pinned", collective_demand(fabric, "all_reduce", "ring", "strided", 1))
+    pinned = make_plan(fabric, "pinned", collective_demand(fabric, "all_reduce", "ring", Scope("strided")))
     with running(fabric) as (plan, farm, inventory):
         program(plan, inventory)
         before = {name: switch.state() for name, switch in farm.switches.items()}
@@ -300,9 +301,9 @@ def test_a_plan_loads_every_link_alike_whatever_carries_its_pins() -> None:
         fabric = dataclasses.replace(
             _with_policy_routing(fabric), routing=dataclasses.replace(fabric.routing, pins=carrier)
         )
-        ranks = place_ranks(fabric, "strided", 1)
+        ranks = place_ranks(fabric, Scope("strided", seed=1))
         schedule = traffic.build("all_reduce", "ring", len(ranks), MIB)
-        plan = make_plan(fabric, "pinned", collective_demand(fabric, "all_reduce", "ring", "strided", 1))
+        plan = make_plan(fabric, "pinned", collective_demand(fabric, "all_reduce", "ring", Scope("strided")))
         assert plan.pins
         assert plan.pins.carrier == carrier
         with running(fabric) as (_, _, inventory):
@@ -331,9 +332,9 @@ def test_the_pins_of_a_leaf_count_what_its_uplinks_send(carrier: Carrier) -> Non
     fabric = dataclasses.replace(
         _with_policy_routing(fabric), routing=dataclasses.replace(fabric.routing, pins=carrier)
     )
-    ranks = place_ranks(fabric, "strided", 1)
+    ranks = place_ranks(fabric, Scope("strided", seed=1))
     schedule = traffic.build("all_reduce", "ring", len(ranks), MIB)
-    plan = make_plan(fabric, "pinned", collective_demand(fabric, "all_reduce", "ring", "strided", 1))
+    plan = make_plan(fabric, "pinned", collective_demand(fabric, "all_reduce", "ring", Scope("strided")))
     with running(fabric) as (_, farm, inventory):
         program(plan, inventory)
         states = {name: switch.state() for name, switch in farm.switches.items()}

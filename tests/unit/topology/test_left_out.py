@@ -21,11 +21,7 @@ def test_a_fabric_without_such_things_leaves_nothing_out() -> None:
             "hosts: {per_leaf: 2, accelerators: {count: 2, scale_up: {kind: nvlink, bandwidth: 3600G}}}\n",
             "the network inside hosts (nvlink)",
         ),
-        (
-            "hosts: {per_leaf: 2}\ntenants: [{name: vision, hosts: [host0]}]\n",
-            "tenants (vision)",
-        ),
-        ("hosts: {per_leaf: 2, nics: {ports: 2}}\n", "NICs of 2 ports"),
+        ("hosts: {per_leaf: 2, nics: {bus: 48.5GBps}}\n", "limits of the hosts' buses"),
     ],
 )
 def test_each_thing_that_a_run_leaves_out_is_named(hosts: str, says: str) -> None:

@@ -24,7 +24,7 @@ def test_strided_passes_over_leaves_that_are_full():
     assert traffic.place("strided", [[0], [1, 2, 3], [], [4, 5]], None, 0).tolist() == [0, 1, 4, 2, 5, 3]
 
 
-@pytest.mark.parametrize("kind", ["linear", "strided", "random"])
+@pytest.mark.parametrize("kind", traffic.PLACEMENTS)
 @pytest.mark.parametrize("ranks", [1, 6, 16])
 def test_no_endpoint_is_taken_twice(kind, ranks):
     placement = traffic.place(kind, FOUR_LEAVES, ranks, 3)
@@ -61,5 +61,5 @@ def test_more_ranks_than_endpoints_are_refused():
 
 
 def test_an_unknown_placement_is_refused_with_those_there_are():
-    with pytest.raises(InputError, match="no placement 'stride'; there is linear, strided, random"):
+    with pytest.raises(InputError, match="no placement 'stride'; there is linear, strided, random, rail"):
         traffic.place("stride", FOUR_LEAVES, None, 0)

@@ -9,6 +9,7 @@ import pytest
 
 from raddle import loads, traffic
 from raddle.lab.bench import BenchRequest, run_bench
+from raddle.lab.workloads.ranks import Scope
 from raddle.report import to_table
 from raddle.traffic import registry
 from raddle.traffic.collectives.record import Algorithm, Cells, Collective, Pairs
@@ -69,7 +70,7 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("routing", ["ecmp", "pinned"])
 def test_it_is_benchmarked_like_any_other(routing: str) -> None:
-    request = BenchRequest("Pass-On", None, (64 * MIB,), routing, "strided")  # type: ignore[arg-type]
+    request = BenchRequest("Pass-On", None, (64 * MIB,), routing, (Scope("strided"),))  # type: ignore[arg-type]
     result = run_bench(loads(FABRIC), request)
     [row] = result.rows
     assert (result.collective, result.algorithm, row.wrong, row.root) == ("relay", "ring", 0, 0)
