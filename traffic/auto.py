@@ -90,13 +90,10 @@ class Auto:
 
 
 def _cut(shape: Shape, protocol: str) -> Shape:
-    """The shape with messages cut as a protocol cuts them."""
-    slice_bytes = _SLICES.get(protocol)
-    if slice_bytes is None or shape.protocol == WHOLE_MESSAGES:
-        return shape
-    cut = Protocol(
-        slice_bytes, slice_bytes, shape.protocol.switch_slice_bytes, shape.protocol.least_slice_bytes
-    )
+    """The shape with messages cut as a protocol cuts them, be it flat or not."""
+    cut = Protocol() if shape.protocol == WHOLE_MESSAGES else shape.protocol
+    if protocol in _SLICES:
+        cut = replace(cut, ring_slice_bytes=_SLICES[protocol], tree_slice_bytes=_SLICES[protocol])
     return replace(shape, protocol=cut)
 
 

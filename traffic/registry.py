@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from raddle.errors import InputError
+from raddle.traffic.auto import AUTO
 from raddle.traffic.collectives.all_gather import ALL_GATHER
 from raddle.traffic.collectives.all_reduce import ALL_REDUCE
 from raddle.traffic.collectives.all_to_all import ALL_TO_ALL
@@ -76,7 +77,7 @@ def find_algorithm(collective: Collective, name: str | None) -> Algorithm:
     for algorithm in collective.algorithms:
         if algorithm.name == _plain(name):
             return algorithm
-    names = [algorithm.name for algorithm in collective.algorithms]
+    names = [AUTO, *(algorithm.name for algorithm in collective.algorithms)]
     raise _unknown(f"{collective.name} algorithm", name, _plain(name), names)
 
 

@@ -83,7 +83,8 @@ def run_jobs(
     """
     places = [replace(scope, seed=request.settings.seed) for scope in request.scopes]
     jobs = tuple(
-        find_job(fabric, request.collective, request.algorithm, scope, request.terms) for scope in places
+        find_job(fabric, request.collective, request.algorithm, scope, request.terms, request.sizes_bytes)
+        for scope in places
     )
     demand = joined_demand([job.demand() for job in jobs]) if request.routing == "pinned" else None
     plan = request.plan or make_plan(fabric, request.routing, demand)

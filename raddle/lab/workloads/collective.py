@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,11 +10,16 @@ from numpy.typing import NDArray
 
 from raddle import traffic
 from raddle.lab.workloads.demand import demand_between
+from raddle.lab.workloads.machine import machine_of
 from raddle.lab.workloads.ranks import EVERYWHERE, Scope, place_ranks, seat_names, seats_of, shape_of
 from raddle.topology.model import Fabric
 from raddle.traffic import Algorithm, Collective, Terms
+from raddle.traffic.auto import AUTO, Auto
 from raddle.traffic.sizes import FLOAT, BufferSize
-from raddle.workload import Demand, Schedule, Seats, Workload
+from raddle.workload import NOWHERE, Demand, Schedule, Seats, Workload
+
+USUAL_SIZES = traffic.sweep(1 << 20, 256 << 20, 4)
+"""Those of `bench`, for what is planned without sizes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,6 +33,7 @@ class CollectiveJob:
     seats: Seats
     shape: traffic.Shape
     terms: Terms = traffic.USUAL
+    auto: Auto | None = None
 
     @property
     def ranks(self) -> int:
@@ -48,6 +55,8 @@ class CollectiveJob:
 
     def notes(self) -> tuple[str, ...]:
         """What is to be known of the traffic beside its name."""
+        if self.auto:
+            return tuple(self.auto.notes(self.shape))
         if self.terms.matrix is None:
             return ()
         sent = np.where(np.eye(self.ranks, dtype=bool), 0, self.terms.matrix)
@@ -76,19 +85,28 @@ def find_job(
     algorithm: str | None,
     scope: Scope = EVERYWHERE,
     terms: Terms = traffic.USUAL,
+    sizes_bytes: Sequence[int] = USUAL_SIZES,
 ) -> CollectiveJob:
-    """The job that these names describe; `algorithm` None is the collective's usual one.
+    """The job that these names describe.
+
+    Args:
+        algorithm: None is the library's choice where a scale-up network connects ranks, else the usual one.
+        sizes_bytes: for which a choice is made.
 
     Raises:
         InputError: there is no such collective, algorithm or placement, or it is not for that many ranks.
     """
     found = terms.of(traffic.find_collective(collective))
-    way = traffic.find_algorithm(found, algorithm)
+    named = None if algorithm in (AUTO, None) else traffic.find_algorithm(found, algorithm)
     seats = seats_of(fabric, place_ranks(fabric, scope))
     shape = shape_of(fabric, seats)
     terms.check(seats.ranks)
+    auto = None
+    if algorithm == AUTO or (algorithm is None and (shape.domain != NOWHERE).any()):
+        auto = Auto(found, machine_of(fabric, seats, shape), tuple(sizes_bytes))
+    way = auto.algorithm if auto else named or found.algorithms[0]
     traffic.check_ranks(found, way, shape)
-    return CollectiveJob(fabric, found, way, scope, seats, shape, terms)
+    return CollectiveJob(fabric, found, way, scope, seats, shape, terms, auto)
 
 
 def collective_demand(

@@ -165,7 +165,7 @@ def test_an_algorithm_of_another_collective_is_refused_with_those_there_are():
     with pytest.raises(InputError) as caught:
         traffic.build("all_reduce", "pairwise", 4, MIB)
     assert str(caught.value) == (
-        "error[unknown-algorithm]: no all_reduce algorithm 'pairwise'; there is ring, halving_doubling,"
+        "error[unknown-algorithm]: no all_reduce algorithm 'pairwise'; there is auto, ring, halving_doubling,"
         " tree, nvls, nvls_tree"
     )
 
