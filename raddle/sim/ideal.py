@@ -37,12 +37,13 @@ def ideal_fcts_ps(simulation: Simulation, qp: NDArray[np.int32], size_bytes: _In
 
     Packets follow one another through the wires of the path: full ones at the pace of the slowest so far, the
     last, shorter one behind them. A switch that cuts through sends a packet on when it has the part that it
-    waits for. Exact to the picosecond.
+    waits for. Exact to the picosecond. Inside a scale-up domain, the message's time on its slowest link and
+    the latency of its path (what a switch copies or sums takes more, see `raddle.sim.scale_up`).
 
     Args:
         qp: queue pair of each flow.
     """
-    found = np.zeros(len(qp), np.int64)
+    found = _inside_ps(simulation, qp, size_bytes)
     distinct, row = np.unique(qp, return_inverse=True)
     paths = [simulation.trace(int(each)).astype(np.int64) for each in distinct]
     lengths = np.array([len(path) for path in paths], np.int64)
@@ -55,6 +56,17 @@ def ideal_fcts_ps(simulation: Simulation, qp: NDArray[np.int32], size_bytes: _In
     ends = np.cumsum(lengths)
     is_complete = hops.is_last[ports[ends - 1]]
     found[flows] = np.where(is_complete, _fcts_ps(simulation, hops, ports, lengths, size_bytes[flows]), 0)
+    return found
+
+
+def _inside_ps(simulation: Simulation, qp: NDArray[np.int32], size_bytes: _Ints) -> _Ints:
+    """Of flows inside scale-up domains; 0 for others."""
+    found = np.zeros(len(qp), np.int64)
+    if (links := simulation.scale_up) is not None:
+        inside = np.flatnonzero(links.path_bps[qp])
+        bps = links.path_bps[qp[inside]].astype(np.float64)
+        on_link = np.ceil(size_bytes[inside] * 8e12 / bps).astype(np.int64)
+        found[inside] = on_link + links.latency_ps[qp[inside]]
     return found
 
 

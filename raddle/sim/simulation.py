@@ -33,11 +33,12 @@ from raddle.sim.engine import RunSetup, packet_engine
 from raddle.sim.nic import nic_columns
 from raddle.sim.pcapng import PFC, FrameColumns
 from raddle.sim.policy_match import PacketHeaders
+from raddle.sim.scale_up import ScaleUpPorts, qp_ranks, scale_up_links
 from raddle.sim.stall import StallGuard
 from raddle.sim.switch_columns import switch_columns
 from raddle.state import PRIORITIES, SwitchState
 from raddle.topology.model import Fabric, LosslessClass, PortRef
-from raddle.workload import Sent
+from raddle.workload import NOWHERE, Sent
 
 _NIC_BUFFER_BYTES = 2 << 20
 
@@ -83,7 +84,10 @@ class Simulation:
         self._is_ipv6 = fabric.addressing.families == "ipv6"
         node, peer, speed_bps, propagation_ps = self._port_columns()
         schedule = sent.schedule
-        src, dst = sent.qp_src.astype(np.uint32), sent.qp_dst.astype(np.uint32)
+        self.scale_up = scale_up_links(fabric, sent)
+        # Headers of queue pairs inside domains are never looked at.
+        src, dst = (np.maximum(ends, 0).astype(np.uint32) for ends in (sent.qp_src, sent.qp_dst))
+        ranks = qp_ranks(sent)
         hashed = hashed_addresses(self._addresses, self._is_ipv6)
         self._hashes = HashClasses(hashed[src], hashed[dst], seed, states, source_ports)
         hashes = self._hashes.columns(0)
@@ -109,8 +113,11 @@ class Simulation:
             port_peer=peer,
             port_bps=speed_bps,
             port_propagation_ps=propagation_ps,
-            qp_src=src,
-            qp_dst=dst,
+            qp_src=sent.qp_src.astype(np.uint32),
+            qp_dst=sent.qp_dst.astype(np.uint32),
+            qp_src_rank=ranks[0].astype(np.uint32),
+            qp_dst_rank=ranks[1].astype(np.uint32),
+            scale_up=self.scale_up.columns if self.scale_up else None,
             qp_hash=hashes[0],
             qp_ack_hash=hashes[1],
             qp_dscp=dscp,
@@ -128,8 +135,11 @@ class Simulation:
         self._stall_guard = StallGuard(
             self, 0 if start_ps is None or not len(start_ps) else int(start_ps.max())
         )
-        data = int(np.maximum(-(-schedule.size_bytes // fabric.roce.mtu_bytes), 1).sum())
+        packets = np.maximum(-(-schedule.size_bytes // fabric.roce.mtu_bytes), 1)
+        inside = (sent.qp_src == NOWHERE)[schedule.qp]
+        data = int(packets[~inside].sum())
         self.expected_packets = max(data + data // fabric.hosts[0].nic_model.ack_interval, 1)
+        self._inside_bytes = int(schedule.size_bytes[inside].sum())
         self._hash_classes = 0
         self._adaptive: set[str] = set()
         for name, state in states.items():
@@ -224,7 +234,7 @@ class Simulation:
             count = self._core.advance(until_ps, _EVENTS_PER_CALL)
             after_call()
             if progress:
-                progress(min(self.packets.delivered / self.expected_packets, 1.0))
+                progress(self._share_done())
             if not may_change and not self.is_done and self._stall_guard.is_stalled():
                 self.is_stalled = True
                 return
@@ -236,6 +246,23 @@ class Simulation:
         """Run all events up to and with `until_ps`."""
         while self._core.advance(until_ps, _EVENTS_PER_CALL) >= _EVENTS_PER_CALL:
             pass
+
+    def _share_done(self) -> float:
+        """Of what is to be moved, of each medium as much as it has to move."""
+        packets = min(self.packets.delivered / self.expected_packets, 1.0)
+        if not self._inside_bytes:
+            return packets
+        inside = self.inside_bytes / self._inside_bytes
+        return inside if self.expected_packets == 1 else (packets + inside) / 2
+
+    @property
+    def inside_bytes(self) -> int:
+        """Bytes of messages that have arrived inside scale-up domains."""
+        return self._core.scale_up_delivered_bytes
+
+    def scale_up_ports(self) -> ScaleUpPorts | None:
+        """What the accelerators' scale-up ports have carried; None where nothing goes over any."""
+        return self.scale_up.ports(self._core.scale_up_bytes()) if self.scale_up else None
 
     @property
     def now_ps(self) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from raddle.sim.columns import PacketCounts
+
 if TYPE_CHECKING:
     from raddle.sim.simulation import Simulation
 
@@ -21,13 +23,16 @@ class StallGuard:
     def __init__(self, simulation: Simulation, last_start_ps: int) -> None:
         self._simulation = simulation
         self._moved_ps = last_start_ps
-        self._packets = simulation.packets
+        self._moved = self._moved_so_far()
         self._timeout_ps = 2 * simulation.fabric.hosts[0].nic_model.rto_ps
+
+    def _moved_so_far(self) -> tuple[PacketCounts, int]:
+        return self._simulation.packets, self._simulation.inside_bytes
 
     def is_stalled(self) -> bool:
         simulation = self._simulation
-        if simulation.packets != self._packets:
-            self._packets = simulation.packets
+        if (moved := self._moved_so_far()) != self._moved:
+            self._moved = moved
             self._moved_ps = max(self._moved_ps, simulation.now_ps)
             return False
         quiet_ps = simulation.now_ps - self._moved_ps - self._timeout_ps
