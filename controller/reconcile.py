@@ -304,8 +304,11 @@ def read_links(plan: Plan, inventory: Inventory) -> dict[str, tuple[str, ...]]:
     return {name: ports for name, ports in all_of(links).items() if ports is not None}
 
 
-def read_databases(inventory: Inventory) -> dict[str, dict[str, Tables]]:
+def read_databases(inventory: Inventory, neighbours: bool = False) -> dict[str, dict[str, Tables]]:
     """CONFIG_DB and the parts of APPL_DB that the switch itself has written, of every switch.
+
+    Args:
+        neighbours: what they hear over LLDP, instead of those parts.
 
     Returns:
         By switch name and database: `{"leaf0": {"CONFIG_DB": ..., "APPL_DB": ...}}`.
@@ -316,7 +319,8 @@ def read_databases(inventory: Inventory) -> dict[str, dict[str, Tables]]:
 
     def read(client: GnmiClient) -> dict[str, Tables]:
         config = client.read_config()
-        return {"CONFIG_DB": config, "APPL_DB": client.read_tables("APPL_DB", APPL_DB_TABLES)}
+        tables = ("LLDP_ENTRY_TABLE",) if neighbours else APPL_DB_TABLES
+        return {"CONFIG_DB": config, "APPL_DB": client.read_tables("APPL_DB", tables)}
 
     return all_of(_everywhere(inventory, read))
 

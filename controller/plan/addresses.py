@@ -11,7 +11,7 @@ from typing import Literal
 
 from raddle.errors import Diagnostic, InputError
 from raddle.topology.allocation import Block, Blocks, allocate, overlaps
-from raddle.topology.model import Endpoint, Fabric, Switch
+from raddle.topology.model import Endpoint, Fabric, Link, Switch
 from raddle.topology.record import cable_key
 from raddle.units import ip_text
 
@@ -72,8 +72,8 @@ def address_families(fabric: Fabric) -> tuple[AddressPlan, ...]:
     Each leaf owns a block of the pool `hosts`, a power of two that fits the leaf with the most hosts, so that
     one aggregate covers it. Its host links take the block's /31s (RFC 3021; /127s, RFC 6164) in link order,
     leaf port even, endpoint odd. Links between switches take those of `underlay` in link order, upper end
-    even, lower end odd; unnumbered ones have their switches' link-local addresses. Switch i has the i-th
-    address of `loopbacks`.
+    even, lower end odd; a record may say the opposite of a link. Unnumbered ones have their switches'
+    link-local addresses. Switch i has the i-th address of `loopbacks`.
 
     What the fabric's record has stays as it is there; what is reserved has the address of its place in the
     fabric of the reserved size. Only the rest is numbered anew, with what nobody has had. A leaf whose block
@@ -138,12 +138,12 @@ def _number(
         problems.append(_full(f"{section}.hosts", networks["hosts"]))
         return AddressPlan(version, (), (), is_numbered, (), ())
     ends = [(0, 0)] * len(fabric.links)
+    turned = _turned(fabric)
     for endpoint, base in zip(fabric.endpoints, pairs, strict=True):
-        ends[endpoint.link] = (base + 1, base)
+        ends[endpoint.link] = _ends(base, fabric.links[endpoint.link], turned)
     for link in between:
         if is_numbered:
-            base = underlay[cable_key(link.a, link.b)]
-            ends[link.index] = (base + 1, base)
+            ends[link.index] = _ends(underlay[cable_key(link.a, link.b)], link, turned)
         else:
             a, b = (fabric.switch_by_name[end.device] for end in (link.a, link.b))
             ends[link.index] = (link_local(a), link_local(b))
@@ -153,8 +153,21 @@ def _number(
         link_ends=tuple(ends),
         is_numbered=is_numbered,
         loopbacks=tuple(loopbacks[name] for name in names),
-        endpoints=tuple(base + 1 for base in pairs),
+        endpoints=tuple(ends[endpoint.link][0] for endpoint in fabric.endpoints),
     )
+
+
+def _turned(fabric: Fabric) -> frozenset[str]:
+    """Keys of the cables whose lower end has the even address, by the record."""
+    cables = fabric.record.cables if fabric.record else {}
+    return frozenset(key for key, entry in cables.items() if entry.lower_is_even)
+
+
+def _ends(base: int, link: Link, turned: frozenset[str]) -> tuple[int, int]:
+    """The addresses of the lower and the upper end of a link."""
+    if turned and cable_key(link.a, link.b) in turned:
+        return base, base + 1
+    return base + 1, base
 
 
 def _shortages(
@@ -266,8 +279,8 @@ def _known(fabric: Fabric, version: Literal[4, 6]) -> list[_Known]:
             _Known(
                 {each.name: address for each, address in zip(full.switches, plan.loopbacks, strict=True)},
                 {
-                    cable_key(link.a, link.b): upper
-                    for link, (_, upper) in zip(full.links, plan.link_ends, strict=True)
+                    cable_key(link.a, link.b): min(pair)
+                    for link, pair in zip(full.links, plan.link_ends, strict=True)
                 },
                 {leaf.name: tuple((int(each[0]), each.num_addresses) for each in own) for leaf, own in hosts},
             )

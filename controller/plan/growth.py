@@ -55,8 +55,9 @@ def _switch(switch: Switch, families: tuple[AddressPlan, ...], hosts: tuple[str,
 def _cable(fabric: Fabric, link: Link, families: tuple[AddressPlan, ...]) -> CableEntry:
     if not fabric.addressing.is_numbered and link.a.device in fabric.switch_by_name:
         return CableEntry(())
-    ends = ((family, family.link_ends[link.index][1]) for family in families)
-    return CableEntry(tuple(f"{family.text(even)}/{family.bits - 1}" for family, even in ends))
+    ends = [(family, *family.link_ends[link.index]) for family in families]
+    prefixes = tuple(f"{family.text(min(a, b))}/{family.bits - 1}" for family, a, b in ends)
+    return CableEntry(prefixes, lower_is_even=ends[0][1] < ends[0][2])
 
 
 def _with_gone(new: Record, old: Record) -> Record:
@@ -85,6 +86,7 @@ def _with_gone(new: Record, old: Record) -> Record:
         switches=new.switches | _apart(new, switches),
         hosts=new.hosts | hosts,
         cables=new.cables | cables,
+        adopted=old.adopted,
     )
 
 

@@ -61,7 +61,9 @@ def fabric_digest(fabric: Fabric) -> str:
     others than are there."""
     counted = [(each.name, getattr(fabric, each.name)) for each in fields(fabric) if each.compare]
     numbers = address_families(fabric) if fabric.record_file or fabric.reserved else ()
-    return hashlib.sha256(repr((counted, numbers) if numbers else counted).encode()).hexdigest()
+    adopted = sorted(fabric.record.adopted.items()) if fabric.record else []
+    parts = [counted, *([numbers] if numbers else []), *([adopted] if adopted else [])]
+    return hashlib.sha256(repr(tuple(parts) if len(parts) > 1 else counted).encode()).hexdigest()
 
 
 def held_document(held: HeldPlan) -> dict[str, Any]:

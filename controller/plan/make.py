@@ -136,6 +136,7 @@ def _plan_switch(
     peer_reaction_ps: int,
 ) -> SwitchPlan:
     ports, interfaces = _ports(fabric, families, switch)
+    adopted = fabric.record.adopted_by_switch.get(switch.name, {}) if fabric.record else {}
     loopbacks = [
         InterfacePlan("Loopback0", f"{family.text(family.loopbacks[switch.index])}/{family.bits}")
         for family in families
@@ -160,6 +161,7 @@ def _plan_switch(
         hash_fields=fabric.routing.hash_fields,
         hash_offset=hash_offset(fabric, switch),
         adaptive=_plan_adaptive(fabric, switch),
+        adopted=tuple(adopted.items()),
     )
 
 

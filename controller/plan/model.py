@@ -18,6 +18,7 @@ from raddle.topology.model import (
     PfcWatchdog,
     Role,
 )
+from raddle.topology.record import AdoptedEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +151,7 @@ class SwitchPlan:
     """Everything one switch must be. Tuples are sorted, so that equal plans print the same bytes.
 
     `asn` is its AS number, 0 if it has none. `nos` says how it is programmed. `adaptive` is None where groups
-    hash.
+    hash. `adopted` is what its configuration had otherwise when raddle took it over, by `TABLE|KEY`.
     """
 
     name: str
@@ -171,6 +172,7 @@ class SwitchPlan:
     hash_fields: tuple[HashField, ...] = FIVE_TUPLE
     hash_offset: int = 0
     adaptive: AdaptivePlan | None = None
+    adopted: tuple[tuple[str, AdoptedEntry], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,15 @@
-"""`raddle import`: another simulator's network and flows as a fabric file and a flow file."""
+"""`raddle import`: another simulator's files, or SONiC switches as they stand, as a fabric file."""
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from raddle.cli.import_sonic import import_sonic, write_new
+from raddle.cli.options import JsonOption
 from raddle.errors import InputError
 from raddle.peers.files import PeerFlows, PeerTopology, read_ns3_flows, read_ns3_topology
 from raddle.peers.htsim import read_htsim_flows, read_htsim_topology
@@ -22,27 +23,71 @@ class PeerKind(StrEnum):
     ns3 = "ns3"
     simai = "simai"
     htsim = "htsim"
+    sonic = "sonic"
 
 
-KindArg = Annotated[PeerKind, typer.Argument(help="The other simulator.")]
+KindArg = Annotated[PeerKind, typer.Argument(help="The other simulator, or sonic.")]
 
 
 def import_(
     kind: KindArg,
-    topology: Annotated[Path, typer.Argument(metavar="TOPOLOGY", help="Its topology file.")],
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="FABRIC.yaml", help="Fabric file to write.")
     ],
+    topology: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="FILE...",
+            help="Its topology file; sonic: a config_db.json or minigraph for each switch, or their folder.",
+        ),
+    ] = None,
     flows: Annotated[Path | None, typer.Option(help="Its flow file (htsim: connection matrix).")] = None,
     config: Annotated[
         Path | None, typer.Option(help="Its settings (ns3, simai): buffers, DCQCN, ECN.")
     ] = None,
+    inventory: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="sonic: read the running switches, over gNMI.")
+    ] = None,
+    cables: Annotated[
+        Path | None,
+        typer.Option(metavar="CABLES.csv", help="sonic: cables, which count before what switches say."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over files that exist.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Read another simulator's files and write a fabric file; with --flows, a flow file beside it.
+    """Read another simulator's files, or SONiC switches, and write a fabric file.
 
-    FABRIC.flows.csv has the flows; for ns3, FABRIC.pins.csv has the paths that its hash gives to their data.
+    With --flows, FABRIC.flows.csv has the flows; for ns3, FABRIC.pins.csv the paths that its hash gives to
+    their data. sonic: FABRIC.record.json has what the switches hold, so that a first apply changes nothing;
+    what could not be adopted is listed.
     """
+    _refuse_mixed(kind, topology, flows or config, inventory or cables or as_json)
+    if kind is PeerKind.sonic:
+        import_sonic(topology or (), output, inventory, cables, force, as_json)
+        return
+    assert topology
+    files = _simulator_files(kind, topology[0], output, flows, config)
+    loads(files[output], str(output))
+    write_new(files, force)
+
+
+def _refuse_mixed(kind: PeerKind, files: list[Path] | None, of_peers: object, of_sonic: object) -> None:
+    """See that options and files are of the kind that is imported."""
+    if kind is PeerKind.sonic:
+        if of_peers:
+            raise InputError.of("bad-option", "--flows and --config are of other simulators, not of sonic")
+        return
+    if of_sonic:
+        raise InputError.of(
+            "bad-option", f"--inventory, --cables and --json are of sonic, not of {kind.value}"
+        )
+    if not files or len(files) > 1:
+        raise InputError.of("bad-option", f"{kind.value} has one topology file, {len(files or ())} are given")
+
+
+def _simulator_files(
+    kind: PeerKind, topology: Path, output: Path, flows: Path | None, config: Path | None
+) -> dict[Path, str]:
     network = _topology(kind, topology)
     settings = _settings(kind, config)
     names = PeerNames.of(network)
@@ -52,16 +97,7 @@ def import_(
         files[output.with_suffix(".flows.csv")] = flows_csv(table, names)
         if kind is PeerKind.ns3:
             files[output.with_suffix(".pins.csv")] = ns3_pins_csv(network, table, names)
-    loads(files[output], str(output))
-    for path in files:
-        if path.exists() and not force:
-            raise InputError.of("file-exists", f"'{path}' exists", "choose another name, or add --force")
-    for path, text in files.items():
-        try:
-            path.write_text(text, "utf-8")
-        except OSError as error:
-            raise InputError.of("cannot-write", f"cannot write '{path}': {error.strerror}") from None
-        print(f"wrote {path}", file=sys.stderr)
+    return files
 
 
 def _topology(kind: PeerKind, path: Path) -> PeerTopology:

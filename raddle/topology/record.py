@@ -49,15 +49,39 @@ class HostEntry:
 
 @dataclass(frozen=True, slots=True)
 class CableEntry:
-    """The prefixes of a cable, one per family: the upper end has the even address. None if unnumbered."""
+    """The prefixes of a cable, one per family; none if unnumbered.
+
+    The upper end has the even address, or with `lower_is_even` the lower one.
+    """
 
     prefixes: tuple[str, ...]
     is_gone: bool = False
+    lower_is_even: bool = False
+
+
+Fields = dict[str, str | list[str]]
+"""Fields of an entry of a switch's configuration."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptedEntry:
+    """What a switch held when it was adopted, where it was not what the plan would have.
+
+    Attributes:
+        planned: the plan's fields of then that differ; None where it had no such entry.
+        held: the switch's; None where it had none.
+        called: the entry's name on the switch, where the plan calls it otherwise.
+    """
+
+    planned: Fields | None
+    held: Fields | None
+    called: str = ""
 
 
 @dataclass(frozen=True)
 class Record:
     """Entries by name; those of cables by their ends, lower first: `leaf0:Ethernet8 spine1:Ethernet0`.
+    What was adopted is by switch and entry: `leaf0 PORT|Ethernet0`.
 
     `templates` are the naming templates that names were made by: of `leaf`, `spine`, `superspine`, and of
     `host0`, `host1` for each kind of hosts; None where the file gives none.
@@ -68,6 +92,16 @@ class Record:
     switches: dict[str, SwitchEntry] = field(default_factory=dict)
     hosts: dict[str, HostEntry] = field(default_factory=dict)
     cables: dict[str, CableEntry] = field(default_factory=dict)
+    adopted: dict[str, AdoptedEntry] = field(default_factory=dict)
+
+    @cached_property
+    def adopted_by_switch(self) -> dict[str, dict[str, AdoptedEntry]]:
+        """What was adopted of each switch, by `TABLE|KEY`."""
+        found: dict[str, dict[str, AdoptedEntry]] = {}
+        for place, entry in self.adopted.items():
+            switch, _, name = place.partition(" ")
+            found.setdefault(switch, {})[name] = entry
+        return found
 
     @cached_property
     def ends_by_pair(self) -> dict[tuple[str, str], list[tuple[PortRef, PortRef]]]:
@@ -98,12 +132,17 @@ class Record:
             cables[cable_key(end(a), end(b))] = cable
         # What is there comes last, and so wins over what is gone, where a name comes back for another device.
         switches = sorted(self.switches.items(), key=lambda item: not item[1].is_gone)
+        adopted = {}
+        for place, entry in self.adopted.items():
+            switch, _, name = place.partition(" ")
+            adopted[f"{names.get(switch, switch)} {name}"] = entry
         hosts = sorted(self.hosts.items(), key=lambda item: not item[1].is_gone)
         return replace(
             self,
             switches={names.get(name, name): switch for name, switch in switches},
             hosts={names.get(name, name): host for name, host in hosts},
             cables=cables,
+            adopted=adopted,
         )
 
     def released(self) -> Record:
@@ -138,7 +177,7 @@ def mac_number(text: str) -> int:
 def record_json(record: Record) -> str:
     """The record as JSON, an entry a line, in natural order; the same bytes for equal records."""
     sections = []
-    for name in ("switches", "hosts", "cables"):
+    for name in ("switches", "hosts", "cables", *(("adopted",) if record.adopted else ())):
         entries: dict[str, Any] = getattr(record, name)
         lines = [f"  {json.dumps(key)}: {_line(entries[key])}" for key in sorted(entries, key=_natural)]
         sections.append(f' "{name}": {{\n' + ",\n".join(lines) + "\n }")
@@ -208,8 +247,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _line(entry: SwitchEntry | HostEntry | CableEntry) -> str:
-    values = {key: value for key, value in asdict(entry).items() if key != "is_gone" or value}
+_LEFT_OUT = ("is_gone", "lower_is_even", "called")
+"""Fields that are not written where they are false or empty."""
+
+
+def _line(entry: SwitchEntry | HostEntry | CableEntry | AdoptedEntry) -> str:
+    values = {key: value for key, value in asdict(entry).items() if key not in _LEFT_OUT or value}
     return json.dumps(values)
 
 
@@ -254,6 +297,9 @@ def _bad_texts(record: Record, text: str, file: str) -> Iterator[Diagnostic]:
         for address in switch.loopbacks:
             if _size(address) != 1:
                 yield bad(f"'{address}' of '{name}' is not an address", name)
+    for place in record.adopted:
+        if not re.fullmatch(r"\S+ [^|\s]+\|.+", place):
+            yield bad(f"'{place}' does not name a switch and an entry of it", place)
     for key, cable in record.cables.items():
         if not re.fullmatch(r"[^ :]+:[^ :]+ [^ :]+:[^ :]+", key):
             yield bad(f"'{key}' does not name two ports", key)

@@ -11,9 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from raddle.controller.southbound.sonic.tables import Tables
 from raddle.hwsku import is_tunable
+
+Tables = dict[str, dict[str, dict[str, Any]]]
+"""CONFIG_DB: table -> key -> field -> value: strings, and lists of strings where YANG has a leaf-list."""
 
 _FIELDS_BY_PORT = ("CABLE_LENGTH",)
 """Tables whose entries have a field for each port."""

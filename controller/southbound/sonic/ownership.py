@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from raddle.controller.plan.model import SwitchPlan
-from raddle.controller.southbound.sonic.tables import MAP, OWNED_TABLES, Tables, intended
+from raddle.controller.southbound.sonic.tables import OWNED_TABLES, Tables, intended
 
 _BY_PORT = ("INTERFACE", "LOOPBACK_INTERFACE")
 
@@ -80,7 +80,7 @@ class Ownership:
                 continue
             if table == "PORT" and key in outside and key in held.get("PORT", {}):
                 continue
-            if table == "CABLE_LENGTH" and key == MAP:
+            if table == "CABLE_LENGTH":
                 yield key, {port: length for port, length in fields.items() if port not in outside}
             else:
                 yield key, fields

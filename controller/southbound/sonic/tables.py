@@ -11,17 +11,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
-from typing import Any
 
 from raddle.controller.plan.model import NextHop, PortPlan, SwitchPlan
 from raddle.controller.plan.weights import equal_weights
+from raddle.controller.southbound.sonic.adopted import with_adopted
 from raddle.controller.southbound.sonic.ars import adaptive_tables
+from raddle.controller.southbound.sonic.breakout import Tables as Tables
 from raddle.errors import InputError
 from raddle.state import PRIORITIES
 from raddle.topology.model import FIVE_TUPLE
-
-Tables = dict[str, dict[str, dict[str, Any]]]
-"""CONFIG_DB: table -> key -> field -> value: strings, and lists of strings where YANG has a leaf-list."""
 
 MAP = "AZURE"
 """SONiC's templates name their one map of each kind so."""
@@ -63,8 +61,15 @@ class Bootstrap:
 def bootstrap(switch: SwitchPlan, has_own_ecn: bool = False) -> Bootstrap:
     """What the switch must hold before anything is pushed to it.
 
-    ECN thresholds are SONiC's defaults, which a push changes, or from the start the plan's.
+    ECN thresholds are SONiC's defaults, which a push changes, or from the start the plan's; those of an
+    adopted switch are its own.
     """
+    adopted = dict(switch.adopted)
+    config = with_adopted(_booted(switch, has_own_ecn or bool(adopted)), adopted)
+    return Bootstrap(config, {"SWITCH_TABLE:switch": _hash_start(switch)})
+
+
+def _booted(switch: SwitchPlan, has_own_ecn: bool) -> Tables:
     config = {
         "DEVICE_METADATA": {"localhost": _metadata(switch)},
         "PORT": {port.name: _port(port) for port in switch.ports},
@@ -76,10 +81,7 @@ def bootstrap(switch: SwitchPlan, has_own_ecn: bool = False) -> Bootstrap:
         **_port_qos_tables(switch),
         **_watchdog_table(switch),
     }
-    return Bootstrap(
-        {table: entries for table, entries in config.items() if entries},
-        {"SWITCH_TABLE:switch": _hash_start(switch)},
-    )
+    return {table: entries for table, entries in config.items() if entries}
 
 
 def pushed(switch: SwitchPlan) -> Tables:
@@ -90,6 +92,10 @@ def pushed(switch: SwitchPlan) -> Tables:
     Raises:
         InputError: `carrier-not-supported`, the plan has policy routes.
     """
+    return with_adopted(_pushed(switch), dict(switch.adopted), has_extras=False)
+
+
+def _pushed(switch: SwitchPlan) -> Tables:
     if switch.policies:
         raise InputError.of(
             "carrier-not-supported",
@@ -118,7 +124,13 @@ def pushed(switch: SwitchPlan) -> Tables:
 
 def intended(switch: SwitchPlan) -> Tables:
     """All of CONFIG_DB that comes from the plan: what the switch boots with, then what is pushed."""
-    return bootstrap(switch).config_db | {table: rows for table, rows in pushed(switch).items() if rows}
+    return with_adopted(planned(switch), dict(switch.adopted))
+
+
+def planned(switch: SwitchPlan) -> Tables:
+    """What `intended` is of a switch of which nothing was adopted."""
+    pushed_rows = {table: rows for table, rows in _pushed(switch).items() if rows}
+    return _booted(switch, has_own_ecn=True) | pushed_rows
 
 
 def _hash_start(switch: SwitchPlan) -> dict[str, str]:

@@ -71,7 +71,8 @@ def prepare_switches(
         switches = dataclasses.replace(found, p4info=source.p4info or found.p4info)
         if source.push:
             tell(f"programming {len(switches.addresses)} switches")
-            program(plan, switches)
+            # Nobody else has written to switches that we have just started.
+            program(plan if source.inventory else dataclasses.replace(plan, ignore=()), switches)
         tell(f"reading {len(switches.addresses)} switches")
         reported = read_switches(switches, over_p4runtime(fabric))
     states = {name: switch.state() for name, switch in reported.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from operator import itemgetter
@@ -40,7 +40,7 @@ from raddle.topology.model import (
 )
 from raddle.topology.naming import natural
 from raddle.topology.ports import Profile, front_panel
-from raddle.topology.record import Record, mac_number
+from raddle.topology.record import AdoptedEntry, Record, mac_number
 from raddle.topology.yaml.schema import FabricFile
 from raddle.topology.yaml.schema_devices import AcceleratorSpec, NicSpec
 from raddle.topology.yaml.schema_policy import (
@@ -76,7 +76,7 @@ def build_fabric(
     rank = {name: i for i, name in enumerate(names)}
     links = _links(wiring, rank)
     asns, macs = _numbers(drafts, spec.routing.as_numbers, record, reserved)
-    switches = _switches(drafts, links, asns, macs)
+    switches = _switches(drafts, links, asns, macs, record)
     cnp_interval_ps = DCQCN_SETS[spec.roce.dcqcn.set].cnp_interval_ps
     domains = _domains(host_drafts)
     hosts = tuple(
@@ -178,11 +178,8 @@ def _numbers(
         macs |= {name: mac_sources[0][name] for name in names if name in record.switches}
     group_of: dict[str, Hashable] = {draft.name: _as_group(draft, i) for i, draft in enumerate(drafts)}
     asns: dict[Hashable, int] = {}
-    for role, first in (
-        ("leaf", firsts.leaves),
-        ("spine", firsts.spines),
-        ("superspine", firsts.superspines),
-    ):
+    firsts_of = {"leaf": firsts.leaves, "spine": firsts.spines, "superspine": firsts.superspines}
+    for role, first in firsts_of.items():
         groups = dict.fromkeys(_as_group(draft, i) for i, draft in enumerate(drafts) if draft.role == role)
         sources: list[dict[Hashable, int]] = [
             {group_of.get(name, name): asn for name, (asn, _) in reversed(source.items())} for source in known
@@ -190,7 +187,15 @@ def _numbers(
         if role == "superspine":
             sources.append({group: first + group[1] for group in groups})
         asns |= allocate(sorted(groups), [*sources, asns], range(first, LAST_ASN + 1))
-    return {name: asns[group] for name, group in group_of.items()}, macs
+    # Switches of one pod may have numbers of their own, which were adopted.
+    own = {name: each.asn for name, each in record.switches.items()} if record else {}
+    found = {
+        draft.name: own[draft.name]
+        if firsts_of[draft.role] <= own.get(draft.name, 0) <= LAST_ASN
+        else asns[group_of[draft.name]]
+        for draft in drafts
+    }
+    return found, macs
 
 
 def _as_group(draft: SwitchDraft, index: int) -> tuple[int, ...]:
@@ -201,7 +206,11 @@ def _as_group(draft: SwitchDraft, index: int) -> tuple[int, ...]:
 
 
 def _switches(
-    drafts: Sequence[SwitchDraft], links: tuple[Link, ...], asns: dict[str, int], macs: dict[str, int]
+    drafts: Sequence[SwitchDraft],
+    links: tuple[Link, ...],
+    asns: dict[str, int],
+    macs: dict[str, int],
+    record: Record | None,
 ) -> tuple[Switch, ...]:
     speeds: dict[str, dict[str, int]] = {draft.name: {} for draft in drafts}
     for link in links:
@@ -213,6 +222,8 @@ def _switches(
         cabled = speeds[draft.name]
         lit = tuple(cabled.get(shape.name, shape.native_bps) for shape in draft.panel)
         ports = _ports(draft.model, draft.profile, lit)
+        if record and draft.name in record.adopted_by_switch:
+            ports = _with_aliases(ports, record.adopted_by_switch[draft.name])
         switches.append(
             Switch(
                 draft.name,
@@ -237,6 +248,17 @@ def _ports(model: SwitchModel, profile: Profile, speeds: tuple[int, ...]) -> tup
         Port(shape.name, shape.alias, shape.index, shape.lanes, speed_bps)
         for shape, speed_bps in zip(front_panel(model, profile), speeds, strict=True)
     )
+
+
+def _with_aliases(ports: tuple[Port, ...], adopted: Mapping[str, AdoptedEntry]) -> tuple[Port, ...]:
+    """The ports with the aliases that the switch has for them."""
+    held = {port.name: adopted.get(f"PORT|{port.name}") for port in ports}
+    aliases = {
+        name: str(entry.held["alias"])
+        for name, entry in held.items()
+        if entry and entry.held and "alias" in entry.held
+    }
+    return tuple(replace(port, alias=aliases.get(port.name, port.alias)) for port in ports)
 
 
 def _domains(drafts: Sequence[HostDraft]) -> dict[tuple[str | int, int] | None, int]:

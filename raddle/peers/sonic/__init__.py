@@ -1,0 +1,1 @@
+"""SONiC switches as they stand -> a fabric file that adopts them."""

@@ -1,0 +1,154 @@
+"""A minigraph.xml and its HwSKU's port_config.ini as the tables that SONiC makes of them.
+
+Source: sonic-buildimage src/sonic-config-engine minigraph.py and portconfig.py, the parts that say who is
+cabled to whom, and addresses and AS numbers. A minigraph names ports by alias; port_config.ini has the lanes.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from raddle.controller.southbound.sonic.tables import Tables
+from raddle.errors import Diagnostic, InputError, SourceSpan
+
+PORT_CONFIG = "port_config.ini"
+
+
+def read_minigraph(path: Path) -> Tables:
+    """The tables that a minigraph says something of.
+
+    `NAME.port_config.ini` beside it, or `port_config.ini`, has the ports.
+
+    Raises:
+        InputError: `unreadable-file` or `bad-minigraph`.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError.of("unreadable-file", f"cannot read '{path}': {error}") from None
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:
+        raise InputError.of("bad-minigraph", f"'{path}' declares entities, which a minigraph does not")
+    try:
+        root = ElementTree.fromstring(text)
+    except ElementTree.ParseError as error:
+        line, column = error.position
+        span = SourceSpan(str(path), line, column + 1, text=(text.splitlines() or [""])[line - 1])
+        raise InputError([Diagnostic("bad-minigraph", f"not XML: {error}", span)]) from None
+    name = _text(root, "Hostname")
+    devices = {_text(each, "Hostname"): each for each in _all(root, "Device")}
+    if not name or name not in devices:
+        raise InputError.of("bad-minigraph", f"'{path}' says of no device that it is '{name}'")
+    ports = _ports(path)
+    neighbours = dict(_neighbours(root, name, ports))
+    for port in neighbours:
+        ports[port]["admin_status"] = "up"
+    tables = {
+        "DEVICE_METADATA": {"localhost": _metadata(root, name, devices[name])},
+        "PORT": ports,
+        "DEVICE_NEIGHBOR": neighbours,
+        "DEVICE_NEIGHBOR_METADATA": {
+            far: {"type": _type(device), "hwsku": _text(device, "HwSku")}
+            for far, device in devices.items()
+            if far in {each["name"] for each in neighbours.values()}
+        },
+        **_addresses(root, ports),
+    }
+    return {table: rows for table, rows in tables.items() if rows}
+
+
+def _metadata(root: Any, name: str, device: Any) -> dict[str, Any]:
+    asn = next(
+        (
+            _text(each, "ASN")
+            for each in _all(root, "BGPRouterDeclaration")
+            if _text(each, "Hostname") == name
+        ),
+        "",
+    )
+    fields = {"hostname": name, "hwsku": _text(device, "HwSku"), "type": _type(device), "bgp_asn": asn}
+    return {field: value for field, value in fields.items() if value}
+
+
+def _neighbours(
+    root: Any, name: str, ports: dict[str, dict[str, Any]]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    names = _names(ports)
+    for link in _all(root, "DeviceLinkBase"):
+        ends = [(_text(link, f"{end}Device"), _text(link, f"{end}Port")) for end in ("Start", "End")]
+        for here, far in (ends, ends[::-1]):
+            if here[0] == name and here[1] in names:
+                yield names[here[1]], {"name": far[0], "port": far[1]}
+
+
+def _addresses(root: Any, ports: dict[str, dict[str, Any]]) -> Tables:
+    names = _names(ports)
+    interfaces: dict[str, dict[str, Any]] = {}
+    loopbacks: dict[str, dict[str, Any]] = {}
+    for each in _all(root, "IPInterface"):
+        port, prefix = names.get(_text(each, "AttachTo")), _text(each, "Prefix")
+        if port and prefix:
+            interfaces |= {port: {}, f"{port}|{prefix}": {}}
+    for each in _all(root, "LoopbackIPInterface"):
+        loopback, prefix = _text(each, "AttachTo"), _text(each, "IPPrefix") or _text(each, "PrefixStr")
+        if loopback and prefix:
+            loopbacks |= {loopback: {}, f"{loopback}|{prefix}": {}}
+    return {"INTERFACE": interfaces, "LOOPBACK_INTERFACE": loopbacks}
+
+
+def _ports(path: Path) -> dict[str, dict[str, Any]]:
+    """The PORT table of a port_config.ini: a line of names after `#`, then a line for each port."""
+    own = path.with_suffix(f".{PORT_CONFIG}")
+    file = own if own.exists() else path.with_name(PORT_CONFIG)
+    try:
+        lines = file.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError.of(
+            "bad-minigraph",
+            f"'{path}' says nothing of lanes, and '{file}' cannot be read ({error})",
+            f"copy the {PORT_CONFIG} of its HwSKU beside it, from /usr/share/sonic/device on the switch",
+        ) from None
+    titles = ["name", "lanes", "alias", "index"]
+    ports: dict[str, dict[str, Any]] = {}
+    for number, line in enumerate(lines, 1):
+        words = line.split()
+        if line.startswith("#"):
+            titles = line.lstrip("#").split() if "name" in line else titles
+            continue
+        if not words:
+            continue
+        fields = dict(zip(titles, words, strict=False))
+        if "name" not in fields or "lanes" not in fields:
+            span = SourceSpan(str(file), number, 1, text=line)
+            raise InputError([Diagnostic("bad-minigraph", "a port needs a name and lanes", span)])
+        ports[fields.pop("name")] = {"admin_status": "down", "mtu": "9100", **fields}
+    return ports
+
+
+def _names(ports: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """Port by alias and by name."""
+    return {str(fields.get("alias", port)): port for port, fields in ports.items()} | {
+        port: port for port in ports
+    }
+
+
+def _type(device: Any) -> str:
+    kind = next((value for key, value in device.attrib.items() if key.rpartition("}")[2] == "type"), "")
+    return str(kind or _text(device, "ElementType"))
+
+
+def _all(node: Any, tag: str) -> Iterator[Any]:
+    return (each for each in node.iter() if str(each.tag).rpartition("}")[2] == tag)
+
+
+def _text(node: Any, tag: str) -> str:
+    """The text of a child, or of the first of its children that has one (namespaces do not count)."""
+    for child in node:
+        if str(child.tag).rpartition("}")[2] == tag:
+            return (child.text or "").strip()
+    for child in node:
+        if str(child.tag).rpartition("}")[2] in ("Prefix", "Address") and len(child):
+            return _text(child, tag)
+    return ""

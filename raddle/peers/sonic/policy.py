@@ -1,0 +1,164 @@
+"""`roce:` and the hash of a fabric file, from what most of the fabric's ports have."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from raddle.peers.sonic.reading import HeldSwitch
+from raddle.topology.model import PortRef
+from raddle.topology.yaml.schema_policy import EcnSpec, RoceSpec
+
+T = TypeVar("T")
+_HASH_ALGORITHMS = {
+    "CRC": "crc32",
+    "CRC_32LO": "crc32lo",
+    "CRC_32HI": "crc32hi",
+    "CRC_CCITT": "crc16",
+    "XOR": "xor",
+}
+_HASH_FIELDS = {"SRC_IP", "DST_IP", "IP_PROTOCOL", "L4_SRC_PORT", "L4_DST_PORT"}
+_USUAL_DSCPS = {3: 26, 4: 28, 6: 48}
+"""What NIC vendors' RoCE guides have, where several DSCPs are of one class."""
+
+
+def roce_lines(switches: Sequence[HeldSwitch], ports: Sequence[PortRef]) -> Iterator[str]:
+    """Lossless classes, CNPs, ECN, watchdog and MTU of most ports of the fabric."""
+    held = {switch.name: switch for switch in switches}
+    views = [_PortView(held[end.device], end.port) for end in ports]
+    default = RoceSpec()
+    lossless = _most(view.lossless for view in views) or ()
+    dscps = _most(tuple(view.dscps) for view in views) or ()
+    yield "roce:"
+    yield f"  port_mtu: {_most(view.mtu for view in views) or default.port_mtu}"
+    if lossless:
+        classes = [(each, _dscp(each, dscps)) for each in lossless]
+        listed = ", ".join(
+            f"{{priority: {each}, dscp: {dscp}}}" for each, dscp in classes if dscp is not None
+        )
+        yield f"  lossless: [{listed}]"
+    else:
+        yield "  lossless: []"
+    yield f"  pfc: {'true' if lossless else 'false'}"
+    strict = [each for each in _most(view.strict for view in views) or () if each not in lossless]
+    cnp = next(((each, _dscp(each, dscps)) for each in reversed(strict)), (6, 48))
+    if cnp[1] is not None and cnp != (default.cnp.priority, default.cnp.dscp):
+        yield f"  cnp: {{priority: {cnp[0]}, dscp: {cnp[1]}}}"
+    threshold = _most(view.dynamic_th for view in views if view.dynamic_th)
+    if threshold:
+        yield f"  dynamic_th: {threshold}"
+    ecn = _most(view.ecn for view in views if view.ecn)
+    if ecn and ecn != (EcnSpec().kmin, EcnSpec().kmax, 20):
+        yield f"  ecn: {{kmin: {ecn[0]}B, kmax: {ecn[1]}B, pmax: {ecn[2]}%}}"
+    watchdog = _most(view.watchdog for view in views)
+    if watchdog:
+        yield "  watchdog: {{detect: {}ms, restore: {}ms, action: {}}}".format(*watchdog)
+    else:
+        yield "  watchdog: none"
+
+
+def hash_line(switches: Sequence[HeldSwitch]) -> str:
+    """`hash: {...}` of SWITCH_HASH, where it is not SONiC's default and the fabric file can say it."""
+    entry = _most(tuple(sorted(_hash(switch).items())) for switch in switches) or ()
+    return "hash: {" + ", ".join(f"{name}: {value}" for name, value in entry) + "}" if entry else ""
+
+
+def _hash(switch: HeldSwitch) -> dict[str, str]:
+    fields = switch.tables.get("SWITCH_HASH", {}).get("GLOBAL", {})
+    found = {}
+    algorithm = _HASH_ALGORITHMS.get(str(fields.get("ecmp_hash_algorithm", "CRC")), "crc32")
+    if algorithm != "crc32":
+        found["algorithm"] = algorithm
+    names = fields.get("ecmp_hash", [])
+    names = set(names if isinstance(names, list) else str(names).split(","))
+    if names and names < _HASH_FIELDS:
+        found["fields"] = "[" + ", ".join(sorted(name.lower() for name in names)) + "]"
+    return found
+
+
+class _PortView:
+    """What CONFIG_DB says of the classes of one port."""
+
+    def __init__(self, switch: HeldSwitch, port: str) -> None:
+        self._tables, self._port = switch.tables, port
+        self._qos = self._row("PORT_QOS_MAP", port)
+        self.lossless = tuple(_numbers(self._qos.get("pfc_enable", "")))
+        self.mtu = _whole(self._row("PORT", port).get("mtu", ""), 68, 9216)
+
+    def _row(self, table: str, key: str) -> Mapping[str, Any]:
+        return self._tables.get(table, {}).get(key, {})
+
+    def _of_port(self, table: str, number: int) -> Mapping[str, Any]:
+        """The entry of a queue or priority group, alone or in a range."""
+        for key, fields in self._tables.get(table, {}).items():
+            port, _, span = key.partition("|")
+            first, _, last = span.partition("-")
+            is_span = first.isdecimal() and (last or first).isdecimal()
+            if port == self._port and is_span and int(first) <= number <= int(last or first):
+                return fields
+        return {}
+
+    @property
+    def dscps(self) -> Iterator[tuple[int, int]]:
+        """(DSCP, traffic class) in order."""
+        row = self._row("DSCP_TO_TC_MAP", str(self._qos.get("dscp_to_tc_map", "")))
+        pairs = ((_whole(dscp, 0, 63), _whole(tc, 0, 7)) for dscp, tc in row.items())
+        return iter(sorted((dscp, tc) for dscp, tc in pairs if dscp is not None and tc is not None))
+
+    @property
+    def strict(self) -> tuple[int, ...]:
+        """Queues of strict priority."""
+        names = {queue: str(self._of_port("QUEUE", queue).get("scheduler", "")) for queue in range(8)}
+        return tuple(q for q, name in names.items() if self._row("SCHEDULER", name).get("type") == "STRICT")
+
+    @property
+    def dynamic_th(self) -> int | None:
+        if not self.lossless:
+            return None
+        profile = str(self._of_port("BUFFER_PG", self.lossless[0]).get("profile", ""))
+        return _whole(self._row("BUFFER_PROFILE", profile).get("dynamic_th", ""), -8, 7)
+
+    @property
+    def ecn(self) -> tuple[int, int, int] | None:
+        if not self.lossless:
+            return None
+        name = str(self._of_port("QUEUE", self.lossless[0]).get("wred_profile", ""))
+        row = self._row("WRED_PROFILE", name)
+        ends = ("green_min_threshold", "green_max_threshold", "green_drop_probability")
+        low, high, chance = (_whole(row.get(field, ""), 1, 2**40) for field in ends)
+        return (low, high, chance) if low and high and chance and low <= high and chance <= 100 else None
+
+    @property
+    def watchdog(self) -> tuple[int, int, str] | None:
+        row = self._row("PFC_WD", self._port)
+        times = (
+            _whole(row.get("detection_time", ""), 100, 5000),
+            _whole(row.get("restoration_time", ""), 100, 60000),
+        )
+        action = str(row.get("action", "drop"))
+        if times[0] is None or times[1] is None or action not in ("drop", "forward", "alert"):
+            return None
+        return times[0], times[1], action
+
+
+def _dscp(tc: int, dscps: Iterable[tuple[int, int]]) -> int | None:
+    own = [dscp for dscp, each in dscps if each == tc]
+    usual = _USUAL_DSCPS.get(tc)
+    return usual if usual in own else min(own, default=None)
+
+
+def _most(values: Iterable[T]) -> T | None:
+    """The most frequent value; the first of several."""
+    counts = Counter(values)
+    return max(counts, key=lambda value: counts[value]) if counts else None
+
+
+def _numbers(text: object) -> Iterator[int]:
+    return (int(each) for each in str(text).split(",") if each.isdecimal() and int(each) < 8)
+
+
+def _whole(text: object, low: int, high: int) -> int | None:
+    digits = str(text)
+    is_whole = digits.removeprefix("-").isdecimal() and digits.isascii()
+    return int(digits) if is_whole and low <= int(digits) <= high else None

@@ -1,0 +1,378 @@
+"""Switches that run already are adopted as they stand: a first dry run changes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_switch import FakeSwitch, serving
+from typer.testing import CliRunner, Result
+
+import raddle
+from raddle.cli.main import app
+from raddle.controller.plan import make_plan
+from raddle.controller.southbound.sonic.tables import intended
+from raddle.errors import InputError
+from raddle.inventory import Inventory
+
+Configs = dict[str, dict[str, Any]]
+
+ORIGIN = """
+raddle: 1
+name: origin
+fabric:
+  leaves: {count: 2, model: tomahawk5-64x800g, name: "ams-tor-{i}", breakout: [{ports: 0-1, mode: 2x400G}]}
+  spines: {count: 2, model: tomahawk5-64x800g, name: "ams-agg-{i}"}
+  uplinks: {per_pair: 1, cable: 47m}
+hosts: {per_leaf: 2, name: "node{i:02}", nics: {count: 2, speed: 400G, cable: 4m}}
+roce:
+  lossless: [{priority: 3, dscp: 24}, {priority: 4, dscp: 32}]
+  ecn: {kmin: 611KB, kmax: 2444KB, pmax: 7%}
+  watchdog: {detect: 300ms, restore: 600ms, action: forward}
+routing: {policy: ecmp, as_numbers: {leaves: 64900, spines: 64800, superspines: 64700}}
+addressing: {hosts: 10.77.0.0/20, loopbacks: 10.78.9.0/24, underlay: 10.79.0.0/18}
+"""
+LEAF, SPINE = "ams-tor-0", "ams-agg-1"
+
+
+def origin(text: str = ORIGIN) -> Configs:
+    plan = make_plan(raddle.loads(text), "ecmp")
+    configs: Configs = json.loads(json.dumps({switch.name: intended(switch) for switch in plan.switches}))
+    return configs
+
+
+def renamed(table: dict[str, Any], old: str, new: str) -> None:
+    table[new] = table.pop(old)
+
+
+def lived_in(configs: Configs) -> None:
+    """What years of operation leave: other aliases, lanes, names, pools, queues, and much besides."""
+    for number, config in enumerate(configs.values()):
+        for place, fields in enumerate(config["PORT"].values()):
+            fields |= {"alias": f"Eth1/{place + 1}", "lanes": fields["lanes"], "autoneg": "off"}
+        config["DEVICE_METADATA"]["localhost"] |= {
+            "mac": f"9c:69:ed:00:00:{number:02x}",
+            "type": "LeafRouter",
+            "timezone": "UTC",
+        }
+        del config["DEVICE_METADATA"]["localhost"]["resource_type"]
+        config |= {
+            "MGMT_INTERFACE": {f"eth0|192.0.2.{number + 10}/24": {"gwaddr": "192.0.2.1"}},
+            "NTP_SERVER": {"192.0.2.5": {}},
+            "SNMP_COMMUNITY": {"watch": {"TYPE": "RO"}},
+            "AAA": {"authentication": {"login": "tacacs+,local"}},
+            "BANNER_MESSAGE": {"global": {"state": "enabled"}},
+        }
+    leaf = configs[LEAF]
+    renamed(leaf["WRED_PROFILE"], "AZURE_LOSSLESS", "ROCE")
+    renamed(leaf["CABLE_LENGTH"], "AZURE", "HALL")
+    for fields in leaf["QUEUE"].values():
+        if "wred_profile" in fields:
+            fields["wred_profile"] = "ROCE"
+    leaf["BUFFER_POOL"]["ingress_lossless_pool"] |= {"size": "87654321", "xoff": "7654321"}
+    leaf["BUFFER_PROFILE"]["vendor"] = {"pool": "ingress_lossless_pool", "size": "1", "dynamic_th": "1"}
+    for key in [key for key in leaf["BUFFER_PG"] if key.endswith("|3-4")]:
+        del leaf["BUFFER_PG"][key]
+        port = key.partition("|")[0]
+        leaf["BUFFER_PG"] |= {f"{port}|{each}": {"profile": "vendor"} for each in (3, 4)}
+    leaf["INTERFACE"] |= {"Ethernet504": {}, "Ethernet504|198.51.100.0/31": {}}
+    leaf["STATIC_ROUTE"]["default|0.0.0.0/0"] = {"nexthop": "198.51.100.1", "ifname": "Ethernet504"}
+    leaf["PORT"]["Ethernet504"]["admin_status"] = "up"
+    spine = configs[SPINE]
+    spine["DEVICE_METADATA"]["localhost"]["bgp_asn"] = "64811"
+    del spine["DEVICE_NEIGHBOR"]
+    spine["PFC_WD"]["GLOBAL"]["POLL_INTERVAL"] = "100"
+
+
+class Hall:
+    """Running switches, and a folder with what they hold."""
+
+    def __init__(self, folder: Path, stack: ExitStack, configs: Configs, name: str = "hall") -> None:
+        self.folder, self.file, self.inventory = (
+            folder / "cfg",
+            folder / f"{name}.yaml",
+            folder / "where.json",
+        )
+        self.folder.mkdir()
+        self.switches = {each: FakeSwitch(config) for each, config in configs.items()}
+        for each, config in configs.items():
+            (self.folder / f"{each}.json").write_text(json.dumps(config, indent=1))
+        addresses = {each: stack.enter_context(serving(switch)) for each, switch in self.switches.items()}
+        Inventory(name, addresses).save(self.inventory)
+
+    def adopt(self, *options: str) -> Result:
+        done = run("import", "sonic", str(self.folder), "-o", str(self.file), *options)
+        assert done.exit_code == 0, done.output + str(done.exception)
+        return done
+
+    def changes(self) -> dict[str, list[str]]:
+        """What a first apply would change, by switch."""
+        done = run("apply", str(self.file), "--inventory", str(self.inventory), "--dry-run", "--json")
+        document = json.loads(done.stdout)
+        assert not any(switch["error"] for switch in document["switches"])
+        return {
+            switch["switch"]: [change["path"] for change in switch["changes"]]
+            for switch in document["switches"]
+            if switch["changes"]
+        }
+
+    def edit(self, old: str, new: str) -> None:
+        text = self.file.read_text()
+        assert old in text
+        self.file.write_text(text.replace(old, new))
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(app, list(words))
+
+
+@pytest.fixture
+def hall_of(tmp_path: Path) -> Iterator[Callable[[Configs], Hall]]:
+    with ExitStack() as stack:
+        yield lambda configs: Hall(tmp_path, stack, configs)
+
+
+@pytest.fixture
+def hall(hall_of: Callable[[Configs], Hall]) -> Hall:
+    configs = origin()
+    lived_in(configs)
+    return hall_of(configs)
+
+
+def test_switches_of_another_plan_are_adopted_without_a_single_note(
+    hall_of: Callable[[Configs], Hall],
+) -> None:
+    plain = hall_of(origin())
+    assert json.loads(plain.adopt("--json").stdout)["findings"] == []
+    assert plain.changes() == {}
+    fabric = raddle.load(plain.file)
+    assert {switch.name: switch.asn for switch in fabric.switches if switch.role == "leaf"} == {
+        "ams-tor-0": 64900,
+        "ams-tor-1": 64901,
+    }
+    assert (fabric.roce.ecn.kmin_bytes, fabric.roce.ecn.pmax) == (611_000, 0.07)
+    assert [each.priority for each in fabric.roce.lossless] == [3, 4]
+    assert {link.length_m for link in fabric.links} == {4.0, 47.0}
+
+
+def test_the_first_dry_run_on_switches_that_have_been_lived_in_is_empty(hall: Hall) -> None:
+    shown = hall.adopt().stdout
+    assert "adopted 4 switches, 4 hosts and 12 cables" in shown
+    assert hall.changes() == {}
+    ports = {port.name: port.alias for port in raddle.load(hall.file).switch_by_name[LEAF].ports}
+    assert ports["Ethernet8"] == "Eth1/3"
+    assert {each.name: each.asn for each in raddle.load(hall.file).spines} == {
+        "ams-agg-0": 64800,
+        SPINE: 64811,
+    }
+
+
+def test_what_is_not_adopted_is_listed_with_its_file_table_and_key(hall: Hall) -> None:
+    findings = json.loads(hall.adopt("--json").stdout)["findings"]
+    places = {(each["kind"], each["place"].rpartition("/")[2]): each["text"] for each in findings}
+    assert (
+        "not of the plan"
+        in places["left alone", f"{LEAF}.json: STATIC_ROUTE|default|0.0.0.0/0".rpartition("/")[2]]
+    )
+    assert places["left alone", f"{SPINE}.json: NTP_SERVER"] == "1 entry of no concern to raddle"
+    assert places["recorded", f"{LEAF}.json: BUFFER_PG|Ethernet0|3-4"] == "not there"
+    assert (
+        "size is '87654321', not '" in places["recorded", f"{LEAF}.json: BUFFER_POOL|ingress_lossless_pool"]
+    )
+    assert "called 'ROCE' there" in places["recorded", f"{LEAF}.json: WRED_PROFILE|AZURE_LOSSLESS"]
+
+
+def test_one_changed_key_changes_just_that_under_the_names_of_the_switch(hall: Hall) -> None:
+    hall.adopt()
+    hall.edit("kmin: 611000B", "kmin: 500KB")
+    changes = hall.changes()
+    assert changes.pop(LEAF) == ["WRED_PROFILE/ROCE"]
+    assert set(map(tuple, changes.values())) == {("WRED_PROFILE/AZURE_LOSSLESS",)}
+
+
+def test_a_drained_spine_changes_routes_alone(hall: Hall) -> None:
+    hall.adopt()
+    with hall.file.open("a") as file:
+        file.write(f"overrides: {{drain: [{SPINE}]}}\n")
+    changes = hall.changes()
+    assert changes
+    assert all(path.startswith("STATIC_ROUTE/") for paths in changes.values() for path in paths)
+    assert not any("0.0.0.0" in path for paths in changes.values() for path in paths)
+
+
+def test_the_lower_end_may_have_the_even_address(hall_of: Callable[[Configs], Hall]) -> None:
+    configs = origin()
+    flip = {}
+    for config in configs.values():
+        for key in [key for key in config["INTERFACE"] if "|10.79." in key]:
+            port, _, prefix = key.partition("|")
+            head, _, last = prefix.removesuffix("/31").rpartition(".")
+            flip[f"{head}.{last}"] = f"{head}.{int(last) ^ 1}"
+            renamed(config["INTERFACE"], key, f"{port}|{flip[f'{head}.{last}']}/31")
+    for config in configs.values():
+        for fields in config["STATIC_ROUTE"].values():
+            hops = sorted(
+                (flip.get(hop, hop), port)
+                for hop, port in zip(fields["nexthop"].split(","), fields["ifname"].split(","), strict=True)
+            )
+            fields |= {
+                "nexthop": ",".join(hop for hop, _ in hops),
+                "ifname": ",".join(port for _, port in hops),
+            }
+    turned = hall_of(configs)
+    assert json.loads(turned.adopt("--json").stdout)["findings"] == []
+    assert turned.changes() == {}
+
+
+def test_routes_that_bgp_gives_are_left_to_it(hall_of: Callable[[Configs], Hall]) -> None:
+    configs = origin()
+    for config in configs.values():
+        del config["STATIC_ROUTE"]
+        config["BGP_NEIGHBOR"] = {"10.79.0.1": {"asn": "64800"}}
+    fabric = hall_of(configs)
+    shown = fabric.adopt().stdout
+    assert "BGP gives them" in shown
+    assert fabric.changes() == {}
+    fabric.edit('ignore:\n  - "STATIC_ROUTE/*"\n', "")
+    assert {path.partition("/")[0] for paths in fabric.changes().values() for path in paths} == {
+        "STATIC_ROUTE"
+    }
+    bench = run("verify", str(fabric.file))
+    assert bench.exit_code == 0, bench.output + str(bench.exception)
+
+
+def test_addresses_that_are_no_pair_stay_and_take_routes_with_them(
+    hall_of: Callable[[Configs], Hall],
+) -> None:
+    configs = origin()
+    interfaces = configs[LEAF]["INTERFACE"]
+    key = next(key for key in interfaces if key.startswith("Ethernet0|"))
+    renamed(interfaces, key, "Ethernet0|192.168.7.1/24")
+    fabric = hall_of(configs)
+    shown = fabric.adopt().stdout
+    assert f"{LEAF}.json: INTERFACE|Ethernet0: {LEAF}:Ethernet0 has 192.168.7.1/24: raddle gives" in shown
+    assert fabric.changes() == {}
+
+
+def test_running_switches_are_adopted_over_gnmi_and_their_cables_by_lldp(hall: Hall) -> None:
+    for switch in hall.switches.values():
+        neighbours = switch.config.pop("DEVICE_NEIGHBOR", {})
+        for port, fields in neighbours.items():
+            far = hall.switches.get(fields["name"])
+            said = far.config["PORT"][fields["port"]]["alias"] if far else fields["port"]
+            system = f"{fields['name'].upper()}.example.net" if far else fields["name"]
+            switch.heard[port] = {"lldp_rem_sys_name": system, "lldp_rem_port_id": said}
+    done = run("import", "sonic", "--inventory", str(hall.inventory), "-o", str(hall.file))
+    assert "adopted 4 switches, 4 hosts and 12 cables" in done.stdout, done.output + str(done.exception)
+    assert hall.changes() == {}
+
+
+def test_a_list_of_cables_counts_before_what_switches_say(hall_of: Callable[[Configs], Hall]) -> None:
+    fabric = hall_of(origin())
+    listed = fabric.folder.parent / "cables.csv"
+    listed.write_text(f"a_device,a_port,b_device,b_port\n{LEAF},etp1a,gpu-a,eth0\n")
+    shown = fabric.adopt("--cables", str(listed)).stdout
+    assert "Sources disagree" in shown
+    assert f"{LEAF}:Ethernet0 leads to node00:eth0" in shown
+    assert "gpu-a" in {host.name for host in raddle.load(fabric.file).hosts}
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "message"),
+    [
+        ("{", "bad-config-db", "not JSON"),
+        ('{"PORT": 3}', "bad-config-db", "no tables"),
+        ('{"VLAN": {}}', "bad-config-db", "no PORT table"),
+        ('{"PORT": {"Ethernet0": {}}}', "bad-config-db", "the hostname is ''"),
+    ],
+)
+def test_files_that_are_no_configuration_are_refused(
+    tmp_path: Path, content: str, code: str, message: str
+) -> None:
+    path = tmp_path / "one.json"
+    path.write_text(content)
+    refused = run("import", "sonic", str(path), "-o", str(tmp_path / "hall.yaml")).exception
+    assert isinstance(refused, InputError)
+    assert refused.diagnostics[0].code == code
+    assert message in str(refused)
+
+
+MINIGRAPH = """<DeviceMiniGraph xmlns="urn:evolution" xmlns:i="http://www.w3.org/2001/XMLSchema-instance">
+  <CpgDec><Routers xmlns:a="urn:bgp">
+    <a:BGPRouterDeclaration><a:ASN>65310</a:ASN><a:Hostname>cab7</a:Hostname></a:BGPRouterDeclaration>
+  </Routers></CpgDec>
+  <DpgDec><DeviceDataPlaneInfo>
+    <LoopbackIPInterfaces xmlns:a="urn:mux"><a:LoopbackIPInterface><AttachTo>Loopback0</AttachTo>
+      <a:Prefix xmlns:b="urn:prefix"><b:IPPrefix>10.9.1.7/32</b:IPPrefix></a:Prefix></a:LoopbackIPInterface>
+    </LoopbackIPInterfaces>
+    <IPInterfaces>
+      <IPInterface><AttachTo>hundredGigE1</AttachTo><Prefix>10.9.8.0/31</Prefix></IPInterface>
+      <IPInterface><AttachTo>hundredGigE2</AttachTo><Prefix>10.9.8.2/31</Prefix></IPInterface>
+    </IPInterfaces>
+  </DeviceDataPlaneInfo></DpgDec>
+  <PngDec>
+    <DeviceInterfaceLinks>
+      <DeviceLinkBase><StartDevice>cab7</StartDevice><StartPort>hundredGigE1</StartPort>
+        <EndDevice>srv1</EndDevice><EndPort>eth0</EndPort></DeviceLinkBase>
+      <DeviceLinkBase><StartDevice>srv2</StartDevice><StartPort>eth0</StartPort>
+        <EndDevice>cab7</EndDevice><EndPort>hundredGigE2</EndPort></DeviceLinkBase>
+    </DeviceInterfaceLinks>
+    <Devices>
+      <Device i:type="ToRRouter"><Hostname>cab7</Hostname><HwSku>Box-C4</HwSku></Device>
+      <Device i:type="Server"><Hostname>srv1</Hostname></Device>
+      <Device i:type="Server"><Hostname>srv2</Hostname></Device>
+    </Devices>
+  </PngDec>
+  <Hostname>cab7</Hostname>
+</DeviceMiniGraph>
+"""
+PORT_CONFIG = "# name lanes alias index speed\n" + "".join(
+    f"Ethernet{4 * n} {4 * n + 1},{4 * n + 2},{4 * n + 3},{4 * n + 4} hundredGigE{n + 1} {n + 1} 100000\n"
+    for n in range(4)
+)
+
+
+def test_a_minigraph_gives_what_it_says_with_its_ports_from_port_config(tmp_path: Path) -> None:
+    (tmp_path / "cab7.xml").write_text(MINIGRAPH)
+    file = tmp_path / "cabinet.yaml"
+    refused = run("import", "sonic", str(tmp_path / "cab7.xml"), "-o", str(file)).exception
+    assert "says nothing of lanes, and" in str(refused)
+    (tmp_path / "port_config.ini").write_text(PORT_CONFIG)
+    done = run("import", "sonic", str(tmp_path / "cab7.xml"), "-o", str(file))
+    assert done.exit_code == 0, done.output + str(done.exception)
+    fabric = raddle.load(file)
+    (leaf,) = fabric.switches
+    assert (leaf.name, leaf.asn, leaf.model.hwsku) == ("cab7", 65310, "Box-C4")
+    assert [str(link.b) for link in fabric.links] == ["cab7:Ethernet0", "cab7:Ethernet4"]
+    assert dict(make_plan(fabric, "ecmp").endpoints) == {"srv1": "10.9.8.1", "srv2": "10.9.8.3"}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("<a>", "not XML"),
+        ("<a/>", "says of no device that it is ''"),
+        ("<!DOCTYPE a><a/>", "declares entities"),
+    ],
+)
+def test_files_that_are_no_minigraph_are_refused(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "one.xml"
+    path.write_text(content)
+    refused = run("import", "sonic", str(path), "-o", str(tmp_path / "hall.yaml")).exception
+    assert isinstance(refused, InputError)
+    assert (refused.diagnostics[0].code, message in str(refused)) == ("bad-minigraph", True)
+
+
+def test_a_fabric_without_any_known_cable_is_refused(hall_of: Callable[[Configs], Hall]) -> None:
+    configs = origin()
+    for config in configs.values():
+        del config["DEVICE_NEIGHBOR"], config["INTERFACE"]
+    fabric = hall_of(configs)
+    refused = run("import", "sonic", str(fabric.folder), "-o", str(fabric.file)).exception
+    assert isinstance(refused, InputError)
+    assert refused.diagnostics[0].code in ("no-cables", "not-in-tiers")
+    assert "--cables" in str(refused)
