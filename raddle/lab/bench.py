@@ -74,8 +74,7 @@ def run_jobs(
 ) -> tuple[BenchResult, ...]:
     """Plan, program the switches, read their state back, and simulate a job in each scope on it.
 
-    What links carried stands in the result of the last job, and is of all. An interrupt ends it and keeps the
-    rows that are done.
+    What links carried is of all jobs. An interrupt ends it and keeps the rows that are done.
 
     Raises:
         InputError: the request does not fit the fabric.
@@ -101,7 +100,7 @@ def run_jobs(
             seen(results, outcome.series)
     except KeyboardInterrupt:
         results = tuple(replace(result, is_interrupted=True) for result in results)
-    return (*results[:-1], with_links(results[-1], last)) if last else results
+    return tuple(with_links(result, last) for result in results) if last else results
 
 
 def _outcomes(

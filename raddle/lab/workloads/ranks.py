@@ -130,18 +130,17 @@ def _planes(fabric: Fabric, accelerator: int) -> set[int]:
 def shape_of(fabric: Fabric, seats: Seats) -> traffic.Shape:
     """What an algorithm knows of ranks on these seats: flat ones where no scale-up network connects any.
 
-    Ranks whose NICs have one number in their domains share a rail; there is a channel for each of a domain's.
+    Ranks whose NICs have one number in their domains share a rail; there are as many channels as ranks in the
+    smallest domain.
     """
     if (seats.domain == NOWHERE).all():
         return traffic.Shape.flat(seats.ranks)
-    rail = _rails(fabric, seats)
-    used = np.unique(np.stack([seats.domain, rail]), axis=1)
-    channels = int(np.bincount(used[0][used[0] != NOWHERE]).max())
+    _, members = np.unique(seats.domain[seats.domain != NOWHERE], return_counts=True)
     first = fabric.hosts[fabric.accelerators.host[seats.accelerator[0]]].accelerators
     return traffic.Shape(
         domain=seats.domain,
-        rail=rail,
-        channels=channels,
+        rail=_rails(fabric, seats),
+        channels=int(members.min()),
         has_in_network=first is not None and first.in_network_bps > 0,
     )
 
