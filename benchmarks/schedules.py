@@ -47,8 +47,9 @@ def _row(collective: Collective, name: str, shape: traffic.Shape, size_bytes: in
     start = schedule.step.astype(np.int64)
     wrong = traffic.count_wrong(schedule, collective, start, start + 1)
     checked = time.process_time()
+    followed = _Followed(schedule, collective)
     flows = np.random.default_rng(1).integers(0, schedule.flows, left_out).tolist()
-    seen = sum(_leaves_wrong(schedule, collective, flow) for flow in flows)
+    seen = sum(followed.is_wrong_without(flow) for flow in flows)
     print(
         f"{schedule.name:<32}{schedule.flows:>10}{built - began:>9.1f}{checked - built:>9.1f}{wrong:>7}"
         f"{seen:>6}/{left_out}",
@@ -56,26 +57,31 @@ def _row(collective: Collective, name: str, shape: traffic.Shape, size_bytes: in
     )
 
 
-def _leaves_wrong(schedule: Schedule, collective: Collective, flow: int) -> bool:
-    """Whether the chunks of a flow end wrong without it. Chunks never mix, so others need no replay."""
-    first, end = schedule.chunk[flow], schedule.chunk[flow] + schedule.chunk_count[flow]
-    others = np.flatnonzero((schedule.chunk < end) & (schedule.chunk + schedule.chunk_count > first))
-    others = others[others != flow]
-    columns = ("src", "dst", "step", "chunk", "chunk_count", "op")
-    part = replace(schedule, **{name: getattr(schedule, name)[others] for name in columns})
-    start = part.step.astype(np.int64)
+class _Followed:
+    """A schedule of which single chunks are replayed: chunks never mix, so others need no replay."""
 
-    def of_these(cells: Cells, chunks: int) -> Cells:
-        chunk = cells.cell % chunks
-        chosen = (chunk >= first) & (chunk < end)
-        return Cells(cells.cell[chosen], cells.content[chosen])
+    def __init__(self, schedule: Schedule, collective: Collective) -> None:
+        self.schedule, self.collective = schedule, collective
+        chunks = len(schedule.chunk_bytes)
+        self.cells = [make(schedule.ranks, chunks) for make in (collective.held, collective.promised)]
+        self.chunk_of = [(cells.cell % chunks).astype(np.int32) for cells in self.cells]
 
-    followed = replace(
-        collective,
-        held=lambda ranks, chunks: of_these(collective.held(ranks, chunks), chunks),
-        promised=lambda ranks, chunks: of_these(collective.promised(ranks, chunks), chunks),
-    )
-    return traffic.count_wrong(part, followed, start, start + 1) > 0
+    def is_wrong_without(self, flow: int) -> bool:
+        """Whether the chunks of a flow end wrong without it."""
+        schedule = self.schedule
+        first, end = schedule.chunk[flow], schedule.chunk[flow] + schedule.chunk_count[flow]
+        others = np.flatnonzero((schedule.chunk < end) & (schedule.chunk + schedule.chunk_count > first))
+        others = others[others != flow]
+        columns = ("src", "dst", "step", "chunk", "chunk_count", "op")
+        part = replace(schedule, **{name: getattr(schedule, name)[others] for name in columns})
+        held, promised = (
+            Cells(cells.cell[chosen], cells.content[chosen])
+            for cells, chunk in zip(self.cells, self.chunk_of, strict=True)
+            for chosen in [(chunk >= first) & (chunk < end)]
+        )
+        one = replace(self.collective, held=lambda *_: held, promised=lambda *_: promised)
+        start = part.step.astype(np.int64)
+        return traffic.count_wrong(part, one, start, start + 1) > 0
 
 
 if __name__ == "__main__":

@@ -151,6 +151,8 @@ class Workload:
         schedule: the flows between ranks.
         seats: where its ranks are.
         start_ps: int64, the earliest start of each flow; None: as soon as what it waits for is complete.
+        delay_ps: int64, from when all that a flow waits for is complete until it starts: what a library does
+            in between; the same for all flows of a queue pair. None: nothing.
         names: what each flow is called; empty: as its ranks are.
         rank_names: what each rank is called; empty: by its number.
         repeat: how often the schedule runs. A rank begins again when all flows that it sends and receives
@@ -160,6 +162,7 @@ class Workload:
     schedule: Schedule
     seats: Seats
     start_ps: NDArray[np.int64] | None = None
+    delay_ps: NDArray[np.int64] | None = None
     names: tuple[str, ...] = ()
     rank_names: tuple[str, ...] = ()
     repeat: int = 1
@@ -168,3 +171,8 @@ class Workload:
     def starts_ps(self) -> NDArray[np.int64]:
         """int64, the earliest start of each flow."""
         return np.zeros(self.schedule.flows, np.int64) if self.start_ps is None else self.start_ps
+
+    @property
+    def delays_ps(self) -> NDArray[np.int64]:
+        """int64, the delay of each flow."""
+        return np.zeros(self.schedule.flows, np.int64) if self.delay_ps is None else self.delay_ps

@@ -3,6 +3,7 @@
 from raddle.traffic.collectives.record import Algorithm, Collective
 from raddle.traffic.demand import demand, demand_of_pairs, steps_of
 from raddle.traffic.interpreter import count_wrong
+from raddle.traffic.latency import NO_LATENCY, StepLatency
 from raddle.traffic.placement import PLACEMENTS, place
 from raddle.traffic.port_bytes import PortBytes, port_bytes
 from raddle.traffic.prune import without_step
@@ -14,6 +15,7 @@ from raddle.traffic.striping import Lanes, Striped, stripe
 from raddle.traffic.terms import USUAL, Terms
 
 __all__ = [
+    "NO_LATENCY",
     "PLACEMENTS",
     "USUAL",
     "Algorithm",
@@ -22,6 +24,7 @@ __all__ = [
     "PortBytes",
     "Protocol",
     "Shape",
+    "StepLatency",
     "Striped",
     "Terms",
     "algorithms",

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from raddle.traffic.collectives.record import Algorithm, Collective, Pairs
+from raddle.traffic.latency import NO_LATENCY, StepLatency, nccl_latency
 from raddle.traffic.protocol import wire_bytes
 from raddle.traffic.shape import WHOLE_MESSAGES, Protocol, Shape
 from raddle.traffic.tuning import Machine, Prediction, predict
@@ -47,7 +48,7 @@ class Auto:
     @property
     def algorithm(self) -> Algorithm:
         """All choices as one algorithm."""
-        return Algorithm(AUTO, self._schedule, self._flows, self._pairs)
+        return Algorithm(AUTO, self._schedule, self._flows, self._pairs, latency=self._latency)
 
     def notes(self, shape: Shape) -> Iterator[str]:
         """What is taken from which size on, and why."""
@@ -80,6 +81,12 @@ class Auto:
     def _flows(self, shape: Shape, size_bytes: int) -> int:
         choice = self._choose(shape, size_bytes)
         return choice.way.flows(_cut(shape, choice.protocol), size_bytes)
+
+    def _latency(self, shape: Shape, size_bytes: int) -> StepLatency:
+        choice = self._choose(shape, size_bytes)
+        if not choice.predictions or shape.protocol == WHOLE_MESSAGES:
+            return NO_LATENCY
+        return nccl_latency(choice.way.name, choice.protocol)
 
     def _pairs(self, shape: Shape) -> Iterator[Pairs]:
         ways = {

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raddle.traffic.shape import Shape
-from raddle.workload import NOWHERE, Schedule
+from raddle.workload import Schedule
 
 Floats = NDArray[np.float64]
 
@@ -33,8 +33,7 @@ class PortBytes:
 
 def port_bytes(schedule: Schedule, shape: Shape) -> PortBytes:
     """Sums over all flows of a schedule among the ranks of a shape."""
-    domain = shape.domain[schedule.src]
-    inside = (domain == shape.domain[schedule.dst]) & (domain != NOWHERE)
+    inside = shape.is_inside(schedule)
     in_switch = schedule.fan != 0
     sent = schedule.size_bytes / np.maximum(schedule.fan, 1)
     received = schedule.size_bytes / np.maximum(-schedule.fan, 1)

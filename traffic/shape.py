@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from raddle.workload import NOWHERE
+from raddle.workload import NOWHERE, Schedule
 
 Ints = NDArray[np.int64]
 
@@ -71,6 +71,12 @@ class Shape:
     @property
     def ranks(self) -> int:
         return len(self.domain)
+
+    def is_inside(self, schedule: Schedule) -> NDArray[np.bool_]:
+        """Of each flow, whether it stays in a domain."""
+        domain = self.domain[schedule.src]
+        inside: NDArray[np.bool_] = (domain == self.domain[schedule.dst]) & (domain != NOWHERE)
+        return inside
 
     @cached_property
     def servers(self) -> tuple[Ints, ...]:

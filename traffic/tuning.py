@@ -18,8 +18,8 @@ PROTOCOLS = ("LL", "LL128", "Simple")
 
 _Three = tuple[float, float, float]
 
-_BASE_US: dict[str, _Three] = {"tree": (6.8, 14, 8.4), "ring": (6.6, 14, 8.4), "pat": (8, 8, 8)}
-_HOP_US: dict[str, dict[str, _Three]] = {
+BASE_US: dict[str, _Three] = {"tree": (6.8, 14, 8.4), "ring": (6.6, 14, 8.4), "pat": (8, 8, 8)}
+HOP_US: dict[str, dict[str, _Three]] = {
     "nvlink": {
         "tree": (0.6, 1.25, 4),
         "ring": (0.6, 1.9, 3.4),
@@ -257,15 +257,15 @@ def _latency_us(machine: Machine, collective: str, algorithm: str, protocol: str
     at = PROTOCOLS.index(protocol)
     servers, ranks = machine.servers, machine.ranks
     inside_of = "nvlink" if machine.scale_up_gbs and machine.per_server > 1 else "pci"
-    inside = _HOP_US[inside_of][algorithm][at]
+    inside = HOP_US[inside_of][algorithm][at]
     # With one GPU in a server latencies are not hidden: the tree's are taken.
-    between = _HOP_US["net"]["tree" if machine.per_server == 1 else algorithm][at]
-    base = _BASE_US.get(algorithm, (0, 0, 0))[at]
+    between = HOP_US["net"]["tree" if machine.per_server == 1 else algorithm][at]
+    base = BASE_US.get(algorithm, (0, 0, 0))[at]
     levels = servers.bit_length() - 1
     if algorithm == "ring":
         steps = _steps(collective, ranks)
         if collective in ("broadcast", "reduce"):
-            hop = _HOP_US[inside_of if servers == 1 else "net"]
+            hop = HOP_US[inside_of if servers == 1 else "net"]
             if servers == 1 or machine.nics == 1:
                 return base + hop["ring"][at]
             # Rings that differ from channel to channel pay each hop.

@@ -88,6 +88,10 @@ class ScaleUpColumns:
     rx_bytes: NDArray[np.int64]
 
 
+def _no_delays() -> NDArray[np.int64]:
+    return np.zeros(0, np.int64)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class RunSetup:
     """A network, its NICs and what is sent. Ports are those of the endpoints, one each, then the switches'.
@@ -100,6 +104,7 @@ class RunSetup:
         qp_src_rank, qp_dst_rank: a flow starts with what its source rank has, over whichever queue pair it
             came; empty: the endpoints are the ranks.
         scale_up: None: there is nothing inside domains.
+        qp_delay_ps: from when all that a flow waits for is done until it starts; empty: none.
         cuts_through: per switch; empty: all store and forward.
         threads: that share the switches; the result is the same for any number.
     """
@@ -127,6 +132,7 @@ class RunSetup:
     qp_src_rank: NDArray[np.uint32] = field(default_factory=_no_ranks)
     qp_dst_rank: NDArray[np.uint32] = field(default_factory=_no_ranks)
     scale_up: ScaleUpColumns | None = None
+    qp_delay_ps: NDArray[np.int64] = field(default_factory=_no_delays)
     threads: int = 1
 
 

@@ -63,6 +63,7 @@ class Simulation:
             it follows from the queue pair numbers.
         dscp, priority: of every queue pair's data, the PFC priority that stops it at its NIC; None: those of
             the first lossless class.
+        delay_ps: int64, from when all that a flow waits for is done until it starts; None: 0.
         threads: that share the network's switches; the result is the same for any number.
     """
 
@@ -77,6 +78,7 @@ class Simulation:
         source_ports: NDArray[np.int64] | None = None,
         dscp: NDArray[np.uint8] | None = None,
         priority: NDArray[np.uint8] | None = None,
+        delay_ps: NDArray[np.int64] | None = None,
         threads: int = 1,
     ) -> None:
         self.fabric = fabric
@@ -118,6 +120,7 @@ class Simulation:
             qp_src_rank=ranks[0].astype(np.uint32),
             qp_dst_rank=ranks[1].astype(np.uint32),
             scale_up=self.scale_up.columns if self.scale_up else None,
+            qp_delay_ps=_of_queue_pairs(delay_ps, sent),
             qp_hash=hashes[0],
             qp_ack_hash=hashes[1],
             qp_dscp=dscp,
@@ -386,3 +389,12 @@ class Simulation:
         An adaptive group counts with the member that the hash would take.
         """
         return self._core.trace(qp, acks)
+
+
+def _of_queue_pairs(delay_ps: NDArray[np.int64] | None, sent: Sent) -> NDArray[np.int64]:
+    """The delay of each queue pair's flows; of none where there are none."""
+    if delay_ps is None:
+        return np.zeros(0, np.int64)
+    of_qp = np.zeros(len(sent.qp_src), np.int64)
+    of_qp[sent.schedule.qp] = delay_ps
+    return of_qp

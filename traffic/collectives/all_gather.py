@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from raddle.traffic.collectives import pat, ring, switch, trees
 from raddle.traffic.collectives.record import Algorithm, Collective, Pairs, every_share, own_share
+from raddle.traffic.latency import always
 from raddle.traffic.shape import Shape
 from raddle.traffic.sizes import shared_buffer, split_elements
 from raddle.workload import Schedule
@@ -46,9 +47,9 @@ ALL_GATHER = Collective(
     name="all_gather",
     aliases=("allgather",),
     algorithms=(
-        Algorithm("ring", _ring, ring.count_flows(1, _buffer), ring.pairs),
-        Algorithm("pat", _pat, pat.count_flows(_buffer), pat.pairs_of(reduces=False)),
-        Algorithm("nvls", _nvls, _nvls_flows, _nvls_pairs, switch.refuses_one),
+        Algorithm("ring", _ring, ring.count_flows(1, _buffer), ring.pairs, latency=always("ring")),
+        Algorithm("pat", _pat, pat.count_flows(_buffer), pat.pairs_of(reduces=False), latency=always("pat")),
+        Algorithm("nvls", _nvls, _nvls_flows, _nvls_pairs, switch.refuses_one, always("nvls")),
     ),
     bus_factor=lambda ranks: (ranks - 1) / ranks,
     buffer=_buffer,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from raddle.traffic.collectives import double_tree, halving_doubling, ring, switch
 from raddle.traffic.collectives.record import Algorithm, Collective, every_sum, own_contribution
+from raddle.traffic.latency import always
 from raddle.traffic.shape import Shape
 from raddle.traffic.sizes import whole_buffer
 from raddle.workload import Schedule
@@ -45,13 +46,15 @@ ALL_REDUCE = Collective(
     name="all_reduce",
     aliases=("allreduce",),
     algorithms=(
-        Algorithm("ring", _ring, ring.count_flows(2, _buffer), ring.pairs),
+        Algorithm("ring", _ring, ring.count_flows(2, _buffer), ring.pairs, latency=always("ring")),
         Algorithm(
             "halving_doubling", _halving_doubling, halving_doubling.count_flows, halving_doubling.pairs
         ),
-        Algorithm("tree", _tree, _tree_flows, _tree_pairs),
-        Algorithm("nvls", _nvls("nvls"), _nvls_flows, _nvls_pairs, switch.refuses_one),
-        Algorithm("nvls_tree", _nvls("nvls_tree"), _nvls_flows, _nvls_pairs, switch.refuses),
+        Algorithm("tree", _tree, _tree_flows, _tree_pairs, latency=always("tree")),
+        Algorithm("nvls", _nvls("nvls"), _nvls_flows, _nvls_pairs, switch.refuses_one, always("nvls")),
+        Algorithm(
+            "nvls_tree", _nvls("nvls_tree"), _nvls_flows, _nvls_pairs, switch.refuses, always("nvls_tree")
+        ),
     ),
     bus_factor=lambda ranks: 2 * (ranks - 1) / ranks,
     buffer=_buffer,

@@ -6,6 +6,7 @@ import numpy as np
 
 from raddle.traffic.collectives import chain, rooted_tree
 from raddle.traffic.collectives.record import Algorithm, Cells, Collective
+from raddle.traffic.latency import always
 from raddle.traffic.shape import Shape
 from raddle.traffic.sizes import whole_buffer
 from raddle.workload import COPY, Schedule
@@ -32,12 +33,14 @@ def broadcast(root: int) -> Collective:
                 ring,
                 chain.count_flows,
                 lambda shape: chain.pairs(chain.from_root(shape, root)),
+                latency=always("ring"),
             ),
             Algorithm(
                 "tree",
                 tree,
                 lambda shape, size_bytes: rooted_tree.count_flows(shape, root, size_bytes),
                 lambda shape: rooted_tree.pairs(shape, root, up=False),
+                latency=always("tree"),
             ),
         ),
         bus_factor=lambda ranks: 1.0,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from raddle.traffic.latency import NO_LATENCY, StepLatency
 from raddle.traffic.shape import Shape
 from raddle.traffic.sizes import Buffer
 from raddle.workload import Schedule
@@ -43,6 +44,7 @@ class Algorithm:
         pairs: who sends to whom, inside domains and between them, phase by phase; phases with the same pairs
             may be given once. Pairs of one phase compete.
         refuses: why it is not for a shape; empty where it is.
+        latency: what the library spends on each message of a shape and size; none without a published figure.
         buffer: its own rounding of sizes; None: the collective's.
         judge: its own count of wrong elements (of so many bytes) of a schedule whose flows started and ended
             at these times, -1 for never; None: the interpreter's.
@@ -53,6 +55,7 @@ class Algorithm:
     flows: Callable[[Shape, int], int]
     pairs: Callable[[Shape], Iterator[Pairs]]
     refuses: Callable[[Shape], str] = lambda shape: ""
+    latency: Callable[[Shape, int], StepLatency] = lambda shape, size_bytes: NO_LATENCY
     buffer: Buffer | None = None
     judge: Callable[[Schedule, NDArray[np.int64], NDArray[np.int64], int], int] | None = None
 

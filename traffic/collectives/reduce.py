@@ -6,6 +6,7 @@ import numpy as np
 
 from raddle.traffic.collectives import chain, rooted_tree
 from raddle.traffic.collectives.record import EVERYONE, Algorithm, Cells, Collective, own_contribution
+from raddle.traffic.latency import always
 from raddle.traffic.shape import Shape
 from raddle.traffic.sizes import whole_buffer
 from raddle.workload import REDUCE as ADD
@@ -32,12 +33,14 @@ def reduce(root: int) -> Collective:
                 ring,
                 chain.count_flows,
                 lambda shape: chain.pairs(chain.to_root(shape, root)),
+                latency=always("ring"),
             ),
             Algorithm(
                 "tree",
                 tree,
                 lambda shape, size_bytes: rooted_tree.count_flows(shape, root, size_bytes),
                 lambda shape: rooted_tree.pairs(shape, root, up=True),
+                latency=always("tree"),
             ),
         ),
         bus_factor=lambda ranks: 1.0,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from raddle.traffic.collectives import pat, ring, switch, trees
 from raddle.traffic.collectives.record import Algorithm, Collective, Pairs, own_contribution, own_sum
+from raddle.traffic.latency import always
 from raddle.traffic.shape import Shape
 from raddle.traffic.sizes import shared_buffer, split_elements
 from raddle.workload import Schedule
@@ -48,9 +49,9 @@ REDUCE_SCATTER = Collective(
     name="reduce_scatter",
     aliases=("reducescatter",),
     algorithms=(
-        Algorithm("ring", _ring, ring.count_flows(1, _buffer), ring.pairs),
-        Algorithm("pat", _pat, pat.count_flows(_buffer), pat.pairs_of(reduces=True)),
-        Algorithm("nvls", _nvls, _nvls_flows, _nvls_pairs, switch.refuses_one),
+        Algorithm("ring", _ring, ring.count_flows(1, _buffer), ring.pairs, latency=always("ring")),
+        Algorithm("pat", _pat, pat.count_flows(_buffer), pat.pairs_of(reduces=True), latency=always("pat")),
+        Algorithm("nvls", _nvls, _nvls_flows, _nvls_pairs, switch.refuses_one, always("nvls")),
     ),
     bus_factor=lambda ranks: (ranks - 1) / ranks,
     buffer=_buffer,

@@ -171,6 +171,7 @@ class Partition {
   void retransmit_timer(QpId qp);
   void fail(QpId qp);
   void make_ready(FlowId flow);
+  void prepare(FlowId flow);
   void post(QpId qp);
   void post_inside(QpId qp);
   void complete(FlowId flow, bool at_receiver);

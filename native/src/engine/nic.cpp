@@ -16,6 +16,16 @@ void Partition::make_ready(FlowId flow) {
   if (--waits_[flow] == 0) post(work_.flow_qp[flow]);
 }
 
+// The same of a flow that this one waited for: after the last one, its sender takes a delay to go on.
+void Partition::prepare(FlowId flow) {
+  const QpId qp = work_.flow_qp[flow];
+  if (waits_[flow] > 1 || work_.qp_delay.empty() || work_.qp_delay[qp] == 0) return make_ready(flow);
+  const bool is_inside = tables_.is_scale_up(qp);
+  const std::uint32_t from = is_inside ? work_.scale_up.path_links[work_.scale_up.path_offsets[qp]] : work_.qp_src[qp];
+  ++open_flows_;
+  schedule(from, now_ + work_.qp_delay[qp], EventKind::start, flow, 0);
+}
+
 // Hands the queue pair's next flows to its NIC, in order, as far as they are ready.
 void Partition::post(QpId qp) {
   Sender& sender = senders_[qp];
@@ -418,7 +428,7 @@ void Partition::fail(QpId qp) {
 void Partition::complete(FlowId flow, bool at_receiver) {
   for (auto i = dependent_offsets_[flow]; i < dependent_offsets_[flow + 1]; ++i) {
     const FlowId dependent = dependents_[static_cast<std::size_t>(i)];
-    if (tables_.starts_at_receiver(flow, dependent) == at_receiver) make_ready(dependent);
+    if (tables_.starts_at_receiver(flow, dependent) == at_receiver) prepare(dependent);
   }
 }
 

@@ -78,6 +78,7 @@ def set_up(
     """
     schedule = traffic.repeated(workload.schedule, workload.repeat)
     sent, stripes = connect(fabric, workload.seats, schedule)
+    delay_ps = workload.delay_ps
     simulation = Simulation(
         fabric,
         endpoint_addresses(fabric),
@@ -86,6 +87,7 @@ def set_up(
         settings.seed,
         start_ps=_starts(workload, stripes),
         source_ports=source_ports(fabric, plan, sent) if plan else None,
+        delay_ps=None if delay_ps is None else stripes.spread(np.tile(delay_ps, workload.repeat)),
         threads=settings.threads,
     )
     return Run(fabric, workload, settings, stripes, sent, simulation)

@@ -72,7 +72,12 @@ class CollectiveJob:
         if self.terms.elements.bytes < FLOAT.bytes:
             size_bytes = -(-self.buffer(size_bytes).size_bytes // FLOAT.bytes) * FLOAT.bytes
         traffic.check_ranks(self.collective, self.algorithm, self.shape, size_bytes)
-        return Workload(self.algorithm.schedule(self.shape, size_bytes), self.seats)
+        schedule = self.algorithm.schedule(self.shape, size_bytes)
+        latency = self.algorithm.latency(self.shape, size_bytes)
+        if latency == traffic.NO_LATENCY:
+            return Workload(schedule, self.seats)
+        delay_ps = latency.delays_ps(self.shape.is_inside(schedule))
+        return Workload(schedule, self.seats, latency.starts_ps(schedule, delay_ps), delay_ps)
 
     def demand(self) -> Demand:
         """What it asks of the fabric."""

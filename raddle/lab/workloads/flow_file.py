@@ -149,7 +149,8 @@ def read_flows(fabric: Fabric, path: Path) -> Workload:
         chunk_bytes=np.zeros(0, np.int64),
     )
     every = np.arange(len(fabric.endpoints), dtype=np.int32)
-    return Workload(schedule, Seats.of_endpoints(every), np.array(reader.start, np.int64), tuple(reader.rows))
+    start_ps, names = np.array(reader.start, np.int64), tuple(reader.rows)
+    return Workload(schedule, Seats.of_endpoints(every), start_ps, names=names)
 
 
 def _read_rows(reader: _Reader, rows: CsvRows) -> None:

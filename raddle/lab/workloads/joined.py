@@ -20,6 +20,8 @@ def joined(parts: Sequence[tuple[str, Workload]]) -> Workload:
     return Workload(
         schedule=_schedules([part.schedule for _, part in parts]),
         seats=_seats([part.seats for _, part in parts]),
+        start_ps=np.concatenate([part.starts_ps for _, part in parts]),
+        delay_ps=np.concatenate([part.delays_ps for _, part in parts]),
         rank_names=tuple(f"{name} rank{rank}" for name, part in parts for rank in range(part.seats.ranks)),
     )
 

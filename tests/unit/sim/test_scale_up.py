@@ -57,7 +57,9 @@ def schedule_of(messages: list[tuple[int, int, int]], ranks: int) -> Schedule:
     )  # fmt: skip
 
 
-def run(fabric: Fabric, schedule: Schedule, threads: int = 1) -> Simulation:
+def run(
+    fabric: Fabric, schedule: Schedule, threads: int = 1, delay_ps: np.ndarray | None = None
+) -> Simulation:
     """The schedule among a fabric's accelerators; what goes to another server takes both's first NIC."""
     accelerators = fabric.accelerators
     ranks = np.arange(schedule.ranks, dtype=np.int32)
@@ -70,7 +72,9 @@ def run(fabric: Fabric, schedule: Schedule, threads: int = 1) -> Simulation:
     plan = make_plan(fabric, "ecmp")
     states = {switch.name: planned_state(fabric, plan, switch.name) for switch in fabric.switches}
     sent = Sent(schedule, src, dst, accelerators.domain[ranks], ranks)
-    simulation = Simulation(fabric, endpoint_addresses(fabric), states, sent, 1, threads=threads)
+    simulation = Simulation(
+        fabric, endpoint_addresses(fabric), states, sent, 1, threads=threads, delay_ps=delay_ps
+    )
     shares: list[float] = []
     simulation.run(shares.append)
     assert simulation.is_done
@@ -156,3 +160,21 @@ def test_several_threads_give_what_one_gives_for_any_mix() -> None:
     assert one.inside_bytes == schedule.size_bytes[inside].sum()
     counts = one.packets
     assert counts.injected == counts.delivered + counts.dropped + counts.in_network
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_message_starts_a_delay_after_what_it_waits_for(threads: int) -> None:
+    """0 -> 1 inside, 1 -> 8 over the network, 8 -> 9 inside, each when its sender has the one before."""
+    schedule = dataclasses.replace(
+        schedule_of([(0, 1, MIB), (1, 8, MIB), (8, 9, MIB)], 16),
+        dep_offsets=np.array([0, 0, 1, 2]),
+        dep_ids=np.array([0, 1], np.int32),
+    )
+    fabric = servers(2)
+    at_once = run(fabric, schedule, threads).flows()
+    assert at_once.start_ps.tolist() == [0, *at_once.finish_ps[:2].tolist()]
+    delay_ps = np.array([3_400_000, 14_000_000, 4_000_000])
+    late = run(fabric, schedule, threads, delay_ps).flows()
+    # The first waits for nothing, so its delay is none; each other one is late by those up to its own.
+    assert (late.start_ps - at_once.start_ps).tolist() == [0, 14_000_000, 18_000_000]
+    assert (late.finish_ps - late.start_ps).tolist() == (at_once.finish_ps - at_once.start_ps).tolist()
