@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import typer
 from finsy.proto import p4r
 
+from raddle.cli.day0 import first_boot, own_configs, patch_of, ztp_files
 from raddle.cli.fabric_argument import FabricArg
 from raddle.cli.options import (
     JsonOption,
@@ -20,6 +23,7 @@ from raddle.cli.options import (
     plan_for,
     with_plan_options,
 )
+from raddle.cli.output_folder import OutputFolder
 from raddle.controller.plan.make import outline_plan
 from raddle.controller.plan.model import Plan, SwitchPlan
 from raddle.controller.plan.neighbours import neighbour_macs
@@ -28,7 +32,7 @@ from raddle.controller.southbound.openflow.rendering import describe
 from raddle.controller.southbound.openflow.tables import switch_tables
 from raddle.controller.southbound.p4runtime.pipelines import pins_pipeline
 from raddle.controller.southbound.p4runtime.target import describe_target, p4_target
-from raddle.controller.southbound.sonic.tables import bootstrap, pushed
+from raddle.controller.southbound.sonic.tables import pushed
 from raddle.errors import InputError
 from raddle.topology.model import Nos
 
@@ -48,6 +52,29 @@ def render(
     boot: Annotated[
         bool, typer.Option("--bootstrap", help="What it boots with (config_db.json), not what is pushed.")
     ] = False,
+    over: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH", help="Lay --bootstrap over this config_db.json, or those of a folder (by name)."
+        ),
+    ] = None,
+    inventory: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Lay --bootstrap over what the running switches hold.")
+    ] = None,
+    patch: Annotated[
+        bool, typer.Option("--patch", help="With --bootstrap: the JSON patch (RFC 6902) that makes it.")
+    ] = False,
+    ztp: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write what SONiC's ZTP reads: ztp.json, configurations, DHCP."),
+    ] = None,
+    url: Annotated[
+        str,
+        typer.Option(metavar="URL", help="With --ztp: where switches fetch its files.", show_default=False),
+    ] = "",
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write NAME.json for each switch.")
+    ] = None,
     p4info: P4InfoOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -56,6 +83,15 @@ def render(
     That is SONiC tables, OpenFlow groups and flows, or P4Runtime entities: of p4/fabric.p4, or with --p4info
     of SONiC PINS. The result is JSON with and without --json.
     """
+    is_day0 = boot or ztp is not None
+    if (over or inventory or patch) and not (is_day0 and form == "sonic"):
+        raise InputError.of(
+            "bad-option", "--over, --inventory and --patch are of --bootstrap of SONiC switches"
+        )
+    if (ztp and (patch or output or form != "sonic")) or bool(ztp) != bool(url):
+        raise InputError.of(
+            "bad-option", "--ztp DIR goes with --url URL, and without --patch, -o and other formats"
+        )
     model = load_fabric(fabric)
     if switch and plan_file is None and options.keep is None and options.policy(model) == "ecmp":
         plan = outline_plan(model, {switch})[0]  # the routes of the others are not asked for
@@ -69,12 +105,34 @@ def render(
             f"switches: {', '.join(by_name)}",
         )
     pins = pins_pipeline(p4info) if p4info else None
-    rendered = {
-        name: _rendered(plan, each, form, boot, pins)
-        for name, each in by_name.items()
-        if switch in (None, name)
-    }
+    own = own_configs(over, inventory)
+    chosen = {name: each for name, each in by_name.items() if switch in (None, name)}
+    rendered: dict[str, Any] = {}
+    for name, each in chosen.items():
+        if is_day0 and form == "sonic":
+            held = own.of(name, switch) if own else None
+            rendered[name] = first_boot(model, each, held)
+            rendered[name] = patch_of(held, rendered[name]) if patch else rendered[name]
+        else:
+            rendered[name] = _rendered(plan, each, form, boot, pins)
+    if ztp:
+        _write(ztp, ztp_files(model, rendered, url))
+        return
+    if output:
+        _write(output, {f"{name}.json": _text(each) for name, each in rendered.items()})
+        return
     print(json.dumps(rendered[switch] if switch else rendered, indent=2, sort_keys=True))
+
+
+def _text(document: object) -> str:
+    return json.dumps(document, indent=2, sort_keys=True) + "\n"
+
+
+def _write(folder: Path, files: Mapping[str, str]) -> None:
+    """All files, or none of them."""
+    with OutputFolder(folder, ()) as place:
+        place.finish(files)
+    print(f"wrote {len(files)} files to {folder}", file=sys.stderr)
 
 
 def _rendered(
@@ -89,4 +147,4 @@ def _rendered(
         if boot:
             return {"commands": list(ovs_commands(switch))}
         return describe(switch_tables(switch, neighbour_macs(plan), has_queues=True))
-    return bootstrap(switch, has_own_ecn=True).config_db if boot else pushed(switch)
+    return pushed(switch)

@@ -71,7 +71,13 @@ def _check_switches(model: Fabric, sonic_yang: Path | None) -> None:
         from raddle.controller.southbound.sonic.yang import check_yang
 
         plan = make_plan(model, "ecmp")
-        check_yang({switch.name: intended(switch) for switch in plan.switches}, sonic_yang)
+        base = model.base
+        tables = {each.name: {**base.get(each.name, {}), **intended(each)} for each in plan.switches}
+        for name, own in tables.items():
+            own["DEVICE_METADATA"]["localhost"] |= (
+                base.get(name, {}).get("DEVICE_METADATA", {}).get("localhost", {})
+            )
+        check_yang(tables, sonic_yang)
     else:
         address_families(model)  # the pools hold a block for every leaf
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from raddle.collector import collector_paused
 from raddle.errors import Diagnostic, InputError
 from raddle.topology.catalog import builtin_models, switch_model
+from raddle.topology.forms.base import check_base
 from raddle.topology.forms.build import build_fabric
 from raddle.topology.forms.cabling import check_pauses, check_wiring, cut_off
 from raddle.topology.forms.checks import (
@@ -91,6 +92,7 @@ def _fabric(parsed: Source, variables: Mapping[str, str]) -> Fabric:
     problems += check_addressing(spec.addressing, form.reserved or wiring, source)
     problems += check_as_numbers(spec.routing.as_numbers, wiring, source)
     problems += check_hash(spec.routing.hash, wiring, source)
+    problems += check_base(spec, wiring, source)
     problems += check_adaptive(spec.routing.adaptive, wiring, source)
     refuse_all(problems)
     reserved = build_fabric(spec, form.reserved, (), source.file) if form.reserved else None

@@ -6,6 +6,7 @@ Devices are named as in the file (`leaf0`, `spine3`, `host17`), ports as SONiC n
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
@@ -466,6 +467,21 @@ class Tenant:
     endpoints: tuple[int, ...]
 
 
+ConfigTables = dict[str, dict[str, dict[str, "str | list[str]"]]]
+"""CONFIG_DB: table, key, field."""
+
+
+@dataclass(frozen=True, slots=True)
+class Management:
+    """How a switch is managed: its management port's address with prefix length, and by what it is known
+    before it has a name; texts are empty where that is not said."""
+
+    address: str
+    gateway: str = ""
+    mac: str = ""
+    serial: str = ""
+
+
 @dataclass(frozen=True)
 class Fabric:
     """The whole fabric. Two files that describe the same fabric load as equal objects.
@@ -489,6 +505,9 @@ class Fabric:
     warnings: tuple[Diagnostic, ...] = field(default=(), compare=False)
     ignore: tuple[str, ...] = ()
     """Patterns of entries on SONiC switches (`TABLE/KEY`, or `SWITCH:TABLE/KEY`) that are never touched."""
+    base: Mapping[str, ConfigTables] = field(default_factory=dict, compare=False)
+    """What each switch boots with besides the plan, by name."""
+    management: Mapping[str, Management] = field(default_factory=dict, compare=False)
     reserved: Fabric | None = field(default=None, compare=False)
     record: Record | None = field(default=None, compare=False)
     record_file: str = field(default="", compare=False)

@@ -278,9 +278,15 @@ FOR_PEOPLE = {
 """Listed by `raddle show`, and nothing is planned or simulated by them yet; `bench` says so of the networks
 inside hosts and of tenants. The pod of a device counts only for the AS numbers of several pods' spines."""
 
-UNSEEN = {"ModelSpec.source", "FabricFile.ignore", "FabricFile.record"}
-"""A model's source is told in messages, `ignore` is for `apply`, `record` names the file of what is allocated
-(tests/property/test_growth.py). None is part of a network."""
+UNSEEN = {
+    "ModelSpec.source", "FabricFile.ignore", "FabricFile.record",
+    "BaseSpec.switches", "BaseSpec.tables",
+    "ManagementSpec.gateway", "ManagedSwitchSpec.address",
+    "ManagedSwitchSpec.mac", "ManagedSwitchSpec.serial",
+}  # fmt: skip
+"""A model's source is told in messages, `base` and `management` are what switches boot with besides
+(tests/unit/controller/test_first_boot.py), `ignore` is for `apply`, `record` names the file of what is
+allocated (tests/property/test_growth.py). None is part of a network."""
 
 REFUSED = {
     "FabricFile.raddle": "unsupported-version",

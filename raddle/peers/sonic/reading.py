@@ -67,6 +67,11 @@ def read_switch_files(paths: Iterable[Path]) -> list[HeldSwitch]:
     return found
 
 
+def read_configs(path: Path) -> dict[Path, Tables]:
+    """The config_db.json at a path, or all of a folder. Raises as `read_switch_files` does."""
+    return {file: _read_config(file) for file in _files([path]) if file.suffix != ".xml"}
+
+
 def read_running(inventory: Inventory) -> list[HeldSwitch]:
     """The switches of an inventory, over gNMI.
 

@@ -9,6 +9,7 @@ from operator import itemgetter
 from typing import Any, Literal, get_args
 
 from raddle.topology.allocation import allocate
+from raddle.topology.forms.base import base_of, management_of
 from raddle.topology.forms.checks import LAST_ASN
 from raddle.topology.forms.names import templates_of
 from raddle.topology.forms.tenants import Owner
@@ -83,6 +84,7 @@ def build_fabric(
         _host(draft, index, cnp_interval_ps, domains[draft.domain]) for index, draft in enumerate(host_drafts)
     )
     endpoints = _endpoints(hosts, host_drafts, switches, links)
+    managed = management_of(spec)
     return Fabric(
         name=spec.name,
         switches=switches,
@@ -96,6 +98,8 @@ def build_fabric(
         tenants=_tenants(owners, hosts, endpoints),
         phy=Phy(spec.phy.fec_latency, spec.phy.bit_errors),
         ignore=spec.ignore,
+        base={draft.name: base_of(spec, draft.name) for draft in drafts} if spec.base or managed else {},
+        management=managed,
         reserved=reserved,
         record=record,
         record_file=record_file,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -250,6 +250,35 @@ def _entry_pattern(text: str) -> str:
     return text
 
 
+def _switch_pattern(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._*?-]+", text):
+        raise ValueError(f"'{text}' names no switches; write a name, with * and ?")
+    return text
+
+
+def _interface(text: str) -> str:
+    try:
+        address = str(ip_interface(text)) if "/" in text else ""
+    except ValueError:
+        address = ""
+    if not address:
+        raise ValueError(f"'{text}' is not an address with the length of its prefix, such as 192.0.2.10/24")
+    return address
+
+
+def _gateway(text: str) -> str:
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        raise ValueError(f"'{text}' is not an address such as 192.0.2.1") from None
+
+
+def _mac(text: str) -> str:
+    if not re.fullmatch(r"([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}", text):
+        raise ValueError(f"'{text}' is not a MAC address such as 9c:00:5e:00:53:01")
+    return text.lower()
+
+
 def _name_template(text: str) -> str:
     if not re.fullmatch(rf"(?:[A-Za-z0-9._-]|{TEMPLATE_FIELD.pattern})+", text):
         raise ValueError(
@@ -314,6 +343,13 @@ NameTemplate = Annotated[str, _field("bad-name", _name_template, _text(r"[A-Za-z
 EntryPattern = Annotated[
     str, _field("bad-pattern", _entry_pattern, _text(_PATTERN, "INTERFACE/Ethernet128*"))
 ]
+SwitchPattern = Annotated[str, _field("bad-pattern", _switch_pattern, _text(r"[A-Za-z0-9._*?-]+", "leaf*"))]
+Interface = Annotated[str, _field("bad-address", _interface, _text(r".+/[0-9]+", "192.0.2.10/24"))]
+Gateway = Annotated[str, _field("bad-address", _gateway, _text(r"[0-9a-fA-F.:]+", "192.0.2.1"))]
+Mac = Annotated[
+    str, _field("bad-mac", _mac, _text(r"([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}", "9c:00:5e:00:53:01"))
+]
+Serial = Annotated[str, _field("bad-name", parse_name, _text(r"[A-Za-z0-9._-]+", "MT2310X00001"))]
 Text = Annotated[str, _field("bad-text", str, _WORD)]
 Switch = Annotated[bool, _field("bad-switch", _switch, {"type": "boolean"})]
 State = Annotated[Literal["up", "down"], _field("bad-choice", str, {"enum": ["up", "down"]})]

@@ -23,6 +23,7 @@ from raddle.topology.yaml.fields import (
     Version,
     refuse,
 )
+from raddle.topology.yaml.schema_base import BaseSpec, ManagementSpec
 from raddle.topology.yaml.schema_devices import (
     DEFAULT_MODEL,
     FABRIC_CABLE_M,
@@ -176,5 +177,12 @@ class FabricFile(Spec):
     """File beside this one in which `raddle plan` keeps what every device and cable was given."""
     tenants: tuple[TenantSpec, ...] = ()
     """Who owns which accelerators."""
+    base: Annotated[
+        tuple[BaseSpec, ...],
+        BeforeValidator(one_or_many, json_schema_input_type=BaseSpec | list[BaseSpec]),
+    ] = ()
+    """What switches boot with besides the plan: one mapping, or a list."""
+    management: ManagementSpec = ManagementSpec()
+    """Management addresses of the switches."""
     ignore: tuple[EntryPattern, ...] = ()
     """Entries on SONiC switches that are never touched, as TABLE/KEY with * and ?."""

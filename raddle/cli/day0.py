@@ -1,0 +1,126 @@
+"""What switches boot with on their first day, as files: config_db.json, patches, and what ZTP reads."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from raddle.controller.plan.model import SwitchPlan
+from raddle.controller.southbound.sonic.merge import json_patch, merged
+from raddle.controller.southbound.sonic.tables import Tables, bootstrap
+from raddle.controller.southbound.sonic.ztp import ZTP_JSON, dhcp_files, ztp_json
+from raddle.errors import InputError
+from raddle.inventory import load_inventory
+from raddle.topology.model import Fabric
+
+
+@dataclass(frozen=True)
+class OwnConfigs:
+    """What switches hold, by name; `only` is that of a single file, whatever its host name."""
+
+    by_name: Mapping[str, Tables]
+    only: Tables | None = None
+
+    def of(self, switch: str, asked: str | None) -> Tables:
+        """A switch's own configuration.
+
+        Args:
+            asked: the switch that `--switch` names.
+
+        Raises:
+            InputError: `no-own-config`.
+        """
+        if switch in self.by_name:
+            return self.by_name[switch]
+        if self.only is not None and asked == switch:
+            return self.only
+        raise InputError.of(
+            "no-own-config",
+            f"no configuration of '{switch}' to lay the plan over; there are {', '.join(self.by_name)}",
+            "files are known by host name (DEVICE_METADATA) or as NAME.json; or give one file and --switch",
+        )
+
+
+def own_configs(over: Path | None, inventory: Path | None) -> OwnConfigs | None:
+    """The configurations of `--over` or `--inventory`; None where neither is given.
+
+    Raises:
+        InputError: both are given, or as reading them does.
+    """
+    if over and inventory:
+        raise InputError.of("bad-option", "--over and --inventory both say what the switches hold")
+    if inventory:
+        from raddle.controller.reconcile import read_databases
+
+        held = read_databases(load_inventory(inventory))
+        return OwnConfigs({name: each["CONFIG_DB"] for name, each in held.items()})
+    if over is None:
+        return None
+    from raddle.peers.sonic.reading import read_configs
+
+    found = read_configs(over)
+    return OwnConfigs(
+        {name: tables for path, tables in found.items() for name in (_hostname(tables), path.stem) if name},
+        next(iter(found.values())) if not over.is_dir() else None,
+    )
+
+
+def _hostname(tables: Tables) -> str:
+    return str(tables.get("DEVICE_METADATA", {}).get("localhost", {}).get("hostname", ""))
+
+
+def first_boot(fabric: Fabric, switch: SwitchPlan, own: Tables | None) -> Tables:
+    """What a switch is to boot with: its own configuration, over it the file's base, over that the plan."""
+    planned = bootstrap(switch, has_own_ecn=True).config_db
+    for table, rows in fabric.base.get(switch.name, {}).items():
+        for key, fields in rows.items():
+            planned.setdefault(table, {}).setdefault(key, {}).update(fields)
+    if own is None:
+        return planned
+    said = str(own.get("DEVICE_METADATA", {}).get("localhost", {}).get("mac", "")).lower()
+    if said and said != switch.mac:
+        print(
+            f"note: {switch.name} keeps its MAC address {said}; the plan has {switch.mac}, and 'apply' tells "
+            "so until the record has its own",
+            file=sys.stderr,
+        )
+    return merged(own, planned, (port.name for port in switch.ports if port.peer))
+
+
+def patch_of(own: Tables | None, boot: Tables) -> list[dict[str, Any]]:
+    """Raises InputError: there is nothing that could be patched."""
+    if own is None:
+        raise InputError.of(
+            "bad-option",
+            "--patch needs what the switch holds",
+            "give --over or --inventory",
+        )
+    return json_patch(own, boot)
+
+
+def ztp_files(fabric: Fabric, boots: Mapping[str, Tables], url: str) -> dict[str, str]:
+    """Files by name: ztp.json, a configuration for each switch, and DHCP servers' settings."""
+    if not url.startswith(("http://", "https://", "tftp://", "ftp://")):
+        raise InputError.of(
+            "bad-option", f"--url '{url}' is not where switches fetch files", "--url http://192.0.2.250:8080/"
+        )
+    if lost := [name for name in boots if "MGMT_INTERFACE" not in boots[name]]:
+        print(
+            f"warning: {', '.join(lost[:5])}{' ...' if len(lost) > 5 else ''} have no management address, "
+            "and ZTP gives back that of DHCP\n"
+            "  hint: set 'management: {switches: {NAME: {address: 192.0.2.10/24}}}'",
+            file=sys.stderr,
+        )
+    base = url if url.endswith("/") else f"{url}/"
+    by_serial = all(name in fabric.management and fabric.management[name].serial for name in boots)
+    names = {name: fabric.management[name].serial if by_serial else name for name in boots}
+    files = {
+        f"{names[name]}_config_db.json": json.dumps(boot, indent=1, sort_keys=True) + "\n"
+        for name, boot in boots.items()
+    }
+    files[ZTP_JSON] = ztp_json(base, "serial-number" if by_serial else "hostname")
+    return files | dhcp_files(base, {name: fabric.management.get(name) for name in boots})
