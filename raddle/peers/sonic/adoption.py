@@ -113,8 +113,8 @@ class _Sketch:
 
     def _oriented(self) -> Iterator[Link]:
         for host, nics in self._hosts.items():
-            for number, (_, port) in enumerate(nics):
-                yield Link(PortRef(host, f"eth{number}"), port, is_host=True)
+            for nic, (_, port) in zip(_nic_names(nics), nics, strict=True):
+                yield Link(PortRef(host, nic), port, is_host=True)
         for a, b in self._cabling.links:
             lower, upper = sorted((a, b), key=lambda end: self._seats.tier[end.device])
             yield Link(lower, upper, is_host=False)
@@ -267,7 +267,9 @@ class _Sketch:
             yield f"  {name}: {{role: {ROLES[tier]}, model: {self._models.of[name]}{seats}{cut}}}"
         for host, nics in self._hosts.items():
             speed_bps = max(self._speed(port) for _, port in nics)
-            count = f"count: {len(nics)}, " if len(nics) > 1 else ""
+            ports = _ports_per_nic(nics)
+            count = f"count: {len(nics) // ports}, " if len(nics) > ports else ""
+            count += f"ports: {ports}, " if ports > 1 else ""
             yield f"  {host}: {{role: host, nics: {{{count}speed: {exact_rate(speed_bps)}}}}}"
 
     def _link_lines(self) -> Iterator[str]:
@@ -300,6 +302,24 @@ class _Sketch:
             if found:
                 return float(found[1])
         return 0.0
+
+
+def _ports_per_nic(nics: Sequence[tuple[str, PortRef]]) -> int:
+    """Ports of each NIC, by names such as `eth0p0`, `eth0p1`; 1 where they are others."""
+    ports = 1 + max(
+        (int(name.rpartition("p")[2]) for name, _ in nics if re.fullmatch(r"eth\d+p\d+", name)), default=0
+    )
+    return ports if [name for name, _ in nics] == _grid(len(nics) // ports, ports) else 1
+
+
+def _grid(count: int, ports: int) -> list[str]:
+    return [f"eth{nic}p{port}" for nic in range(count) for port in range(ports)]
+
+
+def _nic_names(nics: Sequence[tuple[str, PortRef]]) -> list[str]:
+    """What a fabric file calls the ports of a host's NICs."""
+    ports = _ports_per_nic(nics)
+    return _grid(len(nics) // ports, ports) if ports > 1 else [f"eth{number}" for number in range(len(nics))]
 
 
 def _recorded(entry: AdoptedEntry) -> str:

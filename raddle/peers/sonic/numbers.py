@@ -287,7 +287,7 @@ def _as_numbers(switches: Sequence[HeldSwitch], seats: Seats) -> str:
     counts = {}
     for tier, key in enumerate(firsts):
         members = [switch for switch in switches if seats.tier[switch.name] == tier]
-        groups = {(seats.plane[each.name], seats.pod[each.name]) for each in members}
+        groups = {(seats.plane[each.name], seats.pod.get(each.name, 0)) for each in members}
         counts[key] = len(members) if tier == 0 else len(groups)
         firsts[key] = min((asn for each in members if (asn := _asn(each))), default=firsts[key])
     ranges = sorted((first, first + counts[key]) for key, first in firsts.items() if counts[key])

@@ -7,10 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from raddle.peers.sonic.reading import HeldSwitch
+from raddle.topology.forms.checks import ROCE_HEADER_BYTES
 from raddle.topology.model import PortRef
 from raddle.topology.yaml.schema_policy import EcnSpec, RoceSpec
 
 T = TypeVar("T")
+_PATH_MTUS = (256, 512, 1024, 2048, 4096)
 _HASH_ALGORITHMS = {
     "CRC": "crc32",
     "CRC_32LO": "crc32lo",
@@ -28,19 +30,19 @@ def roce_lines(switches: Sequence[HeldSwitch], ports: Sequence[PortRef]) -> Iter
     held = {switch.name: switch for switch in switches}
     views = [_PortView(held[end.device], end.port) for end in ports]
     default = RoceSpec()
-    lossless = _most(view.lossless for view in views) or ()
+    paused = _most(view.lossless for view in views) or ()
+    lossless = paused or _most(view.marked for view in views) or ()
     dscps = _most(tuple(view.dscps) for view in views) or ()
     yield "roce:"
-    yield f"  port_mtu: {_most(view.mtu for view in views) or default.port_mtu}"
-    if lossless:
-        classes = [(each, _dscp(each, dscps)) for each in lossless]
-        listed = ", ".join(
-            f"{{priority: {each}, dscp: {dscp}}}" for each, dscp in classes if dscp is not None
-        )
-        yield f"  lossless: [{listed}]"
-    else:
-        yield "  lossless: []"
-    yield f"  pfc: {'true' if lossless else 'false'}"
+    port_mtu = _most(view.mtu for view in views) or default.port_mtu
+    yield f"  port_mtu: {port_mtu}"
+    if port_mtu < default.mtu + ROCE_HEADER_BYTES:
+        fitting = [mtu for mtu in _PATH_MTUS if mtu + ROCE_HEADER_BYTES <= port_mtu]
+        yield f"  mtu: {max(fitting, default=_PATH_MTUS[0])}"
+    classes = [(each, dscp) for each in lossless if (dscp := _dscp(each, dscps)) is not None]
+    listed = ", ".join(f"{{priority: {each}, dscp: {dscp}}}" for each, dscp in classes)
+    yield f"  lossless: [{listed}]"
+    yield f"  pfc: {'true' if paused and classes else 'false'}"
     strict = [each for each in _most(view.strict for view in views) or () if each not in lossless]
     cnp = next(((each, _dscp(each, dscps)) for each in reversed(strict)), (6, 48))
     if cnp[1] is not None and cnp != (default.cnp.priority, default.cnp.dscp):
@@ -113,6 +115,11 @@ class _PortView:
         return tuple(q for q, name in names.items() if self._row("SCHEDULER", name).get("type") == "STRICT")
 
     @property
+    def marked(self) -> tuple[int, ...]:
+        """Queues that mark."""
+        return tuple(queue for queue in range(8) if "wred_profile" in self._of_port("QUEUE", queue))
+
+    @property
     def dynamic_th(self) -> int | None:
         if not self.lossless:
             return None
@@ -121,9 +128,9 @@ class _PortView:
 
     @property
     def ecn(self) -> tuple[int, int, int] | None:
-        if not self.lossless:
+        if not (queues := self.lossless or self.marked):
             return None
-        name = str(self._of_port("QUEUE", self.lossless[0]).get("wred_profile", ""))
+        name = str(self._of_port("QUEUE", queues[0]).get("wred_profile", ""))
         row = self._row("WRED_PROFILE", name)
         ends = ("green_min_threshold", "green_max_threshold", "green_drop_probability")
         low, high, chance = (_whole(row.get(field, ""), 1, 2**40) for field in ends)

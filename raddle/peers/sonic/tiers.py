@@ -19,7 +19,7 @@ _RANKS = {"torrouter": 0, "leafrouter": 1, "spinerouter": 2, "upperspinerouter":
 
 @dataclass(frozen=True)
 class Seats:
-    """Tier (0 for a leaf), pod and plane of each switch by name."""
+    """Tier (0 for a leaf) and plane of each switch by name, pod of leaves and spines."""
 
     tier: Mapping[str, int]
     pod: Mapping[str, int]

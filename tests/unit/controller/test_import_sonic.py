@@ -18,6 +18,8 @@ from raddle.controller.plan import make_plan
 from raddle.controller.southbound.sonic.tables import intended
 from raddle.errors import InputError
 from raddle.inventory import Inventory
+from raddle.peers.sonic.adoption import adopt_switches
+from raddle.peers.sonic.reading import HeldSwitch
 
 Configs = dict[str, dict[str, Any]]
 
@@ -376,3 +378,86 @@ def test_a_fabric_without_any_known_cable_is_refused(hall_of: Callable[[Configs]
     assert isinstance(refused, InputError)
     assert refused.diagnostics[0].code in ("no-cables", "not-in-tiers")
     assert "--cables" in str(refused)
+
+
+SWITCHES = "leaves: {count: 2}, spines: {count: 2}"
+FORMS = {
+    "three tiers, both families": """
+fabric:
+  {kind: fat-tree, pods: 2, leaves: {per_pod: 2}, spines: {per_pod: 2}, superspines: {count: 4}}
+hosts: {per_leaf: 2}
+addressing: {families: dual, hosts: 10.1.0.0/16, loopbacks: 10.3.0.0/24, underlay: 10.2.0.0/18}
+""",
+    "IPv6 and another hash": f"""
+fabric: {{{SWITCHES}}}
+hosts: {{per_leaf: 3}}
+addressing: {{families: ipv6}}
+routing: {{policy: ecmp, hash: {{algorithm: crc16, fields: [src_ip, dst_ip, l4_src_port]}}}}
+""",
+    "unnumbered": f"""
+fabric: {{{SWITCHES}}}
+hosts: {{per_leaf: 3}}
+addressing: {{families: dual, links: unnumbered}}
+""",
+    "planes without PFC": """
+fabric: {kind: rail-optimized, planes: 2, leaves: {count: 4}, spines: {count: 2}}
+hosts: {per_leaf: 2, nics: {count: 8}, accelerators: {count: 8}}
+roce: {pfc: false, watchdog: none}
+""",
+    "two leaves for each NIC, and a link that is down": """
+fabric: {tors: 2, leaves: {count: 4}, spines: {count: 2}, uplinks: {per_pair: 2, speed: 200G}}
+hosts: {per_leaf: 2, nics: {count: 2, ports: 2}}
+overrides: {links: [{ends: [leaf0, spine0], number: 0, state: down}]}
+""",
+    "ports of two speeds": """
+fabric:
+  leaves: {count: 2, model: spectrum3-32x400g}
+  spines: {count: 2, model: spectrum4-64x800g, breakout: 2x400G}
+hosts: {per_leaf: 3, nics: {speed: 100G}}
+""",
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_comes_back_from_its_own_switches(form: str, tmp_path: Path) -> None:
+    routing = "" if "routing" in FORMS[form] else "routing: {policy: ecmp}\n"
+    configs = origin(f"raddle: 1\nname: origin{FORMS[form]}{routing}")
+    held = [HeldSwitch(name, f"{name}.json", config) for name, config in configs.items()]
+    adoption = adopt_switches("back", "back.record.json", held)
+    assert adoption.findings == ()
+    (tmp_path / "back.yaml").write_text(adoption.fabric)
+    (tmp_path / "back.record.json").write_text(adoption.record)
+    plan = make_plan(raddle.load(tmp_path / "back.yaml"), "ecmp")
+    assert {switch.name: json.loads(json.dumps(intended(switch))) for switch in plan.switches} == configs
+
+
+def test_planning_again_keeps_what_was_adopted(hall: Hall) -> None:
+    hall.adopt()
+    record = hall.file.with_suffix(".record.json")
+    before = json.loads(record.read_text())["adopted"]
+    done = run("plan", str(hall.file))
+    assert done.exit_code == 0, done.output + str(done.exception)
+    assert json.loads(record.read_text())["adopted"] == before
+    assert hall.changes() == {}
+
+
+def test_proofs_are_about_the_buffers_that_the_switch_has(hall: Hall) -> None:
+    hall.adopt()
+    verified = run("verify", str(hall.file))
+    assert verified.exit_code == 1
+    assert (
+        "error[no-headroom]: ams-tor-0:Ethernet0 and 5 more: priority group 3 has no headroom"
+        in verified.output
+    )
+    assert "ams-tor-1" not in verified.output.partition("findings")[2]
+
+
+def test_the_path_mtu_fits_the_ports(hall_of: Callable[[Configs], Hall]) -> None:
+    configs = origin()
+    for config in configs.values():
+        for fields in config["PORT"].values():
+            fields["mtu"] = "1500"
+    fabric = hall_of(configs)
+    fabric.adopt()
+    roce = raddle.load(fabric.file).roce
+    assert (roce.mtu_bytes, roce.port_mtu_bytes) == (1024, 1500)
