@@ -21,7 +21,7 @@ _GAP_BYTES = 20  # preamble and inter-packet gap, on the wire but not in the cou
 
 @dataclass(frozen=True, slots=True)
 class Crossings:
-    """Every crossing of a message over a transmitting port, one entry each, sorted by (step, port).
+    """Every crossing of what a rank sends another in a step over a transmitting port, sorted by (step, port).
 
     `flow` is the first of its parts that crosses there, `share` what crosses of what one port sends of it.
     `starts` cuts the entries into runs of one step and port.
@@ -37,8 +37,8 @@ class Crossings:
 def trace_flows(run: Run) -> Crossings:
     """The paths that the present switch state gives to the data of a run's messages.
 
-    Queue pairs of one connection do not compete: what they carry of a message counts as one flow, as it does
-    in the plan's pins.
+    What one rank sends another does not compete with itself: its queue pairs and channels, and the slices of
+    its messages, count as one flow, as they do in the plan's pins.
 
     There are none where a switch routes adaptively: flows have no path of their own. Steps that repeat the
     queue pairs of an earlier step (all steps of a ring do) are left out.
@@ -62,14 +62,22 @@ def trace_flows(run: Run) -> Crossings:
     port = ports[np.repeat(offsets[qp], repeats) + entry]
     flow = np.repeat(flows, repeats)
     step = schedule.step[flow].astype(np.int64)
-    order = np.lexsort((flow, port, step))
-    step, port, flow = step[order], port[order], flow[order]
-    # Parts of a message follow one another in a schedule, and so they do here.
+    # Who sends whom in a step, numbered, and how many parts of that one port sends.
+    pair = schedule.src[flows].astype(np.int64) * schedule.ranks + schedule.dst[flows]
+    _, sent = np.unique(np.stack([schedule.step[flows].astype(np.int64), pair]), axis=1, return_inverse=True)
+    message = stripes.message[flows]
+    parts = np.bincount(stripes.message)[message]
+    per_lane = np.bincount(sent, stripes.per_lane[message] / parts)
+    sent = np.repeat(sent, repeats)
+    order = np.lexsort((flow, sent, port, step))
+    step, port, flow, sent = step[order], port[order], flow[order], sent[order]
     is_first = np.ones(len(step), np.bool_)
-    is_first[1:] = (np.diff(step) != 0) | (np.diff(port) != 0) | (np.diff(stripes.message[flow]) != 0)
+    is_first[1:] = (np.diff(step) != 0) | (np.diff(port) != 0) | (np.diff(sent) != 0)
     first = np.flatnonzero(is_first)
-    share = np.diff(np.append(first, len(step))) / stripes.per_lane[stripes.message[flow[first]]]
+    share = np.diff(np.append(first, len(step))) / per_lane[sent[first]]
     step, port, flow = step[first], port[first], flow[first]
+    order = np.lexsort((flow, port, step))
+    step, port, flow, share = step[order], port[order], flow[order], share[order]
     is_start = np.ones(len(step), np.bool_)
     is_start[1:] = (np.diff(step) != 0) | (np.diff(port) != 0)
     return Crossings(step, port, flow, share, np.flatnonzero(is_start))

@@ -49,6 +49,18 @@ def test_pinned_queue_pairs_do_not_meet(pins: str) -> None:
     assert (report.queue_pairs, report.steps) == (16, 1)
 
 
+@pytest.mark.parametrize("routing", ["pinned", "ecmp"])
+def test_channels_between_the_same_ranks_do_not_meet_each_other(routing: str) -> None:
+    one = find_job(FABRIC, "all_reduce", "ring", Scope("strided"))
+    two = replace(one, shape=replace(one.shape, channels=2))
+    plan = make_plan(FABRIC, routing, one.demand())
+    alone, both = (find_job_collisions(FABRIC, plan, [job]) for job in (one, two))
+    assert both.queue_pairs == 2 * alone.queue_pairs
+    assert (both.steps, both.worst_share >= alone.worst_share) == (1, True)
+    if routing == "pinned":
+        assert (both.collisions, both.slowdown) == ((), 1.0)
+
+
 def test_steps_of_an_all_to_all_count_apart() -> None:
     report = collisions(FABRIC, "ecmp", "all_to_all")
     assert report.steps == 15
