@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AcceleratorColumns:
-    """The A accelerators of a fabric, host by host. A host that names none has one for each NIC.
+    """The A accelerators of a fabric, host by host.
+
+    A host that names none has one for each NIC; NICs on different planes are one's.
 
     Attributes:
         host: int32[A], index of the host.

@@ -8,6 +8,7 @@ import raddle
 from raddle.controller.plan import make_plan
 from raddle.lab.bench import BenchRequest, run_bench
 from raddle.lab.verify import Scope, verify_plan
+from raddle.lab.workloads.ranks import Scope as Where
 
 LEAF_SPINE = "{leaves: {count: 2}, spines: {count: 2}}"
 FAT_TREE = (
@@ -16,6 +17,7 @@ FAT_TREE = (
 )
 RAILS = "{kind: rail-optimized, leaves: {count: 4}, spines: {count: 2}, tors: 2}"
 GPUS = "accelerators: {kind: gpu, model: h100, count: 2}"
+JOINED = "accelerators: {kind: gpu, model: h100, count: 2, scale_up: {bandwidth: 3.6T}}"
 
 FORMS = {
     "three tiers": (FAT_TREE, "{per_leaf: 1}", "ipv4, links: numbered"),
@@ -25,7 +27,7 @@ FORMS = {
     "dual stack": (LEAF_SPINE, "{per_leaf: 2}", "dual, links: numbered"),
     "planes": (
         "{planes: 2, leaves: {count: 2}, spines: {count: 2}}",
-        f"{{per_leaf: 2, {GPUS}, nics: {{per_accelerator: 1}}}}",
+        f"{{per_leaf: 2, {JOINED}, nics: {{per_accelerator: 1}}}}",
         "ipv4, links: numbered",
     ),
     "rails of dual ToRs": (
@@ -42,7 +44,7 @@ def test_form_carries_a_collective_and_survives_every_single_failure(form: str) 
     text = f"raddle: 1\nname: small\nfabric: {switches}\nhosts: {hosts}\n"
     fabric = raddle.loads(f"{text}addressing: {{families: {families}}}\n")
     for routing in ("ecmp", "pinned"):
-        request = BenchRequest("all_reduce", None, (1 << 16,), routing, (Scope("strided"),))
+        request = BenchRequest("all_reduce", None, (1 << 16,), routing, (Where("strided"),))
         (row,) = run_bench(fabric, request).rows
         assert (row.wrong, row.unfinished, row.drops) == (0, (), ())
     scope = Scope(together=1, most=100, seed=1, congested_groups=8)

@@ -22,13 +22,13 @@ from raddle.cli.show import document_of
 from raddle.controller.plan import endpoint_addresses, make_plan, to_json
 from raddle.errors import InputError
 from raddle.lab.verify import planned_state
-from raddle.lab.workloads.collective import collective_demand
+from raddle.lab.workloads.collective import collective_demand, find_job
+from raddle.lab.workloads.connections import connect
+from raddle.lab.workloads.ranks import Scope, place_ranks
 from raddle.sim import Simulation, engine, simulation
 from raddle.topology import Fabric, loads
 from raddle.topology.views.rows import cable_rows
 from raddle.topology.yaml.schema import FabricFile
-from raddle.traffic import build
-from raddle.workload import Schedule, Sent
 
 MODEL = {
     "ports": 16, "port_speed": "400G", "buffer": "64MiB", "tables": {}, "features": ["adaptive-routing"],
@@ -101,7 +101,9 @@ SCALE_UP = {
     "hosts": {**SMALL["hosts"], "accelerators": {"count": 2, "scale_up": {"bandwidth": "3600G"}}},
 }
 
-FOUR = {"count": 4}
+IN_NETWORK = copy.deepcopy(SCALE_UP)
+IN_NETWORK["hosts"]["accelerators"]["scale_up"]["in_network"] = "300GBps"
+FOUR = {"count": 4, "scale_up": {"bandwidth": "3600G"}}
 
 NIC_KEYS: dict[str, Any] = {
     "count": 3, "speed": "200G", "ack_interval": 4, "rto": "9ms", "retry_count": 3, "cnp_interval": "20us",
@@ -154,13 +156,13 @@ ROWS: dict[str, tuple[dict[str, Any], str, Any]] = {
     "HostsSpec.name": (SMALL, "hosts.name", "gpu{i}"),
     "AcceleratorSpec.kind": (SMALL, "hosts.accelerators.kind", "npu"),
     "AcceleratorSpec.model": (SMALL, "hosts.accelerators.model", "910b"),
-    "AcceleratorSpec.count": (SMALL, "hosts.accelerators.count", 4),
+    "AcceleratorSpec.count": (SCALE_UP, "hosts.accelerators.count", 4),
     "ScaleUpSpec.kind": (SCALE_UP, "hosts.accelerators.scale_up.kind", "nvlink"),
     "ScaleUpSpec.bandwidth": (SCALE_UP, "hosts.accelerators.scale_up.bandwidth", "7200G"),
     "ScaleUpSpec.latency": (SCALE_UP, "hosts.accelerators.scale_up.latency", "2us"),
     "ScaleUpSpec.topology": (SCALE_UP, "hosts.accelerators.scale_up.topology", "mesh"),
     "ScaleUpSpec.hosts": (SCALE_UP, "hosts.accelerators.scale_up.hosts", 2),
-    "ScaleUpSpec.in_network": (SCALE_UP, "hosts.accelerators.scale_up.in_network", "475GBps"),
+    "ScaleUpSpec.in_network": (IN_NETWORK, "hosts.accelerators.scale_up.in_network", "475GBps"),
     "AcceleratorSpec.bus": (SMALL, "hosts.accelerators.bus", "48.5GBps"),
     "DeviceSpec.role": (LISTED, "devices.spine0.role", "superspine"),
     "DeviceSpec.model": (LISTED, "devices.leaf0.model", "white-box-12.8t"),
@@ -250,7 +252,7 @@ ROWS: dict[str, tuple[dict[str, Any], str, Any]] = {
         "hosts.nics.per_accelerator", 2,
     ),
     "CabledNicSpec.accelerators_per_nic": (
-        {**SMALL, "hosts": {"per_leaf": 2, "accelerators": FOUR, "nics": {"accelerators_per_nic": 2}}},
+        {**SCALE_UP, "hosts": {"per_leaf": 2, "accelerators": FOUR, "nics": {"accelerators_per_nic": 2}}},
         "hosts.nics.accelerators_per_nic", 4,
     ),
     "CabledNicSpec.bus": (SMALL, "hosts.nics.bus", "48.5GBps"),
@@ -268,15 +270,13 @@ ROWS: dict[str, tuple[dict[str, Any], str, Any]] = {
 }  # fmt: skip
 
 FOR_PEOPLE = {
-    "AcceleratorSpec.kind", "AcceleratorSpec.model", "AcceleratorSpec.count",
-    "ScaleUpSpec.kind", "ScaleUpSpec.bandwidth", "ScaleUpSpec.latency", "ScaleUpSpec.topology",
-    "ScaleUpSpec.hosts", "ScaleUpSpec.in_network", "AcceleratorSpec.bus", "CabledNicSpec.bus",
-    "TenantSpec.name", "TenantSpec.hosts", "TenantSpec.accelerators", "TenantSpec.ranks",
+    "AcceleratorSpec.kind", "AcceleratorSpec.model", "ScaleUpSpec.kind",
+    "AcceleratorSpec.bus", "CabledNicSpec.bus",
     "DeviceSpec.pod",
     "UplinkSpec.medium", "LinkSpec.medium", "LinkOverride.medium", "CabledNicSpec.medium",
 }  # fmt: skip
-"""Listed by `raddle show`, and nothing is planned or simulated by them yet; `bench` says so of the networks
-inside hosts and of tenants. The pod of a device counts only for the AS numbers of several pods' spines."""
+"""Listed by `raddle show`, and nothing is planned or simulated by them; `bench` says so of the buses. The pod
+of a device counts only for the AS numbers of several pods' spines."""
 
 UNSEEN = {
     "ModelSpec.source", "FabricFile.ignore", "FabricFile.record",
@@ -298,6 +298,7 @@ REFUSED = {
     "ReserveSpec.superspines": "wrong-form",
     "DeviceSpec.role": "wrong-tier",
     "DeviceSpec.plane": "wrong-plane",
+    "FormSpec.planes": "no-way-between",
 }
 """Keys whose other value is refused here, and the code."""
 
@@ -378,12 +379,14 @@ def engine_input(fabric: Fabric, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(simulation, "StallGuard", lambda *run: None)
     plan = make_plan(fabric, "ecmp")
     states = {switch.name: planned_state(fabric, plan, switch.name) for switch in plan.switches}
-    ranks = np.arange(len(fabric.endpoints), dtype=np.int32)
-    model = fabric.hosts[0].nic_model
-    schedule: Schedule = build("all_reduce", "ring", len(ranks), 1 << 20)
+    job = find_job(fabric, "all_reduce", "ring")
+    if job.shape.has_in_network:
+        job = find_job(fabric, "all_reduce", "nvls_tree")
+    sent, _ = connect(fabric, job.seats, job.workload(1 << 20).schedule)
     addresses = [int(address) for address in endpoint_addresses(fabric)]
-    Simulation(fabric, addresses, states, Sent.between(schedule, ranks), 1)
-    return [*log, f"connections {model.qps_per_connection} {model.splits_data}"]  # how the schedule is cut
+    Simulation(fabric, addresses, states, sent, 1)
+    tenants = [(each.name, place_ranks(fabric, Scope(tenant=each.name)).tolist()) for each in fabric.tenants]
+    return [*log, f"tenants {tenants}"]
 
 
 def consequences(fabric: Fabric, monkeypatch: pytest.MonkeyPatch) -> tuple[str, list[str]]:

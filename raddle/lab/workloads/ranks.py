@@ -17,9 +17,6 @@ from raddle.topology.views.cut_off import cut_off_endpoints
 from raddle.topology.yaml.reading import did_you_mean
 from raddle.workload import NOWHERE, Seats
 
-SIMULATES_SCALE_UP = False
-"""Whether the engine carries traffic inside a scale-up domain."""
-
 _Ints = NDArray[np.int32]
 
 
@@ -93,12 +90,11 @@ def seats_of(fabric: Fabric, accelerators: _Ints) -> Seats:
     starts = columns.endpoint_offsets[serving]
     counts = np.where(serving == NOWHERE, 0, columns.endpoint_offsets[serving + 1] - starts)
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    domain = columns.domain[accelerators]
     return Seats(
         accelerator=accelerators,
         endpoint_offsets=offsets,
         endpoints=columns.endpoints[np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], counts)],
-        domain=domain if SIMULATES_SCALE_UP else np.full_like(domain, NOWHERE),
+        domain=columns.domain[accelerators],
     )
 
 

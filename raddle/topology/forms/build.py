@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -337,12 +338,18 @@ def _endpoints(
     endpoints: list[Endpoint] = []
     for host, draft in zip(hosts, drafts, strict=True):
         nics = len(host.nics) // draft.nics.ports
-        accelerators = host.accelerators.count if host.accelerators else nics
+        before: Counter[int] = Counter()
+        serves: dict[int, int] = {}
         for number, port in enumerate(host.nics):
             ref = PortRef(host.name, port)
             link = link_of[ref]
             leaf = switches[switch_index[link.b.device]]
             nic = number // draft.nics.ports
+            if nic not in serves:
+                # Without accelerators, NICs on different planes serve one rank, those on one plane several.
+                named = host.accelerators
+                serves[nic] = nic * named.count // nics if named else before[leaf.plane]
+                before[leaf.plane] += 1
             endpoints.append(
                 Endpoint(
                     name=host.name if len(host.nics) == 1 else str(ref),
@@ -353,7 +360,7 @@ def _endpoints(
                     link=link.index,
                     rail=nic,
                     plane=leaf.plane,
-                    accelerator=nic * accelerators // nics,
+                    accelerator=serves[nic],
                 )
             )
     return tuple(endpoints)
@@ -368,7 +375,11 @@ def _tenants(
         first.setdefault((endpoint.host, endpoint.accelerator), endpoint.index)
     tenants = []
     for owner in owners:
-        accelerators = tuple((index[host], number) for host, number in owner.accelerators)
+        accelerators = tuple(
+            (index[host], number)
+            for host, number in owner.accelerators
+            if hosts[index[host]].accelerators or (index[host], number) in first
+        )
         ranks = tuple(_endpoint_of(each, first) for each in accelerators)
         tenants.append(Tenant(owner.name, accelerators, ranks))
     return tuple(tenants)

@@ -13,16 +13,6 @@ def not_simulated(fabric: Fabric) -> tuple[str, ...]:
 
 
 def _left_out(fabric: Fabric) -> Iterator[str]:
-    inside = {
-        (host.accelerators.scale_up or "scale-up")
-        for host in fabric.hosts
-        if host.accelerators and host.accelerators.scale_up_bps
-    }
-    if inside:
-        yield (
-            f"the network inside hosts ({', '.join(sorted(inside))}): ranks of one host talk over "
-            "their NICs, so real hardware is faster where they are neighbours"
-        )
     if any(
         host.nic_model.bus_bps or (host.accelerators and host.accelerators.bus_bps) for host in fabric.hosts
     ):

@@ -40,6 +40,14 @@ def test_a_host_without_accelerators_has_one_for_each_nic() -> None:
     ]
 
 
+def test_nics_on_different_planes_serve_one_rank_of_a_host_without_accelerators() -> None:
+    model = fabric("{per_leaf: 1, nics: {count: 4}}", "kind: leaf-spine, planes: 2")
+    assert model.accelerators.count == 4 * 2
+    for number in range(2):
+        ports = [model.endpoints[each] for each in model.accelerators.endpoints[2 * number : 2 * number + 2]]
+        assert [port.plane for port in ports] == [0, 1]
+
+
 def test_hosts_one_after_the_other_share_a_domain_even_where_one_is_absent() -> None:
     text = "{per_leaf: 2, accelerators: {count: 2, scale_up: {bandwidth: 450GBps, hosts: 4}}}\n"
     whole = fabric(text)

@@ -17,10 +17,6 @@ def test_a_fabric_without_such_things_leaves_nothing_out() -> None:
 @pytest.mark.parametrize(
     ("hosts", "says"),
     [
-        (
-            "hosts: {per_leaf: 2, accelerators: {count: 2, scale_up: {kind: nvlink, bandwidth: 3600G}}}\n",
-            "the network inside hosts (nvlink)",
-        ),
         ("hosts: {per_leaf: 2, nics: {bus: 48.5GBps}}\n", "limits of the hosts' buses"),
     ],
 )
