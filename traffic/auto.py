@@ -14,7 +14,7 @@ from raddle.workload import Schedule
 
 AUTO = "auto"
 
-_POINT_TO_POINT = {"all_to_all": ("pxn", "direct"), "all_to_all_v": ("direct",)}
+_POINT_TO_POINT = {"all_to_all": ("pxn", "direct"), "all_to_all_v": ("pxn", "direct")}
 """What NCCL does where it has no choice: sends to all at once, over the NIC of the receiver's rail."""
 
 _SLICES = {"LL": 32 << 10, "LL128": 576_000}

@@ -75,7 +75,7 @@ ALL_TO_ALL = Collective(
         Algorithm(
             "pxn",
             _rail_aligned,
-            blocks.rail_aligned_flows,
+            lambda shape, _: blocks.rail_aligned_flows(shape),
             blocks.rail_aligned_pairs,
             blocks.refuses_rails,
         ),

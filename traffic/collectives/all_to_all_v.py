@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from raddle.traffic.collectives import direct
+from raddle.traffic.collectives import blocks, direct
 from raddle.traffic.collectives.all_to_all import ALL_TO_ALL
 from raddle.traffic.collectives.record import Algorithm, Collective, Pairs
 from raddle.traffic.collectives.rounds import Ints, Round, assemble
@@ -24,11 +24,13 @@ _shared = shared_buffer(redop="none")
 def all_to_all_v(matrix: Ints | None = None) -> Collective:
     """With blocks of `matrix` (bytes, from a row's rank to a column's); None: of the size, by distance."""
 
-    def blocks(ranks: int, size_bytes: int) -> Ints:
+    is_sent = None if matrix is None else rounded(matrix) > 0
+
+    def block_sizes(ranks: int, size_bytes: int) -> Ints:
         return by_distance(ranks, size_bytes) if matrix is None else rounded(matrix)
 
     def buffer(ranks: int, size_bytes: int, elements: Elements = FLOAT) -> BufferSize:
-        sizes = blocks(ranks, size_bytes)
+        sizes = block_sizes(ranks, size_bytes)
         largest = int(max(sizes.sum(axis=0).max(), sizes.sum(axis=1).max()))
         # nccl-tests has no count for a matrix, and prints 0.
         count = _shared(ranks, size_bytes, elements).count if matrix is None else 0
@@ -36,7 +38,7 @@ def all_to_all_v(matrix: Ints | None = None) -> Collective:
 
     def rounds(shape: Shape, size_bytes: int) -> Iterator[Pairs]:
         """In round p rank i sends to rank i + p + 1 (mod n), unless there is nothing to send."""
-        src, sizes = np.arange(shape.ranks), blocks(shape.ranks, size_bytes)
+        src, sizes = np.arange(shape.ranks), block_sizes(shape.ranks, size_bytes)
         for distance in range(1, shape.ranks):
             dst = (src + distance) % shape.ranks
             sends = (sizes[src, dst] > 0) | (matrix is None)
@@ -52,12 +54,12 @@ def all_to_all_v(matrix: Ints | None = None) -> Collective:
     def pairwise(shape: Shape, size_bytes: int) -> Schedule:
         ranks = shape.ranks
         parts = [Round(src, dst, src * ranks + dst, 1, COPY) for src, dst in rounds(shape, size_bytes)]
-        chunk_bytes = blocks(ranks, size_bytes).reshape(-1)
+        chunk_bytes = block_sizes(ranks, size_bytes).reshape(-1)
         return assemble("all_to_all_v pairwise", ranks, parts, chunk_bytes, waits_for_ack=True)
 
     def at_once(shape: Shape, size_bytes: int) -> Schedule:
         [(src, dst)] = all_pairs(shape)
-        chunk_bytes = blocks(shape.ranks, size_bytes).reshape(-1)
+        chunk_bytes = block_sizes(shape.ranks, size_bytes).reshape(-1)
         return direct.schedule(
             "all_to_all_v direct", shape.ranks, src, dst, src * shape.ranks + dst, chunk_bytes
         )
@@ -65,12 +67,23 @@ def all_to_all_v(matrix: Ints | None = None) -> Collective:
     def flows(shape: Shape, size_bytes: int) -> int:
         return sum(len(src) for src, _ in rounds(shape, size_bytes))
 
+    def along_rails(shape: Shape, size_bytes: int) -> Schedule:
+        sizes = block_sizes(shape.ranks, size_bytes)
+        return blocks.rail_aligned("all_to_all_v pxn", shape, sizes, is_sent)
+
     return Collective(
         name="all_to_all_v",
         aliases=("alltoallv", "all_to_allv"),
         algorithms=(
             Algorithm("pairwise", pairwise, flows, pairs),
             Algorithm("direct", at_once, flows, all_pairs),
+            Algorithm(
+                "pxn",
+                along_rails,
+                lambda shape, _: blocks.rail_aligned_flows(shape, is_sent),
+                lambda shape: blocks.rail_aligned_pairs(shape, is_sent),
+                blocks.refuses_rails,
+            ),
         ),
         bus_factor=ALL_TO_ALL.bus_factor,
         buffer=buffer,

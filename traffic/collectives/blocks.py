@@ -17,6 +17,7 @@ from raddle.traffic.shape import Shape
 from raddle.workload import COPY, NOWHERE, Schedule
 
 Ints = NDArray[np.int64]
+Sends = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,13 +53,16 @@ def direct_pairs(shape: Shape) -> Iterator[Pairs]:
     yield _by_distance(shape.ranks)
 
 
-def rail_aligned(name: str, shape: Shape, block_bytes: Ints) -> Schedule:
+def rail_aligned(name: str, shape: Shape, block_bytes: Ints, sends: Sends | None = None) -> Schedule:
     """A block for another server first goes to the rank of its own that is on the receiver's rail.
 
     So no block leaves its rail in the network. This is NCCL's PXN (src/transport/net.cc, src/graph/paths.cc):
     each block is passed on as soon as it is there. From a server without that rail it goes directly.
+
+    Args:
+        sends: bool[R, R], which blocks there are; None: all.
     """
-    return _schedule(name, block_bytes, _along_rails(shape))
+    return _schedule(name, block_bytes, _along_rails(shape, sends))
 
 
 def refuses_rails(shape: Shape) -> str:
@@ -66,8 +70,10 @@ def refuses_rails(shape: Shape) -> str:
     return "no two of them share a server" if len(shape.servers) == shape.ranks else ""
 
 
-def rail_aligned_flows(shape: Shape, size_bytes: int) -> int:
+def rail_aligned_flows(shape: Shape, sends: Sends | None = None) -> int:
     """A flow for each block, and one for each that takes a hop inside its server first."""
+    if sends is not None:
+        return len(_along_rails(shape, sends).src)
     rails, of_rail, on_rail = np.unique(shape.rail, return_inverse=True, return_counts=True)
     hops = 0
     for server in shape.servers:
@@ -76,9 +82,9 @@ def rail_aligned_flows(shape: Shape, size_bytes: int) -> int:
     return shape.ranks * (shape.ranks - 1) + hops
 
 
-def rail_aligned_pairs(shape: Shape) -> Iterator[Pairs]:
+def rail_aligned_pairs(shape: Shape, sends: Sends | None = None) -> Iterator[Pairs]:
     """What goes inside of servers, and what goes between them."""
-    hops = _along_rails(shape)
+    hops = _along_rails(shape, sends)
     for step in (0, 1):
         if (now := hops.step == step).any():
             yield hops.src[now], hops.dst[now]
@@ -89,8 +95,10 @@ def _by_distance(ranks: int) -> Pairs:
     return np.tile(rank, ranks - 1), ((rank + distance) % ranks).reshape(-1)
 
 
-def _along_rails(shape: Shape) -> _Hops:
+def _along_rails(shape: Shape, sends: Sends | None) -> _Hops:
     src, dst = _by_distance(shape.ranks)
+    if sends is not None:
+        src, dst = src[sends[src, dst]], dst[sends[src, dst]]
     block = src * shape.ranks + dst
     server_of, relays = _relays(shape)
     relay = relays[server_of[src], dst]

@@ -150,6 +150,22 @@ def test_no_block_leaves_its_rail_with_a_hop_inside_first():
     assert traffic.port_bytes(schedule, shape).nic_sent.tolist() == direct.nic_sent.tolist()
 
 
+def test_blocks_of_a_matrix_go_along_rails_and_empty_ones_nowhere():
+    shape = Shape.of_servers(3, 4)
+    matrix = np.random.default_rng(3).integers(0, 4, (12, 12)) * 4096
+    np.fill_diagonal(matrix, 0)
+    collective = traffic.find_collective("all_to_all_v").of_matrix(matrix)
+    way = traffic.find_algorithm(collective, "pxn")
+    schedule = way.schedule(shape, 1 << 20)
+    assert schedule.flows == way.flows(shape, 1 << 20)
+    assert schedule.size_bytes.all()
+    out = shape.domain[schedule.src] != shape.domain[schedule.dst]
+    assert np.all(shape.rail[schedule.src[out]] == shape.rail[schedule.dst[out]])
+    assert traffic.count_wrong(schedule, collective, *in_steps(schedule)) == 0
+    told = {pair for src, dst in way.pairs(shape) for pair in zip(src.tolist(), dst.tolist(), strict=True)}
+    assert told == set(zip(schedule.src.tolist(), schedule.dst.tolist(), strict=True))
+
+
 NIC, PORT, SWITCH = 48.5e9, 370.8e9, 475e9 / (2 * 7 / 8)
 """Bytes/s of a NIC, of an accelerator's port, and of that port where the switch sums and copies: there an
 all-reduce of 8 takes its buffer through every port once each way, at a bus bandwidth of 475 GB/s."""
