@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -32,6 +33,7 @@ from raddle.lab.emulation.sandbox import enter_sandbox
 from raddle.lab.workloads.collective import CollectiveJob, find_job
 from raddle.lab.workloads.connections import with_qps
 from raddle.lab.workloads.flow_file import read_flows
+from raddle.lab.workloads.joined import over_nics
 from raddle.lab.workloads.ranks import Scope
 from raddle.workload import Workload
 
@@ -97,8 +99,20 @@ def emulate(
 
 
 def _short_collective(job: CollectiveJob, packets: int) -> Workload:
-    """A collective in which every flow has about so many packets."""
-    return job.workload(packets * job.fabric.roce.mtu_bytes * job.ranks)
+    """What a collective sends over NICs, in which every flow has about so many packets."""
+    work, inside = over_nics(job.workload(packets * job.fabric.roce.mtu_bytes * job.ranks))
+    if not work.schedule.flows:
+        raise InputError.of(
+            "no-flows",
+            "all ranks share a scale-up domain: nothing goes over NICs",
+            "take ranks of two domains",
+        )
+    if inside:
+        print(
+            f"note: {inside} flows inside scale-up domains are left out: real packets go over NICs only",
+            file=sys.stderr,
+        )
+    return work
 
 
 def _tests(text: str) -> tuple[str, ...]:

@@ -37,6 +37,8 @@ def why_unfinished(simulation: Simulation, qps: QpColumns, ports: PortColumns, q
     """What last kept a queue pair's flows: an end that is cut off, the last pause on their way that still
     holds, or the last drop."""
     fabric = simulation.fabric
+    if simulation.scale_up is not None and simulation.scale_up.path_bps[qp]:
+        return "under way inside its scale-up domain"
     for end in simulation.qp_ends(qp):
         link = fabric.links[fabric.endpoints[end].link]
         if not link.is_up:

@@ -7,7 +7,8 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from raddle.workload import Demand, Schedule, Seats, Workload
+from raddle.traffic.prune import keep_flows
+from raddle.workload import NOWHERE, Demand, Schedule, Seats, Workload
 
 _TYPES = {"src": np.int32, "dst": np.int32, "qp": np.int32, "dep_ids": np.int32, "dep_offsets": np.int64}
 
@@ -24,6 +25,15 @@ def joined(parts: Sequence[tuple[str, Workload]]) -> Workload:
         delay_ps=np.concatenate([part.delays_ps for _, part in parts]),
         rank_names=tuple(f"{name} rank{rank}" for name, part in parts for rank in range(part.seats.ranks)),
     )
+
+
+def over_nics(work: Workload) -> tuple[Workload, int]:
+    """A workload without its flows inside scale-up domains, and how many. Nothing waits for them."""
+    schedule, domain = work.schedule, work.seats.domain
+    inside = (domain[schedule.src] == domain[schedule.dst]) & (domain[schedule.src] != NOWHERE)
+    if not inside.any():
+        return work, 0
+    return replace(work, schedule=keep_flows(schedule, ~inside)), int(inside.sum())
 
 
 def joined_demand(parts: Sequence[Demand]) -> Demand:

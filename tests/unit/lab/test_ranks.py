@@ -10,10 +10,11 @@ import pytest
 from raddle.errors import InputError
 from raddle.lab.workloads.collective import find_job
 from raddle.lab.workloads.connections import LaneFinder
-from raddle.lab.workloads.joined import joined, joined_demand
+from raddle.lab.workloads.joined import joined, joined_demand, over_nics
 from raddle.lab.workloads.ranks import Scope, place_ranks, seat_names, seats_of
 from raddle.topology import Fabric, loads
 
+MIB = 1 << 20
 RAILS = """
 raddle: 1
 name: t
@@ -174,3 +175,15 @@ def test_jobs_side_by_side_are_the_jobs_one_after_the_other() -> None:
     demand = joined_demand([job.demand() for job in jobs])
     assert len(demand.src) == 8
     assert set(demand.phase.tolist()) == {0}
+
+
+def test_an_emulation_leaves_out_what_stays_inside_domains_and_nothing_else() -> None:
+    inside = "count: 2, scale_up: {bandwidth: 400GBps}"
+    work = find_job(
+        loads(RAILS.replace("count: 2}, nics", inside + "}, nics")), "all_reduce", "ring"
+    ).workload(MIB)
+    kept, left_out = over_nics(work)
+    domain = work.seats.domain
+    assert left_out == int((domain[work.schedule.src] == domain[work.schedule.dst]).sum()) > 0
+    assert kept.schedule.flows == work.schedule.flows - left_out
+    assert (domain[kept.schedule.src] != domain[kept.schedule.dst]).all()
