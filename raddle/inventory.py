@@ -182,6 +182,8 @@ def load_inventory(path: Path) -> Inventory:
             f"'{path}' is not an inventory ({type(error).__name__}: {error})",
             'it looks like {"fabric": "pod", "switches": {"leaf0": {"address": "127.0.0.1:50051"}}}',
         ) from None
+    for key in (files.get("key"), openflow.key):
+        _refuse_open_key(key)
     pem = {name: read_file(file) for name, file in files.items()}
     client = ClientTls(pem.get("ca"), pem.get("cert"), pem.get("key")) if tls is not None else None
     login = read_secrets(login_file) if login_file else {}
@@ -273,6 +275,17 @@ def read_file(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise InputError.of("unreadable-file", f"cannot read '{path}': {error.strerror}") from None
+
+
+def _refuse_open_key(path: Path | None) -> None:
+    """Raises InputError: everybody may read a private key; its group may."""
+    if path is None or not path.exists():
+        return
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & stat.S_IRWXO:
+        raise InputError.of(
+            "open-secrets", f"'{path}' is a private key and has mode {mode:03o}", f"chmod 600 '{path}'"
+        )
 
 
 def read_secrets(path: Path) -> dict[str, str]:

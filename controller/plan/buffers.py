@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from raddle.controller.plan.model import BufferPlan, LosslessProfile, PortPlan
 from raddle.errors import InputError
 from raddle.topology.model import RocePolicy, SwitchModel
+from raddle.topology.pg_profiles import pg_profile
 from raddle.units import format_length, format_rate
 
 KIB = 1024
@@ -145,7 +146,8 @@ def plan_buffers(
     can be paused at once without loss. One maximal frame per group, in cells, is reserved so that a full
     pool cannot starve it, and is the hysteresis between pause and resume (9144 bytes for 9100 in cells
     of 254, as in SONiC's Dell Z9664F profile). Ports of one speed and cable length (whole metres, rounded
-    up, as CABLE_LENGTH has them) share a profile. Without PFC nothing is set aside.
+    up, as CABLE_LENGTH has them) share a profile. Without PFC nothing is set aside. A model's own headroom
+    (`pg_profiles`) counts before what is computed.
 
     Raises:
         InputError: `headroom-exceeds-buffer`, or `unknown-pause-delay` for an odd port speed.
@@ -157,6 +159,7 @@ def plan_buffers(
         if port.peer:
             groups.setdefault((port.speed_bps, max(1, math.ceil(port.cable_m))), []).append(port.name)
     frame_bytes = -(-roce.port_mtu_bytes // model.cell_bytes) * model.cell_bytes
+    vendor = {kind: row for kind in groups if (row := pg_profile(model, *kind))}
     profiles = tuple(
         LosslessProfile(
             name=f"pg_lossless_{speed_bps // 10**6}_{cable_m}m_profile",
@@ -164,17 +167,9 @@ def plan_buffers(
             cable_m=float(cable_m),
             reserved_bytes=frame_bytes,
             xon_offset_bytes=frame_bytes,
-            # A frame of any class can delay the pause frame, so the port's MTU counts here too.
-            headroom_bytes=headroom(
-                AsicParameters(cell_bytes=model.cell_bytes),
-                speed_bps,
-                cable_m,
-                port_mtu_bytes=roce.port_mtu_bytes,
-                lossless_mtu_bytes=roce.port_mtu_bytes,
-                peer_reaction_ps=peer_reaction_ps,
-                # FEC delays the pause on its way out and the data on its way in.
-                ingress_latency_ps=model.pipeline_latency_ps + 2 * fec_latency_ps,
-            ).xoff_bytes,
+            headroom_bytes=vendor[speed_bps, cable_m].xoff_bytes
+            if (speed_bps, cable_m) in vendor
+            else computed_headroom(model, speed_bps, cable_m, roce, peer_reaction_ps, fec_latency_ps),
             dynamic_th=roce.dynamic_th,
             ports=tuple(names),
         )
@@ -187,6 +182,28 @@ def plan_buffers(
     if shared_bytes <= 0:
         raise _too_small(switch, model, profiles, priorities, shared_bytes)
     return BufferPlan(shared_bytes, headroom_bytes, profiles, LOSSY_DYNAMIC_TH)
+
+
+def computed_headroom(
+    model: SwitchModel,
+    speed_bps: int,
+    cable_m: float,
+    roce: RocePolicy,
+    peer_reaction_ps: int,
+    fec_latency_ps: int,
+) -> int:
+    """What a port needs by the formula, in bytes. Raises as `headroom` does."""
+    return headroom(
+        AsicParameters(cell_bytes=model.cell_bytes),
+        speed_bps,
+        cable_m,
+        # A frame of any class can delay the pause frame, so the port's MTU counts here too.
+        port_mtu_bytes=roce.port_mtu_bytes,
+        lossless_mtu_bytes=roce.port_mtu_bytes,
+        peer_reaction_ps=peer_reaction_ps,
+        # FEC delays the pause on its way out and the data on its way in.
+        ingress_latency_ps=model.pipeline_latency_ps + 2 * fec_latency_ps,
+    ).xoff_bytes
 
 
 def _too_small(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from raddle.controller.plan.buffers import plan_buffers
+import math
+
+from raddle.controller.plan.buffers import computed_headroom, plan_buffers
 from raddle.controller.plan.model import PortPlan
 from raddle.errors import Diagnostic, InputError
 from raddle.topology.model import Fabric, Link, PortRef, Switch, SwitchModel
+from raddle.topology.pg_profiles import pg_profile
+from raddle.units import format_rate
 
 
 def check_lossless(fabric: Fabric) -> tuple[Diagnostic, ...]:
@@ -32,6 +36,39 @@ def check_lossless(fabric: Fabric) -> tuple[Diagnostic, ...]:
         except InputError as error:
             problems += error.diagnostics
     return tuple(dict.fromkeys(problems))
+
+
+def vendor_headroom(fabric: Fabric) -> tuple[Diagnostic, ...]:
+    """Where a model's own headroom (`pg_profiles`) is another than what is computed: warnings with both."""
+    if not fabric.roce.pfc or not fabric.roce.lossless:
+        return ()
+    peer_reaction_ps = max((host.nic_model.pfc_reaction_ps for host in fabric.hosts), default=0)
+    kinds = {
+        (fabric.switch_by_name[end.device].model, link.speed_bps, max(1, math.ceil(link.length_m)))
+        for link in fabric.links
+        for end in (link.a, link.b)
+        if end.device in fabric.switch_by_name
+    }
+    found = []
+    for model, speed_bps, cable_m in sorted(kinds, key=lambda kind: (kind[0].name, *kind[1:])):
+        vendor = pg_profile(model, speed_bps, cable_m)
+        where = f"{format_rate(speed_bps)} and {cable_m}m of cable at {model.name}"
+        if vendor is None:
+            if model.pg_profiles:
+                message = f"its pg_profiles have no row for {where}: the headroom is computed"
+                found.append(Diagnostic("vendor-headroom", message, severity="warning"))
+            continue
+        computed = computed_headroom(
+            model, speed_bps, cable_m, fabric.roce, peer_reaction_ps, fabric.phy.fec_latency_ps
+        )
+        if computed != vendor.xoff_bytes:
+            word = "below" if computed < vendor.xoff_bytes else "above"
+            message = (
+                f"for {where} a headroom of {computed} B is computed, {word} the {vendor.xoff_bytes} B of "
+                "its vendor, which count"
+            )
+            found.append(Diagnostic("vendor-headroom", message, severity="warning"))
+    return tuple(found)
 
 
 def _ports(switch: Switch, cables: dict[str, Link], fabric: Fabric) -> tuple[PortPlan, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from raddle.controller.plan.buffers import AsicParameters, headroom
 from raddle.errors import InputError
 from raddle.state import PortState, SwitchState
 from raddle.topology.model import Fabric, Link, LosslessClass, PortRef, RocePolicy, Switch
+from raddle.topology.pg_profiles import pg_profile
 from raddle.units import format_length, format_rate
 
 ROCE_HEADER_BYTES = 20 + 8 + 12 + 16 + 4
@@ -178,7 +180,8 @@ def _headroom(
         first = error.diagnostics[0]
         yield Finding(first.code, first.message, first.hint, _cable(fabric, link))
         return
-    if profile.xoff_bytes < need:
+    vendor = pg_profile(switch.model, link.speed_bps, max(1, math.ceil(link.length_m)))
+    if profile.xoff_bytes < (min(need, vendor.xoff_bytes) if vendor else need):
         yield Finding(
             "headroom-too-small",
             f"headroom {profile.xoff_bytes} B of {profile.name} is below the {need} B that "

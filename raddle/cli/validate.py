@@ -12,7 +12,7 @@ import typer
 
 from raddle.cli.fabric_argument import FabricArg
 from raddle.controller.plan.addresses import address_families
-from raddle.controller.plan.lossless_check import check_lossless
+from raddle.controller.plan.lossless_check import check_lossless, vendor_headroom
 from raddle.errors import Diagnostic, InputError
 from raddle.topology import find, load
 from raddle.topology.load import refuse_cut_off
@@ -44,7 +44,7 @@ def validate(
     if strict:
         refuse_cut_off(model)
     _check_switches(model, sonic_yang)
-    warnings = review(model)
+    warnings = (*review(model), *vendor_headroom(model))
     seen = planned_names(model, read_cables(cables)) if cables else ()
     wrong = compare_cables(model, seen) if cables else ()
     work = mend_cables(model, seen) if wrong else ()

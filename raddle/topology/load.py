@@ -30,6 +30,7 @@ from raddle.topology.forms.overrides import apply_overrides
 from raddle.topology.forms.tenants import owners_of
 from raddle.topology.forms.wiring import expand_explicit
 from raddle.topology.model import Fabric, SwitchModel
+from raddle.topology.pg_profiles import read_pg_profiles
 from raddle.topology.record import Record, read_record
 from raddle.topology.yaml.include import assemble
 from raddle.topology.yaml.reading import read_spec
@@ -73,7 +74,7 @@ def _fabric(parsed: Source, variables: Mapping[str, str]) -> Fabric:
     source = assemble(parsed, variables)
     spec = read_spec(source, FabricFile)
     builtin = builtin_models()
-    models = {**builtin, **{name: switch_model(name, model) for name, model in spec.models.items()}}
+    models = {**builtin, **_own_models(spec, source)}
     problems = [*check_models(spec, builtin, source), *check_roce(spec.roce, source)]
     record_file = _record_file(spec, source)
     record = _record_of(spec, record_file, source)
@@ -98,6 +99,17 @@ def _fabric(parsed: Source, variables: Mapping[str, str]) -> Fabric:
     reserved = build_fabric(spec, form.reserved, (), source.file) if form.reserved else None
     fabric = build_fabric(spec, wiring, owners, source.file, form.record, reserved, record_file)
     return replace(fabric, warnings=cut_off(wiring, source))
+
+
+def _own_models(spec: FabricFile, source: Source) -> dict[str, SwitchModel]:
+    """The file's own models, with their vendors' headroom from the files beside it."""
+    models = {name: switch_model(name, model) for name, model in spec.models.items()}
+    for name, model in spec.models.items():
+        if model.pg_profiles:
+            place = source.span(("models", name, "pg_profiles")).file
+            rows = read_pg_profiles(Path(place).parent / model.pg_profiles)
+            models[name] = replace(models[name], pg_profiles=rows)
+    return models
 
 
 def _record_file(spec: FabricFile, source: Source) -> str:

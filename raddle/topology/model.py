@@ -51,6 +51,15 @@ class TableBudget:
 
 
 @dataclass(frozen=True, slots=True)
+class PgProfile:
+    """A vendor's headroom (`xoff_bytes`) of a lossless priority group, for cables up to a length."""
+
+    speed_bps: int
+    cable_m: float
+    xoff_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class SwitchModel:
     """A switch as its data sheet describes it.
 
@@ -66,6 +75,7 @@ class SwitchModel:
         nos: what it runs.
         is_cut_through: forwards a frame before it is there whole, where its ports' speeds allow it.
         marks_at_dequeue: ECN by what a packet leaves behind in its queue, not by what it finds.
+        pg_profiles: its vendor's headroom by speed and length, which counts before what is computed.
     """
 
     name: str
@@ -83,6 +93,7 @@ class SwitchModel:
     nos: Nos = "sonic"
     is_cut_through: bool = False
     marks_at_dequeue: bool = False
+    pg_profiles: tuple[PgProfile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

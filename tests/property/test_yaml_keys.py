@@ -279,14 +279,15 @@ FOR_PEOPLE = {
 of a device counts only for the AS numbers of several pods' spines."""
 
 UNSEEN = {
-    "ModelSpec.source", "FabricFile.ignore", "FabricFile.record",
+    "ModelSpec.source", "ModelSpec.pg_profiles", "FabricFile.ignore", "FabricFile.record",
     "BaseSpec.switches", "BaseSpec.tables",
     "ManagementSpec.gateway", "ManagedSwitchSpec.address",
     "ManagedSwitchSpec.mac", "ManagedSwitchSpec.serial",
 }  # fmt: skip
-"""A model's source is told in messages, `base` and `management` are what switches boot with besides
+"""A model's source is told in messages, `pg_profiles` names a file of headroom
+(tests/unit/controller/test_vendor_headroom.py), `base` and `management` are what switches boot with besides
 (tests/unit/controller/test_first_boot.py), `ignore` is for `apply`, `record` names the file of what is
-allocated (tests/property/test_growth.py). None is part of a network."""
+allocated (tests/property/test_growth.py). None of these is seen here."""
 
 REFUSED = {
     "FabricFile.raddle": "unsupported-version",

@@ -111,6 +111,8 @@ class ModelSpec(Spec):
     """Extensions that the chip has and the fabric may use."""
     nos: Nos = "sonic"
     """What it runs: SONiC (programmed over gNMI), p4/fabric.p4 or SONiC PINS (over P4Runtime)."""
+    pg_profiles: Text | None = None
+    """Its HwSKU's pg_profile_lookup.ini beside this file: headroom by speed and cable length."""
     source: Text = "the fabric file"
     """Where the numbers are from."""
 

@@ -89,6 +89,19 @@ def test_a_name_that_looks_like_loopback_gets_no_password_in_plain_text(
         load_inventory(inventory(tmp_path, address))
 
 
+def test_a_private_key_that_everybody_may_read_is_refused_and_one_of_a_group_is_not(tmp_path: Path) -> None:
+    path, key = inventory(tmp_path, "127.0.0.1:8080"), tmp_path / "me.key"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"tls": {"key": "me.key"}}))
+    key.write_text("not a key")
+    key.chmod(0o644)
+    with pytest.raises(InputError, match=r"open-secrets.*me\.key' is a private key and has mode 644"):
+        load_inventory(path)
+    key.chmod(0o640)
+    tls = load_inventory(path).access.tls
+    assert tls is not None
+    assert tls.key == b"not a key"
+
+
 @pytest.mark.parametrize("address", ["127.8.9.1:8080", "[::1]:8080", "localhost:8080"])
 def test_this_machine_may_get_one(tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RADDLE_PASSWORD", "s3cret")
