@@ -19,21 +19,24 @@ class Protocol:
 
     Source of the defaults: NCCL, src/init.cc (4 MiB buffers of NCCL_STEPS = 8 steps for protocol Simple) and
     src/include/device.h (ALLREDUCE_SLICESTEPS and its like: a ring's slice is 2 of the 8 steps; trees send
-    single steps). In-switch reduction works in chunks of 128 KiB (nvlsChunkSize, src/transport/nvls.cc).
+    single steps). In-switch reduction works in chunks of 128 KiB (nvlsChunkSize, src/transport/nvls.cc), and
+    so do sends over the network (NCCL_P2P_NET_CHUNKSIZE).
 
     Attributes:
         ring_slice_bytes, tree_slice_bytes, switch_slice_bytes: the largest part of a message that a rank
             passes on; 0: messages stay whole.
         least_slice_bytes: a ring's message that is no larger stays whole.
+        block_slice_bytes: the largest part of an all-to-all's block that a rank passes on.
     """
 
     ring_slice_bytes: int = 1 << 20
     tree_slice_bytes: int = 1 << 19
     switch_slice_bytes: int = 1 << 17
     least_slice_bytes: int = 1 << 15
+    block_slice_bytes: int = 1 << 17
 
 
-WHOLE_MESSAGES = Protocol(0, 0, 0, 0)
+WHOLE_MESSAGES = Protocol(0, 0, 0, 0, 0)
 """Nothing is cut."""
 
 

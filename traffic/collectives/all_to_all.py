@@ -40,6 +40,10 @@ def _rail_aligned(shape: Shape, size_bytes: int) -> Schedule:
     return blocks.rail_aligned("all_to_all pxn", shape, _block_bytes(shape, size_bytes))
 
 
+def _rail_aligned_flows(shape: Shape, size_bytes: int) -> int:
+    return blocks.rail_aligned_flows(shape, _buffer(shape.ranks, size_bytes).size_bytes // shape.ranks)
+
+
 def _block_bytes(shape: Shape, size_bytes: int) -> NDArray[np.int64]:
     ranks = shape.ranks
     return np.full((ranks, ranks), _buffer(ranks, size_bytes).size_bytes // ranks)
@@ -56,14 +60,22 @@ def _count_flows(shape: Shape, size_bytes: int) -> int:
 
 def _held(ranks: int, chunks: int) -> Cells:
     """Every rank holds its blocks for all."""
-    src, dst = np.divmod(np.arange(chunks), ranks)
-    return Cells(src * chunks + src * ranks + dst, src)
+    chunk = np.arange(chunks)
+    src, _ = _ends(ranks, chunk)
+    return Cells(src * chunks + chunk, src)
 
 
 def _promised(ranks: int, chunks: int) -> Cells:
     """Every rank holds the blocks for it."""
-    src, dst = np.divmod(np.arange(chunks), ranks)
-    return Cells(dst * chunks + src * ranks + dst, src)
+    chunk = np.arange(chunks)
+    src, dst = _ends(ranks, chunk)
+    return Cells(dst * chunks + chunk, src)
+
+
+def _ends(ranks: int, chunk: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The ranks that chunks are from and for; a block is as many in a row as all have."""
+    src, dst = np.divmod(chunk // (len(chunk) // ranks**2), ranks)
+    return src, dst
 
 
 ALL_TO_ALL = Collective(
@@ -75,7 +87,7 @@ ALL_TO_ALL = Collective(
         Algorithm(
             "pxn",
             _rail_aligned,
-            lambda shape, _: blocks.rail_aligned_flows(shape),
+            _rail_aligned_flows,
             blocks.rail_aligned_pairs,
             blocks.refuses_rails,
         ),

@@ -71,6 +71,10 @@ def all_to_all_v(matrix: Ints | None = None) -> Collective:
         sizes = block_sizes(shape.ranks, size_bytes)
         return blocks.rail_aligned("all_to_all_v pxn", shape, sizes, is_sent)
 
+    def along_rails_flows(shape: Shape, size_bytes: int) -> int:
+        largest_bytes = int(block_sizes(shape.ranks, size_bytes).max())
+        return blocks.rail_aligned_flows(shape, largest_bytes, is_sent)
+
     return Collective(
         name="all_to_all_v",
         aliases=("alltoallv", "all_to_allv"),
@@ -80,7 +84,7 @@ def all_to_all_v(matrix: Ints | None = None) -> Collective:
             Algorithm(
                 "pxn",
                 along_rails,
-                lambda shape, _: blocks.rail_aligned_flows(shape, is_sent),
+                along_rails_flows,
                 lambda shape: blocks.rail_aligned_pairs(shape, is_sent),
                 blocks.refuses_rails,
             ),

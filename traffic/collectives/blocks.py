@@ -1,7 +1,8 @@
 """A block of its own from every rank for every rank, all at once: directly, or along rails.
 
-Chunk src * n + dst is the block from rank src for rank dst. Flows are in the order of the distance between
-the two, as NCCL posts its sends, so that no receiver is everybody's first.
+The block from rank src for rank dst is chunk src * n + dst, or as many chunks in a row as blocks have slices.
+Flows are in the order of the distance between the two, as NCCL posts its sends, so that no receiver is
+everybody's first.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raddle.traffic.collectives.record import Pairs
+from raddle.traffic.collectives.slices import slices, split_each
 from raddle.traffic.shape import Shape
 from raddle.workload import COPY, NOWHERE, Schedule
 
@@ -57,12 +59,14 @@ def rail_aligned(name: str, shape: Shape, block_bytes: Ints, sends: Sends | None
     """A block for another server first goes to the rank of its own that is on the receiver's rail.
 
     So no block leaves its rail in the network. This is NCCL's PXN (src/transport/net.cc, src/graph/paths.cc):
-    each block is passed on as soon as it is there. From a server without that rail it goes directly.
+    slices are passed on as they come, each block's on a queue pair of its own. From a server without that
+    rail it goes directly.
 
     Args:
         sends: bool[R, R], which blocks there are; None: all.
     """
-    return _schedule(name, block_bytes, _along_rails(shape, sends))
+    parts = _slices(shape, int(block_bytes.max()))
+    return _schedule(name, block_bytes, _along_rails(shape, sends), parts)
 
 
 def refuses_rails(shape: Shape) -> str:
@@ -70,16 +74,27 @@ def refuses_rails(shape: Shape) -> str:
     return "no two of them share a server" if len(shape.servers) == shape.ranks else ""
 
 
-def rail_aligned_flows(shape: Shape, sends: Sends | None = None) -> int:
-    """A flow for each block, and one for each that takes a hop inside its server first."""
+def rail_aligned_flows(shape: Shape, largest_bytes: int, sends: Sends | None = None) -> int:
+    """A flow for each slice of a block, and one for each that takes a hop inside its server first.
+
+    Args:
+        largest_bytes: of a block.
+    """
+    parts = _slices(shape, largest_bytes)
     if sends is not None:
-        return len(_along_rails(shape, sends).src)
+        return parts * len(_along_rails(shape, sends).src)
     rails, of_rail, on_rail = np.unique(shape.rail, return_inverse=True, return_counts=True)
     hops = 0
     for server in shape.servers:
         own = np.bincount(of_rail[server], minlength=len(rails))
         hops += (len(server) - 1) * int((on_rail - own)[own > 0].sum())
-    return shape.ranks * (shape.ranks - 1) + hops
+    return parts * (shape.ranks * (shape.ranks - 1) + hops)
+
+
+def _slices(shape: Shape, largest_bytes: int) -> int:
+    """Of a block. A NIC sends one for each rank of other servers."""
+    others = max(shape.ranks - max(len(server) for server in shape.servers), 1)
+    return slices(largest_bytes, shape.protocol.block_slice_bytes, 2, others)
 
 
 def rail_aligned_pairs(shape: Shape, sends: Sends | None = None) -> Iterator[Pairs]:
@@ -136,21 +151,26 @@ def _relays(shape: Shape) -> tuple[Ints, Ints]:
     return server_of, relays
 
 
-def _schedule(name: str, block_bytes: Ints, hops: _Hops) -> Schedule:
-    ranks, flows = len(block_bytes), len(hops.src)
-    chunk_bytes = block_bytes.reshape(-1)
+def _schedule(name: str, block_bytes: Ints, hops: _Hops, parts: int = 1) -> Schedule:
+    """Each flow of `hops` in that many slices, which follow one another."""
+    ranks, flows = len(block_bytes), len(hops.src) * parts
+    chunk_bytes = split_each(block_bytes.reshape(-1), parts)
+    part = np.arange(parts)
+    chunk = (hops.block[:, None] * parts + part).reshape(-1)
     waits = hops.after != NOWHERE
+    # A server's ranks pass blocks on independently: what is first hop and what is not share no queue pair.
+    connection = np.where(waits, ranks * ranks + hops.block, hops.src * ranks + hops.dst)
     return Schedule(
         name=name,
         ranks=ranks,
-        src=hops.src.astype(np.int32),
-        dst=hops.dst.astype(np.int32),
-        size_bytes=chunk_bytes[hops.block],
-        step=hops.step.astype(np.int32),
-        qp=np.unique(hops.src * ranks + hops.dst, return_inverse=True)[1].astype(np.int32),
-        dep_offsets=np.concatenate([[0], np.cumsum(waits)]),
-        dep_ids=hops.after[waits].astype(np.int32),
-        chunk=hops.block.astype(np.int32),
+        src=np.repeat(hops.src, parts).astype(np.int32),
+        dst=np.repeat(hops.dst, parts).astype(np.int32),
+        size_bytes=chunk_bytes[chunk],
+        step=np.repeat(hops.step, parts).astype(np.int32),
+        qp=np.repeat(np.unique(connection, return_inverse=True)[1], parts).astype(np.int32),
+        dep_offsets=np.concatenate([[0], np.cumsum(np.repeat(waits, parts))]),
+        dep_ids=(hops.after[waits][:, None] * parts + part).reshape(-1).astype(np.int32),
+        chunk=chunk.astype(np.int32),
         chunk_count=np.ones(flows, np.int32),
         op=np.full(flows, COPY, np.int8),
         fan=np.zeros(flows, np.int32),
