@@ -33,7 +33,13 @@ def over_nics(work: Workload) -> tuple[Workload, int]:
     inside = (domain[schedule.src] == domain[schedule.dst]) & (domain[schedule.src] != NOWHERE)
     if not inside.any():
         return work, 0
-    return replace(work, schedule=keep_flows(schedule, ~inside)), int(inside.sum())
+    kept = replace(
+        work,
+        schedule=keep_flows(schedule, ~inside),
+        start_ps=None if work.start_ps is None else work.start_ps[~inside],
+        delay_ps=None if work.delay_ps is None else work.delay_ps[~inside],
+    )
+    return kept, int(inside.sum())
 
 
 def joined_demand(parts: Sequence[Demand]) -> Demand:

@@ -1,0 +1,67 @@
+"""Servers on rails: what stays inside, what stays on its rail, and what a dead part costs."""
+
+from __future__ import annotations
+
+import pytest
+
+from raddle import loads
+from raddle.lab.bench import BenchRequest, run_bench
+from raddle.lab.workloads.ranks import Scope
+from raddle.report.model import BenchResult
+
+MIB = 1 << 20
+LINE_GBS = 50 * 4096 / 4178
+"""Payload of a NIC of 400G, 4096 bytes with 82 around them."""
+
+RAILS = """
+raddle: 1
+name: rails
+fabric: {kind: rail-optimized, leaves: {count: 4}, spines: {count: 2}, uplinks: {per_pair: 2}}
+hosts:
+  per_leaf: 4
+  accelerators: {count: 4, scale_up: {kind: nvlink, bandwidth: 400GBps}}
+  nics: {per_accelerator: 1}
+"""
+UPLINK_DOWN = "overrides: {links: [{ends: [leaf1, spine0], number: 0, state: down}]}\n"
+NIC_DOWN = "overrides: {links: [{ends: ['host1:eth1', leaf1], state: down}]}\n"
+
+
+def bench(text: str, collective: str, algorithm: str, scope: Scope = Scope(), mib: int = 16) -> BenchResult:  # noqa: B008 (a frozen value)
+    request = BenchRequest(collective, algorithm, (mib * MIB,), "pinned", (scope,))
+    result = run_bench(loads(text), request)
+    assert result.rows[0].wrong == 0
+    return result
+
+
+def time_ps(result: BenchResult) -> int:
+    assert result.rows[0].time_ps
+    return result.rows[0].time_ps
+
+
+def test_one_server_loads_no_link_of_the_network() -> None:
+    result = bench(RAILS, "all_reduce", "ring", Scope(hosts="host1"), mib=64)
+    assert result.links == ()
+    busbw = result.rows[0].busbw_gbs
+    assert busbw
+    assert 0.95 * 400 < busbw <= 400
+
+
+def test_a_ring_stays_on_its_rails_so_that_a_dead_uplink_costs_nothing() -> None:
+    whole, broken = bench(RAILS, "all_reduce", "ring"), bench(RAILS + UPLINK_DOWN, "all_reduce", "ring")
+    assert not [link.name for result in (whole, broken) for link in result.links if "spine" in link.name]
+    assert time_ps(broken) == pytest.approx(time_ps(whole), rel=0.001)
+
+
+def test_a_dead_nic_takes_its_rail_from_all_rings() -> None:
+    """Three of four rails are left, of which each carries a third."""
+    whole, broken = (bench(RAILS + more, "all_reduce", "ring", mib=64) for more in ("", NIC_DOWN))
+    assert time_ps(broken) / time_ps(whole) == pytest.approx(4 / 3, rel=0.05)
+    assert not [link for link in broken.links if link.name.startswith("host1:eth1 ")]
+
+
+def test_direct_all_to_all_is_bound_by_what_leaves_the_server() -> None:
+    """12 of 16 blocks of each buffer leave their server; latency, and pxn's hop inside, take a few per cent."""
+    bound_us = 64 * MIB * 12 / 16 / LINE_GBS / 1e3
+    for algorithm in ("direct", "pxn"):
+        took_us = time_ps(bench(RAILS, "all_to_all", algorithm, mib=64)) / 1e6
+        assert bound_us < took_us < 1.08 * bound_us
