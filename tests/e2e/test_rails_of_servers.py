@@ -6,7 +6,7 @@ import pytest
 
 from raddle import loads
 from raddle.lab.bench import BenchRequest, run_bench
-from raddle.lab.workloads.ranks import Scope
+from raddle.lab.workloads.ranks import EVERYWHERE, Scope
 from raddle.report.model import BenchResult
 
 MIB = 1 << 20
@@ -26,7 +26,9 @@ UPLINK_DOWN = "overrides: {links: [{ends: [leaf1, spine0], number: 0, state: dow
 NIC_DOWN = "overrides: {links: [{ends: ['host1:eth1', leaf1], state: down}]}\n"
 
 
-def bench(text: str, collective: str, algorithm: str, scope: Scope = Scope(), mib: int = 16) -> BenchResult:  # noqa: B008 (a frozen value)
+def bench(
+    text: str, collective: str, algorithm: str, scope: Scope = EVERYWHERE, mib: int = 16
+) -> BenchResult:
     request = BenchRequest(collective, algorithm, (mib * MIB,), "pinned", (scope,))
     result = run_bench(loads(text), request)
     assert result.rows[0].wrong == 0
@@ -60,7 +62,7 @@ def test_a_dead_nic_takes_its_rail_from_all_rings() -> None:
 
 
 def test_direct_all_to_all_is_bound_by_what_leaves_the_server() -> None:
-    """12 of 16 blocks of each buffer leave their server; latency, and pxn's hop inside, take a few per cent."""
+    """12 of 16 blocks of each buffer leave their server; latency and pxn's hop inside take a few per cent."""
     bound_us = 64 * MIB * 12 / 16 / LINE_GBS / 1e3
     for algorithm in ("direct", "pxn"):
         took_us = time_ps(bench(RAILS, "all_to_all", algorithm, mib=64)) / 1e6

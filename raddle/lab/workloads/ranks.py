@@ -126,19 +126,28 @@ def _planes(fabric: Fabric, accelerator: int) -> set[int]:
 def shape_of(fabric: Fabric, seats: Seats) -> traffic.Shape:
     """What an algorithm knows of ranks on these seats: flat ones where no scale-up network connects any.
 
-    Ranks whose NICs have one number in their domains share a rail; there are as many channels as ranks in the
-    smallest domain.
+    Ranks whose NICs have one number in their domains share a rail.
     """
     if (seats.domain == NOWHERE).all():
         return traffic.Shape.flat(seats.ranks)
-    _, members = np.unique(seats.domain[seats.domain != NOWHERE], return_counts=True)
+    rail = _rails(fabric, seats)
     first = fabric.hosts[fabric.accelerators.host[seats.accelerator[0]]].accelerators
     return traffic.Shape(
         domain=seats.domain,
-        rail=_rails(fabric, seats),
-        channels=int(members.min()),
+        rail=rail,
+        channels=_channels(seats.domain, rail),
         has_in_network=first is not None and first.in_network_bps > 0,
     )
+
+
+def _channels(domain: _Ints, rail: _Ints) -> int:
+    """As many as the smallest domain has ranks; where domains differ, as there are rails that all have."""
+    numbers = np.unique(domain[domain != NOWHERE]).tolist()
+    servers = [rail[domain == number] for number in numbers]
+    least = min(len(each) for each in servers)
+    if all(np.array_equal(servers[0], each) for each in servers):
+        return least
+    return len(set.intersection(*(set(each.tolist()) for each in servers))) or least
 
 
 def _rails(fabric: Fabric, seats: Seats) -> _Ints:
