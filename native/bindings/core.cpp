@@ -18,7 +18,7 @@ Simulation* make_simulation(std::uint32_t endpoints, std::uint64_t seed, const r
                             const std::optional<Column<std::uint8_t>>& cuts_through,
                             const Column<std::uint32_t>& qp_src_rank, const Column<std::uint32_t>& qp_dst_rank,
                             const raddle::ScaleUpConfig* scale_up, const Column<std::int64_t>& qp_delay_ps,
-                            unsigned threads) {
+                            const Column<std::int64_t>& endpoint_bus_bps, unsigned threads) {
   const std::size_t ports = port_node.size();
   require(port_peer.size() == ports && port_bps.size() == ports && port_propagation_ps.size() == ports,
           "port columns must have one length");
@@ -28,7 +28,8 @@ Simulation* make_simulation(std::uint32_t endpoints, std::uint64_t seed, const r
                                 .pipeline_latency = values(pipeline_ps),
                                 .cuts_through = cuts_through ? values(*cuts_through) : std::vector<std::uint8_t>{},
                                 .nic = nic,
-                                .seed = seed};
+                                .seed = seed,
+                                .endpoint_bus = values(endpoint_bus_bps)};
   for (std::size_t i = 0; i < ports; ++i) {
     network.ports.push_back({port_node(i), port_peer(i), port_bps(i), port_propagation_ps(i)});
   }
@@ -175,7 +176,7 @@ NB_MODULE(_core, m) {
            column("qp_priority"), column("flow_qp"), column("flow_bytes"), column("flow_start_ps"),
            column("dep_offsets"), column("dep_ids"), nb::arg("cuts_through").noconvert() = nb::none(),
            column("qp_src_rank"), column("qp_dst_rank"), nb::arg("scale_up").none() = nb::none(),
-           column("qp_delay_ps"), "threads"_a = 1)
+           column("qp_delay_ps"), column("endpoint_bus_bps"), "threads"_a = 1)
       .def("set_switch", &set_switch, nb::kw_only(), "index"_a, "hash_seed"_a, column("fib"), column("group_offsets"),
            column("group_ports"), column("port_up"), column("pfc_enable"), column("port_qos"), column("pg_profile"),
            column("queue_profile"), column("queue_wred"), column("queue_weight"), column("qos"), column("pools"),

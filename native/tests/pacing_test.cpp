@@ -128,6 +128,47 @@ void only_what_is_sent_twice_counts_as_retransmitted() {
   CHECK(simulation.flows_done() == 1 && simulation.qps().retransmitted[0] == sent - 1000);
 }
 
+// 48.5 GB/s of payload, where the wire carries 49.02: frames follow the bus, two of them read ahead.
+void sender_takes_its_hosts_bus_and_no_more() {
+  NetworkConfig network = pair.network();
+  network.endpoint_bus = {388'000'000'000, 0};
+  network.nic.ack_interval = 8;
+  Workload work;
+  add_flow(work, 0, 1, 10'000 * 4096);
+  add_flow(work, 1, 0, 10'000 * 4096);  // answers go between frames
+  Simulation simulation = testing::simulate(pair, network, work);
+  run(simulation);
+  const Time bus = wire_time(4096, 388'000'000'000);
+  const Time way = links + 4 * packet;
+  CHECK(simulation.flows().finish[0] >= 9'998 * bus && simulation.flows().finish[0] <= 10'000 * bus + way);
+  CHECK(simulation.flows().finish[1] <= 10'000 * (packet + ack) + way);
+}
+
+// Half of the line: the NIC's buffer fills and pauses the switch, nothing is lost, and the message is at the host when
+// the bus has carried it.
+void receiver_takes_its_hosts_bus_and_pauses_the_switch() {
+  for (const std::int64_t fault : {0L, 300'000'000'000L}) {  // a host that is slower than the line, not than its bus
+    NetworkConfig network = pair.network();
+    network.endpoint_bus = {0, 200'000'000'000};
+    network.nic.is_dcqcn = false;
+    Workload work;
+    add_flow(work, 0, 1, 10'000 * 4096);
+    add_flow(work, 0, 1, 4096);
+    work.flow_qp[1] = 0;
+    work.dep_offsets = {0, 0, 1};
+    work.dep_ids = {0};
+    Simulation simulation = testing::simulate(pair, network, work);
+    simulation.set_receiver(1, fault, 2 << 20, 1 << 20, 1 << 19);
+    run(simulation);
+    const FlowResults& flows = simulation.flows();
+    const Time whole = 10'000 * wire_time(4096, 200'000'000'000);
+    CHECK(flows.finish[0] >= whole && flows.finish[0] <= whole + links + 4 * packet);
+    CHECK(flows.acked[0] < flows.finish[0] && flows.start[1] == flows.acked[0]);  // the NIC has it, and answers
+    CHECK(simulation.pfc_sent()[1 * priorities + 3] > 0 && testing::total_drops(simulation) == 0);
+    CHECK(simulation.is_done() && simulation.now() >= flows.finish[0]);
+  }
+}
+
 // Ten queue pairs of priority 3 and one of 4, all with as much to send.
 Simulation eleven(const NetworkConfig& network, const LeafSpine& fabric) {
   Workload work;
@@ -221,6 +262,8 @@ int main() {
   psns_of_all_packets_under_way_can_be_told_apart();
   coalesced_acknowledgements_repeat_no_more_than_was_lost();
   only_what_is_sent_twice_counts_as_retransmitted();
+  sender_takes_its_hosts_bus_and_no_more();
+  receiver_takes_its_hosts_bus_and_pauses_the_switch();
   priorities_share_a_nic_by_their_weights_and_queue_pairs_within_them();
   strict_priority_goes_before_all_that_share();
   flows_of_a_failed_queue_pair_have_failed_posted_or_not();

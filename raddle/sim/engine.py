@@ -64,6 +64,10 @@ def _no_priorities() -> NDArray[np.uint8]:
     return np.zeros(0, np.uint8)
 
 
+def _no_buses() -> NDArray[np.int64]:
+    return np.zeros(0, np.int64)
+
+
 def _no_ranks() -> NDArray[np.uint32]:
     return np.zeros(0, np.uint32)
 
@@ -105,6 +109,7 @@ class RunSetup:
             came; empty: the endpoints are the ranks.
         scale_up: None: there is nothing inside domains.
         qp_delay_ps: from when all that a flow waits for is done until it starts; empty: none.
+        endpoint_bus_bps: what each endpoint's host bus carries of payload each way, 0: any; empty: all any.
         cuts_through: per switch; empty: all store and forward.
         threads: that share the switches; the result is the same for any number.
     """
@@ -133,6 +138,7 @@ class RunSetup:
     qp_dst_rank: NDArray[np.uint32] = field(default_factory=_no_ranks)
     scale_up: ScaleUpColumns | None = None
     qp_delay_ps: NDArray[np.int64] = field(default_factory=_no_delays)
+    endpoint_bus_bps: NDArray[np.int64] = field(default_factory=_no_buses)
     threads: int = 1
 
 

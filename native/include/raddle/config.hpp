@@ -58,6 +58,8 @@ struct NetworkConfig {
   std::vector<std::uint8_t> cuts_through = {};  // per switch, whether it does; none: store and forward
   NicConfig nic;
   std::uint64_t seed = 0;
+  std::vector<std::int64_t> endpoint_bus = {};  // by endpoint, bit/s of payload that its host's bus carries each way;
+                                                // 0: any; none: all of them
 };
 
 // Links inside scale-up domains, and the queue pairs that take them; see scale_up.hpp. Without queue pairs: nothing.

@@ -125,6 +125,9 @@ class Partition {
   void set_receiver(PortId port, std::int64_t bps, std::int64_t buffer, std::int64_t xoff, std::int64_t xon);
   bool takes(PortId id, const Packet& packet);
   void drain_receiver(PortId id);
+  bool lands_later(PortId id, FlowId flow);
+  bool is_held_by_bus(PortId id);
+  void load_bus(PortId id, std::int64_t payload);
   void refresh_halt(PortId id);
   void set_mtu(PortId id, std::uint32_t mtu);
   bool is_too_long(PortId id, std::int64_t bytes) const;
@@ -217,6 +220,7 @@ class Partition {
   std::vector<SelectiveSender>& selective_senders_;
   std::vector<SelectiveReceiver>& selective_receivers_;
   std::vector<Impairment>& impairments_;
+  std::vector<HostBus>& buses_;
   std::vector<PauseClock>& pause_clocks_;
   FlowResults& flow_results_;
   QpResults& qp_results_;

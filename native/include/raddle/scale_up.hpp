@@ -19,8 +19,10 @@
 
 namespace raddle {
 
-// What an event of the kind `host` is about: the two upper bits of its id.
-enum class HostEvent : std::uint32_t { delivery, arrival, link_free, acknowledgement };
+// What an event of the kind `host` is about: the three upper bits of its id.
+enum class HostEvent : std::uint32_t { delivery, arrival, link_free, acknowledgement, landing };
+
+inline constexpr unsigned host_event_shift = 29;  // below: the number of a link, of a stage or of a flow
 
 struct ScaleUpLink {
   Time free_at = 0;

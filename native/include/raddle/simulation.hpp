@@ -46,7 +46,7 @@ class Simulation {
   void set_storm(PortId port, std::uint8_t priorities);
 
   // The endpoint's host takes data at `bps` at most (0: at line rate) from the NIC's buffer of so many bytes; the
-  // NIC pauses its switch above `xoff` bytes until `xon` are left.
+  // NIC pauses its switch above `xoff` bytes until `xon` are left. A host with a bus takes no more than that carries.
   void set_receiver(PortId port, std::int64_t bps, std::int64_t buffer, std::int64_t xoff, std::int64_t xon);
 
   // ECMP hashes of every queue pair's data and acknowledgements for switches that do not hash as the workload's

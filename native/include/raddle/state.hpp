@@ -150,6 +150,12 @@ struct Impairment {
   bool is_armed = false;       // a look at the buffer is under way
 };
 
+// What a host's bus gives an endpoint.
+struct HostBus {
+  std::int64_t speed = 0;      // bit/s of payload, 0: any
+  Time free_at = 0;            // when it has carried what the endpoint has sent
+};
+
 // A pause that ends by itself: until when each queue is halted, and whether a renewal is under way.
 struct PauseClock {
   Time expires[priorities] = {};

@@ -51,6 +51,7 @@ struct Tables {
   std::vector<SelectiveSender> selective_senders;      // by queue pair; empty with go-back-N
   std::vector<SelectiveReceiver> selective_receivers;
   std::vector<Impairment> impairments;          // by port; empty while no port has one
+  std::vector<HostBus> buses;                   // by endpoint; empty where no bus sets a limit
   std::vector<PauseClock> pause_clocks;         // by port; empty where pauses hold until they are lifted
   ScaleUpTables scale_up;
   AuditBooks audit;

@@ -50,6 +50,9 @@ void check_network(const NetworkConfig& network) {
   require(network.pipeline_latency.size() == network.switches, "there is a pipeline latency per switch");
   require(network.cuts_through.empty() || network.cuts_through.size() == network.switches,
           "cuts_through has an entry per switch, or none");
+  require(network.endpoint_bus.empty() || network.endpoint_bus.size() == network.endpoints,
+          "endpoint_bus has an entry per endpoint, or none");
+  for (const std::int64_t speed : network.endpoint_bus) require(speed >= 0, "a bus's speed is not negative");
   for (const Time latency : network.pipeline_latency) require(latency >= 0, "a pipeline latency is not negative");
   for (PortId id = 0; id < network.ports.size(); ++id) {
     const PortConfig& port = network.ports[id];
@@ -71,12 +74,12 @@ bool is_inside(const ScaleUpConfig& config, std::size_t qp) {
   return !config.path_links.empty() && config.path_offsets[qp] < config.path_offsets[qp + 1];
 }
 
-// Events tell links, stages and flows apart by 30 bits of their numbers.
+// Events tell links, stages and flows apart by 29 bits of their numbers.
 void check_scale_up(const ScaleUpConfig& config, std::size_t qps, const std::vector<std::int64_t>& flow_bytes) {
   const std::size_t links = config.link_speed.size();
   require(config.link_latency.size() == links, "scale-up link columns must have one length");
   if (config.path_links.empty()) return;
-  require(links < 1U << 29 && config.path_links.size() < 1U << 30 && flow_bytes.size() < 1U << 30, "too many scale-up flows");
+  require(links < 1U << 29 && config.path_links.size() < 1U << 29 && flow_bytes.size() < 1U << 29, "too many scale-up flows");
   require(config.quantum > 0, "the scale-up quantum must be positive");
   check_offsets(config.path_offsets, qps, config.path_links.size(), "path_offsets must not fall, and end at path_links");
   for (const std::uint32_t link : config.path_links) require(link < links, "path_links out of range");

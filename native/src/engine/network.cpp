@@ -23,6 +23,12 @@ bool denies(const Tables& tables, const SwitchNode& node, const AclStage& stage,
   return is_denied;
 }
 
+// value * numerator / denominator, without an overflow.
+std::int64_t wide_share(std::int64_t value, std::int64_t numerator, std::int64_t denominator) {
+  __extension__ using Wide = __int128;
+  return static_cast<std::int64_t>(Wide{value} * numerator / denominator);
+}
+
 }  // namespace
 
 void Simulation::set_switch(NodeId index, const SwitchConfig& state) {
@@ -88,6 +94,11 @@ void Simulation::set_receiver(PortId port, std::int64_t bps, std::int64_t buffer
                               std::int64_t xon) {
   check_port(port);
   if (!tables_->ports[port].is_endpoint) throw std::invalid_argument("only a host can be slow");
+  if (!tables_->buses.empty() && tables_->buses[port].speed > 0) {  // whose speed is of payload
+    const NicConfig& nic = tables_->network.nic;
+    const std::int64_t bus = wide_share(tables_->buses[port].speed, nic.mtu + nic.header_bytes, nic.mtu);
+    bps = bps == 0 ? bus : std::min(bps, bus);
+  }
   if (bps < 0 || xon < 0 || xoff < xon || buffer < xoff) throw std::invalid_argument("xon <= xoff <= buffer");
   partition_of(port).set_receiver(port, bps, buffer, xoff, xon);
 }

@@ -130,6 +130,7 @@ bool Partition::send_of_host(Port& port, PortId id, unsigned ready) {
 
 // Sends one packet of the priority's next sender in turn that its rate does not hold back.
 bool Partition::send_data(Port& port, PortId id, unsigned priority) {
+  if (!buses_.empty() && is_held_by_bus(id)) return false;
   std::uint32_t& last = round_[id * priorities + priority];
   Time earliest = never;
   std::uint32_t before = last;
@@ -192,6 +193,7 @@ bool Partition::send_data(Port& port, PortId id, unsigned priority) {
     ++queues_[id * priorities + priority].tx_frames;
     audit_.made(id, bytes);
     send_frame(port, id, packet);
+    if (!buses_.empty()) load_bus(id, payload);
     sender.last_start = now_;
     sender.last_bytes = static_cast<std::uint32_t>(bytes + network_.nic.gap_bytes);
     if (sender.dcqcn.is_active()) {
@@ -271,6 +273,7 @@ void Partition::end_message(QpId qp) {
   if (qp_flow_offsets_[qp] + receiver.cursor < qp_flow_offsets_[qp + 1]) {
     receiver.cursor_end += packets_of(qp_flows_[qp_flow_offsets_[qp] + receiver.cursor]);
   }
+  if (!buses_.empty() && lands_later(receiver.port, flow)) return;
   flow_results_.finish[flow] = now_;
   complete(flow, true);
 }

@@ -19,7 +19,7 @@ Partition::Partition(Tables& tables, std::uint32_t number, Time horizon)
       pause_since_(tables.pause_since.data()), pause_total_(tables.pause_total.data()),
       hashes_(tables.hashes), watchdogs_(tables.watchdogs), watchdog_queues_(tables.watchdog_queues),
       selective_senders_(tables.selective_senders), selective_receivers_(tables.selective_receivers),
-      impairments_(tables.impairments), pause_clocks_(tables.pause_clocks),
+      impairments_(tables.impairments), buses_(tables.buses), pause_clocks_(tables.pause_clocks),
       flow_results_(tables.flow_results), qp_results_(tables.qp_results),
       partition_of_node_(tables.partition_of_node.data()),
       events_(tables.lanes.data(), tables.ports.size(), horizon),
@@ -105,8 +105,15 @@ void Partition::dispatch(const Event& event) {
   }
 }
 
-// Of a scale-up domain.
+// Of a host's bus or of a scale-up domain.
 void Partition::host_event(const Event& event) {
+  if (static_cast<HostEvent>(event.id() >> host_event_shift) == HostEvent::landing) {
+    const FlowId flow = event.id() & ((1U << host_event_shift) - 1);
+    --open_flows_;
+    last_end_ = now_;
+    flow_results_.finish[flow] = now_;
+    return complete(flow, true);
+  }
   const auto [arrived, acknowledged] = scale_up_.dispatch(event);
   if (arrived != none) {
     flow_results_.finish[arrived] = now_;

@@ -118,6 +118,31 @@ bool Partition::takes(PortId id, const Packet& packet) {
   return true;
 }
 
+// The NIC has read a frame ahead; the one behind that is there when the bus has carried it.
+bool Partition::is_held_by_bus(PortId id) {
+  const HostBus& bus = buses_[id];
+  if (bus.speed == 0 || bus.free_at <= now_) return false;
+  events_.set_wake(id, bus.free_at);
+  return true;
+}
+
+// From the time of its last frame on, so that over time the payload takes the bus's rate and no more.
+void Partition::load_bus(PortId id, std::int64_t payload) {
+  HostBus& bus = buses_[id];
+  if (bus.speed == 0) return;
+  const Time takes = wire_time(payload, bus.speed);
+  bus.free_at = std::max(bus.free_at + takes, now_);
+}
+
+// A message has arrived at the host when its bus has carried what the NIC holds.
+bool Partition::lands_later(PortId id, FlowId flow) {
+  if (buses_[id].speed == 0 || impairments_.empty() || impairments_[id].empty_at <= now_) return false;
+  ++open_flows_;
+  const std::uint32_t event = static_cast<std::uint32_t>(HostEvent::landing) << host_event_shift | flow;
+  schedule(id, impairments_[id].empty_at, EventKind::host, event, 0);
+  return true;
+}
+
 // Lets the switch go on once no more than xon is left; until then it looks again when that is due.
 void Partition::drain_receiver(PortId id) {
   Impairment& own = impairments_[id];

@@ -8,8 +8,6 @@ namespace raddle {
 
 namespace {
 
-constexpr unsigned what_shift = 30;
-
 // What `part` bytes from `from` on take of a cost that the whole message has; sums to it exactly.
 std::int64_t share(std::int64_t cost, std::int64_t size, std::int64_t from, std::int64_t part) {
   if (cost == size || size == 0) return cost == size ? part : cost;
@@ -40,13 +38,13 @@ ScaleUpTables::ScaleUpTables(const Workload& work) {
 }
 
 void ScaleUp::schedule(Time time, std::uint32_t link, HostEvent what, std::uint32_t number, std::uint32_t quantum) {
-  const std::uint32_t id = static_cast<std::uint32_t>(what) << what_shift | number;
+  const std::uint32_t id = static_cast<std::uint32_t>(what) << host_event_shift | number;
   events_.push({time, event_order(link, EventKind::host, id), quantum});
 }
 
 ScaleUp::Outcome ScaleUp::dispatch(const Event& event) {
-  const std::uint32_t number = event.id() & ((1U << what_shift) - 1);
-  switch (static_cast<HostEvent>(event.id() >> what_shift)) {
+  const std::uint32_t number = event.id() & ((1U << host_event_shift) - 1);
+  switch (static_cast<HostEvent>(event.id() >> host_event_shift)) {
     case HostEvent::delivery:
       return deliver(event.data, event.time);
     case HostEvent::arrival: {
@@ -60,6 +58,8 @@ ScaleUp::Outcome ScaleUp::dispatch(const Event& event) {
       tables_.links[number].is_armed = false;
       kick(number, event.time);
       break;
+    case HostEvent::landing:
+      break;  // of a host's bus, see Partition::host_event
     case HostEvent::acknowledgement:
       return {.arrived = none, .acknowledged = number};
   }

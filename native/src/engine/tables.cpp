@@ -46,6 +46,7 @@ Tables::Tables(const NetworkConfig& network_config, const Workload& workload)
     selective_senders.resize(work.qp_src.size());
     selective_receivers.resize(work.qp_src.size());
   }
+  for (const std::int64_t speed : network.endpoint_bus) buses.push_back({.speed = speed});
   if (network.nic.pause_quanta > 0) pause_clocks.resize(ports.size());
   add_queue_pairs();
   add_dependencies();
