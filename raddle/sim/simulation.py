@@ -38,6 +38,7 @@ from raddle.sim.stall import StallGuard
 from raddle.sim.switch_columns import switch_columns
 from raddle.state import PRIORITIES, SwitchState
 from raddle.topology.model import Fabric, LosslessClass, PortRef
+from raddle.topology.views.host_bus import endpoint_bus_bps
 from raddle.workload import NOWHERE, Sent
 
 _NIC_BUFFER_BYTES = 2 << 20
@@ -105,6 +106,7 @@ class Simulation:
         self._qp_priority = (
             np.full(len(src), traffic_class.priority, np.uint8) if priority is None else priority
         )
+        bus_bps = endpoint_bus_bps(fabric)
         setup = RunSetup(
             endpoints=len(fabric.endpoints),
             threads=threads,
@@ -120,6 +122,7 @@ class Simulation:
             qp_src_rank=ranks[0].astype(np.uint32),
             qp_dst_rank=ranks[1].astype(np.uint32),
             scale_up=self.scale_up.columns if self.scale_up else None,
+            endpoint_bus_bps=bus_bps if bus_bps.any() else bus_bps[:0],
             qp_delay_ps=_of_queue_pairs(delay_ps, sent),
             qp_hash=hashes[0],
             qp_ack_hash=hashes[1],
@@ -133,6 +136,8 @@ class Simulation:
             cuts_through=np.array([s.model.is_cut_through for s in fabric.switches], np.uint8),
         )
         self._core = packet_engine(setup)
+        for limited in np.flatnonzero(bus_bps).tolist():
+            self.set_receiver(self.port_names[limited], None)
         self.is_stalled = False
         self.pool_names: dict[str, tuple[str, ...]] = {}
         self._stall_guard = StallGuard(
@@ -305,7 +310,7 @@ class Simulation:
         self._core.set_bit_errors(self.port_index[port], ratio)
 
     def set_receiver(self, port: PortRef, rate_bps: int | None) -> None:
-        """Let the host at a NIC take data no faster than `rate_bps` (None: at line rate).
+        """Let the host at a NIC take data no faster than `rate_bps` (None: as its bus does).
 
         Assumption: 2 MiB of buffer in the NIC; it pauses its switch above half of that and lets it go on at a
         quarter. Half of 2 MiB is more than what 400G still brings over 2 km of cable after a pause.
