@@ -13,7 +13,15 @@ from raddle.cli.import_ import KindArg, PeerKind
 from raddle.cli.options import load_fabric
 from raddle.errors import InputError
 from raddle.lab.workloads.flow_file import read_flows
-from raddle.peers.exporting import PeerNodes, exported_flows, fat_tree, nodes_csv, ns3_settings, peer_topology
+from raddle.peers.exporting import (
+    PeerNodes,
+    exported_flows,
+    fat_tree,
+    nodes_csv,
+    ns3_settings,
+    peer_topology,
+    with_nvswitches,
+)
 from raddle.peers.write import (
     htsim_flows,
     htsim_topology,
@@ -53,8 +61,12 @@ def export(
 def _ns3(kind: PeerKind, fabric: Fabric, table: Workload | None) -> dict[str, str]:
     nodes = PeerNodes.of(fabric)
     topology = peer_topology(fabric, nodes)
-    write = simai_topology if kind is PeerKind.simai else ns3_topology
-    files = {"topology.txt": write(topology), "nodes.csv": nodes_csv(nodes.names(fabric))}
+    text = (
+        simai_topology(with_nvswitches(fabric, nodes, topology))
+        if kind is PeerKind.simai
+        else ns3_topology(topology)
+    )
+    files = {"topology.txt": text, "nodes.csv": nodes_csv(nodes.names(fabric))}
     if table:
         files["flows.txt"] = ns3_flows(exported_flows(nodes, table))
     if kind is PeerKind.ns3:

@@ -94,7 +94,9 @@ def _simulator_files(
     files = {output: fabric_yaml(output.stem, f"{kind.value} file {topology.name}", network, names, settings)}
     if flows:
         table = _flows(kind, flows, network)
-        files[output.with_suffix(".flows.csv")] = flows_csv(table, names)
+        files[output.with_suffix(".flows.csv")] = flows_csv(
+            table, names, network.gpus_per_server if network.nvswitches else 0
+        )
         if kind is PeerKind.ns3:
             files[output.with_suffix(".pins.csv")] = ns3_pins_csv(network, table, names)
     return files

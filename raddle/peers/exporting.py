@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -79,6 +79,41 @@ def peer_topology(fabric: Fabric, nodes: PeerNodes) -> PeerTopology:
         links=tuple(links),
         gpus_per_server=per_host.pop() if len(per_host) == 1 else 0,
         latency_ps=tuple(switch.model.pipeline_latency_ps for switch in nodes.switches),
+    )
+
+
+def with_nvswitches(fabric: Fabric, nodes: PeerNodes, topology: PeerTopology) -> PeerTopology:
+    """The network with an NVSwitch for each scale-up domain, as SimAI has them.
+
+    Raises:
+        InputError: `not-exportable`.
+    """
+    columns = fabric.accelerators
+    if columns.count != len(fabric.endpoints) or len(columns.endpoints) != columns.count:
+        raise InputError.of(
+            "not-exportable",
+            "accelerators that share a NIC or have several ports: there each has one of its own",
+        )
+    insides = {host.accelerators for host in fabric.hosts if host.domain >= 0 and host.accelerators}
+    if any(inside.topology != "crossbar" for inside in insides):
+        raise InputError.of("not-exportable", "scale-up domains without a switch: there are only NVSwitches")
+    place = {endpoint: node for node, endpoint in enumerate(nodes.endpoints)}
+    links = []
+    for host, domain, port in zip(
+        columns.host.tolist(), columns.domain.tolist(), columns.endpoints.tolist(), strict=True
+    ):
+        inside = fabric.hosts[host].accelerators
+        if domain >= 0 and inside:
+            switch = topology.nodes + domain
+            links.append(PeerLink(place[port], switch, inside.scale_up_bps, inside.scale_up_latency_ps))
+    count = len({link.b for link in links})
+    models = {host.accelerators.model for host in fabric.hosts if host.accelerators}
+    return replace(
+        topology,
+        nodes=topology.nodes + count,
+        links=(*topology.links, *links),
+        nvswitches=tuple(range(topology.nodes, topology.nodes + count)),
+        gpu=models.pop().upper() if len(models) == 1 else "",
     )
 
 

@@ -38,6 +38,8 @@ class PeerTopology:
     Attributes:
         gpus_per_server: SimAI's number of nodes to a server, 0 where nothing says.
         latency_ps: of every switch, in the order of `switches`; empty: none has any.
+        nvswitches: nodes that join the accelerators of servers and forward nothing else.
+        gpu: what SimAI calls the accelerators; empty: nothing says.
     """
 
     nodes: int
@@ -45,6 +47,14 @@ class PeerTopology:
     links: tuple[PeerLink, ...]
     gpus_per_server: int = 0
     latency_ps: tuple[int, ...] = ()
+    nvswitches: tuple[int, ...] = ()
+    gpu: str = ""
+
+    @property
+    def network(self) -> tuple[PeerLink, ...]:
+        """The links between servers and switches, those to NVSwitches apart."""
+        inside = set(self.nvswitches)
+        return tuple(link for link in self.links if link.a not in inside and link.b not in inside)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +91,15 @@ def read_ns3_topology(path: Path) -> PeerTopology:
     counts = (head[0], head[3], head[4]) if is_simai else head
     nodes, switch_count, link_count = (text.whole(word, 0, MOST_NODES) for word in counts)
     servers = text.whole(head[1], 1, MOST_NODES) if is_simai else 0
-    if is_simai and text.whole(head[2], 0, MOST_NODES):
-        text.problem(
-            head[2],
-            f"{head[2].text} NVSwitches; raddle simulates the network between servers only",
-            "write the topology without them, and the flows without those inside a server",
-        )
+    nvswitch_count = text.whole(head[2], 0, MOST_NODES) if is_simai else 0
     switches: tuple[int, ...] = ()
-    if switch_count:
+    if switch_count + nvswitch_count:
         if not rest:
             raise text.end("the file ends before the list of switches")
         row, rest = rest[0], rest[1:]
-        if len(row) != switch_count:
-            text.problem(row[0], f"{len(row)} switches, but the first line says {switch_count}")
+        if len(row) != switch_count + nvswitch_count:
+            said = f"{nvswitch_count} and {switch_count}" if nvswitch_count else f"{switch_count}"
+            text.problem(row[0], f"{len(row)} switches, but the first line says {said}")
         switches = tuple(text.whole(word, 0, max(nodes - 1, 0), "node") for word in row)
         if len(set(switches)) < len(switches):
             text.problem(row[0], "a switch is listed twice")
@@ -101,7 +107,10 @@ def read_ns3_topology(path: Path) -> PeerTopology:
         raise text.end(f"{len(rest)} links, but the first line says {link_count}")
     links = tuple(_link(text, row, nodes) for row in rest[:link_count])
     text.check()
-    return PeerTopology(nodes, switches, links, servers)
+    gpu = head[5].text if is_simai and head[5].text.upper() != "NONE" else ""
+    # SimAI lists NVSwitches first.
+    inside, outside = switches[:nvswitch_count], switches[nvswitch_count:]
+    return PeerTopology(nodes, outside, links, servers, nvswitches=inside, gpu=gpu)
 
 
 def _link(text: PeerText, row: Row, nodes: int) -> PeerLink:

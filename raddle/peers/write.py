@@ -24,14 +24,15 @@ def ns3_topology(topology: PeerTopology) -> str:
 
 
 def simai_topology(topology: PeerTopology) -> str:
-    """The topology file of SimAI's ns-3, of servers without NVSwitches."""
-    servers = max(topology.gpus_per_server, 1)
-    head = f"{topology.nodes} {servers} 0 {len(topology.switches)} {len(topology.links)} NONE"
+    """The topology file of SimAI's ns-3."""
+    servers, inside = max(topology.gpus_per_server, 1), len(topology.nvswitches)
+    gpu = topology.gpu or "NONE"
+    head = f"{topology.nodes} {servers} {inside} {len(topology.switches)} {len(topology.links)} {gpu}"
     return "\n".join([head, *_ns3_body(topology)]) + "\n"
 
 
 def _ns3_body(topology: PeerTopology) -> Iterator[str]:
-    yield " ".join(map(str, topology.switches))
+    yield " ".join(map(str, (*topology.nvswitches, *topology.switches)))
     for link in topology.links:
         if link.delay_ps % 1000:
             raise _refuse(

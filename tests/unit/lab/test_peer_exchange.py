@@ -10,7 +10,14 @@ from typer.testing import CliRunner
 from raddle.cli.main import app
 from raddle.errors import InputError
 from raddle.lab.workloads.flow_file import read_flows
-from raddle.peers.exporting import PeerNodes, exported_flows, fat_tree, ns3_settings, peer_topology
+from raddle.peers.exporting import (
+    PeerNodes,
+    exported_flows,
+    fat_tree,
+    ns3_settings,
+    peer_topology,
+    with_nvswitches,
+)
 from raddle.peers.files import read_ns3_flows, read_ns3_topology
 from raddle.peers.htsim import read_htsim_flows, read_htsim_topology
 from raddle.peers.importing import PeerNames, fabric_yaml, flows_csv
@@ -105,6 +112,75 @@ def test_simai_servers_become_hosts_with_a_nic_for_each_gpu(tmp_path: Path) -> N
         "host0:eth0", "host0:eth1", "host1:eth0", "host1:eth1",
     ]  # fmt: skip
     assert simai_topology(peer_topology(fabric, PeerNodes.of(fabric))) == text
+
+
+SERVERS = """10 2 2 4 12 H100
+8 9 4 5 6 7
+0 4 400Gbps 1000ns 0
+1 5 400Gbps 1000ns 0
+2 4 400Gbps 1000ns 0
+3 5 400Gbps 1000ns 0
+4 6 400Gbps 150ns 0
+4 7 400Gbps 150ns 0
+5 6 400Gbps 150ns 0
+5 7 400Gbps 150ns 0
+0 8 3600Gbps 20ns 0
+1 8 3600Gbps 20ns 0
+2 9 3600Gbps 20ns 0
+3 9 3600Gbps 20ns 0
+"""
+
+
+def test_nvswitches_become_scale_up_domains_and_come_back(tmp_path: Path) -> None:
+    fabric = imported_ns3(tmp_path, SERVERS, Ns3Config())
+    inside = fabric.hosts[0].accelerators
+    assert inside
+    assert (inside.model, inside.count, inside.scale_up_bps) == ("h100", 2, 3_600_000_000_000)
+    assert inside.scale_up_latency_ps == 20_000
+    assert [host.domain for host in fabric.hosts] == [0, 1]
+    assert len(fabric.links) == 8
+    nodes = PeerNodes.of(fabric)
+    assert simai_topology(with_nvswitches(fabric, nodes, peer_topology(fabric, nodes))) == SERVERS
+
+
+def test_nodes_on_two_switches_become_nics_of_two_ports_on_planes_or_dual_tor(tmp_path: Path) -> None:
+    two_planes = """10 6 12
+4 5 6 7 8 9
+0 4 200Gbps 1000ns 0
+0 6 200Gbps 1000ns 0
+1 4 200Gbps 1000ns 0
+1 6 200Gbps 1000ns 0
+2 5 200Gbps 1000ns 0
+2 7 200Gbps 1000ns 0
+3 5 200Gbps 1000ns 0
+3 7 200Gbps 1000ns 0
+4 8 400Gbps 150ns 0
+5 8 400Gbps 150ns 0
+6 9 400Gbps 150ns 0
+7 9 400Gbps 150ns 0
+"""
+    fabric = imported_ns3(tmp_path, two_planes, Ns3Config())
+    assert fabric.planes == 2
+    assert [host.nics for host in fabric.hosts] == [("eth0p0", "eth0p1")] * 4
+    assert [fabric.endpoints[port].plane for port in range(4)] == [0, 1, 0, 1]
+    joined = two_planes.replace("10 6 12", "10 6 14") + "4 9 400Gbps 150ns 0\n6 8 400Gbps 150ns 0\n"
+    assert imported_ns3(tmp_path, joined, Ns3Config()).planes == 1
+    uneven = two_planes.replace("10 6 12", "10 6 11").replace("0 6 200Gbps 1000ns 0\n", "", 1)
+    with pytest.raises(InputError, match="nodes have 1 or 2 links"):
+        imported_ns3(tmp_path, uneven, Ns3Config())
+
+
+def test_what_simai_has_no_place_for_is_not_exported() -> None:
+    shape = "raddle: 1\nname: t\nfabric: {leaves: {count: 2}, spines: {count: 1}}\nhosts: {per_leaf: 1, "
+    for hosts in (
+        "nics: {ports: 2}}",
+        "accelerators: {count: 2, scale_up: {bandwidth: 1T, topology: ring}}, nics: {per_accelerator: 1}}",
+    ):
+        fabric = loads(shape + hosts)
+        nodes = PeerNodes.of(fabric)
+        with pytest.raises(InputError) as refused:
+            with_nvswitches(fabric, nodes, peer_topology(fabric, nodes))
+        assert refused.value.diagnostics[0].code == "not-exportable"
 
 
 def test_fat_tree_of_htsim_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -202,7 +278,7 @@ def test_bad_connection_is_named_with_its_place(tmp_path: Path, old: str, new: s
     ("links", "message"),
     [
         (["0 2 1Gbps 1ns 0", "1 3 1Gbps 1ns 0", "2 3 1Gbps 1ns 0"], "a link joins leaf 2 and leaf 3"),
-        (["0 2 1Gbps 1ns 0", "0 3 1Gbps 1ns 0", "1 2 1Gbps 1ns 0"], "node 0 has 2 links; it needs one"),
+        (["0 2 1Gbps 1ns 0", "0 3 1Gbps 1ns 0", "1 2 1Gbps 1ns 0"], "nodes have 1 or 2 links each"),
     ],
 )  # fmt: skip
 def test_network_without_tiers_is_refused(tmp_path: Path, links: list[str], message: str) -> None:

@@ -77,7 +77,7 @@ def test_simai_topology_is_the_same_network(tmp_path: Path, two_hosts_one_switch
         ("3 1 1\n2\n0 2 1Gbps 1ns 0.5\n", "error rate '0.5' is not 0"),
         (
             "3 8 1 1 1 H100\n2\n0 2 1Gbps 1ns 0\n",
-            "1 NVSwitches; raddle simulates the network between servers",
+            "1 switches, but the first line says 1 and 1",
         ),
     ],
 )
