@@ -54,15 +54,14 @@ def heads(shape: Shape) -> Ints:
 def places_by_rail(shape: Shape) -> list[list[Ints]]:
     """For each server and place the ranks that may stand there; equal places are on one rail.
 
-    Servers that are alike have a place for each accelerator. Others have one for each rail that all have, or,
-    with none in common, one for each accelerator, whatever its rail.
+    Servers that are alike have a place for each accelerator, or, with fewer channels, for as many of them at
+    equal distances: every other one with two accelerators to a NIC and a channel for each NIC. Servers that
+    differ have a place for each rail that all have or, with none in common, as those that are alike.
     """
     rails = [shape.rail[server] for server in shape.servers]
-    if all(np.array_equal(rails[0], other) for other in rails[1:]):
-        return [list(server[:, None]) for server in shape.servers]
     common = sorted(set.intersection(*(set(rail.tolist()) for rail in rails)))
-    if not common:
-        return [list(server[:, None]) for server in shape.servers]
+    if not common or all(np.array_equal(rails[0], other) for other in rails[1:]):
+        return [list(server[:: max(len(server) // shape.channels, 1), None]) for server in shape.servers]
     return [
         [server[rail == number] for number in common]
         for server, rail in zip(shape.servers, rails, strict=True)

@@ -42,6 +42,7 @@ SHAPES = {
     "3 of 2": Shape.of_servers(3, 2, has_in_network=True),
     "6 of 1": Shape.of_servers(6, 1),
     "two accelerators to a NIC": shape_of([0, 0, 1, 1], [0, 0, 1, 1], [0, 0, 1, 1]),
+    "a channel to a NIC of two": shape_of([0, 0, 1, 1], [0, 0, 1, 1], [0, 0, 1, 1], channels=2),
     "unequal": shape_of(range(4), [1, 2], [0, 1, 2]),
     "no rail in common": shape_of([0, 1], [2, 3], [4, 5]),
     "a rank without a domain": shape_of(range(3), None, range(3), None),
@@ -133,12 +134,18 @@ def test_rings_stay_on_their_rails_and_load_every_nic_and_port_alike(servers, ac
         assert column.min() == column.max()
 
 
-def test_several_accelerators_of_a_nic_share_its_rail():
-    shape = SHAPES["two accelerators to a NIC"]
+@pytest.mark.parametrize("label", ["two accelerators to a NIC", "a channel to a NIC of two"])
+def test_several_accelerators_of_a_nic_share_its_rail(label):
+    shape = SHAPES[label]
     ring = chains(shape)
     after = np.roll(ring, -1, axis=1)
     between = shape.domain[ring] != shape.domain[after]
-    assert np.all(shape.rail[ring[between]] == shape.rail[after[between]])
+    crossing = shape.rail[ring[between]] != shape.rail[after[between]]
+    # Two rails cannot alternate around three servers: one hop of each ring of two channels crosses.
+    assert crossing.sum() == (0 if shape.channels == 4 else 2)
+    nic = shape.domain * 2 + shape.rail
+    for ends in (ring, after):
+        assert len(set(np.bincount(nic[ends[between]]).tolist())) == 1
 
 
 def test_no_block_leaves_its_rail_with_a_hop_inside_first():
