@@ -84,13 +84,15 @@ def _lay(
 def _add_extras(laid: Tables, adopted: Adopted) -> None:
     """Entries that only the switch has; not where a planned one of the same port has come to overlap them."""
     extras = [(name, entry.held) for name, entry in adopted.items() if entry.planned is None]
-    planned = {table: [_span(key) for key in laid.get(table, {})] for table in _BY_PORT}
+    planned: dict[tuple[str, str], list[tuple[int, int]]] = {}
+    for table in _BY_PORT if extras else ():
+        for key in laid.get(table, {}):
+            port, low, high = _span(key)
+            planned.setdefault((table, port), []).append((low, high))
     for name, held in extras:
         table, _, key = name.partition("|")
         port, first, last = _span(key)
-        is_taken = any(
-            other == port and low <= last and first <= high for other, low, high in planned.get(table, ())
-        )
+        is_taken = any(low <= last and first <= high for low, high in planned.get((table, port), ()))
         if held is not None and not is_taken:
             laid.setdefault(table, {}).setdefault(key, dict(held))
 

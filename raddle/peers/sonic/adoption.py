@@ -92,6 +92,7 @@ class _Sketch:
                 "list the cables: --cables CABLES.csv with a_device,a_port,b_device,b_port",
             )
         self._numbers: Numbers = find_numbers(name, switches, self._seats, self._links)
+        self._roce = tuple(roce_lines(switches, [link.upper for link in self._links]))
         self._ignore = list(self._unmanaged())
         self._findings = [*self._cabling.findings, *self._models.findings, *self._numbers.findings]
 
@@ -140,10 +141,11 @@ class _Sketch:
         record_file.write_text(record_json(record), "utf-8")
         self._settle_rest(make_plan(load(file), "ecmp"))
         self._tell(plan, adopted)
-        file.write_text(self._text(), "utf-8")
+        text = self._text()
+        file.write_text(text, "utf-8")
         load(file)
         return Adoption(
-            self._text(),
+            text,
             record_json(record),
             len(self._switches),
             len(self._hosts),
@@ -162,13 +164,8 @@ class _Sketch:
         if not unfit and 2 * missing <= total:
             return False
         has_bgp = any("BGP_NEIGHBOR" in switch.tables for switch in self._switches)
-        why = (
-            "its addresses are not all adopted"
-            if unfit
-            else "BGP gives them"
-            if has_bgp
-            else "there are none"
-        )
+        why = "BGP gives them" if has_bgp else "there are none"
+        why = "not all addresses are adopted" if unfit else why
         text = (
             f"{missing} of {total} routes of the plan are not in STATIC_ROUTE ({why}): raddle leaves routes "
             "alone until 'STATIC_ROUTE/*' is taken out of 'ignore'; a simulation has the plan's"
@@ -246,7 +243,7 @@ class _Sketch:
             *self._devices(),
             "links:",
             *self._link_lines(),
-            *roce_lines(self._switches, [link.upper for link in self._links]),
+            *self._roce,
             f"routing: {{{', '.join(routing)}}}",
             *self._numbers.addressing,
             *ignore,
@@ -254,14 +251,11 @@ class _Sketch:
         return "\n".join(lines) + "\n"
 
     def _devices(self) -> Iterator[str]:
+        has_pods, has_planes = (any(each.values()) for each in (self._seats.pod, self._seats.plane))
         for switch in self._switches:
             name, tier = switch.name, self._seats.tier[switch.name]
-            seats = (
-                ""
-                if tier == 2 or len(set(self._seats.pod.values())) < 2
-                else f", pod: {self._seats.pod[name]}"
-            )
-            seats += f", plane: {self._seats.plane[name]}" if len(set(self._seats.plane.values())) > 1 else ""
+            seats = f", pod: {self._seats.pod[name]}" if has_pods and tier < 2 else ""
+            seats += f", plane: {self._seats.plane[name]}" if has_planes else ""
             breakout = self._models.breakouts[name]
             cut = f", breakout: [{breakout}]" if breakout else ""
             yield f"  {name}: {{role: {ROLES[tier]}, model: {self._models.of[name]}{seats}{cut}}}"

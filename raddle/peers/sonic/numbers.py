@@ -198,14 +198,22 @@ def _host_blocks(
         entry = cables.get(cable_key(link.lower, link.upper))
         if link.is_host and entry:
             own.setdefault(link.upper.device, []).extend(ip_network(prefix) for prefix in entry.prefixes)
-    owner = {network: leaf for leaf, networks in own.items() for network in networks}
     routed = _routed(switches)
+    over = {
+        network: [each for each in _above(network) if each in routed]
+        for nets in own.values()
+        for network in nets
+    }
+    owners: dict[Network, set[str]] = {}
+    for leaf, networks in own.items():
+        for block in {each for network in networks for each in over[network]}:
+            owners.setdefault(block, set()).add(leaf)
     blocks: dict[str, list[Network]] = {}
     for leaf, networks in own.items():
-        found: set[Network] = set()
-        for network in networks:
-            over = [each for each in _above(network) if each in routed and _is_alone(each, leaf, owner)]
-            found.add(over[-1] if over else network)
+        found = {
+            ([network, *(each for each in over[network] if owners[each] == {leaf})])[-1]
+            for network in networks
+        }
         blocks[leaf] = sorted(found, key=lambda each: (each.version, int(each.network_address)))
     return blocks
 
@@ -229,15 +237,6 @@ def _above(network: Network) -> Iterator[Network]:
     while network.prefixlen > network.max_prefixlen - 16:
         network = network.supernet()
         yield network
-
-
-def _is_alone(block: Network, leaf: str, owner: Mapping[Network, str]) -> bool:
-    """Whether a block has no other leaf's cables."""
-    return all(
-        other == leaf
-        for network, other in owner.items()
-        if network.version == block.version and network.subnet_of(block)  # type: ignore[arg-type]
-    )
 
 
 def _entries(

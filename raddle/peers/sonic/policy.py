@@ -28,7 +28,8 @@ _USUAL_DSCPS = {3: 26, 4: 28, 6: 48}
 def roce_lines(switches: Sequence[HeldSwitch], ports: Sequence[PortRef]) -> Iterator[str]:
     """Lossless classes, CNPs, ECN, watchdog and MTU of most ports of the fabric."""
     held = {switch.name: switch for switch in switches}
-    views = [_PortView(held[end.device], end.port) for end in ports]
+    numbered = {name: _numbered(switch) for name, switch in held.items()}
+    views = [_PortView(held[end.device], end.port, numbered[end.device]) for end in ports]
     default = RoceSpec()
     paused = _most(view.lossless for view in views) or ()
     lossless = paused or _most(view.marked for view in views) or ()
@@ -79,11 +80,26 @@ def _hash(switch: HeldSwitch) -> dict[str, str]:
     return found
 
 
+Numbered = Mapping[str, Mapping[tuple[str, int], Mapping[str, Any]]]
+"""By table: entries by port and number of the queue or priority group."""
+
+
+def _numbered(switch: HeldSwitch) -> Numbered:
+    found: dict[str, dict[tuple[str, int], Mapping[str, Any]]] = {"QUEUE": {}, "BUFFER_PG": {}}
+    for table, entries in found.items():
+        for key, fields in switch.tables.get(table, {}).items():
+            port, _, span = key.partition("|")
+            first, _, last = span.partition("-")
+            if first.isdecimal() and (last or first).isdecimal() and len(span) < 8:
+                entries |= {(port, number): fields for number in range(int(first), int(last or first) + 1)}
+    return found
+
+
 class _PortView:
     """What CONFIG_DB says of the classes of one port."""
 
-    def __init__(self, switch: HeldSwitch, port: str) -> None:
-        self._tables, self._port = switch.tables, port
+    def __init__(self, switch: HeldSwitch, port: str, numbered: Numbered) -> None:
+        self._tables, self._port, self._numbered = switch.tables, port, numbered
         self._qos = self._row("PORT_QOS_MAP", port)
         self.lossless = tuple(_numbers(self._qos.get("pfc_enable", "")))
         self.mtu = _whole(self._row("PORT", port).get("mtu", ""), 68, 9216)
@@ -93,13 +109,7 @@ class _PortView:
 
     def _of_port(self, table: str, number: int) -> Mapping[str, Any]:
         """The entry of a queue or priority group, alone or in a range."""
-        for key, fields in self._tables.get(table, {}).items():
-            port, _, span = key.partition("|")
-            first, _, last = span.partition("-")
-            is_span = first.isdecimal() and (last or first).isdecimal()
-            if port == self._port and is_span and int(first) <= number <= int(last or first):
-                return fields
-        return {}
+        return self._numbered[table].get((self._port, number), {})
 
     @property
     def dscps(self) -> Iterator[tuple[int, int]]:

@@ -96,9 +96,10 @@ def _drop_high_hosts(tier: Mapping[str, int], cabling: Cabling) -> None:
 
 
 def _drop_odd(tier: Mapping[str, int], cabling: Cabling) -> None:
-    for a, b in list(cabling.links):
-        if abs(tier[a.device] - tier[b.device]) != 1:
-            cabling.links.remove((a, b))
+    odd = [(a, b) for a, b in cabling.links if abs(tier[a.device] - tier[b.device]) != 1]
+    if odd:
+        cabling.links = [link for link in cabling.links if link not in odd]
+        for a, b in odd:
             names = f"{ROLES[tier[a.device]]} {a} and {ROLES[tier[b.device]]} {b}"
             text = f"a cable joins {names}, which are not of neighbouring tiers: outside the fabric"
             cabling.findings.append(Finding("not adopted", a.device, str(a), text))

@@ -461,3 +461,21 @@ def test_the_path_mtu_fits_the_ports(hall_of: Callable[[Configs], Hall]) -> None
     fabric.adopt()
     roce = raddle.load(fabric.file).roce
     assert (roce.mtu_bytes, roce.port_mtu_bytes) == (1024, 1500)
+
+
+def test_a_leaf_that_refuses_in_the_middle_of_a_drain_gets_the_rest_from_the_next_apply(hall: Hall) -> None:
+    hall.adopt()
+    at = ("apply", str(hall.file), "--inventory", str(hall.inventory), "--confirm", "0")
+    before = json.loads(json.dumps({name: switch.config for name, switch in hall.switches.items()}))
+    text = hall.file.read_text()
+    hall.file.write_text(text + f"overrides: {{drain: [{SPINE}]}}\n")
+    hall.switches[LEAF].refusal = "not today"
+    assert run(*at).exit_code != 0
+    assert hall.switches[LEAF].config == before[LEAF]
+    assert hall.switches[SPINE].config == before[SPINE]  # the leaf may still send there
+    hall.switches[LEAF].refusal = ""
+    assert run(*at).exit_code == 0
+    assert hall.changes() == {}
+    hall.file.write_text(text)
+    assert run(*at).exit_code == 0
+    assert {name: switch.config for name, switch in hall.switches.items()} == before
