@@ -22,6 +22,7 @@ from raddle.controller.verify.parts import Part
 from raddle.controller.verify.transient import Transient
 from raddle.controller.verify.update_scope import UpdateScope
 from raddle.lab.collisions import CollisionReport
+from raddle.peers.sonic.findings import Finding
 from raddle.report.schemas import DIALECT, bench_schema, closed, run_schema
 from raddle.topology.model import Addressing, Ecn, LosslessClass, SwitchModel
 
@@ -171,6 +172,8 @@ _WITH_LINKS = _record(
 )
 _MADE_OF = _record("MadeOf", fabric_digest=str, options=dict[str, Any])
 
+_ADOPTED = dict.fromkeys(("switches", "hosts", "cables"), int)
+
 _DOCUMENTS: dict[str, tuple[type[BaseModel], ...]] = {
     "validate": (_VALIDATE,),
     "show": (
@@ -186,6 +189,7 @@ _DOCUMENTS: dict[str, tuple[type[BaseModel], ...]] = {
     "apply": (_RESULTS,),
     "status": (_document("Status", switches=_list_of(_WITH_LINKS)),),
     "drift": (_RESULTS,),
+    "import": (_document("Adoption", fabric=str, findings=list[Finding], **_ADOPTED),),
     "models": (_document("Models", models=list[SwitchModel]),),
     "examples": (
         _document("Examples", examples=_list_of(_record("Example", name=str, title=str, file=str))),

@@ -21,6 +21,7 @@ DocumentName = Literal[
     "apply",
     "status",
     "drift",
+    "import",
     "models",
     "examples",
 ]

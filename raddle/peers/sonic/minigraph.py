@@ -26,6 +26,8 @@ def read_minigraph(path: Path) -> Tables:
         InputError: `unreadable-file` or `bad-minigraph`.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise InputError.of("unreadable-file", f"cannot read '{path}': it is no file")
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError.of("unreadable-file", f"cannot read '{path}': {error}") from None

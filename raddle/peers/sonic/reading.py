@@ -131,6 +131,8 @@ def _is_config(path: Path) -> bool:
 
 def _read_config(path: Path) -> Tables:
     try:
+        if path.exists() and not path.is_file():
+            raise InputError.of("unreadable-file", f"cannot read '{path}': it is no file")
         if path.stat().st_size > _MOST_BYTES:
             raise InputError.of("bad-config-db", f"'{path}' has more than {_MOST_BYTES >> 20} MiB")
         text = path.read_text("utf-8")

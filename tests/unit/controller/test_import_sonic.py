@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 from fake_switch import FakeSwitch, serving
+from jsonschema import Draft202012Validator
 from typer.testing import CliRunner, Result
 
 import raddle
+from raddle.cli.documents import schema_of
 from raddle.cli.main import app
 from raddle.controller.plan import make_plan
 from raddle.controller.southbound.sonic.tables import intended
@@ -174,7 +176,9 @@ def test_the_first_dry_run_on_switches_that_have_been_lived_in_is_empty(hall: Ha
 
 
 def test_what_is_not_adopted_is_listed_with_its_file_table_and_key(hall: Hall) -> None:
-    findings = json.loads(hall.adopt("--json").stdout)["findings"]
+    document = json.loads(hall.adopt("--json").stdout)
+    Draft202012Validator(schema_of("import")).validate(document)
+    findings = document["findings"]
     places = {(each["kind"], each["place"].rpartition("/")[2]): each["text"] for each in findings}
     assert (
         "not of the plan"
