@@ -73,4 +73,9 @@ def pairs(order: Ints) -> Iterator[Pairs]:
 
 
 def _parts(shape: Shape, size_bytes: int) -> int:
-    return slices(size_bytes // shape.channels, SLICE_BYTES, shape.ranks - 1)
+    return slices(size_bytes // shape.channels, slice_bytes(shape), shape.ranks - 1)
+
+
+def slice_bytes(shape: Shape) -> int:
+    """The protocol's single step, as in trees; NCCL's usual one where messages else stay whole."""
+    return shape.protocol.tree_slice_bytes or SLICE_BYTES

@@ -34,13 +34,13 @@ def schedule(name: str, shape: Shape, root: int, size_bytes: int, *, up: bool) -
     """A reduction (`up`) or a broadcast."""
     hung = lanes(shape, root)
     lane_bytes = split_elements(size_bytes, len(hung.parent))
-    return trees.schedule(name, hung, lane_bytes, _parts(hung, size_bytes), up=up, down=not up)
+    return trees.schedule(name, hung, lane_bytes, _parts(shape, hung, size_bytes), up=up, down=not up)
 
 
 def count_flows(shape: Shape, root: int, size_bytes: int) -> int:
     """Of the schedule of so many bytes."""
     hung = lanes(shape, root)
-    return hung.edges * _parts(hung, size_bytes)
+    return hung.edges * _parts(shape, hung, size_bytes)
 
 
 def pairs(shape: Shape, root: int, *, up: bool) -> Iterator[Pairs]:
@@ -48,5 +48,5 @@ def pairs(shape: Shape, root: int, *, up: bool) -> Iterator[Pairs]:
     return trees.pairs(lanes(shape, root), up=up, down=not up)
 
 
-def _parts(hung: Trees, size_bytes: int) -> int:
-    return slices(size_bytes // len(hung.parent), chain.SLICE_BYTES, int(hung.depth.max()))
+def _parts(shape: Shape, hung: Trees, size_bytes: int) -> int:
+    return slices(size_bytes // len(hung.parent), chain.slice_bytes(shape), int(hung.depth.max()))

@@ -90,6 +90,16 @@ def test_auto_runs_what_it_chose_with_the_protocol_s_bytes_and_tells_why():
     assert traffic.count_wrong(small, collective, 2 * step, 2 * step + 1) == 0
 
 
+def test_a_broadcast_is_cut_as_its_protocol_s_buffer_is():
+    shape = traffic.Shape.of_servers(2, 8)
+    auto = Auto(traffic.find_collective("broadcast"), hopper(2), (16 << 20,))
+    [note] = auto.notes(shape)
+    assert note.startswith("from 16777216 B on ring LL128: ")
+    # 2 MiB of each channel in 4 slices of at most 576,000 B of data, 120 of 128 bytes on the wire.
+    sizes = auto.algorithm.schedule(shape, 16 << 20).size_bytes
+    assert set(sizes.tolist()) == {-(-(2 << 20) // 4 // 120) * 128}
+
+
 def test_where_nccl_has_no_model_there_is_its_one_way():
     shape = traffic.Shape.of_servers(2, 8)
     auto = Auto(traffic.find_collective("all_to_all"), hopper(2), (GIB,))
