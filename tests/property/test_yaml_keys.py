@@ -271,12 +271,11 @@ ROWS: dict[str, tuple[dict[str, Any], str, Any]] = {
 
 FOR_PEOPLE = {
     "AcceleratorSpec.kind", "AcceleratorSpec.model", "ScaleUpSpec.kind",
-    "AcceleratorSpec.bus", "CabledNicSpec.bus",
     "DeviceSpec.pod",
     "UplinkSpec.medium", "LinkSpec.medium", "LinkOverride.medium", "CabledNicSpec.medium",
 }  # fmt: skip
-"""Listed by `raddle show`, and nothing is planned or simulated by them; `bench` says so of the buses. The pod
-of a device counts only for the AS numbers of several pods' spines."""
+"""Listed by `raddle show`, and nothing is planned or simulated by them. The pod of a device counts only for the
+AS numbers of several pods' spines."""
 
 UNSEEN = {
     "ModelSpec.source", "ModelSpec.pg_profiles", "FabricFile.ignore", "FabricFile.record",

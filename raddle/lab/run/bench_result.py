@@ -14,7 +14,6 @@ from raddle.lab.switches.prepared import PreparedSwitches
 from raddle.lab.workloads.collective import CollectiveJob
 from raddle.report.model import BenchResult, PinSummary
 from raddle.sim import payload_rate_gbs
-from raddle.topology.views.left_out import not_simulated
 
 
 def result_before(job: CollectiveJob, routing: str, switches: PreparedSwitches) -> BenchResult:
@@ -27,7 +26,7 @@ def result_before(job: CollectiveJob, routing: str, switches: PreparedSwitches) 
         placement=job.scope.order,
         ranks=job.ranks,
         tenant=job.scope.tenant or "",
-        left_out=(*not_simulated(job.fabric), *_left_alone(job)),
+        left_out=tuple(_left_alone(job)),
         notes=job.notes(),
         seed=job.scope.seed,
         line_rate_gbs=_line_rate_gbs(job),
