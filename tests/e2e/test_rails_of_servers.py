@@ -67,3 +67,19 @@ def test_direct_all_to_all_is_bound_by_what_leaves_the_server() -> None:
     for algorithm in ("direct", "pxn"):
         took_us = time_ps(bench(RAILS, "all_to_all", algorithm, mib=64)) / 1e6
         assert bound_us < took_us < 1.08 * bound_us
+
+
+def test_accelerators_that_share_nics_share_what_they_carry() -> None:
+    """Four servers whose ranks share two NICs by pairs: both NICs of a server carry all that leaves it."""
+    shared = """
+raddle: 1
+name: shared
+fabric: {leaves: {count: 2}, spines: {count: 2}}
+hosts:
+  per_leaf: 2
+  accelerators: {count: 4, scale_up: {bandwidth: 400GBps}}
+  nics: {accelerators_per_nic: 2}
+"""
+    busbw = bench(shared, "all_reduce", "ring", mib=64).rows[0].busbw_gbs
+    assert busbw
+    assert 0.93 * 2 * LINE_GBS < busbw <= 2 * LINE_GBS

@@ -274,8 +274,8 @@ FOR_PEOPLE = {
     "DeviceSpec.pod",
     "UplinkSpec.medium", "LinkSpec.medium", "LinkOverride.medium", "CabledNicSpec.medium",
 }  # fmt: skip
-"""Listed by `raddle show`, and nothing is planned or simulated by them. The pod of a device counts only for the
-AS numbers of several pods' spines."""
+"""Listed by `raddle show`, and nothing is planned or simulated by them. The pod of a device counts only for
+the AS numbers of several pods' spines."""
 
 UNSEEN = {
     "ModelSpec.source", "ModelSpec.pg_profiles", "FabricFile.ignore", "FabricFile.record",
