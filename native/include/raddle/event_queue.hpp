@@ -145,7 +145,7 @@ class EventQueue {
     return {lanes_[lane].time, event_order(port, is_wake(lane) ? EventKind::wake : EventKind::arrive, port), 0};
   }
 
-  void insert(std::uint32_t lane, Time time) {
+  [[gnu::always_inline]] void insert(std::uint32_t lane, Time time) {
     ++size_;
     Lane& record = lanes_[lane];
     record.time = time;
