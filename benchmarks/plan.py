@@ -34,7 +34,7 @@ from raddle.controller.plan.weights import ASSUMED_GROUP_SIZE, reduce_group
 from raddle.controller.verify.deadlock import dependencies, ranks
 from raddle.controller.verify.network import entries_of_plan, network_of
 from raddle.controller.verify.tables import tables_of
-from raddle.lab.verify import Scope, verify_plan
+from raddle.lab.verify import FailureScope, verify_plan
 from raddle.lab.workloads.collective import collective_demand
 from raddle.topology import find, load
 from raddle.topology.model import Fabric
@@ -187,7 +187,7 @@ def deadlock(fabric: Fabric) -> str:
 def verify(fabric: Fabric) -> str:
     demand = collective_demand(fabric, "all_reduce", None)
     plan = make_plan(fabric, "pinned", demand)
-    scope = Scope(together=1, most=200, seed=1, congested_groups=8)
+    scope = FailureScope(together=1, most=200, seed=1, congested_groups=8)
     start = time.process_time()
     result = verify_plan(fabric, plan, demand, scope, lambda what, share: None)
     assert result.is_good

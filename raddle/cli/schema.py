@@ -31,7 +31,8 @@ def schema(
     document: Annotated[
         DocumentName,
         typer.Argument(
-            help="A fabric file, what a command prints with --json, or what any prints on bad input."
+            metavar="[DOCUMENT]",
+            help="fabric; errors, what any command prints on bad input; or the command that prints it.",
         ),
     ] = "fabric",
 ) -> None:

@@ -32,7 +32,7 @@ from raddle.controller.verify.parts import Part
 from raddle.controller.verify.update_scope import listed
 from raddle.errors import Diagnostic, InputError
 from raddle.inventory import load_inventory
-from raddle.lab.verify import Scope, Verification, verify_plan, verify_running, with_cabling
+from raddle.lab.verify import FailureScope, Verification, verify_plan, verify_running, with_cabling
 from raddle.topology.views.cable_truth import planned_names, read_cables
 from raddle.units import format_rate, parse_ratio
 
@@ -78,7 +78,7 @@ def verify(
     if running and (earlier or plan_file):
         name = "--from" if earlier else "--plan"
         raise typer.BadParameter(f"{name} is of a plan, not of --running switches")
-    scope = Scope(failures, most, 1 if options.seed is None else options.seed, congested_groups)
+    scope = FailureScope(failures, most, 1 if options.seed is None else options.seed, congested_groups)
     most_load = _percent(max_load) if max_load else None
     old = read_plan(earlier, model.name) if earlier else None
     seen = planned_names(model, read_cables(cables)) if cables else None

@@ -55,7 +55,7 @@ Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class FailureScope:
     """What to check: up to `together` links and switches failing at once, sets of two or more sampled
     (`most` of them, with `seed`) where there are more; `congested_groups` for ECN before PFC."""
 
@@ -118,7 +118,7 @@ def verify_plan(
     fabric: Fabric,
     plan: Plan,
     demand: Demand | None,
-    scope: Scope,
+    scope: FailureScope,
     progress: Progress,
     earlier: Plan | None = None,
 ) -> Verification:
@@ -163,7 +163,7 @@ def _with_update(
 def verify_running(
     fabric: Fabric,
     inventory: Inventory,
-    scope: Scope,
+    scope: FailureScope,
     progress: Progress,
     seen: tuple[SeenCable, ...] | None = None,
 ) -> Verification:
@@ -322,7 +322,7 @@ def _verify(
     network: Network,
     subject: _Subject,
     replan: Replan | None,
-    scope: Scope,
+    scope: FailureScope,
     progress: Progress,
 ) -> Verification:
     tables = tables_of(network, subject.entries)

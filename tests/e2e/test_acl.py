@@ -24,7 +24,7 @@ from raddle.lab.live import LiveTraffic
 from raddle.lab.run.diagnosis import why_unfinished
 from raddle.lab.switches.counters import switch_counters
 from raddle.lab.switches.programmed import program, switch_farm
-from raddle.lab.verify import Scope, verify_running
+from raddle.lab.verify import FailureScope, verify_running
 from raddle.lab.workloads.flow_file import read_flows
 from raddle.nos.farm import SwitchFarm
 from raddle.nos.show import show
@@ -222,7 +222,7 @@ def test_verification_of_running_switches_says_that_it_leaves_access_lists_out()
             if request:
                 push(farm, request)
             inventory = Inventory(fabric.name, dict(farm.addresses))
-            result = verify_running(fabric, inventory, Scope(0, 0, 1, 0), lambda what, share: None)
+            result = verify_running(fabric, inventory, FailureScope(0, 0, 1, 0), lambda what, share: None)
         assert result.is_good
         return [each.message for each in result.problems if each.code == "access-lists-not-verified"]
 

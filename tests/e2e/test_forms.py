@@ -7,8 +7,8 @@ import pytest
 import raddle
 from raddle.controller.plan import make_plan
 from raddle.lab.bench import BenchRequest, run_bench
-from raddle.lab.verify import Scope, verify_plan
-from raddle.lab.workloads.ranks import Scope as Where
+from raddle.lab.verify import FailureScope, verify_plan
+from raddle.lab.workloads.ranks import FailureScope as Where
 
 LEAF_SPINE = "{leaves: {count: 2}, spines: {count: 2}}"
 FAT_TREE = (
@@ -47,6 +47,6 @@ def test_form_carries_a_collective_and_survives_every_single_failure(form: str) 
         request = BenchRequest("all_reduce", None, (1 << 16,), routing, (Where("strided"),))
         (row,) = run_bench(fabric, request).rows
         assert (row.wrong, row.unfinished, row.drops) == (0, (), ())
-    scope = Scope(together=1, most=100, seed=1, congested_groups=8)
+    scope = FailureScope(together=1, most=100, seed=1, congested_groups=8)
     found = verify_plan(fabric, make_plan(fabric, "ecmp"), None, scope, lambda what, share: None)
     assert found.is_good, found.problems

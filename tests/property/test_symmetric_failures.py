@@ -19,10 +19,10 @@ from raddle.controller.verify.failures import Outcome
 from raddle.controller.verify.network import entries_of_plan, network_of
 from raddle.controller.verify.symmetry import find_orbits
 from raddle.controller.verify.tables import tables_of
-from raddle.lab.verify import Scope, verify_plan
+from raddle.lab.verify import FailureScope, verify_plan
 
 RANDOM = runpy.run_path(str(Path(__file__).parents[2] / "scripts" / "verify-random"))["random_fabric"]
-SINGLE = Scope(together=1, most=200, seed=1, congested_groups=8)
+SINGLE = FailureScope(together=1, most=200, seed=1, congested_groups=8)
 
 FORMS = {
     "leaf-spine": (

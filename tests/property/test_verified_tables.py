@@ -24,8 +24,9 @@ from raddle.controller.verify.deadlock import breaks_ranks, dependencies, rank_b
 from raddle.controller.verify.network import Entry, Network, entries_of_plan, network_of
 from raddle.controller.verify.reach import connected, delivered, looping, repair, sources
 from raddle.controller.verify.tables import LookUp, Tables, tables_of
-from raddle.lab.verify import Scope, verify_plan
+from raddle.lab.verify import FailureScope, verify_plan
 from raddle.lab.workloads.collective import collective_demand
+from raddle.lab.workloads.ranks import Scope
 from raddle.topology.model import PortRef
 
 FABRIC = raddle.loads("""
@@ -274,7 +275,7 @@ def test_judging_only_what_a_failure_touches_finds_the_same(
 ) -> None:
     demand = collective_demand(FABRIC, "all_to_all", None, Scope("random")) if routing == "pinned" else None
     plan = make_plan(FABRIC, routing, demand)
-    scope = Scope(together=2, most=40, seed=1, congested_groups=8)
+    scope = FailureScope(together=2, most=40, seed=1, congested_groups=8)
     narrow = verify_plan(FABRIC, plan, demand, scope, lambda what, share: None)
     monkeypatch.setattr(
         "raddle.controller.verify.failures._touched",

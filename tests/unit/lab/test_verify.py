@@ -25,7 +25,7 @@ from raddle.errors import InputError
 from raddle.inventory import Inventory
 from raddle.lab.collisions import find_job_collisions
 from raddle.lab.switches.programmed import program, switch_farm
-from raddle.lab.verify import Scope, planned_state, verify_plan, verify_running
+from raddle.lab.verify import FailureScope, planned_state, verify_plan, verify_running
 from raddle.lab.workloads.collective import collective_demand, find_job
 from raddle.lab.workloads.ranks import Scope as Where
 from raddle.state import PortState, SwitchState
@@ -40,7 +40,7 @@ FABRIC = load(FILE)
 PLAN = make_plan(FABRIC, "ecmp")
 STATES = {switch.name: planned_state(FABRIC, PLAN, switch.name) for switch in PLAN.switches}
 CHECKER = Path(__file__).parents[3] / "scripts" / "check-certificate"
-SINGLE = Scope(together=1, most=200, seed=1, congested_groups=8)
+SINGLE = FailureScope(together=1, most=200, seed=1, congested_groups=8)
 
 
 def silent(what: str, share: float) -> None:

@@ -33,9 +33,9 @@ from raddle.lab.bench import BenchRequest, run_bench
 from raddle.lab.switches.counters import switch_counters
 from raddle.lab.switches.prepared import SwitchSource
 from raddle.lab.switches.programmed import over_p4runtime, program, read_states
-from raddle.lab.verify import Scope, verify_running
+from raddle.lab.verify import FailureScope, verify_running
 from raddle.lab.workloads.collective import collective_demand
-from raddle.lab.workloads.ranks import place_ranks
+from raddle.lab.workloads.ranks import Scope, place_ranks
 from raddle.lab.workloads.source_ports import source_ports
 from raddle.sim.simulation import Simulation
 from raddle.sim.switch_columns import find_groups
@@ -282,7 +282,7 @@ def test_a_policy_is_a_pin_by_both_addresses_that_the_switch_forwards_by() -> No
         port = [each.name for each in state.ports].index(hop.port)
         assert state.policies == (PolicyState(dst=0x0A000005, ports=(port,), src=0x0A000001),)
         with pytest.raises(InputError, match="leaf0 pins 1 flows by more than the destination"):
-            verify_running(fabric, inventory, Scope(0, 1, 1, 1), lambda *_: None)
+            verify_running(fabric, inventory, FailureScope(0, 1, 1, 1), lambda *_: None)
 
 
 def _with_policy_routing(fabric: Fabric) -> Fabric:
