@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import typer
 
+from raddle.errors import InputError
 from raddle.topology.yaml.json_schema import schema_text
+from raddle.topology.yaml.reading import did_you_mean
 
 DocumentName = Literal[
     "fabric",
@@ -29,14 +31,18 @@ DocumentName = Literal[
 
 def schema(
     document: Annotated[
-        DocumentName,
+        str,
         typer.Argument(
-            metavar="[DOCUMENT]",
+            metavar="DOCUMENT",
             help="fabric; errors, what any command prints on bad input; or the command that prints it.",
         ),
     ] = "fabric",
 ) -> None:
     """Print the JSON Schema of a fabric file, for editors, or of a document that --json prints."""
+    known = get_args(DocumentName)
+    if document not in known:
+        hint = did_you_mean(document, known, f"there are {', '.join(known)}")
+        raise InputError.of("bad-option", f"no document '{document}' has a schema", hint)
     if document == "fabric":
         typer.echo(schema_text(), nl=False)
         return
