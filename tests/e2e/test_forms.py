@@ -8,7 +8,7 @@ import raddle
 from raddle.controller.plan import make_plan
 from raddle.lab.bench import BenchRequest, run_bench
 from raddle.lab.verify import FailureScope, verify_plan
-from raddle.lab.workloads.ranks import FailureScope as Where
+from raddle.lab.workloads.ranks import Scope as Where
 
 LEAF_SPINE = "{leaves: {count: 2}, spines: {count: 2}}"
 FAT_TREE = (

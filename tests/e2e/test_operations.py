@@ -34,7 +34,10 @@ def row_of(collective, algorithm=None, size=MIB, **terms):
     "collective", ["broadcast", "reduce", "gather", "scatter", "send_recv", "all_to_all_v"]
 )
 def test_it_leaves_nothing_wrong_by_any_algorithm(collective):
-    for algorithm in (*traffic.algorithms()[collective], "auto"):
+    flat = traffic.Shape.flat(6)
+    fitting = [each.name for each in traffic.find_collective(collective).algorithms if not each.refuses(flat)]
+    assert len(fitting) > 0
+    for algorithm in (*fitting, "auto"):
         row = row_of(collective, algorithm)
         assert (row.wrong, row.unfinished) == (0, ())
         assert row.in_place_wrong == (None if collective in ("send_recv", "all_to_all_v") else 0)
