@@ -59,6 +59,11 @@ class Auto:
                 continue
             yield f"from {size_bytes} B on {choice.way.name}{_reason(choice)}"
 
+    def chosen(self, shape: Shape, size_bytes: int) -> tuple[str, str]:
+        """The algorithm and the protocol for one size."""
+        choice = self._choose(shape, size_bytes)
+        return choice.way.name, choice.protocol
+
     def _choose(self, shape: Shape, size_bytes: int) -> _Choice:
         ways = {way.name: way for way in self.collective.algorithms if not way.refuses(shape)}
         rounded_bytes = self.collective.buffer(shape.ranks, size_bytes).size_bytes

@@ -21,6 +21,7 @@ from raddle.cli.options import (
     PlanOptions,
     QpsOption,
     RanksOption,
+    RootOption,
     RoutingOption,
     SeedOption,
     SplitDataOption,
@@ -91,9 +92,7 @@ def bench(
     redop: Annotated[
         str | None, typer.Option(help="Reduction: sum, prod, max, min, avg, mulsum [default: sum]")
     ] = None,
-    root: Annotated[
-        int | None, typer.Option("-r", "--root", help="Rank that it starts from or ends at [default: 0]")
-    ] = None,
+    root: RootOption = None,
     matrix: Annotated[
         Path | None, typer.Option(help="CSV of bytes from each rank to each, for all_to_all_v.")
     ] = None,

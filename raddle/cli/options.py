@@ -24,6 +24,7 @@ from raddle.lab.workloads.ranks import Scope
 from raddle.topology import find, load
 from raddle.topology.load import refuse_cut_off
 from raddle.topology.model import Fabric
+from raddle.traffic import Terms
 from raddle.workload import Demand
 
 Routing = Literal["ecmp", "pinned"]
@@ -53,6 +54,9 @@ HostsOption = Annotated[
 ]
 RanksOption = Annotated[
     int | None, typer.Option(min=2, help="So many ranks, the first in their order [default: all]")
+]
+RootOption = Annotated[
+    int | None, typer.Option("-r", "--root", help="Rank that it starts from or ends at [default: 0]")
 ]
 KeepOption = Annotated[
     Path | None, typer.Option(metavar="OLD.json", help="Leave pins where this earlier plan has them.")
@@ -104,6 +108,7 @@ class PlanOptions:
     tenant: TenantOption = None
     hosts: HostsOption = None
     ranks: RanksOption = None
+    root: RootOption = None
     seed: Annotated[
         int | None,
         typer.Option(
@@ -126,7 +131,7 @@ class PlanOptions:
     @property
     def declares_traffic(self) -> bool:
         """One of those that are given says what is sent."""
-        names = ("collective", "algorithm", "placement", "tenant", "hosts", "ranks")
+        names = ("collective", "algorithm", "placement", "tenant", "hosts", "ranks", "root")
         return any(getattr(self, name) is not None for name in names)
 
     def policy(self, fabric: Fabric) -> Routing:
@@ -140,9 +145,8 @@ class PlanOptions:
         """The jobs whose flows are pinned: of a collective, on each of the scopes."""
         seed = 1 if self.seed is None else self.seed
         where = scopes(self.placement, self.tenant, self.hosts, self.ranks, seed)
-        return tuple(
-            find_job(fabric, self.collective or "all_reduce", self.algorithm, scope) for scope in where
-        )
+        name, terms = self.collective or "all_reduce", Terms(root=self.root)
+        return tuple(find_job(fabric, name, self.algorithm, scope, terms) for scope in where)
 
     def demand(self, fabric: Fabric) -> Demand | None:
         """The flows that the policy pins: a collective's, or none."""

@@ -6,12 +6,13 @@ import textwrap
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from raddle.report.model import Collision, LinkUse, SizeRow
+from raddle.report.model import Collision, LinkUse, ScaleUpUse, SizeRow
 from raddle.units import format_time
 
 _WIDTH = 100
 _SHOWN = 10
 _FLOWS_SHOWN = 6
+_PORTS_SHOWN = 3
 
 
 def congestion_lines(rows: Sequence[SizeRow]) -> Iterator[str]:
@@ -35,9 +36,10 @@ def link_lines(links: Sequence[LinkUse]) -> Iterator[str]:
     used = [link for link in links if link.tx_bytes]
     used.sort(key=lambda link: (-link.utilisation, -link.tx_bytes))
     yield "#"
-    yield f"# Busiest links of {len(used)} in use, at the last size"
     if not used:
+        yield "# No link of the network carried anything at the last size."
         return
+    yield f"# Busiest links of {len(used)} in use, at the last size"
     shown = used[:_SHOWN]
     width = max(len(link.name) for link in shown)
     yield (
@@ -51,6 +53,20 @@ def link_lines(links: Sequence[LinkUse]) -> Iterator[str]:
             f"  {format_time(link.pause_ps):>8}"
         )
     yield from _more(len(used) - len(shown), "link")
+
+
+def scale_up_lines(ports: Sequence[ScaleUpUse]) -> Iterator[str]:
+    """The scale-up ports that were busiest; nothing where none carried anything."""
+    if not ports:
+        return
+    yield "#"
+    yield f"# Busiest scale-up ports of {len(ports)} in use, each way, at the last size"
+    shown = ports[:_PORTS_SHOWN]
+    width = max(len(port.name) for port in shown)
+    yield f"# {'port':<{width}}  {'use':>6}  {'sent':>8}"
+    for port in shown:
+        yield f"# {port.name:<{width}}  {port.utilisation:>6.1%}  {_bytes(port.sent_bytes):>8}"
+    yield from _more(len(ports) - len(shown), "port")
 
 
 def collision_lines(collisions: Sequence[Collision], is_adaptive: bool) -> Iterator[str]:

@@ -23,6 +23,8 @@ class SizeRow:
 
     Attributes:
         size_bytes, count, datatype, redop, root: as nccl-tests prints them.
+        algorithm: what ran, which is the choice of `auto`.
+        protocol: NCCL's, where `auto` chose it; else empty.
         time_ps, algbw_gbs, busbw_gbs: None where the collective did not finish.
         wrong: elements that are not what the collective promises, summed over ranks.
         in_place_wrong: the same of the in-place half; None: nccl-tests does not check it.
@@ -38,6 +40,8 @@ class SizeRow:
     datatype: str
     redop: str
     root: int
+    algorithm: str
+    protocol: str
     time_ps: int | None
     algbw_gbs: float | None
     busbw_gbs: float | None
@@ -71,6 +75,20 @@ class LinkUse:
     pause_ps: int
     ecn_marks: int
     max_queue_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleUpUse:
+    """One direction of an accelerator's scale-up port. `name` is like `host0:3 -> nvlink`.
+
+    Attributes:
+        sent_bytes: what it carried, with what sums in the domain's switch cost and what a ring passes on.
+        utilisation: time that this takes at the port's rate, over run time, 0..1.
+    """
+
+    name: str
+    sent_bytes: int
+    utilisation: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +126,8 @@ class PinSummary:
 class BenchResult:
     """A benchmark: one row for each size, and what the links carried.
 
-    `links` and `collisions` are of the last row's run. `line_rate_gbs` is the payload rate of a rank's ports.
+    `links`, `scale_up` and `collisions` are of the last row's run. `line_rate_gbs` is the payload rate of a
+    rank's ports.
     `tenant` is whose job it is; those of several run at the same time. Where switches route adaptively
     (`is_adaptive`) there are no collisions. `left_out` is what the fabric file says and the run does not
     have; `notes` are what is to be known of the traffic. After an interrupt (`is_interrupted`) the rows are
@@ -132,6 +151,7 @@ class BenchResult:
     is_interrupted: bool = False
     left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    scale_up: tuple[ScaleUpUse, ...] = ()
 
     @property
     def average_busbw_gbs(self) -> float:

@@ -14,11 +14,20 @@ _COUNTS = {"type": "object", "additionalProperties": _COUNT}
 
 
 def bench_schema() -> dict[str, Any]:
-    """Of `bench --json` and bench.json: the fields of the result's records."""
-    schema = TypeAdapter(BenchResult).json_schema(mode="serialization")
-    schema["properties"] |= {"schema_version": {"const": 1}, "average_busbw_gbs": {"type": "number"}}
-    schema["$defs"]["SizeRow"]["properties"]["drops"] = _COUNTS
-    return {"$schema": DIALECT, **closed(schema), "title": "raddle bench"}
+    """Of `bench --json` and bench.json: the fields of the result's records, once or for each job."""
+    whole = closed(TypeAdapter(BenchResult).json_schema(mode="serialization"))
+    kinds = whole.pop("$defs")
+    version = {"schema_version": {"const": 1}}
+    whole["properties"] |= version | {"average_busbw_gbs": {"type": "number"}}
+    kinds["SizeRow"]["properties"]["drops"] = _COUNTS
+    kinds["BenchResult"] = whole
+    kinds["Jobs"] = {
+        "title": "Jobs of several tenants at the same time",
+        "type": "object",
+        "properties": version | {"jobs": _list({"$ref": "#/$defs/BenchResult"}) | {"minItems": 2}},
+    }
+    schema = {"$schema": DIALECT, "title": "raddle bench", "$defs": kinds}
+    return closed(schema | {"anyOf": [{"$ref": "#/$defs/BenchResult"}, {"$ref": "#/$defs/Jobs"}]})
 
 
 def closed(schema: dict[str, Any]) -> dict[str, Any]:

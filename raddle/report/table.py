@@ -11,7 +11,13 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator
 
-from raddle.report.congestion import collision_lines, congestion_lines, link_lines, unfinished_lines
+from raddle.report.congestion import (
+    collision_lines,
+    congestion_lines,
+    link_lines,
+    scale_up_lines,
+    unfinished_lines,
+)
 from raddle.report.model import CARRIERS, BenchResult, PinSummary, SizeRow
 
 _BUFFER, _HALF = "# {:>10}  {:>12}  {:>8}  {:>6}  {:>6}", "  {:>7}  {:>6}  {:>6}  {:>6}"
@@ -40,6 +46,7 @@ def table_foot(result: BenchResult) -> str:
         _foot(result),
         congestion_lines(result.rows),
         link_lines(result.links),
+        scale_up_lines(result.scale_up),
         collision_lines(result.collisions, result.is_adaptive),
         unfinished_lines(result.rows),
     )

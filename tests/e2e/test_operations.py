@@ -39,6 +39,8 @@ def test_it_leaves_nothing_wrong_by_any_algorithm(collective):
     assert len(fitting) > 0
     for algorithm in (*fitting, "auto"):
         row = row_of(collective, algorithm)
+        assert row.algorithm in traffic.algorithms()[collective]
+        assert row.algorithm == algorithm or algorithm == "auto"
         assert (row.wrong, row.unfinished) == (0, ())
         assert row.in_place_wrong == (None if collective in ("send_recv", "all_to_all_v") else 0)
 

@@ -8,6 +8,7 @@ from raddle import loads
 from raddle.lab.bench import BenchRequest, run_bench
 from raddle.lab.workloads.ranks import EVERYWHERE, Scope
 from raddle.report.model import BenchResult
+from raddle.report.table import to_table
 
 MIB = 1 << 20
 LINE_GBS = 50 * 4096 / 4178
@@ -46,6 +47,16 @@ def test_one_server_loads_no_link_of_the_network() -> None:
     busbw = result.rows[0].busbw_gbs
     assert busbw
     assert 0.95 * 400 < busbw <= 400
+    # 4 accelerators, each way; of a ring 2 (n-1)/n of the buffer goes through each port.
+    assert {port.sent_bytes for port in result.scale_up} == {2 * 3 * 64 * MIB // 4}
+    assert {port.name for port in result.scale_up} == {
+        name for n in range(4) for name in (f"host1:{n} -> nvlink", f"nvlink -> host1:{n}")
+    }
+    # The run ends when the last acknowledgement is there, a microsecond after the last byte.
+    assert result.scale_up[0].utilisation == pytest.approx(busbw / 400, rel=0.005)
+    text = to_table(result)
+    assert "# No link of the network carried anything" in text
+    assert "# Busiest scale-up ports of 8 in use" in text
 
 
 def test_a_ring_stays_on_its_rails_so_that_a_dead_uplink_costs_nothing() -> None:

@@ -9,7 +9,13 @@ import numpy as np
 
 from raddle.controller.plan.model import Plan
 from raddle.lab.run.drive import Run
-from raddle.lab.run.link_use import find_collisions, link_names, links_in_use, trace_flows
+from raddle.lab.run.link_use import (
+    find_collisions,
+    link_names,
+    links_in_use,
+    scale_up_in_use,
+    trace_flows,
+)
 from raddle.lab.switches.prepared import PreparedSwitches
 from raddle.lab.workloads.collective import CollectiveJob
 from raddle.report.model import BenchResult, PinSummary
@@ -60,6 +66,7 @@ def with_links(result: BenchResult, run: Run) -> BenchResult:
     return replace(
         result,
         links=links_in_use(run.simulation, crossings, names, run.simulation.now_ps),
+        scale_up=scale_up_in_use(run.simulation),
         collisions=find_collisions(crossings, names, run.sent_name()),
     )
 

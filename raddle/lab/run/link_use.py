@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raddle.lab.run.drive import Run
-from raddle.report.model import Collision, LinkUse
+from raddle.lab.workloads.ranks import accelerator_names
+from raddle.report.model import Collision, LinkUse, ScaleUpUse
 from raddle.sim import Simulation
 from raddle.workload import NOWHERE, Schedule
 
@@ -151,3 +152,24 @@ def links_in_use(
         )
         for port in used
     )
+
+
+def scale_up_in_use(simulation: Simulation) -> tuple[ScaleUpUse, ...]:
+    """What every scale-up port that carried anything carried, the busiest first, then by accelerator."""
+    ports = simulation.scale_up_ports()
+    if ports is None:
+        return ()
+    fabric = simulation.fabric
+    names = accelerator_names(fabric, ports.accelerator)
+    found = []
+    for at, (name, accelerator) in enumerate(zip(names, ports.accelerator.tolist(), strict=True)):
+        spec = fabric.hosts[fabric.accelerators.host[accelerator]].accelerators
+        network = (spec.scale_up if spec else "") or "scale-up"
+        full_bytes = int(ports.bps[at]) * max(simulation.now_ps, 1) / 8e12
+        for text, sent_bytes in (
+            (f"{name} -> {network}", int(ports.egress_bytes[at])),
+            (f"{network} -> {name}", int(ports.ingress_bytes[at])),
+        ):
+            found.append(ScaleUpUse(text, sent_bytes, sent_bytes / full_bytes))
+    found.sort(key=lambda each: -each.utilisation)
+    return tuple(each for each in found if each.sent_bytes)

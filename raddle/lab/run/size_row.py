@@ -36,7 +36,7 @@ def _size_row(job: CollectiveJob, schedule: Schedule, size_bytes: int, run: Run,
     flows, ports = run.messages(), run.simulation.ports()
     start_ps, finish_ps = flows.start_ps[own], flows.finish_ps[own]
     time_ps = int(finish_ps.max()) if (flows.status[own] == _DONE).all() else None
-    buffer = job.buffer(size_bytes)
+    buffer, (algorithm, protocol) = job.buffer(size_bytes), job.chosen(size_bytes)
     algbw, busbw = (
         (None, None) if time_ps is None else job.collective.bandwidth_gbs(ranks, buffer.size_bytes, time_ps)
     )
@@ -48,6 +48,8 @@ def _size_row(job: CollectiveJob, schedule: Schedule, size_bytes: int, run: Run,
         datatype=buffer.datatype,
         redop=buffer.redop,
         root=buffer.root,
+        algorithm=algorithm,
+        protocol=protocol,
         time_ps=time_ps,
         algbw_gbs=algbw,
         busbw_gbs=busbw,

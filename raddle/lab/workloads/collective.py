@@ -44,6 +44,10 @@ class CollectiveJob:
         buffer = self.algorithm.buffer or self.collective.buffer
         return buffer(self.ranks, size_bytes, self.terms.elements)
 
+    def chosen(self, size_bytes: int) -> tuple[str, str]:
+        """The algorithm of a size and, where `auto` took it, its protocol."""
+        return self.auto.chosen(self.shape, size_bytes) if self.auto else (self.algorithm.name, "")
+
     def count_wrong(
         self, schedule: Schedule, start_ps: NDArray[np.int64], finish_ps: NDArray[np.int64]
     ) -> int:

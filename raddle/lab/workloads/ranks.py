@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -165,13 +166,19 @@ def _rails(fabric: Fabric, seats: Seats) -> _Ints:
 
 
 def seat_names(fabric: Fabric, seats: Seats) -> list[str]:
-    """Names of ranks' places: the host's where it has one accelerator, else `host3:1`, or the endpoint's."""
+    """Names of ranks' places: those of their accelerators, or the endpoint's."""
+    places = zip(accelerator_names(fabric, seats.accelerator), seats.first_endpoint.tolist(), strict=True)
+    return [name or fabric.endpoints[port].name for name, port in places]
+
+
+def accelerator_names(fabric: Fabric, accelerators: NDArray[np.integer[Any]]) -> list[str]:
+    """The host's where it has one accelerator, else `host3:1`; empty of none."""
     columns = fabric.accelerators
     counts = np.bincount(columns.host, minlength=len(fabric.hosts))
     names = []
-    for accelerator, port in zip(seats.accelerator.tolist(), seats.first_endpoint.tolist(), strict=True):
+    for accelerator in accelerators.tolist():
         if accelerator == NOWHERE:
-            names.append(fabric.endpoints[port].name)
+            names.append("")
             continue
         host, number = columns.host[accelerator], columns.number[accelerator]
         names.append(f"{fabric.hosts[host].name}:{number}" if counts[host] > 1 else fabric.hosts[host].name)
@@ -187,7 +194,9 @@ def _members(fabric: Fabric, scope: Scope) -> _Ints:
     if scope.hosts is not None:
         chosen = chosen[np.isin(columns.host[chosen], _host_numbers(fabric, scope.hosts))]
     if not len(chosen):
-        raise InputError.of("bad-ranks", f"tenant '{scope.tenant}' has no accelerator on {scope.hosts}")
+        whose = "no accelerator" if scope.tenant is None else f"tenant '{scope.tenant}' has no accelerator"
+        where = "" if scope.hosts is None else f" on {scope.hosts}"
+        raise InputError.of("bad-ranks", whose + where)
     return chosen
 
 

@@ -79,6 +79,7 @@ def test_hosts_and_ranks_cut_a_part_out() -> None:
         (Scope(hosts="host0", ranks=3), "3 ranks do not fit 2 accelerators"),
         (Scope("stride"), "no placement 'stride' and no such file"),
         (Scope(tenant="vision", hosts="host2"), "tenant 'vision' has no accelerator on host2"),
+        (Scope(hosts="host[2-1]"), "no accelerator on host[2-1]"),
     ],
 )
 def test_what_is_not_there_is_refused(scope: Scope, message: str) -> None:

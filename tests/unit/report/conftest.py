@@ -17,6 +17,8 @@ def row(size_bytes, **changes):
         "datatype": "float",
         "redop": "sum",
         "root": -1,
+        "algorithm": "ring",
+        "protocol": "",
         "time_ps": size_bytes * 20,
         "algbw_gbs": 50.0,
         "busbw_gbs": 93.75,

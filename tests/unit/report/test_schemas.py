@@ -7,6 +7,7 @@ import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
 from raddle.report import to_json
+from raddle.report.json_report import jobs_json
 from raddle.report.model import LinkUse
 from raddle.report.run_files import FlowRow, InputFile, PortRow, RunResult, WatchdogRow, run_document
 from raddle.report.schemas import bench_schema, run_schema
@@ -34,6 +35,15 @@ def test_benchmarks_are_as_their_schema_says(clean_result, congested_result):
     validator = Draft202012Validator(bench_schema())
     for result in (clean_result, congested_result, replace(clean_result, is_interrupted=True)):
         validator.validate(json.loads(to_json(result)))
+
+
+def test_jobs_at_the_same_time_are_as_the_schema_says(clean_result, congested_result):
+    validator = Draft202012Validator(bench_schema())
+    document = json.loads(jobs_json([clean_result, congested_result]))
+    validator.validate(document)
+    for wrong in (document | {"job": []}, {**document, "jobs": [{}, {}]}, {"schema_version": 1}):
+        with pytest.raises(ValidationError):
+            validator.validate(wrong)
 
 
 def test_runs_are_as_their_schema_says():
