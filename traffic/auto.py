@@ -14,8 +14,11 @@ from raddle.workload import Schedule
 
 AUTO = "auto"
 
-_POINT_TO_POINT = {"all_to_all": ("pxn", "direct"), "all_to_all_v": ("pxn", "direct")}
-"""What NCCL does where it has no choice: sends to all at once, over the NIC of the receiver's rail."""
+_POINT_TO_POINT = ("pxn", "direct")
+"""What NCCL does where it has no choice: sends at once, over the NIC of the receiver's rail.
+
+Source: NCCL, src/graph/topo.cc, ncclTopoGetNetDev with NCCL_P2P_PXN_LEVEL 2, the default of all sends.
+"""
 
 _SLICES = {"LL": 32 << 10, "LL128": 576_000}
 """Data of one step of the buffers of LL (512 KiB, half of it flags) and LL128 (640 threads, 120 words).
@@ -74,8 +77,7 @@ class Auto:
         )
         if found:
             return _Choice(ways[found[0].algorithm], found[0].protocol, found)
-        names = _POINT_TO_POINT.get(self.collective.name, ())
-        usual = next((ways[name] for name in names if name in ways), self.collective.algorithms[0])
+        usual = next((ways[name] for name in _POINT_TO_POINT if name in ways), self.collective.algorithms[0])
         return _Choice(usual, "Simple", ())
 
     def _schedule(self, shape: Shape, size_bytes: int) -> Schedule:

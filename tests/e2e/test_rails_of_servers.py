@@ -24,6 +24,7 @@ hosts:
   nics: {per_accelerator: 1}
 """
 UPLINK_DOWN = "overrides: {links: [{ends: [leaf1, spine0], number: 0, state: down}]}\n"
+NO_CC = "roce: {congestion_control: none}\n"
 NIC_DOWN = "overrides: {links: [{ends: ['host1:eth1', leaf1], state: down}]}\n"
 
 
@@ -94,3 +95,18 @@ hosts:
     busbw = bench(shared, "all_reduce", "ring", mib=64).rows[0].busbw_gbs
     assert busbw
     assert 0.93 * 2 * LINE_GBS < busbw <= 2 * LINE_GBS
+
+
+@pytest.mark.parametrize(
+    ("collective", "share"), [("send_recv", 1), ("scatter", 3 / 16), ("gather", 12 / 16)]
+)
+def test_sends_of_a_library_stay_on_the_receivers_rail(collective: str, share: float) -> None:
+    """Of a scatter every NIC of the root's server takes a share in four, of a gather the root's takes all.
+
+    Without congestion control: DCQCN answers a gather's incast with less than the link carries.
+    """
+    result = bench(RAILS + NO_CC, collective, "auto", mib=64)
+    assert result.rows[0].algorithm == "pxn"
+    assert not [link.name for link in result.links if "spine" in link.name]
+    bound_us = share * 64 * MIB / LINE_GBS / 1e3
+    assert bound_us < time_ps(result) / 1e6 < 1.08 * bound_us

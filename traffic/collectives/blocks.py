@@ -7,13 +7,13 @@ everybody's first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from raddle.traffic.collectives.record import Pairs
+from raddle.traffic.collectives.record import Algorithm, Pairs
 from raddle.traffic.collectives.slices import slices, split_each
 from raddle.traffic.shape import Shape
 from raddle.workload import COPY, NOWHERE, Schedule
@@ -47,7 +47,7 @@ def direct(name: str, shape: Shape, block_bytes: Ints) -> Schedule:
     """
     src, dst = _by_distance(shape.ranks)
     hops = _Hops(src, dst, src * shape.ranks + dst, np.zeros_like(src), np.full_like(src, NOWHERE))
-    return _schedule(name, block_bytes, hops)
+    return _schedule(name, shape.ranks, block_bytes, hops)
 
 
 def direct_pairs(shape: Shape) -> Iterator[Pairs]:
@@ -66,7 +66,48 @@ def rail_aligned(name: str, shape: Shape, block_bytes: Ints, sends: Sends | None
         sends: bool[R, R], which blocks there are; None: all.
     """
     parts = _slices(shape, int(block_bytes.max()))
-    return _schedule(name, block_bytes, _along_rails(shape, sends), parts)
+    return _schedule(name, shape.ranks, block_bytes, _along_rails(shape, *_sent(shape, sends)), parts)
+
+
+@dataclass(frozen=True, slots=True)
+class RailShares:
+    """What sends and receives do of one share for each rank, along rails as `rail_aligned`.
+
+    Attributes:
+        name: of the schedule.
+        pairs: who sends to whom, in one phase.
+        is_senders: a share is that of the rank that sends it, else of the one that it is for.
+        share_bytes: int64[R], of the ranks of a shape and a size.
+    """
+
+    name: str
+    pairs: Callable[[Shape], Iterator[Pairs]]
+    is_senders: bool
+    share_bytes: Callable[[int, int], Ints]
+
+    def algorithm(self) -> Algorithm:
+        """As one of a collective's."""
+        return Algorithm("pxn", self._schedule, self._flows, self._phases, refuses_rails)
+
+    def _hops(self, shape: Shape) -> _Hops:
+        [(src, dst)] = self.pairs(shape)
+        hops = _along_rails(shape, src, dst)
+        sender, receiver = np.divmod(hops.block, shape.ranks)
+        return replace(hops, block=sender if self.is_senders else receiver)
+
+    def _parts(self, shape: Shape, share_bytes: Ints) -> int:
+        return slices(int(share_bytes.max()), shape.protocol.block_slice_bytes, 2)
+
+    def _schedule(self, shape: Shape, size_bytes: int) -> Schedule:
+        share_bytes = self.share_bytes(shape.ranks, size_bytes)
+        parts = self._parts(shape, share_bytes)
+        return _schedule(self.name, shape.ranks, share_bytes, self._hops(shape), parts)
+
+    def _flows(self, shape: Shape, size_bytes: int) -> int:
+        return len(self._hops(shape).src) * self._parts(shape, self.share_bytes(shape.ranks, size_bytes))
+
+    def _phases(self, shape: Shape) -> Iterator[Pairs]:
+        yield from _in_phases(self._hops(shape))
 
 
 def refuses_rails(shape: Shape) -> str:
@@ -82,7 +123,7 @@ def rail_aligned_flows(shape: Shape, largest_bytes: int, sends: Sends | None = N
     """
     parts = _slices(shape, largest_bytes)
     if sends is not None:
-        return parts * len(_along_rails(shape, sends).src)
+        return parts * len(_along_rails(shape, *_sent(shape, sends)).src)
     rails, of_rail, on_rail = np.unique(shape.rail, return_inverse=True, return_counts=True)
     hops = 0
     for server in shape.servers:
@@ -99,7 +140,10 @@ def _slices(shape: Shape, largest_bytes: int) -> int:
 
 def rail_aligned_pairs(shape: Shape, sends: Sends | None = None) -> Iterator[Pairs]:
     """What goes inside of servers, and what goes between them."""
-    hops = _along_rails(shape, sends)
+    yield from _in_phases(_along_rails(shape, *_sent(shape, sends)))
+
+
+def _in_phases(hops: _Hops) -> Iterator[Pairs]:
     for step in (0, 1):
         if (now := hops.step == step).any():
             yield hops.src[now], hops.dst[now]
@@ -110,10 +154,12 @@ def _by_distance(ranks: int) -> Pairs:
     return np.tile(rank, ranks - 1), ((rank + distance) % ranks).reshape(-1)
 
 
-def _along_rails(shape: Shape, sends: Sends | None) -> _Hops:
+def _sent(shape: Shape, sends: Sends | None) -> Pairs:
     src, dst = _by_distance(shape.ranks)
-    if sends is not None:
-        src, dst = src[sends[src, dst]], dst[sends[src, dst]]
+    return (src, dst) if sends is None else (src[sends[src, dst]], dst[sends[src, dst]])
+
+
+def _along_rails(shape: Shape, src: Ints, dst: Ints) -> _Hops:
     block = src * shape.ranks + dst
     server_of, relays = _relays(shape)
     relay = relays[server_of[src], dst]
@@ -151,9 +197,9 @@ def _relays(shape: Shape) -> tuple[Ints, Ints]:
     return server_of, relays
 
 
-def _schedule(name: str, block_bytes: Ints, hops: _Hops, parts: int = 1) -> Schedule:
+def _schedule(name: str, ranks: int, block_bytes: Ints, hops: _Hops, parts: int = 1) -> Schedule:
     """Each flow of `hops` in that many slices, which follow one another."""
-    ranks, flows = len(block_bytes), len(hops.src) * parts
+    flows = len(hops.src) * parts
     chunk_bytes = split_each(block_bytes.reshape(-1), parts)
     part = np.arange(parts)
     chunk = (hops.block[:, None] * parts + part).reshape(-1)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
-from raddle.traffic.collectives import direct
+from raddle.traffic.collectives import blocks, direct
 from raddle.traffic.collectives.record import Algorithm, Cells, Collective, Pairs, own_share
 from raddle.traffic.shape import Shape
 from raddle.traffic.sizes import whole_buffer
@@ -23,21 +24,29 @@ def _pairs(shape: Shape) -> Iterator[Pairs]:
 
 def _direct(shape: Shape, size_bytes: int) -> Schedule:
     """Chunk r is the buffer of rank r."""
-    chunk_bytes = np.full(shape.ranks, _buffer(shape.ranks, size_bytes).size_bytes, np.int64)
     [(src, dst)] = _pairs(shape)
-    return direct.schedule("send_recv direct", shape.ranks, src, dst, src, chunk_bytes)
+    return direct.schedule(
+        "send_recv direct", shape.ranks, src, dst, src, _buffer_bytes(shape.ranks, size_bytes)
+    )
+
+
+def _buffer_bytes(ranks: int, size_bytes: int) -> NDArray[np.int64]:
+    return np.full(ranks, _buffer(ranks, size_bytes).size_bytes, np.int64)
 
 
 def _promised(ranks: int, chunks: int) -> Cells:
     """Every rank holds the buffer of the one before."""
-    src = np.arange(ranks)
-    return Cells((src + 1) % ranks * chunks + src, src)
+    src = np.repeat(np.arange(ranks), chunks // ranks)
+    return Cells((src + 1) % ranks * chunks + np.arange(chunks), src)
 
 
 SEND_RECV = Collective(
     name="send_recv",
     aliases=("sendrecv",),
-    algorithms=(Algorithm("direct", _direct, lambda shape, _: shape.ranks, _pairs),),
+    algorithms=(
+        Algorithm("direct", _direct, lambda shape, _: shape.ranks, _pairs),
+        blocks.RailShares("send_recv pxn", _pairs, True, _buffer_bytes).algorithm(),
+    ),
     bus_factor=lambda ranks: 1.0,
     buffer=_buffer,
     held=own_share,

@@ -105,4 +105,4 @@ def test_where_nccl_has_no_model_there_is_its_one_way():
     auto = Auto(traffic.find_collective("all_to_all"), hopper(2), (GIB,))
     assert list(auto.notes(shape)) == [f"from {GIB} B on pxn: NCCL has no other way"]
     auto = Auto(traffic.find_collective("send_recv"), hopper(2), (GIB,))
-    assert list(auto.notes(shape)) == [f"from {GIB} B on direct: NCCL has no other way"]
+    assert list(auto.notes(shape)) == [f"from {GIB} B on pxn: NCCL has no other way"]
