@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from raddle.traffic.collectives import trees
 from raddle.traffic.collectives.chains import heads
 from raddle.traffic.collectives.record import Pairs
-from raddle.traffic.collectives.slices import slices
+from raddle.traffic.collectives.slices import buffered, slices
 from raddle.traffic.collectives.trees import ROOT, Trees
 from raddle.traffic.shape import Shape
 from raddle.traffic.sizes import Buffer, split_elements
@@ -78,7 +78,10 @@ def schedule(name: str, shape: Shape, size_bytes: int, *, in_switch: bool) -> Sc
     """An all-reduce: every lane up its tree and down again."""
     lanes = over_servers(shape, in_switch=in_switch)
     lane_bytes = split_elements(size_bytes, len(lanes.parent))
-    return trees.schedule(name, lanes, lane_bytes, _slices(shape, lanes, size_bytes, in_switch=in_switch))
+    parts = _slices(shape, lanes, size_bytes, in_switch=in_switch)
+    whole = int(lane_bytes.max()) // parts
+    ahead = buffered(whole, _unit(shape, in_switch=in_switch)) if len(shape.servers) > 1 else 0
+    return trees.schedule(name, lanes, lane_bytes, parts, ahead=ahead)
 
 
 def count_flows(buffer: Buffer, *, in_switch: bool) -> Callable[[Shape, int], int]:
@@ -98,6 +101,9 @@ def pairs_of(*, in_switch: bool) -> Callable[[Shape], Iterator[Pairs]]:
 
 
 def _slices(shape: Shape, lanes: Trees, size_bytes: int, *, in_switch: bool) -> int:
-    protocol = shape.protocol
-    unit = protocol.switch_slice_bytes if in_switch else protocol.tree_slice_bytes
+    unit = _unit(shape, in_switch=in_switch)
     return slices(size_bytes // len(lanes.parent), unit, 2 * int(lanes.depth.max()))
+
+
+def _unit(shape: Shape, *, in_switch: bool) -> int:
+    return shape.protocol.switch_slice_bytes if in_switch else shape.protocol.tree_slice_bytes

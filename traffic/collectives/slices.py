@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 from raddle.traffic.sizes import FLOAT
 
+STEPS = 8
+"""Slices that NCCL's receivers have room for (NCCL_STEPS, src/include/device.h)."""
+
 FILLING = 200
 """Filling a chain of hops takes at most 1/200 of the time that the chain then works for."""
 
@@ -26,6 +29,16 @@ def slices(message_bytes: int, slice_bytes: int, hops: int, messages: int = 1) -
     if not slice_bytes:
         return 1
     return max(1, min(-(-message_bytes // slice_bytes), -(-FILLING * hops // messages)))
+
+
+def buffered(part_bytes: int, slice_bytes: int) -> int:
+    """How many parts a receiver has room for; 0: any number, of messages that the library leaves whole.
+
+    As many bytes as STEPS of the library's slices, and two parts at least: one comes while the other goes.
+    """
+    if not slice_bytes:
+        return 0
+    return max(2, -(-STEPS * slice_bytes // max(1, part_bytes)))
 
 
 def split_each(sizes: NDArray[np.int64], parts: int) -> NDArray[np.int64]:

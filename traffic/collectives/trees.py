@@ -57,7 +57,14 @@ def pairs(trees: Trees, *, up: bool = True, down: bool = True) -> Iterator[Pairs
 
 
 def schedule(
-    name: str, trees: Trees, lane_bytes: Ints, parts: int, *, up: bool = True, down: bool = True
+    name: str,
+    trees: Trees,
+    lane_bytes: Ints,
+    parts: int,
+    *,
+    up: bool = True,
+    down: bool = True,
+    ahead: int = 0,
 ) -> Schedule:
     """Every lane reduced to its root, and copied from there, or one of both.
 
@@ -66,6 +73,8 @@ def schedule(
     Args:
         lane_bytes: int64[L], what each tree carries.
         parts: slices of a lane.
+        ahead: of a tree up and down, how many slices each link may hold: a slice goes up when the sum of the
+            one so many links' slices before it has come back down. 0: any number.
     """
     one = _one_slice(trees, up=up, down=down)
     flows = len(one.src)
@@ -73,17 +82,17 @@ def schedule(
     chunk_bytes = split_each(lane_bytes, parts)
     part = np.arange(parts, dtype=np.int32)[:, None]
     chunk = (one.lane * np.int32(parts) + part).reshape(-1)
-    waits = np.diff(one.dep_offsets)
+    waits, dep_ids = _repeated(one, parts, ahead)
     return Schedule(
         name=name,
         ranks=trees.parent.shape[1],
         src=np.tile(one.src, parts),
         dst=np.tile(one.dst, parts),
         size_bytes=chunk_bytes[chunk],
-        step=np.tile(one.step, parts),
+        step=_steps(one, parts, ahead),
         qp=np.tile(np.arange(flows, dtype=np.int32), parts),
-        dep_offsets=np.concatenate([[0], np.cumsum(np.tile(waits, parts))]),
-        dep_ids=(one.dep_ids + part * np.int32(flows)).reshape(-1),
+        dep_offsets=np.concatenate([[0], np.cumsum(waits)]),
+        dep_ids=dep_ids,
         chunk=chunk,
         chunk_count=np.ones(total, np.int32),
         op=np.tile(one.op, parts),
@@ -94,7 +103,11 @@ def schedule(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Slice:
-    """The flows of one slice of every lane, by step."""
+    """The flows of one slice of every lane, by step.
+
+    Of a flow up, where there are flows down too, `links` is the number of links to the root and back, and
+    `returned` the flow that brings it the sum; elsewhere `links` is 0.
+    """
 
     lane: NDArray[np.int32]
     src: NDArray[np.int32]
@@ -104,6 +117,31 @@ class _Slice:
     fan: NDArray[np.int32]
     dep_offsets: Ints
     dep_ids: NDArray[np.int32]
+    returned: NDArray[np.int32]
+    links: NDArray[np.int32]
+
+
+def _repeated(one: _Slice, parts: int, ahead: int) -> tuple[Ints, NDArray[np.int32]]:
+    """How many flows each flow waits for, and which, of all slices."""
+    flows = len(one.src)
+    part = np.arange(parts, dtype=np.int32)[:, None]
+    waits = np.tile(np.diff(one.dep_offsets), parts)
+    dep_ids = (one.dep_ids + part * np.int32(flows)).reshape(-1)
+    if not ahead:
+        return waits, dep_ids
+    back = part - one.links * np.int32(ahead)
+    late = ((one.links > 0) & (back >= 0)).reshape(-1)
+    ends = np.cumsum(waits)[late]
+    freed = (one.returned + back * np.int32(flows)).reshape(-1)[late]
+    return waits + late, np.insert(dep_ids, ends, freed)
+
+
+def _steps(one: _Slice, parts: int, ahead: int) -> NDArray[np.int32]:
+    """Slices that are under way together have the same steps, later ones those after them."""
+    part = np.arange(parts, dtype=np.int32)[:, None]
+    # No link has fewer than 2 links' slices under way.
+    turn = part // np.int32(2 * ahead) if ahead else 0 * part
+    return (one.step + turn * np.int32(one.step.max(initial=0) + 1)).reshape(-1)
 
 
 def _one_slice(trees: Trees, *, up: bool, down: bool) -> _Slice:
@@ -133,6 +171,8 @@ def _one_slice(trees: Trees, *, up: bool, down: bool) -> _Slice:
         fan=fan[order].astype(np.int32),
         dep_offsets=np.concatenate([[0], np.cumsum(counts)]),
         dep_ids=number[cause][by_owner].astype(np.int32),
+        returned=np.roll(number, -edges)[order].astype(np.int32),
+        links=np.where(order < edges * (up and down), 2 * edge_depth[order % edges], 0).astype(np.int32),
     )
 
 

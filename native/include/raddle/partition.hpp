@@ -66,6 +66,7 @@ class Partition {
 
   // port.cpp: transmission, pausing and scheduling of any port
   void kick(PortId id);
+  void send_now(PortId id);
   void transmit(PortId id);
   void send_frame(Port& port, PortId id, const Packet& packet);
   Time wire_ticks(const Port& port, std::int64_t wire_bytes) const;
@@ -167,6 +168,7 @@ class Partition {
   void end_message(QpId qp);
   void refresh_limit(Sender& sender);
   bool send_of_host(Port& port, PortId id, unsigned ready);
+  bool send_of_priority(Port& port, PortId id, unsigned priority);
   unsigned pick_class(Port& port, PortId id, unsigned ready);
   bool send_data(Port& port, PortId id, unsigned priority);
   void pace(Sender& sender, double line_rate) const;

@@ -107,15 +107,15 @@ static_assert(sizeof(Port) == 64);
 // Frames sent that have not arrived, in order: a ring, so that one lies beside the next.
 struct alignas(32) Wire {
   std::unique_ptr<Packet[]> slots;
-  std::uint32_t capacity = 0;     // a power of two
+  std::uint32_t mask = 0;         // of places: the number of slots, a power of two, less one
   std::uint32_t head = 0, count = 0;
   PortId to = none;               // receiving port
 
-  Packet& at(std::uint32_t place) { return slots[(head + place) & (capacity - 1)]; }
-  const Packet& at(std::uint32_t place) const { return slots[(head + place) & (capacity - 1)]; }
+  Packet& at(std::uint32_t place) { return slots[(head + place) & mask]; }
+  const Packet& at(std::uint32_t place) const { return slots[(head + place) & mask]; }
 
   Packet& push(const Packet& packet) {
-    if (count == capacity) grow();
+    if (count >= mask) [[unlikely]] grow();  // one stays free, so that none needs no slots
     __builtin_prefetch(&at(count + 2), 1);
     return at(count++) = packet;
   }
@@ -127,11 +127,11 @@ struct alignas(32) Wire {
   }
 
   void grow() {
-    const std::uint32_t larger = std::max(4U, 2 * capacity);
+    const std::uint32_t larger = std::max(4U, 2 * (mask + 1));
     auto moved = std::make_unique<Packet[]>(larger);
     for (std::uint32_t i = 0; i < count; ++i) moved[i] = at(i);
     slots = std::move(moved);
-    capacity = larger;
+    mask = larger - 1;
     head = 0;
   }
 };
@@ -187,6 +187,8 @@ struct SwitchNode {
   PortId first_port = 0;
   std::uint32_t hash_seed = 0, hash_offset = 0, hash_class = 0;
   bool pauses_at_threshold = false, marks_at_dequeue = false, releases_at_end = false, has_acl = false;
+  bool stores_all = false;              // a packet is counted in the buffer even where the port is idle
+  bool looks_up_hash = false;           // a packet may have another hash than the one it carries
   std::unique_ptr<Ars> ars;             // null: all groups hash
   std::vector<std::uint32_t> fib;
   std::vector<std::uint32_t> policies;  // by queue pair: the group of its data, then of its acknowledgements

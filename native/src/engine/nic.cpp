@@ -88,27 +88,31 @@ void Partition::join_round(QpId qp) {
   last = qp;
 }
 
-// Sends one frame of the priority whose turn it is of those that are ready, an answer before data.
+// Sends one frame of the priority whose turn it is of those that are ready.
 bool Partition::send_of_host(Port& port, PortId id, unsigned ready) {
-  while (ready != 0) {
-    const bool is_shared = (ready & (ready - 1)) != 0;
-    const unsigned priority = is_shared ? pick_class(port, id, ready) : static_cast<unsigned>(std::countr_zero(ready));
+  while ((ready & (ready - 1)) != 0) [[unlikely]] {
+    const unsigned priority = pick_class(port, id, ready);
     Queue& queue = queues_[id * priorities + priority];
     const std::int64_t before = queue.tx_bytes;
-    if ((port.active >> priority & 1U) != 0) {
-      const PacketId packet = take(port, id, priority);
-      queue.tx_bytes += packets_[packet].bytes;
-      ++queue.tx_frames;
-      send_frame(port, id, packets_[packet]);
-      free_packet(packet);
-    } else if (!send_data(port, id, priority)) {
-      ready &= ~(1U << priority);
-      continue;
+    if (send_of_priority(port, id, priority)) {
+      queue.deficit -= queue.tx_bytes - before;
+      return true;
     }
-    if (is_shared) [[unlikely]] queue.deficit -= queue.tx_bytes - before;
-    return true;
+    ready &= ~(1U << priority);
   }
-  return false;
+  return send_of_priority(port, id, static_cast<unsigned>(std::countr_zero(ready)));
+}
+
+// An answer before data.
+[[gnu::always_inline]] inline bool Partition::send_of_priority(Port& port, PortId id, unsigned priority) {
+  if ((port.active >> priority & 1U) == 0) return send_data(port, id, priority);
+  const PacketId packet = take(port, id, priority);
+  Queue& queue = queues_[id * priorities + priority];
+  queue.tx_bytes += packets_[packet].bytes;
+  ++queue.tx_frames;
+  send_frame(port, id, packets_[packet]);
+  free_packet(packet);
+  return true;
 }
 
 // Strict priorities first, the highest first; the others by deficit round robin, which goes into debt for a frame as

@@ -51,13 +51,14 @@ void Partition::switch_receive(PortId in, Packet& packet) {
   SwitchNode& node = switches_[in_port.node - network_.endpoints];
   if (node.has_acl && is_denied(node, false, in, packet)) [[unlikely]] return;
   if (--packet.ttl == 0) return drop(in, packet, DropReason::ttl);
-  const PacketKind kind = packet.kind();
-  const bool is_data = kind == PacketKind::data;
+  const bool is_data = packet.kind() == PacketKind::data;
   std::uint32_t hash = packet.hash;
-  if (node.hash_class != 0) {
-    hash = hashes_[node.hash_class - 1].of(packet.qp, is_data);
-  } else if (kind == PacketKind::nak) [[unlikely]] {
-    hash = work_.qp_ack_hash[packet.qp];
+  if (node.looks_up_hash) {
+    if (node.hash_class != 0) {
+      hash = hashes_[node.hash_class - 1].of(packet.qp, is_data);
+    } else if (packet.kind() == PacketKind::nak) {
+      hash = work_.qp_ack_hash[packet.qp];
+    }
   }
   const std::uint32_t group = node.group_of(packet.dst, packet.qp, is_data);
   const PortId out = node.ars ? adaptive_route(node, group, hash) : route(node, group, hash);
@@ -99,7 +100,7 @@ void Partition::switch_receive(PortId in, Packet& packet) {
 bool Partition::passes_through(SwitchNode& node, const Port& port, unsigned queue_index, Queue& queue,
                                PriorityGroup& pg, std::int64_t bytes) const {
   if (now_ < port.busy_until || port.active != 0 || port.pfc_changed != 0) return false;
-  if ((port.paused >> queue_index & 1U) != 0 || node.releases_at_end || node.pauses_at_threshold) return false;
+  if ((port.paused >> queue_index & 1U) != 0 || node.stores_all) return false;
   if (pg.profile == none || pg.is_xoff || pg.headroom > 0) return false;
   const ProfileConfig& profile = node.profiles[pg.profile];
   Pool& pool = node.pools[profile.pool];
@@ -230,6 +231,8 @@ void Partition::set_switch(NodeId index, const SwitchConfig& state) {
   node.hash_seed = state.hash_seed;
   node.hash_offset = state.hash_offset % 32;
   node.hash_class = state.hash_class;
+  node.stores_all = state.releases_at_end || state.pauses_at_threshold;
+  node.looks_up_hash = state.hash_class != 0 || network_.nic.is_selective;
   node.pauses_at_threshold = state.pauses_at_threshold;
   node.marks_at_dequeue = state.marks_at_dequeue;
   node.releases_at_end = state.releases_at_end;

@@ -15,6 +15,7 @@ from raddle.traffic.collectives.pat import _gathering, _scattering
 from raddle.traffic.prune import keep_flows
 from raddle.traffic.registry import COLLECTIVES
 from raddle.traffic.shape import Shape
+from raddle.workload import REDUCE
 
 REFERENCE = Path(__file__).parents[4] / "shared" / "reference"
 GIB = 1 << 30
@@ -311,12 +312,26 @@ def test_16_gib_on_128_ranks_fits_memory():
         traffic.check_ranks(collective, way, shape, 16 * GIB)
 
 
+def test_trees_between_servers_are_at_most_8_steps_a_link_ahead():
+    shape = Shape.of_servers(4, 8, has_in_network=True)
+    schedule = traffic.build("all_reduce", "nvls_tree", shape, 256 << 20)
+    assert schedule.size_bytes.max() == 1 << 17
+    owner = np.repeat(np.arange(schedule.flows), np.diff(schedule.dep_offsets))
+    ahead = schedule.chunk[owner] - schedule.chunk[schedule.dep_ids]
+    owner, cause, ahead = owner[ahead != 0], schedule.dep_ids[ahead != 0], ahead[ahead != 0]
+    # Servers are at most 2 links below the root, their other accelerators one more; each is passed twice.
+    assert set(ahead.tolist()) == {8 * 2, 8 * 4, 8 * 6}
+    assert np.all(schedule.op[owner] == REDUCE)
+    assert np.array_equal(schedule.src[owner], schedule.dst[cause])
+    assert np.array_equal(schedule.dst[owner], schedule.src[cause])
+
+
 @pytest.mark.parametrize("algorithm", ["ring", "tree", "nvls_tree"])
 def test_coarser_slices_add_less_than_a_two_hundredth(algorithm):
     """Filling takes the hops of one slice, and then a link carries all its slices one after the other."""
     shape = Shape.of_servers(2, 8, has_in_network=True)
     schedule = traffic.build("all_reduce", algorithm, shape, 16 * GIB)
     per_link = np.bincount(schedule.qp).max()
-    hops = 8 if algorithm == "ring" else int(schedule.step.max()) + 1
+    hops = 8 if algorithm == "ring" else int(schedule.step[schedule.chunk == 0].max()) + 1
     library = 1 << (20 if algorithm == "ring" else 19 if algorithm == "tree" else 17)
     assert schedule.size_bytes.max() <= library or hops / per_link <= 1 / 200
