@@ -62,7 +62,7 @@ def _import_tree(path: Path) -> None:
 
 
 def _import_flows(path: Path) -> None:
-    names = PeerNames({0: "host0", 1: "host1"}, {2: "leaf2"}, {2: "leaf"}, {2: 0})
+    names = PeerNames({0: "host0", 1: "host1"}, {2: "leaf2"}, {2: "leaf"}, {2: 0}, {2: 0}, ports=1)
     flows_csv(read_ns3_flows(path, 3), names)
 
 
