@@ -33,9 +33,12 @@ DOWN = "overrides: {links: [{ends: ['host0:eth0p1', LEAF], state: down}]}\n"
 
 
 def busbw_gbs(text: str, size_bytes: int = 32 * MIB) -> float:
-    [row] = run_bench(loads(text), BenchRequest("all_reduce", "ring", (size_bytes,), "pinned")).rows
+    result = run_bench(loads(text), BenchRequest("all_reduce", "ring", (size_bytes,), "pinned"))
+    [row] = result.rows
     assert row.wrong == 0
     assert row.busbw_gbs
+    # The printed line rate is of ports that are alive.
+    assert 0.93 * result.line_rate_gbs < row.busbw_gbs <= result.line_rate_gbs
     return row.busbw_gbs
 
 

@@ -20,6 +20,7 @@ from raddle.lab.switches.prepared import PreparedSwitches
 from raddle.lab.workloads.collective import CollectiveJob
 from raddle.report.model import BenchResult, PinSummary
 from raddle.sim import payload_rate_gbs
+from raddle.topology.views.cut_off import cut_off_endpoints
 
 
 def result_before(job: CollectiveJob, routing: str, switches: PreparedSwitches) -> BenchResult:
@@ -53,10 +54,11 @@ def _left_alone(job: CollectiveJob) -> Iterator[str]:
 
 
 def _line_rate_gbs(job: CollectiveJob) -> float:
-    """The payload rate of the slowest rank's ports together, in GB/s."""
+    """The payload rate of the slowest rank's live ports together, in GB/s."""
     fabric, seats = job.fabric, job.seats
     links = [fabric.links[endpoint.link].speed_bps for endpoint in fabric.endpoints]
-    speed = np.add.reduceat(np.array(links)[seats.endpoints], seats.endpoint_offsets[:-1])
+    live_bps = np.where(cut_off_endpoints(fabric), 0, links)
+    speed = np.add.reduceat(live_bps[seats.endpoints], seats.endpoint_offsets[:-1])
     return payload_rate_gbs(fabric) * float(speed.min()) / min(links)
 
 
