@@ -59,6 +59,13 @@ ip|namespaces of an emulation|iproute2
 openssl|certificates of sessions|openssl
 "
 
+# Whether apt knows the package. No pipe: one that ends early makes apt-cache fail where it has several versions to tell of.
+has_package() {
+  local policy
+  policy=$(apt-cache policy "$1" 2>/dev/null) || return 1
+  [[ $policy == *"Candidate: "[!\(]* ]]
+}
+
 apt_install_tools() {
   local command what names name package
   while IFS='|' read -r command what names; do
@@ -67,7 +74,7 @@ apt_install_tools() {
     if command -v apt-get >/dev/null; then
       apt_update
       for name in $names; do
-        if apt-cache policy "$name" 2>/dev/null | grep -q 'Candidate: [^(]'; then package=$name && break; fi
+        if has_package "$name"; then package=$name && break; fi
       done
     fi
     if [ -n "$package" ] && say "installing $package" && apt_install "$package"; then continue; fi
