@@ -36,11 +36,6 @@ def record_of(fabric: Fabric) -> Record:
     return _with_gone(standing, fabric.record) if fabric.record else standing
 
 
-def is_recorded(fabric: Fabric) -> bool:
-    """Whether the fabric's record, if it names one, has all that is there as it is."""
-    return not fabric.record_file or fabric.record == record_of(fabric)
-
-
 def _host_prefixes(families: tuple[AddressPlan, ...]) -> list[tuple[str, ...]]:
     """The blocks of every leaf, those of all families."""
     by_family = zip(*(family.leaf_prefixes for family in families), strict=True)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raddle.errors import Diagnostic
-from raddle.topology.model import Fabric, Link
+from raddle.topology.model import Fabric
 from raddle.units import format_rate, format_time
 
 TIER_NAMES = ("host-leaf", "leaf-spine", "spine-superspine")
@@ -53,11 +53,6 @@ def tiers(fabric: Fabric) -> tuple[Tier, ...]:
         up = chosen & arrays.carries
         result.append(Tier(name, int(chosen.sum()), int(up.sum()), int(arrays.speed_bps[up].sum())))
     return tuple(result)
-
-
-def tier_of(fabric: Fabric, link: Link) -> str:
-    """The name of a link's tier."""
-    return TIER_NAMES[fabric.arrays.tier[link.index]]
 
 
 def _down_and_up_bps(fabric: Fabric) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
