@@ -50,7 +50,8 @@ TenantOption = Annotated[
     ),
 ]
 HostsOption = Annotated[
-    str | None, typer.Option(metavar="HOSTS", help='Ranks are on these hosts alone: "host[0-7]", or a list.')
+    str | None,
+    typer.Option(metavar="HOSTS", help='Ranks are on these hosts alone: "host[0-7,9]", or a list.'),
 ]
 RanksOption = Annotated[
     int | None, typer.Option(min=2, help="So many ranks, the first in their order [default: all]")

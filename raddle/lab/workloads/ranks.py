@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from raddle.topology.yaml.reading import did_you_mean
 from raddle.workload import NOWHERE, Seats
 
 _Ints = NDArray[np.int32]
+
+_COMMA = re.compile(r",(?![^\[]*\])")
+"""Between host sets, not within the brackets of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +136,13 @@ def shape_of(fabric: Fabric, seats: Seats) -> traffic.Shape:
     if (seats.domain == NOWHERE).all():
         return traffic.Shape.flat(seats.ranks)
     rail = _rails(fabric, seats)
-    first = fabric.hosts[fabric.accelerators.host[seats.accelerator[0]]].accelerators
+    hosts = fabric.accelerators.host[seats.accelerator[seats.domain != NOWHERE]]
+    inside = [fabric.hosts[host].accelerators for host in np.unique(hosts).tolist()]
     return traffic.Shape(
         domain=seats.domain,
         rail=rail,
         channels=_channels(seats.domain, rail),
-        has_in_network=first is not None and first.in_network_bps > 0,
+        has_in_network=all(each is not None and each.in_network_bps > 0 for each in inside),
     )
 
 
@@ -214,7 +219,7 @@ def _of_tenant(fabric: Fabric, name: str) -> _Ints:
 def _host_numbers(fabric: Fabric, text: str) -> list[int]:
     numbers = {host.name: host.index for host in fabric.hosts}
     found = []
-    for pattern in text.split(","):
+    for pattern in _COMMA.split(text):
         for name in expand_names(pattern.strip()):
             if name not in numbers:
                 raise InputError.of(

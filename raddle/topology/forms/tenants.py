@@ -12,7 +12,8 @@ from raddle.topology.yaml.reading import did_you_mean
 from raddle.topology.yaml.schema_policy import TenantSpec
 from raddle.topology.yaml.source import Place, Source
 
-_HOST_SET = re.compile(r"(.*)\[([0-9]+)-([0-9]+)\](.*)")
+_NUMBERS = r"[0-9]+(?:-[0-9]+)?"
+_HOST_SET = re.compile(rf"(.*)\[({_NUMBERS}(?: *, *{_NUMBERS})*)\](.*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +69,17 @@ def _host_names(
 
 
 def expand_names(text: str) -> Iterator[str]:
-    """`host[0-2]` -> host0, host1, host2; leading zeros stay: `host[00-02]`."""
+    """`host[0-2,7]` -> host0, host1, host2, host7; leading zeros stay: `host[00-02]`."""
     match = _HOST_SET.fullmatch(text)
     if not match:
         yield text
         return
-    before, first, last, after = match.groups()
-    width = len(first) if first.startswith("0") else 1
-    for number in range(int(first), int(last) + 1):
-        yield f"{before}{number:0{width}}{after}"
+    before, numbers, after = match.groups()
+    for part in numbers.split(","):
+        first, _, last = part.strip().partition("-")
+        width = len(first) if first.startswith("0") else 1
+        for number in range(int(first), int(last or first) + 1):
+            yield f"{before}{number:0{width}}{after}"
 
 
 def _count(host: HostDraft) -> int:

@@ -188,3 +188,34 @@ def test_an_emulation_leaves_out_what_stays_inside_domains_and_nothing_else() ->
     assert left_out == int((domain[work.schedule.src] == domain[work.schedule.dst]).sum()) > 0
     assert kept.schedule.flows == len(kept.starts_ps) == len(kept.delays_ps) == work.schedule.flows - left_out
     assert (domain[kept.schedule.src] != domain[kept.schedule.dst]).all()
+
+
+def test_a_job_sums_in_switches_only_where_those_of_all_its_servers_can() -> None:
+    text = """
+raddle: 1
+name: t
+devices:
+  leaf0: {role: leaf}
+  host0:
+    role: host
+    nics: {count: 2}
+    accelerators: {count: 2, scale_up: {bandwidth: 1.6T, in_network: 90GBps}}
+  host1: {role: host, nics: {count: 2}, accelerators: {count: 2, scale_up: {bandwidth: 1.6T}}}
+links:
+  - {ends: ["host0:eth0", "leaf0:Ethernet0"]}
+  - {ends: ["host0:eth1", "leaf0:Ethernet8"]}
+  - {ends: ["host1:eth0", "leaf0:Ethernet16"]}
+  - {ends: ["host1:eth1", "leaf0:Ethernet24"]}
+"""
+    fabric = loads(text)
+    assert find_job(fabric, "all_reduce", "nvls", Scope(hosts="host0")).algorithm.name == "nvls"
+    with pytest.raises(InputError, match="nvls_tree"):
+        find_job(fabric, "all_reduce", "nvls_tree")
+
+
+def test_a_set_of_hosts_may_have_gaps() -> None:
+    fabric = loads(RAILS)
+    for text in ("host[0,2-3]", "host0,host[2-3]", "host0, host2, host3"):
+        assert names(fabric, Scope(hosts=text))[::2] == ["host0:0", "host2:0", "host3:0"]
+    with pytest.raises(InputError, match="no host 'host7'"):
+        names(fabric, Scope(hosts="host[0,7]"))
