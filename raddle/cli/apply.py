@@ -26,7 +26,7 @@ from raddle.cli.options import (
 )
 from raddle.cli.plan import changes_text
 from raddle.cli.progress import progress_bar
-from raddle.cli.status import foreign_text, raise_errors, results_json
+from raddle.cli.status import first_boot_text, foreign_text, raise_errors, results_json
 from raddle.controller.ledger import Ledger
 from raddle.controller.reconcile import Past, PushPolicy, SwitchResult, apply_plan
 
@@ -87,7 +87,7 @@ def apply(
         if not dry_run:
             ledger.write(held, results, applied)
     if as_json:
-        print(results_json(results))
+        print(results_json(results, model.first_boot))
     elif dry_run:
         print(changes_text(tuple(change for result in results for change in result.changes)))
         print(_cost(results))
@@ -95,6 +95,8 @@ def apply(
         print("\n".join(_line(result) for result in results))
         if any(result.watched_s for result in results):
             print(_watched(results), file=sys.stderr)
+    if not as_json:
+        print(first_boot_text(model.first_boot), end="", file=sys.stderr)
     print(*_warnings(results), sep="\n", end="", file=sys.stderr)
     raise_errors(results)
     if not dry_run and any(result.held or result.bootstrap or result.waiting for result in results):

@@ -166,7 +166,7 @@ _SHOW = _document(
 )
 
 _RESULT = _record("Switch", SwitchResult, is_in_sync=bool, state=str)
-_RESULTS = _document("Results", switches=_list_of(_RESULT))
+_RESULTS = _document("Results", switches=_list_of(_RESULT), not_compared=list[str])
 _WITH_LINKS = _record(
     "SwitchWithLinks", SwitchResult, is_in_sync=bool, state=str, ports_without_link=list[str] | None
 )
@@ -187,7 +187,7 @@ _DOCUMENTS: dict[str, tuple[type[BaseModel], ...]] = {
     ),
     "verify": (_VERIFY,),
     "apply": (_RESULTS,),
-    "status": (_document("Status", switches=_list_of(_WITH_LINKS)),),
+    "status": (_document("Status", switches=_list_of(_WITH_LINKS), not_compared=list[str]),),
     "drift": (_RESULTS,),
     "import": (_document("Adoption", fabric=str, findings=list[Finding], **_ADOPTED),),
     "models": (_document("Models", models=list[SwitchModel]),),

@@ -48,15 +48,27 @@ def status(
     results = check(plan, where, applied.past if applied else Past(written={}))
     links = read_links(plan, where)
     if as_json:
-        print(results_json(results, links))
+        print(results_json(results, model.first_boot, links))
     else:
         print("\n".join(_line(result, links.get(result.switch, ())) for result in results))
+        print(first_boot_text(model.first_boot), end="", file=sys.stderr)
     for result in results:
         if result.foreign:
             print(foreign_text(result), end="", file=sys.stderr)
     raise_errors(results)
     if any(result.changes for result in results):
         raise typer.Exit(1)
+
+
+def first_boot_text(sections: tuple[str, ...]) -> str:
+    """What of the fabric file neither a push nor a comparison takes notice of."""
+    if not sections:
+        return ""
+    names = " and ".join(f"'{name}'" for name in sections)
+    return (
+        f"note: {names} of the fabric file {'is' if len(sections) == 1 else 'are'} not compared or pushed\n"
+        "  hint: switches boot with that: 'raddle render --bootstrap'\n"
+    )
 
 
 def foreign_text(result: SwitchResult) -> str:
@@ -81,16 +93,22 @@ def raise_errors(results: tuple[SwitchResult, ...]) -> None:
 
 
 def results_json(
-    results: tuple[SwitchResult, ...], links: Mapping[str, tuple[str, ...]] | None = None
+    results: tuple[SwitchResult, ...],
+    first_boot: tuple[str, ...],
+    links: Mapping[str, tuple[str, ...]] | None = None,
 ) -> str:
-    """Results of all switches with their changes, and with `links` their ports without a link."""
+    """Results of all switches with their changes, and with `links` their ports without a link.
+
+    `first_boot` are the fabric file's sections that were not compared.
+    """
     switches = [
         {**asdict(result), "is_in_sync": result.is_in_sync, "state": result.state} for result in results
     ]
     if links is not None:
         for switch, result in zip(switches, results, strict=True):
             switch["ports_without_link"] = links.get(result.switch)
-    return json.dumps({"schema_version": 1, "switches": switches}, indent=1, sort_keys=True)
+    document = {"schema_version": 1, "switches": switches, "not_compared": first_boot}
+    return json.dumps(document, indent=1, sort_keys=True)
 
 
 def _line(result: SwitchResult, dark: tuple[str, ...]) -> str:

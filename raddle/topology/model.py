@@ -519,6 +519,8 @@ class Fabric:
     base: Mapping[str, ConfigTables] = field(default_factory=dict, compare=False)
     """What each switch boots with besides the plan, by name."""
     management: Mapping[str, Management] = field(default_factory=dict, compare=False)
+    first_boot: tuple[str, ...] = ()
+    """Sections of the file that switches only boot with: no push brings them, and nothing compares them."""
     reserved: Fabric | None = field(default=None, compare=False)
     record: Record | None = field(default=None, compare=False)
     record_file: str = field(default="", compare=False)

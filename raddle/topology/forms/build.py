@@ -101,6 +101,7 @@ def build_fabric(
         ignore=spec.ignore,
         base={draft.name: base_of(spec, draft.name) for draft in drafts} if spec.base or managed else {},
         management=managed,
+        first_boot=tuple(name for name, given in (("base", spec.base), ("management", managed)) if given),
         reserved=reserved,
         record=record,
         record_file=record_file,

@@ -177,3 +177,26 @@ def test_ignored_entries_are_touched_by_nothing(hall: Hall) -> None:
     assert after["WRED_PROFILE"] == wred
     assert hall.switches["leaf1"].config["WRED_PROFILE"] != wred
     assert "198.51.100.0" not in done.stderr
+
+
+BASE = "base: [{tables: {NTP_SERVER: {192.0.2.5: {}}}}]\n"
+MANAGEMENT = "management: {switches: {leaf0: {address: 192.0.2.10/24}}}\n"
+
+
+@pytest.mark.parametrize("verb", ["apply", "status", "drift"])
+@pytest.mark.parametrize(
+    ("text", "sections", "said"),
+    [
+        (BASE + MANAGEMENT, ["base", "management"], "'base' and 'management' of the fabric file are not"),
+        (BASE, ["base"], "'base' of the fabric file is not compared or pushed"),
+        ("", [], ""),
+    ],
+)
+def test_what_switches_only_boot_with_is_said_not_to_be_compared_once(
+    hall: Hall, verb: str, text: str, sections: list[str], said: str
+) -> None:
+    hall.file.write_text(TEXT + text)
+    assert json.loads(hall.run(verb, "--json").stdout)["not_compared"] == sections
+    printed = hall.run(verb).stderr
+    assert printed.count("not compared or pushed") == bool(sections)
+    assert said in printed
