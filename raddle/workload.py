@@ -27,7 +27,8 @@ class Schedule:
     A flow is one message on one queue pair. It starts when all flows it depends on are complete: a flow
     that the sender *receives* is complete when its last byte has arrived there, a flow that the sender
     itself *sent* when its last byte is acknowledged. (Every dependency is one of these two, so that a
-    rank acts on what it knows itself.) Flows of one queue pair start in the order of their index.
+    rank acts on what it knows itself.) Flows of one queue pair start in the order of their index. A flow from
+    a rank to itself is computing: without bytes, and done as it starts, its delay after what it waits for.
 
     Shapes: all arrays have F entries, except `dep_offsets` (F + 1) and `dep_ids` (its last value). The
     flows that flow i waits for are `dep_ids[dep_offsets[i]:dep_offsets[i + 1]]`.
@@ -152,7 +153,7 @@ class Workload:
         seats: where its ranks are.
         start_ps: int64, the earliest start of each flow; None: as soon as what it waits for is complete.
         delay_ps: int64, from when all that a flow waits for is complete until it starts: what a library does
-            in between; the same for all flows of a queue pair. None: nothing.
+            in between. None: nothing.
         names: what each flow is called; empty: as its ranks are.
         rank_names: what each rank is called; empty: by its number.
         repeat: how often the schedule runs. A rank begins again when all flows that it sends and receives

@@ -17,7 +17,7 @@ Simulation* make_simulation(std::uint32_t endpoints, std::uint64_t seed, const r
                             const Column<std::int64_t>& dep_offsets, const Column<std::uint32_t>& dep_ids,
                             const std::optional<Column<std::uint8_t>>& cuts_through,
                             const Column<std::uint32_t>& qp_src_rank, const Column<std::uint32_t>& qp_dst_rank,
-                            const raddle::ScaleUpConfig* scale_up, const Column<std::int64_t>& qp_delay_ps,
+                            const raddle::ScaleUpConfig* scale_up, const Column<std::int64_t>& flow_delay_ps,
                             const Column<std::int64_t>& endpoint_bus_bps, unsigned threads) {
   const std::size_t ports = port_node.size();
   require(port_peer.size() == ports && port_bps.size() == ports && port_propagation_ps.size() == ports,
@@ -36,7 +36,7 @@ Simulation* make_simulation(std::uint32_t endpoints, std::uint64_t seed, const r
   raddle::Workload work{values(qp_src), values(qp_dst), values(qp_hash), values(qp_ack_hash), values(qp_dscp),
                         values(qp_priority), values(flow_qp), values(flow_bytes), values(flow_start_ps),
                         values(dep_offsets), values(dep_ids), values(qp_src_rank), values(qp_dst_rank),
-                        scale_up != nullptr ? *scale_up : raddle::ScaleUpConfig{}, values(qp_delay_ps)};
+                        scale_up != nullptr ? *scale_up : raddle::ScaleUpConfig{}, values(flow_delay_ps)};
   return new Simulation(network, work, threads);
 }
 
@@ -176,7 +176,7 @@ NB_MODULE(_core, m) {
            column("qp_priority"), column("flow_qp"), column("flow_bytes"), column("flow_start_ps"),
            column("dep_offsets"), column("dep_ids"), nb::arg("cuts_through").noconvert() = nb::none(),
            column("qp_src_rank"), column("qp_dst_rank"), nb::arg("scale_up").none() = nb::none(),
-           column("qp_delay_ps"), column("endpoint_bus_bps"), "threads"_a = 1)
+           column("flow_delay_ps"), column("endpoint_bus_bps"), "threads"_a = 1)
       .def("set_switch", &set_switch, nb::kw_only(), "index"_a, "hash_seed"_a, column("fib"), column("group_offsets"),
            column("group_ports"), column("port_up"), column("pfc_enable"), column("port_qos"), column("pg_profile"),
            column("queue_profile"), column("queue_wred"), column("queue_weight"), column("qos"), column("pools"),

@@ -65,7 +65,9 @@ _FILES = ("fct.csv", "ports.csv", "summary.json", _SERIES, _CAPTURE)
 
 def simulate(
     fabric: FabricArg,
-    flows: Annotated[Path, typer.Option(help="CSV with columns src,dst,bytes; also id,start_ns,qp,after.")],
+    flows: Annotated[
+        Path, typer.Option(help="CSV with columns src,dst,bytes; also id,start_ns,qp,after,delay_ns.")
+    ],
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Folder for fct.csv, ports.csv and summary.json.")
     ],

@@ -121,12 +121,18 @@ def exported_flows(nodes: PeerNodes, workload: Workload) -> PeerFlows:
     """The flows between nodes, each on its own queue pair.
 
     Raises:
-        InputError: `not-exportable`, flows share a queue pair.
+        InputError: `not-exportable`, flows share a queue pair, or begin a delay after others.
     """
     schedule = workload.schedule
     if len(np.unique(schedule.qp)) < schedule.flows:
         raise InputError.of(
             "not-exportable", "flows that share a queue pair: there each flow has its own", "leave 'qp' out"
+        )
+    if (workload.delays_ps[np.diff(schedule.dep_offsets) > 0] > 0).any():
+        raise InputError.of(
+            "not-exportable",
+            "flows that begin a delay after others, which no file says",
+            "leave 'delay_ns' out",
         )
     place = np.zeros(len(nodes.endpoints), np.int64)
     place[list(nodes.endpoints)] = np.arange(len(nodes.endpoints))

@@ -108,7 +108,8 @@ class RunSetup:
         qp_src_rank, qp_dst_rank: a flow starts with what its source rank has, over whichever queue pair it
             came; empty: the endpoints are the ranks.
         scale_up: None: there is nothing inside domains.
-        qp_delay_ps: from when all that a flow waits for is done until it starts; empty: none.
+        flow_delay_ps: from when all that a flow waits for is done until it starts, which is not before its
+            `flow_start_ps`; empty: none.
         endpoint_bus_bps: what each endpoint's host bus carries of payload each way, 0: any; empty: all any.
         cuts_through: per switch; empty: all store and forward.
         threads: that share the switches; the result is the same for any number.
@@ -137,7 +138,7 @@ class RunSetup:
     qp_src_rank: NDArray[np.uint32] = field(default_factory=_no_ranks)
     qp_dst_rank: NDArray[np.uint32] = field(default_factory=_no_ranks)
     scale_up: ScaleUpColumns | None = None
-    qp_delay_ps: NDArray[np.int64] = field(default_factory=_no_delays)
+    flow_delay_ps: NDArray[np.int64] = field(default_factory=_no_delays)
     endpoint_bus_bps: NDArray[np.int64] = field(default_factory=_no_buses)
     threads: int = 1
 

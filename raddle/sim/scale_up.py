@@ -2,6 +2,9 @@
 
 A crossbar (NVSwitch) is an egress and an ingress link per accelerator; a mesh has a link between each two; in
 a ring, links to both neighbours pass on what goes further. docs/models/servers.md has the model.
+
+A queue pair from a rank to itself is its computing: flows without bytes, each of which is done as it starts,
+a delay after all that it waits for. It takes a link of the rank's own.
 """
 
 from __future__ import annotations
@@ -21,6 +24,9 @@ QUANTUM_BYTES = 512 << 10
 Assumption: a link arbitrates packets of some hundred bytes; with quanta, a message among others ends up to
 one quantum of each of them earlier or later. 512 KiB at 450 GB/s are 1.2 us.
 """
+
+_COMPUTING_BPS = 10**12
+"""Of the link that computing takes, over which no byte goes."""
 
 _Ints = NDArray[np.int64]
 
@@ -48,9 +54,9 @@ class ScaleUpLinks:
 
     Attributes:
         columns: as the engine takes them.
-        source, target: int64, accelerators at the ends of each link; NOWHERE for a switch.
+        source, target: int64, accelerators at the ends of each link; NOWHERE for a switch or computing.
         latency_ps: int64[queue pairs], of each one's path.
-        path_bps: int64[queue pairs], of the slowest link of its path; 0 over the network.
+        path_bps: int64[queue pairs], of the slowest link of its path; 0 over the network and of computing.
     """
 
     columns: ScaleUpColumns
@@ -135,6 +141,8 @@ def scale_up_links(fabric: Fabric, sent: Sent) -> ScaleUpLinks | None:
             raise ValueError("only the switch of a scale-up domain copies and sums")
         return None
     src_rank, dst_rank = qp_ranks(sent)
+    is_computing = src_rank[inside] == dst_rank[inside]
+    computing, inside = inside[is_computing], inside[~is_computing]
     domains = sent.ranks_domain[src_rank[inside]], sent.ranks_domain[dst_rank[inside]]
     if ((domains[0] != domains[1]) | (domains[0] == NOWHERE)).any():
         raise ValueError("a queue pair without endpoints is not inside a scale-up domain")
@@ -143,24 +151,29 @@ def scale_up_links(fabric: Fabric, sent: Sent) -> ScaleUpLinks | None:
     steps = _steps(members, inside, accelerator[src_rank[inside]], accelerator[dst_rank[inside]])
     ends = np.stack([steps.source, steps.target], axis=1)
     links, first, number = np.unique(ends, axis=0, return_index=True, return_inverse=True)
-    order = np.lexsort((steps.hop, steps.qp))
+    own, of_own = np.unique(src_rank[computing], return_inverse=True)
+    path_qp = np.concatenate([steps.qp, computing])
+    path_link = np.concatenate([number.reshape(-1), len(links) + of_own.reshape(-1)])
+    order = np.lexsort((np.concatenate([steps.hop, np.zeros_like(computing)]), path_qp))
     count = len(sent.qp_src)
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(steps.qp, minlength=count))])
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(path_qp, minlength=count))])
+    nowhere = np.full(len(own), NOWHERE)
     tx_bytes, rx_bytes = _costs(sent, members.bps[accelerator], members.in_network_bps[accelerator])
     columns = ScaleUpColumns(
-        link_bps=steps.bps[first],
-        link_latency_ps=steps.latency_ps[first],
+        link_bps=np.concatenate([steps.bps[first], np.full(len(own), _COMPUTING_BPS)]),
+        link_latency_ps=np.concatenate([steps.latency_ps[first], np.zeros(len(own), np.int64)]),
         quantum_bytes=QUANTUM_BYTES,
         path_offsets=offsets.astype(np.uint32),
-        path_links=number.reshape(-1)[order].astype(np.uint32),
+        path_links=path_link[order].astype(np.uint32),
         tx_bytes=tx_bytes,
         rx_bytes=rx_bytes,
     )
     path_bps = np.full(count, np.iinfo(np.int64).max)
     np.minimum.at(path_bps, steps.qp, steps.bps)
-    path_bps[sent.qp_src != NOWHERE] = 0
+    path_bps[sent.qp_src != NOWHERE] = path_bps[computing] = 0
     latency_ps = np.bincount(steps.qp, steps.latency_ps, count).astype(np.int64)
-    return ScaleUpLinks(columns, links[:, 0], links[:, 1], latency_ps, path_bps, members.bps)
+    source, target = (np.concatenate([links[:, end], nowhere]) for end in (0, 1))
+    return ScaleUpLinks(columns, source, target, latency_ps, path_bps, members.bps)
 
 
 def qp_ranks(sent: Sent) -> tuple[_Ints, _Ints]:
@@ -178,8 +191,9 @@ def _steps(members: _Members, qp: _Ints, src: _Ints, dst: _Ints) -> _Steps:
     for name, make in (("crossbar", _crossbar), ("mesh", _mesh), ("ring", _ring)):
         if (chosen := topology == name).any():
             parts += make(members, qp[chosen], src[chosen], dst[chosen])
-    columns = zip(*((p.qp, p.hop, p.source, p.target, p.bps, p.latency_ps) for p in parts), strict=True)
-    return _Steps(*(np.concatenate(column) for column in columns))
+    none = np.zeros(0, np.int64)
+    columns = [(p.qp, p.hop, p.source, p.target, p.bps, p.latency_ps) for p in parts] or [(none,) * 6]
+    return _Steps(*(np.concatenate(column) for column in zip(*columns, strict=True)))
 
 
 def _crossbar(members: _Members, qp: _Ints, src: _Ints, dst: _Ints) -> list[_Steps]:

@@ -59,7 +59,7 @@ class Simulation:
         states: the state of every switch by name.
         sent: what is sent, queue pair by queue pair.
         seed: decides queue pair numbers and ECN marking.
-        start_ps: int64, the earliest start of every flow; None: 0.
+        start_ps: int64, the earliest start of every flow, whatever it waits for; None: 0.
         source_ports: int64[queue pairs, 2], UDP source port of data and of acknowledgements, -1 or None where
             it follows from the queue pair numbers.
         dscp, priority: of every queue pair's data, the PFC priority that stops it at its NIC; None: those of
@@ -123,7 +123,7 @@ class Simulation:
             qp_dst_rank=ranks[1].astype(np.uint32),
             scale_up=self.scale_up.columns if self.scale_up else None,
             endpoint_bus_bps=bus_bps if bus_bps.any() else bus_bps[:0],
-            qp_delay_ps=_of_queue_pairs(delay_ps, sent),
+            flow_delay_ps=np.zeros(0, np.int64) if delay_ps is None else delay_ps,
             qp_hash=hashes[0],
             qp_ack_hash=hashes[1],
             qp_dscp=dscp,
@@ -140,9 +140,10 @@ class Simulation:
             self.set_receiver(self.port_names[limited], None)
         self.is_stalled = False
         self.pool_names: dict[str, tuple[str, ...]] = {}
-        self._stall_guard = StallGuard(
-            self, 0 if start_ps is None or not len(start_ps) else int(start_ps.max())
+        last_start_ps, longest_delay_ps = (
+            0 if times is None else int(times.max(initial=0)) for times in (start_ps, delay_ps)
         )
+        self._stall_guard = StallGuard(self, last_start_ps, longest_delay_ps)
         packets = np.maximum(-(-schedule.size_bytes // fabric.roce.mtu_bytes), 1)
         inside = (sent.qp_src == NOWHERE)[schedule.qp]
         data = int(packets[~inside].sum())
@@ -394,12 +395,3 @@ class Simulation:
         An adaptive group counts with the member that the hash would take.
         """
         return self._core.trace(qp, acks)
-
-
-def _of_queue_pairs(delay_ps: NDArray[np.int64] | None, sent: Sent) -> NDArray[np.int64]:
-    """The delay of each queue pair's flows; of none where there are none."""
-    if delay_ps is None:
-        return np.zeros(0, np.int64)
-    of_qp = np.zeros(len(sent.qp_src), np.int64)
-    of_qp[sent.schedule.qp] = delay_ps
-    return of_qp

@@ -16,15 +16,16 @@ _LONGEST_WATCH_PS = 10 * 10**12
 class StallGuard:
     """Compares what has moved between two looks.
 
-    A timeout may move packets again, so silence counts from twice that time on. After that a deadlock that no
-    watchdog breaks is final, and so is any silence that outlasts the watchdogs too.
+    A timeout may move packets again, and so does the end of a delay; so silence counts from twice the one and
+    the longest other on. After that a deadlock that no watchdog breaks is final, and so is any silence that
+    outlasts the watchdogs too.
     """
 
-    def __init__(self, simulation: Simulation, last_start_ps: int) -> None:
+    def __init__(self, simulation: Simulation, last_start_ps: int, longest_delay_ps: int) -> None:
         self._simulation = simulation
         self._moved_ps = last_start_ps
         self._moved = self._moved_so_far()
-        self._timeout_ps = 2 * simulation.fabric.hosts[0].nic_model.rto_ps
+        self._timeout_ps = 2 * simulation.fabric.hosts[0].nic_model.rto_ps + longest_delay_ps
 
     def _moved_so_far(self) -> tuple[PacketCounts, int]:
         return self._simulation.packets, self._simulation.inside_bytes

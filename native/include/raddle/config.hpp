@@ -86,7 +86,7 @@ struct Workload {
   // endpoints are the ranks.
   std::vector<std::uint32_t> qp_src_rank = {}, qp_dst_rank = {};
   ScaleUpConfig scale_up = {};
-  std::vector<Time> qp_delay = {};  // from when all that a flow waits for is done until it starts; none: 0
+  std::vector<Time> flow_delay = {};  // from when all that a flow waits for is done until it starts; none: 0
 };
 
 struct QosMap {

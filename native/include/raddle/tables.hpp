@@ -20,7 +20,7 @@ struct Tables {
   Workload work;
   std::vector<std::uint32_t> qp_flow_offsets;
   std::vector<FlowId> qp_flows;
-  std::vector<std::uint32_t> waits;             // dependencies not yet complete, start time included
+  std::vector<std::uint32_t> waits;             // dependencies not yet complete; 1 where there are none, for the start time
   std::vector<std::int64_t> dependent_offsets;
   std::vector<FlowId> dependents;
 
@@ -66,9 +66,12 @@ struct Tables {
            work.qp_src_rank[work.flow_qp[dependent]] == work.qp_dst_rank[work.flow_qp[flow]];
   }
 
-  // A flow starts when what it depends on is done and its start time has come.
-  bool has_start_event(FlowId flow) const {
-    return work.dep_offsets[flow + 1] == work.dep_offsets[flow] || work.flow_start[flow] > 0;
+  // Whether a flow waits for its start time alone. One that others come before waits for that when they are done.
+  bool has_start_event(FlowId flow) const { return work.dep_offsets[flow + 1] == work.dep_offsets[flow]; }
+
+  // The endpoint or the scale-up link that a queue pair begins at.
+  std::uint32_t first_place(QpId qp) const {
+    return is_scale_up(qp) ? work.scale_up.path_links[work.scale_up.path_offsets[qp]] : work.qp_src[qp];
   }
 
  private:

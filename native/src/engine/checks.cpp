@@ -110,8 +110,8 @@ void check_workload(const Workload& work, NodeId endpoints) {
             "queue pair ends out of range");
     require(work.qp_dscp[i] < dscps && work.qp_priority[i] < priorities, "queue pair class out of range");
   }
-  require(work.qp_delay.empty() || work.qp_delay.size() == qps, "delays are of every queue pair, or of none");
-  for (const Time delay : work.qp_delay) require(delay >= 0, "a delay is not negative");
+  require(work.flow_delay.empty() || work.flow_delay.size() == flows, "delays are of every flow, or of none");
+  for (const Time delay : work.flow_delay) require(delay >= 0, "a delay is not negative");
   for (std::size_t i = 0; i < flows; ++i) {
     require(work.flow_qp[i] < qps && work.flow_bytes[i] >= 0 && work.flow_start[i] >= 0, "flow out of range");
   }

@@ -16,14 +16,13 @@ void Partition::make_ready(FlowId flow) {
   if (--waits_[flow] == 0) post(work_.flow_qp[flow]);
 }
 
-// The same of a flow that this one waited for: after the last one, its sender takes a delay to go on.
+// One of the flows that this one waits for is done: after the last one, its sender takes a delay to go on.
 void Partition::prepare(FlowId flow) {
-  const QpId qp = work_.flow_qp[flow];
-  if (waits_[flow] > 1 || work_.qp_delay.empty() || work_.qp_delay[qp] == 0) return make_ready(flow);
-  const bool is_inside = tables_.is_scale_up(qp);
-  const std::uint32_t from = is_inside ? work_.scale_up.path_links[work_.scale_up.path_offsets[qp]] : work_.qp_src[qp];
+  const Time delay = work_.flow_delay.empty() ? 0 : work_.flow_delay[flow];
+  const Time start = std::max(now_ + delay, work_.flow_start[flow]);
+  if (waits_[flow] > 1 || start == now_) return make_ready(flow);
   ++open_flows_;
-  schedule(from, now_ + work_.qp_delay[qp], EventKind::start, flow, 0);
+  schedule(tables_.first_place(work_.flow_qp[flow]), start, EventKind::start, flow, 0);
 }
 
 // Hands the queue pair's next flows to its NIC, in order, as far as they are ready.

@@ -70,10 +70,9 @@ Simulation::Simulation(const NetworkConfig& network, const Workload& work, unsig
   for (FlowId flow = 0; flow < work.flow_qp.size(); ++flow) {
     if (!tables_->has_start_event(flow)) continue;
     const QpId qp = work.flow_qp[flow];
-    const bool is_scale_up = tables_->is_scale_up(qp);
-    const std::uint32_t from = is_scale_up ? work.scale_up.path_links[work.scale_up.path_offsets[qp]] : work.qp_src[qp];
+    const std::uint32_t from = tables_->first_place(qp);
     Partition& partition =
-        is_scale_up ? *partitions_[tables_->scale_up.partition_of_link[from]] : partition_of(from);
+        tables_->is_scale_up(qp) ? *partitions_[tables_->scale_up.partition_of_link[from]] : partition_of(from);
     ++partition.open_flows_;
     partition.schedule(from, work.flow_start[flow], EventKind::start, flow, 0);
   }

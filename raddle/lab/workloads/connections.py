@@ -63,13 +63,13 @@ class LaneFinder:
         self._speed = fabric.arrays.speed_bps[[endpoint.link for endpoint in fabric.endpoints]]
 
     def between(self, src: _Ints, dst: _Ints) -> traffic.Lanes:
-        """Those from each rank of `src` to that of `dst`, int32[C] each.
+        """Those from each rank of `src` to that of `dst`, int32[C] each; what it sends itself is computing.
 
         Raises:
             InputError: `no-way-between`, two ranks share all NICs, or a plane with none, and no domain.
         """
         domain, plane, alive = self._seats.domain, self._plane, self._alive
-        inside = (domain[src] == domain[dst]) & (domain[src] != NOWHERE)
+        inside = ((domain[src] == domain[dst]) & (domain[src] != NOWHERE)) | (src == dst)
         a, b = self._ports[src], self._ports[dst]
         is_lane = (a != NOWHERE) & (b != NOWHERE) & (a != b) & ~inside[:, None]
         is_lane &= alive[a] & alive[b] & (plane[a] == plane[b])

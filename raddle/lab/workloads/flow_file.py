@@ -2,8 +2,8 @@
 
 A header names the columns. `src`, `dst` (endpoint names, or their numbers) and `bytes` are needed. There may
 be `id` (default: the row's number from 1), `start_ns` (default 0), `qp` (flows of one src, dst and qp share a
-queue pair and go in order; default: each flow has its own) and `after` (ids of earlier rows to wait for,
-separated by blanks).
+queue pair and go in order; default: each flow has its own), `after` (ids of earlier rows to wait for,
+separated by blanks) and `delay_ns` (default 0: how long after all these and its start time it begins).
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from raddle.topology.model import Fabric
 from raddle.workload import COPY, Schedule, Seats, Workload
 
 _NEEDED = ("src", "dst", "bytes")
-_COLUMNS = (*_NEEDED, "id", "start_ns", "qp", "after")
+_COLUMNS = (*_NEEDED, "id", "start_ns", "qp", "after", "delay_ns")
 _MOST_BYTES = 10**15
-_MOST_START_NS = 10**15
+_MOST_NS = 10**15
 _GUESSES = 20
 
 
@@ -46,6 +46,7 @@ class _Reader:
         self.dst: list[int] = []
         self.size: list[int] = []
         self.start: list[int] = []
+        self.delay: list[int] = []
         self.qp: list[int] = []
         self.deps: list[list[int]] = []
         self._qps: dict[tuple[int, int, str], int] = {}
@@ -82,6 +83,9 @@ class _Reader:
         self.problem("bad-number", f"{column} '{text}' is not a whole number from 0 to {most}", column=column)
         return 0
 
+    def time_ps(self, column: str, cells: Mapping[str, str]) -> int:
+        return self.number(column, cells.get(column) or "0", _MOST_NS) * 1000
+
     def row(self, cells: Mapping[str, str]) -> None:
         number = len(self.src)
         name = cells.get("id") or str(number + 1)
@@ -97,7 +101,8 @@ class _Reader:
         self.src.append(src)
         self.dst.append(dst)
         self.size.append(self.number("bytes", cells["bytes"], _MOST_BYTES))
-        self.start.append(self.number("start_ns", cells.get("start_ns") or "0", _MOST_START_NS) * 1000)
+        self.start.append(self.time_ps("start_ns", cells))
+        self.delay.append(self.time_ps("delay_ns", cells))
         shared = cells.get("qp", "")
         key = (src, dst, f"qp {shared}" if shared else f"flow {number}")
         self.qp.append(self._qps.setdefault(key, len(self._qps)))
@@ -149,8 +154,9 @@ def read_flows(fabric: Fabric, path: Path) -> Workload:
         chunk_bytes=np.zeros(0, np.int64),
     )
     every = np.arange(len(fabric.endpoints), dtype=np.int32)
-    start_ps, names = np.array(reader.start, np.int64), tuple(reader.rows)
-    return Workload(schedule, Seats.of_endpoints(every), start_ps, names=names)
+    delay_ps = np.array(reader.delay, np.int64)
+    start_ps, names = np.array(reader.start, np.int64) + delay_ps, tuple(reader.rows)
+    return Workload(schedule, Seats.of_endpoints(every), start_ps, delay_ps, names)
 
 
 def _read_rows(reader: _Reader, rows: CsvRows) -> None:

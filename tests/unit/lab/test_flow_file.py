@@ -48,6 +48,13 @@ def test_after_names_earlier_rows(fabric: Fabric, tmp_path: Path) -> None:
     assert table.start_ps.tolist() == [0, 7000, 0]
 
 
+def test_a_delay_counts_from_what_a_flow_waits_for_and_from_its_start(fabric: Fabric, tmp_path: Path) -> None:
+    rows = "id,src,dst,bytes,start_ns,after,delay_ns\na,0,1,1,,,5\nb,1,0,1,7,a,30\n"
+    table = read_flows(fabric, write(tmp_path, rows))
+    assert table.delays_ps.tolist() == [5000, 30000]
+    assert table.starts_ps.tolist() == [5000, 37000]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

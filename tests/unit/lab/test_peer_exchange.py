@@ -183,6 +183,13 @@ def test_what_simai_has_no_place_for_is_not_exported() -> None:
         assert refused.value.diagnostics[0].code == "not-exportable"
 
 
+def test_a_delay_after_other_flows_is_not_exported(tmp_path: Path) -> None:
+    fabric = load(find("leaf-spine-16"))
+    flows = write(tmp_path, "flows.csv", "id,src,dst,bytes,after,delay_ns\na,0,1,1,,5\nb,1,0,1,a,30\n")
+    with pytest.raises(InputError, match="begin a delay after others"):
+        exported_flows(PeerNodes.of(fabric), read_flows(fabric, flows))
+
+
 def test_fat_tree_of_htsim_comes_back_as_it_was(tmp_path: Path) -> None:
     tree = read_htsim_topology(write(tmp_path, "in.topo", FAT_TREE))
     topology = tree.topology()
