@@ -306,5 +306,7 @@ def read_secrets(path: Path) -> dict[str, str]:
         document = None
     if not isinstance(document, dict) or not all(isinstance(value, str) for value in document.values()):
         # The content is not quoted: it may hold a password.
-        raise InputError.of("bad-secrets", f"'{path}' is not a JSON object of strings")
+        raise InputError.of(
+            "bad-secrets", f"'{path}' is not a JSON object of strings", 'write {"user": "password"}'
+        )
     return document

@@ -89,7 +89,9 @@ def check_ranks(collective: Collective, algorithm: Algorithm, shape: Shape, size
     """
     if shape.ranks < 2:
         raise InputError.of(
-            "bad-ranks", f"the number of ranks is {shape.ranks}; a collective needs 2 or more"
+            "bad-ranks",
+            f"the number of ranks is {shape.ranks}; a collective needs 2 or more",
+            "take a fabric, a tenant or hosts with more accelerators",
         )
     name = f"{collective.name} {algorithm.name}"
     if reason := algorithm.refuses(shape):

@@ -27,6 +27,7 @@ from raddle.cli.options import (
 )
 from raddle.cli.progress import progress_bar
 from raddle.errors import InputError
+from raddle.lab.emulation.layout import far_pair
 from raddle.lab.emulation.programs import load_mininet, need
 from raddle.lab.emulation.result import to_json, to_text
 from raddle.lab.emulation.sandbox import enter_sandbox
@@ -80,6 +81,8 @@ def emulate(
         if flows
         else _short_collective(find_job(model, collective, algorithm, Scope(placement, seed=seed)), packets)
     )
+    if "failover" in tests:
+        far_pair(model, work)  # said before anything starts
     need((*_PROGRAMS, *_SWITCH_PROGRAMS[switch], *(["iperf3"] if "iperf" in tests else [])))
     enter_sandbox(is_interactive=keep)
     load_mininet()

@@ -121,11 +121,11 @@ def up(
         tell=_tell,
     )
     _warn_of_strangers(doors)
+    seen = planned_names(model, read_cables(cables)) if cables else None
+    sent = _traffic(model, flows, collective, algorithm, placement, size, seed)
     # Threads give way sooner than by default, so that long work of one client delays others less.
     sys.setswitchinterval(_SWITCH_S)
     _end_by_signals()
-    seen = planned_names(model, read_cables(cables)) if cables else None
-    sent = _traffic(model, flows, collective, algorithm, placement, size, seed)
     with (
         _alone(model.name, inventory, state),
         scratch_folder("raddle-redis-") if with_redis else nullcontext() as scratch,

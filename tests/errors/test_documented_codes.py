@@ -1,4 +1,4 @@
-"""docs/errors.md has every code that a fabric file can end with, and no other."""
+"""Every code stands on a page and in a test; docs/errors.md has those of a fabric file, and no other."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PAGE = (ROOT / "docs/errors.md").read_text(encoding="utf-8")
 
 CODE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)+")
 
-RAISERS = {"Diagnostic", "of", "error", "refuse", "_field", "_note", "_stop", "_warn"}
+RAISERS = {"Diagnostic", "Finding", "of", "error", "problem", "refuse", "_field", "_note", "_stop", "_warn"}
 FORMATTED = {"duplicate-priority", "duplicate-dscp"}
 """Codes that `f"duplicate-{key}"` makes."""
 
@@ -23,9 +23,12 @@ def codes_of(path: Path) -> Iterator[str]:
         if not isinstance(node, ast.Call) or not node.args:
             continue
         name = getattr(node.func, "id", None) or getattr(node.func, "attr", None)
-        first = node.args[0]
-        if name in RAISERS and isinstance(first, ast.Constant) and isinstance(first.value, str):
-            yield first.value
+        if name in RAISERS:
+            first = node.args[0]
+            either = [first.body, first.orelse] if isinstance(first, ast.IfExp) else [first]
+            for each in either:
+                if isinstance(each, ast.Constant) and isinstance(each.value, str):
+                    yield each.value
 
 
 def documented(part: str) -> list[str]:
@@ -70,3 +73,11 @@ def test_most_codes_have_an_example() -> None:
 def test_every_code_of_the_program_stands_on_a_page() -> None:
     pages = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").rglob("*.md"))
     assert [f"{code} ({path.name})" for code, path in every_code().items() if f"`{code}`" not in pages] == []
+
+
+def test_every_code_of_the_program_stands_in_a_test() -> None:
+    """Which asks for its text: test_command_codes for those of commands, the files here for their own."""
+    paths = [path for kind in ("py", "txt") for path in (ROOT / "tests").rglob(f"*.{kind}")]
+    tests = "".join(path.read_text(errors="replace") for path in paths if path != Path(__file__))
+    tested = set(re.findall(r"[a-z0-9]+(?:-[a-z0-9]+)+", tests))
+    assert [f"{code} ({path.name})" for code, path in every_code().items() if code not in tested] == []

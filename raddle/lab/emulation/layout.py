@@ -12,6 +12,7 @@ from raddle.controller.plan.neighbours import neighbour_macs
 from raddle.controller.southbound.openflow.tables import port_numbers
 from raddle.errors import InputError
 from raddle.topology.model import Fabric, Link, PortRef
+from raddle.workload import Workload
 
 MAX_NAME = 15
 """Characters of an interface's name (IFNAMSIZ - 1); a bridge is an interface."""
@@ -172,3 +173,21 @@ def _far_end(prefix: str) -> NicAddress:
     gateway = ip_interface(prefix)
     host = type(gateway.ip)(int(gateway.ip) ^ 1)
     return NicAddress(str(host), str(gateway.ip), gateway.network.prefixlen)
+
+
+def far_pair(fabric: Fabric, work: Workload) -> tuple[int, int]:
+    """The first two endpoints that talk to each other across leaves.
+
+    Raises:
+        InputError: `no-far-flow`.
+    """
+    first = work.seats.first_endpoint
+    for rank, other in zip(work.schedule.src.tolist(), work.schedule.dst.tolist(), strict=True):
+        src, dst = int(first[rank]), int(first[other])
+        if fabric.endpoints[src].leaf != fabric.endpoints[dst].leaf:
+            return src, dst
+    raise InputError.of(
+        "no-far-flow",
+        "failover needs a flow between two leaves; there is none",
+        "leave failover out, or take hosts below two leaves",
+    )

@@ -10,11 +10,10 @@ from typing import Literal
 
 from raddle.controller.plan.make import make_plan
 from raddle.controller.plan.model import Plan
-from raddle.errors import InputError
 from raddle.lab.emulation.bmv2 import Bmv2
 from raddle.lab.emulation.dataplane import Dataplane, PortEvent
 from raddle.lab.emulation.failover import FailoverTest
-from raddle.lab.emulation.layout import Layout
+from raddle.lab.emulation.layout import Layout, far_pair
 from raddle.lab.emulation.network import Network
 from raddle.lab.emulation.nics import HEADERS_BYTES, WHOLE_FRAME_BYTES, NicSocket, write_pcaps
 from raddle.lab.emulation.open_vswitch import OpenVSwitch
@@ -129,21 +128,11 @@ def _test(
             result = replace(result, pcaps=tuple(map(str, files)))
     if "failover" in request.tests:
         progress("failures", 0.8)
-        src, dst = _far_pair(layout.fabric, request.workload)
+        src, dst = far_pair(layout.fabric, request.workload)
         result = replace(
             result, failover=tuple(FailoverTest(layout, network, repairer, nics, src, dst).run())
         )
     return result
-
-
-def _far_pair(fabric: Fabric, work: Workload) -> tuple[int, int]:
-    """The first two endpoints that talk to each other across leaves."""
-    first = work.seats.first_endpoint
-    for rank, other in zip(work.schedule.src.tolist(), work.schedule.dst.tolist(), strict=True):
-        src, dst = int(first[rank]), int(first[other])
-        if fabric.endpoints[src].leaf != fabric.endpoints[dst].leaf:
-            return src, dst
-    raise InputError.of("no-far-flow", "failover needs a flow between two leaves; there is none")
 
 
 def ping_all(layout: Layout, network: Network) -> Ping:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
+
+import pytest
 
 import raddle
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.addresses import dotted, plan_addresses
-from raddle.controller.plan.model import NextHop
+from raddle.controller.plan.model import NextHop, Plan, Route
 from raddle.controller.plan.replan import replanner
 from raddle.controller.plan.update import (
     Routes,
@@ -21,6 +24,7 @@ from raddle.controller.plan.update import (
 )
 from raddle.controller.verify.network import entries_of_plan, network_of
 from raddle.controller.verify.transient import Transient, judge_update
+from raddle.lab.verify import FailureScope, verify_plan
 from raddle.lab.workloads.collective import collective_demand
 from raddle.lab.workloads.ranks import Scope
 from raddle.topology.model import Fabric
@@ -92,6 +96,44 @@ def test_routes_that_deadlock_only_together_are_kept_apart_by_the_rounds() -> No
     assert hasty.cycle is not None
     safe = judged(old, update_rounds(PEERS, old, new))
     assert (safe.lost, safe.looping, safe.cycle) == (0, 0, None)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        (lambda: routes(FABRIC), lambda: routes(WITHOUT_SPINE1), "update-drops"),
+        (lambda: with_pins({"leaf2": (0, 1)}), lambda: with_pins({"leaf2": (1, 0)}), "update-loops"),
+        (
+            lambda: with_route(routes(FABRIC), 4, ("leaf0", "spine0", "leaf1", "spine1")),
+            lambda: with_route(routes(FABRIC), 5, ("leaf1", "spine1", "leaf0", "spine0")),
+            "update-deadlocks",
+        ),
+    ],
+)
+def test_an_update_in_one_round_is_found_out_by_verify(
+    old: Callable[[], Routes], new: Callable[[], Routes], code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def one_round(peers: object, before: Routes, after: Routes) -> tuple[tuple[Write, ...], ...]:
+        return (writes_between(before, after),)
+
+    monkeypatch.setattr(raddle.lab.verify, "update_rounds", one_round)
+    scope = FailureScope(together=0, most=1, seed=1, congested_groups=8)
+    done = verify_plan(FABRIC, planned(new()), None, scope, lambda what, share: None, planned(old()))
+    (told,) = [str(problem) for problem in done.problems if problem.code == code]
+    assert f"error[{code}]: during the update: " in told
+    assert told.endswith("hint: change it in two steps, by a plan between the two")
+
+
+def planned(table: Routes) -> Plan:
+    """The plan with other routes."""
+    made = make_plan(FABRIC, "ecmp")
+    return replace(
+        made,
+        switches=tuple(
+            replace(switch, routes=tuple(Route(*each, "fabric") for each in table[switch.name].items()))
+            for switch in made.switches
+        ),
+    )
 
 
 def with_route(base: Routes, endpoint: int, way: tuple[str, ...]) -> Routes:

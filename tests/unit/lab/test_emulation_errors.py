@@ -49,6 +49,10 @@ def test_what_is_not_emulated_is_refused() -> None:
     adaptive = AdaptiveRouting(True, 256, 512, 16, bands, bands, bands)
     with pytest.raises(InputError, match=r"adaptive-not-emulated.*software switches do not"):
         Layout(replace(FABRIC, routing=replace(FABRIC.routing, adaptive=adaptive)), PINNED)
+    long = "a-switch-of-a-long-name"
+    first, *others = FABRIC.switches
+    with pytest.raises(InputError, match=rf"name-too-long\]: '{long}' is too long for the name of a bridge"):
+        Layout(replace(FABRIC, switches=(replace(first, name=long), *others)), PINNED)
 
 
 GOOD = EmulationResult(

@@ -48,7 +48,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     file.write_bytes(b"something else")
     with pytest.raises(InputError) as refused:
         switch_farm(fabric, make_plan(fabric, "ecmp"), doors=Doors(state_folder=tmp_path))
-    assert f"cannot boot from '{file}': not a P4Runtime pipeline" in str(refused.value)
+    assert f"error[bad-saved-tables]: cannot boot from '{file}': not a P4Runtime" in str(refused.value)
     assert "hint: remove the file" in str(refused.value)
 
 

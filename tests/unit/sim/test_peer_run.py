@@ -97,6 +97,14 @@ def test_hosts_cabled_to_each_other_are_an_error(tmp_path: Path) -> None:
         run_peer(read_ns3_topology(path), one_flow(1), NS3_HPCC)
 
 
+def test_cables_whose_headroom_takes_the_whole_buffer_are_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "far.topo"
+    path.write_text(TWO_HOSTS_ONE_SWITCH.replace("0.001ms", "500us"))
+    told = r"error\[no-shared-buffer\]: node 2: headroom takes the whole buffer of ns3-hpcc"
+    with pytest.raises(InputError, match=told):
+        run_peer(read_ns3_topology(path), one_flow(1), NS3_HPCC)
+
+
 def test_flow_to_a_switch_is_an_error(two_hosts_one_switch: PeerTopology) -> None:
     flows = one_flow(1)
     flows.dst[0] = 2
