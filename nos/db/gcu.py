@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from raddle.hwsku import PROFILE_FIELDS, is_tunable
+from raddle.hwsku import Updater
 from raddle.nos.db.databases import ConfigDb, HashDb
 from raddle.nos.db.patch import PatchError, PatchOp, apply_operations, difference
 from raddle.nos.db.schema import TABLES, YANG_TABLES, TableSchema, Violation, read_config, validate
@@ -20,7 +20,13 @@ _NEVER_REMOVED = (
     ("LOOPBACK_INTERFACE", "Loopback0"),
 )
 _VALIDATORS = "generic_config_updater.field_operation_validators"
-_WATCHDOG_FIELDS = ("restoration_time", "detection_time", "action", "pfc_stat_history")
+_GUARDED = {
+    "BUFFER_POOL": "rdma_config_update_validator",
+    "BUFFER_PROFILE": "buffer_profile_config_update_validator",
+    "PFC_WD": "rdma_config_update_validator",
+}
+"""Tables whose changes depend on the chip, and the validators that say so."""
+
 _SHOWN_VIOLATIONS = 20
 
 
@@ -103,12 +109,10 @@ def _check_operation(operation: PatchOp, config: ConfigDb, state: HashDb) -> Non
             + operation.pointer
         )
     table = operation.path[0]
-    if table == "BUFFER_POOL":
-        raise _illegal(table, "rdma_config_update_validator")
-    if table == "BUFFER_PROFILE" and not _may_tune_profile(operation, config):
-        raise _illegal(table, "buffer_profile_config_update_validator")
-    if table == "PFC_WD" and not _may_change_watchdog(operation, config):
-        raise _illegal(table, "rdma_config_update_validator")
+    if table in _GUARDED:
+        updater = Updater.of(config.get("DEVICE_METADATA", {}).get("localhost", {}))
+        if not updater.allows(operation.op, operation.path, operation.value):
+            raise _illegal(table, _GUARDED[table])
     if table == "PORT" and not _port_supports(operation, state):
         raise _illegal(table, "port_config_update_validator")
 
@@ -118,29 +122,6 @@ def _illegal(table: str, validator: str) -> PatchError:
         f"Error: Modification of {table} table is illegal- validating function {_VALIDATORS}.{validator} "
         "returned False"
     )
-
-
-def _is_known_sku(config: ConfigDb) -> bool:
-    hwsku = config.get("DEVICE_METADATA", {}).get("localhost", {}).get("hwsku", "")
-    return is_tunable(str(hwsku))
-
-
-def _may_tune_profile(operation: PatchOp, config: ConfigDb) -> bool:
-    """Whole profiles come and go on any switch; single fields are tuned on known HwSkus only."""
-    if len(operation.path) <= 2:
-        return True
-    return _is_known_sku(config) and operation.op in PROFILE_FIELDS.get(operation.path[2], ())
-
-
-def _may_change_watchdog(operation: PatchOp, config: ConfigDb) -> bool:
-    if not _is_known_sku(config):
-        return False
-    # GCU drops the path's elements that have a digit in them, which are the ports.
-    name = "/".join(part for part in operation.path[1:] if not any(map(str.isdigit, part))).lower()
-    names = [name]
-    if isinstance(operation.value, Mapping):
-        names = [f"{name}/{field}".lstrip("/") for field in operation.value]
-    return all(field in (*_WATCHDOG_FIELDS, "global/poll_interval", "") for field in names)
 
 
 def _port_supports(operation: PatchOp, state: HashDb) -> bool:

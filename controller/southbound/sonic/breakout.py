@@ -13,7 +13,7 @@ from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from raddle.hwsku import is_tunable
+from raddle.hwsku import Updater
 
 Tables = dict[str, dict[str, dict[str, Any]]]
 """CONFIG_DB: table -> key -> field -> value: strings, and lists of strings where YANG has a leaf-list."""
@@ -70,11 +70,11 @@ class Breakout:
                     yield table, key, ""
 
 
-def breakout(current: Tables, wanted: Tables) -> Breakout:
-    """What of the front panel can change while the switch runs.
+def breakout(current: Tables, wanted: Tables, build: str = "") -> Breakout:
+    """What of the front panel can change while a switch of a SONiC build runs.
 
     Nothing on a switch without ports, which gets its first ones with config_db.json; and nothing where the
-    updater would refuse to take a port's watchdog away, as it does on all HwSkus that it does not know.
+    updater would refuse to take a port's watchdog away, as it does on all chips that it does not know.
     """
     have, want = current.get("PORT", {}), wanted.get("PORT", {})
     if not have:
@@ -87,10 +87,16 @@ def breakout(current: Tables, wanted: Tables) -> Breakout:
     taken = {lane for port in made for lane in _lanes(want[port])}
     gone = {port for port, fields in have.items() if port not in want and taken & _lanes(fields)}
     faster = {port for port in made & have.keys() if _speed(want[port]) > _speed(have[port])}
-    hwsku = str(current.get("DEVICE_METADATA", {}).get("localhost", {}).get("hwsku", ""))
-    if not (gone | faster).isdisjoint(current.get("PFC_WD", {})) and not is_tunable(hwsku):
+    updater = updater_of(current, build)
+    watched = (gone | faster) & current.get("PFC_WD", {}).keys()
+    if not all(updater.allows("remove", ("PFC_WD", port)) for port in watched):
         return Breakout()
     return Breakout(frozenset(made), frozenset(gone), frozenset(faster))
+
+
+def updater_of(current: Tables, build: str) -> Updater:
+    """The updater of the switch that holds these tables, with what it calls its build."""
+    return Updater.of(current.get("DEVICE_METADATA", {}).get("localhost", {}), build)
 
 
 def without(current: Tables, leftovers: Iterable[tuple[str, str, str]]) -> Tables:

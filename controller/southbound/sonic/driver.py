@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from types import TracebackType
 
 from raddle.controller.plan.diff import Change
 from raddle.controller.plan.model import NextHop, SwitchPlan
 from raddle.controller.plan.update import Write, shorter
+from raddle.controller.southbound.channel import RefusedError
 from raddle.controller.southbound.driver import RouteTable, Survey, Wire
 from raddle.controller.southbound.sonic.breakout import breakout
 from raddle.controller.southbound.sonic.gnmi import GnmiClient
@@ -16,7 +17,7 @@ from raddle.controller.southbound.sonic.health import Health, read_health
 from raddle.controller.southbound.sonic.ownership import Ownership
 from raddle.controller.southbound.sonic.routes import TABLE, VRF, held_routes, prefix_of
 from raddle.controller.southbound.sonic.sets import Push, differences, plan_push, restored
-from raddle.controller.southbound.sonic.tables import Tables
+from raddle.controller.southbound.sonic.tables import OWNED_TABLES, Tables
 from raddle.inventory import Access
 
 _GROUNDWORK = ("INTERFACE", "LOOPBACK_INTERFACE")
@@ -39,6 +40,7 @@ class SonicDriver:
         self._before: Tables = {}
         self._now: Tables = {}
         self._health = Health()
+        self._build = ""
         self._changes: tuple[Change, ...] = ()
         self._bootstrap: tuple[str, ...] = ()
         self._open: GnmiClient | None = None
@@ -61,14 +63,15 @@ class SonicDriver:
 
     def survey(self) -> Survey:
         self._before = self._now = self._client.read_config()
+        self._build = self._read_build()
         self._wanted = self._ownership.wanted(self._switch, self._before)
         self._foreign = self._ownership.foreign(self._switch, self._before, self._wanted)
-        push = plan_push(self._before, self._wanted, foreign=self._foreign)
+        push = self._push(self._before, self._wanted)
         if push.requests:
-            gone = breakout(self._before, self._wanted).gone
+            gone = breakout(self._before, self._wanted, self._build).gone
             health = read_health(self._client)
             self._health = replace(health, up=health.up - gone)
-        self._changes = tuple(differences(self.name, self._before, self._wanted, foreign=self._foreign))
+        self._changes = tuple(self._differences(self._before, self._wanted))
         self._bootstrap = push.bootstrap
         return Survey(
             changes=self._changes,
@@ -81,6 +84,13 @@ class SonicDriver:
             foreign=tuple(sorted(path for path in self._foreign if not self._is_told_to_stay(path))),
             held="" if self._may_flap else _would_flap(push),
         )
+
+    def _read_build(self) -> str:
+        """What the switch calls its build; empty where it does not tell this caller."""
+        try:
+            return self._client.read_build()
+        except RefusedError:
+            return ""
 
     def _routes_wanted(self) -> RouteTable:
         """The plan's routes, and those that stay because they are not raddle's."""
@@ -101,10 +111,10 @@ class SonicDriver:
             for name, fields in self._wanted.get("PORT", {}).items()
             if fields.get("admin_status") == "up"
         }
-        made = breakout(self._now, self._wanted).made
+        made = breakout(self._now, self._wanted, self._build).made
         ports |= {name: fields for name, fields in self._wanted.get("PORT", {}).items() if name in made}
         tables = {table: self._wanted[table] for table in _GROUNDWORK if table in self._wanted}
-        self._send(plan_push(self._now, {"PORT": ports, **tables}, ()))
+        self._send(self._push(self._now, {"PORT": ports, **tables}, ()))
 
     def write_routes(self, writes: Sequence[Write]) -> None:
         """One Set, or two where routes would be gone for a moment."""
@@ -135,7 +145,7 @@ class SonicDriver:
             if hops:
                 planned = self._wanted.get(TABLE, {}).get(VRF + prefix, {})
                 table[VRF + prefix] = {**planned, **_fields(hops)}
-        self._send(plan_push({TABLE: self._now.get(TABLE, {})}, {TABLE: table}, (TABLE,), self._foreign))
+        self._send(self._push({TABLE: self._now.get(TABLE, {})}, {TABLE: table}, (TABLE,)))
         self._now = {**self._now, TABLE: table}
 
     def finish(self, kept: Collection[str]) -> None:
@@ -143,13 +153,13 @@ class SonicDriver:
         wanted = self._target(now, kept)
         have, want = held_routes(now), held_routes(wanted)
         self._bridge([Write(self.name, prefix, have.get(prefix, ()), hops) for prefix, hops in want.items()])
-        self._send(plan_push(self._now, wanted, foreign=self._foreign))
+        self._send(self._push(self._now, wanted))
 
     def verify(self, kept: Collection[str]) -> str:
         now = self._client.read_config()
         left = [
             change
-            for change in differences(self.name, now, self._target(now, kept), foreign=self._foreign)
+            for change in self._differences(now, self._target(now, kept))
             if change.path not in self._bootstrap
         ]
         if not left:
@@ -175,7 +185,7 @@ class SonicDriver:
         ]
         now = self._client.read_config()
         tables = restored(self._before, now, self._wanted, touched)
-        self._send(plan_push(now, tables, tables))
+        self._send(plan_push(now, tables, tables, build=self._build))
         if kept:
             return (
                 f"its earlier configuration is back in place but for {len(kept)} routes that other switches "
@@ -192,6 +202,12 @@ class SonicDriver:
         }
         routes |= {key: fields for key, fields in now.get(TABLE, {}).items() if prefix_of(key) in kept}
         return {**self._wanted, TABLE: routes}
+
+    def _push(self, current: Tables, wanted: Tables, owned: Iterable[str] = OWNED_TABLES) -> Push:
+        return plan_push(current, wanted, owned, self._foreign, self._build)
+
+    def _differences(self, current: Tables, wanted: Tables) -> Iterator[Change]:
+        return differences(self.name, current, wanted, foreign=self._foreign, build=self._build)
 
     def _send(self, push: Push) -> None:
         for request in push.requests:

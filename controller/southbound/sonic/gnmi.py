@@ -130,7 +130,7 @@ class GnmiClient:
         return counters
 
     def read_build(self) -> str:
-        """What SONiC calls its build."""
+        """What SONiC calls its build; `N/A` where it does not tell."""
         where = gnmi.Path(elem=[gnmi.PathElem(name=name) for name in ("osversion", "build")])
         request = gnmi.GetRequest(prefix=gnmi.Path(target="OTHERS"), path=[where], encoding=gnmi.JSON_IETF)
         return str(self._ask(request, "osversion", "build").get("build_version", "N/A"))

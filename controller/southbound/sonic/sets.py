@@ -16,9 +16,16 @@ from dataclasses import dataclass
 from finsy.proto import gnmi
 
 from raddle.controller.plan.diff import Change
-from raddle.controller.southbound.sonic.breakout import REFERENCES, Breakout, breakout, dangling, without
+from raddle.controller.southbound.sonic.breakout import (
+    REFERENCES,
+    Breakout,
+    breakout,
+    dangling,
+    updater_of,
+    without,
+)
 from raddle.controller.southbound.sonic.tables import OWNED_TABLES, Tables
-from raddle.hwsku import PROFILE_FIELDS, is_tunable
+from raddle.hwsku import Updater
 from raddle.topology.naming import natural
 
 MOVES_PER_SET = 500
@@ -89,6 +96,7 @@ def plan_push(
     wanted: Tables,
     owned_tables: Iterable[str] = OWNED_TABLES,
     foreign: Container[str] = (),
+    build: str = "",
 ) -> Push:
     """The smallest Sets that take a switch from `current` to `wanted`.
 
@@ -96,16 +104,17 @@ def plan_push(
     to the management VRF and what is `foreign` (`TABLE/KEY`). Of other tables only the wanted fields of the
     wanted entries are touched. Ports that come, go or get other lanes are changed in the first Set, with all
     that names them; changes that flap a port are in a Set of their own for each port, after all others. After
-    every Set, nothing refers to what is not there.
+    every Set, nothing refers to what is not there. What the updater of the switch's chip and `build` refuses
+    is left to config_db.json.
     """
     owned = set(owned_tables)
-    broken = breakout(current, wanted)
+    broken = breakout(current, wanted, build)
     if broken.faster:
-        return _in_two(current, wanted, owned, foreign, broken)
+        return _in_two(current, wanted, owned, foreign, broken, build)
     first: list[_Step] = []
     steps: list[_Step] = []
     by_port: dict[str, list[_Step]] = {}
-    live, bootstrap = _live(current, wanted, broken)
+    live, bootstrap = _live(current, wanted, broken, updater_of(current, build))
     for table in sorted(wanted.keys() | owned):
         if not live.get(table) and wanted.get(table):
             continue
@@ -132,12 +141,12 @@ def plan_push(
 
 
 def _in_two(
-    current: Tables, wanted: Tables, owned: set[str], foreign: Container[str], broken: Breakout
+    current: Tables, wanted: Tables, owned: set[str], foreign: Container[str], broken: Breakout, build: str
 ) -> Push:
     """Take the ports away that must go before they come, with all that names them; then the rest."""
     away = Breakout(gone=broken.gone | broken.faster)
     steps = list(_going(current, {}, away))
-    rest = plan_push(without(current, away.leftovers(current)), wanted, owned, foreign)
+    rest = plan_push(without(current, away.leftovers(current)), wanted, owned, foreign, build)
     up = {port for port in away.gone if current["PORT"][port].get("admin_status") == "up"}
     return Push(
         (_request(steps), *rest.requests),
@@ -147,13 +156,13 @@ def _in_two(
     )
 
 
-def _live(current: Tables, wanted: Tables, broken: Breakout) -> tuple[Tables, list[str]]:
+def _live(current: Tables, wanted: Tables, broken: Breakout, updater: Updater) -> tuple[Tables, list[str]]:
     """What of the wanted a running switch takes, and the paths of the rest with all that refers to it."""
     live: Tables = {
         table: {
             key: fields
             for key, fields in rows.items()
-            if not _needs_bootstrap(table, key, fields, current, broken)
+            if not _needs_bootstrap(table, key, fields, current, broken, updater)
         }
         for table, rows in wanted.items()
     }
@@ -191,6 +200,7 @@ def differences(
     wanted: Tables,
     owned_tables: Iterable[str] = OWNED_TABLES,
     foreign: Container[str] = (),
+    build: str = "",
 ) -> Iterator[Change]:
     """How `current` differs from `wanted`, entry by entry (`STATIC_ROUTE/default|10.0.1.0/27`).
 
@@ -203,7 +213,7 @@ def differences(
         for key in sorted(keys, key=natural):
             if _changed_fields(have.get(key), want.get(key), table in owned) is not None:
                 yield Change(switch, f"{table}/{key}", _print(have.get(key)), _print(want.get(key)))
-    for table, key, field in breakout(current, wanted).leftovers(current):
+    for table, key, field in breakout(current, wanted, build).leftovers(current):
         if not field and table not in owned:
             yield Change(switch, f"{table}/{key}", _print(current[table][key]), "")
 
@@ -323,23 +333,41 @@ def _flapped_port(step: _Step) -> str:
     return key if step.table == "PORT" and step.field in _FLAPPING_PORT_FIELDS else ""
 
 
-def _needs_bootstrap(table: str, key: str, want: dict[str, str], current: Tables, broken: Breakout) -> bool:
+def _needs_bootstrap(
+    table: str, key: str, want: dict[str, str], current: Tables, broken: Breakout, updater: Updater
+) -> bool:
     """Whether an entry differs in a way that only a new config_db.json can bring."""
     have = current.get(table, {}).get(key)
     changed = _changed_fields(have, want, is_owned=False)
     if changed is None:
         return False
-    hwsku = current.get("DEVICE_METADATA", {}).get("localhost", {}).get("hwsku", "")
     match table:
         case "BUFFER_POOL" | "DEVICE_METADATA":
             return True
         case "PORT":
             return key not in broken.made and (have is None or not changed.keys() <= set(_LIVE_PORT_FIELDS))
-        case "BUFFER_PROFILE":
-            return have is not None and not (is_tunable(hwsku) and changed.keys() <= PROFILE_FIELDS.keys())
-        case "PFC_WD":
-            return not is_tunable(hwsku)
+        case "BUFFER_PROFILE" | "PFC_WD":
+            return not _is_allowed(table, key, have, changed, current, updater)
     return False
+
+
+def _is_allowed(
+    table: str,
+    key: str,
+    have: dict[str, str] | None,
+    changed: dict[str, str],
+    current: Tables,
+    updater: Updater,
+) -> bool:
+    """Whether the updater takes what its own difference makes of a change: of a table, an entry or fields."""
+    if table not in current:
+        return updater.allows("add", (table,), {key: changed})
+    if have is None:
+        return updater.allows("add", (table, key), changed)
+    return all(
+        updater.allows("replace" if name in have else "add", (table, key, name), value)
+        for name, value in changed.items()
+    )
 
 
 def _ours(table: str, entries: Iterable[str], foreign: Container[str]) -> set[str]:

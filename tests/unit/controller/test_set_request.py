@@ -156,6 +156,10 @@ def test_the_global_entry_of_port_qos_map_flaps_nothing() -> None:
         ("DellEMC-Z9664f-O64", "BUFFER_PROFILE", {"dynamic_th": "1"}, {"dynamic_th": "2"}, True),
         ("DellEMC-Z9664f-O64", "PFC_WD", {"action": "drop"}, {"action": "alert"}, True),
         ("Arista-7060X6-64PE", "PFC_WD", {"action": "drop"}, {"action": "alert"}, False),
+        ("Force10-S6000", "BUFFER_PROFILE", {"dynamic_th": "1"}, {"dynamic_th": "2"}, False),
+        ("Force10-S6000", "BUFFER_PROFILE", {"xoff": "1"}, {"xoff": "2"}, True),
+        ("ACS-SN5600", "BUFFER_PROFILE", {}, {"packet_discard_action": "drop"}, False),
+        ("ACS-MSN4700", "BUFFER_PROFILE", {}, {"packet_discard_action": "drop"}, True),
         ("DellEMC-Z9664f-O64", "PORT", {"alias": "a"}, {"alias": "b"}, True),
         ("DellEMC-Z9664f-O64", "PORT", {"mtu": "1500"}, {"mtu": "9100"}, False),
     ],
@@ -164,9 +168,9 @@ def test_what_gnmi_cannot_change_is_left_to_the_boot_file(
     hwsku: str, table: str, before: dict[str, str], after: dict[str, str], is_left: bool
 ) -> None:
     metadata = {"localhost": {"hwsku": hwsku}}
-    current: Tables = {"DEVICE_METADATA": metadata, table: {"x": before}}
-    push = plan_push(current, {"DEVICE_METADATA": metadata, table: {"x": after}}, OWNED)
-    assert push.bootstrap == ((f"{table}/x",) if is_left else ())
+    current: Tables = {"DEVICE_METADATA": metadata, table: {"Ethernet0": before}}
+    push = plan_push(current, {"DEVICE_METADATA": metadata, table: {"Ethernet0": after}}, OWNED)
+    assert push.bootstrap == ((f"{table}/Ethernet0",) if is_left else ())
     assert len(push.requests) == (0 if is_left else 1)
 
 
@@ -199,3 +203,19 @@ def test_restored_tables_have_the_touched_entries_as_before_and_others_as_now() 
     assert restored(before, now, {"STATIC_ROUTE": pushed}, paths) == {
         "STATIC_ROUTE": {"a": route("1.1.1.1"), "gone": route("1.1.1.1")} | foreign
     }
+
+
+def test_a_watchdog_that_a_switch_has_none_of_comes_with_the_boot_file() -> None:
+    """The updater's difference is the whole table then, which no chip may add."""
+    metadata: Tables = {"DEVICE_METADATA": {"localhost": {"hwsku": "Arista-7060X6-64PE"}}}
+    watchdog: Tables = {"PFC_WD": {"Ethernet0": {"action": "drop"}}}
+    assert plan_push(metadata, metadata | watchdog, OWNED).bootstrap == ("PFC_WD/Ethernet0",)
+    other: Tables = {"PFC_WD": {"Ethernet8": {"action": "drop"}}}
+    assert plan_push(metadata | other, metadata | watchdog, OWNED).bootstrap == ()
+
+
+def test_a_release_that_is_too_old_leaves_a_field_to_the_boot_file() -> None:
+    metadata: Tables = {"DEVICE_METADATA": {"localhost": {"hwsku": "ACS-SN5600"}}}
+    sides: list[Tables] = [metadata | {"BUFFER_PROFILE": {"pg": {"xoff": size}}} for size in ("1", "2")]
+    assert plan_push(*sides, OWNED, build="SONiC.20230531.01").bootstrap == ()
+    assert plan_push(*sides, OWNED, build="SONiC.20220531.01").bootstrap == ("BUFFER_PROFILE/pg",)

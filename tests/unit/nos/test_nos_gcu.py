@@ -124,8 +124,10 @@ def test_a_profile_field_is_tuned_on_known_skus_only(four_ports: dict[str, Any])
     known = with_sku(four_ports, KNOWN_SKU)
     patch(known, "replace", "/BUFFER_PROFILE/pg_lossless/dynamic_th", "0")
     patch(known, "replace", "/BUFFER_PROFILE/pg_lossless/xoff", "500000")
-    patch(known, "add", "/BUFFER_PROFILE/pg_lossless/packet_discard_action", "drop")
     text = "Error: Modification of BUFFER_PROFILE table is illegal"
+    trimming = ("add", "/BUFFER_PROFILE/pg_lossless/packet_discard_action", "drop")
+    assert refusal(known, *trimming).startswith(text), "Tomahawk 4 cannot"
+    patch(with_sku(copy.deepcopy(four_ports), "Nokia-IXR7220-H5-64D"), *trimming)
     assert refusal(known, "replace", "/BUFFER_PROFILE/pg_lossless/xon", "1").startswith(text)
     unknown = with_sku(four_ports, "White-Box")
     assert refusal(unknown, "replace", "/BUFFER_PROFILE/pg_lossless/dynamic_th", "0").startswith(text)
