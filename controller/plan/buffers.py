@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from raddle.controller.plan.model import BufferPlan, LosslessProfile, PortPlan
+from raddle.controller.plan.qos import own_priority
 from raddle.errors import InputError
 from raddle.topology.model import RocePolicy, SwitchModel
 from raddle.topology.pg_profiles import pg_profile
@@ -147,18 +148,21 @@ def plan_buffers(
     pool cannot starve it, and is the hysteresis between pause and resume (9144 bytes for 9100 in cells
     of 254, as in SONiC's Dell Z9664F profile). Ports of one speed and cable length (whole metres, rounded
     up, as CABLE_LENGTH has them) share a profile. Without PFC nothing is set aside. A model's own headroom
-    (`pg_profiles`) counts before what is computed.
+    (`pg_profiles`) counts before what is computed. CNPs with a priority of their own have one maximal frame
+    reserved, too, at every cabled port on the way in and on the way out, which nothing else can take.
 
     Raises:
         InputError: `headroom-exceeds-buffer`, or `unknown-pause-delay` for an odd port speed.
     """
+    frame_bytes = -(-roce.port_mtu_bytes // model.cell_bytes) * model.cell_bytes
+    cnp_bytes = 0 if own_priority(roce) is None else frame_bytes
+    cnps_bytes = cnp_bytes * sum(1 for port in ports if port.peer)
     if not roce.pfc or not roce.lossless:
-        return BufferPlan(model.buffer_bytes, 0, (), LOSSY_DYNAMIC_TH)
+        return BufferPlan(model.buffer_bytes - cnps_bytes, 0, (), LOSSY_DYNAMIC_TH, cnp_bytes)
     groups: dict[tuple[int, int], list[str]] = {}
     for port in ports:
         if port.peer:
             groups.setdefault((port.speed_bps, max(1, math.ceil(port.cable_m))), []).append(port.name)
-    frame_bytes = -(-roce.port_mtu_bytes // model.cell_bytes) * model.cell_bytes
     vendor = {kind: row for kind in groups if (row := pg_profile(model, *kind))}
     profiles = tuple(
         LosslessProfile(
@@ -178,10 +182,10 @@ def plan_buffers(
     priorities = len(roce.lossless)
     headroom_bytes = sum(priorities * len(each.ports) * each.headroom_bytes for each in profiles)
     reserved_bytes = sum(priorities * len(each.ports) * each.reserved_bytes for each in profiles)
-    shared_bytes = model.buffer_bytes - headroom_bytes - reserved_bytes
+    shared_bytes = model.buffer_bytes - headroom_bytes - reserved_bytes - cnps_bytes
     if shared_bytes <= 0:
-        raise _too_small(switch, model, profiles, priorities, shared_bytes)
-    return BufferPlan(shared_bytes, headroom_bytes, profiles, LOSSY_DYNAMIC_TH)
+        raise _too_small(switch, model, profiles, priorities, shared_bytes, cnp_bytes)
+    return BufferPlan(shared_bytes, headroom_bytes, profiles, LOSSY_DYNAMIC_TH, cnp_bytes)
 
 
 def computed_headroom(
@@ -212,12 +216,15 @@ def _too_small(
     profiles: tuple[LosslessProfile, ...],
     priorities: int,
     shared_bytes: int,
+    cnp_bytes: int,
 ) -> InputError:
     needs = "; ".join(
         f"{len(each.ports)} ports of {format_rate(each.speed_bps)} with {format_length(each.cable_m)} cable "
         f"({each.ports[0]}..{each.ports[-1]}): {each.headroom_bytes + each.reserved_bytes} bytes each"
         for each in profiles
     )
+    if cnp_bytes:
+        needs += f"; and {cnp_bytes} bytes for CNPs on each"
     return InputError.of(
         "headroom-exceeds-buffer",
         f"{switch}: lossless headroom leaves no shared buffer: {model.name} has {model.buffer_bytes} bytes, "

@@ -112,12 +112,17 @@ class LosslessProfile:
 
 @dataclass(frozen=True, slots=True)
 class BufferPlan:
-    """The packet buffer: what is shared, and the headroom on top of it, in bytes."""
+    """The packet buffer: what is shared, and the headroom on top of it, in bytes.
+
+    `cnp_reserved_bytes` are kept for CNPs in their own priority group, and again in their queue, of every
+    cabled port; 0 where they share both.
+    """
 
     shared_bytes: int
     headroom_pool_bytes: int
     profiles: tuple[LosslessProfile, ...]
     lossy_dynamic_th: int
+    cnp_reserved_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +130,8 @@ class QosPlan:
     """Classification, scheduling, marking and flow control, the same on every port of a switch.
 
     `dscp_to_tc` has 64 entries, `tc_to_queue`, `tc_to_pg` and `queue_weights` 8; a weight of 0 is strict
-    priority. `lossless` are priorities (with PFC if `pfc`); `ecn` marks on their queues.
+    priority. `lossless` are priorities (with PFC if `pfc`); `ecn` marks on their queues. `cnp` is
+    the priority that CNPs have for themselves, queue and priority group; None where they share it.
     """
 
     dscp_to_tc: tuple[int, ...]
@@ -136,6 +142,7 @@ class QosPlan:
     pfc: bool
     ecn: Ecn
     watchdog: PfcWatchdog | None
+    cnp: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,16 @@ def plan_qos(roce: RocePolicy) -> QosPlan:
 
     A lossless class keeps one number all the way: its DSCP maps to the TC, queue and priority group of its
     priority. CNPs have a queue of strict priority, because a late CNP is a late reaction (DCQCN, SIGCOMM
-    2015, section 3.3). Everything else is TC 0. All lossy TCs share one priority group, the lossless ones
-    too where PFC is off.
+    2015, section 3.3), and a priority group of their own, so that what is reserved there is theirs.
+    Everything else is TC 0. All other lossy TCs share one priority group, the lossless ones too where PFC
+    is off.
     """
     lossless = tuple(sorted(each.priority for each in roce.lossless))
     guarded = lossless if roce.pfc else ()
-    lossy_pg = next(pg for pg in range(PRIORITIES) if pg not in guarded)
+    own = own_priority(roce)
+    taken = (*guarded, *(() if own is None else (own,)))
+    lossy_pg = next((pg for pg in range(PRIORITIES) if pg not in taken), own)
+    assert lossy_pg is not None, "checked: not all priorities are lossless"
     dscp_to_tc = [0] * DSCPS
     for each in (*roce.lossless, roce.cnp):
         dscp_to_tc[each.dscp] = each.priority
@@ -31,10 +35,19 @@ def plan_qos(roce: RocePolicy) -> QosPlan:
     return QosPlan(
         dscp_to_tc=tuple(dscp_to_tc),
         tc_to_queue=tuple(range(PRIORITIES)),
-        tc_to_pg=tuple(tc if tc in guarded else lossy_pg for tc in range(PRIORITIES)),
+        tc_to_pg=tuple(tc if tc in taken else lossy_pg for tc in range(PRIORITIES)),
         queue_weights=tuple(weights),
         lossless=lossless,
         pfc=roce.pfc,
         ecn=roce.ecn,
         watchdog=roce.watchdog,
+        cnp=own,
     )
+
+
+def own_priority(roce: RocePolicy) -> int | None:
+    """The priority that CNPs alone have; None where there are none, or they share one with a lossless class
+    or with all that no class claims."""
+    shared = {0, *(each.priority for each in roce.lossless)}
+    is_shared = roce.congestion_control != "dcqcn" or roce.cnp.priority in shared
+    return None if is_shared else roce.cnp.priority

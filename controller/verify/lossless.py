@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from raddle.controller.plan.buffers import AsicParameters, headroom
 from raddle.errors import InputError
-from raddle.state import PortState, SwitchState
+from raddle.state import DSCPS, PortState, SwitchState
 from raddle.topology.model import Fabric, Link, LosslessClass, PortRef, RocePolicy, Switch
 from raddle.topology.pg_profiles import pg_profile
 from raddle.units import format_length, format_rate
@@ -25,6 +25,9 @@ _WIRE_BYTES = 18 + 20
 
 _PFC_FRAME_BYTES = 64 + 20
 """A PFC frame on the wire (IEEE 802.1Q-2022, 36.1.3: one of the smallest size)."""
+
+CNP_BYTES = 78
+"""A CNP from Ethernet header to FCS (IBTA annex A17.9.3: BTH and 16 reserved bytes)."""
 
 _QUANTUM_BYTES = 64
 """512 bit times of the port (IEEE 802.1Q-2022, 36.1.3.2)."""
@@ -82,6 +85,7 @@ def _port(
         yield from _headroom(switch, state, port, lossless, link, fabric)
         yield from _egress(state, port, lossless)
     yield from _cnp(port, roce)
+    yield from _cnp_guarantee(state, port, roce)
     need = roce.mtu_bytes + ROCE_HEADER_BYTES
     if port.mtu_bytes < need:
         yield Finding(
@@ -152,6 +156,37 @@ def _cnp(port: PortState, roce: RocePolicy) -> Iterator[Finding]:
     elif port.queues[queue].weight:
         message = f"the CNP queue {queue} is not of strict priority, so CNPs wait behind data"
         yield Finding("cnp-queue", message, "schedule it strictly", ("roce", "cnp", "priority"))
+
+
+def _cnp_guarantee(state: SwitchState, port: PortState, roce: RocePolicy) -> Iterator[Finding]:
+    """A warning where other lossy traffic can take the buffer that CNPs need, on the way in or out."""
+    cnp = roce.cnp
+    tc = port.dscp_to_tc[cnp.dscp]
+    if roce.congestion_control != "dcqcn" or tc != cnp.priority:
+        return  # there are none, or they are not where they belong, which `_cnp` finds
+    group, queue = port.tc_to_pg[tc], port.tc_to_queue[tc]
+    if {group, queue} & {each.priority for each in roce.lossless if roce.pfc}:
+        return  # they are paused, not dropped
+    index, egress = port.pgs[group], port.queues[queue].buffer
+    wred = port.queues[queue].wred
+    others = [dscp for dscp in range(DSCPS) if dscp != cnp.dscp]
+    why = ""
+    if index is None:
+        why = f"priority group {group} has no buffer"
+    elif state.buffer_profiles[index].reserved_bytes < CNP_BYTES:
+        why = f"priority group {group} has nothing reserved"
+    elif any(port.tc_to_pg[port.dscp_to_tc[dscp]] == group for dscp in others):
+        why = f"other traffic takes what priority group {group} has reserved"
+    elif egress is not None and state.buffer_profiles[egress].reserved_bytes < CNP_BYTES:
+        why = f"queue {queue} has nothing reserved"
+    elif any(port.tc_to_queue[port.dscp_to_tc[dscp]] == queue for dscp in others):
+        why = f"other traffic takes what queue {queue} has reserved"
+    elif wred is not None and state.wred_profiles[wred].drops:
+        why = f"WRED drops in queue {queue}"
+    if why:
+        message = f"CNPs (DSCP {cnp.dscp}) can be dropped when other traffic fills the buffer: {why}"
+        hint = "give CNPs a priority of their own; raddle's plan then reserves buffer for them"
+        yield Finding("cnp-droppable", message, hint, ("roce", "cnp"), "warning")
 
 
 def _headroom(

@@ -360,18 +360,20 @@ def _verify(
         bisection_bps=bisection_bps(fabric),
         problems=(*fabric.warnings, *_located(fabric, found)),
         proof=proof,
-        outside=tuple(_outside(fabric, subject)),
+        outside=tuple(_outside(fabric, subject, found)),
         is_adaptive=any(state.is_adaptive for state in subject.states.values()),
     )
 
 
-def _outside(fabric: Fabric, subject: _Subject) -> Iterator[str]:
+def _outside(fabric: Fabric, subject: _Subject, found: list[Finding]) -> Iterator[str]:
     """What the proofs leave out."""
     yield from subject.outside
     if subject.policies:
         yield f"{subject.policies} policy routes"
     if not fabric.roce.lossless:
         yield "loss and deadlock by pauses: no class of the fabric is lossless"
+    if any(finding.code == "cnp-droppable" for finding in found):
+        yield "loss of CNPs, which have no buffer of their own"
 
 
 def _about(verdict: Verdict, when: str) -> Iterator[Finding]:

@@ -249,6 +249,7 @@ def _buffer_tables(switch: SwitchPlan) -> Tables:
     buffers = switch.buffers
     lossless = switch.qos.lossless if buffers.profiles else ()
     reserved = sum(len(lossless) * len(each.ports) * each.reserved_bytes for each in buffers.profiles)
+    reserved += buffers.cnp_reserved_bytes * len(_cabled(switch))
     whole = str(buffers.shared_bytes + buffers.headroom_pool_bytes + reserved)
     shared = str(buffers.shared_bytes)
     ingress, egress = "ingress_lossless_pool", "egress_lossless_pool"
@@ -257,6 +258,10 @@ def _buffer_tables(switch: SwitchPlan) -> Tables:
         "egress_lossless_profile": {"pool": egress, "size": "0", "static_th": whole},
         "egress_lossy_profile": {"pool": egress, "size": "0", "dynamic_th": str(buffers.lossy_dynamic_th)},
     }
+    if buffers.cnp_reserved_bytes:
+        own = {"size": str(buffers.cnp_reserved_bytes)}
+        profiles["ingress_cnp_profile"] = profiles["ingress_lossy_profile"] | own
+        profiles["egress_cnp_profile"] = profiles["egress_lossy_profile"] | own
     profile_of: dict[str, str] = {}
     for each in buffers.profiles:
         profiles[each.name] = {
@@ -285,24 +290,27 @@ def _buffer_bindings(
     switch: SwitchPlan, lossless: tuple[int, ...], profile_of: dict[str, str]
 ) -> tuple[dict[str, dict[str, str]], dict[str, dict[str, str]]]:
     """BUFFER_PG and BUFFER_QUEUE; `profile_of` names each port's lossless profile."""
-    lossy_pg = next(pg for pg in switch.qos.tc_to_pg if pg not in lossless)
+    kinds = ["lossless" if priority in lossless else "lossy" for priority in range(PRIORITIES)]
+    if switch.qos.cnp is not None and switch.buffers.cnp_reserved_bytes:
+        kinds[switch.qos.cnp] = "cnp"
+    lossy_pgs = {pg for pg in switch.qos.tc_to_pg if kinds[pg] == "lossy"}
     pgs: dict[str, dict[str, str]] = {}
     queues: dict[str, dict[str, str]] = {}
     for port in _cabled(switch):
-        pgs[f"{port.name}|{lossy_pg}"] = {"profile": "ingress_lossy_profile"}
-        for span, is_lossless in _spans(lossless):
-            if is_lossless:
-                pgs[f"{port.name}|{span}"] = {"profile": profile_of[port.name]}
-            kind = "egress_lossless_profile" if is_lossless else "egress_lossy_profile"
-            queues[f"{port.name}|{span}"] = {"profile": kind}
+        pgs |= {f"{port.name}|{pg}": {"profile": "ingress_lossy_profile"} for pg in lossy_pgs}
+        for span, kind in _spans(kinds):
+            if kind != "lossy":
+                profile = profile_of[port.name] if kind == "lossless" else "ingress_cnp_profile"
+                pgs[f"{port.name}|{span}"] = {"profile": profile}
+            queues[f"{port.name}|{span}"] = {"profile": f"egress_{kind}_profile"}
     return pgs, queues
 
 
-def _spans(lossless: tuple[int, ...]) -> Iterator[tuple[str, bool]]:
-    """Priorities as SONiC's key ranges: (3, 4) -> `0-2` lossy, `3-4` lossless, `5-7` lossy."""
-    for is_lossless, group in groupby(range(PRIORITIES), lambda priority: priority in lossless):
+def _spans(kinds: list[str]) -> Iterator[tuple[str, str]]:
+    """What priorities are, as SONiC's key ranges: `0-2` lossy, `3-4` lossless, `5` lossy, `6` cnp."""
+    for kind, group in groupby(range(PRIORITIES), lambda priority: kinds[priority]):
         first, *rest = group
-        yield (f"{first}-{rest[-1]}" if rest else str(first)), is_lossless
+        yield (f"{first}-{rest[-1]}" if rest else str(first)), kind
 
 
 def _map_tables(switch: SwitchPlan) -> Tables:

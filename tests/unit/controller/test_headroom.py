@@ -88,6 +88,7 @@ def test_headroom_reserve_and_shared_fill_the_buffer_exactly() -> None:
             each.headroom_bytes * len(each.ports) for each in buffers.profiles
         )
         reserved = sum(each.reserved_bytes * len(each.ports) for each in buffers.profiles)
+        reserved += buffers.cnp_reserved_bytes * len(cabled)
         assert buffers.shared_bytes + buffers.headroom_pool_bytes + reserved == MODEL.buffer_bytes
 
 
@@ -109,10 +110,10 @@ def test_ports_of_one_speed_and_length_share_a_profile() -> None:
     assert profiles[0].reserved_bytes == 9144
 
 
-def test_without_pfc_no_headroom_is_set_aside() -> None:
+def test_without_pfc_only_what_cnps_have_is_set_aside() -> None:
     buffers = make_plan(leaf_spine(2, 2, 2, roce=replace(ROCE, pfc=False)), "ecmp").switches[0].buffers
     assert (buffers.shared_bytes, buffers.headroom_pool_bytes, buffers.profiles) == (
-        MODEL.buffer_bytes,
+        MODEL.buffer_bytes - 4 * 9144,
         0,
         (),
     )
@@ -124,8 +125,9 @@ def test_headroom_that_does_not_fit_names_the_switch_the_ports_and_the_gap() -> 
         make_plan(leaf_spine(2, 2, 2, model=tiny), "ecmp")
     # The script's figures and 800 ns of pipeline at 400G: 40,000 bytes, in four times the cells; whole KiB.
     near, far = (-(-(figure - 1023 + 160_000) // 1024) * 1024 for figure in (311_296, 365_568))
-    need = 2 * (near + 9144) + 2 * (far + 9144)
+    need = 2 * (near + 9144) + 2 * (far + 9144) + 4 * 9144
     text = str(caught.value)
     assert "error[headroom-exceeds-buffer]: leaf0:" in text
     assert f"{need - 1_000_000} too few" in text
+    assert "and 9144 bytes for CNPs on each" in text
     assert "2 ports of 400G with 30m cable (Ethernet16..Ethernet24)" in text

@@ -9,7 +9,7 @@ from fabrics import ROCE, leaf_spine, placement, ring
 from raddle.controller.plan import Change, diff_plans, from_json, make_plan, to_json
 from raddle.controller.plan.qos import plan_qos
 from raddle.errors import InputError
-from raddle.topology.model import Ecn, LosslessClass
+from raddle.topology.model import Ecn, LosslessClass, RocePolicy
 
 
 def test_a_lossless_class_keeps_its_priority_from_dscp_to_queue_and_pg() -> None:
@@ -21,11 +21,32 @@ def test_a_lossless_class_keeps_its_priority_from_dscp_to_queue_and_pg() -> None
     assert qos.lossless == (3, 4)
 
 
-def test_cnp_has_a_strict_queue_and_shares_the_lossy_pg() -> None:
+def test_cnps_have_a_strict_queue_and_a_priority_group_that_nothing_else_has() -> None:
     qos = plan_qos(ROCE)
     tc = qos.dscp_to_tc[48]
-    assert (tc, qos.queue_weights[tc], qos.tc_to_pg[tc]) == (6, 0, 0)
+    assert (tc, qos.queue_weights[tc], qos.tc_to_pg.count(6)) == (6, 0, 1)
+    assert qos.tc_to_pg[tc] == qos.cnp == 6
     assert qos.queue_weights.count(0) == 1
+
+
+@pytest.mark.parametrize(
+    "roce",
+    [
+        replace(ROCE, cnp=LosslessClass(0, 48)),
+        replace(ROCE, cnp=LosslessClass(3, 48)),
+        replace(ROCE, congestion_control="none"),
+    ],
+)
+def test_cnps_without_a_priority_of_their_own_share_the_lossy_group(roce: RocePolicy) -> None:
+    qos = plan_qos(roce)
+    assert qos.cnp is None
+    assert set(qos.tc_to_pg) == {0, 3}
+
+
+def test_where_no_other_priority_is_lossy_all_that_is_lossy_has_the_cnps_group() -> None:
+    lossless = tuple(LosslessClass(priority, 8 + priority) for priority in range(8) if priority != 6)
+    qos = plan_qos(replace(ROCE, lossless=lossless))
+    assert qos.tc_to_pg == tuple(range(8))
 
 
 def test_all_other_traffic_is_tc_0() -> None:

@@ -139,8 +139,21 @@ def test_without_pfc_there_is_no_lossless_group_and_no_watchdog() -> None:
     tables = with_roce(replace(ROCE, pfc=False))
     assert "PFC_WD" not in tables
     assert "pfc_enable" not in tables["PORT_QOS_MAP"]["Ethernet0"]
-    assert {fields["profile"] for fields in tables["BUFFER_PG"].values()} == {"ingress_lossy_profile"}
-    assert {fields["profile"] for fields in tables["BUFFER_QUEUE"].values()} == {"egress_lossy_profile"}
+    for table, way in (("BUFFER_PG", "ingress"), ("BUFFER_QUEUE", "egress")):
+        profiles = {fields["profile"] for fields in tables[table].values()}
+        assert profiles == {f"{way}_lossy_profile", f"{way}_cnp_profile"}
+
+
+def test_cnps_have_a_frame_reserved_in_a_group_and_a_queue_of_their_own() -> None:
+    tables = boot(leaf_spine(2, 2, 2))
+    assert tables["TC_TO_PRIORITY_GROUP_MAP"]["AZURE"]["6"] == "6"
+    assert tables["BUFFER_PG"]["Ethernet0|6"] == {"profile": "ingress_cnp_profile"}
+    assert tables["BUFFER_QUEUE"]["Ethernet0|6"] == {"profile": "egress_cnp_profile"}
+    sizes = {tables["BUFFER_PROFILE"][f"{way}_cnp_profile"]["size"] for way in ("ingress", "egress")}
+    assert sizes == {"9144"}
+    # All that ingress may hold is the buffer: the pool with what is reserved in it, and headroom.
+    pool = tables["BUFFER_POOL"]["ingress_lossless_pool"]
+    assert int(pool["size"]) + int(pool["xoff"]) == MODEL.buffer_bytes
 
 
 def test_without_a_watchdog_pfc_stays() -> None:
