@@ -1,6 +1,6 @@
 // The PFC watchdog against a NIC that storms PFC. Each test is a claim.
 
-#include <cstdio>
+#include <vector>
 
 #include "checks.hpp"
 #include "leaf_spine.hpp"
@@ -72,10 +72,86 @@ void storm_is_detected_after_the_detection_time() {
   CHECK(queue_of(simulation).is_storm && queue_of(simulation).detected == 1);
 }
 
-void polling_detects_at_the_first_look_at_which_the_time_is_over() {
-  Simulation simulation = storm({.queues = 1 << 3, .detect = 200 * ms, .restore = 200 * ms, .poll = 150 * ms});
-  simulation.advance(310 * ms, never);
-  CHECK(simulation.watchdog_events()[0].time == 300 * ms);
+// What happened at the port whose NIC storms. Its switch may look later than those that it holds up in turn.
+std::vector<Time> events_of(const Simulation& simulation, PortId port = stormed) {
+  std::vector<Time> times;
+  for (const WatchdogEvent& event : simulation.watchdog_events()) {
+    if (event.port == port) times.push_back(event.time);
+  }
+  return times;
+}
+
+// SONiC's script takes the poll interval off the detection time at each look that finds the queue paused, if it was
+// paused at the look before: 200 ms are two intervals of 150 ms, the first of which begins at the first look.
+void polling_counts_whole_intervals_between_looks() {
+  for (const Time poll : {150 * ms, 200 * ms, 100 * ms}) {
+    Simulation simulation = storm({.queues = 1 << 3, .detect = 200 * ms, .restore = 200 * ms, .poll = poll});
+    const Time counted = (poll == 200 * ms ? 1 : 2) * poll, calm = 460 * ms;
+    simulation.advance(calm, never);
+    CHECK(events_of(simulation).size() == 1);
+    const Time detected = events_of(simulation)[0];
+    CHECK(detected >= counted && detected < counted + poll + 1 * ms);
+    simulation.set_storm(0, 0);
+    simulation.advance(890 * ms, never);
+    CHECK(events_of(simulation).size() == 2);
+    const Time restored = events_of(simulation)[1];
+    CHECK((restored - detected) % poll == 0);
+    CHECK(restored >= calm + counted && restored < calm + counted + poll + 1 * ms);
+  }
+}
+
+// One look more or less decides: a pause that is over before the last one is no storm.
+void pause_that_ends_before_the_last_look_is_no_storm() {
+  const WatchdogConfig watchdog{.queues = 1 << 3, .detect = 200 * ms, .restore = 200 * ms, .poll = 100 * ms};
+  Simulation whole = storm(watchdog);
+  whole.advance(310 * ms, never);
+  const Time last = events_of(whole)[0];
+  for (const bool is_too_short : {true, false}) {
+    Simulation simulation = storm(watchdog);
+    simulation.advance(last + (is_too_short ? -1 : 1) * ms, never);
+    simulation.set_storm(0, 0);
+    simulation.advance(last + 10 * ms, never);
+    CHECK(events_of(simulation).size() == (is_too_short ? 0U : 1U));
+  }
+}
+
+void switches_do_not_look_at_the_same_instants() {
+  NetworkConfig network = fabric.network();
+  network.nic.is_dcqcn = false;
+  Workload work;
+  add_flow(work, 2, 0, 64 << 20);
+  add_flow(work, 1, 2, 64 << 20);
+  Simulation simulation(network, work);
+  const WatchdogConfig watchdog{.queues = 1 << 3, .detect = 200 * ms, .restore = 200 * ms, .poll = 100 * ms};
+  for (NodeId i = 0; i < 3; ++i) {
+    SwitchConfig state = fabric.switch_state(i, true, 1'000'000);
+    for (SwitchPortConfig& port : state.ports) port.watchdog = watchdog;
+    simulation.set_switch(i, state);
+  }
+  simulation.set_storm(0, 1 << 3);
+  simulation.set_storm(2, 1 << 3);
+  simulation.advance(350 * ms, never);
+  const std::vector<Time> here = events_of(simulation), there = events_of(simulation, fabric.leaf_port(1, 0));
+  CHECK(here.size() == 1 && there.size() == 1 && here != there);
+}
+
+// SONiC's script lets an alert go at the first look that finds the pause broken, whatever the restoration time.
+void alert_ends_at_the_first_look_after_a_break() {
+  const Time poll = 100 * ms;
+  Simulation simulation = storm(
+      {.queues = 1 << 3, .detect = 200 * ms, .restore = 500 * ms, .poll = poll, .action = WatchdogAction::alert});
+  simulation.advance(350 * ms, never);
+  CHECK(events_of(simulation).size() == 1);
+  const Time detected = events_of(simulation)[0];
+  simulation.set_storm(0, 0);
+  simulation.advance(351 * ms, never);
+  simulation.set_storm(0, 1 << 3);
+  simulation.advance(350 * ms + poll, never);
+  CHECK(events_of(simulation).size() == 2);
+  const Time restored = events_of(simulation)[1];
+  CHECK(!queue_of(simulation).is_storm && (restored - detected) % poll == 0);
+  simulation.advance(350 * ms + 4 * poll, never);
+  CHECK(events_of(simulation).size() == 3 && events_of(simulation)[2] == restored + 2 * poll);
 }
 
 void drop_frees_the_victims_and_loses_only_what_is_for_the_storm() {
@@ -212,7 +288,10 @@ int main() {
   without_a_watchdog_a_storm_stops_its_victims();
   profiles_of_storms_end_with_them();
   storm_is_detected_after_the_detection_time();
-  polling_detects_at_the_first_look_at_which_the_time_is_over();
+  polling_counts_whole_intervals_between_looks();
+  pause_that_ends_before_the_last_look_is_no_storm();
+  switches_do_not_look_at_the_same_instants();
+  alert_ends_at_the_first_look_after_a_break();
   drop_frees_the_victims_and_loses_only_what_is_for_the_storm();
   drop_also_drops_what_the_storming_port_sends();
   forward_delivers_in_spite_of_the_pause();

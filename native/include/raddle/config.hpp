@@ -125,7 +125,7 @@ struct WatchdogConfig {
   std::uint8_t queues = 0;  // bit per queue that is watched
   Time detect = 0;          // a queue paused for so long is in a storm
   Time restore = 0;         // a storm is over when no pause has been asked for so long
-  Time poll = 0;            // the watchdog looks at multiples of this; 0: always
+  Time poll = 0;            // the watchdog looks as often as this; 0: always
   WatchdogAction action = WatchdogAction::drop;
 };
 

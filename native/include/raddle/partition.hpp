@@ -144,6 +144,9 @@ class Partition {
   void set_watchdog(PortId id, const WatchdogConfig& config);
   std::uint8_t storm_priorities(PortId id) const;
   void watch(PortId id, unsigned queue);
+  Time next_look(PortId id, Time time) const;
+  Time storm_due(PortId id, Time since) const;
+  Time calm_due(PortId id, Time since) const;
   std::uint8_t watched_pause(PortId id, std::uint8_t queues, std::uint8_t asked);
   void detect_storm(PortId id, unsigned queue);
   void restore_storm(PortId id, unsigned queue);

@@ -4,9 +4,11 @@
 // packets then go on in spite of the pause; with `drop` what it holds and what comes for it, or from the port
 // in its priority group, is dropped; with `alert` it stays paused. While a storm lasts, PFC is off both ways
 // for the queue's priorities (except with `alert`). It is over when the peer has asked for no pause for the
-// restoration time.
+// restoration time; with `alert`, at the first look after a break.
+// With `poll`, times are counted as SONiC's scripts count them: in whole intervals between two looks, of which the
+// first begins at the look after the pause (or the calm) began. Each switch looks at instants of its own.
 // SOURCE: sonic-swss orchagent/pfcwdorch.cpp, pfcactionhandler.cpp (PfcWdLossyHandler, PfcWdZeroBufferHandler),
-// pfc_detect_broadcom.lua, pfc_restore.lua. With `poll`, the watchdog sees what there is at its multiples only.
+// pfc_detect_broadcom.lua, pfc_restore.lua.
 
 #include <algorithm>
 
@@ -19,9 +21,10 @@ namespace {
 // A profile with this threshold admits nothing.
 constexpr std::int64_t blocked = -1;
 
-Time next_look(const WatchdogConfig& config, Time time) {
-  return config.poll == 0 ? time : (time + config.poll - 1) / config.poll * config.poll;
-}
+constexpr std::uint64_t poll_stream = 0x2000'0000'0000;  // apart from other random numbers
+
+// How many intervals of `poll` last for `time`; one at least.
+Time intervals(Time time, Time poll) { return std::max<Time>(1, (time + poll - 1) / poll); }
 
 std::uint32_t blocked_profile(SwitchNode& node, const ProfileConfig& like) {
   ProfileConfig profile = like;
@@ -38,6 +41,30 @@ bool has_profile(const Queue* queues, const PriorityGroup* pgs, std::size_t rows
 }
 
 }  // namespace
+
+// The first look of the port's switch at or after `time`.
+Time Partition::next_look(PortId id, Time time) const {
+  const Time poll = watchdogs_[id].poll;
+  if (poll == 0) return time;
+  const std::uint64_t bits = random_bits(network_.seed, ports_[id].node + poll_stream, 0);
+  const Time phase = static_cast<Time>(bits % static_cast<std::uint64_t>(poll));
+  return phase + (time - phase + poll - 1) / poll * poll;
+}
+
+// When a queue that is paused since `since` is in a storm.
+Time Partition::storm_due(PortId id, Time since) const {
+  const WatchdogConfig& config = watchdogs_[id];
+  if (config.poll == 0) return since + config.detect;
+  return next_look(id, since) + intervals(config.detect, config.poll) * config.poll;
+}
+
+// When a storm whose peer asks for nothing since `since` is over.
+Time Partition::calm_due(PortId id, Time since) const {
+  const WatchdogConfig& config = watchdogs_[id];
+  if (config.action == WatchdogAction::alert) return next_look(id, since);
+  if (config.poll == 0) return since + config.restore;
+  return next_look(id, since) + intervals(config.restore, config.poll) * config.poll;
+}
 
 // A storm outlives new state; what is not watched any more goes back to normal.
 void Partition::set_watchdog(PortId id, const WatchdogConfig& config) {
@@ -91,13 +118,13 @@ std::uint8_t Partition::storm_priorities(PortId id) const {
   return masked;
 }
 
-// The queue has just been paused.
+// The queue is paused, if not seen so before.
 void Partition::watch(PortId id, unsigned queue) {
   const WatchdogConfig& config = watchdogs_[id];
   WatchdogQueue& state = watchdog_queues_[id * priorities + queue];
   if ((config.queues >> queue & 1U) == 0 || state.is_armed || state.is_storm) return;
   state.is_armed = true;
-  schedule_timer(id, next_look(config, now_ + config.detect), PortTimer::storm_detect, queue);
+  schedule_timer(id, storm_due(id, now_), PortTimer::storm_detect, queue);
 }
 
 // What a pause frame asks for `queues` (the others are as before) as far as storms let it through.
@@ -111,7 +138,7 @@ std::uint8_t Partition::watched_pause(PortId id, std::uint8_t queues, std::uint8
       state.calm_since = now_;
       if (!state.is_armed) {
         state.is_armed = true;
-        schedule_timer(id, next_look(config, now_ + config.restore), PortTimer::storm_restore, queue);
+        schedule_timer(id, calm_due(id, now_), PortTimer::storm_restore, queue);
       }
     }
     state.is_asked = is_asked;
@@ -125,7 +152,7 @@ void Partition::detect_storm(PortId id, unsigned queue) {
   WatchdogQueue& state = watchdog_queues_[id * priorities + queue];
   state.is_armed = false;
   if ((ports_[id].paused >> queue & 1U) == 0 || (config.queues >> queue & 1U) == 0) return;
-  const Time due = next_look(config, pause_since_[id * priorities + queue] + config.detect);
+  const Time due = storm_due(id, pause_since_[id * priorities + queue]);
   if (due > now_) {
     state.is_armed = true;
     return schedule_timer(id, due, PortTimer::storm_detect, queue);
@@ -147,17 +174,19 @@ void Partition::restore_storm(PortId id, unsigned queue) {
   const WatchdogConfig& config = watchdogs_[id];
   WatchdogQueue& state = watchdog_queues_[id * priorities + queue];
   state.is_armed = false;
-  if (!state.is_storm || state.is_asked) return;
-  const Time due = next_look(config, state.calm_since + config.restore);
+  const bool is_alert = config.action == WatchdogAction::alert;
+  if (!state.is_storm || (state.is_asked && !is_alert)) return;
+  const Time due = calm_due(id, state.calm_since);
   if (due > now_) {
     state.is_armed = true;
     return schedule_timer(id, due, PortTimer::storm_restore, queue);
   }
   ++state.restored;
   watchdog_events_.push_back({now_, id, static_cast<std::uint8_t>(queue), false});
-  if (config.action != WatchdogAction::alert) unblock_queue(id, queue);
+  if (!is_alert) unblock_queue(id, queue);
   end_storm(id, queue);
   refresh_checks(id);
+  if ((ports_[id].paused >> queue & 1U) != 0) watch(id, queue);
 }
 
 // Switches PFC off for the queue's priorities; with `drop`, empties the queue and closes it.
