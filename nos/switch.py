@@ -29,8 +29,8 @@ from raddle.nos.orch.ports import front_panel_order
 from raddle.nos.orch.state_db import state_db
 from raddle.nos.orch.watchdog import BIG_RED_SWITCH
 from raddle.nos.orch.watermarks import Owner
+from raddle.nos.p4_side import P4Side
 from raddle.nos.p4rt.saved import P4Store
-from raddle.nos.p4rt.side import P4Side
 from raddle.state import SwitchCounters, SwitchState
 
 __all__ = ["BootConfig", "SimulatedSwitch"]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from raddle.topology.model import Fabric, Host
+from raddle.topology.devices import Endpoint, Host
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,21 +33,21 @@ class AcceleratorColumns:
     domain: NDArray[np.int32]
 
     @classmethod
-    def of(cls, fabric: Fabric) -> AcceleratorColumns:
-        ports: list[dict[int, list[int]]] = [{} for _ in fabric.hosts]
-        for endpoint in fabric.endpoints:
+    def of(cls, hosts: Sequence[Host], endpoints: Iterable[Endpoint]) -> AcceleratorColumns:
+        ports: list[dict[int, list[int]]] = [{} for _ in hosts]
+        for endpoint in endpoints:
             ports[endpoint.host].setdefault(endpoint.accelerator, []).append(endpoint.index)
-        hosts: list[int] = []
+        owners: list[int] = []
         numbers: list[int] = []
         used: list[list[int]] = []
-        for host in fabric.hosts:
+        for host in hosts:
             for number in range(accelerators_of(host, ports[host.index])):
-                hosts.append(host.index)
+                owners.append(host.index)
                 numbers.append(number)
                 # One without a NIC of its own shares that of the one before.
                 used.append(ports[host.index].get(number) or used[-1])
-        host_column = np.array(hosts, np.int32)
-        domains = np.array([host.domain for host in fabric.hosts], np.int32)
+        host_column = np.array(owners, np.int32)
+        domains = np.array([host.domain for host in hosts], np.int32)
         return cls(
             host=host_column,
             number=np.array(numbers, np.int32),

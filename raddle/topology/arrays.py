@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from raddle.topology.model import Fabric
+from raddle.topology.devices import Host, Link, Switch
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,13 +37,12 @@ class FabricArrays:
     device_tier: NDArray[np.int8]
 
     @classmethod
-    def of(cls, fabric: Fabric) -> FabricArrays:
+    def of(cls, hosts: Sequence[Host], switches: Sequence[Switch], links: Sequence[Link]) -> FabricArrays:
         ranks = {"leaf": 1, "spine": 2, "superspine": 3}
-        number = {host.name: i for i, host in enumerate(fabric.hosts)}
-        number |= {switch.name: len(fabric.hosts) + i for i, switch in enumerate(fabric.switches)}
-        tiers = [0] * len(fabric.hosts) + [ranks[switch.role] for switch in fabric.switches]
+        number = {host.name: i for i, host in enumerate(hosts)}
+        number |= {switch.name: len(hosts) + i for i, switch in enumerate(switches)}
+        tiers = [0] * len(hosts) + [ranks[switch.role] for switch in switches]
         device_tier = np.array(tiers, dtype=np.int8)
-        links = fabric.links
         a = np.array([number[link.a.device] for link in links], dtype=np.int32)
         return cls(
             a=a,

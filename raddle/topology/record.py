@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from raddle.errors import Diagnostic, InputError, SourceSpan
 from raddle.topology.allocation import overlaps
-from raddle.topology.model import PortRef, Role
+from raddle.topology.devices import PortRef, Role
 
 SCHEMA_VERSION = 1
 

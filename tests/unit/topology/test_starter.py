@@ -12,9 +12,9 @@ from typer.testing import CliRunner, Result
 
 from raddle import Fabric, InputError, loads
 from raddle.cli.main import app
+from raddle.topology.starter import StarterRequest, starter
 from raddle.topology.views.capacity import bisection_bps, oversubscription
 from raddle.topology.yaml.formatting import format_text
-from raddle.topology.yaml.starter import StarterRequest, starter
 
 
 def run(*arguments: str) -> Result:

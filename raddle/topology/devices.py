@@ -1,0 +1,254 @@
+"""What a fabric is made of: switches and their ports, hosts and their NICs, cables, endpoints.
+
+Devices are named as in the file (`leaf0`, `spine3`, `host17`), ports as SONiC names them (`Ethernet0`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+PROPAGATION_PS_PER_M = 5000
+"""5 ns per metre: light in glass, refractive index about 1.5 (ITU-T G.652)."""
+
+Role = Literal["leaf", "spine", "superspine"]
+
+Nos = Literal["sonic", "p4", "pins"]
+"""What a switch runs: SONiC, programmed over gNMI; or p4/fabric.p4 or SONiC PINS, programmed over P4Runtime.
+"""
+
+ScaleUpTopology = Literal["crossbar", "mesh", "ring"]
+
+Medium = Literal["dac", "aec", "aoc", "sr", "dr", "fr", "lr"]
+"""Passive or active copper, active optical cable, or the optics of an IEEE 802.3 suffix (SR, DR, FR, LR)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableBudget:
+    """Sizes of a switch's forwarding tables, in entries; 0 is unknown.
+
+    `group_size` is the most members of one next-hop group, `group_members` of all groups together.
+    """
+
+    group_size: int = 0
+    groups: int = 0
+    group_members: int = 0
+    host_routes: int = 0
+    prefix_routes: int = 0
+    acl_entries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PgProfile:
+    """A vendor's headroom (`xoff_bytes`) of a lossless priority group, for cables up to a length."""
+
+    speed_bps: int
+    cable_m: float
+    xoff_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchModel:
+    """A switch as its data sheet describes it.
+
+    Attributes:
+        hwsku, platform: SONiC's names (DEVICE_METADATA).
+        port_count, port_speed_bps, lanes_per_port: front panel at its native speed.
+        buffer_bytes: packet buffer that all ports share.
+        cell_bytes: unit in which the chip allocates buffer.
+        pipeline_latency_ps: from the last bit in to the first bit out of an idle port.
+        source: where the numbers are from.
+        tables: sizes of the forwarding tables.
+        features: extensions such as `adaptive-routing` and `hash-on-qp`.
+        nos: what it runs.
+        is_cut_through: forwards a frame before it is there whole, where its ports' speeds allow it.
+        marks_at_dequeue: ECN by what a packet leaves behind in its queue, not by what it finds.
+        pg_profiles: its vendor's headroom by speed and length, which counts before what is computed.
+    """
+
+    name: str
+    hwsku: str
+    platform: str
+    port_count: int
+    port_speed_bps: int
+    lanes_per_port: int
+    buffer_bytes: int
+    cell_bytes: int
+    pipeline_latency_ps: int
+    source: str
+    tables: TableBudget = TableBudget()
+    features: tuple[str, ...] = ()
+    nos: Nos = "sonic"
+    is_cut_through: bool = False
+    marks_at_dequeue: bool = False
+    pg_profiles: tuple[PgProfile, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A port as SONiC sees it: a front-panel port, or one of those that a breakout makes of it.
+
+    `index` is the front-panel port, from 0: the ports of a breakout share it. `lanes` are SerDes lanes as
+    in SONiC, from 1.
+    """
+
+    name: str
+    alias: str
+    index: int
+    lanes: tuple[int, ...]
+    speed_bps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """A switch. `index` is its place in `Fabric.switches`: leaves, spines, superspines.
+
+    `pod` and `plane` count from 0 and are 0 where the fabric has none; `asn` is its AS number, `mac` its MAC
+    address and `slot` its place in the form (`raddle.topology.record`), of which equality takes no notice.
+    """
+
+    name: str
+    role: Role
+    index: int
+    model: SwitchModel
+    ports: tuple[Port, ...]
+    pod: int = 0
+    plane: int = 0
+    asn: int = 0
+    mac: int = 0
+    slot: tuple[int, ...] = field(default=(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NicModel:
+    """An RDMA NIC's parameters.
+
+    Attributes:
+        ack_interval: the responder acknowledges every n-th packet of a message, and its last one.
+        rto_ps: retransmission timeout (InfiniBand local ack timeout 14: 4.096 us * 2**14 = 67.1 ms).
+        retry_count: retransmissions without progress after which the queue pair fails (3-bit, 7).
+        cnp_interval_ps: least time between two CNPs of one queue pair (ConnectX: 4 us).
+        pfc_reaction_ps: from the arrival of a pause frame to the transmitter's halt.
+        window_bytes: most payload that a queue pair has under way; 0: any.
+        messages: most messages that a queue pair has in the NIC, not acknowledged; 0: any.
+        burst_packets: what a queue pair sends before it is another one's turn.
+        class_weights: shares of the wire, by PFC priority, where several have something to send; 0 is strict:
+            before all that have a share, the highest first. Those not named have 1, CNPs are strict.
+            Within a priority answers go before data, and queue pairs take turns.
+        qps_per_connection: queue pairs that a connection's data is spread over.
+        splits_data: each message goes over all of them in parts; else they take turns.
+        is_selective: only what is lost is sent again (selective repeat); else all behind it (go-back-N).
+        reorder_packets: by how many a packet may be overtaken before selective repeat counts it as lost.
+        bus_bps: what the host's bus gives the whole NIC each way; 0: more than its ports carry.
+    """
+
+    speed_bps: int
+    ack_interval: int = 1
+    rto_ps: int = 67_108_864_000
+    retry_count: int = 7
+    cnp_interval_ps: int = 4_000_000
+    pfc_reaction_ps: int = 0
+    window_bytes: int = 0
+    messages: int = 0
+    burst_packets: int = 1
+    class_weights: tuple[tuple[int, int], ...] = ()
+    qps_per_connection: int = 1
+    splits_data: bool = False
+    is_selective: bool = False
+    reorder_packets: int = 0
+    bus_bps: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Accelerators:
+    """What a host computes with.
+
+    Attributes:
+        scale_up: name of the network between accelerators.
+        scale_up_bps: of one accelerator, each way; 0: there is no such network.
+        topology: its shape; of `mesh` and `ring` the links share `scale_up_bps`.
+        domain_hosts: hosts, one after the other, that share it.
+        in_network_bps: bus bandwidth of an all-reduce that its switches sum; 0: they cannot.
+        bus_bps: what the host's bus gives one accelerator each way, towards NICs; 0: more than they carry.
+    """
+
+    kind: Literal["gpu", "npu"]
+    model: str
+    count: int
+    scale_up: str = ""
+    scale_up_bps: int = 0
+    scale_up_latency_ps: int = 0
+    topology: ScaleUpTopology = "crossbar"
+    domain_hosts: int = 1
+    in_network_bps: int = 0
+    bus_bps: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A server. `index` is its place in `Fabric.hosts`, `slot` that in the form.
+
+    `nics` are the names of the NICs' ports: `eth0`, or `eth0p0`, `eth0p1`; `nic_model` is of one port.
+    `domain` is the scale-up domain of its accelerators, -1 without.
+    """
+
+    name: str
+    index: int
+    nics: tuple[str, ...]
+    nic_model: NicModel
+    accelerators: Accelerators | None = None
+    domain: int = -1
+    slot: tuple[int, ...] = field(default=(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PortRef:
+    """One end of a link, written `leaf1:Ethernet0`."""
+
+    device: str
+    port: str
+
+    def __str__(self) -> str:
+        return f"{self.device}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A cable. `a` is the lower end (host, leaf, spine, superspine), `b` the upper.
+
+    No route uses a link that is drained, although it is up.
+    """
+
+    index: int
+    a: PortRef
+    b: PortRef
+    speed_bps: int
+    length_m: float
+    is_up: bool
+    medium: Medium | None = None
+    is_drained: bool = False
+
+    @property
+    def delay_ps(self) -> int:
+        """Propagation delay in picoseconds."""
+        return round(self.length_m * PROPAGATION_PS_PER_M)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A port of a host's NIC: what has an address, sends and receives. Ranks are placed on endpoints.
+
+    `name` is the host's name where it has one, else `host3:eth1`. `leaf` indexes `Fabric.switches`,
+    `link` indexes `Fabric.links`. `rail` is the number of the NIC in its host; `accelerator` the one that
+    it serves, of several the first; `plane` its leaf's.
+    """
+
+    name: str
+    index: int
+    host: int
+    nic: str
+    leaf: int
+    link: int
+    rail: int = 0
+    plane: int = 0
+    accelerator: int = 0
