@@ -16,6 +16,7 @@ KIB = 1024
 SIGNAL_SPEED_M_PER_S = 198_000_000
 SMALLEST_FRAME_BYTES = 64
 QUANTUM_BITS = 512
+WIDE_PORT_LANES = 8
 
 PAUSE_QUANTA = {
     10**9: 2,
@@ -60,14 +61,23 @@ class AsicParameters:
 
 @dataclass(frozen=True, slots=True)
 class Headroom:
-    """`xoff_bytes` arrive at most after the pause; `xon_bytes` are kept for the start after it."""
+    """`xoff_bytes` arrive at most after the pause; `xon_bytes` are kept for the start after it.
+
+    `speed_overhead_bytes` come on top at a port of 8 lanes.
+    """
 
     xoff_bytes: int
     xon_bytes: int
+    speed_overhead_bytes: int = 0
 
     @property
     def size_bytes(self) -> int:
-        return self.xoff_bytes + self.xon_bytes
+        return _to_kib(self.xoff_bytes + self.xon_bytes + self.speed_overhead_bytes)
+
+    @property
+    def after_pause_bytes(self) -> int:
+        """All that can come after the pause."""
+        return _to_kib(self.xoff_bytes + self.speed_overhead_bytes)
 
 
 def headroom(
@@ -79,6 +89,7 @@ def headroom(
     small_packet_percent: int = 100,
     peer_reaction_ps: int = 0,
     ingress_latency_ps: int = 0,
+    lanes: int = 1,
 ) -> Headroom:
     """Headroom of one lossless priority group.
 
@@ -96,6 +107,8 @@ def headroom(
             allows.
         ingress_latency_ps: from a frame's last bit to its being counted, where the chip's own share in the
             MAC, PHY and tile delays does not hold it.
+        lanes: of the port. One of 8 takes two buffer units: twice the pipeline but for 1 KiB, and another
+            frame.
 
     Source:
         sonic-swss, cfgmgr/buffer_headroom_mellanox.lua (as of pull request 3235; the compensation of
@@ -128,8 +141,12 @@ def headroom(
         + asic.tile_delay_ns * speed_bps / 8e9
         + ingress_latency_ps * speed_bps / 8e12
     )
+    is_wide = lanes == WIDE_PORT_LANES
+    pipeline_bytes = asic.pipeline_latency_bytes * 2 - KIB if is_wide else asic.pipeline_latency_bytes
     return Headroom(
-        _to_kib(lossless_mtu_bytes + delay_bytes * occupancy), _to_kib(asic.pipeline_latency_bytes)
+        xoff_bytes=_to_kib(lossless_mtu_bytes + delay_bytes * occupancy),
+        xon_bytes=_to_kib(pipeline_bytes),
+        speed_overhead_bytes=port_mtu_bytes if is_wide else 0,
     )
 
 
@@ -159,10 +176,10 @@ def plan_buffers(
     cnps_bytes = cnp_bytes * sum(1 for port in ports if port.peer)
     if not roce.pfc or not roce.lossless:
         return BufferPlan(model.buffer_bytes - cnps_bytes, 0, (), LOSSY_DYNAMIC_TH, cnp_bytes)
-    groups: dict[tuple[int, int], list[str]] = {}
+    groups: dict[tuple[int, int], list[PortPlan]] = {}
     for port in ports:
         if port.peer:
-            groups.setdefault((port.speed_bps, max(1, math.ceil(port.cable_m))), []).append(port.name)
+            groups.setdefault((port.speed_bps, max(1, math.ceil(port.cable_m))), []).append(port)
     vendor = {kind: row for kind in groups if (row := pg_profile(model, *kind))}
     profiles = tuple(
         LosslessProfile(
@@ -173,11 +190,19 @@ def plan_buffers(
             xon_offset_bytes=frame_bytes,
             headroom_bytes=vendor[speed_bps, cable_m].xoff_bytes
             if (speed_bps, cable_m) in vendor
-            else computed_headroom(model, speed_bps, cable_m, roce, peer_reaction_ps, fec_latency_ps),
+            else computed_headroom(
+                model,
+                speed_bps,
+                cable_m,
+                roce,
+                peer_reaction_ps,
+                fec_latency_ps,
+                max(len(port.lanes) for port in alike),
+            ),
             dynamic_th=roce.dynamic_th,
-            ports=tuple(names),
+            ports=tuple(port.name for port in alike),
         )
-        for (speed_bps, cable_m), names in sorted(groups.items())
+        for (speed_bps, cable_m), alike in sorted(groups.items(), key=lambda item: item[0])
     )
     priorities = len(roce.lossless)
     headroom_bytes = sum(priorities * len(each.ports) * each.headroom_bytes for each in profiles)
@@ -195,6 +220,7 @@ def computed_headroom(
     roce: RocePolicy,
     peer_reaction_ps: int,
     fec_latency_ps: int,
+    lanes: int,
 ) -> int:
     """What a port needs by the formula, in bytes. Raises as `headroom` does."""
     return headroom(
@@ -207,7 +233,8 @@ def computed_headroom(
         peer_reaction_ps=peer_reaction_ps,
         # FEC delays the pause on its way out and the data on its way in.
         ingress_latency_ps=model.pipeline_latency_ps + 2 * fec_latency_ps,
-    ).xoff_bytes
+        lanes=lanes,
+    ).after_pause_bytes
 
 
 def _too_small(

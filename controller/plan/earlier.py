@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from raddle.controller.plan.addresses import AddressPlan
 from raddle.controller.plan.assignment import HOPS, Decisions, Flows, KeyOf, Paths, hops_of, keep_paths
@@ -15,19 +16,30 @@ from raddle.topology.model import Fabric, PortRef
 def earlier_decisions(
     fabric: Fabric, addresses: AddressPlan, tiers: Tiers, flows: Flows, key_of: KeyOf, earlier: Plan
 ) -> Decisions:
-    """The slots of the host routes of an earlier plan, for flows whose whole path is still up.
+    """The slots of the host routes of an earlier plan, for flows whose path is up and as fast as before.
 
     Flows that the earlier plan pins otherwise or not at all are decided anew.
     """
     ways = _ways(fabric, addresses, earlier)
-    is_up = np.append(fabric.arrays.is_up, True)  # -1, no link, is the last
+    is_whole_link = np.append(fabric.arrays.is_up & ~_is_slower(fabric, earlier), True)  # -1 is no link
     decided = Decisions()
     for each in (flows, flows.reversed()):
         paths = _paths(fabric, tiers, each, ways)
         is_far = tiers.pod[tiers.leaf[each.src]] != tiers.pod[tiers.leaf[each.dst]]
         is_whole = (paths.spine >= 0) & (~is_far | (paths.superspine >= 0))
-        keep_paths(tiers, each, paths, key_of, decided, is_whole & is_up[paths.link].all(axis=0))
+        keep_paths(tiers, each, paths, key_of, decided, is_whole & is_whole_link[paths.link].all(axis=0))
     return decided
+
+
+def _is_slower(fabric: Fabric, earlier: Plan) -> NDArray[np.bool_]:
+    """bool[links], those that the earlier plan had faster."""
+    is_slower = np.zeros(len(fabric.links), np.bool_)
+    for switch in earlier.switches:
+        for port in switch.ports:
+            link = fabric.link_by_port.get(PortRef(switch.name, port.name))
+            if link and port.peer and link.speed_bps < port.speed_bps:
+                is_slower[link.index] = True
+    return is_slower
 
 
 def _ways(fabric: Fabric, addresses: AddressPlan, earlier: Plan) -> tuple[Ints, Ints]:

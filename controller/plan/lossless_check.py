@@ -43,12 +43,18 @@ def vendor_headroom(fabric: Fabric) -> tuple[Diagnostic, ...]:
     if not fabric.roce.pfc or not fabric.roce.lossless:
         return ()
     peer_reaction_ps = max((host.nic_model.pfc_reaction_ps for host in fabric.hosts), default=0)
-    kinds = {
-        (fabric.switch_by_name[end.device].model, link.speed_bps, max(1, math.ceil(link.length_m)))
-        for link in fabric.links
-        for end in (link.a, link.b)
-        if end.device in fabric.switch_by_name
+    lanes = {
+        PortRef(switch.name, port.name): len(port.lanes)
+        for switch in fabric.switches
+        for port in switch.ports
     }
+    kinds: dict[tuple[SwitchModel, int, int], int] = {}
+    for link in fabric.links:
+        for end in (link.a, link.b):
+            if end in lanes:
+                model = fabric.switch_by_name[end.device].model
+                kind = model, link.speed_bps, max(1, math.ceil(link.length_m))
+                kinds[kind] = max(kinds.get(kind, 0), lanes[end])
     found = []
     for model, speed_bps, cable_m in sorted(kinds, key=lambda kind: (kind[0].name, *kind[1:])):
         vendor = pg_profile(model, speed_bps, cable_m)
@@ -59,7 +65,13 @@ def vendor_headroom(fabric: Fabric) -> tuple[Diagnostic, ...]:
                 found.append(Diagnostic("vendor-headroom", message, severity="warning"))
             continue
         computed = computed_headroom(
-            model, speed_bps, cable_m, fabric.roce, peer_reaction_ps, fabric.phy.fec_latency_ps
+            model,
+            speed_bps,
+            cable_m,
+            fabric.roce,
+            peer_reaction_ps,
+            fabric.phy.fec_latency_ps,
+            kinds[model, speed_bps, cable_m],
         )
         if computed != vendor.xoff_bytes:
             word = "below" if computed < vendor.xoff_bytes else "above"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from raddle.controller.plan.buffers import AsicParameters, headroom
+from raddle.controller.verify.cnps import check_cnps
+from raddle.controller.verify.finding import Finding
+from raddle.controller.verify.link_ends import check_ends
 from raddle.errors import InputError
-from raddle.state import DSCPS, PortState, SwitchState
+from raddle.state import PortState, SwitchState
 from raddle.topology.model import Fabric, Link, LosslessClass, PortRef, RocePolicy, Switch
 from raddle.topology.pg_profiles import pg_profile
 from raddle.units import format_length, format_rate
@@ -26,22 +28,8 @@ _WIRE_BYTES = 18 + 20
 _PFC_FRAME_BYTES = 64 + 20
 """A PFC frame on the wire (IEEE 802.1Q-2022, 36.1.3: one of the smallest size)."""
 
-CNP_BYTES = 78
-"""A CNP from Ethernet header to FCS (IBTA annex A17.9.3: BTH and 16 reserved bytes)."""
-
 _QUANTUM_BYTES = 64
 """512 bit times of the port (IEEE 802.1Q-2022, 36.1.3.2)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that is not as it must be. `place` is the way to its cause in the fabric file."""
-
-    code: str
-    message: str
-    hint: str
-    place: tuple[str | int, ...]
-    severity: str = "error"
 
 
 def check_lossless(
@@ -57,12 +45,15 @@ def check_lossless(
         state = states[switch.name]
         for finding in _switch(switch, state, fabric, congested_groups):
             gathered.setdefault(finding, {})[switch.name] = None
+        lanes = {port.name: len(port.lanes) for port in switch.ports}
         for port in state.ports:
             ref = PortRef(switch.name, port.name)
             link = fabric.link_by_port.get(ref)
             if link is not None and link.is_up:
-                for finding in _port(switch, state, port, link, fabric):
+                for finding in _port(switch, state, port, lanes[port.name], link, fabric):
                     gathered.setdefault(finding, {})[str(ref)] = None
+    for port_name, finding in check_ends(fabric, states):
+        gathered.setdefault(finding, {})[port_name] = None
     for finding in _renewal(fabric.roce):
         gathered.setdefault(finding, {})["every port"] = None
     return tuple(
@@ -77,15 +68,14 @@ def _where(places: list[str]) -> str:
 
 
 def _port(
-    switch: Switch, state: SwitchState, port: PortState, link: Link, fabric: Fabric
+    switch: Switch, state: SwitchState, port: PortState, lanes: int, link: Link, fabric: Fabric
 ) -> Iterator[Finding]:
     roce = fabric.roce
     for place, lossless in enumerate(roce.lossless):
         yield from _class(port, lossless, roce, ("roce", "lossless", place))
-        yield from _headroom(switch, state, port, lossless, link, fabric)
+        yield from _headroom(switch, state, port, lanes, lossless, link, fabric)
         yield from _egress(state, port, lossless)
-    yield from _cnp(port, roce)
-    yield from _cnp_guarantee(state, port, roce)
+    yield from check_cnps(state, port, roce)
     need = roce.mtu_bytes + ROCE_HEADER_BYTES
     if port.mtu_bytes < need:
         yield Finding(
@@ -142,55 +132,14 @@ def _class(
         yield Finding("ecn-off", message, "bind a WRED profile to it", ("roce", "ecn"))
 
 
-def _cnp(port: PortState, roce: RocePolicy) -> Iterator[Finding]:
-    cnp = roce.cnp
-    tc = port.dscp_to_tc[cnp.dscp]
-    queue = port.tc_to_queue[tc]
-    if tc != cnp.priority:
-        message = f"CNPs (DSCP {cnp.dscp}) map to TC {tc}, not {cnp.priority}"
-        yield Finding("cnp-queue", message, "map them to their own TC", ("roce", "cnp", "dscp"))
-    elif queue in {each.priority for each in roce.lossless}:
-        message = f"CNPs share queue {queue} with a lossless class, whose pauses hold them back"
-        hint = "give CNPs a priority of their own, such as 6"
-        yield Finding("cnp-queue", message, hint, ("roce", "cnp", "priority"))
-    elif port.queues[queue].weight:
-        message = f"the CNP queue {queue} is not of strict priority, so CNPs wait behind data"
-        yield Finding("cnp-queue", message, "schedule it strictly", ("roce", "cnp", "priority"))
-
-
-def _cnp_guarantee(state: SwitchState, port: PortState, roce: RocePolicy) -> Iterator[Finding]:
-    """A warning where other lossy traffic can take the buffer that CNPs need, on the way in or out."""
-    cnp = roce.cnp
-    tc = port.dscp_to_tc[cnp.dscp]
-    if roce.congestion_control != "dcqcn" or tc != cnp.priority:
-        return  # there are none, or they are not where they belong, which `_cnp` finds
-    group, queue = port.tc_to_pg[tc], port.tc_to_queue[tc]
-    if {group, queue} & {each.priority for each in roce.lossless if roce.pfc}:
-        return  # they are paused, not dropped
-    index, egress = port.pgs[group], port.queues[queue].buffer
-    wred = port.queues[queue].wred
-    others = [dscp for dscp in range(DSCPS) if dscp != cnp.dscp]
-    why = ""
-    if index is None:
-        why = f"priority group {group} has no buffer"
-    elif state.buffer_profiles[index].reserved_bytes < CNP_BYTES:
-        why = f"priority group {group} has nothing reserved"
-    elif any(port.tc_to_pg[port.dscp_to_tc[dscp]] == group for dscp in others):
-        why = f"other traffic takes what priority group {group} has reserved"
-    elif egress is not None and state.buffer_profiles[egress].reserved_bytes < CNP_BYTES:
-        why = f"queue {queue} has nothing reserved"
-    elif any(port.tc_to_queue[port.dscp_to_tc[dscp]] == queue for dscp in others):
-        why = f"other traffic takes what queue {queue} has reserved"
-    elif wred is not None and state.wred_profiles[wred].drops:
-        why = f"WRED drops in queue {queue}"
-    if why:
-        message = f"CNPs (DSCP {cnp.dscp}) can be dropped when other traffic fills the buffer: {why}"
-        hint = "give CNPs a priority of their own; raddle's plan then reserves buffer for them"
-        yield Finding("cnp-droppable", message, hint, ("roce", "cnp"), "warning")
-
-
 def _headroom(
-    switch: Switch, state: SwitchState, port: PortState, lossless: LosslessClass, link: Link, fabric: Fabric
+    switch: Switch,
+    state: SwitchState,
+    port: PortState,
+    lanes: int,
+    lossless: LosslessClass,
+    link: Link,
+    fabric: Fabric,
 ) -> Iterator[Finding]:
     if not fabric.roce.pfc:
         return
@@ -210,7 +159,8 @@ def _headroom(
             lossless_mtu_bytes=port.mtu_bytes,
             peer_reaction_ps=reaction_ps,
             ingress_latency_ps=switch.model.pipeline_latency_ps + 2 * fabric.phy.fec_latency_ps,
-        ).xoff_bytes
+            lanes=lanes,
+        ).after_pause_bytes
     except InputError as error:
         first = error.diagnostics[0]
         yield Finding(first.code, first.message, first.hint, _cable(fabric, link))

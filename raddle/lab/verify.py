@@ -17,8 +17,9 @@ from raddle.controller.southbound.sonic.tables import bootstrap, pushed
 from raddle.controller.verify.certificate import certificate
 from raddle.controller.verify.deadlock import Cycle, dependencies, rank_by_name, ranks
 from raddle.controller.verify.failures import Outcome, Replan, Verdict, failures, judge, survey
+from raddle.controller.verify.finding import Finding
 from raddle.controller.verify.load import busiest_link
-from raddle.controller.verify.lossless import Finding, check_lossless
+from raddle.controller.verify.lossless import check_lossless
 from raddle.controller.verify.network import (
     Bools,
     Entry,

@@ -43,6 +43,15 @@ def test_headroom_at_400g_over_5m_by_hand() -> None:
     assert (result.xoff_bytes, result.xon_bytes) == (225 * 1024, 19 * 1024)
 
 
+def test_a_port_of_8_lanes_has_another_frame_and_twice_the_pipeline_but_for_1_KiB() -> None:
+    # buffer_headroom_mellanox.lua, "Adjustment for 8-lane port": speed_overhead is the port's MTU.
+    narrow, wide = (headroom(AsicParameters(), 400 * G, 5, 9100, lanes=lanes) for lanes in (4, 8))
+    assert narrow.after_pause_bytes == narrow.xoff_bytes == wide.xoff_bytes == 225 * 1024
+    assert wide.after_pause_bytes == 234 * 1024  # 225 KiB and 9100 bytes, rounded up
+    assert wide.size_bytes == (225 + 37 + 9) * 1024
+    assert narrow.size_bytes == (225 + 19) * 1024
+
+
 def test_1600G_port_waits_as_long_for_its_peer_as_a_400G_port() -> None:
     # 9100 + 10 m / 1.98e8 m/s * 2e11 B/s + 819.2 + 3620 quanta * 64 + 120 ns * 200 B/ns, in three cells,
     # + 1024: 828124 bytes, rounded up to KiB: 809. 3620 quanta at 1.6T are 1158.4 ns, as 905 at 400G.
@@ -124,7 +133,8 @@ def test_headroom_that_does_not_fit_names_the_switch_the_ports_and_the_gap() -> 
     with pytest.raises(InputError) as caught:
         make_plan(leaf_spine(2, 2, 2, model=tiny), "ecmp")
     # The script's figures and 800 ns of pipeline at 400G: 40,000 bytes, in four times the cells; whole KiB.
-    near, far = (-(-(figure - 1023 + 160_000) // 1024) * 1024 for figure in (311_296, 365_568))
+    # The ports have 8 lanes: 9100 bytes more, and again whole KiB, which makes 9 KiB.
+    near, far = ((-(-(figure - 1023 + 160_000) // 1024) + 9) * 1024 for figure in (311_296, 365_568))
     need = 2 * (near + 9144) + 2 * (far + 9144) + 4 * 9144
     text = str(caught.value)
     assert "error[headroom-exceeds-buffer]: leaf0:" in text

@@ -51,6 +51,24 @@ def test_a_plan_kept_on_the_same_fabric_is_the_same(form: str) -> None:
     assert pins_of(make_plan(fabric, "pinned", demand, plan)) == pins_of(plan)
 
 
+def test_pins_do_not_stay_on_a_link_that_became_slow() -> None:
+    before = fabric_of(TWO_TIERS)
+    after = fabric_of(TWO_TIERS, "overrides: {links: [{ends: [leaf0, spine2], number: 1, speed: 100G}]}\n")
+    demand = collective_demand(before, "all_to_all", None, Scope("random"))
+    old = make_plan(before, "pinned", demand)
+    kept, fresh = make_plan(after, "pinned", demand, old), make_plan(after, "pinned", demand)
+    (slow,) = (link for link in after.links if link.speed_bps < 400 * 10**9 and "spine2" in str(link.b))
+    over = {(end.device, end.port) for end in (slow.a, slow.b)}
+    held = [key for key, port in pins_of(old).items() if (key[0], port) in over]
+    stay = [key for key, port in pins_of(kept).items() if (key[0], port) in over]
+    assert len(stay) < len(held)  # all would be four times too many
+    assert kept.pins is not None
+    assert fresh.pins is not None
+    assert kept.pins.data.worst <= 1.25 * fresh.pins.data.worst
+    elsewhere = [key for key in pins_of(old) if key not in held]
+    assert sum(pins_of(kept).get(key) == pins_of(old)[key] for key in elsewhere) > 0.8 * len(elsewhere)
+
+
 def test_pins_that_lose_no_link_stay_when_a_spine_is_drained() -> None:
     before = fabric_of(TWO_TIERS)
     after = fabric_of(TWO_TIERS, "overrides: {drain: [spine2]}\n")

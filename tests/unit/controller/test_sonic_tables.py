@@ -102,7 +102,7 @@ def test_lossless_groups_get_the_headroom_of_their_cable() -> None:
         "size": "9144",
         "xon": "9144",
         "xon_offset": "9144",
-        "xoff": "525312",
+        "xoff": "534528",
         "dynamic_th": "0",
     }
 

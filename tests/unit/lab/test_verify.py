@@ -158,6 +158,8 @@ CHAIN: list[tuple[str, str, Change]] = [
     ("cnp-droppable", "queue 6 has nothing", queue(6, buffer=STATES["leaf0"].ports[0].queues[0].buffer)),
     ("ecn-off", "marks no ECN", queue(3, wred=None)),
     ("egress-drops-first", "a dynamic threshold", queue(3, buffer=STATES["leaf0"].ports[0].queues[0].buffer)),
+    ("speed-differs", "set to 100G, and its link is of 400G", lambda p: replace(p, speed_bps=100 * 10**9)),
+    ("pfc-at-one-end", "pauses priority 4, and host", lambda port: replace(port, pfc_enable=0b11000)),
     ("mtu-too-small", "below 4156 B", lambda port: replace(port, mtu_bytes=1500)),
     ("mtu-differs", "MTU 9000 B, the fabric's is 9100 B", lambda port: replace(port, mtu_bytes=9000)),
 ]
