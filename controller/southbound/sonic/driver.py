@@ -16,7 +16,14 @@ from raddle.controller.southbound.sonic.gnmi import GnmiClient
 from raddle.controller.southbound.sonic.health import Health, read_health
 from raddle.controller.southbound.sonic.ownership import Ownership
 from raddle.controller.southbound.sonic.routes import TABLE, VRF, held_routes, prefix_of
-from raddle.controller.southbound.sonic.sets import Push, differences, plan_push, restored
+from raddle.controller.southbound.sonic.sets import (
+    FLAPPING_TABLES,
+    Push,
+    differences,
+    plan_push,
+    restored,
+    with_ports,
+)
 from raddle.controller.southbound.sonic.tables import OWNED_TABLES, Tables
 from raddle.inventory import Access
 
@@ -105,16 +112,15 @@ class SonicDriver:
         return "/mgmt|" in path or self._ownership.is_ignored(self.name, path)
 
     def lay_groundwork(self) -> None:
-        """Addresses, ports that are to be up, and those that are made."""
-        ports = {
-            name: {"admin_status": "up"}
-            for name, fields in self._wanted.get("PORT", {}).items()
-            if fields.get("admin_status") == "up"
-        }
-        made = breakout(self._now, self._wanted, self._build).made
-        ports |= {name: fields for name, fields in self._wanted.get("PORT", {}).items() if name in made}
+        """Addresses, and ports that are to be up, with all that cannot be written to a port that is up."""
+        now, wanted = self._now.get("PORT", {}), self._wanted.get("PORT", {})
+        up = {name for name, fields in wanted.items() if fields.get("admin_status") == "up"}
+        coming = {name for name in up if now.get(name, {}).get("admin_status") != "up"}
+        coming |= breakout(self._now, self._wanted, self._build).made
+        ports = {name: wanted[name] if name in coming else {"admin_status": "up"} for name in up | coming}
         tables = {table: self._wanted[table] for table in _GROUNDWORK if table in self._wanted}
-        self._send(self._push(self._now, {"PORT": ports, **tables}, ()))
+        tables |= with_ports(self._now, self._wanted, coming)
+        self._send(self._push(self._now, {"PORT": ports, **tables}, FLAPPING_TABLES))
 
     def write_routes(self, writes: Sequence[Write]) -> None:
         """One Set, or two where routes would be gone for a moment."""

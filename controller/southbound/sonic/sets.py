@@ -74,7 +74,7 @@ class Push:
 
     Attributes:
         requests: Sets, in order.
-        flaps: ports that are up and go down on the way, or for good.
+        flaps: ports that are up and go down on the way, or with a breakout; not those that are to be down.
         bootstrap: paths (`BUFFER_POOL/egress_lossless_pool`) that no Set can change on a running switch;
             they come with a new config_db.json.
         moves: changes that the switch makes one after the other.
@@ -134,7 +134,8 @@ def plan_push(
     ]
     requests += [_request(port_steps) for port_steps in by_port.values()]
     ports = current.get("PORT", {})
-    touched = [*sorted(broken.ports), *by_port]
+    shut = {port for port, fields in wanted.get("PORT", {}).items() if fields.get("admin_status") == "down"}
+    touched = [*sorted(broken.ports), *(port for port in by_port if port not in shut)]
     flaps = tuple(port for port in touched if ports.get(port, {}).get("admin_status") == "up")
     moves = len(first) + len(steps) + sum(map(len, by_port.values())) + _FLAP_MOVES * len(flaps)
     return Push(tuple(requests), flaps, tuple(sorted(bootstrap)), moves)
@@ -216,6 +217,21 @@ def differences(
     for table, key, field in breakout(current, wanted, build).leftovers(current):
         if not field and table not in owned:
             yield Change(switch, f"{table}/{key}", _print(current[table][key]), "")
+
+
+def with_ports(current: Tables, wanted: Tables, ports: Container[str]) -> Tables:
+    """The tables that flap a port, with entries of some ports as wanted, and what is new and referred to."""
+    tables = {
+        table: {
+            key: fields for key, fields in wanted.get(table, {}).items() if key not in current.get(table, {})
+        }
+        for table in _REFERRED
+    }
+    for table in FLAPPING_TABLES:
+        own = {key: each for key, each in wanted.get(table, {}).items() if key.partition("|")[0] in ports}
+        rest = current.get(table, {}).items()
+        tables[table] = {key: each for key, each in rest if key.partition("|")[0] not in ports} | own
+    return tables
 
 
 def restored(before: Tables, now: Tables, wanted: Tables, paths: Iterable[str]) -> Tables:

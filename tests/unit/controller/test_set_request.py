@@ -5,7 +5,14 @@ import json
 import pytest
 from fake_switch import names
 
-from raddle.controller.southbound.sonic.sets import MOVES_PER_SET, Push, differences, plan_push, restored
+from raddle.controller.southbound.sonic.sets import (
+    MOVES_PER_SET,
+    Push,
+    differences,
+    plan_push,
+    restored,
+    with_ports,
+)
 from raddle.controller.southbound.sonic.tables import Tables
 
 OWNED = ("INTERFACE", "STATIC_ROUTE")
@@ -140,6 +147,32 @@ def test_a_port_that_is_down_does_not_flap() -> None:
     assert push.flaps == ("Ethernet8",)
     assert len(push.requests) == 2
     assert push.moves == 2 + 3
+
+
+def test_a_port_that_is_to_be_down_does_not_flap() -> None:
+    current: Tables = {
+        "PORT": {f"Ethernet{n}": {"admin_status": "up"} for n in (0, 8)},
+        "QUEUE": {f"Ethernet{n}|3": {"scheduler": "a"} for n in (0, 8)},
+    }
+    wanted: Tables = {
+        "PORT": {"Ethernet0": {"admin_status": "down"}, "Ethernet8": {"admin_status": "up"}},
+        "QUEUE": {"Ethernet8|3": {"scheduler": "b"}},
+    }
+    assert plan_push(current, wanted, ("QUEUE",)).flaps == ("Ethernet8",)
+
+
+def test_a_port_that_comes_up_has_its_queues_first_and_no_other_port_is_touched() -> None:
+    current: Tables = {
+        "QUEUE": {"Ethernet0|3": {"scheduler": "a"}, "Ethernet8|1": {"scheduler": "a"}},
+        "SCHEDULER": {"a": {"weight": "1"}},
+    }
+    wanted: Tables = {
+        "QUEUE": {f"Ethernet{n}|3": {"scheduler": "b"} for n in (0, 8)},
+        "SCHEDULER": {"a": {"weight": "2"}, "b": {"weight": "3"}},
+    }
+    tables = with_ports(current, wanted, {"Ethernet8"})
+    assert tables["QUEUE"] == {"Ethernet0|3": {"scheduler": "a"}, "Ethernet8|3": {"scheduler": "b"}}
+    assert tables["SCHEDULER"] == {"b": {"weight": "3"}}
 
 
 def test_the_global_entry_of_port_qos_map_flaps_nothing() -> None:
