@@ -1,20 +1,16 @@
 # shellcheck shell=bash
 # Sourced by scripts/check-fresh: fresh systems in folders, made with debootstrap and entered with chroot.
 
-is_ubuntu() { [ "$(readlink "/usr/share/debootstrap/scripts/$1")" = gutsy ]; }
-
-# Where a suite comes from: what this machine's own apt reads, else a folder beside it.
+# Where a suite comes from, and whose it is ("Ubuntu http://..."): of what this machine's own apt reads, and the folders
+# beside it, the first that has the suite.
 find_mirror() {
-  local suite=$1 label=Debian other=Ubuntu site
-  if is_ubuntu "$suite"; then label=Ubuntu other=Debian; fi
-  sites() {
-    # shellcheck disable=SC2016  # apt's variables
-    apt-get indextargets --format '$(LABEL)|$(REPO_URI)' 'Created-By: Packages' | sed -n "s/^$1|//p" | sort -u
-  }
-  for site in ${MIRROR:-} $(sites $label) $(sites $other | sed "s,/[^/]*/$,/${label,,}/,"); do
-    if "$python_here" -c 'import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeout=30)' \
-      "${site%/}/dists/$suite/Release" 2>/dev/null; then
-      echo "${site%/}"
+  local suite=$1 site
+  # shellcheck disable=SC2016  # apt's variables
+  for site in ${MIRROR:-} $(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | sort -u |
+    sed -n 'p; s,/[^/]*/$,/debian/,p; s,/debian/$,/ubuntu/,p' | sort -u); do
+    if "$python_here" -c 'import re, sys, urllib.request
+release = urllib.request.urlopen(sys.argv[1] + "/dists/" + sys.argv[2] + "/Release", timeout=30).read().decode()
+print(re.search("^Origin: (.*)", release, re.M)[1], sys.argv[1])' "${site%/}" "$suite" 2>/dev/null; then
       return
     fi
   done
@@ -25,22 +21,28 @@ python_here=$(command -v python3)
 
 # A base system with this machine's proxies and certificates, and no cache.
 make_base() {
-  local suite=$1 base=$2 mirror keyring=/usr/share/keyrings/debian-archive-keyring.gpg signed=()
-  mirror=$(find_mirror "$suite") || return
-  if is_ubuntu "$suite"; then keyring=/usr/share/keyrings/ubuntu-archive-keyring.gpg; fi
+  local suite=$1 base=$2 found origin mirror keyring signed=() script=()
+  found=$(find_mirror "$suite") || return
+  read -r origin mirror <<<"$found"
+  keyring=/usr/share/keyrings/${origin,,}-archive-keyring.gpg
+  # A suite that is younger than this machine's debootstrap is made like its predecessors.
+  if [ ! -e "/usr/share/debootstrap/scripts/$suite" ]; then
+    script=(sid)
+    [ "$origin" != Ubuntu ] || script=(gutsy)
+  fi
   signed=(--keyring="$keyring")
   if [ ! -e "$keyring" ]; then
     $unsigned || { echo "$keyring is missing, so $suite cannot be checked; install it, or add --unsigned" >&2; return 1; }
     signed=(--no-check-gpg)
   fi
-  debootstrap --variant=minbase "${signed[@]}" --include=ca-certificates "$suite" "$base" "$mirror" >"$base.log" 2>&1 || {
+  debootstrap --variant=minbase "${signed[@]}" --include=ca-certificates "$suite" "$base" "$mirror" "${script[@]}" >"$base.log" 2>&1 || {
     tail -n 20 "$base.log" >&2
     return 1
   }
   {
-    echo "deb $mirror $suite main$(is_ubuntu "$suite" && echo ' universe')"
+    echo "deb $mirror $suite main$([ "$origin" != Ubuntu ] || echo ' universe')"
     # Point releases and security fixes, where this suite has them.
-    [ "${mirror##*/}" != debian ] || case $suite in
+    [ "$origin" != Debian ] || case $suite in
       testing | sid | unstable) ;;
       *) echo "deb $mirror-security $suite-security main" && echo "deb $mirror $suite-updates main" ;;
     esac
