@@ -49,4 +49,5 @@ inline void require(bool holds, const char* what) {
 
 void bind_acl(nb::class_<raddle::Simulation>& simulation);
 void bind_ars(nb::module_& m);
+void bind_fluid(nb::module_& m);
 void bind_scale_up(nb::module_& m);

@@ -290,4 +290,5 @@ NB_MODULE(_core, m) {
                               gather<std::uint8_t>(events, [](const WatchdogEvent& e) { return e.is_storm; }));
       })
       .def("drops", [](const Simulation& s) { return array(s.drops()); });
+  bind_fluid(m);
 }

@@ -38,6 +38,7 @@ from raddle.cli.run_options import (
     DetectionOption,
     FailOption,
     FaultsOption,
+    FidelityOption,
     PushOption,
     RunOptions,
     ThreadsOption,
@@ -109,6 +110,7 @@ def bench(
     detection: DetectionOption = "1ms",
     until: UntilOption = None,
     threads: ThreadsOption = 1,
+    fidelity: FidelityOption = "packet",
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="DIR", help="For bench.json, --series and --trace."),
@@ -138,7 +140,7 @@ def bench(
     loaded = load_fabric(fabric, strict)
     held = plan_for(loaded, PlanOptions(routing=routing), plan_file).plan if plan_file else None
     model = with_congestion_control(with_qps(loaded, qps_per_connection, split_data), cc)
-    options = RunOptions(seed, threads, fail or (), faults, detection, series, trace or (), until)
+    options = RunOptions(seed, threads, fail or (), faults, detection, series, trace or (), until, fidelity)
     sizes = (read_matrix(matrix), str(matrix)) if matrix else (None, "")
     terms = traffic.Terms(datatype, redop, root, *sizes)
     request = BenchRequest(

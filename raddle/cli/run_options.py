@@ -13,7 +13,7 @@ import typer
 from raddle.errors import InputError
 from raddle.inventory import load_inventory
 from raddle.lab.run.faults import find_link_port, parse_failure, read_faults
-from raddle.lab.run.settings import RunSettings
+from raddle.lab.run.settings import Fidelity, RunSettings
 from raddle.lab.switches.prepared import SwitchSource
 from raddle.sim import NEVER
 from raddle.topology.model import Fabric
@@ -38,6 +38,9 @@ UntilOption = Annotated[
 ThreadsOption = Annotated[
     int, typer.Option(help="Threads that share the switches; the results are the same.", min=1, max=64)
 ]
+FidelityOption = Annotated[
+    Fidelity, typer.Option(help="packet: every packet moves; fluid: messages flow at max-min fair rates.")
+]
 UsedInventoryOption = Annotated[
     Path | None, typer.Option("--inventory", help="Running switches to use [default: start some]")
 ]
@@ -56,6 +59,7 @@ class RunOptions:
     series: str | None = None
     trace: Sequence[str] = ()
     until: str | None = None
+    fidelity: Fidelity = "packet"
 
     def settings(self, fabric: Fabric) -> RunSettings:
         """The settings that they describe.
@@ -65,6 +69,7 @@ class RunOptions:
         """
         return RunSettings(
             seed=self.seed,
+            fidelity=self.fidelity,
             threads=self.threads,
             faults=(
                 *(read_faults(fabric, self.faults) if self.faults else ()),

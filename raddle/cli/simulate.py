@@ -29,6 +29,7 @@ from raddle.cli.run_options import (
     DetectionOption,
     FailOption,
     FaultsOption,
+    FidelityOption,
     PushOption,
     RunOptions,
     ThreadsOption,
@@ -91,6 +92,7 @@ def simulate(
     ] = None,
     until: UntilOption = None,
     threads: ThreadsOption = 1,
+    fidelity: FidelityOption = "packet",
     inventory: UsedInventoryOption = None,
     push: PushOption = False,
     p4info: P4InfoOption = None,
@@ -113,7 +115,7 @@ def simulate(
     workload = read_flows(model, flows)
     paths = read_pins(model, workload, pins) if pins else ()
     options = RunOptions(
-        seed, threads, fail or (), faults, detection, series, trace or (), until
+        seed, threads, fail or (), faults, detection, series, trace or (), until, fidelity
     )  # fmt: skip
     settings, source = options.settings(model), switch_source(inventory, push, p4info)
     note_unused_routing("--pins" if pins else "--routing", bool(routing or pins), source)

@@ -11,6 +11,7 @@ from raddle.controller.plan.model import Plan
 from raddle.lab.run.bench_result import result_before, with_links
 from raddle.lab.run.drive import Outcome, Run, drive
 from raddle.lab.run.effort import TimeLeft, Told
+from raddle.lab.run.fidelity import check_fidelity
 from raddle.lab.run.settings import DEFAULT_SETTINGS, RunSettings
 from raddle.lab.run.size_row import size_rows
 from raddle.lab.run.watch import QUIET, Watch
@@ -77,9 +78,10 @@ def run_jobs(
     What links carried is of all jobs. An interrupt ends it and keeps the rows that are done.
 
     Raises:
-        InputError: the request does not fit the fabric.
+        InputError: the request does not fit the fabric, or its fidelity.
         UnreachableError: a switch does not answer or does not take the plan.
     """
+    check_fidelity(fabric, request.settings)
     places = [replace(scope, seed=request.settings.seed) for scope in request.scopes]
     jobs = tuple(
         find_job(fabric, request.collective, request.algorithm, scope, request.terms, request.sizes_bytes)
@@ -88,7 +90,10 @@ def run_jobs(
     demand = joined_demand([job.demand() for job in jobs]) if request.routing == "pinned" else None
     plan = request.plan or make_plan(fabric, request.routing, demand)
     switches = prepare_switches(fabric, plan, source, watch.tell)
-    results, last = tuple(result_before(job, request.routing, switches) for job in jobs), None
+    results, last = (
+        tuple(result_before(job, request.routing, switches, request.settings.fidelity) for job in jobs),
+        None,
+    )
     seen(results, ())
     try:
         for size_bytes, outcome in _outcomes(jobs, request, switches, watch, captures):

@@ -12,6 +12,7 @@ from raddle.controller.plan.model import Plan
 from raddle.lab.run.diagnosis import diagnose
 from raddle.lab.run.drive import Outcome, Run, drive
 from raddle.lab.run.effort import TimeLeft, Told
+from raddle.lab.run.fidelity import check_fidelity, left_out
 from raddle.lab.run.flow_rows import flow_rows, port_rows, watchdog_rows
 from raddle.lab.run.interrupt import deferred_interrupt
 from raddle.lab.run.link_use import link_names, links_in_use
@@ -50,9 +51,10 @@ def simulate(
     get on ends, and its result says why.
 
     Raises:
-        InputError: the fabric's buffers do not fit its cables, `pin-conflict`, or `wrong-fabric`.
+        InputError: the fabric's buffers do not fit its cables, `pin-conflict`, `no-fluid`, or `wrong-fabric`.
         UnreachableError: a switch did not take the plan.
     """
+    check_fidelity(fabric, request.settings)
     workload = request.workload
     demand = demand_of(fabric, workload.seats, workload.schedule)
     plan = with_pins(make_plan(fabric, request.routing, demand), workload, request.pins)
@@ -82,12 +84,14 @@ def _result(outcome: Outcome, plan: Plan | None, inputs: tuple[InputFile, ...]) 
         routing=plan.routing if plan else "as found on the switches",
         congestion_control=run.fabric.roce.congestion_control,
         seed=run.settings.seed,
+        fidelity=run.settings.fidelity,
+        left_out=left_out(run.settings.fidelity),
         time_ps=simulation.now_ps,
         is_interrupted=outcome.is_interrupted,
         is_stalled=simulation.is_stalled,
         flows=flow_rows(run),
         ports=port_rows(simulation),
-        packets=dataclasses.astuple(simulation.packets),
+        packets=dataclasses.astuple(simulation.packets) if simulation.counts_packets else None,
         diagnosis=diagnose(simulation),
         watchdog_events=watchdog_rows(simulation),
         series=outcome.series,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from raddle.report.model import Collision, LinkUse, ScaleUpUse, SizeRow
 from raddle.units import format_time
@@ -17,6 +17,8 @@ _PORTS_SHOWN = 3
 
 def congestion_lines(rows: Sequence[SizeRow]) -> Iterator[str]:
     """PFC, ECN and drops of each size; one line if there was nothing of it."""
+    if any(row.drops is None for row in rows):
+        return  # there were no packets
     yield "#"
     if not any(row.pfc_pauses or row.pfc_pause_ps or row.ecn_marks or row.drops for row in rows):
         yield "# No PFC pause, no ECN mark, no drop."
@@ -24,9 +26,9 @@ def congestion_lines(rows: Sequence[SizeRow]) -> Iterator[str]:
     yield "# Congestion"
     yield f"# {'size':>10}  {'PFC pauses':>10}  {'paused':>10}  {'ECN marks':>10}  drops"
     for row in rows:
-        drops = ", ".join(f"{count} {reason}" for reason, count in row.drops) or "0"
+        drops = ", ".join(f"{count} {reason}" for reason, count in row.drops or ()) or "0"
         yield (
-            f"# {row.size_bytes:>10}  {row.pfc_pauses:>10}  {format_time(row.pfc_pause_ps):>10}"
+            f"# {row.size_bytes:>10}  {row.pfc_pauses:>10}  {format_time(row.pfc_pause_ps or 0):>10}"
             f"  {row.ecn_marks:>10}  {drops}"
         )
 
@@ -49,8 +51,8 @@ def link_lines(links: Sequence[LinkUse]) -> Iterator[str]:
     for link in shown:
         yield (
             f"# {link.name:<{width}}  {link.utilisation:>6.1%}  {_bytes(link.tx_bytes):>8}"
-            f"  {link.max_flows:>5}  {_bytes(link.max_queue_bytes):>8}  {link.ecn_marks:>9}"
-            f"  {format_time(link.pause_ps):>8}"
+            f"  {link.max_flows:>5}  {_or_dash(link.max_queue_bytes, _bytes):>8}"
+            f"  {_or_dash(link.ecn_marks, str):>9}  {_or_dash(link.pause_ps, format_time):>8}"
         )
     yield from _more(len(used) - len(shown), "link")
 
@@ -118,6 +120,10 @@ def unfinished_lines(rows: Sequence[SizeRow]) -> Iterator[str]:
             yield f"#   {name}, {_steps(of)}: {reason}"
         yield from _more(sum(map(len, list(steps.values())[_SHOWN:])), "flow")
         yield from (f"#   {line}" for line in row.diagnosis)
+
+
+def _or_dash(count: int | None, text: Callable[[int], str]) -> str:
+    return "-" if count is None else text(count)
 
 
 def _more(count: int, noun: str) -> Iterator[str]:

@@ -31,7 +31,7 @@ def bench_document(result: BenchResult) -> dict[str, Any]:
     """
     document = asdict(result)
     for row in document["rows"]:
-        row["drops"] = dict(row["drops"])
+        row["drops"] = None if row["drops"] is None else dict(row["drops"])
     document["schema_version"] = SCHEMA_VERSION
     document["average_busbw_gbs"] = result.average_busbw_gbs
     return document

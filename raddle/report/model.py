@@ -1,6 +1,7 @@
 """The result of a benchmark, as values that every form of report reads.
 
-Bandwidths are in GB/s with GB = 1e9 bytes, as in nccl-tests. What a run did not reach is None.
+Bandwidths are in GB/s with GB = 1e9 bytes, as in nccl-tests. What a run did not reach is None, and so is what
+its fidelity does not have: without packets there are no queues, marks, pauses and drops.
 """
 
 from __future__ import annotations
@@ -47,10 +48,10 @@ class SizeRow:
     busbw_gbs: float | None
     wrong: int
     in_place_wrong: int | None
-    pfc_pauses: int
-    pfc_pause_ps: int
-    ecn_marks: int
-    drops: tuple[tuple[str, int], ...]
+    pfc_pauses: int | None
+    pfc_pause_ps: int | None
+    ecn_marks: int | None
+    drops: tuple[tuple[str, int], ...] | None
     unfinished: tuple[UnfinishedFlow, ...]
     diagnosis: tuple[str, ...]
 
@@ -72,9 +73,9 @@ class LinkUse:
     tx_bytes: int
     utilisation: float
     max_flows: int
-    pause_ps: int
-    ecn_marks: int
-    max_queue_bytes: int
+    pause_ps: int | None
+    ecn_marks: int | None
+    max_queue_bytes: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,8 @@ class BenchResult:
     `links`, `scale_up` and `collisions` are of the last row's run. `line_rate_gbs` is the payload rate of a
     rank's ports.
     `tenant` is whose job it is; those of several run at the same time. Where switches route adaptively
-    (`is_adaptive`) there are no collisions. `left_out` is what the fabric file says and the run does not
+    (`is_adaptive`) there are no collisions. `fidelity` is
+    what moved: packets, or messages that flow; `left_out` is what the fabric file says and the run does not
     have; `notes` are what is to be known of the traffic. After an interrupt (`is_interrupted`) the rows are
     those of the sizes that were done.
     """
@@ -147,6 +149,7 @@ class BenchResult:
     links: tuple[LinkUse, ...]
     collisions: tuple[Collision, ...]
     tenant: str = ""
+    fidelity: str = "packet"
     is_adaptive: bool = False
     is_interrupted: bool = False
     left_out: tuple[str, ...] = ()

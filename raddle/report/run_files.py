@@ -1,4 +1,7 @@
-"""What `raddle simulate` writes: fct.csv, ports.csv, summary.json."""
+"""What `raddle simulate` writes: fct.csv, ports.csv, summary.json.
+
+What a run without packets does not have is None: an empty cell, null in JSON.
+"""
 
 from __future__ import annotations
 
@@ -35,9 +38,9 @@ class FlowRow:
     acked_ps: int | None
     fct_ps: int | None
     slowdown: float | None
-    retransmitted: int
-    timeouts: int
-    cnps: int
+    retransmitted: int | None
+    timeouts: int | None
+    cnps: int | None
     reason: str | None
 
 
@@ -50,11 +53,11 @@ class PortRow:
     priority: int
     tx_bytes: int
     tx_frames: int
-    ecn_marks: int
-    max_queue_bytes: int
-    max_pg_bytes: int
-    pauses: int
-    pause_ps: int
+    ecn_marks: int | None
+    max_queue_bytes: int | None
+    max_pg_bytes: int | None
+    pauses: int | None
+    pause_ps: int | None
     drops: tuple[tuple[str, int], ...]
 
 
@@ -91,12 +94,14 @@ class RunResult:
     is_stalled: bool
     flows: tuple[FlowRow, ...]
     ports: tuple[PortRow, ...]
-    packets: tuple[int, int, int, int]
+    packets: tuple[int, int, int, int] | None
     diagnosis: tuple[str, ...] = ()
     watchdog_events: tuple[WatchdogRow, ...] = ()
     series: tuple[Sample, ...] = ()
     busiest: LinkUse | None = None
     inputs: tuple[InputFile, ...] = ()
+    fidelity: str = "packet"
+    left_out: tuple[str, ...] = ()
 
     @property
     def is_done(self) -> bool:
@@ -138,7 +143,8 @@ def run_document(result: RunResult) -> dict[str, Any]:
         drops.update(dict(port.drops))
     fct = sorted(flow.fct_ps for flow in result.flows if flow.fct_ps is not None)
     slowdown = sorted(flow.slowdown for flow in result.flows if flow.slowdown is not None)
-    injected, delivered, dropped, in_network = result.packets
+    names = ("injected", "delivered", "dropped", "in_network")
+    has_packets = result.packets is not None
     busiest = result.busiest
     return {
         "schema_version": SCHEMA_VERSION,
@@ -148,27 +154,24 @@ def run_document(result: RunResult) -> dict[str, Any]:
         "routing": result.routing,
         "congestion_control": result.congestion_control,
         "seed": result.seed,
+        "fidelity": result.fidelity,
+        "left_out": list(result.left_out),
         "time_ps": result.time_ps,
         "is_interrupted": result.is_interrupted,
         "is_stalled": result.is_stalled,
         "flows": dict(Counter(flow.status for flow in result.flows)),
         "fct_ps": _distribution(fct),
         "slowdown": _distribution(slowdown),
-        "pfc_pauses": sum(port.pauses for port in result.ports),
-        "pfc_pause_ps": sum(port.pause_ps for port in result.ports),
-        "ecn_marks": sum(port.ecn_marks for port in result.ports),
-        "drops": dict(drops),
+        "pfc_pauses": sum(port.pauses or 0 for port in result.ports) if has_packets else None,
+        "pfc_pause_ps": sum(port.pause_ps or 0 for port in result.ports) if has_packets else None,
+        "ecn_marks": sum(port.ecn_marks or 0 for port in result.ports) if has_packets else None,
+        "drops": dict(drops) if has_packets else None,
         "diagnosis": list(result.diagnosis),
         "watchdog_events": [
             {"time_ps": event.time_ps, "port": event.port, "queue": event.queue, "event": event.event}
             for event in result.watchdog_events
         ],
-        "packets": {
-            "injected": injected,
-            "delivered": delivered,
-            "dropped": dropped,
-            "in_network": in_network,
-        },
+        "packets": dict(zip(names, result.packets, strict=True)) if result.packets else None,
         "busiest_link": (
             {"name": busiest.name, "utilisation": busiest.utilisation, "tx_bytes": busiest.tx_bytes}
             if busiest
@@ -184,9 +187,12 @@ def run_lines(document: Mapping[str, Any]) -> Iterator[str]:
         if slowdown := document["slowdown"]:
             line += f"; slowdown p50 {slowdown['p50']:.2f}, p99 {slowdown['p99']:.2f}"
         yield line
-    drops = ", ".join(f"{count} {reason}" for reason, count in sorted(document["drops"].items()))
+    yield from (f"not simulated: {what}" for what in document["left_out"])
+    drops = ", ".join(f"{count} {reason}" for reason, count in sorted((document["drops"] or {}).items()))
     marks, pauses = document["ecn_marks"], document["pfc_pauses"]
-    if not (pauses or document["pfc_pause_ps"] or marks or drops):
+    if not document["packets"]:
+        pass  # nothing of what follows
+    elif not (pauses or document["pfc_pause_ps"] or marks or drops):
         yield "no PFC pause, no ECN mark, no drop"
     else:
         paused = format_time(document["pfc_pause_ps"])

@@ -19,7 +19,7 @@ def bench_schema() -> dict[str, Any]:
     kinds = whole.pop("$defs")
     version = {"schema_version": {"const": 1}}
     whole["properties"] |= version | {"average_busbw_gbs": {"type": "number"}}
-    kinds["SizeRow"]["properties"]["drops"] = _COUNTS
+    kinds["SizeRow"]["properties"]["drops"] = _or_null(_COUNTS)
     kinds["BenchResult"] = whole
     kinds["Jobs"] = {
         "title": "Jobs of several tenants at the same time",
@@ -51,19 +51,21 @@ def run_schema() -> dict[str, Any]:
             routing=_text(),
             congestion_control=_text(),
             seed=_COUNT,
+            fidelity={"enum": ["packet", "fluid"]},
+            left_out=_list(_text()),
             time_ps=_COUNT,
             is_interrupted={"type": "boolean"},
             is_stalled={"type": "boolean"},
             flows=_COUNTS,
             fct_ps=_distribution(),
             slowdown=_distribution(),
-            pfc_pauses=_COUNT,
-            pfc_pause_ps=_COUNT,
-            ecn_marks=_COUNT,
-            drops=_COUNTS,
+            pfc_pauses=_or_null(_COUNT),
+            pfc_pause_ps=_or_null(_COUNT),
+            ecn_marks=_or_null(_COUNT),
+            drops=_or_null(_COUNTS),
             diagnosis=_list(_text()),
             watchdog_events=_list(_record(time_ps=_COUNT, port=_text(), queue=_COUNT, event=_text())),
-            packets=_record(injected=_COUNT, delivered=_COUNT, dropped=_COUNT, in_network=_COUNT),
+            packets=_or_null(_record(injected=_COUNT, delivered=_COUNT, dropped=_COUNT, in_network=_COUNT)),
             busiest_link=_or_null(_record(name=_text(), utilisation=_number(), tx_bytes=_COUNT)),
         ),
     }

@@ -68,6 +68,9 @@ class Simulation:
         threads: that share the network's switches; the result is the same for any number.
     """
 
+    counts_packets = True
+    """Whether there are packets, and with them queues, marks, pauses and drops to count."""
+
     def __init__(
         self,
         fabric: Fabric,
@@ -149,6 +152,7 @@ class Simulation:
         data = int(packets[~inside].sum())
         self.expected_packets = max(data + data // fabric.hosts[0].nic_model.ack_interval, 1)
         self._inside_bytes = int(schedule.size_bytes[inside].sum())
+        self.payload_bytes = int(schedule.size_bytes.sum())
         self._hash_classes = 0
         self._adaptive: set[str] = set()
         for name, state in states.items():
@@ -222,6 +226,10 @@ class Simulation:
     def is_adaptive(self) -> bool:
         """Some switch routes adaptively."""
         return bool(self._adaptive)
+
+    def of_packets(self, count: int) -> int | None:
+        """A count of what only packets have; None where there are none."""
+        return int(count) if self.counts_packets else None
 
     def set_link(self, port: PortRef, is_up: bool) -> None:
         """Cut or mend the cable at a port, in both directions."""

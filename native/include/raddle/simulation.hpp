@@ -68,6 +68,7 @@ class Simulation {
   // acknowledgements); ends early where a packet would be dropped.
   std::vector<PortId> trace(QpId qp, bool is_ack) const;
 
+  const Tables& tables() const { return *tables_; }
   const FlowResults& flows() const { return tables_->flow_results; }
   const QpResults& qps() const { return tables_->qp_results; }
   const std::vector<SwitchNode>& switches() const { return tables_->switches; }

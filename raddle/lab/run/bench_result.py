@@ -9,6 +9,7 @@ import numpy as np
 
 from raddle.controller.plan.model import Plan
 from raddle.lab.run.drive import Run
+from raddle.lab.run.fidelity import left_out
 from raddle.lab.run.link_use import (
     find_collisions,
     link_names,
@@ -16,6 +17,7 @@ from raddle.lab.run.link_use import (
     scale_up_in_use,
     trace_flows,
 )
+from raddle.lab.run.settings import Fidelity
 from raddle.lab.switches.prepared import PreparedSwitches
 from raddle.lab.workloads.collective import CollectiveJob
 from raddle.report.model import BenchResult, PinSummary
@@ -23,7 +25,9 @@ from raddle.sim import payload_rate_gbs
 from raddle.topology.views.cut_off import cut_off_endpoints
 
 
-def result_before(job: CollectiveJob, routing: str, switches: PreparedSwitches) -> BenchResult:
+def result_before(
+    job: CollectiveJob, routing: str, switches: PreparedSwitches, fidelity: Fidelity
+) -> BenchResult:
     """What is known of a benchmark before its first size."""
     return BenchResult(
         fabric=job.fabric.name,
@@ -33,7 +37,8 @@ def result_before(job: CollectiveJob, routing: str, switches: PreparedSwitches) 
         placement=job.scope.order,
         ranks=job.ranks,
         tenant=job.scope.tenant or "",
-        left_out=tuple(_left_alone(job)),
+        fidelity=fidelity,
+        left_out=(*_left_alone(job), *left_out(fidelity)),
         notes=job.notes(),
         seed=job.scope.seed,
         line_rate_gbs=_line_rate_gbs(job),

@@ -46,6 +46,8 @@ def why_unfinished(simulation: Simulation, qps: QpColumns, ports: PortColumns, q
     path = simulation.trace(qp).tolist()
     if simulation.is_adaptive:
         del path[1:]  # its way is known as far as the NIC
+    if not simulation.counts_packets:
+        return _end_of_way(simulation, path)
     priority = simulation.qp_priority(qp)
     for place in reversed(path):
         if ports.is_paused[place, priority]:
@@ -57,6 +59,17 @@ def why_unfinished(simulation: Simulation, qps: QpColumns, ports: PortColumns, q
     if qps.timeouts[qp]:
         return f"no answer after {int(qps.timeouts[qp])} timeouts"
     return "under way"
+
+
+def _end_of_way(simulation: Simulation, path: list[int]) -> str:
+    """Where a way ends that leads to no NIC."""
+    last = simulation.port_names[path[-1]] if path else None
+    if last is None:
+        return "there is no way out of its host"
+    link = simulation.fabric.link_by_port[last]
+    far = link.b if link.a == last else link.a
+    is_whole = far.device not in simulation.fabric.switch_by_name
+    return "under way" if is_whole else f"its way ends at {far.device}, behind {last}"
 
 
 def _last_drop(simulation: Simulation, qps: QpColumns, qp: int) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from raddle import traffic
 from raddle.controller.plan.addresses import endpoint_addresses
 from raddle.controller.plan.model import Plan
+from raddle.lab.run.fidelity import ENGINES
 from raddle.lab.run.settings import RunSettings
 from raddle.lab.run.timeline import Rederive, Timeline
 from raddle.lab.switches.prepared import PreparedSwitches
@@ -79,7 +80,7 @@ def set_up(
     schedule = traffic.repeated(workload.schedule, workload.repeat)
     sent, stripes = connect(fabric, workload.seats, schedule)
     delay_ps = workload.delay_ps
-    simulation = Simulation(
+    simulation = ENGINES[settings.fidelity](
         fabric,
         endpoint_addresses(fabric),
         states,

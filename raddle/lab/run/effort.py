@@ -45,7 +45,7 @@ def long_run(run: Run, scales: Sequence[float] = (1.0,)) -> str | None:
     Args:
         scales: of the message lengths of all runs that there will be, this one's being 1.
     """
-    if not run.sent.flows:
+    if not run.sent.flows or not run.simulation.counts_packets:
         return None
     links, packets = run_links(run), run.simulation.expected_packets
     packets = round(packets * sum(run_packets(run, scale) for scale in scales) / run_packets(run))

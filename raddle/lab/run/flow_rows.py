@@ -49,9 +49,9 @@ def flow_rows(run: Run) -> tuple[FlowRow, ...]:
                 acked_ps=acked,
                 fct_ps=fct,
                 slowdown=fct / ideal[i] if fct is not None and ideal[i] else None,
-                retransmitted=counts[0][i],
-                timeouts=counts[1][i],
-                cnps=counts[2][i],
+                retransmitted=simulation.of_packets(counts[0][i]),
+                timeouts=simulation.of_packets(counts[1][i]),
+                cnps=simulation.of_packets(counts[2][i]),
                 reason=reasons.get(i),
             )
         )
@@ -113,11 +113,11 @@ def port_rows(simulation: Simulation) -> tuple[PortRow, ...]:
                 priority=queue,
                 tx_bytes=int(ports.tx_bytes[at, queue]),
                 tx_frames=int(ports.tx_frames[at, queue]),
-                ecn_marks=int(ports.ecn_marks[at, queue]),
-                max_queue_bytes=int(ports.max_queue_bytes[at, queue]),
-                max_pg_bytes=int(ports.max_pg_bytes[at, queue]),
-                pauses=int(ports.pauses[at, queue]),
-                pause_ps=int(ports.pause_ps[at, queue]),
+                ecn_marks=simulation.of_packets(ports.ecn_marks[at, queue]),
+                max_queue_bytes=simulation.of_packets(ports.max_queue_bytes[at, queue]),
+                max_pg_bytes=simulation.of_packets(ports.max_pg_bytes[at, queue]),
+                pauses=simulation.of_packets(ports.pauses[at, queue]),
+                pause_ps=simulation.of_packets(ports.pause_ps[at, queue]),
                 drops=tuple(sorted((+Counter(drops)).items())),
             )
         )

@@ -146,9 +146,9 @@ def links_in_use(
             tx_bytes=int(sent[port]),
             utilisation=int(wire_bytes[port]) * 8e12 / speed_bps[port] / max(duration_ps, 1),
             max_flows=int(most[port]),
-            pause_ps=int(ports.pause_ps[port].sum()),
-            ecn_marks=int(ports.ecn_marks[port].sum()),
-            max_queue_bytes=int(ports.max_queue_bytes[port].max()),
+            pause_ps=simulation.of_packets(ports.pause_ps[port].sum()),
+            ecn_marks=simulation.of_packets(ports.ecn_marks[port].sum()),
+            max_queue_bytes=simulation.of_packets(ports.max_queue_bytes[port].max()),
         )
         for port in used
     )

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 from raddle.lab.run.faults import Fault
 from raddle.sim import NEVER
 from raddle.topology.model import PortRef
+
+Fidelity = Literal["packet", "fluid"]
+"""`packet`: every packet moves. `fluid`: messages flow at max-min fair rates."""
 
 DETECTION_PS = 10**9
 """Assumption: 1 ms from the loss of light to a switch that no longer sends there."""
@@ -19,6 +23,7 @@ class RunSettings:
 
     Attributes:
         seed: of queue pair numbers and ECN marking.
+        fidelity: what the engine moves.
         threads: that share the switches; the results are the same for any number.
         faults: what goes wrong.
         detection_ps: from a link's loss or return of light to its ends' knowing of it.
@@ -29,6 +34,7 @@ class RunSettings:
     """
 
     seed: int = 1
+    fidelity: Fidelity = "packet"
     threads: int = 1
     faults: tuple[Fault, ...] = ()
     detection_ps: int = DETECTION_PS

@@ -1,0 +1,111 @@
+"""What the fluid engine is off by against packets: the same work on the same programmed switches, both ways.
+
+Usage: scripts/validate-fluid [PAGE]      PAGE: the document whose table is written anew
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from raddle import load
+from raddle.controller.plan.make import make_plan
+from raddle.lab.run.drive import drive
+from raddle.lab.run.settings import Fidelity, RunSettings
+from raddle.lab.switches.prepared import OWN_SWITCHES, prepare_switches
+from raddle.lab.workloads.collective import find_job
+from raddle.lab.workloads.demand import demand_of
+from raddle.lab.workloads.flow_file import read_flows
+from raddle.lab.workloads.ranks import Scope
+from raddle.topology import find
+from raddle.topology.model import Fabric
+from raddle.traffic import USUAL
+from raddle.workload import Workload
+
+_BEGIN, _END = "<!-- table: scripts/validate-fluid -->\n", "\n<!-- end of table -->"
+_WORKS = ("permutation", "incast 8:1", "ring", "all-to-all")
+_SIZES = {"64K": 1 << 16, "1M": 1 << 20, "16M": 1 << 24}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """End of the last flow and FCT of each in ps, and CPU seconds of the engine."""
+
+    last_ps: int
+    fct_ps: np.ndarray[tuple[int], np.dtype[np.int64]]
+    cpu_s: float
+
+
+def main() -> None:
+    lines = [
+        "| work | routing | cc | size | last flow, packets | last flow | mean FCT | worst flow | CPU s |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for line in _rows():
+        print(line, flush=True)
+        lines.append(line)
+    if len(sys.argv) > 1:
+        page = Path(sys.argv[1])
+        head, rest = page.read_text(encoding="utf-8").split(_BEGIN)
+        tail = rest.split(_END)[1]
+        page.write_text(head + _BEGIN + "\n" + "\n".join(lines) + "\n" + _END + tail, encoding="utf-8")
+
+
+def _rows() -> Iterator[str]:
+    for name in ("leaf-spine-16", "oversubscribed-3to1"):
+        loaded = load(find(name))
+        for cc in ("dcqcn", "none"):
+            fabric = replace(loaded, roce=replace(loaded.roce, congestion_control=cc))
+            for routing, work, size in itertools.product(("pinned", "ecmp"), _WORKS, _SIZES):
+                packet = _run(fabric, routing, work, size, "packet")
+                fluid = _run(fabric, routing, work, size, "fluid")
+                yield f"| {work} on {name} | {routing} | {cc} | {size} {_errors(packet, fluid)} |"
+
+
+def _errors(packet: Measured, fluid: Measured) -> str:
+    error = fluid.fct_ps / packet.fct_ps - 1
+    worst = error[np.abs(error).argmax()]
+    mean = fluid.fct_ps.mean() / packet.fct_ps.mean() - 1
+    last = fluid.last_ps / packet.last_ps - 1
+    cpu = f"{packet.cpu_s:.2f}, {fluid.cpu_s:.2f}"
+    return f"| {packet.last_ps / 1e6:.2f} us | {last:+.2%} | {mean:+.2%} | {worst:+.1%} | {cpu}"
+
+
+def _run(fabric: Fabric, routing: str, work: str, size: str, fidelity: Fidelity) -> Measured:
+    workload = _workload(fabric, work, _SIZES[size])
+    plan = make_plan(fabric, routing, demand_of(fabric, workload.seats, workload.schedule))  # type: ignore[arg-type]
+    switches = prepare_switches(fabric, plan, OWN_SWITCHES)
+    began = time.process_time()
+    run = drive(switches, workload, RunSettings(fidelity=fidelity)).run
+    cpu_s = time.process_time() - began
+    flows = run.messages()
+    assert run.simulation.is_done
+    return Measured(int(flows.finish_ps.max()), flows.finish_ps - flows.start_ps, cpu_s)
+
+
+def _workload(fabric: Fabric, work: str, size_bytes: int) -> Workload:
+    collectives = {"ring": ("all_reduce", "ring"), "all-to-all": ("all_to_all", "pairwise")}
+    if work in collectives:
+        job = find_job(fabric, *collectives[work], Scope("linear"), USUAL, (size_bytes,))
+        return job.workload(size_bytes)
+    hosts = len(fabric.endpoints)
+    if work == "permutation":
+        order = np.random.default_rng(7).permutation(hosts)
+        pairs = list(zip(order.tolist(), np.roll(order, 1).tolist(), strict=True))
+    else:
+        pairs = [(host, 0) for host in range(hosts - 8, hosts)]
+    with tempfile.NamedTemporaryFile("w", suffix=".csv") as file:
+        file.write("src,dst,bytes\n" + "".join(f"{src},{dst},{size_bytes}\n" for src, dst in pairs))
+        file.flush()
+        return read_flows(fabric, Path(file.name))
+
+
+if __name__ == "__main__":
+    main()

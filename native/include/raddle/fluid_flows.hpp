@@ -1,0 +1,70 @@
+#pragma once
+// Flows of a number of bits each that drain at max-min fair rates, from event to event.
+//
+// Times are picoseconds in double precision, exact to 1e-4 ps in a second. At one instant flows end, then capacities
+// change, then flows start, so that one which starts when another ends never shares with it.
+
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "raddle/max_min.hpp"
+
+namespace raddle {
+
+class FluidFlows {
+ public:
+  static constexpr double forever = std::numeric_limits<double>::infinity();
+
+  // Capacities are in bit/s. What happens within `instant` picoseconds happens at one instant.
+  FluidFlows(std::vector<double> capacity, std::size_t flows, double instant);
+
+  double now() const { return now_; }
+  double next_end() { return drop_old(), ends_.empty() ? forever : ends_.front().time; }
+
+  // Goes to a time that is not behind the next end, and returns the flows that end there: they are stopped.
+  const std::vector<std::uint32_t>& go_to(double time);
+
+  void start(std::uint32_t flow, const std::vector<Taken>& path, double bits, double weight = 1,
+             std::uint8_t strict_class = 0);
+  // Gives a flow that has just ended more to send, on the path that it had; in the same instant.
+  void go_on(std::uint32_t flow, double bits);
+  void stop(std::uint32_t flow);          // before its end
+  void move(std::uint32_t flow, const std::vector<Taken>& path);
+  void set_capacity(std::uint32_t link, double capacity) { rates_.set_capacity(link, capacity); }
+  void solve();                           // after all changes of an instant
+
+  double left(std::uint32_t flow, double time) const;  // bits, at a time from now to the next end
+  std::size_t flows() const { return flows_.size(); }
+  double rate(std::uint32_t flow) const { return rates_.rate(flow); }
+  bool is_started(std::uint32_t flow) const { return rates_.is_started(flow); }
+  const MaxMin& rates() const { return rates_; }
+
+ private:
+  struct Moving {
+    double left = 0, since = 0, rate = 0;
+    double weight = 1;
+    std::uint32_t version = 0;
+    std::uint8_t strict_class = 0;
+    bool has_ended = false;
+  };
+  struct End {
+    double time;
+    std::uint32_t flow, version;
+    bool operator<(const End& other) const {
+      return time != other.time ? time > other.time : flow > other.flow;
+    }
+  };
+
+  void drop_old();
+  void plan_end(std::uint32_t flow);
+
+  MaxMin rates_;
+  std::vector<Moving> flows_;
+  std::vector<End> ends_;  // heap
+  std::vector<std::uint32_t> ended_;
+  double instant_;
+  double now_ = 0;
+};
+
+}  // namespace raddle

@@ -1,0 +1,102 @@
+#pragma once
+// Weighted max-min fair rates of flows over links, kept up to date while flows come and go.
+//
+// SOURCE: progressive filling, Bertsekas and Gallager, Data Networks (2nd ed. 1992), 6.5.2: the rates of all flows grow
+// together, each by its weight, until a link is full; its flows keep what they have, and the others grow on. Classes are
+// strict: what a class leaves over is the next one's.
+//
+// Only what a change can reach is computed anew: flows that share a link which could become full, the flows that share
+// such a link with these, and so on. A link is left out where all its flows at their own most (the least of their links)
+// would fit: it limits none of them. Sets of flows that come again get the rates that they had.
+
+#include <cstddef>
+#include <cstdint>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace raddle {
+
+// What a flow takes of a link: `part` (above 0) times its rate.
+struct Taken {
+  std::uint32_t link;
+  double part = 1;
+  bool is_load = false;    // it takes that of the link without being limited by it: acknowledgements
+  std::uint32_t place = 0;  // in the link's list, MaxMin's own
+};
+
+class MaxMin {
+ public:
+  MaxMin(std::vector<double> capacity, std::size_t flows);
+
+  // Units: those of the rates. A link of capacity 0 stops its flows.
+  void set_capacity(std::uint32_t link, double capacity);
+  void start(std::uint32_t flow, const std::vector<Taken>& path, double weight = 1, std::uint8_t strict_class = 0);
+  void stop(std::uint32_t flow);
+
+  // Brings the rates up to date; returns the flows whose rates have changed, valid until the next call.
+  const std::vector<std::uint32_t>& solve();
+
+  double rate(std::uint32_t flow) const { return flows_[flow].rate; }
+  bool is_started(std::uint32_t flow) const { return flows_[flow].is_started; }
+  double capacity(std::uint32_t link) const { return links_[link].capacity; }
+  std::size_t links() const { return links_.size(); }
+  std::uint64_t solved() const { return solved_; }      // sets of flows that were computed
+  std::uint64_t recalled() const { return recalled_; }  // and that had been before
+
+ private:
+  struct Place {
+    std::uint32_t flow, index;  // of the link in the flow's path
+  };
+  struct Link {
+    double capacity = 0;
+    double demand = 0;             // of its flows at their own most
+    double load = 0, left = 0, weight = 0;
+    std::uint32_t growing = 0;     // flows that still grow
+    bool is_seen = false, is_seed = false;
+    std::vector<Place> flows;
+  };
+  struct Flow {
+    double rate = 0, weight = 1, most = 0;
+    std::uint64_t key = 0;
+    std::uint8_t strict_class = 0;
+    bool is_started = false, is_seen = false, is_frozen = false, is_seed = false;
+    std::vector<Taken> path;
+  };
+  struct Key {
+    std::uint64_t a = 0, b = 0;
+    bool operator==(const Key&) const = default;
+  };
+  struct KeyHash {
+    std::size_t operator()(const Key& key) const { return static_cast<std::size_t>(key.a); }
+  };
+  using Rates = std::vector<std::pair<std::uint32_t, double>>;
+
+  static bool can_fill(const Link& link);
+  void count_demand(const Flow& flow, double sign);
+  void set_most(std::uint32_t flow);
+  void seed_flow(std::uint32_t flow);
+  void seed_link(std::uint32_t link);
+  void gather();
+  void visit(std::uint32_t flow);
+  Key key_of_gathered() const;
+  void sort_gathered();
+  void compute();
+  void fill();
+  void fill_class(std::size_t first, std::size_t end);
+  void freeze(Flow& flow, double rate);
+  bool refresh_loads();
+  void report();
+
+  std::vector<Link> links_;
+  std::vector<Flow> flows_;
+  std::vector<std::uint32_t> seed_flows_, seed_links_;
+  std::vector<std::uint32_t> gathered_, gathered_links_;  // what a change can reach
+  std::vector<double> before_;
+  std::vector<std::uint32_t> changed_;
+  std::unordered_map<Key, Rates, KeyHash> known_;
+  std::size_t kept_ = 0;
+  std::uint64_t solved_ = 0, recalled_ = 0;
+};
+
+}  // namespace raddle

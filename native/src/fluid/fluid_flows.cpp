@@ -1,0 +1,102 @@
+#include "raddle/fluid_flows.hpp"
+
+#include <algorithm>
+
+namespace raddle {
+
+namespace {
+
+constexpr double ps_per_s = 1e12;
+
+}  // namespace
+
+FluidFlows::FluidFlows(std::vector<double> capacity, std::size_t flows, double instant)
+    : rates_(std::move(capacity), flows), flows_(flows), instant_(instant) {}
+
+void FluidFlows::drop_old() {
+  while (!ends_.empty() && ends_.front().version != flows_[ends_.front().flow].version) {
+    std::pop_heap(ends_.begin(), ends_.end());
+    ends_.pop_back();
+  }
+}
+
+const std::vector<std::uint32_t>& FluidFlows::go_to(double time) {
+  now_ = time;
+  ended_.clear();
+  for (drop_old(); !ends_.empty() && ends_.front().time <= now_ + instant_; drop_old()) {
+    const std::uint32_t flow = ends_.front().flow;
+    ++flows_[flow].version;
+    flows_[flow].left = 0;
+    flows_[flow].since = now_;
+    flows_[flow].has_ended = true;
+    ended_.push_back(flow);
+  }
+  std::sort(ended_.begin(), ended_.end());
+  return ended_;
+}
+
+void FluidFlows::start(std::uint32_t id, const std::vector<Taken>& path, double bits, double weight,
+                       std::uint8_t strict_class) {
+  if (rates_.is_started(id)) rates_.stop(id);  // it has ended at this instant
+  Moving& flow = flows_[id];
+  ++flow.version;
+  flow.left = bits;
+  flow.since = now_;
+  flow.rate = 0;
+  flow.weight = weight;
+  flow.strict_class = strict_class;
+  flow.has_ended = false;
+  rates_.start(id, path, weight, strict_class);
+}
+
+void FluidFlows::go_on(std::uint32_t id, double bits) {
+  Moving& flow = flows_[id];
+  flow.left = bits;
+  flow.since = now_;
+  flow.has_ended = false;
+  plan_end(id);
+}
+
+void FluidFlows::stop(std::uint32_t id) {
+  ++flows_[id].version;
+  flows_[id].has_ended = false;
+  flows_[id].rate = 0;
+  rates_.stop(id);
+}
+
+void FluidFlows::move(std::uint32_t id, const std::vector<Taken>& path) {
+  const double bits = left(id, now_);
+  const Moving before = flows_[id];
+  stop(id);
+  start(id, path, bits, before.weight, before.strict_class);
+}
+
+void FluidFlows::solve() {
+  for (const std::uint32_t flow : ended_) {
+    if (flows_[flow].has_ended) stop(flow);
+  }
+  ended_.clear();
+  for (const std::uint32_t id : rates_.solve()) {
+    Moving& flow = flows_[id];
+    flow.left = left(id, now_);
+    flow.since = now_;
+    flow.rate = rates_.rate(id);
+    plan_end(id);
+  }
+}
+
+double FluidFlows::left(std::uint32_t id, double time) const {
+  const Moving& flow = flows_[id];
+  return std::max(flow.left - flow.rate * (time - flow.since) / ps_per_s, 0.0);
+}
+
+void FluidFlows::plan_end(std::uint32_t id) {
+  Moving& flow = flows_[id];
+  ++flow.version;
+  if (flow.rate <= 0 && flow.left > 0) return;
+  const double takes = flow.left > 0 ? flow.left / flow.rate * ps_per_s : 0;
+  ends_.push_back({now_ + takes, id, flow.version});
+  std::push_heap(ends_.begin(), ends_.end());
+}
+
+}  // namespace raddle

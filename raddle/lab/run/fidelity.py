@@ -1,0 +1,44 @@
+"""How close to packets a run is, and what it then leaves out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from raddle.errors import Diagnostic, InputError
+from raddle.lab.run.settings import Fidelity, RunSettings
+from raddle.sim import Simulation
+from raddle.sim.fluid import LEFT_OUT, FluidSimulation
+from raddle.topology.model import Fabric
+
+ENGINES: dict[Fidelity, type[Simulation]] = {"packet": Simulation, "fluid": FluidSimulation}
+
+
+def check_fidelity(fabric: Fabric, settings: RunSettings) -> None:
+    """Refuse what a run is asked for and its engine does not have, before anything is programmed.
+
+    Raises:
+        InputError: `no-fluid`, with all of it.
+    """
+    if settings.fidelity == "fluid" and (found := list(_beyond_fluid(fabric, settings))):
+        hint = "take --fidelity packet"
+        raise InputError(
+            Diagnostic("no-fluid", f"messages that flow have no packets: {what}", hint=hint) for what in found
+        )
+
+
+def _beyond_fluid(fabric: Fabric, settings: RunSettings) -> Iterator[str]:
+    if settings.traced:
+        yield "there are no frames that --trace could record"
+    if settings.series_ps:
+        yield "there are no queues that --series could sample"
+    for what in sorted({fault.what for fault in settings.faults} & {"errors", "storm"}):
+        yield f"a fault '{what}' would do nothing"
+    if fabric.phy.bit_error_ratio:
+        yield "the fabric's bit errors would do nothing"
+
+
+def left_out(fidelity: Fidelity) -> tuple[str, ...]:
+    """What a run of this fidelity does not have."""
+    if fidelity == "packet":
+        return ()
+    return (f"{LEFT_OUT}; messages flow at max-min fair rates (docs/models/fluid.md has the error)",)

@@ -1,0 +1,132 @@
+"""The fluid engine's Python face: a simulation whose messages flow at max-min fair rates.
+
+It forwards with the same switch state, hashes and policies as the packet engine. docs/models/fluid.md has
+the model, what it leaves out and its error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from raddle import _core
+from raddle.errors import InputError
+from raddle.sim.columns import NEVER, NONE, FlowColumns, PortColumns
+from raddle.sim.scale_up import ScaleUpPorts
+from raddle.sim.simulation import _EVENTS_PER_CALL, Progress, Simulation
+from raddle.state import PRIORITIES, SwitchState
+from raddle.topology.model import PortRef
+
+LEFT_OUT = "queues, ECN marks, PFC pauses, drops and what is sent again"
+"""What does not exist between messages that flow."""
+
+
+class FluidSimulation(Simulation):
+    """One run, as `Simulation` in all that it takes; what has no counterpart here is refused.
+
+    Raises:
+        InputError: `no-fluid`, some switch routes adaptively or the fabric has bit errors.
+    """
+
+    counts_packets = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._fluid: _core.Fluid | None = None
+        super().__init__(*args, **kwargs)
+        self._fluid = _core.Fluid(self._core)
+        self._port_peers = self._port_columns()[1]
+
+    def set_switch(self, name: str, state: SwitchState) -> None:
+        if state.is_adaptive:
+            raise _refused(f"{name} routes adaptively, which goes by queues")
+        super().set_switch(name, state)
+        self._refresh()
+
+    def set_link(self, port: PortRef, is_up: bool) -> None:
+        super().set_link(port, is_up)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        if self._fluid:
+            self._fluid.refresh()
+
+    def set_light(self, port: PortRef, is_lit: bool) -> None:
+        self._flow.set_light(self.port_index[port], is_lit)
+
+    def set_receiver(self, port: PortRef, rate_bps: int | None) -> None:
+        if self._fluid:
+            self._fluid.set_receiver(self.port_index[port], rate_bps or 0)
+
+    def set_bit_errors(self, port: PortRef, ratio: float) -> None:
+        raise _refused("bit errors drop packets")
+
+    def set_storm(self, port: PortRef, priorities: int) -> None:
+        raise _refused("a storm is of PFC pauses")
+
+    def set_traced(self, port: int) -> None:
+        raise _refused("frames to record are packets")
+
+    @property
+    def _flow(self) -> _core.Fluid:
+        assert self._fluid
+        return self._fluid
+
+    def run(
+        self,
+        progress: Progress | None = None,
+        until_ps: int = NEVER,
+        after_call: Callable[[], None] = lambda: None,
+        may_change: bool = False,
+    ) -> None:
+        while not self.is_done and self._flow.has_events:
+            count = self._flow.advance(until_ps, _EVENTS_PER_CALL)
+            after_call()
+            if progress:
+                progress(self._share_done())
+            if count < _EVENTS_PER_CALL and until_ps != NEVER:
+                return
+        self.is_stalled = not self.is_done and not may_change
+
+    def advance(self, until_ps: int) -> None:
+        while self._flow.advance(until_ps, _EVENTS_PER_CALL) >= _EVENTS_PER_CALL:
+            pass
+
+    def _share_done(self) -> float:
+        return (self._flow.delivered_bytes + self.inside_bytes) / max(self.payload_bytes, 1)
+
+    @property
+    def inside_bytes(self) -> int:
+        return self._flow.scale_up_delivered_bytes if self._fluid else 0
+
+    def scale_up_ports(self) -> ScaleUpPorts | None:
+        return self.scale_up.ports(self._flow.scale_up_bytes()) if self.scale_up else None
+
+    @property
+    def now_ps(self) -> int:
+        return self._flow.now_ps if self._fluid else 0
+
+    @property
+    def is_done(self) -> bool:
+        return self._flow.is_done
+
+    def flows(self) -> FlowColumns:
+        return FlowColumns(*self._flow.flow_columns())
+
+    def ports(self) -> PortColumns:
+        """Frames and bytes that were sent and received; all else is zero and means nothing."""
+        tx_bytes, tx_frames = (column.reshape(-1, PRIORITIES) for column in self._flow.sent_columns())
+        peers = self._port_peers
+        cabled = np.flatnonzero(peers != NONE)
+        rx_frames, rx_bytes = np.zeros(len(peers), np.uint64), np.zeros(len(peers), np.int64)
+        rx_frames[peers[cabled]] = tx_frames[cabled].sum(axis=1)
+        rx_bytes[peers[cabled]] = tx_bytes[cabled].sum(axis=1)
+        return replace(
+            super().ports(), tx_bytes=tx_bytes, tx_frames=tx_frames, rx_frames=rx_frames, rx_bytes=rx_bytes
+        )
+
+
+def _refused(why: str) -> InputError:
+    return InputError.of("no-fluid", f"the fluid engine cannot run this: {why}", "take --fidelity packet")
