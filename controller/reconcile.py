@@ -308,7 +308,7 @@ def read_databases(inventory: Inventory, neighbours: bool = False) -> dict[str, 
     """CONFIG_DB and the parts of APPL_DB that the switch itself has written, of every switch.
 
     Args:
-        neighbours: what they hear over LLDP, instead of those parts.
+        neighbours: what they hear over LLDP and how they hash, instead of those parts.
 
     Returns:
         By switch name and database: `{"leaf0": {"CONFIG_DB": ..., "APPL_DB": ...}}`.
@@ -319,7 +319,7 @@ def read_databases(inventory: Inventory, neighbours: bool = False) -> dict[str, 
 
     def read(client: GnmiClient) -> dict[str, Tables]:
         config = client.read_config()
-        tables = ("LLDP_ENTRY_TABLE",) if neighbours else APPL_DB_TABLES
+        tables = ("LLDP_ENTRY_TABLE", "SWITCH_TABLE") if neighbours else APPL_DB_TABLES
         return {"CONFIG_DB": config, "APPL_DB": client.read_tables("APPL_DB", tables)}
 
     return all_of(_everywhere(inventory, read))

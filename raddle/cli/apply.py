@@ -26,7 +26,7 @@ from raddle.cli.options import (
 )
 from raddle.cli.plan import changes_text
 from raddle.cli.progress import progress_bar
-from raddle.cli.status import first_boot_text, foreign_text, raise_errors, results_json
+from raddle.cli.status import boot_needs, first_boot_text, foreign_text, raise_errors, results_json
 from raddle.controller.ledger import Ledger
 from raddle.controller.reconcile import Past, PushPolicy, SwitchResult, apply_plan
 
@@ -147,8 +147,10 @@ def _warnings(results: tuple[SwitchResult, ...]) -> Iterator[str]:
         if result.foreign:
             yield foreign_text(result)
         if result.bootstrap:
+            first, count = result.bootstrap[0], len(result.bootstrap)
+            what = f"{count} entries cannot" if count > 1 else "1 entry cannot"
             yield (
-                f"{result.switch}: {len(result.bootstrap)} entries cannot be changed over gNMI, the first "
-                f"{result.bootstrap[0]}\n  hint: boot it with 'raddle render --switch {result.switch} "
-                "--format sonic --bootstrap'\n"
+                f"{result.switch}: {what} be changed over gNMI, the first {first}\n"
+                f"  hint: give it {boot_needs(first)}: 'raddle render --switch {result.switch} "
+                "--format sonic --bootstrap -o DIR'\n"
             )

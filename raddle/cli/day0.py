@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from raddle.controller.plan.model import SwitchPlan
 from raddle.controller.southbound.sonic.merge import json_patch, merged
-from raddle.controller.southbound.sonic.tables import Tables, bootstrap
+from raddle.controller.southbound.sonic.tables import Tables, bootstrap, has_own_hash, switch_json
 from raddle.controller.southbound.sonic.ztp import ZTP_JSON, dhcp_files, ztp_json
 from raddle.errors import InputError
 from raddle.inventory import load_inventory
@@ -124,3 +124,21 @@ def ztp_files(fabric: Fabric, boots: Mapping[str, Tables], url: str) -> dict[str
     }
     files[ZTP_JSON] = ztp_json(base, "serial-number" if by_serial else "hostname")
     return files | dhcp_files(base, {name: fabric.management.get(name) for name in boots})
+
+
+def hash_files(switches: Iterable[SwitchPlan]) -> dict[str, str]:
+    """switch.json files by name, of SONiC switches whose hash is not what SONiC sets by itself."""
+    return {
+        f"{switch.name}.switch.json": switch_json(switch)
+        for switch in switches
+        if switch.nos == "sonic" and not switch.adaptive and has_own_hash(switch)
+    }
+
+
+def hash_note(names: Sequence[str]) -> str:
+    """That a configuration alone does not make the planned hash."""
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return (
+        f"note: the hash's seed and offset are in no config_db.json; '-o DIR' writes {names[0]}{more}\n"
+        "  hint: 'routing: {hash: {seed: sonic, offset: sonic}}' plans with what SONiC sets by itself"
+    )

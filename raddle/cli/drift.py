@@ -20,7 +20,7 @@ from raddle.cli.options import (
     with_plan_options,
 )
 from raddle.cli.plan import changes_text
-from raddle.cli.status import first_boot_text, foreign_text, raise_errors, results_json
+from raddle.cli.status import boot_needs, first_boot_text, foreign_text, raise_errors, results_json
 from raddle.controller.ledger import Ledger
 from raddle.controller.reconcile import Past, check
 
@@ -51,7 +51,7 @@ def drift(
         print(changes_text(tuple(change for result in results for change in result.changes)))
         for result in results:
             for path in result.bootstrap:
-                print(f"! {result.switch} {path} needs a new config_db.json")
+                print(f"! {result.switch} {path} needs {boot_needs(path)}")
         print(first_boot_text(model.first_boot), end="", file=sys.stderr)
     for result in results:
         if result.foreign:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import typer
 from finsy.proto import p4r
 
-from raddle.cli.day0 import first_boot, own_configs, patch_of, ztp_files
+from raddle.cli.day0 import first_boot, hash_files, hash_note, own_configs, patch_of, ztp_files
 from raddle.cli.fabric_argument import FabricArg
 from raddle.cli.options import (
     JsonOption,
@@ -115,12 +115,15 @@ def render(
             rendered[name] = patch_of(held, rendered[name]) if patch else rendered[name]
         else:
             rendered[name] = _rendered(plan, each, form, boot, pins)
+    hashing = hash_files(chosen.values()) if is_day0 and form == "sonic" else {}
     if ztp:
-        _write(ztp, ztp_files(model, rendered, url))
+        _write(ztp, ztp_files(model, rendered, url) | hashing)
         return
     if output:
-        _write(output, {f"{name}.json": _text(each) for name, each in rendered.items()})
+        _write(output, {f"{name}.json": _text(each) for name, each in rendered.items()} | hashing)
         return
+    if hashing:
+        print(hash_note(list(hashing)), file=sys.stderr)
     print(json.dumps(rendered[switch] if switch else rendered, indent=2, sort_keys=True))
 
 

@@ -85,6 +85,11 @@ def foreign_text(result: SwitchResult) -> str:
     )
 
 
+def boot_needs(path: str) -> str:
+    """What a path that no Set can change comes with."""
+    return "its switch.json" if path.startswith("SWITCH_TABLE/") else "a new config_db.json"
+
+
 def raise_errors(results: tuple[SwitchResult, ...]) -> None:
     """Raise what went wrong at switches, of all that had something."""
     errors = [result.error for result in results if result.error]

@@ -20,6 +20,7 @@ from raddle.topology.model import Fabric
 from raddle.topology.views.cable_mend import CableWork, mend_cables
 from raddle.topology.views.cable_truth import compare_cables, planned_names, read_cables
 from raddle.topology.views.capacity import bisection_bps, oversubscription, review
+from raddle.topology.views.polarisation import polarisation
 from raddle.units import format_rate, format_size
 
 SCHEMA_VERSION = 1
@@ -44,7 +45,7 @@ def validate(
     if strict:
         refuse_cut_off(model)
     _check_switches(model, sonic_yang)
-    warnings = (*review(model), *vendor_headroom(model))
+    warnings = (*review(model), *polarisation(model), *vendor_headroom(model))
     seen = planned_names(model, read_cables(cables)) if cables else ()
     wrong = compare_cables(model, seen) if cables else ()
     work = mend_cables(model, seen) if wrong else ()

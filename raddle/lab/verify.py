@@ -18,6 +18,7 @@ from raddle.controller.verify.certificate import certificate
 from raddle.controller.verify.deadlock import Cycle, dependencies, rank_by_name, ranks
 from raddle.controller.verify.failures import Outcome, Replan, Verdict, failures, judge, survey
 from raddle.controller.verify.finding import Finding
+from raddle.controller.verify.hashes import check_hashes
 from raddle.controller.verify.load import busiest_link
 from raddle.controller.verify.lossless import check_lossless
 from raddle.controller.verify.network import (
@@ -46,6 +47,7 @@ from raddle.topology.model import Fabric
 from raddle.topology.views.cable_mend import CableWork, mend_cables
 from raddle.topology.views.cable_truth import SeenCable, compare_cables, planned_names
 from raddle.topology.views.capacity import bisection_bps, tier_oversubscription
+from raddle.topology.views.polarisation import polarisation
 from raddle.topology.yaml.source import read_file
 from raddle.workload import Demand
 
@@ -185,7 +187,9 @@ def verify_running(
         "running switches", entries, states, outside=tuple(f"access lists: {each.message}" for each in lists)
     )
     result = _verify(fabric, network_of(fabric), subject, None, scope, progress)
-    result = replace(result, problems=(*result.problems, *lists))
+    result = replace(
+        result, problems=(*result.problems, *lists, *_located(fabric, list(check_hashes(fabric, states))))
+    )
     if seen is None:
         seen = planned_names(fabric, heard_cables(fabric, read_neighbours(inventory)))
     return with_cabling(fabric, result, seen)
@@ -359,7 +363,7 @@ def _verify(
         busiest=busiest_link(network, tables, network.is_up, speed_bps),
         oversubscription=tier_oversubscription(fabric),
         bisection_bps=bisection_bps(fabric),
-        problems=(*fabric.warnings, *_located(fabric, found)),
+        problems=(*fabric.warnings, *polarisation(fabric), *_located(fabric, found)),
         proof=proof,
         outside=tuple(_outside(fabric, subject, found)),
         is_adaptive=any(state.is_adaptive for state in subject.states.values()),

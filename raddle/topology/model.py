@@ -234,19 +234,19 @@ class AdaptiveRouting:
 class RoutingPolicy:
     """`policy` is the default of commands; `is_declared` says whether the file has named one.
 
-    `hash_seed` None gives each switch a seed of its own.
+    `hash_seed` None gives each switch a seed of its own. `hash_offset` is how many bits a hash is rotated
+    right by before its use; None gives each tier other bits. `sonic` is what SONiC sets by itself.
 
-    `hash_offset` is how many bits a hash is rotated right by before its use; None gives each tier other bits.
     `pins` is what carries pinned paths; `auto` takes the first that fits the switches' tables. `adaptive` is
     None where groups hash.
     """
 
     policy: Literal["ecmp", "pinned"]
     hash_algorithm: HashAlgorithm
-    hash_seed: int | None
+    hash_seed: int | Literal["sonic"] | None
     pins: Literal["auto", "host-route", "policy-route", "udp-source-port"] = "auto"
     hash_fields: tuple[HashField, ...] = FIVE_TUPLE
-    hash_offset: int | None = 0
+    hash_offset: int | Literal["sonic"] | None = 0
     adaptive: AdaptiveRouting | None = None
     is_declared: bool = field(default=True, compare=False)
 

@@ -20,11 +20,12 @@ from raddle.controller.southbound.sonic.sets import (
     FLAPPING_TABLES,
     Push,
     differences,
+    entry_text,
     plan_push,
     restored,
     with_ports,
 )
-from raddle.controller.southbound.sonic.tables import OWNED_TABLES, Tables
+from raddle.controller.southbound.sonic.tables import OWNED_TABLES, Tables, hash_start
 from raddle.inventory import Access
 
 _GROUNDWORK = ("INTERFACE", "LOOPBACK_INTERFACE")
@@ -80,17 +81,28 @@ class SonicDriver:
             self._health = replace(health, up=health.up - gone)
         self._changes = tuple(self._differences(self._before, self._wanted))
         self._bootstrap = push.bootstrap
+        hashing = tuple(self._hash_change())
         return Survey(
-            changes=self._changes,
+            changes=(*self._changes, *hashing),
             routes=held_routes(self._before),
             wanted=self._routes_wanted(),
             planned=len(push.requests),
             estimate_s=push.estimate_s,
             flaps=push.flaps,
-            bootstrap=push.bootstrap,
+            bootstrap=(*push.bootstrap, *(change.path for change in hashing)),
             foreign=tuple(sorted(path for path in self._foreign if not self._is_told_to_stay(path))),
             held="" if self._may_flap else _would_flap(push),
         )
+
+    def _hash_change(self) -> Iterator[Change]:
+        """How the hash's seed and offset differ from the plan's, where the switch tells what it has."""
+        path, wanted = "SWITCH_TABLE/switch", hash_start(self._switch)
+        if self._switch.adaptive or self._ownership.is_ignored(self.name, path):
+            return
+        held = self._client.read_tables("APPL_DB", ("SWITCH_TABLE",))["SWITCH_TABLE"].get("switch", {})
+        found = {name: str(held.get(name, "0")) for name in wanted}
+        if "ecmp_hash_seed" in held and found != wanted:
+            yield Change(self.name, path, entry_text(found), entry_text(wanted))
 
     def _read_build(self) -> str:
         """What the switch calls its build; empty where it does not tell this caller."""

@@ -213,10 +213,10 @@ def differences(
         keys = want.keys() | (_ours(table, have, foreign) if table in owned else set())
         for key in sorted(keys, key=natural):
             if _changed_fields(have.get(key), want.get(key), table in owned) is not None:
-                yield Change(switch, f"{table}/{key}", _print(have.get(key)), _print(want.get(key)))
+                yield Change(switch, f"{table}/{key}", entry_text(have.get(key)), entry_text(want.get(key)))
     for table, key, field in breakout(current, wanted, build).leftovers(current):
         if not field and table not in owned:
-            yield Change(switch, f"{table}/{key}", _print(current[table][key]), "")
+            yield Change(switch, f"{table}/{key}", entry_text(current[table][key]), "")
 
 
 def with_ports(current: Tables, wanted: Tables, ports: Container[str]) -> Tables:
@@ -391,7 +391,7 @@ def _ours(table: str, entries: Iterable[str], foreign: Container[str]) -> set[st
     return {key for key in entries if not key.startswith("mgmt|") and f"{table}/{key}" not in foreign}
 
 
-def _print(fields: dict[str, str] | None) -> str:
+def entry_text(fields: dict[str, str] | None) -> str:
     """An entry as one line; an entry without fields is `{}`, an absent one empty."""
     if fields is None:
         return ""

@@ -6,12 +6,14 @@ to change most of it on a running switch, or flaps the port), and what goes over
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
 
+from raddle.controller.plan.hashing import DEVICE_TYPES, sonic_hash
 from raddle.controller.plan.model import NextHop, PortPlan, SwitchPlan
 from raddle.controller.plan.weights import equal_weights
 from raddle.controller.southbound.sonic.adopted import with_adopted
@@ -34,13 +36,6 @@ OWNED_TABLES = (
 
 DEFAULT_ECN = (1_048_576, 2_097_152, 5)
 """Minimum and maximum threshold in bytes and probability in percent (sonic-buildimage, qos_config.j2)."""
-
-DEVICE_TYPES = {
-    "leaf": "BackEndToRRouter",
-    "spine": "BackEndLeafRouter",
-    "superspine": "BackEndSpineRouter",
-}
-"""DEVICE_METADATA types of an AI fabric's tiers; with resource_type ComputeAI (qos_config.j2)."""
 
 POLL_INTERVAL_MS = 200
 """PFC watchdog's poll interval; SONiC's default, never above its detection and restoration times."""
@@ -66,7 +61,7 @@ def bootstrap(switch: SwitchPlan, has_own_ecn: bool = False) -> Bootstrap:
     """
     adopted = dict(switch.adopted)
     config = with_adopted(_booted(switch, has_own_ecn or bool(adopted)), adopted)
-    return Bootstrap(config, {"SWITCH_TABLE:switch": _hash_start(switch)})
+    return Bootstrap(config, {"SWITCH_TABLE:switch": hash_start(switch)})
 
 
 def _booted(switch: SwitchPlan, has_own_ecn: bool) -> Tables:
@@ -133,9 +128,21 @@ def planned(switch: SwitchPlan) -> Tables:
     return _booted(switch, has_own_ecn=True) | pushed_rows
 
 
-def _hash_start(switch: SwitchPlan) -> dict[str, str]:
-    offset = {"ecmp_hash_offset": str(switch.hash_offset)} if switch.hash_offset else {}
-    return {"ecmp_hash_seed": str(switch.hash_seed), **offset}
+def hash_start(switch: SwitchPlan) -> dict[str, str]:
+    """SWITCH_TABLE's seed and offset of the ECMP hash, which are in switch.json and in no CONFIG_DB."""
+    return {"ecmp_hash_seed": str(switch.hash_seed), "ecmp_hash_offset": str(switch.hash_offset)}
+
+
+def has_own_hash(switch: SwitchPlan) -> bool:
+    """Whether seed and offset are not those that SONiC sets by itself, by the switch's type."""
+    kind = str(bootstrap(switch).config_db["DEVICE_METADATA"]["localhost"]["type"])
+    return (switch.hash_seed, switch.hash_offset) != sonic_hash(kind)
+
+
+def switch_json(switch: SwitchPlan) -> str:
+    """What `swssconfig` loads to give a switch its hash's seed and offset."""
+    document = [{"SWITCH_TABLE:switch": hash_start(switch), "OP": "SET"}]
+    return json.dumps(document, indent=4) + "\n"
 
 
 def _hash_table(switch: SwitchPlan) -> Tables:

@@ -21,7 +21,7 @@ from raddle.peers.sonic.cables import Cabling, find_cables
 from raddle.peers.sonic.findings import Finding
 from raddle.peers.sonic.numbers import Link, Numbers, find_numbers
 from raddle.peers.sonic.panel import Models, find_models
-from raddle.peers.sonic.policy import hash_line, roce_lines
+from raddle.peers.sonic.policy import hash_line, hash_start, roce_lines
 from raddle.peers.sonic.reading import HeldSwitch
 from raddle.peers.sonic.tiers import ROLES, Seats, seat
 from raddle.topology.load import load
@@ -94,7 +94,22 @@ class _Sketch:
         self._numbers: Numbers = find_numbers(name, switches, self._seats, self._links)
         self._roce = tuple(roce_lines(switches, [link.upper for link in self._links]))
         self._ignore = list(self._unmanaged())
-        self._findings = [*self._cabling.findings, *self._models.findings, *self._numbers.findings]
+        unknown = self._ungiven_hash()
+        self._findings = [*unknown, *self._cabling.findings, *self._models.findings, *self._numbers.findings]
+
+    def _ungiven_hash(self) -> Iterator[Finding]:
+        """That seed and offset of the hash are SONiC's own where the switches do not tell others."""
+        if hash_start(self._switches, self._seats.tier):
+            return
+        if any(switch.hashing for switch in self._switches):
+            self._ignore.append("SWITCH_TABLE/*")
+            text = (
+                "seeds and offsets that no fabric file says; simulations take those that SONiC sets by itself"
+            )
+            yield Finding("not adopted", "", "SWITCH_TABLE", text)
+        else:
+            text = "the hash's seed and offset are in no config_db.json: SONiC's own, by the switches' types"
+            yield Finding("assumed", "", "SWITCH_TABLE", text)
 
     def _drop_portless(self) -> None:
         """Cables at ports that the models do not have, for which `find_models` has told why."""
@@ -231,7 +246,7 @@ class _Sketch:
         models = ["models:", *self._models.lines] if self._models.lines else []
         routing = ["policy: ecmp"]
         routing += [f"as_numbers: {self._numbers.as_numbers}"] if self._numbers.as_numbers else []
-        routing += [text] if (text := hash_line(self._switches)) else []
+        routing += [hash_line(self._switches, self._seats.tier)]
         ignore = ["ignore:", *(f'  - "{each}"' for each in self._ignore)] if self._ignore else []
         lines = [
             f"# Adopted from {sources}{more}. {self._record_name} has their numbers.",

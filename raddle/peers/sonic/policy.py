@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
+from raddle.controller.plan.hashing import per_switch_seed, per_tier_offset, sonic_hash
 from raddle.peers.sonic.reading import HeldSwitch
 from raddle.topology.forms.checks import ROCE_HEADER_BYTES
 from raddle.topology.model import PortRef
@@ -61,10 +62,40 @@ def roce_lines(switches: Sequence[HeldSwitch], ports: Sequence[PortRef]) -> Iter
         yield "  watchdog: none"
 
 
-def hash_line(switches: Sequence[HeldSwitch]) -> str:
-    """`hash: {...}` of SWITCH_HASH, where it is not SONiC's default and the fabric file can say it."""
-    entry = _most(tuple(sorted(_hash(switch).items())) for switch in switches) or ()
-    return "hash: {" + ", ".join(f"{name}: {value}" for name, value in entry) + "}" if entry else ""
+def hash_line(switches: Sequence[HeldSwitch], tiers: Mapping[str, int]) -> str:
+    """`hash: {...}` of SWITCH_HASH, where it is not SONiC's default and the fabric file can say it, with the
+    seed and offset that the switches tell, or that SONiC sets by itself."""
+    entry = dict(_most(tuple(sorted(_hash(switch).items())) for switch in switches) or ())
+    entry |= hash_start(switches, tiers) or {"seed": "sonic", "offset": "sonic"}
+    return "hash: {" + ", ".join(f"{name}: {value}" for name, value in sorted(entry.items())) + "}"
+
+
+def hash_start(switches: Sequence[HeldSwitch], tiers: Mapping[str, int]) -> dict[str, str]:
+    """`seed` and `offset` by which a file says what all switches that tell have; empty if none does."""
+    told = [switch for switch in switches if "ecmp_hash_seed" in switch.hashing]
+    if not told:
+        return {}
+    algorithm = _hash(told[0]).get("algorithm", "crc32")
+    first = told[0].hashing
+    seeds: dict[str, Callable[[HeldSwitch], int]] = {
+        "sonic": lambda switch: sonic_hash(str(switch.metadata.get("type", "")))[0],
+        "per-switch": lambda switch: per_switch_seed(switch.name),
+        str(first["ecmp_hash_seed"]): lambda switch: int(first["ecmp_hash_seed"]),
+    }
+    offset = str(first.get("ecmp_hash_offset", "0"))
+    offsets: dict[str, Callable[[HeldSwitch], int]] = {
+        "sonic": lambda switch: sonic_hash(str(switch.metadata.get("type", "")))[1],
+        "per-tier": lambda switch: per_tier_offset(tiers[switch.name], algorithm),
+        offset: lambda switch: int(offset),
+    }
+    found = {}
+    for key, choices in (("seed", seeds), ("offset", offsets)):
+        field = f"ecmp_hash_{key}"
+        for word, of in choices.items():
+            if all(str(of(switch)) == str(switch.hashing.get(field, "0")) for switch in told):
+                found[key] = word
+                break
+    return found if len(found) == len(("seed", "offset")) else {}
 
 
 def _hash(switch: HeldSwitch) -> dict[str, str]:

@@ -27,12 +27,14 @@ class HeldSwitch:
         source: the file or address that it was read from.
         tables: its CONFIG_DB.
         heard: by port what it hears over LLDP: a device, and what that calls its port, most telling first.
+        hashing: its SWITCH_TABLE, with the hash's seed and offset; empty where it does not tell.
     """
 
     name: str
     source: str
     tables: Tables
     heard: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
+    hashing: dict[str, Any] = field(default_factory=dict)
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -92,7 +94,8 @@ def read_running(inventory: Inventory) -> list[HeldSwitch]:
                 f"{name} ({switch.source}) calls itself '{switch.name}'",
                 "call it so in the inventory, by which 'raddle apply' finds it",
             )
-        found.append(HeldSwitch(switch.name, switch.source, switch.tables, heard))
+        hashing = databases["APPL_DB"].get("SWITCH_TABLE", {}).get("switch", {})
+        found.append(HeldSwitch(switch.name, switch.source, switch.tables, heard, hashing))
     _refuse_twins(found)
     return found
 

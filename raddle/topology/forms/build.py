@@ -130,7 +130,9 @@ def _adaptive(spec: AdaptiveSpec) -> AdaptiveRouting:
     return AdaptiveRouting(spec.mode == "packet", spec.idle, spec.max_flows, spec.sampling, *loads)
 
 
-def _hash_offset(offset: int | Literal["per-tier"] | None, switches: tuple[Switch, ...]) -> int | None:
+def _hash_offset(
+    offset: int | Literal["per-tier", "sonic"] | None, switches: tuple[Switch, ...]
+) -> int | Literal["sonic"] | None:
     """What the file says; if nothing, other bits for each of three tiers, which a P4 program cannot do."""
     if offset is None:
         has_three_tiers = any(switch.role == "superspine" for switch in switches)

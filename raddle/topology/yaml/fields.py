@@ -294,18 +294,26 @@ def _version(text: str) -> int:
     return 1
 
 
-def _seed(text: str) -> int | None:
+def _seed(text: str) -> int | Literal["sonic"] | None:
+    if text == "sonic":
+        return "sonic"
     try:
         return None if text == "per-switch" else _between(0, 2**32 - 1, "hash seed")(text)
     except ValueError:
-        raise ValueError(f"'{text}' is not a hash seed; write 'per-switch' or a number below 2**32") from None
+        raise ValueError(
+            f"'{text}' is not a hash seed; write 'per-switch', 'sonic' or a number below 2**32"
+        ) from None
 
 
-def _offset(text: str) -> int | Literal["per-tier"]:
+def _offset(text: str) -> int | Literal["per-tier", "sonic"]:
+    if text == "sonic":
+        return "sonic"
     try:
         return "per-tier" if text == "per-tier" else _between(0, 31, "hash offset")(text)
     except ValueError:
-        raise ValueError(f"'{text}' is not a hash offset; write 'per-tier' or a number below 32") from None
+        raise ValueError(
+            f"'{text}' is not a hash offset; write 'per-tier', 'sonic' or a number below 32"
+        ) from None
 
 
 def _text(pattern: str, example: str) -> dict[str, Any]:
@@ -420,9 +428,11 @@ _IPV6 = _prefix(IPv6Network, "IPv6", "fd00::/48")
 Pool = Annotated[str, _field("bad-prefix", _IPV4, _text("[0-9./]+", "10.0.0.0/16"))]
 Pool6 = Annotated[str, _field("bad-prefix", _IPV6, _text("[0-9a-fA-F:./]+", "fd00::/48"))]
 HashOffset = Annotated[
-    int | Literal["per-tier"] | None, _field("bad-number", _offset, {"type": ["string", "integer"]})
+    int | Literal["per-tier", "sonic"] | None, _field("bad-number", _offset, {"type": ["string", "integer"]})
 ]
-HashSeed = Annotated[int | None, _field("bad-number", _seed, {"type": ["string", "integer"]})]
+HashSeed = Annotated[
+    int | Literal["sonic"] | None, _field("bad-number", _seed, {"type": ["string", "integer"]})
+]
 BreakoutMode = Annotated[
     tuple[int, int], _field("bad-breakout", parse_breakout, _text(r"[1-8]x[0-9.]+[GT]", "2x400G"))
 ]

@@ -179,12 +179,13 @@ class HashSpec(Spec):
     algorithm: HashAlgorithm = "crc32"
     """Hash function: SONiC's CRC, CRC_32LO, CRC_32HI, CRC_CCITT (`crc16`) or XOR."""
     seed: HashSeed = None
-    """`per-switch`, or a number that all switches share."""
+    """`per-switch`, a number that all switches share, or `sonic`: what SONiC sets by the switch's type."""
     fields: tuple[HashField, ...] = FIVE_TUPLE
     """What the hash goes over; `bth_qp` needs SONiC switches with the feature `hash-on-qp`, or P4 ones."""
     offset: HashOffset = None
-    """Bits that the hash is rotated right by before its use, or `per-tier`: other bits in each tier.
-    The default is `per-tier` with three tiers of SONiC switches, else 0."""
+    """Bits that the hash is rotated right by before its use; `per-tier`: other bits in each tier; `sonic`:
+    what SONiC sets by the switch's type. The default is `per-tier` with three tiers of SONiC switches,
+    else 0."""
 
 
 class LoadSpec(Spec):

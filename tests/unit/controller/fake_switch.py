@@ -38,6 +38,7 @@ class FakeSwitch(gnmi_grpc.gNMIServicer):
         self.uninstalled: set[str] = set()
         self.up: set[str] = set()
         self.heard: dict[str, dict[str, str]] = {}
+        self.hashing: dict[str, str] = {}
         self.requests: list[gnmi.SetRequest] = []
         self.after_set: Callable[[], None] = lambda: None
 
@@ -62,6 +63,7 @@ class FakeSwitch(gnmi_grpc.gNMIServicer):
                     if key not in self.uninstalled
                 },
                 "LLDP_ENTRY_TABLE": self.heard,
+                **({"SWITCH_TABLE": {"switch": self.hashing}} if self.hashing else {}),
                 "BUFFER_PG_TABLE": {key.replace("|", ":"): {} for key in self.config.get("BUFFER_PG", {})},
             },
         }

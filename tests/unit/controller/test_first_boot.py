@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +152,10 @@ def test_the_patch_makes_of_the_switch_what_the_merge_is(hall: Path) -> None:
 def test_all_switches_go_into_a_folder_and_ztp_leads_each_to_its_file(hall: Path) -> None:
     folder, ztp = hall.parent / "all", hall.parent / "ztp"
     assert run("render", str(hall), "--bootstrap", "-o", str(folder)).exit_code == 0
-    assert sorted(path.name for path in folder.iterdir()) == ["leaf0.json", "leaf1.json", "spine0.json"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        *("leaf0.json", "leaf0.switch.json", "leaf1.json", "leaf1.switch.json"),
+        *("spine0.json", "spine0.switch.json"),
+    ]
     done = run("render", str(hall), "--ztp", str(ztp), "--url", "http://203.0.113.250:8080")
     assert done.exit_code == 0, done.output + str(done.exception)
     (section,) = json.loads((ztp / "ztp.json").read_text())["ztp"].values()
@@ -192,3 +196,26 @@ def test_options_that_do_not_fit_are_refused(hall: Path, options: tuple[str, ...
     refused = run("render", str(hall), *words).exception
     assert isinstance(refused, InputError)
     assert refused.diagnostics[0].code == code
+
+
+def test_the_hash_that_no_config_db_has_is_in_a_file_of_its_own_or_that_of_sonic(hall: Path) -> None:
+    folder = hall.parent / "own"
+    shown = run("render", str(hall), "--switch", "spine0", "--bootstrap")
+    assert "seed and offset are in no config_db.json; '-o DIR' writes spine0.switch.json" in shown.stderr
+    run("render", str(hall), "--switch", "spine0", "--bootstrap", "-o", str(folder))
+    seed = str(zlib.crc32(b"spine0"))
+    assert json.loads((folder / "spine0.switch.json").read_text()) == [
+        {"SWITCH_TABLE:switch": {"ecmp_hash_seed": seed, "ecmp_hash_offset": "0"}, "OP": "SET"}
+    ]
+    run("render", str(hall), "--ztp", str(hall.parent / "ztp"), "--url", "http://203.0.113.250:8080")
+    assert (hall.parent / "ztp/spine0.switch.json").is_file()
+    routing = "routing: {policy: ecmp, hash: {seed: sonic, offset: sonic}}"
+    hall.write_text(hall.read_text().replace("routing: {policy: ecmp}", routing))
+    again = run("render", str(hall), "--bootstrap", "-o", str(hall.parent / "theirs"))
+    assert again.exit_code == 0
+    assert not list((hall.parent / "theirs").glob("*.switch.json"))
+    plan = make_plan(raddle.load(hall), "ecmp")
+    assert {(switch.role, switch.hash_seed, switch.hash_offset) for switch in plan.switches} == {
+        ("leaf", 0, 0),
+        ("spine", 10, 10),
+    }

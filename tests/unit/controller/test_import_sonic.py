@@ -17,7 +17,7 @@ import raddle
 from raddle.cli.documents import schema_of
 from raddle.cli.main import app
 from raddle.controller.plan import make_plan
-from raddle.controller.southbound.sonic.tables import intended
+from raddle.controller.southbound.sonic.tables import hash_start, intended
 from raddle.errors import InputError
 from raddle.inventory import Inventory
 from raddle.peers.sonic.adoption import adopt_switches
@@ -47,6 +47,10 @@ def origin(text: str = ORIGIN) -> Configs:
     plan = make_plan(raddle.loads(text), "ecmp")
     configs: Configs = json.loads(json.dumps({switch.name: intended(switch) for switch in plan.switches}))
     return configs
+
+
+def noted(hall: Hall) -> list[str]:
+    return [each["place"] for each in json.loads(hall.adopt("--json").stdout)["findings"]]
 
 
 def renamed(table: dict[str, Any], old: str, new: str) -> None:
@@ -147,11 +151,11 @@ def hall(hall_of: Callable[[Configs], Hall]) -> Hall:
     return hall_of(configs)
 
 
-def test_switches_of_another_plan_are_adopted_without_a_single_note(
+def test_switches_of_another_plan_are_adopted_with_one_note_of_the_hash_that_no_file_has(
     hall_of: Callable[[Configs], Hall],
 ) -> None:
     plain = hall_of(origin())
-    assert json.loads(plain.adopt("--json").stdout)["findings"] == []
+    assert noted(plain) == ["SWITCH_TABLE"]
     assert plain.changes() == {}
     fabric = raddle.load(plain.file)
     assert {switch.name: switch.asn for switch in fabric.switches if switch.role == "leaf"} == {
@@ -230,7 +234,7 @@ def test_the_lower_end_may_have_the_even_address(hall_of: Callable[[Configs], Ha
                 "ifname": ",".join(port for _, port in hops),
             }
     turned = hall_of(configs)
-    assert json.loads(turned.adopt("--json").stdout)["findings"] == []
+    assert noted(turned) == ["SWITCH_TABLE"]
     assert turned.changes() == {}
 
 
@@ -425,14 +429,59 @@ hosts: {per_leaf: 3, nics: {speed: 100G}}
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_comes_back_from_its_own_switches(form: str, tmp_path: Path) -> None:
     routing = "" if "routing" in FORMS[form] else "routing: {policy: ecmp}\n"
-    configs = origin(f"raddle: 1\nname: origin{FORMS[form]}{routing}")
-    held = [HeldSwitch(name, f"{name}.json", config) for name, config in configs.items()]
+    text = f"raddle: 1\nname: origin{FORMS[form]}{routing}"
+    configs, first = origin(text), make_plan(raddle.loads(text), "ecmp")
+    held = [
+        HeldSwitch(switch.name, f"{switch.name}.json", configs[switch.name], hashing=hash_start(switch))
+        for switch in first.switches
+    ]
     adoption = adopt_switches("back", "back.record.json", held)
     assert adoption.findings == ()
     (tmp_path / "back.yaml").write_text(adoption.fabric)
     (tmp_path / "back.record.json").write_text(adoption.record)
     plan = make_plan(raddle.load(tmp_path / "back.yaml"), "ecmp")
     assert {switch.name: json.loads(json.dumps(intended(switch))) for switch in plan.switches} == configs
+    assert [hash_start(switch) for switch in plan.switches] == [
+        hash_start(switch) for switch in first.switches
+    ]
+
+
+@pytest.mark.parametrize(
+    ("told", "line", "kinds"),
+    [
+        ({}, "seed: sonic", ["assumed"]),
+        ({"BackEndToRRouter": "0 0", "BackEndLeafRouter": "10 10"}, "seed: sonic", []),
+        ({"BackEndToRRouter": "10 10", "BackEndLeafRouter": "10 10"}, "seed: 10", []),
+        ({"BackEndToRRouter": "1 0", "BackEndLeafRouter": "2 0"}, "seed: sonic", ["not adopted"]),
+    ],
+)
+def test_the_hash_that_switches_tell_is_adopted_or_that_of_sonic_assumed(
+    told: dict[str, str], line: str, kinds: list[str], tmp_path: Path
+) -> None:
+    held = []
+    for name, config in origin().items():
+        kind = config["DEVICE_METADATA"]["localhost"]["type"]
+        seed, _, offset = told.get(kind, "").partition(" ")
+        start = {"ecmp_hash_seed": seed, "ecmp_hash_offset": offset} if seed else {}
+        held.append(HeldSwitch(name, f"{name}.json", config, hashing=start))
+    adoption = adopt_switches("back", "back.record.json", held)
+    assert line in adoption.fabric
+    assert [each.kind for each in adoption.findings if each.place == "SWITCH_TABLE"] == kinds
+    assert ("SWITCH_TABLE/*" in adoption.fabric) == ("not adopted" in kinds)
+
+
+def test_an_adopted_switch_hashes_by_its_own_type(tmp_path: Path) -> None:
+    configs = origin()
+    name = next(iter(configs))
+    configs[name]["DEVICE_METADATA"]["localhost"]["type"] = "SpineRouter"
+    held = [HeldSwitch(each, f"{each}.json", config) for each, config in configs.items()]
+    adoption = adopt_switches("back", "back.record.json", held)
+    (tmp_path / "back.yaml").write_text(adoption.fabric)
+    (tmp_path / "back.record.json").write_text(adoption.record)
+    plan = make_plan(raddle.load(tmp_path / "back.yaml"), "ecmp")
+    found = {switch.name: (switch.hash_seed, switch.hash_offset) for switch in plan.switches}
+    assert found.pop(name) == (25, 0)
+    assert set(found.values()) == {(0, 0), (10, 10)}
 
 
 def test_planning_again_keeps_what_was_adopted(hall: Hall) -> None:

@@ -200,3 +200,21 @@ def test_what_switches_only_boot_with_is_said_not_to_be_compared_once(
     printed = hall.run(verb).stderr
     assert printed.count("not compared or pushed") == bool(sections)
     assert said in printed
+
+
+def test_a_switch_that_hashes_otherwise_than_planned_is_named_and_can_be_ignored(hall: Hall) -> None:
+    """What pins, collisions and simulations assume of it is not so."""
+    assert "in sync" in hall.run("apply").stdout + hall.run("status").stdout
+    hall.switches["spine1"].hashing = {"ecmp_hash_seed": "10", "ecmp_hash_offset": "10"}
+    seen = hall.run("status")
+    assert seen.exit_code == 1
+    assert "spine1       1 difference, the first: SWITCH_TABLE/switch" in seen.stdout
+    assert "! spine1 SWITCH_TABLE/switch needs its switch.json" in hall.run("drift").stdout
+    sent, applied = hall.sent, hall.run("apply")
+    assert (applied.exit_code, hall.sent) == (1, sent)
+    assert "spine1: 1 entry cannot be changed over gNMI, the first SWITCH_TABLE/switch" in applied.stderr
+    assert "give it its switch.json: 'raddle render --switch spine1" in applied.stderr
+    hall.file.write_text(TEXT + 'ignore: ["spine1:SWITCH_TABLE/*"]\n')
+    assert hall.run("apply").exit_code == 0
+    hall.file.write_text(TEXT.replace("ecmp}", "ecmp, hash: {seed: sonic, offset: sonic}}"))
+    assert hall.run("apply").exit_code == 0

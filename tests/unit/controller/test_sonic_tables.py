@@ -64,7 +64,9 @@ def test_tiers_have_the_types_of_an_ai_back_end() -> None:
 
 def test_hash_seed_goes_to_switch_json() -> None:
     switch = make_plan(leaf_spine(2, 2, 2, seed=7), "ecmp").switches[0]
-    assert bootstrap(switch).switch_json == {"SWITCH_TABLE:switch": {"ecmp_hash_seed": "7"}}
+    assert bootstrap(switch).switch_json == {
+        "SWITCH_TABLE:switch": {"ecmp_hash_seed": "7", "ecmp_hash_offset": "0"}
+    }
 
 
 def hashed(**changes: Any) -> SwitchPlan:

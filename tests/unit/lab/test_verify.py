@@ -18,6 +18,7 @@ from raddle.cli.plan import plan
 from raddle.cli.verify import verify
 from raddle.controller.plan import make_plan
 from raddle.controller.verify.failures import failures
+from raddle.controller.verify.hashes import check_hashes
 from raddle.controller.verify.lossless import check_lossless
 from raddle.controller.verify.network import entries_of_plan, entries_of_state, network_of
 from raddle.controller.verify.tables import tables_of
@@ -231,9 +232,21 @@ def test_running_switches_are_verified_from_what_they_report() -> None:
     assert not before.is_good
     assert after.is_good
     assert all(outcome.replanned is None for outcome in after.outcomes)
+    assert "hash-differs" not in {problem.code for problem in after.problems}
     planned = verify_plan(FABRIC, made, None, SINGLE, silent)
     assert [o.alone for o in after.outcomes] == [o.alone for o in planned.outcomes]
     assert json.loads(after.proof)["ranks"] == json.loads(planned.proof)["ranks"]
+
+
+def test_switches_that_hash_as_sonic_sets_them_by_itself_are_told_of_once() -> None:
+    states = {switch.name: planned_state(FABRIC, PLAN, switch.name) for switch in PLAN.switches}
+    assert list(check_hashes(FABRIC, states)) == []
+    for name in ("spine0", "spine1"):
+        states[name] = replace(states[name], hash_seed=10, hash_offset=10)
+    (found,) = check_hashes(FABRIC, states)
+    assert (found.code, found.severity) == ("hash-differs", "warning")
+    assert found.message.startswith("spine0 hashes with seed 10 and offset 10, not ")
+    assert "; 2 switches have another hash than planned: simulated paths" in found.message
 
 
 def test_another_fabrics_inventory_is_refused() -> None:

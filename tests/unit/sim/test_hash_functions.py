@@ -18,6 +18,7 @@ from raddle.sim import Simulation
 from raddle.sim.switch_columns import find_groups, group_columns
 from raddle.state import HashAlgorithm, PortState, QueueState, RouteState, SwitchState
 from raddle.topology.model import Fabric, Switch
+from raddle.topology.views.polarisation import polarisation
 from raddle.workload import Schedule, Sent
 
 DIGITS = np.frombuffer(b"123456789", np.uint8).reshape(1, -1)
@@ -227,6 +228,8 @@ def test_hash_of_the_file_is_the_hash_of_the_switches() -> None:
     ],
 )
 def test_three_tiers_polarise_only_where_the_file_takes_away_their_offsets(hashing: str, used: int) -> None:
-    load = ways_up(*planned(hashing))
+    fabric, states = planned(hashing)
+    load = ways_up(fabric, states)
     assert len(load) == used
     assert load.sum() == 4096
+    assert [each.code for each in polarisation(fabric)] == ["hash-polarisation"] * (used == 16)
