@@ -22,7 +22,7 @@ def repeated(schedule: Schedule, times: int) -> Schedule:
         return schedule
     flows = schedule.flows
     own = np.repeat(np.arange(flows), np.diff(schedule.dep_offsets))
-    joint, before = _joints(schedule, own)
+    joint, before = _joined(schedule, own)
     owner = np.concatenate([own, joint])
     order = np.argsort(owner, kind="stable")
     # What a flow waits for in the repetition before has a negative number here.
@@ -47,12 +47,16 @@ def repeated(schedule: Schedule, times: int) -> Schedule:
     )
 
 
-def _joints(schedule: Schedule, owner: _Ints) -> tuple[_Ints, _Ints]:
-    """Which flow waits for which one of the repetition before.
+def joints(schedule: Schedule, owner: _Ints) -> tuple[_Ints, tuple[_Ints, _Ints]]:
+    """The flows that wait for what their rank does before, and those that what it does next waits for, the
+    latter as ranks, in order, and flows.
 
-    Those wait that are the first of their queue pair and follow no flow that their sender sent: all others
-    start after one of these. They wait for each flow of their sender that is the last of its queue pair and
-    that no other flow of this rank waits for: all others are complete before one of these.
+    The first are those that are the first of their queue pair and follow no flow that their sender sent: all
+    others start after one of these. The last ones of a rank are each flow that is the last of its queue pair
+    and that no other flow of this rank waits for: all others are complete before one of these.
+
+    Args:
+        owner: the flow that each of `dep_ids` is of.
     """
     flows = schedule.flows
     waits_for_own = schedule.src[owner] == schedule.src[schedule.dep_ids]
@@ -64,8 +68,13 @@ def _joints(schedule: Schedule, owner: _Ints) -> tuple[_Ints, _Ints]:
     rank = np.concatenate([schedule.src[is_last_of_src], schedule.dst[is_last_of_dst]])
     last = np.concatenate([np.flatnonzero(is_last_of_src), np.flatnonzero(is_last_of_dst)])
     order = np.lexsort((last, rank))
-    rank, last = rank[order], last[order]
     first = np.flatnonzero(_is_last(schedule.qp[::-1])[::-1] & ~follows)
+    return first, (rank[order], last[order])
+
+
+def _joined(schedule: Schedule, owner: _Ints) -> tuple[_Ints, _Ints]:
+    """Which flow waits for which one of the repetition before."""
+    first, (rank, last) = joints(schedule, owner)
     begin = np.searchsorted(rank, schedule.src[first], side="left")
     counts = np.searchsorted(rank, schedule.src[first], side="right") - begin
     place = np.arange(counts.sum()) + np.repeat(begin - np.cumsum(counts) + counts, counts)

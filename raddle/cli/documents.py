@@ -22,8 +22,10 @@ from raddle.controller.verify.parts import Part
 from raddle.controller.verify.transient import Transient
 from raddle.controller.verify.update_scope import UpdateScope
 from raddle.lab.collisions import CollisionReport
+from raddle.lab.graph.file import workload_schema
 from raddle.peers.sonic.findings import Finding
 from raddle.report.schemas import DIALECT, bench_schema, closed, run_schema
+from raddle.report.workload import WorkloadResult
 from raddle.topology.model import Addressing, Ecn, LosslessClass, SwitchModel
 
 Schema = dict[str, Any]
@@ -35,6 +37,7 @@ def schema_of(name: str) -> Schema:
         "errors": _errors,
         "bench": bench_schema,
         "simulate": run_schema,
+        "workload": workload_schema,
     }
     if name in made:
         return made[name]()
@@ -189,6 +192,7 @@ _DOCUMENTS: dict[str, tuple[type[BaseModel], ...]] = {
     "apply": (_RESULTS,),
     "status": (_document("Status", switches=_list_of(_WITH_LINKS), not_compared=list[str]),),
     "drift": (_RESULTS,),
+    "workload-result": (_document("Workload", WorkloadResult),),
     "import": (_document("Adoption", fabric=str, findings=list[Finding], **_ADOPTED),),
     "models": (_document("Models", models=list[SwitchModel]),),
     "examples": (

@@ -34,6 +34,7 @@ COMMANDS = {
     "switch": "Run SONiC's show, config or clear on a switch.",
     "bench": "Simulate a collective; print the table of nccl-tests.",
     "simulate": "Simulate flows: what became of each, and of each port.",
+    "workload": "Simulate computing and messages that wait for one another.",
     "emulate": "Real packets through software switches (root).",
     "export": "Write a fabric and flows as another simulator's files.",
     "import": "Read another simulator's files as a fabric file.",

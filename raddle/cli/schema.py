@@ -16,6 +16,8 @@ DocumentName = Literal[
     "errors",
     "bench",
     "simulate",
+    "workload",
+    "workload-result",
     "validate",
     "show",
     "plan",
@@ -34,7 +36,8 @@ def schema(
         str,
         typer.Argument(
             metavar="DOCUMENT",
-            help="fabric; errors, what any command prints on bad input; or the command that prints it.",
+            help="fabric, workload: files; errors, what any command prints on bad input; or the command that "
+            "prints it (workload-result).",
         ),
     ] = "fabric",
 ) -> None:

@@ -33,36 +33,37 @@ def congestion_lines(rows: Sequence[SizeRow]) -> Iterator[str]:
         )
 
 
-def link_lines(links: Sequence[LinkUse]) -> Iterator[str]:
-    """The links that were busiest, of those that carried anything."""
+def link_lines(links: Sequence[LinkUse], *, of_sizes: bool = True) -> Iterator[str]:
+    """The links that were busiest, of those that carried anything; in the last run of one for each size."""
+    when = " at the last size" if of_sizes else ""
     used = [link for link in links if link.tx_bytes]
     used.sort(key=lambda link: (-link.utilisation, -link.tx_bytes))
     yield "#"
     if not used:
-        yield "# No link of the network carried anything at the last size."
+        yield f"# No link of the network carried anything{when}."
         return
-    yield f"# Busiest links of {len(used)} in use, at the last size"
+    yield f"# Busiest links of {len(used)} in use{when and f',{when}'}"
     shown = used[:_SHOWN]
     width = max(len(link.name) for link in shown)
     yield (
-        f"# {'link':<{width}}  {'use':>6}  {'sent':>8}  {'flows':>5}  {'queue':>8}"
+        f"# {'link':<{width}}  {'use':>6}  {'sent':>8}  {'flows' if of_sizes else '':>5}  {'queue':>8}"
         f"  {'ECN marks':>9}  {'paused':>8}"
     )
     for link in shown:
         yield (
             f"# {link.name:<{width}}  {link.utilisation:>6.1%}  {_bytes(link.tx_bytes):>8}"
-            f"  {link.max_flows:>5}  {_or_dash(link.max_queue_bytes, _bytes):>8}"
+            f"  {link.max_flows if of_sizes else '':>5}  {_or_dash(link.max_queue_bytes, _bytes):>8}"
             f"  {_or_dash(link.ecn_marks, str):>9}  {_or_dash(link.pause_ps, format_time):>8}"
         )
     yield from _more(len(used) - len(shown), "link")
 
 
-def scale_up_lines(ports: Sequence[ScaleUpUse]) -> Iterator[str]:
+def scale_up_lines(ports: Sequence[ScaleUpUse], *, of_sizes: bool = True) -> Iterator[str]:
     """The scale-up ports that were busiest; nothing where none carried anything."""
     if not ports:
         return
     yield "#"
-    yield f"# Busiest scale-up ports of {len(ports)} in use, each way, at the last size"
+    yield f"# Busiest scale-up ports of {len(ports)} in use, each way{', at the last size' * of_sizes}"
     shown = ports[:_PORTS_SHOWN]
     width = max(len(port.name) for port in shown)
     yield f"# {'port':<{width}}  {'use':>6}  {'sent':>8}"

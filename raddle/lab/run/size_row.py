@@ -59,12 +59,12 @@ def _size_row(job: CollectiveJob, schedule: Schedule, size_bytes: int, run: Run,
         pfc_pause_ps=run.simulation.of_packets(ports.pause_ps.sum()),
         ecn_marks=run.simulation.of_packets(ports.ecn_marks.sum()),
         drops=tuple(sorted((+drops).items())) if run.simulation.counts_packets else None,
-        unfinished=_unfinished(run, own),
+        unfinished=unfinished_flows(run, own),
         diagnosis=diagnose(run.simulation),
     )
 
 
-def _unfinished(run: Run, messages: slice) -> tuple[UnfinishedFlow, ...]:
+def unfinished_flows(run: Run, messages: slice) -> tuple[UnfinishedFlow, ...]:
     """Parts of these messages that did not end: what that failed, with the reason, then those that waited."""
     simulation, sent = run.simulation, run.sent
     status = simulation.flows().status.copy()

@@ -105,9 +105,22 @@ def find_job(
     Raises:
         InputError: there is no such collective, algorithm or placement, or it is not for that many ranks.
     """
+    seats = seats_of(fabric, place_ranks(fabric, scope))
+    return job_on(fabric, seats, collective, algorithm, scope, terms, sizes_bytes)
+
+
+def job_on(
+    fabric: Fabric,
+    seats: Seats,
+    collective: str,
+    algorithm: str | None,
+    scope: Scope = EVERYWHERE,
+    terms: Terms = traffic.USUAL,
+    sizes_bytes: Sequence[int] = USUAL_SIZES,
+) -> CollectiveJob:
+    """The same of ranks on these seats; `scope` says where they are from."""
     found = terms.of(traffic.find_collective(collective))
     named = None if algorithm in (AUTO, None) else traffic.find_algorithm(found, algorithm)
-    seats = seats_of(fabric, place_ranks(fabric, scope))
     shape = shape_of(fabric, seats)
     terms.check(seats.ranks)
     auto = None

@@ -370,6 +370,7 @@ Cable = Annotated[
     float, _field("bad-length", _positive(parse_length_m, "cable length", 1e5, "100km"), _LENGTH)
 ]
 Time = Annotated[int, _field("bad-time", _limit_time_ps, _TIME)]
+Duration = Annotated[int, _field("bad-time", parse_time_ps, _TIME)]
 Timer = Annotated[int, _field("bad-time", _positive(_limit_time_ps, "timer", 10**13, "10s"), _TIME)]
 DetectTime = Annotated[int, _field("bad-time", _milliseconds(100, 5000), _TIME)]
 """SONiC's YANG model, PFC_WD.detection_time."""

@@ -13,7 +13,7 @@ SHIPPED = "fabric.schema.json"
 
 _VARIABLE = r"\$\{"
 
-_URI = "https://json-schema.org/draft/2020-12/schema"
+URI = "https://json-schema.org/draft/2020-12/schema"
 
 
 def json_schema() -> dict[str, Any]:
@@ -31,7 +31,7 @@ def json_schema() -> dict[str, Any]:
         },
     }
     del schema["required"]  # an included file may hold a part
-    return {**_clean(schema), "$schema": _URI, "title": "raddle fabric"}
+    return {**cleaned(schema), "$schema": URI, "title": "raddle fabric"}
 
 
 def schema_text() -> str:
@@ -44,17 +44,21 @@ def shipped_text() -> str:
     return files("raddle.topology").joinpath(SHIPPED).read_text(encoding="utf-8")
 
 
-def _clean(node: Any) -> Any:
+def cleaned(node: Any, *, has_variables: bool = True) -> Any:
     """The node as an editor needs it.
 
     Without pydantic's titles, without null (a key without a value is an error), without defaults that are
-    numbers where the file has a text; a variable may stand for numbers and texts.
+    numbers where the file has a text; a variable may stand for numbers and texts, where there are any.
     """
     if isinstance(node, list):
-        return [_clean(item) for item in node if item != {"type": "null"}]
+        return [cleaned(item, has_variables=has_variables) for item in node if item != {"type": "null"}]
     if not isinstance(node, dict):
         return node
-    result = {key: _clean(value) for key, value in node.items() if key != "title" or isinstance(value, dict)}
+    result = {
+        key: cleaned(value, has_variables=has_variables)
+        for key, value in node.items()
+        if key != "title" or isinstance(value, dict)
+    }
     choices = result.get("anyOf", [])
     if len(choices) == 1:
         result |= result.pop("anyOf")[0]
@@ -63,6 +67,8 @@ def _clean(node: Any) -> Any:
         result.get("type") == "string" and default != str(default)
     ):
         del result["default"]
+    if not has_variables:
+        return result
     if "pattern" in result:
         result["pattern"] += f"|{_VARIABLE}"
     elif result.get("type") in ("integer", "boolean"):

@@ -61,7 +61,7 @@ def _diagnostic(detail: ErrorDetails, source: Source, schema: type[BaseModel]) -
     place = source.written(detail["loc"])
     kind = detail["type"]
     parent = place_name(place[:-1])
-    where = f"in '{parent}'" if parent else "at the top of the file"
+    where = f"in '{parent}'" if parent else source.top
     if kind == "extra_forbidden":
         known = _keys(schema, place[:-1])
         hint = did_you_mean(str(place[-1]), known, f"known keys: {', '.join(known)}")
@@ -103,7 +103,7 @@ def _keys(schema: type[BaseModel], place: Place) -> list[str]:
             annotation = model.model_fields[part].annotation
         # An index stays: the list's annotation holds its items' model.
     model = next(_models(annotation), None)
-    return list(model.model_fields) if model else []
+    return [field.alias or name for name, field in model.model_fields.items()] if model else []
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence as SequenceOf
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -83,11 +83,22 @@ class Source:
     """A parsed file: its name, its tree, and the problems that did not stop the parser.
 
     Nodes know the file they stand in, which may be one that this file includes.
+
+    Attributes:
+        top: where its outermost keys are, in words; a source can be a part of a file.
     """
 
     file: str
     root: Mapping
     problems: tuple[Diagnostic, ...]
+    top: str = "at the top of the file"
+
+    def part(self, *place: str) -> Source | None:
+        """The mapping at a place as a source of its own; None where there is no mapping."""
+        node: Node | None = self.root
+        for key in place:
+            node = node.entries[key][1] if isinstance(node, Mapping) and key in node.entries else None
+        return Source(self.file, node, (), f"in '{place[-1]}'") if isinstance(node, Mapping) else None
 
     def data(self) -> dict[str, Any]:
         """The file as dicts, lists and texts."""
@@ -178,8 +189,8 @@ def read_text(path: Path) -> str:
         raise InputError([Diagnostic("not-utf8", message, span, "save the file as UTF-8")]) from None
 
 
-def parse(text: str, file: str) -> Source:
-    """Parse YAML text; `file` is its name in messages.
+def parse(text: str, file: str, otherwise: tuple[str, str] | None = None) -> Source:
+    """Parse YAML text; `file` is its name in messages, `otherwise` code and hint of what is no mapping.
 
     Raises:
         InputError: the text is not one YAML document with a mapping at its top, or is too large.
@@ -199,7 +210,10 @@ def parse(text: str, file: str) -> Source:
         what = "is empty" if builder.root is None else "holds no mapping at its top"
         span = SourceSpan(file, 1, 1, text=lines[0])
         hint = "start with 'raddle: 1', then 'name:' and 'fabric:'"
-        raise InputError([*builder.problems, Diagnostic("not-a-fabric", f"the file {what}", span, hint)])
+        problem = Diagnostic("not-a-fabric", f"the file {what}", span, hint)
+        if otherwise:
+            problem = replace(problem, code=otherwise[0], hint=otherwise[1])
+        raise InputError([*builder.problems, problem])
     return Source(file, builder.root, tuple(builder.problems))
 
 

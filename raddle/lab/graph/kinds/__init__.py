@@ -1,0 +1,1 @@
+"""What a node of a workload file can be: a file for each kind."""

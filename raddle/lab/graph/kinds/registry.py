@@ -1,0 +1,10 @@
+"""Which kinds of nodes there are. A new one is a file beside this and its place here."""
+
+from __future__ import annotations
+
+from raddle.lab.graph.kinds.collective import COLLECTIVE_KIND, MATRIX_KIND
+from raddle.lab.graph.kinds.compute import COMPUTE_KIND, DELAY_KIND
+from raddle.lab.graph.kinds.record import NodeKind
+from raddle.lab.graph.kinds.send import SEND_KIND
+
+KINDS: tuple[NodeKind, ...] = (COMPUTE_KIND, DELAY_KIND, COLLECTIVE_KIND, MATRIX_KIND, SEND_KIND)

@@ -1,0 +1,156 @@
+"""What `raddle workload` finds, as values, as text and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from raddle.report.congestion import link_lines, scale_up_lines
+from raddle.report.model import LinkUse, ScaleUpUse, UnfinishedFlow
+from raddle.units import format_time
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRow:
+    """A node; times are None where it has not begun or ended on all of its ranks.
+
+    Attributes:
+        what: it does, in words.
+        ranks: that take part.
+        begin_ps: when the first message was sent, or the first rank began to compute.
+        end_ps: when the last message had arrived, or the last rank was through.
+    """
+
+    job: str
+    name: str
+    what: str
+    ranks: int
+    begin_ps: int | None
+    end_ps: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """A job.
+
+    Attributes:
+        start_ps: when it was to begin.
+        time_ps: from then until its last message had arrived and its last rank was through; None: never.
+        free_ps: the same if messages took no time.
+        shares_ps: what a rank's time went to, on average, by label; sums to `time_ps` but for rounding.
+            Computing counts where it goes on beside communication, and waiting for data as communication, as
+            in a profile. `idle`: none of it.
+    """
+
+    name: str
+    ranks: int
+    start_ps: int
+    time_ps: int | None
+    free_ps: int
+    shares_ps: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadResult:
+    """A run of a workload; links are of the whole run.
+
+    What its fidelity does not have is None, and `left_out` says so.
+    """
+
+    fabric: str
+    workload: str
+    ranks: int
+    routing: str
+    congestion_control: str
+    seed: int
+    fidelity: str
+    left_out: tuple[str, ...]
+    time_ps: int
+    jobs: tuple[JobRow, ...]
+    nodes: tuple[NodeRow, ...]
+    links: tuple[LinkUse, ...]
+    scale_up: tuple[ScaleUpUse, ...]
+    pfc_pauses: int | None
+    pfc_pause_ps: int | None
+    ecn_marks: int | None
+    drops: dict[str, int] | None
+    unfinished: tuple[UnfinishedFlow, ...]
+    diagnosis: tuple[str, ...]
+    is_interrupted: bool
+
+    @property
+    def is_done(self) -> bool:
+        return all(job.time_ps is not None for job in self.jobs)
+
+
+def workload_document(result: WorkloadResult) -> dict[str, Any]:
+    """What the JSON holds: the fields of the records, and `schema_version`."""
+    return {**asdict(result), "schema_version": SCHEMA_VERSION}
+
+
+def workload_json(result: WorkloadResult) -> str:
+    """One JSON object, keys sorted, ending in a newline; equal runs give equal bytes."""
+    return json.dumps(workload_document(result), indent=2, sort_keys=True, allow_nan=False) + "\n"
+
+
+def workload_text(result: WorkloadResult) -> str:
+    """The report, ending in a newline."""
+    return "".join(f"{line.rstrip()}\n" for line in _lines(result))
+
+
+def _lines(result: WorkloadResult) -> Iterator[str]:
+    yield f"# {result.workload} on {result.fabric}, {result.ranks} ranks"
+    yield f"# routing {result.routing}, congestion control {result.congestion_control}, seed {result.seed}"
+    for what in result.left_out:
+        yield f"# not simulated: {what}"
+    if result.is_interrupted:
+        yield f"# interrupted at {format_time(result.time_ps)}"
+    for job in result.jobs:
+        yield from _job_lines(job)
+    yield from _node_lines(result.nodes)
+    if result.drops is not None:
+        yield _congestion_line(result, result.drops)
+    yield from link_lines(result.links, of_sizes=False)
+    yield from scale_up_lines(result.scale_up, of_sizes=False)
+    for flow in result.unfinished:
+        yield f"# unfinished: {flow.name}: {flow.reason}"
+    for line in result.diagnosis:
+        yield f"# {line}"
+
+
+def _congestion_line(result: WorkloadResult, dropped: Mapping[str, int]) -> str:
+    drops = ", ".join(f"{count} {reason}" for reason, count in sorted(dropped.items()))
+    if not (result.pfc_pauses or result.ecn_marks or drops):
+        return "# no PFC pause, no ECN mark, no drop"
+    paused = format_time(result.pfc_pause_ps or 0)
+    return f"# {result.pfc_pauses} PFC pauses ({paused}), {result.ecn_marks} ECN marks, drops: {drops or 0}"
+
+
+def _job_lines(job: JobRow) -> Iterator[str]:
+    begin = f" from {format_time(job.start_ps)} on" if job.start_ps else ""
+    if job.time_ps is None:
+        yield f"# job {job.name}, {job.ranks} ranks{begin}: not done"
+        return
+    free = f"{format_time(job.free_ps)} if messages took no time"
+    yield f"# job {job.name}, {job.ranks} ranks{begin}: {format_time(job.time_ps)}; {free}"
+    whole = max(job.time_ps, 1)
+    parts = [f"{label} {share_ps / whole:.1%}" for label, share_ps in job.shares_ps.items()]
+    yield f"#   a rank's time: {', '.join(parts)}"
+
+
+def _node_lines(nodes: tuple[NodeRow, ...]) -> Iterator[str]:
+    widths = max([len(node.job) for node in nodes] + [3]), max([len(node.name) for node in nodes] + [4])
+    line = f"{{}} {{:<{widths[0]}}}  {{:<{widths[1]}}}  {{:>6}}  {{:>12}}  {{:>12}}  {{}}"
+    yield line.format("#", "job", "node", "ranks", "begins (us)", "time (us)", "what")
+    for node in nodes:
+        begin = "-" if node.begin_ps is None else f"{node.begin_ps / 1e6:.3f}"
+        took = (
+            "-"
+            if node.end_ps is None or node.begin_ps is None
+            else f"{(node.end_ps - node.begin_ps) / 1e6:.3f}"
+        )
+        yield line.format(" ", node.job, node.name, node.ranks, begin, took, node.what)
