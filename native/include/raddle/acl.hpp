@@ -1,7 +1,7 @@
 #pragma once
 // Access lists: which rules a packet meets. Of every table it meets at most one rule, the first that fits.
 
-#include "raddle/state.hpp"
+#include "raddle/tables.hpp"
 
 namespace raddle {
 
@@ -33,7 +33,6 @@ void meet_entries(const AclConfig& acl, const AclStage& stage, std::uint32_t por
 }
 
 // The place of a queue pair's data packet in its message; numbers count modulo 2^24.
-std::uint8_t place_in_message(const Workload& work, const std::uint32_t* qp_flow_offsets, const FlowId* qp_flows,
-                              std::int64_t mtu, const Packet& packet);
+std::uint8_t place_in_message(const Tables& tables, const Packet& packet);
 
 }  // namespace raddle

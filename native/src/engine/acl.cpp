@@ -15,15 +15,14 @@
 
 namespace raddle {
 
-std::uint8_t place_in_message(const Workload& work, const std::uint32_t* qp_flow_offsets, const FlowId* qp_flows,
-                              std::int64_t mtu, const Packet& packet) {
+std::uint8_t place_in_message(const Tables& tables, const Packet& packet) {
   constexpr std::uint64_t numbers = 0xFF'FFFF;
   const std::uint32_t psn = packet.psn & numbers;
   bool is_first = false, is_last = false;
   std::uint64_t next = 0;
-  for (std::uint32_t i = qp_flow_offsets[packet.qp]; i < qp_flow_offsets[packet.qp + 1]; ++i) {
+  for (std::uint32_t i = tables.qp_flow_offsets[packet.qp]; i < tables.qp_flow_offsets[packet.qp + 1]; ++i) {
     is_first = is_first || (next & numbers) == psn;
-    next += packets_of(work.flow_bytes[qp_flows[i]], mtu);
+    next += packets_of(tables.work.flow_bytes[tables.qp_flows[i]], tables.network.nic.mtu);
     is_last = is_last || ((next - 1) & numbers) == psn;
   }
   const MessagePlace alone = is_last ? MessagePlace::only : MessagePlace::first;
@@ -31,17 +30,14 @@ std::uint8_t place_in_message(const Workload& work, const std::uint32_t* qp_flow
   return static_cast<std::uint8_t>(is_first ? alone : later);
 }
 
-std::uint8_t Partition::place_in_message(const Packet& packet) const {
-  return raddle::place_in_message(work_, qp_flow_offsets_, qp_flows_, network_.nic.mtu, packet);
-}
+AccessLists::AccessLists(Tables& tables) : tables_(tables) {}
 
-// Counts the packet at the rules that it meets, and drops it if one of them says so.
-[[gnu::noinline, gnu::cold]] bool Partition::is_denied(SwitchNode& node, bool is_egress, PortId port,
+[[gnu::noinline, gnu::cold]] bool AccessLists::is_denied(SwitchNode& node, bool is_egress, PortId port,
                                                     const Packet& packet) {
   const AclStage& stage = is_egress ? node.acl.egress : node.acl.ingress;
   std::uint32_t denying = none;
   meet_entries(node.acl, stage, port - node.first_port, packet,
-               [this](const Packet& data) { return place_in_message(data); },
+               [this](const Packet& data) { return place_in_message(tables_, data); },
                [&](const AclEntry& entry) {
                  AclCount& count = node.acl_counts[entry.rule];
                  ++count.packets;
@@ -49,7 +45,7 @@ std::uint8_t Partition::place_in_message(const Packet& packet) const {
                  if (entry.drops && denying == none) denying = entry.rule;
                });
   if (denying == none) return false;
-  drop(port, packet, is_egress ? DropReason::egress_acl : DropReason::ingress_acl, denying);
+  kernel().drop(port, packet, is_egress ? DropReason::egress_acl : DropReason::ingress_acl, denying);
   return true;
 }
 

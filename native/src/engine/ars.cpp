@@ -34,8 +34,10 @@ double averaged(double average, double value, std::int64_t samples) {
 
 }  // namespace
 
-// Takes over how groups choose. Flows keep their members where neither that nor the groups have changed.
-void Partition::set_ars(SwitchNode& node, const SwitchConfig& state) {
+AdaptiveRouting::AdaptiveRouting(Tables& tables)
+    : network_(tables.network), ports_(tables.ports.data()), queues_(tables.queues.data()) {}
+
+void AdaptiveRouting::set_ars(SwitchNode& node, const SwitchConfig& state) {
   if (state.ars.objects.empty()) {
     node.ars.reset();
     return;
@@ -51,7 +53,7 @@ void Partition::set_ars(SwitchNode& node, const SwitchConfig& state) {
   if (is_same) return;
   node.ars = std::make_unique<Ars>();
   node.ars->config = config;
-  node.ars->sample = now_ / config.sampling_interval;
+  node.ars->sample = now() / config.sampling_interval;
   node.ars->loads.resize(state.ports.size());
   node.ars->flowlets.resize(config.group_object.size());
   for (std::size_t i = 0; i < state.ports.size(); ++i) {
@@ -59,13 +61,13 @@ void Partition::set_ars(SwitchNode& node, const SwitchConfig& state) {
   }
 }
 
-std::int64_t Partition::sent_bytes(PortId id) const {
+std::int64_t AdaptiveRouting::sent_bytes(PortId id) const {
   std::int64_t sent = 0;
   for (unsigned q = 0; q < priorities; ++q) sent += queues_[id * priorities + q].tx_bytes;
   return sent;
 }
 
-std::int64_t Partition::queued_bytes(PortId id) const {
+std::int64_t AdaptiveRouting::queued_bytes(PortId id) const {
   std::int64_t queued = 0;
   for (unsigned active = ports_[id].active; active != 0; active &= active - 1) {
     queued += queues_[id * priorities + static_cast<unsigned>(std::countr_zero(active))].bytes;
@@ -75,10 +77,10 @@ std::int64_t Partition::queued_bytes(PortId id) const {
 
 // Measures all ports, if a sample has become due since the last packet. Assumption: what was sent since the last
 // sample was sent evenly, and the queues were as they are now.
-void Partition::sample_loads(SwitchNode& node) {
+void AdaptiveRouting::sample_loads(SwitchNode& node) {
   Ars& ars = *node.ars;
   const Time interval = ars.config.sampling_interval;
-  const std::int64_t samples = now_ / interval - ars.sample;
+  const std::int64_t samples = now() / interval - ars.sample;
   if (samples <= 0) return;
   ars.sample += samples;
   const double mbps_per_byte = 8e12 / 1e6 / (static_cast<double>(interval) * static_cast<double>(samples));
@@ -95,7 +97,7 @@ void Partition::sample_loads(SwitchNode& node) {
 }
 
 // How loaded a port is, 0 to 7: the weighted mean of the bands of its past and its future load.
-std::int64_t Partition::load_band(const SwitchNode& node, std::uint32_t port) const {
+std::int64_t AdaptiveRouting::load_band(const SwitchNode& node, std::uint32_t port) const {
   const Ars& ars = *node.ars;
   const ArsConfig& config = ars.config;
   const double scale = base_speed / static_cast<double>(config.nominal_speed[port]);
@@ -106,7 +108,7 @@ std::int64_t Partition::load_band(const SwitchNode& node, std::uint32_t port) co
 }
 
 // Finds the least loaded of a group's primary or alternative members whose ports are up. Returns their load.
-std::int64_t Partition::find_least_loaded(const SwitchNode& node, std::uint32_t group, bool is_alternative,
+std::int64_t AdaptiveRouting::find_least_loaded(const SwitchNode& node, std::uint32_t group, bool is_alternative,
                                           std::vector<std::uint32_t>& found) const {
   const std::vector<std::uint8_t>& alternative = node.ars->config.is_alternative;
   const std::uint32_t first = node.group_offsets[group], end = node.group_offsets[group + 1];
@@ -128,7 +130,7 @@ std::int64_t Partition::find_least_loaded(const SwitchNode& node, std::uint32_t 
 // The member with the least load, one of them at random; none if all ports are down. An alternative path is taken
 // where the best primary one has reached the threshold and is worse by more than the cost.
 // SOURCE: SAI ARS, 6.4.5. Assumption: its bands grow with the load.
-std::uint32_t Partition::best_member(SwitchNode& node, std::uint32_t group, const ArsObject& object) {
+std::uint32_t AdaptiveRouting::best_member(SwitchNode& node, std::uint32_t group, const ArsObject& object) {
   Ars& ars = *node.ars;
   const std::int64_t load = find_least_loaded(node, group, false, ars.best);
   if (!ars.config.is_alternative.empty() && load >= object.primary_path_threshold) {
@@ -140,8 +142,7 @@ std::uint32_t Partition::best_member(SwitchNode& node, std::uint32_t group, cons
   return ars.best[static_cast<std::size_t>(bits % ars.best.size())];
 }
 
-// The port that a packet of a group leaves by, none if there is no route.
-PortId Partition::adaptive_route(SwitchNode& node, std::uint32_t group, std::uint32_t hash) {
+PortId AdaptiveRouting::adaptive_route(SwitchNode& node, std::uint32_t group, std::uint32_t hash) {
   if (group == none || node.ars->config.group_object[group] == none) return route(node, group, hash);
   Ars& ars = *node.ars;
   const ArsObject& object = ars.config.objects[ars.config.group_object[group]];
@@ -156,11 +157,11 @@ PortId Partition::adaptive_route(SwitchNode& node, std::uint32_t group, std::uin
     std::vector<Ars::Flowlet>& flowlets = ars.flowlets[group];
     if (flowlets.empty()) flowlets.resize(std::max(object.max_flows, 1U));
     Ars::Flowlet& flowlet = flowlets[hash_bits(node, hash) % flowlets.size()];
-    const bool is_over = flowlet.member == none || now_ - flowlet.last > object.idle;
+    const bool is_over = flowlet.member == none || now() - flowlet.last > object.idle;
     if (is_over || !ports_[port_of(flowlet.member)].is_up) {
       flowlet.member = best_member(node, group, object);
     }
-    flowlet.last = now_;
+    flowlet.last = now();
     member = flowlet.member;
   }
   return member == none ? route(node, group, hash) : port_of(member);

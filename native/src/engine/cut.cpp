@@ -59,7 +59,7 @@ class Places {
     }
   }
 
-  // A flow's end starts another one at once: at its receiver or at its sender (see Partition::complete).
+  // A flow's end starts another one at once: at its receiver or at its sender (see Flows::complete).
   void join_dependencies() {
     for (FlowId flow = 0; flow < work_.flow_qp.size(); ++flow) {
       const std::uint32_t starts = of_queue_pair(work_.flow_qp[flow], work_.qp_src);

@@ -14,10 +14,7 @@ namespace {
 
 bool denies(const Tables& tables, const SwitchNode& node, const AclStage& stage, PortId port, const Packet& packet) {
   bool is_denied = false;
-  const auto place = [&](const Packet& data) {
-    return place_in_message(tables.work, tables.qp_flow_offsets.data(), tables.qp_flows.data(), tables.network.nic.mtu,
-                            data);
-  };
+  const auto place = [&](const Packet& data) { return place_in_message(tables, data); };
   meet_entries(node.acl, stage, port - node.first_port, packet, place,
                [&](const AclEntry& entry) { is_denied = is_denied || entry.drops; });
   return is_denied;

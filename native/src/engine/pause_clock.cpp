@@ -6,53 +6,54 @@
 
 namespace raddle {
 
-Time Partition::pause_span(const Port& port) const {
+PauseClocks::PauseClocks(Tables& tables)
+    : network_(tables.network), ports_(tables.ports.data()), clocks_(tables.pause_clocks) {}
+
+Time PauseClocks::pause_span(const Port& port) const {
   return wire_time(static_cast<std::int64_t>(network_.nic.pause_quanta) * 64, port.speed);
 }
 
-// The port has told its peer to halt, and goes on doing so.
-void Partition::start_renewing(PortId id) {
-  PauseClock& clock = pause_clocks_[id];
+void PauseClocks::start_renewing(PortId id) {
+  PauseClock& clock = clocks_[id];
   if (clock.is_renewing) return;
   clock.is_renewing = true;
-  schedule_timer(id, now_ + pause_span(ports_[id]) / 2, PortTimer::pause_renew, 0);
+  kernel().schedule_timer(id, now() + pause_span(ports_[id]) / 2, PortTimer::pause_renew, 0);
 }
 
-void Partition::renew_pause(PortId id) {
+void PauseClocks::renew_pause(PortId id) {
   Port& port = ports_[id];
-  pause_clocks_[id].is_renewing = false;
+  clocks_[id].is_renewing = false;
   if (port.pfc_xoff == 0) return;
   start_renewing(id);
   port.pfc_changed = static_cast<std::uint8_t>(port.pfc_changed | port.pfc_xoff);
-  if (port.is_up) kick(id);
+  if (port.is_up) ports().kick(id);
 }
 
-// The peer has just asked to halt these queues.
-void Partition::extend_pause(PortId id, std::uint8_t queues) {
-  PauseClock& clock = pause_clocks_[id];
-  const Time end = now_ + pause_span(ports_[id]);
+void PauseClocks::extend_pause(PortId id, std::uint8_t queues) {
+  PauseClock& clock = clocks_[id];
+  const Time end = now() + pause_span(ports_[id]);
   for (unsigned queue = 0; queue < priorities; ++queue) {
     if ((queues >> queue & 1U) == 0) continue;
     clock.expires[queue] = end;
     if ((clock.is_armed >> queue & 1U) != 0) continue;
     clock.is_armed = static_cast<std::uint8_t>(clock.is_armed | 1U << queue);
-    schedule_timer(id, end, PortTimer::pause_expire, queue);
+    kernel().schedule_timer(id, end, PortTimer::pause_expire, queue);
   }
 }
 
-void Partition::expire_pause(PortId id, unsigned queue) {
-  PauseClock& clock = pause_clocks_[id];
+void PauseClocks::expire_pause(PortId id, unsigned queue) {
+  PauseClock& clock = clocks_[id];
   const auto bit = static_cast<std::uint8_t>(1U << queue);
   clock.is_armed = static_cast<std::uint8_t>(clock.is_armed & ~bit);
-  if (clock.expires[queue] > now_) {
+  if (clock.expires[queue] > now()) {
     clock.is_armed = static_cast<std::uint8_t>(clock.is_armed | bit);
-    return schedule_timer(id, clock.expires[queue], PortTimer::pause_expire, queue);
+    return kernel().schedule_timer(id, clock.expires[queue], PortTimer::pause_expire, queue);
   }
   auto queues = static_cast<std::uint8_t>(ports_[id].paused & ~bit);
-  if (!ports_[id].is_endpoint && !watchdogs_.empty()) queues = watched_pause(id, queues, bit);
+  if (!ports_[id].is_endpoint && watchdogs().is_on()) queues = watchdogs().watched_pause(id, queues, bit);
   if (queues == ports_[id].paused) return;
-  set_paused(id, queues);
-  kick(id);
+  ports().set_paused(id, queues);
+  ports().kick(id);
 }
 
 }  // namespace raddle

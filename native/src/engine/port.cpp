@@ -7,21 +7,26 @@
 
 namespace raddle {
 
-// Something changed that may let the port send.
-void Partition::kick(PortId id) {
+Ports::Ports(Tables& tables)
+    : network_(tables.network), ports_(tables.ports.data()), queues_(tables.queues.data()),
+      queue_losses_(tables.queue_losses.data()), pauses_(tables.pauses.data()),
+      pfc_received_(tables.pfc_received.data()), pause_since_(tables.pause_since.data()),
+      pause_total_(tables.pause_total.data()) {}
+
+void Ports::kick(PortId id) {
   Port& port = ports_[id];
-  if (now_ < port.busy_until) {
-    events_.set_wake(id, port.busy_until);
+  if (now() < port.busy_until) {
+    kernel().events.set_wake(id, port.busy_until);
   } else {
     send_now(id);
   }
 }
 
 // A call of its own, so that a kick of a busy port saves no registers.
-[[gnu::noinline]] void Partition::send_now(PortId id) { transmit(id); }
+[[gnu::noinline]] void Ports::send_now(PortId id) { transmit(id); }
 
 // Precondition: the wire is free.
-void Partition::transmit(PortId id) {
+void Ports::transmit(PortId id) {
   Port& port = ports_[id];
   if (!port.is_up || port.peer == none) return;
   if (port.pfc_changed != 0 && send_pause(port, id)) return;
@@ -29,56 +34,56 @@ void Partition::transmit(PortId id) {
   if (ready == 0) return;
   if (!port.is_endpoint) {
     const PacketId packet = dequeue(port, id, ready);
-    send_frame(port, id, packets_[packet]);
-    free_packet(packet);
-  } else if (!send_of_host(port, id, ready)) {
+    send_frame(port, id, kernel().packets[packet]);
+    kernel().free_packet(packet);
+  } else if (!nics().send(port, id, ready)) {
     return;
   }
   const bool has_more = ((port.active | port.has_data) & ~port.paused) != 0 || port.pfc_changed != 0;
   // A frame takes no time where the clock cuts it off; the next one follows at the same instant.
-  if (has_more) events_.set_wake(id, port.busy_until);
+  if (has_more) kernel().events.set_wake(id, port.busy_until);
 }
 
-Time Partition::wire_ticks(const Port& port, std::int64_t wire_bytes) const {
+Time Ports::wire_ticks(const Port& port, std::int64_t wire_bytes) const {
   const Time exact = wire_time(wire_bytes, port.speed);
   return exact - exact % network_.nic.clock;
 }
 
-void Partition::send_frame(Port& port, PortId id, const Packet& packet) {
+void Ports::send_frame(Port& port, PortId id, const Packet& packet) {
   const std::int64_t wire_bytes = packet.bytes + network_.nic.gap_bytes;
   if (port.ps_per_byte != 0) {
-    port.busy_until = now_ + wire_bytes * port.ps_per_byte;
+    port.busy_until = now() + wire_bytes * port.ps_per_byte;
   } else {
-    port.busy_until = now_ + wire_ticks(port, wire_bytes);
+    port.busy_until = now() + wire_ticks(port, wire_bytes);
     if (port.is_traced) trace_frame(id, packet);
   }
   Time forwardable = port.busy_until;
-  if (port.cut_ps != 0) forwardable = std::min(forwardable, now_ + port.cut_ps);
+  if (port.cut_ps != 0) forwardable = std::min(forwardable, now() + port.cut_ps);
   const Time arrival = forwardable + port.arrive_delay;
-  audit_.sent(id, packet.bytes, port.is_cut);
+  kernel().audit.sent(id, packet.bytes, port.is_cut);
   if (port.is_cut) {
-    put_in_letter(id, packet, arrival);
+    kernel().put_in_letter(id, packet, arrival);
   } else {
-    put_on_wire(id, packet, arrival);
+    kernel().put_on_wire(id, packet, arrival);
   }
 }
 
 // A PFC frame goes before all others (IEEE 802.1Q-2022, 36.2) and takes its own time on the wire.
-bool Partition::send_pause(Port& port, PortId id) {
+bool Ports::send_pause(Port& port, PortId id) {
   const std::uint32_t masks = static_cast<std::uint32_t>(port.pfc_changed) << 8 | port.pfc_xoff;
   port.pfc_changed = 0;
   if (port.is_traced) trace_pause(id, masks);
-  port.busy_until = now_ + wire_ticks(port, network_.nic.pause_bytes + network_.nic.gap_bytes);
-  notify_peer(id, port.busy_until + port.propagation + network_.nic.pfc_reaction, masks);
-  if ((port.active | port.has_data) != 0) events_.set_wake(id, port.busy_until);
+  port.busy_until = now() + wire_ticks(port, network_.nic.pause_bytes + network_.nic.gap_bytes);
+  kernel().notify_peer(id, port.busy_until + port.propagation + network_.nic.pfc_reaction, masks);
+  if ((port.active | port.has_data) != 0) kernel().events.set_wake(id, port.busy_until);
   return true;
 }
 
-void Partition::receive_pause(PortId id, std::uint32_t masks) {
+void Ports::receive_pause(PortId id, std::uint32_t masks) {
   Port& port = ports_[id];
-  if (port.rx_check && !hears_pause(id)) return;
+  if (port.rx_check && !reception().hears_pause(id)) return;
   unsigned paused = port.paused, asked = 0;
-  const unsigned in_storm = port.is_endpoint ? 0U : storm_priorities(id);
+  const unsigned in_storm = port.is_endpoint ? 0U : watchdogs().storm_priorities(id);
   for (unsigned priority = 0; priority < priorities; ++priority) {
     if ((masks >> 8 >> priority & 1U) == 0) continue;
     ++pfc_received_[id * priorities + priority];
@@ -86,49 +91,64 @@ void Partition::receive_pause(PortId id, std::uint32_t masks) {
     if (!port.is_endpoint) {
       // A switch halts only priorities it has PFC enabled for (SONiC PORT_QOS_MAP.pfc_enable).
       if (((port.pfc_enable | in_storm) >> priority & 1U) == 0) continue;
-      queue = switches_[port.node - network_.endpoints].qos[port.qos].pfc_to_queue[priority];
+      queue = switches().queue_of(port, priority);
     }
     const unsigned bit = 1U << queue;
     asked |= bit;
     paused = (masks >> priority & 1U) != 0 ? paused | bit : paused & ~bit;
   }
   auto queues = static_cast<std::uint8_t>(paused);
-  if (!pause_clocks_.empty()) extend_pause(id, static_cast<std::uint8_t>(asked & paused));
-  if (!port.is_endpoint && !watchdogs_.empty()) queues = watched_pause(id, queues, static_cast<std::uint8_t>(asked));
+  if (pause_clocks().is_on()) pause_clocks().extend_pause(id, static_cast<std::uint8_t>(asked & paused));
+  if (!port.is_endpoint && watchdogs().is_on()) {
+    queues = watchdogs().watched_pause(id, queues, static_cast<std::uint8_t>(asked));
+  }
   set_paused(id, queues);
   kick(id);
 }
 
-// Halts these queues and no others, and keeps the count of pauses and their time.
-void Partition::set_paused(PortId id, std::uint8_t queues) {
+void Ports::change_pause(PortId id, unsigned priority, bool is_xoff) {
+  Port& port = ports_[id];
+  const unsigned bit = 1U << priority;
+  port.pfc_changed = static_cast<std::uint8_t>(port.pfc_changed | bit);
+  port.pfc_xoff = static_cast<std::uint8_t>(is_xoff ? port.pfc_xoff | bit : port.pfc_xoff & ~bit);
+  if (is_xoff && pause_clocks().is_on()) pause_clocks().start_renewing(id);
+  if (network_.nic.pause_delay != never) {
+    const std::uint32_t masks = static_cast<std::uint32_t>(port.pfc_changed) << 8 | port.pfc_xoff;
+    port.pfc_changed = 0;
+    return kernel().notify_peer(id, now() + network_.nic.pause_delay, masks);
+  }
+  kernel().events.set_wake(id, std::max(now(), port.busy_until));
+}
+
+void Ports::set_paused(PortId id, std::uint8_t queues) {
   Port& port = ports_[id];
   for (unsigned queue = 0; queue < priorities; ++queue) {
     const std::size_t at = id * priorities + queue;
     const bool was_paused = (port.paused >> queue & 1U) != 0;
     const bool is_paused = (queues >> queue & 1U) != 0;
     if (is_paused && !was_paused) {
-      pause_since_[at] = now_;
+      pause_since_[at] = now();
       ++pauses_[at];
-      if (!watchdogs_.empty()) watch(id, queue);
+      if (watchdogs().is_on()) watchdogs().watch(id, queue);
     } else if (was_paused && !is_paused) {
-      pause_total_[at] += now_ - pause_since_[at];
+      pause_total_[at] += now() - pause_since_[at];
     }
   }
   port.paused = queues;
 }
 
-void Partition::enqueue(PortId id, unsigned queue, const Packet& packet) {
+void Ports::enqueue(PortId id, unsigned queue, const Packet& packet) {
   Port& port = ports_[id];
   Queue& q = queues_[id * priorities + queue];
-  audit_.touch(id, queue);
-  const PacketId slot = allocate_packet();
-  packets_[slot] = packet;
-  packets_[slot].next = none;
+  kernel().audit.touch(id, queue);
+  const PacketId slot = kernel().allocate_packet();
+  kernel().packets[slot] = packet;
+  kernel().packets[slot].next = none;
   if (q.head == none) {
     q.head = slot;
     port.active = static_cast<std::uint8_t>(port.active | 1U << queue);
   } else {
-    packets_[q.tail].next = slot;
+    kernel().packets[q.tail].next = slot;
   }
   q.tail = slot;
   q.bytes += packet.bytes;
@@ -136,67 +156,64 @@ void Partition::enqueue(PortId id, unsigned queue, const Packet& packet) {
 }
 
 // Takes the next packet of one of the `ready` queues (not empty) for transmission; to be freed after it.
-PacketId Partition::dequeue(Port& port, PortId id, unsigned ready) {
+PacketId Ports::dequeue(Port& port, PortId id, unsigned ready) {
   const unsigned queue = pick_queue(port, id, ready);
   const PacketId packet = take(port, id, queue);
-  Packet& record = packets_[packet];
+  Packet& record = kernel().packets[packet];
   Queue& q = queues_[id * priorities + queue];
   q.tx_bytes += record.bytes;
   ++q.tx_frames;
-  if (!port.is_endpoint) {
-    const SwitchNode& node = switches_[port.node - network_.endpoints];
-    if (node.marks_at_dequeue && q.wred != none && is_marked(node, id, q)) mark(record, id, queue);
-  }
+  if (!port.is_endpoint) switches().mark_leaving(port, id, queue, q, record);
   return packet;
 }
 
-// Removes a queue's first packet, to be freed by the caller, and gives its buffer back.
-PacketId Partition::take(Port& port, PortId id, unsigned queue) {
+PacketId Ports::take(Port& port, PortId id, unsigned queue) {
   Queue& q = queues_[id * priorities + queue];
-  audit_.touch(id, queue);
+  kernel().audit.touch(id, queue);
   const PacketId packet = q.head;
-  const Packet& record = packets_[packet];
+  const Packet& record = kernel().packets[packet];
   q.head = record.next;
   if (q.head == none) {
     port.active = static_cast<std::uint8_t>(port.active & ~(1U << queue));
   } else {
-    __builtin_prefetch(&packets_[q.head]);
+    __builtin_prefetch(&kernel().packets[q.head]);
   }
   q.bytes -= record.bytes;
-  if (!port.is_endpoint) {
-    SwitchNode& node = switches_[port.node - network_.endpoints];
-    if (q.profile != none) node.pools[node.profiles[q.profile].pool].used -= record.bytes;
-    const auto [in, pg] = record.buffer;
-    if (node.releases_at_end) {
-      audit_.sending(in, record.bytes);
-      const Time end = now_ + wire_ticks(port, record.bytes + network_.nic.gap_bytes);
-      schedule(id, end, EventKind::release, in, static_cast<std::uint32_t>(pg) << 16 | record.bytes);
-    } else {
-      release(in, pg, record.bytes);
-    }
-  }
+  if (!port.is_endpoint) switches().leave(port, id, q, record);
   return packet;
 }
 
+void Ports::drop_at_queue(PortId port, unsigned queue, const Packet& packet, DropReason reason) {
+  Losses& lost = queue_losses_[port * priorities + queue];
+  ++lost.frames;
+  lost.bytes += packet.bytes;
+  if (reason == DropReason::wred) {
+    ++lost.wred_frames;
+    lost.wred_bytes += packet.bytes;
+  }
+  if (watchdogs().is_on()) watchdogs().count_dropped(port, queue);
+  kernel().drop(port, packet, reason);
+}
+
 // Drops what the queue holds.
-void Partition::drop_all(PortId id, unsigned queue, DropReason reason) {
+void Ports::drop_all(PortId id, unsigned queue, DropReason reason) {
   Port& port = ports_[id];
   while ((port.active >> queue & 1U) != 0) {
     const PacketId packet = take(port, id, queue);
-    drop_at_queue(id, queue, packets_[packet], reason);
-    free_packet(packet);
+    drop_at_queue(id, queue, kernel().packets[packet], reason);
+    kernel().free_packet(packet);
   }
 }
 
 // Strict queues first, highest number first; the others by deficit round robin.
 // SOURCE: M. Shreedhar, G. Varghese, "Efficient fair queuing using deficit round robin", SIGCOMM 1995.
-unsigned Partition::pick_queue(Port& port, PortId id, unsigned ready) {
+unsigned Ports::pick_queue(Port& port, PortId id, unsigned ready) {
   if (const unsigned strict = ready & port.strict) return static_cast<unsigned>(std::bit_width(strict)) - 1;
   if ((ready & (ready - 1)) == 0) return static_cast<unsigned>(std::countr_zero(ready));
   for (;;) {
     Queue& q = queues_[id * priorities + port.round];
     if ((ready >> port.round & 1U) != 0) {
-      const std::int64_t bytes = packets_[q.head].bytes;
+      const std::int64_t bytes = kernel().packets[q.head].bytes;
       if (q.deficit >= bytes) {
         q.deficit -= bytes;
         return port.round;

@@ -59,7 +59,7 @@ ScaleUp::Outcome ScaleUp::dispatch(const Event& event) {
       kick(number, event.time);
       break;
     case HostEvent::landing:
-      break;  // of a host's bus, see Partition::host_event
+      break;  // of a host's bus, see Flows::host_event
     case HostEvent::acknowledgement:
       return {.arrived = none, .acknowledged = number};
   }

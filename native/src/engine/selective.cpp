@@ -13,7 +13,7 @@
 
 namespace raddle {
 
-bool Partition::has_lost(QpId qp) {
+bool Transport::has_lost(QpId qp) {
   std::deque<std::uint64_t>& lost = selective_senders_[qp].lost;
   const std::deque<SelectiveSender::Flight>& flights = selective_senders_[qp].flights;
   const std::uint64_t una = senders_[qp].una_psn;
@@ -22,7 +22,7 @@ bool Partition::has_lost(QpId qp) {
 }
 
 // The packet `psn` goes out, for the first time or again.
-void Partition::number_sent(QpId qp, std::uint64_t psn) {
+void Transport::number_sent(QpId qp, std::uint64_t psn) {
   SelectiveSender& selective = selective_senders_[qp];
   const std::size_t place = psn - senders_[qp].una_psn;
   const bool is_resent = place < selective.flights.size();
@@ -30,12 +30,12 @@ void Partition::number_sent(QpId qp, std::uint64_t psn) {
   SelectiveSender::Flight& flight = selective.flights[place];
   flight.number = ++selective.count;
   flight.is_resent = is_resent;
-  flight.sent_at = now_;
+  flight.sent_at = now();
   selective.sent.push_back({psn, flight.number});
 }
 
 // The next packet to send again, and its payload. Precondition: has_lost.
-std::uint64_t Partition::take_lost(QpId qp, std::int64_t& payload) {
+std::uint64_t Transport::take_lost(QpId qp, std::int64_t& payload) {
   SelectiveSender& selective = selective_senders_[qp];
   const Sender& sender = senders_[qp];
   const std::uint64_t psn = selective.lost.front();
@@ -52,20 +52,20 @@ std::uint64_t Partition::take_lost(QpId qp, std::int64_t& payload) {
   return psn;
 }
 
-void Partition::receive_selective(Packet& packet, bool is_marked) {
+void Transport::receive_selective(Packet& packet, bool is_marked) {
   const QpId qp = packet.qp;
   Receiver& receiver = receivers_[qp];
   std::deque<bool>& arrived = selective_receivers_[qp].arrived;
   const std::int32_t distance = psn_distance(packet.psn, receiver.expected_psn);
   if (distance < 0) {
-    ++injected_;
+    ++kernel().injected;
     return reply(packet, PacketKind::ack, receiver.expected_psn);
   }
   const auto place = static_cast<std::size_t>(distance);
   if (arrived.size() <= place) arrived.resize(place + 1, false);
   arrived[place] = true;
   if (distance > 0) {
-    ++injected_;
+    ++kernel().injected;
     receiver.unacked = 0;  // it acknowledges what is there in order too
     return reply(packet, PacketKind::nak, receiver.expected_psn + place, static_cast<std::uint32_t>(place));
   }
@@ -85,7 +85,7 @@ void Partition::receive_selective(Packet& packet, bool is_marked) {
 }
 
 // The packet `psn` has arrived, others below it have not.
-void Partition::note_arrived(QpId qp, std::uint64_t psn) {
+void Transport::note_arrived(QpId qp, std::uint64_t psn) {
   SelectiveSender& selective = selective_senders_[qp];
   SelectiveSender::Flight& flight = selective.flights[psn - senders_[qp].una_psn];
   flight.has_arrived = true;
@@ -95,15 +95,15 @@ void Partition::note_arrived(QpId qp, std::uint64_t psn) {
 
 // There is news that the packet has arrived. It is of its last transmission, unless that was sent so late that the news
 // is of one before (RFC 8985, 6.2, step 2).
-void Partition::advance_newest(SelectiveSender& selective, const SelectiveSender::Flight& flight) const {
-  const Time trip = now_ - flight.sent_at;
+void Transport::advance_newest(SelectiveSender& selective, const SelectiveSender::Flight& flight) const {
+  const Time trip = now() - flight.sent_at;
   if (!flight.is_resent) selective.shortest_trip = std::min(selective.shortest_trip, trip);
   if (trip >= selective.shortest_trip) selective.newest = std::max(selective.newest, flight.number);
 }
 
 // The first `count` packets under way are acknowledged. The first one has just arrived; when another one did that was
 // sent again is not known.
-void Partition::forget_acknowledged(QpId qp, std::uint64_t count) {
+void Transport::forget_acknowledged(QpId qp, std::uint64_t count) {
   SelectiveSender& selective = selective_senders_[qp];
   for (std::uint64_t i = 0; i < count; ++i) {
     const SelectiveSender::Flight& flight = selective.flights.front();
@@ -113,7 +113,7 @@ void Partition::forget_acknowledged(QpId qp, std::uint64_t count) {
 }
 
 // What was sent `reorder` transmissions before the newest that arrived, has not arrived and was not sent again is lost.
-void Partition::find_lost(QpId qp) {
+void Transport::find_lost(QpId qp) {
   SelectiveSender& selective = selective_senders_[qp];
   const Sender& sender = senders_[qp];
   while (!selective.sent.empty() && selective.sent.front().number + network_.nic.reorder < selective.newest) {
@@ -125,11 +125,11 @@ void Partition::find_lost(QpId qp) {
   }
   if (selective.lost.empty()) return;
   join_round(qp);
-  kick(sender.port);
+  ports().kick(sender.port);
 }
 
 // A timeout: everything that is under way and not known to have arrived is lost.
-void Partition::resend_all(QpId qp) {
+void Transport::resend_all(QpId qp) {
   SelectiveSender& selective = selective_senders_[qp];
   const Sender& sender = senders_[qp];
   selective.lost.clear();
@@ -139,7 +139,7 @@ void Partition::resend_all(QpId qp) {
   }
   if (selective.lost.empty()) return;
   join_round(qp);
-  kick(sender.port);
+  ports().kick(sender.port);
 }
 
 }  // namespace raddle

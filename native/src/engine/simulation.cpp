@@ -73,7 +73,7 @@ Simulation::Simulation(const NetworkConfig& network, const Workload& work, unsig
     const std::uint32_t from = tables_->first_place(qp);
     Partition& partition =
         tables_->is_scale_up(qp) ? *partitions_[tables_->scale_up.partition_of_link[from]] : partition_of(from);
-    ++partition.open_flows_;
+    ++partition.open;
     partition.schedule(from, work.flow_start[flow], EventKind::start, flow, 0);
   }
 }
@@ -93,8 +93,8 @@ std::uint64_t Simulation::advance(Time until, std::uint64_t max_events) {
   gather_watchdog_events();
   Time clock = 0, last_end = 0;
   for (const auto& partition : partitions_) {
-    clock = std::max(clock, partition->now_);
-    last_end = std::max(last_end, partition->last_end_);
+    clock = std::max(clock, partition->Kernel::now);
+    last_end = std::max(last_end, partition->last_end);
   }
   const bool is_reached = progress.total.next > until && until != never;
   if (is_reached && progress.total.open_flows > 0) clock = until;
@@ -127,7 +127,7 @@ void Simulation::work(unsigned thread, Progress& progress) {
     mine.events = progress.status[window & 1U][thread].events;
     mine.next = run_window(thread, window, end, mine.events);
     mine.open_flows = 0;
-    for (std::size_t i = thread; i < partitions_.size(); i += threads_) mine.open_flows += partitions_[i]->open_flows_;
+    for (std::size_t i = thread; i < partitions_.size(); i += threads_) mine.open_flows += partitions_[i]->open;
     if (threads_ > 1) progress.barrier.arrive_and_wait();
   }
   if (threads_ > 1) progress.barrier.arrive_and_wait();
@@ -154,7 +154,7 @@ Time Simulation::run_window(unsigned thread, unsigned window, Time end, std::uin
   for (std::size_t i = thread; i < partitions_.size(); i += threads_) {
     if (next_[i] < end) {
       Partition& partition = *partitions_[i];
-      partition.outbox_ = &mine;
+      partition.outbox = &mine;
       events += partition.run(end);
       next_[i] = partition.next_time();
     }
@@ -166,8 +166,8 @@ Time Simulation::run_window(unsigned thread, unsigned window, Time end, std::uin
 // Sets all clocks; what happens between two calls is handed over in the next window.
 void Simulation::align(Time now) {
   for (std::size_t i = 0; i < partitions_.size(); ++i) {
-    partitions_[i]->now_ = now;
-    partitions_[i]->outbox_ = &outboxes_[(window_ + 1) & 1U][i % threads_];
+    partitions_[i]->Kernel::now = now;
+    partitions_[i]->outbox = &outboxes_[(window_ + 1) & 1U][i % threads_];
   }
 }
 
@@ -175,7 +175,7 @@ void Simulation::align(Time now) {
 void Simulation::count_drops() {
   QpResults& results = tables_->qp_results;
   for (const auto& partition : partitions_) {
-    for (const auto& [time, qp, port, reason, rule] : partition->drop_records_) {
+    for (const auto& [time, qp, port, reason, rule] : partition->drop_records) {
       ++results.drops[qp];
       if (time < drop_time_[qp]) continue;
       if (time == drop_time_[qp] && port < results.drop_port[qp]) continue;
@@ -184,14 +184,14 @@ void Simulation::count_drops() {
       results.drop_reason[qp] = static_cast<std::uint8_t>(reason);
       results.drop_rule[qp] = rule;
     }
-    partition->drop_records_.clear();
+    partition->drop_records.clear();
   }
 }
 
 void Simulation::gather_watchdog_events() {
   const auto known = static_cast<std::ptrdiff_t>(watchdog_events_.size());
   for (const auto& partition : partitions_) {
-    auto& events = partition->watchdog_events_;
+    auto& events = partition->happened();
     watchdog_events_.insert(watchdog_events_.end(), events.begin(), events.end());
     events.clear();
   }
@@ -202,7 +202,7 @@ void Simulation::gather_watchdog_events() {
 
 std::int64_t Simulation::open_flows() const {
   std::int64_t open = 0;
-  for (const auto& partition : partitions_) open += partition->open_flows_;
+  for (const auto& partition : partitions_) open += partition->open;
   return open;
 }
 
@@ -217,7 +217,7 @@ bool Simulation::is_done() const { return open_flows() == 0 && next_time() >= dr
 
 std::size_t Simulation::flows_done() const {
   std::size_t done = 0;
-  for (const auto& partition : partitions_) done += partition->flows_done_;
+  for (const auto& partition : partitions_) done += partition->done;
   return done;
 }
 
@@ -229,37 +229,37 @@ std::vector<std::int64_t> Simulation::scale_up_bytes() const {
 
 std::int64_t Simulation::scale_up_sent() const {
   std::int64_t total = 0;
-  for (const auto& partition : partitions_) total += partition->scale_up_.sent();
+  for (const auto& partition : partitions_) total += partition->scale_up().sent();
   return total;
 }
 
 std::int64_t Simulation::scale_up_delivered() const {
   std::int64_t total = 0;
-  for (const auto& partition : partitions_) total += partition->scale_up_.delivered();
+  for (const auto& partition : partitions_) total += partition->scale_up().delivered();
   return total;
 }
 
 std::uint64_t Simulation::injected() const {
   std::uint64_t total = 0;
-  for (const auto& partition : partitions_) total += partition->injected_;
+  for (const auto& partition : partitions_) total += partition->injected;
   return total;
 }
 
 std::uint64_t Simulation::delivered() const {
   std::uint64_t total = 0;
-  for (const auto& partition : partitions_) total += partition->delivered_;
+  for (const auto& partition : partitions_) total += partition->delivered;
   return total;
 }
 
 std::uint64_t Simulation::dropped() const {
   std::uint64_t total = 0;
-  for (const auto& partition : partitions_) total += partition->dropped_;
+  for (const auto& partition : partitions_) total += partition->dropped;
   return total;
 }
 
 std::uint64_t Simulation::in_network() const {
   std::uint64_t total = 0;
-  for (const auto& partition : partitions_) total += partition->packets_.size() - partition->free_packets_;
+  for (const auto& partition : partitions_) total += partition->packets.size() - partition->free_packets;
   for (const Wire& wire : tables_->wires) total += wire.count;
   for (const Outbox& box : outboxes_[(window_ + 1) & 1U]) {
     for (const auto& frames : box.frames) total += frames.size();
@@ -299,7 +299,7 @@ Simulation::Arrivals Simulation::arrivals() const {
 
 std::vector<Time> Simulation::pause_time() const {
   std::vector<Time> total = tables_->pause_total;
-  const Time now = partitions_.front()->now_;
+  const Time now = partitions_.front()->Kernel::now;
   for (std::size_t i = 0; i < total.size(); ++i) {
     if (tables_->ports[i / priorities].paused >> (i % priorities) & 1U) total[i] += now - tables_->pause_since[i];
   }

@@ -46,11 +46,18 @@ PortId route(const SwitchNode& node, std::uint32_t group, std::uint32_t hash) {
   return node.first_port + node.group_ports[first + member];
 }
 
-void Partition::switch_receive(PortId in, Packet& packet) {
+Switches::Switches(Tables& tables)
+    : network_(tables.network), work_(tables.work), hashes_(tables.hashes), switches_(tables.switches.data()),
+      ports_(tables.ports.data()), queues_(tables.queues.data()), pgs_(tables.pgs.data()),
+      headroom_marks_(tables.headroom_marks.data()), pg_losses_(tables.pg_losses.data()),
+      marking_counter_(tables.marking_counter.data()), marks_(tables.marks.data()),
+      marked_bytes_(tables.marked_bytes.data()) {}
+
+void Switches::receive(PortId in, Packet& packet) {
   const Port& in_port = ports_[in];
   SwitchNode& node = switches_[in_port.node - network_.endpoints];
-  if (node.has_acl && is_denied(node, false, in, packet)) [[unlikely]] return;
-  if (--packet.ttl == 0) return drop(in, packet, DropReason::ttl);
+  if (node.has_acl && access_lists().is_denied(node, false, in, packet)) [[unlikely]] return;
+  if (--packet.ttl == 0) return kernel().drop(in, packet, DropReason::ttl);
   const bool is_data = packet.kind() == PacketKind::data;
   std::uint32_t hash = packet.hash;
   if (node.looks_up_hash) {
@@ -61,45 +68,45 @@ void Partition::switch_receive(PortId in, Packet& packet) {
     }
   }
   const std::uint32_t group = node.group_of(packet.dst, packet.qp, is_data);
-  const PortId out = node.ars ? adaptive_route(node, group, hash) : route(node, group, hash);
-  if (out == none || node.qos.empty()) return drop(in, packet, DropReason::no_route);
+  const PortId out = node.ars ? adaptive_routing().adaptive_route(node, group, hash) : route(node, group, hash);
+  if (out == none || node.qos.empty()) return kernel().drop(in, packet, DropReason::no_route);
   const Port& out_port = ports_[out];
   if (out_port.tx_check) {
-    if (!out_port.is_up || out_port.peer == none) return drop(out, packet, DropReason::link_down);
-    if (is_too_long(out, packet.bytes)) return drop(out, packet, DropReason::mtu);
+    if (!out_port.is_up || out_port.peer == none) return kernel().drop(out, packet, DropReason::link_down);
+    if (reception().is_too_long(out, packet.bytes)) return kernel().drop(out, packet, DropReason::mtu);
   }
-  if (node.has_acl && is_denied(node, true, out, packet)) [[unlikely]] return;
+  if (node.has_acl && access_lists().is_denied(node, true, out, packet)) [[unlikely]] return;
 
   const unsigned tc = node.qos[in_port.qos].dscp_to_tc[packet.dscp()];
   const unsigned pg = node.qos[in_port.qos].tc_to_pg[tc];
   const unsigned queue_index = node.qos[out_port.qos].tc_to_queue[tc];
   Queue& queue = queues_[out * priorities + queue_index];
   if (queue.wred != none && node.wred[queue.wred].drops && is_hit(node.wred[queue.wred], out, queue)) {
-    return drop_at_queue(out, queue_index, packet, DropReason::wred);
+    return ports().drop_at_queue(out, queue_index, packet, DropReason::wred);
   }
   if (queue.profile != none) {
     const ProfileConfig& profile = node.profiles[queue.profile];
     if (shared_part(queue.bytes + packet.bytes, profile) > threshold(profile, node.pools[profile.pool])) {
-      return drop_at_queue(out, queue_index, packet, refusal(node, out, queue_index, false));
+      return ports().drop_at_queue(out, queue_index, packet, watchdogs().refusal(node, out, queue_index, false));
     }
   }
   if (passes_through(node, out_port, queue_index, queue, pgs_[in * priorities + pg], packet.bytes)) {
-    send_frame(ports_[out], out, packet);
+    ports().send_frame(ports_[out], out, packet);
     return;
   }
-  if (!admit(node, in, pg, packet.bytes)) return drop_at_pg(in, pg, packet, refusal(node, in, pg, true));
+  if (!admit(node, in, pg, packet.bytes)) return drop_at_pg(in, pg, packet, watchdogs().refusal(node, in, pg, true));
   if (queue.profile != none) node.pools[node.profiles[queue.profile].pool].fill(packet.bytes);
   packet.buffer = {in, static_cast<std::uint8_t>(pg)};
   if (!node.marks_at_dequeue && queue.wred != none && is_marked(node, out, queue)) mark(packet, out, queue_index);
-  enqueue(out, queue_index, packet);
-  kick(out);
+  ports().enqueue(out, queue_index, packet);
+  ports().kick(out);
 }
 
 // Whether a packet leaves as it comes, through an idle port and an empty queue, and changes nothing but counters:
 // its buffer is taken and given back at one instant, far from any threshold.
-bool Partition::passes_through(SwitchNode& node, const Port& port, unsigned queue_index, Queue& queue,
+bool Switches::passes_through(SwitchNode& node, const Port& port, unsigned queue_index, Queue& queue,
                                PriorityGroup& pg, std::int64_t bytes) const {
-  if (now_ < port.busy_until || port.active != 0 || port.pfc_changed != 0) return false;
+  if (now() < port.busy_until || port.active != 0 || port.pfc_changed != 0) return false;
   if ((port.paused >> queue_index & 1U) != 0 || node.stores_all) return false;
   if (pg.profile == none || pg.is_xoff || pg.headroom > 0) return false;
   const ProfileConfig& profile = node.profiles[pg.profile];
@@ -120,7 +127,7 @@ bool Partition::passes_through(SwitchNode& node, const Port& port, unsigned queu
 }
 
 // Counts `bytes` in the priority group, or in its headroom when it is above its threshold.
-bool Partition::admit(SwitchNode& node, PortId in, unsigned pg_index, std::int64_t bytes) {
+bool Switches::admit(SwitchNode& node, PortId in, unsigned pg_index, std::int64_t bytes) {
   PriorityGroup& pg = pgs_[in * priorities + pg_index];
   if (pg.profile == none) return false;
   const ProfileConfig& profile = node.profiles[pg.profile];
@@ -141,9 +148,9 @@ bool Partition::admit(SwitchNode& node, PortId in, unsigned pg_index, std::int64
                        (node.pauses_at_threshold && shared_part(pg.used, profile) >= threshold(profile, pool));
   if (is_over && !pg.is_xoff && (ports_[in].pfc_enable >> pg_index & 1U) != 0) {
     pg.is_xoff = true;
-    change_pause(in, pg_index, true);
+    ports().change_pause(in, pg_index, true);
   }
-  audit_.admitted(in, pg_index, bytes);
+  kernel().audit.admitted(in, pg_index, bytes);
   if (pg.headroom > 0) {
     HeadroomMarks& most = headroom_marks_[in * priorities + pg_index];
     most.max_headroom = std::max(most.max_headroom, pg.headroom);
@@ -152,13 +159,22 @@ bool Partition::admit(SwitchNode& node, PortId in, unsigned pg_index, std::int64
   return true;
 }
 
-// Gives back a packet's buffer, headroom first, and lets the sender go on when there is room again.
-void Partition::release(PortId in, unsigned pg_index, std::int64_t bytes) {
+void Switches::leave(const Port& port, PortId id, const Queue& queue, const Packet& packet) {
+  SwitchNode& node = switches_[port.node - network_.endpoints];
+  if (queue.profile != none) node.pools[node.profiles[queue.profile].pool].used -= packet.bytes;
+  const auto [in, pg] = packet.buffer;
+  if (!node.releases_at_end) return release(in, pg, packet.bytes);
+  kernel().audit.sending(in, packet.bytes);
+  const Time end = now() + ports().wire_ticks(port, packet.bytes + network_.nic.gap_bytes);
+  kernel().schedule(id, end, EventKind::release, in, static_cast<std::uint32_t>(pg) << 16 | packet.bytes);
+}
+
+void Switches::release(PortId in, unsigned pg_index, std::int64_t bytes) {
   SwitchNode& node = switches_[ports_[in].node - network_.endpoints];
   PriorityGroup& pg = pgs_[in * priorities + pg_index];
   const std::int64_t from_headroom = std::min(pg.headroom, bytes);
   const std::int64_t used = pg.used;
-  audit_.released(in, pg_index, bytes);
+  kernel().audit.released(in, pg_index, bytes);
   pg.headroom -= from_headroom;
   pg.used = std::max<std::int64_t>(used - (bytes - from_headroom), 0);
   if (pg.profile == none) return;
@@ -172,7 +188,7 @@ void Partition::release(PortId in, unsigned pg_index, std::int64_t bytes) {
 
 // All bytes of the group are held against XON and against the limit, its reserved ones included.
 // SOURCE: SAI saibuffer.h, SAI_BUFFER_PROFILE_ATTR_XON_TH, SAI_BUFFER_PROFILE_ATTR_XON_OFFSET_TH.
-bool Partition::may_resume(const SwitchNode& node, const PriorityGroup& pg) const {
+bool Switches::may_resume(const SwitchNode& node, const PriorityGroup& pg) const {
   if (pg.headroom > 0) return false;
   const ProfileConfig& profile = node.profiles[pg.profile];
   const std::int64_t limit = profile.reserved + threshold(profile, node.pools[profile.pool]);
@@ -180,33 +196,18 @@ bool Partition::may_resume(const SwitchNode& node, const PriorityGroup& pg) cons
 }
 
 // Lifts a pause for which there is no reason any more, or no PFC.
-[[gnu::noinline]] void Partition::refresh_pause(const SwitchNode& node, PortId in, unsigned pg_index) {
+[[gnu::noinline]] void Switches::refresh_pause(const SwitchNode& node, PortId in, unsigned pg_index) {
   PriorityGroup& pg = pgs_[in * priorities + pg_index];
   if (!pg.is_xoff) return;
   const bool has_pfc = (ports_[in].pfc_enable >> pg_index & 1U) != 0;
   if (has_pfc && pg.profile != none && !may_resume(node, pg)) return;
   pg.is_xoff = false;
-  change_pause(in, pg_index, false);
-}
-
-// Tells the sender at the far end of `id` to stop or go on; the frame leaves when the wire is free.
-void Partition::change_pause(PortId id, unsigned priority, bool is_xoff) {
-  Port& port = ports_[id];
-  const unsigned bit = 1U << priority;
-  port.pfc_changed = static_cast<std::uint8_t>(port.pfc_changed | bit);
-  port.pfc_xoff = static_cast<std::uint8_t>(is_xoff ? port.pfc_xoff | bit : port.pfc_xoff & ~bit);
-  if (is_xoff && !pause_clocks_.empty()) start_renewing(id);
-  if (network_.nic.pause_delay != never) {
-    const std::uint32_t masks = static_cast<std::uint32_t>(port.pfc_changed) << 8 | port.pfc_xoff;
-    port.pfc_changed = 0;
-    return notify_peer(id, now_ + network_.nic.pause_delay, masks);
-  }
-  events_.set_wake(id, std::max(now_, port.busy_until));
+  ports().change_pause(in, pg_index, false);
 }
 
 // RED on the length of the queue that the packet joins or has left.
 // SOURCE: DCQCN (SIGCOMM 2015), section 3.1, congestion point.
-bool Partition::is_hit(const WredConfig& wred, PortId out, const Queue& queue) {
+bool Switches::is_hit(const WredConfig& wred, PortId out, const Queue& queue) {
   if (queue.bytes <= wred.min_bytes) return false;
   if (queue.bytes > wred.max_bytes) return true;
   const double chance = wred.probability * static_cast<double>(queue.bytes - wred.min_bytes) /
@@ -215,19 +216,27 @@ bool Partition::is_hit(const WredConfig& wred, PortId out, const Queue& queue) {
   return static_cast<double>(bits >> 11) * 0x1.0p-53 < chance;
 }
 
-bool Partition::is_marked(const SwitchNode& node, PortId out, const Queue& queue) {
+bool Switches::is_marked(const SwitchNode& node, PortId out, const Queue& queue) {
   return node.wred[queue.wred].marks && is_hit(node.wred[queue.wred], out, queue);
 }
 
-void Partition::mark(Packet& packet, PortId out, unsigned queue) {
+void Switches::drop_at_pg(PortId port, unsigned pg, const Packet& packet, DropReason reason) {
+  Losses& lost = pg_losses_[port * priorities + pg];
+  ++lost.frames;
+  lost.bytes += packet.bytes;
+  watchdogs().count_refused(port, pg);
+  kernel().drop(port, packet, reason);
+}
+
+void Switches::mark(Packet& packet, PortId out, unsigned queue) {
   packet.dscp_ce |= Packet::ce;
   ++marks_[out * priorities + queue];
   marked_bytes_[out * priorities + queue] += packet.bytes;
 }
 
-void Partition::set_switch(NodeId index, const SwitchConfig& state) {
+void Switches::set_switch(NodeId index, const SwitchConfig& state) {
   SwitchNode& node = switches_[index];
-  set_ars(node, state);
+  adaptive_routing().set_ars(node, state);
   node.hash_seed = state.hash_seed;
   node.hash_offset = state.hash_offset % 32;
   node.hash_class = state.hash_class;
@@ -255,12 +264,12 @@ void Partition::set_switch(NodeId index, const SwitchConfig& state) {
       if ((port.paused >> old_qos[port.qos].pfc_to_queue[priority] & 1U) == 0) continue;
       paused = static_cast<std::uint8_t>(paused | 1U << state.qos[config.qos].pfc_to_queue[priority]);
     }
-    set_paused(id, paused);
-    set_mtu(id, config.mtu);
-    refresh_checks(id);
+    ports().set_paused(id, paused);
+    reception().set_mtu(id, config.mtu);
+    reception().refresh_checks(id);
     port.qos = config.qos;
     port.pfc_enable = config.pfc_enable;
-    audit_.changed(id);
+    kernel().audit.changed(id);
     port.strict = 0;
     for (unsigned q = 0; q < priorities; ++q) {
       pgs_[id * priorities + q].profile = config.pg_profile[q];

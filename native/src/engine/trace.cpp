@@ -40,19 +40,19 @@ void Simulation::set_traced(PortId port, bool is_traced) {
   traced.ps_per_byte = is_traced ? 0 : whole_ps_per_byte(traced, tables_->network.nic.clock);
 }
 
-void Partition::trace_frame(PortId id, const Packet& packet) {
-  trace_.push_back({now_, id, packet.qp, packet.psn, packet.bytes, packet.dscp_ce, packet.ttl});
+void Ports::trace_frame(PortId id, const Packet& packet) {
+  trace_.push_back({now(), id, packet.qp, packet.psn, packet.bytes, packet.dscp_ce, packet.ttl});
 }
 
-void Partition::trace_pause(PortId id, std::uint32_t masks) {
-  trace_.push_back({now_, id, none, masks, static_cast<std::uint16_t>(network_.nic.pause_bytes), 0, 0});
+void Ports::trace_pause(PortId id, std::uint32_t masks) {
+  trace_.push_back({now(), id, none, masks, static_cast<std::uint16_t>(network_.nic.pause_bytes), 0, 0});
 }
 
 std::vector<TraceRecord> Simulation::take_trace() {
   std::vector<TraceRecord> records;
   for (const auto& partition : partitions_) {
-    records.insert(records.end(), partition->trace_.begin(), partition->trace_.end());
-    partition->trace_.clear();
+    records.insert(records.end(), partition->trace().begin(), partition->trace().end());
+    partition->trace().clear();
   }
   std::stable_sort(records.begin(), records.end(), [](const TraceRecord& a, const TraceRecord& b) {
     return a.time != b.time ? a.time < b.time : a.port < b.port;
@@ -72,7 +72,7 @@ std::vector<QueueId> Simulation::find_deadlock() const {
       if ((active & 1U) == 0) continue;
       const QueueId queue = id * priorities + number;
       if (const std::size_t group = holder_of(tables, queue); group != tables.pgs.size()) holder[queue] = group;
-      const auto& packets = partitions_[tables.partition_of_node[tables.ports[id].node]]->packets_;
+      const auto& packets = partitions_[tables.partition_of_node[tables.ports[id].node]]->packets;
       for (PacketId packet = tables.queues[queue].head; packet != none; packet = packets[packet].next) {
         std::vector<QueueId>& places = held_in[packets[packet].buffer.in_port * priorities + packets[packet].buffer.pg];
         if (places.empty() || places.back() != queue) places.push_back(queue);

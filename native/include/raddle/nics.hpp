@@ -1,0 +1,84 @@
+#pragma once
+// RDMA NICs: what a host's port sends next, and the queue pairs whose packets it carries.
+
+#include <vector>
+
+#include "raddle/part.hpp"
+#include "raddle/tables.hpp"
+
+namespace raddle {
+
+// Ports of hosts: classes share the wire, answers go before data.
+class Nics : public Part<Nics> {
+ public:
+  explicit Nics(Tables& tables);
+
+  // Sends one frame of the priority whose turn it is of those that are ready.
+  bool send(Port& port, PortId id, unsigned ready);
+  void receive(PortId port, Packet& packet);
+  // Sends a receiver's answer: at once through an idle port, else from its queue.
+  void answer(PortId id, unsigned queue, const Packet& packet);
+
+ private:
+  bool send_of_priority(Port& port, PortId id, unsigned priority);
+  unsigned pick_class(Port& port, PortId id, unsigned ready);
+  bool sends_at_once(PortId id, unsigned queue_index, const Packet& packet);
+
+  Port* ports_;
+  Queue* queues_;
+};
+
+// Queue pairs of reliable connections: messages in packets, acknowledgements, what was lost again, rates.
+class Transport : public Part<Transport> {
+ public:
+  explicit Transport(Tables& tables);
+
+  // Hands the queue pair's next messages to its NIC, in order, as far as they are ready.
+  void post(QpId qp);
+  // Sends one packet of the priority's next queue pair in turn that its rate does not hold back.
+  bool send_data(Port& port, PortId id, unsigned priority);
+  void receive_data(Packet& packet);
+  void receive_answer(const Packet& packet);
+  void retransmit_timer(QpId qp);
+  std::uint8_t priority_of(QpId qp) const { return senders_[qp].priority; }
+
+ private:
+  std::uint64_t packets_of(FlowId flow) const;
+  void join_round(QpId qp);
+  void refresh_limit(Sender& sender);
+  void pace(Sender& sender, double line_rate) const;
+  void receive_nak(const Packet& packet);
+  void take_progress(QpId qp, std::uint32_t progress);
+  void go_on(QpId qp);
+  void reply(Packet& packet, PacketKind kind, std::uint64_t psn, std::uint32_t ahead = 0);
+  void acknowledge(Packet& packet, bool is_marked, bool is_urgent);
+  void end_message(QpId qp);
+  void rewind(QpId qp, std::uint64_t psn);
+  void fail(QpId qp);
+
+  // selective.cpp
+  bool has_lost(QpId qp);
+  std::uint64_t take_lost(QpId qp, std::int64_t& payload);
+  void receive_selective(Packet& packet, bool is_marked);
+  void number_sent(QpId qp, std::uint64_t psn);
+  void note_arrived(QpId qp, std::uint64_t psn);
+  void advance_newest(SelectiveSender& selective, const SelectiveSender::Flight& flight) const;
+  void find_lost(QpId qp);
+  void forget_acknowledged(QpId qp, std::uint64_t count);
+  void resend_all(QpId qp);
+
+  const NetworkConfig& network_;
+  const Workload& work_;
+  const std::uint32_t* qp_flow_offsets_;
+  const FlowId* qp_flows_;
+  Port* ports_;
+  Queue* queues_;
+  std::uint32_t* round_;
+  Sender* senders_;
+  Receiver* receivers_;
+  std::vector<SelectiveSender>& selective_senders_;
+  std::vector<SelectiveReceiver>& selective_receivers_;
+  QpResults& qp_results_;
+};
+
+}  // namespace raddle

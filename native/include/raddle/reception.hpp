@@ -1,0 +1,48 @@
+#pragma once
+// What keeps a port from receiving or sending a frame: a dark cable, bit errors, a slow host and its bus, the MTU.
+
+#include <vector>
+
+#include "raddle/part.hpp"
+#include "raddle/tables.hpp"
+
+namespace raddle {
+
+class Reception : public Part<Reception> {
+ public:
+  explicit Reception(Tables& tables);
+
+  Impairment& impairment(PortId id);
+  void refresh_checks(PortId id);
+  // Whether the port gets the frame; one that it does not get is dropped.
+  bool receives(PortId id, const Packet& packet);
+  bool hears_pause(PortId id);
+
+  void set_mtu(PortId id, std::uint32_t mtu);
+  bool is_too_long(PortId id, std::int64_t bytes) const;
+
+  void set_receiver(PortId port, std::int64_t bps, std::int64_t buffer, std::int64_t xoff, std::int64_t xon);
+  void refresh_halt(PortId id);
+  void look_at_receiver(PortId id);
+
+  bool has_buses() const { return !buses_.empty(); }
+  bool is_held_by_bus(PortId id);
+  void load_bus(PortId id, std::int64_t payload);
+  // Whether a message that the NIC has whole is at the host only later; it then ends by an event of its own.
+  bool lands_later(PortId id, FlowId flow);
+
+ private:
+  void lose(PortId id, const Packet& packet, DropReason reason);
+  bool is_corrupt(PortId id, std::int64_t bytes);
+  bool takes(PortId id, const Packet& packet);
+  void drain_receiver(PortId id);
+
+  const NetworkConfig& network_;
+  Port* ports_;
+  std::vector<Impairment>& impairments_;
+  std::vector<HostBus>& buses_;
+  std::uint64_t* lost_frames_;
+  std::int64_t* lost_bytes_;
+};
+
+}  // namespace raddle

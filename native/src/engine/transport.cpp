@@ -1,0 +1,335 @@
+// Queue pairs of reliable connections, with go-back-N, acknowledgements, CNPs and DCQCN.
+// SOURCE: InfiniBand Architecture Specification vol. 1, 9.7 (reliable service); DCQCN (SIGCOMM 2015).
+
+#include <algorithm>
+
+#include "raddle/partition.hpp"
+
+namespace raddle {
+
+Transport::Transport(Tables& tables)
+    : network_(tables.network), work_(tables.work), qp_flow_offsets_(tables.qp_flow_offsets.data()),
+      qp_flows_(tables.qp_flows.data()), ports_(tables.ports.data()), queues_(tables.queues.data()),
+      round_(tables.round.data()), senders_(tables.senders.data()), receivers_(tables.receivers.data()),
+      selective_senders_(tables.selective_senders), selective_receivers_(tables.selective_receivers),
+      qp_results_(tables.qp_results) {}
+
+std::uint64_t Transport::packets_of(FlowId flow) const {
+  return raddle::packets_of(work_.flow_bytes[flow], network_.nic.mtu);
+}
+
+// Hands the queue pair's next flows to its NIC, in order, as far as they are ready.
+void Transport::post(QpId qp) {
+  Sender& sender = senders_[qp];
+  if (sender.port == none) return flows().post_inside(qp);
+  const std::uint32_t first = qp_flow_offsets_[qp];
+  const std::uint32_t count = qp_flow_offsets_[qp + 1] - first;
+  const std::uint32_t most = network_.nic.messages == 0 ? count : std::min(count, sender.acked + network_.nic.messages);
+  if (sender.has_failed) return;
+  while (sender.posted < most && flows().is_ready(qp_flows_[first + sender.posted])) {
+    const FlowId flow = qp_flows_[first + sender.posted++];
+    flows().begin(flow);
+    sender.posted_end += packets_of(flow);
+  }
+  refresh_limit(sender);
+  if (sender.next_psn < sender.limit_psn) {
+    join_round(qp);
+    ports().kick(sender.port);
+  }
+}
+
+// A queue pair has at most 2^23 - 1 packets under way, so that PSNs of 24 bits tell old from new.
+// SOURCE: InfiniBand vol. 1, 9.7.2 (valid and duplicate regions are half of the PSNs each).
+std::uint64_t limit_psn(const NicConfig& nic, std::uint64_t posted_end, std::uint64_t una_psn) {
+  std::uint64_t window = (1U << 23) - 1;
+  if (nic.window > 0) window = std::min(window, static_cast<std::uint64_t>(std::max<std::int64_t>(nic.window / nic.mtu, 1)));
+  return std::min(posted_end, una_psn + window);
+}
+
+void Transport::refresh_limit(Sender& sender) {
+  sender.limit_psn = limit_psn(network_.nic, sender.posted_end, sender.una_psn);
+}
+
+void Transport::join_round(QpId qp) {
+  Sender& sender = senders_[qp];
+  if (sender.in_round) return;
+  sender.in_round = true;
+  std::uint32_t& last = round_[sender.port * priorities + sender.priority];
+  if (last == none) {
+    sender.round_next = qp;
+    Port& port = ports_[sender.port];
+    port.has_data = static_cast<std::uint8_t>(port.has_data | 1U << sender.priority);
+  } else {
+    sender.round_next = senders_[last].round_next;
+    senders_[last].round_next = qp;
+  }
+  last = qp;
+}
+
+// Sends one packet of the priority's next sender in turn that its rate does not hold back.
+bool Transport::send_data(Port& port, PortId id, unsigned priority) {
+  if (reception().has_buses() && reception().is_held_by_bus(id)) return false;
+  std::uint32_t& last = round_[id * priorities + priority];
+  Time earliest = never;
+  std::uint32_t before = last;
+  const double line_rate = static_cast<double>(port.speed);
+  for (bool is_last = false; !is_last;) {
+    const QpId qp = senders_[before].round_next;
+    Sender& sender = senders_[qp];
+    is_last = qp == last;
+    if (sender.next_psn >= sender.limit_psn && !(network_.nic.is_selective && has_lost(qp))) {
+      // All sent: leaves the circle.
+      sender.in_round = false;
+      if (qp == before) {
+        last = none;
+        port.has_data = static_cast<std::uint8_t>(port.has_data & ~(1U << priority));
+        break;
+      }
+      senders_[before].round_next = sender.round_next;
+      if (is_last) last = before;
+      continue;
+    }
+    const QpId previous = before;
+    before = qp;
+    if (sender.next_time > now()) {
+      earliest = std::min(earliest, sender.next_time);
+      continue;
+    }
+    last = qp;
+    if (network_.nic.burst > 1) {
+      sender.burst = (sender.burst + 1) % network_.nic.burst;
+      if (sender.burst != 0) last = previous;  // its turn again
+    }
+    std::int64_t payload = network_.nic.mtu;
+    std::uint64_t psn = sender.next_psn;
+    if (network_.nic.is_selective && has_lost(qp)) {
+      psn = take_lost(qp, payload);
+    } else {
+      while (psn >= sender.cursor_end) {
+        sender.cursor_end += packets_of(qp_flows_[qp_flow_offsets_[qp] + ++sender.cursor]);
+      }
+      if (psn + 1 == sender.cursor_end) {
+        const FlowId flow = qp_flows_[qp_flow_offsets_[qp] + sender.cursor];
+        payload = work_.flow_bytes[flow] - static_cast<std::int64_t>(packets_of(flow) - 1) * payload;
+      }
+      if (sender.una_psn == psn) sender.last_progress = now();
+      if (network_.nic.is_selective) number_sent(qp, psn);
+      if (psn < sender.sent_end) {
+        ++qp_results_.retransmitted[qp];
+      } else {
+        sender.sent_end = psn + 1;
+      }
+      ++sender.next_psn;
+    }
+    ++kernel().injected;
+    const std::int64_t bytes = payload + network_.nic.header_bytes;
+    Packet packet = {.arrival = 0, .next = none, .qp = qp, .dst = sender.dst, .hash = sender.hash, .psn = 0,
+                     .bytes = static_cast<std::uint16_t>(bytes), .dscp_ce = sender.dscp, .ttl = initial_ttl};
+    packet.set_psn(PacketKind::data, psn);
+    if (psn + 1 == sender.limit_psn) packet.dscp_ce |= Packet::ack_request;  // nothing follows before its answer
+    queues_[id * priorities + priority].tx_bytes += bytes;
+    ++queues_[id * priorities + priority].tx_frames;
+    kernel().audit.made(id, bytes);
+    ports().send_frame(port, id, packet);
+    if (reception().has_buses()) reception().load_bus(id, payload);
+    sender.last_start = now();
+    sender.last_bytes = static_cast<std::uint32_t>(bytes + network_.nic.gap_bytes);
+    if (sender.dcqcn.is_active()) {
+      sender.dcqcn.advance(network_.nic.dcqcn, line_rate, now());
+      sender.dcqcn.on_sent(network_.nic.dcqcn, line_rate, sender.last_bytes);
+      pace(sender, line_rate);
+    }
+    if (!sender.timer_set) {
+      sender.timer_set = true;
+      kernel().schedule(id, now() + network_.nic.retransmit_timeout, EventKind::retransmit, qp, 0);
+    }
+    return true;
+  }
+  if (earliest != never) kernel().events.set_wake(id, earliest);
+  return false;
+}
+
+// Until when the rate, as it will change by itself, holds the next packet back.
+void Transport::pace(Sender& sender, double line_rate) const {
+  sender.next_time = sender.dcqcn.due(network_.nic.dcqcn, line_rate, sender.last_start, sender.last_bytes,
+                                      network_.nic.clock);
+}
+
+void Transport::receive_data(Packet& packet) {
+  const QpId qp = packet.qp;
+  Receiver& receiver = receivers_[qp];
+  const bool is_marked = packet.is_ce() && network_.nic.is_dcqcn;
+  if (is_marked && !network_.nic.acks_carry_cnp && now() >= receiver.next_cnp) {
+    receiver.next_cnp = now() + network_.nic.cnp_interval;
+    Packet cnp = packet;
+    ++kernel().injected;
+    reply(cnp, PacketKind::cnp, receiver.expected_psn);
+  }
+  if (network_.nic.is_selective) return receive_selective(packet, is_marked);
+  const std::int32_t distance = psn_distance(packet.psn, receiver.expected_psn);
+  if (distance > 0) {  // a gap: one NAK for it, the packet itself is not kept
+    if (receiver.nak_sent) return;
+    receiver.nak_sent = true;
+    ++kernel().injected;
+    return reply(packet, PacketKind::nak, receiver.expected_psn);
+  }
+  if (distance < 0) {  // sent again though it had arrived
+    ++kernel().injected;
+    return reply(packet, PacketKind::ack, receiver.expected_psn);
+  }
+  receiver.nak_sent = false;
+  ++receiver.expected_psn;
+  const bool is_flow_end = receiver.expected_psn == receiver.cursor_end;
+  acknowledge(packet, is_marked, is_flow_end || packet.asks_ack());
+  if (is_flow_end) end_message(qp);
+}
+
+// Acknowledges what has arrived in order, if it is time or urgent.
+void Transport::acknowledge(Packet& packet, bool is_marked, bool is_urgent) {
+  Receiver& receiver = receivers_[packet.qp];
+  if (++receiver.unacked < network_.nic.ack_interval && !is_urgent) return;
+  receiver.unacked = 0;
+  ++kernel().injected;
+  const bool tells = is_marked && network_.nic.acks_carry_cnp;
+  reply(packet, tells ? PacketKind::ack_and_cnp : PacketKind::ack, receiver.expected_psn);
+}
+
+// The queue pair's first message that was not whole is.
+void Transport::end_message(QpId qp) {
+  Receiver& receiver = receivers_[qp];
+  const FlowId flow = qp_flows_[qp_flow_offsets_[qp] + receiver.cursor++];
+  if (qp_flow_offsets_[qp] + receiver.cursor < qp_flow_offsets_[qp + 1]) {
+    receiver.cursor_end += packets_of(qp_flows_[qp_flow_offsets_[qp] + receiver.cursor]);
+  }
+  if (reception().has_buses() && reception().lands_later(receiver.port, flow)) return;
+  flows().arrive(flow);
+}
+
+// Turns the packet into the receiver's answer and sends it.
+void Transport::reply(Packet& packet, PacketKind kind, std::uint64_t psn, std::uint32_t ahead) {
+  const Receiver& receiver = receivers_[packet.qp];
+  const NicConfig& nic = network_.nic;
+  const bool is_cnp = kind == PacketKind::cnp;
+  packet.set_psn(kind, psn);
+  packet.dst = receiver.dst;
+  packet.hash = ahead > 0 ? ahead : receiver.hash;
+  packet.bytes = static_cast<std::uint16_t>(is_cnp ? nic.cnp_bytes : nic.ack_bytes);
+  packet.dscp_ce = is_cnp ? nic.cnp_dscp : receiver.dscp;
+  packet.ttl = initial_ttl;
+  kernel().audit.made(receiver.port, packet.bytes);
+  const unsigned queue = is_cnp ? nic.cnp_priority : receiver.priority;
+  nics().answer(receiver.port, queue, packet);
+}
+
+// So many packets more are acknowledged.
+[[gnu::always_inline]] inline void Transport::take_progress(QpId qp, std::uint32_t progress) {
+  Sender& sender = senders_[qp];
+  if (network_.nic.is_selective) forget_acknowledged(qp, progress);
+  sender.una_psn += progress;
+  sender.next_psn = std::max(sender.next_psn, sender.una_psn);
+  if (network_.nic.is_selective) find_lost(qp);
+  sender.last_progress = now();
+  sender.retries = 0;
+  const std::uint32_t first = qp_flow_offsets_[qp];
+  while (sender.acked < sender.posted && sender.una_psn >= sender.acked_end) {
+    const FlowId flow = qp_flows_[first + sender.acked++];
+    if (first + sender.acked < qp_flow_offsets_[qp + 1]) sender.acked_end += packets_of(qp_flows_[first + sender.acked]);
+    flows().end(flow);
+  }
+}
+
+void Transport::receive_answer(const Packet& packet) {
+  Sender& sender = senders_[packet.qp];
+  if (sender.has_failed) return;
+  if (packet.kind() >= PacketKind::cnp) {
+    ++qp_results_.cnps[packet.qp];
+    const auto line_rate = static_cast<double>(ports_[sender.port].speed);
+    sender.dcqcn.advance(network_.nic.dcqcn, line_rate, now());
+    sender.dcqcn.on_cnp(network_.nic.dcqcn, now());
+    pace(sender, line_rate);
+    if (packet.kind() == PacketKind::cnp) return;
+  }
+  if (packet.kind() == PacketKind::nak) [[unlikely]] return receive_nak(packet);
+  const std::int32_t progress = psn_distance(packet.psn, sender.una_psn);
+  if (progress <= 0) return;
+  take_progress(packet.qp, static_cast<std::uint32_t>(progress));
+  go_on(packet.qp);
+}
+
+// With selective repeat a NAK is of one packet, and acknowledges what has arrived in order before it.
+[[gnu::noinline, gnu::cold]] void Transport::receive_nak(const Packet& packet) {
+  const Sender& sender = senders_[packet.qp];
+  const bool is_selective = network_.nic.is_selective;
+  const std::int32_t progress = psn_distance(is_selective ? packet.psn - packet.hash : packet.psn, sender.una_psn);
+  if (progress > 0) take_progress(packet.qp, static_cast<std::uint32_t>(progress));
+  if (is_selective) {
+    const std::int32_t place = psn_distance(packet.psn, sender.una_psn);
+    if (place >= 0) note_arrived(packet.qp, sender.una_psn + static_cast<std::uint32_t>(place));
+  } else if (progress >= 0) {
+    rewind(packet.qp, sender.una_psn);
+  }
+  if (progress > 0) go_on(packet.qp);
+}
+
+// What waited for acknowledgements may be sent.
+void Transport::go_on(QpId qp) {
+  Sender& sender = senders_[qp];
+  if (network_.nic.messages > 0) post(qp);
+  if (sender.limit_psn >= sender.posted_end || sender.has_failed) return;
+  refresh_limit(sender);
+  if (sender.next_psn >= sender.limit_psn) return;
+  join_round(qp);
+  ports().kick(sender.port);
+}
+
+// Go-back-N: everything from `psn` on is sent again.
+void Transport::rewind(QpId qp, std::uint64_t psn) {
+  Sender& sender = senders_[qp];
+  sender.next_psn = psn;
+  const std::uint32_t first = qp_flow_offsets_[qp];
+  while (psn < sender.cursor_end - packets_of(qp_flows_[first + sender.cursor])) {
+    sender.cursor_end -= packets_of(qp_flows_[first + sender.cursor--]);
+  }
+  if (sender.next_psn < sender.limit_psn) {
+    join_round(qp);
+    ports().kick(sender.port);
+  }
+}
+
+void Transport::retransmit_timer(QpId qp) {
+  Sender& sender = senders_[qp];
+  sender.timer_set = false;
+  if (sender.has_failed || sender.una_psn == sender.next_psn) return;
+  const Time deadline = sender.last_progress + network_.nic.retransmit_timeout;
+  if (deadline <= now()) {
+    ++qp_results_.timeouts[qp];
+    if (sender.retries++ == network_.nic.retry_count) return fail(qp);
+    sender.last_progress = now();
+  }
+  sender.timer_set = true;
+  kernel().schedule(sender.port, sender.last_progress + network_.nic.retransmit_timeout,
+           EventKind::retransmit, qp, 0);
+  if (deadline > now()) return;
+  if (network_.nic.is_selective) {
+    resend_all(qp);
+  } else {
+    rewind(qp, sender.una_psn);
+  }
+}
+
+// Retries are used up: the queue pair goes to the error state, and its flows never end nor begin.
+void Transport::fail(QpId qp) {
+  Sender& sender = senders_[qp];
+  sender.has_failed = true;
+  sender.limit_psn = sender.next_psn;
+  for (; sender.acked < sender.posted; ++sender.acked) {
+    flows().give_up(qp_flows_[qp_flow_offsets_[qp] + sender.acked]);
+    --flows().open;
+    flows().last_end = now();
+  }
+  for (std::uint32_t i = qp_flow_offsets_[qp] + sender.posted; i < qp_flow_offsets_[qp + 1]; ++i) {
+    flows().give_up(qp_flows_[i]);
+  }
+}
+
+}  // namespace raddle
