@@ -62,11 +62,13 @@ async def session(switch: fy.Switch) -> dict[str, Any]:
     changed = member(2, 3)
     await switch.modify([default, changed])
 
+    reader: Any = switch  # its read() is declared as a coroutine, and is an iterator
+
     def wire(each: Any) -> str:
         return str(each.encode(switch.p4info))
 
     async def texts(*wanted: Any) -> list[str]:
-        return sorted([wire(each) async for each in switch.read(wanted)])
+        return sorted([wire(each) async for each in reader.read(wanted)])
 
     held = [member(1, 1), changed, group, route, wide, acl]
     wildcard = (fy.P4TableEntry(), fy.P4ActionProfileMember(), fy.P4ActionProfileGroup())
@@ -76,7 +78,7 @@ async def session(switch: fy.Switch) -> dict[str, Any]:
     seen["missing"] = await refused(switch, -pin(9), ~pin(9))
     seen["in_use"] = await refused(switch, -member(1, 1))
     seen["counters"] = [
-        each.packet_count async for each in switch.read([fy.P4CounterEntry("port_tx", index=3)])
+        each.packet_count async for each in reader.read([fy.P4CounterEntry("port_tx", index=3)])
     ]
     await switch.write([fy.P4PacketOut(LLDP, egress_port=3, pad=0)])
     await switch.delete_all()

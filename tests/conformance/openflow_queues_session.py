@@ -15,6 +15,7 @@ import sys
 from collections import Counter
 from ipaddress import ip_interface
 from pathlib import Path
+from typing import Any
 
 from scapy.layers.inet import IP, UDP
 from scapy.layers.inet6 import IPv6
@@ -105,7 +106,8 @@ def send() -> dict[str, int]:
             (IPv6, "tc", far(LEAF.ports[0].name), far(LEAF.ports[1].name)),
         ):
             for port, dscp, count in SENT:
-                header = ip(src=source, dst=target, **{key: dscp << 2})
+                marks: Any = {key: dscp << 2}
+                header = ip(src=source, dst=target, **marks)
                 frame = Ether(src=mac[first], dst=LEAF.mac) / header / UDP(sport=1000, dport=port)
                 for _ in range(count):
                     sender.send(bytes(frame / Raw(bytes(64))))

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address
 
 import pytest
-from bmv2_switch import Bmv2, bmv2_switch, needs_bmv2
 
 import raddle
 from raddle.controller.plan import make_plan
@@ -18,6 +17,7 @@ from raddle.controller.southbound.p4runtime.target import p4_target
 from raddle.ecmp_hash import UDP_PORT_ROCE, ecmp_hash
 from raddle.nos.p4rt.entity_tables import EntityTables
 from raddle.nos.p4rt.pipeline import Pipeline
+from tests.conformance.bmv2_switch import Bmv2, bmv2_switch, needs_bmv2
 
 FLOWS = 32
 

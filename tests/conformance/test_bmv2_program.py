@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bmv2_switch import Bmv2, bmv2_switch, needs_bmv2
 from finsy import (
     Action,
     IndirectAction,
@@ -38,6 +37,7 @@ from raddle.errors import UnreachableError
 from raddle.lab.emulation.layout import Layout
 from raddle.lab.emulation.roce import WRITE_ONLY, Reth, RocePacket, decode, encode
 from raddle.state import HASH_FIELDS, HashField
+from tests.conformance.bmv2_switch import Bmv2, bmv2_switch, needs_bmv2
 
 pytestmark = [pytest.mark.system, *needs_bmv2]
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 import typer
-from open_vswitch import DummySwitches, needs_open_vswitch
 from typer.testing import CliRunner, Result
 
 import raddle
@@ -42,6 +41,7 @@ from raddle.errors import InputError, UnreachableError
 from raddle.inventory import Inventory, load_inventory
 from raddle.lab.switches.programmed import switch_farm
 from raddle.nos.farm import _free_port as free_port
+from tests.conformance.open_vswitch import DummySwitches, needs_open_vswitch
 
 pytestmark = needs_open_vswitch
 

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-from fake_openflow import FakeSwitch
 from os_ken.ofproto import ofproto_v1_3 as of
 
 from raddle.controller.southbound.openflow.driver import OpenFlowController
 from raddle.controller.southbound.openflow.tables import FORWARD, Drop, Match, RuleKey, Tables
 from raddle.errors import UnreachableError
+from tests.conformance.fake_openflow import FakeSwitch
 
 NAMES = {1: "leaf0", 2: "leaf1"}
 WANTED = Tables("02:00:00:00:00:01", {RuleKey(FORWARD, 33, Match(0x0800, "10.0.0.1/32")): Drop()})

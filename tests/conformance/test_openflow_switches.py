@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from open_vswitch import DummySwitches, needs_open_vswitch
 
 from raddle import traffic
 from raddle.controller.plan import make_plan
@@ -32,6 +31,7 @@ from raddle.lab.emulation.reference import simulate_reference
 from raddle.lab.workloads.collective import collective_demand
 from raddle.topology import find, load
 from raddle.workload import Seats, Workload
+from tests.conformance.open_vswitch import DummySwitches, needs_open_vswitch
 
 pytestmark = needs_open_vswitch
 

@@ -84,7 +84,7 @@ def test_a_reader_of_counters_db_finds_a_queue_by_its_maps_and_sees_what_gnmi_sh
         SwitchCounters(("Ethernet0",), {}, {"SAI_QUEUE_STAT_BYTES": ((0, 0, 0, 4178, 0, 0, 0, 0),)})
     )
     reader = redis.Redis(port=port, db=2, decode_responses=True)
-    oid = reader.hget("COUNTERS_QUEUE_NAME_MAP", "Ethernet0:3")
+    oid = str(reader.hget("COUNTERS_QUEUE_NAME_MAP", "Ethernet0:3"))
     until(lambda: reader.hget(f"COUNTERS:{oid}", "SAI_QUEUE_STAT_BYTES") == "4178")
     assert reader.hget("COUNTERS_QUEUE_INDEX_MAP", oid) == "3"
     with grpc.insecure_channel(address) as channel:
@@ -104,7 +104,7 @@ def test_a_message_of_sonic_clear_clears_a_watermark(running: tuple[SimulatedSwi
     marks = {name: ((0, 0, 0, 9144, 0, 0, 0, 0),)}
     switch.set_counters(SwitchCounters(("Ethernet0",), {}, marks))
     reader = redis.Redis(port=port, db=2, decode_responses=True)
-    oid = reader.hget("COUNTERS_QUEUE_NAME_MAP", "Ethernet0:3")
+    oid = str(reader.hget("COUNTERS_QUEUE_NAME_MAP", "Ethernet0:3"))
     until(lambda: reader.hget(f"USER_WATERMARKS:{oid}", name) == "9144")
     for message in ("{", '["USER","NO_SUCH"]', '["ROOT","Q_SHARED_UNI"]', '["USER","Q_SHARED_UNI"]'):
         reader.publish("WATERMARK_CLEAR_REQUEST", message)
@@ -185,7 +185,7 @@ def test_sets_and_hsets_at_once_on_one_entry_lose_nothing(running: tuple[Simulat
             try:
                 stub.Set(field_set("description", f"set {number}"), timeout=10)
             except grpc.RpcError as error:  # The updater does not know the knobs, which are held.
-                assert "knob" in (error.details() or "")  # type: ignore[attr-defined]  # noqa: PT017
+                assert "knob" in (error.details() or "")  # noqa: PT017
         switch.run_config(["pfcwd", "interval", "200"])
         writer.join()
     wanted = {f"knob{number % 7}": str(number) for number in range(100)}

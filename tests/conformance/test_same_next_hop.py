@@ -8,11 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from bmv2_switch import bmv2_switch, needs_bmv2
-from open_vswitch import DummySwitches, needs_open_vswitch
 
 import raddle
 from raddle import traffic
@@ -31,6 +30,8 @@ from raddle.lab.emulation.roce import WRITE_ONLY, Reth, RocePacket, encode
 from raddle.lab.workloads.ranks import Scope, place_ranks
 from raddle.topology.model import Fabric, PortRef
 from raddle.workload import Seats, Workload
+from tests.conformance.bmv2_switch import bmv2_switch, needs_bmv2
+from tests.conformance.open_vswitch import DummySwitches, needs_open_vswitch
 
 SEED = 1
 SCHEDULE = traffic.build("all_reduce", "ring", 16, 4096 * 16)
@@ -50,7 +51,7 @@ hosts: {{per_leaf: 8}}
 
 
 @cache
-def plan_of(nos: str, routing: str) -> Plan:
+def plan_of(nos: str, routing: Any) -> Plan:
     demand = traffic.demand(SCHEDULE, placement()) if routing == "pinned" else None
     return make_plan(fabric(nos), routing, demand)
 

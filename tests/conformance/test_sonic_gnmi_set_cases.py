@@ -237,4 +237,4 @@ def test_a_whole_switch_takes_or_refuses_them_as_sonic_does(
         print(f" {taken} taken, {len(refused)} refused, {len(invalid)} not valid, of {len(cases)}", end=" ")
     assert refused.keys() == REFUSED.keys(), refused
     for name, text in REFUSED.items():
-        assert text in refused[name]
+        assert text in (refused[name] or "")

@@ -85,7 +85,7 @@ def simulation_of(fabric: Fabric, farm: SwitchFarm, folder: Path) -> Simulation:
 
 
 def done(simulation: Simulation) -> list[int]:
-    return np.flatnonzero(simulation.flows().status == FLOW_STATUS.index("done")).tolist()  # type: ignore[no-any-return]
+    return np.flatnonzero(simulation.flows().status == FLOW_STATUS.index("done")).tolist()
 
 
 def address(fabric: Fabric, host: int) -> str:

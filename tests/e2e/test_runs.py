@@ -6,6 +6,7 @@ import csv
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from raddle.controller.plan import make_plan
 from raddle.inventory import Inventory
 from raddle.lab import bench as lab
 from raddle.lab.bench import BenchRequest, run_bench
+from raddle.lab.run.drive import drive as drive_engine
 from raddle.lab.run.settings import RunSettings
 from raddle.lab.run.watch import Watch
 from raddle.lab.switches.programmed import switch_farm
@@ -149,15 +151,15 @@ def test_an_interrupt_keeps_the_rows_that_are_done() -> None:
     assert cut.rows == whole.rows[:2]
     assert "# interrupted: 2 sizes done" in to_table(cut)
     # What the links carried is of the last size that was done.
-    assert cut.links == run_bench(loads(POD), lab.replace(request, sizes_bytes=sizes[:2])).links
+    assert cut.links == run_bench(loads(POD), replace(request, sizes_bytes=sizes[:2])).links
 
 
 def test_an_interrupted_command_prints_its_rows_and_ends_with_130(
     pod: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = lab.drive
+    real = drive_engine
 
-    def drive(switches, workload, settings, progress):  # type: ignore[no-untyped-def]
+    def drive(switches, workload, settings, progress):
         if workload.schedule.size_bytes.sum() > 100 * MIB:
             raise KeyboardInterrupt
         return real(switches, workload, settings, progress)

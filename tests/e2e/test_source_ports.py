@@ -1,6 +1,7 @@
 """Pins that are UDP source ports: the switches hash, and yet no two flows meet."""
 
 from dataclasses import replace
+from typing import Any
 
 from raddle import load
 from raddle.lab.bench import BenchRequest, run_bench
@@ -9,7 +10,7 @@ from raddle.report.model import BenchResult
 from raddle.topology import find
 
 
-def bench(pins: str, routing: str) -> BenchResult:
+def bench(pins: Any, routing: Any) -> BenchResult:
     fabric = load(find("leaf-spine-16"))
     fabric = replace(fabric, routing=replace(fabric.routing, pins=pins))
     return run_bench(fabric, BenchRequest("all_reduce", "ring", (1 << 20,), routing, (Scope("strided"),)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -73,7 +74,8 @@ def changed(form: Form, key: str, number: int) -> Form:
     if key == "added":
         return replace(form, added=number % 3 if form.planes == 1 and not form.absent else 0)
     least = 1 if key in ("hosts", "links", "planes") else 2
-    return replace(form, **{key: least + number})
+    changed: Any = {key: least + number}
+    return replace(form, **changed)
 
 
 def facts(fabric: Fabric, plan: Plan) -> tuple[Record, dict[str, object]]:

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from raddle.controller.plan.colouring import Ints
 from raddle.controller.plan.fractional import fractional_bound
-from raddle.controller.plan.slots import Ints, SlotProblem, free_bounds, key_bounds, solve, worst_by_phase
+from raddle.controller.plan.slots import SlotProblem, free_bounds, key_bounds, solve, worst_by_phase
 
 LEAVES = 3
 

@@ -1,14 +1,14 @@
 """Addresses by position: blocks per leaf, /31 links, /32 loopbacks."""
 
 from dataclasses import replace
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Network, ip_address
 
 import pytest
-from fabrics import POOLS, leaf_spine
 
 from raddle.controller.plan import endpoint_addresses, make_plan
 from raddle.controller.plan.addresses import plan_addresses
 from raddle.errors import InputError
+from tests.unit.controller.fabrics import POOLS, leaf_spine
 
 
 def test_each_leaf_owns_an_aligned_block_that_holds_its_endpoints() -> None:
@@ -53,7 +53,7 @@ def test_loopbacks_are_host_routes_of_their_pool() -> None:
     plan = make_plan(leaf_spine(2, 2, 1), "ecmp")
     loopbacks = [each.prefix for switch in plan.switches for each in switch.interfaces if "Loop" in each.name]
     assert loopbacks == [f"10.255.0.{i}/32" for i in range(4)]
-    assert all(ip_network(each).subnet_of(ip_network(POOLS.loopbacks)) for each in loopbacks)
+    assert all(IPv4Network(each).subnet_of(IPv4Network(POOLS.loopbacks)) for each in loopbacks)
 
 
 def test_all_pools_that_are_too_small_are_named_with_a_size_that_fits() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Literal
 
 from typer.testing import CliRunner
 
@@ -22,7 +23,7 @@ FABRIC = raddle.loads(
 
 def by_failure(routing: str = "ecmp") -> dict[str, Backup]:
     demand = collective_demand(FABRIC, "all_reduce", None, Scope("strided")) if routing == "pinned" else None
-    policy = "pinned" if routing == "pinned" else "ecmp"
+    policy: Literal["ecmp", "pinned"] = "pinned" if routing == "pinned" else "ecmp"
     plan = make_plan(FABRIC, policy, demand)
     return {each.failure: each for each in backups(FABRIC, plan, replanner(FABRIC, plan, demand))}
 

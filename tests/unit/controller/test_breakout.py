@@ -71,7 +71,7 @@ def after(tables: Tables, request: gnmi.SetRequest) -> Tables:
         for name in parents:
             node = node[name]
         node[last] = json.loads(update.val.json_ietf_val)
-    return document  # type: ignore[no-any-return]
+    return document
 
 
 def faults(tables: Tables) -> list[str]:

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import typer
-from fake_switch import FakeSwitch, free_address, serving
 from typer.testing import CliRunner
 
 from raddle.cli.apply import apply
@@ -21,6 +20,7 @@ from raddle.controller.southbound.sonic.tables import bootstrap, pushed
 from raddle.errors import InputError, UnreachableError
 from raddle.inventory import Inventory
 from raddle.topology import bundled_examples, load
+from tests.unit.controller.fake_switch import FakeSwitch, free_address, serving
 
 APP = typer.Typer()
 for command in (plan, render, apply, status, drift):

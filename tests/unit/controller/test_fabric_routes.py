@@ -3,10 +3,10 @@
 from ipaddress import ip_address, ip_network
 
 import pytest
-from fabrics import leaf_spine
 
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.model import Plan, SwitchPlan
+from tests.unit.controller.fabrics import leaf_spine
 
 
 def longest_match(switch: SwitchPlan, address: str) -> list[str]:

@@ -5,13 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fabrics import MODEL, ROCE, leaf_spine
 
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.buffers import PAUSE_QUANTA, AsicParameters, headroom
 from raddle.errors import InputError
 from raddle.topology.model import LosslessClass
 from raddle.topology.ports import ETHERNET_BPS
+from tests.unit.controller.fabrics import MODEL, ROCE, leaf_spine
 
 PUBLISHED = Path(__file__).parents[4] / "shared" / "reference" / "published" / "pfc_headroom.csv"
 G = 10**9

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 import typer
-from fake_switch import FakeSwitch, serving
 from finsy.proto import gnmi
 from typer.testing import CliRunner, Result
 
@@ -32,6 +31,7 @@ from raddle.controller.southbound.sonic.gnmi import GnmiClient
 from raddle.controller.southbound.sonic.tables import bootstrap, pushed
 from raddle.errors import InputError
 from raddle.inventory import Inventory
+from tests.unit.controller.fake_switch import FakeSwitch, serving
 
 APP = typer.Typer()
 for command in (plan, render, apply, status, drift, verify, bench):

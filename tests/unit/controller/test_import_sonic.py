@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_switch import FakeSwitch, serving
 from jsonschema import Draft202012Validator
 from typer.testing import CliRunner, Result
 
@@ -22,6 +21,7 @@ from raddle.errors import InputError
 from raddle.inventory import Inventory
 from raddle.peers.sonic.adoption import adopt_switches
 from raddle.peers.sonic.reading import HeldSwitch
+from tests.unit.controller.fake_switch import FakeSwitch, serving
 
 Configs = dict[str, dict[str, Any]]
 

@@ -4,7 +4,6 @@ import json
 from dataclasses import replace
 
 import pytest
-from fabrics import leaf_spine, ring
 
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.model import PolicyRoute
@@ -24,6 +23,7 @@ from raddle.controller.southbound.openflow.tables import (
     switch_tables,
 )
 from raddle.topology import find, load
+from tests.unit.controller.fabrics import leaf_spine, ring
 
 
 def leaf_tables(routing: str, has_queues: bool = False) -> Tables:

@@ -12,7 +12,6 @@ from typing import Literal
 
 import numpy as np
 import pytest
-from fabrics import MODEL, demand, leaf_spine, placement, ring, shifts
 
 from raddle import loads
 from raddle.controller.plan import make_plan
@@ -23,11 +22,12 @@ from raddle.lab.collisions import find_job_collisions
 from raddle.lab.workloads.collective import find_job
 from raddle.topology.model import Fabric, TableBudget
 from raddle.workload import Demand, Seats
+from tests.unit.controller.fabrics import MODEL, demand, leaf_spine, placement, ring, shifts
 
 POLICY_MODEL = replace(MODEL, features=("policy-routing",))
 
 
-def carried_by(carrier: Carrier | str, fabric: Fabric) -> Fabric:
+def carried_by(carrier: Carrier | Literal["auto"], fabric: Fabric) -> Fabric:
     return replace(fabric, routing=replace(fabric.routing, pins=carrier))
 
 

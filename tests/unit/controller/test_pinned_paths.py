@@ -8,7 +8,6 @@ from itertools import product
 
 import numpy as np
 import pytest
-from fabrics import demand, halving_doubling, leaf_spine, placement, ring, shifts
 
 from raddle import loads
 from raddle.controller.plan import make_plan
@@ -16,6 +15,7 @@ from raddle.controller.plan.model import Plan
 from raddle.errors import InputError
 from raddle.topology.model import Fabric
 from raddle.workload import Demand
+from tests.unit.controller.fabrics import demand, halving_doubling, leaf_spine, placement, ring, shifts
 
 PLACEMENTS = ["linear", "strided", "random"]
 

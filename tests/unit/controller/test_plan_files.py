@@ -2,14 +2,15 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
-from fabrics import ROCE, leaf_spine, placement, ring
 
 from raddle.controller.plan import Change, diff_plans, from_json, make_plan, to_json
 from raddle.controller.plan.qos import plan_qos
 from raddle.errors import InputError
 from raddle.topology.model import Ecn, LosslessClass, RocePolicy
+from tests.unit.controller.fabrics import ROCE, leaf_spine, placement, ring
 
 
 def test_a_lossless_class_keeps_its_priority_from_dscp_to_queue_and_pg() -> None:
@@ -55,7 +56,7 @@ def test_all_other_traffic_is_tc_0() -> None:
 
 
 @pytest.mark.parametrize("routing", ["ecmp", "pinned"])
-def test_a_plan_survives_json(routing: str) -> None:
+def test_a_plan_survives_json(routing: Any) -> None:
     fabric = leaf_spine(3, 2, 2, per_pair=2)
     plan = make_plan(fabric, routing, ring(placement("strided", fabric)))
     assert from_json(to_json(plan)) == plan

@@ -7,8 +7,6 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
-from fabrics import leaf_spine, placement, ring
-from fake_switch import FakeSwitch, free_address, serving
 
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.model import Plan
@@ -17,6 +15,8 @@ from raddle.controller.southbound.sonic.tables import bootstrap, pushed
 from raddle.errors import InputError, UnreachableError
 from raddle.inventory import Inventory
 from raddle.topology.model import Fabric
+from tests.unit.controller.fabrics import leaf_spine, placement, ring
+from tests.unit.controller.fake_switch import FakeSwitch, free_address, serving
 
 FABRIC = leaf_spine(2, 2, 2)
 PLAN = make_plan(FABRIC, "ecmp")

@@ -7,8 +7,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 import pytest
-from fabrics import leaf_spine
-from fake_switch import FakeSwitch, free_address, serving
 
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.model import Plan
@@ -17,6 +15,8 @@ from raddle.controller.reconcile import Past, PushPolicy, SwitchResult, apply_pl
 from raddle.controller.southbound.sonic.tables import bootstrap
 from raddle.inventory import Inventory
 from raddle.topology.model import Fabric
+from tests.unit.controller.fabrics import leaf_spine
+from tests.unit.controller.fake_switch import FakeSwitch, free_address, serving
 
 FABRIC = leaf_spine(3, 2, 2)
 WHOLE = make_plan(FABRIC, "ecmp")

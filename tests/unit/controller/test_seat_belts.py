@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import typer
-from fake_switch import FakeSwitch, serving
 from typer.testing import CliRunner, Result
 
 import raddle
@@ -21,6 +20,7 @@ from raddle.controller.plan import make_plan
 from raddle.controller.southbound.sonic.tables import bootstrap
 from raddle.errors import InputError
 from raddle.inventory import Inventory
+from tests.unit.controller.fake_switch import FakeSwitch, serving
 
 APP = typer.Typer()
 for command in (apply, status, drift):

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from fake_switch import names
 
 from raddle.controller.southbound.sonic.sets import (
     MOVES_PER_SET,
@@ -14,6 +13,7 @@ from raddle.controller.southbound.sonic.sets import (
     with_ports,
 )
 from raddle.controller.southbound.sonic.tables import Tables
+from tests.unit.controller.fake_switch import names
 
 OWNED = ("INTERFACE", "STATIC_ROUTE")
 
@@ -250,5 +250,5 @@ def test_a_watchdog_that_a_switch_has_none_of_comes_with_the_boot_file() -> None
 def test_a_release_that_is_too_old_leaves_a_field_to_the_boot_file() -> None:
     metadata: Tables = {"DEVICE_METADATA": {"localhost": {"hwsku": "ACS-SN5600"}}}
     sides: list[Tables] = [metadata | {"BUFFER_PROFILE": {"pg": {"xoff": size}}} for size in ("1", "2")]
-    assert plan_push(*sides, OWNED, build="SONiC.20230531.01").bootstrap == ()
-    assert plan_push(*sides, OWNED, build="SONiC.20220531.01").bootstrap == ("BUFFER_PROFILE/pg",)
+    assert plan_push(sides[0], sides[1], OWNED, build="SONiC.20230531.01").bootstrap == ()
+    assert plan_push(sides[0], sides[1], OWNED, build="SONiC.20220531.01").bootstrap == ("BUFFER_PROFILE/pg",)

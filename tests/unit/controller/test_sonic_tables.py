@@ -4,13 +4,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from fabrics import MODEL, ROCE, leaf_spine
 
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.model import SwitchPlan
 from raddle.controller.southbound.sonic.sets import plan_push
 from raddle.controller.southbound.sonic.tables import Tables, bootstrap, pushed
 from raddle.topology.model import Fabric, LosslessClass, PfcWatchdog, RocePolicy
+from tests.unit.controller.fabrics import MODEL, ROCE, leaf_spine
 
 
 def boot(fabric: Fabric, switch: int = 0) -> Tables:

@@ -24,6 +24,7 @@ from raddle.controller.plan.update import (
 )
 from raddle.controller.verify.network import entries_of_plan, network_of
 from raddle.controller.verify.transient import Transient, judge_update
+from raddle.lab import verify
 from raddle.lab.verify import FailureScope, verify_plan
 from raddle.lab.workloads.collective import collective_demand
 from raddle.lab.workloads.ranks import Scope
@@ -116,7 +117,7 @@ def test_an_update_in_one_round_is_found_out_by_verify(
     def one_round(peers: object, before: Routes, after: Routes) -> tuple[tuple[Write, ...], ...]:
         return (writes_between(before, after),)
 
-    monkeypatch.setattr(raddle.lab.verify, "update_rounds", one_round)
+    monkeypatch.setattr(verify, "update_rounds", one_round)
     scope = FailureScope(together=0, most=1, seed=1, congested_groups=8)
     done = verify_plan(FABRIC, planned(new()), None, scope, lambda what, share: None, planned(old()))
     (told,) = [str(problem) for problem in done.problems if problem.code == code]

@@ -1,10 +1,12 @@
 """Which queue pairs meet on which link, told from the plan alone."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from raddle import load
+from raddle.cli.options import Routing
 from raddle.controller.plan import make_plan
 from raddle.lab.bench import BenchRequest, run_bench
 from raddle.lab.collisions import CollisionReport, find_job_collisions
@@ -17,7 +19,7 @@ FABRIC = load(find("leaf-spine-16"))
 
 
 def collisions(
-    fabric: Fabric, routing: str, collective: str = "all_reduce", seed: int = 1
+    fabric: Fabric, routing: Routing, collective: str = "all_reduce", seed: int = 1
 ) -> CollisionReport:
     demand = collective_demand(fabric, collective, None, Scope("strided", seed=seed))
     plan = make_plan(fabric, routing, demand)
@@ -43,14 +45,14 @@ def test_they_are_the_collisions_of_a_run_on_switches_and_cost_what_it_loses() -
 
 
 @pytest.mark.parametrize("pins", ["host-route", "udp-source-port"])
-def test_pinned_queue_pairs_do_not_meet(pins: str) -> None:
+def test_pinned_queue_pairs_do_not_meet(pins: Any) -> None:
     report = collisions(replace(FABRIC, routing=replace(FABRIC.routing, pins=pins)), "pinned")
     assert (report.collisions, report.colliding_steps, report.slowdown) == ((), 0, 1.0)
     assert (report.queue_pairs, report.steps) == (16, 1)
 
 
 @pytest.mark.parametrize("routing", ["pinned", "ecmp"])
-def test_channels_between_the_same_ranks_do_not_meet_each_other(routing: str) -> None:
+def test_channels_between_the_same_ranks_do_not_meet_each_other(routing: Routing) -> None:
     one = find_job(FABRIC, "all_reduce", "ring", Scope("strided"))
     two = replace(one, shape=replace(one.shape, channels=2))
     plan = make_plan(FABRIC, routing, one.demand())

@@ -5,7 +5,6 @@ import shutil
 from dataclasses import replace
 
 import pytest
-from test_emulation_paths import FABRIC, PINNED
 
 from raddle.controller.plan import make_plan
 from raddle.errors import InputError
@@ -15,6 +14,7 @@ from raddle.lab.emulation.result import EmulationResult, Failover, Iperf, Ping, 
 from raddle.lab.emulation.sandbox import enter_sandbox
 from raddle.topology import find, load
 from raddle.topology.model import AdaptiveRouting, LoadBands
+from tests.unit.lab.test_emulation_paths import FABRIC, PINNED
 
 
 def test_another_user_than_root_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,14 +9,14 @@ from typing import cast
 
 import numpy as np
 import pytest
-from test_emulation_paths import FABRIC, LAYOUT
 
 from raddle import traffic
 from raddle.lab.emulation import exchange
 from raddle.lab.emulation.exchange import Exchange, Exchanger
-from raddle.lab.emulation.nics import NicSocket, is_roce
-from raddle.lab.emulation.roce import ACKNOWLEDGE, WRITE_ONLY, Reth, RocePacket, decode, encode
+from raddle.lab.emulation.nics import NicSocket
+from raddle.lab.emulation.roce import ACKNOWLEDGE, WRITE_ONLY, Reth, RocePacket, decode, encode, is_roce
 from raddle.workload import Sent
+from tests.unit.lab.test_emulation_paths import FABRIC, LAYOUT
 
 Fault = Callable[[int, bytes], bytes | None]
 """What becomes of the n-th frame: itself, another, or None where it is lost."""

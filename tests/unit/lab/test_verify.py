@@ -132,10 +132,14 @@ def changed(values: tuple[Any, ...], at: int, value: Any) -> tuple[Any, ...]:
 
 
 def map_entry(table: str, at: int, value: int) -> Change:
-    return lambda port: replace(port, **{table: changed(getattr(port, table), at, value)})
+    def change(port: PortState) -> PortState:
+        entries: Any = {table: changed(getattr(port, table), at, value)}
+        return replace(port, **entries)
+
+    return change
 
 
-def queue(at: int, **fields: int | None) -> Change:
+def queue(at: int, **fields: Any) -> Change:
     return lambda port: replace(port, queues=changed(port.queues, at, replace(port.queues[at], **fields)))
 
 

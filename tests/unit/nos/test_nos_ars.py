@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from raddle.nos.db.databases import HashDb
+from raddle.nos.db.databases import ConfigDb, HashDb
 from raddle.nos.orch import derive
 from raddle.nos.switch import BootConfig, SimulatedSwitch
 from raddle.state import ArsLoad, ArsObject, RouteState, SwitchState
@@ -14,17 +14,17 @@ from raddle.state import ArsLoad, ArsObject, RouteState, SwitchState
 UP: HashDb = {"PORT_TABLE": {f"Ethernet{8 * n}": {"oper_status": "up"} for n in range(4)}}
 GROUP, HOST = 0x0A000100, 0x0A000107  # 10.0.1.0/24 over Ethernet8 and Ethernet16, and one host over Ethernet8
 
-OBJECTS = {
+OBJECTS: dict[str, Any] = {
     "packets": {"assign_mode": "per_packet_quality", "max_flows": "64"},
     "quiet": {"assign_mode": "per_flowlet_quality", "flowlet_idle_time": "16", "primary_path_threshold": "3"},
 }
 
 
 def derived(config: dict[str, Any], mode: str | None, **tables: dict[str, Any]) -> SwitchState:
-    profile = {"default_ars_object": "quiet", "past_load_max_value": "10000"}
+    profile: dict[str, str | list[str]] = {"default_ars_object": "quiet", "past_load_max_value": "10000"}
     if mode:
         profile["ars_nhg_path_selector_mode"] = mode
-    ars = {"ARS_PROFILE": {"profile": profile}, "ARS_OBJECT": OBJECTS}
+    ars: ConfigDb = {"ARS_PROFILE": {"profile": profile}, "ARS_OBJECT": OBJECTS}
     return derive({**config, **ars, **tables}, UP)
 
 

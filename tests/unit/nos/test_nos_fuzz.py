@@ -100,18 +100,19 @@ def made_up(rng: random.Random, kind: str) -> Message:
     def update() -> gnmi_pb2.Update:
         return gnmi_pb2.Update(path=path(), val=gnmi_pb2.TypedValue(json_ietf_val=rng.choice(_VALUES)))
 
+    def of(*numbers: int) -> Any:
+        return rng.choice(numbers)
+
     paths = [path() for _ in range(rng.randrange(4))]
     if kind == "Get":
-        return gnmi_pb2.GetRequest(
-            prefix=path(), path=paths, encoding=rng.choice((0, 2, 4, 9)), type=rng.choice((0, 0, 0, 1))
-        )
+        return gnmi_pb2.GetRequest(prefix=path(), path=paths, encoding=of(0, 2, 4, 9), type=of(0, 0, 0, 1))
     if kind == "Set":
         return gnmi_pb2.SetRequest(delete=paths[:1], replace=[update() for _ in paths[1:]], update=[update()])
     if kind == "Subscribe":
         asked = gnmi_pb2.SubscriptionList(
             prefix=path(),
-            subscription=[gnmi_pb2.Subscription(path=each, mode=rng.choice((0, 1, 2))) for each in paths],
-            mode=rng.choice((1, 1, 9)),  # ONCE, which ends
+            subscription=[gnmi_pb2.Subscription(path=each, mode=of(0, 1, 2)) for each in paths],
+            mode=of(1, 1, 9),  # ONCE, which ends
         )
         return gnmi_pb2.SubscribeRequest(subscribe=asked)
     return gnmi_pb2.CapabilityRequest()
@@ -207,8 +208,10 @@ def check_end(ends: Counter[str], kind: str, data: bytes, call: Any) -> None:
 def begin(channel: grpc.Channel, kind: str, data: bytes) -> Any:
     """Send a request; a call to wait for."""
     if kind == "Subscribe":
-        return channel.stream_stream("/gnmi.gNMI/Subscribe")(iter([data]), timeout=STREAM_S)
-    return channel.unary_unary(f"/gnmi.gNMI/{kind}").future(data, timeout=ANSWER_S)
+        subscribe: Any = channel.stream_stream("/gnmi.gNMI/Subscribe")
+        return subscribe(iter([data]), timeout=STREAM_S)
+    ask: Any = channel.unary_unary(f"/gnmi.gNMI/{kind}")
+    return ask.future(data, timeout=ANSWER_S)
 
 
 def end(call: Any) -> tuple[grpc.StatusCode, str]:

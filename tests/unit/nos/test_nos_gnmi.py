@@ -273,7 +273,8 @@ def test_replacing_the_root_replaces_the_configuration(served: Served) -> None:
 
 @pytest.mark.parametrize("kind", ["string_val", "json_val", "ascii_val"])
 def test_a_full_configuration_is_ietf_json(served: Served, kind: str) -> None:
-    value = gnmi_pb2.TypedValue(**{kind: b"{}" if kind == "json_val" else "abc"})
+    content: Any = b"{}" if kind == "json_val" else "abc"
+    value = gnmi_pb2.TypedValue(**{kind: content})
     whole = gnmi_pb2.Update(path=config(""), val=value)
     for changes in ({"delete": [config("")], "update": [whole]}, {"replace": [whole]}):
         code, text = failure(change, served, **changes)

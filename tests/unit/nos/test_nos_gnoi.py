@@ -82,7 +82,7 @@ def root(value: Any = None) -> Any:
 def refusal(call: Any, *arguments: Any, **fields: Any) -> tuple[str, str]:
     with pytest.raises(grpc.RpcError) as caught:
         call(*arguments, **fields)
-    return caught.value.code().name, caught.value.details()
+    return caught.value.code().name, str(caught.value.details())
 
 
 def test_time_is_in_nanoseconds_since_the_epoch(pair: Pair) -> None:

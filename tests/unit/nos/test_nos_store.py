@@ -61,9 +61,12 @@ def test_a_checkpoint_has_the_old_configuration_while_the_new_one_is_saved(
     before = switch.databases.config
     seen = []
     real = os.fsync
-    monkeypatch.setattr(
-        os, "fsync", lambda fd: (seen.append(json.loads(store.checkpoint.read_text())), real(fd))
-    )
+
+    def fsync(fd: int) -> None:
+        seen.append(json.loads(store.checkpoint.read_text()))
+        real(fd)
+
+    monkeypatch.setattr(os, "fsync", fsync)
     switch.apply_patch([MTU])
     assert seen == [before]
     assert not store.checkpoint.exists()

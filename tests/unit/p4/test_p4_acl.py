@@ -6,12 +6,12 @@ from typing import Any
 
 from finsy import Action, Match, P4Schema, P4TableEntry
 from finsy.proto import p4r
-from p4_fabrics import MIDDLEBLOCK, needs_middleblock
 
 from raddle.controller.southbound.p4runtime.pipelines import fabric_pipeline, schema_of
 from raddle.nos.orch.p4_acl import p4_acl_tables
 from raddle.nos.p4rt.forwarding import P4Forwarding
 from raddle.state import AclMatch, AclTable
+from tests.unit.p4.p4_fabrics import MIDDLEBLOCK, needs_middleblock
 
 PORTS = ("Ethernet0", "Ethernet8", "Ethernet16", "Ethernet24")
 COMMIT = p4r.SetForwardingPipelineConfigRequest.VERIFY_AND_COMMIT

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from finsy import Action, IndirectAction, Match, P4ActionProfileMember, P4CounterData, P4TableEntry
 from finsy.proto import p4r
-from p4_fabrics import MIDDLEBLOCK, needs_middleblock, running, two_tier
 
 import raddle
 from raddle import traffic
@@ -42,6 +41,7 @@ from raddle.sim.switch_columns import find_groups
 from raddle.state import HASH_FIELDS, PolicyState, SwitchState
 from raddle.topology.model import Fabric
 from raddle.workload import Sent
+from tests.unit.p4.p4_fabrics import MIDDLEBLOCK, needs_middleblock, running, two_tier
 
 NOS = ["p4", pytest.param("pins", marks=needs_middleblock)]
 MIB = 1 << 20

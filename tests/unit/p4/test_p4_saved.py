@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from finsy import Action, Match, P4TableEntry
 from finsy.proto import p4r
-from p4_fabrics import MIDDLEBLOCK, needs_middleblock, two_tier
 
 from raddle.controller.plan import make_plan
 from raddle.controller.reconcile import apply_plan, check
@@ -20,6 +19,7 @@ from raddle.lab.switches.programmed import Doors, switch_farm
 from raddle.nos.p4rt.check import UpdateError
 from raddle.nos.p4rt.forwarding import P4Forwarding
 from raddle.nos.p4rt.saved import P4Store
+from tests.unit.p4.p4_fabrics import MIDDLEBLOCK, needs_middleblock, two_tier
 
 _SET, _WRITE = p4r.SetForwardingPipelineConfigRequest, p4r.WriteRequest
 INSERT, MODIFY = p4r.Update.INSERT, p4r.Update.MODIFY

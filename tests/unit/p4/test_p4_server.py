@@ -8,12 +8,12 @@ import grpc
 import pytest
 from finsy import Action, Match, P4TableEntry
 from finsy.proto import p4r, p4r_grpc, rpc_code
-from p4_fabrics import MIDDLEBLOCK, needs_middleblock, running, two_tier
 
 from raddle.controller.southbound.p4runtime.pipelines import fabric_pipeline, pins_pipeline, schema_of
 from raddle.controller.southbound.p4runtime.session import BatchError, P4Session
 from raddle.errors import UnreachableError
 from raddle.nos.farm import SwitchFarm
+from tests.unit.p4.p4_fabrics import MIDDLEBLOCK, needs_middleblock, running, two_tier
 
 CONFIG = fabric_pipeline()
 SCHEMA = schema_of(CONFIG)

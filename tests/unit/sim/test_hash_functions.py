@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
+from collections.abc import Sequence
 
 import networkx as nx
 import numpy as np
@@ -119,7 +120,7 @@ def ways_up(
     return np.array(sorted(used.values()))
 
 
-def shortest_paths(fabric: Fabric, switch: Switch, addresses: list[int]) -> SwitchState:
+def shortest_paths(fabric: Fabric, switch: Switch, addresses: Sequence[int]) -> SwitchState:
     """A switch that has a host route over all shortest paths to every endpoint, and no buffers."""
     graph = fabric.graph()
     towards = {
@@ -134,8 +135,8 @@ def shortest_paths(fabric: Fabric, switch: Switch, addresses: list[int]) -> Swit
     routes = []
     for endpoint, address in zip(fabric.endpoints, addresses, strict=True):
         far = towards[fabric.hosts[endpoint.host].name]
-        ports = [number[port] for port, peer in peers.items() if far[peer] < far[switch.name]]
-        routes.append(RouteState(address, 32, tuple(sorted(ports))))
+        nearer = [number[port] for port, peer in peers.items() if far[peer] < far[switch.name]]
+        routes.append(RouteState(address, 32, tuple(sorted(nearer))))
     ports = tuple(
         PortState(port.name, True, 400 * 10**9, 9100, (0,) * 64, (0,) * 8, (0,) * 8, (0,) * 8, 0,
                   (None,) * 8, (QueueState(1, None, None),) * 8)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -97,7 +99,7 @@ def test_engine_refuses_numbers_of_what_there_is_not(call: object, message: str)
 
 
 def test_engine_refuses_a_nic_without_an_mtu() -> None:
-    empty = {
+    empty: Any = {
         name: np.zeros(0, np.uint32) for name in ("qp_src", "qp_dst", "qp_hash", "qp_ack_hash", "flow_qp")
     }
     with pytest.raises(ValueError, match="MTU"):

@@ -174,7 +174,7 @@ routing: {policy: ecmp, hash: {seed: 7}}
         fast_recovery_steps=3,
         rate_ai_bps=7_000_000,
     )
-    assert roce.ecn == Ecn(102_400, 400_000, pytest.approx(0.01))
+    assert roce.ecn == Ecn(102_400, 400_000, pytest.approx(0.01))  # type: ignore[arg-type]
     assert (nic.rto_ps, nic.cnp_interval_ps, nic.retry_count) == (10**9, 4 * 10**6, 3)
     assert (fabric.routing.policy, fabric.routing.hash_seed) == ("ecmp", 7)
 

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -87,7 +88,7 @@ def test_a_flow_that_starts_the_instant_its_chunk_arrives_is_right():
 
 def test_a_contribution_that_is_added_twice_is_wrong():
     schedule = traffic.build("reduce_scatter", "ring", 2, SIZE)
-    double = {
+    double: dict[str, Any] = {
         name: np.concatenate([getattr(schedule, name)] * 2)
         for name in ("src", "dst", "size_bytes", "step", "qp", "chunk", "chunk_count", "op")
     }

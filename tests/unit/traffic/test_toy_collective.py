@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from raddle import loads, traffic
+from raddle.errors import InputError
 from raddle.lab.bench import BenchRequest, run_bench
 from raddle.lab.workloads.ranks import Scope
 from raddle.report import to_table
@@ -105,5 +106,5 @@ def test_each_step_that_is_left_out_is_seen() -> None:
 
 
 def test_a_wrong_name_lists_it() -> None:
-    with pytest.raises(traffic.registry.InputError, match=r"there is all_reduce, .*, relay"):
+    with pytest.raises(InputError, match=r"there is all_reduce, .*, relay"):
         traffic.find_collective("rellay")

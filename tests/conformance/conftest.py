@@ -1,6 +1,0 @@
-"""Makes the helper modules here importable (import mode importlib puts no folder on the path)."""
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent))
