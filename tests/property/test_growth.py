@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,10 @@ from hypothesis import strategies as st
 from raddle import InputError, load
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.growth import record_of
-from raddle.controller.plan.model import Plan
+from raddle.controller.plan.model import Plan, SwitchPlan
+from raddle.controller.plan.neighbours import neighbour_macs
+from raddle.controller.southbound.p4runtime.fabric import group_ids
+from raddle.controller.southbound.p4runtime.neighbors import member_ids, neighbors_of
 from raddle.topology.model import Fabric
 from raddle.topology.record import Record, ends_of, parse_record, record_json
 
@@ -86,6 +90,9 @@ def facts(fabric: Fabric, plan: Plan) -> tuple[Record, dict[str, object]]:
         for each in switch.interfaces:
             if each.name.startswith("Loopback"):
                 said[f"{switch.name} {each.name} {':' in each.prefix}"] = each.prefix
+    macs = neighbour_macs(plan)
+    for switch in plan.switches:
+        said |= p4_numbers(switch, macs)
     for link in fabric.links:
         for end in (link.a, link.b):
             own = next((s for s in plan.switches if s.name == end.device), None)
@@ -93,6 +100,16 @@ def facts(fabric: Fabric, plan: Plan) -> tuple[Record, dict[str, object]]:
                 found = tuple(each.prefix for each in own.interfaces if each.name == end.port)
                 said[f"{link.a} {link.b} {end.device}"] = found
     return record_of(fabric), said
+
+
+def p4_numbers(switch: SwitchPlan, macs: Mapping[str, str]) -> dict[str, object]:
+    """Ids of a P4 switch's members by far end, and of its groups by their members."""
+    peer = {port.name: port.peer for port in switch.ports}
+    ids = member_ids(neighbors_of(switch, macs))
+    found: dict[str, object] = {f"{switch.name} to {peer[port]}": number for port, number in ids.items()}
+    hops = [tuple(sorted((ids[hop.port], hop.weight) for hop in each.next_hops)) for each in switch.routes]
+    groups = group_ids(each for each in hops if len(each) > 1)
+    return found | {f"{switch.name} group {members}": number for members, number in groups.items()}
 
 
 def planned(form: Form, folder: Path) -> tuple[Fabric, Record, dict[str, object]] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import ip_interface, ip_network
 
 from finsy import (
@@ -18,7 +18,12 @@ from finsy import (
 from finsy.p4entity import P4Entity
 
 from raddle.controller.plan.model import NextHop, SwitchPlan
-from raddle.controller.southbound.p4runtime.neighbors import Neighbor, neighbors_of
+from raddle.controller.southbound.p4runtime.neighbors import (
+    TRAP_MEMBER,
+    Neighbor,
+    member_ids,
+    neighbors_of,
+)
 from raddle.units import ip_text
 
 ECN_DEPTH_BYTES = 4096
@@ -28,7 +33,6 @@ LLDP = 0x88CC
 """EtherType of LLDP (IEEE 802.1AB)."""
 
 _PROFILE = "next_hops"
-_TRAP_MEMBER = 0xFFFF
 _LLDP_PRIORITY = 100
 _IPV4_MAPPED = 0xFFFF << 32
 
@@ -46,13 +50,13 @@ def fabric_entities(
     host routes. The plan's pins go by destination, its policies by source and destination.
     """
     neighbors = neighbors_of(switch, macs)
-    member_of = {neighbor.port: place for place, neighbor in enumerate(neighbors, 1)}
+    member_of = member_ids(neighbors)
     number_of = {neighbor.port: neighbor.number for neighbor in neighbors}
     routes = _routes(switch, neighbors, member_of)
-    groups = _group_ids(hops for hops in routes.values() if len(hops) > 1)
+    groups = group_ids(hops for hops in routes.values() if len(hops) > 1)
 
     yield from _settings(switch)
-    yield P4ActionProfileMember(_PROFILE, member_id=_TRAP_MEMBER, action=Action("trap"))
+    yield P4ActionProfileMember(_PROFILE, member_id=TRAP_MEMBER, action=Action("trap"))
     for neighbor in neighbors:
         yield P4ActionProfileMember(_PROFILE, member_id=member_of[neighbor.port], action=_to(neighbor))
     watched = {member_of[port]: number for port, number in number_of.items()}
@@ -66,7 +70,7 @@ def fabric_entities(
         if len(hops) > 1:
             chosen = IndirectAction(group_id=groups[hops])
         else:
-            chosen = IndirectAction(member_id=hops[0][0] if hops else _TRAP_MEMBER)
+            chosen = IndirectAction(member_id=hops[0][0] if hops else TRAP_MEMBER)
         table = "ipv4_route" if ip_network(prefix).version == 4 else "ipv6_route"
         yield P4TableEntry(table, match=Match(dst=prefix), action=chosen)
     at = {neighbor.port: neighbor for neighbor in neighbors}
@@ -131,7 +135,7 @@ def _hops(next_hops: tuple[NextHop, ...], member_of: Mapping[str, int]) -> _Hops
     return tuple(sorted((member_of[hop.port], hop.weight) for hop in next_hops))
 
 
-def _group_ids(all_hops: Iterator[_Hops]) -> dict[_Hops, int]:
+def group_ids(all_hops: Iterable[_Hops]) -> dict[_Hops, int]:
     """An id for each set of members that depends on the set alone, so that plans share their groups."""
     ids: dict[_Hops, int] = {}
     taken: set[int] = set()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_interface
+from ipaddress import ip_address, ip_interface
+from itertools import pairwise
 
 from raddle.controller.plan.model import SwitchPlan
 from raddle.units import ip_text
+
+TRAP_MEMBER = 0xFFFFFFFF
+"""Id of the member that sends packets to the CPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +31,8 @@ class Neighbor:
 def neighbors_of(switch: SwitchPlan, macs: Mapping[str, str]) -> tuple[Neighbor, ...]:
     """The neighbors of a switch, in the order of their addresses; `macs` are by switch or endpoint name.
 
-    CORRECTNESS: SONiC orders the members of a next-hop group by address; members that get their ids in this
-    order make a P4 switch choose the same next hop for the same hash.
+    CORRECTNESS: SONiC orders the members of a next-hop group by address; members whose ids are in this order
+    (`member_ids`) make a P4 switch choose the same next hop for the same hash.
     """
     prefixes: dict[str, list[str]] = {}
     for interface in switch.interfaces:
@@ -45,6 +49,31 @@ def neighbors_of(switch: SwitchPlan, macs: Mapping[str, str]) -> tuple[Neighbor,
             mac = macs.get(port.peer) or macs[port.peer.partition(":")[0]]
             found.append(Neighbor(port.name, number, mac, tuple(far), tuple(own)))
     return tuple(sorted(found, key=_order))
+
+
+def member_ids(neighbors: Sequence[Neighbor]) -> dict[str, int]:
+    """An id of 32 bits for each port with a neighbor, in the neighbors' order, below `TRAP_MEMBER`.
+
+    An id is made of the neighbor alone, so that it stays when others come and go: its IPv4 address; of an
+    IPv6 address the low byte of its /64 and its low 24 bits; of a port without addresses the low 14 bits of
+    the MAC address and the port's number. Neighbors that this does not tell apart in order are numbered by
+    place, as with IPv6 pools whose prefixes differ further up.
+    """
+    ids = [_own_id(each) for each in neighbors]
+    bounds = [0, *ids, TRAP_MEMBER]
+    if any(low >= high for low, high in pairwise(bounds)):
+        ids = list(range(1, len(neighbors) + 1))
+    return {neighbor.port: id for neighbor, id in zip(neighbors, ids, strict=True)}
+
+
+def _own_id(neighbor: Neighbor) -> int:
+    if not neighbor.addresses:
+        mac = int(neighbor.mac.replace(":", ""), 16)
+        return mac % 2**14 << 10 | neighbor.number % 2**10
+    first = ip_address(neighbor.addresses[0][0])
+    if first.version == 4:
+        return int(first)
+    return (int(first) >> 64) % 2**8 << 24 | int(first) % 2**24
 
 
 def _order(neighbor: Neighbor) -> tuple[int, int, int]:
