@@ -154,6 +154,8 @@ class Workload:
         start_ps: int64, the earliest start of each flow; None: as soon as what it waits for is complete.
         delay_ps: int64, from when all that a flow waits for is complete until it starts: what a library does
             in between. None: nothing.
+        is_lossy: of each flow, whether it goes in the class of DSCP 0, which is dropped where it does not
+            fit; the same for all flows of a queue pair. None: none does.
         names: what each flow is called; empty: as its ranks are.
         rank_names: what each rank is called; empty: by its number.
         repeat: how often the schedule runs. A rank begins again when all flows that it sends and receives
@@ -164,6 +166,7 @@ class Workload:
     seats: Seats
     start_ps: NDArray[np.int64] | None = None
     delay_ps: NDArray[np.int64] | None = None
+    is_lossy: NDArray[np.bool_] | None = None
     names: tuple[str, ...] = ()
     rank_names: tuple[str, ...] = ()
     repeat: int = 1

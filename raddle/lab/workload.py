@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from raddle.controller.plan.make import make_plan
+from raddle.errors import InputError
 from raddle.lab.graph.assemble import Assembled, assemble
-from raddle.lab.graph.free import free_finish_ps
-from raddle.lab.graph.model import COMPUTE, Graph, Ints
-from raddle.lab.graph.shares import spans_by_rank, time_shares
+from raddle.lab.graph.jobs import alone, own_ports, shared_links
+from raddle.lab.graph.model import Graph
+from raddle.lab.graph.rows import job_of_message, job_rows, node_rows, node_spans
 from raddle.lab.run.diagnosis import diagnose
 from raddle.lab.run.drive import Outcome, Run, drive
 from raddle.lab.run.effort import TimeLeft, Told
@@ -24,7 +23,7 @@ from raddle.lab.run.size_row import unfinished_flows
 from raddle.lab.run.watch import QUIET, Watch
 from raddle.lab.switches.prepared import OWN_SWITCHES, PreparedSwitches, SwitchSource, prepare_switches
 from raddle.lab.workloads.demand import demand_of
-from raddle.report.workload import JobRow, NodeRow, WorkloadResult
+from raddle.report.workload import WorkloadResult
 from raddle.sim import DROP_REASONS, NEVER
 from raddle.topology.model import Fabric
 
@@ -43,7 +42,7 @@ class WorkloadRequest:
 def run_workload(
     fabric: Fabric, request: WorkloadRequest, source: SwitchSource = OWN_SWITCHES, watch: Watch = QUIET
 ) -> WorkloadResult:
-    """Plan, program the switches, read their state back, and simulate the graph on it.
+    """Plan, program the switches, read their state back, and simulate the graph on it, then each job alone.
 
     An interrupt ends the run and keeps what there is.
 
@@ -51,7 +50,7 @@ def run_workload(
         InputError: the request does not fit the fabric, or its fidelity.
         UnreachableError: a switch does not answer or does not take the plan.
     """
-    check_fidelity(fabric, request.settings)
+    _check(fabric, request)
     watch.tell("laying out the workload")
     graph, laid_out = request.graph, assemble(request.graph)
     work = laid_out.workload
@@ -59,7 +58,37 @@ def run_workload(
     plan = make_plan(fabric, request.routing, demand)
     switches = prepare_switches(fabric, plan, source, watch.tell)
     outcome = drive(switches, work, request.settings, Told(watch, TimeLeft(), _simulated))
-    return _result(graph, laid_out, outcome, switches)
+    alone_ps: list[int | None] = [None] * len(graph.jobs)
+    if len(graph.jobs) > 1 and not outcome.is_interrupted:
+        alone_ps = [
+            _time_alone(switches, request, laid_out, outcome.run, job, watch) for job in range(len(alone_ps))
+        ]
+    return _result(graph, laid_out, outcome, switches, alone_ps)
+
+
+def _check(fabric: Fabric, request: WorkloadRequest) -> None:
+    check_fidelity(fabric, request.settings)
+    if request.settings.fidelity == "fluid" and any(job.is_lossy for job in request.graph.jobs):
+        what = "messages that flow have no packets: those of a lossy job could not be dropped"
+        raise InputError.of("no-fluid", what, "take --fidelity packet")
+
+
+def _time_alone(
+    switches: PreparedSwitches,
+    request: WorkloadRequest,
+    laid_out: Assembled,
+    run: Run,
+    job: int,
+    watch: Watch,
+) -> int | None:
+    """What a job takes without the others, on the same paths; None if that does not end."""
+    watch.tell(f"job {request.graph.jobs[job].name} alone")
+    ports = own_ports(run, job_of_message(request.graph, laid_out), job, switches.plan)
+    graph = alone(request.graph, job)
+    lone = assemble(graph)
+    outcome = drive(switches, lone.workload, request.settings, ports=ports)
+    last_ps = int(node_spans(lone, outcome.run)[1].max())
+    return None if last_ps == NEVER or outcome.is_interrupted else last_ps - graph.jobs[0].start_ps
 
 
 def _simulated(run: Run) -> str:
@@ -67,13 +96,18 @@ def _simulated(run: Run) -> str:
 
 
 def _result(
-    graph: Graph, laid_out: Assembled, outcome: Outcome, switches: PreparedSwitches
+    graph: Graph,
+    laid_out: Assembled,
+    outcome: Outcome,
+    switches: PreparedSwitches,
+    alone_ps: Sequence[int | None],
 ) -> WorkloadResult:
     run = outcome.run
     simulation = run.simulation
-    nodes = tuple(_node_rows(graph, laid_out, run))
+    nodes = tuple(node_rows(graph, laid_out, run))
     ports = simulation.ports()
     drops = Counter(dict(zip(DROP_REASONS, ports.drops.sum(axis=0).tolist(), strict=True)))
+    names = [job.name for job in graph.jobs]
     return WorkloadResult(
         fabric=run.fabric.name,
         workload=graph.name,
@@ -84,8 +118,9 @@ def _result(
         fidelity=run.settings.fidelity,
         left_out=left_out(run.settings.fidelity),
         time_ps=simulation.now_ps,
-        jobs=tuple(_job_rows(graph, laid_out, run, nodes)),
+        jobs=tuple(job_rows(graph, laid_out, run, nodes, alone_ps)),
         nodes=nodes,
+        shared_links=tuple(shared_links(run, job_of_message(graph, laid_out), names)),
         links=links_in_use(simulation, None, link_names(simulation), simulation.now_ps),
         scale_up=scale_up_in_use(simulation),
         pfc_pauses=simulation.of_packets(ports.pauses.sum()),
@@ -96,68 +131,3 @@ def _result(
         diagnosis=diagnose(simulation),
         is_interrupted=outcome.is_interrupted,
     )
-
-
-def _step_times(laid_out: Assembled, run: Run) -> tuple[Ints, Ints]:
-    """When each rank began each step and was through with it, -1 for never."""
-    steps, finish_ps = laid_out.steps, run.messages().finish_ps
-    known = np.where(finish_ps == NEVER, -1, finish_ps)
-    begun = known[steps.begin]
-    begin_ps = np.where(begun < 0, -1, begun - laid_out.workload.delays_ps[steps.begin])
-    return begin_ps, known[steps.end]
-
-
-def _job_rows(graph: Graph, laid_out: Assembled, run: Run, nodes: tuple[NodeRow, ...]) -> Iterator[JobRow]:
-    steps = laid_out.steps
-    begin_ps, end_ps = _step_times(laid_out, run)
-    free_ps = free_finish_ps(laid_out.workload)[steps.end]
-    for number, job in enumerate(graph.jobs):
-        own = steps.job == number
-        ends_ps = [node.end_ps for node in nodes if node.job == job.name]
-        last_ps = max((end for end in ends_ps if end is not None), default=job.start_ps)
-        shares: Counter[str] = Counter()
-        for spans in spans_by_rank(steps, number, begin_ps, end_ps).values():
-            shares.update(time_shares(spans, job.start_ps, last_ps))
-        ranks = len(np.unique(steps.rank[own]))
-        yield JobRow(
-            name=job.name,
-            ranks=ranks,
-            start_ps=job.start_ps,
-            time_ps=None if None in ends_ps else last_ps - job.start_ps,
-            free_ps=int(free_ps[own].max(initial=job.start_ps)) - job.start_ps,
-            shares_ps={label: round(shares[label] / ranks) for label in _in_order(shares)},
-        )
-
-
-def _in_order(shares: Counter[str]) -> list[str]:
-    """Computing, communication by name, and the rest."""
-    known = [COMPUTE, *sorted(set(shares) - {COMPUTE, "idle"}), "idle"]
-    return [label for label in known if label in shares]
-
-
-def _node_rows(graph: Graph, laid_out: Assembled, run: Run) -> Iterator[NodeRow]:
-    spans = _node_spans(laid_out, run)
-    nodes = ((job, node) for job in graph.jobs for node in job.nodes)
-    for (job, node), begin_ps, end_ps in zip(nodes, *(column.tolist() for column in spans), strict=True):
-        yield NodeRow(
-            job=job.name,
-            name=node.name,
-            what=node.what,
-            ranks=len(node.ranks),
-            begin_ps=None if begin_ps == NEVER else begin_ps,
-            end_ps=None if end_ps == NEVER else end_ps,
-        )
-
-
-def _node_spans(laid_out: Assembled, run: Run) -> tuple[Ints, Ints]:
-    """When each node's messages and computing began and ended, NEVER where they did not."""
-    work, flows = laid_out.workload, run.messages()
-    real = np.flatnonzero(~laid_out.is_mark)
-    node = laid_out.node_of_flow[real]
-    begin_ps, end_ps = np.full(node.max() + 1, NEVER), np.zeros(node.max() + 1, np.int64)
-    is_own = (work.schedule.src == work.schedule.dst)[real]
-    start_ps = flows.start_ps[real]
-    start_ps = np.where(is_own & (start_ps != NEVER), start_ps - work.delays_ps[real], start_ps)
-    np.minimum.at(begin_ps, node, start_ps)
-    np.maximum.at(end_ps, node, flows.finish_ps[real])
-    return begin_ps, end_ps

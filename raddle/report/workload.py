@@ -13,6 +13,8 @@ from raddle.units import format_time
 
 SCHEMA_VERSION = 1
 
+_SHOWN = 10
+
 
 @dataclass(frozen=True, slots=True)
 class NodeRow:
@@ -41,6 +43,10 @@ class JobRow:
         start_ps: when it was to begin.
         time_ps: from then until its last message had arrived and its last rank was through; None: never.
         free_ps: the same if messages took no time.
+        alone_ps: the same without the other jobs, on the same paths; None where it did not run so.
+        slowdown: time over time alone; None where one is not known.
+        sent_bytes: payload over NICs.
+        cnps, retransmitted: congestion notifications that its senders got, and packets that they sent again.
         shares_ps: what a rank's time went to, on average, by label; sums to `time_ps` but for rounding.
             Computing counts where it goes on beside communication, and waiting for data as communication, as
             in a profile. `idle`: none of it.
@@ -51,7 +57,22 @@ class JobRow:
     start_ps: int
     time_ps: int | None
     free_ps: int
+    alone_ps: int | None
+    slowdown: float | None
+    sent_bytes: int
+    cnps: int | None
+    retransmitted: int | None
     shares_ps: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class SharedLink:
+    """A link that several jobs sent over: payload by job, and what happened there to all of them."""
+
+    name: str
+    job_bytes: dict[str, int]
+    ecn_marks: int | None
+    pause_ps: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +93,7 @@ class WorkloadResult:
     time_ps: int
     jobs: tuple[JobRow, ...]
     nodes: tuple[NodeRow, ...]
+    shared_links: tuple[SharedLink, ...]
     links: tuple[LinkUse, ...]
     scale_up: tuple[ScaleUpUse, ...]
     pfc_pauses: int | None
@@ -114,6 +136,7 @@ def _lines(result: WorkloadResult) -> Iterator[str]:
     yield from _node_lines(result.nodes)
     if result.drops is not None:
         yield _congestion_line(result, result.drops)
+    yield from _shared_lines(result.shared_links)
     yield from link_lines(result.links, of_sizes=False)
     yield from scale_up_lines(result.scale_up, of_sizes=False)
     for flow in result.unfinished:
@@ -140,6 +163,26 @@ def _job_lines(job: JobRow) -> Iterator[str]:
     whole = max(job.time_ps, 1)
     parts = [f"{label} {share_ps / whole:.1%}" for label, share_ps in job.shares_ps.items()]
     yield f"#   a rank's time: {', '.join(parts)}"
+    if job.slowdown is not None and job.alone_ps is not None:
+        alone = f"{format_time(job.alone_ps)} alone on the same paths, so {job.slowdown:.2f} times as long"
+        counts = f"; {job.cnps} CNPs, {job.retransmitted} packets sent again" if job.cnps is not None else ""
+        yield f"#   {alone}{counts}"
+
+
+def _shared_lines(links: tuple[SharedLink, ...]) -> Iterator[str]:
+    if not links:
+        return
+    yield "#"
+    yield "# Links that jobs share: paused, ECN marks, share of the bytes by job"
+    width = max(len(link.name) for link in links[:_SHOWN])
+    for link in links[:_SHOWN]:
+        whole = sum(link.job_bytes.values())
+        parts = ", ".join(f"{name} {size / whole:.0%}" for name, size in link.job_bytes.items())
+        paused = "-" if link.pause_ps is None else format_time(link.pause_ps)
+        marks = "-" if link.ecn_marks is None else link.ecn_marks
+        yield f"# {link.name:<{width}}  {paused:>8}  {marks:>8}  {parts}"
+    if len(links) > _SHOWN:
+        yield f"# and {len(links) - _SHOWN} more"
 
 
 def _node_lines(nodes: tuple[NodeRow, ...]) -> Iterator[str]:

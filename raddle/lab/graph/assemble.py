@@ -111,8 +111,13 @@ def assemble(graph: Graph) -> Assembled:
     job, node, step, rank, begin, end, label = table
     steps = RankSteps(job, node, step, rank, begin, end, label, tuple(labels))
     columns = {name: flows.column(name) for name in _COLUMNS}
+    lossy = [job.is_lossy for job in graph.jobs for _ in job.nodes]
     workload = Workload(
-        _schedule(graph, flows, columns), graph.seats, start_ps=columns["start"], delay_ps=columns["delay"]
+        schedule=_schedule(graph, flows, columns),
+        seats=graph.seats,
+        start_ps=columns["start"],
+        delay_ps=columns["delay"],
+        is_lossy=np.array(lossy)[columns["node"]] if any(lossy) else None,
     )
     return Assembled(workload, steps, columns["node"].astype(np.int32), columns["is_mark"] > 0)
 

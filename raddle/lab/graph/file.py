@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -16,9 +16,10 @@ from raddle.lab.graph.groups import Group, GroupSpec, read_groups
 from raddle.lab.graph.kinds.record import Context, NodeKind
 from raddle.lab.graph.kinds.registry import KINDS
 from raddle.lab.graph.model import Graph, Job, Node
+from raddle.lab.graph.stragglers import slowed
 from raddle.lab.workloads.ranks import Scope, place_ranks, seats_of
 from raddle.topology.model import Fabric
-from raddle.topology.yaml.fields import Count, Duration, HostSet, Name, Text, Version
+from raddle.topology.yaml.fields import Count, Duration, Factor, HostSet, Name, Position, Text, Version
 from raddle.topology.yaml.json_schema import URI, cleaned
 from raddle.topology.yaml.reading import did_you_mean, read_spec
 from raddle.topology.yaml.schema_devices import Spec
@@ -47,6 +48,10 @@ class JobSpec(Spec):
 
     start: Duration = 0
     """When its first nodes begin."""
+    traffic_class: Literal["lossless", "lossy"] = Field(default="lossless", alias="class")
+    """lossless: RDMA's; lossy: DSCP 0, which is dropped where it does not fit, as background traffic."""
+    stragglers: dict[Position, Factor] = Field(default_factory=dict)
+    """By rank, how many times longer it computes."""
     nodes: dict[Name, Any]
     """By name."""
 
@@ -91,10 +96,11 @@ def read_workload(fabric: Fabric, path: Path, seed: int = 1) -> Graph:
         jobs = (Job(spec.name, reader.nodes(("nodes",), spec.nodes)),)
     else:
         jobs = tuple(
-            Job(name, reader.nodes(("jobs", name, "nodes"), job.nodes), job.start)
+            Job(name, reader.job_nodes(name, job), job.start, job.traffic_class == "lossy")
             for name, job in (spec.jobs or {}).items()
         )
-    refuse_all(reader.problems)
+        problems += _class_problems(fabric, spec, source)
+    refuse_all([*problems, *reader.problems])
     refuse_all([problem for job in jobs for problem in _order_problems(job)])
     _check_size(jobs)
     return Graph(spec.name, jobs, seats)
@@ -112,6 +118,14 @@ def workload_schema() -> dict[str, Any]:
     schema["properties"]["nodes"] = {"type": "object", "additionalProperties": node}
     definitions["JobSpec"]["properties"]["nodes"] = {"type": "object", "additionalProperties": node}
     return {**cleaned(schema, has_variables=False), "$schema": URI, "title": "raddle workload"}
+
+
+def _class_problems(fabric: Fabric, spec: WorkloadFile, source: Source) -> Iterator[Diagnostic]:
+    if any(each.priority == 0 or each.dscp == 0 for each in fabric.roce.lossless):
+        for name, job in (spec.jobs or {}).items():
+            if job.traffic_class == "lossy":
+                message = "the fabric's traffic of DSCP 0 or priority 0 is lossless"
+                yield source.error("no-lossy-class", message, ("jobs", name, "class"), "leave 'class' out")
 
 
 def _seats(fabric: Fabric, spec: RanksSpec, source: Source, seed: int) -> Seats:
@@ -147,6 +161,17 @@ class _Reader:
             except InputError as error:
                 self.problems += error.diagnostics
         return tuple(found)
+
+    def job_nodes(self, name: str, spec: JobSpec) -> tuple[Node, ...]:
+        """The nodes of a job, with its stragglers."""
+        found = self.nodes(("jobs", name, "nodes"), spec.nodes)
+        for rank in spec.stragglers:
+            if rank >= self._seats.ranks:
+                message = f"there is no rank {rank}; ranks are 0..{self._seats.ranks - 1}"
+                place: Place = ("jobs", name, "stragglers", str(rank))
+                self.problems.append(self._source.error("bad-group", message, place, at_key=True))
+                return found
+        return tuple(slowed(node, spec.stragglers) for node in found)
 
     def _node(self, place: tuple[str, ...], name: str, names: list[str]) -> Node:
         part = self._source.part(*place)

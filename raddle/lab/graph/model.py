@@ -77,11 +77,12 @@ class Node:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Job:
-    """Nodes that know one another. The order of nodes is that of their streams."""
+    """Nodes that know one another, in the order of their streams; `is_lossy`: see `Workload`."""
 
     name: str
     nodes: tuple[Node, ...]
     start_ps: int = 0
+    is_lossy: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

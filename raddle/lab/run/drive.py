@@ -22,7 +22,7 @@ from raddle.sim import FlowColumns, Simulation
 from raddle.sim.capture import Capture
 from raddle.sim.series import Sample
 from raddle.state import SwitchState
-from raddle.topology.model import Fabric
+from raddle.topology.model import Fabric, LosslessClass
 from raddle.workload import Schedule, Sent, Workload
 
 
@@ -70,16 +70,21 @@ def set_up(
     workload: Workload,
     settings: RunSettings,
     plan: Plan | None = None,
+    ports: NDArray[np.int64] | None = None,
 ) -> Run:
     """A workload in the engine, before its first event.
 
     Args:
         states: what each switch forwards with.
         plan: gives queue pairs their UDP source ports, where it does.
+        ports: gives them in its place, as `source_ports` does.
     """
     schedule = traffic.repeated(workload.schedule, workload.repeat)
     sent, stripes = connect(fabric, workload.seats, schedule)
     delay_ps = workload.delay_ps
+    if ports is None and plan:
+        ports = source_ports(fabric, plan, sent)
+    dscp, priority = _classes(fabric, workload, stripes, sent)
     simulation = ENGINES[settings.fidelity](
         fabric,
         endpoint_addresses(fabric),
@@ -87,7 +92,9 @@ def set_up(
         sent,
         settings.seed,
         start_ps=_starts(workload, stripes),
-        source_ports=source_ports(fabric, plan, sent) if plan else None,
+        source_ports=ports,
+        dscp=dscp,
+        priority=priority,
         delay_ps=None if delay_ps is None else stripes.spread(np.tile(delay_ps, workload.repeat)),
         threads=settings.threads,
     )
@@ -99,6 +106,7 @@ def drive(
     workload: Workload,
     settings: RunSettings,
     progress: Callable[[Run, float], None] = lambda run, share: None,
+    ports: NDArray[np.int64] | None = None,
 ) -> Outcome:
     """Run a workload on programmed switches, through all that its settings let happen.
 
@@ -106,8 +114,9 @@ def drive(
 
     Args:
         progress: told the share of the packets, 0..1, that have arrived: 0 before the first event.
+        ports: as in `set_up`.
     """
-    run = set_up(switches.fabric, switches.states, workload, settings, switches.plan)
+    run = set_up(switches.fabric, switches.states, workload, settings, switches.plan, ports)
     timeline = Timeline(run.simulation, settings, _rederive(switches))
     drain = _tracer(run)
     is_interrupted = False
@@ -118,6 +127,20 @@ def drive(
         is_interrupted = True
     drain()
     return Outcome(run, tuple(timeline.series.samples()) if timeline.series else (), is_interrupted)
+
+
+def _classes(
+    fabric: Fabric, workload: Workload, stripes: traffic.Striped, sent: Sent
+) -> tuple[NDArray[np.uint8] | None, NDArray[np.uint8] | None]:
+    """DSCP and priority of each queue pair; None where all are of the first lossless class."""
+    if workload.is_lossy is None or not workload.is_lossy.any():
+        return None, None
+    lossless = fabric.roce.lossless[0] if fabric.roce.lossless else LosslessClass(0, 0)
+    is_lossy = np.zeros(len(sent.qp_src), np.bool_)
+    is_lossy[sent.schedule.qp] = np.tile(workload.is_lossy, workload.repeat)[stripes.message]
+    return tuple(
+        np.where(is_lossy, 0, value).astype(np.uint8) for value in (lossless.dscp, lossless.priority)
+    )  # type: ignore[return-value]
 
 
 def _starts(workload: Workload, stripes: traffic.Striped) -> NDArray[np.int64] | None:

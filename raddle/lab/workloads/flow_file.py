@@ -156,7 +156,7 @@ def read_flows(fabric: Fabric, path: Path) -> Workload:
     every = np.arange(len(fabric.endpoints), dtype=np.int32)
     delay_ps = np.array(reader.delay, np.int64)
     start_ps, names = np.array(reader.start, np.int64) + delay_ps, tuple(reader.rows)
-    return Workload(schedule, Seats.of_endpoints(every), start_ps, delay_ps, names)
+    return Workload(schedule, Seats.of_endpoints(every), start_ps, delay_ps, names=names)
 
 
 def _read_rows(reader: _Reader, rows: CsvRows) -> None:

@@ -157,6 +157,14 @@ def _probability(text: str) -> float:
     return value
 
 
+def _factor(text: str) -> float:
+    match = _FRACTION.fullmatch(text)
+    value = float(match[1]) / int(match[2] or 1) if match else 0.0
+    if not 0 < value <= 1000:
+        raise ValueError(f"'{text}' is not a factor above 0 and at most 1000; write it as 1.5")
+    return value
+
+
 def _window(text: str) -> int:
     return 0 if text == "0" else _positive(parse_size_bytes, "size", 2**40, "1024GiB")(text)
 
@@ -395,6 +403,7 @@ PortMtu = Annotated[int, _whole(68, 9216, "port MTU in bytes")]
 Probability = Annotated[float, _field("bad-percentage", _probability, _text(_N + "%", "20%"))]
 Gain = Annotated[float, _field("bad-number", _gain, _GAIN)]
 ErrorRatio = Annotated[float, _field("bad-number", parse_error_ratio, {"type": ["string", "number"]})]
+Factor = Annotated[float, _field("bad-number", _factor, {"type": ["string", "number"]})]
 Window = Annotated[int, _field("bad-size", _window, _SIZE)]
 Reorder = Annotated[int, _whole(0, 65536, "number of packets")]
 Microseconds = Annotated[int, _field("bad-time", _microseconds(1, 10**6), _TIME)]
