@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raddle.controller.plan.colouring import Ints, distinct
+from raddle.controller.plan.linear import Program, minimise
 from raddle.controller.plan.slots import SlotProblem
 
 MOST_COLUMNS = 40_000
@@ -44,27 +45,10 @@ def fractional_bound(problem: SlotProblem, phase: int) -> float:
 
 def _solve(rows: Ints, cols: Ints, values: NDArray[np.float64], demands: Ints, links: int) -> float:
     """Minimise column 0: the first rows equal the demands, the others are at most 0."""
-    import highspy  # here, as only pins need it
-
-    program = highspy.HighsLp()
-    program.num_col_, program.num_row_ = int(cols.max()) + 1, len(demands) + links
-    cost = np.zeros(program.num_col_)
+    cost = np.zeros(int(cols.max()) + 1)
     cost[0] = 1.0
-    program.col_cost_ = cost
-    program.col_lower_ = np.zeros(program.num_col_)
-    program.col_upper_ = np.full(program.num_col_, highspy.kHighsInf)
-    program.row_lower_ = np.concatenate((demands, np.full(links, -highspy.kHighsInf)))
-    program.row_upper_ = np.concatenate((demands, np.zeros(links)))
-    order = np.lexsort((rows, cols))
-    program.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-    program.a_matrix_.start_ = np.searchsorted(cols[order], np.arange(program.num_col_ + 1)).astype(np.int32)
-    program.a_matrix_.index_ = rows[order].astype(np.int32)
-    program.a_matrix_.value_ = values[order]
-    solver = highspy.Highs()  # type: ignore[no-untyped-call]
-    solver.setOptionValue("output_flag", False)
-    # No number of threads: HiGHS refuses another one than that of an earlier solver of this process.
-    solver.passModel(program)
-    solver.run()
-    if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-        return 0.0
-    return float(solver.getInfo().objective_function_value)
+    wanted = demands.astype(np.float64)
+    lower = np.concatenate((wanted, np.full(links, -np.inf)))
+    upper = np.concatenate((wanted, np.zeros(links)))
+    solution = minimise(Program(cost, rows, cols, values, lower, upper))
+    return 0.0 if solution is None else float(solution[0])

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from raddle.controller.plan.model import SwitchKind, WeightCarrier, WeightReport
+from raddle.controller.plan.balance import WORTH_IT
+from raddle.controller.plan.model import Balance, SwitchKind, WeightCarrier, WeightReport
 from raddle.controller.plan.paths import PathTable
 from raddle.controller.plan.routes import groups_of
 from raddle.controller.plan.weights import Group, equal_weights, fits, loss_of
@@ -53,24 +54,27 @@ def check_group_tables(fabric: Fabric, table: PathTable) -> Iterator[Diagnostic]
         )
 
 
-def report_weights(fabric: Fabric, table: PathTable) -> WeightReport | None:
-    """How the groups with unequal shares are carried; None where there are none."""
+def report_weights(fabric: Fabric, table: PathTable, balance: Balance | None) -> WeightReport | None:
+    """How the groups with unequal shares are carried; None where there are none and none would be better."""
     unequal = [
         used
         for switch in fabric.switches
         for used in _of_switch(table, switch)
         if max(used[3]) > min(used[3]) * (1 + 1e-6)
     ]
-    if not unequal:
+    is_near = balance is None or balance.held <= balance.best * WORTH_IT
+    if not unequal and is_near:
         return None
     return WeightReport(
         groups=len(unequal),
         switches=len({used[0].name for used in unequal}),
-        most_entries=max(used[2].size for used in unequal),
+        most_entries=max((used[2].size for used in unequal), default=0),
         carriers=tuple(
             _carrier(fabric, table, unequal, switches, carrier, has_weights)
             for switches, carrier, has_weights in _CARRIERS
+            if unequal
         ),
+        balance=balance,
     )
 
 

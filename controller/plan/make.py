@@ -10,12 +10,14 @@ from typing import Literal
 
 from raddle.collector import collector_paused
 from raddle.controller.plan.addresses import AddressPlan, address_families
+from raddle.controller.plan.balance import balance_of, balanced
 from raddle.controller.plan.buffers import plan_buffers
 from raddle.controller.plan.graph import graph_of
 from raddle.controller.plan.group_tables import check_group_tables, report_weights
 from raddle.controller.plan.hashing import hash_offset, hash_seed
 from raddle.controller.plan.model import (
     AdaptivePlan,
+    Balance,
     InterfacePlan,
     Plan,
     PortPlan,
@@ -55,7 +57,7 @@ def make_plan(
     families = address_families(fabric)
     addresses = families[0]
     routed = without_drained(fabric)
-    table = _paths(fabric, routed)
+    table, balance = _paths(fabric, routed)
     with collector_paused():
         routes = routes_of(fabric, table, families)
     seeds = [hash_seed(fabric, switch) for switch in fabric.switches]
@@ -65,7 +67,7 @@ def make_plan(
             raise InputError.of("no-demand", "pinned routing needs the flows of a collective")
         pins = plan_pins(routed, addresses, demand, routes, seeds, earlier)
         routes = tuple(shared + own for shared, own in zip(routes, pins.routes, strict=True))
-    plan = _without_pins(fabric, families, routes, table)
+    plan = _without_pins(fabric, families, routes, table, balance)
     if pins is None:
         return plan
     switches = (replace(each, policies=own) for each, own in zip(plan.switches, pins.policies, strict=True))
@@ -88,23 +90,27 @@ def outline_plan(fabric: Fabric, only: Collection[str] = ()) -> tuple[Plan, list
         InputError: as `make_plan`.
     """
     families = address_families(fabric)
-    table = _paths(fabric, without_drained(fabric))
+    table, balance = _paths(fabric, without_drained(fabric))
     wanted = [switch.index for switch in fabric.switches if switch.name in only]
     found = dict(zip(wanted, routes_of_some(fabric, table, families, wanted, {}), strict=True))
     routes = tuple(found.get(switch.index, ()) for switch in fabric.switches)
-    return _without_pins(fabric, families, routes, table), count_routes(table, families)
+    return _without_pins(fabric, families, routes, table, balance), count_routes(table, families)
 
 
-def _paths(fabric: Fabric, routed: Fabric) -> PathTable:
-    """The paths over what is not drained, whose groups the switches can hold."""
-    table = find_paths(graph_of(routed))
+def _paths(fabric: Fabric, routed: Fabric) -> tuple[PathTable, Balance | None]:
+    """The paths over what is not drained, whose groups the switches can hold, and how they balance."""
+    table = balanced(routed, find_paths(graph_of(routed)))
     if problems := tuple(check_group_tables(fabric, table)):
         raise InputError(problems)
-    return table
+    return table, balance_of(routed, table)
 
 
 def _without_pins(
-    fabric: Fabric, families: tuple[AddressPlan, ...], routes: SwitchRoutes, table: PathTable
+    fabric: Fabric,
+    families: tuple[AddressPlan, ...],
+    routes: SwitchRoutes,
+    table: PathTable,
+    balance: Balance | None,
 ) -> Plan:
     qos = plan_qos(fabric.roce)
     peer_reaction_ps = max((host.nic_model.pfc_reaction_ps for host in fabric.hosts), default=0)
@@ -122,7 +128,7 @@ def _without_pins(
             for endpoint, address in zip(fabric.endpoints, families[0].endpoints, strict=True)
         ),
         pins=None,
-        weights=report_weights(fabric, table),
+        weights=report_weights(fabric, table, balance),
         ignore=fabric.ignore,
     )
 

@@ -239,14 +239,28 @@ class WeightCarrier:
 
 
 @dataclass(frozen=True, slots=True)
+class Balance:
+    """Load of the busiest link between switches when all endpoints send to all others alike, 1 is its speed.
+
+    With exact shares, as the switches hold them (whole weights; on SONiC equal members), and the least that
+    any shares of the same next hops could have.
+    """
+
+    shares: float
+    held: float
+    best: float
+
+
+@dataclass(frozen=True, slots=True)
 class WeightReport:
     """Next-hop groups with unequal shares: how many there are on how many switches, the most entries that one
-    takes, and how exact they are on each kind of switch."""
+    takes, and how exact they are on each kind of switch. `balance` is None where the fabric is too large."""
 
     groups: int
     switches: int
     most_entries: int
     carriers: tuple[WeightCarrier, ...]
+    balance: Balance | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,17 @@ class _Patterns:
         numbered: Ints = numbers[inverse].reshape(hashes.shape)
         return numbered
 
+    def renewed(self, number: int, flows: Floats) -> int:
+        """The pattern with the slots of another one, and shares as these flows through them are."""
+        slots = np.array(self.found[number].slots)
+        codes = np.rint(flows * (_PRECISION / flows.max())).astype(np.uint32)
+        value = int((codes * self.factors[slots]).sum())
+        if value not in self.by_hash:
+            every = np.zeros(self.width, np.uint32)
+            every[slots] = codes
+            self.by_hash[value] = self._add(every, 0)
+        return self.by_hash[value]
+
     def _add(self, codes: NDArray[np.uint32], first_slot: int) -> int:
         slots = np.flatnonzero(codes)
         if not len(slots):
@@ -94,6 +105,10 @@ class PathTable:
     @property
     def patterns(self) -> list[Pattern]:
         return self.registry.found
+
+    def reshared(self, number: int, flows: Floats) -> int:
+        """A pattern with the same slots and other shares."""
+        return self.registry.renewed(number, flows)
 
     def links(self, switch: int, pattern: Pattern) -> list[int]:
         """The links (rows of the graph) that a pattern's slots are at a switch."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from raddle.controller.plan.addresses import address_families
+from raddle.controller.plan.balance import balanced
 from raddle.controller.plan.graph import graph_of
 from raddle.controller.plan.model import Plan
 from raddle.controller.plan.paths import find_paths, update_paths
@@ -38,7 +39,7 @@ def replanner(fabric: Fabric, plan: Plan, demand: Demand | None) -> Callable[[Fa
         speeds_bps = np.where(arrays.is_up, arrays.speed_bps, 0)
         inner = np.flatnonzero(arrays.tier > 0)
         graph = table.graph.with_speeds(inner, speeds_bps[inner])
-        shared = routes_of(fabric, update_paths(table, graph), families, known)
+        shared = routes_of(fabric, balanced(failed, update_paths(table, graph)), families, known)
         if before is None or demand is None:
             return shared
         pins = repair_pins(failed, addresses, before)

@@ -204,12 +204,20 @@ def _weights(report: WeightReport | None) -> Iterator[str]:
     """What carries unequal shares on each kind of switch, and what that loses."""
     if report is None:
         return
-    yield (
-        f"{report.groups} groups on {report.switches} switches have weights (at most {report.most_entries} "
-        "entries); by how much the worst link exceeds its share:"
-    )
+    if report.groups:
+        yield (
+            f"{report.groups} groups on {report.switches} switches have weights (at most "
+            f"{report.most_entries} entries); by how much the worst link exceeds its share:"
+        )
     for each in report.carriers:
         yield f"  {each.switches:<16} {each.loss:>7.2%}  {each.carrier} ({each.worst})"
+    if (balance := report.balance) is None:
+        yield "how near they are to the best shares is not worked out for a fabric of this size"
+    else:
+        yield (
+            f"uniform all-to-all loads the busiest link {balance.held:.1%} with the groups that the switches "
+            f"hold, {balance.shares:.1%} with exact shares, {balance.best:.1%} with the best there are"
+        )
 
 
 def _load(load: LinkLoad) -> str:

@@ -1,0 +1,56 @@
+"""Linear programs, as columns of their nonzero coefficients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Program:
+    """Minimise `cost` times x, where x >= 0 and lower <= A x <= upper.
+
+    `row`, `column` and `value` are the nonzero coefficients of A.
+    """
+
+    cost: Numbers
+    row: NDArray[np.int64]
+    column: NDArray[np.int64]
+    value: Numbers
+    lower: Numbers
+    upper: Numbers
+
+
+def minimise(program: Program, whole: Sequence[int] = ()) -> Numbers | None:
+    """The x of least cost by HiGHS, None where it finds none; columns `whole` are whole numbers."""
+    import highspy  # here, as few commands need it
+
+    lp = highspy.HighsLp()
+    lp.num_col_, lp.num_row_ = len(program.cost), len(program.lower)
+    lp.col_cost_ = program.cost
+    lp.col_lower_ = np.zeros(lp.num_col_)
+    lp.col_upper_ = np.full(lp.num_col_, highspy.kHighsInf)
+    lp.row_lower_, lp.row_upper_ = program.lower, program.upper
+    order = np.lexsort((program.row, program.column))
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+    lp.a_matrix_.start_ = np.searchsorted(program.column[order], np.arange(lp.num_col_ + 1)).astype(np.int32)
+    lp.a_matrix_.index_ = program.row[order].astype(np.int32)
+    lp.a_matrix_.value_ = program.value[order]
+    if len(whole):
+        kinds = [highspy.HighsVarType.kContinuous] * lp.num_col_
+        for column in whole:
+            kinds[column] = highspy.HighsVarType.kInteger
+        lp.integrality_ = kinds
+    solver = highspy._core._Highs()  # highspy.Highs() prints a banner before it can be told not to
+    solver.setOptionValue("output_flag", False)
+    # No number of threads: HiGHS refuses another one than that of an earlier solver of this process.
+    solver.passModel(lp)
+    solver.run()
+    if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        return None
+    return np.array(solver.getSolution().col_value)
