@@ -86,7 +86,7 @@ def headroom(
     cable_m: float,
     port_mtu_bytes: int,
     lossless_mtu_bytes: int = 1024,
-    small_packet_percent: int = 100,
+    small_packet_percent: float = 100,
     peer_reaction_ps: int = 0,
     ingress_latency_ps: int = 0,
     lanes: int = 1,
@@ -161,15 +161,17 @@ def plan_buffers(
     """Divide a switch's packet buffer into headroom, reserved and shared.
 
     Every lossless priority group of every cabled port has its whole headroom set aside, so that all of them
-    can be paused at once without loss. One maximal frame per group, in cells, is reserved so that a full
-    pool cannot starve it, and is the hysteresis between pause and resume (9144 bytes for 9100 in cells
-    of 254, as in SONiC's Dell Z9664F profile). Ports of one speed and cable length (whole metres, rounded
-    up, as CABLE_LENGTH has them) share a profile. Without PFC nothing is set aside. A model's own headroom
-    (`pg_profiles`) counts before what is computed. CNPs with a priority of their own have one maximal frame
-    reserved, too, at every cabled port on the way in and on the way out, which nothing else can take.
+    can be paused at once without loss, unless the policy shares it. One maximal frame per group, in cells,
+    is reserved so that a full pool cannot starve it, and is the hysteresis between pause and resume (9144
+    bytes for 9100 in cells of 254, as in SONiC's Dell Z9664F profile). Ports of one speed and cable length
+    (whole metres, rounded up, as CABLE_LENGTH has them) share a profile. Without PFC nothing is set aside. A
+    model's own headroom (`pg_profiles`) counts before what is computed. CNPs with a priority of their own
+    have one maximal frame reserved, too, at every cabled port on the way in and on the way out, which nothing
+    else can take.
 
     Raises:
-        InputError: `headroom-exceeds-buffer`, or `unknown-pause-delay` for an odd port speed.
+        InputError: `headroom-exceeds-buffer`, `headroom-pool-too-small` for one that does not hold what a
+            single group needs, or `unknown-pause-delay` for an odd port speed.
     """
     frame_bytes = -(-roce.port_mtu_bytes // model.cell_bytes) * model.cell_bytes
     cnp_bytes = 0 if own_priority(roce) is None else frame_bytes
@@ -205,7 +207,16 @@ def plan_buffers(
         for (speed_bps, cable_m), alike in sorted(groups.items(), key=lambda item: item[0])
     )
     priorities = len(roce.lossless)
-    headroom_bytes = sum(priorities * len(each.ports) * each.headroom_bytes for each in profiles)
+    needs_bytes = sum(priorities * len(each.ports) * each.headroom_bytes for each in profiles)
+    most_bytes = max((each.headroom_bytes for each in profiles), default=0)
+    headroom_bytes = roce.headroom.pool_of(needs_bytes, most_bytes)
+    if headroom_bytes < most_bytes:
+        raise InputError.of(
+            "headroom-pool-too-small",
+            f"{switch}: a pool of {headroom_bytes} bytes of headroom does not hold the {most_bytes} bytes "
+            "that one lossless priority group needs",
+            f"set 'roce: {{headroom: {{pool: {most_bytes}B}}}}' or more",
+        )
     reserved_bytes = sum(priorities * len(each.ports) * each.reserved_bytes for each in profiles)
     shared_bytes = model.buffer_bytes - headroom_bytes - reserved_bytes - cnps_bytes
     if shared_bytes <= 0:
@@ -221,15 +232,18 @@ def computed_headroom(
     peer_reaction_ps: int,
     fec_latency_ps: int,
     lanes: int,
+    port_mtu_bytes: int = 0,
 ) -> int:
-    """What a port needs by the formula, in bytes. Raises as `headroom` does."""
+    """What a port needs by the formula, in bytes; its MTU is the policy's if not given. Raises as `headroom`
+    does."""
     return headroom(
         AsicParameters(cell_bytes=model.cell_bytes),
         speed_bps,
         cable_m,
         # A frame of any class can delay the pause frame, so the port's MTU counts here too.
-        port_mtu_bytes=roce.port_mtu_bytes,
-        lossless_mtu_bytes=roce.port_mtu_bytes,
+        port_mtu_bytes=port_mtu_bytes or roce.port_mtu_bytes,
+        lossless_mtu_bytes=roce.headroom.lossless_mtu_bytes or port_mtu_bytes or roce.port_mtu_bytes,
+        small_packet_percent=100 * roce.headroom.small_packet_share,
         peer_reaction_ps=peer_reaction_ps,
         # FEC delays the pause on its way out and the data on its way in.
         ingress_latency_ps=model.pipeline_latency_ps + 2 * fec_latency_ps,
@@ -256,7 +270,8 @@ def _too_small(
         "headroom-exceeds-buffer",
         f"{switch}: lossless headroom leaves no shared buffer: {model.name} has {model.buffer_bytes} bytes, "
         f"{-shared_bytes} too few for {priorities} lossless priorities on {needs}",
-        "shorten cables, use fewer lossless priorities or a switch model with more buffer",
+        "shorten cables, use fewer lossless priorities or a switch model with more buffer, or share the "
+        "headroom: 'roce: {headroom: {over_subscribe_ratio: 4}}'",
     )
 
 

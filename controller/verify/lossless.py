@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
-from raddle.controller.plan.buffers import AsicParameters, headroom
+from raddle.controller.plan.buffers import computed_headroom
 from raddle.controller.verify.cnps import check_cnps
 from raddle.controller.verify.finding import Finding
+from raddle.controller.verify.headroom_pools import check_headroom_pools
 from raddle.controller.verify.link_ends import check_ends
 from raddle.errors import InputError
 from raddle.state import PortState, SwitchState
@@ -151,16 +152,16 @@ def _headroom(
         return
     reaction_ps = max((host.nic_model.pfc_reaction_ps for host in fabric.hosts), default=0)
     try:
-        need = headroom(
-            AsicParameters(cell_bytes=switch.model.cell_bytes),
+        need = computed_headroom(
+            switch.model,
             link.speed_bps,
             link.length_m,
-            port_mtu_bytes=port.mtu_bytes,
-            lossless_mtu_bytes=port.mtu_bytes,
-            peer_reaction_ps=reaction_ps,
-            ingress_latency_ps=switch.model.pipeline_latency_ps + 2 * fabric.phy.fec_latency_ps,
-            lanes=lanes,
-        ).after_pause_bytes
+            fabric.roce,
+            reaction_ps,
+            fabric.phy.fec_latency_ps,
+            lanes,
+            port.mtu_bytes,
+        )
     except InputError as error:
         first = error.diagnostics[0]
         yield Finding(first.code, first.message, first.hint, _cable(fabric, link))
@@ -211,18 +212,12 @@ def _switch(switch: Switch, state: SwitchState, fabric: Fabric, congested_groups
         )
         yield Finding("buffer-exceeded", message, "shrink the pools", ("fabric", "leaves", "model"))
     reserved = [0] * len(state.buffer_pools)
-    promised = [0] * len(state.buffer_pools)
     for port in state.ports:
         for index in port.pgs:
             if index is not None:
                 profile = state.buffer_profiles[index]
                 reserved[profile.pool] += profile.reserved_bytes
-                promised[profile.pool] += profile.xoff_bytes
-    for number, pool in enumerate(state.buffer_pools):
-        if pool.is_ingress and pool.xoff_bytes and promised[number] > pool.xoff_bytes:
-            message = f"priority groups count on {promised[number]} B of headroom, pool has {pool.xoff_bytes}"
-            hint = "raise the pool's xoff, or shorten cables"
-            yield Finding("headroom-shared-out", message, hint, ("roce", "lossless"))
+    yield from check_headroom_pools(state, fabric.roce.headroom)
     if fabric.roce.pfc and fabric.roce.congestion_control == "dcqcn":
         yield from _ecn_before_pfc(state, fabric, reserved, congested_groups)
     if fabric.roce.pfc and fabric.roce.watchdog is None:

@@ -379,6 +379,10 @@ def _outside(fabric: Fabric, subject: _Subject, found: list[Finding]) -> Iterato
         yield "loss and deadlock by pauses: no class of the fabric is lossless"
     if any(finding.code == "cnp-droppable" for finding in found):
         yield "loss of CNPs, which have no buffer of their own"
+    if any(finding.code == "headroom-shared" for finding in found):
+        yield "loss where more priority groups are in headroom at once than their pool has room for"
+    if (share := fabric.roce.headroom.small_packet_share) < 1:
+        yield f"loss where more than {100 * share:g} % of lossless packets are of 64 bytes"
 
 
 def _about(verdict: Verdict, when: str) -> Iterator[Finding]:

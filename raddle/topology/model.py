@@ -168,6 +168,33 @@ class PfcWatchdog:
 
 
 @dataclass(frozen=True, slots=True)
+class HeadroomPolicy:
+    """How headroom is counted and shared.
+
+    Attributes:
+        over_subscribe_ratio: the pool is what all groups need over this number, and no less than one needs.
+        pool_bytes: or it has this size; 0: it follows from the ratio.
+        small_packet_share: of 64-byte packets in lossless traffic, in packets.
+        lossless_mtu_bytes: largest frame of lossless traffic; 0: that of the port.
+    """
+
+    over_subscribe_ratio: int = 1
+    pool_bytes: int = 0
+    small_packet_share: float = 1.0
+    lossless_mtu_bytes: int = 0
+
+    @property
+    def is_shared(self) -> bool:
+        """Not every group may be in headroom at once."""
+        return self.over_subscribe_ratio > 1 or self.pool_bytes > 0
+
+    def pool_of(self, needs_bytes: int, most_bytes: int) -> int:
+        """The pool of a switch whose groups need so much in all, and one at most, in bytes."""
+        shared_bytes = self.pool_bytes or max(-(-needs_bytes // self.over_subscribe_ratio), most_bytes)
+        return min(needs_bytes, shared_bytes)
+
+
+@dataclass(frozen=True, slots=True)
 class RocePolicy:
     """How the fabric carries RoCEv2.
 
@@ -187,6 +214,7 @@ class RocePolicy:
     ecn: Ecn
     watchdog: PfcWatchdog | None
     pause_quanta: int = 0
+    headroom: HeadroomPolicy = HeadroomPolicy()
 
 
 @dataclass(frozen=True, slots=True)

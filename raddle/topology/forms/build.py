@@ -25,6 +25,7 @@ from raddle.topology.model import (
     Endpoint,
     Fabric,
     HashField,
+    HeadroomPolicy,
     Host,
     Link,
     LoadBands,
@@ -445,4 +446,10 @@ def _roce(roce: RoceSpec) -> RocePolicy:
         ecn=Ecn(roce.ecn.kmin, roce.ecn.kmax, roce.ecn.pmax),
         watchdog=PfcWatchdog(watchdog.detect, watchdog.restore, watchdog.action) if watchdog else None,
         pause_quanta=roce.pause_quanta,
+        headroom=HeadroomPolicy(
+            roce.headroom.over_subscribe_ratio,
+            roce.headroom.pool or 0,
+            roce.headroom.small_packets,
+            roce.headroom.mtu or 0,
+        ),
     )

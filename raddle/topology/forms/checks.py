@@ -172,6 +172,16 @@ def check_roce(roce: RoceSpec, source: Source) -> Iterator[Diagnostic]:
             f"port_mtu {roce.port_mtu} B cannot carry RoCE packets of {need} B ({roce.mtu} B of payload)"
         )
         yield source.error("mtu-too-small", message, ("roce", "port_mtu"), f"set port_mtu to {need} or more")
+    room = roce.headroom
+    if room.mtu is not None and room.mtu < need:
+        message = (
+            f"headroom for frames of {room.mtu} B, and RoCE packets have {need} B ({roce.mtu} B of payload)"
+        )
+        place: Place = ("roce", "headroom", "mtu")
+        yield source.error("mtu-too-small", message, place, f"set it to {need} or more, or leave it out")
+    if room.pool is not None and room.over_subscribe_ratio > 1:
+        message = "'pool' beside 'over_subscribe_ratio'"
+        yield source.error("key-conflict", message, ("roce", "headroom", "pool"), "keep one", at_key=True)
 
 
 def check_addressing(pools: AddressingSpec, wiring: Wiring, source: Source) -> Iterator[Diagnostic]:

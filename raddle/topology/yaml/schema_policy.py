@@ -118,6 +118,23 @@ def _watchdog(value: Any) -> Any:
     return None if value == "none" else value
 
 
+class HeadroomSpec(Spec):
+    """Room for what arrives after a pause.
+
+    By itself every lossless priority group has room of its own, for small packets alone in frames of the
+    port's MTU, the worst case. What shares it or counts with less holds no longer for every traffic.
+    """
+
+    over_subscribe_ratio: Count = 1
+    """The pool is what all groups of a switch need over this number (SONiC's term), at least one's need."""
+    pool: Size | None = None
+    """Or its size on every switch."""
+    small_packets: Probability = 1.0
+    """Share of 64-byte packets that the headroom is for, in packets."""
+    mtu: PortMtu | None = None
+    """Largest frame of lossless traffic in bytes (default: `port_mtu`)."""
+
+
 class RoceSpec(Spec):
     """How the fabric carries RoCEv2.
 
@@ -137,6 +154,8 @@ class RoceSpec(Spec):
     """Lossless classes: one, or a list."""
     pfc: Switch = True
     """Priority flow control on the lossless classes."""
+    headroom: HeadroomSpec = HeadroomSpec()
+    """Headroom of the lossless priority groups."""
     pause_quanta: PauseQuanta = 65535
     """Quanta of 512 bit times that a pause holds unless it is renewed; 0: until it is lifted."""
     dynamic_th: DynamicTh = 0
