@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from io import StringIO
 from typing import Any
 
@@ -34,6 +35,17 @@ def format_text(text: str, file: str) -> str:
     """
     before = parse(text, file)
     refuse_all(before.problems)
+    plain = text.replace("\r\n", "\n")
+    short, runs = _without_runs(plain)
+    laid_out = _with_runs(_round_trip(short, file), runs)
+    if any(len(line) > WIDTH for line in laid_out.splitlines()):
+        laid_out = _round_trip(plain, file)
+    if _meaning(parse(laid_out, file)) != _meaning(before) or _comments(laid_out) != _comments(text):
+        raise _refusal(file, "its layout has no usual form")
+    return laid_out
+
+
+def _round_trip(text: str, file: str) -> str:
     yaml = YAML(typ="rt")
     yaml.Resolver = _TextResolver
     yaml.preserve_quotes = True
@@ -41,13 +53,53 @@ def format_text(text: str, file: str) -> str:
     yaml.indent(mapping=2, sequence=4, offset=2)
     out = StringIO()
     try:
-        yaml.dump(yaml.load(text.replace("\r\n", "\n")), out)
+        yaml.dump(yaml.load(text), out)
     except YAMLError as error:
         raise _refusal(file, str(error).splitlines()[0]) from None
-    laid_out = "\n".join(line.rstrip() for line in out.getvalue().splitlines()).strip("\n") + "\n"
-    if _meaning(parse(laid_out, file)) != _meaning(before) or _comments(laid_out) != _comments(text):
-        raise _refusal(file, "its layout has no usual form")
-    return laid_out
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()).strip("\n") + "\n"
+
+
+_SCALAR = r"[A-Za-z0-9_.](?:[A-Za-z0-9_./-]|:(?=[A-Za-z0-9]))*"
+_LIST = rf"\[ *{_SCALAR}(?: *, *{_SCALAR})* *\]"
+_PAIR = rf"{_SCALAR} *: +(?:{_SCALAR}|{_LIST})"
+_ITEM = re.compile(rf"( *)- +(\{{ *{_PAIR}(?: *, *{_PAIR})* *\}}) *")
+"""A line that is an item of a list, a mapping of plain values in braces: what long lists are made of."""
+_RUN = "raddle-fmt-run-"
+
+
+def _without_runs(text: str) -> tuple[str, list[list[str]]]:
+    """The text with each run of plain items as one, whose name says which, and the items of the runs.
+
+    The round trip takes a millisecond an item, and an item's layout depends on nothing but itself.
+    """
+    if _RUN in text:
+        return text, []
+    lines: list[str] = []
+    runs: list[list[str]] = []
+    indent = None
+    for line in text.split("\n"):
+        found = _ITEM.fullmatch(line)
+        if found is None:
+            lines.append(line)
+        elif found[1] == indent:
+            runs[-1].append(_laid_out(found[2]))
+        else:
+            lines.append(f"{found[1]}- {_RUN}{len(runs)}")
+            runs.append([_laid_out(found[2])])
+        indent = found[1] if found else None
+    return "\n".join(lines), runs
+
+
+def _laid_out(item: str) -> str:
+    tight = re.sub(r" *([\[\]{}]) *", r"\1", item)
+    return re.sub(r" *, *", ", ", re.sub(r" *:(?: +|(?=\[))", ": ", tight))
+
+
+def _with_runs(text: str, runs: list[list[str]]) -> str:
+    def items(found: re.Match[str]) -> str:
+        return "\n".join(f"{found[1]}- {item}" for item in runs[int(found[2])])
+
+    return re.sub(rf"^( *)- {_RUN}(\d+)$", items, text, flags=re.MULTILINE)
 
 
 def _meaning(source: Source) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import time
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,47 @@ def test_formatting_twice_changes_nothing_and_the_fabric_is_the_same() -> None:
 def test_examples_are_formatted(name: str) -> None:
     text = bundled_examples()[name].read_text(encoding="utf-8")
     assert format_text(text, name) == text
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_long_lists_are_laid_out_as_the_round_trip_lays_out_each_item(seed: int) -> None:
+    """Runs of plain items are laid out line by line; another character in each sends them the long way."""
+    draw = random.Random(seed)
+
+    def space() -> str:
+        return " " * draw.choice((0, 0, 1, 2))
+
+    def scalar() -> str:
+        return draw.choice(
+            ("leaf0", "leaf0:Ethernet8", "a:b", "10.0.0.0/8", "010", "on", "1:30", ".5", "200G")
+        )
+
+    def value() -> str:
+        inner = f"{space()},{space()}".join(scalar() for _ in range(draw.randint(1, 3)))
+        return scalar() if draw.random() < 0.5 else f"[{space()}{inner}{space()}]"
+
+    def item() -> str:
+        keys = draw.sample(("ends", "speed", "cable", "state"), draw.randint(1, 2))
+        pairs = (f"{key}{space()}: {space()}{value()}" for key in keys)
+        return f"-{space()} {{{space()}{f'{space()},{space()}'.join(pairs)}{space()}}}{space()}"
+
+    lines = [item() for _ in range(6)]
+    texts = [
+        "a: 1\nlinks:\n" + "".join(f"  {line}\n" for line in each) + "b:\n  - c: 1\n  - {d: 1}\n"
+        for each in (lines, [line.replace("{", "{é: 1, ", 1) for line in lines])
+    ]
+    quick, slow = (format_text(text, "x.yaml") for text in texts)
+    assert quick == slow.replace("é: 1, ", "")
+
+
+def test_five_thousand_items_take_two_seconds_and_keep_what_stands_between() -> None:
+    rows = "".join(f"    -   {{ends: [leaf{n % 8},spine{n % 4}], speed: 200G}}\n" for n in range(5000))
+    text = f"name: pod\nlinks:\n    # first\n{rows}    - ends: [a, b]  # last\n"
+    start = time.process_time()
+    laid_out = format_text(text, "x.yaml")
+    assert time.process_time() - start < 2
+    assert laid_out.startswith("name: pod\nlinks:\n    # first\n  - {ends: [leaf0, spine0], speed: 200G}\n")
+    assert laid_out.endswith("  - {ends: [leaf7, spine3], speed: 200G}\n  - ends: [a, b]    # last\n")
 
 
 def test_words_that_yaml_1_1_would_convert_stay_as_written() -> None:
