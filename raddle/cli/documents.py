@@ -23,7 +23,9 @@ from raddle.controller.verify.transient import Transient
 from raddle.controller.verify.update_scope import UpdateScope
 from raddle.lab.collisions import CollisionReport
 from raddle.lab.graph.file import workload_schema
+from raddle.lab.scenario.file import scenario_schema
 from raddle.peers.sonic.findings import Finding
+from raddle.report.scenario import ScenarioResult
 from raddle.report.schemas import DIALECT, bench_schema, closed, run_schema
 from raddle.report.workload import WorkloadResult
 from raddle.topology.model import Addressing, Ecn, LosslessClass, SwitchModel
@@ -38,6 +40,7 @@ def schema_of(name: str) -> Schema:
         "bench": bench_schema,
         "simulate": run_schema,
         "workload": workload_schema,
+        "scenario": scenario_schema,
     }
     if name in made:
         return made[name]()
@@ -193,6 +196,7 @@ _DOCUMENTS: dict[str, tuple[type[BaseModel], ...]] = {
     "status": (_document("Status", switches=_list_of(_WITH_LINKS), not_compared=list[str]),),
     "drift": (_RESULTS,),
     "workload-result": (_document("Workload", WorkloadResult),),
+    "run": (_document("Run", ok=bool, scenarios=_list_of(_record("Scenario", ScenarioResult, ok=bool))),),
     "import": (_document("Adoption", fabric=str, findings=list[Finding], **_ADOPTED),),
     "models": (_document("Models", models=list[SwitchModel]),),
     "examples": (

@@ -18,6 +18,8 @@ DocumentName = Literal[
     "simulate",
     "workload",
     "workload-result",
+    "scenario",
+    "run",
     "validate",
     "show",
     "plan",
@@ -36,8 +38,8 @@ def schema(
         str,
         typer.Argument(
             metavar="DOCUMENT",
-            help="fabric, workload: files; errors, what any command prints on bad input; or the command that "
-            "prints it (workload-result).",
+            help="fabric, workload, scenario: files; errors, what any command prints on bad input; or the "
+            "command that prints it (workload-result).",
         ),
     ] = "fabric",
 ) -> None:

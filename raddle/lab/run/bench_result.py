@@ -22,7 +22,9 @@ from raddle.lab.switches.prepared import PreparedSwitches
 from raddle.lab.workloads.collective import CollectiveJob
 from raddle.report.model import BenchResult, PinSummary
 from raddle.sim import payload_rate_gbs
+from raddle.topology.model import Fabric
 from raddle.topology.views.cut_off import cut_off_endpoints
+from raddle.workload import Seats
 
 
 def result_before(
@@ -41,7 +43,7 @@ def result_before(
         left_out=(*_left_alone(job), *left_out(fidelity)),
         notes=job.notes(),
         seed=job.scope.seed,
-        line_rate_gbs=_line_rate_gbs(job),
+        line_rate_gbs=line_rate_gbs(job.fabric, job.seats),
         pins=_pin_summary(switches.plan) if switches.plan else None,
         rows=(),
         links=(),
@@ -58,9 +60,8 @@ def _left_alone(job: CollectiveJob) -> Iterator[str]:
         yield f"jobs of tenants ({', '.join(names[:3])}{more}): this one is nobody's; --tenant runs theirs"
 
 
-def _line_rate_gbs(job: CollectiveJob) -> float:
+def line_rate_gbs(fabric: Fabric, seats: Seats) -> float:
     """The payload rate of the slowest rank's live ports together, in GB/s."""
-    fabric, seats = job.fabric, job.seats
     links = [fabric.links[endpoint.link].speed_bps for endpoint in fabric.endpoints]
     live_bps = np.where(cut_off_endpoints(fabric), 0, links)
     speed = np.add.reduceat(live_bps[seats.endpoints], seats.endpoint_offsets[:-1])

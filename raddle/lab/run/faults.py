@@ -102,7 +102,7 @@ def read_faults(fabric: Fabric, path: Path) -> tuple[Fault, ...]:
                 try:
                     if len(cells) != len(header):
                         raise ValueError(f"{len(cells)} cells, the header has {len(header)}")
-                    faults.append(_fault(fabric, row))
+                    faults.append(make_fault(fabric, row))
                 except ValueError as error:
                     problems.append(_problem(error, SourceSpan(str(path), rows.line_num, 1)))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -129,7 +129,7 @@ def parse_failure(fabric: Fabric, text: str) -> Fault:
     try:
         if not at:
             raise ValueError(f"'{text}' names no time; write it as leaf0:Ethernet64@20us..1ms")
-        return _fault(fabric, {"what": "down", "where": where, "from": start, "until": end})
+        return make_fault(fabric, {"what": "down", "where": where, "from": start, "until": end})
     except ValueError as error:
         raise InputError([_problem(error, None)]) from None
 
@@ -147,7 +147,12 @@ def find_link_port(fabric: Fabric, option: str, text: str) -> PortRef:
         raise InputError.of("bad-option", f"{option}: {message}", hint) from None
 
 
-def _fault(fabric: Fabric, row: dict[str, str]) -> Fault:
+def make_fault(fabric: Fabric, row: dict[str, str]) -> Fault:
+    """The fault of a row, its columns by name.
+
+    Raises:
+        ValueError: it is none, or names no part of the fabric; behind "; " is a way out.
+    """
     what = _WHATS.get(row["what"])
     if what is None:
         raise ValueError(f"'{row['what']}' is no fault; {', '.join(_WHATS)} are")

@@ -1,0 +1,45 @@
+"""What scenarios measured, put by as what later ones are compared with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+
+from raddle.errors import InputError
+from raddle.report.scenario import ScenarioResult
+
+
+def baseline_json(results: Sequence[ScenarioResult]) -> str:
+    """The mean over seeds of everything that was measured and ended, by scenario."""
+    document = {
+        result.name: {
+            each.measured: fmean(value for value in each.values if value is not None)
+            for each in result.verdicts
+            if None not in each.values
+        }
+        for result in results
+    }
+    return json.dumps({"raddle-baseline": 1, "scenarios": document}, indent=2, sort_keys=True) + "\n"
+
+
+def read_baseline(path: Path) -> dict[str, dict[str, float]]:
+    """What each scenario measured then.
+
+    Raises:
+        InputError: `bad-baseline`, the file cannot be read or holds something else.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if document["raddle-baseline"] != 1:
+            raise ValueError("it is of another version")
+        return {
+            str(name): {str(what): float(value) for what, value in measured.items()}
+            for name, measured in document["scenarios"].items()
+        }
+    except OSError as error:
+        raise InputError.of("bad-baseline", f"cannot read '{path}': {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        message = f"'{path}' is no baseline"
+        raise InputError.of("bad-baseline", message, "write one with --save-baseline FILE") from None

@@ -1,0 +1,203 @@
+"""What a scenario can expect things of: one record for each metric. A new one is its entry in `METRICS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from raddle.lab.run.drive import Run
+from raddle.lab.run.link_use import link_names, links_in_use
+from raddle.lab.scenario.units import COUNT, GBS, NUMBER, RATIO, SHARE, SIZE, TIME, Unit
+from raddle.lab.workloads.collective import CollectiveJob
+from raddle.sim import FLOW_STATUS
+from raddle.sim.ideal import ideal_fcts_ps
+from raddle.workload import Schedule
+
+_DONE = FLOW_STATUS.index("done")
+
+
+@dataclass(eq=False)
+class View:
+    """Part of a run: a job's messages, or all of them.
+
+    Attributes:
+        messages: the run's messages that belong to it.
+        start_ps: when it begins.
+        job, schedule, size_bytes: None, None and 0 for the whole run.
+        line_gbs: payload rate of the job's slowest rank.
+        alone_ps: how long the job takes alone and undisturbed; None where nothing asks for it.
+    """
+
+    run: Run
+    messages: slice
+    start_ps: int = 0
+    job: CollectiveJob | None = None
+    schedule: Schedule | None = None
+    size_bytes: int = 0
+    line_gbs: float = 0.0
+    alone_ps: int | None = None
+
+    @cached_property
+    def _is_done(self) -> NDArray[np.bool_]:
+        done: NDArray[np.bool_] = self.run.messages().status[self.messages] == _DONE
+        return done
+
+    @cached_property
+    def fcts_ps(self) -> NDArray[np.int64] | None:
+        """From start to last byte of each message; None where one did not end."""
+        flows = self.run.messages()
+        if not self._is_done.all():
+            return None
+        return flows.finish_ps[self.messages] - flows.start_ps[self.messages]
+
+    @cached_property
+    def done_share(self) -> float:
+        """Messages that ended, of all."""
+        return float(self._is_done.mean()) if len(self._is_done) else 1.0
+
+    @cached_property
+    def time_ps(self) -> int | None:
+        """From its begin to its last byte; None where it did not end."""
+        if not self._is_done.all():
+            return None
+        return int(self.run.messages().finish_ps[self.messages].max(initial=self.start_ps)) - self.start_ps
+
+    def bandwidth_gbs(self, kind: int) -> float | None:
+        """The job's algbw (0) or busbw (1), as nccl-tests defines them."""
+        if self.time_ps is None:
+            return None
+        assert self.job
+        size_bytes = self.job.buffer(self.size_bytes).size_bytes
+        return self.job.collective.bandwidth_gbs(self.job.ranks, size_bytes, self.time_ps)[kind]
+
+    def wrong(self) -> float | None:
+        """Elements that are not what the collective promises."""
+        assert self.job
+        assert self.schedule
+        flows = self.run.messages()
+        started, ended = (
+            np.where(self._is_done, times[self.messages], -1) for times in (flows.start_ps, flows.finish_ps)
+        )
+        return float(self.job.count_wrong(self.schedule, started, ended))
+
+    def jct_ratio(self) -> float | None:
+        """Its time against that of running alone."""
+        if self.time_ps is None or not self.alone_ps:
+            return None
+        return self.time_ps / self.alone_ps
+
+    def fct_ps(self, share: float) -> float | None:
+        """The time that a share of the messages takes at most."""
+        return None if self.fcts_ps is None else _at_most(self.fcts_ps, share)
+
+    def slowdown(self, share: float) -> float | None:
+        """Message times against those on an idle fabric, the parts of a message over several queue pairs
+        each by itself."""
+        run, stripes = self.run, self.run.stripes
+        parts = slice(int(stripes.offsets[self.messages.start]), int(stripes.offsets[self.messages.stop]))
+        flows = run.simulation.flows()
+        if not self._is_done.all():
+            return None
+        taken = flows.finish_ps[parts] - flows.start_ps[parts]
+        ideal = ideal_fcts_ps(run.simulation, run.sent.qp[parts], run.sent.size_bytes[parts])
+        known = ideal > 0
+        return _at_most(taken[known] / ideal[known], share)
+
+    def jain(self) -> float | None:
+        """Jain's index of the messages' throughput: (sum x)^2 / (n sum x^2) (Jain, Chiu, Hawe, DEC-TR-301,
+        1984)."""
+        if self.fcts_ps is None or not len(self.fcts_ps):
+            return None
+        rate = self.run.workload.schedule.size_bytes[self.messages] / np.maximum(self.fcts_ps, 1)
+        return float(rate.sum() ** 2 / (len(rate) * (rate**2).sum())) if rate.any() else None
+
+    def drops(self) -> float:
+        """Packets that switches dropped."""
+        return float(self.run.simulation.ports().drops.sum())
+
+    def pauses(self) -> float:
+        """Pause frames that took effect."""
+        return float(self.run.simulation.ports().pauses.sum())
+
+    def pause_share(self) -> float:
+        """How long the port and priority that was paused longest stood still, of the run."""
+        return float(self.run.simulation.ports().pause_ps.max(initial=0)) / max(self.run.simulation.now_ps, 1)
+
+    def marks(self) -> float:
+        """Packets marked with CE."""
+        return float(self.run.simulation.ports().ecn_marks.sum())
+
+    def max_queue_bytes(self) -> float:
+        """The longest that a queue was."""
+        return float(self.run.simulation.ports().max_queue_bytes.max(initial=0))
+
+    def max_link_load(self) -> float:
+        """What the busiest link sent, of what it could have sent during the run."""
+        simulation = self.run.simulation
+        links = links_in_use(simulation, None, link_names(simulation), simulation.now_ps)
+        return max((link.utilisation for link in links), default=0.0)
+
+
+def _at_most(values: NDArray[np.int64] | NDArray[np.float64], share: float) -> float | None:
+    """The smallest value that a share of all does not exceed."""
+    return float(np.quantile(values, share, method="inverted_cdf")) if len(values) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """Something that is measured.
+
+    Attributes:
+        of: a collective, any job, the run as a whole, or any of these.
+        is_worst_high: the worst of several values is the highest.
+        measure: its value; None where what did not end has none.
+    """
+
+    name: str
+    of: Literal["collective", "job", "run", "any"]
+    unit: Unit
+    is_worst_high: bool
+    says: str
+    measure: Callable[[View], float | None]
+
+
+def _shares(
+    name: str, unit: Unit, says: str, measure: Callable[[View, float], float | None]
+) -> tuple[Metric, ...]:
+    def at(share: float) -> Callable[[View], float | None]:
+        return lambda view: measure(view, share)
+
+    words = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
+    return tuple(
+        Metric(f"{name} {word}", "any", unit, True, f"{says}, {word}", at(share))
+        for word, share in words.items()
+    )
+
+
+JCT_RATIO = "jct_ratio"
+
+METRICS: dict[str, Metric] = {
+    each.name: each
+    for each in (
+        Metric("busbw", "collective", GBS, False, "bus bandwidth", lambda view: view.bandwidth_gbs(1)),
+        Metric("algbw", "collective", GBS, False, "algorithm bandwidth", lambda view: view.bandwidth_gbs(0)),
+        Metric("wrong", "collective", COUNT, True, "elements that are not what is promised", View.wrong),
+        Metric(JCT_RATIO, "job", RATIO, True, "time against alone and undisturbed", View.jct_ratio),
+        Metric("time", "any", TIME, True, "from its start to its last byte", lambda view: view.time_ps),
+        Metric("done", "any", SHARE, False, "messages that ended, of all", lambda view: view.done_share),
+        *_shares("fct", TIME, "message completion time", View.fct_ps),
+        *_shares("slowdown", RATIO, "message time against an idle fabric", View.slowdown),
+        Metric("jain", "any", NUMBER, False, "Jain's index of the messages' throughput", View.jain),
+        Metric("drops", "run", COUNT, True, "packets dropped", View.drops),
+        Metric("pfc_pauses", "run", COUNT, True, "pause frames that took effect", View.pauses),
+        Metric("pfc_pause_ratio", "run", SHARE, True, "pause of the port paused longest", View.pause_share),
+        Metric("ecn_marks", "run", COUNT, True, "packets marked", View.marks),
+        Metric("max_queue", "run", SIZE, True, "the longest queue", View.max_queue_bytes),
+        Metric("max_link_load", "run", SHARE, True, "sent over the busiest link", View.max_link_load),
+    )
+}  # fmt: skip

@@ -1,0 +1,143 @@
+"""A scenario's runs, one for each seed, and what is measured of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from raddle.controller.plan.make import make_plan
+from raddle.lab.run.bench_result import line_rate_gbs
+from raddle.lab.run.drive import Run, drive
+from raddle.lab.run.effort import TimeLeft, Told
+from raddle.lab.run.settings import RunSettings
+from raddle.lab.run.size_row import unfinished_flows
+from raddle.lab.run.watch import QUIET, Watch
+from raddle.lab.scenario.checks import run_checks
+from raddle.lab.scenario.file import Scenario
+from raddle.lab.scenario.judge import Measured, verdict_of
+from raddle.lab.scenario.metrics import JCT_RATIO, View
+from raddle.lab.scenario.work import ScenarioJob, Work
+from raddle.lab.switches.prepared import OWN_SWITCHES, PreparedSwitches, prepare_switches
+from raddle.lab.workloads.joined import joined, joined_demand
+from raddle.report.scenario import JobTimes, ScenarioResult
+from raddle.workload import Workload
+
+Baseline = Mapping[str, float]
+"""What an earlier run measured: `train.busbw` -> its mean."""
+
+
+def run_scenario(
+    scenario: Scenario, baseline: Baseline | None = None, threads: int = 1, watch: Watch = QUIET
+) -> ScenarioResult:
+    """Plan, program switches, run with each seed, and judge.
+
+    Args:
+        baseline: what relative expectations compare with.
+
+    Raises:
+        InputError: jobs do not fit the fabric, or `no-baseline`.
+        UnreachableError: a switch does not take the plan.
+    """
+    began_s = time.monotonic()
+    measured: list[Measured] = []
+    for switches, works, seed in _prepared(scenario, watch):
+        measured.append(_measure(scenario, switches, works, RunSettings(seed, threads=threads), watch))
+    result = ScenarioResult(
+        name=scenario.name,
+        file=scenario.file,
+        fabric=scenario.fabric.name,
+        routing=scenario.routing,
+        congestion_control=scenario.fabric.roce.congestion_control,
+        seeds=scenario.seeds,
+        jobs=tuple(
+            JobTimes(job.name, works[place].what, works[place].workload.seats.ranks,
+                     tuple(each.times_ps[place] for each in measured))
+            for place, job in enumerate(scenario.jobs)
+        ),
+        verdicts=tuple(verdict_of(each, measured, baseline) for each in scenario.expectations),
+        seconds=round(time.monotonic() - began_s, 3),
+    )  # fmt: skip
+    return replace(result, checks=run_checks(scenario.checks, scenario.file, result))
+
+
+def _prepared(scenario: Scenario, watch: Watch) -> Iterator[tuple[PreparedSwitches, tuple[Work, ...], int]]:
+    """The jobs of each seed, on switches that are programmed for them."""
+    plan, switches = None, None
+    for seed in scenario.seeds:
+        works = tuple(job.make(seed) for job in scenario.jobs)
+        demand = joined_demand([work.demand() for work in works]) if scenario.routing == "pinned" else None
+        new = make_plan(scenario.fabric, scenario.routing, demand)
+        if switches is None or new != plan:
+            plan, switches = new, prepare_switches(scenario.fabric, new, OWN_SWITCHES, watch.tell)
+        yield switches, works, seed
+
+
+def _measure(
+    scenario: Scenario,
+    switches: PreparedSwitches,
+    works: Sequence[Work],
+    settings: RunSettings,
+    watch: Watch,
+) -> Measured:
+    disturbed = replace(
+        settings, faults=scenario.faults, detection_ps=scenario.detection_ps, until_ps=scenario.until_ps
+    )
+    parts = [
+        (job.name if len(works) > 1 else "", _begun(work.workload, job.start_ps))
+        for job, work in zip(scenario.jobs, works, strict=True)
+    ]
+    run = _driven(switches, joined(parts), disturbed, watch, f"{scenario.name}, seed {settings.seed}")
+    views = {"": View(run, slice(0, run.workload.schedule.flows))}
+    first = 0
+    for job, work in zip(scenario.jobs, works, strict=True):
+        own = slice(first, first + work.workload.schedule.flows)
+        first = own.stop
+        views[job.name] = View(
+            run, own, job.start_ps, work.collective, work.workload.schedule, work.size_bytes,
+            line_gbs=line_rate_gbs(scenario.fabric, work.workload.seats),
+            alone_ps=_alone_ps(scenario, switches, job, work, settings, watch),
+        )  # fmt: skip
+    return Measured(
+        values={each.measured: each.metric.measure(views[each.job]) for each in scenario.expectations},
+        line_gbs={job.name: views[job.name].line_gbs for job in scenario.jobs},
+        times_ps=tuple(views[job.name].time_ps for job in scenario.jobs),
+        unfinished={name: _why(view) for name, view in views.items()},
+    )
+
+
+def _alone_ps(
+    scenario: Scenario,
+    switches: PreparedSwitches,
+    job: ScenarioJob,
+    work: Work,
+    settings: RunSettings,
+    watch: Watch,
+) -> int | None:
+    """How long a job takes alone and undisturbed, where something is expected of that."""
+    if not any(each.job == job.name and each.metric.name == JCT_RATIO for each in scenario.expectations):
+        return None
+    run = _driven(switches, work.workload, settings, watch, f"{job.name} alone")
+    return View(run, slice(0, work.workload.schedule.flows)).time_ps
+
+
+def _driven(
+    switches: PreparedSwitches, work: Workload, settings: RunSettings, watch: Watch, what: str
+) -> Run:
+    outcome = drive(switches, work, settings, Told(watch, TimeLeft(), lambda run: what))
+    if outcome.is_interrupted:
+        raise KeyboardInterrupt
+    return outcome.run
+
+
+def _begun(work: Workload, start_ps: int) -> Workload:
+    """The workload from a time on."""
+    return replace(work, start_ps=work.starts_ps + start_ps) if start_ps else work
+
+
+def _why(view: View) -> str:
+    """What kept the first message that did not end."""
+    if view.done_share == 1:
+        return ""
+    flows = unfinished_flows(view.run, view.messages)
+    return f"{flows[0].name}: {flows[0].reason}" if flows else ""

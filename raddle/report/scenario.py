@@ -1,0 +1,114 @@
+"""What came of scenarios, as values that every form of report reads, and as text and JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One expectation and what was measured.
+
+    Attributes:
+        text: the expectation, as written.
+        measured: what it speaks of: `train.busbw`.
+        unit: of the values: GB/s, ps, B, or empty for counts and ratios.
+        values: for each seed; None where what did not end has none.
+        holds: for every seed.
+        shown: the worst value, and how they spread where there are several, in words.
+        why: why it does not hold, where the value alone does not tell; else empty.
+        line, column: in the scenario file, from 1; 0 for what is expected of itself.
+    """
+
+    text: str
+    measured: str
+    unit: str
+    values: tuple[float | None, ...]
+    holds: bool
+    shown: str
+    why: str
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A command of the user's own: what it ended with, and the last that it printed."""
+
+    command: str
+    exit_code: int
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobTimes:
+    """A job: what it does, its ranks, and its time for each seed in ps, None where it did not end."""
+
+    name: str
+    what: str
+    ranks: int
+    times_ps: tuple[int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioResult:
+    """What came of a scenario. `seconds` of computing, on this machine."""
+
+    name: str
+    file: str
+    fabric: str
+    routing: str
+    congestion_control: str
+    seeds: tuple[int, ...]
+    jobs: tuple[JobTimes, ...]
+    verdicts: tuple[Verdict, ...]
+    checks: tuple[Check, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """Everything is as expected."""
+        return all(each.holds for each in self.verdicts) and not any(each.exit_code for each in self.checks)
+
+
+def scenarios_text(results: Sequence[ScenarioResult]) -> str:
+    """A line for each expectation, below a head for each scenario; the last line sums up."""
+    lines = [line for result in results for line in _lines(result)]
+    of = [each.holds for result in results for each in result.verdicts]
+    of += [not each.exit_code for result in results for each in result.checks]
+    failed = len(of) - sum(of)
+    told = f"{failed} of {len(of)} expectations failed" if failed else f"ok, {len(of)} expectations"
+    return "\n".join([*lines, told]) + "\n"
+
+
+def _lines(result: ScenarioResult) -> Iterator[str]:
+    first, last = result.seeds[0], result.seeds[-1]
+    seeds = f"seed {first}" if first == last else f"seeds {first}-{last}"
+    yield f"# {result.name} on {result.fabric}: {result.routing}, {result.congestion_control}, {seeds}"
+    for job in result.jobs:
+        yield f"# {job.name}: {job.what}, {job.ranks} ranks"
+    width = max([30, *(len(each.text) for each in result.verdicts)])
+    for each in result.verdicts:
+        yield f"{'ok' if each.holds else 'FAIL':<5}{each.text:<{width}}  {each.shown}"
+        if not each.holds:
+            place = f"{result.file}:{each.line}:{each.column}" if each.line else result.file
+            yield f"     {place}{': ' if each.why else ''}{each.why}"
+    for check in result.checks:
+        word = "FAIL" if check.exit_code else "ok"
+        yield f"{word:<5}{check.command:<{width}}  exit code {check.exit_code}"
+        if check.exit_code and check.output:
+            yield f"     {check.output}"
+
+
+def scenarios_document(results: Sequence[ScenarioResult]) -> str:
+    """The results as JSON, ending in a newline."""
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "ok": all(result.ok for result in results),
+        "scenarios": [{**asdict(result), "ok": result.ok} for result in results],
+    }
+    return json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n"
