@@ -15,10 +15,12 @@ from typing import Any
 from raddle.controller.plan.held import HeldPlan, held_document, held_from_json
 from raddle.controller.plan.model import SwitchPlan
 from raddle.controller.plan.update import by_prefix
-from raddle.controller.reconcile import Past, SwitchResult
+from raddle.controller.reconcile import Past, PushPolicy, SwitchResult, apply_plan
 from raddle.controller.southbound.driver import RouteTable
 from raddle.controller.southbound.sonic.ownership import written_entries
+from raddle.controller.southbound.workers import Progress, silent
 from raddle.errors import InputError
+from raddle.inventory import Inventory
 
 SCHEMA_VERSION = 1
 
@@ -160,6 +162,31 @@ class Ledger:
     def forget(self) -> None:
         """There are new switches at the inventory's addresses."""
         self._record.unlink(missing_ok=True)
+
+
+def apply_recorded(
+    ledger: Ledger,
+    held: HeldPlan,
+    inventory: Inventory,
+    work: str,
+    policy: PushPolicy | None = None,
+    progress: Progress = silent,
+) -> tuple[SwitchResult, ...]:
+    """`apply_plan` as the only one who changes these switches; what comes of it is put by.
+
+    Args:
+        work: the command, for who finds the switches locked.
+
+    Raises:
+        InputError: also `locked`, `cannot-write`, `bad-applied-record`.
+    """
+    with ledger.locked(work):
+        applied = ledger.read(held.plan.fabric)
+        past = applied.past if applied else Past(written={})
+        with ledger.intent(held, applied):
+            results = apply_plan(held.plan, inventory, policy, progress, past)
+        ledger.write(held, results, applied)
+    return results
 
 
 def _intended(plan: SwitchPlan, before: SwitchRecord | None) -> SwitchRecord:

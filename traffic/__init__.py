@@ -1,7 +1,7 @@
 """What the hosts send: collectives as schedules of dependent flows, and where their ranks are."""
 
 from raddle.traffic.collectives.record import Algorithm, Collective
-from raddle.traffic.demand import demand, demand_of_pairs, steps_of
+from raddle.traffic.demand import demand_of_pairs, steps_of
 from raddle.traffic.interpreter import count_wrong
 from raddle.traffic.latency import NO_LATENCY, StepLatency
 from raddle.traffic.placement import PLACEMENTS, place
@@ -31,7 +31,6 @@ __all__ = [
     "build",
     "check_ranks",
     "count_wrong",
-    "demand",
     "demand_of_pairs",
     "find_algorithm",
     "find_collective",

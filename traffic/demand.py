@@ -11,18 +11,6 @@ from numpy.typing import NDArray
 from raddle.workload import Demand, Schedule
 
 
-def demand(schedule: Schedule, placement: NDArray[np.int32]) -> Demand:
-    """The distinct endpoint pairs of each phase, sorted by (phase, src, dst).
-
-    Steps with the same set of pairs are one phase (a ring has one phase); phases count from 0 in the
-    order of their first step.
-
-    Args:
-        placement: int32, endpoint of each rank, as `traffic.place` returns it.
-    """
-    return demand_of_pairs(steps_of(schedule), placement)
-
-
 def steps_of(schedule: Schedule) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int32]]]:
     """The ranks that send and receive in each step."""
     order = np.argsort(schedule.step, kind="stable")
@@ -34,7 +22,15 @@ def steps_of(schedule: Schedule) -> Iterator[tuple[NDArray[np.int32], NDArray[np
 def demand_of_pairs(
     steps: Iterable[tuple[NDArray[np.integer[Any]], NDArray[np.integer[Any]]]], placement: NDArray[np.int32]
 ) -> Demand:
-    """The same of the ranks that send and receive in each step."""
+    """The distinct endpoint pairs of each phase, sorted by (phase, src, dst).
+
+    Steps with the same set of pairs are one phase (a ring has one phase); phases count from 0 in the
+    order of their first step.
+
+    Args:
+        steps: the ranks that send and receive in each.
+        placement: int32, endpoint of each rank, as `traffic.place` returns it.
+    """
     endpoints = placement.astype(np.int64)
     width = int(endpoints.max()) + 1
     pairs = (np.unique(endpoints[src] * width + endpoints[dst]) for src, dst in steps)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import nullcontext
 from typing import Annotated
 
 import typer
 
 from raddle.cli.fabric_argument import FabricArg
+from raddle.cli.option_groups import with_option_groups
 from raddle.cli.options import (
     DEFAULT_INVENTORY,
     InventoryOption,
@@ -22,16 +22,15 @@ from raddle.cli.options import (
     load_fabric,
     load_switches,
     plan_for,
-    with_plan_options,
 )
 from raddle.cli.plan import changes_text
 from raddle.cli.progress import progress_bar
 from raddle.cli.status import boot_needs, first_boot_text, foreign_text, raise_errors, results_json
-from raddle.controller.ledger import Ledger
+from raddle.controller.ledger import Ledger, apply_recorded
 from raddle.controller.reconcile import Past, PushPolicy, SwitchResult, apply_plan
 
 
-@with_plan_options
+@with_option_groups
 def apply(
     fabric: FabricArg,
     options: PlanOptions,
@@ -78,14 +77,14 @@ def apply(
     if plan_file is None and (assumed := options.assumed(model)):
         print(f"note: {assumed}", file=sys.stderr)
     ledger = Ledger(inventory)
-    with nullcontext() if dry_run else ledger.locked(f"apply {fabric}"), progress_bar() as progress:
-        applied = ledger.read(model.name)
-        policy = PushPolicy(dry_run, allow_flap, confirm, take_over, tuple(accept_identity or ()))
-        past = applied.past if applied else Past(written={})
-        with nullcontext() if dry_run else ledger.intent(held, applied):
+    policy = PushPolicy(dry_run, allow_flap, confirm, take_over, tuple(accept_identity or ()))
+    with progress_bar() as progress:
+        if dry_run:
+            applied = ledger.read(model.name)
+            past = applied.past if applied else Past(written={})
             results = apply_plan(held.plan, where, policy, progress, past)
-        if not dry_run:
-            ledger.write(held, results, applied)
+        else:
+            results = apply_recorded(ledger, held, where, f"apply {fabric}", policy, progress)
     if as_json:
         print(results_json(results, model.first_boot))
     elif dry_run:

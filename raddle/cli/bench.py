@@ -12,45 +12,21 @@ import typer
 
 from raddle import traffic
 from raddle.cli.fabric_argument import FabricArg
+from raddle.cli.option_groups import with_option_groups
 from raddle.cli.options import (
-    HostsOption,
     JsonOption,
-    P4InfoOption,
-    PlacementOption,
     PlanOption,
     PlanOptions,
-    QpsOption,
-    RanksOption,
     RootOption,
-    RoutingOption,
-    SeedOption,
-    SplitDataOption,
-    StrictOption,
-    TenantOption,
+    ScopeOptions,
     load_fabric,
     plan_for,
-    scopes,
 )
 from raddle.cli.output_folder import OutputFolder
 from raddle.cli.progress import Shown, progress_bar, watching
-from raddle.cli.run_options import (
-    CcOption,
-    DetectionOption,
-    FailOption,
-    FaultsOption,
-    FidelityOption,
-    PushOption,
-    RunOptions,
-    ThreadsOption,
-    UntilOption,
-    UsedInventoryOption,
-    note_unused_routing,
-    switch_source,
-    with_congestion_control,
-)
+from raddle.cli.run_options import RunOptions, SeriesOption, TraceOption
 from raddle.errors import InputError
 from raddle.lab.bench import BenchRequest, run_jobs
-from raddle.lab.workloads.connections import with_qps
 from raddle.lab.workloads.matrix_file import read_matrix
 from raddle.lab.workloads.ranks import without_nics
 from raddle.report import to_json
@@ -65,8 +41,11 @@ from raddle.units import parse_nccl_bytes
 _FILES = ("bench.json", "series-*.csv", "capture-*.pcapng")
 
 
+@with_option_groups
 def bench(
     fabric: FabricArg,
+    where: ScopeOptions,
+    run: RunOptions,
     collective: Annotated[
         str, typer.Option(help="all_reduce, all_to_all, ...; a wrong name lists all.")
     ] = "all_reduce",
@@ -97,38 +76,13 @@ def bench(
     matrix: Annotated[
         Path | None, typer.Option(help="CSV of bytes from each rank to each, for all_to_all_v.")
     ] = None,
-    routing: RoutingOption = None,
     plan_file: PlanOption = None,
-    placement: PlacementOption = None,
-    tenant: TenantOption = None,
-    hosts: HostsOption = None,
-    ranks: RanksOption = None,
-    seed: SeedOption = 1,
-    cc: CcOption = None,
-    fail: FailOption = None,
-    faults: FaultsOption = None,
-    detection: DetectionOption = "1ms",
-    until: UntilOption = None,
-    threads: ThreadsOption = 1,
-    fidelity: FidelityOption = "packet",
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="DIR", help="For bench.json, --series and --trace."),
     ] = None,
-    series: Annotated[
-        str | None,
-        typer.Option(metavar="TIME", help="Sample queues and rates that often: series-BYTES.csv."),
-    ] = None,
-    trace: Annotated[
-        list[str] | None,
-        typer.Option(metavar="PORT", help="Record the frames on the link at a port: capture-BYTES.pcapng."),
-    ] = None,
-    inventory: UsedInventoryOption = None,
-    push: PushOption = False,
-    p4info: P4InfoOption = None,
-    qps_per_connection: QpsOption = None,
-    split_data: SplitDataOption = None,
-    strict: StrictOption = False,
+    series: SeriesOption = None,
+    trace: TraceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Simulate a collective and print the table of nccl-tests.
@@ -137,10 +91,9 @@ def bench(
     --inventory and without --push it forwards with what they hold already. Times of faults, --series and
     --until count from the start of each size. An interrupt keeps the rows that are done.
     """
-    loaded = load_fabric(fabric, strict)
-    held = plan_for(loaded, PlanOptions(routing=routing), plan_file).plan if plan_file else None
-    model = with_congestion_control(with_qps(loaded, qps_per_connection, split_data), cc)
-    options = RunOptions(seed, threads, fail or (), faults, detection, series, trace or (), until, fidelity)
+    loaded = load_fabric(fabric, run.strict)
+    held = plan_for(loaded, PlanOptions(routing=run.routing), plan_file) if plan_file else None
+    model = run.fabric_of(loaded)
     sizes = (read_matrix(matrix), str(matrix)) if matrix else (None, "")
     terms = traffic.Terms(datatype, redop, root, *sizes)
     request = BenchRequest(
@@ -148,14 +101,14 @@ def bench(
         algorithm=algorithm,
         sizes_bytes=_sizes(terms, min_bytes, max_bytes, factor, step),
         terms=terms,
-        routing=held.routing if held else routing or model.routing.policy,
-        scopes=scopes(placement, tenant, hosts, ranks, seed),
-        settings=options.settings(model),
-        plan=held,
+        routing=held.plan.routing if held else run.routing or model.routing.policy,
+        scopes=where.scopes(run.seed),
+        settings=run.settings(model, series, trace or ()),
+        plan=held.plan if held else None,
     )
-    source = switch_source(inventory, push, p4info)
-    note_unused_routing("--plan" if held else "--routing", bool(routing or held), source)
-    with _folder(output, options) as folder, progress_bar() as progress:
+    given = "--plan" if held else "--routing" if run.routing else ""
+    source = run.switches(loaded, f"bench {fabric}", held, given)
+    with _folder(output, series, trace) as folder, progress_bar() as progress:
         told = _Told(progress, folder, is_quiet=as_json)
         results = run_jobs(model, request, source, watching(progress), told, told.capture)
         document = to_json(results[0]) if len(results) == 1 else jobs_json(results)
@@ -201,10 +154,12 @@ class _Told:
 
 
 @contextmanager
-def _folder(path: Path | None, options: RunOptions) -> Iterator[OutputFolder | None]:
+def _folder(
+    path: Path | None, series: str | None, trace: Sequence[str] | None
+) -> Iterator[OutputFolder | None]:
     if path is None:
-        if options.series or options.trace:
-            option = "--series" if options.series else "--trace"
+        if series or trace:
+            option = "--series" if series else "--trace"
             raise InputError.of("bad-option", f"{option} needs a folder to write to", "give one with -o DIR")
         yield None
         return

@@ -7,6 +7,7 @@ import sys
 import typer
 
 from raddle.cli.fabric_argument import FabricArg
+from raddle.cli.option_groups import with_option_groups
 from raddle.cli.options import (
     DEFAULT_INVENTORY,
     InventoryOption,
@@ -17,7 +18,6 @@ from raddle.cli.options import (
     load_fabric,
     load_switches,
     plan_applied,
-    with_plan_options,
 )
 from raddle.cli.plan import changes_text
 from raddle.cli.status import boot_needs, first_boot_text, foreign_text, raise_errors, results_json
@@ -25,7 +25,7 @@ from raddle.controller.ledger import Ledger
 from raddle.controller.reconcile import Past, check
 
 
-@with_plan_options
+@with_option_groups
 def drift(
     fabric: FabricArg,
     options: PlanOptions,

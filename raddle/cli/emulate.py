@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from raddle.cli.fabric_argument import FabricArg
+from raddle.cli.option_groups import with_option_groups
 from raddle.cli.options import (
     AlgorithmOption,
     CollectiveOption,
     JsonOption,
     P4InfoOption,
-    PlacementOption,
     PlanOption,
     PlanOptions,
     QpsOption,
     RoutingOption,
+    ScopeOptions,
     SeedOption,
     SplitDataOption,
     load_fabric,
@@ -34,8 +36,7 @@ from raddle.lab.emulation.sandbox import enter_sandbox
 from raddle.lab.workloads.collective import CollectiveJob, find_job
 from raddle.lab.workloads.connections import with_qps
 from raddle.lab.workloads.flow_file import read_flows
-from raddle.lab.workloads.joined import over_nics
-from raddle.lab.workloads.ranks import Scope
+from raddle.lab.workloads.joined import joined, over_nics
 from raddle.workload import Workload
 
 _TESTS = ("ping", "iperf", "roce", "failover")
@@ -43,8 +44,10 @@ _PROGRAMS = ("mnexec", "ip", "tc", "ethtool", "ping")
 _SWITCH_PROGRAMS = {"ovs": ("ovs-vswitchd", "ovsdb-server", "ovs-vsctl"), "bmv2": ("simple_switch_grpc",)}
 
 
+@with_option_groups
 def emulate(
     fabric: FabricArg,
+    where: ScopeOptions,
     switch: Annotated[
         Literal["bmv2", "ovs"], typer.Option(help="Open vSwitch, or the P4 behavioral model.")
     ] = "ovs",
@@ -61,7 +64,6 @@ def emulate(
     routing: RoutingOption = None,
     collective: CollectiveOption = "all_reduce",
     algorithm: AlgorithmOption = None,
-    placement: PlacementOption = None,
     seed: SeedOption = 1,
     p4info: P4InfoOption = None,
     qps_per_connection: QpsOption = None,
@@ -74,12 +76,13 @@ def emulate(
     """
     tests = _tests(test)
     loaded = load_fabric(fabric)
+    where.require(None if flows else collective)
     held = plan_for(loaded, PlanOptions(routing=routing), plan_file) if plan_file else None
     model = with_qps(loaded, qps_per_connection, split_data)
     work = (
         read_flows(model, flows)
         if flows
-        else _short_collective(find_job(model, collective, algorithm, Scope(placement, seed=seed)), packets)
+        else _short([find_job(model, collective, algorithm, each) for each in where.scopes(seed)], packets)
     )
     if "failover" in tests:
         far_pair(model, work)  # said before anything starts
@@ -101,9 +104,16 @@ def emulate(
         raise typer.Exit(1)
 
 
-def _short_collective(job: CollectiveJob, packets: int) -> Workload:
-    """What a collective sends over NICs, in which every flow has about so many packets."""
-    work, inside = over_nics(job.workload(packets * job.fabric.roce.mtu_bytes * job.ranks))
+def _short(jobs: Sequence[CollectiveJob], packets: int) -> Workload:
+    """What collectives send over NICs at the same time, in which every flow has about so many packets."""
+    work, inside = over_nics(
+        joined(
+            [
+                (job.scope.tenant or "", job.workload(packets * job.fabric.roce.mtu_bytes * job.ranks))
+                for job in jobs
+            ]
+        )
+    )
     if not work.schedule.flows:
         raise InputError.of(
             "no-flows",

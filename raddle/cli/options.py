@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
-from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -93,7 +90,38 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing
 
 
 @dataclass(frozen=True, slots=True)
-class PlanOptions:
+class ScopeOptions:
+    """Which accelerators are the ranks of a job, as it was given."""
+
+    placement: PlacementOption = None
+    tenant: TenantOption = None
+    hosts: HostsOption = None
+    ranks: RanksOption = None
+
+    def require(self, collective: str | None) -> None:
+        """Refuse them where no collective is sent that they could place."""
+        given = [each.name for each in fields(ScopeOptions) if getattr(self, each.name) is not None]
+        if given and not collective:
+            raise InputError.of(
+                "bad-option",
+                f"--{given[0]} places a collective's ranks",
+                "give --collective, or leave it out",
+            )
+
+    def scopes(self, seed: int) -> tuple[Scope, ...]:
+        """The part of the fabric of each job: one, or one for each tenant that is named.
+
+        Raises:
+            InputError: a tenant is named twice.
+        """
+        names: list[str | None] = list(self.tenant or ())
+        if len(set(names)) < len(names):
+            raise InputError.of("bad-option", "--tenant names one twice", "name each once")
+        return tuple(Scope(self.placement, name, self.hosts, self.ranks, seed) for name in names or [None])
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOptions(ScopeOptions):
     """What a plan is made of beside the fabric, as it was given: the one place where these are declared."""
 
     routing: RoutingOption = None
@@ -105,10 +133,6 @@ class PlanOptions:
         ),
     ] = None
     algorithm: AlgorithmOption = None
-    placement: PlacementOption = None
-    tenant: TenantOption = None
-    hosts: HostsOption = None
-    ranks: RanksOption = None
     root: RootOption = None
     seed: Annotated[
         int | None,
@@ -144,8 +168,7 @@ class PlanOptions:
 
     def jobs(self, fabric: Fabric) -> tuple[CollectiveJob, ...]:
         """The jobs whose flows are pinned: of a collective, on each of the scopes."""
-        seed = 1 if self.seed is None else self.seed
-        where = scopes(self.placement, self.tenant, self.hosts, self.ranks, seed)
+        where = self.scopes(1 if self.seed is None else self.seed)
         name, terms = self.collective or "all_reduce", Terms(root=self.root)
         return tuple(find_job(fabric, name, self.algorithm, scope, terms) for scope in where)
 
@@ -174,33 +197,15 @@ class PlanOptions:
         return HeldPlan(plan, fabric_digest(fabric), self.document)
 
 
-def with_plan_options(command: Callable[..., None]) -> Callable[..., None]:
-    """A command whose parameter `options: PlanOptions` is options of their own on the command line."""
-    hints = get_type_hints(PlanOptions, include_extras=True)
-    own = inspect.signature(command, eval_str=True).parameters
-    options = own["options"]
-    expanded = [each for each in own.values() if each is not options]
-    expanded[-1:-1] = [  # --json is the last of all commands
-        options.replace(name=each.name, annotation=hints[each.name], default=None)
-        for each in fields(PlanOptions)
-    ]
-
-    @wraps(command)
-    def run(**given: Any) -> None:
-        options = PlanOptions(**{each.name: given.pop(each.name) for each in fields(PlanOptions)})
-        command(**given, options=options)
-
-    run.__signature__ = inspect.Signature(expanded)  # type: ignore[attr-defined]
-    run.__annotations__ = {each.name: each.annotation for each in expanded}
-    return run
-
-
 PlanOption = Annotated[
     Path | None,
     typer.Option(
         "--plan", metavar="PLAN.json", help="This plan, which 'raddle plan -o' wrote, not a new one."
     ),
 ]
+
+PUSHED_BY = "pushed_by"
+"""Option of a plan that a run has pushed: the command line's words."""
 
 DEFAULT_INVENTORY = Path("raddle-inventory.json")
 
@@ -250,12 +255,20 @@ def plan_applied(
 ) -> HeldPlan:
     """What switches are compared with: as `plan_for`, but where nothing is said, what was last applied.
 
-    Where the fabric has changed since, it is planned anew with the options of then.
+    Where the fabric has changed since, it is planned anew with the options of then; what a run has pushed
+    stays as it is, because its flows may be those of a file.
     """
     if file or options.is_given or applied is None:
         return plan_for(fabric, options, file)
     held = applied.held
     if held.fabric_digest == fabric_digest(fabric):
+        return held
+    if PUSHED_BY in held.options:
+        print(
+            f"note: the fabric file has changed since '{held.options[PUSHED_BY]}' of {applied.time}; "
+            "compared with the plan of then",
+            file=sys.stderr,
+        )
         return held
     print(
         f"note: the fabric file has changed since the apply of {applied.time}; compared with its plan now",
@@ -285,17 +298,3 @@ def _read_held(path: Path) -> HeldPlan:
         return held_from_json(path.read_text())
     except (OSError, UnicodeDecodeError) as error:
         raise InputError.of("no-plan", f"cannot read '{path}': {error}") from None
-
-
-def scopes(
-    placement: str | None, tenants: Sequence[str] | None, hosts: str | None, ranks: int | None, seed: int
-) -> tuple[Scope, ...]:
-    """The part of the fabric of each job: one, or one for each tenant that is named.
-
-    Raises:
-        InputError: a tenant is named twice.
-    """
-    names: list[str | None] = list(tenants or ())
-    if len(set(names)) < len(names):
-        raise InputError.of("bad-option", "--tenant names one twice", "name each once")
-    return tuple(Scope(placement, name, hosts, ranks, seed) for name in names or [None])

@@ -12,13 +12,13 @@ from typing import Annotated
 import typer
 
 from raddle.cli.fabric_argument import FabricArg
+from raddle.cli.option_groups import with_option_groups
 from raddle.cli.options import (
     JsonOption,
     PlanOptions,
     StrictOption,
     load_fabric,
     read_plan,
-    with_plan_options,
 )
 from raddle.controller.plan import Change, diff_plans
 from raddle.controller.plan.backup import Backup, backups, backups_json
@@ -36,7 +36,7 @@ from raddle.topology.model import Fabric
 from raddle.topology.record import record_json
 
 
-@with_plan_options
+@with_option_groups
 def plan(
     fabric: FabricArg,
     options: PlanOptions,

@@ -14,6 +14,7 @@ from finsy.proto import p4r
 
 from raddle.cli.day0 import first_boot, hash_files, hash_note, own_configs, patch_of, ztp_files
 from raddle.cli.fabric_argument import FabricArg
+from raddle.cli.option_groups import with_option_groups
 from raddle.cli.options import (
     JsonOption,
     P4InfoOption,
@@ -21,7 +22,6 @@ from raddle.cli.options import (
     PlanOptions,
     load_fabric,
     plan_for,
-    with_plan_options,
 )
 from raddle.cli.output_folder import OutputFolder
 from raddle.controller.plan.make import outline_plan
@@ -37,7 +37,7 @@ from raddle.errors import InputError
 from raddle.topology.model import Nos
 
 
-@with_plan_options
+@with_option_groups
 def render(
     fabric: FabricArg,
     options: PlanOptions,

@@ -10,11 +10,23 @@ from typing import Annotated, Literal
 
 import typer
 
+from raddle.cli.options import (
+    PUSHED_BY,
+    P4InfoOption,
+    QpsOption,
+    RoutingOption,
+    SeedOption,
+    SplitDataOption,
+    StrictOption,
+)
+from raddle.controller.ledger import Ledger
+from raddle.controller.plan.held import HeldPlan, fabric_digest
 from raddle.errors import InputError
 from raddle.inventory import load_inventory
 from raddle.lab.run.faults import find_link_port, parse_failure, read_faults
 from raddle.lab.run.settings import Fidelity, RunSettings
-from raddle.lab.switches.prepared import SwitchSource
+from raddle.lab.switches.prepared import PushRecord, SwitchSource
+from raddle.lab.workloads.connections import with_qps
 from raddle.sim import NEVER
 from raddle.topology.model import Fabric
 from raddle.units import parse_time_ps
@@ -45,63 +57,97 @@ UsedInventoryOption = Annotated[
     Path | None, typer.Option("--inventory", help="Running switches to use [default: start some]")
 ]
 PushOption = Annotated[bool, typer.Option("--push", help="With --inventory: program the switches first.")]
+SeriesOption = Annotated[
+    str | None, typer.Option(metavar="TIME", help="Sample queues and rates that often: series*.csv.")
+]
+TraceOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="PORT", help="Record the frames on the link at a port: capture*.pcapng."),
+]
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What the options of a run say, as written."""
+    """What commands that drive the engine take, as it was given: the one place where these are declared."""
 
-    seed: int
-    threads: int = 1
-    fail: Sequence[str] = ()
-    faults: Path | None = None
-    detection: str = "1ms"
-    series: str | None = None
-    trace: Sequence[str] = ()
-    until: str | None = None
-    fidelity: Fidelity = "packet"
+    routing: RoutingOption = None
+    cc: CcOption = None
+    qps_per_connection: QpsOption = None
+    split_data: SplitDataOption = None
+    seed: SeedOption = 1
+    fail: FailOption = None
+    faults: FaultsOption = None
+    detection: DetectionOption = "1ms"
+    until: UntilOption = None
+    threads: ThreadsOption = 1
+    fidelity: FidelityOption = "packet"
+    inventory: UsedInventoryOption = None
+    push: PushOption = False
+    p4info: P4InfoOption = None
+    strict: StrictOption = False
 
-    def settings(self, fabric: Fabric) -> RunSettings:
+    def fabric_of(self, loaded: Fabric) -> Fabric:
+        """The fabric of a file with what the options say of its hosts."""
+        model = with_qps(loaded, self.qps_per_connection, self.split_data)
+        if self.cc is None:
+            return model
+        return replace(model, roce=replace(model.roce, congestion_control=self.cc))
+
+    def settings(self, fabric: Fabric, series: str | None = None, trace: Sequence[str] = ()) -> RunSettings:
         """The settings that they describe.
+
+        Args:
+            series, trace: what a command's own options ask to record.
 
         Raises:
             InputError: one of them is not of its form, or names no part of the fabric.
         """
         return RunSettings(
             seed=self.seed,
-            fidelity=self.fidelity,
             threads=self.threads,
             faults=(
                 *(read_faults(fabric, self.faults) if self.faults else ()),
-                *(parse_failure(fabric, text) for text in self.fail),
+                *(parse_failure(fabric, text) for text in self.fail or ()),
             ),
             detection_ps=_time_ps("--detection", self.detection),
-            series_ps=_time_ps("--series", self.series) if self.series else 0,
-            traced=tuple(find_link_port(fabric, "--trace", text) for text in self.trace),
+            series_ps=_time_ps("--series", series) if series else 0,
+            traced=tuple(find_link_port(fabric, "--trace", text) for text in trace),
             until_ps=_time_ps("--until", self.until) if self.until else NEVER,
+            fidelity=self.fidelity,
         )
 
+    def switches(
+        self, loaded: Fabric, work: str, held: HeldPlan | None = None, given: str = "--routing"
+    ) -> SwitchSource:
+        """The switches that the options name. Says so where switches that stay as they are have no use for
+        what was given.
 
-def with_congestion_control(fabric: Fabric, control: CongestionControl | None) -> Fabric:
-    """The fabric with another congestion control at its hosts; None leaves what it says."""
-    if control is None:
-        return fabric
-    return replace(fabric, roce=replace(fabric.roce, congestion_control=control))
+        Args:
+            loaded: the fabric of the file.
+            work: the command's words, for its record of what it pushes.
+            held: the plan that is pushed, where it was made before.
+            given: the option that says what would be pushed; empty if there is none.
 
-
-def switch_source(inventory: Path | None, push: bool, p4info: Path | None) -> SwitchSource:
-    """The switches that the options name.
-
-    Raises:
-        InputError: `no-inventory`, --push without --inventory, or the inventory cannot be read.
-    """
-    if push and inventory is None:
-        raise InputError.of(
-            "no-inventory", "--push needs --inventory", "without both, the command starts its own switches"
-        )
-    if inventory is None:
-        return SwitchSource(p4info=p4info)
-    return SwitchSource(load_inventory(inventory), push, p4info)
+        Raises:
+            InputError: `no-inventory`, --push without --inventory, or the inventory cannot be read.
+        """
+        if self.inventory is None:
+            if self.push:
+                raise InputError.of(
+                    "no-inventory",
+                    "--push needs --inventory",
+                    "without both, the command starts its own switches",
+                )
+            return SwitchSource(p4info=self.p4info)
+        if given and not self.push:
+            print(
+                f"note: {given} has no effect without --push; the switches stay as they are", file=sys.stderr
+            )
+        digest, options = fabric_digest(loaded), {PUSHED_BY: work}
+        if held:
+            digest, options = held.fabric_digest, dict(held.options)
+        record = PushRecord(Ledger(self.inventory), work, digest, options)
+        return SwitchSource(load_inventory(self.inventory), self.push, self.p4info, record)
 
 
 def _time_ps(option: str, text: str) -> int:
@@ -113,9 +159,3 @@ def _time_ps(option: str, text: str) -> int:
     if value <= 0:
         raise InputError.of("bad-option", f"{option}: '{text}' is not above 0")
     return value
-
-
-def note_unused_routing(option: str, is_given: bool, source: SwitchSource) -> None:
-    """Say that an option has no effect on switches that stay as they are."""
-    if is_given and not source.push:
-        print(f"note: {option} has no effect without --push; the switches stay as they are", file=sys.stderr)

@@ -12,37 +12,14 @@ from typing import Annotated
 import typer
 
 from raddle.cli.fabric_argument import FabricArg
-from raddle.cli.options import (
-    JsonOption,
-    P4InfoOption,
-    QpsOption,
-    Routing,
-    RoutingOption,
-    SplitDataOption,
-    StrictOption,
-    load_fabric,
-)
+from raddle.cli.option_groups import with_option_groups
+from raddle.cli.options import JsonOption, Routing, load_fabric
 from raddle.cli.output_folder import OutputFolder
 from raddle.cli.progress import progress_bar, watching
-from raddle.cli.run_options import (
-    CcOption,
-    DetectionOption,
-    FailOption,
-    FaultsOption,
-    FidelityOption,
-    PushOption,
-    RunOptions,
-    ThreadsOption,
-    UntilOption,
-    UsedInventoryOption,
-    note_unused_routing,
-    switch_source,
-    with_congestion_control,
-)
+from raddle.cli.run_options import RunOptions, SeriesOption, TraceOption
 from raddle.errors import InputError
 from raddle.lab.simulate import SimulateRequest
-from raddle.lab.simulate import simulate as run
-from raddle.lab.workloads.connections import with_qps
+from raddle.lab.simulate import simulate as run_flows
 from raddle.lab.workloads.flow_file import read_flows
 from raddle.lab.workloads.pin_file import read_pins
 from raddle.report.run_files import (
@@ -64,45 +41,27 @@ _CAPTURE, _SERIES = "capture.pcapng", "series.csv"
 _FILES = ("fct.csv", "ports.csv", "summary.json", _SERIES, _CAPTURE)
 
 
+@with_option_groups
 def simulate(
     fabric: FabricArg,
+    run: RunOptions,
     flows: Annotated[
         Path, typer.Option(help="CSV with columns src,dst,bytes; also id,start_ns,qp,after,delay_ns.")
     ],
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Folder for fct.csv, ports.csv and summary.json.")
     ],
-    cc: CcOption = None,
-    routing: RoutingOption = None,
     pins: Annotated[
         Path | None, typer.Option(help="CSV with columns flow,path: the switches on the way; implies ecmp.")
     ] = None,
-    qps_per_connection: QpsOption = None,
-    split_data: SplitDataOption = None,
-    seed: Annotated[int, typer.Option(help="Seed of queue pair numbers and ECN marking.", min=0)] = 1,
-    fail: FailOption = None,
-    faults: FaultsOption = None,
-    detection: DetectionOption = "1ms",
-    series: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Sample queues and rates that often: series.csv.")
-    ] = None,
-    trace: Annotated[
-        list[str] | None,
-        typer.Option(metavar="PORT", help="Record the frames on the link at a port: capture.pcapng."),
-    ] = None,
-    until: UntilOption = None,
-    threads: ThreadsOption = 1,
-    fidelity: FidelityOption = "packet",
-    inventory: UsedInventoryOption = None,
-    push: PushOption = False,
-    p4info: P4InfoOption = None,
+    series: SeriesOption = None,
+    trace: TraceOption = None,
     overwrite: Annotated[
         bool,
         typer.Option(
             "--overwrite/--no-overwrite", help="Replace an earlier result in the folder, or refuse to."
         ),
     ] = True,
-    strict: StrictOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Simulate flows and write what became of each one and of every port.
@@ -111,20 +70,19 @@ def simulate(
     --inventory and without --push it forwards with what they hold already. Ends with 1 if a flow is not done;
     an interrupt keeps what there is.
     """
-    model = with_congestion_control(with_qps(load_fabric(fabric, strict), qps_per_connection, split_data), cc)
+    loaded = load_fabric(fabric, run.strict)
+    model = run.fabric_of(loaded)
     workload = read_flows(model, flows)
     paths = read_pins(model, workload, pins) if pins else ()
-    options = RunOptions(
-        seed, threads, fail or (), faults, detection, series, trace or (), until, fidelity
-    )  # fmt: skip
-    settings, source = options.settings(model), switch_source(inventory, push, p4info)
-    note_unused_routing("--pins" if pins else "--routing", bool(routing or pins), source)
+    given = "--pins" if pins else "--routing" if run.routing else ""
+    source = run.switches(loaded, f"simulate {fabric} --flows {flows}", given=given)
+    settings = run.settings(model, series, trace or ())
     with OutputFolder(output, _FILES, overwrite) as folder, progress_bar() as progress:
         if settings.traced:
             settings = dataclasses.replace(settings, capture=folder.open(_CAPTURE))
-        inputs = _digests((*files_of(find(fabric)), flows, *(each for each in (pins, faults) if each)))
-        request = SimulateRequest(workload, _policy(model, routing, pins), paths, settings, inputs)
-        result = run(model, request, source, watching(progress))
+        inputs = _digests((*files_of(find(fabric)), flows, *(each for each in (pins, run.faults) if each)))
+        request = SimulateRequest(workload, _policy(model, run.routing, pins), paths, settings, inputs)
+        result = run_flows(model, request, source, watching(progress))
         document = run_document(result)
         summary = summary_json(document)
         files = {"fct.csv": flows_csv(result), "ports.csv": ports_csv(result), "summary.json": summary}

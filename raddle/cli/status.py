@@ -10,6 +10,7 @@ from dataclasses import asdict
 import typer
 
 from raddle.cli.fabric_argument import FabricArg
+from raddle.cli.option_groups import with_option_groups
 from raddle.cli.options import (
     DEFAULT_INVENTORY,
     InventoryOption,
@@ -20,14 +21,13 @@ from raddle.cli.options import (
     load_fabric,
     load_switches,
     plan_applied,
-    with_plan_options,
 )
 from raddle.controller.ledger import Ledger
 from raddle.controller.reconcile import Past, SwitchResult, check, read_links
 from raddle.errors import UnreachableError
 
 
-@with_plan_options
+@with_option_groups
 def status(
     fabric: FabricArg,
     options: PlanOptions,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,13 +15,14 @@ from typing import Annotated
 import typer
 
 from raddle.cli.fabric_argument import FabricArg
+from raddle.cli.option_groups import with_option_groups
 from raddle.cli.options import (
     DEFAULT_INVENTORY,
     AlgorithmOption,
     InventoryOption,
     P4InfoOption,
-    PlacementOption,
     QpsOption,
+    ScopeOptions,
     SeedOption,
     SplitDataOption,
     StrictOption,
@@ -40,6 +41,7 @@ from raddle.lab.switches.scratch import scratch_folder
 from raddle.lab.workloads.collective import find_job
 from raddle.lab.workloads.connections import with_qps
 from raddle.lab.workloads.flow_file import read_flows
+from raddle.lab.workloads.joined import joined
 from raddle.lab.workloads.ranks import Scope
 from raddle.nos.farm import ServerTls, is_loopback
 from raddle.topology.model import Fabric
@@ -51,8 +53,10 @@ _SWITCH_S = 0.001
 _OTHERS = stat.S_IRGRP | stat.S_IROTH
 
 
+@with_option_groups
 def up(
     fabric: FabricArg,
+    where: ScopeOptions,
     inventory: InventoryOption = DEFAULT_INVENTORY,
     host: Annotated[
         str, typer.Option(help="Address to serve at; loopback unless there is TLS.")
@@ -80,8 +84,8 @@ def up(
         str | None, typer.Option(help="Or a collective to run: all_reduce, all_to_all, ...")
     ] = None,
     size: Annotated[str, typer.Option(help="Its size (powers of 1024).")] = "1G",
+    repeat: Annotated[int, typer.Option(help="So many times in a row.", min=1, max=1000)] = 1,
     algorithm: AlgorithmOption = None,
-    placement: PlacementOption = None,
     qps_per_connection: QpsOption = None,
     split_data: SplitDataOption = None,
     threads: ThreadsOption = 1,
@@ -122,7 +126,8 @@ def up(
     )
     _warn_of_strangers(doors)
     seen = planned_names(model, read_cables(cables)) if cables else None
-    sent = _traffic(model, flows, collective, algorithm, placement, size, seed)
+    where.require(collective)
+    sent = _traffic(model, flows, collective, algorithm, where.scopes(seed), size, repeat)
     # Threads give way sooner than by default, so that long work of one client delays others less.
     sys.setswitchinterval(_SWITCH_S)
     _end_by_signals()
@@ -177,17 +182,21 @@ def _traffic(
     flows: Path | None,
     collective: str | None,
     algorithm: str | None,
-    placement: str | None,
+    scopes: Sequence[Scope],
     size: str,
-    seed: int,
+    repeat: int,
 ) -> Workload | None:
     if flows and collective:
         raise InputError.of("two-traffics", "--flows and --collective exclude each other", "give one of them")
     if flows:
-        return read_flows(fabric, flows)
+        return replace(read_flows(fabric, flows), repeat=repeat)
     if not collective:
+        if repeat > 1:
+            raise InputError.of("bad-option", "--repeat is of --flows or --collective", "give one of them")
         return None
-    return find_job(fabric, collective, algorithm, Scope(placement, seed=seed)).workload(_size(size))
+    jobs = [find_job(fabric, collective, algorithm, scope) for scope in scopes]
+    sent = joined([(job.scope.tenant or "", job.workload(_size(size))) for job in jobs])
+    return replace(sent, repeat=repeat)
 
 
 def _size(text: str) -> int:

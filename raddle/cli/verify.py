@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from raddle.cli.fabric_argument import FabricArg
+from raddle.cli.option_groups import with_option_groups
 from raddle.cli.options import (
     DEFAULT_INVENTORY,
     InventoryOption,
@@ -23,7 +24,6 @@ from raddle.cli.options import (
     options_of,
     plan_for,
     read_plan,
-    with_plan_options,
 )
 from raddle.cli.progress import progress_bar
 from raddle.controller.verify.failures import Outcome
@@ -39,7 +39,7 @@ from raddle.units import format_rate, parse_ratio
 _SHOWN_PARTS = 16
 
 
-@with_plan_options
+@with_option_groups
 def verify(
     fabric: FabricArg,
     options: PlanOptions,

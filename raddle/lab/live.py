@@ -154,7 +154,7 @@ class LiveTraffic:
 
     def _simulate(self, states: dict[str, SwitchState]) -> None:
         run = set_up(self.fabric, states, self.workload, self.settings)
-        simulation, flows = run.simulation, self.workload.schedule.flows
+        simulation, flows = run.simulation, self.workload.schedule.flows * self.workload.repeat
         self.tell(f"traffic of {flows} flows has started")
         clock = _Clock(self.pace)
         while not self._is_over:

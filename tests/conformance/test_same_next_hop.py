@@ -52,7 +52,7 @@ hosts: {{per_leaf: 8}}
 
 @cache
 def plan_of(nos: str, routing: Any) -> Plan:
-    demand = traffic.demand(SCHEDULE, placement()) if routing == "pinned" else None
+    demand = traffic.demand_of_pairs(traffic.steps_of(SCHEDULE), placement()) if routing == "pinned" else None
     return make_plan(fabric(nos), routing, demand)
 
 

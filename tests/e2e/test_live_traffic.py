@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -43,16 +44,18 @@ def when(switch: SimulatedSwitch, is_so: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def running(size_bytes: int, pace: float) -> Iterator[tuple[SwitchFarm, list[str]]]:
+def running(size_bytes: int, pace: float, repeat: int = 1) -> Iterator[tuple[SwitchFarm, list[str]]]:
     told: list[str] = []
     with switch_farm(FABRIC, PLAN) as farm:
         sent = find_job(FABRIC, "all_reduce", None).workload(size_bytes)
+        sent = replace(sent, repeat=repeat)
         with LiveTraffic(FABRIC, farm.switches, sent, pace, tell=told.append):
             yield farm, told
 
 
-def test_traffic_starts_when_the_switches_have_routes_and_counts_to_its_end() -> None:
-    with running(4 * MIB, pace=1e-2) as (farm, told):
+@pytest.mark.parametrize("repeat", [1, 3])
+def test_traffic_starts_when_the_switches_have_routes_and_counts_to_its_end(repeat: int) -> None:
+    with running(4 * MIB, 1e-2, repeat) as (farm, told):
         leaf = farm.switches["leaf0"]
         assert "SIMULATION" not in leaf.databases.state
         program(PLAN, Inventory(FABRIC.name, dict(farm.addresses)))
@@ -62,12 +65,13 @@ def test_traffic_starts_when_the_switches_have_routes_and_counts_to_its_end() ->
         )
         to_hosts = [octets(leaf, f"Ethernet{8 * number}") for number in range(HOSTS)]
         clock = leaf.databases.state["SIMULATION"]["clock"]
-    assert told[0] == "traffic of 480 flows has started"
-    assert told[1].startswith("480 of 480 flows done at ")
+    flows = 480 * repeat
+    assert told[0] == f"traffic of {flows} flows has started"
+    assert told[1].startswith(f"{flows} of {flows} flows done at ")
     assert int(clock["simulated_ps"]) > 0
     assert clock["simulated_s_per_wall_s"] == "0.01"
     # A ring sends 2 (n - 1) / n of its size to each host, and some more with headers and acknowledgements.
-    payload = 2 * 15 / 16 * 4 * MIB
+    payload = repeat * 2 * 15 / 16 * 4 * MIB
     assert all(payload < sent < 1.05 * payload for sent in to_hosts)
 
 

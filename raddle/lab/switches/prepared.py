@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from raddle.controller.ledger import Ledger, apply_recorded
+from raddle.controller.plan.held import HeldPlan
 from raddle.controller.plan.model import Plan
 from raddle.errors import InputError
 from raddle.inventory import Inventory
@@ -16,10 +19,27 @@ from raddle.lab.switches.programmed import (
     over_p4runtime,
     program,
     read_switches,
+    require_all,
     switch_farm,
 )
 from raddle.state import SwitchState
 from raddle.topology.model import Fabric
+
+
+@dataclass(frozen=True, slots=True)
+class PushRecord:
+    """Where it is put by what a run has pushed to running switches, so that others know and wait.
+
+    Attributes:
+        ledger: of the switches' inventory.
+        work: the command's words.
+        fabric_digest, options: of the plan, as `HeldPlan` has them.
+    """
+
+    ledger: Ledger
+    work: str
+    fabric_digest: str
+    options: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +50,13 @@ class SwitchSource:
         inventory: running ones; None starts the fabric's own for as long as it takes to read them back.
         push: False leaves them as they are.
         p4info: of those that run SONiC PINS; None: the inventory's.
+        record: of what is pushed; None: nobody else has to do with these switches.
     """
 
     inventory: Inventory | None = None
     push: bool = True
     p4info: Path | None = None
+    record: PushRecord | None = None
 
 
 OWN_SWITCHES = SwitchSource()
@@ -64,20 +86,32 @@ def prepare_switches(
         tell: hears what is being done.
 
     Raises:
-        InputError: `wrong-fabric`, running switches are of another fabric, or the inventory lacks some.
+        InputError: `wrong-fabric`, running switches are of another fabric, or the inventory lacks some; those
+            of `apply_recorded`.
         UnreachableError: a switch does not answer or does not take the plan.
     """
     with _switches(fabric, plan, source.inventory) as found:
         switches = dataclasses.replace(found, p4info=source.p4info or found.p4info)
         if source.push:
             tell(f"programming {len(switches.addresses)} switches")
-            # Nobody else has written to switches that we have just started.
-            program(plan if source.inventory else dataclasses.replace(plan, ignore=()), switches)
+            _push(plan, switches, source)
         tell(f"reading {len(switches.addresses)} switches")
         reported = read_switches(switches, over_p4runtime(fabric))
     states = {name: switch.state() for name, switch in reported.items()}
     _check_ports(fabric, states)
     return PreparedSwitches(fabric, reported, states, plan if source.push else None)
+
+
+def _push(plan: Plan, switches: Inventory, source: SwitchSource) -> None:
+    if source.inventory is None:
+        # Nobody else has written to switches that we have just started.
+        program(dataclasses.replace(plan, ignore=()), switches)
+    elif source.record is None:
+        program(plan, switches)
+    else:
+        record = source.record
+        held = HeldPlan(plan, record.fabric_digest, record.options)
+        require_all(apply_recorded(record.ledger, held, switches, record.work))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from raddle.controller.plan.model import Plan
-from raddle.controller.reconcile import apply_plan, read_databases
+from raddle.controller.reconcile import SwitchResult, apply_plan, read_databases
 from raddle.controller.southbound.p4runtime.fleet import read_all
 from raddle.controller.southbound.sonic.tables import Tables, bootstrap
 from raddle.errors import UnreachableError
@@ -105,12 +105,17 @@ def program(plan: Plan, inventory: Inventory) -> int:
         UnreachableError: a switch did not take it. It names all that did not.
     """
     results = apply_plan(plan, inventory)
+    require_all(results)
+    return sum(result.sets for result in results)
+
+
+def require_all(results: Iterable[SwitchResult]) -> None:
+    """Raise UnreachableError with the names of the switches that are not as planned."""
     failed = [result for result in results if not result.is_in_sync]
     if failed:
         raise UnreachableError(
             "\n".join(result.error or f"{result.switch}: {result.held}" for result in failed)
         )
-    return sum(result.sets for result in results)
 
 
 def over_p4runtime(fabric: Fabric) -> tuple[str, ...]:

@@ -134,7 +134,7 @@ def test_a_comment_makes_no_other_fabric(hall: Hall) -> None:
 def test_a_plan_file_beside_routing_options_is_refused(hall: Hall) -> None:
     hall.run("plan", "-o", str(hall.plan))
     refused = hall.run("apply", "--plan", str(hall.plan), *PINNED).exception
-    assert "--routing, --placement would make another" in str(refused)
+    assert "--placement, --routing would make another" in str(refused)
 
 
 def test_a_changed_fabric_is_compared_by_the_options_of_then(hall: Hall) -> None:

@@ -92,7 +92,10 @@ def test_what_it_names_is_what_it_sends() -> None:
         schedule = way.schedule(shape, MIB)
         assert way.flows(shape, MIB) == schedule.flows
         placement = np.arange(ranks, dtype=np.int32)
-        told, seen = traffic.demand_of_pairs(way.pairs(shape), placement), traffic.demand(schedule, placement)
+        told, seen = (
+            traffic.demand_of_pairs(pairs, placement)
+            for pairs in (way.pairs(shape), traffic.steps_of(schedule))
+        )
         assert told.src.tolist() == seen.src.tolist()
         assert told.phase.tolist() == seen.phase.tolist()
 
