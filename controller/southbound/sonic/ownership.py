@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from raddle.controller.plan.model import SwitchPlan
+from raddle.controller.southbound.sonic.port_rows import PORT_ROWS
 from raddle.controller.southbound.sonic.tables import OWNED_TABLES, Tables, intended
 
 _BY_PORT = ("INTERFACE", "LOOPBACK_INTERFACE")
@@ -31,8 +32,15 @@ class Ownership:
     ignore: tuple[str, ...] = ()
 
     def foreign(self, switch: SwitchPlan, held: Tables, wanted: Tables) -> frozenset[str]:
-        """Entries of the tables that raddle owns that are on the switch, not wanted, and to be left."""
-        return frozenset(
+        """Entries that raddle leaves although they are not wanted: of its tables those that are somebody
+        else's, of its ports' rows those that are ignored."""
+        ignored = (
+            path
+            for table in PORT_ROWS
+            for key in held.get(table, {})
+            if self.is_ignored(switch.name, path := f"{table}/{key}")
+        )
+        return frozenset(ignored) | frozenset(
             path
             for table in OWNED_TABLES
             for key in held.get(table, {})

@@ -24,6 +24,7 @@ from raddle.controller.southbound.sonic.breakout import (
     updater_of,
     without,
 )
+from raddle.controller.southbound.sonic.port_rows import surplus
 from raddle.controller.southbound.sonic.tables import OWNED_TABLES, Tables
 from raddle.hwsku import Updater
 from raddle.topology.naming import natural
@@ -102,10 +103,10 @@ def plan_push(
 
     Every entry of an owned table is the plan's, so what is not wanted there is deleted, except what belongs
     to the management VRF and what is `foreign` (`TABLE/KEY`). Of other tables only the wanted fields of the
-    wanted entries are touched. Ports that come, go or get other lanes are changed in the first Set, with all
-    that names them; changes that flap a port are in a Set of their own for each port, after all others. After
-    every Set, nothing refers to what is not there. What the updater of the switch's chip and `build` refuses
-    is left to config_db.json.
+    wanted entries are touched, and of cabled ports what is `surplus` goes. Ports that come, go or get other
+    lanes are changed in the first Set, with all that names them; changes that flap a port are in a Set of
+    their own for each port, after all others. After every Set, nothing refers to what is not there. What the
+    updater of the switch's chip and `build` refuses is left to config_db.json.
     """
     owned = set(owned_tables)
     broken = breakout(current, wanted, build)
@@ -118,7 +119,12 @@ def plan_push(
     for table in sorted(wanted.keys() | owned):
         if not live.get(table) and wanted.get(table):
             continue
-        for step in _table_steps(table, current.get(table, {}), live.get(table, {}), table in owned, foreign):
+        have, want = current.get(table, {}), live.get(table, {})
+        is_owned = table in owned
+        gone = (
+            _ours(table, have, foreign) if is_owned else surplus(table, have, wanted, foreign)
+        ) - want.keys()
+        for step in _table_steps(table, have, want, is_owned, gone):
             port = _flapped_port(step)
             if broken.ports and (broken.names(table, step.key, step.field) or table in _REFERRED):
                 first.append(step)
@@ -205,12 +211,13 @@ def differences(
 ) -> Iterator[Change]:
     """How `current` differs from `wanted`, entry by entry (`STATIC_ROUTE/default|10.0.1.0/27`).
 
-    Of an entry in a table that is not owned, only the wanted fields count.
+    Of an entry in a table that is not owned, only the wanted fields count; of others what is `surplus`.
     """
     owned = set(owned_tables)
     for table in sorted(wanted.keys() | owned):
         have, want = current.get(table, {}), wanted.get(table, {})
-        keys = want.keys() | (_ours(table, have, foreign) if table in owned else set())
+        more = _ours(table, have, foreign) if table in owned else surplus(table, have, wanted, foreign)
+        keys = want.keys() | more
         for key in sorted(keys, key=natural):
             if _changed_fields(have.get(key), want.get(key), table in owned) is not None:
                 yield Change(switch, f"{table}/{key}", entry_text(have.get(key)), entry_text(want.get(key)))
@@ -288,12 +295,11 @@ def _table_steps(
     have: dict[str, dict[str, str]],
     want: dict[str, dict[str, str]],
     is_owned: bool,
-    foreign: Container[str],
+    gone: set[str],
 ) -> Iterator[_Step]:
     """Updates before deletes, and children (`Ethernet0|10.0.0.0/31`) deleted before what they hang on, so
     that the table is valid and not empty wherever a long list of steps is cut."""
-    ours = _ours(table, have, foreign) - want.keys() if is_owned else set()
-    if have and not want and len(ours) == len(have):
+    if have and not want and len(gone) == len(have):
         yield _Step(table)
         return
     if want and not have:
@@ -307,7 +313,7 @@ def _table_steps(
             yield _Step(table, key, value=fields)
         else:
             yield from (_Step(table, key, name, value) for name, value in sorted(changed.items()))
-    for key in sorted(ours, reverse=True):
+    for key in sorted(gone, reverse=True):
         yield _Step(table, key)
 
 

@@ -72,6 +72,21 @@ def test_entries_of_tables_that_are_not_owned_are_left_alone() -> None:
     assert written(plan_push(current, wanted, OWNED)) == ([], {"WRED_PROFILE/MINE": {"ecn": "z"}})
 
 
+def test_what_a_cabled_port_has_beside_the_plan_in_its_queues_and_groups_goes_and_other_ports_stay() -> None:
+    planned = {"Ethernet0|3": {"profile": "lossless"}}
+    more = {"Ethernet0|4": {"profile": "lossless"}}
+    others = {"Ethernet8|4": {"profile": "lossless"}, "Ethernet8|3": {"profile": "lossless"}}
+    current: Tables = {"BUFFER_PG": {**planned, **more, **others}}
+    assert [change.path for change in differences("leaf0", current, {"BUFFER_PG": planned})] == [
+        "BUFFER_PG/Ethernet0|4"
+    ]
+    deletes, updates = written(plan_push(current, {"BUFFER_PG": planned}))
+    assert (deletes, updates) == (["BUFFER_PG/Ethernet0|4"], {})
+    ignored = {"BUFFER_PG/Ethernet0|4"}
+    assert not list(differences("leaf0", current, {"BUFFER_PG": planned}, foreign=ignored))
+    assert not plan_push(current, {"BUFFER_PG": planned}, foreign=ignored).requests
+
+
 def test_slash_and_tilde_of_a_key_are_escaped_as_in_a_json_pointer() -> None:
     current: Tables = {"INTERFACE": {"Ethernet0": {}}}
     wanted: Tables = {"INTERFACE": {"Ethernet0": {}, "Ethernet0|10.0.0.0/31": {}, "a~b": {}}}

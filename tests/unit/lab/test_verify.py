@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import typer
@@ -17,6 +17,8 @@ from typer.testing import CliRunner
 from raddle.cli.plan import plan
 from raddle.cli.verify import verify
 from raddle.controller.plan import make_plan
+from raddle.controller.southbound.sonic.sets import differences
+from raddle.controller.southbound.sonic.tables import intended
 from raddle.controller.verify.failures import failures
 from raddle.controller.verify.hashes import check_hashes
 from raddle.controller.verify.lossless import check_lossless
@@ -29,6 +31,8 @@ from raddle.lab.switches.programmed import program, switch_farm
 from raddle.lab.verify import FailureScope, planned_state, verify_plan, verify_running
 from raddle.lab.workloads.collective import collective_demand, find_job
 from raddle.lab.workloads.ranks import Scope as Where
+from raddle.nos.db.databases import ConfigDb
+from raddle.nos.orch import derive
 from raddle.state import PortState, SwitchState
 from raddle.topology import bundled_examples, load, loads
 from raddle.topology.views.cable_truth import SeenCable
@@ -70,6 +74,18 @@ def test_a_sound_plan_passes_and_says_what_each_failure_costs() -> None:
     assert document["worst_load"]["load"] == pytest.approx(12 / 15 * 4 / 3, abs=1e-6)
     assert document["worst_load"]["failure"].startswith("leaf0:Ethernet32 - spine0")
     assert (document["bisection_bps"], document["oversubscription"]) == (3_200_000_000_000, {"leaves": 1.0})
+
+
+def test_one_more_lossless_group_is_a_finding_for_verify_and_a_difference_for_status() -> None:
+    switch = PLAN.switches[0]
+    wanted = intended(switch)
+    held = {table: dict(rows) for table, rows in wanted.items()}
+    held["BUFFER_PG"]["Ethernet0|4"] = held["BUFFER_PG"]["Ethernet0|3"]
+    oper = {port.name: {"oper_status": "up"} for port in switch.ports}
+    state = derive(cast(ConfigDb, held), {"PORT_TABLE": oper})
+    found = check_lossless(FABRIC, {**STATES, switch.name: state})
+    assert [each.code for each in found] == ["headroom-shared-out"]
+    assert [change.path for change in differences(switch.name, held, wanted)] == ["BUFFER_PG/Ethernet0|4"]
 
 
 def test_larger_sets_of_failures_are_sampled_and_it_says_so() -> None:
