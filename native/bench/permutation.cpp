@@ -24,7 +24,7 @@ int main(int argc, char** argv) {
   for (const bool is_dcqcn : {false, true}) {
     if ((which & (is_dcqcn ? 2 : 1)) == 0) continue;
     NetworkConfig network = fabric.network();
-    network.nic.is_dcqcn = is_dcqcn;
+    if (!is_dcqcn) network.nic.rate_control = LineRate::Parameters{};
     Workload work;
     const NodeId hosts = fabric.hosts();
     for (NodeId h = 0; h < hosts; ++h) {

@@ -1,28 +1,24 @@
 // Adaptive routing as columns; see raddle/ars.hpp.
 
+#include <nanobind/stl/vector.h>
+
 #include "bindings.hpp"
 
 namespace {
 
-raddle::ArsConfig* make_config(std::int64_t sampling_interval_ps, const Table<std::int64_t>& loads,
-                               const Table<std::int64_t>& objects,
+raddle::ArsConfig* make_config(std::int64_t sampling_interval_ps, const raddle::ArsLoad& past,
+                               const raddle::ArsLoad& future, const raddle::ArsLoad& current,
+                               const std::vector<raddle::ArsObject>& objects,
                                const Column<std::uint32_t>& group_object, const Column<std::uint8_t>& is_alternative,
                                const Column<std::int64_t>& nominal_bps) {
-  require(loads.shape(0) == 3 && loads.shape(1) == 3, "loads must be 3 x 3");
-  require(objects.shape(1) == 5, "objects must have 5 columns");
-  const auto load = [&](std::size_t i) { return raddle::ArsLoad{loads(i, 0), loads(i, 1), loads(i, 2)}; };
   raddle::ArsConfig config{.sampling_interval = sampling_interval_ps,
-                           .past = load(0),
-                           .future = load(1),
-                           .current = load(2),
-                           .objects = {},
+                           .past = past,
+                           .future = future,
+                           .current = current,
+                           .objects = objects,
                            .group_object = values(group_object),
                            .is_alternative = values(is_alternative),
                            .nominal_speed = values(nominal_bps)};
-  for (std::size_t i = 0; i < objects.shape(0); ++i) {
-    config.objects.push_back({objects(i, 0) != 0, objects(i, 1), static_cast<std::uint32_t>(objects(i, 2)),
-                              objects(i, 3), objects(i, 4)});
-  }
   for (const std::uint32_t object : config.group_object) {
     require(object == raddle::none || object < config.objects.size(), "group_object out of range");
   }
@@ -34,7 +30,19 @@ raddle::ArsConfig* make_config(std::int64_t sampling_interval_ps, const Table<st
 
 void bind_ars(nb::module_& m) {
   const auto column = [](const char* name) { return nb::arg(name).noconvert(); };
+  using raddle::ArsLoad;
+  using raddle::ArsObject;
+  nb::class_<ArsLoad>(m, "ArsLoad")
+      .def("__init__", [](ArsLoad* at, std::int64_t min, std::int64_t max, std::int64_t weight) {
+             new (at) ArsLoad{min, max, weight};
+           }, nb::kw_only(), "min"_a, "max"_a, "weight"_a);
+  nb::class_<ArsObject>(m, "ArsObject")
+      .def("__init__", [](ArsObject* at, bool is_per_packet, raddle::Time idle, std::uint32_t max_flows,
+                          std::int64_t primary_path_threshold, std::int64_t alternative_path_cost) {
+             new (at) ArsObject{is_per_packet, idle, max_flows, primary_path_threshold, alternative_path_cost};
+           }, nb::kw_only(), "is_per_packet"_a, "idle_ps"_a, "max_flows"_a, "primary_path_threshold"_a,
+           "alternative_path_cost"_a);
   nb::class_<raddle::ArsConfig>(m, "ArsConfig")
-      .def(nb::new_(&make_config), nb::kw_only(), "sampling_interval_ps"_a, column("loads"), column("objects"),
-           column("group_object"), column("is_alternative"), column("nominal_bps"));
+      .def(nb::new_(&make_config), nb::kw_only(), "sampling_interval_ps"_a, "past"_a, "future"_a, "current"_a,
+           "objects"_a, column("group_object"), column("is_alternative"), column("nominal_bps"));
 }

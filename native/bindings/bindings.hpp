@@ -50,4 +50,7 @@ inline void require(bool holds, const char* what) {
 void bind_acl(nb::class_<raddle::Simulation>& simulation);
 void bind_ars(nb::module_& m);
 void bind_fluid(nb::module_& m);
+void bind_nic(nb::module_& m);
 void bind_scale_up(nb::module_& m);
+void bind_switch(nb::class_<raddle::Simulation>& simulation);
+void bind_switch_rows(nb::module_& m);

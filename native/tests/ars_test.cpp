@@ -57,7 +57,7 @@ void later_flow_takes_the_uplink_that_carries_nothing() {
   for (std::uint64_t seed = 0; seed < 8; ++seed) {
     NetworkConfig network = fabric.network();
     network.seed = seed;
-    network.nic.is_dcqcn = false;
+    network.nic.rate_control = LineRate::Parameters{};
     Workload work;
     add_flow(work, 0, 2, 8 << 20);
     add_flow(work, 1, 3, 4 << 20);
@@ -83,7 +83,7 @@ void flow_keeps_its_member_until_it_pauses_for_longer_than_the_idle_time() {
     const auto elsewhere = [&](Time gap) -> std::uint64_t {
       NetworkConfig network = fabric.network();
       network.seed = seed;
-      network.nic.is_dcqcn = false;
+      network.nic.rate_control = LineRate::Parameters{};
       Workload work;
       add_flow(work, 0, 2, bytes);
       add_flow(work, 1, 3, 16 << 20);
@@ -112,7 +112,7 @@ void flow_keeps_its_member_until_it_pauses_for_longer_than_the_idle_time() {
 void packets_spread_evenly_over_equal_uplinks() {
   const LeafSpine fabric{.leaves = 2, .spines = 4, .hosts_per_leaf = 1};
   NetworkConfig network = fabric.network();
-  network.nic.is_selective = true;
+  network.nic.loss_recovery = LossRecovery::selective_repeat;
   network.nic.reorder = 64;
   Workload work;
   add_flow(work, 0, 1, 4000 * 4096);
@@ -128,7 +128,7 @@ void packets_spread_evenly_over_equal_uplinks() {
 void permutation_that_hashing_makes_collide_runs_at_line_rate_packet_by_packet() {
   const LeafSpine fabric{.leaves = 4, .spines = 8, .hosts_per_leaf = 8};
   NetworkConfig network = fabric.network();
-  network.nic.is_selective = true;
+  network.nic.loss_recovery = LossRecovery::selective_repeat;
   network.nic.reorder = 64;
   constexpr std::int64_t bytes = 2 << 20;
   const Workload work = shift(fabric, bytes);
@@ -149,7 +149,7 @@ void packets_out_of_order_stop_go_back_n_and_not_selective_repeat() {
   const Workload work = shift(fabric, bytes);
   const auto time_of = [&](bool is_selective, std::uint32_t reorder) {
     NetworkConfig network = fabric.network();
-    network.nic.is_selective = is_selective;
+    if (is_selective) network.nic.loss_recovery = LossRecovery::selective_repeat;
     network.nic.reorder = reorder;
     Simulation simulation = adaptive(fabric, network, work, packets);
     run(simulation);
@@ -165,7 +165,7 @@ void packets_out_of_order_stop_go_back_n_and_not_selective_repeat() {
 void member_whose_port_is_down_is_left_at_once() {
   const LeafSpine fabric{.leaves = 2, .spines = 2, .hosts_per_leaf = 1};
   NetworkConfig network = fabric.network();
-  network.nic.is_selective = true;
+  network.nic.loss_recovery = LossRecovery::selective_repeat;
   network.nic.retransmit_timeout = 100 * us;
   Workload work;
   add_flow(work, 0, 1, 2000 * 4096);
@@ -183,7 +183,7 @@ void alternative_path_is_taken_only_behind_a_loaded_primary_one() {
   const LeafSpine fabric{.leaves = 2, .spines = 2, .hosts_per_leaf = 4};
   const auto frames_on_the_alternative = [&](std::int64_t threshold, std::int64_t cost) {
     NetworkConfig network = fabric.network();
-    network.nic.is_dcqcn = false;
+    network.nic.rate_control = LineRate::Parameters{};
     Workload work;
     for (NodeId h = 0; h < 4; ++h) add_flow(work, h, 4 + h, 1 << 20);
     for (NodeId h = 1; h < 4; ++h) work.flow_start[h] = h * 20 * us;
@@ -213,7 +213,7 @@ void result_is_the_same_for_any_cut_and_number_of_threads() {
   for (NodeId h = 1; h < 12; ++h) add_flow(work, h, 0, 100'000);
   for (const ArsObject& object : {flowlets, packets}) {
     NetworkConfig network = fabric.network();
-    network.nic.is_selective = true;
+    network.nic.loss_recovery = LossRecovery::selective_repeat;
     const auto outcome = [&](unsigned threads, bool is_cut) {
       Simulation simulation = adaptive(fabric, network, work, object, threads, is_cut);
       simulation.advance(20 * us, never);

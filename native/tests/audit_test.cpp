@@ -38,7 +38,7 @@ int main(int, char** argv) {
   const testing::LeafSpine fabric{.leaves = 1, .spines = 1, .hosts_per_leaf = 4};
   const Workload work = testing::incast(3, 4 << 20);
   NetworkConfig network = fabric.network();
-  network.nic.is_dcqcn = false;  // so that the queue is long
+  network.nic.rate_control = LineRate::Parameters{};  // so that the queue is long
   Simulation simulation = testing::simulate(fabric, network, work);
   simulation.advance(50'000'000, never);
   const PortId out = fabric.leaf_port(0, 0);

@@ -32,7 +32,7 @@ struct SwitchRing {
     network.endpoints = network.switches = size;
     network.pipeline_latency.assign(size, 600'000);
     network.seed = 1;
-    network.nic.is_dcqcn = false;
+    network.nic.rate_control = LineRate::Parameters{};
     constexpr std::int64_t speed = 400'000'000'000;
     for (NodeId h = 0; h < size; ++h) network.ports.push_back({h, port(h, 0), speed, 15'000});
     for (NodeId s = 0; s < size; ++s) {
@@ -104,7 +104,7 @@ void watchdog_breaks_the_deadlock() {
 void congestion_without_a_circle_is_no_deadlock() {
   const LeafSpine fabric{.leaves = 2, .spines = 2, .hosts_per_leaf = 8};
   NetworkConfig network = fabric.network();
-  network.nic.is_dcqcn = false;
+  network.nic.rate_control = LineRate::Parameters{};
   Simulation simulation = testing::simulate(fabric, network, incast(15, 2 << 20), true, 1'000'000);
   for (Time until = 0; !simulation.is_done(); until += 5 * us) {
     simulation.advance(until, never);
@@ -117,7 +117,7 @@ void congestion_without_a_circle_is_no_deadlock() {
 void victim_of_head_of_line_blocking_is_slowed_by_a_queue_it_does_not_use() {
   const LeafSpine fabric{.leaves = 2, .spines = 1, .hosts_per_leaf = 8};
   NetworkConfig network = fabric.network();
-  network.nic.is_dcqcn = false;
+  network.nic.rate_control = LineRate::Parameters{};
   Time finish[2];
   for (const bool has_incast : {false, true}) {
     Workload work;
@@ -141,7 +141,7 @@ struct Shares {
 Shares share(NodeId senders, const DcqcnParameters& parameters, Time from, Time until) {
   const LeafSpine fabric{.leaves = 1, .spines = 1, .hosts_per_leaf = senders + 1};
   NetworkConfig network = fabric.network();
-  network.nic.dcqcn = parameters;
+  network.nic.rate_control = parameters;
   network.nic.cnp_interval = 50 * us;
   Simulation simulation = testing::simulate(fabric, network, incast(senders, std::int64_t{4} << 30));
   std::vector<double> sent(senders);
@@ -186,7 +186,7 @@ void pfc_alone_and_dcqcn_set_too_late_are_unfair_where_dcqcn_is_not() {
   for (const bool is_late : {false, true}) {
     const LeafSpine fabric{.leaves = 2, .spines = 1, .hosts_per_leaf = 4};
     NetworkConfig network = fabric.network();
-    network.nic.dcqcn = scaled;
+    network.nic.rate_control = scaled;
     network.nic.cnp_interval = 50 * us;
     Workload work;
     add_flow(work, 1, 0, std::int64_t{4} << 30);  // beside the receiver
@@ -216,7 +216,7 @@ void pfc_alone_and_dcqcn_set_too_late_are_unfair_where_dcqcn_is_not() {
 void go_back_n_collapses_in_a_lossy_incast() {
   const LeafSpine fabric{.leaves = 2, .spines = 2, .hosts_per_leaf = 8};
   NetworkConfig network = fabric.network();
-  network.nic.is_dcqcn = false;
+  network.nic.rate_control = LineRate::Parameters{};
   network.nic.retransmit_timeout = ms;
   double goodput[2];
   for (const bool has_pfc : {false, true}) {

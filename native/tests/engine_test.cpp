@@ -115,7 +115,7 @@ void flow_of_no_bytes_is_one_packet() {
 void incast_is_lossless_with_pfc_and_drops_without() {
   const LeafSpine fabric{.leaves = 2, .spines = 2, .hosts_per_leaf = 8};
   NetworkConfig network = fabric.network();
-  network.nic.is_dcqcn = false;
+  network.nic.rate_control = LineRate::Parameters{};
   for (const bool has_pfc : {true, false}) {
     Simulation simulation = testing::simulate(fabric, network, incast(15, 2 << 20), has_pfc, 1'000'000);
     run(simulation);
@@ -131,8 +131,8 @@ void dcqcn_lets_an_incast_pause_less() {
   std::uint64_t pauses[2];
   for (const bool is_dcqcn : {false, true}) {
     NetworkConfig network = fabric.network();
-    network.nic.is_dcqcn = is_dcqcn;
-    network.nic.dcqcn = paper;
+    network.nic.rate_control = paper;
+    if (!is_dcqcn) network.nic.rate_control = LineRate::Parameters{};
     network.nic.cnp_interval = 50'000'000;
     Simulation simulation = testing::simulate(fabric, network, incast(15, 16 << 20), true, 20'000'000);
     run(simulation);
@@ -230,7 +230,7 @@ void port_shut_at_one_end_takes_its_link_down_in_any_order() {
 void link_flap_under_pause_loses_nothing_that_was_not_on_it() {
   const LeafSpine fabric{.leaves = 2, .spines = 2, .hosts_per_leaf = 8};
   NetworkConfig network = fabric.network();
-  network.nic.is_dcqcn = false;
+  network.nic.rate_control = LineRate::Parameters{};
   for (Time at = 20'000'000; at <= 60'000'000; at += 4'000'000) {
     Simulation simulation = testing::simulate(fabric, network, incast(15, 2 << 20), true, 1'000'000);
     simulation.advance(at, never);
@@ -245,7 +245,7 @@ void link_flap_under_pause_loses_nothing_that_was_not_on_it() {
 void pfc_turned_off_lets_paused_ports_go_on() {
   const LeafSpine fabric{.leaves = 2, .spines = 2, .hosts_per_leaf = 8};
   NetworkConfig network = fabric.network();
-  network.nic.is_dcqcn = false;
+  network.nic.rate_control = LineRate::Parameters{};
   Simulation simulation = testing::simulate(fabric, network, incast(15, 2 << 20), true, 1'000'000);
   simulation.advance(60'000'000, never);
   CHECK(total_pauses(simulation) > 0);
@@ -331,7 +331,7 @@ void frames_shorter_than_a_tick_block_nothing() {
   const LeafSpine fabric{.leaves = 2, .spines = 2, .hosts_per_leaf = 4, .speed = 1'600'000'000'000};
   NetworkConfig network = fabric.network();
   network.nic.clock = 1000;
-  network.nic.is_dcqcn = false;
+  network.nic.rate_control = LineRate::Parameters{};
   Workload work = incast(7, 2 << 20);
   for (NodeId host = 0; host < 8; ++host) add_flow(work, host, (host + 5) % 8, 2 << 20);
   Simulation simulation = testing::simulate(fabric, network, work, true, 400'000);
@@ -435,7 +435,7 @@ void pause_beside_the_wire_stops_the_sender_sooner() {
   std::int64_t most[2];
   for (const bool is_beside : {false, true}) {
     NetworkConfig network = fabric.network();
-    network.nic.is_dcqcn = false;
+    network.nic.rate_control = LineRate::Parameters{};
     if (is_beside) network.nic.pause_delay = 0;
     Simulation simulation = testing::simulate(fabric, network, incast(3, 1 << 20), true, 100'000);
     run(simulation);

@@ -45,7 +45,7 @@ void dark_cable_loses_what_its_ends_still_send() {
 // A frame of n bits is lost with 1 - (1 - ratio)^n; here 4158 bytes at 1e-6: 3.27 %.
 void bit_errors_lose_their_share_of_frames() {
   NetworkConfig network = pair.network();
-  network.nic.is_dcqcn = false;
+  network.nic.rate_control = LineRate::Parameters{};
   network.nic.retransmit_timeout = 1000 * us;
   Simulation simulation = testing::simulate(pair, network, one_flow(20'000 * 4096));
   simulation.set_bit_errors(pair.leaf_port(0, 1), 1e-6);
@@ -71,7 +71,7 @@ void no_bit_errors_change_nothing() {
 // The host takes 100G of the frames' bytes: 1000 frames of 4158 bytes take 332.64 us, less what the buffer holds.
 void slow_host_holds_its_sender_to_its_pace_without_loss() {
   NetworkConfig network = pair.network();
-  network.nic.is_dcqcn = false;
+  network.nic.rate_control = LineRate::Parameters{};
   Simulation simulation = testing::simulate(pair, network, one_flow(1000 * 4096));
   simulation.set_receiver(1, 100'000'000'000, 400'000, 100'000, 50'000);
   run(simulation);
@@ -84,7 +84,7 @@ void slow_host_holds_its_sender_to_its_pace_without_loss() {
 
 void slow_host_without_room_for_the_pause_loses_data() {
   NetworkConfig network = pair.network();
-  network.nic.is_dcqcn = false;
+  network.nic.rate_control = LineRate::Parameters{};
   network.nic.retransmit_timeout = 100 * us;
   Simulation simulation = testing::simulate(pair, network, one_flow(1000 * 4096));
   simulation.set_receiver(1, 100'000'000'000, 50'000, 50'000, 20'000);
@@ -129,7 +129,7 @@ void renewed_pause_holds_as_long_as_it_is_wanted() {
 void renewals_lose_nothing_in_an_incast() {
   const LeafSpine fabric{.leaves = 2, .spines = 2, .hosts_per_leaf = 8};
   NetworkConfig network = fabric.network();
-  network.nic.is_dcqcn = false;
+  network.nic.rate_control = LineRate::Parameters{};
   network.nic.pause_quanta = 1000;  // 1.28 us: many renewals
   Simulation simulation = testing::simulate(fabric, network, incast(15, 2 << 20), true, 1'000'000);
   run(simulation);
@@ -140,7 +140,7 @@ void renewals_lose_nothing_in_an_incast() {
 void pauses_survive_bit_errors_because_they_end_by_themselves() {
   const LeafSpine fabric{.leaves = 2, .spines = 2, .hosts_per_leaf = 8};
   NetworkConfig network = fabric.network();
-  network.nic.is_dcqcn = false;
+  network.nic.rate_control = LineRate::Parameters{};
   network.nic.pause_quanta = 4000;
   network.nic.retransmit_timeout = 100 * us;
   Simulation simulation = testing::simulate(fabric, network, incast(15, 1 << 20), true, 1'000'000);

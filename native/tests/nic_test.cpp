@@ -101,8 +101,8 @@ struct Loss {
 
 Loss lose(bool is_selective, Time span) {
   NetworkConfig network = pair.network();
-  network.nic.is_dcqcn = false;
-  network.nic.is_selective = is_selective;
+  network.nic.rate_control = LineRate::Parameters{};
+  if (is_selective) network.nic.loss_recovery = LossRecovery::selective_repeat;
   network.nic.retransmit_timeout = 1'000'000'000;
   Simulation simulation = start(network, 2000 * 4096);
   simulation.advance(50'000'000, never);
@@ -130,7 +130,7 @@ void selective_repeat_sends_again_what_was_lost_and_go_back_n_all_behind_it() {
 void retransmission_timeout_recovers_the_last_packet_of_a_message() {
   for (const bool is_selective : {false, true}) {
     NetworkConfig network = pair.network();
-    network.nic.is_selective = is_selective;
+    if (is_selective) network.nic.loss_recovery = LossRecovery::selective_repeat;
     network.nic.retransmit_timeout = 500'000'000;
     Simulation simulation = start(network, 4096);
     simulation.set_light(pair.leaf_port(0, 1), false);
@@ -144,8 +144,8 @@ void retransmission_timeout_recovers_the_last_packet_of_a_message() {
 
 void selective_repeat_outlives_bit_errors_in_both_directions() {
   NetworkConfig network = pair.network();
-  network.nic.is_dcqcn = false;
-  network.nic.is_selective = true;
+  network.nic.rate_control = LineRate::Parameters{};
+  network.nic.loss_recovery = LossRecovery::selective_repeat;
   network.nic.retransmit_timeout = 100'000'000;
   Workload work;
   for (int i = 0; i < 50; ++i) add_flow(work, 0, 1, 40 * 4096 + 17 * i);
@@ -162,8 +162,8 @@ void selective_repeat_outlives_bit_errors_in_both_directions() {
 // A 15th of the packets is lost, of 3000 some twice and thrice. What was sent behind each tells, without a timeout.
 void what_is_lost_again_is_sent_again_before_the_timeout() {
   NetworkConfig network = pair.network();
-  network.nic.is_dcqcn = false;
-  network.nic.is_selective = true;
+  network.nic.rate_control = LineRate::Parameters{};
+  network.nic.loss_recovery = LossRecovery::selective_repeat;
   Workload work;
   add_flow(work, 0, 1, 3000 * 4096);
   Simulation simulation = testing::simulate(pair, network, work);

@@ -99,8 +99,8 @@ void psns_of_all_packets_under_way_can_be_told_apart() {
 void coalesced_acknowledgements_repeat_no_more_than_was_lost() {
   for (const std::uint32_t interval : {1U, 4U, 16U, 64U}) {
     NetworkConfig network = pair.network();
-    network.nic.is_dcqcn = false;
-    network.nic.is_selective = true;
+    network.nic.rate_control = LineRate::Parameters{};
+    network.nic.loss_recovery = LossRecovery::selective_repeat;
     network.nic.ack_interval = interval;
     Workload work;
     add_flow(work, 0, 1, 30'000 * 4096);
@@ -120,7 +120,7 @@ void coalesced_acknowledgements_repeat_no_more_than_was_lost() {
 void loss_of_the_last_packet_takes_one_timeout() {
   for (const bool is_selective : {false, true}) {
     NetworkConfig network = pair.network();
-    network.nic.is_selective = is_selective;
+    if (is_selective) network.nic.loss_recovery = LossRecovery::selective_repeat;
     network.nic.retransmit_timeout = 100 * us;
     Workload work;
     add_flow(work, 0, 1, 4096);
@@ -137,7 +137,7 @@ void loss_of_the_last_packet_takes_one_timeout() {
 // What a rewind takes back counts when it goes out again, not before.
 void only_what_is_sent_twice_counts_as_retransmitted() {
   NetworkConfig network = pair.network();
-  network.nic.is_dcqcn = false;
+  network.nic.rate_control = LineRate::Parameters{};
   Workload work;
   add_flow(work, 0, 1, 1000 * 4096);
   Simulation simulation = testing::simulate(pair, network, work);
@@ -170,7 +170,7 @@ void receiver_takes_its_hosts_bus_and_pauses_the_switch() {
   for (const std::int64_t fault : {0L, 300'000'000'000L}) {  // a host that is slower than the line, not than its bus
     NetworkConfig network = pair.network();
     network.endpoint_bus = {0, 200'000'000'000};
-    network.nic.is_dcqcn = false;
+    network.nic.rate_control = LineRate::Parameters{};
     Workload work;
     add_flow(work, 0, 1, 10'000 * 4096);
     add_flow(work, 0, 1, 4096);

@@ -42,8 +42,8 @@ Case draw_case(std::uint64_t seed) {
   NicConfig& nic = c.network.nic;
   constexpr std::int64_t mtus[] = {256, 1024, 4096, 9000};
   nic.mtu = mtus[draw(4)];
-  nic.is_dcqcn = draw.coin();
-  nic.is_selective = draw.coin();
+  if (!draw.coin()) nic.rate_control = LineRate::Parameters{};
+  if (draw.coin()) nic.loss_recovery = LossRecovery::selective_repeat;
   nic.ack_interval = static_cast<std::uint32_t>(1 + draw(8));
   nic.window = draw.coin() ? 0 : static_cast<std::int64_t>(draw(200'000));
   nic.messages = static_cast<std::uint32_t>(draw(3));
@@ -63,7 +63,7 @@ Case draw_case(std::uint64_t seed) {
   }
   if (c.work.dep_offsets.empty()) c.work.dep_offsets.push_back(0);
   c.is_adaptive = draw.coin();
-  c.is_per_packet = nic.is_selective && draw.coin();  // go-back-N may give up on packets out of order
+  c.is_per_packet = nic.loss_recovery == LossRecovery::selective_repeat && draw.coin();  // go-back-N may give up on packets out of order
   nic.reorder = static_cast<std::uint32_t>(draw(20));
   return c;
 }
@@ -130,7 +130,7 @@ void changes_of_state_under_traffic_leave_no_pause_behind(std::uint64_t count, s
     Draw draw{seed + 1'000'000};
     const LeafSpine fabric{.leaves = 2, .spines = static_cast<NodeId>(1 + draw(2)), .hosts_per_leaf = 4};
     NetworkConfig network = fabric.network();
-    network.nic.is_dcqcn = draw.coin();
+    if (!draw.coin()) network.nic.rate_control = LineRate::Parameters{};
     network.nic.pause_quanta = draw.coin() ? 0 : 65535;
     network.nic.retransmit_timeout = 100'000'000;
     network.nic.retry_count = 1000;
@@ -181,7 +181,7 @@ struct Headroom {
   // them from `offset` on, so that a pause meets a frame in its way, begun a moment or a whole frame's time before. What the fullest priority group needed above its threshold with this headroom; whether anything was lost.
   std::pair<std::int64_t, bool> need(Time offset, std::int64_t headroom) const {
     NetworkConfig network = fabric.network();
-    network.nic.is_dcqcn = false;
+    network.nic.rate_control = LineRate::Parameters{};
     network.nic.ack_interval = 1000;  // frames of one size, back to back
     Workload work;
     for (NodeId sender = 1; sender < 4; ++sender) {

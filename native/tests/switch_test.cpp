@@ -106,7 +106,7 @@ struct Classes {
   NetworkConfig network = fabric.network();
   Workload work;
 
-  Classes() { network.nic.is_dcqcn = false; }
+  Classes() { network.nic.rate_control = LineRate::Parameters{}; }
   // Host 1 + i sends with priority `priority` to host 0.
   void add(NodeId sender, std::uint8_t priority, std::int64_t bytes = 64 << 20) {
     add_flow(work, sender, 0, bytes);
@@ -269,7 +269,7 @@ void frame_through_an_idle_switch_leaves_its_watermark() {
 void pause_ends_by_all_bytes_of_the_group() {
   constexpr LeafSpine fabric{.leaves = 1, .spines = 1, .hosts_per_leaf = 4};
   NetworkConfig network = fabric.network();
-  network.nic.is_dcqcn = false;
+  network.nic.rate_control = LineRate::Parameters{};
   network.nic.mtu = 256;
   Simulation simulation(network, incast(3, 1 << 20));
   for (NodeId i = 0; i < 2; ++i) {
@@ -293,7 +293,7 @@ void pause_ends_by_all_bytes_of_the_group() {
 void pause_ends_with_the_buffer_profile_that_it_was_for() {
   constexpr LeafSpine fabric{.leaves = 1, .spines = 1, .hosts_per_leaf = 9};
   NetworkConfig network = fabric.network();
-  network.nic.is_dcqcn = false;
+  network.nic.rate_control = LineRate::Parameters{};
   network.nic.retransmit_timeout = 100'000'000;
   Simulation simulation = testing::simulate(fabric, network, incast(8, 1 << 20), true, 500'000);
   simulation.advance(50'000'000, never);

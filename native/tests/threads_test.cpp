@@ -19,7 +19,7 @@ Workload everyone_to_two_hosts_and_to_the_next() {
 
 FlowResults results(unsigned threads, bool has_pfc, bool is_selective) {
   NetworkConfig network = fabric.network();
-  network.nic.is_selective = is_selective;
+  if (is_selective) network.nic.loss_recovery = LossRecovery::selective_repeat;
   network.nic.retransmit_timeout = 100'000'000;
   network.nic.retry_count = 100;
   const std::int64_t pool = has_pfc ? 3'000'000 : 200'000;

@@ -17,7 +17,7 @@ const PortId stormed = fabric.leaf_port(0, 0);
 
 // Host 2 sends to host 0, whose NIC storms from the start, and to host 1 beside it; a last flow keeps the run going.
 Simulation storm(WatchdogConfig watchdog, NetworkConfig network = fabric.network()) {
-  network.nic.is_dcqcn = false;
+  network.nic.rate_control = LineRate::Parameters{};
   Workload work;
   add_flow(work, 2, 0, 64 << 20);
   add_flow(work, 2, 1, 64 << 20);
@@ -117,7 +117,7 @@ void pause_that_ends_before_the_last_look_is_no_storm() {
 
 void switches_do_not_look_at_the_same_instants() {
   NetworkConfig network = fabric.network();
-  network.nic.is_dcqcn = false;
+  network.nic.rate_control = LineRate::Parameters{};
   Workload work;
   add_flow(work, 2, 0, 64 << 20);
   add_flow(work, 1, 2, 64 << 20);
@@ -168,7 +168,7 @@ void drop_frees_the_victims_and_loses_only_what_is_for_the_storm() {
 
 void drop_also_drops_what_the_storming_port_sends() {
   NetworkConfig network = fabric.network();
-  network.nic.is_dcqcn = false;
+  network.nic.rate_control = LineRate::Parameters{};
   Workload work;
   add_flow(work, 2, 0, 1 << 20);
   add_flow(work, 0, 2, 1 << 20);
@@ -197,7 +197,7 @@ void forward_delivers_in_spite_of_the_pause() {
 // Host 0 gets 256 packets, which the storm held back, acknowledges each and sends as many.
 void counts_what_passes_in_a_storm_both_ways() {
   NetworkConfig network = fabric.network();
-  network.nic.is_dcqcn = false;
+  network.nic.rate_control = LineRate::Parameters{};
   network.nic.retransmit_timeout = 900 * ms;
   Workload work;
   add_flow(work, 2, 0, 1 << 20);

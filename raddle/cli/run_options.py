@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -29,9 +29,8 @@ from raddle.lab.switches.prepared import PushRecord, SwitchSource
 from raddle.lab.workloads.connections import with_qps
 from raddle.sim import NEVER
 from raddle.topology.model import Fabric
+from raddle.topology.rate_control import CongestionControl
 from raddle.units import parse_time_ps
-
-CongestionControl = Literal["dcqcn", "none"]
 
 CcOption = Annotated[
     CongestionControl | None, typer.Option(help="Congestion control [default: the fabric's]")

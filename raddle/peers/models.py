@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from raddle.peers.ns3_config import PeerDcqcn
 from raddle.sim.engine import NicColumns
 from raddle.state import PRIORITIES
-from raddle.topology.model import Dcqcn
+from raddle.topology.rate_control import Dcqcn, LineRate
 
 _FIRST = 7
 """A NIC's priority that is never paused here and goes before the data's."""
@@ -79,7 +79,7 @@ class PeerModel:
             rto_ps=10**13,
             ack_class=(0, _FIRST) if self.acks_first else None,
             class_weights=tuple(0 if priority == _FIRST else 1 for priority in range(PRIORITIES)),
-            dcqcn=_dcqcn(dcqcn) if dcqcn else None,
+            rate_control=_dcqcn(dcqcn) if dcqcn else LineRate(),
         )
 
 

@@ -16,6 +16,7 @@ from raddle.peers.ns3_config import Ns3Config, PeerDcqcn
 from raddle.peers.paths import HtsimPaths, ns3_hash
 from raddle.sim.columns import NEVER, NONE
 from raddle.sim.engine import Engine, RunSetup, packet_engine
+from raddle.sim.switch_columns import BufferPool, BufferProfile, WredProfile, qos_map
 from raddle.state import PRIORITIES
 
 _DATA_PRIORITY = 3
@@ -194,13 +195,24 @@ def _buffers(network: PeerNetwork, switch: int, config: Ns3Config) -> dict[str, 
             "no-shared-buffer", f"node {switch}: headroom takes the whole buffer of {model.name}"
         )
     fixed = model.xoff_packets * config.payload_bytes, model.xon_packets * config.payload_bytes - 1
-    profiles: list[tuple[int, ...]] = [(1, 0, 0, 0, _UNLIMITED_BYTES, 0, 0, 0)]
+    profiles = [_static_profile(pool=1, xoff_bytes=_UNLIMITED_BYTES, xon_bytes=0, headroom_bytes=0)]
     for link, room in zip(links, headroom, strict=True):
-        shift = _alpha_shift(network, link.speed_bps)
+        if is_static:
+            profiles.append(
+                _static_profile(0, *fixed, xon_offset_bytes=_UNLIMITED_BYTES, headroom_bytes=_UNLIMITED_BYTES)
+            )
+            continue
         profiles.append(
-            (0, 0, 0, 0, *fixed, _UNLIMITED_BYTES, _UNLIMITED_BYTES)
-            if is_static
-            else (0, model.reserved_bytes, 1, -shift, 0, 0, model.xon_offset_bytes, room)
+            BufferProfile(
+                pool=0,
+                reserved_bytes=model.reserved_bytes,
+                is_dynamic=True,
+                dynamic_th=-_alpha_shift(network, link.speed_bps),
+                static_th_bytes=0,
+                xon_bytes=0,
+                xon_offset_bytes=model.xon_offset_bytes,
+                headroom_bytes=room,
+            )
         )
     pg_profile = np.zeros((ports, PRIORITIES), np.uint32)
     pg_profile[:, _DATA_PRIORITY] = 1 + np.arange(ports)
@@ -213,12 +225,28 @@ def _buffers(network: PeerNetwork, switch: int, config: Ns3Config) -> dict[str, 
         "pg_profile": pg_profile,
         "queue_profile": np.full((ports, PRIORITIES), NONE, np.uint32),
         "queue_weight": np.ones((ports, PRIORITIES), np.uint32),
-        "qos": np.array([dscp_to_tc + identity * 3], np.uint8),
-        "pools": np.array([[pool, 0], [_UNLIMITED_BYTES, 0]], np.int64),
-        "profiles": np.array(profiles, np.int64),
+        "qos": [qos_map(dscp_to_tc, identity, identity, identity)],
+        "pools": [BufferPool(size_bytes=size, headroom_bytes=0) for size in (pool, _UNLIMITED_BYTES)],
+        "profiles": profiles,
         "pauses_at_threshold": model.pauses_at_threshold,
         "releases_at_end": model.releases_at_end,
     }
+
+
+def _static_profile(
+    pool: int, xoff_bytes: int, xon_bytes: int, headroom_bytes: int, xon_offset_bytes: int = 0
+) -> BufferProfile:
+    """One whose threshold does not move; nothing is reserved."""
+    return BufferProfile(
+        pool=pool,
+        reserved_bytes=0,
+        is_dynamic=False,
+        dynamic_th=0,
+        static_th_bytes=xoff_bytes,
+        xon_bytes=xon_bytes,
+        xon_offset_bytes=xon_offset_bytes,
+        headroom_bytes=headroom_bytes,
+    )
 
 
 def _alpha_shift(network: PeerNetwork, speed_bps: int) -> int:
@@ -244,9 +272,12 @@ def _marking(network: PeerNetwork, switch: int, dcqcn: PeerDcqcn | None) -> dict
                 raise InputError.of("bad-peer-file", f"no KMIN_MAP, KMAX_MAP and PMAX_MAP for {speed} bit/s")
             rows.setdefault(speed, dcqcn.ecn[speed])
         wred[:, _DATA_PRIORITY] = [list(rows).index(speed) for speed in speeds]
-    table = [(low, high, chance, 1) for low, high, chance in rows.values()]
+    table = [
+        WredProfile(min_bytes=low, max_bytes=high, probability=chance, marks=True, drops=False)
+        for low, high, chance in rows.values()
+    ]
     return {
         "queue_wred": wred,
-        "wred": np.array(table, np.float64).reshape(-1, 4),
+        "wred": table,
         "marks_at_dequeue": True,
     }

@@ -7,7 +7,7 @@ this package knows that the packet engine is native.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from raddle import _core
 from raddle.state import PRIORITIES
-from raddle.topology.model import Dcqcn
+from raddle.topology.devices import LossRecovery
+from raddle.topology.rate_control import LineRate, RateControl
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class NicColumns:
     """The NICs of all endpoints. Sizes are of frames with FCS; `gap_bytes` and preamble come on top.
 
     Attributes:
-        dcqcn: rate control; None: at line rate.
+        rate_control: what holds queue pairs back besides their links, with its parameters.
         class_weights: shares of the wire by priority; 0: strict.
         ack_class: DSCP and priority of acknowledgements; None: those of the data.
         pause_delay_ps: of a pause that takes no frame; None: PFC takes frames.
@@ -43,7 +44,7 @@ class NicColumns:
     window_bytes: int = 0
     messages: int = 0
     burst_packets: int = 1
-    is_selective: bool = False
+    loss_recovery: LossRecovery = "go-back-n"
     reorder_packets: int = 0
     rto_ps: int = 67_108_864_000
     retry_count: int = 7
@@ -57,7 +58,7 @@ class NicColumns:
     acks_carry_cnp: bool = False
     pause_delay_ps: int | None = None
     clock_ps: int = 1
-    dcqcn: Dcqcn | None = None
+    rate_control: RateControl = field(default_factory=LineRate)
 
 
 def _no_priorities() -> NDArray[np.uint8]:
@@ -195,7 +196,7 @@ def packet_engine(setup: RunSetup) -> _core.Simulation:
     )
 
 
-_APART = frozenset({"dcqcn", "ack_class", "class_weights", "pause_delay_ps"})
+_APART = frozenset({"rate_control", "loss_recovery", "ack_class", "class_weights", "pause_delay_ps"})
 
 
 def _native_nics(nics: NicColumns) -> _core.NicConfig:
@@ -208,19 +209,9 @@ def _native_nics(nics: NicColumns) -> _core.NicConfig:
         native.ack_dscp, native.ack_priority = nics.ack_class
     if nics.pause_delay_ps is not None:
         native.pause_delay_ps = nics.pause_delay_ps
-    native.is_dcqcn = nics.dcqcn is not None
-    if nics.dcqcn is not None:
-        dcqcn = nics.dcqcn
-        native.set_dcqcn(
-            g=dcqcn.g,
-            alpha_timer_ps=dcqcn.alpha_timer_ps,
-            rate_timer_ps=dcqcn.rate_timer_ps,
-            byte_counter_bytes=dcqcn.byte_counter_bytes,
-            fast_recovery_steps=dcqcn.fast_recovery_steps,
-            rate_ai_bps=dcqcn.rate_ai_bps,
-            rate_hai_bps=dcqcn.rate_hai_bps,
-            min_rate_bps=dcqcn.min_rate_bps,
-            clamps_target=dcqcn.clamp_target_rate,
-            decrease_timer_ps=dcqcn.decrease_timer_ps,
-        )
+    native.set_loss_recovery(nics.loss_recovery)
+    control = nics.rate_control
+    native.set_rate_control(
+        control.name, {item.name: getattr(control, item.name) for item in fields(control)}
+    )
     return native

@@ -41,7 +41,7 @@ def nic_columns(fabric: Fabric) -> NicColumns:
         messages=model.messages,
         burst_packets=model.burst_packets,
         class_weights=class_weights(fabric),
-        is_selective=model.is_selective,
+        loss_recovery=model.loss_recovery,
         reorder_packets=model.reorder_packets,
         rto_ps=model.rto_ps,
         retry_count=model.retry_count,
@@ -49,7 +49,7 @@ def nic_columns(fabric: Fabric) -> NicColumns:
         pfc_reaction_ps=model.pfc_reaction_ps,
         cnp_dscp=roce.cnp.dscp,
         cnp_priority=roce.cnp.priority,
-        dcqcn=roce.dcqcn if roce.congestion_control == "dcqcn" else None,
+        rate_control=roce.rate_control,
     )
 
 

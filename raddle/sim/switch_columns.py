@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from raddle._core import NONE, ArsConfig
+from raddle._core import NONE, ArsConfig, ArsLoad, ArsObject, QosMap, Watchdog, WatchdogAction
+from raddle._core import BufferPool as BufferPool
+from raddle._core import BufferProfile as BufferProfile
+from raddle._core import WredProfile as WredProfile
 from raddle.ecmp_hash import hash_width, rotated, seed_mask
 from raddle.sim.policy_match import PacketHeaders
 from raddle.state import PolicyState, RouteState, SwitchState, WatchdogState
-
-_ACTIONS = ("drop", "forward", "alert")
 
 
 class NextHopGroup(NamedTuple):
@@ -41,11 +43,11 @@ def switch_columns(
     group_offsets, group_ports = group_columns(groups)
     policies = [policy for policy in state.policies if policy.is_ipv6 == is_ipv6]
     matched = _policy_groups(policies, headers, len(group_offsets) - 1)
-    qos_index: dict[tuple[int, ...], int] = {}
+    maps: dict[tuple[tuple[int, ...], ...], int] = {}
     port_qos = []
     for port in state.ports:
-        row = port.dscp_to_tc + port.tc_to_queue + port.tc_to_pg + port.pfc_to_queue
-        port_qos.append(qos_index.setdefault(row, len(qos_index)))
+        row = (port.dscp_to_tc, port.tc_to_queue, port.tc_to_pg, port.pfc_to_queue)
+        port_qos.append(maps.setdefault(row, len(maps)))
     return {
         **_hash_columns(state, is_ipv6),
         "fib": fib,
@@ -58,9 +60,9 @@ def switch_columns(
         "queue_profile": _indices([tuple(q.buffer for q in port.queues) for port in state.ports]),
         "queue_wred": _indices([tuple(q.wred for q in port.queues) for port in state.ports]),
         "queue_weight": np.array([[q.weight for q in port.queues] for port in state.ports], np.uint32),
-        "qos": np.array(list(qos_index), np.uint8),
+        "qos": [qos_map(*row) for row in maps],
         "port_mtu": np.array([port.mtu_bytes for port in state.ports], np.uint32),
-        "watchdog": _watchdog_columns(state),
+        "watchdogs": _watchdogs(state),
         "ars": ars_config(state, groups, policies if len(matched) else []),
         **_buffer_columns(state),
     }
@@ -98,16 +100,36 @@ def _appended(
     }
 
 
-def _watchdog_columns(state: SwitchState) -> NDArray[np.int64]:
-    """Queues, times and action of every port's watchdog; no row where no port has one."""
+def qos_map(
+    dscp_to_tc: Sequence[int],
+    tc_to_queue: Sequence[int],
+    tc_to_pg: Sequence[int],
+    pfc_to_queue: Sequence[int],
+) -> QosMap:
+    """The engine's row of a port's maps."""
+    return QosMap(
+        dscp_to_tc=np.array(dscp_to_tc, np.uint8),
+        tc_to_queue=np.array(tc_to_queue, np.uint8),
+        tc_to_pg=np.array(tc_to_pg, np.uint8),
+        pfc_to_queue=np.array(pfc_to_queue, np.uint8),
+    )
+
+
+def _watchdogs(state: SwitchState) -> list[Watchdog]:
+    """Of every port; none where no port has one."""
     if all(port.watchdog is None for port in state.ports):
-        return np.empty((0, 5), np.int64)
+        return []
     none = WatchdogState(0, 0, 0, "drop")
-    rows = [
-        (dog.queues, dog.detect_ps, dog.restore_ps, dog.poll_ps, _ACTIONS.index(dog.action))
+    return [
+        Watchdog(
+            queues=dog.queues,
+            detect_ps=dog.detect_ps,
+            restore_ps=dog.restore_ps,
+            poll_ps=dog.poll_ps,
+            action=WatchdogAction[dog.action],
+        )
         for dog in (port.watchdog or none for port in state.ports)
     ]
-    return np.array(rows, np.int64)
 
 
 def ars_config(
@@ -118,17 +140,28 @@ def ars_config(
     if ars is None or all(group.ars is None for group in groups):
         return None
     objects = [
-        (o.is_per_packet, o.idle_ps, o.max_flows, o.primary_path_threshold, o.alternative_path_cost)
+        ArsObject(
+            is_per_packet=o.is_per_packet,
+            idle_ps=o.idle_ps,
+            max_flows=o.max_flows,
+            primary_path_threshold=o.primary_path_threshold,
+            alternative_path_cost=o.alternative_path_cost,
+        )
         for o in ars.objects
     ]
     chosen = [NONE if group.ars is None else group.ars for group in groups]
     alternative = [port in group.alternatives for group in groups for port in group.ports]
     alternative += [False for policy in policies for _ in policy.ports]
-    loads = [(load.min_value, load.max_value, load.weight) for load in (ars.past, ars.future, ars.current)]
+    past, future, current = (
+        ArsLoad(min=load.min_value, max=load.max_value, weight=load.weight)
+        for load in (ars.past, ars.future, ars.current)
+    )
     return ArsConfig(
         sampling_interval_ps=ars.sampling_interval_ps,
-        loads=np.array(loads, np.int64),
-        objects=np.array(objects, np.int64),
+        past=past,
+        future=future,
+        current=current,
+        objects=objects,
         group_object=np.array([*chosen, *[NONE] * len(policies)], np.uint32),
         is_alternative=np.array(alternative if any(alternative) else [], np.uint8),
         nominal_bps=np.array(ars.nominal_bps, np.int64),
@@ -148,31 +181,34 @@ def _buffer_columns(state: SwitchState) -> dict[str, Any]:
                 profile = state.buffer_profiles[index]
                 reserved[profile.pool] += profile.reserved_bytes
     pools = [
-        (max(pool.size_bytes - reserved[i], 0), pool.xoff_bytes) for i, pool in enumerate(state.buffer_pools)
+        BufferPool(size_bytes=max(pool.size_bytes - reserved[i], 0), headroom_bytes=pool.xoff_bytes)
+        for i, pool in enumerate(state.buffer_pools)
     ]
     profiles = [
-        (
-            profile.pool,
-            profile.reserved_bytes,
-            int(profile.dynamic_th is not None),
-            profile.dynamic_th or 0,
-            profile.static_th_bytes or 0,
-            profile.xon_bytes,
-            profile.xon_offset_bytes,
-            profile.xoff_bytes,
+        BufferProfile(
+            pool=profile.pool,
+            reserved_bytes=profile.reserved_bytes,
+            is_dynamic=profile.dynamic_th is not None,
+            dynamic_th=profile.dynamic_th or 0,
+            static_th_bytes=profile.static_th_bytes or 0,
+            xon_bytes=profile.xon_bytes,
+            xon_offset_bytes=profile.xon_offset_bytes,
+            headroom_bytes=profile.xoff_bytes,
         )
         for profile in state.buffer_profiles
     ]
     wred = [
         # Every packet of a queue pair is ECN-capable: a profile that marks never drops one.
-        (float(w.min_bytes), float(w.max_bytes), w.probability, 1.0 if w.marks_ecn else 2.0 * w.drops)
+        WredProfile(
+            min_bytes=w.min_bytes,
+            max_bytes=w.max_bytes,
+            probability=w.probability,
+            marks=w.marks_ecn,
+            drops=w.drops and not w.marks_ecn,
+        )
         for w in state.wred_profiles
     ]
-    return {
-        "pools": np.array(pools, np.int64).reshape(-1, 2),
-        "profiles": np.array(profiles, np.int64).reshape(-1, 8),
-        "wred": np.array(wred, np.float64).reshape(-1, 4),
-    }
+    return {"pools": pools, "profiles": profiles, "wred": wred}
 
 
 def find_groups(

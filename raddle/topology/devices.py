@@ -19,6 +19,9 @@ Nos = Literal["sonic", "p4", "pins"]
 
 ScaleUpTopology = Literal["crossbar", "mesh", "ring"]
 
+LossRecovery = Literal["go-back-n", "selective-repeat"]
+"""The engine's loss recoveries (native/include/raddle/loss_recovery.hpp), by its names and in its order."""
+
 Medium = Literal["dac", "aec", "aoc", "sr", "dr", "fr", "lr"]
 """Passive or active copper, active optical cable, or the optics of an IEEE 802.3 suffix (SR, DR, FR, LR)."""
 
@@ -137,7 +140,7 @@ class NicModel:
             Within a priority answers go before data, and queue pairs take turns.
         qps_per_connection: queue pairs that a connection's data is spread over.
         splits_data: each message goes over all of them in parts; else they take turns.
-        is_selective: only what is lost is sent again (selective repeat); else all behind it (go-back-N).
+        loss_recovery: what is sent again, all from a lost packet on or only what is lost.
         reorder_packets: by how many a packet may be overtaken before selective repeat counts it as lost.
         bus_bps: what the host's bus gives the whole NIC each way; 0: more than its ports carry.
     """
@@ -154,7 +157,7 @@ class NicModel:
     class_weights: tuple[tuple[int, int], ...] = ()
     qps_per_connection: int = 1
     splits_data: bool = False
-    is_selective: bool = False
+    loss_recovery: LossRecovery = "go-back-n"
     reorder_packets: int = 0
     bus_bps: int = 0
 

@@ -365,11 +365,21 @@ class NicRecorder(SimpleNamespace):
     def __init__(self) -> None:
         super().__init__(header_bytes=0, ack_bytes=0, cnp_bytes=0)
 
-    def set_dcqcn(self, **parameters: Any) -> None:
-        self.dcqcn = parameters
+    def set_rate_control(self, name: str, parameters: dict[str, Any]) -> None:
+        self.rate_control = name, parameters
+
+    def set_loss_recovery(self, name: str) -> None:
+        self.loss_recovery = name
+
+
+ENGINE_ROWS = (_core.BufferPool, _core.BufferProfile, _core.QosMap, _core.Watchdog, _core.WredProfile)
 
 
 def plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    if isinstance(value, ENGINE_ROWS):
+        return {name: getattr(value, name) for name in dir(value) if not name.startswith("_")}
     return value.tolist() if isinstance(value, np.ndarray) else value
 
 

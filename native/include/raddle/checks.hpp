@@ -2,9 +2,15 @@
 // What the engine refuses: columns that do not fit each other and numbers of what there is not. Each throws
 // std::invalid_argument, an index std::out_of_range, with what is wrong.
 
+#include <stdexcept>
+
 #include "raddle/config.hpp"
 
 namespace raddle {
+
+inline void require(bool holds, const char* what) {
+  if (!holds) throw std::invalid_argument(what);
+}
 
 void check_network(const NetworkConfig& network);
 void check_workload(const Workload& work, NodeId endpoints);

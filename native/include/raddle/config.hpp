@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "raddle/ars.hpp"
-#include "raddle/dcqcn.hpp"
+#include "raddle/rate_control.hpp"
 #include "raddle/types.hpp"
 
 namespace raddle {
@@ -16,6 +16,8 @@ struct PortConfig {
   std::int64_t speed;   // bit/s
   Time propagation;
 };
+
+enum class LossRecovery : std::uint8_t { go_back_n, selective_repeat };  // see loss_recovery.hpp
 
 struct NicConfig {
   std::int64_t mtu = 4096;          // payload bytes per packet
@@ -32,14 +34,13 @@ struct NicConfig {
   // Share of each priority in the wire where several have something to send; 0: before all that have a share, the
   // highest first. Within a priority answers (acknowledgements, CNPs) go before data.
   std::array<std::uint32_t, priorities> class_weights = {1, 1, 1, 1, 1, 1, 0, 1};
-  bool is_selective = false;        // what is lost is sent again and nothing else; false: go-back-N
-  std::uint32_t reorder = 0;        // packets that one may be overtaken by before it counts as lost; is_selective
+  LossRecovery loss_recovery = LossRecovery::go_back_n;
+  std::uint32_t reorder = 0;        // packets that one may be overtaken by before it counts as lost; selective repeat
   Time retransmit_timeout = 67'108'864'000;
   std::uint32_t retry_count = 7;
   Time cnp_interval = 4'000'000;
   Time pfc_reaction = 0;
-  bool is_dcqcn = true;
-  DcqcnParameters dcqcn;
+  RateControls::Parameters rate_control = DcqcnParameters{};
   std::uint8_t cnp_dscp = 48;
   std::uint8_t cnp_priority = 6;
   std::uint8_t ack_dscp = dscps;    // dscps: acknowledgements take the class of the data

@@ -7,6 +7,9 @@
 // then (`advance`), and looked ahead to where a packet waits for its turn (`due`).
 
 #include <algorithm>
+#include <string_view>
+#include <tuple>
+#include <utility>
 
 #include "raddle/types.hpp"
 
@@ -26,9 +29,26 @@ struct DcqcnParameters {
   // from a queue pair's first CNP on, a timer of this period lowers the rate if there is one, and the alpha timer
   // moves alpha towards 1 if there is one (rate_reduce_monitor_period and dce_tcp_rtt of ConnectX).
   Time decrease_timer = 4'000'000;
+
+  static constexpr auto fields = std::tuple{
+      std::pair{"g", &DcqcnParameters::g},
+      std::pair{"alpha_timer_ps", &DcqcnParameters::alpha_timer},
+      std::pair{"rate_timer_ps", &DcqcnParameters::rate_timer},
+      std::pair{"byte_counter_bytes", &DcqcnParameters::byte_counter},
+      std::pair{"fast_recovery_steps", &DcqcnParameters::fast_recovery_steps},
+      std::pair{"rate_ai_bps", &DcqcnParameters::rate_ai},
+      std::pair{"rate_hai_bps", &DcqcnParameters::rate_hai},
+      std::pair{"min_rate_bps", &DcqcnParameters::min_rate},
+      std::pair{"clamp_target_rate", &DcqcnParameters::clamps_target},
+      std::pair{"decrease_timer_ps", &DcqcnParameters::decrease_timer}};
+  void check() const;
 };
 
 struct DcqcnRate {
+  using Parameters = DcqcnParameters;
+  static constexpr std::string_view name = "dcqcn";
+  static constexpr bool hears_marks = true;
+
   double alpha = 1.0;
   double rate = 0;    // current rate, bit/s
   double target = 0;  // target rate, bit/s
@@ -40,26 +60,12 @@ struct DcqcnRate {
   Time next_decrease = never;  // with a decrease timer: running since the first CNP
   bool lowers_rate = false, raises_alpha = false;  // a CNP came since that timer's last tick
 
+  void start(const DcqcnParameters&, double line_rate) { rate = target = line_rate; }
+
   // False while the queue pair sends at the line rate and nothing is about to change that.
   bool is_active() const { return next_rate != never || lowers_rate; }
 
-  // Precondition: advanced to `now`.
-  void on_cnp(const DcqcnParameters& p, Time now) {
-    if (p.decrease_timer == 0) {
-      lower(p, now);
-      alpha = (1 - p.g) * alpha + p.g;
-      next_alpha = now + p.alpha_timer;
-      return;
-    }
-    if (next_decrease == never) {
-      next_decrease = now + p.decrease_timer;
-      next_alpha = now + p.alpha_timer;
-    } else {
-      raises_alpha = true;
-    }
-    lowers_rate = true;
-  }
-
+  void on_cnp(const DcqcnParameters& p, Time now);
   // What the timers have done up to `now`. At one instant alpha goes first, then the increase, then the decrease.
   void advance(const DcqcnParameters& p, double line_rate, Time now) {
     for (Time change = next_change(); change <= now; change = next_change()) {
@@ -111,54 +117,10 @@ struct DcqcnRate {
     return exact - exact % clock;
   }
 
-  // By squaring, so that the result is the same on every machine (the C library's pow need not be).
-  static double power(double base, Time exponent) {
-    double result = 1;
-    for (; exponent > 0; exponent >>= 1) {
-      if (exponent & 1) result *= base;
-      base *= base;
-    }
-    return result;
-  }
-
-  void advance_alpha(const DcqcnParameters& p, Time now) {
-    if (next_alpha > now) return;
-    Time periods = (now - next_alpha) / p.alpha_timer + 1;
-    next_alpha += periods * p.alpha_timer;
-    if (raises_alpha) {
-      alpha = (1 - p.g) * alpha + p.g;
-      raises_alpha = false;
-      --periods;
-    }
-    alpha *= power(1 - p.g, periods);
-  }
-
-  void lower(const DcqcnParameters& p, Time now) {
-    if (p.clamps_target || timer_steps + byte_steps > 0 || next_rate == never) target = rate;
-    rate = std::max(p.min_rate, rate * (1 - alpha / 2));
-    next_rate = now + p.rate_timer;
-    bytes = 0;
-    timer_steps = byte_steps = 0;
-  }
-
-  // Without a byte counter the stages are the timer's alone, counted before it ticks: one additive increase after fast
-  // recovery, then hyper increases that do not grow (as ns-3's HPCC code has it).
-  void increase(const DcqcnParameters& p, double line_rate) {
-    const int most = std::max(timer_steps, byte_steps);
-    const int least = p.byte_counter == 0 ? timer_steps - 1 : std::min(timer_steps, byte_steps);
-    if (least > p.fast_recovery_steps) {
-      target += (p.byte_counter == 0 ? 1 : least - p.fast_recovery_steps) * p.rate_hai;
-    } else if (p.byte_counter == 0 ? least == p.fast_recovery_steps : most >= p.fast_recovery_steps) {
-      target += p.rate_ai;
-    }
-    target = std::min(target, line_rate);
-    rate = std::min((target + rate) / 2, line_rate);
-    // Half-way steps never reach the line; within one part in a million they have.
-    if (line_rate - rate < line_rate * 1e-6) {
-      rate = line_rate;
-      next_rate = never;
-    }
-  }
+  static double power(double base, Time exponent);
+  void advance_alpha(const DcqcnParameters& p, Time now);
+  void lower(const DcqcnParameters& p, Time now);
+  void increase(const DcqcnParameters& p, double line_rate);
 };
 
 }  // namespace raddle

@@ -42,30 +42,28 @@ class Transport : public Part<Transport> {
   void retransmit_timer(QpId qp);
   std::uint8_t priority_of(QpId qp) const { return senders_[qp].priority; }
 
- private:
+  // For loss recoveries. Turns the packet into the receiver's answer and sends it.
+  void reply(Packet& packet, PacketKind kind, std::uint64_t psn, std::uint32_t ahead = 0);
+  // Acknowledges what has arrived in order, if it is time or urgent.
+  void acknowledge(Packet& packet, bool is_marked, bool is_urgent);
+  // The queue pair's first message that was not whole is.
+  void end_message(QpId qp);
+  // There is something to send.
+  void resume(QpId qp);
   std::uint64_t packets_of(FlowId flow) const;
+
+ private:
+  template <typename Recovery>
+  bool send_data_by(Recovery& recovery, Port& port, PortId id, unsigned priority);
+  template <typename Recovery>
+  void take_progress(Recovery& recovery, QpId qp, std::uint32_t progress);
   void join_round(QpId qp);
   void refresh_limit(Sender& sender);
-  void pace(Sender& sender, double line_rate) const;
+  template <typename Rate>
+  void pace(Sender& sender, const Rate& rate, const typename Rate::Parameters& parameters) const;
   void receive_nak(const Packet& packet);
-  void take_progress(QpId qp, std::uint32_t progress);
   void go_on(QpId qp);
-  void reply(Packet& packet, PacketKind kind, std::uint64_t psn, std::uint32_t ahead = 0);
-  void acknowledge(Packet& packet, bool is_marked, bool is_urgent);
-  void end_message(QpId qp);
-  void rewind(QpId qp, std::uint64_t psn);
   void fail(QpId qp);
-
-  // selective.cpp
-  bool has_lost(QpId qp);
-  std::uint64_t take_lost(QpId qp, std::int64_t& payload);
-  void receive_selective(Packet& packet, bool is_marked);
-  void number_sent(QpId qp, std::uint64_t psn);
-  void note_arrived(QpId qp, std::uint64_t psn);
-  void advance_newest(SelectiveSender& selective, const SelectiveSender::Flight& flight) const;
-  void find_lost(QpId qp);
-  void forget_acknowledged(QpId qp, std::uint64_t count);
-  void resend_all(QpId qp);
 
   const NetworkConfig& network_;
   const Workload& work_;
@@ -76,9 +74,8 @@ class Transport : public Part<Transport> {
   std::uint32_t* round_;
   Sender* senders_;
   Receiver* receivers_;
-  std::vector<SelectiveSender>& selective_senders_;
-  std::vector<SelectiveReceiver>& selective_receivers_;
   QpResults& qp_results_;
+  bool hears_marks_;
 };
 
 }  // namespace raddle

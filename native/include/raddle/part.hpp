@@ -12,6 +12,7 @@ class AccessLists;
 class AdaptiveRouting;
 class Flows;
 class Kernel;
+class LossRecoveries;
 class Nics;
 class PauseClocks;
 class Ports;
@@ -28,6 +29,7 @@ class Part {
   AdaptiveRouting& adaptive_routing();
   Flows& flows();
   Kernel& kernel();
+  LossRecoveries& loss_recoveries();
   Nics& nics();
   PauseClocks& pause_clocks();
   Ports& ports();

@@ -8,6 +8,7 @@
 
 #include "raddle/flows.hpp"
 #include "raddle/kernel.hpp"
+#include "raddle/loss_recovery.hpp"
 #include "raddle/nics.hpp"
 #include "raddle/ports.hpp"
 #include "raddle/reception.hpp"
@@ -26,6 +27,7 @@ class Partition : public Kernel,
                   public Watchdogs,
                   public Nics,
                   public Transport,
+                  public LossRecoveries,
                   public Flows {
  public:
   Partition(Tables& tables, std::uint32_t number, Time horizon);
@@ -56,6 +58,7 @@ template <typename Self> AccessLists& Part<Self>::access_lists() { return other<
 template <typename Self> AdaptiveRouting& Part<Self>::adaptive_routing() { return other<AdaptiveRouting>(); }
 template <typename Self> Flows& Part<Self>::flows() { return other<Flows>(); }
 template <typename Self> Kernel& Part<Self>::kernel() { return other<Kernel>(); }
+template <typename Self> LossRecoveries& Part<Self>::loss_recoveries() { return other<LossRecoveries>(); }
 template <typename Self> Nics& Part<Self>::nics() { return other<Nics>(); }
 template <typename Self> PauseClocks& Part<Self>::pause_clocks() { return other<PauseClocks>(); }
 template <typename Self> Ports& Part<Self>::ports() { return other<Ports>(); }

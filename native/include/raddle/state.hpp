@@ -280,7 +280,7 @@ struct Sender {
   std::uint8_t dscp = 0, priority = 0;
   bool in_round = false, timer_set = false, has_failed = false;
   Time last_progress = 0;
-  DcqcnRate dcqcn;
+  RateControls::State rate;
 };
 
 // From a 64-bit packet sequence number to a 24-bit one near it.

@@ -6,7 +6,6 @@
 // SOURCE: SAI saiacl.h (a table's entry of highest priority acts; the tables of a parallel group act together).
 
 #include <algorithm>
-#include <stdexcept>
 #include <utility>
 
 #include "raddle/acl.hpp"
@@ -50,10 +49,6 @@ AccessLists::AccessLists(Tables& tables) : tables_(tables) {}
 }
 
 namespace {
-
-void require(bool holds, const char* what) {
-  if (!holds) throw std::invalid_argument(what);
-}
 
 void check(const AclStage& stage, std::uint32_t header_classes, std::size_t ports, std::uint32_t rules) {
   if (stage.port_classes == 0) return;

@@ -10,22 +10,11 @@ namespace raddle {
 
 namespace {
 
-void require(bool holds, const char* what) {
-  if (!holds) throw std::invalid_argument(what);
-}
-
 // Rows of a compressed table: offsets start at 0, do not fall and end at `entries`.
 template <typename Offsets>
 void check_offsets(const Offsets& offsets, std::size_t rows, std::size_t entries, const char* what) {
   require(offsets.size() == rows + 1 && offsets.front() == 0 && std::is_sorted(offsets.begin(), offsets.end()) &&
               static_cast<std::size_t>(offsets.back()) == entries, what);
-}
-
-void check_dcqcn(const DcqcnParameters& p) {
-  require(p.g > 0 && p.g <= 1, "DCQCN's g is above 0 and at most 1");
-  require(p.alpha_timer > 0 && p.rate_timer > 0 && p.decrease_timer >= 0, "DCQCN's timers must be positive");
-  require(p.byte_counter >= 0 && p.fast_recovery_steps >= 0, "DCQCN's byte counter and steps must not be negative");
-  require(p.rate_ai >= 0 && p.rate_hai >= 0 && p.min_rate >= 1, "DCQCN's rates must be positive");
 }
 
 void check_nic(const NicConfig& nic) {
@@ -39,7 +28,7 @@ void check_nic(const NicConfig& nic) {
               nic.clock > 0, "NIC time out of range");
   require(nic.cnp_dscp < dscps && nic.ack_dscp <= dscps && nic.cnp_priority < priorities &&
               nic.ack_priority < priorities, "class of answers out of range");
-  check_dcqcn(nic.dcqcn);
+  std::visit([](const auto& parameters) { parameters.check(); }, nic.rate_control);
 }
 
 }  // namespace

@@ -5,7 +5,7 @@ namespace raddle {
 Partition::Partition(Tables& tables, std::uint32_t number, Time horizon)
     : Kernel(tables, number, horizon), Ports(tables), PauseClocks(tables), Reception(tables), Switches(tables),
       AccessLists(tables), AdaptiveRouting(tables), Watchdogs(tables), Nics(tables), Transport(tables),
-      Flows(tables, events), ports_(tables.ports.data()) {}
+      LossRecoveries(tables), Flows(tables, events), ports_(tables.ports.data()) {}
 
 std::uint64_t Partition::run(Time end) {
   events.set_limit(end - 1);

@@ -241,7 +241,8 @@ void Switches::set_switch(NodeId index, const SwitchConfig& state) {
   node.hash_offset = state.hash_offset % 32;
   node.hash_class = state.hash_class;
   node.stores_all = state.releases_at_end || state.pauses_at_threshold;
-  node.looks_up_hash = state.hash_class != 0 || network_.nic.is_selective;
+  node.looks_up_hash = state.hash_class != 0 ||
+                       LossRecoveries::naks_carry_places[static_cast<std::size_t>(network_.nic.loss_recovery)];
   node.pauses_at_threshold = state.pauses_at_threshold;
   node.marks_at_dequeue = state.marks_at_dequeue;
   node.releases_at_end = state.releases_at_end;

@@ -42,7 +42,7 @@ Tables::Tables(const NetworkConfig& network_config, const Workload& workload)
   }
   add_ports();
   set_cut_times();
-  if (network.nic.is_selective) {
+  if (network.nic.loss_recovery == LossRecovery::selective_repeat) {
     selective_senders.resize(work.qp_src.size());
     selective_receivers.resize(work.qp_src.size());
   }
@@ -131,7 +131,7 @@ void Tables::add_queue_pairs() {
     sender.dscp = work.qp_dscp[qp];
     sender.priority = work.qp_priority[qp];
     if (is_scale_up(qp)) continue;
-    sender.dcqcn.rate = sender.dcqcn.target = static_cast<double>(ports[sender.port].speed);
+    sender.rate = RateControls::start(network.nic.rate_control, static_cast<double>(ports[sender.port].speed));
     Receiver& receiver = receivers[qp];
     receiver.port = work.qp_dst[qp];
     receiver.dst = work.qp_src[qp];

@@ -1,4 +1,4 @@
-// Queue pairs of reliable connections, with go-back-N, acknowledgements, CNPs and DCQCN.
+// Queue pairs of reliable connections: packets, acknowledgements, CNPs, timeouts.
 // SOURCE: InfiniBand Architecture Specification vol. 1, 9.7 (reliable service); DCQCN (SIGCOMM 2015).
 
 #include <algorithm>
@@ -11,8 +11,7 @@ Transport::Transport(Tables& tables)
     : network_(tables.network), work_(tables.work), qp_flow_offsets_(tables.qp_flow_offsets.data()),
       qp_flows_(tables.qp_flows.data()), ports_(tables.ports.data()), queues_(tables.queues.data()),
       round_(tables.round.data()), senders_(tables.senders.data()), receivers_(tables.receivers.data()),
-      selective_senders_(tables.selective_senders), selective_receivers_(tables.selective_receivers),
-      qp_results_(tables.qp_results) {}
+      qp_results_(tables.qp_results), hears_marks_(RateControls::hears_marks[network_.nic.rate_control.index()]) {}
 
 std::uint64_t Transport::packets_of(FlowId flow) const {
   return raddle::packets_of(work_.flow_bytes[flow], network_.nic.mtu);
@@ -32,10 +31,7 @@ void Transport::post(QpId qp) {
     sender.posted_end += packets_of(flow);
   }
   refresh_limit(sender);
-  if (sender.next_psn < sender.limit_psn) {
-    join_round(qp);
-    ports().kick(sender.port);
-  }
+  if (sender.next_psn < sender.limit_psn) resume(qp);
 }
 
 // A queue pair has at most 2^23 - 1 packets under way, so that PSNs of 24 bits tell old from new.
@@ -66,8 +62,22 @@ void Transport::join_round(QpId qp) {
   last = qp;
 }
 
-// Sends one packet of the priority's next sender in turn that its rate does not hold back.
+// Until when the rate, as it will change by itself, holds the next packet back.
+template <typename Rate>
+void Transport::pace(Sender& sender, const Rate& rate, const typename Rate::Parameters& parameters) const {
+  const auto line_rate = static_cast<double>(ports_[sender.port].speed);
+  sender.next_time = rate.due(parameters, line_rate, sender.last_start, sender.last_bytes, network_.nic.clock);
+}
+
 bool Transport::send_data(Port& port, PortId id, unsigned priority) {
+  return loss_recoveries().with(network_.nic.loss_recovery, [&](auto& recovery) {
+    return send_data_by(recovery, port, id, priority);
+  });
+}
+
+// Sends one packet of the priority's next sender in turn that its rate does not hold back.
+template <typename Recovery>
+bool Transport::send_data_by(Recovery& recovery, Port& port, PortId id, unsigned priority) {
   if (reception().has_buses() && reception().is_held_by_bus(id)) return false;
   std::uint32_t& last = round_[id * priorities + priority];
   Time earliest = never;
@@ -77,7 +87,7 @@ bool Transport::send_data(Port& port, PortId id, unsigned priority) {
     const QpId qp = senders_[before].round_next;
     Sender& sender = senders_[qp];
     is_last = qp == last;
-    if (sender.next_psn >= sender.limit_psn && !(network_.nic.is_selective && has_lost(qp))) {
+    if (sender.next_psn >= sender.limit_psn && !recovery.has_lost(qp)) {
       // All sent: leaves the circle.
       sender.in_round = false;
       if (qp == before) {
@@ -102,8 +112,8 @@ bool Transport::send_data(Port& port, PortId id, unsigned priority) {
     }
     std::int64_t payload = network_.nic.mtu;
     std::uint64_t psn = sender.next_psn;
-    if (network_.nic.is_selective && has_lost(qp)) {
-      psn = take_lost(qp, payload);
+    if (recovery.has_lost(qp)) {
+      psn = recovery.take_lost(qp, payload);
     } else {
       while (psn >= sender.cursor_end) {
         sender.cursor_end += packets_of(qp_flows_[qp_flow_offsets_[qp] + ++sender.cursor]);
@@ -113,7 +123,7 @@ bool Transport::send_data(Port& port, PortId id, unsigned priority) {
         payload = work_.flow_bytes[flow] - static_cast<std::int64_t>(packets_of(flow) - 1) * payload;
       }
       if (sender.una_psn == psn) sender.last_progress = now();
-      if (network_.nic.is_selective) number_sent(qp, psn);
+      recovery.on_sent(qp, psn);
       if (psn < sender.sent_end) {
         ++qp_results_.retransmitted[qp];
       } else {
@@ -134,11 +144,12 @@ bool Transport::send_data(Port& port, PortId id, unsigned priority) {
     if (reception().has_buses()) reception().load_bus(id, payload);
     sender.last_start = now();
     sender.last_bytes = static_cast<std::uint32_t>(bytes + network_.nic.gap_bytes);
-    if (sender.dcqcn.is_active()) {
-      sender.dcqcn.advance(network_.nic.dcqcn, line_rate, now());
-      sender.dcqcn.on_sent(network_.nic.dcqcn, line_rate, sender.last_bytes);
-      pace(sender, line_rate);
-    }
+    RateControls::with(sender.rate, network_.nic.rate_control, [&](auto& rate, const auto& parameters) {
+      if (!rate.is_active()) return;
+      rate.advance(parameters, line_rate, now());
+      rate.on_sent(parameters, line_rate, sender.last_bytes);
+      pace(sender, rate, parameters);
+    });
     if (!sender.timer_set) {
       sender.timer_set = true;
       kernel().schedule(id, now() + network_.nic.retransmit_timeout, EventKind::retransmit, qp, 0);
@@ -149,42 +160,19 @@ bool Transport::send_data(Port& port, PortId id, unsigned priority) {
   return false;
 }
 
-// Until when the rate, as it will change by itself, holds the next packet back.
-void Transport::pace(Sender& sender, double line_rate) const {
-  sender.next_time = sender.dcqcn.due(network_.nic.dcqcn, line_rate, sender.last_start, sender.last_bytes,
-                                      network_.nic.clock);
-}
-
 void Transport::receive_data(Packet& packet) {
   const QpId qp = packet.qp;
   Receiver& receiver = receivers_[qp];
-  const bool is_marked = packet.is_ce() && network_.nic.is_dcqcn;
+  const bool is_marked = packet.is_ce() && hears_marks_;
   if (is_marked && !network_.nic.acks_carry_cnp && now() >= receiver.next_cnp) {
     receiver.next_cnp = now() + network_.nic.cnp_interval;
     Packet cnp = packet;
     ++kernel().injected;
     reply(cnp, PacketKind::cnp, receiver.expected_psn);
   }
-  if (network_.nic.is_selective) return receive_selective(packet, is_marked);
-  const std::int32_t distance = psn_distance(packet.psn, receiver.expected_psn);
-  if (distance > 0) {  // a gap: one NAK for it, the packet itself is not kept
-    if (receiver.nak_sent) return;
-    receiver.nak_sent = true;
-    ++kernel().injected;
-    return reply(packet, PacketKind::nak, receiver.expected_psn);
-  }
-  if (distance < 0) {  // sent again though it had arrived
-    ++kernel().injected;
-    return reply(packet, PacketKind::ack, receiver.expected_psn);
-  }
-  receiver.nak_sent = false;
-  ++receiver.expected_psn;
-  const bool is_flow_end = receiver.expected_psn == receiver.cursor_end;
-  acknowledge(packet, is_marked, is_flow_end || packet.asks_ack());
-  if (is_flow_end) end_message(qp);
+  loss_recoveries().with(network_.nic.loss_recovery, [&](auto& recovery) { recovery.receive(packet, is_marked); });
 }
 
-// Acknowledges what has arrived in order, if it is time or urgent.
 void Transport::acknowledge(Packet& packet, bool is_marked, bool is_urgent) {
   Receiver& receiver = receivers_[packet.qp];
   if (++receiver.unacked < network_.nic.ack_interval && !is_urgent) return;
@@ -194,7 +182,6 @@ void Transport::acknowledge(Packet& packet, bool is_marked, bool is_urgent) {
   reply(packet, tells ? PacketKind::ack_and_cnp : PacketKind::ack, receiver.expected_psn);
 }
 
-// The queue pair's first message that was not whole is.
 void Transport::end_message(QpId qp) {
   Receiver& receiver = receivers_[qp];
   const FlowId flow = qp_flows_[qp_flow_offsets_[qp] + receiver.cursor++];
@@ -205,7 +192,6 @@ void Transport::end_message(QpId qp) {
   flows().arrive(flow);
 }
 
-// Turns the packet into the receiver's answer and sends it.
 void Transport::reply(Packet& packet, PacketKind kind, std::uint64_t psn, std::uint32_t ahead) {
   const Receiver& receiver = receivers_[packet.qp];
   const NicConfig& nic = network_.nic;
@@ -222,12 +208,13 @@ void Transport::reply(Packet& packet, PacketKind kind, std::uint64_t psn, std::u
 }
 
 // So many packets more are acknowledged.
-[[gnu::always_inline]] inline void Transport::take_progress(QpId qp, std::uint32_t progress) {
+template <typename Recovery>
+[[gnu::always_inline]] inline void Transport::take_progress(Recovery& recovery, QpId qp, std::uint32_t progress) {
   Sender& sender = senders_[qp];
-  if (network_.nic.is_selective) forget_acknowledged(qp, progress);
+  recovery.on_acknowledged(qp, progress);
   sender.una_psn += progress;
   sender.next_psn = std::max(sender.next_psn, sender.una_psn);
-  if (network_.nic.is_selective) find_lost(qp);
+  recovery.on_progress(qp);
   sender.last_progress = now();
   sender.retries = 0;
   const std::uint32_t first = qp_flow_offsets_[qp];
@@ -244,31 +231,29 @@ void Transport::receive_answer(const Packet& packet) {
   if (packet.kind() >= PacketKind::cnp) {
     ++qp_results_.cnps[packet.qp];
     const auto line_rate = static_cast<double>(ports_[sender.port].speed);
-    sender.dcqcn.advance(network_.nic.dcqcn, line_rate, now());
-    sender.dcqcn.on_cnp(network_.nic.dcqcn, now());
-    pace(sender, line_rate);
+    RateControls::with(sender.rate, network_.nic.rate_control, [&](auto& rate, const auto& parameters) {
+      rate.advance(parameters, line_rate, now());
+      rate.on_cnp(parameters, now());
+      pace(sender, rate, parameters);
+    });
     if (packet.kind() == PacketKind::cnp) return;
   }
   if (packet.kind() == PacketKind::nak) [[unlikely]] return receive_nak(packet);
   const std::int32_t progress = psn_distance(packet.psn, sender.una_psn);
   if (progress <= 0) return;
-  take_progress(packet.qp, static_cast<std::uint32_t>(progress));
+  loss_recoveries().with(network_.nic.loss_recovery, [&](auto& recovery) {
+    take_progress(recovery, packet.qp, static_cast<std::uint32_t>(progress));
+  });
   go_on(packet.qp);
 }
 
-// With selective repeat a NAK is of one packet, and acknowledges what has arrived in order before it.
 [[gnu::noinline, gnu::cold]] void Transport::receive_nak(const Packet& packet) {
-  const Sender& sender = senders_[packet.qp];
-  const bool is_selective = network_.nic.is_selective;
-  const std::int32_t progress = psn_distance(is_selective ? packet.psn - packet.hash : packet.psn, sender.una_psn);
-  if (progress > 0) take_progress(packet.qp, static_cast<std::uint32_t>(progress));
-  if (is_selective) {
-    const std::int32_t place = psn_distance(packet.psn, sender.una_psn);
-    if (place >= 0) note_arrived(packet.qp, sender.una_psn + static_cast<std::uint32_t>(place));
-  } else if (progress >= 0) {
-    rewind(packet.qp, sender.una_psn);
-  }
-  if (progress > 0) go_on(packet.qp);
+  loss_recoveries().with(network_.nic.loss_recovery, [&](auto& recovery) {
+    const std::int32_t progress = psn_distance(recovery.acknowledged_by(packet), senders_[packet.qp].una_psn);
+    if (progress > 0) take_progress(recovery, packet.qp, static_cast<std::uint32_t>(progress));
+    recovery.on_nak(packet, progress);
+    if (progress > 0) go_on(packet.qp);
+  });
 }
 
 // What waited for acknowledgements may be sent.
@@ -277,23 +262,12 @@ void Transport::go_on(QpId qp) {
   if (network_.nic.messages > 0) post(qp);
   if (sender.limit_psn >= sender.posted_end || sender.has_failed) return;
   refresh_limit(sender);
-  if (sender.next_psn >= sender.limit_psn) return;
-  join_round(qp);
-  ports().kick(sender.port);
+  if (sender.next_psn < sender.limit_psn) resume(qp);
 }
 
-// Go-back-N: everything from `psn` on is sent again.
-void Transport::rewind(QpId qp, std::uint64_t psn) {
-  Sender& sender = senders_[qp];
-  sender.next_psn = psn;
-  const std::uint32_t first = qp_flow_offsets_[qp];
-  while (psn < sender.cursor_end - packets_of(qp_flows_[first + sender.cursor])) {
-    sender.cursor_end -= packets_of(qp_flows_[first + sender.cursor--]);
-  }
-  if (sender.next_psn < sender.limit_psn) {
-    join_round(qp);
-    ports().kick(sender.port);
-  }
+void Transport::resume(QpId qp) {
+  join_round(qp);
+  ports().kick(senders_[qp].port);
 }
 
 void Transport::retransmit_timer(QpId qp) {
@@ -310,11 +284,7 @@ void Transport::retransmit_timer(QpId qp) {
   kernel().schedule(sender.port, sender.last_progress + network_.nic.retransmit_timeout,
            EventKind::retransmit, qp, 0);
   if (deadline > now()) return;
-  if (network_.nic.is_selective) {
-    resend_all(qp);
-  } else {
-    rewind(qp, sender.una_psn);
-  }
+  loss_recoveries().with(network_.nic.loss_recovery, [&](auto& recovery) { recovery.on_timeout(qp); });
 }
 
 // Retries are used up: the queue pair goes to the error state, and its flows never end nor begin.

@@ -16,11 +16,9 @@ from raddle.topology.forms.names import templates_of
 from raddle.topology.forms.tenants import Owner
 from raddle.topology.forms.wiring import HostDraft, SwitchDraft, Wiring
 from raddle.topology.model import (
-    DCQCN_SETS,
     Accelerators,
     AdaptiveRouting,
     Addressing,
-    Dcqcn,
     Ecn,
     Endpoint,
     Fabric,
@@ -43,6 +41,7 @@ from raddle.topology.model import (
 )
 from raddle.topology.naming import natural
 from raddle.topology.ports import Profile, front_panel
+from raddle.topology.rate_control import DCQCN_SETS, Dcqcn
 from raddle.topology.record import AdoptedEntry, Record, mac_number
 from raddle.topology.yaml.schema import FabricFile
 from raddle.topology.yaml.schema_devices import AcceleratorSpec, NicSpec
@@ -325,7 +324,7 @@ def _nic_model(nics: NicSpec, cnp_interval_ps: int) -> NicModel:
         class_weights=nics.class_weights,
         qps_per_connection=nics.qps_per_connection,
         splits_data=nics.split_data,
-        is_selective=nics.retransmission == "selective-repeat",
+        loss_recovery=nics.retransmission,
         reorder_packets=nics.reorder,
         bus_bps=nics.bus or 0,
     )

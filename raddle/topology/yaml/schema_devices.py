@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
+from raddle.topology.devices import LossRecovery
 from raddle.topology.model import Medium, NicModel, Nos, ScaleUpTopology
 from raddle.topology.yaml.fields import (
     Bandwidth,
@@ -174,7 +175,7 @@ class NicSpec(Spec):
     """Queue pairs, each with its own UDP source port, that a connection's data is spread over."""
     split_data: Switch = _NIC.splits_data
     """Each message goes over all of them in equal parts; else whole messages take turns."""
-    retransmission: Literal["go-back-n", "selective-repeat"] = "go-back-n"
+    retransmission: LossRecovery = "go-back-n"
     """What is sent again after a loss: all behind it, or only what was lost."""
     reorder: Reorder = _NIC.reorder_packets
     """Packets that may overtake one before it counts as lost; for selective repeat."""

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
-from raddle.topology.model import FIVE_TUPLE, DcqcnSetName, HashAlgorithm, HashField
+from raddle.topology.model import FIVE_TUPLE, HashAlgorithm, HashField
+from raddle.topology.rate_control import CongestionControl, DcqcnSetName
 from raddle.topology.yaml.fields import (
     Asn,
     Count,
@@ -70,7 +71,7 @@ class EcnSpec(Spec):
 
 
 class DcqcnSpec(Spec):
-    """DCQCN's parameters; what is not given is as in `set` (sources: `raddle.topology.model.DCQCN_SETS`)."""
+    """DCQCN's parameters; what is not given is as in `set` (sources: `raddle.topology.rate_control`)."""
 
     set: DcqcnSetName = "connectx"
     """Values that belong together, of ConnectX NICs or of the paper; the NICs' `cnp_interval` too."""
@@ -162,7 +163,7 @@ class RoceSpec(Spec):
     """Threshold exponent of the lossless priority groups: alpha = 2**dynamic_th."""
     cnp: ClassSpec = ClassSpec(priority=6, dscp=48)
     """Class of congestion notification packets."""
-    congestion_control: Literal["dcqcn", "none"] = "dcqcn"
+    congestion_control: CongestionControl = "dcqcn"
     """What the NICs run."""
     dcqcn: DcqcnSpec = DcqcnSpec()
     """Parameters of DCQCN."""

@@ -8,7 +8,6 @@ import numpy as np
 
 from raddle.topology.model import (
     Addressing,
-    Dcqcn,
     Ecn,
     Endpoint,
     Fabric,
@@ -24,6 +23,7 @@ from raddle.topology.model import (
     Switch,
     SwitchModel,
 )
+from raddle.topology.rate_control import Dcqcn
 from raddle.workload import Demand
 
 SPEED_BPS = 400_000_000_000

@@ -15,7 +15,8 @@ import raddle
 from raddle import Fabric, InputError, loads
 from raddle.topology import bundled_examples, find
 from raddle.topology.catalog import builtin_models
-from raddle.topology.model import DCQCN_SETS, Dcqcn, Ecn, LosslessClass, NicModel, PfcWatchdog, PortRef
+from raddle.topology.model import Ecn, LosslessClass, NicModel, PfcWatchdog, PortRef
+from raddle.topology.rate_control import DCQCN_SETS, Dcqcn
 
 INTENT = """
 raddle: 1
