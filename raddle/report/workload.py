@@ -43,6 +43,7 @@ class JobRow:
         start_ps: when it was to begin.
         time_ps: from then until its last message had arrived and its last rank was through; None: never.
         free_ps: the same if messages took no time.
+        bubble_ps: of `free_ps`, what a rank computes nothing in, on average: a pipeline's bubble.
         alone_ps: the same without the other jobs, on the same paths; None where it did not run so.
         slowdown: time over time alone; None where one is not known.
         sent_bytes: payload over NICs.
@@ -57,6 +58,7 @@ class JobRow:
     start_ps: int
     time_ps: int | None
     free_ps: int
+    bubble_ps: int
     alone_ps: int | None
     slowdown: float | None
     sent_bytes: int
@@ -158,7 +160,9 @@ def _job_lines(job: JobRow) -> Iterator[str]:
     if job.time_ps is None:
         yield f"# job {job.name}, {job.ranks} ranks{begin}: not done"
         return
-    free = f"{format_time(job.free_ps)} if messages took no time"
+    free = (
+        f"{format_time(job.free_ps)} if messages took no time ({format_time(job.bubble_ps)} of it a bubble)"
+    )
     yield f"# job {job.name}, {job.ranks} ranks{begin}: {format_time(job.time_ps)}; {free}"
     whole = max(job.time_ps, 1)
     parts = [f"{label} {share_ps / whole:.1%}" for label, share_ps in job.shares_ps.items()]

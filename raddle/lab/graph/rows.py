@@ -65,6 +65,7 @@ def job_rows(
     part_job = job_of_message(graph, laid_out)[run.stripes.message]
     over_nics = run.queue_pairs.qp_src[run.sent.qp] != NOWHERE
     begin_ps, end_ps = _step_times(laid_out, run)
+    compute = steps.labels.index(COMPUTE) if COMPUTE in steps.labels else -1
     free_ps = free_finish_ps(laid_out.workload)[steps.end]
     for number, (job, alone) in enumerate(zip(graph.jobs, alone_ps, strict=True)):
         own, sent = steps.job == number, part_job == number
@@ -75,12 +76,17 @@ def job_rows(
         for spans in spans_by_rank(steps, number, begin_ps, end_ps).values():
             shares.update(time_shares(spans, job.start_ps, last_ps))
         ranks, own_qps = len(np.unique(steps.rank[own])), np.unique(run.sent.qp[sent])
+        free_job_ps = int(free_ps[own].max(initial=job.start_ps)) - job.start_ps
+        computes_ps = (
+            int(laid_out.workload.delays_ps[steps.begin[own & (steps.label == compute)]].sum()) // ranks
+        )
         yield JobRow(
             name=job.name,
             ranks=ranks,
             start_ps=job.start_ps,
             time_ps=time_ps,
-            free_ps=int(free_ps[own].max(initial=job.start_ps)) - job.start_ps,
+            free_ps=free_job_ps,
+            bubble_ps=free_job_ps - computes_ps,
             alone_ps=alone,
             slowdown=time_ps / alone if time_ps is not None and alone else None,
             sent_bytes=int(run.sent.size_bytes[sent & over_nics].sum()),

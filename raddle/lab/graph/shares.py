@@ -26,7 +26,7 @@ class Span:
 def time_shares(spans: Iterable[Span], begin_ps: int, end_ps: int) -> dict[str, int]:
     """How a rank's time from `begin_ps` to `end_ps` is shared out, in picoseconds by label; sums to it.
 
-    While it computes, that is what counts; else the communication that began first, and of equals the first
+    While it computes, that is what counts; else the communication that it began last, and of equals the first
     by name.
     """
     marks: list[tuple[int, int, Span]] = []
@@ -57,7 +57,7 @@ def _counted(spans: Sequence[Span]) -> str:
         return IDLE
     if any(span.label == COMPUTE for span in spans):
         return COMPUTE
-    return min(spans, key=lambda span: (span.begin_ps, span.label)).label
+    return min(spans, key=lambda span: (-span.begin_ps, span.label)).label
 
 
 def spans_by_rank(steps: RankSteps, job: int, begin_ps: Ints, end_ps: Ints) -> dict[int, list[Span]]:

@@ -26,7 +26,7 @@ from raddle.units import (
 
 T = TypeVar("T")
 
-_COUNT = re.compile(r"0|[1-9][0-9]{0,11}")
+_COUNT = re.compile(r"0|[1-9][0-9]{0,13}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _FRACTION = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,12})?)(?:/([1-9][0-9]{0,5}))?")
 _PS_PER_US = 10**6
@@ -404,6 +404,7 @@ Probability = Annotated[float, _field("bad-percentage", _probability, _text(_N +
 Gain = Annotated[float, _field("bad-number", _gain, _GAIN)]
 ErrorRatio = Annotated[float, _field("bad-number", parse_error_ratio, {"type": ["string", "number"]})]
 Factor = Annotated[float, _field("bad-number", _factor, {"type": ["string", "number"]})]
+Params = Annotated[int, _whole(1, 10**13, "number of tokens or parameters")]
 Window = Annotated[int, _field("bad-size", _window, _SIZE)]
 Reorder = Annotated[int, _whole(0, 65536, "number of packets")]
 Microseconds = Annotated[int, _field("bad-time", _microseconds(1, 10**6), _TIME)]

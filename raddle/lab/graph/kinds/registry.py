@@ -6,5 +6,13 @@ from raddle.lab.graph.kinds.collective import COLLECTIVE_KIND, MATRIX_KIND
 from raddle.lab.graph.kinds.compute import COMPUTE_KIND, DELAY_KIND
 from raddle.lab.graph.kinds.record import NodeKind
 from raddle.lab.graph.kinds.send import SEND_KIND
+from raddle.lab.graph.kinds.training import TRAINING_KIND
 
-KINDS: tuple[NodeKind, ...] = (COMPUTE_KIND, DELAY_KIND, COLLECTIVE_KIND, MATRIX_KIND, SEND_KIND)
+KINDS: tuple[NodeKind, ...] = (
+    COMPUTE_KIND,
+    DELAY_KIND,
+    COLLECTIVE_KIND,
+    MATRIX_KIND,
+    SEND_KIND,
+    TRAINING_KIND,
+)

@@ -24,16 +24,16 @@ class SendSpec(StreamSpec):
     """The group that receives."""
 
 
-def send_step(src: Ints, dst: Ints, size_bytes: int | Ints, stream: str, label: str) -> Step:
-    """A message of its own size from each rank of `src` to that of `dst`; some may be the same rank's."""
+def pairs_of(src: Ints, dst: Ints, size_bytes: int, label: str) -> Part:
+    """A message from each rank of `src` to that of `dst`; some may be the same rank's."""
     ranks, number = np.unique(np.concatenate([src, dst]), return_inverse=True)
     count = len(src)
     schedule = direct.schedule(
         label, len(ranks), number[:count], number[count:], np.arange(count),
-        np.broadcast_to(np.asarray(size_bytes, np.int64), (count,)).copy(),
+        np.full(count, size_bytes, np.int64),
     )  # fmt: skip
     nowhere = Seats.of_endpoints(np.zeros(0, np.int32))
-    return Step((Part(ranks, Workload(schedule, nowhere)),), stream, label)
+    return Part(ranks, Workload(schedule, nowhere))
 
 
 def _send(spec: SendSpec, context: Context) -> Made:
@@ -49,7 +49,8 @@ def _send(spec: SendSpec, context: Context) -> Made:
             "uneven-groups", f"rank {rank} would send to itself", ("to",), "turn one group round"
         )
     stream = spec.stream or f"{spec.source} to {spec.to}"
-    return Made((send_step(src, dst, spec.send, stream, "send"),), f"send {format_size(spec.send)}", src)
+    step = Step((pairs_of(src, dst, spec.send, "send"),), stream, "send")
+    return Made((step,), f"send {format_size(spec.send)}", src)
 
 
 SEND_KIND = NodeKind("send", SendSpec, _send)

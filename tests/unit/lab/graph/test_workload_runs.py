@@ -148,5 +148,5 @@ def test_free_time_is_the_longest_chain_of_computing(fabric: Fabric, tmp_path: P
 
 def test_a_ranks_time_is_shared_out_without_a_rest() -> None:
     spans = [Span(10, 40, "compute"), Span(0, 30, "tp"), Span(20, 60, "dp"), Span(50, 80, "pp")]
-    assert time_shares(spans, 0, 100) == {"tp": 10, "compute": 30, "dp": 20, "pp": 20, "idle": 20}
-    assert time_shares(spans, 0, 55) == {"tp": 10, "compute": 30, "dp": 15}
+    assert time_shares(spans, 0, 100) == {"tp": 10, "compute": 30, "dp": 10, "pp": 30, "idle": 20}
+    assert time_shares(spans, 0, 55) == {"tp": 10, "compute": 30, "dp": 10, "pp": 5}
