@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from ipaddress import ip_network
@@ -15,6 +15,7 @@ from raddle.controller.plan.buffers import plan_buffers
 from raddle.controller.plan.graph import graph_of
 from raddle.controller.plan.group_tables import check_group_tables, report_weights
 from raddle.controller.plan.hashing import hash_offset, hash_seed
+from raddle.controller.plan.lossless_check import check_lossless
 from raddle.controller.plan.model import (
     AdaptivePlan,
     Balance,
@@ -54,6 +55,7 @@ def make_plan(
             nothing to pin, `form-not-planned` for a fabric whose flows cannot be pinned, or those of
             `raddle.controller.plan.pins.plan_pins`.
     """
+    _check_buffers(fabric)
     families = address_families(fabric)
     addresses = families[0]
     routed = without_drained(fabric)
@@ -80,21 +82,43 @@ def make_plan(
     )
 
 
-def outline_plan(fabric: Fabric, only: Collection[str] = ()) -> tuple[Plan, list[int]]:
-    """The ECMP plan with the routes of some switches alone, and how many routes every switch has.
+def outline_plan(fabric: Fabric) -> tuple[Plan, list[int]]:
+    """The ECMP plan without routes, and how many every switch has.
 
-    A fabric of thousands of switches has millions of routes, which fill the memory: whoever looks at one
-    switch, or at none, needs not all of them.
+    A fabric of thousands of switches has millions of routes, which fill the memory.
 
     Raises:
         InputError: as `make_plan`.
     """
+    _check_buffers(fabric)
     families = address_families(fabric)
     table, balance = _paths(fabric, without_drained(fabric))
-    wanted = [switch.index for switch in fabric.switches if switch.name in only]
-    found = dict(zip(wanted, routes_of_some(fabric, table, families, wanted, {}), strict=True))
-    routes = tuple(found.get(switch.index, ()) for switch in fabric.switches)
-    return _without_pins(fabric, families, routes, table, balance), count_routes(table, families)
+    plan = _without_pins(fabric, families, ((),) * len(fabric.switches), table, balance)
+    return plan, count_routes(table, families)
+
+
+def plan_around(fabric: Fabric, name: str) -> Plan:
+    """The ECMP plan of one switch, and of its neighbours without their routes; no other switch is in it.
+
+    Raises:
+        InputError: as `make_plan`.
+    """
+    _check_buffers(fabric)
+    families = address_families(fabric)
+    table, balance = _paths(fabric, without_drained(fabric))
+    links = (link for port, link in fabric.link_by_port.items() if port.device == name)
+    near = {end.device for link in links for end in (link.a, link.b)} | {name}
+    switches = [switch for switch in fabric.switches if switch.name in near]
+    own = [switch.index for switch in switches if switch.name == name]
+    found = dict(zip(own, routes_of_some(fabric, table, families, own, {}), strict=True))
+    routes = tuple(found.get(switch.index, ()) for switch in switches)
+    return _without_pins(fabric, families, routes, table, balance, switches)
+
+
+def _check_buffers(fabric: Fabric) -> None:
+    """Say what `validate` says of the buffers, before anything that takes long."""
+    if problems := check_lossless(fabric):
+        raise InputError(problems)
 
 
 def _paths(fabric: Fabric, routed: Fabric) -> tuple[PathTable, Balance | None]:
@@ -111,13 +135,15 @@ def _without_pins(
     routes: SwitchRoutes,
     table: PathTable,
     balance: Balance | None,
+    of: Sequence[Switch] | None = None,
 ) -> Plan:
+    """The plan with these routes: of all switches, or those that it is to be `of`."""
     qos = plan_qos(fabric.roce)
     peer_reaction_ps = max((host.nic_model.pfc_reaction_ps for host in fabric.hosts), default=0)
     with collector_paused():
         switches = tuple(
             _plan_switch(fabric, families, switch, own, qos, peer_reaction_ps)
-            for switch, own in zip(fabric.switches, routes, strict=True)
+            for switch, own in zip(of or fabric.switches, routes, strict=True)
         )
     return Plan(
         fabric=fabric.name,

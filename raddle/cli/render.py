@@ -24,7 +24,7 @@ from raddle.cli.options import (
     plan_for,
 )
 from raddle.cli.output_folder import OutputFolder
-from raddle.controller.plan.make import outline_plan
+from raddle.controller.plan.make import plan_around
 from raddle.controller.plan.model import Plan, SwitchPlan
 from raddle.controller.plan.neighbours import neighbour_macs
 from raddle.controller.southbound.openflow.bootstrap import ovs_commands
@@ -35,6 +35,9 @@ from raddle.controller.southbound.p4runtime.target import describe_target, p4_ta
 from raddle.controller.southbound.sonic.tables import pushed
 from raddle.errors import InputError
 from raddle.topology.model import Nos
+
+_SHOWN = 64
+"""Names of switches in a message."""
 
 
 @with_option_groups
@@ -93,17 +96,19 @@ def render(
             "bad-option", "--ztp DIR goes with --url URL, and without --patch, -o and other formats"
         )
     model = load_fabric(fabric)
+    if switch is not None and switch not in model.switch_by_name:
+        names = [each.name for each in model.switches]
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        raise InputError.of(
+            "unknown-switch",
+            f"fabric '{model.name}' has no switch '{switch}'",
+            f"switches: {', '.join(names[:_SHOWN])}{more}",
+        )
     if switch and plan_file is None and options.keep is None and options.policy(model) == "ecmp":
-        plan = outline_plan(model, {switch})[0]  # the routes of the others are not asked for
+        plan = plan_around(model, switch)  # the others are not asked for
     else:
         plan = plan_for(model, options, plan_file).plan
     by_name = {each.name: each for each in plan.switches}
-    if switch is not None and switch not in by_name:
-        raise InputError.of(
-            "unknown-switch",
-            f"fabric '{plan.fabric}' has no switch '{switch}'",
-            f"switches: {', '.join(by_name)}",
-        )
     pins = pins_pipeline(p4info) if p4info else None
     own = own_configs(over, inventory)
     chosen = {name: each for name, each in by_name.items() if switch in (None, name)}

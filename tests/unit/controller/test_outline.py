@@ -6,17 +6,52 @@ from dataclasses import replace
 
 import pytest
 
-from raddle import load
-from raddle.controller.plan import make_plan
-from raddle.controller.plan.make import outline_plan
+from raddle import InputError, load, loads
+from raddle.controller.plan import make, make_plan
+from raddle.controller.plan.lossless_check import check_lossless
+from raddle.controller.plan.make import outline_plan, plan_around
 from raddle.topology import find
 
 
 @pytest.mark.parametrize("name", ["failed-links", "npu-128-910b"])
-def test_outline_is_the_plan_with_the_routes_of_one_switch(name: str) -> None:
+def test_outline_is_the_plan_without_routes(name: str) -> None:
     fabric = load(find(name))
     whole = make_plan(fabric, "ecmp")
-    outline, counts = outline_plan(fabric, {"leaf1"})
+    outline, counts = outline_plan(fabric)
     assert counts == [len(switch.routes) for switch in whole.switches]
-    kept = (each if each.name == "leaf1" else replace(each, routes=()) for each in whole.switches)
-    assert outline == replace(whole, switches=tuple(kept))
+    assert outline == replace(whole, switches=tuple(replace(each, routes=()) for each in whole.switches))
+
+
+@pytest.mark.parametrize("name", ["failed-links", "npu-128-910b"])
+def test_the_plan_around_a_switch_has_it_and_its_neighbours_as_the_plan_has_them(name: str) -> None:
+    fabric = load(find(name))
+    whole = make_plan(fabric, "ecmp")
+    near = {port.peer.partition(":")[0] for port in whole.switches[1].ports} | {"leaf1"}
+    kept = (each for each in whole.switches if each.name in near)
+    kept = (each if each.name == "leaf1" else replace(each, routes=()) for each in kept)
+    assert whole.switches[1].name == "leaf1"
+    assert plan_around(fabric, "leaf1") == replace(whole, switches=tuple(kept))
+
+
+def test_plan_refuses_buffers_as_validate_does_before_it_looks_for_paths(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def too_soon(*arguments: object) -> None:
+        raise AssertionError("paths were looked for")
+
+    monkeypatch.setattr(make, "find_paths", too_soon)
+    fabric = loads(
+        "raddle: 1\nname: far\n"
+        "models: {small: {ports: 8, port_speed: 400G, lanes_per_port: 8, buffer: 1MiB}}\n"
+        "fabric: {leaves: {count: 2, model: small}, spines: {count: 2}}\nhosts: {per_leaf: 2}\n"
+    )
+    problems = check_lossless(fabric)
+    assert {each.code for each in problems} == {"headroom-exceeds-buffer"}
+    for plan in (
+        lambda: make_plan(fabric, "ecmp"),
+        lambda: outline_plan(fabric),
+        lambda: plan_around(fabric, "leaf0"),
+    ):
+        with pytest.raises(InputError) as raised:
+            plan()
+        assert raised.value.diagnostics == problems
