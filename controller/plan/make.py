@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from ipaddress import ip_network
@@ -36,12 +36,23 @@ from raddle.topology.model import Fabric, Link, PortRef, Switch
 from raddle.topology.record import mac_text
 from raddle.workload import Demand
 
+Progress = Callable[[str, float], None]
+"""Hears what is being done, and about which share of the whole is done."""
+
+_PATHS_SHARE = 0.5
+"""Of the time that a plan takes, about what paths and routes take."""
+
+
+def silent(what: str, share: float) -> None:
+    """No progress is shown."""
+
 
 def make_plan(
     fabric: Fabric,
     routing: Literal["ecmp", "pinned"],
     demand: Demand | None = None,
     earlier: Plan | None = None,
+    progress: Progress = silent,
 ) -> Plan:
     """Work out what every switch of a fabric must be.
 
@@ -59,7 +70,7 @@ def make_plan(
     families = address_families(fabric)
     addresses = families[0]
     routed = without_drained(fabric)
-    table, balance = _paths(fabric, routed)
+    table, balance = _paths(fabric, routed, progress)
     with collector_paused():
         routes = routes_of(fabric, table, families)
     seeds = [hash_seed(fabric, switch) for switch in fabric.switches]
@@ -67,9 +78,10 @@ def make_plan(
     if routing == "pinned":
         if demand is None:
             raise InputError.of("no-demand", "pinned routing needs the flows of a collective")
+        progress("pinning flows", _PATHS_SHARE)
         pins = plan_pins(routed, addresses, demand, routes, seeds, earlier)
         routes = tuple(shared + own for shared, own in zip(routes, pins.routes, strict=True))
-    plan = _without_pins(fabric, families, routes, table, balance)
+    plan = _without_pins(fabric, families, routes, table, balance, progress=progress)
     if pins is None:
         return plan
     switches = (replace(each, policies=own) for each, own in zip(plan.switches, pins.policies, strict=True))
@@ -82,7 +94,7 @@ def make_plan(
     )
 
 
-def outline_plan(fabric: Fabric) -> tuple[Plan, list[int]]:
+def outline_plan(fabric: Fabric, progress: Progress = silent) -> tuple[Plan, list[int]]:
     """The ECMP plan without routes, and how many every switch has.
 
     A fabric of thousands of switches has millions of routes, which fill the memory.
@@ -92,8 +104,9 @@ def outline_plan(fabric: Fabric) -> tuple[Plan, list[int]]:
     """
     _check_buffers(fabric)
     families = address_families(fabric)
-    table, balance = _paths(fabric, without_drained(fabric))
-    plan = _without_pins(fabric, families, ((),) * len(fabric.switches), table, balance)
+    table, balance = _paths(fabric, without_drained(fabric), progress)
+    routes: SwitchRoutes = ((),) * len(fabric.switches)
+    plan = _without_pins(fabric, families, routes, table, balance, progress=progress)
     return plan, count_routes(table, families)
 
 
@@ -121,8 +134,9 @@ def _check_buffers(fabric: Fabric) -> None:
         raise InputError(problems)
 
 
-def _paths(fabric: Fabric, routed: Fabric) -> tuple[PathTable, Balance | None]:
+def _paths(fabric: Fabric, routed: Fabric, progress: Progress = silent) -> tuple[PathTable, Balance | None]:
     """The paths over what is not drained, whose groups the switches can hold, and how they balance."""
+    progress("finding paths", 0)
     table = balanced(routed, find_paths(graph_of(routed)))
     if problems := tuple(check_group_tables(fabric, table)):
         raise InputError(problems)
@@ -136,19 +150,22 @@ def _without_pins(
     table: PathTable,
     balance: Balance | None,
     of: Sequence[Switch] | None = None,
+    progress: Progress = silent,
 ) -> Plan:
     """The plan with these routes: of all switches, or those that it is to be `of`."""
     qos = plan_qos(fabric.roce)
     peer_reaction_ps = max((host.nic_model.pfc_reaction_ps for host in fabric.hosts), default=0)
+    switches: list[SwitchPlan] = []
+    chosen = of or fabric.switches
     with collector_paused():
-        switches = tuple(
-            _plan_switch(fabric, families, switch, own, qos, peer_reaction_ps)
-            for switch, own in zip(of or fabric.switches, routes, strict=True)
-        )
+        for switch, own in zip(chosen, routes, strict=True):
+            done = _PATHS_SHARE + (1 - _PATHS_SHARE) * len(switches) / len(chosen)
+            progress("planning switches", done)
+            switches.append(_plan_switch(fabric, families, switch, own, qos, peer_reaction_ps))
     return Plan(
         fabric=fabric.name,
         routing="ecmp",
-        switches=switches,
+        switches=tuple(switches),
         endpoints=tuple(
             (endpoint.name, families[0].text(address))
             for endpoint, address in zip(fabric.endpoints, families[0].endpoints, strict=True)

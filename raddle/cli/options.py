@@ -12,6 +12,7 @@ import typer
 from raddle.controller.ledger import Applied
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.held import HeldPlan, fabric_digest, held_from_json
+from raddle.controller.plan.make import Progress, silent
 from raddle.controller.plan.model import Plan
 from raddle.errors import InputError
 from raddle.inventory import Inventory, load_inventory
@@ -190,10 +191,10 @@ class PlanOptions(ScopeOptions):
             return ""
         return "flows are hashed: no traffic is declared that could be pinned, as by --collective all_reduce"
 
-    def make(self, fabric: Fabric, earlier: Plan | None = None) -> HeldPlan:
+    def make(self, fabric: Fabric, earlier: Plan | None = None, progress: Progress = silent) -> HeldPlan:
         """The plan; `earlier` comes in place of `keep`'s file."""
         old = earlier or (read_plan(self.keep, fabric.name) if self.keep else None)
-        plan = make_plan(fabric, self.policy(fabric), self.demand(fabric), old)
+        plan = make_plan(fabric, self.policy(fabric), self.demand(fabric), old, progress)
         return HeldPlan(plan, fabric_digest(fabric), self.document)
 
 
@@ -230,14 +231,19 @@ def load_switches(inventory: Path, p4info: Path | None) -> Inventory:
     return replace(found, p4info=p4info) if p4info else found
 
 
-def plan_for(fabric: Fabric, options: PlanOptions, file: Path | None = None) -> HeldPlan:
+def plan_for(
+    fabric: Fabric,
+    options: PlanOptions,
+    file: Path | None = None,
+    progress: Progress = silent,
+) -> HeldPlan:
     """The plan in a file, which must be one of this fabric, or else the one that the options describe.
 
     Raises:
         InputError: `plan-and-options`, both are given; those of `HeldPlan.require`.
     """
     if file is None:
-        return options.make(fabric)
+        return options.make(fabric, progress=progress)
     if options.is_given:
         given = ", ".join(f"--{name}" for name in options.document)
         raise InputError.of(

@@ -20,6 +20,7 @@ from raddle.cli.options import (
     load_fabric,
     read_plan,
 )
+from raddle.cli.progress import progress_bar
 from raddle.controller.plan import Change, diff_plans
 from raddle.controller.plan.backup import Backup, backups, backups_json
 from raddle.controller.plan.growth import record_of
@@ -71,11 +72,14 @@ def plan(
     if assumed := options.assumed(model):
         print(f"note: {assumed}", file=sys.stderr)
     if is_plain and not (output or diff or backup or collisions or as_json):
-        print(_summary(*outline_plan(model)))
+        with progress_bar() as progress:
+            outline = outline_plan(model, progress)
+        print(_summary(*outline))
         if model.record_file:
             keep_record(model, release)
         return
-    held = options.make(model)
+    with progress_bar() as progress:
+        held = options.make(model, progress=progress)
     new = held.plan
     if model.record_file:
         keep_record(model, release)

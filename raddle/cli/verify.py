@@ -86,7 +86,7 @@ def verify(
         if running:
             result = verify_running(model, load_inventory(inventory), scope, progress, seen)
         else:
-            held = plan_for(model, options, plan_file)
+            held = plan_for(model, options, plan_file, progress)
             demand = options_of(held).demand(model)
             result = verify_plan(model, held.plan, demand, scope, progress, old)
             result = with_cabling(model, result, seen) if seen is not None else result

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import pytest
 
@@ -55,3 +57,12 @@ def test_plan_refuses_buffers_as_validate_does_before_it_looks_for_paths(
         with pytest.raises(InputError) as raised:
             plan()
         assert raised.value.diagnostics == problems
+
+
+@pytest.mark.parametrize("plan", [outline_plan, partial(make_plan, routing="ecmp")])
+def test_planning_tells_what_it_does_and_goes_on(plan: Any) -> None:
+    told: list[tuple[str, float]] = []
+    plan(load(find("failed-links")), progress=lambda what, share: told.append((what, share)))
+    assert list(dict.fromkeys(what for what, _ in told)) == ["finding paths", "planning switches"]
+    assert [share for _, share in told] == sorted(share for _, share in told)
+    assert 0 <= told[0][1] < told[-1][1] < 1
