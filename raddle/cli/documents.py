@@ -171,6 +171,22 @@ _SHOW = _document(
     tenants=_list_of(_record("TenantRow", name=str, accelerators=list[str], ranks=list[str])),
 )
 
+_CASE = _record(
+    "Case",
+    **dict.fromkeys(("suite", "name", "file", "fact"), str),
+    ok=bool,
+    seconds=float,
+    details=list[str],
+    problems=_list_of(
+        _record(
+            "Found",
+            **dict.fromkeys(("code", "severity", "message", "hint", "file"), str),
+            line=int,
+            column=int,
+        )
+    ),
+)
+
 _RESULT = _record("Switch", SwitchResult, is_in_sync=bool, state=str)
 _RESULTS = _document("Results", switches=_list_of(_RESULT), not_compared=list[str])
 _WITH_LINKS = _record(
@@ -197,6 +213,7 @@ _DOCUMENTS: dict[str, tuple[type[BaseModel], ...]] = {
     "drift": (_RESULTS,),
     "workload-result": (_document("Workload", WorkloadResult),),
     "run": (_document("Run", ok=bool, scenarios=_list_of(_record("Scenario", ScenarioResult, ok=bool))),),
+    "check": (_document("CheckResult", ok=bool, not_checked=list[str], cases=_list_of(_CASE)),),
     "import": (_document("Adoption", fabric=str, findings=list[Finding], **_ADOPTED),),
     "models": (_document("Models", models=list[SwitchModel]),),
     "examples": (

@@ -36,6 +36,7 @@ COMMANDS = {
     "simulate": "Simulate flows: what became of each, and of each port.",
     "workload": "Simulate computing and messages that wait for one another.",
     "run": "Run scenarios with expectations, as tests of a fabric.",
+    "check": "Check all fabrics and scenarios of a repository.",
     "emulate": "Real packets through software switches (root).",
     "export": "Write a fabric and flows as another simulator's files.",
     "import": "Read another simulator's files as a fabric file.",

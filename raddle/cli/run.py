@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from raddle.cli.options import JsonOption
 from raddle.cli.progress import progress_bar, watching
+from raddle.cli.reports import JUnitOption, MarkdownOption, SarifOption, write_reports
 from raddle.cli.run_options import ThreadsOption
-from raddle.errors import InputError
 from raddle.lab.scenario.baseline import baseline_json, read_baseline
 from raddle.lab.scenario.file import read_scenario
 from raddle.lab.scenario.run import run_scenario
+from raddle.report.cases import cases_of
 from raddle.report.junit import junit_xml
+from raddle.report.markdown import markdown
 from raddle.report.sarif import sarif_json
-from raddle.report.scenario import ScenarioResult, scenarios_document, scenarios_text
+from raddle.report.scenario import scenarios_document, scenarios_text
 
 
 def run(
@@ -30,12 +31,9 @@ def run(
     save_baseline: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write what was measured, for --baseline.")
     ] = None,
-    junit: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the result as JUnit XML, too.")
-    ] = None,
-    sarif: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write what failed as SARIF 2.1.0, too.")
-    ] = None,
+    junit: JUnitOption = None,
+    sarif: SarifOption = None,
+    markdown_file: MarkdownOption = None,
     threads: ThreadsOption = 1,
     as_json: JsonOption = False,
 ) -> None:
@@ -51,17 +49,10 @@ def run(
             run_scenario(each, earlier.get(each.name) if baseline else None, threads, watching(progress))
             for each in read
         ]
-    _write({junit: junit_xml, sarif: sarif_json, save_baseline: baseline_json}, results)
+    cases = cases_of(results)
+    write_reports({junit: junit_xml, sarif: sarif_json, markdown_file: markdown}, cases)
+    write_reports({save_baseline: baseline_json}, results)
     print(scenarios_document(results) if as_json else scenarios_text(results), end="")
     sys.stdout.flush()
     if not all(result.ok for result in results):
         raise typer.Exit(1)
-
-
-def _write(forms: Mapping[Path | None, Any], results: Sequence[ScenarioResult]) -> None:
-    for path, form in forms.items():
-        if path is not None:
-            try:
-                path.write_text(form(results), encoding="utf-8")
-            except OSError as error:
-                raise InputError.of("cannot-write", f"cannot write '{path}': {error.strerror}") from None

@@ -20,6 +20,7 @@ DocumentName = Literal[
     "workload-result",
     "scenario",
     "run",
+    "check",
     "validate",
     "show",
     "plan",

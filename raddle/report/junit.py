@@ -1,45 +1,48 @@
-"""Scenario results as JUnit XML, as Jenkins' xUnit plugin reads it (its junit-10.xsd).
+"""Cases as JUnit XML, as Jenkins' xUnit plugin reads it (its junit-10.xsd).
 
 https://github.com/jenkinsci/xunit-plugin, src/main/resources/org/jenkinsci/plugins/xunit/types/model/xsd
 """
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
+from itertools import groupby
 
-from raddle.report.scenario import Check, ScenarioResult, Verdict
+from raddle.report.cases import Case
+
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""XML 1.0, section 2.2."""
 
 
-def junit_xml(results: Sequence[ScenarioResult]) -> str:
-    """A test suite for each scenario, with a test for each expectation and each check."""
+def junit_xml(cases: Sequence[Case]) -> str:
+    """A test suite for each suite of the cases, which stand together."""
     root = ET.Element("testsuites", name="raddle")
-    for result in results:
-        cases = [_verdict_case(result, each) for each in result.verdicts]
-        cases += [_check_case(result, each) for each in result.checks]
-        failed = sum(case.find("failure") is not None for case in cases)
+    for name, each in groupby(cases, key=lambda case: case.suite):
+        own = list(each)
         suite = ET.SubElement(
-            root, "testsuite", name=result.name, tests=str(len(cases)), failures=str(failed), errors="0",
-            time=str(result.seconds),
+            root, "testsuite", name=_clean(name), tests=str(len(own)), errors="0",
+            failures=str(sum(not case.ok for case in own)),
+            time=f"{sum(case.seconds for case in own):.3f}",
         )  # fmt: skip
-        suite.extend(cases)
+        suite.extend(map(_case, own))
     ET.indent(root)
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _verdict_case(result: ScenarioResult, verdict: Verdict) -> ET.Element:
-    case = ET.Element("testcase", classname=result.name, name=verdict.text, time="0")
-    if not verdict.holds:
-        place = f"{result.file}:{verdict.line}" if verdict.line else result.file
-        message = f"{verdict.text}: {verdict.shown}"
-        failure = ET.SubElement(case, "failure", message=message, type="expectation")
-        failure.text = "\n".join(filter(None, [place, verdict.why]))
-    return case
+def _case(case: Case) -> ET.Element:
+    made = ET.Element(
+        "testcase", classname=_clean(case.suite), name=_clean(case.name), time=f"{case.seconds:.3f}"
+    )
+    errors = [each for each in case.problems if each.severity == "error"]
+    if errors:
+        failure = ET.SubElement(made, "failure", message=_clean(errors[0].message), type=errors[0].code)
+        failure.text = _clean("\n".join(map(str, errors)))
+    if rest := [each for each in case.problems if each.severity != "error"]:
+        ET.SubElement(made, "system-out").text = _clean("\n".join(map(str, rest)))
+    return made
 
 
-def _check_case(result: ScenarioResult, check: Check) -> ET.Element:
-    case = ET.Element("testcase", classname=result.name, name=check.command, time="0")
-    if check.exit_code:
-        failure = ET.SubElement(case, "failure", message=f"exit code {check.exit_code}", type="check")
-        failure.text = check.output
-    return case
+def _clean(text: str) -> str:
+    return _FORBIDDEN.sub("?", text)

@@ -1,0 +1,176 @@
+"""`raddle check`: everything that a change of a repository with fabrics must pass."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from itertools import groupby
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from raddle.cli.options import JsonOption, PlanOptions
+from raddle.cli.progress import Shown, progress_bar, watching
+from raddle.cli.reports import JUnitOption, MarkdownOption, SarifOption, write_reports
+from raddle.controller.plan.model import Plan
+from raddle.controller.verify.lossless import CONGESTED_GROUPS
+from raddle.errors import InputError
+from raddle.lab.check.base import Base, files_at
+from raddle.lab.check.fabric import check_fabric
+from raddle.lab.check.files import Found, find_files
+from raddle.lab.scenario.baseline import read_baseline
+from raddle.lab.scenario.file import read_scenario
+from raddle.lab.scenario.run import run_scenario
+from raddle.lab.verify import FailureScope
+from raddle.report.cases import Case, cases_of
+from raddle.report.junit import junit_xml
+from raddle.report.markdown import markdown
+from raddle.report.sarif import sarif_json
+from raddle.topology.model import Fabric
+from raddle.workload import Demand
+
+_BAD_INPUT = 2
+
+
+def check(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[PATH]...", help="Files, folders [default: this folder]"),
+    ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(metavar="COMMIT", help="Prove the way from each fabric as it was there: origin/main."),
+    ] = None,
+    baseline: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="What scenarios' relative expectations compare with.")
+    ] = None,
+    failures: Annotated[int, typer.Option(min=0, max=3, help="As of 'raddle verify'.")] = 1,
+    junit: JUnitOption = None,
+    sarif: SarifOption = None,
+    markdown_file: MarkdownOption = None,
+    annotate: Annotated[
+        bool,
+        typer.Option(
+            "--annotate",
+            help="Print workflow commands that mark lines [default: where GITHUB_ACTIONS is set]",
+        ),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Check every fabric and scenario file: layout, soundness, proofs, expectations.
+
+    Exit code 0: all is good; 1: something fails; 2: a file is wrong.
+    """
+    found = find_files(paths or [Path()])
+    known = read_baseline(baseline) if baseline else None
+    scope = FailureScope(failures, 200, 1, CONGESTED_GROUPS)
+    cases: list[Case] = []
+    with ExitStack() as stack:
+        then = stack.enter_context(files_at(base)) if base else None
+        progress = stack.enter_context(progress_bar())
+        for each in found:
+            cases += _tried(each, then, scope, known, progress)
+    write_reports({junit: junit_xml, sarif: sarif_json, markdown_file: markdown}, cases)
+    others = [str(each.path) for each in found if each.kind == "other"]
+    print(_document(cases, others) if as_json else _text(cases, others), end="")
+    if not as_json and (annotate or os.environ.get("GITHUB_ACTIONS") == "true"):
+        print("\n".join(_annotations(cases)))
+    sys.stdout.flush()
+    if failed := [case for case in cases if not case.ok]:
+        raise typer.Exit(_BAD_INPUT if any(case.name in ("read", "validate") for case in failed) else 1)
+
+
+def _tried(
+    found: Found,
+    base: Base | None,
+    scope: FailureScope,
+    baseline: dict[str, dict[str, float]] | None,
+    progress: Shown,
+) -> Iterator[Case]:
+    file = str(found.path)
+    if found.kind == "broken":
+        yield Case(file, "read", file, found.problems)
+    elif found.kind == "fabric":
+        yield from check_fabric(found.path, _planned, scope, base, progress)
+    elif found.kind == "scenario":
+        try:
+            scenario = read_scenario(found.path)
+        except InputError as error:
+            yield Case(file, "read", file, error.diagnostics)
+            return
+        known = None if baseline is None else baseline.get(scenario.name, {})
+        try:
+            yield from cases_of([run_scenario(scenario, known, watch=watching(progress))])
+        except InputError as error:
+            yield Case(file, "run", file, error.diagnostics)
+
+
+def _planned(fabric: Fabric) -> tuple[Plan, Demand | None]:
+    """The plan that `raddle plan` makes where no option is given."""
+    options = PlanOptions()
+    return options.make(fabric).plan, options.demand(fabric)
+
+
+def _text(cases: Sequence[Case], others: Sequence[str]) -> str:
+    lines = [
+        line for suite, each in groupby(cases, key=lambda case: case.suite) for line in _block(suite, each)
+    ]
+    if others:
+        lines.append(f"not raddle's: {', '.join(others)}")
+    failed = sum(not case.ok for case in cases)
+    lines.append(f"{failed} of {len(cases)} failed" if failed else f"ok, {len(cases)} passed")
+    return "\n".join(lines) + "\n"
+
+
+def _block(suite: str, cases: Iterator[Case]) -> Iterator[str]:
+    yield f"# {suite}"
+    for case in cases:
+        warnings = sum(each.severity != "error" for each in case.problems)
+        told = f" ({warnings} warning{'s' if warnings > 1 else ''})" if warnings else ""
+        yield f"{'ok' if case.ok else 'FAIL':<5}{case.name:<30}  {case.fact}{told}".rstrip()
+        for problem in case.problems:
+            yield from (f"     {line}" for line in str(problem).splitlines())
+
+
+def _document(cases: Sequence[Case], others: Sequence[str]) -> str:
+    document = {
+        "schema_version": 1,
+        "ok": all(case.ok for case in cases),
+        "cases": [_case_document(case) for case in cases],
+        "not_checked": list(others),
+    }
+    return json.dumps(document, indent=2, sort_keys=True) + "\n"
+
+
+def _case_document(case: Case) -> dict[str, Any]:
+    return {
+        **{name: value for name, value in asdict(case).items() if name != "problems"},
+        "ok": case.ok,
+        "problems": [
+            {"code": each.code, "severity": each.severity, "message": each.message, "hint": each.hint,
+             "file": each.span.file if each.span else case.file,
+             "line": each.span.line if each.span else 0, "column": each.span.column if each.span else 0}
+            for each in case.problems
+        ],
+    }  # fmt: skip
+
+
+def _annotations(cases: Sequence[Case]) -> Iterator[str]:
+    """Workflow commands of GitHub Actions, which show at the lines of a change."""
+    for case in cases:
+        for each in case.problems:
+            place = f"file={_escaped(each.span.file if each.span else case.file)}"
+            if each.span:
+                place += f",line={each.span.line},col={each.span.column}"
+            text = _escaped(f"{each.message}{'; ' if each.hint else ''}{each.hint}", in_property=False)
+            yield f"::{each.severity} {place},title={_escaped(each.code)}::{text}"
+
+
+def _escaped(text: str, *, in_property: bool = True) -> str:
+    signs = {"%": "%25", "\r": "%0D", "\n": "%0A"} | ({":": "%3A", ",": "%2C"} if in_property else {})
+    return "".join(signs.get(sign, sign) for sign in text)

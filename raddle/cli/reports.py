@@ -1,0 +1,35 @@
+"""Options of commands that write reports for pipelines, and their writing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from raddle.errors import InputError
+
+T = TypeVar("T")
+
+JUnitOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the result as JUnit XML, too.")]
+SarifOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write what was found as SARIF 2.1.0, too.")
+]
+MarkdownOption = Annotated[
+    Path | None, typer.Option("--markdown", metavar="FILE", help="Write a summary in Markdown, too.")
+]
+
+
+def write_reports(forms: Mapping[Path | None, Callable[[Sequence[T]], str]], what: Sequence[T]) -> None:
+    """Write each form of a result to its file, where one is given.
+
+    Raises:
+        InputError: `cannot-write`.
+    """
+    for path, form in forms.items():
+        if path is not None:
+            try:
+                path.write_text(form(what), encoding="utf-8")
+            except OSError as error:
+                raise InputError.of("cannot-write", f"cannot write '{path}': {error.strerror}") from None

@@ -1,0 +1,57 @@
+"""Results as cases of a test, which every form of report for pipelines is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from raddle.errors import Diagnostic, SourceSpan
+from raddle.report.scenario import ScenarioResult
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Something that was tried.
+
+    Attributes:
+        suite: what it belongs to: a scenario, a file.
+        name: `verify`, or an expectation.
+        file: that it speaks of.
+        problems: what was found; it failed if one is an error.
+        fact: what there is to say where nothing was found.
+        seconds: that it took; 0 where it took none of its own.
+        details: more lines, for who wants them.
+    """
+
+    suite: str
+    name: str
+    file: str
+    problems: tuple[Diagnostic, ...] = ()
+    fact: str = ""
+    seconds: float = 0.0
+    details: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        return not any(each.severity == "error" for each in self.problems)
+
+
+def cases_of(results: Sequence[ScenarioResult]) -> list[Case]:
+    """A case for each expectation and each check of scenarios."""
+    return [case for result in results for case in _cases(result)]
+
+
+def _cases(result: ScenarioResult) -> Iterator[Case]:
+    for verdict in result.verdicts:
+        message = f"{verdict.text}: {verdict.shown}{'; ' if verdict.why else ''}{verdict.why}"
+        problem = _problem("expectation-failed", message, result.file, verdict.line, verdict.column)
+        found = () if verdict.holds else (problem,)
+        yield Case(result.name, verdict.text, result.file, found, verdict.shown)
+    for check in result.checks:
+        message = f"{check.command}: exit code {check.exit_code}{'; ' if check.output else ''}{check.output}"
+        problem = _problem("check-failed", message, result.file, 1, 1)
+        yield Case(result.name, check.command, result.file, (problem,) if check.exit_code else ())
+
+
+def _problem(code: str, message: str, file: str, line: int, column: int) -> Diagnostic:
+    return Diagnostic(code, message, SourceSpan(file, max(line, 1), max(column, 1)))

@@ -1,0 +1,143 @@
+"""`raddle check` tells a good change of a repository from a broken, an unsafe and a slower one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from typer.testing import CliRunner, Result
+
+from raddle.cli.documents import schema_of
+from raddle.cli.main import app
+from raddle.errors import InputError
+
+FABRIC = """\
+raddle: 1
+name: pod
+fabric:
+  kind: leaf-spine
+  leaves: {count: 2}
+  spines: {count: 2}
+  uplinks: {per_pair: 2, speed: 400G, cable: 30m}
+hosts:
+  per_leaf: 4
+  nics: {count: 1, speed: 400G, cable: 3m}
+"""
+SCENARIO = """\
+raddle: 1
+name: ring
+fabric: pod.yaml
+routing: pinned
+jobs:
+  train: {collective: all_reduce, algorithm: ring, size: 4M, placement: strided}
+expect: train.busbw >= 0.97x baseline
+"""
+
+
+def git(*words: str) -> str:
+    who = ("-c", "user.name=somebody", "-c", "user.email=somebody@example.org")
+    return subprocess.run(["git", *who, *words], check=True, capture_output=True, text=True).stdout
+
+
+def checked(*words: str) -> Result:
+    return CliRunner().invoke(app, ["check", *words], catch_exceptions=False)
+
+
+def document_of(*words: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(checked(*words, "--json").stdout)
+    Draft202012Validator(schema_of("check")).validate(document)
+    return document
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A fabric, a scenario and a baseline that stands beside the repository."""
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    (folder / "pod.yaml").write_text(FABRIC)
+    (folder / "ring.yaml").write_text(SCENARIO)
+    (folder / "pipeline.yml").write_text("stages: [test]\n")
+    (folder / ".hidden.yaml").write_text("raddle: 1\n")
+    git("init", "-q")
+    git("add", "--all")
+    git("commit", "-qm", "the pod")
+    first = folder / "first.yaml"
+    first.write_text(SCENARIO.replace("0.97x baseline", "1 GB/s"))
+    ran = CliRunner().invoke(app, ["run", str(first), "--save-baseline", "../baseline.json"])
+    assert ran.exit_code == 0, ran.output
+    first.unlink()
+    return folder
+
+
+def test_a_good_change_passes_and_what_it_does_is_told(repository: Path) -> None:
+    (repository / "pod.yaml").write_text(FABRIC.replace("per_leaf: 4", "per_leaf: 3"))
+    found = checked("--base", "HEAD", "--baseline", "../baseline.json", "--markdown", "../summary.md")
+    assert found.exit_code == 0, found.output
+    assert "not raddle's: pipeline.yml" in found.stdout
+    document = document_of("pod.yaml", "--base", "HEAD")
+    details = {case["name"]: case["details"] for case in document["cases"]}
+    assert "endpoints: 0 added, 2 removed" in details["verify, and the update from HEAD"]
+    assert "endpoints: 0 added, 2 removed" in Path("../summary.md").read_text()
+    assert (
+        subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True).stdout
+        == " M pod.yaml\n"
+    )
+
+
+def test_a_slower_change_fails_at_its_expectation(repository: Path) -> None:
+    (repository / "pod.yaml").write_text(
+        FABRIC.replace("per_pair: 2, speed: 400G", "per_pair: 1, speed: 200G")
+    )
+    found = checked("--baseline", "../baseline.json", "--junit", "../junit.xml", "--annotate")
+    assert found.exit_code == 1, found.output
+    assert "::error file=ring.yaml,line=7,col=9,title=expectation-failed::train.busbw" in found.stdout
+    failed = [case for case in ET.parse("../junit.xml").iter("testcase") if case.find("failure") is not None]
+    assert [(case.get("classname"), case.get("name")) for case in failed] == [
+        ("ring", "train.busbw >= 0.97x baseline")
+    ]
+
+
+def test_a_broken_change_ends_with_2_and_the_rest_is_tried(repository: Path) -> None:
+    (repository / "pod.yaml").write_text(FABRIC.replace("speed: 400G, cable: 3m", "sped: 400G, cable: 3m"))
+    (repository / "other.yaml").write_text(FABRIC.replace("name: pod", "name:   other"))
+    found = checked("--sarif", "../found.sarif")
+    assert found.exit_code == 2, found.output
+    assert "pod.yaml:10:20: error[unknown-key]" in found.stdout
+    places = {
+        (each["ruleId"], each["locations"][0]["physicalLocation"]["artifactLocation"]["uri"])
+        for each in json.loads(Path("../found.sarif").read_text())["runs"][0]["results"]
+    }
+    assert {("unknown-key", "pod.yaml"), ("not-formatted", "other.yaml")} <= places
+    assert "ok   validate" in found.stdout  # of other.yaml
+
+
+def test_what_an_update_takes_beside_routes_is_a_warning(repository: Path) -> None:
+    (repository / "pod.yaml").write_text(FABRIC.replace("cable: 30m", "cable: 300m"))
+    document = document_of("pod.yaml", "--base", "HEAD")
+    warned = [problem for case in document["cases"] for problem in case["problems"]]
+    assert any(
+        each["code"] == "outside-the-proof" and "new config_db.json" in each["message"] for each in warned
+    ), document
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "text"),
+    [
+        (("nowhere",), "no-such-file", "no file or folder 'nowhere'"),
+        (("--base", "no-such-branch"), "bad-base", "git finds no base"),
+        (("--baseline", "nowhere.json"), "bad-baseline", "cannot read 'nowhere.json'"),
+    ],
+)
+def test_what_cannot_be_tried_is_refused(
+    repository: Path, words: tuple[str, ...], code: str, text: str
+) -> None:
+    with pytest.raises(InputError, match=text) as raised:
+        checked(*words)
+    assert raised.value.diagnostics[0].code == code
