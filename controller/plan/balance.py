@@ -51,8 +51,9 @@ def balanced(fabric: Fabric, table: PathTable) -> PathTable:
 
     Shares that are better as such may be worse once rounded to what switches hold: of both tables the one
     that is better as it is held is taken. A table that is near the best, or too large, is returned as it is.
+    Endpoints count also where their own link is down, so that a host that fails changes no route.
     """
-    problem = _problem(fabric, table, MOST_PARTS)
+    problem = _problem(fabric, table, MOST_PARTS, counts_dead=True)
     if problem is None:
         return table
     before = problem.flows(table, _shares_of(table))
@@ -65,19 +66,19 @@ def balanced(fabric: Fabric, table: PathTable) -> PathTable:
 
 def balance_of(fabric: Fabric, table: PathTable) -> Balance | None:
     """How near a table's shares are to the best; None where the fabric is too large."""
-    problem = _problem(fabric, table, MOST_TOLD)
+    problem = _problem(fabric, table, MOST_TOLD, counts_dead=False)
     if problem is None:
         return None
     shares = problem.busiest(problem.flows(table, _shares_of(table)))
     return Balance(shares=shares, held=problem.held(fabric, table), best=problem.least())
 
 
-def _problem(fabric: Fabric, table: PathTable, most: int) -> _Problem | None:
+def _problem(fabric: Fabric, table: PathTable, most: int, counts_dead: bool) -> _Problem | None:
     if table.pattern.size > most:  # which needs not be counted
         return None
     numbers, uses = np.unique(table.pattern[table.pattern >= 0], return_counts=True)
     sizes = [len(table.patterns[number].slots) for number in numbers.tolist()]
-    return _Problem(fabric, table) if 0 < int(uses @ np.array(sizes, np.int64)) <= most else None
+    return _Problem(fabric, table, counts_dead) if 0 < int(uses @ np.array(sizes, np.int64)) <= most else None
 
 
 def _members(table: PathTable, switch: int, number: int) -> list[int]:
@@ -114,10 +115,10 @@ def _held_by(fabric: Fabric, table: PathTable) -> Split:
 class _Problem:
     """Uniform all-to-all over the next hops of a table. Flows are per part: (leaf, switch, member)."""
 
-    def __init__(self, fabric: Fabric, table: PathTable) -> None:
+    def __init__(self, fabric: Fabric, table: PathTable, counts_dead: bool) -> None:
         self.table, self.graph = table, table.graph
         self.leaves = list(self.graph.of_tier(1))
-        self.demand = _demand(fabric, table)
+        self.demand = _demand(fabric, table, counts_dead)
         self.capacity = np.repeat(self.graph.speed[:-1].astype(np.float64) / _UNIT_BPS, 2)
         self.parts = [
             (leaf, switch, way)
@@ -245,15 +246,15 @@ class _Problem:
         return replace(self.table, pattern=pattern)
 
 
-def _demand(fabric: Fabric, table: PathTable) -> Loads:
-    """float[leaves, leaves], Gb/s from leaf to leaf when every live endpoint sends at its speed to all others
-    that it has a way to alike."""
+def _demand(fabric: Fabric, table: PathTable, counts_dead: bool) -> Loads:
+    """float[leaves, leaves], Gb/s from leaf to leaf when every endpoint sends at its speed to all others that
+    it has a way to alike; those whose own link is down only with `counts_dead`."""
     leaves = list(table.graph.of_tier(1))
     speed, count = np.zeros(len(leaves)), np.zeros(len(leaves))
     place = {fabric.switches[leaf].name: number for number, leaf in enumerate(leaves)}
     for endpoint in fabric.endpoints:
         link = fabric.links[endpoint.link]
-        if link.is_up:
+        if link.is_up or counts_dead:
             speed[place[link.b.device]] += link.speed_bps / _UNIT_BPS
             count[place[link.b.device]] += 1
     reached = (table.pattern[leaves] >= 0) | np.eye(len(leaves), dtype=np.bool_)
