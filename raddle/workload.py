@@ -5,7 +5,7 @@ A schedule speaks of ranks, not of hosts; `Seats` say where in the fabric each r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,6 +129,16 @@ class Sent:
         dst[schedule.qp] = endpoints[schedule.dst]
         nowhere = np.full(schedule.ranks, NOWHERE, np.int32)
         return cls(schedule, src, dst, nowhere, nowhere)
+
+
+def first_flows(sent: Sent, count: int) -> Sent:
+    """The first flows of a schedule, none of which waits for a later one, over the same queue pairs."""
+    schedule = sent.schedule
+    offsets = schedule.dep_offsets[: count + 1]
+    columns = ("src", "dst", "size_bytes", "step", "qp", "chunk", "chunk_count", "op", "fan")
+    cut = {name: getattr(schedule, name)[:count] for name in columns}
+    ids = schedule.dep_ids[: offsets[-1]]
+    return replace(sent, schedule=replace(schedule, dep_offsets=offsets, dep_ids=ids, **cut))
 
 
 @dataclass(frozen=True, slots=True)

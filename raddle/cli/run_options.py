@@ -50,7 +50,10 @@ ThreadsOption = Annotated[
     int, typer.Option(help="Threads that share the switches; the results are the same.", min=1, max=64)
 ]
 FidelityOption = Annotated[
-    Fidelity, typer.Option(help="packet: every packet moves; fluid: messages flow at max-min fair rates.")
+    Fidelity,
+    typer.Option(
+        help="packet: every packet moves; auto: steps exactly alike are computed; fluid: max-min fair rates."
+    ),
 ]
 UsedInventoryOption = Annotated[
     Path | None, typer.Option("--inventory", help="Running switches to use [default: start some]")
@@ -79,7 +82,7 @@ class RunOptions:
     detection: DetectionOption = "1ms"
     until: UntilOption = None
     threads: ThreadsOption = 1
-    fidelity: FidelityOption = "packet"
+    fidelity: FidelityOption = "auto"
     inventory: UsedInventoryOption = None
     push: PushOption = False
     p4info: P4InfoOption = None

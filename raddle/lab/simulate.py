@@ -12,7 +12,7 @@ from raddle.controller.plan.model import Plan
 from raddle.lab.run.diagnosis import diagnose
 from raddle.lab.run.drive import Outcome, Run, drive
 from raddle.lab.run.effort import TimeLeft, Told
-from raddle.lab.run.fidelity import check_fidelity, left_out
+from raddle.lab.run.fidelity import check_fidelity, computed, left_out
 from raddle.lab.run.flow_rows import flow_rows, port_rows, watchdog_rows
 from raddle.lab.run.interrupt import deferred_interrupt
 from raddle.lab.run.link_use import link_names, links_in_use
@@ -85,6 +85,7 @@ def _result(outcome: Outcome, plan: Plan | None, inputs: tuple[InputFile, ...]) 
         congestion_control=run.fabric.roce.congestion_control,
         seed=run.settings.seed,
         fidelity=run.settings.fidelity,
+        fast_forward=computed(simulation),
         left_out=left_out(run.settings.fidelity),
         time_ps=simulation.now_ps,
         is_interrupted=outcome.is_interrupted,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from raddle.controller.plan.make import make_plan
@@ -51,6 +51,8 @@ def run_workload(
         UnreachableError: a switch does not answer or does not take the plan.
     """
     _check(fabric, request)
+    if request.settings.fidelity == "auto":  # a graph is no pattern
+        request = replace(request, settings=replace(request.settings, fidelity="packet"))
     watch.tell("laying out the workload")
     graph, laid_out = request.graph, assemble(request.graph)
     work = laid_out.workload

@@ -33,6 +33,14 @@ def congestion_lines(rows: Sequence[SizeRow]) -> Iterator[str]:
         )
 
 
+def forward_lines(rows: Sequence[SizeRow]) -> Iterator[str]:
+    """What of each size was computed; nothing where all was simulated."""
+    told = [(row.size_bytes, row.fast_forward) for row in rows if row.fast_forward]
+    if told:
+        yield "#"
+    yield from (f"# {size_bytes:>10}: {what}" for size_bytes, what in told)
+
+
 def link_lines(links: Sequence[LinkUse], *, of_sizes: bool = True) -> Iterator[str]:
     """The links that were busiest, of those that carried anything; in the last run of one for each size."""
     when = " at the last size" if of_sizes else ""

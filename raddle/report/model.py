@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from raddle.units import format_time
+
 
 @dataclass(frozen=True, slots=True)
 class UnfinishedFlow:
@@ -16,6 +18,27 @@ class UnfinishedFlow:
     name: str
     step: int
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FastForward:
+    """What of a run was computed, as its steps repeat to the picosecond; the rest was simulated.
+
+    Attributes:
+        flows, of_flows: flows that were computed, and all.
+        periods, period_ps: how many periods that is, and how long each takes.
+    """
+
+    flows: int
+    of_flows: int
+    periods: int
+    period_ps: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.flows} of {self.of_flows} flows are computed: {self.periods} periods of"
+            f" {format_time(self.period_ps)}, each as the one before to the picosecond"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +57,7 @@ class SizeRow:
         ecn_marks: packets marked.
         drops: packets by reason, sorted by reason.
         diagnosis: why flows did not finish, where the fabric as a whole is to blame: a deadlock's cycle.
+        fast_forward: what was computed; None: every packet was simulated, or messages flowed.
     """
 
     size_bytes: int
@@ -54,6 +78,7 @@ class SizeRow:
     drops: tuple[tuple[str, int], ...] | None
     unfinished: tuple[UnfinishedFlow, ...]
     diagnosis: tuple[str, ...]
+    fast_forward: FastForward | None = None
 
 
 @dataclass(frozen=True, slots=True)

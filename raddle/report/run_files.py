@@ -11,11 +11,11 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
 
-from raddle.report.model import LinkUse
+from raddle.report.model import FastForward, LinkUse
 from raddle.sim.series import Sample
 from raddle.units import format_time
 
@@ -101,6 +101,7 @@ class RunResult:
     busiest: LinkUse | None = None
     inputs: tuple[InputFile, ...] = ()
     fidelity: str = "packet"
+    fast_forward: FastForward | None = None
     left_out: tuple[str, ...] = ()
 
     @property
@@ -155,6 +156,7 @@ def run_document(result: RunResult) -> dict[str, Any]:
         "congestion_control": result.congestion_control,
         "seed": result.seed,
         "fidelity": result.fidelity,
+        "fast_forward": asdict(result.fast_forward) if result.fast_forward else None,
         "left_out": list(result.left_out),
         "time_ps": result.time_ps,
         "is_interrupted": result.is_interrupted,
@@ -188,6 +190,8 @@ def run_lines(document: Mapping[str, Any]) -> Iterator[str]:
             line += f"; slowdown p50 {slowdown['p50']:.2f}, p99 {slowdown['p99']:.2f}"
         yield line
     yield from (f"not simulated: {what}" for what in document["left_out"])
+    if computed := document["fast_forward"]:
+        yield str(FastForward(**computed))
     drops = ", ".join(f"{count} {reason}" for reason, count in sorted((document["drops"] or {}).items()))
     marks, pauses = document["ecn_marks"], document["pfc_pauses"]
     if not document["packets"]:

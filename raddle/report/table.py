@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from raddle.report.congestion import (
     collision_lines,
     congestion_lines,
+    forward_lines,
     link_lines,
     scale_up_lines,
     unfinished_lines,
@@ -45,6 +46,7 @@ def table_foot(result: BenchResult) -> str:
     return _text(
         _foot(result),
         congestion_lines(result.rows),
+        forward_lines(result.rows),
         link_lines(result.links),
         scale_up_lines(result.scale_up),
         collision_lines(result.collisions, result.is_adaptive),

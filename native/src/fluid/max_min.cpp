@@ -17,8 +17,8 @@ constexpr double rounding = 1e-11;
 
 // Loads that do not change by more than this share of a link's capacity are settled. They are a few percent of what is
 // sent, so each round comes as much nearer.
-constexpr double settled = 1e-10;
-constexpr int most_rounds = 24;
+constexpr double settled = 1e-7;
+constexpr int most_rounds = 12;
 
 constexpr std::size_t most_kept = 1U << 22;  // rates; 64 MiB
 

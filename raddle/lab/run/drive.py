@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from raddle import traffic
-from raddle.controller.plan.addresses import endpoint_addresses
 from raddle.controller.plan.model import Plan
-from raddle.lab.run.fidelity import ENGINES
+from raddle.lab.run.fidelity import ENGINES, is_undisturbed
+from raddle.lab.run.periodic import fast_forward, find_pattern
 from raddle.lab.run.settings import RunSettings
 from raddle.lab.run.timeline import Rederive, Timeline
+from raddle.lab.run.work import Work
 from raddle.lab.switches.prepared import PreparedSwitches
-from raddle.lab.workloads.connections import connect, of_messages
+from raddle.lab.workloads.connections import of_messages
 from raddle.lab.workloads.flow_names import flow_names
-from raddle.lab.workloads.source_ports import source_ports
 from raddle.sim import FlowColumns, Simulation
 from raddle.sim.capture import Capture
+from raddle.sim.forwarded import ForwardedSimulation
 from raddle.sim.series import Sample
 from raddle.state import SwitchState
-from raddle.topology.model import Fabric, LosslessClass
+from raddle.topology.model import Fabric
 from raddle.workload import Schedule, Sent, Workload
 
 
@@ -79,26 +81,8 @@ def set_up(
         plan: gives queue pairs their UDP source ports, where it does.
         ports: gives them in its place, as `source_ports` does.
     """
-    schedule = traffic.repeated(workload.schedule, workload.repeat)
-    sent, stripes = connect(fabric, workload.seats, schedule)
-    delay_ps = workload.delay_ps
-    if ports is None and plan:
-        ports = source_ports(fabric, plan, sent)
-    dscp, priority = _classes(fabric, workload, stripes, sent)
-    simulation = ENGINES[settings.fidelity](
-        fabric,
-        endpoint_addresses(fabric),
-        states,
-        sent,
-        settings.seed,
-        start_ps=_starts(workload, stripes),
-        source_ports=ports,
-        dscp=dscp,
-        priority=priority,
-        delay_ps=None if delay_ps is None else stripes.spread(np.tile(delay_ps, workload.repeat)),
-        threads=settings.threads,
-    )
-    return Run(fabric, workload, settings, stripes, sent, simulation)
+    work = Work.of(fabric, states, workload, settings, plan, ports)
+    return _run(work, work.simulation(ENGINES[settings.fidelity]))
 
 
 def drive(
@@ -116,7 +100,10 @@ def drive(
         progress: told the share of the packets, 0..1, that have arrived: 0 before the first event.
         ports: as in `set_up`.
     """
-    run = set_up(switches.fabric, switches.states, workload, settings, switches.plan, ports)
+    work = Work.of(switches.fabric, switches.states, workload, settings, switches.plan, ports)
+    if (forwarded := _forwarded(work, progress)) is not None:
+        return forwarded
+    run = _run(work, work.simulation(ENGINES[settings.fidelity]))
     timeline = Timeline(run.simulation, settings, _rederive(switches))
     drain = _tracer(run)
     is_interrupted = False
@@ -129,25 +116,30 @@ def drive(
     return Outcome(run, tuple(timeline.series.samples()) if timeline.series else (), is_interrupted)
 
 
-def _classes(
-    fabric: Fabric, workload: Workload, stripes: traffic.Striped, sent: Sent
-) -> tuple[NDArray[np.uint8] | None, NDArray[np.uint8] | None]:
-    """DSCP and priority of each queue pair; None where all are of the first lossless class."""
-    if workload.is_lossy is None or not workload.is_lossy.any():
-        return None, None
-    lossless = fabric.roce.lossless[0] if fabric.roce.lossless else LosslessClass(0, 0)
-    is_lossy = np.zeros(len(sent.qp_src), np.bool_)
-    is_lossy[sent.schedule.qp] = np.tile(workload.is_lossy, workload.repeat)[stripes.message]
-    return tuple(
-        np.where(is_lossy, 0, value).astype(np.uint8) for value in (lossless.dscp, lossless.priority)
-    )  # type: ignore[return-value]
-
-
-def _starts(workload: Workload, stripes: traffic.Striped) -> NDArray[np.int64] | None:
-    if workload.start_ps is None:
+def _forwarded(work: Work, progress: Callable[[Run, float], None]) -> Outcome | None:
+    """The run with most of its steps computed, where that is asked for and exact."""
+    if work.settings.fidelity != "auto" or not is_undisturbed(work.fabric, work.states, work.settings):
         return None
-    later = np.zeros((workload.repeat - 1) * workload.schedule.flows, np.int64)
-    return stripes.spread(np.concatenate([workload.start_ps, later]))
+    schedule = work.sent.schedule
+    pattern = find_pattern(schedule, work.start_ps, work.delay_ps)
+    if pattern is None:
+        return None
+    kind = partial(ForwardedSimulation, all_flows=schedule.flows)
+    runs: list[Run] = []
+
+    def told(simulation: ForwardedSimulation, share: float) -> None:
+        runs[:] = [_run(work, simulation)]
+        progress(runs[0], share)
+
+    try:
+        found = fast_forward(pattern, work.states, lambda flows: work.simulation(kind, flows), told)
+    except KeyboardInterrupt:
+        return Outcome(runs[0], (), True) if runs else None
+    return None if found is None else Outcome(_run(work, found), (), False)
+
+
+def _run(work: Work, simulation: Simulation) -> Run:
+    return Run(work.fabric, work.workload, work.settings, work.stripes, work.sent, simulation)
 
 
 def _rederive(switches: PreparedSwitches) -> Rederive:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from raddle.errors import Diagnostic, InputError
 from raddle.lab.run.settings import Fidelity, RunSettings
-from raddle.sim import Simulation
-from raddle.sim.fluid import LEFT_OUT, FluidSimulation
+from raddle.report.model import FastForward
+from raddle.sim import NEVER, Simulation
+from raddle.sim.fluid import ERROR, LEFT_OUT, FluidSimulation
+from raddle.sim.forwarded import ForwardedSimulation
+from raddle.state import SwitchState
 from raddle.topology.model import Fabric
 
-ENGINES: dict[Fidelity, type[Simulation]] = {"packet": Simulation, "fluid": FluidSimulation}
+ENGINES: dict[Fidelity, type[Simulation]] = {
+    "auto": Simulation,
+    "packet": Simulation,
+    "fluid": FluidSimulation,
+}
 
 
 def check_fidelity(fabric: Fabric, settings: RunSettings) -> None:
@@ -37,8 +44,23 @@ def _beyond_fluid(fabric: Fabric, settings: RunSettings) -> Iterator[str]:
         yield "the fabric's bit errors would do nothing"
 
 
+def is_undisturbed(fabric: Fabric, states: Mapping[str, SwitchState], settings: RunSettings) -> bool:
+    """Whether nothing comes from outside, nothing is looked at, and nothing is random but marks."""
+    asked = (settings.faults, settings.series_ps, settings.traced, settings.until_ps != NEVER)
+    adaptive = any(state.is_adaptive for state in states.values())
+    return not any(asked) and not adaptive and not fabric.phy.bit_error_ratio
+
+
+def computed(simulation: Simulation) -> FastForward | None:
+    """What of a run was computed and not simulated."""
+    gap = simulation.gap if isinstance(simulation, ForwardedSimulation) else None
+    if gap is None:
+        return None
+    return FastForward(gap.blocks * gap.block, len(simulation.flows().status), gap.times, gap.period_ps)
+
+
 def left_out(fidelity: Fidelity) -> tuple[str, ...]:
     """What a run of this fidelity does not have."""
-    if fidelity == "packet":
+    if fidelity != "fluid":
         return ()
-    return (f"{LEFT_OUT}; messages flow at max-min fair rates (docs/models/fluid.md has the error)",)
+    return (f"{LEFT_OUT}; {ERROR}",)

@@ -10,8 +10,9 @@ from raddle.lab.run.faults import Fault
 from raddle.sim import NEVER
 from raddle.topology.model import PortRef
 
-Fidelity = Literal["packet", "fluid"]
-"""`packet`: every packet moves. `fluid`: messages flow at max-min fair rates."""
+Fidelity = Literal["auto", "packet", "fluid"]
+"""`packet`: every packet moves. `auto`: the same, but steps that are exactly alike are computed. `fluid`:
+messages flow at max-min fair rates."""
 
 DETECTION_PS = 10**9
 """Assumption: 1 ms from the loss of light to a switch that no longer sends there."""
@@ -34,7 +35,7 @@ class RunSettings:
     """
 
     seed: int = 1
-    fidelity: Fidelity = "packet"
+    fidelity: Fidelity = "auto"
     threads: int = 1
     faults: tuple[Fault, ...] = ()
     detection_ps: int = DETECTION_PS

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from raddle.lab.run.diagnosis import diagnose, why_unfinished
 from raddle.lab.run.drive import Run
+from raddle.lab.run.fidelity import computed
 from raddle.lab.workloads.collective import CollectiveJob
 from raddle.report.model import SizeRow, UnfinishedFlow
 from raddle.sim import DROP_REASONS, FLOW_STATUS, NEVER
@@ -61,6 +62,7 @@ def _size_row(job: CollectiveJob, schedule: Schedule, size_bytes: int, run: Run,
         drops=tuple(sorted((+drops).items())) if run.simulation.counts_packets else None,
         unfinished=unfinished_flows(run, own),
         diagnosis=diagnose(run.simulation),
+        fast_forward=computed(run.simulation),
     )
 
 

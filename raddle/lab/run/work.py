@@ -1,0 +1,106 @@
+"""A workload over queue pairs, with what the engine is to know of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from raddle import traffic
+from raddle.controller.plan.addresses import endpoint_addresses
+from raddle.controller.plan.model import Plan
+from raddle.lab.run.settings import RunSettings
+from raddle.lab.workloads.connections import connect
+from raddle.lab.workloads.source_ports import source_ports
+from raddle.sim import Simulation
+from raddle.state import SwitchState
+from raddle.topology.model import Fabric, LosslessClass
+from raddle.workload import Sent, Workload, first_flows
+
+Engine = TypeVar("Engine", bound=Simulation)
+
+_Ints = NDArray[np.int64]
+_Bytes = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Work:
+    """A workload on switches, of which any engine can be made.
+
+    Attributes:
+        ports: UDP source ports of the queue pairs; None: those that follow from their numbers.
+    """
+
+    fabric: Fabric
+    states: Mapping[str, SwitchState]
+    workload: Workload
+    settings: RunSettings
+    ports: _Ints | None
+    sent: Sent
+    stripes: traffic.Striped
+
+    @classmethod
+    def of(
+        cls,
+        fabric: Fabric,
+        states: Mapping[str, SwitchState],
+        workload: Workload,
+        settings: RunSettings,
+        plan: Plan | None,
+        ports: _Ints | None,
+    ) -> Work:
+        """The workload over connections; where `ports` are None, the plan gives some, if it does."""
+        schedule = traffic.repeated(workload.schedule, workload.repeat)
+        sent, stripes = connect(fabric, workload.seats, schedule)
+        if ports is None and plan:
+            ports = source_ports(fabric, plan, sent)
+        return cls(fabric, states, workload, settings, ports, sent, stripes)
+
+    @property
+    def start_ps(self) -> _Ints | None:
+        """int64, the earliest start of each flow; None: 0."""
+        work = self.workload
+        if work.start_ps is None:
+            return None
+        later = np.zeros((work.repeat - 1) * work.schedule.flows, np.int64)
+        return self.stripes.spread(np.concatenate([work.start_ps, later]))
+
+    @property
+    def delay_ps(self) -> _Ints | None:
+        """int64, the delay of each flow; None: 0."""
+        delay_ps = self.workload.delay_ps
+        return None if delay_ps is None else self.stripes.spread(np.tile(delay_ps, self.workload.repeat))
+
+    def simulation(self, kind: Callable[..., Engine], flows: int | None = None) -> Engine:
+        """An engine before its first event, with so many of the first flows, or all."""
+        start_ps, delay_ps = self.start_ps, self.delay_ps
+        dscp, priority = self._classes()
+        return kind(
+            self.fabric,
+            endpoint_addresses(self.fabric),
+            self.states,
+            self.sent if flows is None else first_flows(self.sent, flows),
+            self.settings.seed,
+            start_ps=None if start_ps is None else start_ps[:flows],
+            source_ports=self.ports,
+            dscp=dscp,
+            priority=priority,
+            delay_ps=None if delay_ps is None else delay_ps[:flows],
+            threads=self.settings.threads,
+        )
+
+    def _classes(self) -> tuple[_Bytes | None, _Bytes | None]:
+        """DSCP and priority of each queue pair; None where all are of the first lossless class."""
+        work, lossless = self.workload, self.fabric.roce.lossless
+        if work.is_lossy is None or not work.is_lossy.any():
+            return None, None
+        first = lossless[0] if lossless else LosslessClass(0, 0)
+        is_lossy = np.zeros(len(self.sent.qp_src), np.bool_)
+        is_lossy[self.sent.schedule.qp] = np.tile(work.is_lossy, work.repeat)[self.stripes.message]
+        dscp, priority = (
+            np.where(is_lossy, 0, value).astype(np.uint8) for value in (first.dscp, first.priority)
+        )
+        return dscp, priority
