@@ -7,6 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from raddle.errors import Diagnostic, InputError
+from raddle.topology.devices import mode_text
 from raddle.topology.model import SwitchModel, TableBudget
 from raddle.topology.yaml.reading import did_you_mean, read_spec
 from raddle.topology.yaml.schema_devices import ModelSpec
@@ -43,6 +44,10 @@ def switch_model(name: str, spec: ModelSpec) -> SwitchModel:
         nos=spec.nos,
         is_cut_through=spec.switching == "cut-through",
         marks_at_dequeue=spec.ecn_marking == "dequeue",
+        max_ports=spec.max_ports or 0,
+        group_cages=spec.port_groups.cages if spec.port_groups else 0,
+        group_max_ports=spec.port_groups.max_ports if spec.port_groups else 0,
+        breakouts=tuple(map(mode_text, spec.breakouts)),
     )
 
 

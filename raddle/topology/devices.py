@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from raddle.units import format_rate
+
 PROPAGATION_PS_PER_M = 5000
 """5 ns per metre: light in glass, refractive index about 1.5 (ITU-T G.652)."""
 
@@ -24,6 +26,19 @@ LossRecovery = Literal["go-back-n", "selective-repeat"]
 
 Medium = Literal["dac", "aec", "aoc", "sr", "dr", "fr", "lr"]
 """Passive or active copper, active optical cable, or the optics of an IEEE 802.3 suffix (SR, DR, FR, LR)."""
+
+
+Mode = tuple[tuple[int, int, int], ...]
+"""What becomes of a front-panel port, in the order of its lanes: (ports, speed of each in bits per second,
+lanes of them together; 0: all)."""
+
+
+def mode_text(mode: Mode) -> str:
+    """A mode as SONiC spells it: `2x400G`, `1x400G(4)+4x100G(4)`."""
+    return "+".join(
+        f"{parts}x{format_rate(speed_bps)}" + (f"({lanes})" if lanes else "")
+        for parts, speed_bps, lanes in mode
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +81,9 @@ class SwitchModel:
         nos: what it runs.
         is_cut_through: forwards a frame before it is there whole, where its ports' speeds allow it.
         marks_at_dequeue: ECN by what a packet leaves behind in its queue, not by what it finds.
+        max_ports: most ports, whatever they are broken out to; 0: as many as lanes give.
+        group_cages, group_max_ports: so many cages, one after the other, have at most so many ports; 0: any.
+        breakouts: modes that cages can have besides the whole port, as SONiC spells them; empty: any.
         pg_profiles: its vendor's headroom by speed and length, which counts before what is computed.
     """
 
@@ -84,6 +102,10 @@ class SwitchModel:
     nos: Nos = "sonic"
     is_cut_through: bool = False
     marks_at_dequeue: bool = False
+    max_ports: int = 0
+    group_cages: int = 0
+    group_max_ports: int = 0
+    breakouts: tuple[str, ...] = ()
     pg_profiles: tuple[PgProfile, ...] = ()
 
 

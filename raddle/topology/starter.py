@@ -120,6 +120,12 @@ def _panel(request: StarterRequest, model: SwitchModel) -> _Panel:
             "take a slower NIC, no breakout, or another switch model",
         )
     breakout = f"{parts}x{format_rate(port_bps)}" if mode else ""
+    if _exceeds(model, parts):
+        raise InputError.of(
+            "does-not-fit",
+            f"'{model.name}' cannot have all its ports as {breakout}",
+            "take fewer parts, or another switch model",
+        )
     ports = model.port_count * parts
     return _Panel(model.name, ports, port_bps, nic_bps, breakout, request.oversubscription)
 
@@ -129,7 +135,23 @@ def _mode_for(nic_bps: int | None, model: SwitchModel) -> tuple[int, int] | None
     if nic_bps is None or nic_bps >= model.port_speed_bps:
         return None
     parts, rest = divmod(model.port_speed_bps, nic_bps)
-    return (parts, nic_bps) if not rest and parts <= 8 and model.lanes_per_port % parts == 0 else None
+    if rest or parts > 8 or model.lanes_per_port % parts:
+        return None
+    while _exceeds(model, parts):
+        parts //= 2
+    return (parts, model.port_speed_bps // parts) if parts > 1 else None
+
+
+def _exceeds(model: SwitchModel, parts: int) -> bool:
+    """Whether the chip has fewer ports than that, in all or in a pipeline, or not this breakout."""
+    if parts == 1:
+        return False
+    mode = f"{parts}x{format_rate(model.port_speed_bps // parts)}"
+    return (
+        0 < model.max_ports < parts * model.port_count
+        or 0 < model.group_max_ports < parts * model.group_cages
+        or (bool(model.breakouts) and mode not in model.breakouts)
+    )
 
 
 def _leaf_spine(request: StarterRequest, panel: _Panel) -> str:

@@ -124,6 +124,10 @@ ROWS: dict[str, tuple[dict[str, Any], str, Any]] = {
     "ModelSpec.latency": (SMALL, "models.m.latency", "400ns"),
     "ModelSpec.switching": (SMALL, "models.m.switching", "cut-through"),
     "ModelSpec.ecn_marking": (SMALL, "models.m.ecn_marking", "dequeue"),
+    "ModelSpec.max_ports": (BROKEN_OUT, "models.m.max_ports", 12),
+    "PortGroupsSpec.cages": (BROKEN_OUT, "models.m.port_groups", {"cages": 3, "max_ports": 3}),
+    "PortGroupsSpec.max_ports": (BROKEN_OUT, "models.m.port_groups", {"cages": 2, "max_ports": 3}),
+    "ModelSpec.breakouts": (BROKEN_OUT, "models.m.breakouts", ["4x100G"]),
     "TablesSpec.group_size": (SMALL, "models.m.tables.group_size", 1),
     "TablesSpec.groups": (SMALL, "models.m.tables.groups", 1),
     "TablesSpec.group_members": (SMALL, "models.m.tables.group_members", 1),
@@ -293,6 +297,10 @@ UNSEEN = {
 allocated (tests/property/test_growth.py). None of these is seen here."""
 
 REFUSED = {
+    "ModelSpec.max_ports": "too-many-ports",
+    "PortGroupsSpec.cages": "too-many-ports",
+    "PortGroupsSpec.max_ports": "too-many-ports",
+    "ModelSpec.breakouts": "bad-breakout",
     "FabricFile.raddle": "unsupported-version",
     "ModelSpec.features": "adaptive-not-supported",
     "TablesSpec.prefix_routes": "table-too-small",

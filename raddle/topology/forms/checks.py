@@ -7,12 +7,13 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from itertools import combinations
 
 from raddle.errors import Diagnostic
+from raddle.topology.forms.breakout_checks import check_breakout
 from raddle.topology.forms.wiring import Wiring
 from raddle.topology.model import FIVE_TUPLE, HashField, Nos, SwitchModel
 from raddle.topology.yaml.fields import parse_name
 from raddle.topology.yaml.reading import did_you_mean
 from raddle.topology.yaml.schema import FabricFile
-from raddle.topology.yaml.schema_devices import DEFAULT_MODEL, Breakout, DeviceSpec
+from raddle.topology.yaml.schema_devices import DEFAULT_MODEL, DeviceSpec
 from raddle.topology.yaml.schema_policy import (
     AdaptiveSpec,
     AddressingSpec,
@@ -22,14 +23,11 @@ from raddle.topology.yaml.schema_policy import (
     RoceSpec,
 )
 from raddle.topology.yaml.source import Place, Source
-from raddle.units import format_rate, format_size, ip_text
+from raddle.units import format_size, ip_text
 
 ROCE_HEADER_BYTES = 20 + 8 + 12 + 16 + 4
 """IPv4, UDP, BTH, RETH and ICRC (IBTA RoCEv2 annex A17, RFC 791, RFC 768): what a packet adds to the payload
 within the IP MTU. RETH is in the first packet of a write only."""
-
-_ALL_PORTS = 511
-"""Last port of a breakout that is given for all ports."""
 
 _PRIORITIES = 8
 """Priorities of IEEE 802.1Q, each of which PFC (802.1Qbb) can pause on its own."""
@@ -61,35 +59,6 @@ def check_devices(
         yield from unknown
         if device.breakout and not unknown:
             yield from check_breakout(device.breakout, models[device.model or DEFAULT_MODEL], place, source)
-
-
-def check_breakout(
-    breakout: Breakout, model: SwitchModel, place: Place, source: Source
-) -> Iterator[Diagnostic]:
-    """Breakouts that the model's ports cannot have."""
-    taken: list[tuple[int, int]] = []
-    for i, each in enumerate(breakout):
-        (first, last), (parts, speed_bps) = each.ports, each.mode
-        where: Place = (*place, "breakout", i)
-        whole = last == _ALL_PORTS and first == 0
-        shown = f"ports {first}-{last} are" if last > first else f"port {first} is"
-        if not whole and last >= model.port_count:
-            message = f"{shown} beyond '{model.name}', which has {model.port_count}"
-            hint = f"the last port is {model.port_count - 1}"
-            yield source.error("port-out-of-range", message, (*where, "ports"), hint)
-        if model.lanes_per_port % parts or parts * speed_bps > model.port_speed_bps:
-            message = (
-                f"breakout {parts}x{format_rate(speed_bps)} does not fit a port of {model.lanes_per_port} "
-                f"lanes and {format_rate(model.port_speed_bps)} of '{model.name}'"
-            )
-            hint = f"at most {parts}x{format_rate(model.port_speed_bps // parts)}"
-            if model.lanes_per_port % parts:
-                hint = f"the number of parts must divide {model.lanes_per_port} lanes"
-            yield source.error("bad-breakout", message, (*where, "mode"), hint)
-        if any(first <= earlier[1] and earlier[0] <= last for earlier in taken):
-            message = f"{shown} in two breakouts"
-            yield source.error("duplicate-breakout", message, (*where, "ports"), "delete one")
-        taken.append((first, last))
 
 
 def check_models(

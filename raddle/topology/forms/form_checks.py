@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import chain
 
 from raddle.errors import Diagnostic
-from raddle.topology.forms.checks import check_breakout, check_model
+from raddle.topology.forms.breakout_checks import check_breakout
+from raddle.topology.forms.checks import check_model
 from raddle.topology.forms.layout import Layout, layout_of, ports_per_plane, with_reserve
 from raddle.topology.forms.names import ROLES, natural_host_names, natural_switch_names, resolve_names
 from raddle.topology.forms.wiring import nic_count, profile_of

@@ -234,6 +234,19 @@ def parse_breakout(text: str) -> tuple[int, int]:
     return int(match[1]), _positive(parse_rate_bps, "speed", 10**14, "100T")(match[2])
 
 
+def parse_mode(text: str) -> tuple[tuple[int, int, int], ...]:
+    """`1x400G(4)+4x100G(4)` -> ports, speed of each, lanes of them together; 0 lanes: all of the port."""
+    if "+" not in text and "(" not in text:
+        return ((*parse_breakout(text), 0),)
+    parts = []
+    for part in text.split("+"):
+        match = re.fullmatch(r"([1-8]x[^()]+)\(([1-8])\)", part)
+        if not match:
+            raise ValueError(f"'{text}' is not a breakout mode; write it as 2x400G or 1x400G(4)+4x100G(4)")
+        parts.append((*parse_breakout(match[1]), int(match[2])))
+    return tuple(parts)
+
+
 def _range(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", text)
     first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
@@ -444,10 +457,12 @@ HashOffset = Annotated[
 HashSeed = Annotated[
     int | Literal["sonic"] | None, _field("bad-number", _seed, {"type": ["string", "integer"]})
 ]
+_PART = r"[1-8]x[0-9.]+[GT]"
 BreakoutMode = Annotated[
-    tuple[int, int], _field("bad-breakout", parse_breakout, _text(r"[1-8]x[0-9.]+[GT]", "2x400G"))
+    tuple[tuple[int, int, int], ...],
+    _field("bad-breakout", parse_mode, _text(rf"{_PART}|{_PART}\([1-8]\)(\+{_PART}\([1-8]\))*", "2x400G")),
 ]
-"""How many ports one front-panel port becomes, and the speed of each in bits per second."""
+"""What one front-panel port becomes (`raddle.topology.devices.Mode`)."""
 Range = Annotated[tuple[int, int], _field("bad-range", _range, _RANGE)]
 """First and last number, both included."""
 HostSet = Annotated[str, _field("bad-hosts", _hosts, _text(r"[A-Za-z0-9._\[\]-]+", "host[0-15]"))]

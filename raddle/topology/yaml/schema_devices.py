@@ -77,6 +77,15 @@ class TablesSpec(Spec):
     """Ingress ACL entries."""
 
 
+class PortGroupsSpec(Spec):
+    """Cages, one after the other, that share a pipeline of so many ports."""
+
+    cages: Count
+    """Cages of a group."""
+    max_ports: Count
+    """Most ports of a group."""
+
+
 class ModelSpec(Spec):
     """A switch model. Default lanes: 400GBASE-R over 8 lanes of 50G (IEEE 802.3bs, clause 119).
 
@@ -112,6 +121,12 @@ class ModelSpec(Spec):
     """Extensions that the chip has and the fabric may use."""
     nos: Nos = "sonic"
     """What it runs: SONiC (programmed over gNMI), p4/fabric.p4 or SONiC PINS (over P4Runtime)."""
+    max_ports: PortCount | None = None
+    """Most ports of the whole switch, whatever they are broken out to."""
+    port_groups: PortGroupsSpec | None = None
+    """Most ports of neighbouring cages that share a pipeline."""
+    breakouts: tuple[BreakoutMode, ...] = ()
+    """Modes that its cages can have besides the whole port (default: whatever divides their lanes)."""
     pg_profiles: Text | None = None
     """Its HwSKU's pg_profile_lookup.ini beside this file: headroom by speed and cable length."""
     source: Text = "the fabric file"
@@ -124,7 +139,7 @@ class PortRangeSpec(Spec):
     ports: Range
     """Front-panel ports, from 0: `0-15`."""
     mode: BreakoutMode
-    """Ports that each becomes: `2x400G`."""
+    """Ports that each becomes: `2x400G`, or with lanes of each kind, `1x400G(4)+4x100G(4)`."""
 
 
 def _breakout_list(value: Any) -> Any:

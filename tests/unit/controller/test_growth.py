@@ -194,7 +194,7 @@ def numbers_of(plan: Plan) -> str:
     [
         ("dual-tor-1024", "6cb7e7dcd93bc3ec"),
         ("failed-links", "045e1c465bd0138d"),
-        ("mixed-speed", "48e6a59df6675d35"),
+        ("mixed-speed", "1259d2f51aae2bac"),
         ("npu-128-910b", "aa5f07938e0c77bb"),
         ("rail-256-h100", "4b946e84f4107608"),
         ("white-box-512", "464150fc3c3b1638"),

@@ -107,11 +107,11 @@ def test_mixed_speed_fabric_breaks_ports_out_and_keeps_800g_uplinks() -> None:
     assert speeds == {400: 4 * 16 + 6, 100: 4 * 32, 800: 48 - 6}
     leaf = fabric.switches[0]
     assert [port.name for port in leaf.ports[:3]] == ["Ethernet0", "Ethernet4", "Ethernet8"]
-    # Port 8 has lanes 65..72: eight ports of one lane.
+    # Port 8 has lanes 65..72: four ports of two lanes.
     eighth = [port for port in leaf.ports if port.index == 8]
     assert [(port.name, port.alias, port.lanes) for port in eighth[:2]] == [
-        ("Ethernet64", "etp9a", (65,)),
-        ("Ethernet65", "etp9b", (66,)),
+        ("Ethernet64", "etp9a", (65, 66)),
+        ("Ethernet66", "etp9b", (67, 68)),
     ]
     # 9.6T of hosts; leaf3 has 6 of its 12 uplinks at 400G.
     assert oversubscription(fabric) == pytest.approx(9.6 / (6 * 0.8 + 6 * 0.4))

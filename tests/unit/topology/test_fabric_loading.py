@@ -333,3 +333,22 @@ def test_builtin_models_state_their_source_and_add_up() -> None:
     th4 = models["tomahawk4-64x400g"]
     assert th4.buffer_bytes % th4.cell_bytes == 0
     assert all("assumption" in model.source for model in models.values())
+
+
+def test_a_cage_of_unequal_parts_has_ports_at_the_lanes_of_each() -> None:
+    fabric = loads("""
+raddle: 1
+name: mixed
+devices:
+  leaf0: {role: leaf, model: tomahawk5-64x800g, breakout: [{ports: 1, mode: 2x100G(4)+1x400G(4)}]}
+  a: {role: host}
+links: [{ends: ["a:eth0", "leaf0:Ethernet12"]}]
+""")
+    parts = [port for port in fabric.switches[0].ports if port.index == 1]
+    assert [(port.name, port.alias, port.lanes) for port in parts] == [
+        ("Ethernet8", "etp2a", (9, 10)),
+        ("Ethernet10", "etp2b", (11, 12)),
+        ("Ethernet12", "etp2c", (13, 14, 15, 16)),
+    ]
+    assert fabric.links[0].speed_bps == 400 * 10**9
+    assert len(fabric.switches[0].ports) == 66

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -134,3 +135,13 @@ def test_an_option_that_cannot_act_is_refused(options: list[str], says: str) -> 
     result = run("-", *options)
     assert isinstance(result.exception, InputError)
     assert says in str(result.exception)
+
+
+def test_a_starter_breaks_out_no_further_than_the_chip_allows() -> None:
+    """Of Tomahawk 5's cages two share a pipeline of 10 ports, so that not all can have 8."""
+    request = StarterRequest("t", "leaf-spine", 64, 8, "tomahawk5-64x800g", nic_bps=100 * 10**9)
+    text = starter(request)
+    assert "breakout: 4x200G" in text
+    loads(text)
+    with pytest.raises(InputError, match="cannot have all its ports as 8x100G"):
+        starter(replace(request, breakout=(8, 100 * 10**9)))
