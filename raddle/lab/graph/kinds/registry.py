@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from raddle.lab.graph.kinds.collective import COLLECTIVE_KIND, MATRIX_KIND
 from raddle.lab.graph.kinds.compute import COMPUTE_KIND, DELAY_KIND
+from raddle.lab.graph.kinds.moe import MOE_KIND
 from raddle.lab.graph.kinds.record import NodeKind
 from raddle.lab.graph.kinds.send import SEND_KIND
 from raddle.lab.graph.kinds.training import TRAINING_KIND
@@ -15,4 +16,5 @@ KINDS: tuple[NodeKind, ...] = (
     MATRIX_KIND,
     SEND_KIND,
     TRAINING_KIND,
+    MOE_KIND,
 )

@@ -1,0 +1,163 @@
+"""Dispatch and combine of experts: `{moe: dispatch, tokens: 4096}`."""
+
+from __future__ import annotations
+
+import csv
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from raddle.errors import Diagnostic, InputError, SourceSpan
+from raddle.lab.graph.groups import EVERYONE
+from raddle.lab.graph.kinds.record import Context, Made, NodeKind, StreamSpec
+from raddle.lab.graph.model import Ints, Part, Step
+from raddle.lab.graph.moe.messages import copy_bytes, straight, through_nodes
+from raddle.lab.graph.moe.placement import evened, in_order
+from raddle.lab.graph.moe.routing import Floats, Hits, drawn_hits, expert_loads, uniform_hits, zipf_weights
+from raddle.topology.yaml.fields import Count, Factor, Name, Position, Text
+from raddle.workload import NOWHERE, Seats, Workload
+
+_SEED = 1
+
+
+class MoeSpec(StreamSpec):
+    """Tokens go to the ranks of their experts, or results come back."""
+
+    moe: Literal["dispatch", "combine"]
+    """dispatch or combine."""
+    group: Name = EVERYONE
+    """Expert-parallel groups, side by side; a node is a scale-up domain, or a rank outside of any."""
+    tokens: Count
+    """Of each rank."""
+    mode: Literal["normal", "low_latency"] = "normal"
+    """normal: once to each node and on from there; low_latency: straight to each rank."""
+    hidden: Count = 7168
+    """Values of a token."""
+    experts: Count = 256
+    """In all, evenly over the ranks."""
+    top_k: Count = 8
+    """Experts of a token."""
+    precision: Literal["fp8", "bf16"] | None = None
+    """Of values; FP8 has a scale of 4 bytes for each 128 [default: fp8 for dispatch, bf16 for combine]."""
+    node_limit: Count | None = None
+    """A token's experts are on at most so many nodes [default: any]."""
+    zipf: Factor | None = None
+    """Exponent of Zipf's law for the popularity of experts [default: all alike]."""
+    weights: Text | None = None
+    """CSV with columns expert,weight: popularity in its place."""
+    placement: Literal["in_order", "even"] = "in_order"
+    """in_order: neighbours together; even: so that ranks have even loads."""
+    copies: Position = Field(default=0)
+    """Experts that are held once more, where placement is even."""
+
+
+def _make(spec: MoeSpec, context: Context) -> Made:
+    groups = context.group(spec.group, "group").parts
+    each_bytes = copy_bytes(spec.hidden, spec.precision or ("fp8" if spec.moe == "dispatch" else "bf16"))
+    parts, said = [], ""
+    for ranks in groups:
+        width = _node_width(context, ranks)
+        hits, said = _hits(spec, context, len(ranks), width)
+        make = straight if spec.mode == "low_latency" or width == 1 else through_nodes
+        schedule = make(hits, spec.tokens, each_bytes, combines=spec.moe == "combine")
+        parts.append(Part(ranks, Workload(schedule, Seats.of_endpoints(np.zeros(0, np.int32)))))
+    mode = spec.mode.replace("_", " ")
+    step = Step(tuple(parts), spec.stream or f"moe {spec.group}", "ep")
+    return Made((step,), f"moe {spec.moe}, {mode}, {spec.tokens} tokens{said}")
+
+
+def _node_width(context: Context, ranks: Ints) -> int:
+    """Ranks of each node of a group, which must all have as many, in a row."""
+    domain = context.seats.domain[ranks]
+    if (domain == NOWHERE).any():
+        return 1
+    starts = np.flatnonzero(np.diff(domain, prepend=NOWHERE))
+    widths = set(np.diff(np.append(starts, len(domain))).tolist())
+    if len(widths) > 1 or len(set(domain[starts].tolist())) < len(starts):
+        message = "the group's ranks are not as many on each node, one node after the other"
+        raise context.error("uneven-groups", message, ("group",), "take whole nodes")
+    return int(widths.pop())
+
+
+def _hits(spec: MoeSpec, context: Context, ranks: int, width: int) -> tuple[Hits, str]:
+    """Where tokens go, and what is to be said of loads."""
+    _check(spec, context, ranks, width)
+    is_even = spec.zipf is None and spec.weights is None and spec.placement == "in_order"
+    if is_even and (spec.node_limit or ranks) >= ranks // width:
+        return uniform_hits(spec.experts, spec.top_k, ranks, ranks // width), ""
+    weights = _weights(spec, context)
+    usual = in_order(spec.experts, ranks)
+    if is_even:
+        return drawn_hits(weights, usual, spec.top_k, width, spec.node_limit, _SEED), ""
+    before = drawn_hits(weights, usual, spec.top_k, width, spec.node_limit, _SEED)
+    busiest = f"{before.load.max() / before.load.mean():.2f} x the mean load"
+    if spec.placement == "in_order":
+        return before, f"; the busiest rank has {busiest}"
+    placement = evened(expert_loads(weights, spec.top_k, _SEED), ranks, spec.copies)
+    after = drawn_hits(weights, placement, spec.top_k, width, spec.node_limit, _SEED)
+    evenly = f"{after.load.max() / after.load.mean():.2f} x the mean load"
+    return after, f"; the busiest rank has {evenly}, in order {busiest}"
+
+
+def _check(spec: MoeSpec, context: Context, ranks: int, width: int) -> None:
+    nodes = ranks // width
+    if spec.copies and spec.placement == "in_order":
+        raise context.error("bad-workload", "copies of experts are for an even placement", ("copies",))
+    if ranks < 2 or (spec.experts + spec.copies) % ranks or spec.experts % ranks:
+        message = f"{spec.experts} experts and {spec.copies} copies do not divide among {ranks} ranks"
+        raise context.error("groups-do-not-cover", message, ("moe",))
+    if spec.node_limit and (spec.node_limit < nodes and spec.copies):
+        raise context.error(
+            "bad-workload", "a node limit and copies of experts exclude each other", ("copies",)
+        )
+    reach = spec.experts * min(spec.node_limit or nodes, nodes) // nodes
+    if spec.top_k > reach:
+        raise context.error("bad-workload", f"a token takes {spec.top_k} of {reach} experts", ("moe",))
+    if spec.zipf is not None and spec.weights is not None:
+        raise context.error(
+            "bad-workload", "'zipf' and 'weights' both say how popular experts are", ("weights",)
+        )
+
+
+def _weights(spec: MoeSpec, context: Context) -> Floats:
+    if spec.weights is None:
+        return zipf_weights(spec.experts, spec.zipf or 0.0)
+    path = context.folder / spec.weights
+    try:
+        rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
+    except (OSError, UnicodeDecodeError) as error:
+        raise context.error("no-matrix", f"cannot read '{path}': {error}", ("weights",)) from None
+    found, problems = np.zeros(spec.experts), []
+    for line, cells in enumerate(rows[1:], 2):
+        problem = _read_row(cells, found)
+        if problem:
+            code, message = problem
+            span = SourceSpan(str(path), line, 1, text=",".join(cells))
+            problems.append(Diagnostic(code, message, span, f"experts are 0..{spec.experts - 1}"))
+    if problems:
+        raise InputError(problems)
+    if np.count_nonzero(found) < spec.top_k:
+        raise context.error("bad-weights", f"fewer than {spec.top_k} experts have a weight", ("weights",))
+    normed: Floats = found / found.sum()
+    return normed
+
+
+def _read_row(cells: list[str], found: Floats) -> tuple[str, str] | None:
+    """Takes over a row `expert,weight`, or says what is wrong with it."""
+    if len(cells) != 2:
+        return "bad-weights", f"{len(cells)} cells, not expert,weight"
+    number, weight = cells[0].strip(), cells[1].strip()
+    if not (number.isascii() and number.isdigit() and len(number) < 9 and int(number) < len(found)):
+        return "unknown-expert", f"there is no expert '{number}'"
+    try:
+        value: Any = float(weight)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1e12:
+        return "bad-weights", f"'{weight}' is no weight, which is 0 or more"
+    found[int(number)] = value
+    return None
+
+
+MOE_KIND = NodeKind("moe", MoeSpec, _make)
