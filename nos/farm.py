@@ -32,7 +32,7 @@ from raddle.nos.server.p4runtime import P4RuntimeService
 from raddle.nos.server.passwords import Passwords
 from raddle.nos.server.subscribe import check_is_up
 from raddle.nos.server.wire import gnmi_handler
-from raddle.nos.server.work import STOP_S, Work
+from raddle.nos.server.work import MAX_CONCURRENT_CALLS, STOP_S, Work
 from raddle.nos.switch import BootConfig, SimulatedSwitch
 
 if TYPE_CHECKING:
@@ -43,11 +43,14 @@ BOOT_S = 2.0
 
 _GNMI = gnmi_pb2.DESCRIPTOR.services_by_name["gNMI"].full_name
 _P4RUNTIME = p4r.DESCRIPTOR.services_by_name["P4Runtime"].full_name
-MAX_REQUEST_BYTES = 16 * 2**20
+MAX_REQUEST_BYTES = 4 * 2**20
+"""Of gNMI, as sonic-gnmi has it where nobody says otherwise (telemetry.go, max_recv_msg_size)."""
+MAX_P4_REQUEST_BYTES = 16 * 2**20
+"""Of switches that are given a pipeline."""
 MAX_ANSWER_BYTES = 64 * 2**20
 _OPTIONS = (
-    ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
     ("grpc.max_send_message_length", MAX_ANSWER_BYTES),
+    ("grpc.max_concurrent_streams", MAX_CONCURRENT_CALLS),
     ("grpc.so_reuseport", 0),  # A port that is taken is an error, not a second listener.
 )
 
@@ -216,13 +219,14 @@ class SwitchFarm:
         if self._redis_folder:
             await self._start_redis(self._redis_folder)
         for name, switch in self.switches.items():
-            server = grpc.aio.server(options=_OPTIONS)
+            most_bytes = MAX_P4_REQUEST_BYTES if switch.p4 else MAX_REQUEST_BYTES
+            server = grpc.aio.server(options=(*_OPTIONS, ("grpc.max_receive_message_length", most_bytes)))
             settle = self._redis[name].flush if name in self._redis else at_once
             changes = Changes(switch, self._work, settle)
             gnmi = GnmiService(switch, self._passwords, self._work, changes)
-            system = GnoiSystem(switch, self._passwords, self._boot_s)
-            console = console_handler(switch, self._passwords, changes, self._boot_s)
-            server.add_generic_rpc_handlers((gnmi_handler(gnmi), system.handler(), console))
+            system = GnoiSystem(switch, self._passwords, self._work, self._boot_s)
+            console = console_handler(switch, self._passwords, self._work, changes, self._boot_s)
+            server.add_generic_rpc_handlers((gnmi_handler(gnmi, self._work), system.handler(), console))
             names = [_GNMI, gnoi.SERVICE, reflection.SERVICE_NAME]
             if switch.p4:
                 service = P4RuntimeService(

@@ -38,15 +38,15 @@ class Changes:
             RpcError: the switch has too much to do, or the request cannot be read.
         """
         async with self._one_at_a_time:
-            if (change := await self._work.run(peer, read)) is None:
+            if (change := await self._work.run(peer, read, is_long=True)) is None:
                 return
-            if lowered := await self._work.run(peer, partial(self._switch.begin, change)):
+            if lowered := await self._work.run(peer, partial(self._switch.begin, change), is_long=True):
                 await asyncio.sleep(FLAP_S)
-                await self._work.run(peer, partial(self._switch.make, change, lowered))
+                await self._work.run(peer, partial(self._switch.make, change, lowered), is_long=True)
             await self._settle()
 
     async def run(self, peer: str, call: Callable[[], None]) -> None:
         """Run what changes the switch past the updater, after the changes that came before."""
         async with self._one_at_a_time:
-            await self._work.run(peer, call)
+            await self._work.run(peer, call, is_long=True)
             await self._settle()

@@ -21,13 +21,15 @@ from raddle.nos.server.auth import identify
 from raddle.nos.server.changes import Changes
 from raddle.nos.server.passwords import Passwords
 from raddle.nos.server.paths import RpcError, status_text
+from raddle.nos.server.wire import unary
+from raddle.nos.server.work import Work
 from raddle.nos.switch import SimulatedSwitch
 
 SERVICE = "raddle.Console"
 
 
 def console_handler(
-    switch: SimulatedSwitch, passwords: Passwords, changes: Changes, boot_s: float
+    switch: SimulatedSwitch, passwords: Passwords, work: Work, changes: Changes, boot_s: float
 ) -> grpc.GenericRpcHandler:
     """What a server needs to serve a switch's console."""
 
@@ -41,14 +43,16 @@ def console_handler(
             if words == ["reload"]:
                 _reload(switch, boot_s)
             else:
-                answer = await _run(switch, changes, context.peer(), words)
+                # A change that has begun is made to its end, also when the client is gone.
+                making = asyncio.ensure_future(_run(switch, changes, context.peer(), words))
+                answer = await asyncio.shield(making)
         except RpcError as error:
             await context.abort(error.code, status_text(error.message))
         except (CommandError, PatchError, ValueError, RecursionError) as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, status_text(str(error)))
         return answer.encode()
 
-    method: Any = grpc.unary_unary_rpc_method_handler(run)
+    method = unary(work, bytes, run, bytes)
     return grpc.method_handlers_generic_handler(SERVICE, {"Run": method})
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from typing import Any, NoReturn
 
@@ -19,6 +19,7 @@ from raddle.nos.db.databases import Databases
 from raddle.nos.db.patch import PatchError
 from raddle.nos.server.auth import Caller, identify
 from raddle.nos.server.changes import Changes
+from raddle.nos.server.json_text import GoOn
 from raddle.nos.server.openconfig import read_openconfig
 from raddle.nos.server.passwords import Passwords
 from raddle.nos.server.paths import (
@@ -34,15 +35,19 @@ from raddle.nos.server.query import opened
 from raddle.nos.server.read import json_value, read_value
 from raddle.nos.server.subscribe import check_is_up, subscribe
 from raddle.nos.server.telemetry import is_target, read_target, typed
-from raddle.nos.server.work import MAX_RESPONSE_BYTES, Work
+from raddle.nos.server.work import MAX_PATHS, MAX_RESPONSE_BYTES, Work
 from raddle.nos.server.write import read_change
 from raddle.nos.switch import SimulatedSwitch
 
 GNMI_VERSION = "0.7.0"
 _ENCODINGS = (gnmi_pb2.JSON, gnmi_pb2.JSON_IETF, gnmi_pb2.PROTO)
 _Context = grpc.aio.ServicerContext[Any, Any]
+_Changes = list[tuple[gnmi_pb2.Path, gnmi_pb2.UpdateResult.Operation.ValueType]]
 MAX_STREAMS = 100
 """Subscriptions at once (sonic-gnmi gnmi_server/connection_manager.go, its default threshold)."""
+
+
+_REFUSAL_S = 1.0
 
 
 class GnmiService(gnmi_pb2_grpc.gNMIServicer):
@@ -134,14 +139,15 @@ class GnmiService(gnmi_pb2_grpc.gNMIServicer):
         context: _Context,
     ) -> gnmi_pb2.SetResponse:
         """All of the request or nothing; deletes, then replaces, then updates."""
-        changes = [
-            *((path, gnmi_pb2.UpdateResult.DELETE) for path in request.delete),
-            *((update.path, gnmi_pb2.UpdateResult.REPLACE) for update in request.replace),
-            *((update.path, gnmi_pb2.UpdateResult.UPDATE) for update in request.update),
-        ]
+        count = len(request.delete) + len(request.replace) + len(request.update)
         try:
             caller = self._identify(context)
-            caller.check(check_writable(request.prefix, [path for path, _ in changes]), writes=True)
+            if count <= MAX_PATHS:
+                changes, service = _changes_of(request)
+            else:
+                read = partial(_changes_of, request)
+                changes, service = await self._work.run(context.peer(), read, is_long=True)
+            caller.check(service, writes=True)
         except RpcError as error:
             await _abort(context, error)
         # A change that has begun is made to its end, also when the client is gone.
@@ -170,11 +176,16 @@ class GnmiService(gnmi_pb2_grpc.gNMIServicer):
         try:
             caller = self._identify(context)
             if self._streams >= MAX_STREAMS:
+                # Refused at once, a client would ask again at once.
+                await asyncio.sleep(_REFUSAL_S)
+                await self._work.turns.come(context.peer())
+            if self._streams >= MAX_STREAMS:
                 raise RpcError(grpc.StatusCode.UNAVAILABLE, "Server connections are at capacity.")
             self._streams += 1
             try:
                 run = partial(self._work.run, context.peer())
-                async for response in subscribe(self._switch, request_iterator, caller, run):
+                answers = subscribe(self._switch, request_iterator, caller, run, self._work.go_on)
+                async for response in answers:
                     yield response
             finally:
                 self._streams -= 1
@@ -182,8 +193,18 @@ class GnmiService(gnmi_pb2_grpc.gNMIServicer):
             await _abort(context, error)
 
 
+def _changes_of(request: gnmi_pb2.SetRequest) -> tuple[_Changes, str]:
+    """The paths of a Set with what is done there, and the service that it opens."""
+    changes = [
+        *((path, gnmi_pb2.UpdateResult.DELETE) for path in request.delete),
+        *((update.path, gnmi_pb2.UpdateResult.REPLACE) for update in request.replace),
+        *((update.path, gnmi_pb2.UpdateResult.UPDATE) for update in request.update),
+    ]
+    return changes, check_writable(request.prefix, [path for path, _ in changes])
+
+
 def _values(
-    databases: Databases, request: gnmi_pb2.GetRequest, go_on: Callable[[], None]
+    databases: Databases, request: gnmi_pb2.GetRequest, go_on: GoOn
 ) -> Iterator[tuple[gnmi_pb2.Path, gnmi_pb2.TypedValue]]:
     """Each path with what is there."""
     prefix = request.prefix
@@ -192,17 +213,17 @@ def _values(
         for path in request.path or (gnmi_pb2.Path(),):
             go_on()
             elems = (*elem_names(prefix), *elem_names(path))
-            yield path, typed(read_target(databases, prefix.target, elems))
+            yield path, typed(read_target(databases, prefix.target, elems), go_on)
         return
     if request_origin(prefix, request.path) != ORIGIN:
         # As on SONiC, whatever is neither is for the translation of OpenConfig, under any origin and target.
         for path in request.path:
             go_on()
-            yield path, json_value(read_openconfig(databases, [*prefix.elem, *path.elem]))
+            yield path, json_value(read_openconfig(databases, [*prefix.elem, *path.elem]), go_on)
         return
     for path, place in zip(request.path, parse_paths(prefix, request.path), strict=True):
         go_on()
-        yield path, read_value(databases, place, request.encoding)
+        yield path, read_value(databases, place, request.encoding, go_on)
 
 
 def _enum_name(enum: Any, number: int) -> str:

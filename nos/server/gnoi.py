@@ -18,6 +18,7 @@ from raddle.nos.server.auth import identify
 from raddle.nos.server.passwords import Passwords
 from raddle.nos.server.paths import RpcError, status_text
 from raddle.nos.server.wire import unary
+from raddle.nos.server.work import Work
 from raddle.nos.switch import SimulatedSwitch
 
 SERVICE = system_pb2.DESCRIPTOR.services_by_name["System"].full_name
@@ -28,9 +29,10 @@ _Context = grpc.aio.ServicerContext[Any, Any]
 class GnoiSystem:
     """gNOI system of one switch; a reboot takes `boot_s` seconds of wall time."""
 
-    def __init__(self, switch: SimulatedSwitch, passwords: Passwords, boot_s: float) -> None:
+    def __init__(self, switch: SimulatedSwitch, passwords: Passwords, work: Work, boot_s: float) -> None:
         self._switch = switch
         self._passwords = passwords
+        self._work = work
         self._boot_s = boot_s
         self._last = system_pb2.RebootStatusResponse()
 
@@ -48,7 +50,7 @@ class GnoiSystem:
             answer = answers.get(method.name)
             if answer is None:
                 continue
-            handlers[method.name] = unary(request, self._guarded(answer))
+            handlers[method.name] = unary(self._work, request.FromString, self._guarded(answer))
         return grpc.method_handlers_generic_handler(SERVICE, handlers)
 
     def _guarded(

@@ -12,6 +12,8 @@ import grpc
 from finsy.proto.gnmi1 import gnmi_pb2
 
 ORIGIN = "sonic-db"
+MAX_ELEMS = 64
+"""Of one path; those of SONiC have six."""
 _DATABASES = ("APPL_DB", "ASIC_DB", "COUNTERS_DB", "CONFIG_DB", "STATE_DB")
 
 
@@ -100,9 +102,19 @@ def parse_paths(prefix: gnmi_pb2.Path, paths: Sequence[gnmi_pb2.Path]) -> list[D
 
 
 def elem_names(path: gnmi_pb2.Path) -> tuple[str, ...]:
-    """Elem names. The keys of an elem become part of its name, where they match nothing in a database."""
+    """Elem names. The keys of an elem become part of its name, where they match nothing in a database.
+
+    Raises:
+        RpcError: RESOURCE_EXHAUSTED for more elems than any path has.
+    """
+    if len(path.elem) > MAX_ELEMS:
+        raise RpcError(
+            grpc.StatusCode.RESOURCE_EXHAUSTED, f"a path of {len(path.elem)} elems; at most {MAX_ELEMS}"
+        )
     return tuple(
         elem.name + "".join(f"[{key}={value}]" for key, value in sorted(elem.key.items()))
+        if elem.key
+        else elem.name
         for elem in path.elem
     )
 

@@ -9,6 +9,7 @@ import grpc
 from finsy.proto.gnmi1 import gnmi_pb2
 
 from raddle.nos.db.databases import Databases
+from raddle.nos.server.json_text import GoOn
 from raddle.nos.server.paths import ORIGIN, RpcError, elem_names, parse_paths, request_origin
 from raddle.nos.server.read import find, json_value
 from raddle.nos.server.telemetry import is_target, read_target, typed
@@ -87,11 +88,11 @@ class Query:
             return None
         return dict(value) if isinstance(value, Mapping) else value
 
-    def encode(self, value: Value, is_stream: bool) -> gnmi_pb2.TypedValue:
+    def encode(self, value: Value, is_stream: bool, go_on: GoOn) -> gnmi_pb2.TypedValue:
         """The value as it travels; a stream's single fields come without quotes."""
         if isinstance(value, str) and (is_stream or not self.is_native):
             return typed(value)
-        return json_value(value)
+        return json_value(value, go_on)
 
 
 def parse_queries(prefix: gnmi_pb2.Path, paths: Sequence[gnmi_pb2.Path]) -> list[Query]:

@@ -11,13 +11,15 @@ import grpc
 from finsy.proto.gnmi1 import gnmi_pb2
 
 from raddle.nos.db.databases import ConfigValue, Databases
+from raddle.nos.server.json_text import GoOn, dump_json, no_matter
 from raddle.nos.server.paths import DbPath, RpcError
-from raddle.nos.server.work import dump_json
 
 Entry = Mapping[str, ConfigValue]
 
 
-def read_value(databases: Databases, path: DbPath, encoding: int) -> gnmi_pb2.TypedValue:
+def read_value(
+    databases: Databases, path: DbPath, encoding: int, go_on: GoOn = no_matter
+) -> gnmi_pb2.TypedValue:
     """The value at `path`: a field as a JSON string or list, a key, table or database as an object.
 
     Tables and keys come in JSON_IETF only, fields in every encoding, as on a switch.
@@ -30,12 +32,12 @@ def read_value(databases: Databases, path: DbPath, encoding: int) -> gnmi_pb2.Ty
         if encoding == gnmi_pb2.PROTO:
             raise _not_found(f"No proto bytes found in redis at {_text(path)}")
         raise _not_found("Unknown encoding JSON")
-    return json_value(value)
+    return json_value(value, go_on)
 
 
-def json_value(value: object) -> gnmi_pb2.TypedValue:
+def json_value(value: object, go_on: GoOn = no_matter) -> gnmi_pb2.TypedValue:
     """JSON_IETF as sonic-gnmi sends it."""
-    return gnmi_pb2.TypedValue(json_ietf_val=dump_json(value))
+    return gnmi_pb2.TypedValue(json_ietf_val=dump_json(value, go_on))
 
 
 def find(databases: Databases, path: DbPath) -> Mapping[str, object] | ConfigValue:

@@ -8,28 +8,33 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import grpc
 from finsy.proto.gnmi1 import gnmi_pb2
 
 from raddle.nos.server.auth import Caller
+from raddle.nos.server.json_text import GoOn
 from raddle.nos.server.paths import RpcError
 from raddle.nos.server.query import Place, Query, Value, opened, parse_queries
-from raddle.nos.server.work import MAX_RESPONSE_BYTES
 from raddle.nos.switch import SimulatedSwitch
 
 MIN_INTERVAL_NS = 10**9
 _END = "queue: disposed"
 _WAITING_POLLS = 100
 _POLL_PAUSE_S = 0.01
+_QUICK_PATHS = 16
+_READY_BYTES = 2**18
+"""Of answers that wait for their client to read."""
 _List = gnmi_pb2.SubscriptionList
 
 
 Answers = list[gnmi_pb2.SubscribeResponse]
-Run = Callable[[Callable[[], Answers]], Awaitable[Answers]]
-"""Makes answers beside the event loop."""
+Run = Callable[[Callable[[], Any]], Awaitable[Any]]
+"""Runs a call beside the event loop."""
 
 
 async def subscribe(
@@ -37,6 +42,7 @@ async def subscribe(
     requests: AsyncIterator[gnmi_pb2.SubscribeRequest],
     caller: Caller,
     run: Run,
+    go_on: GoOn,
 ) -> AsyncIterator[gnmi_pb2.SubscribeResponse]:
     """The answers to a Subscribe call, until the client has no more to ask.
 
@@ -51,11 +57,15 @@ async def subscribe(
     if not subscriptions:
         raise RpcError(grpc.StatusCode.NOT_FOUND, "Invalid subscription path: No Subscription")
     paths = [each.path for each in subscriptions]
-    queries = parse_queries(asked.prefix, paths)
-    place = opened(asked.prefix, paths, others="gnmi_others")
+
+    def read() -> tuple[Place, list[Query]]:
+        place = opened(asked.prefix, paths, others="gnmi_others")
+        return place, parse_queries(asked.prefix, paths)
+
+    place, queries = await run(read) if len(paths) > _QUICK_PATHS else read()
     caller.check(place.service)
     caller.check_secrets(place.database, place.tables)
-    look = _Look(switch, asked, place, run)
+    look = _Look(switch, asked, place, run, go_on)
     inbox = _Inbox()
     reader = asyncio.ensure_future(inbox.take(requests))
     try:
@@ -158,7 +168,7 @@ class _Feed:
     sent: Value | None = field(default=None)
 
     def update(
-        self, value: Value | None, asked: gnmi_pb2.SubscriptionList, whole: bool
+        self, value: Value | None, asked: gnmi_pb2.SubscriptionList, whole: bool, go_on: GoOn
     ) -> Iterator[gnmi_pb2.SubscribeResponse]:
         """What the client must hear: everything (`whole`), or what is not as it has it."""
         before, self.sent = self.sent, value
@@ -177,7 +187,7 @@ class _Feed:
             if changed is None:
                 return
             value = changed
-        update = gnmi_pb2.Update(path=path, val=self.query.encode(value, is_stream))
+        update = gnmi_pb2.Update(path=path, val=self.query.encode(value, is_stream, go_on))
         yield _response(gnmi_pb2.Notification(prefix=asked.prefix, update=[update]))
 
 
@@ -223,27 +233,29 @@ class _Look:
     asked: gnmi_pb2.SubscriptionList
     place: Place
     run: Run
+    go_on: GoOn
 
-    async def answers(self, feeds: Sequence[_Feed], whole: bool) -> Answers:
-        """What the client must hear of feeds, all of one moment."""
+    async def answers(self, feeds: Iterable[_Feed], whole: bool) -> AsyncIterator[gnmi_pb2.SubscribeResponse]:
+        """What the client must hear of feeds, all of one moment; made as it reads, a few at a time."""
         databases = self.switch.databases
+        waiting = deque(feeds)
 
         def make() -> Answers:
-            made = [
-                answer
-                for feed in feeds
-                for answer in feed.update(feed.query.look(databases), self.asked, whole)
-            ]
-            if (size_bytes := sum(answer.ByteSize() for answer in made)) > MAX_RESPONSE_BYTES:
-                raise RpcError(
-                    grpc.StatusCode.RESOURCE_EXHAUSTED,
-                    f"{size_bytes} bytes at once are more than {MAX_RESPONSE_BYTES}; subscribe to less",
-                )
+            made: Answers = []
+            size_bytes = 0
+            while waiting and size_bytes < _READY_BYTES:
+                self.go_on()
+                feed = waiting.popleft()
+                some = list(feed.update(feed.query.look(databases), self.asked, whole, self.go_on))
+                size_bytes += sum(answer.ByteSize() for answer in some)
+                made += some
             return made
 
-        if not feeds:
-            return []
-        return make() if self.place.is_quick(databases) else await self.run(make)
+        is_quick = self.place.is_quick(databases)
+        while waiting:
+            made: Answers = make() if is_quick else await self.run(make)
+            for answer in made:
+                yield answer
 
     async def remember(self, feeds: Sequence[_Feed]) -> None:
         """Take what is there now for what the client knows."""
@@ -251,6 +263,7 @@ class _Look:
 
         def note() -> Answers:
             for feed in feeds:
+                self.go_on()
                 feed.sent = feed.query.look(databases)
             return []
 
@@ -262,7 +275,7 @@ async def _batches(
 ) -> AsyncIterator[gnmi_pb2.SubscribeResponse]:
     """ONCE: one batch. POLL: one unasked, then one for every poll."""
     while True:
-        for answer in await look.answers(feeds, whole=True):
+        async for answer in look.answers(feeds, whole=True):
             yield answer
         yield _SYNC
         if asked.mode == _List.ONCE or await inbox.wait() == "end":
@@ -286,7 +299,7 @@ async def _stream(
         if asked.updates_only:
             await look.remember(feeds)
         else:
-            for answer in await look.answers(feeds, whole=True):
+            async for answer in look.answers(feeds, whole=True):
                 yield answer
         yield _SYNC
         while True:
@@ -297,13 +310,13 @@ async def _stream(
             check_is_up(switch)
             now_s = loop.time()
             if event == "change":
-                for answer in await look.answers(on_change, whole=False):
+                async for answer in look.answers(on_change, whole=False):
                     yield answer
             due = [feed for feed in samples if feed.due_s <= now_s]
             for feed in due:
                 # A stream that fell behind goes on with the next tick of its own grid.
                 feed.due_s += feed.interval_s * (1 + (now_s - feed.due_s) // feed.interval_s)
-            for answer in await look.answers(due, whole=not asked.updates_only):
+            async for answer in look.answers(due, whole=not asked.updates_only):
                 yield answer
     finally:
         stop_watching()

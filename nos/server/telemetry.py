@@ -11,6 +11,7 @@ import grpc
 from finsy.proto.gnmi1 import gnmi_pb2
 
 from raddle.nos.db.databases import SEPARATORS, ConfigValue, Databases
+from raddle.nos.server.json_text import GoOn, no_matter
 from raddle.nos.server.paths import RpcError
 from raddle.nos.server.read import json_value
 from raddle.nos.server.virtual import Found, is_virtual, read_virtual
@@ -31,11 +32,11 @@ def read_target(databases: Databases, target: str, elems: tuple[str, ...]) -> Ma
     return _read_other(elems) if target == "OTHERS" else _read_database(databases, target, elems)
 
 
-def typed(found: Mapping[str, object] | str) -> gnmi_pb2.TypedValue:
+def typed(found: Mapping[str, object] | str, go_on: GoOn = no_matter) -> gnmi_pb2.TypedValue:
     """A field as string_val, an object as json_ietf_val."""
     if isinstance(found, str):
         return gnmi_pb2.TypedValue(string_val=found)
-    return json_value(found)
+    return json_value(found, go_on)
 
 
 def _read_database(databases: Databases, target: str, elems: tuple[str, ...]) -> Mapping[str, object] | str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import grpc
@@ -11,24 +12,12 @@ from finsy.proto.gnmi1 import gnmi_pb2
 from google.protobuf.message import DecodeError, Message
 
 from raddle.nos.server.gnmi import GnmiService
+from raddle.nos.server.work import Work
 
 _Context = grpc.aio.ServicerContext[Any, Any]
 _SERVICE = gnmi_pb2.DESCRIPTOR.services_by_name["gNMI"].full_name
+_LARGE_BYTES = 2**15
 _PROBLEM = "grpc: error unmarshalling request: proto: cannot parse invalid wire-format data"
-
-
-class _Garbage:
-    """What was sent in place of a message."""
-
-
-def _reader(kind: type[Message]) -> Callable[[bytes], Message | _Garbage]:
-    def read(data: bytes) -> Message | _Garbage:
-        try:
-            return kind.FromString(data)
-        except DecodeError:
-            return _Garbage()
-
-    return read
 
 
 def _written(message: Message) -> bytes:
@@ -36,38 +25,64 @@ def _written(message: Message) -> bytes:
     return data
 
 
-def unary(kind: type[Message], answer: Callable[[Any, _Context], Awaitable[Any]]) -> Any:
-    """The handler of a method that takes one message of a kind and gives one."""
+def unary(
+    work: Work,
+    read: Callable[[bytes], Any],
+    answer: Callable[[Any, _Context], Awaitable[Any]],
+    write: Callable[[Any], bytes] = _written,
+) -> Any:
+    """The handler of a method that takes one message, of what `read` reads, and gives one.
 
-    async def call(request: Message | _Garbage, context: _Context) -> Any:
-        if isinstance(request, _Garbage):
-            await context.abort(grpc.StatusCode.INTERNAL, _PROBLEM)
-        return await answer(request, context)
+    To the server it is one that takes a stream: so the message is not taken off the wire before its turn. A
+    large one is read beside the event loop.
+    """
+    turns = work.turns
 
-    return grpc.unary_unary_rpc_method_handler(
-        call, _reader(kind), lambda message: message.SerializeToString()
-    )
+    async def call(requests: AsyncIterator[bytes], context: _Context) -> Any:
+        peer = context.peer()
+        turns.arrived(peer)
+        async with turns.calls.one(peer):
+            data = await anext(aiter(requests), b"\0")  # no message at all is none of a kind, either
+            try:
+                if len(data) > _LARGE_BYTES:
+                    request = await work.parse(peer, partial(read, data))
+                    del data
+                    await turns.come(peer)
+                else:
+                    await turns.come(peer)
+                    request = read(data)
+            except DecodeError:
+                await context.abort(grpc.StatusCode.INTERNAL, _PROBLEM)
+            return await answer(request, context)
+
+    return grpc.stream_unary_rpc_method_handler(call, None, write)
 
 
-def gnmi_handler(service: GnmiService) -> grpc.GenericRpcHandler:
+def gnmi_handler(service: GnmiService, work: Work) -> grpc.GenericRpcHandler:
     """What a server needs to serve gNMI."""
+    turns = work.turns
 
-    async def subscribe(requests: AsyncIterator[Message | _Garbage], context: _Context) -> AsyncIterator[Any]:
+    async def subscribe(requests: AsyncIterator[bytes], context: _Context) -> AsyncIterator[Any]:
+        peer = context.peer()
+
         async def read() -> AsyncIterator[Message]:
-            async for request in requests:
-                if isinstance(request, _Garbage):
+            async for data in requests:
+                await turns.come(peer)
+                try:
+                    yield gnmi_pb2.SubscribeRequest.FromString(data)
+                except DecodeError:
                     await context.abort(grpc.StatusCode.INTERNAL, "received error from client")
-                yield request
 
+        turns.arrived(peer)
+        await turns.come(peer)
         async for response in service.Subscribe(read(), context):
+            await turns.come(peer)
             yield response
 
     handlers: dict[str, Any] = {
-        "Capabilities": unary(gnmi_pb2.CapabilityRequest, service.Capabilities),
-        "Get": unary(gnmi_pb2.GetRequest, service.Get),
-        "Set": unary(gnmi_pb2.SetRequest, service.Set),
-        "Subscribe": grpc.stream_stream_rpc_method_handler(
-            subscribe, _reader(gnmi_pb2.SubscribeRequest), _written
-        ),
+        "Capabilities": unary(work, gnmi_pb2.CapabilityRequest.FromString, service.Capabilities),
+        "Get": unary(work, gnmi_pb2.GetRequest.FromString, service.Get),
+        "Set": unary(work, gnmi_pb2.SetRequest.FromString, service.Set),
+        "Subscribe": grpc.stream_stream_rpc_method_handler(subscribe, None, _written),
     }
     return grpc.method_handlers_generic_handler(_SERVICE, handlers)

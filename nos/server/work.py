@@ -1,5 +1,10 @@
 """Work that takes long is done beside the event loop, so that one client does not keep others waiting.
 
+There are two lanes, and in each one piece of work at a time. What is new runs in the first, for a slice of
+time; what has used it up goes on in the second, by turns of the connections. So a small read waits for other
+small reads alone. Work gives its lane away where it calls `go_on`; work that does not call it in time is left
+to run, a few at once.
+
 Threads share one interpreter lock, which each gives away every few milliseconds; nothing here may hold it
 longer, which is why large JSON is read and written piece by piece.
 """
@@ -7,133 +12,185 @@ longer, which is why large JSON is read and written piece by piece.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
-import json.decoder
-import json.scanner
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, TypeVar
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
 import grpc
 
 from raddle.nos.server.paths import RpcError
+from raddle.nos.server.threads import Threads
+from raddle.nos.server.turns import Quota, Rounds, Turns
 
 MAX_PATHS = 1024
 """Paths of one Get or Subscribe."""
 MAX_RESPONSE_BYTES = 48 * 2**20
 """Values of one answer."""
-MAX_WAITING = 64
-"""Calls of one connection that wait for their turn."""
+MAX_CONCURRENT_CALLS = 128
+"""Of one connection; HTTP/2 lets its client wait with more."""
 
 STOP_S = 1.0
 """Seconds of wall time that work has to end in when the switches stop."""
 
+_FIRST_SLICE_S = 0.002
+_SLICE_S = 0.01
+_LOOSE = 1
 _LOOK_S = 0.02
-_THREADS = 2
-_QUICK_JSON_BYTES = 2**20
+_REST_S = 0.2
 
 Result = TypeVar("Result")
 
 
+@dataclass(slots=True, eq=False)
+class _Job:
+    """Work of a connection, in a thread that stands still while it is not its turn."""
+
+    peer: str
+    started: asyncio.Future[None]
+    lane: _Lane | None = None
+    until_s: float = 0.0
+    is_given_up: bool = False
+    resume: threading.Event = field(default_factory=threading.Event)
+
+    def grant(self) -> None:
+        """Let it run for a slice."""
+        is_new = not self.started.done()
+        self.until_s = time.monotonic() + (_FIRST_SLICE_S if is_new else _SLICE_S)
+        if is_new:
+            self.started.set_result(None)
+        self.resume.set()
+
+
+@dataclass(slots=True, eq=False)
+class _Lane:
+    waiting: Rounds[_Job] = field(default_factory=Rounds)
+    running: _Job | None = None
+
+
 class Work:
-    """What switches do for their clients beside the event loop: one thing at a time for each connection."""
+    """What switches do for their clients: `turns` of the event loop, and jobs beside it."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="switch-work")
-        self._turns: dict[str, _Turn] = {}
-        self._running: set[Future[Any]] = set()
+        self.turns = Turns()
+        self._first, self._second = _Lane(), _Lane()
+        self._loose: set[_Job] = set()
+        self._jobs: set[_Job] = set()
+        self._one_job = Quota(1)
+        self._one_parse = asyncio.Lock()
+        self._threads = Threads()
+        self._here = threading.local()
         self._is_over = threading.Event()
 
-    async def run(self, peer: str, call: Callable[[], Result]) -> Result:
-        """The result of a call that may take long, after those that came before over this connection.
-
-        Raises:
-            RpcError: RESOURCE_EXHAUSTED: too many wait already.
-        """
-        async with self._turn(peer):
+    async def run(self, peer: str, call: Callable[[], Result], is_long: bool = False) -> Result:
+        """The result of a call that may take long, after those that came before over this connection."""
+        async with self._one_job.one(peer):
             self.go_on()
-            future = self._threads.submit(call)
-            self._running.add(future)
-            future.add_done_callback(self._running.discard)
-            return await asyncio.wrap_future(future)
+            self._loop = asyncio.get_running_loop()
+            job = _Job(peer, self._loop.create_future())
+            self._jobs.add(job)
+            self._enter(job, self._second if is_long else self._first)
+            ended: asyncio.Future[Result] | None = None
+            try:
+                await job.started
+                self.go_on()
+                ended = asyncio.wrap_future(self._threads.submit(partial(self._do, job, call)))
+                return await asyncio.shield(ended)
+            except asyncio.CancelledError:
+                # Nobody waits for the answer any more: it ends at its next `go_on`.
+                job.is_given_up = True
+                job.resume.set()
+                if ended is not None:
+                    await asyncio.wait([ended])
+                    ended.exception()
+                raise
+            finally:
+                self._jobs.discard(job)
+                self._leave(job)
 
     def go_on(self) -> None:
-        """Called now and then by long work.
+        """Called now and then by long work: it waits here while it is others' turn.
 
         Raises:
-            RpcError: UNAVAILABLE: the switches are stopping.
+            RpcError: UNAVAILABLE: the switches are stopping; CANCELLED: nobody waits for the answer.
         """
+        job: _Job | None = getattr(self._here, "job", None)
+        if job is not None and not job.is_given_up and time.monotonic() > job.until_s:
+            if job.lane is self._second and not self._second.waiting:
+                job.until_s = time.monotonic() + _SLICE_S
+            elif not self._is_over.is_set():
+                job.resume.clear()
+                self._loop.call_soon_threadsafe(self._pause, job)
+                job.resume.wait()
         if self._is_over.is_set():
             raise RpcError(grpc.StatusCode.UNAVAILABLE, "the switch is stopping")
+        if job is not None and job.is_given_up:
+            raise RpcError(grpc.StatusCode.CANCELLED, "the client is gone")
+
+    async def parse(self, peer: str, call: Callable[[], Result]) -> Result:
+        """The result of a call that holds the interpreter lock, as the reading of a large message does.
+
+        One at a time, and then as long a rest three times over, in which others come to the lock.
+        """
+        async with self._one_parse:
+            start_s = time.monotonic()
+            try:
+                return await self.run(peer, call, is_long=True)
+            finally:
+                await asyncio.sleep(min(_REST_S, 3 * (time.monotonic() - start_s)))
 
     async def stop(self) -> None:
         """End: what has not begun is dropped, and what runs has `STOP_S` to come to its end."""
         self._is_over.set()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for job in self._jobs:
+            job.grant()
         deadline_s = time.monotonic() + STOP_S
-        while any(not future.done() for future in self._running) and time.monotonic() < deadline_s:
+        while self._jobs and time.monotonic() < deadline_s:
             await asyncio.sleep(_LOOK_S)
+        self._threads.stop()
 
-    @contextlib.asynccontextmanager
-    async def _turn(self, peer: str) -> AsyncIterator[None]:
-        turn = self._turns.setdefault(peer, _Turn())
-        if turn.waiting >= MAX_WAITING:
-            raise RpcError(
-                grpc.StatusCode.RESOURCE_EXHAUSTED,
-                f"{MAX_WAITING} calls of this connection wait already; wait for answers",
-            )
-        turn.waiting += 1
+    def _do(self, job: _Job, call: Callable[[], Result]) -> Result:
+        self._here.job = job
         try:
-            async with turn.lock:
-                yield
+            return call()
         finally:
-            turn.waiting -= 1
-            if not turn.waiting:
-                self._turns.pop(peer, None)
+            self._here.job = None
 
+    def _pause(self, job: _Job) -> None:
+        """A job has used up its slice; it goes on in the second lane."""
+        self._leave(job)
+        if job.is_given_up or self._is_over.is_set():
+            job.resume.set()
+        else:
+            self._enter(job, self._second)
 
-class _Turn:
-    def __init__(self) -> None:
-        self.lock = asyncio.Lock()
-        self.waiting = 0
+    def _enter(self, job: _Job, lane: _Lane) -> None:
+        job.lane = lane
+        lane.waiting.put(job.peer, job)
+        self._advance(lane)
 
+    def _leave(self, job: _Job) -> None:
+        self._loose.discard(job)
+        for lane in (self._first, self._second):
+            if lane.running is job:
+                lane.running = None
+            self._advance(lane)
 
-def dump_json(value: object, go_on: Callable[[], None] = lambda: None) -> bytes:
-    """JSON as sonic-gnmi sends it; of large objects entry by entry."""
-    return "".join(_pieces(value, 2, go_on)).encode()
-
-
-def _pieces(value: object, depth: int, go_on: Callable[[], None]) -> list[str]:
-    if depth == 0 or not isinstance(value, Mapping):
-        return [_ENCODER.encode(value)]
-    pieces = []
-    for key, item in value.items():
-        go_on()
-        pieces += [_ENCODER.encode(str(key)), ":", *_pieces(item, depth - 1, go_on), ","]
-    return ["{", *pieces[:-1], "}"]
-
-
-_ENCODER = json.JSONEncoder(separators=(",", ":"), default=dict)
-
-
-def load_json(text: bytes) -> object:
-    """A JSON value; a large one by Python's own scanner, which lets other threads run.
-
-    Raises:
-        ValueError: it is not JSON, or has NaN or Infinity.
-        RecursionError: it is nested too deep.
-    """
-    if len(text) <= _QUICK_JSON_BYTES:
-        return json.loads(text, parse_constant=_no_constant)
-    decoder: Any = json.JSONDecoder(parse_constant=_no_constant)
-    decoder.parse_object, decoder.parse_array = json.decoder.JSONObject, json.decoder.JSONArray  # type: ignore[attr-defined]
-    decoder.scan_once = json.scanner.py_make_scanner(decoder)  # type: ignore[attr-defined]
-    result: object = decoder.decode(text.decode(json.detect_encoding(text), "surrogatepass"))
-    return result
-
-
-def _no_constant(name: str) -> object:
-    raise ValueError(f"invalid literal {name}")
+    def _advance(self, lane: _Lane) -> None:
+        """Let the next job of a lane run, if it is free, or if its job does not give it away."""
+        running = lane.running
+        if running is not None:
+            is_late = time.monotonic() > running.until_s + _SLICE_S
+            if lane is self._second or not lane.waiting or not is_late or len(self._loose) >= _LOOSE:
+                return
+            self._loose.add(running)
+            lane.running = None
+        while (job := lane.waiting.take()) is not None:
+            if job in self._jobs and not job.is_given_up:
+                lane.running = job
+                job.grant()
+                if lane is self._first:
+                    self._loop.call_later(2 * _SLICE_S, self._advance, lane)
+                return

@@ -16,8 +16,8 @@ from finsy.proto.gnmi1 import gnmi_pb2
 from raddle.nos.db.databases import ConfigDb
 from raddle.nos.db.gcu import apply_patch, replace_config
 from raddle.nos.db.patch import PatchError, PatchOp, apply_operations, exists, get, parse_pointer
+from raddle.nos.server.json_text import load_json
 from raddle.nos.server.paths import DbPath, RpcError, parse_paths
-from raddle.nos.server.work import load_json
 from raddle.nos.switch import Change, SimulatedSwitch
 
 
@@ -94,13 +94,10 @@ def _without(document: dict[str, object], pointer: tuple[str, ...]) -> dict[str,
 
 
 def _check_shape(pointer: tuple[str, ...], value: object) -> None:
-    shown = json.dumps(value)[:80]
-    if len(pointer) == 1 and not isinstance(value, dict):
-        raise PatchError(f"Invalid table {shown}")
-    if len(pointer) == 2 and not isinstance(value, dict):
-        raise PatchError(f"Invalid entry {shown}")
-    if len(pointer) == 3 and not isinstance(value, str | list):
-        raise PatchError(f"Invalid field {shown}")
+    depth = len(pointer)
+    if depth in (1, 2, 3) and not isinstance(value, str | list if depth == 3 else dict):
+        what = ("table", "entry", "field")[depth - 1]
+        raise PatchError(f"Invalid {what} {json.dumps(value)[:80]}")
     if not 1 <= len(pointer) <= 4:
         raise PatchError(f"Invalid db table Path [{' '.join(pointer)}]")
 

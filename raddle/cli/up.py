@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import stat
 import sys
@@ -142,6 +143,7 @@ def up(
         ca_file = str(authority.resolve()) if authority else ""
         written = Inventory(model.name, dict(farm.addresses), p4info=p4info, ca_file=ca_file)
         written.save(inventory)
+        gc.freeze()  # What lives as long as the switches do is not looked at again and again.
         try:
             for name, address in farm.addresses.items():
                 redis = f"  redis 127.0.0.1:{farm.redis_ports[name]}" if with_redis else ""

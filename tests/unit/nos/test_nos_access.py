@@ -11,10 +11,11 @@ import pytest
 from finsy.proto.gnmi1 import gnmi_pb2, gnmi_pb2_grpc
 
 from raddle.nos.server.auth import Caller, identify
+from raddle.nos.server.json_text import dump_json, load_json
 from raddle.nos.server.passwords import TRIES, TRY_S, Passwords
 from raddle.nos.server.paths import RpcError, check_writable, status_text
 from raddle.nos.server.query import opened
-from raddle.nos.server.work import MAX_PATHS, dump_json, load_json
+from raddle.nos.server.work import MAX_PATHS
 from raddle.nos.switch import SimulatedSwitch
 
 Served = tuple[SimulatedSwitch, gnmi_pb2_grpc.gNMIStub]
