@@ -33,7 +33,7 @@ from raddle.nos.server.passwords import Passwords
 from raddle.nos.server.subscribe import check_is_up
 from raddle.nos.server.wire import gnmi_handler
 from raddle.nos.server.work import MAX_CONCURRENT_CALLS, STOP_S, Work
-from raddle.nos.switch import BootConfig, SimulatedSwitch
+from raddle.nos.switch import BootConfig, SimulatedSwitch, YangJudge
 
 if TYPE_CHECKING:
     from raddle.nos.server.redis_databases import RedisDatabases
@@ -98,6 +98,7 @@ class SwitchFarm:
         neighbors: Mapping[str, Neighbors] | None = None,
         boot_s: float = BOOT_S,
         tell: Callable[[str], None] = lambda text: None,
+        yang: YangJudge | None = None,
     ) -> None:
         """Boot every switch.
 
@@ -113,6 +114,7 @@ class SwitchFarm:
             neighbors: by switch what LLDP and ARP find at its ports.
             boot_s: seconds of wall time that a reboot takes.
             tell: hears, in words, what goes wrong while the switches run.
+            yang: judges Sets on switches that hold tables which they have no schema of.
             users: passwords by user name, for switches whose GNMI|gnmi user_auth is `password`.
 
         Raises:
@@ -131,7 +133,9 @@ class SwitchFarm:
         self._work = Work()
         self._ports = dict(ports or {})
         self._boot_s = boot_s
-        self.switches: dict[str, SimulatedSwitch] = _boot(boots, carriers, state_folder, neighbors or {})
+        self.switches: dict[str, SimulatedSwitch] = _boot(
+            boots, carriers, state_folder, neighbors or {}, yang
+        )
         for ends in cables:
             self._join(*ends)
             self._join(*reversed(ends))
@@ -287,6 +291,7 @@ def _boot(
     carriers: Mapping[str, frozenset[str]],
     state_folder: Path | None,
     neighbors: Mapping[str, Neighbors],
+    yang: YangJudge | None,
 ) -> dict[str, SimulatedSwitch]:
     switches: dict[str, SimulatedSwitch] = {}
     problems: list[Diagnostic] = []
@@ -295,7 +300,7 @@ def _boot(
         try:
             store = ConfigStore(state_folder / name / "config_db.json") if state_folder else None
             carrier = carriers.get(name, frozenset())
-            switches[name] = SimulatedSwitch(name, boot, carrier, store, lock, neighbors.get(name))
+            switches[name] = SimulatedSwitch(name, boot, carrier, store, lock, neighbors.get(name), yang)
         except InputError as error:
             problems += error.diagnostics
     if problems:

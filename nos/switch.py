@@ -13,7 +13,7 @@ from raddle.nos.boot import BootConfig, P4Boot, load_saved, read_boot_config, re
 from raddle.nos.db.checkpoints import Checkpoints
 from raddle.nos.db.databases import ConfigDb, ConfigEntry, ConfigValue, CountersDb, Databases, HashDb
 from raddle.nos.db.flap import flapping_ports, with_admin_status
-from raddle.nos.db.gcu import apply_patch, replace_config
+from raddle.nos.db.gcu import apply_patch, invalid, replace_config
 from raddle.nos.db.patch import PatchError, PatchOp
 from raddle.nos.db.schema import TableSchema, Violation, read_config, tables_of, validate
 from raddle.nos.db.store import ConfigStore
@@ -42,6 +42,10 @@ class Change(Protocol):
     def __call__(self, config: ConfigDb, *, state: HashDb, tables: Mapping[str, TableSchema]) -> ConfigDb: ...
 
 
+YangJudge = Callable[[ConfigDb], tuple[str, ...]]
+"""What is wrong with a configuration by SONiC's YANG models."""
+
+
 class SimulatedSwitch:
     """One switch. Reads are snapshots and need no lock; changes are made one at a time."""
 
@@ -53,13 +57,15 @@ class SimulatedSwitch:
         store: ConfigStore | None = None,
         lock: threading.RLock | None = None,
         neighbors: Neighbors | None = None,
+        yang: YangJudge | None = None,
     ) -> None:
         """Boot from `boot`, or from what `store` has; `carrier` are the ports with light.
 
         Every accepted change is saved in `store` before it takes effect. Switches that are cabled to each
         other share a `lock`, since a change at one may put out the light at another. `neighbors` are what
         LLDP and ARP find at the ports. The attribute `p4` is the switch's P4Runtime side, if it has one;
-        `checkpoints` are configurations that an operator keeps by name.
+        `checkpoints` are configurations that an operator keeps by name. `yang` judges what the updater makes
+        where there are tables that the switch has no schema of.
 
         Raises:
             InputError: the configuration is not one that this switch can run, or a port in `carrier` is
@@ -84,6 +90,7 @@ class SimulatedSwitch:
         self._lock = lock or threading.RLock()
         self._carrier = carrier
         self._neighbors = neighbors or {}
+        self._yang = yang
         self._is_booting = False
         self._saved = config
         self.checkpoints = Checkpoints(store.path.with_name("checkpoints") if store else None)
@@ -144,6 +151,7 @@ class SimulatedSwitch:
         with self._lock:
             databases = self._databases
             target = change(databases.config, state=databases.state, tables=self._tables)
+            self._check_held(target)
             ports = flapping_ports(databases.config, target)
             if ports:
                 self._commit(with_admin_status(databases.config, ports, "down"))
@@ -161,11 +169,27 @@ class SimulatedSwitch:
             databases = self._databases
             config = with_admin_status(databases.config, lowered, "up")
             try:
-                self._accept(config, change(config, state=databases.state, tables=self._tables))
+                target = change(config, state=databases.state, tables=self._tables)
+                if not lowered:
+                    self._check_held(target)
+                self._accept(config, target)
             except PatchError:
                 if lowered:
                     self._commit(config)
                 raise
+
+    @property
+    def held_tables(self) -> tuple[str, ...]:
+        """Tables that the switch has no schema of, and keeps as they are."""
+        return tuple(sorted(self._databases.config.keys() - self._tables.keys()))
+
+    def held_problems(self) -> tuple[str, ...]:
+        """What SONiC's YANG models say against the configuration, where there are held tables and models."""
+        return self._yang(self._databases.config) if self._yang and self.held_tables else ()
+
+    def _check_held(self, target: ConfigDb) -> None:
+        if self._yang and target.keys() - self._tables.keys() and (found := self._yang(target)):
+            raise invalid(Violation("YANG", message) for message in found)
 
     def _accept(self, config: ConfigDb, target: ConfigDb) -> None:
         if self._store:

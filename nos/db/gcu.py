@@ -67,7 +67,7 @@ def _check_target(
     config: ConfigDb, target: ConfigDb, malformed: list[Violation], state: HashDb, tables: Tables
 ) -> None:
     if malformed:
-        raise _invalid(malformed)
+        raise invalid(malformed)
     for operation in difference(config, target):
         _check_operation(operation, config, state)
     empty = [name for name, table in target.items() if not table]
@@ -86,14 +86,15 @@ def _check_target(
             f"Table{'s' if len(unknown) > 1 else ''}: {', '.join(unknown)}"
         )
     if violations := validate(target, tables):
-        raise _invalid(violations)
+        raise invalid(violations)
 
 
 def _changed_tables(config: ConfigDb, target: ConfigDb) -> list[str]:
     return [name for name in (config | target) if config.get(name) != target.get(name)]
 
 
-def _invalid(violations: Iterable[Violation]) -> PatchError:
+def invalid(violations: Iterable[Violation]) -> PatchError:
+    """The refusal of a configuration that the models do not allow."""
     lines = [f"{path}: {message}" for path, message in violations]
     if len(lines) > _SHOWN_VIOLATIONS:
         lines[_SHOWN_VIOLATIONS:] = [f"and {len(lines) - _SHOWN_VIOLATIONS} more"]

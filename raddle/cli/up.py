@@ -44,7 +44,7 @@ from raddle.lab.workloads.connections import with_qps
 from raddle.lab.workloads.flow_file import read_flows
 from raddle.lab.workloads.joined import joined
 from raddle.lab.workloads.ranks import Scope
-from raddle.nos.farm import ServerTls, is_loopback
+from raddle.nos.farm import ServerTls, SwitchFarm, is_loopback
 from raddle.topology.model import Fabric
 from raddle.topology.views.cable_truth import planned_names, read_cables
 from raddle.units import parse_nccl_bytes
@@ -106,6 +106,12 @@ def up(
     state: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Keep what the switches are told, and boot from it.")
     ] = None,
+    sonic_yang: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Judge tables that are only held by SONiC's YANG models in DIR (yanglint)."
+        ),
+    ] = None,
 ) -> None:
     """Start all switches of a fabric, each with its own gNMI endpoint on this machine, and stay.
 
@@ -124,6 +130,7 @@ def up(
         read_secrets(users) if users else {},
         state,
         tell=_tell,
+        yang_models=sonic_yang,
     )
     _warn_of_strangers(doors)
     seen = planned_names(model, read_cables(cables)) if cables else None
@@ -148,6 +155,7 @@ def up(
             for name, address in farm.addresses.items():
                 redis = f"  redis 127.0.0.1:{farm.redis_ports[name]}" if with_redis else ""
                 print(f"{name:<12} gNMI {address}{redis}")
+            _tell_of_held(farm, sonic_yang is not None)
             print(f"inventory in {inventory}; Ctrl-C stops the switches", file=sys.stderr, flush=True)
             sys.stdout.flush()
             if sent is None:
@@ -206,6 +214,16 @@ def _size(text: str) -> int:
         return parse_nccl_bytes(text)
     except ValueError as error:
         raise InputError.of("bad-size", f"--size: {error}") from None
+
+
+def _tell_of_held(farm: SwitchFarm, is_judged: bool) -> None:
+    """Say which tables a switch keeps as they are, and what is wrong with them."""
+    for name, switch in farm.switches.items():
+        if held := switch.held_tables:
+            how = "judged by the YANG models" if is_judged else "not checked"
+            _tell(f"{name} holds without acting on them, {how}: {', '.join(held)}")
+        for problem in switch.held_problems():
+            _tell(f"{name}: YANG: {problem}")
 
 
 def _tell(text: str) -> None:

@@ -9,8 +9,10 @@ import pytest
 
 from raddle.controller.plan import make_plan
 from raddle.controller.southbound.sonic.tables import Tables, bootstrap, intended
-from raddle.controller.southbound.sonic.yang import check_yang
+from raddle.controller.southbound.sonic.yang import check_yang, yang_judge
 from raddle.errors import InputError
+from raddle.nos.db.patch import PatchError, PatchOp
+from raddle.nos.switch import BootConfig, SimulatedSwitch
 from raddle.topology import bundled_examples, load
 
 YANG = Path(__file__).parents[3] / "shared" / "sonic-yang"
@@ -111,6 +113,18 @@ def test_a_mistake_is_told_with_the_switch(
     with pytest.raises(InputError, match=message) as caught:
         check_yang({"leaf0": tables}, YANG)
     assert "error[sonic-yang]: leaf0: " in str(caught.value)
+
+
+def test_a_switch_judges_a_table_that_it_only_holds_by_the_models() -> None:
+    plan = make_plan(load(bundled_examples()["leaf-spine-16"]), "ecmp")
+    held = {"FEATURE": {"lldp": {"state": "enabled", "auto_restart": "enabled"}}}
+    config = bootstrap(plan.switches[0]).config_db | held
+    switch = SimulatedSwitch("leaf0", BootConfig(config, {}), frozenset(), yang=yang_judge(YANG))
+    assert switch.held_tables == ("FEATURE",)
+    assert switch.held_problems() == ()
+    switch.apply_patch([PatchOp("replace", ("FEATURE", "lldp", "auto_restart"), "disabled")])
+    with pytest.raises(PatchError, match=r"Data Loading Failed(.|\n)*no_such_leaf"):
+        switch.apply_patch([PatchOp("add", ("FEATURE", "lldp", "no_such_leaf"), "1")])
 
 
 def test_a_folder_without_models_is_bad_input(tmp_path: Path) -> None:

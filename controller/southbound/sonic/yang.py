@@ -12,7 +12,7 @@ import json
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from raddle.controller.southbound.sonic.tables import Tables
@@ -25,13 +25,33 @@ from raddle.controller.southbound.sonic.yang_models import (
 )
 from raddle.errors import Diagnostic, InputError
 
+Judge = Callable[[Tables], tuple[str, ...]]
+"""What is wrong with a configuration, in libyang's words."""
+
 
 def check_yang(configs: Mapping[str, Tables], models: Path) -> None:
     """Validate the configurations of switches, by name, against the models in a folder.
 
     Raises:
-        InputError: yanglint or the models are missing; or a configuration is invalid, with what libyang says
-            of it. A table that the models do not have is invalid too, which libyang alone lets pass.
+        InputError: as `yang_judge`; or a configuration is invalid.
+    """
+    judge = yang_judge(models)
+    problems = [
+        Diagnostic("sonic-yang", f"{switch}: {message}")
+        for switch, tables in configs.items()
+        for message in judge(tables)
+    ]
+    if problems:
+        raise InputError(problems)
+
+
+def yang_judge(models: Path) -> Judge:
+    """What judges configurations by the models in a folder.
+
+    A table that the models do not have is wrong too, which libyang alone lets pass.
+
+    Raises:
+        InputError: yanglint or the models are missing.
     """
     folder = models / "models" if (models / "models").is_dir() else models
     if not any(folder.glob("sonic-*.yang")):
@@ -47,13 +67,7 @@ def check_yang(configs: Mapping[str, Tables], models: Path) -> None:
             "apt-get install libyang2-tools (newer systems: libyang3-tools)",
         )
     models_of = read_tables(folder)
-    problems = [
-        Diagnostic("sonic-yang", f"{switch}: {message}")
-        for switch, tables in configs.items()
-        for message in _problems(tables, folder, models_of)
-    ]
-    if problems:
-        raise InputError(problems)
+    return lambda tables: tuple(_problems(tables, folder, models_of))
 
 
 def _problems(tables: Tables, folder: Path, models: Mapping[str, YangTable]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from raddle.controller.plan.model import Plan
 from raddle.controller.reconcile import SwitchResult, apply_plan, read_databases
 from raddle.controller.southbound.p4runtime.fleet import read_all
 from raddle.controller.southbound.sonic.tables import Tables, bootstrap
+from raddle.controller.southbound.sonic.yang import yang_judge
 from raddle.errors import UnreachableError
 from raddle.inventory import DEVICE_ID, Inventory
 from raddle.lab.switches.cabling import cabling
@@ -42,6 +43,7 @@ class Doors:
         redis_folder: serve their databases from a redis-server for each, which works there.
         state_folder: keep what the switches are told there, and boot from it.
         tell: hears, in words, what goes wrong while they run.
+        yang_models: SONiC's YANG models, by which Sets are judged where there are tables without a schema.
     """
 
     host: str = "127.0.0.1"
@@ -51,6 +53,7 @@ class Doors:
     state_folder: Path | None = None
     redis_folder: Path | None = None
     tell: Callable[[str], None] = lambda text: None
+    yang_models: Path | None = None
 
     def config(self) -> Tables | dict[str, dict[str, dict[str, list[str]]]]:
         """What this adds to a switch's CONFIG_DB."""
@@ -95,6 +98,7 @@ def switch_farm(
         cables=plugged.cables,
         neighbors=plugged.neighbors,
         tell=entry.tell,
+        yang=yang_judge(entry.yang_models) if entry.yang_models else None,
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 from finsy.proto.gnmi1 import gnmi_pb2, gnmi_pb2_grpc
 
 from raddle.nos.boot import read_boot_config
+from raddle.nos.db.databases import ConfigDb
 from raddle.nos.db.patch import PatchError, PatchOp
 from raddle.nos.db.schema import TABLES, YANG_TABLES
 from raddle.nos.db.store import ConfigStore
@@ -83,6 +84,29 @@ def test_no_yang_model_is_said_of_a_table_that_has_none(real: dict[str, Any]) ->
     ):
         with pytest.raises(PatchError, match=f"without YANG models. Table: {operation.path[0]}$"):
             switch.apply_patch([operation])
+
+
+def test_models_that_are_given_judge_a_set_where_tables_are_held(real: dict[str, Any]) -> None:
+    def judge(config: ConfigDb) -> tuple[str, ...]:
+        state = config.get("FEATURE", {}).get("lldp", {}).get("state", "enabled")
+        return () if state in ("enabled", "disabled") else (f'Unsatisfied pattern - "{state}"',)
+
+    del real["PORT"]["Ethernet0"]["vendor_knob"]
+    del real["BGP_NEIGHBOR"], real["AAA"], real["SYSLOG_SERVER"]
+    ports = frozenset(real["PORT"])
+    switch = SimulatedSwitch("leaf0", BootConfig(real, {}), ports, yang=judge)
+    place = ("FEATURE", "lldp", "state")
+    switch.apply_patch([PatchOp("replace", place, "disabled")])
+    with pytest.raises(PatchError, match=r'will produce invalid config.*\n.*Unsatisfied pattern - "perhaps"'):
+        switch.apply_patch([PatchOp("replace", place, "perhaps")])
+    assert switch.databases.config["FEATURE"]["lldp"]["state"] == "disabled"
+    real["FEATURE"]["lldp"]["state"] = "perhaps"
+    as_saved = SimulatedSwitch("leaf0", BootConfig(real, {}), ports, yang=judge)
+    assert as_saved.held_problems(), "it boots, as on SONiC, and says what is wrong"
+    for name in HELD:
+        del real[name]
+    bare = SimulatedSwitch("leaf0", BootConfig(real, {}), ports, yang=lambda config: ("never asked",))
+    assert (bare.held_tables, bare.held_problems()) == ((), ())
 
 
 def test_what_a_switch_acts_on_has_to_be_right_at_boot(real: dict[str, Any]) -> None:
