@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from raddle.nos.db.databases import ConfigDb, ConfigEntry, ConfigTable
+from raddle.nos.operator_breakout import break_out
 from raddle.nos.operator_error import CommandError
 from raddle.nos.operator_qos import change_profile, set_cable_length, set_ecn
 from raddle.nos.orch.ports import front_panel_order
@@ -29,7 +30,7 @@ _MAX_POLL_MS = 1000
 HELP = (
     "config qos reload|clear, config pfcwd start_default|stop|interval MS|big_red_switch enable|disable, "
     "config ecn -profile NAME -gmin|-gmax|-gdrop N, config buffer profile add|set|remove NAME, config "
-    "interface cable-length PORT LENGTH"
+    "interface cable-length PORT LENGTH, config interface breakout PORT MODE [-f]"
 )
 
 __all__ = ["CLEAR_COMMANDS", "HELP", "QOS_TABLES", "CommandError", "changed_by", "watermarks_of"]
@@ -76,6 +77,8 @@ def changed_by(words: Sequence[str], config: ConfigDb, templates: ConfigDb) -> C
             return rest | {name: templates[name] for name in QOS_TABLES if name in templates}
         case ["ecn", *rest]:
             return set_ecn(rest, config)
+        case ["interface", "breakout", *rest]:
+            return break_out(rest, config)
         case ["interface", "cable-length", port, length]:
             return set_cable_length(port, length, config)
         case ["buffer", "profile", *rest]:

@@ -12,7 +12,9 @@ from raddle.nos.orch.acl import read_acl
 from raddle.nos.orch.lazy import LazyTables
 from raddle.nos.orch.ports import DEFAULT_MTU_BYTES
 
-_ETHERNET_SPEEDS_MBPS = (10_000, 25_000, 40_000, 50_000, 100_000, 200_000, 400_000, 800_000, 1_600_000)
+_ETHERNET_SPEEDS_MBPS = frozenset(
+    (10_000, 25_000, 40_000, 50_000, 100_000, 200_000, 400_000, 800_000, 1_600_000)
+)
 _LANE_SPEEDS_MBPS = (10_000, 25_000, 50_000, 100_000, 200_000)
 _FECS = "rs,fc,none,auto"
 
@@ -53,11 +55,11 @@ _CAPABILITY = {
 def _port_table(config: ConfigDb, ports: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
     table = {}
     entries = config.get("PORT", {})
-    # Assumption: the chip's lanes are no faster than what its fastest port makes of them.
-    fastest_mbps = max((int(str(each["speed"])) / _lanes(each) for each in entries.values()), default=0)
-    lane_speeds = [speed for speed in _LANE_SPEEDS_MBPS if speed <= fastest_mbps]
+    of_lanes = {
+        lanes: supported_speeds(config, lanes) for lanes in {_lanes(entry) for entry in entries.values()}
+    }
     for name, entry in entries.items():
-        speeds = {_lanes(entry) * speed for speed in lane_speeds} & set(_ETHERNET_SPEEDS_MBPS)
+        speeds = of_lanes[_lanes(entry)]
         table[name] = {
             "state": "ok",
             "admin_status": ports[name]["admin_status"],
@@ -68,6 +70,19 @@ def _port_table(config: ConfigDb, ports: Mapping[str, Mapping[str, str]]) -> dic
             "supported_fecs": _FECS,
         }
     return table
+
+
+def supported_speeds(config: ConfigDb, lanes: int) -> frozenset[int]:
+    """The speeds in Mbit/s that a port of so many lanes can have.
+
+    Assumption: the chip's lanes are no faster than what its fastest port makes of them.
+    """
+    ports = config.get("PORT", {}).values()
+    fastest_mbps = max((int(str(each["speed"])) / _lanes(each) for each in ports), default=0)
+    return (
+        frozenset(lanes * speed for speed in _LANE_SPEEDS_MBPS if speed <= fastest_mbps)
+        & _ETHERNET_SPEEDS_MBPS
+    )
 
 
 def _lanes(entry: ConfigEntry) -> int:

@@ -28,8 +28,9 @@ from raddle.nos.show.system import version
 CONFIG_HELP = (
     "config save|reload [FILE], config load|replace|apply-patch FILE, config checkpoint|rollback|"
     "delete-checkpoint NAME, config list-checkpoints, config qos reload|clear, config interface "
-    "startup|shutdown PORT, config interface speed PORT MBPS, config interface cable-length PORT LENGTH, "
-    "config ecn -profile NAME -gmin|-gmax|-gdrop N, config buffer profile add|set|remove NAME, config pfcwd "
+    "startup|shutdown PORT, config interface speed PORT MBPS, config interface breakout PORT MODE [-f], "
+    "config interface cable-length PORT LENGTH, config ecn -profile NAME -gmin|-gmax|-gdrop N, config buffer "
+    "profile add|set|remove NAME, config pfcwd "
     "start_default|stop|interval MS|big_red_switch enable|disable"
 )
 CONTEXT_SETTINGS = {"ignore_unknown_options": True}
@@ -63,7 +64,7 @@ def switch(
     config save|reload [FILE], config load|replace|apply-patch FILE, config
     checkpoint|rollback|delete-checkpoint NAME, config list-checkpoints, config qos reload|clear, config pfcwd
     start_default|stop|interval|big_red_switch, config ecn -profile NAME, config buffer profile
-    add|set|remove NAME, config interface startup|shutdown|speed|cable-length PORT.
+    add|set|remove NAME, config interface startup|shutdown|speed|breakout|cable-length PORT.
     """
     where = load_inventory(inventory)
     if name not in where.addresses:
@@ -159,7 +160,9 @@ def _config(client: GnmiClient, words: list[str]) -> None:
             client.wait_until_up(RELOAD_S)
         case ["replace", file]:
             client.replace_config(_document(file))
-        case ["save"] | ["qos" | "pfcwd" | "ecn" | "buffer", *_] | ["interface", "cable-length", _, _]:
+        case ["save"] | ["qos" | "pfcwd" | "ecn" | "buffer", *_]:
+            client.run_command(words)
+        case ["interface", "cable-length" | "breakout", *_]:
             client.run_command(words)
         case ["apply-patch", file]:
             print(client.run_command(["apply-patch", _text(file)]))

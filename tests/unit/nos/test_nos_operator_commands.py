@@ -166,3 +166,48 @@ def test_a_profile_that_is_not_on_neither_marks_nor_drops(four_ports: dict[str, 
     four_ports["WRED_PROFILE"]["LOSSLESS"]["wred_green_enable"] = "false"
     profile = SimulatedSwitch("leaf0", BootConfig(four_ports, {}), frozenset()).state().wred_profiles[0]
     assert (profile.marks_ecn, profile.drops) == (False, False)
+
+
+BREAKOUT = ["interface", "breakout"]
+
+
+def test_a_cage_is_broken_out_and_made_one_port_again(switch: SimulatedSwitch) -> None:
+    before = switch.databases.config
+    with pytest.raises(CommandError, match=r"Dependencies Exist.*\n.*\n(.*\n)*INTERFACE\|Ethernet8"):
+        switch.run_config([*BREAKOUT, "Ethernet8", "4x100G"])
+    switch.run_config([*BREAKOUT, "Ethernet8", "4x100G", "-f"])
+    config = switch.databases.config
+    names = ["Ethernet8", "Ethernet10", "Ethernet12", "Ethernet14"]
+    assert [config["PORT"][name]["lanes"] for name in names] == ["9,10", "11,12", "13,14", "15,16"]
+    assert {config["PORT"][name]["speed"] for name in names} == {"100000"}
+    assert [config["PORT"][name]["alias"] for name in names] == ["etp2a", "etp2b", "etp2c", "etp2d"]
+    assert config["BREAKOUT_CFG"]["Ethernet8"] == {"brkout_mode": "4x100G"}
+    assert not [key for key in config["INTERFACE"] if key.startswith("Ethernet8")]
+    assert "Ethernet8" not in config["CABLE_LENGTH"]["AZURE"]
+    assert {port.name for port in switch.state().ports} >= set(names)
+    switch.run_config([*BREAKOUT, "Ethernet8", "1x400G"])
+    again = switch.databases.config["PORT"]
+    assert again.keys() == before["PORT"].keys()
+    assert again["Ethernet8"]["lanes"] == before["PORT"]["Ethernet8"]["lanes"]
+    assert again["Ethernet8"]["alias"] == before["PORT"]["Ethernet8"]["alias"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["Ethernet8", "3x100G"], "Target mode 3x100G is not available for the port Ethernet8"),
+        (["Ethernet8", "4x400G"], "Target mode 4x400G is not available"),
+        (["Ethernet8", "0x400G"], "Target mode 0x400G is not available"),
+        (["Ethernet8", "four"], "Target mode four is not available"),
+        (["Ethernet9", "4x100G"], "Ethernet9 is not in port_dict"),
+        (["Ethernet8"], "say config interface breakout PORT MODE"),
+        (["Ethernet8", "4x100G", "-l"], "say config interface breakout PORT MODE"),
+    ],
+)
+def test_a_breakout_that_cannot_be_is_refused(
+    switch: SimulatedSwitch, words: list[str], message: str
+) -> None:
+    before = switch.databases
+    with pytest.raises(CommandError, match=message):
+        switch.run_config([*BREAKOUT, *words])
+    assert switch.databases is before
