@@ -2,7 +2,7 @@
 
 Source: sonic-utilities config/main.py (breakout, _validate_interface_mode, breakout_Ports) and
 config/config_mgmt.py (breakOutPort). SONiC has the modes of a cage from platform.json. A simulated switch has
-none: a cage is the ports of one `index`, and it takes what its lanes can. New ports get an alias of the cage with
+none: a cage is the ports of one `index`, and it takes what its lanes can. New ports get the cage's alias with
 a letter, and are down.
 """
 
