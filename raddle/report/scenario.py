@@ -56,13 +56,18 @@ class JobTimes:
 
 @dataclass(frozen=True, slots=True)
 class ScenarioResult:
-    """What came of a scenario. `seconds` of computing, on this machine."""
+    """What came of a scenario. `seconds` of computing, on this machine.
+
+    `left_out` is what a run of its `fidelity` does not have.
+    """
 
     name: str
     file: str
     fabric: str
     routing: str
     congestion_control: str
+    fidelity: str
+    left_out: tuple[str, ...]
     seeds: tuple[int, ...]
     jobs: tuple[JobTimes, ...]
     verdicts: tuple[Verdict, ...]
@@ -89,6 +94,8 @@ def _lines(result: ScenarioResult) -> Iterator[str]:
     first, last = result.seeds[0], result.seeds[-1]
     seeds = f"seed {first}" if first == last else f"seeds {first}-{last}"
     yield f"# {result.name} on {result.fabric}: {result.routing}, {result.congestion_control}, {seeds}"
+    for what in result.left_out:
+        yield f"# not simulated: {what}"
     for job in result.jobs:
         yield f"# {job.name}: {job.what}, {job.ranks} ranks"
     width = max([30, *(len(each.text) for each in result.verdicts)])

@@ -14,7 +14,8 @@ from raddle.errors import Diagnostic, InputError
 from raddle.lab.graph.assemble import assemble
 from raddle.lab.graph.file import read_workload
 from raddle.lab.run.faults import Fault, make_fault
-from raddle.lab.run.settings import DETECTION_PS
+from raddle.lab.run.fidelity import check_fidelity
+from raddle.lab.run.settings import DETECTION_PS, Fidelity, RunSettings
 from raddle.lab.scenario.expectation import Expectation, parse_expectation
 from raddle.lab.scenario.metrics import METRICS
 from raddle.lab.scenario.work import ScenarioJob, Work
@@ -117,6 +118,8 @@ class ScenarioFile(Spec):
     """Hash over all paths, or pin the jobs' flows (default: the fabric's)."""
     congestion_control: Literal["dcqcn", "none"] | None = None
     """At the hosts (default: the fabric's)."""
+    fidelity: Fidelity = "packet"
+    """packet: every packet moves; fluid: messages flow at max-min fair rates."""
     seeds: Range = (1, 1)
     """Seeds of placement, queue pair numbers and ECN marking: a run for each, such as 1-5."""
     detection: Duration = DETECTION_PS
@@ -142,17 +145,18 @@ class ScenarioFile(Spec):
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What runs, what goes wrong meanwhile, and what is expected of it. `until_ps` NEVER: to the end."""
+    """What runs, what goes wrong meanwhile, and what is expected of it.
+
+    `settings` are those of a run with its first seed.
+    """
 
     name: str
     file: str
     fabric: Fabric
     routing: Literal["ecmp", "pinned"]
     seeds: tuple[int, ...]
-    detection_ps: int
-    until_ps: int
+    settings: RunSettings
     jobs: tuple[ScenarioJob, ...]
-    faults: tuple[Fault, ...]
     expectations: tuple[Expectation, ...]
     checks: tuple[str, ...]
 
@@ -180,18 +184,25 @@ def read_scenario(path: Path) -> Scenario:
     if last - first >= _MAX_SEEDS:
         message = f"{last - first + 1} seeds are more than {_MAX_SEEDS}"
         reader.problems.append(source.error("bad-scenario", message, ("seeds",), "take fewer"))
-    refuse_all(reader.problems)
+    settings = RunSettings(
+        seed=first,
+        fidelity=spec.fidelity,
+        faults=faults,
+        detection_ps=spec.detection,
+        until_ps=NEVER if spec.until is None else spec.until,
+    )
     fabric = reader.fabric
+    if not reader.problems:
+        reader.problems += _beyond(fabric, settings, expectations, source)
+    refuse_all(reader.problems)
     return Scenario(
         name=spec.name,
         file=str(path),
         fabric=fabric,
         routing=spec.routing or fabric.routing.policy,
         seeds=tuple(range(first, last + 1)),
-        detection_ps=spec.detection,
-        until_ps=NEVER if spec.until is None else spec.until,
+        settings=settings,
         jobs=jobs,
-        faults=faults,
         expectations=(*expectations, *_all_end(spec.jobs, expectations)),
         checks=spec.checks,
     )
@@ -218,6 +229,20 @@ def _placed(error: InputError, source: Source, place: Place) -> list[Diagnostic]
     """The diagnostics of an error, those without a place at this one."""
     where = source.span(place)
     return [each if each.span else replace(each, span=where) for each in error.diagnostics]
+
+
+def _beyond(
+    fabric: Fabric, settings: RunSettings, expectations: tuple[Expectation, ...], source: Source
+) -> Iterator[Diagnostic]:
+    """What is asked for and messages that flow do not have."""
+    try:
+        check_fidelity(fabric, settings)
+    except InputError as error:
+        yield from _placed(error, source, ("fidelity",))
+    for each in expectations if settings.fidelity == "fluid" else ():
+        if each.metric.is_of_packets:
+            message = f"'{each.metric.name}' is of packets, and messages that flow have none"
+            yield Diagnostic("bad-expectation", message, each.span, "take fidelity: packet, or leave it out")
 
 
 def _all_end(jobs: dict[str, JobSpec], expectations: tuple[Expectation, ...]) -> Iterator[Expectation]:

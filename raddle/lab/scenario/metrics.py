@@ -156,6 +156,7 @@ class Metric:
         of: a collective, any job, the run as a whole, or any of these.
         is_worst_high: the worst of several values is the highest.
         measure: its value; None where what did not end has none.
+        is_of_packets: messages that flow do not have it.
     """
 
     name: str
@@ -164,6 +165,7 @@ class Metric:
     is_worst_high: bool
     says: str
     measure: Callable[[View], float | None]
+    is_of_packets: bool = False
 
 
 def _shares(
@@ -193,11 +195,11 @@ METRICS: dict[str, Metric] = {
         *_shares("fct", TIME, "message completion time", View.fct_ps),
         *_shares("slowdown", RATIO, "message time against an idle fabric", View.slowdown),
         Metric("jain", "any", NUMBER, False, "Jain's index of the messages' throughput", View.jain),
-        Metric("drops", "run", COUNT, True, "packets dropped", View.drops),
-        Metric("pfc_pauses", "run", COUNT, True, "pause frames that took effect", View.pauses),
-        Metric("pfc_pause_ratio", "run", SHARE, True, "pause of the port paused longest", View.pause_share),
-        Metric("ecn_marks", "run", COUNT, True, "packets marked", View.marks),
-        Metric("max_queue", "run", SIZE, True, "the longest queue", View.max_queue_bytes),
+        Metric("drops", "run", COUNT, True, "packets dropped", View.drops, True),
+        Metric("pfc_pauses", "run", COUNT, True, "pause frames that took effect", View.pauses, True),
+        Metric("pfc_pause_ratio", "run", SHARE, True, "longest pause of a port", View.pause_share, True),
+        Metric("ecn_marks", "run", COUNT, True, "packets marked", View.marks, True),
+        Metric("max_queue", "run", SIZE, True, "the longest queue", View.max_queue_bytes, True),
         Metric("max_link_load", "run", SHARE, True, "sent over the busiest link", View.max_link_load),
     )
 }  # fmt: skip

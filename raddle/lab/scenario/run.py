@@ -10,6 +10,7 @@ from raddle.controller.plan.make import make_plan
 from raddle.lab.run.bench_result import line_rate_gbs
 from raddle.lab.run.drive import Run, drive
 from raddle.lab.run.effort import TimeLeft, Told
+from raddle.lab.run.fidelity import left_out
 from raddle.lab.run.settings import RunSettings
 from raddle.lab.run.size_row import unfinished_flows
 from raddle.lab.run.watch import QUIET, Watch
@@ -21,6 +22,7 @@ from raddle.lab.scenario.work import ScenarioJob, Work
 from raddle.lab.switches.prepared import OWN_SWITCHES, PreparedSwitches, prepare_switches
 from raddle.lab.workloads.joined import joined, joined_demand
 from raddle.report.scenario import JobTimes, ScenarioResult
+from raddle.sim import NEVER
 from raddle.workload import Workload
 
 Baseline = Mapping[str, float]
@@ -42,13 +44,16 @@ def run_scenario(
     began_s = time.monotonic()
     measured: list[Measured] = []
     for switches, works, seed in _prepared(scenario, watch):
-        measured.append(_measure(scenario, switches, works, RunSettings(seed, threads=threads), watch))
+        settings = replace(scenario.settings, seed=seed, threads=threads)
+        measured.append(_measure(scenario, switches, works, settings, watch))
     result = ScenarioResult(
         name=scenario.name,
         file=scenario.file,
         fabric=scenario.fabric.name,
         routing=scenario.routing,
         congestion_control=scenario.fabric.roce.congestion_control,
+        fidelity=scenario.settings.fidelity,
+        left_out=left_out(scenario.settings.fidelity),
         seeds=scenario.seeds,
         jobs=tuple(
             JobTimes(job.name, works[place].what, works[place].workload.seats.ranks,
@@ -80,14 +85,11 @@ def _measure(
     settings: RunSettings,
     watch: Watch,
 ) -> Measured:
-    disturbed = replace(
-        settings, faults=scenario.faults, detection_ps=scenario.detection_ps, until_ps=scenario.until_ps
-    )
     parts = [
         (job.name if len(works) > 1 else "", _begun(work.workload, job.start_ps))
         for job, work in zip(scenario.jobs, works, strict=True)
     ]
-    run = _driven(switches, joined(parts), disturbed, watch, f"{scenario.name}, seed {settings.seed}")
+    run = _driven(switches, joined(parts), settings, watch, f"{scenario.name}, seed {settings.seed}")
     views = {"": View(run, slice(0, run.workload.schedule.flows))}
     first = 0
     for job, work in zip(scenario.jobs, works, strict=True):
@@ -117,7 +119,8 @@ def _alone_ps(
     """How long a job takes alone and undisturbed, where something is expected of that."""
     if not any(each.job == job.name and each.metric.name == JCT_RATIO for each in scenario.expectations):
         return None
-    run = _driven(switches, work.workload, settings, watch, f"{job.name} alone")
+    undisturbed = replace(settings, faults=(), until_ps=NEVER)
+    run = _driven(switches, work.workload, undisturbed, watch, f"{job.name} alone")
     return View(run, slice(0, work.workload.schedule.flows)).time_ps
 
 

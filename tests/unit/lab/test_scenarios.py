@@ -123,6 +123,23 @@ def test_a_workload_file_is_a_job(tmp_path: Path) -> None:
         verdicts(tmp_path, "serve.busbw > 1 GB/s", head=head)
 
 
+def test_messages_can_flow_and_then_have_no_packets(tmp_path: Path) -> None:
+    head = "fidelity: fluid\n" + HEAD + RING
+    packets, fluid = (
+        verdicts(tmp_path, "train.time > 0s", head=each)["train.time > 0s"].values[0]
+        for each in (HEAD + RING, head)
+    )
+    assert packets
+    assert fluid == pytest.approx(packets, rel=0.01)
+    assert fluid != packets
+    assert result_of(tmp_path, head).left_out
+    with pytest.raises(InputError, match="'drops' is of packets, and messages that flow have none"):
+        verdicts(tmp_path, "drops == 0", head=head)
+    with pytest.raises(InputError, match="a fault 'storm' would do nothing") as raised:
+        result_of(tmp_path, head + "timeline: {what: storm, where: host3, from: 1us}\n")
+    assert str(raised.value.diagnostics[0].span).endswith(":1:11")
+
+
 def test_later_runs_are_compared_with_a_baseline(tmp_path: Path) -> None:
     kept = tmp_path / "baseline.json"
     text = HEAD + RING + "expect: train.busbw >= 0.97x baseline\n"
