@@ -20,6 +20,10 @@ class SourceSpan:
         return f"{self.file}:{self.line}:{self.column}"
 
 
+Place = tuple[str | int, ...]
+"""Way from the top of a YAML file to a value: `("links", 3, "speed")`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
     """One problem.
@@ -31,6 +35,8 @@ class Diagnostic:
         hint: one way out.
         related: a second place that belongs to the problem, with what to say of it.
         severity: "error" or "warning".
+        place: of what a stage behind the fabric file has found, the way to its cause there; `span` once it is
+            looked up.
     """
 
     code: str
@@ -39,6 +45,7 @@ class Diagnostic:
     hint: str = ""
     related: tuple[SourceSpan, str] | None = None
     severity: str = "error"
+    place: Place = ()
 
     def __str__(self) -> str:
         return "\n".join(_lines(self))
@@ -79,9 +86,9 @@ class InputError(RaddleError):
         super().__init__("\n".join(str(diagnostic) for diagnostic in self.diagnostics))
 
     @classmethod
-    def of(cls, code: str, message: str, hint: str = "") -> InputError:
-        """An error with one problem that has no place in a file (an option's value, say)."""
-        return cls([Diagnostic(code, message, hint=hint)])
+    def of(cls, code: str, message: str, hint: str = "", place: Place = ()) -> InputError:
+        """An error with one problem; without `place` it has none in a file (an option's value, say)."""
+        return cls([Diagnostic(code, message, hint=hint, place=place)])
 
 
 def _position(diagnostic: Diagnostic) -> tuple[str, int, int, str]:

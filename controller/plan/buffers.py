@@ -121,6 +121,7 @@ def headroom(
             "unknown-pause-delay",
             f"no PFC reaction time is known for a port of {format_rate(speed_bps)}",
             f"speeds with a known reaction time: {known}",
+            ("fabric", "uplinks", "speed"),
         )
     cells_per_small = math.ceil(
         asic.cell_bytes / SMALLEST_FRAME_BYTES
@@ -272,6 +273,7 @@ def _too_small(
         f"{-shared_bytes} too few for {priorities} lossless priorities on {needs}",
         "shorten cables, use fewer lossless priorities or a switch model with more buffer, or share the "
         "headroom: 'roce: {headroom: {over_subscribe_ratio: 4}}'",
+        ("models", model.name, "buffer"),
     )
 
 

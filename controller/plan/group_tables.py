@@ -51,6 +51,7 @@ def check_group_tables(fabric: Fabric, table: PathTable) -> Iterator[Diagnostic]
             f"entries; {switch.model.name} holds {budget.prefix_routes or 'any number of'} routes, "
             f"{budget.groups or 'any number of'} groups, {budget.group_members or 'any number of'} entries",
             hint="take a switch model with larger tables, or correct 'tables' of the model",
+            place=("models", switch.model.name, "tables"),
         )
 
 

@@ -34,6 +34,7 @@ from raddle.controller.plan.routes import SwitchRoutes, count_routes, routes_of,
 from raddle.errors import InputError
 from raddle.topology.model import Fabric, Link, PortRef, Switch
 from raddle.topology.record import mac_text
+from raddle.topology.yaml.placing import in_file, placed
 from raddle.workload import Demand
 
 Progress = Callable[[str, float], None]
@@ -79,7 +80,8 @@ def make_plan(
         if demand is None:
             raise InputError.of("no-demand", "pinned routing needs the flows of a collective")
         progress("pinning flows", _PATHS_SHARE)
-        pins = plan_pins(routed, addresses, demand, routes, seeds, earlier)
+        with placed(fabric):
+            pins = plan_pins(routed, addresses, demand, routes, seeds, earlier)
         routes = tuple(shared + own for shared, own in zip(routes, pins.routes, strict=True))
     plan = _without_pins(fabric, families, routes, table, balance, progress=progress)
     if pins is None:
@@ -131,7 +133,7 @@ def plan_around(fabric: Fabric, name: str) -> Plan:
 def _check_buffers(fabric: Fabric) -> None:
     """Say what `validate` says of the buffers, before anything that takes long."""
     if problems := check_lossless(fabric):
-        raise InputError(problems)
+        raise InputError(in_file(fabric, problems))
 
 
 def _paths(fabric: Fabric, routed: Fabric, progress: Progress = silent) -> tuple[PathTable, Balance | None]:
@@ -139,7 +141,7 @@ def _paths(fabric: Fabric, routed: Fabric, progress: Progress = silent) -> tuple
     progress("finding paths", 0)
     table = balanced(routed, find_paths(graph_of(routed)))
     if problems := tuple(check_group_tables(fabric, table)):
-        raise InputError(problems)
+        raise InputError(in_file(fabric, problems))
     return table, balance_of(routed, table)
 
 

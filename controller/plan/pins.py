@@ -251,6 +251,7 @@ def _policy_routes(
             "carrier-not-supported",
             f"pins cannot be policy routes: {', '.join(lacking)} does not declare 'policy-routing'",
             "add it to the model's 'features' where the chip has it, or choose other 'routing: {pins: ...}'",
+            ("routing", "pins"),
         )
     return tuple(tuple(own) for own in policies)
 
@@ -277,6 +278,7 @@ def _check_tables(fabric: Fabric, entries: Sequence[int], table: str) -> None:
             "pins-exceed-table",
             f"{switch.name} needs {count} pins in {table}; a {switch.model.name} holds {room}",
             hint="pin fewer flows, or let 'routing: {pins: auto}' choose what carries them",
+            place=("routing", "pins"),
         )
         for switch, count in zip(fabric.switches, entries, strict=True)
         if count > (room := int(getattr(switch.model.tables, table))) > 0

@@ -105,6 +105,7 @@ def _unreached(fabric: Fabric, flows: Flows, which: Ints) -> Iterator[Diagnostic
         f"no UDP source port makes the switches hash {', '.join(named)}{more} onto the pinned path",
         hint="tiers that hash alike cannot be steered apart: set 'routing: {hash: {offset: per-tier}}', or"
         " 'pins: host-route'",
+        place=("routing", "pins"),
     )
 
 

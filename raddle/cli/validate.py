@@ -21,6 +21,7 @@ from raddle.topology.views.cable_mend import CableWork, mend_cables
 from raddle.topology.views.cable_truth import compare_cables, planned_names, read_cables
 from raddle.topology.views.capacity import bisection_bps, oversubscription, review
 from raddle.topology.views.polarisation import polarisation
+from raddle.topology.yaml.placing import in_file
 from raddle.units import format_rate, format_size
 
 SCHEMA_VERSION = 1
@@ -65,7 +66,7 @@ def _check_switches(model: Fabric, sonic_yang: Path | None) -> None:
     """
     problems = check_lossless(model)
     if problems:
-        raise InputError(problems)
+        raise InputError(in_file(model, problems))
     if sonic_yang:
         from raddle.controller.plan import make_plan
         from raddle.controller.southbound.sonic.tables import intended

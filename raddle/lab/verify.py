@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -48,7 +47,7 @@ from raddle.topology.views.cable_mend import CableWork, mend_cables
 from raddle.topology.views.cable_truth import SeenCable, compare_cables, planned_names
 from raddle.topology.views.capacity import bisection_bps, tier_oversubscription
 from raddle.topology.views.polarisation import polarisation
-from raddle.topology.yaml.source import read_file
+from raddle.topology.yaml.placing import spans_of
 from raddle.workload import Demand
 
 _SHOWN_RULES = 5
@@ -474,7 +473,6 @@ def mend(cycle: Cycle) -> str:
 
 def _located(fabric: Fabric, found: list[Finding]) -> Iterator[Diagnostic]:
     """Findings with the line of the fabric file that causes them, where the file can still be read."""
-    source = read_file(Path(fabric.file)) if Path(fabric.file).is_file() else None
+    span = spans_of(fabric)
     for each in found:
-        span = source.span(each.place) if source else None
-        yield Diagnostic(each.code, each.message, span, each.hint, severity=each.severity)
+        yield Diagnostic(each.code, each.message, span(each.place), each.hint, severity=each.severity)

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from raddle.errors import Diagnostic, InputError, SourceSpan
+from raddle.errors import Place as Place
 
 MAX_BYTES = 4 * 2**20
 """Largest file that is read, in bytes."""
@@ -36,9 +37,6 @@ _MAX_MESSAGE = 300
 """Longest message, in characters: a quoted value may be as long as the file."""
 
 _LINE_BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
-
-Place = tuple[str | int, ...]
-"""Way from the top of the file to a value: `("links", 3, "speed")`."""
 
 
 @dataclass(slots=True, eq=False)

@@ -1,0 +1,56 @@
+"""Problems that only a plan finds have their line in the fabric file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import raddle
+from raddle.controller.plan import make_plan
+from raddle.errors import InputError
+from raddle.lab.workloads.collective import collective_demand
+from raddle.lab.workloads.ranks import Scope
+
+FABRIC = """raddle: 1
+name: pod
+models:
+  box: {ports: 32, port_speed: 400G, lanes_per_port: 8, buffer: BUFFER,
+        tables: {prefix_routes: ROUTES, host_routes: PINS}}
+fabric: {leaves: {count: 4, model: box}, spines: {count: 2, model: box}}
+hosts: {per_leaf: 2}
+routing: {policy: pinned,
+          pins: CARRIER}
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "where", "code"),
+    [
+        ({"BUFFER": "1MiB"}, "4:65", "headroom-exceeds-buffer"),
+        ({"ROUTES": "1"}, "5:9", "table-too-small"),
+        ({"PINS": "1"}, "9:17", "pins-exceed-table"),
+        ({"CARRIER": "policy-route"}, "9:17", "carrier-not-supported"),
+    ],
+)
+def test_what_a_plan_refuses_has_its_line_in_the_fabric_file(
+    tmp_path: Path, change: dict[str, str], where: str, code: str
+) -> None:
+    text = FABRIC
+    usual = {"BUFFER": "64MiB", "ROUTES": "100", "PINS": "100", "CARRIER": "host-route"}
+    for word, value in {**usual, **change}.items():
+        text = text.replace(word, value)
+    file = tmp_path / "pod.yaml"
+    file.write_text(text)
+    fabric = raddle.load(file)
+    demand = collective_demand(fabric, "all_to_all", None, Scope("linear"))
+    with pytest.raises(InputError) as caught:
+        make_plan(fabric, "pinned", demand)
+    assert str(caught.value).startswith(f"{file}:{where}: error[{code}]")
+
+
+def test_a_fabric_without_a_file_has_no_lines() -> None:
+    text = FABRIC.replace("BUFFER", "1MiB").replace("ROUTES", "9").replace("PINS", "9")
+    with pytest.raises(InputError) as caught:
+        make_plan(raddle.loads(text.replace("CARRIER", "auto")), "ecmp")
+    assert str(caught.value).startswith("error[headroom-exceeds-buffer]")
