@@ -13,13 +13,16 @@ Usage: scripts/bench_plan [NAME ...]
             random endpoints, as switch entries (10 seeds each); asserts that they are optimal
   deadlock  the proof of deadlock freedom of its ECMP plan, from forwarding tables
   verify    white-box-512, pinned, under every single link and switch failure (1 run)
+  commands  what a user types, from start to end, with its peak of memory and its bound (1 run)
 """
 
+import os
 import resource
 import statistics
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import networkx as nx
 import numpy as np
@@ -195,6 +198,30 @@ def verify(fabric: Fabric) -> str:
     return f"verify: {len(result.outcomes)} failures of {fabric.name} in {taken:.1f} s of CPU (1 run)"
 
 
+COMMANDS = (
+    (20, "plan fat-tree-65536 --routing ecmp"),
+    (10, "render fat-tree-65536 --routing ecmp --switch pod0-leaf0"),
+    (20, "plan two-tier-131072 --routing ecmp"),
+    (20, "verify white-box-512 --routing pinned"),
+    (120, "verify clos-8192 --routing ecmp --failures 0"),
+    (120, "verify multi-plane-16384 --routing ecmp --failures 0"),
+)
+"""Bounds in CPU seconds, on an idle machine like that of docs/models/paths.md."""
+
+
+def commands() -> Iterator[str]:
+    for bound_s, words in COMMANDS:
+        argv = [sys.executable, "-m", "raddle", *words.split()]
+        process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        assert process.returncode == 0, words
+        taken_s = used.ru_utime + used.ru_stime
+        verdict = "within" if taken_s <= bound_s else "ABOVE"
+        memory_gb = used.ru_maxrss / 1e6
+        yield f"commands: raddle {words}: {taken_s:.1f} s of CPU, {verdict} {bound_s}, {memory_gb:.2f} GB"
+
+
 def main(names: list[str]) -> None:
     runs = {
         "clos-8192": (ecmp, pinned, deadlock),
@@ -208,6 +235,9 @@ def main(names: list[str]) -> None:
         fabric = load(find(example))
         for run in wanted:
             print(run(fabric), flush=True)
+    if not names or "commands" in names:
+        for line in commands():
+            print(line, flush=True)
 
 
 if __name__ == "__main__":
