@@ -90,6 +90,24 @@ class InputError(RaddleError):
         """An error with one problem; without `place` it has none in a file (an option's value, say)."""
         return cls([Diagnostic(code, message, hint=hint, place=place)])
 
+    @classmethod
+    def unreadable(cls, code: str, path: object, error: Exception) -> InputError:
+        """A file that cannot be read, and why in words."""
+        hint = (
+            "check its name and the folder that it is named from"
+            if isinstance(error, FileNotFoundError)
+            else ""
+        )
+        return cls.of(code, f"cannot read '{path}': {why_unreadable(error)}", hint)
+
+
+def why_unreadable(error: Exception) -> str:
+    """Why a file cannot be read: without errno and names of codecs."""
+    if isinstance(error, UnicodeError):
+        return "it is not UTF-8 text"
+    reason = error.strerror if isinstance(error, OSError) else None
+    return (reason or str(error)).replace("No such file or directory", "there is no such file")
+
 
 def _position(diagnostic: Diagnostic) -> tuple[str, int, int, str]:
     span = diagnostic.span or SourceSpan("", 0, 0)

@@ -175,7 +175,7 @@ def load_inventory(path: Path) -> Inventory:
             "no-inventory", f"no inventory file '{path}'", "start the switches with 'raddle up FABRIC.yaml'"
         ) from None
     except OSError as error:
-        raise InputError.of("no-inventory", f"cannot read '{path}': {error.strerror}") from None
+        raise InputError.unreadable("no-inventory", path, error) from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError.of(
             "bad-inventory",
@@ -274,7 +274,7 @@ def read_file(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InputError.of("unreadable-file", f"cannot read '{path}': {error.strerror}") from None
+        raise InputError.unreadable("unreadable-file", path, error) from None
 
 
 def _refuse_open_key(path: Path | None) -> None:

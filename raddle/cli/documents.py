@@ -22,6 +22,7 @@ from raddle.controller.verify.parts import Part
 from raddle.controller.verify.transient import Transient
 from raddle.controller.verify.update_scope import UpdateScope
 from raddle.lab.collisions import CollisionReport
+from raddle.lab.emulation.result import EmulationResult
 from raddle.lab.graph.file import workload_schema
 from raddle.lab.scenario.file import scenario_schema
 from raddle.peers.sonic.findings import Finding
@@ -214,6 +215,7 @@ _DOCUMENTS: dict[str, tuple[type[BaseModel], ...]] = {
     "workload-result": (_document("Workload", WorkloadResult),),
     "run": (_document("Run", ok=bool, scenarios=_list_of(_record("Scenario", ScenarioResult, ok=bool))),),
     "check": (_document("CheckResult", ok=bool, not_checked=list[str], cases=_list_of(_CASE)),),
+    "emulate": (_document("Emulation", EmulationResult, ok=bool),),
     "import": (_document("Adoption", fabric=str, findings=list[Finding], **_ADOPTED),),
     "models": (_document("Models", models=list[SwitchModel]),),
     "examples": (

@@ -303,4 +303,4 @@ def _read_held(path: Path) -> HeldPlan:
     try:
         return held_from_json(path.read_text())
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError.of("no-plan", f"cannot read '{path}': {error}") from None
+        raise InputError.unreadable("no-plan", path, error) from None

@@ -28,6 +28,7 @@ DocumentName = Literal[
     "apply",
     "status",
     "drift",
+    "emulate",
     "import",
     "models",
     "examples",

@@ -182,7 +182,7 @@ def _text(file: str) -> str:
     try:
         return Path(file).read_text()
     except OSError as error:
-        raise InputError.of("unreadable-file", f"cannot read '{file}': {error.strerror}") from None
+        raise InputError.unreadable("unreadable-file", file, error) from None
     except UnicodeDecodeError:
         raise InputError.of("unreadable-file", f"'{file}' is not text in UTF-8") from None
 

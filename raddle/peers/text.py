@@ -37,8 +37,7 @@ class PeerText:
         try:
             text = path.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            what = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-            raise InputError.of(CODE, f"cannot read '{path}': {what}") from None
+            raise InputError.unreadable(CODE, path, error) from None
         self._lines = text.split("\n")
 
     def rows(self, comment: str = "") -> Iterator[Row]:

@@ -76,8 +76,8 @@ def _head(result: BenchResult) -> Iterator[str]:
 def _pins(pins: PinSummary) -> str:
     return (
         f"pinned {pins.flows} flows with {pins.pins} {CARRIERS[pins.carrier]} ({pins.method}); most"
-        f" on one link: data of {pins.max_data_load:g} (bound {pins.data_bound:g}), acknowledgements of"
-        f" {pins.max_ack_load:g} (bound {pins.ack_bound:g})"
+        f" on a link between switches: data of {pins.max_data_load:g} (bound {pins.data_bound:g}),"
+        f" acknowledgements of {pins.max_ack_load:g} (bound {pins.ack_bound:g})"
     )
 
 

@@ -197,7 +197,7 @@ def read_record(path: Path) -> Record | None:
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError.of("bad-record", f"cannot read '{path}': {error}") from None
+        raise InputError.unreadable("bad-record", path, error) from None
     return parse_record(text, str(path))
 
 

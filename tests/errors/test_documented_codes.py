@@ -12,7 +12,10 @@ PAGE = (ROOT / "docs/errors.md").read_text(encoding="utf-8")
 
 CODE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)+")
 
-RAISERS = {"Diagnostic", "Finding", "of", "error", "problem", "refuse", "_field", "_note", "_stop", "_warn"}
+RAISERS = {
+    *("Diagnostic", "Finding", "of", "error", "problem", "refuse", "unreadable"),
+    *("_field", "_note", "_stop", "_warn"),
+}
 FORMATTED = {"duplicate-priority", "duplicate-dscp"}
 """Codes that `f"duplicate-{key}"` makes."""
 

@@ -29,7 +29,7 @@ def read_msccl(path: Path) -> Program:
             raise InputError.of("bad-schedule", f"'{path}' is larger than {_MAX_FILE_BYTES >> 20} MiB")
         data = path.read_bytes()
     except OSError as error:
-        raise InputError.of("no-schedule", f"cannot read '{path}': {error.strerror}") from None
+        raise InputError.unreadable("no-schedule", path, error) from None
     return _Reader(str(path), data).program()
 
 

@@ -70,7 +70,7 @@ def read_p4info(path: Path) -> p4i.P4Info:
         text_format.Parse(path.read_text(encoding="utf-8"), info)
         return info
     except OSError as error:
-        raise InputError.of("bad-p4info", f"cannot read '{path}': {error.strerror}") from None
+        raise InputError.unreadable("bad-p4info", path, error) from None
     except (text_format.ParseError, UnicodeDecodeError) as error:
         raise InputError.of("bad-p4info", f"'{path}' is not a P4Info: {error}", hint) from None
 

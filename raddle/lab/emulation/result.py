@@ -125,7 +125,8 @@ class EmulationResult:
 
 
 def to_json(result: EmulationResult) -> str:
-    return json.dumps({"schema_version": 1, **asdict(result)}, indent=2, sort_keys=True) + "\n"
+    document = {"schema_version": 1, "ok": result.is_good, **asdict(result)}
+    return json.dumps(document, indent=2, sort_keys=True) + "\n"
 
 
 def to_text(result: EmulationResult) -> str:

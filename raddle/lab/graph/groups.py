@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field
 
 from raddle.errors import Diagnostic
 from raddle.lab.graph.model import Ints
-from raddle.topology.forms.tenants import expand_names
+from raddle.topology.host_sets import expand_names
 from raddle.topology.model import Fabric
 from raddle.topology.yaml.fields import Count, HostSet, Name, Range
 from raddle.topology.yaml.reading import did_you_mean

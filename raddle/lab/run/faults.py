@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from raddle.errors import Diagnostic, InputError, SourceSpan
+from raddle.errors import Diagnostic, InputError, SourceSpan, why_unreadable
 from raddle.lab.workloads.csv_columns import did_you_mean, header_problems, open_csv
 from raddle.sim import NEVER
 from raddle.topology.model import Fabric, PortRef
@@ -106,8 +106,8 @@ def read_faults(fabric: Fabric, path: Path) -> tuple[Fault, ...]:
                 except ValueError as error:
                     problems.append(_problem(error, SourceSpan(str(path), rows.line_num, 1)))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        what = error.strerror if isinstance(error, OSError) else error
-        problems.append(Diagnostic("bad-faults", f"{what}", SourceSpan(str(path), 1, 1)))
+        what = f"cannot read the file: {why_unreadable(error)}"
+        problems.append(Diagnostic("bad-faults", what, SourceSpan(str(path), 1, 1)))
     if problems:
         raise InputError(problems)
     return tuple(faults)

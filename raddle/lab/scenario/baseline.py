@@ -39,7 +39,7 @@ def read_baseline(path: Path) -> dict[str, dict[str, float]]:
             for name, measured in document["scenarios"].items()
         }
     except OSError as error:
-        raise InputError.of("bad-baseline", f"cannot read '{path}': {error.strerror}") from None
+        raise InputError.unreadable("bad-baseline", path, error) from None
     except (ValueError, KeyError, TypeError, AttributeError):
         message = f"'{path}' is no baseline"
         raise InputError.of("bad-baseline", message, "write one with --save-baseline FILE") from None

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from raddle.errors import Diagnostic, InputError, SourceSpan
+from raddle.errors import Diagnostic, InputError, SourceSpan, why_unreadable
 from raddle.lab.workloads.csv_columns import (
     CsvRows,
     did_you_mean,
@@ -130,8 +130,7 @@ def read_flows(fabric: Fabric, path: Path) -> Workload:
         with open_csv(path) as rows:
             _read_rows(reader, rows)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        what = error.strerror if isinstance(error, OSError) else error
-        reader.problem("unreadable-flows", f"{what}")
+        reader.problem("unreadable-flows", f"cannot read the file: {why_unreadable(error)}")
     if not reader.problems and not reader.src:
         reader.problem("no-flows", "the file has no flow")
     if reader.problems:

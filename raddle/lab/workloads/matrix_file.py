@@ -65,7 +65,7 @@ def read_matrix(path: Path) -> NDArray[np.int64]:
                     last = lines.line_num
                     reader.row(last, cells)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError.of("no-matrix", f"cannot read '{path}': {error}") from None
+        raise InputError.unreadable("no-matrix", path, error) from None
     rows = reader.rows
     if not rows and not reader.problems:
         reader.problem("the file is empty")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from raddle.controller.plan.make import route_order
 from raddle.controller.plan.model import NextHop, Plan, Route, SwitchPlan
-from raddle.errors import Diagnostic, InputError, SourceSpan
+from raddle.errors import Diagnostic, InputError, SourceSpan, why_unreadable
 from raddle.lab.workloads.csv_columns import did_you_mean, header_problems, open_csv
 from raddle.topology.model import Fabric, PortRef
 from raddle.workload import Workload
@@ -115,8 +115,7 @@ def read_pins(fabric: Fabric, table: Workload, path: Path) -> tuple[Pin, ...]:
                     if any(cells):
                         reader.row(rows.line_num, cells)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        what = error.strerror if isinstance(error, OSError) else str(error)
-        reader.problem("unreadable-pins", f"{what}", 1)
+        reader.problem("unreadable-pins", f"cannot read the file: {why_unreadable(error)}", 1)
     if reader.problems:
         raise InputError(reader.problems)
     return tuple(reader.pins)

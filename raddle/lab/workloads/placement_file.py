@@ -24,7 +24,7 @@ def read_placement(fabric: Fabric, path: Path) -> NDArray[np.int32]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError.of("unreadable-placement", f"cannot read '{path}': {error}") from None
+        raise InputError.unreadable("unreadable-placement", path, error) from None
     columns = fabric.accelerators
     first = np.searchsorted(columns.host, np.arange(len(fabric.hosts) + 1)).tolist()
     hosts = {host.name: host.index for host in fabric.hosts}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,16 +12,13 @@ from numpy.typing import NDArray
 from raddle import traffic
 from raddle.errors import InputError
 from raddle.lab.workloads.placement_file import read_placement
-from raddle.topology.forms.tenants import expand_names
+from raddle.topology.host_sets import expand_names
 from raddle.topology.model import Fabric
 from raddle.topology.views.cut_off import cut_off_endpoints
 from raddle.topology.yaml.reading import did_you_mean
 from raddle.workload import NOWHERE, Seats
 
 _Ints = NDArray[np.int32]
-
-_COMMA = re.compile(r",(?![^\[]*\])")
-"""Between host sets, not within the brackets of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,13 +215,16 @@ def _of_tenant(fabric: Fabric, name: str) -> _Ints:
 def _host_numbers(fabric: Fabric, text: str) -> list[int]:
     numbers = {host.name: host.index for host in fabric.hosts}
     found = []
-    for pattern in _COMMA.split(text):
-        for name in expand_names(pattern.strip()):
+    try:
+        for name in expand_names(text):
             if name not in numbers:
                 raise InputError.of(
                     "unknown-device", f"--hosts: no host '{name}'", did_you_mean(name, numbers)
                 )
             found.append(numbers[name])
+    except ValueError as error:
+        message, _, hint = str(error).partition("; ")
+        raise InputError.of("bad-hosts", f"--hosts: {message}", hint) from None
     return found
 
 

@@ -30,7 +30,7 @@ def read_minigraph(path: Path) -> Tables:
             raise InputError.of("unreadable-file", f"cannot read '{path}': it is no file")
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError.of("unreadable-file", f"cannot read '{path}': {error}") from None
+        raise InputError.unreadable("unreadable-file", path, error) from None
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise InputError.of("bad-minigraph", f"'{path}' declares entities, which a minigraph does not")
     try:

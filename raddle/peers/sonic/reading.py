@@ -140,7 +140,7 @@ def _read_config(path: Path) -> Tables:
             raise InputError.of("bad-config-db", f"'{path}' has more than {_MOST_BYTES >> 20} MiB")
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError.of("unreadable-file", f"cannot read '{path}': {error}") from None
+        raise InputError.unreadable("unreadable-file", path, error) from None
     try:
         document = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from raddle.errors import Diagnostic
 from raddle.topology.forms.wiring import HostDraft, nic_count
+from raddle.topology.host_sets import expand_names
 from raddle.topology.yaml.reading import did_you_mean
 from raddle.topology.yaml.schema_policy import TenantSpec
 from raddle.topology.yaml.source import Place, Source
-
-_NUMBERS = r"[0-9]+(?:-[0-9]+)?"
-_HOST_SET = re.compile(rf"(.*)\[({_NUMBERS}(?: *, *{_NUMBERS})*)\](.*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +63,6 @@ def _host_names(
             problems.append(source.error("unknown-device", f"no host '{name}'", (*place, "hosts", k), hint))
             break  # the rest of a range that runs past the last host is the same mistake
     return names, problems
-
-
-def expand_names(text: str) -> Iterator[str]:
-    """`host[0-2,7]` -> host0, host1, host2, host7; leading zeros stay: `host[00-02]`."""
-    match = _HOST_SET.fullmatch(text)
-    if not match:
-        yield text
-        return
-    before, numbers, after = match.groups()
-    for part in numbers.split(","):
-        first, _, last = part.strip().partition("-")
-        width = len(first) if first.startswith("0") else 1
-        for number in range(int(first), int(last or first) + 1):
-            yield f"{before}{number:0{width}}{after}"
 
 
 def _count(host: HostDraft) -> int:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from raddle.topology.host_sets import check_host_set
 from raddle.units import (
     ip_text,
     parse_bandwidth_bps,
@@ -255,13 +256,6 @@ def _range(text: str) -> tuple[int, int]:
     return first, last
 
 
-def _hosts(text: str) -> str:
-    match = re.fullmatch(r"[A-Za-z0-9._-]*(?:\[([0-9]{1,5})-([0-9]{1,5})\][A-Za-z0-9._-]*)?", text)
-    if not text or not match or (match[1] and int(match[1]) > int(match[2])):
-        raise ValueError(f"'{text}' names no hosts; write host3 or host[0-15]")
-    return text
-
-
 _PATTERN = r"([^:/]+:)?[A-Z0-9_*?]+/.+"
 
 
@@ -465,5 +459,7 @@ BreakoutMode = Annotated[
 """What one front-panel port becomes (`raddle.topology.devices.Mode`)."""
 Range = Annotated[tuple[int, int], _field("bad-range", _range, _RANGE)]
 """First and last number, both included."""
-HostSet = Annotated[str, _field("bad-hosts", _hosts, _text(r"[A-Za-z0-9._\[\]-]+", "host[0-15]"))]
-"""One host, or those whose number is in a range: `host[0-15]`."""
+HostSet = Annotated[
+    str, _field("bad-hosts", check_host_set, _text(r"[A-Za-z0-9._\[\], -]+", "host[0-7,9],host12"))
+]
+"""Hosts: `host3`, those whose number is in a range, `host[0-7,9]`, or several such with commas."""

@@ -319,7 +319,7 @@ class TenantSpec(Spec):
             json_schema_input_type=HostSet | list[HostSet],
         ),
     ]
-    """Hosts: `host[0-15]`, or a list."""
+    """Hosts: `host[0-15]`, `host[0-7,9],host12`, or a list."""
     accelerators: Range | None = None
     """Accelerators of each of them: `0-3` (default: all)."""
     ranks: Literal["linear", "strided"] = "linear"

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from dataclasses import replace
 
 import pytest
+from jsonschema import Draft202012Validator
 
+from raddle.cli.documents import schema_of
 from raddle.controller.plan import make_plan
 from raddle.errors import InputError
 from raddle.lab.emulation.layout import Layout
 from raddle.lab.emulation.programs import PACKAGES, need
-from raddle.lab.emulation.result import EmulationResult, Failover, Iperf, Ping, Roce, to_text
+from raddle.lab.emulation.result import EmulationResult, Failover, Iperf, Ping, Roce, to_json, to_text
 from raddle.lab.emulation.sandbox import enter_sandbox
 from raddle.topology import find, load
 from raddle.topology.model import AdaptiveRouting, LoadBands
@@ -80,6 +83,14 @@ def test_anything_wrong_makes_the_result_bad_and_is_shown() -> None:
     ):
         assert not wrong.is_good
         assert shown in to_text(wrong)
+
+
+@pytest.mark.parametrize("result", [GOOD, replace(GOOD, ping=None, iperf=(), roce=None, failover=())])
+def test_its_document_is_as_the_published_schema_says(result: EmulationResult) -> None:
+    document = json.loads(to_json(result))
+    Draft202012Validator(schema_of("emulate")).validate(document)
+    assert document["ok"] is True
+    assert json.loads(to_json(replace(result, iperf=(Iperf("a", "b", "IPv4", 0.0, 100.0),))))["ok"] is False
 
 
 def test_the_output_says_what_emulation_does_not_prove() -> None:

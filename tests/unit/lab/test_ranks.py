@@ -79,7 +79,7 @@ def test_hosts_and_ranks_cut_a_part_out() -> None:
         (Scope(hosts="host0", ranks=3), "3 ranks do not fit 2 accelerators"),
         (Scope("stride"), "no placement 'stride' and no such file"),
         (Scope(tenant="vision", hosts="host2"), "tenant 'vision' has no accelerator on host2"),
-        (Scope(hosts="host[2-1]"), "no accelerator on host[2-1]"),
+        (Scope(hosts="host[2-1]"), "--hosts: 'host[2-1]' names no hosts"),
     ],
 )
 def test_what_is_not_there_is_refused(scope: Scope, message: str) -> None:
@@ -213,9 +213,22 @@ links:
         find_job(fabric, "all_reduce", "nvls_tree")
 
 
-def test_a_set_of_hosts_may_have_gaps() -> None:
-    fabric = loads(RAILS)
-    for text in ("host[0,2-3]", "host0,host[2-3]", "host0, host2, host3"):
-        assert names(fabric, Scope(hosts=text))[::2] == ["host0:0", "host2:0", "host3:0"]
+@pytest.mark.parametrize("text", ["host[0,2-3]", "host0,host[2-3]", "host0, host2, host3", "host[0, 2-3]"])
+def test_a_set_of_hosts_means_the_same_in_a_file_and_as_an_option(text: str) -> None:
+    own = [f"host{host}:{number}" for host in (0, 2, 3) for number in (0, 1)]
+    assert names(loads(RAILS), Scope(hosts=text)) == own
+    owned = loads(RAILS.partition("tenants:")[0] + f'tenants: [{{name: job, hosts: "{text}"}}]\n')
+    assert names(owned, Scope(tenant="job")) == own
+
+
+@pytest.mark.parametrize("text", ["host[3-1]", "host0,", "host[0-]", "", "host[0", "host[0-99999999]", "a b"])
+def test_what_is_no_set_of_hosts_is_refused_in_both(text: str) -> None:
+    with pytest.raises(InputError, match=r"error\[bad-hosts\]: --hosts: '.*' names no hosts"):
+        names(loads(RAILS), Scope(hosts=text))
+    with pytest.raises(InputError, match=r"error\[bad-hosts\]: '.*' names no hosts, as 'tenants"):
+        loads(RAILS.partition("tenants:")[0] + f'tenants: [{{name: job, hosts: "{text}"}}]\n')
+
+
+def test_a_host_of_a_set_that_is_not_there_is_named() -> None:
     with pytest.raises(InputError, match="no host 'host7'"):
-        names(fabric, Scope(hosts="host[0,7]"))
+        names(loads(RAILS), Scope(hosts="host[0,7]"))

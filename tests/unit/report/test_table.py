@@ -12,8 +12,8 @@ NCCL_ROW = re.compile(rf"^\s*(\d+)\s+(\d+)\s+(float)\s+(sum|none)\s+(-?\d+){HALF
 CLEAN = """\
 # all_reduce ring on leaf-spine-16, 16 ranks
 # routing pinned, placement strided, seed 1, line rate 49.02 GB/s
-# pinned 16 flows with 12 host routes (edge colouring); most on one link: data of 1 (bound 1),
-#   acknowledgements of 1 (bound 1)
+# pinned 16 flows with 12 host routes (edge colouring); most on a link between switches: data of 1
+#   (bound 1), acknowledgements of 1 (bound 1)
 #
 #                                                              out-of-place                       in-place
 #       size         count      type   redop    root     time   algbw   busbw  #wrong     time   algbw   busbw  #wrong
