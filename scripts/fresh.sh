@@ -48,6 +48,7 @@ make_base() {
     esac
   } >"$base/etc/apt/sources.list"
   apt-config dump | grep -E '^Acquire::(http|https|ftp)::' >"$base/etc/apt/apt.conf.d/90this-machine" || true
+  if $unsigned; then echo 'Acquire::Check-Valid-Until "false";' >"$base/etc/apt/apt.conf.d/90unsigned"; fi
   cp -L /etc/resolv.conf "$base/etc/resolv.conf"
   echo "127.0.0.1 localhost $(hostname)" >>"$base/etc/hosts"
   cp /usr/local/share/ca-certificates/*.crt "$base/usr/local/share/ca-certificates/" 2>/dev/null || true
