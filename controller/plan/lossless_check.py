@@ -14,7 +14,6 @@ from raddle.units import format_rate
 
 def check_lossless(fabric: Fabric) -> tuple[Diagnostic, ...]:
     """`headroom-exceeds-buffer` and `unknown-pause-delay`, once for all switches that are alike."""
-    peer_reaction_ps = max((host.nic_model.pfc_reaction_ps for host in fabric.hosts), default=0)
     cables: dict[str, dict[str, Link]] = {switch.name: {} for switch in fabric.switches}
     for link in fabric.links:
         for end in (link.a, link.b):
@@ -31,7 +30,12 @@ def check_lossless(fabric: Fabric) -> tuple[Diagnostic, ...]:
         ports = _ports(switch, at_port, fabric)
         try:
             plan_buffers(
-                switch.name, switch.model, ports, fabric.roce, peer_reaction_ps, fabric.phy.fec_latency_ps
+                switch.name,
+                switch.model,
+                ports,
+                fabric.roce,
+                fabric.pfc_reaction_ps,
+                fabric.phy.fec_latency_ps,
             )
         except InputError as error:
             problems += error.diagnostics
@@ -42,7 +46,6 @@ def vendor_headroom(fabric: Fabric) -> tuple[Diagnostic, ...]:
     """Where a model's own headroom (`pg_profiles`) is another than what is computed: warnings with both."""
     if not fabric.roce.pfc or not fabric.roce.lossless:
         return ()
-    peer_reaction_ps = max((host.nic_model.pfc_reaction_ps for host in fabric.hosts), default=0)
     lanes = {
         PortRef(switch.name, port.name): len(port.lanes)
         for switch in fabric.switches
@@ -69,7 +72,7 @@ def vendor_headroom(fabric: Fabric) -> tuple[Diagnostic, ...]:
             speed_bps,
             cable_m,
             fabric.roce,
-            peer_reaction_ps,
+            fabric.pfc_reaction_ps,
             fabric.phy.fec_latency_ps,
             kinds[model, speed_bps, cable_m],
         )

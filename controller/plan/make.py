@@ -156,14 +156,13 @@ def _without_pins(
 ) -> Plan:
     """The plan with these routes: of all switches, or those that it is to be `of`."""
     qos = plan_qos(fabric.roce)
-    peer_reaction_ps = max((host.nic_model.pfc_reaction_ps for host in fabric.hosts), default=0)
     switches: list[SwitchPlan] = []
     chosen = of or fabric.switches
     with collector_paused():
         for switch, own in zip(chosen, routes, strict=True):
             done = _PATHS_SHARE + (1 - _PATHS_SHARE) * len(switches) / len(chosen)
             progress("planning switches", done)
-            switches.append(_plan_switch(fabric, families, switch, own, qos, peer_reaction_ps))
+            switches.append(_plan_switch(fabric, families, switch, own, qos))
     return Plan(
         fabric=fabric.name,
         routing="ecmp",
@@ -184,7 +183,6 @@ def _plan_switch(
     switch: Switch,
     routes: tuple[Route, ...],
     qos: QosPlan,
-    peer_reaction_ps: int,
 ) -> SwitchPlan:
     ports, interfaces = _ports(fabric, families, switch)
     adopted = fabric.record.adopted_by_switch.get(switch.name, {}) if fabric.record else {}
@@ -205,7 +203,7 @@ def _plan_switch(
         routes=tuple(sorted(routes, key=route_order)),
         qos=qos,
         buffers=plan_buffers(
-            switch.name, switch.model, ports, fabric.roce, peer_reaction_ps, fabric.phy.fec_latency_ps
+            switch.name, switch.model, ports, fabric.roce, fabric.pfc_reaction_ps, fabric.phy.fec_latency_ps
         ),
         nos=switch.model.nos,
         hash_algorithm=fabric.routing.hash_algorithm,

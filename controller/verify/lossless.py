@@ -150,14 +150,13 @@ def _headroom(
         message = f"priority group {lossless.priority} has no headroom: what arrives after a pause is lost"
         yield Finding("no-headroom", message, "bind a lossless buffer profile", ("roce", "lossless"))
         return
-    reaction_ps = max((host.nic_model.pfc_reaction_ps for host in fabric.hosts), default=0)
     try:
         need = computed_headroom(
             switch.model,
             link.speed_bps,
             link.length_m,
             fabric.roce,
-            reaction_ps,
+            fabric.pfc_reaction_ps,
             fabric.phy.fec_latency_ps,
             lanes,
             port.mtu_bytes,

@@ -298,6 +298,11 @@ class Fabric:
         """The link at each cabled port, host NICs included."""
         return {end: link for link in self.links for end in (link.a, link.b)}
 
+    @cached_property
+    def pfc_reaction_ps(self) -> int:
+        """The longest that a NIC takes to stop after a pause; 0 without hosts."""
+        return max((host.nic_model.pfc_reaction_ps for host in self.hosts), default=0)
+
     @property
     def leaves(self) -> tuple[Switch, ...]:
         return tuple(switch for switch in self.switches if switch.role == "leaf")
