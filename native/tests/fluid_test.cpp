@@ -1,0 +1,132 @@
+// Max-min fair rates and messages that flow. Each test is a claim.
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+
+#include "checks.hpp"
+#include "leaf_spine.hpp"
+#include "raddle/fluid.hpp"
+
+namespace {
+
+using namespace raddle;
+using testing::LeafSpine;
+
+constexpr LeafSpine fabric{.leaves = 2, .spines = 2, .hosts_per_leaf = 4};
+
+// No link carries more than it can, and each flow has a full link on which no other has more for its weight.
+bool is_fair(const MaxMin& rates, const std::vector<std::vector<Taken>>& paths, const std::vector<double>& weights) {
+  std::vector<double> load(rates.links(), 0), most(rates.links(), 0);
+  for (std::uint32_t flow = 0; flow < paths.size(); ++flow) {
+    for (const Taken& taken : paths[flow]) {
+      load[taken.link] += taken.part * rates.rate(flow);
+      most[taken.link] = std::max(most[taken.link], rates.rate(flow) / weights[flow]);
+    }
+  }
+  for (std::uint32_t link = 0; link < load.size(); ++link) {
+    if (load[link] > rates.capacity(link) * (1 + 1e-9)) return false;
+  }
+  for (std::uint32_t flow = 0; flow < paths.size(); ++flow) {
+    if (!rates.is_started(flow)) continue;
+    const bool has_limit = std::any_of(paths[flow].begin(), paths[flow].end(), [&](const Taken& taken) {
+      return load[taken.link] > rates.capacity(taken.link) * (1 - 1e-9) &&
+             rates.rate(flow) / weights[flow] > most[taken.link] * (1 - 1e-9);
+    });
+    if (!has_limit) return false;
+  }
+  return true;
+}
+
+void rates_stay_fair_while_flows_come_and_go() {
+  std::mt19937 generator(7);
+  const auto random = [&] { return static_cast<std::uint32_t>(generator()); };
+  for (int round = 0; round < 40; ++round) {
+    const std::uint32_t links = 1 + random() % 10, flows = 1 + random() % 30;
+    std::vector<double> capacity;
+    for (std::uint32_t link = 0; link < links; ++link) capacity.push_back(1e11 * (1 << random() % 3));
+    MaxMin rates(capacity, flows);
+    std::vector<std::vector<Taken>> paths(flows);
+    std::vector<double> weights(flows, 1);
+    for (int change = 0; change < 200; ++change) {
+      const std::uint32_t flow = random() % flows;
+      if (random() % 10 == 0) {
+        rates.set_capacity(random() % links, 1e11 * (1.0 + random() % 4));
+      } else if (rates.is_started(flow)) {
+        rates.stop(flow);
+        paths[flow].clear();
+      } else {
+        for (std::uint32_t link = 0; link < links; ++link) {
+          if (random() % 3 == 0) paths[flow].push_back({.link = link, .part = 1.0 + random() % 2});
+        }
+        if (paths[flow].empty()) paths[flow].push_back({.link = 0});
+        weights[flow] = 1.0 + random() % 3;
+        rates.start(flow, paths[flow], weights[flow]);
+      }
+      if (random() % 3 == 0) continue;  // several changes at one instant
+      rates.solve();
+      CHECK(is_fair(rates, paths, weights));
+    }
+  }
+}
+
+Simulation prepared(const Workload& work) { return testing::simulate(fabric, fabric.network(), work); }
+
+Workload one(NodeId src, NodeId dst, std::int64_t bytes) {
+  Workload work;
+  testing::add_flow(work, src, dst, bytes);
+  return work;
+}
+
+void a_message_alone_takes_what_it_takes_in_packets() {
+  for (const std::int64_t bytes : {std::int64_t{0}, std::int64_t{1}, std::int64_t{4097}, std::int64_t{1'000'000}}) {
+    const Workload work = one(0, 5, bytes);
+    Simulation packets = prepared(work), forwarding = prepared(work);
+    testing::run(packets);
+    Fluid fluid(forwarding);
+    while (!fluid.is_done()) fluid.advance(never, 1000);
+    CHECK(fluid.flows().finish == packets.flows().finish);
+    // A last packet of few bytes is acknowledged right behind the one before: its answer waits for that one's, 1.72 ns.
+    CHECK(std::abs(fluid.flows().acked[0] - packets.flows().acked[0]) <= 1720);
+    CHECK(fluid.now() == fluid.flows().acked[0]);
+  }
+}
+
+void a_dark_link_holds_a_message_up_for_as_long() {
+  const Workload work = one(0, 1, 40'960'000);
+  Simulation forwarding = prepared(work);
+  Fluid whole(forwarding), cut(forwarding);
+  while (!whole.is_done()) whole.advance(never, 1000);
+  cut.advance(100'000'000, 1'000'000);
+  cut.set_light(0, false);
+  cut.advance(250'000'000, 1'000'000);
+  CHECK(!cut.is_done());
+  const std::uint64_t sent = cut.tx_frames()[3];
+  CHECK(sent > 1000 && sent < 1300);  // 100 us of 83.56 ns each
+  cut.set_light(0, true);
+  while (!cut.is_done()) cut.advance(never, 1000);
+  CHECK(std::abs(cut.flows().finish[0] - whole.flows().finish[0] - 150'000'000) <= 2);
+  CHECK(cut.tx_frames()[3] == 10'000);
+}
+
+void without_a_way_nothing_moves_and_nothing_is_done() {
+  Workload work = one(0, 5, 4096);
+  testing::add_flow(work, 1, 2, 4096);
+  Simulation forwarding = prepared(work);
+  forwarding.set_link(fabric.leaf_port(1, 1), false);  // of endpoint 5
+  Fluid fluid(forwarding);
+  while (fluid.has_events()) fluid.advance(never, 1000);
+  CHECK(!fluid.is_done());
+  CHECK(fluid.flows().finish[0] == never);
+  CHECK(fluid.flows().finish[1] != never);
+}
+
+}  // namespace
+
+int main() {
+  rates_stay_fair_while_flows_come_and_go();
+  a_message_alone_takes_what_it_takes_in_packets();
+  a_dark_link_holds_a_message_up_for_as_long();
+  without_a_way_nothing_moves_and_nothing_is_done();
+  return testing::verdict();
+}
