@@ -86,6 +86,7 @@ void bind_nic(nb::module_& m) {
       .def_rw("cnp_priority", &NicConfig::cnp_priority)
       .def_rw("ack_dscp", &NicConfig::ack_dscp)
       .def_rw("ack_priority", &NicConfig::ack_priority)
+      .def_rw("retimes", &NicConfig::retimes)
       .def_rw("completes_on_ack", &NicConfig::completes_on_ack)
       .def_rw("acks_carry_cnp", &NicConfig::acks_carry_cnp)
       .def_rw("pause_delay_ps", &NicConfig::pause_delay)

@@ -27,7 +27,7 @@ struct FixedRate {
   void advance(const Parameters&, double, Time) {}
   void on_cnp(const Parameters&, Time) {}
   void on_sent(const Parameters&, double, std::int64_t) {}
-  Time due(const Parameters& p, double, Time from, std::int64_t wire_bytes, Time) const {
+  Time due(const Parameters& p, double, Time from, std::int64_t wire_bytes, Time, bool) const {
     return from + static_cast<Time>(static_cast<double>(wire_bytes) * 8e12 / p.rate);
   }
 };

@@ -29,8 +29,8 @@ DcqcnRate lowered(double rate, double target, const DcqcnParameters& p = by_hand
   return state;
 }
 
-Time due(const DcqcnRate& state, Time from, const DcqcnParameters& p = by_hand) {
-  return state.due(p, line, from, frame, 1);
+Time due(const DcqcnRate& state, Time from, const DcqcnParameters& p = by_hand, bool retimes = true) {
+  return state.due(p, line, from, frame, 1, retimes);
 }
 
 bool is_near(Time time, double seconds) { return std::abs(static_cast<double>(time) - seconds * 1e12) < 2; }
@@ -38,6 +38,7 @@ bool is_near(Time time, double seconds) { return std::abs(static_cast<double>(ti
 void packet_that_waits_goes_when_the_rate_of_then_lets_it() {
   CHECK(is_near(due(lowered(10e9, line), 0), frame * 8 / 10e9));       // before the timer: nothing changes
   CHECK(due(lowered(1e6, line), 0) == 20 * us);                        // 33 ms at 1 Mb/s; at 200 Gb/s it is late already
+  CHECK(is_near(due(lowered(1e6, line), 0, by_hand, false), frame * 8 / 1e6));  // unless nothing moves it
   CHECK(is_near(due(lowered(1e9, 1.2e9), 0), frame * 8 / 1.1e9));      // 33 us become 30 us with the timer at 20 us
   CHECK(is_near(due(lowered(0.5e9, 1.5e9), 0), frame * 8 / 1e9));      // 67 us: at 20 us they become 33.4
   CHECK(due(lowered(0.1e9, 1.5e9), 0) == 40 * us);                     // 0.8 Gb/s from 20 us on, 1.15 from 40: 29 us

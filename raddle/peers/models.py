@@ -76,6 +76,8 @@ class PeerModel:
             acks_carry_cnp=dcqcn is not None,
             pause_delay_ps=self.pause_delay_ps,
             completes_on_ack=True,
+            # ns-3 moves the packet that waits (ChangeRate) with HPCC only, CC_MODE 3 and 10.
+            retimes=False,
             rto_ps=10**13,
             ack_class=(0, _FIRST) if self.acks_first else None,
             class_weights=tuple(0 if priority == _FIRST else 1 for priority in range(PRIORITIES)),

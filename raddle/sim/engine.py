@@ -28,6 +28,8 @@ class NicColumns:
         class_weights: shares of the wire by priority; 0: strict.
         ack_class: DSCP and priority of acknowledgements; None: those of the data.
         pause_delay_ps: of a pause that takes no frame; None: PFC takes frames.
+        retimes: a change of rate moves the packet that waits; False: it waits as long as the rate at the
+            start of the last one says.
         completes_on_ack: what waits for a flow starts when that is acknowledged, wherever it starts.
         acks_carry_cnp: acknowledgements say that a packet was marked, instead of CNPs.
         clock_ps: wire times are whole ticks, the rest is cut off.
@@ -54,6 +56,7 @@ class NicColumns:
     cnp_priority: int = 6
     ack_class: tuple[int, int] | None = None
     class_weights: tuple[int, ...] = (1,) * PRIORITIES
+    retimes: bool = True
     completes_on_ack: bool = False
     acks_carry_cnp: bool = False
     pause_delay_ps: int | None = None

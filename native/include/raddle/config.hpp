@@ -41,6 +41,7 @@ struct NicConfig {
   Time cnp_interval = 4'000'000;
   Time pfc_reaction = 0;
   RateControls::Parameters rate_control = DcqcnParameters{};
+  bool retimes = true;              // a change of rate moves the packet that waits; false: it goes by the rate at the last one's start
   std::uint8_t cnp_dscp = 48;
   std::uint8_t cnp_priority = 6;
   std::uint8_t ack_dscp = dscps;    // dscps: acknowledgements take the class of the data

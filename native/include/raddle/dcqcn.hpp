@@ -19,7 +19,7 @@ struct DcqcnParameters {
   double g = 5.0 / 1024;
   Time alpha_timer = 1'000'000;
   Time rate_timer = 300'000'000;
-  std::int64_t byte_counter = 32'767'000;  // 0: the timer alone raises the rate, and counts the stages
+  std::int64_t byte_counter = 32'767 * 64;  // 0: the timer alone raises the rate, and counts the stages
   int fast_recovery_steps = 1;
   double rate_ai = 5e6;
   double rate_hai = 50e6;
@@ -95,11 +95,13 @@ struct DcqcnRate {
   }
 
   // When a packet may follow one of `wire_bytes` that began at `from`: once the time has passed that those take at the
-  // rate of then. A rate that rises while the packet waits lets it go earlier, one that falls later.
+  // rate of then. A rate that rises while the packet waits lets it go earlier, one that falls later; unless it `retimes`
+  // nothing: then the rate of now counts.
   // Precondition: advanced to now, and no CNP comes until then.
-  Time due(const DcqcnParameters& p, double line_rate, Time from, std::int64_t wire_bytes, Time clock) const {
+  Time due(const DcqcnParameters& p, double line_rate, Time from, std::int64_t wire_bytes, Time clock,
+           bool retimes) const {
     Time at = from + spacing(wire_bytes, clock);
-    if (at <= next_change()) return at;
+    if (!retimes || at <= next_change()) return at;
     DcqcnRate ahead = *this;
     for (Time change = next_change(); at > change; change = ahead.next_change()) {
       ahead.advance(p, line_rate, change);

@@ -38,7 +38,7 @@ struct LineRate {
   void advance(const Parameters&, double, Time) {}
   void on_cnp(const Parameters&, Time) {}
   void on_sent(const Parameters&, double, std::int64_t) {}
-  Time due(const Parameters&, double, Time from, std::int64_t, Time) const { return from; }
+  Time due(const Parameters&, double, Time from, std::int64_t, Time, bool) const { return from; }
 };
 
 // What a row is. Rates are in bit/s, `sent` and `wire_bytes` what a packet takes of the wire.
@@ -54,7 +54,8 @@ concept RateControl = requires(Row row, const Row& seen, const typename Row::Par
   row.advance(p, line_rate, time);                          // what its timers have done up to `time`
   row.on_cnp(p, time);                                      // precondition: advanced to `time`
   row.on_sent(p, line_rate, bytes);
-  { seen.due(p, line_rate, time, bytes, time) } -> std::same_as<Time>;  // when a packet may follow one begun at `from`
+  // When a packet may follow one begun at `from`, as the rate will be by then or as it is.
+  { seen.due(p, line_rate, time, bytes, time, true) } -> std::same_as<Time>;
 };
 
 template <RateControl... Rows>

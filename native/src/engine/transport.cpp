@@ -66,7 +66,8 @@ void Transport::join_round(QpId qp) {
 template <typename Rate>
 void Transport::pace(Sender& sender, const Rate& rate, const typename Rate::Parameters& parameters) const {
   const auto line_rate = static_cast<double>(ports_[sender.port].speed);
-  sender.next_time = rate.due(parameters, line_rate, sender.last_start, sender.last_bytes, network_.nic.clock);
+  sender.next_time = rate.due(parameters, line_rate, sender.last_start, sender.last_bytes, network_.nic.clock,
+                              network_.nic.retimes);
 }
 
 bool Transport::send_data(Port& port, PortId id, unsigned priority) {
@@ -234,7 +235,7 @@ void Transport::receive_answer(const Packet& packet) {
     RateControls::with(sender.rate, network_.nic.rate_control, [&](auto& rate, const auto& parameters) {
       rate.advance(parameters, line_rate, now());
       rate.on_cnp(parameters, now());
-      pace(sender, rate, parameters);
+      if (network_.nic.retimes) pace(sender, rate, parameters);
     });
     if (packet.kind() == PacketKind::cnp) return;
   }
