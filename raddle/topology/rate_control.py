@@ -45,7 +45,7 @@ class Dcqcn:
     g: float = 5 / 1024
     alpha_timer_ps: int = 1_000_000
     rate_timer_ps: int = 300_000_000
-    byte_counter_bytes: int = 32_767_000
+    byte_counter_bytes: int = 32_767 * 64
     fast_recovery_steps: int = 1
     rate_ai_bps: int = 5_000_000
     rate_hai_bps: int = 50_000_000
@@ -85,9 +85,12 @@ DCQCN_SETS: dict[DcqcnSetName, DcqcnSet] = {
 """Values that belong together: a set that mixes them sees CNPs too seldom for its alpha, or too often.
 
 connectx: NVIDIA, "DCQCN CC Parameters" (ConnectX-4 and later): dce_tcp_g 1019/1024, dce_tcp_rtt 1 us,
-rate_reduce_monitor_period 4 us, rpg_time_reset 300 us, rpg_byte_reset 32767 (read as kilobytes, as the 150
-of IEEE 802.1Qau), rpg_threshold 1, rpg_ai_rate 5 Mb/s, rpg_hai_rate 50 Mb/s, rpg_min_rate 1 Mb/s,
-clamp_tgt_rate 0; of the notification point min_time_between_cnps 4 us, as such NICs report it.
+rate_reduce_monitor_period 4 us, rpg_time_reset 300 us, rpg_byte_reset 32767, rpg_threshold 1, rpg_ai_rate
+5 Mb/s, rpg_hai_rate 50 Mb/s, rpg_min_rate 1 Mb/s, clamp_tgt_rate 0; of the notification point
+min_time_between_cnps 4 us, as such NICs report it. The unit of rpg_byte_reset is 64 bytes (2.1 MB): so has
+it Isekai (rdma_roce_cc_dcqcn.cc), Google's simulator of NICs, after the vendor's list of parameters, and
+testers of RoCE set 2 MB beside the same 5 Mb/s (Spirent, Rocev2DcqcnProfile). mstflint's text says bytes, but
+gives 150 as default, which no packet fits, and IEEE 802.1Qau's 150 are kilobytes.
 
 sigcomm2015: Zhu et al., sections 3 and 5: g 1/256, K and T 55 us, B 10 MB, F 5, R_AI 40 Mb/s, N 50 us; each
 CNP sets the target (equation 1). The paper gives neither R_HAI nor a least rate: ten times R_AI, as IEEE
