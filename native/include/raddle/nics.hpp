@@ -53,10 +53,9 @@ class Transport : public Part<Transport> {
   std::uint64_t packets_of(FlowId flow) const;
 
  private:
-  template <typename Recovery>
-  bool send_data_by(Recovery& recovery, Port& port, PortId id, unsigned priority);
-  template <typename Recovery>
-  void take_progress(Recovery& recovery, QpId qp, std::uint32_t progress);
+  template <typename Act>
+  auto recover(Act&& act);
+  void take_progress(QpId qp, std::uint32_t progress);
   void join_round(QpId qp);
   void refresh_limit(Sender& sender);
   template <typename Rate>

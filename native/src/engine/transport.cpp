@@ -70,15 +70,13 @@ void Transport::pace(Sender& sender, const Rate& rate, const typename Rate::Para
                               network_.nic.retimes);
 }
 
-bool Transport::send_data(Port& port, PortId id, unsigned priority) {
-  return loss_recoveries().with(network_.nic.loss_recovery, [&](auto& recovery) {
-    return send_data_by(recovery, port, id, priority);
-  });
+// Asks the loss recovery in force. The row is found by one comparison, where the question is.
+template <typename Act>
+[[gnu::always_inline]] inline auto Transport::recover(Act&& act) {
+  return loss_recoveries().with(network_.nic.loss_recovery, act);
 }
 
-// Sends one packet of the priority's next sender in turn that its rate does not hold back.
-template <typename Recovery>
-bool Transport::send_data_by(Recovery& recovery, Port& port, PortId id, unsigned priority) {
+bool Transport::send_data(Port& port, PortId id, unsigned priority) {
   if (reception().has_buses() && reception().is_held_by_bus(id)) return false;
   std::uint32_t& last = round_[id * priorities + priority];
   Time earliest = never;
@@ -88,7 +86,8 @@ bool Transport::send_data_by(Recovery& recovery, Port& port, PortId id, unsigned
     const QpId qp = senders_[before].round_next;
     Sender& sender = senders_[qp];
     is_last = qp == last;
-    if (sender.next_psn >= sender.limit_psn && !recovery.has_lost(qp)) {
+    const auto has_lost = [qp](auto& recovery) { return recovery.has_lost(qp); };
+    if (sender.next_psn >= sender.limit_psn && !recover(has_lost)) {
       // All sent: leaves the circle.
       sender.in_round = false;
       if (qp == before) {
@@ -113,8 +112,8 @@ bool Transport::send_data_by(Recovery& recovery, Port& port, PortId id, unsigned
     }
     std::int64_t payload = network_.nic.mtu;
     std::uint64_t psn = sender.next_psn;
-    if (recovery.has_lost(qp)) {
-      psn = recovery.take_lost(qp, payload);
+    if (recover(has_lost)) {
+      psn = recover([&](auto& recovery) { return recovery.take_lost(qp, payload); });
     } else {
       while (psn >= sender.cursor_end) {
         sender.cursor_end += packets_of(qp_flows_[qp_flow_offsets_[qp] + ++sender.cursor]);
@@ -124,7 +123,7 @@ bool Transport::send_data_by(Recovery& recovery, Port& port, PortId id, unsigned
         payload = work_.flow_bytes[flow] - static_cast<std::int64_t>(packets_of(flow) - 1) * payload;
       }
       if (sender.una_psn == psn) sender.last_progress = now();
-      recovery.on_sent(qp, psn);
+      recover([&](auto& recovery) { recovery.on_sent(qp, psn); });
       if (psn < sender.sent_end) {
         ++qp_results_.retransmitted[qp];
       } else {
@@ -171,7 +170,7 @@ void Transport::receive_data(Packet& packet) {
     ++kernel().injected;
     reply(cnp, PacketKind::cnp, receiver.expected_psn);
   }
-  loss_recoveries().with(network_.nic.loss_recovery, [&](auto& recovery) { recovery.receive(packet, is_marked); });
+  recover([&](auto& recovery) { recovery.receive(packet, is_marked); });
 }
 
 void Transport::acknowledge(Packet& packet, bool is_marked, bool is_urgent) {
@@ -209,13 +208,12 @@ void Transport::reply(Packet& packet, PacketKind kind, std::uint64_t psn, std::u
 }
 
 // So many packets more are acknowledged.
-template <typename Recovery>
-[[gnu::always_inline]] inline void Transport::take_progress(Recovery& recovery, QpId qp, std::uint32_t progress) {
+[[gnu::always_inline]] inline void Transport::take_progress(QpId qp, std::uint32_t progress) {
   Sender& sender = senders_[qp];
-  recovery.on_acknowledged(qp, progress);
+  recover([&](auto& recovery) { recovery.on_acknowledged(qp, progress); });
   sender.una_psn += progress;
   sender.next_psn = std::max(sender.next_psn, sender.una_psn);
-  recovery.on_progress(qp);
+  recover([&](auto& recovery) { recovery.on_progress(qp); });
   sender.last_progress = now();
   sender.retries = 0;
   const std::uint32_t first = qp_flow_offsets_[qp];
@@ -242,16 +240,14 @@ void Transport::receive_answer(const Packet& packet) {
   if (packet.kind() == PacketKind::nak) [[unlikely]] return receive_nak(packet);
   const std::int32_t progress = psn_distance(packet.psn, sender.una_psn);
   if (progress <= 0) return;
-  loss_recoveries().with(network_.nic.loss_recovery, [&](auto& recovery) {
-    take_progress(recovery, packet.qp, static_cast<std::uint32_t>(progress));
-  });
+  take_progress(packet.qp, static_cast<std::uint32_t>(progress));
   go_on(packet.qp);
 }
 
 [[gnu::noinline, gnu::cold]] void Transport::receive_nak(const Packet& packet) {
-  loss_recoveries().with(network_.nic.loss_recovery, [&](auto& recovery) {
+  recover([&](auto& recovery) {
     const std::int32_t progress = psn_distance(recovery.acknowledged_by(packet), senders_[packet.qp].una_psn);
-    if (progress > 0) take_progress(recovery, packet.qp, static_cast<std::uint32_t>(progress));
+    if (progress > 0) take_progress(packet.qp, static_cast<std::uint32_t>(progress));
     recovery.on_nak(packet, progress);
     if (progress > 0) go_on(packet.qp);
   });
@@ -285,7 +281,7 @@ void Transport::retransmit_timer(QpId qp) {
   kernel().schedule(sender.port, sender.last_progress + network_.nic.retransmit_timeout,
            EventKind::retransmit, qp, 0);
   if (deadline > now()) return;
-  loss_recoveries().with(network_.nic.loss_recovery, [&](auto& recovery) { recovery.on_timeout(qp); });
+  recover([&](auto& recovery) { recovery.on_timeout(qp); });
 }
 
 // Retries are used up: the queue pair goes to the error state, and its flows never end nor begin.
