@@ -127,6 +127,25 @@ def test_a_switch_judges_a_table_that_it_only_holds_by_the_models() -> None:
         switch.apply_patch([PatchOp("add", ("FEATURE", "lldp", "no_such_leaf"), "1")])
 
 
+METER = {"meter_type": "packets", "mode": "sr_tcm", "cir": "600", "cbs": "600", "red_action": "drop"}
+
+
+def test_tables_of_odd_forms_are_judged_too() -> None:
+    tables = bootstrap(make_plan(load(bundled_examples()["leaf-spine-16"]), "ecmp").switches[0]).config_db | {
+        "COPP_GROUP": {"of_bgp": {"trap_action": "trap", "trap_priority": "4", "queue": "4", **METER}},
+        "COPP_TRAP": {"bgp": {"trap_ids": "bgp,bgpv6", "trap_group": "of_bgp"}},
+        "MGMT_PORT": {"eth0": {"alias": "eth0", "admin_status": "up"}},
+        "NTP": {"global": {"src_intf": "eth0;Loopback0"}},
+        "LOOPBACK_INTERFACE": {"Loopback0": {}},
+    }
+    check_yang({"leaf0": tables}, YANG)
+    tables["NTP"]["global"]["src_intf"] = "eth0;Loopback7000000000000"
+    with pytest.raises(InputError) as caught:
+        check_yang({"leaf0": tables}, YANG)
+    assert "Loopback7000000000000" in str(caught.value)
+    assert "warn" not in str(caught.value)
+
+
 def test_a_folder_without_models_is_bad_input(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no-yang-models"):
         check_yang({}, tmp_path)

@@ -9,6 +9,7 @@ Source: sonic-buildimage src/sonic-yang-mgmt; RFC 7951 for the encoding of value
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import tempfile
@@ -87,8 +88,13 @@ def _problems(tables: Tables, folder: Path, models: Mapping[str, YangTable]) -> 
             check=False,
         )
     if run.returncode:
-        errors = [line for line in run.stderr.splitlines() if not line.startswith("libyang warn")]
-        yield " ".join(" ".join(errors or run.stdout.splitlines()).split())
+        yield " ".join((_errors_of(run.stderr) or run.stderr or run.stdout).split())
+
+
+def _errors_of(told: str) -> str:
+    """What libyang says without its warnings, which may go over several lines, and the scratch file."""
+    parts = re.split(r"^(?=libyang (?:err|warn)|YANGLINT)", told, flags=re.MULTILINE)
+    return " ".join(part for part in parts if part.startswith("libyang err"))
 
 
 def _instance(tables: Tables, models: Mapping[str, YangTable]) -> dict[str, dict[str, object]]:
@@ -106,9 +112,7 @@ def _lists(model: YangTable, entries: Mapping[str, Mapping[str, object]]) -> dic
         entry: dict[str, object] = {
             name: _typed(owner, name, part) for name, part in zip(owner.keys, parts, strict=False)
         }
-        if owner.inner:
-            inner = owner.inner
-            value = next(name for name in inner.types if name not in inner.keys)
+        if (inner := owner.inner) and (value := inner.value):
             entry[inner.name] = [
                 {inner.keys[0]: _typed(inner, inner.keys[0], k), value: _typed(inner, value, v)}
                 for k, v in fields.items()
@@ -131,14 +135,18 @@ def _list_of(model: YangTable, key: str, fields: Mapping[str, object]) -> tuple[
         return singleton, []
     parts = key.split("|")
     fitting = [each for each in model.lists if len(each.keys) == len(parts)]
-    known = [each for each in fitting if each.inner or fields.keys() <= each.types.keys()]
+    known = [
+        each for each in fitting if (each.inner and each.inner.value) or fields.keys() <= each.types.keys()
+    ]
     return (known or fitting or model.lists)[0], parts
 
 
 def _typed(owner: YangList, name: str, value: object) -> object:
     """A value as RFC 7951 writes it; what does not look like its type stays a string, and is refused."""
     if name in owner.leaf_lists:
-        values = value if isinstance(value, list) else str(value).split(",")
+        # NTP's source interfaces are joined by semicolons (sonic-yang-mgmt, sonic_yang_ext.py).
+        joint = ";" if name == "src_intf" else ","
+        values = value if isinstance(value, list) else str(value).split(joint)
         return [_scalar(owner.types.get(name, ""), each) for each in values]
     return _scalar(owner.types.get(name, ""), value)
 

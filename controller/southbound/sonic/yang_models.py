@@ -42,6 +42,11 @@ class YangList:
     leaf_lists: set[str] = field(default_factory=set)
     inner: YangList | None = None
 
+    @property
+    def value(self) -> str | None:
+        """The leaf of a map's inner list that has the values; None where it is a list of another kind."""
+        return next((name for name in self.types if name not in self.keys), None)
+
 
 @dataclass(slots=True)
 class YangTable:
