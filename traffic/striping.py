@@ -98,8 +98,7 @@ def stripe(schedule: Schedule, lanes: Lanes, qps: int, splits_data: bool) -> Str
     if len(message) == schedule.flows:
         cut = replace(schedule, qp=qp.astype(np.int32)) if qps > 1 else schedule
     else:
-        weight = lanes.weight // np.gcd.reduce(lanes.weight)
-        size = _part_sizes(schedule.size_bytes, message, offsets, weight[lane])
+        size = _part_sizes(schedule.size_bytes, message, offsets, _ratios(lanes)[lane])
         cut = _cut(schedule, message, offsets, size, qp.astype(np.int32))
     return Striped(cut, offsets, lane[first], cuts[connection])
 
@@ -111,6 +110,14 @@ def _places(connection: _Ints) -> _Ints:
     place = np.empty(len(connection), np.int64)
     place[order] = np.arange(len(connection)) - np.searchsorted(ordered, ordered)
     return place
+
+
+def _ratios(lanes: Lanes) -> _Ints:
+    """Weights as small whole numbers, so that bytes times one fit 64 bits; a lane alone has 1."""
+    is_alone = np.repeat(np.diff(lanes.offsets) == 1, np.diff(lanes.offsets))
+    shared = lanes.weight[~is_alone]
+    found: _Ints = np.where(is_alone, 1, lanes.weight // max(int(np.gcd.reduce(shared)), 1))
+    return found
 
 
 def _part_sizes(size_bytes: _Ints, message: _Ints, offsets: _Ints, weight: _Ints) -> _Ints:

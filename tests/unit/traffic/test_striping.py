@@ -123,3 +123,11 @@ def test_a_connection_inside_a_domain_stays_whole() -> None:
     striped = stripe_over(schedule, Lanes.single(nowhere, nowhere), 4, splits_data=True)
     assert striped.schedule.size_bytes.tolist() == schedule.size_bytes.tolist()
     assert striped.schedule.qp.tolist() == schedule.qp.tolist()
+
+
+def test_large_messages_are_cut_right_beside_connections_inside_a_domain() -> None:
+    """Those weigh 1 where ports weigh their bits per second: 1 GiB times 400e9 is more than 64 bits hold."""
+    schedule = build("all_reduce", "ring", 4, 1 << 32)
+    striped = stripe_over(schedule, two_ports((400 * 10**9, 400 * 10**9)), 1, splits_data=False)
+    assert (striped.schedule.size_bytes >= 0).all()
+    assert (np.add.reduceat(striped.schedule.size_bytes, striped.offsets[:-1]) == 1 << 30).all()
