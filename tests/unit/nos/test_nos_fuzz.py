@@ -27,7 +27,7 @@ STREAMS_AT_ONCE = 90
 RESET_EVERY = 400
 """Requests after which the switch gets its configuration back."""
 ANSWER_S = 120.0
-STREAM_S = 0.5
+STREAM_S = 3.0
 """A spoilt ONCE may have become a stream, which ends only so."""
 
 _NAMES = (
