@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from ipaddress import ip_interface
 from typing import Annotated
 
 import typer
@@ -27,7 +28,9 @@ from raddle.cli.plan import changes_text
 from raddle.cli.progress import progress_bar
 from raddle.cli.status import boot_needs, first_boot_text, foreign_text, raise_errors, results_json
 from raddle.controller.ledger import Ledger, apply_recorded
+from raddle.controller.plan.model import Plan
 from raddle.controller.reconcile import Past, PushPolicy, SwitchResult, apply_plan
+from raddle.inventory import Inventory
 
 
 @with_option_groups
@@ -76,6 +79,8 @@ def apply(
     held = plan_for(model, options, plan_file)
     if plan_file is None and (assumed := options.assumed(model)):
         print(f"note: {assumed}", file=sys.stderr)
+    if through := in_band(held.plan, where):
+        print(_way_in(through), file=sys.stderr)
     ledger = Ledger(inventory)
     policy = PushPolicy(dry_run, allow_flap, confirm, take_over, tuple(accept_identity or ()))
     with progress_bar() as progress:
@@ -100,6 +105,28 @@ def apply(
     raise_errors(results)
     if not dry_run and any(result.held or result.bootstrap or result.waiting for result in results):
         raise typer.Exit(1)
+
+
+def in_band(plan: Plan, inventory: Inventory) -> tuple[str, ...]:
+    """Switches that are reached at an address which the plan itself gives them."""
+    own = {
+        str(ip_interface(each.prefix).ip)
+        for switch in plan.switches
+        for each in switch.interfaces
+        if each.prefix
+    }
+    return tuple(
+        name for name, address in inventory.addresses.items() if address.rpartition(":")[0].strip("[]") in own
+    )
+
+
+def _way_in(names: tuple[str, ...]) -> str:
+    others = f" and {len(names) - 1} more are" if len(names) > 1 else " is"
+    return (
+        f"warning: {names[0]}{others} reached through the fabric that this changes: where a push cuts the "
+        "way, nothing undoes it until the switch can be reached again\n"
+        "  hint: SONiC has no commit over gNMI that undoes itself; use addresses of management ports"
+    )
 
 
 def _line(result: SwitchResult) -> str:

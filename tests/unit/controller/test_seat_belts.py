@@ -13,7 +13,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 import raddle
-from raddle.cli.apply import apply
+from raddle.cli.apply import apply, in_band
 from raddle.cli.drift import drift
 from raddle.cli.status import status
 from raddle.controller.plan import make_plan
@@ -218,3 +218,17 @@ def test_a_switch_that_hashes_otherwise_than_planned_is_named_and_can_be_ignored
     assert hall.run("apply").exit_code == 0
     hall.file.write_text(TEXT.replace("ecmp}", "ecmp, hash: {seed: sonic, offset: sonic}}"))
     assert hall.run("apply").exit_code == 0
+
+
+def test_switches_that_are_reached_through_the_fabric_are_warned_of(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a push cuts off there cannot be put back, as SONiC has no commit that undoes itself over gNMI."""
+    loopback = next(each for each in PLAN.switches[0].interfaces if each.name == "Loopback0")
+    own = loopback.prefix.partition("/")[0]
+    inventory = Inventory("hall", {"leaf0": f"{own}:8080", "leaf1": "192.0.2.9:8080"})
+    assert in_band(PLAN, inventory) == ("leaf0",)
+    assert "warning" not in hall.run("apply").stderr
+    monkeypatch.setattr("raddle.cli.apply.in_band", lambda plan, where: in_band(plan, inventory))
+    said = hall.run("apply").stderr
+    assert "warning: leaf0 is reached through the fabric that this changes" in said
