@@ -178,6 +178,8 @@ def plan_buffers(
     cnp_bytes = 0 if own_priority(roce) is None else frame_bytes
     cnps_bytes = cnp_bytes * sum(1 for port in ports if port.peer)
     if not roce.pfc or not roce.lossless:
+        if cnps_bytes >= model.buffer_bytes:  # no room for a guarantee, and nothing else that needs one
+            cnp_bytes = cnps_bytes = 0
         return BufferPlan(model.buffer_bytes - cnps_bytes, 0, (), LOSSY_DYNAMIC_TH, cnp_bytes)
     groups: dict[tuple[int, int], list[PortPlan]] = {}
     for port in ports:
