@@ -12,6 +12,7 @@ import typer
 
 from raddle import traffic
 from raddle.cli.fabric_argument import FabricArg
+from raddle.cli.input_digests import digests
 from raddle.cli.option_groups import with_option_groups
 from raddle.cli.options import (
     JsonOption,
@@ -106,12 +107,14 @@ def bench(
         settings=run.settings(model, series, trace or ()),
         plan=held.plan if held else None,
     )
+    named = map(_named_file, (algorithm, where.placement))
+    inputs = digests(fabric, plan_file, matrix, run.faults, *named)
     given = "--plan" if held else "--routing" if run.routing else ""
     source = run.switches(loaded, f"bench {fabric}", held, given)
     with _folder(output, series, trace) as folder, progress_bar() as progress:
         told = _Told(progress, folder, is_quiet=as_json)
         results = run_jobs(model, request, source, watching(progress), told, told.capture)
-        document = to_json(results[0]) if len(results) == 1 else jobs_json(results)
+        document = to_json(results[0], inputs) if len(results) == 1 else jobs_json(results, inputs)
         if folder:
             folder.finish({"bench.json": document})
     if as_json:
@@ -128,6 +131,11 @@ def bench(
         raise KeyboardInterrupt
     if any(row.wrong or row.time_ps is None for result in results for row in result.rows):
         raise typer.Exit(1)
+
+
+def _named_file(name: str | None) -> Path | None:
+    """The file that an option names which may also be a word, as `ring`."""
+    return Path(name) if name and Path(name).is_file() else None
 
 
 class _Told:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Iterable
-from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from raddle.cli.fabric_argument import FabricArg
+from raddle.cli.input_digests import digests
 from raddle.cli.option_groups import with_option_groups
 from raddle.cli.options import JsonOption, Routing, load_fabric
 from raddle.cli.output_folder import OutputFolder
@@ -23,7 +22,6 @@ from raddle.lab.simulate import simulate as run_flows
 from raddle.lab.workloads.flow_file import read_flows
 from raddle.lab.workloads.pin_file import read_pins
 from raddle.report.run_files import (
-    InputFile,
     RunResult,
     flows_csv,
     ports_csv,
@@ -32,9 +30,7 @@ from raddle.report.run_files import (
     samples_csv,
     summary_json,
 )
-from raddle.topology import find
 from raddle.topology.model import Fabric
-from raddle.topology.yaml.include import files_of
 
 _SHOWN = 10
 _CAPTURE, _SERIES = "capture.pcapng", "series.csv"
@@ -80,7 +76,7 @@ def simulate(
     with OutputFolder(output, _FILES, overwrite) as folder, progress_bar() as progress:
         if settings.traced:
             settings = dataclasses.replace(settings, capture=folder.open(_CAPTURE))
-        inputs = _digests((*files_of(find(fabric)), flows, *(each for each in (pins, run.faults) if each)))
+        inputs = digests(fabric, flows, pins, run.faults)
         request = SimulateRequest(workload, _policy(model, run.routing, pins), paths, settings, inputs)
         result = run_flows(model, request, source, watching(progress))
         document = run_document(result)
@@ -98,13 +94,6 @@ def simulate(
         raise KeyboardInterrupt
     if not result.is_done:
         raise typer.Exit(1)
-
-
-def _digests(paths: Iterable[Path]) -> tuple[InputFile, ...]:
-    """Of the files; what came through a pipe has been read and is gone."""
-    return tuple(
-        InputFile(path.name, sha256(path.read_bytes()).hexdigest()) for path in paths if path.is_file()
-    )
 
 
 def _tell_of_unfinished(result: RunResult, output: Path) -> None:

@@ -21,8 +21,8 @@ from raddle.lab.run.watch import QUIET, Watch
 from raddle.lab.switches.prepared import OWN_SWITCHES, SwitchSource, prepare_switches
 from raddle.lab.workloads.demand import demand_of
 from raddle.lab.workloads.pin_file import Pin, with_pins
-from raddle.report.model import LinkUse
-from raddle.report.run_files import InputFile, RunResult
+from raddle.report.model import InputFile, LinkUse
+from raddle.report.run_files import RunResult
 from raddle.topology.model import Fabric
 from raddle.workload import Workload
 

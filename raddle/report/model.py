@@ -12,6 +12,14 @@ from raddle.units import format_time
 
 
 @dataclass(frozen=True, slots=True)
+class InputFile:
+    """A file that a run was made of, and the SHA-256 of its bytes."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class UnfinishedFlow:
     """A flow whose last byte never arrived. `name` is like `rank3 host12 -> rank4 host1`."""
 

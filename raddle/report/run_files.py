@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
 
-from raddle.report.model import FastForward, LinkUse
+from raddle.report.model import FastForward, InputFile, LinkUse
 from raddle.sim.series import Sample
 from raddle.units import format_time
 
@@ -69,14 +69,6 @@ class WatchdogRow:
     port: str
     queue: int
     event: str
-
-
-@dataclass(frozen=True, slots=True)
-class InputFile:
-    """A file that a run was made of, and the SHA-256 of its bytes."""
-
-    name: str
-    sha256: str
 
 
 @dataclass(frozen=True, slots=True)

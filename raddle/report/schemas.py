@@ -18,7 +18,7 @@ def bench_schema() -> dict[str, Any]:
     whole = closed(TypeAdapter(BenchResult).json_schema(mode="serialization"))
     kinds = whole.pop("$defs")
     version = {"schema_version": {"const": 1}}
-    whole["properties"] |= version | {"average_busbw_gbs": {"type": "number"}}
+    whole["properties"] |= version | _made_of() | {"average_busbw_gbs": {"type": "number"}}
     kinds["SizeRow"]["properties"]["drops"] = _or_null(_COUNTS)
     kinds["BenchResult"] = whole
     kinds["Jobs"] = {
@@ -45,8 +45,7 @@ def run_schema() -> dict[str, Any]:
         "title": "raddle simulate",
         **_record(
             schema_version={"const": 1},
-            raddle_version=_text(),
-            inputs=_list(_record(name=_text(), sha256={"type": "string", "pattern": "^[0-9a-f]{64}$"})),
+            **_made_of(),
             fabric=_text(),
             routing=_text(),
             congestion_control=_text(),
@@ -70,6 +69,12 @@ def run_schema() -> dict[str, Any]:
             busiest_link=_or_null(_record(name=_text(), utilisation=_number(), tx_bytes=_COUNT)),
         ),
     }
+
+
+def _made_of() -> dict[str, Any]:
+    """What a result was made with: this release, and files by their digests."""
+    digest = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+    return {"raddle_version": _text(), "inputs": _list(_record(name=_text(), sha256=digest))}
 
 
 def _text() -> dict[str, Any]:

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -192,3 +194,16 @@ def test_queue_pairs_of_one_connection_do_not_collide(pod: Path) -> None:
         assert "# No link carried two flows of one step." in text
     plan = ("plan", pod, "--routing", "pinned", "--collisions", "--json")
     assert json.loads(raddle(*plan).stdout)["collisions"] == []
+
+
+def test_a_benchmark_says_what_it_was_made_of(pod: Path, tmp_path: Path) -> None:
+    order = tmp_path / "order.txt"
+    order.write_text("host1\nhost0\n")
+    words = ["bench", str(pod), "--routing", "ecmp", "-b", "1M", "-e", "1M", "--placement", str(order)]
+    done = CliRunner().invoke(app, [*words, "-o", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    made = json.loads((tmp_path / "out/bench.json").read_text())
+    assert made["raddle_version"] == version("raddle")
+    assert made["inputs"] == [
+        {"name": path.name, "sha256": sha256(path.read_bytes()).hexdigest()} for path in (pod, order)
+    ]

@@ -115,7 +115,7 @@ def bisection_bps(fabric: Fabric, members: NDArray[np.bool_] | None = None) -> i
     hosts = np.zeros_like(down)
     np.add.at(hosts, arrays.b[chosen], arrays.speed_bps[chosen])
     total = 0
-    for plane in np.unique(plane_of).tolist():
+    for plane in sorted({*plane_of.tolist()}):  # np.unique imports numpy.ma
         leaves = first + np.flatnonzero((plane_of == plane) & (hosts[first:] > 0))
         if len(leaves) < 2:
             total += int(hosts[leaves].sum()) // 2

@@ -115,9 +115,14 @@ def test_verify_and_bench_take_the_plan_as_it_is(hall: Hall) -> None:
     assert proved.exit_code == 0
     assert proved.stdout == fresh.stdout
     sizes = ("-b", "64K", "-e", "64K", "--placement", "strided", "--json")
-    same = [hall.run("bench", *more, *sizes).stdout for more in (held, ("--routing", "pinned"))]
+    both = (held, ("--routing", "pinned"))
+    same = [json.loads(hall.run("bench", *more, *sizes).stdout) for more in both]
+    assert [[each["name"] for each in run.pop("inputs")] for run in same] == [
+        ["hall.yaml", "plan.json"],
+        ["hall.yaml"],
+    ]
     assert same[0] == same[1]
-    assert "pins" in same[0]
+    assert same[0]["pins"]
     hall.file.write_text(TEXT.replace("count: 2}, spines", "count: 3}, spines"))
     for verb in ("verify", "bench"):
         refused = hall.run(verb, *held).exception

@@ -8,8 +8,8 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from raddle.report import to_json
 from raddle.report.json_report import jobs_json
-from raddle.report.model import LinkUse
-from raddle.report.run_files import FlowRow, InputFile, PortRow, RunResult, WatchdogRow, run_document
+from raddle.report.model import InputFile, LinkUse
+from raddle.report.run_files import FlowRow, PortRow, RunResult, WatchdogRow, run_document
 from raddle.report.schemas import bench_schema, run_schema
 
 FLOW = FlowRow("1", "host0", "host1", 4096, "done", 0, 10, 20, 10, 1.0, 0, 0, 0, None)
