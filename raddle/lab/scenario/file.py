@@ -25,6 +25,7 @@ from raddle.lab.workloads.ranks import Scope
 from raddle.sim import NEVER
 from raddle.topology import find, load
 from raddle.topology.model import Fabric
+from raddle.topology.rate_control import CongestionControl
 from raddle.topology.yaml.fields import (
     Count,
     Duration,
@@ -116,7 +117,7 @@ class ScenarioFile(Spec):
     """Fabric file, looked for beside this one, or the name of a bundled example."""
     routing: Literal["ecmp", "pinned"] | None = None
     """Hash over all paths, or pin the jobs' flows (default: the fabric's)."""
-    congestion_control: Literal["dcqcn", "none"] | None = None
+    congestion_control: CongestionControl | None = None
     """At the hosts (default: the fabric's)."""
     fidelity: Fidelity = "packet"
     """packet: every packet moves; fluid: messages flow at max-min fair rates."""
