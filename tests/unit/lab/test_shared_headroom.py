@@ -62,7 +62,7 @@ def test_the_pool_is_the_sum_over_the_ratio_or_as_large_as_said_and_the_rest_is_
     assert leaf("{over_subscribe_ratio: 1000}").buffers.headroom_pool_bytes == most
     with pytest.raises(InputError, match=rf"headroom does not hold the {most} bytes that one") as caught:
         leaf("{pool: 1KB}")
-    assert [each.code for each in caught.value.diagnostics] == ["headroom-pool-too-small"]
+    assert {each.code for each in caught.value.diagnostics} == {"headroom-pool-too-small"}
 
 
 def test_fewer_small_packets_and_smaller_frames_need_less() -> None:
