@@ -42,6 +42,7 @@ from raddle.inventory import Inventory, load_inventory
 from raddle.lab.switches.programmed import switch_farm
 from raddle.nos.farm import _free_port as free_port
 from tests.conformance.open_vswitch import DummySwitches, needs_open_vswitch
+from tests.fabrics import SMALL_POD
 
 pytestmark = needs_open_vswitch
 
@@ -49,13 +50,7 @@ APP = typer.Typer()
 for command in (apply, status, drift):
     APP.command()(command)
 
-TEXT = """
-raddle: 1
-name: pod
-fabric: {leaves: {count: 2}, spines: {count: 2}}
-hosts: {per_leaf: 2}
-"""
-FABRIC = raddle.loads(TEXT)
+FABRIC = raddle.loads(SMALL_POD)
 PLAN = make_plan(FABRIC, "ecmp")
 SCHEDULE = traffic.build("all_reduce", "ring", 4, 4096)
 
@@ -74,7 +69,7 @@ class Bench:
 
     def __init__(self, switches: DummySwitches, folder: Path) -> None:
         self.switches, self.port, self._folder = switches, free_port(), folder
-        (folder / "pod.yaml").write_text(TEXT)
+        (folder / "pod.yaml").write_text(SMALL_POD)
         self.write(openflow(PLAN, self.port))
         self._plan, self._target = replace(PLAN, switches=()), ""
 

@@ -16,8 +16,8 @@ from raddle.controller.plan import make_plan
 from raddle.errors import InputError
 from raddle.inventory import Inventory
 from raddle.lab.switches.programmed import switch_farm
+from tests.fabrics import SMALL_POD
 
-POD = "raddle: 1\nname: pod\nfabric: {leaves: {count: 2}, spines: {count: 2}}\nhosts: {per_leaf: 2}\n"
 BENCH = ("bench", "pod.yaml", "--routing", "pinned", "--placement", "strided", "-b", "64K", "-e", "64K")
 SIMULATE = ("simulate", "pod.yaml", "--flows", "flows.csv", "-o", "out", "--routing", "pinned")
 
@@ -26,9 +26,9 @@ SIMULATE = ("simulate", "pod.yaml", "--flows", "flows.csv", "-o", "out", "--rout
 def _booted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """pod.yaml, and its switches in pod.json, booted and not programmed."""
     monkeypatch.chdir(tmp_path)
-    Path("pod.yaml").write_text(POD)
+    Path("pod.yaml").write_text(SMALL_POD)
     Path("flows.csv").write_text("src,dst,bytes\nhost0,host2,100000\n")
-    fabric = raddle.loads(POD)
+    fabric = raddle.loads(SMALL_POD)
     with switch_farm(fabric, make_plan(fabric, "ecmp")) as farm:
         Inventory(fabric.name, dict(farm.addresses)).save(Path("pod.json"))
         yield
@@ -46,7 +46,7 @@ def test_status_after_a_push_compares_with_what_was_pushed(words: tuple[str, ...
     assert run("status", "pod.yaml", "--routing", "ecmp").exit_code == 1  # the pins are there
     record = json.loads(Path("pod.applied.json").read_text())
     assert record["plan"]["made_of"]["options"]["pushed_by"].startswith(f"{words[0]} pod.yaml")
-    Path("pod.yaml").write_text(POD + "overrides: {drain: [spine1]}\n")
+    Path("pod.yaml").write_text(SMALL_POD + "overrides: {drain: [spine1]}\n")
     later = run("status", "pod.yaml")
     assert later.exit_code == 0
     assert f"note: the fabric file has changed since '{words[0]} pod.yaml" in later.stderr

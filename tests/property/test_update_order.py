@@ -24,10 +24,9 @@ from raddle.controller.plan.update import (
 from raddle.lab.workloads.collective import collective_demand
 from raddle.lab.workloads.ranks import Scope
 from raddle.topology.model import PortRef
+from tests.fabrics import leaf_spine
 
-FABRIC = raddle.loads(
-    "raddle: 1\nname: tiny\nfabric: {leaves: {count: 3}, spines: {count: 3}}\nhosts: {per_leaf: 2}\n"
-)
+FABRIC = raddle.loads(leaf_spine(3, 3))
 PEERS = peers_of(make_plan(FABRIC, "ecmp"))
 ADDRESSES = plan_addresses(FABRIC)
 PREFIXES = [str(prefix) for (prefix,) in ADDRESSES.leaf_prefixes]

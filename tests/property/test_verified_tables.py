@@ -28,16 +28,9 @@ from raddle.lab.verify import FailureScope, verify_plan
 from raddle.lab.workloads.collective import collective_demand
 from raddle.lab.workloads.ranks import Scope
 from raddle.topology.model import PortRef
+from tests.fabrics import THREE_LEAVES
 
-FABRIC = raddle.loads("""
-raddle: 1
-name: tiny
-fabric:
-  kind: leaf-spine
-  leaves: {count: 3}
-  spines: {count: 2}
-hosts: {per_leaf: 2}
-""")
+FABRIC = raddle.loads(THREE_LEAVES)
 NETWORK = network_of(FABRIC)
 CHECKER = runpy.run_path(str(Path(__file__).parents[2] / "scripts" / "check-certificate"))
 EVERY = np.arange(len(FABRIC.endpoints))

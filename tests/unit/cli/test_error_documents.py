@@ -12,8 +12,9 @@ from typing import Any
 import jsonschema
 import pytest
 
+from tests.fabrics import SMALL_POD
+
 SCHEMA = json.loads(files("raddle.report").joinpath("schemas/errors.schema.json").read_text())
-POD = "raddle: 1\nname: pod\nfabric: {leaves: {count: 2}, spines: {count: 2}}\nhosts: {per_leaf: 2}\n"
 
 
 def run(*words: str, folder: Path) -> tuple[int, dict[str, Any], str]:
@@ -28,7 +29,7 @@ def run(*words: str, folder: Path) -> tuple[int, dict[str, Any], str]:
 def test_every_problem_of_a_file_is_in_the_document_with_its_place(
     command: list[str], tmp_path: Path
 ) -> None:
-    (tmp_path / "pod.yaml").write_text(POD + "sped: 1\nroce: {mtu: 100}\n")
+    (tmp_path / "pod.yaml").write_text(SMALL_POD + "sped: 1\nroce: {mtu: 100}\n")
     code, document, told = run(*command, "pod.yaml", "--json", folder=tmp_path)
     assert code == document["exit_code"] == 2
     places = {(each["code"], each["place"]["line"], each["place"]["column"]) for each in document["problems"]}
@@ -64,7 +65,7 @@ def test_a_problem_without_a_place_has_none(tmp_path: Path) -> None:
 
 
 def test_switches_that_do_not_answer_are_told_with_exit_code_3(tmp_path: Path) -> None:
-    (tmp_path / "pod.yaml").write_text(POD)
+    (tmp_path / "pod.yaml").write_text(SMALL_POD)
     switches = {name: {"address": "127.0.0.1:1"} for name in ("leaf0", "leaf1", "spine0", "spine1")}
     where = {"schema_version": 1, "fabric": "pod", "switches": switches}
     (tmp_path / "raddle-inventory.json").write_text(json.dumps(where))

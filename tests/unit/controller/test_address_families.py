@@ -8,12 +8,11 @@ import raddle
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.addresses import address_families
 from raddle.controller.southbound.sonic.tables import bootstrap, pushed
-
-SMALL = "raddle: 1\nname: small\nfabric: {leaves: {count: 2}, spines: {count: 2}}\nhosts: {per_leaf: 2}\n"
+from tests.fabrics import SMALL_POD, three_tiers
 
 
 def test_ipv6_alone_gives_endpoints_127s_and_loopbacks_128s() -> None:
-    plan = make_plan(raddle.loads(SMALL + "addressing: {families: ipv6}\n"), "ecmp")
+    plan = make_plan(raddle.loads(SMALL_POD + "addressing: {families: ipv6}\n"), "ecmp")
     assert dict(plan.endpoints)["host1"] == "fd00:0:0:1::3"
     prefixes = {each.name: each.prefix for each in plan.switches[0].interfaces}
     assert (prefixes["Ethernet8"], prefixes["Loopback0"]) == ("fd00:0:0:1::2/127", "fd00:0:0:2::/128")
@@ -21,17 +20,17 @@ def test_ipv6_alone_gives_endpoints_127s_and_loopbacks_128s() -> None:
 
 
 def test_dual_stack_has_a_route_of_each_family_with_the_same_ports() -> None:
-    plan = make_plan(raddle.loads(SMALL + "addressing: {families: dual}\n"), "ecmp")
+    plan = make_plan(raddle.loads(SMALL_POD + "addressing: {families: dual}\n"), "ecmp")
     for switch in plan.switches:
         ports: dict[int, list[list[str]]] = {4: [], 6: []}
         for route in switch.routes:
             ports[ip_interface(route.prefix).version].append([hop.port for hop in route.next_hops])
         assert ports[4] == ports[6]
-    assert [family.version for family in address_families(raddle.loads(SMALL))] == [4]
+    assert [family.version for family in address_families(raddle.loads(SMALL_POD))] == [4]
 
 
 def test_unnumbered_next_hops_are_the_neighbours_link_local_addresses() -> None:
-    fabric = raddle.loads(SMALL + "addressing: {links: unnumbered}\n")
+    fabric = raddle.loads(SMALL_POD + "addressing: {links: unnumbered}\n")
     leaf = make_plan(fabric, "ecmp").switches[0]
     # spine0 is switch 2 with MAC address 02:00:00:00:00:02: modified EUI-64 0000:00ff:fe00:0002.
     assert leaf.routes[0].next_hops[0].address == "fe80::ff:fe00:2"
@@ -43,18 +42,14 @@ def test_unnumbered_next_hops_are_the_neighbours_link_local_addresses() -> None:
 
 
 def test_no_address_is_given_twice_in_three_tiers() -> None:
-    fabric = raddle.loads(
-        "raddle: 1\nname: tree\n"
-        "fabric: {kind: fat-tree, pods: 3, leaves: {per_pod: 2}, spines: {per_pod: 2}, "
-        "superspines: {count: 4}}\nhosts: {per_leaf: 2}\naddressing: {families: dual}\n"
-    )
+    fabric = raddle.loads(three_tiers(pods=3, more="addressing: {families: dual}\n"))
     plan = make_plan(fabric, "ecmp")
     given = [each.prefix.partition("/")[0] for switch in plan.switches for each in switch.interfaces]
     assert len(given) == len(set(map(ip_address, given)))
 
 
 def test_switches_have_their_as_number() -> None:
-    plan = make_plan(raddle.loads(SMALL), "ecmp")
-    for switch, of_fabric in zip(plan.switches, raddle.loads(SMALL).switches, strict=True):
+    plan = make_plan(raddle.loads(SMALL_POD), "ecmp")
+    for switch, of_fabric in zip(plan.switches, raddle.loads(SMALL_POD).switches, strict=True):
         metadata = bootstrap(switch).config_db["DEVICE_METADATA"]["localhost"]
         assert metadata["bgp_asn"] == str(of_fabric.asn) != "0"

@@ -15,10 +15,9 @@ from raddle.controller.plan.backup import Backup, backups
 from raddle.controller.plan.replan import replanner
 from raddle.lab.workloads.collective import collective_demand
 from raddle.lab.workloads.ranks import Scope
+from tests.fabrics import THREE_LEAVES
 
-FABRIC = raddle.loads(
-    "raddle: 1\nname: tiny\nfabric: {leaves: {count: 3}, spines: {count: 2}}\nhosts: {per_leaf: 2}\n"
-)
+FABRIC = raddle.loads(THREE_LEAVES)
 
 
 def by_failure(routing: str = "ecmp") -> dict[str, Backup]:

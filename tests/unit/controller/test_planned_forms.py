@@ -10,8 +10,8 @@ from raddle.controller.plan import make_plan
 from raddle.controller.plan.lossless_check import check_lossless
 from raddle.topology import find
 from raddle.workload import Demand
+from tests.fabrics import SMALL_POD, leaf_spine
 
-POD = "raddle: 1\nname: pod\nfabric: {leaves: {count: 2}, spines: {count: 2}}\nhosts: {per_leaf: 2}\n"
 SHARED_TOP = """
 raddle: 1
 name: shared-top
@@ -49,7 +49,7 @@ def test_two_tier_form_is_planned_and_every_leaf_reaches_every_other(name: str) 
 
 
 def test_validate_tells_once_of_headroom_that_alike_switches_cannot_hold() -> None:
-    text = POD.replace("count: 2}, spines: {count: 2}", "count: 8}, spines: {count: 2}") + (
+    text = leaf_spine(8) + (
         "roce: {lossless: [{priority: 3, dscp: 26}, {priority: 4, dscp: 28}]}\n"
         "models: {small: {ports: 32, port_speed: 400G, buffer: 1MiB}}\n"
     )
@@ -60,7 +60,7 @@ def test_validate_tells_once_of_headroom_that_alike_switches_cannot_hold() -> No
 
 
 def test_validate_tells_of_a_speed_without_a_known_reaction_time() -> None:
-    text = POD.replace("{count: 2}", "{count: 2, model: fast}") + (
+    text = SMALL_POD.replace("{count: 2}", "{count: 2, model: fast}") + (
         "models: {fast: {ports: 8, port_speed: 3.2T, buffer: 256MiB}}\n"
     )
     with pytest.raises(InputError, match=r"3:1: error\[unknown-pause-delay\].*3\.2T"):

@@ -16,13 +16,9 @@ from raddle.errors import InputError
 from raddle.inventory import load_inventory
 from raddle.topology.views.cable_truth import compare_cables, planned_names, read_cables
 from raddle.topology.views.capacity import review
+from tests.fabrics import leaf_spine
 
-FORM = """
-raddle: 1
-name: row
-fabric: {leaves: {count: 2}, spines: {count: 2}}
-hosts: {per_leaf: 2}
-"""
+FORM = leaf_spine(name="row")
 
 
 def leaf(more: str = "", form: str = FORM) -> SwitchPlan:
@@ -143,6 +139,6 @@ def test_a_list_of_cables_that_is_no_csv_is_told_with_its_line(tmp_path: Path, t
 def test_a_pipe_is_not_included(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.yaml")
     main = tmp_path / "row.yaml"
-    main.write_text(f"include: pipe.yaml{FORM}")
+    main.write_text(f"include: pipe.yaml\n{FORM}")
     with pytest.raises(InputError, match=r"row\.yaml:1:10: error\[unreadable-file\]: 'pipe.yaml' is no file"):
         raddle.load(main)

@@ -29,12 +29,12 @@ from raddle.lab.verify import FailureScope, verify_plan
 from raddle.lab.workloads.collective import collective_demand
 from raddle.lab.workloads.ranks import Scope
 from raddle.topology.model import Fabric
+from tests.fabrics import THREE_LEAVES
 
-TEXT = "raddle: 1\nname: tiny\nfabric: {leaves: {count: 3}, spines: {count: 2}}\nhosts: {per_leaf: 2}\n"
-FABRIC = raddle.loads(TEXT)
+FABRIC = raddle.loads(THREE_LEAVES)
 PEERS = peers_of(make_plan(FABRIC, "ecmp"))
 WITHOUT_SPINE1 = raddle.loads(
-    TEXT
+    THREE_LEAVES
     + "overrides: {links: ["
     + ", ".join(f"{{ends: [leaf{n}, spine1], state: down}}" for n in range(3))
     + "]}\n"
@@ -169,7 +169,7 @@ def test_states_on_the_way_end_with_the_new_routes() -> None:
 
 
 def test_a_drained_link_stays_up_and_no_route_or_pin_uses_it() -> None:
-    drained = raddle.loads(TEXT + "overrides: {drain: [spine1]}\n")
+    drained = raddle.loads(THREE_LEAVES + "overrides: {drain: [spine1]}\n")
     demand = collective_demand(drained, "all_reduce", None, Scope("strided"))
     plan = make_plan(drained, "pinned", demand)
     switches = {switch.name: switch for switch in plan.switches}

@@ -20,21 +20,13 @@ from raddle.lab.workloads.collective import find_job
 from raddle.lab.workloads.ranks import place_ranks
 from raddle.topology import loads
 from raddle.topology.views.cut_off import cut_off_endpoints
+from tests.fabrics import DUAL_TOR, THREE_LEAVES, TWO_PLANES, leaf_spine
 
 APP = typer.Typer()
 for command in (bench, plan, simulate, validate, verify):
     APP.command()(command)
 
-TWO_BY_TWO = "raddle: 1\nname: pod\nfabric: {leaves: {count: 3}, spines: {count: 2}}\nhosts: {per_leaf: 2}\n"
-DUAL_TOR = (
-    "raddle: 1\nname: pod\nfabric: {tors: 2, leaves: {count: 4}, spines: {count: 2}}\n"
-    "hosts: {per_leaf: 2, nics: {ports: 2}}\n"
-)
-PLANES = (
-    "raddle: 1\nname: pod\nfabric: {planes: 2, leaves: {count: 2}, spines: {count: 2}}\n"
-    "hosts: {per_leaf: 2, nics: {count: 2}}\n"
-)
-DEAD_HOST_LINK = TWO_BY_TWO + "overrides: {links: [{ends: [leaf1, host2], state: down}]}\n"
+DEAD_HOST_LINK = THREE_LEAVES + "overrides: {links: [{ends: [leaf1, host2], state: down}]}\n"
 
 
 def told(text: str) -> list[str]:
@@ -62,20 +54,19 @@ def test_leaves_that_are_drained_together_cut_off_their_hosts() -> None:
 
 
 def test_a_drained_leaf_of_a_plane_cuts_off_the_nics_of_that_plane() -> None:
-    (message,) = told(PLANES + "overrides: {drain: [p1-leaf0]}\n")
+    (message,) = told(TWO_PLANES + "overrides: {drain: [p1-leaf0]}\n")
     assert message.startswith("'host0', 'host1' on 'p1-leaf0' reach only hosts of the same leaf")
 
 
 def test_a_plane_of_one_leaf_needs_no_spine() -> None:
-    one = "raddle: 1\nname: pod\nfabric: {leaves: {count: 1}, spines: {count: 1}}\nhosts: {per_leaf: 2}\n"
-    assert told(one + "overrides: {drain: [leaf0]}\n") == []
+    assert told(leaf_spine(1, 1) + "overrides: {drain: [leaf0]}\n") == []
 
 
 def test_pairs_with_only_a_way_down_and_up_are_told_once() -> None:
     down = (
         "overrides: {links: [{ends: [leaf0, spine0], state: down}, {ends: [leaf1, spine1], state: down}]}\n"
     )
-    (message,) = told(TWO_BY_TWO + down)
+    (message,) = told(THREE_LEAVES + down)
     assert message.startswith("hosts on 'leaf0' and on 'leaf1' do not reach each other")
 
 

@@ -13,8 +13,8 @@ from raddle.lab.run.settings import DEFAULT_SETTINGS
 from raddle.lab.run.watch import Watch
 from raddle.lab.workloads.collective import find_job
 from raddle.lab.workloads.ranks import Scope
+from tests.fabrics import SMALL_POD
 
-POD = "raddle: 1\nname: pod\nfabric: {leaves: {count: 2}, spines: {count: 2}}\nhosts: {per_leaf: 2}\n"
 MIB = 1 << 20
 
 
@@ -45,7 +45,7 @@ def test_the_second_run_is_told_by_the_first_before_it_begins_and_then_by_itself
 
 
 def run_of(size_bytes: int) -> Run:
-    fabric = loads(POD)
+    fabric = loads(SMALL_POD)
     return set_up(fabric, {}, find_job(fabric, "all_gather", None).workload(size_bytes), DEFAULT_SETTINGS)
 
 
@@ -69,7 +69,7 @@ def test_a_benchmark_tells_the_time_left_from_the_second_size_on() -> None:
     told: list[tuple[str, float | None]] = []
     request = BenchRequest("all_reduce", "ring", (MIB, 4 * MIB), "ecmp", (Scope("linear"),))
     watch = Watch(lambda what, share, left_s: told.append((what, left_s)))
-    run_bench(loads(POD), request, watch=watch)
+    run_bench(loads(SMALL_POD), request, watch=watch)
     second = [left_s for what, left_s in told if what == "all_reduce of 4MiB, 2 of 2"]
     assert second
     assert all(left_s is not None for left_s in second)

@@ -12,11 +12,9 @@ from raddle import Fabric, InputError, loads
 from raddle.cli.main import app
 from raddle.topology.views.cable_truth import compare_cables, read_cables
 from raddle.topology.views.rows import cable_rows
+from tests.fabrics import SMALL_POD
 
-FABRIC = loads(
-    "raddle: 1\nname: pod\nfabric: {leaves: {count: 2}, spines: {count: 2}}\nhosts: {per_leaf: 2}\n"
-    "overrides: {links: [{ends: [leaf1, spine1], state: down}]}\n"
-)
+FABRIC = loads(SMALL_POD + "overrides: {links: [{ends: [leaf1, spine1], state: down}]}\n")
 HEADER = "a_device,a_port,b_device,b_port"
 
 
