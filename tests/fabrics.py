@@ -43,3 +43,12 @@ def three_tiers(pods: int = 2, superspines: int = 4, more: str = "") -> str:
         f"raddle: 1\nname: tree\nfabric: {{kind: fat-tree, pods: {pods}, leaves: {{per_pod: 2}}, "
         f"spines: {{per_pod: 2}}, superspines: {{count: {superspines}}}}}\nhosts: {{per_leaf: 2}}\n{more}"
     )
+
+
+def servers_of_four(count: int) -> str:
+    """Servers of four accelerators, each of which has a NIC of 100G; a leaf and a spine for each server."""
+    return (
+        f"raddle: 1\nname: pod\nfabric: {{leaves: {{count: {count}}}, spines: {{count: {count}}}}}\n"
+        "hosts: {per_leaf: 1, accelerators: {count: 4, scale_up: {bandwidth: 1T}}, "
+        "nics: {per_accelerator: 1, speed: 100G}}\n"
+    )

@@ -14,6 +14,7 @@ from raddle.errors import InputError
 from raddle.nos.db.patch import PatchError, PatchOp
 from raddle.nos.switch import BootConfig, SimulatedSwitch
 from raddle.topology import bundled_examples, load
+from tests.fabrics import three_tiers
 
 YANG = Path(__file__).parents[3] / "shared" / "sonic-yang"
 
@@ -36,15 +37,6 @@ fabric:
   spines: {{count: 1, model: wide}}
 hosts: {{per_leaf: 8}}
 addressing: {{hosts: 10.0.0.0/16, loopbacks: 10.255.0.0/20, underlay: 172.16.0.0/14}}
-"""
-
-
-THREE_TIERS = """
-raddle: 1
-name: tiers
-fabric: {{kind: fat-tree, pods: 2, leaves: {{per_pod: 2}}, spines: {{per_pod: 2}}, superspines: {{count: 2}}}}
-hosts: {{per_leaf: 2}}
-addressing: {{{addressing}}}
 """
 
 
@@ -76,7 +68,7 @@ def test_a_switch_of_each_tier_of_a_large_fabric_is_valid_sonic(example: str) ->
 )
 def test_a_switch_of_each_of_three_tiers_is_valid_sonic(addressing: str, tmp_path: Path) -> None:
     file = tmp_path / "tiers.yaml"
-    file.write_text(THREE_TIERS.format(addressing=addressing))
+    file.write_text(three_tiers(superspines=2, more=f"addressing: {{{addressing}}}\n"))
     of_tier = {each.role: each for each in make_plan(load(file), "ecmp").switches}
     assert len(of_tier) == 3
     check_yang({each.name: intended(each) for each in of_tier.values()}, YANG)

@@ -23,20 +23,14 @@ from raddle.controller.southbound.sonic.tables import intended
 from raddle.inventory import Inventory
 from raddle.lab.switches.programmed import switch_farm
 from raddle.nos.farm import SwitchFarm
+from tests.fabrics import leaf_spine
 
 KILLS = int(os.environ.get("RADDLE_KILLS", "20"))
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["raddle.cli.main", "raddle.cli.apply"])
 Configs = dict[str, dict[str, dict[str, dict[str, Any]]]]
 
-TEXT = """
-raddle: 1
-name: pod
-fabric: {leaves: {count: 3}, spines: {count: 2}}
-hosts: {per_leaf: 2}
-routing: {policy: ecmp}
-roce: {ecn: {kmin: %dKB, kmax: 3200KB}}
-"""
+TEXT = leaf_spine(3, more="routing: {policy: ecmp}\nroce: {ecn: {kmin: %dKB, kmax: 3200KB}}\n")
 STATES = (TEXT % 700, TEXT % 900 + "overrides: {drain: [spine1]}\n")
 """What is applied in turns: ECN's thresholds and the routes of all leaves differ."""
 

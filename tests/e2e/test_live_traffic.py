@@ -20,6 +20,7 @@ from raddle.nos.db.patch import PatchOp
 from raddle.nos.farm import SwitchFarm
 from raddle.nos.switch import SimulatedSwitch
 from raddle.topology import bundled_examples, load
+from tests.fabrics import leaf_spine
 
 FABRIC = load(bundled_examples()["leaf-spine-16"])
 PLAN = make_plan(FABRIC, "ecmp")
@@ -117,10 +118,7 @@ def test_an_uplink_that_is_shut_carries_no_more_from_that_instant_on() -> None:
 
 
 def test_traffic_runs_where_addresses_are_ipv6_alone() -> None:
-    fabric = loads(
-        "raddle: 1\nname: six\nfabric: {leaves: {count: 2}, spines: {count: 1}}\nhosts: {per_leaf: 2}\n"
-        "addressing: {families: ipv6}\n"
-    )
+    fabric = loads(leaf_spine(spines=1, more="addressing: {families: ipv6}\n"))
     plan = make_plan(fabric, "ecmp")
     over = threading.Event()
     told: list[str] = []

@@ -8,14 +8,9 @@ from raddle import loads, traffic
 from raddle.cli.main import app
 from raddle.errors import InputError
 from raddle.lab.bench import BenchRequest, run_bench
+from tests.fabrics import leaf_spine
 
-FABRIC = loads("""\
-raddle: 1
-name: pod
-fabric: {leaves: {count: 2}, spines: {count: 2}}
-hosts: {per_leaf: 3}
-roce: {congestion_control: none}
-""")
+FABRIC = loads(leaf_spine(per_leaf=3, more="roce: {congestion_control: none}\n"))
 MIB = 1 << 20
 LINE_GBS = 50 * 4096 / 4178
 """Payload of a 400G link in frames of 4,178 bytes with preamble and gap."""

@@ -27,14 +27,9 @@ from raddle.lab.run.watch import Watch
 from raddle.lab.switches.programmed import switch_farm
 from raddle.lab.workloads.ranks import Scope
 from raddle.report import to_table
+from tests.fabrics import leaf_spine
 
-POD = """\
-raddle: 1
-name: pod
-fabric: {leaves: {count: 2}, spines: {count: 2}}
-hosts: {per_leaf: 2}
-roce: {congestion_control: none}
-"""
+POD = leaf_spine(more="roce: {congestion_control: none}\n")
 MIB = 1 << 20
 
 

@@ -20,21 +20,18 @@ from raddle.controller.verify.network import entries_of_plan, network_of
 from raddle.controller.verify.symmetry import find_orbits
 from raddle.controller.verify.tables import tables_of
 from raddle.lab.verify import FailureScope, verify_plan
+from tests.fabrics import DUAL_TOR, TWO_PLANES
 
 RANDOM = runpy.run_path(str(Path(__file__).parents[2] / "scripts" / "verify-random"))["random_fabric"]
 SINGLE = FailureScope(together=1, most=200, seed=1, congested_groups=8)
 
 FORMS = {
     "leaf-spine": (
-        "fabric: {leaves: {count: 3}, spines: {count: 2}, uplinks: {per_pair: 2}}\nhosts: {per_leaf: 3}\n"
+        "raddle: 1\nname: pod\nfabric: {leaves: {count: 3}, spines: {count: 2}, uplinks: {per_pair: 2}}\n"
+        "hosts: {per_leaf: 3}\n"
     ),
-    "planes": (
-        "fabric: {planes: 2, leaves: {count: 2}, spines: {count: 2}}\n"
-        "hosts: {per_leaf: 2, nics: {count: 2}}\n"
-    ),
-    "dual-tor": (
-        "fabric: {tors: 2, leaves: {count: 4}, spines: {count: 2}}\nhosts: {per_leaf: 2, nics: {ports: 2}}\n"
-    ),
+    "planes": TWO_PLANES,
+    "dual-tor": DUAL_TOR,
 }
 
 
@@ -58,7 +55,7 @@ def counted(found: tuple[Outcome, ...]) -> Counter[Any]:
 def test_a_regular_fabric_has_a_few_kinds_of_failures_that_stand_for_all(
     form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fabric = raddle.loads(f"raddle: 1\nname: pod\n{FORMS[form]}")
+    fabric = raddle.loads(FORMS[form])
     plan = make_plan(fabric, "ecmp")
     few, every = (outcomes(fabric, plan, monkeypatch, least) for least in (1, 10**9))
     # A link to a host, one between switches (each of those in parallel), a leaf, a spine.
@@ -86,7 +83,7 @@ def orbits(fabric: Any, plan: Plan) -> Any:
 
 
 def test_one_changed_route_or_slower_link_is_not_alike() -> None:
-    text = f"raddle: 1\nname: pod\n{FORMS['leaf-spine']}"
+    text = FORMS["leaf-spine"]
     fabric = raddle.loads(text)
     plan = make_plan(fabric, "ecmp")
     assert orbits(fabric, plan).switch.tolist() == [0, 0, 0, 3, 3]

@@ -16,12 +16,8 @@ from raddle.controller.plan import make_plan
 from raddle.controller.plan.model import Plan
 from raddle.controller.plan.summary import Summary, summarize_change
 from raddle.topology import find
+from tests.fabrics import leaf_spine
 
-FORM = """raddle: 1
-name: row
-fabric: {leaves: {count: LEAVES}, spines: {count: SPINES}}
-hosts: {per_leaf: HOSTS}
-"""
 ROOM = "reserve: {leaves: 6, spines: 4, hosts_per_leaf: 5}\n"
 RECORD = "record: row.json\n"
 Write = Callable[..., Path]
@@ -30,12 +26,8 @@ Write = Callable[..., Path]
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
     def write(leaves: int, spines: int, hosts: int, more: str = "") -> Path:
-        counts = {"LEAVES": leaves, "SPINES": spines, "HOSTS": hosts}
-        text = FORM
-        for key, count in counts.items():
-            text = text.replace(key, str(count))
         path = tmp_path / "row.yaml"
-        path.write_text(text + more)
+        path.write_text(leaf_spine(leaves, spines, hosts, more, name="row"))
         return path
 
     return write

@@ -31,19 +31,14 @@ from raddle.controller.southbound.sonic.gnmi import GnmiClient
 from raddle.controller.southbound.sonic.tables import bootstrap, pushed
 from raddle.errors import InputError
 from raddle.inventory import Inventory
+from tests.fabrics import leaf_spine
 from tests.unit.controller.fake_switch import FakeSwitch, serving
 
 APP = typer.Typer()
 for command in (plan, render, apply, status, drift, verify, bench):
     APP.command()(command)
 
-TEXT = """
-raddle: 1
-name: hall
-fabric: {leaves: {count: 2}, spines: {count: 2}}
-hosts: {per_leaf: 4}
-routing: {policy: ecmp}
-"""
+TEXT = leaf_spine(per_leaf=4, more="routing: {policy: ecmp}\n", name="hall")
 PINNED = ("--routing", "pinned", "--placement", "strided")
 
 

@@ -22,6 +22,7 @@ from raddle.lab.collisions import find_job_collisions
 from raddle.lab.workloads.collective import find_job
 from raddle.topology.model import Fabric, TableBudget
 from raddle.workload import Demand, Seats
+from tests import fabrics
 from tests.unit.controller.fabrics import MODEL, demand, leaf_spine, placement, ring, shifts
 
 POLICY_MODEL = replace(MODEL, features=("policy-routing",))
@@ -155,11 +156,8 @@ def test_pins_beyond_a_table_are_refused_by_name_and_auto_takes_the_next_carrier
 
 
 def test_source_ports_of_ipv6_flows_take_the_planned_paths_in_the_engine() -> None:
-    document = (
-        "raddle: 1\nname: six\nfabric: {leaves: {count: 4}, spines: {count: 4}}\nhosts: {per_leaf: 4}\n"
-        "routing: {pins: udp-source-port}\naddressing: {families: ipv6}\n"
-    )
-    fabric = loads(document)
+    more = "routing: {pins: udp-source-port}\naddressing: {families: ipv6}\n"
+    fabric = loads(fabrics.leaf_spine(4, 4, 4, more))
     order = placement("strided", fabric)
     plan = make_plan(fabric, "pinned", ring(order))
     job = replace(find_job(fabric, "all_reduce", "ring"), seats=Seats.of_endpoints(np.array(order, np.int32)))
@@ -170,11 +168,7 @@ def test_source_ports_of_ipv6_flows_take_the_planned_paths_in_the_engine() -> No
 
 def test_tiers_that_hash_alike_cannot_be_steered_apart_and_the_flows_are_named() -> None:
     """CRC is affine: with groups of 2 the bit that chooses the spine chooses the superspine too."""
-    document = (
-        "raddle: 1\nname: ft\nfabric: {kind: fat-tree, pods: 2, leaves: {per_pod: 2}, spines: {per_pod: 2},"
-        " superspines: {count: 4}}\nhosts: {per_leaf: 2}\n"
-        "routing: {pins: udp-source-port, hash: {offset: OFFSET}}\n"
-    )
+    document = fabrics.three_tiers(more="routing: {pins: udp-source-port, hash: {offset: OFFSET}}\n")
     fabric = loads(document.replace("OFFSET", "0"))
     flows = Demand(
         np.arange(8, dtype=np.int32), (np.arange(8, dtype=np.int32) + 4) % 8, np.zeros(8, np.int32)

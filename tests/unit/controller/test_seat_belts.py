@@ -20,19 +20,14 @@ from raddle.controller.plan import make_plan
 from raddle.controller.southbound.sonic.tables import bootstrap
 from raddle.errors import InputError
 from raddle.inventory import Inventory
+from tests.fabrics import leaf_spine
 from tests.unit.controller.fake_switch import FakeSwitch, serving
 
 APP = typer.Typer()
 for command in (apply, status, drift):
     APP.command()(command)
 
-TEXT = """
-raddle: 1
-name: hall
-fabric: {leaves: {count: 2}, spines: {count: 2}}
-hosts: {per_leaf: 3}
-routing: {policy: ecmp}
-"""
+TEXT = leaf_spine(per_leaf=3, more="routing: {policy: ecmp}\n", name="hall")
 PLAN = make_plan(raddle.loads(TEXT), "ecmp")
 FREE = next(port.name for port in PLAN.switches[0].ports if not port.peer)
 THEIRS: dict[str, dict[str, Any]] = {

@@ -12,6 +12,7 @@ from raddle.lab.emulation.roce import WRITE_ONLY, Reth, RocePacket, encode
 from raddle.lab.workloads.collective import collective_demand
 from raddle.topology import find, load
 from raddle.topology.model import PortRef
+from tests.fabrics import leaf_spine
 
 FABRIC = load(find("leaf-spine-16"))
 DEMAND = collective_demand(FABRIC, "all_reduce", None)
@@ -78,10 +79,7 @@ def test_nics_have_the_plans_addresses_and_the_leafs_mac() -> None:
 
 
 def test_nics_have_an_address_of_each_family_and_send_from_the_first() -> None:
-    form = (
-        "raddle: 1\nname: pod\nfabric: {leaves: {count: 2}, spines: {count: 2}}\nhosts: {per_leaf: 4}\n"
-        "addressing: {families: %s}\n"
-    )
+    form = leaf_spine(per_leaf=4, more="addressing: {families: %s}\n")
     six = NicAddress("fd00:0:0:1::b", "fd00:0:0:1::a", 127)
     both = loads(form % "dual")
     nic = Layout(both, make_plan(both, "ecmp")).nics[5]

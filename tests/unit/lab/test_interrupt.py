@@ -9,17 +9,9 @@ import raddle
 from raddle.lab.run.watch import Watch
 from raddle.lab.simulate import SimulateRequest, simulate
 from raddle.lab.workloads.flow_file import read_flows
+from tests.fabrics import leaf_spine
 
-FABRIC = """\
-raddle: 1
-name: pair
-fabric:
-  kind: leaf-spine
-  leaves: {count: 2, model: white-box-12.8t}
-  spines: {count: 2, model: white-box-12.8t}
-hosts: {per_leaf: 2}
-roce: {congestion_control: none}
-"""
+FABRIC = leaf_spine(more="roce: {congestion_control: none}\n")
 
 
 def test_interrupt_ends_a_run_within_a_second_and_keeps_what_there_is(tmp_path):

@@ -13,6 +13,7 @@ from raddle.lab.workloads.connections import LaneFinder
 from raddle.lab.workloads.joined import joined, joined_demand, over_nics
 from raddle.lab.workloads.ranks import Scope, place_ranks, seat_names, seats_of
 from raddle.topology import Fabric, loads
+from tests.fabrics import DUAL_TOR
 
 MIB = 1 << 20
 RAILS = """
@@ -23,12 +24,6 @@ hosts: {per_leaf: 4, accelerators: {count: 2}, nics: {per_accelerator: 1}}
 tenants:
   - {name: vision, hosts: "host[0-1]", ranks: strided}
   - {name: speech, hosts: "host[2-3]"}
-"""
-DUAL_TOR = """
-raddle: 1
-name: t
-fabric: {tors: 2, leaves: {count: 2}, spines: {count: 2}}
-hosts: {per_leaf: 2, nics: {ports: 2}}
 """
 PLANES = """
 raddle: 1

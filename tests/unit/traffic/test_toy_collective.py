@@ -17,14 +17,9 @@ from raddle.traffic.collectives.record import Algorithm, Cells, Collective, Pair
 from raddle.traffic.collectives.rounds import Round, assemble
 from raddle.traffic.sizes import split_elements, whole_buffer
 from raddle.workload import COPY, Schedule
+from tests.fabrics import leaf_spine
 
-FABRIC = """\
-raddle: 1
-name: pod
-fabric: {leaves: {count: 2}, spines: {count: 4}}
-hosts: {per_leaf: 4}
-roce: {congestion_control: none}
-"""
+FABRIC = leaf_spine(spines=4, per_leaf=4, more="roce: {congestion_control: none}\n")
 MIB = 1 << 20
 CHUNKS = 4
 _buffer = whole_buffer(redop="none", root=0)

@@ -19,6 +19,7 @@ from raddle.lab.workload import WorkloadRequest, run_workload
 from raddle.topology import loads
 from raddle.topology.model import Fabric
 from raddle.workload import Schedule
+from tests.fabrics import servers_of_four
 
 TABLE = Path(__file__).parents[5] / "shared/reference/collectives/moe_volume.csv"
 
@@ -26,11 +27,7 @@ TABLE = Path(__file__).parents[5] / "shared/reference/collectives/moe_volume.csv
 @pytest.fixture(scope="module")
 def pod() -> Fabric:
     """2 servers of 4 accelerators."""
-    return loads(
-        "raddle: 1\nname: pod\nfabric: {leaves: {count: 2}, spines: {count: 2}}\n"
-        "hosts: {per_leaf: 1, accelerators: {count: 4, scale_up: {bandwidth: 1T}}, "
-        "nics: {per_accelerator: 1, speed: 100G}}\n"
-    )
+    return loads(servers_of_four(2))
 
 
 def between_nodes(schedule: Schedule, width: int) -> int:

@@ -24,6 +24,7 @@ from raddle.lab.workload import WorkloadRequest, run_workload
 from raddle.report.workload import JobRow
 from raddle.topology import find, load, loads
 from raddle.topology.model import Fabric
+from tests.fabrics import servers_of_four
 
 TABLE = Path(__file__).parents[5] / "shared/reference/collectives/training_volume.csv"
 MS = 10**9
@@ -159,11 +160,7 @@ def test_experts_send_each_token_to_as_many_ranks_as_it_meets_experts() -> None:
 @pytest.fixture(scope="module")
 def pod() -> Fabric:
     """4 servers of 4 accelerators."""
-    return loads(
-        "raddle: 1\nname: pod\nfabric: {leaves: {count: 4}, spines: {count: 4}}\n"
-        "hosts: {per_leaf: 1, accelerators: {count: 4, scale_up: {bandwidth: 1T}}, "
-        "nics: {per_accelerator: 1, speed: 100G}}\n"
-    )
+    return loads(servers_of_four(4))
 
 
 def run(pod: Fabric, folder: Path, step: str, fidelity: Fidelity = "fluid") -> JobRow:
