@@ -1,10 +1,13 @@
 """Fabrics that many tests share, each named after what is special about it.
 
-Each is the text of a fabric file, at whose end a test adds its own lines. Tests of the planner that need no
-file build theirs from model objects: tests/unit/controller/fabrics.py.
+Each is the text of a fabric file, at whose end a test adds its own lines; `pod_running` alone is loaded.
+Tests of the planner that need no file build theirs from model objects: tests/unit/controller/fabrics.py.
 """
 
 from __future__ import annotations
+
+import raddle
+from raddle.topology.model import Fabric
 
 
 def leaf_spine(
@@ -51,4 +54,27 @@ def servers_of_four(count: int) -> str:
         f"raddle: 1\nname: pod\nfabric: {{leaves: {{count: {count}}}, spines: {{count: {count}}}}}\n"
         "hosts: {per_leaf: 1, accelerators: {count: 4, scale_up: {bandwidth: 1T}}, "
         "nics: {per_accelerator: 1, speed: 100G}}\n"
+    )
+
+
+def pod_running(
+    leaf: str, spine: str, leaves: int = 2, spines: int = 2, per_leaf: int = 2, more: str = ""
+) -> Fabric:
+    """Two tiers of switches of 8 ports; `leaf` and `spine` are what they run: sonic, p4 or pins.
+
+    `more` are lines at the end of the file.
+    """
+    return raddle.loads(
+        f"""
+raddle: 1
+name: pod
+models:
+  a-leaf: {{ports: 8, port_speed: 400G, buffer: 64MB, nos: {leaf}}}
+  a-spine: {{ports: 8, port_speed: 400G, buffer: 64MB, nos: {spine}}}
+fabric:
+  leaves: {{count: {leaves}, model: a-leaf}}
+  spines: {{count: {spines}, model: a-spine}}
+hosts: {{per_leaf: {per_leaf}}}
+{more}
+"""
     )

@@ -8,7 +8,6 @@ from ipaddress import IPv4Address
 
 import pytest
 
-import raddle
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.model import SwitchPlan
 from raddle.controller.plan.neighbours import neighbour_macs
@@ -18,20 +17,13 @@ from raddle.ecmp_hash import UDP_PORT_ROCE, ecmp_hash
 from raddle.nos.p4rt.entity_tables import EntityTables
 from raddle.nos.p4rt.pipeline import Pipeline
 from tests.conformance.bmv2_switch import Bmv2, bmv2_switch, needs_bmv2
+from tests.fabrics import pod_running
 
 FLOWS = 32
 
 pytestmark = [pytest.mark.system, *needs_bmv2]
 
-FABRIC = raddle.loads(
-    """
-raddle: 1
-name: pod
-models: {box: {ports: 8, port_speed: 400G, buffer: 64MB, nos: p4}}
-fabric: {leaves: {count: 2, model: box}, spines: {count: 4, model: box}}
-hosts: {per_leaf: 2}
-"""
-)
+FABRIC = pod_running("p4", "p4", spines=4)
 PLAN = make_plan(FABRIC, "ecmp")
 LEAF = PLAN.switches[0]
 HOST, REMOTE = (IPv4Address(dict(PLAN.endpoints)[name]) for name in ("host0", "host2"))

@@ -25,7 +25,6 @@ from finsy import (
 from finsy.p4entity import P4Entity
 from finsy.proto import p4r
 
-import raddle
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.neighbours import neighbour_macs
 from raddle.controller.southbound.p4runtime.driver import P4Driver, push_p4
@@ -37,20 +36,21 @@ from raddle.errors import UnreachableError
 from raddle.lab.emulation.layout import Layout
 from raddle.lab.emulation.roce import WRITE_ONLY, Reth, RocePacket, decode, encode
 from raddle.state import HASH_FIELDS, HashField
+from raddle.topology.model import Fabric
 from tests.conformance.bmv2_switch import Bmv2, bmv2_switch, needs_bmv2
+from tests.fabrics import pod_running
 
 pytestmark = [pytest.mark.system, *needs_bmv2]
 
-FORM = """
-raddle: 1
-name: pod
-models: {box: {ports: 8, port_speed: 400G, buffer: 64MB, nos: p4}}
-fabric: {leaves: {count: 2, model: box}, spines: {count: 4, model: box}}
-hosts: {per_leaf: 2}
-addressing: {families: dual}
-routing: {hash: {fields: [src_ip, dst_ip, ip_protocol, l4_src_port, l4_dst_port%s]}}
-"""
-FABRIC = raddle.loads(FORM % "")
+
+def dual_stack(qp: str = "") -> Fabric:
+    """Switches that forward both families; `qp` is added to the fields that they hash."""
+    fields = f"src_ip, dst_ip, ip_protocol, l4_src_port, l4_dst_port{qp}"
+    more = f"addressing: {{families: dual}}\nrouting: {{hash: {{fields: [{fields}]}}}}"
+    return pod_running("p4", "p4", spines=4, more=more)
+
+
+FABRIC = dual_stack()
 PLAN = make_plan(FABRIC, "ecmp")
 LAYOUT = Layout(FABRIC, PLAN)
 LEAF = PLAN.switches[0]
@@ -111,7 +111,7 @@ def to(port: int) -> Action:
 @pytest.mark.parametrize("with_qp", [False, True], ids=["5-tuple", "with-qp"])
 def test_every_flow_takes_the_next_hop_of_the_simulators_hash(bmv2: Bmv2, family: int, with_qp: bool) -> None:
     """The fabric file says whether the queue pair counts; the neighbour's MAC and the TTL are rewritten."""
-    plan = make_plan(raddle.loads(FORM % (", bth_qp" if with_qp else "")), "ecmp")
+    plan = make_plan(dual_stack(", bth_qp" if with_qp else ""), "ecmp")
     target = p4_target(plan.switches[0], MACS)
     push_p4(bmv2.session, target)
     fields: tuple[HashField, ...] = (*HASH_FIELDS, "bth_qp") if with_qp else HASH_FIELDS
@@ -139,7 +139,7 @@ def test_queue_pairs_of_one_source_port_part_only_where_the_queue_pair_counts(
     bmv2: Bmv2, family: int
 ) -> None:
     for with_qp in (False, True):
-        plan = make_plan(raddle.loads(FORM % (", bth_qp" if with_qp else "")), "ecmp")
+        plan = make_plan(dual_stack(", bth_qp" if with_qp else ""), "ecmp")
         push_p4(bmv2.session, p4_target(plan.switches[0], MACS))
         used = set()
         for qp in range(16):

@@ -11,23 +11,15 @@ from typing import Any
 
 import pytest
 
-import raddle
 from raddle.controller.plan import make_plan
 from raddle.lab.switches.programmed import switch_farm
+from tests.fabrics import pod_running
 
 HERE = Path(__file__).parent
 COMPILED = HERE.parents[1] / "p4/compiled"
 SHELL = os.environ.get("P4RUNTIME_SHELL_PYTHON", "")
 
-FABRIC = raddle.loads(
-    """
-raddle: 1
-name: pod
-models: {box: {ports: 8, port_speed: 400G, buffer: 64MB, nos: p4}}
-fabric: {leaves: {count: 1, model: box}, spines: {count: 1, model: box}}
-hosts: {per_leaf: 2}
-"""
-)
+FABRIC = pod_running("p4", "p4", leaves=1, spines=1)
 
 
 def session(python: str, script: str) -> dict[str, Any]:

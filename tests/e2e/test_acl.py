@@ -12,7 +12,6 @@ import numpy as np
 from finsy import Action, Match, P4TableEntry
 from finsy.proto import gnmi, p4r
 
-import raddle
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.addresses import endpoint_addresses
 from raddle.controller.plan.model import Plan
@@ -31,6 +30,7 @@ from raddle.nos.show import show
 from raddle.sim import FLOW_STATUS, Simulation
 from raddle.topology.model import Fabric
 from raddle.workload import Sent
+from tests.fabrics import pod_running
 
 MS_PS = 10**9
 FLOWS = """src,dst,bytes,start_ns
@@ -46,18 +46,7 @@ PATIENCE_S = 60
 
 def fabric_of(nos: str = "sonic") -> Fabric:
     """Two leaves with two hosts each: host0 and host1 at leaf0, host2 and host3 at leaf1."""
-    return raddle.loads(
-        f"""
-raddle: 1
-name: pod
-models:
-  box: {{ports: 8, port_speed: 400G, buffer: 64MB, nos: {nos}}}
-fabric:
-  leaves: {{count: 2, model: box}}
-  spines: {{count: 1, model: box}}
-hosts: {{per_leaf: 2}}
-"""
-    )
+    return pod_running(nos, nos, spines=1)
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from raddle import loads
 from raddle.controller.plan import make_plan
 from raddle.controller.reconcile import apply_plan, check
 from raddle.errors import InputError
@@ -18,6 +17,7 @@ from raddle.inventory import Access, ClientTls, Inventory, load_inventory
 from raddle.lab.switches.programmed import Doors, switch_farm
 from raddle.nos.farm import ServerTls
 from raddle.topology import bundled_examples, load
+from tests.fabrics import pod_running
 
 x509 = pytest.importorskip("cryptography.x509")
 from cryptography.hazmat.primitives import hashes, serialization  # noqa: E402
@@ -113,13 +113,7 @@ def test_a_password_is_asked_for_and_a_wrong_one_is_refused_without_being_shown(
         assert all(result.is_reached for result in check(PLAN, good))
 
 
-P4_FABRIC = loads("""
-raddle: 1
-name: pod
-models: {box: {ports: 8, port_speed: 400G, buffer: 64MB, nos: p4}}
-fabric: {leaves: {count: 1, model: box}, spines: {count: 1, model: box}}
-hosts: {per_leaf: 2}
-""")
+P4_FABRIC = pod_running("p4", "p4", leaves=1, spines=1)
 
 
 def test_p4runtime_asks_for_the_same_roles_as_gnmi() -> None:

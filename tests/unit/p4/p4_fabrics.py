@@ -1,4 +1,4 @@
-"""Small fabrics whose switches are programmed over P4Runtime, served in this process."""
+"""Fabrics whose switches are programmed over P4Runtime, served in this process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-import raddle
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.model import Plan
 from raddle.inventory import Inventory
@@ -21,29 +20,6 @@ MIDDLEBLOCK = Path(__file__).parents[4] / "shared/sonic/middleblock.p4info.pb.tx
 needs_middleblock = pytest.mark.skipif(
     not MIDDLEBLOCK.exists(), reason="middleblock.p4info.pb.txt of sonic-pins is not in ../shared/sonic"
 )
-
-
-def two_tier(
-    leaf: str, spine: str, leaves: int = 2, spines: int = 2, per_leaf: int = 2, more: str = ""
-) -> Fabric:
-    """A leaf-spine fabric; `leaf` and `spine` are what the switches run: sonic, p4 or pins.
-
-    `more` are lines at the end of the file.
-    """
-    return raddle.loads(
-        f"""
-raddle: 1
-name: pod
-models:
-  a-leaf: {{ports: 8, port_speed: 400G, buffer: 64MB, nos: {leaf}}}
-  a-spine: {{ports: 8, port_speed: 400G, buffer: 64MB, nos: {spine}}}
-fabric:
-  leaves: {{count: {leaves}, model: a-leaf}}
-  spines: {{count: {spines}, model: a-spine}}
-hosts: {{per_leaf: {per_leaf}}}
-{more}
-"""
-    )
 
 
 @contextmanager

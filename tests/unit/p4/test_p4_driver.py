@@ -42,7 +42,8 @@ from raddle.sim.switch_columns import find_groups
 from raddle.state import HASH_FIELDS, PolicyState, SwitchState
 from raddle.topology.model import Fabric
 from raddle.workload import Sent
-from tests.unit.p4.p4_fabrics import MIDDLEBLOCK, needs_middleblock, running, two_tier
+from tests.fabrics import pod_running
+from tests.unit.p4.p4_fabrics import MIDDLEBLOCK, needs_middleblock, running
 
 NOS = ["p4", pytest.param("pins", marks=needs_middleblock)]
 MIB = 1 << 20
@@ -58,7 +59,7 @@ def groups_of(state: SwitchState, fabric: Fabric) -> list[tuple[int, ...]]:
 def test_a_p4_switch_forwards_as_a_sonic_switch_with_the_same_plan(nos: str) -> None:
     tables = {}
     for kind in ("sonic", nos):
-        fabric = two_tier(kind, kind, leaves=3, spines=3)
+        fabric = pod_running(kind, kind, leaves=3, spines=3)
         with running(fabric) as (plan, farm, inventory):
             program(plan, inventory)
             states = read_states(inventory, over_p4runtime(fabric))
@@ -74,7 +75,7 @@ def test_a_p4_switch_forwards_as_a_sonic_switch_with_the_same_plan(nos: str) -> 
 def test_a_pinned_ring_takes_the_same_time_over_p4runtime_as_over_gnmi(nos: str) -> None:
     times = []
     for kind, p4info in (("sonic", None), (nos, MIDDLEBLOCK if nos == "pins" else None)):
-        fabric = two_tier(kind, "sonic", leaves=2, spines=2)  # With `nos` a mixed fabric.
+        fabric = pod_running(kind, "sonic", leaves=2, spines=2)  # With `nos` a mixed fabric.
         request = BenchRequest("all_reduce", "ring", (MIB,), "pinned", (Scope("strided"),))
         result = run_bench(fabric, request, SwitchSource(p4info=p4info))
         times.append(result.rows[0].time_ps)
@@ -84,7 +85,7 @@ def test_a_pinned_ring_takes_the_same_time_over_p4runtime_as_over_gnmi(nos: str)
 
 @pytest.mark.parametrize("nos", NOS)
 def test_a_second_apply_writes_nothing_and_drift_names_the_entity(nos: str) -> None:
-    with running(two_tier(nos, "sonic")) as (plan, farm, inventory):
+    with running(pod_running(nos, "sonic")) as (plan, farm, inventory):
         first = apply_plan(plan, inventory)
         assert all(result.is_in_sync for result in first)
         assert [result.protocol for result in first] == ["p4runtime", "p4runtime", "gnmi", "gnmi"]
@@ -106,7 +107,7 @@ def test_a_second_apply_writes_nothing_and_drift_names_the_entity(nos: str) -> N
 
 
 def test_a_new_plan_is_brought_by_the_least_writes_and_leaves_nothing_old() -> None:
-    fabric = two_tier("p4", "p4", leaves=3)
+    fabric = pod_running("p4", "p4", leaves=3)
     pinned = make_plan(fabric, "pinned", collective_demand(fabric, "all_reduce", "ring", Scope("strided")))
     with running(fabric) as (plan, farm, inventory):
         program(plan, inventory)
@@ -118,7 +119,7 @@ def test_a_new_plan_is_brought_by_the_least_writes_and_leaves_nothing_old() -> N
 
 
 def test_a_link_that_goes_down_leaves_its_groups_without_the_controller() -> None:
-    fabric = two_tier("p4", "p4")
+    fabric = pod_running("p4", "p4")
     with running(fabric) as (plan, farm, inventory):
         program(plan, inventory)
         leaf = farm.switches["leaf0"]
@@ -129,7 +130,7 @@ def test_a_link_that_goes_down_leaves_its_groups_without_the_controller() -> Non
 
 
 def test_a_port_without_a_link_is_told_whatever_programs_the_switch() -> None:
-    with running(two_tier("p4", "sonic")) as (plan, farm, inventory):
+    with running(pod_running("p4", "sonic")) as (plan, farm, inventory):
         program(plan, inventory)
         assert set(read_links(plan, inventory).values()) == {()}
         for name in ("leaf0", "spine1"):
@@ -140,7 +141,7 @@ def test_a_port_without_a_link_is_told_whatever_programs_the_switch() -> None:
 
 def test_what_a_batch_had_done_is_taken_back_when_a_table_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
     """New entries are written before old ones go: there is one too many for a while."""
-    with running(two_tier("p4", "sonic")) as (plan, farm, inventory):
+    with running(pod_running("p4", "sonic")) as (plan, farm, inventory):
         target = p4_target(plan.switches[0], neighbour_macs(plan))
         routes = target.schema.tables["ipv4_route"].id
         count = sum(key[:2] == ("entry", routes) for key in target.entities)
@@ -167,7 +168,7 @@ def test_what_a_batch_had_done_is_taken_back_when_a_table_is_full(monkeypatch: p
 
 def test_a_plan_that_does_not_fit_a_table_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(targets, "fabric_pipeline", lambda: with_routes(5))
-    with running(two_tier("p4", "sonic")) as (plan, farm, inventory):
+    with running(pod_running("p4", "sonic")) as (plan, farm, inventory):
         result = apply_plan(plan, inventory)[0]
         assert "entries of ipv4_route, which holds 5\n  hint: plan fewer pins, or compile" in result.error
         side = farm.switches["leaf0"].p4
@@ -184,7 +185,7 @@ def with_routes(size: int) -> p4r.ForwardingPipelineConfig:
 
 def test_another_primary_is_named_and_nothing_is_written() -> None:
     with (
-        running(two_tier("p4", "sonic")) as (plan, _, inventory),
+        running(pod_running("p4", "sonic")) as (plan, _, inventory),
         P4Session("leaf0", inventory.addresses["leaf0"], 1, None, ELECTION_ID + 1) as other,
     ):
         other.require_primary()
@@ -197,7 +198,7 @@ def test_a_switch_with_another_pipeline_is_held_back_until_it_may_be_replaced() 
     other = fabric_pipeline()
     other.p4info.pkg_info.name = "basic.p4"
     other.cookie.cookie = 1
-    with running(two_tier("p4", "sonic")) as (plan, _, inventory):
+    with running(pod_running("p4", "sonic")) as (plan, _, inventory):
         with P4Session("leaf0", inventory.addresses["leaf0"], 1) as session:
             session.require_primary()
             session.set_pipeline(other, p4r.SetForwardingPipelineConfigRequest.VERIFY_AND_COMMIT)
@@ -209,7 +210,7 @@ def test_a_switch_with_another_pipeline_is_held_back_until_it_may_be_replaced() 
 
 
 def test_a_pins_switch_without_its_p4info_is_refused_with_the_way_out() -> None:
-    fabric = two_tier("pins", "sonic")
+    fabric = pod_running("pins", "sonic")
     plan = make_plan(fabric, "ecmp")
     with pytest.raises(InputError, match="no-p4info") as refused:
         p4_target(plan.switches[0], neighbour_macs(plan))
@@ -220,7 +221,7 @@ def test_a_pins_switch_without_its_p4info_is_refused_with_the_way_out() -> None:
 def test_routes_of_both_families_are_those_of_a_sonic_switch(nos: str) -> None:
     routes = {}
     for kind in ("sonic", nos):
-        fabric = two_tier(kind, kind, leaves=3, spines=2, more="addressing: {families: dual}")
+        fabric = pod_running(kind, kind, leaves=3, spines=2, more="addressing: {families: dual}")
         with running(fabric) as (plan, farm, inventory):
             program(plan, inventory)
             assert not any(each.changes or each.error for each in check(plan, inventory))
@@ -239,7 +240,7 @@ def test_routes_of_both_families_are_those_of_a_sonic_switch(nos: str) -> None:
 
 @needs_middleblock
 def test_weights_are_those_of_wcmp_groups_on_pins() -> None:
-    fabric = two_tier("pins", "pins")
+    fabric = pod_running("pins", "pins")
     with running(fabric) as (plan, farm, inventory):
         leaf = plan.switches[0]
         route = next(route for route in leaf.routes if len(route.next_hops) == 2)
@@ -252,7 +253,7 @@ def test_weights_are_those_of_wcmp_groups_on_pins() -> None:
 
 
 def test_weights_become_weights_of_members() -> None:
-    fabric = two_tier("p4", "p4")
+    fabric = pod_running("p4", "p4")
     plan = make_plan(fabric, "ecmp")
     leaf = plan.switches[0]
     route = next(route for route in leaf.routes if len(route.next_hops) == 2)
@@ -271,7 +272,7 @@ def test_weights_become_weights_of_members() -> None:
 
 
 def test_a_policy_is_a_pin_by_both_addresses_that_the_switch_forwards_by() -> None:
-    fabric = two_tier("p4", "p4")
+    fabric = pod_running("p4", "p4")
     plan = make_plan(fabric, "ecmp")
     leaf = plan.switches[0]
     hop = next(route for route in leaf.routes if len(route.next_hops) == 2).next_hops[1]
@@ -299,7 +300,7 @@ def _with_policy_routing(fabric: Fabric) -> Fabric:
 def test_a_plan_loads_every_link_alike_whatever_carries_its_pins() -> None:
     loads = []
     for carrier in ("host-route", "policy-route", "udp-source-port"):
-        fabric = two_tier("p4", "p4", leaves=2, spines=4, per_leaf=4)
+        fabric = pod_running("p4", "p4", leaves=2, spines=4, per_leaf=4)
         fabric = dataclasses.replace(
             _with_policy_routing(fabric), routing=dataclasses.replace(fabric.routing, pins=carrier)
         )
@@ -330,7 +331,7 @@ def test_a_plan_loads_every_link_alike_whatever_carries_its_pins() -> None:
 @pytest.mark.parametrize("carrier", ["host-route", "policy-route"])
 def test_the_pins_of_a_leaf_count_what_its_uplinks_send(carrier: Carrier) -> None:
     """In a strided ring all traffic goes to another leaf, and all of it is pinned."""
-    fabric = two_tier("p4", "p4", leaves=2, spines=2, per_leaf=2)
+    fabric = pod_running("p4", "p4", leaves=2, spines=2, per_leaf=2)
     fabric = dataclasses.replace(
         _with_policy_routing(fabric), routing=dataclasses.replace(fabric.routing, pins=carrier)
     )
@@ -363,7 +364,7 @@ def sent(counters: Any, ports: tuple[str, ...]) -> tuple[int, int]:
 
 @needs_middleblock
 def test_pins_entities_refer_only_to_what_is_written_before_them() -> None:
-    with running(two_tier("pins", "sonic")) as (plan, farm, inventory):
+    with running(pod_running("pins", "sonic")) as (plan, farm, inventory):
         program(plan, inventory)
         side = farm.switches["leaf0"].p4
         assert side is not None
@@ -379,7 +380,7 @@ def test_pins_entities_refer_only_to_what_is_written_before_them() -> None:
 
 @needs_middleblock
 def test_an_inventory_that_names_the_p4info_programs_pins_switches(tmp_path: Path) -> None:
-    with running(two_tier("pins", "sonic", leaves=1, spines=1)) as (plan, _, inventory):
+    with running(pod_running("pins", "sonic", leaves=1, spines=1)) as (plan, _, inventory):
         inventory.save(tmp_path / "inventory.json")
         loaded = load_inventory(tmp_path / "inventory.json")
         assert loaded.p4info == MIDDLEBLOCK.resolve()
@@ -425,7 +426,7 @@ def test_a_drain_goes_in_rounds_and_no_leaf_sends_to_a_spine_in_vain(
     nos: str, is_drained: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     texts = ["", "overrides: {drain: [spine1]}"]
-    first, second = (two_tier(nos, nos, leaves=3, more=more) for more in texts[:: 1 if is_drained else -1])
+    first, second = (pod_running(nos, nos, leaves=3, more=more) for more in texts[:: 1 if is_drained else -1])
     in_vain: list[tuple[str, int]] = []
     order: list[str] = []
     with running(first) as (plan, farm, inventory):
@@ -453,7 +454,7 @@ def test_a_drain_goes_in_rounds_and_no_leaf_sends_to_a_spine_in_vain(
 
 def test_what_is_put_back_counts_on_from_where_it_was() -> None:
     """A pin with 7 packets is deleted by a push, which is taken back."""
-    fabric = two_tier("p4", "sonic")
+    fabric = pod_running("p4", "sonic")
     with running(fabric) as (plan, _, inventory):
         program(plan, inventory)
         made = p4_target(plan.switches[0], neighbour_macs(plan))

@@ -19,7 +19,8 @@ from raddle.lab.switches.programmed import Doors, switch_farm
 from raddle.nos.p4rt.check import UpdateError
 from raddle.nos.p4rt.forwarding import P4Forwarding
 from raddle.nos.p4rt.saved import P4Store
-from tests.unit.p4.p4_fabrics import MIDDLEBLOCK, needs_middleblock, two_tier
+from tests.fabrics import pod_running
+from tests.unit.p4.p4_fabrics import MIDDLEBLOCK, needs_middleblock
 
 _SET, _WRITE = p4r.SetForwardingPipelineConfigRequest, p4r.WriteRequest
 INSERT, MODIFY = p4r.Update.INSERT, p4r.Update.MODIFY
@@ -27,7 +28,7 @@ INSERT, MODIFY = p4r.Update.INSERT, p4r.Update.MODIFY
 
 @pytest.mark.parametrize("nos", ["p4", pytest.param("pins", marks=needs_middleblock)])
 def test_switches_come_back_as_they_were_programmed(nos: str, tmp_path: Path) -> None:
-    fabric = two_tier(nos, nos)
+    fabric = pod_running(nos, nos)
     plan = make_plan(fabric, "ecmp")
     p4info = MIDDLEBLOCK if nos == "pins" else None
     doors = Doors(state_folder=tmp_path)
@@ -42,7 +43,7 @@ def test_switches_come_back_as_they_were_programmed(nos: str, tmp_path: Path) ->
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    fabric = two_tier("p4", "p4")
+    fabric = pod_running("p4", "p4")
     file = tmp_path / "leaf1" / "p4_tables.pb"
     file.parent.mkdir()
     file.write_bytes(b"something else")

@@ -13,7 +13,8 @@ from raddle.controller.southbound.p4runtime.pipelines import fabric_pipeline, pi
 from raddle.controller.southbound.p4runtime.session import BatchError, P4Session
 from raddle.errors import UnreachableError
 from raddle.nos.farm import SwitchFarm
-from tests.unit.p4.p4_fabrics import MIDDLEBLOCK, needs_middleblock, running, two_tier
+from tests.fabrics import pod_running
+from tests.unit.p4.p4_fabrics import MIDDLEBLOCK, needs_middleblock, running
 
 CONFIG = fabric_pipeline()
 SCHEMA = schema_of(CONFIG)
@@ -25,7 +26,7 @@ LLDP = bytes.fromhex("0180c200000e02000000000088cc") + bytes(50)
 
 @pytest.fixture
 def farm() -> Iterator[SwitchFarm]:
-    with running(two_tier("p4", "pins" if MIDDLEBLOCK.exists() else "sonic")) as (_, farm, _):
+    with running(pod_running("p4", "pins" if MIDDLEBLOCK.exists() else "sonic")) as (_, farm, _):
         yield farm
 
 
@@ -125,7 +126,7 @@ def test_five_thousand_errors_of_a_batch_all_arrive(farm: SwitchFarm) -> None:
 
 
 def test_lldp_from_one_controller_reaches_the_one_of_the_neighbor() -> None:
-    fabric = two_tier("p4", "p4", leaves=1, spines=1)
+    fabric = pod_running("p4", "p4", leaves=1, spines=1)
     with (
         running(fabric) as (_, farm, _),
         session(farm, "leaf0", 9) as near,
