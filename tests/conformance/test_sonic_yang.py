@@ -45,7 +45,10 @@ def tables_of(example: str, role: str) -> Tables:
     return intended(next(each for each in plan.switches if each.role == role))
 
 
-LARGE = {"fat-tree-65536", "multi-plane-16384", "clos-8192"}
+LARGE = {"fat-tree-65536", "multi-plane-16384", "multi-plane-32768", "clos-8192"} | {
+    "three-tier-24576",
+    "two-tier-131072",
+}
 """Fabrics with too many switches to check them all: one of each tier is; the others differ in addresses."""
 
 
@@ -55,7 +58,7 @@ def test_every_switch_of_a_bundled_fabric_is_valid_sonic(example: str) -> None:
     check_yang({each.name: intended(each) for each in plan.switches}, YANG)
 
 
-@pytest.mark.parametrize("example", ["clos-8192", "multi-plane-16384"])
+@pytest.mark.parametrize("example", ["clos-8192", "multi-plane-16384", "three-tier-24576"])
 def test_a_switch_of_each_tier_of_a_large_fabric_is_valid_sonic(example: str) -> None:
     plan = make_plan(load(bundled_examples()[example]), "ecmp")
     of_tier = {each.role: each for each in plan.switches}
