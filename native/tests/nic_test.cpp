@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 
 #include "checks.hpp"
 #include "leaf_spine.hpp"
@@ -187,6 +188,33 @@ void packet_numbers_go_round() {
   CHECK(psn_distance(0, 0xFFFFFF) == 1);
 }
 
+template <typename Change>
+bool is_refused(Change change) {
+  const LeafSpine fabric{.leaves = 1, .spines = 1, .hosts_per_leaf = 2};
+  NetworkConfig network = fabric.network();
+  Workload work;
+  add_flow(work, 0, 1, 4096);
+  change(network, work);
+  try {
+    Simulation simulation(network, work);
+  } catch (const std::invalid_argument&) {
+    return true;
+  }
+  return false;
+}
+
+void numbers_whose_sums_would_overflow_are_refused() {
+  CHECK(!is_refused([](NetworkConfig&, Workload&) {}));
+  CHECK(is_refused([](NetworkConfig& network, Workload&) { network.ports[0].propagation = never; }));
+  CHECK(is_refused([](NetworkConfig& network, Workload&) { network.pipeline_latency[0] = never; }));
+  CHECK(is_refused([](NetworkConfig& network, Workload&) { network.nic.retransmit_timeout = never; }));
+  CHECK(is_refused([](NetworkConfig& network, Workload&) { network.nic.mtu = never; }));
+  CHECK(is_refused([](NetworkConfig& network, Workload&) { network.nic.header_bytes = never; }));
+  CHECK(is_refused([](NetworkConfig&, Workload& work) { work.flow_bytes[0] = never; }));
+  CHECK(is_refused([](NetworkConfig&, Workload& work) { work.flow_start[0] = never; }));
+  CHECK(is_refused([](NetworkConfig&, Workload& work) { work.flow_delay = {never}; }));
+}
+
 }  // namespace
 
 int main() {
@@ -200,5 +228,6 @@ int main() {
   selective_repeat_outlives_bit_errors_in_both_directions();
   what_is_lost_again_is_sent_again_before_the_timeout();
   packet_numbers_go_round();
+  numbers_whose_sums_would_overflow_are_refused();
   return testing::verdict();
 }

@@ -55,4 +55,5 @@ int main() {
   rows_are_found_by_their_names();
   added_row_paces_every_packet();
   parameters_of_an_added_row_are_checked();
+  return testing::verdict();
 }

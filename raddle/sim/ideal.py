@@ -33,7 +33,8 @@ class _Hops:
 
 
 def ideal_fcts_ps(simulation: Simulation, qp: NDArray[np.int32], size_bytes: _Ints) -> _Ints:
-    """Start to last byte of flows that have their paths to themselves, int64; 0 where there is no path.
+    """Start to last byte of flows that have their paths to themselves, int64; 0 where there is no path, or
+    switches choose one anew.
 
     Packets follow one another through the wires of the path: full ones at the pace of the slowest so far, the
     last, shorter one behind them. A switch that cuts through sends a packet on when it has the part that it
@@ -44,6 +45,8 @@ def ideal_fcts_ps(simulation: Simulation, qp: NDArray[np.int32], size_bytes: _In
         qp: queue pair of each flow.
     """
     found = _inside_ps(simulation, qp, size_bytes)
+    if simulation.is_adaptive:
+        return found
     distinct, row = np.unique(qp, return_inverse=True)
     paths = [simulation.trace(int(each)).astype(np.int64) for each in distinct]
     lengths = np.array([len(path) for path in paths], np.int64)

@@ -31,8 +31,11 @@ class Dcqcn:
         alpha_timer_ps: time without CNP after which alpha decays.
         rate_timer_ps: period of the timer that raises the rate.
         byte_counter_bytes: bytes sent after which the rate is raised; 0: the timer alone raises it.
-        fast_recovery_steps: F, steps that halve the distance to the target before additive increase.
-        rate_ai_bps, rate_hai_bps: additive and hyper increase.
+        fast_recovery_steps: F: step F of the timer or of the counter is the first of additive increase; step
+            F + 1 without a byte counter.
+        rate_ai_bps, rate_hai_bps: additive and hyper increase. With a byte counter the i-th hyper increase
+            adds i times as much (the paper, after QCN, IEEE 802.1Qau); without one each adds the same (ns-3's
+            HPCC code). Isekai's model of ConnectX adds the same with a byte counter, too: it climbs slower.
         min_rate_bps: least rate.
         clamp_target_rate: every CNP sets the target to the current rate; False: only the first after a
             raise does.

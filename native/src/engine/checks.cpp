@@ -10,6 +10,12 @@ namespace raddle {
 
 namespace {
 
+// Sums of a few of these stay within 63 bits: times of 26 days, messages of a petabyte.
+constexpr Time longest_time = Time{1} << 61;
+constexpr std::int64_t longest_message = std::int64_t{1} << 50;
+
+bool is_time(Time time) { return time >= 0 && time <= longest_time; }
+
 // Rows of a compressed table: offsets start at 0, do not fall and end at `entries`.
 template <typename Offsets>
 void check_offsets(const Offsets& offsets, std::size_t rows, std::size_t entries, const char* what) {
@@ -19,13 +25,15 @@ void check_offsets(const Offsets& offsets, std::size_t rows, std::size_t entries
 
 void check_nic(const NicConfig& nic) {
   constexpr std::int64_t longest = UINT16_MAX;  // Packet::bytes
-  require(nic.mtu > 0 && nic.header_bytes >= 0 && nic.mtu + nic.header_bytes <= longest, "MTU out of range");
+  require(nic.mtu > 0 && nic.header_bytes >= 0 && nic.header_bytes < longest && nic.mtu <= longest - nic.header_bytes,
+          "MTU out of range");
   for (const std::int64_t bytes : {nic.ack_bytes, nic.cnp_bytes, nic.pause_bytes, nic.gap_bytes}) {
     require(bytes >= 0 && bytes <= longest, "frame size out of range");
   }
   require(nic.ack_interval > 0 && nic.burst > 0 && nic.window >= 0, "ack_interval and burst are 1 or more, window 0 or more");
-  require(nic.retransmit_timeout > 0 && nic.cnp_interval >= 0 && nic.pfc_reaction >= 0 && nic.pause_delay >= 0 &&
-              nic.clock > 0, "NIC time out of range");
+  require(nic.retransmit_timeout > 0 && is_time(nic.retransmit_timeout) && is_time(nic.cnp_interval) &&
+              is_time(nic.pfc_reaction) && (nic.pause_delay == never || is_time(nic.pause_delay)) && nic.clock > 0 && is_time(nic.clock),
+          "NIC time out of range");
   require(nic.cnp_dscp < dscps && nic.ack_dscp <= dscps && nic.cnp_priority < priorities &&
               nic.ack_priority < priorities, "class of answers out of range");
   std::visit([](const auto& parameters) { parameters.check(); }, nic.rate_control);
@@ -42,7 +50,7 @@ void check_network(const NetworkConfig& network) {
   require(network.endpoint_bus.empty() || network.endpoint_bus.size() == network.endpoints,
           "endpoint_bus has an entry per endpoint, or none");
   for (const std::int64_t speed : network.endpoint_bus) require(speed >= 0, "a bus's speed is not negative");
-  for (const Time latency : network.pipeline_latency) require(latency >= 0, "a pipeline latency is not negative");
+  for (const Time latency : network.pipeline_latency) require(is_time(latency), "a pipeline latency is not negative, nor above 26 days");
   for (PortId id = 0; id < network.ports.size(); ++id) {
     const PortConfig& port = network.ports[id];
     require(port.node < nodes, "port_node out of range");
@@ -52,7 +60,7 @@ void check_network(const NetworkConfig& network) {
     require(port.peer == none || port.peer < network.ports.size(), "port_peer out of range");
     require(port.peer == none || (port.peer != id && network.ports[port.peer].peer == id),
             "a port's peer must have it as its own");
-    require(port.speed > 0 && port.propagation >= 0, "speed must be positive, propagation not negative");
+    require(port.speed > 0 && is_time(port.propagation), "speed must be positive, propagation up to 26 days");
   }
   require(network.ports.size() >= network.endpoints, "endpoint e must have port e and no other");
 }
@@ -100,9 +108,10 @@ void check_workload(const Workload& work, NodeId endpoints) {
     require(work.qp_dscp[i] < dscps && work.qp_priority[i] < priorities, "queue pair class out of range");
   }
   require(work.flow_delay.empty() || work.flow_delay.size() == flows, "delays are of every flow, or of none");
-  for (const Time delay : work.flow_delay) require(delay >= 0, "a delay is not negative");
+  for (const Time delay : work.flow_delay) require(is_time(delay), "a delay is not negative, nor above 26 days");
   for (std::size_t i = 0; i < flows; ++i) {
-    require(work.flow_qp[i] < qps && work.flow_bytes[i] >= 0 && work.flow_start[i] >= 0, "flow out of range");
+    require(work.flow_qp[i] < qps && work.flow_bytes[i] >= 0 && work.flow_bytes[i] <= longest_message &&
+                is_time(work.flow_start[i]), "flow out of range");
   }
   check_offsets(work.dep_offsets, flows, work.dep_ids.size(), "dep_offsets must not fall, and end at dep_ids");
   for (const FlowId id : work.dep_ids) require(id < flows, "dep_ids out of range");

@@ -217,7 +217,8 @@ def _group_warnings(fabric: Fabric) -> Iterator[Diagnostic]:
 
 
 def _timeout_warnings(fabric: Fabric) -> Iterator[Diagnostic]:
-    """A retransmission timeout within the longest way there and back repeats what is not lost."""
+    """A retransmission timeout within the longest way there and back repeats what is not lost. A receiver
+    that acknowledges every so many packets answers only when they have come."""
     mtu_bits = fabric.roce.mtu_bytes * 8
     tiers = fabric.arrays.tier.tolist()
     longest_ps: dict[int, int] = {}
@@ -227,6 +228,9 @@ def _timeout_warnings(fabric: Fabric) -> Iterator[Diagnostic]:
         longest_ps[tiers[link.index]] = max(longest_ps.get(tiers[link.index], 0), way_ps)
     latency_ps = max(switch.model.pipeline_latency_ps for switch in fabric.switches)
     round_trip_ps = 4 * sum(longest_ps.values()) + 2 * (2 * len(longest_ps) - 1) * latency_ps
+    slowest_bps = min(fabric.links[each.link].speed_bps for each in fabric.endpoints)
+    awaited = max(host.nic_model.ack_interval for host in fabric.hosts) - 1
+    round_trip_ps += awaited * -(-mtu_bits * 10**12 // slowest_bps)
     rto_ps = min(host.nic_model.rto_ps for host in fabric.hosts)
     if rto_ps <= round_trip_ps:
         message = (

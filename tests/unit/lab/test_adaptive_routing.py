@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import json
 from pathlib import Path
@@ -136,3 +137,16 @@ def test_interfaces_that_know_only_hashed_groups_refuse_the_plan(
     result = CliRunner().invoke(app, ["render", str(file), "--switch", "leaf0", "--format", form])
     assert isinstance(result.exception, InputError)
     assert f"leaf0 is to route adaptively, which {said} cannot say" in str(result.exception)
+
+
+def test_a_sprayed_flow_has_no_path_of_its_own_and_so_no_slowdown(tmp_path: Path) -> None:
+    (tmp_path / "fabric.yaml").write_text(document("{mode: packet}", IN_ORDER))
+    (tmp_path / "flows.csv").write_text("src,dst,bytes\nhost0,host9,4194304\n")
+    files = (str(tmp_path / name) for name in ("fabric.yaml", "flows.csv", "out"))
+    words = ["simulate", next(files), "--flows", next(files), "-o", next(files)]
+    done = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    with (tmp_path / "out/fct.csv").open(newline="") as file:
+        (flow,) = csv.DictReader(file)
+    assert (flow["status"], flow["slowdown"]) == ("done", "")
+    assert json.loads((tmp_path / "out/summary.json").read_text())["slowdown"] is None

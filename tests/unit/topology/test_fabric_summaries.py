@@ -80,6 +80,14 @@ def test_retransmission_timeout_within_the_round_trip_is_a_warning() -> None:
     assert codes == [["rto-too-short"], []]
 
 
+def test_a_timeout_must_outlast_the_packets_that_an_acknowledgement_waits_for() -> None:
+    # 255 more payloads of 81.92 ns have to come before the receiver answers: 20.9 us more.
+    sound = POD.replace("per_leaf: 8", "per_leaf: 4")
+    for rto, codes in (("26us", ["rto-too-short"]), ("28us", [])):
+        nics = f"per_leaf: 4, nics: {{rto: {rto}, ack_interval: 256}}"
+        assert [each.code for each in review(loads(sound.replace("per_leaf: 4", nics)))] == codes
+
+
 def test_dot_joins_parallel_links_and_dashes_dead_ones() -> None:
     dot = to_dot(loads(POD + ONE_DOWN))
     assert dot.startswith('graph "pod" {')
