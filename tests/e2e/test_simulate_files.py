@@ -71,7 +71,7 @@ def test_a_folder_that_cannot_be_written_is_told_before_the_run(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / "out").write_text("a file")
-    monkeypatch.setattr(command, "run", lambda *_: pytest.fail("the run began"))
+    monkeypatch.setattr(command, "run_flows", lambda *_: pytest.fail("the run began"))
     refused = simulate(folder)
     assert isinstance(refused.exception, InputError)
     assert refused.exception.diagnostics[0].code == "cannot-write"

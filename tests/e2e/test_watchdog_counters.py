@@ -31,7 +31,7 @@ def fields(switch: SimulatedSwitch, queue: str) -> dict[str, str]:
 
 def stormed(farm: SwitchFarm) -> Simulation:
     """All hosts send to each other, one flow later than all, while host0's NIC pauses its leaf for ever."""
-    schedule: Schedule = build("all_to_all", "pairwise", 16, 1 << 20)
+    schedule: Schedule = build("all_to_all", "direct", 16, 1 << 20)
     addresses = np.array(endpoint_addresses(FABRIC), np.uint32)
     states = read_states(Inventory(FABRIC.name, dict(farm.addresses)))
     start_ps = np.zeros(schedule.flows, np.int64)
