@@ -37,7 +37,8 @@ class HeldPlan:
             source: where the plan is from, for the reader.
 
         Raises:
-            InputError: `wrong-fabric`, it is one of another; `stale-plan`, the fabric has changed.
+            InputError: `wrong-fabric`, it is one of another; `stale-plan`, the fabric has changed;
+                `bad-plan`, it has other parts than the fabric.
         """
         again = f"make it anew: raddle plan FABRIC -o {source}"
         if self.plan.fabric != fabric.name:
@@ -54,6 +55,15 @@ class HeldPlan:
                 f"'{source}' was made of another fabric file than '{fabric.file or fabric.name}' is now",
                 f"{again}; 'raddle plan FABRIC --diff {source}' shows what that changes",
             )
+        planned = [(each.name, [port.name for port in each.ports]) for each in self.plan.switches]
+        there = [(each.name, [port.name for port in each.ports]) for each in fabric.switches]
+        names = [each.name for each in fabric.endpoints]
+        if sorted(planned) != sorted(there) or sorted(name for name, _ in self.plan.endpoints) != sorted(
+            names
+        ):
+            raise InputError.of(
+                "bad-plan", f"'{source}' has other switches, ports or endpoints than '{fabric.name}'", again
+            )
 
 
 def fabric_digest(fabric: Fabric) -> str:
@@ -69,8 +79,17 @@ def fabric_digest(fabric: Fabric) -> str:
 def held_document(held: HeldPlan) -> dict[str, Any]:
     """The plan's document with what it was made of."""
     document: dict[str, Any] = json.loads(to_json(held.plan))
-    made_of = {"fabric_digest": held.fabric_digest, "options": dict(held.options)}
+    made_of = {
+        "fabric_digest": held.fabric_digest,
+        "options": dict(held.options),
+        "plan_digest": _plan_digest(held.plan),
+    }
     return {**document, _MADE_OF: made_of}
+
+
+def _plan_digest(plan: Plan) -> str:
+    """What tells plans apart."""
+    return hashlib.sha256(to_json(plan).encode()).hexdigest()
 
 
 def held_to_json(held: HeldPlan) -> str:
@@ -88,4 +107,11 @@ def held_from_json(text: str) -> HeldPlan:
     made_of = json.loads(text).get(_MADE_OF, {})
     if not isinstance(made_of, dict) or not isinstance(made_of.get("options", {}), dict):
         raise InputError.of("bad-plan", f"{_MADE_OF} is not an object with options")
+    if made_of.get("plan_digest", _plan_digest(plan)) != _plan_digest(plan):
+        raise InputError.of(
+            "bad-plan",
+            "the plan was changed after it was written, so it is not what was proven and reviewed",
+            "change the fabric file and make the plan anew; what only you know of switches goes into "
+            "'overrides' and 'ignore'",
+        )
     return HeldPlan(plan, str(made_of.get("fabric_digest", "")), made_of.get("options", {}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,7 @@ from raddle.cli.options import (
     RootOption,
     ScopeOptions,
     load_fabric,
+    options_of,
     plan_for,
 )
 from raddle.cli.output_folder import OutputFolder
@@ -111,6 +113,8 @@ def bench(
     inputs = digests(fabric, plan_file, matrix, run.faults, *named)
     given = "--plan" if held else "--routing" if run.routing else ""
     source = run.switches(loaded, f"bench {fabric}", held, given)
+    if held and held.plan.pins:
+        _note_other_traffic(options_of(held), collective, algorithm, where, root)
     with _folder(output, series, trace) as folder, progress_bar() as progress:
         told = _Told(progress, folder, is_quiet=as_json)
         results = run_jobs(model, request, source, watching(progress), told, told.capture)
@@ -131,6 +135,21 @@ def bench(
         raise KeyboardInterrupt
     if any(row.wrong or row.time_ps is None for result in results for row in result.rows):
         raise typer.Exit(1)
+
+
+def _note_other_traffic(
+    then: PlanOptions, collective: str, algorithm: str | None, where: ScopeOptions, root: int | None
+) -> None:
+    """Say that a plan's pins are those of other flows than the ones that are sent."""
+    planned = {"collective": then.collective or "all_reduce", "algorithm": then.algorithm, "root": then.root}
+    planned |= {each.name: getattr(then, each.name) for each in fields(ScopeOptions)}
+    asked = {"collective": collective, "algorithm": algorithm, "root": root}
+    asked |= {each.name: getattr(where, each.name) for each in fields(ScopeOptions)}
+    other = [f"--{name} {planned[name] or 'left out'}" for name in planned if planned[name] != asked[name]]
+    if other:
+        print(
+            f"note: the plan's pins were made with {', '.join(other)}: not for these flows", file=sys.stderr
+        )
 
 
 def _named_file(name: str | None) -> Path | None:

@@ -193,7 +193,7 @@ _RESULTS = _document("Results", switches=_list_of(_RESULT), not_compared=list[st
 _WITH_LINKS = _record(
     "SwitchWithLinks", SwitchResult, is_in_sync=bool, state=str, ports_without_link=list[str] | None
 )
-_MADE_OF = _record("MadeOf", fabric_digest=str, options=dict[str, Any])
+_MADE_OF = _record("MadeOf", fabric_digest=str, plan_digest=str, options=dict[str, Any])
 
 _ADOPTED = dict.fromkeys(("switches", "hosts", "cables"), int)
 

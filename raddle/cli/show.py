@@ -173,19 +173,35 @@ def _console() -> Console:
     return Console(highlight=False, width=None if has_width else PIPE_WIDTH)
 
 
+_WHOLE = ("label", "a", "b", "name", "model", "hwsku", "HwSKU", "asn")
+"""Columns of names, which are searched for and copied: others break first."""
+
+
 def _table(title: str, *headings: str) -> Table:
     """A table that breaks what does not fit and cuts nothing off."""
-    columns = (Column(heading, overflow="fold") for heading in headings)
-    return Table(*columns, title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
+    columns = (Column(heading, overflow="fold", no_wrap=heading in _WHOLE) for heading in headings)
+    return Table(*columns, title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
 
 
 def _print_list(part: Part, rows: Iterator[Row]) -> None:
-    table: Table | None = None
-    for row in rows:
-        table = table or _table(part.value, *(key.replace("_", " ") for key in row))
-        table.add_row(*row.values())
-    if table:
+    """A row for each, without columns that say nothing of any."""
+    shown = [_as_shown(row) for row in rows]
+    if shown:
+        keys = [key for key in shown[0] if any(row[key] not in ("", "0") for row in shown)]
+        table = _table(part.value, *(key.replace("_", " ") for key in keys))
+        for row in shown:
+            table.add_row(*(row[key] for key in keys))
         _console().print(table)
+
+
+def _as_shown(row: Row) -> Row:
+    """A cable's ends and kind in a column each, so that a row of a table fits a line."""
+    if "a_device" not in row:
+        return row
+    ends = {end: f"{row[f'{end}_device']}:{row[f'{end}_port']}" for end in "ab"}
+    cable = f"{row['length']} {row['medium']}".strip()
+    return {"label": row["label"], **ends, "tier": row["tier"], "speed": row["speed"], "cable": cable,
+            "state": row["state"]}  # fmt: skip
 
 
 def _print_tables(fabric: Fabric) -> None:

@@ -125,6 +125,29 @@ def test_verify_and_bench_take_the_plan_as_it_is(hall: Hall) -> None:
         assert refused.diagnostics[0].code == "stale-plan"
 
 
+def test_a_benchmark_of_other_flows_than_the_plan_pins_says_so(hall: Hall) -> None:
+    hall.run("plan", *PINNED, "-o", str(hall.plan))
+    sizes = ("--plan", str(hall.plan), "-b", "64K", "-e", "64K")
+    assert "pins were made with --placement strided: not for these flows" in hall.run("bench", *sizes).stderr
+    assert "pins were made" not in hall.run("bench", *sizes, "--placement", "strided").stderr
+
+
+@pytest.mark.parametrize("with_digest", [True, False])
+def test_a_plan_that_was_changed_by_hand_is_refused(hall: Hall, with_digest: bool) -> None:
+    hall.run("plan", *PINNED, "-o", str(hall.plan))
+    document = json.loads(hall.plan.read_text())
+    del document["switches"][0]
+    if not with_digest:
+        del document["made_of"]["plan_digest"]
+    hall.plan.write_text(json.dumps(document))
+    says = "was changed after it was written" if with_digest else "has other switches, ports or endpoints"
+    for verb in ("verify", "render", "bench", "apply", "status", "drift"):
+        refused = hall.run(verb, "--plan", str(hall.plan)).exception
+        assert isinstance(refused, InputError), verb
+        assert refused.diagnostics[0].code == "bad-plan"
+        assert says in str(refused)
+
+
 def test_a_comment_makes_no_other_fabric(hall: Hall) -> None:
     hall.run("plan", "-o", str(hall.plan))
     hall.file.write_text(f"# the new hall\n{TEXT}")

@@ -161,6 +161,20 @@ def test_an_unknown_collective_names_the_close_one():
     )
 
 
+@pytest.mark.parametrize(
+    ("terms", "says"),
+    [
+        (traffic.Terms("flaot"), "error[unknown-datatype]: no datatype 'flaot'"),
+        (traffic.Terms(redop="summ"), "error[unknown-redop]: no redop 'summ'"),
+    ],
+)
+def test_an_unknown_datatype_or_reduction_names_the_close_one(terms, says):
+    with pytest.raises(InputError) as caught:
+        _ = terms.elements
+    assert says in str(caught.value)
+    assert "did you mean" in str(caught.value)
+
+
 def test_an_algorithm_of_another_collective_is_refused_with_those_there_are():
     with pytest.raises(InputError) as caught:
         traffic.build("all_reduce", "pairwise", 4, MIB)
