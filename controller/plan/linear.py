@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,8 +25,8 @@ class Program:
     upper: Numbers
 
 
-def minimise(program: Program, whole: Sequence[int] = ()) -> Numbers | None:
-    """The x of least cost by HiGHS, None where it finds none; columns `whole` are whole numbers."""
+def minimise(program: Program) -> Numbers | None:
+    """The x of least cost by HiGHS, None where it finds none."""
     import highspy  # here, as few commands need it
 
     lp = highspy.HighsLp()
@@ -41,11 +40,6 @@ def minimise(program: Program, whole: Sequence[int] = ()) -> Numbers | None:
     lp.a_matrix_.start_ = np.searchsorted(program.column[order], np.arange(lp.num_col_ + 1)).astype(np.int32)
     lp.a_matrix_.index_ = program.row[order].astype(np.int32)
     lp.a_matrix_.value_ = program.value[order]
-    if len(whole):
-        kinds = [highspy.HighsVarType.kContinuous] * lp.num_col_
-        for column in whole:
-            kinds[column] = highspy.HighsVarType.kInteger
-        lp.integrality_ = kinds
     solver = highspy._core._Highs()  # highspy.Highs() prints a banner before it can be told not to
     solver.setOptionValue("output_flag", False)
     # No number of threads: HiGHS refuses another one than that of an earlier solver of this process.
