@@ -20,6 +20,7 @@ from raddle.traffic.collectives.reduce import REDUCE
 from raddle.traffic.collectives.reduce_scatter import REDUCE_SCATTER
 from raddle.traffic.collectives.scatter import SCATTER
 from raddle.traffic.collectives.send_recv import SEND_RECV
+from raddle.traffic.hccl.algorithm import from_text, is_hccl
 from raddle.traffic.msccl.algorithm import from_file
 from raddle.traffic.shape import Shape
 from raddle.workload import Schedule
@@ -65,13 +66,16 @@ def find_collective(name: str) -> Collective:
 
 
 def find_algorithm(collective: Collective, name: str | None) -> Algorithm:
-    """An algorithm of the collective by its name, or one from a file `NAME.xml`; None is the usual one.
+    """An algorithm of the collective by its name, or as HCCL_ALGO says it, or one from a file `NAME.xml`;
+    None is the usual one.
 
     Raises:
         InputError: the collective has no such algorithm, or the file is no schedule of it.
     """
     if name is None:
         return collective.algorithms[0]
+    if is_hccl(name):
+        return from_text(collective, name)
     if name.lower().endswith(".xml"):
         return from_file(collective, Path(name))
     for algorithm in collective.algorithms:

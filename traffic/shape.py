@@ -50,6 +50,7 @@ class Shape:
         channels: how many parts the data has that go their own ways; each uses another rail where it can.
         protocol: how messages are cut.
         has_in_network: whether the switches of a domain sum and copy.
+        host: int32[R], the host of each rank; None: a domain is one.
     """
 
     domain: NDArray[np.int32]
@@ -57,6 +58,7 @@ class Shape:
     channels: int = 1
     protocol: Protocol = Protocol()
     has_in_network: bool = False
+    host: NDArray[np.int32] | None = None
 
     @classmethod
     def flat(cls, ranks: int) -> Shape:

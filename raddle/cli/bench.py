@@ -36,7 +36,7 @@ from raddle.report import to_json
 from raddle.report.json_report import jobs_json
 from raddle.report.model import BenchResult
 from raddle.report.run_files import samples_csv
-from raddle.report.table import table_foot, table_head, table_row, to_table
+from raddle.report.table import Style, table_foot, table_head, table_row, to_table
 from raddle.sim.series import Sample
 from raddle.topology.views.cut_off import cut_off_endpoints
 from raddle.units import parse_nccl_bytes
@@ -86,6 +86,7 @@ def bench(
     ] = None,
     series: SeriesOption = None,
     trace: TraceOption = None,
+    style: Annotated[Style, typer.Option(help="Rows as of nccl-tests or hccl_test.")] = "nccl",
     as_json: JsonOption = False,
 ) -> None:
     """Simulate a collective and print the table of nccl-tests.
@@ -94,6 +95,8 @@ def bench(
     --inventory and without --push it forwards with what they hold already. Times of faults, --series and
     --until count from the start of each size. An interrupt keeps the rows that are done.
     """
+    if as_json and style != "nccl":
+        raise InputError.of("bad-option", "--json has no rows of a style", "leave --style or --json out")
     loaded = load_fabric(fabric, run.strict)
     held = plan_for(loaded, PlanOptions(routing=run.routing), plan_file) if plan_file else None
     model = run.fabric_of(loaded)
@@ -116,7 +119,7 @@ def bench(
     if held and held.plan.pins:
         _note_other_traffic(options_of(held), collective, algorithm, where, root)
     with _folder(output, series, trace) as folder, progress_bar() as progress:
-        told = _Told(progress, folder, is_quiet=as_json)
+        told = _Told(progress, folder, style, is_quiet=as_json)
         results = run_jobs(model, request, source, watching(progress), told, told.capture)
         document = to_json(results[0], inputs) if len(results) == 1 else jobs_json(results, inputs)
         if folder:
@@ -126,7 +129,7 @@ def bench(
     elif len(results) == 1:
         print(table_foot(results[0]), end="")
     else:
-        print("\n".join(map(to_table, results)), end="")
+        print("\n".join(to_table(result, style) for result in results), end="")
     idle = int(cut_off_endpoints(model).sum())
     if idle:
         lost = len(without_nics(model))
@@ -163,15 +166,16 @@ class _Told:
     Tables of several jobs wait for the end.
     """
 
-    def __init__(self, shown: Shown, folder: OutputFolder | None, is_quiet: bool) -> None:
-        self._shown, self._folder, self._is_quiet = shown, folder, is_quiet
+    def __init__(self, shown: Shown, folder: OutputFolder | None, style: Style, is_quiet: bool) -> None:
+        self._shown, self._folder, self._style, self._is_quiet = shown, folder, style, is_quiet
 
     def __call__(self, so_far: tuple[BenchResult, ...], series: Sequence[Sample]) -> None:
         first = so_far[0]
         if series and self._folder:
             self._folder.open(f"series-{first.rows[-1].size_bytes}.csv")(samples_csv(series).encode())
         if not self._is_quiet and len(so_far) == 1:
-            text = table_row(first.rows[-1]) if first.rows else table_head(first)
+            style = self._style
+            text = table_row(first.rows[-1], style) if first.rows else table_head(first, style)
             self._shown.say(text.removesuffix("\n"), is_result=True)
 
     def capture(self, size_bytes: int) -> Callable[[bytes], object]:

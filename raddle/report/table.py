@@ -1,16 +1,18 @@
-"""The benchmark as text: nccl-tests' table, then what the fabric did.
+"""The benchmark as text: nccl-tests' table, or hccl_test's, then what the fabric did.
 
 Every line that is not a row of the table starts with '#', so that what reads nccl-tests' output reads
-this. Source: nccl-tests 2.19, src/util.cu, writeBenchmarkLinePreamble, writeBenchmarkLineBody,
-writeResultHeader and writeResultFooter. Both halves of a row are of one run: in place or not, the same bytes
-cross the network.
+this (hccl_test's column names have none). Source: nccl-tests 2.19, src/util.cu, writeBenchmarkLinePreamble,
+writeBenchmarkLineBody, writeResultHeader and writeResultFooter. Both halves of a row are of one run: in place
+or not, the same bytes cross the network.
 """
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Iterator
+from typing import Literal
 
+from raddle.report import hccl_test
 from raddle.report.congestion import (
     collision_lines,
     congestion_lines,
@@ -30,15 +32,19 @@ _COLUMN_NAMES = (
 )
 
 
-def to_table(result: BenchResult) -> str:
+Style = Literal["nccl", "hccl"]
+"""Whose rows: nccl-tests' or hccl_test's."""
+
+
+def to_table(result: BenchResult, style: Style = "nccl") -> str:
     """The whole report, up to 100 columns beside the table where names are not longer, and a newline."""
-    rows = "".join(table_row(row) for row in result.rows)
-    return table_head(result) + rows + table_foot(result)
+    rows = "".join(table_row(row, style) for row in result.rows)
+    return table_head(result, style) + rows + table_foot(result)
 
 
-def table_head(result: BenchResult) -> str:
+def table_head(result: BenchResult, style: Style = "nccl") -> str:
     """What stands above the rows, and is known before the first of them."""
-    return _text(_head(result), _COLUMN_NAMES)
+    return _text(_head(result), _COLUMN_NAMES if style == "nccl" else hccl_test.COLUMN_NAMES)
 
 
 def table_foot(result: BenchResult) -> str:
@@ -81,8 +87,10 @@ def _pins(pins: PinSummary) -> str:
     )
 
 
-def table_row(row: SizeRow) -> str:
+def table_row(row: SizeRow, style: Style = "nccl") -> str:
     """The line of one size."""
+    if style == "hccl":
+        return hccl_test.size_line(row)
     return (
         f"{row.size_bytes:>12}  {row.count:>12}  {row.datatype:>8}  {row.redop:>6}  {row.root:>6}"
         f"{_half(row, row.wrong)}{_half(row, row.in_place_wrong)}\n"

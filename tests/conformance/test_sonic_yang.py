@@ -45,7 +45,7 @@ def tables_of(example: str, role: str) -> Tables:
     return intended(next(each for each in plan.switches if each.role == role))
 
 
-LARGE = {"fat-tree-65536", "multi-plane-16384", "multi-plane-32768", "clos-8192"} | {
+LARGE = {"fat-tree-65536", "multi-plane-16384", "multi-plane-32768", "clos-8192", "npu-768-910c"} | {
     "three-tier-24576",
     "two-tier-131072",
 }

@@ -139,6 +139,7 @@ def shape_of(fabric: Fabric, seats: Seats) -> traffic.Shape:
         rail=rail,
         channels=_channels(seats.domain, rail),
         has_in_network=all(each is not None and each.in_network_bps > 0 for each in inside),
+        host=fabric.accelerators.host[seats.accelerator],
     )
 
 

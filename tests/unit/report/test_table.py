@@ -66,6 +66,19 @@ def test_a_long_time_gives_up_decimals_not_its_column(clean_result, time_us, pri
     assert len(line) == 118
 
 
+def test_rows_of_hccl_test_have_the_algorithms_bandwidth_in_1e9_bytes(clean_result):
+    row = replace(clean_result.rows[0], size_bytes=2 << 20, time_ps=1_000_000_000, algbw_gbs=2.097152)
+    lines = to_table(replace(clean_result, rows=(row, replace(row, wrong=3))), "hccl").splitlines()
+    head, first, second = [line for line in lines if not line.startswith("#")]
+    assert head == "data_size(Bytes): | aveg_time(us): | alg_bandwidth(GB/s): | check_result:"
+    assert first == "2097152           | 1000.00        | 2.09715              | success"
+    assert second.endswith("| failed")
+    never = replace(row, time_ps=None, algbw_gbs=None, busbw_gbs=None)
+    assert "| N/A            | N/A                  | failed" in to_table(
+        replace(clean_result, rows=(never,)), "hccl"
+    )
+
+
 def test_wrong_elements_are_counted_and_fail(congested_result):
     text = to_table(congested_result)
     assert "     N/A     N/A     N/A    1234      N/A     N/A     N/A    N/A\n" in text

@@ -11,8 +11,10 @@ import pytest
 
 import raddle
 from raddle import Fabric
+from raddle.lab.workloads.ranks import Scope, place_ranks, seats_of, shape_of
 from raddle.topology import bundled_examples, find
 from raddle.topology.views.capacity import bisection_bps, oversubscription, tiers
+from raddle.traffic.hccl.levels import grid_of
 
 G = 10**9
 
@@ -28,6 +30,7 @@ SHAPES = {
     "white-box-512": (48, 512, 512, 400, 512, 1.0),
     "rail-256-h100": (12, 32, 256, 400, 256, 1.0),
     "npu-128-910b": (10, 16, 128, 200, 64, 1.0),
+    "npu-768-910c": (24, 96, 768, 400, 768, 1.0),
     "clos-8192": (192, 8192, 8192, 400, 8192, 1.0),
     "multi-plane-16384": (768, 2048, 16384, 400, 16384, 1.0),
     "dual-tor-1024": (24, 64, 1024, 200, 512, 1.0),
@@ -82,6 +85,15 @@ def test_rail_n_leaf_has_the_nth_nic_of_every_server() -> None:
     assert training.accelerators[:9] == (*((0, i) for i in range(8)), (1, 0))
     assert inference.accelerators[:9] == (*((host, 0) for host in range(24, 32)), (24, 1))
     assert [fabric.endpoints[rank].name for rank in inference.endpoints[:2]] == ["host24:eth0", "host25:eth0"]
+
+
+def test_a_super_node_is_a_scale_up_domain_of_48_servers_of_8() -> None:
+    fabric = example("npu-768-910c")
+    assert [host.domain for host in fabric.hosts] == [0] * 48 + [1] * 48
+    seats = seats_of(fabric, place_ranks(fabric, Scope()))
+    grid = grid_of(shape_of(fabric, seats))
+    assert grid is not None
+    assert grid.shape == (2, 48, 8)
 
 
 def test_each_nic_of_a_multi_plane_server_is_on_its_own_plane() -> None:

@@ -64,7 +64,8 @@ def collective_step(
         job = context.job(ranks, collective, algorithm, size_bytes, terms)
         name, protocol = job.chosen(size_bytes)
         shape = job.shape
-        connected = _pattern(shape.domain), shape.rail.tobytes(), shape.channels, shape.has_in_network
+        hosts = b"" if shape.host is None else _pattern(shape.host)
+        connected = _pattern(shape.domain), hosts, shape.rail.tobytes(), shape.channels, shape.has_in_network
         key = (name, protocol, *connected)
         if key not in made:
             made[key] = job.workload(size_bytes)
