@@ -57,6 +57,7 @@ ethtool|interfaces of an emulation|ethtool
 ping|reachability in an emulation|iputils-ping
 ip|namespaces of an emulation|iproute2
 openssl|certificates of sessions|openssl
+chromedriver|pages in a browser|chromium-driver
 "
 
 # Whether apt knows the package. No pipe: one that ends early makes apt-cache fail where it has several versions to tell of.

@@ -27,6 +27,7 @@ from raddle.cli.options import (
 )
 from raddle.cli.output_folder import OutputFolder
 from raddle.cli.progress import Shown, progress_bar, watching
+from raddle.cli.reports import HtmlOption, write_page
 from raddle.cli.run_options import RunOptions, SeriesOption, TraceOption
 from raddle.errors import InputError
 from raddle.lab.bench import BenchRequest, run_jobs
@@ -35,6 +36,7 @@ from raddle.lab.workloads.ranks import without_nics
 from raddle.report import to_json
 from raddle.report.json_report import jobs_json
 from raddle.report.model import BenchResult
+from raddle.report.page.bench_page import bench_page
 from raddle.report.run_files import samples_csv
 from raddle.report.table import Style, table_foot, table_head, table_row, to_table
 from raddle.sim.series import Sample
@@ -87,6 +89,7 @@ def bench(
     series: SeriesOption = None,
     trace: TraceOption = None,
     style: Annotated[Style, typer.Option(help="Rows as of nccl-tests or hccl_test.")] = "nccl",
+    html: HtmlOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Simulate a collective and print the table of nccl-tests.
@@ -118,12 +121,13 @@ def bench(
     source = run.switches(loaded, f"bench {fabric}", held, given)
     if held and held.plan.pins:
         _note_other_traffic(options_of(held), collective, algorithm, where, root)
-    with _folder(output, series, trace) as folder, progress_bar() as progress:
+    with _folder(output, None if html else series, trace) as folder, progress_bar() as progress:
         told = _Told(progress, folder, style, is_quiet=as_json)
         results = run_jobs(model, request, source, watching(progress), told, told.capture)
         document = to_json(results[0], inputs) if len(results) == 1 else jobs_json(results, inputs)
         if folder:
             folder.finish({"bench.json": document})
+    write_page(html, lambda: bench_page(model, results, told.series))
     if as_json:
         print(document, end="")
     elif len(results) == 1:
@@ -168,9 +172,11 @@ class _Told:
 
     def __init__(self, shown: Shown, folder: OutputFolder | None, style: Style, is_quiet: bool) -> None:
         self._shown, self._folder, self._style, self._is_quiet = shown, folder, style, is_quiet
+        self.series: Sequence[Sample] = ()
+        """Of the last size."""
 
     def __call__(self, so_far: tuple[BenchResult, ...], series: Sequence[Sample]) -> None:
-        first = so_far[0]
+        first, self.series = so_far[0], series
         if series and self._folder:
             self._folder.open(f"series-{first.rows[-1].size_bytes}.csv")(samples_csv(series).encode())
         if not self._is_quiet and len(so_far) == 1:

@@ -21,6 +21,7 @@ from raddle.cli.options import (
     read_plan,
 )
 from raddle.cli.progress import progress_bar
+from raddle.cli.reports import HtmlOption, write_page
 from raddle.controller.plan import Change, diff_plans
 from raddle.controller.plan.backup import Backup, backups, backups_json
 from raddle.controller.plan.growth import record_of
@@ -33,6 +34,7 @@ from raddle.controller.verify.update_scope import scope_of
 from raddle.errors import InputError
 from raddle.lab.collisions import CollisionReport, find_job_collisions
 from raddle.report.model import CARRIERS
+from raddle.report.page.plan_page import plan_page
 from raddle.topology.model import Fabric
 from raddle.topology.record import record_json
 
@@ -61,6 +63,7 @@ def plan(
     collisions: Annotated[
         bool, typer.Option("--collisions", help="Show which queue pairs of the collective share which links.")
     ] = False,
+    html: HtmlOption = None,
     strict: StrictOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -71,7 +74,7 @@ def plan(
     is_plain = options.keep is None and options.policy(model) == "ecmp"
     if assumed := options.assumed(model):
         print(f"note: {assumed}", file=sys.stderr)
-    if is_plain and not (output or diff or backup or collisions or as_json):
+    if is_plain and not (output or diff or backup or collisions or html or as_json):
         with progress_bar() as progress:
             outline = outline_plan(model, progress)
         print(_summary(*outline))
@@ -91,6 +94,7 @@ def plan(
         states = tuple(backups(model, new, replanner(model, new, options.demand(model))))
         _write(backup, backups_json(states))
         print(_backup_text(states), file=sys.stderr)
+    write_page(html, lambda: plan_page(model, json.loads(held_to_json(held)), tuple(_summed_up(new))))
     if collisions:
         report = find_job_collisions(model, new, options.jobs(model))
         print(_json(asdict(report)) if as_json else _collisions_text(report))
@@ -186,7 +190,12 @@ def _summary(new: Plan, routes: Sequence[int] = ()) -> str:
             f"{switch.name:<12} {switch.role:<6} {loopback:<16} {count - pins:>6} {pins:>6} "
             f"{switch.buffers.headroom_pool_bytes:>10} {switch.buffers.shared_bytes:>10}"
         )
-    lines.append(f"{len(new.switches)} switches, {len(new.endpoints)} endpoints, routing {new.routing}")
+    return "\n".join([*lines, *_summed_up(new)])
+
+
+def _summed_up(new: Plan) -> Iterator[str]:
+    """The plan as a whole."""
+    yield f"{len(new.switches)} switches, {len(new.endpoints)} endpoints, routing {new.routing}"
     adaptive = [switch.adaptive.settings for switch in new.switches if switch.adaptive]
     if adaptive:
         how = (
@@ -194,14 +203,14 @@ def _summary(new: Plan, routes: Sequence[int] = ()) -> str:
             if adaptive[0].is_per_packet
             else f"burst of a flow, after {adaptive[0].idle_us}us of pause"
         )
-        lines.append(f"groups of {len(adaptive)} switches choose by load for each {how}")
+        yield f"groups of {len(adaptive)} switches choose by load for each {how}"
     if new.pins:
         report = new.pins
-        lines.append(
+        yield (
             f"{report.flows} flows on {report.pins} {CARRIERS[report.carrier]} ({report.method}): "
             f"busiest link carries {_load(report.data)}, acknowledgements {_load(report.acks)}"
         )
-    return "\n".join([*lines, *_weights(new.weights)])
+    yield from _weights(new.weights)
 
 
 def _weights(report: WeightReport | None) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from raddle.errors import InputError
+from raddle.report.page import Page, to_html
 
 T = TypeVar("T")
 
@@ -19,6 +20,20 @@ SarifOption = Annotated[
 MarkdownOption = Annotated[
     Path | None, typer.Option("--markdown", metavar="FILE", help="Write a summary in Markdown, too.")
 ]
+
+HtmlOption = Annotated[
+    Path | None, typer.Option("--html", metavar="FILE", help="Write the result as a page to look at, too.")
+]
+
+
+def write_page(path: Path | None, make: Callable[[], Page]) -> None:
+    """Write a page to its file, where one is given.
+
+    Raises:
+        InputError: `cannot-write`.
+    """
+    if path is not None:
+        write_reports({path: lambda pages: to_html(pages[0])}, [make()])
 
 
 def write_reports(forms: Mapping[Path | None, Callable[[Sequence[T]], str]], what: Sequence[T]) -> None:

@@ -10,7 +10,14 @@ import typer
 
 from raddle.cli.options import JsonOption
 from raddle.cli.progress import progress_bar, watching
-from raddle.cli.reports import JUnitOption, MarkdownOption, SarifOption, write_reports
+from raddle.cli.reports import (
+    HtmlOption,
+    JUnitOption,
+    MarkdownOption,
+    SarifOption,
+    write_page,
+    write_reports,
+)
 from raddle.cli.run_options import ThreadsOption
 from raddle.lab.scenario.baseline import baseline_json, read_baseline
 from raddle.lab.scenario.file import read_scenario
@@ -18,6 +25,7 @@ from raddle.lab.scenario.run import run_scenario
 from raddle.report.cases import cases_of
 from raddle.report.junit import junit_xml
 from raddle.report.markdown import markdown
+from raddle.report.page.scenario_page import scenario_page
 from raddle.report.sarif import sarif_json
 from raddle.report.scenario import scenarios_document, scenarios_text
 
@@ -34,6 +42,7 @@ def run(
     junit: JUnitOption = None,
     sarif: SarifOption = None,
     markdown_file: MarkdownOption = None,
+    html: HtmlOption = None,
     threads: ThreadsOption = 1,
     as_json: JsonOption = False,
 ) -> None:
@@ -51,6 +60,7 @@ def run(
         ]
     cases = cases_of(results)
     write_reports({junit: junit_xml, sarif: sarif_json, markdown_file: markdown}, cases)
+    write_page(html, lambda: scenario_page(results))
     write_reports({save_baseline: baseline_json}, results)
     print(scenarios_document(results) if as_json else scenarios_text(results), end="")
     sys.stdout.flush()

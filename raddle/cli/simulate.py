@@ -15,12 +15,14 @@ from raddle.cli.option_groups import with_option_groups
 from raddle.cli.options import JsonOption, Routing, load_fabric
 from raddle.cli.output_folder import OutputFolder
 from raddle.cli.progress import progress_bar, watching
+from raddle.cli.reports import HtmlOption, write_page
 from raddle.cli.run_options import RunOptions, SeriesOption, TraceOption
 from raddle.errors import InputError
 from raddle.lab.simulate import SimulateRequest
 from raddle.lab.simulate import simulate as run_flows
 from raddle.lab.workloads.flow_file import read_flows
 from raddle.lab.workloads.pin_file import read_pins
+from raddle.report.page.simulate_page import simulate_page
 from raddle.report.run_files import (
     RunResult,
     flows_csv,
@@ -52,6 +54,7 @@ def simulate(
     ] = None,
     series: SeriesOption = None,
     trace: TraceOption = None,
+    html: HtmlOption = None,
     overwrite: Annotated[
         bool,
         typer.Option(
@@ -83,6 +86,7 @@ def simulate(
         summary = summary_json(document)
         files = {"fct.csv": flows_csv(result), "ports.csv": ports_csv(result), "summary.json": summary}
         folder.finish(files | ({_SERIES: samples_csv(result.series)} if series else {}))
+    write_page(html, lambda: simulate_page(model, result))
     if as_json:
         print(summary, end="")
     else:

@@ -26,6 +26,7 @@ from raddle.cli.options import (
     read_plan,
 )
 from raddle.cli.progress import progress_bar
+from raddle.cli.reports import HtmlOption, write_page
 from raddle.controller.verify.failures import Outcome
 from raddle.controller.verify.lossless import CONGESTED_GROUPS
 from raddle.controller.verify.parts import Part
@@ -33,6 +34,9 @@ from raddle.controller.verify.update_scope import listed
 from raddle.errors import Diagnostic, InputError
 from raddle.inventory import load_inventory
 from raddle.lab.verify import FailureScope, Verification, verify_plan, verify_running, with_cabling
+from raddle.report.page import Page
+from raddle.report.page.verify_page import verify_page
+from raddle.topology.model import Fabric
 from raddle.topology.views.cable_truth import planned_names, read_cables
 from raddle.units import format_rate, parse_ratio
 
@@ -70,6 +74,7 @@ def verify(
     ] = None,
     running: Annotated[bool, typer.Option("--running", help="Check what the switches report.")] = False,
     inventory: InventoryOption = DEFAULT_INVENTORY,
+    html: HtmlOption = None,
     strict: StrictOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -93,7 +98,8 @@ def verify(
     result = within_load(result, most_load) if most_load is not None else result
     if certificate and result.proof:
         _write(certificate, result.proof)
-    print(document_of(result) if as_json else text_of(result))
+    write_page(html, lambda: _page(model, result))
+    print(_json(document_of(result)) if as_json else text_of(result))
     for problem in result.problems:
         print(problem, file=sys.stderr)
     if not result.is_good:
@@ -121,9 +127,9 @@ def within_load(result: Verification, most: float) -> Verification:
     return replace(result, problems=(*result.problems, Diagnostic("link-overloaded", message, hint=hint)))
 
 
-def document_of(result: Verification) -> str:
+def document_of(result: Verification) -> dict[str, Any]:
     """The verification as JSON; `outcomes` lists the failures after which something is not reached."""
-    document: dict[str, Any] = {
+    return {
         "schema_version": 1,
         "ok": result.is_good,
         "fabric": result.fabric,
@@ -158,7 +164,15 @@ def document_of(result: Verification) -> str:
             for each in result.problems
         ],
     }
+
+
+def _json(document: dict[str, Any]) -> str:
     return json.dumps(document, indent=1, sort_keys=True)
+
+
+def _page(fabric: Fabric, result: Verification) -> Page:
+    outcomes = [asdict(outcome) for outcome in result.outcomes]
+    return verify_page(fabric, document_of(result), outcomes, _conclusion(result))
 
 
 def _update_document(result: Verification) -> dict[str, Any] | None:
@@ -197,13 +211,13 @@ def text_of(result: Verification) -> str:
         **_update_lines(result),
         **_cabling_lines(result),
     }
-    errors = sum(problem.severity == "error" for problem in result.problems)
     printed = [f"{name + ':':<12} {fact}" for name, fact in lines.items()]
-    return "\n".join([*printed, _conclusion(errors, result)])
+    return "\n".join([*printed, _conclusion(result)])
 
 
-def _conclusion(errors: int, result: Verification) -> str:
+def _conclusion(result: Verification) -> str:
     """`ok` stands only for all of what was asked."""
+    errors = sum(problem.severity == "error" for problem in result.problems)
     if errors:
         return f"{errors} finding{'s' if errors > 1 else ''}"
     good = f"no findings; outside the proof: {'; '.join(result.outside)}" if result.outside else "ok"

@@ -12,9 +12,11 @@ from raddle.cli.fabric_argument import FabricArg
 from raddle.cli.option_groups import with_option_groups
 from raddle.cli.options import JsonOption, load_fabric
 from raddle.cli.progress import progress_bar, watching
+from raddle.cli.reports import HtmlOption, write_page
 from raddle.cli.run_options import RunOptions
 from raddle.lab.graph.file import read_workload
 from raddle.lab.workload import WorkloadRequest, run_workload
+from raddle.report.page.workload_page import workload_page
 from raddle.report.workload import workload_json, workload_text
 
 
@@ -23,6 +25,7 @@ def workload(
     file: Annotated[Path, typer.Argument(metavar="WORKLOAD.yaml", help="Workload file.")],
     fabric: FabricArg,
     run: RunOptions,
+    html: HtmlOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Simulate what ranks compute and send, each thing after others: times of every node and job.
@@ -36,6 +39,7 @@ def workload(
     request = WorkloadRequest(graph, run.routing or model.routing.policy, run.settings(model))
     with progress_bar() as progress:
         result = run_workload(model, request, source, watching(progress))
+    write_page(html, lambda: workload_page(model, result))
     print(workload_json(result) if as_json else workload_text(result), end="")
     sys.stdout.flush()
     if result.is_interrupted:

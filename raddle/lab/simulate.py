@@ -21,7 +21,7 @@ from raddle.lab.run.watch import QUIET, Watch
 from raddle.lab.switches.prepared import OWN_SWITCHES, SwitchSource, prepare_switches
 from raddle.lab.workloads.demand import demand_of
 from raddle.lab.workloads.pin_file import Pin, with_pins
-from raddle.report.model import InputFile, LinkUse
+from raddle.report.model import InputFile
 from raddle.report.run_files import RunResult
 from raddle.topology.model import Fabric
 from raddle.workload import Workload
@@ -70,12 +70,6 @@ def _simulated(run: Run) -> str:
     return f"{run.simulation.now_ps / 1e9:.3f} ms simulated"
 
 
-def _busiest(run: Run) -> LinkUse | None:
-    simulation = run.simulation
-    links = links_in_use(simulation, None, link_names(simulation), simulation.now_ps)
-    return max(links, key=lambda link: link.utilisation, default=None)
-
-
 def _result(outcome: Outcome, plan: Plan | None, inputs: tuple[InputFile, ...]) -> RunResult:
     run = outcome.run
     simulation = run.simulation
@@ -96,6 +90,6 @@ def _result(outcome: Outcome, plan: Plan | None, inputs: tuple[InputFile, ...]) 
         diagnosis=diagnose(simulation),
         watchdog_events=watchdog_rows(simulation),
         series=outcome.series,
-        busiest=_busiest(run),
+        links=links_in_use(simulation, None, link_names(simulation), simulation.now_ps),
         inputs=inputs,
     )

@@ -74,8 +74,8 @@ class WatchdogRow:
 @dataclass(frozen=True, slots=True)
 class RunResult:
     """A simulation of flows. `packets` is (injected, delivered, dropped, in the network);
-    `diagnosis` says why flows are not done, where the fabric as a whole is to blame; `busiest` is the link
-    that was in use for the largest share of the run, None where none was."""
+    `diagnosis` says why flows are not done, where the fabric as a whole is to blame; `links` are those that
+    carried anything."""
 
     fabric: str
     routing: str
@@ -90,11 +90,16 @@ class RunResult:
     diagnosis: tuple[str, ...] = ()
     watchdog_events: tuple[WatchdogRow, ...] = ()
     series: tuple[Sample, ...] = ()
-    busiest: LinkUse | None = None
+    links: tuple[LinkUse, ...] = ()
     inputs: tuple[InputFile, ...] = ()
     fidelity: str = "packet"
     fast_forward: FastForward | None = None
     left_out: tuple[str, ...] = ()
+
+    @property
+    def busiest(self) -> LinkUse | None:
+        """The link that was in use for the largest share of the run; None where none was."""
+        return max(self.links, key=lambda link: link.utilisation, default=None)
 
     @property
     def is_done(self) -> bool:

@@ -26,7 +26,7 @@ RUN = RunResult(
     ports=(PORT,),
     packets=(1, 1, 0, 0),
     watchdog_events=(WatchdogRow(5, "leaf0:Ethernet0", 3, "storm"),),
-    busiest=LinkUse("host0:eth0 -> leaf0:Ethernet0", 4154, 0.5, 1, 0, 0, 0),
+    links=(LinkUse("host0:eth0 -> leaf0:Ethernet0", 4154, 0.5, 1, 0, 0, 0),),
     inputs=(InputFile("pod.yaml", "0" * 64),),
 )
 
@@ -48,7 +48,7 @@ def test_jobs_at_the_same_time_are_as_the_schema_says(clean_result, congested_re
 
 def test_runs_are_as_their_schema_says():
     validator = Draft202012Validator(run_schema())
-    for result in (RUN, replace(RUN, flows=(), ports=(), busiest=None, inputs=())):
+    for result in (RUN, replace(RUN, flows=(), ports=(), links=(), inputs=())):
         validator.validate(json.loads(json.dumps(run_document(result))))
 
 
