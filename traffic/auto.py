@@ -67,6 +67,12 @@ class Auto:
         choice = self._choose(shape, size_bytes)
         return choice.way.name, choice.protocol
 
+    def taken(self, shape: Shape, size_bytes: int) -> tuple[Algorithm, Shape, str]:
+        """The algorithm for one size, the shape that its protocol cuts messages for, and that protocol; none
+        where NCCL has no model of it."""
+        choice = self._choose(shape, size_bytes)
+        return choice.way, _cut(shape, choice.protocol), choice.protocol if choice.predictions else ""
+
     def _choose(self, shape: Shape, size_bytes: int) -> _Choice:
         ways = {way.name: way for way in self.collective.algorithms if not way.refuses(shape)}
         rounded_bytes = self.collective.buffer(shape.ranks, size_bytes).size_bytes

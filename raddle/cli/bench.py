@@ -108,7 +108,7 @@ def bench(
     request = BenchRequest(
         collective=collective,
         algorithm=algorithm,
-        sizes_bytes=_sizes(terms, min_bytes, max_bytes, factor, step),
+        sizes_bytes=sizes_of(terms, min_bytes, max_bytes, factor, step),
         terms=terms,
         routing=held.plan.routing if held else run.routing or model.routing.policy,
         scopes=where.scopes(run.seed),
@@ -204,7 +204,7 @@ def _folder(
         yield folder
 
 
-def _sizes(
+def sizes_of(
     terms: traffic.Terms, least: str | None, most: str | None, factor: int | None, step: str | None
 ) -> tuple[int, ...]:
     """The sizes that -b, -e, -f and -i ask for, or the one of a matrix."""

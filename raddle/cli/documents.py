@@ -26,6 +26,7 @@ from raddle.lab.emulation.result import EmulationResult
 from raddle.lab.graph.file import workload_schema
 from raddle.lab.scenario.file import scenario_schema
 from raddle.peers.sonic.findings import Finding
+from raddle.report.expect import Expectations
 from raddle.report.scenario import ScenarioResult
 from raddle.report.schemas import DIALECT, bench_schema, closed, run_schema
 from raddle.report.workload import WorkloadResult
@@ -213,6 +214,7 @@ _DOCUMENTS: dict[str, tuple[type[BaseModel], ...]] = {
     "status": (_document("Status", switches=_list_of(_WITH_LINKS), not_compared=list[str]),),
     "drift": (_RESULTS,),
     "workload-result": (_document("Workload", WorkloadResult),),
+    "expect": (_document("Expected", Expectations),),
     "run": (_document("Run", ok=bool, scenarios=_list_of(_record("Scenario", ScenarioResult, ok=bool))),),
     "check": (_document("CheckResult", ok=bool, not_checked=list[str], cases=_list_of(_CASE)),),
     "emulate": (_document("Emulation", EmulationResult, ok=bool),),

@@ -34,6 +34,7 @@ COMMANDS = {
     "switch": "Run SONiC's show, config or clear on a switch.",
     "bench": "Simulate a collective; print the table of nccl-tests.",
     "simulate": "Simulate flows: what became of each, and of each port.",
+    "expect": "What to measure, and why a measured log is not that.",
     "workload": "Simulate computing and messages that wait for one another.",
     "run": "Run scenarios with expectations, as tests of a fabric.",
     "check": "Check all fabrics and scenarios of a repository.",

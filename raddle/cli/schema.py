@@ -19,6 +19,7 @@ DocumentName = Literal[
     "workload",
     "workload-result",
     "scenario",
+    "expect",
     "run",
     "check",
     "validate",
