@@ -72,7 +72,10 @@ def main() -> None:
 
 
 class Siege:
-    """Running switches with many routes on leaf0."""
+    """Running switches with many routes on leaf0, of which leaf1 asks for a password.
+
+    It is leaf1 that is asked with wrong ones: the victim has the same address, and would not be heard either.
+    """
 
     def __init__(self, folder: Path, routes: int) -> None:
         self._folder = folder
@@ -84,32 +87,33 @@ class Siege:
     def __enter__(self) -> Siege:
         raddle = [sys.executable, "-m", "raddle"]
         fabric = str(self._folder / "fabric.yaml")
-        shown = subprocess.run(
-            [*raddle, "render", fabric, "--switch", "leaf0", "--bootstrap"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        config = json.loads(shown.stdout)
-        config["STATIC_ROUTE"] = {
+        rendered = self._folder / "rendered"
+        render = [*raddle, "render", fabric, "--bootstrap", "-o", str(rendered)]
+        subprocess.run(render, stdout=subprocess.DEVNULL, check=True)
+        boots = {name: json.loads((rendered / f"{name}.json").read_text()) for name in ("leaf0", "leaf1")}
+        boots["leaf1"]["GNMI"] = {"gnmi": {"user_auth": "password"}}
+        boots["leaf0"]["STATIC_ROUTE"] = {
             f"default|10.{number >> 14}.{number >> 6 & 255}.{(number & 63) << 2}/30": {
                 "nexthop": f"172.30.{number % 64}.1",
                 "ifname": f"Ethernet{8 * (number % 64)}",
             }
             for number in range(self._routes)
         }
-        saved = self._state / "leaf0/config_db.json"
-        saved.parent.mkdir(parents=True)
-        saved.write_text(json.dumps(config))
-        self._up = subprocess.Popen(
-            [*raddle, "up", fabric, "--inventory", str(self._inventory), "--state", str(self._state)],
-            stdout=subprocess.DEVNULL,
-        )
+        for name, config in boots.items():
+            saved = self._state / name / "config_db.json"
+            saved.parent.mkdir(parents=True)
+            saved.write_text(json.dumps(config))
+        users = self._folder / "users.json"
+        users.touch(0o600)
+        users.write_text('{"admin": "right"}')
+        files = ["--inventory", str(self._inventory), "--state", str(self._state), "--users", str(users)]
+        self._up = subprocess.Popen([*raddle, "up", fabric, *files], stdout=subprocess.DEVNULL)
         while not self._inventory.exists():
             if self._up.poll() is not None:
                 raise SystemExit("raddle up ended")
             time.sleep(0.1)
-        self._address = load_inventory(self._inventory).addresses["leaf0"]
+        addresses = load_inventory(self._inventory).addresses
+        self._address, self._guarded = addresses["leaf0"], addresses["leaf1"]
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -143,7 +147,8 @@ class Siege:
         return passed
 
     def _client(self, what: str, seconds: float) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "benchmarks.hostile", "--client", what, self._address]
+        address = self._guarded if what == "wrong-passwords" else self._address
+        command = [sys.executable, "-m", "benchmarks.hostile", "--client", what, address]
         return subprocess.Popen([*command, "--seconds", str(seconds)], stdout=subprocess.PIPE, text=True)
 
 
@@ -272,6 +277,11 @@ async def garbage(stub: Stub) -> None:
     await stub.Set(_garbage())
 
 
+async def tables(stub: Stub) -> None:
+    place = path("CONFIG_DB", "localhost", "PORT")
+    await stub.Get(gnmi_pb2.GetRequest(path=[place], encoding=gnmi_pb2.JSON_IETF))
+
+
 async def wrong_passwords(stub: Stub) -> None:
     place = path("CONFIG_DB", "localhost", "PORT")
     credentials = (("username", "admin"), ("password", str(time.monotonic_ns())))
@@ -286,6 +296,7 @@ async def sessions(stub: Stub) -> None:
 
 ATTACKS: dict[str, Attack] = {
     "small-gets": small_gets,
+    "tables": tables,
     "giant-gets": giant_gets,
     "whole-databases": whole_databases,
     "fan-out": fan_out,

@@ -15,20 +15,19 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 import grpc.aio
-from finsy.proto import p4r, p4r_grpc
 from finsy.proto.gnmi1 import gnmi_pb2
 from grpc_reflection.v1alpha import reflection
 
 from raddle.errors import Diagnostic, InputError
 from raddle.nos.db.store import ConfigStore
 from raddle.nos.orch.appl_db import Neighbors
-from raddle.nos.server import gnoi
+from raddle.nos.server import gnoi, p4runtime
 from raddle.nos.server.auth import identify
 from raddle.nos.server.changes import Changes, at_once
 from raddle.nos.server.console import console_handler
 from raddle.nos.server.gnmi import GnmiService
 from raddle.nos.server.gnoi import GnoiSystem
-from raddle.nos.server.p4runtime import P4RuntimeService
+from raddle.nos.server.p4runtime import P4RuntimeService, p4runtime_handler
 from raddle.nos.server.passwords import Passwords
 from raddle.nos.server.subscribe import check_is_up
 from raddle.nos.server.wire import gnmi_handler
@@ -42,7 +41,6 @@ BOOT_S = 2.0
 """Seconds that a reboot of a simulated switch takes; hardware takes minutes."""
 
 _GNMI = gnmi_pb2.DESCRIPTOR.services_by_name["gNMI"].full_name
-_P4RUNTIME = p4r.DESCRIPTOR.services_by_name["P4Runtime"].full_name
 MAX_REQUEST_BYTES = 4 * 2**20
 """Of gNMI, as sonic-gnmi has it where nobody says otherwise (telemetry.go, max_recv_msg_size)."""
 MAX_P4_REQUEST_BYTES = 16 * 2**20
@@ -234,10 +232,13 @@ class SwitchFarm:
             names = [_GNMI, gnoi.SERVICE, reflection.SERVICE_NAME]
             if switch.p4:
                 service = P4RuntimeService(
-                    switch.p4.forwarding, switch.p4.packets, partial(_authorize_p4, switch, self._passwords)
+                    switch.p4.forwarding,
+                    switch.p4.packets,
+                    self._work,
+                    partial(_authorize_p4, switch, self._passwords),
                 )
-                p4r_grpc.add_P4RuntimeServicer_to_server(service, server)
-                names.append(_P4RUNTIME)
+                server.add_generic_rpc_handlers((p4runtime_handler(service, self._work),))
+                names.append(p4runtime.SERVICE)
             reflection.enable_server_reflection(names, server)
             wanted = f"{_bracketed(self._host)}:{self._ports.get(name, 0)}"
             try:

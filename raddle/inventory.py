@@ -156,8 +156,7 @@ def load_inventory(path: Path) -> Inventory:
         addresses = {
             name: entry["address"] for name, entry in document["switches"].items() if name not in datapaths
         }
-        for name, address in addresses.items():
-            _check_address(name, address)
+        _check_addresses(addresses)
         device_ids = {
             name: int(entry["device_id"])
             for name, entry in document["switches"].items()
@@ -179,7 +178,7 @@ def load_inventory(path: Path) -> Inventory:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError.of(
             "bad-inventory",
-            f"'{path}' is not an inventory ({type(error).__name__}: {error})",
+            f"'{path}' is not an inventory: {_said(error)}",
             'it looks like {"fabric": "pod", "switches": {"leaf0": {"address": "127.0.0.1:50051"}}}',
         ) from None
     for key in (files.get("key"), openflow.key):
@@ -200,18 +199,33 @@ def load_inventory(path: Path) -> Inventory:
     return Inventory(fabric, addresses, access, device_ids, p4info, datapaths=datapaths, openflow=openflow)
 
 
-def _check_address(name: str, address: Any) -> None:
-    """See that gRPC can make something of an address.
+def _check_addresses(addresses: dict[str, Any]) -> None:
+    """See that gRPC can make something of the addresses.
 
     Raises:
-        ValueError: it is no `HOST:PORT`.
+        ValueError: some are no `HOST:PORT`.
     """
+    wrong = [f"of {name}, {address!r}," for name, address in addresses.items() if not _is_address(address)]
+    if wrong:
+        more = f" and of {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        raise ValueError(
+            f"the address {wrong[0]}{more} is not HOST:PORT, as 192.0.2.1:8080 or [2001:db8::1]:8080"
+        )
+
+
+def _is_address(address: Any) -> bool:
     host, _, port = address.rpartition(":") if isinstance(address, str) else ("", "", "")
     is_host = bool(re.fullmatch(r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+", host))
-    if not (is_host and port.isdecimal() and 0 < int(port) < 2**16):
-        raise ValueError(
-            f"the address of {name}, {address!r}, is not HOST:PORT, as 192.0.2.1:8080 or [2001:db8::1]:8080"
-        )
+    return is_host and port.isdecimal() and 0 < int(port) < 2**16
+
+
+def _said(error: Exception) -> str:
+    """What is wrong, for who has not read this program."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"it is no JSON ({error})"
+    if isinstance(error, KeyError):
+        return f"it has no {error}"
+    return str(error) if type(error) is ValueError else "its parts are not of the right kind"
 
 
 def _is_loopback(address: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Generic, TypeVar
 
@@ -9,15 +10,18 @@ Table = TypeVar("Table")
 
 
 class LazyTables(Mapping[str, Table], Generic[Table]):
-    """Table name -> table. Making a table twice, from two threads, does no harm."""
+    """Table name -> table. Threads that want one that is being made wait for it."""
 
     def __init__(self, makers: Mapping[str, Callable[[], Table]]) -> None:
         self._makers = dict(makers)
         self._made: dict[str, Table] = {}
+        self._lock = threading.RLock()
 
     def __getitem__(self, name: str) -> Table:
         if name not in self._made:
-            self._made[name] = self._makers[name]()
+            with self._lock:
+                if name not in self._made:
+                    self._made[name] = self._makers[name]()
         return self._made[name]
 
     def __iter__(self) -> Iterator[str]:

@@ -13,18 +13,25 @@ from finsy.proto import p4r, rpc_code, rpc_status
 
 from raddle.nos.server.paths import RpcError
 
+OUTBOX = 256
+"""Messages that wait for a controller that does not read them."""
+
 
 @dataclass(eq=False)
 class Session:
     """A controller's stream. `election_id` None is a backup that never becomes primary.
 
-    `outbox` is what it is sent; an error or None ends the stream.
+    `outbox` is what it is sent; an error or None ends the stream. `is_behind`: it has not been told who is
+    primary, as its outbox was full.
     """
 
-    outbox: asyncio.Queue[p4r.StreamMessageResponse | RpcError | None] = field(default_factory=asyncio.Queue)
+    outbox: asyncio.Queue[p4r.StreamMessageResponse | RpcError | None] = field(
+        default_factory=lambda: asyncio.Queue(OUTBOX)
+    )
     is_open: bool = False
     role: str = ""
     election_id: int | None = None
+    is_behind: bool = False
 
 
 class Arbiter:
@@ -117,6 +124,12 @@ class Arbiter:
         for session in self._of_role(role):
             self._inform(session)
 
+    def catch_up(self, session: Session) -> None:
+        """Tell a controller what there was no room for, when there is."""
+        if session.is_behind and session.outbox.empty():
+            session.is_behind = False
+            self._inform(session)
+
     def _inform(self, session: Session) -> None:
         """Tell a controller who is primary: OK (it is), ALREADY_EXISTS (another), NOT_FOUND (none)."""
         primary = self.primary(session.role)
@@ -131,7 +144,10 @@ class Arbiter:
             update.role.name = session.role
         if highest := self._highest.get(session.role):
             update.election_id.CopyFrom(p4r.Uint128(high=highest >> 64, low=highest & (1 << 64) - 1))
-        session.outbox.put_nowait(p4r.StreamMessageResponse(arbitration=update))
+        try:
+            session.outbox.put_nowait(p4r.StreamMessageResponse(arbitration=update))
+        except asyncio.QueueFull:
+            session.is_behind = True
 
 
 def number_of(value: p4r.Uint128) -> int:

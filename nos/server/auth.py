@@ -11,13 +11,13 @@ import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote
 
 import grpc
 import grpc.aio
 
 from raddle.nos.db.databases import ConfigDb
 from raddle.nos.db.schema import TABLES
+from raddle.nos.server.clients import host_of
 from raddle.nos.server.passwords import Passwords
 from raddle.nos.server.paths import RpcError
 
@@ -117,7 +117,7 @@ def identify(config: ConfigDb, passwords: Passwords, context: grpc.aio.ServicerC
     names = list(context.auth_context().get("x509_common_name") or ())
     default = "cert" if names else "none"
     how = str(config.get("GNMI", {}).get("gnmi", {}).get("user_auth", default))
-    host = _host_of(context.peer())
+    host = host_of(context.peer())
     if how == "password":
         metadata: Mapping[str, str] = {key: str(value) for key, value in context.invocation_metadata() or ()}
         user = metadata.get("username", "")
@@ -137,12 +137,6 @@ def _roles(config: ConfigDb, name: str) -> tuple[str, ...]:
     if not roles:
         raise RpcError(grpc.StatusCode.UNAUTHENTICATED, "Unauthenticated")
     return roles
-
-
-def _host_of(peer: str) -> str:
-    """`ipv4:127.0.0.1:4000`, `ipv6:%5B::1%5D:4000` -> the address; anything else as it is."""
-    kind, _, rest = unquote(peer).partition(":")
-    return rest.rpartition(":")[0].strip("[]") if kind in ("ipv4", "ipv6") else peer
 
 
 def _is_here(host: str) -> bool:

@@ -6,23 +6,30 @@ Source: P4Runtime specification 1.4; for a switch that fails on the first error,
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, NoReturn
 
 import grpc
 import grpc.aio
 from finsy.proto import p4r, p4r_grpc, rpc_code, rpc_status
+from google.protobuf.message import DecodeError
 
 from raddle.nos.p4rt.check import UpdateError
 from raddle.nos.p4rt.forwarding import P4Forwarding, Results
 from raddle.nos.p4rt.packets import PacketIo
 from raddle.nos.server.arbitration import Arbiter, Session, number_of
 from raddle.nos.server.paths import RpcError, status_text
+from raddle.nos.server.wire import unary, written
+from raddle.nos.server.work import Work
 
+SERVICE = p4r.DESCRIPTOR.services_by_name["P4Runtime"].full_name
 API_VERSION = "1.4.0"
 _ENTITIES_PER_RESPONSE = 1000
 _DETAILS_KEY = "grpc-status-details-bin"
-_WAITING_PACKETS = 256
+_LONG_WRITE = 1000
+"""Updates of a Write that is long work."""
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _Get = p4r.GetForwardingPipelineConfigRequest
 _Context = grpc.aio.ServicerContext[Any, Any]
@@ -37,11 +44,14 @@ def anybody(context: _Context, writes: bool) -> None:
 
 
 class P4RuntimeService(p4r_grpc.P4RuntimeServicer):
-    """P4Runtime of one switch."""
+    """P4Runtime of one switch; `work` is what takes long."""
 
-    def __init__(self, forwarding: P4Forwarding, packets: PacketIo, authorize: Authorize = anybody) -> None:
+    def __init__(
+        self, forwarding: P4Forwarding, packets: PacketIo, work: Work, authorize: Authorize = anybody
+    ) -> None:
         self._forwarding = forwarding
         self._packets = packets
+        self._work = work
         self._authorize = authorize
         self._arbiter = Arbiter(forwarding.device_id)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -61,7 +71,8 @@ class P4RuntimeService(p4r_grpc.P4RuntimeServicer):
         await self._check_caller(context, writes=True)
         try:
             self._arbiter.require_primary(request.device_id, request.role, number_of(request.election_id))
-            self._forwarding.set_pipeline(request.config, request.action)
+            commit = partial(self._forwarding.set_pipeline, request.config, request.action)
+            await self._work.run(context.peer(), commit, is_long=True)
         except (RpcError, UpdateError) as error:
             await _abort(context, error)
         return p4r.SetForwardingPipelineConfigResponse()
@@ -98,7 +109,9 @@ class P4RuntimeService(p4r_grpc.P4RuntimeServicer):
         try:
             self._arbiter.require_primary(request.device_id, request.role, number_of(request.election_id))
             self._check_role(request)
-            results = self._forwarding.write(request.updates, request.atomicity)
+            write = partial(self._forwarding.write, request.updates, request.atomicity)
+            is_long = len(request.updates) > _LONG_WRITE
+            results = await self._work.run(context.peer(), write, is_long=is_long)
         except (RpcError, UpdateError) as error:
             await _abort(context, error)
         if any(results):
@@ -110,10 +123,11 @@ class P4RuntimeService(p4r_grpc.P4RuntimeServicer):
         await self._check_caller(context)
         await self._check_device(request.device_id, context)
         try:
-            found = self._forwarding.read(request.entities)
+            found = await self._work.run(context.peer(), partial(self._forwarding.read, request.entities))
         except UpdateError as error:
             await _abort(context, error)
         for part in _parts(found):
+            await self._work.turns.come(context.peer())
             yield p4r.ReadResponse(entities=part)
 
     async def StreamChannel(
@@ -123,52 +137,59 @@ class P4RuntimeService(p4r_grpc.P4RuntimeServicer):
         await self._check_caller(context, writes=True)
         self._loop = asyncio.get_running_loop()
         session = Session()
-        listener = asyncio.ensure_future(self._listen(session, request_iterator))
+        listener = asyncio.ensure_future(self._listen(session, context.peer(), request_iterator))
         try:
             while (message := await session.outbox.get()) is not None:
                 if isinstance(message, RpcError):
                     await _abort(context, message)
                 yield message
+                self._arbiter.catch_up(session)
         finally:
             listener.cancel()
             self._arbiter.leave(session)
 
-    async def _listen(self, session: Session, requests: AsyncIterator[p4r.StreamMessageRequest]) -> None:
-        """Handle what a controller sends; an error ends its stream."""
+    async def _listen(
+        self, session: Session, peer: str, requests: AsyncIterator[p4r.StreamMessageRequest]
+    ) -> None:
+        """Handle what a controller sends; an error ends its stream.
+
+        A controller that does not read what it is refused with is not read either.
+        """
         try:
             async for request in requests:
-                self._take(session, request)
+                await self._work.turns.come(peer)
+                if refused := self._take(session, request):
+                    await session.outbox.put(p4r.StreamMessageResponse(error=refused))
+        except DecodeError:
+            await session.outbox.put(RpcError(grpc.StatusCode.INTERNAL, "received error from client"))
         except RpcError as error:
-            session.outbox.put_nowait(error)
+            await session.outbox.put(error)
         else:
-            session.outbox.put_nowait(None)
+            await session.outbox.put(None)
 
-    def _take(self, session: Session, request: p4r.StreamMessageRequest) -> None:
+    def _take(self, session: Session, request: p4r.StreamMessageRequest) -> p4r.StreamError | None:
+        """Do what a message asks for; what it is refused with.
+
+        Raises:
+            RpcError: the stream ends.
+        """
         kind = request.WhichOneof("update")
         if kind == "arbitration":
             self._arbiter.arbitrate(session, request.arbitration)
-            return
+            return None
         if not session.is_open:
             raise RpcError(grpc.StatusCode.FAILED_PRECONDITION, "a stream begins with an arbitration update")
         if kind != "packet":
-            self._refuse(session, rpc_code.UNIMPLEMENTED, f"this switch takes no {kind}")
-        elif self._arbiter.primary(session.role) is not session:
-            self._refuse(
-                session, rpc_code.PERMISSION_DENIED, "packets go out for the primary alone", request.packet
+            return _refusal(rpc_code.UNIMPLEMENTED, f"this switch takes no {kind}")
+        if self._arbiter.primary(session.role) is not session:
+            return _refusal(
+                rpc_code.PERMISSION_DENIED, "packets go out for the primary alone", request.packet
             )
-        else:
-            try:
-                self._packets.packet_out(request.packet)
-            except UpdateError as error:
-                self._refuse(session, error.code, error.message, request.packet)
-
-    def _refuse(self, session: Session, code: int, message: str, packet: p4r.PacketOut | None = None) -> None:
-        error = p4r.StreamError(canonical_code=code, message=message)
-        if packet is not None:
-            error.packet_out.packet_out.CopyFrom(packet)
-        else:
-            error.other.SetInParent()
-        session.outbox.put_nowait(p4r.StreamMessageResponse(error=error))
+        try:
+            self._packets.packet_out(request.packet)
+        except UpdateError as error:
+            return _refusal(error.code, error.message, request.packet)
+        return None
 
     def _packet_in(self, packet: p4r.PacketIn) -> None:
         """Hand a packet to the primaries; called from any thread."""
@@ -176,7 +197,7 @@ class P4RuntimeService(p4r_grpc.P4RuntimeServicer):
         def deliver() -> None:
             for session in self._arbiter.primaries():
                 # What a slow reader has no room for is lost, as in a switch's queue to its CPU.
-                if session.outbox.qsize() < _WAITING_PACKETS:
+                with contextlib.suppress(asyncio.QueueFull):
                     session.outbox.put_nowait(p4r.StreamMessageResponse(packet=packet))
 
         if self._loop is not None:
@@ -208,6 +229,47 @@ class P4RuntimeService(p4r_grpc.P4RuntimeServicer):
         if device_id != self._forwarding.device_id:
             text = f"no device {device_id}; this is {self._forwarding.device_id}"
             await _abort(context, RpcError(grpc.StatusCode.NOT_FOUND, text))
+
+
+def p4runtime_handler(service: P4RuntimeService, work: Work) -> grpc.GenericRpcHandler:
+    """What a server needs to serve P4Runtime, all calls in their turn."""
+    turns = work.turns
+
+    async def read(request: p4r.ReadRequest, context: _Context) -> AsyncIterator[p4r.ReadResponse]:
+        turns.arrived(context.peer())
+        async with turns.calls.one(context.peer()):
+            async for part in service.Read(request, context):
+                yield part
+
+    async def stream(requests: AsyncIterator[bytes], context: _Context) -> AsyncIterator[Any]:
+        turns.arrived(context.peer())
+        messages = (p4r.StreamMessageRequest.FromString(data) async for data in requests)
+        async for response in service.StreamChannel(messages, context):
+            await turns.come(context.peer())
+            yield response
+
+    handlers: dict[str, Any] = {
+        "Capabilities": unary(work, p4r.CapabilitiesRequest.FromString, service.Capabilities),
+        "SetForwardingPipelineConfig": unary(
+            work, p4r.SetForwardingPipelineConfigRequest.FromString, service.SetForwardingPipelineConfig
+        ),
+        "GetForwardingPipelineConfig": unary(
+            work, p4r.GetForwardingPipelineConfigRequest.FromString, service.GetForwardingPipelineConfig
+        ),
+        "Write": unary(work, p4r.WriteRequest.FromString, service.Write),
+        "Read": grpc.unary_stream_rpc_method_handler(read, p4r.ReadRequest.FromString, written),
+        "StreamChannel": grpc.stream_stream_rpc_method_handler(stream, None, written),
+    }
+    return grpc.method_handlers_generic_handler(SERVICE, handlers)
+
+
+def _refusal(code: int, message: str, packet: p4r.PacketOut | None = None) -> p4r.StreamError:
+    error = p4r.StreamError(canonical_code=code, message=message)
+    if packet is not None:
+        error.packet_out.packet_out.CopyFrom(packet)
+    else:
+        error.other.SetInParent()
+    return error
 
 
 def _parts(entities: Sequence[p4r.Entity]) -> Iterator[Sequence[p4r.Entity]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import math
 import secrets
 import time
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 
 import grpc
 
+from raddle.nos.server.clients import site_of
 from raddle.nos.server.paths import RpcError
 
 TRIES = 5
@@ -22,7 +22,6 @@ TRY_S = 2.0
 
 _SITES = 10_000
 _GUESSES = 1000
-_IPV6_SITE_BITS = 64  # Whoever has one IPv6 address has its whole subnet.
 
 
 @dataclass(slots=True)
@@ -53,7 +52,7 @@ class Passwords:
         Raises:
             RpcError: UNAUTHENTICATED, or RESOURCE_EXHAUSTED for an address that has guessed too often.
         """
-        name, now_s = _site(host), self.clock()
+        name, now_s = site_of(host), self.clock()
         site = self._sites.get(name)
         guess = hashlib.blake2b(f"{user}\0{password}".encode(), key=self._salt, digest_size=16).digest()
         if site and guess in site.guesses:
@@ -84,13 +83,3 @@ class Passwords:
 
 def _wrong() -> RpcError:
     return RpcError(grpc.StatusCode.UNAUTHENTICATED, "Invalid Username or Password")
-
-
-def _site(host: str) -> str:
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return host
-    if address.version == 4:
-        return host
-    return str(ipaddress.ip_network((address, _IPV6_SITE_BITS), strict=False))

@@ -1,4 +1,4 @@
-"""Turns of connections: one that asks for much does not keep the others waiting."""
+"""Turns of clients and connections: one that asks for much does not keep the others waiting."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator
 from typing import Generic, TypeVar
+
+from raddle.nos.server.clients import client_of
 
 T = TypeVar("T")
 
@@ -22,27 +24,31 @@ _REMEMBERED = 1000
 
 
 class Rounds(Generic[T]):
-    """What waits, by connection: first in, first out for each, and all connections in turn."""
+    """What waits: all clients in turn, of each its connections in turn, and of each first in, first out."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, deque[T]] = {}
+        self._clients: dict[str, dict[str, deque[T]]] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._waiting)
+        return bool(self._clients)
 
     def put(self, peer: str, item: T) -> None:
         """Join the end of a connection's queue."""
-        self._waiting.setdefault(peer, deque()).append(item)
+        self._clients.setdefault(client_of(peer), {}).setdefault(peer, deque()).append(item)
 
     def take(self) -> T | None:
-        """What is next; its connection goes behind all others."""
-        if not self._waiting:
+        """What is next; its client goes behind all others, and its connection behind the client's others."""
+        if not self._clients:
             return None
-        peer = next(iter(self._waiting))
-        queue = self._waiting.pop(peer)
+        client = next(iter(self._clients))
+        connections = self._clients.pop(client)
+        peer = next(iter(connections))
+        queue = connections.pop(peer)
         item = queue.popleft()
         if queue:
-            self._waiting[peer] = queue
+            connections[peer] = queue
+        if connections:
+            self._clients[client] = connections
         return item
 
 
@@ -69,7 +75,7 @@ class Quota:
 
 
 class Turns:
-    """The event loop's time, for one connection after the other.
+    """The event loop's time, for one client after the other, and of each for one connection after the other.
 
     Every other turn is for those that have been there for a while, so that a crowd of new ones does not keep
     them waiting. A call that is taken in costs time too: before a turn is passed on, those at the server's
@@ -116,7 +122,7 @@ class Turns:
         now_s = time.monotonic()
         is_waited_for = bool(self._old or self._new)
         if is_waited_for and now_s - self._arrived_s < _QUIET_S and now_s - self._passed_s < _AT_DOOR_S:
-            asyncio.get_running_loop().call_soon(self._pass_on)
+            asyncio.get_running_loop().call_later(_QUIET_S - (now_s - self._arrived_s), self._pass_on)
             return
         self._passed_s = now_s
         self._is_old_first = not self._is_old_first

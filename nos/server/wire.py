@@ -20,7 +20,8 @@ _LARGE_BYTES = 2**15
 _PROBLEM = "grpc: error unmarshalling request: proto: cannot parse invalid wire-format data"
 
 
-def _written(message: Message) -> bytes:
+def written(message: Message) -> bytes:
+    """The bytes of a message."""
     data: bytes = message.SerializeToString()
     return data
 
@@ -29,7 +30,7 @@ def unary(
     work: Work,
     read: Callable[[bytes], Any],
     answer: Callable[[Any, _Context], Awaitable[Any]],
-    write: Callable[[Any], bytes] = _written,
+    write: Callable[[Any], bytes] = written,
 ) -> Any:
     """The handler of a method that takes one message, of what `read` reads, and gives one.
 
@@ -83,6 +84,6 @@ def gnmi_handler(service: GnmiService, work: Work) -> grpc.GenericRpcHandler:
         "Capabilities": unary(work, gnmi_pb2.CapabilityRequest.FromString, service.Capabilities),
         "Get": unary(work, gnmi_pb2.GetRequest.FromString, service.Get),
         "Set": unary(work, gnmi_pb2.SetRequest.FromString, service.Set),
-        "Subscribe": grpc.stream_stream_rpc_method_handler(subscribe, None, _written),
+        "Subscribe": grpc.stream_stream_rpc_method_handler(subscribe, None, written),
     }
     return grpc.method_handlers_generic_handler(_SERVICE, handlers)

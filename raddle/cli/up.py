@@ -6,6 +6,7 @@ import gc
 import signal
 import stat
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
@@ -51,6 +52,8 @@ from raddle.units import parse_nccl_bytes
 from raddle.workload import Workload
 
 _SWITCH_S = 0.001
+_COLLECT_S = 60.0
+_NEVER = 10**6
 _OTHERS = stat.S_IRGRP | stat.S_IROTH
 
 
@@ -145,12 +148,12 @@ def up(
         switch_farm(
             model, make_plan(model, "ecmp"), doors=replace(doors, redis_folder=scratch), cables=seen
         ) as farm,
+        _seldom_collected(),
     ):
         authority = tls_ca or tls_cert
         ca_file = str(authority.resolve()) if authority else ""
         written = Inventory(model.name, dict(farm.addresses), p4info=p4info, ca_file=ca_file)
         written.save(inventory)
-        gc.freeze()  # What lives as long as the switches do is not looked at again and again.
         try:
             for name, address in farm.addresses.items():
                 redis = f"  redis 127.0.0.1:{farm.redis_ports[name]}" if with_redis else ""
@@ -166,6 +169,30 @@ def up(
                     live.wait()
         finally:
             written.remove(inventory)
+
+
+@contextmanager
+def _seldom_collected() -> Iterator[None]:
+    """Look for garbage among old objects once a minute, as all clients wait meanwhile.
+
+    What lives as long as the switches do is not looked at again at all.
+    """
+    usual = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(*usual[:2], _NEVER)
+    is_over = threading.Event()
+
+    def collect() -> None:
+        while not is_over.wait(_COLLECT_S):
+            gc.collect()
+
+    threading.Thread(target=collect, name="collect", daemon=True).start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        gc.set_threshold(*usual)
+        gc.unfreeze()
 
 
 @contextmanager

@@ -182,5 +182,5 @@ def _lossless(fabric: Fabric) -> str:
 
 def _ecn(fabric: Fabric) -> str:
     ecn = fabric.roce.ecn
-    limits = f"kmin {format_size(ecn.kmin_bytes)}, kmax {format_size(ecn.kmax_bytes)}, pmax {ecn.pmax:.0%}"
-    return f"{limits}; congestion control {fabric.roce.congestion_control}"
+    sizes = f"kmin {format_size(ecn.kmin_bytes)}, kmax {format_size(ecn.kmax_bytes)}"
+    return f"{sizes}, pmax {ecn.pmax * 100:g}%; congestion control {fabric.roce.congestion_control}"

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import random
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import aclosing, suppress
 from itertools import islice
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, NoReturn
 
 import grpc
+import pytest
 from finsy.proto.gnmi1 import gnmi_pb2, gnmi_pb2_grpc
 from google.protobuf.message import Message
 
 from raddle.nos.farm import SwitchFarm
-from raddle.nos.switch import BootConfig
+from raddle.nos.server.changes import Changes
+from raddle.nos.server.gnmi import GnmiService
+from raddle.nos.server.passwords import Passwords
+from raddle.nos.server.wire import gnmi_handler
+from raddle.nos.server.work import Result, Work
+from raddle.nos.switch import BootConfig, SimulatedSwitch
 
-REQUESTS = int(os.environ.get("RADDLE_FUZZ_GNMI", "2000"))
-"""`scripts/fuzz-gnmi` sends a million."""
+REQUESTS = 2000
+"""Over the wire."""
+CALLS = int(os.environ.get("RADDLE_FUZZ_GNMI", "2000"))
+"""Without a wire; `scripts/fuzz-gnmi` makes a million."""
 SEED = int(os.environ.get("RADDLE_FUZZ_GNMI_SEED", "20260601"))
 CALLS_AT_ONCE = 48
 STREAMS_AT_ONCE = 90
@@ -27,8 +37,12 @@ STREAMS_AT_ONCE = 90
 RESET_EVERY = 400
 """Requests after which the switch gets its configuration back."""
 ANSWER_S = 120.0
+TELL_EVERY = 500
+"""Resets between two lines on how far it has come."""
 STREAM_S = 3.0
 """A spoilt ONCE may have become a stream, which ends only so."""
+QUIET_S = 0.2
+"""The same without a wire, where nothing is on its way."""
 
 _NAMES = (
     *(
@@ -161,7 +175,9 @@ def spoilt(rng: random.Random, data: bytes) -> bytes:
     return bytes(changed)
 
 
-def test_fuzzed_requests_are_answered_and_none_names_a_python_class(four_ports: dict[str, Any]) -> None:
+def test_fuzzed_requests_over_the_wire_are_answered_and_none_names_a_python_class(
+    four_ports: dict[str, Any],
+) -> None:
     ends: Counter[str] = Counter()
     boot = BootConfig(four_ports, {})
     with (
@@ -189,6 +205,97 @@ def test_fuzzed_requests_are_answered_and_none_names_a_python_class(four_ports: 
     assert ends["Subscribe INVALID_ARGUMENT"], ends
 
 
+class EndedError(Exception):
+    """A call was ended with a status."""
+
+
+class Direct:
+    """What a handler sees of a call that comes without a wire; `code` and `text` are how it was ended."""
+
+    def __init__(self, peer: str) -> None:
+        self._peer = peer
+        self.code, self.text = grpc.StatusCode.OK, ""
+
+    def peer(self) -> str:
+        return self._peer
+
+    def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
+        return ()
+
+    def auth_context(self) -> dict[str, list[bytes]]:
+        return {}
+
+    async def abort(self, code: grpc.StatusCode, details: str) -> NoReturn:
+        self.code, self.text = code, details
+        raise EndedError
+
+
+class AtOnce(Work):
+    """Work that is done where it is asked for."""
+
+    async def run(self, peer: str, call: Callable[[], Result], is_long: bool = False) -> Result:
+        """The result of the call."""
+        return call()
+
+
+async def one(data: bytes) -> AsyncIterator[bytes]:
+    """The only message of a client."""
+    yield data
+
+
+async def answered(handlers: grpc.GenericRpcHandler, kind: str, data: bytes, peer: str) -> Direct:
+    """Make a call without a wire; a stream that only goes on is left after `QUIET_S`."""
+    method = SimpleNamespace(method=f"/gnmi.gNMI/{kind}", invocation_metadata=())
+    handler: Any = handlers.service(method)
+    context = Direct(peer)
+
+    async def stream() -> None:
+        async with aclosing(handler.stream_stream(one(data), context)) as answers:
+            async for each in answers:
+                assert len(handler.response_serializer(each)) >= 0
+
+    with suppress(EndedError):
+        if kind == "Subscribe":
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stream(), QUIET_S)
+        else:
+            answer = await asyncio.wait_for(handler.stream_unary(one(data), context), ANSWER_S)
+            assert len(handler.response_serializer(answer)) >= 0
+    return context
+
+
+def test_fuzzed_requests_without_a_wire_are_answered_and_none_is_a_fault(
+    four_ports: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("raddle.nos.server.changes.FLAP_S", 0.0)
+    monkeypatch.setattr("raddle.nos.server.turns._QUIET_S", 0.0)
+    ends: Counter[str] = Counter()
+    switch = SimulatedSwitch("leaf0", BootConfig(four_ports, {}), frozenset(four_ports["PORT"]))
+    reset = whole(four_ports)
+
+    async def call(handlers: grpc.GenericRpcHandler, kind: str, data: bytes, peer: str) -> None:
+        ended = await answered(handlers, "Set" if kind == "Reset" else kind, data, peer)
+        ends[f"{kind} {ended.code.name}"] += 1
+        check_words(ended.text, kind, data)
+
+    async def send() -> None:
+        work = AtOnce()
+        service = GnmiService(switch, Passwords({}), work, Changes(switch, work))
+        handlers = gnmi_handler(service, work)
+        made = islice(requests(random.Random(SEED), four_ports), CALLS)
+        while some := list(islice(made, CALLS_AT_ONCE)):
+            if ends["Reset OK"] % TELL_EVERY == 0:
+                print(f"{ends.total()} requests", flush=True)
+            await call(handlers, "Reset", reset, "ipv4:127.0.0.1:9")
+            await asyncio.gather(
+                *(call(handlers, *each, f"ipv4:127.0.0.1:{peer}") for peer, each in enumerate(some))
+            )
+        await work.stop()
+
+    asyncio.run(send())
+    print(ends)
+
+
 def whole(config: Mapping[str, Any]) -> bytes:
     """A Set that makes a switch's configuration `config`."""
     names = [gnmi_pb2.PathElem(name=name) for name in ("CONFIG_DB", "localhost")]
@@ -202,6 +309,11 @@ def check_end(ends: Counter[str], kind: str, data: bytes, call: Any) -> None:
     code, text = end(call)
     ends[f"{kind} {code.name}"] += 1
     assert code != grpc.StatusCode.DEADLINE_EXCEEDED or kind == "Subscribe", (kind, data)
+    check_words(text, kind, data)
+
+
+def check_words(text: str, kind: str, data: bytes) -> None:
+    """See that an error is not told in Python's words."""
     assert not any(word in text for word in ("class", "Exception", "Traceback", "Error(")), (text, kind, data)
 
 

@@ -33,6 +33,18 @@ def test_rounds_take_from_each_connection_in_turn() -> None:
     assert [rounds.take() for _ in range(7)] == ["a1", "b1", "c1", "a2", "b2", "a3", None]
 
 
+def test_a_client_of_many_connections_has_one_turn_of_each_round() -> None:
+    rounds: Rounds[str] = Rounds()
+    for port in range(9):
+        for family in ("ipv4:192.0.2.1", "ipv6:%5B2001:db8::{}%5D"):
+            rounds.put(f"{family.format(port)}:{port}", "crowd")
+    rounds.put("ipv4:192.0.2.2:1", "other")
+    taken = [rounds.take() for _ in range(20)]
+    assert taken[:3] == ["crowd", "crowd", "other"]
+    assert taken.count("crowd") == 18
+    assert taken[-1] is None
+
+
 def test_a_call_waits_for_one_of_each_other_connection_and_not_for_all() -> None:
     async def order() -> list[str]:
         turns, served = Turns(), []

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import grpc
 import pytest
@@ -13,6 +16,11 @@ from raddle.controller.southbound.p4runtime.pipelines import fabric_pipeline, pi
 from raddle.controller.southbound.p4runtime.session import BatchError, P4Session
 from raddle.errors import UnreachableError
 from raddle.nos.farm import SwitchFarm
+from raddle.nos.p4rt.forwarding import P4Forwarding
+from raddle.nos.p4rt.packets import PacketIo, PortIds
+from raddle.nos.server.arbitration import OUTBOX, Arbiter, Session
+from raddle.nos.server.p4runtime import P4RuntimeService, p4runtime_handler
+from raddle.nos.server.work import Work
 from tests.fabrics import pod_running
 from tests.unit.p4.p4_fabrics import MIDDLEBLOCK, needs_middleblock, running
 
@@ -146,6 +154,58 @@ def test_lldp_from_one_controller_reaches_the_one_of_the_neighbor() -> None:
         assert packet.payload == LLDP
         assert packet.metadata[0].value == b"\1"
         assert near.take_packet(0) is None
+
+
+def test_a_controller_that_does_not_read_is_kept_little_for_and_told_the_primary_in_the_end() -> None:
+    async def go() -> None:
+        arbiter, slow = Arbiter(1), Session()
+        me = p4r.MasterArbitrationUpdate(device_id=1, election_id=p4r.Uint128(low=1))
+        arbiter.arbitrate(slow, me)
+        for number in range(2, 3 * OUTBOX):
+            other = p4r.MasterArbitrationUpdate(device_id=1, election_id=p4r.Uint128(low=number))
+            session = Session()
+            arbiter.arbitrate(session, other)
+            arbiter.leave(session)
+        assert slow.outbox.qsize() == OUTBOX
+        while not slow.outbox.empty():
+            slow.outbox.get_nowait()
+        arbiter.catch_up(slow)
+        last = slow.outbox.get_nowait()
+        assert isinstance(last, p4r.StreamMessageResponse)
+        assert last.arbitration.election_id.low == 3 * OUTBOX - 1
+        assert last.arbitration.status.code == rpc_code.NOT_FOUND
+        assert slow.outbox.empty()
+
+    asyncio.run(go())
+
+
+def test_a_controller_that_does_not_read_its_refusals_is_not_read_either() -> None:
+    async def go() -> None:
+        taken = 0
+
+        async def requests() -> AsyncIterator[bytes]:
+            nonlocal taken
+            update = p4r.MasterArbitrationUpdate(device_id=1, election_id=p4r.Uint128(low=1))
+            yield p4r.StreamMessageRequest(arbitration=update).SerializeToString()
+            for _ in range(10 * OUTBOX):
+                taken += 1
+                yield p4r.StreamMessageRequest(digest_ack=p4r.DigestListAck()).SerializeToString()
+
+        work, forwarding = Work(), P4Forwarding(1)
+        service = P4RuntimeService(forwarding, PacketIo(forwarding, PortIds(["Ethernet0"])), work)
+        handler: Any = p4runtime_handler(service, work).service(
+            SimpleNamespace(method="/p4.v1.P4Runtime/StreamChannel")
+        )
+        context = SimpleNamespace(peer=lambda: "ipv4:192.0.2.1:1")
+        answers = handler.stream_stream(requests(), context)
+        await anext(answers)
+        for _ in range(50 * OUTBOX):
+            await asyncio.sleep(0)
+        assert OUTBOX <= taken <= OUTBOX + 2
+        await answers.aclose()
+        await work.stop()
+
+    asyncio.run(go())
 
 
 def _pad(number: int) -> p4r.PacketMetadata:
