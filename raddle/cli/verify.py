@@ -272,7 +272,7 @@ def _most_loaded(result: Verification) -> dict[str, Any] | None:
 
 def _oversubscription(result: Verification) -> str:
     tiers = [f"{ratio:.3g}:1 at {tier}" for tier, ratio in result.oversubscription.items()]
-    return f"oversubscription {', '.join(tiers)}" if tiers else "one leaf"
+    return f"oversubscription {', '.join(tiers)}" if tiers else "a single tier"
 
 
 def _cabling_lines(result: Verification) -> dict[str, str]:

@@ -26,6 +26,7 @@ from raddle.topology.forms.checks import (
 from raddle.topology.forms.expand import Expansion, expand_form
 from raddle.topology.forms.form_checks import check_form
 from raddle.topology.forms.host_checks import check_domains, check_insides
+from raddle.topology.forms.layout import rails_as_planes
 from raddle.topology.forms.overrides import apply_overrides
 from raddle.topology.forms.tenants import owners_of
 from raddle.topology.forms.wiring import expand_explicit
@@ -73,6 +74,8 @@ def refuse_cut_off(fabric: Fabric) -> None:
 def _fabric(parsed: Source, variables: Mapping[str, str]) -> Fabric:
     source = assemble(parsed, variables)
     spec = read_spec(source, FabricFile)
+    if spec.fabric:
+        spec = spec.model_copy(update={"fabric": rails_as_planes(spec.fabric, spec.hosts or ())})
     builtin = builtin_models()
     models = {**builtin, **_own_models(spec, source)}
     problems = [*check_models(spec, builtin, source), *check_roce(spec.roce, source)]

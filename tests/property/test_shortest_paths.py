@@ -23,6 +23,10 @@ FORMS = {
     "superspines: {count: 4}",
     "thick fat tree": "kind: fat-tree, pods: 2, leaves: {per_pod: 2}, spines: {per_pod: 2}, "
     "superspines: {count: 2}, uplinks: {per_pair: 2}, spine_uplinks: {per_pair: 2}",
+    "full mesh": "kind: fat-tree, pods: 3, leaves: {per_pod: [2, 1, 2]}, spines: {per_pod: 2}, "
+    "superspines: {count: 3}, spine_uplinks: {mesh: full}",
+    "spines of a rail": "kind: fat-tree, pods: 2, rails: 2, leaves: {per_pod: 4}, spines: {per_pod: 4}, "
+    "superspines: {count: 4}, uplinks: {mesh: rail}",
 }
 CROSSED = """
 raddle: 1
@@ -60,7 +64,7 @@ def crossed() -> str:
 def form(name: str) -> SwitchGraph:
     if name == "crossed":
         return graph_of(raddle.loads(crossed()))
-    nics = ", nics: {count: 2}" if name == "planes" else ""
+    nics = ", nics: {count: 2}" if name in ("planes", "spines of a rail") else ""
     text = f"raddle: 1\nname: small\nfabric: {{{FORMS[name]}}}\nhosts: {{per_leaf: 1{nics}}}\n"
     return graph_of(raddle.loads(text))
 

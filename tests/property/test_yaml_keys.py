@@ -54,6 +54,14 @@ TREE: dict[str, Any] = {
     },
     "hosts": {"per_leaf": 1},
 }  # fmt: skip
+RAIL_TREE: dict[str, Any] = {
+    **SMALL,
+    "fabric": {
+        **TREE["fabric"], "kind": "rail-optimized", "rails": 2, "spines": {"per_pod": 4, "model": "m"},
+        "superspines": {"count": 4, "model": "m"},
+    },
+    "hosts": {"per_leaf": 1, "nics": {"count": 2}},
+}  # fmt: skip
 PINNED = {**SMALL, "routing": {"policy": "pinned"}}
 RAILS = {
     **SMALL,
@@ -156,6 +164,15 @@ ROWS: dict[str, tuple[dict[str, Any], str, Any]] = {
     "UplinkSpec.speed": (SMALL, "fabric.uplinks.speed", "200G"),
     "UplinkSpec.cable": (SMALL, "fabric.uplinks.cable", "300m"),
     "UplinkSpec.medium": (SMALL, "fabric.uplinks.medium", "sr"),
+    "UplinkSpec.mesh": (RAIL_TREE, "fabric.uplinks.mesh", "rail"),
+    "SpineUplinkSpec.per_pair": (TREE, "fabric.spine_uplinks.per_pair", 3),
+    "SpineUplinkSpec.speed": (TREE, "fabric.spine_uplinks.speed", "200G"),
+    "SpineUplinkSpec.cable": (TREE, "fabric.spine_uplinks.cable", "300m"),
+    "SpineUplinkSpec.medium": (TREE, "fabric.spine_uplinks.medium", "dr"),
+    "SpineUplinkSpec.mesh": (TREE, "fabric.spine_uplinks.mesh", "full"),
+    "HostsSpec.count": (SMALL, "hosts.count", 3),
+    "HostsSpec.groups": (SMALL, "hosts.groups", 1),
+    "HostsSpec.pods": (TREE, "hosts.pods", 1),
     "HostsSpec.per_leaf": (SMALL, "hosts.per_leaf", 3),
     "HostsSpec.name": (SMALL, "hosts.name", "gpu{i}"),
     "AcceleratorSpec.kind": (SMALL, "hosts.accelerators.kind", "npu"),
@@ -280,7 +297,8 @@ ROWS: dict[str, tuple[dict[str, Any], str, Any]] = {
 FOR_PEOPLE = {
     "AcceleratorSpec.kind", "AcceleratorSpec.model", "ScaleUpSpec.kind",
     "DeviceSpec.pod",
-    "UplinkSpec.medium", "LinkSpec.medium", "LinkOverride.medium", "CabledNicSpec.medium",
+    "UplinkSpec.medium", "SpineUplinkSpec.medium", "LinkSpec.medium", "LinkOverride.medium",
+    "CabledNicSpec.medium",
 }  # fmt: skip
 """Listed by `raddle show`, and nothing is planned or simulated by them. The pod of a device counts only for
 the AS numbers of several pods' spines."""

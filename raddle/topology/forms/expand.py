@@ -10,13 +10,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from raddle.topology.forms.layout import Layout, layout_of, with_reserve
+from raddle.topology.forms.layout import Layout, layout_of
 from raddle.topology.forms.names import ROLES, Names, resolve_names
 from raddle.topology.forms.plugging import Wanted, plug
+from raddle.topology.forms.reserve import with_reserve
 from raddle.topology.forms.wiring import HostDraft, SwitchDraft, Wiring, domain_size, profile_of
 from raddle.topology.model import PortRef, Role, SwitchModel
 from raddle.topology.record import Record, Slot
-from raddle.topology.yaml.schema import FormSpec, HostsSpec, ReserveSpec, TierSpec, UplinkSpec
+from raddle.topology.yaml.schema import FormSpec, HostsSpec, LinksSpec, ReserveSpec, TierSpec
 from raddle.topology.yaml.schema_devices import OverridesSpec, SwitchOverride
 from raddle.topology.yaml.source import Place
 
@@ -195,17 +196,16 @@ class _Form:
         form, layout, names = self.form, self.layout, self.names.switches
         for i in range(layout.count("leaf")):
             leaf = layout.slot("leaf", plane, i)
-            for n in range(layout.spines_per_pod):
-                spine = names["spine", (plane, leaf[1], n)]
-                yield from _parallel(names["leaf", leaf], spine, form.uplinks, "uplinks")
+            for spine in layout.spines_of(leaf):
+                yield from _parallel(names["leaf", leaf], names["spine", spine], form.uplinks, "uplinks")
         for i in range(layout.count("spine") if layout.superspines else 0):
-            spine_slot = layout.slot("spine", plane, i)
-            for w in range(layout.supers_per_spine):
-                upper = names["superspine", (plane, spine_slot[2], w)]
-                yield from _parallel(names["spine", spine_slot], upper, form.spine_uplinks, "spine_uplinks")
+            spine = layout.slot("spine", plane, i)
+            for upper in layout.superspines_of(spine):
+                ends = names["spine", spine], names["superspine", upper]
+                yield from _parallel(*ends, form.spine_uplinks, "spine_uplinks")
 
 
-def _parallel(lower: str, upper: str, spec: UplinkSpec, key: str) -> Iterator[Wanted]:
+def _parallel(lower: str, upper: str, spec: LinksSpec, key: str) -> Iterator[Wanted]:
     place: Place = ("fabric", key)
     for n in range(spec.per_pair):
         yield Wanted(lower, upper, n, spec, place)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import chain
 
 from raddle.errors import Diagnostic
 from raddle.topology.forms.breakout_checks import check_breakout
 from raddle.topology.forms.checks import check_model
-from raddle.topology.forms.layout import Layout, layout_of, ports_per_plane, with_reserve
+from raddle.topology.forms.layout import layout_of, ports_per_plane
 from raddle.topology.forms.names import ROLES, natural_host_names, natural_switch_names, resolve_names
-from raddle.topology.forms.wiring import nic_count, profile_of
+from raddle.topology.forms.reserve import tiers_by_name, with_reserve
+from raddle.topology.forms.size_checks import check_port_budget, check_size
+from raddle.topology.forms.wiring import nic_count
 from raddle.topology.model import SwitchModel
-from raddle.topology.ports import front_panel
 from raddle.topology.record import Record
 from raddle.topology.yaml.fields import parse_name
 from raddle.topology.yaml.reading import did_you_mean
@@ -21,15 +21,8 @@ from raddle.topology.yaml.schema import FormSpec, HostsSpec, ReserveSpec, TierSp
 from raddle.topology.yaml.schema_devices import OverridesSpec
 from raddle.topology.yaml.source import Place, Source
 
-MAX_LINKS = 500_000
-"""Most links of a fabric: more than the largest three-tier fabric of 64-port switches (196 608)."""
-
-_ONLY_IN = {
-    "pods": "fat-tree",
-    "superspines": "fat-tree",
-    "spine_uplinks": "fat-tree",
-    "rails": "rail-optimized",
-}
+_NOT_IN_TWO_TIERS = ("pods", "superspines", "spine_uplinks", "rails")
+"""Keys that a leaf-spine has not."""
 
 
 def check_form(
@@ -49,11 +42,12 @@ def check_form(
     for stage in (
         chain(_check_keys(form, source), _check_tiers(form, models, source)),
         _check_division(form, hosts, source),
+        _check_population(form, hosts, source),
         _check_reserve(form, hosts, reserve, source),
-        _check_size(form, hosts, reserve, source),
+        check_size(form, hosts, reserve, source),
         _check_names(form, hosts, reserve, source),
         _check_devices(form, hosts, reserve, record, models, overrides, source),
-        _check_port_budget(form, hosts, reserve, record, models, overrides, source),
+        check_port_budget(form, hosts, reserve, record, models, overrides, source),
     ):
         problems = list(stage) if is_sound else []
         yield from problems
@@ -61,33 +55,59 @@ def check_form(
 
 
 def _check_keys(form: FormSpec, source: Source) -> Iterator[Diagnostic]:
-    for key, kind in _ONLY_IN.items():
-        if key in form.model_fields_set and form.kind != kind:
-            message = f"'{key}' belongs to kind '{kind}', this is '{form.kind}'"
+    for key in _NOT_IN_TWO_TIERS if form.kind == "leaf-spine" else ():
+        if key in form.model_fields_set and getattr(form, key) is not None:
+            kind = "rail-optimized" if key == "rails" else "fat-tree"
+            message = f"'{key}' belongs to kind '{kind}', this is 'leaf-spine'"
             hint = f"delete it, or set 'kind: {kind}'"
             yield source.error("wrong-form", message, ("fabric", key), hint, at_key=True)
-    if form.kind == "fat-tree":
+    has_three = form.kind == "fat-tree" or form.superspines is not None or form.pods is not None
+    if has_three and form.kind != "leaf-spine":
         for key in ("pods", "superspines"):
             if getattr(form, key) is None:
-                yield source.error(
-                    "missing-key", f"'{key}' is missing in 'fabric'", ("fabric",), "a fat-tree has both"
-                )
+                message = f"'{key}' is missing in 'fabric'"
+                yield source.error("missing-key", message, ("fabric",), "three tiers have both")
+    elif "spine_uplinks" in form.model_fields_set and form.kind != "leaf-spine":
+        message, hint = "'spine_uplinks' without superspines", "delete it, or give 'pods' and 'superspines'"
+        yield source.error("wrong-form", message, ("fabric", "spine_uplinks"), hint, at_key=True)
+    yield from _check_spines(form, has_three, source)
     for key, _ in ROLES:
         tier: TierSpec | None = getattr(form, key)
         if tier is not None:
             yield from _check_tier_keys(form, key, tier, source)
 
 
+def _check_spines(form: FormSpec, has_three: bool, source: Source) -> Iterator[Diagnostic]:
+    """Spines that are missing, and meshes that the form has not."""
+    if form.spines is None and (has_three or form.kind != "leaf-spine"):
+        hint = "without them the leaves must be a multiple of the rails" if not has_three else ""
+        yield source.error("missing-key", "'spines' is missing in 'fabric'", ("fabric",), hint)
+    if form.spines is None and "uplinks" in form.model_fields_set:
+        place: Place = ("fabric", "uplinks")
+        yield source.error("wrong-form", "'uplinks' without spines", place, "delete it", at_key=True)
+    if form.uplinks.mesh == "rail" and (not has_three or (form.kind == "fat-tree" and not form.rails)):
+        message = "spines of a rail alone need rails, and superspines through which rails meet"
+        hint = "write 'planes' for rails that never meet, or give 'kind: rail-optimized' and 'superspines'"
+        yield source.error("wrong-form", message, ("fabric", "uplinks", "mesh"), hint)
+
+
 def _check_tier_keys(form: FormSpec, key: str, tier: TierSpec, source: Source) -> Iterator[Diagnostic]:
     place: Place = ("fabric", key)
-    has_pods = form.kind == "fat-tree" and key != "superspines"
-    if tier.per_pod is not None and not has_pods:
+    is_in_pods = form.kind == "fat-tree" or (form.kind != "leaf-spine" and form.pods is not None)
+    if tier.per_pod is None:
+        return
+    if not is_in_pods or key == "superspines":
         message = f"'per_pod' in '{key}', which are in no pod"
         yield source.error("wrong-form", message, (*place, "per_pod"), "write 'count'", at_key=True)
-    elif tier.per_pod is not None and tier.count is not None:
+    elif tier.count is not None:
         yield source.error(
             "key-conflict", "'count' beside 'per_pod'", (*place, "count"), "keep one", at_key=True
         )
+    elif form.pods and len(tier.per_pod) > 1 and (key == "spines" or len(tier.per_pod) != form.pods):
+        message = f"{len(tier.per_pod)} numbers of {key} for {form.pods} pods"
+        hint = "give one number: superspines reach the same spines in all pods"
+        hint = hint if key == "spines" else "give one for each pod, or one for all"
+        yield source.error("uneven-form", message, (*place, "per_pod"), hint)
 
 
 def _check_tiers(form: FormSpec, models: Mapping[str, SwitchModel], source: Source) -> Iterator[Diagnostic]:
@@ -119,6 +139,12 @@ def _check_division(
         if ports % form.planes:
             yield uneven("NIC ports of a host", ports, "planes", form.planes, place)
             return
+    pods = form.pods or 1
+    for key in ("leaves", "spines"):
+        tier: TierSpec | None = getattr(form, key)
+        if tier and tier.count and tier.count % pods:
+            yield uneven(key, tier.count, "pods", pods, ("fabric", key, "count"))
+            return
     layout = layout_of(form, hosts)
     for i, spec in enumerate(hosts):
         ports = ports_per_plane(form, spec)
@@ -126,19 +152,36 @@ def _check_division(
             place = ("hosts", i, "nics")
             what = "NIC ports of a host in a plane"
             yield uneven(what, ports, "leaves of its group", layout.leaves_per_group, place)
-    pods = form.pods or 1
-    for key, _ in ROLES[:2]:
-        tier: TierSpec = getattr(form, key)
-        if tier.count and tier.count % pods:
-            yield uneven(key, tier.count, "pods", pods, ("fabric", key, "count"))
-            return
     key = "per_pod" if form.leaves.per_pod else "count"
-    if layout.leaves_per_pod % layout.leaves_per_group:
-        by = "leaves of a group (rails, dual-ToR)"
-        yield uneven("leaves", layout.leaves_per_pod, by, layout.leaves_per_group, ("fabric", "leaves", key))
-    if layout.superspines % layout.spines_per_pod:
+    for leaves in dict.fromkeys(layout.leaves):
+        if leaves % layout.leaves_per_group:
+            by = "leaves of a group (rails, dual-ToR)"
+            yield uneven("leaves", leaves, by, layout.leaves_per_group, ("fabric", "leaves", key))
+    if layout.rail_spines and layout.spines_per_pod % layout.rails:
+        yield uneven("spines", layout.spines_per_pod, "rails", layout.rails, ("fabric", "spines"))
+    elif layout.superspines % layout.columns:
         place = ("fabric", "superspines", "count")
-        yield uneven("superspines", layout.superspines, "spines of a pod", layout.spines_per_pod, place)
+        yield uneven("superspines", layout.superspines, "spines of a pod", layout.columns, place)
+
+
+def _check_population(form: FormSpec, hosts: tuple[HostsSpec, ...], source: Source) -> Iterator[Diagnostic]:
+    """Hosts where there are no leaves, or for whom there is no room."""
+    layout = layout_of(form, hosts)
+    most = max(layout.leaves) // layout.leaves_per_group
+    for i, spec in enumerate(hosts):
+        for key, chosen, there in (("pods", spec.pods, layout.pods), ("groups", spec.groups, most)):
+            if chosen and chosen[1] >= there:
+                what = (
+                    key if key == "pods" else "leaves of a pod" if layout.leaves_per_group == 1 else "groups"
+                )
+                message = f"{what} count from 0 to {there - 1}, and hosts are put on number {chosen[1]}"
+                yield source.error("no-room-for-hosts", message, ("hosts", i, key), "take numbers that exist")
+                return
+        room = sum(layout_of(form, (spec.model_copy(update={"count": None}),)).hosts[0])
+        if spec.count is not None and spec.count > room:
+            message = f"{spec.count} hosts where there is room for {room}"
+            hint = "take more leaves, or more hosts per leaf"
+            yield source.error("no-room-for-hosts", message, ("hosts", i, "count"), hint)
 
 
 def _check_reserve(
@@ -153,15 +196,19 @@ def _check_reserve(
         hint = "give one number for each kind, in the order of 'hosts'"
         yield source.error("reserve-mismatch", message, ("reserve", "hosts_per_leaf"), hint, at_key=True)
         return
-    for key, kind in (("pods", "fat-tree"), ("superspines", "fat-tree")):
-        if getattr(reserve, key) is not None and form.kind != kind:
-            message = f"'{key}' belongs to kind '{kind}', this is '{form.kind}'"
+    for key in ("pods", "superspines"):
+        if getattr(reserve, key) is not None and form.superspines is None:
+            message = f"'{key}' belongs to three tiers, this has no superspines"
             yield source.error("wrong-form", message, ("reserve", key), "delete it", at_key=True)
             return
+    if reserve.spines is not None and form.spines is None:
+        message = "'spines' are reserved, and this has none"
+        yield source.error("wrong-form", message, ("reserve", "spines"), "delete it", at_key=True)
+        return
     there = {"pods": form.pods, "links_per_pair": form.uplinks.per_pair}
     for key, _ in ROLES:
         tier: TierSpec | None = getattr(form, key)
-        there[key] = (tier.per_pod or tier.count) if tier else None
+        there[key] = (max(tier.per_pod) if tier.per_pod else tier.count) if tier else None
     pairs = [(key, getattr(reserve, key), count) for key, count in there.items()]
     pairs += [("hosts_per_leaf", room, spec.per_leaf) for room, spec in zip(rooms, hosts, strict=False)]
     is_sound = True
@@ -172,32 +219,6 @@ def _check_reserve(
             yield source.error("reserve-too-small", message, ("reserve", key), f"reserve {count} or more")
     if is_sound:
         yield from _check_division(*with_reserve(form, hosts, reserve), source, "reserve")
-
-
-def _check_size(
-    form: FormSpec, hosts: tuple[HostsSpec, ...], reserve: ReserveSpec | None, source: Source
-) -> Iterator[Diagnostic]:
-    form, hosts = with_reserve(form, hosts, reserve)
-    layout = layout_of(form, hosts)
-    down, up, above = _ports_needed(form, hosts, layout)
-    leaves = layout.planes * layout.pods * layout.leaves_per_pod
-    spines = layout.planes * layout.pods * layout.spines_per_pod
-    links = leaves * (down + up) + spines * above
-    switches = leaves + spines + layout.planes * layout.superspines
-    if links + switches > MAX_LINKS:
-        message = f"the form makes {switches} switches and {links} links; the limit is {MAX_LINKS} of both"
-        place: Place = ("reserve",) if reserve else ("fabric",)
-        yield source.error("fabric-too-large", message, place, "take smaller counts", at_key=True)
-
-
-def _ports_needed(form: FormSpec, hosts: tuple[HostsSpec, ...], layout: Layout) -> tuple[int, int, int]:
-    """Ports that a leaf needs to hosts and to spines, and a spine to superspines."""
-    down = sum(spec.per_leaf * ports_per_plane(form, spec) // layout.leaves_per_group for spec in hosts)
-    return (
-        down,
-        layout.spines_per_pod * form.uplinks.per_pair,
-        layout.supers_per_spine * form.spine_uplinks.per_pair,
-    )
 
 
 def _check_names(
@@ -229,16 +250,6 @@ def _check_names(
             yield source.error("bad-name", str(error).partition("; ")[0], place, "shorten the template")
 
 
-def _tiers_by_name(
-    form: FormSpec, hosts: tuple[HostsSpec, ...], reserve: ReserveSpec | None, record: Record | None
-) -> dict[str, str]:
-    """The tier's key of every switch."""
-    form, hosts = with_reserve(form, hosts, reserve)
-    keys = {role: key for key, role in ROLES}
-    names = resolve_names(form, hosts, layout_of(form, hosts), record).switches
-    return {name: keys[role] for (role, _), name in names.items()}
-
-
 def _check_devices(
     form: FormSpec,
     hosts: tuple[HostsSpec, ...],
@@ -262,7 +273,7 @@ def _check_devices(
                 place: Place = ("overrides", "absent", i)
                 yield source.error("unknown-device", f"no switch or host '{name}'", place, hint)
     if overrides.switches:
-        tiers = _tiers_by_name(form, hosts, reserve, record)
+        tiers = tiers_by_name(form, hosts, reserve, record)
         yield from _check_switch_overrides(form, models, overrides, tiers, source)
 
 
@@ -294,77 +305,3 @@ def _check_switch_overrides(
         if each.breakout and not unknown:
             model = models[each.model or getattr(form, tiers[each.name]).model]
             yield from check_breakout(each.breakout, model, place, source)
-
-
-@dataclass(frozen=True, slots=True)
-class _Need:
-    """Ports that each switch of a tier needs, and what to say where there are fewer."""
-
-    ports: int
-    what: str
-    related: tuple[Place, str]
-    hint: str
-
-
-def _port_needs(form: FormSpec, hosts: tuple[HostsSpec, ...]) -> dict[str, _Need]:
-    """The need of each tier, by its key."""
-    layout = layout_of(form, hosts)
-    down, up, above = _ports_needed(form, hosts, layout)
-    below = layout.leaves_per_pod * form.uplinks.per_pair
-    supers_below = layout.pods * form.spine_uplinks.per_pair
-    count: Place = ("fabric", "leaves", "per_pod" if form.leaves.per_pod else "count")
-    to_supers = f" and {above} to superspines" if form.superspines else ""
-    return {
-        "leaves": _Need(
-            down + up,
-            f"a leaf needs {down + up} ports ({down} to hosts, {up} to spines)",
-            (("hosts", 0, "per_leaf"), "hosts per leaf are given here"),
-            "take fewer hosts, NICs or spines",
-        ),
-        "spines": _Need(
-            below + above,
-            f"a spine needs {below} ports to leaves{to_supers}",
-            (count, "leaves are counted here"),
-            "take fewer leaves or links per pair",
-        ),
-        "superspines": _Need(
-            supers_below,
-            f"a superspine needs {supers_below} ports to spines",
-            (("fabric", "pods"), "pods are counted here"),
-            "take fewer pods or links per pair",
-        ),
-    }
-
-
-def _check_port_budget(
-    form: FormSpec,
-    hosts: tuple[HostsSpec, ...],
-    reserve: ReserveSpec | None,
-    record: Record | None,
-    models: Mapping[str, SwitchModel],
-    overrides: OverridesSpec,
-    source: Source,
-) -> Iterator[Diagnostic]:
-    needs = _port_needs(*with_reserve(form, hosts, reserve))
-    for key, need in needs.items():
-        tier: TierSpec | None = getattr(form, key)
-        if tier is None:
-            continue
-        have = len(front_panel(models[tier.model], profile_of(tier.breakout)))
-        if need.ports > have:
-            place, note = (("reserve",), "room is reserved here") if reserve else need.related
-            message = f"{need.what}; '{tier.model}' has {have}"
-            span = source.span(("fabric", key), at_key=True)
-            yield Diagnostic("not-enough-ports", message, span, need.hint, (source.span(place), note))
-    if not overrides.switches:
-        return
-    tiers = _tiers_by_name(form, hosts, reserve, record)
-    for i, each in enumerate(overrides.switches):
-        key = tiers[each.name]
-        spec: TierSpec = getattr(form, key)
-        breakout = spec.breakout if each.breakout is None else each.breakout
-        have = len(front_panel(models[each.model or spec.model], profile_of(breakout)))
-        if needs[key].ports > have:
-            message = f"{needs[key].what}; '{each.name}' has {have}"
-            place = ("overrides", "switches", i, "name")
-            yield source.error("not-enough-ports", message, place, needs[key].hint)

@@ -1,67 +1,110 @@
 """The layout of a form: planes of pods of groups of leaves, and the place of each device in it.
 
-A group is what one host connects to: a leaf, the two leaves of dual-ToR, the leaves of all rails.
+A group is what one host connects to: a leaf, the two leaves of dual-ToR, the leaves of all rails. A column is
+the superspines that one spine of each pod connects to, or one of each rail where rails have their own spines.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 
 from raddle.topology.forms.wiring import nic_count
 from raddle.topology.model import Role
 from raddle.topology.record import Slot
-from raddle.topology.yaml.schema import FormSpec, HostsSpec, ReserveSpec
+from raddle.topology.yaml.schema import FormSpec, HostsSpec, TierSpec
 
 Fields = dict[str, int]
 """Values of the fields of a naming template."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Layout:
-    """The numbers of a form; all but `planes` are of one plane. `hosts` are per group, by kind."""
+    """The numbers of a form; all but `planes` are of one plane.
+
+    Attributes:
+        leaves: of each pod.
+        spines_per_pod: 0 in a single tier.
+        columns: of superspines; a full mesh is one.
+        rail_spines: whether the spines of a pod are shared out to its rails.
+        hosts: by kind, and in it by group, through all pods.
+    """
 
     planes: int
-    pods: int
-    leaves_per_pod: int
+    leaves: tuple[int, ...]
     spines_per_pod: int
     superspines: int
+    columns: int
     leaves_per_group: int
     rails: int
-    hosts: tuple[int, ...]
+    rail_spines: bool
+    hosts: tuple[tuple[int, ...], ...]
 
     @property
-    def groups_per_pod(self) -> int:
-        return self.leaves_per_pod // self.leaves_per_group
+    def pods(self) -> int:
+        return len(self.leaves)
+
+    @cached_property
+    def _first_leaf(self) -> tuple[int, ...]:
+        """Of each pod, and how many there are in all."""
+        return (0, *accumulate(self.leaves))
 
     @property
     def groups(self) -> int:
-        return self.pods * self.groups_per_pod
+        return sum(self.leaves) // self.leaves_per_group
+
+    @property
+    def spines_per_leaf(self) -> int:
+        """Spines that a leaf connects to."""
+        return self.spines_per_pod // self.rails if self.rail_spines else self.spines_per_pod
+
+    @property
+    def leaves_per_spine(self) -> int:
+        """Leaves that a spine of the largest pod connects to."""
+        return max(self.leaves) // self.rails if self.rail_spines else max(self.leaves)
 
     @property
     def supers_per_spine(self) -> int:
-        """Superspines that a spine connects to; the n-th spines of all pods share them."""
-        return self.superspines // self.spines_per_pod
+        """Superspines that a spine connects to."""
+        return self.superspines // self.columns
+
+    @property
+    def spines_per_super(self) -> int:
+        """Spines that a superspine connects to, of all pods."""
+        return self.pods * self.spines_per_pod // self.columns
 
     def count(self, role: Role) -> int:
         """Switches of a tier in one plane."""
         if role == "superspine":
             return self.superspines
-        return self.pods * (self.leaves_per_pod if role == "leaf" else self.spines_per_pod)
+        return sum(self.leaves) if role == "leaf" else self.pods * self.spines_per_pod
+
+    def pod_of(self, role: Role, i: int) -> tuple[int, int]:
+        """The pod of the i-th leaf or spine of a plane, and its number there."""
+        if role == "spine":
+            return divmod(i, self.spines_per_pod)
+        pod = bisect_right(self._first_leaf, i) - 1
+        return pod, i - self._first_leaf[pod]
 
     def slot(self, role: Role, plane: int, i: int) -> Slot:
         """Where the i-th switch of a tier in a plane is."""
-        if role == "leaf":
-            pod, n = divmod(i, self.leaves_per_pod)
-            return (plane, pod, *divmod(n, self.leaves_per_group))
-        return (plane, *divmod(i, self.spines_per_pod if role == "spine" else self.supers_per_spine))
+        if role == "superspine":
+            return (plane, *divmod(i, self.supers_per_spine))
+        pod, n = self.pod_of(role, i)
+        return (plane, pod, *divmod(n, self.leaves_per_group)) if role == "leaf" else (plane, pod, n)
 
     def fields(self, role: Role, plane: int, i: int) -> Fields:
         """What a naming template may say of the i-th switch of a tier in a plane."""
-        per_pod = self.count(role) // self.pods
-        pod, n = divmod(i, per_pod) if role != "superspine" else (0, i)
+        pod, n = self.pod_of(role, i) if role != "superspine" else (0, i)
         group, rail = divmod(i, self.leaves_per_group)
         rail //= max(1, self.leaves_per_group // self.rails)
+        if role == "spine" and self.rail_spines:
+            rail = n // self.spines_per_leaf
+        if self.rails == 1:
+            rail = plane  # ports go round the planes
         return {"i": i, "n": n, "pod": pod, "plane": plane, "rail": rail, "group": group}
 
     def switches(self, role: Role) -> Iterator[tuple[Slot, Fields]]:
@@ -69,83 +112,117 @@ class Layout:
             for i in range(self.count(role)):
                 yield self.slot(role, plane, i), self.fields(role, plane, i)
 
+    def spines_of(self, leaf: Slot) -> Iterator[Slot]:
+        """The spines that a leaf connects to."""
+        plane, pod, _, member = leaf
+        rail = member // max(1, self.leaves_per_group // self.rails) if self.rail_spines else 0
+        for n in range(self.spines_per_leaf):
+            yield (plane, pod, rail * self.spines_per_leaf + n)
+
+    def superspines_of(self, spine: Slot) -> Iterator[Slot]:
+        """The superspines that a spine connects to."""
+        plane, _, n = spine
+        for w in range(self.supers_per_spine):
+            yield (plane, n % self.columns, w)
+
     def host_slots(self) -> Iterator[tuple[Slot, Fields]]:
         """Hosts group by group, in each the first kind first."""
         number = 0
         for group in range(self.groups):
-            for kind, per_group in enumerate(self.hosts):
-                for n in range(per_group):
+            pod, leaf = self.pod_of("leaf", group * self.leaves_per_group)
+            for kind, by_group in enumerate(self.hosts):
+                for n in range(by_group[group]):
                     yield (
-                        (*divmod(group, self.groups_per_pod), kind, n),
+                        (pod, leaf // self.leaves_per_group, kind, n),
                         {"i": number, "n": number, "group": group},
                     )
                     number += 1
 
     def has_switch(self, role: Role, slot: Slot) -> bool:
-        bounds = {
-            "leaf": (self.planes, self.pods, self.groups_per_pod, self.leaves_per_group),
-            "spine": (self.planes, self.pods, self.spines_per_pod),
-            "superspine": (self.planes, self.spines_per_pod, self.supers_per_spine),
-        }[role]
+        if role == "superspine":
+            bounds = (self.planes, self.columns, self.supers_per_spine)
+        elif role == "spine":
+            bounds = (self.planes, self.pods, self.spines_per_pod)
+        else:
+            groups = self.leaves[slot[1]] // self.leaves_per_group if slot[1] < self.pods else 0
+            return slot[0] < self.planes and slot[2] < groups and slot[3] < self.leaves_per_group
         return all(number < bound for number, bound in zip(slot, bounds, strict=True))
 
     def has_host(self, slot: Slot) -> bool:
         pod, group, kind, n = slot
-        return pod < self.pods and group < self.groups_per_pod and n < self.hosts[kind]
+        if pod >= self.pods or group >= self.leaves[pod] // self.leaves_per_group:
+            return False
+        return n < self.hosts[kind][self._first_leaf[pod] // self.leaves_per_group + group]
 
 
 def layout_of(form: FormSpec, hosts: tuple[HostsSpec, ...]) -> Layout:
     """The layout of a form whose shape `raddle.topology.forms.form_checks` passed."""
     pods = form.pods or 1
-    rails = 1
-    if form.kind == "rail-optimized":
-        rails = form.rails or max(1, ports_per_plane(form, hosts[0]) // form.tors)
+    rails = rails_of(form, hosts[0])
+    leaves, spines = (
+        leaves_by_pod(form.leaves, pods),
+        leaves_by_pod(form.spines, pods)[0] if form.spines else 0,
+    )
+    rail_spines = form.uplinks.mesh == "rail"
+    columns = 1 if form.spine_uplinks.mesh == "full" else spines // (rails if rail_spines else 1)
+    groups = [each // (rails * form.tors) for each in leaves]
     return Layout(
         planes=form.planes,
-        pods=pods,
-        leaves_per_pod=form.leaves.per_pod or (form.leaves.count or 0) // pods,
-        spines_per_pod=form.spines.per_pod or (form.spines.count or 0) // pods,
+        leaves=leaves,
+        spines_per_pod=spines,
         superspines=(form.superspines.count or 0) if form.superspines else 0,
+        columns=max(1, columns),
         leaves_per_group=rails * form.tors,
         rails=rails,
-        hosts=tuple(spec.per_leaf for spec in hosts),
+        rail_spines=rail_spines,
+        hosts=tuple(tuple(_population(spec, groups)) for spec in hosts),
     )
+
+
+def rails_as_planes(form: FormSpec, hosts: tuple[HostsSpec, ...]) -> FormSpec:
+    """Rails without spines above them are planes, and are made so."""
+    if form.kind != "rail-optimized" or form.spines or not hosts or form.superspines or form.pods:
+        return form
+    rails, count = rails_of(form, hosts[0]), form.leaves.count or 0
+    if count % rails:
+        return form
+    leaves = form.leaves.model_copy(update={"count": count // rails})
+    return form.model_copy(
+        update={"kind": "leaf-spine", "planes": form.planes * rails, "rails": None, "leaves": leaves}
+    )
+
+
+def rails_of(form: FormSpec, hosts: HostsSpec) -> int:
+    """Rails of a plane; 1 in a form without."""
+    if form.kind == "rail-optimized":
+        return form.rails or max(1, ports_per_plane(form, hosts) // form.tors)
+    return form.rails or 1
+
+
+def leaves_by_pod(tier: TierSpec, pods: int) -> tuple[int, ...]:
+    """Switches of a tier in each pod."""
+    if tier.per_pod is not None:
+        return tier.per_pod if len(tier.per_pod) > 1 else tier.per_pod * pods
+    return ((tier.count or 0) // pods,) * pods
+
+
+def _population(spec: HostsSpec, groups: list[int]) -> Iterator[int]:
+    """Hosts of a kind in each group, through all pods: the groups that it may be in are filled in turn."""
+    left = spec.count
+    for pod, count in enumerate(groups):
+        for group in range(count):
+            is_here = _is_in(spec.pods, pod) and _is_in(spec.groups, group)
+            here = spec.per_leaf if is_here else 0
+            if left is not None:
+                here = min(here, left)
+                left -= here
+            yield here
+
+
+def _is_in(chosen: tuple[int, int] | None, number: int) -> bool:
+    return chosen is None or chosen[0] <= number <= chosen[1]
 
 
 def ports_per_plane(form: FormSpec, hosts: HostsSpec) -> int:
     """Ports of a host in each plane."""
     return nic_count(hosts.nics, hosts.accelerators) * hosts.nics.ports // form.planes
-
-
-def with_reserve(
-    form: FormSpec, hosts: tuple[HostsSpec, ...], reserve: ReserveSpec | None
-) -> tuple[FormSpec, tuple[HostsSpec, ...]]:
-    """The form and hosts at the size that room is kept for.
-
-    What `reserve` does not name grows with the pods: a fat-tree of more pods has as many leaves and spines in
-    each, and each spine as many superspines.
-    """
-    if reserve is None:
-        return form, hosts
-    pods = reserve.pods or form.pods
-    ratio = (pods or 1) / (form.pods or 1)
-
-    def tier(key: str, room: int | None) -> object:
-        spec = getattr(form, key)
-        if spec.per_pod is not None:
-            return spec.model_copy(update={"per_pod": room or spec.per_pod})
-        return spec.model_copy(update={"count": room or round((spec.count or 0) * ratio)})
-
-    update: dict[str, object] = {"pods": pods}
-    update["leaves"], update["spines"] = tier("leaves", reserve.leaves), tier("spines", reserve.spines)
-    if reserve.links_per_pair:
-        update["uplinks"] = form.uplinks.model_copy(update={"per_pair": reserve.links_per_pair})
-    full = form.model_copy(update=update)
-    if form.superspines:
-        here, there = (layout_of(each, hosts).spines_per_pod for each in (form, full))
-        width = (form.superspines.count or 0) // max(1, here)
-        room = reserve.superspines or width * there
-        full = full.model_copy(update={"superspines": form.superspines.model_copy(update={"count": room})})
-    rooms = reserve.hosts_per_leaf or tuple(spec.per_leaf for spec in hosts)
-    grown = (spec.model_copy(update={"per_leaf": room}) for spec, room in zip(hosts, rooms, strict=False))
-    return full, tuple(grown)

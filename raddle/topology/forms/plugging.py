@@ -8,7 +8,7 @@ from typing import NamedTuple
 from raddle.topology.forms.wiring import Cable, SwitchDraft, parse_port_ref
 from raddle.topology.model import PortRef
 from raddle.topology.record import Record, cable_key
-from raddle.topology.yaml.schema import UplinkSpec
+from raddle.topology.yaml.schema import LinksSpec
 from raddle.topology.yaml.schema_devices import CabledNicSpec, LinkSpec
 from raddle.topology.yaml.source import Place
 
@@ -21,7 +21,7 @@ class Wanted(NamedTuple):
     lower: str
     upper: str
     parallel: int
-    spec: UplinkSpec | CabledNicSpec
+    spec: LinksSpec | CabledNicSpec
     place: Place
     nic: str = ""
 

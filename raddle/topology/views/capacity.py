@@ -90,7 +90,7 @@ def tier_oversubscription(fabric: Fabric) -> dict[str, float]:
 def oversubscription(fabric: Fabric) -> float:
     """The worst leaf's, times the worst spine's where there are superspines.
 
-    1.0 or less is non-blocking, 0.0 is one leaf without uplinks.
+    1.0 or less is non-blocking, 0.0 is a single tier.
     """
     tiers = tier_oversubscription(fabric)
     return tiers.get("leaves", 0.0) * tiers.get("spines", 1.0)

@@ -392,6 +392,7 @@ DetectTime = Annotated[int, _field("bad-time", _milliseconds(100, 5000), _TIME)]
 RestoreTime = Annotated[int, _field("bad-time", _milliseconds(100, 60000), _TIME)]
 """SONiC's YANG model, PFC_WD.restoration_time."""
 Count = Annotated[int, _whole(1, 65536, "count")]
+HostCount = Annotated[int, _whole(1, 500_000, "number of hosts")]
 NicCount = Annotated[int, _whole(1, 64, "NIC count")]
 PlaneCount = Annotated[int, _whole(1, 64, "plane count")]
 TorCount = Annotated[int, _whole(1, 2, "number of leaves per NIC")]

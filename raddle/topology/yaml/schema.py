@@ -14,9 +14,11 @@ from raddle.topology.yaml.fields import (
     Cable,
     Count,
     EntryPattern,
+    HostCount,
     Name,
     NameTemplate,
     PlaneCount,
+    Range,
     Rate,
     Text,
     TorCount,
@@ -40,13 +42,23 @@ from raddle.topology.yaml.schema_devices import (
 from raddle.topology.yaml.schema_policy import AddressingSpec, PhySpec, RoceSpec, RoutingSpec, TenantSpec
 
 
+def _one_or_several(value: Any) -> Any:
+    return value if isinstance(value, list) or value is None else [value]
+
+
+OneOrSeveral = Annotated[
+    tuple[Count, ...] | None,
+    BeforeValidator(_one_or_several, json_schema_input_type=Count | list[Count]),
+]
+
+
 class TierSpec(Spec):
-    """The switches of one tier, all of one model. Give `count`, or `per_pod` in a fat-tree."""
+    """The switches of one tier, all of one model. Give `count`, or `per_pod` where there are pods."""
 
     count: Count | None = None
     """Switches of the tier, in each plane."""
-    per_pod: Count | None = None
-    """Switches of the tier in each pod."""
+    per_pod: OneOrSeveral = None
+    """Switches of the tier in each pod; of leaves also a list, for pods of unequal size."""
     model: Name = DEFAULT_MODEL
     """Switch model: built in, or of `models`."""
     name: NameTemplate | None = None
@@ -57,11 +69,11 @@ class TierSpec(Spec):
     @model_validator(mode="after")
     def _has_a_count(self) -> Self:
         if self.count is None and self.per_pod is None:
-            raise refuse("missing-key", "'count' is missing", "a fat-tree may give 'per_pod' instead")
+            raise refuse("missing-key", "'count' is missing", "with pods, 'per_pod' may be given instead")
         return self
 
 
-class UplinkSpec(Spec):
+class LinksSpec(Spec):
     """Links between two tiers. `speed` None is the ports' own."""
 
     per_pair: Count = 1
@@ -74,11 +86,25 @@ class UplinkSpec(Spec):
     """Kind of cable or optics."""
 
 
+class UplinkSpec(LinksSpec):
+    """Links between leaves and spines."""
+
+    mesh: Literal["full", "rail"] = "full"
+    """Each leaf to all spines of its pod, or to those of its rail."""
+
+
+class SpineUplinkSpec(LinksSpec):
+    """Links between spines and superspines."""
+
+    mesh: Literal["column", "full"] = "column"
+    """The n-th spines of all pods to superspines of their own, or each spine to all superspines."""
+
+
 class FormSpec(Spec):
     """A fabric by its form.
 
     leaf-spine: a host's NICs share a leaf. rail-optimized: the n-th NIC of every host is on the leaf of
-    rail n. fat-tree: pods of leaves and spines under superspines.
+    rail n; it may have pods under superspines. fat-tree: pods of leaves and spines under superspines.
     """
 
     kind: Literal["leaf-spine", "rail-optimized", "fat-tree"] = "leaf-spine"
@@ -88,23 +114,19 @@ class FormSpec(Spec):
     tors: TorCount = 1
     """2 is dual-ToR: the ports of a NIC go to two leaves."""
     rails: Count | None = None
-    """Rails of a rail-optimized fabric (default: NICs of a host in a plane)."""
+    """Rails, each with leaves of its own (default where `kind` has them: NICs of a host in a plane)."""
     pods: Count | None = None
-    """Pods of a fat-tree."""
+    """Pods of three tiers."""
     leaves: TierSpec
     """Switches that hosts connect to."""
-    spines: TierSpec
-    """Switches above the leaves."""
+    spines: TierSpec | None = None
+    """Switches above the leaves; none in a single tier."""
     superspines: TierSpec | None = None
-    """Switches above the spines of a fat-tree."""
+    """Switches above the spines of all pods."""
     uplinks: UplinkSpec = UplinkSpec()
     """Links between leaves and spines."""
-    spine_uplinks: UplinkSpec = UplinkSpec()
+    spine_uplinks: SpineUplinkSpec = SpineUplinkSpec()
     """Links between spines and superspines."""
-
-
-def _one_or_several(value: Any) -> Any:
-    return value if isinstance(value, list) or value is None else [value]
 
 
 class HostsSpec(Spec):
@@ -112,6 +134,12 @@ class HostsSpec(Spec):
 
     per_leaf: Count
     """Hosts on each leaf (on each group of leaves: the rails, or the two of dual-ToR)."""
+    count: HostCount | None = None
+    """Hosts of this kind in all, where the last leaves are not full (default: as many as find room)."""
+    groups: Range | None = None
+    """Leaves, or groups of them, of each pod that have these hosts: `0-29` (default: all)."""
+    pods: Range | None = None
+    """Pods that have these hosts (default: all)."""
     name: NameTemplate | None = None
     """Naming template, such as `gpu{i:03}`."""
     nics: CabledNicSpec = CabledNicSpec()
@@ -125,17 +153,14 @@ class ReserveSpec(Spec):
     what is there stays as it is when the rest comes."""
 
     pods: Count | None = None
-    """Pods of a fat-tree."""
+    """Pods of three tiers."""
     leaves: Count | None = None
     """Leaves, counted as in `fabric: leaves:` (`count` or `per_pod`)."""
     spines: Count | None = None
     """Spines, counted as in `fabric: spines:`."""
     superspines: Count | None = None
     """Superspines (default: as many per spine as there are)."""
-    hosts_per_leaf: Annotated[
-        tuple[Count, ...] | None,
-        BeforeValidator(_one_or_several, json_schema_input_type=Count | list[Count]),
-    ] = None
+    hosts_per_leaf: OneOrSeveral = None
     """Hosts of each leaf: one number, or one for each kind of hosts."""
     links_per_pair: Count | None = None
     """Parallel links between a leaf and a spine."""

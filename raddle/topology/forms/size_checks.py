@@ -1,0 +1,124 @@
+"""Checks of an intent's size: its links, and the ports that its switches need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from raddle.errors import Diagnostic
+from raddle.topology.forms.layout import Layout, layout_of, ports_per_plane
+from raddle.topology.forms.reserve import tiers_by_name, with_reserve
+from raddle.topology.forms.wiring import profile_of
+from raddle.topology.model import SwitchModel
+from raddle.topology.ports import front_panel
+from raddle.topology.record import Record
+from raddle.topology.yaml.schema import FormSpec, HostsSpec, ReserveSpec, TierSpec
+from raddle.topology.yaml.schema_devices import OverridesSpec
+from raddle.topology.yaml.source import Place, Source
+
+MAX_LINKS = 500_000
+"""Most links of a fabric: more than the largest three-tier fabric of 64-port switches (196 608)."""
+
+
+def check_size(
+    form: FormSpec, hosts: tuple[HostsSpec, ...], reserve: ReserveSpec | None, source: Source
+) -> Iterator[Diagnostic]:
+    form, hosts = with_reserve(form, hosts, reserve)
+    layout = layout_of(form, hosts)
+    down, up, above = _ports_needed(form, hosts, layout)
+    leaves, spines, supers = (layout.planes * layout.count(role) for role in ("leaf", "spine", "superspine"))
+    links = layout.planes * layout.leaves_per_group * sum(down) + leaves * up + spines * above
+    switches = leaves + spines + supers
+    if links + switches > MAX_LINKS:
+        message = f"the form makes {switches} switches and {links} links; the limit is {MAX_LINKS} of both"
+        place: Place = ("reserve",) if reserve else ("fabric",)
+        yield source.error("fabric-too-large", message, place, "take smaller counts", at_key=True)
+
+
+def _ports_needed(form: FormSpec, hosts: tuple[HostsSpec, ...], layout: Layout) -> tuple[list[int], int, int]:
+    """Ports that a leaf of each group needs to hosts, a leaf to spines, and a spine to superspines."""
+    each = [ports_per_plane(form, spec) // layout.leaves_per_group for spec in hosts]
+    down = [
+        sum(count * ports for count, ports in zip(counts, each, strict=True))
+        for counts in zip(*layout.hosts, strict=True)
+    ]
+    return (
+        down,
+        layout.spines_per_leaf * form.uplinks.per_pair,
+        layout.supers_per_spine * form.spine_uplinks.per_pair,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Need:
+    """Ports that each switch of a tier needs, and what to say where there are fewer."""
+
+    ports: int
+    what: str
+    related: tuple[Place, str]
+    hint: str
+
+
+def _port_needs(form: FormSpec, hosts: tuple[HostsSpec, ...]) -> dict[str, _Need]:
+    """The need of each tier, by its key."""
+    layout = layout_of(form, hosts)
+    needed, up, above = _ports_needed(form, hosts, layout)
+    down = max(needed)
+    below = layout.leaves_per_spine * form.uplinks.per_pair
+    supers_below = layout.spines_per_super * form.spine_uplinks.per_pair
+    count: Place = ("fabric", "leaves", "per_pod" if form.leaves.per_pod else "count")
+    to_supers = f" and {above} to superspines" if form.superspines else ""
+    return {
+        "leaves": _Need(
+            down + up,
+            f"a leaf needs {down + up} ports ({down} to hosts, {up} to spines)",
+            (("hosts", 0, "per_leaf"), "hosts per leaf are given here"),
+            "take fewer hosts, NICs or spines",
+        ),
+        "spines": _Need(
+            below + above,
+            f"a spine needs {below} ports to leaves{to_supers}",
+            (count, "leaves are counted here"),
+            "take fewer leaves or links per pair",
+        ),
+        "superspines": _Need(
+            supers_below,
+            f"a superspine needs {supers_below} ports to spines",
+            (("fabric", "pods"), "pods are counted here"),
+            "take fewer pods or links per pair",
+        ),
+    }
+
+
+def check_port_budget(
+    form: FormSpec,
+    hosts: tuple[HostsSpec, ...],
+    reserve: ReserveSpec | None,
+    record: Record | None,
+    models: Mapping[str, SwitchModel],
+    overrides: OverridesSpec,
+    source: Source,
+) -> Iterator[Diagnostic]:
+    needs = _port_needs(*with_reserve(form, hosts, reserve))
+    for key, need in needs.items():
+        tier: TierSpec | None = getattr(form, key)
+        if tier is None:
+            continue
+        have = len(front_panel(models[tier.model], profile_of(tier.breakout)))
+        if need.ports > have:
+            place, note = (("reserve",), "room is reserved here") if reserve else need.related
+            message = f"{need.what}; '{tier.model}' has {have}"
+            span = source.span(("fabric", key), at_key=True)
+            yield Diagnostic("not-enough-ports", message, span, need.hint, (source.span(place), note))
+    if not overrides.switches:
+        return
+    tiers = tiers_by_name(form, hosts, reserve, record)
+    for i, each in enumerate(overrides.switches):
+        key = tiers[each.name]
+        spec: TierSpec = getattr(form, key)
+        breakout = spec.breakout if each.breakout is None else each.breakout
+        have = len(front_panel(models[each.model or spec.model], profile_of(breakout)))
+        if needs[key].ports > have:
+            message = f"{needs[key].what}; '{each.name}' has {have}"
+            place = ("overrides", "switches", i, "name")
+            yield source.error("not-enough-ports", message, place, needs[key].hint)
