@@ -85,11 +85,14 @@ def find_algorithm(collective: Collective, name: str | None) -> Algorithm:
     raise _unknown(f"{collective.name} algorithm", name, _plain(name), names)
 
 
-def check_ranks(collective: Collective, algorithm: Algorithm, shape: Shape, size_bytes: int = 0) -> None:
+def check_ranks(
+    collective: Collective, algorithm: Algorithm, shape: Shape, size_bytes: int = 0, *, is_sent: bool = True
+) -> None:
     """Raise InputError where a schedule for these ranks makes no sense, or does not fit memory.
 
     Args:
         size_bytes: of the largest buffer, where it is known.
+        is_sent: whether flows are to be made of it; else only its pairs have to fit.
     """
     if shape.ranks < 2:
         raise InputError.of(
@@ -101,12 +104,15 @@ def check_ranks(collective: Collective, algorithm: Algorithm, shape: Shape, size
     if reason := algorithm.refuses(shape):
         others = _that_fit(collective, shape, size_bytes)
         raise InputError.of("bad-algorithm", f"{name} is not for these ranks: {reason}", f"use {others}")
-    flows = algorithm.flows(shape, size_bytes)
+    if not is_sent and algorithm.count_pairs:
+        flows, what = algorithm.count_pairs(shape), "pairs"
+    else:
+        flows, what = algorithm.flows(shape, size_bytes), "flows"
     if flows > MAX_FLOWS:
         raise InputError.of(
             "too-many-flows",
-            f"{name} of {shape.ranks} ranks is {flows} flows, {flows * FLOW_BYTES / 1e9:.1f} GB of memory; at"
-            f" most {MAX_FLOWS} fit",
+            f"{name} of {shape.ranks} ranks is {flows} {what}, {flows * FLOW_BYTES / 1e9:.1f} GB of memory;"
+            f" at most {MAX_FLOWS} fit",
             ", or ".join(filter(None, ["use fewer ranks", _that_fit(collective, shape, size_bytes)])),
         )
 

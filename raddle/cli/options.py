@@ -171,7 +171,7 @@ class PlanOptions(ScopeOptions):
         """The jobs whose flows are pinned: of a collective, on each of the scopes."""
         where = self.scopes(1 if self.seed is None else self.seed)
         name, terms = self.collective or "all_reduce", Terms(root=self.root)
-        return tuple(find_job(fabric, name, self.algorithm, scope, terms) for scope in where)
+        return tuple(find_job(fabric, name, self.algorithm, scope, terms, is_sent=False) for scope in where)
 
     def demand(self, fabric: Fabric) -> Demand | None:
         """The flows that the policy pins: a collective's, or none."""

@@ -47,7 +47,14 @@ ALL_GATHER = Collective(
     name="all_gather",
     aliases=("allgather",),
     algorithms=(
-        Algorithm("ring", _ring, ring.count_flows(1, _buffer), ring.pairs, latency=always("ring")),
+        Algorithm(
+            "ring",
+            _ring,
+            ring.count_flows(1, _buffer),
+            ring.pairs,
+            latency=always("ring"),
+            count_pairs=ring.count_pairs,
+        ),
         Algorithm("pat", _pat, pat.count_flows(_buffer), pat.pairs_of(reduces=False), latency=always("pat")),
         Algorithm("nvls", _nvls, _nvls_flows, _nvls_pairs, switch.refuses_one, always("nvls")),
     ),

@@ -46,7 +46,14 @@ ALL_REDUCE = Collective(
     name="all_reduce",
     aliases=("allreduce",),
     algorithms=(
-        Algorithm("ring", _ring, ring.count_flows(2, _buffer), ring.pairs, latency=always("ring")),
+        Algorithm(
+            "ring",
+            _ring,
+            ring.count_flows(2, _buffer),
+            ring.pairs,
+            latency=always("ring"),
+            count_pairs=ring.count_pairs,
+        ),
         Algorithm(
             "halving_doubling", _halving_doubling, halving_doubling.count_flows, halving_doubling.pairs
         ),

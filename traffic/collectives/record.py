@@ -46,6 +46,7 @@ class Algorithm:
         refuses: why it is not for a shape; empty where it is.
         latency: what the library spends on each message of a shape and size; none without a published figure.
         buffer: its own rounding of sizes; None: the collective's.
+        count_pairs: how many pairs that is over all phases; None: as many as flows.
         judge: its own count of wrong elements (of so many bytes) of a schedule whose flows started and ended
             at these times, -1 for never; None: the interpreter's.
     """
@@ -57,6 +58,7 @@ class Algorithm:
     refuses: Callable[[Shape], str] = lambda shape: ""
     latency: Callable[[Shape, int], StepLatency] = lambda shape, size_bytes: NO_LATENCY
     buffer: Buffer | None = None
+    count_pairs: Callable[[Shape], int] | None = None
     judge: Callable[[Schedule, NDArray[np.int64], NDArray[np.int64], int], int] | None = None
 
 

@@ -87,3 +87,8 @@ def pairs(shape: Shape) -> Iterator[Pairs]:
     """One phase: all steps have the same pairs."""
     order = chains(shape)
     yield order.reshape(-1), np.roll(order, -1, axis=1).reshape(-1)
+
+
+def count_pairs(shape: Shape) -> int:
+    """One in each channel for every rank."""
+    return shape.ranks * shape.channels

@@ -95,18 +95,21 @@ def find_job(
     scope: Scope = EVERYWHERE,
     terms: Terms = traffic.USUAL,
     sizes_bytes: Sequence[int] = USUAL_SIZES,
+    *,
+    is_sent: bool = True,
 ) -> CollectiveJob:
     """The job that these names describe.
 
     Args:
         algorithm: None is the library's choice where a scale-up network connects ranks, else the usual one.
         sizes_bytes: for which a choice is made.
+        is_sent: whether it is to run; where only its pairs are asked for, it may have more flows than fit.
 
     Raises:
         InputError: there is no such collective, algorithm or placement, or it is not for that many ranks.
     """
     seats = seats_of(fabric, place_ranks(fabric, scope))
-    return job_on(fabric, seats, collective, algorithm, scope, terms, sizes_bytes)
+    return job_on(fabric, seats, collective, algorithm, scope, terms, sizes_bytes, is_sent=is_sent)
 
 
 def job_on(
@@ -117,6 +120,8 @@ def job_on(
     scope: Scope = EVERYWHERE,
     terms: Terms = traffic.USUAL,
     sizes_bytes: Sequence[int] = USUAL_SIZES,
+    *,
+    is_sent: bool = True,
 ) -> CollectiveJob:
     """The same of ranks on these seats; `scope` says where they are from."""
     found = terms.of(traffic.find_collective(collective))
@@ -127,7 +132,7 @@ def job_on(
     if algorithm == AUTO or (algorithm is None and (shape.domain != NOWHERE).any()):
         auto = Auto(found, machine_of(fabric, seats, shape), tuple(sizes_bytes))
     way = auto.algorithm if auto else named or found.algorithms[0]
-    traffic.check_ranks(found, way, shape)
+    traffic.check_ranks(found, way, shape, is_sent=is_sent)
     return CollectiveJob(fabric, found, way, scope, seats, shape, terms, auto)
 
 
@@ -139,4 +144,4 @@ def collective_demand(
     Raises:
         InputError: those of `find_job`, and `no-way-between`.
     """
-    return find_job(fabric, collective, algorithm, scope).demand()
+    return find_job(fabric, collective, algorithm, scope, is_sent=False).demand()

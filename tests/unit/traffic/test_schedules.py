@@ -195,3 +195,16 @@ def test_schedule_that_cannot_fit_memory_is_refused() -> None:
     assert "halving_doubling" in str(caught.value)
     with pytest.raises(InputError, match="too-many-flows"):
         traffic.build("all_to_all", "pairwise", 65536, 1 << 20)
+
+
+def test_pairs_of_a_ring_fit_where_its_flows_do_not() -> None:
+    shape = traffic.Shape.flat(65536)
+    all_reduce, all_to_all = (traffic.find_collective(name) for name in ("all_reduce", "all_to_all"))
+    ring, direct = traffic.find_algorithm(all_reduce, "ring"), traffic.find_algorithm(all_to_all, "direct")
+    traffic.check_ranks(all_reduce, ring, shape, is_sent=False)
+    assert ring.count_pairs is not None
+    assert sum(len(src) for src, _ in ring.pairs(shape)) == ring.count_pairs(shape) == 65536
+    with pytest.raises(InputError, match="too-many-flows"):
+        traffic.check_ranks(all_reduce, ring, shape)
+    with pytest.raises(InputError, match="too-many-flows"):
+        traffic.check_ranks(all_to_all, direct, shape, is_sent=False)
