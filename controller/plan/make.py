@@ -245,6 +245,7 @@ def _ports(
                 is_enabled=link is not None and link.is_up,
                 peer=str(link.b if is_lower else link.a) if link else "",
                 cable_m=link.length_m if link else 0.0,
+                medium=(link.medium if link else None) or "",
             )
         )
     return tuple(ports), tuple(interfaces)

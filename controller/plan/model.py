@@ -23,7 +23,10 @@ from raddle.topology.record import AdoptedEntry
 
 @dataclass(frozen=True, slots=True)
 class PortPlan:
-    """A front-panel port. `peer` is the far end (`spine3:Ethernet8`), empty where nothing is cabled."""
+    """A front-panel port. `peer` is the far end (`spine3:Ethernet8`), empty where nothing is cabled.
+
+    `medium` is what the cable is, empty where the file does not say.
+    """
 
     name: str
     alias: str
@@ -34,6 +37,7 @@ class PortPlan:
     is_enabled: bool
     peer: str
     cable_m: float
+    medium: str = ""
 
 
 @dataclass(frozen=True, slots=True)

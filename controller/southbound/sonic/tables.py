@@ -19,6 +19,7 @@ from raddle.controller.plan.weights import equal_weights
 from raddle.controller.southbound.sonic.adopted import with_adopted
 from raddle.controller.southbound.sonic.ars import adaptive_tables
 from raddle.controller.southbound.sonic.breakout import Tables as Tables
+from raddle.controller.southbound.sonic.fec import fec_of
 from raddle.errors import InputError
 from raddle.state import PRIORITIES
 from raddle.topology.model import FIVE_TUPLE
@@ -198,16 +199,10 @@ def _port(port: PortPlan) -> dict[str, str]:
         "index": str(port.index + 1),
         "lanes": ",".join(map(str, port.lanes)),
         "speed": str(port.speed_bps // 10**6),
-        "fec": "rs" if _has_rs_fec(port) else "none",
+        "fec": fec_of(port),
         "mtu": str(port.mtu_bytes),
         "admin_status": "up" if port.is_enabled else "down",
     }
-
-
-def _has_rs_fec(port: PortPlan) -> bool:
-    """RS-FEC is part of every lane of 50 Gb/s (IEEE 802.3cd) and of 200GBASE-R up (IEEE 802.3bs, clause 119),
-    whatever its lanes."""
-    return port.speed_bps >= 200 * 10**9 or port.speed_bps // len(port.lanes) >= 50 * 10**9
 
 
 def _neighbor(port: PortPlan) -> dict[str, str]:

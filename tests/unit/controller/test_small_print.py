@@ -47,12 +47,25 @@ def test_a_boot_file_can_have_the_fabrics_own_ecn_from_the_start() -> None:
 
 
 @pytest.mark.parametrize(
-    ("speed", "fec"),
-    [("400G", "rs"), ("200G", "rs"), ("100G", "none")],  # 8 lanes of 50, 25 and 12.5 Gb/s
+    ("uplinks", "fec"),
+    [
+        ("speed: 400G", "rs"),  # 8 lanes of 50, 25 and fewer Gb/s
+        ("speed: 200G", "rs"),
+        ("speed: 100G, cable: 30m", "rs"),
+        ("speed: 100G, cable: 101m", "none"),
+        ("speed: 100G, cable: 30m, medium: sr", "rs"),
+        ("speed: 100G, cable: 2m, medium: dac", "rs"),
+        ("speed: 100G, cable: 30m, medium: lr", "none"),
+        ("speed: 400G, cable: 30m, medium: lr", "rs"),
+        ("speed: 50G", "rs"),
+        ("speed: 25G", "rs"),
+        ("speed: 40G", "none"),
+        ("speed: 10G", "none"),
+    ],
 )
-def test_200gbase_r_has_rs_fec_whatever_its_lanes(speed: str, fec: str) -> None:
-    """IEEE 802.3bs, clause 119: the PCS of 200GBASE-R and 400GBASE-R."""
-    text = f"fabric: {{leaves: {{count: 2}}, spines: {{count: 2}}, uplinks: {{speed: {speed}}}}}"
+def test_a_port_has_the_fec_of_its_speed_and_medium(uplinks: str, fec: str) -> None:
+    """IEEE 802.3: clause 119 for 200GBASE-R and 400GBASE-R, 95, 92 and 88 for 100GBASE-SR4, -CR4 and -LR4."""
+    text = f"fabric: {{leaves: {{count: 2}}, spines: {{count: 2}}, uplinks: {{{uplinks}}}}}"
     switch = leaf(form=FORM.replace("fabric: {leaves: {count: 2}, spines: {count: 2}}", text))
     uplink = next(port for port in switch.ports if port.peer.startswith("spine"))
     assert len(uplink.lanes) == 8
