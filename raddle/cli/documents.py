@@ -22,10 +22,12 @@ from raddle.controller.verify.parts import Part
 from raddle.controller.verify.transient import Transient
 from raddle.controller.verify.update_scope import UpdateScope
 from raddle.lab.collisions import CollisionReport
+from raddle.lab.cost.prices import prices_schema
 from raddle.lab.emulation.result import EmulationResult
 from raddle.lab.graph.file import workload_schema
 from raddle.lab.scenario.file import scenario_schema
 from raddle.peers.sonic.findings import Finding
+from raddle.report.cost import Bill, PartSaving
 from raddle.report.expect import Expectations
 from raddle.report.scenario import ScenarioResult
 from raddle.report.schemas import DIALECT, bench_schema, closed, run_schema
@@ -43,6 +45,7 @@ def schema_of(name: str) -> Schema:
         "simulate": run_schema,
         "workload": workload_schema,
         "scenario": scenario_schema,
+        "prices": prices_schema,
     }
     if name in made:
         return made[name]()
@@ -216,6 +219,17 @@ _DOCUMENTS: dict[str, tuple[type[BaseModel], ...]] = {
     "workload-result": (_document("Workload", WorkloadResult),),
     "expect": (_document("Expected", Expectations),),
     "run": (_document("Run", ok=bool, scenarios=_list_of(_record("Scenario", ScenarioResult, ok=bool))),),
+    "cost": (
+        _document(
+            "Cost",
+            bills=_list_of(
+                _record("FabricBill", Bill, total=float, power_w=float, rack_units=float, unpriced=list[str])
+            ),
+            savings=_list_of(
+                _record("Saving", fabric=str, prices=str, share=float | None, parts=list[PartSaving])
+            ),
+        ),
+    ),
     "check": (_document("CheckResult", ok=bool, not_checked=list[str], cases=_list_of(_CASE)),),
     "emulate": (_document("Emulation", EmulationResult, ok=bool),),
     "import": (_document("Adoption", fabric=str, findings=list[Finding], **_ADOPTED),),

@@ -37,6 +37,7 @@ COMMANDS = {
     "expect": "What to measure, and why a measured log is not that.",
     "workload": "Simulate computing and messages that wait for one another.",
     "run": "Run scenarios with expectations, as tests of a fabric.",
+    "cost": "Count what a fabric is built of, and what that costs.",
     "check": "Check all fabrics and scenarios of a repository.",
     "emulate": "Real packets through software switches (root).",
     "export": "Write a fabric and flows as another simulator's files.",

@@ -21,6 +21,8 @@ DocumentName = Literal[
     "scenario",
     "expect",
     "run",
+    "cost",
+    "prices",
     "check",
     "validate",
     "show",
@@ -41,8 +43,8 @@ def schema(
         str,
         typer.Argument(
             metavar="DOCUMENT",
-            help="fabric, workload, scenario: files; errors, what any command prints on bad input; or the "
-            "command that prints it (workload-result).",
+            help="fabric, workload, scenario, prices: files; errors, what any command prints on bad input; "
+            "or the command that prints it (workload-result).",
         ),
     ] = "fabric",
 ) -> None:

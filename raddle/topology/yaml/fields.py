@@ -166,6 +166,21 @@ def _factor(text: str) -> float:
     return value
 
 
+def _amount(text: str) -> float:
+    """A decimal number, not negative."""
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) or float(text) > 1e12:
+        raise ValueError(f"{text!r} is not a number from 0 on; write it as 9500 or 12.50")
+    return float(text)
+
+
+def _power(text: str) -> float:
+    """In watts."""
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*(k?)W", text)
+    if not found:
+        raise ValueError(f"{text!r} is not a power; write it as 650 W or 1.2 kW")
+    return float(found[1]) * (1000 if found[2] else 1)
+
+
 def _window(text: str) -> int:
     return 0 if text == "0" else _positive(parse_size_bytes, "size", 2**40, "1024GiB")(text)
 
@@ -412,6 +427,9 @@ Probability = Annotated[float, _field("bad-percentage", _probability, _text(_N +
 Gain = Annotated[float, _field("bad-number", _gain, _GAIN)]
 ErrorRatio = Annotated[float, _field("bad-number", parse_error_ratio, {"type": ["string", "number"]})]
 Factor = Annotated[float, _field("bad-number", _factor, {"type": ["string", "number"]})]
+Money = Annotated[float, _field("bad-number", _amount, _text(_N, "9500"))]
+Power = Annotated[float, _field("bad-number", _power, _text(_N + "k?W", "650 W"))]
+RackUnits = Annotated[float, _field("bad-number", _amount, _text(_N, "1"))]
 Params = Annotated[int, _whole(1, 10**13, "number of tokens or parameters")]
 Window = Annotated[int, _field("bad-size", _window, _SIZE)]
 Reorder = Annotated[int, _whole(0, 65536, "number of packets")]
