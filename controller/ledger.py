@@ -5,12 +5,12 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from raddle.controller.plan.held import HeldPlan, held_document, held_from_json
 from raddle.controller.plan.model import SwitchPlan
@@ -21,6 +21,9 @@ from raddle.controller.southbound.sonic.ownership import written_entries
 from raddle.controller.southbound.workers import Progress, silent
 from raddle.errors import InputError
 from raddle.inventory import Inventory
+
+if TYPE_CHECKING:
+    from raddle.controller.southbound.openflow.fleet import OpenFlowFleet
 
 SCHEMA_VERSION = 1
 
@@ -112,14 +115,22 @@ class Ledger:
             ) from None
 
     @contextmanager
-    def intent(self, held: HeldPlan, before: Applied | None) -> Iterator[None]:
-        """Put by what is about to be applied: should this process die, what it has written is raddle's.
+    def intent(
+        self, held: HeldPlan, before: Applied | None, concerns: Callable[[str], bool] = lambda switch: True
+    ) -> Iterator[None]:
+        """Put by what is about to be applied to the switches that it concerns: should this process die, what
+        it has written is raddle's.
 
         Where the work is refused as a whole (InputError), the record is as it was.
         """
         old = self._record.read_bytes() if before else None
         earlier = before.switches if before else {}
-        self._put(held, {plan.name: _intended(plan, earlier.get(plan.name)) for plan in held.plan.switches})
+        about = {
+            plan.name: _intended(plan, earlier.get(plan.name))
+            for plan in held.plan.switches
+            if concerns(plan.name)
+        }
+        self._put(held, {**_kept(held, earlier), **about})
         try:
             yield
         except InputError:
@@ -140,10 +151,8 @@ class Ledger:
         """
         plans = {switch.name: switch for switch in held.plan.switches}
         earlier = before.switches if before else {}
-        self._put(
-            held,
-            {each.switch: _record(each, plans[each.switch], earlier.get(each.switch)) for each in results},
-        )
+        new = {each.switch: _record(each, plans[each.switch], earlier.get(each.switch)) for each in results}
+        self._put(held, {**_kept(held, earlier), **new})
 
     def _put(self, held: HeldPlan, switches: Mapping[str, SwitchRecord]) -> None:
         document: dict[str, Any] = {
@@ -158,6 +167,12 @@ class Ledger:
             draft.replace(self._record)
         except OSError as error:
             raise InputError.of("cannot-write", f"cannot write '{self._record}': {error.strerror}") from None
+
+    def accept(self, fabric: str, switch: str) -> None:
+        """Another box stands for a switch: nothing is known of it, and nothing on it is raddle's."""
+        applied = self.read(fabric)
+        if applied:
+            self._put(applied.held, {**applied.switches, switch: SwitchRecord()})
 
     def forget(self) -> None:
         """There are new switches at the inventory's addresses."""
@@ -181,12 +196,30 @@ def apply_recorded(
         InputError: also `locked`, `cannot-write`, `bad-applied-record`.
     """
     with ledger.locked(work):
-        applied = ledger.read(held.plan.fabric)
-        past = applied.past if applied else Past(written={})
-        with ledger.intent(held, applied):
-            results = apply_plan(held.plan, inventory, policy, progress, past)
-        ledger.write(held, results, applied)
+        return apply_under_lock(ledger, held, inventory, policy, progress)
+
+
+def apply_under_lock(
+    ledger: Ledger,
+    held: HeldPlan,
+    inventory: Inventory,
+    policy: PushPolicy | None = None,
+    progress: Progress = silent,
+    fleet: OpenFlowFleet | None = None,
+) -> tuple[SwitchResult, ...]:
+    """As `apply_recorded`, for who holds the lock."""
+    how = policy or PushPolicy()
+    applied = ledger.read(held.plan.fabric)
+    past = applied.past if applied else Past(written={})
+    with ledger.intent(held, applied, how.concerns):
+        results = apply_plan(held.plan, inventory, how, progress, past, fleet)
+    ledger.write(held, results, applied)
     return results
+
+
+def _kept(held: HeldPlan, earlier: Mapping[str, SwitchRecord]) -> dict[str, SwitchRecord]:
+    """The records of the plan's switches."""
+    return {plan.name: earlier[plan.name] for plan in held.plan.switches if plan.name in earlier}
 
 
 def _intended(plan: SwitchPlan, before: SwitchRecord | None) -> SwitchRecord:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from raddle.controller.plan.diff import Change
 from raddle.controller.plan.model import Plan
-from raddle.controller.rollout import Progressed, Rollout
+from raddle.controller.rollout import Gate, Progressed, Rollout, open_gate
 from raddle.controller.southbound.channel import RefusedError
 from raddle.controller.southbound.driver import Driver, RouteTable, Survey, Wire
 from raddle.controller.southbound.p4runtime.fleet import p4_drivers
@@ -23,6 +23,9 @@ from raddle.controller.southbound.sonic.tables import Tables
 from raddle.controller.southbound.workers import Progress, all_of, everywhere, silent
 from raddle.errors import Diagnostic, InputError, UnreachableError
 from raddle.inventory import Inventory
+
+if TYPE_CHECKING:
+    from raddle.controller.southbound.openflow.fleet import OpenFlowFleet
 
 T = TypeVar("T")
 State = Literal["in sync", "changes", "held back", "failed", "unknown", "unreachable"]
@@ -45,6 +48,7 @@ class SwitchResult:
         foreign: entries that raddle has not written and leaves as they are.
         held: why nothing was sent, although the switch would have taken it.
         identity: what stays with the box: MAC address, serial number.
+        doubts: why it seems to be another switch than the plan's.
         waiting: by prefix of a route that was left as it is, the switch that may still need it so.
         is_unknown: something was sent, and nobody knows what became of it.
         watched: what was looked at after the push, for `watched_s`.
@@ -64,6 +68,7 @@ class SwitchResult:
     foreign: tuple[str, ...] = ()
     held: str = ""
     identity: Mapping[str, str] = field(default_factory=dict)
+    doubts: tuple[str, ...] = ()
     waiting: Mapping[str, str] = field(default_factory=dict)
     is_unknown: bool = False
     watched: tuple[str, ...] = ()
@@ -101,6 +106,10 @@ class PushPolicy:
             well then; None: until they are well, at most `raddle.controller.rollout.SETTLE_S`.
         take_over: entries of the fabric's ports that raddle has not written are deleted, if not planned.
         accepted: switches that are programmed although they seem to be others.
+        only: the switches that are looked at and written; None: all.
+        at_once: at most so many are written at a time (see `raddle.controller.rollout.Rollout`); None: all.
+        passes_strangers: a switch that seems to be another gets nothing, and the others are programmed.
+        gate: holds the push up, or ends it, between two steps.
     """
 
     dry_run: bool = False
@@ -108,6 +117,14 @@ class PushPolicy:
     confirm_s: float | None = None
     take_over: bool = False
     accepted: tuple[str, ...] = ()
+    only: frozenset[str] | None = None
+    at_once: int | None = None
+    passes_strangers: bool = False
+    gate: Gate = open_gate
+
+    def concerns(self, switch: str) -> bool:
+        """Whether a switch takes part."""
+        return self.only is None or switch in self.only
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +149,7 @@ def apply_plan(
     policy: PushPolicy | None = None,
     progress: Progress = silent,
     past: Past | None = None,
+    fleet: OpenFlowFleet | None = None,
 ) -> tuple[SwitchResult, ...]:
     """Push a plan to all its switches at the same time, read back and compare.
 
@@ -142,6 +160,7 @@ def apply_plan(
 
     Args:
         past: what is known of the switches.
+        fleet: connections of OpenFlow switches that last longer than this; None: they connect anew.
 
     Raises:
         InputError: `wrong-fabric`, the inventory is another fabric's; `wrong-switch`, a switch is another
@@ -155,7 +174,7 @@ def apply_plan(
             "give the inventory of this fabric with --inventory",
         )
     how = policy or PushPolicy()
-    with drivers_of(plan, inventory, how, past) as drivers:
+    with drivers_of(plan, inventory, how, past, fleet) as drivers:
         found = everywhere(
             {name: partial(_itself, driver) for name, driver in drivers.items()},
             lambda driver: driver.survey(),
@@ -166,8 +185,11 @@ def apply_plan(
         doubts = _doubts(plan, seen, past or Past(), how.accepted)
         progressed: Mapping[str, Progressed] = {}
         if not how.dry_run:
-            _refuse_strangers(inventory, doubts)
-            rollout = Rollout(plan, drivers, surveys, past.routes if past else {}, progress)
+            if not how.passes_strangers:
+                _refuse_strangers(inventory, doubts)
+            known = {name: each for name, each in surveys.items() if name not in doubts}
+            routes = past.routes if past else {}
+            rollout = Rollout(plan, drivers, known, routes, progress, how.at_once, how.gate)
             progressed = rollout.run(how.confirm_s)
         results = {
             name: _result(driver, _address(inventory, driver), found[name], progressed.get(name))
@@ -176,11 +198,12 @@ def apply_plan(
         for name, identity in seen.items():
             results[name] = replace(results[name], identity=identity.lasting)
         for name, reasons in doubts.items():
-            results[name] = replace(results[name], error=_stranger(inventory, name, reasons))
+            results[name] = replace(results[name], error=_stranger(inventory, name, reasons), doubts=reasons)
     return tuple(
         results.get(switch.name)
         or SwitchResult(switch.name, "", (), 0, f"{switch.name}: no address in the inventory", False)
         for switch in plan.switches
+        if how.concerns(switch.name)
     )
 
 
@@ -226,9 +249,13 @@ def _written(past: Past | None, name: str) -> Collection[str] | None:
 
 @contextmanager
 def drivers_of(
-    plan: Plan, inventory: Inventory, policy: PushPolicy, past: Past | None
+    plan: Plan,
+    inventory: Inventory,
+    policy: PushPolicy,
+    past: Past | None,
+    fleet: OpenFlowFleet | None = None,
 ) -> Iterator[dict[str, Driver]]:
-    """A driver for each switch of a plan that the inventory has, by name."""
+    """A driver for each switch of a plan that the inventory has and the policy concerns, by name."""
     drivers: dict[str, Driver] = {
         switch.name: SonicDriver(
             switch,
@@ -241,14 +268,22 @@ def drivers_of(
         if switch.nos == "sonic" and switch.name in inventory.addresses
     }
     drivers |= p4_drivers(plan, inventory, policy.allow_flap)
+    with nullcontext(fleet) if fleet else openflow_fleet(plan, inventory, policy.dry_run) as connected:
+        over_openflow = connected.drivers(plan) if connected else {}
+        yield {name: each for name, each in (drivers | over_openflow).items() if policy.concerns(name)}
+
+
+@contextmanager
+def openflow_fleet(plan: Plan, inventory: Inventory, is_read_only: bool) -> Iterator[OpenFlowFleet | None]:
+    """Connections of the plan's OpenFlow switches; None where it has none."""
     if not any(switch.name in inventory.datapaths for switch in plan.switches):
-        yield drivers
+        yield None
         return
     # Imported here: the OpenFlow library takes half a second that no other switch needs.
     from raddle.controller.southbound.openflow.fleet import OpenFlowFleet
 
-    with OpenFlowFleet(plan, inventory, policy.dry_run) as fleet:
-        yield drivers | fleet.drivers()
+    with OpenFlowFleet(plan, inventory, is_read_only) as fleet:
+        yield fleet
 
 
 def _itself(driver: Driver) -> Driver:

@@ -24,6 +24,13 @@ SETTLE_S = 10.0
 
 _PAUSE_S = 0.5
 
+Gate = Callable[[], None]
+"""Called before each step that writes: returns when it may be taken, and raises what ends the push."""
+
+
+def open_gate() -> None:
+    """Nothing holds a push up."""
+
 
 @dataclass(slots=True)
 class Progressed:
@@ -51,6 +58,9 @@ class Rollout:
         drivers: of all switches that can be asked.
         surveys: of those that have answered.
         known: routes of switches that have not, as they were last known.
+        at_once: at most so many switches are written at a time, and those that have all are well before
+            others get what is no route; None: all at a time.
+        gate: holds the push up, or ends it, between two steps.
     """
 
     def __init__(
@@ -60,13 +70,13 @@ class Rollout:
         surveys: Mapping[str, Survey],
         known: Mapping[str, RouteTable],
         progress: Progress = silent,
+        at_once: int | None = None,
+        gate: Gate = open_gate,
     ) -> None:
+        self._at_once, self._gate = at_once, gate
         self._drivers = {name: drivers[name] for name, each in surveys.items() if each.is_pushed}
         self._progress = progress
         self._update = _update(plan, surveys, known)
-        self._at: dict[tuple[str, str], int] = {
-            (write.switch, write.prefix): place for place, write in enumerate(self._update.writes)
-        }
         self.progressed = {name: Progressed() for name in self._drivers}
 
     def run(self, confirm_s: float | None) -> Mapping[str, Progressed]:
@@ -76,17 +86,42 @@ class Rollout:
             confirm_s: watch the switches for so long; None: until they are well, at most `SETTLE_S`.
         """
         if len(self._update.rounds) > 1:
-            self._each(self._sound(), lambda driver: driver.lay_groundwork())
+            self._write(self._sound(), lambda driver: driver.lay_groundwork())
             for places in self._update.rounds:
                 self._round(places)
-        self._each(self._sound(), self._finish)
-        self._each(self._sound(), self._verify)
-        self._watch(confirm_s)
+        self._finish_all(confirm_s)
         self._restore()
         return self.progressed
 
-    def _sound(self) -> list[str]:
-        return [name for name, each in self.progressed.items() if not each.error]
+    def _finish_all(self, confirm_s: float | None) -> None:
+        """What is left, some switches after the others; all of those must be well before the next get it."""
+        sick = ""
+        for group in self._groups(self._sound()):
+            if sick:
+                for name in group:
+                    self.progressed[
+                        name
+                    ].error = f"{name}: not finished, because {sick} did not come out well"
+                continue
+            self._write(group, self._finish)
+            self._each(self._sound(group), self._verify)
+            self._watch(self._sound(group), confirm_s)
+            sick = next((name for name in group if self.progressed[name].error), "")
+
+    def _sound(self, names: Iterable[str] | None = None) -> list[str]:
+        among = self.progressed if names is None else names
+        return [name for name in among if not self.progressed[name].error]
+
+    def _groups(self, names: list[str]) -> list[list[str]]:
+        """The switches that may be written at a time."""
+        size = self._at_once or max(1, len(names))
+        return [names[start : start + size] for start in range(0, len(names), size)]
+
+    def _write(self, names: Iterable[str], action: Callable[[Driver], None]) -> None:
+        """Send something to switches, to no more of them at a time than is allowed."""
+        for group in self._groups(list(names)):
+            self._gate()
+            self._each(group, action)
 
     def _each(self, names: Iterable[str], action: Callable[[Driver], None]) -> None:
         """Do something at switches; those at which it fails get no more."""
@@ -113,7 +148,7 @@ class Rollout:
             driver.write_routes([self._update.writes[place] for place in own])
             self.progressed[driver.name].done.update(own)
 
-        self._each(by_switch, carry_out)
+        self._write(by_switch, carry_out)
 
     def _blocker(self, place: int) -> str:
         """The switch that a write waits for in vain; empty if there is none."""
@@ -140,11 +175,10 @@ class Rollout:
         if error := driver.verify(progressed.waiting.keys()):
             progressed.error = error
 
-    def _watch(self, confirm_s: float | None) -> None:
-        """Look at the switches until the time is over, or until they are well where none is given."""
+    def _watch(self, watched: list[str], confirm_s: float | None) -> None:
+        """Look at switches until the time is over, or until they are well where none is given."""
         start = time.monotonic()
         limit_s = SETTLE_S if confirm_s is None else confirm_s
-        watched = self._sound()
         while watched:
             looks = everywhere({name: partial(_itself, self._drivers[name]) for name in watched}, _look)
             spent_s = time.monotonic() - start

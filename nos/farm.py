@@ -131,13 +131,14 @@ class SwitchFarm:
         self._work = Work()
         self._ports = dict(ports or {})
         self._boot_s = boot_s
+        self._pulled: set[frozenset[tuple[str, str]]] = set()
         self.switches: dict[str, SimulatedSwitch] = _boot(
             boots, carriers, state_folder, neighbors or {}, yang
         )
+        self._follow: dict[frozenset[tuple[str, str]], list[Callable[[], None]]] = {}
         for ends in cables:
-            self._join(*ends)
-            self._join(*reversed(ends))
-        far_end = {near: far for ends in cables for near, far in (ends, ends[::-1])}
+            self._follow[frozenset(ends)] = [self._join(*ends), self._join(*reversed(ends))]
+        self._far_end = far_end = {near: far for ends in cables for near, far in (ends, ends[::-1])}
         for switch in self.switches.values():
             if switch.p4:
                 switch.p4.packets.transmit = partial(self._carry, far_end, switch)
@@ -150,14 +151,26 @@ class SwitchFarm:
         self._thread: threading.Thread | None = None
         self._servers: list[grpc.aio.Server] = []
 
-    def _join(self, near: tuple[str, str], far: tuple[str, str]) -> None:
-        """Let the light at the far end follow the port at the near end."""
+    def plug(self, switch: str, port: str, is_in: bool) -> None:
+        """Pull out the cable to another switch at a port, or plug it in again.
+
+        Raises:
+            KeyError: no such cable was plugged in when the switches started.
+        """
+        near = (switch, port)
+        cable = frozenset((near, self._far_end[near]))
+        (self._pulled.discard if is_in else self._pulled.add)(cable)
+        for follow in self._follow[cable]:
+            follow()
+
+    def _join(self, near: tuple[str, str], far: tuple[str, str]) -> Callable[[], None]:
+        """Let the light at the far end follow the port at the near end, unless the cable is pulled out."""
         (switch, port), (peer, peer_port) = near, far
         there = self.switches[peer]
         was_there = there.has_port(peer_port)
 
         def follow() -> None:
-            is_lit = self.switches[switch].is_enabled(port)
+            is_lit = self.switches[switch].is_enabled(port) and frozenset((near, far)) not in self._pulled
             if there.has_port(peer_port) and there.has_carrier(peer_port) != is_lit:
                 there.set_carrier(peer_port, is_lit)
 
@@ -171,6 +184,7 @@ class SwitchFarm:
         self.switches[switch].watch(follow)
         there.watch(follow_anew)
         follow()
+        return follow
 
     def _carry(
         self,
@@ -227,7 +241,8 @@ class SwitchFarm:
             changes = Changes(switch, self._work, settle)
             gnmi = GnmiService(switch, self._passwords, self._work, changes)
             system = GnoiSystem(switch, self._passwords, self._work, self._boot_s)
-            console = console_handler(switch, self._passwords, self._work, changes, self._boot_s)
+            plug = partial(self.plug, name)
+            console = console_handler(switch, self._passwords, self._work, changes, self._boot_s, plug)
             server.add_generic_rpc_handlers((gnmi_handler(gnmi, self._work), system.handler(), console))
             names = [_GNMI, gnoi.SERVICE, reflection.SERVICE_NAME]
             if switch.p4:

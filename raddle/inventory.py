@@ -182,7 +182,7 @@ def load_inventory(path: Path) -> Inventory:
             'it looks like {"fabric": "pod", "switches": {"leaf0": {"address": "127.0.0.1:50051"}}}',
         ) from None
     for key in (files.get("key"), openflow.key):
-        _refuse_open_key(key)
+        refuse_open_key(key)
     pem = {name: read_file(file) for name, file in files.items()}
     client = ClientTls(pem.get("ca"), pem.get("cert"), pem.get("key")) if tls is not None else None
     login = read_secrets(login_file) if login_file else {}
@@ -291,7 +291,7 @@ def read_file(path: Path) -> bytes:
         raise InputError.unreadable("unreadable-file", path, error) from None
 
 
-def _refuse_open_key(path: Path | None) -> None:
+def refuse_open_key(path: Path | None) -> None:
     """Raises InputError: everybody may read a private key; its group may."""
     if path is None or not path.exists():
         return

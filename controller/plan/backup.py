@@ -9,7 +9,7 @@ can it alone spread pins anew.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from raddle.controller.plan.model import Plan
@@ -53,13 +53,7 @@ def backups(
         replan: the routes of the plan's switches on the links that are left (see `replanner`).
         switches: whether switches fail, too.
     """
-    up = [link.is_up for link in fabric.links]
-    inner = {
-        link.index: f"{link.a} - {link.b}"
-        for link in fabric.links
-        if link.is_up and {link.a.device, link.b.device} <= fabric.switch_by_name.keys()
-    }
-    failures = {name: {index} for index, name in inner.items()}
+    failures = {name: {index} for index, name in inner_links(fabric).items()}
     if switches:
         for switch in fabric.switches:
             failures[switch.name] = {
@@ -67,12 +61,37 @@ def backups(
             }
     planned = routes_of(plan)
     for name, dead in failures.items():
-        left = [is_up and index not in dead for index, is_up in enumerate(up)]
-        after = replan(with_links(fabric, left))
-        wanted = {switch.name: by_prefix(routes) for switch, routes in zip(plan.switches, after, strict=True)}
-        repaired, repairs = _local_repair(fabric, planned, sorted(dead), name)
-        writes = writes_between(repaired, {switch: wanted[switch] for switch in repaired})
-        yield Backup(name, repairs, writes)
+        yield backup_of(fabric, plan, replan, name, dead, planned)
+
+
+def backup_of(
+    fabric: Fabric,
+    plan: Plan,
+    replan: Callable[[Fabric], SwitchRoutes],
+    failure: str,
+    dead: Collection[int],
+    planned: Routes | None = None,
+) -> Backup:
+    """The state after a failure: that of some links, by index, or of the switch that `failure` names.
+
+    Args:
+        planned: `routes_of(plan)`, where it is at hand.
+    """
+    left = [link.is_up and index not in dead for index, link in enumerate(fabric.links)]
+    after = replan(with_links(fabric, left))
+    wanted = {switch.name: by_prefix(routes) for switch, routes in zip(plan.switches, after, strict=True)}
+    repaired, repairs = _local_repair(fabric, planned or routes_of(plan), sorted(dead), failure)
+    writes = writes_between(repaired, {switch: wanted[switch] for switch in repaired})
+    return Backup(failure, repairs, writes)
+
+
+def inner_links(fabric: Fabric) -> dict[int, str]:
+    """The links between switches that are up, by index: `leaf0:Ethernet0 - spine0:Ethernet8`."""
+    return {
+        link.index: f"{link.a} - {link.b}"
+        for link in fabric.links
+        if link.is_up and {link.a.device, link.b.device} <= fabric.switch_by_name.keys()
+    }
 
 
 def backups_json(states: Iterable[Backup]) -> str:

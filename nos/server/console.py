@@ -1,13 +1,15 @@
 """An operator's console: SONiC's config and clear commands on the switch itself, as a call with their words.
 
 `/raddle.Console/Run` takes a JSON list of words and answers with what the command prints, or an error. SONiC
-has no such service: an operator logs in there. Rights are those of gNOI.
+has no such service: an operator logs in there. Rights are those of gNOI. `cable pull PORT` and `cable plug
+PORT` are no commands of SONiC: they are a hand at the cable.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -29,9 +31,14 @@ SERVICE = "raddle.Console"
 
 
 def console_handler(
-    switch: SimulatedSwitch, passwords: Passwords, work: Work, changes: Changes, boot_s: float
+    switch: SimulatedSwitch,
+    passwords: Passwords,
+    work: Work,
+    changes: Changes,
+    boot_s: float,
+    plug: Callable[[str, bool], None],
 ) -> grpc.GenericRpcHandler:
-    """What a server needs to serve a switch's console."""
+    """What a server needs to serve a switch's console; `plug` pulls the cable at a port, or plugs it in."""
 
     async def run(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
         answer = ""
@@ -42,6 +49,8 @@ def console_handler(
                 raise CommandError("a command is a list of words")
             if words == ["reload"]:
                 _reload(switch, boot_s)
+            elif len(words) == 3 and words[0] == "cable" and words[1] in ("pull", "plug"):
+                await asyncio.to_thread(_plug, plug, words[2], words[1] == "plug")
             else:
                 # A change that has begun is made to its end, also when the client is gone.
                 making = asyncio.ensure_future(_run(switch, changes, context.peer(), words))
@@ -79,6 +88,13 @@ async def _run(switch: SimulatedSwitch, changes: Changes, peer: str, words: list
             await changes.run(peer, partial(switch.run_config, words))
             return ""
     return "Patch applied successfully." if words[0] == "apply-patch" else ""
+
+
+def _plug(plug: Callable[[str, bool], None], port: str, is_in: bool) -> None:
+    try:
+        plug(port, is_in)
+    except KeyError:
+        raise CommandError(f"no cable to another switch is at port '{port}'") from None
 
 
 def _reload(switch: SimulatedSwitch, boot_s: float) -> None:

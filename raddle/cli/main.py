@@ -29,6 +29,7 @@ COMMANDS = {
     "render": "Print a switch's configuration as its driver sends it.",
     "up": "Start the simulated switches of a fabric, and stay.",
     "apply": "Program the switches and read them back.",
+    "controller": "Hold the switches at what is wanted; repair, roll back.",
     "status": "Do the switches hold the plan; which ports have no link?",
     "drift": "List what differs on the switches from the plan.",
     "switch": "Run SONiC's show, config or clear on a switch.",
@@ -64,6 +65,8 @@ def load_command(name: str) -> Any:
     attribute = f"{name}_" if name == "import" else name
     single = typer.Typer(add_completion=False, rich_markup_mode=None)
     module = import_module(f"raddle.cli.{attribute}")
+    if hasattr(module, "GROUP"):  # a command with commands of its own
+        return get_command(module.GROUP)
     settings = getattr(module, "CONTEXT_SETTINGS", None)
     single.command(name, context_settings=settings)(getattr(module, attribute))
     return get_command(single)

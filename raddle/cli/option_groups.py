@@ -27,7 +27,7 @@ def with_option_groups(command: Callable[..., None]) -> Callable[..., None]:
         for group in groups.values()
         for each in fields(group)
     ]
-    is_json = expanded[-1].name == "as_json"
+    is_json = bool(expanded) and expanded[-1].name == "as_json"
     end = len(expanded) - is_json
     expanded = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in expanded]
     expanded[end:end] = options

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -286,7 +287,12 @@ def plan_applied(
 
 def options_of(held: HeldPlan) -> PlanOptions:
     """The options that a plan was made with."""
-    then = {each.name: held.options.get(each.name) for each in fields(PlanOptions)}
+    return plan_options(held.options)
+
+
+def plan_options(document: Mapping[str, Any]) -> PlanOptions:
+    """Options as `PlanOptions.document` has put them by."""
+    then = {each.name: document.get(each.name) for each in fields(PlanOptions)}
     keep = then.pop("keep")
     return PlanOptions(**then, keep=Path(keep) if keep else None)
 

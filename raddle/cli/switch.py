@@ -64,7 +64,8 @@ def switch(
     config save|reload [FILE], config load|replace|apply-patch FILE, config
     checkpoint|rollback|delete-checkpoint NAME, config list-checkpoints, config qos reload|clear, config pfcwd
     start_default|stop|interval|big_red_switch, config ecn -profile NAME, config buffer profile
-    add|set|remove NAME, config interface startup|shutdown|speed|breakout|cable-length PORT.
+    add|set|remove NAME, config interface startup|shutdown|speed|breakout|cable-length PORT;
+    of a simulated switch, cable pull|plug PORT: the cable to another switch.
     """
     where = load_inventory(inventory)
     if name not in where.addresses:
@@ -81,8 +82,12 @@ def switch(
             _config(client, rest)
         elif verb == "clear":
             _clear(client, rest)
+        elif verb == "cable":
+            _cable(client, rest)
         else:
-            raise InputError.of("unknown-command", f"there is no '{verb}'", "say show, config or clear")
+            raise InputError.of(
+                "unknown-command", f"there is no '{verb}'", "say show, config, clear or cable"
+            )
 
 
 def _show(client: GnmiClient, words: list[str]) -> None:
@@ -99,6 +104,17 @@ def _show(client: GnmiClient, words: list[str]) -> None:
     print(
         version(databases, client.read_build()) if command == "version" else show(databases, command.split())
     )
+
+
+def _cable(client: GnmiClient, words: list[str]) -> None:
+    """Pull a cable of a simulated switch out, or plug it in again."""
+    if len(words) != 2 or words[0] not in ("pull", "plug"):
+        raise InputError.of(
+            "unknown-command",
+            f"there is no 'cable {' '.join(words)}'",
+            "say cable pull PORT or cable plug PORT",
+        )
+    client.run_command(["cable", *words])
 
 
 def _clear(client: GnmiClient, words: list[str]) -> None:

@@ -18,6 +18,10 @@ PortEvent = Callable[[str, int, bool], None]
 """Told the switch's name, the port's number and whether it is live."""
 
 
+def unheard(switch: str, port: int, is_live: bool) -> None:
+    """Nobody listens."""
+
+
 class Connections:
     """Listens for the switches of a fabric, known by their datapath ids.
 
@@ -40,7 +44,7 @@ class Connections:
         host: str = "127.0.0.1",
         port: int = PORT,
         election_id: int | None = 1,
-        on_port: PortEvent = lambda switch, port, is_live: None,
+        on_port: PortEvent = unheard,
         tls: ssl.SSLContext | None = None,
         answer_s: float = ANSWER_S,
     ) -> None:
@@ -83,6 +87,10 @@ class Connections:
         missing = await self.arrivals(timeout_s)
         if missing:
             raise UnreachableError("\n".join(f"{name}: {reason}" for name, reason in missing.items()))
+
+    def is_connected(self, switch: str) -> bool:
+        """Whether there is a session with a switch."""
+        return switch in self._sessions
 
     def session(self, switch: str) -> Session:
         """The session with a switch.

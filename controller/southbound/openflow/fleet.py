@@ -15,6 +15,7 @@ from raddle.controller.plan.neighbours import neighbour_macs
 from raddle.controller.plan.update import Write
 from raddle.controller.southbound.channel import RefusedError
 from raddle.controller.southbound.driver import Survey, Wire
+from raddle.controller.southbound.openflow.connections import PortEvent, unheard
 from raddle.controller.southbound.openflow.drift import Installed, changes
 from raddle.controller.southbound.openflow.driver import OpenFlowController, messages_between
 from raddle.controller.southbound.openflow.routes import routes_in, with_kept, with_writes
@@ -33,12 +34,17 @@ class OpenFlowFleet:
 
     Their connections live in a thread of their own.
 
+    Args:
+        on_port: hears, in that thread, of ports that die or come back.
+
     Raises:
         InputError: `carrier-not-supported`, or the TLS files cannot be used.
         UnreachableError: the port that they connect to is taken.
     """
 
-    def __init__(self, plan: Plan, inventory: Inventory, is_read_only: bool) -> None:
+    def __init__(
+        self, plan: Plan, inventory: Inventory, is_read_only: bool, on_port: PortEvent = unheard
+    ) -> None:
         self._switches = [switch for switch in plan.switches if switch.name in inventory.datapaths]
         if plan.source_ports:
             raise InputError.of(
@@ -47,11 +53,12 @@ class OpenFlowFleet:
                 "speaks OpenFlow, where the hash of a group is not ours",
                 "let host routes carry the pins",
             )
-        self._macs = neighbour_macs(plan)
         self._door = door = inventory.openflow
         names = {inventory.datapaths[switch.name]: switch.name for switch in self._switches}
         election_id = None if is_read_only else ELECTION_ID
-        self._controller = OpenFlowController(names, door.host, door.port, election_id, tls=_tls(door))
+        self._controller = OpenFlowController(
+            names, door.host, door.port, election_id, on_port, tls=_tls(door)
+        )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._missing: Mapping[str, str] = {}
@@ -75,24 +82,31 @@ class OpenFlowFleet:
         """Wait for something that is done where the connections are."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
-    def drivers(self) -> dict[str, OpenFlowDriver]:
-        """A driver for each of the switches, by name."""
+    def drivers(self, plan: Plan) -> dict[str, OpenFlowDriver]:
+        """A driver for each of the switches, by name; `plan` says what they are to be."""
+        names = {switch.name for switch in self._switches}
+        macs = neighbour_macs(plan)
         return {
             switch.name: OpenFlowDriver(
-                self, self._controller, switch, self._macs, self._door.marks_roce, self._why(switch.name)
+                self, self._controller, switch, macs, self._door.marks_roce, self._why(switch.name)
             )
-            for switch in self._switches
+            for switch in plan.switches
+            if switch.name in names
         }
 
     async def _open(self) -> Mapping[str, str]:
         await self._controller.__aenter__()
         return await self._controller.arrivals(self._door.wait_s)
 
+    def live_ports(self, name: str) -> dict[int, bool] | None:
+        """Whether each port of a switch is live, by number; None where it is not connected."""
+        return self._controller.live_ports(name) if self._controller.is_connected(name) else None
+
     def _why(self, name: str) -> str:
         """Why a switch is not connected; empty if it is."""
-        if name not in self._missing:
+        if self._controller.is_connected(name):
             return ""
-        reason = self._missing[name]
+        reason = self._missing.get(name, "it is not connected any more")
         if name not in self._controller.refused:
             reason += f"\n  hint: point it at {_target(self._door)} (ovs-vsctl set-controller)"
         return f"{name}: {reason}"

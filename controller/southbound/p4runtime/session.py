@@ -109,6 +109,18 @@ class P4Session:
         self._introduce()
         return self.await_arbitration(TIMEOUT_S)
 
+    def wait_closed(self, timeout_s: float) -> str | None:
+        """Why the switch has ended the stream; None if it has not in time."""
+        assert self._reader, "the stream has been opened"
+        self._reader.join(timeout_s)
+        if self._reader.is_alive():
+            return None
+        try:
+            self._hear()
+        except UnreachableError as error:
+            return str(error).partition("\n")[0]
+        return "it has ended the stream"
+
     def require_primary(self) -> None:
         """Become the primary, in a new stream where none is open yet, or say who is in the way."""
         is_primary = self._hear() if self._reader else self.open()

@@ -1,0 +1,1 @@
+"""The controller's gRPC API: raddle_controller.proto, its server and a client."""

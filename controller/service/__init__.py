@@ -1,0 +1,1 @@
+"""The controller that stays: desired state, watched switches, repair, history."""

@@ -1,0 +1,70 @@
+"""The controller's hand at the switches: compares and programs them, as the only one who does."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from raddle.controller.ledger import Ledger, apply_under_lock
+from raddle.controller.plan.held import HeldPlan
+from raddle.controller.reconcile import Past, PushPolicy, SwitchResult, apply_plan
+from raddle.controller.rollout import Gate
+from raddle.controller.service.settings import Settings
+from raddle.inventory import Inventory, load_inventory
+
+if TYPE_CHECKING:
+    from raddle.controller.southbound.openflow.fleet import OpenFlowFleet
+
+
+class Pusher:
+    """Compares and programs the switches of an inventory.
+
+    Attributes:
+        fleet: connections of the OpenFlow switches, where there are any.
+    """
+
+    def __init__(self, settings: Settings, gate: Gate) -> None:
+        self._settings, self._gate = settings, gate
+        self.ledger = Ledger(settings.inventory)
+        self.inventory: Inventory = load_inventory(settings.inventory)
+        self.fleet: OpenFlowFleet | None = None
+
+    def reload(self) -> None:
+        """Read the inventory again. Raises InputError, and keeps what it has."""
+        self.inventory = load_inventory(self._settings.inventory)
+
+    def apply(self, held: HeldPlan, only: Iterable[str] | None = None) -> tuple[SwitchResult, ...]:
+        """Make switches as planned: some, or all."""
+        return apply_under_lock(self.ledger, held, self.inventory, self._policy(only), fleet=self.fleet)
+
+    def check(
+        self, held: HeldPlan, only: Iterable[str] | None = None, unknown: Collection[str] = ()
+    ) -> tuple[SwitchResult, ...]:
+        """Compare switches with the plan. Of those in `unknown` nothing counts that is known from earlier."""
+        past = self._past(held)
+        identities = {name: each for name, each in past.identities.items() if name not in unknown}
+        policy = replace(self._policy(only), dry_run=True)
+        return apply_plan(
+            held.plan, self.inventory, policy, past=replace(past, identities=identities), fleet=self.fleet
+        )
+
+    def identity(self, held: HeldPlan, switch: str) -> Mapping[str, str]:
+        """What a switch said of itself when it was last programmed."""
+        return self._past(held).identities.get(switch, {})
+
+    def _past(self, held: HeldPlan) -> Past:
+        applied = self.ledger.read(held.plan.fabric)
+        return applied.past if applied else Past(written={})
+
+    def _policy(self, only: Iterable[str] | None) -> PushPolicy:
+        how = self._settings
+        return PushPolicy(
+            allow_flap=how.allow_flap,
+            confirm_s=how.confirm_s,
+            take_over=how.take_over,
+            only=None if only is None else frozenset(only),
+            at_once=how.at_once,
+            passes_strangers=True,
+            gate=self._gate,
+        )

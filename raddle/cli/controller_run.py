@@ -1,0 +1,152 @@
+"""`raddle controller run`: the controller itself."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from contextlib import closing
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from raddle.cli.desired_state import FileSource
+from raddle.cli.option_groups import with_option_groups
+from raddle.cli.options import DEFAULT_INVENTORY, InventoryOption, PlanOptions, StrictOption
+from raddle.controller.api import monitor, server
+from raddle.controller.api.journal import Journal, LogFormat
+from raddle.controller.api.monitor import Metrics, Monitor
+from raddle.controller.api.roles import Role
+from raddle.controller.api.server import ApiServer, ServerTls
+from raddle.controller.service.core import Controller
+from raddle.controller.service.settings import Drift, Replacement, Settings
+from raddle.controller.service.store import SqliteStore
+from raddle.controller.service.watch.gnmi import SAMPLE_S
+from raddle.errors import InputError
+from raddle.inventory import read_file, refuse_open_key
+
+_NAMES = Annotated[list[str] | None, typer.Option(metavar="CN", help="Common name of one; repeatable.")]
+
+
+@with_option_groups
+def run(
+    fabric: Annotated[
+        str, typer.Argument(metavar="FABRIC", help="Fabric file, or a folder or git checkout with one.")
+    ],
+    options: PlanOptions,
+    inventory: InventoryOption = DEFAULT_INVENTORY,
+    store: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="History and state [default: beside the inventory]"),
+    ] = None,
+    listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Serve the API there.")] = server.ADDRESS,
+    metrics: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Serve /healthz and /metrics there.")
+    ] = monitor.ADDRESS,
+    tls_cert: Annotated[Path | None, typer.Option(help="Certificate of the API (PEM).")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its key.")] = None,
+    client_ca: Annotated[Path | None, typer.Option(help="CA of clients' certificates.")] = None,
+    viewer: _NAMES = None,
+    operator: _NAMES = None,
+    admin: _NAMES = None,
+    drift: Annotated[Drift, typer.Option(help="What to do about what nobody planned.")] = "mend",
+    replacement: Annotated[
+        Replacement,
+        typer.Option(help="Program a box with another serial number: after 'replace', or always."),
+    ] = "ask",
+    repair: Annotated[
+        bool, typer.Option("--repair/--no-repair", help="Plan routes anew when a link dies.")
+    ] = True,
+    back: Annotated[
+        bool, typer.Option("--back/--no-back", help="Take an update back that a switch refuses.")
+    ] = True,
+    at_once: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Write at most so many switches at a time.")
+    ] = None,
+    sweep: Annotated[
+        float, typer.Option(min=1, metavar="SECONDS", help="Compare every switch that often.")
+    ] = 300.0,
+    sample: Annotated[
+        float, typer.Option(min=1, metavar="SECONDS", help="Between two samples of a switch.")
+    ] = SAMPLE_S,
+    confirm: Annotated[
+        float | None, typer.Option(min=0, metavar="SECONDS", help="Watch switches so long after an update.")
+    ] = None,
+    allow_flap: Annotated[
+        bool, typer.Option("--allow-flap", help="Ports may go down and up where SONiC needs that.")
+    ] = False,
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Delete what raddle has not written, too.")
+    ] = False,
+    log: Annotated[LogFormat, typer.Option(help="Form of the log on stderr.")] = "text",
+    strict: StrictOption = False,
+) -> None:
+    """Hold a fabric's switches at what is wanted, until SIGTERM.
+
+    SIGHUP reads the fabric and the inventory again, as 'apply' does. What is under way when it ends goes on
+    with the next start. Exit code 3: the store cannot be written.
+    """
+    if options.keep:
+        raise InputError.of("bad-option", "--keep: the controller keeps pins by itself", "leave it out")
+    settings = Settings(
+        inventory=inventory,
+        drift=drift,
+        replacement=replacement,
+        repairs=repair,
+        goes_back=back,
+        at_once=at_once,
+        sweep_s=sweep,
+        sample_s=sample,
+        confirm_s=confirm,
+        allow_flap=allow_flap,
+        take_over=take_over,
+    )
+    names: list[tuple[Role, list[str] | None]] = [
+        ("viewer", viewer),
+        ("operator", operator),
+        ("admin", admin),
+    ]
+    roles = {name: role for role, given in names for name in given or ()}
+    tls = _tls(tls_cert, tls_key, client_ca)
+    if roles and not tls:
+        raise InputError.of(
+            "half-tls", "roles are those of certificates", "give --tls-cert, --tls-key, --client-ca"
+        )
+    with closing(SqliteStore(store or inventory.with_suffix(".controller.db"))) as opened:
+        controller = Controller(opened, FileSource(fabric, options, strict), settings)
+        counted = Metrics(controller)
+        controller.bus.hear(Journal(log))
+        with (
+            ApiServer(controller, listen, tls, roles) as api,
+            Monitor(controller, counted, metrics) as http,
+        ):
+            _hear_signals(controller)
+            print(
+                f"API at {api.address}, metrics at http://{http.address}/metrics", file=sys.stderr, flush=True
+            )
+            controller.run()
+
+
+def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> ServerTls | None:
+    given = [each for each in (certificate, key, client_ca) if each]
+    if not given:
+        return None
+    if not (certificate and key and client_ca):
+        raise InputError.of(
+            "half-tls", "TLS needs --tls-cert, --tls-key and --client-ca", "give all three, or none"
+        )
+    refuse_open_key(key)
+    return ServerTls(read_file(certificate), read_file(key), read_file(client_ca))
+
+
+def _hear_signals(controller: Controller) -> None:
+    def end(number: int, frame: FrameType | None) -> None:
+        controller.stop()
+
+    def reload(number: int, frame: FrameType | None) -> None:
+        controller.apply("SIGHUP", "reload")
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGHUP, reload)

@@ -1,0 +1,141 @@
+"""Where `raddle controller run` reads what is wanted: a fabric file, a folder with one, a git checkout."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from raddle.cli.options import PlanOptions, plan_options
+from raddle.controller.plan.held import HeldPlan
+from raddle.controller.plan.model import Plan
+from raddle.controller.service.records import Material
+from raddle.errors import InputError
+from raddle.topology import find, load
+from raddle.topology.load import refuse_cut_off
+from raddle.topology.model import Fabric
+from raddle.topology.yaml.include import files_of
+from raddle.topology.yaml.source import Mapping, Scalar, read_file
+from raddle.workload import Demand
+
+_GIT_S = 10
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """Reads a fabric and plans it with the options of the command line.
+
+    What was read is kept as text, so that a revision can be planned again long after the file has changed,
+    and by another controller.
+
+    Attributes:
+        place: a fabric file or bundled example, or a folder with one fabric file.
+    """
+
+    place: str
+    options: PlanOptions
+    is_strict: bool = False
+
+    def read(self) -> Material:
+        main = self._file().resolve()
+        fabric = load(main)
+        if self.is_strict:
+            refuse_cut_off(fabric)
+        placement = Path(self.options.placement or "")
+        files = [*dict.fromkeys(_files(main, fabric))]
+        if placement.is_file():
+            files.append(placement.resolve())
+        top = Path(os.path.commonpath([path.parent for path in files]))
+        options = self.options.document
+        if placement.is_file():
+            options["placement"] = str(placement.resolve().relative_to(top))
+        texts = {str(path.relative_to(top)): path.read_text() for path in files}
+        return Material(texts, str(main.relative_to(top)), options, _origin(main))
+
+    def fabric(self, material: Material) -> tuple[Fabric, Demand | None]:
+        with _written(material) as folder:
+            fabric = load(folder / material.main)
+            return fabric, _options(material, folder).demand(fabric)
+
+    def plan(self, material: Material, fabric: Fabric, earlier: Plan | None) -> HeldPlan:
+        with _written(material) as folder:
+            held = _options(material, folder).make(fabric, earlier)
+        return replace(held, options=material.options)
+
+    def _file(self) -> Path:
+        """The fabric file: what is named, or the one in the folder that is.
+
+        Raises:
+            InputError: `which-fabric`, the folder has none or several.
+        """
+        folder = Path(self.place)
+        if not folder.is_dir():
+            return find(self.place)
+        found = [path for path in sorted(folder.glob("*.yaml")) if _is_fabric(path)]
+        if len(found) != 1:
+            names = ", ".join(path.name for path in found[:5]) or "none"
+            raise InputError.of(
+                "which-fabric",
+                f"folder '{folder}' must have one fabric file (with 'raddle: 1' in it), and has {names}",
+                "name the file; what it includes may lie in folders below",
+            )
+        return found[0]
+
+
+def _is_fabric(path: Path) -> bool:
+    return "raddle" in read_file(path).root.entries
+
+
+def _files(main: Path, fabric: Fabric) -> Iterator[Path]:
+    """All that a fabric was read from."""
+    for path in files_of(main):
+        yield path.resolve()
+        models = read_file(path).root.entries.get("models")
+        for _, model in models[1].entries.values() if models and isinstance(models[1], Mapping) else ():
+            entry = model.entries.get("pg_profiles") if isinstance(model, Mapping) else None
+            if entry and isinstance(entry[1], Scalar):
+                yield (path.parent / entry[1].text).resolve()
+    if fabric.record_file and Path(fabric.record_file).exists():
+        yield Path(fabric.record_file).resolve()
+
+
+@contextmanager
+def _written(material: Material) -> Iterator[Path]:
+    """A folder with the files, as long as the context is open."""
+    with tempfile.TemporaryDirectory(prefix="raddle-revision-") as name:
+        folder = Path(name)
+        for path, text in material.files.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(text)
+        yield folder
+
+
+def _options(material: Material, folder: Path) -> PlanOptions:
+    options = dict(material.options)
+    if options.get("placement") in material.files:
+        options["placement"] = str(folder / options["placement"])
+    return plan_options(options)
+
+
+def _origin(main: Path) -> str:
+    """The file, and the commit that is checked out where it is in git; `changed` where files differ."""
+    commit = _git(main, "rev-parse", "--short=12", "HEAD")
+    if not commit:
+        return str(main)
+    is_changed = bool(_git(main, "status", "--porcelain", "--", "."))
+    return f"{main} at commit {commit}" + (", changed" if is_changed else "")
+
+
+def _git(main: Path, *words: str) -> str:
+    """What git prints; empty where it is not there, or this is no checkout."""
+    try:
+        done = subprocess.run(
+            ["git", *words], cwd=main.parent, capture_output=True, text=True, timeout=_GIT_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,0 +1,281 @@
+"""The controller that stays: it holds switches at what is wanted, and tells and remembers what it does."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+import raddle
+from raddle.cli.desired_state import FileSource
+from raddle.cli.options import PlanOptions
+from raddle.controller.plan import make_plan
+from raddle.controller.service.records import BEGUN
+from raddle.controller.service.settings import Settings
+from raddle.controller.southbound.sonic.gnmi import GnmiClient
+from raddle.errors import InputError
+from raddle.nos.db.patch import PatchError
+from tests.fabrics import leaf_spine
+from tests.unit.controller.service.running import Running, controlled, held, switches, write
+
+POD = leaf_spine(2, 2, 2, "routing: {policy: ecmp}\n")
+LEAF0_TO_SPINE0, LEAF0_TO_SPINE1 = "Ethernet16", "Ethernet24"
+
+
+def shut(running: Running, switch: str, port: str) -> None:
+    with GnmiClient(switch, running.farm.addresses[switch]) as client:
+        client.write_field("down", "PORT", port, "admin_status")
+
+
+def audit(running: Running) -> list[tuple[str, str, str]]:
+    return [(each.who, each.what, each.outcome) for each in running.controller.records.audits()]
+
+
+def test_a_first_start_programs_all_switches_and_a_second_has_nothing_to_do(tmp_path: Path) -> None:
+    with switches(POD, tmp_path) as (farm, file, inventory):
+        for _ in range(2):
+            with controlled(farm, file, Settings(inventory)) as running:
+                running.wait_until_in_sync()
+                [revision] = running.controller.records.revisions()
+                assert (revision.number, revision.what, revision.outcome) == (1, "apply", "done")
+                assert audit(running) == [("controller", "apply", BEGUN), ("controller", "apply", "done")]
+                assert running.next_hop_ports("leaf0") == {LEAF0_TO_SPINE0, LEAF0_TO_SPINE1}
+
+
+def test_what_nobody_planned_is_mended_at_once_and_the_entry_is_in_the_audit_log(tmp_path: Path) -> None:
+    with held(POD, tmp_path) as running:
+        shut(running, "leaf0", "Ethernet0")
+        running.wait_for(lambda: "mend" in running.kinds(), "not mended")
+        assert running.config("leaf0")["PORT"]["Ethernet0"]["admin_status"] == "up"
+        assert audit(running)[-1] == ("controller", "mend leaf0", "done")
+        assert "PORT/Ethernet0" in running.controller.records.audits()[-2].diff[0]
+
+
+def test_with_drift_tell_it_is_told_and_left(tmp_path: Path) -> None:
+    with held(POD, tmp_path, drift="tell") as running:
+        shut(running, "leaf0", "Ethernet0")
+        running.wait_for(lambda: "drift" in running.kinds(), "not told")
+        view = running.controller.switches.views["leaf0"]
+        assert (view.state, view.changes) == ("changes", 1)
+        assert running.config("leaf0")["PORT"]["Ethernet0"]["admin_status"] == "down"
+
+
+def test_a_pulled_cable_is_led_around_and_used_again_when_it_has_stayed(tmp_path: Path) -> None:
+    with held(POD, tmp_path) as running:
+        before = running.config("leaf1")["STATIC_ROUTE"]
+        running.farm.plug("leaf0", LEAF0_TO_SPINE0, False)
+        running.wait_for(lambda: "repair" in running.kinds(), "no repair")
+        # leaf1 must not send to spine0 what is for hosts of leaf0, and leaf0 drops the dead member itself.
+        [changed] = [
+            (before[key], row)
+            for key, row in running.config("leaf1")["STATIC_ROUTE"].items()
+            if row != before[key]
+        ]
+        assert (changed[0]["ifname"], changed[1]["ifname"]) == (
+            f"{LEAF0_TO_SPINE0},{LEAF0_TO_SPINE1}",
+            LEAF0_TO_SPINE1,
+        )
+        assert running.controller.dead_links == ("leaf0:Ethernet16 - spine0:Ethernet0",)
+        running.farm.plug("leaf0", LEAF0_TO_SPINE0, True)
+        running.wait_for(lambda: not running.controller.dead_links, "still led around")
+        running.wait_for(lambda: running.kinds().count("repair") == 2, "no second repair")
+        assert running.config("leaf1")["STATIC_ROUTE"] == before
+
+
+def test_without_repair_a_pulled_cable_is_only_told(tmp_path: Path) -> None:
+    with held(POD, tmp_path, repairs=False) as running:
+        before = running.config("leaf1")
+        running.farm.plug("leaf0", LEAF0_TO_SPINE0, False)
+        running.wait_for(lambda: running.kinds().count("link-down") == 2, "not told")
+        assert running.config("leaf1") == before
+
+
+def test_a_drain_ends_by_itself_and_a_rollback_brings_it_back(tmp_path: Path) -> None:
+    with held(POD, tmp_path) as running:
+        until = (datetime.now(UTC) + timedelta(seconds=3)).isoformat()
+        done = running.controller.drain("ada", "new optics", "spine1", until).result()
+        assert (done.what, done.why, done.outcome) == (
+            f"drain spine1 until {until}",
+            "new optics",
+            "done",
+        )
+        assert running.next_hop_ports("leaf0") == {LEAF0_TO_SPINE0}
+        running.wait_for(lambda: running.controller.revision.number == 3, "not undrained")
+        assert running.controller.revision.who == "controller"
+        assert running.next_hop_ports("leaf0") == {LEAF0_TO_SPINE0, LEAF0_TO_SPINE1}
+        back = running.controller.rollback("ada", "", 2).result()
+        assert (back.number, back.what) == (4, "rollback to 2")
+        # Its time is over, so that it ends once more.
+        running.wait_for(lambda: running.controller.revision.number == 5, "not undrained")
+
+
+def test_orders_that_cannot_be_carried_out_say_why_and_change_nothing(tmp_path: Path) -> None:
+    with held(POD, tmp_path) as running:
+        one = running.controller
+        for order, code in (
+            (lambda: one.drain("ada", "", "leaf0").result(), "drain-cuts-off"),
+            (lambda: one.drain("ada", "", "leaf7").result(), "unknown-device"),
+            (lambda: one.undrain("ada", "", "spine0").result(), "not-drained"),
+            (lambda: one.rollback("ada", "", 9).result(), "no-such-revision"),
+            (lambda: one.replace("ada", "", "leaf7").result(), "unknown-device"),
+            (lambda: one.abort("ada"), "nothing-to-abort"),
+        ):
+            with pytest.raises(InputError) as refused:
+                order()
+            assert refused.value.diagnostics[0].code == code
+        running.write("raddle: 1\nname: pod\nfabric: {}\n")
+        with pytest.raises(InputError):
+            one.apply("ada", "").result()
+        assert len(one.records.revisions()) == 1
+
+
+def test_an_apply_reads_the_file_again_and_a_rollback_is_the_old_file(tmp_path: Path) -> None:
+    with held(POD, tmp_path) as running:
+        before = running.config("leaf0")
+        running.write(POD + "roce: {ecn: {kmin: 900KB, kmax: 3200KB}}\n")
+        assert any("qos/ecn" in line for line in running.controller.preview().result())
+        assert running.controller.apply("ada", "later marking").result().outcome == "done"
+        assert running.config("leaf0") != before
+        assert running.controller.rollback("ada", "", 1).result().outcome == "done"
+        assert running.config("leaf0") == before
+
+
+def test_a_pause_holds_an_update_in_the_middle_and_an_abort_takes_it_back(tmp_path: Path) -> None:
+    with held(POD, tmp_path, at_once=1) as running:
+        one, before = running.controller, running.config("leaf0")["STATIC_ROUTE"]
+        wrote = threading.Event()
+
+        def pause_once() -> None:
+            if (
+                not wrote.is_set()
+                and running.farm.switches["leaf0"].databases.config["STATIC_ROUTE"] != before
+            ):
+                wrote.set()
+                one.pause("ada", "wait", True)
+
+        stop_watching = running.farm.switches["leaf0"].watch(pause_once)
+        update = one.drain("ada", "", "spine1")
+        assert wrote.wait(20)
+        running.wait_for(lambda: one.records.work is not None, "no update under way")
+        assert not update.done()
+        stop_watching()
+        one.pause("ada", "", False)
+        one.abort("ada")
+        done = update.result(30)
+        assert done.outcome == "taken back (aborted): revision 1 is back, done"
+        assert running.config("leaf0")["STATIC_ROUTE"] == before
+        assert one.revision.number == 1
+
+
+def test_a_switch_that_missed_an_update_gets_it_when_it_is_back(tmp_path: Path) -> None:
+    with held(POD, tmp_path) as running:
+        running.farm.switches["leaf1"].shut_down()
+        running.wait_for(lambda: "gone" in running.kinds(), "not missed")
+        running.write(POD + "roce: {ecn: {kmin: 900KB, kmax: 3200KB}}\n")
+        done = running.controller.apply("ada", "").result()
+        assert done.outcome == "done but for leaf1 unreachable"
+        running.farm.switches["leaf1"].start_up()
+        running.wait_for(lambda: "mend" in running.kinds(), "not mended")
+        running.wait_until_in_sync()
+        kmin = running.config("leaf1")["WRED_PROFILE"]["AZURE_LOSSLESS"]["green_min_threshold"]
+        assert kmin == "900000"
+        whys = [each.why for each in running.controller.records.audits()]
+        assert "they had missed an update" in whys
+
+
+def test_another_box_is_programmed_after_replace_alone_and_only_if_it_fits(tmp_path: Path) -> None:
+    with held(POD, tmp_path) as running:
+        ledger = running.controller._pusher.ledger
+        known = ledger.read("pod")
+        other = replace(known.switches["leaf0"], identity={"mac": "9c:00:5e:ff:ff:ff"})
+        ledger._put(known.held, {**known.switches, "leaf0": other})
+        shut(running, "leaf0", "Ethernet0")
+        running.wait_for(lambda: "stranger" in running.kinds(), "not told")
+        assert "at the last apply it was 9c:00:5e:ff:ff:ff" in running.controller.switches.views["leaf0"].text
+        assert running.config("leaf0")["PORT"]["Ethernet0"]["admin_status"] == "down"
+        assert running.controller.replace("ada", "new box", "leaf0").result() == "done"
+        assert running.config("leaf0")["PORT"]["Ethernet0"]["admin_status"] == "up"
+        assert audit(running)[-1] == ("ada", "replace leaf0", "done")
+
+
+def test_a_box_that_does_not_fit_or_does_not_answer_replaces_nothing(tmp_path: Path) -> None:
+    with held(POD, tmp_path, drift="tell") as running:
+        one, inventory = running.controller, running.controller._pusher.inventory
+        inventory.addresses["leaf0"] = inventory.addresses["leaf1"]
+        with pytest.raises(InputError, match=r"does-not-fit.*its hostname is 'leaf1', not 'leaf0'"):
+            one.replace("ada", "", "leaf0").result()
+        running.farm.switches["spine1"].shut_down()
+        with pytest.raises(InputError, match=r"not-there.*spine1 does not answer"):
+            one.replace("ada", "", "spine1").result()
+        one.pause("ada", "", True)
+        with pytest.raises(InputError, match="paused"):
+            one.replace("ada", "", "leaf0").result()
+
+
+def test_what_one_switch_refuses_is_taken_back_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with held(POD, tmp_path) as running:
+        before = {name: running.config(name) for name in running.farm.switches}
+        refusing = running.farm.switches["leaf1"]
+        monkeypatch.setattr(refusing, "begin", refuse)
+        running.write(POD + "roce: {ecn: {kmin: 900KB, kmax: 3200KB}}\n")
+        done = running.controller.apply("ada", "").result()
+        assert done.outcome.startswith("taken back (leaf1 (127.0.0.1:")
+        assert "revision 1 is back" in done.outcome
+        assert running.controller.revision.number == 1
+        assert {name: running.config(name) for name in before} == before
+
+
+def refuse(*args: object) -> None:
+    raise PatchError("out of memory")
+
+
+def test_the_switches_are_locked_for_others_while_a_controller_holds_them(tmp_path: Path) -> None:
+    with held(POD, tmp_path) as running:
+        inventory = running.controller.settings.inventory
+        done = subprocess.run(
+            [sys.executable, "-m", "raddle", "apply", str(running.file), "--inventory", str(inventory)],
+            capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 2
+        assert "is held by 'raddle controller run'" in done.stderr
+        assert running.controller.is_running
+
+
+def test_a_git_checkout_is_named_with_its_commit_and_a_folder_of_two_fabrics_is_refused(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "desired"
+    folder.mkdir()
+    source = FileSource(str(folder), PlanOptions())
+    write("include: parts/base.yaml\nraddle: 1\nname: pod\n", folder / "top.yaml")
+    (folder / "parts").mkdir()
+    write(POD.replace("name: pod\n", "").replace("raddle: 1\n", ""), folder / "parts" / "base.yaml")
+    git("init", "-q", at=folder)
+    git("add", ".", at=folder)
+    git("-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x", at=folder)
+    material = source.read()
+    commit = git("rev-parse", "--short=12", "HEAD", at=folder)
+    assert material.origin == f"{folder / 'top.yaml'} at commit {commit}"
+    assert material.files.keys() == {"top.yaml", "parts/base.yaml"}
+    write("include: parts/base.yaml\nraddle: 1\nname: pod  # other\n", folder / "top.yaml")
+    assert source.read().origin.endswith(f"{commit}, changed")
+    # What was read is planned the same when the folder is gone.
+    (folder / "top.yaml").unlink()
+    fabric, demand = source.fabric(material)
+    assert source.plan(material, fabric, None).plan == make_plan(raddle.loads(POD), "ecmp", demand)
+    write(POD, folder / "a.yaml")
+    write(POD, folder / "b.yaml")
+    with pytest.raises(InputError, match=r"which-fabric.*must have one fabric file .* has a\.yaml, b\.yaml"):
+        source.read()
+
+
+def git(*words: str, at: Path) -> str:
+    done = subprocess.run(["git", *words], cwd=at, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
