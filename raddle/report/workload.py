@@ -17,6 +17,26 @@ _SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
+class ServedRow:
+    """What an inference pool comes to.
+
+    Attributes:
+        tokens: of each accelerator in a step; all tokens of its prompts, in prefill.
+        simulated_layers: times are those of so many layers, times layers / simulated_layers.
+        step_ps: time of a step: of a token of each request, or of the prompts.
+        tokens_per_s: of each accelerator.
+        waits: the share of that time in which a rank does not compute, as messages are not there.
+    """
+
+    tokens: int
+    layers: int
+    simulated_layers: int
+    step_ps: int
+    tokens_per_s: float
+    waits: float
+
+
+@dataclass(frozen=True, slots=True)
 class NodeRow:
     """A node; times are None where it has not begun or ended on all of its ranks.
 
@@ -25,6 +45,7 @@ class NodeRow:
         ranks: that take part.
         begin_ps: when the first message was sent, or the first rank began to compute.
         end_ps: when the last message had arrived, or the last rank was through.
+        served: the tokens that it makes or reads, where it does and has ended.
     """
 
     job: str
@@ -33,6 +54,7 @@ class NodeRow:
     ranks: int
     begin_ps: int | None
     end_ps: int | None
+    served: ServedRow | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,3 +223,14 @@ def _node_lines(nodes: tuple[NodeRow, ...]) -> Iterator[str]:
             else f"{(node.end_ps - node.begin_ps) / 1e6:.3f}"
         )
         yield line.format(" ", node.job, node.name, node.ranks, begin, took, node.what)
+    for node in nodes:
+        if node.served is not None:
+            yield _served_line(node.name, node.served)
+
+
+def _served_line(name: str, row: ServedRow) -> str:
+    layers = f"{row.simulated_layers} of its {row.layers} layers"
+    of = f", {layers} simulated" if row.simulated_layers < row.layers else ""
+    took = f"{row.tokens} tokens of each accelerator in {format_time(row.step_ps)}"
+    rate = f"{row.tokens_per_s:,.0f} tokens/s of each{of}"
+    return f"# {name}: {took}, {rate}; {row.waits:.1%} of it waits for messages"

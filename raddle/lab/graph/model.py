@@ -51,6 +51,23 @@ class Step:
     after: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Tokens that a node makes, or reads.
+
+    Attributes:
+        tokens: of each rank in each of `steps`.
+        simulated_layers: so many of `layers`, which are alike, are in the node.
+        compute_ps: of a rank in all of that.
+    """
+
+    tokens: int
+    steps: int
+    layers: int
+    simulated_layers: int
+    compute_ps: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Node:
     """Something that a workload names.
@@ -60,6 +77,7 @@ class Node:
         what: what it is, as printed.
         span: where its name stands.
         waiting: int64, the ranks that have to take part in all of `after`.
+        served: the tokens that it makes, or reads; None where it is something else.
     """
 
     name: str
@@ -68,6 +86,7 @@ class Node:
     what: str
     span: SourceSpan
     waiting: Ints
+    served: Served | None = None
 
     @property
     def ranks(self) -> Ints:

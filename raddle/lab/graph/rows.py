@@ -9,10 +9,10 @@ import numpy as np
 
 from raddle.lab.graph.assemble import Assembled
 from raddle.lab.graph.free import free_finish_ps
-from raddle.lab.graph.model import COMPUTE, Graph, Ints
+from raddle.lab.graph.model import COMPUTE, Graph, Ints, Served
 from raddle.lab.graph.shares import IDLE, spans_by_rank, time_shares
 from raddle.lab.run.drive import Run
-from raddle.report.workload import JobRow, NodeRow
+from raddle.report.workload import JobRow, NodeRow, ServedRow
 from raddle.sim import NEVER
 from raddle.workload import NOWHERE
 
@@ -41,8 +41,12 @@ def node_spans(laid_out: Assembled, run: Run) -> tuple[Ints, Ints]:
 def node_rows(graph: Graph, laid_out: Assembled, run: Run) -> Iterator[NodeRow]:
     """A row for each node, job by job."""
     spans = node_spans(laid_out, run)
-    nodes = ((job, node) for job in graph.jobs for node in job.nodes)
-    for (job, node), begin_ps, end_ps in zip(nodes, *(column.tolist() for column in spans), strict=True):
+    nodes = [(job, node) for job in graph.jobs for node in job.nodes]
+    through_ps = np.full(len(nodes), 0, np.int64)
+    marks = laid_out.steps.end
+    np.maximum.at(through_ps, laid_out.node_of_flow[marks], run.messages().finish_ps[marks])
+    columns = (*(column.tolist() for column in spans), through_ps.tolist())
+    for (job, node), begin_ps, end_ps, last_ps in zip(nodes, *columns, strict=True):
         yield NodeRow(
             job=job.name,
             name=node.name,
@@ -50,7 +54,29 @@ def node_rows(graph: Graph, laid_out: Assembled, run: Run) -> Iterator[NodeRow]:
             ranks=len(node.ranks),
             begin_ps=None if begin_ps == NEVER else begin_ps,
             end_ps=None if end_ps == NEVER else end_ps,
+            served=None
+            if NEVER in (begin_ps, last_ps)
+            else served_row(node.served, end_ps - begin_ps, last_ps - begin_ps),
         )
+
+
+def served_row(served: Served | None, time_ps: int, through_ps: int) -> ServedRow | None:
+    """What comes of a node that takes so long, and so long until its last rank can go on.
+
+    Layers that are not simulated come before those that are.
+    """
+    if served is None or time_ps <= 0:
+        return None
+    more_ps = through_ps * (served.layers - served.simulated_layers) // served.simulated_layers
+    step_ps = (time_ps + more_ps) // served.steps
+    return ServedRow(
+        tokens=served.tokens,
+        layers=served.layers,
+        simulated_layers=served.simulated_layers,
+        step_ps=step_ps,
+        tokens_per_s=served.tokens * 1e12 / step_ps,
+        waits=1 - served.compute_ps / time_ps,
+    )
 
 
 def job_rows(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -19,17 +20,14 @@ from raddle.topology.yaml.fields import Count, Factor, Name, Position, Text
 from raddle.workload import NOWHERE, Seats, Workload
 
 _SEED = 1
+_NOWHERE = Seats.of_endpoints(np.zeros(0, np.int32))
 
 
-class MoeSpec(StreamSpec):
-    """Tokens go to the ranks of their experts, or results come back."""
+class ExpertsSpec(StreamSpec):
+    """Where tokens go, and how."""
 
-    moe: Literal["dispatch", "combine"]
-    """dispatch or combine."""
     group: Name = EVERYONE
     """Expert-parallel groups, side by side; a node is a scale-up domain, or a rank outside of any."""
-    tokens: Count
-    """Of each rank."""
     mode: Literal["normal", "low_latency"] = "normal"
     """normal: once to each node and on from there; low_latency: straight to each rank."""
     hidden: Count = 7168
@@ -38,8 +36,6 @@ class MoeSpec(StreamSpec):
     """In all, evenly over the ranks."""
     top_k: Count = 8
     """Experts of a token."""
-    precision: Literal["fp8", "bf16"] | None = None
-    """Of values; FP8 has a scale of 4 bytes for each 128 [default: fp8 for dispatch, bf16 for combine]."""
     node_limit: Count | None = None
     """A token's experts are on at most so many nodes [default: any]."""
     zipf: Factor | None = None
@@ -52,19 +48,51 @@ class MoeSpec(StreamSpec):
     """Experts that are held once more, where placement is even."""
 
 
+class MoeSpec(ExpertsSpec):
+    """Tokens go to the ranks of their experts, or results come back."""
+
+    moe: Literal["dispatch", "combine"]
+    """dispatch or combine."""
+    tokens: Count
+    """Of each rank."""
+    precision: Literal["fp8", "bf16"] | None = None
+    """Of values; FP8 has a scale of 4 bytes for each 128 [default: fp8 for dispatch, bf16 for combine]."""
+
+
+Sends = Callable[[bool, int, str], tuple[Part, ...]]
+"""Parts of dispatch, or of combine where true, of so many tokens of each rank in a precision."""
+
+
 def _make(spec: MoeSpec, context: Context) -> Made:
-    groups = context.group(spec.group, "group").parts
-    each_bytes = copy_bytes(spec.hidden, spec.precision or ("fp8" if spec.moe == "dispatch" else "bf16"))
-    parts, said = [], ""
-    for ranks in groups:
-        width = _node_width(context, ranks)
-        hits, said = _hits(spec, context, len(ranks), width)
-        make = straight if spec.mode == "low_latency" or width == 1 else through_nodes
-        schedule = make(hits, spec.tokens, each_bytes, combines=spec.moe == "combine")
-        parts.append(Part(ranks, Workload(schedule, Seats.of_endpoints(np.zeros(0, np.int32)))))
+    sends, said = experts_of(spec, context, "moe")
+    combines = spec.moe == "combine"
+    parts = sends(combines, spec.tokens, spec.precision or ("bf16" if combines else "fp8"))
     mode = spec.mode.replace("_", " ")
-    step = Step(tuple(parts), spec.stream or f"moe {spec.group}", "ep")
+    step = Step(parts, spec.stream or f"moe {spec.group}", "ep")
     return Made((step,), f"moe {spec.moe}, {mode}, {spec.tokens} tokens{said}")
+
+
+def experts_of(spec: ExpertsSpec, context: Context, key: str) -> tuple[Sends, str]:
+    """What the groups of a node send, and what is to be said of loads.
+
+    Args:
+        key: of the node, where what is wrong with it is told.
+    """
+    found, said = [], ""
+    for ranks in context.group(spec.group, "group").parts:
+        width = _node_width(context, ranks)
+        hits, said = _hits(spec, context, len(ranks), width, key)
+        make = straight if spec.mode == "low_latency" or width == 1 else through_nodes
+        found.append((ranks, hits, make))
+
+    def sends(combines: bool, tokens: int, precision: str) -> tuple[Part, ...]:
+        each_bytes = copy_bytes(spec.hidden, precision)
+        return tuple(
+            Part(ranks, Workload(make(hits, tokens, each_bytes, combines=combines), _NOWHERE))
+            for ranks, hits, make in found
+        )
+
+    return sends, said
 
 
 def _node_width(context: Context, ranks: Ints) -> int:
@@ -80,9 +108,9 @@ def _node_width(context: Context, ranks: Ints) -> int:
     return int(widths.pop())
 
 
-def _hits(spec: MoeSpec, context: Context, ranks: int, width: int) -> tuple[Hits, str]:
+def _hits(spec: ExpertsSpec, context: Context, ranks: int, width: int, key: str) -> tuple[Hits, str]:
     """Where tokens go, and what is to be said of loads."""
-    _check(spec, context, ranks, width)
+    _check(spec, context, ranks, width, key)
     is_even = spec.zipf is None and spec.weights is None and spec.placement == "in_order"
     if is_even and (spec.node_limit or ranks) >= ranks // width:
         return uniform_hits(spec.experts, spec.top_k, ranks, ranks // width), ""
@@ -100,27 +128,27 @@ def _hits(spec: MoeSpec, context: Context, ranks: int, width: int) -> tuple[Hits
     return after, f"; the busiest rank has {evenly}, in order {busiest}"
 
 
-def _check(spec: MoeSpec, context: Context, ranks: int, width: int) -> None:
+def _check(spec: ExpertsSpec, context: Context, ranks: int, width: int, key: str) -> None:
     nodes = ranks // width
     if spec.copies and spec.placement == "in_order":
         raise context.error("bad-workload", "copies of experts are for an even placement", ("copies",))
-    if ranks < 2 or (spec.experts + spec.copies) % ranks or spec.experts % ranks:
+    if ranks < 2 or (spec.experts + spec.copies) % ranks:
         message = f"{spec.experts} experts and {spec.copies} copies do not divide among {ranks} ranks"
-        raise context.error("groups-do-not-cover", message, ("moe",))
+        raise context.error("groups-do-not-cover", message, (key,))
     if spec.node_limit and (spec.node_limit < nodes and spec.copies):
         raise context.error(
             "bad-workload", "a node limit and copies of experts exclude each other", ("copies",)
         )
     reach = spec.experts * min(spec.node_limit or nodes, nodes) // nodes
     if spec.top_k > reach:
-        raise context.error("bad-workload", f"a token takes {spec.top_k} of {reach} experts", ("moe",))
+        raise context.error("bad-workload", f"a token takes {spec.top_k} of {reach} experts", (key,))
     if spec.zipf is not None and spec.weights is not None:
         raise context.error(
             "bad-workload", "'zipf' and 'weights' both say how popular experts are", ("weights",)
         )
 
 
-def _weights(spec: MoeSpec, context: Context) -> Floats:
+def _weights(spec: ExpertsSpec, context: Context) -> Floats:
     if spec.weights is None:
         return zipf_weights(spec.experts, spec.zipf or 0.0)
     path = context.folder / spec.weights

@@ -7,6 +7,7 @@ from raddle.lab.graph.kinds.compute import COMPUTE_KIND, DELAY_KIND
 from raddle.lab.graph.kinds.moe import MOE_KIND
 from raddle.lab.graph.kinds.record import NodeKind
 from raddle.lab.graph.kinds.send import SEND_KIND
+from raddle.lab.graph.kinds.serving import CACHE_KIND, DECODE_KIND, PREFILL_KIND
 from raddle.lab.graph.kinds.training import TRAINING_KIND
 
 KINDS: tuple[NodeKind, ...] = (
@@ -17,4 +18,7 @@ KINDS: tuple[NodeKind, ...] = (
     SEND_KIND,
     TRAINING_KIND,
     MOE_KIND,
+    PREFILL_KIND,
+    DECODE_KIND,
+    CACHE_KIND,
 )

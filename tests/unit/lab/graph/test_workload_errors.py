@@ -45,6 +45,27 @@ def fabric() -> Fabric:
             ":4:19: error[unknown-collective]: no collective 'all_sum'",
         ),
         (
+            HEAD + "nodes:\n  n: {decode: 3, micro_batches: 2, attention: 1us}\n",
+            ":4:33: error[bad-workload]: 3 tokens are no 2 equal micro-batches",
+        ),
+        (
+            HEAD + "nodes:\n  n: {decode: 2, layers: 4, simulate: 5, attention: 1us}\n",
+            ":4:39: error[bad-workload]: there are 4 layers, not 5",
+        ),
+        (
+            HEAD + "nodes:\n  n: {decode: 2, memory: 1TBps, attention: 1us}\n",
+            ":4:26: error[bad-workload]: 'expert_weights' and 'memory' together say how long",
+        ),
+        (HEAD + "nodes:\n  n: {prefill: 2}\n", ":4:6: error[missing-key]: 'attention' is missing in 'n'"),
+        (
+            HEAD + "nodes:\n  n: {prefill: 2, attention: 1us, experts: 6}\n",
+            ":4:16: error[groups-do-not-cover]: 6 experts and 0 copies do not divide among 16 ranks",
+        ),
+        (
+            HEAD + GROUPS + "nodes:\n  n: {kv_cache: 9, from: a, to: few}\n",
+            ":5:33: error[uneven-groups]: rank 0 would send to itself",
+        ),
+        (
             HEAD + GROUPS + "nodes:\n  n: {send: 1KB, from: a, to: few}\n",
             ":5:31: error[uneven-groups]: 'a' has 8 ranks and 'few' 3",
         ),
