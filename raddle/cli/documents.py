@@ -13,6 +13,7 @@ from typing import Any, Literal, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, create_model
 
+from raddle.cli.doctor import Finding as MachineFinding
 from raddle.controller.plan.diff import Change
 from raddle.controller.plan.model import Plan
 from raddle.controller.plan.summary import Summary
@@ -219,6 +220,7 @@ _DOCUMENTS: dict[str, tuple[type[BaseModel], ...]] = {
     "workload-result": (_document("Workload", WorkloadResult),),
     "expect": (_document("Expected", Expectations),),
     "run": (_document("Run", ok=bool, scenarios=_list_of(_record("Scenario", ScenarioResult, ok=bool))),),
+    "doctor": (_document("Doctor", ok=bool, findings=_list_of(_record("Found", MachineFinding))),),
     "cost": (
         _document(
             "Cost",

@@ -43,6 +43,7 @@ COMMANDS = {
     "emulate": "Real packets through software switches (root).",
     "export": "Write a fabric and flows as another simulator's files.",
     "import": "Read another simulator's files as a fabric file.",
+    "doctor": "What this machine has and lacks, and what that switches off.",
 }
 """Commands in the order of the help, each with what fits one line of it. `raddle.cli.NAME` has the function
 NAME; a Python keyword has `_` behind it there."""

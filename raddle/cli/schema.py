@@ -22,6 +22,7 @@ DocumentName = Literal[
     "expect",
     "run",
     "cost",
+    "doctor",
     "prices",
     "check",
     "validate",
