@@ -221,7 +221,10 @@ def plan_buffers(
             f"set 'roce: {{headroom: {{pool: {most_bytes}B}}}}' or more",
         )
     reserved_bytes = sum(priorities * len(each.ports) * each.reserved_bytes for each in profiles)
-    shared_bytes = model.buffer_bytes - headroom_bytes - reserved_bytes - cnps_bytes
+    # Where a chip has guarantees beside a pool's size they are left twice: SAI, and who reads the pool by it,
+    # counts them in its size.
+    beside_bytes = reserved_bytes + cnps_bytes if model.has_guarantees_beside else 0
+    shared_bytes = model.buffer_bytes - headroom_bytes - reserved_bytes - cnps_bytes - beside_bytes
     if shared_bytes <= 0:
         raise _too_small(switch, model, profiles, priorities, shared_bytes, cnp_bytes)
     return BufferPlan(shared_bytes, headroom_bytes, profiles, LOSSY_DYNAMIC_TH, cnp_bytes)

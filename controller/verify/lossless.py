@@ -204,18 +204,22 @@ def _egress(state: SwitchState, port: PortState, lossless: LosslessClass) -> Ite
 def _switch(switch: Switch, state: SwitchState, fabric: Fabric, congested_groups: int) -> Iterator[Finding]:
     """What all ports of a switch share: the buffer, and the point where PFC sets in."""
     ingress = [pool for pool in state.buffer_pools if pool.is_ingress]
-    total = sum(pool.size_bytes + pool.xoff_bytes for pool in ingress)
-    if total > switch.model.buffer_bytes:
-        message = (
-            f"ingress pools and headroom take {total} B, {switch.model.name} has {switch.model.buffer_bytes}"
-        )
-        yield Finding("buffer-exceeded", message, "shrink the pools", ("fabric", "leaves", "model"))
     reserved = [0] * len(state.buffer_pools)
     for port in state.ports:
         for index in port.pgs:
             if index is not None:
                 profile = state.buffer_profiles[index]
                 reserved[profile.pool] += profile.reserved_bytes
+    beside = sum(reserved) if switch.model.has_guarantees_beside else 0
+    total = sum(pool.size_bytes + pool.xoff_bytes for pool in ingress) + beside
+    if total > switch.model.buffer_bytes:
+        what = (
+            "ingress pools, headroom and the guarantees beside them"
+            if beside
+            else "ingress pools and headroom"
+        )
+        message = f"{what} take {total} B, {switch.model.name} has {switch.model.buffer_bytes}"
+        yield Finding("buffer-exceeded", message, "shrink the pools", ("fabric", "leaves", "model"))
     yield from check_headroom_pools(state, fabric.roce.headroom)
     if fabric.roce.pfc and fabric.roce.congestion_control == "dcqcn":
         yield from _ecn_before_pfc(state, fabric, reserved, congested_groups)

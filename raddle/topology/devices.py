@@ -84,6 +84,7 @@ class SwitchModel:
         max_ports: most ports, whatever they are broken out to; 0: as many as lanes give.
         group_cages, group_max_ports: so many cages, one after the other, have at most so many ports; 0: any.
         breakouts: modes that cages can have besides the whole port, as SONiC spells them; empty: any.
+        has_guarantees_beside: a pool's size is without what priority groups have reserved; by SAI it is with.
         pg_profiles: its vendor's headroom by speed and length, which counts before what is computed.
     """
 
@@ -106,6 +107,7 @@ class SwitchModel:
     group_cages: int = 0
     group_max_ports: int = 0
     breakouts: tuple[str, ...] = ()
+    has_guarantees_beside: bool = False
     pg_profiles: tuple[PgProfile, ...] = ()
 
 

@@ -127,6 +127,8 @@ class ModelSpec(Spec):
     """Most ports of neighbouring cages that share a pipeline."""
     breakouts: tuple[BreakoutMode, ...] = ()
     """Modes that its cages can have besides the whole port (default: whatever divides their lanes)."""
+    pool_size: Literal["shared-and-guaranteed", "shared"] = "shared-and-guaranteed"
+    """What a pool's size counts: what priority groups have reserved too, as SAI says, or not."""
     pg_profiles: Text | None = None
     """Its HwSKU's pg_profile_lookup.ini beside this file: headroom by speed and cable length."""
     source: Text = "the fabric file"

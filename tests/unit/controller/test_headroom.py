@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pytest
 
+import raddle
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.buffers import PAUSE_QUANTA, AsicParameters, headroom
+from raddle.controller.southbound.sonic.tables import intended
 from raddle.errors import InputError
+from raddle.nos.orch.buffers import index_range
 from raddle.topology.model import LosslessClass
 from raddle.topology.ports import ETHERNET_BPS
+from tests.fabrics import SMALL_POD
 from tests.unit.controller.fabrics import MODEL, ROCE, leaf_spine
 
 PUBLISHED = Path(__file__).parents[4] / "shared" / "reference" / "published" / "pfc_headroom.csv"
@@ -99,6 +103,23 @@ def test_headroom_reserve_and_shared_fill_the_buffer_exactly() -> None:
         reserved = sum(each.reserved_bytes * len(each.ports) for each in buffers.profiles)
         reserved += buffers.cnp_reserved_bytes * len(cabled)
         assert buffers.shared_bytes + buffers.headroom_pool_bytes + reserved == MODEL.buffer_bytes
+
+
+def test_a_chip_with_guarantees_beside_its_pool_is_left_the_room_for_them() -> None:
+    box = "models: {{box: {{ports: 32, port_speed: 400G, lanes_per_port: 8, buffer: 64MiB{}}}}}\n"
+    form = SMALL_POD.replace("{count: 2}", "{count: 2, model: box}")
+    sizes, guarantees = [], []
+    for more in ("", ", pool_size: shared"):
+        tables = intended(make_plan(raddle.loads(form + box.format(more)), "ecmp").switches[0])
+        pool = tables["BUFFER_POOL"]["ingress_lossless_pool"]
+        sizes.append(int(pool["size"]) + int(pool["xoff"]))
+        profiles = {key: tables["BUFFER_PROFILE"][row["profile"]] for key, row in tables["BUFFER_PG"].items()}
+        guarantees.append(
+            sum(int(each["size"]) * len(index_range(key.partition("|")[2])) for key, each in profiles.items())
+        )
+    assert sizes[0] == 64 * 2**20
+    assert guarantees[0] == guarantees[1] > 0
+    assert sizes[1] == sizes[0] - guarantees[1]
 
 
 def test_every_lossless_priority_has_headroom_of_its_own() -> None:
