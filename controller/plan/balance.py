@@ -46,6 +46,11 @@ Split = Callable[[int, int], list[tuple[int, float]]]
 and 1 more where it leads down."""
 
 
+def is_weighed(graph: SwitchGraph) -> bool:
+    """Whether a fabric may be small enough for its shares to be compared with the best."""
+    return len(graph.tier) * len(graph.of_tier(1)) <= MOST_TOLD
+
+
 def balanced(fabric: Fabric, table: PathTable) -> PathTable:
     """The table with shares that load the busiest link least, as near to the table's as can be.
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from raddle.collector import collector_paused
 from raddle.controller.plan.addresses import AddressPlan, address_families
-from raddle.controller.plan.balance import balance_of, balanced
+from raddle.controller.plan.balance import balance_of, balanced, is_weighed
 from raddle.controller.plan.buffers import plan_buffers
 from raddle.controller.plan.graph import graph_of
 from raddle.controller.plan.group_tables import check_group_tables, report_weights
@@ -115,12 +115,14 @@ def outline_plan(fabric: Fabric, progress: Progress = silent) -> tuple[Plan, lis
 def plan_around(fabric: Fabric, name: str) -> Plan:
     """The ECMP plan of one switch, and of its neighbours without their routes; no other switch is in it.
 
+    Of a fabric too large for its shares to be balanced, the paths of that switch alone are worked out.
+
     Raises:
         InputError: as `make_plan`.
     """
     _check_buffers(fabric)
     families = address_families(fabric)
-    table, balance = _paths(fabric, without_drained(fabric))
+    table, balance = _paths(fabric, without_drained(fabric), name=name)
     links = (link for port, link in fabric.link_by_port.items() if port.device == name)
     near = {end.device for link in links for end in (link.a, link.b)} | {name}
     switches = [switch for switch in fabric.switches if switch.name in near]
@@ -136,10 +138,17 @@ def _check_buffers(fabric: Fabric) -> None:
         raise InputError(in_file(fabric, problems))
 
 
-def _paths(fabric: Fabric, routed: Fabric, progress: Progress = silent) -> tuple[PathTable, Balance | None]:
-    """The paths over what is not drained, whose groups the switches can hold, and how they balance."""
+def _paths(
+    fabric: Fabric, routed: Fabric, progress: Progress = silent, name: str = ""
+) -> tuple[PathTable, Balance | None]:
+    """The paths over what is not drained, whose groups the switches can hold, and how they balance.
+
+    Where a switch is named, and no other's paths decide about its own, only they.
+    """
     progress("finding paths", 0)
-    table = balanced(routed, find_paths(graph_of(routed)))
+    graph = graph_of(routed)
+    wanted = [fabric.switch_by_name[name].index] if name and not is_weighed(graph) else None
+    table = balanced(routed, find_paths(graph, wanted))
     if problems := tuple(check_group_tables(fabric, table)):
         raise InputError(in_file(fabric, problems))
     return table, balance_of(routed, table)

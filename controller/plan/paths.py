@@ -12,6 +12,7 @@ Parallel links to a neighbour share by speed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -116,13 +117,14 @@ class PathTable:
         return [int(slots[slot]) for slot in pattern.slots]
 
 
-def find_paths(graph: SwitchGraph) -> PathTable:
-    """All next hops of all switches, with their shares."""
+def find_paths(graph: SwitchGraph, switches: Sequence[int] | None = None) -> PathTable:
+    """All next hops of all switches, or of these, with their shares."""
     onward = measure(graph)
     registry = _Patterns(graph.up.shape[1] + graph.down.shape[1])
     leaves = np.arange(len(graph.of_tier(1)))
     pattern = np.full((len(graph.tier), len(leaves)), -1, np.int32)
-    _fill(pattern, graph, onward, registry, np.arange(len(graph.tier)), leaves)
+    rows = np.arange(len(graph.tier)) if switches is None else np.array(switches, np.int64)
+    _fill(pattern, graph, onward, registry, rows, leaves)
     return PathTable(graph, onward, pattern, registry)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from raddle import InputError, load, loads
-from raddle.controller.plan import make, make_plan
+from raddle.controller.plan import balance, make, make_plan
 from raddle.controller.plan.lossless_check import check_lossless
 from raddle.controller.plan.make import outline_plan, plan_around
 from raddle.topology import find
@@ -33,6 +33,21 @@ def test_the_plan_around_a_switch_has_it_and_its_neighbours_as_the_plan_has_them
     kept = (each if each.name == "leaf1" else replace(each, routes=()) for each in kept)
     assert whole.switches[1].name == "leaf1"
     assert plan_around(fabric, "leaf1") == replace(whole, switches=tuple(kept))
+
+
+@pytest.mark.parametrize("name", ["failed-links", "npu-128-910b", "dual-tor-1024"])
+@pytest.mark.parametrize("role", ["leaf", "spine"])
+def test_paths_of_one_switch_alone_are_those_among_all(
+    monkeypatch: pytest.MonkeyPatch, name: str, role: str
+) -> None:
+    for limit in ("MOST_TOLD", "MOST_PARTS"):  # as in a fabric too large to be balanced
+        monkeypatch.setattr(balance, limit, 0)
+    fabric = load(find(name))
+    for switch in [each for each in fabric.switches if each.role == role][:2]:
+        whole = make_plan(fabric, "ecmp").switches[switch.index]
+        alone = plan_around(fabric, switch.name)
+        assert whole in alone.switches
+        assert whole.routes
 
 
 def test_plan_refuses_buffers_as_validate_does_before_it_looks_for_paths(
