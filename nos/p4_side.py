@@ -8,7 +8,8 @@ from raddle.errors import InputError
 from raddle.nos.orch.p4_acl import counter_of
 from raddle.nos.p4rt.check import UpdateError
 from raddle.nos.p4rt.forwarding import P4Forwarding
-from raddle.nos.p4rt.packets import PacketIo, PortIds
+from raddle.nos.p4rt.packets import PacketIo
+from raddle.nos.p4rt.port_ids import PortIds
 from raddle.nos.p4rt.saved import P4Store
 from raddle.state import PRIORITIES, SwitchCounters
 
@@ -43,14 +44,18 @@ class P4Side:
         Raises:
             InputError: `bad-saved-tables`.
         """
+        ids = PortIds(ports)
         try:
-            self.forwarding = P4Forwarding(device_id, is_pins, self._counts, saved, self._direct_counts)
+            self.forwarding = P4Forwarding(
+                device_id, is_pins, self._counts, saved, self._direct_counts,
+                has_port=lambda value: ids.name(value, is_text=is_pins) is not None,
+            )  # fmt: skip
         except (OSError, ValueError, UpdateError) as error:
             assert saved
             raise InputError.of(
                 "bad-saved-tables", f"cannot boot from '{saved.path}': {error}", "remove the file"
             ) from None
-        self.packets = PacketIo(self.forwarding, PortIds(ports))
+        self.packets = PacketIo(self.forwarding, ids)
         self._ports = tuple(ports)
         self._counters = counters
 

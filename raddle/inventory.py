@@ -5,7 +5,7 @@
      "credentials": "login.json",
      "p4info": "middleblock.p4info.pb.txt",
      "openflow": {"listen": "192.0.2.250:6653", "tls": {"cert": "me.pem", "key": "me.key", "ca": "ca.pem"}},
-     "switches": {"leaf0": {"address": "192.0.2.1:8080", "device_id": 1},
+     "switches": {"leaf0": {"address": "192.0.2.1:8080", "device_id": 1, "election_id": 7, "role": "sdn"},
                   "leaf1": {"datapath_id": "0000020000000001"}}}
 
 A switch with a `datapath_id` speaks OpenFlow: it connects to us, where `openflow` says.
@@ -74,8 +74,8 @@ class OpenFlowDoor:
 class Inventory:
     """Management addresses (`127.0.0.1:50051`) of a fabric's switches, by switch name.
 
-    `device_ids` are what P4Runtime calls the switches, `DEVICE_ID` for those that are missing; `p4info` is
-    the file of those that run SONiC PINS.
+    `device_ids` are what P4Runtime calls the switches, `DEVICE_ID` for those that are missing; `election_ids`
+    and `roles` are what we come to them with. `p4info` is the file of those that run SONiC PINS.
     `ca_file` is what a saved inventory names as the CA of switches that serve TLS. `datapaths` are the
     switches that speak OpenFlow, which have no address: datapath id by name.
     """
@@ -84,6 +84,8 @@ class Inventory:
     addresses: dict[str, str]
     access: Access = Access()
     device_ids: dict[str, int] = field(default_factory=dict)
+    election_ids: dict[str, int] = field(default_factory=dict)
+    roles: dict[str, str] = field(default_factory=dict)
     p4info: Path | None = None
     ca_file: str = ""
     datapaths: dict[str, int] = field(default_factory=dict)
@@ -162,6 +164,7 @@ def load_inventory(path: Path) -> Inventory:
             for name, entry in document["switches"].items()
             if "device_id" in entry
         }
+        election_ids, roles = _arbitration(document["switches"])
         p4info = path.parent / document["p4info"] if "p4info" in document else None
         fabric = str(document["fabric"])
         tls, credentials = document.get("tls"), document.get("credentials")
@@ -196,7 +199,17 @@ def load_inventory(path: Path) -> Inventory:
             'add "tls": {"ca": "ca.pem"} to the inventory',
         )
     access = Access(client, username, password)
-    return Inventory(fabric, addresses, access, device_ids, p4info, datapaths=datapaths, openflow=openflow)
+    return Inventory(
+        fabric,
+        addresses,
+        access,
+        device_ids,
+        election_ids,
+        roles,
+        p4info,
+        datapaths=datapaths,
+        openflow=openflow,
+    )
 
 
 def _check_addresses(addresses: dict[str, Any]) -> None:
@@ -257,6 +270,23 @@ def _datapaths(switches: dict[str, Any]) -> dict[str, int]:
             raise ValueError(f"{name} has the datapath_id '{text}' of another switch")
         found[name] = number
     return found
+
+
+def _arbitration(switches: dict[str, Any]) -> tuple[dict[str, int], dict[str, str]]:
+    """Election ids and roles of the switches that have them.
+
+    Raises:
+        ValueError: a number that P4Runtime has no bits for, or a role that is no name.
+    """
+    ids = {name: entry["election_id"] for name, entry in switches.items() if "election_id" in entry}
+    roles = {name: entry["role"] for name, entry in switches.items() if "role" in entry}
+    for name, number in ids.items():
+        if not (isinstance(number, int) and 0 < number < 2**128):
+            raise ValueError(f"the election_id of {name}, {number!r}, is not in 1..2^128-1")
+    for name, role in roles.items():
+        if not (isinstance(role, str) and role):
+            raise ValueError(f"the role of {name}, {role!r}, is no name")
+    return ids, roles
 
 
 def _door(document: dict[str, Any], folder: Path) -> OpenFlowDoor:

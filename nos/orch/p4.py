@@ -14,8 +14,8 @@ from raddle.nos.orch.derive import derive
 from raddle.nos.orch.p4_acl import p4_acl_tables
 from raddle.nos.orch.ports import derive_ports
 from raddle.nos.p4rt.entity_tables import Call, Choice, EntityTables, Row
-from raddle.nos.p4rt.packets import PortIds
 from raddle.nos.p4rt.pipeline import Pipeline
+from raddle.nos.p4rt.port_ids import PortIds
 from raddle.state import HASH_FIELDS, PolicyState, PortState, RouteState, SwitchState, WredProfile
 
 ECN_DEPTH_BYTES = 4096

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from raddle.nos.p4rt.entity_tables import EntityTables, Row
-from raddle.nos.p4rt.packets import PortIds
+from raddle.nos.p4rt.port_ids import PortIds
 from raddle.state import AclField, AclMatch, AclRule, AclTable
 
 _IPV4, _IPV6 = 0x0800, 0x86DD

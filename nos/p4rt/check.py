@@ -1,4 +1,4 @@
-"""Whether an entity is one that the pipeline can hold, and the canonical form in which it is kept.
+"""Whether keys and actions are ones that the pipeline can hold, in the canonical form in which they are kept.
 
 Source: P4Runtime specification 1.4, sections 8.3 and 8.4 (bytestrings) and 9 (entities).
 """
@@ -56,28 +56,6 @@ def canonical(value: bytes, field: Value, where: str) -> bytes:
             f"{where}: '{field.name}' is 0x{number:x}, which needs more than {field.bits} bits",
         )
     return number.to_bytes(max(1, (number.bit_length() + 7) // 8), "big")
-
-
-def check_entry(pipeline: Pipeline, entry: p4r.TableEntry) -> p4r.TableEntry:
-    """The canonical form of a table entry with its action.
-
-    Raises:
-        UpdateError: it is not one that its table can hold.
-    """
-    table = find_table(pipeline, entry.table_id)
-    kept = p4r.TableEntry()
-    kept.CopyFrom(entry)
-    kept.ClearField("counter_data")
-    kept.ClearField("match")
-    if entry.is_default_action:
-        if entry.match or entry.priority:
-            invalid(f"{table.name}: a default entry has no match and no priority")
-    else:
-        kept.match.extend(check_match(table, entry.match))
-        check_priority(table, entry.priority)
-    if entry.HasField("action"):
-        kept.action.CopyFrom(_check_table_action(pipeline, table, entry))
-    return kept
 
 
 def find_table(pipeline: Pipeline, table_id: int) -> TableInfo:
@@ -170,59 +148,6 @@ def _field_match(table: TableInfo, field: Value, match: p4r.FieldMatch) -> p4r.F
 def _no_stray_bits(table: TableInfo, field: Value, value: bytes, mask: int) -> None:
     if int.from_bytes(value, "big") & ~mask:
         invalid(f"{table.name}: the value of '{field.name}' has bits outside of its mask")
-
-
-def _check_table_action(pipeline: Pipeline, table: TableInfo, entry: p4r.TableEntry) -> p4r.TableAction:
-    action = entry.action
-    kind = action.WhichOneof("type")
-    allowed = table.default_actions if entry.is_default_action else table.entry_actions
-    if kind == "action":
-        if table.profile and not entry.is_default_action:
-            invalid(f"{table.name}: an entry takes a member, a group or an action set, not an action")
-        return p4r.TableAction(action=check_action(pipeline, action.action, allowed, table.name))
-    if not table.profile or entry.is_default_action:
-        invalid(f"{table.name}: an entry takes an action, not {kind}")
-    if kind == "action_profile_action_set":
-        return _check_action_set(pipeline, table, action.action_profile_action_set)
-    if kind == "action_profile_group_id" and not pipeline.profiles[table.profile].has_selector:
-        invalid(f"{table.name}: its action profile has no selector, so it takes no group")
-    kept = p4r.TableAction()
-    kept.CopyFrom(action)
-    return kept
-
-
-def _check_action_set(
-    pipeline: Pipeline, table: TableInfo, actions: p4r.ActionProfileActionSet
-) -> p4r.TableAction:
-    profile = pipeline.profiles[table.profile]
-    if not profile.has_selector:
-        invalid(f"{table.name}: its action profile has no selector, so it takes no action set")
-    kept = p4r.TableAction()
-    weights = 0
-    for each in actions.action_profile_actions:
-        if each.weight <= 0:
-            invalid(f"{table.name}: weight {each.weight} in an action set is not above 0")
-        weights += each.weight
-        one = kept.action_profile_action_set.action_profile_actions.add()
-        one.CopyFrom(each)
-        one.action.CopyFrom(check_action(pipeline, each.action, table.entry_actions, table.name))
-    if not weights:
-        invalid(f"{table.name}: an action set needs an action")
-    check_group_size(profile.name, profile.max_group_size, weights)
-    return kept
-
-
-def check_group_size(profile: str, most: int, weights: int) -> None:
-    """A group has a largest size, which its weights fill (0: none).
-
-    Raises:
-        UpdateError: RESOURCE_EXHAUSTED.
-    """
-    if most and weights > most:
-        raise UpdateError(
-            rpc_code.RESOURCE_EXHAUSTED,
-            f"{profile}: a group of weight {weights}, at most {most} are possible",
-        )
 
 
 def check_action(pipeline: Pipeline, action: p4r.Action, allowed: frozenset[int], where: str) -> p4r.Action:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from finsy.proto import p4r
 
+from raddle.nos.p4rt.check_selectors import watched_port
 from raddle.nos.p4rt.pipeline import Pipeline, TableInfo
 
 
@@ -137,15 +138,7 @@ class _Reader:
             group = self._groups[profile, action.action_profile_group_id]
             for member in sorted(group.members, key=lambda each: each.member_id):
                 called = self.call(self._members[profile, member.member_id])
-                yield Choice(called, member.weight, _watched(member))
+                yield Choice(called, member.weight, watched_port(member))
         elif kind == "action_profile_action_set":
             for each in action.action_profile_action_set.action_profile_actions:
-                yield Choice(self.call(each.action), each.weight, _watched(each))
-
-
-def _watched(member: p4r.ActionProfileGroup.Member | p4r.ActionProfileAction) -> bytes:
-    """The watched port as the P4 program names it; a controller before version 1.2 gave a number."""
-    kind = member.WhichOneof("watch_kind")
-    if kind == "watch_port":
-        return member.watch_port
-    return member.watch.to_bytes(4, "big") if kind == "watch" else b""
+                yield Choice(self.call(each.action), each.weight, watched_port(each))

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from finsy.proto import p4r, rpc_code
 
 from raddle.nos.p4rt.check import UpdateError
+from raddle.nos.p4rt.check_selectors import HasPort
 from raddle.nos.p4rt.entity_tables import EntityTables
 from raddle.nos.p4rt.pipeline import Pipeline
-from raddle.nos.p4rt.read import select
+from raddle.nos.p4rt.read import is_visible, select
 from raddle.nos.p4rt.saved import P4Store
 from raddle.nos.p4rt.store import DirectCounts, EntityStore, IndexedCounts, Undo
 
@@ -27,6 +28,11 @@ Results = list[UpdateError | None]
 def no_counts(name: str, index: int) -> tuple[int, int]:
     """The counts of a switch that has seen no packet."""
     return 0, 0
+
+
+def any_port(port: bytes) -> bool:
+    """The ports of a switch that has every one."""
+    return True
 
 
 def no_direct_counts(table: str, label: str) -> tuple[int, int]:
@@ -50,6 +56,7 @@ class P4Forwarding:
         counts: IndexedCounts = no_counts,
         saved: P4Store | None = None,
         direct_counts: DirectCounts = no_direct_counts,
+        has_port: HasPort = any_port,
     ) -> None:
         """Start empty, or with what is `saved`; every change is saved there before it is confirmed.
 
@@ -60,9 +67,10 @@ class P4Forwarding:
         self.fails_on_first = fails_on_first
         self._counts = counts
         self._direct_counts = direct_counts
+        self._has_port = has_port
         self._lock = threading.RLock()
         self._store: EntityStore | None = None
-        self._next: Pipeline | None = None
+        self._saved: EntityStore | None = None
         self._disk = saved
         self.watchers: list[Callable[[], None]] = []
         if saved and (found := saved.load()):
@@ -83,30 +91,32 @@ class P4Forwarding:
         """
         with self._lock:
             if how == _Set.COMMIT:
-                if self._next is None:
-                    raise UpdateError(rpc_code.FAILED_PRECONDITION, "no pipeline was saved before the COMMIT")
-                self._commit(EntityStore(self._next, self._counts, self._direct_counts))
-                self._next = None
-            elif how in (
-                _Set.VERIFY,
-                _Set.VERIFY_AND_SAVE,
-                _Set.VERIFY_AND_COMMIT,
-                _Set.RECONCILE_AND_COMMIT,
-            ):
+                if config != p4r.ForwardingPipelineConfig():
+                    raise UpdateError(
+                        rpc_code.INVALID_ARGUMENT, "a COMMIT brings no pipeline, it takes the saved one"
+                    )
+                if self._saved is None:
+                    raise UpdateError(rpc_code.NOT_FOUND, "no pipeline was saved before the COMMIT")
+                self._commit(self._saved)
+            elif how == _Set.VERIFY:
+                _indexed(config)
+            elif how == _Set.VERIFY_AND_SAVE:
+                self._saved = self._empty(_indexed(config))
+            elif how == _Set.VERIFY_AND_COMMIT:
+                self._commit(self._empty(_indexed(config)))
+            elif how == _Set.RECONCILE_AND_COMMIT:
                 pipeline = _indexed(config)
-                if how == _Set.VERIFY_AND_SAVE:
-                    self._next = pipeline
-                elif how == _Set.VERIFY_AND_COMMIT:
-                    self._commit(EntityStore(pipeline, self._counts, self._direct_counts))
-                elif how == _Set.RECONCILE_AND_COMMIT:
-                    self._commit(self._filled(pipeline, in_order(self._store) if self._store else ()))
+                self._commit(self._filled(pipeline, in_order(self._store) if self._store else ()))
             else:
                 raise UpdateError(rpc_code.INVALID_ARGUMENT, f"unknown action {how}")
         self._tell()
 
+    def _empty(self, pipeline: Pipeline) -> EntityStore:
+        return EntityStore(pipeline, self._counts, self._direct_counts, self._has_port)
+
     def _commit(self, store: EntityStore) -> None:
         self._save(store)
-        self._store = store
+        self._store, self._saved = store, None
 
     def _save(self, store: EntityStore, updates: Sequence[p4r.Update] | None = None) -> None:
         """Put what a restart will find on disk: all of it, or what these updates have changed.
@@ -114,8 +124,8 @@ class P4Forwarding:
         Raises:
             UpdateError: it cannot be written.
         """
-        if self._disk is None:
-            return
+        if self._disk is None or (updates is not None and store is self._saved):
+            return  # What is written for a saved pipeline is kept with its COMMIT.
         try:
             if updates is None or (updates and not self._disk.append(updates)):
                 self._disk.save(store.pipeline.config, in_order(store))
@@ -130,7 +140,7 @@ class P4Forwarding:
 
         An entry may refer to a later one, where it was modified after that came; such wait for the next pass.
         """
-        fresh = EntityStore(pipeline, self._counts, self._direct_counts)
+        fresh = self._empty(pipeline)
         left = list(entities)
         while left:
             waiting = []
@@ -202,9 +212,30 @@ class P4Forwarding:
         Raises:
             UpdateError: there is no pipeline, or it has no such entity.
         """
+        found, results = self.read_batch(wanted)
+        for result in filter(None, results):
+            raise result
+        return found
+
+    def read_batch(self, wanted: Iterable[p4r.Entity], role: str = "") -> tuple[list[p4r.Entity], Results]:
+        """The entities of a Read's good requests, and for each request None or why it is refused.
+
+        A `role` sees its own tables and those that are nobody's.
+
+        Raises:
+            UpdateError: there is no pipeline.
+        """
+        found: list[p4r.Entity] = []
+        results: Results = []
         with self._lock:
             store = self._required()
-            return [found for each in wanted for found in select(store, each)]
+            for each in wanted:
+                try:
+                    found += [entity for entity in select(store, each) if is_visible(store, entity, role)]
+                    results.append(None)
+                except UpdateError as error:
+                    results.append(error)
+        return found, results
 
     def snapshot(self) -> tuple[Pipeline | None, EntityTables]:
         """The pipeline and everything in its tables, of one moment."""
@@ -215,9 +246,11 @@ class P4Forwarding:
             return store.pipeline, EntityTables.of(store.pipeline, in_order(store))
 
     def _required(self) -> EntityStore:
-        if self._store is None:
+        """What reads and writes are about: the saved pipeline, or the one that packets go through."""
+        store = self._saved or self._store
+        if store is None:
             raise UpdateError(rpc_code.FAILED_PRECONDITION, _NO_PIPELINE)
-        return self._store
+        return store
 
     def _tell(self) -> None:
         for on_change in list(self.watchers):

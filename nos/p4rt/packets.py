@@ -2,39 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 from finsy.proto import p4i, p4r, rpc_code
 
 from raddle.nos.p4rt.check import UpdateError, canonical, invalid
 from raddle.nos.p4rt.forwarding import P4Forwarding
 from raddle.nos.p4rt.pipeline import TERNARY, Pipeline, Value
+from raddle.nos.p4rt.port_ids import PortIds
 
 _ACL_TABLES = ("acl", "acl_ingress_table")
 _TRAPS = ("trap", "acl_trap", "acl_copy")
-
-
-class PortIds:
-    """How a pipeline names ports: by number from 1 in the order of the front panel, or by SONiC's name."""
-
-    def __init__(self, names: Sequence[str]) -> None:
-        self._names = tuple(names)
-        self._number = {name: place for place, name in enumerate(names, 1)}
-
-    def name(self, value: bytes, is_text: bool) -> str | None:
-        """The port that a value of the pipeline means; None where there is none."""
-        if is_text:
-            text = value.decode("utf-8", "replace")
-            return text if text in self._number else None
-        number = int.from_bytes(value, "big")
-        return self._names[number - 1] if 0 < number <= len(self._names) else None
-
-    def value(self, name: str, is_text: bool) -> bytes:
-        """How the pipeline calls a port."""
-        if is_text:
-            return name.encode()
-        number = self._number[name]
-        return number.to_bytes(max(1, (number.bit_length() + 7) // 8), "big")
 
 
 class PacketIo:
@@ -64,6 +42,10 @@ class PacketIo:
             )
         fields = _metadata(pipeline, "packet_out")
         values = {each.metadata_id: each.value for each in packet.metadata}
+        if len(values) < len(packet.metadata):
+            invalid("packet_out: metadata is given twice")
+        if unknown := values.keys() - {field.id for field in fields}:
+            invalid(f"packet_out: metadata {min(unknown)} is not in the P4Info")
         for field in fields:
             if field.id not in values:
                 invalid(f"packet_out: metadata '{field.name}' is missing")

@@ -63,6 +63,8 @@ class TableInfo:
     size: int
     role: str
     counter: int
+    meter: int
+    has_timeout: bool
     is_const: bool
 
     @property
@@ -72,7 +74,10 @@ class TableInfo:
 
 @dataclass(frozen=True, slots=True)
 class ProfileInfo:
-    """An action profile. Sizes are in members, or in weights where it says `sum_of_weights`."""
+    """An action profile. Sizes are sums of weights, or of members where `counts_members`.
+
+    `max_member_weight` is 0 where a member may have any weight.
+    """
 
     id: int
     name: str
@@ -80,6 +85,10 @@ class ProfileInfo:
     size: int
     max_group_size: int
     actions: frozenset[int]
+    tables: tuple[int, ...]
+    counts_members: bool
+    max_member_weight: int
+    weights_disallowed: bool
 
 
 class Pipeline:
@@ -99,6 +108,12 @@ class Pipeline:
         if len(ids) != len(set(ids)):
             raise ValueError("two objects of the P4Info have the same id")
         self.counters = {each.preamble.id: each for each in info.counters}
+        self.unsupported = {
+            "meter_entry": {each.preamble.id for each in info.meters},
+            "register_entry": {each.preamble.id for each in info.registers},
+            "digest_entry": {each.preamble.id for each in info.digests},
+            "value_set_entry": {each.preamble.id for each in info.value_sets},
+        }
         fields = _field_ids(info)
         bits = _translated(info)
         self.actions = {each.preamble.id: _action(each, fields, bits) for each in info.actions}
@@ -122,6 +137,7 @@ class Pipeline:
             if ref.id not in self.actions:
                 raise ValueError(f"table {table.preamble.alias} has an action {ref.id} that does not exist")
         counters = {each.preamble.id for each in info.direct_counters}
+        meters = {each.preamble.id for each in info.direct_meters}
         scopes = [(ref.id, ref.scope) for ref in table.action_refs]
         default = table.initial_default_action if table.HasField("initial_default_action") else None
         return TableInfo(
@@ -131,11 +147,13 @@ class Pipeline:
             entry_actions=frozenset(id for id, scope in scopes if scope != p4i.ActionRef.DEFAULT_ONLY),
             default_actions=frozenset(id for id, scope in scopes if scope != p4i.ActionRef.TABLE_ONLY),
             const_default=table.const_default_action_id,
-            initial_default=_initial(default),
+            initial_default=_initial(table, default),
             profile=table.implementation_id,
             size=table.size,
             role=_annotated(_ROLE, table.preamble.annotations),
             counter=next((each for each in table.direct_resource_ids if each in counters), 0),
+            meter=next((each for each in table.direct_resource_ids if each in meters), 0),
+            has_timeout=table.idle_timeout_behavior == p4i.Table.NOTIFY_CONTROL,
             is_const=table.is_const_table,
         )
 
@@ -152,12 +170,18 @@ class Pipeline:
             size=profile.size,
             max_group_size=profile.max_group_size,
             actions=frozenset().union(*(self.tables[table].entry_actions for table in profile.table_ids)),
+            tables=tuple(profile.table_ids),
+            counts_members=profile.HasField("sum_of_members"),
+            max_member_weight=profile.sum_of_members.max_member_weight,
+            weights_disallowed=profile.weights_disallowed,
         )
 
 
-def _initial(default: p4i.TableActionCall | None) -> p4r.Action | None:
+def _initial(table: p4i.Table, default: p4i.TableActionCall | None) -> p4r.Action | None:
+    """The program's own default action, as far as the P4Info tells it."""
     if default is None:
-        return None
+        constant = table.const_default_action_id
+        return p4r.Action(action_id=constant) if constant else None
     params = [p4r.Action.Param(param_id=each.param_id, value=each.value) for each in default.arguments]
     return p4r.Action(action_id=default.action_id, params=params)
 

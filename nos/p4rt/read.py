@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeVar
 
-from finsy.proto import p4r
+from finsy.proto import p4r, rpc_code
 
-from raddle.nos.p4rt.check import check_match, check_priority, find_table, invalid
+from raddle.nos.p4rt.check import UpdateError, check_match, check_priority, find_table, invalid
 from raddle.nos.p4rt.pipeline import Pipeline, TableInfo
-from raddle.nos.p4rt.store import EntityStore, entry_key
+from raddle.nos.p4rt.store import EntityStore, entry_key, indices_of, refusal_of
 
 _T = TypeVar("_T")
 
@@ -40,7 +40,37 @@ def select(store: EntityStore, wanted: p4r.Entity) -> Iterator[p4r.Entity]:
             yield p4r.Entity(action_profile_group=one)
     elif kind is None:
         invalid("the read names no kind of entity")
-    # Of all other kinds this switch holds none.
+    elif not is_everything(wanted):
+        raise refusal_of(store.pipeline, wanted)
+
+
+def is_everything(wanted: p4r.Entity) -> bool:
+    """Whether a request of a kind that this switch holds none of names no id."""
+    kind = wanted.WhichOneof("entity")
+    assert kind
+    asked = getattr(wanted, kind)
+    if kind == "direct_meter_entry":
+        return not asked.table_entry.table_id
+    if kind == "packet_replication_engine_entry":
+        return True
+    return not getattr(asked, "extern_type_id" if kind == "extern_entry" else kind.replace("_entry", "_id"))
+
+
+def is_visible(store: EntityStore, entity: p4r.Entity, role: str) -> bool:
+    """Whether an entity belongs to a role, or to nobody: by its table, or the tables of its profile."""
+    if not role:
+        return True
+    kind = entity.WhichOneof("entity")
+    pipeline = store.pipeline
+    if kind in ("action_profile_member", "action_profile_group"):
+        profile = pipeline.profiles[getattr(entity, kind).action_profile_id]
+        tables = [pipeline.tables[each] for each in profile.tables]
+    elif kind in ("table_entry", "direct_counter_entry"):
+        entry = entity.table_entry if kind == "table_entry" else entity.direct_counter_entry.table_entry
+        tables = [pipeline.tables[entry.table_id]]
+    else:
+        return True
+    return any(table.role in ("", role) for table in tables)
 
 
 def _of_profile(
@@ -58,6 +88,13 @@ def _tables(pipeline: Pipeline, table_id: int) -> list[TableInfo]:
 
 def _entries(store: EntityStore, wanted: p4r.TableEntry) -> Iterator[p4r.TableEntry]:
     """Entries with what the request asks for besides: counters are not sent unasked."""
+    if wanted.table_id and wanted.HasField("time_since_last_hit"):
+        table = find_table(store.pipeline, wanted.table_id)
+        if not table.has_timeout:
+            invalid(f"{table.name} has no idle timeout")
+        raise UpdateError(rpc_code.UNIMPLEMENTED, f"{table.name}: this switch watches no idle timeouts")
+    if not wanted.table_id and (wanted.match or wanted.priority or wanted.HasField("action")):
+        invalid("a read of all tables has no other filter")
     for table in _tables(store.pipeline, wanted.table_id):
         for entry in _rows(store, table, wanted):
             if not (table.counter and wanted.HasField("counter_data")):
@@ -71,8 +108,7 @@ def _entries(store: EntityStore, wanted: p4r.TableEntry) -> Iterator[p4r.TableEn
 
 def _rows(store: EntityStore, table: TableInfo, wanted: p4r.TableEntry) -> Iterator[p4r.TableEntry]:
     if wanted.is_default_action:
-        if default := store.default_of(table):
-            yield default
+        yield store.default_of(table)
     elif wanted.match:
         key = p4r.TableEntry(match=check_match(table, wanted.match), priority=wanted.priority)
         check_priority(table, wanted.priority)
@@ -80,7 +116,17 @@ def _rows(store: EntityStore, table: TableInfo, wanted: p4r.TableEntry) -> Itera
             yield found
     else:
         rows = store.entries[table.id].values()
-        yield from (entry for entry in rows if wanted.priority in (0, entry.priority))
+        yield from (entry for entry in rows if _fits(entry, wanted))
+
+
+def _fits(entry: p4r.TableEntry, wanted: p4r.TableEntry) -> bool:
+    """Whether an entry has what a wildcard read filters by (section 9.1.6)."""
+    return (
+        wanted.priority in (0, entry.priority)
+        and wanted.controller_metadata in (0, entry.controller_metadata)
+        and wanted.metadata in (b"", entry.metadata)
+        and wanted.action.action.action_id in (0, entry.action.action.action_id)
+    )
 
 
 def _direct_counters(store: EntityStore, wanted: p4r.TableEntry) -> Iterator[p4r.Entity]:
@@ -89,8 +135,14 @@ def _direct_counters(store: EntityStore, wanted: p4r.TableEntry) -> Iterator[p4r
             if wanted.table_id:
                 invalid(f"{table.name} has no direct counter")
             continue
-        for entry in _rows(store, table, wanted):
-            key = p4r.TableEntry(table_id=table.id, match=entry.match, priority=entry.priority)
+        rows = list(_rows(store, table, wanted))
+        if wanted.match and not rows:
+            raise UpdateError(rpc_code.NOT_FOUND, f"{table.name}: the entry of the counter does not exist")
+        for entry in rows:
+            key = p4r.TableEntry(
+                table_id=table.id, match=entry.match, priority=entry.priority,
+                is_default_action=entry.is_default_action,
+            )  # fmt: skip
             data = store.counted_at(entry)
             yield p4r.Entity(direct_counter_entry=p4r.DirectCounterEntry(table_entry=key, data=data))
 
@@ -102,10 +154,7 @@ def _counters(store: EntityStore, wanted: p4r.CounterEntry) -> Iterator[p4r.Enti
     for id, counter in known.items():
         if wanted.counter_id not in (0, id):
             continue
-        indices = [wanted.index.index] if wanted.HasField("index") else range(counter.size)
-        for index in indices:
-            if not 0 <= index < counter.size:
-                invalid(f"{counter.preamble.alias}: index {index} is not in 0..{counter.size - 1}")
+        for index in indices_of(counter, wanted):
             data = store.counted(id, index)
             entry = p4r.CounterEntry(counter_id=id, index=p4r.Index(index=index), data=data)
             yield p4r.Entity(counter_entry=entry)

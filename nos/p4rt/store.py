@@ -7,22 +7,23 @@ PINS).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from finsy.proto import p4r, rpc_code
+from finsy.proto import p4i, p4r, rpc_code
 
 from raddle.nos.p4rt.check import (
     UpdateError,
     check_action,
-    check_entry,
-    check_group_size,
     check_match,
     find_table,
     invalid,
 )
+from raddle.nos.p4rt.check_entry import check_entry, check_key
+from raddle.nos.p4rt.check_selectors import HasPort, check_group, size_of
 from raddle.nos.p4rt.entity_tables import entry_label
-from raddle.nos.p4rt.pipeline import Pipeline, ProfileInfo, TableInfo, Value, references_of
+from raddle.nos.p4rt.pipeline import Pipeline, ProfileInfo, TableInfo
+from raddle.nos.p4rt.references import References, value_text
 
 INSERT, MODIFY, DELETE = p4r.Update.INSERT, p4r.Update.MODIFY, p4r.Update.DELETE
 
@@ -36,8 +37,6 @@ IndexedCounts = Callable[[str, int], tuple[int, int]]
 DirectCounts = Callable[[str, str], tuple[int, int]]
 """(packets, bytes) that the switch itself has counted, by the name of a table and the label of an entry."""
 
-_Reference = tuple[Hashable, ...]
-
 
 class EntityStore:
     """Everything a controller has written. Entities are kept in canonical form and never changed in place.
@@ -48,8 +47,10 @@ class EntityStore:
         members, groups: by action profile and their own id.
     """
 
-    def __init__(self, pipeline: Pipeline, counts: IndexedCounts, direct_counts: DirectCounts) -> None:
-        self.pipeline = pipeline
+    def __init__(
+        self, pipeline: Pipeline, counts: IndexedCounts, direct_counts: DirectCounts, has_port: HasPort
+    ) -> None:
+        self.pipeline, self._has_port = pipeline, has_port
         self._counts, self._direct_counts = counts, direct_counts
         self.entries: dict[int, dict[EntryKey, p4r.TableEntry]] = {id: {} for id in pipeline.tables}
         self.defaults: dict[int, p4r.TableEntry] = {}
@@ -57,9 +58,9 @@ class EntityStore:
         self.groups: dict[int, dict[int, p4r.ActionProfileGroup]] = {id: {} for id in pipeline.profiles}
         self._counter_bases: dict[tuple[int, int], tuple[int, int]] = {}
         self._direct_bases: dict[tuple[int, EntryKey], tuple[int, int]] = {}
-        self._is_there: Counter[_Reference] = Counter()
-        self._is_used: Counter[_Reference] = Counter()
+        self._references = References(pipeline)
         self._fill: Counter[int] = Counter()
+        self._one_shots: Counter[int] = Counter()
 
     def update(self, update: p4r.Update) -> Undo:
         """Carry out one update; the result takes it back.
@@ -83,39 +84,65 @@ class EntityStore:
             return self._update_direct(update.type, entity.direct_counter_entry)
         if kind is None:
             invalid("the update has no entity")
-        raise UpdateError(rpc_code.UNIMPLEMENTED, f"this switch has no {kind}")
+        raise refusal_of(self.pipeline, entity)
 
-    def default_of(self, table: TableInfo) -> p4r.TableEntry | None:
-        """The default entry of a table: what a controller has set, or what the program says."""
+    def default_of(self, table: TableInfo) -> p4r.TableEntry:
+        """The default entry of a table: what a controller has set, or what the program says.
+
+        It has no action where the P4Info does not tell the program's.
+        """
         if table.id in self.defaults:
             return self.defaults[table.id]
-        if table.initial_default is None:
-            return None
-        action = p4r.TableAction(action=table.initial_default)
-        return p4r.TableEntry(table_id=table.id, is_default_action=True, action=action)
+        entry = p4r.TableEntry(table_id=table.id, is_default_action=True)
+        if table.initial_default is not None:
+            entry.action.action.CopyFrom(table.initial_default)
+        return entry
 
     def _update_entry(self, how: int, entry: p4r.TableEntry) -> Undo:
         table = find_table(self.pipeline, entry.table_id)
-        if table.is_const:
+        if table.is_const and not entry.is_default_action:
             raise UpdateError(rpc_code.PERMISSION_DENIED, f"{table.name}: its entries are constant")
-        kept = check_entry(self.pipeline, entry)
+        kept = check_key(table, entry) if how == DELETE else check_entry(self.pipeline, entry, self._has_port)
         if entry.is_default_action:
             return self._update_default(how, table, kept)
+        if how == INSERT and not table.fields:
+            invalid(f"{table.name} has no match fields, so it has its default entry alone")
         rows = self.entries[table.id]
         key = entry_key(kept)
-        if how != DELETE and not entry.HasField("action"):
+        if how == INSERT and not entry.HasField("action"):
             invalid(f"{table.name}: an entry needs an action")
         _check_presence(how, key in rows, lambda: f"{table.name}: {_describe(table, kept)}")
+        if how == MODIFY and not entry.HasField("action"):
+            kept.action.CopyFrom(rows[key].action)
         if how == INSERT and len(rows) >= table.size > 0:
             raise UpdateError(
                 rpc_code.RESOURCE_EXHAUSTED, f"{table.name} is full: it holds {table.size} entries"
             )
         undo = self._replace(rows, key, None if how == DELETE else kept)
+        return self._count_from(how, table, key, kept, entry, undo)
+
+    def _count_from(
+        self,
+        how: int,
+        table: TableInfo,
+        key: EntryKey,
+        kept: p4r.TableEntry,
+        entry: p4r.TableEntry,
+        undo: Undo,
+    ) -> Undo:
+        """Start or set the direct counter of an entry that has just been written."""
+        place = table.id, key
+        before = self._direct_bases.get(place)
         if how != MODIFY:
-            self._direct_bases.pop((table.id, key), None)
-        if how != DELETE and table.counter and entry.HasField("counter_data"):
-            self._direct_bases[table.id, key] = self._base_for(kept, entry.counter_data)
-        return undo
+            self._direct_bases.pop(place, None)
+        if how != DELETE and entry.HasField("counter_data"):
+            self._direct_bases[place] = self._base_for(kept, entry.counter_data)
+
+        def undo_both() -> None:
+            undo()
+            _put(self._direct_bases, place, before)
+
+        return undo_both
 
     def _update_default(self, how: int, table: TableInfo, kept: p4r.TableEntry) -> Undo:
         if how != MODIFY:
@@ -128,6 +155,7 @@ class EntityStore:
         profile = self._profile(member.action_profile_id)
         if not member.member_id:
             invalid(f"{profile.name}: member id 0 is reserved")
+        self._refuse_mixing(profile, self._one_shots[profile.id], "one-shot groups")
         rows = self.members[profile.id]
         _check_presence(how, member.member_id in rows, lambda: f"{profile.name}: member {member.member_id}")
         if how == DELETE:
@@ -149,21 +177,18 @@ class EntityStore:
             invalid(f"{profile.name} has no selector, so it has no groups")
         if not group.group_id:
             invalid(f"{profile.name}: group id 0 is reserved")
+        self._refuse_mixing(profile, self._one_shots[profile.id], "one-shot groups")
         rows = self.groups[profile.id]
         old = rows.get(group.group_id)
         _check_presence(how, old is not None, lambda: f"{profile.name}: group {group.group_id}")
         if how == DELETE:
             return self._replace(rows, group.group_id, None)
-        if old is not None and group.max_size not in (0, old.max_size):
-            invalid(f"{profile.name}: the largest size of group {group.group_id} cannot be changed")
-        ids = [each.member_id for each in group.members]
-        if len(ids) != len(set(ids)):
-            invalid(f"{profile.name}: group {group.group_id} has a member twice; give it a weight")
-        light = [each for each in group.members if each.weight <= 0]
-        if light:
-            invalid(f"{profile.name}: weight {light[0].weight} of member {light[0].member_id} is not above 0")
-        most = group.max_size or profile.max_group_size
-        check_group_size(profile.name, most, sum(each.weight for each in group.members))
+        check_group(profile, group, self._has_port)
+        if old is not None and group.max_size != old.max_size:
+            invalid(
+                f"{profile.name}: the max_size of group {group.group_id} is {old.max_size} and stays it, "
+                f"not {group.max_size}"
+            )
         kept = p4r.ActionProfileGroup()
         kept.CopyFrom(group)
         return self._replace(rows, group.group_id, kept)
@@ -175,11 +200,21 @@ class EntityStore:
         name = counter.preamble.alias
         if how != MODIFY:
             invalid(f"{name}: a counter can only be modified")
-        if not entry.HasField("index") or not 0 <= entry.index.index < counter.size:
-            invalid(f"{name}: a write needs an index in 0..{counter.size - 1}")
-        packets, octets = self._counts(name, entry.index.index)
-        base = (entry.data.packet_count - packets, entry.data.byte_count - octets)
-        return self._replace(self._counter_bases, (entry.counter_id, entry.index.index), base)
+        indices = indices_of(counter, entry)
+        if not entry.HasField("data"):
+            return lambda: None
+        undos = [self._count_on(entry.counter_id, name, index, entry.data) for index in indices]
+
+        def undo() -> None:
+            for each in undos:
+                each()
+
+        return undo
+
+    def _count_on(self, counter_id: int, name: str, index: int, data: p4r.CounterData) -> Undo:
+        packets, octets = self._counts(name, index)
+        base = (data.packet_count - packets, data.byte_count - octets)
+        return self._replace(self._counter_bases, (counter_id, index), base)
 
     def counted(self, counter_id: int, index: int) -> p4r.CounterData:
         """An indexed counter's value, counted on from what a controller has set it to."""
@@ -198,6 +233,8 @@ class EntityStore:
         held = self.entries[table.id].get(key)
         if held is None:
             raise UpdateError(rpc_code.NOT_FOUND, f"{table.name}: the entry of the counter does not exist")
+        if not entry.HasField("data"):
+            return lambda: None
         return self._replace(self._direct_bases, (table.id, key), self._base_for(held, entry.data))
 
     def _base_for(self, entry: p4r.TableEntry, data: p4r.CounterData) -> tuple[int, int]:
@@ -215,6 +252,12 @@ class EntityStore:
         table = self.pipeline.tables[entry.table_id].name
         return self._direct_counts(table, entry_label(self.pipeline, entry))
 
+    @staticmethod
+    def _refuse_mixing(profile: ProfileInfo, others: int, what: str) -> None:
+        """A selector is programmed in one style (section 9.2.3)."""
+        if others:
+            invalid(f"{profile.name} has {others} {what}; the two styles are not mixed")
+
     def _profile(self, profile_id: int) -> ProfileInfo:
         profile = self.pipeline.profiles.get(profile_id)
         if profile is None:
@@ -227,7 +270,7 @@ class EntityStore:
         self._account(old, -1)
         self._account(new, +1)
         try:
-            self._check_references(old, new)
+            self._references.check(old, new)
             self._check_fill(new)
         except UpdateError:
             self._account(new, -1)
@@ -245,103 +288,63 @@ class EntityStore:
     def _account(self, entity: Any, sign: int) -> None:
         if entity is None:
             return
-        for reference in self._offers(entity):
-            self._is_there[reference] += sign
-        for reference, _ in self._needs(entity):
-            self._is_used[reference] += sign
-        if isinstance(entity, p4r.TableEntry) and (profile := self.pipeline.tables[entity.table_id].profile):
+        self._references.account(entity, sign)
+        if isinstance(entity, p4r.TableEntry) and entity.action.HasField("action_profile_action_set"):
+            profile = self.pipeline.profiles[self.pipeline.tables[entity.table_id].profile]
             actions = entity.action.action_profile_action_set.action_profile_actions
-            self._fill[profile] += sign * sum(each.weight for each in actions)
-
-    def _check_references(self, old: Any, new: Any) -> None:
-        """What `new` needs must be there; what `old` offered must not be missed by others."""
-        if new is not None:
-            for reference, name in self._needs(new):
-                if not self._is_there[reference]:
-                    raise UpdateError(rpc_code.NOT_FOUND, f"{name} does not exist")
-        if old is not None:
-            for reference in self._offers(old):
-                if self._is_used[reference] and not self._is_there[reference]:
-                    raise UpdateError(
-                        rpc_code.FAILED_PRECONDITION,
-                        f"{self._name(reference)} is in use by {self._is_used[reference]} others",
-                    )
+            self._fill[profile.id] += sign * size_of(profile, actions)
+            self._one_shots[profile.id] += sign
 
     def _check_fill(self, new: Any) -> None:
-        if isinstance(new, p4r.TableEntry) and (profile := self.pipeline.tables[new.table_id].profile):
-            info = self.pipeline.profiles[profile]
-            if self._fill[profile] > info.size > 0:
+        """A one-shot group has room in its selector, which has no groups of members."""
+        if isinstance(new, p4r.TableEntry) and new.action.HasField("action_profile_action_set"):
+            info = self.pipeline.profiles[self.pipeline.tables[new.table_id].profile]
+            if self._fill[info.id] > info.size > 0:
+                what = "members" if info.counts_members else "weights"
                 raise UpdateError(
-                    rpc_code.RESOURCE_EXHAUSTED, f"{info.name} is full: it holds weights up to {info.size}"
+                    rpc_code.RESOURCE_EXHAUSTED, f"{info.name} is full: it holds {what} up to {info.size}"
                 )
+            self._refuse_mixing(
+                info, len(self.members[info.id]) + len(self.groups[info.id]), "members and groups"
+            )
 
-    def _offers(self, entity: Any) -> Iterator[_Reference]:
-        """What others may refer to."""
-        if isinstance(entity, p4r.ActionProfileMember):
-            yield "member", entity.action_profile_id, entity.member_id
-        elif isinstance(entity, p4r.ActionProfileGroup):
-            yield "group", entity.action_profile_id, entity.group_id
-        elif isinstance(entity, p4r.TableEntry):
-            values = {each.field_id: each.exact.value for each in entity.match}
-            for fields in self.pipeline.referred.get(entity.table_id, ()):
-                yield "entry", entity.table_id, tuple((field, values.get(field, b"")) for field in fields)
 
-    def _needs(self, entity: Any) -> Iterator[tuple[_Reference, str]]:
-        """What an entity refers to, with its name for messages."""
-        if isinstance(entity, p4r.ActionProfileGroup):
-            for each in entity.members:
-                yield (
-                    ("member", entity.action_profile_id, each.member_id),
-                    f"group {entity.group_id}: member {each.member_id}",
-                )
-        elif isinstance(entity, p4r.ActionProfileMember):
-            yield from self._action_needs(entity.action)
-        elif isinstance(entity, p4r.TableEntry):
-            table = self.pipeline.tables[entity.table_id]
-            values = {each.field_id: each.exact.value for each in entity.match if each.HasField("exact")}
-            yield from self._value_needs(table.name, table.fields, values)
-            yield from self._table_action_needs(table, entity.action)
+def indices_of(counter: p4i.Counter, entry: p4r.CounterEntry) -> Sequence[int]:
+    """The cells that a counter entry means: all of them without an index.
 
-    def _table_action_needs(
-        self, table: TableInfo, action: p4r.TableAction
-    ) -> Iterator[tuple[_Reference, str]]:
-        kind = action.WhichOneof("type")
-        if kind == "action":
-            yield from self._action_needs(action.action)
-        elif kind == "action_profile_member_id":
-            id = action.action_profile_member_id
-            yield ("member", table.profile, id), f"{table.name}: member {id}"
-        elif kind == "action_profile_group_id":
-            id = action.action_profile_group_id
-            yield ("group", table.profile, id), f"{table.name}: group {id}"
-        elif kind == "action_profile_action_set":
-            for each in action.action_profile_action_set.action_profile_actions:
-                yield from self._action_needs(each.action)
+    Raises:
+        UpdateError: INVALID_ARGUMENT below 0, OUT_OF_RANGE above the last.
+    """
+    if not entry.HasField("index"):
+        return range(counter.size)
+    index, name = entry.index.index, counter.preamble.alias
+    if index < 0:
+        invalid(f"{name}: index {index} is below 0")
+    if index >= counter.size:
+        raise UpdateError(rpc_code.OUT_OF_RANGE, f"{name}: index {index} is not in 0..{counter.size - 1}")
+    return [index]
 
-    def _action_needs(self, action: p4r.Action) -> Iterator[tuple[_Reference, str]]:
-        info = self.pipeline.actions[action.action_id]
-        values = {param.param_id: param.value for param in action.params}
-        yield from self._value_needs(info.name, info.params, values)
 
-    def _value_needs(
-        self, where: str, specs: Any, values: dict[int, bytes]
-    ) -> Iterator[tuple[_Reference, str]]:
-        known: list[Value] = [spec for spec in specs.values() if values.get(spec.id)]
-        for table, pairs in references_of(known).items():
-            reference = ("entry", table, tuple((field, values[id]) for field, id in pairs))
-            yield reference, f"{where}: {self._name(reference)}"
+def refusal_of(pipeline: Pipeline, entity: p4r.Entity) -> UpdateError:
+    """What an entity of a kind that this switch has none of is refused with.
 
-    def _name(self, reference: _Reference) -> str:
-        kind, holder, key = reference
-        if kind != "entry":
-            return f"{kind} {key}"
-        assert isinstance(holder, int)
-        assert isinstance(key, tuple)
-        table = self.pipeline.tables[holder]
-        shown = ", ".join(
-            f"{table.fields[field].name} {_text(table.fields[field], value)}" for field, value in key
+    INVALID_ARGUMENT for an id that the P4Info does not have, or UNIMPLEMENTED.
+    """
+    kind = entity.WhichOneof("entity")
+    assert kind
+    if kind in pipeline.unsupported:
+        id = getattr(getattr(entity, kind), kind.replace("_entry", "_id"))
+        if id not in pipeline.unsupported[kind]:
+            invalid(f"{kind} 0x{id:08x} is not in the P4Info of {pipeline.name}")
+    elif kind == "direct_meter_entry":
+        table = find_table(pipeline, entity.direct_meter_entry.table_entry.table_id)
+        if not table.meter:
+            invalid(f"{table.name} has no direct meter")
+    elif kind == "extern_entry":
+        invalid(
+            f"extern type 0x{entity.extern_entry.extern_type_id:08x} is not in the P4Info of {pipeline.name}"
         )
-        return f"{table.name} entry with {shown}"
+    return UpdateError(rpc_code.UNIMPLEMENTED, f"this switch has no {kind}")
 
 
 def entry_key(entry: p4r.TableEntry) -> EntryKey:
@@ -370,10 +373,6 @@ def _describe(table: TableInfo, entry: p4r.TableEntry) -> str:
         kind = match.WhichOneof("field_match_type")
         assert kind is not None
         value = getattr(match, kind)
-        shown = _text(field, getattr(value, "value", b"") or getattr(value, "low", b""))
+        shown = value_text(field, getattr(value, "value", b"") or getattr(value, "low", b""))
         parts.append(f"{field.name}={shown}{f'/{match.lpm.prefix_len}' if kind == 'lpm' else ''}")
     return f"entry {' '.join(parts)}" + (f" priority {entry.priority}" if entry.priority else "")
-
-
-def _text(field: Value, value: bytes) -> str:
-    return f"0x{value.hex()}" if field.bits else repr(value.decode("utf-8", "replace"))

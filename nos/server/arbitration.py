@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import grpc
 from finsy.proto import p4r, rpc_code, rpc_status
+from google.protobuf import any_pb2
 
 from raddle.nos.server.paths import RpcError
 
@@ -41,6 +42,8 @@ class Arbiter:
         self._device_id = device_id
         self._sessions: list[Session] = []
         self._highest: dict[str, int] = {}
+        self._roles: set[str] = set()
+        self._configs: dict[str, any_pb2.Any] = {}
 
     def arbitrate(self, session: Session, update: p4r.MasterArbitrationUpdate) -> None:
         """A controller introduces itself, or changes its election id; all of its role hear of it.
@@ -50,7 +53,8 @@ class Arbiter:
         """
         if update.device_id != self._device_id:
             raise RpcError(
-                grpc.StatusCode.NOT_FOUND, f"no device {update.device_id}; this is {self._device_id}"
+                grpc.StatusCode.FAILED_PRECONDITION if session.is_open else grpc.StatusCode.NOT_FOUND,
+                f"no device {update.device_id}; this is {self._device_id}",
             )
         if session.is_open and update.role.name != session.role:
             raise RpcError(
@@ -71,11 +75,14 @@ class Arbiter:
         before = self.primary(role)
         if not session.is_open:
             session.is_open, session.role = True, role
+            self._roles.add(role)
             self._sessions.append(session)
         session.election_id = election_id
         if election_id is not None:
             # CORRECTNESS: the highest that was ever seen counts, so that a late backup does not take over.
             self._highest[role] = max(election_id, self._highest.get(role, 0))
+        if self.primary(role) is session:
+            self._configs[role] = update.role.config
         if self.primary(role) is before and before is not session:
             self._inform(session)
         else:
@@ -104,10 +111,12 @@ class Arbiter:
         """Let through what comes with the election id of the primary.
 
         Raises:
-            RpcError: NOT_FOUND for another device, PERMISSION_DENIED for another controller.
+            RpcError: NOT_FOUND for another device or role, PERMISSION_DENIED for another controller.
         """
         if device_id != self._device_id:
             raise RpcError(grpc.StatusCode.NOT_FOUND, f"no device {device_id}; this is {self._device_id}")
+        if role and role not in self._roles:
+            raise RpcError(grpc.StatusCode.NOT_FOUND, f"no controller has come with role '{role}'")
         primary = self.primary(role)
         if primary is None or primary.election_id != election_id:
             raise RpcError(
@@ -142,6 +151,8 @@ class Arbiter:
         update = p4r.MasterArbitrationUpdate(device_id=self._device_id, status=status)
         if session.role:
             update.role.name = session.role
+        if (config := self._configs.get(session.role)) and config.ByteSize():
+            update.role.config.CopyFrom(config)
         if highest := self._highest.get(session.role):
             update.election_id.CopyFrom(p4r.Uint128(high=highest >> 64, low=highest & (1 << 64) - 1))
         try:

@@ -85,12 +85,7 @@ class P4RuntimeService(p4r_grpc.P4RuntimeServicer):
         await self._check_device(request.device_id, context)
         pipeline = self._forwarding.pipeline
         if pipeline is None:
-            if self._forwarding.fails_on_first:
-                return p4r.GetForwardingPipelineConfigResponse()
-            error = UpdateError(
-                rpc_code.FAILED_PRECONDITION, "No forwarding pipeline config set for this device"
-            )
-            await _abort(context, error)
+            return p4r.GetForwardingPipelineConfigResponse()
         config = pipeline.config
         how = request.response_type
         return p4r.GetForwardingPipelineConfigResponse(
@@ -115,20 +110,23 @@ class P4RuntimeService(p4r_grpc.P4RuntimeServicer):
         except (RpcError, UpdateError) as error:
             await _abort(context, error)
         if any(results):
-            await _abort_batch(context, results)
+            await _abort_batch(context, results, "updates")
         return p4r.WriteResponse()
 
     async def Read(self, request: p4r.ReadRequest, context: _Context) -> AsyncIterator[p4r.ReadResponse]:
-        """All entities of one moment, in parts; any client may."""
+        """All entities of one moment, in parts, also beside bad requests; any client may."""
         await self._check_caller(context)
         await self._check_device(request.device_id, context)
         try:
-            found = await self._work.run(context.peer(), partial(self._forwarding.read, request.entities))
+            read = partial(self._forwarding.read_batch, request.entities, request.role)
+            found, results = await self._work.run(context.peer(), read)
         except UpdateError as error:
             await _abort(context, error)
         for part in _parts(found):
             await self._work.turns.come(context.peer())
             yield p4r.ReadResponse(entities=part)
+        if any(results):
+            await _abort_batch(context, results, "requests")
 
     async def StreamChannel(
         self, request_iterator: AsyncIterator[p4r.StreamMessageRequest], context: _Context
@@ -179,6 +177,8 @@ class P4RuntimeService(p4r_grpc.P4RuntimeServicer):
             return None
         if not session.is_open:
             raise RpcError(grpc.StatusCode.FAILED_PRECONDITION, "a stream begins with an arbitration update")
+        if kind == "digest_ack":
+            return self._digest_refusal(request.digest_ack)
         if kind != "packet":
             return _refusal(rpc_code.UNIMPLEMENTED, f"this switch takes no {kind}")
         if self._arbiter.primary(session.role) is not session:
@@ -190,6 +190,20 @@ class P4RuntimeService(p4r_grpc.P4RuntimeServicer):
         except UpdateError as error:
             return _refusal(error.code, error.message, request.packet)
         return None
+
+    def _digest_refusal(self, ack: p4r.DigestListAck) -> p4r.StreamError:
+        pipeline = self._forwarding.pipeline
+        if pipeline is not None and ack.digest_id in pipeline.unsupported["digest_entry"]:
+            error = p4r.StreamError(
+                canonical_code=rpc_code.UNIMPLEMENTED, message="this switch sends no digests"
+            )
+        else:
+            error = p4r.StreamError(
+                canonical_code=rpc_code.INVALID_ARGUMENT,
+                message=f"digest 0x{ack.digest_id:08x} is not in the P4Info",
+            )
+        error.digest_list_ack.digest_list_ack.CopyFrom(ack)
+        return error
 
     def _packet_in(self, packet: p4r.PacketIn) -> None:
         """Hand a packet to the primaries; called from any thread."""
@@ -282,9 +296,9 @@ async def _abort(context: _Context, error: RpcError | UpdateError) -> NoReturn:
     await context.abort(code, status_text(error.message))
 
 
-async def _abort_batch(context: _Context, results: Results) -> NoReturn:
-    """End a Write of which updates have failed: a p4.v1.Error for each, in order, in the status details."""
-    status = rpc_status.Status(code=rpc_code.UNKNOWN, message=f"{sum(map(bool, results))} updates failed")
+async def _abort_batch(context: _Context, results: Results, what: str) -> NoReturn:
+    """End a call of which parts have failed: a p4.v1.Error for each, in order, in the status details."""
+    status = rpc_status.Status(code=rpc_code.UNKNOWN, message=f"{sum(map(bool, results))} {what} failed")
     for result in results:
         code, message = (result.code, result.message) if result else (rpc_code.OK, "")
         status.details.add().Pack(p4r.Error(canonical_code=code, message=message))

@@ -15,7 +15,7 @@ from raddle.controller.plan.update import Write
 from raddle.controller.southbound.channel import RefusedError
 from raddle.controller.southbound.driver import Survey, Wire
 from raddle.controller.southbound.p4runtime.routes import EntityRoutes
-from raddle.controller.southbound.p4runtime.session import BatchError, P4Session
+from raddle.controller.southbound.p4runtime.session import BatchError, P4Session, UnfitError
 from raddle.controller.southbound.p4runtime.target import P4Target
 from raddle.controller.southbound.p4runtime.text import describe_key
 from raddle.controller.southbound.p4runtime.updates import (
@@ -85,6 +85,8 @@ class P4Driver:
         self._is_empty = running is None
         self._has_pipeline = running is not None and _is_same(running, target)
         self._before = self._read() if self._has_pipeline else {}
+        self._keep_style()
+        target = self._target
         held = ""
         if running is not None and not self._has_pipeline and not self._may_replace:
             name = running.p4info.pkg_info.name or "without a name"
@@ -104,25 +106,44 @@ class P4Driver:
     def lay_groundwork(self) -> None:
         """The pipeline, and all entities but routes: members and groups that no route names yet."""
         self._give_pipeline()
-        routes = {key for keys in self._routes(self._target.entities).keys.values() for key in keys}
-        added = {key: entity for key, entity in self._target.entities.items() if key not in routes}
-        now = self._read()
-        self._write(now, now | added)
+
+        def then(now: Entities) -> Entities:
+            routes = {key for keys in self._routes(self._target.entities).keys.values() for key in keys}
+            return now | {key: entity for key, entity in self._target.entities.items() if key not in routes}
+
+        self._bring(then)
 
     def write_routes(self, writes: Sequence[Write]) -> None:
-        now, wanted = self._read(), self._target.entities
-        have, want = self._routes(now).keys, self._routes(wanted).keys
-        then = dict(now)
-        for write in writes:
-            for key in have.get(write.prefix, ()):
-                del then[key]
-            then |= {key: wanted[key] for key in want.get(write.prefix, ())}
-        self._write(now, then)
+        def then(now: Entities) -> Entities:
+            wanted, made = self._target.entities, dict(now)
+            have, want = self._routes(now).keys, self._routes(wanted).keys
+            for write in writes:
+                for key in have.get(write.prefix, ()):
+                    del made[key]
+                made |= {key: wanted[key] for key in want.get(write.prefix, ())}
+            return made
+
+        self._bring(then)
 
     def finish(self, kept: Collection[str]) -> None:
         self._give_pipeline()
+        self._bring(lambda now: self._wanted(now, kept))
+
+    def _bring(self, then: Callable[[Entities], Entities]) -> None:
+        """Make the tables hold `then`, in members and groups where the switch lacks one-shot groups."""
         now = self._read()
-        self._write(now, self._wanted(now, kept))
+        try:
+            self._write(now, then(now))
+        except NoOneShotError:
+            assert self._target.in_groups
+            self._target = self._target.in_groups()
+            self.lay_groundwork()
+            self._bring(then)
+
+    def _keep_style(self) -> None:
+        """A selector is programmed in one style: one that has members and groups keeps them."""
+        if self._target.in_groups and any(kind in ("member", "group") for kind, _, _ in self._before):
+            self._target = self._target.in_groups()
 
     def verify(self, kept: Collection[str]) -> str:
         left = self._left(kept)
@@ -168,14 +189,16 @@ class P4Driver:
     def _give_pipeline(self) -> None:
         if self._has_pipeline:
             return
-        reconcile = self._target.is_pins and not self._is_empty
         self._session.require_primary()
-        self._session.set_pipeline(
-            self._target.config, _Set.RECONCILE_AND_COMMIT if reconcile else _Set.VERIFY_AND_COMMIT
-        )
+        config = self._target.config
+        if not self._is_empty and self._session.reconcile_pipeline(config):
+            self.sent += 1  # It may be all that there was to do.
+        else:
+            self._session.set_pipeline(config, _Set.VERIFY_AND_COMMIT)
         self._has_pipeline = True
         # A fresh pipeline has the program's own default entries, and a reconciled one what was there.
         self._before = self._read()
+        self._keep_style()
 
     def _read(self) -> Entities:
         return read_entities(self._session, self._target.schema)
@@ -200,6 +223,13 @@ class P4Driver:
     def _too_many(self) -> str:
         """Which table the plan does not fit into; a switch would refuse it halfway, and BMv2 not say why."""
         counts = Counter(holder for kind, holder, _ in self._target.entities if kind == "entry")
+        for profile in self._target.schema.action_profiles:
+            if (size := self._target.size(profile.id)) > profile.size:
+                return (
+                    f"{self.name} ({self.address}): the routes have next hops of weight {size} in all, and "
+                    f"{profile.alias} holds {profile.size}\n"
+                    "  hint: compile p4/fabric.p4 with a larger GROUP_MEMBERS"
+                )
         for table in self._target.schema.tables:
             if counts[table.id] > table.size:
                 return (
@@ -224,6 +254,8 @@ class P4Driver:
                 self._session.write(batch)
             except BatchError as error:
                 self.sent += len(error.refusals) < len(batch)
+                if self._target.in_groups and _lacks_one_shots(batch, error):
+                    raise NoOneShotError from None
                 raise RefusedError(_refused(self._session, schema, batch, error)) from None
             self.sent += 1
 
@@ -243,6 +275,18 @@ class P4Driver:
                 self._counted |= {
                     key_of(entity): _with_counts(entity) for entity in self._session.read(asked)
                 }
+
+
+class NoOneShotError(Exception):
+    """A switch takes no one-shot groups."""
+
+
+def _lacks_one_shots(batch: Sequence[p4r.Update], error: BatchError) -> bool:
+    return any(
+        each.code == rpc_code.UNIMPLEMENTED
+        and batch[each.place].entity.table_entry.action.HasField("action_profile_action_set")
+        for each in error.refusals
+    )
 
 
 def push_p4(session: P4Session, target: P4Target, may_replace: bool = False) -> int:
@@ -279,10 +323,15 @@ def read_entities(session: P4Session, schema: P4Schema) -> Entities:
         for table in schema.tables
         if not table.match_fields
     ]
+    found = list(session.read(wanted))
     if any(True for _ in schema.action_profiles):
-        wanted.append(p4r.Entity(action_profile_member=p4r.ActionProfileMember()))
-        wanted.append(p4r.Entity(action_profile_group=p4r.ActionProfileGroup()))
-    return by_key(session.read(wanted))
+        grouped = [
+            p4r.Entity(action_profile_member=p4r.ActionProfileMember()),
+            p4r.Entity(action_profile_group=p4r.ActionProfileGroup()),
+        ]
+        with suppress(UnfitError):  # A server need not have them (section 9.2.3).
+            found += session.read(grouped)
+    return by_key(found)
 
 
 def _is_same(running: p4r.ForwardingPipelineConfig, target: P4Target) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from ipaddress import ip_interface, ip_network
 
 from finsy import (
@@ -40,39 +41,30 @@ _Hops = tuple[tuple[int, int], ...]
 
 
 def fabric_entities(
-    switch: SwitchPlan, macs: Mapping[str, str], is_watching: bool = True
+    switch: SwitchPlan, macs: Mapping[str, str], is_watching: bool = True, in_groups: bool = False
 ) -> Iterator[P4Entity]:
     """Everything that the switch's tables must hold, members and groups first.
 
-    A member is a neighbor; a group is a distinct set of weighted members, each skipped while its port is
-    down if the switch is to be `is_watching`. A route with one next hop names the member: a group whose every
-    port is down divides by zero in BMv2. The switch's own addresses are trapped, those of its neighbors are
-    host routes. The plan's pins go by destination, its policies by source and destination.
+    A route has its next hops as a one-shot group, which every server takes; `in_groups` it names a member or
+    a group of members. A next hop among several is skipped while its port is down if the switch is to be
+    `is_watching`; that of a route with one is not, as a group whose every port is down divides by zero in
+    BMv2. The switch's own addresses are trapped, those of its neighbors are host routes. The plan's pins go
+    by destination, its policies by source and destination.
     """
     neighbors = neighbors_of(switch, macs)
     member_of = member_ids(neighbors)
-    number_of = {neighbor.port: neighbor.number for neighbor in neighbors}
     routes = _routes(switch, neighbors, member_of)
-    groups = group_ids(hops for hops in routes.values() if len(hops) > 1)
+    by_member = {member_of[neighbor.port]: neighbor for neighbor in neighbors}
 
     yield from _settings(switch)
-    yield P4ActionProfileMember(_PROFILE, member_id=TRAP_MEMBER, action=Action("trap"))
-    for neighbor in neighbors:
-        yield P4ActionProfileMember(_PROFILE, member_id=member_of[neighbor.port], action=_to(neighbor))
-    watched = {member_of[port]: number for port, number in number_of.items()}
-    for hops, group in groups.items():
-        members = [
-            P4Member(member_id=member, weight=(weight, watched[member]) if is_watching else weight)
-            for member, weight in hops
-        ]
-        yield P4ActionProfileGroup(_PROFILE, group_id=group, members=members)
+    choose = partial(_one_shot, by_member, is_watching)
+    if in_groups:
+        groups = group_ids(hops for hops in routes.values() if len(hops) > 1)
+        yield from _members(by_member, groups, is_watching)
+        choose = partial(_reference, groups)
     for prefix, hops in routes.items():
-        if len(hops) > 1:
-            chosen = IndirectAction(group_id=groups[hops])
-        else:
-            chosen = IndirectAction(member_id=hops[0][0] if hops else TRAP_MEMBER)
         table = "ipv4_route" if ip_network(prefix).version == 4 else "ipv6_route"
-        yield P4TableEntry(table, match=Match(dst=prefix), action=chosen)
+        yield P4TableEntry(table, match=Match(dst=prefix), action=choose(hops))
     at = {neighbor.port: neighbor for neighbor in neighbors}
     for route in switch.routes:
         if route.origin == "pin":
@@ -81,6 +73,41 @@ def fabric_entities(
     for policy in switch.policies:
         match = Match(src=_wide(policy.src), dst=_wide(policy.dst))
         yield P4TableEntry("pin_pair", match=match, action=_to(at[policy.next_hop.port]))
+
+
+def _one_shot(by_member: Mapping[int, Neighbor], is_watching: bool, hops: _Hops) -> IndirectAction:
+    """A group of its own for a route, in the order of the members' ids."""
+    if not hops:
+        return IndirectAction([(1, Action("trap"))])
+    watches = is_watching and len(hops) > 1
+    return IndirectAction(
+        [
+            ((weight, by_member[member].number) if watches else weight, _to(by_member[member]))
+            for member, weight in hops
+        ]
+    )
+
+
+def _reference(groups: Mapping[_Hops, int], hops: _Hops) -> IndirectAction:
+    """The group of several members, or the member."""
+    if len(hops) > 1:
+        return IndirectAction(group_id=groups[hops])
+    return IndirectAction(member_id=hops[0][0] if hops else TRAP_MEMBER)
+
+
+def _members(
+    by_member: Mapping[int, Neighbor], groups: Mapping[_Hops, int], is_watching: bool
+) -> Iterator[P4Entity]:
+    """A member for each neighbor, a group for each distinct set of weighted members."""
+    yield P4ActionProfileMember(_PROFILE, member_id=TRAP_MEMBER, action=Action("trap"))
+    for member, neighbor in by_member.items():
+        yield P4ActionProfileMember(_PROFILE, member_id=member, action=_to(neighbor))
+    for hops, group in groups.items():
+        members = [
+            P4Member(member_id=member, weight=(weight, by_member[member].number) if is_watching else weight)
+            for member, weight in hops
+        ]
+        yield P4ActionProfileGroup(_PROFILE, group_id=group, members=members)
 
 
 def _to(neighbor: Neighbor) -> Action:

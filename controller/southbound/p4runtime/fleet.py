@@ -60,4 +60,7 @@ def read_all(
 def connector(inventory: Inventory, name: str) -> Callable[[], P4Session]:
     """What makes a session with a switch of an inventory."""
     device_id = inventory.device_ids.get(name, DEVICE_ID)
-    return partial(P4Session, name, inventory.addresses[name], device_id, inventory.access)
+    return partial(
+        P4Session, name, inventory.addresses[name], device_id, inventory.access,
+        inventory.election_ids.get(name), inventory.roles.get(name, ""),
+    )  # fmt: skip

@@ -54,6 +54,12 @@ class EntityRoutes:
 
     def _hops(self, entry: P4TableEntry) -> tuple[NextHop, ...]:
         action = entry.action
+        if isinstance(action, IndirectAction) and action.action_set:
+            return tuple(
+                NextHop("", self._ports[number], weight)
+                for weight, each in action.action_set
+                if isinstance(weight, int) and (number := int(str(each.args.get("port", 0)))) in self._ports
+            )
         if isinstance(action, IndirectAction):
             members = self._members[action.group_id] if action.group_id else ((action.member_id or 0, 1),)
             ports = (

@@ -14,12 +14,13 @@ from types import TracebackType
 import grpc
 from finsy.proto import U128, p4r, p4r_grpc, rpc_code, rpc_status
 
-from raddle.controller.southbound.channel import Problem, failure, login_of, open_channel
+from raddle.controller.southbound.channel import Problem, RefusedError, failure, login_of, open_channel
 from raddle.errors import UnreachableError
 from raddle.inventory import Access
 
-ELECTION_ID = 1 << 16
-"""raddle's election id. Every controller of a switch has its own; the highest is the primary."""
+ELECTION_ID = 1
+"""The election id that we come with unless we are told another. Where a switch has seen a higher one and
+nobody is left who has it, we take that: a controller that comes back with it is the primary again."""
 
 TIMEOUT_S = 30.0
 MAX_BYTES = 64 * 2**20
@@ -44,6 +45,10 @@ class Refusal:
         return str(rpc_code.Code.Name(self.code))
 
 
+class UnfitError(RefusedError):
+    """A switch cannot do what was asked (UNIMPLEMENTED), or not with what it holds (INVALID_ARGUMENT)."""
+
+
 class BatchError(Exception):
     """A batch of which updates were refused; the others took effect."""
 
@@ -55,6 +60,7 @@ class BatchError(Exception):
 class P4Session:
     """A session as a context manager. Calls block; they raise UnreachableError with a way out.
 
+    Without an `election_id` nobody is outranked: another primary stays it, and no higher id is left behind.
     A stream stays open for as long as the session: closing it gives up the role of primary. Closing the
     session from another thread ends a call that is under way.
     """
@@ -65,13 +71,16 @@ class P4Session:
         address: str,
         device_id: int,
         access: Access | None = None,
-        election_id: int = ELECTION_ID,
+        election_id: int | None = None,
         role: str = "",
     ) -> None:
         self.name = name
         self.address = address
         self._device_id = device_id
-        self._election_id = election_id
+        self._election_id = election_id or ELECTION_ID
+        self._is_chosen = election_id is not None
+        self._highest_seen = 0
+        self._has_primary = False
         self._role = role
         self._access = access or Access()
         options = [
@@ -124,11 +133,19 @@ class P4Session:
     def require_primary(self) -> None:
         """Become the primary, in a new stream where none is open yet, or say who is in the way."""
         is_primary = self._hear() if self._reader else self.open()
-        if not is_primary:
-            raise UnreachableError(
-                f"{self.name} ({self.address}): another controller is primary\n"
-                f"  hint: its election id is above {self._election_id}; stop it, then apply again"
-            )
+        if not is_primary and not self._has_primary and not self._is_chosen:
+            is_primary = self.take_over()
+        if is_primary:
+            return
+        if self._has_primary:
+            problem = "another controller is primary"
+            hint = f"its election id is {self._highest_seen}; stop it, or give a higher 'election_id'"
+        else:
+            problem = f"election id {self._election_id} is below {self._highest_seen}, which it has seen"
+            hint = f"give {self._highest_seen} or more as its 'election_id'"
+        raise UnreachableError(
+            f"{self.name} ({self.address}): {problem}\n  hint: {hint} in the inventory, then apply again"
+        )
 
     def await_arbitration(self, timeout_s: float) -> bool:
         """Wait for the switch's next word on who is primary; returns whether we are."""
@@ -153,10 +170,11 @@ class P4Session:
             raise answer
         self._highest_seen = U128.decode(answer.election_id)
         self._is_primary = answer.status.code == rpc_code.OK
+        self._has_primary = answer.status.code in (rpc_code.OK, rpc_code.ALREADY_EXISTS)
 
     def take_over(self) -> bool:
-        """As a backup whose primary has gone: become the primary with a higher election id."""
-        self._election_id = max(self._election_id, self._highest_seen) + 1
+        """As a backup whose primary has gone: become the primary with its election id."""
+        self._election_id = max(self._election_id, self._highest_seen)
         self._introduce()
         return self.await_arbitration(TIMEOUT_S)
 
@@ -186,6 +204,14 @@ class P4Session:
             self._stub.SetForwardingPipelineConfig(request, timeout=TIMEOUT_S, metadata=self._login)
         except grpc.RpcError as error:
             raise self._explain("pipeline", error) from None
+
+    def reconcile_pipeline(self, config: p4r.ForwardingPipelineConfig) -> bool:
+        """Give the switch a pipeline and keep what its tables hold; False where it cannot."""
+        try:
+            self.set_pipeline(config, _Set.RECONCILE_AND_COMMIT)
+        except UnfitError:
+            return False
+        return True
 
     def read(self, wanted: Iterable[p4r.Entity]) -> Iterator[p4r.Entity]:
         """All entities that `wanted` stands for."""
@@ -260,7 +286,10 @@ class P4Session:
             hint = "it does not speak P4Runtime; check the switch model's 'nos'"
         else:
             hint = "'raddle apply --dry-run' shows what was to change"
-        return failure(self.name, self.address, self._access, error, Problem(f"refused a {what}", hint))
+        found = failure(self.name, self.address, self._access, error, Problem(f"refused a {what}", hint))
+        lacks = {rpc_code.UNIMPLEMENTED, rpc_code.INVALID_ARGUMENT}
+        codes = {each.code for each in _refusals(error)} or {code.value[0]}
+        return UnfitError(str(found)) if codes <= lacks else found
 
 
 def _refusals(error: grpc.RpcError) -> tuple[Refusal, ...]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from finsy import P4Schema
 from finsy.proto import p4r
@@ -20,13 +21,28 @@ from raddle.errors import InputError
 
 @dataclass(frozen=True)
 class P4Target:
-    """What a switch must be: its pipeline and all that its tables hold; `ports` are its ports by number."""
+    """What a switch must be: its pipeline and all that its tables hold; `ports` are its ports by number.
+
+    `in_groups` makes the same for a switch that lacks one-shot groups; None where there is no other way.
+    """
 
     config: p4r.ForwardingPipelineConfig
     schema: P4Schema
     entities: Entities
     is_pins: bool
     ports: Mapping[int, str]
+    in_groups: Callable[[], P4Target] | None = None
+
+    def size(self, profile: int) -> int:
+        """How much of an action profile the entities fill: the weights of all one-shot groups."""
+        profiles = {each.preamble.id: each for each in self.config.p4info.action_profiles}
+        tables = set(profiles[profile].table_ids)
+        return sum(
+            each.weight
+            for entity in self.entities.values()
+            if entity.table_entry.table_id in tables
+            for each in entity.table_entry.action.action_profile_action_set.action_profile_actions
+        )
 
 
 def p4_target(
@@ -34,6 +50,7 @@ def p4_target(
     macs: Mapping[str, str],
     pins: p4r.ForwardingPipelineConfig | None = None,
     is_watching: bool = True,
+    with_groups: bool = False,
 ) -> P4Target:
     """What a switch must be.
 
@@ -41,6 +58,7 @@ def p4_target(
         macs: MAC address of every switch and endpoint by name.
         pins: the pipeline of SONiC PINS, for the switches that run it.
         is_watching: the switch skips members of groups whose port is down.
+        with_groups: next hops of routes are members and groups, not one-shot groups.
 
     Raises:
         InputError: `no-p4info`, the switch runs SONiC PINS and its P4Info was not given;
@@ -59,8 +77,13 @@ def p4_target(
         return P4Target(pins, schema, by_key(middleblock_entities(schema, switch, macs)), True, ports)
     config = fabric_pipeline()
     schema = schema_of(config)
-    entities = (entity.encode(schema) for entity in fabric_entities(switch, macs, is_watching))
-    return P4Target(config, schema, by_key(entities), False, ports)
+    made = [entity.encode(schema) for entity in fabric_entities(switch, macs, is_watching, with_groups)]
+    for entity in made:
+        if entity.HasField("action_profile_group"):
+            group = entity.action_profile_group
+            group.max_size = schema.action_profiles[group.action_profile_id].max_group_size
+    other = None if with_groups else partial(p4_target, switch, macs, pins, is_watching, with_groups=True)
+    return P4Target(config, schema, by_key(made), False, ports, other)
 
 
 def describe_target(target: P4Target) -> dict[str, object]:

@@ -63,7 +63,6 @@ def _plain(entity: p4r.Entity) -> p4r.Entity:
         members = sorted(group.members, key=lambda each: each.member_id)
         del group.members[:]
         group.members.extend(members)
-        group.max_size = 0  # BMv2 reports the largest that it can have.
     elif plain.HasField("table_entry"):
         entry = plain.table_entry
         for name in ("counter_data", "time_since_last_hit", "meter_config", "meter_counter_data"):
@@ -78,7 +77,7 @@ def differ(old: p4r.Entity | None, new: p4r.Entity | None) -> bool:
     """Whether a switch that holds `old` must be told `new`.
 
     The watched ports of a group are not compared: BMv2 (p4lang/PI) reports the last member's for all of them.
-    A member's port follows from its id.
+    A member's port follows from its id. Nor is its largest size, which nothing can change.
     """
     if old is None or new is None or not new.HasField("action_profile_group"):
         return old != new
@@ -101,7 +100,7 @@ def plan_batches(schema: P4Schema, current: Entities, wanted: Entities) -> list[
         if old is None and key[0] != "default":
             steps.setdefault(phase, []).append(p4r.Update(type=p4r.Update.INSERT, entity=entity))
         elif differ(old, entity):
-            steps.setdefault(phase, []).append(p4r.Update(type=p4r.Update.MODIFY, entity=entity))
+            steps.setdefault(phase, []).append(_modification(old, entity))
     for key, old in current.items():
         if key not in wanted and key[0] != "default":
             steps.setdefault(100 - _phase(schema, key), []).append(
@@ -112,6 +111,14 @@ def plan_batches(schema: P4Schema, current: Entities, wanted: Entities) -> list[
         for phase in sorted(steps)
         for start in range(0, len(steps[phase]), BATCH)
     ]
+
+
+def _modification(old: p4r.Entity | None, new: p4r.Entity) -> p4r.Update:
+    """A group keeps the largest size that it was made with."""
+    update = p4r.Update(type=p4r.Update.MODIFY, entity=new)
+    if old is not None and new.HasField("action_profile_group"):
+        update.entity.action_profile_group.max_size = old.action_profile_group.max_size
+    return update
 
 
 def _phase(schema: P4Schema, key: Key) -> int:

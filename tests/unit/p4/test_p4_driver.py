@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
 import pytest
 from finsy import Action, IndirectAction, Match, P4ActionProfileMember, P4CounterData, P4TableEntry
-from finsy.proto import p4r
+from finsy.proto import p4r, rpc_code
 
 import raddle
 from raddle import traffic
@@ -24,10 +24,10 @@ from raddle.controller.reconcile import PushPolicy, apply_plan, check, read_link
 from raddle.controller.southbound.p4runtime import driver
 from raddle.controller.southbound.p4runtime import target as targets
 from raddle.controller.southbound.p4runtime.pipelines import fabric_pipeline
-from raddle.controller.southbound.p4runtime.session import ELECTION_ID, P4Session
+from raddle.controller.southbound.p4runtime.session import P4Session
 from raddle.controller.southbound.p4runtime.target import describe_target, p4_target
 from raddle.controller.southbound.p4runtime.updates import by_key
-from raddle.errors import InputError
+from raddle.errors import InputError, UnreachableError
 from raddle.inventory import load_inventory
 from raddle.lab.bench import BenchRequest, run_bench
 from raddle.lab.switches.counters import switch_counters
@@ -37,6 +37,9 @@ from raddle.lab.verify import FailureScope, verify_running
 from raddle.lab.workloads.collective import collective_demand
 from raddle.lab.workloads.ranks import Scope, place_ranks
 from raddle.lab.workloads.source_ports import source_ports
+from raddle.nos.p4rt import check_entry, forwarding
+from raddle.nos.p4rt.check import UpdateError
+from raddle.nos.p4rt.read import select
 from raddle.sim.simulation import Simulation
 from raddle.sim.switch_columns import find_groups
 from raddle.state import HASH_FIELDS, PolicyState, SwitchState
@@ -186,12 +189,35 @@ def with_routes(size: int) -> p4r.ForwardingPipelineConfig:
 def test_another_primary_is_named_and_nothing_is_written() -> None:
     with (
         running(pod_running("p4", "sonic")) as (plan, _, inventory),
-        P4Session("leaf0", inventory.addresses["leaf0"], 1, None, ELECTION_ID + 1) as other,
+        P4Session("leaf0", inventory.addresses["leaf0"], 1, None, 5) as other,
     ):
         other.require_primary()
         result = apply_plan(plan, inventory)[0]
         assert "another controller is primary" in result.error
+        assert (
+            "its election id is 5; stop it, or give a higher 'election_id' in the inventory" in result.error
+        )
         assert result.sets == 0
+        outranking = dataclasses.replace(inventory, election_ids={"leaf0": 6})
+        assert apply_plan(plan, outranking)[0].is_in_sync
+
+
+def test_an_apply_leaves_the_switch_to_the_controllers_that_it_knew() -> None:
+    """The election id of one that was there before is enough to be the primary again (section 5.3)."""
+    with running(pod_running("p4", "sonic")) as (plan, _, inventory):
+
+        def controller(election_id: int) -> P4Session:
+            return P4Session("leaf0", inventory.addresses["leaf0"], 1, None, election_id)
+
+        with controller(2**70 + 7) as before:
+            before.require_primary()
+        assert apply_plan(plan, inventory)[0].is_in_sync
+        with controller(2**70 + 7) as again:
+            assert again.open()
+        with controller(9) as other, pytest.raises(UnreachableError) as refused:
+            other.require_primary()
+        assert f"election id 9 is below {2**70 + 7}, which it has seen" in str(refused.value)
+        assert f"give {2**70 + 7} or more as its 'election_id' in the inventory" in str(refused.value)
 
 
 def test_a_switch_with_another_pipeline_is_held_back_until_it_may_be_replaced() -> None:
@@ -263,8 +289,11 @@ def test_weights_become_weights_of_members() -> None:
     weighted = dataclasses.replace(leaf, routes=(heavy,))
     target = p4_target(weighted, neighbour_macs(plan))
     rendered = json.dumps(describe_target(target))
+    assert "3*set_next_hop(port=0x3, dst_mac=02:00:00:00:00:02) 1*set_next_hop(port=0x4" in rendered
+    assert target.in_groups
+    grouped = json.dumps(describe_target(target.in_groups()))
     first, second = (int(IPv4Address(hop.address)) for hop in heavy.next_hops)
-    assert f'"value": "{first}x3 {second}"' in rendered
+    assert f'"value": "{first}x3 {second}"' in grouped
     with running(fabric) as (_, farm, inventory):
         program(dataclasses.replace(plan, switches=(weighted, *plan.switches[1:])), inventory)
         state = farm.switches["leaf0"].state()
@@ -474,3 +503,88 @@ def test_what_is_put_back_counts_on_from_where_it_was() -> None:
             assert "taken back" in pushed.restore(())
             [held] = session.read([pin])
         assert held.table_entry.counter_data.packet_count == 7
+
+
+def test_a_switch_that_lacks_one_shot_groups_gets_members_and_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The specification asks for one-shot groups, and a server may have been written before them."""
+
+    def refuse(*_: object) -> None:
+        raise UpdateError(rpc_code.UNIMPLEMENTED, "no action sets here")
+
+    monkeypatch.setattr(check_entry, "check_action_set", refuse)
+    with running(pod_running("p4", "sonic")) as (plan, farm, inventory):
+        assert all(result.is_in_sync for result in apply_plan(plan, inventory))
+        side = farm.switches["leaf0"].p4
+        assert side
+        kinds = {each.WhichOneof("entity") for each in side.forwarding.read(_EVERYTHING)}
+        assert kinds == {"table_entry", "action_profile_member", "action_profile_group"}
+        groups = [each for each in farm.switches["leaf0"].state().routes if len(each.ports) == 2]
+        monkeypatch.undo()
+        # Nor does it change to one-shot groups later: a selector has one style.
+        assert all(result.sets == 0 for result in apply_plan(plan, inventory))
+        assert groups
+
+
+_EVERYTHING = [
+    p4r.Entity(table_entry=p4r.TableEntry()),
+    p4r.Entity(action_profile_member=p4r.ActionProfileMember()),
+    p4r.Entity(action_profile_group=p4r.ActionProfileGroup()),
+]
+
+
+def test_a_switch_that_has_no_members_and_groups_is_programmed_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Support for the style of members and groups is optional (section 9.2.3)."""
+
+    def lacking(store: object, wanted: p4r.Entity) -> Iterator[p4r.Entity]:
+        if wanted.WhichOneof("entity") != "table_entry":
+            raise UpdateError(rpc_code.UNIMPLEMENTED, "neither members nor groups here")
+        return select(store, wanted)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(forwarding, "select", lacking)
+    with running(pod_running("p4", "sonic")) as (plan, _, inventory):
+        assert all(result.is_in_sync for result in apply_plan(plan, inventory))
+
+
+def test_a_newer_program_keeps_what_the_tables_hold() -> None:
+    """RECONCILE_AND_COMMIT where the switch can; its entries are then made as planned."""
+    older = fabric_pipeline()
+    older.cookie.cookie = 1
+    with running(pod_running("p4", "sonic")) as (plan, farm, inventory):
+        apply_plan(plan, inventory)
+        side = farm.switches["leaf0"].p4
+        assert side
+        held = side.forwarding.read(_EVERYTHING)
+        side.forwarding.set_pipeline(older, p4r.SetForwardingPipelineConfigRequest.RECONCILE_AND_COMMIT)
+        assert apply_plan(plan, inventory)[0].held.startswith("pipeline mismatch")
+        again = apply_plan(plan, inventory, PushPolicy(allow_flap=True))[0]
+        assert again.is_in_sync
+        assert side.forwarding.read(_EVERYTHING) == held
+
+
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        ({"election_id": 0}, "the election_id of leaf0, 0, is not in 1..2^128-1"),
+        ({"election_id": "high"}, "the election_id of leaf0, 'high', is not in"),
+        ({"role": ""}, "the role of leaf0, '', is no name"),
+    ],
+)
+def test_an_election_id_or_role_that_is_none_is_refused(
+    more: dict[str, object], problem: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "inventory.json"
+    switch = {"address": "127.0.0.1:50051", **more}
+    path.write_text(json.dumps({"fabric": "pod", "switches": {"leaf0": switch}}))
+    with pytest.raises(InputError) as refused:
+        load_inventory(path)
+    assert problem in str(refused.value)
+
+
+def test_an_inventory_says_with_which_election_id_and_role_we_come(tmp_path: Path) -> None:
+    path = tmp_path / "inventory.json"
+    switch = {"address": "127.0.0.1:50051", "election_id": 2**100, "role": "sdn_controller"}
+    path.write_text(json.dumps({"fabric": "pod", "switches": {"leaf0": switch}}))
+    made = load_inventory(path)
+    assert (made.election_ids, made.roles) == ({"leaf0": 2**100}, {"leaf0": "sdn_controller"})

@@ -35,7 +35,7 @@ INSERT, MODIFY, DELETE = p4r.Update.INSERT, p4r.Update.MODIFY, p4r.Update.DELETE
 
 PIN = P4TableEntry("pin_dst", match=Match(dst=7), action=Action("set_next_hop", port=1, dst_mac=2))
 MEMBER = P4ActionProfileMember("next_hops", member_id=1, action=Action("set_next_hop", port=1, dst_mac=2))
-GROUP = P4ActionProfileGroup("next_hops", group_id=1, members=[P4Member(member_id=1, weight=1)])
+GROUP = P4ActionProfileGroup("next_hops", group_id=1, members=[P4Member(member_id=1, weight=1)], max_size=4)
 ROUTE = P4TableEntry("ipv4_route", match=Match(dst="10.0.0.0/24"), action=IndirectAction(group_id=1))
 
 
@@ -185,9 +185,12 @@ def test_a_group_holds_weights_up_to_its_size_once_per_member() -> None:
         (0, rpc_code.INVALID_ARGUMENT),
         (most, 0),
     ):
-        group = P4ActionProfileGroup("next_hops", group_id=1, members=[P4Member(member_id=1, weight=weight)])
+        members = [P4Member(member_id=1, weight=weight)]
+        group = P4ActionProfileGroup("next_hops", group_id=1, members=members, max_size=most)
         assert codes(switch, update(INSERT, group)) == [expected]
-    twice = P4ActionProfileGroup("next_hops", group_id=2, members=[P4Member(member_id=1, weight=1)] * 2)
+    twice = P4ActionProfileGroup(
+        "next_hops", group_id=2, members=[P4Member(member_id=1, weight=1)] * 2, max_size=most
+    )
     assert "has a member twice" in refusal(switch, update(INSERT, twice))[1]
 
 
@@ -272,7 +275,10 @@ def test_indexed_counters_count_on_from_what_is_written() -> None:
     wanted = p4r.Entity(counter_entry=p4r.CounterEntry(counter_id=counter.id, index=p4r.Index(index=3)))
     (found,) = switch.read([wanted])
     assert (found.counter_entry.data.packet_count, found.counter_entry.data.byte_count) == (3, 300)
-    assert codes(switch, update(MODIFY, wanted)) == [0]
+    cleared = p4r.Entity()
+    cleared.CopyFrom(wanted)
+    cleared.counter_entry.data.SetInParent()
+    assert codes(switch, update(MODIFY, cleared)) == [0]
     (found,) = switch.read([wanted])
     assert (found.counter_entry.data.packet_count, found.counter_entry.data.byte_count) == (0, 0)
     wanted.counter_entry.index.index = counter.size
@@ -298,7 +304,10 @@ def test_direct_counters_count_on_from_what_is_written() -> None:
     with_counter = p4r.Entity(table_entry=key)
     with_counter.table_entry.counter_data.SetInParent()
     assert switch.read([with_counter])[0].table_entry.counter_data.packet_count == 7
-    assert codes(switch, update(MODIFY, wanted), update(INSERT, wanted)) == [0, rpc_code.INVALID_ARGUMENT]
+    cleared = p4r.Entity()
+    cleared.CopyFrom(wanted)
+    cleared.direct_counter_entry.data.SetInParent()
+    assert codes(switch, update(MODIFY, cleared), update(INSERT, cleared)) == [0, rpc_code.INVALID_ARGUMENT]
     assert counted() == (0, 0)
     codes(switch, update(DELETE, PIN))
     assert refusal(switch, update(MODIFY, wanted))[0] == rpc_code.NOT_FOUND
@@ -328,7 +337,7 @@ def test_a_pipeline_is_verified_saved_and_committed_in_steps() -> None:
     switch.set_pipeline(CONFIG, request.VERIFY)
     assert switch.pipeline is None
     with pytest.raises(UpdateError, match="no pipeline was saved"):
-        switch.set_pipeline(CONFIG, request.COMMIT)
+        switch.set_pipeline(p4r.ForwardingPipelineConfig(), request.COMMIT)
     switch.set_pipeline(CONFIG, request.VERIFY_AND_SAVE)
     assert switch.pipeline is None
     switch.set_pipeline(p4r.ForwardingPipelineConfig(), request.COMMIT)
