@@ -39,9 +39,8 @@ async def session(switch: fy.Switch) -> dict[str, Any]:
         "pipeline": switch.p4info.name,
     }
     await switch.delete_all()
-    group = fy.P4ActionProfileGroup(
-        "next_hops", group_id=5, members=[fy.P4Member(1, weight=(2, 1)), fy.P4Member(2, weight=(1, 2))]
-    )
+    members = [fy.P4Member(1, weight=(2, 1)), fy.P4Member(2, weight=(1, 2))]
+    group = fy.P4ActionProfileGroup("next_hops", group_id=5, members=members, max_size=3)
     route = fy.P4TableEntry(
         "ipv4_route", match=fy.Match(dst="10.0.0.0/8"), action=fy.IndirectAction(group_id=5)
     )
@@ -83,6 +82,17 @@ async def session(switch: fy.Switch) -> dict[str, Any]:
     await switch.write([fy.P4PacketOut(LLDP, egress_port=3, pad=0)])
     await switch.delete_all()
     seen["left"] = await texts(*wildcard)
+    hops = [((weight, weight), fy.Action("set_next_hop", port=weight, dst_mac=weight)) for weight in (2, 3)]
+    set_of = fy.P4TableEntry("ipv4_route", match=fy.Match(dst="10.0.0.0/8"), action=fy.IndirectAction(hops))
+    seen["group_without_size"] = await refused(switch, +member(1, 1))
+    no_size = fy.P4ActionProfileGroup("next_hops", group_id=5, members=members[:1])
+    seen["group_without_size"] |= await refused(switch, +no_size)
+    seen["mixed"] = await refused(switch, +set_of)
+    await switch.delete_all()
+    await switch.insert([set_of])
+    seen["one_shot"] = await texts(*wildcard) == [wire(set_of)]
+    seen["member_beside"] = await refused(switch, +member(1, 1))
+    await switch.delete_all()
     return seen
 
 

@@ -41,6 +41,8 @@ try:
     group = sh.ActionProfileGroup("next_hops")(group_id=5)
     group.add(member_id=1, weight=2)
     group.add(member_id=2)
+    seen["group_without_size"] = code_of(group.insert)
+    group.max_size = 3
     group.insert()
     route = sh.TableEntry("ipv4_route")(group_id=5)
     route.match["dst"] = "10.0.0.0/8"
@@ -66,6 +68,24 @@ try:
     for each in (route, entry, group):
         each.delete()
     seen["missing"] = code_of(route.delete)
+    one_shot = sh.TableEntry("ipv4_route")
+    one_shot.match["dst"] = "10.0.0.0/8"
+    actions = sh.Oneshot("ipv4_route")
+    for port, weight in ((1, 2), (2, 1)):
+        action = sh.Action("set_next_hop")
+        action["port"], action["dst_mac"] = str(port), f"02:00:00:00:00:0{port}"
+        actions.add(action, weight=weight, watch_port=bytes([port]))
+    one_shot.oneshot = actions
+    seen["one_shot_beside_members"] = code_of(one_shot.insert)
+    for number in (1, 2):
+        sh.ActionProfileMember("next_hops")(member_id=number).delete()
+    one_shot.insert()
+    (held,) = sh.TableEntry("ipv4_route").read()
+    seen["one_shot"] = [
+        (each.action.action_name.rpartition(".")[2], each.weight) for each in held.oneshot.actions
+    ]
+    seen["member_beside_one_shot"] = code_of(member.insert)
+    one_shot.delete()
 finally:  # The client's threads would keep a failed process alive.
     sh.teardown()
 print(json.dumps(seen))

@@ -44,6 +44,10 @@ def test_a_finsy_session_works_as_the_standard_says() -> None:
         "in_use": {"0": "FAILED_PRECONDITION"},
         "counters": [0],
         "left": [],
+        "group_without_size": {"0": "INVALID_ARGUMENT"},
+        "mixed": {"0": "INVALID_ARGUMENT"},
+        "member_beside": {"0": "INVALID_ARGUMENT"},
+        "one_shot": True,
     }
 
 
@@ -57,4 +61,8 @@ def test_a_p4runtime_shell_session_works_as_the_standard_says() -> None:
     assert "ALREADY_EXISTS" in seen["again"]
     assert "NOT_FOUND" in seen["missing"]
     assert "FAILED_PRECONDITION" in seen["in_use"]
+    assert "INVALID_ARGUMENT" in seen["group_without_size"]
+    assert seen["one_shot"] == [["set_next_hop", 2], ["set_next_hop", 1]]
+    for mixed in ("one_shot_beside_members", "member_beside_one_shot"):
+        assert "INVALID_ARGUMENT" in seen[mixed]
     assert seen["packets"] == 0
