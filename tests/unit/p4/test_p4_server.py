@@ -17,7 +17,8 @@ from raddle.controller.southbound.p4runtime.session import BatchError, P4Session
 from raddle.errors import UnreachableError
 from raddle.nos.farm import SwitchFarm
 from raddle.nos.p4rt.forwarding import P4Forwarding
-from raddle.nos.p4rt.packets import PacketIo, PortIds
+from raddle.nos.p4rt.packets import PacketIo
+from raddle.nos.p4rt.port_ids import PortIds
 from raddle.nos.server.arbitration import OUTBOX, Arbiter, Session
 from raddle.nos.server.p4runtime import P4RuntimeService, p4runtime_handler
 from raddle.nos.server.work import Work

@@ -17,7 +17,8 @@ from google.protobuf import any_pb2
 from raddle.nos.p4rt.forwarding import P4Forwarding
 from raddle.nos.p4rt.packets import PacketIo
 from raddle.nos.p4rt.port_ids import PortIds
-from raddle.nos.server.p4runtime import P4RuntimeService
+from raddle.nos.server.p4runtime import P4RuntimeService, p4runtime_handler
+from raddle.nos.server.work import Work
 from tests.unit.p4.spec.spec_switch import (
     DIGEST,
     EXACT,
@@ -89,20 +90,25 @@ def serving(forwarding: P4Forwarding) -> Iterator[p4r_grpc.P4RuntimeStub]:
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
 
-    async def start() -> tuple[grpc.aio.Server, int]:
-        server = grpc.aio.server()
+    async def start() -> tuple[grpc.aio.Server, Work, int]:
+        server, work = grpc.aio.server(), Work()
         packets = PacketIo(forwarding, PortIds([f"Ethernet{4 * each}" for each in range(PORTS)]))
-        p4r_grpc.add_P4RuntimeServicer_to_server(P4RuntimeService(forwarding, packets), server)
+        service = P4RuntimeService(forwarding, packets, work)
+        server.add_generic_rpc_handlers((p4runtime_handler(service, work),))
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
-        return server, port
+        return server, work, port
 
-    server, port = asyncio.run_coroutine_threadsafe(start(), loop).result()
+    async def stop() -> None:
+        await server.stop(0)
+        await work.stop()
+
+    server, work, port = asyncio.run_coroutine_threadsafe(start(), loop).result()
     try:
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
             yield p4r_grpc.P4RuntimeStub(channel)
     finally:
-        asyncio.run_coroutine_threadsafe(server.stop(0), loop).result()
+        asyncio.run_coroutine_threadsafe(stop(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
