@@ -12,12 +12,10 @@ from raddle.peers.importing import exact_rate
 from raddle.peers.sonic.findings import Finding
 from raddle.peers.sonic.reading import HeldSwitch
 from raddle.topology.catalog import builtin_models
+from raddle.topology.devices import Mode, mode_text
 from raddle.topology.model import PortRef, SwitchModel
 
 _WIDTHS = (16, 8, 4, 2, 1)
-
-Mode = tuple[int, int]
-"""Ports that a front-panel port becomes, and the speed of each in bits per second."""
 
 
 @dataclass(frozen=True)
@@ -35,14 +33,17 @@ class Panel:
     def names(self) -> set[str]:
         """The ports that it has."""
         return {
-            f"Ethernet{cage * self.width + part * self.width // parts}"
-            for cage, (parts, _) in self.modes.items()
-            for part in range(parts)
+            f"Ethernet{cage * self.width + lane}"
+            for cage, mode in self.modes.items()
+            for lane in _first_lanes(mode, self.width)
         }
 
     @property
     def speed_bps(self) -> int:
-        return max((parts * speed for parts, speed in self.modes.values()), default=0)
+        parts = [part for mode in self.modes.values() for part in mode]
+        return max(
+            (count * speed * self.width // (lanes or self.width) for count, speed, lanes in parts), default=0
+        )
 
 
 @dataclass(frozen=True)
@@ -123,17 +124,43 @@ def _panel(switch: HeldSwitch, findings: list[Finding]) -> Panel:
         step = width // len(members) if width % len(members) == 0 else 0
         wanted = [first // width * width + step * place for place in range(len(members))]
         if step and sorted(members) == wanted:
-            modes[first // width] = len(members), speed_bps
+            modes[first // width] = ((len(members), speed_bps, 0),)
             continue
-        modes[first // width] = 1, speed_bps
+        if mixed := _unequal({each % width: ports[each] for each in members}, width):
+            modes[first // width] = mixed
+            continue
+        modes[first // width] = ((1, speed_bps, 0),)
         if first == min(members) and members != [first // width * width]:
             names, whole = (
                 ", ".join(f"Ethernet{each}" for each in members),
                 f"Ethernet{first // width * width}",
             )
-            text = f"{names} are no equal parts of one port: of these only {whole} counts"
+            text = f"{names} are no parts of one port: of these only {whole} counts"
             findings.append(Finding("not adopted", switch.name, switch.at("PORT", f"Ethernet{first}"), text))
     return Panel(width, modes)
+
+
+def _unequal(members: Mapping[int, Mapping[str, object]], width: int) -> Mode:
+    """The mode of a front-panel port of unlike ports, which `members` has by first lane; () if it has none.
+
+    `1x400G(4)+4x100G(4)`: ports alike that follow one another are one part.
+    """
+    parts: list[tuple[int, int, int]] = []
+    for _, fields in sorted(members.items()):
+        lanes, speed_bps = len(_lanes(fields)), _speed(fields)
+        if parts and parts[-1][2] == parts[-1][0] * lanes:
+            count, fastest, all_lanes = parts.pop()
+            parts.append((count + 1, max(fastest, speed_bps), all_lanes + lanes))
+        else:
+            parts.append((1, speed_bps, lanes))
+    is_whole = sum(lanes for _, _, lanes in parts) <= width
+    return tuple(parts) if is_whole and _first_lanes(tuple(parts), width) == sorted(members) else ()
+
+
+def _first_lanes(mode: Mode, width: int) -> list[int]:
+    """The first lane of each port of a mode, from 0."""
+    widths = [(lanes or width) // count for count, _, lanes in mode for _ in range(count)]
+    return [sum(widths[:place]) for place in range(len(widths))]
 
 
 def _fraction(starts: Sequence[int], width: int) -> float:
@@ -158,16 +185,13 @@ def _breakout(modes: Mapping[int, Mode], native_bps: int) -> str:
     """`[{ports: 0-7, mode: 2x400G}]` of the ports that are not whole and at the model's speed."""
     spans: list[tuple[int, int, Mode]] = []
     for port, mode in sorted(modes.items()):
-        if mode == (1, native_bps) or not mode[1]:
+        if mode == ((1, native_bps, 0),) or not all(speed for _, speed, _ in mode):
             continue
         if spans and spans[-1][1] == port - 1 and spans[-1][2] == mode:
             spans[-1] = spans[-1][0], port, mode
         else:
             spans.append((port, port, mode))
-    return ", ".join(
-        f"{{ports: {first}-{last}, mode: {parts}x{exact_rate(speed)}}}"
-        for first, last, (parts, speed) in spans
-    )
+    return ", ".join(f"{{ports: {first}-{last}, mode: {mode_text(mode)}}}" for first, last, mode in spans)
 
 
 def _model_line(

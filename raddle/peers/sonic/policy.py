@@ -52,6 +52,8 @@ def roce_lines(switches: Sequence[HeldSwitch], ports: Sequence[PortRef]) -> Iter
     threshold = _most(view.dynamic_th for view in views if view.dynamic_th)
     if threshold:
         yield f"  dynamic_th: {threshold}"
+    if shared := _shared_headroom(switches, numbered):
+        yield f"  headroom: {{{shared}}}"
     ecn = _most(view.ecn for view in views if view.ecn)
     if ecn and ecn != (EcnSpec().kmin, EcnSpec().kmax, 20):
         yield f"  ecn: {{kmin: {ecn[0]}B, kmax: {ecn[1]}B, pmax: {ecn[2]}%}}"
@@ -60,6 +62,31 @@ def roce_lines(switches: Sequence[HeldSwitch], ports: Sequence[PortRef]) -> Iter
         yield "  watchdog: {{detect: {}ms, restore: {}ms, action: {}}}".format(*watchdog)
     else:
         yield "  watchdog: none"
+
+
+def _shared_headroom(switches: Sequence[HeldSwitch], numbered: Mapping[str, Numbered]) -> str:
+    """How priority groups share the headroom of their pool, where it is less than they count on in all.
+
+    One size where all such pools have it, else the ratio of the scarcest.
+    """
+    found: list[tuple[int, int]] = []
+    for switch in switches:
+        rows = switch.tables.get("BUFFER_PROFILE", {})
+        profiles = [
+            rows.get(str(entry.get("profile", "")), {})
+            for entry in numbered[switch.name]["BUFFER_PG"].values()
+        ]
+        needs: Counter[str] = Counter()
+        for profile in profiles:
+            needs[str(profile.get("pool", ""))] += _whole(profile.get("xoff", ""), 1, 2**40) or 0
+        pools = switch.tables.get("BUFFER_POOL", {})
+        sizes = {name: _whole(row.get("xoff", ""), 1, 2**40) for name, row in pools.items()}
+        found += [(needs[name], size) for name, size in sizes.items() if size and needs[name] > size]
+    if not found:
+        return ""
+    if len({size for _, size in found}) == 1:
+        return f"pool: {found[0][1]}B"
+    return f"over_subscribe_ratio: {max(-(-need // size) for need, size in found)}"
 
 
 def hash_line(switches: Sequence[HeldSwitch], tiers: Mapping[str, int]) -> str:

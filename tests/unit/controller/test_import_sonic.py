@@ -417,6 +417,18 @@ fabric: {tors: 2, leaves: {count: 4}, spines: {count: 2}, uplinks: {per_pair: 2,
 hosts: {per_leaf: 2, nics: {count: 2, ports: 2}}
 overrides: {links: [{ends: [leaf0, spine0], number: 0, state: down}]}
 """,
+    "ports of unequal parts, and shared headroom": """
+fabric:
+  leaves: {count: 2, breakout: [{ports: 0, mode: "1x200G(4)+2x100G(4)"}]}
+  spines: {count: 2}
+hosts: {per_leaf: 3, nics: {speed: 100G}}
+roce: {headroom: {over_subscribe_ratio: 2}}
+""",
+    "a pool of headroom": f"""
+fabric: {{{SWITCHES}}}
+hosts: {{per_leaf: 3}}
+roce: {{headroom: {{pool: 600KiB}}}}
+""",
     "ports of two speeds": """
 fabric:
   leaves: {count: 2, model: spectrum3-32x400g}
