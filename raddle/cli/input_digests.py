@@ -7,6 +7,7 @@ from pathlib import Path
 
 from raddle.report.model import InputFile
 from raddle.topology import find
+from raddle.topology.catalog import split_network
 from raddle.topology.yaml.include import files_of
 
 
@@ -15,7 +16,7 @@ def digests(fabric: str, *others: Path | None) -> tuple[InputFile, ...]:
 
     What came through a pipe has been read and is gone.
     """
-    paths = (*files_of(find(fabric)), *filter(None, others))
+    paths = (*files_of(split_network(find(fabric))[0]), *filter(None, others))
     return tuple(
         InputFile(path.name, sha256(path.read_bytes()).hexdigest()) for path in paths if path.is_file()
     )

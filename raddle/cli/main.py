@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from raddle.cli.networks import each_network
 from raddle.errors import InputError, RaddleError
 from raddle.report.errors import document
 
@@ -69,7 +70,8 @@ def load_command(name: str) -> Any:
     if hasattr(module, "GROUP"):  # a command with commands of its own
         return get_command(module.GROUP)
     settings = getattr(module, "CONTEXT_SETTINGS", None)
-    single.command(name, context_settings=settings)(getattr(module, attribute))
+    command = each_network(name, getattr(module, attribute))
+    single.command(name, context_settings=settings)(command)
     return get_command(single)
 
 

@@ -21,6 +21,7 @@ from raddle.lab.workloads.collective import CollectiveJob, find_job
 from raddle.lab.workloads.joined import joined_demand
 from raddle.lab.workloads.ranks import Scope
 from raddle.topology import find, load
+from raddle.topology.catalog import split_network
 from raddle.topology.load import refuse_cut_off
 from raddle.topology.model import Fabric
 from raddle.traffic import Terms
@@ -223,6 +224,9 @@ def load_fabric(name: str, strict: bool = False, *, is_told: bool = True) -> Fab
         refuse_cut_off(fabric)
     for each in fabric.warnings if is_told else ():
         typer.echo(str(each), err=True)
+    if fabric.network and not split_network(name)[1]:
+        here, others = fabric.network.name, ", ".join(fabric.network.among)
+        typer.echo(f"note: ranks send over network '{here}' of {others}: {name}@{here}", err=True)
     return fabric
 
 

@@ -139,8 +139,11 @@ def facts_of(fabric: Fabric) -> dict[str, str]:
     up = sum(link.is_up for link in fabric.links)
     speeds = ", ".join(format_rate(bps) for bps in sorted({link.speed_bps for link in fabric.links}))
     ratio = oversubscription(fabric)
+    place = fabric.network
+    network = {"network": f"{place.name}, with {len(fabric.hosts)} of {place.hosts} hosts"} if place else {}
     return {
         "fabric": fabric.name,
+        **network,
         "devices": _devices(fabric),
         "links": f"{len(fabric.links)} at {speeds}, {up} up",
         "capacity": "non-blocking" if ratio <= 1 else f"oversubscribed {ratio:.3g}:1",

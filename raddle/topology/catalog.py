@@ -52,8 +52,21 @@ def switch_model(name: str, spec: ModelSpec) -> SwitchModel:
     )
 
 
+def split_network(path: Path | str) -> tuple[Path, str]:
+    """`pod.yaml@storage` -> the file and the network of it that is meant; a file of that name is itself."""
+    file, sign, network = str(path).rpartition("@")
+    if not sign or _exists(Path(path)):
+        return Path(path), ""
+    return Path(file), network
+
+
+def of_network(file: Path, network: str) -> Path:
+    """The other way round: `pod.yaml` and `storage` -> `pod.yaml@storage`."""
+    return file.with_name(f"{file.name}@{network}") if network else file
+
+
 def find(name: str) -> Path:
-    """The fabric file that a command's argument means.
+    """The fabric file that a command's argument means, with `@NETWORK` behind it where one is named.
 
     A path that exists is itself; else the name of a bundled example: `leaf-spine-16`,
     `leaf-spine-16.yaml` or `topologies/leaf-spine-16.yaml`.
@@ -61,7 +74,9 @@ def find(name: str) -> Path:
     Raises:
         InputError: `no-such-file`, with the names of the bundled examples.
     """
-    path = Path(name)
+    path, network = split_network(name)
+    if network:
+        return of_network(find(str(path)), network)
     if _exists(path):
         return path
     examples = bundled_examples()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 from raddle.collector import collector_paused
 from raddle.errors import Diagnostic, InputError
-from raddle.topology.catalog import builtin_models, switch_model
+from raddle.topology.catalog import builtin_models, split_network, switch_model
 from raddle.topology.forms.base import check_base
 from raddle.topology.forms.build import build_fabric
 from raddle.topology.forms.cabling import check_pauses, check_wiring, cut_off
@@ -27,37 +29,45 @@ from raddle.topology.forms.expand import Expansion, expand_form
 from raddle.topology.forms.form_checks import check_form
 from raddle.topology.forms.host_checks import check_domains, check_insides
 from raddle.topology.forms.layout import rails_as_planes
+from raddle.topology.forms.networks import check_networks, network_of_ranks, set_apart
 from raddle.topology.forms.overrides import apply_overrides
-from raddle.topology.forms.tenants import owners_of
-from raddle.topology.forms.wiring import expand_explicit
-from raddle.topology.model import Fabric, SwitchModel
+from raddle.topology.forms.tenants import Owner, owners_of
+from raddle.topology.forms.wiring import Wiring, expand_explicit
+from raddle.topology.model import Fabric, NetworkPlace, SwitchModel
 from raddle.topology.pg_profiles import read_pg_profiles
 from raddle.topology.record import Record, read_record
 from raddle.topology.yaml.include import assemble
-from raddle.topology.yaml.reading import read_spec
+from raddle.topology.yaml.networks import networks_of
+from raddle.topology.yaml.reading import did_you_mean, read_spec
 from raddle.topology.yaml.schema import FabricFile
-from raddle.topology.yaml.source import MAX_PROBLEMS, Source, parse, read_file, refuse_all
+from raddle.topology.yaml.source import MAX_PROBLEMS, Source, parse, read_file, read_text, refuse_all
+
+_MAY_HAVE_NETWORKS = re.compile(r"""^\s*["']?(networks|include)["']?\s*:|^\s*\{""", re.MULTILINE)
 
 
 def load(path: Path | str, variables: Mapping[str, str] | None = None) -> Fabric:
     """Read a fabric file and the files it includes.
 
     Args:
+        path: of a file with several networks `pod.yaml@storage` names one; else it is that of the ranks.
         variables: values that win over those of the files, as written there: `{"far": "100m"}`.
 
     Raises:
         InputError: every problem of the file, with its place.
     """
-    return _fabric(read_file(Path(path)), variables or {})
+    file, network = split_network(path)
+    return _fabric(read_file(file), variables or {}, network)
 
 
-def loads(text: str, file: str = "<string>", variables: Mapping[str, str] | None = None) -> Fabric:
+def loads(
+    text: str, file: str = "<string>", variables: Mapping[str, str] | None = None, network: str = ""
+) -> Fabric:
     """Read a fabric from YAML text; `file` is its name in messages, and where its includes start from.
 
     Raises:
         InputError: every problem of the text, with its place.
     """
-    return _fabric(parse(text, file), variables or {})
+    return _fabric(parse(text, file), variables or {}, network)
 
 
 def refuse_cut_off(fabric: Fabric) -> None:
@@ -70,10 +80,71 @@ def refuse_cut_off(fabric: Fabric) -> None:
         raise InputError(tuple(replace(each, severity="error") for each in fabric.warnings))
 
 
+@dataclass(frozen=True)
+class _Draft:
+    """A network that has passed its checks."""
+
+    spec: FabricFile
+    source: Source
+    form: Expansion
+    wiring: Wiring
+    owners: tuple[Owner, ...]
+    record_file: str
+    index: int = 0
+
+    def build(self) -> Fabric:
+        spec, form, file = self.spec, self.form, self.source.file
+        reserved = build_fabric(spec, form.reserved, (), file, index=self.index) if form.reserved else None
+        fabric = build_fabric(
+            spec, self.wiring, self.owners, file, form.record, reserved, self.record_file, self.index
+        )
+        return replace(fabric, warnings=cut_off(self.wiring, self.source))
+
+
 @collector_paused()
-def _fabric(parsed: Source, variables: Mapping[str, str]) -> Fabric:
+def _fabric(parsed: Source, variables: Mapping[str, str], network: str) -> Fabric:
     source = assemble(parsed, variables)
+    sources = networks_of(source)
+    if network not in ("", *sources):
+        there = f"there is {', '.join(sources)}" if sources else "the file has one network, without a name"
+        hint = did_you_mean(network, sources, there)
+        raise InputError([Diagnostic("no-such-network", f"no network '{network}'", hint=hint)])
+    if not sources:
+        return _draft(source).build()
+    drafts: dict[str, _Draft] = {}
+    nics: Counter[str] = Counter()
+    for index, (name, part) in enumerate(sources.items()):
+        drafts[name] = draft = _draft(part, name, index, nics)
+        nics.update({host: each.nic_count for host, each in draft.wiring.hosts.items()})
+    parts = {name: (draft.spec, draft.wiring, draft.source) for name, draft in drafts.items()}
+    refuse_all([*source.problems, *check_networks(parts)])
+    chosen = network or network_of_ranks(parts)
+    return replace(drafts[chosen].build(), network=NetworkPlace(chosen, tuple(drafts), len(nics)))
+
+
+def network_names(path: Path | str) -> tuple[str, ...]:
+    """The networks of a file, in its order; none where it has one without a name.
+
+    Raises:
+        InputError: problems of what stands around the networks.
+    """
+    file, _ = split_network(path)
+    if not _MAY_HAVE_NETWORKS.search(read_text(file)):
+        return ()
+    return tuple(networks_of(assemble(read_file(file), {})))
+
+
+def _draft(
+    source: Source, network: str = "", index: int = 0, first_nics: Mapping[str, int] | None = None
+) -> _Draft:
+    """A file without several networks, or one of them; `first_nics` are those that hosts have in others.
+
+    Raises:
+        InputError: every problem of it.
+    """
     spec = read_spec(source, FabricFile)
+    if network:
+        spec = set_apart(spec, network, index)
     if spec.fabric:
         spec = spec.model_copy(update={"fabric": rails_as_planes(spec.fabric, spec.hosts or ())})
     builtin = builtin_models()
@@ -84,7 +155,7 @@ def _fabric(parsed: Source, variables: Mapping[str, str]) -> Fabric:
     shape = list(islice(_shape_problems(spec, models, source, record), MAX_PROBLEMS))
     if shape:
         refuse_all([*problems, *shape])
-    form = _expand(spec, models, record)
+    form = _expand(spec, models, record, first_nics or {})
     problems += _unplugged(form, source)
     wiring, found = apply_overrides(form.wiring, spec.overrides, source)
     owners, clashes = owners_of(spec.tenants, wiring.hosts, source)
@@ -99,9 +170,7 @@ def _fabric(parsed: Source, variables: Mapping[str, str]) -> Fabric:
     problems += check_base(spec, wiring, source)
     problems += check_adaptive(spec.routing.adaptive, wiring, source)
     refuse_all(problems)
-    reserved = build_fabric(spec, form.reserved, (), source.file) if form.reserved else None
-    fabric = build_fabric(spec, wiring, owners, source.file, form.record, reserved, record_file)
-    return replace(fabric, warnings=cut_off(wiring, source))
+    return _Draft(spec, source, form, wiring, owners, record_file, index)
 
 
 def _own_models(spec: FabricFile, source: Source) -> dict[str, SwitchModel]:
@@ -164,9 +233,14 @@ def _shape_problems(
         yield source.error("mixed-forms", "'reserve' beside 'devices'", ("reserve",), hint, at_key=True)
 
 
-def _expand(spec: FabricFile, models: Mapping[str, SwitchModel], record: Record | None) -> Expansion:
+def _expand(
+    spec: FabricFile,
+    models: Mapping[str, SwitchModel],
+    record: Record | None,
+    first_nics: Mapping[str, int],
+) -> Expansion:
     if spec.fabric is not None:
         assert spec.hosts is not None
-        return expand_form(spec.fabric, spec.hosts, models, spec.overrides, spec.reserve, record)
+        return expand_form(spec.fabric, spec.hosts, models, spec.overrides, spec.reserve, record, first_nics)
     assert spec.devices is not None
-    return Expansion(expand_explicit(spec.devices, spec.links or (), models), record=record)
+    return Expansion(expand_explicit(spec.devices, spec.links or (), models, first_nics), record=record)

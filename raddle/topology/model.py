@@ -256,6 +256,15 @@ class Management:
     serial: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class NetworkPlace:
+    """A network among those of its file: `hosts` are all hosts of the file, in whichever they have NICs."""
+
+    name: str
+    among: tuple[str, ...]
+    hosts: int
+
+
 @dataclass(frozen=True)
 class Fabric:
     """The whole fabric. Two files that describe the same fabric load as equal objects.
@@ -282,6 +291,8 @@ class Fabric:
     base: Mapping[str, ConfigTables] = field(default_factory=dict, compare=False)
     """What each switch boots with besides the plan, by name."""
     management: Mapping[str, Management] = field(default_factory=dict, compare=False)
+    network: NetworkPlace | None = field(default=None, compare=False)
+    """Which of the file's networks this is; None where there is one alone."""
     first_boot: tuple[str, ...] = ()
     """Sections of the file that switches only boot with: no push brings them, and nothing compares them."""
     reserved: Fabric | None = field(default=None, compare=False)

@@ -47,6 +47,9 @@ def tables_of(example: str, role: str) -> Tables:
 
 LARGE = {"fat-tree-65536", "multi-plane-16384", "multi-plane-32768", "clos-8192", "npu-768-910c"} | {
     "three-tier-24576",
+    "dual-plane-30720",
+    "rail-tree-12288",
+    "three-networks-2048",
     "two-tier-131072",
 }
 """Fabrics with too many switches to check them all: one of each tier is; the others differ in addresses."""

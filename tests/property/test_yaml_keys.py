@@ -304,7 +304,7 @@ FOR_PEOPLE = {
 the AS numbers of several pods' spines."""
 
 UNSEEN = {
-    "ModelSpec.source", "ModelSpec.pg_profiles", "FabricFile.ignore", "FabricFile.record",
+    "ModelSpec.source", "ModelSpec.pg_profiles", "NetworkSpec.ignore", "NetworkSpec.record",
     "BaseSpec.switches", "BaseSpec.tables",
     "ManagementSpec.gateway", "ManagedSwitchSpec.address",
     "ManagedSwitchSpec.mac", "ManagedSwitchSpec.serial",

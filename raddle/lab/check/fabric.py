@@ -15,7 +15,8 @@ from raddle.errors import Diagnostic, InputError, SourceSpan
 from raddle.lab.check.base import Base
 from raddle.lab.verify import FailureScope, Verification, verify_plan
 from raddle.report.cases import Case
-from raddle.topology import load
+from raddle.topology import load, network_names
+from raddle.topology.catalog import of_network, split_network
 from raddle.topology.model import Fabric
 from raddle.topology.views.capacity import review
 from raddle.topology.yaml.formatting import format_text
@@ -34,9 +35,25 @@ Found = tuple[tuple[Diagnostic, ...], str, tuple[str, ...]]
 def check_fabric(
     path: Path, planner: Planner, scope: FailureScope, base: Base | None, progress: Progress
 ) -> Iterator[Case]:
-    """Everything that is tried of one file; what comes after something that failed is left out."""
+    """Everything that is tried of a file, of each of its networks; what comes after something that failed is
+    left out."""
     file = str(path)
     yield _timed(Case(file, "format", file), lambda: (format_problems(path), "", ()))
+    try:
+        networks = network_names(path)
+    except InputError as error:
+        yield Case(file, "validate", file, error.diagnostics)
+        return
+    for network in networks or ("",):
+        yield from _check_network(path, network, planner, scope, base, progress)
+
+
+def _check_network(
+    path: Path, network: str, planner: Planner, scope: FailureScope, base: Base | None, progress: Progress
+) -> Iterator[Case]:
+    file = str(path)
+    path = of_network(path, network)
+    name = str(path)
     fabrics: list[Fabric] = []
 
     def validate() -> Found:
@@ -50,7 +67,7 @@ def check_fabric(
         )
         return (*fabric.warnings, *review(fabric), *vendor_headroom(fabric)), fact, ()
 
-    yield _timed(Case(file, "validate", file), validate)
+    yield _timed(Case(name, "validate", file), validate)
     if not fabrics:
         return
     fabric = fabrics[0]
@@ -66,8 +83,8 @@ def check_fabric(
         details = tuple(summary_lines(summarize_change(old, plan))) if old else ()
         return (*problems, *_outside(found, file)), _verified(found), details
 
-    name = f"verify, and the update from {base.commit}" if base and old else "verify"
-    yield _timed(Case(file, name, file), verify)
+    what = f"verify, and the update from {base.commit}" if base and old else "verify"
+    yield _timed(Case(name, what, file), verify)
 
 
 def format_problems(path: Path) -> tuple[Diagnostic, ...]:
@@ -94,16 +111,17 @@ def _timed(case: Case, attempt: Callable[[], Found]) -> Case:
 
 def _plan_before(path: Path, planner: Planner, base: Base) -> tuple[Plan | None, Case | None]:
     """The plan of the file as it was; or why there is none."""
-    then = base.file(path)
+    file, network = split_network(path)
+    then = base.file(file)
     if then is None:
-        return None, Case(str(path), "update", str(path), fact=f"not there at {base.commit}")
+        return None, Case(str(path), "update", str(file), fact=f"not there at {base.commit}")
     try:
-        return planner(load(then))[0], None
+        return planner(load(of_network(then, network)))[0], None
     except InputError as error:
         first = error.diagnostics[0]
         message = f"as it was at {base.commit} the file cannot be planned, so no way from there is proven"
         problem = Diagnostic("bad-base", f"{message}: {first.message}", severity="warning")
-        return None, Case(str(path), "update", str(path), (problem,))
+        return None, Case(str(path), "update", str(file), (problem,))
 
 
 def _verified(found: Verification) -> str:

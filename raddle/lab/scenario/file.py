@@ -24,6 +24,7 @@ from raddle.lab.workloads.demand import demand_of
 from raddle.lab.workloads.ranks import Scope
 from raddle.sim import NEVER
 from raddle.topology import find, load
+from raddle.topology.catalog import split_network
 from raddle.topology.model import Fabric
 from raddle.topology.rate_control import CongestionControl
 from raddle.topology.yaml.fields import (
@@ -218,7 +219,7 @@ def scenario_schema() -> dict[str, Any]:
 def _fabric(spec: ScenarioFile, source: Source, folder: Path) -> Fabric:
     beside = folder / spec.fabric
     try:
-        fabric = load(beside if beside.is_file() else find(spec.fabric))
+        fabric = load(beside if split_network(beside)[0].is_file() else find(spec.fabric))
     except InputError as error:
         raise InputError(_placed(error, source, ("fabric",))) from None
     if spec.congestion_control is None:

@@ -63,8 +63,10 @@ def build_fabric(
     record: Record | None = None,
     reserved: Fabric | None = None,
     record_file: str = "",
+    index: int = 0,
 ) -> Fabric:
     """The Fabric of a file whose checks have passed; numbers are those of the record and of what is reserved.
+    `index` is that of a network among those of the file.
 
     Switches are ordered leaves, spines, superspines, each by plane and name with numbers as numbers (leaf2
     before leaf10), hosts by name; links are host links by (host, NIC), then links between switches by
@@ -77,7 +79,7 @@ def build_fabric(
     names = [draft.name for draft in host_drafts] + [draft.name for draft in drafts]
     rank = {name: i for i, name in enumerate(names)}
     links = _links(wiring, rank)
-    asns, macs = _numbers(drafts, spec.routing.as_numbers, record, reserved)
+    asns, macs = _numbers(drafts, spec.routing.as_numbers, record, reserved, index)
     switches = _switches(drafts, links, asns, macs, record)
     cnp_interval_ps = DCQCN_SETS[spec.roce.dcqcn.set].cnp_interval_ps
     domains = _domains(host_drafts)
@@ -168,7 +170,11 @@ def _native_bps(end: PortRef, wiring: Wiring) -> int:
 
 
 def _numbers(
-    drafts: Sequence[SwitchDraft], firsts: AsNumbersSpec, record: Record | None, reserved: Fabric | None
+    drafts: Sequence[SwitchDraft],
+    firsts: AsNumbersSpec,
+    record: Record | None,
+    reserved: Fabric | None,
+    network: int,
 ) -> tuple[dict[str, int], dict[str, int]]:
     """AS number and MAC address of each switch by name: leaves have an AS number each, spines of a pod and
     superspines of a plane share one."""
@@ -177,8 +183,9 @@ def _numbers(
         known.append({name: (each.asn, mac_number(each.mac)) for name, each in record.switches.items()})
     if reserved:
         known.append({each.name: (each.asn, each.mac) for each in reserved.switches})
-    # The second bit of the first octet marks a locally administered address (IEEE 802, 8.2).
-    room = range(0x02 << 40, 0x03 << 40)
+    # The second bit of the first octet marks a locally administered address (IEEE 802, 8.2); the second octet
+    # is the network's.
+    room = range((0x02 << 40) + (network << 32), 0x03 << 40)
     names = [draft.name for draft in drafts]
     mac_sources = [{name: mac for name, (_, mac) in source.items()} for source in known]
     macs = allocate(names, mac_sources, room)

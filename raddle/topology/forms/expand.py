@@ -46,6 +46,7 @@ def expand_form(
     overrides: OverridesSpec,
     reserve: ReserveSpec | None = None,
     record: Record | None = None,
+    first_nics: Mapping[str, int] | None = None,
 ) -> Expansion:
     """Devices and cables of an intent.
 
@@ -61,7 +62,13 @@ def expand_form(
     domains = _domains(sorted(names.hosts, key=lambda slot: (not actual.has_host(slot), slot)), hosts)
     drafts = {
         name: HostDraft(
-            name, hosts[slot[2]].nics, ("hosts", slot[2]), hosts[slot[2]].accelerators, slot, domains[slot]
+            name,
+            hosts[slot[2]].nics,
+            ("hosts", slot[2]),
+            hosts[slot[2]].accelerators,
+            slot,
+            domains[slot],
+            (first_nics or {}).get(name, 0),
         )
         for slot, name in names.hosts.items()
     }

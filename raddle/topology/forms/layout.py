@@ -128,15 +128,17 @@ class Layout:
     def host_slots(self) -> Iterator[tuple[Slot, Fields]]:
         """Hosts group by group, in each the first kind first."""
         number = 0
+        of_kind = [0] * len(self.hosts)
         for group in range(self.groups):
             pod, leaf = self.pod_of("leaf", group * self.leaves_per_group)
             for kind, by_group in enumerate(self.hosts):
                 for n in range(by_group[group]):
                     yield (
                         (pod, leaf // self.leaves_per_group, kind, n),
-                        {"i": number, "n": number, "group": group},
+                        {"i": number, "n": number, "k": of_kind[kind], "group": group},
                     )
                     number += 1
+                    of_kind[kind] += 1
 
     def has_switch(self, role: Role, slot: Slot) -> bool:
         if role == "superspine":

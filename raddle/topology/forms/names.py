@@ -126,7 +126,7 @@ def _named(
 
 def _next_name(template: str, fields: Fields, used: set[str], numbers: Iterator[int]) -> str:
     def numbered(number: int) -> str:
-        return name_of(template, {**fields, "i": number, "n": number, "group": number})
+        return name_of(template, {**fields, "i": number, "n": number, "k": number, "group": number})
 
     has_numbers = numbered(0) != numbered(1)
     name = next(name for number in numbers if (name := numbered(number)) not in used or not has_numbers)

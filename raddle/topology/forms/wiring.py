@@ -62,11 +62,17 @@ class HostDraft:
     slot: tuple[int, ...] = ()
     domain: tuple[str | int, int] | None = None
     """What shares a scale-up domain with it has the same."""
+    first_nic: int = 0
+    """NICs that the host has in networks of the file before this one."""
+
+    @property
+    def nic_count(self) -> int:
+        return nic_count(self.nics, self.accelerators)
 
     @cached_property
     def ports(self) -> tuple[str, ...]:
         """Port names: `eth0`, or `eth0p0`, `eth0p1` where a NIC has several."""
-        return _nic_ports(nic_count(self.nics, self.accelerators), self.nics.ports)
+        return _nic_ports(self.first_nic, self.nic_count, self.nics.ports)
 
 
 def nic_count(nics: NicSpec, accelerators: AcceleratorSpec | None) -> int:
@@ -83,10 +89,11 @@ def domain_size(accelerators: AcceleratorSpec | None) -> int:
     return accelerators.scale_up.hosts if accelerators and accelerators.scale_up else 1
 
 
-def _nic_ports(nics: int, ports: int) -> tuple[str, ...]:
+def _nic_ports(first: int, nics: int, ports: int) -> tuple[str, ...]:
+    numbers = range(first, first + nics)
     if ports == 1:
-        return tuple(f"eth{nic}" for nic in range(nics))
-    return tuple(f"eth{nic}p{port}" for nic in range(nics) for port in range(ports))
+        return tuple(f"eth{nic}" for nic in numbers)
+    return tuple(f"eth{nic}p{port}" for nic in numbers for port in range(ports))
 
 
 class Cable(NamedTuple):
@@ -132,9 +139,12 @@ def profile_of(breakout: Breakout) -> Profile:
 
 
 def expand_explicit(
-    devices: Mapping[str, DeviceSpec], links: tuple[LinkSpec, ...], models: Mapping[str, SwitchModel]
+    devices: Mapping[str, DeviceSpec],
+    links: tuple[LinkSpec, ...],
+    models: Mapping[str, SwitchModel],
+    first_nics: Mapping[str, int],
 ) -> Wiring:
-    """Devices and cables of an explicit file."""
+    """Devices and cables of an explicit file; `first_nics` are those of hosts with NICs in other networks."""
     switches, hosts = {}, {}
     alike: dict[AcceleratorSpec | None, tuple[str, int]] = {}
     for name, device in devices.items():
@@ -144,7 +154,8 @@ def expand_explicit(
             first, number = alike.get(inside, (name, 0))
             alike[inside] = first, number + 1
             domain = (first, number // domain_size(inside))
-            hosts[name] = HostDraft(name, device.nics or NicSpec(), place, inside, domain=domain)
+            nics, before = device.nics or NicSpec(), first_nics.get(name, 0)
+            hosts[name] = HostDraft(name, nics, place, inside, domain=domain, first_nic=before)
             continue
         switches[name] = SwitchDraft(
             name=name,

@@ -32,7 +32,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _FRACTION = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,12})?)(?:/([1-9][0-9]{0,5}))?")
 _PS_PER_US = 10**6
 _PS_PER_MS = 10**9
-TEMPLATE_FIELD = re.compile(r"\{(i|n|pod|plane|rail|group)(?::0([1-9]))?\}")
+TEMPLATE_FIELD = re.compile(r"\{(i|n|k|pod|plane|rail|group)(?::0([1-9]))?\}")
 """A field of a naming template, with the digits it is padded to: `{i}`, `{pod}`, `{n:02}`."""
 
 
@@ -313,7 +313,7 @@ def _name_template(text: str) -> str:
     if not re.fullmatch(rf"(?:[A-Za-z0-9._-]|{TEMPLATE_FIELD.pattern})+", text):
         raise ValueError(
             f"'{text}' is not a name template; write it as leaf{{i}} or pod{{pod}}-leaf{{n:02}} "
-            "(fields: i, n, pod, plane, rail, group)"
+            "(fields: i, n, k, pod, plane, rail, group)"
         )
     return text
 

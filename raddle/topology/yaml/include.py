@@ -70,8 +70,8 @@ def _with_includes(
     for item in entry[1].items if isinstance(entry[1], Sequence) else [entry[1]]:
         included = _included(item, path, (*above, path.resolve()), files, problems)
         if included is not None:
-            merged = included if merged is None else _merge(merged, included)
-    return root if merged is None else _merge(merged, root)
+            merged = included if merged is None else merge(merged, included)
+    return root if merged is None else merge(merged, root)
 
 
 def _included(
@@ -103,13 +103,13 @@ def _included(
     return _with_includes(source.root, target, above, files, problems)
 
 
-def _merge(under: Mapping, over: Mapping) -> Mapping:
+def merge(under: Mapping, over: Mapping) -> Mapping:
     """`over` on top of `under`: mappings key by key, anything else whole."""
     entries = dict(under.entries)
     for key, (name, node) in over.entries.items():
         below = entries.get(key)
         if below and isinstance(node, Mapping) and isinstance(below[1], Mapping):
-            node = _merge(below[1], node)
+            node = merge(below[1], node)
         entries[key] = (name, node)
     return Mapping(over.line, over.column, over.file, entries)
 

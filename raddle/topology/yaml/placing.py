@@ -17,7 +17,17 @@ def spans_of(fabric: Fabric) -> Callable[[Place], SourceSpan | None]:
     source = read_file(Path(fabric.file)) if Path(fabric.file).is_file() else None
     if source is None:
         return lambda place: None
-    return source.span
+    if fabric.network is None:
+        return source.span
+    name = fabric.network.name
+    own = source.part("networks", name)
+
+    def span(place: Place) -> SourceSpan | None:
+        """In the network, or beside all networks where it says nothing of it itself."""
+        is_shared = own is not None and place[0] not in own.root.entries and place[0] in source.root.entries
+        return source.span(place if is_shared else ("networks", name, *place))
+
+    return span
 
 
 def in_file(fabric: Fabric, problems: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:

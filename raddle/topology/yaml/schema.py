@@ -166,13 +166,9 @@ class ReserveSpec(Spec):
     """Parallel links between a leaf and a spine."""
 
 
-class FabricFile(Spec):
-    """The whole file: either an intent (`fabric` and `hosts`) or explicit (`devices` and `links`)."""
+class NetworkSpec(Spec):
+    """A network: either an intent (`fabric` and `hosts`) or explicit (`devices` and `links`)."""
 
-    raddle: Version
-    """Version of the format."""
-    name: Name
-    """The fabric's name."""
     models: dict[str, ModelSpec] = Field(default_factory=dict)
     """Switch models of your own."""
     fabric: FormSpec | None = None
@@ -211,3 +207,14 @@ class FabricFile(Spec):
     """Management addresses of the switches."""
     ignore: tuple[EntryPattern, ...] = ()
     """Entries on SONiC switches that are never touched, as TABLE/KEY with * and ?."""
+
+
+class FabricFile(NetworkSpec):
+    """The whole file: one network, or several by name with what they have in common beside them."""
+
+    raddle: Version
+    """Version of the format."""
+    name: Name
+    """The fabric's name."""
+    networks: dict[str, NetworkSpec] | None = None
+    """Networks that hosts have NICs in, each with switches of its own (raddle.topology.yaml.networks)."""

@@ -37,6 +37,9 @@ SHAPES = {
     "oversubscribed-3to1": (8, 96, 96, 400, 32, 3.0),
     "three-tier-24576": (1536 + 128 + 64, 3072, 24576, 400, 1536 * 16 + 128 * 28, 192 / 28),
     "two-tier-131072": (512 + 256, 131072, 131072, 200, 131072, 1.0),
+    "dual-plane-30720": (2 * (240 + 120 + 60), 3840, 61440, 200, 2 * (240 * 60 + 120 * 8), 16.0),
+    "rail-tree-12288": (192 + 192 + 128, 1536, 12288, 200, 2 * 192 * 32, 1.0),
+    "three-networks-2048": (64 + 32, 256, 4096, 400, 2048, 1.0),
     "multi-plane-32768": (4 * (32 + 16), 8192, 32768, 200, 32768, 1.0),
 }
 
@@ -94,6 +97,19 @@ def test_a_super_node_is_a_scale_up_domain_of_48_servers_of_8() -> None:
     grid = grid_of(shape_of(fabric, seats))
     assert grid is not None
     assert grid.shape == (2, 48, 8)
+
+
+def test_a_server_of_three_networks_has_11_nics_and_each_network_its_own_switches_and_addresses() -> None:
+    names = ("backend", "storage", "frontend")
+    networks = [raddle.load(f"{find('three-networks-2048')}@{name}") for name in names]
+    nics = [next(host.nics for host in fabric.hosts if host.name == "node255") for fabric in networks]
+    assert nics[0] == tuple(f"eth{nic}p{port}" for nic in range(8) for port in range(2))
+    assert nics[1:] == [("eth8", "eth9"), ("eth10",)]
+    assert [len(fabric.switches) for fabric in networks] == [96, 14, 10]
+    assert [len(fabric.hosts) for fabric in networks] == [256, 256 + 16, 256]
+    assert len({switch.mac for fabric in networks for switch in fabric.switches}) == 120
+    assert [fabric.addressing.hosts for fabric in networks] == ["10.0.0.0/16", "10.1.0.0/16", "10.2.0.0/16"]
+    assert [fabric.roce.congestion_control for fabric in networks] == ["dcqcn", "none", "none"]
 
 
 def test_each_nic_of_a_multi_plane_server_is_on_its_own_plane() -> None:
