@@ -16,7 +16,7 @@ from typing import Any
 import grpc
 
 from raddle.controller.api._gen import raddle_controller_pb2 as pb
-from raddle.controller.southbound.channel import Problem, failure, open_channel
+from raddle.controller.southbound.channel import open_channel
 from raddle.errors import RaddleError
 from raddle.inventory import Access, ClientTls
 
@@ -130,8 +130,8 @@ class ControllerClient:
         code = error.code()
         if code not in _UNREACHED:
             return ControllerError(error.details() or code.name, code)
-        refusal = Problem("ended the call", "ask again")
-        text = str(failure("controller", self.address, self._access, error, refusal)).replace(
-            "'raddle up FABRIC.yaml' starts simulated switches", "'raddle controller run' starts one"
-        )
-        return ControllerError(text, code)
+        how = "in plain text" if self._access.tls is None else "over TLS"
+        reason = f"gRPC {code.name}: {error.details()}"
+        text = f"the controller at {self.address} cannot be reached {how}: {reason}"
+        hint = "is it running, and is it spoken to as it serves? TLS needs --ca, --cert and --key"
+        return ControllerError(f"{text}\n  hint: {hint}", code)

@@ -221,6 +221,8 @@ class Controller:
     def _resume(self) -> None:
         """Take up what was left, or begin."""
         self._gate.pause(self.records.controls.is_paused)
+        for each in self.records.left_open():
+            self._finish(each, "interrupted; all switches are compared again")
         revision = self.records.revision(self.records.desired)
         work = self.records.work
         if revision is None and work is None:

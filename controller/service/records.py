@@ -16,6 +16,9 @@ from raddle.controller.service.store import Store
 MAX_DIFF_LINES = 200
 """Of an audit entry; it says how many more there are."""
 
+_RECENT = 100
+"""Entries of the audit log among which those without an outcome are looked for."""
+
 BEGUN = "begun"
 """Outcome of what is not done yet."""
 
@@ -149,6 +152,12 @@ class Records:
         """Entries with higher numbers, the oldest first."""
         keys = [key for key in self._store.keys("audit/") if int(key[-8:]) > after]
         return [_audit_of(found) for key in keys if (found := self._document(key))]
+
+    def left_open(self) -> list[Audit]:
+        """Entries of what began and has no outcome, beside the update under way."""
+        work, entries = self.work, self.audits(self.next_audit() - 1 - _RECENT)
+        ended = {each.began for each in entries} | {work.audit if work else 0}
+        return [each for each in entries if each.outcome == BEGUN and each.number not in ended]
 
     def next_revision(self) -> int:
         return _next(self._store, "revision/")
