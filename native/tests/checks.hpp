@@ -51,4 +51,18 @@ inline void conserves_packets(const Simulation& simulation) {
   CHECK(simulation.injected() == simulation.delivered() + simulation.dropped() + simulation.in_network());
 }
 
+// Two runs of the same work, to the last counter.
+inline bool are_equal(const Simulation& a, const Simulation& b) {
+  const auto same_queue = [](const Queue& x, const Queue& y) {
+    return x.tx_bytes == y.tx_bytes && x.tx_frames == y.tx_frames && x.max_bytes == y.max_bytes && x.bytes == y.bytes;
+  };
+  return a.now() == b.now() && a.flows().start == b.flows().start && a.flows().finish == b.flows().finish &&
+         a.flows().acked == b.flows().acked && a.qps().cnps == b.qps().cnps && a.qps().drops == b.qps().drops &&
+         a.qps().drop_port == b.qps().drop_port && a.qps().retransmitted == b.qps().retransmitted &&
+         a.marks() == b.marks() && a.drops() == b.drops() && a.pauses() == b.pauses() &&
+         a.pfc_sent() == b.pfc_sent() && a.pg_max_bytes() == b.pg_max_bytes() &&
+         a.pause_time() == b.pause_time() && a.injected() == b.injected() && a.in_network() == b.in_network() &&
+         std::equal(a.queues().begin(), a.queues().end(), b.queues().begin(), same_queue);
+}
+
 }  // namespace raddle::testing

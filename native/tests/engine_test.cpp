@@ -154,18 +154,6 @@ void slices_give_the_same_result() {
   CHECK(whole.flows().acked == sliced.flows().acked);
 }
 
-bool are_equal(const Simulation& a, const Simulation& b) {
-  const auto same_queue = [](const Queue& x, const Queue& y) {
-    return x.tx_bytes == y.tx_bytes && x.tx_frames == y.tx_frames && x.max_bytes == y.max_bytes && x.bytes == y.bytes;
-  };
-  return a.now() == b.now() && a.flows().start == b.flows().start && a.flows().finish == b.flows().finish &&
-         a.flows().acked == b.flows().acked && a.qps().cnps == b.qps().cnps && a.qps().drops == b.qps().drops &&
-         a.qps().drop_port == b.qps().drop_port && a.qps().retransmitted == b.qps().retransmitted &&
-         a.marks() == b.marks() && a.drops() == b.drops() && a.pauses() == b.pauses() &&
-         a.pause_time() == b.pause_time() && a.injected() == b.injected() && a.in_network() == b.in_network() &&
-         std::equal(a.queues().begin(), a.queues().end(), b.queues().begin(), same_queue);
-}
-
 // Congestion with pauses, marks and CNPs; without PFC with drops and go-back-N.
 void result_does_not_depend_on_threads_or_partitions() {
   const LeafSpine fabric{.leaves = 4, .spines = 2, .hosts_per_leaf = 4};
@@ -186,7 +174,7 @@ void result_does_not_depend_on_threads_or_partitions() {
     };
     const Simulation whole = outcome(1, false);
     CHECK((total_pauses(whole) > 0) == has_pfc && total_drops(whole) > 0);
-    for (const unsigned threads : {1U, 2U, 3U}) CHECK(are_equal(whole, outcome(threads, true)));
+    for (const unsigned threads : {1U, 2U, 3U}) CHECK(testing::are_equal(whole, outcome(threads, true)));
   }
 }
 

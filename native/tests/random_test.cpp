@@ -68,8 +68,8 @@ Case draw_case(std::uint64_t seed) {
   return c;
 }
 
-Simulation start(const Case& c) {
-  Simulation simulation(c.network, c.work);
+Simulation start(const Case& c, unsigned threads = 1, bool is_cut = true) {
+  Simulation simulation(c.network, c.work, threads, is_cut);
   for (NodeId i = 0; i < c.network.switches; ++i) {
     SwitchConfig state = c.fabric.switch_state(i, c.has_pfc, c.pool);
     for (ProfileConfig& profile : state.profiles) profile.headroom = c.has_pfc ? 12'000'000 : 0;  // 2 km at 1.6T both ways
@@ -112,6 +112,10 @@ void random_fabrics_keep_what_they_are_given(std::uint64_t count, std::uint64_t 
     }
     run(sliced);
     CHECK(whole.is_done() && sliced.flows().acked == whole.flows().acked);
+    Simulation uncut = start(c, 1, false), threaded = start(c, 2);
+    run(uncut);
+    while (!threaded.is_done() && threaded.has_events()) threaded.advance(never, 1'000);
+    CHECK(testing::are_equal(whole, uncut) && testing::are_equal(whole, threaded));
     const bool is_lossless = c.has_pfc;
     CHECK(!is_lossless || total_drops(whole) == 0);
     CHECK(!is_lossless || whole.flows_done() == c.work.flow_qp.size());
@@ -159,6 +163,54 @@ void changes_of_state_under_traffic_leave_no_pause_behind(std::uint64_t count, s
     if (testing::failures > 0) std::printf("random changes %llu\n", static_cast<unsigned long long>(seed));
   }
   CHECK(paused > 0);
+}
+
+// A NIC in a storm, watchdogs that act on it, thresholds that change: pauses come at any time and for any reason, and
+// none reaches a partition that has gone on without it.
+void pauses_reach_a_partition_before_it_goes_on(std::uint64_t count, std::uint64_t first) {
+  std::uint64_t paused = 0, storms = 0;
+  for (std::uint64_t seed = first; seed < first + count && testing::failures == 0; ++seed) {
+    const auto outcome = [&](unsigned threads, bool is_cut) {
+      Draw draw{seed + 2'000'000};
+      constexpr Time ways[] = {15'000, 150'000, 1'500'000};
+      const LeafSpine fabric{.leaves = static_cast<NodeId>(2 + draw(3)), .spines = static_cast<NodeId>(1 + draw(3)),
+                             .hosts_per_leaf = 4, .propagation = ways[draw(3)], .pipeline = static_cast<Time>(draw(900'000))};
+      NetworkConfig network = fabric.network();
+      if (!draw.coin()) network.nic.rate_control = LineRate::Parameters{};
+      if (draw.coin()) network.nic.pause_delay = 200'000;
+      network.nic.pause_quanta = draw.coin() ? 0 : static_cast<std::uint32_t>(100 + draw(60'000));
+      network.nic.pfc_reaction = static_cast<Time>(draw(1'200'000));
+      network.nic.clock = draw.coin() ? 1 : 1'000;
+      network.nic.retransmit_timeout = 50'000'000;
+      network.nic.retry_count = 2;
+      Workload work = testing::incast(3, 1 << 20);
+      for (NodeId h = 0; h < fabric.hosts(); ++h) add_flow(work, h, (h + 5) % fabric.hosts(), 1 + draw(1 << 20));
+      Simulation simulation(network, work, threads, is_cut);
+      const WatchdogConfig watchdog{.queues = 8, .detect = static_cast<Time>(5'000'000 + draw(20'000'000)),
+                                    .restore = static_cast<Time>(1 + draw(20'000'000)),
+                                    .poll = static_cast<Time>(draw(2) * 3'000'000),
+                                    .action = static_cast<WatchdogAction>(draw(3))};
+      for (Time until = 0; until <= 120'000'000; until += 20'000'000) {
+        for (NodeId i = 0; i < network.switches; ++i) {
+          if (until > 0 && draw(4) > 0) continue;
+          SwitchConfig state = fabric.switch_state(i, true, static_cast<std::int64_t>(100'000 + draw(12'000'000)));
+          state.profiles[0].dynamic_th = 1 - static_cast<int>(draw(5));
+          state.pauses_at_threshold = draw(4) == 0;
+          for (SwitchPortConfig& port : state.ports) port.watchdog = watchdog;
+          simulation.set_switch(i, state);
+        }
+        simulation.set_storm(static_cast<PortId>(draw(fabric.hosts())), draw.coin() ? 8 : 0);
+        simulation.advance(until + 20'000'000, never);
+      }
+      return simulation;
+    };
+    const Simulation whole = outcome(1, false);
+    CHECK(testing::are_equal(whole, outcome(1, true)) && testing::are_equal(whole, outcome(2, true)));
+    paused += testing::total_pauses(whole) > 0;
+    storms += !whole.watchdog_events().empty();
+    if (testing::failures > 0) std::printf("random pauses %llu\n", static_cast<unsigned long long>(seed));
+  }
+  CHECK(paused > 0 && (count < 20 || storms > 0));
 }
 
 // Between the beginning of the frame that crosses the threshold and the pause's arrival at the peer, the peer begins
@@ -232,5 +284,6 @@ int main(int argc, char** argv) {
   };
   random_fabrics_keep_what_they_are_given(number(1, 150), number(2, 0));
   changes_of_state_under_traffic_leave_no_pause_behind(std::min<std::uint64_t>(number(1, 40), 40), number(2, 0));
+  pauses_reach_a_partition_before_it_goes_on(number(1, 20), number(2, 0));
   return testing::verdict();
 }

@@ -1,10 +1,8 @@
 #pragma once
 // Some of the network's nodes with an event list and packets of their own.
 //
-// Partitions run side by side through windows of time no longer than anything takes from one to another
-// (the lookahead). What one sends to another is handed over between windows. Results do not depend on how
-// the network is cut: within a partition events have their fixed order, and two partitions share nothing.
-// SOURCE: R. Fujimoto, "Parallel discrete event simulation", CACM 33(10), 1990 (conservative windows).
+// Results do not depend on how the network is cut: within a partition events have their fixed order, and two partitions
+// share nothing while they run (windows.hpp).
 
 #include "raddle/flows.hpp"
 #include "raddle/kernel.hpp"

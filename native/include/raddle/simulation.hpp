@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "raddle/config.hpp"
-#include "raddle/partition.hpp"
+#include "raddle/windows.hpp"
 
 namespace raddle {
 
@@ -59,8 +59,8 @@ class Simulation {
   std::uint64_t advance(Time until, std::uint64_t max_events);
 
   Time now() const { return now_; }  // when the last flow ended, once the run is done
-  bool is_done() const;
-  bool has_events() const { return next_time() != never; }
+  bool is_done() const { return windows_->is_done(); }
+  bool has_events() const { return windows_->next_time() != never; }
   std::size_t flows_done() const;
   std::size_t partitions() const { return partitions_.size(); }
 
@@ -115,32 +115,19 @@ class Simulation {
   std::uint64_t in_network() const;
 
  private:
-  struct Progress;
-
   Partition& partition_of(PortId port) {
     return *partitions_[tables_->partition_of_node[tables_->ports[port].node]];
   }
   void check_port(PortId port) const;
   std::size_t ports_of(NodeId index) const;
-  std::int64_t open_flows() const;
-  Time next_time() const;
-  void work(unsigned thread, Progress& progress);
-  Time run_window(unsigned thread, unsigned window, Time end, std::uint64_t& events);
-  void align(Time now);
   void count_drops();
   void gather_watchdog_events();
   void refresh_link(PortId port);
 
   std::unique_ptr<Tables> tables_;
   std::vector<std::unique_ptr<Partition>> partitions_;
-  Time lookahead_ = never;
-  unsigned threads_ = 1;
-  // By parity of the window and thread: one half is written while the other is read.
-  std::vector<Outbox> outboxes_[2];
-  std::vector<Time> next_;       // by partition
-  unsigned window_ = 0;
+  std::unique_ptr<Windows> windows_;
   Time now_ = 0;
-  Time drained_ = 0;  // end of the cell of time that the last window lay in
   std::vector<WatchdogEvent> watchdog_events_;
   std::vector<Time> drop_time_;  // by queue pair, of its last dropped packet
   std::vector<bool> is_admin_up_, has_carrier_;  // by port

@@ -10,8 +10,9 @@ namespace raddle {
 
 namespace {
 
-// Below this lookahead, windows hold too few events to be worth the change from one partition to the next.
-constexpr Time least_lookahead = 50'000;
+// Below these lookaheads, windows hold too few events to be worth the change from one partition to the next: the ones
+// that most windows have, and those while buffers are so full that pauses may be sent.
+constexpr Time least_frame_lookahead = 50'000, least_pause_lookahead = 10'000;
 
 // Whether every endpoint's cable leads to a switch.
 bool is_switched(const NetworkConfig& network) {
@@ -104,46 +105,84 @@ class Places {
   Groups groups_;
 };
 
-// The shortest time that a frame takes from one partition to another.
-Time lookahead_of(const Tables& tables) {
+Time on_wire(const Tables& tables, std::int64_t bytes, std::int64_t speed) {
   const NicConfig& nic = tables.network.nic;
-  const std::int64_t shortest = std::min({nic.pause_bytes, nic.ack_bytes, nic.cnp_bytes, nic.header_bytes});
-  Time least = never;
-  for (PortId id = 0; id < tables.ports.size(); ++id) {
-    const PortConfig& port = tables.network.ports[id];
-    if (port.peer == none) continue;
-    const NodeId far = tables.network.ports[port.peer].node;
-    if (tables.partition_of_node[port.node] == tables.partition_of_node[far]) continue;
-    const Time exact = wire_time(shortest + nic.gap_bytes, port.speed);
-    Time on_wire = exact - exact % nic.clock;
-    if (const std::uint32_t cut_ps = tables.ports[id].cut_ps; cut_ps != 0) on_wire = std::min<Time>(on_wire, cut_ps);
-    least = std::min({least, port.propagation + on_wire, nic.pause_delay});
+  const Time exact = wire_time(bytes + nic.gap_bytes, speed);
+  return exact - exact % nic.clock;
+}
+
+// A frame is in its peer's buffer behind the pipeline, where switches cut through after its first bytes. A PFC frame
+// acts when the MAC has it and the transmitter has stopped (IEEE 802.1Q-2022, 36.1.3; IEEE 802.3, 31B.3.7): it passes
+// no pipeline, and takes the NICs' `pfc_reaction`, or where it takes no time on the wire the time given for it instead.
+void set_lookaheads(const Tables& tables, Cut& cut) {
+  const NicConfig& nic = tables.network.nic;
+  const std::int64_t shortest = std::min({nic.ack_bytes, nic.cnp_bytes, nic.header_bytes});
+  cut.frame_lookahead = cut.pause_lookahead = never;
+  for (const Port& port : tables.ports) {
+    if (!port.is_cut) continue;
+    Time frame = on_wire(tables, shortest, port.speed);
+    if (port.cut_ps != 0) frame = std::min<Time>(frame, port.cut_ps);
+    cut.frame_lookahead = std::min(cut.frame_lookahead, frame + port.arrive_delay);
+    const Time pause = on_wire(tables, nic.pause_bytes, port.speed) + port.propagation + nic.pfc_reaction;
+    cut.pause_lookahead = std::min({cut.pause_lookahead, pause, nic.pause_delay});
   }
-  return least;
+  cut.pause_lookahead = std::min(cut.pause_lookahead, cut.frame_lookahead);
+}
+
+// Puts partitions on two sides, so that every cable that is cut leads from one to the other; all on one where no way to
+// do so is there.
+std::vector<std::uint8_t> sides_of(const Tables& tables, std::uint32_t partitions) {
+  constexpr std::uint8_t unknown = 2;
+  std::vector<std::vector<std::uint32_t>> peers(partitions);
+  for (const Port& port : tables.ports) {
+    if (!port.is_cut) continue;
+    peers[tables.partition_of_node[port.node]].push_back(tables.partition_of_node[tables.ports[port.peer].node]);
+  }
+  std::vector<std::uint8_t> sides(partitions, unknown);
+  std::vector<std::uint32_t> open;
+  for (std::uint32_t first = 0; first < partitions; ++first) {
+    if (sides[first] != unknown) continue;
+    sides[first] = 0;
+    open.push_back(first);
+    while (!open.empty()) {
+      const std::uint32_t at = open.back();
+      open.pop_back();
+      for (const std::uint32_t peer : peers[at]) {
+        if (sides[peer] == sides[at]) return std::vector<std::uint8_t>(partitions, 0);
+        if (sides[peer] == unknown) open.push_back(peer);
+        sides[peer] = 1 - sides[at];
+      }
+    }
+  }
+  return sides;
 }
 
 }  // namespace
 
 Cut cut_network(Tables& tables) {
-  const Cut whole = no_cut(tables);
-  if (!is_switched(tables.network)) return whole;
+  no_cut(tables);  // the sizes
+  if (!is_switched(tables.network)) return no_cut(tables);
   Places places(tables);
   places.join_paths();
   places.join_dependencies();
   const std::uint32_t partitions = places.number(tables.partition_of_node, tables.scale_up.partition_of_link);
-  const Time lookahead = partitions > 1 ? lookahead_of(tables) : never;
-  if (partitions == 1 || lookahead < least_lookahead) return no_cut(tables);
+  if (partitions == 1) return no_cut(tables);
   for (Port& port : tables.ports) {
     if (port.peer == none) continue;
     port.is_cut = tables.partition_of_node[port.node] != tables.partition_of_node[tables.ports[port.peer].node];
   }
-  return {partitions, lookahead};
+  Cut cut{.partitions = partitions, .frame_lookahead = never, .pause_lookahead = never, .sides = {}};
+  set_lookaheads(tables, cut);
+  if (cut.frame_lookahead < least_frame_lookahead || cut.pause_lookahead < least_pause_lookahead) return no_cut(tables);
+  cut.sides = sides_of(tables, partitions);
+  return cut;
 }
 
 Cut no_cut(Tables& tables) {
   tables.partition_of_node.assign(tables.network.endpoints + tables.network.switches, 0);
   tables.scale_up.partition_of_link.assign(tables.scale_up.links.size(), 0);
-  return {1, never};
+  for (Port& port : tables.ports) port.is_cut = false;
+  return {.partitions = 1, .frame_lookahead = never, .pause_lookahead = never, .sides = {0}};
 }
 
 }  // namespace raddle

@@ -10,27 +10,10 @@
 #include <bit>
 #include <utility>
 
+#include "raddle/buffer.hpp"
 #include "raddle/partition.hpp"
 
 namespace raddle {
-
-namespace {
-
-// alpha * free, alpha = 2**exponent.
-std::int64_t scaled(std::int64_t free, int exponent) {
-  free = std::max<std::int64_t>(free, 0);
-  return exponent >= 0 ? free << exponent : free >> -exponent;
-}
-
-std::int64_t threshold(const ProfileConfig& profile, const Pool& pool) {
-  return profile.is_dynamic ? scaled(pool.size - pool.used, profile.dynamic_th) : profile.static_th;
-}
-
-std::int64_t shared_part(std::int64_t used, const ProfileConfig& profile) {
-  return std::max<std::int64_t>(used - profile.reserved, 0);
-}
-
-}  // namespace
 
 std::uint32_t hash_bits(const SwitchNode& node, std::uint32_t hash) {
   return std::rotr(hash ^ node.hash_seed, static_cast<int>(node.hash_offset));
