@@ -6,7 +6,6 @@ the model, what it leaves out and its error.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -14,9 +13,9 @@ import numpy as np
 
 from raddle import _core
 from raddle.errors import InputError
-from raddle.sim.columns import NEVER, NONE, FlowColumns, PortColumns
+from raddle.sim.columns import NONE, FlowColumns, PortColumns
 from raddle.sim.scale_up import ScaleUpPorts
-from raddle.sim.simulation import _EVENTS_PER_CALL, Progress, Simulation
+from raddle.sim.simulation import Simulation
 from raddle.state import PRIORITIES, SwitchState
 from raddle.topology.model import PortRef
 
@@ -81,25 +80,9 @@ class FluidSimulation(Simulation):
         assert self._fluid
         return self._fluid
 
-    def run(
-        self,
-        progress: Progress | None = None,
-        until_ps: int = NEVER,
-        after_call: Callable[[], None] = lambda: None,
-        may_change: bool = False,
-    ) -> None:
-        while not self.is_done and self._flow.has_events:
-            count = self._flow.advance(until_ps, _EVENTS_PER_CALL)
-            after_call()
-            if progress:
-                progress(self._share_done())
-            if count < _EVENTS_PER_CALL and until_ps != NEVER:
-                return
-        self.is_stalled = not self.is_done and not may_change
-
-    def advance(self, until_ps: int) -> None:
-        while self._flow.advance(until_ps, _EVENTS_PER_CALL) >= _EVENTS_PER_CALL:
-            pass
+    @property
+    def _engine(self) -> _core.Fluid:
+        return self._flow
 
     def _share_done(self) -> float:
         return (self._flow.delivered_bytes + self.inside_bytes) / max(self.payload_bytes, 1)
@@ -114,10 +97,6 @@ class FluidSimulation(Simulation):
     @property
     def now_ps(self) -> int:
         return self._flow.now_ps if self._fluid else 0
-
-    @property
-    def is_done(self) -> bool:
-        return self._flow.is_done
 
     def flows(self) -> FlowColumns:
         return FlowColumns(*self._flow.flow_columns())

@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from raddle import _core
 from raddle.ecmp_hash import HashClasses, hashed_addresses
 from raddle.sim.acl_columns import RuleCounters, RuleKey, acl_columns
 from raddle.sim.acl_headers import AclHeaders
@@ -235,6 +236,11 @@ class Simulation:
         """Cut or mend the cable at a port, in both directions."""
         self._core.set_link(self.port_index[port], is_up)
 
+    @property
+    def _engine(self) -> _core.Simulation | _core.Fluid:
+        """What moves the flows."""
+        return self._core
+
     def run(
         self,
         progress: Progress | None = None,
@@ -247,12 +253,13 @@ class Simulation:
         A run that cannot get on ends with `is_stalled`, unless it `may_change` from outside. `after_call` is
         called after every million events.
         """
-        while not self.is_done and self._core.has_events:
-            count = self._core.advance(until_ps, _EVENTS_PER_CALL)
+        while not self.is_done and self._engine.has_events:
+            count = self._engine.advance(until_ps, _EVENTS_PER_CALL)
             after_call()
             if progress:
                 progress(self._share_done())
-            if not may_change and not self.is_done and self._stall_guard.is_stalled():
+            may_stall = self.counts_packets and not may_change and not self.is_done
+            if may_stall and self._stall_guard.is_stalled():
                 self.is_stalled = True
                 return
             if count < _EVENTS_PER_CALL and until_ps != NEVER:
@@ -261,7 +268,7 @@ class Simulation:
 
     def advance(self, until_ps: int) -> None:
         """Run all events up to and with `until_ps`."""
-        while self._core.advance(until_ps, _EVENTS_PER_CALL) >= _EVENTS_PER_CALL:
+        while self._engine.advance(until_ps, _EVENTS_PER_CALL) >= _EVENTS_PER_CALL:
             pass
 
     def _share_done(self) -> float:
@@ -288,7 +295,7 @@ class Simulation:
     @property
     def is_done(self) -> bool:
         """No flow is under way and none can start any more."""
-        return self._core.is_done
+        return self._engine.is_done
 
     @property
     def packets(self) -> PacketCounts:
