@@ -29,6 +29,7 @@ from raddle.lab.graph.file import workload_schema
 from raddle.lab.scenario.file import scenario_schema
 from raddle.peers.sonic.findings import Finding
 from raddle.report.cost import Bill, PartSaving
+from raddle.report.diagnosis import Diagnosis
 from raddle.report.expect import Expectations
 from raddle.report.scenario import ScenarioResult
 from raddle.report.schemas import DIALECT, bench_schema, closed, run_schema
@@ -218,7 +219,7 @@ _DOCUMENTS: dict[str, tuple[type[BaseModel], ...]] = {
     "status": (_document("Status", switches=_list_of(_WITH_LINKS), not_compared=list[str]),),
     "drift": (_RESULTS,),
     "workload-result": (_document("Workload", WorkloadResult),),
-    "expect": (_document("Expected", Expectations),),
+    "expect": (_document("Expected", Expectations), _document("Diagnosed", Diagnosis)),
     "run": (_document("Run", ok=bool, scenarios=_list_of(_record("Scenario", ScenarioResult, ok=bool))),),
     "doctor": (_document("Doctor", ok=bool, findings=_list_of(_record("Found", MachineFinding))),),
     "cost": (

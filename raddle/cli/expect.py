@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +17,7 @@ from raddle.cli.options import (
     JsonOption,
     QpsOption,
     RootOption,
+    Routing,
     RoutingOption,
     ScopeOptions,
     SeedOption,
@@ -22,22 +26,33 @@ from raddle.cli.options import (
     load_fabric,
 )
 from raddle.cli.progress import progress_bar, watching
-from raddle.errors import InputError
+from raddle.errors import Diagnostic, InputError
 from raddle.lab.bench import BenchRequest
 from raddle.lab.expect.expectations import DRAWS, Ask, beside, job_of
 from raddle.lab.expect.expectations import expect as expectations
 from raddle.lab.run.settings import RunSettings
 from raddle.lab.workloads.connections import with_qps
+from raddle.report.diagnosis import diagnosis_document, diagnosis_text
 from raddle.report.expect import expectations_document, expectations_text
+from raddle.topology.model import Fabric
+
+if TYPE_CHECKING:
+    from raddle.lab.expect.logs.record import Log
 
 
 @with_option_groups
 def expect(
     fabric: FabricArg,
     where: ScopeOptions,
+    log: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE", help="Outputs of nccl-tests, rccl-tests, hccl_test, perftest: why are they so?"
+        ),
+    ] = None,
     collective: Annotated[
-        str, typer.Option(help="all_reduce, all_to_all, ...; a wrong name lists all.")
-    ] = "all_reduce",
+        str | None, typer.Option(help="all_reduce, all_to_all, ... [default: all_reduce, or the log's]")
+    ] = None,
     algorithm: Annotated[
         str | None, typer.Option(help="Its algorithm; a wrong name lists all [default: the usual one]")
     ] = None,
@@ -56,7 +71,9 @@ def expect(
     qps_per_connection: QpsOption = None,
     split_data: SplitDataOption = None,
     seed: SeedOption = 1,
-    draws: Annotated[int, typer.Option(help="Draws of the hash under ECMP.", min=1, max=10_000)] = DRAWS,
+    draws: Annotated[
+        int | None, typer.Option(help="Draws of the hash under ECMP [default: 20]", min=1, max=10_000)
+    ] = None,
     simulate: Annotated[bool, typer.Option("--simulate", help="Put the engine's times beside.")] = False,
     strict: StrictOption = False,
     as_json: JsonOption = False,
@@ -64,14 +81,30 @@ def expect(
     """What a collective should come to on this fabric, from closed forms, without a simulation.
 
     It names the busiest NIC, host bus, scale-up port and uplinks with what each carries, the bound that
-    binds, and what hash collisions make of it; then the time and bandwidths of each size.
+    binds, and what hash collisions make of it; then the time and bandwidths of each size. With --log it reads
+    measurements, and names the causes that fit them.
     """
+    if log:
+        given = {
+            "-b": min_bytes,
+            "-e": max_bytes,
+            "-f": factor,
+            "--root": root,
+            "--simulate": simulate or None,
+        }
+        given |= {"--qps-per-connection": qps_per_connection, "--split-data": split_data}
+        given |= {"--seed": seed if seed != 1 else None}
+        given |= {f"--{each.name}": getattr(where, each.name) for each in fields(where)}
+        _explain_logs(
+            load_fabric(fabric, strict), log, given, routing, (collective, algorithm, draws), as_json
+        )
+        return
     scopes = where.scopes(seed)
     if len(scopes) > 1:
         raise InputError.of("bad-option", "expect takes one tenant", "run it once for each")
     model = with_qps(load_fabric(fabric, strict), qps_per_connection, split_data)
     request = BenchRequest(
-        collective=collective,
+        collective=collective or "all_reduce",
         algorithm=algorithm,
         sizes_bytes=sizes_of(traffic.Terms(), min_bytes or "64K", max_bytes or "1G", factor, None),
         routing=routing or model.routing.policy,
@@ -79,10 +112,53 @@ def expect(
         settings=RunSettings(seed=seed),
         terms=traffic.Terms(root=root),
     )
-    ask = Ask(request, draws)
+    ask = Ask(request, draws or DRAWS)
     job = job_of(ask, model)
     result, _ = expectations(ask, job)
     if simulate:
         with progress_bar() as progress:
             result = beside(result, ask, job, watching(progress))
     print(expectations_document(result) if as_json else expectations_text(result), end="")
+
+
+def _explain_logs(
+    fabric: Fabric,
+    files: list[Path],
+    given: Mapping[str, object],
+    routing: Routing | None,
+    assumed: tuple[str | None, str | None, int | None],
+    as_json: bool,
+) -> None:
+    """Print what logs say; `given` are options that say nothing of them."""
+    from raddle.lab.expect.cases import Assumed
+    from raddle.lab.expect.diagnose import diagnose
+    from raddle.lab.expect.logs.read import read_log
+
+    if unused := [name for name, value in given.items() if value is not None]:
+        raise InputError.of(
+            "bad-option", f"the logs say what ran, and {unused[0]} would say it again", "leave it out"
+        )
+    if routing:
+        fabric = replace(fabric, routing=replace(fabric.routing, policy=routing, is_declared=True))
+    collective, algorithm, draws = assumed
+    said = Assumed(collective, algorithm, draws) if draws else Assumed(collective, algorithm)
+    found = diagnose(fabric, _read_all(files, read_log), said)
+    print(diagnosis_document(found) if as_json else diagnosis_text(found), end="")
+
+
+def _read_all(files: list[Path], read: Callable[[Path], Log]) -> list[Log]:
+    """All logs.
+
+    Raises:
+        InputError: what is wrong with any of them.
+    """
+    logs: list[Log] = []
+    problems: list[Diagnostic] = []
+    for path in files:
+        try:
+            logs.append(read(path))
+        except InputError as error:
+            problems += error.diagnostics
+    if problems:
+        raise InputError(problems)
+    return logs

@@ -82,7 +82,8 @@ def longest_chain(fabric: Fabric, seats: Seats, messages: Messages) -> Chain:
     schedule, latency = messages.schedule, messages.latency
     src, dst = schedule.src.astype(np.int64), schedule.dst.astype(np.int64)
     inside = messages.shape.is_inside(schedule)
-    way_s, rate_bps = _ways(fabric, seats, src, dst, inside)
+    largest = int(schedule.size_bytes.max(initial=0))
+    way_s, rate_bps = _ways(fabric, seats, src, dst, inside, min(largest, fabric.roce.mtu_bytes))
     delay_s = way_s + latency.delays_ps(inside) / 1e12
     wire = on_the_wire(fabric, fabric.roce.mtu_bytes) / fabric.roce.mtu_bytes
     bits = schedule.size_bytes / messages.slices * 8 * np.where(inside, 1.0, wire)
@@ -109,7 +110,12 @@ def longest_chain(fabric: Fabric, seats: Seats, messages: Messages) -> Chain:
 
 
 def _ways(
-    fabric: Fabric, seats: Seats, src: NDArray[np.int64], dst: NDArray[np.int64], inside: NDArray[np.bool_]
+    fabric: Fabric,
+    seats: Seats,
+    src: NDArray[np.int64],
+    dst: NDArray[np.int64],
+    inside: NDArray[np.bool_],
+    frame_bytes: int,
 ) -> tuple[_Floats, _Floats]:
     """Of each message: seconds from its last byte's leaving to its arrival, and its rate alone."""
     speed = fabric.arrays.speed_bps[[each.link for each in fabric.endpoints]].astype(np.float64)
@@ -123,7 +129,7 @@ def _ways(
     level = np.where(leaf[src] == leaf[dst], 0, np.where(pod[src] == pod[dst], 1, 2))
     if not fabric.superspines:
         level = np.minimum(level, 1)
-    ways = _level_latencies_s(fabric)[level]
+    ways = _level_latencies_s(fabric, frame_bytes)[level]
     rate = np.minimum(rank_bps[src], rank_bps[dst])
     return (
         np.where(inside, scale_up[src, 1] / 1e12, ways),
@@ -139,7 +145,7 @@ def _scale_up(fabric: Fabric, accelerator: int) -> tuple[int, int]:
     return (spec.scale_up_bps, spec.scale_up_latency_ps) if spec else (0, 0)
 
 
-def _level_latencies_s(fabric: Fabric) -> _Floats:
+def _level_latencies_s(fabric: Fabric, frame_bytes: int) -> _Floats:
     """One way between hosts of a leaf, of a pod and of two pods: cables, FEC, pipelines, and a frame's time
     at every switch, which is that of its first bytes where the switch cuts through."""
     arrays = fabric.arrays
@@ -152,7 +158,7 @@ def _level_latencies_s(fabric: Fabric) -> _Floats:
             continue
         switches = (fabric.leaves, fabric.spines, fabric.superspines)[tier]
         model = switches[0].model
-        frame = _CUT_THROUGH_BYTES if model.is_cut_through else fabric.roce.mtu_bytes
+        frame = _CUT_THROUGH_BYTES if model.is_cut_through else on_the_wire(fabric, frame_bytes)
         delay_s = sum(link.delay_ps for link in links) / len(links) / 1e12 + fabric.phy.fec_latency_ps / 1e12
         stored_s = frame * 8 / (sum(link.speed_bps for link in links) / len(links))
         # Up and down over links of this tier; the switch on top once, that below it twice.

@@ -1,0 +1,1 @@
+"""Outputs of nccl-tests, rccl-tests, hccl_test and perftest, read."""

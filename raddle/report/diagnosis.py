@@ -1,0 +1,110 @@
+"""What measured logs say, as text and JSON."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class LogFound:
+    """A log at its largest size.
+
+    Attributes:
+        wrong: elements that were not as promised, over all sizes.
+        notes: what was taken for granted.
+    """
+
+    file: str
+    tool: str
+    what: str
+    size_bytes: int
+    measured_us: float
+    expected_us: float
+    busbw_gbs: float
+    expected_gbs: float
+    wrong: int
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CauseFound:
+    """A cause that fits.
+
+    Attributes:
+        where: the host, port or leaf; empty for all.
+        what: how strong, in words.
+        cost: of what does not fit and of what is assumed; the least is the likeliest.
+    """
+
+    cause: str
+    where: str
+    what: str
+    cost: float
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """`causes` fit about as well as one another, the likeliest first; `next_test` tells them apart."""
+
+    fabric: str
+    logs: tuple[LogFound, ...]
+    causes: tuple[CauseFound, ...]
+    next_test: str
+
+
+CAUSES = {
+    "as-expected": "as expected",
+    "hash-collisions": "hash collisions",
+    "nic": "NIC, rail or port slow or missing",
+    "algorithm": "wrong algorithm or too few channels",
+    "pfc-ecn": "PFC or ECN misconfigured",
+    "latency": "latency",
+    "straggler": "straggler",
+    "oversubscription": "oversubscription: uplinks missing",
+    "host-bus": "host bus",
+}
+"""In words."""
+
+
+def diagnosis_text(result: Diagnosis) -> str:
+    """A line for each log, then the causes with their evidence, then the next command."""
+    return "\n".join(_lines(result)) + "\n"
+
+
+def _lines(result: Diagnosis) -> Iterator[str]:
+    plural = "s" if len(result.logs) > 1 else ""
+    beside = f"what {result.fabric} should give, at the largest size of each"
+    yield f"# {len(result.logs)} log{plural} beside {beside}"
+    yield f"# {'size':>11} {'measured':>10} {'expected':>10} {'':>6}  log"
+    yield f"# {'(B)':>11} {'(GB/s)':>10} {'(GB/s)':>10}"
+    for log in result.logs:
+        share = log.busbw_gbs / log.expected_gbs
+        yield (
+            f"{log.size_bytes:>13} {log.busbw_gbs:>10.2f} {log.expected_gbs:>10.2f} {share:>6.0%}"
+            f"  {log.file}: {log.what}"
+        )
+        for note in log.notes:
+            yield f"#   note: {note}"
+        if log.wrong:
+            yield f"#   {log.wrong} elements are wrong: mend that before looking at speed"
+    yield f"causes that fit, the likeliest first ({len(result.causes)}):"
+    for cause in result.causes:
+        place = f", {cause.where}" if cause.where else ""
+        what = f": {cause.what}" if cause.what else ""
+        yield f"- {CAUSES[cause.cause]}{place}{what}"
+        for line in cause.evidence[:6]:
+            yield from textwrap.wrap(line, 100, initial_indent="    ", subsequent_indent="      ")
+    if result.next_test:
+        yield f"next: {result.next_test}"
+
+
+def diagnosis_document(result: Diagnosis) -> str:
+    """The result as JSON, ending in a newline."""
+    document = {"schema_version": SCHEMA_VERSION, **asdict(result)}
+    return json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n"
