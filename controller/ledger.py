@@ -168,6 +168,12 @@ class Ledger:
         except OSError as error:
             raise InputError.of("cannot-write", f"cannot write '{self._record}': {error.strerror}") from None
 
+    def follow(self, held: HeldPlan) -> None:
+        """The switches hold another plan now, and are otherwise as they were."""
+        applied = self.read(held.plan.fabric)
+        if applied:
+            self._put(held, applied.switches)
+
     def accept(self, fabric: str, switch: str) -> None:
         """Another box stands for a switch: nothing is known of it, and nothing on it is raddle's."""
         applied = self.read(fabric)

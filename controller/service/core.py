@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,6 +18,7 @@ from raddle.controller.plan.diff import diff_plans
 from raddle.controller.reconcile import SwitchResult
 from raddle.controller.service.desired import Desired, Planner
 from raddle.controller.service.events import Bus
+from raddle.controller.service.express import Express
 from raddle.controller.service.gate import AbortedError, StoppedError, UpdateGate
 from raddle.controller.service.pusher import Pusher
 from raddle.controller.service.records import (
@@ -31,11 +32,12 @@ from raddle.controller.service.records import (
     now,
     shortened,
 )
+from raddle.controller.service.rendered import Rendered, Rows
 from raddle.controller.service.repairs import Repairs
 from raddle.controller.service.settings import Settings
 from raddle.controller.service.store import Store, StoreError
 from raddle.controller.service.switches import Switches, SwitchView
-from raddle.controller.service.updates import CONTROLLER, Updates, change_lines
+from raddle.controller.service.updates import CONTROLLER, Updates, change_lines, write_lines
 from raddle.controller.service.watch.notice import Notice
 from raddle.controller.service.watchers import Watchers
 from raddle.controller.southbound.sonic.tables import Tables
@@ -71,6 +73,8 @@ class Controller:
         self._updates = Updates(self.records, planner, self._pusher, self.bus, settings.goes_back)
         self._repairs = Repairs(settings.repairs)
         self._watchers = Watchers(self._pusher, self._wanted, self._notice, settings.sample_s)
+        self._express = Express(self._pusher)
+        self._rendered = Rendered()
         self._revision: Revision | None = None
         self._desired: Desired | None = None
         self._target: Desired | None = None
@@ -169,6 +173,7 @@ class Controller:
             finally:
                 self.is_running = False
                 self._watchers.stop()
+                self._express.close()
 
     def _turn(self) -> None:
         self.turned_s = time.monotonic()
@@ -255,6 +260,7 @@ class Controller:
         """This is what the switches are to hold."""
         self._revision, self._desired = revision, desired
         self._watch(desired)
+        self._repairs.prepare(desired)
 
     def _watch(self, desired: Desired) -> None:
         plan, inventory = desired.held.plan, self._pusher.inventory
@@ -262,9 +268,11 @@ class Controller:
         self.switches.keep(plan.switches, {**inventory.addresses, **datapaths})
         self._target = self._repairs.target(desired, self.switches.down, time.monotonic())
         self._watchers.keep(plan)
+        self._express.open(each.name for each in plan.switches if each.nos == "sonic")
 
     def _wanted(self, switch: str) -> Tables:
-        return self._target.tables.get(switch, {}) if self._target else {}
+        plan = self._target.switches.get(switch) if self._target else None
+        return self._rendered.tables(plan) if plan else {}
 
     def _notice(self, notice: Notice) -> None:
         self._inbox.put(partial(self._take_notice, notice))
@@ -414,28 +422,40 @@ class Controller:
         assert self._desired
         assert self._target
         began_s = time.monotonic()
-        plan = self._target.held.plan
-        dead = self._repairs.dead
+        before, dead = self._target, self._repairs.dead
         target = self._repairs.target(self._desired, self.switches.down, began_s)
         if self._repairs.dead == dead:
             return
         lost, back = sorted(self._repairs.dead - dead), sorted(dead - self._repairs.dead)
         what = "; ".join([f"{each} is down" for each in lost] + [f"{each} is back" for each in back])
+        changed = before.writes_to(target)
+        rows = {
+            name: self._rendered.follow(before.switches[name], target.switches[name], writes)
+            for name, writes in changed.items()
+            if target.switches[name].nos == "sonic"
+        }
         self._target = target
-        changed = [
-            new.name
-            for old, new in zip(plan.switches, target.held.plan.switches, strict=True)
-            if old.routes != new.routes
-        ]
         if not changed:
             self.bus.tell("repair", f"{what}: switches repair that by themselves")
             return
-        begun = self._begin(CONTROLLER, "repair", what, change_lines(diff_plans(plan, target.held.plan)))
-        results = self._reach(changed)
-        outcome = _summary(results)
-        self._finish(begun, outcome)
+        begun = self._begin(CONTROLLER, "repair", what, write_lines(changed))
+        if lost and len(rows) == len(changed):
+            outcome = self._send_at_once(rows)
+        else:
+            outcome = _summary(self._reach(changed))
         spent_s = time.monotonic() - began_s
         self.bus.tell("repair", f"{what}: routes of {len(changed)} switches, {outcome}", seconds=spent_s)
+        self._finish(begun, outcome)
+        self._pusher.ledger.follow(target.held)
+
+    def _send_at_once(self, rows: Mapping[str, tuple[Rows, Rows]]) -> str:
+        """Send one message to each switch; those at which it does not come out well are compared next."""
+        wrong = {name: text for name, text in self._express.send(rows).items() if text}
+        for name, text in wrong.items():
+            self.bus.tell("problem", text, name)
+            self._owes.add(name)
+            self.switches.views[name].mark(time.monotonic())
+        return f"done but for {', '.join(wrong)}" if wrong else "done"
 
     def _compare(self, names: Collection[str]) -> None:
         """Compare switches with the plan, and mend what is not as planned where that is wanted."""

@@ -11,12 +11,11 @@ import numpy as np
 
 from raddle.controller.plan.backup import Backup, backup_of, inner_links
 from raddle.controller.plan.held import HeldPlan
-from raddle.controller.plan.model import NextHop, Plan, Route
+from raddle.controller.plan.model import NextHop, Plan, Route, SwitchPlan
 from raddle.controller.plan.replan import replanner
 from raddle.controller.plan.routes import SwitchRoutes
-from raddle.controller.plan.update import Write
+from raddle.controller.plan.update import Write, by_prefix, writes_between
 from raddle.controller.service.records import Material
-from raddle.controller.southbound.sonic.tables import Tables, intended
 from raddle.errors import InputError
 from raddle.topology.model import Fabric, PortRef
 from raddle.topology.views.cut_off import cut_off_endpoints
@@ -42,9 +41,9 @@ class Desired:
         return replanner(self.fabric, self.held.plan, self.demand)
 
     @cached_property
-    def tables(self) -> Mapping[str, Tables]:
-        """CONFIG_DB of the SONiC switches, by name."""
-        return {each.name: intended(each) for each in self.held.plan.switches if each.nos == "sonic"}
+    def switches(self) -> Mapping[str, SwitchPlan]:
+        """The plan's switches by name."""
+        return {each.name: each for each in self.held.plan.switches}
 
     @cached_property
     def links(self) -> Mapping[str, int]:
@@ -63,9 +62,22 @@ class Desired:
         """What switches and the controller do about dead links."""
         return backup_of(self.fabric, self.held.plan, self.replan, "", [self.links[name] for name in dead])
 
-    def repaired(self, backup: Backup) -> Desired:
+    def repaired(self, writes: Iterable[Write]) -> Desired:
         """This, with the routes that the controller writes after a failure."""
-        return replace(self, held=replace(self.held, plan=with_writes(self.held.plan, backup.controller)))
+        return replace(self, held=replace(self.held, plan=with_writes(self.held.plan, writes)))
+
+    def writes_to(self, other: Desired) -> dict[str, tuple[Write, ...]]:
+        """The routes that differ in another state of the same switches, by switch."""
+        changed = {
+            name: (self.switches[name].routes, new.routes)
+            for name, new in other.switches.items()
+            if self.switches[name] is not new
+        }
+        writes = {
+            name: writes_between({name: by_prefix(old)}, {name: by_prefix(new)})
+            for name, (old, new) in changed.items()
+        }
+        return {name: own for name, own in writes.items() if own}
 
 
 class Planner(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 
+from raddle.controller.service.backups import Backups
 from raddle.controller.service.desired import Desired
 
 STEADY_S = 2.0
@@ -20,6 +21,7 @@ class Repairs:
 
     def __init__(self, is_on: bool) -> None:
         self._is_on = is_on
+        self._backups = Backups()
         self.dead: frozenset[str] = frozenset()
         self._back_s: dict[str, float] = {}
         self._known: tuple[Desired, frozenset[str], Desired] | None = None
@@ -43,8 +45,13 @@ class Repairs:
         if not self.dead:
             return desired
         if self._known is None or self._known[0] is not desired or self._known[1] != self.dead:
-            self._known = desired, self.dead, desired.repaired(desired.backup(self.dead))
+            self._known = desired, self.dead, desired.repaired(self._backups.writes(desired, self.dead))
         return self._known[2]
+
+    def prepare(self, desired: Desired) -> None:
+        """Work out beforehand what is to be written after each single failure."""
+        if self._is_on:
+            self._backups.prepare(desired)
 
     def wait_s(self, now_s: float) -> float:
         """How long until a link may have been back for long enough."""

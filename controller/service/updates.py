@@ -7,10 +7,12 @@ it: switches are read before they are written, so nothing is done twice.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from raddle.controller.plan.diff import Change, diff_plans
+from raddle.controller.plan.model import NextHop
+from raddle.controller.plan.update import Write
 from raddle.controller.reconcile import SwitchResult
 from raddle.controller.service.desired import Desired, Planner, with_drains
 from raddle.controller.service.events import Bus
@@ -128,6 +130,19 @@ def change_lines(changes: Iterable[Change]) -> list[str]:
         f"{each.switch} {each.path}: {each.before or '(nothing)'} -> {each.after or '(nothing)'}"
         for each in changes
     ]
+
+
+def write_lines(writes: Mapping[str, Iterable[Write]]) -> list[str]:
+    """Routes that change, a line each: the ports that they lead to."""
+    return [
+        f"{each.switch} routes/{each.prefix}: {_ports(each.before)} -> {_ports(each.after)}"
+        for own in writes.values()
+        for each in own
+    ]
+
+
+def _ports(hops: Iterable[NextHop]) -> str:
+    return ", ".join(hop.port for hop in hops) or "(nothing)"
 
 
 def _failure(results: Iterable[SwitchResult]) -> str:

@@ -63,6 +63,25 @@ class GnmiClient:
         """Some tables of a database, one Get each; a table that is not there is empty."""
         return {table: self._get(database, table) for table in tables}
 
+    def read_entries(self, database: str, table: str, keys: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Some entries of a table, in one Get; those that are not there are missing.
+
+        A Get of which one path is not there is refused as a whole; then the table is read.
+        """
+        paths = [db_path(database, "localhost", table, key) for key in keys]
+        request = gnmi.GetRequest(path=paths, encoding=gnmi.JSON_IETF)
+        try:
+            answer = self._stub.Get(request, timeout=READ_TIMEOUT_S, metadata=self._metadata)
+            values = [json.loads(each.update[0].val.json_ietf_val) for each in answer.notification]
+            return dict(zip(keys, values, strict=True))
+        except grpc.RpcError as error:
+            if error.code() != grpc.StatusCode.NOT_FOUND:
+                raise self._explain("Get", error) from None
+        except (IndexError, ValueError):
+            pass
+        held = self.read_tables(database, (table,))[table]
+        return {key: held[key] for key in keys if key in held}
+
     def push(self, request: gnmi.SetRequest) -> None:
         """Send one Set; the switch applies all of it or refuses all of it."""
         try:

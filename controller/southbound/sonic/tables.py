@@ -107,7 +107,7 @@ def _pushed(switch: SwitchPlan) -> Tables:
             table |= {each.name: {}, f"{each.name}|{each.prefix}": {}}
         else:
             table[each.name] = {"ipv6_use_link_local_only": "enable"}
-    routes = {f"default|{route.prefix}": _static_route(route.next_hops) for route in switch.routes}
+    routes = {f"default|{route.prefix}": static_route(route.next_hops) for route in switch.routes}
     return {
         "INTERFACE": interfaces,
         "LOOPBACK_INTERFACE": loopbacks,
@@ -163,7 +163,8 @@ def equal_next_hops(next_hops: tuple[NextHop, ...]) -> tuple[NextHop, ...]:
     return tuple(hop for hop, weight in zip(next_hops, weights, strict=True) if weight)
 
 
-def _static_route(next_hops: tuple[NextHop, ...]) -> dict[str, str]:
+def static_route(next_hops: tuple[NextHop, ...]) -> dict[str, str]:
+    """An entry of STATIC_ROUTE."""
     hops = equal_next_hops(next_hops)
     return {"nexthop": ",".join(hop.address for hop in hops), "ifname": ",".join(hop.port for hop in hops)}
 
