@@ -192,6 +192,7 @@ class Lab:
         self.take(pod)
         said = self.raddle("verify", "--from", old, "--failures", "0")
         update = said["update"]
+        self._announced(old, said)
         before, dropped = self.routes(), self.traffic.dropped()
         results, after = self.apply(), self.routes()
         assert not [each["error"] for each in results.values() if each["error"]]
@@ -210,6 +211,24 @@ class Lab:
         assert self.traffic.losing(dropped) <= lost
         assert self.traffic.moving() == pairs() - lost
         return said
+
+    def _announced(self, old: str, said: dict[str, Any]) -> None:
+        """`plan --diff` and `apply --dry-run` name `verify --from`'s reloads before anything is sent."""
+        reloads = {name: each["paths"] for name, each in said["update"]["reloads"].items()}
+        fabric = str(self.folder / "fabric.yaml")
+        diff = json.loads(run("plan", fabric, "--routing", "ecmp", "--diff", old, "--json"))
+        assert set(diff["outside_gnmi"]) <= set(said["outside"])
+        assert sum("must boot from a new config_db.json" in each for each in diff["outside_gnmi"]) == bool(
+            reloads
+        )
+        before = self.routes()
+        dry = self.raddle("apply", "--inventory", str(self.folder / "inventory.json"), "--dry-run")[
+            "switches"
+        ]
+        assert {
+            each["switch"]: each["bootstrap"] for each in dry if each["bootstrap"]
+        } == self.waiting | reloads
+        assert self.routes() == before
 
     def boot(self, name: str) -> None:
         """Take the traffic off a spine, boot it from its new config_db.json, and give the traffic back."""
