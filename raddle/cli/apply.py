@@ -60,7 +60,8 @@ def apply(
         typer.Option(
             min=0,
             metavar="SECONDS",
-            help="Watch the switches for so long; one that is not well then is put back "
+            help="Watch the switches for so long; one that is not well then is put back, but for one whose "
+            "own address the push has cut off: SONiC has no commit that undoes itself "
             "(default: until they are well, at most 10)",
         ),
     ] = None,
