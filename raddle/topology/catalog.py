@@ -54,8 +54,8 @@ def switch_model(name: str, spec: ModelSpec) -> SwitchModel:
 
 def split_network(path: Path | str) -> tuple[Path, str]:
     """`pod.yaml@storage` -> the file and the network of it that is meant; a file of that name is itself."""
-    file, sign, network = str(path).rpartition("@")
-    if not sign or _exists(Path(path)):
+    file, _, network = str(path).rpartition("@")
+    if not file or not network or _exists(Path(path)):
         return Path(path), ""
     return Path(file), network
 

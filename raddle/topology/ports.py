@@ -44,7 +44,7 @@ def front_panel(model: SwitchModel, profile: Profile = ()) -> tuple[PortShape, .
         ]
         first = index * model.lanes_per_port
         for part, (width, speed_bps) in enumerate(cut):
-            alias = f"etp{index + 1}" + ("abcdefgh"[part] if len(cut) > 1 else "")
+            alias = f"etp{index + 1}" + ("abcdefghijklmnop"[part] if len(cut) > 1 else "")
             lanes = tuple(range(first + 1, first + width + 1))
             shapes.append(PortShape(f"Ethernet{first}", alias, index, lanes, speed_bps))
             first += width

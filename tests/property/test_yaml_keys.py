@@ -153,6 +153,9 @@ ROWS: dict[str, tuple[dict[str, Any], str, Any]] = {
     "FormSpec.planes": (SMALL, "fabric.planes", 2),
     "FormSpec.tors": (SMALL, "fabric.tors", 2),
     "FormSpec.rails": (RAILS, "fabric.rails", 2),
+    "FormSpec.port_order": (
+        {**RAILS, "fabric": {**RAILS["fabric"], "rails": 2}}, "fabric.port_order", "block",
+    ),
     "FormSpec.pods": (TREE, "fabric.pods", 3),
     "TierSpec.count": (SMALL, "fabric.spines.count", 3),
     "TierSpec.per_pod": (TREE, "fabric.leaves.per_pod", 3),

@@ -14,7 +14,7 @@ from raddle.topology.yaml.schema_devices import Breakout
 from raddle.topology.yaml.source import Place, Source
 from raddle.units import format_rate
 
-_ALL_PORTS = 511
+_ALL_PORTS = 1023
 """Last port of a breakout that is given for all ports."""
 
 

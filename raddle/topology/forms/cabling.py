@@ -109,7 +109,8 @@ def _check_cable(cable: Cable, wiring: Wiring, ports: _Ports, source: Source) ->
     a_tier, b_tier = tiers[cable.ends[0].device], tiers[cable.ends[1].device]
     if abs(a_tier - b_tier) != 1:
         a, b = (f"{TIER_NAMES[tiers[end.device]]} '{end.device}'" for end in cable.ends)
-        hint = "cable hosts to leaves, leaves to spines, spines to superspines"
+        hint = "cable hosts to leaves, leaves to spines, spines to superspines; meshes within a tier, as of "
+        hint += "dragonfly and torus, are not planned"
         yield source.error("wrong-tier", f"link between {a} and {b}", (*cable.place, "ends"), hint)
     if a_tier and b_tier:
         yield from _check_planes(cable, wiring, source)

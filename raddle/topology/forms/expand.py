@@ -174,12 +174,15 @@ class _Form:
             yield from self._uplinks(plane)
 
     def _leaves_of_ports(self, slot: Slot, host: HostDraft, record: Record | None) -> list[str]:
-        """A host's ports go round the planes, and in each plane round the group's leaves; those of the record
-        stay on their leaves."""
-        layout = self.layout
+        """A host's ports go round the planes, and in each plane round the group's leaves, or by blocks over
+        them; those of the record stay on their leaves."""
+        layout, each = self.layout, len(host.ports) // self.layout.leaves_per_group // self.layout.planes
         cells = []
         for number in range(len(host.ports)):
             turn, plane = divmod(number, layout.planes)
+            if self.form.port_order == "block":  # the ports of a NIC still go to both of dual-ToR
+                nic, tor = divmod(turn, self.form.tors)
+                turn = nic // each * self.form.tors + tor
             cells.append((plane, *slot[:2], turn % layout.leaves_per_group))
         leaves = [self.names.switches["leaf", cell] for cell in cells]
         if record is None:

@@ -26,7 +26,7 @@ def check_domains(spec: FabricFile, source: Source) -> Iterator[Diagnostic]:
     if spec.fabric and spec.hosts:
         layout = layout_of(spec.fabric, spec.hosts)
         for i, kind in enumerate(spec.hosts):
-            yield from _uneven(sum(layout.hosts[i]), kind.accelerators, ("hosts", i), source)
+            yield from _uneven(layout.host_count(i), kind.accelerators, ("hosts", i), source)
     alike = Counter(device.accelerators for device in (spec.devices or {}).values() if device.accelerators)
     for inside, count in alike.items():
         name = next(name for name, device in (spec.devices or {}).items() if device.accelerators == inside)

@@ -21,6 +21,49 @@ Fields = dict[str, int]
 """Values of the fields of a naming template."""
 
 
+Range = tuple[int, int]
+"""First and last number; None in its place: all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Population:
+    """Where hosts of a kind are: so many in each group, `count` in all, in some groups of some pods."""
+
+    per_group: int
+    count: int | None
+    groups: Range | None
+    pods: Range | None
+
+    def total(self, groups: tuple[int, ...]) -> int:
+        """Hosts in all; `groups` are those of each pod."""
+        here = sum(_within(self.groups, count) for count in groups[_part(self.pods, len(groups))])
+        room = here * self.per_group
+        return room if self.count is None else min(self.count, room)
+
+    def by_group(self, groups: tuple[int, ...]) -> Iterator[int]:
+        """Hosts of each group, through all pods: the groups that they may be in are filled in turn."""
+        left = self.total(groups)
+        for pod, count in enumerate(groups):
+            for group in range(count):
+                is_here = _is_in(self.pods, pod) and _is_in(self.groups, group)
+                here = min(self.per_group, left) if is_here else 0
+                left -= here
+                yield here
+
+
+def _part(chosen: Range | None, count: int) -> slice:
+    return slice(0, count) if chosen is None else slice(chosen[0], chosen[1] + 1)
+
+
+def _within(chosen: Range | None, count: int) -> int:
+    """How many of so many numbers from 0 are chosen."""
+    return len(range(count)[_part(chosen, count)])
+
+
+def _is_in(chosen: Range | None, number: int) -> bool:
+    return chosen is None or chosen[0] <= number <= chosen[1]
+
+
 @dataclass(frozen=True)
 class Layout:
     """The numbers of a form; all but `planes` are of one plane.
@@ -30,7 +73,7 @@ class Layout:
         spines_per_pod: 0 in a single tier.
         columns: of superspines; a full mesh is one.
         rail_spines: whether the spines of a pod are shared out to its rails.
-        hosts: by kind, and in it by group, through all pods.
+        populations: the hosts, by kind.
     """
 
     planes: int
@@ -41,7 +84,21 @@ class Layout:
     leaves_per_group: int
     rails: int
     rail_spines: bool
-    hosts: tuple[tuple[int, ...], ...]
+    populations: tuple[Population, ...]
+
+    @cached_property
+    def _groups(self) -> tuple[int, ...]:
+        """Of each pod."""
+        return tuple(leaves // self.leaves_per_group for leaves in self.leaves)
+
+    @cached_property
+    def hosts(self) -> tuple[tuple[int, ...], ...]:
+        """By kind, and in it by group, through all pods; of a form whose size has been checked."""
+        return tuple(tuple(each.by_group(self._groups)) for each in self.populations)
+
+    def host_count(self, kind: int) -> int:
+        """Hosts of a kind."""
+        return self.populations[kind].total(self._groups)
 
     @property
     def pods(self) -> int:
@@ -152,7 +209,7 @@ class Layout:
 
     def has_host(self, slot: Slot) -> bool:
         pod, group, kind, n = slot
-        if pod >= self.pods or group >= self.leaves[pod] // self.leaves_per_group:
+        if pod >= self.pods or group >= self._groups[pod]:
             return False
         return n < self.hosts[kind][self._first_leaf[pod] // self.leaves_per_group + group]
 
@@ -167,7 +224,6 @@ def layout_of(form: FormSpec, hosts: tuple[HostsSpec, ...]) -> Layout:
     )
     rail_spines = form.uplinks.mesh == "rail"
     columns = 1 if form.spine_uplinks.mesh == "full" else spines // (rails if rail_spines else 1)
-    groups = [each // (rails * form.tors) for each in leaves]
     return Layout(
         planes=form.planes,
         leaves=leaves,
@@ -177,7 +233,7 @@ def layout_of(form: FormSpec, hosts: tuple[HostsSpec, ...]) -> Layout:
         leaves_per_group=rails * form.tors,
         rails=rails,
         rail_spines=rail_spines,
-        hosts=tuple(tuple(_population(spec, groups)) for spec in hosts),
+        populations=tuple(Population(each.per_leaf, each.count, each.groups, each.pods) for each in hosts),
     )
 
 
@@ -206,23 +262,6 @@ def leaves_by_pod(tier: TierSpec, pods: int) -> tuple[int, ...]:
     if tier.per_pod is not None:
         return tier.per_pod if len(tier.per_pod) > 1 else tier.per_pod * pods
     return ((tier.count or 0) // pods,) * pods
-
-
-def _population(spec: HostsSpec, groups: list[int]) -> Iterator[int]:
-    """Hosts of a kind in each group, through all pods: the groups that it may be in are filled in turn."""
-    left = spec.count
-    for pod, count in enumerate(groups):
-        for group in range(count):
-            is_here = _is_in(spec.pods, pod) and _is_in(spec.groups, group)
-            here = spec.per_leaf if is_here else 0
-            if left is not None:
-                here = min(here, left)
-                left -= here
-            yield here
-
-
-def _is_in(chosen: tuple[int, int] | None, number: int) -> bool:
-    return chosen is None or chosen[0] <= number <= chosen[1]
 
 
 def ports_per_plane(form: FormSpec, hosts: HostsSpec) -> int:

@@ -25,9 +25,10 @@ def check_size(
 ) -> Iterator[Diagnostic]:
     form, hosts = with_reserve(form, hosts, reserve)
     layout = layout_of(form, hosts)
-    down, up, above = _ports_needed(form, hosts, layout)
+    up, above = _ports_up(form, layout)
     leaves, spines, supers = (layout.planes * layout.count(role) for role in ("leaf", "spine", "superspine"))
-    links = layout.planes * layout.leaves_per_group * sum(down) + leaves * up + spines * above
+    down = sum(layout.host_count(i) * ports_per_plane(form, each) for i, each in enumerate(hosts))
+    links = layout.planes * down + leaves * up + spines * above
     switches = leaves + spines + supers
     if links + switches > MAX_LINKS:
         message = f"the form makes {switches} switches and {links} links; the limit is {MAX_LINKS} of both"
@@ -35,18 +36,21 @@ def check_size(
         yield source.error("fabric-too-large", message, place, "take smaller counts", at_key=True)
 
 
-def _ports_needed(form: FormSpec, hosts: tuple[HostsSpec, ...], layout: Layout) -> tuple[list[int], int, int]:
-    """Ports that a leaf of each group needs to hosts, a leaf to spines, and a spine to superspines."""
-    each = [ports_per_plane(form, spec) // layout.leaves_per_group for spec in hosts]
-    down = [
-        sum(count * ports for count, ports in zip(counts, each, strict=True))
-        for counts in zip(*layout.hosts, strict=True)
-    ]
+def _ports_up(form: FormSpec, layout: Layout) -> tuple[int, int]:
+    """Ports that a leaf needs to spines, and a spine to superspines."""
     return (
-        down,
         layout.spines_per_leaf * form.uplinks.per_pair,
         layout.supers_per_spine * form.spine_uplinks.per_pair,
     )
+
+
+def _ports_down(form: FormSpec, hosts: tuple[HostsSpec, ...], layout: Layout) -> int:
+    """Ports that the leaf with the most hosts needs to them."""
+    each = [ports_per_plane(form, spec) // layout.leaves_per_group for spec in hosts]
+    most = 0
+    for counts in zip(*layout.hosts, strict=True):
+        most = max(most, sum(count * ports for count, ports in zip(counts, each, strict=True)))
+    return most
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +66,7 @@ class _Need:
 def _port_needs(form: FormSpec, hosts: tuple[HostsSpec, ...]) -> dict[str, _Need]:
     """The need of each tier, by its key."""
     layout = layout_of(form, hosts)
-    needed, up, above = _ports_needed(form, hosts, layout)
-    down = max(needed)
+    down, (up, above) = _ports_down(form, hosts, layout), _ports_up(form, layout)
     below = layout.leaves_per_spine * form.uplinks.per_pair
     supers_below = layout.spines_per_super * form.spine_uplinks.per_pair
     count: Place = ("fabric", "leaves", "per_pod" if form.leaves.per_pod else "count")

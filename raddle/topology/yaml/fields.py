@@ -243,8 +243,12 @@ def _prefix(kind: type[IPv4Network] | type[IPv6Network], what: str, example: str
     return parse_prefix
 
 
+_PARTS = r"(?:[1-9]|1[0-6])"
+"""Parts of a port, or lanes of it: a port has up to 16 lanes."""
+
+
 def parse_breakout(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"([1-8])x(\S+)", text)
+    match = re.fullmatch(rf"({_PARTS})x(\S+)", text)
     if not match:
         raise ValueError(f"'{text}' is not a breakout mode; write it as 2x400G")
     return int(match[1]), _positive(parse_rate_bps, "speed", 10**14, "100T")(match[2])
@@ -256,7 +260,7 @@ def parse_mode(text: str) -> tuple[tuple[int, int, int], ...]:
         return ((*parse_breakout(text), 0),)
     parts = []
     for part in text.split("+"):
-        match = re.fullmatch(r"([1-8]x[^()]+)\(([1-8])\)", part)
+        match = re.fullmatch(rf"({_PARTS}x[^()]+)\(({_PARTS})\)", part)
         if not match:
             raise ValueError(f"'{text}' is not a breakout mode; write it as 2x400G or 1x400G(4)+4x100G(4)")
         parts.append((*parse_breakout(match[1]), int(match[2])))
@@ -411,7 +415,7 @@ HostCount = Annotated[int, _whole(1, 500_000, "number of hosts")]
 NicCount = Annotated[int, _whole(1, 64, "NIC count")]
 PlaneCount = Annotated[int, _whole(1, 64, "plane count")]
 TorCount = Annotated[int, _whole(1, 2, "number of leaves per NIC")]
-PortCount = Annotated[int, _whole(1, 512, "port count")]
+PortCount = Annotated[int, _whole(1, 1024, "port count")]
 LaneCount = Annotated[int, _whole(1, 16, "lane count")]
 Retries = Annotated[int, _whole(0, 7, "retry count (3 bits)")]
 Priority = Annotated[int, _whole(0, 7, "priority")]
@@ -470,10 +474,11 @@ HashOffset = Annotated[
 HashSeed = Annotated[
     int | Literal["sonic"] | None, _field("bad-number", _seed, {"type": ["string", "integer"]})
 ]
-_PART = r"[1-8]x[0-9.]+[GT]"
+_PART = rf"({_PARTS})x[0-9.]+[GT]"
+_OWN = rf"{_PART}\({_PARTS}\)"
 BreakoutMode = Annotated[
     tuple[tuple[int, int, int], ...],
-    _field("bad-breakout", parse_mode, _text(rf"{_PART}|{_PART}\([1-8]\)(\+{_PART}\([1-8]\))*", "2x400G")),
+    _field("bad-breakout", parse_mode, _text(rf"{_PART}|{_OWN}(\+{_OWN})*", "2x400G")),
 ]
 """What one front-panel port becomes (`raddle.topology.devices.Mode`)."""
 Range = Annotated[tuple[int, int], _field("bad-range", _range, _RANGE)]

@@ -115,6 +115,8 @@ class FormSpec(Spec):
     """2 is dual-ToR: the ports of a NIC go to two leaves."""
     rails: Count | None = None
     """Rails, each with leaves of its own (default where `kind` has them: NICs of a host in a plane)."""
+    port_order: Literal["round", "block"] = "round"
+    """Ports of a host go round the leaves of its group, or neighbouring ports share a leaf."""
     pods: Count | None = None
     """Pods of three tiers."""
     leaves: TierSpec

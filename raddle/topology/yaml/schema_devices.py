@@ -145,7 +145,7 @@ class PortRangeSpec(Spec):
 
 
 def _breakout_list(value: Any) -> Any:
-    return [{"ports": "0-511", "mode": value}] if isinstance(value, str) else one_or_many(value)
+    return [{"ports": "0-1023", "mode": value}] if isinstance(value, str) else one_or_many(value)
 
 
 Breakout = Annotated[tuple[PortRangeSpec, ...], BeforeValidator(_breakout_list, json_schema_input_type=Any)]

@@ -103,6 +103,38 @@ def test_room_that_is_reserved_leaves_the_hosts_of_a_partial_row_where_they_are(
     assert numbers[0].items() <= numbers[1].items()
 
 
+def test_neighbouring_ports_share_a_leaf_by_blocks_and_a_nic_is_still_on_both_of_dual_tor() -> None:
+    four = "{per_leaf: 1, nics: {count: 4}}"
+    rails = "kind: rail-optimized, rails: 2, spines: {count: 1}, leaves"
+    leaves = [
+        [fabric.switches[each.leaf].name for each in fabric.endpoints]
+        for fabric in (
+            form(f"{rails}: {{count: 2}}", four),
+            form(f"{rails}: {{count: 2}}, port_order: block", four),
+            form(f"{rails}: {{count: 4}}, tors: 2, port_order: block", four.replace("4}", "4, ports: 2}")),
+        )
+    ]
+    assert leaves[0] == ["leaf0", "leaf1", "leaf0", "leaf1"]
+    assert leaves[1] == ["leaf0", "leaf0", "leaf1", "leaf1"]
+    assert leaves[2] == ["leaf0", "leaf1", "leaf0", "leaf1", "leaf2", "leaf3", "leaf2", "leaf3"]
+
+
+def test_a_port_of_16_lanes_is_broken_out_to_16_and_a_chip_has_1024_ports() -> None:
+    models = "models: {big: {ports: 64, port_speed: 1.6T, lanes_per_port: 16, buffer: 512MiB}}\n"
+    tier = "{count: 2, model: big, breakout: 16x100G}"
+    leaf = f"leaves: {tier}, spines: {tier}"
+    fabric = form(leaf, "{per_leaf: 512, nics: {speed: 100G}}", f"{models}roce: {{pfc: false}}\n")
+    ports = fabric.leaves[0].ports
+    assert len(ports) == 1024
+    assert [(port.name, port.alias) for port in (ports[0], ports[15], ports[16])] == [
+        ("Ethernet0", "etp1a"),
+        ("Ethernet15", "etp1p"),
+        ("Ethernet16", "etp2a"),
+    ]
+    with pytest.raises(InputError, match="17x100G"):
+        form(leaf.replace("16x", "17x"), "{per_leaf: 1}", models)
+
+
 ROW = "leaves: {count: 2}, spines: {count: 1}"
 TWO_PODS = "kind: rail-optimized, pods: 2, leaves: {count: 4}, spines: {count: 4}"
 
