@@ -24,12 +24,14 @@ from raddle.controller.verify.transient import Transient
 from raddle.controller.verify.update_scope import UpdateScope
 from raddle.lab.collisions import CollisionReport
 from raddle.lab.cost.prices import prices_schema
+from raddle.lab.elastic.file import elastic_schema
 from raddle.lab.emulation.result import EmulationResult
 from raddle.lab.graph.file import workload_schema
 from raddle.lab.scenario.file import scenario_schema
 from raddle.peers.sonic.findings import Finding
 from raddle.report.cost import Bill, PartSaving
 from raddle.report.diagnosis import Diagnosis
+from raddle.report.elastic import ElasticResult
 from raddle.report.expect import Expectations
 from raddle.report.scenario import ScenarioResult
 from raddle.report.schemas import DIALECT, bench_schema, closed, run_schema
@@ -46,6 +48,7 @@ def schema_of(name: str) -> Schema:
         "bench": bench_schema,
         "simulate": run_schema,
         "workload": workload_schema,
+        "elastic": elastic_schema,
         "scenario": scenario_schema,
         "prices": prices_schema,
     }
@@ -219,6 +222,7 @@ _DOCUMENTS: dict[str, tuple[type[BaseModel], ...]] = {
     "status": (_document("Status", switches=_list_of(_WITH_LINKS), not_compared=list[str]),),
     "drift": (_RESULTS,),
     "workload-result": (_document("Workload", WorkloadResult),),
+    "elastic-result": (_document("Elastic", ElasticResult),),
     "expect": (_document("Expected", Expectations), _document("Diagnosed", Diagnosis)),
     "run": (_document("Run", ok=bool, scenarios=_list_of(_record("Scenario", ScenarioResult, ok=bool))),),
     "doctor": (_document("Doctor", ok=bool, findings=_list_of(_record("Found", MachineFinding))),),

@@ -38,6 +38,7 @@ COMMANDS = {
     "simulate": "Simulate flows: what became of each, and of each port.",
     "expect": "What to measure, and why a measured log is not that.",
     "workload": "Simulate computing and messages that wait for one another.",
+    "elastic": "Serve by day and train by night: schedule and changes.",
     "run": "Run scenarios with expectations, as tests of a fabric.",
     "cost": "Count what a fabric is built of, and what that costs.",
     "check": "Check all fabrics and scenarios of a repository.",

@@ -18,6 +18,8 @@ DocumentName = Literal[
     "simulate",
     "workload",
     "workload-result",
+    "elastic",
+    "elastic-result",
     "scenario",
     "expect",
     "run",
@@ -44,7 +46,7 @@ def schema(
         str,
         typer.Argument(
             metavar="DOCUMENT",
-            help="fabric, workload, scenario, prices: files; errors, what any command prints on bad input; "
+            help="fabric, workload, elastic, scenario, prices: files; errors: of any command on bad input; "
             "or the command that prints it (workload-result).",
         ),
     ] = "fabric",

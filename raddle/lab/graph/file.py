@@ -87,10 +87,10 @@ def read_workload(fabric: Fabric, path: Path, seed: int = 1) -> Graph:
     if (spec.nodes is None) == (spec.jobs is None):
         message = f"the file has {'neither' if spec.nodes is None else 'both'} of 'nodes' and 'jobs'"
         raise InputError([source.error("bad-workload", message, (), "give one of them")])
-    seats = _seats(fabric, spec.ranks, source, seed)
+    seats = seats_by(fabric, spec.ranks, source, seed)
     groups, problems = read_groups(fabric, seats, spec.groups, source)
     refuse_all(problems)
-    reader = _Reader(fabric, seats, groups, source, path.parent)
+    reader = NodeReader(fabric, seats, groups, source, path.parent)
     jobs: tuple[Job, ...]
     if spec.nodes is not None:
         jobs = (Job(spec.name, reader.nodes(("nodes",), spec.nodes)),)
@@ -108,16 +108,25 @@ def read_workload(fabric: Fabric, path: Path, seed: int = 1) -> Graph:
 
 def workload_schema() -> dict[str, Any]:
     """The JSON Schema of a workload file, for editors."""
-    schema = WorkloadFile.model_json_schema(mode="validation", by_alias=True)
+    schema = with_nodes(WorkloadFile, "JobSpec")
+    schema["properties"]["nodes"] = {"type": "object", "additionalProperties": _NODE}
+    return {**cleaned(schema, has_variables=False), "$schema": URI, "title": "raddle workload"}
+
+
+_NODE = {"$ref": "#/$defs/Node"}
+
+
+def with_nodes(file: type[Spec], *holders: str) -> dict[str, Any]:
+    """The schema of a file, in which some of its parts have `nodes`."""
+    schema = file.model_json_schema(mode="validation", by_alias=True)
     kinds = [kind.spec.model_json_schema(mode="validation", by_alias=True) for kind in KINDS]
     definitions = schema.setdefault("$defs", {})
     for kind in kinds:
         definitions |= kind.pop("$defs", {})
     definitions["Node"] = {"anyOf": kinds}
-    node = {"$ref": "#/$defs/Node"}
-    schema["properties"]["nodes"] = {"type": "object", "additionalProperties": node}
-    definitions["JobSpec"]["properties"]["nodes"] = {"type": "object", "additionalProperties": node}
-    return {**cleaned(schema, has_variables=False), "$schema": URI, "title": "raddle workload"}
+    for holder in holders:
+        definitions[holder]["properties"]["nodes"] = {"type": "object", "additionalProperties": _NODE}
+    return schema
 
 
 def _class_problems(fabric: Fabric, spec: WorkloadFile, source: Source) -> Iterator[Diagnostic]:
@@ -128,7 +137,12 @@ def _class_problems(fabric: Fabric, spec: WorkloadFile, source: Source) -> Itera
                 yield source.error("no-lossy-class", message, ("jobs", name, "class"), "leave 'class' out")
 
 
-def _seats(fabric: Fabric, spec: RanksSpec, source: Source, seed: int) -> Seats:
+def seats_by(fabric: Fabric, spec: RanksSpec, source: Source, seed: int) -> Seats:
+    """The seats of the ranks that a file names at `ranks`; `seed` is of a random placement.
+
+    Raises:
+        InputError: as `place_ranks` does.
+    """
     scope = Scope(spec.placement, spec.tenant, spec.hosts, spec.count, seed)
     try:
         return seats_of(fabric, place_ranks(fabric, scope))
@@ -140,7 +154,7 @@ def _seats(fabric: Fabric, spec: RanksSpec, source: Source, seed: int) -> Seats:
         ) from None
 
 
-class _Reader:
+class NodeReader:
     """Reads nodes and keeps what is wrong."""
 
     def __init__(

@@ -1,0 +1,47 @@
+"""`raddle elastic`: accelerators that serve by day and train by night."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from raddle.cli.fabric_argument import FabricArg
+from raddle.cli.options import JsonOption, load_fabric
+from raddle.cli.progress import progress_bar, watching
+from raddle.lab.elastic.change import Setting
+from raddle.lab.elastic.day import run_day
+from raddle.lab.elastic.file import read_pool
+from raddle.lab.run.settings import RunSettings
+from raddle.report.elastic import elastic_json, elastic_text
+
+
+def elastic(
+    file: Annotated[Path, typer.Argument(metavar="DAY.yaml", help="File of an elastic pool.")],
+    fabric: FabricArg,
+    routing: Annotated[
+        Literal["ecmp", "pinned"] | None,
+        typer.Option(help="Of the jobs; ecmp needs no new plan [default: the fabric's]"),
+    ] = None,
+    fidelity: Annotated[
+        Literal["packet", "fluid"], typer.Option(help="Of all runs; checkpoints are long in packets.")
+    ] = "fluid",
+    seed: Annotated[int, typer.Option(help="Of placement and hashing.")] = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """From a day's load: which accelerators serve and train when, and what changing hands takes and costs.
+
+    Ends with 1 if the load finds no room.
+    """
+    model = load_fabric(fabric)
+    pool = read_pool(model, file, seed)
+    settings = replace(RunSettings(), fidelity=fidelity, seed=seed)
+    with progress_bar() as progress:
+        result = run_day(pool, Setting(routing or model.routing.policy, settings), watching(progress))
+    print(elastic_json(result) if as_json else elastic_text(result), end="")
+    sys.stdout.flush()
+    if not result.is_served:
+        raise typer.Exit(1)

@@ -1,0 +1,1 @@
+"""Accelerators that serve by day and train by night."""
