@@ -171,6 +171,7 @@ _SHOW = _document(
             length_m=float,
             is_up=bool,
             is_drained=bool,
+            links_per_cable=int,
             medium=str | None,
         )
     ),

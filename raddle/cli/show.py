@@ -93,6 +93,7 @@ def document_of(fabric: Fabric) -> dict[str, Any]:
                 "is_up": link.is_up,
                 "is_drained": link.is_drained,
                 "medium": link.medium,
+                "links_per_cable": link.per_cable,
             }
             for link in fabric.links
         ],
@@ -255,5 +256,5 @@ def _cable_table(fabric: Fabric) -> Table:
     table = _table("cables", "tier", "speed", "length", "medium", "cables")
     for kind in cable_kinds(fabric):
         length = format_length(kind.length_m)
-        table.add_row(kind.tier, format_rate(kind.speed_bps), length, kind.medium, str(kind.count))
+        table.add_row(kind.tier, kind.speed, length, kind.medium, str(kind.count))
     return table

@@ -241,9 +241,10 @@ class PortRef:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A cable. `a` is the lower end (host, leaf, spine, superspine), `b` the upper.
+    """A link. `a` is the lower end (host, leaf, spine, superspine), `b` the upper.
 
-    No route uses a link that is drained, although it is up.
+    No route uses a link that is drained, although it is up. `per_cable` links of `a`, one after the other,
+    share a cable.
     """
 
     index: int
@@ -254,6 +255,7 @@ class Link:
     is_up: bool
     medium: Medium | None = None
     is_drained: bool = False
+    per_cable: int = 1
 
     @property
     def delay_ps(self) -> int:

@@ -146,6 +146,7 @@ ROWS: dict[str, tuple[dict[str, Any], str, Any]] = {
          "routing": {"policy": "pinned", "pins": "policy-route"}},
         "models.m.tables.acl_entries", 1,
     ),
+    "ModelSpec.pool_size": (SMALL, "models.m.pool_size", "shared"),
     "ModelSpec.features": (ADAPTIVE, "models.m.features", []),
     "ModelSpec.nos": (SMALL, "models.m.nos", "p4"),
     "ModelSpec.source": (SMALL, "models.m.source", "a data sheet"),
@@ -167,6 +168,9 @@ ROWS: dict[str, tuple[dict[str, Any], str, Any]] = {
     "UplinkSpec.speed": (SMALL, "fabric.uplinks.speed", "200G"),
     "UplinkSpec.cable": (SMALL, "fabric.uplinks.cable", "300m"),
     "UplinkSpec.medium": (SMALL, "fabric.uplinks.medium", "sr"),
+    "UplinkSpec.links_per_cable": (SMALL, "fabric.uplinks.links_per_cable", 2),
+    "SpineUplinkSpec.links_per_cable": (TREE, "fabric.spine_uplinks.links_per_cable", 2),
+    "LinkSpec.links_per_cable": (LISTED, "links.4.links_per_cable", 2),
     "UplinkSpec.mesh": (RAIL_TREE, "fabric.uplinks.mesh", "rail"),
     "SpineUplinkSpec.per_pair": (TREE, "fabric.spine_uplinks.per_pair", 3),
     "SpineUplinkSpec.speed": (TREE, "fabric.spine_uplinks.speed", "200G"),
@@ -294,12 +298,15 @@ ROWS: dict[str, tuple[dict[str, Any], str, Any]] = {
         "hosts.nics.reorder", 9,
     ),
     "CabledNicSpec.cable": (SMALL, "hosts.nics.cable", "50m"),
+    "CabledNicSpec.links_per_cable": (SMALL, "hosts.nics.links_per_cable", 2),
     "CabledNicSpec.medium": (SMALL, "hosts.nics.medium", "dac"),
 }  # fmt: skip
 
 FOR_PEOPLE = {
     "AcceleratorSpec.kind", "AcceleratorSpec.model", "ScaleUpSpec.kind",
     "DeviceSpec.pod",
+    "UplinkSpec.links_per_cable", "SpineUplinkSpec.links_per_cable", "LinkSpec.links_per_cable",
+    "CabledNicSpec.links_per_cable",
     "UplinkSpec.medium", "SpineUplinkSpec.medium", "LinkSpec.medium", "LinkOverride.medium",
     "CabledNicSpec.medium",
 }  # fmt: skip
@@ -307,7 +314,8 @@ FOR_PEOPLE = {
 the AS numbers of several pods' spines."""
 
 UNSEEN = {
-    "ModelSpec.source", "ModelSpec.pg_profiles", "NetworkSpec.ignore", "NetworkSpec.record",
+    "ModelSpec.source", "ModelSpec.pg_profiles", "FabricFile.ignore", "FabricFile.record",
+    "NetworkSpec.ignore", "NetworkSpec.record",
     "BaseSpec.switches", "BaseSpec.tables",
     "ManagementSpec.gateway", "ManagedSwitchSpec.address",
     "ManagedSwitchSpec.mac", "ManagedSwitchSpec.serial",

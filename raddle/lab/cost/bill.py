@@ -61,7 +61,7 @@ def _nics(fabric: Fabric, prices: Prices) -> Iterator[Item]:
 def _cables(fabric: Fabric, prices: Prices) -> Iterator[Item]:
     spec = prices.spec
     for kind in cable_kinds(fabric):
-        what = f"{format_rate(kind.speed_bps)} {kind.medium}".rstrip()
+        what = f"{kind.speed} {kind.medium}".rstrip()
         name = f"{what} {format_length(kind.length_m)}, {kind.tier}"
         entry = prices.cable(kind)
         if entry is None:

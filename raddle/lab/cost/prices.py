@@ -63,7 +63,7 @@ class CablePriceSpec(Spec):
     def fits(self, kind: CableKind) -> bool:
         """Whether it is the price of such cables."""
         is_medium = not kind.medium or self.medium in (None, kind.medium)
-        return self.speed == kind.speed_bps and kind.length_m <= self.up_to and is_medium
+        return self.speed == kind.cable_bps and kind.length_m <= self.up_to and is_medium
 
 
 class PricesFile(Spec):

@@ -158,7 +158,7 @@ def _links(wiring: Wiring, rank: dict[str, int]) -> tuple[Link, ...]:
     links = []
     for index, (_, a, b, cable) in enumerate(oriented):
         speed_bps = cable.speed_bps or _native_bps(a, wiring)
-        state = cable.is_up, cable.medium, cable.is_drained
+        state = cable.is_up, cable.medium, cable.is_drained, cable.per_cable
         links.append(Link(index, a, b, speed_bps, cable.length_m, *state))
     return tuple(links)
 

@@ -68,7 +68,9 @@ def plug(
 
 def _cable(wanted: Wanted, lower: PortRef, upper: PortRef) -> Cable:
     spec, place = wanted.spec, wanted.place
-    return Cable((lower, upper), spec.speed, spec.cable, True, place, (*place, "speed"), place, spec.medium)
+    ends, at = (lower, upper), (*place, "speed")
+    per_cable = spec.links_per_cable
+    return Cable(ends, spec.speed, spec.cable, True, place, at, place, spec.medium, per_cable=per_cable)
 
 
 class _InTurn:

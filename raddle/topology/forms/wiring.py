@@ -111,6 +111,7 @@ class Cable(NamedTuple):
     state_place: Place
     medium: Medium | None = None
     is_drained: bool = False
+    per_cable: int = 1
 
 
 @dataclass(frozen=True)
@@ -183,6 +184,7 @@ def listed_cable(link: LinkSpec, place: Place, hosts: Mapping[str, HostDraft]) -
         speed_place=(*place, "speed"),
         state_place=(*place, "state"),
         medium=link.medium,
+        per_cable=link.links_per_cable,
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raddle.errors import Diagnostic
-from raddle.topology.model import Fabric
+from raddle.topology.model import Fabric, Medium
 from raddle.units import format_rate, format_time
 
 TIER_NAMES = ("host-leaf", "leaf-spine", "spine-superspine")
@@ -34,13 +34,26 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class CableKind:
-    """Cables of one tier, speed, length and medium (empty where the file gives none)."""
+    """Cables of one tier, speed of a link, length and medium (empty where the file gives none), each of so
+    many links."""
 
     tier: str
     speed_bps: int
     length_m: float
     medium: str
     count: int
+    links: int = 1
+
+    @property
+    def cable_bps(self) -> int:
+        """What a whole cable carries each way."""
+        return self.speed_bps * self.links
+
+    @property
+    def speed(self) -> str:
+        """`400G`, or `2 x 400G`."""
+        text = format_rate(self.speed_bps)
+        return f"{self.links} x {text}" if self.links > 1 else text
 
 
 def tiers(fabric: Fabric) -> tuple[Tier, ...]:
@@ -138,13 +151,33 @@ def _share_a_spine(fabric: Fabric, leaves: NDArray[np.int64]) -> bool:
 def cable_kinds(fabric: Fabric) -> tuple[CableKind, ...]:
     """A bill of cables, sorted from the hosts up."""
     tiers_of = fabric.arrays.tier.tolist()
+    cables = cables_of(fabric)
     counts = Counter(
-        (tiers_of[link.index], link.speed_bps, link.length_m, str(link.medium or "")) for link in fabric.links
+        (tiers_of[link.index], link.speed_bps, link.length_m, str(link.medium or ""), link.per_cable)
+        for link in fabric.links
+        if cables[link.index] == link.index
     )
     return tuple(
-        CableKind(TIER_NAMES[tier], speed_bps, length_m, medium, count)
-        for (tier, speed_bps, length_m, medium), count in sorted(counts.items())
+        CableKind(TIER_NAMES[tier], speed_bps, length_m, medium, count, links)
+        for (tier, speed_bps, length_m, medium, links), count in sorted(counts.items())
     )
+
+
+def cables_of(fabric: Fabric) -> list[int]:
+    """The first link of each link's cable. It has links of one device, alike and one after another."""
+    first: dict[tuple[str, int, int, float, Medium | None], list[int]] = {}
+    cables = []
+    for link in fabric.links:
+        if link.per_cable == 1:
+            cables.append(link.index)
+            continue
+        alike = link.a.device, link.per_cable, link.speed_bps, link.length_m, link.medium
+        mine = first.setdefault(alike, [])
+        if not mine or len(mine) == link.per_cable:
+            mine.clear()
+        mine.append(link.index)
+        cables.append(mine[0])
+    return cables
 
 
 def review(fabric: Fabric) -> tuple[Diagnostic, ...]:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from raddle.topology.model import Accelerators, Fabric
-from raddle.topology.views.capacity import TIER_NAMES
+from raddle.topology.views.capacity import TIER_NAMES, cables_of
 from raddle.units import format_length, format_rate
 
 Row = dict[str, str]
@@ -58,15 +58,15 @@ def _scale_up(inside: Accelerators) -> str:
 
 
 def cable_rows(fabric: Fabric) -> Iterator[Row]:
-    """One row per cable, in link order: what a technician installs, and what LLDP should show.
+    """One row per link: what a technician installs, and what LLDP should show.
 
-    `label` is printed on both ends of the cable: the fabric's name and the cable's number.
+    `label` is printed on all ends of the cable: the fabric's name and the number of its first link.
     """
     tiers = fabric.arrays.tier.tolist()
     digits = len(str(max(0, len(fabric.links) - 1)))
-    for link in fabric.links:
+    for link, cable in zip(fabric.links, cables_of(fabric), strict=True):
         yield {
-            "label": f"{fabric.name}-{link.index:0{digits}}",
+            "label": f"{fabric.name}-{cable:0{digits}}",
             "tier": TIER_NAMES[tiers[link.index]],
             "a_device": link.a.device,
             "a_port": link.a.port,

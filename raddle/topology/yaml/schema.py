@@ -15,6 +15,7 @@ from raddle.topology.yaml.fields import (
     Count,
     EntryPattern,
     HostCount,
+    LaneCount,
     Name,
     NameTemplate,
     PlaneCount,
@@ -84,6 +85,8 @@ class LinksSpec(Spec):
     """Cable length."""
     medium: Medium | None = None
     """Kind of cable or optics."""
+    links_per_cable: LaneCount = 1
+    """Links, one after the other, that a cable carries: 2 with twin-port optics or split copper."""
 
 
 class UplinkSpec(LinksSpec):

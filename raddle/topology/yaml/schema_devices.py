@@ -205,6 +205,8 @@ class CabledNicSpec(NicSpec):
     """Cable length."""
     medium: Medium | None = None
     """Kind of cable or optics."""
+    links_per_cable: LaneCount = 1
+    """Links of a host, one after the other, that a cable carries: 2 with twin-port optics or split copper."""
 
 
 class ScaleUpSpec(Spec):
@@ -282,6 +284,8 @@ class LinkSpec(Spec):
     """Kind of cable or optics."""
     state: State = "up"
     """Whether the link carries traffic."""
+    links_per_cable: LaneCount = 1
+    """Links of the lower device, one after the other, that share a cable with this one."""
 
 
 class LinkOverride(Spec):

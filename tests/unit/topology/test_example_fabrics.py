@@ -13,7 +13,7 @@ import raddle
 from raddle import Fabric
 from raddle.lab.workloads.ranks import Scope, place_ranks, seats_of, shape_of
 from raddle.topology import bundled_examples, find
-from raddle.topology.views.capacity import bisection_bps, oversubscription, tiers
+from raddle.topology.views.capacity import bisection_bps, cable_kinds, oversubscription, tiers
 from raddle.traffic.hccl.levels import grid_of
 
 G = 10**9
@@ -106,6 +106,8 @@ def test_a_server_of_three_networks_has_11_nics_and_each_network_its_own_switche
     assert nics[0] == tuple(f"eth{nic}p{port}" for nic in range(8) for port in range(2))
     assert nics[1:] == [("eth8", "eth9"), ("eth10",)]
     assert [len(fabric.switches) for fabric in networks] == [96, 14, 10]
+    bill = [(kind.tier, kind.speed, kind.count) for kind in cable_kinds(networks[0])]
+    assert bill == [("host-leaf", "2 x 400G", 2048), ("leaf-spine", "800G", 2048)]
     assert [len(fabric.hosts) for fabric in networks] == [256, 256 + 16, 256]
     assert len({switch.mac for fabric in networks for switch in fabric.switches}) == 120
     assert [fabric.addressing.hosts for fabric in networks] == ["10.0.0.0/16", "10.1.0.0/16", "10.2.0.0/16"]
