@@ -71,11 +71,16 @@ class Applied:
 
 
 class Ledger:
-    """The record and the lock of an inventory: `pod.json` has `pod.applied.json` and `pod.lock` beside it."""
+    """The record and the lock of an inventory: `pod.json` has `pod.applied.json` and `pod.lock` beside it.
+
+    Attributes:
+        mirror: takes the record's text before it is written.
+    """
 
     def __init__(self, inventory: Path) -> None:
         self._record = inventory.with_suffix(".applied.json")
         self._lock = inventory.with_suffix(".lock")
+        self.mirror: Callable[[str], None] = lambda text: None
 
     @contextmanager
     def locked(self, work: str) -> Iterator[None]:
@@ -137,6 +142,7 @@ class Ledger:
             if old is None:
                 self.forget()
             else:
+                self.mirror(old.decode())
                 self._record.write_bytes(old)
             raise
 
@@ -161,9 +167,19 @@ class Ledger:
             "plan": held_document(held),
             "switches": {name: asdict(each) for name, each in switches.items()},
         }
+        text = json.dumps(document, sort_keys=True) + "\n"
+        self.mirror(text)
+        self.restore(text)
+
+    def restore(self, text: str) -> None:
+        """Write the record as it was put by elsewhere, whole or not at all.
+
+        Raises:
+            InputError: `cannot-write`.
+        """
         draft = self._record.with_name(self._record.name + ".part")
         try:
-            draft.write_text(json.dumps(document, sort_keys=True) + "\n")
+            draft.write_text(text)
             draft.replace(self._record)
         except OSError as error:
             raise InputError.of("cannot-write", f"cannot write '{self._record}': {error.strerror}") from None

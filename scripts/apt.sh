@@ -57,6 +57,7 @@ ethtool|interfaces of an emulation|ethtool
 ping|reachability in an emulation|iputils-ping
 ip|namespaces of an emulation|iproute2
 openssl|certificates of sessions|openssl
+etcd|controllers that stand by|etcd-server
 chromedriver|pages in a browser|chromium-driver
 "
 

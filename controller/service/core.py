@@ -61,15 +61,17 @@ class Controller:
         turned_s: when it last came round (clock of `time.monotonic`).
     """
 
-    def __init__(self, store: Store, planner: Planner, settings: Settings) -> None:
-        self.bus = Bus()
+    def __init__(
+        self, store: Store, planner: Planner, settings: Settings, bus: Bus | None = None, term: int = 0
+    ) -> None:
+        self.bus = bus or Bus()
         self.records = Records(store)
         self.switches = Switches()
         self.settings = settings
         self._planner = planner
         self._gate = UpdateGate()
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._pusher = Pusher(settings, self._gate)
+        self._pusher = Pusher(settings, self._gate, term)
         self._updates = Updates(self.records, planner, self._pusher, self.bus, settings.goes_back)
         self._repairs = Repairs(settings.repairs)
         self._watchers = Watchers(self._pusher, self._wanted, self._notice, settings.sample_s)
@@ -163,6 +165,7 @@ class Controller:
             StoreError: what is done cannot be recorded.
         """
         with self._pusher.ledger.locked("controller run"):
+            self.records.share(self._pusher.ledger)
             self.is_running = True
             try:
                 self._resume()
@@ -347,7 +350,7 @@ class Controller:
         drains: tuple[Drain, ...],
         desired: Desired | None = None,
     ) -> Revision:
-        wanted = desired or self._updates.plan(material, drains)
+        wanted = desired or self._updates.plan(material, drains, self._repairs.dead)
         before = self._desired if self._revision else None
         revision, work = self._updates.begin(who, what, why, material, drains, wanted, before)
         done, held = self._updates.carry_out(revision, work, wanted, before, self._push)

@@ -21,18 +21,27 @@ class Pusher:
     """Compares and programs the switches of an inventory.
 
     Attributes:
+        term: number of this controller's lead; 0 where there is but one.
         fleet: connections of the OpenFlow switches, where there are any.
     """
 
-    def __init__(self, settings: Settings, gate: Gate) -> None:
-        self._settings, self._gate = settings, gate
+    def __init__(self, settings: Settings, gate: Gate, term: int) -> None:
+        self._settings, self._gate, self.term = settings, gate, term
         self.ledger = Ledger(settings.inventory)
-        self.inventory: Inventory = load_inventory(settings.inventory)
+        self.inventory = self._load()
         self.fleet: OpenFlowFleet | None = None
 
     def reload(self) -> None:
         """Read the inventory again. Raises InputError, and keeps what it has."""
-        self.inventory = load_inventory(self._settings.inventory)
+        self.inventory = self._load()
+
+    def _load(self) -> Inventory:
+        """The inventory; of several controllers the one with the later term outranks the others."""
+        found = load_inventory(self._settings.inventory)
+        if not self.term:
+            return found
+        ids = {name: found.election_ids.get(name, 0) + self.term for name in found.addresses}
+        return replace(found, election_ids=ids)
 
     def apply(self, held: HeldPlan, only: Iterable[str] | None = None) -> tuple[SwitchResult, ...]:
         """Make switches as planned: some, or all."""

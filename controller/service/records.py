@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from raddle.controller.ledger import Ledger
 from raddle.controller.plan.held import HeldPlan, held_from_json, held_to_json
 from raddle.controller.service.store import Store
 
@@ -119,6 +120,14 @@ class Records:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+
+    def share(self, ledger: Ledger) -> None:
+        """Keep the record of what was applied in a store that others read, and take it from there."""
+        if not self._store.is_shared:
+            return
+        if found := self._store.get("applied"):
+            ledger.restore(zlib.decompress(found).decode())
+        ledger.mirror = lambda text: self._store.commit({"applied": zlib.compress(text.encode())})
 
     @property
     def desired(self) -> int:

@@ -6,6 +6,7 @@ controls           what operators have set: whether it is paused, which switches
 revision/00000007  what was asked for, and what came of it
 audit/00000042     who did what, why, and with what outcome; entries are only ever added
 text/SHA-256       what is large: fabric files and plans
+applied            the record of what was applied (`raddle.controller.ledger`), where others read the store
 """
 
 from __future__ import annotations
@@ -27,7 +28,14 @@ class StoreError(RaddleError):
 
 
 class Store(Protocol):
-    """Keys and values. Calls may come from any thread."""
+    """Keys and values. Calls may come from any thread.
+
+    Attributes:
+        is_shared: controllers on other machines read it, too.
+    """
+
+    @property
+    def is_shared(self) -> bool: ...
 
     def get(self, key: str) -> bytes | None:
         """What is under a key."""
@@ -54,6 +62,8 @@ class SqliteStore:
     Raises:
         InputError: `bad-store`, the file is something else or cannot be opened.
     """
+
+    is_shared = False
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()

@@ -7,11 +7,13 @@ it: switches are read before they are written, so nothing is done twice.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
+from raddle.controller.plan.backup import inner_links
 from raddle.controller.plan.diff import Change, diff_plans
 from raddle.controller.plan.model import NextHop
+from raddle.controller.plan.replan import with_links
 from raddle.controller.plan.update import Write
 from raddle.controller.reconcile import SwitchResult
 from raddle.controller.service.desired import Desired, Planner, with_drains
@@ -45,10 +47,21 @@ class Updates:
         self._records, self._planner, self._pusher, self._bus = records, planner, pusher, bus
         self._goes_back = goes_back
 
-    def plan(self, material: Material, drains: Iterable[Drain]) -> Desired:
-        """A plan for what was read, without what is drained. Pins stay where they are without drains."""
+    def plan(
+        self, material: Material, drains: Iterable[Drain], dead: Collection[str] = frozenset()
+    ) -> Desired:
+        """A plan for what was read, without what is drained. Pins stay where they are without drains.
+
+        Args:
+            dead: links, as `Desired.links` names them, that a drain must not count on.
+        """
         fabric, demand = self._planner.fabric(material)
-        drained = with_drains(fabric, [drain.switch for drain in drains])
+        names = [drain.switch for drain in drains]
+        gone = {index for index, name in inner_links(fabric).items() if name in dead}
+        with_drains(
+            with_links(fabric, [link.is_up and link.index not in gone for link in fabric.links]), names
+        )
+        drained = with_drains(fabric, names)
         held = self._planner.plan(material, fabric, None)
         if drained is not fabric:
             held = self._planner.plan(material, drained, held.plan)

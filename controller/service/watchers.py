@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from functools import partial
 
 from raddle.controller.plan.model import Plan, SwitchPlan
 from raddle.controller.service.pusher import Pusher
-from raddle.controller.service.watch import p4runtime
 from raddle.controller.service.watch.gnmi import GnmiWatch
 from raddle.controller.service.watch.notice import Sink, Watch
 from raddle.controller.service.watch.p4runtime import P4Watch
-from raddle.controller.southbound.p4runtime.session import P4Session
+from raddle.controller.southbound.p4runtime.fleet import connector
 from raddle.controller.southbound.sonic.tables import OWNED_TABLES, Tables, intended
-from raddle.inventory import DEVICE_ID
 
 
 class Watchers:
@@ -62,9 +59,7 @@ class Watchers:
         )
         if switch.nos == "sonic":
             return [gnmi]
-        device_id = inventory.device_ids.get(switch.name, DEVICE_ID)
-        connect = partial(P4Session, switch.name, address, device_id, inventory.access, p4runtime.ELECTION_ID)
-        return [P4Watch(switch.name, connect, self._sink), gnmi]
+        return [P4Watch(switch.name, connector(inventory, switch.name), self._sink), gnmi]
 
     def _open_fleet(self, plan: Plan) -> None:
         """OpenFlow switches connect to us, and stay."""
@@ -75,7 +70,7 @@ class Watchers:
         datapaths = self._pusher.inventory.datapaths
         watch = OpenFlowWatch([each for each in plan.switches if each.name in datapaths], self._sink)
         fleet = self._fleet.enter_context(
-            OpenFlowFleet(plan, self._pusher.inventory, is_read_only=False, on_port=watch.hear)
+            OpenFlowFleet(plan, self._pusher.inventory, False, watch.hear, self._pusher.term)
         )
         self._pusher.fleet = fleet
         watch.use(fleet)

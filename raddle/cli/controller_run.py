@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 from contextlib import closing
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
 
+from raddle.cli.controller_turns import Doors, hear_signals, run_in_turn, serve
 from raddle.cli.desired_state import FileSource
 from raddle.cli.option_groups import with_option_groups
 from raddle.cli.options import DEFAULT_INVENTORY, InventoryOption, PlanOptions, StrictOption
 from raddle.controller.api import monitor, server
 from raddle.controller.api.journal import Journal, LogFormat
-from raddle.controller.api.monitor import Metrics, Monitor
 from raddle.controller.api.roles import Role
-from raddle.controller.api.server import ApiServer, ServerTls
+from raddle.controller.api.server import ServerTls
 from raddle.controller.service.core import Controller
+from raddle.controller.service.etcd import EtcdStore, EtcdTls
+from raddle.controller.service.events import Bus
 from raddle.controller.service.settings import Drift, Replacement, Settings
 from raddle.controller.service.store import SqliteStore
 from raddle.controller.service.watch.gnmi import SAMPLE_S
@@ -37,9 +36,15 @@ def run(
     options: PlanOptions,
     inventory: InventoryOption = DEFAULT_INVENTORY,
     store: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="History and state [default: beside the inventory]"),
+        str | None,
+        typer.Option(
+            metavar="FILE|etcd://",
+            help="History and state: a file, or etcd://HOST:PORT/PREFIX [default: beside the inventory]",
+        ),
     ] = None,
+    store_ca: Annotated[Path | None, typer.Option(help="CA of etcd's servers (PEM).")] = None,
+    store_cert: Annotated[Path | None, typer.Option(help="Certificate for etcd.")] = None,
+    store_key: Annotated[Path | None, typer.Option(help="Its key.")] = None,
     listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Serve the API there.")] = server.ADDRESS,
     metrics: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Serve /healthz and /metrics there.")
@@ -113,19 +118,18 @@ def run(
         raise InputError.of(
             "half-tls", "roles are those of certificates", "give --tls-cert, --tls-key, --client-ca"
         )
-    with closing(SqliteStore(store or inventory.with_suffix(".controller.db"))) as opened:
-        controller = Controller(opened, FileSource(fabric, options, strict), settings)
-        counted = Metrics(controller)
-        controller.bus.hear(Journal(log))
-        with (
-            ApiServer(controller, listen, tls, roles) as api,
-            Monitor(controller, counted, metrics) as http,
-        ):
-            _hear_signals(controller)
-            print(
-                f"API at {api.address}, metrics at http://{http.address}/metrics", file=sys.stderr, flush=True
-            )
-            controller.run()
+    source = FileSource(fabric, options, strict)
+    doors = Doors(listen, metrics, tls, roles)
+    bus = Bus()
+    bus.hear(Journal(log))
+    if store and store.startswith("etcd:"):
+        etcd_tls = EtcdTls(store_ca, store_cert, store_key) if store_ca or store_cert else None
+        run_in_turn(EtcdStore(store, etcd_tls), source, settings, doors, bus)
+        return
+    with closing(SqliteStore(Path(store) if store else inventory.with_suffix(".controller.db"))) as opened:
+        controller = Controller(opened, source, settings, bus)
+        hear_signals(controller.stop, lambda: controller.apply("SIGHUP", "reload"))
+        serve(controller, doors)
 
 
 def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> ServerTls | None:
@@ -138,15 +142,3 @@ def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> 
         )
     refuse_open_key(key)
     return ServerTls(read_file(certificate), read_file(key), read_file(client_ca))
-
-
-def _hear_signals(controller: Controller) -> None:
-    def end(number: int, frame: FrameType | None) -> None:
-        controller.stop()
-
-    def reload(number: int, frame: FrameType | None) -> None:
-        controller.apply("SIGHUP", "reload")
-
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
-    signal.signal(signal.SIGHUP, reload)

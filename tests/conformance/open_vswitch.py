@@ -67,6 +67,10 @@ class DummySwitches:
     def appctl(self, *words: str) -> str:
         return self._run("ovs-appctl", "-t", f"{self.folder}/vswitchd.ctl", *words)
 
+    def add_flow(self, switch: str, flow: str) -> None:
+        """Give a switch a flow entry that is nobody's plan."""
+        self._run("ovs-ofctl", "-O", "OpenFlow13", "add-flow", f"unix:{self.folder}/{switch}.mgmt", flow)
+
     def set_port(self, switch: str, number: int, state: str) -> None:
         """`up` or `down`."""
         self.appctl("netdev-dummy/set-admin-state", f"{switch}-{number}", state)

@@ -90,8 +90,7 @@ class Bench:
         )
 
     def add_flow(self, switch: str, flow: str) -> None:
-        bridge = f"unix:{self.switches.folder}/{switch}.mgmt"
-        subprocess.run(["ovs-ofctl", "-O", "OpenFlow13", "add-flow", bridge, flow], check=True, timeout=10)
+        self.switches.add_flow(switch, flow)
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from tests.e2e.test_killed_controller import free_address
 from tests.fabrics import leaf_spine
 
 POD = leaf_spine(3, 2, 2, "routing: {policy: ecmp}\n")
-WAIT_S = 60.0
+WAIT_S = 180.0
 
 
 class Day:

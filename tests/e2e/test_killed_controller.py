@@ -28,7 +28,7 @@ from tests.e2e.test_killed_apply import CONTEXT, STATES, Child, Configs, Told, h
 
 KILLS = int(os.environ.get("RADDLE_KILLS", "20"))
 CONTEXT.set_forkserver_preload(["raddle.cli.main", "raddle.cli.apply", "raddle.cli.controller"])
-WAIT_S = 60.0
+WAIT_S = 180.0
 
 
 def test_an_update_whose_controller_or_switch_ends_is_finished_by_the_next(tmp_path: Path) -> None:

@@ -14,14 +14,11 @@ from raddle.controller.service.watch.notice import Kind, Notice, Sink
 from raddle.controller.southbound.p4runtime.session import P4Session
 from raddle.errors import UnreachableError
 
-ELECTION_ID = 1
-"""Below that of any controller that writes: whoever watches is a backup."""
-
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S, _LOOK_S = 0.2, 10.0, 0.5
 
 
 class P4Watch:
-    """Watches one switch in a thread of its own. `connect` makes a session with `ELECTION_ID`."""
+    """Watches one switch in a thread of its own, as a backup of whoever is primary."""
 
     def __init__(self, name: str, connect: Callable[[], P4Session], sink: Sink) -> None:
         self.name, self._connect, self._sink = name, connect, sink
@@ -44,7 +41,7 @@ class P4Watch:
             is_connected, reason = False, ""
             try:
                 with self._connect() as session:
-                    session.open()
+                    session.listen()
                     is_connected = True
                     self._tell("connected")
                     while not self._over.is_set() and not reason:

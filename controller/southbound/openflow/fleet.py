@@ -36,6 +36,7 @@ class OpenFlowFleet:
 
     Args:
         on_port: hears, in that thread, of ports that die or come back.
+        term: of several raddles the one with the higher term is the master.
 
     Raises:
         InputError: `carrier-not-supported`, or the TLS files cannot be used.
@@ -43,7 +44,12 @@ class OpenFlowFleet:
     """
 
     def __init__(
-        self, plan: Plan, inventory: Inventory, is_read_only: bool, on_port: PortEvent = unheard
+        self,
+        plan: Plan,
+        inventory: Inventory,
+        is_read_only: bool,
+        on_port: PortEvent = unheard,
+        term: int = 0,
     ) -> None:
         self._switches = [switch for switch in plan.switches if switch.name in inventory.datapaths]
         if plan.source_ports:
@@ -55,7 +61,7 @@ class OpenFlowFleet:
             )
         self._door = door = inventory.openflow
         names = {inventory.datapaths[switch.name]: switch.name for switch in self._switches}
-        election_id = None if is_read_only else ELECTION_ID
+        election_id = None if is_read_only else ELECTION_ID + term
         self._controller = OpenFlowController(
             names, door.host, door.port, election_id, on_port, tls=_tls(door)
         )

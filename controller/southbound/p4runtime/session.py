@@ -112,11 +112,23 @@ class P4Session:
 
     def open(self) -> bool:
         """Open the stream and say who we are; returns whether we are the primary."""
+        self._open_stream()
+        self._introduce()
+        return self.await_arbitration(TIMEOUT_S)
+
+    def listen(self) -> None:
+        """Open the stream without an election id: as a backup for good (specification 1.4, section 5.3)."""
+        self._open_stream()
+        update = p4r.MasterArbitrationUpdate(device_id=self._device_id)
+        if self._role:
+            update.role.name = self._role
+        self._outbox.put(p4r.StreamMessageRequest(arbitration=update))
+        self.await_arbitration(TIMEOUT_S)
+
+    def _open_stream(self) -> None:
         stream = self._stub.StreamChannel(iter(self._outbox.get, None), metadata=self._login)
         self._reader = threading.Thread(target=self._read_stream, args=(stream,), daemon=True)
         self._reader.start()
-        self._introduce()
-        return self.await_arbitration(TIMEOUT_S)
 
     def wait_closed(self, timeout_s: float) -> str | None:
         """Why the switch has ended the stream; None if it has not in time."""

@@ -279,3 +279,27 @@ def test_a_git_checkout_is_named_with_its_commit_and_a_folder_of_two_fabrics_is_
 def git(*words: str, at: Path) -> str:
     done = subprocess.run(["git", *words], cwd=at, check=True, capture_output=True, text=True)
     return done.stdout.strip()
+
+
+P4_POD = """
+raddle: 1
+name: pod
+models: {a-switch: {ports: 8, port_speed: 400G, buffer: 64MB, nos: p4}}
+fabric: {leaves: {count: 2, model: a-switch}, spines: {count: 2, model: a-switch}}
+hosts: {per_leaf: 2}
+"""
+
+
+def test_switches_that_run_p4_are_held_as_well(tmp_path: Path) -> None:
+    with held(P4_POD, tmp_path) as running:
+        down = next(link for link in raddle.loads(P4_POD).links if link.b.device == "spine0")
+        running.farm.plug(down.a.device, down.a.port, False)
+        running.wait_for(lambda: "repair" in running.kinds(), "no repair")
+        assert running.controller.dead_links == (f"{down.a} - {down.b}",)
+        with pytest.raises(InputError, match=r"drain-cuts-off.*without spine1 nothing reaches"):
+            running.controller.drain("ada", "", "spine1").result()
+        running.farm.plug(down.a.device, down.a.port, True)
+        running.wait_for(lambda: running.kinds().count("repair") == 2, "not back")
+        assert running.controller.drain("ada", "", "spine1").result().outcome == "done"
+        # Next hops of leaf0 to the other leaf's hosts: one spine is left.
+        assert max(len(route.ports) for route in running.farm.switches["leaf0"].state().routes) == 1

@@ -1,0 +1,90 @@
+"""One controller with its doors open; and several that share an etcd, of which one leads at a time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import FrameType
+
+from raddle.controller.api.monitor import Metrics, Monitor
+from raddle.controller.api.roles import Role
+from raddle.controller.api.server import ApiServer, ServerTls
+from raddle.controller.service.core import Controller
+from raddle.controller.service.desired import Planner
+from raddle.controller.service.etcd import EtcdStore, Leadership
+from raddle.controller.service.events import Bus
+from raddle.controller.service.settings import Settings
+from raddle.controller.service.store import StoreError
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """Where the API and the metrics are served, and to whom."""
+
+    listen: str
+    metrics: str
+    tls: ServerTls | None
+    roles: Mapping[str, Role]
+
+
+def serve(controller: Controller, doors: Doors) -> None:
+    """Run a controller, and serve its API and metrics meanwhile."""
+    counted = Metrics(controller)
+    with (
+        ApiServer(controller, doors.listen, doors.tls, doors.roles) as api,
+        Monitor(controller, counted, doors.metrics) as http,
+    ):
+        where = f"API at {api.address}, metrics at http://{http.address}/metrics"
+        print(where, file=sys.stderr, flush=True)
+        controller.run()
+
+
+def run_in_turn(store: EtcdStore, planner: Planner, settings: Settings, doors: Doors, bus: Bus) -> None:
+    """Stand by until this controller leads, lead until the lead is lost, and so on until SIGTERM."""
+    over = threading.Event()
+    leading: list[Controller] = []
+
+    def stop() -> None:
+        for controller in leading:
+            controller.stop()
+
+    def end() -> None:
+        over.set()
+        stop()
+
+    hear_signals(end, lambda: [each.apply("SIGHUP", "reload") for each in leading])
+    who = f"{socket.gethostname()}:{os.getpid()}"
+    while not over.is_set():
+        leadership = Leadership(store, who, stop)
+        if not leadership.wait(over.is_set, lambda text: bus.tell("state", text)):
+            return
+        with leadership:
+            bus.tell("state", f"leads, term {store.term}")
+            controller = Controller(store, planner, settings, bus, store.term)
+            leading[:] = [controller]
+            try:
+                serve(controller, doors)
+            except StoreError as error:
+                bus.tell("problem", str(error).partition("\n")[0])
+            finally:
+                leading.clear()
+        bus.tell("state", "does not lead any more")
+
+
+def hear_signals(end: Callable[[], object], reload: Callable[[], object]) -> None:
+    """SIGTERM and Ctrl-C end, SIGHUP reads again."""
+
+    def on_end(number: int, frame: FrameType | None) -> None:
+        end()
+
+    def on_reload(number: int, frame: FrameType | None) -> None:
+        reload()
+
+    signal.signal(signal.SIGTERM, on_end)
+    signal.signal(signal.SIGINT, on_end)
+    signal.signal(signal.SIGHUP, on_reload)
