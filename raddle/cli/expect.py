@@ -26,14 +26,16 @@ from raddle.cli.options import (
     load_fabric,
 )
 from raddle.cli.progress import progress_bar, watching
+from raddle.cli.reports import HtmlOption, write_page
 from raddle.errors import Diagnostic, InputError
 from raddle.lab.bench import BenchRequest
 from raddle.lab.expect.expectations import DRAWS, Ask, beside, job_of
 from raddle.lab.expect.expectations import expect as expectations
 from raddle.lab.run.settings import RunSettings
 from raddle.lab.workloads.connections import with_qps
-from raddle.report.diagnosis import diagnosis_document, diagnosis_text
+from raddle.report.diagnosis import Diagnosis, diagnosis_document, diagnosis_text
 from raddle.report.expect import expectations_document, expectations_text
+from raddle.report.page.expect_page import diagnosis_page, expect_page
 from raddle.topology.model import Fabric
 
 if TYPE_CHECKING:
@@ -75,6 +77,7 @@ def expect(
         int | None, typer.Option(help="Draws of the hash under ECMP [default: 20]", min=1, max=10_000)
     ] = None,
     simulate: Annotated[bool, typer.Option("--simulate", help="Put the engine's times beside.")] = False,
+    html: HtmlOption = None,
     strict: StrictOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -95,9 +98,11 @@ def expect(
         given |= {"--qps-per-connection": qps_per_connection, "--split-data": split_data}
         given |= {"--seed": seed if seed != 1 else None}
         given |= {f"--{each.name}": getattr(where, each.name) for each in fields(where)}
-        _explain_logs(
-            load_fabric(fabric, strict), log, given, routing, (collective, algorithm, draws), as_json
+        found = _explain_logs(
+            load_fabric(fabric, strict), log, given, routing, (collective, algorithm, draws)
         )
+        write_page(html, lambda: diagnosis_page(found))
+        print(diagnosis_document(found) if as_json else diagnosis_text(found), end="")
         return
     scopes = where.scopes(seed)
     if len(scopes) > 1:
@@ -118,6 +123,7 @@ def expect(
     if simulate:
         with progress_bar() as progress:
             result = beside(result, ask, job, watching(progress))
+    write_page(html, lambda: expect_page(result))
     print(expectations_document(result) if as_json else expectations_text(result), end="")
 
 
@@ -127,9 +133,8 @@ def _explain_logs(
     given: Mapping[str, object],
     routing: Routing | None,
     assumed: tuple[str | None, str | None, int | None],
-    as_json: bool,
-) -> None:
-    """Print what logs say; `given` are options that say nothing of them."""
+) -> Diagnosis:
+    """What logs say; `given` are options that say nothing of them."""
     from raddle.lab.expect.cases import Assumed
     from raddle.lab.expect.diagnose import diagnose
     from raddle.lab.expect.logs.read import read_log
@@ -142,8 +147,7 @@ def _explain_logs(
         fabric = replace(fabric, routing=replace(fabric.routing, policy=routing, is_declared=True))
     collective, algorithm, draws = assumed
     said = Assumed(collective, algorithm, draws) if draws else Assumed(collective, algorithm)
-    found = diagnose(fabric, _read_all(files, read_log), said)
-    print(diagnosis_document(found) if as_json else diagnosis_text(found), end="")
+    return diagnose(fabric, _read_all(files, read_log), said)
 
 
 def _read_all(files: list[Path], read: Callable[[Path], Log]) -> list[Log]:

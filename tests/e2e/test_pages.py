@@ -223,3 +223,14 @@ def test_a_page_of_512_endpoints_is_small_and_quick(browser: Browser, tmp_path: 
     boxes = len(browser.all("svg.fabric g.box"))
     browser.click(bunch)
     assert len(browser.all("svg.fabric g.box")) > boxes, "a bunch of devices opens"
+
+
+def test_expectations_and_costs_are_drawn(browser: Browser, tmp_path: Path) -> None:
+    raddle(tmp_path, "expect", "leaf-spine-16", "--routing", "ecmp", "--html", "expect.html")
+    held = browser.open(tmp_path / "expect.html")
+    assert held["figures"][2]["title"] == "Hash collisions"
+    text = "raddle: 1\nname: p\ncurrency: EUR\nsource: s\ndate: d\nswitches: {white-box-12.8t: {price: 5}}\n"
+    (tmp_path / "prices.yaml").write_text(text)
+    raddle(tmp_path, "cost", "leaf-spine-16", "--prices", "prices.yaml", "--html", "cost.html")
+    browser.open(tmp_path / "cost.html")
+    assert "no price for 400G 3m, host-leaf" in browser.all(".verdict")[0].text

@@ -82,6 +82,13 @@ def lines(title: str, about: str, x: Axis, y: Axis, curves: Sequence[Line]) -> F
     )
 
 
+def shares(values: Sequence[float], most: int = 400) -> list[tuple[float, float | None]]:
+    """The distribution of sorted values as points of a curve: (value, share of values that are no larger)."""
+    count = len(values)
+    places = sorted({count - 1, *range(0, count, max(1, count // most))})
+    return [(values[0], 0.0), *((values[at], (at + 1) / count) for at in places)]
+
+
 def bars(title: str, about: str, value: Axis, rows: Sequence[tuple[str, float]]) -> Figure:
     """A bar for each name, in the order given."""
     return Figure("bars", title, about, {"value": _axis(value), "rows": [list(row) for row in rows]})

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from raddle.report.page.link_figures import link_figures
-from raddle.report.page.model import Axis, Figure, Line, Page, lines, table
+from raddle.report.page.model import Axis, Figure, Line, Page, lines, shares, table
 from raddle.report.run_files import RunResult, run_document, run_lines
 from raddle.topology.model import Fabric
 from raddle.units import format_time
 
 _ROWS = 5_000
 """Flows that the page lists: those that are not done, then the slowest. fct.csv has all."""
-
-_POINTS = 400
-"""Points of a curve of a distribution."""
 
 
 def simulate_page(fabric: Fabric, result: RunResult) -> Page:
@@ -49,7 +46,7 @@ def _flow_figures(result: RunResult) -> Iterator[Figure]:
             "The share of flows that were done after so much time, of those that were done at all.",
             Axis("completion time", "s", is_log=times[0] > 0),
             Axis("share of flows", "ratio"),
-            [Line("flows", _shares(times), "steps")],
+            [Line("flows", shares(times), "steps")],
         )
     slow = sorted(flow.slowdown for flow in done if flow.slowdown is not None)
     if slow:
@@ -58,7 +55,7 @@ def _flow_figures(result: RunResult) -> Iterator[Figure]:
             "Completion time over that of the same flow on an idle fabric, by share of flows.",
             Axis("slowdown", "x"),
             Axis("share of flows", "ratio"),
-            [Line("flows", _shares(slow), "steps")],
+            [Line("flows", shares(slow), "steps")],
         )
     order = sorted(result.flows, key=lambda flow: (flow.status == "done", -(flow.fct_ps or 0)))
     left = f" The {_ROWS} slowest of {len(order)}; fct.csv has all." if len(order) > _ROWS else ""
@@ -79,10 +76,3 @@ def _flow_figures(result: RunResult) -> Iterator[Figure]:
             for flow in order[:_ROWS]
         ],
     )  # fmt: skip
-
-
-def _shares(values: Sequence[float]) -> list[tuple[float, float | None]]:
-    """(value, share of values that are no larger), at so many places as a curve needs; values are sorted."""
-    count = len(values)
-    places = sorted({count - 1, *range(0, count, max(1, count // _POINTS))})
-    return [(values[at], (at + 1) / count) for at in places]

@@ -144,7 +144,7 @@ const KINDS = {
     chart(section, ({ dim, axis, ink }) => ({
       animation: false,
       color: CURVES,
-      grid: { left: 12, right: 70, top: 8, bottom: 24, containLabel: true },
+      grid: { left: 12, right: 112, top: 8, bottom: 24, containLabel: true },
       tooltip: tooltip({ formatter: (bar) => `${echarts.format.encodeHTML(bar.name)}: ${text(bar.value, value.unit)}` }),
       xAxis: { ...axis, ...byteSteps(value, rows.map((row) => row[1])), type: "value", axisLabel: { color: dim, hideOverlap: true,
         formatter: (each) => text(each, value.unit, 3) } },
