@@ -72,14 +72,16 @@ def _fabric_state(base: SwitchState, view: _View) -> SwitchState:
     }
     for row in tables.rows["pin_dst"]:
         is_ipv6, address = _host(row.exact["dst"])
-        routes[is_ipv6, address, 128 if is_ipv6 else 32] = _members(row, view)
+        if hops := _pinned(row, view):
+            routes[is_ipv6, address, 128 if is_ipv6 else 32] = hops
     state = dataclasses.replace(base, routes=_sorted(routes), policies=_policies(view))
     setting = tables.defaults.get("switch_config")
     if setting:
         fields = (*HASH_FIELDS, "bth_qp") if setting.number("hash_on_qp") else HASH_FIELDS
         state = dataclasses.replace(
-            state, hash_seed=setting.number("hash_seed"), hash_algorithm="crc32", hash_fields=fields
-        )
+            state, hash_seed=setting.number("hash_seed"), hash_algorithm="crc32", hash_fields=fields,
+            hash_offset=setting.number("hash_offset"),
+        )  # fmt: skip
     return _with_qos(state, tables)
 
 
@@ -95,12 +97,14 @@ def _policies(view: _View) -> tuple[PolicyState, ...]:
     found = []
     for table in ("pin_flow", "pin_qp", "pin_pair"):
         for row in view.tables.rows[table]:
+            if not (hops := _pinned(row, view)):
+                continue
             is_ipv6, dst = _host(row.exact["dst"])
             number = {name: int.from_bytes(value, "big") for name, value in row.exact.items()}
             found.append(
                 PolicyState(
                     dst=dst,
-                    ports=tuple(port for port, _ in _members(row, view)),
+                    ports=tuple(port for port, _ in hops),
                     src=_host(row.exact["src"])[1] if "src" in number else None,
                     l4_src_port=number.get("src_port"),
                     bth_qp=number.get("dest_qp"),
@@ -111,13 +115,26 @@ def _policies(view: _View) -> tuple[PolicyState, ...]:
 
 
 def _members(row: Row, view: _View) -> tuple[tuple[int, int], ...]:
-    """(port, weight) of a route's usable next hops; none for a packet that ends here."""
-    return tuple(
-        (port, choice.weight)
-        for choice in row.choices
-        if choice.call.action == "set_next_hop" and view.is_usable(choice.watch_port)
-        if (port := view.port(choice.call.params["port"])) is not None
-    )
+    """(port, weight) of a route's usable next hops; none for a packet that ends here.
+
+    A next hop that is not watched and whose port is down is its backup, where it has one.
+    """
+    found = []
+    for choice in row.choices:
+        if not view.is_usable(choice.watch_port):
+            continue
+        params = choice.call.params
+        ways = [params[name] for name in ("port", "backup_port") if name in params]
+        way = next((each for each in ways if view.is_usable(each)), ways[0] if ways else b"")
+        if (port := view.port(way)) is not None:
+            found.append((port, choice.weight))
+    return tuple(found)
+
+
+def _pinned(row: Row, view: _View) -> tuple[tuple[int, int], ...]:
+    """(port, weight) of a pin; none while its port is down, when its packets take the route."""
+    port = row.choices[0].call.params.get("port", b"")
+    return _members(row, view) if view.is_usable(port) else ()
 
 
 def _with_qos(state: SwitchState, tables: EntityTables) -> SwitchState:

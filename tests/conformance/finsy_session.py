@@ -53,7 +53,7 @@ async def session(switch: fy.Switch) -> dict[str, Any]:
     default = fy.P4TableEntry(
         "switch_config",
         is_default_action=True,
-        action=fy.Action("configure", switch_mac=1, hash_seed=2, hash_on_qp=1),
+        action=fy.Action("configure", switch_mac=1, hash_seed=2, hash_on_qp=1, hash_offset=9),
     )
     entities = (member(1, 1), member(2, 2), group, route, wide, acl)
     for entity in entities:

@@ -60,6 +60,7 @@ try:
     default.action["switch_mac"] = "02:00:00:00:00:09"
     default.action["hash_seed"] = "17"
     default.action["hash_on_qp"] = "0"
+    default.action["hash_offset"] = "0"
     default.modify()
     counter = sh.CounterEntry("port_tx")
     counter.index = 3

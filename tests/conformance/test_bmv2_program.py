@@ -16,10 +16,8 @@ from finsy import (
     Action,
     IndirectAction,
     Match,
-    P4ActionProfileGroup,
     P4CounterEntry,
     P4DirectCounterEntry,
-    P4Member,
     P4TableEntry,
 )
 from finsy.p4entity import P4Entity
@@ -152,17 +150,11 @@ def test_queue_pairs_of_one_source_port_part_only_where_the_queue_pair_counts(
 def test_flows_over_a_weighted_group_are_as_many_as_the_weights_say(bmv2: Bmv2) -> None:
     """Weights 3, 2, 1; 600 source ports. Binomial standard deviation 12 at p = 1/2; five of them."""
     weights = dict(zip(UPLINKS, (3, 2, 1), strict=False))
-    member = {
-        each.action_profile_member.action.params[0].value: each.action_profile_member.member_id
-        for each in TARGET.entities.values()
-        if each.HasField("action_profile_member") and each.action_profile_member.action.params
-    }
-    members = [P4Member(member_id=member[bytes([port])], weight=weight) for port, weight in weights.items()]
-    group = P4ActionProfileGroup("next_hops", group_id=77, members=members)
+    hops = [(weight, to(port)) for port, weight in weights.items()]
     prefix = f"{packet(IPV4).dst}/32"
-    route = P4TableEntry("ipv4_route", match=Match(dst=prefix), action=IndirectAction(group_id=77))
+    route = P4TableEntry("ipv4_route", match=Match(dst=prefix), action=IndirectAction(hops))
     found: Counter[int] = Counter()
-    with written(bmv2, group, route):
+    with written(bmv2, route):
         for source_port in range(0xC000, 0xC000 + 600):
             bmv2.send(1, frame_of(packet(IPV4, source_port)))
             found[bmv2.receive()[0]] += 1

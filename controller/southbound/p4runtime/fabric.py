@@ -76,14 +76,16 @@ def fabric_entities(
 
 
 def _one_shot(by_member: Mapping[int, Neighbor], is_watching: bool, hops: _Hops) -> IndirectAction:
-    """A group of its own for a route, in the order of the members' ids."""
+    """A group of its own for a route, in the order of the members' ids; each has the next as its backup."""
     if not hops:
         return IndirectAction([(1, Action("trap"))])
-    watches = is_watching and len(hops) > 1
+    ways = [by_member[member] for member, _ in hops]
+    if len(ways) == 1:
+        return IndirectAction([(hops[0][1], _to(ways[0]))])
     return IndirectAction(
         [
-            ((weight, by_member[member].number) if watches else weight, _to(by_member[member]))
-            for member, weight in hops
+            ((weight, way.number) if is_watching else weight, _to(way, backup))
+            for (_, weight), way, backup in zip(hops, ways, (*ways[1:], ways[0]), strict=True)
         ]
     )
 
@@ -110,8 +112,16 @@ def _members(
         yield P4ActionProfileGroup(_PROFILE, group_id=group, members=members)
 
 
-def _to(neighbor: Neighbor) -> Action:
-    return Action("set_next_hop", port=neighbor.number, dst_mac=neighbor.mac)
+def _to(neighbor: Neighbor, backup: Neighbor | None = None) -> Action:
+    if backup is None:
+        return Action("set_next_hop", port=neighbor.number, dst_mac=neighbor.mac)
+    return Action(
+        "set_next_hop_or",
+        port=neighbor.number,
+        dst_mac=neighbor.mac,
+        backup_port=backup.number,
+        backup_mac=backup.mac,
+    )
 
 
 def _settings(switch: SwitchPlan) -> Iterator[P4Entity]:
@@ -124,6 +134,7 @@ def _settings(switch: SwitchPlan) -> Iterator[P4Entity]:
             switch_mac=switch.mac,
             hash_seed=switch.hash_seed,
             hash_on_qp=int("bth_qp" in switch.hash_fields),
+            hash_offset=switch.hash_offset % 32,
         ),
     )
     qos = switch.qos

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
-import struct
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -22,11 +19,11 @@ from raddle.controller.southbound.p4runtime.pipelines import fabric_pipeline, sc
 from raddle.controller.southbound.p4runtime.session import P4Session
 from raddle.controller.southbound.p4runtime.target import p4_target
 from raddle.errors import UnreachableError
+from raddle.lab.emulation.carriers import CarrierWatch, PortRegister
 from raddle.lab.emulation.dataplane import PortEvent
 from raddle.lab.emulation.layout import Layout
 from raddle.lab.emulation.network import Network
 from raddle.lab.emulation.programs import run
-from raddle.lab.emulation.splices import far_end
 from raddle.state import PRIORITIES
 from raddle.topology.model import PortRef
 
@@ -35,8 +32,6 @@ _DEVICE_ID = 1
 _CPU_PORT = 510
 _GRPC_PORT, _THRIFT_PORT = 50_000, 40_000  # of the first switch; the sandbox has all ports to itself
 _START_S = 30.0
-
-_RTMGRP_LINK, _RTM_NEWLINK, _IFF_RUNNING = 1, 16, 0x40  # SOURCE: rtnetlink(7), netdevice(7)
 
 T = TypeVar("T")
 
@@ -65,9 +60,9 @@ class Bmv2Switch(Switch):  # type: ignore[misc]
 
 
 class Bmv2:
-    """A `Dataplane` of BMv2 switches. P4Runtime tells nothing of ports: the kernel does."""
+    """A `Dataplane` of BMv2 switches. P4Runtime tells nothing of ports: the kernel does, of their own."""
 
-    def __init__(self, layout: Layout, on_port: PortEvent) -> None:
+    def __init__(self, layout: Layout, on_port: PortEvent, on_end: Callable[[Exception], None]) -> None:
         self.title = f"BMv2 {run([_PROGRAM, '--version']).strip()}"
         self._layout = layout
         # BMv2 has copies of a member with a weight, and they come in the order in which it made them.
@@ -83,13 +78,17 @@ class Bmv2:
         }
         self._pushed: dict[str, SwitchPlan] = {}
         self._pool = ThreadPoolExecutor()
-        # A cable's far end goes down at once; the kernel takes up to a second to tell of a lost carrier.
-        links = layout.fabric.link_by_port
-        watched = {
-            far_end(name) if links[port].a in layout.numbers else name: port
-            for name, port in layout.interfaces.items()
-        }
-        threading.Thread(target=_watch_ports, args=(watched, on_port), daemon=True).start()
+        self._registers = {name: _port_register(layout, switch) for name, switch in switches.items()}
+
+        def hear(interface: str, is_live: bool) -> None:
+            """First the switch itself, as by its own port event, then the controller."""
+            port = layout.interfaces[interface]
+            if register := self._registers[port.device]:
+                register.set(interface, is_live)
+            on_port(port, is_live)
+
+        watch = CarrierWatch(frozenset(layout.interfaces), hear, on_end)
+        watch.start()
 
     def push(self, plan: Plan) -> int:
         macs = neighbour_macs(plan)
@@ -124,6 +123,17 @@ class Bmv2:
         return dict(zip(names, results, strict=True))
 
 
+def _port_register(layout: Layout, switch: Bmv2Switch) -> PortRegister | None:
+    """What the switch's own port events set; None for one that is built without Thrift."""
+    numbers = {
+        name: layout.numbers[port] for name, port in layout.interfaces.items() if port.device == switch.name
+    }
+    try:
+        return PortRegister(_THRIFT_PORT + switch.number, numbers)
+    except OSError:
+        return None
+
+
 def _await_listening(switch: Bmv2Switch) -> None:
     end = time.monotonic() + _START_S
     host, _, port = switch.address.partition(":")
@@ -135,25 +145,3 @@ def _await_listening(switch: Bmv2Switch) -> None:
     with open(f"/run/{switch.name}.log", errors="replace") as log:
         said = log.read().strip().splitlines()[-1:]
     raise UnreachableError(f"{switch.name}: {_PROGRAM} does not answer at {switch.address}: {''.join(said)}")
-
-
-def _watch_ports(interfaces: Mapping[str, PortRef], on_port: PortEvent) -> None:
-    """Tell of every change of a switch port's carrier, as the kernel tells of it."""
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as events:
-        events.bind((0, _RTMGRP_LINK))
-        while True:
-            for name, is_live in _link_changes(events.recv(65535)):
-                if name in interfaces:
-                    on_port(interfaces[name], is_live)
-
-
-def _link_changes(messages: bytes) -> Iterator[tuple[str, bool]]:
-    """Name of an interface and whether it has a carrier, of each message."""
-    at = 0
-    while at + 16 <= len(messages):
-        length, kind = struct.unpack_from("=IH", messages, at)
-        if kind == _RTM_NEWLINK:
-            index, flags = struct.unpack_from("=iI", messages, at + 20)
-            with contextlib.suppress(OSError):  # it may be gone by now
-                yield socket.if_indextoname(index), bool(flags & _IFF_RUNNING)
-        at += (length + 3) & ~3

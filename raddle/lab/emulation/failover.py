@@ -90,6 +90,8 @@ class FailoverTest:
             found = self._measure(failure)
             assert isinstance(found, Failover)
             yield found
+            if self._repairer.error:
+                return
 
     def _failures(self, path: Path) -> Iterator[_Failure]:
         links = self._layout.fabric.link_by_port
@@ -122,21 +124,23 @@ class FailoverTest:
         start = time.time_ns()
         self._network.set_links(dict.fromkeys(failure.links, False))
         other = self._wait(capture, start, lambda trip: not dead & set(trip.path))
-        planned = self._wait(
-            capture, start,
+        pushed = self._repairer.settled(dead & self._layout.numbers.keys(), PATIENCE_S)
+        planned = pushed and self._wait(
+            capture, pushed,
             lambda trip: not dead & set(trip.path) and backup.allows(trip.path, self._src, self._dst),
         )  # fmt: skip
-        lost, interval_s = self._lost(capture, start)
+        lost, interval_s = self._lost(capture, start, is_hole=other is None)
         self._network.set_links(dict.fromkeys(failure.links, True))
-        mended = self._wait(capture, time.time_ns(), lambda trip: trip.path == before)
+        whole = self._repairer.settled(frozenset(), PATIENCE_S)
+        mended = whole and self._wait(capture, whole, lambda trip: trip.path == before)
         problem = ""
         if other is None:
             problem = f"no packet arrived over another path within {PATIENCE_S:g} s"
-        elif planned is None:
+        elif not planned:
             problem = f"no packet took the plan's backup within {PATIENCE_S:g} s"
         elif not self._is_expected(other.path, dead, backup):
             problem = f"the first packet went over {_text(other.path)}, which nothing planned"
-        elif mended is None:
+        elif not mended:
             problem = "packets did not return to their path after the repair"
         if self._repairer.error:
             problem = f"the controller could not repair: {self._repairer.error}"
@@ -164,7 +168,7 @@ class FailoverTest:
             for trip in self._arrived(capture):
                 if trip.arrived_ns > since_ns and fits(trip):
                     return trip
-            if time.monotonic() > end:
+            if time.monotonic() > end or self._repairer.error:
                 return None
             time.sleep(_POLL_S)
 
@@ -173,15 +177,17 @@ class FailoverTest:
         self._log.add(capture.sightings)
         yield from (trip for trip in self._log.trips() if trip.path[-1] == goal)
 
-    def _lost(self, capture: Capture, since_ns: int) -> tuple[int, float]:
+    def _lost(self, capture: Capture, since_ns: int, is_hole: bool) -> tuple[int, float]:
         """Packets that entered the network and did not arrive, up to the last one that did.
 
-        And the mean time in seconds between two that entered since: a busy machine sends fewer than asked.
+        Where none arrived after the cut all that entered since are lost, but those on their way. And the mean
+        time in seconds between two that entered since: a busy machine sends fewer than asked.
         """
         entry = self._layout.nics[self._src].leaf_port
         entered = [s.time_ns for s in tuple(capture.sightings) if s.port == entry and not s.is_sent]
         arrived = [trip.arrived_ns for trip in self._arrived(capture)]
-        lost = sum(time_ns < max(arrived) for time_ns in entered) - len(arrived)
+        last = entered[-1] if is_hole else max(arrived)
+        lost = sum(time_ns < last for time_ns in entered) - len(arrived)
         since = [time_ns for time_ns in entered if time_ns >= since_ns]
         return lost, (since[-1] - since[0]) / 1e9 / (len(since) - 1) if len(since) > 1 else INTERVAL_S
 

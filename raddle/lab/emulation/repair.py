@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
 from raddle.controller.plan.model import Plan
 from raddle.controller.plan.replan import replanner, with_links
 from raddle.controller.plan.routes import SwitchRoutes
-from raddle.errors import RaddleError
+from raddle.errors import RaddleError, UnreachableError
 from raddle.topology.model import Fabric, PortRef
 from raddle.workload import Demand
+
+_POLL_S = 0.005
 
 
 class Repairer:
@@ -23,6 +26,7 @@ class Repairer:
         self._replan = replanner(fabric, plan, demand)
         self._dead: set[PortRef] = set()
         self._changed = threading.Event()
+        self._done: tuple[frozenset[PortRef], int] = (frozenset(), 0)
 
     def start(self, push: Callable[[Plan], object]) -> None:
         """Repair from now on, for as long as the process lives; `push` gives all switches a plan."""
@@ -34,6 +38,18 @@ class Repairer:
             (self._dead.discard if is_live else self._dead.add)(port)
             self._changed.set()
 
+    def lose(self, reason: Exception) -> None:
+        """Ports are no longer watched, so that nothing will be repaired."""
+        self.error = UnreachableError(f"the watch of the switches' ports ended: {reason}")
+
+    def settled(self, dead: frozenset[PortRef], patience_s: float) -> int | None:
+        """When the switches had the plan for these dead ports, as time.time_ns; None if they have not."""
+        end = time.monotonic() + patience_s
+        while self._done[0] != dead and time.monotonic() < end and not self.error:
+            time.sleep(_POLL_S)
+        planned_for, when_ns = self._done
+        return when_ns if planned_for == dead else None
+
     def routes(self, dead: frozenset[PortRef]) -> SwitchRoutes:
         """The routes of the plan's switches when ports are dead."""
         is_up = [link.is_up and not {link.a, link.b} & dead for link in self._fabric.links]
@@ -42,9 +58,11 @@ class Repairer:
     def _repair(self, push: Callable[[Plan], object]) -> None:
         while self._changed.wait():
             self._changed.clear()
-            routes = self.routes(frozenset(self._dead))
+            dead = frozenset(self._dead)
+            routes = self.routes(dead)
             switches = zip(self._plan.switches, routes, strict=True)
             try:
                 push(replace(self._plan, switches=tuple(replace(each, routes=own) for each, own in switches)))
+                self._done = dead, time.time_ns()
             except RaddleError as error:
                 self.error = error

@@ -11,7 +11,7 @@ from typing import Literal
 from raddle.controller.plan.make import make_plan
 from raddle.controller.plan.model import Plan
 from raddle.lab.emulation.bmv2 import Bmv2
-from raddle.lab.emulation.dataplane import Dataplane, PortEvent
+from raddle.lab.emulation.dataplane import Dataplane
 from raddle.lab.emulation.failover import FailoverTest
 from raddle.lab.emulation.layout import Layout, far_pair
 from raddle.lab.emulation.network import Network
@@ -74,7 +74,7 @@ def emulate(
     layout = Layout(fabric, plan)
     repairer = Repairer(fabric, plan, demand)
     progress("starting switches and hosts", 0.1)
-    dataplane = _start(request.switch, layout, repairer.hear)
+    dataplane = _start(request.switch, layout, repairer)
     progress("programming", 0.2)
     result = EmulationResult(
         fabric=fabric.name,
@@ -88,11 +88,15 @@ def emulate(
     )
     repairer.start(dataplane.push)
     result = _test(request, layout, plan, dataplane, repairer, result, progress)
+    if repairer.error and not result.failover:  # else it is the problem of a failure
+        raise repairer.error
     return Emulation(result, dataplane.network)
 
 
-def _start(switch: Literal["ovs", "bmv2"], layout: Layout, on_port: PortEvent) -> Dataplane:
-    return OpenVSwitch(layout, on_port) if switch == "ovs" else Bmv2(layout, on_port)
+def _start(switch: Literal["ovs", "bmv2"], layout: Layout, repairer: Repairer) -> Dataplane:
+    if switch == "ovs":
+        return OpenVSwitch(layout, repairer.hear)
+    return Bmv2(layout, repairer.hear, repairer.lose)
 
 
 def _test(

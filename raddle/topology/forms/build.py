@@ -135,10 +135,10 @@ def _adaptive(spec: AdaptiveSpec) -> AdaptiveRouting:
 def _hash_offset(
     offset: int | Literal["per-tier", "sonic"] | None, switches: tuple[Switch, ...]
 ) -> int | Literal["sonic"] | None:
-    """What the file says; if nothing, other bits for each of three tiers, which a P4 program cannot do."""
+    """What the file says; if nothing, other bits for each of three tiers, which SONiC PINS is not told."""
     if offset is None:
         has_three_tiers = any(switch.role == "superspine" for switch in switches)
-        offset = "per-tier" if has_three_tiers and all(s.model.nos == "sonic" for s in switches) else 0
+        offset = "per-tier" if has_three_tiers and all(s.model.nos != "pins" for s in switches) else 0
     return None if offset == "per-tier" else offset
 
 

@@ -23,13 +23,13 @@ def polarisation(fabric: Fabric) -> tuple[Diagnostic, ...]:
     uplinks = np.bincount(arrays.a[arrays.carries], minlength=len(arrays.device_tier))
     if not all((uplinks[arrays.device_tier == tier] > 1).any() for tier in (_LEAF, _SPINE)):
         return ()
-    programmed = any(switch.model.nos != "sonic" for switch in fabric.switches)
+    programmed = any(switch.model.nos == "pins" for switch in fabric.switches)
     return (
         Diagnostic(
             "hash-polarisation",
             f"leaves and spines choose uplinks by the same bits of the hash (offset {offset}): all that a "
             "leaf sends to a spine goes to one superspine, where equal shares are counted on",
-            hint="a P4 program has no offset: pin what must be spread, or take SONiC switches"
+            hint="SONiC PINS is told no offset: pin what must be spread, or take SONiC switches"
             if programmed
             else "leave out 'offset', or set 'routing: {hash: {offset: per-tier}}'",
             severity="warning",

@@ -289,7 +289,7 @@ def test_weights_become_weights_of_members() -> None:
     weighted = dataclasses.replace(leaf, routes=(heavy,))
     target = p4_target(weighted, neighbour_macs(plan))
     rendered = json.dumps(describe_target(target))
-    assert "3*set_next_hop(port=0x3, dst_mac=02:00:00:00:00:02) 1*set_next_hop(port=0x4" in rendered
+    assert "3*set_next_hop_or(port=0x3, dst_mac=02:00:00:00:00:02, backup_port=0x4" in rendered
     assert target.in_groups
     grouped = json.dumps(describe_target(target.in_groups()))
     first, second = (int(IPv4Address(hop.address)) for hop in heavy.next_hops)

@@ -203,7 +203,7 @@ def test_a_default_entry_is_modified_reset_and_otherwise_left_alone() -> None:
     setting = P4TableEntry(
         "switch_config",
         is_default_action=True,
-        action=Action("configure", switch_mac=1, hash_seed=2, hash_on_qp=0),
+        action=Action("configure", switch_mac=1, hash_seed=2, hash_on_qp=0, hash_offset=0),
     )
     assert codes(switch, update(INSERT, setting)) == [rpc_code.INVALID_ARGUMENT]
     assert codes(switch, update(MODIFY, setting)) == [0]
