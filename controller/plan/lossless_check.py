@@ -65,7 +65,7 @@ def vendor_headroom(fabric: Fabric) -> tuple[Diagnostic, ...]:
         if vendor is None:
             if model.pg_profiles:
                 message = f"its pg_profiles have no row for {where}: the headroom is computed"
-                found.append(Diagnostic("vendor-headroom", message, severity="warning"))
+                found.append(_about_vendor(model, message))
             continue
         computed = computed_headroom(
             model,
@@ -82,8 +82,13 @@ def vendor_headroom(fabric: Fabric) -> tuple[Diagnostic, ...]:
                 f"for {where} a headroom of {computed} B is computed, {word} the {vendor.xoff_bytes} B of "
                 "its vendor, which count"
             )
-            found.append(Diagnostic("vendor-headroom", message, severity="warning"))
+            found.append(_about_vendor(model, message))
     return tuple(found)
+
+
+def _about_vendor(model: SwitchModel, message: str) -> Diagnostic:
+    place = ("models", model.name, "pg_profiles")
+    return Diagnostic("vendor-headroom", message, severity="warning", place=place)
 
 
 def _ports(switch: Switch, cables: dict[str, Link], fabric: Fabric) -> tuple[PortPlan, ...]:

@@ -46,7 +46,7 @@ def validate(
     if strict:
         refuse_cut_off(model)
     _check_switches(model, sonic_yang)
-    warnings = (*review(model), *polarisation(model), *vendor_headroom(model))
+    warnings = in_file(model, (*review(model), *polarisation(model), *vendor_headroom(model)))
     seen = planned_names(model, read_cables(cables)) if cables else ()
     wrong = compare_cables(model, seen) if cables else ()
     work = mend_cables(model, seen) if wrong else ()

@@ -47,7 +47,7 @@ from raddle.topology.views.cable_mend import CableWork, mend_cables
 from raddle.topology.views.cable_truth import SeenCable, compare_cables, planned_names
 from raddle.topology.views.capacity import bisection_bps, tier_oversubscription
 from raddle.topology.views.polarisation import polarisation
-from raddle.topology.yaml.placing import spans_of
+from raddle.topology.yaml.placing import in_file, spans_of
 from raddle.workload import Demand
 
 _SHOWN_RULES = 5
@@ -362,7 +362,7 @@ def _verify(
         busiest=busiest_link(network, tables, network.is_up, speed_bps),
         oversubscription=tier_oversubscription(fabric),
         bisection_bps=bisection_bps(fabric),
-        problems=(*fabric.warnings, *polarisation(fabric), *_located(fabric, found)),
+        problems=(*fabric.warnings, *in_file(fabric, polarisation(fabric)), *_located(fabric, found)),
         proof=proof,
         outside=tuple(_outside(fabric, subject, found)),
         is_adaptive=any(state.is_adaptive for state in subject.states.values()),

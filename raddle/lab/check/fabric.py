@@ -20,6 +20,7 @@ from raddle.topology.catalog import of_network, split_network
 from raddle.topology.model import Fabric
 from raddle.topology.views.capacity import review
 from raddle.topology.yaml.formatting import format_text
+from raddle.topology.yaml.placing import in_file
 from raddle.topology.yaml.source import read_text
 from raddle.workload import Demand
 
@@ -65,7 +66,7 @@ def _check_network(
         fact = (
             f"{len(fabric.switches)} switches, {len(fabric.endpoints)} endpoints, {len(fabric.links)} links"
         )
-        return (*fabric.warnings, *review(fabric), *vendor_headroom(fabric)), fact, ()
+        return in_file(fabric, (*fabric.warnings, *review(fabric), *vendor_headroom(fabric))), fact, ()
 
     yield _timed(Case(name, "validate", file), validate)
     if not fabrics:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from raddle.errors import Diagnostic
+from raddle.errors import Diagnostic, Place
 from raddle.topology.model import Fabric, Medium
 from raddle.units import format_rate, format_time
 
@@ -185,8 +185,22 @@ def review(fabric: Fabric) -> tuple[Diagnostic, ...]:
     return tuple(_warnings(fabric))
 
 
+_PLACES: dict[str, Place] = {
+    "oversubscribed": ("fabric", "uplinks"),
+    "link-down": ("overrides", "links"),
+    "link-drained": ("overrides", "drain"),
+    "nic-speed": ("hosts", "nics"),
+    "group-too-large": ("fabric", "uplinks"),
+    "rto-too-short": ("hosts", "nics", "rto"),
+    "pfc-off": ("roce", "pfc"),
+    "best-effort-lossless": ("roce", "lossless"),
+    "cnp-paused": ("roce", "cnp", "priority"),
+}
+"""Where in the fabric file the cause of each warning is, or what is nearest to it there."""
+
+
 def _warn(code: str, message: str, hint: str = "") -> Diagnostic:
-    return Diagnostic(code, message, hint=hint, severity="warning")
+    return Diagnostic(code, message, hint=hint, severity="warning", place=_PLACES.get(code, ()))
 
 
 def _warnings(fabric: Fabric) -> Iterator[Diagnostic]:

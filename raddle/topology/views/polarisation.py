@@ -33,5 +33,6 @@ def polarisation(fabric: Fabric) -> tuple[Diagnostic, ...]:
             if programmed
             else "leave out 'offset', or set 'routing: {hash: {offset: per-tier}}'",
             severity="warning",
+            place=("routing", "hash", "offset"),
         ),
     )

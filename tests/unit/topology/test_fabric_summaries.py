@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -18,6 +19,7 @@ from raddle.topology import Fabric, find
 from raddle.topology.views.capacity import cable_kinds, leaf_oversubscription, oversubscription, review, tiers
 from raddle.topology.views.drawing import to_dot, to_mermaid
 from raddle.topology.views.svg import to_svg
+from raddle.topology.yaml.placing import in_file
 
 POD = """
 raddle: 1
@@ -274,3 +276,22 @@ def test_one_nic_of_another_speed_among_many_is_a_warning_and_a_second_kind_of_h
     assert "runs at 200G, most NICs at 400G" in rare[0]
     usual = [each.code for each in review(loads(hosts_of_two_kinds(3, 6)))]
     assert "nic-speed" not in usual
+
+
+def test_what_validate_warns_of_has_its_line_in_the_fabric_file(tmp_path: Path) -> None:
+    text = (
+        "raddle: 1\nname: told\nfabric:\n  leaves: {count: 2}\n"
+        "  spines: {count: 2}\n  uplinks: {per_pair: 1}\n"
+        "hosts: {per_leaf: 4, nics: {rto: 5us}}\nroce:\n  pfc: false\n  cnp: {priority: 3, dscp: 48}\n"
+        "overrides:\n  links:\n    - {ends: [leaf0, spine1], state: down}\n"
+    )
+    (tmp_path / "told.yaml").write_text(text)
+    fabric = load(tmp_path / "told.yaml")
+    lines = {each.code: each.span.line for each in in_file(fabric, review(fabric)) if each.span}
+    assert lines == {
+        "oversubscribed": 6,
+        "link-down": 12,
+        "rto-too-short": 7,
+        "pfc-off": 9,
+        "cnp-paused": 10,
+    }
