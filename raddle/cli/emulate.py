@@ -30,6 +30,7 @@ from raddle.cli.options import (
 from raddle.cli.progress import progress_bar
 from raddle.errors import InputError
 from raddle.lab.emulation.layout import far_pair
+from raddle.lab.emulation.logs import keep_logs, make_folder
 from raddle.lab.emulation.programs import load_mininet, need
 from raddle.lab.emulation.result import to_json, to_text
 from raddle.lab.emulation.sandbox import enter_sandbox
@@ -59,6 +60,9 @@ def emulate(
     pcap: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write the RoCEv2 packets at each switch port there.")
     ] = None,
+    logs: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Keep there what the switches' programs have said.")
+    ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="End with Mininet's prompt.")] = False,
     plan_file: PlanOption = None,
     routing: RoutingOption = None,
@@ -86,6 +90,8 @@ def emulate(
     )
     if "failover" in tests:
         far_pair(model, work)  # said before anything starts
+    if logs:
+        make_folder(logs)
     need((*_PROGRAMS, *_SWITCH_PROGRAMS[switch], *(["iperf3"] if "iperf" in tests else [])))
     enter_sandbox(is_interactive=keep)
     load_mininet()
@@ -95,11 +101,15 @@ def emulate(
     policy = held.plan.routing if held else routing or model.routing.policy
     given = (held.plan, options_of(held).demand(loaded)) if held else None
     request = EmulationRequest(switch, policy, tests, work, seed, pcap, p4info, given)
-    with progress_bar() as progress:
-        emulation = emulate(model, request, progress)
-    print(to_json(emulation.result) if as_json else to_text(emulation.result), end="", flush=True)
-    if keep:
-        emulation.network.prompt()
+    try:
+        with progress_bar() as progress:
+            emulation = emulate(model, request, progress)
+        print(to_json(emulation.result) if as_json else to_text(emulation.result), end="", flush=True)
+        if keep:
+            emulation.network.prompt()
+    finally:
+        if logs:
+            keep_logs(logs)
     if not emulation.result.is_good:
         raise typer.Exit(1)
 

@@ -84,7 +84,9 @@ def emulate(folder: Path, fabric: str, *options: str, mark: str = "") -> subproc
 @pytest.fixture(scope="module")
 def runs(folder: Path) -> dict[str, Any]:
     """Two emulations at the same time, of IPv4 and of IPv6: what each has printed."""
-    full = emulate(folder, "tiny", "--test", "ping,iperf,roce,failover", "--pcap", "pcap", "--json")
+    full = emulate(
+        folder, "tiny", "--test", "ping,iperf,roce,failover", "--pcap", "pcap", "--json", "--logs", "logs"
+    )
     six = emulate(folder, "six", "--test", "ping,iperf,roce,failover", "--pcap", "pcap6", "--json")
     printed = {}
     for name, process in (("full", full), ("six", six)):
@@ -97,6 +99,19 @@ def runs(folder: Path) -> dict[str, Any]:
 def test_two_at_once_both_work(runs: dict[str, Any]) -> None:
     for name, family in (("full", "IPv4"), ("six", "IPv6")):
         assert runs[name]["ping"] == {"failed": [], "families": [family], "pairs": 12}
+
+
+def test_the_logs_of_the_switches_programs_are_kept(runs: dict[str, Any], folder: Path) -> None:
+    assert runs
+    assert {path.name for path in (folder / "logs").iterdir()} == {"ovs-vswitchd.log", "ovsdb-server.log"}
+    assert (folder / "logs/ovs-vswitchd.log").stat().st_size
+
+
+def test_a_folder_for_logs_that_cannot_be_is_said_before_anything_starts(folder: Path) -> None:
+    process = emulate(folder, "tiny", "--logs", "tiny.yaml/logs")
+    out, err = process.communicate(timeout=60)
+    assert (out, process.returncode) == ("", 2)
+    assert "error[cannot-write]: cannot write 'tiny.yaml/logs': Not a directory" in err
 
 
 def test_hosts_with_both_families_reach_each_other_over_both(folder: Path) -> None:

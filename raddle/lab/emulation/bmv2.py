@@ -22,6 +22,7 @@ from raddle.errors import UnreachableError
 from raddle.lab.emulation.carriers import CarrierWatch, PortRegister
 from raddle.lab.emulation.dataplane import PortEvent
 from raddle.lab.emulation.layout import Layout
+from raddle.lab.emulation.logs import SWITCH_LOGS
 from raddle.lab.emulation.network import Network
 from raddle.lab.emulation.programs import run
 from raddle.state import PRIORITIES
@@ -46,18 +47,16 @@ class Bmv2Switch(Switch):  # type: ignore[misc]
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, controllers: object) -> None:
-        words = [_PROGRAM, "--no-p4", "--device-id", str(_DEVICE_ID), "--log-level", "off"]
-        known = run([_PROGRAM, "--help"])
-        if "--thrift-port" in known:  # only of a build with Thrift
-            words += ["--thrift-port", str(_THRIFT_PORT + self.number)]
-        if "--notifications-addr" in known:  # only of a build with nanomsg
+        words = [_PROGRAM, "--no-p4", "--device-id", str(_DEVICE_ID), "--log-console", "--log-level", "info"]
+        words += ["--thrift-port", str(_THRIFT_PORT + self.number)]
+        if "--notifications-addr" in run([_PROGRAM, "--help"]):  # only of a build with nanomsg
             words += ["--notifications-addr", f"ipc:///run/{self.name}.ipc"]
         for port, interface in sorted(self.intfs.items()):
             if interface.name != "lo":
                 words += ["-i", f"{port}@{interface.name}"]
         words += ["--", "--grpc-server-addr", self.address, "--cpu-port", str(_CPU_PORT)]
         words += ["--priority-queues", str(PRIORITIES)]
-        with open(f"/run/{self.name}.log", "wb") as log:
+        with open(SWITCH_LOGS / f"{self.name}.log", "wb") as log:
             self.process = subprocess.Popen(words, stdout=log, stderr=log)
 
 
@@ -81,6 +80,8 @@ class Bmv2:
         self._pushed: dict[str, SwitchPlan] = {}
         self._pool = ThreadPoolExecutor()
         self._registers = {name: _port_register(layout, switch) for name, switch in switches.items()}
+        if not all(self._registers.values()):
+            self.title += " (without Thrift, so that only the controller repairs)"
 
         def hear(interface: str, is_live: bool) -> None:
             """First the switch itself, as by its own port event, then the controller."""
@@ -144,6 +145,6 @@ def _await_listening(switch: Bmv2Switch) -> None:
             if probe.connect_ex((host, int(port))) == 0:
                 return
         time.sleep(0.05)
-    with open(f"/run/{switch.name}.log", errors="replace") as log:
+    with open(SWITCH_LOGS / f"{switch.name}.log", errors="replace") as log:
         said = log.read().strip().splitlines()[-1:]
     raise UnreachableError(f"{switch.name}: {_PROGRAM} does not answer at {switch.address}: {''.join(said)}")

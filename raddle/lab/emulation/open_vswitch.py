@@ -16,11 +16,11 @@ from raddle.controller.southbound.openflow.tables import datapath_id, queues_of,
 from raddle.errors import UnreachableError
 from raddle.lab.emulation.dataplane import PortEvent
 from raddle.lab.emulation.layout import Layout
+from raddle.lab.emulation.logs import OPEN_VSWITCH as _FOLDER
 from raddle.lab.emulation.network import Network, OpenFlowTarget, UserSpaceSwitch
 from raddle.lab.emulation.programs import run
 from raddle.topology.model import PortRef
 
-_FOLDER = Path("/run/openvswitch")  # where its programs look; /run is the sandbox's own
 _SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
 _CONNECT_S = 30.0
 
