@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,17 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     assert not re.search(r"""<(script|link|img)[^>]+(src|href)=["']https?:""", index), (
         "the site loads from elsewhere"
     )
+
+
+def test_every_command_has_a_manual_page(tmp_path: Path) -> None:
+    subprocess.run([str(ROOT / "scripts/man"), str(tmp_path)], check=True, timeout=120, capture_output=True)
+    assert {f"raddle-{name}.1" for name in COMMANDS} <= {page.name for page in tmp_path.iterdir()}
+    bench = (tmp_path / "raddle-bench.1").read_text()
+    assert "\\-\\-collective" in bench or "--collective" in bench
+    if shutil.which("man"):
+        command = ["man", "--warnings", "-l", str(tmp_path / "raddle-bench.1")]
+        told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+        assert not told.stderr
 
 
 def commands(page: Path) -> Iterator[str]:
