@@ -24,9 +24,11 @@ class PeerKind(StrEnum):
     simai = "simai"
     htsim = "htsim"
     sonic = "sonic"
+    goal = "goal"
+    matrix = "matrix"
 
 
-KindArg = Annotated[PeerKind, typer.Argument(help="The other simulator, or sonic.")]
+KindArg = Annotated[PeerKind, typer.Argument(help="Another simulator; sonic; goal, matrix: of a workload.")]
 
 
 def import_(
@@ -73,6 +75,12 @@ def import_(
 
 def _refuse_mixed(kind: PeerKind, files: list[Path] | None, of_peers: object, of_sonic: object) -> None:
     """See that options and files are of the kind that is imported."""
+    if kind in (PeerKind.goal, PeerKind.matrix):
+        raise InputError.of(
+            "bad-option",
+            f"a {kind.value} has no fabric",
+            f"name the file in a workload: {{{kind.value}: FILE}}",
+        )
     if kind is PeerKind.sonic:
         if of_peers:
             raise InputError.of("bad-option", "--flows and --config are of other simulators, not of sonic")

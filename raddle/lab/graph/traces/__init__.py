@@ -1,0 +1,1 @@
+"""Other tools' traces of what ranks compute and send."""

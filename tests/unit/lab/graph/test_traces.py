@@ -1,0 +1,170 @@
+"""GOAL files run as they say, go out and come back with equal times, and what is cut off is told once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from raddle.cli.main import app
+from raddle.errors import InputError
+from raddle.lab.graph.assemble import assemble
+from raddle.lab.graph.file import read_workload
+from raddle.lab.graph.traces.goal_text import goal_text, lost_in_goal, matrix_csv
+from raddle.lab.run.settings import RunSettings
+from raddle.lab.workload import WorkloadRequest, run_workload
+from raddle.report.workload import WorkloadResult
+from raddle.topology import loads
+from raddle.topology.model import Fabric
+from tests.fabrics import servers_of_four
+
+PING = """\
+num_ranks 2
+
+rank 0 {  // asks
+l1: calc 50000
+l2: send 4000000b to 1 tag 7
+l2 requires l1
+l3: recv 4000000b from 1 tag 8
+}
+
+rank 1 {
+l1: recv 4000000b from 0 tag 7
+l2: calc 30000
+l2 requires l1
+l3: send 4000000b to 0 tag 8
+l3 requires l2
+}
+"""
+US = 10**6
+
+
+@pytest.fixture(scope="module")
+def pod() -> Fabric:
+    """2 servers of 4 accelerators, each with a NIC of 100G."""
+    return loads(servers_of_four(2) + "roce: {congestion_control: none}\n")
+
+
+def run(fabric: Fabric, folder: Path, nodes: str, ranks: str) -> WorkloadResult:
+    graph = read_workload(fabric, written(folder, nodes, ranks))
+    return run_workload(fabric, WorkloadRequest(graph, "ecmp", RunSettings(fidelity="fluid")))
+
+
+def written(folder: Path, nodes: str, ranks: str = "{count: 8}") -> Path:
+    (folder / "w.yaml").write_text(f"raddle: 1\nname: w\nranks: {ranks}\nnodes: {{{nodes}}}\n")
+    return folder / "w.yaml"
+
+
+def test_computing_and_messages_of_a_goal_file_follow_one_another(pod: Fabric, tmp_path: Path) -> None:
+    (tmp_path / "ping.goal").write_text(PING)
+    job = run(
+        pod, tmp_path, "t: {goal: ping.goal}", '{hosts: "host[0,1]", placement: strided, count: 2}'
+    ).jobs[0]
+    assert job.free_ps == 80 * US
+    assert job.time_ps is not None
+    # 4 MB on 100G, with headers of 82 for each 4096 bytes, twice; and two ways through 3 switches.
+    wire_us = 4e6 * 4178 / 4096 * 8 / 100e3
+    assert job.time_ps / US == pytest.approx(80 + 2 * wire_us, abs=15)
+    assert job.time_ps / US > 80 + 2 * wire_us
+
+
+def test_who_waits_for_a_receipt_waits_for_what_that_is_after(pod: Fabric, tmp_path: Path) -> None:
+    (tmp_path / "w.goal").write_text(
+        "num_ranks 2\nrank 0 {\nsend 8b to 1\n}\n"
+        "rank 1 {\na: calc 70000\nb: recv 8b from 0\nb requires a\nc: calc 1000\nc requires b\n}\n"
+    )
+    assert run(pod, tmp_path, "t: {goal: w.goal}", "{count: 2}").jobs[0].time_ps == 71 * US
+
+
+def test_calcs_on_two_cpus_go_on_at_once(pod: Fabric, tmp_path: Path) -> None:
+    for cpu, time_us in ((0, 50), (1, 30)):
+        (tmp_path / "w.goal").write_text(f"num_ranks 1\nrank 0 {{\ncalc 30000\ncalc 20000 cpu {cpu}\n}}\n")
+        assert run(pod, tmp_path, "t: {goal: w.goal}", "{count: 1}").jobs[0].time_ps == time_us * US
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        "a: {compute: 5us}, c: {collective: all_reduce, algorithm: halving_doubling, size: 4MB, after: a}",
+        "c: {collective: all_to_all, algorithm: direct, size: 4MB}, b: {compute: 7us, after: c}",
+        "t: {training: own, layers: 2, hidden: 512, sequence: 64, layer_params: 9000, micro_batches: 2}",
+    ],
+)
+def test_a_workload_comes_back_from_goal_with_its_times(pod: Fabric, tmp_path: Path, nodes: str) -> None:
+    laid_out = assemble(read_workload(pod, written(tmp_path, nodes)))
+    assert not any("library" in lost for lost in lost_in_goal(laid_out))
+    (tmp_path / "back.goal").write_text(goal_text(laid_out))
+    there = run(pod, tmp_path, nodes, "{count: 8}").jobs[0]
+    back = run(pod, tmp_path, "t: {goal: back.goal}", "{count: 8}").jobs[0]
+    assert back.sent_bytes == there.sent_bytes
+    assert back.free_ps == pytest.approx(there.free_ps, abs=100_000)  # whole nanoseconds
+    assert back.time_ps == pytest.approx(there.time_ps, rel=0.02)
+
+
+def test_a_matrix_goes_out_and_comes_back(pod: Fabric, tmp_path: Path) -> None:
+    file = written(tmp_path, "c: {collective: all_to_all, algorithm: direct, size: 8MB}")
+    (tmp_path / "out.csv").write_text(matrix_csv(assemble(read_workload(pod, file))))
+    again = assemble(read_workload(pod, written(tmp_path, "m: {matrix: out.csv, algorithm: direct}")))
+    assert matrix_csv(again) == (tmp_path / "out.csv").read_text()
+
+
+def cut(before: str) -> str:
+    """The file up to some words."""
+    return PING[: PING.index(before)]
+
+
+NO_RECV = PING.replace("l3: recv 4000000b from 1 tag 8\n", "")
+OTHER_TAG = PING.replace("tag 8\n}\n\nrank 1", "tag 9\n}\n\nrank 1")
+CIRCLE = PING.replace("l2 requires l1\nl3: recv", "l1 requires l2\nl2 requires l1\nl3: recv")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", ":1:1: error[bad-trace]: there is no 'num_ranks'"),
+        ("ranks 2\n", ":1:1: error[bad-trace]: 'ranks 2' is not 'num_ranks N'"),
+        (cut("uires l1\nl3: recv"), ":6:1: error[bad-trace]: 'l2 req' is no operation"),
+        (cut("b from 1"), ":7:1: error[bad-trace]: 'l3: recv 4000000' is no operation"),
+        (cut("}"), ":7:1: error[bad-trace]: the file ends within rank 0"),
+        (cut("rank 1 {"), ":9:1: error[bad-trace]: rank 1 of 2 is missing"),
+        (PING.replace("recv 4000000b from 1", "recv 4b from 1"), ":7:1: error[bad-trace]: 4 B are received"),
+        (OTHER_TAG, ":7:1: error[bad-trace]: rank 1 sends rank 0 no message of tag 9"),
+        (NO_RECV, ":13:1: error[bad-trace]: rank 0 does not receive this message of tag 8"),
+        (CIRCLE, ":4:1: error[bad-trace]: operations wait for one another"),
+        (PING.replace("to 1 tag 7", "to 0 tag 7"), ":5:1: error[bad-trace]: a message of rank 0 and itself"),
+        (PING.replace("l3 requires l2", "l3 requires l9"), ":15:1: error[bad-trace]: there is no 'l9'"),
+    ],
+)
+def test_a_file_that_is_cut_off_or_wrong_is_told_at_one_line(
+    pod: Fabric, tmp_path: Path, text: str, message: str
+) -> None:
+    (tmp_path / "w.goal").write_text(text)
+    with pytest.raises(InputError) as refused:
+        read_workload(pod, written(tmp_path, "t: {goal: w.goal}", "{count: 2}"))
+    assert len(refused.value.diagnostics) == 1
+    assert message in str(refused.value)
+
+
+def test_a_trace_is_of_as_many_ranks_as_its_group(pod: Fabric, tmp_path: Path) -> None:
+    (tmp_path / "ping.goal").write_text(PING)
+    with pytest.raises(InputError, match=r"error\[uneven-groups\]: 'ping.goal' has 2 ranks, 'all' 8"):
+        read_workload(pod, written(tmp_path, "t: {goal: ping.goal}"))
+    with pytest.raises(
+        InputError, match=r"error\[no-trace\]: cannot read '.*none.goal': there is no such file"
+    ):
+        read_workload(pod, written(tmp_path, "t: {goal: none.goal}"))
+
+
+def test_export_says_what_is_lost_and_import_where_traces_belong(tmp_path: Path) -> None:
+    (tmp_path / "ping.goal").write_text(PING.replace("l2 requires l1\nl3: r", "l2 irequires l1\nl3: r"))
+    file = str(written(tmp_path, "t: {goal: ping.goal}", "{count: 2}"))
+    run_ = CliRunner().invoke(
+        app, ["export", "goal", "leaf-spine-16", "--workload", file, "-o", str(tmp_path / "out")]
+    )
+    assert "not in the GOAL file: names of jobs and nodes, and where ranks are" in run_.stderr
+    assert (tmp_path / "out/workload.goal").read_text().startswith("num_ranks 2\n")
+    for words in (["export", "goal", "leaf-spine-16"], ["import", "goal", file]):
+        refused = CliRunner().invoke(app, [*words, "-o", str(tmp_path / "x")])
+        assert isinstance(refused.exception, InputError)
+        assert refused.exception.diagnostics[0].code == "bad-option"
