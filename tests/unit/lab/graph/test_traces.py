@@ -168,3 +168,50 @@ def test_export_says_what_is_lost_and_import_where_traces_belong(tmp_path: Path)
         refused = CliRunner().invoke(app, [*words, "-o", str(tmp_path / "x")])
         assert isinstance(refused.exception, InputError)
         assert refused.exception.diagnostics[0].code == "bad-option"
+
+
+SIMAI = """\
+HYBRID_TRANSFORMER_FWD_IN_BCKWD model_parallel_NPU_group: 4 ep: 1 pp: 1 vpp: 2 ga: 1 all_gpus: 8 pp_comm: 0
+2
+embedding -1 10000 ALLGATHER 4194304 30000 REDUCESCATTER 4194304 20000 ALLREDUCE 8388608 100
+mlp -1 50000 NONE 0 40000 NONE 0 60000 ALLTOALL_EP 1024 100
+"""
+
+
+def test_rows_of_simai_go_forward_and_backward_with_their_bytes(pod: Fabric, tmp_path: Path) -> None:
+    (tmp_path / "s.txt").write_text(SIMAI)
+    graph = read_workload(pod, written(tmp_path, "t: {simai: s.txt}"))
+    labels = [step.label for step in graph.jobs[0].nodes[0].steps]
+    # Backward from the last row; EP 1 sends nothing.
+    assert labels == ["compute", "tp", "compute", "compute", "compute", "compute", "dp", "compute", "tp"]
+    job = run(pod, tmp_path, "t: {simai: s.txt}", "{count: 8}").jobs[0]
+    assert job.free_ps == (10 + 50 + 60 + 40 + 20 + 30) * US
+    # TP stays inside a server; DP, pairs of a rank of each, sends 2 (n - 1) / n of 8 MiB for n = 2.
+    assert job.sent_bytes == 8 * (8 << 20)
+    assert job.shares_ps["tp"] > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", ":1:1: error[bad-trace]: the first line does not begin with HYBRID_TRANSFORMER_FWD_IN_BCKWD"),
+        (SIMAI[: SIMAI.index("mlp")], ":3:1: error[bad-trace]: there are 1 rows, the second line says 2"),
+        (SIMAI[: SIMAI.index("ALLTOALL")], ":4:1: error[bad-trace]: a row of 9 words, not 12"),
+        (SIMAI.replace("pp: 1", "pp: 2"), ":1:1: error[bad-trace]: 2 pipeline stages"),
+        (SIMAI.replace("all_gpus: 8", "all_gpus: 6"), ":1:1: error[bad-trace]: TP 4 x EP 1 do not divide 6"),
+        (
+            SIMAI.replace("ALLTOALL_EP", "GOSSIP"),
+            ":4:1: error[bad-trace]: there is no communication 'GOSSIP'",
+        ),
+        (SIMAI.replace(" 50000", " x"), ":4:1: error[bad-trace]: 'x' is no whole number"),
+        (SIMAI.replace("all_gpus: 8", ""), ":1:1: error[bad-trace]: 'all_gpus:' is missing or 0"),
+    ],
+)
+def test_what_is_wrong_with_a_file_of_simai_is_told_at_one_line(
+    pod: Fabric, tmp_path: Path, text: str, message: str
+) -> None:
+    (tmp_path / "s.txt").write_text(text)
+    with pytest.raises(InputError) as refused:
+        read_workload(pod, written(tmp_path, "t: {simai: s.txt}"))
+    assert len(refused.value.diagnostics) == 1
+    assert f"s.txt{message}" in str(refused.value)
