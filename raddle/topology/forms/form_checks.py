@@ -177,8 +177,12 @@ def _check_population(form: FormSpec, hosts: tuple[HostsSpec, ...], source: Sour
                 message = f"{what} count from 0 to {there - 1}, and hosts are put on number {chosen[1]}"
                 yield source.error("no-room-for-hosts", message, ("hosts", i, key), "take numbers that exist")
                 return
-        room = layout_of(form, (spec.model_copy(update={"count": None}),)).host_count(0)
-        if spec.count is not None and spec.count > room:
+        room = layout.room(i)
+        if spec.pods and room == 0:  # smaller pods than others
+            message = f"none of pods {spec.pods[0]}-{spec.pods[1]} has these groups"
+            hint = "take groups that they have"
+            yield source.error("no-room-for-hosts", message, ("hosts", i, "groups"), hint)
+        elif spec.count is not None and spec.count > room:
             message = f"{spec.count} hosts where there is room for {room}"
             hint = "take more leaves, or more hosts per leaf"
             yield source.error("no-room-for-hosts", message, ("hosts", i, "count"), hint)

@@ -34,10 +34,14 @@ class Population:
     groups: Range | None
     pods: Range | None
 
-    def total(self, groups: tuple[int, ...]) -> int:
-        """Hosts in all; `groups` are those of each pod."""
+    def room(self, groups: tuple[int, ...]) -> int:
+        """Hosts that find room; `groups` are those of each pod."""
         here = sum(_within(self.groups, count) for count in groups[_part(self.pods, len(groups))])
-        room = here * self.per_group
+        return here * self.per_group
+
+    def total(self, groups: tuple[int, ...]) -> int:
+        """Hosts in all."""
+        room = self.room(groups)
         return room if self.count is None else min(self.count, room)
 
     def by_group(self, groups: tuple[int, ...]) -> Iterator[int]:
@@ -95,6 +99,10 @@ class Layout:
     def hosts(self) -> tuple[tuple[int, ...], ...]:
         """By kind, and in it by group, through all pods; of a form whose size has been checked."""
         return tuple(tuple(each.by_group(self._groups)) for each in self.populations)
+
+    def room(self, kind: int) -> int:
+        """Hosts of a kind that find room, however many there are."""
+        return self.populations[kind].room(self._groups)
 
     def host_count(self, kind: int) -> int:
         """Hosts of a kind."""

@@ -18,6 +18,7 @@ from raddle.cli.validate import validate
 from raddle.topology import Fabric, find
 from raddle.topology.views.capacity import cable_kinds, leaf_oversubscription, oversubscription, review, tiers
 from raddle.topology.views.drawing import to_dot, to_mermaid
+from raddle.topology.views.rows import cable_rows
 from raddle.topology.views.svg import to_svg
 from raddle.topology.yaml.placing import in_file
 
@@ -295,3 +296,16 @@ def test_what_validate_warns_of_has_its_line_in_the_fabric_file(tmp_path: Path) 
         "pfc-off": 9,
         "cnp-paused": 10,
     }
+
+
+def test_links_that_share_a_cable_are_one_in_the_bill_and_have_one_label() -> None:
+    fabric = loads(
+        "raddle: 1\nname: t\nfabric: {leaves: {count: 2}, spines: {count: 1}, "
+        "uplinks: {per_pair: 3, links_per_cable: 2}}\n"
+        "hosts: {per_leaf: 1, nics: {count: 2, ports: 2, links_per_cable: 4}}\n"
+    )
+    bill = [(kind.tier, kind.speed, kind.count) for kind in cable_kinds(fabric)]
+    # Three links of a leaf are two cables; the second carries one.
+    assert bill == [("host-leaf", "4 x 400G", 2), ("leaf-spine", "2 x 400G", 4)]
+    labels = [row["label"] for row in cable_rows(fabric)]
+    assert labels == [f"t-{n:02}" for n in (0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 10, 11, 11, 13)]

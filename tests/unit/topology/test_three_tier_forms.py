@@ -136,6 +136,7 @@ def test_a_port_of_16_lanes_is_broken_out_to_16_and_a_chip_has_1024_ports() -> N
 
 
 ROW = "leaves: {count: 2}, spines: {count: 1}"
+UNEQUAL = "kind: fat-tree, pods: 2, leaves: {per_pod: [3, 2]}, spines: {per_pod: 1}, superspines: {count: 1}"
 TWO_PODS = "kind: rail-optimized, pods: 2, leaves: {count: 4}, spines: {count: 4}"
 
 
@@ -145,6 +146,7 @@ TWO_PODS = "kind: rail-optimized, pods: 2, leaves: {count: 4}, spines: {count: 4
         (ROW, "{per_leaf: 2, count: 5}", "5 hosts where there is room for 4"),
         (ROW, "{per_leaf: 2, groups: 1-2}", "leaves of a pod count from 0 to 1"),
         (ROW, "{per_leaf: 2, pods: 1}", "pods count from 0 to 0"),
+        (UNEQUAL, "{per_leaf: 2, pods: 1, groups: 2}", "none of pods 1-1 has these groups"),
         (f"{RAILS}, rails: 2", "{per_leaf: 2, groups: 2, nics: {count: 2}}", "groups count from 0 to 1"),
         ("leaves: {count: 2}, uplinks: {per_pair: 2}", "{per_leaf: 2}", "'uplinks' without spines"),
         ("kind: rail-optimized, leaves: {count: 3}", TWO_NICS, "'spines' is missing in 'fabric'"),
