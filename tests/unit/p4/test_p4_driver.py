@@ -45,7 +45,7 @@ from raddle.sim.switch_columns import find_groups
 from raddle.state import HASH_FIELDS, PolicyState, SwitchState
 from raddle.topology.model import Fabric
 from raddle.workload import Sent
-from tests.fabrics import pod_running
+from tests.fabrics import pod_running, three_tiers
 from tests.unit.p4.p4_fabrics import MIDDLEBLOCK, needs_middleblock, running
 
 NOS = ["p4", pytest.param("pins", marks=needs_middleblock)]
@@ -588,3 +588,20 @@ def test_an_inventory_says_with_which_election_id_and_role_we_come(tmp_path: Pat
     path.write_text(json.dumps({"fabric": "pod", "switches": {"leaf0": switch}}))
     made = load_inventory(path)
     assert (made.election_ids, made.roles) == ({"leaf0": 2**100}, {"leaf0": "sdn_controller"})
+
+
+def test_three_tiers_of_p4_switches_rotate_their_hash_as_sonic_switches_do() -> None:
+    """Each tier chooses by other bits, so that what meets in one does not meet in the next."""
+    offsets = {}
+    for nos in ("p4", "sonic"):
+        box = f"models: {{box: {{ports: 8, port_speed: 400G, buffer: 64MB, nos: {nos}}}}}\n"
+        tree = three_tiers(more=box).replace("per_pod: 2", "per_pod: 2, model: box")
+        fabric = raddle.loads(tree.replace("{count: 4}", "{count: 4, model: box}"))
+        with running(fabric) as (plan, farm, inventory):
+            program(plan, inventory)
+            offsets[nos] = {
+                switch.name: (farm.switches[switch.name].state().hash_offset, switch.role)
+                for switch in fabric.switches
+            }
+    assert offsets["p4"] == offsets["sonic"]
+    assert len(set(offsets["p4"].values())) == 3
