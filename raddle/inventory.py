@@ -281,7 +281,7 @@ def _arbitration(switches: dict[str, Any]) -> tuple[dict[str, int], dict[str, st
     ids = {name: entry["election_id"] for name, entry in switches.items() if "election_id" in entry}
     roles = {name: entry["role"] for name, entry in switches.items() if "role" in entry}
     for name, number in ids.items():
-        if not (isinstance(number, int) and 0 < number < 2**128):
+        if type(number) is not int or not 0 < number < 2**128:
             raise ValueError(f"the election_id of {name}, {number!r}, is not in 1..2^128-1")
     for name, role in roles.items():
         if not (isinstance(role, str) and role):

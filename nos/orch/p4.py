@@ -72,8 +72,8 @@ def _fabric_state(base: SwitchState, view: _View) -> SwitchState:
     }
     for row in tables.rows["pin_dst"]:
         is_ipv6, address = _host(row.exact["dst"])
-        if hops := _pinned(row, view):
-            routes[is_ipv6, address, 128 if is_ipv6 else 32] = hops
+        if not _is_idle(row, view):
+            routes[is_ipv6, address, 128 if is_ipv6 else 32] = _members(row, view)
     state = dataclasses.replace(base, routes=_sorted(routes), policies=_policies(view))
     setting = tables.defaults.get("switch_config")
     if setting:
@@ -97,14 +97,14 @@ def _policies(view: _View) -> tuple[PolicyState, ...]:
     found = []
     for table in ("pin_flow", "pin_qp", "pin_pair"):
         for row in view.tables.rows[table]:
-            if not (hops := _pinned(row, view)):
+            if _is_idle(row, view):
                 continue
             is_ipv6, dst = _host(row.exact["dst"])
             number = {name: int.from_bytes(value, "big") for name, value in row.exact.items()}
             found.append(
                 PolicyState(
                     dst=dst,
-                    ports=tuple(port for port, _ in hops),
+                    ports=tuple(port for port, _ in _members(row, view)),
                     src=_host(row.exact["src"])[1] if "src" in number else None,
                     l4_src_port=number.get("src_port"),
                     bth_qp=number.get("dest_qp"),
@@ -131,10 +131,10 @@ def _members(row: Row, view: _View) -> tuple[tuple[int, int], ...]:
     return tuple(found)
 
 
-def _pinned(row: Row, view: _View) -> tuple[tuple[int, int], ...]:
-    """(port, weight) of a pin; none while its port is down, when its packets take the route."""
-    port = row.choices[0].call.params.get("port", b"")
-    return _members(row, view) if view.is_usable(port) else ()
+def _is_idle(row: Row, view: _View) -> bool:
+    """Whether a pin's port is down, when its packets take the route."""
+    name = view.ids.name(row.choices[0].call.params.get("port", b""), is_text=False)
+    return name is not None and name not in view.live
 
 
 def _with_qos(state: SwitchState, tables: EntityTables) -> SwitchState:

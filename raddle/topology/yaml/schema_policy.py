@@ -204,7 +204,7 @@ class HashSpec(Spec):
     """What the hash goes over; `bth_qp` needs SONiC switches with the feature `hash-on-qp`, or P4 ones."""
     offset: HashOffset = None
     """Bits that the hash is rotated right by before its use; `per-tier`: other bits in each tier; `sonic`:
-    what SONiC sets by the switch's type. The default is `per-tier` with three tiers of SONiC switches,
+    what SONiC sets by the switch's type. The default is `per-tier` with three tiers of SONiC or P4 switches,
     else 0."""
 
 

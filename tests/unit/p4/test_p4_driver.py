@@ -605,3 +605,31 @@ def test_three_tiers_of_p4_switches_rotate_their_hash_as_sonic_switches_do() -> 
             }
     assert offsets["p4"] == offsets["sonic"]
     assert len(set(offsets["p4"].values())) == 3
+
+
+def test_a_pin_whose_port_goes_down_leaves_its_packets_to_the_route() -> None:
+    """As in the program, whose register the port's own event sets."""
+    with running(pod_running("p4", "p4")) as (plan, farm, inventory):
+        program(plan, inventory)
+        leaf = farm.switches["leaf0"]
+        uplinks = [port.name for port in plan.switches[0].ports if port.peer.startswith("spine")]
+        number = [port.name for port in plan.switches[0].ports].index(uplinks[0]) + 1
+        remote = int(IPv4Address(dict(plan.endpoints)["host2"]))
+        pin = P4TableEntry(
+            "pin_dst",
+            match=Match(dst=remote | 0xFFFF << 32),
+            action=Action("set_next_hop", port=number, dst_mac=1),
+        )
+        with P4Session("leaf0", inventory.addresses["leaf0"], 1) as session:
+            session.require_primary()
+            schema = p4_target(plan.switches[0], neighbour_macs(plan)).schema
+            session.write([p4r.Update(type=p4r.Update.INSERT, entity=pin.encode(schema))])
+
+        def pinned() -> list[int]:
+            return [len(each.ports) for each in leaf.state().routes if each.prefix == remote]
+
+        assert pinned() == [1]
+        leaf.set_carrier(uplinks[0], False)
+        assert pinned() == []
+        leaf.set_carrier(uplinks[0], True)
+        assert pinned() == [1]
