@@ -28,6 +28,7 @@ from raddle.lab.elastic.file import elastic_schema
 from raddle.lab.emulation.result import EmulationResult
 from raddle.lab.graph.file import workload_schema
 from raddle.lab.scenario.file import scenario_schema
+from raddle.lab.sweep.file import sweep_schema
 from raddle.peers.sonic.findings import Finding
 from raddle.report.cost import Bill, PartSaving
 from raddle.report.diagnosis import Diagnosis
@@ -35,6 +36,7 @@ from raddle.report.elastic import ElasticResult
 from raddle.report.expect import Expectations
 from raddle.report.scenario import ScenarioResult
 from raddle.report.schemas import DIALECT, bench_schema, closed, run_schema
+from raddle.report.sweep import SweepReport
 from raddle.report.workload import WorkloadResult
 from raddle.topology.model import Addressing, Ecn, LosslessClass, SwitchModel
 
@@ -50,6 +52,7 @@ def schema_of(name: str) -> Schema:
         "workload": workload_schema,
         "elastic": elastic_schema,
         "scenario": scenario_schema,
+        "sweep": sweep_schema,
         "prices": prices_schema,
     }
     if name in made:
@@ -238,6 +241,7 @@ _DOCUMENTS: dict[str, tuple[type[BaseModel], ...]] = {
             ),
         ),
     ),
+    "sweep-result": (_document("SweepReport", SweepReport),),
     "check": (_document("CheckResult", ok=bool, not_checked=list[str], cases=_list_of(_CASE)),),
     "emulate": (_document("Emulation", EmulationResult, ok=bool),),
     "import": (_document("Adoption", fabric=str, findings=list[Finding], **_ADOPTED),),

@@ -41,6 +41,7 @@ COMMANDS = {
     "elastic": "Serve by day and train by night: schedule and changes.",
     "run": "Run scenarios with expectations, as tests of a fabric.",
     "cost": "Count what a fabric is built of, and what that costs.",
+    "sweep": "Run campaigns: grids, failures, seeds; here or on Ray.",
     "check": "Check all fabrics and scenarios of a repository.",
     "emulate": "Real packets through software switches (root).",
     "export": "Write a fabric and flows as another simulator's files.",

@@ -23,6 +23,8 @@ DocumentName = Literal[
     "scenario",
     "expect",
     "run",
+    "sweep",
+    "sweep-result",
     "cost",
     "doctor",
     "prices",
@@ -46,8 +48,8 @@ def schema(
         str,
         typer.Argument(
             metavar="DOCUMENT",
-            help="fabric, workload, elastic, scenario, prices: files; errors: of any command on bad input; "
-            "or the command that prints it (workload-result).",
+            help="fabric, workload, elastic, scenario, sweep, prices: files; errors: of any command on bad "
+            "input; or the command that prints it (workload-result).",
         ),
     ] = "fabric",
 ) -> None:

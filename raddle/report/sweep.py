@@ -1,0 +1,114 @@
+"""What came of a campaign, as text and JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+from raddle.units import format_time
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Runs that have a value in common. Bandwidths in GB/s, of those that finished."""
+
+    column: str
+    value: str
+    runs: int
+    failed: int
+    mean_gbs: float | None
+    least_gbs: float | None
+    most_gbs: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class FailureCost:
+    """What a failure costs: time over that of the same run without it.
+
+    Attributes:
+        runs, failed: with this failure; of them those that did not finish.
+        mean, worst: of the others; None where nothing can be compared.
+    """
+
+    failure: str
+    runs: int
+    failed: int
+    mean: float | None
+    worst: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Extreme:
+    """A run in words."""
+
+    run_id: str
+    what: str
+    busbw_gbs: float
+    time_ps: int
+
+
+@dataclass(frozen=True, slots=True)
+class SweepReport:
+    """`failures` the costliest first; `best` and `worst` by bus bandwidth; `errors` with their numbers."""
+
+    name: str
+    runs: int
+    of_runs: int
+    unfinished: int
+    cpu_s: float
+    groups: tuple[Group, ...]
+    failures: tuple[FailureCost, ...]
+    best: tuple[Extreme, ...]
+    worst: tuple[Extreme, ...]
+    errors: tuple[tuple[str, int], ...]
+
+
+_SHOWN = 20
+
+
+def sweep_text(report: SweepReport) -> str:
+    """Tables up to 100 columns."""
+    return "\n".join(_lines(report)) + "\n"
+
+
+def _lines(report: SweepReport) -> Iterator[str]:
+    yield (
+        f"# {report.name}: {report.runs} of {report.of_runs} runs, {report.unfinished} without an end,"
+        f" {report.cpu_s:.1f} CPU s"
+    )
+    if report.groups:
+        head = f"{'':<20} {'':<24} {'runs':>6} {'failed':>6} {'mean':>9} {'least':>9} {'most':>9}"
+        yield f"{head}  busbw (GB/s)"
+    for group in report.groups:
+        numbers = " ".join(_number(value) for value in (group.mean_gbs, group.least_gbs, group.most_gbs))
+        yield f"{group.column:<20} {group.value:<24} {group.runs:>6} {group.failed:>6} {numbers}"
+    if report.failures:
+        yield f"{'failure':<52} {'runs':>6} {'failed':>6} {'mean':>9} {'worst':>9}  times as long"
+    for cost in report.failures[:_SHOWN]:
+        told = f"{_number(cost.mean)} {_number(cost.worst)}"
+        yield f"{cost.failure:<52} {cost.runs:>6} {cost.failed:>6} {told}"
+    if len(report.failures) > _SHOWN:
+        yield f"... and {len(report.failures) - _SHOWN} that cost no more"
+    for word, runs in (("best", report.best), ("worst", report.worst)):
+        for run in runs:
+            yield f"{word:<6} {run.busbw_gbs:>9.2f} GB/s {format_time(run.time_ps):>9}  {run.what}"
+    for error, count in report.errors:
+        yield f"{count} runs: {error}"
+
+
+def _number(value: float | None) -> str:
+    return "-".rjust(9) if value is None else f"{value:9.3f}"
+
+
+def sweep_document(report: SweepReport) -> str:
+    """The report as JSON, ending in a newline."""
+    document = {"schema_version": SCHEMA_VERSION, **asdict(report)}
+    return json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n"
+
+
+def in_words(values: Sequence[tuple[str, str]]) -> str:
+    """`routing pinned, size 1MiB`."""
+    return ", ".join(f"{column} {value}" for column, value in values)
