@@ -94,7 +94,7 @@ class SimulatedSwitch:
         self._is_booting = False
         self._saved = config
         self.checkpoints = Checkpoints(store.path.with_name("checkpoints") if store else None)
-        self._templates = read_config(boot.config_db)[0]
+        self._templates = config if document is boot.config_db else read_config(boot.config_db)[0]
         self._staged: ConfigDb | None = None
         self._counted = Counted()
         self._clock: Mapping[str, str] = {}

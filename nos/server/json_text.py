@@ -6,6 +6,7 @@ import json
 import json.decoder
 import json.scanner
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any
 
 GoOn = Callable[[], None]
@@ -14,6 +15,8 @@ GoOn = Callable[[], None]
 _QUICK_JSON_BYTES = 2**20
 _MAX_PARTS = 4 * 2**20
 """Commas of a JSON value; a configuration of 100,000 routes has a tenth."""
+_GROUP = 32
+"""Entries that are written at a time: well below a millisecond."""
 
 
 def no_matter() -> None:
@@ -21,7 +24,7 @@ def no_matter() -> None:
 
 
 def dump_json(value: object, go_on: GoOn = no_matter) -> bytes:
-    """JSON as sonic-gnmi sends it; of large objects entry by entry."""
+    """JSON as sonic-gnmi sends it; of large objects a few entries at a time."""
     return "".join(_pieces(value, 2, go_on)).encode()
 
 
@@ -29,9 +32,14 @@ def _pieces(value: object, depth: int, go_on: GoOn) -> list[str]:
     if depth == 0 or not isinstance(value, Mapping):
         return [_ENCODER.encode(value)]
     pieces = []
-    for key, item in value.items():
-        go_on()
-        pieces += [_ENCODER.encode(str(key)), ":", *_pieces(item, depth - 1, go_on), ","]
+    if depth == 1:
+        items = iter(value.items())
+        while group := dict(islice(items, _GROUP)):
+            go_on()
+            pieces += [_ENCODER.encode(group)[1:-1], ","]
+    else:
+        for key, item in value.items():
+            pieces += [_ENCODER.encode(str(key)), ":", *_pieces(item, depth - 1, go_on), ","]
     return ["{", *pieces[:-1], "}"]
 
 

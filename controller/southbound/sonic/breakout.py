@@ -62,7 +62,7 @@ class Breakout:
 
     def leftovers(self, current: Tables) -> Iterator[tuple[str, str, str]]:
         """(table, key, field) of all that goes with the ports that go; the field is empty for entries."""
-        for table in sorted(current):
+        for table in sorted(current) if self.gone else ():
             for key, fields in sorted(current[table].items(), reverse=True):
                 if table in _FIELDS_BY_PORT:
                     yield from ((table, key, port) for port in sorted(self.gone & fields.keys()))

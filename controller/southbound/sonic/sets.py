@@ -217,10 +217,13 @@ def differences(
     for table in sorted(wanted.keys() | owned):
         have, want = current.get(table, {}), wanted.get(table, {})
         more = _ours(table, have, foreign) if table in owned else surplus(table, have, wanted, foreign)
-        keys = want.keys() | more
-        for key in sorted(keys, key=natural):
-            if _changed_fields(have.get(key), want.get(key), table in owned) is not None:
-                yield Change(switch, f"{table}/{key}", entry_text(have.get(key)), entry_text(want.get(key)))
+        changed = [
+            key
+            for key in want.keys() | more
+            if _changed_fields(have.get(key), want.get(key), table in owned) is not None
+        ]
+        for key in sorted(changed, key=natural):
+            yield Change(switch, f"{table}/{key}", entry_text(have.get(key)), entry_text(want.get(key)))
     for table, key, field in breakout(current, wanted, build).leftovers(current):
         if not field and table not in owned:
             yield Change(switch, f"{table}/{key}", entry_text(current[table][key]), "")

@@ -67,8 +67,9 @@ class Windows {
   void run_partition(unsigned thread, std::uint32_t partition);
   void wait_for_turn(std::uint32_t seen, int& patience);
   void end_turn();
-  bool begin_turn();
-  std::int64_t share_out(unsigned side);
+  bool plan_turn();
+  bool share_out(unsigned side);
+  void begin_turn();
   Time lookahead_of(unsigned side) const;
 
   std::vector<std::unique_ptr<Partition>>& partitions_;

@@ -69,8 +69,9 @@ std::uint64_t Windows::run(Time until, std::uint64_t max_events) {
   max_events_ = max_events;
   events_ = 0;
   take_stock();
-  if (!begin_turn()) return 0;
+  if (!plan_turn()) return 0;
   is_over_ = false;
+  begin_turn();
   {
     std::vector<std::jthread> others;
     for (unsigned i = 1; i < threads_; ++i) others.emplace_back([this, i] { work(i); });
@@ -149,10 +150,29 @@ void Windows::end_turn() {
   events_ += events;
   events_of_side_[side()] = events;
   ++turn_;
-  const bool is_over = !begin_turn();
-  is_over_.store(is_over, std::memory_order_release);
+  const bool is_over = !plan_turn(), wakes = is_over || events_of_side_[side()] >= worth_waking;
+  if (is_over) {
+    is_over_.store(true, std::memory_order_release);
+  } else {
+    begin_turn();
+  }
   epoch_.fetch_add(1, std::memory_order_release);
-  if (is_over || events_of_side_[side()] >= worth_waking) epoch_.notify_all();
+  if (wakes) epoch_.notify_all();
+}
+
+// CORRECTNESS: once the last share that is not empty is there, others may run the turn to its end and plan the next one,
+// so that nothing of this one may be looked at behind it.
+void Windows::begin_turn() {
+  std::size_t due = 0, last = 0;
+  for (std::size_t i = 0; i < shares_.size(); ++i) {
+    due += shares_[i].due.size();
+    if (!shares_[i].due.empty()) last = i;
+  }
+  running_.store(static_cast<std::int64_t>(due), std::memory_order_relaxed);
+  for (std::size_t i = 0; i <= last; ++i) {
+    const auto left = static_cast<std::int64_t>(shares_[i].due.size());
+    if (left > 0) shares_[i].left.store(left, std::memory_order_release);
+  }
 }
 
 Time Windows::lookahead_of(unsigned side) const {
@@ -162,7 +182,7 @@ Time Windows::lookahead_of(unsigned side) const {
 
 // Plans the next turn with something to do; false where the run is over. A side may run up to what the other one's next
 // event sends, be that event there already or first caused by this side.
-bool Windows::begin_turn() {
+bool Windows::plan_turn() {
   for (;; ++turn_) {
     const unsigned side = this->side(), other = is_two_sided() ? 1 - side : 0;
     std::array<Time, 2> next = {never, never};
@@ -183,27 +203,25 @@ bool Windows::begin_turn() {
     end_ = std::min({later(others, lookahead_of(other)), drained_, later(until_, 1)});
     if (has_enough) end_ = std::min(end_, reached_[other]);
     reached_[side] = std::max(reached_[side], end_);
-    if (const std::int64_t due = share_out(side); due > 0) return true;
+    if (share_out(side)) return true;
   }
 }
 
-// Gives the threads what the side has to do before the turn's end; returns how many partitions that are.
-std::int64_t Windows::share_out(unsigned side) {
+// Gives the threads what the side has to do before the turn's end; false if that is nothing.
+bool Windows::share_out(unsigned side) {
   for (Outbox& box : outboxes_[(turn_ + 1) & 1U]) {
     for (const std::uint32_t partition : box.touched) states_[partition].has_letters = true;
     box.touched.clear();
   }
   for (Outbox& box : outboxes_[turn_ & 1U]) box.earliest = never;
   for (Share& share : shares_) share.due.clear();
-  std::int64_t due = 0;
+  bool has_some = false;
   for (const std::uint32_t partition : sides_[side]) {
     if (!states_[partition].has_letters && states_[partition].next >= end_) continue;
     shares_[partition % threads_].due.push_back(partition);
-    ++due;
+    has_some = true;
   }
-  running_.store(due, std::memory_order_relaxed);
-  for (Share& share : shares_) share.left.store(static_cast<std::int64_t>(share.due.size()), std::memory_order_release);
-  return due;
+  return has_some;
 }
 
 }  // namespace raddle

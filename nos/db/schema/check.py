@@ -163,6 +163,7 @@ def validate(
     then only what it could not act on, and neither a field that its schema lacks nor a table that it holds.
     """
     violations: list[Violation] = []
+    judged = _Judged(config)
     for name, table in config.items():
         schema = tables.get(name)
         if schema is None or (boots and name in TABLES and name not in _ACTED_ON):
@@ -181,20 +182,20 @@ def validate(
                 continue
             violations.extend(
                 Violation(f"{name}/{key}{place}", message)
-                for place, message in _entry_problems(entry_schema, parts, entry, config, boots)
+                for place, message in _entry_problems(entry_schema, parts, entry, judged, boots)
             )
     return violations + _shared_lanes(config)
 
 
 def _entry_problems(
-    schema: EntrySchema, parts: Sequence[str], entry: ConfigEntry, config: ConfigDb, boots: bool
+    schema: EntrySchema, parts: Sequence[str], entry: ConfigEntry, judged: _Judged, boots: bool
 ) -> Iterator[tuple[str, str]]:
     for leaf, part in zip(schema.key, parts, strict=False):
-        if message := _leaf_problem(leaf, part, config):
+        if message := judged.problem(leaf, part):
             yield "", message
     for name, value in entry.items():
         if schema.pairs:
-            if message := _leaf_problem(schema.pairs[0], name, config):
+            if message := judged.problem(schema.pairs[0], name):
                 yield f"/{name}", message
             field_leaf: Leaf | None = schema.pairs[1]
         else:
@@ -203,14 +204,30 @@ def _entry_problems(
             continue
         if field_leaf is None:
             yield f"/{name}", f'Node "{name}" not found as a child of this entry.'
-        elif message := _leaf_problem(field_leaf, value, config):
+        elif message := judged.problem(field_leaf, value):
             yield f"/{name}", message
     for name, leaf in schema.fields.items():
         if leaf.mandatory and name not in entry:
             yield "", f'Mandatory node "{name}" instance does not exist.'
     for must in schema.musts:
-        if message := must(parts, entry, config):
+        if message := must(parts, entry, judged.config):
             yield "", message
+
+
+class _Judged:
+    """What is wrong with values in one CONFIG_DB; ports and profiles stand in many entries, and are looked at once."""
+
+    def __init__(self, config: ConfigDb) -> None:
+        self.config = config
+        self._found: dict[tuple[int, str], str | None] = {}
+
+    def problem(self, leaf: Leaf, value: ConfigValue) -> str | None:
+        if isinstance(value, list):
+            return _leaf_problem(leaf, value, self.config)
+        place = id(leaf), value
+        if place not in self._found:
+            self._found[place] = _leaf_problem(leaf, value, self.config)
+        return self._found[place]
 
 
 def _leaf_problem(leaf: Leaf, value: ConfigValue, config: ConfigDb) -> str | None:
