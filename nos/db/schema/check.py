@@ -215,7 +215,7 @@ def _entry_problems(
 
 
 class _Judged:
-    """What is wrong with values in one CONFIG_DB; ports and profiles stand in many entries, and are looked at once."""
+    """What is wrong with values in one CONFIG_DB, of which many stand in several entries."""
 
     def __init__(self, config: ConfigDb) -> None:
         self.config = config
