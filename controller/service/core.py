@@ -10,9 +10,11 @@ import queue
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any, TypeVar
 
 from raddle.controller.plan.diff import diff_plans
 from raddle.controller.reconcile import SwitchResult
@@ -43,9 +45,14 @@ from raddle.controller.service.watchers import Watchers
 from raddle.controller.southbound.sonic.tables import Tables
 from raddle.errors import InputError, RaddleError
 
+T = TypeVar("T")
+
 _TICK_S = 0.5
-_PROBLEM_S = 10.0
+_PROBLEM_S = 2.0
 """Until what could not be done unasked is tried again."""
+_UNDRAIN_S = 300.0
+"""Until a drain whose time is over and whose end was taken back is ended again."""
+
 _ARRIVAL_S = 3.0
 """How long the first update waits for switches to be watched."""
 
@@ -71,6 +78,8 @@ class Controller:
         self._planner = planner
         self._gate = UpdateGate()
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._orders: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = queue.SimpleQueue()
+        self._is_over = False
         self._pusher = Pusher(settings, self._gate, term)
         self._updates = Updates(self.records, planner, self._pusher, self.bus, settings.goes_back)
         self._repairs = Repairs(settings.repairs)
@@ -82,7 +91,7 @@ class Controller:
         self._target: Desired | None = None
         self._owes: set[str] = set()
         self._swept_s = time.monotonic()
-        self._pause_until_s = 0.0
+        self._pause_until_s = self._undrain_s = 0.0
         self.is_running = False
         self.turned_s = time.monotonic()
 
@@ -91,6 +100,15 @@ class Controller:
     def apply(self, who: str, why: str) -> Future[Revision]:
         """Read the desired state again and bring it to the switches."""
         return self._order(partial(self._apply, who, why))
+
+    def reload(self) -> None:
+        """As `apply`, for a signal: what is wrong is told to all who listen."""
+
+        def tell(done: Future[Revision]) -> None:
+            if error := done.exception():
+                self.bus.tell("problem", f"reload: {error}")
+
+        self.apply("SIGHUP", "reload").add_done_callback(tell)
 
     def preview(self) -> Future[tuple[str, ...]]:
         """What `apply` would change of the plan, in lines; nothing is sent."""
@@ -174,13 +192,15 @@ class Controller:
             except StoppedError:
                 pass
             finally:
-                self.is_running = False
+                self.is_running, self._is_over = False, True
+                self._refuse_orders()
                 self._watchers.stop()
                 self._express.close()
 
     def _turn(self) -> None:
         self.turned_s = time.monotonic()
         self._hear(self._wait_s())
+        self._carry_out_orders()
         if self._gate.is_paused or self._gate.is_stopped or time.monotonic() < self._pause_until_s:
             return
         try:
@@ -196,7 +216,7 @@ class Controller:
             self._pause_until_s = time.monotonic() + _PROBLEM_S
 
     def _hear(self, wait_s: float) -> None:
-        """Carry out what has come, and wait for something to come."""
+        """Take in the notices that have come, and wait for something to come."""
         try:
             self._inbox.get(timeout=wait_s)()
             while True:
@@ -209,22 +229,33 @@ class Controller:
         at_s = min(self.switches.next_due_s() - now_s, self._repairs.wait_s(now_s))
         return min(_TICK_S, max(0.0, at_s))
 
-    def _order(self, action: Callable[[], object]) -> Future:  # type: ignore[type-arg]
-        future: Future[object] = Future()
+    def _order(self, action: Callable[[], T]) -> Future[T]:
+        future: Future[T] = Future()
+        self._orders.put((future, action))
+        self._inbox.put(lambda: None)
+        if self._is_over:
+            self._refuse_orders()
+        return future
 
-        def work() -> None:
+    def _carry_out_orders(self) -> None:
+        while not self._orders.empty():
+            future, action = self._orders.get_nowait()
             try:
                 future.set_result(action())
             except StoppedError:
-                future.set_exception(
-                    InputError.of("stopped", "the controller ends; who takes over finishes it")
-                )
+                future.set_exception(InputError.of("stopped", "the controller ends; the next start goes on"))
                 raise
             except RaddleError as error:
                 future.set_exception(error)
+                if isinstance(error, StoreError):
+                    raise
 
-        self._inbox.put(work)
-        return future
+    def _refuse_orders(self) -> None:
+        """Nobody is left who could carry them out."""
+        with suppress(queue.Empty):
+            while True:
+                future, _ = self._orders.get_nowait()
+                future.set_exception(InputError.of("stopped", "the controller ends; give the order again"))
 
     def _resume(self) -> None:
         """Take up what was left, or begin."""
@@ -375,9 +406,9 @@ class Controller:
         lines = [f"{name}: {before.get(name, '')} -> {value}" for name, value in found.identity.items()]
         begun = self._begin(who, f"replace {switch}", why, lines)
         self._pusher.ledger.accept(self._target.held.plan.fabric, switch)
-        results = self._push(self._target)
-        mine = next(each for each in results if each.switch == switch)
-        outcome = "done" if mine.is_in_sync else mine.error or mine.held or mine.state
+        mine = [each for each in self._reach(None) if each.switch == switch]
+        left = mine[0].error or mine[0].held or mine[0].state if mine else "aborted"
+        outcome = "done" if mine and mine[0].is_in_sync else left
         self._finish(begun, outcome)
         return outcome
 
@@ -397,13 +428,13 @@ class Controller:
 
     # What is done unasked.
 
-    def _push(self, desired: Desired, only: Collection[str] | None = None) -> tuple[SwitchResult, ...]:
+    def _push(self, desired: Desired) -> tuple[SwitchResult, ...]:
         """Bring a plan to switches, around dead links."""
         began_s = time.monotonic()
         self._gate.forget_abort()
         self._watch(desired)
         assert self._target
-        results = self._pusher.apply(self._target.held, only)
+        results = self._pusher.apply(self._target.held)
         self._take_results(results, began_s)
         return results
 
@@ -435,14 +466,15 @@ class Controller:
         rows = {
             name: self._rendered.follow(before.switches[name], target.switches[name], writes)
             for name, writes in changed.items()
-            if target.switches[name].nos == "sonic"
+            if target.switches[name].nos == "sonic" and self.switches.views[name].is_connected
         }
         self._target = target
         if not changed:
             self.bus.tell("repair", f"{what}: switches repair that by themselves")
             return
         begun = self._begin(CONTROLLER, "repair", what, write_lines(changed))
-        if lost and len(rows) == len(changed):
+        if lost and all(target.switches[name].nos == "sonic" for name in changed):
+            self._owes |= changed.keys() - rows.keys()
             outcome = self._send_at_once(rows)
         else:
             outcome = _summary(self._reach(changed))
@@ -517,10 +549,17 @@ class Controller:
             self.bus.tell("stranger", error.diagnostics[0].message, switch)
 
     def _undrain_due(self) -> None:
+        if time.monotonic() < self._undrain_s:
+            return
         moment = datetime.now(UTC)
         for drain in self._drains:
-            if drain.until and datetime.fromisoformat(drain.until) <= moment:
-                self._undrain(CONTROLLER, f"the drain was until {drain.until}", drain.switch)
+            if not drain.until or datetime.fromisoformat(drain.until) > moment:
+                continue
+            done = self._undrain(CONTROLLER, f"the drain was until {drain.until}", drain.switch)
+            if drain in self._drains:
+                self.bus.tell("problem", f"{drain.switch} stays drained: {done.outcome}", drain.switch)
+                self._undrain_s = time.monotonic() + _UNDRAIN_S
+                return
 
     def _sweep(self) -> None:
         now_s = time.monotonic()

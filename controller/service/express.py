@@ -7,7 +7,7 @@ Only what they change is read back. Whoever holds something else is left to the 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 
 from raddle.controller.service.pusher import Pusher
@@ -17,6 +17,9 @@ from raddle.controller.southbound.sonic.routes import TABLE
 from raddle.controller.southbound.sonic.sets import plan_push
 from raddle.controller.southbound.workers import CONCURRENT_SWITCHES
 from raddle.errors import UnreachableError
+
+ANSWER_S = 10.0
+"""How long a switch may take; one that is slower is compared later, and holds up no other repair."""
 
 
 class Express:
@@ -41,10 +44,14 @@ class Express:
     def send(self, changes: Mapping[str, tuple[Rows, Rows]]) -> dict[str, str]:
         """Change STATIC_ROUTE, before and after by switch; what is wrong, empty where it is as wanted."""
         done = {name: self._pool.submit(self._change, name, *rows) for name, rows in changes.items()}
-        return {name: each.result() for name, each in done.items()}
+        wait(done.values(), ANSWER_S)
+        return {
+            name: each.result() if each.done() else f"no answer within {ANSWER_S:g} s"
+            for name, each in done.items()
+        }
 
     def close(self) -> None:
-        self._pool.shutdown()
+        self._pool.shutdown(wait=False, cancel_futures=True)
         for client in self._clients.values():
             client.__exit__(None, None, None)
         self._clients.clear()

@@ -31,7 +31,8 @@ from raddle.controller.service.records import (
     now,
     shortened,
 )
-from raddle.errors import InputError
+from raddle.controller.service.store import StoreError
+from raddle.errors import RaddleError
 
 CONTROLLER = "controller"
 """Who did it, where nobody asked for it."""
@@ -106,9 +107,11 @@ class Updates:
                 reason = _failure(results)
             except AbortedError:
                 results, reason = (), "aborted"
-            except InputError as error:
-                results, reason = (), f"refused: {error.diagnostics[0].message}"
-            if not reason or not before or (not self._goes_back and reason != "aborted"):
+            except StoreError:
+                raise
+            except RaddleError as error:
+                results, reason = (), f"refused: {_first_line(error)}"
+            if not (reason and before and (self._goes_back or not results)):
                 outcome = reason or _outcome(results)
                 return self._end(revision, work, outcome, began_s), desired
             work = self._records.turn_back(work, reason)
@@ -116,11 +119,16 @@ class Updates:
         assert before, "there is something to go back to"
         while True:
             try:
-                results = push(before)
+                outcome = f"revision {work.before} is back, {_outcome(push(before))}"
                 break
             except AbortedError:
                 continue  # the way back is not aborted
-        outcome = f"taken back ({reason}): revision {work.before} is back, {_outcome(results)}"
+            except StoreError:
+                raise
+            except RaddleError as error:
+                outcome = f"revision {work.before} is not back: {_first_line(error)}"
+                break
+        outcome = f"taken back ({reason}): {outcome}"
         return self._end(revision, work, outcome, began_s, is_back=True), before
 
     def _end(
@@ -135,6 +143,10 @@ class Updates:
         spent_s = time.monotonic() - began_s
         self._bus.tell("update", f"revision {revision.number}: {outcome}", seconds=spent_s)
         return done
+
+
+def _first_line(error: RaddleError) -> str:
+    return str(error).partition("\n")[0]
 
 
 def change_lines(changes: Iterable[Change]) -> list[str]:

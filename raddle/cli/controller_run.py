@@ -128,7 +128,7 @@ def run(
         return
     with closing(SqliteStore(Path(store) if store else inventory.with_suffix(".controller.db"))) as opened:
         controller = Controller(opened, source, settings, bus)
-        hear_signals(controller.stop, lambda: controller.apply("SIGHUP", "reload"))
+        hear_signals(controller.stop, controller.reload)
         serve(controller, doors)
 
 

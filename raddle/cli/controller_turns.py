@@ -57,7 +57,11 @@ def run_in_turn(store: EtcdStore, planner: Planner, settings: Settings, doors: D
         over.set()
         stop()
 
-    hear_signals(end, lambda: [each.apply("SIGHUP", "reload") for each in leading])
+    def reload() -> None:
+        for controller in leading:
+            controller.reload()
+
+    hear_signals(end, reload)
     who = f"{socket.gethostname()}:{os.getpid()}"
     while not over.is_set():
         leadership = Leadership(store, who, stop)

@@ -72,7 +72,7 @@ def test_config_save_load_and_reload_round_trip(
         (("leaf9", "show", "ecn"), "no switch 'leaf9'"),
         (("leaf0", "show", "ecnn"), "did you mean 'show ecn'"),
         (("leaf0", "config", "erase"), "no 'config erase'"),
-        (("leaf0", "shwo", "ecn"), "say show, config or clear"),
+        (("leaf0", "shwo", "ecn"), "say show, config, clear or cable"),
         (("leaf0", "clear", "countrs"), "did you mean 'clear counters'"),
         (("leaf0", "config", "load", "/no/such/file"), "cannot read '/no/such/file'"),
         (("leaf0", "config", "save", "/no/such/folder/file"), "cannot write '/no/such/folder/file'"),
@@ -151,3 +151,28 @@ def test_a_switch_without_a_console_says_to_log_in(tmp_path: Path) -> None:
     error = CliRunner().invoke(APP, ["leaf0", "config", "qos", "reload", "--inventory", str(file)]).exception
     server.stop(None).wait()
     assert "log in to it and run 'config qos reload'" in str(error)
+
+
+def test_a_pulled_cable_is_dark_at_both_ends_until_it_is_plugged_in(
+    running: tuple[dict[str, SimulatedSwitch], Path],
+) -> None:
+    link = next(each for each in FABRIC.links if (each.a.device, each.b.device) == ("leaf0", "spine0"))
+    spine_port = link.a.port
+
+    def are_up() -> list[str]:
+        return [
+            running[0][end.device].databases.appl["PORT_TABLE"][end.port]["oper_status"]
+            for end in (link.a, link.b)
+        ]
+
+    assert run(running, "leaf0", "cable", "pull", spine_port).exit_code == 0
+    assert are_up() == ["down", "down"]
+    run(running, "leaf0", "config", "interface", "shutdown", spine_port)
+    run(running, "leaf0", "config", "interface", "startup", spine_port)
+    assert are_up() == ["down", "down"]
+    assert run(running, "leaf0", "cable", "plug", spine_port).exit_code == 0
+    assert are_up() == ["up", "up"]
+    assert "no cable to another switch is at port 'Ethernet999'" in str(
+        run(running, "leaf0", "cable", "pull", "Ethernet999").exception
+    )
+    assert "say cable pull PORT" in str(run(running, "leaf0", "cable", "cut", spine_port).exception)

@@ -214,6 +214,8 @@ class GnmiWatch:
         self._sink(Notice(self.name, "ports", down=self._down, heard_s=time.monotonic()))
 
     def _tell(self, kind: Any, text: str = "") -> None:
+        if kind in ("connected", "gone") and not self._tables:
+            return  # that another protocol tells, and gNMI may not even be there
         self._sink(Notice(self.name, kind, text, heard_s=time.monotonic()))
 
     def _words(self, error: grpc.RpcError) -> str:

@@ -303,3 +303,39 @@ def test_switches_that_run_p4_are_held_as_well(tmp_path: Path) -> None:
         assert running.controller.drain("ada", "", "spine1").result().outcome == "done"
         # Next hops of leaf0 to the other leaf's hosts: one spine is left.
         assert max(len(route.ports) for route in running.farm.switches["leaf0"].state().routes) == 1
+
+
+def test_an_order_to_a_controller_that_has_ended_is_answered(tmp_path: Path) -> None:
+    with held(POD, tmp_path) as running:
+        running.controller.stop()
+        running.wait_for(lambda: not running.controller.is_running, "does not end")
+        with pytest.raises(InputError, match="stopped"):
+            running.controller.drain("ada", "", "spine1").result(10)
+
+
+def test_a_reload_of_a_bad_file_is_told_and_changes_nothing(tmp_path: Path) -> None:
+    with held(POD, tmp_path) as running:
+        running.write("raddle: 1\nname: pod\nfabric: {}\n")
+        running.controller.reload()
+        running.wait_for(lambda: "problem" in running.kinds(), "not told")
+        assert running.events[-1].text.startswith("reload: ")
+        assert running.controller.revision.number == 1
+
+
+def test_a_spine_that_dies_is_led_around_and_is_owed_what_it_missed(tmp_path: Path) -> None:
+    with held(POD, tmp_path) as running:
+        running.farm.switches["spine0"].shut_down()
+        running.wait_for(lambda: len(running.controller.dead_links) == 2, "not led around")
+        running.wait_for(lambda: "repair" in running.kinds(), "no repair")
+        assert running.controller.switches.views["spine0"].state == "unreachable"
+        running.farm.switches["spine0"].start_up()
+        running.wait_for(lambda: not running.controller.dead_links, "not back")
+        running.wait_until_in_sync()
+        assert running.next_hop_ports("leaf0") == {LEAF0_TO_SPINE0, LEAF0_TO_SPINE1}
+
+
+def test_the_store_is_for_its_owner_alone(tmp_path: Path) -> None:
+    with held(POD, tmp_path):
+        files = list(tmp_path.glob("store.db*"))
+        assert {file.name for file in files} >= {"store.db", "store.db-wal"}
+        assert {file.stat().st_mode & 0o077 for file in files} == {0}
