@@ -81,7 +81,7 @@ class Controller:
         self._orders: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = queue.SimpleQueue()
         self._is_over = False
         self._pusher = Pusher(settings, self._gate, term)
-        self._updates = Updates(self.records, planner, self._pusher, self.bus, settings.goes_back)
+        self._updates = Updates(self.records, planner, self.bus, settings.goes_back)
         self._repairs = Repairs(settings.repairs)
         self._watchers = Watchers(self._pusher, self._wanted, self._notice, settings.sample_s)
         self._express = Express(self._pusher)

@@ -19,7 +19,6 @@ from raddle.controller.reconcile import SwitchResult
 from raddle.controller.service.desired import Desired, Planner, with_drains
 from raddle.controller.service.events import Bus
 from raddle.controller.service.gate import AbortedError
-from raddle.controller.service.pusher import Pusher
 from raddle.controller.service.records import (
     BEGUN,
     Audit,
@@ -44,8 +43,8 @@ Push = Callable[[Desired], tuple[SwitchResult, ...]]
 class Updates:
     """The revisions of a fabric. `push` is what brings one to the switches."""
 
-    def __init__(self, records: Records, planner: Planner, pusher: Pusher, bus: Bus, goes_back: bool) -> None:
-        self._records, self._planner, self._pusher, self._bus = records, planner, pusher, bus
+    def __init__(self, records: Records, planner: Planner, bus: Bus, goes_back: bool) -> None:
+        self._records, self._planner, self._bus = records, planner, bus
         self._goes_back = goes_back
 
     def plan(

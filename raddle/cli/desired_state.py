@@ -16,10 +16,11 @@ from raddle.controller.plan.model import Plan
 from raddle.controller.service.records import Material
 from raddle.errors import InputError
 from raddle.topology import find, load
+from raddle.topology.catalog import of_network, split_network
 from raddle.topology.load import refuse_cut_off
 from raddle.topology.model import Fabric
 from raddle.topology.yaml.include import files_of
-from raddle.topology.yaml.source import Mapping, Scalar, read_file
+from raddle.topology.yaml.source import Mapping, Node, Scalar, read_file
 from raddle.workload import Demand
 
 _GIT_S = 10
@@ -41,8 +42,9 @@ class FileSource:
     is_strict: bool = False
 
     def read(self) -> Material:
-        main = self._file().resolve()
-        fabric = load(main)
+        named, network = split_network(self._file())
+        main = named.resolve()
+        fabric = load(of_network(main, network))
         if self.is_strict:
             refuse_cut_off(fabric)
         placement = Path(self.options.placement or "")
@@ -54,7 +56,8 @@ class FileSource:
         if placement.is_file():
             options["placement"] = str(placement.resolve().relative_to(top))
         texts = {str(path.relative_to(top)): path.read_text() for path in files}
-        return Material(texts, str(main.relative_to(top)), options, _origin(main))
+        inside = main.relative_to(top)
+        return Material(texts, str(of_network(inside, network)), options, _origin(main))
 
     def fabric(self, material: Material) -> tuple[Fabric, Demand | None]:
         with _written(material) as folder:
@@ -94,13 +97,20 @@ def _files(main: Path, fabric: Fabric) -> Iterator[Path]:
     """All that a fabric was read from."""
     for path in files_of(main):
         yield path.resolve()
-        models = read_file(path).root.entries.get("models")
-        for _, model in models[1].entries.values() if models and isinstance(models[1], Mapping) else ():
-            entry = model.entries.get("pg_profiles") if isinstance(model, Mapping) else None
-            if entry and isinstance(entry[1], Scalar):
-                yield (path.parent / entry[1].text).resolve()
+        for name in _profiles(read_file(path).root):
+            yield (path.parent / name).resolve()
     if fabric.record_file and Path(fabric.record_file).exists():
         yield Path(fabric.record_file).resolve()
+
+
+def _profiles(node: Node) -> Iterator[str]:
+    """The vendors' files of headroom that a fabric file names (`models: {NAME: {pg_profiles: FILE}}`)."""
+    if not isinstance(node, Mapping):
+        return
+    for key, (_, value) in node.entries.items():
+        if key == "pg_profiles" and isinstance(value, Scalar):
+            yield value.text
+        yield from _profiles(value)
 
 
 @contextmanager

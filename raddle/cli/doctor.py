@@ -61,7 +61,7 @@ PROGRAMS = (
     Program("redis-server", "redis-server", "up --redis"),
     Program("yanglint", "libyang2-tools", "checks of configurations against SONiC's YANG models"),
     Program("tshark", "tshark", "reading captures of --trace", ()),
-    Program("git", "git", "check --base"),
+    Program("git", "git", "check --base, commits of a controller's revisions"),
 )
 """Programs that commands start when they are there."""
 

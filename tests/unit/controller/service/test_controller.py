@@ -339,3 +339,23 @@ def test_the_store_is_for_its_owner_alone(tmp_path: Path) -> None:
         files = list(tmp_path.glob("store.db*"))
         assert {file.name for file in files} >= {"store.db", "store.db-wal"}
         assert {file.stat().st_mode & 0o077 for file in files} == {0}
+
+
+def test_all_that_a_fabric_is_read_from_is_kept_and_one_of_its_networks_can_be_meant(tmp_path: Path) -> None:
+    vendor = tmp_path / "vendor"
+    vendor.mkdir()
+    write("400000 40m 1248 2288 500001 0\n", vendor / "pg_profile_lookup.ini")
+    two = """
+raddle: 1
+name: pod
+models: {own: {ports: 32, port_speed: 400G, buffer: 64MB, pg_profiles: vendor/pg_profile_lookup.ini}}
+networks:
+  compute: {fabric: {leaves: {count: 2}, spines: {count: 2}}, hosts: {per_leaf: 2}}
+  storage: {fabric: {leaves: {count: 1}, spines: {count: 1}}, hosts: {per_leaf: 2}}
+"""
+    file = write(two, tmp_path / "pod.yaml")
+    source = FileSource(f"{file}@storage", PlanOptions())
+    material = source.read()
+    assert material.main == "pod.yaml@storage"
+    assert material.files.keys() == {"pod.yaml", "vendor/pg_profile_lookup.ini"}
+    assert len(source.fabric(material)[0].switches) == 2
