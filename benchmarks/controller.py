@@ -53,10 +53,11 @@ def main() -> None:
 
 def measure_repair(folder: Path, cuts: int) -> None:
     file = find("leaf-spine-16")
-    with running(folder, file) as (fabric, farm, client, _):
+    with running(folder, file) as (fabric, farm, client, pid):
         links = list(inner_links(fabric))
         events = client.watch()
         outside, inside = [], []
+        before_s = cpu_s(pid)
         for number in range(cuts):
             link = fabric.links[links[number % len(links)]]
             end = link.a
@@ -77,6 +78,8 @@ def measure_repair(folder: Path, cuts: int) -> None:
             farm.plug(end.device, end.port, True)
             next(event for event in events if event.kind == "repair")
             assert before == {n: s.databases.config["STATIC_ROUTE"] for n, s in farm.switches.items()}
+        per_cut_s = (cpu_s(pid) - before_s) / cuts
+    print(f"repair       CPU time of the controller for a cut and the way back: {per_cut_s * 1e3:.0f} ms")
     for what, spent in (("pull to last switch", outside), ("of that in the controller", inside)):
         ordered = sorted(spent)
         p99 = ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))]
