@@ -106,6 +106,7 @@ def assemble(graph: Graph) -> Assembled:
     labels: dict[str, int] = {}
     rows: list[NDArray[np.int32]] = []
     for number, job in enumerate(graph.jobs):
+        flows.steps = 0  # steps of several jobs run, and compete, at the same time
         rows += _add_job(flows, job, number, streams, labels)
     table = np.concatenate([np.zeros((7, 0), np.int32), *rows], axis=1)
     job, node, step, rank, begin, end, label = table

@@ -8,7 +8,7 @@ from raddle.lab.graph.kinds.moe import MOE_KIND
 from raddle.lab.graph.kinds.record import NodeKind
 from raddle.lab.graph.kinds.send import SEND_KIND
 from raddle.lab.graph.kinds.serving import CACHE_KIND, DECODE_KIND, PREFILL_KIND
-from raddle.lab.graph.kinds.trace import GOAL_KIND, SIMAI_KIND
+from raddle.lab.graph.kinds.trace import CHAKRA_KIND, GOAL_KIND, SIMAI_KIND
 from raddle.lab.graph.kinds.training import TRAINING_KIND
 
 KINDS: tuple[NodeKind, ...] = (
@@ -23,5 +23,6 @@ KINDS: tuple[NodeKind, ...] = (
     DECODE_KIND,
     CACHE_KIND,
     GOAL_KIND,
+    CHAKRA_KIND,
     SIMAI_KIND,
 )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from raddle.lab.graph.groups import EVERYONE, Group
 from raddle.lab.graph.kinds.collective import collective_step
 from raddle.lab.graph.kinds.record import Context, Made, NodeKind, NodeSpec, times
 from raddle.lab.graph.model import COMPUTE, Ints, Part, Step
+from raddle.lab.graph.traces.chakra import read_chakra
 from raddle.lab.graph.traces.goal import read_goal
-from raddle.lab.graph.traces.operations import SEND, steps_of
+from raddle.lab.graph.traces.operations import SEND, Operation, steps_of
 from raddle.lab.graph.traces.simai import Communication, SimaiWorkload, read_simai
 from raddle.topology.yaml.fields import Name, Text
 from raddle.traffic import Terms
@@ -32,7 +35,7 @@ def _goal(spec: GoalSpec, context: Context) -> Made:
         raise context.error("uneven-groups", message, ("goal",), "name a group of as many")
     steps = tuple(
         replace(step, parts=tuple(replace(part, ranks=group[part.ranks]) for part in step.parts))
-        for step in steps_of(str(path), trace.operations)
+        for step in steps_of(trace.operations)
     )
     if not steps:
         raise context.error("bad-workload", f"nothing is done in '{spec.goal}'", ("goal",))
@@ -42,6 +45,39 @@ def _goal(spec: GoalSpec, context: Context) -> Made:
 
 
 GOAL_KIND = NodeKind("goal", GoalSpec, _goal)
+
+
+class ChakraSpec(NodeSpec):
+    """What the ranks of Chakra execution traces do."""
+
+    chakra: Text
+    """PREFIX of PREFIX.0.et, PREFIX.1.et, ... beside the workload."""
+    group: Name = EVERYONE
+    """Its ranks are those of the files, in order."""
+
+
+def _chakra(spec: ChakraSpec, context: Context) -> Made:
+    group = context.group(spec.group, "group").ranks
+    trace = read_chakra(context.folder / spec.chakra, len(group))
+
+    def joined(each: Operation, ranks: tuple[int, ...]) -> Step:
+        size = each.size_bytes * (len(ranks) if each.collective == "all_gather" else 1)
+        members = Group(each.group, (np.array(ranks),))
+        found = replace(members, parts=(group[members.ranks],))
+        name = f"group {each.group}"
+        return collective_step(context, found, each.collective, None, size, Terms(), name, each.collective)[0]
+
+    steps = tuple(
+        step
+        if step.label not in (COMPUTE, SEND)
+        else replace(step, parts=tuple(replace(part, ranks=group[part.ranks]) for part in step.parts))
+        for step in steps_of(trace.operations, joined)
+    )
+    changed = f" ({'; '.join(trace.changed)})" if trace.changed else ""
+    return Made(steps, f"{len(steps)} operations of {spec.chakra}{changed}")
+
+
+CHAKRA_KIND = NodeKind("chakra", ChakraSpec, _chakra)
 
 
 class SimaiSpec(NodeSpec):

@@ -131,12 +131,14 @@ class _Reader:
                 raise wrong(self._file, line, f"a message of rank {rank} and {what}", text=words)
             kind = SEND if match["way"] == "send" else RECV
             size, tag = int(match["size"]), int(match["tag"] or 0)
-            made = Operation(kind, rank, line, peer=peer, size_bytes=size, tag=tag)
+            made = Operation(kind, rank, line, peer=peer, size_bytes=size, tag=tag, file=self._file)
             if match["nic"]:
                 self._change("'nic' is left out")
         else:
             stream = f"cpu {cpu}" if cpu else COMPUTE
-            made = Operation(CALC, rank, line, time_ps=int(match["time"]) * _NS, stream=stream)
+            made = Operation(
+                CALC, rank, line, time_ps=int(match["time"]) * _NS, stream=stream, file=self._file
+            )
         if match["label"]:
             if match["label"] in self._labels:
                 raise wrong(self._file, line, f"there are two '{match['label']}' in rank {rank}", text=words)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from raddle.errors import Diagnostic, InputError, SourceSpan
 from raddle.lab.graph.kinds.send import pairs_of
 from raddle.lab.graph.model import COMPUTE, Part, Step
 
-CALC, SEND, RECV = "calc", "send", "recv"
+CALC, SEND, RECV, COLLECTIVE = "calc", "send", "recv", "collective"
 
 
 @dataclass(slots=True)
@@ -21,8 +21,9 @@ class Operation:
     Attributes:
         time_ps: of computing; stream: what it keeps busy.
         peer, size_bytes, tag: of a message.
+        collective, group: its name, and which of several groups of ranks runs it; `size_bytes` is its own.
         after: operations of the same rank, by number, that end before it begins.
-        line: where it stands.
+        line, file, name: where it stands, and what it is called there.
     """
 
     kind: str
@@ -33,7 +34,11 @@ class Operation:
     peer: int = 0
     size_bytes: int = 0
     tag: int = 0
+    collective: str = ""
+    group: str = ""
     after: list[int] = field(default_factory=list)
+    file: str = ""
+    name: str = ""
 
 
 def wrong(file: str, line: int, message: str, hint: str = "", text: str = "") -> InputError:
@@ -41,27 +46,75 @@ def wrong(file: str, line: int, message: str, hint: str = "", text: str = "") ->
     return InputError([Diagnostic("bad-trace", message, SourceSpan(file, max(line, 1), 1, text=text), hint)])
 
 
-def steps_of(file: str, operations: Sequence[Operation]) -> tuple[Step, ...]:
-    """The operations as steps: one for each that computes, and for each message one of both its ends.
+Joined = Callable[[Operation, tuple[int, ...]], Step]
+"""A collective of some ranks as a step."""
 
-    Messages meet by peer and tag, in the order of the file. What waits for a receipt waits for all that the
-    receipt is after, as a message does not wait for its receiver.
+
+def steps_of(operations: Sequence[Operation], joined: Joined | None = None) -> tuple[Step, ...]:
+    """The operations as steps: one for each that computes, for each message and for each collective one of
+    all its ends.
+
+    Messages meet by peer and tag, collectives by group, in the order of the files. What waits for a receipt
+    waits for all that the receipt is after, as a message does not wait for its receiver.
 
     Raises:
-        InputError: `bad-trace`: a message has no other end, or operations wait for one another.
+        InputError: `bad-trace`: a message has no other end, ranks run other collectives, or operations wait
+        for
+            one another.
     """
-    other = _matched(file, operations)
-    # A message is the step of its sending end.
+    other, members = _matched(operations), _met(operations)
+    # A message is the step of its sending end, a collective that of its first rank.
     step_of = [other[at] if each.kind == RECV else at for at, each in enumerate(operations)]
-    before = [
-        [] if each.kind == RECV else _before(operations, step_of, at) for at, each in enumerate(operations)
-    ]
+    for first, ends in members.items():
+        for at in ends:
+            step_of[at] = first
+    before: list[list[int]] = [[] for _ in operations]
+    for at, each in enumerate(operations):
+        if each.kind != RECV:
+            before[step_of[at]] += _before(operations, step_of, at)
     number: dict[int, int] = {}
     made: list[Step] = []
-    for at in _in_order(file, operations, before):
+    for at in _in_order(operations, before, [at for at, one in enumerate(step_of) if at == one]):
         number[at] = len(made)
         made.append(_step(operations[at], at, tuple(sorted({number[one] for one in before[at]}))))
+        if at in members:
+            assert joined is not None
+            ranks = tuple(operations[one].rank for one in members[at])
+            made[-1] = replace(joined(operations[at], ranks), after=made[-1].after)
     return tuple(made)
+
+
+def _met(operations: Sequence[Operation]) -> dict[int, list[int]]:
+    """Of each collective its operations, by the first of them."""
+    by_rank: dict[str, dict[int, list[int]]] = {}
+    for at, each in enumerate(operations):
+        if each.kind == COLLECTIVE:
+            by_rank.setdefault(each.group, {}).setdefault(each.rank, []).append(at)
+    found: dict[int, list[int]] = {}
+    for ranks in by_rank.values():
+        longest = max(ranks.values(), key=len)
+        for turn, first in enumerate(longest):
+            for own in ranks.values():
+                if turn >= len(own):
+                    raise wrong_at(
+                        operations[first], f"rank {operations[own[0]].rank} does not take part in this"
+                    )
+            ends = [own[turn] for own in ranks.values()]
+            lead = operations[ends[0]]
+            for at in ends:
+                one = operations[at]
+                if (one.collective, one.size_bytes) != (lead.collective, lead.size_bytes):
+                    what = (
+                        f"{one.collective} of {one.size_bytes} B where rank {lead.rank} has {lead.collective}"
+                    )
+                    raise wrong_at(one, f"{what} of {lead.size_bytes} B")
+            found[ends[0]] = ends
+    return found
+
+
+def wrong_at(each: Operation, message: str) -> InputError:
+    """What is wrong with an operation, to be raised."""
+    return wrong(each.file, each.line, f"{each.name}: {message}" if each.name else message)
 
 
 def _before(operations: Sequence[Operation], step_of: Sequence[int], at: int) -> list[int]:
@@ -80,7 +133,7 @@ def _before(operations: Sequence[Operation], step_of: Sequence[int], at: int) ->
     return found
 
 
-def _matched(file: str, operations: Sequence[Operation]) -> dict[int, int]:
+def _matched(operations: Sequence[Operation]) -> dict[int, int]:
     """Of each end of a message the other end."""
     sent: dict[tuple[int, int, int], list[int]] = {}
     for at, each in enumerate(operations):
@@ -95,22 +148,23 @@ def _matched(file: str, operations: Sequence[Operation]) -> dict[int, int]:
         queue = sent.get((each.peer, each.rank, each.tag), [])
         if not queue:
             where = f"rank {each.peer} sends rank {each.rank} no message of tag {each.tag} for this"
-            raise wrong(file, each.line, where)
+            raise wrong_at(each, where)
         start = queue.pop()
         if operations[start].size_bytes != each.size_bytes:
             sizes = f"{operations[start].size_bytes} B are sent (line {operations[start].line})"
-            raise wrong(file, each.line, f"{each.size_bytes} B are received where {sizes}")
+            raise wrong_at(each, f"{each.size_bytes} B are received where {sizes}")
         found[at], found[start] = start, at
     for queue in sent.values():
         if queue:
             left = operations[queue[-1]]
-            raise wrong(file, left.line, f"rank {left.peer} does not receive this message of tag {left.tag}")
+            raise wrong_at(left, f"rank {left.peer} does not receive this message of tag {left.tag}")
     return found
 
 
-def _in_order(file: str, operations: Sequence[Operation], before: Sequence[Sequence[int]]) -> list[int]:
+def _in_order(
+    operations: Sequence[Operation], before: Sequence[Sequence[int]], steps: Sequence[int]
+) -> list[int]:
     """The operations that are steps, each behind those that it waits for; else in the order of the file."""
-    steps = [at for at, each in enumerate(operations) if each.kind != RECV]
     left = {at: len(set(before[at])) for at in steps}
     follows: dict[int, list[int]] = {}
     for at in steps:
@@ -126,13 +180,13 @@ def _in_order(file: str, operations: Sequence[Operation], before: Sequence[Seque
                 ready.append(later)
     if len(order) < len(steps):
         stuck = min(at for at in steps if left[at])
-        raise wrong(
-            file, operations[stuck].line, "operations wait for one another, so that this never begins"
-        )
+        raise wrong_at(operations[stuck], "operations wait for one another, so that this never begins")
     return order
 
 
 def _step(each: Operation, at: int, after: tuple[int, ...]) -> Step:
+    if each.kind == COLLECTIVE:
+        return Step((), each.group, each.collective, after)
     if each.kind == CALC:
         part = Part(np.array([each.rank]), time_ps=np.array([each.time_ps]))
         return Step((part,), each.stream, COMPUTE, after)

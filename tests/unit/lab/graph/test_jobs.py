@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from raddle.errors import InputError
+from raddle.lab.graph.assemble import assemble
 from raddle.lab.graph.file import read_workload
 from raddle.lab.run.settings import RunSettings
 from raddle.lab.workload import WorkloadRequest, run_workload
+from raddle.lab.workloads.demand import demand_of
 from raddle.report.workload import JobRow, WorkloadResult
 from raddle.topology import find, load
 from raddle.topology.model import Fabric, LosslessClass
@@ -100,3 +102,18 @@ def test_what_a_lossy_job_cannot_have_is_refused(fabric: Fabric, tmp_path: Path)
         run(zero, tmp_path, jobs)
     with pytest.raises(InputError, match=r"w.yaml:5:20: error\[bad-group\]: there is no rank 99"):
         run(fabric, tmp_path, "  j: {stragglers: {99: 2}, nodes: {c: {compute: 1us}}}\n")
+
+
+def test_steps_of_several_jobs_with_one_number_count_as_sent_at_once(fabric: Fabric, tmp_path: Path) -> None:
+    """So that pins of one job keep out of the other's way; each job's steps count from its own first."""
+    file = tmp_path / "w.yaml"
+    file.write_text(
+        "raddle: 1\nname: w\n"
+        "groups: {a: {ranks: 0-3}, b: {ranks: 4-7}, c: {ranks: 8-11}, d: {ranks: 12-15}}\n"
+        "jobs:\n  x: {nodes: {s: {send: 1MB, from: a, to: c}}}\n"
+        "  y: {nodes: {s: {send: 1MB, from: b, to: d}}}\n"
+    )
+    laid_out = assemble(read_workload(fabric, file))
+    demand = demand_of(fabric, laid_out.workload.seats, laid_out.workload.schedule)
+    assert len(demand.src) == 8
+    assert len(set(demand.phase.tolist())) == 1
