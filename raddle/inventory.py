@@ -160,7 +160,7 @@ def load_inventory(path: Path) -> Inventory:
         }
         _check_addresses(addresses)
         device_ids = {
-            name: int(entry["device_id"])
+            name: _device_id(name, entry["device_id"])
             for name, entry in document["switches"].items()
             if "device_id" in entry
         }
@@ -224,6 +224,17 @@ def _check_addresses(addresses: dict[str, Any]) -> None:
         raise ValueError(
             f"the address {wrong[0]}{more} is not HOST:PORT, as 192.0.2.1:8080 or [2001:db8::1]:8080"
         )
+
+
+def _device_id(name: str, value: Any) -> int:
+    """What P4Runtime calls a switch (`device_id`, 64 bits).
+
+    Raises:
+        ValueError: it is no such number.
+    """
+    if not str(value).isdecimal() or not 0 < int(value) < 2**64:
+        raise ValueError(f"the device_id of {name}, {value!r}, is not a number from 1 to 2**64 - 1")
+    return int(value)
 
 
 def _is_address(address: Any) -> bool:

@@ -86,6 +86,15 @@ def test_an_address_that_is_none_is_told_when_it_is_read(tmp_path: Path, address
         load_inventory(inventory(tmp_path, address))
 
 
+@pytest.mark.parametrize("number", ["q", 0, -1, 2**64, None, 1.5])
+def test_a_device_id_that_is_none_is_told_with_its_switch(tmp_path: Path, number: object) -> None:
+    path = tmp_path / "inventory.json"
+    entry = {"address": "127.0.0.1:1", "device_id": number}
+    path.write_text(json.dumps({"fabric": "row", "switches": {"leaf0": entry}}))
+    with pytest.raises(InputError, match=r"bad-inventory.*the device_id of leaf0"):
+        load_inventory(path)
+
+
 @pytest.mark.parametrize(
     "address", ["127.0.0.1.lab.example:8080", "localhost.example:8080", "128.0.0.1:8080"]
 )
