@@ -29,7 +29,7 @@ from raddle.cli.progress import progress_bar, watching
 from raddle.cli.reports import HtmlOption, write_page
 from raddle.errors import Diagnostic, InputError
 from raddle.lab.bench import BenchRequest
-from raddle.lab.expect.expectations import DRAWS, Ask, beside, job_of
+from raddle.lab.expect.expectations import DRAWS, MOST_ENDPOINTS, Ask, beside, job_of
 from raddle.lab.expect.expectations import expect as expectations
 from raddle.lab.run.settings import RunSettings
 from raddle.lab.workloads.connections import with_qps
@@ -74,7 +74,7 @@ def expect(
     split_data: SplitDataOption = None,
     seed: SeedOption = 1,
     draws: Annotated[
-        int | None, typer.Option(help="Draws of the hash under ECMP [default: 20]", min=1, max=10_000)
+        int | None, typer.Option(help="Draws of the hash under ECMP [default: 20]", min=0, max=10_000)
     ] = None,
     simulate: Annotated[bool, typer.Option("--simulate", help="Put the engine's times beside.")] = False,
     html: HtmlOption = None,
@@ -117,7 +117,8 @@ def expect(
         settings=RunSettings(seed=seed),
         terms=traffic.Terms(root=root),
     )
-    ask = Ask(request, draws or DRAWS)
+    usual = DRAWS if len(model.endpoints) <= MOST_ENDPOINTS else 0
+    ask = Ask(request, usual if draws is None else draws)
     job = job_of(ask, model)
     result, _ = expectations(ask, job)
     if simulate:

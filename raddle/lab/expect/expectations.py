@@ -21,6 +21,9 @@ from raddle.units import format_rate
 DRAWS = 20
 """Draws of queue pair numbers, unless more are asked for."""
 
+MOST_ENDPOINTS = 2048
+"""Of a fabric whose switches' tables are worked out for that unasked; larger ones take minutes."""
+
 _QUANTILES = (0.95, 0.5, 0.05)
 
 
@@ -58,7 +61,7 @@ def expect(ask: Ask, job: CollectiveJob) -> tuple[Expectations, tuple[Point, ...
         stretch=drawn.draws if drawn else (),
         terms=tuple(_terms(job, last)),
         rows=tuple(_row(job, *each, is_pinned) for each in zip(points, stretches, strict=True)),
-        left_out=tuple(_left_out(job, drawn)),
+        left_out=tuple(_left_out(job, drawn, ask.draws)),
     )
     return result, points
 
@@ -86,6 +89,8 @@ def beside(result: Expectations, ask: Ask, job: CollectiveJob, watch: Watch = QU
 
 def _stretches(job: CollectiveJob, points: Sequence[Point], ask: Ask) -> list[Stretch | None]:
     """Of each size; those of one algorithm share their draws."""
+    if not ask.draws:
+        return [None] * len(points)
     is_pinned = ask.request.routing == "pinned"
     plan = make_plan(job.fabric, ask.request.routing, job.demand() if is_pinned else None)
     states = states_of(job.fabric, plan)
@@ -160,9 +165,11 @@ def _terms(job: CollectiveJob, point: Point) -> Iterator[Term]:
         yield Term("latency of a message", "the network's alone", "cables, FEC, pipelines, frames")
 
 
-def _left_out(job: CollectiveJob, drawn: Stretch | None) -> Iterator[str]:
+def _left_out(job: CollectiveJob, drawn: Stretch | None, draws: int) -> Iterator[str]:
     yield "what congestion control gives up where flows share a link (--simulate has it)"
-    if drawn is None:
+    if not draws:
+        yield "where flows meet on links between switches (--draws N has it)"
+    elif drawn is None:
         yield "collisions: switches choose paths by load or by policy routes"
     if job.fabric.tenants and job.scope.tenant is None:
         yield "what other tenants send"
