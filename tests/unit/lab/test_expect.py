@@ -157,3 +157,10 @@ def test_the_engine_stands_beside_where_it_is_asked_for() -> None:
     words = ["expect", "leaf-spine-16", "-b", "1M", "-e", "1M", "--simulate", "--json"]
     document = json.loads(CliRunner().invoke(app, words, catch_exceptions=False).stdout)
     assert document["rows"][0]["simulated_us"] == pytest.approx(document["rows"][0]["time_us"], rel=0.05)
+
+
+def test_no_draws_are_said_to_be_left_out() -> None:
+    words = ["expect", "leaf-spine-16", "-b", "1M", "-e", "1M", "--draws", "0"]
+    text = CliRunner().invoke(app, words, catch_exceptions=False).stdout
+    assert "# left out: where flows meet on links between switches (--draws N has it)" in text
+    assert "draws the busiest link" not in text
