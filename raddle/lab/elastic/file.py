@@ -171,7 +171,8 @@ def read_pool(fabric: Fabric, path: Path, seed: int = 1) -> Pool:
     source = parse(read_text(path), str(path), _NOT_A_DAY)
     spec = read_spec(source, DayFile)
     everyone = seats_by(fabric, spec.ranks, source, seed).accelerator
-    stored = seats_by(fabric, RanksSpec(hosts=spec.storage.hosts), source, seed).accelerator
+    of_storage = RanksSpec(hosts=spec.storage.hosts)
+    stored = seats_by(fabric, of_storage, source, seed, ("storage", "hosts")).accelerator
     order = np.concatenate([everyone[~np.isin(everyone, stored)], stored])
     size = len(order) - len(stored)
     for key, unit in (("instance", spec.inference.instance), ("replica", spec.training.replica)):

@@ -137,8 +137,8 @@ def _class_problems(fabric: Fabric, spec: WorkloadFile, source: Source) -> Itera
                 yield source.error("no-lossy-class", message, ("jobs", name, "class"), "leave 'class' out")
 
 
-def seats_by(fabric: Fabric, spec: RanksSpec, source: Source, seed: int) -> Seats:
-    """The seats of the ranks that a file names at `ranks`; `seed` is of a random placement.
+def seats_by(fabric: Fabric, spec: RanksSpec, source: Source, seed: int, place: Place = ("ranks",)) -> Seats:
+    """The seats of the ranks that a file names at a place; `seed` is of a random placement.
 
     Raises:
         InputError: as `place_ranks` does.
@@ -147,7 +147,7 @@ def seats_by(fabric: Fabric, spec: RanksSpec, source: Source, seed: int) -> Seat
     try:
         return seats_of(fabric, place_ranks(fabric, scope))
     except InputError as error:
-        where = source.span(("ranks",), at_key=True)
+        where = source.span(place, at_key=True)
         raise InputError(
             each if each.span else Diagnostic(each.code, each.message, where, each.hint)
             for each in error.diagnostics

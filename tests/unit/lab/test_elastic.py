@@ -101,7 +101,7 @@ def test_a_load_that_is_not_there_is_told(tmp_path: Path) -> None:
     ("old", "new", "message"),
     [
         ("instance: 4", "instance: 13", ":6:13: error[bad-ranks]: the pool has 12 accelerators beside its"),
-        ("host3,", "host9,", "error[unknown-device]"),
+        ("host3,", "host9,", ":4:11: error[unknown-device]"),
         ("{token: {decode: 16, ", "{token: {moe: dispatch, tokens: 16, ", "unknown key 'attention'"),
         ("{token: {decode", "{token: {compute: 1ms}, t: {decode", ""),
         (NODE, "{compute: 1ms}", ":10:3: error[bad-workload]: 0 of the nodes decode or prefill"),
