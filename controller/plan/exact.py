@@ -1,7 +1,8 @@
 """Paths of least load chosen over all tiers at once, by a program in whole numbers.
 
-Tier after tier misses the best where parallel links are unequal or some are dead: how much fits into a bundle
-then depends on how its links are shared, which is chosen last. Small problems are solved whole instead.
+Tier after tier can miss the best: how much fits into a bundle of unequal parallel links depends on how they
+are shared, which is chosen last, and which superspines are left to a flow on its spine. Small problems that
+miss their bound are solved whole.
 """
 
 from __future__ import annotations
@@ -30,12 +31,6 @@ Way = tuple[int, int, int]
 
 Path = tuple[tuple[int, int, Way], ...]
 """Hops: number (0 to 3), the switch that sends, counted as in `hops_of`, and the link."""
-
-
-def is_staged_exact(tiers: Tiers) -> bool:
-    """Whether all links of each bundle are alike, so that only the number of flows in a bundle matters."""
-    both = (tiers.lower.capacity, tiers.upper.capacity)
-    return all(bool((capacity == capacity[:, :, :1]).all()) for capacity in both)
 
 
 def exact_paths(tiers: Tiers, flows: Flows, key_of: KeyOf, decided: Decisions) -> Paths | None:

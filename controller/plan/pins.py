@@ -27,7 +27,7 @@ from raddle.controller.plan.assignment import (
 )
 from raddle.controller.plan.colouring import Ints, distinct
 from raddle.controller.plan.earlier import earlier_decisions
-from raddle.controller.plan.exact import exact_paths, is_staged_exact
+from raddle.controller.plan.exact import exact_paths
 from raddle.controller.plan.loads import summarize
 from raddle.controller.plan.model import (
     Carrier,
@@ -188,11 +188,9 @@ def _place(tiers: Tiers, flows: Flows, key_of: KeyOf, decided: Decisions) -> Pla
 def _best_paths(
     tiers: Tiers, flows: Flows, key_of: KeyOf, decided: Decisions, hints: Paths | None = None
 ) -> Paths:
-    """Paths tier after tier; where that can miss the best and misses the bound, over all tiers at once."""
+    """Paths tier after tier; where they miss the bound, over all tiers at once if that is small enough."""
     before = Decisions(dict(decided.slots))
     paths = choose_paths(tiers, flows, key_of, decided, hints)
-    if is_staged_exact(tiers):
-        return paths
     load = summarize(tiers, flows, paths, key_of)
     better = exact_paths(tiers, flows, key_of, before) if load.total > load.total_key_bound else None
     if better is None or summarize(tiers, flows, better, key_of).total >= load.total:

@@ -9,11 +9,11 @@ import pytest
 
 SCRIPT = runpy.run_path(str(Path(__file__).parents[2] / "scripts" / "optimal-pins"))
 
-UNEQUAL_PARALLEL_LINKS = (21, 102, 177, 222, 240, 288, 297)
+STAGES_MISS = (96, 102, 153, 237, 288, 296)
 """Seeds whose best paths no choice of tier after tier finds."""
 
 
-@pytest.mark.parametrize("seed", [*range(24), *UNEQUAL_PARALLEL_LINKS])
+@pytest.mark.parametrize("seed", [*range(24), *STAGES_MISS])
 def test_no_other_paths_have_a_lower_sum_of_busiest_links(seed: int) -> None:
     found = SCRIPT["compare"](seed)
     if found is not None:
