@@ -58,6 +58,7 @@ ping|reachability in an emulation|iputils-ping
 ip|namespaces of an emulation|iproute2
 openssl|certificates of sessions|openssl
 etcd|controllers that stand by|etcd-server
+prometheus|metrics and alert rules|prometheus
 chromedriver|pages in a browser|chromium-driver
 "
 

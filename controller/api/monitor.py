@@ -13,11 +13,14 @@ from raddle.controller.api.server import is_loopback
 from raddle.controller.service.core import Controller
 from raddle.controller.service.events import Event
 from raddle.errors import InputError
+from raddle.report import exposition
+from raddle.report.exposition import family
 
 ADDRESS = "127.0.0.1:50581"
 STALLED_S = 120.0
 """Without a turn of the controller's thread it is not well, unless an update is under way."""
 
+_PREFIX = "raddle_controller_"
 _BOUNDS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _TIMED = ("update", "mend", "repair")
 
@@ -34,7 +37,7 @@ class Metrics:
 
     def text(self) -> str:
         """All that is exposed."""
-        return "\n".join([*self._state(), *self._counts(), *self._process(), ""])
+        return "\n".join([*self._state(), *self._counts(), *exposition.process(), ""])
 
     def _count(self, event: Event) -> None:
         with self._lock:
@@ -48,9 +51,9 @@ class Metrics:
 
     def _state(self) -> Iterator[str]:
         controller, views = self._controller, list(self._controller.switches.views.values())
-        yield from _head("switches", "gauge", "Switches by state.")
-        for state, count in sorted(Counter(view.state for view in views).items()):
-            yield f'raddle_controller_switches{{state="{state}"}} {count}'
+        states = sorted(Counter(view.state for view in views).items())
+        by_state = [({"state": state}, float(count)) for state, count in states]
+        yield from family(f"{_PREFIX}switches", "gauge", "Switches by state.", by_state)
         revision = controller.revision
         for name, says, value in (
             (
@@ -63,30 +66,22 @@ class Metrics:
             ("revision", "The revision that is wanted.", revision.number if revision else 0),
             ("paused", "1 while paused.", int(controller.is_paused)),
         ):
-            yield from _head(name, "gauge", says)
-            yield f"raddle_controller_{name} {value}"
+            yield from family(f"{_PREFIX}{name}", "gauge", says, [({}, value)])
 
     def _counts(self) -> Iterator[str]:
         with self._lock:
             events, rows = dict(self._events), {kind: list(row) for kind, row in self._seconds.items()}
-        yield from _head("events_total", "counter", "Events by kind.")
-        for kind, count in sorted(events.items()):
-            yield f'raddle_controller_events_total{{kind="{kind}"}} {count}'
-        yield from _head("seconds", "histogram", "How long updates, mends and repairs took.")
+        counted = [({"kind": kind}, float(count)) for kind, count in sorted(events.items())]
+        yield from family(f"{_PREFIX}events_total", "counter", "Events by kind.", counted)
+        yield from exposition.head(
+            f"{_PREFIX}seconds", "histogram", "How long updates, mends and repairs took."
+        )
         for kind, (total, *buckets, times) in rows.items():
             for bound_s, within in zip(_BOUNDS_S, buckets, strict=True):
                 yield f'raddle_controller_seconds_bucket{{kind="{kind}",le="{bound_s:g}"}} {within:g}'
             yield f'raddle_controller_seconds_bucket{{kind="{kind}",le="+Inf"}} {times:g}'
             yield f'raddle_controller_seconds_sum{{kind="{kind}"}} {total:.6f}'
             yield f'raddle_controller_seconds_count{{kind="{kind}"}} {times:g}'
-
-    def _process(self) -> Iterator[str]:
-        yield "# TYPE process_cpu_seconds_total counter"
-        yield f"process_cpu_seconds_total {time.process_time():.3f}"
-        with open("/proc/self/statm") as statm:
-            pages = int(statm.read().split()[1])
-        yield "# TYPE process_resident_memory_bytes gauge"
-        yield f"process_resident_memory_bytes {pages * 4096}"
 
 
 class Monitor:
@@ -127,7 +122,7 @@ def _handler(controller: Controller, metrics: Metrics) -> type[BaseHTTPRequestHa
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             if self.path == "/metrics":
-                self._answer(200, metrics.text(), "text/plain; version=0.0.4")
+                self._answer(200, metrics.text(), exposition.CONTENT_TYPE)
             elif self.path == "/healthz":
                 reason = ill(controller)
                 self._answer(503 if reason else 200, f"{reason or 'ok'}\n", "text/plain")
@@ -156,8 +151,3 @@ def ill(controller: Controller) -> str:
     if spent_s > STALLED_S and controller.records.work is None:
         return f"nothing has happened for {spent_s:.0f} s"
     return ""
-
-
-def _head(name: str, kind: str, says: str) -> Iterator[str]:
-    yield f"# HELP raddle_controller_{name} {says}"
-    yield f"# TYPE raddle_controller_{name} {kind}"

@@ -31,6 +31,7 @@ COMMANDS = {
     "up": "Start the simulated switches of a fabric, and stay.",
     "apply": "Program the switches and read them back.",
     "controller": "Hold the switches at what is wanted; repair, roll back.",
+    "serve": "A page of the switches as they are now; Prometheus metrics.",
     "status": "Do the switches hold the plan; which ports have no link?",
     "drift": "List what differs on the switches from the plan.",
     "switch": "Run SONiC's show, config or clear on a switch.",

@@ -37,6 +37,9 @@ class GnmiWatch:
     Args:
         tables: of CONFIG_DB, that are watched; none for a switch that another protocol programs.
         wanted: what the switch is to hold now; what is so needs no telling.
+
+    Attributes:
+        names: SONiC's name of each port by the vendor's alias, as far as the switch has told.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class GnmiWatch:
         self._is_connected = False
         self._down: frozenset[str] | None = None
         self._status: dict[str, str] = {}
+        self.names: dict[str, str] = {}
         self._neighbours: dict[str, str] = {}
         self._thread = threading.Thread(target=self._run, name=f"watch-{name}", daemon=True)
 
@@ -107,7 +111,7 @@ class GnmiWatch:
             asked.append(self._asked("CONFIG_DB", self._tables))
         self._waiting = len(asked)
         self._calls = [
-            stub.Subscribe(_held_open(each, done), metadata=login_of(self._access)) for each in asked
+            stub.Subscribe(held_open(each, done), metadata=login_of(self._access)) for each in asked
         ]
         others = [threading.Thread(target=self._drain, args=(call,)) for call in self._calls[1:]]
         for other in others:
@@ -161,11 +165,12 @@ class GnmiWatch:
         before = self._down
         for update in told.update:
             database, table, *rest = _elems(update.path)
-            value = _value(update)
+            value = json_of(update)
             if table == _PORTS and isinstance(value, dict):
                 self._status |= {
                     port: str(fields.get("oper_status", "")) for port, fields in value.items() if fields
                 }
+                self.names |= {str(f["alias"]): port for port, f in value.items() if "alias" in f}
             elif table == _NEIGHBOURS and isinstance(value, dict):
                 self._take_neighbours(value)
             elif database == "CONFIG_DB" and is_whole and (odd := self._odd(table, rest, value)):
@@ -223,7 +228,7 @@ class GnmiWatch:
         return str(failure(self.name, self._address, self._access, error, refusal)).partition("\n")[0]
 
 
-def _held_open(request: Any, done: threading.Event) -> Iterator[Any]:
+def held_open(request: Any, done: threading.Event) -> Iterator[Any]:
     """A request, and no end of the client's side before it is done."""
     yield request
     done.wait()
@@ -239,7 +244,7 @@ def _elems(path: gnmi.Path) -> list[str]:
     return [database, *rest]
 
 
-def _value(update: gnmi.Update) -> object:
+def json_of(update: gnmi.Update) -> object:
     try:
         return json.loads(update.val.json_ietf_val)
     except ValueError:

@@ -36,14 +36,14 @@ _FRAME = """<!doctype html>
 """
 
 
-def to_html(page: Page) -> str:
-    """The whole page; the same for the same page."""
+def to_html(page: Page, more_script: str = "") -> str:
+    """The whole page; the same for the same page. `more_script` runs when it is drawn."""
     return _FRAME.format(
         title=html.escape(page.title),
         style=_asset("page.css"),
         page=_json(page),
         charts=_asset("echarts.min.js"),
-        script=_asset("page.js"),
+        script=_asset("page.js") + more_script,
     )
 
 

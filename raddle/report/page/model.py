@@ -119,6 +119,21 @@ def blocks(
     )
 
 
+def heat(title: str, about: str, measures: Sequence[Axis], rows: Mapping[str, Sequence[str]]) -> Figure:
+    """A row of cells for each name, coloured by one of several measures; what is measured comes later."""
+    return Figure(
+        "heat",
+        title,
+        about,
+        {
+            "measures": [_axis(measure) for measure in measures],
+            "rows": {name: list(cells) for name, cells in rows.items()},
+            "cells": {},
+            "dark": [],
+        },
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """Something that lasted: in a row of this name, from `begin` to `end` in seconds. `group` colours it."""

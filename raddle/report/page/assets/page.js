@@ -158,7 +158,61 @@ const KINDS = {
 
   table(section, { columns, rows }) {
     section.append(tableOf(columns, rows));
-    return csv(columns.map(header), rows);
+    return () => csv(columns.map(header), rows);
+  },
+
+  // A canvas, as there may be thousands of cells that change each second: data.cells and data.dark are read anew.
+  heat(section, data) {
+    const { measures, rows } = data, names = Object.keys(rows);
+    const choice = el("select", { "aria-label": "coloured by", onchange: () => show() },
+      ...measures.map((measure, at) => el("option", { value: at }, measure.name)));
+    const key = el("span"), says = el("p", { class: "about", role: "status" }, "\u00a0");
+    const canvas = el("canvas", { tabindex: 0, role: "img", "aria-label": section.dataset.title,
+      onmousemove: (event) => point(Math.floor((event.offsetX - left) / step()), Math.floor(event.offsetY / 14)),
+      onkeydown: (event) => {
+        const [x, y] = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] }[event.key] ?? [];
+        if (x == null) return;
+        event.preventDefault();
+        point(Math.max(0, at[0] + x), Math.max(0, at[1] + y));
+      } });
+    section.append(el("div", { class: "controls" }, el("label", {}, "coloured by ", choice), key),
+      el("div", { class: "canvas" }, canvas), says);
+    const left = 90, widest = Math.max(1, ...names.map((name) => rows[name].length));
+    const step = () => Math.max(7, Math.min(28, (section.clientWidth - left - 6) / widest));
+    let at = [0, 0];
+    function point(column, row) {
+      const name = names[row], port = rows[name]?.[column];
+      if (port == null) return;
+      at = [column, row];
+      const values = data.cells[name]?.[column] ?? [];
+      says.textContent = `${name}:${port}${[...data.dark].includes(`${name}:${port}`) ? " has no link" : ""}: ` +
+        measures.map((each, place) => `${each.name} ${text(values[place], each.unit)}`).join(", ");
+    }
+    function show() {
+      const place = +choice.value, style = getComputedStyle(root), wide = step();
+      const value = (name, cell) => data.cells[name]?.[cell]?.[place];
+      const most = Math.max(0, ...names.flatMap((name) => rows[name].map((_, cell) => value(name, cell) ?? 0)));
+      const dark = new Set(data.dark);
+      key.replaceChildren(ramp(most, measures[place].unit));
+      canvas.width = left + wide * widest;
+      canvas.height = 14 * names.length;
+      const pen = canvas.getContext("2d");
+      pen.font = "11px sans-serif";
+      names.forEach((name, row) => {
+        pen.fillStyle = style.getPropertyValue("--text");
+        pen.fillText(name, 0, row * 14 + 11, left - 6);
+        rows[name].forEach((port, cell) => {
+          const found = value(name, cell);
+          pen.fillStyle = dark.has(`${name}:${port}`) ? STATES.down[0] : found == null ? style.getPropertyValue("--line")
+            : colour(most ? found / most : 0);
+          pen.fillRect(left + cell * wide, row * 14, wide - 1, 13);
+        });
+      });
+    }
+    show();
+    redraws.push(show);
+    return () => csv(["switch", "port", ...measures.map(header)], names.flatMap((name) =>
+      rows[name].map((port, cell) => [name, port, ...measures.map((_, place) => data.cells[name]?.[cell]?.[place])])));
   },
 
   blocks(section, { measures, rows }) {
@@ -386,13 +440,13 @@ function drawFabric(section, { devices, measures, links, flows, samples }) {
     const link = el("div");
     const rows = directions(some);
     if (measures.length) rows.sort((a, b) => (b[3] ?? -1) - (a[3] ?? -1));
-    const hint = measures.length ? [el("p", { class: "about" }, "Click a row for what flowed there.")] : [];
+    const hint = measures.length ? [el("p", { class: "about" }, flows ? "Click a row for what flowed there." : "Click a row for how it was.")] : [];
     detail.replaceChildren(title, ...hint, tableOf(columns, rows, (row) => one(link, row[0])), link);
   }
   function one(place, name) {
-    const met = flows[name];
+    const met = flows?.[name];
     const seen = samples?.links[name];
-    place.replaceChildren(el("h3", {}, name), el("p", { class: "about" }, met
+    place.replaceChildren(el("h3", {}, name), !flows ? "" : el("p", { class: "about" }, met
       ? `Flows of one step that met here: ${met.join("; ")}` : "No two flows of one step are known to have met here."));
     if (seen) {
       place.dataset.title = name;
