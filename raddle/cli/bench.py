@@ -31,6 +31,7 @@ from raddle.cli.reports import HtmlOption, write_page
 from raddle.cli.run_options import RunOptions, SeriesOption, TraceOption
 from raddle.errors import InputError
 from raddle.lab.bench import BenchRequest, run_jobs
+from raddle.lab.run.fault_spans import fault_spans
 from raddle.lab.workloads.matrix_file import read_matrix
 from raddle.lab.workloads.ranks import without_nics
 from raddle.report import to_json
@@ -127,7 +128,9 @@ def bench(
         document = to_json(results[0], inputs) if len(results) == 1 else jobs_json(results, inputs)
         if folder:
             folder.finish({"bench.json": document})
-    write_page(html, lambda: bench_page(model, results, told.series))
+    longest_ps = max((row.time_ps or 0 for row in results[0].rows), default=0)
+    faults = fault_spans(request.settings.faults, longest_ps)
+    write_page(html, lambda: bench_page(model, results, told.series, faults))
     if as_json:
         print(document, end="")
     elif len(results) == 1:

@@ -66,6 +66,14 @@ PROGRAMS = (
 """Programs that commands start when they are there."""
 
 
+EXTRAS = (
+    ("os-ken", "os_ken", "openflow", "OpenFlow switches, emulate --switch ovs"),
+    ("ray", "ray", "ray", "sweep --ray"),
+    ("starlette", "starlette", "serve", "serve"),
+)
+"""Packages that come with an extra: package, module, extra, what needs it."""
+
+
 def doctor(as_json: JsonOption = False) -> None:
     """Say what this machine has and lacks, and what each lack switches off.
 
@@ -112,10 +120,9 @@ def _python() -> Iterator[Finding]:
         "install raddle anew; in a checkout, scripts/setup builds it",
         is_needed=True,
     )
-    for package, module, extra in (("os-ken", "os_ken", "openflow"),):
+    for package, module, extra, serves in EXTRAS:
         has = find_spec(module) is not None
-        says = _version(package) if has else "not installed"
-        yield Finding(package, has, says, "OpenFlow switches, emulate --switch ovs", _extra(extra))
+        yield Finding(package, has, _version(package) if has else "not installed", serves, _extra(extra))
 
 
 def _extra(name: str) -> str:

@@ -237,7 +237,9 @@ _DOCUMENTS: dict[str, tuple[type[BaseModel], ...]] = {
                 _record("FabricBill", Bill, total=float, power_w=float, rack_units=float, unpriced=list[str])
             ),
             savings=_list_of(
-                _record("Saving", fabric=str, prices=str, share=float | None, parts=list[PartSaving])
+                _record(
+                    "Saving", fabric=str, prices=str, share=float | None, parts=list[PartSaving], left_out=str
+                )
             ),
         ),
     ),

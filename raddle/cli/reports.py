@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -21,8 +22,22 @@ MarkdownOption = Annotated[
     Path | None, typer.Option("--markdown", metavar="FILE", help="Write a summary in Markdown, too.")
 ]
 
+
+def _in_a_folder(path: Path | None) -> Path | None:
+    """Refuse what cannot be written before anything runs for it."""
+    if path is not None and not (
+        path.parent.is_dir() and os.access(path.parent, os.W_OK) and not path.is_dir()
+    ):
+        message = f"'{path}' cannot be written"
+        raise InputError.of("cannot-write", message, "name a file in a folder that is there and yours")
+    return path
+
+
 HtmlOption = Annotated[
-    Path | None, typer.Option("--html", metavar="FILE", help="Write the result as a page to look at, too.")
+    Path | None,
+    typer.Option(
+        "--html", metavar="FILE", callback=_in_a_folder, help="Write the result as a page to look at, too."
+    ),
 ]
 
 
@@ -44,7 +59,8 @@ def write_reports(forms: Mapping[Path | None, Callable[[Sequence[T]], str]], wha
     """
     for path, form in forms.items():
         if path is not None:
+            text = form(what).encode("utf-8", "replace")  # names of files need not be UTF-8
             try:
-                path.write_text(form(what), encoding="utf-8")
+                path.write_bytes(text)
             except OSError as error:
                 raise InputError.of("cannot-write", f"cannot write '{path}': {error.strerror}") from None

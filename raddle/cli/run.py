@@ -19,6 +19,7 @@ from raddle.cli.reports import (
     write_reports,
 )
 from raddle.cli.run_options import ThreadsOption
+from raddle.lab.run.fault_spans import fault_spans
 from raddle.lab.scenario.baseline import baseline_json, read_baseline
 from raddle.lab.scenario.file import read_scenario
 from raddle.lab.scenario.run import run_scenario
@@ -60,7 +61,9 @@ def run(
         ]
     cases = cases_of(results)
     write_reports({junit: junit_xml, sarif: sarif_json, markdown_file: markdown}, cases)
-    write_page(html, lambda: scenario_page(results))
+    ends = [max((ps or 0 for job in each.jobs for ps in job.times_ps), default=0) for each in results]
+    faults = [fault_spans(each.settings.faults, end) for each, end in zip(read, ends, strict=True)]
+    write_page(html, lambda: scenario_page(results, faults))
     write_reports({save_baseline: baseline_json}, results)
     print(scenarios_document(results) if as_json else scenarios_text(results), end="")
     sys.stdout.flush()

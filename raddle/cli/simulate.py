@@ -18,6 +18,7 @@ from raddle.cli.progress import progress_bar, watching
 from raddle.cli.reports import HtmlOption, write_page
 from raddle.cli.run_options import RunOptions, SeriesOption, TraceOption
 from raddle.errors import InputError
+from raddle.lab.run.fault_spans import fault_spans
 from raddle.lab.simulate import SimulateRequest
 from raddle.lab.simulate import simulate as run_flows
 from raddle.lab.workloads.flow_file import read_flows
@@ -86,7 +87,7 @@ def simulate(
         summary = summary_json(document)
         files = {"fct.csv": flows_csv(result), "ports.csv": ports_csv(result), "summary.json": summary}
         folder.finish(files | ({_SERIES: samples_csv(result.series)} if series else {}))
-    write_page(html, lambda: simulate_page(model, result))
+    write_page(html, lambda: simulate_page(model, result, fault_spans(settings.faults, result.time_ps)))
     if as_json:
         print(summary, end="")
     else:

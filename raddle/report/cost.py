@@ -73,8 +73,8 @@ class Bill:
         return tuple(item for item in self.items if item.price is None)
 
     def part(self, part: Part) -> tuple[int, float]:
-        """How many things of a part there are, and what they cost."""
-        items = [item for item in self.items if item.part == part]
+        """How many things of a part have a price, and what they cost."""
+        items = [item for item in self.items if item.part == part and item.price is not None]
         return sum(item.count for item in items), sum(item.total for item in items)
 
 
@@ -89,10 +89,20 @@ class PartSaving:
     by_price: float
 
 
+def comparable(base: Bill, other: Bill) -> tuple[tuple[Part, ...], str]:
+    """The parts that two bills can be compared in, and why not in others."""
+    if base.unpriced or other.unpriced:
+        return (), "no saving is worked out: items have no price"
+    if base.has_nics != other.has_nics:
+        parts: tuple[Part, ...] = ("switches", "cables", "optics")
+        return parts, "NICs are left out of the comparison: only one of the two has prices of them"
+    return PARTS, ""
+
+
 def savings(base: Bill, other: Bill) -> tuple[PartSaving, ...]:
-    """Where the difference between two bills comes from, part by part."""
+    """Where the difference between two bills comes from, part by part, in the parts that both have."""
     found = []
-    for part in PARTS:
+    for part in comparable(base, other)[0]:
         (count, cost), (other_count, other_cost) = base.part(part), other.part(part)
         if not count and not other_count:
             continue
@@ -111,8 +121,9 @@ def cost_json(bills: Sequence[Bill]) -> str:
             {
                 "fabric": bill.fabric,
                 "prices": bill.prices,
-                "share": _share(bills[0].total - bill.total, bills[0].total),
+                "share": saved_share(bills[0], bill),
                 "parts": [asdict(part) for part in savings(bills[0], bill)],
+                "left_out": comparable(bills[0], bill)[1],
             }
             for bill in bills[1:]
         ],
@@ -178,19 +189,23 @@ def _ratios(bill: Bill) -> Iterator[str]:
 
 
 def _saving_lines(base: Bill, other: Bill) -> Iterator[str]:
-    saved = base.total - other.total
-    share = _share(saved, base.total)
+    parts, why = comparable(base, other)
+    who, of = f"{other.fabric} ({other.prices})", f"{base.fabric} ({base.prices})"
+    if why:
+        yield f"{who} beside {of}: {why}"
+    if not parts:
+        return
+    saved = sum(part.saved for part in savings(base, other))
+    share = saved_share(base, other)
     word = "saves" if saved >= 0 else "costs more:"
     told = "" if share is None else f", {abs(share):.1%}"
-    yield f"{other.fabric} ({other.prices}) {word} {money(abs(saved))}{told} of {base.fabric} ({base.prices})"
+    yield f"{who} {word} {money(abs(saved))}{told} of {of}"
     yield f"{'part':<10}  {'saved':>14}  {'by number':>14}  {'by price':>14}"
     for part in savings(base, other):
         amounts = [f"{money(each):>14}" for each in (part.saved, part.by_number, part.by_price)]
         yield "  ".join([f"{part.part:<10}", *amounts])
     if base.endpoints != other.endpoints:
         yield f"they are of different size: {base.endpoints} and {other.endpoints} endpoints"
-    if base.unpriced or other.unpriced:
-        yield "items without a price are in neither sum"
 
 
 def money(amount: float) -> str:
@@ -198,5 +213,8 @@ def money(amount: float) -> str:
     return f"{amount:,.2f}" if 0 < abs(amount) < 100 else f"{amount:,.0f}"
 
 
-def _share(part: float, whole: float) -> float | None:
-    return part / whole if whole else None
+def saved_share(base: Bill, other: Bill) -> float | None:
+    """What is saved, of what the parts that are compared cost in the first bill; None: nothing to compare."""
+    parts = comparable(base, other)[0]
+    whole = sum(base.part(part)[1] for part in parts)
+    return sum(part.saved for part in savings(base, other)) / whole if whole else None

@@ -68,7 +68,7 @@ def _cables(fabric: Fabric, prices: Prices) -> Iterator[Item]:
             yield Item("cables", name, kind.count, None, 0.0, 0.0, "")
             continue
         source = _source(entry.source or spec.source, entry.date or spec.date)
-        cable = entry.price + entry.per_metre * kind.length_m
+        cable = (entry.price or 0.0) + (entry.per_metre or 0.0) * kind.length_m
         yield Item("cables", name, kind.count, cable, entry.power, 0.0, source)
         if entry.optic:
             yield Item("optics", f"{what}, {kind.tier}", 2 * kind.count, entry.optic, 0.0, 0.0, source)

@@ -47,12 +47,12 @@ class CablePriceSpec(Spec):
     """As in the fabric file; any without."""
     up_to: Cable = 1e5
     """Longest cable that it is the price of."""
-    price: Money = 0.0
+    price: Money | None = None
     """Of one cable, whatever its length."""
-    per_metre: Money = 0.0
+    per_metre: Money | None = None
     """And for each metre."""
-    optic: Money = 0.0
-    """Of a transceiver, of which a link has two; 0: it has none."""
+    optic: Money | None = None
+    """Of a transceiver, of which a link has two; without: it has none."""
     power: Power = 0.0
     """That both ends together draw."""
     source: Text = ""
@@ -128,6 +128,12 @@ def _without_source(spec: PricesFile, source: Source) -> Iterator[Diagnostic]:
     ]
     written = source.written(("nics",))
     entries += [(written, each) for each in spec.nics.values()]
+    for at, each in enumerate(spec.cables):
+        if each.price is None and each.per_metre is None and each.optic is None:
+            place = source.written(("cables", at))
+            yield source.error(
+                "missing-key", "this cable has no price", place, "give price, per_metre or optic"
+            )
     for place, entry in entries:
         for key in ("source", "date"):
             if not getattr(entry, key) and not getattr(spec, key):

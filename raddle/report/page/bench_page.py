@@ -6,14 +6,19 @@ from collections.abc import Iterator, Sequence
 
 from raddle.report.model import BenchResult
 from raddle.report.page.link_figures import link_figures
-from raddle.report.page.model import Axis, Figure, Line, Page, blocks, lines, table
+from raddle.report.page.model import Axis, Figure, Line, Page, Span, blocks, fault_figures, lines, table
 from raddle.sim.series import Sample
 from raddle.topology.model import Fabric
 from raddle.units import format_size, format_time
 
 
-def bench_page(fabric: Fabric, results: Sequence[BenchResult], samples: Sequence[Sample] = ()) -> Page:
-    """Of the jobs that ran at the same time. Links and `samples` are of the last size."""
+def bench_page(
+    fabric: Fabric,
+    results: Sequence[BenchResult],
+    samples: Sequence[Sample] = (),
+    faults: Sequence[Span] = (),
+) -> Page:
+    """Of the jobs that ran at the same time. Links and `samples` are of the last size, `faults` of each."""
     first = results[0]
     wrong = [
         f"{_job(result)}{format_size(row.size_bytes)}: {what}"
@@ -21,18 +26,33 @@ def bench_page(fabric: Fabric, results: Sequence[BenchResult], samples: Sequence
         for row in result.rows
         for what in _wrong(result, row.size_bytes)
     ]
-    rows = sum(len(result.rows) for result in results)
-    done = f"{rows} sizes ended, and every element was what the collective promises"
+    sizes = len(first.rows)
+    bad = {row.size_bytes for result in results for row in result.rows if row.time_ps is None or row.wrong}
+    done = f"{_counted(sizes, 'size')} ended, and every element was what the collective promises"
+    if bad:
+        verdict = f"{len(bad)} of {_counted(sizes, 'size')} {'is' if len(bad) == 1 else 'are'} not right"
+    else:
+        verdict = done if sizes else "no size ended"
+    if first.is_interrupted:
+        verdict = f"interrupted before all sizes had run; {verdict}"
     return Page(
         title=f"{first.collective} on {first.fabric}",
         subtitle=f"raddle bench: {first.algorithm}, {first.ranks} ranks, routing {first.routing}",
-        state="failed" if wrong else "ok" if rows else "",
-        verdict=f"{len(wrong)} of {rows} sizes are not right" if wrong else done if rows else "no size ended",
+        state="failed" if bad else "ok" if sizes and not first.is_interrupted else "",
+        verdict=verdict,
         findings=tuple(wrong),
         facts=tuple(_facts(results)),
         notes=(*first.notes, *(f"not simulated: {what}" for what in first.left_out)),
-        figures=(*_figures(results), *link_figures(fabric, first.links, first.collisions, samples)),
+        figures=(
+            *_figures(results),
+            *fault_figures(faults),
+            *link_figures(fabric, first.links, None if first.is_adaptive else first.collisions, samples),
+        ),
     )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _job(result: BenchResult) -> str:

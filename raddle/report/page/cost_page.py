@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from raddle.report.cost import PARTS, Bill, money, savings
+from raddle.report.cost import PARTS, Bill, comparable, money, savings
 from raddle.report.page.model import Axis, Figure, Page, bars, table
 
 
@@ -44,7 +44,8 @@ def _figures(bills: Sequence[Bill]) -> Iterator[Figure]:
     for bill in bills[1:]:
         yield table(
             f"What {_name(bill)} saves",
-            f"Against {_name(bills[0])}: by being fewer, at its average price, and by costing less each.",
+            f"Against {_name(bills[0])}: by being fewer, at its average price, and by costing less each. "
+            + comparable(bills[0], bill)[1],
             [Axis("part"), Axis("saved", currency), Axis("by number", currency), Axis("by price", currency)],
             [[each.part, each.saved, each.by_number, each.by_price] for each in savings(bills[0], bill)],
         )

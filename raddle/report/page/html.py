@@ -49,8 +49,8 @@ def to_html(page: Page, more_script: str = "") -> str:
 
 def _json(page: Page) -> str:
     """JSON that can stand in a script element: no text of it ends the element."""
-    text = json.dumps(asdict(page), separators=(",", ":"), allow_nan=False, ensure_ascii=False)
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    text = json.dumps(asdict(page), separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c")
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 from raddle.report.model import Collision, LinkUse
@@ -25,28 +26,32 @@ _MEASURES = (
 )
 """What links can be coloured by, and the field of LinkUse that has it."""
 
+_HINT = "The run was not sampled: --series TIME of bench and simulate makes time series of every link."
+
 _CURVES = 8
 _FLOWS = 12
 
 _SAMPLED = (
-    ("sent", "bit/s", "rate_bps"),
-    ("queue", "bytes", "queue_bytes"),
-    ("priority group", "bytes", "pg_bytes"),
+    ("sent", "bit/s", "rates", "rate_bps"),
+    ("queue", "bytes", "steps", "queue_bytes"),
+    ("priority group", "bytes", "steps", "pg_bytes"),
 )
-"""What is sampled: name, unit, field; the last is what a priority group holds, headroom included."""
+"""What is sampled: name, unit, style, field; the last is what a priority group holds, headroom included."""
 
 
 def link_figures(
     fabric: Fabric,
     uses: Sequence[LinkUse],
-    collisions: Sequence[Collision] = (),
+    collisions: Sequence[Collision] | None = None,
     samples: Sequence[Sample] = (),
 ) -> Iterator[Figure]:
     """The fabric with its links' time series, the longest queues over time, and the pauses as trees."""
-    met = {each.link: _some(each.flows) for each in reversed(collisions)}
+    met = None
+    if collisions is not None:
+        met = {each.link: _some(each.flows) for each in reversed(collisions)}
     kept_measures = [each for each in _MEASURES if any(getattr(use, each[1]) for use in uses)]
     values = {use.name: [_value(use, axis, field) for axis, field in kept_measures] for use in uses}
-    figure = fabric_figure(fabric, [axis for axis, _ in kept_measures], values, met)
+    figure = fabric_figure(fabric, [axis for axis, _ in kept_measures], values, met, _HINT)
     if samples:
         names = _link_of_port(fabric)
         kept = _kept(samples)
@@ -105,20 +110,39 @@ def _kept(samples: Sequence[Sample]) -> Sequence[Sample]:
 
 def _by_link(samples: Sequence[Sample], names: Mapping[str, str]) -> dict[str, Any]:
     """For each link and each thing that is sampled, its curves by priority."""
-    found: dict[str, list[dict[str, list[tuple[float, int]]]]] = {}
+    interval_ps = _interval_ps(samples)
+    found: dict[str, list[dict[str, list[tuple[int, int]]]]] = {}
     for each in samples:
         link = found.setdefault(names.get(each.port, each.port), [{} for _ in _SAMPLED])
-        for (what, _, field), curves in zip(_SAMPLED, link, strict=True):
-            curves.setdefault(f"{what} {each.priority}", []).append(
-                (each.time_ps / 1e12, getattr(each, field))
-            )
+        for (what, _, _, field), curves in zip(_SAMPLED, link, strict=True):
+            curves.setdefault(f"{what} {each.priority}", []).append((each.time_ps, getattr(each, field)))
     return {
-        "measures": [[what, unit] for what, unit, _ in _SAMPLED],
+        "measures": [[what, unit, style] for what, unit, style, _ in _SAMPLED],
         "links": {
-            link: [[list(curve) for curve in curves.items()] for curves in measures]
+            link: [
+                [[name, _dense(curve, interval_ps)] for name, curve in curves.items()] for curves in measures
+            ]
             for link, measures in found.items()
         },
     }
+
+
+def _interval_ps(samples: Sequence[Sample]) -> int:
+    """Between two samples."""
+    times = sorted({each.time_ps for each in samples})
+    return min((after - before for before, after in pairwise(times)), default=times[0] if times else 1)
+
+
+def _dense(points: Sequence[tuple[int, int]], interval_ps: int) -> list[tuple[float, float | None]]:
+    """(s, value) with the noughts of samples that were left out, as nothing was there: those around a gap."""
+    found: list[tuple[int, int]] = []
+    for time_ps, value in points:
+        before = found[-1][0] if found else 0
+        if time_ps - before > interval_ps:
+            found += [(before + interval_ps, 0)] * bool(found) + [(time_ps - interval_ps, 0)]
+        found.append((time_ps, value))
+    found.append((found[-1][0] + interval_ps, 0))
+    return [(time_ps / 1e12, value) for time_ps, value in found]
 
 
 def _queue_figures(samples: Sequence[Sample]) -> Iterator[Figure]:
@@ -146,12 +170,16 @@ def _held_most(
         place = each.port, each.priority
         peaks[place] = max(peaks.get(place, 0), most(each))
     chosen = [place for place in sorted(peaks, key=lambda at: -peaks[at])[:_CURVES] if peaks[place]]
-    curves: dict[tuple[str, int], list[tuple[float, float | None]]] = {place: [] for place in chosen}
+    curves: dict[tuple[str, int], list[tuple[int, int]]] = {place: [] for place in chosen}
     for each in samples:
         if (each.port, each.priority) in curves:
-            curves[each.port, each.priority].append((each.time_ps / 1e12, getattr(each, field)))
+            curves[each.port, each.priority].append((each.time_ps, getattr(each, field)))
     if curves:
-        drawn = [Line(f"{port}, {priority}", points, "steps") for (port, priority), points in curves.items()]
+        interval_ps = _interval_ps(samples)
+        drawn = [
+            Line(f"{port}, {priority}", _dense(points, interval_ps), "steps")
+            for (port, priority), points in curves.items()
+        ]
         yield lines(title, about, Axis("time", "s"), Axis("held", "bytes"), drawn)
 
 

@@ -6,7 +6,7 @@ function and one of the same name in `KINDS` of page.js.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -58,11 +58,15 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A curve of (x, y). `reference` is what others are held against (dashed); `points` are not joined."""
+    """A curve of (x, y).
+
+    `reference` is what others are held against (dashed), `points` are not joined. A value of `steps` holds
+    from its x on, one of `rates` up to it.
+    """
 
     name: str
     points: Sequence[tuple[float, float | None]]
-    style: Literal["measured", "reference", "steps", "points"] = "measured"
+    style: Literal["measured", "reference", "steps", "rates", "points"] = "measured"
 
 
 def lines(title: str, about: str, x: Axis, y: Axis, curves: Sequence[Line]) -> Figure:
@@ -153,6 +157,14 @@ def spans(title: str, about: str, parts: Sequence[Span]) -> Figure:
         about,
         {"parts": [[part.row, part.begin, part.end, part.label, part.group] for part in parts]},
     )
+
+
+def fault_figures(parts: Sequence[Span]) -> Iterator[Figure]:
+    """What went wrong during a run, where something did."""
+    if parts:
+        yield spans(
+            "Faults", "What went wrong, from the start of a run on; to the end where it stays.", parts
+        )
 
 
 @dataclass(frozen=True, slots=True)

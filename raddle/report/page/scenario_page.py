@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from raddle.report.page.model import Axis, Figure, Line, Page, lines, table
+from raddle.report.page.model import Axis, Figure, Line, Page, Span, fault_figures, lines, table
 from raddle.report.scenario import ScenarioResult, Verdict
 
 
-def scenario_page(results: Sequence[ScenarioResult]) -> Page:
-    """Of scenarios and what they expect; what does not hold comes first."""
+def scenario_page(results: Sequence[ScenarioResult], faults: Sequence[Sequence[Span]]) -> Page:
+    """Of scenarios, what they expect and, for each, its faults; what does not hold comes first."""
     failed = [finding for result in results for finding in _failed(result)]
     count = sum(len(result.verdicts) + len(result.checks) for result in results)
     return Page(
@@ -22,7 +22,11 @@ def scenario_page(results: Sequence[ScenarioResult]) -> Page:
         notes=tuple(
             f"{result.name} does not simulate {what}" for result in results for what in result.left_out
         ),
-        figures=tuple(figure for result in results for figure in _figures(result)),
+        figures=tuple(
+            figure
+            for result, spans in zip(results, faults, strict=True)
+            for figure in (*_figures(result), *fault_figures(spans))
+        ),
     )
 
 

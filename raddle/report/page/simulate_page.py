@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from raddle.report.page.link_figures import link_figures
-from raddle.report.page.model import Axis, Figure, Line, Page, lines, shares, table
+from raddle.report.page.model import Axis, Figure, Line, Page, Span, fault_figures, lines, shares, table
 from raddle.report.run_files import RunResult, run_document, run_lines
 from raddle.topology.model import Fabric
 from raddle.units import format_time
@@ -14,8 +14,8 @@ _ROWS = 5_000
 """Flows that the page lists: those that are not done, then the slowest. fct.csv has all."""
 
 
-def simulate_page(fabric: Fabric, result: RunResult) -> Page:
-    """Of a run of flows."""
+def simulate_page(fabric: Fabric, result: RunResult, faults: Sequence[Span] = ()) -> Page:
+    """Of a run of flows and what went wrong during it."""
     stuck = [flow for flow in result.flows if flow.status != "done"]
     count = len(result.flows)
     document = run_document(result)
@@ -25,7 +25,8 @@ def simulate_page(fabric: Fabric, result: RunResult) -> Page:
         title=f"Flows on {result.fabric}",
         subtitle=f"raddle simulate: routing {result.routing}, {result.congestion_control}",
         state="failed" if stuck else "ok",
-        verdict=f"{count - len(stuck)} of {count} flows done in {format_time(result.time_ps)}",
+        verdict=f"{'interrupted; ' * result.is_interrupted}{count - len(stuck)} of {count} flows done in "
+        f"{format_time(result.time_ps)}",
         findings=tuple(findings),
         facts=(
             ("seed", str(result.seed)),
@@ -33,7 +34,11 @@ def simulate_page(fabric: Fabric, result: RunResult) -> Page:
             ("simulated time", format_time(result.time_ps)),
         ),
         notes=tuple(run_lines(document)),
-        figures=(*_flow_figures(result), *link_figures(fabric, result.links, (), result.series)),
+        figures=(
+            *_flow_figures(result),
+            *fault_figures(faults),
+            *link_figures(fabric, result.links, samples=result.series),
+        ),
     )
 
 

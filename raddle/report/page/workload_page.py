@@ -24,7 +24,8 @@ def workload_page(fabric: Fabric, result: WorkloadResult) -> Page:
         title=f"{result.workload} on {result.fabric}",
         subtitle=f"raddle workload: {result.ranks} ranks, {result.routing}, {result.congestion_control}",
         state="failed" if stuck else "ok",
-        verdict=f"{count - len(stuck)} of {count} jobs done in {format_time(result.time_ps)}",
+        verdict=f"{'interrupted; ' * result.is_interrupted}{count - len(stuck)} of {count} jobs done in "
+        f"{format_time(result.time_ps)}",
         findings=(*findings, *result.diagnosis),
         facts=tuple(_facts(result)),
         notes=tuple(f"not simulated: {what}" for what in result.left_out),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,18 @@ from raddle.cli import doctor
 from raddle.cli.emulate import _PROGRAMS, _SWITCH_PROGRAMS
 from raddle.cli.main import app
 
+ROOT = Path(__file__).parents[3]
+
 
 def test_every_program_of_an_emulation_is_looked_for() -> None:
     known = {program.name for program in doctor.PROGRAMS}
     switches = {programs[0] for programs in _SWITCH_PROGRAMS.values()}
     assert {*_PROGRAMS, *switches} <= known
+
+
+def test_every_extra_is_looked_for() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert {extra for _, _, extra, _ in doctor.EXTRAS} == set(extras) - {"dev"}
 
 
 def test_what_is_there_and_what_is_not_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from raddle.cli.main import app
 from raddle.errors import InputError
 from raddle.lab.cost.bill import bill_of
 from raddle.lab.cost.prices import read_prices, template
-from raddle.report.cost import cost_text, savings
+from raddle.report.cost import cost_text, saved_share, savings
 from raddle.topology import loads
 from tests.fabrics import leaf_spine, three_tiers
 
@@ -89,6 +89,21 @@ def test_what_has_no_price_is_named_and_in_no_sum(tmp_path: Path) -> None:
     assert "at least" in told
 
 
+def test_bills_are_compared_in_what_both_have(tmp_path: Path) -> None:
+    fabric = loads(leaf_spine())
+    whole = read_prices(prices(tmp_path, SOME))
+    nics = "nics:\n  400G: {price: 100, power: 20 W}\n"
+    without = read_prices(prices(tmp_path, SOME.replace(nics, ""), "without.yaml"))
+    base, other = bill_of(fabric, whole), bill_of(fabric, without)
+    assert [part.saved for part in savings(base, other)] == [0, 0, 0]
+    assert saved_share(base, other) == 0
+    assert "NICs are left out of the comparison" in cost_text([base, other])
+    switches = "  white-box-12.8t: {price: 1000, power: 0.5 kW, rack_units: 1}\n"
+    missing = read_prices(prices(tmp_path, SOME.replace(switches, "  other: {price: 1}\n"), "missing.yaml"))
+    assert savings(base, bill_of(fabric, missing)) == ()
+    assert "no saving is worked out" in cost_text([base, bill_of(fabric, missing)])
+
+
 @pytest.mark.parametrize(
     ("text", "code", "at"),
     [
@@ -98,6 +113,7 @@ def test_what_has_no_price_is_named_and_in_no_sum(tmp_path: Path) -> None:
         (SOME.replace("price: 1000", "price: cheap"), "bad-number", "7:28"),
         (SOME.replace("0.5 kW", "500"), "bad-number", "7:41"),
         (SOME.replace("up_to: 3m", "up_to: 3"), "bad-length", "11:26"),
+        (SOME.replace("up_to: 3m, price: 10", "up_to: 3m"), "missing-key", "11:5"),
         (SOME.replace("rack_units", "units"), "unknown-key", "7:49"),
     ],
 )  # fmt: skip

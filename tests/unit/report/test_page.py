@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 from raddle import loads
-from raddle.report.model import LinkUse
+from raddle.report.model import BenchResult, LinkUse, SizeRow
 from raddle.report.page import Figure, Page, to_html
+from raddle.report.page.bench_page import bench_page
 from raddle.report.page.fabric_figure import fabric_figure
 from raddle.report.page.link_figures import link_figures, pause_trees
 from raddle.report.page.model import Branch
@@ -87,12 +89,38 @@ def test_a_page_of_too_many_links_says_what_it_leaves_out_and_keeps_what_is_dead
     assert kept[6] == [0.9]
 
 
-def test_samples_stand_at_the_link_of_their_port() -> None:
+def test_samples_stand_at_the_link_of_their_port_and_fall_to_nought_between() -> None:
     fabric = loads(SMALL_POD)
     end = fabric.links[0].a
-    samples = [Sample(1_000_000, str(end), 3, 700, 0, 8_000, False, 900, 0)]
+    # Sampled every microsecond; nothing was there at the second and third.
+    samples = [
+        Sample(time_us * 1_000_000, str(end), 3, 700, 0, 8_000, False, 900, 0) for time_us in (0, 1, 4)
+    ]
     figure, queues = link_figures(fabric, (), (), samples)
     (curves,) = figure.data["samples"]["links"].values()
     assert list(figure.data["samples"]["links"]) == [f"{end} -> {fabric.links[0].b}"]
-    assert curves[0] == [["sent 3", [(1e-6, 8_000)]]]
-    assert queues.data["curves"] == [{"name": f"{end}, 3", "style": "steps", "points": [[1e-6, 700]]}]
+    sent = [(0, 8_000), (1e-6, 8_000), (2e-6, 0), (3e-6, 0), (4e-6, 8_000), (5e-6, 0)]
+    assert curves[0] == [["sent 3", sent]]
+    (queue,) = queues.data["curves"]
+    assert [value for _, value in queue["points"]] == [700, 700, 0, 0, 700, 0]
+
+
+ROW = SizeRow(
+    1024, 256, "float", "sum", -1, "ring", "", 10, 1.0, 1.0, 0, 0, 0, 0, 0, (), (), ()
+)  # fmt: skip
+RESULT = BenchResult(
+    "pod", "all_reduce", "ring", "ecmp", "linear", 4, 1, 49.0, None, (ROW,), (), ()
+)  # fmt: skip
+
+
+def test_an_interrupted_benchmark_is_not_called_good() -> None:
+    fabric = loads(SMALL_POD)
+    assert bench_page(fabric, [RESULT]).state == "ok"
+    page = bench_page(fabric, [replace(RESULT, is_interrupted=True)])
+    assert (page.state, page.verdict.split(";")[0]) == ("", "interrupted before all sizes had run")
+
+
+def test_sizes_that_are_not_right_are_counted_once() -> None:
+    wrong = replace(ROW, time_ps=None, unfinished=(), diagnosis=("a", "b"))
+    page = bench_page(loads(SMALL_POD), [replace(RESULT, rows=(ROW, replace(wrong, size_bytes=4096)))])
+    assert page.verdict == "1 of 2 sizes is not right"

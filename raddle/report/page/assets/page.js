@@ -119,20 +119,21 @@ const KINDS = {
     chart(section, ({ dim, axis }) => ({
       animation: false,
       color: CURVES,
-      grid: { left: 12, right: 24, top: curves.length > 1 ? 46 : 30, bottom: 34, containLabel: true },
-      legend: { show: curves.length > 1, type: "scroll", textStyle: { color: dim }, top: 0 },
+      grid: { left: 12, right: 24, top: curves.length > 1 || curves[0]?.style === "points" ? 46 : 30, bottom: 34, containLabel: true },
+      legend: { show: curves.length > 1 || curves[0]?.style === "points", type: "scroll", textStyle: { color: dim }, top: 0 },
       tooltip: tooltip({ trigger: "axis", formatter: (points) => [`<b>${text(points[0].value[0], x.unit)}</b>`,
         ...points.map((point) => `${point.marker}${echarts.format.encodeHTML(point.seriesName)}: ` +
           text(point.value[1], y.unit))].join("<br>") }),
       xAxis: { ...axis, type: x.log ? "log" : "value", logBase: x.unit === "bytes" ? 2 : 10, name: x.name,
-        nameLocation: "middle", nameGap: 26, min: x.log ? "dataMin" : null,
+        nameLocation: "middle", nameGap: 26, min: x.log || x.name === "seed" ? "dataMin" : null,
+        minInterval: x.name === "seed" ? 1 : 0,
         axisLabel: { color: dim, hideOverlap: true, formatter: (value) => text(value, x.unit, 3) } },
       yAxis: { ...axis, ...byteSteps(y, curves.flatMap((c) => c.points.map((p) => p[1] ?? 0))), type: y.log ? "log" : "value", name: header({ ...y, unit: ["s", "bytes", "bit/s"]
         .includes(y.unit) ? "" : y.unit }), nameTextStyle: { align: "left", color: dim },
         axisLabel: { color: dim, formatter: (value) => text(value, ["s", "bytes", "bit/s", "ratio"]
           .includes(y.unit) ? y.unit : "", 3) } },
       series: curves.map((curve, at) => ({ type: "line", name: curve.name, data: curve.points,
-        step: curve.style === "steps" ? "end" : false, connectNulls: false,
+        step: { steps: "end", rates: "start" }[curve.style] ?? false, connectNulls: false,
         showSymbol: ["measured", "points"].includes(curve.style) && curve.points.length < 60, symbolSize: 7,
         symbol: ["circle", "rect", "triangle", "diamond"][at % 4],
         lineStyle: { width: curve.style === "points" ? 0 : 2, type: curve.style === "reference" ? "dashed" : "solid" } })),
@@ -293,8 +294,8 @@ function tableOf(columns, rows, pick) {
   const show = () => {
     let chosen = needle ? rows.filter((row) => row.some((cell) => String(cell).toLowerCase().includes(needle))) : rows;
     if (order !== null) {
-      const compare = (a, b) => (a == null) - (b == null) || (isNumber[order] ? a - b : String(a).localeCompare(b));
-      chosen = [...chosen].sort((a, b) => (isUp ? 1 : -1) * compare(a[order], b[order]));
+      const compare = (a, b) => (isUp ? 1 : -1) * (isNumber[order] ? a - b : String(a).localeCompare(b));
+      chosen = [...chosen].sort(({ [order]: a }, { [order]: b }) => (a == null) - (b == null) || (a == null ? 0 : compare(a, b)));
     }
     heads.forEach((head, at) => head.setAttribute("aria-sort", order !== at ? "none" : isUp ? "ascending" : "descending"));
     const shown = isAll ? chosen : chosen.slice(0, SHOWN);
@@ -317,7 +318,7 @@ function tableOf(columns, rows, pick) {
 }
 
 // ---- the fabric
-function drawFabric(section, { devices, measures, links, flows, samples }) {
+function drawFabric(section, { devices, measures, links, flows, samples, series }) {
   const tiers = [...new Set(devices.map((device) => device[1]))];
   const open = new Set();
   let zoom = 1;
@@ -450,12 +451,12 @@ function drawFabric(section, { devices, measures, links, flows, samples }) {
       ? `Flows of one step that met here: ${met.join("; ")}` : "No two flows of one step are known to have met here."));
     if (seen) {
       place.dataset.title = name;
-      for (const [title, unit, curves] of samples.measures.map(([title, unit], at) => [title, unit, seen[at]])) {
+      for (const [title, unit, style, curves] of samples.measures.map((each, at) => [...each, seen[at]])) {
         KINDS.lines(place, { x: { name: "time", unit: "s" }, y: { name: title, unit },
-          curves: curves.map(([curve, points]) => ({ name: curve, style: "steps", points })) });
+          curves: curves.map(([curve, points]) => ({ name: curve, style, points })) });
       }
-    } else place.append(el("p", { class: "about" }, samples ? "Nothing was sampled of this link."
-      : "The run was not sampled: --series TIME makes time series of every link."));
+    } else if (samples) place.append(el("p", { class: "about" }, "Nothing was sampled of this link."));
+    else if (series) place.append(el("p", { class: "about" }, series));
   }
   canvas.addEventListener("wheel", (event) => {
     if (event.ctrlKey) { event.preventDefault(); zoomed(event.deltaY < 0 ? 1.15 : 1 / 1.15); }
