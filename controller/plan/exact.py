@@ -18,10 +18,10 @@ from raddle.controller.plan.colouring import Ints, distinct
 from raddle.controller.plan.linear import Program, minimise
 from raddle.controller.plan.tiers import Bundles, Tiers
 
-MOST_COLUMNS = 5_000
+MOST_COLUMNS = 1_500
 """Larger programs are not solved."""
 
-NODES = 500
+NODES = 50
 """Nodes of the search for whole numbers: a count, so that plans do not depend on the machine's speed."""
 
 _INFINITE = float("inf")
