@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from raddle.controller.plan.addresses import address_families
-from raddle.controller.plan.codec import from_json, to_json
+from raddle.controller.plan.codec import from_json, json_pieces
 from raddle.controller.plan.model import Plan
 from raddle.errors import InputError
 from raddle.topology.model import Fabric
@@ -77,24 +77,40 @@ def fabric_digest(fabric: Fabric) -> str:
 
 
 def held_document(held: HeldPlan) -> dict[str, Any]:
-    """The plan's document with what it was made of."""
-    document: dict[str, Any] = json.loads(to_json(held.plan))
+    """The plan's document with what it was made of.
+
+    Raises:
+        InputError: `plan-too-large`.
+    """
+    document: dict[str, Any] = json.loads(held_to_json(held))
+    return document
+
+
+def _plan_digest(plan: Plan) -> str:
+    """What tells plans apart."""
+    digest = hashlib.sha256()
+    for piece in json_pieces(plan):
+        digest.update(piece.encode())
+    return digest.hexdigest()
+
+
+def held_pieces(held: HeldPlan) -> Iterator[str]:
+    """What `held_to_json` returns, a switch at a time.
+
+    Raises:
+        InputError: `plan-too-large`, before anything is made.
+    """
     made_of = {
         "fabric_digest": held.fabric_digest,
         "options": dict(held.options),
         "plan_digest": _plan_digest(held.plan),
     }
-    return {**document, _MADE_OF: made_of}
-
-
-def _plan_digest(plan: Plan) -> str:
-    """What tells plans apart."""
-    return hashlib.sha256(to_json(plan).encode()).hexdigest()
+    return json_pieces(held.plan, {_MADE_OF: made_of})
 
 
 def held_to_json(held: HeldPlan) -> str:
     """As `to_json`: the same bytes for equal plans of equal fabrics."""
-    return json.dumps(held_document(held), indent=1, sort_keys=True) + "\n"
+    return "".join(held_pieces(held))
 
 
 def held_from_json(text: str) -> HeldPlan:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -25,7 +26,7 @@ from raddle.cli.reports import HtmlOption, write_page
 from raddle.controller.plan import Change, diff_plans
 from raddle.controller.plan.backup import Backup, backups, backups_json
 from raddle.controller.plan.growth import record_of
-from raddle.controller.plan.held import held_to_json
+from raddle.controller.plan.held import held_pieces
 from raddle.controller.plan.make import outline_plan
 from raddle.controller.plan.model import LinkLoad, Plan, WeightReport
 from raddle.controller.plan.replan import replanner
@@ -34,7 +35,8 @@ from raddle.controller.verify.update_scope import scope_of
 from raddle.errors import InputError
 from raddle.lab.collisions import CollisionReport, find_job_collisions
 from raddle.report.model import CARRIERS
-from raddle.report.page.plan_page import plan_page
+from raddle.report.page.model import Page
+from raddle.report.page.plan_page import PlannedSwitch, plan_page
 from raddle.topology.model import Fabric
 from raddle.topology.record import record_json
 
@@ -74,12 +76,13 @@ def plan(
     is_plain = options.keep is None and options.policy(model) == "ecmp"
     if assumed := options.assumed(model):
         print(f"note: {assumed}", file=sys.stderr)
-    if is_plain and not (output or diff or backup or collisions or html or as_json):
+    if is_plain and not (output or diff or backup or collisions or as_json):
         with progress_bar() as progress:
-            outline = outline_plan(model, progress)
-        print(_summary(*outline))
+            outline, counts = outline_plan(model, progress)
         if model.record_file:
             keep_record(model, release)
+        write_page(html, lambda: _page(model, outline, counts))
+        print(_summary(outline, counts))
         return
     with progress_bar() as progress:
         held = options.make(model, progress=progress)
@@ -89,12 +92,12 @@ def plan(
     old = read_plan(diff, new.fabric) if diff else None
     changes = diff_plans(old, new) if old else ()
     if output:
-        _write(output, held_to_json(held))
+        _write(output, held_pieces(held))
     if backup:
         states = tuple(backups(model, new, replanner(model, new, options.demand(model))))
-        _write(backup, backups_json(states))
+        _write(backup, [backups_json(states)])
         print(_backup_text(states), file=sys.stderr)
-    write_page(html, lambda: plan_page(model, json.loads(held_to_json(held)), tuple(_summed_up(new))))
+    write_page(html, lambda: _page(model, new))
     if collisions:
         report = find_job_collisions(model, new, options.jobs(model))
         print(_json(asdict(report)) if as_json else _collisions_text(report))
@@ -106,7 +109,7 @@ def plan(
         for each in () if as_json else outside:
             print(f"note: this takes more than gNMI: {each}", file=sys.stderr)
     elif as_json:
-        print(held_to_json(held), end="")
+        sys.stdout.writelines(held_pieces(held))
     else:
         print(_summary(new))
     if exit_code and changes:
@@ -163,17 +166,34 @@ def keep_record(model: Fabric, release: bool) -> None:
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return
     beside = path.with_name(f".{path.name}.new")
-    _write(beside, text)
+    _write(beside, [text])
     beside.replace(path)
     kept = f", {record.gone} entries kept for what is gone" if record.gone and not release else ""
     print(f"wrote {path}: {len(model.switches)} switches, {len(model.links)} cables{kept}", file=sys.stderr)
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, pieces: Iterable[str]) -> None:
     try:
-        path.write_text(text)
+        with path.open("w") as file:
+            file.writelines(pieces)
     except OSError as error:
         raise InputError.of("cannot-write", f"cannot write '{path}': {error.strerror}") from None
+
+
+def _page(model: Fabric, new: Plan, routes: Sequence[int] = ()) -> Page:
+    """The page; `routes` are counts, where the plan has none."""
+    counts = routes or [len(switch.routes) for switch in new.switches]
+    pinned = Counter[str]()
+    switches = []
+    for switch, count in zip(new.switches, counts, strict=True):
+        hops = [hop for route in switch.routes if route.origin == "pin" for hop in route.next_hops]
+        hops += [policy.next_hop for policy in switch.policies]
+        pinned.update(f"{switch.name}:{hop.port}" for hop in hops)
+        pins = sum(route.origin == "pin" for route in switch.routes) + len(switch.policies)
+        headroom = {each.name: each.headroom_bytes for each in switch.buffers.profiles}
+        rooms = switch.buffers.headroom_pool_bytes, switch.buffers.shared_bytes
+        switches.append(PlannedSwitch(switch.name, switch.role, switch.asn, count, pins, *rooms, headroom))
+    return plan_page(model, new.routing, switches, pinned, tuple(_summed_up(new)))
 
 
 def _summary(new: Plan, routes: Sequence[int] = ()) -> str:

@@ -2,32 +2,52 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 from raddle.report.page.fabric_figure import fabric_figure
 from raddle.report.page.model import Axis, Figure, Page, bars, table
 from raddle.topology.model import Fabric
 
 
-def plan_page(fabric: Fabric, plan: Mapping[str, Any], summary: Sequence[str]) -> Page:
-    """Of a plan's JSON; `summary` are the lines that the command prints below its table."""
+@dataclass(frozen=True, slots=True)
+class PlannedSwitch:
+    """What the page shows of a switch; `headroom` is that of each lossless profile, by name."""
+
+    name: str
+    role: str
+    asn: int
+    routes: int
+    pins: int
+    headroom_pool_bytes: int
+    shared_bytes: int
+    headroom: Mapping[str, int]
+
+
+def plan_page(
+    fabric: Fabric,
+    routing: str,
+    switches: Sequence[PlannedSwitch],
+    pinned: Mapping[str, int],
+    summary: Sequence[str],
+) -> Page:
+    """Of a plan; `pinned` are pins that send to each port, `summary` the lines below the command's table."""
     return Page(
-        title=f"Plan of {plan['fabric']}",
-        subtitle=f"raddle plan: routing {plan['routing']}",
+        title=f"Plan of {fabric.name}",
+        subtitle=f"raddle plan: routing {routing}",
         facts=(
-            ("switches", str(len(plan["switches"]))),
-            ("endpoints", str(len(plan["endpoints"]))),
-            ("routes", str(sum(len(switch["routes"]) for switch in plan["switches"]))),
+            ("switches", str(len(switches))),
+            ("endpoints", str(len(fabric.endpoints))),
+            ("routes", str(sum(switch.routes for switch in switches))),
         ),
         notes=tuple(summary),
-        figures=tuple(_figures(fabric, plan)),
+        figures=tuple(_figures(fabric, switches, pinned)),
     )
 
 
-def _figures(fabric: Fabric, plan: Mapping[str, Any]) -> Iterator[Figure]:
-    pinned = _pinned(plan)
+def _figures(
+    fabric: Fabric, switches: Sequence[PlannedSwitch], pinned: Mapping[str, int]
+) -> Iterator[Figure]:
     far = {str(a): str(b) for link in fabric.links for a, b in ((link.a, link.b), (link.b, link.a))}
     values = {f"{port} -> {far[port]}": [count] for port, count in pinned.items() if port in far}
     measures = [Axis("pins that lead there")] if values else []
@@ -41,18 +61,13 @@ def _figures(fabric: Fabric, plan: Mapping[str, Any]) -> Iterator[Figure]:
         ],
         [
             [
-                switch["name"], switch["role"], str(switch["asn"]), len(switch["routes"]),
-                sum(route["origin"] == "pin" for route in switch["routes"]) + len(switch["policies"]),
-                switch["buffers"]["headroom_pool_bytes"], switch["buffers"]["shared_bytes"],
+                each.name, each.role, str(each.asn), each.routes, each.pins,
+                each.headroom_pool_bytes, each.shared_bytes,
             ]
-            for switch in plan["switches"]
+            for each in switches
         ],
     )  # fmt: skip
-    headroom = {
-        profile["name"]: profile["headroom_bytes"]
-        for switch in plan["switches"]
-        for profile in switch["buffers"]["profiles"]
-    }
+    headroom = {name: room for each in switches for name, room in each.headroom.items()}
     if headroom:
         yield bars(
             "Headroom of a lossless priority group",
@@ -60,13 +75,3 @@ def _figures(fabric: Fabric, plan: Mapping[str, Any]) -> Iterator[Figure]:
             Axis("headroom", "bytes"),
             sorted(headroom.items(), key=lambda each: each[1]),
         )
-
-
-def _pinned(plan: Mapping[str, Any]) -> Counter[str]:
-    """How many pins send to each port."""
-    found = Counter[str]()
-    for switch in plan["switches"]:
-        hops = [hop for route in switch["routes"] if route["origin"] == "pin" for hop in route["next_hops"]]
-        hops += [policy["next_hop"] for policy in switch["policies"]]
-        found.update(f"{switch['name']}:{hop['port']}" for hop in hops)
-    return found

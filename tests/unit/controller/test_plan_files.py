@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from raddle.controller.plan import Change, diff_plans, from_json, make_plan, to_json
+from raddle.controller.plan import Change, codec, diff_plans, from_json, make_plan, to_json
+from raddle.controller.plan.held import HeldPlan, held_document, held_pieces
 from raddle.controller.plan.qos import plan_qos
 from raddle.errors import InputError
 from raddle.topology.model import Ecn, LosslessClass, RocePolicy
@@ -68,6 +69,26 @@ def test_equal_fabrics_give_the_same_bytes_with_sorted_keys() -> None:
     document = json.loads(text)
     assert document["schema_version"] == 1
     assert json.dumps(document, indent=1, sort_keys=True) + "\n" == text
+
+
+def test_a_plan_with_more_next_hops_than_json_holds_is_refused_before_any_is_spelled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plan = make_plan(leaf_spine(3, 2, 2), "ecmp")
+    monkeypatch.setattr(codec, "MOST_NEXT_HOPS", 18)  # 3 * 2 * 2 of leaves, 2 * 3 of spines
+    assert to_json(plan).count('"address"') == 18
+    monkeypatch.setattr(codec, "MOST_NEXT_HOPS", 17)
+    monkeypatch.setattr(codec, "_pieces", lambda *_: pytest.fail("a plan that is refused was written"))
+    for write in (
+        to_json,
+        lambda plan: held_pieces(HeldPlan(plan)),
+        lambda plan: held_document(HeldPlan(plan)),
+    ):
+        with pytest.raises(InputError) as refused:
+            write(plan)
+        (told,) = refused.value.diagnostics
+        assert told.code == "plan-too-large"
+        assert "has 12 routes with 18 next hops: JSON holds at most 17 next hops" in told.message
 
 
 @pytest.mark.parametrize(
