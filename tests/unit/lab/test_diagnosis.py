@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,10 @@ def test_a_set_of_logs_names_the_cause_and_where_it_is(kind: str, tmp_path: Path
     faulted, place = draw(kind, 7)
     logs = read_set(logs_of(faulted), tmp_path)
     best = diagnose(fabric_of(), list(logs.values()), Assumed()).causes[0]
-    assert (best.cause, best.where) == (kind, place)
+    assert best.cause == kind
+    # What slows a host or the uplinks of a leaf slows the other host of the leaf, too: a tie is named.
+    places = re.split(", | or ", best.where)
+    assert place in places if kind in ("straggler", "oversubscription") else places == [place]
 
 
 def test_logs_of_a_sound_fabric_are_as_expected(tmp_path: Path) -> None:
