@@ -19,7 +19,7 @@ def test_examples_and_fabric_files_are_offered(tmp_path: Path, monkeypatch: pyte
     (tmp_path / "rates.csv").touch()
     (tmp_path / "racks").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert complete_fabric("ra") == ["rail-256-h100", "racks/", "rails.yaml"]
+    assert complete_fabric("ra") == ["rail-256-h100", "rail-tree-12288", "racks/", "rails.yaml"]
     assert complete_fabric("nothing/like/it") == []
 
 
