@@ -46,10 +46,11 @@ def serve(controller: Controller, doors: Doors) -> None:
 
 def run_in_turn(store: EtcdStore, planner: Planner, settings: Settings, doors: Doors, bus: Bus) -> None:
     """Stand by until this controller leads, lead until the lead is lost, and so on until SIGTERM."""
-    over = threading.Event()
+    over, lost = threading.Event(), threading.Event()
     leading: list[Controller] = []
 
     def stop() -> None:
+        lost.set()
         for controller in leading:
             controller.stop()
 
@@ -64,6 +65,7 @@ def run_in_turn(store: EtcdStore, planner: Planner, settings: Settings, doors: D
     hear_signals(end, reload)
     who = f"{socket.gethostname()}:{os.getpid()}"
     while not over.is_set():
+        lost.clear()
         leadership = Leadership(store, who, stop)
         if not leadership.wait(over.is_set, lambda text: bus.tell("state", text)):
             return
@@ -71,6 +73,8 @@ def run_in_turn(store: EtcdStore, planner: Planner, settings: Settings, doors: D
             bus.tell("state", f"leads, term {store.term}")
             controller = Controller(store, planner, settings, bus, store.term)
             leading[:] = [controller]
+            if over.is_set() or lost.is_set():  # heard before there was one to stop
+                controller.stop()
             try:
                 serve(controller, doors)
             except StoreError as error:

@@ -130,7 +130,8 @@ class Controllers:
             for process in self.processes.values():
                 process.send_signal(signal.SIGCONT)
                 process.terminate()
-                process.wait()
+            for process in self.processes.values():
+                process.wait(WAIT_S)
 
 
 @needs_etcd

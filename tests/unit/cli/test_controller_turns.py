@@ -1,0 +1,93 @@
+"""Controllers that take turns end when they are told to, whenever that is."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from raddle.cli import controller_turns
+
+TERM = signal.SIGTERM
+
+
+@pytest.fixture(autouse=True)
+def own_signals() -> Iterator[None]:
+    """Give the test runner its signals back."""
+    known = {number: signal.getsignal(number) for number in (TERM, signal.SIGINT, signal.SIGHUP)}
+    yield
+    for number, handler in known.items():
+        signal.signal(number, handler)
+
+
+class Lead:
+    """A lead that is had at once; what `meanwhile` does happens just before."""
+
+    meanwhile: Callable[[Lead], None]
+
+    def __init__(self, store: object, who: str, lost: Callable[[], None]) -> None:
+        self.lost = lost
+
+    def wait(self, is_over: Callable[[], bool], tell: Callable[[str], None]) -> bool:
+        Lead.meanwhile(self)
+        return True
+
+    def __enter__(self) -> Lead:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+
+class Stub:
+    def __init__(self, *given: object) -> None:
+        self.stopped = threading.Event()
+        self.term = 1
+
+    def stop(self) -> None:
+        self.stopped.set()
+
+    def tell(self, *words: str) -> None:
+        pass
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Whether each controller that was served had been stopped."""
+    found: list[bool] = []
+
+    def serve(controller: Stub, doors: object) -> None:
+        found.append(controller.stopped.is_set())
+        os.kill(os.getpid(), TERM)  # whatever was lost, the test ends
+
+    monkeypatch.setattr(controller_turns, "Leadership", Lead)
+    monkeypatch.setattr(controller_turns, "Controller", Stub)
+    monkeypatch.setattr(controller_turns, "serve", serve)
+    return found
+
+
+def run() -> None:
+    given: Any = Stub()
+    controller_turns.run_in_turn(given, given, given, given, given)
+
+
+def test_sigterm_just_before_the_lead_ends_the_turn(served: list[bool]) -> None:
+    Lead.meanwhile = lambda lead: os.kill(os.getpid(), TERM)
+    run()
+    assert served == [True]
+
+
+def test_a_lead_that_is_lost_at_once_is_not_used(served: list[bool]) -> None:
+    Lead.meanwhile = lambda lead: lead.lost()
+    run()
+    assert served == [True]
+
+
+def test_a_lead_that_lasts_is_used(served: list[bool]) -> None:
+    Lead.meanwhile = lambda lead: None
+    run()
+    assert served == [False]
