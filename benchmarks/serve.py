@@ -1,8 +1,8 @@
 """CPU time of `raddle serve` beside 80 switches of 64 ports at 1 Hz, and how many samples came.
 
-The switches run in this process, without traffic (a sample is as long with it); what is measured is the other
-one, with a reader of its page's events. A machine that is too slow for the switches gives fewer samples than
-80 a second: the CPU time of a sample tells what 80 take.
+The switches run in this process, without traffic, whose longer numbers make longer samples; what is measured
+is the other one, with a reader of its page's events. A machine that is too slow for the switches gives fewer
+samples than 80 a second: the CPU time of a sample tells what 80 take.
 """
 
 from __future__ import annotations
