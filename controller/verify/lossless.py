@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from operator import itemgetter
 
 from raddle.controller.plan.buffers import computed_headroom
 from raddle.controller.verify.cnps import check_cnps
@@ -42,10 +43,13 @@ def check_lossless(
         congested_groups: priority groups at their PFC threshold when ECN must still mark first.
     """
     gathered: dict[Finding, dict[str, None]] = {}
+    late: dict[str, tuple[int, Finding]] = {}
     for switch in fabric.switches:
         state = states[switch.name]
         for finding in _switch(switch, state, fabric, congested_groups):
             gathered.setdefault(finding, {})[switch.name] = None
+        if found := min(_ecn_after_pfc(state, fabric, congested_groups), key=itemgetter(0), default=None):
+            late[switch.name] = found
         lanes = {port.name: len(port.lanes) for port in switch.ports}
         for port in state.ports:
             ref = PortRef(switch.name, port.name)
@@ -53,6 +57,9 @@ def check_lossless(
             if link is not None and link.is_up:
                 for finding in _port(switch, state, port, lanes[port.name], link, fabric):
                     gathered.setdefault(finding, {})[str(ref)] = None
+    if late:  # one kmax has one bound: that of the switch that pauses first
+        names = sorted(late, key=lambda name: late[name][0])
+        gathered[late[names[0]][1]] = dict.fromkeys(names)
     for port_name, finding in check_ends(fabric, states):
         gathered.setdefault(finding, {})[port_name] = None
     for finding in _renewal(fabric.roce):
@@ -204,12 +211,7 @@ def _egress(state: SwitchState, port: PortState, lossless: LosslessClass) -> Ite
 def _switch(switch: Switch, state: SwitchState, fabric: Fabric, congested_groups: int) -> Iterator[Finding]:
     """What all ports of a switch share: the buffer, and the point where PFC sets in."""
     ingress = [pool for pool in state.buffer_pools if pool.is_ingress]
-    reserved = [0] * len(state.buffer_pools)
-    for port in state.ports:
-        for index in port.pgs:
-            if index is not None:
-                profile = state.buffer_profiles[index]
-                reserved[profile.pool] += profile.reserved_bytes
+    reserved = _reserved(state)
     beside = sum(reserved) if switch.model.has_guarantees_beside else 0
     total = sum(pool.size_bytes + pool.xoff_bytes for pool in ingress) + beside
     if total > switch.model.buffer_bytes:
@@ -220,22 +222,37 @@ def _switch(switch: Switch, state: SwitchState, fabric: Fabric, congested_groups
         )
         message = f"{what} take {total} B, {switch.model.name} has {switch.model.buffer_bytes}"
         yield Finding("buffer-exceeded", message, "shrink the pools", ("fabric", "leaves", "model"))
-    yield from check_headroom_pools(state, fabric.roce.headroom)
-    if fabric.roce.pfc and fabric.roce.congestion_control == "dcqcn":
-        yield from _ecn_before_pfc(state, fabric, reserved, congested_groups)
+    cabled = {port.name for port in state.ports if PortRef(switch.name, port.name) in fabric.link_by_port}
+    yield from check_headroom_pools(state, fabric.roce.headroom, cabled)
     if fabric.roce.pfc and fabric.roce.watchdog is None:
         message = "no PFC watchdog: a stuck receiver stops the fabric"
         yield Finding("no-watchdog", message, "set roce.watchdog", ("roce", "watchdog"), "warning")
 
 
-def _ecn_before_pfc(
-    state: SwitchState, fabric: Fabric, reserved: list[int], congested_groups: int
-) -> Iterator[Finding]:
-    """A priority group's dynamic threshold with N such groups at it, T = alpha * (B - N * T), is above kmax.
+def _reserved(state: SwitchState) -> list[int]:
+    """What priority groups have reserved in each pool."""
+    reserved = [0] * len(state.buffer_pools)
+    for port in state.ports:
+        for index in port.pgs:
+            if index is not None:
+                profile = state.buffer_profiles[index]
+                reserved[profile.pool] += profile.reserved_bytes
+    return reserved
+
+
+def _ecn_after_pfc(
+    state: SwitchState, fabric: Fabric, congested_groups: int
+) -> Iterator[tuple[int, Finding]]:
+    """Where PFC pauses before ECN marks, and from how many bytes on.
+
+    A priority group's dynamic threshold with N such groups at it, T = alpha * (B - N * T), is above kmax.
 
     Source: Y. Zhu et al., "Congestion control for large-scale RDMA deployments", SIGCOMM 2015, section 4:
         ECN must mark before PFC pauses even where all bytes of a marked queue came in through one port.
     """
+    if not fabric.roce.pfc or fabric.roce.congestion_control != "dcqcn":
+        return
+    reserved = _reserved(state)
     for priority in (each.priority for each in fabric.roce.lossless):
         pairs = {(port.pgs[priority], port.queues[priority].wred) for port in state.ports}
         for pg, wred in sorted((a, b) for a, b in pairs if a is not None and b is not None):
@@ -247,10 +264,11 @@ def _ecn_before_pfc(
                 alpha = 2.0**profile.dynamic_th
                 pause_bytes = int(alpha * shared / (1 + congested_groups * alpha)) + profile.reserved_bytes
             if marking.max_bytes >= pause_bytes:
-                yield Finding(
+                finding = Finding(
                     "ecn-after-pfc",
                     f"ECN kmax {marking.max_bytes} B is not below {pause_bytes} B, where PFC pauses priority "
                     f"{priority} with {congested_groups} congested priority groups",
                     f"set kmax below {pause_bytes} B, or raise dynamic_th",
                     ("roce", "ecn", "kmax"),
                 )
+                yield pause_bytes, finding

@@ -31,6 +31,7 @@ from raddle.controller.ledger import Ledger, apply_recorded
 from raddle.controller.plan.model import Plan
 from raddle.controller.reconcile import Past, PushPolicy, SwitchResult, apply_plan
 from raddle.inventory import Inventory
+from raddle.topology.yaml.placing import placed
 
 
 @with_option_groups
@@ -84,7 +85,7 @@ def apply(
         print(_way_in(through), file=sys.stderr)
     ledger = Ledger(inventory)
     policy = PushPolicy(dry_run, allow_flap, confirm, take_over, tuple(accept_identity or ()))
-    with progress_bar() as progress:
+    with progress_bar() as progress, placed(model):
         if dry_run:
             applied = ledger.read(model.name)
             past = applied.past if applied else Past(written={})

@@ -35,6 +35,7 @@ from raddle.controller.southbound.p4runtime.target import describe_target, p4_ta
 from raddle.controller.southbound.sonic.tables import pushed
 from raddle.errors import InputError
 from raddle.topology.model import Nos
+from raddle.topology.yaml.placing import placed
 
 _SHOWN = 64
 """Names of switches in a message."""
@@ -119,7 +120,8 @@ def render(
             rendered[name] = first_boot(model, each, held)
             rendered[name] = patch_of(held, rendered[name]) if patch else rendered[name]
         else:
-            rendered[name] = _rendered(plan, each, form, boot, pins)
+            with placed(model):
+                rendered[name] = _rendered(plan, each, form, boot, pins)
     hashing = hash_files(chosen.values()) if is_day0 and form == "sonic" else {}
     if ztp:
         _write(ztp, ztp_files(model, rendered, url) | hashing)

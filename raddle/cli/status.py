@@ -25,6 +25,7 @@ from raddle.cli.options import (
 from raddle.controller.ledger import Ledger
 from raddle.controller.reconcile import Past, SwitchResult, check, read_links
 from raddle.errors import UnreachableError
+from raddle.topology.yaml.placing import placed
 
 
 @with_option_groups
@@ -45,7 +46,8 @@ def status(
     model = load_fabric(fabric)
     applied = Ledger(inventory).read(model.name)
     plan = plan_applied(model, options, plan_file, applied).plan
-    results = check(plan, where, applied.past if applied else Past(written={}))
+    with placed(model):
+        results = check(plan, where, applied.past if applied else Past(written={}))
     links = read_links(plan, where)
     if as_json:
         print(results_json(results, model.first_boot, links))

@@ -47,7 +47,7 @@ from raddle.topology.views.cable_mend import CableWork, mend_cables
 from raddle.topology.views.cable_truth import SeenCable, compare_cables, planned_names
 from raddle.topology.views.capacity import bisection_bps, tier_oversubscription
 from raddle.topology.views.polarisation import polarisation
-from raddle.topology.yaml.placing import in_file, spans_of
+from raddle.topology.yaml.placing import in_file, placed, spans_of
 from raddle.workload import Demand
 
 _SHOWN_RULES = 5
@@ -142,8 +142,9 @@ def verify_plan(
             f"{policies} policy routes of this plan are no part of the proof, which is of its routes",
             hint="'routing: {pins: host-route}' makes pins that are proven under failures",
             severity="warning",
+            place=("routing", "pins"),
         )
-        result = replace(result, problems=(*result.problems, beside))
+        result = replace(result, problems=(*result.problems, *in_file(fabric, [beside])))
     return result if earlier is None else _with_update(fabric, network, result, earlier, plan)
 
 
@@ -248,7 +249,9 @@ def planned_state(fabric: Fabric, plan: Plan, name: str) -> SwitchState:
     switch = next(each for each in plan.switches if each.name == name)
     boot = bootstrap(switch)
     config = {table: dict(entries) for table, entries in boot.config_db.items()}
-    for table, entries in pushed(switch).items():
+    with placed(fabric):
+        tables = pushed(switch)
+    for table, entries in tables.items():
         config.setdefault(table, {}).update(entries)
     oper = {port.name: {"oper_status": "up" if port.is_enabled else "down"} for port in switch.ports}
     appl = {"PORT_TABLE": oper, "SWITCH_TABLE": {"switch": boot.switch_json["SWITCH_TABLE:switch"]}}
@@ -380,6 +383,8 @@ def _outside(fabric: Fabric, subject: _Subject, found: list[Finding]) -> Iterato
         yield "loss of CNPs, which have no buffer of their own"
     if any(finding.code == "headroom-shared" for finding in found):
         yield "loss where more priority groups are in headroom at once than their pool has room for"
+    if any(finding.code == "headroom-beside" for finding in found):
+        yield "loss where lossless packets come in at ports that the fabric has no cable at, too"
     if (share := fabric.roce.headroom.small_packet_share) < 1:
         yield f"loss where more than {100 * share:g} % of lossless packets are of 64 bytes"
 

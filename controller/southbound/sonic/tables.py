@@ -225,6 +225,7 @@ def _planned_wred(switch: SwitchPlan) -> dict[str, str]:
             f"{switch.name} is to mark with a probability of at most {ecn.pmax * 100:g} %, and SONiC's "
             f"WRED_PROFILE holds whole percents: it would be {percent} %",
             f"set 'roce: {{ecn: {{pmax: {max(1, percent)}%}}}}'",
+            ("roce", "ecn", "pmax"),
         )
     return _wred(ecn.kmin_bytes, ecn.kmax_bytes, percent)
 

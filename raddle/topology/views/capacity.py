@@ -199,8 +199,8 @@ _PLACES: dict[str, Place] = {
 """Where in the fabric file the cause of each warning is, or what is nearest to it there."""
 
 
-def _warn(code: str, message: str, hint: str = "") -> Diagnostic:
-    return Diagnostic(code, message, hint=hint, severity="warning", place=_PLACES.get(code, ()))
+def _warn(code: str, message: str, hint: str = "", place: Place = ()) -> Diagnostic:
+    return Diagnostic(code, message, hint=hint, severity="warning", place=place or _PLACES.get(code, ()))
 
 
 def _warnings(fabric: Fabric) -> Iterator[Diagnostic]:
@@ -225,7 +225,8 @@ def _warnings(fabric: Fabric) -> Iterator[Diagnostic]:
     cabled = {end.device for link in fabric.links for end in (link.a, link.b)}
     for switch in fabric.switches:
         if switch.name not in cabled:
-            yield _warn("idle-switch", f"switch '{switch.name}' has no links")
+            place: Place = ("devices", switch.name) if not fabric.templates else ("overrides", "remove")
+            yield _warn("idle-switch", f"switch '{switch.name}' has no links", place=place)
     yield from _group_warnings(fabric)
     yield from _roce_warnings(fabric)
     yield from _timeout_warnings(fabric)

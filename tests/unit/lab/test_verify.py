@@ -88,6 +88,33 @@ def test_one_more_lossless_group_is_a_finding_for_verify_and_a_difference_for_st
     assert [change.path for change in differences(switch.name, held, wanted)] == ["BUFFER_PG/Ethernet0|4"]
 
 
+def test_a_lossless_group_of_a_port_without_a_cable_is_a_warning_where_status_says_in_sync() -> None:
+    switch = PLAN.switches[0]
+    wanted = intended(switch)
+    held = {table: dict(rows) for table, rows in wanted.items()}
+    held["BUFFER_PG"]["Ethernet80|4"] = held["BUFFER_PG"]["Ethernet0|3"]
+    oper = {port.name: {"oper_status": "up"} for port in switch.ports}
+    state = derive(cast(ConfigDb, held), {"PORT_TABLE": oper})
+    (found,) = check_lossless(FABRIC, {**STATES, switch.name: state})
+    assert (found.code, found.severity) == ("headroom-beside", "warning")
+    assert found.message.startswith("leaf0: with Ethernet80, which the fabric has no cable at")
+    assert not list(differences(switch.name, held, wanted))
+
+
+def test_one_kmax_gets_one_bound_which_suits_every_switch() -> None:
+    def late(kmax_bytes: int) -> list[str]:
+        policy = replace(FABRIC.roce, ecn=replace(FABRIC.roce.ecn, kmax_bytes=kmax_bytes))
+        fabric = replace(FABRIC, roce=policy)
+        plan = make_plan(fabric, "ecmp")
+        states = {switch.name: planned_state(fabric, plan, switch.name) for switch in plan.switches}
+        return [each.hint for each in check_lossless(fabric, states) if each.code == "ecn-after-pfc"]
+
+    (hint,) = late(32_000_000)
+    bound = int(hint.split()[3])
+    assert late(bound) == [hint]
+    assert late(bound - 1) == []
+
+
 def test_larger_sets_of_failures_are_sampled_and_it_says_so() -> None:
     result = run("leaf-spine-16", "--routing", "ecmp", "--failures", "2", "--most", "20")
     assert result.exit_code == 0, result.output
