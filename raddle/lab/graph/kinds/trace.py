@@ -18,6 +18,11 @@ from raddle.topology.yaml.fields import Name, Text
 from raddle.traffic import Terms
 
 
+def _on(group: Ints, step: Step) -> Step:
+    """A step of a trace, whose ranks are places in a group, on the ranks of that group."""
+    return replace(step, parts=tuple(replace(part, ranks=group[part.ranks]) for part in step.parts))
+
+
 class GoalSpec(NodeSpec):
     """What the ranks of a GOAL file do."""
 
@@ -33,10 +38,7 @@ def _goal(spec: GoalSpec, context: Context) -> Made:
     if len(group) != trace.ranks:
         message = f"'{spec.goal}' has {trace.ranks} ranks, '{spec.group}' {len(group)}"
         raise context.error("uneven-groups", message, ("goal",), "name a group of as many")
-    steps = tuple(
-        replace(step, parts=tuple(replace(part, ranks=group[part.ranks]) for part in step.parts))
-        for step in steps_of(trace.operations)
-    )
+    steps = tuple(_on(group, step) for step in steps_of(trace.operations))
     if not steps:
         raise context.error("bad-workload", f"nothing is done in '{spec.goal}'", ("goal",))
     sent = sum(each.kind == SEND for each in trace.operations)
@@ -68,9 +70,7 @@ def _chakra(spec: ChakraSpec, context: Context) -> Made:
         return collective_step(context, found, each.collective, None, size, Terms(), name, each.collective)[0]
 
     steps = tuple(
-        step
-        if step.label not in (COMPUTE, SEND)
-        else replace(step, parts=tuple(replace(part, ranks=group[part.ranks]) for part in step.parts))
+        _on(group, step) if step.label in (COMPUTE, SEND) else step
         for step in steps_of(trace.operations, joined)
     )
     changed = f" ({'; '.join(trace.changed)})" if trace.changed else ""
