@@ -50,6 +50,13 @@ def cost(
     raddle has no prices of its own: each is the user's, with its source and date. With several fabrics, or
     one fabric twice at different prices, it says where a saving comes from: fewer things, or cheaper ones.
     """
+    if as_json and form == "csv":
+        raise InputError.of("bad-option", "--json and --format csv are two forms", "give one of them")
+    beside = {"--prices": prices, "--all-reduce": all_reduce, "--html": html, "--json": as_json}
+    used = [name for name, value in beside.items() if value]
+    if is_template and (used or len(fabrics) > 1):
+        what = used[0] if used else "a second fabric"
+        raise InputError.of("bad-option", f"--template has no use for {what}", "leave it out")
     models = [load_fabric(name) for name in fabrics]
     if is_template:
         print(template(models[0]), end="")

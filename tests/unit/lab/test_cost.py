@@ -151,3 +151,17 @@ def test_the_command_prints_json_and_csv_and_refuses_two_currencies(tmp_path: Pa
     assert "different currencies" in str(result.exception)
     result = CliRunner().invoke(app, ["cost", "leaf-spine-16"])
     assert "--template" in str(result.exception.diagnostics[0].hint)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["leaf-spine-16", "--template", "--json"], "--template has no use for --json"),
+        (["leaf-spine-16", "--template", "--prices", "p.yaml"], "--template has no use for --prices"),
+        (["leaf-spine-16", "white-box-512", "--template"], "--template has no use for a second fabric"),
+        (["leaf-spine-16", "--prices", "p.yaml", "--json", "--format", "csv"], "are two forms"),
+    ],
+)
+def test_options_without_an_effect_are_refused(words: list[str], message: str) -> None:
+    result = CliRunner().invoke(app, ["cost", *words])
+    assert message in str(result.exception)
