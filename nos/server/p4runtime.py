@@ -256,9 +256,12 @@ def p4runtime_handler(service: P4RuntimeService, work: Work) -> grpc.GenericRpcH
                 yield part
 
     async def stream(requests: AsyncIterator[bytes], context: _Context) -> AsyncIterator[Any]:
+        async def messages() -> AsyncIterator[p4r.StreamMessageRequest]:
+            async for data in requests:
+                yield p4r.StreamMessageRequest.FromString(data)
+
         turns.arrived(context.peer())
-        messages = (p4r.StreamMessageRequest.FromString(data) async for data in requests)
-        async for response in service.StreamChannel(messages, context):
+        async for response in service.StreamChannel(messages(), context):
             await turns.come(context.peer())
             yield response
 
