@@ -15,7 +15,7 @@ _BANDWIDTHS = _RATES | {"MBps": 8 * 10**6, "GBps": 8 * 10**9, "TBps": 8 * 10**12
 _SIZES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _LENGTHS = {"m": 1.0, "cm": 0.01, "km": 1000.0}
 _TIMES_PS = {"ps": 1, "ns": 10**3, "us": 10**6, "ms": 10**9, "s": 10**12}
-_NCCL_SIZES = {"": 1, "B": 1, "K": 2**10, "M": 2**20, "G": 2**30}
+_MESSAGE_SIZES = _SIZES | {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 
 
 def _parse(text: str, units: dict[str, int] | dict[str, float], what: str, example: str) -> float:
@@ -65,9 +65,10 @@ def parse_ratio(text: str) -> float:
     return _parse(text, {"%": 0.01}, "percentage", "20%")
 
 
-def parse_nccl_bytes(text: str) -> int:
-    """A size as nccl-tests takes it: `1M` -> 1_048_576 (powers of 1024)."""
-    return _whole(_parse(text, _NCCL_SIZES, "size", "1M or 256K"), text, "size", "bytes")
+def parse_message_bytes(text: str) -> int:
+    """A size as nccl-tests takes it, `1M` -> 1_048_576 (powers of 1024), or with its unit, `1MB`, `1MiB`."""
+    value = round(_parse(text, _MESSAGE_SIZES, "size", "1M, 256KiB or 4MB"), 3)
+    return _whole(value, text, "size", "bytes")
 
 
 def format_rate(bps: int) -> str:

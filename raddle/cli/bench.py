@@ -42,7 +42,7 @@ from raddle.report.run_files import samples_csv
 from raddle.report.table import Style, table_foot, table_head, table_row, to_table
 from raddle.sim.series import Sample
 from raddle.topology.views.cut_off import cut_off_endpoints
-from raddle.units import parse_nccl_bytes
+from raddle.units import parse_message_bytes
 
 _FILES = ("bench.json", "series-*.csv", "capture-*.pcapng")
 
@@ -232,6 +232,6 @@ def sizes_of(
 
 def _size(text: str, option: str) -> int:
     try:
-        return parse_nccl_bytes(text)
+        return parse_message_bytes(text)
     except ValueError as error:
         raise InputError.of("bad-size", f"{option}: {error}") from None

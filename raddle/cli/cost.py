@@ -20,7 +20,7 @@ from raddle.report.cost import cost_csv, cost_json, cost_text
 from raddle.report.model import BenchResult
 from raddle.report.page.cost_page import cost_page
 from raddle.topology.model import Fabric
-from raddle.units import parse_nccl_bytes
+from raddle.units import parse_message_bytes
 
 
 def cost(
@@ -91,7 +91,7 @@ def _prices(paths: list[Path], fabrics: int) -> list[Prices]:
 
 def _size(text: str) -> int:
     try:
-        return parse_nccl_bytes(text)
+        return parse_message_bytes(text)
     except ValueError as error:
         raise InputError.of("bad-size", f"--all-reduce: {error}") from None
 

@@ -52,7 +52,8 @@ ThreadsOption = Annotated[
 FidelityOption = Annotated[
     Fidelity,
     typer.Option(
-        help="packet: every packet moves; auto: steps exactly alike are computed; fluid: max-min fair rates."
+        help="packet: every packet moves; fluid: max-min fair rates; auto: packets, but equal steps are"
+        " computed, and a workload that takes minutes flows."
     ),
 ]
 UsedInventoryOption = Annotated[

@@ -48,7 +48,7 @@ from raddle.lab.workloads.ranks import Scope
 from raddle.nos.farm import ServerTls, SwitchFarm, is_loopback
 from raddle.topology.model import Fabric
 from raddle.topology.views.cable_truth import planned_names, read_cables
-from raddle.units import parse_nccl_bytes
+from raddle.units import parse_message_bytes
 from raddle.workload import Workload
 
 _SWITCH_S = 0.001
@@ -238,7 +238,7 @@ def _traffic(
 
 def _size(text: str) -> int:
     try:
-        return parse_nccl_bytes(text)
+        return parse_message_bytes(text)
     except ValueError as error:
         raise InputError.of("bad-size", f"--size: {error}") from None
 

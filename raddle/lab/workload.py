@@ -15,8 +15,8 @@ from raddle.lab.graph.model import Graph
 from raddle.lab.graph.rows import job_of_message, job_rows, node_rows, node_spans
 from raddle.lab.run.diagnosis import diagnose
 from raddle.lab.run.drive import Outcome, Run, drive
-from raddle.lab.run.effort import TimeLeft, Told
-from raddle.lab.run.fidelity import check_fidelity, left_out
+from raddle.lab.run.effort import TimeLeft, Told, packets_take_long
+from raddle.lab.run.fidelity import check_fidelity, fits_fluid, left_out
 from raddle.lab.run.link_use import link_names, links_in_use, scale_up_in_use
 from raddle.lab.run.settings import DEFAULT_SETTINGS, RunSettings
 from raddle.lab.run.size_row import unfinished_flows
@@ -26,6 +26,7 @@ from raddle.lab.workloads.demand import demand_of
 from raddle.report.workload import WorkloadResult
 from raddle.sim import DROP_REASONS, NEVER
 from raddle.topology.model import Fabric
+from raddle.workload import Workload
 
 _SHOWN = 20
 
@@ -51,14 +52,13 @@ def run_workload(
         UnreachableError: a switch does not answer or does not take the plan.
     """
     _check(fabric, request)
-    if request.settings.fidelity == "auto":  # a graph is no pattern
-        request = replace(request, settings=replace(request.settings, fidelity="packet"))
     watch.tell("laying out the workload")
     graph, laid_out = request.graph, assemble(request.graph)
     work = laid_out.workload
     demand = demand_of(fabric, work.seats, work.schedule) if request.routing == "pinned" else None
     plan = make_plan(fabric, request.routing, demand)
     switches = prepare_switches(fabric, plan, source, watch.tell)
+    request = _with_fidelity(request, switches, work, watch)
     outcome = drive(switches, work, request.settings, Told(watch, TimeLeft(), _simulated))
     alone_ps: list[int | None] = [None] * len(graph.jobs)
     if len(graph.jobs) > 1 and not outcome.is_interrupted:
@@ -73,6 +73,21 @@ def _check(fabric: Fabric, request: WorkloadRequest) -> None:
     if request.settings.fidelity == "fluid" and any(job.is_lossy for job in request.graph.jobs):
         what = "messages that flow have no packets: those of a lossy job could not be dropped"
         raise InputError.of("no-fluid", what, "take --fidelity packet")
+
+
+def _with_fidelity(
+    request: WorkloadRequest, switches: PreparedSwitches, work: Workload, watch: Watch
+) -> WorkloadRequest:
+    """The request with `auto` decided: packets, but where these take minutes messages that flow."""
+    settings, fidelity = request.settings, request.settings.fidelity
+    if fidelity == "auto":
+        fidelity = "packet"
+        is_lossy = any(job.is_lossy for job in request.graph.jobs)
+        may_flow = not is_lossy and fits_fluid(switches.fabric, switches.states, settings)
+        if may_flow and (long := packets_take_long(switches.fabric, work)):
+            fidelity = "fluid"
+            watch.notice(f"{long}; messages flow instead, --fidelity packet moves every packet")
+    return replace(request, settings=replace(settings, fidelity=fidelity))
 
 
 def _time_alone(

@@ -12,7 +12,7 @@ from raddle.controller.service.events import Event
 from raddle.errors import InputError
 from raddle.serve.view import LiveView
 from raddle.traffic.registry import COLLECTIVES
-from raddle.units import parse_nccl_bytes
+from raddle.units import parse_message_bytes
 
 _MOST_BYTES = 2**34
 
@@ -37,7 +37,7 @@ class Jobs:
                 "bad-bench", f"no collective {collective!r} to bench", f"there are {', '.join(names)}"
             )
         try:
-            size_bytes = parse_nccl_bytes(str(size))
+            size_bytes = parse_message_bytes(str(size))
         except ValueError as error:
             raise InputError.of("bad-bench", f"size: {error}", "write it as 16M") from None
         if not 0 < size_bytes <= _MOST_BYTES:

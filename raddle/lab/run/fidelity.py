@@ -20,6 +20,12 @@ ENGINES: dict[Fidelity, type[Simulation]] = {
 }
 
 
+def fits_fluid(fabric: Fabric, states: Mapping[str, SwitchState], settings: RunSettings) -> bool:
+    """Whether messages that flow have all that a run on these switches is asked for."""
+    is_adaptive = any(state.is_adaptive for state in states.values())
+    return not is_adaptive and next(_beyond_fluid(fabric, settings), None) is None
+
+
 def check_fidelity(fabric: Fabric, settings: RunSettings) -> None:
     """Refuse what a run is asked for and its engine does not have, before anything is programmed.
 

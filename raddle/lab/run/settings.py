@@ -11,8 +11,8 @@ from raddle.sim import NEVER
 from raddle.topology.model import PortRef
 
 Fidelity = Literal["auto", "packet", "fluid"]
-"""`packet`: every packet moves. `auto`: the same, but steps that are exactly alike are computed. `fluid`:
-messages flow at max-min fair rates."""
+"""`packet`: every packet moves. `auto`: the same, but steps that are exactly alike are computed, and a
+workload whose packets would take minutes flows. `fluid`: messages flow at max-min fair rates."""
 
 DETECTION_PS = 10**9
 """Assumption: 1 ms from the loss of light to a switch that no longer sends there."""

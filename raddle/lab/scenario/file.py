@@ -42,7 +42,7 @@ from raddle.topology.yaml.json_schema import URI, cleaned
 from raddle.topology.yaml.reading import read_spec
 from raddle.topology.yaml.schema_devices import Spec, one_or_many
 from raddle.topology.yaml.source import Place, Source, parse, read_text, refuse_all
-from raddle.units import format_size, parse_nccl_bytes
+from raddle.units import format_size, parse_message_bytes
 
 _NOT_A_SCENARIO = ("not-a-scenario", "start with 'raddle: 1', then 'name:', 'fabric:', 'jobs:' and 'expect:'")
 
@@ -276,7 +276,7 @@ class _Reader:
         return ScenarioJob(name, spec.start, make) if make else None
 
     def _collective(self, spec: JobSpec, place: Place) -> Callable[[int], Work] | None:
-        size_bytes = self._read("bad-size", lambda: parse_nccl_bytes(spec.size or ""), (*place, "size"))
+        size_bytes = self._read("bad-size", lambda: parse_message_bytes(spec.size or ""), (*place, "size"))
         if size_bytes is None:
             return None
 

@@ -22,7 +22,7 @@ from raddle.topology.yaml.json_schema import URI, cleaned
 from raddle.topology.yaml.reading import read_spec
 from raddle.topology.yaml.schema_devices import Spec
 from raddle.topology.yaml.source import Place, Source, parse, read_text, refuse_all
-from raddle.units import parse_nccl_bytes
+from raddle.units import parse_message_bytes
 
 _NOT_A_SWEEP = ("not-a-sweep", "start with 'raddle: 1', then 'name:', 'fabric:', 'collective:' and 'size:'")
 MAX_RUNS = 1_000_000
@@ -184,7 +184,7 @@ class _Reader:
                     return
                 yield RunSpec(
                     fabric.name, variables, routing, control, found.name,
-                    None if algorithm == "usual" else algorithm, parse_nccl_bytes(size), placement, qps,
+                    None if algorithm == "usual" else algorithm, parse_message_bytes(size), placement, qps,
                     spec.fidelity, failure[0], seed, failure[1],
                 )  # fmt: skip
 
@@ -197,7 +197,7 @@ class _Reader:
 
     def _size(self, text: str, place: Place) -> None:
         try:
-            parse_nccl_bytes(text)
+            parse_message_bytes(text)
         except ValueError as error:
             message, _, hint = str(error).partition("; ")
             self._problem("bad-size", message, place, hint)

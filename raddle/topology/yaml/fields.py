@@ -19,6 +19,7 @@ from raddle.units import (
     ip_text,
     parse_bandwidth_bps,
     parse_length_m,
+    parse_message_bytes,
     parse_rate_bps,
     parse_ratio,
     parse_size_bytes,
@@ -373,6 +374,7 @@ _WORD = {"type": ["string", "integer", "number"]}
 _N = r"[0-9]+(\.[0-9]+)?\s*"
 _TIME = _text(_N + "(ps|ns|us|ms|s)", "200ms")
 _SIZE = _text(_N + "(B|[KMG]B|[KMG]iB)", "800KB")
+_MESSAGE_SIZE = _text(_N + "(B|[KMG](i?B)?)?", "64M") | {"type": ["string", "integer"]}
 _RATE = _text(_N + "(bps|[KMGT](bps)?)", "400G")
 _BANDWIDTH = _text(_N + "(bps|[KMGT](bps)?|[MGT]Bps)", "48.5GBps")
 _LENGTH = _text(_N + "(m|cm|km)", "30m")
@@ -400,6 +402,10 @@ Bandwidth = Annotated[
     int, _field("bad-speed", _positive(parse_bandwidth_bps, "bandwidth", 10**15, "1000T"), _BANDWIDTH)
 ]
 Size = Annotated[int, _field("bad-size", _positive(parse_size_bytes, "size", 2**40, "1024GiB"), _SIZE)]
+MessageSize = Annotated[
+    int, _field("bad-size", _positive(parse_message_bytes, "size", 2**40, "1024GiB"), _MESSAGE_SIZE)
+]
+"""As nccl-tests has sizes: K, M and G are powers of 1024, and a number without unit is bytes."""
 Cable = Annotated[
     float, _field("bad-length", _positive(parse_length_m, "cable length", 1e5, "100km"), _LENGTH)
 ]

@@ -11,7 +11,7 @@ from raddle.lab.graph.groups import EVERYONE, Group
 from raddle.lab.graph.kinds.record import Context, Made, NodeKind, StreamSpec
 from raddle.lab.graph.model import Ints, Part, Step
 from raddle.lab.workloads.matrix_file import read_matrix
-from raddle.topology.yaml.fields import Name, Position, Size, Text
+from raddle.topology.yaml.fields import MessageSize, Name, Position, Text
 from raddle.traffic import Terms
 from raddle.units import format_size
 from raddle.workload import Workload
@@ -22,7 +22,7 @@ class CollectiveSpec(StreamSpec):
 
     collective: Text
     """Its name: all_reduce, all_gather, reduce_scatter, all_to_all, broadcast, ..."""
-    size: Size
+    size: MessageSize
     """Bytes of the whole buffer, as `raddle bench` takes them."""
     group: Name = EVERYONE
     """The groups that run it, side by side."""

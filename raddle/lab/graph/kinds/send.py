@@ -7,7 +7,7 @@ from pydantic import Field
 
 from raddle.lab.graph.kinds.record import Context, Made, NodeKind, StreamSpec
 from raddle.lab.graph.model import Ints, Part, Step
-from raddle.topology.yaml.fields import Name, Size
+from raddle.topology.yaml.fields import MessageSize, Name
 from raddle.traffic.collectives import direct
 from raddle.units import format_size
 from raddle.workload import Seats, Workload
@@ -16,7 +16,7 @@ from raddle.workload import Seats, Workload
 class SendSpec(StreamSpec):
     """Messages: `{send: 4MB, from: GROUP, to: GROUP}`."""
 
-    send: Size
+    send: MessageSize
     """Bytes of each message."""
     source: Name = Field(alias="from")
     """The group that sends: its n-th rank to the n-th of the other."""

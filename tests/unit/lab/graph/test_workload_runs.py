@@ -18,6 +18,7 @@ from raddle.lab.graph.file import read_workload
 from raddle.lab.graph.free import free_finish_ps
 from raddle.lab.graph.shares import Span, time_shares
 from raddle.lab.run.settings import Fidelity, RunSettings
+from raddle.lab.run.watch import Watch
 from raddle.lab.workload import WorkloadRequest, run_workload
 from raddle.report.workload import WorkloadResult, workload_json
 from raddle.topology import find, load
@@ -150,3 +151,36 @@ def test_a_ranks_time_is_shared_out_without_a_rest() -> None:
     spans = [Span(10, 40, "compute"), Span(0, 30, "tp"), Span(20, 60, "dp"), Span(50, 80, "pp")]
     assert time_shares(spans, 0, 100) == {"tp": 10, "compute": 30, "dp": 10, "pp": 30, "idle": 20}
     assert time_shares(spans, 0, 55) == {"tp": 10, "compute": 30, "dp": 10, "pp": 5}
+
+
+@pytest.mark.parametrize("size", ["4MiB", "4M", "4194304", "4194304B"])
+def test_sizes_of_messages_are_those_of_bench_too(fabric: Fabric, tmp_path: Path, size: str) -> None:
+    """K, M and G are powers of 1024, as nccl-tests has them; 4MB would be 4,000,000."""
+    nodes = f"  a: {{collective: all_reduce, size: {size}}}\n"
+    path = tmp_path / "w.yaml"
+    path.write_text(f"raddle: 1\nname: w\nnodes:\n{nodes}")
+    (job,) = read_workload(fabric, path).jobs
+    assert job.nodes[0].what.endswith(" 4MiB")
+
+
+def test_long_workloads_flow_by_themselves_and_short_ones_do_not(fabric: Fabric, tmp_path: Path) -> None:
+    """A minute is 6e7 packets over 4 links, of 4,096 bytes: 246 GB."""
+    groups, notices = "a: {hosts: host0}, b: {hosts: host8}", []
+    path = tmp_path / "w.yaml"
+    watch = Watch(notice=notices.append)
+    for size, fidelity in (("200GB", "packet"), ("260GB", "fluid")):
+        path.write_text(
+            f"raddle: 1\nname: w\ngroups: {{{groups}}}\nnodes:\n  s: {{send: {size}, from: a, to: b}}\n"
+        )
+        settings = RunSettings(fidelity="auto", until_ps=10 * US)
+        request = WorkloadRequest(read_workload(fabric, path), "ecmp", settings)
+        result = run_workload(fabric, request, watch=watch)
+        assert result.fidelity == fidelity
+        assert bool(result.left_out) == (fidelity == "fluid")
+    (flows,) = [line for line in notices if "flow" in line]
+    assert flows.startswith(
+        "about 6.3e+07 packets over up to 4 links each: 1 min of computing; messages flow"
+    )
+    broken = replace(fabric, phy=replace(fabric.phy, bit_error_ratio=1e-15))
+    result = run_workload(broken, request, watch=watch)
+    assert result.fidelity == "packet"  # bit errors drop packets
