@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -23,8 +23,8 @@ from raddle.controller.ledger import Ledger
 from raddle.controller.plan.held import HeldPlan, fabric_digest
 from raddle.errors import InputError
 from raddle.inventory import load_inventory
-from raddle.lab.run.faults import find_link_port, parse_failure, read_faults
-from raddle.lab.run.settings import Fidelity, RunSettings
+from raddle.lab.run.faults import Fault, find_link_port, parse_failure, read_faults
+from raddle.lab.run.settings import ControllerDelays, Fidelity, RunSettings
 from raddle.lab.switches.prepared import PushRecord, SwitchSource
 from raddle.lab.workloads.connections import with_qps
 from raddle.sim import NEVER
@@ -43,6 +43,16 @@ FaultsOption = Annotated[
     Path | None, typer.Option(help="CSV with columns what,where,from,until,value: see the manual.")
 ]
 DetectionOption = Annotated[str, typer.Option(metavar="TIME", help="From a cut to the routes that avoid it.")]
+ControllerOption = Annotated[
+    bool, typer.Option("--controller", help="A controller leads routes around dead links, so much later.")
+]
+ControllerDelayOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="STAGE=TIME",
+        help="What a stage of it takes: notification, computation, push or hardware; repeatable.",
+    ),
+]
 UntilOption = Annotated[
     str | None, typer.Option(metavar="TIME", help="End at that simulated time, whatever is under way.")
 ]
@@ -81,6 +91,8 @@ class RunOptions:
     fail: FailOption = None
     faults: FaultsOption = None
     detection: DetectionOption = "1ms"
+    controller: ControllerOption = False
+    controller_delay: ControllerDelayOption = None
     until: UntilOption = None
     threads: ThreadsOption = 1
     fidelity: FidelityOption = "auto"
@@ -105,19 +117,47 @@ class RunOptions:
         Raises:
             InputError: one of them is not of its form, or names no part of the fabric.
         """
+        faults = (
+            *(read_faults(fabric, self.faults) if self.faults else ()),
+            *(parse_failure(fabric, text) for text in self.fail or ()),
+        )
         return RunSettings(
             seed=self.seed,
             threads=self.threads,
-            faults=(
-                *(read_faults(fabric, self.faults) if self.faults else ()),
-                *(parse_failure(fabric, text) for text in self.fail or ()),
-            ),
+            faults=faults,
+            controller=self._controller(faults),
             detection_ps=_time_ps("--detection", self.detection),
             series_ps=_time_ps("--series", series) if series else 0,
             traced=tuple(find_link_port(fabric, "--trace", text) for text in trace),
             until_ps=_time_ps("--until", self.until) if self.until else NEVER,
             fidelity=self.fidelity,
         )
+
+    def _controller(self, faults: Sequence[Fault]) -> ControllerDelays | None:
+        """What a controller's stages take; None where there is none."""
+        if not self.controller:
+            if self.controller_delay:
+                raise InputError.of(
+                    "bad-option", "--controller-delay is about --controller, which is not given"
+                )
+            return None
+        if not {fault.what for fault in faults} & {"down", "flap"}:
+            raise InputError.of(
+                "bad-option",
+                "--controller has nothing to do: no link dies in this run",
+                "cut one with --fail leaf0:Ethernet64@20us, or in the file of --faults",
+            )
+        stages = {each.name.removesuffix("_ps"): each.name for each in fields(ControllerDelays)}
+        given = {}
+        for text in self.controller_delay or ():
+            stage, _, time = text.partition("=")
+            if stage not in stages:
+                known = ", ".join(stages)
+                raise InputError.of(
+                    "bad-option", f"--controller-delay: '{text}' is no STAGE=TIME; stages are {known}"
+                )
+            given[stages[stage]] = _time_ps(f"--controller-delay {stage}", time, least_ps=0)
+        return replace(ControllerDelays(), **given)
 
     def switches(
         self, loaded: Fabric, work: str, held: HeldPlan | None = None, given: str = "--routing"
@@ -153,12 +193,12 @@ class RunOptions:
         return SwitchSource(load_inventory(self.inventory), self.push, self.p4info, record)
 
 
-def _time_ps(option: str, text: str) -> int:
+def _time_ps(option: str, text: str, least_ps: int = 1) -> int:
     try:
         value = parse_time_ps(text)
     except ValueError as error:
         message, _, hint = str(error).partition("; ")
         raise InputError.of("bad-option", f"{option}: {message}", hint) from None
-    if value <= 0:
+    if value < least_ps:
         raise InputError.of("bad-option", f"{option}: '{text}' is not above 0")
     return value

@@ -12,6 +12,7 @@ from raddle.lab.run.bench_result import result_before, with_links
 from raddle.lab.run.drive import Outcome, Run, drive
 from raddle.lab.run.effort import TimeLeft, Told
 from raddle.lab.run.fidelity import check_fidelity
+from raddle.lab.run.repair import check_controller
 from raddle.lab.run.settings import DEFAULT_SETTINGS, RunSettings
 from raddle.lab.run.size_row import size_rows
 from raddle.lab.run.watch import QUIET, Watch
@@ -24,6 +25,7 @@ from raddle.sim.series import Sample
 from raddle.topology.model import Fabric
 from raddle.traffic import USUAL, Terms
 from raddle.units import format_size
+from raddle.workload import Demand
 
 Seen = Callable[[tuple[BenchResult, ...], Sequence[Sample]], None]
 """Told of a benchmark before its first size, and again with each row that is done and its run's samples.
@@ -82,6 +84,8 @@ def run_jobs(
         UnreachableError: a switch does not answer or does not take the plan.
     """
     check_fidelity(fabric, request.settings)
+    if request.settings.controller:
+        check_controller(fabric, source.push, bool(request.plan and request.plan.pins))
     places = [replace(scope, seed=request.settings.seed) for scope in request.scopes]
     jobs = tuple(
         find_job(fabric, request.collective, request.algorithm, scope, request.terms, request.sizes_bytes)
@@ -96,8 +100,8 @@ def run_jobs(
     )
     seen(results, ())
     try:
-        for size_bytes, outcome in _outcomes(jobs, request, switches, watch, captures):
-            rows = size_rows(jobs, size_bytes, outcome.run)
+        for size_bytes, outcome in _outcomes(jobs, request, switches, demand, watch, captures):
+            rows = [replace(row, repairs=outcome.repairs) for row in size_rows(jobs, size_bytes, outcome.run)]
             results = tuple(
                 replace(result, rows=(*result.rows, row)) for result, row in zip(results, rows, strict=True)
             )
@@ -112,6 +116,7 @@ def _outcomes(
     jobs: tuple[CollectiveJob, ...],
     request: BenchRequest,
     switches: PreparedSwitches,
+    demand: Demand | None,
     watch: Watch,
     captures: Captures,
 ) -> Iterator[tuple[int, Outcome]]:
@@ -128,7 +133,7 @@ def _outcomes(
         if settings.traced:
             settings = replace(settings, capture=captures(size_bytes))
         work = joined([(job.scope.tenant or "", job.workload(size_bytes)) for job in jobs])
-        outcome = drive(switches, work, settings, told)
+        outcome = drive(switches, work, settings, told, demand=demand)
         if outcome.is_interrupted:
             raise KeyboardInterrupt
         time_left.end()

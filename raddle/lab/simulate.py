@@ -16,6 +16,7 @@ from raddle.lab.run.fidelity import check_fidelity, computed, left_out
 from raddle.lab.run.flow_rows import flow_rows, port_rows, watchdog_rows
 from raddle.lab.run.interrupt import deferred_interrupt
 from raddle.lab.run.link_use import link_names, links_in_use
+from raddle.lab.run.repair import check_controller
 from raddle.lab.run.settings import DEFAULT_SETTINGS, RunSettings
 from raddle.lab.run.watch import QUIET, Watch
 from raddle.lab.switches.prepared import OWN_SWITCHES, SwitchSource, prepare_switches
@@ -55,11 +56,14 @@ def simulate(
         UnreachableError: a switch did not take the plan.
     """
     check_fidelity(fabric, request.settings)
+    if request.settings.controller:
+        check_controller(fabric, source.push, bool(request.pins))
     workload = request.workload
     demand = demand_of(fabric, workload.seats, workload.schedule)
     plan = with_pins(make_plan(fabric, request.routing, demand), workload, request.pins)
     switches = prepare_switches(fabric, plan, source, watch.tell)
-    outcome = drive(switches, workload, request.settings, Told(watch, TimeLeft(), _simulated))
+    told = Told(watch, TimeLeft(), _simulated)
+    outcome = drive(switches, workload, request.settings, told, demand=demand)
     with deferred_interrupt() as was_pressed:
         watch.tell("collecting what became of the flows")
         result = _result(outcome, switches.plan, request.inputs)
@@ -90,6 +94,7 @@ def _result(outcome: Outcome, plan: Plan | None, inputs: tuple[InputFile, ...]) 
         diagnosis=diagnose(simulation),
         watchdog_events=watchdog_rows(simulation),
         series=outcome.series,
+        repairs=outcome.repairs,
         links=links_in_use(simulation, None, link_names(simulation), simulation.now_ps),
         inputs=inputs,
     )

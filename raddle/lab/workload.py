@@ -18,6 +18,7 @@ from raddle.lab.run.drive import Outcome, Run, drive
 from raddle.lab.run.effort import TimeLeft, Told, packets_take_long
 from raddle.lab.run.fidelity import check_fidelity, fits_fluid, left_out
 from raddle.lab.run.link_use import link_names, links_in_use, scale_up_in_use
+from raddle.lab.run.repair import check_controller
 from raddle.lab.run.settings import DEFAULT_SETTINGS, RunSettings
 from raddle.lab.run.size_row import unfinished_flows
 from raddle.lab.run.watch import QUIET, Watch
@@ -26,7 +27,7 @@ from raddle.lab.workloads.demand import demand_of
 from raddle.report.workload import WorkloadResult
 from raddle.sim import DROP_REASONS, NEVER
 from raddle.topology.model import Fabric
-from raddle.workload import Workload
+from raddle.workload import Demand, Workload
 
 _SHOWN = 20
 
@@ -51,7 +52,7 @@ def run_workload(
         InputError: the request does not fit the fabric, or its fidelity.
         UnreachableError: a switch does not answer or does not take the plan.
     """
-    _check(fabric, request)
+    _check(fabric, request, source)
     watch.tell("laying out the workload")
     graph, laid_out = request.graph, assemble(request.graph)
     work = laid_out.workload
@@ -59,17 +60,20 @@ def run_workload(
     plan = make_plan(fabric, request.routing, demand)
     switches = prepare_switches(fabric, plan, source, watch.tell)
     request = _with_fidelity(request, switches, work, watch)
-    outcome = drive(switches, work, request.settings, Told(watch, TimeLeft(), _simulated))
+    outcome = drive(switches, work, request.settings, Told(watch, TimeLeft(), _simulated), demand=demand)
     alone_ps: list[int | None] = [None] * len(graph.jobs)
     if len(graph.jobs) > 1 and not outcome.is_interrupted:
         alone_ps = [
-            _time_alone(switches, request, laid_out, outcome.run, job, watch) for job in range(len(alone_ps))
+            _time_alone(switches, request, laid_out, outcome.run, job, demand, watch)
+            for job in range(len(alone_ps))
         ]
     return _result(graph, laid_out, outcome, switches, alone_ps)
 
 
-def _check(fabric: Fabric, request: WorkloadRequest) -> None:
+def _check(fabric: Fabric, request: WorkloadRequest, source: SwitchSource) -> None:
     check_fidelity(fabric, request.settings)
+    if request.settings.controller:
+        check_controller(fabric, source.push)
     if request.settings.fidelity == "fluid" and any(job.is_lossy for job in request.graph.jobs):
         what = "messages that flow have no packets: those of a lossy job could not be dropped"
         raise InputError.of("no-fluid", what, "take --fidelity packet")
@@ -96,6 +100,7 @@ def _time_alone(
     laid_out: Assembled,
     run: Run,
     job: int,
+    demand: Demand | None,
     watch: Watch,
 ) -> int | None:
     """What a job takes without the others, on the same paths; None if that does not end."""
@@ -103,7 +108,7 @@ def _time_alone(
     ports = own_ports(run, job_of_message(request.graph, laid_out), job, switches.plan)
     graph = alone(request.graph, job)
     lone = assemble(graph)
-    outcome = drive(switches, lone.workload, request.settings, ports=ports)
+    outcome = drive(switches, lone.workload, request.settings, ports=ports, demand=demand)
     last_ps = int(node_spans(lone, outcome.run)[1].max())
     return None if last_ps == NEVER or outcome.is_interrupted else last_ps - graph.jobs[0].start_ps
 
@@ -147,4 +152,5 @@ def _result(
         unfinished=unfinished_flows(run, slice(0, laid_out.workload.schedule.flows))[:_SHOWN],
         diagnosis=diagnose(simulation),
         is_interrupted=outcome.is_interrupted,
+        repairs=outcome.repairs,
     )

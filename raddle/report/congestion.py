@@ -41,6 +41,14 @@ def forward_lines(rows: Sequence[SizeRow]) -> Iterator[str]:
     yield from (f"# {size_bytes:>10}: {what}" for size_bytes, what in told)
 
 
+def repair_lines(rows: Sequence[SizeRow]) -> Iterator[str]:
+    """What the controller did about dead links in the run of each size; nothing where there was none."""
+    told = [(row.size_bytes, repair) for row in rows for repair in row.repairs]
+    if told:
+        yield "#"
+    yield from (f"# {size_bytes:>10}: controller, {repair}" for size_bytes, repair in told)
+
+
 def link_lines(links: Sequence[LinkUse], *, of_sizes: bool = True) -> Iterator[str]:
     """The links that were busiest, of those that carried anything; in the last run of one for each size."""
     when = " at the last size" if of_sizes else ""

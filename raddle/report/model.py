@@ -50,6 +50,34 @@ class FastForward:
 
 
 @dataclass(frozen=True, slots=True)
+class RepairRow:
+    """What a controller made of links that died or came back during a run.
+
+    Attributes:
+        lost, back: links between switches.
+        heard_ps: when the controller heard of it.
+        done_ps: when the last switch forwarded by the new routes; `heard_ps` where there were none to write.
+        switches, routes: that were written.
+    """
+
+    lost: tuple[str, ...]
+    back: tuple[str, ...]
+    heard_ps: int
+    done_ps: int
+    switches: int
+    routes: int
+
+    def __str__(self) -> str:
+        what = "; ".join(
+            [f"{each} is down" for each in self.lost] + [f"{each} is back" for each in self.back]
+        )
+        if not self.routes:
+            return f"{format_time(self.heard_ps)}: {what}: switches repair that by themselves"
+        wrote = f"{self.routes} routes of {self.switches} switches in place at {format_time(self.done_ps)}"
+        return f"{format_time(self.heard_ps)}: {what}: {wrote}"
+
+
+@dataclass(frozen=True, slots=True)
 class SizeRow:
     """The run of one buffer size.
 
@@ -66,6 +94,7 @@ class SizeRow:
         drops: packets by reason, sorted by reason.
         diagnosis: why flows did not finish, where the fabric as a whole is to blame: a deadlock's cycle.
         fast_forward: what was computed; None: every packet was simulated, or messages flowed.
+        repairs: what the controller did, where one was asked for.
     """
 
     size_bytes: int
@@ -87,6 +116,7 @@ class SizeRow:
     unfinished: tuple[UnfinishedFlow, ...]
     diagnosis: tuple[str, ...]
     fast_forward: FastForward | None = None
+    repairs: tuple[RepairRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
 
-from raddle.report.model import FastForward, InputFile, LinkUse
+from raddle.report.model import FastForward, InputFile, LinkUse, RepairRow
 from raddle.sim.series import Sample
 from raddle.units import format_time
 
@@ -95,6 +95,7 @@ class RunResult:
     fidelity: str = "packet"
     fast_forward: FastForward | None = None
     left_out: tuple[str, ...] = ()
+    repairs: tuple[RepairRow, ...] = ()
 
     @property
     def busiest(self) -> LinkUse | None:
@@ -170,6 +171,7 @@ def run_document(result: RunResult) -> dict[str, Any]:
             {"time_ps": event.time_ps, "port": event.port, "queue": event.queue, "event": event.event}
             for event in result.watchdog_events
         ],
+        "repairs": [asdict(each) for each in result.repairs],
         "packets": dict(zip(names, result.packets, strict=True)) if result.packets else None,
         "busiest_link": (
             {"name": busiest.name, "utilisation": busiest.utilisation, "tx_bytes": busiest.tx_bytes}
@@ -187,6 +189,7 @@ def run_lines(document: Mapping[str, Any]) -> Iterator[str]:
             line += f"; slowdown p50 {slowdown['p50']:.2f}, p99 {slowdown['p99']:.2f}"
         yield line
     yield from (f"not simulated: {what}" for what in document["left_out"])
+    yield from (f"controller {RepairRow(**each)}" for each in document["repairs"])
     if computed := document["fast_forward"]:
         yield str(FastForward(**computed))
     drops = ", ".join(f"{count} {reason}" for reason, count in sorted((document["drops"] or {}).items()))

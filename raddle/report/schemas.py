@@ -65,6 +65,16 @@ def run_schema() -> dict[str, Any]:
             drops=_or_null(_COUNTS),
             diagnosis=_list(_text()),
             watchdog_events=_list(_record(time_ps=_COUNT, port=_text(), queue=_COUNT, event=_text())),
+            repairs=_list(
+                _record(
+                    lost=_list(_text()),
+                    back=_list(_text()),
+                    heard_ps=_COUNT,
+                    done_ps=_COUNT,
+                    switches=_COUNT,
+                    routes=_COUNT,
+                )
+            ),
             packets=_or_null(_record(injected=_COUNT, delivered=_COUNT, dropped=_COUNT, in_network=_COUNT)),
             busiest_link=_or_null(_record(name=_text(), utilisation=_number(), tx_bytes=_COUNT)),
         ),

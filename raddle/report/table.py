@@ -18,6 +18,7 @@ from raddle.report.congestion import (
     congestion_lines,
     forward_lines,
     link_lines,
+    repair_lines,
     scale_up_lines,
     unfinished_lines,
 )
@@ -53,6 +54,7 @@ def table_foot(result: BenchResult) -> str:
         _foot(result),
         congestion_lines(result.rows),
         forward_lines(result.rows),
+        repair_lines(result.rows),
         link_lines(result.links),
         scale_up_lines(result.scale_up),
         collision_lines(result.collisions, result.is_adaptive),

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from raddle.report.congestion import link_lines, scale_up_lines
-from raddle.report.model import LinkUse, ScaleUpUse, UnfinishedFlow
+from raddle.report.model import LinkUse, RepairRow, ScaleUpUse, UnfinishedFlow
 from raddle.units import format_time
 
 SCHEMA_VERSION = 1
@@ -127,6 +127,7 @@ class WorkloadResult:
     unfinished: tuple[UnfinishedFlow, ...]
     diagnosis: tuple[str, ...]
     is_interrupted: bool
+    repairs: tuple[RepairRow, ...] = ()
 
     @property
     def is_done(self) -> bool:
@@ -160,6 +161,7 @@ def _lines(result: WorkloadResult) -> Iterator[str]:
     yield from _node_lines(result.nodes)
     if result.drops is not None:
         yield _congestion_line(result, result.drops)
+    yield from (f"# controller {each}" for each in result.repairs)
     yield from _shared_lines(result.shared_links)
     yield from link_lines(result.links, of_sizes=False)
     yield from scale_up_lines(result.scale_up, of_sizes=False)

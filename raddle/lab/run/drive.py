@@ -14,18 +14,19 @@ from raddle.controller.plan.model import Plan
 from raddle.lab.run.fidelity import ENGINES, is_undisturbed
 from raddle.lab.run.periodic import fast_forward, find_pattern
 from raddle.lab.run.settings import RunSettings
-from raddle.lab.run.timeline import Rederive, Timeline
+from raddle.lab.run.timeline import Timeline
 from raddle.lab.run.work import Work
 from raddle.lab.switches.prepared import PreparedSwitches
 from raddle.lab.workloads.connections import of_messages
 from raddle.lab.workloads.flow_names import flow_names
+from raddle.report.model import RepairRow
 from raddle.sim import FlowColumns, Simulation
 from raddle.sim.capture import Capture
 from raddle.sim.forwarded import ForwardedSimulation
 from raddle.sim.series import Sample
 from raddle.state import SwitchState
 from raddle.topology.model import Fabric
-from raddle.workload import Schedule, Sent, Workload
+from raddle.workload import Demand, Schedule, Sent, Workload
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,11 +60,13 @@ class Run:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """A run that has come to an end, of itself or by an interrupt, and what was sampled of it."""
+    """A run that has come to an end, of itself or by an interrupt, what was sampled of it, and what its
+    controller did."""
 
     run: Run
     series: tuple[Sample, ...]
     is_interrupted: bool
+    repairs: tuple[RepairRow, ...] = ()
 
 
 def set_up(
@@ -91,6 +94,7 @@ def drive(
     settings: RunSettings,
     progress: Callable[[Run, float], None] = lambda run, share: None,
     ports: NDArray[np.int64] | None = None,
+    demand: Demand | None = None,
 ) -> Outcome:
     """Run a workload on programmed switches, through all that its settings let happen.
 
@@ -99,12 +103,13 @@ def drive(
     Args:
         progress: told the share of the packets, 0..1, that have arrived: 0 before the first event.
         ports: as in `set_up`.
+        demand: the flows that the plan pins, for a controller that plans them anew.
     """
     work = Work.of(switches.fabric, switches.states, workload, settings, switches.plan, ports)
     if (forwarded := _forwarded(work, progress)) is not None:
         return forwarded
     run = _run(work, work.simulation(ENGINES[settings.fidelity]))
-    timeline = Timeline(run.simulation, settings, _rederive(switches))
+    timeline = Timeline(run.simulation, settings, switches, demand)
     drain = _tracer(run)
     is_interrupted = False
     try:
@@ -113,7 +118,9 @@ def drive(
     except KeyboardInterrupt:
         is_interrupted = True
     drain()
-    return Outcome(run, tuple(timeline.series.samples()) if timeline.series else (), is_interrupted)
+    samples = tuple(timeline.series.samples()) if timeline.series else ()
+    repairs = tuple(timeline.controller.rows) if timeline.controller else ()
+    return Outcome(run, samples, is_interrupted, repairs)
 
 
 def _forwarded(work: Work, progress: Callable[[Run, float], None]) -> Outcome | None:
@@ -140,10 +147,6 @@ def _forwarded(work: Work, progress: Callable[[Run, float], None]) -> Outcome | 
 
 def _run(work: Work, simulation: Simulation) -> Run:
     return Run(work.fabric, work.workload, work.settings, work.stripes, work.sent, simulation)
-
-
-def _rederive(switches: PreparedSwitches) -> Rederive:
-    return lambda name, dark: switches.reported[name].state(dark)
 
 
 def _tracer(run: Run) -> Callable[[], None]:

@@ -4,27 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from raddle.controller.service.rendered import Rows
 from raddle.lab.run.faults import Change, changes
+from raddle.lab.run.repair import SimulatedController
 from raddle.lab.run.settings import RunSettings
+from raddle.lab.switches.prepared import PreparedSwitches
 from raddle.sim import NEVER, Simulation
 from raddle.sim.series import Series
-from raddle.state import SwitchState
 from raddle.topology.model import PortRef
-
-Rederive = Callable[[str, frozenset[str]], SwitchState]
-"""What a switch forwards with when these of its ports have lost their light."""
+from raddle.workload import Demand
 
 
 class Timeline:
-    """Runs a simulation through its faults."""
+    """Runs a simulation through its faults, and what a controller does about them.
 
-    def __init__(self, simulation: Simulation, settings: RunSettings, rederive: Rederive) -> None:
+    Args:
+        demand: the flows that the plan pins.
+    """
+
+    def __init__(
+        self, simulation: Simulation, settings: RunSettings, switches: PreparedSwitches, demand: Demand | None
+    ) -> None:
         self._simulation = simulation
-        self._rederive = rederive
+        self._reported = dict(switches.reported)
         self._dark: dict[int, int] = {}
         self._known_dark: dict[str, set[str]] = {}
         self._due: list[tuple[int, int, Callable[[], None]]] = []
         self._settings = settings
+        self.controller = (
+            SimulatedController(switches, demand, settings.controller, self._install)
+            if settings.controller
+            else None
+        )
         for change in changes(settings.faults):
             self._at(change.time_ps, lambda change=change: self._apply(change))  # type: ignore[misc]
         self.series = Series(simulation, settings.series_ps) if settings.series_ps else None
@@ -82,5 +93,16 @@ class Timeline:
             before = frozenset(known)
             (known.discard if is_lit else known.add)(end.port)
             if known != before:
-                state = self._rederive(end.device, frozenset(known))
-                self._simulation.set_switch(end.device, state)
+                self._rederive(end.device)
+                if self.controller:
+                    self.controller.tell(end.device, frozenset(known), self._simulation.now_ps, self._at)
+
+    def _install(self, switch: str, rows: Rows) -> None:
+        """A switch has got other routes."""
+        self._reported[switch] = self._reported[switch].with_static_routes(rows)
+        self._rederive(switch)
+
+    def _rederive(self, switch: str) -> None:
+        """It forwards with what it holds, on the ports that it knows to have light."""
+        dark = frozenset(self._known_dark.get(switch, ()))
+        self._simulation.set_switch(switch, self._reported[switch].state(dark))

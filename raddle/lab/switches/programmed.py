@@ -138,6 +138,11 @@ class ReportedSwitch:
     pipeline: Pipeline | None
     entities: EntityTables
 
+    def with_static_routes(self, rows: Mapping[str, Mapping[str, str]]) -> ReportedSwitch:
+        """The switch with other rows in CONFIG_DB's STATIC_ROUTE."""
+        config = {**self.config, "STATIC_ROUTE": {key: dict(fields) for key, fields in rows.items()}}
+        return dataclasses.replace(self, config=cast(ConfigDb, config))
+
     def state(self, dark: frozenset[str] = frozenset()) -> SwitchState:
         """What it forwards with; `dark` are ports that have lost their light since."""
         ports = {port: dict(entry) for port, entry in self.appl.get("PORT_TABLE", {}).items()}
