@@ -137,7 +137,9 @@ NB_MODULE(_core, m) {
         using raddle::PriorityGroup;
         return nb::make_tuple(
             gather<std::int64_t>(s.pgs(), [](const PriorityGroup& pg) { return pg.used + pg.headroom; }),
-            array(s.pg_max_bytes()));
+            array(s.pg_max_bytes()),
+            gather<std::int64_t>(s.pgs(), [](const PriorityGroup& pg) { return pg.headroom; }),
+            gather<std::int64_t>(s.headroom_marks(), [](const raddle::HeadroomMarks& most) { return most.max_headroom; }));
       })
       .def("paused", [](const Simulation& s) {
         return gather<std::uint8_t>(s.ports(), [](const raddle::Port& port) { return port.paused; });

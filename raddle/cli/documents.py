@@ -34,6 +34,7 @@ from raddle.report.cost import Bill, PartSaving
 from raddle.report.diagnosis import Diagnosis
 from raddle.report.elastic import ElasticResult
 from raddle.report.expect import Expectations
+from raddle.report.model import is_for_pages
 from raddle.report.scenario import ScenarioResult
 from raddle.report.schemas import DIALECT, bench_schema, closed, run_schema
 from raddle.report.sweep import SweepReport
@@ -75,7 +76,12 @@ def _errors() -> Schema:
 
 def _record(name: str, /, *kinds: type, **more: Any) -> type[BaseModel]:
     """An object with the fields of these dataclasses, and with more."""
-    known = {each.name: get_type_hints(kind)[each.name] for kind in kinds for each in fields(kind)}
+    known = {
+        each.name: get_type_hints(kind)[each.name]
+        for kind in kinds
+        for each in fields(kind)
+        if not is_for_pages(each)
+    }
     columns: dict[str, Any] = {key: (kind, ...) for key, kind in (known | more).items()}
     return create_model(name, __config__=ConfigDict(extra="forbid"), **columns)
 

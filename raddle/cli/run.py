@@ -18,7 +18,7 @@ from raddle.cli.reports import (
     write_page,
     write_reports,
 )
-from raddle.cli.run_options import ThreadsOption
+from raddle.cli.run_options import PageSeriesOption, ThreadsOption, page_series_ps
 from raddle.lab.run.fault_spans import fault_spans
 from raddle.lab.scenario.baseline import baseline_json, read_baseline
 from raddle.lab.scenario.file import read_scenario
@@ -44,6 +44,7 @@ def run(
     sarif: SarifOption = None,
     markdown_file: MarkdownOption = None,
     html: HtmlOption = None,
+    series: PageSeriesOption = None,
     threads: ThreadsOption = 1,
     as_json: JsonOption = False,
 ) -> None:
@@ -52,18 +53,22 @@ def run(
     A scenario names a fabric, jobs, what goes wrong meanwhile, and expectations. All files are read before
     the first runs.
     """
+    series_ps = page_series_ps(series, html)
     earlier = read_baseline(baseline) if baseline else {}
     read = [read_scenario(path) for path in scenarios]
     with progress_bar() as progress:
         results = [
-            run_scenario(each, earlier.get(each.name) if baseline else None, threads, watching(progress))
+            run_scenario(
+                each, earlier.get(each.name) if baseline else None, threads, watching(progress), series_ps
+            )
             for each in read
         ]
     cases = cases_of(results)
     write_reports({junit: junit_xml, sarif: sarif_json, markdown_file: markdown}, cases)
     ends = [max((ps or 0 for job in each.jobs for ps in job.times_ps), default=0) for each in results]
     faults = [fault_spans(each.settings.faults, end) for each, end in zip(read, ends, strict=True)]
-    write_page(html, lambda: scenario_page(results, faults))
+    fabrics = [each.fabric for each in read]
+    write_page(html, lambda: scenario_page(fabrics, results, faults))
     write_reports({save_baseline: baseline_json}, results)
     print(scenarios_document(results) if as_json else scenarios_text(results), end="")
     sys.stdout.flush()

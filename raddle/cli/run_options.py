@@ -73,6 +73,10 @@ PushOption = Annotated[bool, typer.Option("--push", help="With --inventory: prog
 SeriesOption = Annotated[
     str | None, typer.Option(metavar="TIME", help="Sample queues and rates that often: series*.csv.")
 ]
+PageSeriesOption = Annotated[
+    str | None,
+    typer.Option("--series", metavar="TIME", help="Sample queues and rates that often, for --html."),
+]
 TraceOption = Annotated[
     list[str] | None,
     typer.Option(metavar="PORT", help="Record the frames on the link at a port: capture*.pcapng."),
@@ -191,6 +195,19 @@ class RunOptions:
             digest, options = held.fabric_digest, dict(held.options)
         record = PushRecord(Ledger(self.inventory), work, digest, options)
         return SwitchSource(load_inventory(self.inventory), self.push, self.p4info, record)
+
+
+def page_series_ps(series: str | None, html: Path | None) -> int:
+    """How often a run is sampled for its page; 0: not at all.
+
+    Raises:
+        InputError: `bad-option`, it is no time, or there is no page.
+    """
+    if series is None:
+        return 0
+    if html is None:
+        raise InputError.of("bad-option", "--series is for a page", "give one with --html FILE")
+    return _time_ps("--series", series)
 
 
 def _time_ps(option: str, text: str, least_ps: int = 1) -> int:

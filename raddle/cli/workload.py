@@ -13,8 +13,9 @@ from raddle.cli.option_groups import with_option_groups
 from raddle.cli.options import JsonOption, load_fabric
 from raddle.cli.progress import progress_bar, watching
 from raddle.cli.reports import HtmlOption, write_page
-from raddle.cli.run_options import RunOptions
+from raddle.cli.run_options import PageSeriesOption, RunOptions, page_series_ps
 from raddle.lab.graph.file import read_workload
+from raddle.lab.run.fault_spans import fault_spans
 from raddle.lab.workload import WorkloadRequest, run_workload
 from raddle.report.page.workload_page import workload_page
 from raddle.report.workload import workload_json, workload_text
@@ -26,20 +27,23 @@ def workload(
     fabric: FabricArg,
     run: RunOptions,
     html: HtmlOption = None,
+    series: PageSeriesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Simulate what ranks compute and send, each thing after others: times of every node and job.
 
     Ends with 1 if a job is not done; an interrupt keeps what there is.
     """
+    page_series_ps(series, html)
     loaded = load_fabric(fabric, run.strict)
     model = run.fabric_of(loaded)
     graph = read_workload(model, file, run.seed)
     source = run.switches(loaded, f"workload {file} {fabric}", given="--routing" if run.routing else "")
-    request = WorkloadRequest(graph, run.routing or model.routing.policy, run.settings(model))
+    request = WorkloadRequest(graph, run.routing or model.routing.policy, run.settings(model, series))
     with progress_bar() as progress:
         result = run_workload(model, request, source, watching(progress))
-    write_page(html, lambda: workload_page(model, result))
+    faults = fault_spans(request.settings.faults, result.time_ps)
+    write_page(html, lambda: workload_page(model, result, faults))
     print(workload_json(result) if as_json else workload_text(result), end="")
     sys.stdout.flush()
     if result.is_interrupted:

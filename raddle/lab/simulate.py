@@ -15,6 +15,7 @@ from raddle.lab.run.effort import TimeLeft, Told
 from raddle.lab.run.fidelity import check_fidelity, computed, left_out
 from raddle.lab.run.flow_rows import flow_rows, port_rows, watchdog_rows
 from raddle.lab.run.interrupt import deferred_interrupt
+from raddle.lab.run.link_flows import flows_of_links
 from raddle.lab.run.link_use import link_names, links_in_use
 from raddle.lab.run.repair import check_controller
 from raddle.lab.run.settings import DEFAULT_SETTINGS, RunSettings
@@ -96,5 +97,6 @@ def _result(outcome: Outcome, plan: Plan | None, inputs: tuple[InputFile, ...]) 
         series=outcome.series,
         repairs=outcome.repairs,
         links=links_in_use(simulation, None, link_names(simulation), simulation.now_ps),
+        link_flows=flows_of_links(run),
         inputs=inputs,
     )

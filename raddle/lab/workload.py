@@ -17,6 +17,7 @@ from raddle.lab.run.diagnosis import diagnose
 from raddle.lab.run.drive import Outcome, Run, drive
 from raddle.lab.run.effort import TimeLeft, Told, packets_take_long
 from raddle.lab.run.fidelity import check_fidelity, fits_fluid, left_out
+from raddle.lab.run.link_flows import flows_of_links
 from raddle.lab.run.link_use import link_names, links_in_use, scale_up_in_use
 from raddle.lab.run.repair import check_controller
 from raddle.lab.run.settings import DEFAULT_SETTINGS, RunSettings
@@ -108,7 +109,8 @@ def _time_alone(
     ports = own_ports(run, job_of_message(request.graph, laid_out), job, switches.plan)
     graph = alone(request.graph, job)
     lone = assemble(graph)
-    outcome = drive(switches, lone.workload, request.settings, ports=ports, demand=demand)
+    settings = replace(request.settings, series_ps=0)
+    outcome = drive(switches, lone.workload, settings, ports=ports, demand=demand)
     last_ps = int(node_spans(lone, outcome.run)[1].max())
     return None if last_ps == NEVER or outcome.is_interrupted else last_ps - graph.jobs[0].start_ps
 
@@ -153,4 +155,6 @@ def _result(
         diagnosis=diagnose(simulation),
         is_interrupted=outcome.is_interrupted,
         repairs=outcome.repairs,
+        link_flows=flows_of_links(run),
+        series=outcome.series,
     )

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
-from raddle.report.model import BenchResult, InputFile
+from raddle.report.model import BenchResult, InputFile, as_document
 
 SCHEMA_VERSION = 1
 
@@ -31,7 +31,7 @@ def bench_document(result: BenchResult, inputs: Sequence[InputFile] = ()) -> dic
     Keys are the fields of `raddle.report.model`, with `schema_version`, `raddle_version`, the `inputs` that
     it was made of, `average_busbw_gbs`, and `drops` as an object from reason to packets.
     """
-    document = asdict(result)
+    document = as_document(result)
     for row in document["rows"]:
         row["drops"] = None if row["drops"] is None else dict(row["drops"])
     document["schema_version"] = SCHEMA_VERSION

@@ -6,9 +6,29 @@ its fidelity does not have: without packets there are no queues, marks, pauses a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import Field, asdict, dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any
 
 from raddle.units import format_time
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+
+FOR_PAGES = {"for pages": True}
+"""Metadata of a result's field that pages show and JSON leaves out; its default is ()."""
+
+
+def is_for_pages(each: Field[Any]) -> bool:
+    """Whether JSON leaves a result's field out."""
+    return bool(each.metadata.get("for pages"))
+
+
+def as_document(result: DataclassInstance) -> dict[str, Any]:
+    """The fields of a result that its JSON has, as plain values."""
+    left_out = [each.name for each in fields(result) if is_for_pages(each)]
+    document = asdict(replace(result, **dict.fromkeys(left_out, ())))
+    return {name: value for name, value in document.items() if name not in left_out}
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +184,23 @@ class Collision:
     flows: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class LinkFlow:
+    """A flow that crossed a link, and its payload there."""
+
+    name: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class LinkFlows:
+    """Flows that crossed one direction of a link: those with most bytes, of `count` in all."""
+
+    link: str
+    flows: tuple[LinkFlow, ...]
+    count: int
+
+
 CARRIERS = {
     "host-route": "host routes",
     "policy-route": "policy routes",
@@ -218,6 +255,7 @@ class BenchResult:
     left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     scale_up: tuple[ScaleUpUse, ...] = ()
+    link_flows: tuple[LinkFlows, ...] = field(default=(), metadata=FOR_PAGES)  # of the last row's run, too
 
     @property
     def average_busbw_gbs(self) -> float:

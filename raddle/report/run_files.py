@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
 
-from raddle.report.model import FastForward, InputFile, LinkUse, RepairRow
+from raddle.report.model import FastForward, InputFile, LinkFlows, LinkUse, RepairRow
 from raddle.sim.series import Sample
 from raddle.units import format_time
 
@@ -75,7 +75,7 @@ class WatchdogRow:
 class RunResult:
     """A simulation of flows. `packets` is (injected, delivered, dropped, in the network);
     `diagnosis` says why flows are not done, where the fabric as a whole is to blame; `links` are those that
-    carried anything."""
+    carried anything, and `link_flows` what went over them."""
 
     fabric: str
     routing: str
@@ -91,6 +91,7 @@ class RunResult:
     watchdog_events: tuple[WatchdogRow, ...] = ()
     series: tuple[Sample, ...] = ()
     links: tuple[LinkUse, ...] = ()
+    link_flows: tuple[LinkFlows, ...] = ()
     inputs: tuple[InputFile, ...] = ()
     fidelity: str = "packet"
     fast_forward: FastForward | None = None

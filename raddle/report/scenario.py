@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
+
+from raddle.report.model import FOR_PAGES, LinkFlows, LinkUse, as_document
+from raddle.sim.series import Sample
 
 SCHEMA_VERSION = 1
 
@@ -58,7 +61,8 @@ class JobTimes:
 class ScenarioResult:
     """What came of a scenario. `seconds` of computing, on this machine.
 
-    `left_out` is what a run of its `fidelity` does not have.
+    `left_out` is what a run of its `fidelity` does not have. What JSON leaves out is of the first seed's run:
+    what links carried, flow by flow, and over time.
     """
 
     name: str
@@ -73,6 +77,9 @@ class ScenarioResult:
     verdicts: tuple[Verdict, ...]
     checks: tuple[Check, ...] = ()
     seconds: float = 0.0
+    links: tuple[LinkUse, ...] = field(default=(), metadata=FOR_PAGES)
+    link_flows: tuple[LinkFlows, ...] = field(default=(), metadata=FOR_PAGES)
+    series: tuple[Sample, ...] = field(default=(), metadata=FOR_PAGES)
 
     @property
     def ok(self) -> bool:
@@ -116,6 +123,6 @@ def scenarios_document(results: Sequence[ScenarioResult]) -> str:
     document = {
         "schema_version": SCHEMA_VERSION,
         "ok": all(result.ok for result in results),
-        "scenarios": [{**asdict(result), "ok": result.ok} for result in results],
+        "scenarios": [{**as_document(result), "ok": result.ok} for result in results],
     }
     return json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n"

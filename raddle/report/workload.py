@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from raddle.report.congestion import link_lines, scale_up_lines
-from raddle.report.model import LinkUse, RepairRow, ScaleUpUse, UnfinishedFlow
+from raddle.report.model import (
+    FOR_PAGES,
+    LinkFlows,
+    LinkUse,
+    RepairRow,
+    ScaleUpUse,
+    UnfinishedFlow,
+    as_document,
+)
+from raddle.sim.series import Sample
 from raddle.units import format_time
 
 SCHEMA_VERSION = 1
@@ -103,7 +112,8 @@ class SharedLink:
 class WorkloadResult:
     """A run of a workload; links are of the whole run.
 
-    What its fidelity does not have is None, and `left_out` says so.
+    What its fidelity does not have is None, and `left_out` says so. JSON leaves `link_flows`, what went over
+    links, and `series` out.
     """
 
     fabric: str
@@ -128,6 +138,8 @@ class WorkloadResult:
     diagnosis: tuple[str, ...]
     is_interrupted: bool
     repairs: tuple[RepairRow, ...] = ()
+    link_flows: tuple[LinkFlows, ...] = field(default=(), metadata=FOR_PAGES)
+    series: tuple[Sample, ...] = field(default=(), metadata=FOR_PAGES)
 
     @property
     def is_done(self) -> bool:
@@ -136,7 +148,7 @@ class WorkloadResult:
 
 def workload_document(result: WorkloadResult) -> dict[str, Any]:
     """What the JSON holds: the fields of the records, and `schema_version`."""
-    return {**asdict(result), "schema_version": SCHEMA_VERSION}
+    return {**as_document(result), "schema_version": SCHEMA_VERSION}
 
 
 def workload_json(result: WorkloadResult) -> str:

@@ -55,9 +55,10 @@ class QpColumns:
 @dataclass(frozen=True, slots=True)
 class PortColumns:
     """Per port (rows, `Simulation.port_names`) and queue (8 columns), what was sent: bytes are frames with
-    FCS. `pause_ps` is the time the peer held the queue, `is_paused` whether it does now; `pg_bytes` is
-    what the priority group of that number holds, headroom included; `drops` has a column per
-    DROP_REASONS; a packet without a route or without ingress buffer counts where it came in. `rx_frames` and
+    FCS. `pause_ps` is the time the peer held the queue, `is_paused` whether it does now; `pg_bytes` is what
+    the priority group of that number holds, headroom included, `pg_headroom_bytes` what of that is headroom
+    (`max_`: the most of each); `drops` has a column per DROP_REASONS; a packet without a route or without
+    ingress buffer counts where it came in. `rx_frames` and
     `rx_bytes` (no columns) is what has arrived; the PFC frames are those that name a priority. `losses` are
     what was not let into a queue, or was thrown out of it, `wred_losses` of that what RED dropped, and
     `pg_losses` what was not let into a priority group. `lost_frames` never arrived whole."""
@@ -72,6 +73,8 @@ class PortColumns:
     is_paused: NDArray[np.bool_]
     pg_bytes: NDArray[np.int64]
     max_pg_bytes: NDArray[np.int64]
+    pg_headroom_bytes: NDArray[np.int64]
+    max_pg_headroom_bytes: NDArray[np.int64]
     drops: NDArray[np.uint64]
     rx_frames: NDArray[np.uint64]
     rx_bytes: NDArray[np.int64]
@@ -160,7 +163,7 @@ def read_ports(core: _core.Simulation) -> PortColumns:
         column.reshape(by_queue) for column in core.loss_columns()
     )
     pfc_tx, pfc_rx = core.pfc_frames()
-    pg_bytes, max_pg_bytes = core.pg_columns()
+    pg_bytes, max_pg_bytes, headroom, max_headroom = core.pg_columns()
     return PortColumns(
         tx_bytes=sent.reshape(by_queue),
         tx_frames=frames.reshape(by_queue),
@@ -172,6 +175,8 @@ def read_ports(core: _core.Simulation) -> PortColumns:
         is_paused=np.unpackbits(core.paused(), bitorder="little").reshape(by_queue).astype(np.bool_),
         pg_bytes=pg_bytes.reshape(by_queue),
         max_pg_bytes=max_pg_bytes.reshape(by_queue),
+        pg_headroom_bytes=headroom.reshape(by_queue),
+        max_pg_headroom_bytes=max_headroom.reshape(by_queue),
         drops=core.drops().reshape(-1, len(DROP_REASONS)),
         rx_frames=rx_frames,
         rx_bytes=rx_bytes,

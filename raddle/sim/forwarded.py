@@ -18,7 +18,7 @@ from raddle.sim.scale_up import ScaleUpPorts
 from raddle.sim.simulation import Simulation
 
 _GROWING = ("tx_bytes", "tx_frames", "rx_bytes", "rx_frames")
-_HELD = ("queue_bytes", "pg_bytes", "is_paused")
+_HELD = ("queue_bytes", "pg_bytes", "pg_headroom_bytes", "is_paused")
 
 
 @dataclass(frozen=True, slots=True)

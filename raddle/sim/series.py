@@ -17,7 +17,8 @@ MAX_ROWS = 1_000_000
 class Sample:
     """A port and queue (or priority group) at an instant; `rate_bps` since the sample before, of frames.
 
-    `max_queue_bytes` and `max_pg_bytes` are the most so far, which a sample alone would miss.
+    `headroom_bytes` is what of `pg_bytes` is in the group's headroom. `max_` is the most so far, which a
+    sample alone would miss.
     """
 
     time_ps: int
@@ -29,6 +30,8 @@ class Sample:
     is_paused: bool
     max_queue_bytes: int
     max_pg_bytes: int
+    headroom_bytes: int
+    max_headroom_bytes: int
 
 
 class Series:
@@ -50,9 +53,10 @@ class Series:
             [
                 ports.queue_bytes, ports.pg_bytes, ports.tx_bytes, ports.is_paused.astype(np.int64),
                 ports.max_queue_bytes, ports.max_pg_bytes,
+                ports.pg_headroom_bytes, ports.max_pg_headroom_bytes,
             ],
             axis=-1,
-        ).reshape(-1, 6)  # fmt: skip
+        ).reshape(-1, 8)  # fmt: skip
         # A row that has ever sent stays: its rate needs the bytes of the sample before.
         kept = np.flatnonzero(columns.any(axis=1))
         self._samples.append((self._simulation.now_ps, np.column_stack([kept, columns[kept]])))
@@ -68,7 +72,7 @@ class Series:
         sent: dict[int, int] = {}
         before_ps = 0
         for time_ps, rows in self._samples:
-            for place, queue, pg, total, is_paused, max_queue, max_pg in rows.tolist():
+            for place, queue, pg, total, is_paused, max_queue, max_pg, *headroom in rows.tolist():
                 grown = total - sent.get(place, 0)
                 sent[place] = total
                 if grown or queue or pg or is_paused:
@@ -84,5 +88,6 @@ class Series:
                         bool(is_paused),
                         max_queue,
                         max_pg,
+                        *headroom,
                     )
             before_ps = time_ps

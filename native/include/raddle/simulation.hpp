@@ -77,6 +77,7 @@ class Simulation {
   const std::vector<Queue>& queues() const { return tables_->queues; }
   const std::vector<std::uint64_t>& marks() const { return tables_->marks; }  // by port and queue
   const std::vector<PriorityGroup>& pgs() const { return tables_->pgs; }
+  const std::vector<HeadroomMarks>& headroom_marks() const { return tables_->headroom_marks; }  // by port and PG
   const std::vector<std::uint64_t>& drops() const { return tables_->drops; }  // by port and reason
   // Frames and their bytes that have arrived at each port; those on the wire or lost at a port that was down are not.
   struct Arrivals {

@@ -10,6 +10,7 @@ import numpy as np
 from raddle.controller.plan.model import Plan
 from raddle.lab.run.drive import Run
 from raddle.lab.run.fidelity import left_out
+from raddle.lab.run.link_flows import flows_of_links
 from raddle.lab.run.link_use import (
     find_collisions,
     link_names,
@@ -76,6 +77,7 @@ def with_links(result: BenchResult, run: Run) -> BenchResult:
         links=links_in_use(run.simulation, crossings, names, run.simulation.now_ps),
         scale_up=scale_up_in_use(run.simulation),
         collisions=find_collisions(crossings, names, run.sent_name()),
+        link_flows=flows_of_links(run),
     )
 
 

@@ -52,9 +52,13 @@ class Run:
         """What became of each message."""
         return of_messages(self.stripes, self.simulation.flows())
 
+    def flow_name(self) -> Callable[[int], str]:
+        """A function that names a message."""
+        return flow_names(self.fabric, self.workload)
+
     def sent_name(self) -> Callable[[int], str]:
         """A function that names what is sent as its message is named."""
-        name, message = flow_names(self.fabric, self.workload), self.stripes.message
+        name, message = self.flow_name(), self.stripes.message
         return lambda flow: name(int(message[flow]))
 
 

@@ -8,9 +8,11 @@ from dataclasses import replace
 
 from raddle.controller.plan.make import make_plan
 from raddle.lab.run.bench_result import line_rate_gbs
-from raddle.lab.run.drive import Run, drive
+from raddle.lab.run.drive import Outcome, Run, drive
 from raddle.lab.run.effort import TimeLeft, Told
-from raddle.lab.run.fidelity import left_out
+from raddle.lab.run.fidelity import check_fidelity, left_out
+from raddle.lab.run.link_flows import flows_of_links
+from raddle.lab.run.link_use import link_names, links_in_use
 from raddle.lab.run.settings import RunSettings
 from raddle.lab.run.size_row import unfinished_flows
 from raddle.lab.run.watch import QUIET, Watch
@@ -30,22 +32,33 @@ Baseline = Mapping[str, float]
 
 
 def run_scenario(
-    scenario: Scenario, baseline: Baseline | None = None, threads: int = 1, watch: Watch = QUIET
+    scenario: Scenario,
+    baseline: Baseline | None = None,
+    threads: int = 1,
+    watch: Watch = QUIET,
+    series_ps: int = 0,
 ) -> ScenarioResult:
     """Plan, program switches, run with each seed, and judge.
 
     Args:
         baseline: what relative expectations compare with.
+        series_ps: how often the first seed's run is sampled; 0: not at all.
 
     Raises:
         InputError: jobs do not fit the fabric, or `no-baseline`.
         UnreachableError: a switch does not take the plan.
     """
+    check_fidelity(scenario.fabric, replace(scenario.settings, series_ps=series_ps))
     began_s = time.monotonic()
     measured: list[Measured] = []
+    first: Outcome | None = None
     for switches, works, seed in _prepared(scenario, watch):
-        settings = replace(scenario.settings, seed=seed, threads=threads)
-        measured.append(_measure(scenario, switches, works, settings, watch))
+        settings = replace(scenario.settings, seed=seed, threads=threads, series_ps=0 if first else series_ps)
+        outcome = _run_jobs(scenario, switches, works, settings, watch)
+        measured.append(_measure(scenario, switches, works, outcome.run, watch))
+        first = first or outcome
+    assert first
+    simulation = first.run.simulation
     result = ScenarioResult(
         name=scenario.name,
         file=scenario.file,
@@ -62,6 +75,9 @@ def run_scenario(
         ),
         verdicts=tuple(verdict_of(each, measured, baseline) for each in scenario.expectations),
         seconds=round(time.monotonic() - began_s, 3),
+        links=links_in_use(simulation, None, link_names(simulation), simulation.now_ps),
+        link_flows=flows_of_links(first.run),
+        series=first.series,
     )  # fmt: skip
     return replace(result, checks=run_checks(scenario.checks, scenario.file, result))
 
@@ -78,18 +94,23 @@ def _prepared(scenario: Scenario, watch: Watch) -> Iterator[tuple[PreparedSwitch
         yield switches, works, seed
 
 
-def _measure(
+def _run_jobs(
     scenario: Scenario,
     switches: PreparedSwitches,
     works: Sequence[Work],
     settings: RunSettings,
     watch: Watch,
-) -> Measured:
+) -> Outcome:
     parts = [
         (job.name if len(works) > 1 else "", _begun(work.workload, job.start_ps))
         for job, work in zip(scenario.jobs, works, strict=True)
     ]
-    run = _driven(switches, joined(parts), settings, watch, f"{scenario.name}, seed {settings.seed}")
+    return _driven(switches, joined(parts), settings, watch, f"{scenario.name}, seed {settings.seed}")
+
+
+def _measure(
+    scenario: Scenario, switches: PreparedSwitches, works: Sequence[Work], run: Run, watch: Watch
+) -> Measured:
     views = {"": View(run, slice(0, run.workload.schedule.flows))}
     first = 0
     for job, work in zip(scenario.jobs, works, strict=True):
@@ -98,7 +119,7 @@ def _measure(
         views[job.name] = View(
             run, own, job.start_ps, work.collective, work.workload.schedule, work.size_bytes,
             line_gbs=line_rate_gbs(scenario.fabric, work.workload.seats),
-            alone_ps=_alone_ps(scenario, switches, job, work, settings, watch),
+            alone_ps=_alone_ps(scenario, switches, job, work, run.settings, watch),
         )  # fmt: skip
     return Measured(
         values={each.measured: each.metric.measure(views[each.job]) for each in scenario.expectations},
@@ -119,18 +140,18 @@ def _alone_ps(
     """How long a job takes alone and undisturbed, where something is expected of that."""
     if not any(each.job == job.name and each.metric.name == JCT_RATIO for each in scenario.expectations):
         return None
-    undisturbed = replace(settings, faults=(), until_ps=NEVER)
-    run = _driven(switches, work.workload, undisturbed, watch, f"{job.name} alone")
+    undisturbed = replace(settings, faults=(), until_ps=NEVER, series_ps=0)
+    run = _driven(switches, work.workload, undisturbed, watch, f"{job.name} alone").run
     return View(run, slice(0, work.workload.schedule.flows)).time_ps
 
 
 def _driven(
     switches: PreparedSwitches, work: Workload, settings: RunSettings, watch: Watch, what: str
-) -> Run:
+) -> Outcome:
     outcome = drive(switches, work, settings, Told(watch, TimeLeft(), lambda run: what))
     if outcome.is_interrupted:
         raise KeyboardInterrupt
-    return outcome.run
+    return outcome
 
 
 def _begun(work: Workload, start_ps: int) -> Workload:

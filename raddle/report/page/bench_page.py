@@ -46,7 +46,7 @@ def bench_page(
         figures=(
             *_figures(results),
             *fault_figures(faults),
-            *link_figures(fabric, first.links, None if first.is_adaptive else first.collisions, samples),
+            *link_figures(fabric, first.links, first.link_flows, first.collisions, samples),
         ),
     )
 

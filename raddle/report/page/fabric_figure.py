@@ -20,16 +20,16 @@ def fabric_figure(
     fabric: Fabric,
     measures: Sequence[Axis] = (),
     values: Mapping[str, Sequence[float | None]] | None = None,
-    flows: Mapping[str, Sequence[str]] | None = None,
+    flows: Mapping[str, Any] | None = None,
     hint: str = "",
     max_links: int = MAX_LINKS,
 ) -> Figure:
     """The fabric and, for each direction of a link, what was measured there.
 
-    `values` and `flows` (those that shared it; None: not known) are by the name of a direction,
-    `leaf0:Ethernet32 -> spine1:Ethernet0`. A link is drawn from [end, end, port, port, speed in
-    bit/s, state, values there, values back], its ends as places in the list of devices. `hint` says how
-    to get time series.
+    `values` are by the name of a direction, `leaf0:Ethernet32 -> spine1:Ethernet0`, and so are the `links` of
+    `flows`: [flows, most that met in one step, [place in `names`, bytes] of some]; None: not known. A link
+    is drawn from [end, end, port, port, speed in bit/s, state, values there, values back], its ends as places
+    in the list of devices. `hint` says how to get time series.
     """
     devices = _by_tier(fabric)
     place = {name: at for at, (name, _, _) in enumerate(devices)}
@@ -61,7 +61,7 @@ def fabric_figure(
             "devices": devices,
             "measures": [{"name": each.name, "unit": each.unit} for each in measures],
             "links": rows,
-            "flows": None if flows is None else {name: list(names) for name, names in flows.items()},
+            "flows": flows,
             "series": hint,
         },
     )

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from raddle.report.model import Collision, LinkUse
+from raddle.report.model import Collision, LinkFlows, LinkUse
 from raddle.report.page.fabric_figure import fabric_figure
 from raddle.report.page.model import Axis, Branch, Figure, Line, lines, tree
 from raddle.sim.series import Sample
@@ -26,32 +26,31 @@ _MEASURES = (
 )
 """What links can be coloured by, and the field of LinkUse that has it."""
 
-_HINT = "The run was not sampled: --series TIME of bench and simulate makes time series of every link."
+_HINT = "The run was not sampled: --series TIME makes time series of every link."
 
 _CURVES = 8
-_FLOWS = 12
 
 _SAMPLED = (
     ("sent", "bit/s", "rates", "rate_bps"),
     ("queue", "bytes", "steps", "queue_bytes"),
     ("priority group", "bytes", "steps", "pg_bytes"),
+    ("headroom", "bytes", "steps", "headroom_bytes"),
 )
-"""What is sampled: name, unit, style, field; the last is what a priority group holds, headroom included."""
+"""What is sampled: name, unit, style, field; what a priority group holds has its headroom in it."""
 
 
 def link_figures(
     fabric: Fabric,
     uses: Sequence[LinkUse],
-    collisions: Sequence[Collision] | None = None,
+    flows: Sequence[LinkFlows],
+    collisions: Sequence[Collision] = (),
     samples: Sequence[Sample] = (),
 ) -> Iterator[Figure]:
     """The fabric with its links' time series, the longest queues over time, and the pauses as trees."""
-    met = None
-    if collisions is not None:
-        met = {each.link: _some(each.flows) for each in reversed(collisions)}
+    met = {each.link: len(each.flows) for each in reversed(collisions)}
     kept_measures = [each for each in _MEASURES if any(getattr(use, each[1]) for use in uses)]
     values = {use.name: [_value(use, axis, field) for axis, field in kept_measures] for use in uses}
-    figure = fabric_figure(fabric, [axis for axis, _ in kept_measures], values, met, _HINT)
+    figure = fabric_figure(fabric, [axis for axis, _ in kept_measures], values, _of_links(flows, met), _HINT)
     if samples:
         names = _link_of_port(fabric)
         kept = _kept(samples)
@@ -76,9 +75,20 @@ def _value(use: LinkUse, axis: Axis, field: str) -> float | None:
     return value / 1e12 if axis.unit == "s" and value is not None else value
 
 
-def _some(flows: Sequence[str]) -> list[str]:
-    more = [f"and {len(flows) - _FLOWS} more"] * (len(flows) > _FLOWS)
-    return [*flows[:_FLOWS], *more]
+def _of_links(flows: Sequence[LinkFlows], met: Mapping[str, int]) -> dict[str, Any] | None:
+    """What went over each link: [flows, most that met in one step, [place of a name, bytes] of some]."""
+    if not flows:
+        return None
+    places: dict[str, int] = {}
+    links = {
+        each.link: [
+            each.count,
+            met.get(each.link, 0),
+            [[places.setdefault(flow.name, len(places)), flow.bytes] for flow in each.flows],
+        ]
+        for each in flows
+    }
+    return {"names": list(places), "links": links}
 
 
 def _link_of_port(fabric: Fabric) -> dict[str, str]:
@@ -159,6 +169,14 @@ def _queue_figures(samples: Sequence[Sample]) -> Iterator[Figure]:
         lambda sample: sample.max_pg_bytes,
         "Fullest priority groups over time",
         "What the fullest priority groups held of the shared pool and of headroom, by port and group.",
+    )
+    yield from _held_most(
+        samples,
+        "headroom_bytes",
+        lambda sample: sample.max_headroom_bytes,
+        "Headroom over time",
+        "What priority groups held of their headroom, above their threshold: what was under way when they "
+        "sent a pause. By port and group, those that held most.",
     )
 
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
+from raddle.report.page.link_figures import link_figures
 from raddle.report.page.model import Axis, Figure, Line, Page, Span, fault_figures, lines, table
 from raddle.report.scenario import ScenarioResult, Verdict
+from raddle.topology.model import Fabric
 
 
-def scenario_page(results: Sequence[ScenarioResult], faults: Sequence[Sequence[Span]]) -> Page:
-    """Of scenarios, what they expect and, for each, its faults; what does not hold comes first."""
+def scenario_page(
+    fabrics: Sequence[Fabric], results: Sequence[ScenarioResult], faults: Sequence[Sequence[Span]]
+) -> Page:
+    """Of scenarios, what they expect and, for each, its fabric and faults; what does not hold comes first."""
     failed = [finding for result in results for finding in _failed(result)]
     count = sum(len(result.verdicts) + len(result.checks) for result in results)
     return Page(
@@ -24,8 +29,8 @@ def scenario_page(results: Sequence[ScenarioResult], faults: Sequence[Sequence[S
         ),
         figures=tuple(
             figure
-            for result, spans in zip(results, faults, strict=True)
-            for figure in (*_figures(result), *fault_figures(spans))
+            for fabric, result, spans in zip(fabrics, results, faults, strict=True)
+            for figure in (*_figures(result), *fault_figures(spans), *_link_figures(fabric, result))
         ),
     )
 
@@ -94,6 +99,13 @@ def _figures(result: ScenarioResult) -> Iterator[Figure]:
             for job in result.jobs
         ],
     )
+
+
+def _link_figures(fabric: Fabric, result: ScenarioResult) -> Iterator[Figure]:
+    """What links carried, with the name of the scenario."""
+    which = f" The run with seed {result.seeds[0]}." if len(result.seeds) > 1 else ""
+    for figure in link_figures(fabric, result.links, result.link_flows, samples=result.series):
+        yield replace(figure, title=f"{result.name}: {figure.title}", about=f"{figure.about}{which}")
 
 
 def _unit(unit: str) -> str:

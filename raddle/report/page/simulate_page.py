@@ -37,7 +37,7 @@ def simulate_page(fabric: Fabric, result: RunResult, faults: Sequence[Span] = ()
         figures=(
             *_flow_figures(result),
             *fault_figures(faults),
-            *link_figures(fabric, result.links, samples=result.series),
+            *link_figures(fabric, result.links, result.link_flows, samples=result.series),
         ),
     )
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from raddle.report.page.link_figures import link_figures
-from raddle.report.page.model import Axis, Cell, Figure, Page, Span, blocks, spans, table
+from raddle.report.page.model import Axis, Cell, Figure, Page, Span, blocks, fault_figures, spans, table
 from raddle.report.workload import JobRow, WorkloadResult
 from raddle.topology.model import Fabric
 from raddle.units import format_time
@@ -14,8 +14,8 @@ _SPANS = 4_000
 """Nodes that the timeline shows, the longest; the table has all."""
 
 
-def workload_page(fabric: Fabric, result: WorkloadResult) -> Page:
-    """Of jobs that compute and send."""
+def workload_page(fabric: Fabric, result: WorkloadResult, faults: Sequence[Span] = ()) -> Page:
+    """Of jobs that compute and send, and what went wrong meanwhile."""
     stuck = [job for job in result.jobs if job.time_ps is None]
     count = len(result.jobs)
     findings = [f"job {job.name} is not done" for job in stuck]
@@ -29,7 +29,11 @@ def workload_page(fabric: Fabric, result: WorkloadResult) -> Page:
         findings=(*findings, *result.diagnosis),
         facts=tuple(_facts(result)),
         notes=tuple(f"not simulated: {what}" for what in result.left_out),
-        figures=(*_job_figures(result), *link_figures(fabric, result.links)),
+        figures=(
+            *_job_figures(result),
+            *fault_figures(faults),
+            *link_figures(fabric, result.links, result.link_flows, samples=result.series),
+        ),
     )
 
 

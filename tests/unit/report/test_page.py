@@ -70,7 +70,7 @@ def test_a_page_names_no_place_to_load_from() -> None:
 def test_the_fabric_has_every_link_with_what_each_direction_did() -> None:
     fabric = loads(SMALL_POD)
     first = fabric.links[0]
-    (figure, *_) = link_figures(fabric, [LinkUse(f"{first.b} -> {first.a}", 10, 0.25, 2, 0, 0, 0)])
+    (figure, *_) = link_figures(fabric, [LinkUse(f"{first.b} -> {first.a}", 10, 0.25, 2, 0, 0, 0)], ())
     assert [measure["name"] for measure in figure.data["measures"]] == ["utilisation", "flows of one step"]
     devices = [name for name, _, _ in figure.data["devices"]]
     assert len(devices) == len(fabric.switches) + len(fabric.hosts)
@@ -94,9 +94,9 @@ def test_samples_stand_at_the_link_of_their_port_and_fall_to_nought_between() ->
     end = fabric.links[0].a
     # Sampled every microsecond; nothing was there at the second and third.
     samples = [
-        Sample(time_us * 1_000_000, str(end), 3, 700, 0, 8_000, False, 900, 0) for time_us in (0, 1, 4)
+        Sample(time_us * 1_000_000, str(end), 3, 700, 0, 8_000, False, 900, 0, 0, 0) for time_us in (0, 1, 4)
     ]
-    figure, queues = link_figures(fabric, (), (), samples)
+    figure, queues = link_figures(fabric, (), (), samples=samples)
     (curves,) = figure.data["samples"]["links"].values()
     assert list(figure.data["samples"]["links"]) == [f"{end} -> {fabric.links[0].b}"]
     sent = [(0, 8_000), (1e-6, 8_000), (2e-6, 0), (3e-6, 0), (4e-6, 8_000), (5e-6, 0)]

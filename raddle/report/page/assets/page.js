@@ -445,10 +445,14 @@ function drawFabric(section, { devices, measures, links, flows, samples, series 
     detail.replaceChildren(title, ...hint, tableOf(columns, rows, (row) => one(link, row[0])), link);
   }
   function one(place, name) {
-    const met = flows?.[name];
+    const [count, met, some] = flows?.links[name] ?? [0, 0, []];
     const seen = samples?.links[name];
-    place.replaceChildren(el("h3", {}, name), !flows ? "" : el("p", { class: "about" }, met
-      ? `Flows of one step that met here: ${met.join("; ")}` : "No two flows of one step are known to have met here."));
+    place.replaceChildren(el("h3", {}, name));
+    if (flows) {
+      place.append(el("p", { class: "about" }, !count ? "No flow went here." : `${count} flow${count > 1 ? "s" : ""} went here` +
+        (count > some.length ? `; the ${some.length} with most bytes:` : ":") + (met > 1 ? ` (${met} of one step at once)` : "")));
+      if (count) place.append(tableOf([{ name: "flow", unit: "" }, { name: "payload", unit: "bytes" }], some.map(([at, bytes]) => [flows.names[at], bytes])));
+    }
     if (seen) {
       place.dataset.title = name;
       for (const [title, unit, style, curves] of samples.measures.map((each, at) => [...each, seen[at]])) {
