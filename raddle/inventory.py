@@ -59,6 +59,7 @@ class OpenFlowDoor:
 
     With `certificate` and `key` (PEM files) connections are TLS; `ca` is that of the switches, which then
     need certificates of their own. `marks_roce`: leaves set the DSCP of RoCEv2 packets that have none.
+    Who is no master (`"role": "equal"`) writes beside other controllers.
     """
 
     host: str = "127.0.0.1"
@@ -68,6 +69,7 @@ class OpenFlowDoor:
     key: Path | None = None
     ca: Path | None = None
     marks_roce: bool = False
+    is_master: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,6 +311,9 @@ def _door(document: dict[str, Any], folder: Path) -> OpenFlowDoor:
     files = {name: folder / tls[name] for name in ("cert", "key", "ca") if name in tls}
     if tls and not {"cert", "key"} <= files.keys():
         raise ValueError("the tls of openflow needs both cert and key")
+    role = document.get("role", "master")
+    if role not in ("master", "equal"):
+        raise ValueError(f"the role of openflow is master or equal, not {role!r}")
     return OpenFlowDoor(
         host.strip("[]"),
         int(port),
@@ -317,6 +322,7 @@ def _door(document: dict[str, Any], folder: Path) -> OpenFlowDoor:
         files.get("key"),
         files.get("ca"),
         document.get("marks_roce") is True,
+        role == "master",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -27,7 +28,7 @@ from raddle.cli.output_folder import OutputFolder
 from raddle.controller.plan.make import plan_around
 from raddle.controller.plan.model import Plan, SwitchPlan
 from raddle.controller.plan.neighbours import neighbour_macs
-from raddle.controller.southbound.openflow.bootstrap import ovs_commands
+from raddle.controller.southbound.openflow.bootstrap import Extras, ovs_commands
 from raddle.controller.southbound.openflow.rendering import describe
 from raddle.controller.southbound.openflow.tables import switch_tables
 from raddle.controller.southbound.p4runtime.pipelines import pins_pipeline
@@ -36,6 +37,9 @@ from raddle.controller.southbound.sonic.tables import pushed
 from raddle.errors import InputError
 from raddle.topology.model import Nos
 from raddle.topology.yaml.placing import placed
+
+_TARGET = re.compile(r"(tcp|ssl):(\[[0-9A-Fa-f:.]+\]|[0-9.]+):\d{1,5}")
+"""Source: ovs-vsctl(8), OpenFlow Controller Connectivity: addresses, no names."""
 
 _SHOWN = 64
 """Names of switches in a message."""
@@ -79,6 +83,24 @@ def render(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write NAME.json for each switch.")
     ] = None,
+    controller: Annotated[
+        str,
+        typer.Option(
+            metavar="tcp:ADDRESS:PORT",
+            help="With --bootstrap of OpenFlow: where it connects to.",
+            show_default=False,
+        ),
+    ] = "",
+    bfd: Annotated[
+        int | None,
+        typer.Option(
+            metavar="MS",
+            help="With --bootstrap of OpenFlow: BFD between switches, a packet every MS.",
+            min=1,
+            max=60_000,
+            show_default=False,
+        ),
+    ] = None,
     p4info: P4InfoOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -91,6 +113,14 @@ def render(
     if (over or inventory or patch) and not (is_day0 and form == "sonic"):
         raise InputError.of(
             "bad-option", "--over, --inventory and --patch are of --bootstrap of SONiC switches"
+        )
+    if (controller or bfd) and not (boot and form == "openflow"):
+        raise InputError.of("bad-option", "--controller and --bfd are of --bootstrap of --format openflow")
+    if controller and not _TARGET.fullmatch(controller):
+        raise InputError.of(
+            "bad-option",
+            f"a switch cannot connect to '{controller}'",
+            "write tcp:ADDRESS:PORT or ssl:ADDRESS:PORT, as ovs-vsctl set-controller has it",
         )
     if (ztp and (patch or output or form != "sonic")) or bool(ztp) != bool(url):
         raise InputError.of(
@@ -121,7 +151,9 @@ def render(
             rendered[name] = patch_of(held, rendered[name]) if patch else rendered[name]
         else:
             with placed(model):
-                rendered[name] = _rendered(plan, each, form, boot, pins)
+                rendered[name] = _rendered(
+                    plan, each, form, boot, pins, Extras(controller, bfd or 0, by_name)
+                )
     hashing = hash_files(chosen.values()) if is_day0 and form == "sonic" else {}
     if ztp:
         _write(ztp, ztp_files(model, rendered, url) | hashing)
@@ -146,7 +178,12 @@ def _write(folder: Path, files: Mapping[str, str]) -> None:
 
 
 def _rendered(
-    plan: Plan, switch: SwitchPlan, form: str, boot: bool, pins: p4r.ForwardingPipelineConfig | None
+    plan: Plan,
+    switch: SwitchPlan,
+    form: str,
+    boot: bool,
+    pins: p4r.ForwardingPipelineConfig | None,
+    extras: Extras,
 ) -> Mapping[str, object]:
     if form == "p4runtime":
         if boot:
@@ -155,6 +192,6 @@ def _rendered(
         return describe_target(p4_target(replace(switch, nos=nos), neighbour_macs(plan), pins))
     if form == "openflow":
         if boot:
-            return {"commands": list(ovs_commands(switch))}
+            return {"commands": list(ovs_commands(switch, extras))}
         return describe(switch_tables(switch, neighbour_macs(plan), has_queues=True))
     return pushed(switch)

@@ -81,10 +81,12 @@ def foreign_text(result: SwitchResult) -> str:
         if count == 1
         else f"{count} entries that raddle never wrote stay"
     )
-    return (
-        f"{result.switch}: {what}, the first {result.foreign[0]}\n"
-        "  hint: 'raddle apply --take-over' deletes those of the fabric's ports\n"
+    hint = (
+        "'ovs-ofctl del-flows SWITCH cookie=COOKIE/-1' removes what nobody needs any more"
+        if result.protocol == "openflow"
+        else "'raddle apply --take-over' deletes those of the fabric's ports"
     )
+    return f"{result.switch}: {what}, the first {result.foreign[0]}\n  hint: {hint}\n"
 
 
 def boot_needs(path: str) -> str:

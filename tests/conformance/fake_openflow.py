@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import struct
 
 from os_ken.ofproto import ofproto_v1_3 as of
@@ -12,16 +13,26 @@ class FakeSwitch:
     """Connects to a controller and answers its requests, until the connection ends.
 
     `hangs_up_at` is the kind of message at which it closes the connection, `silent_at` one that it never
-    answers. `says` is sent, raw, once its features are known.
+    answers. `says` is sent, raw, once its features are known. One that `resets` hangs up with a reset, not
+    with an end.
     """
 
     def __init__(
-        self, datapath: int, hangs_up_at: int | None = None, silent_at: int | None = None, says: bytes = b""
+        self,
+        datapath: int,
+        hangs_up_at: int | None = None,
+        silent_at: int | None = None,
+        says: bytes = b"",
+        resets: bool = False,
     ) -> None:
         self.datapath, self.hangs_up_at, self.silent_at, self.says = datapath, hangs_up_at, silent_at, says
+        self.resets = resets
 
     async def run(self, port: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        if self.resets:
+            lingering = struct.pack("ii", 1, 0)
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, lingering)
         writer.write(_message(of.OFPT_HELLO, 1))
         try:
             while True:
@@ -45,6 +56,8 @@ class FakeSwitch:
             return _message(of.OFPT_ROLE_REPLY, xid, body)
         if kind == of.OFPT_MULTIPART_REQUEST:
             return _message(of.OFPT_MULTIPART_REPLY, xid, body[:2] + bytes(6))
+        if kind == of.OFPT_ECHO_REQUEST:
+            return _message(of.OFPT_ECHO_REPLY, xid, body)
         if kind == of.OFPT_BARRIER_REQUEST:
             return _message(of.OFPT_BARRIER_REPLY, xid)
         return b""

@@ -33,8 +33,13 @@ class DummySwitches:
         self._start("ovsdb-server", str(database), f"--remote=p{socket}", f"--unixctl={folder}/ovsdb.ctl")
         self._vsctl = ["ovs-vsctl", f"--db={socket}", "--timeout=10", "--retry"]
         self._run(*self._vsctl, "--no-wait", "init")
+        self._start_switches()
+
+    def _start_switches(self) -> None:
+        socket = f"unix:{self.folder}/db.sock"
+        (self.folder / "vswitchd.ctl").unlink(missing_ok=True)
         self._start(
-            "ovs-vswitchd", socket, f"--unixctl={folder}/vswitchd.ctl", "--enable-dummy=override",
+            "ovs-vswitchd", socket, f"--unixctl={self.folder}/vswitchd.ctl", "--enable-dummy=override",
             "--disable-system", "--disable-system-route",
         )  # fmt: skip
 
@@ -69,7 +74,22 @@ class DummySwitches:
 
     def add_flow(self, switch: str, flow: str) -> None:
         """Give a switch a flow entry that is nobody's plan."""
-        self._run("ovs-ofctl", "-O", "OpenFlow13", "add-flow", f"unix:{self.folder}/{switch}.mgmt", flow)
+        self._ofctl("add-flow", switch, flow)
+
+    def add_group(self, switch: str, group: str) -> None:
+        """Give a switch a group that is nobody's plan."""
+        self._ofctl("add-group", switch, group)
+
+    def flows(self, switch: str) -> str:
+        """What `ovs-ofctl dump-flows` says."""
+        return self._ofctl("dump-flows", switch)
+
+    def restart(self) -> None:
+        """End ovs-vswitchd and start it again: bridges and ports are there, tables are empty."""
+        daemon = self._daemons.pop()
+        daemon.kill()
+        daemon.wait()
+        self._start_switches()
 
     def set_port(self, switch: str, number: int, state: str) -> None:
         """`up` or `down`."""
@@ -105,6 +125,9 @@ class DummySwitches:
         switch = next(each for each in plan.switches if each.name == name)
         numbers = port_numbers(switch)
         return [numbers[port.name] for port in switch.ports if port.peer]
+
+    def _ofctl(self, verb: str, switch: str, *words: str) -> str:
+        return self._run("ovs-ofctl", "-O", "OpenFlow13", verb, f"unix:{self.folder}/{switch}.mgmt", *words)
 
     def _run(self, *words: str) -> str:
         done = subprocess.run(

@@ -29,6 +29,7 @@ from raddle.controller.southbound.driver import RouteTable
 from raddle.controller.southbound.openflow.driver import OpenFlowController
 from raddle.controller.southbound.openflow.routes import routes_in, with_writes
 from raddle.controller.southbound.openflow.tables import (
+    COOKIE,
     Hop,
     SelectGroup,
     Tables,
@@ -110,19 +111,24 @@ def test_apply_programs_what_connects_and_status_and_drift_read_it_back(bench: B
     bench.start()
     before = bench.run("status")
     assert before.exit_code == 1
-    # Table 0 goes on to table 1; a spine has 2 leaves behind it, 2 cables and 3 addresses of its own.
-    assert "spine1       8 differences, the first: table=0,priority=0" in before.stdout
+    # Its MAC without a tag and with one of VLAN 0, then table 1 goes on to table 2; a spine has 2 leaves
+    # behind it, 2 cables and 3 addresses of its own.
+    first = "table=0,priority=1,eth_dst=02:00:00:00:00:03,vlan_vid=0"
+    assert f"spine1       10 differences, the first: {first}" in before.stdout
     applied = bench.run("apply")
     assert (applied.exit_code, applied.stdout.count("verified")) == (0, 4)
 
-    bench.add_flow("leaf1", "table=1,priority=500,udp,tp_dst=4791,actions=drop")
-    bench.add_flow("leaf1", "table=1,idle_timeout=900,priority=33,ip,nw_dst=10.0.0.1,actions=output:1")
+    bench.add_flow("leaf1", f"cookie={COOKIE},table=2,priority=500,udp,tp_dst=4791,actions=drop")
+    other = "table=2,idle_timeout=900,priority=33,ip,nw_dst=10.0.0.1,actions=dec_ttl,output:1"
+    bench.add_flow("leaf1", f"cookie={COOKIE},{other}")
     drifted = bench.run("drift")
     assert drifted.exit_code == 1
     [first, second, last] = drifted.stdout.splitlines()
-    assert first.startswith("- leaf1 table=1,priority=500,eth_type=0x0800,udp_dst=4791  drop")
-    assert second.startswith("- leaf1 table=1,priority=33,eth_type=0x0800,ipv4_dst=10.0.0.1/32")
-    assert "idle_timeout=900" in second
+    assert first.startswith("- leaf1 table=2,priority=500,eth_type=0x0800,udp_dst=4791  drop")
+    assert " ".join(second.split()) == (
+        "- leaf1 table=2,priority=33,eth_type=0x0800,ipv4_dst=10.0.0.1/32 "
+        "idle_timeout=900 hard_timeout=0 dec_ttl,output:1"
+    )
     assert last == "2 changes"
     mended = bench.run("apply").stdout.splitlines()
     assert mended[:2] == [
@@ -132,11 +138,37 @@ def test_apply_programs_what_connects_and_status_and_drift_read_it_back(bench: B
     assert bench.run("status").stdout.count("in sync") == 4
 
 
+def test_entries_of_other_applications_stay_and_only_one_in_the_way_is_an_error(bench: Bench) -> None:
+    bench.start()
+    bench.add_flow("leaf1", "cookie=0x77,table=0,priority=900,arp,actions=normal")
+    bench.switches.add_group("leaf1", "group_id=7,type=all,bucket=output:1")
+    bench.add_flow("leaf1", "cookie=0x77,table=2,priority=400,ip,nw_dst=10.0.0.9,actions=group:7")
+    applied = bench.run("apply")
+    assert applied.exit_code == 0, applied.output
+    assert "leaf1: 2 entries that raddle never wrote stay, the first cookie=0x77,table=0," in applied.stderr
+    assert bench.run("drift").exit_code == 0
+    flows = bench.switches.flows("leaf1")
+    assert flows.count("cookie=0x77,") == 2
+    assert flows.count(f"cookie={COOKIE:#x},") == 13
+
+    bench.add_flow("leaf1", "cookie=0x77,table=2,priority=33,ip,nw_dst=10.0.0.4,actions=drop")
+    for verb in ("status", "apply"):
+        refused = bench.run(verb)
+        assert refused.exit_code == 1
+        assert str(refused.exception).startswith(
+            "leaf1: an entry of another application (cookie 0x77) is where one of the plan's goes: "
+            "table=2,priority=33,eth_type=0x0800,ipv4_dst=10.0.0.4/32\n  hint: remove it there"
+        )
+    assert bench.switches.flows("leaf1").count("cookie=0x77,") == 3
+
+
 def test_a_dry_run_says_what_would_be_sent_and_sends_nothing(bench: Bench) -> None:
     bench.start()
     first, second = bench.run("apply", "--dry-run"), bench.run("apply", "--dry-run")
     assert first.exit_code == 0
-    assert "+ spine0 table=1,priority=31,eth_type=0x0800,ipv4_dst=10.0.0.0/30" in first.stdout
+    line = next(each for each in first.stdout.splitlines() if "+ spine0 " in each and "=10.0.0.0/30" in each)
+    assert line.startswith("+ spine0 table=2,priority=31,eth_type=0x0800,ipv4_dst=10.0.0.0/30")
+    assert line.endswith("select(Ethernet0 to leaf0)")
     assert first.stdout.splitlines()[-1].endswith(" messages")
     assert first.stdout == second.stdout
 

@@ -14,6 +14,7 @@ from raddle.controller.plan import make_plan
 from raddle.controller.service.core import Controller
 from raddle.controller.service.settings import Settings
 from raddle.controller.service.store import SqliteStore
+from raddle.controller.southbound.openflow.tables import COOKIE
 from raddle.nos.farm import _free_port as free_port
 from raddle.topology import load
 from tests.conformance.open_vswitch import DummySwitches, needs_open_vswitch
@@ -28,6 +29,18 @@ def wait_for(is_so: Callable[[], object], what: str) -> None:
     while not is_so():
         assert time.monotonic() < end_s, what
         time.sleep(0.02)
+
+
+def count(switches: DummySwitches) -> list[int]:
+    """Flow entries of raddle on each switch; 0 where it does not answer."""
+
+    def of(switch: str) -> int:
+        try:
+            return switches.flows(switch).count(f"cookie={COOKIE:#x},")
+        except AssertionError:
+            return 0
+
+    return [of(name) for name in ("leaf0", "leaf1", "spine0", "spine1")]
 
 
 def test_switches_that_speak_openflow_are_held_over_connections_that_stay(tmp_path: Path) -> None:
@@ -59,8 +72,15 @@ def test_switches_that_speak_openflow_are_held_over_connections_that_stay(tmp_pa
 
         done = controller.drain("ada", "", "spine1").result(60)
         assert done.outcome == "done"
-        switches.add_flow("leaf1", "table=1,priority=500,udp,tp_dst=4791,actions=drop")
+        held = count(switches)
+        switches.add_flow("leaf1", f"cookie={COOKIE},table=2,priority=500,udp,tp_dst=4791,actions=drop")
         wait_for(lambda: "mend" in kinds, "not mended")
+
+        wait_for(lambda: count(switches) == held, "the entry is still there")
+        switches.restart()
+        wait_for(lambda: count(switches) == held, "a switch that has started again is not programmed")
+        controller.undrain("ada", "", "spine1").result(60)
+        wait_for(lambda: all(view.state == "in sync" for view in controller.switches.views.values()), "sync")
     finally:
         controller.stop()
         if thread.ident:

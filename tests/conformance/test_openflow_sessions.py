@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -52,6 +53,34 @@ def test_a_switch_that_does_not_answer_in_time_is_named_with_the_time() -> None:
             await controller.push({"leaf0": WANTED})
 
     run(work, FakeSwitch(1, silent_at=of.OFPT_BARRIER_REQUEST), FakeSwitch(2))
+
+
+def test_a_switch_that_has_lost_its_power_is_gone_after_a_probe_and_one_that_answers_is_not() -> None:
+    async def work(controller: OpenFlowController) -> None:
+        await controller.connected(5)
+        async with asyncio.timeout(10):
+            while controller.is_connected("leaf0"):
+                await asyncio.sleep(0.05)
+        await asyncio.sleep(2 * QUICK_S)
+        assert controller.is_connected("leaf1")
+
+    run(work, FakeSwitch(1, silent_at=of.OFPT_ECHO_REQUEST), FakeSwitch(2))
+
+
+def test_a_connection_that_is_reset_leaves_no_noise(caplog: pytest.LogCaptureFixture) -> None:
+    async def work(controller: OpenFlowController) -> None:
+        await controller.arrivals(5)
+        rules = {
+            RuleKey(FORWARD, 33, Match(0x0800, f"10.0.{number // 200}.{number % 200}/32")): Drop()
+            for number in range(2000)
+        }
+        answers = await controller.try_push({"leaf0": Tables(WANTED.mac, rules), "leaf1": WANTED})
+        assert list(answers.errors) == ["leaf0"]
+
+    for kind in (of.OFPT_FEATURES_REQUEST, of.OFPT_FLOW_MOD, of.OFPT_BARRIER_REQUEST):
+        run(work, FakeSwitch(1, hangs_up_at=kind, resets=True), FakeSwitch(2))
+    gc.collect()  # a future whose error nobody has taken says so when it goes
+    assert not caplog.records
 
 
 @pytest.mark.parametrize(

@@ -75,8 +75,14 @@ def with_controller(
         switches.remove(PLAN)
 
 
-def roce(source: str, destination: str, port: int) -> str:
-    return f"in_port={port},udp,nw_src={source},nw_dst={destination},nw_ttl=64,udp_src=50000,udp_dst=4791"
+MACS = {switch.name: switch.mac for switch in PLAN.switches}
+
+
+def roce(source: str, destination: str, port: int, mac: str) -> str:
+    return (
+        f"in_port={port},dl_dst={mac},udp,nw_src={source},nw_dst={destination},nw_ttl=64,"
+        "udp_src=50000,udp_dst=4791"
+    )
 
 
 def test_a_pushed_plan_reads_back_as_itself(switches: DummySwitches) -> None:
@@ -142,11 +148,26 @@ def test_open_vswitch_and_simulated_sonic_switches_send_every_flow_the_same_way(
                 entry = FABRIC.links[FABRIC.endpoints[src].link].b
                 for hop in path:
                     assert hop.device == entry.device
-                    packet = roce(addresses[src], addresses[dst], numbers[entry])
+                    packet = roce(addresses[src], addresses[dst], numbers[entry], MACS[hop.device])
                     assert switches.next_port(hop.device, packet) == numbers[hop]
                     link = FABRIC.link_by_port[hop]
                     entry = link.b if hop == link.a else link.a
                 assert entry.device == FABRIC.hosts[FABRIC.endpoints[dst].host].name
+
+    with_controller(switches, work)
+
+
+def test_only_what_is_for_the_switch_and_has_no_vlan_is_routed(switches: DummySwitches) -> None:
+    async def work(controller: OpenFlowController) -> None:
+        await controller.push(tables_of(PLAN))
+        addresses = [address for _, address in PLAN.endpoints]
+        packet = roce(addresses[3], addresses[4], 4, MACS["leaf0"])
+        way = switches.next_port("leaf0", packet)
+        assert way
+        assert switches.next_port("leaf0", f"{packet},dl_vlan=0,dl_vlan_pcp=3") == way
+        assert switches.next_port("leaf0", f"{packet},dl_vlan=7") is None
+        for mac in (MACS["leaf1"], "ff:ff:ff:ff:ff:ff"):
+            assert switches.next_port("leaf0", roce(addresses[3], addresses[4], 4, mac)) is None
 
     with_controller(switches, work)
 
@@ -156,11 +177,11 @@ def test_a_pin_whose_link_dies_goes_over_the_group_without_it(switches: DummySwi
         wanted = tables_of(PLAN)
         await controller.push(wanted)
         addresses = [address for _, address in PLAN.endpoints]
-        before = switches.next_port("leaf0", roce(addresses[3], addresses[4], 4))
+        packet = roce(addresses[3], addresses[4], 4, MACS["leaf0"])
+        before = switches.next_port("leaf0", packet)
         assert before
         members = next(g for g in wanted["leaf0"].groups if isinstance(g, SelectGroup)).buckets
         switches.set_port("leaf0", before, "down")
-        packet = roce(addresses[3], addresses[4], 4)
         for _ in range(100):  # the switch looks at its ports in its own time
             after = {switches.next_port("leaf0", packet, dp_hash) for dp_hash in range(1, 17)}
             if before not in after:
@@ -233,6 +254,44 @@ def test_port_events_say_which_port_died_and_came_back(switches: DummySwitches) 
                 async with asyncio.timeout(5):
                     while await events.get() != ("spine0", 1, state == "up"):
                         pass
+
+    try:
+        asyncio.run(session())
+    finally:
+        switches.remove(PLAN)
+
+
+def test_a_port_whose_other_end_bfd_does_not_hear_is_dead_though_it_has_a_carrier(
+    switches: DummySwitches,
+) -> None:
+    events: asyncio.Queue[tuple[str, int, bool]] = asyncio.Queue()
+
+    async def heard(event: tuple[str, int, bool]) -> None:
+        async with asyncio.timeout(10):
+            while await events.get() != event:
+                pass
+
+    def set_bfd(port: str, is_on: bool) -> None:
+        words = (f"bfd:enable={str(is_on).lower()}", "bfd:min_tx=100", "bfd:min_rx=100")
+        switches.vsctl("set", "interface", port, *words)
+
+    async def session() -> None:
+        async with OpenFlowController(
+            NAMES, port=0, on_port=lambda *event: events.put_nowait(event)
+        ) as controller:
+            switches.add(PLAN, f"tcp:127.0.0.1:{controller.port}")
+            await controller.connected(10)
+            assert controller.live_ports("leaf0")[5]
+            cable = f"{switches.folder}/cable"
+            switches.vsctl("set", "interface", "leaf0-5", f"options:pstream=punix:{cable}")
+            switches.vsctl("set", "interface", "spine0-1", f"options:stream=unix:{cable}")
+            set_bfd("leaf0-5", True)
+            await heard(("leaf0", 5, False))
+            set_bfd("spine0-1", True)
+            await heard(("leaf0", 5, True))
+            set_bfd("spine0-1", False)
+            await heard(("leaf0", 5, False))
+            assert switches.vsctl("get", "interface", "leaf0-5", "link_state").strip() == "up"
 
     try:
         asyncio.run(session())

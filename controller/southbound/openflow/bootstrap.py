@@ -1,11 +1,13 @@
 """What an Open vSwitch needs before OpenFlow can program it: a bridge, numbered ports, and egress queues.
 
-OpenFlow itself makes neither ports nor queues. Source: ovs-vswitchd.conf.db(5), tables Bridge, QoS and Queue.
+OpenFlow itself makes neither ports nor queues. Source: ovs-vswitchd.conf.db(5), tables Bridge, Interface,
+Controller, QoS and Queue.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 
 from raddle.controller.plan.model import PortPlan, SwitchPlan
 from raddle.controller.southbound.openflow.tables import datapath_id, port_numbers, queues_of
@@ -14,7 +16,27 @@ MOST_BPS = 8 * (2**32 - 1)
 """The highest rate that linux-htb of Open vSwitch can say: it counts bytes per second in 32 bits."""
 
 
-def ovs_commands(switch: SwitchPlan) -> Iterator[str]:
+BACKOFF_MS, PROBE_MS = 1000, 5000
+"""A switch without its controller looks for it every second, and asks a silent one whether it is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What a bridge gets on request.
+
+    Attributes:
+        controller: where it connects to (`tcp:192.0.2.250:6653`); empty: nowhere.
+        bfd_ms: how often it sends BFD to the switches among its neighbours; 0: never. One that has not been
+            heard for three of these (RFC 5880, 6.8.4) is dead in groups.
+        switches: names of the fabric's switches.
+    """
+
+    controller: str = ""
+    bfd_ms: int = 0
+    switches: Collection[str] = ()
+
+
+def ovs_commands(switch: SwitchPlan, extras: Extras = Extras()) -> Iterator[str]:
     """Shell commands for the switch itself, whose interfaces have the names of the plan's ports."""
     bridge = switch.name
     yield (
@@ -30,6 +52,17 @@ def ovs_commands(switch: SwitchPlan) -> Iterator[str]:
             )
             yield _queue_command(switch, port)
             yield from _filters(switch, port)
+            if extras.bfd_ms and port.peer.partition(":")[0] in extras.switches:
+                yield (
+                    f"ovs-vsctl -- set interface {port.name} bfd:enable=true "
+                    f"bfd:min_tx={extras.bfd_ms} bfd:min_rx={extras.bfd_ms}"
+                )
+    if extras.controller:
+        yield (
+            f"ovs-vsctl -- set-controller {bridge} {extras.controller} "
+            f"-- set controller {bridge} connection_mode=out-of-band "
+            f"max_backoff={BACKOFF_MS} inactivity_probe={PROBE_MS}"
+        )
 
 
 def _queue_command(switch: SwitchPlan, port: PortPlan) -> str:

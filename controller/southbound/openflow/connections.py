@@ -144,13 +144,13 @@ class Connections:
             await listening
         except (NotOpenFlowError, UnreachableError, TimeoutError, ssl.SSLError) as error:
             await self._turn_away(session, writer.get_extra_info("peername"), error)
-        except (asyncio.CancelledError, asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.CancelledError, asyncio.IncompleteReadError, OSError):
             pass  # the end, ours or the switch's
         finally:
             session.close()
             if self._sessions.get(name) is session:
                 del self._sessions[name]
-            with contextlib.suppress(ConnectionError, ssl.SSLError, asyncio.CancelledError):
+            with contextlib.suppress(OSError, asyncio.CancelledError):
                 await writer.wait_closed()
 
     async def _turn_away(self, session: Session, peer: tuple[str, int] | None, error: Exception) -> None:
@@ -165,6 +165,8 @@ class Connections:
 
     async def _joined(self, name: str, session: Session) -> None:
         async with self._changed:
+            if name in self._sessions:
+                self._sessions[name].close()  # it has come again before the loss of the old one was heard of
             self._sessions[name] = session
             self.refused.pop(name, None)
             self._changed.notify_all()

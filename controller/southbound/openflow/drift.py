@@ -9,8 +9,10 @@ from typing import Any
 from raddle.controller.plan.diff import Change
 from raddle.controller.southbound.openflow.rendering import match_fields, rule_order
 from raddle.controller.southbound.openflow.tables import (
+    CLASSIFY,
     FORWARD,
     Action,
+    Admit,
     Continue,
     Drop,
     FailoverGroup,
@@ -27,11 +29,30 @@ from raddle.controller.southbound.openflow.tables import (
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """What a switch holds: its tables, the ids of its groups, and matches that `Match` has no word for."""
+    """What a switch holds of raddle's: its tables, the ids of its groups, and matches that `Match` has no
+    word for. `others` are the entries of other applications, with their cookies."""
 
     tables: Tables
     group_ids: Mapping[int, Group | Unknown]
     raw_matches: Mapping[RuleKey, Any]
+    others: Mapping[RuleKey, int]
+
+    def of_others(self) -> tuple[str, ...]:
+        """The entries of other applications, for the reader, in the order of the tables."""
+        keys = sorted(self.others, key=rule_order)
+        return tuple(f"cookie={self.others[key]:#x},{_path(key)}" for key in keys)
+
+    def in_the_way(self, wanted: Tables) -> str:
+        """Why the tables cannot be had here, as a switch has one entry of a match and priority; or empty."""
+        taken = [key for key in wanted.rules if key in self.others]
+        if not taken:
+            return ""
+        more = f" and {len(taken) - 1} more" if len(taken) > 1 else ""
+        return (
+            f"an entry of another application (cookie {self.others[taken[0]]:#x}) is where one of the "
+            f"plan's goes: {_path(taken[0])}{more}\n"
+            "  hint: remove it there (ovs-ofctl --strict del-flows), or give it another priority"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +80,25 @@ def difference(wanted: Tables, held: Installed) -> Drift:
     )
 
 
-def changes(switch: str, wanted: Tables, held: Installed) -> tuple[Change, ...]:
-    """What makes a switch hold what it should, in the order of its tables."""
+def changes(
+    switch: str, wanted: Tables, held: Installed, hops: Mapping[Hop, str] | None = None
+) -> tuple[Change, ...]:
+    """What makes a switch hold what it should, in the order of its tables.
+
+    Args:
+        hops: those of the plan for the reader (`Ethernet0 to spine1`); others are shown by port and address.
+    """
+
+    def shown(action: Action | None) -> str:
+        return _shown(action, hops or {})
+
     drift, rules = difference(wanted, held), held.tables.rules
-    keys = sorted((*drift.missing, *drift.changed, *drift.extra), key=rule_order)
+    keys = sorted({*drift.missing, *drift.changed, *drift.extra}, key=rule_order)
     of_rules = [
-        Change(switch, _path(key), _shown(rules.get(key)), _shown(wanted.rules.get(key))) for key in keys
+        Change(switch, _path(key), shown(rules.get(key)), shown(wanted.rules.get(key))) for key in keys
     ]
     of_groups = [
-        Change(switch, f"group={number}", _shown(held.group_ids[number]), "")
+        Change(switch, f"group={number}", shown(held.group_ids[number]), "")
         for number in sorted(drift.stray_groups)
     ]
     return (*of_rules, *of_groups)
@@ -78,17 +109,19 @@ def _path(key: RuleKey) -> str:
     return ",".join(filter(None, (f"table={key.table},priority={key.priority}", fields, key.match.text)))
 
 
-def _shown(action: Action | None) -> str:
+def _shown(action: Action | None, names: Mapping[Hop, str]) -> str:
     match action:
         case None:
             return ""
         case SelectGroup(buckets):
-            hops = [_shown(to) + (f" x{weight}" if weight > 1 else "") for to, weight in buckets]
+            hops = [_shown(to, names) + (f" x{weight}" if weight > 1 else "") for to, weight in buckets]
             return f"select({', '.join(hops)})"
         case FailoverGroup(first, otherwise):
-            return f"{_shown(first)}, else {_shown(otherwise)}"
+            return f"{_shown(first, names)}, else {_shown(otherwise, names)}"
         case Hop(port, mac):
-            return f"output:{port} to {mac}"
+            return names.get(action) or f"output:{port} to {mac}"
+        case Admit(pops):
+            return ("pop_vlan " if pops else "") + f"goto_table:{CLASSIFY}"
         case Queue(number):
             return f"set_queue:{number}"
         case Mark(dscp, queue):

@@ -13,7 +13,7 @@ from raddle.controller.southbound.openflow.codec import PROTOCOL, of, parser
 from raddle.controller.southbound.openflow.connections import Connections
 from raddle.controller.southbound.openflow.drift import Drift, Installed, difference
 from raddle.controller.southbound.openflow.session import Refusal
-from raddle.controller.southbound.openflow.tables import Tables, Unknown
+from raddle.controller.southbound.openflow.tables import COOKIE, FIRST_GROUP, LAST_GROUP, Tables, Unknown
 from raddle.errors import UnreachableError
 
 T = TypeVar("T")
@@ -72,15 +72,21 @@ class OpenFlowController(Connections):
         session = self.session(switch)
         own = mac or _mac(session.datapath_id)
         parts = await session.request(parser.OFPGroupDescStatsRequest(PROTOCOL))
-        groups = messages.read_groups(own, (row for part in parts for row in part.body))
+        described = (row for part in parts for row in part.body)
+        groups = messages.read_groups(
+            own, (row for row in described if FIRST_GROUP <= row.group_id <= LAST_GROUP)
+        )
         parts = await session.request(parser.OFPFlowStatsRequest(PROTOCOL))
-        rules, raw = {}, {}
+        rules, raw, others = {}, {}, {}
         for row in (row for part in parts for row in part.body):
             key, action = messages.read_rule(own, row, groups)
+            if row.cookie != COOKIE:
+                others[key] = row.cookie
+                continue
             rules[key] = action
             if key.match.text:
                 raw[key] = row.match
-        return Installed(Tables(own, rules), groups, raw)
+        return Installed(Tables(own, rules), groups, raw, others)
 
     async def drift(self, wanted: Mapping[str, Tables]) -> dict[str, Drift]:
         """How switches differ from the tables they should hold."""
@@ -104,6 +110,8 @@ class OpenFlowController(Connections):
     async def make(self, name: str, wanted: Tables) -> int:
         """As `push`, of one switch. Raises RefusedError where it was put back as it was."""
         before = await self.read(name, wanted.mac)
+        if why := before.in_the_way(wanted):
+            raise RefusedError(why)
         sent, refusals = await self._change(name, before, wanted)
         if refusals:
             await self._change(name, await self.read(name, wanted.mac), before.tables)
@@ -142,7 +150,7 @@ async def _everywhere(work: Mapping[str, Awaitable[T]]) -> Answers[T]:
 def messages_between(held: Installed, wanted: Tables) -> list[list[Any]]:
     """The messages that make `held` into `wanted`, in batches to be separated by barriers."""
     ids = {group: number for number, group in held.group_ids.items() if not isinstance(group, Unknown)}
-    free = iter(number for number in range(1, 2**31) if number not in held.group_ids)
+    free = iter(number for number in range(FIRST_GROUP, LAST_GROUP + 1) if number not in held.group_ids)
     new = [group for group in wanted.groups if group not in ids]
     ids |= {group: next(free) for group in new}
     drift = difference(wanted, held)

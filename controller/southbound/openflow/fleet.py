@@ -19,7 +19,14 @@ from raddle.controller.southbound.openflow.connections import PortEvent, unheard
 from raddle.controller.southbound.openflow.drift import Installed, changes
 from raddle.controller.southbound.openflow.driver import OpenFlowController, messages_between
 from raddle.controller.southbound.openflow.routes import routes_in, with_kept, with_writes
-from raddle.controller.southbound.openflow.tables import Tables, port_numbers, queues_of, switch_tables
+from raddle.controller.southbound.openflow.tables import (
+    Hop,
+    Tables,
+    port_numbers,
+    queues_of,
+    switch_hops,
+    switch_tables,
+)
 from raddle.errors import InputError, UnreachableError
 from raddle.inventory import Inventory, OpenFlowDoor
 
@@ -61,7 +68,7 @@ class OpenFlowFleet:
             )
         self._door = door = inventory.openflow
         names = {inventory.datapaths[switch.name]: switch.name for switch in self._switches}
-        election_id = None if is_read_only else ELECTION_ID + term
+        election_id = ELECTION_ID + term if door.is_master and not is_read_only else None
         self._controller = OpenFlowController(
             names, door.host, door.port, election_id, on_port, tls=_tls(door)
         )
@@ -142,6 +149,7 @@ class OpenFlowDriver:
         self._fleet, self._controller, self._switch = fleet, controller, switch
         self._macs, self._marks_roce, self._missing = macs, marks_roce, missing
         self._ports = {number: port for port, number in port_numbers(switch).items()}
+        self._hops: Mapping[Hop, str] = switch_hops(switch, macs)
         self._before = self._wanted = Tables(switch.mac, {})
         self.sent = 0
 
@@ -162,10 +170,12 @@ class OpenFlowDriver:
         self._before = held.tables
         self._wanted = switch_tables(self._switch, self._macs, has_queues, self._marks_roce)
         return Survey(
-            changes=changes(self.name, self._wanted, held),
+            changes=changes(self.name, self._wanted, held, self._hops),
             routes=routes_in(held.tables, self._ports),
             wanted=routes_in(self._wanted, self._ports),
             planned=sum(map(len, messages_between(held, self._wanted))),
+            foreign=held.of_others(),
+            error=f"{self.name}: {why}" if (why := held.in_the_way(self._wanted)) else "",
         )
 
     def lay_groundwork(self) -> None:
@@ -197,7 +207,7 @@ class OpenFlowDriver:
 
     def _left(self, kept: Collection[str]) -> tuple[Change, ...]:
         held = self._read()
-        return changes(self.name, with_kept(held.tables, self._wanted, kept), held)
+        return changes(self.name, with_kept(held.tables, self._wanted, kept), held, self._hops)
 
     def restore(self, kept: Collection[str]) -> str:
         self._push(with_kept(self._read().tables, self._before, kept))

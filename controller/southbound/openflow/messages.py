@@ -8,8 +8,11 @@ from typing import Any
 
 from raddle.controller.southbound.openflow.codec import PROTOCOL, of, parser
 from raddle.controller.southbound.openflow.tables import (
+    CLASSIFY,
+    COOKIE,
     FORWARD,
     Action,
+    Admit,
     Continue,
     Drop,
     FailoverGroup,
@@ -22,8 +25,10 @@ from raddle.controller.southbound.openflow.tables import (
     SelectGroup,
     Unknown,
 )
+from raddle.controller.southbound.openflow.text import buckets_text, instructions_text
 from raddle.units import ip_text
 
+_WHOLE = (1 << 64) - 1
 _UDP = 17
 GroupIds = Mapping[Group, int]
 
@@ -59,6 +64,7 @@ def flow_add(mac: str, key: RuleKey, action: Action, ids: GroupIds) -> Any:
     """The message that writes a flow entry, over one with the same key."""
     return parser.OFPFlowMod(
         PROTOCOL,
+        cookie=COOKIE,
         table_id=key.table,
         command=of.OFPFC_ADD,
         priority=key.priority,
@@ -68,9 +74,11 @@ def flow_add(mac: str, key: RuleKey, action: Action, ids: GroupIds) -> Any:
 
 
 def flow_delete(key: RuleKey, raw: Any = None) -> Any:
-    """The message that removes one flow entry; `raw` is its match where `Match` has no word for it."""
+    """The message that removes an entry of ours; `raw` is its match where `Match` has no word for it."""
     return parser.OFPFlowMod(
         PROTOCOL,
+        cookie=COOKIE,
+        cookie_mask=_WHOLE,
         table_id=key.table,
         command=of.OFPFC_DELETE_STRICT,
         priority=key.priority,
@@ -91,6 +99,10 @@ def _hop_actions(mac: str, hop: Hop) -> list[Any]:
 
 def _match(match: Match) -> Any:
     fields: dict[str, Any] = {}
+    if match.eth_dst:
+        fields["eth_dst"] = match.eth_dst
+    if match.vlan_vid is not None:
+        fields["vlan_vid"] = match.vlan_vid
     if match.eth_type:
         fields["eth_type"] = match.eth_type
     if match.dscp is not None:
@@ -115,6 +127,8 @@ def _instructions(mac: str, action: Action, ids: GroupIds) -> list[Any]:
         case Mark(dscp, queue):
             actions = [parser.OFPActionSetField(ip_dscp=dscp)]
             actions += [parser.OFPActionSetQueue(queue)] if queue else []
+        case Admit(pops):
+            actions = [parser.OFPActionPopVlan()] if pops else []
         case Continue() | Drop():
             actions = []
         case Unknown(text):
@@ -122,6 +136,8 @@ def _instructions(mac: str, action: Action, ids: GroupIds) -> list[Any]:
     apply = [parser.OFPInstructionActions(of.OFPIT_APPLY_ACTIONS, actions)] if actions else []
     if isinstance(action, Queue | Mark | Continue):
         apply.append(parser.OFPInstructionGotoTable(FORWARD))
+    elif isinstance(action, Admit):
+        apply.append(parser.OFPInstructionGotoTable(CLASSIFY))
     return apply
 
 
@@ -131,7 +147,7 @@ def read_groups(mac: str, descriptions: Iterable[Any]) -> dict[int, Group | Unkn
     known: dict[int, Group | Unknown] = {}
     # A fast-failover group refers to select groups, which are read first.
     for number, each in sorted(by_id.items(), key=lambda item: item[1].type != of.OFPGT_SELECT):
-        known[number] = _read_group(mac, each, known) or Unknown(f"group {number}: {_text(each.buckets)}")
+        known[number] = _read_group(mac, each, known) or Unknown(buckets_text(each.buckets))
     return known
 
 
@@ -155,7 +171,7 @@ def read_rule(mac: str, stats: Any, groups: Mapping[int, Group | Unknown]) -> tu
     key = RuleKey(stats.table_id, stats.priority, _read_match(stats.match))
     if stats.idle_timeout or stats.hard_timeout:
         timeouts = f"idle_timeout={stats.idle_timeout} hard_timeout={stats.hard_timeout}"
-        return key, Unknown(f"{timeouts} {_text(stats.instructions)}")
+        return key, Unknown(f"{timeouts} {instructions_text(stats.instructions)}")
     return key, _read_action(mac, stats.instructions, groups)
 
 
@@ -163,6 +179,9 @@ def _read_match(match: Any) -> Match:
     fields = dict(match.items())
     eth_type = fields.pop("eth_type", 0)
     dscp = fields.pop("ip_dscp", None)
+    eth_dst = vlan_vid = None
+    if {"eth_dst", "vlan_vid"} <= fields.keys() and isinstance(fields["eth_dst"], str):
+        eth_dst, vlan_vid = fields.pop("eth_dst"), fields.pop("vlan_vid")
     ends = {"dst": "", "src": ""}
     for version, end in ((4, "dst"), (4, "src"), (6, "dst"), (6, "src")):
         if f"ipv{version}_{end}" in fields:
@@ -172,7 +191,7 @@ def _read_match(match: Any) -> Match:
     if is_udp:
         del fields["ip_proto"]
     others = ",".join(f"{name}={value}" for name, value in sorted(fields.items()))
-    return Match(eth_type, ends["dst"], ends["src"], dscp, udp_dst, others)
+    return Match(eth_type, ends["dst"], ends["src"], dscp, udp_dst, eth_dst or "", vlan_vid, others)
 
 
 def _prefix(value: str | tuple[str, str]) -> str:
@@ -193,21 +212,24 @@ def _read_action(mac: str, instructions: list[Any], groups: Mapping[int, Group |
         elif isinstance(each, parser.OFPInstructionActions) and each.type == of.OFPIT_APPLY_ACTIONS:
             actions = each.actions
         else:
-            return Unknown(_text(instructions))
+            return Unknown(instructions_text(instructions))
+    kinds = [type(action) for action in actions]
     if goto is None:
         if not actions:
             return Drop()
-        if [type(action) for action in actions] == [parser.OFPActionGroup]:
+        if kinds == [parser.OFPActionGroup]:
             number = actions[0].group_id
             return groups.get(number, Unknown(f"group {number}, which is not there"))
-        return _read_hop(mac, actions) or Unknown(_text(instructions))
+        return _read_hop(mac, actions) or Unknown(instructions_text(instructions))
+    if goto == CLASSIFY and kinds in ([], [parser.OFPActionPopVlan]):
+        return Admit(pops=bool(kinds))
     if goto == FORWARD and not actions:
         return Continue()
-    if goto == FORWARD and [type(action) for action in actions] == [parser.OFPActionSetQueue]:
+    if goto == FORWARD and kinds == [parser.OFPActionSetQueue]:
         return Queue(actions[0].queue_id)
     if goto == FORWARD and (mark := _read_mark(actions)):
         return mark
-    return Unknown(_text(instructions))
+    return Unknown(instructions_text(instructions))
 
 
 def _read_mark(actions: list[Any]) -> Mark | None:
@@ -231,7 +253,3 @@ def _read_hop(mac: str, actions: list[Any]) -> Hop | None:
     if (source.key, source.value, target.key) != ("eth_src", mac, "eth_dst"):
         return None
     return Hop(output.port, target.value)
-
-
-def _text(parts: Iterable[Any]) -> str:
-    return " ".join(str(part) for part in parts)

@@ -5,8 +5,12 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 from raddle.controller.southbound.openflow.tables import (
+    CLASSIFY,
+    COOKIE,
+    FIRST_GROUP,
     FORWARD,
     Action,
+    Admit,
     Continue,
     Drop,
     FailoverGroup,
@@ -24,7 +28,7 @@ from raddle.controller.southbound.openflow.tables import (
 
 def describe(tables: Tables) -> dict[str, object]:
     """The tables as JSON, groups numbered as an empty switch gets them."""
-    ids = {group: number for number, group in enumerate(tables.groups, start=1)}
+    ids = {group: number for number, group in enumerate(tables.groups, start=FIRST_GROUP)}
 
     def hop(to: Hop) -> list[str]:
         return [f"set_field:{tables.mac}->eth_src", f"set_field:{to.eth_dst}->eth_dst", "dec_nw_ttl",
@@ -47,6 +51,8 @@ def describe(tables: Tables) -> dict[str, object]:
                 return [f"group:{ids[action]}"]
             case Hop():
                 return hop(action)
+            case Admit(pops):
+                return [*(["pop_vlan"] if pops else []), f"goto_table:{CLASSIFY}"]
             case Queue(number):
                 return [f"set_queue:{number}", f"goto_table:{FORWARD}"]
             case Mark(dscp, queue):
@@ -70,6 +76,7 @@ def describe(tables: Tables) -> dict[str, object]:
         ],
         "flows": [
             {
+                "cookie": f"{COOKIE:#018x}",
                 "table": key.table,
                 "priority": key.priority,
                 "match": match_fields(key.match),
@@ -83,6 +90,8 @@ def describe(tables: Tables) -> dict[str, object]:
 def match_fields(match: Match) -> dict[str, object]:
     """What a flow entry matches on, by OpenFlow's names."""
     fields: dict[str, object] = {"eth_type": f"0x{match.eth_type:04x}"} if match.eth_type else {}
+    if match.eth_dst:
+        fields |= {"eth_dst": match.eth_dst, "vlan_vid": match.vlan_vid}
     version = 4 if match.eth_type == 0x0800 else 6
     if match.destination:
         fields[f"ipv{version}_dst"] = match.destination
@@ -106,6 +115,7 @@ def rule_order(key: RuleKey) -> tuple[object, ...]:
         number,
         length,
         key.match.dscp or 0,
+        key.match.vlan_vid or 0,
         key.match.source,
         key.match.text,
     )

@@ -64,6 +64,8 @@ class Session:
         self.ports: dict[int, bool] = {}
         self.on_port: Callable[[int, bool], None] = lambda port, is_live: None
         self._reader, self._writer, self._answer_s = reader, writer, answer_s
+        self._probe_s = answer_s / 2  # one that has been silent for so long is asked whether it is there
+        self._tells_live = False
         self._end = ""
         self._xid = 0
         self._pending: dict[int, _Pending] = {}
@@ -84,11 +86,13 @@ class Session:
         """Take what the switch sends until it goes."""
         try:
             while True:
-                version, kind, xid, buffer = await self._receive()
+                version, kind, xid, buffer = await self._probed()
                 self._take(version, kind, xid, buffer)
         except NotOpenFlowError as error:
             self._end = str(error)
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except TimeoutError:
+            self._end = f"the switch has been silent for {self._probe_s + self._answer_s:g} s"
+        except (asyncio.IncompleteReadError, OSError):
             self._end = _CLOSED
         finally:
             self._writer.close()
@@ -107,8 +111,10 @@ class Session:
         if election_id is not None:
             await self.request(parser.OFPRoleRequest(PROTOCOL, of.OFPCR_ROLE_MASTER, election_id))
         for part in await self.request(parser.OFPPortDescStatsRequest(PROTOCOL)):
+            # A switch that does not know the flag never sets it.
+            self._tells_live |= any(port.state & of.OFPPS_LIVE for port in part.body)
             for port in part.body:
-                self.ports.setdefault(port.port_no, _is_live(port))
+                self.ports.setdefault(port.port_no, self._is_live(port))
 
     async def request(self, message: Any) -> list[Any]:
         """Send a request; returns its answer, all parts of it.
@@ -135,7 +141,7 @@ class Session:
         sent = [self._send(message) for message in messages]
         try:
             await asyncio.wait_for(self._writer.drain(), self._answer_s)
-        except ConnectionError:
+        except OSError:
             raise UnreachableError(_CLOSED) from None
         except TimeoutError:
             raise UnreachableError(f"it has taken nothing for {self._answer_s:g} s") from None
@@ -151,6 +157,21 @@ class Session:
         message.serialize()
         self._writer.write(bytes(message.buf))
         return self._xid
+
+    async def _probed(self) -> tuple[int, int, int, bytes]:
+        """As `_receive`, and a silent switch is asked for an echo.
+
+        Raises:
+            TimeoutError: it does not answer that.
+        """
+        receiving = asyncio.ensure_future(self._receive())
+        try:
+            done, _ = await asyncio.wait([receiving], timeout=self._probe_s)
+            if not done:
+                self._send(parser.OFPEchoRequest(PROTOCOL))
+            return await asyncio.wait_for(receiving, self._answer_s)
+        finally:
+            receiving.cancel()
 
     async def _receive(self) -> tuple[int, int, int, bytes]:
         head = await self._reader.readexactly(_HEADER_BYTES)
@@ -172,12 +193,19 @@ class Session:
             self._writer.write(bytes(reply.buf))
         elif kind == of.OFPT_PORT_STATUS:
             port, gone = message.desc, message.reason == of.OFPPR_DELETE
-            self.ports[port.port_no] = not gone and _is_live(port)
+            self._tells_live |= bool(port.state & of.OFPPS_LIVE)
+            self.ports[port.port_no] = not gone and self._is_live(port)
             self.on_port(port.port_no, self.ports[port.port_no])
         elif kind == of.OFPT_ERROR:
             self._refused(xid, message.type, message.code)
         elif xid in self._pending:
             self._answered(self._pending[xid], kind, message)
+
+    def _is_live(self, port: Any) -> bool:
+        """It has a carrier, is not taken down, and BFD, where that runs, hears its other end."""
+        if port.state & of.OFPPS_LINK_DOWN or port.config & of.OFPPC_PORT_DOWN:
+            return False
+        return bool(port.state & of.OFPPS_LIVE) or not self._tells_live
 
     def _refused(self, xid: int, kind: int, code: int) -> None:
         pending = self._pending.get(xid)
@@ -192,10 +220,6 @@ class Session:
         has_more = kind == of.OFPT_MULTIPART_REPLY and message.flags & of.OFPMPF_REPLY_MORE
         if not has_more and not pending.done.done():
             pending.done.set_result(pending.parts)
-
-
-def _is_live(port: Any) -> bool:
-    return not (port.state & of.OFPPS_LINK_DOWN or port.config & of.OFPPC_PORT_DOWN)
 
 
 def _reason(kind: int, code: int) -> Refusal:

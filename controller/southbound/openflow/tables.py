@@ -1,8 +1,9 @@
 """A switch's plan as OpenFlow 1.3 tables and groups: values, no messages.
 
-Two tables: CLASSIFY chooses the queue by DSCP, FORWARD the way by destination. Every set of next hops is a
-select group whose buckets watch their ports, so that a dead member drops out in the datapath. A pin is a
-fast-failover group: the pinned link first, then the group that the packet would take without the pin.
+Three tables: ADMIT takes what is for the switch's own MAC address and has no VLAN, CLASSIFY chooses the
+queue by DSCP, FORWARD the way by destination. What a table has no entry for is dropped. Every set of next
+hops is a select group whose buckets watch their ports, so that a dead member drops out in the datapath. A pin
+is a fast-failover group: the pinned link first, then the group that the packet would take without the pin.
 """
 
 from __future__ import annotations
@@ -16,8 +17,17 @@ from raddle.controller.plan.model import NextHop, SwitchPlan
 from raddle.controller.southbound.hashing_only import refuse_adaptive
 from raddle.units import ip_text
 
-CLASSIFY, FORWARD = 0, 1
+ADMIT, CLASSIFY, FORWARD = 0, 1, 2
 """Table ids."""
+
+COOKIE = int.from_bytes(b"raddle", "big") << 16
+"""Of raddle's flow entries. Entries with another are somebody else's, and stay."""
+
+FIRST_GROUP, LAST_GROUP = 1 << 24, (1 << 25) - 1
+"""Ids of raddle's groups, as groups have no cookies. Others are somebody else's, and stay."""
+
+UNTAGGED, PRIORITY_TAG = 0, 0x1000
+"""Values of `vlan_vid`: no tag, a tag of VLAN 0 (OpenFlow 1.3.5, 7.2.3.7: OFPVID_NONE, OFPVID_PRESENT)."""
 
 UDP_PORT_ROCE = 4791
 """RoCEv2 (IANA; InfiniBand architecture specification, annex A17)."""
@@ -67,6 +77,13 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class Admit:
+    """Go on with table CLASSIFY; `pops`: without the tag."""
+
+    pops: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Continue:
     """Go on with table FORWARD."""
 
@@ -83,19 +100,21 @@ class Unknown:
     text: str
 
 
-Action = Group | Hop | Queue | Mark | Continue | Drop | Unknown
+Action = Group | Hop | Admit | Queue | Mark | Continue | Drop | Unknown
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Addresses in CIDR form; `eth_type` 0 matches everything, `udp_dst` a UDP port. `text` is what no plan
-    matches on."""
+    """Addresses in CIDR form; `eth_type` 0 matches everything, `udp_dst` a UDP port. With `eth_dst` goes a
+    `vlan_vid`. `text` is what no plan matches on."""
 
     eth_type: int = 0
     destination: str = ""
     source: str = ""
     dscp: int | None = None
     udp_dst: int | None = None
+    eth_dst: str = ""
+    vlan_vid: int | None = None
     text: str = ""
 
 
@@ -133,6 +152,16 @@ def datapath_id(switch: SwitchPlan) -> int:
     return int(switch.mac.replace(":", ""), 16)
 
 
+def switch_hops(switch: SwitchPlan, macs: Mapping[str, str]) -> dict[Hop, str]:
+    """The hops behind a switch's cabled ports, for the reader: `Ethernet0 to spine1`."""
+    hops = _Hops(switch, macs)
+    return {
+        hops.to(port.name): f"{port.name} to {port.peer.partition(':')[0]}"
+        for port in switch.ports
+        if port.peer
+    }
+
+
 def route_key(prefix: str) -> RuleKey:
     """What identifies the entry of a route."""
     return _destination(ip_network(prefix))
@@ -153,7 +182,11 @@ def switch_tables(
     """
     refuse_adaptive(switch, "OpenFlow")
     hops = _Hops(switch, macs)
-    rules: dict[RuleKey, Action] = {RuleKey(CLASSIFY, 0, Match()): Continue()}
+    rules: dict[RuleKey, Action] = {
+        RuleKey(ADMIT, 1, Match(eth_dst=switch.mac, vlan_vid=UNTAGGED)): Admit(),
+        RuleKey(ADMIT, 1, Match(eth_dst=switch.mac, vlan_vid=PRIORITY_TAG)): Admit(pops=True),
+        RuleKey(CLASSIFY, 0, Match()): Continue(),
+    }
     if has_queues:
         rules |= _queue_rules(switch)
     if marks_roce and switch.role == "leaf" and switch.qos.lossless:

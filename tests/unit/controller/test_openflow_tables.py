@@ -8,7 +8,7 @@ import pytest
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.model import PolicyRoute
 from raddle.controller.plan.neighbours import neighbour_macs
-from raddle.controller.southbound.openflow.bootstrap import ovs_commands
+from raddle.controller.southbound.openflow.bootstrap import Extras, ovs_commands
 from raddle.controller.southbound.openflow.rendering import describe
 from raddle.controller.southbound.openflow.tables import (
     CLASSIFY,
@@ -78,6 +78,19 @@ def test_open_vswitch_gets_a_queue_for_every_class_with_its_share_of_the_schedul
         "tc filter add dev Ethernet0 parent 1:0 protocol ip prio 4 u32 match ip dsfield 0x68 0xfc flowid 1:4"
         in (commands)
     )
+
+
+def test_a_bridge_looks_for_its_controller_every_second_and_sends_bfd_to_switches_alone() -> None:
+    plan = make_plan(leaf_spine(leaves=2, spines=2, hosts_per_leaf=2), "ecmp")
+    names = [switch.name for switch in plan.switches]
+    commands = list(ovs_commands(plan.switches[0], Extras("tcp:192.0.2.250:6653", 100, names)))
+    assert commands[-1] == (
+        "ovs-vsctl -- set-controller leaf0 tcp:192.0.2.250:6653 -- set controller leaf0 "
+        "connection_mode=out-of-band max_backoff=1000 inactivity_probe=5000"
+    )
+    [first, second] = [command for command in commands if "bfd" in command]
+    assert first == ("ovs-vsctl -- set interface Ethernet16 bfd:enable=true bfd:min_tx=100 bfd:min_rx=100")
+    assert "interface Ethernet24 " in second
 
 
 def test_a_leaf_marks_roce_packets_without_dscp_where_that_is_asked_for() -> None:
