@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Self
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -86,7 +87,7 @@ class InputError(RaddleError):
         super().__init__("\n".join(str(diagnostic) for diagnostic in self.diagnostics))
 
     @classmethod
-    def of(cls, code: str, message: str, hint: str = "", place: Place = ()) -> InputError:
+    def of(cls, code: str, message: str, hint: str = "", place: Place = ()) -> Self:
         """An error with one problem; without `place` it has none in a file (an option's value, say)."""
         return cls([Diagnostic(code, message, hint=hint, place=place)])
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from raddle.controller.plan.model import BufferPlan, LosslessProfile, PortPlan
 from raddle.controller.plan.qos import own_priority
 from raddle.errors import InputError
-from raddle.topology.model import RocePolicy, SwitchModel
+from raddle.topology.model import Fabric, PortRef, RocePolicy, SwitchModel
 from raddle.topology.pg_profiles import pg_profile
 from raddle.units import format_length, format_rate
 
@@ -170,17 +170,22 @@ def plan_buffers(
     have one maximal frame reserved, too, at every cabled port on the way in and on the way out, which nothing
     else can take.
 
+    Args:
+        ports: those with a `peer` get buffer, as `with_room` has them: a cable that comes later then changes
+            no pool, which SONiC takes from a new config_db.json only.
+
     Raises:
         InputError: `headroom-exceeds-buffer`, `headroom-pool-too-small` for one that does not hold what a
             single group needs, or `unknown-pause-delay` for an odd port speed.
     """
     frame_bytes = -(-roce.port_mtu_bytes // model.cell_bytes) * model.cell_bytes
     cnp_bytes = 0 if own_priority(roce) is None else frame_bytes
-    cnps_bytes = cnp_bytes * sum(1 for port in ports if port.peer)
+    cabled = sum(1 for port in ports if port.peer)
+    cnps_bytes = cnp_bytes * cabled
     if not roce.pfc or not roce.lossless:
         if cnps_bytes >= model.buffer_bytes:  # no room for a guarantee, and nothing else that needs one
             cnp_bytes = cnps_bytes = 0
-        return BufferPlan(model.buffer_bytes - cnps_bytes, 0, (), LOSSY_DYNAMIC_TH, cnp_bytes)
+        return BufferPlan(model.buffer_bytes - cnps_bytes, 0, (), LOSSY_DYNAMIC_TH, cnp_bytes, cabled)
     groups: dict[tuple[int, int], list[PortPlan]] = {}
     for port in ports:
         if port.peer:
@@ -227,7 +232,25 @@ def plan_buffers(
     shared_bytes = model.buffer_bytes - headroom_bytes - reserved_bytes - cnps_bytes - beside_bytes
     if shared_bytes <= 0:
         raise _too_small(switch, model, profiles, priorities, shared_bytes, cnp_bytes)
-    return BufferPlan(shared_bytes, headroom_bytes, profiles, LOSSY_DYNAMIC_TH, cnp_bytes)
+    return BufferPlan(shared_bytes, headroom_bytes, profiles, LOSSY_DYNAMIC_TH, cnp_bytes, cabled)
+
+
+def with_room(fabric: Fabric, switch: str, ports: tuple[PortPlan, ...]) -> tuple[PortPlan, ...]:
+    """The ports of a switch as buffer is divided among them: those that are kept for a cable as with it."""
+    room = fabric.room_by_port
+    if not room:
+        return ports
+    return tuple(
+        port
+        if (link := room.get(PortRef(switch, port.name))) is None
+        else replace(
+            port,
+            speed_bps=link.speed_bps,
+            peer=str(link.b if link.a.device == switch else link.a),
+            cable_m=link.length_m,
+        )
+        for port in ports
+    )
 
 
 def computed_headroom(
@@ -257,6 +280,12 @@ def computed_headroom(
     ).after_pause_bytes
 
 
+class BufferExceededError(InputError):
+    """`headroom-exceeds-buffer`; `lack_bytes` are too few."""
+
+    lack_bytes = 0
+
+
 def _too_small(
     switch: str,
     model: SwitchModel,
@@ -264,7 +293,7 @@ def _too_small(
     priorities: int,
     shared_bytes: int,
     cnp_bytes: int,
-) -> InputError:
+) -> BufferExceededError:
     needs = "; ".join(
         f"{len(each.ports)} ports of {format_rate(each.speed_bps)} with {format_length(each.cable_m)} cable "
         f"({each.ports[0]}..{each.ports[-1]}): {each.headroom_bytes + each.reserved_bytes} bytes each"
@@ -272,7 +301,7 @@ def _too_small(
     )
     if cnp_bytes:
         needs += f"; and {cnp_bytes} bytes for CNPs on each"
-    return InputError.of(
+    error = BufferExceededError.of(
         "headroom-exceeds-buffer",
         f"{switch}: lossless headroom leaves no shared buffer: {model.name} has {model.buffer_bytes} bytes, "
         f"{-shared_bytes} too few for {priorities} lossless priorities on {needs}",
@@ -280,6 +309,8 @@ def _too_small(
         "headroom: 'roce: {headroom: {over_subscribe_ratio: 4}}'",
         ("models", model.name, "buffer"),
     )
+    error.lack_bytes = -shared_bytes
+    return error
 
 
 def _to_kib(size_bytes: float) -> int:

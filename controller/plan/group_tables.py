@@ -13,6 +13,7 @@ from raddle.controller.plan.routes import groups_of
 from raddle.controller.plan.weights import Group, equal_weights, fits, loss_of
 from raddle.errors import Diagnostic
 from raddle.topology.model import Fabric, Switch
+from raddle.topology.views.model_place import place_of_model
 
 _CARRIERS: tuple[tuple[SwitchKind, str, bool], ...] = (
     ("p4runtime", "weights of the action profile's group members", True),
@@ -51,7 +52,7 @@ def check_group_tables(fabric: Fabric, table: PathTable) -> Iterator[Diagnostic]
             f"entries; {switch.model.name} holds {budget.prefix_routes or 'any number of'} routes, "
             f"{budget.groups or 'any number of'} groups, {budget.group_members or 'any number of'} entries",
             hint="take a switch model with larger tables, or correct 'tables' of the model",
-            place=("models", switch.model.name, "tables"),
+            place=place_of_model(fabric, switch, "tables"),
         )
 
 

@@ -68,11 +68,12 @@ class HeldPlan:
 
 def fabric_digest(fabric: Fabric) -> str:
     """What tells fabrics apart: comments and spelling of the file do not count, nor does what a record has of
-    others than are there."""
+    others than are there; ports that are kept for a cable do, as they have buffer."""
     counted = [(each.name, getattr(fabric, each.name)) for each in fields(fabric) if each.compare]
     numbers = address_families(fabric) if fabric.record_file or fabric.reserved else ()
     adopted = sorted(fabric.record.adopted.items()) if fabric.record else []
-    parts = [counted, *([numbers] if numbers else []), *([adopted] if adopted else [])]
+    room = sorted((str(end), link.speed_bps, link.length_m) for end, link in fabric.room_by_port.items())
+    parts = [counted, *(each for each in (numbers, adopted, room) if each)]
     return hashlib.sha256(repr(tuple(parts) if len(parts) > 1 else counted).encode()).hexdigest()
 
 
@@ -120,10 +121,14 @@ def held_from_json(text: str) -> HeldPlan:
         InputError: `bad-plan`.
     """
     plan = from_json(text)
-    made_of = json.loads(text).get(_MADE_OF, {})
+    document = json.loads(text)
+    made_of = document.pop(_MADE_OF, {})
     if not isinstance(made_of, dict) or not isinstance(made_of.get("options", {}), dict):
         raise InputError.of("bad-plan", f"{_MADE_OF} is not an object with options")
-    if made_of.get("plan_digest", _plan_digest(plan)) != _plan_digest(plan):
+    # Of what stands there, not of what this release would write: it may have more fields.
+    written = json.dumps(document, indent=1, sort_keys=True) + "\n"
+    digest = hashlib.sha256(written.encode()).hexdigest()
+    if made_of.get("plan_digest", digest) != digest:
         raise InputError.of(
             "bad-plan",
             "the plan was changed after it was written, so it is not what was proven and reviewed",

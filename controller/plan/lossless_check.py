@@ -3,43 +3,68 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from dataclasses import replace
 
-from raddle.controller.plan.buffers import computed_headroom, plan_buffers
+from raddle.controller.plan.buffers import BufferExceededError, computed_headroom, plan_buffers
 from raddle.controller.plan.model import PortPlan
 from raddle.errors import Diagnostic, InputError
 from raddle.topology.model import Fabric, Link, PortRef, Switch, SwitchModel
 from raddle.topology.pg_profiles import pg_profile
+from raddle.topology.views.model_place import place_of_model
 from raddle.units import format_rate
 
 
 def check_lossless(fabric: Fabric) -> tuple[Diagnostic, ...]:
-    """`headroom-exceeds-buffer` and `unknown-pause-delay`, once for all switches that are alike."""
+    """`headroom-exceeds-buffer`, once for all switches of a model, and `unknown-pause-delay`.
+
+    Of the switches of a model that lack buffer the one that lacks most is named. Ports that are kept for a
+    cable have their headroom, too.
+    """
+    room = {**fabric.room_by_port, **fabric.link_by_port}
     cables: dict[str, dict[str, Link]] = {switch.name: {} for switch in fabric.switches}
-    for link in fabric.links:
-        for end in (link.a, link.b):
-            if end.device in cables:
-                cables[end.device][end.port] = link
-    seen: set[tuple[SwitchModel, tuple[tuple[int, float], ...]]] = set()
-    problems: list[Diagnostic] = []
+    for end, link in room.items():
+        if end.device in cables:
+            cables[end.device][end.port] = link
+    kinds: dict[object, list[Switch]] = {}
     for switch in fabric.switches:
-        at_port = cables[switch.name]
-        alike = switch.model, tuple(sorted((link.speed_bps, link.length_m) for link in at_port.values()))
-        if alike in seen:
-            continue
-        seen.add(alike)
-        ports = _ports(switch, at_port, fabric)
+        lit = sorted((link.speed_bps, link.length_m) for link in cables[switch.name].values())
+        lanes = tuple(len(port.lanes) for port in switch.ports)
+        kinds.setdefault((switch.model, lanes, tuple(lit)), []).append(switch)
+    worst: dict[SwitchModel, tuple[int, Diagnostic]] = {}
+    short: Counter[SwitchModel] = Counter()
+    problems: list[Diagnostic] = []
+    for alike in kinds.values():
+        switch, model = alike[0], alike[0].model
         try:
             plan_buffers(
                 switch.name,
-                switch.model,
-                ports,
+                model,
+                _ports(switch, cables[switch.name], fabric),
                 fabric.roce,
                 fabric.pfc_reaction_ps,
                 fabric.phy.fec_latency_ps,
             )
+        except BufferExceededError as error:
+            short[model] += len(alike)
+            if model not in worst or error.lack_bytes > worst[model][0]:
+                told = replace(error.diagnostics[0], place=place_of_model(fabric, switch, "buffer"))
+                kept = sum(PortRef(switch.name, port) in fabric.room_by_port for port in cables[switch.name])
+                worst[model] = error.lack_bytes, _with_kept(told, kept)
         except InputError as error:
             problems += error.diagnostics
+    for model, (_, problem) in worst.items():
+        more = f", and more switches of this model, {short[model]} in all" if short[model] > 1 else ""
+        problems.append(replace(problem, message=problem.message + more))
     return tuple(dict.fromkeys(problems))
+
+
+def _with_kept(problem: Diagnostic, kept: int) -> Diagnostic:
+    """The problem with how many ports are only kept for a cable."""
+    if not kept:
+        return problem
+    message = f"{problem.message}; {kept} of the ports are kept for cables of what is reserved or absent"
+    return replace(problem, message=message, hint=f"reserve less, {problem.hint}")
 
 
 def vendor_headroom(fabric: Fabric) -> tuple[Diagnostic, ...]:

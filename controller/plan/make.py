@@ -11,7 +11,7 @@ from typing import Literal
 from raddle.collector import collector_paused
 from raddle.controller.plan.addresses import AddressPlan, address_families
 from raddle.controller.plan.balance import balance_of, balanced, is_weighed
-from raddle.controller.plan.buffers import plan_buffers
+from raddle.controller.plan.buffers import plan_buffers, with_room
 from raddle.controller.plan.graph import graph_of
 from raddle.controller.plan.group_tables import check_group_tables, report_weights
 from raddle.controller.plan.hashing import hash_offset, hash_seed
@@ -212,7 +212,12 @@ def _plan_switch(
         routes=tuple(sorted(routes, key=route_order)),
         qos=qos,
         buffers=plan_buffers(
-            switch.name, switch.model, ports, fabric.roce, fabric.pfc_reaction_ps, fabric.phy.fec_latency_ps
+            switch.name,
+            switch.model,
+            with_room(fabric, switch.name, ports),
+            fabric.roce,
+            fabric.pfc_reaction_ps,
+            fabric.phy.fec_latency_ps,
         ),
         nos=switch.model.nos,
         hash_algorithm=fabric.routing.hash_algorithm,

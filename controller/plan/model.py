@@ -101,7 +101,7 @@ class LosslessProfile:
     """Buffer profile of the lossless priority groups of ports of one speed and cable length.
 
     `headroom_bytes` is what may still arrive after a pause is sent (see `raddle.controller.plan.buffers`);
-    `ports` are those the profile applies to.
+    `ports` are those the profile applies to, and those that are kept for such a cable.
     """
 
     name: str
@@ -118,8 +118,9 @@ class LosslessProfile:
 class BufferPlan:
     """The packet buffer: what is shared, and the headroom on top of it, in bytes.
 
-    `cnp_reserved_bytes` are kept for CNPs in their own priority group, and again in their queue, of every
-    cabled port; 0 where they share both.
+    `cnp_reserved_bytes` are kept for CNPs in their own priority group, and again in their queue, of each of
+    `ports` ports; 0 where they share both. `ports` counts those with a cable and those that are kept for one;
+    0, in plans of before, are those with a cable.
     """
 
     shared_bytes: int
@@ -127,6 +128,7 @@ class BufferPlan:
     profiles: tuple[LosslessProfile, ...]
     lossy_dynamic_th: int
     cnp_reserved_bytes: int = 0
+    ports: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -418,10 +418,6 @@ def _about_update(update: Transient) -> Iterator[Finding]:
 
 def _about_scope(scope: UpdateScope) -> Iterator[Finding]:
     """What an update changes beside routes that stops traffic, or that no Set can do."""
-    place, whole = (
-        ("addressing",),
-        "keep the addresses that are in use, or apply this while no job runs",
-    )
     if scope.readdressed:
         ports = listed(scope.readdressed)
         message = (
@@ -429,12 +425,19 @@ def _about_scope(scope: UpdateScope) -> Iterator[Finding]:
         )
         if scope.stolen:
             message += f"; SONiC refuses those that another port still has: {listed(scope.stolen)}"
-        yield Finding("update-readdresses", message, whole, place)
+        hint = (
+            "keep them: name a 'record' and write it with 'raddle plan' of the file as it was; or apply this "
+            "while no job runs"
+        )
+        yield Finding("update-readdresses", message, hint, ("fabric",))
     needy = {name: each for name, each in scope.reloads.items() if each.paths}
     if needy:
         entries = sum(len(each.paths) for each in needy.values())
         message = f"{entries} entries of {listed(tuple(needy))} cannot be changed over gNMI"
-        hint = f"boot them from 'raddle render --switch {next(iter(needy))} --format sonic --bootstrap'"
+        hint = (
+            f"boot them from 'raddle render --switch {next(iter(needy))} --format sonic --bootstrap'; "
+            "'reserve' keeps buffer for what is still to come"
+        )
         yield Finding("update-needs-reload", message, hint, ("fabric",), "warning")
 
 

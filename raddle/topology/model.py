@@ -310,6 +310,14 @@ class Fabric:
         return {end: link for link in self.links for end in (link.a, link.b)}
 
     @cached_property
+    def room_by_port(self) -> dict[PortRef, Link]:
+        """The cable that each port without one is kept for: one that is reserved, or absent."""
+        if self.reserved is None:
+            return {}
+        there = self.link_by_port
+        return {end: link for end, link in self.reserved.link_by_port.items() if end not in there}
+
+    @cached_property
     def pfc_reaction_ps(self) -> int:
         """The longest that a NIC takes to stop after a pause; 0 without hosts."""
         return max((host.nic_model.pfc_reaction_ps for host in self.hosts), default=0)

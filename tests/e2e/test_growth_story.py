@@ -1,13 +1,14 @@
 """A pod grows and shrinks under traffic; at each step what `verify --from` said is what happens.
 
-8 leaves; two are added, one is drained, one is removed, a spine is added. Once, the spines whose buffer pools
-have to change are drained, booted from their new config_db.json and taken back, one after the other.
+8 leaves; two are added, one is drained, one is removed, a spine is added. Without a reservation the spines
+whose buffer pools have to change are once drained, booted from their new config_db.json and taken back, one
+after the other; within one no switch is booted.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import typer
 from typer.testing import CliRunner
 
@@ -57,10 +59,11 @@ class Pod:
     spines: int = 4
     drain: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
+    room: str = ""
 
     def text(self) -> str:
         return (
-            "raddle: 1\nname: pod\nrecord: record.json\n"
+            f"raddle: 1\nname: pod\nrecord: record.json\n{self.room}"
             f"fabric: {{leaves: {{count: {self.leaves}}}, spines: {{count: {self.spines}}}}}\n"
             "hosts: {per_leaf: 2}\n"
             f"overrides: {{drain: [{', '.join(self.drain)}], absent: [{', '.join(self.absent)}]}}\n"
@@ -74,6 +77,7 @@ STORY = (
     Pod(leaves=10, absent=("leaf3",)),
     Pod(leaves=10, spines=5, absent=("leaf3",)),
 )
+ROOM = "reserve: {leaves: 12, spines: 6}\n"
 
 
 def run(*words: str, codes: tuple[int, ...] = (0,)) -> str:
@@ -149,8 +153,8 @@ class Lab:
 
     folder: Path
     farm: SwitchFarm
+    pod: Pod
     traffic: Traffic = field(init=False)
-    pod: Pod = STORY[0]
     plans: int = 0
     waiting: dict[str, list[str]] = field(default_factory=dict)
 
@@ -256,21 +260,21 @@ def write_plan(folder: Path, pod: Pod, path: str) -> None:
 
 
 @contextmanager
-def lab(folder: Path, ahead: Path) -> Iterator[Lab]:
+def lab(folder: Path, ahead: Path, story: Sequence[Pod]) -> Iterator[Lab]:
     """Switches that boot from the plan in which they first appear; `ahead` is a folder to see what comes."""
     boots: dict[str, SwitchPlan] = {}
-    for pod in STORY:
+    for pod in story:
         write_plan(ahead, pod, str(ahead / "plan.json"))
         fabric = load(ahead / "fabric.yaml")
         boots = {each.name: each for each in make_plan(fabric, "ecmp").switches} | boots
-    (ahead / "fabric.yaml").write_text(Pod(10, 5).text())
+    (ahead / "fabric.yaml").write_text(replace(story[-1], absent=()).text())
     whole = load(ahead / "fabric.yaml")
     planned = make_plan(whole, "ecmp")
     first = replace(planned, switches=tuple(boots[each.name] for each in planned.switches))
     with switch_farm(whole, first) as farm, ExitStack() as watched:
         Inventory("pod", dict(farm.addresses)).save(folder / "inventory.json")
-        write_plan(folder, STORY[0], str(folder / "plan0.json"))
-        found = Lab(folder, farm)
+        write_plan(folder, story[0], str(folder / "plan0.json"))
+        found = Lab(folder, farm, story[0])
         assert all(each["state"] == "in sync" for each in found.apply().values() if each["address"])
         found.traffic = Traffic(whole, farm)
         for name, switch in farm.switches.items():
@@ -278,11 +282,16 @@ def lab(folder: Path, ahead: Path) -> Iterator[Lab]:
         yield found
 
 
-def test_each_step_does_what_verify_said_of_it(tmp_path: Path) -> None:
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
     folder, ahead = tmp_path / "pod", tmp_path / "ahead"
     folder.mkdir()
     ahead.mkdir()
-    with lab(folder, ahead) as pod:
+    return folder, ahead
+
+
+def test_each_step_does_what_verify_said_of_it(folders: tuple[Path, Path]) -> None:
+    with lab(*folders, STORY) as pod:
         assert pod.traffic.moving() == pairs()
         _, grown, drained, removed, widened = STORY
 
@@ -301,9 +310,21 @@ def test_each_step_does_what_verify_said_of_it(tmp_path: Path) -> None:
         assert said["update"]["leaving"] == ["leaf3"]
         assert said["endpoints"] == 18
         assert said["cut_off"] == 0
-        assert list(pod.waiting) == spines  # headroom for one port less
+        assert pod.waiting == {}  # its ports keep their headroom
 
         said = pod.step(widened, hosts)
         assert said["update"]["joining"] == ["spine4"]
         leaves = [f"leaf{number}" for number in range(10) if number != 3]
-        assert sorted(pod.waiting) == sorted([*spines, *leaves])
+        assert sorted(pod.waiting) == leaves
+
+
+def test_within_a_reservation_every_step_comes_over_gnmi(folders: tuple[Path, Path]) -> None:
+    story = [replace(pod, room=ROOM) for pod in STORY]
+    with lab(*folders, story) as pod:
+        assert pod.traffic.moving() == pairs()
+        cut: frozenset[int] = frozenset()
+        for step in story[1:]:
+            cut = frozenset({6, 7}) if step.drain or step.absent else cut
+            said = pod.step(step, cut)
+            assert said["update"]["reloads"] == pod.waiting == {}
+        assert said["update"]["joining"] == ["spine4"]

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from raddle.controller.southbound.sonic.breakout import REFERENCES, Tables
+from raddle.controller.southbound.sonic.port_rows import POOLS
 from raddle.topology.record import AdoptedEntry
 
 _BY_PORT = ("BUFFER_PG", "BUFFER_QUEUE", "PFC_WD", "PORT_QOS_MAP", "QUEUE")
@@ -128,6 +129,9 @@ def adopt(planned: Tables, held: Tables, ports: Iterable[str]) -> dict[str, Adop
         for key, fields in held.get(table, {}).items():
             if key.partition("|")[0] in own and key not in renamed.get(table, {}):
                 found[f"{table}|{key}"] = AdoptedEntry(None, fields)
+    for key, fields in held.get(POOLS, {}).items():
+        if key not in renamed.get(POOLS, {}):
+            found[f"{POOLS}|{key}"] = AdoptedEntry(None, fields)
     found |= _referred(with_adopted(planned, found), held)
     return found
 

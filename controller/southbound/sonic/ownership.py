@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from raddle.controller.plan.model import SwitchPlan
-from raddle.controller.southbound.sonic.port_rows import PORT_ROWS
+from raddle.controller.southbound.sonic.port_rows import ALONE
 from raddle.controller.southbound.sonic.tables import OWNED_TABLES, Tables, intended
 
 _BY_PORT = ("INTERFACE", "LOOPBACK_INTERFACE")
@@ -33,10 +33,10 @@ class Ownership:
 
     def foreign(self, switch: SwitchPlan, held: Tables, wanted: Tables) -> frozenset[str]:
         """Entries that raddle leaves although they are not wanted: of its tables those that are somebody
-        else's, of its ports' rows those that are ignored."""
+        else's, of its ports' rows and of pools those that are ignored."""
         ignored = (
             path
-            for table in PORT_ROWS
+            for table in ALONE
             for key in held.get(table, {})
             if self.is_ignored(switch.name, path := f"{table}/{key}")
         )

@@ -24,7 +24,7 @@ from raddle.controller.southbound.sonic.breakout import (
     updater_of,
     without,
 )
-from raddle.controller.southbound.sonic.port_rows import surplus
+from raddle.controller.southbound.sonic.port_rows import POOLS, surplus
 from raddle.controller.southbound.sonic.tables import OWNED_TABLES, Tables
 from raddle.hwsku import Updater
 from raddle.topology.naming import natural
@@ -106,7 +106,7 @@ def plan_push(
     wanted entries are touched, and of cabled ports what is `surplus` goes. Ports that come, go or get other
     lanes are changed in the first Set, with all that names them; changes that flap a port are in a Set of
     their own for each port, after all others. After every Set, nothing refers to what is not there. What the
-    updater of the switch's chip and `build` refuses is left to config_db.json.
+    updater of the switch's chip and `build` refuses, and buffer pools, are left to config_db.json.
     """
     owned = set(owned_tables)
     broken = breakout(current, wanted, build)
@@ -124,6 +124,9 @@ def plan_push(
         gone = (
             _ours(table, have, foreign) if is_owned else surplus(table, have, wanted, foreign)
         ) - want.keys()
+        if table == POOLS:  # which no running switch gives up
+            bootstrap += [f"{table}/{key}" for key in gone]
+            gone = set()
         for step in _table_steps(table, have, want, is_owned, gone):
             port = _flapped_port(step)
             if broken.ports and (broken.names(table, step.key, step.field) or table in _REFERRED):

@@ -173,6 +173,13 @@ def _cabled(switch: SwitchPlan) -> tuple[PortPlan, ...]:
     return tuple(port for port in switch.ports if port.peer)
 
 
+def _paused(switch: SwitchPlan) -> tuple[PortPlan, ...]:
+    """Ports with a cable, and those that have headroom for one: not every chip takes a watchdog while it
+    runs, and a watchdog is of queues that PFC pauses."""
+    kept = {name for profile in switch.buffers.profiles for name in profile.ports}
+    return tuple(port for port in switch.ports if port.peer or port.name in kept)
+
+
 def _metres(port: PortPlan) -> int:
     """Cable length as CABLE_LENGTH has it, in whole metres; 0 without a cable."""
     return max(1, math.ceil(port.cable_m)) if port.peer else 0
@@ -253,7 +260,7 @@ def _buffer_tables(switch: SwitchPlan) -> Tables:
     buffers = switch.buffers
     lossless = switch.qos.lossless if buffers.profiles else ()
     reserved = sum(len(lossless) * len(each.ports) * each.reserved_bytes for each in buffers.profiles)
-    reserved += buffers.cnp_reserved_bytes * len(_cabled(switch))
+    reserved += buffers.cnp_reserved_bytes * (buffers.ports or len(_cabled(switch)))
     whole = str(buffers.shared_bytes + buffers.headroom_pool_bytes + reserved)
     shared = str(buffers.shared_bytes)
     ingress, egress = "ingress_lossless_pool", "egress_lossless_pool"
@@ -358,7 +365,7 @@ def _port_qos_tables(switch: SwitchPlan) -> Tables:
                 queues[f"{port.name}|{queue}"]["wred_profile"] = WRED
     return {
         "PORT_QOS_MAP": {"global": {"dscp_to_tc_map": MAP}}
-        | {port.name: dict(port_map) for port in _cabled(switch)},
+        | {port.name: dict(port_map) for port in _paused(switch)},
         "SCHEDULER": schedulers,
         "QUEUE": queues,
     }
@@ -377,5 +384,5 @@ def _watchdog_table(switch: SwitchPlan) -> Tables:
     }
     return {
         "PFC_WD": {"GLOBAL": {"POLL_INTERVAL": str(poll_ms)}}
-        | {port.name: dict(entry) for port in _cabled(switch)}
+        | {port.name: dict(entry) for port in _paused(switch)}
     }

@@ -190,6 +190,18 @@ def test_a_pool_of_another_size_needs_a_new_boot_file_and_the_rest_is_pushed() -
         assert not result.is_in_sync
 
 
+def test_another_pool_beside_those_of_the_plan_needs_a_new_boot_file_unless_it_is_ignored() -> None:
+    beside = {"type": "ingress", "mode": "dynamic", "size": "1000000"}
+    with running() as (switches, inventory):
+        apply_plan(PLAN, inventory)
+        switches["leaf0"].config["BUFFER_POOL"]["ingress_lossy_pool"] = beside
+        result = apply_plan(PLAN, inventory)[0]
+        assert (result.sets, result.bootstrap) == (0, ("BUFFER_POOL/ingress_lossy_pool",))
+        assert not result.is_in_sync
+        ignoring = replace(PLAN, ignore=("BUFFER_POOL/ingress_lossy*",))
+        assert apply_plan(ignoring, inventory)[0].is_in_sync
+
+
 def two_sets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("raddle.controller.southbound.sonic.sets.MOVES_PER_SET", 2)
 
