@@ -16,6 +16,7 @@ from raddle.errors import UnreachableError
 from raddle.inventory import PASSWORD_VARIABLE, USERNAME_VARIABLE, Access
 
 _PROBE_S = 3.0
+_PROBE_BYTES = 2**14
 _LOST = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
 
 
@@ -106,9 +107,30 @@ def _tls_problem(connection: socket.socket, host: str, access: Access) -> str:
             context = ssl.create_default_context(cadata=access.tls.ca.decode())
         context.set_alpn_protocols(["h2"])
         connection.settimeout(_PROBE_S)
-        with context.wrap_socket(connection, server_hostname=host):
-            return ""
+        _shake_hands(connection, context, host)
+        return ""
     except ssl.SSLCertVerificationError as error:
         return error.verify_message or "its certificate does not hold"
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         return str(error.strerror if isinstance(error, OSError) else error)
+
+
+def _shake_hands(connection: socket.socket, context: ssl.SSLContext, host: str) -> None:
+    """Begin TLS over a connection, which stays the caller's to close.
+
+    (`SSLContext.wrap_socket` takes it away, and loses it where the peer has hung up meanwhile.)
+
+    Raises:
+        OSError: there is no TLS; ssl.SSLError is one.
+    """
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(incoming, outgoing, server_hostname=host)
+    while True:
+        try:
+            return tls.do_handshake()
+        except ssl.SSLWantReadError:
+            connection.sendall(outgoing.read())
+            if data := connection.recv(_PROBE_BYTES):
+                incoming.write(data)
+            else:
+                incoming.write_eof()

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from typing import Generic, TypeVar
 
 Table = TypeVar("Table")
+
+
+def _not_at_all() -> None:
+    """Nobody has to be told."""
+
+
+before_waiting: ContextVar[Callable[[], None]] = ContextVar("before_waiting", default=_not_at_all)
+"""Called by a thread that is about to wait for a table that another one makes."""
 
 
 class LazyTables(Mapping[str, Table], Generic[Table]):
@@ -19,9 +28,14 @@ class LazyTables(Mapping[str, Table], Generic[Table]):
 
     def __getitem__(self, name: str) -> Table:
         if name not in self._made:
-            with self._lock:
+            if not self._lock.acquire(blocking=False):
+                before_waiting.get()()
+                self._lock.acquire()
+            try:
                 if name not in self._made:
                     self._made[name] = self._makers[name]()
+            finally:
+                self._lock.release()
         return self._made[name]
 
     def __iter__(self) -> Iterator[str]:

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import grpc
 import grpc.aio
-from finsy.proto.gnmi1 import gnmi_pb2, gnmi_pb2_grpc
+from finsy.proto.gnmi1 import gnmi_pb2
 
 from raddle.nos.db.databases import Databases
 from raddle.nos.db.patch import PatchError
@@ -50,7 +50,7 @@ MAX_STREAMS = 100
 _REFUSAL_S = 1.0
 
 
-class GnmiService(gnmi_pb2_grpc.gNMIServicer):
+class GnmiService:
     """gNMI of one switch.
 
     `passwords` are for switches that ask for one, `work` is what takes long, `changes` makes its Sets.
@@ -96,8 +96,8 @@ class GnmiService(gnmi_pb2_grpc.gNMIServicer):
         self,
         request: gnmi_pb2.GetRequest,
         context: _Context,
-    ) -> gnmi_pb2.GetResponse:
-        """One notification per path, all of one snapshot."""
+    ) -> bytes:
+        """One notification per path, all of one snapshot, as the bytes of a GetResponse."""
         try:
             caller = self._identify(context)
             place = opened(request.prefix, request.path)
@@ -109,7 +109,7 @@ class GnmiService(gnmi_pb2_grpc.gNMIServicer):
         except RpcError as error:
             await _abort(context, error)
 
-    def _get(self, request: gnmi_pb2.GetRequest) -> gnmi_pb2.GetResponse:
+    def _get(self, request: gnmi_pb2.GetRequest) -> bytes:
         if request.type != gnmi_pb2.GetRequest.ALL:
             name = _enum_name(gnmi_pb2.GetRequest.DataType, request.type)
             raise RpcError(grpc.StatusCode.UNIMPLEMENTED, f"unsupported request type: {name}")
@@ -118,7 +118,8 @@ class GnmiService(gnmi_pb2_grpc.gNMIServicer):
             raise RpcError(grpc.StatusCode.UNIMPLEMENTED, f"unsupported encoding: {name}")
         databases = self._switch.databases
         timestamp = time.time_ns()
-        notifications = []
+        # Messages one behind the other are their merge: so no step is longer than one of them takes.
+        pieces = []
         size_bytes = 0
         for path, value in _values(databases, request, self._work.go_on):
             size_bytes += value.ByteSize()
@@ -128,10 +129,9 @@ class GnmiService(gnmi_pb2_grpc.gNMIServicer):
                     f"the answer is larger than {MAX_RESPONSE_BYTES} bytes; ask for less at once",
                 )
             update = gnmi_pb2.Update(path=path, val=value)
-            notifications.append(
-                gnmi_pb2.Notification(timestamp=timestamp, prefix=request.prefix, update=[update])
-            )
-        return gnmi_pb2.GetResponse(notification=notifications)
+            notification = gnmi_pb2.Notification(timestamp=timestamp, prefix=request.prefix, update=[update])
+            pieces.append(gnmi_pb2.GetResponse(notification=[notification]).SerializeToString())
+        return b"".join(pieces)
 
     async def Set(
         self,

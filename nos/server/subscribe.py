@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
 from finsy.proto.gnmi1 import gnmi_pb2
@@ -33,8 +33,12 @@ _List = gnmi_pb2.SubscriptionList
 
 
 Answers = list[gnmi_pb2.SubscribeResponse]
-Run = Callable[[Callable[[], Any]], Awaitable[Any]]
-"""Runs a call beside the event loop."""
+
+
+class Run(Protocol):
+    """Runs a call beside the event loop."""
+
+    def __call__(self, call: Callable[[], Any], *, is_long: bool = False) -> Awaitable[Any]: ...
 
 
 async def subscribe(
@@ -252,8 +256,10 @@ class _Look:
             return made
 
         is_quick = self.place.is_quick(databases)
+        is_long = False
         while waiting:
-            made: Answers = make() if is_quick else await self.run(make)
+            made: Answers = make() if is_quick else await self.run(make, is_long=is_long)
+            is_long = True
             for answer in made:
                 yield answer
 

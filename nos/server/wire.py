@@ -20,9 +20,9 @@ _LARGE_BYTES = 2**15
 _PROBLEM = "grpc: error unmarshalling request: proto: cannot parse invalid wire-format data"
 
 
-def written(message: Message) -> bytes:
-    """The bytes of a message."""
-    data: bytes = message.SerializeToString()
+def written(message: Message | bytes) -> bytes:
+    """The bytes of a message, or those that it is already."""
+    data: bytes = message if isinstance(message, bytes) else message.SerializeToString()
     return data
 
 

@@ -2,8 +2,9 @@
 
 There are two lanes, and in each one piece of work at a time. What is new runs in the first, for a slice of
 time; what has used it up goes on in the second, by turns of the connections. So a small read waits for other
-small reads alone. Work gives its lane away where it calls `go_on`; work that does not call it in time is left
-to run, a few at once.
+small reads alone. Slices are of CPU time: a thread that the machine keeps waiting has not used its own. Work
+gives its lane away where it calls `go_on`, and where it waits for a table that other work makes; work that
+does neither in time is left to run, a few at once.
 
 Threads share one interpreter lock, which each gives away every few milliseconds; nothing here may hold it
 longer, which is why large JSON is read and written piece by piece.
@@ -21,6 +22,7 @@ from typing import TypeVar
 
 import grpc
 
+from raddle.nos.orch.lazy import before_waiting
 from raddle.nos.server.paths import RpcError
 from raddle.nos.server.threads import Threads
 from raddle.nos.server.turns import Quota, Rounds, Turns
@@ -46,22 +48,33 @@ Result = TypeVar("Result")
 
 @dataclass(slots=True, eq=False)
 class _Job:
-    """Work of a connection, in a thread that stands still while it is not its turn."""
+    """Work of a connection, in a thread that stands still while it is not its turn.
+
+    `late_s` is the instant of wall time from which on others do not wait for it, `used_s` the CPU time of its
+    thread at which its slice is used up.
+    """
 
     peer: str
     started: asyncio.Future[None]
     lane: _Lane | None = None
-    until_s: float = 0.0
+    slice_s: float = _FIRST_SLICE_S
+    late_s: float = 0.0
+    used_s: float = 0.0
     is_given_up: bool = False
     resume: threading.Event = field(default_factory=threading.Event)
 
     def grant(self) -> None:
         """Let it run for a slice."""
         is_new = not self.started.done()
-        self.until_s = time.monotonic() + (_FIRST_SLICE_S if is_new else _SLICE_S)
+        self.slice_s = _FIRST_SLICE_S if is_new else _SLICE_S
+        self.late_s = time.monotonic() + self.slice_s + _SLICE_S
         if is_new:
             self.started.set_result(None)
         self.resume.set()
+
+    def begin_slice(self) -> None:
+        """Called in its thread when it runs."""
+        self.used_s = time.thread_time() + self.slice_s
 
 
 @dataclass(slots=True, eq=False)
@@ -117,13 +130,12 @@ class Work:
             RpcError: UNAVAILABLE: the switches are stopping; CANCELLED: nobody waits for the answer.
         """
         job: _Job | None = getattr(self._here, "job", None)
-        if job is not None and not job.is_given_up and time.monotonic() > job.until_s:
-            if job.lane is self._second and not self._second.waiting:
-                job.until_s = time.monotonic() + _SLICE_S
-            elif not self._is_over.is_set():
+        if job is not None and not job.is_given_up and time.thread_time() > job.used_s:
+            if (job.lane is not self._second or self._second.waiting) and not self._is_over.is_set():
                 job.resume.clear()
                 self._loop.call_soon_threadsafe(self._pause, job)
                 job.resume.wait()
+            job.begin_slice()
         if self._is_over.is_set():
             raise RpcError(grpc.StatusCode.UNAVAILABLE, "the switch is stopping")
         if job is not None and job.is_given_up:
@@ -153,10 +165,18 @@ class Work:
 
     def _do(self, job: _Job, call: Callable[[], Result]) -> Result:
         self._here.job = job
+        job.begin_slice()
+        token = before_waiting.set(partial(self._stand_aside, job))
         try:
             return call()
         finally:
+            before_waiting.reset(token)
             self._here.job = None
+
+    def _stand_aside(self, job: _Job) -> None:
+        """Called in a job's thread: it waits for other work, and its lane is free until its next `go_on`."""
+        job.used_s = 0.0
+        self._loop.call_soon_threadsafe(self._leave, job)
 
     def _pause(self, job: _Job) -> None:
         """A job has used up its slice; it goes on in the second lane."""
@@ -172,6 +192,7 @@ class Work:
         self._advance(lane)
 
     def _leave(self, job: _Job) -> None:
+        job.lane = None
         self._loose.discard(job)
         for lane in (self._first, self._second):
             if lane.running is job:
@@ -182,7 +203,7 @@ class Work:
         """Let the next job of a lane run, if it is free, or if its job does not give it away."""
         running = lane.running
         if running is not None:
-            is_late = time.monotonic() > running.until_s + _SLICE_S
+            is_late = time.monotonic() > running.late_s
             if lane is self._second or not lane.waiting or not is_late or len(self._loose) >= _LOOSE:
                 return
             self._loose.add(running)

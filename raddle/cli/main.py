@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from contextlib import redirect_stdout
@@ -164,3 +165,5 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)
+    finally:
+        gc.freeze()  # Python need not look through all that there is for garbage once more: this is the end

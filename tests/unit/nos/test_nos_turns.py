@@ -11,6 +11,7 @@ from typing import Any
 import grpc
 import pytest
 
+from raddle.nos.orch.lazy import LazyTables
 from raddle.nos.server.paths import RpcError
 from raddle.nos.server.turns import AT_ONCE, Quota, Rounds, Turns
 from raddle.nos.server.work import STOP_S, Work
@@ -24,6 +25,14 @@ def busy(work: Work, done: threading.Event) -> None:
     """Work that goes on until somebody says so."""
     while not done.wait(0.001):
         work.go_on()
+
+
+def spin(work: Work, cpu_s: float) -> int:
+    """Work that takes so much CPU time."""
+    end_s = time.thread_time() + cpu_s
+    while time.thread_time() < end_s:
+        work.go_on()
+    return 42
 
 
 def test_rounds_take_from_each_connection_in_turn() -> None:
@@ -133,6 +142,51 @@ def test_small_work_passes_long_work_that_gives_way() -> None:
 
 def test_small_work_passes_long_work_that_does_not_give_way() -> None:
     beside(lambda work, done: done.wait(WAIT_S), connections=1)
+
+
+def test_small_work_passes_work_that_waits_for_a_table_of_other_work() -> None:
+    finish = threading.Event()
+    tables = LazyTables({"ASIC_STATE": lambda: finish.wait(WAIT_S)})
+
+    async def go() -> None:
+        work = Work()
+        readers = [
+            asyncio.ensure_future(work.run(f"{MUCH}{number}", lambda: tables["ASIC_STATE"]))
+            for number in range(8)
+        ]
+        await asyncio.sleep(0.2)
+        assert await asyncio.wait_for(work.run(LITTLE, lambda: 42), WAIT_S) == 42
+        assert not any(each.done() for each in readers)
+        finish.set()
+        assert all(await asyncio.wait_for(asyncio.gather(*readers), WAIT_S))
+        await work.stop()
+
+    asyncio.run(go())
+
+
+def test_a_slice_is_of_cpu_time_and_not_of_what_the_machine_lets_a_thread_wait() -> None:
+    class Watched(Work):
+        pauses = 0
+
+        def _pause(self, job: Any) -> None:
+            self.pauses += 1
+            super()._pause(job)
+
+    def slow(work: Work) -> int:
+        for _ in range(4):
+            time.sleep(0.01)
+            work.go_on()
+        return 42
+
+    async def go() -> None:
+        work = Watched()
+        assert await work.run(LITTLE, lambda: slow(work)) == 42
+        assert work.pauses == 0
+        assert await work.run(LITTLE, lambda: spin(work, 0.02)) == 42
+        assert work.pauses == 1
+        await work.stop()
+
+    asyncio.run(go())
 
 
 def test_work_whose_client_is_gone_ends_and_its_connection_is_free() -> None:
