@@ -6,7 +6,9 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Annotated
 
 import typer
@@ -29,18 +31,22 @@ from raddle.cli.output_folder import OutputFolder
 from raddle.cli.progress import Shown, progress_bar, watching
 from raddle.cli.reports import HtmlOption, write_page
 from raddle.cli.run_options import RunOptions, SeriesOption, TraceOption
+from raddle.cli.terminal import is_terminal, plot, width
 from raddle.errors import InputError
 from raddle.lab.bench import BenchRequest, run_jobs
+from raddle.lab.expect.earlier import read_earlier
 from raddle.lab.run.fault_spans import fault_spans
 from raddle.lab.workloads.matrix_file import read_matrix
-from raddle.lab.workloads.ranks import without_nics
+from raddle.lab.workloads.ranks import place_ranks, without_nics
 from raddle.report import to_json
+from raddle.report.earlier import EarlierCurve, beside_lines
 from raddle.report.json_report import jobs_json
 from raddle.report.model import BenchResult
 from raddle.report.page.bench_page import bench_page
 from raddle.report.run_files import samples_csv
-from raddle.report.table import Style, table_foot, table_head, table_row, to_table
+from raddle.report.table import NCCL_COLUMNS, Style, busbw_plot, table_foot, table_head, table_row, to_table
 from raddle.sim.series import Sample
+from raddle.topology.model import Fabric
 from raddle.topology.views.cut_off import cut_off_endpoints
 from raddle.units import parse_message_bytes
 
@@ -89,7 +95,14 @@ def bench(
     ] = None,
     series: SeriesOption = None,
     trace: TraceOption = None,
-    style: Annotated[Style, typer.Option(help="Rows as of nccl-tests or hccl_test.")] = "nccl",
+    style: Annotated[
+        Style | None,
+        typer.Option(help="Rows as of nccl-tests, hccl_test, or short [default: nccl; short if narrow]"),
+    ] = None,
+    beside: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Results of bench --json, or logs, to put beside; any number."),
+    ] = None,
     html: HtmlOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -99,7 +112,7 @@ def bench(
     --inventory and without --push it forwards with what they hold already. Times of faults, --series and
     --until count from the start of each size. An interrupt keeps the rows that are done.
     """
-    if as_json and style != "nccl":
+    if as_json and style:
         raise InputError.of("bad-option", "--json has no rows of a style", "leave --style or --json out")
     loaded = load_fabric(fabric, run.strict)
     held = plan_for(loaded, PlanOptions(routing=run.routing), plan_file) if plan_file else None
@@ -118,25 +131,33 @@ def bench(
     )
     named = map(_named_file, (algorithm, where.placement))
     inputs = digests(fabric, plan_file, matrix, run.faults, *named)
+    curves = _earlier(model, request, beside or ())
+    if curves and as_json and not html:
+        raise InputError.of("bad-option", "--json has no curves of other files", "leave out --beside")
     given = "--plan" if held else "--routing" if run.routing else ""
     source = run.switches(loaded, f"bench {fabric}", held, given)
     if held and held.plan.pins:
         _note_other_traffic(options_of(held), collective, algorithm, where, root)
     with _folder(output, None if html else series, trace) as folder, progress_bar() as progress:
-        told = _Told(progress, folder, style, is_quiet=as_json)
+        told = _Told(progress, folder, style or _usual_style(), is_quiet=as_json)
         results = run_jobs(model, request, source, watching(progress), told, told.capture)
         document = to_json(results[0], inputs) if len(results) == 1 else jobs_json(results, inputs)
         if folder:
             folder.finish({"bench.json": document})
     longest_ps = max((row.time_ps or 0 for row in results[0].rows), default=0)
     faults = fault_spans(request.settings.faults, longest_ps)
-    write_page(html, lambda: bench_page(model, results, told.series, faults))
+    write_page(html, lambda: bench_page(model, results, told.series, faults, curves))
     if as_json:
         print(document, end="")
     elif len(results) == 1:
-        print(table_foot(results[0]), end="")
+        print(table_foot(results[0], width()), end="")
     else:
-        print("\n".join(to_table(result, style) for result in results), end="")
+        print("\n".join(to_table(result, told.style, width()) for result in results), end="")
+    if not as_json:
+        for line in beside_lines(results[0], curves):
+            print(line)
+        for result in results:
+            plot(partial(busbw_plot, result))
     idle = int(cut_off_endpoints(model).sum())
     if idle:
         lost = len(without_nics(model))
@@ -145,6 +166,20 @@ def bench(
         raise KeyboardInterrupt
     if any(row.wrong or row.time_ps is None for result in results for row in result.rows):
         raise typer.Exit(1)
+
+
+def _usual_style() -> Style:
+    """nccl-tests' rows, or short ones at a terminal that these do not fit."""
+    return "nccl" if not is_terminal() or get_terminal_size().columns >= NCCL_COLUMNS else "short"
+
+
+def _earlier(fabric: Fabric, request: BenchRequest, files: Sequence[Path]) -> list[EarlierCurve]:
+    """The curves that the benchmark is held against."""
+    if not files:
+        return []
+    name = traffic.find_collective(request.collective).name
+    ranks = len(place_ranks(fabric, request.scopes[0]))
+    return [curve for path in files for curve in read_earlier(path, name, ranks)]
 
 
 def _note_other_traffic(
@@ -174,7 +209,7 @@ class _Told:
     """
 
     def __init__(self, shown: Shown, folder: OutputFolder | None, style: Style, is_quiet: bool) -> None:
-        self._shown, self._folder, self._style, self._is_quiet = shown, folder, style, is_quiet
+        self._shown, self._folder, self.style, self._is_quiet = shown, folder, style, is_quiet
         self.series: Sequence[Sample] = ()
         """Of the last size."""
 
@@ -183,8 +218,8 @@ class _Told:
         if series and self._folder:
             self._folder.open(f"series-{first.rows[-1].size_bytes}.csv")(samples_csv(series).encode())
         if not self._is_quiet and len(so_far) == 1:
-            style = self._style
-            text = table_row(first.rows[-1], style) if first.rows else table_head(first, style)
+            style = self.style
+            text = table_row(first.rows[-1], style) if first.rows else table_head(first, style, width())
             self._shown.say(text.removesuffix("\n"), is_result=True)
 
     def capture(self, size_bytes: int) -> Callable[[bytes], object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,11 +13,14 @@ import typer
 from raddle.cli.fabric_argument import FabricArg
 from raddle.cli.options import JsonOption, load_fabric
 from raddle.cli.progress import progress_bar, watching
+from raddle.cli.reports import HtmlOption, write_page
+from raddle.cli.terminal import plot
 from raddle.lab.elastic.change import Setting
 from raddle.lab.elastic.day import run_day
 from raddle.lab.elastic.file import read_pool
 from raddle.lab.run.settings import RunSettings
-from raddle.report.elastic import elastic_json, elastic_text
+from raddle.report.elastic import elastic_json, elastic_plot, elastic_text
+from raddle.report.page.elastic_page import elastic_page
 
 
 def elastic(
@@ -30,6 +34,7 @@ def elastic(
         Literal["packet", "fluid"], typer.Option(help="Of all runs; checkpoints are long in packets.")
     ] = "fluid",
     seed: Annotated[int, typer.Option(help="Of placement and hashing.")] = 1,
+    html: HtmlOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """From a day's load: which accelerators serve and train when, and what changing hands takes and costs.
@@ -41,7 +46,10 @@ def elastic(
     settings = replace(RunSettings(), fidelity=fidelity, seed=seed)
     with progress_bar() as progress:
         result = run_day(pool, Setting(routing or model.routing.policy, settings), watching(progress))
+    write_page(html, lambda: elastic_page(result))
     print(elastic_json(result) if as_json else elastic_text(result), end="")
     sys.stdout.flush()
+    if not as_json:
+        plot(partial(elastic_plot, result))
     if not result.is_served:
         raise typer.Exit(1)

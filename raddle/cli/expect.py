@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,14 +28,15 @@ from raddle.cli.options import (
 )
 from raddle.cli.progress import progress_bar, watching
 from raddle.cli.reports import HtmlOption, write_page
+from raddle.cli.terminal import plot
 from raddle.errors import Diagnostic, InputError
 from raddle.lab.bench import BenchRequest
 from raddle.lab.expect.expectations import DRAWS, MOST_ENDPOINTS, Ask, beside, job_of
 from raddle.lab.expect.expectations import expect as expectations
 from raddle.lab.run.settings import RunSettings
 from raddle.lab.workloads.connections import with_qps
-from raddle.report.diagnosis import Diagnosis, diagnosis_document, diagnosis_text
-from raddle.report.expect import expectations_document, expectations_text
+from raddle.report.diagnosis import Diagnosis, diagnosis_document, diagnosis_plot, diagnosis_text
+from raddle.report.expect import expectations_document, expectations_plot, expectations_text
 from raddle.report.page.expect_page import diagnosis_page, expect_page
 from raddle.topology.model import Fabric
 
@@ -103,6 +105,8 @@ def expect(
         )
         write_page(html, lambda: diagnosis_page(found))
         print(diagnosis_document(found) if as_json else diagnosis_text(found), end="")
+        if not as_json:
+            plot(partial(diagnosis_plot, found))
         return
     scopes = where.scopes(seed)
     if len(scopes) > 1:
@@ -126,6 +130,8 @@ def expect(
             result = beside(result, ask, job, watching(progress))
     write_page(html, lambda: expect_page(result))
     print(expectations_document(result) if as_json else expectations_text(result), end="")
+    if not as_json:
+        plot(partial(expectations_plot, result))
 
 
 def _explain_logs(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,7 @@ from raddle.cli.reports import (
     write_reports,
 )
 from raddle.cli.run_options import PageSeriesOption, ThreadsOption, page_series_ps
+from raddle.cli.terminal import plot
 from raddle.lab.run.fault_spans import fault_spans
 from raddle.lab.scenario.baseline import baseline_json, read_baseline
 from raddle.lab.scenario.file import read_scenario
@@ -28,7 +30,7 @@ from raddle.report.junit import junit_xml
 from raddle.report.markdown import markdown
 from raddle.report.page.scenario_page import scenario_page
 from raddle.report.sarif import sarif_json
-from raddle.report.scenario import scenarios_document, scenarios_text
+from raddle.report.scenario import scenarios_document, scenarios_text, seeds_plot
 
 
 def run(
@@ -72,5 +74,7 @@ def run(
     write_reports({save_baseline: baseline_json}, results)
     print(scenarios_document(results) if as_json else scenarios_text(results), end="")
     sys.stdout.flush()
+    if not as_json:
+        plot(partial(seeds_plot, results))
     if not all(result.ok for result in results):
         raise typer.Exit(1)

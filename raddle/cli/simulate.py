@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from raddle.cli.output_folder import OutputFolder
 from raddle.cli.progress import progress_bar, watching
 from raddle.cli.reports import HtmlOption, write_page
 from raddle.cli.run_options import RunOptions, SeriesOption, TraceOption
+from raddle.cli.terminal import plot
 from raddle.errors import InputError
 from raddle.lab.run.fault_spans import fault_spans
 from raddle.lab.simulate import SimulateRequest
@@ -26,6 +28,7 @@ from raddle.lab.workloads.pin_file import read_pins
 from raddle.report.page.simulate_page import simulate_page
 from raddle.report.run_files import (
     RunResult,
+    fct_plot,
     flows_csv,
     ports_csv,
     run_document,
@@ -94,6 +97,7 @@ def simulate(
         done = sum(flow.status == "done" for flow in result.flows)
         print(f"{done} of {len(result.flows)} flows done in {result.time_ps / 1e9:.6f} ms; see {output}")
         print(*run_lines(document), sep="\n")
+        plot(partial(fct_plot, result))
     _tell_of_unfinished(result, output)
     if result.is_interrupted:
         raise KeyboardInterrupt

@@ -49,8 +49,11 @@ def repair_lines(rows: Sequence[SizeRow]) -> Iterator[str]:
     yield from (f"# {size_bytes:>10}: controller, {repair}" for size_bytes, repair in told)
 
 
-def link_lines(links: Sequence[LinkUse], *, of_sizes: bool = True) -> Iterator[str]:
-    """The links that were busiest, of those that carried anything; in the last run of one for each size."""
+def link_lines(links: Sequence[LinkUse], *, of_sizes: bool = True, width: int = _WIDTH) -> Iterator[str]:
+    """The links that were busiest, of those that carried anything; in the last run of one for each size.
+
+    Where `width` is too little, what was sent and the flows are left out.
+    """
     when = " at the last size" if of_sizes else ""
     used = [link for link in links if link.tx_bytes]
     used.sort(key=lambda link: (-link.utilisation, -link.tx_bytes))
@@ -60,17 +63,25 @@ def link_lines(links: Sequence[LinkUse], *, of_sizes: bool = True) -> Iterator[s
         return
     yield f"# Busiest links of {len(used)} in use{when and f',{when}'}"
     shown = used[:_SHOWN]
-    width = max(len(link.name) for link in shown)
-    yield (
-        f"# {'link':<{width}}  {'use':>6}  {'sent':>8}  {'flows' if of_sizes else '':>5}  {'queue':>8}"
-        f"  {'ECN marks':>9}  {'paused':>8}"
-    )
-    for link in shown:
-        yield (
-            f"# {link.name:<{width}}  {link.utilisation:>6.1%}  {_bytes(link.tx_bytes):>8}"
-            f"  {link.max_flows if of_sizes else '':>5}  {_or_dash(link.max_queue_bytes, _bytes):>8}"
-            f"  {_or_dash(link.ecn_marks, str):>9}  {_or_dash(link.pause_ps, format_time):>8}"
+    rows = [("link", "use", "sent", "flows" if of_sizes else "", "queue", "ECN marks", "paused")]
+    rows += [
+        (
+            link.name,
+            f"{link.utilisation:.1%}",
+            _bytes(link.tx_bytes),
+            str(link.max_flows) if of_sizes else "",
+            _or_dash(link.max_queue_bytes, _bytes),
+            _or_dash(link.ecn_marks, str),
+            _or_dash(link.pause_ps, format_time),
         )
+        for link in shown
+    ]
+    name = max(len(row[0]) for row in rows)
+    widths = dict(zip(range(1, 7), (6, 8, 5, 8, 9, 8), strict=True))
+    if 2 + name + sum(2 + each for each in widths.values()) > width:
+        del widths[2], widths[3]
+    for row in rows:
+        yield f"# {row[0]:<{name}}" + "".join(f"  {row[at]:>{each}}" for at, each in widths.items())
     yield from _more(len(used) - len(shown), "link")
 
 
@@ -88,7 +99,7 @@ def scale_up_lines(ports: Sequence[ScaleUpUse], *, of_sizes: bool = True) -> Ite
     yield from _more(len(ports) - len(shown), "port")
 
 
-def collision_lines(collisions: Sequence[Collision], is_adaptive: bool) -> Iterator[str]:
+def collision_lines(collisions: Sequence[Collision], is_adaptive: bool, width: int = _WIDTH) -> Iterator[str]:
     """Which flows shared which link; steps in which the same flows met there are put together."""
     steps: dict[tuple[str, tuple[str, ...]], list[int]] = defaultdict(list)
     for collision in collisions:
@@ -113,7 +124,7 @@ def collision_lines(collisions: Sequence[Collision], is_adaptive: bool) -> Itera
         hidden = "; ".join(name.replace(" ", "\0") for name in names)
         lines = textwrap.wrap(
             hidden,
-            _WIDTH,
+            width,
             initial_indent="#     ",
             subsequent_indent="#     ",
             break_long_words=False,

@@ -7,7 +7,20 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
+from raddle.report.plots import bars
+from raddle.units import format_size
+
 SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class LogPoint:
+    """A size of a log, as bandwidths: measured, and where the fabric was asked, expected and at most."""
+
+    size_bytes: int
+    busbw_gbs: float
+    expected_gbs: float | None
+    bound_gbs: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +28,7 @@ class LogFound:
     """A log at its largest size.
 
     Attributes:
+        points: its sizes.
         wrong: elements that were not as promised, over all sizes.
         notes: what was taken for granted.
     """
@@ -29,6 +43,7 @@ class LogFound:
     expected_gbs: float
     wrong: int
     notes: tuple[str, ...]
+    points: tuple[LogPoint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +117,18 @@ def _lines(result: Diagnosis) -> Iterator[str]:
             yield from textwrap.wrap(line, 100, initial_indent="    ", subsequent_indent="      ")
     if result.next_test:
         yield f"next: {result.next_test}"
+
+
+def diagnosis_plot(result: Diagnosis, width: int) -> Iterator[str]:
+    """Measured bus bandwidth of each log's sizes, beside what is expected at the largest."""
+    for log in result.logs:
+        yield from bars(
+            f"{log.file} in GB/s; | is expected at the largest size, {log.expected_gbs:.2f}",
+            [(format_size(each.size_bytes), each.busbw_gbs) for each in log.points],
+            lambda value: f"{value:.2f}",
+            width,
+            log.expected_gbs,
+        )
 
 
 def diagnosis_document(result: Diagnosis) -> str:

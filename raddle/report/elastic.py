@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from raddle.report.plots import bars
 from raddle.units import format_time
 
 SCHEMA_VERSION = 1
@@ -123,7 +124,7 @@ def _lines(result: ElasticResult) -> Iterator[str]:
     heads = "load (tok/s)", "serving", "training", "idle", "served (Mtok)", "step", "steps"
     yield line.format("from", "to", *heads)
     for row in result.periods:
-        begin, end = _clock(row.begin_min * 60), _clock(row.end_min * 60)
+        begin, end = clock(row.begin_min * 60), clock(row.end_min * 60)
         jobs = f"{row.load_per_s:,.0f}", row.serving, row.training, row.idle
         step = "-" if row.step_ps is None else format_time(row.step_ps)
         yield line.format(begin, end, *jobs, f"{row.served_tokens / 1e6:,.1f}", step, f"{row.steps:,.0f}")
@@ -136,13 +137,13 @@ def _lines(result: ElasticResult) -> Iterator[str]:
 
 def _change_lines(row: ChangeRow) -> Iterator[str]:
     who = f"{row.accelerators} accelerators to {row.to}"
-    yield f"# {_clock(row.begin_s, True)} {who}: {_minutes(row.time_ps)}"
+    yield f"# {clock(row.begin_s, True)} {who}: {_minutes(row.time_ps)}"
     cost = f"{row.lost_steps:,.0f} steps, or {row.lost_tokens / 1e6:,.1f} Mtok"
     yield f"#   of it the network's part {_minutes(row.network_ps)}; costs {cost}"
     now_s = row.begin_s
     for stage in row.stages:
         took = f"{_minutes(stage.time_ps):>10} {_minutes(stage.network_ps):>10}"
-        yield f"#   {_clock(now_s, True)} {stage.name:<14}{took}  {stage.what}"
+        yield f"#   {clock(now_s, True)} {stage.name:<14}{took}  {stage.what}"
         now_s += stage.time_ps / 1e12
 
 
@@ -150,7 +151,17 @@ def _minutes(time_ps: int) -> str:
     return f"{time_ps / 60e12:.2f} min"
 
 
-def _clock(second: float, has_seconds: bool = False) -> str:
+def elastic_plot(result: ElasticResult, width: int) -> Iterator[str]:
+    """Load and accelerators of each period as bars."""
+    rows = [(clock(each.begin_min * 60), each) for each in result.periods]
+    load = [(name, each.load_per_s) for name, each in rows]
+    yield from bars("Load, tokens/s", load, lambda value: f"{value:,.0f}", width)
+    serving = [(name, float(each.serving)) for name, each in rows]
+    told = f"Accelerators that serve, of {result.pool}"
+    yield from bars(told, serving, lambda value: f"{value:.0f}", width, float(result.pool))
+
+
+def clock(second: float, has_seconds: bool = False) -> str:
     """Time of day; a day ends at 24:00."""
     whole = round(second)
     whole = whole if whole == 86400 else whole % 86400

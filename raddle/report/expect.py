@@ -6,6 +6,9 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
+from raddle.report.plots import bars
+from raddle.units import format_size
+
 SCHEMA_VERSION = 1
 
 
@@ -157,6 +160,18 @@ def _beside(row: ExpectedRow) -> str:
     if row.simulated_gbs is None or row.simulated_us is None:
         return f" {'did not end':>10}"
     return f" {row.simulated_gbs:>10.2f} {row.time_us / row.simulated_us - 1:>+7.1%}"
+
+
+def expectations_plot(result: Expectations, width: int) -> Iterator[str]:
+    """Bus bandwidth over size as bars, beside what the busiest part admits."""
+    binds = result.loads[0] if result.loads else None
+    return bars(
+        f"Bus bandwidth in GB/s{f'; | is what {binds.kind} admits, {binds.busbw_gbs:.2f}' if binds else ''}",
+        [(format_size(row.size_bytes), row.busbw_gbs) for row in result.rows],
+        lambda value: f"{value:.2f}",
+        width,
+        binds.busbw_gbs if binds else None,
+    )
 
 
 def expectations_document(result: Expectations) -> str:

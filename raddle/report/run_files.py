@@ -16,6 +16,7 @@ from importlib.metadata import version
 from typing import Any
 
 from raddle.report.model import FastForward, InputFile, LinkFlows, LinkUse, RepairRow
+from raddle.report.plots import bars
 from raddle.sim.series import Sample
 from raddle.units import format_time
 
@@ -204,6 +205,16 @@ def run_lines(document: Mapping[str, Any]) -> Iterator[str]:
         yield f"{pauses} PFC pauses ({paused}), {marks} ECN marks, drops: {drops or 0}"
     if busiest := document["busiest_link"]:
         yield f"busiest link {busiest['name']}, in use {busiest['utilisation']:.1%} of the time"
+
+
+def fct_plot(result: RunResult, width: int) -> Iterator[str]:
+    """Completion times by share of flows, as bars."""
+    times = sorted(flow.fct_ps for flow in result.flows if flow.fct_ps is not None)
+    if len(times) < 2:
+        return iter(())
+    shares = (0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)
+    rows = [(f"{share:.0%} of flows", times[math.ceil(share * len(times)) - 1]) for share in shares]
+    return bars("Done within", rows, lambda value: format_time(round(value)), width)
 
 
 def _distribution(values: Sequence[float]) -> dict[str, float] | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from raddle.report.model import FOR_PAGES, LinkFlows, LinkUse, as_document
+from raddle.report.plots import sparkline
 from raddle.sim.series import Sample
 
 SCHEMA_VERSION = 1
@@ -116,6 +117,18 @@ def _lines(result: ScenarioResult) -> Iterator[str]:
         yield f"{word:<5}{check.command:<{width}}  exit code {check.exit_code}"
         if check.exit_code and check.output:
             yield f"     {check.output}"
+
+
+def seeds_plot(results: Sequence[ScenarioResult], width: int) -> Iterator[str]:
+    """What was measured with each seed, as a line of columns from 0 to the most."""
+    for result in results:
+        verdicts = {each.measured: each for each in result.verdicts if any(each.values)}
+        if len(result.seeds) < 2 or not verdicts:
+            continue
+        yield f"{result.name}: each seed, from 0 to the most"
+        names = max(map(len, verdicts))
+        for name, each in verdicts.items():
+            yield f"  {name:<{names}} {sparkline(each.values[: width - names - 3])}"
 
 
 def scenarios_document(results: Sequence[ScenarioResult]) -> str:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
+from raddle.report.plots import bars
 from raddle.units import format_time
 
 SCHEMA_VERSION = 1
@@ -101,6 +102,14 @@ def _lines(report: SweepReport) -> Iterator[str]:
 
 def _number(value: float | None) -> str:
     return "-".rjust(9) if value is None else f"{value:9.3f}"
+
+
+def sweep_plot(report: SweepReport, width: int) -> Iterator[str]:
+    """The mean bandwidth of each group as a bar."""
+    for column in dict.fromkeys(group.column for group in report.groups):
+        rows = [(group.value, group.mean_gbs) for group in report.groups if group.column == column]
+        title = f"Mean bus bandwidth by {column.replace('_', ' ')}, GB/s"
+        yield from bars(title, rows, lambda value: f"{value:.2f}", width)
 
 
 def sweep_document(report: SweepReport) -> str:

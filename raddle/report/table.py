@@ -23,6 +23,8 @@ from raddle.report.congestion import (
     unfinished_lines,
 )
 from raddle.report.model import CARRIERS, BenchResult, PinSummary, SizeRow
+from raddle.report.plots import bars
+from raddle.units import format_size
 
 _BUFFER, _HALF = "# {:>10}  {:>12}  {:>8}  {:>6}  {:>6}", "  {:>7}  {:>6}  {:>6}  {:>6}"
 _NAMES, _UNITS = ("time", "algbw", "busbw", "#wrong"), ("(us)", "(GB/s)", "(GB/s)", "")
@@ -33,31 +35,52 @@ _COLUMN_NAMES = (
 )
 
 
-Style = Literal["nccl", "hccl"]
-"""Whose rows: nccl-tests' or hccl_test's."""
+NCCL_COLUMNS = 117
+"""Columns of nccl-tests' table."""
+_SHORT = "{:>12}  {:<18} {:>10}  {:>8}  {:>8}  {:>6}"
+_SHORT_NAMES = (
+    "# " + _SHORT.format("size", "algorithm", "time", "algbw", "busbw", "#wrong")[2:],
+    "# " + _SHORT.format("(B)", "", "(us)", "(GB/s)", "(GB/s)", "")[2:],
+)
+
+Style = Literal["nccl", "hccl", "short"]
+"""Whose rows: nccl-tests', hccl_test's, or what matters of them in 80 columns."""
 
 
-def to_table(result: BenchResult, style: Style = "nccl") -> str:
-    """The whole report, up to 100 columns beside the table where names are not longer, and a newline."""
+def to_table(result: BenchResult, style: Style = "nccl", width: int = 100) -> str:
+    """The whole report, up to `width` columns beside the table where names are not longer, and a newline."""
     rows = "".join(table_row(row, style) for row in result.rows)
-    return table_head(result, style) + rows + table_foot(result)
+    return table_head(result, style, width) + rows + table_foot(result, width)
 
 
-def table_head(result: BenchResult, style: Style = "nccl") -> str:
+def table_head(result: BenchResult, style: Style = "nccl", width: int = 100) -> str:
     """What stands above the rows, and is known before the first of them."""
-    return _text(_head(result), _COLUMN_NAMES if style == "nccl" else hccl_test.COLUMN_NAMES)
+    names = {"nccl": _COLUMN_NAMES, "hccl": hccl_test.COLUMN_NAMES, "short": _SHORT_NAMES}
+    return _text(_head(result, width), names[style])
 
 
-def table_foot(result: BenchResult) -> str:
+def busbw_plot(result: BenchResult, width: int) -> Iterator[str]:
+    """Bus bandwidth over size as bars, beside the line rate."""
+    rate = result.line_rate_gbs
+    return bars(
+        f"Bus bandwidth of {result.tenant or result.collective} in GB/s; | is line rate, {rate:.2f}",
+        [(format_size(row.size_bytes), row.busbw_gbs) for row in result.rows],
+        lambda value: f"{value:.2f}",
+        width,
+        rate,
+    )
+
+
+def table_foot(result: BenchResult, width: int = 100) -> str:
     """What stands below the rows."""
     return _text(
         _foot(result),
         congestion_lines(result.rows),
         forward_lines(result.rows),
         repair_lines(result.rows),
-        link_lines(result.links),
+        link_lines(result.links, width=width),
         scale_up_lines(result.scale_up),
-        collision_lines(result.collisions, result.is_adaptive),
+        collision_lines(result.collisions, result.is_adaptive, width),
         unfinished_lines(result.rows),
     )
 
@@ -66,7 +89,7 @@ def _text(*parts: Iterable[str]) -> str:
     return "".join(f"{line.rstrip()}\n" for part in parts for line in part)
 
 
-def _head(result: BenchResult) -> Iterator[str]:
+def _head(result: BenchResult, width: int) -> Iterator[str]:
     tenant = f" of tenant {result.tenant}" if result.tenant else ""
     yield f"# {result.collective} {result.algorithm} on {result.fabric}, {result.ranks} ranks{tenant}"
     adaptive = " with adaptive groups" if result.is_adaptive else ""
@@ -75,9 +98,9 @@ def _head(result: BenchResult) -> Iterator[str]:
         f" line rate {result.line_rate_gbs:.2f} GB/s"
     )
     if result.pins:
-        yield from textwrap.wrap(_pins(result.pins), 100, initial_indent="# ", subsequent_indent="#   ")
+        yield from textwrap.wrap(_pins(result.pins), width, initial_indent="# ", subsequent_indent="#   ")
     for what in (*result.notes, *(f"not simulated: {each}" for each in result.left_out)):
-        yield from textwrap.wrap(what, 100, initial_indent="# ", subsequent_indent="#   ")
+        yield from textwrap.wrap(what, width, initial_indent="# ", subsequent_indent="#   ")
     yield "#"
 
 
@@ -93,6 +116,11 @@ def table_row(row: SizeRow, style: Style = "nccl") -> str:
     """The line of one size."""
     if style == "hccl":
         return hccl_test.size_line(row)
+    if style == "short":
+        time_us = None if row.time_ps is None else row.time_ps / 1e6
+        name, wrong = f"{row.algorithm} {row.protocol}".strip(), f"{row.wrong:g}"
+        numbers = _number(time_us, 10), _number(row.algbw_gbs, 8), _number(row.busbw_gbs, 8)
+        return f"{_SHORT.format(row.size_bytes, name, *numbers, wrong)}\n"
     return (
         f"{row.size_bytes:>12}  {row.count:>12}  {row.datatype:>8}  {row.redop:>6}  {row.root:>6}"
         f"{_half(row, row.wrong)}{_half(row, row.in_place_wrong)}\n"

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (nccl-tests prints longer lines)
 """Pages in a browser: nothing fails, every figure is drawn, clicks show what they promise."""
 
 from __future__ import annotations
@@ -147,7 +148,9 @@ def test_a_benchmark_can_be_looked_at_down_to_a_link(browser: Browser, tmp_path:
     (row,) = [each for each in fabric.find_elements(By.CSS_SELECTOR, "tr.pick") if worst["link"] in each.text]
     browser.click(row)
     assert worst["flows"][0] in fabric.text
-    browser.wait(lambda: len(fabric.find_elements(By.CSS_SELECTOR, ".chart svg")) == 3)  # rate, queue, group
+    browser.wait(
+        lambda: len(fabric.find_elements(By.CSS_SELECTOR, ".chart svg")) == 4
+    )  # rate, queue, group, headroom
     assert not browser.driver.get_log("browser")
 
     browser.click(fabric.find_element(By.CSS_SELECTOR, ".head button"))
@@ -223,6 +226,39 @@ def test_a_page_of_512_endpoints_is_small_and_quick(browser: Browser, tmp_path: 
     boxes = len(browser.all("svg.fabric g.box"))
     browser.click(bunch)
     assert len(browser.all("svg.fabric g.box")) > boxes, "a bunch of devices opens"
+
+
+SWEEP = """raddle: 1
+name: routings
+fabric: leaf-spine-16
+collective: all_reduce
+size: 256K
+placement: strided
+routing: [ecmp, pinned]
+fidelity: fluid
+failures: [none, "leaf0:Ethernet32"]
+"""
+LOG = """# all_reduce_perf
+#       size         count      type   redop    root     time   algbw   busbw #wrong     time   algbw   busbw #wrong
+     1048576        262144     float     sum      -1    95.10   11.03   20.67      0    95.10   11.03   20.67      0
+     4194304       1048576     float     sum      -1   212.00   19.78   37.10      0   212.00   19.78   37.10      0
+"""
+
+
+def test_logs_and_campaigns_are_drawn(browser: Browser, tmp_path: Path) -> None:
+    (tmp_path / "nccl.log").write_text(LOG)
+    raddle(tmp_path, "expect", "leaf-spine-16", "--log", "nccl.log", "--html", "log.html")
+    measured, form, bound = browser.open(tmp_path / "log.html")["figures"][0]["data"]["curves"]
+    assert [point[1] for point in measured["points"]] == [
+        pytest.approx(20.67, 0.01),
+        pytest.approx(37.1, 0.01),
+    ]
+    assert all(most[1] >= value[1] for value, most in zip(form["points"], bound["points"], strict=True))
+    (tmp_path / "routings.yaml").write_text(SWEEP)
+    raddle(tmp_path, "sweep", "routings.yaml", "--jobs", "1", "--html", "sweep.html")
+    titles = [figure["title"] for figure in browser.open(tmp_path / "sweep.html")["figures"]]
+    assert titles[0] == "Bus bandwidth by routing"
+    assert "What failures cost" in titles
 
 
 def test_expectations_and_costs_are_drawn(browser: Browser, tmp_path: Path) -> None:

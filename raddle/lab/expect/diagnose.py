@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +14,7 @@ from raddle.lab.expect.collisions import states_of
 from raddle.lab.expect.hypotheses import HYPOTHESES, Hypothesis
 from raddle.lab.expect.logs.record import Log
 from raddle.lab.expect.next_test import next_test
-from raddle.report.diagnosis import CauseFound, Diagnosis, LogFound
+from raddle.report.diagnosis import CauseFound, Diagnosis, LogFound, LogPoint
 from raddle.topology.model import Fabric
 
 _SPREAD, _SPREAD_OF_LATENCY = 0.04, 0.2
@@ -193,11 +193,29 @@ def _log_found(judge: _Judge) -> LogFound:
         expected_gbs=_busbw(case, usual_us),
         wrong=sum(each.wrong or 0 for each in case.log.rows),
         notes=case.notes,
+        points=tuple(_points(judge)),
     )
 
 
-def _busbw(case: Case, time_us: float) -> float:
-    size_bytes = case.points[-1].messages.size_bytes
+def _points(judge: _Judge) -> Iterator[LogPoint]:
+    """Every size that was timed; those of the case with what they should be."""
+    case = judge.case
+    worked_out = {
+        row.size_bytes: (
+            _busbw(case, usual_s * 1e6, at),
+            _busbw(case, case.points[at].loads.time_s() * 1e6, at),
+        )
+        for at, (row, usual_s) in enumerate(zip(case.rows, judge.usual.tolist(), strict=True))
+    }
+    factor = case.job.collective.bus_factor(case.job.ranks) if case.job else 1.0
+    for row in case.log.rows:
+        if row.time_us > 0 and row.size_bytes > 0:
+            expected, bound = worked_out.get(row.size_bytes, (None, None))
+            yield LogPoint(row.size_bytes, row.size_bytes / row.time_us / 1e3 * factor, expected, bound)
+
+
+def _busbw(case: Case, time_us: float, at: int = -1) -> float:
+    size_bytes = case.points[at].messages.size_bytes
     factor = case.job.collective.bus_factor(case.job.ranks) if case.job else 1.0
     return size_bytes / time_us / 1e3 * factor
 

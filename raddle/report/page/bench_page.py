@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
+from raddle.report.earlier import EarlierCurve
 from raddle.report.model import BenchResult
 from raddle.report.page.link_figures import link_figures
 from raddle.report.page.model import Axis, Figure, Line, Page, Span, blocks, fault_figures, lines, table
@@ -17,8 +19,10 @@ def bench_page(
     results: Sequence[BenchResult],
     samples: Sequence[Sample] = (),
     faults: Sequence[Span] = (),
+    earlier: Sequence[EarlierCurve] = (),
 ) -> Page:
-    """Of the jobs that ran at the same time. Links and `samples` are of the last size, `faults` of each."""
+    """Of the jobs that ran at the same time. Links and `samples` are of the last size, `faults` of each;
+    `earlier` is drawn beside."""
     first = results[0]
     wrong = [
         f"{_job(result)}{format_size(row.size_bytes)}: {what}"
@@ -44,7 +48,7 @@ def bench_page(
         facts=tuple(_facts(results)),
         notes=(*first.notes, *(f"not simulated: {what}" for what in first.left_out)),
         figures=(
-            *_figures(results),
+            *_figures(results, earlier),
             *fault_figures(faults),
             *link_figures(fabric, first.links, first.link_flows, first.collisions, samples),
         ),
@@ -88,7 +92,7 @@ def _facts(results: Sequence[BenchResult]) -> Iterator[tuple[str, str]]:
         yield "drops, last size", ", ".join(f"{count} {why}" for why, count in last.drops) or "0"
 
 
-def _figures(results: Sequence[BenchResult]) -> Iterator[Figure]:
+def _figures(results: Sequence[BenchResult], earlier: Sequence[EarlierCurve]) -> Iterator[Figure]:
     curves = [
         Line(
             result.tenant or result.collective,
@@ -99,7 +103,9 @@ def _figures(results: Sequence[BenchResult]) -> Iterator[Figure]:
     sizes = [row.size_bytes for row in results[0].rows]
     if sizes:
         rate = results[0].line_rate_gbs
-        bound = Line("line rate of a rank's ports", [(sizes[0], rate), (sizes[-1], rate)], "reference")
+        curves += [Line(f"{each.kind}: {each.title}", each.points, _STYLES[each.kind]) for each in earlier]
+        sizes += [size for each in earlier for size, _ in each.points]
+        bound = Line("line rate of a rank's ports", [(min(sizes), rate), (max(sizes), rate)], "reference")
         yield lines(
             "Bus bandwidth over size",
             "As nccl-tests counts it. Inside of a server data may take other ways than a rank's network "
@@ -135,6 +141,9 @@ def _figures(results: Sequence[BenchResult]) -> Iterator[Figure]:
             [Axis("average bus bandwidth", "GB/s"), Axis("accelerator hours", "h"), Axis("ranks")],
             [(result.tenant, [result.average_busbw_gbs, _hours(result), result.ranks]) for result in results],
         )
+
+
+_STYLES: dict[str, Literal["reference", "measured"]] = {"baseline": "reference", "log": "measured"}
 
 
 def _hours(result: BenchResult) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from raddle.report.diagnosis import CAUSES, Diagnosis
+from raddle.report.diagnosis import CAUSES, Diagnosis, LogFound
 from raddle.report.expect import Expectations
 from raddle.report.page.model import Axis, Figure, Line, Page, bars, lines, shares, table
 
@@ -91,6 +91,7 @@ def diagnosis_page(result: Diagnosis) -> Page:
         findings=(*causes, *([f"next: {result.next_test}"] if result.next_test else [])),
         notes=tuple(f"{log.file}: {note}" for log in result.logs for note in log.notes),
         figures=(
+            *(_measured(log, len(result.logs)) for log in result.logs if len(log.points) > 1),
             bars(
                 "Measured of expected",
                 "Bus bandwidth of each log at its largest size, over what it should be.",
@@ -125,3 +126,21 @@ def diagnosis_page(result: Diagnosis) -> Page:
             ),
         ),
     )  # fmt: skip
+
+
+def _measured(log: LogFound, logs: int) -> Figure:
+    """A log's curve beside what the fabric should give."""
+    worked_out = [each for each in log.points if each.expected_gbs is not None]
+    return lines(
+        f"{f'{log.file}: ' * (logs > 1)}bus bandwidth over size",
+        f"{log.what}. Closed forms are worked out at the sizes that have a mark.",
+        Axis("size", "bytes", is_log=True),
+        Axis("bus bandwidth", "GB/s"),
+        [
+            Line("measured", [(each.size_bytes, each.busbw_gbs) for each in log.points]),
+            Line("closed form", [(each.size_bytes, each.expected_gbs) for each in worked_out]),
+            Line(
+                "busiest part alone", [(each.size_bytes, each.bound_gbs) for each in worked_out], "reference"
+            ),
+        ],
+    )
