@@ -13,6 +13,7 @@ from raddle.errors import Diagnostic, InputError
 from raddle.topology.allocation import Block, Blocks, allocate, overlaps
 from raddle.topology.model import Endpoint, Fabric, Link, Switch
 from raddle.topology.record import cable_key
+from raddle.topology.yaml.placing import in_file
 from raddle.units import ip_text
 
 Network = IPv4Network | IPv6Network
@@ -96,7 +97,7 @@ def address_families(fabric: Fabric) -> tuple[AddressPlan, ...]:
         }
         plans.append(_number(fabric, named, 6, "addressing.ipv6", problems))
     if problems:
-        raise InputError(problems)
+        raise InputError(in_file(fabric, problems))
     return tuple(plans)
 
 
@@ -327,6 +328,7 @@ def _too_small(name: str, pool: Network, need: int, what: str) -> Diagnostic:
         "pool-too-small",
         f"{name} is {ip_text(pool)} with {pool.num_addresses} addresses; {what} need {need}",
         hint=f"use at least a /{pool.max_prefixlen - (need - 1).bit_length()}",
+        place=tuple(name.split(".")),
     )
 
 
@@ -335,4 +337,5 @@ def _full(name: str, pool: Network) -> Diagnostic:
         "pool-too-small",
         f"{name} is {ip_text(pool)}; the record leaves no block in it for new hosts",
         hint="make the pool larger, so that the old one is part of it",
+        place=tuple(name.split(".")),
     )

@@ -224,6 +224,7 @@ def plan_buffers(
             f"{switch}: a pool of {headroom_bytes} bytes of headroom does not hold the {most_bytes} bytes "
             "that one lossless priority group needs",
             f"set 'roce: {{headroom: {{pool: {most_bytes}B}}}}' or more",
+            ("roce", "headroom", "pool"),
         )
     reserved_bytes = sum(priorities * len(each.ports) * each.reserved_bytes for each in profiles)
     # Where a chip has guarantees beside a pool's size they are left twice: SAI, and who reads the pool by it,

@@ -38,6 +38,7 @@ from raddle.report.page import Page
 from raddle.report.page.verify_page import verify_page
 from raddle.topology.model import Fabric
 from raddle.topology.views.cable_truth import planned_names, read_cables
+from raddle.topology.yaml.placing import in_file
 from raddle.units import format_rate, parse_ratio
 
 _SHOWN_PARTS = 16
@@ -95,7 +96,7 @@ def verify(
             demand = options_of(held).demand(model)
             result = verify_plan(model, held.plan, demand, scope, progress, old)
             result = with_cabling(model, result, seen) if seen is not None else result
-    result = within_load(result, most_load) if most_load is not None else result
+    result = within_load(model, result, most_load) if most_load is not None else result
     if certificate and result.proof:
         _write(certificate, result.proof)
     write_page(html, lambda: _page(model, result))
@@ -117,14 +118,15 @@ def _percent(text: str) -> float:
         raise InputError.of("bad-option", f"--max-load: {error}", "write it as 100%") from None
 
 
-def within_load(result: Verification, most: float) -> Verification:
+def within_load(fabric: Fabric, result: Verification, most: float) -> Verification:
     """The verification with a finding where a fabric link's load is above `most`."""
     load, port = result.busiest
     if load <= most * _FULL:
         return result
     message = f"{port} carries {load:.1%} under uniform all-to-all, more than {most:.0%}"
     hint = "add uplinks or spines, or route otherwise"
-    return replace(result, problems=(*result.problems, Diagnostic("link-overloaded", message, hint=hint)))
+    found = Diagnostic("link-overloaded", message, hint=hint, place=("fabric", "uplinks"))
+    return replace(result, problems=(*result.problems, *in_file(fabric, [found])))
 
 
 def document_of(result: Verification) -> dict[str, Any]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 import raddle
+from raddle.cli.main import app
 from raddle.controller.plan import make_plan
 from raddle.errors import InputError
 from raddle.lab.workloads.collective import collective_demand
 from raddle.lab.workloads.ranks import Scope
+from tests.fabrics import leaf_spine
 
 FABRIC = """raddle: 1
 name: pod
@@ -47,6 +50,41 @@ def test_what_a_plan_refuses_has_its_line_in_the_fabric_file(
     with pytest.raises(InputError) as caught:
         make_plan(fabric, "pinned", demand)
     assert str(caught.value).startswith(f"{file}:{where}: error[{code}]")
+
+
+@pytest.mark.parametrize(
+    ("line", "where", "code"),
+    [
+        # 15 links of two addresses fit into 32; 5 leaves with a block of 8 each do not.
+        ("addressing: {hosts: 10.0.0.0/27}", "5:21", "pool-too-small"),
+        (
+            "addressing: {families: dual, ipv6: {hosts: 'fd00::/123'}}",
+            "5:44",
+            "pool-too-small",
+        ),
+        ("roce: {headroom: {pool: 4KiB}}", "5:25", "headroom-pool-too-small"),
+    ],
+)
+def test_what_validate_and_a_plan_find_behind_the_file_has_its_line(
+    tmp_path: Path, line: str, where: str, code: str
+) -> None:
+    file = tmp_path / "pod.yaml"
+    file.write_text(leaf_spine(5, 2, 3, f"{line}\n"))
+    fabric = raddle.load(file)
+    said = CliRunner().invoke(app, ["validate", str(file)]).exception
+    with pytest.raises(InputError) as caught:
+        make_plan(fabric, "ecmp")
+    for each in (said, caught.value):
+        assert str(each).startswith(f"{file}:{where}: error[{code}]")
+
+
+def test_a_load_above_what_is_asked_has_the_line_of_the_uplinks(tmp_path: Path) -> None:
+    file = tmp_path / "pod.yaml"
+    file.write_text(leaf_spine(2, 1, 3))
+    asked = ("--routing", "ecmp", "--failures", "0", "--max-load", "100%")
+    result = CliRunner().invoke(app, ["verify", str(file), *asked])
+    assert result.exit_code == 1
+    assert f"{file}:3:1: error[link-overloaded]" in result.stderr
 
 
 def test_a_fabric_without_a_file_has_no_lines() -> None:
