@@ -18,8 +18,10 @@ from raddle.lab.switches.programmed import (
     ReportedSwitch,
     over_p4runtime,
     program,
+    program_booted,
     read_switches,
     require_all,
+    require_planned,
     switch_farm,
 )
 from raddle.state import SwitchState
@@ -97,6 +99,8 @@ def prepare_switches(
             _push(plan, switches, source)
         tell(f"reading {len(switches.addresses)} switches")
         reported = read_switches(switches, over_p4runtime(fabric))
+    if source.push and source.inventory is None:
+        require_planned(plan, reported)
     states = {name: switch.state() for name, switch in reported.items()}
     _check_ports(fabric, states)
     return PreparedSwitches(fabric, reported, states, plan if source.push else None)
@@ -105,7 +109,7 @@ def prepare_switches(
 def _push(plan: Plan, switches: Inventory, source: SwitchSource) -> None:
     if source.inventory is None:
         # Nobody else has written to switches that we have just started.
-        program(dataclasses.replace(plan, ignore=()), switches)
+        program_booted(dataclasses.replace(plan, ignore=()), switches)
     elif source.record is None:
         program(plan, switches)
     else:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 from raddle.controller.plan.model import Plan
-from raddle.controller.reconcile import SwitchResult, apply_plan, read_databases
+from raddle.controller.reconcile import PushPolicy, SwitchResult, apply_plan, read_databases
 from raddle.controller.southbound.p4runtime.fleet import read_all
-from raddle.controller.southbound.sonic.tables import Tables, bootstrap
+from raddle.controller.southbound.sonic.gnmi import GnmiClient
+from raddle.controller.southbound.sonic.sets import differences, plan_push
+from raddle.controller.southbound.sonic.tables import Tables, bootstrap, intended
 from raddle.controller.southbound.sonic.yang import yang_judge
+from raddle.controller.southbound.workers import all_of, everywhere
 from raddle.errors import UnreachableError
 from raddle.inventory import DEVICE_ID, Inventory
 from raddle.lab.switches.cabling import cabling
@@ -111,6 +115,44 @@ def program(plan: Plan, inventory: Inventory) -> int:
     results = apply_plan(plan, inventory)
     require_all(results)
     return sum(result.sets for result in results)
+
+
+def program_booted(plan: Plan, inventory: Inventory) -> None:
+    """Push the plan to switches that have just booted from it and that nobody else knows.
+
+    What a SONiC switch holds is known then, and nothing is lost on the way, so it gets its Sets and no more:
+    no survey, no rounds, no look at its health. `require_planned` judges what they report afterwards. Others
+    are programmed as running ones.
+
+    Raises:
+        UnreachableError: a switch did not take it.
+    """
+    others = frozenset(switch.name for switch in plan.switches if switch.nos != "sonic")
+    if others:
+        require_all(apply_plan(plan, inventory, PushPolicy(only=others)))
+    addresses = inventory.addresses
+    requests = {
+        switch.name: plan_push(bootstrap(switch).config_db, intended(switch)).requests
+        for switch in plan.switches
+        if switch.name not in others
+    }
+
+    def send(client: GnmiClient) -> None:
+        for request in requests[client.name]:
+            client.push(request)
+
+    all_of(everywhere({name: partial(GnmiClient, name, addresses[name]) for name in requests}, send))
+
+
+def require_planned(plan: Plan, reported: Mapping[str, ReportedSwitch]) -> None:
+    """Raise UnreachableError with the first difference of a SONiC switch from its plan, if there is one."""
+    for switch in plan.switches:
+        if switch.nos == "sonic":
+            held = cast(Tables, reported[switch.name].config)
+            for change in differences(switch.name, held, intended(switch)):
+                raise UnreachableError(
+                    f"{switch.name}: {change.path} is '{change.before}' after the push, not '{change.after}'"
+                )
 
 
 def require_all(results: Iterable[SwitchResult]) -> None:
