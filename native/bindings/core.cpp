@@ -76,6 +76,9 @@ NB_MODULE(_core, m) {
       })
       .def("find_deadlock", [](const Simulation& s) { return array(s.find_deadlock()); })
       .def("set_light", &Simulation::set_light, "port"_a, "is_lit"_a)
+      .def("set_speed", &Simulation::set_speed, "port"_a, "bps"_a)
+      .def("set_delays", [](Simulation& s, const Column<std::int64_t>& delays) { s.set_delays(values(delays)); },
+           column("delays_ps"))
       .def("set_bit_errors", &Simulation::set_bit_errors, "port"_a, "ratio"_a)
       .def("set_storm", &Simulation::set_storm, "port"_a, "priorities"_a)
       .def("set_receiver", &Simulation::set_receiver, "port"_a, "bps"_a, "buffer_bytes"_a, "xoff_bytes"_a,
@@ -103,6 +106,9 @@ NB_MODULE(_core, m) {
         return nb::make_tuple(array(s.qps().retransmitted), array(s.qps().timeouts), array(s.qps().cnps),
                               array(s.qps().drops), array(s.qps().drop_port), array(s.qps().drop_reason),
                               array(s.qps().drop_rule));
+      })
+      .def("received_packets", [](const Simulation& s) {
+        return gather<std::uint64_t>(s.receivers(), [](const raddle::Receiver& r) { return r.expected_psn; });
       })
       .def("queue_columns", [](const Simulation& s) {
         using raddle::Queue;

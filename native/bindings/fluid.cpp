@@ -64,6 +64,7 @@ void bind_fluid(nb::module_& m) {
       .def(nb::init<const raddle::Simulation&>(), "forwarding"_a, nb::keep_alive<1, 2>())
       .def("refresh", &Fluid::refresh)
       .def("set_light", &Fluid::set_light, "port"_a, "is_lit"_a)
+      .def("refresh_speed", &Fluid::refresh_speed, "port"_a)
       .def("set_receiver", &Fluid::set_receiver, "port"_a, "bps"_a)
       .def("advance", &Fluid::advance, "until_ps"_a, "max_events"_a, nb::call_guard<nb::gil_scoped_release>())
       .def_prop_ro("now_ps", &Fluid::now)

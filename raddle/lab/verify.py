@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import cast
 
 import numpy as np
 
@@ -12,7 +11,6 @@ from raddle.controller.plan.model import NextHop, Plan, Route
 from raddle.controller.plan.replan import replanner, with_links
 from raddle.controller.plan.update import peers_of, update_rounds
 from raddle.controller.reconcile import read_neighbours
-from raddle.controller.southbound.sonic.tables import bootstrap, pushed
 from raddle.controller.verify.certificate import certificate
 from raddle.controller.verify.deadlock import Cycle, dependencies, rank_by_name, ranks
 from raddle.controller.verify.failures import Outcome, Replan, Verdict, failures, judge, survey
@@ -38,9 +36,7 @@ from raddle.controller.verify.update_scope import UpdateScope, listed, scope_of,
 from raddle.errors import Diagnostic, InputError
 from raddle.inventory import Inventory
 from raddle.lab.switches.neighbours import heard_cables
-from raddle.lab.switches.programmed import over_p4runtime, read_states
-from raddle.nos.db.databases import ConfigDb
-from raddle.nos.orch import derive
+from raddle.lab.switches.programmed import over_p4runtime, planned_switch, read_states
 from raddle.state import AclRule, SwitchState
 from raddle.topology.model import Fabric
 from raddle.topology.views.cable_mend import CableWork, mend_cables
@@ -247,15 +243,8 @@ def with_cabling(fabric: Fabric, result: Verification, seen: tuple[SeenCable, ..
 def planned_state(fabric: Fabric, plan: Plan, name: str) -> SwitchState:
     """What a switch forwards with once it holds its part of a plan."""
     switch = next(each for each in plan.switches if each.name == name)
-    boot = bootstrap(switch)
-    config = {table: dict(entries) for table, entries in boot.config_db.items()}
     with placed(fabric):
-        tables = pushed(switch)
-    for table, entries in tables.items():
-        config.setdefault(table, {}).update(entries)
-    oper = {port.name: {"oper_status": "up" if port.is_enabled else "down"} for port in switch.ports}
-    appl = {"PORT_TABLE": oper, "SWITCH_TABLE": {"switch": boot.switch_json["SWITCH_TABLE:switch"]}}
-    return derive(cast(ConfigDb, config), appl)
+        return planned_switch(switch).state()
 
 
 def _replan(fabric: Fabric, plan: Plan, demand: Demand | None, network: Network) -> Replan:

@@ -62,6 +62,10 @@ class FluidSimulation(Simulation):
     def set_light(self, port: PortRef, is_lit: bool) -> None:
         self._flow.set_light(self.port_index[port], is_lit)
 
+    def set_speed(self, port: PortRef, rate_bps: int | None) -> None:
+        super().set_speed(port, rate_bps)
+        self._flow.refresh_speed(self.port_index[port])
+
     def set_receiver(self, port: PortRef, rate_bps: int | None) -> None:
         if self._fluid:
             self._fluid.set_receiver(self.port_index[port], rate_bps or 0)

@@ -325,6 +325,18 @@ class Simulation:
         """Give the cable at a port a bit error ratio after FEC, in both directions."""
         self._core.set_bit_errors(self.port_index[port], ratio)
 
+    def set_speed(self, port: PortRef, rate_bps: int | None) -> None:
+        """Let the cable at a port carry no more than `rate_bps` (None: what the fabric says), both ways."""
+        self._core.set_speed(self.port_index[port], rate_bps or self.fabric.link_by_port[port].speed_bps)
+
+    def set_delays(self, delay_ps: NDArray[np.int64]) -> None:
+        """From when all that a flow waits for is done until it starts, of every flow not yet ready."""
+        self._core.set_delays(delay_ps)
+
+    def received_packets(self) -> NDArray[np.uint64]:
+        """Packets that each queue pair's receiver has in order."""
+        return self._core.received_packets()
+
     def set_receiver(self, port: PortRef, rate_bps: int | None) -> None:
         """Let the host at a NIC take data no faster than `rate_bps` (None: as its bus does).
 

@@ -14,6 +14,7 @@ inline void require(bool holds, const char* what) {
 
 void check_network(const NetworkConfig& network);
 void check_workload(const Workload& work, NodeId endpoints);
+void check_delays(const std::vector<Time>& delays, std::size_t flows);
 void check_switch(const SwitchConfig& state, std::size_t ports, NodeId endpoints, std::size_t qps,
                   std::size_t hash_classes);
 void check_index(std::size_t index, std::size_t count, const char* what);

@@ -23,6 +23,7 @@ class Fluid {
   // Forwarding has changed: whatever is under way takes its new path from now on.
   void refresh() { is_stale_ = true; }
   void set_light(PortId port, bool is_lit);            // on a cable; nothing moves on a dark one
+  void refresh_speed(PortId port);                     // the cable's has changed
   void set_receiver(PortId port, std::int64_t bps);    // frames that the endpoint's host takes; 0: any
 
   // As Simulation::advance.

@@ -39,6 +39,12 @@ class Simulation {
   // Light on a cable, both directions. Frames on a dark one are lost while its ends still send.
   void set_light(PortId port, bool is_lit);
 
+  // Speed of a cable in bit/s, both directions: at most that of the start. What is on the wire is not changed.
+  void set_speed(PortId port, std::int64_t bps);
+
+  // By flow: from when all that it waits for is done until it starts, for those that are not yet ready.
+  void set_delays(std::vector<Time> delays);
+
   // Chance that a bit which arrives at the port, or at its peer, is wrong after FEC; such a frame is dropped.
   void set_bit_errors(PortId port, double ratio);
 
@@ -71,6 +77,7 @@ class Simulation {
   const Tables& tables() const { return *tables_; }
   const FlowResults& flows() const { return tables_->flow_results; }
   const QpResults& qps() const { return tables_->qp_results; }
+  const std::vector<Receiver>& receivers() const { return tables_->receivers; }  // by queue pair
   const std::vector<SwitchNode>& switches() const { return tables_->switches; }
   const std::vector<Wire>& wires() const { return tables_->wires; }  // by sending port
   const std::vector<Port>& ports() const { return tables_->ports; }

@@ -66,6 +66,9 @@ struct Tables {
            work.qp_src_rank[work.flow_qp[dependent]] == work.qp_dst_rank[work.flow_qp[flow]];
   }
 
+  // The speed of a cable, both directions: at most what it had at the start, which windows were made for.
+  void set_speed(PortId id, std::int64_t bps);
+
   // Whether a flow waits for its start time alone. One that others come before waits for that when they are done.
   bool has_start_event(FlowId flow) const { return work.dep_offsets[flow + 1] == work.dep_offsets[flow]; }
 

@@ -32,6 +32,13 @@ inline Time wire_time(std::int64_t bytes, std::int64_t bps) {
   return static_cast<Time>((bits + rate - 1) / rate);
 }
 
+// What a byte takes on the wire, where that is a whole number that 32 bits hold and no clock cuts it off; else 0.
+inline std::uint32_t whole_ps_per_byte(std::int64_t bps, Time clock) {
+  constexpr std::int64_t byte_ps = 8'000'000'000'000;
+  const bool is_whole = clock == 1 && bps > 0 && byte_ps % bps == 0 && byte_ps / bps <= UINT32_MAX;
+  return is_whole ? static_cast<std::uint32_t>(byte_ps / bps) : 0;
+}
+
 // Counter-based random numbers: a value for (seed, entity, counter), the same whatever else happens.
 // SOURCE: splitmix64 finaliser, Steele, Lea, Flood, "Fast splittable pseudorandom number generators",
 // OOPSLA 2014.

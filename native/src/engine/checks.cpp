@@ -91,6 +91,11 @@ void check_scale_up(const ScaleUpConfig& config, std::size_t qps, const std::vec
 
 }  // namespace
 
+void check_delays(const std::vector<Time>& delays, std::size_t flows) {
+  require(delays.empty() || delays.size() == flows, "delays are of every flow, or of none");
+  for (const Time delay : delays) require(is_time(delay), "a delay is not negative, nor above 26 days");
+}
+
 void check_workload(const Workload& work, NodeId endpoints) {
   const std::size_t qps = work.qp_src.size(), flows = work.flow_qp.size();
   require(work.qp_dst.size() == qps && work.qp_hash.size() == qps && work.qp_ack_hash.size() == qps &&
@@ -107,8 +112,7 @@ void check_workload(const Workload& work, NodeId endpoints) {
             "queue pair ends out of range");
     require(work.qp_dscp[i] < dscps && work.qp_priority[i] < priorities, "queue pair class out of range");
   }
-  require(work.flow_delay.empty() || work.flow_delay.size() == flows, "delays are of every flow, or of none");
-  for (const Time delay : work.flow_delay) require(is_time(delay), "a delay is not negative, nor above 26 days");
+  check_delays(work.flow_delay, flows);
   for (std::size_t i = 0; i < flows; ++i) {
     require(work.flow_qp[i] < qps && work.flow_bytes[i] >= 0 && work.flow_bytes[i] <= longest_message &&
                 is_time(work.flow_start[i]), "flow out of range");

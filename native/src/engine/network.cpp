@@ -70,6 +70,19 @@ void Simulation::set_light(PortId port, bool is_lit) {
   }
 }
 
+void Simulation::set_speed(PortId port, std::int64_t bps) {
+  check_port(port);
+  if (bps <= 0 || bps > tables_->network.ports[port].speed) {
+    throw std::invalid_argument("a speed is above 0, and at most that of the start");
+  }
+  tables_->set_speed(port, bps);
+}
+
+void Simulation::set_delays(std::vector<Time> delays) {
+  check_delays(delays, tables_->work.flow_qp.size());
+  tables_->work.flow_delay = std::move(delays);
+}
+
 void Simulation::set_bit_errors(PortId port, double ratio) {
   check_port(port);
   if (!(ratio >= 0 && ratio < 1)) throw std::invalid_argument("a bit error ratio is from 0 to below 1");

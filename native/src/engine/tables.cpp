@@ -14,12 +14,6 @@ std::vector<Offset> offsets_of(const std::vector<Offset>& counts) {
   return offsets;
 }
 
-std::uint32_t whole_ps_per_byte(std::int64_t speed) {
-  constexpr std::int64_t byte_ps = 8'000'000'000'000;
-  const bool is_whole = speed > 0 && byte_ps % speed == 0 && byte_ps / speed <= UINT32_MAX;
-  return is_whole ? static_cast<std::uint32_t>(byte_ps / speed) : 0;
-}
-
 }  // namespace
 
 Tables::Tables(const NetworkConfig& network_config, const Workload& workload)
@@ -60,7 +54,8 @@ void Tables::add_ports() {
     port.peer = wires[id].to = config.peer;
     port.is_endpoint = config.node < network.endpoints;
     port.speed = config.speed;
-    port.ps_per_byte = network.nic.clock == 1 ? whole_ps_per_byte(config.speed) : 0;
+    port.rx_check = port.tx_check = config.peer == none;
+    port.ps_per_byte = whole_ps_per_byte(config.speed, network.nic.clock);
     port.propagation = port.arrive_delay = config.propagation;
     if (config.peer != none) {
       const NodeId far = network.ports[config.peer].node;
@@ -92,12 +87,21 @@ void Tables::set_classes(PortId id) {
 // A switch that cuts through may send a frame on when it has its first 64 bytes, behind the preamble. It does so
 // for what comes in over a link that none of its ports is faster than; the rest it stores, as it would run dry.
 // Assumption: 64 bytes, which hold all headers; a frame with a wrong FCS is dropped where it comes in.
+void Tables::set_speed(PortId id, std::int64_t bps) {
+  for (const PortId end : {id, ports[id].peer}) {
+    if (end == none) continue;
+    ports[end].speed = bps;
+    ports[end].ps_per_byte = ports[end].is_traced ? 0 : whole_ps_per_byte(bps, network.nic.clock);
+  }
+  set_cut_times();
+}
+
 void Tables::set_cut_times() {
   constexpr std::int64_t cut_bytes = 8 + 64;
   constexpr std::int64_t slowest_cut = 1'000'000;  // bit/s; below, the time would not fit and nobody cuts through
   std::vector<std::int64_t> fastest(network.switches, 0);
   for (Port& port : ports) {
-    port.rx_check = port.tx_check = port.peer == none;
+    port.cut_ps = 0;
     if (port.is_endpoint || port.peer == none) continue;
     std::int64_t& most = fastest[port.node - network.endpoints];
     most = std::max(most, port.speed);

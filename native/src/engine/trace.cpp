@@ -9,12 +9,6 @@ namespace raddle {
 
 namespace {
 
-std::uint32_t whole_ps_per_byte(const Port& port, Time clock) {
-  constexpr std::int64_t byte_ps = 8'000'000'000'000;
-  const bool is_whole = clock == 1 && byte_ps % port.speed == 0 && byte_ps / port.speed <= UINT32_MAX;
-  return is_whole ? static_cast<std::uint32_t>(byte_ps / port.speed) : 0;
-}
-
 // The priority group at the far end that holds a queue back; the number of all groups if none does.
 std::size_t holder_of(const Tables& tables, QueueId queue) {
   const Port& port = tables.ports[queue / priorities];
@@ -37,7 +31,7 @@ void Simulation::set_traced(PortId port, bool is_traced) {
   check_port(port);
   Port& traced = tables_->ports[port];
   traced.is_traced = is_traced;
-  traced.ps_per_byte = is_traced ? 0 : whole_ps_per_byte(traced, tables_->network.nic.clock);
+  traced.ps_per_byte = is_traced ? 0 : whole_ps_per_byte(traced.speed, tables_->network.nic.clock);
 }
 
 void Ports::trace_frame(PortId id, const Packet& packet) {

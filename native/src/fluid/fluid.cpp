@@ -40,7 +40,7 @@ Fluid::Fluid(const Simulation& forwarding)
 // window of each queue pair lets through.
 void Fluid::add_links() {
   std::vector<double> capacity;
-  for (const PortConfig& port : tables_.network.ports) capacity.push_back(static_cast<double>(port.speed));
+  for (const Port& port : tables_.ports) capacity.push_back(static_cast<double>(port.speed));
   const double around = static_cast<double>(nic_.mtu + nic_.header_bytes + nic_.gap_bytes);
   const auto add_buses = [&] {
     for (NodeId host = 0; host < tables_.network.endpoints; ++host) {
@@ -74,7 +74,14 @@ void Fluid::set_light(PortId port, bool is_lit) {
   for (const PortId end : {port, tables_.ports.at(port).peer}) {
     if (end == none) continue;
     is_dark_[end] = !is_lit;
-    moving_.set_capacity(end, is_lit ? static_cast<double>(tables_.network.ports[end].speed) : 0);
+    moving_.set_capacity(end, is_lit ? static_cast<double>(tables_.ports[end].speed) : 0);
+  }
+  is_stale_ = true;
+}
+
+void Fluid::refresh_speed(PortId port) {
+  for (const PortId end : {port, tables_.ports.at(port).peer}) {
+    if (end != none && !is_dark_[end]) moving_.set_capacity(end, static_cast<double>(tables_.ports[end].speed));
   }
   is_stale_ = true;
 }

@@ -30,7 +30,7 @@ void Fluid::find_path(QpId qp) {
   pair.path = queues_of(qp, false);
   pair.back = queues_of(qp, true);
   pair.slowest = INT64_MAX;
-  for (const PortId port : path) pair.slowest = std::min(pair.slowest, tables_.network.ports[port].speed);
+  for (const PortId port : path) pair.slowest = std::min(pair.slowest, tables_.ports[port].speed);
   pair.ack_way = back_time(pair);
   if (nic_.window == 0 || !pair.arrives) return;
   // What the window lets through: so many packets in the time from a packet's start to its acknowledgement.
@@ -141,7 +141,7 @@ Time Fluid::idle_time(const Pair& pair, std::int64_t size) const {
   Time first = 0, last = 0, pace = 0, through = 0, way = 0;
   for (const QueueId queue : pair.path) {
     const PortId port = queue / priorities;
-    const std::int64_t speed = tables_.network.ports[port].speed;
+    const std::int64_t speed = tables_.ports[port].speed;
     const bool is_cut = tables_.ports[port].cut_ps > 0;
     const Time full_time = wire_time(full, speed), tail_time = wire_time(tail, speed);
     pace = std::max(pace, full_time);
@@ -161,7 +161,7 @@ Time Fluid::back_time(const Pair& pair) const {
   for (const QueueId queue : pair.back) {
     const PortId port = queue / priorities;
     const bool is_cut = tables_.ports[port].cut_ps > 0;
-    total += wire_time(is_cut ? std::min(size, cut_bytes) : size, tables_.network.ports[port].speed) + behind(port);
+    total += wire_time(is_cut ? std::min(size, cut_bytes) : size, tables_.ports[port].speed) + behind(port);
   }
   return total;
 }

@@ -65,12 +65,17 @@ class Run:
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
     """A run that has come to an end, of itself or by an interrupt, what was sampled of it, and what its
-    controller did."""
+    controller did.
+
+    Attributes:
+        still_ps: int64, by queue pair: the longest that it stood still; None where nobody watched.
+    """
 
     run: Run
     series: tuple[Sample, ...]
     is_interrupted: bool
     repairs: tuple[RepairRow, ...] = ()
+    still_ps: NDArray[np.int64] | None = None
 
 
 def set_up(
@@ -113,7 +118,8 @@ def drive(
     if (forwarded := _forwarded(work, progress)) is not None:
         return forwarded
     run = _run(work, work.simulation(ENGINES[settings.fidelity]))
-    timeline = Timeline(run.simulation, settings, switches, demand)
+    qp = work.sent.schedule.qp
+    timeline = Timeline(run.simulation, settings, switches, demand, work.delays_with, qp)
     drain = _tracer(run)
     is_interrupted = False
     try:
@@ -124,7 +130,8 @@ def drive(
     drain()
     samples = tuple(timeline.series.samples()) if timeline.series else ()
     repairs = tuple(timeline.controller.rows) if timeline.controller else ()
-    return Outcome(run, samples, is_interrupted, repairs)
+    still_ps = timeline.standstill.longest_ps if timeline.standstill else None
+    return Outcome(run, samples, is_interrupted, repairs, still_ps)
 
 
 def _forwarded(work: Work, progress: Callable[[Run, float], None]) -> Outcome | None:

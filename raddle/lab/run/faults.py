@@ -4,11 +4,14 @@ FAULTS.csv has a header and a row per fault: `what,where,from,until,value`.
 
 | what | where | value |
 |---|---|---|
-| `down` | a link, named by one of its ports, by its devices, or an endpoint for its NIC's link | |
+| `down` | a link by a port, its devices or an endpoint for its NIC; a switch: all of its links | |
+| `up` | where a `down` above it has no `until`: it ends | |
 | `flap` | a link | period: down for the first half, up for the second |
 | `errors` | a link | bit error ratio, such as 1e-9, on top of the fabric's |
 | `storm` | an endpoint, whose NIC pauses its switch | priority (default: the first lossless one) |
 | `slow` | an endpoint, whose host takes data no faster | rate, such as 100G |
+| `slow-link` | a link that has come up slower, both ways | rate |
+| `straggler` | a host, which sends each message so much later than it could | time, such as 20us |
 
 Of parallel links between two devices, `leaf0:spine1#2` is the third, counted in the order of leaf0's ports.
 Times are such as `20us`; without `until` a fault stays.
@@ -17,10 +20,10 @@ Times are such as `20us`; without `until` a fault stays.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from raddle.errors import Diagnostic, InputError, SourceSpan, why_unreadable
 from raddle.lab.workloads.csv_columns import did_you_mean, header_problems, open_csv
@@ -28,22 +31,24 @@ from raddle.sim import NEVER
 from raddle.topology.model import Fabric, PortRef
 from raddle.topology.naming import natural
 from raddle.topology.yaml.fields import parse_error_ratio
-from raddle.units import parse_rate_bps, parse_time_ps
+from raddle.units import format_rate, parse_rate_bps, parse_time_ps
 
-What = Literal["down", "flap", "errors", "storm", "slow"]
+What = Literal["down", "up", "flap", "errors", "storm", "slow", "slow-link", "straggler"]
 
-_WHATS: dict[str, What] = {
-    "down": "down", "flap": "flap", "errors": "errors", "storm": "storm", "slow": "slow",
-}  # fmt: skip
+WHATS: tuple[What, ...] = get_args(What)
 _COLUMNS = ("what", "where", "from", "until", "value")
-_ON_LINKS = ("down", "flap", "errors")
+_ON_LINKS = ("down", "up", "flap", "errors", "slow-link")
 _MOST_FLAPS = 10_000
+_VALUES: dict[What, str] = {
+    "flap": "a period, such as 1ms", "errors": "a bit error ratio, such as 1e-9",
+    "slow": "a rate, such as 100G", "slow-link": "a rate, such as 100G", "straggler": "a time, such as 20us",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`port` is a port of the link, or the NIC's; `until_ps` NEVER: for good. `value` is the period in ps,
-    the bit error ratio, the priority or the rate in bit/s."""
+    """`port` is a port of the link, the NIC's, or the first of a host; `until_ps` NEVER: for good. `value` is
+    the period or the delay in ps, the bit error ratio, the priority or the rate in bit/s."""
 
     what: What
     port: PortRef
@@ -102,7 +107,7 @@ def read_faults(fabric: Fabric, path: Path) -> tuple[Fault, ...]:
                 try:
                     if len(cells) != len(header):
                         raise ValueError(f"{len(cells)} cells, the header has {len(header)}")
-                    faults.append(make_fault(fabric, row))
+                    faults = with_faults(fabric, faults, row)
                 except ValueError as error:
                     problems.append(_problem(error, SourceSpan(str(path), rows.line_num, 1)))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -129,7 +134,8 @@ def parse_failure(fabric: Fabric, text: str) -> Fault:
     try:
         if not at:
             raise ValueError(f"'{text}' names no time; write it as leaf0:Ethernet64@20us..1ms")
-        return make_fault(fabric, {"what": "down", "where": where, "from": start, "until": end})
+        (fault,) = with_faults(fabric, [], {"what": "down", "where": where, "from": start, "until": end})
+        return fault
     except ValueError as error:
         raise InputError([_problem(error, None)]) from None
 
@@ -141,34 +147,92 @@ def find_link_port(fabric: Fabric, option: str, text: str) -> PortRef:
         InputError: `text` names none.
     """
     try:
-        return _link_port(fabric, text)
+        return link_port(fabric, text)
     except ValueError as error:
         message, _, hint = str(error).partition("; ")
         raise InputError.of("bad-option", f"{option}: {message}", hint) from None
 
 
-def make_fault(fabric: Fabric, row: dict[str, str]) -> Fault:
-    """The fault of a row, its columns by name.
+def with_faults(fabric: Fabric, faults: Sequence[Fault], row: Mapping[str, str]) -> list[Fault]:
+    """The faults that there are, and those of a row, its columns by name; `up` ends some.
 
     Raises:
         ValueError: it is none, or names no part of the fabric; behind "; " is a way out.
     """
-    what = _WHATS.get(row["what"])
+    what = next((each for each in WHATS if each == row["what"]), None)
     if what is None:
-        raise ValueError(f"'{row['what']}' is no fault; {', '.join(_WHATS)} are")
-    place = _link_port if what in _ON_LINKS else _nic_port
+        raise ValueError(f"'{row['what']}' is no fault; {', '.join(WHATS)} are")
     start = parse_time_ps(row["from"])
     end = parse_time_ps(row["until"]) if row.get("until") else NEVER
     if end <= start:
         raise ValueError(f"it ends at '{row['until']}', not after '{row['from']}' when it begins")
     if what == "flap" and end == NEVER:
         raise ValueError("a flap needs an end; give it an 'until'")
-    return Fault(what, place(fabric, row["where"]), start, end, _value(fabric, what, row, end - start))
+    ports = _ports(fabric, what, row["where"])
+    if what == "up":
+        return _mended(fabric, faults, ports, row, start)
+    value = _value(fabric, what, row, end - start)
+    if what == "slow-link":
+        _check_speed(fabric, ports[0], value)
+    return [*faults, *(Fault(what, port, start, end, value) for port in ports)]
 
 
-def _value(fabric: Fabric, what: What, row: dict[str, str], span_ps: int) -> float:
+def _ports(fabric: Fabric, what: What, text: str) -> tuple[PortRef, ...]:
+    if what in ("down", "up"):
+        return ports_at(fabric, text)
+    if what == "straggler":
+        return (_host_port(fabric, text),)
+    return (link_port(fabric, text) if what in _ON_LINKS else _nic_port(fabric, text),)
+
+
+def ports_at(fabric: Fabric, text: str) -> tuple[PortRef, ...]:
+    """The cabled ports of a switch, or the port that names a link.
+
+    Raises:
+        ValueError: it is neither; behind "; " is a way out.
+    """
+    if text not in fabric.switch_by_name:
+        return (link_port(fabric, text),)
+    ports = tuple(port for port in fabric.link_by_port if port.device == text)
+    if not ports:
+        raise ValueError(f"{text} has no link")
+    return ports
+
+
+def _mended(
+    fabric: Fabric, faults: Sequence[Fault], ports: Sequence[PortRef], row: Mapping[str, str], at_ps: int
+) -> list[Fault]:
+    """The faults with the last open cut of each link ended."""
+    for key in ("until", "value"):
+        if row.get(key):
+            raise ValueError(f"'{key}' says nothing of an 'up'; leave it out")
+    kept = list(faults)
+    for port in ports:
+        link = fabric.link_by_port[port].index
+        for place in reversed(range(len(kept))):
+            cut = kept[place]
+            is_open = cut.what == "down" and cut.until_ps == NEVER and cut.from_ps < at_ps
+            if is_open and fabric.link_by_port[cut.port].index == link:
+                kept[place] = replace(cut, until_ps=at_ps)
+                break
+        else:
+            raise ValueError(f"no 'down' above has cut {port} for good before '{row['from']}'; leave it out")
+    return kept
+
+
+def _check_speed(fabric: Fabric, port: PortRef, bps: float) -> None:
+    link = fabric.link_by_port[port]
+    if bps > link.speed_bps:
+        raise ValueError(
+            f"{format_rate(int(bps))} is more than {link.a} - {link.b} has, {format_rate(link.speed_bps)}"
+        )
+
+
+def _value(fabric: Fabric, what: What, row: Mapping[str, str], span_ps: int) -> float:
     text = row.get("value", "")
     if what == "down":
+        if text:
+            raise ValueError(f"a cut has no value such as '{text}'; leave it out")
         return 0.0
     if what == "storm":
         default = fabric.roce.lossless[0].priority if fabric.roce.lossless else 0
@@ -176,21 +240,28 @@ def _value(fabric: Fabric, what: What, row: dict[str, str], span_ps: int) -> flo
             raise ValueError(f"'{text}' is not a priority from 0 to 7")
         return float(text or default)
     if not text:
-        raise ValueError(f"a {what} needs a value; a period, an error ratio or a rate")
-    if what == "slow":
+        raise ValueError(f"'{what}' needs a value; {_VALUES[what]}")
+    if what in ("slow", "slow-link"):
         rate = parse_rate_bps(text)
         if rate <= 0:
             raise ValueError(f"'{text}' is not a rate above 0")
         return float(rate)
     if what == "errors":
         return parse_error_ratio(text)
+    if what == "straggler":
+        return float(parse_time_ps(text))
     period = parse_time_ps(text)
     if period < 2 or span_ps // period > _MOST_FLAPS:
         raise ValueError(f"a period of '{text}' flaps more than {_MOST_FLAPS} times; take a longer one")
     return float(period)
 
 
-def _link_port(fabric: Fabric, text: str) -> PortRef:
+def link_port(fabric: Fabric, text: str) -> PortRef:
+    """A port of the link that is named by a port, by its two devices, or by an endpoint.
+
+    Raises:
+        ValueError: none is; behind "; " is a way out.
+    """
     device, colon, port = text.partition(":")
     ref = PortRef(device, port) if colon else _nic_port(fabric, text)
     if ref in fabric.link_by_port:
@@ -214,6 +285,14 @@ def _ends_towards(fabric: Fabric, device: str, far: str) -> Iterator[PortRef]:
         for near, other in ((link.a, link.b), (link.b, link.a)):
             if (near.device, other.device) == (device, far):
                 yield near
+
+
+def _host_port(fabric: Fabric, text: str) -> PortRef:
+    for endpoint in fabric.endpoints:
+        if fabric.hosts[endpoint.host].name == text:
+            return PortRef(text, endpoint.nic)
+    guess = did_you_mean(text, [host.name for host in fabric.hosts])
+    raise ValueError(f"'{text}' is no host; {guess or 'write it as host3'}")
 
 
 def _nic_port(fabric: Fabric, text: str) -> PortRef:

@@ -52,7 +52,13 @@ def _beyond_fluid(fabric: Fabric, settings: RunSettings) -> Iterator[str]:
 
 def is_undisturbed(fabric: Fabric, states: Mapping[str, SwitchState], settings: RunSettings) -> bool:
     """Whether nothing comes from outside, nothing is looked at, and nothing is random but marks."""
-    asked = (settings.faults, settings.series_ps, settings.traced, settings.until_ps != NEVER)
+    asked = (
+        settings.faults,
+        settings.control,
+        settings.series_ps,
+        settings.traced,
+        settings.until_ps != NEVER,
+    )
     adaptive = any(state.is_adaptive for state in states.values())
     return not any(asked) and not adaptive and not fabric.phy.bit_error_ratio
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from raddle.lab.run.control import Control
 from raddle.lab.run.faults import Fault
 from raddle.sim import NEVER
 from raddle.topology.model import PortRef
@@ -50,6 +51,8 @@ class RunSettings:
         traced: ports whose frames, both ways, are recorded.
         capture: takes the pieces of a pcapng file.
         until_ps: when the run ends, whatever has not ended then.
+        control: the controller, which may change routes meanwhile; None: nobody does.
+        watches_progress: for how long messages stand still is kept, from the first fault or order on.
     """
 
     seed: int = 1
@@ -62,6 +65,8 @@ class RunSettings:
     traced: tuple[PortRef, ...] = ()
     capture: Callable[[bytes], object] = field(default=lambda piece: None)
     until_ps: int = NEVER
+    control: Control | None = None
+    watches_progress: bool = False
 
 
 DEFAULT_SETTINGS = RunSettings()

@@ -1,18 +1,34 @@
-"""A run with what happens and what is looked at during it: faults, samples, traced frames."""
+"""A run with what happens and what is looked at during it: faults, orders, samples, traced frames."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from raddle.controller.service.rendered import Rows
+from raddle.lab.run.control import Controlled
 from raddle.lab.run.faults import Change, changes
 from raddle.lab.run.repair import SimulatedController
 from raddle.lab.run.settings import RunSettings
+from raddle.lab.run.standstill import Standstill
 from raddle.lab.switches.prepared import PreparedSwitches
+from raddle.lab.switches.programmed import ReportedSwitch
 from raddle.sim import NEVER, Simulation
 from raddle.sim.series import Series
 from raddle.topology.model import PortRef
 from raddle.workload import Demand
+
+
+class Looked(Protocol):
+    """What looks at a run at times of its own choosing."""
+
+    next_ps: int
+
+    def take(self) -> None:
+        """Look at the present instant."""
 
 
 class Timeline:
@@ -20,13 +36,23 @@ class Timeline:
 
     Args:
         demand: the flows that the plan pins.
+        delays_with: the delay of each flow where hosts are so much later, as `Work.delays_with`.
+        qp: queue pair of each flow.
     """
 
     def __init__(
-        self, simulation: Simulation, settings: RunSettings, switches: PreparedSwitches, demand: Demand | None
+        self,
+        simulation: Simulation,
+        settings: RunSettings,
+        switches: PreparedSwitches,
+        demand: Demand | None,
+        delays_with: Callable[[Mapping[str, int]], NDArray[np.int64]],
+        qp: NDArray[np.int32],
     ) -> None:
         self._simulation = simulation
         self._reported = dict(switches.reported)
+        self._delays_with = delays_with
+        self._late_ps: dict[str, int] = {}
         self._dark: dict[int, int] = {}
         self._known_dark: dict[str, set[str]] = {}
         self._due: list[tuple[int, int, Callable[[], None]]] = []
@@ -38,16 +64,19 @@ class Timeline:
         )
         for change in changes(settings.faults):
             self._at(change.time_ps, lambda change=change: self._apply(change))  # type: ignore[misc]
+        self._control = self._controlled()
         self.series = Series(simulation, settings.series_ps) if settings.series_ps else None
+        self.standstill = (
+            Standstill(simulation, _instants(settings), qp) if settings.watches_progress else None
+        )
+        self._looked: tuple[Looked, ...] = tuple(filter(None, (self.series, self.standstill)))
 
     def run(self, progress: Callable[[float], None], after_call: Callable[[], None]) -> None:
         """Run to the end of the simulation, or until it is to end."""
         simulation, until_ps = self._simulation, self._settings.until_ps
         while not simulation.is_done and not simulation.is_stalled and simulation.now_ps < until_ps:
             due_ps = min(
-                self._due[0][0] if self._due else NEVER,
-                self.series.next_ps if self.series else NEVER,
-                until_ps,
+                self._due[0][0] if self._due else NEVER, until_ps, *(each.next_ps for each in self._looked)
             )
             simulation.run(progress, due_ps, after_call, may_change=bool(self._due))
             if not simulation.is_done and not simulation.is_stalled:
@@ -56,8 +85,26 @@ class Timeline:
                 return
             while self._due and self._due[0][0] <= due_ps:
                 self._due.pop(0)[2]()
-            if self.series and self.series.next_ps <= due_ps:
-                self.series.take()
+            for each in self._looked:
+                if each.next_ps <= due_ps:
+                    each.take()
+
+    def _controlled(self) -> Controlled | None:
+        control = self._settings.control
+        if control is None:
+            return None
+        controlled = Controlled(
+            control, lambda after_ps, act: self._at(self._simulation.now_ps + after_ps, act), self._give
+        )
+        for order in control.orders:
+            self._at(order.time_ps, lambda order=order: controlled.tell(order))  # type: ignore[misc]
+        return controlled
+
+    def _give(self, changed: Mapping[str, ReportedSwitch]) -> None:
+        """Switches hold something else from now on."""
+        self._reported.update(changed)
+        for name in changed:
+            self._rederive(name)
 
     def _at(self, time_ps: int, action: Callable[[], None]) -> None:
         self._due.append((time_ps, len(self._due), action))
@@ -74,6 +121,12 @@ class Timeline:
             simulation.set_storm(fault.port, 1 << int(fault.value) if change.is_start else 0)
         elif fault.what == "slow":
             simulation.set_receiver(fault.port, int(fault.value) if change.is_start else None)
+        elif fault.what == "slow-link":
+            simulation.set_speed(fault.port, int(fault.value) if change.is_start else None)
+        elif fault.what == "straggler":
+            host, late_ps = fault.port.device, int(fault.value)
+            self._late_ps[host] = self._late_ps.get(host, 0) + (late_ps if change.is_start else -late_ps)
+            simulation.set_delays(self._delays_with(self._late_ps))
 
     def _change_light(self, port: PortRef, goes_dark: bool) -> None:
         link = self._simulation.fabric.link_by_port[port].index
@@ -96,6 +149,8 @@ class Timeline:
                 self._rederive(end.device)
                 if self.controller:
                     self.controller.tell(end.device, frozenset(known), self._simulation.now_ps, self._at)
+        if self._control:
+            self._control.notice(index, is_lit)
 
     def _install(self, switch: str, rows: Rows) -> None:
         """A switch has got other routes."""
@@ -106,3 +161,9 @@ class Timeline:
         """It forwards with what it holds, on the ports that it knows to have light."""
         dark = frozenset(self._known_dark.get(switch, ()))
         self._simulation.set_switch(switch, self._reported[switch].state(dark))
+
+
+def _instants(settings: RunSettings) -> list[int]:
+    """When things begin to happen."""
+    orders = settings.control.orders if settings.control else ()
+    return [fault.from_ps for fault in settings.faults] + [order.time_ps for order in orders]

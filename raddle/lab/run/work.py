@@ -18,7 +18,7 @@ from raddle.lab.workloads.source_ports import source_ports
 from raddle.sim import Simulation
 from raddle.state import SwitchState
 from raddle.topology.model import Fabric, LosslessClass
-from raddle.workload import Sent, Workload, first_flows
+from raddle.workload import NOWHERE, Sent, Workload, first_flows
 
 Engine = TypeVar("Engine", bound=Simulation)
 
@@ -61,18 +61,44 @@ class Work:
 
     @property
     def start_ps(self) -> _Ints | None:
-        """int64, the earliest start of each flow; None: 0."""
+        """int64, the earliest start of each flow; None: 0. A straggler's that wait for nothing are late."""
         work = self.workload
-        if work.start_ps is None:
+        stragglers = [fault for fault in self.settings.faults if fault.what == "straggler"]
+        if work.start_ps is None and not stragglers:
             return None
-        later = np.zeros((work.repeat - 1) * work.schedule.flows, np.int64)
-        return self.stripes.spread(np.concatenate([work.start_ps, later]))
+        start_ps = np.zeros(work.repeat * work.schedule.flows, np.int64)
+        start_ps[: work.schedule.flows] = work.starts_ps
+        is_first = np.diff(self.sent.schedule.dep_offsets) == 0
+        start_ps = self.stripes.spread(start_ps)
+        planned_ps = start_ps.copy()
+        for fault in stragglers:
+            during = (fault.from_ps <= planned_ps) & (planned_ps < fault.until_ps) & is_first
+            start_ps += np.where(during & self._is_from(fault.port.device), int(fault.value), 0)
+        return start_ps
 
     @property
     def delay_ps(self) -> _Ints | None:
         """int64, the delay of each flow; None: 0."""
         delay_ps = self.workload.delay_ps
         return None if delay_ps is None else self.stripes.spread(np.tile(delay_ps, self.workload.repeat))
+
+    def delays_with(self, late_ps: Mapping[str, int]) -> _Ints:
+        """int64, the delay of each flow where hosts are so much later than they would be."""
+        delay_ps = self.delay_ps
+        delay_ps = np.zeros(self.sent.schedule.flows, np.int64) if delay_ps is None else delay_ps.copy()
+        for host, late in late_ps.items():
+            delay_ps += np.where(self._is_from(host), late, 0)
+        return delay_ps
+
+    def _is_from(self, host: str) -> NDArray[np.bool_]:
+        """Of each flow, whether it is a message that a rank on this host sends."""
+        first, schedule = self.workload.seats.first_endpoint, self.sent.schedule
+        hosts = np.array(
+            [self.fabric.hosts[endpoint.host].name == host for endpoint in self.fabric.endpoints]
+        )
+        is_there = np.where(first == NOWHERE, False, hosts[first])
+        there: NDArray[np.bool_] = is_there[schedule.src] & (schedule.src != schedule.dst)
+        return there
 
     def simulation(self, kind: Callable[..., Engine], flows: int | None = None) -> Engine:
         """An engine before its first event, with so many of the first flows, or all."""

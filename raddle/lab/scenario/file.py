@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, model_validator
 
 from raddle import traffic
 from raddle.errors import Diagnostic, InputError
 from raddle.lab.graph.assemble import assemble
 from raddle.lab.graph.file import read_workload
-from raddle.lab.run.faults import Fault, make_fault
+from raddle.lab.run.control import Control, Order
+from raddle.lab.run.faults import Fault
 from raddle.lab.run.fidelity import check_fidelity
 from raddle.lab.run.settings import DETECTION_PS, Fidelity, RunSettings
+from raddle.lab.scenario.events import ControllerSpec, EventSpec, faults_with, is_order, orders_of
 from raddle.lab.scenario.expectation import Expectation, parse_expectation
-from raddle.lab.scenario.metrics import METRICS
+from raddle.lab.scenario.metrics import METRICS, RECOVERY
 from raddle.lab.scenario.work import ScenarioJob, Work
 from raddle.lab.workloads.collective import find_job
 from raddle.lab.workloads.demand import demand_of
@@ -88,21 +92,6 @@ class JobSpec(Spec):
         return self
 
 
-class EventSpec(Spec):
-    """Something that goes wrong."""
-
-    what: Literal["down", "flap", "errors", "storm", "slow"]
-    """As in a fault file of `raddle bench --faults`."""
-    where: Text
-    """A link by one of its ports or its devices, or an endpoint."""
-    from_: Annotated[Text, Field(alias="from")]
-    """When it begins."""
-    until: Text = ""
-    """When it ends; it stays without."""
-    value: Text = ""
-    """Period of a flap, bit error ratio, priority of a storm, rate of a slow receiver."""
-
-
 def _lone_text(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
@@ -134,7 +123,9 @@ class ScenarioFile(Spec):
         tuple[EventSpec, ...],
         BeforeValidator(one_or_many, json_schema_input_type=EventSpec | list[EventSpec]),
     ] = ()
-    """What goes wrong, and when."""
+    """What goes wrong, what the controller is told, and when."""
+    controller: ControllerSpec | None = None
+    """A controller that plans anew when links die or come back, so much later (default: nobody does)."""
     expect: Annotated[
         tuple[Text, ...], BeforeValidator(_lone_text, json_schema_input_type=str | list[str])
     ] = ()
@@ -162,6 +153,12 @@ class Scenario:
     expectations: tuple[Expectation, ...]
     checks: tuple[str, ...]
 
+    @property
+    def added(self) -> dict[str, int]:
+        """When tenants are added, in ps, by name."""
+        orders = self.settings.control.orders if self.settings.control else ()
+        return {order.tenant: order.time_ps for order in orders if order.tenant}
+
 
 _MAX_SEEDS = 1000
 
@@ -178,7 +175,8 @@ def read_scenario(path: Path) -> Scenario:
     jobs = tuple(filter(None, (reader.job(name, job) for name, job in spec.jobs.items())))
     if not spec.jobs:
         reader.problems.append(source.error("bad-scenario", "there is no job", ("jobs",), at_key=True))
-    faults = tuple(filter(None, (reader.fault(i, event) for i, event in enumerate(spec.timeline))))
+    faults = reader.faults(spec)
+    control = reader.control(spec)
     expectations = tuple(
         filter(None, (reader.expectation(i, text, spec) for i, text in enumerate(spec.expect)))
     )
@@ -190,6 +188,8 @@ def read_scenario(path: Path) -> Scenario:
         seed=first,
         fidelity=spec.fidelity,
         faults=faults,
+        control=control,
+        watches_progress=any(each.metric.name == RECOVERY for each in expectations),
         detection_ps=spec.detection,
         until_ps=NEVER if spec.until is None else spec.until,
     )
@@ -273,7 +273,7 @@ class _Reader:
         except InputError as error:
             self.problems += _placed(error, self._source, place)
             return None
-        return ScenarioJob(name, spec.start, make) if make else None
+        return ScenarioJob(name, spec.start, make, spec.tenant or "") if make else None
 
     def _collective(self, spec: JobSpec, place: Place) -> Callable[[int], Work] | None:
         size_bytes = self._read("bad-size", lambda: parse_message_bytes(spec.size or ""), (*place, "size"))
@@ -299,13 +299,33 @@ class _Reader:
 
         return make
 
-    def fault(self, number: int, event: EventSpec) -> Fault | None:
-        row = {"what": event.what, "where": event.where, "from": event.from_, "until": event.until}
-        return self._read(
-            "bad-faults",
-            lambda: make_fault(self.fabric, {**row, "value": event.value}),
-            self._source.written(("timeline", number)),
-        )
+    def faults(self, spec: ScenarioFile) -> tuple[Fault, ...]:
+        """What goes wrong."""
+        found: list[Fault] = []
+        for number, event in enumerate(spec.timeline):
+            if not is_order(event):
+                added = partial(faults_with, self.fabric, found, event)
+                found = self._read("bad-faults", added, self._event(number)) or found
+        return tuple(found)
+
+    def control(self, spec: ScenarioFile) -> Control | None:
+        """The controller, if there is one or something is ordered of one."""
+        own, orders = spec.controller or ControllerSpec(), list[Order]()
+        jobs_of = Counter(job.tenant for job in spec.jobs.values() if job.tenant)
+        for number, event in enumerate(spec.timeline):
+            if is_order(event):
+                read = partial(orders_of, self.fabric, event, jobs_of)
+                orders += self._read("bad-faults", read, self._event(number)) or ()
+        if spec.controller is None and not orders:
+            return None
+        if others := [switch.name for switch in self.fabric.switches if switch.model.nos != "sonic"]:
+            message = f"a controller in a run is of SONiC switches, and {others[0]} is none"
+            place: Place = ("controller",) if spec.controller else ("timeline",)
+            self.problems.append(self._source.error("bad-scenario", message, place, "leave it out"))
+        return Control(spec.controller is not None, own.hear, own.plan, own.push, tuple(orders))
+
+    def _event(self, number: int) -> Place:
+        return self._source.written(("timeline", number))
 
     def expectation(self, number: int, text: str, spec: ScenarioFile) -> Expectation | None:
         place = self._source.written(("expect", number))

@@ -31,6 +31,7 @@ class View:
         job, schedule, size_bytes: None, None and 0 for the whole run.
         line_gbs: payload rate of the job's slowest rank.
         alone_ps: how long the job takes alone and undisturbed; None where nothing asks for it.
+        still_ps: int64, by the run's queue pairs, as in `Outcome`.
     """
 
     run: Run
@@ -41,6 +42,7 @@ class View:
     size_bytes: int = 0
     line_gbs: float = 0.0
     alone_ps: int | None = None
+    still_ps: NDArray[np.int64] | None = None
 
     @cached_property
     def _is_done(self) -> NDArray[np.bool_]:
@@ -98,8 +100,7 @@ class View:
     def slowdown(self, share: float) -> float | None:
         """Message times against those on an idle fabric, the parts of a message over several queue pairs
         each by itself."""
-        run, stripes = self.run, self.run.stripes
-        parts = slice(int(stripes.offsets[self.messages.start]), int(stripes.offsets[self.messages.stop]))
+        run, parts = self.run, self._parts
         flows = run.simulation.flows()
         if not self._is_done.all():
             return None
@@ -107,6 +108,18 @@ class View:
         ideal = ideal_fcts_ps(run.simulation, run.sent.qp[parts], run.sent.size_bytes[parts])
         known = ideal > 0
         return _at_most(taken[known] / ideal[known], share)
+
+    @property
+    def _parts(self) -> slice:
+        """The messages' parts over queue pairs."""
+        offsets = self.run.stripes.offsets
+        return slice(int(offsets[self.messages.start]), int(offsets[self.messages.stop]))
+
+    def recovery_ps(self) -> float | None:
+        """The longest that one of the queue pairs stood still after something had happened."""
+        if self.still_ps is None or not self._is_done.all():
+            return None
+        return float(self.still_ps[self.run.sent.qp[self._parts]].max(initial=0))
 
     def jain(self) -> float | None:
         """Jain's index of the messages' throughput: (sum x)^2 / (n sum x^2) (Jain, Chiu, Hawe, DEC-TR-301,
@@ -182,6 +195,7 @@ def _shares(
 
 
 JCT_RATIO = "jct_ratio"
+RECOVERY = "recovery"
 
 METRICS: dict[str, Metric] = {
     each.name: each
@@ -195,6 +209,7 @@ METRICS: dict[str, Metric] = {
         *_shares("fct", TIME, "message completion time", View.fct_ps),
         *_shares("slowdown", RATIO, "message time against an idle fabric", View.slowdown),
         Metric("jain", "any", NUMBER, False, "Jain's index of the messages' throughput", View.jain),
+        Metric(RECOVERY, "any", TIME, True, "longest standstill of a message", View.recovery_ps, True),
         Metric("drops", "run", COUNT, True, "packets dropped", View.drops, True),
         Metric("pfc_pauses", "run", COUNT, True, "pause frames that took effect", View.pauses, True),
         Metric("pfc_pause_ratio", "run", SHARE, True, "longest pause of a port", View.pause_share, True),

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from raddle.controller.plan.make import make_plan
 from raddle.lab.run.bench_result import line_rate_gbs
-from raddle.lab.run.drive import Outcome, Run, drive
+from raddle.lab.run.drive import Outcome, drive
 from raddle.lab.run.effort import TimeLeft, Told
 from raddle.lab.run.fidelity import check_fidelity, left_out
 from raddle.lab.run.link_flows import flows_of_links
@@ -17,12 +17,14 @@ from raddle.lab.run.settings import RunSettings
 from raddle.lab.run.size_row import unfinished_flows
 from raddle.lab.run.watch import QUIET, Watch
 from raddle.lab.scenario.checks import run_checks
+from raddle.lab.scenario.controlled import alone_control, controlled, demands_of, starts_of
 from raddle.lab.scenario.file import Scenario
 from raddle.lab.scenario.judge import Measured, verdict_of
 from raddle.lab.scenario.metrics import JCT_RATIO, View
+from raddle.lab.scenario.replan import present_demand
 from raddle.lab.scenario.work import ScenarioJob, Work
 from raddle.lab.switches.prepared import OWN_SWITCHES, PreparedSwitches, prepare_switches
-from raddle.lab.workloads.joined import joined, joined_demand
+from raddle.lab.workloads.joined import joined
 from raddle.report.scenario import JobTimes, ScenarioResult
 from raddle.sim import NEVER
 from raddle.workload import Workload
@@ -53,9 +55,17 @@ def run_scenario(
     measured: list[Measured] = []
     first: Outcome | None = None
     for switches, works, seed in _prepared(scenario, watch):
-        settings = replace(scenario.settings, seed=seed, threads=threads, series_ps=0 if first else series_ps)
-        outcome = _run_jobs(scenario, switches, works, settings, watch)
-        measured.append(_measure(scenario, switches, works, outcome.run, watch))
+        control = controlled(scenario, switches, works)
+        settings = replace(
+            scenario.settings,
+            seed=seed,
+            threads=threads,
+            control=control,
+            series_ps=0 if first else series_ps,
+        )
+        starts_ps = starts_of(scenario, switches, works)
+        outcome = _run_jobs(scenario, switches, works, starts_ps, settings, watch)
+        measured.append(_measure(scenario, switches, works, starts_ps, outcome, watch))
         first = first or outcome
     assert first
     simulation = first.run.simulation
@@ -87,7 +97,8 @@ def _prepared(scenario: Scenario, watch: Watch) -> Iterator[tuple[PreparedSwitch
     plan, switches = None, None
     for seed in scenario.seeds:
         works = tuple(job.make(seed) for job in scenario.jobs)
-        demand = joined_demand([work.demand() for work in works]) if scenario.routing == "pinned" else None
+        is_pinned = scenario.routing == "pinned"
+        demand = present_demand(demands_of(scenario, works), frozenset()) if is_pinned else None
         new = make_plan(scenario.fabric, scenario.routing, demand)
         if switches is None or new != plan:
             plan, switches = new, prepare_switches(scenario.fabric, new, OWN_SWITCHES, watch.tell)
@@ -98,28 +109,35 @@ def _run_jobs(
     scenario: Scenario,
     switches: PreparedSwitches,
     works: Sequence[Work],
+    starts_ps: Sequence[int],
     settings: RunSettings,
     watch: Watch,
 ) -> Outcome:
     parts = [
-        (job.name if len(works) > 1 else "", _begun(work.workload, job.start_ps))
-        for job, work in zip(scenario.jobs, works, strict=True)
+        (job.name if len(works) > 1 else "", _begun(work.workload, start_ps))
+        for job, work, start_ps in zip(scenario.jobs, works, starts_ps, strict=True)
     ]
     return _driven(switches, joined(parts), settings, watch, f"{scenario.name}, seed {settings.seed}")
 
 
 def _measure(
-    scenario: Scenario, switches: PreparedSwitches, works: Sequence[Work], run: Run, watch: Watch
+    scenario: Scenario,
+    switches: PreparedSwitches,
+    works: Sequence[Work],
+    starts_ps: Sequence[int],
+    outcome: Outcome,
+    watch: Watch,
 ) -> Measured:
-    views = {"": View(run, slice(0, run.workload.schedule.flows))}
+    run, still_ps = outcome.run, outcome.still_ps
+    views = {"": View(run, slice(0, run.workload.schedule.flows), still_ps=still_ps)}
     first = 0
-    for job, work in zip(scenario.jobs, works, strict=True):
+    for job, work, start_ps in zip(scenario.jobs, works, starts_ps, strict=True):
         own = slice(first, first + work.workload.schedule.flows)
         first = own.stop
         views[job.name] = View(
-            run, own, job.start_ps, work.collective, work.workload.schedule, work.size_bytes,
+            run, own, start_ps, work.collective, work.workload.schedule, work.size_bytes,
             line_gbs=line_rate_gbs(scenario.fabric, work.workload.seats),
-            alone_ps=_alone_ps(scenario, switches, job, work, run.settings, watch),
+            alone_ps=_alone_ps(scenario, switches, job, work, run.settings, watch), still_ps=still_ps,
         )  # fmt: skip
     return Measured(
         values={each.measured: each.metric.measure(views[each.job]) for each in scenario.expectations},
@@ -140,7 +158,10 @@ def _alone_ps(
     """How long a job takes alone and undisturbed, where something is expected of that."""
     if not any(each.job == job.name and each.metric.name == JCT_RATIO for each in scenario.expectations):
         return None
-    undisturbed = replace(settings, faults=(), until_ps=NEVER, series_ps=0)
+    control = alone_control(scenario, switches, job, work)
+    undisturbed = replace(
+        settings, faults=(), until_ps=NEVER, series_ps=0, control=control, watches_progress=False
+    )
     run = _driven(switches, work.workload, undisturbed, watch, f"{job.name} alone").run
     return View(run, slice(0, work.workload.schedule.flows)).time_ps
 

@@ -25,8 +25,9 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class ScenarioJob:
-    """A job, from a time on. `make` is its work with a seed."""
+    """A job, from a time on. `make` is its work with a seed; `tenant` whose it is, if anybody's."""
 
     name: str
     start_ps: int
     make: Callable[[int], Work]
+    tenant: str = ""

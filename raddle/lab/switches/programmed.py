@@ -9,12 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
-from raddle.controller.plan.model import Plan
+from raddle.controller.plan.model import Plan, SwitchPlan
 from raddle.controller.reconcile import PushPolicy, SwitchResult, apply_plan, read_databases
 from raddle.controller.southbound.p4runtime.fleet import read_all
 from raddle.controller.southbound.sonic.gnmi import GnmiClient
 from raddle.controller.southbound.sonic.sets import differences, plan_push
-from raddle.controller.southbound.sonic.tables import Tables, bootstrap, intended
+from raddle.controller.southbound.sonic.tables import Tables, bootstrap, intended, pushed
 from raddle.controller.southbound.sonic.yang import yang_judge
 from raddle.controller.southbound.workers import all_of, everywhere
 from raddle.errors import UnreachableError
@@ -197,6 +197,17 @@ class ReportedSwitch:
             else derive(self.config, appl)
         )
         return dataclasses.replace(state, name=self.name)
+
+
+def planned_switch(switch: SwitchPlan) -> ReportedSwitch:
+    """What a SONiC switch reports once it holds its part of a plan."""
+    boot = bootstrap(switch)
+    config = {table: dict(entries) for table, entries in boot.config_db.items()}
+    for table, entries in pushed(switch).items():
+        config.setdefault(table, {}).update(entries)
+    oper = {port.name: {"oper_status": "up" if port.is_enabled else "down"} for port in switch.ports}
+    appl = {"PORT_TABLE": oper, "SWITCH_TABLE": {"switch": boot.switch_json["SWITCH_TABLE:switch"]}}
+    return ReportedSwitch(switch.name, cast(ConfigDb, config), appl, False, None, EntityTables())
 
 
 def read_switches(inventory: Inventory, over_p4: Collection[str] = ()) -> dict[str, ReportedSwitch]:

@@ -32,13 +32,16 @@ def test_failure_names_a_link_by_either_of_its_ports() -> None:
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("burn,host3,1us,,", "'burn' is no fault; down, flap, errors, storm, slow are"),
+        (
+            "burn,host3,1us,,",
+            "'burn' is no fault; down, up, flap, errors, storm, slow, slow-link, straggler are",
+        ),
         ("down,leaf0:Ethernet999,1us,,", "'leaf0:Ethernet999' is at no link"),
         ("down,host3,2us,1us,", "it ends at '1us', not after '2us' when it begins"),
         ("flap,host3,2us,,1us", "a flap needs an end"),
         ("storm,host3,2us,,9", "'9' is not a priority from 0 to 7"),
         ("errors,host3,2us,,2", "'2' is not a bit error ratio from 0 to below 1"),
-        ("slow,host3,2us,,", "a slow needs a value"),
+        ("slow,host3,2us,,", "'slow' needs a value"),
         ("slow,leaf0,2us,,1G", "'leaf0' is no endpoint"),
         ("down,host3", "2 cells, the header has 5"),
         ("down,host3,soon,,", "'soon' is not a time"),

@@ -14,7 +14,7 @@ from raddle.cli.run_options import RunOptions
 from raddle.controller.plan.make import make_plan
 from raddle.errors import InputError
 from raddle.lab.run.drive import Outcome, drive
-from raddle.lab.run.faults import make_fault
+from raddle.lab.run.faults import with_faults
 from raddle.lab.run.repair import check_controller
 from raddle.lab.run.settings import ControllerDelays, RunSettings
 from raddle.lab.switches.prepared import OWN_SWITCHES, PreparedSwitches, prepare_switches
@@ -50,7 +50,7 @@ def cut(start: str, end: str = "", where: str = "leaf1:spine0") -> dict[str, str
 
 
 def run(work: Workload, settings: RunSettings, *faults: dict[str, str]) -> Outcome:
-    made = tuple(make_fault(FABRIC, each) for each in faults)
+    made = tuple(fault for each in faults for fault in with_faults(FABRIC, [], each))
     return drive(switches("ecmp"), work, replace(settings, faults=made))
 
 
@@ -110,7 +110,7 @@ def test_pins_are_planned_anew(work: Workload) -> None:
     demand = demand_of(FABRIC, work.seats, work.schedule)
     plan = make_plan(FABRIC, "pinned", demand)
     pinned = prepare_switches(FABRIC, plan, OWN_SWITCHES)
-    fault = make_fault(FABRIC, cut("100us"))
+    (fault,) = with_faults(FABRIC, [], cut("100us"))
     outcome = drive(pinned, work, replace(SETTINGS, faults=(fault,)), demand=demand)
     assert is_done(outcome)
     assert outcome.repairs[0].routes > 0
