@@ -33,6 +33,9 @@ DUAL_TOR = (
 )
 """Each NIC has a port to either leaf of a pair: host0 and host1 are on leaf0 and leaf1."""
 
+BONDED = DUAL_TOR.replace("ports: 2", "ports: 2, bond: true")
+"""The same, and each NIC is one bond: host0 to host3 have one address each."""
+
 TWO_PLANES = (
     "raddle: 1\nname: pod\nfabric: {planes: 2, leaves: {count: 2}, spines: {count: 2}}\n"
     "hosts: {per_leaf: 2, nics: {count: 2}}\n"

@@ -26,7 +26,8 @@ class AddressPlan:
     Attributes:
         version: 4 or 6.
         leaf_prefixes: the networks of each leaf that hold all its host links, in order of `Fabric.leaves`:
-            one, and more where hosts came that the first had no room for.
+            one, and more where hosts came that the first had no room for; none of a leaf that announces those
+            of another (`Fabric.follower_leaves`).
         link_ends: (address of end a, address of end b) of every link, in order of `Fabric.links`.
         is_numbered: whether links between switches have addresses; else their ends are link-local ones.
         loopbacks: in order of `Fabric.switches`.
@@ -73,7 +74,8 @@ def address_families(fabric: Fabric) -> tuple[AddressPlan, ...]:
     Each leaf owns a block of the pool `hosts`, a power of two that fits the leaf with the most hosts, so that
     one aggregate covers it. Its host links take the block's /31s (RFC 3021; /127s, RFC 6164) in link order,
     leaf port even, endpoint odd. Links between switches take those of `underlay` in link order, upper end
-    even, lower end odd; a record may say the opposite of a link. Unnumbered ones have their switches'
+    even, lower end odd; a record may say the opposite of a link. Both links of a bond have the addresses of
+    its first port's. Unnumbered ones have their switches'
     link-local addresses. Switch i has the i-th address of `loopbacks`.
 
     What the fabric's record has stays as it is there; what is reserved has the address of its place in the
@@ -175,7 +177,7 @@ def _shortages(
     fabric: Fabric, networks: dict[str, Network], numbered: int, section: str
 ) -> Iterator[Diagnostic]:
     """Pools that could not hold the fabric if it were new."""
-    bits, leaves = _block_bits(fabric), len(fabric.leaves)
+    bits, leaves = _block_bits(fabric), len(fabric.leaves) - len(fabric.follower_leaves)
     needs = {
         "hosts": (leaves << bits, f"{leaves} leaves of {1 << bits} addresses"),
         "underlay": (2 * numbered, f"{numbered} links of 2 addresses"),
@@ -198,9 +200,11 @@ def _number_hosts(
 ) -> tuple[list[list[Block]], list[int] | None]:
     """The blocks of every leaf, and the first of the two addresses of every endpoint's link; None where the
     pool is full."""
+    followers = fabric.follower_leaves
     by_leaf: dict[int, list[Endpoint]] = {leaf.index: [] for leaf in fabric.leaves}
     for endpoint in sorted(fabric.endpoints, key=lambda endpoint: endpoint.link):
-        by_leaf[endpoint.leaf].append(endpoint)
+        if endpoint.leaf not in followers:
+            by_leaf[endpoint.leaf].append(endpoint)
     key_of = {
         each.index: cable_key(fabric.links[each.link].a, fabric.links[each.link].b)
         for each in fabric.endpoints
@@ -215,6 +219,9 @@ def _number_hosts(
     pairs = [0] * len(fabric.endpoints)
     blocks: list[list[Block]] = []
     for leaf, members in by_leaf.items():
+        if leaf in followers:
+            blocks.append([])
+            continue
         own = standing[fabric.switches[leaf].name]
         lacking = len(members) - sum(size // 2 for _, size in own)
         if lacking > 0 or not own:
@@ -228,6 +235,8 @@ def _number_hosts(
         given = allocate([key_of[each.index] for each in members], spoken, places)
         for each in members:
             pairs[each.index] = given[key_of[each.index]]
+            if each.twin is not None:
+                pairs[each.twin] = pairs[each.index]
     return blocks, pairs
 
 

@@ -79,7 +79,9 @@ def balance_of(fabric: Fabric, table: PathTable) -> Balance | None:
 
 
 def _problem(fabric: Fabric, table: PathTable, most: int, counts_dead: bool) -> _Problem | None:
-    if table.pattern.size > most:  # which needs not be counted
+    if table.pattern.size > most or len(
+        table.graph.twins
+    ):  # a bond's block is at two leaves, which is not weighed
         return None
     numbers, uses = np.unique(table.pattern[table.pattern >= 0], return_counts=True)
     sizes = [len(table.patterns[number].slots) for number in numbers.tolist()]

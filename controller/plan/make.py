@@ -11,6 +11,7 @@ from typing import Literal
 from raddle.collector import collector_paused
 from raddle.controller.plan.addresses import AddressPlan, address_families
 from raddle.controller.plan.balance import balance_of, balanced, is_weighed
+from raddle.controller.plan.bond_routes import bond_routes
 from raddle.controller.plan.buffers import plan_buffers, with_room
 from raddle.controller.plan.graph import graph_of
 from raddle.controller.plan.group_tables import check_group_tables, report_weights
@@ -73,12 +74,19 @@ def make_plan(
     routed = without_drained(fabric)
     table, balance = _paths(fabric, routed, progress)
     with collector_paused():
-        routes = routes_of(fabric, table, families)
+        shared = routes_of(fabric, table, families)
+    around = bond_routes(routed, families, table.graph)
+    routes = tuple(each + own for each, own in zip(shared, around, strict=True))
     seeds = [hash_seed(fabric, switch) for switch in fabric.switches]
     pins = None
     if routing == "pinned":
         if demand is None:
             raise InputError.of("no-demand", "pinned routing needs the flows of a collective")
+        if fabric.follower_leaves:
+            hint = "take --routing ecmp; 'bond: false' gives each port an address that can be pinned"
+            raise InputError.of(
+                "form-not-planned", "flows to bonds cannot be pinned: their two ports share an address", hint
+            )
         progress("pinning flows", _PATHS_SHARE)
         with placed(fabric):
             pins = plan_pins(routed, addresses, demand, routes, seeds, earlier)
@@ -109,7 +117,9 @@ def outline_plan(fabric: Fabric, progress: Progress = silent) -> tuple[Plan, lis
     table, balance = _paths(fabric, without_drained(fabric), progress)
     routes: SwitchRoutes = ((),) * len(fabric.switches)
     plan = _without_pins(fabric, families, routes, table, balance, progress=progress)
-    return plan, count_routes(table, families)
+    around = bond_routes(without_drained(fabric), families, table.graph)
+    counts = zip(count_routes(table, families), around, strict=True)
+    return plan, [count + len(own) for count, own in counts]
 
 
 def plan_around(fabric: Fabric, name: str) -> Plan:
@@ -128,7 +138,10 @@ def plan_around(fabric: Fabric, name: str) -> Plan:
     switches = [switch for switch in fabric.switches if switch.name in near]
     own = [switch.index for switch in switches if switch.name == name]
     found = dict(zip(own, routes_of_some(fabric, table, families, own, {}), strict=True))
-    routes = tuple(found.get(switch.index, ()) for switch in switches)
+    around = bond_routes(without_drained(fabric), families, table.graph)
+    routes = tuple(
+        (*found[switch.index], *around[switch.index]) if switch.index in found else () for switch in switches
+    )
     return _without_pins(fabric, families, routes, table, balance, switches)
 
 

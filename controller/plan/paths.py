@@ -139,7 +139,7 @@ def update_paths(table: PathTable, graph: SwitchGraph) -> PathTable:
     spines = np.unique(graph.lower[changed[~is_leaf]]).astype(np.int64)
     below = graph.down[spines]
     leaves = np.union1d(graph.lower[changed[is_leaf]], graph.lower[below[graph.is_first[below]]])
-    leaves = leaves.astype(np.int64)
+    leaves = _with_twins(graph, leaves.astype(np.int64))
     onward = renew(graph, table.onward, graph.place(spines, 2), leaves)
     pattern = table.pattern.copy()
     whole = np.union1d(leaves, spines)
@@ -161,7 +161,36 @@ def _fill(
             some = of_tier[start : start + max(1, _CHUNK_CELLS // width)]
             first_slot = graph.up.shape[1] if tier == 3 else 0
             flow = weights(graph, onward, some, leaves)
+            _join_twins(graph, flow, some, leaves)
             pattern[np.ix_(some, leaves)] = registry.number(flow, first_slot)
+
+
+def _with_twins(graph: SwitchGraph, leaves: Numbers) -> Numbers:
+    """These leaves, and those that announce the same blocks."""
+    is_met = np.isin(graph.twins, leaves).any(axis=1)
+    return np.union1d(leaves, graph.twins[is_met].ravel()).astype(np.int64)
+
+
+def _join_twins(graph: SwitchGraph, flow: Floats, rows: Numbers, leaves: Numbers) -> None:
+    """Let either of two twins stand for both: what flows to the one or the other. Both deliver themselves."""
+    twins = graph.twins[np.isin(graph.twins[:, 0], leaves)]
+    if not len(twins):
+        return
+    place = np.full(len(graph.tier), -1)
+    place[leaves] = np.arange(len(leaves))
+    one, other = place[twins].T
+    joined = flow[:, :, one] + flow[:, :, other]
+    if graph.tier[rows[0]] < 3:  # the way up is one, whichever of the two it leads to
+        up, uplinks = graph.up[rows], graph.up.shape[1]
+        most = graph.edge_part[up] * graph.share[up]
+        joined[:, :uplinks] = np.minimum(joined[:, :uplinks], most[:, :, None])
+    flow[:, :, one] = flow[:, :, other] = joined
+    row_of = np.full(len(graph.tier), -1)
+    row_of[rows] = np.arange(len(rows))
+    for each in twins.T:
+        is_here = row_of[each] >= 0
+        for at in (one, other):
+            flow[row_of[each[is_here]], :, at[is_here]] = 0
 
 
 def _from_leaves(graph: SwitchGraph, onward: Onward, rows: Numbers, leaves: Numbers) -> Floats:

@@ -9,6 +9,7 @@ import numpy as np
 
 from raddle.controller.plan.addresses import address_families
 from raddle.controller.plan.balance import balanced
+from raddle.controller.plan.bond_routes import bond_routes
 from raddle.controller.plan.graph import graph_of
 from raddle.controller.plan.model import Plan
 from raddle.controller.plan.paths import find_paths, update_paths
@@ -40,6 +41,8 @@ def replanner(fabric: Fabric, plan: Plan, demand: Demand | None) -> Callable[[Fa
         inner = np.flatnonzero(arrays.tier > 0)
         graph = table.graph.with_speeds(inner, speeds_bps[inner])
         shared = routes_of(fabric, balanced(failed, update_paths(table, graph)), families, known)
+        around = bond_routes(failed, families, graph)
+        shared = tuple(each + own for each, own in zip(shared, around, strict=True))
         if before is None or demand is None:
             return shared
         pins = repair_pins(failed, addresses, before)

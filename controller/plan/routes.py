@@ -52,7 +52,7 @@ def routes_of_some(
             for n in numbers:
                 key = family.version, switch, n, groups[n].weights
                 if key not in known:
-                    known[key] = _next_hops(fabric, table, family, switch, n, groups[n])
+                    known[key] = next_hops(fabric, table, family, switch, n, groups[n])
                 hops[n] = known[key]
             to_leaf = enumerate(table.pattern[switch].tolist())
             own += [Route(name, hops[n], "fabric") for leaf, n in to_leaf if n >= 0 for name in names[leaf]]
@@ -73,7 +73,7 @@ def groups_of(table: PathTable, patterns: list[int], budget: TableBudget) -> dic
     return dict(zip(patterns, reduce_groups(shares, budget), strict=True))
 
 
-def _next_hops(
+def next_hops(
     fabric: Fabric, table: PathTable, family: AddressPlan, switch: int, number: int, group: Group
 ) -> tuple[NextHop, ...]:
     """The members of a group by address as a number, the order in which a switch numbers them."""

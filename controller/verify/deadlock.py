@@ -83,8 +83,9 @@ def _pairs(network: Network, live: Live, carried: Bools) -> list[tuple[Ints, Int
     members = tables.members[is_onward]
     ends = np.append(0, np.cumsum(is_onward))[tables.offsets]
     is_busy = carried.any(axis=1)
-    for switch in range(len(network.switches)):
-        incoming = np.flatnonzero((network.peer == switch) & is_busy)
+    real = network.parts[1]
+    for switch in real:
+        incoming = np.flatnonzero((network.peer == switch) & is_busy & (network.out < real.stop))
         groups = np.unique(live.group[switch])
         groups = groups[(groups >= 0) & (ends[groups + 1] > ends[groups])]
         if not len(incoming) or not len(groups):

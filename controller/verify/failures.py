@@ -87,7 +87,8 @@ def failures(network: Network, together: int, most: int, seed: int) -> tuple[lis
     Returns:
         The failures and the number of all there are.
     """
-    links, switches = np.flatnonzero(network.is_up[:-1]).tolist(), range(len(network.switches))
+    cables, switches = network.parts
+    links = np.flatnonzero(network.is_up[cables]).tolist()
     singles = [Failure(_link_name(network, link), links=(link,)) for link in links]
     singles += [Failure(network.switches[switch], switches=(switch,)) for switch in switches]
     chosen, total = list(singles), len(singles)
@@ -189,7 +190,7 @@ def survey(
     controller makes of them; where that comes out otherwise, each is judged.
 
     Args:
-        speed_bps: int[links + 1], in the order of `Network.link`.
+        speed_bps: int[links], of the fabric's links.
     """
     before = repair(network, tables, network.is_up)
     is_sound = judge(network, tables, network.is_up, rank).is_good

@@ -25,9 +25,10 @@ def busiest_link(
     a group's live next hops get shares by their weights (which a hash reaches with many flows only).
 
     Args:
-        speed_bps: int[links + 1], in the order of `Network.link`.
+        speed_bps: int[links], of the fabric's links.
         members: bool[endpoints], those that send and are sent to; all where there is none.
     """
+    speed_bps = network.speeds(speed_bps, links)
     demand = _Demand(network, links, speed_bps, members)
     load = np.zeros(len(network.out))
     wanted = np.flatnonzero(demand.is_up[tables.destinations])
@@ -42,7 +43,7 @@ def busiest_link(
         runs = np.searchsorted(place.ravel()[order], np.arange(len(first)))
         arriving = np.add.reduceat(demand.to(tables.destinations[columns[order]]), runs, axis=1)
         load += _loads(network, tables.only(columns[first]), links, arriving)
-    load[network.peer == len(network.switches)] = 0.0
+    load[network.is_access] = 0.0
     share = load / speed_bps[network.link]
     worst = int(share.argmax())
     return (float(share[worst]), str(network.ports[worst])) if share[worst] > 0 else (0.0, "")

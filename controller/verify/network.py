@@ -6,7 +6,7 @@ S switches, C channels, D destinations (endpoints), G groups of next hops with M
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from ipaddress import ip_network
@@ -19,7 +19,7 @@ from raddle.controller.plan.addresses import plan_addresses
 from raddle.controller.plan.model import NextHop, SwitchPlan
 from raddle.controller.southbound.sonic.tables import equal_next_hops
 from raddle.state import SwitchState
-from raddle.topology.model import Fabric, PortRef
+from raddle.topology.model import Endpoint, Fabric, PortRef
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -45,6 +45,11 @@ class Network:
         is_up: bool[links + 1]. `is_drained`: bool[links + 1], no route is to use it although it is up.
         ends: int[links, 2], the switches at both ends, the lower one first, S for a host.
         channel: index of every channel by (switch, port number).
+        bond_links: int[B, 2], the links of both ports of every bond. The last B switches stand for the NICs
+            of bonds, which send by either port and take what either brings, and the last B links for what is
+            behind: neither fails by itself.
+        bond_entries: the routes of those switches, by name.
+        of_endpoint: int[fabric endpoints], its place here; both ports of a bond have the same.
     """
 
     switches: tuple[str, ...]
@@ -63,6 +68,33 @@ class Network:
     is_drained: Bools
     ends: Ints
     channel: Mapping[tuple[int, int], int]
+    bond_links: Ints
+    bond_entries: Mapping[str, list[Entry]]
+    of_endpoint: Ints
+
+    @property
+    def parts(self) -> tuple[range, range]:
+        """The links and the switches that there are, without what stands for bonds."""
+        bonds = len(self.bond_links)
+        return range(len(self.ends) - bonds), range(len(self.switches) - bonds)
+
+    @cached_property
+    def is_access(self) -> Bools:
+        """bool[C + 1], the channel leads to or from a host."""
+        real = self.parts[1].stop
+        found: Bools = (self.peer >= real) | (self.out >= real)
+        return found
+
+    def speeds(self, speed_bps: Ints, links: Bools) -> Ints:
+        """int[links + 1], of the fabric's links as given, and of bonds what their live ports have."""
+        bonds = (speed_bps[self.bond_links] * links[self.bond_links]).sum(axis=1)
+        return np.concatenate((speed_bps, bonds, [1]))
+
+    def places(self, ports: Bools) -> Bools:
+        """bool[endpoints], of some of the fabric's endpoints; a bond is among them with either port."""
+        found = np.zeros(len(self.endpoints), np.bool_)
+        found[self.of_endpoint[ports]] = True
+        return found
 
     @property
     def void(self) -> int:
@@ -88,9 +120,8 @@ class Network:
 
 def network_of(fabric: Fabric) -> Network:
     """The graph of a fabric."""
-    number = {switch.name: switch.index for switch in fabric.switches}
-    nobody = len(number)
-    endpoint_at = {PortRef(fabric.hosts[e.host].name, e.nic): e.index for e in fabric.endpoints}
+    seats = _Seats(fabric)
+    number, nobody = seats.number, len(seats.number)
     ports: list[PortRef] = []
     out, peer, endpoint, links = [], [], [], []
     channel = {}
@@ -99,35 +130,115 @@ def network_of(fabric: Fabric) -> Network:
         for switch in fabric.switches
         for number, port in enumerate(switch.ports)
     }
-    for link in fabric.links:
-        for near, far in ((link.a, link.b), (link.b, link.a)):
-            if near.device in number:
-                channel[place[near]] = len(ports)
-                ports.append(near)
-                out.append(number[near.device])
-                peer.append(number.get(far.device, nobody))
-                endpoint.append(endpoint_at.get(far, -1))
-                links.append(link.index)
+    place |= seats.bond_ports
+    for index, near, far in seats.links():
+        for one, other in ((near, far), (far, near)):
+            if one in place:
+                channel[place[one]] = len(ports)
+                ports.append(one)
+                out.append(place[one][0])
+                peer.append(place[other][0] if other in place else nobody)
+                endpoint.append(seats.at.get(other, -1))
+                links.append(index)
     numbered = plan_addresses(fabric)
-    ends = [[number.get(link.a.device, nobody), number.get(link.b.device, nobody)] for link in fabric.links]
+    inner = [(place.get(a, (nobody,))[0], place.get(b, (nobody,))[0]) for _, a, b in seats.links()]
+    first = [fabric.endpoints[index] for index in seats.first]
+    bits, addresses = numbered.bits, [numbered.endpoints[each.index] for each in first]
+    bonds = seats.bonds
     return Network(
         switches=tuple(number),
-        endpoints=tuple(each.name for each in fabric.endpoints),
-        addresses=np.array(numbered.endpoints, np.uint32 if numbered.version == 4 else object),
-        bits=numbered.bits,
-        home=np.array([each.leaf for each in fabric.endpoints], np.int64),
-        host_link=np.array([each.link for each in fabric.endpoints], np.int64),
-        plane=np.array([each.plane for each in fabric.endpoints], np.int64),
+        endpoints=tuple(seats.name_of(each) for each in first),
+        addresses=np.array(addresses, np.uint32 if numbered.version == 4 else object),
+        bits=bits,
+        home=np.array([seats.home_of(each) for each in first], np.int64),
+        host_link=np.array([seats.link_of(each) for each in first], np.int64),
+        plane=np.array([each.plane for each in first], np.int64),
         ports=tuple(ports),
         out=np.array([*out, nobody], np.int64),
         peer=np.array([*peer, nobody], np.int64),
         endpoint=np.array([*endpoint, -1], np.int64),
-        link=np.array([*links, len(fabric.links)], np.int64),
-        is_up=np.array([*(link.is_up for link in fabric.links), True]),
-        is_drained=np.array([*(link.is_drained for link in fabric.links), False]),
-        ends=np.array(ends, np.int64).reshape(-1, 2),
+        link=np.array([*links, len(inner)], np.int64),
+        is_up=np.array([*(link.is_up for link in fabric.links), *(True for _ in bonds), True]),
+        is_drained=np.array([*(link.is_drained for link in fabric.links), *(False for _ in bonds), False]),
+        ends=np.array(inner, np.int64).reshape(-1, 2),
         channel=channel,
+        bond_links=np.array([[fabric.endpoints[e].link for e in pair] for pair in bonds], np.int64).reshape(
+            -1, 2
+        ),
+        bond_entries={
+            seats.name_of(fabric.endpoints[pair[0]]): [
+                (0, 0, (0, 1)),
+                (numbered.endpoints[pair[0]], bits, (2,)),
+            ]
+            for pair in bonds
+        },
+        of_endpoint=np.array(seats.place_of, np.int64),
     )
+
+
+class _Seats:
+    """Where endpoints are in the graph: at their leaves, or behind a switch that stands for a bond.
+
+    Attributes:
+        bonds: endpoints of both ports of each bond.
+        number: of each switch, those of bonds last.
+        first: the fabric's endpoints that have a place, of a bond the first; `place_of`: the place of each.
+        at: the place at each NIC port that is no bond's, and behind each bond.
+        bond_ports: (switch, port number) of the ports of bonds; the third leads to what is behind.
+    """
+
+    def __init__(self, fabric: Fabric) -> None:
+        self._fabric = fabric
+        self.bonds = [(e.index, e.twin) for e in fabric.endpoints if e.twin is not None and e.index < e.twin]
+        self.number = {switch.name: switch.index for switch in fabric.switches}
+        self.place_of = [0] * len(fabric.endpoints)
+        self.first: list[int] = []
+        self.at: dict[PortRef, int] = {}
+        self.bond_ports: dict[PortRef, tuple[int, int]] = {}
+        self._bond_of = {pair[0]: bond for bond, pair in enumerate(self.bonds)}
+        for each in fabric.endpoints:
+            if each.twin is not None and each.twin < each.index:
+                self.place_of[each.index] = self.place_of[each.twin]
+                continue
+            self.place_of[each.index] = len(self.first)
+            if each.twin is None:
+                self.at[_port_of(fabric, each)] = len(self.first)
+            self.first.append(each.index)
+        for pair in self.bonds:
+            one = fabric.endpoints[pair[0]]
+            switch = self.number[self.name_of(one)] = len(self.number)
+            for port, end in enumerate(pair):
+                self.bond_ports[_port_of(fabric, fabric.endpoints[end])] = (switch, port)
+            behind = self._behind(one)
+            self.bond_ports[PortRef(behind.device, "")] = (switch, 2)
+            self.at[behind] = self.place_of[one.index]
+
+    def _behind(self, endpoint: Endpoint) -> PortRef:
+        return PortRef(self.name_of(endpoint), "host")
+
+    def name_of(self, endpoint: Endpoint) -> str:
+        """Of a bond that of its NIC: `host0:eth0` of `host0:eth0p0` and `host0:eth0p1`."""
+        return endpoint.name if endpoint.twin is None else endpoint.name.rpartition("p")[0]
+
+    def home_of(self, endpoint: Endpoint) -> int:
+        return endpoint.leaf if endpoint.twin is None else self.number[self.name_of(endpoint)]
+
+    def link_of(self, endpoint: Endpoint) -> int:
+        if endpoint.twin is None:
+            return endpoint.link
+        return len(self._fabric.links) + self._bond_of[endpoint.index]
+
+    def links(self) -> Iterator[tuple[int, PortRef, PortRef]]:
+        """Number and ends, the lower one first, of the fabric's links and of what is behind bonds."""
+        for link in self._fabric.links:
+            yield link.index, link.a, link.b
+        for bond, pair in enumerate(self.bonds):
+            behind = self._behind(self._fabric.endpoints[pair[0]])
+            yield len(self._fabric.links) + bond, behind, PortRef(behind.device, "")
+
+
+def _port_of(fabric: Fabric, endpoint: Endpoint) -> PortRef:
+    return PortRef(fabric.hosts[endpoint.host].name, endpoint.nic)
 
 
 def entries_of_state(state: SwitchState) -> list[Entry]:

@@ -49,7 +49,7 @@ def judge_parts(
     """The parts of a fabric on the links that are up; none of a kind that the fabric has one of.
 
     Args:
-        speed_bps: int[links + 1], in the order of `Network.link`.
+        speed_bps: int[links], of the fabric's links.
         is_sound: nothing of the whole fabric is lost, so nothing of a part is.
     """
     links = network.is_up
@@ -63,9 +63,10 @@ def judge_parts(
             cut_off=cut_off_pairs(network, links, members),
             lost=0 if is_sound else judge(network, tables, links, rank, members).lost,
             busiest=busiest_link(network, tables, links, speed_bps, members),
-            bisection_bps=bisection_bps(fabric, members),
+            bisection_bps=bisection_bps(fabric, ports),
         )
-        for kind, name, members in _members(fabric)
+        for kind, name, ports in _members(fabric)
+        for members in (network.places(ports),)
     )
 
 

@@ -62,7 +62,8 @@ def _join(least: Ints, one: Ints, other: Ints) -> None:
 class _Finder:
     def __init__(self, network: Network, tables: Tables, speed_bps: Ints) -> None:
         self._network, self._tables = network, tables
-        self._rate = np.where(network.is_up, speed_bps, 0) + network.is_drained * 0.5
+        speeds = network.speeds(speed_bps, network.is_up)
+        self._rate = np.where(network.is_up, speeds, 0) + network.is_drained * 0.5
         members = np.split(tables.members, tables.offsets[1:-1])
         self._sets = [tuple(sorted(each.tolist())) for each in members]
         first: dict[tuple[int, tuple[int, ...]], int] = {}

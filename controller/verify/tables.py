@@ -60,7 +60,7 @@ class LookUp:
         self._routes: list[dict[int, dict[int, int]]] = []
         for number, name in enumerate(network.switches):
             by_length: dict[int, dict[int, int]] = {}
-            for prefix, length, ports in entries.get(name, ()):
+            for prefix, length, ports in entries.get(name, network.bond_entries.get(name, ())):
                 if is_of_family((prefix, length, ports), network.bits):
                     by_length.setdefault(length, {})[prefix] = self._group(number, ports)
             self._routes.append(by_length)

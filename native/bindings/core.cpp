@@ -18,7 +18,8 @@ Simulation* make_simulation(std::uint32_t endpoints, std::uint64_t seed, const r
                             const std::optional<Column<std::uint8_t>>& cuts_through,
                             const Column<std::uint32_t>& qp_src_rank, const Column<std::uint32_t>& qp_dst_rank,
                             const raddle::ScaleUpConfig* scale_up, const Column<std::int64_t>& flow_delay_ps,
-                            const Column<std::int64_t>& endpoint_bus_bps, unsigned threads) {
+                            const Column<std::int64_t>& endpoint_bus_bps,
+                            const Column<std::uint32_t>& endpoint_twin, unsigned threads) {
   const std::size_t ports = port_node.size();
   require(port_peer.size() == ports && port_bps.size() == ports && port_propagation_ps.size() == ports,
           "port columns must have one length");
@@ -29,7 +30,8 @@ Simulation* make_simulation(std::uint32_t endpoints, std::uint64_t seed, const r
                                 .cuts_through = cuts_through ? values(*cuts_through) : std::vector<std::uint8_t>{},
                                 .nic = nic,
                                 .seed = seed,
-                                .endpoint_bus = values(endpoint_bus_bps)};
+                                .endpoint_bus = values(endpoint_bus_bps),
+                                .endpoint_twin = values(endpoint_twin)};
   for (std::size_t i = 0; i < ports; ++i) {
     network.ports.push_back({port_node(i), port_peer(i), port_bps(i), port_propagation_ps(i)});
   }
@@ -60,7 +62,7 @@ NB_MODULE(_core, m) {
            column("qp_priority"), column("flow_qp"), column("flow_bytes"), column("flow_start_ps"),
            column("dep_offsets"), column("dep_ids"), nb::arg("cuts_through").noconvert() = nb::none(),
            column("qp_src_rank"), column("qp_dst_rank"), nb::arg("scale_up").none() = nb::none(),
-           column("flow_delay_ps"), column("endpoint_bus_bps"), "threads"_a = 1)
+           column("flow_delay_ps"), column("endpoint_bus_bps"), column("endpoint_twin"), "threads"_a = 1)
       .def("set_link", &Simulation::set_link, "port"_a, "is_up"_a)
       .def("set_traced", &Simulation::set_traced, "port"_a, "is_traced"_a)
       .def("take_trace", [](Simulation& s) {

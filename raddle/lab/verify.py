@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from raddle.controller.plan.model import NextHop, Plan, Route
 from raddle.controller.plan.replan import replanner, with_links
 from raddle.controller.plan.update import peers_of, update_rounds
@@ -252,7 +250,7 @@ def _replan(fabric: Fabric, plan: Plan, demand: Demand | None, network: Network)
     ports = [{port.name: number for number, port in enumerate(switch.ports)} for switch in plan.switches]
 
     def planned(links: Bools) -> list[dict[str, Route]]:
-        routes = routes_after(with_links(fabric, links[:-1].tolist()))
+        routes = routes_after(with_links(fabric, links[: len(fabric.links)].tolist()))
         return [{route.prefix: route for route in own} for own in routes]
 
     before = planned(network.is_up)
@@ -326,7 +324,7 @@ def _verify(
     rank = ranks(network, edges)
     present = judge(network, tables, network.is_up, rank)
     chosen, total = failures(network, scope.together, scope.most, scope.seed) if scope.together else ([], 0)
-    speed_bps = np.array([*(link.speed_bps for link in fabric.links), 1])
+    speed_bps = fabric.arrays.speed_bps
     outcomes = tuple(
         survey(network, tables, chosen, rank, replan, speed_bps, lambda share: progress("failures", share))
     )
@@ -338,12 +336,12 @@ def _verify(
     proof = ""
     if rank is not None:
         ranked = rank_by_name(network, rank, edges)
-        addresses = network.addresses.tolist()
+        addresses = network.addresses[network.of_endpoint].tolist()
         proof = certificate(fabric, addresses, subject.entries, ranked, subject.policies, subject.outside)
     return Verification(
         fabric=fabric.name,
         subject=subject.name,
-        endpoints=len(fabric.endpoints),
+        endpoints=len(network.endpoints),
         pairs=pairs_of(network),
         cut_off=cut_off_pairs(network, network.is_up),
         parts=judge_parts(fabric, network, tables, speed_bps, not present.lost),

@@ -115,6 +115,7 @@ class RunSetup:
         flow_delay_ps: from when all that a flow waits for is done until it starts, which is not before its
             `flow_start_ps`; empty: none.
         endpoint_bus_bps: what each endpoint's host bus carries of payload each way, 0: any; empty: all any.
+        endpoint_twin: the other port of each endpoint's bond, NONE of one that has none; empty: none has.
         cuts_through: per switch; empty: all store and forward.
         threads: that share the switches; the result is the same for any number.
     """
@@ -144,6 +145,7 @@ class RunSetup:
     scale_up: ScaleUpColumns | None = None
     flow_delay_ps: NDArray[np.int64] = field(default_factory=_no_delays)
     endpoint_bus_bps: NDArray[np.int64] = field(default_factory=_no_buses)
+    endpoint_twin: NDArray[np.uint32] = field(default_factory=_no_ranks)
     threads: int = 1
 
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
+from numpy.typing import NDArray
+
 from raddle.errors import InputError
+from raddle.sim.columns import NONE
 from raddle.sim.engine import NicColumns
 from raddle.state import PRIORITIES
 from raddle.topology.model import Fabric
@@ -51,6 +55,13 @@ def nic_columns(fabric: Fabric) -> NicColumns:
         cnp_priority=roce.cnp.priority,
         rate_control=roce.rate_control,
     )
+
+
+def twin_columns(fabric: Fabric) -> NDArray[np.uint32]:
+    """The other port of each endpoint's bond, NONE of one that has none; empty where there are no bonds."""
+    if not fabric.follower_leaves:
+        return np.zeros(0, np.uint32)
+    return np.array([NONE if each.twin is None else each.twin for each in fabric.endpoints], np.uint32)
 
 
 def class_weights(fabric: Fabric) -> tuple[int, ...]:

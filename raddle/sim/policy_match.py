@@ -33,12 +33,11 @@ class PacketHeaders:
         source_ports: Ints | None,
     ) -> None:
         self._addresses = addresses
-        self._ends = np.column_stack((src, dst)).astype(np.int64)
+        # Both ports of a bond have one address: the first stands for them.
+        self._endpoint = {address: len(addresses) - 1 - i for i, address in enumerate(reversed(addresses))}
+        first = np.array([self._endpoint[address] for address in addresses], np.int64)
+        self._ends = first[np.column_stack((src, dst))]
         self._seed, self._source_ports = seed, source_ports
-
-    @cached_property
-    def _endpoint(self) -> dict[int, int]:
-        return {address: endpoint for endpoint, address in enumerate(self._addresses)}
 
     @cached_property
     def _numbers(self) -> tuple[Ints, Ints]:

@@ -31,7 +31,7 @@ from raddle.sim.columns import (
     read_watermarks,
 )
 from raddle.sim.engine import RunSetup, packet_engine
-from raddle.sim.nic import nic_columns
+from raddle.sim.nic import nic_columns, twin_columns
 from raddle.sim.pcapng import PFC, FrameColumns
 from raddle.sim.policy_match import PacketHeaders
 from raddle.sim.scale_up import ScaleUpPorts, qp_ranks, scale_up_links
@@ -127,6 +127,7 @@ class Simulation:
             qp_dst_rank=ranks[1].astype(np.uint32),
             scale_up=self.scale_up.columns if self.scale_up else None,
             endpoint_bus_bps=bus_bps if bus_bps.any() else bus_bps[:0],
+            endpoint_twin=twin_columns(fabric),
             flow_delay_ps=np.zeros(0, np.int64) if delay_ps is None else delay_ps,
             qp_hash=hashes[0],
             qp_ack_hash=hashes[1],

@@ -269,7 +269,8 @@ class Endpoint:
 
     `name` is the host's name where it has one, else `host3:eth1`. `leaf` indexes `Fabric.switches`,
     `link` indexes `Fabric.links`. `rail` is the number of the NIC in its host; `accelerator` the one that
-    it serves, of several the first; `plane` its leaf's.
+    it serves, of several the first; `plane` its leaf's. `twin` is the other port of a bond: both have one
+    address.
     """
 
     name: str
@@ -281,3 +282,4 @@ class Endpoint:
     rail: int = 0
     plane: int = 0
     accelerator: int = 0
+    twin: int | None = None

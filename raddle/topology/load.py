@@ -13,6 +13,7 @@ from raddle.collector import collector_paused
 from raddle.errors import Diagnostic, InputError
 from raddle.topology.catalog import builtin_models, split_network, switch_model
 from raddle.topology.forms.base import check_base
+from raddle.topology.forms.bonds import check_bonds
 from raddle.topology.forms.build import build_fabric
 from raddle.topology.forms.cabling import check_pauses, check_wiring, cut_off
 from raddle.topology.forms.checks import (
@@ -164,6 +165,8 @@ def _draft(
     if spec.roce.pfc and spec.roce.lossless and not miswired:
         problems += check_pauses(wiring, source)
     problems += check_domains(spec, source)
+    if not miswired:
+        problems += check_bonds(spec, wiring, source)
     problems += check_addressing(spec.addressing, form.reserved or wiring, source)
     problems += check_as_numbers(spec.routing.as_numbers, wiring, source)
     problems += check_hash(spec.routing.hash, wiring, source)

@@ -340,6 +340,14 @@ class Fabric:
         return 1 + max((switch.plane for switch in self.switches), default=0)
 
     @cached_property
+    def follower_leaves(self) -> dict[int, int]:
+        """Of two leaves with bonds, the later one and the one before, by index: both announce one block."""
+        pairs = (
+            (each.leaf, self.endpoints[each.twin].leaf) for each in self.endpoints if each.twin is not None
+        )
+        return {later: earlier for later, earlier in pairs if earlier < later}
+
+    @cached_property
     def accelerators(self) -> AcceleratorColumns:
         """What computes, host by host, with the NIC ports that each uses."""
         return AcceleratorColumns.of(self.hosts, self.endpoints)

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 import raddle
@@ -78,7 +77,7 @@ def test_what_is_alike_in_a_random_fabric_comes_out_the_same(
 def orbits(fabric: Any, plan: Plan) -> Any:
     network = network_of(fabric)
     tables = tables_of(network, {switch.name: entries_of_plan(switch) for switch in plan.switches})
-    speed_bps = np.array([*(link.speed_bps for link in fabric.links), 1])
+    speed_bps = fabric.arrays.speed_bps
     return find_orbits(network, tables, speed_bps)
 
 

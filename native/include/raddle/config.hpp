@@ -62,6 +62,8 @@ struct NetworkConfig {
   std::uint64_t seed = 0;
   std::vector<std::int64_t> endpoint_bus = {};  // by endpoint, bit/s of payload that its host's bus carries each way;
                                                 // 0: any; none: all of them
+  std::vector<NodeId> endpoint_twin = {};       // by endpoint, the other port of its bond, which takes what is sent to
+                                                // it as well; none: it has no other; no entries: none has
 };
 
 // Links inside scale-up domains, and the queue pairs that take them; see scale_up.hpp. Without queue pairs: nothing.

@@ -40,6 +40,8 @@ class Transport : public Part<Transport> {
   void receive_data(Packet& packet);
   void receive_answer(const Packet& packet);
   void retransmit_timer(QpId qp);
+  // Lets the other port of a bond send and answer for the queue pairs that are at `from`: all, or those of `home` alone.
+  void move_queue_pairs(PortId from, PortId to, NodeId home);
   std::uint8_t priority_of(QpId qp) const { return senders_[qp].priority; }
 
   // For loss recoveries. Turns the packet into the receiver's answer and sends it.

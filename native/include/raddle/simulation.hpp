@@ -131,6 +131,7 @@ class Simulation {
   void count_drops();
   void gather_watchdog_events();
   void refresh_link(PortId port);
+  void move_bond(PortId port);
 
   std::unique_ptr<Tables> tables_;
   std::vector<std::unique_ptr<Partition>> partitions_;

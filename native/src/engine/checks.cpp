@@ -50,6 +50,12 @@ void check_network(const NetworkConfig& network) {
   require(network.endpoint_bus.empty() || network.endpoint_bus.size() == network.endpoints,
           "endpoint_bus has an entry per endpoint, or none");
   for (const std::int64_t speed : network.endpoint_bus) require(speed >= 0, "a bus's speed is not negative");
+  const std::vector<NodeId>& twin = network.endpoint_twin;
+  require(twin.empty() || twin.size() == network.endpoints, "endpoint_twin has an entry per endpoint, or none");
+  for (NodeId e = 0; e < twin.size(); ++e) {
+    require(twin[e] == none || (twin[e] < network.endpoints && twin[e] != e && twin[twin[e]] == e),
+            "an endpoint's twin must have it as its own");
+  }
   for (const Time latency : network.pipeline_latency) require(is_time(latency), "a pipeline latency is not negative, nor above 26 days");
   for (PortId id = 0; id < network.ports.size(); ++id) {
     const PortConfig& port = network.ports[id];

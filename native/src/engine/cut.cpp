@@ -60,6 +60,14 @@ class Places {
     }
   }
 
+  // What is sent to a port of a bond may come in at the other one.
+  void join_bonds() {
+    const std::vector<NodeId>& twin = tables_.network.endpoint_twin;
+    for (NodeId e = 0; e < twin.size(); ++e) {
+      if (twin[e] != none) groups_.join(of_endpoint(e), of_endpoint(twin[e]));
+    }
+  }
+
   // A flow's end starts another one at once: at its receiver or at its sender (see Flows::complete).
   void join_dependencies() {
     for (FlowId flow = 0; flow < work_.flow_qp.size(); ++flow) {
@@ -164,6 +172,7 @@ Cut cut_network(Tables& tables) {
   if (!is_switched(tables.network)) return no_cut(tables);
   Places places(tables);
   places.join_paths();
+  places.join_bonds();
   places.join_dependencies();
   const std::uint32_t partitions = places.number(tables.partition_of_node, tables.scale_up.partition_of_link);
   if (partitions == 1) return no_cut(tables);

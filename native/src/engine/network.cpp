@@ -132,6 +132,21 @@ void Simulation::refresh_link(PortId port) {
     } else {
       partition_of(end).lower_port(end);
     }
+    move_bond(end);
+  }
+}
+
+// Of a bond, a port that is down leaves its queue pairs to the other one, and takes them back once it is up. A port that
+// comes up while the other is down takes all.
+void Simulation::move_bond(PortId port) {
+  const std::vector<NodeId>& twin = tables_->network.endpoint_twin;
+  if (port >= twin.size() || twin[port] == none) return;
+  const PortId other = twin[port];
+  const bool is_other_up = tables_->ports[other].is_up;
+  if (tables_->ports[port].is_up) {
+    partition_of(port).move_queue_pairs(other, port, is_other_up ? port : none);
+  } else if (is_other_up) {
+    partition_of(port).move_queue_pairs(port, other, none);
   }
 }
 

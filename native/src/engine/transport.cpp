@@ -284,6 +284,24 @@ void Transport::retransmit_timer(QpId qp) {
   recover([&](auto& recovery) { recovery.on_timeout(qp); });
 }
 
+// Those that have something to send leave the circles of the one port and join those of the port where they are then.
+void Transport::move_queue_pairs(PortId from, PortId to, NodeId home) {
+  std::vector<QpId> waiting;
+  for (QpId qp = 0; qp < work_.qp_src.size(); ++qp) {
+    if (work_.qp_src[qp] == none) continue;
+    Receiver& receiver = receivers_[qp];
+    if (receiver.port == from && (home == none || work_.qp_dst[qp] == home)) receiver.port = to;
+    Sender& sender = senders_[qp];
+    if (sender.port != from) continue;
+    if (sender.in_round) waiting.push_back(qp);
+    sender.in_round = false;
+    if (home == none || work_.qp_src[qp] == home) sender.port = to;
+  }
+  std::fill_n(round_ + from * priorities, priorities, none);
+  ports_[from].has_data = 0;
+  for (const QpId qp : waiting) resume(qp);
+}
+
 // Retries are used up: the queue pair goes to the error state, and its flows never end nor begin.
 void Transport::fail(QpId qp) {
   Sender& sender = senders_[qp];

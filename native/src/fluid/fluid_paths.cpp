@@ -24,7 +24,10 @@ void Fluid::find_path(QpId qp) {
   }
   const std::vector<PortId> path = forwarding_.trace(qp, false), back = forwarding_.trace(qp, true);
   const auto reaches = [&](const std::vector<PortId>& way, NodeId end) {
-    return !way.empty() && tables_.ports[way.back()].peer == end;
+    if (way.empty()) return false;
+    const PortId last = tables_.ports[way.back()].peer;
+    const std::vector<NodeId>& twin = tables_.network.endpoint_twin;
+    return last == end || (!twin.empty() && twin[end] == last);
   };
   pair.arrives = reaches(path, work_.qp_dst[qp]) && reaches(back, work_.qp_src[qp]) && !is_too_long(path);
   pair.path = queues_of(qp, false);

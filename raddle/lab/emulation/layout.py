@@ -72,6 +72,12 @@ class Layout:
                 f"'{fabric.name}' has {len(fabric.endpoints)} endpoints; up to {MAX_ENDPOINTS} are emulated",
                 "emulate a smaller fabric of the same form, and simulate this one",
             )
+        if fabric.follower_leaves:
+            raise InputError.of(
+                "emulation-carrier",
+                f"'{fabric.name}' has bonds; an emulated host has an address for each port",
+                "leave 'bond' out to emulate it, and simulate it with bonds",
+            )
         if plan.pins and plan.pins.carrier != "host-route":
             raise InputError.of(
                 "emulation-carrier",

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 
 from raddle.topology.allocation import allocate
 from raddle.topology.forms.base import base_of, management_of
+from raddle.topology.forms.bonds import bonded_leaves
 from raddle.topology.forms.checks import LAST_ASN
 from raddle.topology.forms.names import templates_of
 from raddle.topology.forms.tenants import Owner
@@ -80,6 +81,8 @@ def build_fabric(
     rank = {name: i for i, name in enumerate(names)}
     links = _links(wiring, rank)
     asns, macs = _numbers(drafts, spec.routing.as_numbers, record, reserved, index)
+    bonded = bonded_leaves(wiring)
+    macs |= {later: macs[earlier] for later, earlier in bonded.items()}
     switches = _switches(drafts, links, asns, macs, record)
     cnp_interval_ps = DCQCN_SETS[spec.roce.dcqcn.set].cnp_interval_ps
     domains = _domains(host_drafts)
@@ -95,7 +98,7 @@ def build_fabric(
         links=links,
         endpoints=endpoints,
         roce=_roce(spec.roce),
-        routing=_routing(spec.routing, switches),
+        routing=_routing(spec.routing, switches, has_bonds=bool(bonded)),
         addressing=_addressing(spec.addressing),
         file=file,
         tenants=_tenants(owners, hosts, endpoints),
@@ -111,16 +114,16 @@ def build_fabric(
     )
 
 
-def _routing(spec: RoutingSpec, switches: tuple[Switch, ...]) -> RoutingPolicy:
+def _routing(spec: RoutingSpec, switches: tuple[Switch, ...], has_bonds: bool) -> RoutingPolicy:
     return RoutingPolicy(
-        spec.policy or ("ecmp" if spec.adaptive else "pinned"),
+        spec.policy or ("ecmp" if spec.adaptive or has_bonds else "pinned"),
         spec.hash.algorithm,
         spec.hash.seed,
         spec.pins,
         tuple(name for name in get_args(HashField) if name in spec.hash.fields),
         _hash_offset(spec.hash.offset, switches),
         _adaptive(spec.adaptive) if spec.adaptive else None,
-        is_declared=spec.policy is not None or spec.adaptive is not None,
+        is_declared=spec.policy is not None or spec.adaptive is not None or has_bonds,
     )
 
 
@@ -371,6 +374,7 @@ def _endpoints(
                     rail=nic,
                     plane=leaf.plane,
                     accelerator=serves[nic],
+                    twin=len(endpoints) + (1 if number % 2 == 0 else -1) if draft.nics.bond else None,
                 )
             )
     return tuple(endpoints)

@@ -168,6 +168,8 @@ class NicSpec(Spec):
     """Ports of a NIC, each an interface of its own: `eth0`, or `eth0p0` and `eth0p1`."""
     speed: Rate = _NIC.speed_bps
     """Speed of each port."""
+    bond: Switch = False
+    """The two ports of a NIC are one bond: they have one address, on two leaves that both announce it."""
     bus: Bandwidth | None = None
     """What the host's bus gives a NIC each way (`48.5GBps`), whatever its ports could carry."""
     ack_interval: Count = _NIC.ack_interval

@@ -184,7 +184,6 @@ def numbers_of(plan: Plan) -> str:
 @pytest.mark.parametrize(
     ("name", "digest"),
     [
-        ("dual-tor-1024", "6cb7e7dcd93bc3ec"),
         ("failed-links", "045e1c465bd0138d"),
         ("mixed-speed", "1259d2f51aae2bac"),
         ("npu-128-910b", "aa5f07938e0c77bb"),

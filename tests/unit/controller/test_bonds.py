@@ -1,0 +1,185 @@
+"""Bonds on two leaves: routes over both, around a dead port, and what failures cost."""
+
+from __future__ import annotations
+
+import json
+import runpy
+from dataclasses import replace
+from ipaddress import ip_network
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from raddle import InputError, loads
+from raddle.controller.plan import make_plan
+from raddle.controller.plan.addresses import plan_addresses
+from raddle.controller.plan.make import outline_plan, plan_around
+from raddle.lab.verify import FailureScope, planned_state, verify_plan
+from raddle.sim import FLOW_STATUS, Simulation
+from raddle.sim.fluid import FluidSimulation
+from raddle.state import SwitchState
+from raddle.topology.model import Fabric, PortRef
+from raddle.workload import Demand, Schedule, Sent
+from tests.fabrics import BONDED, DUAL_TOR
+
+FABRIC = loads(BONDED + "roce: {congestion_control: none}\n")
+PLAN = make_plan(FABRIC, "ecmp")
+DEAD_PORT = 'overrides: {links: [{ends: ["host0:eth0p0", leaf0], state: down}]}\n'
+ALL_SINGLE = FailureScope(together=1, most=100, seed=1, congested_groups=1)
+
+
+def hops(fabric: Fabric, switch: str) -> dict[str, set[str]]:
+    plan = make_plan(fabric, "ecmp")
+    own = next(each for each in plan.switches if each.name == switch)
+    peer = {port.name: port.peer.partition(":")[0] for port in own.ports}
+    return {route.prefix: {peer[hop.port] for hop in route.next_hops} for route in own.routes}
+
+
+def test_spines_send_to_both_leaves_of_a_block() -> None:
+    assert hops(FABRIC, "spine0") == {"10.0.0.0/30": {"leaf0", "leaf1"}, "10.0.0.4/30": {"leaf2", "leaf3"}}
+    assert hops(FABRIC, "leaf0") == {"10.0.0.4/30": {"spine0", "spine1"}}
+
+
+def test_a_bond_with_one_port_has_host_routes_past_the_leaf_that_lost_it() -> None:
+    fabric = loads(BONDED + DEAD_PORT)
+    assert hops(fabric, "spine0")["10.0.0.1/32"] == {"leaf1"}
+    assert hops(fabric, "leaf0")["10.0.0.1/32"] == {"spine0", "spine1"}
+    assert hops(fabric, "leaf3")["10.0.0.1/32"] == {"spine0", "spine1"}
+    assert "10.0.0.1/32" not in hops(fabric, "leaf1")
+    whole = make_plan(fabric, "ecmp")
+    counts = [len(each.routes) for each in whole.switches]
+    assert outline_plan(fabric)[1] == counts == [2, 1, 2, 2, 3, 3]
+    around = next(each for each in plan_around(fabric, "spine0").switches if each.name == "spine0")
+    assert around.routes == next(each for each in whole.switches if each.name == "spine0").routes
+
+
+def test_a_leaf_with_fewer_uplinks_gets_its_part() -> None:
+    more = "overrides: {remove: [{ends: [leaf0, spine0]}]}\n"
+    fabric = loads(BONDED.replace("spines: {count: 2}", "spines: {count: 2}, uplinks: {per_pair: 2}") + more)
+    plan = make_plan(fabric, "ecmp")
+    leaf3 = next(each for each in plan.switches if each.name == "leaf3")
+    weight = {hop.port: hop.weight for hop in leaf3.routes[0].next_hops}
+    links = {link.a.port: link.b.device for link in fabric.links if link.a.device == "leaf3"}
+    by_spine = {
+        spine: sum(weight.get(port, 0) for port, to in links.items() if to == spine)
+        for spine in ("spine0", "spine1")
+    }
+    # spine0 has two links to the block, as many as leaf3 has to it; that spine1 has four is of no use.
+    assert by_spine["spine0"] == by_spine["spine1"]
+
+
+def test_a_dead_leaf_cuts_off_nothing_and_needs_no_new_plan() -> None:
+    result = verify_plan(FABRIC, PLAN, None, ALL_SINGLE, lambda what, share: None)
+    assert result.is_good
+    assert (result.endpoints, result.pairs, result.cut_off) == (4, 12, 0)
+    outcomes = {each.failure: each for each in result.outcomes}
+    assert len(outcomes) == 16 + 6
+    for name in ("leaf0", "leaf3", "spine1"):
+        assert (outcomes[name].cut_off, outcomes[name].alone.lost) == (0, 0)
+    port = outcomes["host0:eth0p0 - leaf0:Ethernet0"]
+    assert (port.cut_off, port.alone.lost) == (0, 3)
+    assert port.replanned
+    assert port.replanned.lost == 0
+
+
+def test_the_same_ports_without_bonds_are_cut_off_with_their_leaf() -> None:
+    fabric = loads(DUAL_TOR)
+    result = verify_plan(fabric, make_plan(fabric, "ecmp"), None, ALL_SINGLE, lambda what, share: None)
+    leaf = next(each for each in result.outcomes if each.failure == "leaf0")
+    assert leaf.cut_off == 2 * 2 * 6 + 2
+
+
+def test_load_of_the_busiest_link_counts_both_ports() -> None:
+    result = verify_plan(FABRIC, PLAN, None, replace(ALL_SINGLE, together=0), lambda what, share: None)
+    # Each of a pair's 4 ports sends 400G, two thirds of it to the other pair, over 4 uplinks of 400G.
+    assert result.busiest[0] == pytest.approx(2 / 3)
+
+
+def test_the_independent_checker_takes_the_certificate(tmp_path: Path) -> None:
+    result = verify_plan(FABRIC, PLAN, None, replace(ALL_SINGLE, together=0), lambda what, share: None)
+    document = json.loads(result.proof)
+    assert (
+        document["endpoints"]["host0:eth0p0"]["address"] == document["endpoints"]["host0:eth0p1"]["address"]
+    )
+    checker = runpy.run_path(str(Path(__file__).parents[3] / "scripts/check-certificate"))
+    assert checker["check"](document) > 0
+
+
+def test_flows_to_bonds_are_not_pinned() -> None:
+    demand = Demand(np.array([0], np.int32), np.array([4], np.int32), np.array([0], np.int32))
+    with pytest.raises(InputError, match=r"form-not-planned.*two ports share an address"):
+        make_plan(FABRIC, "pinned", demand)
+
+
+def states_of(fabric: Fabric) -> dict[str, SwitchState]:
+    plan = make_plan(fabric, "ecmp")
+    return {switch.name: planned_state(fabric, plan, switch.name) for switch in fabric.switches}
+
+
+def messages(pairs: list[tuple[int, int]], size: int) -> Schedule:
+    count = len(pairs)
+    src, dst = (np.array(column, np.int32) for column in zip(*pairs, strict=True))
+    zero = np.zeros(count, np.int32)
+    return Schedule(
+        name="messages", ranks=8, src=src, dst=dst, size_bytes=np.full(count, size, np.int64), step=zero,
+        qp=np.arange(count, dtype=np.int32), dep_offsets=np.zeros(count + 1, np.int64),
+        dep_ids=np.empty(0, np.int32), chunk=zero, chunk_count=zero, op=zero.astype(np.int8), fan=zero,
+        chunk_bytes=np.zeros(1, np.int64),
+    )  # fmt: skip
+
+
+PAIRS = [(src, dst) for src in (0, 1, 4, 5) for dst in (2, 3, 6, 7)]
+"""From either port of two bonds to either port of the two others."""
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("engine", [Simulation, FluidSimulation])
+def test_a_leaf_that_dies_under_traffic_costs_bandwidth_and_no_connection(
+    engine: type[Simulation], threads: int
+) -> None:
+    sent = Sent.between(messages(PAIRS, 4_000_000), np.arange(8, dtype=np.int32))
+    runs = {}
+    for dies in (False, True):
+        simulation = engine(
+            FABRIC, plan_addresses(FABRIC).endpoints, states_of(FABRIC), sent, seed=3, threads=threads
+        )
+        simulation.advance(50_000_000)
+        if dies:
+            gone = [link for link in FABRIC.links if "leaf0" in (link.a.device, link.b.device)]
+            cut = ", ".join(f'{{ends: ["{link.a}", "{link.b}"], state: down}}' for link in gone)
+            dead = loads(BONDED + f"overrides: {{links: [{cut}]}}\n")
+            for link in gone:
+                simulation.set_link(link.a, is_up=False)
+            for name, state in states_of(dead).items():
+                simulation.set_switch(name, state)
+        simulation.run()
+        assert (simulation.flows().status == FLOW_STATUS.index("done")).all()
+        runs[dies] = simulation
+    ports = runs[True].ports().tx_bytes.sum(axis=1)
+    index = runs[True].port_index
+    host0 = [int(ports[index[PortRef("host0", nic)]]) for nic in ("eth0p0", "eth0p1")]
+    assert host0[0] < host0[1]
+    assert runs[True].flows().finish_ps.max() > runs[False].flows().finish_ps.max()
+
+
+def test_queue_pairs_come_back_to_a_port_that_is_mended() -> None:
+    sent = Sent.between(messages([(0, 4), (1, 5)], 20_000_000), np.arange(8, dtype=np.int32))
+    simulation = Simulation(FABRIC, plan_addresses(FABRIC).endpoints, states_of(FABRIC), sent, seed=3)
+    first = [int(simulation.trace(qp)[0]) for qp in (0, 1)]
+    assert first == [0, 1]
+    simulation.advance(20_000_000)
+    simulation.set_link(PortRef("host0", "eth0p0"), is_up=False)
+    assert [int(simulation.trace(qp)[0]) for qp in (0, 1)] == [1, 1]
+    simulation.advance(40_000_000)
+    simulation.set_link(PortRef("host0", "eth0p0"), is_up=True)
+    assert [int(simulation.trace(qp)[0]) for qp in (0, 1)] == [0, 1]
+    simulation.run()
+    assert (simulation.flows().status == FLOW_STATUS.index("done")).all()
+
+
+def test_blocks_of_both_families_are_at_both_leaves() -> None:
+    fabric = loads(BONDED + "addressing: {families: dual}\n")
+    routes = hops(fabric, "spine0")
+    assert {ip_network(prefix).version for prefix in routes} == {4, 6}
+    assert all(len(leaves) == 2 for leaves in routes.values())
