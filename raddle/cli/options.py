@@ -227,6 +227,8 @@ def load_fabric(name: str, strict: bool = False, *, is_told: bool = True) -> Fab
     if fabric.network and not split_network(name)[1]:
         here, others = fabric.network.name, ", ".join(fabric.network.among)
         typer.echo(f"note: ranks send over network '{here}' of {others}: {name}@{here}", err=True)
+    if fabric.copies:
+        typer.echo(f"note: {fabric.copies.text}: counts, sizes and rates are of this one", err=True)
     return fabric
 
 

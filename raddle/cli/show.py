@@ -212,6 +212,8 @@ def _print_tables(fabric: Fabric) -> None:
     console = _console()
     console.print(f"{fabric.name}: {len(fabric.endpoints)} endpoints, {capacity}", markup=False)
     console.print(f"bisection {bisection}", markup=False)
+    if fabric.copies:
+        console.print(fabric.copies.text, markup=False)
     for table in (_inventory(fabric), _host_table(fabric), _tier_table(fabric), _cable_table(fabric)):
         console.print()
         console.print(table)

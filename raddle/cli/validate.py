@@ -115,6 +115,7 @@ def document_of(
         "spines": len(fabric.spines),
         "superspines": len(fabric.superspines),
         "planes": fabric.planes,
+        "copies": asdict(fabric.copies) if fabric.copies else None,
         "endpoints": len(fabric.endpoints),
         "hosts": len(fabric.hosts),
         "links": len(fabric.links),
@@ -144,14 +145,22 @@ def facts_of(fabric: Fabric) -> dict[str, str]:
     return {
         "fabric": fabric.name,
         **network,
+        **({"planes": fabric.copies.text} if fabric.copies else {}),
         "devices": _devices(fabric),
         "links": f"{len(fabric.links)} at {speeds}, {up} up",
+        **({"in all": _in_all(fabric, fabric.copies.planes)} if fabric.copies else {}),
         "capacity": "non-blocking" if ratio <= 1 else f"oversubscribed {ratio:.3g}:1",
         "bisection": format_rate(bisection_bps(fabric)),
         "addressing": _addressing(fabric),
         "lossless": _lossless(fabric),
         "ecn": _ecn(fabric),
     }
+
+
+def _in_all(fabric: Fabric, planes: int) -> str:
+    leaves, above = len(fabric.leaves), len(fabric.switches) - len(fabric.leaves)
+    ports, links = planes * len(fabric.endpoints), planes * len(fabric.links)
+    return f"{planes * leaves} leaves, {planes * above} switches above, {ports} NIC ports, {links} links"
 
 
 def _devices(fabric: Fabric) -> str:

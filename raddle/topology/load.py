@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -32,9 +32,10 @@ from raddle.topology.forms.host_checks import check_domains, check_insides
 from raddle.topology.forms.layout import rails_as_planes
 from raddle.topology.forms.networks import check_networks, network_of_ranks, set_apart
 from raddle.topology.forms.overrides import apply_overrides
+from raddle.topology.forms.planes import is_by_reference, kept_plane, plane_of
 from raddle.topology.forms.tenants import Owner, owners_of
 from raddle.topology.forms.wiring import Wiring, expand_explicit
-from raddle.topology.model import Fabric, NetworkPlace, SwitchModel
+from raddle.topology.model import Fabric, NetworkPlace, PlaneCopies, SwitchModel
 from raddle.topology.pg_profiles import read_pg_profiles
 from raddle.topology.record import Record, read_record
 from raddle.topology.yaml.include import assemble
@@ -92,6 +93,7 @@ class _Draft:
     owners: tuple[Owner, ...]
     record_file: str
     index: int = 0
+    copies: PlaneCopies | None = None
 
     def build(self) -> Fabric:
         spec, form, file = self.spec, self.form, self.source.file
@@ -99,19 +101,17 @@ class _Draft:
         fabric = build_fabric(
             spec, self.wiring, self.owners, file, form.record, reserved, self.record_file, self.index
         )
-        return replace(fabric, warnings=cut_off(self.wiring, self.source))
+        return replace(fabric, warnings=cut_off(self.wiring, self.source), copies=self.copies)
 
 
 @collector_paused()
 def _fabric(parsed: Source, variables: Mapping[str, str], network: str) -> Fabric:
     source = assemble(parsed, variables)
     sources = networks_of(source)
-    if network not in ("", *sources):
-        there = f"there is {', '.join(sources)}" if sources else "the file has one network, without a name"
-        hint = did_you_mean(network, sources, there)
-        raise InputError([Diagnostic("no-such-network", f"no network '{network}'", hint=hint)])
     if not sources:
-        return _draft(source).build()
+        return _draft(source, plane=network).build()
+    if network not in ("", *sources):
+        raise _no_such(network, sources, f"there is {', '.join(sources)}")
     drafts: dict[str, _Draft] = {}
     nics: Counter[str] = Counter()
     for index, (name, part) in enumerate(sources.items()):
@@ -121,6 +121,11 @@ def _fabric(parsed: Source, variables: Mapping[str, str], network: str) -> Fabri
     refuse_all([*source.problems, *check_networks(parts)])
     chosen = network or network_of_ranks(parts)
     return replace(drafts[chosen].build(), network=NetworkPlace(chosen, tuple(drafts), len(nics)))
+
+
+def _no_such(network: str, there: Iterable[str], said: str) -> InputError:
+    hint = did_you_mean(network, tuple(there), said)
+    return InputError([Diagnostic("no-such-network", f"no network '{network}'", hint=hint)])
 
 
 def network_names(path: Path | str) -> tuple[str, ...]:
@@ -136,9 +141,14 @@ def network_names(path: Path | str) -> tuple[str, ...]:
 
 
 def _draft(
-    source: Source, network: str = "", index: int = 0, first_nics: Mapping[str, int] | None = None
+    source: Source,
+    network: str = "",
+    index: int = 0,
+    first_nics: Mapping[str, int] | None = None,
+    plane: str = "",
 ) -> _Draft:
     """A file without several networks, or one of them; `first_nics` are those that hosts have in others.
+    `plane` names one of planes that are copies of each other.
 
     Raises:
         InputError: every problem of it.
@@ -154,8 +164,16 @@ def _draft(
     record_file = _record_file(spec, source)
     record = _record_of(spec, record_file, source)
     shape = list(islice(_shape_problems(spec, models, source, record), MAX_PROBLEMS))
+    copies = None
+    if [each.code for each in shape] == ["fabric-too-large"] and not network and is_by_reference(spec):
+        copies = _plane_copies(spec, plane)
+        spec, found = kept_plane(spec, copies, source)
+        problems, index = [*problems, *found], copies.kept
+        shape = list(islice(_shape_problems(spec, models, source, record), MAX_PROBLEMS))
     if shape:
         refuse_all([*problems, *shape])
+    if plane and not copies:
+        raise _no_such(plane, (), "the file has one network, without a name")
     form = _expand(spec, models, record, first_nics or {})
     problems += _unplugged(form, source)
     wiring, found = apply_overrides(form.wiring, spec.overrides, source)
@@ -173,7 +191,15 @@ def _draft(
     problems += check_base(spec, wiring, source)
     problems += check_adaptive(spec.routing.adaptive, wiring, source)
     refuse_all(problems)
-    return _Draft(spec, source, form, wiring, owners, record_file, index)
+    return _Draft(spec, source, form, wiring, owners, record_file, index, copies)
+
+
+def _plane_copies(spec: FabricFile, plane: str) -> PlaneCopies:
+    assert spec.fabric
+    copies = plane_of(spec, plane)
+    if copies is None:
+        raise _no_such(plane, (), f"there is plane0 to plane{spec.fabric.planes - 1}, which are alike")
+    return copies
 
 
 def _own_models(spec: FabricFile, source: Source) -> dict[str, SwitchModel]:

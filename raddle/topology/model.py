@@ -265,6 +265,18 @@ class NetworkPlace:
     hosts: int
 
 
+@dataclass(frozen=True, slots=True)
+class PlaneCopies:
+    """How many equal planes the file has, of which the fabric is the one that is `kept`."""
+
+    planes: int
+    kept: int
+
+    @property
+    def text(self) -> str:
+        return f"plane {self.kept} of {self.planes} alike, which are too large together"
+
+
 @dataclass(frozen=True)
 class Fabric:
     """The whole fabric. Two files that describe the same fabric load as equal objects.
@@ -293,6 +305,8 @@ class Fabric:
     management: Mapping[str, Management] = field(default_factory=dict, compare=False)
     network: NetworkPlace | None = field(default=None, compare=False)
     """Which of the file's networks this is; None where there is one alone."""
+    copies: PlaneCopies | None = None
+    """Of which planes this is one; None where all planes are here."""
     first_boot: tuple[str, ...] = ()
     """Sections of the file that switches only boot with: no push brings them, and nothing compares them."""
     reserved: Fabric | None = field(default=None, compare=False)

@@ -18,6 +18,9 @@ _ALL_PORTS = 1023
 """Last port of a breakout that is given for all ports."""
 
 
+_FEWER = "break out fewer of them; a chip that can is a model of your own, under 'models'"
+
+
 def check_breakout(
     breakout: Breakout, model: SwitchModel, place: Place, source: Source
 ) -> Iterator[Diagnostic]:
@@ -79,7 +82,7 @@ def _check_port_counts(
     where: Place = (*place, "breakout")
     if model.max_ports and len(ports) > model.max_ports:
         message = f"{len(ports)} ports, and '{model.name}' has at most {model.max_ports}"
-        yield source.error("too-many-ports", message, where, "break out fewer of them", at_key=True)
+        yield source.error("too-many-ports", message, where, _FEWER, at_key=True)
     if not model.group_cages:
         return
     counts = Counter(port.index // model.group_cages for port in ports)

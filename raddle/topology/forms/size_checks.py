@@ -23,17 +23,26 @@ MAX_LINKS = 500_000
 def check_size(
     form: FormSpec, hosts: tuple[HostsSpec, ...], reserve: ReserveSpec | None, source: Source
 ) -> Iterator[Diagnostic]:
-    form, hosts = with_reserve(form, hosts, reserve)
+    switches, links = form_size(*with_reserve(form, hosts, reserve))
+    if links + switches > MAX_LINKS:
+        message = f"the form makes {switches} switches and {links} links; the limit is {MAX_LINKS} of both"
+        place: Place = ("reserve",) if reserve else ("fabric",)
+        hint = "take smaller counts"
+        if form.planes > 1:
+            hint += (
+                "; of planes one is kept, where each NIC has ports on all and no 'overrides', 'record' or "
+            )
+            hint += "'reserve' tells them apart"
+        yield source.error("fabric-too-large", message, place, hint, at_key=True)
+
+
+def form_size(form: FormSpec, hosts: tuple[HostsSpec, ...]) -> tuple[int, int]:
+    """Switches and links that a form makes."""
     layout = layout_of(form, hosts)
     up, above = _ports_up(form, layout)
     leaves, spines, supers = (layout.planes * layout.count(role) for role in ("leaf", "spine", "superspine"))
     down = sum(layout.host_count(i) * ports_per_plane(form, each) for i, each in enumerate(hosts))
-    links = layout.planes * down + leaves * up + spines * above
-    switches = leaves + spines + supers
-    if links + switches > MAX_LINKS:
-        message = f"the form makes {switches} switches and {links} links; the limit is {MAX_LINKS} of both"
-        place: Place = ("reserve",) if reserve else ("fabric",)
-        yield source.error("fabric-too-large", message, place, "take smaller counts", at_key=True)
+    return leaves + spines + supers, layout.planes * down + leaves * up + spines * above
 
 
 def _ports_up(form: FormSpec, layout: Layout) -> tuple[int, int]:
