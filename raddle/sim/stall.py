@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING
 
 from raddle.sim.columns import PacketCounts
@@ -22,7 +23,7 @@ class StallGuard:
     """
 
     def __init__(self, simulation: Simulation, last_start_ps: int, longest_delay_ps: int) -> None:
-        self._simulation = simulation
+        self._simulation = weakref.proxy(simulation)  # which holds this: a circle would keep the engine
         self._moved_ps = last_start_ps
         self._moved = self._moved_so_far()
         self._timeout_ps = 2 * simulation.fabric.hosts[0].nic_model.rto_ps + longest_delay_ps

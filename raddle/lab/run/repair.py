@@ -90,6 +90,10 @@ class SimulatedController:
 
         at(heard_ps, hear)
 
+    def leave(self) -> None:
+        """Switches get nothing any more; `rows` stay."""
+        self._install = lambda switch, rows: None
+
     def _call(self, now_ps: int, at: At) -> None:
         """Decide as soon as it is through with the repair before; behind all that is heard now."""
         if self._heard_ps is None:

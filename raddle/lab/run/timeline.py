@@ -72,7 +72,16 @@ class Timeline:
         self._looked: tuple[Looked, ...] = tuple(filter(None, (self.series, self.standstill)))
 
     def run(self, progress: Callable[[float], None], after_call: Callable[[], None]) -> None:
-        """Run to the end of the simulation, or until it is to end."""
+        """Run to the end of the simulation, or until it is to end; nothing can be run after it."""
+        try:
+            self._run(progress, after_call)
+        finally:  # what refers back to here would keep the engine until the collector comes
+            self._due.clear()
+            self._control = None
+            if self.controller:
+                self.controller.leave()
+
+    def _run(self, progress: Callable[[float], None], after_call: Callable[[], None]) -> None:
         simulation, until_ps = self._simulation, self._settings.until_ps
         while not simulation.is_done and not simulation.is_stalled and simulation.now_ps < until_ps:
             due_ps = min(
