@@ -236,7 +236,7 @@ size: 256K
 placement: strided
 routing: [ecmp, pinned]
 fidelity: fluid
-failures: [none, "leaf0:Ethernet32"]
+failures: [none, switches]
 """
 LOG = """# all_reduce_perf
 #       size         count      type   redop    root     time   algbw   busbw #wrong     time   algbw   busbw #wrong

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from raddle.report.diagnosis import CAUSES, Diagnosis, LogFound
 from raddle.report.expect import Expectations
@@ -114,16 +114,7 @@ def diagnosis_page(result: Diagnosis) -> Page:
                     for log in result.logs
                 ],
             ),
-            table(
-                "Evidence",
-                "Why each cause fits.",
-                [Axis("cause"), Axis("evidence")],
-                [
-                    [text, line]
-                    for text, cause in zip(causes, result.causes, strict=True)
-                    for line in cause.evidence
-                ],
-            ),
+            *_evidence(result, causes),
         ),
     )  # fmt: skip
 
@@ -144,3 +135,11 @@ def _measured(log: LogFound, logs: int) -> Figure:
             ),
         ],
     )
+
+
+def _evidence(result: Diagnosis, causes: Sequence[str]) -> Iterator[Figure]:
+    rows = [
+        [text, line] for text, cause in zip(causes, result.causes, strict=True) for line in cause.evidence
+    ]
+    if rows:
+        yield table("Evidence", "Why each cause fits.", [Axis("cause"), Axis("evidence")], rows)
