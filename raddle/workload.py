@@ -166,6 +166,8 @@ class Workload:
             in between. None: nothing.
         is_lossy: of each flow, whether it goes in the class of DSCP 0, which is dropped where it does not
             fit; the same for all flows of a queue pair. None: none does.
+        owner: int64, of each flow, whose it is, from 0 on; the same for all flows of a queue pair. None:
+            nobody asks.
         names: what each flow is called; empty: as its ranks are.
         rank_names: what each rank is called; empty: by its number.
         repeat: how often the schedule runs. A rank begins again when all flows that it sends and receives
@@ -177,6 +179,7 @@ class Workload:
     start_ps: NDArray[np.int64] | None = None
     delay_ps: NDArray[np.int64] | None = None
     is_lossy: NDArray[np.bool_] | None = None
+    owner: NDArray[np.int64] | None = None
     names: tuple[str, ...] = ()
     rank_names: tuple[str, ...] = ()
     repeat: int = 1

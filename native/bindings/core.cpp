@@ -88,6 +88,12 @@ NB_MODULE(_core, m) {
       .def("add_hashes", [](Simulation& s, const Column<std::uint32_t>& data, const Column<std::uint32_t>& acks) {
         return s.add_hashes(values(data), values(acks));
       }, column("data"), column("acks"))
+      .def("set_owners", [](Simulation& s, const Column<std::uint32_t>& of_qp, std::uint32_t owners) {
+        s.set_owners(values(of_qp), owners);
+      }, column("of_qp"), "owners"_a)
+      .def("owner_columns", [](const Simulation& s) {
+        return nb::make_tuple(array(s.owner_marks()), array(s.owner_pause_time()));
+      })
       .def("advance", &Simulation::advance, "until_ps"_a, "max_events"_a, nb::call_guard<nb::gil_scoped_release>())
       .def("trace", [](const Simulation& s, std::uint32_t qp, bool is_ack) { return array(s.trace(qp, is_ack)); },
            "qp"_a, "is_ack"_a)

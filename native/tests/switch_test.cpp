@@ -69,6 +69,31 @@ void policy_overrides_the_route_of_one_queue_pair_and_direction() {
   CHECK(simulation.queues()[fabric.leaf_port(0, 2) * priorities + 3].tx_frames == 1);
 }
 
+// Three hosts send to one, two of them for one owner; a third owner sends elsewhere.
+void pauses_and_marks_belong_to_whose_packets_wait_there() {
+  constexpr LeafSpine fabric{.leaves = 2, .spines = 1, .hosts_per_leaf = 4};
+  Workload work;
+  for (const NodeId sender : {1U, 2U, 3U}) add_flow(work, sender, 0, 8'000'000);
+  add_flow(work, 5, 4, 8'000'000);
+  Simulation simulation = testing::simulate(fabric, fabric.network(), work, true, 4'000'000);
+  simulation.set_owners({0, 0, 1, 2}, 3);
+  run(simulation);
+  const std::vector<double> paused = simulation.owner_pause_time();
+  const std::vector<Time> halted = simulation.pause_time();
+  const auto of = [&](NodeId host, std::size_t owner) { return paused[host * 3 + owner]; };
+  for (const NodeId host : {1U, 2U, 3U}) {
+    CHECK(halted[host * priorities + 3] > 0);
+    // Three senders stand equally in the queue, whichever port is halted; the halt acts a cable later.
+    CHECK(std::abs(of(host, 0) / (of(host, 0) + of(host, 1)) - 2.0 / 3) < 0.1);
+    const double all = of(host, 0) + of(host, 1);
+    CHECK(std::abs(all / static_cast<double>(halted[host * priorities + 3]) - 1) < 0.1);
+  }
+  for (PortId port = 0; port < simulation.ports().size(); ++port) CHECK(paused[port * 3 + 2] == 0);
+  const PortId hot = fabric.leaf_port(0, 0);
+  const auto& marks = simulation.owner_marks();
+  CHECK(marks[hot * 3] + marks[hot * 3 + 1] == simulation.marks()[hot * priorities + 3]);
+}
+
 void frame_longer_than_the_mtu_is_dropped_where_it_would_leave() {
   NetworkConfig network = pair.network();
   network.nic.retransmit_timeout = 1'000'000;
@@ -314,6 +339,7 @@ int main() {
   cut_through_adds_only_the_cut_at_every_switch();
   slower_port_in_makes_a_switch_store_the_frame();
   policy_overrides_the_route_of_one_queue_pair_and_direction();
+  pauses_and_marks_belong_to_whose_packets_wait_there();
   frame_longer_than_the_mtu_is_dropped_where_it_would_leave();
   packet_in_a_routing_loop_ends_with_its_ttl();
   weights_share_the_link_among_eight_queues();

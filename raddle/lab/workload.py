@@ -10,7 +10,7 @@ from typing import Literal
 from raddle.controller.plan.make import make_plan
 from raddle.errors import InputError
 from raddle.lab.graph.assemble import Assembled, assemble
-from raddle.lab.graph.jobs import alone, own_ports, shared_links
+from raddle.lab.graph.jobs import alone, meeting_of, own_ports, shared_links
 from raddle.lab.graph.model import Graph
 from raddle.lab.graph.rows import job_of_message, job_rows, node_rows, node_spans
 from raddle.lab.run.diagnosis import diagnose
@@ -132,6 +132,10 @@ def _result(
     ports = simulation.ports()
     drops = Counter(dict(zip(DROP_REASONS, ports.drops.sum(axis=0).tolist(), strict=True)))
     names = [job.name for job in graph.jobs]
+    meeting = meeting_of(run, job_of_message(graph, laid_out), len(names))
+    jobs = job_rows(graph, laid_out, run, nodes, alone_ps)
+    if meeting is not None:
+        jobs = (replace(row, causes=meeting.causes(i, names)) for i, row in enumerate(jobs))
     return WorkloadResult(
         fabric=run.fabric.name,
         workload=graph.name,
@@ -142,9 +146,9 @@ def _result(
         fidelity=run.settings.fidelity,
         left_out=left_out(run.settings.fidelity),
         time_ps=simulation.now_ps,
-        jobs=tuple(job_rows(graph, laid_out, run, nodes, alone_ps)),
+        jobs=tuple(jobs),
         nodes=nodes,
-        shared_links=tuple(shared_links(run, job_of_message(graph, laid_out), names)),
+        shared_links=tuple(shared_links(run, meeting, names)) if meeting else (),
         links=links_in_use(simulation, None, link_names(simulation), simulation.now_ps),
         scale_up=scale_up_in_use(simulation),
         pfc_pauses=simulation.of_packets(ports.pauses.sum()),

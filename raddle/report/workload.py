@@ -67,6 +67,23 @@ class NodeRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Cause:
+    """What a job did on the links that another one, or itself, sent over.
+
+    Attributes:
+        sent_bytes: payload that it sent over these links.
+        ecn_marks: there, of its packets; None in fluid fidelity.
+        pause_ps: of the time that these links were halted, its part: of what stood in the queues that the
+            halted packets waited in.
+    """
+
+    job: str
+    sent_bytes: int
+    ecn_marks: int | None
+    pause_ps: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class JobRow:
     """A job.
 
@@ -82,6 +99,10 @@ class JobRow:
         shares_ps: what a rank's time went to, on average, by label; sums to `time_ps` but for rounding.
             Computing counts where it goes on beside communication, and waiting for data as communication, as
             in a profile. `idle`: none of it.
+        ecn_marks: of its packets, everywhere; None where it is the only job, or in fluid fidelity.
+        pause_ps: that it causes, everywhere, as in `Cause`.
+        causes: job by job, its own too, what is done on the links that this one sends over; empty where it
+            is the only job, or where a switch routes adaptively.
     """
 
     name: str
@@ -96,16 +117,24 @@ class JobRow:
     cnps: int | None
     retransmitted: int | None
     shares_ps: dict[str, int]
+    ecn_marks: int | None = None
+    pause_ps: int | None = None
+    causes: tuple[Cause, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class SharedLink:
-    """A link that several jobs sent over: payload by job, and what happened there to all of them."""
+    """A link that several jobs sent over, or that one halted to another.
+
+    Payload by job, what happened there to all, whose packets were marked and who halted it, as in `Cause`.
+    """
 
     name: str
     job_bytes: dict[str, int]
     ecn_marks: int | None
     pause_ps: int | None
+    job_marks: dict[str, int] | None
+    job_pause_ps: dict[str, int] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +203,7 @@ def _lines(result: WorkloadResult) -> Iterator[str]:
     if result.drops is not None:
         yield _congestion_line(result, result.drops)
     yield from (f"# controller {each}" for each in result.repairs)
+    yield from _cause_lines(result.jobs)
     yield from _shared_lines(result.shared_links)
     yield from link_lines(result.links, of_sizes=False)
     yield from scale_up_lines(result.scale_up, of_sizes=False)
@@ -209,20 +239,39 @@ def _job_lines(job: JobRow) -> Iterator[str]:
         yield f"#   {alone}{counts}"
 
 
+def _cause_lines(jobs: tuple[JobRow, ...]) -> Iterator[str]:
+    """Who does what on whose links."""
+    rows = [(job.name, cause) for job in jobs for cause in job.causes]
+    if not rows:
+        return
+    yield "#"
+    yield "# On the links that a job sends over: payload, ECN marks and pauses by the job that causes them"
+    width = max(len(job.name) for job in jobs)
+    for name, cause in rows:
+        marks = "-" if cause.ecn_marks is None else cause.ecn_marks
+        paused = "-" if cause.pause_ps is None else format_time(cause.pause_ps)
+        sent = f"{cause.sent_bytes / 1e6:,.1f} MB"
+        yield f"# {name:<{width}}  by {cause.job:<{width}}  {sent:>14}  {marks:>9}  {paused:>8}"
+
+
 def _shared_lines(links: tuple[SharedLink, ...]) -> Iterator[str]:
     if not links:
         return
     yield "#"
-    yield "# Links that jobs share: paused, ECN marks, share of the bytes by job"
+    yield "# Links where jobs meet: paused, ECN marks; shares by job of bytes; of marks; of pauses"
     width = max(len(link.name) for link in links[:_SHOWN])
     for link in links[:_SHOWN]:
-        whole = sum(link.job_bytes.values())
-        parts = ", ".join(f"{name} {size / whole:.0%}" for name, size in link.job_bytes.items())
+        shares = [_job_shares(each) for each in (link.job_bytes, link.job_marks, link.job_pause_ps)]
         paused = "-" if link.pause_ps is None else format_time(link.pause_ps)
         marks = "-" if link.ecn_marks is None else link.ecn_marks
-        yield f"# {link.name:<{width}}  {paused:>8}  {marks:>8}  {parts}"
+        yield f"# {link.name:<{width}}  {paused:>8}  {marks:>8}  {'; '.join(shares)}"
     if len(links) > _SHOWN:
         yield f"# and {len(links) - _SHOWN} more"
+
+
+def _job_shares(of_job: Mapping[str, int] | None) -> str:
+    whole = sum((of_job or {}).values())
+    return ", ".join(f"{name} {each / whole:.0%}" for name, each in (of_job or {}).items()) if whole else "-"
 
 
 def _node_lines(nodes: tuple[NodeRow, ...]) -> Iterator[str]:

@@ -90,6 +90,17 @@ class PortColumns:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnerColumns:
+    """Per port (rows, `Simulation.port_names`) and owner of queue pairs (columns).
+
+    ECN marks of its packets; and of the time in picoseconds that switches asked the port to halt, its part of
+    what stood in the queues where the port's packets waited when each halt began."""
+
+    ecn_marks: NDArray[np.uint64]
+    pause_ps: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
 class WatermarkColumns:
     """The most since `Simulation.clear_watermarks`, per port (rows) and queue or priority group (8 columns).
 

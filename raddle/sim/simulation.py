@@ -20,6 +20,7 @@ from raddle.sim.columns import (
     NEVER,
     NONE,
     FlowColumns,
+    OwnerColumns,
     PacketCounts,
     PortColumns,
     QpColumns,
@@ -144,6 +145,7 @@ class Simulation:
         for limited in np.flatnonzero(bus_bps).tolist():
             self.set_receiver(self.port_names[limited], None)
         self.is_stalled = False
+        self._owners = 0
         self.pool_names: dict[str, tuple[str, ...]] = {}
         last_start_ps, longest_delay_ps = (
             0 if times is None else int(times.max(initial=0)) for times in (start_ps, delay_ps)
@@ -307,6 +309,17 @@ class Simulation:
 
     def qps(self) -> QpColumns:
         return QpColumns(*self._core.qp_columns())
+
+    def set_owners(self, owner: NDArray[np.int64], owners: int) -> None:
+        """Count marks and pauses by owner, of whom each queue pair has one of 0 to `owners` - 1."""
+        self._owners = owners
+        self._core.set_owners(owner.astype(np.uint32), owners)
+
+    def by_owner(self) -> OwnerColumns | None:
+        """Marks and pauses by owner; None where there are none, or no packets."""
+        if not self._owners:
+            return None
+        return OwnerColumns(*(each.reshape(-1, self._owners) for each in self._core.owner_columns()))
 
     def ports(self) -> PortColumns:
         return read_ports(self._core)

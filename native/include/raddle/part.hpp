@@ -14,6 +14,7 @@ class Flows;
 class Kernel;
 class LossRecoveries;
 class Nics;
+class Owners;
 class PauseClocks;
 class Ports;
 class Reception;
@@ -31,6 +32,7 @@ class Part {
   Kernel& kernel();
   LossRecoveries& loss_recoveries();
   Nics& nics();
+  Owners& owners();
   PauseClocks& pause_clocks();
   Ports& ports();
   Reception& reception();

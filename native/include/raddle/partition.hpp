@@ -8,6 +8,7 @@
 #include "raddle/kernel.hpp"
 #include "raddle/loss_recovery.hpp"
 #include "raddle/nics.hpp"
+#include "raddle/owners.hpp"
 #include "raddle/ports.hpp"
 #include "raddle/reception.hpp"
 #include "raddle/switches.hpp"
@@ -20,6 +21,7 @@ class Partition : public Kernel,
                   public PauseClocks,
                   public Reception,
                   public Switches,
+                  public Owners,
                   public AccessLists,
                   public AdaptiveRouting,
                   public Watchdogs,
@@ -58,6 +60,7 @@ template <typename Self> Flows& Part<Self>::flows() { return other<Flows>(); }
 template <typename Self> Kernel& Part<Self>::kernel() { return other<Kernel>(); }
 template <typename Self> LossRecoveries& Part<Self>::loss_recoveries() { return other<LossRecoveries>(); }
 template <typename Self> Nics& Part<Self>::nics() { return other<Nics>(); }
+template <typename Self> Owners& Part<Self>::owners() { return other<Owners>(); }
 template <typename Self> PauseClocks& Part<Self>::pause_clocks() { return other<PauseClocks>(); }
 template <typename Self> Ports& Part<Self>::ports() { return other<Ports>(); }
 template <typename Self> Reception& Part<Self>::reception() { return other<Reception>(); }

@@ -59,6 +59,11 @@ class Simulation {
   // columns do. Returns their class (see SwitchConfig::hash_class).
   std::uint32_t add_hashes(std::vector<std::uint32_t> data, std::vector<std::uint32_t> acks);
 
+  // Lets marks and pauses be counted by owner, of whom each queue pair has one; before the first event.
+  void set_owners(std::vector<std::uint32_t> of_qp, std::uint32_t owners);
+  const std::vector<std::uint64_t>& owner_marks() const { return tables_->owners.marks; }  // by port and owner
+  std::vector<double> owner_pause_time() const;  // by port that is halted, and owner: ps up to now
+
   // Runs events up to and with `until`; stops early once it has run `max_events`, at the end of a window.
   // Returns the number of events; below `max_events`, `until` is reached or nothing is left to do.
   // A run ends at the first multiple of 2^20 ps at which every flow is done or has failed.

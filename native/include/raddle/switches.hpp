@@ -32,7 +32,7 @@ class Switches : public Part<Switches> {
  private:
   bool passes_through(SwitchNode& node, const Port& port, unsigned queue_index, Queue& queue, PriorityGroup& pg,
                       std::int64_t bytes) const;
-  bool admit(SwitchNode& node, PortId in, unsigned pg, std::int64_t bytes);
+  bool admit(SwitchNode& node, PortId in, unsigned pg, const Packet& packet);
   bool may_resume(const SwitchNode& node, const PriorityGroup& pg) const;
   void refresh_pause(const SwitchNode& node, PortId in, unsigned pg);
   bool is_hit(const WredConfig& wred, PortId out, const Queue& queue);

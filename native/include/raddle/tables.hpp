@@ -7,6 +7,7 @@
 
 #include "raddle/audit.hpp"
 #include "raddle/event_queue.hpp"
+#include "raddle/owners.hpp"
 #include "raddle/scale_up.hpp"
 #include "raddle/state.hpp"
 
@@ -53,6 +54,7 @@ struct Tables {
   std::vector<Impairment> impairments;          // by port; empty while no port has one
   std::vector<HostBus> buses;                   // by endpoint; empty where no bus sets a limit
   std::vector<PauseClock> pause_clocks;         // by port; empty where pauses hold until they are lifted
+  OwnerTables owners;
   ScaleUpTables scale_up;
   AuditBooks audit;
   FlowResults flow_results;

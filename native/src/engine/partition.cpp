@@ -3,7 +3,7 @@
 namespace raddle {
 
 Partition::Partition(Tables& tables, std::uint32_t number, Time horizon)
-    : Kernel(tables, number, horizon), Ports(tables), PauseClocks(tables), Reception(tables), Switches(tables),
+    : Kernel(tables, number, horizon), Ports(tables), PauseClocks(tables), Reception(tables), Switches(tables), Owners(tables),
       AccessLists(tables), AdaptiveRouting(tables), Watchdogs(tables), Nics(tables), Transport(tables),
       LossRecoveries(tables), Flows(tables, events), ports_(tables.ports.data()) {}
 

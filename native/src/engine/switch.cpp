@@ -77,7 +77,7 @@ void Switches::receive(PortId in, Packet& packet) {
     ports().send_frame(ports_[out], out, packet);
     return;
   }
-  if (!admit(node, in, pg, packet.bytes)) return drop_at_pg(in, pg, packet, watchdogs().refusal(node, in, pg, true));
+  if (!admit(node, in, pg, packet)) return drop_at_pg(in, pg, packet, watchdogs().refusal(node, in, pg, true));
   if (queue.profile != none) node.pools[node.profiles[queue.profile].pool].fill(packet.bytes);
   packet.buffer = {in, static_cast<std::uint8_t>(pg)};
   if (!node.marks_at_dequeue && queue.wred != none && is_marked(node, out, queue)) mark(packet, out, queue_index);
@@ -109,8 +109,9 @@ bool Switches::passes_through(SwitchNode& node, const Port& port, unsigned queue
   return true;
 }
 
-// Counts `bytes` in the priority group, or in its headroom when it is above its threshold.
-bool Switches::admit(SwitchNode& node, PortId in, unsigned pg_index, std::int64_t bytes) {
+// Counts a packet in the priority group, or in its headroom when it is above its threshold.
+bool Switches::admit(SwitchNode& node, PortId in, unsigned pg_index, const Packet& packet) {
+  const std::int64_t bytes = packet.bytes;
   PriorityGroup& pg = pgs_[in * priorities + pg_index];
   if (pg.profile == none) return false;
   const ProfileConfig& profile = node.profiles[pg.profile];
@@ -131,6 +132,7 @@ bool Switches::admit(SwitchNode& node, PortId in, unsigned pg_index, std::int64_
                        (node.pauses_at_threshold && shared_part(pg.used, profile) >= threshold(profile, pool));
   if (is_over && !pg.is_xoff && (ports_[in].pfc_enable >> pg_index & 1U) != 0) {
     pg.is_xoff = true;
+    owners().begin_pause(node, in, pg_index, packet);
     ports().change_pause(in, pg_index, true);
   }
   kernel().audit.admitted(in, pg_index, bytes);
@@ -185,6 +187,7 @@ bool Switches::may_resume(const SwitchNode& node, const PriorityGroup& pg) const
   const bool has_pfc = (ports_[in].pfc_enable >> pg_index & 1U) != 0;
   if (has_pfc && pg.profile != none && !may_resume(node, pg)) return;
   pg.is_xoff = false;
+  owners().end_pause(in, pg_index);
   ports().change_pause(in, pg_index, false);
 }
 
@@ -215,6 +218,7 @@ void Switches::mark(Packet& packet, PortId out, unsigned queue) {
   packet.dscp_ce |= Packet::ce;
   ++marks_[out * priorities + queue];
   marked_bytes_[out * priorities + queue] += packet.bytes;
+  owners().count_mark(out, packet.qp);
 }
 
 void Switches::set_switch(NodeId index, const SwitchConfig& state) {

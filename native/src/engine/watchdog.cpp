@@ -210,6 +210,7 @@ void Watchdogs::block_queue(PortId id, unsigned queue) {
     PriorityGroup& pg = pgs_[id * priorities + priority];
     if (pg.is_xoff) {
       pg.is_xoff = false;
+      owners().end_pause(id, priority);
       ports().change_pause(id, priority, false);
     }
   }

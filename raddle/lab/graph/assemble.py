@@ -113,12 +113,14 @@ def assemble(graph: Graph) -> Assembled:
     steps = RankSteps(job, node, step, rank, begin, end, label, tuple(labels))
     columns = {name: flows.column(name) for name in _COLUMNS}
     lossy = [job.is_lossy for job in graph.jobs for _ in job.nodes]
+    job_of_node = np.array([number for number, job in enumerate(graph.jobs) for _ in job.nodes], np.int64)
     workload = Workload(
         schedule=_schedule(graph, flows, columns),
         seats=graph.seats,
         start_ps=columns["start"],
         delay_ps=columns["delay"],
         is_lossy=np.array(lossy)[columns["node"]] if any(lossy) else None,
+        owner=job_of_node[columns["node"]] if len(graph.jobs) > 1 else None,
     )
     return Assembled(workload, steps, columns["node"].astype(np.int32), columns["is_mark"] > 0)
 

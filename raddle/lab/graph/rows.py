@@ -92,7 +92,7 @@ def job_rows(
     over_nics = run.queue_pairs.qp_src[run.sent.qp] != NOWHERE
     begin_ps, end_ps = _step_times(laid_out, run)
     compute = steps.labels.index(COMPUTE) if COMPUTE in steps.labels else -1
-    free_ps = free_finish_ps(laid_out.workload)[steps.end]
+    free_ps, counted = free_finish_ps(laid_out.workload)[steps.end], simulation.by_owner()
     for number, (job, alone) in enumerate(zip(graph.jobs, alone_ps, strict=True)):
         own, sent = steps.job == number, part_job == number
         ends_ps = [node.end_ps for node in nodes if node.job == job.name]
@@ -118,6 +118,8 @@ def job_rows(
             sent_bytes=int(run.sent.size_bytes[sent & over_nics].sum()),
             cnps=simulation.of_packets(qps.cnps[own_qps].sum()),
             retransmitted=simulation.of_packets(qps.retransmitted[own_qps].sum()),
+            ecn_marks=None if counted is None else int(counted.ecn_marks[:, number].sum()),
+            pause_ps=None if counted is None else round(counted.pause_ps[:, number].sum()),
             shares_ps={label: round(shares[label] / ranks) for label in _in_order(shares)},
         )
 

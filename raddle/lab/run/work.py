@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,7 +104,7 @@ class Work:
         """An engine before its first event, with so many of the first flows, or all."""
         start_ps, delay_ps = self.start_ps, self.delay_ps
         dscp, priority = self._classes()
-        return kind(
+        engine = kind(
             self.fabric,
             endpoint_addresses(self.fabric),
             self.states,
@@ -117,6 +117,15 @@ class Work:
             delay_ps=None if delay_ps is None else delay_ps[:flows],
             threads=self.settings.threads,
         )
+        if self.workload.owner is not None and engine.counts_packets:
+            engine.set_owners(self._of_qps(self.workload.owner), int(self.workload.owner.max(initial=0)) + 1)
+        return engine
+
+    def _of_qps(self, of_flow: NDArray[Any]) -> _Ints:
+        """int64, what all flows of each queue pair have alike."""
+        found = np.zeros(len(self.sent.qp_src), np.int64)
+        found[self.sent.schedule.qp] = np.tile(of_flow, self.workload.repeat)[self.stripes.message]
+        return found
 
     def _classes(self) -> tuple[_Bytes | None, _Bytes | None]:
         """DSCP and priority of each queue pair; None where all are of the first lossless class."""
@@ -124,8 +133,7 @@ class Work:
         if work.is_lossy is None or not work.is_lossy.any():
             return None, None
         first = lossless[0] if lossless else LosslessClass(0, 0)
-        is_lossy = np.zeros(len(self.sent.qp_src), np.bool_)
-        is_lossy[self.sent.schedule.qp] = np.tile(work.is_lossy, work.repeat)[self.stripes.message]
+        is_lossy = self._of_qps(work.is_lossy) > 0
         dscp, priority = (
             np.where(is_lossy, 0, value).astype(np.uint8) for value in (first.dscp, first.priority)
         )

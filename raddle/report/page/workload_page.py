@@ -49,11 +49,11 @@ def _facts(result: WorkloadResult) -> Iterator[tuple[str, str]]:
 def _job_figures(result: WorkloadResult) -> Iterator[Figure]:
     yield blocks(
         "Applications",
-        "A block for each job. Pauses are those of links that jobs share, by each job's part of their bytes: "
-        "what it had to do with, which need not be what it caused.",
+        "A block for each job. Pauses are those that it causes: its part of what stood in the queues where "
+        "halted packets waited.",
         [
             Axis("bytes over NICs", "bytes"), Axis("accelerator hours", "h"), Axis("slowdown", "x"),
-            Axis("CNPs"), Axis("packets sent again"), Axis("pauses of its shared links", "s"),
+            Axis("CNPs"), Axis("packets sent again"), Axis("ECN marks"), Axis("pauses that it causes", "s"),
         ],
         [
             (
@@ -61,7 +61,8 @@ def _job_figures(result: WorkloadResult) -> Iterator[Figure]:
                 [
                     job.sent_bytes,
                     None if job.time_ps is None else job.ranks * job.time_ps / 3600e12,
-                    job.slowdown, job.cnps, job.retransmitted, _paused(result, job),
+                    job.slowdown, job.cnps, job.retransmitted, job.ecn_marks,
+                    None if job.pause_ps is None else job.pause_ps / 1e12,
                 ],
             )
             for job in result.jobs
@@ -125,15 +126,3 @@ def _shares(job: JobRow, labels: list[str]) -> list[Cell]:
         *seconds,
         *(job.shares_ps.get(label, 0) / whole if whole else None for label in labels),
     ]
-
-
-def _paused(result: WorkloadResult, job: JobRow) -> float | None:
-    if result.pfc_pause_ps is None:
-        return None
-    return (
-        sum(
-            (link.pause_ps or 0) * link.job_bytes.get(job.name, 0) / max(1, sum(link.job_bytes.values()))
-            for link in result.shared_links
-        )
-        / 1e12
-    )

@@ -61,6 +61,38 @@ def test_who_shares_a_receivers_link_is_slowed_and_named(fabric: Fabric, tmp_pat
     assert [job.sent_bytes for job in found.jobs] == [4_000_000, 4_000_000]
 
 
+def test_who_halts_and_marks_is_named_also_where_it_never_sends(fabric: Fabric, tmp_path: Path) -> None:
+    """Jobs hot (two hosts) and one (a third) fill the queue to host4; `two` shares host1's link with hot.
+
+    Three senders stand equally in that queue, so that one causes a third of what host1's link is halted for.
+    """
+    path = tmp_path / "w.yaml"
+    path.write_text(
+        "raddle: 1\nname: w\nranks: {hosts: 'host[0-7]'}\n"
+        "groups: {a: {ranks: 0}, b: {ranks: 1}, c: {ranks: 2}, z: {ranks: 4}, y: {ranks: 5}}\njobs:\n"
+        "  hot: {nodes: {r: {send: 100MB, from: a, to: z}, q: {send: 100MB, from: b, to: z}}}\n"
+        "  one: {nodes: {r: {send: 100MB, from: c, to: z}}}\n"
+        "  two: {nodes: {r: {send: 100MB, from: b, to: y}}}\n"
+    )
+    quiet = replace(fabric, roce=replace(fabric.roce, congestion_control="none"))
+    found = run_workload(quiet, WorkloadRequest(read_workload(quiet, path), "pinned"))
+    assert found.pfc_pause_ps
+    jobs = by_name(found)
+    causes = {cause.job: cause for cause in jobs["two"].causes}
+    uplink = next(link for link in found.links if link.name.startswith("host1:eth0 ->"))
+    assert causes["one"].sent_bytes == 0
+    assert causes["hot"].sent_bytes == 100_000_000
+    assert causes["two"].pause_ps == 0
+    halted = (causes["one"].pause_ps or 0) + (causes["hot"].pause_ps or 0)
+    assert halted == pytest.approx(uplink.pause_ps, rel=0.05)
+    assert (causes["one"].pause_ps or 0) / halted == pytest.approx(1 / 3, abs=0.05)
+    assert sum(job.ecn_marks or 0 for job in found.jobs) == found.ecn_marks
+    assert sum(job.pause_ps or 0 for job in found.jobs) == pytest.approx(found.pfc_pause_ps, rel=0.05)
+    met = next(link for link in found.shared_links if link.name.startswith("host2:eth0 ->"))
+    assert set(met.job_bytes) == {"one"}
+    assert set(met.job_pause_ps or {}) == {"hot", "one"}
+
+
 def test_a_straggler_holds_up_its_job_alone(fabric: Fabric, tmp_path: Path) -> None:
     jobs = by_name(
         run(
