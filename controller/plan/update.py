@@ -11,7 +11,7 @@ Source: P. Francois, O. Bonaventure, "Avoiding transient loops during IGP conver
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from ipaddress import ip_network
 
@@ -139,6 +139,36 @@ def states_on_the_way(old: Routes, rounds: Iterable[Iterable[Write]]) -> Iterato
             else:
                 routes.pop(write.prefix)
         yield {switch: dict(routes) for switch, routes in state.items()}
+
+
+def plans_on_the_way(old: Plan, new: Plan) -> Iterator[Plan]:
+    """The plan after every round of the update from one to another, of which only routes differ."""
+    was, at = routes_of(old), old
+    kinds = {
+        (switch.name, route.prefix): route
+        for plan in (old, new)
+        for switch in plan.switches
+        for route in switch.routes
+    }
+    rounds = update_rounds(peers_of(new), was, routes_of(new))
+    for writes, state in zip(rounds, states_on_the_way(was, rounds), strict=True):
+        touched = {write.switch for write in writes}
+        at = replace(
+            at,
+            switches=tuple(
+                replace(
+                    switch,
+                    routes=tuple(
+                        replace(kinds[switch.name, prefix], next_hops=hops)
+                        for prefix, hops in state[switch.name].items()
+                    ),
+                )
+                if switch.name in touched
+                else switch
+                for switch in at.switches
+            ),
+        )
+        yield at
 
 
 def _waits(peers: Peers, old: Routes, new: Routes, writes: tuple[Write, ...]) -> Iterator[tuple[int, int]]:

@@ -31,6 +31,8 @@ from raddle.cli.progress import progress_bar
 from raddle.errors import InputError
 from raddle.lab.emulation.layout import far_pair
 from raddle.lab.emulation.logs import keep_logs, make_folder
+from raddle.lab.emulation.presence import find_running
+from raddle.lab.emulation.presence import stop as end
 from raddle.lab.emulation.programs import load_mininet, need
 from raddle.lab.emulation.result import to_json, to_text
 from raddle.lab.emulation.sandbox import enter_sandbox
@@ -57,6 +59,7 @@ def emulate(
         Path | None, typer.Option(help="Flows to send, as for 'raddle simulate', not a collective's.")
     ] = None,
     packets: Annotated[int, typer.Option(help="Packets of each flow of the collective.", min=1, max=64)] = 2,
+    cuts: Annotated[int, typer.Option(help="How often each failure is made.", min=1, max=1000)] = 20,
     pcap: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write the RoCEv2 packets at each switch port there.")
     ] = None,
@@ -64,6 +67,12 @@ def emulate(
         Path | None, typer.Option(metavar="DIR", help="Keep there what the switches' programs have said.")
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="End with Mininet's prompt.")] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Go on in the background after the tests, for 'raddle exec'.")
+    ] = False,
+    stop: Annotated[
+        bool, typer.Option("--stop", help="End the fabric's emulation that was detached.")
+    ] = False,
     plan_file: PlanOption = None,
     routing: RoutingOption = None,
     collective: CollectiveOption = "all_reduce",
@@ -80,6 +89,11 @@ def emulate(
     """
     tests = _tests(test)
     loaded = load_fabric(fabric)
+    if keep + detach + stop > 1:
+        raise InputError.of("bad-option", "--keep, --detach and --stop exclude each other")
+    if stop:
+        end(find_running(loaded.name))
+        return
     where.require(None if flows else collective)
     held = plan_for(loaded, PlanOptions(routing=routing), plan_file) if plan_file else None
     model = with_qps(loaded, qps_per_connection, split_data)
@@ -93,20 +107,28 @@ def emulate(
     if logs:
         make_folder(logs)
     need((*_PROGRAMS, *_SWITCH_PROGRAMS[switch], *(["iperf3"] if "iperf" in tests else [])))
-    enter_sandbox(is_interactive=keep)
+    sandbox = enter_sandbox(loaded.name, is_interactive=keep)
     load_mininet()
     # These import Mininet.
+    from raddle.lab.emulation.prompt import prompt
     from raddle.lab.emulation.run import EmulationRequest, emulate
 
     policy = held.plan.routing if held else routing or model.routing.policy
     given = (held.plan, options_of(held).demand(loaded)) if held else None
-    request = EmulationRequest(switch, policy, tests, work, seed, pcap, p4info, given)
+    request = EmulationRequest(switch, policy, tests, work, seed, pcap, p4info, cuts, given)
     try:
         with progress_bar() as progress:
             emulation = emulate(model, request, progress)
         print(to_json(emulation.result) if as_json else to_text(emulation.result), end="", flush=True)
         if keep:
-            emulation.network.prompt()
+            prompt(emulation.network)
+        if detach:
+            print(
+                f"'{sandbox.name}' goes on; 'raddle exec NODE COMMAND' runs there, --stop ends it",
+                file=sys.stderr,
+            )
+            sys.stdout.flush()
+            sandbox.detach(0 if emulation.result.is_good else 1)
     finally:
         if logs:
             keep_logs(logs)

@@ -46,6 +46,7 @@ COMMANDS = {
     "sweep": "Run campaigns: grids, failures, seeds; here or on Ray.",
     "check": "Check all fabrics and scenarios of a repository.",
     "emulate": "Real packets through software switches (root).",
+    "exec": "Run a program at a node of an emulation (root).",
     "export": "Write a fabric and flows as another simulator's files.",
     "import": "Read another simulator's files as a fabric file.",
     "doctor": "What this machine has and lacks, and what that switches off.",

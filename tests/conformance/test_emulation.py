@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -84,13 +85,13 @@ def emulate(folder: Path, fabric: str, *options: str, mark: str = "") -> subproc
 @pytest.fixture(scope="module")
 def runs(folder: Path) -> dict[str, Any]:
     """Two emulations at the same time, of IPv4 and of IPv6: what each has printed."""
-    full = emulate(
-        folder, "tiny", "--test", "ping,iperf,roce,failover", "--pcap", "pcap", "--json", "--logs", "logs"
-    )
-    six = emulate(folder, "six", "--test", "ping,iperf,roce,failover", "--pcap", "pcap6", "--json")
+    tests = "ping,iperf,roce,failover"
+    kept = ("--pcap", "pcap", "--json", "--logs", "logs")
+    full = emulate(folder, "tiny", "--test", tests, "--cuts", "2", *kept)
+    six = emulate(folder, "six", "--test", tests, "--cuts", "1", "--pcap", "pcap6", "--json")
     printed = {}
     for name, process in (("full", full), ("six", six)):
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=240)
         assert process.returncode == 0, f"{out}\n{err}"
         printed[name] = json.loads(out)
     return printed
@@ -146,10 +147,16 @@ def test_every_pinned_flow_crosses_the_planned_links_and_is_counted_as_in_the_si
 @pytest.mark.parametrize("name", ["full", "six"])
 def test_traffic_survives_a_link_a_remote_link_and_a_spine(runs: dict[str, Any], name: str) -> None:
     found = runs[name]["failover"]
-    assert [each["kind"] for each in found] == ["link", "remote link", "switch"]
+    kinds = ["link", "link shut", "remote link", "remote link shut", "switch"]
+    cuts = 2 if name == "full" else 1
+    assert [(each["kind"], each["cuts"]) for each in found] == [(kind, cuts) for kind in kinds]
     for each in found:
         assert each["problem"] == ""
-        assert 0 < each["first_s"] <= each["plan_s"]
+        for at in ("median", "p99"):
+            assert 0 < each["other_s"][at] <= each["backup_s"][at]
+            parts = sum(each[part][at] for part in ("detect_s", "plan_s", "push_s"))
+            assert all(each[part][at] > 0 for part in ("detect_s", "plan_s", "push_s"))
+        assert parts < each["backup_s"]["p99"] + 1
         assert each["after"] != each["before"]
         # Two spines: what does not go over the one goes over the other.
         assert {each["before"][1].split(":")[0], each["after"][1].split(":")[0]} == {"spine0", "spine1"}
@@ -183,6 +190,46 @@ def test_wireshark_reads_the_packets_and_complains_of_none(
     assert opcodes == {0x06, 0x08, 0x11}  # RDMA WRITE First and Last, Acknowledge
 
 
+def test_one_that_is_detached_takes_programs_from_another_shell_until_it_is_stopped(folder: Path) -> None:
+    def raddle(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "raddle", *words],
+            cwd=folder, capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+
+    started = raddle("emulate", "tiny.yaml", "--detach")
+    assert started.returncode == 0, started.stderr
+    assert "12 of 12 pairs" in started.stdout
+    try:
+        pinged = raddle("exec", "--emulation", "tiny", "host0", "ping", "-c1", "-W5", "10.0.0.5")
+        assert "1 received" in pinged.stdout
+        assert "spine1" in raddle("exec", "--emulation", "tiny", "leaf0", "ovs-vsctl", "list-br").stdout
+        assert raddle("exec", "--emulation", "tiny", "host1", "sh", "-c", "exit 7").returncode == 7
+        wrong = raddle("exec", "--emulation", "tiny", "host9", "ls")
+        assert wrong.returncode == 2
+        assert "error[unknown-node]: emulation 'tiny' has no host or switch 'host9'" in wrong.stderr
+        assert "error[no-emulation]: no emulation 'other' runs" in (
+            raddle("exec", "--emulation", "other", "host0", "ls").stderr
+        )
+    finally:
+        stopped = raddle("emulate", "tiny.yaml", "--stop")
+    assert stopped.returncode == 0, stopped.stderr
+    assert raddle("exec", "--emulation", "tiny", "host0", "ls").returncode == 2
+
+
+def test_iperf_at_the_prompt_ends(folder: Path) -> None:
+    process = subprocess.run(
+        [sys.executable, "-m", "raddle", "emulate", "tiny.yaml", "--keep"],
+        cwd=folder, input="iperf host0 host3\niperf host9 host0\niperfudp\nexit\n", text=True,
+        capture_output=True, timeout=60, check=True,
+    )  # fmt: skip
+    rate = re.search(r"host0 -> host3: ([0-9.]+) Mbit/s", process.stdout)
+    assert rate
+    assert 0 < float(rate[1]) <= 100
+    assert "no host 'host9'" in process.stdout
+    assert "there is no UDP test" in process.stdout
+
+
 def marked(mark: str) -> dict[int, str]:
     """Network namespace by process, of those that have the mark in their environment."""
     found = {}
@@ -208,7 +255,7 @@ def test_nothing_is_left_when_it_is_killed_midway(number: signal.Signals, folder
     mark = uuid.uuid4().hex
     interfaces = set(os.listdir("/sys/class/net"))
     files = {str(path) for path in Path("/run").iterdir()}
-    process = emulate(folder, "tiny", "--test", "ping,failover", mark=mark)
+    process = emulate(folder, "tiny", "--test", "ping,failover", "--cuts", "3", mark=mark)
     deadline = time.monotonic() + 60
     while len(running := marked(mark)) < 8:  # ours, Open vSwitch's and the hosts' shells
         assert process.poll() is None, process.communicate()
@@ -238,7 +285,7 @@ needs_bmv2 = pytest.mark.skipif(
 @needs_bmv2
 @pytest.mark.parametrize("fabric", ["tiny", "six"])
 def test_bmv2_hashes_as_the_simulator_and_survives_the_same_failures(folder: Path, fabric: str) -> None:
-    run = on_bmv2(folder, fabric, "ping,roce,failover")
+    run = on_bmv2(folder, fabric, "ping,roce,failover", "--cuts", "1")
     assert run["ping"]["failed"] == run["roce"]["wrong_paths"] == run["roce"]["wrong_ports"] == []
     assert run["roce"]["is_counted"]
     assert [each["problem"] for each in run["failover"]] == ["", "", ""]
@@ -252,8 +299,9 @@ def test_a_bmv2_switch_with_a_dead_port_hears_its_others_and_keeps_to_its_weight
     assert not run["roce"]["is_counted"]
 
 
-def on_bmv2(folder: Path, fabric: str, tests: str) -> dict[str, Any]:
-    process = emulate(folder, fabric, "--switch", "bmv2", "--routing", "ecmp", "--test", tests, "--json")
+def on_bmv2(folder: Path, fabric: str, tests: str, *options: str) -> dict[str, Any]:
+    words = ("--switch", "bmv2", "--routing", "ecmp", "--test", tests, "--json", *options)
+    process = emulate(folder, fabric, *words)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, f"{out}\n{err}"
     run: dict[str, Any] = json.loads(out)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import socket
 import struct
 import subprocess
 from collections.abc import Iterable
 
-from mininet.cli import CLI
 from mininet.log import setLogLevel
 from mininet.net import Mininet
 from mininet.node import Controller, Node, OVSSwitch, Switch
@@ -18,7 +18,7 @@ from raddle.errors import UnreachableError
 from raddle.lab.emulation.layout import Layout, Nic
 from raddle.lab.emulation.programs import run
 from raddle.lab.emulation.splices import HostFacingPort, PluggedPort, SplicedLink, far_end
-from raddle.topology.model import Link
+from raddle.topology.model import Link, PortRef
 
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1  # SOURCE: netdevice(7)
 
@@ -94,15 +94,37 @@ class Network:
 
     def set_links(self, is_up: dict[Link, bool]) -> None:
         """Cut or mend cables, all at the same time; both ends see it."""
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-            for link, up in is_up.items():
-                for name in self._cut_ends(link):
-                    _set_up(control, name, up)
+        self._set({name: up for link, up in is_up.items() for name in self._cut_ends(link)})
 
-    def prompt(self) -> None:
-        """Mininet's prompt, until the user leaves it."""
-        setLogLevel("output")
-        CLI(self.net)
+    def plug(self, ports: Iterable[PortRef], is_in: bool) -> None:
+        """Take the carrier of switches' ports towards switches, or give it back."""
+        links = self.layout.fabric.link_by_port
+        cut: list[str] = []
+        for port in ports:
+            link = links[port]
+            other = link.b if port == link.a else link.a
+            cut += self._cut_ends(link) if self._is_spliced else [self.layout.interface(other)]
+        self._set(dict.fromkeys(cut, is_in))
+
+    @property
+    def can_shut(self) -> bool:
+        """Switches bear it that a port of theirs is taken down."""
+        return not self._is_spliced
+
+    def shut(self, ports: Iterable[PortRef], is_down: bool) -> None:
+        """Take switches' ports down, or up again."""
+        self._set(dict.fromkeys(map(self.layout.interface, ports), not is_down))
+
+    @staticmethod
+    def _set(is_up: dict[str, bool]) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+            for name, up in is_up.items():
+                _set_up(control, name, up)
+
+    def nodes(self) -> dict[str, int]:
+        """The process whose network a host's is; of switches it is this one."""
+        hosts = {host.name: host.pid for host in self.net.hosts}
+        return hosts | {switch.name: os.getpid() for switch in self.net.switches}
 
     def _cut_ends(self, link: Link) -> tuple[str, ...]:
         """The interfaces that go down when a cable is cut."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from statistics import median
 
 NOT_PROVEN = (
     "Emulation proves paths, tables and failover. It says nothing of losslessness or speed: "
@@ -75,13 +77,33 @@ class Roce:
 
 
 @dataclass(frozen=True, slots=True)
+class Spread:
+    """Of several values the median and the 99th percentile (nearest rank: of up to 100 the highest)."""
+
+    median: float
+    p99: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread | None:
+        """None of none."""
+        if not values:
+            return None
+        return cls(float(median(values)), float(sorted(values)[math.ceil(0.99 * len(values)) - 1]))
+
+
+@dataclass(frozen=True, slots=True)
 class Failover:
-    """One failure under a stream of packets.
+    """One failure under a stream of packets, again and again; times in seconds.
 
     Attributes:
-        kind: `link` (the sender's leaf sees it), `remote link`, `spine`.
-        first_s: from the failure to the first packet that arrived over another path; None: none did.
-        plan_s: to the first that arrived over the path that the controller planned for this failure.
+        kind: `link` (a port of the sender's leaf loses its carrier), `link shut` (that port is taken down),
+            `remote link` and `remote link shut` (behind it), `switch` (all links of one).
+        cuts: how often; where there is a `problem` the last of them had it.
+        other_s: from the cut to the first packet that arrived over another path.
+        backup_s: to the first that arrived over the path that the controller planned for this failure.
+        detect_s: from the cut until the controller had heard of all ports that it made dead.
+        plan_s: from then until it had the routes.
+        push_s: from then until all switches had them and had been read back.
         lost: packets of the stream that did not arrive; `interval_s` is the mean time between two.
     """
 
@@ -89,9 +111,13 @@ class Failover:
     failure: str
     before: tuple[str, ...]
     after: tuple[str, ...]
-    first_s: float | None
-    plan_s: float | None
-    lost: int
+    cuts: int
+    other_s: Spread | None
+    backup_s: Spread | None
+    detect_s: Spread | None
+    plan_s: Spread | None
+    push_s: Spread | None
+    lost: Spread | None
     interval_s: float
     problem: str = ""
 
@@ -181,15 +207,26 @@ def _roce_lines(roce: Roce) -> Iterator[str]:
 
 
 def _failover_lines(each: Failover) -> Iterator[str]:
-    yield f"failover  {each.kind} {each.failure}"
-    if each.first_s is not None:
-        yield f"          first packet on another path after {each.first_s * 1e3:.0f} ms"
-    if each.plan_s is not None:
-        yield f"          first packet on the plan's backup after {each.plan_s * 1e3:.0f} ms"
+    yield f"failover  {each.kind} {each.failure}, {each.cuts} cuts (median and p99)"
+    if each.other_s:
+        yield f"          first packet on another path after {_ms(each.other_s)}"
+    if each.backup_s:
+        yield f"          first packet on the plan's backup after {_ms(each.backup_s)}"
         yield f"          {' '.join(each.before)}  =>  {' '.join(each.after)}"
-    yield f"          {each.lost} packets lost, one was sent every {each.interval_s * 1e3:.1f} ms"
+    if each.detect_s and each.plan_s and each.push_s:
+        yield (
+            f"          the controller heard of it after {_ms(each.detect_s)}, "
+            f"planned in {_ms(each.plan_s)}, pushed in {_ms(each.push_s)}"
+        )
+    if each.lost:
+        lost = f"{each.lost.median:g} and {each.lost.p99:g} packets lost"
+        yield f"          {lost}, one was sent every {each.interval_s * 1e3:.1f} ms"
     if each.problem:
         yield f"          FAILED: {each.problem}"
+
+
+def _ms(times: Spread) -> str:
+    return f"{times.median * 1e3:.1f} and {times.p99 * 1e3:.1f} ms"
 
 
 def _examples(lines: tuple[str, ...], what: str) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,10 +12,12 @@ from raddle.controller.plan.model import Plan
 from raddle.lab.emulation.bmv2 import Bmv2
 from raddle.lab.emulation.dataplane import Dataplane
 from raddle.lab.emulation.failover import FailoverTest
+from raddle.lab.emulation.iperf import tcp_mbps
 from raddle.lab.emulation.layout import Layout, far_pair
 from raddle.lab.emulation.network import Network
 from raddle.lab.emulation.nics import HEADERS_BYTES, WHOLE_FRAME_BYTES, NicSocket, write_pcaps
 from raddle.lab.emulation.open_vswitch import OpenVSwitch
+from raddle.lab.emulation.presence import publish
 from raddle.lab.emulation.repair import Repairer
 from raddle.lab.emulation.result import EmulationResult, Iperf, Ping
 from raddle.lab.emulation.roce_run import run_roce
@@ -25,15 +26,13 @@ from raddle.lab.workloads.demand import demand_of
 from raddle.topology.model import Fabric
 from raddle.workload import Demand, Workload
 
-_IPERF_S = 2
-
 
 @dataclass(frozen=True, slots=True)
 class EmulationRequest:
     """What to emulate, which tests to run, where captured packets go.
 
     `p4info` is of switches that run SONiC PINS, with whose simulation `roce` is compared. `planned` is a plan
-    and the flows that it pins, in place of one that is made for the workload.
+    and the flows that it pins, in place of one that is made for the workload. `cuts` of each failure.
     """
 
     switch: Literal["ovs", "bmv2"]
@@ -43,6 +42,7 @@ class EmulationRequest:
     seed: int = 1
     pcap: Path | None = None
     p4info: Path | None = None
+    cuts: int = 1
     planned: tuple[Plan, Demand | None] | None = None
 
 
@@ -75,6 +75,7 @@ def emulate(
     repairer = Repairer(fabric, plan, demand)
     progress("starting switches and hosts", 0.1)
     dataplane = _start(request.switch, layout, repairer)
+    publish(dataplane.network.nodes())
     progress("programming", 0.2)
     result = EmulationResult(
         fabric=fabric.name,
@@ -134,7 +135,8 @@ def _test(
         progress("failures", 0.8)
         src, dst = far_pair(layout.fabric, request.workload)
         result = replace(
-            result, failover=tuple(FailoverTest(layout, network, repairer, nics, src, dst).run())
+            result,
+            failover=tuple(FailoverTest(layout, network, repairer, nics, src, dst, request.cuts).run()),
         )
     return result
 
@@ -173,27 +175,6 @@ def run_iperf(layout: Layout, network: Network) -> Sequence[Iperf]:
     for other in (*near, *far):
         rates = [layout.mbps(layout.fabric.link_by_port[nic.leaf_port]) for nic in (first, other)]
         for src, dst in zip(first.addresses, other.addresses, strict=True):
-            mbps = _tcp_mbps(network, (first.host, src.address), (other.host, dst.address))
+            mbps = tcp_mbps(network, (first.host, src.address), (other.host, dst.address))
             rows.append(Iperf(first.label, other.label, f"IPv{src.version}", mbps, min(rates)))
     return rows
-
-
-def _tcp_mbps(network: Network, src: tuple[str, str], dst: tuple[str, str]) -> float:
-    """What a TCP stream from a host and its address to another carries."""
-    server = network.popen(dst[0], ["iperf3", "-s", "-1", "-B", dst[1], "--forceflush"])
-    assert server.stdout
-    while "listening" not in (line := server.stdout.readline()):
-        if not line:
-            break
-    words = ["iperf3", "-J", "-c", dst[1], "-B", src[1], "-t", str(_IPERF_S)]
-    said, _ = network.popen(src[0], words).communicate(timeout=_IPERF_S + 30)
-    server.kill()
-    server.wait()
-    return _received_mbps(said)
-
-
-def _received_mbps(report: str) -> float:
-    try:
-        return float(json.loads(report)["end"]["sum_received"]["bits_per_second"]) / 1e6
-    except (ValueError, KeyError):
-        return 0.0

@@ -10,12 +10,14 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
 from raddle.errors import InputError, UnreachableError
+from raddle.lab.emulation.presence import announce, name_of
 from raddle.lab.emulation.programs import run
 
 _CLONE_NEWNS, _CLONE_NEWPID, _CLONE_NEWNET = 0x00020000, 0x20000000, 0x40000000
@@ -26,10 +28,38 @@ _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def enter_sandbox(is_interactive: bool) -> None:
+class Sandbox:
+    """What this process is in.
+
+    Attributes:
+        name: by which other shells find it.
+    """
+
+    def __init__(self, door: socket.socket, tell: int) -> None:
+        self._door, self._tell = door, tell
+        self.name = name_of(door)
+
+    def detach(self, code: int) -> NoReturn:
+        """Let the process that waits end with an exit code, and go on without it and its terminal.
+
+        Raises:
+            KeyboardInterrupt: stopped.
+        """
+        _check(_libc.prctl(_PR_SET_PDEATHSIG, 0), "outlive the parent")
+        os.setsid()
+        with open(os.devnull, "r+b", buffering=0) as null:
+            for stream in (0, 1, 2):
+                os.dup2(null.fileno(), stream)
+        os.write(self._tell, bytes([code]))
+        while True:
+            signal.pause()
+
+
+def enter_sandbox(fabric: str, is_interactive: bool) -> Sandbox:
     """Go on in a new process inside new namespaces; the calling process waits for it and ends as it does.
 
     Args:
+        fabric: what is emulated.
         is_interactive: Ctrl-C belongs to what runs inside, and does not end it.
 
     Raises:
@@ -44,11 +74,14 @@ def enter_sandbox(is_interactive: bool) -> None:
     sys.stderr.flush()
     _check(_libc.unshare(_CLONE_NEWPID), "make a process namespace")
     ours, theirs = os.pipe()
+    told, tell = os.pipe()
     child = os.fork()
     if child:
         os.close(ours)
-        _wait_for(child, is_interactive)
+        os.close(tell)
+        _wait_for(child, told, is_interactive)
     os.close(theirs)
+    os.close(told)
     _check(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL), "follow the parent's end")
     os.set_blocking(ours, False)
     if _has_ended(ours):
@@ -56,16 +89,20 @@ def enter_sandbox(is_interactive: bool) -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     if not is_interactive:
         signal.signal(signal.SIGINT, _interrupt)
+    door = announce(fabric)  # in the network that other shells are in
     _make_private()
+    return Sandbox(door, tell)
 
 
-def _wait_for(child: int, is_interactive: bool) -> NoReturn:
+def _wait_for(child: int, told: int, is_interactive: bool) -> NoReturn:
     def forward(number: int, frame: FrameType | None) -> None:
         os.kill(child, signal.SIGTERM)
 
     signal.signal(signal.SIGTERM, forward)
     signal.signal(signal.SIGHUP, forward)
     signal.signal(signal.SIGINT, signal.SIG_IGN if is_interactive else forward)
+    if code_of_detached := os.read(told, 1):
+        os._exit(code_of_detached[0])
     _, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)
     os._exit(code if code >= 0 else 128 - code)

@@ -13,7 +13,7 @@ from raddle.controller.plan import make_plan
 from raddle.errors import InputError
 from raddle.lab.emulation.layout import Layout
 from raddle.lab.emulation.programs import PACKAGES, need
-from raddle.lab.emulation.result import EmulationResult, Failover, Iperf, Ping, Roce, to_json, to_text
+from raddle.lab.emulation.result import EmulationResult, Failover, Iperf, Ping, Roce, Spread, to_json, to_text
 from raddle.lab.emulation.sandbox import enter_sandbox
 from raddle.topology import find, load
 from raddle.topology.model import AdaptiveRouting, LoadBands
@@ -25,7 +25,7 @@ def test_another_user_than_root_is_told(monkeypatch: pytest.MonkeyPatch) -> None
     with pytest.raises(
         InputError, match=r"error\[not-root\]: emulation needs root.*\n  hint: run it with sudo"
     ):
-        enter_sandbox(is_interactive=False)
+        enter_sandbox("pod", is_interactive=False)
 
 
 def test_each_missing_program_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,12 +58,13 @@ def test_what_is_not_emulated_is_refused() -> None:
         Layout(replace(FABRIC, switches=(replace(first, name=long), *others)), PINNED)
 
 
+T = Spread(0.01, 0.02)
 GOOD = EmulationResult(
     fabric="f", switch="Open vSwitch 3.1.0", switches=2, hosts=4, routing="pinned", divisor=4000,
     fastest_mbps=100.0, messages=5, ping=Ping(("IPv4",), 12, ()),
     iperf=(Iperf("a", "b", "IPv4", 90.0, 100.0),),
     roce=Roce("ring", 8, 8, 8, 1, (), 4, (), True, 6, ()),
-    failover=(Failover("link", "l", ("a",), ("b",), 0.01, 0.02, 3, 0.002),),
+    failover=(Failover("link", "l", ("a",), ("b",), 2, T, T, T, T, T, Spread(3, 4), 0.002),),
 )  # fmt: skip
 
 
@@ -96,3 +97,13 @@ def test_its_document_is_as_the_published_schema_says(result: EmulationResult) -
 def test_the_output_says_what_emulation_does_not_prove() -> None:
     assert "says nothing of losslessness" in to_text(GOOD)
     assert "links at 1/4000 of their rate" in to_text(GOOD)
+
+
+def test_failures_are_shown_with_medians_and_the_highest_of_a_hundred() -> None:
+    assert Spread.of([]) is None
+    assert Spread.of([4, 1, 3]) == Spread(3, 4)
+    assert Spread.of(list(range(1, 201))) == Spread(100.5, 198)
+    shown = to_text(GOOD)
+    assert "failover  link l, 2 cuts (median and p99)" in shown
+    assert "first packet on another path after 10.0 and 20.0 ms" in shown
+    assert "3 and 4 packets lost" in shown
