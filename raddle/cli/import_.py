@@ -25,10 +25,16 @@ class PeerKind(StrEnum):
     htsim = "htsim"
     sonic = "sonic"
     goal = "goal"
+    chakra = "chakra"
     matrix = "matrix"
 
 
-KindArg = Annotated[PeerKind, typer.Argument(help="Another simulator; sonic; goal, matrix: of a workload.")]
+OF_WORKLOADS = (PeerKind.goal, PeerKind.chakra, PeerKind.matrix)
+"""Files that say what ranks do, and not of which network."""
+
+KindArg = Annotated[
+    PeerKind, typer.Argument(help="Another simulator; sonic; goal, chakra, matrix: of a workload.")
+]
 
 
 def import_(
@@ -75,7 +81,7 @@ def import_(
 
 def _refuse_mixed(kind: PeerKind, files: list[Path] | None, of_peers: object, of_sonic: object) -> None:
     """See that options and files are of the kind that is imported."""
-    if kind in (PeerKind.goal, PeerKind.matrix):
+    if kind in OF_WORKLOADS:
         raise InputError.of(
             "bad-option",
             f"a {kind.value} has no fabric",

@@ -203,7 +203,9 @@ class NodeReader:
         context = Context(name, self._fabric, self._seats, self._groups, part, self._folder)
         made = kind.make(spec, context)
         span = self._source.span(place, at_key=True)
-        node = Node(name, made.steps, spec.after, made.what, span, np.zeros(0, np.int64), made.served)
+        node = Node(
+            name, made.steps, spec.after, made.what, span, np.zeros(0, np.int64), made.served, made.plan
+        )
         return replace(node, waiting=node.ranks if made.waiting is None else made.waiting)
 
     def _kind(self, part: Source, place: Place, name: str) -> NodeKind:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raddle.errors import SourceSpan
+from raddle.lab.graph.training.plan import TrainingPlan
 from raddle.workload import Seats, Workload
 
 Ints = NDArray[np.int64]
@@ -78,6 +79,7 @@ class Node:
         span: where its name stands.
         waiting: int64, the ranks that have to take part in all of `after`.
         served: the tokens that it makes, or reads; None where it is something else.
+        plan: of a step of training.
     """
 
     name: str
@@ -87,6 +89,7 @@ class Node:
     span: SourceSpan
     waiting: Ints
     served: Served | None = None
+    plan: TrainingPlan | None = None
 
     @property
     def ranks(self) -> Ints:

@@ -12,6 +12,7 @@ import numpy as np
 from raddle.errors import InputError
 from raddle.lab.graph.groups import Group, Names
 from raddle.lab.graph.model import Ints, Served, Step
+from raddle.lab.graph.training.plan import TrainingPlan
 from raddle.lab.workloads.collective import CollectiveJob, job_on
 from raddle.lab.workloads.seat_parts import seats_at
 from raddle.topology.model import Fabric
@@ -83,12 +84,14 @@ class Made:
     Attributes:
         waiting: int64, ranks that have to take part in what the node is after; None: all of its own.
         served: what it makes, where that is tokens.
+        plan: of a step of training.
     """
 
     steps: tuple[Step, ...]
     what: str
     waiting: Ints | None = None
     served: Served | None = None
+    plan: TrainingPlan | None = None
 
 
 @dataclass(frozen=True, slots=True)

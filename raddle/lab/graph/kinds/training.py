@@ -101,7 +101,7 @@ def _make(spec: TrainingSpec, context: Context) -> Made:
     )
     sizes = {"TP": plan.tp, "CP": plan.cp, "PP": plan.pp, "DP": plan.dp, "EP": plan.ep}
     said = " x ".join(f"{name} {size}" for name, size in sizes.items() if size > 1)
-    return Made(steps, f"training step of {spec.training}, {said or 'one rank'}")
+    return Made(steps, f"training step of {spec.training}, {said or 'one rank'}", plan=plan)
 
 
 def values_of(spec: TrainingSpec, context: Context) -> dict[str, Any]:

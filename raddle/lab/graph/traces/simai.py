@@ -16,7 +16,7 @@ from raddle.errors import InputError
 from raddle.lab.graph.traces.operations import wrong
 
 FORM = "HYBRID_TRANSFORMER_FWD_IN_BCKWD"
-_OPERATIONS = {
+OPERATIONS = {
     "ALLREDUCE": "all_reduce",
     "ALLGATHER": "all_gather",
     "REDUCESCATTER": "reduce_scatter",
@@ -116,11 +116,11 @@ def _row(file: str, at: int, line: str) -> Row:
             return None
         suffix = next((each for each in sorted(_GROUPS, key=len, reverse=True) if name.endswith(each)), "")
         plain = name.removesuffix(suffix) if suffix else name
-        if plain not in _OPERATIONS:
+        if plain not in OPERATIONS:
             raise wrong(
-                file, at, f"there is no communication '{name}'", f"there is {', '.join(_OPERATIONS)}", line
+                file, at, f"there is no communication '{name}'", f"there is {', '.join(OPERATIONS)}", line
             )
-        return Communication(_OPERATIONS[plain], suffix, size) if size else None
+        return Communication(OPERATIONS[plain], suffix, size) if size else None
 
     return Row(
         cells[0], number(2), communication(3), number(5), communication(6), number(8), communication(9)

@@ -5,7 +5,7 @@ Source: protobuf.dev, "Encoding" (varints, tags, wire types 0, 1, 2 and 5).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 _SIZES = {1: 8, 5: 4}
 
@@ -72,3 +72,30 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
             return found & (2**64 - 1), place + 1
         shift += 7
     raise CutOffError(at, "a number without end")
+
+
+def field(number: int, value: int | str | bytes) -> bytes:
+    """A field of a message: a varint, or a text or another message with its length."""
+    if isinstance(value, int):
+        return _as_varint(number << 3) + _as_varint(value)
+    data = value.encode() if isinstance(value, str) else value
+    return _as_varint(number << 3 | 2) + framed(data)
+
+
+def packed(number: int, values: Sequence[int]) -> bytes:
+    """A repeated field of varints; nothing where there are none."""
+    return field(number, b"".join(map(_as_varint, values))) if values else b""
+
+
+def framed(message: bytes) -> bytes:
+    """A message with its length before it."""
+    return _as_varint(len(message)) + message
+
+
+def _as_varint(value: int) -> bytes:
+    found = bytearray()
+    while value > 0x7F:
+        found.append(value & 0x7F | 0x80)
+        value >>= 7
+    found.append(value)
+    return bytes(found)

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-
-from raddle.lab.graph.model import Ints
+from numpy.typing import NDArray
 
 Sharding = Literal["ddp", "zero1", "zero2", "zero3"]
 
@@ -78,7 +77,7 @@ class TrainingPlan:
         count = self.layers // self.pp
         return params * (layer + 1) // count - params * layer // count
 
-    def stage(self, number: int) -> Ints:
+    def stage(self, number: int) -> NDArray[np.int64]:
         """The ranks of a pipeline stage, int64[dp, cp, tp]."""
         size = self.ranks // self.pp
         return np.arange(number * size, (number + 1) * size).reshape(self.dp, self.cp, self.tp)

@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.internal.decoder import _DecodeVarint
 from google.protobuf.internal.encoder import _VarintBytes
 
 from raddle.errors import InputError
+from raddle.lab.graph.assemble import assemble
 from raddle.lab.graph.file import read_workload
+from raddle.lab.graph.traces.chakra_files import chakra_files, lost_in_chakra
 from raddle.lab.run.settings import RunSettings
 from raddle.lab.workload import WorkloadRequest, run_workload
 from raddle.report.workload import WorkloadResult
@@ -176,3 +179,52 @@ def test_every_cut_of_a_trace_is_an_error_or_a_shorter_trace(pod: Fabric, tmp_pa
 def test_a_rank_without_a_file_is_told(pod: Fabric, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"error\[no-trace\]: cannot read '.*t.1.et': there is no such file"):
         read(pod, tmp_path, [trace(LONE)], "{count: 2}")
+
+
+WRITTEN = [
+    "a: {compute: 5us}, c: {collective: all_reduce, algorithm: halving_doubling, size: 4MB, after: a}",
+    "t: {training: own, layers: 2, hidden: 64, sequence: 8, layer_params: 90, micro_batches: 1,"
+    " forward: 6us}",
+]
+
+
+@pytest.mark.parametrize("nodes", WRITTEN)
+def test_a_workload_goes_out_and_comes_back_with_its_bytes_and_times(
+    pod: Fabric, tmp_path: Path, nodes: str
+) -> None:
+    (tmp_path / "w.yaml").write_text(f"raddle: 1\nname: w\nranks: {{count: 8}}\nnodes: {{{nodes}}}\n")
+    graph = read_workload(pod, tmp_path / "w.yaml")
+    laid_out = assemble(graph)
+    lost = list(lost_in_chakra(laid_out))
+    assert lost[0] == "which messages are of one collective"
+    assert not any("microsecond" in each for each in lost)
+    files = chakra_files(laid_out, "t")
+    assert list(files) == [f"t.{rank}.et" for rank in range(8)]
+    there = run_workload(pod, WorkloadRequest(graph, "ecmp", RunSettings(fidelity="fluid"))).jobs[0]
+    back = run(pod, tmp_path, list(files.values()), "{count: 8}").jobs[0]
+    assert back.sent_bytes == there.sent_bytes
+    assert back.free_ps == there.free_ps
+    assert back.time_ps == pytest.approx(there.time_ps, rel=0.02)
+
+
+def test_what_is_written_is_read_by_protocol_buffers_own_library(pod: Fabric, tmp_path: Path) -> None:
+    nodes = "a: {compute: 2500ns, group: x}, s: {send: 4MB, from: x, to: y, after: a}"
+    (tmp_path / "w.yaml").write_text(
+        f"raddle: 1\nname: w\ngroups: {{x: {{ranks: 0}}, y: {{ranks: 4}}}}\nnodes: {{{nodes}}}\n"
+    )
+    laid_out = assemble(read_workload(pod, tmp_path / "w.yaml"))
+    assert "parts of a microsecond" in list(lost_in_chakra(laid_out))
+    data = chakra_files(laid_out, "t")["t.0.et"]
+    found = []
+    while data:
+        size, at = _DecodeVarint(data, 0)
+        found.append(data[at : at + size])
+        data = data[at + size :]
+    assert CLASSES["GlobalMetadata"].FromString(found[0]).version
+    first, *_, send = (CLASSES["Node"].FromString(each) for each in found[1:])
+    assert (first.type, first.duration_micros) == (COMP, 2)
+    assert send.type == SEND
+    assert list(send.data_deps)
+    held = {each.name: each.int64_val or each.int32_val for each in send.attr}
+    assert held["comm_size"] == 4_000_000
+    assert held["comm_dst"] == 4

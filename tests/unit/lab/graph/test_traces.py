@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -12,6 +14,9 @@ from raddle.errors import InputError
 from raddle.lab.graph.assemble import assemble
 from raddle.lab.graph.file import read_workload
 from raddle.lab.graph.traces.goal_text import goal_text, lost_in_goal, matrix_csv
+from raddle.lab.graph.traces.simai import read_simai
+from raddle.lab.graph.traces.simai_text import lost_in_simai, plan_of, simai_text
+from raddle.lab.graph.training.messages import sent_bytes
 from raddle.lab.run.settings import RunSettings
 from raddle.lab.workload import WorkloadRequest, run_workload
 from raddle.report.workload import WorkloadResult
@@ -189,6 +194,67 @@ def test_rows_of_simai_go_forward_and_backward_with_their_bytes(pod: Fabric, tmp
     # TP stays inside a server; DP, pairs of a rank of each, sends 2 (n - 1) / n of 8 MiB for n = 2.
     assert job.sent_bytes == 8 * (8 << 20)
     assert job.shares_ps["tp"] > 0
+
+
+STEP = (
+    "training: own, layers: 4, hidden: 512, sequence: 64, layer_params: 90000, micro_batches: 2, "
+    "forward: 40us, backward: 80us"
+)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "tp: 2",
+        "tp: 4, sequence_parallel: true, sharding: zero1",
+        "ep: 4, expert_params: 800000, experts_per_token: 2, sharding: zero2",
+    ],
+)
+def test_a_training_step_goes_to_simai_and_comes_back_with_its_bytes(
+    pod: Fabric, tmp_path: Path, more: str
+) -> None:
+    """What each rank sends in rings of the file's collectives, in all-to-alls less its own part."""
+    graph = read_workload(pod, written(tmp_path, f"t: {{{STEP}, {more}}}"))
+    plan = plan_of(graph)
+    (tmp_path / "back.txt").write_text(simai_text(plan))
+    file = read_simai(tmp_path / "back.txt")
+    assert (file.tp, file.ep, file.ranks) == (plan.tp, plan.ep, 8)
+    ranks = {"": plan.dp, "_EP": plan.ep, "_DP_EP": plan.dp // plan.ep}
+    said: Counter[str] = Counter()
+    for row in file.rows:
+        for each, label in ((row.forward, "tp"), (row.input, "tp"), (row.weight, "dp")):
+            if each is not None:
+                n = plan.tp if label == "tp" and not each.suffix else ranks[each.suffix]
+                turns = 2 if each.operation == "all_reduce" else 1
+                said["ep" if each.suffix == "_EP" else label] += turns * each.size_bytes * (n - 1) // n
+    steps = graph.jobs[0].nodes[0].steps
+    labels = {step.label for step in steps} - {"compute"}
+    assert labels == set(said)
+    for label in labels:
+        sent = sum(sent_bytes(step.parts, 8) for step in steps if step.label == label)
+        # Rings share out whole elements of 4 bytes, in each step of each layer.
+        assert np.abs(sent - said[label]).max() <= 4 * 2 * 8 * plan.layers
+    free_ps = [
+        run(pod, tmp_path, nodes, "{count: 8}").jobs[0].free_ps
+        for nodes in (f"t: {{{STEP}, {more}}}", "t: {simai: back.txt}")
+    ]
+    assert free_ps[0] == free_ps[1] == 2 * 4 * 120 * US
+    assert any("goes back before the next one comes" in lost for lost in lost_in_simai(plan))
+
+
+@pytest.mark.parametrize(
+    ("nodes", "message"),
+    [
+        (f"t: {{{STEP}, pp: 2}}", "rows of SimAI cannot say 2 pipeline stages"),
+        (f"t: {{{STEP}, cp: 2}}", "rows of SimAI cannot say context-parallel groups of 2"),
+        (f"t: {{{STEP}, sharding: zero3}}", "rows of SimAI cannot say parameters that are sharded out"),
+        (f"t: {{{STEP}}}, c: {{compute: 1us}}", "a file of SimAI is one 'training' node and nothing else"),
+        ("c: {compute: 1us}", "a file of SimAI is one 'training' node and nothing else"),
+    ],
+)
+def test_what_simai_cannot_say_is_not_exported(pod: Fabric, tmp_path: Path, nodes: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        plan_of(read_workload(pod, written(tmp_path, nodes)))
 
 
 @pytest.mark.parametrize(
