@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
-from raddle.errors import Diagnostic, InputError, SourceSpan
+from raddle.errors import InputError
 from raddle.lab.graph.groups import EVERYONE
 from raddle.lab.graph.kinds.record import Context, Made, NodeKind, StreamSpec
 from raddle.lab.graph.model import Ints, Part, Step
 from raddle.lab.graph.moe.messages import copy_bytes, straight, through_nodes
 from raddle.lab.graph.moe.placement import evened, in_order
 from raddle.lab.graph.moe.routing import Floats, Hits, drawn_hits, expert_loads, uniform_hits, zipf_weights
+from raddle.lab.graph.moe.weights_file import read_weights
 from raddle.topology.yaml.fields import Count, Factor, Name, Position, Text
 from raddle.workload import NOWHERE, Seats, Workload
 
@@ -41,7 +41,7 @@ class ExpertsSpec(StreamSpec):
     zipf: Factor | None = None
     """Exponent of Zipf's law for the popularity of experts [default: all alike]."""
     weights: Text | None = None
-    """CSV with columns expert,weight: popularity in its place."""
+    """CSV in its place: columns expert,weight, or a row for each rank with a weight for each expert."""
     placement: Literal["in_order", "even"] = "in_order"
     """in_order: neighbours together; even: so that ranks have even loads."""
     copies: Position = Field(default=0)
@@ -114,7 +114,7 @@ def _hits(spec: ExpertsSpec, context: Context, ranks: int, width: int, key: str)
     is_even = spec.zipf is None and spec.weights is None and spec.placement == "in_order"
     if is_even and (spec.node_limit or ranks) >= ranks // width:
         return uniform_hits(spec.experts, spec.top_k, ranks, ranks // width), ""
-    weights = _weights(spec, context)
+    weights = _weights(spec, context, ranks)
     usual = in_order(spec.experts, ranks)
     if is_even:
         return drawn_hits(weights, usual, spec.top_k, width, spec.node_limit, _SEED), ""
@@ -148,44 +148,13 @@ def _check(spec: ExpertsSpec, context: Context, ranks: int, width: int, key: str
         )
 
 
-def _weights(spec: ExpertsSpec, context: Context) -> Floats:
+def _weights(spec: ExpertsSpec, context: Context, ranks: int) -> Floats:
     if spec.weights is None:
         return zipf_weights(spec.experts, spec.zipf or 0.0)
-    path = context.folder / spec.weights
     try:
-        rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
-    except (OSError, UnicodeDecodeError) as error:
-        raise context.error("no-matrix", f"cannot read '{path}': {error}", ("weights",)) from None
-    found, problems = np.zeros(spec.experts), []
-    for line, cells in enumerate(rows[1:], 2):
-        problem = _read_row(cells, found)
-        if problem:
-            code, message = problem
-            span = SourceSpan(str(path), line, 1, text=",".join(cells))
-            problems.append(Diagnostic(code, message, span, f"experts are 0..{spec.experts - 1}"))
-    if problems:
-        raise InputError(problems)
-    if np.count_nonzero(found) < spec.top_k:
-        raise context.error("bad-weights", f"fewer than {spec.top_k} experts have a weight", ("weights",))
-    normed: Floats = found / found.sum()
-    return normed
-
-
-def _read_row(cells: list[str], found: Floats) -> tuple[str, str] | None:
-    """Takes over a row `expert,weight`, or says what is wrong with it."""
-    if len(cells) != 2:
-        return "bad-weights", f"{len(cells)} cells, not expert,weight"
-    number, weight = cells[0].strip(), cells[1].strip()
-    if not (number.isascii() and number.isdigit() and len(number) < 9 and int(number) < len(found)):
-        return "unknown-expert", f"there is no expert '{number}'"
-    try:
-        value: Any = float(weight)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < 1e12:
-        return "bad-weights", f"'{weight}' is no weight, which is 0 or more"
-    found[int(number)] = value
-    return None
+        return read_weights(context.folder / spec.weights, spec.experts, ranks, spec.top_k)
+    except InputError as error:
+        raise context.placed(error, "weights") from None
 
 
 MOE_KIND = NodeKind("moe", MoeSpec, _make)

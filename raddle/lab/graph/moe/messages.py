@@ -30,36 +30,40 @@ def copy_bytes(hidden: int, precision: str) -> int:
 
 def straight(hits: Hits, tokens: int, each_bytes: int, *, combines: bool) -> Schedule:
     """Each rank's messages to all others at once; for combine the way back."""
-    ranks = len(hits.rank)
+    ranks = hits.rank.shape[-1]
+    by_rank = np.broadcast_to(hits.rank, (ranks, ranks))
     src, dst = np.nonzero(~np.eye(ranks, dtype=bool))
-    sizes = np.rint(tokens * hits.rank[dst] * each_bytes).astype(np.int64)
+    sizes = np.rint(tokens * by_rank[src, dst] * each_bytes).astype(np.int64)
     ends = (dst, src) if combines else (src, dst)
     return direct.schedule("moe", ranks, *ends, np.arange(len(src)), sizes)
 
 
 def through_nodes(hits: Hits, tokens: int, each_bytes: int, *, combines: bool) -> Schedule:
     """Each token once to each node, and on to its ranks from there; for combine the way back, with sums."""
-    ranks, nodes = len(hits.rank), len(hits.node)
+    ranks, nodes = hits.rank.shape[-1], hits.node.shape[-1]
     width = ranks // nodes
-    rank_bytes, node_bytes = tokens * hits.rank * each_bytes, tokens * hits.node * each_bytes
+    rank_bytes, node_bytes = (
+        tokens * each_bytes * np.broadcast_to(each, (ranks, each.shape[-1]))
+        for each in (hits.rank, hits.node)
+    )
     parts = int(np.clip(node_bytes.max(initial=0) // _LEAST_SLICE_BYTES, 1, _SLICES))
     # Part by part, as a rank passes on what it has of all senders before it waits for more of one.
     part, src, node = (grid.reshape(-1) for grid in np.mgrid[0:parts, 0:ranks, 0:nodes])
     far = src // width != node
     src, node, part = src[far], node[far], part[far]
     gate = node * width + src % width
-    far_size = _part_of(node_bytes[node], part, parts)
+    far_size = _part_of(node_bytes[src, node], part, parts)
     # Beside the gate, all ranks of its node; of the sender's own node, all that are not the sender.
     of_far = np.repeat(np.arange(len(src)), width)
     place = np.tile(np.arange(width), len(src))
     onward = gate[of_far] % width != place
     of_far, place = of_far[onward], place[onward]
     reached = node[of_far] * width + place
-    near_size = _part_of(rank_bytes[reached], part[of_far], parts)
+    near_size = _part_of(rank_bytes[src[of_far], reached], part[of_far], parts)
     own, other = np.nonzero(
         ~np.eye(ranks, dtype=bool) & (np.arange(ranks)[:, None] // width == np.arange(ranks) // width)
     )
-    own_size = np.rint(rank_bytes[other]).astype(np.int64)
+    own_size = np.rint(rank_bytes[own, other]).astype(np.int64)
     hops = [(src, gate, far_size), (gate[of_far], reached, near_size)]
     near = len(src) + np.arange(len(of_far))
     if combines:

@@ -18,14 +18,18 @@ Floats = NDArray[np.float64]
 _SAMPLES = 20_000
 """Tokens that are drawn where no formula holds: a share of 0.5 has a standard error of 0.35 %."""
 
+_SAMPLES_OF_SENDER = 2_000
+"""Of each rank, where each has its own experts: a standard error of 1.1 %."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Hits:
     """Of an average token.
 
     Attributes:
-        rank: float64[ranks], its chance to go to each rank, node: to each node.
-        load: float64[ranks], how many of its experts are there.
+        rank: float64[ranks], its chance to go to each rank, node: to each node; or float64[ranks, ...], a row
+            for the tokens of each sender.
+        load: float64[ranks], how many of its experts are there; over all senders.
     """
 
     rank: Floats
@@ -55,22 +59,42 @@ def drawn_hits(
     """With any popularity and placement, from tokens that are drawn.
 
     Args:
-        weights: of each expert.
+        weights: of each expert, float64[experts]; or float64[ranks, experts], those of each sender's tokens.
         seats: of each expert the ranks that hold it; a token takes one of them by chance.
     """
     random = np.random.default_rng(seed)
+    if weights.ndim == 1:
+        return _drawn(weights, seats, top_k, ranks_of_node, node_limit, random, _SAMPLES)
+    rows = [
+        _drawn(row, seats, top_k, ranks_of_node, node_limit, random, _SAMPLES_OF_SENDER) for row in weights
+    ]
+    ranks, nodes, loads = (
+        np.stack([getattr(row, name) for row in rows]) for name in ("rank", "node", "load")
+    )
+    return Hits(ranks, nodes, loads.mean(axis=0))
+
+
+def _drawn(
+    weights: Floats,
+    seats: tuple[tuple[int, ...], ...],
+    top_k: int,
+    ranks_of_node: int,
+    node_limit: int | None,
+    random: np.random.Generator,
+    samples: int,
+) -> Hits:
     experts, ranks = len(weights), 1 + max(max(each) for each in seats)
     nodes = ranks // ranks_of_node
     with np.errstate(divide="ignore"):
-        scores = np.log(weights) + random.gumbel(size=(_SAMPLES, experts))
+        scores = np.log(weights) + random.gumbel(size=(samples, experts))
     home = np.array([each[0] // ranks_of_node for each in seats])
     if node_limit and node_limit < nodes:
-        best = np.full((_SAMPLES, nodes), -np.inf)
+        best = np.full((samples, nodes), -np.inf)
         for node in range(nodes):
             own = np.sort(scores[:, home == node], axis=1)[:, -2:]
             best[:, node] = own.sum(axis=1)
         kept = np.argsort(best, axis=1)[:, -node_limit:]
-        allowed = np.zeros((_SAMPLES, nodes), np.bool_)
+        allowed = np.zeros((samples, nodes), np.bool_)
         np.put_along_axis(allowed, kept, True, axis=1)
         scores = np.where(allowed[:, home], scores, -np.inf)
     chosen = np.argpartition(scores, -top_k, axis=1)[:, -top_k:]
@@ -78,16 +102,16 @@ def drawn_hits(
     table = np.array([[each[i % len(each)] for i in range(counts.max())] for each in seats])
     pick = (random.random(chosen.shape) * counts[chosen]).astype(np.int64)
     at = table[chosen, pick]
-    hits = np.zeros((_SAMPLES, ranks), np.bool_)
+    hits = np.zeros((samples, ranks), np.bool_)
     np.put_along_axis(hits, at, True, axis=1)
-    by_node = hits.reshape(_SAMPLES, nodes, ranks_of_node).any(axis=2)
-    load = np.bincount(at.reshape(-1), minlength=ranks) / _SAMPLES
+    by_node = hits.reshape(samples, nodes, ranks_of_node).any(axis=2)
+    load = np.bincount(at.reshape(-1), minlength=ranks) / samples
     return Hits(hits.mean(axis=0), by_node.mean(axis=0), load)
 
 
 def expert_loads(weights: Floats, top_k: int, seed: int) -> Floats:
     """How often a token takes each expert, where nodes set no limit."""
-    lone = tuple((expert,) for expert in range(len(weights)))
+    lone = tuple((expert,) for expert in range(weights.shape[-1]))
     return drawn_hits(weights, lone, top_k, 1, None, seed).load
 
 

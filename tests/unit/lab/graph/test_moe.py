@@ -162,3 +162,49 @@ def test_an_unknown_expert_is_told_at_its_line(pod: Fabric, tmp_path: Path) -> N
         what(pod, tmp_path, "moe: dispatch, tokens: 8, experts: 16, top_k: 2, weights: w.csv")
     assert "w.csv:3:1: error[unknown-expert]: there is no expert '99'" in str(refused.value)
     assert "w.csv:4:1: error[bad-weights]: 'x' is no weight" in str(refused.value)
+
+
+def test_each_rank_has_its_own_experts_where_a_matrix_says_so(pod: Fabric, tmp_path: Path) -> None:
+    """Tokens of rank 0 take experts 2 and 3, which are rank 1's, those of others 14 and 15, rank 7's."""
+    rows = [[0.0] * 16 for _ in range(8)]
+    rows[0][2:4] = [1, 1]
+    for row in rows[1:]:
+        row[14:] = [3, 1]
+    (tmp_path / "m.csv").write_text("".join(",".join(map(str, row)) + "\n" for row in rows))
+    skew = "tokens: 10, experts: 16, top_k: 2, weights: m.csv, mode: low_latency"
+    node = what(pod, tmp_path, f"moe: dispatch, {skew}")
+    assert node.what.endswith("the busiest rank has 7.00 x the mean load")
+    back = what(pod, tmp_path, f"moe: combine, precision: fp8, {skew}")
+    for each, turned in ((node, False), (back, True)):
+        schedule = each.steps[0].parts[0].messages.schedule  # type: ignore[union-attr]
+        src, dst = (schedule.dst, schedule.src) if turned else (schedule.src, schedule.dst)
+        sent = {(s, d): size for s, d, size in zip(src, dst, schedule.size_bytes, strict=True) if size}
+        assert sent == {(0, 1): 10 * 7392} | {(rank, 7): 10 * 7392 for rank in range(1, 7)}
+    # Through nodes: rank 1 and its neighbours send the other node one copy of each token, rank 0 none.
+    normal = what(pod, tmp_path, "moe: dispatch, tokens: 10, experts: 16, top_k: 2, weights: m.csv")
+    schedule = normal.steps[0].parts[0].messages.schedule  # type: ignore[union-attr]
+    far = (schedule.src < 4) & (schedule.dst >= 4)
+    by_rank = np.bincount(schedule.src[far], schedule.size_bytes[far], 4)
+    assert by_rank.tolist() == [0, 10 * 7392, 10 * 7392, 10 * 7392]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1,1\n" * 7, "m.csv:7:1: error[bad-weights]: 7 rows for 8 ranks"),
+        ("1,1\n" * 8, "m.csv:1:1: error[bad-weights]: 2 cells for 16 experts"),
+        (
+            "1,1" + ",0" * 14 + "\n" + ("1," * 15 + "-1\n") * 7,
+            "m.csv:2:1: error[bad-weights]: '-1' is no weight",
+        ),
+        (("1" + ",0" * 15 + "\n") * 8, "m.csv:1:1: error[bad-weights]: 1 experts have a weight"),
+        ("", "m.csv:1:1: error[bad-weights]: 0 rows for 8 ranks"),
+    ],
+)
+def test_what_is_wrong_with_a_matrix_of_weights_is_told_at_its_line(
+    pod: Fabric, tmp_path: Path, text: str, message: str
+) -> None:
+    (tmp_path / "m.csv").write_text(text)
+    with pytest.raises(InputError) as refused:
+        what(pod, tmp_path, "moe: dispatch, tokens: 8, experts: 16, top_k: 2, weights: m.csv")
+    assert message in str(refused.value)
