@@ -88,7 +88,7 @@ def logical_bytes(mode: str, phase: str, ranks: int) -> float:
     if nodes <= NODE_LIMIT:
         hits = uniform_hits(EXPERTS, TOP_K, ranks, nodes)
     else:
-        hits = drawn_hits(zipf_weights(EXPERTS, 0), in_order(EXPERTS, ranks), TOP_K, 8, NODE_LIMIT, 1)
+        hits = drawn_hits(zipf_weights(EXPERTS, 0), in_order(EXPERTS, ranks), TOP_K, ranks, 8, NODE_LIMIT, 1)
     return each * float((hits.rank if nodes == 1 else hits.node).sum())
 
 

@@ -117,13 +117,13 @@ def _hits(spec: ExpertsSpec, context: Context, ranks: int, width: int, key: str)
     weights = _weights(spec, context, ranks)
     usual = in_order(spec.experts, ranks)
     if is_even:
-        return drawn_hits(weights, usual, spec.top_k, width, spec.node_limit, _SEED), ""
-    before = drawn_hits(weights, usual, spec.top_k, width, spec.node_limit, _SEED)
+        return drawn_hits(weights, usual, spec.top_k, ranks, width, spec.node_limit, _SEED), ""
+    before = drawn_hits(weights, usual, spec.top_k, ranks, width, spec.node_limit, _SEED)
     busiest = f"{before.load.max() / before.load.mean():.2f} x the mean load"
     if spec.placement == "in_order":
         return before, f"; the busiest rank has {busiest}"
     placement = evened(expert_loads(weights, spec.top_k, _SEED), ranks, spec.copies)
-    after = drawn_hits(weights, placement, spec.top_k, width, spec.node_limit, _SEED)
+    after = drawn_hits(weights, placement, spec.top_k, ranks, width, spec.node_limit, _SEED)
     evenly = f"{after.load.max() / after.load.mean():.2f} x the mean load"
     return after, f"; the busiest rank has {evenly}, in order {busiest}"
 

@@ -52,6 +52,7 @@ def drawn_hits(
     weights: Floats,
     seats: tuple[tuple[int, ...], ...],
     top_k: int,
+    ranks: int,
     ranks_of_node: int,
     node_limit: int | None,
     seed: int,
@@ -60,30 +61,32 @@ def drawn_hits(
 
     Args:
         weights: of each expert, float64[experts]; or float64[ranks, experts], those of each sender's tokens.
-        seats: of each expert the ranks that hold it; a token takes one of them by chance.
+        seats: of each expert the ranks, of so many, that hold it; a token takes one of them by chance.
     """
     random = np.random.default_rng(seed)
     if weights.ndim == 1:
-        return _drawn(weights, seats, top_k, ranks_of_node, node_limit, random, _SAMPLES)
+        return _drawn(weights, seats, top_k, ranks, ranks_of_node, node_limit, random, _SAMPLES)
     rows = [
-        _drawn(row, seats, top_k, ranks_of_node, node_limit, random, _SAMPLES_OF_SENDER) for row in weights
+        _drawn(row, seats, top_k, ranks, ranks_of_node, node_limit, random, _SAMPLES_OF_SENDER)
+        for row in weights
     ]
-    ranks, nodes, loads = (
+    by_rank, by_node, loads = (
         np.stack([getattr(row, name) for row in rows]) for name in ("rank", "node", "load")
     )
-    return Hits(ranks, nodes, loads.mean(axis=0))
+    return Hits(by_rank, by_node, loads.mean(axis=0))
 
 
 def _drawn(
     weights: Floats,
     seats: tuple[tuple[int, ...], ...],
     top_k: int,
+    ranks: int,
     ranks_of_node: int,
     node_limit: int | None,
     random: np.random.Generator,
     samples: int,
 ) -> Hits:
-    experts, ranks = len(weights), 1 + max(max(each) for each in seats)
+    experts = len(weights)
     nodes = ranks // ranks_of_node
     with np.errstate(divide="ignore"):
         scores = np.log(weights) + random.gumbel(size=(samples, experts))
@@ -112,7 +115,7 @@ def _drawn(
 def expert_loads(weights: Floats, top_k: int, seed: int) -> Floats:
     """How often a token takes each expert, where nodes set no limit."""
     lone = tuple((expert,) for expert in range(weights.shape[-1]))
-    return drawn_hits(weights, lone, top_k, 1, None, seed).load
+    return drawn_hits(weights, lone, top_k, len(lone), 1, None, seed).load
 
 
 def zipf_weights(experts: int, exponent: float) -> Floats:

@@ -64,14 +64,14 @@ def test_volumes_are_those_of_the_reference_table() -> None:
 def test_tokens_that_are_drawn_go_where_the_formula_says() -> None:
     """Within five standard errors of 20,000 draws."""
     exact = uniform_hits(64, 4, 16, 2)
-    drawn = drawn_hits(np.full(64, 1 / 64), in_order(64, 16), 4, 8, None, 1)
+    drawn = drawn_hits(np.full(64, 1 / 64), in_order(64, 16), 4, 16, 8, None, 1)
     assert drawn.rank == pytest.approx(exact.rank, abs=5 * 0.5 / 20_000**0.5)
     assert drawn.node == pytest.approx(exact.node, abs=5 * 0.5 / 20_000**0.5)
     assert drawn.load.sum() == pytest.approx(4)
 
 
 def test_a_token_goes_to_no_more_nodes_than_its_limit() -> None:
-    hits = drawn_hits(np.full(256, 1 / 256), in_order(256, 64), 8, 8, 4, 1)
+    hits = drawn_hits(np.full(256, 1 / 256), in_order(256, 64), 8, 64, 8, 4, 1)
     assert 3.9 < hits.node.sum() <= 4
     assert hits.load.sum() == pytest.approx(8)
 
@@ -81,10 +81,25 @@ def test_an_even_placement_with_copies_evens_the_load() -> None:
     weights = zipf_weights(256, 0.8)
     placement = evened(expert_loads(weights, 8, 1), 32, 32)
     assert sorted(np.bincount([rank for held in placement for rank in held], minlength=32)) == [9] * 32
-    before, after = (drawn_hits(weights, held, 8, 8, None, 2).load for held in (in_order(256, 32), placement))
+    before, after = (
+        drawn_hits(weights, held, 8, 32, 8, None, 2).load for held in (in_order(256, 32), placement)
+    )
     assert before.max() / before.mean() > 5
     assert after.max() / after.mean() < 1.1
     assert before.sum() == pytest.approx(after.sum())
+
+
+def test_there_may_be_more_ranks_than_experts_where_copies_fill_them(pod: Fabric, tmp_path: Path) -> None:
+    """As 320 ranks with 256 experts and 64 copies: one to each."""
+    many = what(
+        pod, tmp_path, "moe: dispatch, tokens: 64, experts: 6, copies: 2, placement: even, top_k: 1, zipf: 1"
+    )
+    load = float(many.what.split("has ")[1].split()[0])
+    # Two copies of the two busiest of 1, 1/2, 1/3, ...: the third one is the busiest rank.
+    shares = 1 / np.arange(1, 7)
+    assert load == pytest.approx(max(shares[0] / 2, shares[1] / 2, shares[2]) * 8 / shares.sum(), abs=0.1)
+    with pytest.raises(InputError, match="6 experts and 0 copies do not divide among 8 ranks"):
+        what(pod, tmp_path, "moe: dispatch, tokens: 64, experts: 6, top_k: 1")
 
 
 def test_what_a_gate_passes_on_waits_for_it(pod: Fabric) -> None:
