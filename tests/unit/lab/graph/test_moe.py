@@ -191,13 +191,13 @@ def test_each_rank_has_its_own_experts_where_a_matrix_says_so(pod: Fabric, tmp_p
     assert node.what.endswith("the busiest rank has 7.00 x the mean load")
     back = what(pod, tmp_path, f"moe: combine, precision: fp8, {skew}")
     for each, turned in ((node, False), (back, True)):
-        schedule = each.steps[0].parts[0].messages.schedule  # type: ignore[union-attr]
+        schedule = each.steps[0].parts[0].messages.schedule
         src, dst = (schedule.dst, schedule.src) if turned else (schedule.src, schedule.dst)
         sent = {(s, d): size for s, d, size in zip(src, dst, schedule.size_bytes, strict=True) if size}
         assert sent == {(0, 1): 10 * 7392} | {(rank, 7): 10 * 7392 for rank in range(1, 7)}
     # Through nodes: rank 1 and its neighbours send the other node one copy of each token, rank 0 none.
     normal = what(pod, tmp_path, "moe: dispatch, tokens: 10, experts: 16, top_k: 2, weights: m.csv")
-    schedule = normal.steps[0].parts[0].messages.schedule  # type: ignore[union-attr]
+    schedule = normal.steps[0].parts[0].messages.schedule
     far = (schedule.src < 4) & (schedule.dst >= 4)
     by_rank = np.bincount(schedule.src[far], schedule.size_bytes[far], 4)
     assert by_rank.tolist() == [0, 10 * 7392, 10 * 7392, 10 * 7392]
