@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from raddle.controller.api._gen import raddle_controller_pb2 as pb
 from raddle.controller.service import events
+from raddle.controller.service.congestion.finding import Finding
 from raddle.controller.service.core import Controller
 from raddle.controller.service.records import Audit, Drain, Revision
 from raddle.controller.service.switches import SwitchView
@@ -19,6 +20,7 @@ def status(controller: Controller) -> pb.StatusReply:
         under_way=work.revision if work else 0,
         drains=[_drained(each) for each in (revision.drains if revision else ())],
         dead_links=controller.dead_links,
+        congestion=[_congestion(each) for each in controller.congestion],
         switches=[_switch(view) for view in list(controller.switches.views.values())],
     )
 
@@ -58,6 +60,17 @@ def event(found: events.Event) -> pb.Event:
 
 def _drained(drain: Drain) -> pb.Drained:
     return pb.Drained(switch=drain.switch, until=drain.until)
+
+
+def _congestion(found: Finding) -> pb.Congestion:
+    return pb.Congestion(
+        kind=found.kind,
+        link=found.link,
+        evidence=found.evidence,
+        flows=map(str, found.flows),
+        mend=str(found.mend or ""),
+        advice="" if found.mend else found.advice,
+    )
 
 
 def _switch(view: SwitchView) -> pb.Switch:

@@ -8,23 +8,21 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 
 from raddle.controller.plan.diff import diff_plans
-from raddle.controller.reconcile import SwitchResult
+from raddle.controller.service.congestion.finding import Finding
+from raddle.controller.service.congestion.keeper import Keeper, Orders, Present
+from raddle.controller.service.congestion.loads import LoadOf
 from raddle.controller.service.desired import Desired, Planner
 from raddle.controller.service.events import Bus
-from raddle.controller.service.express import Express
-from raddle.controller.service.gate import AbortedError, StoppedError, UpdateGate
-from raddle.controller.service.pusher import Pusher
+from raddle.controller.service.gate import StoppedError, UpdateGate
 from raddle.controller.service.records import (
-    BEGUN,
     Audit,
     Controls,
     Drain,
@@ -32,17 +30,13 @@ from raddle.controller.service.records import (
     Records,
     Revision,
     now,
-    shortened,
 )
-from raddle.controller.service.rendered import Rendered, Rows
-from raddle.controller.service.repairs import Repairs
 from raddle.controller.service.settings import Settings
 from raddle.controller.service.store import Store, StoreError
-from raddle.controller.service.switches import Switches, SwitchView
-from raddle.controller.service.updates import CONTROLLER, Updates, change_lines, write_lines
+from raddle.controller.service.switches import Switches
+from raddle.controller.service.updates import CONTROLLER, Updates, change_lines
+from raddle.controller.service.upkeep import Upkeep
 from raddle.controller.service.watch.notice import Notice
-from raddle.controller.service.watchers import Watchers
-from raddle.controller.southbound.sonic.tables import Tables
 from raddle.errors import InputError, RaddleError
 
 T = TypeVar("T")
@@ -62,7 +56,6 @@ class Controller:
 
     Attributes:
         bus: tells what happens.
-        switches: what is known of each switch.
         records: what is remembered.
         is_running: the thread of change is there.
         turned_s: when it last came round (clock of `time.monotonic`).
@@ -73,27 +66,26 @@ class Controller:
     ) -> None:
         self.bus = bus or Bus()
         self.records = Records(store)
-        self.switches = Switches()
         self.settings = settings
         self._planner = planner
         self._gate = UpdateGate()
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._orders: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = queue.SimpleQueue()
         self._is_over = False
-        self._pusher = Pusher(settings, self._gate, term)
         self._updates = Updates(self.records, planner, self.bus, settings.goes_back)
-        self._repairs = Repairs(settings.repairs)
-        self._watchers = Watchers(self._pusher, self._wanted, self._notice, settings.sample_s)
-        self._express = Express(self._pusher)
-        self._rendered = Rendered()
-        self._revision: Revision | None = None
-        self._desired: Desired | None = None
-        self._target: Desired | None = None
-        self._owes: set[str] = set()
-        self._swept_s = time.monotonic()
+        orders = Orders(self._move, self._move_back, self._plan_move)
+        self._congestion = Keeper(settings, self.bus, planner, orders)
+        heard = self._congestion.hear, self._congestion.lose
+        self._upkeep = Upkeep(self.records, settings, self.bus, self._gate, term, self._notice, heard)
+        self._present: Present | None = None
         self._pause_until_s = self._undrain_s = 0.0
         self.is_running = False
         self.turned_s = time.monotonic()
+
+    @property
+    def switches(self) -> Switches:
+        """What is known of each switch."""
+        return self._upkeep.switches
 
     # Orders, from any thread.
 
@@ -152,7 +144,16 @@ class Controller:
     @property
     def fabric(self) -> str:
         """Its name; empty before the first revision."""
-        return self._desired.fabric.name if self._desired else ""
+        return self._upkeep.desired.fabric.name if self._upkeep.desired else ""
+
+    @property
+    def congestion(self) -> tuple[Finding, ...]:
+        """What is found and lasts."""
+        return self._congestion.held
+
+    def loads(self) -> LoadOf:
+        """What each port did between the last two readings of its switch."""
+        return self._congestion.loads
 
     @property
     def is_paused(self) -> bool:
@@ -161,12 +162,12 @@ class Controller:
     @property
     def revision(self) -> Revision | None:
         """The one that the switches are to hold."""
-        return self._revision
+        return self._upkeep.revision
 
     @property
     def dead_links(self) -> tuple[str, ...]:
         """Links between switches that routes lead around."""
-        return tuple(sorted(self._repairs.dead))
+        return tuple(sorted(self._upkeep.repairs.dead))
 
     def stop(self) -> None:
         """End `run` before its next step."""
@@ -182,8 +183,8 @@ class Controller:
             InputError: `locked`, somebody else is at these switches; the desired state cannot be used.
             StoreError: what is done cannot be recorded.
         """
-        with self._pusher.ledger.locked("controller run"):
-            self.records.share(self._pusher.ledger)
+        with self._upkeep.pusher.ledger.locked("controller run"):
+            self.records.share(self._upkeep.pusher.ledger)
             self.is_running = True
             try:
                 self._resume()
@@ -194,8 +195,7 @@ class Controller:
             finally:
                 self.is_running, self._is_over = False, True
                 self._refuse_orders()
-                self._watchers.stop()
-                self._express.close()
+                self._upkeep.close()
 
     def _turn(self) -> None:
         self.turned_s = time.monotonic()
@@ -205,10 +205,11 @@ class Controller:
             return
         try:
             self._undrain_due()
-            self._repair()
+            self._upkeep.repair()
             if names := self.switches.due(time.monotonic()):
-                self._compare(names)
-            self._sweep()
+                self._upkeep.compare(names)
+            self._upkeep.sweep()
+            self._look_for_congestion()
         except StoreError:
             raise
         except RaddleError as error:
@@ -222,11 +223,11 @@ class Controller:
             while True:
                 self._inbox.get_nowait()()
         except queue.Empty:
-            self._watchers.look(time.monotonic())
+            self._upkeep.watchers.look(time.monotonic())
 
     def _wait_s(self) -> float:
         now_s = time.monotonic()
-        at_s = min(self.switches.next_due_s() - now_s, self._repairs.wait_s(now_s))
+        at_s = min(self.switches.next_due_s() - now_s, self._upkeep.repairs.wait_s(now_s))
         return min(_TICK_S, max(0.0, at_s))
 
     def _order(self, action: Callable[[], T]) -> Future[T]:
@@ -261,26 +262,28 @@ class Controller:
         """Take up what was left, or begin."""
         self._gate.pause(self.records.controls.is_paused)
         for each in self.records.left_open():
-            self._finish(each, "interrupted; all switches are compared again")
+            self._upkeep.finish(each, "interrupted; all switches are compared again")
         revision = self.records.revision(self.records.desired)
         work = self.records.work
         if revision is None and work is None:
-            self._hold(None, self._updates.plan(self._planner.read(), ()))
+            self._upkeep.hold(None, self._updates.plan(self._planner.read(), ()))
             self._await_switches()
             self._apply(CONTROLLER, "first start")
             return
         if revision:
-            self._hold(revision, self._updates.load(revision))
+            self._upkeep.hold(revision, self._updates.load(revision))
         if work:
             wanted = self.records.revision(work.revision)
             assert wanted, "a revision is written with its work"
             desired = self._updates.load(wanted)
-            if self._desired is None:
-                self._watch(desired)
+            if self._upkeep.desired is None:
+                self._upkeep.watch(desired)
             self._await_switches()
             self.bus.tell("update", f"revision {wanted.number} was left under way and goes on")
-            done, held = self._updates.carry_out(wanted, work, desired, self._desired, self._push)
-            self._hold(self._revision if held is self._desired else done, held)
+            done, held = self._updates.carry_out(
+                wanted, work, desired, self._upkeep.desired, self._upkeep.push
+            )
+            self._upkeep.hold(self._upkeep.revision if held is self._upkeep.desired else done, held)
 
     def _await_switches(self) -> None:
         """Give the watches a moment, so that switches are not compared again right after the update."""
@@ -290,58 +293,19 @@ class Controller:
         ):
             self._hear(0.05)
 
-    def _hold(self, revision: Revision | None, desired: Desired) -> None:
-        """This is what the switches are to hold."""
-        self._revision, self._desired = revision, desired
-        self._watch(desired)
-        self._repairs.prepare(desired)
-
-    def _watch(self, desired: Desired) -> None:
-        plan, inventory = desired.held.plan, self._pusher.inventory
-        datapaths = {name: f"{number:016x}" for name, number in inventory.datapaths.items()}
-        self.switches.keep(plan.switches, {**inventory.addresses, **datapaths})
-        self._target = self._repairs.target(desired, self.switches.down, time.monotonic())
-        self._watchers.keep(plan)
-        self._express.open(each.name for each in plan.switches if each.nos == "sonic")
-
-    def _wanted(self, switch: str) -> Tables:
-        plan = self._target.switches.get(switch) if self._target else None
-        return self._rendered.tables(plan) if plan else {}
-
     def _notice(self, notice: Notice) -> None:
-        self._inbox.put(partial(self._take_notice, notice))
-
-    def _take_notice(self, notice: Notice) -> None:
-        view = self.switches.views.get(notice.switch)
-        if view is None:
-            return
-        if notice.kind == "connected":
-            if not view.is_connected:
-                self.bus.tell("connected", "answers", notice.switch)
-            view.is_connected = True
-            view.mark(notice.heard_s)
-        elif notice.kind == "gone":
-            if view.is_connected or view.state != "unreachable":
-                self.bus.tell("gone", notice.text, notice.switch)
-            view.is_connected = False
-            view.become("unreachable", notice.text)
-        elif notice.kind == "changed":
-            view.mark(notice.heard_s, view.pause_s(notice.heard_s))
-        else:
-            for port in sorted(self.switches.set_down(notice.switch, notice.down)):
-                is_down = port in notice.down
-                self.bus.tell("link-down" if is_down else "link-up", f"{notice.switch}:{port}", notice.switch)
+        self._inbox.put(partial(self._upkeep.take_notice, notice))
 
     # Orders, in the thread of change.
 
     def _preview(self) -> tuple[str, ...]:
         desired = self._updates.plan(self._planner.read(), self._drains)
-        held = self._desired.held.plan if self._desired else None
+        held = self._upkeep.desired.held.plan if self._upkeep.desired else None
         return tuple(change_lines(diff_plans(held, desired.held.plan))) if held else ("all switches",)
 
     def _apply(self, who: str, why: str) -> Revision:
         self._require_going()
-        self._pusher.reload()
+        self._upkeep.pusher.reload()
         material = self._planner.read()
         return self._update(who, "apply", why, material, self._drains)
 
@@ -369,8 +333,8 @@ class Controller:
         return self._update_drains(who, f"undrain {switch}", why, left)
 
     def _update_drains(self, who: str, what: str, why: str, drains: tuple[Drain, ...]) -> Revision:
-        assert self._revision, "there is a revision before orders are heard"
-        return self._update(who, what, why, self.records.material(self._revision), drains)
+        assert self._upkeep.revision, "there is a revision before orders are heard"
+        return self._update(who, what, why, self.records.material(self._upkeep.revision), drains)
 
     def _update(
         self,
@@ -381,36 +345,16 @@ class Controller:
         drains: tuple[Drain, ...],
         desired: Desired | None = None,
     ) -> Revision:
-        wanted = desired or self._updates.plan(material, drains, self._repairs.dead)
-        before = self._desired if self._revision else None
+        wanted = desired or self._updates.plan(material, drains, self._upkeep.repairs.dead)
+        before = self._upkeep.desired if self._upkeep.revision else None
         revision, work = self._updates.begin(who, what, why, material, drains, wanted, before)
-        done, held = self._updates.carry_out(revision, work, wanted, before, self._push)
-        self._hold(self._revision if held is not wanted else done, held)
+        done, held = self._updates.carry_out(revision, work, wanted, before, self._upkeep.push)
+        self._upkeep.hold(self._upkeep.revision if held is not wanted else done, held)
         return done
 
     def _replace(self, who: str, why: str, switch: str) -> str:
         self._require_going()
-        if switch not in self.switches.views:
-            raise InputError.of("unknown-device", f"no switch '{switch}' in this fabric")
-        assert self._target, "there is a revision before orders are heard"
-        [found] = self._pusher.check(self._target.held, [switch], unknown=[switch])
-        if not found.is_reached:
-            raise InputError.of("not-there", f"{switch} does not answer: {found.error.partition(chr(10))[0]}")
-        if found.doubts:
-            raise InputError.of(
-                "does-not-fit",
-                f"what is at {found.address} cannot stand for {switch}: {'; '.join(found.doubts)}",
-                "mend what is wrong with it, or the inventory",
-            )
-        before = dict(self._pusher.identity(self._target.held, switch))
-        lines = [f"{name}: {before.get(name, '')} -> {value}" for name, value in found.identity.items()]
-        begun = self._begin(who, f"replace {switch}", why, lines)
-        self._pusher.ledger.accept(self._target.held.plan.fabric, switch)
-        mine = [each for each in self._reach(None) if each.switch == switch]
-        left = mine[0].error or mine[0].held or mine[0].state if mine else "aborted"
-        outcome = "done" if mine and mine[0].is_in_sync else left
-        self._finish(begun, outcome)
-        return outcome
+        return self._upkeep.replace(who, why, switch)
 
     def _note_control(self, who: str, why: str, word: str, is_paused: bool) -> None:
         audit = Audit(self.records.next_audit(), now(), who, word, why, "done")
@@ -418,7 +362,7 @@ class Controller:
 
     @property
     def _drains(self) -> tuple[Drain, ...]:
-        return self._revision.drains if self._revision else ()
+        return self._upkeep.revision.drains if self._upkeep.revision else ()
 
     def _require_going(self) -> None:
         if self._gate.is_paused:
@@ -427,126 +371,6 @@ class Controller:
             )
 
     # What is done unasked.
-
-    def _push(self, desired: Desired) -> tuple[SwitchResult, ...]:
-        """Bring a plan to switches, around dead links."""
-        began_s = time.monotonic()
-        self._gate.forget_abort()
-        self._watch(desired)
-        assert self._target
-        results = self._pusher.apply(self._target.held)
-        self._take_results(results, began_s)
-        return results
-
-    def _take_results(self, results: Iterable[SwitchResult], began_s: float) -> None:
-        for each in results:
-            view = self.switches.views[each.switch]
-            if each.is_reached and view.due_s < began_s and not each.error:
-                view.is_due = False
-            if view.take(each):
-                self._tell_of(view)
-            (self._owes.discard if each.is_in_sync else self._owes.add)(each.switch)
-
-    def _tell_of(self, view: SwitchView) -> None:
-        kind = "stranger" if view.state == "stranger" else "switch"
-        self.bus.tell(kind, f"{view.state}: {view.text}" if view.text else view.state, view.name)
-
-    def _repair(self) -> None:
-        """Lead routes around links that are dead, and back over those that have recovered."""
-        assert self._desired
-        assert self._target
-        began_s = time.monotonic()
-        before, dead = self._target, self._repairs.dead
-        target = self._repairs.target(self._desired, self.switches.down, began_s)
-        if self._repairs.dead == dead:
-            return
-        lost, back = sorted(self._repairs.dead - dead), sorted(dead - self._repairs.dead)
-        what = "; ".join([f"{each} is down" for each in lost] + [f"{each} is back" for each in back])
-        changed = before.writes_to(target)
-        rows = {
-            name: self._rendered.follow(before.switches[name], target.switches[name], writes)
-            for name, writes in changed.items()
-            if target.switches[name].nos == "sonic" and self.switches.views[name].is_connected
-        }
-        self._target = target
-        if not changed:
-            self.bus.tell("repair", f"{what}: switches repair that by themselves")
-            return
-        begun = self._begin(CONTROLLER, "repair", what, write_lines(changed))
-        if lost and all(target.switches[name].nos == "sonic" for name in changed):
-            self._owes |= changed.keys() - rows.keys()
-            outcome = self._send_at_once(rows)
-        else:
-            outcome = _summary(self._reach(changed))
-        spent_s = time.monotonic() - began_s
-        self.bus.tell("repair", f"{what}: routes of {len(changed)} switches, {outcome}", seconds=spent_s)
-        self._finish(begun, outcome)
-        self._pusher.ledger.follow(target.held)
-
-    def _send_at_once(self, rows: Mapping[str, tuple[Rows, Rows]]) -> str:
-        """Send one message to each switch; those at which it does not come out well are compared next."""
-        wrong = {name: text for name, text in self._express.send(rows).items() if text}
-        for name, text in wrong.items():
-            self.bus.tell("problem", text, name)
-            self._owes.add(name)
-            self.switches.views[name].mark(time.monotonic())
-        return f"done but for {', '.join(wrong)}" if wrong else "done"
-
-    def _compare(self, names: Collection[str]) -> None:
-        """Compare switches with the plan, and mend what is not as planned where that is wanted."""
-        assert self._target
-        began_s = time.monotonic()
-        for name in names:
-            self.switches.views[name].is_due = False
-        todo = []
-        for each in self._pusher.check(self._target.held, names):
-            view = self.switches.views[each.switch]
-            is_new = view.take(each)
-            if is_new:
-                self._tell_of(view)
-            if each.doubts and self.settings.replacement == "allow":
-                self._try_to_replace(each.switch)
-            elif each.planned_sets and each.changes and not (each.doubts or each.error or each.held):
-                if is_new:
-                    self.bus.tell(
-                        "drift", f"{len(each.changes)} entries, the first {each.changes[0].path}", each.switch
-                    )
-                if self.settings.drift == "mend" or each.switch in self._owes:
-                    todo.append(each)
-        if todo:
-            self._mend(todo, began_s)
-
-    def _mend(self, found: list[SwitchResult], began_s: float) -> None:
-        names = [each.switch for each in found]
-        is_owed = bool(self._owes & set(names))
-        changes = [change for each in found for change in each.changes]
-        why = "they had missed an update" if is_owed else "not as planned"
-        begun = self._begin(CONTROLLER, f"mend {', '.join(names)}", why, change_lines(changes))
-        # What has missed an update may have held up others: those finish, too.
-        results = self._reach(None if is_owed else names)
-        for name in names:
-            self.switches.views[name].mended(time.monotonic())
-        outcome = _summary(results)
-        self._finish(begun, outcome)
-        self.bus.tell("mend", f"{', '.join(names)}: {outcome}", seconds=time.monotonic() - began_s)
-
-    def _reach(self, only: Collection[str] | None) -> tuple[SwitchResult, ...]:
-        """Program switches for what is wanted already."""
-        began_s = time.monotonic()
-        assert self._target
-        self._gate.forget_abort()
-        try:
-            results = self._pusher.apply(self._target.held, only)
-        except AbortedError:
-            return ()
-        self._take_results(results, began_s)
-        return results
-
-    def _try_to_replace(self, switch: str) -> None:
-        try:
-            self._replace(CONTROLLER, "the policy allows it", switch)
-        except InputError as error:
-            self.bus.tell("stranger", error.diagnostics[0].message, switch)
 
     def _undrain_due(self) -> None:
         if time.monotonic() < self._undrain_s:
@@ -561,34 +385,23 @@ class Controller:
                 self._undrain_s = time.monotonic() + _UNDRAIN_S
                 return
 
-    def _sweep(self) -> None:
-        now_s = time.monotonic()
-        if now_s - self._swept_s >= self.settings.sweep_s:
-            self._swept_s = now_s
-            for view in self.switches.views.values():
-                view.mark(now_s)
+    # Congestion.
 
-    def _begin(self, who: str, what: str, why: str, lines: list[str]) -> Audit:
-        revision = self._revision.number if self._revision else 0
-        audit = Audit(
-            self.records.next_audit(), now(), who, what, why, BEGUN, revision, diff=shortened(lines)
-        )
-        self.records.note(audit)
-        return audit
+    def _look_for_congestion(self) -> None:
+        revision, desired = self._upkeep.revision, self._upkeep.desired
+        if not self.settings.congestion_s or revision is None or desired is None:
+            return
+        if self._present is None or self._present.revision.number != revision.number:
+            self._present = Present(revision, self.records.material(revision), desired)
+        self._congestion.look(self._present, time.monotonic())
 
-    def _finish(self, begun: Audit, outcome: str) -> None:
-        self.records.note(
-            replace(
-                begun,
-                number=self.records.next_audit(),
-                time=now(),
-                outcome=outcome,
-                began=begun.number,
-                diff=(),
-            )
-        )
+    def _plan_move(self, material: Material, drains: tuple[Drain, ...]) -> Desired:
+        return self._updates.plan(material, drains, self._upkeep.repairs.dead)
 
+    def _move(
+        self, what: str, why: str, material: Material, drains: tuple[Drain, ...], desired: Desired
+    ) -> Revision:
+        return self._update(CONTROLLER, what, why, material, drains, desired)
 
-def _summary(results: Iterable[SwitchResult]) -> str:
-    left = [f"{each.switch} {each.state}" for each in results if not each.is_in_sync]
-    return f"done but for {', '.join(left)}" if left else "done"
+    def _move_back(self, why: str, number: int) -> Revision:
+        return self._rollback(CONTROLLER, why, number)

@@ -12,10 +12,11 @@ import numpy as np
 from raddle.controller.plan.backup import Backup, backup_of, inner_links
 from raddle.controller.plan.held import HeldPlan
 from raddle.controller.plan.model import NextHop, Plan, Route, SwitchPlan
-from raddle.controller.plan.replan import replanner
+from raddle.controller.plan.replan import replanner, with_links
 from raddle.controller.plan.routes import SwitchRoutes
 from raddle.controller.plan.update import Write, by_prefix, writes_between
-from raddle.controller.service.records import Material
+from raddle.controller.service.congestion.jobs import JobFlow
+from raddle.controller.service.records import Drain, Material
 from raddle.errors import InputError
 from raddle.topology.model import Fabric, PortRef
 from raddle.topology.views.cut_off import cut_off_endpoints
@@ -95,6 +96,18 @@ class Planner(Protocol):
         """The fabric, and the flows that its options pin."""
         ...
 
+    def jobs(self, material: Material, fabric: Fabric) -> tuple[JobFlow, ...]:
+        """Who sends to whom, as far as that was said."""
+        ...
+
+    def repinned(self, material: Material) -> Material | None:
+        """The same with the flows of the jobs pinned; None where they are, or are not known."""
+        ...
+
+    def problems(self, desired: Desired) -> tuple[str, ...]:
+        """What keeps a plan from being proven (`raddle verify`); empty where it is."""
+        ...
+
     def plan(self, material: Material, fabric: Fabric, earlier: Plan | None) -> HeldPlan:
         """A plan for a fabric, whose pins stay where an earlier one has them."""
         ...
@@ -123,32 +136,60 @@ def _rewritten(routes: Iterable[Route], after: Mapping[str, tuple[NextHop, ...]]
     return (*changed, *new)
 
 
-def with_drains(fabric: Fabric, switches: Collection[str]) -> Fabric:
-    """The fabric with all links between switches drained that end at these switches.
+def with_drains(fabric: Fabric, drains: Iterable[Drain]) -> Fabric:
+    """The fabric without what is drained: all links between switches of a switch, or the link at a port.
 
     Raises:
-        InputError: `unknown-device`; `drain-cuts-off`, hosts that nothing else reaches then.
+        InputError: `unknown-device`; `no-link-there`; `drain-cuts-off`, hosts that nothing else reaches then.
     """
-    unknown = sorted(set(switches) - fabric.switch_by_name.keys())
-    if unknown:
-        raise InputError.of("unknown-device", f"no switch '{unknown[0]}' in fabric '{fabric.name}'")
-    if not switches:
+    given = tuple(drains)
+    drained: set[int] = set()
+    for each in given:
+        if not each.is_shut:
+            drained |= _links_of(fabric, each.switch)
+    shut = {_link_at(fabric, each.switch) for each in given if each.is_shut}
+    if not given:
         return fabric
-    links = tuple(
-        replace(link, is_drained=True)
-        if {link.a.device, link.b.device} & set(switches)
-        and {link.a.device, link.b.device} <= fabric.switch_by_name.keys()
-        else link
-        for link in fabric.links
-    )
-    drained = replace(fabric, links=links)
-    lost = np.flatnonzero(cut_off_endpoints(drained) & ~cut_off_endpoints(fabric))
+    led_around = with_links_drained(fabric, drained)
+    lost = np.flatnonzero(cut_off_endpoints(led_around) & ~cut_off_endpoints(fabric))
     if len(lost):
         names = [fabric.endpoints[index].name for index in lost]
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         raise InputError.of(
             "drain-cuts-off",
-            f"without {', '.join(sorted(switches))} nothing reaches {names[0]}{more}",
+            f"without {', '.join(sorted(each.switch for each in given))} nothing reaches {names[0]}{more}",
             "drain fewer switches at a time; a leaf without a second one beside it takes its hosts along",
         )
-    return drained
+    return with_links(led_around, [link.is_up and link.index not in shut for link in fabric.links])
+
+
+def with_links_drained(fabric: Fabric, drained: Collection[int]) -> Fabric:
+    """The fabric with these links, by index, led around."""
+    links = tuple(replace(link, is_drained=True) if link.index in drained else link for link in fabric.links)
+    return replace(fabric, links=links)
+
+
+def _links_of(fabric: Fabric, place: str) -> set[int]:
+    """The links between switches of a switch; or the link at a port."""
+    if ":" in place:
+        return {_link_at(fabric, place)}
+    if place not in fabric.switch_by_name:
+        raise InputError.of("unknown-device", f"no switch '{place}' in fabric '{fabric.name}'")
+    return {
+        link.index
+        for link in fabric.links
+        if place in (link.a.device, link.b.device)
+        and {link.a.device, link.b.device} <= fabric.switch_by_name.keys()
+    }
+
+
+def _link_at(fabric: Fabric, place: str) -> int:
+    device, _, port = place.partition(":")
+    link = fabric.link_by_port.get(PortRef(device, port))
+    if link is None:
+        raise InputError.of(
+            "no-link-there",
+            f"no cable is at '{place}'",
+            "name a switch, or a cabled port of it: leaf0:Ethernet32",
+        )
+    return link.index

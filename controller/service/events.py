@@ -20,7 +20,7 @@ class Event:
 
     Attributes:
         kind: `connected`, `gone`, `link-down`, `link-up`, `switch`, `stranger`, `drift`, `mend`, `repair`,
-            `update`, `state` (of the controller), `problem`.
+            `update`, `congestion`, `state` (of the controller), `problem`.
         seconds: how long it took, where it took time.
     """
 

@@ -26,11 +26,17 @@ BEGUN = "begun"
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """A switch that carries no traffic. `until` is when it carries some again (ISO 8601, UTC); empty: when
-    somebody says so."""
+    """What carries no traffic.
+
+    Attributes:
+        switch: its name, or a port of it for one link: `leaf0:Ethernet32`.
+        until: when it carries some again (ISO 8601, UTC); empty: when somebody says so.
+        is_shut: the port is down, whoever that cuts off; else routes lead around it.
+    """
 
     switch: str
     until: str = ""
+    is_shut: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,9 @@ class Settings:
         at_once: at most so many switches are written at a time; None: as many as the update allows.
         sweep_s: every switch is compared with the plan that often, even if it has told of nothing.
         sample_s: between two samples of a switch.
+        congestion_s: between two looks at the switches' counters for congestion; 0: none.
+        acts: what is found is mended where it can be, and taken back where that does not help.
+        moves, moves_window_s: at most so many of these moves in so many seconds.
         confirm_s: how long switches are watched after an update; None: until they are well.
         allow_flap, take_over: as options of `raddle apply`.
     """
@@ -38,6 +41,10 @@ class Settings:
     at_once: int | None = None
     sweep_s: float = 300.0
     sample_s: float = SAMPLE_S
+    congestion_s: float = 0.0
+    acts: bool = False
+    moves: int = 4
+    moves_window_s: float = 3600.0
     confirm_s: float | None = None
     allow_flap: bool = False
     take_over: bool = False

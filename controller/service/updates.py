@@ -56,12 +56,12 @@ class Updates:
             dead: links, as `Desired.links` names them, that a drain must not count on.
         """
         fabric, demand = self._planner.fabric(material)
-        names = [drain.switch for drain in drains]
+        given = tuple(drains)
         gone = {index for index, name in inner_links(fabric).items() if name in dead}
         with_drains(
-            with_links(fabric, [link.is_up and link.index not in gone for link in fabric.links]), names
+            with_links(fabric, [link.is_up and link.index not in gone for link in fabric.links]), given
         )
-        drained = with_drains(fabric, names)
+        drained = with_drains(fabric, given)
         held = self._planner.plan(material, fabric, None)
         if drained is not fabric:
             held = self._planner.plan(material, drained, held.plan)
@@ -70,7 +70,7 @@ class Updates:
     def load(self, revision: Revision) -> Desired:
         """A revision as it was planned then."""
         fabric, demand = self._planner.fabric(self._records.material(revision))
-        drained = with_drains(fabric, [drain.switch for drain in revision.drains])
+        drained = with_drains(fabric, revision.drains)
         return Desired(drained, self._records.plan(revision), demand)
 
     def begin(

@@ -13,12 +13,23 @@ from raddle.controller.service.watch.p4runtime import P4Watch
 from raddle.controller.southbound.p4runtime.fleet import connector
 from raddle.controller.southbound.sonic.tables import OWNED_TABLES, Tables, intended
 
+CountersOf = Callable[[GnmiWatch, str], Watch]
+"""Makes the watch of a switch's counters, beside the one of its configuration and at its address."""
+
 
 class Watchers:
     """The watches of a fabric's switches."""
 
-    def __init__(self, pusher: Pusher, wanted: Callable[[str], Tables], sink: Sink, sample_s: float) -> None:
+    def __init__(
+        self,
+        pusher: Pusher,
+        wanted: Callable[[str], Tables],
+        sink: Sink,
+        sample_s: float,
+        counters: CountersOf | None = None,
+    ) -> None:
         self._pusher, self._wanted, self._sink, self._sample_s = pusher, wanted, sink, sample_s
+        self._counters = counters
         self._watches: dict[tuple[str, str], list[Watch]] = {}
         self._fleet = ExitStack()
 
@@ -58,7 +69,7 @@ class Watchers:
             switch.name, address, inventory.access, tables, self._wanted, self._sink, self._sample_s
         )
         if switch.nos == "sonic":
-            return [gnmi]
+            return [gnmi, self._counters(gnmi, address)] if self._counters else [gnmi]
         return [P4Watch(switch.name, connector(inventory, switch.name), self._sink), gnmi]
 
     def _open_fleet(self, plan: Plan) -> None:

@@ -140,7 +140,7 @@ def drain(
     why: WhyOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Lead traffic around a switch, until 'undrain' or a time."""
+    """Lead traffic around a switch, or one link of it (leaf0:Ethernet32), until 'undrain' or a time."""
     if for_ and until:
         raise InputError.of("bad-option", "--for and --until both say how long", "give one of them")
     end = _after(for_) if for_ else until or ""
@@ -279,6 +279,10 @@ def _status_lines(found: Any) -> Iterator[str]:
         yield f"drained: {each.switch}" + (f" until {each.until}" if each.until else "")
     for each in found.dead_links:
         yield f"routes lead around {each}"
+    for each in found.congestion:
+        mend = f"would {each.mend}" if each.mend else each.advice
+        flows = f"; queue pairs of {', '.join(each.flows)}" if each.flows else ""
+        yield f"{each.kind} at {each.link}: {each.evidence}{flows}; {mend}"
     for switch in found.switches:
         dark = f"; no link at {', '.join(switch.ports_down)}" if switch.ports_down else ""
         yield f"{switch.name:<12} {switch.state}" + (f": {switch.text}" if switch.text else "") + dark

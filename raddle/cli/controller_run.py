@@ -25,6 +25,9 @@ from raddle.controller.service.watch.gnmi import SAMPLE_S
 from raddle.errors import InputError
 from raddle.inventory import read_file, refuse_open_key
 
+_LEAST_SAMPLE_S = 1.0
+"""Of a gNMI SAMPLE subscription (sonic-gnmi, MinSampleInterval)."""
+
 _NAMES = Annotated[list[str] | None, typer.Option(metavar="CN", help="Common name of one; repeatable.")]
 
 
@@ -75,6 +78,18 @@ def run(
     sample: Annotated[
         float, typer.Option(min=1, metavar="SECONDS", help="Between two samples of a switch.")
     ] = SAMPLE_S,
+    congestion: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="Look for congestion that often; 0: never.")
+    ] = 10.0,
+    jobs: Annotated[
+        Path | None, typer.Option(metavar="CSV", help="Who sends to whom: columns job,src,dst.")
+    ] = None,
+    act: Annotated[
+        bool, typer.Option("--act", help="Mend congestion: re-pin the jobs, drain a link, isolate a storm.")
+    ] = False,
+    moves: Annotated[
+        int, typer.Option(min=1, metavar="N", help="With --act: at most so many moves in an hour.")
+    ] = 4,
     confirm: Annotated[
         float | None, typer.Option(min=0, metavar="SECONDS", help="Watch switches so long after an update.")
     ] = None,
@@ -94,6 +109,14 @@ def run(
     """
     if options.keep:
         raise InputError.of("bad-option", "--keep: the controller keeps pins by itself", "leave it out")
+    if 0 < congestion < _LEAST_SAMPLE_S:
+        raise InputError.of(
+            "bad-option",
+            f"--congestion {congestion:g}: SONiC samples no more often than every second",
+            "give 1, or 0",
+        )
+    if act and not congestion:
+        raise InputError.of("bad-option", "--act has nothing to act on with --congestion 0", "leave one out")
     settings = Settings(
         inventory=inventory,
         drift=drift,
@@ -103,6 +126,9 @@ def run(
         at_once=at_once,
         sweep_s=sweep,
         sample_s=sample,
+        congestion_s=congestion,
+        acts=act,
+        moves=moves,
         confirm_s=confirm,
         allow_flap=allow_flap,
         take_over=take_over,
@@ -118,7 +144,7 @@ def run(
         raise InputError.of(
             "half-tls", "roles are those of certificates", "give --tls-cert, --tls-key, --client-ca"
         )
-    source = FileSource(fabric, options, strict)
+    source = FileSource(fabric, options, strict, jobs)
     doors = Doors(listen, metrics, tls, roles)
     bus = Bus()
     bus.hear(Journal(log))

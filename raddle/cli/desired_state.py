@@ -10,11 +10,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from raddle.cli.options import PlanOptions, plan_options
-from raddle.controller.plan.held import HeldPlan
+from raddle.cli.options import PUSHED_BY, PlanOptions, plan_options
+from raddle.controller.plan.held import HeldPlan, fabric_digest
+from raddle.controller.plan.make import make_plan, silent
 from raddle.controller.plan.model import Plan
+from raddle.controller.service.congestion.jobs import JobFlow, demand_of_jobs, read_jobs
+from raddle.controller.service.desired import Desired
 from raddle.controller.service.records import Material
+from raddle.controller.verify.lossless import CONGESTED_GROUPS
 from raddle.errors import InputError
+from raddle.lab.verify import FailureScope, verify_plan
 from raddle.topology import find, load
 from raddle.topology.catalog import of_network, split_network
 from raddle.topology.load import refuse_cut_off
@@ -24,6 +29,9 @@ from raddle.topology.yaml.source import Mapping, Node, Scalar, read_file
 from raddle.workload import Demand
 
 _GIT_S = 10
+_JOBS, _PINS_JOBS = "jobs", "pins_jobs"
+"""Options of a revision's material: the file of its jobs, and whether their flows are pinned."""
+_PUSHED_BY = "controller run --jobs --act"
 
 
 @dataclass(frozen=True)
@@ -35,11 +43,13 @@ class FileSource:
 
     Attributes:
         place: a fabric file or bundled example, or a folder with one fabric file.
+        jobs_file: CSV of who sends to whom.
     """
 
     place: str
     options: PlanOptions
     is_strict: bool = False
+    jobs_file: Path | None = None
 
     def read(self) -> Material:
         named, network = split_network(self._file())
@@ -51,10 +61,15 @@ class FileSource:
         files = [*dict.fromkeys(_files(main, fabric))]
         if placement.is_file():
             files.append(placement.resolve())
+        if self.jobs_file:
+            read_jobs(fabric, _text(self.jobs_file), str(self.jobs_file))
+            files.append(self.jobs_file.resolve())
         top = Path(os.path.commonpath([path.parent for path in files]))
         options = self.options.document
         if placement.is_file():
             options["placement"] = str(placement.resolve().relative_to(top))
+        if self.jobs_file:
+            options[_JOBS] = str(self.jobs_file.resolve().relative_to(top))
         texts = {str(path.relative_to(top)): path.read_text() for path in files}
         inside = main.relative_to(top)
         return Material(texts, str(of_network(inside, network)), options, _origin(main))
@@ -62,12 +77,29 @@ class FileSource:
     def fabric(self, material: Material) -> tuple[Fabric, Demand | None]:
         with _written(material) as folder:
             fabric = load(folder / material.main)
-            return fabric, _options(material, folder).demand(fabric)
+            return fabric, _demand(material, _options(material, folder), fabric)
 
     def plan(self, material: Material, fabric: Fabric, earlier: Plan | None) -> HeldPlan:
         with _written(material) as folder:
-            held = _options(material, folder).make(fabric, earlier)
-        return replace(held, options=material.options)
+            options = _options(material, folder)
+            if not material.options.get(_PINS_JOBS):
+                return replace(options.make(fabric, earlier), options=material.options)
+            plan = make_plan(fabric, "pinned", _demand(material, options, fabric), earlier)
+            return HeldPlan(plan, fabric_digest(fabric), {**material.options, PUSHED_BY: _PUSHED_BY})
+
+    def jobs(self, material: Material, fabric: Fabric) -> tuple[JobFlow, ...]:
+        name = material.options.get(_JOBS)
+        return read_jobs(fabric, material.files[name], name) if name else ()
+
+    def repinned(self, material: Material) -> Material | None:
+        if _JOBS not in material.options or material.options.get(_PINS_JOBS):
+            return None
+        return replace(material, options={**material.options, _PINS_JOBS: True})
+
+    def problems(self, desired: Desired) -> tuple[str, ...]:
+        scope = FailureScope(0, 1, 1, CONGESTED_GROUPS)
+        found = verify_plan(desired.fabric, desired.held.plan, desired.demand, scope, silent)
+        return tuple(each.message for each in found.problems if each.severity == "error")
 
     def _file(self) -> Path:
         """The fabric file: what is named, or the one in the folder that is.
@@ -122,6 +154,21 @@ def _written(material: Material) -> Iterator[Path]:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(text)
         yield folder
+
+
+def _demand(material: Material, options: PlanOptions, fabric: Fabric) -> Demand | None:
+    """The flows that are pinned."""
+    if material.options.get(_PINS_JOBS):
+        name = material.options[_JOBS]
+        return demand_of_jobs(read_jobs(fabric, material.files[name], name))
+    return options.demand(fabric)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError.unreadable("bad-jobs", path, error) from None
 
 
 def _options(material: Material, folder: Path) -> PlanOptions:

@@ -37,6 +37,7 @@ from raddle.controller.southbound.p4runtime.pipelines import pins_pipeline
 from raddle.errors import InputError
 from raddle.inventory import Inventory, read_file, read_secrets
 from raddle.lab.live import LiveTraffic
+from raddle.lab.run.faults import Fault, read_faults
 from raddle.lab.run.settings import RunSettings
 from raddle.lab.switches.programmed import Doors, switch_farm
 from raddle.lab.switches.scratch import scratch_folder
@@ -98,6 +99,12 @@ def up(
         typer.Option(metavar="N", help="Simulated seconds in a second of wall time.", min=1e-9, max=1.0),
     ] = 1e-3,
     seed: SeedOption = 1,
+    faults: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CSV", help="Faults of that traffic, as simulate's: errors, storm, slow, slow-link."
+        ),
+    ] = None,
     cables: Annotated[
         Path | None,
         typer.Option(
@@ -139,6 +146,7 @@ def up(
     seen = planned_names(model, read_cables(cables)) if cables else None
     where.require(collective)
     sent = _traffic(model, flows, collective, algorithm, where.scopes(seed), size, repeat)
+    happening = _faults(model, faults, sent)
     # Threads give way sooner than by default, so that long work of one client delays others less.
     sys.setswitchinterval(_SWITCH_S)
     _end_by_signals()
@@ -164,11 +172,31 @@ def up(
             if sent is None:
                 signal.pause()
             else:
-                settings = RunSettings(seed=seed, threads=threads)
+                settings = RunSettings(seed=seed, threads=threads, faults=happening)
                 with LiveTraffic(model, farm.switches, sent, pace, settings, _tell) as live:
                     live.wait()
         finally:
             written.remove(inventory)
+
+
+def _faults(model: Fabric, path: Path | None, sent: Workload | None) -> tuple[Fault, ...]:
+    """What goes wrong with live traffic."""
+    if path is None:
+        return ()
+    if sent is None:
+        what = "--faults are those of traffic, and there is none"
+        raise InputError.of("bad-option", what, "give --flows or --collective")
+    found = read_faults(model, path)
+    for each in found:
+        if each.what not in ("errors", "storm", "slow", "slow-link"):
+            raise InputError.of(
+                "bad-option",
+                f"--faults: '{each.what}' at {each.port} does not happen to live traffic",
+                f"pull the cable: raddle switch {each.port.device} cable pull {each.port.port}"
+                if each.what in ("down", "flap")
+                else "'raddle simulate --faults' has it",
+            )
+    return found
 
 
 @contextmanager

@@ -16,7 +16,9 @@ from types import TracebackType
 
 from raddle.errors import RaddleError
 from raddle.lab.run.drive import Run, set_up
+from raddle.lab.run.faults import Change, changes
 from raddle.lab.run.settings import DEFAULT_SETTINGS, RunSettings
+from raddle.lab.run.timeline import inflict
 from raddle.lab.switches.counters import switch_counters
 from raddle.nos.switch import SimulatedSwitch
 from raddle.sim import FLOW_STATUS, Simulation
@@ -43,7 +45,8 @@ class LiveTraffic:
     """Traffic that runs on switches while the context is open.
 
     It starts when every switch has routes. `tell` hears of its start and its end, in words. What ends it
-    otherwise is raised by `wait`.
+    otherwise is raised by `wait`. Of the settings' faults, times count from its start; cables are pulled at
+    the switches.
     """
 
     fabric: Fabric
@@ -53,6 +56,7 @@ class LiveTraffic:
     settings: RunSettings = DEFAULT_SETTINGS
     tell: Callable[[str], None] = lambda text: None
     _changed: set[str] = field(default_factory=set)
+    _due: list[Change] = field(default_factory=list)
     _wake: threading.Condition = field(default_factory=threading.Condition)
     _is_over: bool = False
     _thread: threading.Thread | None = None
@@ -157,6 +161,7 @@ class LiveTraffic:
         simulation, flows = run.simulation, self.workload.schedule.flows * self.workload.repeat
         self.tell(f"traffic of {flows} flows has started")
         clock = _Clock(self.pace)
+        self._due[:] = changes(self.settings.faults)
         while not self._is_over:
             self._advance(simulation, clock, states)
             for name, counters in switch_counters(simulation).items():
@@ -178,6 +183,10 @@ class LiveTraffic:
         while (left_s := end_s - time.monotonic()) > 0 and not self._is_over:
             changed = self._next_changes(left_s)
             until_ps = clock.now_ps()
+            while self._due and self._due[0].time_ps <= until_ps:
+                change = self._due.pop(0)
+                simulation.advance(max(change.time_ps, simulation.now_ps))
+                inflict(simulation, change)
             if until_ps > simulation.now_ps:
                 simulation.advance(until_ps)
             for name in changed | self._over_p4:

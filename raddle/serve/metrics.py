@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from raddle.controller.service.watch.counters import MISSING, STATS
 from raddle.report import exposition
 from raddle.report.exposition import Sample, family
-from raddle.serve.counters import MISSING, STATS
 from raddle.serve.view import LiveView, SwitchView
 
 _PORT_COUNTERS: tuple[tuple[str, str, dict[str, str], str], ...] = (

@@ -12,12 +12,12 @@ from raddle.controller.api.client import ControllerClient
 from raddle.controller.plan.held import HeldPlan
 from raddle.controller.reconcile import Past, check
 from raddle.controller.service.events import Event
+from raddle.controller.service.watch.counters import CounterWatch
 from raddle.controller.service.watch.gnmi import GnmiWatch
 from raddle.controller.service.watch.notice import Notice
 from raddle.controller.southbound.sonic.tables import OWNED_TABLES, Tables, intended
 from raddle.errors import RaddleError
 from raddle.inventory import Inventory
-from raddle.serve.counters import CounterWatch
 from raddle.serve.view import LiveView
 
 _STATUS_S = 2.0

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raddle.controller.service.events import Event
+from raddle.controller.service.watch.counters import MISSING, STATS, Reading
 from raddle.report.page.model import Axis
-from raddle.serve.counters import MISSING, STATS, Reading
 from raddle.topology.model import Fabric
 
 MEASURES = (

@@ -31,6 +31,20 @@ class Looked(Protocol):
         """Look at the present instant."""
 
 
+def inflict(simulation: Simulation, change: Change) -> None:
+    """Let a fault of one cable or NIC begin or end: bit errors, a storm, a slow receiver, a slow link."""
+    fault = change.fault
+    if fault.what == "errors":
+        base = simulation.fabric.phy.bit_error_ratio
+        simulation.set_bit_errors(fault.port, max(fault.value, base) if change.is_start else base)
+    elif fault.what == "storm":
+        simulation.set_storm(fault.port, 1 << int(fault.value) if change.is_start else 0)
+    elif fault.what == "slow":
+        simulation.set_receiver(fault.port, int(fault.value) if change.is_start else None)
+    elif fault.what == "slow-link":
+        simulation.set_speed(fault.port, int(fault.value) if change.is_start else None)
+
+
 class Timeline:
     """Runs a simulation through its faults, and what a controller does about them.
 
@@ -120,22 +134,15 @@ class Timeline:
         self._due.sort(key=lambda entry: entry[:1])
 
     def _apply(self, change: Change) -> None:
-        fault, simulation = change.fault, self._simulation
+        fault = change.fault
         if fault.what == "down":
             self._change_light(fault.port, change.is_start)
-        elif fault.what == "errors":
-            base = simulation.fabric.phy.bit_error_ratio
-            simulation.set_bit_errors(fault.port, max(fault.value, base) if change.is_start else base)
-        elif fault.what == "storm":
-            simulation.set_storm(fault.port, 1 << int(fault.value) if change.is_start else 0)
-        elif fault.what == "slow":
-            simulation.set_receiver(fault.port, int(fault.value) if change.is_start else None)
-        elif fault.what == "slow-link":
-            simulation.set_speed(fault.port, int(fault.value) if change.is_start else None)
         elif fault.what == "straggler":
             host, late_ps = fault.port.device, int(fault.value)
             self._late_ps[host] = self._late_ps.get(host, 0) + (late_ps if change.is_start else -late_ps)
-            simulation.set_delays(self._delays_with(self._late_ps))
+            self._simulation.set_delays(self._delays_with(self._late_ps))
+        else:
+            inflict(self._simulation, change)
 
     def _change_light(self, port: PortRef, goes_dark: bool) -> None:
         link = self._simulation.fabric.link_by_port[port].index

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from raddle.controller.service.watch.counters import MISSING, STATS, Reading, add_queues, port_row
 from raddle.report.exposition import family
-from raddle.serve.counters import MISSING, STATS, Reading, add_queues, port_row
 from raddle.serve.metrics import metrics_text
 from raddle.serve.view import LiveView
 from raddle.topology import bundled_examples, load

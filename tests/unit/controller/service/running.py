@@ -80,10 +80,12 @@ def switches(text: str, folder: Path) -> Iterator[tuple[SwitchFarm, Path, Path]]
 
 
 @contextmanager
-def controlled(farm: SwitchFarm, file: Path, settings: Settings) -> Iterator[Running]:
+def controlled(
+    farm: SwitchFarm, file: Path, settings: Settings, jobs: Path | None = None
+) -> Iterator[Running]:
     """A controller of these switches, once they are all as planned."""
     store = SqliteStore(file.parent / "store.db")
-    controller = Controller(store, FileSource(str(file), PlanOptions()), settings)
+    controller = Controller(store, FileSource(str(file), PlanOptions(), jobs_file=jobs), settings)
     running = Running(controller, farm, file)
     controller.bus.hear(running.events.append)
     thread = threading.Thread(target=controller.run)

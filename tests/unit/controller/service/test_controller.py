@@ -190,7 +190,7 @@ def test_a_switch_that_missed_an_update_gets_it_when_it_is_back(tmp_path: Path) 
 
 def test_another_box_is_programmed_after_replace_alone_and_only_if_it_fits(tmp_path: Path) -> None:
     with held(POD, tmp_path) as running:
-        ledger = running.controller._pusher.ledger
+        ledger = running.controller._upkeep.pusher.ledger
         known = ledger.read("pod")
         other = replace(known.switches["leaf0"], identity={"mac": "9c:00:5e:ff:ff:ff"})
         ledger._put(known.held, {**known.switches, "leaf0": other})
@@ -205,7 +205,7 @@ def test_another_box_is_programmed_after_replace_alone_and_only_if_it_fits(tmp_p
 
 def test_a_box_that_does_not_fit_or_does_not_answer_replaces_nothing(tmp_path: Path) -> None:
     with held(POD, tmp_path, drift="tell") as running:
-        one, inventory = running.controller, running.controller._pusher.inventory
+        one, inventory = running.controller, running.controller._upkeep.pusher.inventory
         inventory.addresses["leaf0"] = inventory.addresses["leaf1"]
         with pytest.raises(InputError, match=r"does-not-fit.*its hostname is 'leaf1', not 'leaf0'"):
             one.replace("ada", "", "leaf0").result()
@@ -327,7 +327,8 @@ def test_a_spine_that_dies_is_led_around_and_is_owed_what_it_missed(tmp_path: Pa
         running.farm.switches["spine0"].shut_down()
         running.wait_for(lambda: len(running.controller.dead_links) == 2, "not led around")
         running.wait_for(lambda: "repair" in running.kinds(), "no repair")
-        assert running.controller.switches.views["spine0"].state == "unreachable"
+        view = running.controller.switches.views["spine0"]
+        running.wait_for(lambda: view.state == "unreachable", "not gone")
         running.farm.switches["spine0"].start_up()
         running.wait_for(lambda: not running.controller.dead_links, "not back")
         running.wait_until_in_sync()

@@ -23,6 +23,8 @@ STATS = (
     "in_octets",
     "out_discards",
     "in_discards",
+    "in_errors",
+    "in_packets",
     "pfc_rx",
     "pfc_tx",
     "ecn_marked",
@@ -40,6 +42,8 @@ _PORT = {
     "in_octets": ("IF_IN_OCTETS",),
     "out_discards": ("IF_OUT_DISCARDS",),
     "in_discards": ("IF_IN_DISCARDS",),
+    "in_errors": ("IF_IN_ERRORS",),
+    "in_packets": ("IF_IN_UCAST_PKTS",),
     "pfc_rx": tuple(f"PFC_{priority}_RX_PKTS" for priority in range(PRIORITIES)),
     "pfc_tx": tuple(f"PFC_{priority}_TX_PKTS" for priority in range(PRIORITIES)),
 }
@@ -120,6 +124,9 @@ class CounterWatch:
 
     def start(self) -> None:
         self._thread.start()
+
+    def look(self, now_s: float) -> None:
+        """A stream that is silent is ended by who watches the switch."""
 
     def stop(self) -> None:
         self._over.set()

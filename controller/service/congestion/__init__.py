@@ -1,0 +1,1 @@
+"""Congestion: found in what switches count, told with its evidence, and led around where that is allowed."""

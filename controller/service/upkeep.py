@@ -1,0 +1,310 @@
+"""What switches are held to, and what is done unasked to hold them there: repairs, mends, other boxes.
+
+All of it in the controller's thread of change (`raddle.controller.service.core`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
+
+from raddle.controller.reconcile import SwitchResult
+from raddle.controller.service.desired import Desired
+from raddle.controller.service.events import Bus
+from raddle.controller.service.express import Express
+from raddle.controller.service.gate import AbortedError, UpdateGate
+from raddle.controller.service.pusher import Pusher
+from raddle.controller.service.records import BEGUN, Audit, Records, Revision, now, shortened
+from raddle.controller.service.rendered import Rendered, Rows
+from raddle.controller.service.repairs import Repairs
+from raddle.controller.service.settings import Settings
+from raddle.controller.service.switches import Switches, SwitchView
+from raddle.controller.service.updates import CONTROLLER, change_lines, write_lines
+from raddle.controller.service.watch.counters import CounterWatch, Reading
+from raddle.controller.service.watch.gnmi import GnmiWatch
+from raddle.controller.service.watch.notice import Notice, Sink, Watch
+from raddle.controller.service.watchers import Watchers
+from raddle.controller.southbound.sonic.tables import Tables
+from raddle.errors import InputError
+
+
+class Upkeep:
+    """Holds switches at what is wanted.
+
+    Args:
+        sink: hears what watched switches tell, in the threads of those who watch.
+        counters: hear what they count, and why that is not known, likewise.
+
+    Attributes:
+        switches: what is known of each.
+        revision, desired: what was asked for.
+        target: what the switches are to hold at this moment: that, led around dead links.
+    """
+
+    def __init__(
+        self,
+        records: Records,
+        settings: Settings,
+        bus: Bus,
+        gate: UpdateGate,
+        term: int,
+        sink: Sink,
+        counters: tuple[Callable[[Reading], None], Callable[[str, str], None]],
+    ) -> None:
+        self._records, self._settings, self._bus, self._gate = records, settings, bus, gate
+        self.switches = Switches()
+        self.pusher = Pusher(settings, gate, term)
+        self.repairs = Repairs(settings.repairs)
+        self._hear_counters = counters
+        counted = self._counter_watch if settings.congestion_s else None
+        self.watchers = Watchers(self.pusher, self.wanted, sink, settings.sample_s, counted)
+        self._express = Express(self.pusher)
+        self._rendered = Rendered()
+        self.revision: Revision | None = None
+        self.desired: Desired | None = None
+        self.target: Desired | None = None
+        self._owes: set[str] = set()
+        self._swept_s = time.monotonic()
+
+    def _counter_watch(self, watch: GnmiWatch, address: str) -> Watch:
+        assert self.target, "a plan is watched once it is the target"
+        lossless = [each.priority for each in self.target.fabric.roce.lossless]
+        heard, lost = self._hear_counters
+        return CounterWatch(
+            watch.name,
+            address,
+            self.pusher.inventory.access,
+            lossless,
+            lambda: watch.names,
+            heard,
+            lost,
+            self._settings.congestion_s,
+        )
+
+    def close(self) -> None:
+        self.watchers.stop()
+        self._express.close()
+
+    def hold(self, revision: Revision | None, desired: Desired) -> None:
+        """This is what the switches are to hold."""
+        self.revision, self.desired = revision, desired
+        self.watch(desired)
+        self.repairs.prepare(desired)
+
+    def watch(self, desired: Desired) -> None:
+        """See to it that its switches are watched, and that they are led around what is dead now."""
+        plan, inventory = desired.held.plan, self.pusher.inventory
+        datapaths = {name: f"{number:016x}" for name, number in inventory.datapaths.items()}
+        self.switches.keep(plan.switches, {**inventory.addresses, **datapaths})
+        self.target = self.repairs.target(desired, self.switches.down, time.monotonic())
+        self.watchers.keep(plan)
+        self._express.open(each.name for each in plan.switches if each.nos == "sonic")
+
+    def wanted(self, switch: str) -> Tables:
+        """CONFIG_DB as a switch is to hold it now; empty for one that another protocol programs."""
+        plan = self.target.switches.get(switch) if self.target else None
+        return self._rendered.tables(plan) if plan else {}
+
+    def take_notice(self, notice: Notice) -> None:
+        """Take in what a switch has told."""
+        view = self.switches.views.get(notice.switch)
+        if view is None:
+            return
+        if notice.kind == "connected":
+            if not view.is_connected:
+                self._bus.tell("connected", "answers", notice.switch)
+            view.is_connected = True
+            view.mark(notice.heard_s)
+        elif notice.kind == "gone":
+            if view.is_connected or view.state != "unreachable":
+                self._bus.tell("gone", notice.text, notice.switch)
+            view.is_connected = False
+            view.become("unreachable", notice.text)
+        elif notice.kind == "changed":
+            view.mark(notice.heard_s, view.pause_s(notice.heard_s))
+        else:
+            for port in sorted(self.switches.set_down(notice.switch, notice.down)):
+                is_down = port in notice.down
+                self._bus.tell(
+                    "link-down" if is_down else "link-up", f"{notice.switch}:{port}", notice.switch
+                )
+
+    def push(self, desired: Desired) -> tuple[SwitchResult, ...]:
+        """Bring a plan to switches, around dead links."""
+        began_s = time.monotonic()
+        self._gate.forget_abort()
+        self.watch(desired)
+        assert self.target
+        results = self.pusher.apply(self.target.held)
+        self._take_results(results, began_s)
+        return results
+
+    def _take_results(self, results: Iterable[SwitchResult], began_s: float) -> None:
+        for each in results:
+            view = self.switches.views[each.switch]
+            if each.is_reached and view.due_s < began_s and not each.error:
+                view.is_due = False
+            if view.take(each):
+                self._tell_of(view)
+            (self._owes.discard if each.is_in_sync else self._owes.add)(each.switch)
+
+    def _tell_of(self, view: SwitchView) -> None:
+        kind = "stranger" if view.state == "stranger" else "switch"
+        self._bus.tell(kind, f"{view.state}: {view.text}" if view.text else view.state, view.name)
+
+    def _reach(self, only: Collection[str] | None) -> tuple[SwitchResult, ...]:
+        """Program switches for what is wanted already."""
+        began_s = time.monotonic()
+        assert self.target
+        self._gate.forget_abort()
+        try:
+            results = self.pusher.apply(self.target.held, only)
+        except AbortedError:
+            return ()
+        self._take_results(results, began_s)
+        return results
+
+    def repair(self) -> None:
+        """Lead routes around links that are dead, and back over those that have recovered."""
+        assert self.desired
+        assert self.target
+        began_s = time.monotonic()
+        before, dead = self.target, self.repairs.dead
+        target = self.repairs.target(self.desired, self.switches.down, began_s)
+        if self.repairs.dead == dead:
+            return
+        lost, back = sorted(self.repairs.dead - dead), sorted(dead - self.repairs.dead)
+        what = "; ".join([f"{each} is down" for each in lost] + [f"{each} is back" for each in back])
+        changed = before.writes_to(target)
+        rows = {
+            name: self._rendered.follow(before.switches[name], target.switches[name], writes)
+            for name, writes in changed.items()
+            if target.switches[name].nos == "sonic" and self.switches.views[name].is_connected
+        }
+        self.target = target
+        if not changed:
+            self._bus.tell("repair", f"{what}: switches repair that by themselves")
+            return
+        begun = self.begin(CONTROLLER, "repair", what, write_lines(changed))
+        if lost and all(target.switches[name].nos == "sonic" for name in changed):
+            self._owes |= changed.keys() - rows.keys()
+            outcome = self._send_at_once(rows)
+        else:
+            outcome = _summary(self._reach(changed))
+        spent_s = time.monotonic() - began_s
+        self._bus.tell("repair", f"{what}: routes of {len(changed)} switches, {outcome}", seconds=spent_s)
+        self.finish(begun, outcome)
+        self.pusher.ledger.follow(target.held)
+
+    def _send_at_once(self, rows: Mapping[str, tuple[Rows, Rows]]) -> str:
+        """Send one message to each switch; those at which it does not come out well are compared next."""
+        wrong = {name: text for name, text in self._express.send(rows).items() if text}
+        for name, text in wrong.items():
+            self._bus.tell("problem", text, name)
+            self._owes.add(name)
+            self.switches.views[name].mark(time.monotonic())
+        return f"done but for {', '.join(wrong)}" if wrong else "done"
+
+    def compare(self, names: Collection[str]) -> None:
+        """Compare switches with the plan, and mend what is not as planned where that is wanted."""
+        assert self.target
+        began_s = time.monotonic()
+        for name in names:
+            self.switches.views[name].is_due = False
+        todo = []
+        for each in self.pusher.check(self.target.held, names):
+            view = self.switches.views[each.switch]
+            is_new = view.take(each)
+            if is_new:
+                self._tell_of(view)
+            if each.doubts and self._settings.replacement == "allow":
+                self._try_to_replace(each.switch)
+            elif each.planned_sets and each.changes and not (each.doubts or each.error or each.held):
+                if is_new:
+                    self._bus.tell(
+                        "drift", f"{len(each.changes)} entries, the first {each.changes[0].path}", each.switch
+                    )
+                if self._settings.drift == "mend" or each.switch in self._owes:
+                    todo.append(each)
+        if todo:
+            self._mend(todo, began_s)
+
+    def _mend(self, found: list[SwitchResult], began_s: float) -> None:
+        names = [each.switch for each in found]
+        is_owed = bool(self._owes & set(names))
+        changes = [change for each in found for change in each.changes]
+        why = "they had missed an update" if is_owed else "not as planned"
+        begun = self.begin(CONTROLLER, f"mend {', '.join(names)}", why, change_lines(changes))
+        # What has missed an update may have held up others: those finish, too.
+        results = self._reach(None if is_owed else names)
+        for name in names:
+            self.switches.views[name].mended(time.monotonic())
+        outcome = _summary(results)
+        self.finish(begun, outcome)
+        self._bus.tell("mend", f"{', '.join(names)}: {outcome}", seconds=time.monotonic() - began_s)
+
+    def _try_to_replace(self, switch: str) -> None:
+        try:
+            self.replace(CONTROLLER, "the policy allows it", switch)
+        except InputError as error:
+            self._bus.tell("stranger", error.diagnostics[0].message, switch)
+
+    def replace(self, who: str, why: str, switch: str) -> str:
+        """Take another box for a switch, if it fits; what came of it."""
+        if switch not in self.switches.views:
+            raise InputError.of("unknown-device", f"no switch '{switch}' in this fabric")
+        assert self.target, "there is a revision before orders are heard"
+        [found] = self.pusher.check(self.target.held, [switch], unknown=[switch])
+        if not found.is_reached:
+            raise InputError.of("not-there", f"{switch} does not answer: {found.error.partition(chr(10))[0]}")
+        if found.doubts:
+            raise InputError.of(
+                "does-not-fit",
+                f"what is at {found.address} cannot stand for {switch}: {'; '.join(found.doubts)}",
+                "mend what is wrong with it, or the inventory",
+            )
+        before = dict(self.pusher.identity(self.target.held, switch))
+        lines = [f"{name}: {before.get(name, '')} -> {value}" for name, value in found.identity.items()]
+        begun = self.begin(who, f"replace {switch}", why, lines)
+        self.pusher.ledger.accept(self.target.held.plan.fabric, switch)
+        mine = [each for each in self._reach(None) if each.switch == switch]
+        left = mine[0].error or mine[0].held or mine[0].state if mine else "aborted"
+        outcome = "done" if mine and mine[0].is_in_sync else left
+        self.finish(begun, outcome)
+        return outcome
+
+    def sweep(self) -> None:
+        """Have every switch compared when it is time for that."""
+        now_s = time.monotonic()
+        if now_s - self._swept_s >= self._settings.sweep_s:
+            self._swept_s = now_s
+            for view in self.switches.views.values():
+                view.mark(now_s)
+
+    def begin(self, who: str, what: str, why: str, lines: list[str]) -> Audit:
+        """Note in the audit log that something begins."""
+        revision = self.revision.number if self.revision else 0
+        audit = Audit(
+            self._records.next_audit(), now(), who, what, why, BEGUN, revision, diff=shortened(lines)
+        )
+        self._records.note(audit)
+        return audit
+
+    def finish(self, begun: Audit, outcome: str) -> None:
+        """Note in the audit log what came of it."""
+        self._records.note(
+            replace(
+                begun,
+                number=self._records.next_audit(),
+                time=now(),
+                outcome=outcome,
+                began=begun.number,
+                diff=(),
+            )
+        )
+
+
+def _summary(results: Iterable[SwitchResult]) -> str:
+    left = [f"{each.switch} {each.state}" for each in results if not each.is_in_sync]
+    return f"done but for {', '.join(left)}" if left else "done"
