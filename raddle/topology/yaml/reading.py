@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from raddle.errors import Diagnostic
+from raddle.topology.yaml.refused import refusal
 from raddle.topology.yaml.source import MAX_PROBLEMS, Place, Source, refuse_all
 
 S = TypeVar("S", bound=BaseModel)
@@ -62,6 +63,11 @@ def _diagnostic(detail: ErrorDetails, source: Source, schema: type[BaseModel]) -
     kind = detail["type"]
     parent = place_name(place[:-1])
     where = f"in '{parent}'" if parent else source.top
+    is_key = kind == "extra_forbidden"
+    is_form = kind == "literal_error" and place[-2:] == ("fabric", "kind")
+    word = str(place[-1]) if is_key else str(detail["input"])
+    if (is_key or is_form) and (refused := refusal(word)):
+        return source.error("not-planned", f"'{word}': {refused[0]}", place, refused[1], at_key=is_key)
     if kind == "extra_forbidden":
         known = _keys(schema, place[:-1])
         hint = did_you_mean(str(place[-1]), known, f"known keys: {', '.join(known)}")
