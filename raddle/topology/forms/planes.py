@@ -26,7 +26,7 @@ _FIELD = re.compile(r"\{plane(?::0?([0-9]+))?\}")
 
 
 def is_by_reference(spec: FabricFile) -> bool:
-    """Whether the planes of a form that is sound but for its size are alike, and too large together."""
+    """Whether the planes of a form that is too large are alike, and none is too large alone."""
     form, hosts = spec.fabric, spec.hosts
     if not form or not hosts or form.planes == 1:
         return False
@@ -34,7 +34,7 @@ def is_by_reference(spec: FabricFile) -> bool:
         return False
     if spec.overrides.model_fields_set or layout_of(form, hosts).planes != form.planes:
         return False
-    return sum(form_size(form, hosts)) > MAX_LINKS
+    return sum(form_size(form, hosts)) // form.planes <= MAX_LINKS
 
 
 def plane_of(spec: FabricFile, name: str) -> PlaneCopies | None:

@@ -28,7 +28,7 @@ def check_size(
         message = f"the form makes {switches} switches and {links} links; the limit is {MAX_LINKS} of both"
         place: Place = ("reserve",) if reserve else ("fabric",)
         hint = "take smaller counts"
-        if form.planes > 1:
+        if form.planes > 1 and (links + switches) // form.planes <= MAX_LINKS:
             hint += (
                 "; of planes one is kept, where each NIC has ports on all and no 'overrides', 'record' or "
             )

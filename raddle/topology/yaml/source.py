@@ -19,10 +19,19 @@ from raddle.errors import Diagnostic, InputError, SourceSpan
 from raddle.errors import Place as Place
 
 MAX_BYTES = 4 * 2**20
-"""Largest file that is read, in bytes."""
+"""Largest file that is read, in bytes, besides what its lines bring."""
+
+LINE_BYTES, MAX_LINES = 128, 1_000_000
+"""What each line brings, of so many at most: an explicit fabric of 500 000 links has one for each of them."""
 
 MAX_NODES = 225_000
-"""Most scalars, lists and mappings in a file: an explicit fabric of some 22 000 links, a second or so."""
+"""Most scalars, lists and mappings in a file, besides what listed devices and links bring."""
+
+LISTED_NODES = 24
+"""What each item of `devices` and `links` may have; a link with all of its keys has 17."""
+
+_LISTED_DEPTH = 3
+"""Of these lists, at most: in one of several networks."""
 
 MAX_TOP_KEYS = 100
 """Most keys at the top of a file; the schema has 16."""
@@ -159,6 +168,10 @@ def read_file(path: Path) -> Source:
     return parse(read_text(path), str(path))
 
 
+def _most_bytes(lines: int) -> int:
+    return MAX_BYTES + (LINE_BYTES * lines if lines <= MAX_LINES else 0)
+
+
 def read_text(path: Path) -> str:
     """The text of a file.
 
@@ -167,14 +180,15 @@ def read_text(path: Path) -> str:
     """
     try:
         with path.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
+            content = stream.read(MAX_BYTES + LINE_BYTES * MAX_LINES + 1)
     except FileNotFoundError:
         raise InputError.of("no-such-file", f"no file '{path}'") from None
     except OSError as error:
         raise InputError.of("unreadable-file", f"cannot read '{path}': {error.strerror}") from None
-    if len(content) > MAX_BYTES:
+    most = _most_bytes(content.count(b"\n"))
+    if len(content) > most:
         raise InputError.of(
-            "file-too-large", f"'{path}' is larger than {MAX_BYTES} bytes", "describe it by an intent"
+            "file-too-large", f"'{path}' is larger than {most} bytes", "describe it by an intent"
         )
     try:
         return content.decode("utf-8-sig")
@@ -193,8 +207,9 @@ def parse(text: str, file: str, otherwise: tuple[str, str] | None = None) -> Sou
     Raises:
         InputError: the text is not one YAML document with a mapping at its top, or is too large.
     """
-    if len(text) > MAX_BYTES:
-        raise InputError.of("file-too-large", f"'{file}' is larger than {MAX_BYTES} characters")
+    most = _most_bytes(text.count("\n"))
+    if len(text) > most:
+        raise InputError.of("file-too-large", f"'{file}' is larger than {most} characters")
     if match := yaml.reader.Reader.NON_PRINTABLE.search(text):
         raise InputError([_bad_character(text, match.start(), file)])
     lines = _LINE_BREAK.split(text)
@@ -224,6 +239,8 @@ class _Builder:
         self.problems: list[Diagnostic] = []
         self._stack: list[tuple[Sequence | Mapping, list[Scalar]]] = []
         self._nodes = 0
+        self._most = MAX_NODES
+        self._listed: list[Node] = []
         self._documents = 0
 
     def take(self, event: yaml.Event) -> None:
@@ -262,9 +279,11 @@ class _Builder:
 
     def _add(self, node: Node) -> None:
         self._nodes += 1
-        if self._nodes > MAX_NODES:
-            problem = Diagnostic("file-too-large", f"'{self.file.name}' has more than {MAX_NODES} values")
+        if self._nodes > self._most:
+            problem = Diagnostic("file-too-large", f"'{self.file.name}' has more than {self._most} values")
             raise InputError([*self.problems, problem])
+        if self._stack and self._listed and self._stack[-1][0] is self._listed[-1]:
+            self._most += LISTED_NODES if isinstance(node, Mapping) else 0
         if not self._stack:
             self.root = node
             return
@@ -290,6 +309,8 @@ class _Builder:
             )
             return
         parent.entries[key.text] = (key, node)
+        if key.text in ("devices", "links") and len(self._stack) <= _LISTED_DEPTH:
+            self._listed.append(node)
         if parent is self.root and len(parent.entries) > MAX_TOP_KEYS:
             message = f"more than {MAX_TOP_KEYS} keys at the top"
             raise InputError([*self.problems, Diagnostic("file-too-large", message, span_of(key))])
