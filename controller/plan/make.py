@@ -33,7 +33,7 @@ from raddle.controller.plan.qos import plan_qos
 from raddle.controller.plan.replan import without_drained
 from raddle.controller.plan.routes import SwitchRoutes, count_routes, routes_of, routes_of_some
 from raddle.errors import InputError
-from raddle.topology.model import Fabric, Link, PortRef, Switch
+from raddle.topology.model import Fabric, Link, Port, PortRef, Switch
 from raddle.topology.record import mac_text
 from raddle.topology.yaml.placing import in_file, placed
 from raddle.workload import Demand
@@ -273,9 +273,17 @@ def _ports(
                 peer=str(link.b if is_lower else link.a) if link else "",
                 cable_m=link.length_m if link else 0.0,
                 medium=(link.medium if link else None) or "",
+                autoneg=_autoneg(fabric, port, link),
             )
         )
     return tuple(ports), tuple(interfaces)
+
+
+def _autoneg(fabric: Fabric, port: Port, link: Link | None) -> str:
+    """Whether a port negotiates: by its cable where the file says so, else by its switch's HwSKU."""
+    if fabric.phy.autoneg is None or link is None:
+        return port.autoneg
+    return "on" if link.medium in fabric.phy.autoneg else "off"
 
 
 def _addresses_of(

@@ -25,7 +25,8 @@ from raddle.topology.record import AdoptedEntry
 class PortPlan:
     """A front-panel port. `peer` is the far end (`spine3:Ethernet8`), empty where nothing is cabled.
 
-    `medium` is what the cable is, empty where the file does not say.
+    `medium` is what the cable is and `autoneg` whether the port negotiates its speed (`on`, `off`), empty
+    where nobody says. `index` is SONiC's, less 1.
     """
 
     name: str
@@ -38,6 +39,7 @@ class PortPlan:
     peer: str
     cable_m: float
     medium: str = ""
+    autoneg: str = ""
 
 
 @dataclass(frozen=True, slots=True)

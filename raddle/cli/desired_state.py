@@ -129,20 +129,20 @@ def _files(main: Path, fabric: Fabric) -> Iterator[Path]:
     """All that a fabric was read from."""
     for path in files_of(main):
         yield path.resolve()
-        for name in _profiles(read_file(path).root):
+        for name in _vendor_files(read_file(path).root):
             yield (path.parent / name).resolve()
     if fabric.record_file and Path(fabric.record_file).exists():
         yield Path(fabric.record_file).resolve()
 
 
-def _profiles(node: Node) -> Iterator[str]:
-    """The vendors' files of headroom that a fabric file names (`models: {NAME: {pg_profiles: FILE}}`)."""
+def _vendor_files(node: Node) -> Iterator[str]:
+    """The vendors' files that a fabric file names (`models: {NAME: {pg_profiles: FILE}}`)."""
     if not isinstance(node, Mapping):
         return
     for key, (_, value) in node.entries.items():
-        if key == "pg_profiles" and isinstance(value, Scalar):
+        if key in ("pg_profiles", "platform_json", "hwsku_json") and isinstance(value, Scalar):
             yield value.text
-        yield from _profiles(value)
+        yield from _vendor_files(value)
 
 
 @contextmanager

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
 from raddle.errors import Diagnostic, InputError
-from raddle.topology.devices import mode_text
+from raddle.topology.devices import Cage, mode_text
 from raddle.topology.model import SwitchModel, TableBudget
 from raddle.topology.yaml.reading import did_you_mean, read_spec
 from raddle.topology.yaml.schema_devices import ModelSpec
@@ -27,14 +29,18 @@ def builtin_models() -> dict[str, SwitchModel]:
     return models
 
 
-def switch_model(name: str, spec: ModelSpec) -> SwitchModel:
+def switch_model(name: str, spec: ModelSpec, cages: tuple[Cage, ...] = ()) -> SwitchModel:
+    """The model; `cages` are its front panel where it is in files of its vendor's."""
+    count, speed_bps, lanes = front_of(cages) if cages else (spec.ports, spec.port_speed, spec.lanes_per_port)
+    assert count is not None, "a ModelSpec has it, or files"
+    assert speed_bps is not None, "a ModelSpec has it, or files"
     return SwitchModel(
         name=name,
         hwsku=spec.hwsku or name,
         platform=spec.platform,
-        port_count=spec.ports,
-        port_speed_bps=spec.port_speed,
-        lanes_per_port=spec.lanes_per_port,
+        port_count=count,
+        port_speed_bps=speed_bps,
+        lanes_per_port=lanes,
         buffer_bytes=spec.buffer,
         cell_bytes=spec.cell,
         pipeline_latency_ps=spec.latency,
@@ -49,7 +55,26 @@ def switch_model(name: str, spec: ModelSpec) -> SwitchModel:
         group_max_ports=spec.port_groups.max_ports if spec.port_groups else 0,
         breakouts=tuple(map(mode_text, spec.breakouts)),
         has_guarantees_beside=spec.pool_size == "shared",
+        cages=cages,
     )
+
+
+def front_of(cages: Sequence[Cage]) -> tuple[int, int, int]:
+    """How many cages there are, and the fastest whole port and the lanes of most of them."""
+    lanes = Counter(len(cage.lanes) for cage in cages).most_common(1)[0][0]
+    speeds = [
+        parts * speed_bps
+        for cage in cages
+        if len(cage.lanes) == lanes
+        for each in cage.modes
+        if len(each.mode) == 1
+        for parts, speed_bps, _ in each.mode
+        if parts == 1
+    ]
+    widest = [
+        sum(parts * speed for parts, speed, _ in cage.default) for cage in cages if len(cage.lanes) == lanes
+    ]
+    return len(cages), max(speeds or widest), lanes
 
 
 def split_network(path: Path | str) -> tuple[Path, str]:

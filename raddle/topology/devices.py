@@ -66,6 +66,46 @@ class PgProfile:
 
 
 @dataclass(frozen=True, slots=True)
+class CageMode:
+    """What a cage can be: its ports as `Mode` has them, the speeds that each of them may have instead of its
+    own in bits per second, and what the vendor calls them."""
+
+    mode: Mode
+    speeds_bps: tuple[frozenset[int], ...]
+    aliases: tuple[str, ...]
+
+    def fits(self, mode: Mode, lanes: int) -> bool:
+        """Whether `mode` is this one on so many lanes, perhaps at other speeds that it may have."""
+        return len(mode) == len(self.mode) and all(
+            (parts, own or lanes) == (mine, mine_own or lanes) and (speed == mine_bps or speed in others)
+            for (parts, speed, own), (mine, mine_bps, mine_own), others in zip(
+                mode, self.mode, self.speeds_bps, strict=True
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Cage:
+    """A front-panel port as SONiC's platform.json and hwsku.json have it.
+
+    `first` is the number of its first port's name, `number` SONiC's `index`, `lanes` SerDes lanes as the chip
+    counts them, `default` the mode that its ports have if nothing else is said, `autoneg` whether they
+    negotiate their speed (empty where the files do not say).
+    """
+
+    first: int
+    number: int
+    lanes: tuple[int, ...]
+    modes: tuple[CageMode, ...]
+    default: Mode
+    autoneg: str = ""
+
+    def mode_of(self, mode: Mode) -> CageMode | None:
+        """The mode of the file that a breakout means; None if there is none."""
+        return next((each for each in self.modes if each.fits(mode, len(self.lanes))), None)
+
+
+@dataclass(frozen=True, slots=True)
 class SwitchModel:
     """A switch as its data sheet describes it.
 
@@ -86,6 +126,7 @@ class SwitchModel:
         breakouts: modes that cages can have besides the whole port, as SONiC spells them; empty: any.
         has_guarantees_beside: a pool's size is without what priority groups have reserved; by SAI it is with.
         pg_profiles: its vendor's headroom by speed and length, which counts before what is computed.
+        cages: its front-panel ports by its vendor's files; empty: alike, named and numbered by their lanes.
     """
 
     name: str
@@ -109,14 +150,15 @@ class SwitchModel:
     breakouts: tuple[str, ...] = ()
     has_guarantees_beside: bool = False
     pg_profiles: tuple[PgProfile, ...] = ()
+    cages: tuple[Cage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Port:
     """A port as SONiC sees it: a front-panel port, or one of those that a breakout makes of it.
 
-    `index` is the front-panel port, from 0: the ports of a breakout share it. `lanes` are SerDes lanes as
-    in SONiC, from 1.
+    `index` is SONiC's, less 1: the front-panel port from 0, if the vendor does not count otherwise. The ports
+    of a breakout share it. `lanes` are SerDes lanes as in SONiC. `autoneg` is its vendor's.
     """
 
     name: str
@@ -124,6 +166,7 @@ class Port:
     index: int
     lanes: tuple[int, ...]
     speed_bps: int
+    autoneg: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from raddle.collector import collector_paused
 from raddle.errors import Diagnostic, InputError
 from raddle.topology.catalog import builtin_models, split_network, switch_model
+from raddle.topology.devices import Cage
 from raddle.topology.forms.base import check_base
 from raddle.topology.forms.bonds import check_bonds
 from raddle.topology.forms.build import build_fabric
@@ -37,6 +38,7 @@ from raddle.topology.forms.tenants import Owner, owners_of
 from raddle.topology.forms.wiring import Wiring, expand_explicit
 from raddle.topology.model import Fabric, NetworkPlace, PlaneCopies, SwitchModel
 from raddle.topology.pg_profiles import read_pg_profiles
+from raddle.topology.platform_files import read_cages
 from raddle.topology.record import Record, read_record
 from raddle.topology.yaml.include import assemble
 from raddle.topology.yaml.networks import networks_of
@@ -203,12 +205,17 @@ def _plane_copies(spec: FabricFile, plane: str) -> PlaneCopies:
 
 
 def _own_models(spec: FabricFile, source: Source) -> dict[str, SwitchModel]:
-    """The file's own models, with their vendors' headroom from the files beside it."""
-    models = {name: switch_model(name, model) for name, model in spec.models.items()}
+    """The file's own models, with what their vendors' files beside it say of front panel and headroom."""
+    models = {}
     for name, model in spec.models.items():
+        folder = Path(source.span(("models", name)).file).parent
+        cages: tuple[Cage, ...] = ()
+        if model.platform_json:
+            hwsku = folder / model.hwsku_json if model.hwsku_json else None
+            cages = read_cages(folder / model.platform_json, hwsku)
+        models[name] = switch_model(name, model, cages)
         if model.pg_profiles:
-            place = source.span(("models", name, "pg_profiles")).file
-            rows = read_pg_profiles(Path(place).parent / model.pg_profiles)
+            rows = read_pg_profiles(folder / model.pg_profiles)
             models[name] = replace(models[name], pg_profiles=rows)
     return models
 

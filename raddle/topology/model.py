@@ -153,10 +153,12 @@ class RocePolicy:
 @dataclass(frozen=True, slots=True)
 class Phy:
     """What the links' electronics do to frames: latency of the FEC at the receiver of a link, and the share
-    of bits that are wrong behind it."""
+    of bits that are wrong behind it. Over cables of the media in `autoneg` ports negotiate their speed, over
+    others not; None: as their switches' HwSKU has it."""
 
     fec_latency_ps: int = 0
     bit_error_ratio: float = 0.0
+    autoneg: tuple[Medium, ...] | None = None
 
 
 HashAlgorithm = Literal["crc32", "crc32lo", "crc32hi", "crc16", "xor"]

@@ -232,6 +232,7 @@ ROWS: dict[str, tuple[dict[str, Any], str, Any]] = {
     "WatchdogSpec.action": (SMALL, "roce.watchdog.action", "forward"),
     "PhySpec.fec_latency": (SMALL, "phy.fec_latency", "100ns"),
     "PhySpec.bit_errors": (SMALL, "phy.bit_errors", "1e-9"),
+    "PhySpec.autoneg": (SMALL, "phy.autoneg", ["dac"]),
     "RoutingSpec.policy": (SMALL, "routing.policy", "pinned"),
     "RoutingSpec.pins": (PINNED, "routing.pins", "udp-source-port"),
     "HashSpec.algorithm": (SMALL, "routing.hash.algorithm", "xor"),
@@ -315,13 +316,15 @@ the AS numbers of several pods' spines."""
 
 UNSEEN = {
     "ModelSpec.source", "ModelSpec.pg_profiles", "FabricFile.ignore", "FabricFile.record",
+    "ModelSpec.platform_json", "ModelSpec.hwsku_json",
     "NetworkSpec.ignore", "NetworkSpec.record",
     "BaseSpec.switches", "BaseSpec.tables",
     "ManagementSpec.gateway", "ManagedSwitchSpec.address",
     "ManagedSwitchSpec.mac", "ManagedSwitchSpec.serial",
 }  # fmt: skip
 """A model's source is told in messages, `pg_profiles` names a file of headroom
-(tests/unit/controller/test_vendor_headroom.py), `base` and `management` are what switches boot with besides
+(tests/unit/controller/test_vendor_headroom.py), `platform_json` and `hwsku_json` those of the front panel
+(tests/unit/topology/test_platform_files.py), `base` and `management` are what switches boot with besides
 (tests/unit/controller/test_first_boot.py), `ignore` is for `apply`, `record` names the file of what is
 allocated (tests/property/test_growth.py). None of these is seen here."""
 

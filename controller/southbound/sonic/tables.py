@@ -208,6 +208,7 @@ def _port(port: PortPlan) -> dict[str, str]:
         "lanes": ",".join(map(str, port.lanes)),
         "speed": str(port.speed_bps // 10**6),
         "fec": fec_of(port),
+        **({"autoneg": port.autoneg} if port.autoneg else {}),
         "mtu": str(port.mtu_bytes),
         "admin_status": "up" if port.is_enabled else "down",
     }

@@ -10,7 +10,7 @@ from raddle.topology.devices import Mode, mode_text
 from raddle.topology.forms.wiring import profile_of
 from raddle.topology.model import SwitchModel
 from raddle.topology.ports import front_panel
-from raddle.topology.yaml.schema_devices import Breakout
+from raddle.topology.yaml.schema_devices import Breakout, PortRangeSpec
 from raddle.topology.yaml.source import Place, Source
 from raddle.units import format_rate
 
@@ -44,7 +44,10 @@ def _check_parts(
             message = f"{shown} beyond '{model.name}', which has {model.port_count}"
             hint = f"the last port is {model.port_count - 1}"
             yield source.error("port-out-of-range", message, (*where, "ports"), hint)
-        yield from _check_mode(each.mode, model, (*where, "mode"), source)
+        if model.cages:
+            yield from _check_cages(each, model, (*where, "mode"), source)
+        else:
+            yield from _check_mode(each.mode, model, (*where, "mode"), source)
         if any(first <= earlier[1] and earlier[0] <= last for earlier in taken):
             message = f"{shown} in two breakouts"
             yield source.error("duplicate-breakout", message, (*where, "ports"), "delete one")
@@ -72,6 +75,20 @@ def _check_mode(mode: Mode, model: SwitchModel, place: Place, source: Source) ->
     elif model.breakouts and text not in model.breakouts and text != f"1x{format_rate(model.port_speed_bps)}":
         message = f"'{model.name}' has no breakout {text}"
         yield source.error("bad-breakout", message, place, f"it has {', '.join(model.breakouts)}")
+
+
+def _check_cages(
+    breakout: PortRangeSpec, model: SwitchModel, place: Place, source: Source
+) -> Iterator[Diagnostic]:
+    """A mode that the vendor's file does not give one of the cages."""
+    first, last = breakout.ports
+    for index, cage in enumerate(model.cages[first : last + 1], first):
+        if cage.mode_of(breakout.mode) is None:
+            text = mode_text(breakout.mode)
+            message = f"port {index} of '{model.name}' (Ethernet{cage.first}) has no breakout {text}"
+            hint = f"it has {', '.join(mode_text(each.mode) for each in cage.modes)}"
+            yield source.error("bad-breakout", message, place, hint)
+            return
 
 
 def _check_port_counts(

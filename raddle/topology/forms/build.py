@@ -102,7 +102,7 @@ def build_fabric(
         addressing=_addressing(spec.addressing),
         file=file,
         tenants=_tenants(owners, hosts, endpoints),
-        phy=Phy(spec.phy.fec_latency, spec.phy.bit_errors),
+        phy=Phy(spec.phy.fec_latency, spec.phy.bit_errors, spec.phy.autoneg),
         ignore=spec.ignore,
         base={draft.name: base_of(spec, draft.name) for draft in drafts} if spec.base or managed else {},
         management=managed,
@@ -263,7 +263,7 @@ def _switches(
 def _ports(model: SwitchModel, profile: Profile, speeds: tuple[int, ...]) -> tuple[Port, ...]:
     """A cabled port has the speed of its link, a free one its native speed. Alike switches share them."""
     return tuple(
-        Port(shape.name, shape.alias, shape.index, shape.lanes, speed_bps)
+        Port(shape.name, shape.alias, shape.number, shape.lanes, speed_bps, shape.autoneg)
         for shape, speed_bps in zip(front_panel(model, profile), speeds, strict=True)
     )
 

@@ -6,9 +6,9 @@ Fields have the names of the YAML keys. Values are texts in the file and numbers
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
 from raddle.topology.devices import LossRecovery
 from raddle.topology.model import Medium, NicModel, Nos, ScaleUpTopology
@@ -97,12 +97,16 @@ class ModelSpec(Spec):
     """SONiC's HwSKU (DEVICE_METADATA)."""
     platform: Text = "x86_64-kvm_x86_64-r0"
     """SONiC's platform (DEVICE_METADATA)."""
-    ports: PortCount
+    ports: PortCount | None = None
     """Front-panel ports."""
-    port_speed: Rate
+    port_speed: Rate | None = None
     """Native speed of a port."""
     lanes_per_port: LaneCount = 8
     """SerDes lanes of a port; SONiC's port names count them."""
+    platform_json: Text | None = None
+    """Its platform.json beside this file, instead of these three and `breakouts`: the front panel."""
+    hwsku_json: Text | None = None
+    """Its HwSKU's hwsku.json: of these ports, which it has and how they are broken out by default."""
     buffer: Size
     """Packet buffer that all ports share."""
     cell: Size = 256
@@ -133,6 +137,20 @@ class ModelSpec(Spec):
     """Its HwSKU's pg_profile_lookup.ini beside this file: headroom by speed and cable length."""
     source: Text = "the fabric file"
     """Where the numbers are from."""
+
+    @model_validator(mode="after")
+    def _has_one_front_panel(self) -> Self:
+        said = {"ports", "port_speed", "lanes_per_port", "breakouts"} & self.model_fields_set
+        if self.platform_json:
+            if said:
+                given = ", ".join(f"'{key}'" for key in sorted(said))
+                raise refuse("key-conflict", f"{given} beside 'platform_json'", "the file says it: keep one")
+        elif self.hwsku_json:
+            raise refuse("missing-key", "'platform_json' is missing", "hwsku.json is of its ports")
+        elif self.ports is None or self.port_speed is None:
+            missing = "ports" if self.ports is None else "port_speed"
+            raise refuse("missing-key", f"'{missing}' is missing", "or name a file with 'platform_json'")
+        return self
 
 
 class PortRangeSpec(Spec):

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
-from raddle.topology.model import FIVE_TUPLE, HashAlgorithm, HashField
+from raddle.topology.model import FIVE_TUPLE, HashAlgorithm, HashField, Medium
 from raddle.topology.rate_control import CongestionControl, DcqcnSetName
 from raddle.topology.yaml.fields import (
     Asn,
@@ -187,6 +187,8 @@ class PhySpec(Spec):
     """Latency of the FEC at the receiver of a link."""
     bit_errors: ErrorRatio = 0.0
     """Share of bits that are wrong behind the FEC: `1e-12`."""
+    autoneg: tuple[Medium, ...] | None = None
+    """Kinds of cable whose ports negotiate (SONiC's PORT `autoneg` on, over others off): `[dac]`."""
 
 
 class HashSpec(Spec):
