@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from raddle.nos.db.databases import Databases
-from raddle.nos.show import acl, interfaces, qos, routes, system
+from raddle.nos.show import acl, hardware, interfaces, qos, routes, system
 
 Command = Callable[[Databases], str]
 
@@ -16,8 +16,10 @@ COMMANDS: Mapping[str, Command] = {
     "platform summary": system.platform_summary,
     **system.RUNNING,
     "interfaces alias": system.alias,
-    "interfaces breakout current-mode": system.breakout,
-    "interfaces transceiver presence": system.transceiver_presence,
+    "interfaces breakout": hardware.breakout,
+    "interfaces breakout current-mode": hardware.breakout_modes,
+    "interfaces transceiver eeprom": hardware.transceiver_eeprom,
+    "interfaces transceiver presence": hardware.transceiver_presence,
     "ip interfaces": system.ip_interfaces,
     "ipv6 interfaces": partial(system.ip_interfaces, is_ipv6=True),
     "interfaces status": interfaces.status,
@@ -39,6 +41,7 @@ COMMANDS: Mapping[str, Command] = {
     "buffer_pool persistent-watermark": partial(qos.pool_watermark, kind="PERSISTENT"),
     "headroom-pool watermark": qos.headroom_pool_watermark,
     "headroom-pool persistent-watermark": partial(qos.headroom_pool_watermark, kind="PERSISTENT"),
+    "switch-hash capabilities": hardware.hash_capabilities,
     "switch-hash global": qos.switch_hash,
     "ecn": qos.ecn,
     "buffer configuration": qos.buffer_configuration,

@@ -1,7 +1,6 @@
 """`show version`, `show platform summary`, `show runningconfiguration` and what a port is called.
 
-Source: sonic-utilities show/main.py, show/platform.py, show/interfaces/__init__.py, scripts/ipintutil,
-scripts/sfpshow.
+Source: sonic-utilities show/main.py, show/platform.py, show/interfaces/__init__.py, scripts/ipintutil.
 """
 
 from __future__ import annotations
@@ -62,20 +61,6 @@ def alias(databases: Databases) -> str:
     return tabulate(
         [(port, str(table[port].get("alias", port))) for port in ports(databases)], ["Name", "Alias"]
     )
-
-
-def breakout(databases: Databases) -> str:
-    """How each cage is broken out, of those that BREAKOUT_CFG has."""
-    table = databases.config.get("BREAKOUT_CFG", {})
-    rows = [(port, str(table[port].get("brkout_mode", _NOT_THERE))) for port in sorted(table, key=_number)]
-    return tabulate(rows, ["Interface", "Current Breakout Mode"], tablefmt="grid")
-
-
-def transceiver_presence(databases: Databases) -> str:
-    """Which ports have a transceiver in them: those that STATE_DB's TRANSCEIVER_INFO has."""
-    known = databases.state.get("TRANSCEIVER_INFO", {})
-    rows = [(port, "Present" if port in known else "Not present") for port in ports(databases)]
-    return tabulate(rows, ["Port", "Presence"])
 
 
 def ip_interfaces(databases: Databases, is_ipv6: bool = False) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,46 @@ def test_ports_show_their_names_cages_and_addresses(four_ports: dict[str, Any]) 
     assert "up/down" in v4["Ethernet8"]
     assert "10.255.0.1/32" in v4["Loopback0"]
     assert "fd00::1/127" in show(databases, ["ipv6", "interfaces"])
+
+
+def test_a_cage_shows_the_ports_that_it_has_become(four_ports: dict[str, Any]) -> None:
+    four_ports["BREAKOUT_CFG"] = {"Ethernet8": {"brkout_mode": "1x400G"}}
+    databases = SimulatedSwitch("leaf0", BootConfig(four_ports, {}), frozenset()).databases
+    shown = json.loads(show(databases, ["interfaces", "breakout"]))
+    assert len(shown) == len(four_ports["PORT"])
+    assert shown["Ethernet8"] == {
+        "index": ",".join(["2"] * 8),
+        "lanes": four_ports["PORT"]["Ethernet8"]["lanes"],
+        "Current Breakout Mode": "1x400G",
+        "child ports": "Ethernet8",
+        "child port speeds": "400G",
+    }
+    assert "Current Breakout Mode" not in shown["Ethernet0"]
+
+
+def test_a_transceiver_shows_what_it_says_of_itself(switch: SimulatedSwitch) -> None:
+    info = {"type": "OSFP", "cable_type": "Length Cable Assembly(m)", "cable_length": "2.0", "serial": "S1"}
+    state = {**switch.databases.state, "TRANSCEIVER_INFO": {"Ethernet8": info}}
+    databases = dataclasses.replace(switch.databases, state=state)
+    lines = show(databases, ["interfaces", "transceiver", "eeprom"]).split("\n")
+    assert lines[0] == "Ethernet0: SFP EEPROM Not detected"
+    block = lines[lines.index("Ethernet8: SFP EEPROM detected") :]
+    assert block[6:8] == ["        Identifier: OSFP", "        Length Cable Assembly(m): 2.0"]
+    assert block[15] == "        Vendor SN: S1"
+    assert block[14] == "        Vendor Rev: N/A"
+
+
+def test_what_the_chip_can_hash_on_is_shown(switch: SimulatedSwitch) -> None:
+    text = show(switch.databases, ["switch-hash", "capabilities"])
+    ecmp = [[cell.strip() for cell in line.strip("| ").split("|")] for line in text.splitlines()[4:9]]
+    assert ecmp[0] == ["Hash Field", "Algorithm", "Packet Type"]
+    assert ecmp[2] == ["IP_PROTOCOL", "CRC", "no capabilities"]
+    assert ecmp[3] == ["DST_IP", "XOR"]
+    lag = text[text.index("LAG") :]
+    assert "not supported" in lag
+    assert "L4_SRC_PORT" not in lag
+    empty = dataclasses.replace(switch.databases, state={})
+    assert show(empty, ["switch-hash", "capabilities"]) == "Error: No data is present in STATE DB"
 
 
 def test_config_ecn_moves_a_threshold_and_refuses_one_that_cannot_be(switch: SimulatedSwitch) -> None:
