@@ -258,8 +258,8 @@ def _apart(
     if lone:
         hosts = [host for (host, _), leaves in leaves_of.items() if set(leaves) & set(lone)]
         message = (
-            f"{_listed(hosts)} on {_listed(lone)} reach only hosts of the same leaf: no link to a spine "
-            "is up and not drained"
+            f"over {_listed(lone)} {_listed(hosts)} reach only hosts of the same leaf: no link to a spine is "
+            "up and not drained"
         )
         yield _warning(message, source.span(wiring.switches[lone[0]].place, at_key=True), hint)
 

@@ -49,13 +49,13 @@ def test_a_nic_with_a_second_live_port_is_not_cut_off() -> None:
 def test_leaves_that_are_drained_together_cut_off_their_hosts() -> None:
     (message,) = told(DUAL_TOR + "overrides: {drain: [leaf0, leaf1]}\n")
     assert message.startswith(
-        "'host0', 'host1' on 'leaf0', 'leaf1' reach only hosts of the same leaf: no link"
+        "over 'leaf0', 'leaf1' 'host0', 'host1' reach only hosts of the same leaf: no link"
     )
 
 
 def test_a_drained_leaf_of_a_plane_cuts_off_the_nics_of_that_plane() -> None:
     (message,) = told(TWO_PLANES + "overrides: {drain: [p1-leaf0]}\n")
-    assert message.startswith("'host0', 'host1' on 'p1-leaf0' reach only hosts of the same leaf")
+    assert message.startswith("over 'p1-leaf0' 'host0', 'host1' reach only hosts of the same leaf")
 
 
 def test_a_plane_of_one_leaf_needs_no_spine() -> None:
