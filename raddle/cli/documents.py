@@ -39,7 +39,7 @@ from raddle.report.scenario import ScenarioResult
 from raddle.report.schemas import DIALECT, bench_schema, closed, run_schema
 from raddle.report.sweep import SweepReport
 from raddle.report.workload import WorkloadResult
-from raddle.topology.model import Addressing, Ecn, LosslessClass, SwitchModel
+from raddle.topology.model import Addressing, Ecn, LosslessClass, PlaneCopies, SwitchModel
 
 Schema = dict[str, Any]
 
@@ -106,6 +106,8 @@ _VALIDATE = _document(
     ok=bool,
     fabric=str,
     **dict.fromkeys(("leaves", "spines", "superspines", "planes", "endpoints", "hosts", "links"), int),
+    bonds=int,
+    copies=_or_none(PlaneCopies),
     links_up=int,
     oversubscription=float,
     bisection_bps=int,

@@ -117,6 +117,7 @@ def document_of(
         "planes": fabric.planes,
         "copies": asdict(fabric.copies) if fabric.copies else None,
         "endpoints": len(fabric.endpoints),
+        "bonds": _bonds(fabric),
         "hosts": len(fabric.hosts),
         "links": len(fabric.links),
         "links_up": sum(link.is_up for link in fabric.links),
@@ -140,6 +141,7 @@ def facts_of(fabric: Fabric) -> dict[str, str]:
     up = sum(link.is_up for link in fabric.links)
     speeds = ", ".join(format_rate(bps) for bps in sorted({link.speed_bps for link in fabric.links}))
     ratio = oversubscription(fabric)
+    bonds = _bonds(fabric)
     place = fabric.network
     network = {"network": f"{place.name}, with {len(fabric.hosts)} of {place.hosts} hosts"} if place else {}
     return {
@@ -148,6 +150,7 @@ def facts_of(fabric: Fabric) -> dict[str, str]:
         **({"planes": fabric.copies.text} if fabric.copies else {}),
         "devices": _devices(fabric),
         "links": f"{len(fabric.links)} at {speeds}, {up} up",
+        **({"bonds": f"{bonds} of two ports, with an address each"} if bonds else {}),
         **({"in all": _in_all(fabric, fabric.copies.planes)} if fabric.copies else {}),
         "capacity": "non-blocking" if ratio <= 1 else f"oversubscribed {ratio:.3g}:1",
         "bisection": format_rate(bisection_bps(fabric)),
@@ -155,6 +158,10 @@ def facts_of(fabric: Fabric) -> dict[str, str]:
         "lossless": _lossless(fabric),
         "ecn": _ecn(fabric),
     }
+
+
+def _bonds(fabric: Fabric) -> int:
+    return sum(each.twin is not None for each in fabric.endpoints) // 2
 
 
 def _in_all(fabric: Fabric, planes: int) -> str:
