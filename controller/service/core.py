@@ -208,6 +208,7 @@ class Controller:
             self._upkeep.repair()
             if names := self.switches.due(time.monotonic()):
                 self._upkeep.compare(names)
+            self._upkeep.put_by(is_calm_only=True)
             self._upkeep.sweep()
             self._look_for_congestion()
         except StoreError:

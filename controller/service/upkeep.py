@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
+from raddle.controller.plan.held import HeldPlan
 from raddle.controller.reconcile import SwitchResult
 from raddle.controller.service.desired import Desired
 from raddle.controller.service.events import Bus
@@ -27,6 +28,9 @@ from raddle.controller.service.watch.notice import Notice, Sink, Watch
 from raddle.controller.service.watchers import Watchers
 from raddle.controller.southbound.sonic.tables import Tables
 from raddle.errors import InputError
+
+_CALM_S = 1.0
+"""Without a repair, until what repairs have changed is put by."""
 
 
 class Upkeep:
@@ -65,6 +69,8 @@ class Upkeep:
         self.desired: Desired | None = None
         self.target: Desired | None = None
         self._owes: set[str] = set()
+        self._unwritten: HeldPlan | None = None
+        self._repaired_s = 0.0
         self._swept_s = time.monotonic()
 
     def _counter_watch(self, watch: GnmiWatch, address: str) -> Watch:
@@ -83,6 +89,7 @@ class Upkeep:
         )
 
     def close(self) -> None:
+        self.put_by()
         self.watchers.stop()
         self._express.close()
 
@@ -136,6 +143,7 @@ class Upkeep:
         self._gate.forget_abort()
         self.watch(desired)
         assert self.target
+        self.put_by()
         results = self.pusher.apply(self.target.held)
         self._take_results(results, began_s)
         return results
@@ -158,6 +166,7 @@ class Upkeep:
         began_s = time.monotonic()
         assert self.target
         self._gate.forget_abort()
+        self.put_by()
         try:
             results = self.pusher.apply(self.target.held, only)
         except AbortedError:
@@ -195,7 +204,7 @@ class Upkeep:
         spent_s = time.monotonic() - began_s
         self._bus.tell("repair", f"{what}: routes of {len(changed)} switches, {outcome}", seconds=spent_s)
         self.finish(begun, outcome)
-        self.pusher.ledger.follow(target.held)
+        self._unwritten, self._repaired_s = target.held, time.monotonic()
 
     def _send_at_once(self, rows: Mapping[str, tuple[Rows, Rows]]) -> str:
         """Send one message to each switch; those at which it does not come out well are compared next."""
@@ -213,6 +222,7 @@ class Upkeep:
         for name in names:
             self.switches.views[name].is_due = False
         todo = []
+        self.put_by()
         for each in self.pusher.check(self.target.held, names):
             view = self.switches.views[each.switch]
             is_new = view.take(each)
@@ -255,6 +265,7 @@ class Upkeep:
         if switch not in self.switches.views:
             raise InputError.of("unknown-device", f"no switch '{switch}' in this fabric")
         assert self.target, "there is a revision before orders are heard"
+        self.put_by()
         [found] = self.pusher.check(self.target.held, [switch], unknown=[switch])
         if not found.is_reached:
             raise InputError.of("not-there", f"{switch} does not answer: {found.error.partition(chr(10))[0]}")
@@ -273,6 +284,16 @@ class Upkeep:
         outcome = "done" if mine and mine[0].is_in_sync else left
         self.finish(begun, outcome)
         return outcome
+
+    def put_by(self, is_calm_only: bool = False) -> None:
+        """Write the record of what switches hold after repairs: before it is needed, or once they are over.
+
+        For a large fabric that takes a second, in which the next link that dies would wait.
+        """
+        is_calm = time.monotonic() - self._repaired_s >= _CALM_S
+        if self._unwritten and (is_calm or not is_calm_only):
+            held, self._unwritten = self._unwritten, None
+            self.pusher.ledger.follow(held)
 
     def sweep(self) -> None:
         """Have every switch compared when it is time for that."""

@@ -331,8 +331,9 @@ def test_a_spine_that_dies_is_led_around_and_is_owed_what_it_missed(tmp_path: Pa
         running.wait_for(lambda: view.state == "unreachable", "not gone")
         running.farm.switches["spine0"].start_up()
         running.wait_for(lambda: not running.controller.dead_links, "not back")
+        both = {LEAF0_TO_SPINE0, LEAF0_TO_SPINE1}
+        running.wait_for(lambda: running.next_hop_ports("leaf0") == both, "spine0 is not used again")
         running.wait_until_in_sync()
-        assert running.next_hop_ports("leaf0") == {LEAF0_TO_SPINE0, LEAF0_TO_SPINE1}
 
 
 def test_the_store_is_for_its_owner_alone(tmp_path: Path) -> None:
@@ -360,3 +361,17 @@ networks:
     assert material.main == "pod.yaml@storage"
     assert material.files.keys() == {"pod.yaml", "vendor/pg_profile_lookup.ini"}
     assert len(source.fabric(material)[0].switches) == 2
+
+
+def test_what_repairs_have_changed_is_put_by_when_they_are_over(tmp_path: Path) -> None:
+    with held(POD, tmp_path) as running:
+        upkeep = running.controller._upkeep
+        running.farm.plug("leaf0", LEAF0_TO_SPINE0, False)
+        running.wait_for(lambda: "repair" in running.kinds(), "no repair")
+
+        def is_put_by() -> bool:
+            applied = upkeep.pusher.ledger.read("pod")
+            return bool(applied and upkeep.target and applied.held.plan == upkeep.target.held.plan)
+
+        running.wait_for(is_put_by, "the record is that of before")
+        assert upkeep.target is not upkeep.desired
