@@ -182,6 +182,15 @@ def _power(text: str) -> float:
     return float(found[1]) * (1000 if found[2] else 1)
 
 
+def _copies(text: str) -> int:
+    if text == "auto":
+        return AUTO
+    value = parse_count(text)
+    if value > 65535:
+        raise ValueError(f"{text} is not a number of copies, which is from 0 to 65535; or write auto")
+    return value
+
+
 def _window(text: str) -> int:
     return 0 if text == "0" else _positive(parse_size_bytes, "size", 2**40, "1024GiB")(text)
 
@@ -428,6 +437,11 @@ Priority = Annotated[int, _whole(0, 7, "priority")]
 Dscp = Annotated[int, _whole(0, 63, "DSCP")]
 Asn = Annotated[int, _whole(1, 4_294_967_294, "32-bit AS number (RFC 6793, RFC 7300)")]
 TableSize = Annotated[int, _whole(0, 10**8, "table size")]
+AUTO = -1
+"""The number of copies that is to be found."""
+Copies = Annotated[
+    int, _field("bad-number", _copies, {"type": ["integer", "string"], "examples": [64, "auto"]})
+]
 Position = Annotated[int, _whole(0, 65535, "number")]
 DynamicTh = Annotated[int, _whole(-8, 7, "dynamic_th", _signed)]
 """SONiC's YANG model, BUFFER_PROFILE.dynamic_th."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from pydantic import Field
@@ -13,10 +13,10 @@ from raddle.lab.graph.groups import EVERYONE
 from raddle.lab.graph.kinds.record import Context, Made, NodeKind, StreamSpec
 from raddle.lab.graph.model import Ints, Part, Step
 from raddle.lab.graph.moe.messages import copy_bytes, straight, through_nodes
-from raddle.lab.graph.moe.placement import evened, in_order
+from raddle.lab.graph.moe.placement import enough_copies, evened, in_order
 from raddle.lab.graph.moe.routing import Floats, Hits, drawn_hits, expert_loads, uniform_hits, zipf_weights
 from raddle.lab.graph.moe.weights_file import read_weights
-from raddle.topology.yaml.fields import Count, Factor, Name, Position, Text
+from raddle.topology.yaml.fields import AUTO, Copies, Count, Factor, Name, Text
 from raddle.workload import NOWHERE, Seats, Workload
 
 _SEED = 1
@@ -44,8 +44,8 @@ class ExpertsSpec(StreamSpec):
     """CSV in its place: columns expert,weight, or a row for each rank with a weight for each expert."""
     placement: Literal["in_order", "even"] = "in_order"
     """in_order: neighbours together; even: so that ranks have even loads."""
-    copies: Position = Field(default=0)
-    """Experts that are held once more, where placement is even."""
+    copies: Copies = Field(default=0)
+    """Experts that are held once more, where placement is even; auto: as many as even the loads."""
 
 
 class MoeSpec(ExpertsSpec):
@@ -64,12 +64,26 @@ Sends = Callable[[bool, int, str], tuple[Part, ...]]
 
 
 def _make(spec: MoeSpec, context: Context) -> Made:
+    spec = with_copies(spec, context)
     sends, said = experts_of(spec, context, "moe")
     combines = spec.moe == "combine"
     parts = sends(combines, spec.tokens, spec.precision or ("bf16" if combines else "fp8"))
     mode = spec.mode.replace("_", " ")
     step = Step(parts, spec.stream or f"moe {spec.group}", "ep")
     return Made((step,), f"moe {spec.moe}, {mode}, {spec.tokens} tokens{said}")
+
+
+Experts = TypeVar("Experts", bound=ExpertsSpec)
+
+
+def with_copies(spec: Experts, context: Context) -> Experts:
+    """The node with the number of copies that evens the loads, where that is to be found."""
+    if spec.copies != AUTO:
+        return spec
+    _check_placement(spec, context)
+    ranks = len(context.group(spec.group, "group").parts[0])
+    loads = expert_loads(_weights(spec, context, ranks), min(spec.top_k, spec.experts), _SEED)
+    return spec.model_copy(update={"copies": enough_copies(loads, ranks)})
 
 
 def experts_of(spec: ExpertsSpec, context: Context, key: str) -> tuple[Sends, str]:
@@ -125,13 +139,19 @@ def _hits(spec: ExpertsSpec, context: Context, ranks: int, width: int, key: str)
     placement = evened(expert_loads(weights, spec.top_k, _SEED), ranks, spec.copies)
     after = drawn_hits(weights, placement, spec.top_k, ranks, width, spec.node_limit, _SEED)
     evenly = f"{after.load.max() / after.load.mean():.2f} x the mean load"
-    return after, f"; the busiest rank has {evenly}, in order {busiest}"
+    copies = f"with {spec.copies} copies " if spec.copies else ""
+    return after, f"; {copies}the busiest rank has {evenly}, in order {busiest}"
+
+
+def _check_placement(spec: ExpertsSpec, context: Context) -> None:
+    if spec.copies and spec.placement == "in_order":
+        hint = "add placement: even"
+        raise context.error("bad-workload", "copies of experts are for an even placement", ("copies",), hint)
 
 
 def _check(spec: ExpertsSpec, context: Context, ranks: int, width: int, key: str) -> None:
     nodes = ranks // width
-    if spec.copies and spec.placement == "in_order":
-        raise context.error("bad-workload", "copies of experts are for an even placement", ("copies",))
+    _check_placement(spec, context)
     if ranks < 2 or (spec.experts + spec.copies) % ranks:
         message = f"{spec.experts} experts and {spec.copies} copies do not divide among {ranks} ranks"
         raise context.error("groups-do-not-cover", message, (key,))

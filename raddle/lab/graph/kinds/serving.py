@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from raddle.lab.graph.kinds.moe import ExpertsSpec, Sends, experts_of
+from raddle.lab.graph.kinds.moe import ExpertsSpec, Sends, experts_of, with_copies
 from raddle.lab.graph.kinds.record import Context, Made, NodeKind, StreamSpec, times
 from raddle.lab.graph.model import COMPUTE, Ints, Part, Served, Step
 from raddle.topology.yaml.fields import Bandwidth, Count, Duration, Name, Size
@@ -96,6 +96,7 @@ def _made(spec: ServingSpec, context: Context, key: str, tokens: int, steps: int
         here = "memory" if spec.expert_weights is None else "expert_weights"
         message = "'expert_weights' and 'memory' together say how long reading experts takes"
         raise context.error("bad-workload", message, (here,), "give both or neither")
+    spec = with_copies(spec, context)
     sends, said = experts_of(spec, context, key)
     group = context.group(spec.group, "group")
     experts_ps = _experts_ps(spec, len(group.parts[0]))

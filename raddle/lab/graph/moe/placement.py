@@ -45,3 +45,24 @@ def evened(weights: Floats, ranks: int, copies: int) -> Placement:
         if holds + 1 < room:
             heapq.heappush(emptiest, (rank_load + float(load[place]), holds + 1, rank))
     return tuple(tuple(sorted(set(found))) for found in held)
+
+
+_EVEN = 1.05
+"""So much of the mean load may the busiest rank have."""
+
+
+def enough_copies(weights: Floats, ranks: int) -> int:
+    """The least number of copies that leaves the busiest rank within 5 % of the mean load.
+
+    Where up to one more of each expert does not, the number that comes closest. Each rank holds as many.
+    """
+    experts = len(weights)
+    ratios = {}
+    for copies in range(-experts % ranks, max(experts, -experts % ranks) + 1, ranks):
+        load = np.zeros(ranks)
+        for expert, held in enumerate(evened(weights, ranks, copies)):
+            load[list(held)] += weights[expert] / len(held)
+        ratios[copies] = load.max() / load.mean()
+        if ratios[copies] <= _EVEN:
+            return copies
+    return min(ratios, key=lambda copies: ratios[copies])

@@ -12,7 +12,7 @@ from raddle.errors import InputError
 from raddle.lab.graph.file import read_workload
 from raddle.lab.graph.model import Node
 from raddle.lab.graph.moe.messages import copy_bytes, straight, through_nodes
-from raddle.lab.graph.moe.placement import evened, in_order
+from raddle.lab.graph.moe.placement import enough_copies, evened, in_order
 from raddle.lab.graph.moe.routing import drawn_hits, expert_loads, uniform_hits, zipf_weights
 from raddle.lab.run.settings import RunSettings
 from raddle.lab.workload import WorkloadRequest, run_workload
@@ -100,6 +100,27 @@ def test_there_may_be_more_ranks_than_experts_where_copies_fill_them(pod: Fabric
     assert load == pytest.approx(max(shares[0] / 2, shares[1] / 2, shares[2]) * 8 / shares.sum(), abs=0.1)
     with pytest.raises(InputError, match="6 experts and 0 copies do not divide among 8 ranks"):
         what(pod, tmp_path, "moe: dispatch, tokens: 64, experts: 6, top_k: 1")
+
+
+def test_copies_that_even_the_load_are_counted(pod: Fabric, tmp_path: Path) -> None:
+    """The least number: with one round fewer some rank is more than 5 % above the mean."""
+    loads = expert_loads(zipf_weights(32, 1.0), 4, 1)
+    found = enough_copies(loads, 8)
+    busiest = []
+    for copies in (found - 8, found):
+        held = evened(loads, 8, copies)
+        load = [sum(loads[e] / len(held[e]) for e in range(32) if rank in held[e]) for rank in range(8)]
+        busiest.append(max(load) / np.mean(load))
+    assert busiest[1] <= 1.05 < busiest[0]
+    assert enough_copies(np.ones(32), 8) == 0
+    assert enough_copies(np.ones(6), 8) == 2
+    skew = "moe: dispatch, tokens: 64, experts: 32, top_k: 4, zipf: 1"
+    node = what(pod, tmp_path, f"{skew}, placement: even, copies: auto")
+    assert f"; with {found} copies the busiest rank has 1.0" in node.what
+    with pytest.raises(InputError, match="copies of experts are for an even placement"):
+        what(pod, tmp_path, f"{skew}, copies: auto")
+    with pytest.raises(InputError, match=r"error\[bad-number\]"):
+        what(pod, tmp_path, f"{skew}, placement: even, copies: some")
 
 
 def test_what_a_gate_passes_on_waits_for_it(pod: Fabric) -> None:
