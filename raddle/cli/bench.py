@@ -145,7 +145,8 @@ def bench(
         if folder:
             folder.finish({"bench.json": document})
     longest_ps = max((row.time_ps or 0 for row in results[0].rows), default=0)
-    faults = fault_spans(request.settings.faults, longest_ps)
+    repairs = results[0].rows[-1].repairs if results[0].rows else ()
+    faults = fault_spans(request.settings, longest_ps, repairs)
     write_page(html, lambda: bench_page(model, results, told.series, faults, curves))
     if as_json:
         print(document, end="")

@@ -67,8 +67,9 @@ def run(
         ]
     cases = cases_of(results)
     write_reports({junit: junit_xml, sarif: sarif_json, markdown_file: markdown}, cases)
-    ends = [max((ps or 0 for job in each.jobs for ps in job.times_ps), default=0) for each in results]
-    faults = [fault_spans(each.settings.faults, end) for each, end in zip(read, ends, strict=True)]
+    faults = [
+        fault_spans(each.settings, max(result.ends_ps)) for each, result in zip(read, results, strict=True)
+    ]
     fabrics = [each.fabric for each in read]
     write_page(html, lambda: scenario_page(fabrics, results, faults))
     write_reports({save_baseline: baseline_json}, results)

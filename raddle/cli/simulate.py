@@ -90,7 +90,8 @@ def simulate(
         summary = summary_json(document)
         files = {"fct.csv": flows_csv(result), "ports.csv": ports_csv(result), "summary.json": summary}
         folder.finish(files | ({_SERIES: samples_csv(result.series)} if series else {}))
-    write_page(html, lambda: simulate_page(model, result, fault_spans(settings.faults, result.time_ps)))
+    faults = fault_spans(settings, result.time_ps, result.repairs)
+    write_page(html, lambda: simulate_page(model, result, faults))
     if as_json:
         print(summary, end="")
     else:

@@ -42,7 +42,7 @@ def workload(
     request = WorkloadRequest(graph, run.routing or model.routing.policy, run.settings(model, series))
     with progress_bar() as progress:
         result = run_workload(model, request, source, watching(progress))
-    faults = fault_spans(request.settings.faults, result.time_ps)
+    faults = fault_spans(request.settings, result.time_ps, result.repairs)
     write_page(html, lambda: workload_page(model, result, faults))
     print(workload_json(result) if as_json else workload_text(result), end="")
     sys.stdout.flush()

@@ -81,6 +81,7 @@ class ScenarioResult:
     links: tuple[LinkUse, ...] = field(default=(), metadata=FOR_PAGES)
     link_flows: tuple[LinkFlows, ...] = field(default=(), metadata=FOR_PAGES)
     series: tuple[Sample, ...] = field(default=(), metadata=FOR_PAGES)
+    ends_ps: tuple[int, ...] = field(default=(), metadata=FOR_PAGES)  # one number, or none
 
     @property
     def ok(self) -> bool:

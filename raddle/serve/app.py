@@ -54,10 +54,12 @@ def make_app(
             return PlainTextResponse("the header X-Raddle is missing\n", 403)
         try:
             asked = json.loads(await _body(request))
-            number = await run_in_threadpool(jobs.start, asked["collective"], asked["size"])
+            number = await run_in_threadpool(
+                jobs.start, asked["collective"], asked["size"], asked.get("largest")
+            )
         except InputError as error:
             return PlainTextResponse(f"{error}\n", 400)
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             return PlainTextResponse('the body is {"collective": "all_reduce", "size": "16M"}\n', 400)
         return PlainTextResponse(f"{number}\n", 201)
 

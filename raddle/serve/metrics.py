@@ -76,6 +76,14 @@ def _ports(view: LiveView) -> Iterator[str]:
     yield from family(
         "raddle_port_paused_seconds_total", "counter", "Time that a priority was kept from sending.", paused
     )
+    queues = [
+        sample
+        for place, priority in enumerate(view.lossless, len(STATS) + len(view.lossless))
+        for sample in _counted(view, place, {"queue": str(priority)})
+    ]
+    yield from family(
+        "raddle_port_queue_bytes", "gauge", "Bytes in the queue of a lossless priority.", queues
+    )
     held = _counted(view, STATS.index("queue_bytes"), {})
     yield from family("raddle_port_longest_queue_bytes", "gauge", "Bytes in a port's longest queue.", held)
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from raddle.report.page.fabric_figure import fabric_figure
 from raddle.report.page.html import to_html
-from raddle.report.page.model import Axis, Figure, Page, heat, table
-from raddle.serve.view import MEASURES, LiveView, SwitchView
+from raddle.report.page.model import Axis, Figure, Page, blocks, heat, spans, table
+from raddle.serve.view import LiveView, SwitchView
 from raddle.traffic.registry import COLLECTIVES
 
 _SHOWN_EVENTS = 100
@@ -39,20 +39,26 @@ def live_page(view: LiveView, sample_s: float) -> str:
 
 
 def _figures(view: LiveView) -> list[Figure]:
-    drawn = fabric_figure(view.fabric, MEASURES)
-    samples = {"measures": [[each.name, each.unit] for each in MEASURES], "links": {}}
+    drawn = fabric_figure(view.fabric, view.measures)
+    samples = {"measures": [[each.name, each.unit] for each in view.measures], "links": {}}
     return [
         replace(drawn, data={**drawn.data, "samples": samples, "flows": None}),
         heat(
             "Ports",
             "A row for each switch, a cell for each cabled port, in order; grey is unknown, red has no link.",
-            MEASURES,
+            view.measures,
             view.ports,
         ),
+        *_tenants(view),
         table(
             "Switches",
             "How each stands to what is planned.",
             [Axis(name) for name in ("switch", "state", "differences", "no link at", "counters", "says")],
+            [],
+        ),
+        spans(
+            "Rounds",
+            "Updates, repairs and mends of the controller since this page was opened, from when each began.",
             [],
         ),
         table("Updates", "Rounds of updates and repairs, the newest first.", _EVENT, []),
@@ -63,7 +69,24 @@ def _figures(view: LiveView) -> list[Figure]:
             [Axis("number"), Axis("collective"), Axis("state"), Axis("says")],
             [],
         ),
+        table(
+            "Rows of the latest bench",
+            "As they come.",
+            [Axis("size", "bytes"), Axis("time", "s"), Axis("busbw", "GB/s")],
+            [],
+        ),
     ]  # fmt: skip
+
+
+def _tenants(view: LiveView) -> list[Figure]:
+    """A block for each tenant of the fabric."""
+    names = [each.name for each in view.fabric.tenants]
+    measures = [
+        Axis("sent", "bit/s"), Axis("received", "bit/s"), Axis("ECN marks", "1/s"), Axis("PFC frames", "1/s"),
+    ]  # fmt: skip
+    about = "What the hosts of each send and receive, and what their switches do at the ports towards them."
+    rows = [(name, [None] * len(measures)) for name in names]
+    return [blocks("Tenants", about, measures, rows)] if names else []
 
 
 _EVENT = [Axis("time"), Axis("kind"), Axis("switch"), Axis("what")]

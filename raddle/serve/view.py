@@ -25,6 +25,14 @@ MEASURES = (
     Axis("PFC frames", "1/s"),
 )
 """Of what a port sends into its link. Rates are by the clock that the switch counts by."""
+
+
+def measures_of(lossless: Sequence[int]) -> tuple[Axis, ...]:
+    """All measures: `MEASURES`, then of each lossless priority how long it was paused and what is queued."""
+    own = [(Axis(f"priority {p} paused", "ratio"), Axis(f"queue {p}", "bytes")) for p in lossless]
+    return (*MEASURES, *(axis for both in own for axis in both))
+
+
 KEPT_EVENTS = 200
 
 _FIRST_PAUSE = len(STATS)
@@ -43,7 +51,7 @@ class SwitchView:
         problem: why there are no counters; empty if they come.
         passed_s: what has passed on the clock that it counts by, since it was first heard.
         counts: of each port, `STATS` and pauses.
-        values: of each port, `MEASURES`; `received` is the utilisation of what comes in.
+        values: of each port, `LiveView.measures`; `received` is the utilisation of what comes in.
     """
 
     name: str
@@ -66,6 +74,7 @@ class LiveView:
     """Everything that is known; any thread may write and read.
 
     Attributes:
+        measures: what is known of a port.
         ports: the cabled ports of each switch.
         speeds, peers: bit/s of each cabled port of a switch, and what is at its other end.
         controller: what a controller says of itself; empty without one.
@@ -74,6 +83,7 @@ class LiveView:
 
     def __init__(self, fabric: Fabric, lossless: Sequence[int]) -> None:
         self.fabric, self.lossless = fabric, tuple(lossless)
+        self.measures = measures_of(self.lossless)
         self.switches = {switch.name: SwitchView(switch.name) for switch in fabric.switches}
         self.speeds: dict[tuple[str, str], int] = {}
         self.peers: dict[tuple[str, str], str] = {}
@@ -133,13 +143,18 @@ class LiveView:
         at = {name: rates[:, place] for place, name in enumerate(STATS)}
         held = now[:, STATS.index("queue_bytes")].astype(np.float64)
         held[held == MISSING] = np.nan
+        classes = len(self.lossless)
+        pauses = rates[:, _FIRST_PAUSE : _FIRST_PAUSE + classes] / 1e6
+        queues = now[:, _FIRST_PAUSE + classes :].astype(np.float64)
+        queues[queues == MISSING] = np.nan
         columns = (
             at["out_octets"] * 8 / speeds,
-            _most(rates[:, _FIRST_PAUSE:]) / 1e6,
+            _most(pauses),
             at["ecn_marked"],
             held,
             at["out_discards"] + at["in_discards"],
             at["pfc_rx"] + at["pfc_tx"],
+            *(column for place in range(classes) for column in (pauses[:, place], queues[:, place])),
         )
         view.values = dict(zip(ports, zip(*map(_plain, columns), strict=True), strict=True))
         view.received = dict(zip(ports, _plain(at["in_octets"] * 8 / speeds), strict=True))

@@ -88,8 +88,8 @@ class Browser:
         (found,) = [each for each in self.all("section") if each.get_attribute("data-title") == title]
         return found
 
-    def wait(self, what: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 20
+    def wait(self, what: Callable[[], bool], seconds: float = 60) -> None:
+        deadline = time.monotonic() + seconds
         while not what():
             assert time.monotonic() < deadline
             time.sleep(0.05)

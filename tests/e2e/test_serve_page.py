@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,9 +12,10 @@ import pytest
 pytest.importorskip("selenium", reason="selenium is missing")
 from selenium.webdriver.common.by import By
 
+from raddle.controller.api.client import ControllerClient
 from raddle.nos.farm import SwitchFarm
 from tests.e2e.test_pages import Browser, browser, pytestmark  # noqa: F401
-from tests.e2e.test_serve import PORT, address, farm  # noqa: F401
+from tests.e2e.test_serve import PORT, address, farm, free_port, served  # noqa: F401
 
 
 def test_the_page_fills_shows_a_link_that_dies_and_starts_a_bench(
@@ -27,11 +31,40 @@ def test_the_page_fills_shows_a_link_that_dies_and_starts_a_bench(
     browser.wait(lambda: f"no link: leaf0:{PORT} - spine0:Ethernet0" in verdict())
     browser.wait(lambda: "link-down" in browser.section("Events").text)
     farm[0].plug("leaf0", PORT, True)
-    size = browser.section("Benches").find_element(By.CSS_SELECTOR, "input")
-    driver.execute_script("arguments[0].value = '64K'", size)
+    for size in browser.section("Benches").find_elements(By.CSS_SELECTOR, ".controls input"):
+        driver.execute_script("arguments[0].value = '64K'", size)
     browser.click(browser.section("Benches").find_element(By.CSS_SELECTOR, "button.start"))
     browser.wait(lambda: bool(browser.section("Benches").find_elements(By.CSS_SELECTOR, "a")))
+    (row,) = browser.section("Rows of the latest bench").find_elements(By.CSS_SELECTOR, "tbody tr")
+    assert row.text.startswith("64 KiB")
     link = browser.section("Benches").find_element(By.CSS_SELECTOR, "a").get_attribute("href")
     assert not driver.get_log("browser")
     driver.get(str(link))
     browser.wait(lambda: "all_reduce on leaf-spine-16" in driver.title or "leaf-spine-16" in driver.title)
+
+
+def test_with_a_controller_a_drain_is_a_round_on_the_page(
+    browser: Browser,  # noqa: F811
+    farm: tuple[SwitchFarm, Path],  # noqa: F811
+) -> None:
+    command = [sys.executable, "-m", "raddle", "controller", "run", "leaf-spine-16"]
+    command += ["--listen", "127.0.0.1:0", "--metrics", f"127.0.0.1:{free_port()}"]
+    with subprocess.Popen(command, cwd=farm[1], stdout=subprocess.PIPE, text=True) as controller:
+        assert controller.stdout
+        try:
+            server = next(word for word in iter(controller.stdout.readline, "") if "127.0.0.1:" in word)
+            server = re.search(r"127\.0\.0\.1:\d+", server)[0]  # type: ignore[index]
+            with served(farm[1], "--controller", "--server", server) as page:
+                browser.driver.get(page)
+                verdict = lambda: browser.driver.find_element(By.CSS_SELECTOR, ".verdict").text  # noqa: E731
+                browser.wait(lambda: "all switches hold what is planned" in verdict())
+                with ControllerClient(server) as client:
+                    client.drain("spine0", why="new optics")
+                browser.wait(lambda: "spine0 is drained" in verdict())
+                browser.wait(lambda: bool(browser.section("Rounds").find_elements(By.CSS_SELECTOR, "path")))
+                browser.wait(lambda: "update" in browser.section("Updates").text)
+                with ControllerClient(server) as client:
+                    client.undrain("spine0")
+            assert not browser.driver.get_log("browser")
+        finally:
+            controller.terminate()

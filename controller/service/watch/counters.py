@@ -30,8 +30,9 @@ STATS = (
     "ecn_marked",
     "queue_bytes",
 )
-"""What is kept of a port; behind it come the microseconds that each lossless priority was paused.
-`queue_bytes` is that of its longest queue at the moment, the others count up."""
+"""What is kept of a port; behind it come, of the lossless priorities, the microseconds that each was paused
+and the bytes that its queue holds. `queue_bytes` is that of the longest queue at the moment, the others count
+up."""
 MISSING = -1
 """Of what a switch does not count."""
 
@@ -71,16 +72,22 @@ def port_row(counters: Mapping[str, str], lossless: Sequence[int]) -> list[int]:
     """A port's row of a reading, its queues not counted yet."""
     row = [_sum(counters, names) for names in _PORT.values()]
     pauses = [_sum(counters, (f"PFC_{priority}_RX_PAUSE_DURATION_US",)) for priority in lossless]
-    return [*row, MISSING, MISSING, *pauses]
+    return [*row, MISSING, MISSING, *pauses, *(MISSING for _ in lossless)]
 
 
-def add_queues(rows: Mapping[str, list[int]], queues: Mapping[str, Mapping[str, str]]) -> None:
+def add_queues(
+    rows: Mapping[str, list[int]], queues: Mapping[str, Mapping[str, str]], lossless: Sequence[int]
+) -> None:
     """Count queues (`Ethernet0:3`) into the rows of their ports."""
     marked, longest = STATS.index("ecn_marked"), STATS.index("queue_bytes")
+    places = {str(priority): at for at, priority in enumerate(lossless, len(STATS) + len(lossless))}
     for name, counters in queues.items():
-        row = rows.get(name.rpartition(":")[0])
+        port, _, queue = name.rpartition(":")
+        row = rows.get(port)
         if row is None:
             continue
+        if queue in places and _OCCUPANCY in counters:
+            row[places[queue]] = int(counters[_OCCUPANCY])
         if _MARKED in counters:
             row[marked] = max(row[marked], 0) + int(counters[_MARKED])
         if _OCCUPANCY in counters:
@@ -195,7 +202,7 @@ class CounterWatch:
         if update.path.elem[-1].name != "Queues":
             self._rows = {port: port_row(counters, self._lossless) for port, counters in found.items()}
             return
-        add_queues(self._rows, found)
+        add_queues(self._rows, found, self._lossless)
         names = self._names()
         rows = {names.get(port, port): row for port, row in self._rows.items()}
         if not self._clocks:

@@ -88,6 +88,7 @@ def run_scenario(
         links=links_in_use(simulation, None, link_names(simulation), simulation.now_ps),
         link_flows=flows_of_links(first.run),
         series=first.series,
+        ends_ps=(simulation.now_ps,),
     )  # fmt: skip
     return replace(result, checks=run_checks(scenario.checks, scenario.file, result))
 

@@ -82,7 +82,7 @@ def _figures(result: ElasticResult) -> Iterator[Figure]:
             [
                 clock(each.begin_min * 60), clock(each.end_min * 60), each.load_per_s, each.serving,
                 each.training, each.idle, each.served_tokens, each.missing_per_s,
-                None if each.step_ps is None else each.step_ps / 1e12, each.steps,
+                None if each.step_ps is None else each.step_ps / 1e12, round(each.steps),
             ]
             for each in rows
         ],

@@ -163,7 +163,10 @@ def fault_figures(parts: Sequence[Span]) -> Iterator[Figure]:
     """What went wrong during a run, where something did."""
     if parts:
         yield spans(
-            "Faults", "What went wrong, from the start of a run on; to the end where it stays.", parts
+            "Faults and recoveries",
+            "What went wrong, from the start of a run on, to the end where it stays; how long switches did "
+            "not notice a cut; and what a controller did about it.",
+            parts,
         )
 
 

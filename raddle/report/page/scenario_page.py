@@ -70,6 +70,8 @@ def _figures(result: ScenarioResult) -> Iterator[Figure]:
     if len(result.seeds) > 1:
         units: dict[str, list[Verdict]] = {}
         for each in result.verdicts:
+            if all(value is None for value in each.values):
+                continue
             units.setdefault(each.unit, []).append(each)
         for unit, verdicts in units.items():
             scale = 1e12 if unit == "ps" else 1

@@ -33,9 +33,11 @@
   function show(found) {
     const sent = values(found.switches), start = found.time_s - opened_s;
     const dark = new Set(Object.entries(found.switches).flatMap(([name, each]) => each.down.map((port) => `${name}:${port}`)));
+    const drains = new Set(found.controller.drains ?? []);
     for (const link of fabric.links) {
       const ends = [[link[0], link[2]], [link[1], link[3]]].map(([at, port]) => `${fabric.devices[at][0]}:${port}`);
-      link[5] = ends.some((end) => dark.has(end)) ? "down" : state.get(link);
+      const isDrained = [link[0], link[1]].some((at) => drains.has(fabric.devices[at][0]));
+      link[5] = ends.some((end) => dark.has(end)) ? "down" : isDrained ? "drained" : state.get(link);
       ends.forEach((end, at) => {
         const far = sent.get(ends[1 - at]);
         link[6 + at] = sent.has(end) ? sent.get(end)[0] : far?.[1] == null ? [] : [far[1], ...fabric.measures.slice(1).map(() => null)];
@@ -50,9 +52,39 @@
     const rows = found.events.map((each) => [each.time, each.kind, each.switch, each.text + (each.seconds ? ` (${text(each.seconds, "s")})` : "")]);
     fill("Events", rows);
     fill("Updates", rows.filter((row) => ["update", "repair", "mend", "state"].includes(row[1])));
+    rounds(found.events);
+    tenants(sent);
+    fill("Rows of the latest bench", found.jobs.length ? found.jobs[found.jobs.length - 1].rows : []);
     fill("Benches", found.jobs.map((job) => [job.number, job.collective, job.state, job.says]));
     judge(found);
     jobs(found);
+  }
+  // Rounds that took time, from when each began; in seconds since the page was opened.
+  function rounds(events) {
+    const { parts, ...figure } = data("spans");
+    const known = new Set(parts.map((part) => part[3]));
+    const fresh = events.filter((each) => each.seconds && ["update", "repair", "mend"].includes(each.kind)).map((each) => {
+      const end = Date.parse(each.time) / 1000 - opened_s;
+      return [each.switch || each.kind, end - each.seconds, end, `${each.time} ${each.text}`, each.kind];
+    }).filter((part) => part[2] >= 0 && !known.has(part[3]));
+    if (fresh.length) { parts.push(...fresh.reverse()); figure.redraw(); }
+  }
+  function tenants(sent) {
+    const found = page.figures.find((each) => each.title === "Tenants");
+    if (!found) return;
+    const sums = new Map(found.data.rows.map((row) => [row[0], [null, null, null, null]]));
+    const add = (sum, at, value) => { if (value != null) sum[at] = (sum[at] ?? 0) + value; };
+    for (const [a, b, pa, pb, speed] of fabric.links) {
+      const [host, [, port], device] = fabric.devices[a][1] === "host" ? [fabric.devices[a], [b, pb], fabric.devices[b]]
+        : [fabric.devices[b], [a, pa], fabric.devices[a]];
+      const sum = sums.get(host[2]), [values, received] = sent.get(`${device[0]}:${port}`) ?? [[], null];
+      if (!sum) continue;
+      add(sum, 0, received == null ? null : received * speed);
+      add(sum, 1, values[0] == null ? null : values[0] * speed);
+      add(sum, 2, values[2]);
+      add(sum, 3, values[5]);
+    }
+    found.data.rows.forEach((row) => row.splice(1, 4, ...sums.get(row[0])));
   }
   function judge(found) {
     const all = Object.entries(found.switches), { controller } = found;
@@ -66,21 +98,22 @@
     ];
     const waits = all.some(([, each]) => each.state === "unknown");
     told.className = `verdict ${wrong.length ? "failed" : waits ? "" : "ok"}`;
-    told.replaceChildren(wrong.length ? `${wrong.length} things are not well` : waits ? "not all switches are compared yet"
+    told.replaceChildren(wrong.length ? `${wrong.length} thing${wrong.length > 1 ? "s are" : " is"} not well` : waits ? "not all switches are compared yet"
       : "all switches hold what is planned, and all links are up",
     controller.under_way ? `; revision ${controller.under_way} is under way` : controller.revision ? `; revision ${controller.revision}` : "",
     wrong.length ? el("ul", {}, ...wrong.slice(0, 12).map((each) => el("li", {}, each))) : "");
   }
 
   // ---- benches
-  const choice = el("select", { "aria-label": "collective" }), size = el("input", { value: "16M", "aria-label": "size", size: 6 });
+  const choice = el("select", { "aria-label": "collective" }), size = el("input", { value: "1M", "aria-label": "size", size: 6 });
+  const largest = el("input", { value: "16M", "aria-label": "largest size", size: 6 });
   const links = el("span");
   const bench = [...document.querySelectorAll("section")].find((each) => each.dataset.title === "Benches");
-  bench.querySelector(".about").after(el("div", { class: "controls" }, choice, size,
+  bench.querySelector(".about").after(el("div", { class: "controls" }, choice, size, "to", largest,
     el("button", { class: "start", onclick: start }, "start a bench"), links));
   async function start() {
     const answer = await fetch("/benches", { method: "POST", headers: { "Content-Type": "application/json", "X-Raddle": "1" },
-      body: JSON.stringify({ collective: choice.value, size: size.value }) });
+      body: JSON.stringify({ collective: choice.value, size: size.value, largest: largest.value }) });
     if (!answer.ok) links.replaceChildren(await answer.text());
   }
   function jobs({ collectives, jobs: all }) {

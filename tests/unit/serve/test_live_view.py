@@ -25,7 +25,7 @@ def row(octets: int, paused_us: int, marked: int = 0, queue: int = 0) -> list[in
         "SAI_QUEUE_STAT_WRED_ECN_MARKED_PACKETS": str(marked),
         "SAI_QUEUE_STAT_CURR_OCCUPANCY_BYTES": str(queue),
     }
-    add_queues(rows, {f"{PORT}:3": stats, f"{PORT}:4": stats, "Ethernet999:0": stats})
+    add_queues(rows, {f"{PORT}:3": stats, f"{PORT}:4": stats, "Ethernet999:0": stats}, [3])
     return rows[PORT]
 
 
@@ -44,6 +44,8 @@ def test_a_port_that_sends_25_GB_in_a_second_is_half_used_at_400G() -> None:
     view = view_after(reading(10, row(0, 0)), reading(11, row(25 * 10**9, 250_000, 40, 7_000)))
     # 40 marks in each of two queues; the longest queue is one of them.
     assert view.switches["leaf0"].values[PORT][:4] == (0.5, 0.25, 80.0, 7000.0)
+    assert view.switches["leaf0"].values[PORT][6:] == (0.25, 7000.0)  # priority 3: paused, its queue
+    assert [axis.name for axis in view.measures[6:]] == ["priority 3 paused", "queue 3"]
     assert view.switches["leaf0"].received[PORT] == 0.25
 
 
@@ -68,7 +70,7 @@ def test_what_a_switch_does_not_count_is_missing_and_not_zero() -> None:
     assert bare[STATS.index("in_octets")] == MISSING
     assert bare[-1] == MISSING
     view = view_after(reading(1, bare), reading(2, bare))
-    assert view.switches["leaf0"].values[PORT] == (0.0, None, None, None, None, None)
+    assert view.switches["leaf0"].values[PORT] == (0.0, *(None for _ in view.measures[1:]))
     assert "raddle_port_received_bytes_total" not in metrics_text(view)
 
 

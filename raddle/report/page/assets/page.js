@@ -240,10 +240,13 @@ const KINDS = {
     return csv(["name", ...measures.map(header)], rows);
   },
 
-  spans(section, { parts }) {
-    const names = [...new Set(parts.map((part) => part[0]))], groups = [...new Set(parts.map((part) => part[4]))];
-    const end = Math.max(...parts.map((part) => part[2]));
-    chart(section, ({ dim, axis }) => ({
+  spans(section, data) {
+    const { parts } = data; // may grow: redrawn then
+    const high = () => Math.max(150, 80 + 26 * new Set(parts.map((part) => part[0])).size);
+    const entry = chart(section, ({ dim, axis }) => {
+      const names = [...new Set(parts.map((part) => part[0]))], groups = [...new Set(parts.map((part) => part[4]))];
+      const end = Math.max(0, ...parts.map((part) => part[2]));
+      return ({
       animation: false,
       color: CURVES,
       grid: { left: 12, right: 24, top: 36, bottom: 24, containLabel: true },
@@ -263,8 +266,10 @@ const KINDS = {
           return { type: "rect", shape: { x: x0, y: y - high / 2, width: Math.max(2, x1 - x0), height: high },
             style: { fill: api.visual("color") } };
         } })),
-    }), Math.max(150, 80 + 26 * names.length));
-    return csv(["row", "begin (s)", "end (s)", "label", "group"], parts);
+      });
+    }, high());
+    data.redraw = () => { entry.place.style.height = `${high()}px`; draw(entry); };
+    return () => csv(["row", "begin (s)", "end (s)", "label", "group"], parts);
   },
 
   tree(section, { value, roots }) {
