@@ -291,6 +291,14 @@ ROWS: dict[str, tuple[dict[str, Any], str, Any]] = {
     "CabledNicSpec.bus": (SMALL, "hosts.nics.bus", "48.5GBps"),
     "CabledNicSpec.class_weights": (SMALL, "hosts.nics.class_weights", {"3": 4, "4": 1}),
     "CabledNicSpec.ports": (SMALL, "hosts.nics.ports", 2),
+    "CabledNicSpec.bond": (
+        {
+            **SMALL,
+            "fabric": {**SMALL["fabric"], "tors": 2, "leaves": {"count": 4}},
+            "hosts": {"per_leaf": 2, "nics": {"ports": 2}},
+        },
+        "hosts.nics.bond", True,
+    ),
     "CabledNicSpec.split_data": (
         {**SMALL, "hosts": {"per_leaf": 2, "nics": {"qps_per_connection": 2}}}, "hosts.nics.split_data", True,
     ),
