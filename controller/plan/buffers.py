@@ -63,12 +63,15 @@ class AsicParameters:
 class Headroom:
     """`xoff_bytes` arrive at most after the pause; `xon_bytes` are kept for the start after it.
 
-    `speed_overhead_bytes` come on top at a port of 8 lanes.
+    `speed_overhead_bytes` come on top at a port of 8 lanes. `delays` are what `xoff_bytes` are the sum of,
+    in bytes by name, each `occupancy` times over, as a small packet takes a whole cell; and one packet more.
     """
 
     xoff_bytes: int
     xon_bytes: int
     speed_overhead_bytes: int = 0
+    delays: tuple[tuple[str, float], ...] = ()
+    occupancy: float = 1.0
 
     @property
     def size_bytes(self) -> int:
@@ -134,20 +137,24 @@ def headroom(
     # SOURCE: the script's share by bytes; without the factor small_packet_percent it errs on the safe side.
     small_share = SMALLEST_FRAME_BYTES / mean_bytes
     occupancy = 1 - small_share + small_share * cells_per_small
-    delay_bytes = (
-        port_mtu_bytes
-        + 2 * cable_m / SIGNAL_SPEED_M_PER_S * speed_bps / 8
-        + asic.mac_phy_delay_bytes
-        + max(PAUSE_QUANTA[speed_bps] * QUANTUM_BITS / 8, peer_reaction_ps * speed_bps / 8e12)
-        + asic.tile_delay_ns * speed_bps / 8e9
-        + ingress_latency_ps * speed_bps / 8e12
-    )
+    delays = {
+        "frame that the peer has begun": float(port_mtu_bytes),
+        "cable, both ways": 2 * cable_m / SIGNAL_SPEED_M_PER_S * speed_bps / 8,
+        "MAC and PHY": asic.mac_phy_delay_bytes,
+        "peer's reaction": max(
+            PAUSE_QUANTA[speed_bps] * QUANTUM_BITS / 8, peer_reaction_ps * speed_bps / 8e12
+        ),
+        "from MAC to buffer": asic.tile_delay_ns * speed_bps / 8e9,
+        "pipeline and FEC": ingress_latency_ps * speed_bps / 8e12,
+    }
     is_wide = lanes == WIDE_PORT_LANES
     pipeline_bytes = asic.pipeline_latency_bytes * 2 - KIB if is_wide else asic.pipeline_latency_bytes
     return Headroom(
-        xoff_bytes=_to_kib(lossless_mtu_bytes + delay_bytes * occupancy),
+        xoff_bytes=_to_kib(lossless_mtu_bytes + sum(delays.values()) * occupancy),
         xon_bytes=_to_kib(pipeline_bytes),
         speed_overhead_bytes=port_mtu_bytes if is_wide else 0,
+        delays=tuple(delays.items()),
+        occupancy=occupancy,
     )
 
 
@@ -266,6 +273,22 @@ def computed_headroom(
 ) -> int:
     """What a port needs by the formula, in bytes; its MTU is the policy's if not given. Raises as `headroom`
     does."""
+    return port_headroom(
+        model, speed_bps, cable_m, roce, peer_reaction_ps, fec_latency_ps, lanes, port_mtu_bytes
+    ).after_pause_bytes
+
+
+def port_headroom(
+    model: SwitchModel,
+    speed_bps: int,
+    cable_m: float,
+    roce: RocePolicy,
+    peer_reaction_ps: int,
+    fec_latency_ps: int,
+    lanes: int,
+    port_mtu_bytes: int = 0,
+) -> Headroom:
+    """The headroom of a port with what it is the sum of; its MTU is the policy's if not given."""
     return headroom(
         AsicParameters(cell_bytes=model.cell_bytes),
         speed_bps,
@@ -278,7 +301,7 @@ def computed_headroom(
         # FEC delays the pause on its way out and the data on its way in.
         ingress_latency_ps=model.pipeline_latency_ps + 2 * fec_latency_ps,
         lanes=lanes,
-    ).after_pause_bytes
+    )
 
 
 class BufferExceededError(InputError):

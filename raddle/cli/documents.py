@@ -34,6 +34,7 @@ from raddle.report.cost import Bill, PartSaving
 from raddle.report.diagnosis import Diagnosis
 from raddle.report.elastic import ElasticResult
 from raddle.report.expect import Expectations
+from raddle.report.explain import Explained
 from raddle.report.model import is_for_pages
 from raddle.report.scenario import ScenarioResult
 from raddle.report.schemas import DIALECT, bench_schema, closed, run_schema
@@ -236,6 +237,7 @@ _DOCUMENTS: dict[str, tuple[type[BaseModel], ...]] = {
     "workload-result": (_document("Workload", WorkloadResult),),
     "elastic-result": (_document("Elastic", ElasticResult),),
     "expect": (_document("Expected", Expectations), _document("Diagnosed", Diagnosis)),
+    "explain": (_document("Explained", Explained),),
     "run": (_document("Run", ok=bool, scenarios=_list_of(_record("Scenario", ScenarioResult, ok=bool))),),
     "doctor": (_document("Doctor", ok=bool, findings=_list_of(_record("Found", MachineFinding))),),
     "cost": (

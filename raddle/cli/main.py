@@ -39,6 +39,7 @@ COMMANDS = {
     "bench": "Simulate a collective; print the table of nccl-tests.",
     "simulate": "Simulate flows: what became of each, and of each port.",
     "expect": "What to measure, and why a measured log is not that.",
+    "explain": "Where a number is from: formula, inputs, lines, source.",
     "workload": "Simulate computing and messages that wait for one another.",
     "elastic": "Serve by day and train by night: schedule and changes.",
     "run": "Run scenarios with expectations, as tests of a fabric.",

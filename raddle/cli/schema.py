@@ -22,6 +22,7 @@ DocumentName = Literal[
     "elastic-result",
     "scenario",
     "expect",
+    "explain",
     "run",
     "sweep",
     "sweep-result",

@@ -49,7 +49,7 @@ def switch_columns(
         row = (port.dscp_to_tc, port.tc_to_queue, port.tc_to_pg, port.pfc_to_queue)
         port_qos.append(maps.setdefault(row, len(maps)))
     return {
-        **_hash_columns(state, is_ipv6),
+        **hash_columns(state, is_ipv6),
         "fib": fib,
         "policies": matched,
         **_appended(group_offsets, group_ports, policies if len(matched) else []),
@@ -68,7 +68,7 @@ def switch_columns(
     }
 
 
-def _hash_columns(state: SwitchState, is_ipv6: bool) -> dict[str, int]:
+def hash_columns(state: SwitchState, is_ipv6: bool) -> dict[str, int]:
     """What the seed flips, and the offset in 32 bits; shorter hashes come rotated from HashClasses."""
     mask = seed_mask(state.hash_seed, state.hash_algorithm, state.hash_fields, 16 if is_ipv6 else 4)
     if hash_width(state.hash_algorithm) == 32:

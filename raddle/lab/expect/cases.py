@@ -115,17 +115,25 @@ def _job_case(fabric: Fabric, plan: Plan, states: dict[str, SwitchState], log: L
     algorithm = log.settings.get("algorithm", "").lower() or assumed.algorithm
     known = [each.name for each in traffic.find_collective(name).algorithms]
     rows = _chosen(log)
-    job = job_on(
-        model, seats, name, algorithm if algorithm in known else None,
-        EVERYWHERE, traffic.Terms(), [row.size_bytes for row in rows],
-    )  # fmt: skip
+    sizes = [row.size_bytes for row in rows]
+    own = algorithm if algorithm in known else None
+
+    def job_of(places: Seats) -> CollectiveJob:
+        return job_on(model, places, name, own, EVERYWHERE, traffic.Terms(), sizes)
+
+    job = job_of(seats)
     points = tuple(point_of(job, row.size_bytes) for row in rows)
     hosts = frozenset(
         model.hosts[int(host)].name for host in model.accelerators.host[seats.accelerator].tolist()
     )
+    draws = _draws(job, points[-1], plan, states, assumed.draws)
+    if notes:  # flows may meet as those of any order do, of which one over the leaves in turn has most
+        strided = place_ranks(model, replace(EVERYWHERE, placement="strided"))[: job.ranks]
+        other = job_of(seats_of(model, strided))
+        draws += _draws(other, point_of(other, sizes[-1]), plan, states, assumed.draws)
     return Case(
         log, model, job, hosts, rows, points,
-        draws=_draws(job, points[-1], plan, states, assumed.draws),
+        draws=draws,
         shares_receivers=_shares_receivers(points[-1]),
         links=_links(model, job.seats, points[-1]),
         notes=notes,
@@ -151,7 +159,7 @@ def _seats(fabric: Fabric, log: Log) -> tuple[Seats, tuple[str, ...]]:
         ranks = log.ranks or len(every)
         if not 2 <= ranks <= len(every):
             raise InputError.of("bad-log", f"'{log.file}' has {ranks} ranks, the fabric {len(every)}")
-        note = f"it names no hosts: the first {ranks} ranks in the fabric's order are taken"
+        note = f"it names no hosts: the first {ranks} ranks are taken, collisions those of any order"
         return seats_of(fabric, every[:ranks]), (note,)
     numbers = {host.name: host.index for host in fabric.hosts}
     named = list(dict.fromkeys(host for host, _ in log.places))

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from raddle.cli.main import app
 from raddle.errors import InputError
 from raddle.lab.expect.logs.read import read_log
 from raddle.lab.expect.logs.record import Log
@@ -197,3 +200,18 @@ def test_what_is_no_log_or_an_empty_one_is_told(tmp_path: Path, text: str, says:
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no-log.*there is no such file"):
         read_log(tmp_path / "nowhere.log")
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_a_log_without_hosts_of_ranks_over_leaves_in_turn_is_told_as_collisions_first(
+    tmp_path: Path, seed: int
+) -> None:
+    """A bus that is as slow would explain it alike, and nothing speaks for it."""
+    options = "--placement strided --routing ecmp --algorithm ring -b 64M -e 256M -f 2 --fidelity fluid"
+    ran = CliRunner().invoke(app, ["bench", "leaf-spine-16", *options.split(), "--seed", str(seed)])
+    file = tmp_path / "run.log"
+    file.write_text("".join(line + "\n" for line in ran.stdout.splitlines() if "host" not in line))
+    words = f"expect leaf-spine-16 --routing ecmp --collective all_reduce --log {file} --json"
+    causes = json.loads(CliRunner().invoke(app, words.split(), catch_exceptions=False).stdout)["causes"]
+    assert causes[0]["cause"] == "hash-collisions"
+    assert "host-bus" in [each["cause"] for each in causes]  # it is not ruled out either

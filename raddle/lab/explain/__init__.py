@@ -1,0 +1,1 @@
+"""Where printed numbers come from: formula, inputs with their lines, source."""
