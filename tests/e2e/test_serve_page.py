@@ -49,10 +49,10 @@ def test_with_a_controller_a_drain_is_a_round_on_the_page(
 ) -> None:
     command = [sys.executable, "-m", "raddle", "controller", "run", "leaf-spine-16"]
     command += ["--listen", "127.0.0.1:0", "--metrics", f"127.0.0.1:{free_port()}"]
-    with subprocess.Popen(command, cwd=farm[1], stdout=subprocess.PIPE, text=True) as controller:
-        assert controller.stdout
+    with subprocess.Popen(command, cwd=farm[1], stderr=subprocess.PIPE, text=True) as controller:
+        assert controller.stderr
         try:
-            server = next(word for word in iter(controller.stdout.readline, "") if "127.0.0.1:" in word)
+            server = next(word for word in iter(controller.stderr.readline, "") if "127.0.0.1:" in word)
             server = re.search(r"127\.0\.0\.1:\d+", server)[0]  # type: ignore[index]
             with served(farm[1], "--controller", "--server", server) as page:
                 browser.driver.get(page)
