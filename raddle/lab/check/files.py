@@ -58,6 +58,6 @@ def _kind_of(path: Path, is_named: bool) -> Found:
         return Found(path, "other")
     if "devices" in entries or ("fabric" in entries and isinstance(entries["fabric"][1], Mapping)):
         return Found(path, "fabric")
-    if "fabric" in entries:
-        return Found(path, "scenario")
+    if "fabric" in entries:  # a sweep has a collective in place of jobs
+        return Found(path, "other" if "collective" in entries else "scenario")
     return Found(path, "workload" if "nodes" in entries or "jobs" in entries else "fabric")
