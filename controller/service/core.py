@@ -392,8 +392,10 @@ class Controller:
         revision, desired = self._upkeep.revision, self._upkeep.desired
         if not self.settings.congestion_s or revision is None or desired is None:
             return
-        if self._present is None or self._present.revision.number != revision.number:
-            self._present = Present(revision, self.records.material(revision), desired)
+        dead, present = self._upkeep.repairs.dead & desired.links.keys(), self._present
+        if present is None or (present.revision.number, present.dead) != (revision.number, dead):
+            self._present = Present(revision, self.records.material(revision), desired, dead)
+        assert self._present
         self._congestion.look(self._present, time.monotonic())
 
     def _plan_move(self, material: Material, drains: tuple[Drain, ...]) -> Desired:

@@ -190,10 +190,12 @@ class Seeker:
 
     @cached_property
     def _below(self) -> dict[str, frozenset[str]]:
-        """The leaves under each switch."""
+        """The leaves under each switch, over links that carry traffic."""
         below = {name: {name} if level == 0 else set[str]() for name, level in self._level.items()}
         for level in (1, 2):
             for link in self.fabric.links:
+                if not link.is_up or link.is_drained:
+                    continue
                 for upper, lower in ((link.a.device, link.b.device), (link.b.device, link.a.device)):
                     if self._level.get(upper) == level and self._level.get(lower, level) < level:
                         below[upper] |= below[lower]
@@ -204,10 +206,11 @@ class Seeker:
         """Of each port between switches, those over which its flows could go as well.
 
         On the way up: the other ports of its switch that lead up. On the way down: all others that lead to
-        the same switch from its level.
+        the same switch from its level. In both cases only by way of switches with as many leaves below.
         """
         by_group: dict[tuple[str, str], list[PortRef]] = {}
         group_of = {}
+        upper: dict[PortRef, str] = {}
         for link in self.fabric.links:
             for port, peer in ((link.a, link.b), (link.b, link.a)):
                 if port.device not in self._level or peer.device not in self._level:
@@ -217,8 +220,16 @@ class Seeker:
                 is_up = self._level[peer.device] > self._level[port.device]
                 group = (port.device, "up") if is_up else (peer.device, "down")
                 group_of[port] = group
+                upper[port] = peer.device if is_up else port.device
                 by_group.setdefault(group, []).append(port)
-        return {port: [each for each in by_group[group] if each != port] for port, group in group_of.items()}
+        return {
+            port: [
+                other
+                for other in by_group[group]
+                if other != port and self._below[upper[other]] >= self._below[upper[port]]
+            ]
+            for port, group in group_of.items()
+        }
 
     def _ends(self) -> Iterable[PortRef]:
         return (end for link in self.fabric.links for end in (link.a, link.b) if end.device in self._level)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from raddle.controller.plan.replan import with_links
 from raddle.controller.service.congestion.acting import Acting, Trial
 from raddle.controller.service.congestion.find import Seeker
 from raddle.controller.service.congestion.finding import Finding, Mend
@@ -42,11 +43,12 @@ class Orders:
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """What the switches are held to now."""
+    """What the switches are held to now; `dead` are links that routes lead around."""
 
     revision: Revision
     material: Material
     desired: Desired
+    dead: frozenset[str] = frozenset()
 
 
 class Keeper:
@@ -120,7 +122,9 @@ class Keeper:
         if self._present is None or self._present.desired.fabric.links != fabric.links:
             self._loads = Loads(fabric)
         flows = self._planner.jobs(present.material, fabric)
-        self._seeker = Seeker(fabric, flows, self._planner.repinned(present.material) is None)
+        dead = {present.desired.links[name] for name in present.dead}
+        alive = with_links(fabric, [link.is_up and link.index not in dead for link in fabric.links])
+        self._seeker = Seeker(alive, flows, self._planner.repinned(present.material) is None)
         self._present = present
 
     def _act(self, present: Present, now_s: float) -> None:

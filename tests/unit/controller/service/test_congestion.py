@@ -80,6 +80,22 @@ def test_on_a_drained_link_nothing_collides_any_more() -> None:
     assert Seeker(drained).find({SPINE0_TO_LEAF0: PortLoad(errors=40, frames=10**6)})[0].mend is None
 
 
+def test_a_link_that_leads_to_fewer_leaves_is_no_room_for_others() -> None:
+    # spine0 has no way to leaf1: what leaf0 sends there over spine1 cannot take it.
+    drained = with_drains(FABRIC, [Drain("leaf1:Ethernet16")])
+    loads = {
+        LEAF0_UP1: PortLoad(sent=0.97, marks=1000),
+        LEAF0_UP0: PortLoad(),
+        HOST0: PortLoad(received=0.5),
+        HOST1: PortLoad(received=0.5),
+    }
+    [found] = Seeker(drained, FLOWS).find(loads)
+    assert (found.kind, found.mend) == ("full", None)
+    assert found.evidence.endswith("and no other leads there")
+    [found] = Seeker(FABRIC, FLOWS).find(loads)
+    assert found.kind == "collision"
+
+
 def test_only_jobs_that_are_known_and_not_pinned_yet_are_pinned() -> None:
     [unknown] = Seeker(FABRIC).find(COLLISION)
     assert (unknown.mend, unknown.flows) == (None, ())
