@@ -200,6 +200,7 @@ _CASE = _record(
     ok=bool,
     seconds=float,
     details=list[str],
+    values=list[float | None],
     problems=_list_of(
         _record(
             "Found",

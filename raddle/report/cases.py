@@ -21,6 +21,7 @@ class Case:
         fact: what there is to say where nothing was found.
         seconds: that it took; 0 where it took none of its own.
         details: more lines, for who wants them.
+        values: what was measured with each seed; empty where there is one alone, or none.
     """
 
     suite: str
@@ -30,6 +31,7 @@ class Case:
     fact: str = ""
     seconds: float = 0.0
     details: tuple[str, ...] = ()
+    values: tuple[float | None, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -46,7 +48,8 @@ def _cases(result: ScenarioResult) -> Iterator[Case]:
         message = f"{verdict.text}: {verdict.shown}{'; ' if verdict.why else ''}{verdict.why}"
         problem = _problem("expectation-failed", message, result.file, verdict.line, verdict.column)
         found = () if verdict.holds else (problem,)
-        yield Case(result.name, verdict.text, result.file, found, verdict.shown)
+        values = verdict.values if len(verdict.values) > 1 else ()
+        yield Case(result.name, verdict.text, result.file, found, verdict.shown, values=values)
     for check in result.checks:
         message = f"{check.command}: exit code {check.exit_code}{'; ' if check.output else ''}{check.output}"
         problem = _problem("check-failed", message, result.file, 1, 1)

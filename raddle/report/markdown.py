@@ -6,13 +6,17 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from raddle.report.cases import Case
+from raddle.report.plots import sparkline
+
+_BAR = 20
+"""Signs of a bar."""
 
 _MOST = 50
 """Problems that are listed."""
 
 
 def markdown(cases: Sequence[Case]) -> str:
-    """A line that sums up, a table of all cases, what was found, and details that unfold."""
+    """A line that sums up with a bar, a table of all cases, what was found, and details that unfold."""
     return "\n".join(_lines(cases)) + "\n"
 
 
@@ -20,12 +24,16 @@ def _lines(cases: Sequence[Case]) -> Iterator[str]:
     failed = sum(not case.ok for case in cases)
     yield f"## raddle: {f'{failed} of {len(cases)} failed' if failed else f'all {len(cases)} passed'}"
     yield ""
-    yield "| | | what | |"
-    yield "|---|---|---|---|"
+    yield f"`{_passed(len(cases) - failed, len(cases))}`"
+    yield ""
+    yield "| | | what | | by seed |"
+    yield "|---|---|---|---|---|"
     for suite, each in groupby(cases, key=lambda case: case.suite):
         shown = f"`{suite}`"
         for case in each:
-            yield f"| {'✅' if case.ok else '❌'} | {shown} | {_cell(case.name)} | {_cell(case.fact)} |"
+            chart = f"`{sparkline(case.values)}`" if case.values else ""
+            sign = "✅" if case.ok else "❌"
+            yield f"| {sign} | {shown} | {_cell(case.name)} | {_cell(case.fact)} | {chart} |"
             shown = ""
     problems = [(case, problem) for case in cases for problem in case.problems]
     if problems:
@@ -41,6 +49,12 @@ def _lines(cases: Sequence[Case]) -> Iterator[str]:
             yield from ("", f"<details><summary>{_cell(case.suite)}: {_cell(case.name)}</summary>", "", "```")
             yield from case.details
             yield from ("```", "", "</details>")
+
+
+def _passed(passed: int, cases: int) -> str:
+    """How many of all passed, as a bar."""
+    full = _BAR * passed // max(cases, 1)
+    return "█" * full + "░" * (_BAR - full)
 
 
 def _cell(text: str) -> str:

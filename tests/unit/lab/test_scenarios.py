@@ -176,6 +176,15 @@ def test_reports_name_expectation_value_and_line(tmp_path: Path) -> None:
     assert place["region"] == {"startLine": 10, "startColumn": 5}
 
 
+def test_a_summary_has_a_bar_of_what_passed_and_a_sparkline_of_the_seeds(tmp_path: Path) -> None:
+    head = (HEAD + RING).replace("pinned", "ecmp").replace("name: trial", "name: trial\nseeds: 1-3")
+    path, summary = written(tmp_path, head + "expect: train.busbw >= 400 GB/s\n"), tmp_path / "summary.md"
+    assert invoked(path, "--markdown", summary).exit_code == 1
+    lines = summary.read_text().splitlines()
+    assert lines[2] == f"`{'█' * 10}{'░' * 10}`"  # it ends, and is not as fast
+    assert re.search(r"\| ❌ .*\| `[▁-█]{3}` \|$", "\n".join(lines), re.MULTILINE)
+
+
 @pytest.mark.parametrize(
     ("command", "code"),
     [
