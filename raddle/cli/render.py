@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -28,6 +29,7 @@ from raddle.cli.output_folder import OutputFolder
 from raddle.controller.plan.make import plan_around
 from raddle.controller.plan.model import Plan, SwitchPlan
 from raddle.controller.plan.neighbours import neighbour_macs
+from raddle.controller.ptf.suite import suite
 from raddle.controller.southbound.openflow.bootstrap import Extras, ovs_commands
 from raddle.controller.southbound.openflow.rendering import describe
 from raddle.controller.southbound.openflow.tables import switch_tables
@@ -37,6 +39,9 @@ from raddle.controller.southbound.sonic.tables import pushed
 from raddle.errors import InputError
 from raddle.topology.model import Nos
 from raddle.topology.yaml.placing import placed
+
+_PTF = files("raddle.controller.ptf") / "raddle_ptf.py"
+"""What PTF runs with what is rendered."""
 
 _TARGET = re.compile(r"(tcp|ssl):(\[[0-9A-Fa-f:.]+\]|[0-9.]+):\d{1,5}")
 """Source: ovs-vsctl(8), OpenFlow Controller Connectivity: addresses, no names."""
@@ -55,7 +60,8 @@ def render(
         typer.Option(metavar="NAME", help="Which switch (default: all, by name)", show_default=False),
     ] = None,
     form: Annotated[
-        Literal["sonic", "p4runtime", "openflow"], typer.Option("--format", help="What the switch speaks.")
+        Literal["sonic", "p4runtime", "openflow", "ptf"],
+        typer.Option("--format", help="What the switch speaks; ptf: packet tests of it."),
     ] = "sonic",
     boot: Annotated[
         bool, typer.Option("--bootstrap", help="What it boots with (config_db.json), not what is pushed.")
@@ -107,7 +113,7 @@ def render(
     """Print a switch's part of the plan, or that of every switch, as its driver sends it.
 
     That is SONiC tables, OpenFlow groups and flows, or P4Runtime entities: of p4/fabric.p4, or with --p4info
-    of SONiC PINS. The result is JSON with and without --json.
+    of SONiC PINS. With --format ptf it is packet tests of it. The result is JSON with and without --json.
     """
     is_day0 = boot or ztp is not None
     if (over or inventory or patch) and not (is_day0 and form == "sonic"):
@@ -159,7 +165,8 @@ def render(
         _write(ztp, ztp_files(model, rendered, url) | hashing)
         return
     if output:
-        _write(output, {f"{name}.json": _text(each) for name, each in rendered.items()} | hashing)
+        tests = {"raddle_ptf.py": _PTF.read_text("utf-8")} if form == "ptf" else {}
+        _write(output, {f"{name}.json": _text(each) for name, each in rendered.items()} | hashing | tests)
         return
     if hashing:
         print(hash_note(list(hashing)), file=sys.stderr)
@@ -190,6 +197,10 @@ def _rendered(
             raise InputError.of("no-bootstrap", "a P4 switch boots empty", "leave --bootstrap out")
         nos: Nos = "pins" if pins else "p4"
         return describe_target(p4_target(replace(switch, nos=nos), neighbour_macs(plan), pins))
+    if form == "ptf":
+        if boot:
+            raise InputError.of("no-bootstrap", "packet tests are no boot file", "leave --bootstrap out")
+        return suite(plan, switch.name)
     if form == "openflow":
         if boot:
             return {"commands": list(ovs_commands(switch, extras))}

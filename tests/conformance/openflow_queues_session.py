@@ -7,10 +7,8 @@ hosts, and prints what came out: DSCPs by UDP port, and packets by queue.
 from __future__ import annotations
 
 import json
-import os
 import re
 import socket
-import subprocess
 import sys
 from collections import Counter
 from ipaddress import ip_interface
@@ -25,13 +23,10 @@ from scapy.packet import Raw
 import raddle
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.neighbours import neighbour_macs
-from raddle.controller.reconcile import apply_plan
-from raddle.controller.southbound.openflow.bootstrap import ovs_commands
-from raddle.controller.southbound.openflow.tables import datapath_id
-from raddle.inventory import Inventory, OpenFlowDoor
-from raddle.nos.farm import _free_port as free_port
 
-SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from tests.conformance.ovs_leaf import program, run, start_switch
+
 FABRIC = raddle.loads(
     """
 raddle: 1
@@ -46,47 +41,6 @@ LEAF = PLAN.switches[0]
 MARKED, PLAIN = 26, 0
 # What is sent: UDP port, DSCP, and how many.
 SENT = ((4791, MARKED, 30), (4791, PLAIN, 20), (5000, PLAIN, 10), (5001, 48, 7))
-
-
-def run(command: str) -> str:
-    done = subprocess.run(["sh", "-ec", command], capture_output=True, text=True, timeout=30, check=False)
-    assert done.returncode == 0, f"{command}: {done.stderr}"
-    return done.stdout
-
-
-def start_switch(folder: Path) -> list[subprocess.Popen[bytes]]:
-    os.environ |= {"OVS_RUNDIR": str(folder), "OVS_LOGDIR": str(folder)}
-    run(f"ip link set lo up; ovsdb-tool create {folder}/conf.db {SCHEMA}")
-    log = (folder / "log").open("wb")
-    sock = f"unix:{folder}/db.sock"
-    daemons = [
-        subprocess.Popen(
-            ["ovsdb-server", f"{folder}/conf.db", f"--remote=p{sock}", f"--unixctl={folder}/o"], stderr=log
-        )
-    ]
-    run(f"ovs-vsctl --db={sock} --timeout=10 --retry --no-wait init")
-    daemons.append(
-        subprocess.Popen(["ovs-vswitchd", sock, f"--unixctl={folder}/v", "--disable-system"], stderr=log)
-    )
-    # The kernel itself must say nothing on these interfaces.
-    Path("/proc/sys/net/ipv6/conf/default/disable_ipv6").write_text("1")
-    ports = [port.name for port in LEAF.ports if port.peer]
-    for number, port in enumerate(ports):
-        run(f"ip link add h{number} type veth peer name {port}")
-        run(f"ip link set h{number} up; ip link set {port} up")
-    add = f"add-br {LEAF.name}"
-    for command in ovs_commands(LEAF):
-        run(command.replace(add, f"{add} -- set bridge {LEAF.name} datapath_type=netdev"))
-    return daemons
-
-
-def program(marks_roce: bool) -> str:
-    door = OpenFlowDoor(port=free_port(), wait_s=15, marks_roce=marks_roce)
-    for target in ("tcp:127.0.0.1:1", f"tcp:127.0.0.1:{door.port}"):
-        run(f"ovs-vsctl set-controller {LEAF.name} {target}")
-    inventory = Inventory("pod", {}, datapaths={LEAF.name: datapath_id(LEAF)}, openflow=door)
-    result = apply_plan(PLAN, inventory)[0]
-    return result.error or f"{result.protocol}, {'in sync' if result.is_in_sync else 'not in sync'}"
 
 
 def send() -> dict[str, int]:
@@ -136,11 +90,11 @@ def queue_packets() -> dict[str, int]:
 
 
 def main() -> None:
-    daemons = start_switch(Path(sys.argv[1]))
+    daemons = start_switch(LEAF, Path(sys.argv[1]))
     try:
         seen = {}
         for name, marks_roce in (("trusted", False), ("marked", True)):
-            applied = program(marks_roce)
+            applied = program(PLAN, LEAF, marks_roce)
             before = queue_packets()
             arrived = send()
             after = queue_packets()

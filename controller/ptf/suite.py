@@ -1,0 +1,157 @@
+"""What packets show of a switch's part of the plan: which to send, and where they must come out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface, ip_network
+from itertools import islice
+from typing import Any
+
+from raddle.controller.plan.model import NextHop, Plan, SwitchPlan
+from raddle.controller.plan.neighbours import neighbour_macs
+
+_TRIED = 256
+"""Addresses of a prefix that are looked at for one that no longer prefix has."""
+
+_SPREAD = {4: "198.18.0.1", 6: "2001:2::1"}
+"""The first source addresses of flows for all next hops; of benchmarking networks (RFC 2544, RFC 5180)."""
+
+Network = IPv4Network | IPv6Network
+
+
+def suite(plan: Plan, name: str) -> dict[str, Any]:
+    """The tests of a switch, as JSON for `raddle_ptf.py`; ports are numbered from 1, in their order."""
+    return _Suite(plan, next(switch for switch in plan.switches if switch.name == name)).document()
+
+
+class _Suite:
+    def __init__(self, plan: Plan, switch: SwitchPlan) -> None:
+        self._plan, self._switch = plan, switch
+        self._macs = neighbour_macs(plan)
+        self._numbers = {port.name: number for number, port in enumerate(switch.ports, 1) if port.peer}
+        self._peers = {port.name: port.peer for port in switch.ports}
+        self._own = [ip_interface(each.prefix) for each in switch.interfaces if each.prefix]
+        self._routes: dict[Network, dict[int, int]] = dict(self._all_routes())
+        self._pairs = {(policy.src, policy.dst) for policy in switch.policies}
+
+    def document(self) -> dict[str, Any]:
+        ways = list(self._ways())
+        forwarded = next((way for way in ways if way["kind"] == "route"), ways[0] if ways else None)
+        tests = [*ways, *(self._classes(forwarded) if forwarded else ()), *self._dropped(forwarded)]
+        return {
+            "raddle_ptf": 1,
+            "switch": self._switch.name,
+            "mac": self._switch.mac,
+            "ports": {
+                str(number): {"name": name, "peer": self._peers[name], "peer_mac": self._mac(name)}
+                for name, number in self._numbers.items()
+            },
+            "tests": tests,
+        }
+
+    def _all_routes(self) -> Iterator[tuple[Network, dict[int, int]]]:
+        """Weights by port of every prefix that packets are sent out for."""
+        for route in self._switch.routes:
+            yield ip_network(route.prefix), self._weights(route.next_hops)
+        for interface in self._switch.interfaces:
+            if interface.prefix and interface.name in self._numbers:
+                own = ip_interface(interface.prefix)
+                for address in own.network:
+                    if own.network.num_addresses == 2 and address != own.ip:
+                        yield ip_network(address), {self._numbers[interface.name]: 1}
+
+    def _weights(self, next_hops: tuple[NextHop, ...]) -> dict[int, int]:
+        found: dict[int, int] = {}
+        for hop in next_hops:
+            number = self._numbers[hop.port]
+            found[number] = found.get(number, 0) + hop.weight
+        return found
+
+    def _ways(self) -> Iterator[dict[str, Any]]:
+        """A test of every route, attached neighbour and pin."""
+        pins = {ip_network(route.prefix) for route in self._switch.routes if route.origin == "pin"}
+        for network, weights in self._routes.items():
+            target = self._address_of(network)
+            if target:
+                yield self._way("pin" if network in pins else "route", str(network), target, weights)
+        for policy in self._switch.policies:
+            weights = self._weights((policy.next_hop,))
+            name = f"{ip_network(policy.src)} {ip_network(policy.dst)}"
+            source, target = (str(ip_network(end).network_address) for end in (policy.src, policy.dst))
+            yield self._way("pin", name, target, weights, source)
+
+    def _way(
+        self, kind: str, name: str, target: str, weights: Mapping[int, int], source: str = ""
+    ) -> dict[str, Any]:
+        return {
+            "kind": kind,
+            "name": f"{kind} {name}",
+            "ingress": self._ingress(weights),
+            "source": source or self._source(target),
+            "spread": _SPREAD[ip_address(target).version],
+            "destination": target,
+            "egress": {str(number): weight for number, weight in sorted(weights.items())},
+        }
+
+    def _ingress(self, weights: Mapping[int, int]) -> int:
+        """A port that the packets do not go out of; else the first, as some switches never send back."""
+        return next((number for number in self._numbers.values() if number not in weights), min(weights))
+
+    def _address_of(self, network: Network) -> str:
+        """An address of a prefix that no longer one has, and that is not the switch's own; or empty."""
+        inner = [other for other in self._routes if other != network and _is_in(other, network)]
+        own = {address.ip for address in self._own}
+        for address in islice(network, _TRIED):
+            if address not in own and not any(address in other for other in inner):
+                return str(address)
+        return ""
+
+    def _source(self, target: str) -> str:
+        """An endpoint that is not the target, and whose packets to it have no pin of their own."""
+        version = ip_address(target).version
+        for _, address in self._plan.endpoints:
+            pair = (
+                f"{address}/{ip_address(address).max_prefixlen}",
+                f"{target}/{ip_address(target).max_prefixlen}",
+            )
+            if ip_address(address).version == version and address != target and pair not in self._pairs:
+                return address
+        return _SPREAD[version]
+
+    def _classes(self, way: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """Of every queue that a DSCP leads to, the first DSCP that does."""
+        qos = self._switch.qos
+        first: dict[int, int] = {}
+        for dscp, tc in enumerate(qos.dscp_to_tc):
+            first.setdefault(qos.tc_to_queue[tc], dscp)
+        for queue, dscp in sorted(first.items()):
+            yield dict(way) | {"kind": "queue", "name": f"queue {queue}", "queue": queue, "dscp": dscp}
+
+    def _dropped(self, way: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
+        """What must come out of no port."""
+        if way:
+            for what in ("another MAC", "broadcast", "VLAN 7", "TTL 1", "LLDP"):
+                yield dict(way) | {"kind": "drop", "name": f"drop {what}", "what": what, "egress": {}}
+        for own in self._own:
+            target = str(own.ip)
+            yield {
+                "kind": "drop",
+                "name": f"drop own address {target}",
+                "what": "own address",
+                "ingress": min(self._numbers.values()),
+                "source": self._source(target),
+                "destination": target,
+                "egress": {},
+            }
+
+    def _mac(self, port: str) -> str:
+        peer = self._peers[port]
+        return self._macs.get(peer) or self._macs[peer.partition(":")[0]]
+
+
+def _is_in(inner: Network, outer: Network) -> bool:
+    return (
+        inner.version == outer.version
+        and inner.prefixlen > outer.prefixlen
+        and inner.network_address in outer
+    )
