@@ -48,8 +48,10 @@ class Bmv2Switch(Switch):  # type: ignore[misc]
 
     def start(self, controllers: object) -> None:
         words = [_PROGRAM, "--no-p4", "--device-id", str(_DEVICE_ID), "--log-console", "--log-level", "info"]
-        words += ["--thrift-port", str(_THRIFT_PORT + self.number)]
-        if "--notifications-addr" in run([_PROGRAM, "--help"]):  # only of a build with nanomsg
+        known = run([_PROGRAM, "--help"])
+        if "--thrift-port" in known:  # only of a build with Thrift
+            words += ["--thrift-port", str(_THRIFT_PORT + self.number)]
+        if "--notifications-addr" in known:  # only of a build with nanomsg
             words += ["--notifications-addr", f"ipc:///run/{self.name}.ipc"]
         for port, interface in sorted(self.intfs.items()):
             if interface.name != "lo":
