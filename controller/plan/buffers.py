@@ -193,6 +193,7 @@ def plan_buffers(
         if cnps_bytes >= model.buffer_bytes:  # no room for a guarantee, and nothing else that needs one
             cnp_bytes = cnps_bytes = 0
         return BufferPlan(model.buffer_bytes - cnps_bytes, 0, (), LOSSY_DYNAMIC_TH, cnp_bytes, cabled)
+    counts_headroom = model.pool_size == "shared-guaranteed-and-headroom"
     groups: dict[tuple[int, int], list[PortPlan]] = {}
     for port in ports:
         if port.peer:
@@ -236,11 +237,13 @@ def plan_buffers(
     reserved_bytes = sum(priorities * len(each.ports) * each.reserved_bytes for each in profiles)
     # Where a chip has guarantees beside a pool's size they are left twice: SAI, and who reads the pool by it,
     # counts them in its size.
-    beside_bytes = reserved_bytes + cnps_bytes if model.has_guarantees_beside else 0
+    beside_bytes = reserved_bytes + cnps_bytes if model.pool_size == "shared" else 0
     shared_bytes = model.buffer_bytes - headroom_bytes - reserved_bytes - cnps_bytes - beside_bytes
     if shared_bytes <= 0:
         raise _too_small(switch, model, profiles, priorities, shared_bytes, cnp_bytes)
-    return BufferPlan(shared_bytes, headroom_bytes, profiles, LOSSY_DYNAMIC_TH, cnp_bytes, cabled)
+    return BufferPlan(
+        shared_bytes, headroom_bytes, profiles, LOSSY_DYNAMIC_TH, cnp_bytes, cabled, counts_headroom
+    )
 
 
 def with_room(fabric: Fabric, switch: str, ports: tuple[PortPlan, ...]) -> tuple[PortPlan, ...]:

@@ -122,7 +122,8 @@ class BufferPlan:
 
     `cnp_reserved_bytes` are kept for CNPs in their own priority group, and again in their queue, of each of
     `ports` ports; 0 where they share both. `ports` counts those with a cable and those that are kept for one;
-    0, in plans of before, are those with a cable.
+    0, in plans of before, are those with a cable. `counts_headroom` is of a switch whose pool has
+    the headroom in its size.
     """
 
     shared_bytes: int
@@ -131,6 +132,7 @@ class BufferPlan:
     lossy_dynamic_th: int
     cnp_reserved_bytes: int = 0
     ports: int = 0
+    counts_headroom: bool = False
 
 
 @dataclass(frozen=True, slots=True)

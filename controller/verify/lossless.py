@@ -12,6 +12,7 @@ from raddle.controller.verify.finding import Finding
 from raddle.controller.verify.headroom_pools import check_headroom_pools
 from raddle.controller.verify.link_ends import check_ends
 from raddle.errors import InputError
+from raddle.sim.pool_sizes import with_pools_by_sai
 from raddle.state import PortState, SwitchState
 from raddle.topology.model import Fabric, Link, LosslessClass, PortRef, RocePolicy, Switch
 from raddle.topology.pg_profiles import pg_profile
@@ -45,7 +46,7 @@ def check_lossless(
     gathered: dict[Finding, dict[str, None]] = {}
     late: dict[str, tuple[int, Finding]] = {}
     for switch in fabric.switches:
-        state = states[switch.name]
+        state = with_pools_by_sai(states[switch.name], switch.model)
         for finding in _switch(switch, state, fabric, congested_groups):
             gathered.setdefault(finding, {})[switch.name] = None
         if found := min(_ecn_after_pfc(state, fabric, congested_groups), key=itemgetter(0), default=None):
@@ -212,7 +213,7 @@ def _switch(switch: Switch, state: SwitchState, fabric: Fabric, congested_groups
     """What all ports of a switch share: the buffer, and the point where PFC sets in."""
     ingress = [pool for pool in state.buffer_pools if pool.is_ingress]
     reserved = _reserved(state)
-    beside = sum(reserved) if switch.model.has_guarantees_beside else 0
+    beside = sum(reserved) if switch.model.pool_size == "shared" else 0
     total = sum(pool.size_bytes + pool.xoff_bytes for pool in ingress) + beside
     if total > switch.model.buffer_bytes:
         what = (

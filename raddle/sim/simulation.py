@@ -35,6 +35,7 @@ from raddle.sim.engine import RunSetup, packet_engine
 from raddle.sim.nic import nic_columns, twin_columns
 from raddle.sim.pcapng import PFC, FrameColumns
 from raddle.sim.policy_match import PacketHeaders
+from raddle.sim.pool_sizes import with_pools_by_sai
 from raddle.sim.scale_up import ScaleUpPorts, qp_ranks, scale_up_links
 from raddle.sim.stall import StallGuard
 from raddle.sim.switch_columns import switch_columns
@@ -200,15 +201,18 @@ class Simulation:
 
     def set_switch(self, name: str, state: SwitchState) -> None:
         """Give a switch new state, from the present simulated time on."""
+        index = self.fabric.switch_by_name[name].index
+        model = self.fabric.switches[index].model
+        state = with_pools_by_sai(state, model)
         columns = switch_columns(state, self._addresses, self._headers, self._is_ipv6)
         number = self._hashes.number(state)
         while number > self._hash_classes:
             self._hash_classes = self._core.add_hashes(*self._hashes.columns(self._hash_classes + 1))
         (self._adaptive.add if state.is_adaptive else self._adaptive.discard)(name)
-        index = self.fabric.switch_by_name[name].index
-        marks_at_dequeue = self.fabric.switches[index].model.marks_at_dequeue
         self.pool_names[name] = tuple(pool.name for pool in state.buffer_pools)
-        self._core.set_switch(index=index, hash_class=number, marks_at_dequeue=marks_at_dequeue, **columns)
+        self._core.set_switch(
+            index=index, hash_class=number, marks_at_dequeue=model.marks_at_dequeue, **columns
+        )
         if state.acl_tables or name in self._rule_counters:
             counters = self._rule_counters.setdefault(name, RuleCounters())
             acl = acl_columns(state.acl_tables, len(state.ports), self._acl_headers, counters)

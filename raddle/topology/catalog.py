@@ -54,7 +54,7 @@ def switch_model(name: str, spec: ModelSpec, cages: tuple[Cage, ...] = ()) -> Sw
         group_cages=spec.port_groups.cages if spec.port_groups else 0,
         group_max_ports=spec.port_groups.max_ports if spec.port_groups else 0,
         breakouts=tuple(map(mode_text, spec.breakouts)),
-        has_guarantees_beside=spec.pool_size == "shared",
+        pool_size=spec.pool_size,
         cages=cages,
     )
 

@@ -16,6 +16,7 @@ PROPAGATION_PS_PER_M = 5000
 Role = Literal["leaf", "spine", "superspine"]
 
 Nos = Literal["sonic", "p4", "pins"]
+PoolSize = Literal["shared-and-guaranteed", "shared", "shared-guaranteed-and-headroom"]
 """What a switch runs: SONiC, programmed over gNMI; or p4/fabric.p4 or SONiC PINS, programmed over P4Runtime.
 """
 
@@ -124,7 +125,8 @@ class SwitchModel:
         max_ports: most ports, whatever they are broken out to; 0: as many as lanes give.
         group_cages, group_max_ports: so many cages, one after the other, have at most so many ports; 0: any.
         breakouts: modes that cages can have besides the whole port, as SONiC spells them; empty: any.
-        has_guarantees_beside: a pool's size is without what priority groups have reserved; by SAI it is with.
+        pool_size: what the size of an ingress pool counts: shared bytes and what priority groups have
+            reserved (as SAI says), shared bytes alone, or those, what is reserved and the headroom (`xoff`).
         pg_profiles: its vendor's headroom by speed and length, which counts before what is computed.
         cages: its front-panel ports by its vendor's files; empty: alike, named and numbered by their lanes.
     """
@@ -148,7 +150,7 @@ class SwitchModel:
     group_cages: int = 0
     group_max_ports: int = 0
     breakouts: tuple[str, ...] = ()
-    has_guarantees_beside: bool = False
+    pool_size: PoolSize = "shared-and-guaranteed"
     pg_profiles: tuple[PgProfile, ...] = ()
     cages: tuple[Cage, ...] = ()
 

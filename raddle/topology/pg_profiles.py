@@ -23,7 +23,15 @@ def read_pg_profiles(path: Path) -> tuple[PgProfile, ...]:
         InputError: `bad-pg-profiles`, a line is no row, or there is none; or the file cannot be read.
     """
     rows, problems = [], []
-    for number, line in enumerate(read_text(path).splitlines(), 1):
+    content = read_text(path)
+    if "BUFFER_POOL" in content:
+        raise InputError.of(
+            "bad-pg-profiles",
+            f"'{path}' has buffer pools: a buffers_defaults file, not a pg_profile_lookup.ini",
+            "give the HwSKU's pg_profile_lookup.ini here, and say what is in the pools with the model's "
+            "'buffer' and 'pool_size'",
+        )
+    for number, line in enumerate(content.splitlines(), 1):
         text = line.partition("#")[0].strip()
         found = _LINE.fullmatch(text)
         if found:

@@ -289,7 +289,8 @@ def _buffer_tables(switch: SwitchPlan) -> Tables:
         ingress: {
             "type": "ingress",
             "mode": "dynamic",
-            "size": str(buffers.shared_bytes + reserved),  # SAI counts what PGs reserve in a pool's size
+            # SAI counts what PGs reserve in a pool's size; some SDKs count the headroom, too.
+            "size": whole if buffers.counts_headroom else str(buffers.shared_bytes + reserved),
             "xoff": str(buffers.headroom_pool_bytes),
         },
         egress: {"type": "egress", "mode": "static", "size": whole},

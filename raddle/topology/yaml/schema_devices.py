@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
-from raddle.topology.devices import LossRecovery
+from raddle.topology.devices import LossRecovery, PoolSize
 from raddle.topology.model import Medium, NicModel, Nos, ScaleUpTopology
 from raddle.topology.yaml.fields import (
     Bandwidth,
@@ -131,8 +131,9 @@ class ModelSpec(Spec):
     """Most ports of neighbouring cages that share a pipeline."""
     breakouts: tuple[BreakoutMode, ...] = ()
     """Modes that its cages can have besides the whole port (default: whatever divides their lanes)."""
-    pool_size: Literal["shared-and-guaranteed", "shared"] = "shared-and-guaranteed"
-    """What a pool's size counts: what priority groups have reserved too, as SAI says, or not."""
+    pool_size: PoolSize = "shared-and-guaranteed"
+    """What a pool's size counts: what priority groups have reserved too, as SAI says, or not, or both that
+    and the headroom."""
     pg_profiles: Text | None = None
     """Its HwSKU's pg_profile_lookup.ini beside this file: headroom by speed and cable length."""
     source: Text = "the fabric file"

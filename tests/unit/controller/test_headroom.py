@@ -10,8 +10,12 @@ import raddle
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.buffers import PAUSE_QUANTA, AsicParameters, headroom
 from raddle.controller.southbound.sonic.tables import intended
+from raddle.controller.verify.lossless import check_lossless
 from raddle.errors import InputError
+from raddle.lab.verify import planned_state
 from raddle.nos.orch.buffers import index_range
+from raddle.sim.pool_sizes import with_pools_by_sai
+from raddle.state import BufferPool
 from raddle.topology.model import LosslessClass
 from raddle.topology.ports import ETHERNET_BPS
 from tests.fabrics import SMALL_POD
@@ -120,6 +124,37 @@ def test_a_chip_with_guarantees_beside_its_pool_is_left_the_room_for_them() -> N
     assert sizes[0] == 64 * 2**20
     assert guarantees[0] == guarantees[1] > 0
     assert sizes[1] == sizes[0] - guarantees[1]
+
+
+def test_a_pool_whose_size_counts_headroom_shares_what_others_share() -> None:
+    box = "models: {{box: {{ports: 32, port_speed: 400G, lanes_per_port: 8, buffer: 64MiB{}}}}}\n"
+    form = SMALL_POD.replace("{count: 2}", "{count: 2, model: box}")
+    tables, fabrics, states = [], [], []
+    for more in ("", ", pool_size: shared-guaranteed-and-headroom"):
+        fabrics.append(raddle.loads(form + box.format(more)))
+        plan = make_plan(fabrics[-1], "ecmp")
+        tables.append(intended(plan.switches[0]))
+        states.append({each.name: planned_state(fabrics[-1], plan, each.name) for each in plan.switches})
+    by_sai, whole = (each["BUFFER_POOL"]["ingress_lossless_pool"] for each in tables)
+    assert int(whole["size"]) == int(by_sai["size"]) + int(by_sai["xoff"]) == 64 * 2**20
+    assert whole["xoff"] == by_sai["xoff"]
+    tables[1]["BUFFER_POOL"] = tables[0]["BUFFER_POOL"]
+    assert tables[0] == tables[1]  # nothing else tells the two apart
+    for own, other in ((0, 1), (1, 0)):
+        assert check_lossless(fabrics[own], states[own]) == ()
+        codes = {each.code for each in check_lossless(fabrics[own], states[other])}
+        assert ("buffer-exceeded" in codes) == (own == 0)
+    for fabric, held in zip(fabrics, states, strict=True):
+        counted = (with_pools_by_sai(each, fabric.switches[0].model) for each in held.values())
+        assert {each.buffer_pools for each in counted} == {each.buffer_pools for each in states[0].values()}
+
+
+def test_a_pool_of_headroom_alone_shares_nothing() -> None:
+    pools = (BufferPool("in", True, 27_200_352, 27_200_353), BufferPool("out", False, 64_000_000, 1))
+    plan = make_plan(leaf_spine(2, 2, 2), "ecmp")
+    state = replace(planned_state(leaf_spine(2, 2, 2), plan, "leaf0"), buffer_pools=pools)
+    model = replace(MODEL, pool_size="shared-guaranteed-and-headroom")
+    assert [each.size_bytes for each in with_pools_by_sai(state, model).buffer_pools] == [0, 64_000_000]
 
 
 def test_every_lossless_priority_has_headroom_of_its_own() -> None:

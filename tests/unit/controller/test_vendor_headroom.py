@@ -71,3 +71,9 @@ def test_a_length_without_a_row_is_computed_and_told(tmp_path: Path) -> None:
 def test_a_file_without_rows_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"bad-pg-profiles.*has no row"):
         fabric(tmp_path)
+
+
+def test_a_file_of_pools_is_refused_once_with_the_way_out(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"buffers_defaults file.*\n.*'pool_size'") as caught:
+        fabric(tmp_path, "{%- macro pools() %}", '"BUFFER_POOL": {"in": {"size": "5"}}', "{%- endmacro %}")
+    assert len(caught.value.diagnostics) == 1

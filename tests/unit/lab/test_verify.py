@@ -248,7 +248,7 @@ def test_pools_are_held_against_the_buffer_and_against_each_other() -> None:
     larger = [replace(p, size_bytes=p.size_bytes + 1) if p.is_ingress else p for p in leaf.buffer_pools]
     found = check_lossless(FABRIC, {**STATES, "leaf0": replace(leaf, buffer_pools=tuple(larger))})
     assert {each.code for each in found} == {"buffer-exceeded", "egress-pool-too-small"}
-    beside = replace(FABRIC.switches[0].model, has_guarantees_beside=True)
+    beside = replace(FABRIC.switches[0].model, pool_size="shared")
     switches = tuple(replace(switch, model=beside) for switch in FABRIC.switches)
     found = check_lossless(replace(FABRIC, switches=switches), STATES)
     assert {each.code for each in found} == {"buffer-exceeded"}
