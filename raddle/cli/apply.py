@@ -139,6 +139,10 @@ def _line(result: SwitchResult) -> str:
     word = _REQUESTS[result.protocol]
     count = f"{result.sets} {word}" + ("s" if result.sets != 1 else "")
     line = f"{result.switch:<12} {len(result.changes)} changes in {count}, verified"
+    if result.bootstrap:
+        line += (
+            f"; {len(result.bootstrap)} of them need{'s' * (len(result.bootstrap) == 1)} a new config_db.json"
+        )
     if result.waiting:
         routes = f"{len(result.waiting)} route{'s' * (len(result.waiting) > 1)}"
         line += f"; {routes} held: {', '.join(sorted({*result.waiting.values()}))} may still send here"

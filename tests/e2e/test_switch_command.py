@@ -176,3 +176,15 @@ def test_a_pulled_cable_is_dark_at_both_ends_until_it_is_plugged_in(
         run(running, "leaf0", "cable", "pull", "Ethernet999").exception
     )
     assert "say cable pull PORT" in str(run(running, "leaf0", "cable", "cut", spine_port).exception)
+
+
+def test_a_refused_command_leads_to_what_the_switch_holds(
+    running: tuple[dict[str, SimulatedSwitch], Path],
+) -> None:
+    for words in (("interface", "shutdown", "Ethernet9999"), ("interface", "breakout", "Ethernet0", "9x9G")):
+        error = str(run(running, "leaf0", "config", *words).exception)
+        assert "refused a" in error
+        assert "'raddle switch leaf0 show runningconfiguration all' is what it holds" in error
+        assert "dry-run" not in error
+    held = run(running, "leaf0", "show", "runningconfiguration", "all")
+    assert "Ethernet0" in held.stdout

@@ -29,6 +29,9 @@ MAX_MESSAGE_BYTES = 64 * 2**20
 APPL_DB_TABLES = ("PORT_TABLE", "SWITCH_TABLE")
 
 
+_WHAT_WAS_PLANNED = "'raddle apply --dry-run' shows what was to change"
+
+
 class GnmiClient:
     """A gNMI session with one switch, as a context manager.
 
@@ -82,24 +85,25 @@ class GnmiClient:
         held = self.read_tables(database, (table,))[table]
         return {key: held[key] for key in keys if key in held}
 
-    def push(self, request: gnmi.SetRequest) -> None:
-        """Send one Set; the switch applies all of it or refuses all of it."""
+    def push(self, request: gnmi.SetRequest, hint: str = _WHAT_WAS_PLANNED) -> None:
+        """Send one Set; the switch applies all of it or refuses all of it. `hint` is the way out then."""
         try:
             self._stub.Set(request, timeout=WRITE_TIMEOUT_S, metadata=self._metadata)
         except grpc.RpcError as error:
-            raise self._explain("Set", error) from None
+            raise self._explain("Set", error, hint) from None
 
     def replace_config(self, document: Tables) -> None:
         """Replace the whole CONFIG_DB, as `config replace` does."""
         request = gnmi.SetRequest(
             replace=[gnmi.Update(path=db_path("CONFIG_DB", "localhost"), val=json_value(document))]
         )
-        self.push(request)
+        self.push(request, self._what_it_holds)
 
     def stage_config(self, document: Tables) -> None:
         """Hand over a whole CONFIG_DB that comes into force with the next reboot."""
         whole = db_path("CONFIG_DB", "localhost")
-        self.push(gnmi.SetRequest(delete=[whole], update=[gnmi.Update(path=whole, val=json_value(document))]))
+        request = gnmi.SetRequest(delete=[whole], update=[gnmi.Update(path=whole, val=json_value(document))])
+        self.push(request, self._what_it_holds)
 
     def run_command(self, words: Sequence[str]) -> str:
         """Run a config or clear command on a simulated switch itself; hardware has no such service.
@@ -119,7 +123,7 @@ class GnmiClient:
                     f"{self.name} ({self.address}) takes no commands over gRPC\n"
                     f"  hint: log in to it and run '{_sonic_command(words)}'"
                 ) from None
-            raise self._explain("command", error) from None
+            raise self._explain("command", error, self._what_it_holds) from None
 
     def wait_until_up(self, timeout_s: float) -> None:
         """Return once the switch answers again after a reboot."""
@@ -138,7 +142,15 @@ class GnmiClient:
     def write_field(self, value: str, *elems: str) -> None:
         """Set one field of CONFIG_DB."""
         path = db_path("CONFIG_DB", "localhost", *elems)
-        self.push(gnmi.SetRequest(update=[gnmi.Update(path=path, val=json_value(value))]))
+        request = gnmi.SetRequest(update=[gnmi.Update(path=path, val=json_value(value))])
+        self.push(request, self._what_it_holds)
+
+    @property
+    def _what_it_holds(self) -> str:
+        """The way out of a refusal of what an operator, and no plan, has asked for."""
+        return (
+            f"nothing was changed; 'raddle switch {self.name} show runningconfiguration all' is what it holds"
+        )
 
     def read_counters(self, *elems: str) -> dict[str, dict[str, str]]:
         """Counters at a virtual path (`COUNTERS`, `Ethernet*`, `Pfcwd`); empty where there are none."""
@@ -176,8 +188,8 @@ class GnmiClient:
             )
         return value
 
-    def _explain(self, call: str, error: grpc.RpcError) -> UnreachableError:
-        refusal = Problem(f"refused a {call}", "'raddle apply --dry-run' shows what was to change")
+    def _explain(self, call: str, error: grpc.RpcError, hint: str = _WHAT_WAS_PLANNED) -> UnreachableError:
+        refusal = Problem(f"refused a {call}", hint)
         return failure(self.name, self.address, self._access, error, refusal)
 
 

@@ -8,6 +8,7 @@ from functools import partial
 
 import pytest
 
+from raddle.cli import apply as apply_command
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.model import Plan
 from raddle.controller.reconcile import PushPolicy, apply_plan, check, read_databases
@@ -187,6 +188,7 @@ def test_a_pool_of_another_size_needs_a_new_boot_file_and_the_rest_is_pushed() -
         result = apply_plan(PLAN, inventory)[0]
         assert (result.sets, result.error) == (1, "")
         assert result.bootstrap == ("BUFFER_POOL/egress_lossless_pool",)
+        assert apply_command._line(result).endswith("verified; 1 of them needs a new config_db.json")
         assert not result.is_in_sync
 
 
