@@ -44,7 +44,8 @@ def busiest_link(
         arriving = np.add.reduceat(demand.to(tables.destinations[columns[order]]), runs, axis=1)
         load += _loads(network, tables.only(columns[first]), links, arriving)
     load[network.is_access] = 0.0
-    share = load / speed_bps[network.link]
+    speed = speed_bps[network.link]  # 0 at a bond that has no port left
+    share = np.divide(load, speed, out=np.zeros_like(load), where=speed > 0)
     worst = int(share.argmax())
     return (float(share[worst]), str(network.ports[worst])) if share[worst] > 0 else (0.0, "")
 

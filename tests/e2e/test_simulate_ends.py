@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from raddle.cli.main import app
+from tests.fabrics import TWO_PLANES
 
 FABRIC = """\
 raddle: 1
@@ -106,3 +107,16 @@ def test_until_behind_the_end_changes_nothing(tmp_path: Path) -> None:
     ended = simulate(tmp_path, flows, "--until", "1s")
     shutil.rmtree(tmp_path / "out")
     assert ended == simulate(tmp_path, flows)
+
+
+def test_a_flow_to_another_plane_is_dropped_where_no_route_leads(tmp_path: Path) -> None:
+    (tmp_path / "fabric.yaml").write_text(TWO_PLANES)
+    (tmp_path / "flows.csv").write_text(
+        "src,dst,bytes\nhost0:eth0,host3:eth1,4096\nhost0:eth1,host3:eth1,4096\n"
+    )
+    arguments = ["--flows", str(tmp_path / "flows.csv"), "-o", str(tmp_path / "out"), "--until", "100us"]
+    done = CliRunner().invoke(app, ["simulate", str(tmp_path / "fabric.yaml"), *arguments])
+    assert done.exit_code == 1
+    assert "packets dropped at p0-leaf0:Ethernet0: no route" in done.stderr
+    flows = list(csv.DictReader((tmp_path / "out/fct.csv").read_text().splitlines()))
+    assert [flow["status"] == "done" for flow in flows] == [False, True]

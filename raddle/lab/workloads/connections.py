@@ -53,7 +53,8 @@ class LaneFinder:
     """Finds the pairs of ports between ranks.
 
     The n-th port of one goes with the n-th of the other, as long as both are alive and on one plane; where no
-    such pair is, with any that is alive there. Pairs weigh as the slower of their links is fast.
+    such pair is, with any that is alive there. Pairs weigh as the slower of their links is fast. Ranks
+    that are a bare endpoint send from that one to that one, also where no route leads.
     """
 
     def __init__(self, fabric: Fabric, seats: Seats) -> None:
@@ -98,6 +99,8 @@ class LaneFinder:
         pairs = [(a, b) for a in sending for b in receiving if a != b and plane[a] == plane[b]]
         if pairs:
             return next((pair for pair in pairs if self._alive[list(pair)].all()), pairs[0])
+        if self._seats.accelerator[src] == self._seats.accelerator[dst] == NOWHERE:
+            return sending[0], receiving[0]
         names = seat_names(self._fabric, self._seats)
         ranks = " and ".join(f"rank {rank} ({names[rank]})" for rank in (src, dst))
         if set(sending) & set(receiving):

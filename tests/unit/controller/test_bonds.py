@@ -183,3 +183,13 @@ def test_blocks_of_both_families_are_at_both_leaves() -> None:
     routes = hops(fabric, "spine0")
     assert {ip_network(prefix).version for prefix in routes} == {4, 6}
     assert all(len(leaves) == 2 for leaves in routes.values())
+
+
+def test_a_bond_without_ports_leaves_the_load_of_the_others() -> None:
+    dead = "overrides: {links: [{ends: [leaf0, host0], state: down}, {ends: [leaf1, host0], state: down}]}\n"
+    fabric = loads(BONDED + dead)
+    result = verify_plan(fabric, make_plan(fabric, "ecmp"), None, ALL_SINGLE, lambda *_: None)
+    # host1 sends 400G by each of its leaves, of which each has two uplinks of 400G.
+    assert result.busiest[0] == pytest.approx(0.5)
+    after = {each.failure: each.busiest[0] for each in result.outcomes}
+    assert after["leaf0:Ethernet16 - spine0:Ethernet0"] == pytest.approx(1.0)
