@@ -121,6 +121,13 @@ class JobRow:
     pause_ps: int | None = None
     causes: tuple[Cause, ...] = ()
 
+    @property
+    def suffered_ps(self) -> int | None:
+        """Pauses of the links that it sends over, by any job; None where that is not told."""
+        if not self.causes or self.pause_ps is None:
+            return None
+        return sum(cause.pause_ps or 0 for cause in self.causes)
+
 
 @dataclass(frozen=True, slots=True)
 class SharedLink:

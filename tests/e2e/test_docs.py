@@ -3,7 +3,7 @@
 Lines that begin with `$ ` are commands (`> ` goes on with one), run one after the other in one folder per
 page, with `topologies/` beside them. The other lines must be in the command's output, blanks apart; `...`
 stands for any lines, and `(exit code N)` for the exit code where it is not 0. A command that ends in ` &`
-stays until the page ends.
+stays until the page ends. All others are forks of one process, as importing is most of what they take.
 """
 
 from __future__ import annotations
@@ -13,12 +13,17 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.forked import forked_commands
+
 ROOT = Path(__file__).parents[2]
+TOOLS = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+SET = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1", "PATH": TOOLS}
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
@@ -64,12 +69,17 @@ def start(command: str, folder: Path, environment: dict[str, str]) -> subprocess
     return process
 
 
+@pytest.fixture(scope="module")
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with forked_commands(tmp_path_factory.mktemp("forks"), SET) as folder:
+        yield folder
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if examples(page)], ids=lambda page: page.stem)
-def test_examples_print_what_the_page_shows(page: Path, tmp_path: Path) -> None:
+def test_examples_print_what_the_page_shows(page: Path, forks: Path, tmp_path: Path) -> None:
     (tmp_path / "topologies").symlink_to(ROOT / "topologies")
-    tools = str(Path(sys.executable).parent)
-    own = {"COLUMNS": "100", "NO_COLOR": "1", "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    environment = {**os.environ, **own, "PATH": f"{tools}:{os.environ['PATH']}"}
+    environment = {**SET, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    forked = {**environment, "PATH": f"{forks}:{TOOLS}"}
     running: list[subprocess.Popen[str]] = []
     try:
         for example in examples(page):
@@ -77,7 +87,7 @@ def test_examples_print_what_the_page_shows(page: Path, tmp_path: Path) -> None:
                 running.append(start(example.command, tmp_path, environment))
                 continue
             done = subprocess.run(
-                example.command, shell=True, cwd=tmp_path, env=environment, text=True, timeout=120,
+                example.command, shell=True, cwd=tmp_path, env=forked, text=True, timeout=120,
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, executable="/bin/bash",
             )  # fmt: skip
             assert done.returncode == example.exit_code, f"$ {example.command}\n{done.stdout}"

@@ -49,11 +49,13 @@ def _facts(result: WorkloadResult) -> Iterator[tuple[str, str]]:
 def _job_figures(result: WorkloadResult) -> Iterator[Figure]:
     yield blocks(
         "Applications",
-        "A block for each job. Pauses are those that it causes: its part of what stood in the queues where "
-        "halted packets waited.",
+        "A block for each job. Pauses that it causes: its part of what stood in the queues where halted "
+        "packets waited. Pauses that it suffers: those of the links that it sends over, by any job, its own "
+        "part too. What slow receivers halt is in neither. Both are empty for a job alone.",
         [
             Axis("bytes over NICs", "bytes"), Axis("accelerator hours", "h"), Axis("slowdown", "x"),
             Axis("CNPs"), Axis("packets sent again"), Axis("ECN marks"), Axis("pauses that it causes", "s"),
+            Axis("pauses that it suffers", "s"),
         ],
         [
             (
@@ -63,6 +65,7 @@ def _job_figures(result: WorkloadResult) -> Iterator[Figure]:
                     None if job.time_ps is None else job.ranks * job.time_ps / 3600e12,
                     job.slowdown, job.cnps, job.retransmitted, job.ecn_marks,
                     None if job.pause_ps is None else job.pause_ps / 1e12,
+                    None if job.suffered_ps is None else job.suffered_ps / 1e12,
                 ],
             )
             for job in result.jobs

@@ -13,6 +13,7 @@ from raddle.lab.graph.file import read_workload
 from raddle.lab.run.settings import RunSettings
 from raddle.lab.workload import WorkloadRequest, run_workload
 from raddle.lab.workloads.demand import demand_of
+from raddle.report.page.workload_page import workload_page
 from raddle.report.workload import JobRow, WorkloadResult
 from raddle.topology import find, load
 from raddle.topology.model import Fabric, LosslessClass
@@ -86,6 +87,9 @@ def test_who_halts_and_marks_is_named_also_where_it_never_sends(fabric: Fabric, 
     halted = (causes["one"].pause_ps or 0) + (causes["hot"].pause_ps or 0)
     assert halted == pytest.approx(uplink.pause_ps, rel=0.05)
     assert (causes["one"].pause_ps or 0) / halted == pytest.approx(1 / 3, abs=0.05)
+    assert (jobs["two"].pause_ps, jobs["two"].suffered_ps) == (0, halted)
+    (heat, *_) = workload_page(quiet, found).figures
+    assert next(row for row in heat.data["rows"] if row[0] == "two")[-2:] == [0, halted / 1e12]
     assert sum(job.ecn_marks or 0 for job in found.jobs) == found.ecn_marks
     assert sum(job.pause_ps or 0 for job in found.jobs) == pytest.approx(found.pfc_pause_ps, rel=0.05)
     met = next(link for link in found.shared_links if link.name.startswith("host2:eth0 ->"))
