@@ -16,7 +16,7 @@ from raddle.topology.devices import Cage
 from raddle.topology.forms.base import check_base
 from raddle.topology.forms.bonds import check_bonds
 from raddle.topology.forms.build import build_fabric
-from raddle.topology.forms.cabling import check_pauses, check_wiring, cut_off
+from raddle.topology.forms.cabling import check_pauses, check_wiring, cut_off, shut_ports
 from raddle.topology.forms.checks import (
     check_adaptive,
     check_addressing,
@@ -40,6 +40,7 @@ from raddle.topology.model import Fabric, NetworkPlace, PlaneCopies, SwitchModel
 from raddle.topology.pg_profiles import read_pg_profiles
 from raddle.topology.platform_files import read_cages
 from raddle.topology.record import Record, read_record
+from raddle.topology.views.uplinks import ports_without_uplinks, with_tracked_uplinks
 from raddle.topology.yaml.include import assemble
 from raddle.topology.yaml.networks import networks_of
 from raddle.topology.yaml.reading import did_you_mean, read_spec
@@ -103,7 +104,9 @@ class _Draft:
         fabric = build_fabric(
             spec, self.wiring, self.owners, file, form.record, reserved, self.record_file, self.index
         )
-        return replace(fabric, warnings=cut_off(self.wiring, self.source), copies=self.copies)
+        shut = [fabric.links[index] for index in ports_without_uplinks(fabric)]
+        warnings = (*cut_off(self.wiring, self.source), *shut_ports(shut, self.wiring, self.source))
+        return replace(with_tracked_uplinks(fabric), warnings=warnings, copies=self.copies)
 
 
 @collector_paused()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from raddle.errors import Diagnostic, SourceSpan
 from raddle.topology.forms.wiring import TIER_NAMES, Cable, Wiring
-from raddle.topology.model import PortRef
+from raddle.topology.model import Link, PortRef
 from raddle.topology.ports import ETHERNET_BPS
 from raddle.topology.yaml.reading import did_you_mean
 from raddle.topology.yaml.source import MAX_PROBLEMS, Place, Source
@@ -185,6 +185,30 @@ def cut_off(wiring: Wiring, source: Source) -> tuple[Diagnostic, ...]:
         for place, ports in dead.items()
     ]
     return tuple([*found, *_apart(leaves, above, wiring, source)][:MAX_PROBLEMS])
+
+
+def shut_ports(links: Sequence[Link], wiring: Wiring, source: Source) -> Iterator[Diagnostic]:
+    """Warnings of bonds' ports that are shut since their leaf has no way up: one for each leaf, at what takes
+    its uplinks away."""
+    for leaf in dict.fromkeys(link.b.device for link in links):
+        ports = [str(link.a) for link in links if link.b.device == leaf]
+        place = next(
+            (
+                cable.state_place
+                for cable in wiring.cables
+                if any(end.device == leaf for end in cable.ends)
+                and not any(end.device in wiring.hosts for end in cable.ends)
+            ),
+            None,
+        )
+        message = (
+            f"{_listed(ports)} {'is' if len(ports) == 1 else 'are'} shut and leave all to the other ports of "
+            f"their bonds: no link from '{leaf}' to a spine is up and not drained"
+        )
+        span = source.span(place) if place else source.span(wiring.switches[leaf].place, at_key=True)
+        yield _warning(
+            message, span, "set links up or drain fewer; the ports come back with the first uplink"
+        )
 
 
 _Nic = tuple[str, int]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from raddle.errors import Diagnostic, Place
 from raddle.topology.model import Fabric, Medium
+from raddle.topology.views.uplinks import ports_without_uplinks
 from raddle.units import format_rate, format_time
 
 TIER_NAMES = ("host-leaf", "leaf-spine", "spine-superspine")
@@ -213,7 +214,8 @@ def _warnings(fabric: Fabric) -> Iterator[Diagnostic]:
         if worst and ratios[worst] > 1:
             message = f"{role} '{worst}' has {ratios[worst]:.3g} times more {below} than {above} bandwidth"
             yield _warn("oversubscribed", message)
-    down = [link for link in fabric.links if not link.is_up]
+    shut = set(ports_without_uplinks(fabric))  # which have a warning of their own
+    down = [link for link in fabric.links if not link.is_up and link.index not in shut]
     if down:
         more = f" and {len(down) - 1} more are down" if len(down) > 1 else " is down"
         yield _warn("link-down", f"link {down[0].a} - {down[0].b}{more}")

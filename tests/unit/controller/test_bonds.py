@@ -20,6 +20,7 @@ from raddle.sim import FLOW_STATUS, Simulation
 from raddle.sim.fluid import FluidSimulation
 from raddle.state import SwitchState
 from raddle.topology.model import Fabric, PortRef
+from raddle.topology.views.capacity import review
 from raddle.workload import Demand, Schedule, Sent
 from tests.fabrics import BONDED, DUAL_TOR
 
@@ -193,3 +194,60 @@ def test_a_bond_without_ports_leaves_the_load_of_the_others() -> None:
     assert result.busiest[0] == pytest.approx(0.5)
     after = {each.failure: each.busiest[0] for each in result.outcomes}
     assert after["leaf0:Ethernet16 - spine0:Ethernet0"] == pytest.approx(1.0)
+
+
+NO_WAY_UP = {
+    "drained": "overrides:\n  drain: [leaf0]\n",
+    "down": "overrides:\n  links:\n    - {ends: [leaf0, spine0], state: down}\n"
+    "    - {ends: [leaf0, spine1], state: down}\n",
+    "removed": "overrides:\n  remove: [{ends: [leaf0, spine0]}, {ends: [leaf0, spine1]}]\n",
+}
+
+
+@pytest.mark.parametrize("way", NO_WAY_UP)
+def test_ports_at_a_leaf_without_a_way_up_are_shut_and_all_else_is_reached(way: str) -> None:
+    text = BONDED + NO_WAY_UP[way]
+    fabric = loads(text)
+    plan = make_plan(fabric, "ecmp")
+    leaf = next(each for each in plan.switches if each.name == "leaf0")
+    assert [port.peer for port in leaf.ports if port.peer.startswith("host") and port.is_enabled] == []
+    # The blocks lead over the leaf that is left, so that no bond needs a host route.
+    assert {prefix[-3:] for each in plan.switches for prefix in hops(fabric, each.name)} == {"/30"}
+    assert hops(fabric, "spine0")["10.0.0.0/30"] == {"leaf1"}
+    result = verify_plan(fabric, plan, None, ALL_SINGLE, lambda *_: None)
+    assert result.is_good
+    assert (result.pairs, result.cut_off, result.present.lost) == (12, 0, 0)
+    (warning,) = fabric.warnings
+    assert (warning.code, "'host0:eth0p0', 'host1:eth0p0' are shut" in warning.message) == ("cut-off", True)
+    assert warning.span
+    place = {"drained": "drain: [leaf0]", "down": "state: down", "removed": "leaves:"}[way]
+    assert place in text.splitlines()[warning.span.line - 1]
+    assert "link-down" not in {each.code for each in review(fabric)} or way == "down"
+    sent = Sent.between(messages(PAIRS, 100_000), np.arange(8, dtype=np.int32))
+    simulation = Simulation(fabric, plan_addresses(fabric).endpoints, states_of(fabric), sent, seed=3)
+    simulation.run()
+    assert (simulation.flows().status == FLOW_STATUS.index("done")).all()
+
+
+def test_a_bond_whose_other_port_is_dead_keeps_that_at_a_leaf_without_a_way_up() -> None:
+    more = '  links: [{ends: ["host0:eth0p1", leaf1], state: down}]\n'
+    fabric = loads(BONDED + NO_WAY_UP["drained"] + more)
+    up = {str(link.a) for link in fabric.links if link.is_up and link.b.device == "leaf0"}
+    assert "host0:eth0p0" in up
+    assert "host1:eth0p0" not in up
+    both = loads(BONDED + "overrides: {drain: [leaf0, leaf1]}\n")
+    assert all(link.is_up for link in both.links)
+
+
+def test_a_certificate_without_what_is_outside_is_no_certificate(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = verify_plan(FABRIC, PLAN, None, replace(ALL_SINGLE, together=0), lambda what, share: None)
+    document = json.loads(result.proof)
+    del document["outside"]
+    path = tmp_path / "certificate.json"
+    path.write_text(json.dumps(document))
+    checker = runpy.run_path(str(Path(__file__).parents[3] / "scripts/check-certificate"))
+    assert checker["main"]([str(path)]) == 2
+    told = capsys.readouterr()
+    assert (told.out, "'outside'" in told.err) == ("", True)
