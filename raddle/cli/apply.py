@@ -74,7 +74,7 @@ def apply(
 
     A switch whose ports would flap, or a P4 switch that runs another pipeline, gets nothing without
     --allow-flap. Exit code 1: a switch was held back or needs a new config_db.json ('raddle render
-    --bootstrap'), 3: one could not be reached or refused.
+    --bootstrap'), or would be, 3: one could not be reached or refused.
     """
     where = load_switches(inventory, p4info)
     model = load_fabric(fabric, strict)
@@ -105,7 +105,7 @@ def apply(
         print(first_boot_text(model.first_boot), end="", file=sys.stderr)
     print(*_warnings(results), sep="\n", end="", file=sys.stderr)
     raise_errors(results)
-    if not dry_run and any(result.held or result.bootstrap or result.waiting for result in results):
+    if any(result.held or result.bootstrap or result.waiting for result in results):
         raise typer.Exit(1)
 
 

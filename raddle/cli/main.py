@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import json
 import sys
@@ -147,6 +148,9 @@ def main() -> None:
     """Run the command line; every error a user can cause ends here, without a traceback."""
     if sys.argv[1:] == ["--version"]:  # for typer to read it takes longer than all the rest
         return _print_version()
+    atexit.register(
+        gc.freeze
+    )  # at its end Python need not look through all that there is for garbage once more
     debug = "--debug" in sys.argv
     if debug:
         sys.argv.remove("--debug")
@@ -167,5 +171,3 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)
-    finally:
-        gc.freeze()  # Python need not look through all that there is for garbage once more: this is the end

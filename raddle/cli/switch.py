@@ -166,7 +166,7 @@ def _config(client: GnmiClient, words: list[str]) -> None:
         case ["load", file]:
             push = plan_push(client.read_config(), _document(file), ())
             for request in push.requests:
-                client.push(request)
+                client.push(request, client.what_it_holds)
             for path in push.bootstrap:
                 print(f"not changed: {path} needs 'config reload' with a new boot file", file=sys.stderr)
         case ["reload", *files] if len(files) < 2:

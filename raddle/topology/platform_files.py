@@ -20,7 +20,6 @@ from raddle.topology.yaml.source import read_text
 
 _NAME = re.compile(r"Ethernet(\d{1,5})")
 _PART = re.compile(r"(\d{1,2})x(\d{1,7})(G?)((?:\[[0-9G, ]*\])*)(?:\((\d{1,2})\))?((?:\[[0-9G, ]*\])*)")
-_CODE = "bad-platform-file"
 
 
 def read_cages(platform: Path, hwsku: Path | None) -> tuple[Cage, ...]:
@@ -39,13 +38,13 @@ def read_cages(platform: Path, hwsku: Path | None) -> tuple[Cage, ...]:
             chosen.number(name)
         names = [name for name in names if name in chosen.interfaces]
         if not names:
-            raise chosen.error("", f"it has none of the interfaces of '{platform}'")
+            raise chosen.wrong("", f"it has none of the interfaces of '{platform}'")
     cages = tuple(_cage(file, name, chosen) for name in names)
     taken: dict[int, str] = {}
     for name, cage in zip(names, cages, strict=True):
         for lane in cage.lanes:
             if lane in taken:
-                raise file.error(name, f"its lane {lane} is one of {taken[lane]}, too")
+                raise file.wrong(name, f"its lane {lane} is one of {taken[lane]}, too")
             taken[lane] = name
     return cages
 
@@ -61,11 +60,11 @@ def _cage(file: _File, name: str, chosen: _File | None) -> Cage:
         asked = _parse(text, len(lanes)) if isinstance(text, str) else None
         if asked is None or not any(each.fits(asked.mode, len(lanes)) for each in modes):
             known = ", ".join(mode_text(each.mode) for each in modes)
-            raise chosen.error(name, f"its default_brkout_mode {text!r} is none of {known}")
+            raise chosen.wrong(name, f"its default_brkout_mode {text!r} is none of {known}")
         default = asked.mode
         autoneg = str(entry.get("autoneg", ""))
         if autoneg not in ("", "on", "off"):
-            raise chosen.error(name, f"its autoneg is '{autoneg}', neither on nor off")
+            raise chosen.wrong(name, f"its autoneg is '{autoneg}', neither on nor off")
     return Cage(file.number(name), numbers[0], lanes, modes, default, autoneg)
 
 
@@ -80,56 +79,60 @@ class _File:
             document = json.loads(self._text)
         except json.JSONDecodeError as error:
             span = SourceSpan(str(path), error.lineno, error.colno, text=self._line(error.lineno))
-            raise InputError([Diagnostic(_CODE, f"no JSON: {error.msg}", span)]) from None
+            raise InputError([Diagnostic("bad-platform-file", f"no JSON: {error.msg}", span)]) from None
         except RecursionError:
-            raise self.error("", "it is nested too deep") from None
+            raise self.wrong("", "it is nested too deep") from None
         found = document.get("interfaces") if isinstance(document, dict) else None
         if not isinstance(found, dict) or not found:
-            raise self.error("", "it has no 'interfaces', where SONiC's file has the front panel")
+            raise self.wrong("", "it has no 'interfaces', where SONiC's file has the front panel")
         for name, entry in found.items():
             if not isinstance(entry, dict):
-                raise self.error(name, "its entry is no object")
+                raise self.wrong(name, "its entry is no object")
         self.interfaces = found
 
     def number(self, name: str) -> int:
         """`Ethernet8` -> 8."""
         found = _NAME.fullmatch(name)
         if not found:
-            raise self.error(name, f"'{name}' is no name of a port, as Ethernet8 is")
+            raise self.wrong(name, f"'{name}' is no name of a port, as Ethernet8 is")
         return int(found[1])
 
     def numbers(self, name: str, field: str) -> tuple[int, ...]:
         """A field of numbers with commas."""
         texts = [text.strip() for text in str(self.interfaces[name].get(field, "")).split(",")]
         if not all(text.isascii() and text.isdigit() and len(text) < 6 for text in texts):
-            raise self.error(name, f'its {field} are no numbers with commas, as in "1,2,3,4"')
+            raise self.wrong(name, f'its {field} are no numbers with commas, as in "1,2,3,4"')
         return tuple(map(int, texts))
 
     def modes(self, name: str, lanes: int) -> tuple[CageMode, ...]:
         """The modes that the chip and the cage can have."""
         table = self.interfaces[name].get("breakout_modes")
         if not isinstance(table, dict) or not table:
-            raise self.error(name, "it has no breakout_modes")
+            raise self.wrong(name, "it has no breakout_modes")
         modes = []
         for text, aliases in table.items():
             mode = _parse(text, lanes)
             if mode is None:
-                raise self.error(name, f"its breakout mode '{text}' is none of {lanes} lanes")
+                raise self.wrong(name, f"its breakout mode '{text}' is none of {lanes} lanes")
             count = sum(parts for parts, _, _ in mode.mode)
             aliases = aliases.split(",") if isinstance(aliases, str) else aliases
             if not isinstance(aliases, list) or len(aliases) < count:
-                raise self.error(name, f"its breakout mode '{text}' has fewer than {count} aliases")
+                raise self.wrong(name, f"its breakout mode '{text}' has fewer than {count} aliases")
             modes.append(CageMode(mode.mode, mode.speeds_bps, tuple(map(str, aliases[:count]))))
         return tuple(modes)
 
-    def error(self, name: str, message: str) -> InputError:
+    def wrong(self, name: str, message: str) -> InputError:
         """An error at the line where an interface is first named."""
         lines = self._text.splitlines()
         place = next((number for number, line in enumerate(lines, 1) if name and f'"{name}"' in line), 1)
         span = SourceSpan(str(self._path), place, 1, text=self._line(place))
         what = f"{name}: {message}" if name else message
         return InputError(
-            [Diagnostic(_CODE, what, span, "give the file of the switch's device folder in SONiC")]
+            [
+                Diagnostic(
+                    "bad-platform-file", what, span, "give the file of the switch's device folder in SONiC"
+                )
+            ]
         )
 
     def _line(self, number: int) -> str:

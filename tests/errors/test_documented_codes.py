@@ -69,9 +69,9 @@ def test_most_codes_have_an_example() -> None:
     shown = set(re.findall(r"error\[([a-z0-9-]+)\]", golden))
     errors = documented(PAGE.split("## Warnings")[0])
     # The others need a file of another size, place or kind, or a name that no file has; test_golden_errors,
-    # test_include and test_networks make them.
+    # test_include, test_networks and test_platform_files make them.
     others = {"unreadable-file", "file-too-large", "too-many-problems", "too-many-includes", "bad-text"}
-    others |= {"no-such-network"}
+    others |= {"no-such-network", "bad-platform-file"}
     assert set(errors) - shown <= others
 
 

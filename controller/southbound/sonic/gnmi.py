@@ -97,13 +97,13 @@ class GnmiClient:
         request = gnmi.SetRequest(
             replace=[gnmi.Update(path=db_path("CONFIG_DB", "localhost"), val=json_value(document))]
         )
-        self.push(request, self._what_it_holds)
+        self.push(request, self.what_it_holds)
 
     def stage_config(self, document: Tables) -> None:
         """Hand over a whole CONFIG_DB that comes into force with the next reboot."""
         whole = db_path("CONFIG_DB", "localhost")
         request = gnmi.SetRequest(delete=[whole], update=[gnmi.Update(path=whole, val=json_value(document))])
-        self.push(request, self._what_it_holds)
+        self.push(request, self.what_it_holds)
 
     def run_command(self, words: Sequence[str]) -> str:
         """Run a config or clear command on a simulated switch itself; hardware has no such service.
@@ -123,7 +123,7 @@ class GnmiClient:
                     f"{self.name} ({self.address}) takes no commands over gRPC\n"
                     f"  hint: log in to it and run '{_sonic_command(words)}'"
                 ) from None
-            raise self._explain("command", error, self._what_it_holds) from None
+            raise self._explain("command", error, self.what_it_holds) from None
 
     def wait_until_up(self, timeout_s: float) -> None:
         """Return once the switch answers again after a reboot."""
@@ -143,10 +143,10 @@ class GnmiClient:
         """Set one field of CONFIG_DB."""
         path = db_path("CONFIG_DB", "localhost", *elems)
         request = gnmi.SetRequest(update=[gnmi.Update(path=path, val=json_value(value))])
-        self.push(request, self._what_it_holds)
+        self.push(request, self.what_it_holds)
 
     @property
-    def _what_it_holds(self) -> str:
+    def what_it_holds(self) -> str:
         """The way out of a refusal of what an operator, and no plan, has asked for."""
         return (
             f"nothing was changed; 'raddle switch {self.name} show runningconfiguration all' is what it holds"

@@ -180,6 +180,7 @@ def test_apply_holds_back_what_flaps_and_ends_with_code_1(
 ) -> None:
     booted, inventory = switches
     booted["leaf0"].config["QUEUE"]["Ethernet0|3"]["scheduler"] = "other"
+    assert run("apply", "--inventory", inventory, "--dry-run").exit_code == 1
     result = run("apply", "--inventory", inventory)
     assert result.exit_code == 1
     assert "leaf0: 1 port would go down and up: Ethernet0" in result.stderr

@@ -98,7 +98,7 @@ def test_a_link_that_is_back_is_used_again_when_it_has_stayed_for_two_seconds(tm
 
 
 def test_who_cannot_be_held_to_a_plan_has_no_controller() -> None:
-    with pytest.raises(InputError, match="give --push"):
+    with pytest.raises(InputError, match=r"(?s)no-controller.*give --push"):
         check_controller(FABRIC, is_programmed=False)
     with pytest.raises(InputError, match="does not know the flows"):
         check_controller(FABRIC, is_programmed=True, has_own_pins=True)

@@ -337,7 +337,7 @@ def test_a_move_that_is_not_proven_is_not_made() -> None:
     told: list[str] = []
     stub = Stub(problem="it loops")
     collide(stub.keeper(told), stub.present(1), range(10))
-    assert stub.asked == []
+    assert stub.asked == []  # what is planned is `not-proven`
     assert told[-1] == "re-pin is not done: verify says: it loops"
 
 
