@@ -14,6 +14,7 @@ import pytest
 from raddle import InputError, loads
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.addresses import plan_addresses
+from raddle.controller.plan.codec import to_json
 from raddle.controller.plan.make import outline_plan, plan_around
 from raddle.lab.verify import FailureScope, planned_state, verify_plan
 from raddle.sim import FLOW_STATUS, Simulation
@@ -251,3 +252,19 @@ def test_a_certificate_without_what_is_outside_is_no_certificate(
     assert checker["main"]([str(path)]) == 2
     told = capsys.readouterr()
     assert (told.out, "'outside'" in told.err) == ("", True)
+
+
+def test_the_certificate_of_bonds_is_compared_with_the_plan() -> None:
+    fabric = loads(BONDED + "addressing: {families: dual}\n")
+    plan = make_plan(fabric, "ecmp")
+    result = verify_plan(fabric, plan, None, replace(ALL_SINGLE, together=0), lambda what, share: None)
+    checker = runpy.run_path(str(Path(__file__).parents[3] / "scripts/check-certificate"))
+    document, given = json.loads(result.proof), json.loads(to_json(plan))
+    checker["check_plan"](document, given)
+    ends = document["endpoints"]
+    ends["host0:eth0p0"]["port"], ends["host0:eth0p1"]["port"] = "leaf1:Ethernet0", "leaf0:Ethernet0"
+    with pytest.raises(checker["Rejected"], match="host0:eth0p0 is not on the port"):
+        checker["check_plan"](document, given)
+    emptied = json.loads(result.proof) | {"outside": []}
+    with pytest.raises(checker["Rejected"], match="plan's IPv6 routes are outside"):
+        checker["check_plan"](emptied, given)
