@@ -10,7 +10,7 @@ from raddle.controller.plan.model import NextHop, Route
 from raddle.controller.plan.paths import find_paths
 from raddle.controller.plan.routes import SwitchRoutes, groups_of, next_hops
 from raddle.topology.model import Fabric
-from raddle.topology.views.uplinks import ports_without_uplinks
+from raddle.topology.views.uplinks import half_bonds
 
 
 def bond_routes(fabric: Fabric, families: tuple[AddressPlan, ...], graph: SwitchGraph) -> SwitchRoutes:
@@ -20,15 +20,7 @@ def bond_routes(fabric: Fabric, families: tuple[AddressPlan, ...], graph: Switch
     to a leaf without a way up nothing is sent anyhow.
     """
     own: list[list[Route]] = [[] for _ in fabric.switches]
-    unused = set(ports_without_uplinks(fabric))
-    halves = [
-        each
-        for each in fabric.endpoints
-        if each.twin is not None
-        and fabric.links[each.link].is_up
-        and not fabric.links[fabric.endpoints[each.twin].link].is_up
-        and fabric.endpoints[each.twin].link not in unused
-    ]
+    halves = half_bonds(fabric)
     if halves:
         table = find_paths(replace(graph, twins=graph.twins[:0]))
         for switch in fabric.switches:

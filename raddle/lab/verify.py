@@ -13,6 +13,7 @@ from raddle.controller.verify.certificate import certificate
 from raddle.controller.verify.deadlock import Cycle, dependencies, rank_by_name, ranks
 from raddle.controller.verify.failures import Outcome, Replan, Verdict, failures, judge, survey
 from raddle.controller.verify.finding import Finding
+from raddle.controller.verify.half_bonds import placed_at_bonds
 from raddle.controller.verify.hashes import check_hashes
 from raddle.controller.verify.load import busiest_link
 from raddle.controller.verify.lossless import check_lossless
@@ -330,7 +331,7 @@ def _verify(
     )
     found = [
         *_about(present, "as it stands"),
-        *_about_failures(outcomes),
+        *placed_at_bonds(fabric, _about_failures(outcomes)),
         *check_lossless(fabric, subject.states, scope.congested_groups),
     ]
     proof = ""

@@ -1,4 +1,4 @@
-"""Bonds' ports on leaves without a way up, which are shut so that their hosts send by the other port.
+"""Which ports of bonds are used: those on leaves without a way up are shut, and hosts send by the other.
 
 As the uplink tracking of switches does: the leaf itself would take packets for which it has no route.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from raddle.topology.model import Fabric
+from raddle.topology.model import Endpoint, Fabric
 
 
 def ports_without_uplinks(fabric: Fabric) -> list[int]:
@@ -27,6 +27,17 @@ def ports_without_uplinks(fabric: Fabric) -> list[int]:
         and each.twin is not None
         and fabric.endpoints[each.twin].leaf in climbs
         and fabric.links[fabric.endpoints[each.twin].link].is_up
+    ]
+
+
+def half_bonds(fabric: Fabric) -> list[Endpoint]:
+    """The live ports of bonds whose other port is dead at a leaf with a way up, which is still sent to."""
+    unused = set(ports_without_uplinks(fabric))
+    others = ((each, fabric.endpoints[each.twin].link) for each in fabric.endpoints if each.twin is not None)
+    return [
+        each
+        for each, other in others
+        if fabric.links[each.link].is_up and not fabric.links[other].is_up and other not in unused
     ]
 
 

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from raddle import InputError, loads
+from raddle import InputError, load, loads
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.addresses import plan_addresses
 from raddle.controller.plan.codec import to_json
 from raddle.controller.plan.make import outline_plan, plan_around
+from raddle.errors import Diagnostic
 from raddle.lab.verify import FailureScope, planned_state, verify_plan
 from raddle.sim import FLOW_STATUS, Simulation
 from raddle.sim.fluid import FluidSimulation
@@ -268,3 +269,24 @@ def test_the_certificate_of_bonds_is_compared_with_the_plan() -> None:
     emptied = json.loads(result.proof) | {"outside": []}
     with pytest.raises(checker["Rejected"], match="plan's IPv6 routes are outside"):
         checker["check_plan"](emptied, given)
+
+
+def test_a_loop_around_a_bond_with_a_dead_port_is_told_at_that_port_and_draining_its_leaf_avoids_it(
+    tmp_path: Path,
+) -> None:
+    def problems(more: str) -> list[Diagnostic]:
+        file = tmp_path / "pair.yaml"
+        file.write_text(
+            BONDED + f"overrides:\n  {more}links: [{{ends: ['host0:eth0p0', leaf0], state: down}}]\n"
+        )
+        fabric = load(file)
+        return list(
+            verify_plan(fabric, make_plan(fabric, "ecmp"), None, ALL_SINGLE, lambda *_: None).problems
+        )
+
+    loop = next(each for each in problems("") if each.code == "loop")
+    line = len(BONDED.splitlines()) + 2
+    assert loop.span
+    assert loop.span.line == line
+    assert "bring 'host0:eth0p0' up, or drain 'leaf0'" in loop.hint
+    assert [each.code for each in problems("drain: [leaf0]\n  ")] == ["cut-off"]
