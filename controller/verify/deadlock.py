@@ -47,7 +47,10 @@ def dependencies(network: Network, tables: Tables, links: Bools) -> Ints:
         keys = [first * channels + second for first, second in _pairs(network, live, carried)]
         found.append(np.unique(np.concatenate([np.empty(0, np.int64), *keys])))
     keys_of_all = np.unique(np.concatenate(found))
-    return np.stack((keys_of_all // channels, keys_of_all % channels), axis=1)
+    pairs = np.stack((keys_of_all // channels, keys_of_all % channels), axis=1)
+    # What a NIC sends or takes waits for no buffer of a NIC: a bond's is a switch of the graph only.
+    edges: Ints = pairs[~network.is_access[pairs].any(axis=1)]
+    return edges
 
 
 def _carried(network: Network, live: Live, links: Bools) -> Bools:
