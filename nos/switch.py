@@ -342,11 +342,11 @@ class SimulatedSwitch:
         with self._lock:
             old = self._databases
             self._counted = self._counted.then(counters, old.config)
-            shown = {**old.counters, **counters_db(self._layout, old.config, self._counted)}
             state = old.state
             if clock is not None:
                 self._clock = clock
                 state = _with_tables(state, _clock_table(clock))
+            shown = {**old.counters, **counters_db(self._layout, old.config, self._counted, self._clock)}
             self._swap(dataclasses.replace(old, counters=shown, state=state))
 
     def clear_watermarks(self, owner: Owner, request: str) -> None:
@@ -355,7 +355,7 @@ class SimulatedSwitch:
             old = self._databases
             cleared = self._counted.watermarks.cleared(owner, request)
             self._counted = dataclasses.replace(self._counted, watermarks=cleared)
-            shown = {**old.counters, **counters_db(self._layout, old.config, self._counted)}
+            shown = {**old.counters, **counters_db(self._layout, old.config, self._counted, self._clock)}
             self._swap(dataclasses.replace(old, counters=shown))
 
     def write(
@@ -408,7 +408,7 @@ class SimulatedSwitch:
             config=config,
             appl=appl,
             state=_with_tables(state_db(config, ports), _clock_table(self._clock)),
-            counters=counters_db(self._layout, config, self._counted),
+            counters=counters_db(self._layout, config, self._counted, self._clock),
             asic=asic_db(config, appl, up, self._neighbors, self._layout),
         )
 

@@ -8,7 +8,7 @@ from raddle.traffic.placement import PLACEMENTS, place
 from raddle.traffic.port_bytes import PortBytes, port_bytes
 from raddle.traffic.prune import without_step
 from raddle.traffic.registry import algorithms, build, check_ranks, find_algorithm, find_collective
-from raddle.traffic.repeat import repeated
+from raddle.traffic.repeat import repeated, waits_of
 from raddle.traffic.shape import Protocol, Shape
 from raddle.traffic.sizes import sweep
 from raddle.traffic.striping import Lanes, Striped, stripe
@@ -40,5 +40,6 @@ __all__ = [
     "steps_of",
     "stripe",
     "sweep",
+    "waits_of",
     "without_step",
 ]

@@ -19,6 +19,9 @@ from raddle.nos.orch.ports import front_panel_order
 from raddle.nos.orch.watchdog import watched_queues
 from raddle.state import PRIORITIES, SwitchCounters
 
+CLOCK_FIELD = "SIMULATED_PS"
+"""Of a port's counters, which no real switch has: the simulated instant at which they were what they are."""
+
 _SIZES = "64 65_TO_127 128_TO_255 256_TO_511 512_TO_1023 1024_TO_1518 1519_TO_2047 2048_TO_4095 4096_TO_9216"
 _PORT_STATS = tuple(
     f"SAI_PORT_STAT_{name}"
@@ -172,17 +175,21 @@ def _counted_rules(config: ConfigDb) -> list[str]:
     )
 
 
-def counters_db(layout: CounterLayout, config: ConfigDb, counted: Counted) -> CountersDb:
+def counters_db(
+    layout: CounterLayout, config: ConfigDb, counted: Counted, clock: Mapping[str, str] | None = None
+) -> CountersDb:
     """COUNTERS_DB of a switch: name maps, counters of ports, queues and priority groups, rates, watermarks.
 
     Watermarks among the counters are since boot; rates are over the last stretch of simulated time.
+    While simulated traffic runs, as the fields of its `clock` say, a port's counters carry their instant.
     """
+    is_running = clock is not None and clock.get("is_running") == "true"
     if not layout.places:
         return layout.maps
     tables = counted.watermarks
     return {
         **layout.maps,
-        "COUNTERS": _Objects(layout.places, counted.now, counted.at_boot, config),
+        "COUNTERS": _Objects(layout.places, counted.now, counted.at_boot, config, is_running),
         "RATES": Rates(layout.ports, counted),
         "USER_WATERMARKS": _Watermarks(layout.marked, tables.user),
         "PERSISTENT_WATERMARKS": _Watermarks(layout.marked, tables.persistent),
@@ -199,12 +206,14 @@ class _Objects(Mapping[str, Hash]):
         counters: SwitchCounters,
         zero: SwitchCounters,
         config: ConfigDb,
+        is_running: bool,
     ) -> None:
         self._places = places
         self._counters = counters
         self._zero = zero
         self._rows = [_Rows(each) for each in (counters, zero)]
         self._config = config
+        self._clock = {CLOCK_FIELD: str(counters.time_ps)} if is_running else {}
 
     @cached_property
     def _watched(self) -> Mapping[tuple[str, int], Hash]:
@@ -224,6 +233,8 @@ class _Objects(Mapping[str, Hash]):
                 for name, count, old in zip(names, stats, before, strict=True)
             ]
         hash_ = dict(zip(names, map(str, stats), strict=True))
+        if place.kind == "port":
+            hash_ |= self._clock
         watched = self._watched.get((place.name, place.number)) if place.kind == "queue" else None
         return {**hash_, **watched, **self._storms(place)} if watched else hash_
 

@@ -300,8 +300,9 @@ async def _stream(
     on_change = [feed for feed in feeds if not feed.is_sample]
     stop_watching = switch.watch(inbox.changed) if on_change else (lambda: None)
     try:
+        began_s = loop.time()  # of all, so that samples of one interval are of one moment
         for feed in feeds:
-            feed.due_s = loop.time() + feed.interval_s
+            feed.due_s = began_s + feed.interval_s
         if asked.updates_only:
             await look.remember(feeds)
         else:

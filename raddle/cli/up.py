@@ -36,7 +36,7 @@ from raddle.controller.plan import make_plan
 from raddle.controller.southbound.p4runtime.pipelines import pins_pipeline
 from raddle.errors import InputError
 from raddle.inventory import Inventory, read_file, read_secrets
-from raddle.lab.live import LiveTraffic
+from raddle.lab.live import LiveTraffic, check_size
 from raddle.lab.run.faults import Fault, read_faults
 from raddle.lab.run.settings import RunSettings
 from raddle.lab.switches.programmed import Doors, switch_farm
@@ -146,6 +146,8 @@ def up(
     seen = planned_names(model, read_cables(cables)) if cables else None
     where.require(collective)
     sent = _traffic(model, flows, collective, algorithm, where.scopes(seed), size, repeat)
+    if sent:
+        check_size(model, sent)
     happening = _faults(model, faults, sent)
     # Threads give way sooner than by default, so that long work of one client delays others less.
     sys.setswitchinterval(_SWITCH_S)

@@ -14,12 +14,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from raddle.errors import RaddleError
+from raddle import traffic
+from raddle.errors import InputError, RaddleError
 from raddle.lab.run.drive import Run, set_up
 from raddle.lab.run.faults import Change, changes
 from raddle.lab.run.settings import DEFAULT_SETTINGS, RunSettings
 from raddle.lab.run.timeline import inflict
 from raddle.lab.switches.counters import switch_counters
+from raddle.lab.workloads.connections import connect
 from raddle.nos.switch import SimulatedSwitch
 from raddle.sim import FLOW_STATUS, Simulation
 from raddle.state import SwitchState
@@ -31,6 +33,10 @@ BARE_S = 10.0
 TICK_S = 0.2
 """Seconds of wall time between two updates of the counters."""
 
+_MOST_FLOWS = 10**7
+_MOST_WAITS = 10**8
+"""Of one flow for another. The engine holds every repetition; so many take about 4 GB."""
+
 _PS_PER_S = 10**12
 
 
@@ -38,6 +44,31 @@ class TrafficDiedError(RaddleError):
     """Live traffic came to an end that nobody asked for."""
 
     exit_code = 1
+
+
+def check_size(fabric: Fabric, workload: Workload) -> None:
+    """Refuse traffic that the engine has no room for, before a switch starts for it.
+
+    Raises:
+        InputError: `bad-option`, with how often it may be repeated.
+    """
+    schedule, times = workload.schedule, workload.repeat
+    sent, _ = connect(fabric, workload.seats, schedule)
+    parts = sent.schedule.flows / max(schedule.flows, 1)
+    # Each part of a message waits for all parts of another.
+    flows = sent.schedule.flows
+    once, twice = (round(traffic.waits_of(schedule, n) * parts**2) for n in (1, 2))
+    waits = once + (times - 1) * (twice - once)
+    if flows * times <= _MOST_FLOWS and waits <= _MOST_WAITS:
+        return
+    room = (_MOST_FLOWS // flows, 1 + (_MOST_WAITS - once) // max(twice - once, 1))
+    most = 0 if once > _MOST_WAITS else min(room)
+    what = (
+        f"--repeat {times} makes {flows * times:.3g} flows that wait {waits:.3g} "
+        f"times for another; live traffic has room for {_MOST_FLOWS:.0e} and {_MOST_WAITS:.0e}"
+    )
+    hint = f"--repeat {most} at most, of a larger --size if it is to last" if most else "take fewer ranks"
+    raise InputError.of("bad-option", what, hint)
 
 
 @dataclass(slots=True)

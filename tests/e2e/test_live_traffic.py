@@ -11,7 +11,8 @@ import pytest
 
 from raddle import loads
 from raddle.controller.plan import make_plan
-from raddle.inventory import Inventory
+from raddle.controller.service.watch.counters import CounterWatch, Reading
+from raddle.inventory import Access, Inventory
 from raddle.lab import live
 from raddle.lab.live import LiveTraffic, TrafficDiedError
 from raddle.lab.switches.programmed import program, switch_farm
@@ -19,6 +20,7 @@ from raddle.lab.workloads.collective import find_job
 from raddle.nos.db.patch import PatchOp
 from raddle.nos.farm import SwitchFarm
 from raddle.nos.switch import SimulatedSwitch
+from raddle.serve.view import LiveView
 from raddle.topology import bundled_examples, load
 from tests.fabrics import leaf_spine
 
@@ -157,3 +159,36 @@ def test_rates_are_bytes_a_simulated_second() -> None:
         when(leaf, lambda: float(leaf.databases.counters["RATES"][oid]["TX_BPS"]) > 0)
         rate = float(leaf.databases.counters["RATES"][oid]["TX_BPS"])
     assert 1e9 < rate <= 50e9  # 400 Gbit/s
+
+
+@pytest.mark.parametrize("pace", [1e-4, 3e-4])
+def test_no_port_is_used_above_100_percent_as_counts_and_clock_are_of_one_instant(pace: float) -> None:
+    taken: list[Reading] = []
+    view = LiveView(FABRIC, [3])
+
+    def take(reading: Reading) -> None:
+        view.take(reading)
+        taken.append(reading)
+        used = [value[0] for each in view.switches.values() for value in each.values.values()]
+        most.extend(value for value in used if value is not None)
+        if reading.is_simulated and len(taken) >= 4 and most and max(most) > 0:
+            seen.set()
+
+    most: list[float] = []
+    seen = threading.Event()
+    with running(256 * MIB, pace) as (farm, _):
+        program(PLAN, Inventory(FABRIC.name, dict(farm.addresses)))
+        leaf = farm.switches["leaf0"]
+        when(leaf, lambda: leaf.databases.state.get("SIMULATION", {}).get("clock") is not None)
+        names = {
+            str(fields.get("alias", port)): port for port, fields in leaf.databases.config["PORT"].items()
+        }
+        watch = CounterWatch(
+            "leaf0", farm.addresses["leaf0"], Access(), [3], lambda: names, take, lambda *_: None, 1.0
+        )
+        watch.start()
+        try:
+            assert seen.wait(PATIENCE_S)
+        finally:
+            watch.stop()
+    assert 0.5 < max(most) <= 1.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -37,7 +36,11 @@ MISSING = -1
 """Of what a switch does not count."""
 
 _LONGEST_PAUSE_S = 10.0
-_KEPT_CLOCKS = 200
+CLOCK_FIELD = "SIMULATED_PS"
+"""Of a port's counters, where traffic is simulated: their instant. Counts and clock come together, as two
+notifications may be of two instants."""
+
+_PS_PER_S = 1e12
 _PORT = {
     "out_octets": ("IF_OUT_OCTETS",),
     "in_octets": ("IF_IN_OCTETS",),
@@ -123,10 +126,8 @@ class CounterWatch:
         self._lossless, self._names = tuple(lossless), names
         self._sink, self._problem, self._sample_s = sink, problem, sample_s
         self._over = threading.Event()
-        self._calls: list[Any] = []
-        self._clocks: deque[tuple[int, float | None]] = deque(maxlen=_KEPT_CLOCKS)
-        self._waiting: tuple[int, dict[str, list[int]]] | None = None
-        self._rows: dict[str, list[int]] = {}
+        self._call: Any = None
+        self._ports: dict[str, dict[str, str]] = {}
         self._thread = threading.Thread(target=self._run, name=f"counters-{name}", daemon=True)
 
     def start(self) -> None:
@@ -137,8 +138,8 @@ class CounterWatch:
 
     def stop(self) -> None:
         self._over.set()
-        for call in list(self._calls):
-            call.cancel()
+        if self._call:
+            self._call.cancel()
         self._thread.join(5)
 
     def _run(self) -> None:
@@ -162,72 +163,40 @@ class CounterWatch:
         """Take what comes until the stream ends."""
         done = threading.Event()
         login = login_of(self._access)
-        sample = gnmi.SubscriptionMode.SAMPLE
         counters = _asked(
-            "COUNTERS_DB",
-            [("COUNTERS", "Ethernet*"), ("COUNTERS", "Ethernet*", "Queues")],
-            sample,
-            self._sample_s,
+            "COUNTERS_DB", [("COUNTERS", "Ethernet*"), ("COUNTERS", "Ethernet*", "Queues")], self._sample_s
         )
-        clock = _asked("STATE_DB", [("SIMULATION",)], gnmi.SubscriptionMode.ON_CHANGE)
-        self._calls = [stub.Subscribe(held_open(asked, done), metadata=login) for asked in (counters, clock)]
-        self._rows, self._waiting = {}, None
-        self._clocks.clear()
-        beside = threading.Thread(target=self._follow_clock, args=(self._calls[1],), daemon=True)
-        beside.start()
+        self._call = stub.Subscribe(held_open(counters, done), metadata=login)
+        self._ports = {}
         try:
-            for answer in self._calls[0]:
+            for answer in self._call:
                 for update in answer.update.update:
                     self._take(update, answer.update.timestamp)
         finally:
             done.set()
-            for call in self._calls:
-                call.cancel()
-            beside.join()
-
-    def _follow_clock(self, call: Any) -> None:
-        """Switches with simulated traffic tell its clock; all others count by that of everybody."""
-        try:
-            for answer in call:
-                for update in answer.update.update:
-                    fields = json.loads(update.val.json_ietf_val).get("clock", {})
-                    is_running = fields.get("is_running") == "true"
-                    simulated_s = int(fields["simulated_ps"]) / 1e12 if is_running else None
-                    self._clocks.append((answer.update.timestamp, simulated_s))
-        except (grpc.RpcError, ValueError, KeyError):
-            return
+            self._call.cancel()
 
     def _take(self, update: gnmi.Update, timestamp_ns: int) -> None:
         found = json.loads(update.val.json_ietf_val)
         if update.path.elem[-1].name != "Queues":
-            self._rows = {port: port_row(counters, self._lossless) for port, counters in found.items()}
+            self._ports = found
             return
-        add_queues(self._rows, found, self._lossless)
+        counted = {port: port_row(counters, self._lossless) for port, counters in self._ports.items()}
+        add_queues(counted, found, self._lossless)
         names = self._names()
-        rows = {names.get(port, port): row for port, row in self._rows.items()}
-        if not self._clocks:
-            self._sink(Reading(self.name, timestamp_ns / 1e9, False, rows))
-            return
-        # The clock comes on a stream of its own, maybe later than the counters of that moment: they wait for
-        # the next sample, by when it is here.
-        if self._waiting:
-            self._tell(*self._waiting)
-        self._waiting = timestamp_ns, rows
-
-    def _tell(self, timestamp_ns: int, rows: dict[str, list[int]]) -> None:
-        """Tell rows with the clock of their moment, by the switch's own time stamps."""
-        clocks = [simulated_s for at_ns, simulated_s in list(self._clocks) if at_ns <= timestamp_ns]
-        if clocks and clocks[-1] is not None:
-            self._sink(Reading(self.name, clocks[-1], True, rows))
+        rows = {names.get(port, port): row for port, row in counted.items()}
+        clocks = {counters[CLOCK_FIELD] for counters in self._ports.values() if CLOCK_FIELD in counters}
+        if clocks:
+            self._sink(Reading(self.name, int(max(clocks, key=int)) / _PS_PER_S, True, rows))
         else:
             self._sink(Reading(self.name, timestamp_ns / 1e9, False, rows))
 
 
-def _asked(target: str, paths: Iterable[Sequence[str]], mode: Any, sample_s: float = 0.0) -> Any:
+def _asked(target: str, paths: Iterable[Sequence[str]], sample_s: float) -> Any:
     subscriptions = [
         _Sub(
             path=gnmi.Path(elem=[gnmi.PathElem(name=name) for name in path]),
-            mode=mode,
+            mode=gnmi.SubscriptionMode.SAMPLE,
             sample_interval=int(sample_s * 1e9),
         )
         for path in paths

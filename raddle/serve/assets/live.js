@@ -93,7 +93,7 @@
       ...(controller.is_paused ? ["the controller is paused"] : []),
       ...(controller.drains ?? []).map((each) => `${each} is drained`),
       ...all.filter(([, each]) => !["in sync", "unknown"].includes(each.state)).map(([name, each]) => `${name}: ${each.state}${each.text ? `, ${each.text}` : ""}`),
-      ...all.filter(([, each]) => each.problem).map(([name, each]) => `${name} gives no counters: ${each.problem}`),
+      ...all.filter(([, each]) => each.problem && each.state !== "unreachable").map(([name, each]) => `${name} gives no counters: ${each.problem}`),
       ...found.dead_links.map((each) => `no link: ${each}`),
     ];
     const waits = all.some(([, each]) => each.state === "unknown");

@@ -101,3 +101,21 @@ def test_a_dead_link_counts_once() -> None:
 def test_labels_are_escaped() -> None:
     lines = list(family("m", "gauge", "M.", [({"a": 'x"\\\n'}, 0.5)]))
     assert lines[-1] == 'm{a="x\\"\\\\\\n"} 0.5'
+
+
+def test_a_frame_that_is_counted_before_it_is_over_is_no_use_above_100_percent() -> None:
+    frame = 4_000
+    full = 5 * 10**6  # bytes of 100 us at 400G
+    view = view_after(reading(0, row(0, 0), True), reading(1e-4, row(full + frame, 0), True))
+    assert view.switches["leaf0"].values[PORT][0] == 1.0
+    # More than a frame is no rounding, and is not hidden.
+    view = view_after(reading(0, row(0, 0), True), reading(1e-4, row(full * 13 // 10, 0), True))
+    assert view.switches["leaf0"].values[PORT][0] == 1.3
+
+
+def test_a_rate_is_of_many_frames_times() -> None:
+    view = view_after(reading(0, row(0, 0), True), reading(1e-6, row(100_000, 0), True))
+    assert not view.switches["leaf0"].values
+    # The next sample's rate is since the first.
+    view.take(reading(2e-5, row(500_000, 0), True))
+    assert view.switches["leaf0"].values[PORT][0] == 0.5
