@@ -27,6 +27,7 @@ def test_the_page_fills_shows_a_link_that_dies_and_starts_a_bench(
     driver.get(address)
     verdict = lambda: driver.find_element(By.CSS_SELECTOR, ".verdict").text  # noqa: E731
     browser.wait(lambda: "all switches hold what is planned" in verdict())
+    assert not browser.section("Rounds").is_displayed()  # nobody updates: no empty axis
     farm[0].plug("leaf0", PORT, False)
     browser.wait(lambda: f"no link: leaf0:{PORT} - spine0:Ethernet0" in verdict())
     browser.wait(lambda: "link-down" in browser.section("Events").text)
@@ -41,6 +42,42 @@ def test_the_page_fills_shows_a_link_that_dies_and_starts_a_bench(
     assert not driver.get_log("browser")
     driver.get(str(link))
     browser.wait(lambda: "all_reduce on leaf-spine-16" in driver.title or "leaf-spine-16" in driver.title)
+
+
+_TAKES_WHAT_IT_IS_TOLD = "window.EventSource = function () { window.told = this; }"
+_TELLS_OF_A_DEAD_SWITCH = """
+const heat = page.figures.find((each) => each.kind === "heat").data;
+const of = (name) => ({ text: "", differences: 0, down: [], values: [], received: [], is_simulated: false,
+  ...(name === "leaf0" ? { state: "unreachable", problem: "gone" } : { state: "in sync", problem: "" }) });
+const switches = Object.fromEntries(Object.keys(heat.rows).map((name) => [name, of(name)]));
+const all = { time_s: 1, controller: {}, events: [], jobs: [], dead_links: [], collectives: [], switches };
+window.told.onmessage({ data: JSON.stringify(all) });
+"""
+
+
+def test_a_switch_that_is_gone_is_one_thing_and_a_phone_sees_the_whole_fabric(
+    browser: Browser,  # noqa: F811
+    address: str,  # noqa: F811
+) -> None:
+    driver = browser.driver
+    add, remove = "Page.addScriptToEvaluateOnNewDocument", "Page.removeScriptToEvaluateOnNewDocument"
+    script = driver.execute_cdp_cmd(add, {"source": _TAKES_WHAT_IT_IS_TOLD})
+    size = {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        driver.get(address)
+        driver.execute_script(_TELLS_OF_A_DEAD_SWITCH)
+        assert driver.find_element(By.CSS_SELECTOR, ".verdict").text.startswith("1 thing is not well")
+        drawing, frame = (driver.find_element(By.CSS_SELECTOR, each) for each in ("svg.fabric", "div.canvas"))
+        says_so = (
+            "scrolls to the right" in driver.find_element(By.CSS_SELECTOR, "section:has(svg.fabric)").text
+        )
+        assert says_so == (drawing.size["width"] > frame.size["width"])
+        assert driver.execute_script("return document.documentElement.scrollWidth") <= size["width"]
+        assert not driver.get_log("browser")
+    finally:
+        driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        driver.execute_cdp_cmd(remove, script)
 
 
 def test_with_a_controller_a_drain_is_a_round_on_the_page(

@@ -8,7 +8,7 @@
   const state = new Map(fabric.links.map((link) => [link, link[5]])); // as the fabric file has it
 
   function fill(title, rows) {
-    const section = [...document.querySelectorAll("section")].find((each) => each.dataset.title === title);
+    const section = sectionOf(title);
     const { columns, rows: held } = data("table", title);
     if (JSON.stringify(held) === JSON.stringify(rows)) return;
     held.splice(0, held.length, ...rows);
@@ -59,6 +59,11 @@
     judge(found);
     jobs(found);
   }
+  const sectionOf = (title) => [...document.querySelectorAll("section")].find((each) => each.dataset.title === title);
+  const toRounds = [...document.querySelectorAll("nav a")].find((each) => each.textContent === "Rounds");
+  // No axis without a bar, as where there is no controller.
+  const showRounds = (isShown) => { for (const each of [sectionOf("Rounds"), toRounds]) if (each) each.hidden = !isShown; };
+  showRounds(false);
   // Rounds that took time, from when each began; in seconds since the page was opened.
   function rounds(events) {
     const { parts, ...figure } = data("spans");
@@ -67,7 +72,7 @@
       const end = Date.parse(each.time) / 1000 - opened_s;
       return [each.switch || each.kind, end - each.seconds, end, `${each.time} ${each.text}`, each.kind];
     }).filter((part) => part[2] >= 0 && !known.has(part[3]));
-    if (fresh.length) { parts.push(...fresh.reverse()); figure.redraw(); }
+    if (fresh.length) { parts.push(...fresh.reverse()); showRounds(true); figure.redraw(); }
   }
   function tenants(sent) {
     const found = page.figures.find((each) => each.title === "Tenants");
@@ -108,7 +113,7 @@
   const choice = el("select", { "aria-label": "collective" }), size = el("input", { value: "1M", "aria-label": "size", size: 6 });
   const largest = el("input", { value: "16M", "aria-label": "largest size", size: 6 });
   const links = el("span");
-  const bench = [...document.querySelectorAll("section")].find((each) => each.dataset.title === "Benches");
+  const bench = sectionOf("Benches");
   bench.querySelector(".about").after(el("div", { class: "controls" }, choice, size, "to", largest,
     el("button", { class: "start", onclick: start }, "start a bench"), links));
   async function start() {

@@ -98,6 +98,8 @@ function chart(section, option, height) {
 function draw(entry) {
   entry.drawn?.dispose();
   if (!entry.place.isConnected) return charts.splice(charts.indexOf(entry), 1); // its place shows something else
+  entry.drawn = null;
+  if (!entry.place.clientWidth) return; // hidden
   const style = getComputedStyle(root);
   const [ink, dim, line] = ["--text", "--dim", "--line"].map((name) => style.getPropertyValue(name).trim());
   const axis = { axisLine: { lineStyle: { color: dim } }, axisLabel: { color: dim }, nameTextStyle: { color: dim },
@@ -363,11 +365,12 @@ function drawFabric(section, { devices, measures, links, flows, samples, series 
   function show() {
     const at = +choice.value, measure = measures[at];
     const most = measure ? Math.max(0, ...links.flatMap((link) => [link[6][at] ?? 0, link[7][at] ?? 0])) : 0;
-    key.replaceChildren(measure ? ramp(most, measure.unit) : "");
     const { all, of } = boxes();
     const width = Math.max(300, canvas.clientWidth - 4);
     const widest = Math.max(...all.map((row) => row.length));
     const slot = Math.max(62, (width - MARGIN) / widest), full = Math.max(width, MARGIN + slot * widest), gap = 150;
+    // A narrow screen shows all of it smaller, as far as it can be read, and scrolls for the rest.
+    const scale = zoom * Math.max(0.55, Math.min(1, width / full));
     all.forEach((row, tier) => row.forEach((box, place) => {
       const lines = label(box);
       box.lines = lines;
@@ -387,7 +390,8 @@ function drawFabric(section, { devices, measures, links, flows, samples, series 
       if (link[5]) bundle.states.add(link[5]);
     }
     const height = 10 + (all.length - 1) * gap + 60;
-    const drawing = svg("svg", { class: "fabric", width: full * zoom, height: height * zoom,
+    key.replaceChildren(measure ? ramp(most, measure.unit) : "", full * scale > width + 1 ? " (scrolls to the right)" : "");
+    const drawing = svg("svg", { class: "fabric", width: full * scale, height: height * scale,
       viewBox: `0 0 ${full} ${height}`, role: "group", "aria-label": "fabric by tier" });
     const ordered = [...bundles.values()].sort((a, b) => a.states.size - b.states.size || a.most - b.most);
     for (const bundle of ordered) {
@@ -516,7 +520,7 @@ function build() {
   let wait;
   addEventListener("resize", () => {
     clearTimeout(wait);
-    wait = setTimeout(() => { charts.forEach((each) => each.place.isConnected && each.drawn.resize()); redraws.forEach((redraw) => redraw()); }, 120);
+    wait = setTimeout(() => { charts.forEach((each) => each.place.isConnected && each.drawn?.resize()); redraws.forEach((redraw) => redraw()); }, 120);
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", (event) => theme(event.matches ? "dark" : "light"));
 }
