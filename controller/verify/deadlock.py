@@ -16,10 +16,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from raddle.controller.verify.network import Bools, Ints, Network
-from raddle.controller.verify.reach import CHUNK, Live, fold_rows, repair, sources
+from raddle.controller.verify.reach import Live, chunks, fold_rows, repair, sources
 from raddle.controller.verify.tables import Tables
 
 
@@ -38,19 +37,26 @@ def dependencies(network: Network, tables: Tables, links: Bools) -> Ints:
 
     Only traffic that starts at an endpoint counts: a table entry that no packet meets is no dependency.
     """
-    channels = len(network.out)
-    found = [np.empty(0, np.int64)]
-    for start in range(0, len(tables.destinations), CHUNK):
-        columns = np.arange(start, min(start + CHUNK, len(tables.destinations)))
+    order = np.argsort(network.peer, kind="stable")
+    order = order[network.out[order] < network.parts[1].stop]
+    into = np.split(order, np.searchsorted(network.peer[order], np.arange(1, len(network.switches) + 1)))
+    widths = np.bincount(network.out, minlength=len(network.switches))
+    met = [np.zeros((len(into[switch]), widths[switch]), np.bool_) for switch in network.parts[1]]
+    for columns in chunks(tables, np.arange(len(tables.destinations))):
         live = repair(network, tables.only(columns), links)
-        carried = _carried(network, live, links)
-        keys = [first * channels + second for first, second in _pairs(network, live, carried)]
-        found.append(np.unique(np.concatenate([np.empty(0, np.int64), *keys])))
-    keys_of_all = np.unique(np.concatenate(found))
-    pairs = np.stack((keys_of_all // channels, keys_of_all % channels), axis=1)
+        _mark(network, live, _carried(network, live, links), into, met)
+    channels = len(network.out)
+    onto = np.split(np.lexsort((network.place, network.out)), np.cumsum(widths)[:-1])
+    keys = [np.empty(0, np.int64)]
+    for switch, is_met in enumerate(met):
+        first, second = np.nonzero(is_met)
+        keys.append(into[switch][first] * channels + onto[switch][second])
+    sorted_keys = np.sort(np.concatenate(keys))
+    edges = np.empty((len(sorted_keys), 2), np.int64)
+    np.floor_divide(sorted_keys, channels, out=edges[:, 0])
+    np.remainder(sorted_keys, channels, out=edges[:, 1])
     # What a NIC sends or takes waits for no buffer of a NIC: a bond's is a switch of the graph only.
-    edges: Ints = pairs[~network.is_access[pairs].any(axis=1)]
-    return edges
+    return edges[~network.is_access[edges].any(axis=1)]
 
 
 def _carried(network: Network, live: Live, links: Bools) -> Bools:
@@ -79,27 +85,24 @@ def _carried(network: Network, live: Live, links: Bools) -> Bools:
     return carried
 
 
-def _pairs(network: Network, live: Live, carried: Bools) -> list[tuple[Ints, Ints]]:
-    """Per switch, (incoming channel, outgoing channel) of every dependency."""
-    tables, result = live.tables, []
+def _mark(network: Network, live: Live, carried: Bools, into: list[Ints], met: list[Bools]) -> None:
+    """Note every dependency at a switch, bool[incoming, outgoing], in the order of `into` and of places."""
+    tables = live.tables
     is_onward = live.is_alive & (network.peer[tables.members] < len(network.switches))
-    members = tables.members[is_onward]
+    places = network.place[tables.members[is_onward]]
     ends = np.append(0, np.cumsum(is_onward))[tables.offsets]
-    is_busy = carried.any(axis=1)
-    real = network.parts[1]
-    for switch in real:
-        incoming = np.flatnonzero((network.peer == switch) & is_busy & (network.out < real.stop))
+    for switch in network.parts[1]:
+        busy = np.flatnonzero(carried[into[switch]].any(axis=1))
         groups = np.unique(live.group[switch])
         groups = groups[(groups >= 0) & (ends[groups + 1] > ends[groups])]
-        if not len(incoming) or not len(groups):
+        if not len(busy) or not len(groups):
             continue
         chosen = (live.group[switch][:, None] == groups).astype(np.float32)
-        first, which = np.nonzero(carried[incoming].astype(np.float32) @ chosen > 0)
+        first, which = np.nonzero(carried[into[switch][busy]].astype(np.float32) @ chosen > 0)
         starts, counts = ends[groups[which]], ends[groups[which] + 1] - ends[groups[which]]
         # The members of each group that is met, end to end.
         place = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-        result.append((np.repeat(incoming[first], counts), members[np.repeat(starts, counts) + place]))
-    return result
+        met[switch][np.repeat(busy[first], counts), places[np.repeat(starts, counts) + place]] = True
 
 
 def ranks(network: Network, edges: Ints) -> Ints | None:
@@ -212,5 +215,6 @@ def _way(network: Network, live: Live, source: int, column: int, last: int) -> l
 
 def rank_by_name(network: Network, rank: Ints, edges: Ints) -> dict[str, int]:
     """The ranks of the channels that are in a dependency, by port."""
-    used: NDArray[np.int64] = np.unique(edges)
-    return {str(network.ports[channel]): int(rank[channel]) for channel in used.tolist()}
+    is_used = np.zeros(len(rank), np.bool_)
+    is_used[edges] = True
+    return {str(network.ports[channel]): int(rank[channel]) for channel in np.flatnonzero(is_used).tolist()}

@@ -15,13 +15,13 @@ from raddle.controller.verify.deadlock import Cycle, breaks_ranks, dependencies,
 from raddle.controller.verify.load import busiest_link
 from raddle.controller.verify.network import Bools, Ints, Network
 from raddle.controller.verify.reach import (
-    CHUNK,
     Live,
+    chunks,
     connected,
     cut_off_pairs,
     delivered,
-    endpoints_at,
     looping,
+    pairs_at,
     repair,
     walk,
     ways,
@@ -136,21 +136,19 @@ def judge(
     lost = looped = 0
     between = ways(network, links)
     example, suspicious = "", rank is None
-    for start in range(0, len(tables.destinations), CHUNK):
-        part = tables.only(np.arange(start, min(start + CHUNK, len(tables.destinations))))
+    for chunk in chunks(tables, np.arange(len(tables.destinations))):
+        part = tables.only(chunk)
         live = repair(network, part, links)
         bad = connected(network, links, part.destinations, between) & ~delivered(network, live)
-        bad &= endpoints_at(network, links, part.destinations, members) > 0
-        if members is not None:
-            bad &= members[part.destinations]
+        pairs = pairs_at(network, part, links, members)
+        bad &= pairs > 0
         if bad.any():
             columns = np.flatnonzero(bad.any(axis=0))
             narrow = repair(network, part.only(columns), links)
             failing = ~delivered(network, narrow)
             loops = looping(network, narrow)
-            weight = endpoints_at(network, links, part.destinations[columns], members)
-            lost += int((weight * bad[:, columns]).sum())
-            looped += int((weight * (bad[:, columns] & loops)).sum())
+            lost += int(pairs[bad].sum())
+            looped += int(pairs[:, columns][bad[:, columns] & loops].sum())
             if not example:
                 switch, column = (int(each[0]) for each in np.nonzero(bad[:, columns]))
                 target = network.endpoints[int(part.destinations[columns[column]])]
@@ -192,6 +190,8 @@ def survey(
     Args:
         speed_bps: int[links], of the fabric's links.
     """
+    if not states:
+        return []
     before = repair(network, tables, network.is_up)
     is_sound = judge(network, tables, network.is_up, rank).is_good
     fresh = rank if rank is not None else np.zeros(len(network.out), np.int64)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raddle.controller.verify.network import Bools, Ints, Network
-from raddle.controller.verify.reach import CHUNK, repair, ways
+from raddle.controller.verify.reach import chunks, repair, ways
 from raddle.controller.verify.tables import Tables
 
 Floats = NDArray[np.float64]
@@ -31,9 +31,7 @@ def busiest_link(
     speed_bps = network.speeds(speed_bps, links)
     demand = _Demand(network, links, speed_bps, members)
     load = np.zeros(len(network.out))
-    wanted = np.flatnonzero(demand.is_up[tables.destinations])
-    for start in range(0, len(wanted), CHUNK):
-        columns = wanted[start : start + CHUNK]
+    for columns in chunks(tables, np.flatnonzero(tables.counts(demand.is_up)), load.itemsize):
         # Destinations at one switch that all others treat alike are worked out once.
         alike = repair(network, tables.only(columns), links).group
         home = network.home[tables.destinations[columns]]
@@ -41,7 +39,7 @@ def busiest_link(
         _, first, place = np.unique(alike, axis=1, return_index=True, return_inverse=True)
         order = np.argsort(place.ravel(), kind="stable")
         runs = np.searchsorted(place.ravel()[order], np.arange(len(first)))
-        arriving = np.add.reduceat(demand.to(tables.destinations[columns[order]]), runs, axis=1)
+        arriving = np.add.reduceat(demand.to(tables.only(columns[order])), runs, axis=1)
         load += _loads(network, tables.only(columns[first]), links, arriving)
     load[network.is_access] = 0.0
     speed = speed_bps[network.link]  # 0 at a bond that has no port left
@@ -64,11 +62,12 @@ class _Demand:
         self._at = np.zeros(len(network.switches))
         np.add.at(self._at, home[up], self._rate[up])
 
-    def to(self, destinations: Ints) -> Floats:
-        """float[S, D]: what the endpoints at a switch send to each destination; none to itself."""
-        home = self._network.home[destinations]
-        sent: Floats = self._leads[:, home] * self._at[:, None]
-        sent[home, np.arange(len(destinations))] -= self._rate[destinations]
+    def to(self, tables: Tables) -> Floats:
+        """float[S, D]: what the endpoints at a switch send to those of each column; none to itself."""
+        home = self._network.home[tables.destinations]
+        sent: Floats = self._leads[:, home] * self._at[:, None] * tables.counts(self.is_up)
+        own = np.bincount(tables.stands, weights=self._rate, minlength=len(tables.stands))
+        sent[home, np.arange(len(home))] -= own[tables.destinations]
         return sent
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,17 @@ from raddle.controller.verify.network import Bools, Ints, Network
 from raddle.controller.verify.tables import Tables
 
 CHUNK = 1024
-"""Destinations that are worked on at a time, which bounds the memory."""
+"""Destinations that are worked on at a time, at most."""
+
+_BYTES = 1 << 28
+"""Of one array over the members of groups and those destinations."""
+
+
+def chunks(tables: Tables, columns: Ints, each_bytes: int = 1) -> Iterator[Ints]:
+    """Columns in turn, as many at a time as the memory that their numbers take allows."""
+    most = max(8, min(CHUNK, _BYTES // (each_bytes * len(tables.members)) // 8 * 8))
+    for start in range(0, len(columns), most):
+        yield columns[start : start + most]
 
 
 @dataclass(frozen=True)
@@ -119,13 +130,23 @@ def fold_rows(combine: np.ufunc, rows: Bools, firsts: Ints) -> Bools:
     return folded
 
 
-def endpoints_at(network: Network, links: Bools, destinations: Ints, members: Bools | None = None) -> Ints:
-    """int[S, D]: how many endpoints that are up hang on a switch, the destination not counted.
+def pairs_at(network: Network, tables: Tables, links: Bools, members: Bools | None = None) -> Ints:
+    """int[S, D]: pairs of an endpoint at a switch and one whose routes are a column's, which is up.
 
     Args:
         members: bool[endpoints], the endpoints that count; all where there is none.
     """
     up = links[network.host_link] if members is None else links[network.host_link] & members
+    at = np.bincount(network.home[up], minlength=len(network.switches))
+    column = tables.counts(up)
+    pairs: Ints = at[:, None] * column
+    pairs[network.home[tables.destinations], np.arange(len(column))] -= column
+    return pairs
+
+
+def endpoints_at(network: Network, links: Bools, destinations: Ints) -> Ints:
+    """int[S, D]: how many endpoints that are up hang on a switch, the destination not counted."""
+    up = links[network.host_link]
     count = np.bincount(network.home[up], minlength=len(network.switches))
     here = np.repeat(count[:, None], len(destinations), axis=1)
     own = up[destinations]

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from raddle.controller.verify.network import Entry, Ints, Network, is_of_family
+from raddle.controller.verify.network import Bools, Entry, Ints, Network, is_of_family
 
 
 @dataclass(frozen=True)
@@ -18,12 +19,14 @@ class Tables:
     """What every switch does with a packet to every destination.
 
     Attributes:
-        destinations: int[D], the endpoints that the columns stand for.
+        destinations: int[D], the endpoints that the columns are of.
+        stands: int[endpoints], the destination whose column is that of each endpoint too.
         choices: int32[K, S, D], the groups whose prefixes hold the destination, longest first, -1: none.
         offsets: int[G + 1]; `members`: int[M], the channels of every group; `switch`: int[G], whose it is.
     """
 
     destinations: Ints
+    stands: Ints
     choices: NDArray[np.int32]
     offsets: Ints
     members: Ints
@@ -32,6 +35,11 @@ class Tables:
     def only(self, columns: Ints) -> Tables:
         """The tables for some columns."""
         return replace(self, destinations=self.destinations[columns], choices=self.choices[:, :, columns])
+
+    def counts(self, endpoints: Bools) -> Ints:
+        """int[D], how many of some endpoints (bool[endpoints]) each column is of."""
+        count: Ints = np.bincount(self.stands[endpoints], minlength=len(self.stands))[self.destinations]
+        return count
 
     @cached_property
     def group(self) -> Ints:
@@ -50,10 +58,18 @@ class LookUp:
     """The tables of all switches, and those that differ from them in a few routes.
 
     Of a fabric with both families, IPv4 is looked at; IPv6 has the same next hops.
+
+    Args:
+        stands: int[endpoints], the endpoint whose column is that of each; where there is none, its own.
     """
 
-    def __init__(self, network: Network, entries: Mapping[str, Iterable[Entry]]) -> None:
+    def __init__(
+        self, network: Network, entries: Mapping[str, Iterable[Entry]], stands: Ints | None = None
+    ) -> None:
         self._network = network
+        self._stands = np.arange(len(network.addresses)) if stands is None else stands
+        self._destinations = np.unique(self._stands)
+        self._addresses = network.addresses[self._destinations]
         self._groups: dict[tuple[int, ...], int] = {}
         self._channels: list[list[int]] = []
         self._switch_of: list[int] = []
@@ -64,9 +80,9 @@ class LookUp:
                 if is_of_family((prefix, length, ports), network.bits):
                     by_length.setdefault(length, {})[prefix] = self._group(number, ports)
             self._routes.append(by_length)
-        rows = [_levels(network, by_length) for by_length in self._routes]
+        rows = [levels_of(self._addresses, network.bits, by_length) for by_length in self._routes]
         depth = max((len(levels) for levels in rows), default=0)
-        self._choices = np.full((max(depth, 1), len(network.switches), len(network.addresses)), -1, np.int32)
+        self._choices = np.full((max(depth, 1), len(network.switches), len(self._addresses)), -1, np.int32)
         for number, levels in enumerate(rows):
             for level, groups_at in enumerate(levels):
                 self._choices[level, number] = groups_at
@@ -125,7 +141,7 @@ class LookUp:
         if (number, length) not in self._levels:
             longer = {other: table for other, table in self._routes[number].items() if other > length}
             level = np.zeros(self._choices.shape[2], np.int64)
-            for found in _levels(self._network, longer):
+            for found in levels_of(self._addresses, self._network.bits, longer):
                 level += found >= 0
             self._levels[number, length] = level
         return self._levels[number, length]
@@ -148,7 +164,7 @@ class LookUp:
     def _within(self, prefix: Prefix) -> Ints:
         """The destinations that a prefix holds."""
         if prefix not in self._columns:
-            addresses, bits = self._network.addresses, self._network.bits - prefix[1]
+            addresses, bits = self._addresses, self._network.bits - prefix[1]
             first = np.array(prefix[0], addresses.dtype)
             last = np.array(prefix[0] + (1 << bits) - 1, addresses.dtype)
             self._columns[prefix] = np.flatnonzero((addresses >= first) & (addresses <= last))
@@ -156,7 +172,7 @@ class LookUp:
 
     def _matches(self, routes: Mapping[int, Mapping[int, int]], column: int) -> list[int]:
         """The groups of the prefixes that hold a destination, longest first."""
-        address, bits = int(self._network.addresses[column]), self._network.bits
+        address, bits = int(self._addresses[column]), self._network.bits
         found = (
             routes[length].get(address >> (bits - length) << (bits - length), -1)
             for length in sorted(routes, reverse=True)
@@ -168,7 +184,8 @@ class LookUp:
         channels = [*self._channels, [self._network.void]]
         sizes = [len(members) for members in channels]
         return Tables(
-            destinations=np.arange(choices.shape[2]),
+            destinations=self._destinations,
+            stands=self._stands,
             choices=choices,
             offsets=np.concatenate(([0], np.cumsum(sizes, dtype=np.int64))),
             members=np.fromiter((channel for members in channels for channel in members), np.int64),
@@ -176,21 +193,22 @@ class LookUp:
         )
 
 
-def tables_of(network: Network, entries: Mapping[str, Iterable[Entry]]) -> Tables:
+def tables_of(network: Network, entries: Mapping[str, Iterable[Entry]], stands: Ints | None = None) -> Tables:
     """Look every destination up in every switch's routes, all prefix lengths that hold it."""
-    return LookUp(network, entries).tables()
+    return LookUp(network, entries, stands).tables()
 
 
-def _levels(network: Network, by_length: dict[int, dict[int, int]]) -> list[NDArray[np.int32]]:
-    """Of every address, the first, second, ... longest match; -1 where there is none."""
-    addresses, kind = network.addresses, network.addresses.dtype
-    every_bit = (1 << network.bits) - 1
+def levels_of(
+    addresses: NDArray[Any], bits: int, by_length: Mapping[int, Mapping[int, int]]
+) -> list[NDArray[np.int32]]:
+    """Of every address of so many bits, the first, second, ... longest match; -1 where there is none."""
+    kind = addresses.dtype
     levels: list[NDArray[np.int32]] = []
     depth = np.zeros(len(addresses), np.int64)
     for length in sorted(by_length, reverse=True):
         prefixes = np.array(sorted(by_length[length]), kind)
         values = np.array([by_length[length][prefix] for prefix in prefixes.tolist()], np.int32)
-        masked = addresses & np.array(every_bit >> network.bits - length << network.bits - length, kind)
+        masked = addresses & mask_of(length, bits, kind)
         at = np.minimum(np.searchsorted(prefixes, masked), len(prefixes) - 1)
         hit = np.flatnonzero(prefixes[at] == masked)
         if not len(hit):
@@ -202,3 +220,8 @@ def _levels(network: Network, by_length: dict[int, dict[int, int]]) -> list[NDAr
             found[here] = values[at[here]]
         depth[hit] += 1
     return levels
+
+
+def mask_of(length: int, bits: int, kind: np.dtype[Any]) -> NDArray[Any]:
+    """The bits of a prefix of a length, as a number of the kind that addresses are."""
+    return np.array((1 << bits) - 1 >> bits - length << bits - length, kind)

@@ -98,7 +98,7 @@ def verify(
             result = with_cabling(model, result, seen) if seen is not None else result
     result = within_load(model, result, most_load) if most_load is not None else result
     if certificate and result.proof:
-        _write(certificate, result.proof)
+        _write(certificate, result.proof())
     write_page(html, lambda: _page(model, result))
     print(_json(document_of(result)) if as_json else text_of(result))
     for problem in result.problems:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 
-from raddle.controller.plan.model import NextHop, Plan, Route
+from raddle.controller.plan.model import NextHop, Plan, Route, SwitchPlan
 from raddle.controller.plan.replan import replanner, with_links
 from raddle.controller.plan.update import peers_of, update_rounds
 from raddle.controller.reconcile import read_neighbours
 from raddle.controller.verify.certificate import certificate
 from raddle.controller.verify.deadlock import Cycle, dependencies, rank_by_name, ranks
+from raddle.controller.verify.equal_routes import stands_for
 from raddle.controller.verify.failures import Outcome, Replan, Verdict, failures, judge, survey
 from raddle.controller.verify.finding import Finding
 from raddle.controller.verify.half_bonds import placed_at_bonds
@@ -20,6 +22,7 @@ from raddle.controller.verify.lossless import check_lossless
 from raddle.controller.verify.network import (
     Bools,
     Entry,
+    Ints,
     Network,
     entries_of_plan,
     entries_of_state,
@@ -77,7 +80,7 @@ class Verification:
         oversubscription: the worst ratio of bandwidth below to above, by tier (`leaves`, `spines`).
         bisection_bps: what an even split of the fabric lets through each way.
         problems: all that is wrong, for the reader.
-        proof: the certificate of deadlock freedom; empty where there is a cycle.
+        proof: writes the certificate of deadlock freedom; None where there is a cycle.
         outside: what the proofs leave out, in a reader's words.
         update: the way from an earlier plan to this one; None where none was given.
         scope: what that changes beside routes.
@@ -99,7 +102,7 @@ class Verification:
     oversubscription: dict[str, float]
     bisection_bps: int
     problems: tuple[Diagnostic, ...]
-    proof: str
+    proof: Callable[[], str] | None = field(compare=False)
     outside: tuple[str, ...] = ()
     update: Transient | None = None
     scope: UpdateScope | None = None
@@ -125,9 +128,14 @@ def verify_plan(
     """
     network = network_of(fabric)
     entries = {switch.name: entries_of_plan(switch) for switch in plan.switches}
-    routed = replace(plan, switches=tuple(replace(switch, policies=()) for switch in plan.switches))
-    states = {switch.name: planned_state(fabric, routed, switch.name) for switch in plan.switches}
-    replan = _replan(fabric, plan, demand, network)
+    # Of routes the states are asked only whether they choose by load; the proof is of `entries`.
+    states = {
+        switch.name: _state_of(
+            fabric, replace(switch, policies=(), routes=switch.routes if switch.adaptive else ())
+        )
+        for switch in plan.switches
+    }
+    replan = _replan(fabric, plan, demand, network) if scope.together else None
     policies = sum(len(switch.policies) for switch in plan.switches)
     subject = _Subject("plan", entries, states, policies)
     result = _verify(fabric, network, subject, replan, scope, progress)
@@ -241,7 +249,10 @@ def with_cabling(fabric: Fabric, result: Verification, seen: tuple[SeenCable, ..
 
 def planned_state(fabric: Fabric, plan: Plan, name: str) -> SwitchState:
     """What a switch forwards with once it holds its part of a plan."""
-    switch = next(each for each in plan.switches if each.name == name)
+    return _state_of(fabric, next(each for each in plan.switches if each.name == name))
+
+
+def _state_of(fabric: Fabric, switch: SwitchPlan) -> SwitchState:
     with placed(fabric):
         return planned_switch(switch).state()
 
@@ -320,25 +331,24 @@ def _verify(
     scope: FailureScope,
     progress: Progress,
 ) -> Verification:
-    tables = tables_of(network, subject.entries)
+    tables = tables_of(network, subject.entries, stands_for(network, subject.entries))
     edges = dependencies(network, tables, network.is_up)
     rank = ranks(network, edges)
     present = judge(network, tables, network.is_up, rank)
-    chosen, total = failures(network, scope.together, scope.most, scope.seed) if scope.together else ([], 0)
     speed_bps = fabric.arrays.speed_bps
-    outcomes = tuple(
-        survey(network, tables, chosen, rank, replan, speed_bps, lambda share: progress("failures", share))
-    )
+    outcomes, total = _under_failures(network, subject, rank, replan, scope, speed_bps, progress)
     found = [
         *_about(present, "as it stands"),
         *placed_at_bonds(fabric, _about_failures(outcomes)),
         *check_lossless(fabric, subject.states, scope.congested_groups),
     ]
-    proof = ""
+    proof = None
     if rank is not None:
         ranked = rank_by_name(network, rank, edges)
         addresses = network.addresses[network.of_endpoint].tolist()
-        proof = certificate(fabric, addresses, subject.entries, ranked, subject.policies, subject.outside)
+        proof = partial(
+            certificate, fabric, addresses, subject.entries, ranked, subject.policies, subject.outside
+        )
     return Verification(
         fabric=fabric.name,
         subject=subject.name,
@@ -358,6 +368,24 @@ def _verify(
         outside=tuple(_outside(fabric, subject, found)),
         is_adaptive=any(state.is_adaptive for state in subject.states.values()),
     )
+
+
+def _under_failures(
+    network: Network,
+    subject: _Subject,
+    rank: Ints | None,
+    replan: Replan | None,
+    scope: FailureScope,
+    speed_bps: Ints,
+    progress: Progress,
+) -> tuple[tuple[Outcome, ...], int]:
+    """The outcomes of the failures that are to be checked, and how many there are in all."""
+    if not scope.together:
+        return (), 0
+    chosen, total = failures(network, scope.together, scope.most, scope.seed)
+    tables = tables_of(network, subject.entries)
+    told = survey(network, tables, chosen, rank, replan, speed_bps, lambda share: progress("failures", share))
+    return tuple(told), total
 
 
 def _outside(fabric: Fabric, subject: _Subject, found: list[Finding]) -> Iterator[str]:

@@ -274,5 +274,9 @@ def test_judging_only_what_a_failure_touches_finds_the_same(
         "raddle.controller.verify.failures._touched",
         lambda network, before, *rest: np.arange(before.group.shape[1]),
     )
-    assert verify_plan(FABRIC, plan, demand, scope, lambda what, share: None) == narrow
+    full = verify_plan(FABRIC, plan, demand, scope, lambda what, share: None)
+    assert full == narrow
+    assert full.proof
+    assert narrow.proof
+    assert full.proof() == narrow.proof()
     assert any(outcome.alone.lost for outcome in narrow.outcomes)

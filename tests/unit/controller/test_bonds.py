@@ -101,7 +101,8 @@ def test_load_of_the_busiest_link_counts_both_ports() -> None:
 
 def test_the_independent_checker_takes_the_certificate(tmp_path: Path) -> None:
     result = verify_plan(FABRIC, PLAN, None, replace(ALL_SINGLE, together=0), lambda what, share: None)
-    document = json.loads(result.proof)
+    assert result.proof
+    document = json.loads(result.proof())
     assert (
         document["endpoints"]["host0:eth0p0"]["address"] == document["endpoints"]["host0:eth0p1"]["address"]
     )
@@ -245,7 +246,8 @@ def test_a_certificate_without_what_is_outside_is_no_certificate(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     result = verify_plan(FABRIC, PLAN, None, replace(ALL_SINGLE, together=0), lambda what, share: None)
-    document = json.loads(result.proof)
+    assert result.proof
+    document = json.loads(result.proof())
     del document["outside"]
     path = tmp_path / "certificate.json"
     path.write_text(json.dumps(document))
@@ -260,13 +262,14 @@ def test_the_certificate_of_bonds_is_compared_with_the_plan() -> None:
     plan = make_plan(fabric, "ecmp")
     result = verify_plan(fabric, plan, None, replace(ALL_SINGLE, together=0), lambda what, share: None)
     checker = runpy.run_path(str(Path(__file__).parents[3] / "scripts/check-certificate"))
-    document, given = json.loads(result.proof), json.loads(to_json(plan))
+    assert result.proof
+    document, given = json.loads(result.proof()), json.loads(to_json(plan))
     checker["check_plan"](document, given)
     ends = document["endpoints"]
     ends["host0:eth0p0"]["port"], ends["host0:eth0p1"]["port"] = "leaf1:Ethernet0", "leaf0:Ethernet0"
     with pytest.raises(checker["Rejected"], match="host0:eth0p0 is not on the port"):
         checker["check_plan"](document, given)
-    emptied = json.loads(result.proof) | {"outside": []}
+    emptied = json.loads(result.proof()) | {"outside": []}
     with pytest.raises(checker["Rejected"], match="plan's IPv6 routes are outside"):
         checker["check_plan"](emptied, given)
 
