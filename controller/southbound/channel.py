@@ -57,6 +57,9 @@ def failure(
     return kind(f"{who} ({address}) {what}: gRPC {code.name}: {details}\n  hint: {hint}")
 
 
+_CLOSED = Problem("closed the connection", "it was there a moment ago; apply again when it answers")
+
+
 def connection_problem(code: grpc.StatusCode, address: str, access: Access) -> Problem | None:
     """Why a switch could not be asked; None if it was asked and has answered."""
     if code == grpc.StatusCode.UNAUTHENTICATED:
@@ -76,6 +79,8 @@ def _probe(address: str, access: Access) -> Problem:
     host, _, port = address.rpartition(":")
     try:
         connection = socket.create_connection((host.strip("[]"), int(port)), _PROBE_S)
+    except ConnectionResetError:
+        return _CLOSED
     except (OSError, ValueError):
         return Problem(
             "cannot be reached", "is it running? 'raddle up FABRIC.yaml' starts simulated switches"
@@ -84,12 +89,12 @@ def _probe(address: str, access: Access) -> Problem:
         reason = _tls_problem(connection, host.strip("[]"), access)
     if access.tls is None:
         if reason:
-            return Problem("closed the connection", "it was there a moment ago; apply again when it answers")
+            return _CLOSED
         return Problem(
             "closed the connection", 'does it ask for TLS? Then the inventory needs "tls": {"ca": "ca.pem"}'
         )
     if not reason:
-        return Problem("closed the connection", "it was there a moment ago; apply again when it answers")
+        return _CLOSED
     return Problem(
         "cannot be reached over TLS",
         f"{reason}; is a certificate expired, or the CA of the inventory another one? "
