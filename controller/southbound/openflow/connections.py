@@ -131,7 +131,8 @@ class Connections:
         try:
             if self._tls:
                 await writer.start_tls(self._tls, ssl_handshake_timeout=self._answer_s)
-            await asyncio.wait_for(session.open(), self._answer_s)
+            async with asyncio.timeout(self._answer_s):
+                await session.open()
             listening = asyncio.create_task(session.run())
             self._tasks.add(listening)
             listening.add_done_callback(self._tasks.discard)

@@ -128,7 +128,8 @@ class Session:
         xid = self._send(message)
         self._pending[xid] = pending
         try:
-            return await asyncio.wait_for(pending.done, self._answer_s)
+            async with asyncio.timeout(self._answer_s):
+                return await pending.done
         except TimeoutError:
             raise UnreachableError(f"no answer within {self._answer_s:g} s") from None
         finally:
@@ -140,7 +141,8 @@ class Session:
             return []
         sent = [self._send(message) for message in messages]
         try:
-            await asyncio.wait_for(self._writer.drain(), self._answer_s)
+            async with asyncio.timeout(self._answer_s):
+                await self._writer.drain()
         except OSError:
             raise UnreachableError(_CLOSED) from None
         except TimeoutError:
@@ -169,7 +171,9 @@ class Session:
             done, _ = await asyncio.wait([receiving], timeout=self._probe_s)
             if not done:
                 self._send(parser.OFPEchoRequest(PROTOCOL))
-            return await asyncio.wait_for(receiving, self._answer_s)
+            # Not wait_for: where the answer and the end of this session come together, Python 3.11 loses the end.
+            async with asyncio.timeout(self._answer_s):
+                return await receiving
         finally:
             receiving.cancel()
 
