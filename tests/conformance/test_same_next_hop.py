@@ -148,10 +148,12 @@ def test_every_flow_leaves_every_switch_as_it_leaves_the_simulated_sonic_switch(
         assert through_bmv2(layout, wanted, tmp_path) == wanted
         return
     choices = Routing(layout, tuple(switch.routes for switch in layout.plan.switches)).choices
+    routers = {switch.name: switch.mac for switch in layout.plan.switches}
     with open_vswitch(layout.plan, tmp_path) as switches:
         for (flow, entry), hop in wanted.items():
             packet = flow.packet(layout)
-            words = f"in_port={layout.numbers[entry]},udp,nw_src={packet.src},nw_dst={packet.dst},nw_ttl=64"
+            words = f"in_port={layout.numbers[entry]},dl_dst={routers[entry.device]},udp"
+            words += f",nw_src={packet.src},nw_dst={packet.dst},nw_ttl=64"
             words += f",udp_src={packet.udp_source_port},udp_dst=4791"
             number = switches.next_port(entry.device, words)
             assert number, f"{entry.device} drops {words}"
