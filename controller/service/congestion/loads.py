@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from raddle.controller.service.watch.counters import MISSING, STATS, Reading
+from raddle.controller.service.watch.counters import MISSING, STATS, Reading, pauses_of
 from raddle.topology.model import Fabric, PortRef
 
-_FIRST_PAUSE = len(STATS)
 _PLACE = {name: place for place, name in enumerate(STATS)}
 
 
@@ -86,7 +85,7 @@ def _load(before: Sequence[int], now: Sequence[int], seconds: float, speed_bps: 
     return PortLoad(
         sent=of("out_octets") * 8 / seconds / speed_bps,
         received=of("in_octets") * 8 / seconds / speed_bps,
-        paused=min(1.0, max(grown[_FIRST_PAUSE:], default=0) / 1e6 / seconds),
+        paused=min(1.0, max(pauses_of(grown), default=0) / 1e6 / seconds),
         pausing=of("pfc_tx") / seconds,
         marks=of("ecn_marked") / seconds,
         queue_bytes=max(0, now[_PLACE["queue_bytes"]]),

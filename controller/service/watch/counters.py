@@ -71,6 +71,11 @@ class Reading:
     ports: Mapping[str, Sequence[int]]
 
 
+def pauses_of(row: Sequence[int]) -> Sequence[int]:
+    """Of a port's row, the microseconds that each lossless priority was paused."""
+    return row[len(STATS) : (len(STATS) + len(row)) // 2]
+
+
 def port_row(counters: Mapping[str, str], lossless: Sequence[int]) -> list[int]:
     """A port's row of a reading, its queues not counted yet."""
     row = [_sum(counters, names) for names in _PORT.values()]

@@ -149,14 +149,16 @@ def test_a_link_with_bit_errors_is_drained_and_a_hosts_is_told() -> None:
 
 
 def reading(clock_s: float, **stats: int) -> Reading:
-    row = [stats.get(name, 0) for name in STATS] + [stats.get("paused_us", 0)]
+    row = [stats.get(name, 0) for name in STATS] + [stats.get("paused_us", 0), stats.get("queued", 0)]
     return Reading("leaf0", clock_s, True, {"Ethernet16": row, "Ethernet999": row})
 
 
 def test_loads_are_what_grew_between_two_readings() -> None:
     loads = Loads(FABRIC)
     assert not loads.take(reading(1.0))
-    assert loads.take(reading(1.5, out_octets=20 * 10**9, paused_us=100_000, in_errors=2, in_packets=8))
+    assert loads.take(
+        reading(1.5, out_octets=20 * 10**9, paused_us=100_000, queued=10**6, in_errors=2, in_packets=8)
+    )
     load = loads.ports[LEAF0_UP0]
     assert (load.sent, load.paused, load.errors, load.frames) == (0.8, 0.2, 2, 10)  # 20 GB in 0.5 s of 400G
     assert not loads.take(reading(1.5, out_octets=21 * 10**9)), "its clock has not moved on"
