@@ -171,7 +171,7 @@ class Session:
             done, _ = await asyncio.wait([receiving], timeout=self._probe_s)
             if not done:
                 self._send(parser.OFPEchoRequest(PROTOCOL))
-            # Not wait_for: where the answer and the end of this session come together, Python 3.11 loses the end.
+            # Not wait_for: where the answer and the end of this session meet, Python 3.11 loses the end.
             async with asyncio.timeout(self._answer_s):
                 return await receiving
         finally:
