@@ -76,6 +76,12 @@ class Browser:
         assert not self.driver.get_log("browser")
         return held
 
+    def visit(self, address: str) -> None:
+        """Open a live page; what the one before says of its server that has gone is not of this one."""
+        self.driver.get("about:blank")
+        self.driver.get_log("browser")
+        self.driver.get(address)
+
     def is_drawn(self, section: WebElement) -> bool:
         kind = section.get_attribute("data-kind")
         what = {"table": "tbody tr", "blocks": ".block", "tree": ".tree b", "fabric": "svg.fabric g.box"}

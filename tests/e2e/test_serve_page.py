@@ -24,7 +24,7 @@ def test_the_page_fills_shows_a_link_that_dies_and_starts_a_bench(
     address: str,  # noqa: F811
 ) -> None:
     driver = browser.driver
-    driver.get(address)
+    browser.visit(address)
     verdict = lambda: driver.find_element(By.CSS_SELECTOR, ".verdict").text  # noqa: E731
     browser.wait(lambda: "all switches hold what is planned" in verdict())
     assert not browser.section("Rounds").is_displayed()  # nobody updates: no empty axis
@@ -65,7 +65,7 @@ def test_a_switch_that_is_gone_is_one_thing_and_a_phone_sees_the_whole_fabric(
     size = {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": True}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     try:
-        driver.get(address)
+        browser.visit(address)
         driver.execute_script(_TELLS_OF_A_DEAD_SWITCH)
         assert driver.find_element(By.CSS_SELECTOR, ".verdict").text.startswith("1 thing is not well")
         drawing, frame = (driver.find_element(By.CSS_SELECTOR, each) for each in ("svg.fabric", "div.canvas"))
@@ -92,7 +92,7 @@ def test_with_a_controller_a_drain_is_a_round_on_the_page(
             server = next(word for word in iter(controller.stderr.readline, "") if "127.0.0.1:" in word)
             server = re.search(r"127\.0\.0\.1:\d+", server)[0]  # type: ignore[index]
             with served(farm[1], "--controller", "--server", server) as page:
-                browser.driver.get(page)
+                browser.visit(page)
                 verdict = lambda: browser.driver.find_element(By.CSS_SELECTOR, ".verdict").text  # noqa: E731
                 browser.wait(lambda: "all switches hold what is planned" in verdict())
                 with ControllerClient(server) as client:
