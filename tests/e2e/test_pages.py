@@ -97,7 +97,7 @@ class Browser:
     def wait(self, what: Callable[[], bool], seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         while not what():
-            assert time.monotonic() < deadline
+            assert time.monotonic() < deadline, self.driver.find_element(By.TAG_NAME, "body").text[:400]
             time.sleep(0.05)
 
     def click(self, element: WebElement) -> None:

@@ -157,10 +157,10 @@ def test_an_interrupted_command_prints_its_rows_and_ends_with_130(
 ) -> None:
     real = drive_engine
 
-    def drive(switches, workload, settings, progress):
+    def drive(switches, workload, *rest, **more):
         if workload.schedule.size_bytes.sum() > 100 * MIB:
             raise KeyboardInterrupt
-        return real(switches, workload, settings, progress)
+        return real(switches, workload, *rest, **more)
 
     monkeypatch.setattr(lab, "drive", drive)
     result = CliRunner().invoke(app, ["bench", str(pod), "-b", "1M", "-e", "64M", "-f", "64"])
