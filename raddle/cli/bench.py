@@ -38,9 +38,8 @@ from raddle.lab.expect.earlier import read_earlier
 from raddle.lab.run.fault_spans import fault_spans
 from raddle.lab.workloads.matrix_file import read_matrix
 from raddle.lab.workloads.ranks import place_ranks, without_nics
-from raddle.report import to_json
 from raddle.report.earlier import EarlierCurve, beside_lines
-from raddle.report.json_report import jobs_json
+from raddle.report.json_report import jobs_json, to_json
 from raddle.report.model import BenchResult
 from raddle.report.page.bench_page import bench_page
 from raddle.report.run_files import samples_csv

@@ -23,7 +23,8 @@ from raddle.lab.switches.prepared import OWN_SWITCHES, SwitchSource
 from raddle.lab.switches.programmed import program, read_states, switch_farm
 from raddle.lab.workloads.collective import CollectiveJob, collective_demand
 from raddle.lab.workloads.ranks import Scope
-from raddle.report import BenchResult, to_table
+from raddle.report.model import BenchResult
+from raddle.report.table import to_table
 from raddle.sim import Simulation
 from raddle.topology import find
 from raddle.topology.model import PortRef

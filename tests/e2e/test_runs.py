@@ -26,7 +26,7 @@ from raddle.lab.run.settings import RunSettings
 from raddle.lab.run.watch import Watch
 from raddle.lab.switches.programmed import switch_farm
 from raddle.lab.workloads.ranks import Scope
-from raddle.report import to_table
+from raddle.report.table import to_table
 from tests.fabrics import leaf_spine
 
 POD = leaf_spine(more="roce: {congestion_control: none}\n")

@@ -22,7 +22,7 @@ from raddle.lab.collisions import find_job_collisions
 from raddle.lab.switches.programmed import program, read_states, switch_farm
 from raddle.lab.workloads.collective import find_job
 from raddle.lab.workloads.ranks import Scope
-from raddle.report import BenchResult
+from raddle.report.model import BenchResult
 from raddle.state import ArsLoad, ArsObject
 from raddle.topology.model import Fabric
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from raddle.report import BenchResult, Collision, LinkUse, PinSummary, SizeRow, UnfinishedFlow
+from raddle.report.model import BenchResult, Collision, LinkUse, PinSummary, SizeRow, UnfinishedFlow
 
 LINK = "leaf0:Ethernet32 -> spine1:Ethernet0"
 

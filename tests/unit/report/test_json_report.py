@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from raddle.report import to_json
+from raddle.report.json_report import to_json
 
 
 def test_keys_are_sorted_and_the_schema_version_is_there(clean_result):

@@ -6,8 +6,7 @@ from dataclasses import replace
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
-from raddle.report import to_json
-from raddle.report.json_report import jobs_json
+from raddle.report.json_report import jobs_json, to_json
 from raddle.report.model import InputFile, LinkUse
 from raddle.report.run_files import FlowRow, PortRow, RunResult, WatchdogRow, run_document
 from raddle.report.schemas import bench_schema, run_schema

@@ -3,7 +3,8 @@ from dataclasses import replace
 
 import pytest
 
-from raddle.report import Collision, LinkUse, to_table
+from raddle.report.model import Collision, LinkUse
+from raddle.report.table import to_table
 
 # A line of nccl-tests' output.
 HALF = r"\s+([\d.e+]+)\s+([\d.e+]+)\s+([\d.e+]+)\s+(\d+)"

@@ -11,7 +11,7 @@ from raddle import loads, traffic
 from raddle.errors import InputError
 from raddle.lab.bench import BenchRequest, run_bench
 from raddle.lab.workloads.ranks import Scope
-from raddle.report import to_table
+from raddle.report.table import to_table
 from raddle.traffic import registry
 from raddle.traffic.collectives.record import Algorithm, Cells, Collective, Pairs
 from raddle.traffic.collectives.rounds import Round, assemble
