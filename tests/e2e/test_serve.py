@@ -19,6 +19,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 pytest.importorskip("uvicorn", reason="uvicorn is missing")
 pytest.importorskip("starlette", reason="starlette is missing")
@@ -188,6 +191,26 @@ def test_promtool_finds_nothing_wrong_with_metrics_rules_and_their_tests(address
     metrics = get(f"{address}metrics")
     done = subprocess.run(["promtool", "check", "metrics"], input=metrics, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_dashboard_is_what_grafanas_own_types_hold() -> None:
+    board = json.loads((ROOT / "deploy/grafana/raddle.json").read_text())
+    register_default_plugins()
+    read = json.loads(JSONEncoder().encode(Dashboard.from_json(board)))
+    assert lost_of(board, read) == []
+    board["panels"][0]["titel"] = "no such key"
+    assert lost_of(board, read) == [".panels[0].titel"]
+
+
+def lost_of(sent: object, read: object, path: str = "") -> list[str]:
+    """Where `read` lacks a key or has another value than `sent`."""
+    if isinstance(sent, dict) and isinstance(read, dict):
+        keys = [(f"{path}.{key}", value, read.get(key, ...)) for key, value in sent.items()]
+    elif isinstance(sent, list) and isinstance(read, list) and len(sent) == len(read):
+        keys = [(f"{path}[{at}]", *pair) for at, pair in enumerate(zip(sent, read, strict=True))]
+    else:
+        return [] if sent == read else [path]
+    return [each for where, left, right in keys for each in lost_of(left, right, where)]
 
 
 def test_every_panel_of_the_dashboard_has_a_query_and_a_place_of_its_own(tmp_path: Path) -> None:
