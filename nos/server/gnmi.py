@@ -176,9 +176,10 @@ class GnmiService:
         try:
             caller = self._identify(context)
             if self._streams >= MAX_STREAMS:
-                # Refused at once, a client would ask again at once.
-                await asyncio.sleep(_REFUSAL_S)
-                await self._work.turns.come(context.peer())
+                # A client that is refused asks again: so not at once, and one call after the other.
+                async with self._work.turns.refusals.one(context.peer()):
+                    await asyncio.sleep(_REFUSAL_S)
+                await self._work.turns.come(context.peer(), is_stream=True)
             if self._streams >= MAX_STREAMS:
                 raise RpcError(grpc.StatusCode.UNAVAILABLE, "Server connections are at capacity.")
             self._streams += 1

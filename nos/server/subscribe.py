@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -62,24 +62,31 @@ async def subscribe(
         raise RpcError(grpc.StatusCode.NOT_FOUND, "Invalid subscription path: No Subscription")
     paths = [each.path for each in subscriptions]
 
+    is_long = len(paths) > _QUICK_PATHS
+
     def read() -> tuple[Place, list[Query]]:
         place = opened(asked.prefix, paths, others="gnmi_others")
+        go_on()
         return place, parse_queries(asked.prefix, paths)
 
-    place, queries = await run(read) if len(paths) > _QUICK_PATHS else read()
+    place, queries = await run(read, is_long=True) if is_long else read()
     caller.check(place.service)
     caller.check_secrets(place.database, place.tables)
+
+    def feed() -> list[_Feed]:
+        if asked.mode != _List.STREAM:
+            return [_Feed(query) for query in queries]
+        return [_Feed(query, *_schedule(each)) for query, each in zip(queries, subscriptions, strict=True)]
+
+    feeds = await run(feed, is_long=True) if is_long else feed()
     look = _Look(switch, asked, place, run, go_on)
     inbox = _Inbox()
     reader = asyncio.ensure_future(inbox.take(requests))
     try:
         if asked.mode == _List.STREAM:
-            feeds = [
-                _Feed(query, *_schedule(each)) for query, each in zip(queries, subscriptions, strict=True)
-            ]
             answers = _stream(switch, asked, feeds, look, inbox)
         else:
-            answers = _batches(asked, [_Feed(query) for query in queries], look, inbox)
+            answers = _batches(asked, feeds, look, inbox)
         async for answer in answers:
             yield answer
     finally:
@@ -239,7 +246,7 @@ class _Look:
     run: Run
     go_on: GoOn
 
-    async def answers(self, feeds: Iterable[_Feed], whole: bool) -> AsyncIterator[gnmi_pb2.SubscribeResponse]:
+    async def answers(self, feeds: Sequence[_Feed], whole: bool) -> AsyncIterator[gnmi_pb2.SubscribeResponse]:
         """What the client must hear of feeds, all of one moment; made as it reads, a few at a time."""
         databases = self.switch.databases
         waiting = deque(feeds)
@@ -256,7 +263,7 @@ class _Look:
             return made
 
         is_quick = self.place.is_quick(databases)
-        is_long = False
+        is_long = len(feeds) > _QUICK_PATHS
         while waiting:
             made: Answers = make() if is_quick else await self.run(make, is_long=is_long)
             is_long = True

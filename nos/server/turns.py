@@ -77,17 +77,20 @@ class Quota:
 class Turns:
     """The event loop's time, for one client after the other, and of each for one connection after the other.
 
-    Every other turn is for those that have been there for a while, so that a crowd of new ones does not keep
-    them waiting. A call that is taken in costs time too: before a turn is passed on, those at the server's
-    door come in.
+    Turns go round three queues: calls of those that have been there for a while, so that a crowd of new ones
+    does not keep them waiting; calls of the new ones; and streams, whose answers are many and large. A call
+    that is taken in costs time too: before a turn is passed on, those at the server's door come in.
     """
 
     def __init__(self) -> None:
         self.calls = Quota(AT_ONCE)
+        self.refusals = Quota(1)
         self._old: Rounds[asyncio.Future[None]] = Rounds()
         self._new: Rounds[asyncio.Future[None]] = Rounds()
+        self._streams: Rounds[asyncio.Future[None]] = Rounds()
+        self._queues = deque((self._old, self._new, self._streams))
         self._since_s: dict[str, float] = {}
-        self._is_taken = self._is_old_first = False
+        self._is_taken = False
         self._arrived_s = self._passed_s = 0.0
 
     def arrived(self, peer: str) -> None:
@@ -102,12 +105,12 @@ class Turns:
         now_s = time.monotonic()
         return self._old if now_s - self._since_s.get(peer, now_s) > _OLD_S else self._new
 
-    async def come(self, peer: str) -> None:
+    async def come(self, peer: str, is_stream: bool = False) -> None:
         """Return when it is a connection's turn, which lasts until the caller waits for something."""
         loop = asyncio.get_running_loop()
         if self._is_taken:
             mine: asyncio.Future[None] = loop.create_future()
-            self._rounds_of(peer).put(peer, mine)
+            (self._streams if is_stream else self._rounds_of(peer)).put(peer, mine)
             try:
                 await mine
             except asyncio.CancelledError:
@@ -120,15 +123,15 @@ class Turns:
     def _pass_on(self) -> None:
         """Let the next one have the loop."""
         now_s = time.monotonic()
-        is_waited_for = bool(self._old or self._new)
+        is_waited_for = any(self._queues)
         if is_waited_for and now_s - self._arrived_s < _QUIET_S and now_s - self._passed_s < _AT_DOOR_S:
             asyncio.get_running_loop().call_later(_QUIET_S - (now_s - self._arrived_s), self._pass_on)
             return
         self._passed_s = now_s
-        self._is_old_first = not self._is_old_first
-        first, second = (self._old, self._new) if self._is_old_first else (self._new, self._old)
-        while (following := first.take() or second.take()) is not None:
-            if not following.done():
+        while any(self._queues):
+            self._queues.rotate(-1)
+            following = self._queues[-1].take()
+            if following is not None and not following.done():
                 following.set_result(None)
                 return
         self._is_taken = False

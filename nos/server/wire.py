@@ -68,16 +68,21 @@ def gnmi_handler(service: GnmiService, work: Work) -> grpc.GenericRpcHandler:
 
         async def read() -> AsyncIterator[Message]:
             async for data in requests:
-                await turns.come(peer)
                 try:
-                    yield gnmi_pb2.SubscribeRequest.FromString(data)
+                    if len(data) > _LARGE_BYTES:
+                        request = await work.parse(peer, partial(gnmi_pb2.SubscribeRequest.FromString, data))
+                        await turns.come(peer, is_stream=True)
+                    else:
+                        await turns.come(peer, is_stream=True)
+                        request = gnmi_pb2.SubscribeRequest.FromString(data)
+                    yield request
                 except DecodeError:
                     await context.abort(grpc.StatusCode.INTERNAL, "received error from client")
 
         turns.arrived(peer)
-        await turns.come(peer)
+        await turns.come(peer, is_stream=True)
         async for response in service.Subscribe(read(), context):
-            await turns.come(peer)
+            await turns.come(peer, is_stream=True)
             yield response
 
     handlers: dict[str, Any] = {

@@ -103,7 +103,7 @@ def apply(
             print(_watched(results), file=sys.stderr)
     if not as_json:
         print(first_boot_text(model.first_boot), end="", file=sys.stderr)
-    print(*_warnings(results), sep="\n", end="", file=sys.stderr)
+    print(*_warnings(results, take_over), sep="\n", end="", file=sys.stderr)
     raise_errors(results)
     if any(result.held or result.bootstrap or result.waiting for result in results):
         raise typer.Exit(1)
@@ -134,11 +134,10 @@ def _way_in(names: tuple[str, ...]) -> str:
 def _line(result: SwitchResult) -> str:
     if result.state in ("unreachable", "unknown", "failed"):
         return f"{result.switch:<12} {result.state}"
+    changes = _counted(len(result.changes), "change")
     if result.held:
-        return f"{result.switch:<12} held back, {len(result.changes)} changes"
-    word = _REQUESTS[result.protocol]
-    count = f"{result.sets} {word}" + ("s" if result.sets != 1 else "")
-    line = f"{result.switch:<12} {len(result.changes)} changes in {count}, verified"
+        return f"{result.switch:<12} held back, {changes}"
+    line = f"{result.switch:<12} {changes} in {_counted(result.sets, _REQUESTS[result.protocol])}, verified"
     if result.bootstrap:
         line += (
             f"; {len(result.bootstrap)} of them need{'s' * (len(result.bootstrap) == 1)} a new config_db.json"
@@ -157,6 +156,10 @@ def _watched(results: tuple[SwitchResult, ...]) -> str:
     return f"watched {len(seen)} switches for up to {longest_s:.1f} s: {', '.join(what)}"
 
 
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
 _REQUESTS = {"gnmi": "Set", "p4runtime": "Write", "openflow": "message"}
 
 
@@ -165,19 +168,19 @@ def _cost(results: tuple[SwitchResult, ...]) -> str:
     counts = Counter[str]()
     for result in results:
         counts[_REQUESTS[result.protocol]] += result.planned_sets
-    text = ", ".join(f"{count} {word}s" for word, count in counts.items())
+    text = ", ".join(_counted(count, word) for word, count in counts.items())
     if "Set" not in counts:
         return text
     slowest_s = max(result.estimate_s for result in results)
     return f"{text}; on SONiC hardware about {slowest_s:.0f} s for the switch with most to change"
 
 
-def _warnings(results: tuple[SwitchResult, ...]) -> Iterator[str]:
+def _warnings(results: tuple[SwitchResult, ...], take_over: bool) -> Iterator[str]:
     for result in results:
         if result.held:
             yield f"{result.switch}: {result.held}\n  hint: give --allow-flap when that is no harm\n"
         if result.foreign:
-            yield foreign_text(result)
+            yield foreign_text(result, take_over)
         if result.bootstrap:
             first, count = result.bootstrap[0], len(result.bootstrap)
             what = f"{count} entries cannot" if count > 1 else "1 entry cannot"

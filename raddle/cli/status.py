@@ -73,8 +73,8 @@ def first_boot_text(sections: tuple[str, ...]) -> str:
     )
 
 
-def foreign_text(result: SwitchResult) -> str:
-    """What is left on a switch because raddle never wrote it."""
+def foreign_text(result: SwitchResult, take_over: bool = False) -> str:
+    """What is left on a switch because raddle never wrote it; `take_over`: what it could is deleted."""
     count = len(result.foreign)
     what = (
         "1 entry that raddle never wrote stays"
@@ -84,6 +84,8 @@ def foreign_text(result: SwitchResult) -> str:
     hint = (
         "'ovs-ofctl del-flows SWITCH cookie=COOKIE/-1' removes what nobody needs any more"
         if result.protocol == "openflow"
+        else "not of the fabric's ports, or ignored by the fabric file: remove by hand what is to go"
+        if take_over
         else "'raddle apply --take-over' deletes those of the fabric's ports"
     )
     return f"{result.switch}: {what}, the first {result.foreign[0]}\n  hint: {hint}\n"

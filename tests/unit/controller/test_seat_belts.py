@@ -155,7 +155,11 @@ def test_what_raddle_wrote_goes_when_the_plan_wants_it_no_more(hall: Hall) -> No
 
 def test_take_over_deletes_what_is_of_the_fabrics_ports_and_nothing_else(hall: Hall) -> None:
     grown(hall)
-    assert hall.run("apply", "--take-over").exit_code == 0
+    done = hall.run("apply", "--take-over")
+    assert done.exit_code == 0
+    assert "leaf0: 5 entries that raddle never wrote stay" in done.stderr
+    assert "not of the fabric's ports, or ignored by the fabric file" in done.stderr
+    assert "raddle apply --take-over" not in done.stderr
     after = hall.switches["leaf0"].config
     gone = {(table, key) for table, rows in THEIRS.items() for key in rows if key not in after.get(table, {})}
     assert gone == {("INTERFACE", "Ethernet0|192.0.2.0/31"), ("STATIC_ROUTE", "default|198.51.100.0/24")}

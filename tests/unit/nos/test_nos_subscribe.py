@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -185,3 +186,16 @@ def test_a_stream_that_is_left_leaves_no_watcher_behind(served: Served) -> None:
 
 def test_no_sample_interval_means_one_second() -> None:
     assert _schedule(gnmi_pb2.Subscription(mode=gnmi_pb2.SAMPLE)) == (True, 1.0)
+
+
+def test_refused_subscriptions_of_a_connection_end_one_after_the_other(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ended all at once, their client's next calls would come at once, and keep others at the door."""
+    monkeypatch.setattr("raddle.nos.server.gnmi.MAX_STREAMS", 0)
+    monkeypatch.setattr("raddle.nos.server.gnmi._REFUSAL_S", 0.2)
+    began_s = time.monotonic()
+    sessions = [Session(served[1], request("CONFIG_DB", "PORT")) for _ in range(4)]
+    ends = [session.close() for session in sessions]
+    assert ends == [("UNAVAILABLE", "Server connections are at capacity.")] * 4
+    assert time.monotonic() - began_s >= 4 * 0.2

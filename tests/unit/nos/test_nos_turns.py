@@ -221,3 +221,22 @@ def test_all_work_ends_when_the_switches_stop() -> None:
         assert time.monotonic() - start_s < 30 * STOP_S
 
     asyncio.run(go())
+
+
+def test_a_call_waits_for_no_streams_however_many_have_answers() -> None:
+    async def order() -> list[str]:
+        turns, served = Turns(), []
+
+        async def answer(peer: str) -> None:
+            await turns.come(peer, is_stream=True)
+            served.append(peer)
+
+        async def call() -> None:
+            await turns.come(LITTLE)
+            served.append(LITTLE)
+
+        streams = [answer(f"ipv4:127.0.0.1:{port}") for port in range(10, 40)]
+        await asyncio.gather(*streams, call())
+        return served
+
+    assert asyncio.run(order()).index(LITTLE) <= 3
