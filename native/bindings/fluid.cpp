@@ -23,9 +23,11 @@ void require_flow(const FluidFlows& flows, std::uint32_t flow, bool is_started) 
 
 void bind_flows(nb::module_& m) {
   nb::class_<FluidFlows>(m, "FluidFlows")
-      .def("__init__", [](FluidFlows* self, const Column<double>& link_bps, std::size_t flows, double instant_ps) {
-        new (self) FluidFlows(values(link_bps), flows, instant_ps);
-      }, nb::kw_only(), nb::arg("link_bps").noconvert(), "flows"_a, "instant_ps"_a = 1e-6)
+      .def("__init__", [](FluidFlows* self, const Column<double>& link_bps, std::size_t flows, double instant_ps,
+                          double rounded) {
+        require(rounded >= 0 && rounded < 1, "a share of a size is below 1");
+        new (self) FluidFlows(values(link_bps), flows, instant_ps, rounded);
+      }, nb::kw_only(), nb::arg("link_bps").noconvert(), "flows"_a, "instant_ps"_a = 1e-6, "rounded"_a = 0.0)
       .def_prop_ro("now_ps", &FluidFlows::now)
       .def_prop_ro("next_end_ps", &FluidFlows::next_end)
       .def("go_to", [](FluidFlows& flows, double time_ps) {
@@ -53,7 +55,8 @@ void bind_flows(nb::module_& m) {
         return array(std::move(rates));
       })
       .def_prop_ro("solved", [](const FluidFlows& flows) { return flows.rates().solved(); })
-      .def_prop_ro("recalled", [](const FluidFlows& flows) { return flows.rates().recalled(); });
+      .def_prop_ro("recalled", [](const FluidFlows& flows) { return flows.rates().recalled(); })
+      .def_prop_ro("rounded", &FluidFlows::rounded);
 }
 
 }  // namespace

@@ -16,8 +16,9 @@ class FluidFlows {
  public:
   static constexpr double forever = std::numeric_limits<double>::infinity();
 
-  // Capacities are in bit/s. What happens within `instant` picoseconds happens at one instant.
-  FluidFlows(std::vector<double> capacity, std::size_t flows, double instant);
+  // Capacities are in bit/s. What happens within `instant` picoseconds happens at one instant. While MaxMin::many
+  // flows are under way, one of which no more than the share `rounded` is left ends with the next that ends.
+  FluidFlows(std::vector<double> capacity, std::size_t flows, double instant, double rounded = 0);
 
   double now() const { return now_; }
   double next_end() { return drop_old(), ends_.empty() ? forever : ends_.front().time; }
@@ -39,10 +40,11 @@ class FluidFlows {
   double rate(std::uint32_t flow) const { return rates_.rate(flow); }
   bool is_started(std::uint32_t flow) const { return rates_.is_started(flow); }
   const MaxMin& rates() const { return rates_; }
+  std::uint64_t rounded() const { return rounded_flows_; }  // that ended early
 
  private:
   struct Moving {
-    double left = 0, since = 0, rate = 0;
+    double size = 0, left = 0, since = 0, rate = 0;
     double weight = 1;
     std::uint32_t version = 0;
     std::uint8_t strict_class = 0;
@@ -57,13 +59,16 @@ class FluidFlows {
   };
 
   void drop_old();
+  void tidy_ends();
+  bool ends_now() const;
   void plan_end(std::uint32_t flow);
 
   MaxMin rates_;
   std::vector<Moving> flows_;
   std::vector<End> ends_;  // heap
   std::vector<std::uint32_t> ended_;
-  double instant_;
+  double instant_, rounded_share_;
+  std::uint64_t rounded_flows_ = 0;
   double now_ = 0;
 };
 

@@ -21,12 +21,14 @@ namespace raddle {
 struct Taken {
   std::uint32_t link;
   double part = 1;
-  bool is_load = false;    // it takes that of the link without being limited by it: acknowledgements
+  bool is_load = false;    // it takes that of the link without being limited by it: acknowledgements; these come last
   std::uint32_t place = 0;  // in the link's list, MaxMin's own
 };
 
 class MaxMin {
  public:
+  static constexpr std::size_t many = 4096;  // flows that are treated as a crowd
+
   MaxMin(std::vector<double> capacity, std::size_t flows);
 
   // Units: those of the rates. A link of capacity 0 stops its flows.
@@ -41,17 +43,19 @@ class MaxMin {
   bool is_started(std::uint32_t flow) const { return flows_[flow].is_started; }
   double capacity(std::uint32_t link) const { return links_[link].capacity; }
   std::size_t links() const { return links_.size(); }
+  std::size_t flows() const { return started_; }  // under way
   std::uint64_t solved() const { return solved_; }      // sets of flows that were computed
   std::uint64_t recalled() const { return recalled_; }  // and that had been before
 
  private:
   struct Place {
     std::uint32_t flow, index;  // of the link in the flow's path
+    bool is_load;
   };
   struct Link {
     double capacity = 0;
     double demand = 0;             // of its flows at their own most
-    double load = 0, left = 0, weight = 0;
+    double load = 0, next_load = 0, left = 0, weight = 0;
     std::uint32_t growing = 0;     // flows that still grow
     bool is_seen = false, is_seed = false;
     std::vector<Place> flows;
@@ -60,7 +64,7 @@ class MaxMin {
     double rate = 0, weight = 1, most = 0;
     std::uint64_t key = 0;
     std::uint8_t strict_class = 0;
-    bool is_started = false, is_seen = false, is_frozen = false, is_seed = false;
+    bool is_started = false, is_seen = false, is_seed = false;
     std::vector<Taken> path;
   };
   struct Key {
@@ -84,7 +88,7 @@ class MaxMin {
   void compute();
   void fill();
   void fill_class(std::size_t first, std::size_t end);
-  void freeze(Flow& flow, double rate);
+  void freeze(std::uint32_t flow, double rate);
   bool refresh_loads();
   void report();
 
@@ -93,9 +97,10 @@ class MaxMin {
   std::vector<std::uint32_t> seed_flows_, seed_links_;
   std::vector<std::uint32_t> gathered_, gathered_links_;  // what a change can reach
   std::vector<double> before_;
+  std::vector<std::uint8_t> grows_;  // by flow: of the class that is being filled, and not frozen
   std::vector<std::uint32_t> changed_;
   std::unordered_map<Key, Rates, KeyHash> known_;
-  std::size_t kept_ = 0;
+  std::size_t kept_ = 0, started_ = 0;
   std::uint64_t solved_ = 0, recalled_ = 0;
 };
 

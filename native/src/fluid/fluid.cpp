@@ -8,13 +8,14 @@ namespace raddle {
 
 namespace {
 
-constexpr double instant = 0.5;  // ps: results are whole picoseconds
+constexpr double instant = 0.5;   // ps: results are whole picoseconds
+constexpr double rounded = 1e-4;  // of a message, where many are under way
 
 }  // namespace
 
 Fluid::Fluid(const Simulation& forwarding)
     : forwarding_(forwarding), tables_(forwarding.tables()), nic_(tables_.network.nic), work_(tables_.work),
-      moving_({}, 0, instant), pairs_(work_.qp_src.size()), waits_(tables_.waits),
+      moving_({}, 0, instant, rounded), pairs_(work_.qp_src.size()), waits_(tables_.waits),
       is_dark_(tables_.ports.size(), false) {
   std::uint8_t priority = priorities;
   for (QpId qp = 0; qp < pairs_.size(); ++qp) {
@@ -59,7 +60,7 @@ void Fluid::add_links() {
   capacity.push_back(0);
   windows_ = static_cast<std::uint32_t>(capacity.size());
   if (nic_.window > 0) capacity.resize(capacity.size() + pairs_.size(), FluidFlows::forever);
-  moving_ = FluidFlows(std::move(capacity), pairs_.size(), instant);
+  moving_ = FluidFlows(std::move(capacity), pairs_.size(), instant, rounded);
 }
 
 void Fluid::start_all() {

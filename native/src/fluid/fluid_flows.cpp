@@ -10,8 +10,8 @@ constexpr double ps_per_s = 1e12;
 
 }  // namespace
 
-FluidFlows::FluidFlows(std::vector<double> capacity, std::size_t flows, double instant)
-    : rates_(std::move(capacity), flows), flows_(flows), instant_(instant) {}
+FluidFlows::FluidFlows(std::vector<double> capacity, std::size_t flows, double instant, double rounded)
+    : rates_(std::move(capacity), flows), flows_(flows), instant_(instant), rounded_share_(rounded) {}
 
 void FluidFlows::drop_old() {
   while (!ends_.empty() && ends_.front().version != flows_[ends_.front().flow].version) {
@@ -20,11 +20,27 @@ void FluidFlows::drop_old() {
   }
 }
 
+// Most ends are planned anew before they come: where these are the most, they go.
+void FluidFlows::tidy_ends() {
+  if (ends_.size() < 4 * rates_.flows() + MaxMin::many) return;
+  std::erase_if(ends_, [&](const End& end) { return end.version != flows_[end.flow].version; });
+  std::make_heap(ends_.begin(), ends_.end());
+}
+
+// Whether the flow that ends next does so now.
+bool FluidFlows::ends_now() const {
+  const End& end = ends_.front();
+  if (end.time <= now_ + instant_) return true;
+  if (rounded_share_ == 0 || ended_.empty() || rates_.flows() < MaxMin::many) return false;
+  return left(end.flow, now_) <= rounded_share_ * flows_[end.flow].size;
+}
+
 const std::vector<std::uint32_t>& FluidFlows::go_to(double time) {
   now_ = time;
   ended_.clear();
-  for (drop_old(); !ends_.empty() && ends_.front().time <= now_ + instant_; drop_old()) {
+  for (drop_old(); !ends_.empty() && ends_now(); drop_old()) {
     const std::uint32_t flow = ends_.front().flow;
+    if (ends_.front().time > now_ + instant_) ++rounded_flows_;
     ++flows_[flow].version;
     flows_[flow].left = 0;
     flows_[flow].since = now_;
@@ -40,6 +56,7 @@ void FluidFlows::start(std::uint32_t id, const std::vector<Taken>& path, double 
   if (rates_.is_started(id)) rates_.stop(id);  // it has ended at this instant
   Moving& flow = flows_[id];
   ++flow.version;
+  flow.size = bits;
   flow.left = bits;
   flow.since = now_;
   flow.rate = 0;
@@ -51,6 +68,7 @@ void FluidFlows::start(std::uint32_t id, const std::vector<Taken>& path, double 
 
 void FluidFlows::go_on(std::uint32_t id, double bits) {
   Moving& flow = flows_[id];
+  flow.size = bits;
   flow.left = bits;
   flow.since = now_;
   flow.has_ended = false;
@@ -83,6 +101,7 @@ void FluidFlows::solve() {
     flow.rate = rates_.rate(id);
     plan_end(id);
   }
+  tidy_ends();
 }
 
 double FluidFlows::left(std::uint32_t id, double time) const {

@@ -27,7 +27,8 @@ std::uint64_t mix(std::uint64_t key, double value) { return mix(key, std::bit_ca
 
 }  // namespace
 
-MaxMin::MaxMin(std::vector<double> capacity, std::size_t flows) : links_(capacity.size()), flows_(flows) {
+MaxMin::MaxMin(std::vector<double> capacity, std::size_t flows) 
+    : links_(capacity.size()), flows_(flows), grows_(flows, 0) {
   for (std::size_t i = 0; i < capacity.size(); ++i) links_[i].capacity = capacity[i];
 }
 
@@ -83,12 +84,13 @@ void MaxMin::start(std::uint32_t id, const std::vector<Taken>& path, double weig
   flow.weight = weight;
   flow.strict_class = strict_class;
   flow.is_started = true;
+  ++started_;
   flow.rate = 0;
   set_most(id);
   for (std::uint32_t index = 0; index < flow.path.size(); ++index) {
     Link& link = links_[flow.path[index].link];
     flow.path[index].place = static_cast<std::uint32_t>(link.flows.size());
-    link.flows.push_back({id, index});
+    link.flows.push_back({id, index, flow.path[index].is_load});
   }
   count_demand(flow, 1);
   seed_flow(id);
@@ -109,6 +111,7 @@ void MaxMin::stop(std::uint32_t id) {
     if (link.flows.empty()) link.demand = 0;
   }
   flow.is_started = false;
+  --started_;
   flow.rate = 0;
 }
 
@@ -198,7 +201,11 @@ void MaxMin::sort_gathered() {
 // CORRECTNESS: what flows take as loads depends on the rates, which depend on what the loads leave; rounds end when
 // both fit each other.
 void MaxMin::compute() {
-  for (const std::uint32_t link : gathered_links_) links_[link].load = 0;
+  if (gathered_.size() < many) {
+    for (const std::uint32_t link : gathered_links_) links_[link].load = 0;
+  } else {
+    refresh_loads();
+  }
   for (int round = 0; round < most_rounds; ++round) {
     fill();
     if (!refresh_loads()) return;
@@ -209,7 +216,6 @@ void MaxMin::fill() {
   for (const std::uint32_t link : gathered_links_) {
     links_[link].left = std::max(links_[link].capacity - links_[link].load, 0.0);
   }
-  for (const std::uint32_t flow : gathered_) flows_[flow].is_frozen = false;
   for (std::size_t first = 0; first < gathered_.size();) {
     std::size_t end = first;
     const std::uint8_t strict_class = flows_[gathered_[first]].strict_class;
@@ -227,13 +233,13 @@ void MaxMin::fill_class(std::size_t first, std::size_t end) {
   }
   for (std::size_t i = first; i < end; ++i) {
     const Flow& flow = flows_[gathered_[i]];
+    grows_[gathered_[i]] = 1;
     for (const Taken& taken : flow.path) {
       if (taken.is_load) continue;
       links_[taken.link].weight += taken.part * flow.weight;
       ++links_[taken.link].growing;
     }
   }
-  const std::uint8_t strict_class = flows_[gathered_[first]].strict_class;
   using Full = std::pair<double, std::uint32_t>;  // level at which a link is full
   std::priority_queue<Full, std::vector<Full>, std::greater<>> full;
   const auto level_of = [&](std::uint32_t link) { return std::max(links_[link].left, 0.0) / links_[link].weight; };
@@ -242,13 +248,13 @@ void MaxMin::fill_class(std::size_t first, std::size_t end) {
   }
   std::size_t next = first;
   while (next < end) {
-    Flow& least = flows_[gathered_[next]];
-    if (least.is_frozen) {
+    const std::uint32_t least = gathered_[next];
+    if (grows_[least] == 0) {
       ++next;
       continue;
     }
-    if (full.empty() || least.most / least.weight <= full.top().first) {
-      freeze(least, least.most);
+    if (full.empty() || flows_[least].most / flows_[least].weight <= full.top().first) {
+      freeze(least, flows_[least].most);
       continue;
     }
     const auto [level, link] = full.top();
@@ -260,16 +266,14 @@ void MaxMin::fill_class(std::size_t first, std::size_t end) {
       continue;
     }
     for (const Place& place : links_[link].flows) {
-      Flow& flow = flows_[place.flow];
-      if (!flow.is_frozen && flow.strict_class == strict_class && !flow.path[place.index].is_load) {
-        freeze(flow, level * flow.weight);
-      }
+      if (grows_[place.flow] != 0 && !place.is_load) freeze(place.flow, level * flows_[place.flow].weight);
     }
   }
 }
 
-void MaxMin::freeze(Flow& flow, double rate) {
-  flow.is_frozen = true;
+void MaxMin::freeze(std::uint32_t id, double rate) {
+  Flow& flow = flows_[id];
+  grows_[id] = 0;
   flow.rate = rate;
   for (const Taken& taken : flow.path) {
     if (taken.is_load) continue;
@@ -282,16 +286,18 @@ void MaxMin::freeze(Flow& flow, double rate) {
 
 // Whether some link's load has changed by more than a little.
 bool MaxMin::refresh_loads() {
+  for (const std::uint32_t link : gathered_links_) links_[link].next_load = 0;
+  for (const std::uint32_t id : gathered_) {
+    const Flow& flow = flows_[id];
+    for (auto taken = flow.path.rbegin(); taken != flow.path.rend() && taken->is_load; ++taken) {
+      links_[taken->link].next_load += taken->part * flow.rate;
+    }
+  }
   bool has_changed = false;
   for (const std::uint32_t id : gathered_links_) {
     Link& link = links_[id];
-    double load = 0;
-    for (const Place& place : link.flows) {
-      const Flow& flow = flows_[place.flow];
-      if (flow.path[place.index].is_load) load += flow.path[place.index].part * flow.rate;
-    }
-    has_changed = has_changed || std::abs(load - link.load) > settled * link.capacity;
-    link.load = load;
+    has_changed = has_changed || std::abs(link.next_load - link.load) > settled * link.capacity;
+    link.load = link.next_load;
   }
   return has_changed;
 }

@@ -218,3 +218,37 @@ def test_random_runs_end_when_exact_ones_do(seed: int) -> None:
     strict = [rng.choice((0, 0, 3)) for _ in flows] if seed % 3 == 0 else []
     ends, _ = run_fluid(gbps, flows, strict=strict)
     assert ends == pytest.approx([float(end) for end in exact_ends(gbps, flows, strict)], rel=1e-9)
+
+
+def drained_shares(count: int, rounded: float) -> tuple[np.ndarray, FluidFlows]:
+    """What of each flow's size has drained when it ends, by its rates over time; and the engine at its end."""
+    rng = np.random.default_rng(count)
+    engine = FluidFlows(link_bps=np.full(64, 1e11), flows=count, rounded=rounded)
+    size_bytes = 1e6 * (1 + 1e-3 * rng.random(count))
+    for flow in range(count):
+        engine.start(flow, rng.choice(64, 2, replace=False).astype(np.uint32), size_bytes[flow])
+    engine.solve()
+    drained, shares, last_ps = np.zeros(count), np.zeros(count), 0.0
+    while engine.next_end_ps != float("inf"):
+        rates_bps, now_ps = engine.rates_bps(), engine.next_end_ps
+        drained += rates_bps * (now_ps - last_ps) / 8e12
+        last_ps = now_ps
+        ended = engine.go_to(now_ps)
+        shares[ended] = drained[ended] / size_bytes[ended]
+        engine.solve()
+    return shares, engine
+
+
+def test_flows_of_a_crowd_end_at_most_the_stated_share_early() -> None:
+    shares, engine = drained_shares(5000, rounded=1e-3)
+    assert engine.rounded > 500
+    assert np.count_nonzero(shares < 1 - 1e-9) <= engine.rounded
+    assert shares.min() >= 1 - 1e-3 - 1e-9
+    assert shares.max() <= 1 + 1e-6
+    assert engine.solved < 4500
+
+
+def test_flows_of_a_small_number_are_not_rounded() -> None:
+    shares, engine = drained_shares(300, rounded=1e-3)
+    assert engine.rounded == 0
+    assert shares == pytest.approx(1, rel=1e-6)
