@@ -221,7 +221,7 @@ def test_random_runs_end_when_exact_ones_do(seed: int) -> None:
 
 
 def drained_shares(count: int, rounded: float) -> tuple[np.ndarray, FluidFlows]:
-    """What of each flow's size has drained when it ends, by its rates over time; and the engine at its end."""
+    """What of each flow's size has drained when it ends, by its rates over time; and the engine then."""
     rng = np.random.default_rng(count)
     engine = FluidFlows(link_bps=np.full(64, 1e11), flows=count, rounded=rounded)
     size_bytes = 1e6 * (1 + 1e-3 * rng.random(count))
