@@ -195,6 +195,29 @@ def test_colours_follow_what_is_chosen_and_the_theme(browser: Browser, tmp_path:
     assert not browser.driver.get_log("browser")
 
 
+def test_paper_holds_the_whole_page_and_the_screen_comes_back(browser: Browser, tmp_path: Path) -> None:
+    (tmp_path / "flows.csv").write_text(INCAST)
+    raddle(
+        tmp_path, "simulate", "leaf-spine-16", "--flows", "flows.csv", "-o", "out", "--series", "20us",
+        "--html", "run.html",
+    )  # fmt: skip
+    browser.open(tmp_path / "run.html")
+    browser.click(browser.all("button.theme")[0])
+    theme = browser.driver.execute_script("return document.documentElement.dataset.theme")
+    seen = "return [...document.querySelectorAll('.chart svg, svg.fabric, table')].map(e => e.getBoundingClientRect().right)"
+    on_screen = browser.driver.execute_script(seen)
+    assert max(on_screen) > 800
+    browser.driver.execute_script("dispatchEvent(new Event('beforeprint'))")
+    assert max(browser.driver.execute_script(seen)) <= 701 + min(
+        each["x"] for each in (main.location for main in browser.all("main"))
+    )
+    assert browser.driver.execute_script("return document.documentElement.dataset.theme") == "light"
+    browser.driver.execute_script("dispatchEvent(new Event('afterprint'))")
+    assert browser.driver.execute_script(seen) == on_screen
+    assert browser.driver.execute_script("return document.documentElement.dataset.theme") == theme
+    assert not browser.driver.get_log("browser")
+
+
 def test_a_failed_expectation_stands_in_the_first_screen(browser: Browser, tmp_path: Path) -> None:
     (tmp_path / "fast.yaml").write_text(SCENARIO)
     raddle(tmp_path, "run", "fast.yaml", "--html", "run.html", code=1)

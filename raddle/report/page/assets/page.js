@@ -47,7 +47,8 @@ function text(value, unit = "", digits = 4) {
   if (unit === "s") return scaled(value, SECONDS, digits);
   if (unit === "bytes") return scaled(value, BYTES, digits);
   if (unit === "bit/s") return scaled(value, BITS, digits);
-  const plain = Number.isInteger(value) ? value.toLocaleString("en") : String(+value.toPrecision(digits));
+  const plain = Math.abs(value) >= 1000 || Number.isInteger(value)
+    ? Math.round(value).toLocaleString("en") : String(+value.toPrecision(digits));
   return unit ? `${plain} ${unit}` : plain;
 }
 const header = (axis) => axis.name + (axis.unit && axis.unit !== "ratio" ? ` (${axis.unit})` : "");
@@ -114,6 +115,10 @@ function byteSteps(axis, values) {
   const interval = 2 ** Math.floor(Math.log2(most / 3));
   return { interval, max: Math.ceil(most / interval) * interval };
 }
+// A logarithmic axis of less than a decade would have no mark but its ends.
+function isLog(axis, values) {
+  return axis.log && Math.max(...values) >= 10 * Math.min(...values);
+}
 const tooltip = (extra) => ({ confine: true, textStyle: { fontSize: 12 }, ...extra });
 
 const KINDS = {
@@ -126,9 +131,10 @@ const KINDS = {
       tooltip: tooltip({ trigger: "axis", formatter: (points) => [`<b>${text(points[0].value[0], x.unit)}</b>`,
         ...points.map((point) => `${point.marker}${echarts.format.encodeHTML(point.seriesName)}: ` +
           text(point.value[1], y.unit))].join("<br>") }),
-      xAxis: { ...axis, type: x.log ? "log" : "value", logBase: x.unit === "bytes" ? 2 : 10, name: x.name,
-        nameLocation: "middle", nameGap: 26, min: x.log || x.name === "seed" ? "dataMin" : null,
-        minInterval: x.name === "seed" ? 1 : 0,
+      xAxis: { ...axis, type: isLog(x, curves.flatMap((c) => c.points.map((p) => p[0]))) ? "log" : "value",
+        logBase: x.unit === "bytes" ? 2 : 10, name: x.name, nameLocation: "middle", nameGap: 26,
+        min: x.log || x.name === "seed" ? "dataMin" : null, minInterval: x.name === "seed" ? 1 : 0,
+        ...(x.unit === "h" ? { interval: 3, max: "dataMax" } : {}),
         axisLabel: { color: dim, hideOverlap: true, formatter: (value) => text(value, x.unit, 3) } },
       yAxis: { ...axis, ...byteSteps(y, curves.flatMap((c) => c.points.map((p) => p[1] ?? 0))), type: y.log ? "log" : "value", name: header({ ...y, unit: ["s", "bytes", "bit/s"]
         .includes(y.unit) ? "" : y.unit }), nameTextStyle: { align: "left", color: dim },
@@ -522,6 +528,15 @@ function build() {
     clearTimeout(wait);
     wait = setTimeout(() => { charts.forEach((each) => each.place.isConnected && each.drawn?.resize()); redraws.forEach((redraw) => redraw()); }, 120);
   });
+  addEventListener("beforeprint", () => paper(true));
+  addEventListener("afterprint", () => paper(false));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", (event) => theme(event.matches ? "dark" : "light"));
+}
+// On paper the page is light and as wide as a sheet, and what was measured to the window is drawn anew.
+let onScreen = null;
+function paper(isPaper) {
+  if (isPaper) onScreen = isDark() ? "dark" : "light";
+  root.classList.toggle("paper", isPaper);
+  theme(isPaper ? "light" : onScreen);
 }
 build();
