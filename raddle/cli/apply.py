@@ -26,7 +26,14 @@ from raddle.cli.options import (
 )
 from raddle.cli.plan import changes_text
 from raddle.cli.progress import progress_bar
-from raddle.cli.status import boot_needs, first_boot_text, foreign_text, raise_errors, results_json
+from raddle.cli.status import (
+    boot_needs,
+    first_boot_text,
+    foreign_text,
+    hash_text,
+    raise_errors,
+    results_json,
+)
 from raddle.controller.ledger import Ledger, apply_recorded
 from raddle.controller.plan.model import Plan
 from raddle.controller.reconcile import Past, PushPolicy, SwitchResult, apply_plan
@@ -104,6 +111,7 @@ def apply(
     if not as_json:
         print(first_boot_text(model.first_boot), end="", file=sys.stderr)
     print(*_warnings(results, take_over), sep="\n", end="", file=sys.stderr)
+    print(hash_text(held.plan, results), end="", file=sys.stderr)
     raise_errors(results)
     if any(result.held or result.bootstrap or result.waiting for result in results):
         raise typer.Exit(1)

@@ -23,7 +23,9 @@ from raddle.cli.options import (
     plan_applied,
 )
 from raddle.controller.ledger import Ledger
+from raddle.controller.plan.model import Plan
 from raddle.controller.reconcile import Past, SwitchResult, check, read_links
+from raddle.controller.southbound.openflow.tables import HASH_NOTE
 from raddle.errors import UnreachableError
 from raddle.topology.yaml.placing import placed
 
@@ -57,6 +59,7 @@ def status(
     for result in results:
         if result.foreign:
             print(foreign_text(result), end="", file=sys.stderr)
+    print(hash_text(plan, results), end="", file=sys.stderr)
     raise_errors(results)
     if any(result.changes for result in results):
         raise typer.Exit(1)
@@ -89,6 +92,15 @@ def foreign_text(result: SwitchResult, take_over: bool = False) -> str:
         else "'raddle apply --take-over' deletes those of the fabric's ports"
     )
     return f"{result.switch}: {what}, the first {result.foreign[0]}\n  hint: {hint}\n"
+
+
+def hash_text(plan: Plan, results: tuple[SwitchResult, ...]) -> str:
+    """What a plan that spreads by hashes is not on OpenFlow switches."""
+    names = {result.switch for result in results if result.protocol == "openflow"}
+    groups = (route for switch in plan.switches if switch.name in names for route in switch.routes)
+    if plan.routing != "ecmp" or all(len(route.next_hops) < 2 for route in groups):
+        return ""
+    return f"note: {HASH_NOTE}\n  hint: '--routing pinned' does not go by a hash (docs/openflow.md)\n"
 
 
 def boot_needs(path: str) -> str:

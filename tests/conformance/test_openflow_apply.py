@@ -117,6 +117,7 @@ def test_apply_programs_what_connects_and_status_and_drift_read_it_back(bench: B
     assert f"spine1       10 differences, the first: {first}" in before.stdout
     applied = bench.run("apply")
     assert (applied.exit_code, applied.stdout.count("verified")) == (0, 4)
+    assert "note: a select group of Open vSwitch hashes no UDP ports" in applied.stderr
 
     bench.add_flow("leaf1", f"cookie={COOKIE},table=2,priority=500,udp,tp_dst=4791,actions=drop")
     other = "table=2,idle_timeout=900,priority=33,ip,nw_dst=10.0.0.1,actions=dec_ttl,output:1"

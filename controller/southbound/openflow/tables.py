@@ -29,6 +29,12 @@ FIRST_GROUP, LAST_GROUP = 1 << 24, (1 << 25) - 1
 UNTAGGED, PRIORITY_TAG = 0, 0x1000
 """Values of `vlan_vid`: no tag, a tag of VLAN 0 (OpenFlow 1.3.5, 7.2.3.7: OFPVID_NONE, OFPVID_PRESENT)."""
 
+HASH_NOTE = (
+    "a select group of Open vSwitch hashes no UDP ports over OpenFlow 1.3: RoCEv2 packets of two addresses "
+    "share a next hop, whatever their queue pairs, so what 'bench' and 'simulate' say of ecmp is not so here"
+)
+"""Of routes with several next hops (docs/openflow.md)."""
+
 UDP_PORT_ROCE = 4791
 """RoCEv2 (IANA; InfiniBand architecture specification, annex A17)."""
 

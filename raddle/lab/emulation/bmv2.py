@@ -34,6 +34,10 @@ _CPU_PORT = 510
 _GRPC_PORT, _THRIFT_PORT = 50_000, 40_000  # of the first switch; the sandbox has all ports to itself
 _START_S = 30.0
 
+_WEIGHTED = (
+    "BMv2 has copies of a member with a weight, in an order of its own, so that flows find another member of "
+    "the group than in the simulator"
+)
 T = TypeVar("T")
 
 
@@ -68,8 +72,7 @@ class Bmv2:
     def __init__(self, layout: Layout, on_port: PortEvent, on_end: Callable[[Exception], None]) -> None:
         self.title = f"BMv2 {run([_PROGRAM, '--version']).strip()}"
         self._layout = layout
-        # BMv2 has copies of a member with a weight, and they come in the order in which it made them.
-        self.hash_is_ours = layout.plan.weights is None
+        self.hash_note = _WEIGHTED if layout.plan.weights else ""
         self._counters = schema_of(fabric_pipeline()).counters["port_tx"].id
         self.network = Network(layout, Bmv2Switch, is_spliced=True)
         self.network.start()

@@ -18,11 +18,11 @@ class Dataplane(Protocol):
 
     Attributes:
         title: name, version and kind.
-        hash_is_ours: ECMP chooses as the simulated switches do.
+        hash_note: how ECMP chooses otherwise than the simulated switches do; empty where it does not.
     """
 
     title: str
-    hash_is_ours: bool
+    hash_note: str
     network: Network
 
     def push(self, plan: Plan) -> int:

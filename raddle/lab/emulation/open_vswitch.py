@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from raddle.controller.plan.model import Plan, SwitchPlan
 from raddle.controller.plan.neighbours import neighbour_macs
 from raddle.controller.southbound.openflow.driver import OpenFlowController
-from raddle.controller.southbound.openflow.tables import datapath_id, queues_of, switch_tables
+from raddle.controller.southbound.openflow.tables import HASH_NOTE, datapath_id, queues_of, switch_tables
 from raddle.errors import UnreachableError
 from raddle.lab.emulation.dataplane import PortEvent
 from raddle.lab.emulation.layout import Layout
@@ -30,7 +30,7 @@ T = TypeVar("T")
 class OpenVSwitch:
     """A `Dataplane` of Open vSwitch bridges."""
 
-    hash_is_ours = False
+    hash_note = HASH_NOTE
 
     def __init__(self, layout: Layout, on_port: PortEvent) -> None:
         self.title = _start_daemons()

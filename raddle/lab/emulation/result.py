@@ -128,7 +128,10 @@ class Failover:
 
 @dataclass(frozen=True, slots=True)
 class EmulationResult:
-    """All that was asked for; None or empty where it was not."""
+    """All that was asked for; None or empty where it was not.
+
+    `hash_note`: how the switches' ECMP chooses otherwise than the simulator's, if it does.
+    """
 
     fabric: str
     switch: str
@@ -143,6 +146,7 @@ class EmulationResult:
     roce: Roce | None = None
     failover: tuple[Failover, ...] = ()
     pcaps: tuple[str, ...] = ()
+    hash_note: str = ""
 
     @property
     def is_good(self) -> bool:
@@ -166,6 +170,8 @@ def _lines(result: EmulationResult) -> Iterator[str]:
     )
     yield f"links at 1/{result.divisor} of their rate, the fastest at {result.fastest_mbps:g} Mbit/s"
     yield f"tables    pushed with {result.messages} messages and read back"
+    if result.hash_note:
+        yield f"hash      {result.hash_note}"
     if result.ping:
         reached = result.ping.pairs - len(result.ping.failed)
         over = " and ".join(result.ping.families)

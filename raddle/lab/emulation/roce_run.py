@@ -68,7 +68,7 @@ def run_roce(
     seen = _directions(run.exchanger, run.sightings)
     routing = Routing(layout, tuple(switch.routes for switch in plan.switches))
     # Where a switch may choose, it must choose as the simulator's does.
-    is_counted = dataplane.hash_is_ours or all(routing.only_path(*ends) for *_, ends in directions)
+    is_counted = not dataplane.hash_note or all(routing.only_path(*ends) for *_, ends in directions)
     wrong_paths = tuple(_wrong_paths(layout, routing, directions, seen, wanted, is_counted))
     wrong_ports = _wrong_ports(wanted.frames, counted) if is_counted else ()
     found = Roce(

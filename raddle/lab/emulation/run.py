@@ -86,6 +86,7 @@ def emulate(
         divisor=layout.divisor,
         fastest_mbps=max(map(layout.mbps, fabric.links)),
         messages=dataplane.push(plan),
+        hash_note=dataplane.hash_note if plan.routing == "ecmp" else "",
     )
     repairer.start(dataplane.push)
     result = _test(request, layout, plan, dataplane, repairer, result, progress)

@@ -99,6 +99,11 @@ def test_the_output_says_what_emulation_does_not_prove() -> None:
     assert "links at 1/4000 of their rate" in to_text(GOOD)
 
 
+def test_the_output_says_how_the_switches_hash_is_another() -> None:
+    assert "hash  " not in to_text(GOOD)
+    assert "hash      no UDP ports" in to_text(replace(GOOD, hash_note="no UDP ports"))
+
+
 def test_failures_are_shown_with_medians_and_the_highest_of_a_hundred() -> None:
     assert Spread.of([]) is None
     assert Spread.of([4, 1, 3]) == Spread(3, 4)
