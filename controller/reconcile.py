@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from raddle.controller.plan.diff import Change
 from raddle.controller.plan.model import Plan
-from raddle.controller.rollout import Gate, Progressed, Rollout, open_gate
+from raddle.controller.rollout import Gate, Progressed, Rollout, open_gate, traced
 from raddle.controller.southbound.channel import RefusedError
 from raddle.controller.southbound.driver import Driver, RouteTable, Survey, Wire
 from raddle.controller.southbound.p4runtime.fleet import p4_drivers
@@ -21,6 +21,7 @@ from raddle.controller.southbound.sonic.links import ports_without_link
 from raddle.controller.southbound.sonic.ownership import Ownership
 from raddle.controller.southbound.sonic.tables import Tables
 from raddle.controller.southbound.workers import Progress, all_of, everywhere, silent
+from raddle.controller.spans import NOT_TRACED, Span
 from raddle.errors import Diagnostic, InputError, UnreachableError
 from raddle.inventory import Inventory
 
@@ -110,6 +111,7 @@ class PushPolicy:
         at_once: at most so many are written at a time (see `raddle.controller.rollout.Rollout`); None: all.
         passes_strangers: a switch that seems to be another gets nothing, and the others are programmed.
         gate: holds the push up, or ends it, between two steps.
+        span: what the push is a part of.
     """
 
     dry_run: bool = False
@@ -121,6 +123,7 @@ class PushPolicy:
     at_once: int | None = None
     passes_strangers: bool = False
     gate: Gate = open_gate
+    span: Span = NOT_TRACED
 
     def concerns(self, switch: str) -> bool:
         """Whether a switch takes part."""
@@ -175,11 +178,12 @@ def apply_plan(
         )
     how = policy or PushPolicy()
     with drivers_of(plan, inventory, how, past, fleet) as drivers:
-        found = everywhere(
-            {name: partial(_itself, driver) for name, driver in drivers.items()},
-            lambda driver: driver.survey(),
-            progress,
-        )
+        with how.span.child("survey", switches=len(drivers)) as step:
+            found = everywhere(
+                {name: partial(_itself, driver) for name, driver in drivers.items()},
+                traced(step, lambda driver: driver.survey()),
+                progress,
+            )
         surveys = {name: each for name, each in found.items() if isinstance(each, Survey)}
         seen = _identities(inventory, [name for name in surveys if name in inventory.addresses])
         doubts = _doubts(plan, seen, past or Past(), how.accepted)
@@ -189,7 +193,7 @@ def apply_plan(
                 _refuse_strangers(inventory, doubts)
             known = {name: each for name, each in surveys.items() if name not in doubts}
             routes = past.routes if past else {}
-            rollout = Rollout(plan, drivers, known, routes, progress, how.at_once, how.gate)
+            rollout = Rollout(plan, drivers, known, routes, progress, how.at_once, how.gate, how.span)
             progressed = rollout.run(how.confirm_s)
         results = {
             name: _result(driver, _address(inventory, driver), found[name], progressed.get(name))
@@ -263,6 +267,7 @@ def drivers_of(
             inventory.access,
             policy.allow_flap,
             Ownership(_written(past, switch.name), policy.take_over, plan.ignore),
+            inventory.election_ids.get(switch.name, 0),
         )
         for switch in plan.switches
         if switch.nos == "sonic" and switch.name in inventory.addresses

@@ -11,13 +11,17 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeVar
 
 from raddle.controller.plan.model import NextHop, Plan
 from raddle.controller.plan.update import Update, peers_of, plan_update
 from raddle.controller.southbound.channel import RefusedError
 from raddle.controller.southbound.driver import Driver, RouteTable, Survey
 from raddle.controller.southbound.workers import Progress, everywhere, silent
+from raddle.controller.spans import NOT_TRACED, Span
 from raddle.errors import UnreachableError
+
+T = TypeVar("T")
 
 SETTLE_S = 10.0
 """How long a switch may take to be well after a push."""
@@ -61,6 +65,7 @@ class Rollout:
         at_once: at most so many switches are written at a time, and those that have all are well before
             others get what is no route; None: all at a time.
         gate: holds the push up, or ends it, between two steps.
+        span: of the push; its steps are parts of it.
     """
 
     def __init__(
@@ -72,8 +77,9 @@ class Rollout:
         progress: Progress = silent,
         at_once: int | None = None,
         gate: Gate = open_gate,
+        span: Span = NOT_TRACED,
     ) -> None:
-        self._at_once, self._gate = at_once, gate
+        self._at_once, self._gate, self._span = at_once, gate, span
         self._drivers = {name: drivers[name] for name, each in surveys.items() if each.is_pushed}
         self._progress = progress
         self._update = _update(plan, surveys, known)
@@ -86,9 +92,9 @@ class Rollout:
             confirm_s: watch the switches for so long; None: until they are well, at most `SETTLE_S`.
         """
         if len(self._update.rounds) > 1:
-            self._write(self._sound(), lambda driver: driver.lay_groundwork())
-            for places in self._update.rounds:
-                self._round(places)
+            self._write("groundwork", self._sound(), lambda driver: driver.lay_groundwork())
+            for number, places in enumerate(self._update.rounds, 1):
+                self._round(number, places)
         self._finish_all(confirm_s)
         self._restore()
         return self.progressed
@@ -103,9 +109,10 @@ class Rollout:
                         name
                     ].error = f"{name}: not finished, because {sick} did not come out well"
                 continue
-            self._write(group, self._finish)
-            self._each(self._sound(group), self._verify)
-            self._watch(self._sound(group), confirm_s)
+            self._write("the rest", group, self._finish)
+            self._each("verify", self._sound(group), self._verify)
+            with self._span.child("watch", switches=len(group)):
+                self._watch(self._sound(group), confirm_s)
             sick = next((name for name in group if self.progressed[name].error), "")
 
     def _sound(self, names: Iterable[str] | None = None) -> list[str]:
@@ -117,22 +124,24 @@ class Rollout:
         size = self._at_once or max(1, len(names))
         return [names[start : start + size] for start in range(0, len(names), size)]
 
-    def _write(self, names: Iterable[str], action: Callable[[Driver], None]) -> None:
+    def _write(self, what: str, names: Iterable[str], action: Callable[[Driver], None]) -> None:
         """Send something to switches, to no more of them at a time than is allowed."""
         for group in self._groups(list(names)):
             self._gate()
-            self._each(group, action)
+            self._each(what, group, action)
 
-    def _each(self, names: Iterable[str], action: Callable[[Driver], None]) -> None:
+    def _each(self, what: str, names: Iterable[str], action: Callable[[Driver], None]) -> None:
         """Do something at switches; those at which it fails get no more."""
         drivers = {name: partial(_itself, self._drivers[name]) for name in names}
-        for name, result in everywhere(drivers, action, self._progress).items():
+        with self._span.child(what, switches=len(drivers)) as step:
+            results = everywhere(drivers, traced(step, action), self._progress)
+        for name, result in results.items():
             if isinstance(result, UnreachableError):
                 progressed = self.progressed[name]
                 progressed.error = str(result)
                 progressed.is_unknown = not isinstance(result, RefusedError)
 
-    def _round(self, places: Iterable[int]) -> None:
+    def _round(self, number: int, places: Iterable[int]) -> None:
         by_switch: dict[str, list[int]] = {}
         for place in places:
             write = self._update.writes[place]
@@ -148,7 +157,7 @@ class Rollout:
             driver.write_routes([self._update.writes[place] for place in own])
             self.progressed[driver.name].done.update(own)
 
-        self._write(by_switch, carry_out)
+        self._write(f"routes, round {number}", by_switch, carry_out)
 
     def _blocker(self, place: int) -> str:
         """The switch that a write waits for in vain; empty if there is none."""
@@ -218,10 +227,21 @@ class Rollout:
             for name, each in self.progressed.items()
             if each.error and (self._drivers[name].sent or each.is_unknown)
         ]
-        self._each(todo, restore)
+        if todo:
+            self._each("put back", todo, restore)
 
     def _done(self) -> set[int]:
         return {place for each in self.progressed.values() for place in each.done}
+
+
+def traced(span: Span, action: Callable[[Driver], T]) -> Callable[[Driver], T]:
+    """The action, as a part of a span for each switch."""
+
+    def act(driver: Driver) -> T:
+        with span.child("switch", switch=driver.name):
+            return action(driver)
+
+    return act
 
 
 def _itself(driver: Driver) -> Driver:

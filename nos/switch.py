@@ -47,7 +47,11 @@ YangJudge = Callable[[ConfigDb], tuple[str, ...]]
 
 
 class SimulatedSwitch:
-    """One switch. Reads are snapshots and need no lock; changes are made one at a time."""
+    """One switch. Reads are snapshots and need no lock; changes are made one at a time.
+
+    Attributes:
+        starts: how often it has started again.
+    """
 
     def __init__(
         self,
@@ -92,6 +96,7 @@ class SimulatedSwitch:
         self._neighbors = neighbors or {}
         self._yang = yang
         self._is_booting = False
+        self.starts = 0
         self._saved = config
         self.checkpoints = Checkpoints(store.path.with_name("checkpoints") if store else None)
         self._templates = config if document is boot.config_db else read_config(boot.config_db)[0]
@@ -293,6 +298,7 @@ class SimulatedSwitch:
             else:
                 self._saved, self._staged = config, None
             self._is_booting = False
+            self.starts += 1
             self._counted = self._counted.rebooted()
             self._commit(config)
             return problem

@@ -37,6 +37,7 @@ from raddle.controller.service.switches import Switches
 from raddle.controller.service.updates import CONTROLLER, Updates, change_lines
 from raddle.controller.service.upkeep import Upkeep
 from raddle.controller.service.watch.notice import Notice
+from raddle.controller.spans import NOT_TRACED, Span
 from raddle.errors import InputError, RaddleError
 
 T = TypeVar("T")
@@ -62,12 +63,23 @@ class Controller:
     """
 
     def __init__(
-        self, store: Store, planner: Planner, settings: Settings, bus: Bus | None = None, term: int = 0
+        self,
+        store: Store,
+        planner: Planner,
+        settings: Settings,
+        bus: Bus | None = None,
+        term: int = 0,
+        spans: Span = NOT_TRACED,
     ) -> None:
+        """
+        Args:
+            term: number of this controller's lead; 0 where there is but one.
+            spans: makes a span of each update, repair and mend.
+        """
         self.bus = bus or Bus()
         self.records = Records(store)
         self.settings = settings
-        self._planner = planner
+        self._planner, self._spans = planner, spans
         self._gate = UpdateGate()
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._orders: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = queue.SimpleQueue()
@@ -76,7 +88,7 @@ class Controller:
         orders = Orders(self._move, self._move_back, self._plan_move)
         self._congestion = Keeper(settings, self.bus, planner, orders)
         heard = self._congestion.hear, self._congestion.lose
-        self._upkeep = Upkeep(self.records, settings, self.bus, self._gate, term, self._notice, heard)
+        self._upkeep = Upkeep(self.records, settings, self.bus, self._gate, term, self._notice, heard, spans)
         self._present: Present | None = None
         self._pause_until_s = self._undrain_s = 0.0
         self.is_running = False
@@ -281,9 +293,10 @@ class Controller:
                 self._upkeep.watch(desired)
             self._await_switches()
             self.bus.tell("update", f"revision {wanted.number} was left under way and goes on")
-            done, held = self._updates.carry_out(
-                wanted, work, desired, self._upkeep.desired, self._upkeep.push
-            )
+            with self._spans.child("update", revision=wanted.number, what=wanted.what) as span:
+                push = partial(self._upkeep.push, span)
+                done, held = self._updates.carry_out(wanted, work, desired, self._upkeep.desired, push)
+                span.note(outcome=done.outcome)
             self._upkeep.hold(self._upkeep.revision if held is self._upkeep.desired else done, held)
 
     def _await_switches(self) -> None:
@@ -346,10 +359,15 @@ class Controller:
         drains: tuple[Drain, ...],
         desired: Desired | None = None,
     ) -> Revision:
-        wanted = desired or self._updates.plan(material, drains, self._upkeep.repairs.dead)
         before = self._upkeep.desired if self._upkeep.revision else None
-        revision, work = self._updates.begin(who, what, why, material, drains, wanted, before)
-        done, held = self._updates.carry_out(revision, work, wanted, before, self._upkeep.push)
+        with self._spans.child("update", who=who, what=what, why=why) as span:
+            with span.child("plan"):
+                wanted = desired or self._updates.plan(material, drains, self._upkeep.repairs.dead)
+            revision, work = self._updates.begin(who, what, why, material, drains, wanted, before)
+            span.note(revision=revision.number)
+            push = partial(self._upkeep.push, span)
+            done, held = self._updates.carry_out(revision, work, wanted, before, push)
+            span.note(outcome=done.outcome)
         self._upkeep.hold(self._upkeep.revision if held is not wanted else done, held)
         return done
 

@@ -11,6 +11,7 @@ from raddle.controller.plan.held import HeldPlan
 from raddle.controller.reconcile import Past, PushPolicy, SwitchResult, apply_plan
 from raddle.controller.rollout import Gate
 from raddle.controller.service.settings import Settings
+from raddle.controller.spans import NOT_TRACED, Span
 from raddle.inventory import Inventory, load_inventory
 
 if TYPE_CHECKING:
@@ -43,9 +44,12 @@ class Pusher:
         ids = {name: found.election_ids.get(name, 0) + self.term for name in found.addresses}
         return replace(found, election_ids=ids)
 
-    def apply(self, held: HeldPlan, only: Iterable[str] | None = None) -> tuple[SwitchResult, ...]:
+    def apply(
+        self, held: HeldPlan, only: Iterable[str] | None = None, span: Span = NOT_TRACED
+    ) -> tuple[SwitchResult, ...]:
         """Make switches as planned: some, or all."""
-        return apply_under_lock(self.ledger, held, self.inventory, self._policy(only), fleet=self.fleet)
+        policy = replace(self._policy(only), span=span)
+        return apply_under_lock(self.ledger, held, self.inventory, policy, fleet=self.fleet)
 
     def check(
         self, held: HeldPlan, only: Iterable[str] | None = None, unknown: Collection[str] = ()

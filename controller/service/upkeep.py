@@ -27,6 +27,7 @@ from raddle.controller.service.watch.gnmi import GnmiWatch
 from raddle.controller.service.watch.notice import Notice, Sink, Watch
 from raddle.controller.service.watchers import Watchers
 from raddle.controller.southbound.sonic.tables import Tables
+from raddle.controller.spans import NOT_TRACED, Span
 from raddle.errors import InputError
 
 _CALM_S = 1.0
@@ -39,6 +40,7 @@ class Upkeep:
     Args:
         sink: hears what watched switches tell, in the threads of those who watch.
         counters: hear what they count, and why that is not known, likewise.
+        spans: makes a span of each repair and mend.
 
     Attributes:
         switches: what is known of each.
@@ -55,15 +57,17 @@ class Upkeep:
         term: int,
         sink: Sink,
         counters: tuple[Callable[[Reading], None], Callable[[str, str], None]],
+        spans: Span = NOT_TRACED,
     ) -> None:
         self._records, self._settings, self._bus, self._gate = records, settings, bus, gate
+        self._spans = spans
         self.switches = Switches()
         self.pusher = Pusher(settings, gate, term)
         self.repairs = Repairs(settings.repairs)
         self._hear_counters = counters
         counted = self._counter_watch if settings.congestion_s else None
         self.watchers = Watchers(self.pusher, self.wanted, sink, settings.sample_s, counted)
-        self._express = Express(self.pusher)
+        self._express = Express(self.pusher, bus)
         self._rendered = Rendered()
         self.revision: Revision | None = None
         self.desired: Desired | None = None
@@ -123,6 +127,7 @@ class Upkeep:
                 self._bus.tell("connected", "answers", notice.switch)
             view.is_connected = True
             view.mark(notice.heard_s)
+            self._express.take_lead(view.name)
         elif notice.kind == "gone":
             if view.is_connected or view.state != "unreachable":
                 self._bus.tell("gone", notice.text, notice.switch)
@@ -137,14 +142,15 @@ class Upkeep:
                     "link-down" if is_down else "link-up", f"{notice.switch}:{port}", notice.switch
                 )
 
-    def push(self, desired: Desired) -> tuple[SwitchResult, ...]:
-        """Bring a plan to switches, around dead links."""
+    def push(self, span: Span, desired: Desired) -> tuple[SwitchResult, ...]:
+        """Bring a plan to switches, around dead links, as a part of a span."""
         began_s = time.monotonic()
         self._gate.forget_abort()
         self.watch(desired)
         assert self.target
         self.put_by()
-        results = self.pusher.apply(self.target.held)
+        with span.child("push") as part:
+            results = self.pusher.apply(self.target.held, span=part)
         self._take_results(results, began_s)
         return results
 
@@ -161,14 +167,14 @@ class Upkeep:
         kind = "stranger" if view.state == "stranger" else "switch"
         self._bus.tell(kind, f"{view.state}: {view.text}" if view.text else view.state, view.name)
 
-    def _reach(self, only: Collection[str] | None) -> tuple[SwitchResult, ...]:
+    def _reach(self, only: Collection[str] | None, span: Span = NOT_TRACED) -> tuple[SwitchResult, ...]:
         """Program switches for what is wanted already."""
         began_s = time.monotonic()
         assert self.target
         self._gate.forget_abort()
         self.put_by()
         try:
-            results = self.pusher.apply(self.target.held, only)
+            results = self.pusher.apply(self.target.held, only, span)
         except AbortedError:
             return ()
         self._take_results(results, began_s)
@@ -196,19 +202,21 @@ class Upkeep:
             self._bus.tell("repair", f"{what}: switches repair that by themselves")
             return
         begun = self.begin(CONTROLLER, "repair", what, write_lines(changed))
-        if lost and all(target.switches[name].nos == "sonic" for name in changed):
-            self._owes |= changed.keys() - rows.keys()
-            outcome = self._send_at_once(rows)
-        else:
-            outcome = _summary(self._reach(changed))
+        with self._spans.child("repair", why=what, switches=len(changed)) as span:
+            if lost and all(target.switches[name].nos == "sonic" for name in changed):
+                self._owes |= changed.keys() - rows.keys()
+                outcome = self._send_at_once(rows, span)
+            else:
+                outcome = _summary(self._reach(changed, span))
+            span.note(outcome=outcome)
         spent_s = time.monotonic() - began_s
         self._bus.tell("repair", f"{what}: routes of {len(changed)} switches, {outcome}", seconds=spent_s)
         self.finish(begun, outcome)
         self._unwritten, self._repaired_s = target.held, time.monotonic()
 
-    def _send_at_once(self, rows: Mapping[str, tuple[Rows, Rows]]) -> str:
+    def _send_at_once(self, rows: Mapping[str, tuple[Rows, Rows]], span: Span) -> str:
         """Send one message to each switch; those at which it does not come out well are compared next."""
-        wrong = {name: text for name, text in self._express.send(rows).items() if text}
+        wrong = {name: text for name, text in self._express.send(rows, span).items() if text}
         for name, text in wrong.items():
             self._bus.tell("problem", text, name)
             self._owes.add(name)
@@ -247,10 +255,11 @@ class Upkeep:
         why = "they had missed an update" if is_owed else "not as planned"
         begun = self.begin(CONTROLLER, f"mend {', '.join(names)}", why, change_lines(changes))
         # What has missed an update may have held up others: those finish, too.
-        results = self._reach(None if is_owed else names)
+        with self._spans.child("mend", why=why, switches=len(names)) as span:
+            outcome = _summary(self._reach(None if is_owed else names, span))
+            span.note(outcome=outcome)
         for name in names:
             self.switches.views[name].mended(time.monotonic())
-        outcome = _summary(results)
         self.finish(begun, outcome)
         self._bus.tell("mend", f"{', '.join(names)}: {outcome}", seconds=time.monotonic() - began_s)
 

@@ -20,6 +20,7 @@ from raddle.nos.db.patch import PatchError
 from raddle.nos.server.auth import Caller, identify
 from raddle.nos.server.changes import Changes
 from raddle.nos.server.json_text import GoOn
+from raddle.nos.server.masters import Masters
 from raddle.nos.server.openconfig import read_openconfig
 from raddle.nos.server.passwords import Passwords
 from raddle.nos.server.paths import (
@@ -67,6 +68,7 @@ class GnmiService:
         self._changes = changes
         self._passwords = passwords
         self._work = work
+        self._masters = Masters()
         self._streams = 0
 
     def _identify(self, context: _Context) -> Caller:
@@ -138,16 +140,24 @@ class GnmiService:
         request: gnmi_pb2.SetRequest,
         context: _Context,
     ) -> gnmi_pb2.SetResponse:
-        """All of the request or nothing; deletes, then replaces, then updates."""
+        """All of the request or nothing; deletes, then replaces, then updates.
+
+        One with nothing but master arbitration says who leads from now on.
+        """
         count = len(request.delete) + len(request.replace) + len(request.update)
         try:
             caller = self._identify(context)
+            if not count and request.extension:
+                caller.check("gnmi_config_db", writes=True)
+                if self._masters.admit(request, self._switch.starts):
+                    return gnmi_pb2.SetResponse(timestamp=time.time_ns())
             if count <= MAX_PATHS:
                 changes, service = _changes_of(request)
             else:
                 read = partial(_changes_of, request)
                 changes, service = await self._work.run(context.peer(), read, is_long=True)
             caller.check(service, writes=True)
+            self._masters.admit(request, self._switch.starts)
         except RpcError as error:
             await _abort(context, error)
         # A change that has begun is made to its end, also when the client is gone.

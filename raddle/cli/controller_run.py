@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -16,12 +16,14 @@ from raddle.controller.api import monitor, server
 from raddle.controller.api.journal import Journal, LogFormat
 from raddle.controller.api.roles import Role
 from raddle.controller.api.server import ServerTls
+from raddle.controller.api.tracing import tracing
 from raddle.controller.service.core import Controller
 from raddle.controller.service.etcd import EtcdStore, EtcdTls
 from raddle.controller.service.events import Bus
 from raddle.controller.service.settings import Drift, Replacement, Settings
 from raddle.controller.service.store import SqliteStore
 from raddle.controller.service.watch.gnmi import SAMPLE_S
+from raddle.controller.spans import NOT_TRACED
 from raddle.errors import InputError
 from raddle.inventory import read_file, refuse_open_key
 
@@ -100,6 +102,10 @@ def run(
         bool, typer.Option("--take-over", help="Delete what raddle has not written, too.")
     ] = False,
     log: Annotated[LogFormat, typer.Option(help="Form of the log on stderr.")] = "text",
+    traces: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Send traces of updates to this collector (OTLP over HTTP)."),
+    ] = None,
     strict: StrictOption = False,
 ) -> None:
     """Hold a fabric's switches at what is wanted, until SIGTERM.
@@ -148,14 +154,16 @@ def run(
     doors = Doors(listen, metrics, tls, roles)
     bus = Bus()
     bus.hear(Journal(log))
-    if store and store.startswith("etcd:"):
-        etcd_tls = EtcdTls(store_ca, store_cert, store_key) if store_ca or store_cert else None
-        run_in_turn(EtcdStore(store, etcd_tls), source, settings, doors, bus)
-        return
-    with closing(SqliteStore(Path(store) if store else inventory.with_suffix(".controller.db"))) as opened:
-        controller = Controller(opened, source, settings, bus)
-        hear_signals(controller.stop, controller.reload)
-        serve(controller, doors)
+    with tracing(traces) if traces else nullcontext(NOT_TRACED) as spans:
+        if store and store.startswith("etcd:"):
+            etcd_tls = EtcdTls(store_ca, store_cert, store_key) if store_ca or store_cert else None
+            run_in_turn(EtcdStore(store, etcd_tls), source, settings, doors, bus, spans)
+            return
+        file = Path(store) if store else inventory.with_suffix(".controller.db")
+        with closing(SqliteStore(file)) as opened:
+            controller = Controller(opened, source, settings, bus, spans=spans)
+            hear_signals(controller.stop, controller.reload)
+            serve(controller, doors)
 
 
 def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> ServerTls | None:

@@ -20,6 +20,7 @@ from raddle.controller.service.etcd import EtcdStore, Leadership
 from raddle.controller.service.events import Bus
 from raddle.controller.service.settings import Settings
 from raddle.controller.service.store import StoreError
+from raddle.controller.spans import Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,9 @@ def serve(controller: Controller, doors: Doors) -> None:
         controller.run()
 
 
-def run_in_turn(store: EtcdStore, planner: Planner, settings: Settings, doors: Doors, bus: Bus) -> None:
+def run_in_turn(
+    store: EtcdStore, planner: Planner, settings: Settings, doors: Doors, bus: Bus, spans: Span
+) -> None:
     """Stand by until this controller leads, lead until the lead is lost, and so on until SIGTERM."""
     over, lost = threading.Event(), threading.Event()
     leading: list[Controller] = []
@@ -71,7 +74,7 @@ def run_in_turn(store: EtcdStore, planner: Planner, settings: Settings, doors: D
             return
         with leadership:
             bus.tell("state", f"leads, term {store.term}")
-            controller = Controller(store, planner, settings, bus, store.term)
+            controller = Controller(store, planner, settings, bus, store.term, spans)
             leading[:] = [controller]
             if over.is_set() or lost.is_set():  # heard before there was one to stop
                 controller.stop()

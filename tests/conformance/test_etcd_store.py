@@ -17,6 +17,8 @@ from raddle.controller.api.client import ControllerClient, ControllerError
 from raddle.controller.plan import make_plan
 from raddle.controller.service.etcd import LEASE_S, MAX_BYTES, EtcdStore, EtcdTls, Leadership
 from raddle.controller.service.store import StoreError
+from raddle.controller.southbound.channel import RefusedError
+from raddle.controller.southbound.sonic.gnmi import GnmiClient
 from raddle.controller.southbound.sonic.tables import intended
 from raddle.errors import InputError
 from raddle.inventory import Inventory
@@ -182,5 +184,12 @@ def test_a_standby_finishes_what_a_killed_leader_had_begun_and_a_stopped_leader_
                 time.sleep(0.1)
             both.settled("one", 3)
             assert list(neither(held(farm.addresses), finals[0], finals[0])) == []
+            # The switches hold off whoever comes with the term of a leader of before.
+            for name, where in farm.addresses.items():
+                with (
+                    GnmiClient(name, where, election_id=1) as late,
+                    pytest.raises(RefusedError, match="Master EID"),
+                ):
+                    late.write_field("down", "PORT", "Ethernet0", "admin_status")
     assert took_s < WAIT_S
     print(f"a standby led, and all was as planned, {took_s:.1f} s after the leader was killed")

@@ -38,11 +38,17 @@ class SonicDriver:
     watched = ("links", "routes in APPL_DB", "buffer profiles", "PFC watchdog")
 
     def __init__(
-        self, switch: SwitchPlan, address: str, access: Access, may_flap: bool, ownership: Ownership
+        self,
+        switch: SwitchPlan,
+        address: str,
+        access: Access,
+        may_flap: bool,
+        ownership: Ownership,
+        election_id: int = 0,
     ) -> None:
         self.name, self.address = switch.name, address
         self._switch, self._access, self._may_flap = switch, access, may_flap
-        self._ownership = ownership
+        self._ownership, self._election_id = ownership, election_id
         self._wanted: Tables = {}
         self._foreign: frozenset[str] = frozenset()
         self._before: Tables = {}
@@ -55,7 +61,7 @@ class SonicDriver:
         self.sent = 0
 
     def __enter__(self) -> SonicDriver:
-        self._open = GnmiClient(self.name, self.address, self._access)
+        self._open = GnmiClient(self.name, self.address, self._access, self._election_id)
         return self
 
     def __exit__(

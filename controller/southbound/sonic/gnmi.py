@@ -12,9 +12,15 @@ from types import TracebackType
 from typing import Any
 
 import grpc
-from finsy.proto import gnmi, gnmi_grpc
+from finsy.proto import gnmi, gnmi_ext, gnmi_grpc
 
-from raddle.controller.southbound.channel import Problem, failure, login_of, open_channel
+from raddle.controller.southbound.channel import (
+    Problem,
+    connection_problem,
+    failure,
+    login_of,
+    open_channel,
+)
 from raddle.controller.southbound.sonic.sets import db_path, json_value
 from raddle.controller.southbound.sonic.tables import Tables
 from raddle.errors import UnreachableError
@@ -38,10 +44,14 @@ class GnmiClient:
     Calls block, so that this works beside any event loop of the process; closing from another thread ends
     a call that is under way. All methods raise UnreachableError that names the switch, its address, the
     gRPC status and a way out.
+
+    Args:
+        election_id: what Sets carry as gNMI's master arbitration; 0: none.
     """
 
-    def __init__(self, name: str, address: str, access: Access | None = None) -> None:
+    def __init__(self, name: str, address: str, access: Access | None = None, election_id: int = 0) -> None:
         self.name = name
+        self._election_id = election_id
         self.address = address
         self._access = access or Access()
         sizes = [("grpc.max_receive_message_length", MAX_MESSAGE_BYTES)]
@@ -88,9 +98,40 @@ class GnmiClient:
     def push(self, request: gnmi.SetRequest, hint: str = _WHAT_WAS_PLANNED) -> None:
         """Send one Set; the switch applies all of it or refuses all of it. `hint` is the way out then."""
         try:
-            self._stub.Set(request, timeout=WRITE_TIMEOUT_S, metadata=self._metadata)
+            self._set(request, self._election_id)
         except grpc.RpcError as error:
+            if error.code() == grpc.StatusCode.PERMISSION_DENIED and self._election_id:
+                hint = (
+                    f"if another controller leads by now, this one (election id {self._election_id}) must end"
+                )
             raise self._explain("Set", error, hint) from None
+
+    def take_lead(self) -> bool:
+        """Say with an empty Set who leads; whether the switch will hold off those with lower election ids.
+
+        A switch that does not arbitrate answers a Set of election id 0 like any other that changes nothing.
+
+        Source: openconfig gnmi-master-arbitration.md, section 3.2.
+        """
+        held_off = False
+        for election_id in (self._election_id, 0):
+            try:
+                self._set(gnmi.SetRequest(), election_id, is_signed=True)
+                held_off = False
+            except grpc.RpcError as error:
+                held_off = error.code() == grpc.StatusCode.PERMISSION_DENIED
+                if connection_problem(error.code(), self.address, self._access) or (held_off and election_id):
+                    raise self._explain("Set", error, "another controller leads by now") from None
+        return held_off
+
+    def _set(self, request: gnmi.SetRequest, election_id: int, is_signed: bool = False) -> None:
+        if election_id or is_signed:
+            number = gnmi_ext.Uint128(high=election_id >> 64, low=election_id & (1 << 64) - 1)
+            master = gnmi_ext.MasterArbitration(election_id=number)
+            signed = gnmi.SetRequest(extension=[gnmi_ext.Extension(master_arbitration=master)])
+            signed.MergeFrom(request)
+            request = signed
+        self._stub.Set(request, timeout=WRITE_TIMEOUT_S, metadata=self._metadata)
 
     def replace_config(self, document: Tables) -> None:
         """Replace the whole CONFIG_DB, as `config replace` does."""

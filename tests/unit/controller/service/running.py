@@ -19,11 +19,12 @@ from raddle.controller.service.events import Event
 from raddle.controller.service.settings import Settings
 from raddle.controller.service.store import SqliteStore
 from raddle.controller.southbound.sonic.gnmi import GnmiClient
+from raddle.controller.spans import NOT_TRACED, Span
 from raddle.inventory import Inventory
 from raddle.lab.switches.programmed import switch_farm
 from raddle.nos.farm import SwitchFarm
 
-WAIT_S = 30.0
+WAIT_S = 120.0
 
 
 @dataclass
@@ -81,11 +82,17 @@ def switches(text: str, folder: Path) -> Iterator[tuple[SwitchFarm, Path, Path]]
 
 @contextmanager
 def controlled(
-    farm: SwitchFarm, file: Path, settings: Settings, jobs: Path | None = None
+    farm: SwitchFarm,
+    file: Path,
+    settings: Settings,
+    jobs: Path | None = None,
+    spans: Span = NOT_TRACED,
 ) -> Iterator[Running]:
     """A controller of these switches, once they are all as planned."""
     store = SqliteStore(file.parent / "store.db")
-    controller = Controller(store, FileSource(str(file), PlanOptions(), jobs_file=jobs), settings)
+    controller = Controller(
+        store, FileSource(str(file), PlanOptions(), jobs_file=jobs), settings, spans=spans
+    )
     running = Running(controller, farm, file)
     controller.bus.hear(running.events.append)
     thread = threading.Thread(target=controller.run)
