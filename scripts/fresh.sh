@@ -101,27 +101,47 @@ clone() {
   [ "$2" = root ] || chroot "$1" chown -R "$2:" "/$home/raddle"
 }
 
-# The steps of Containerfile, one system for each of its stages; then what its image is for.
+# The steps of Containerfile, then those of deploy/Containerfile upon it: a bench in the first image, and in the second a
+# controller beside its switches, until its own health check finds it well.
 run_container() {
-  local suite=$1 folder=$2 stage="" word rest directory=/
+  local suite=$1 folder=$2
+  follow "$folder" Containerfile base || return
+  enter "$folder/last" root "cd /raddle && raddle bench leaf-spine-16 -b 1M -e 1M" || return
+  mv "$folder/last" "$folder/raddle" && follow "$folder" deploy/Containerfile raddle || return
+  enter "$folder/last" root "mkdir -p /etc/raddle/fabric && raddle examples leaf-spine-16 >/etc/raddle/fabric/fabric.yaml"
+  # shellcheck disable=SC2154  # 'follow' has them from the file
+  enter "$folder/last" "$user" "raddle up /etc/raddle/fabric/fabric.yaml --inventory /var/lib/raddle/inventory.json >/tmp/up 2>&1 &
+    for i in \$(seq 300); do [ -e /var/lib/raddle/inventory.json ] && break; sleep 0.2; done
+    $entrypoint & for i in \$(seq 300); do $healthcheck 2>/dev/null && raddle controller status --wait 100 && exit; sleep 0.2; done; exit 1"
+}
+
+# Follows a file's steps, one system for each of its stages, the last named 'last': follow FOLDER FILE BASE
+# Leaves its 'entrypoint', 'healthcheck' and 'user'.
+follow() {
+  local folder=$1 file=$2 stage="" word rest directory=/
+  user=root entrypoint="" healthcheck=""
   while read -r word rest; do
     case $word in
-      ARG) ;;
+      ARG | VOLUME) ;;
       FROM)
         stage=last
         [[ $rest != *" AS "* ]] || stage=${rest##* AS }
         directory=/
-        cp -a "$folder/base" "$folder/$stage"
+        cp -a "$folder/$3" "$folder/$stage"
         ;;
       COPY) copy_into "$folder" "$stage" "$rest" ;;
       WORKDIR) directory=$rest && mkdir -p "$folder/$stage$rest" ;;
+      USER) user=$rest ;;
       RUN) enter "$folder/$stage" root "cd $directory && export DEBIAN_FRONTEND=noninteractive && { $rest; } >/tmp/log 2>&1 || { tail -n 20 /tmp/log >&2; exit 1; }" || return ;;
-      ENTRYPOINT) ;;
-      *) echo "Containerfile: $word is not understood here" >&2 && return 1 ;;
+      HEALTHCHECK) healthcheck=$(words "${rest#CMD }") ;;
+      ENTRYPOINT) entrypoint=$(words "$rest") ;;
+      *) echo "$file: $word is not understood here" >&2 && return 1 ;;
     esac
-  done < <(sed -e :a -e '/\\$/N; s/\\\n//; ta' Containerfile | grep -v '^ *#\|^ *$')
-  enter "$folder/last" root "cd $directory && raddle bench leaf-spine-16 -b 1M -e 1M"
+  done < <(sed -e :a -e '/\\$/N; s/\\\n//; ta' "$file" | grep -v '^ *#\|^ *$')
 }
+
+# A command that stands there as JSON, as a shell takes it.
+words() { "$python_here" -c 'import json, shlex, sys; print(shlex.join(json.loads(sys.argv[1])))' "$1"; }
 
 # COPY SOURCE TARGET of the last commit, or of another stage; of a folder its contents.
 copy_into() {

@@ -1,7 +1,7 @@
 """Traces over OTLP: what an update or a repair consisted of, and how long each part took at each switch.
 
-OpenTelemetry comes with the extra `raddle[traces]`, and is imported when a tracer is opened. Its own environment
-variables hold (OTEL_EXPORTER_OTLP_HEADERS for secrets, OTEL_EXPORTER_OTLP_CERTIFICATE, OTEL_RESOURCE_ATTRIBUTES).
+OpenTelemetry comes with the extra `raddle[traces]`, and is imported when a tracer is opened. Its own
+environment variables hold: OTEL_EXPORTER_OTLP_HEADERS for secrets, OTEL_EXPORTER_OTLP_CERTIFICATE, ...
 """
 
 from __future__ import annotations

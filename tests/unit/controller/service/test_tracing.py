@@ -115,9 +115,8 @@ def test_what_fails_in_a_span_goes_through_and_is_noted() -> None:
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
     kept = InMemorySpanExporter()
-    with exporting(kept) as (root, _), pytest.raises(ValueError, match="no such thing"):
-        with root.child("update"):
-            raise ValueError("no such thing")
+    with exporting(kept) as (root, _), pytest.raises(ValueError, match="no such thing"), root.child("update"):
+        raise ValueError("no such thing")
     [span] = kept.get_finished_spans()
     assert span.status.status_code.name == "ERROR"
 
