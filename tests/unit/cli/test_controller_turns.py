@@ -72,7 +72,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 
 def run() -> None:
     given: Any = Stub()
-    controller_turns.run_in_turn(given, given, given, given, given)
+    controller_turns.run_in_turn(given, given, given, given, given, given)
 
 
 def test_sigterm_just_before_the_lead_ends_the_turn(served: list[bool]) -> None:

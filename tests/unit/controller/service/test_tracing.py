@@ -52,7 +52,9 @@ def test_an_update_is_a_trace_with_each_step_at_each_switch_and_a_repair_is_anot
     }  # fmt: skip
 
     def parts(of: Any) -> list[Any]:
-        found = [each for each in spans if each.parent and each.parent.span_id == of.context.span_id]
+        found: list[Any] = [
+            each for each in spans if each.parent and each.parent.span_id == of.context.span_id
+        ]
         for each in found:
             assert of.start_time <= each.start_time <= each.end_time <= of.end_time
         return sorted(found, key=lambda each: each.start_time)
