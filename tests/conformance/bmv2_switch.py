@@ -54,6 +54,16 @@ class Bmv2:
             if where[2] != socket.PACKET_OUTGOING:
                 return next(port for port, wire in self.wires.items() if wire is ready[0]), frame
 
+    def interface(self, port: int) -> str:
+        """The name of the switch's own end of a cable."""
+        return str(self.wires[port].getsockname()[0]).replace("f", "n", 1)
+
+    def plug(self, port: int, is_plugged: bool) -> None:
+        """Pull a port's cable at its far end, or put it back: the switch's end has no carrier meanwhile."""
+        name = str(self.wires[port].getsockname()[0])
+        _ip("link", "set", name, "up" if is_plugged else "down")
+        self.wires[port].getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)  # that its interface went down
+
     def set_queue_rate(self, port: int, queue: int, packets_per_s: int) -> None:
         """How fast a queue is served. P4Runtime has no word for it; BMv2's own service has (Thrift)."""
         name = b"simple_switch:set_egress_priority_queue_rate"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import select
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from ipaddress import IPv4Address
 from typing import Any
@@ -29,7 +31,7 @@ from raddle.controller.plan.neighbours import neighbour_macs
 from raddle.controller.southbound.p4runtime.driver import push_p4
 from raddle.controller.southbound.p4runtime.target import p4_target
 from raddle.ecmp_hash import ecmp_hash
-from raddle.lab.emulation.carriers import PortRegister
+from raddle.lab.emulation.carriers import CarrierWatch, PortRegister
 from raddle.lab.emulation.layout import Layout
 from tests.conformance.bmv2_switch import Bmv2, bmv2_switch, needs_bmv2
 from tests.fabrics import pod_running
@@ -361,15 +363,17 @@ def test_the_hash_is_rotated_by_the_switchs_offset(bmv2: Bmv2) -> None:
 
 
 @contextmanager
-def port_register(bmv2: Bmv2) -> Iterator[PortRegister]:
+def port_register(bmv2: Bmv2, numbers: Mapping[str, int] | None = None) -> Iterator[PortRegister]:
+    """Cells by the name of an interface; `port2` and so on without `numbers`."""
+    numbers = numbers or {f"port{number}": number for number in UPLINKS}
     try:
-        register = PortRegister(bmv2.thrift_port, {f"port{number}": number for number in UPLINKS})
+        register = PortRegister(bmv2.thrift_port, numbers)
     except OSError:
         pytest.skip("this simple_switch_grpc is built without Thrift, which sets registers")
     try:
         yield register
-        for number in UPLINKS:
-            register.set(f"port{number}", True)
+        for name in numbers:
+            register.set(name, True)
     finally:
         register.close()
 
@@ -400,6 +404,27 @@ def test_flows_of_a_dead_port_take_their_backup_without_the_controller(bmv2: Bmv
         assert dropped(bmv2)[REASONS["port-down"]] - before == 1
         register.set(f"port{first}", True)
         assert sent(bmv2, packet)[0] == first
+
+
+def test_a_pulled_cable_is_led_around_with_the_controller_muted(bmv2: Bmv2) -> None:
+    """The kernel's word of the carrier sets the cell, as in an emulation; nobody speaks P4Runtime."""
+    first, second = UPLINKS[0], UPLINKS[1]
+    packet, ends = flow_over(bmv2, first), list[Exception]()
+    with port_register(bmv2, {bmv2.interface(number): number for number in UPLINKS}) as register:
+        CarrierWatch(frozenset({bmv2.interface(first)}), register.set, ends.append).start()
+        for is_plugged, wanted in ((False, second), (True, first)):
+            bmv2.plug(first, is_plugged)
+            deadline = time.monotonic() + 5
+            while (port := where(bmv2, packet)) != wanted:
+                assert time.monotonic() < deadline, f"still at port {port}"
+        assert not ends
+
+
+def where(bmv2: Bmv2, packet: Packet) -> int:
+    """The port out of which a packet comes; 0: of none, as it went to the end of a pulled cable."""
+    bmv2.send(1, bytes(packet))
+    ready, _, _ = select.select(list(bmv2.wires.values()), [], [], 0.2)
+    return bmv2.receive()[0] if ready else 0
 
 
 def test_a_pin_of_a_dead_port_is_none_and_its_packets_take_the_route(bmv2: Bmv2) -> None:

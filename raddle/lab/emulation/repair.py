@@ -23,7 +23,8 @@ class Repair:
     """What the controller did last: the dead ports that it leads around, and when, as time.time_ns.
 
     Attributes:
-        heard_ns: the last of the changes before it was heard of.
+        heard_ns: the last of the changes before it was heard of. One that changes no route any more, such as
+            the other end of the same cable, is none.
         planned_ns: the routes were there.
         pushed_ns: the switches had them, and had been read back.
     """
@@ -85,6 +86,9 @@ class Repairer:
             wanted = replace(self._plan, switches=tuple(replace(each, routes=own) for each, own in switches))
             rounds = list(plans_on_the_way(held, wanted))
             planned_ns = time.time_ns()
+            if not rounds and self._done.dead:
+                self._done = replace(self._done, dead=dead)
+                continue
             try:
                 for each in rounds:
                     push(each)

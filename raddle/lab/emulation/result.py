@@ -101,7 +101,7 @@ class Failover:
         cuts: how often; where there is a `problem` the last of them had it.
         other_s: from the cut to the first packet that arrived over another path.
         backup_s: to the first that arrived over the path that the controller planned for this failure.
-        detect_s: from the cut until the controller had heard of all ports that it made dead.
+        detect_s: from the cut until the controller had heard of the last dead port that changed its plan.
         plan_s: from then until it had the routes.
         push_s: from then until all switches had them and had been read back.
         lost: packets of the stream that did not arrive; `interval_s` is the mean time between two.

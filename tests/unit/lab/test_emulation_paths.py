@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv6Address
 
 from raddle import loads
 from raddle.controller.plan import make_plan
+from raddle.controller.plan.model import Plan
 from raddle.lab.emulation.layout import Layout, NicAddress
 from raddle.lab.emulation.nics import Sighting
 from raddle.lab.emulation.paths import Routing, TripLog
@@ -51,6 +53,21 @@ def test_the_controllers_routes_leave_out_a_remote_link_at_the_leaf() -> None:
     assert path
     assert path[0] != UP
     assert UP not in after.choices("leaf0", LAYOUT.nics[5].address)
+
+
+def test_the_second_end_of_a_cable_changes_no_route_and_keeps_the_times_of_the_first() -> None:
+    repairer, pushed = Repairer(FABRIC, PINNED, DEMAND), list[Plan]()
+    ends = (UP, PortRef("spine0", "Ethernet0"))
+    repairer.start(pushed.append)
+    repairer.hear(ends[0], False)
+    first = repairer.settled(frozenset(ends[:1]), 10)
+    count = len(pushed)
+    repairer.hear(ends[1], False)
+    both = repairer.settled(frozenset(ends), 10)
+    assert first
+    assert count > 0
+    assert len(pushed) == count
+    assert both == replace(first, dead=frozenset(ends))
 
 
 def test_a_packets_trip_is_the_ports_that_sent_it() -> None:
