@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from raddle.errors import InputError
 from raddle.inventory import load_inventory
 from raddle.topology.views.cable_truth import read_cables
-from raddle.topology.yaml.fields import parse_name
+from raddle.topology.yaml.parsers import parse_name
 
 if TYPE_CHECKING:
     from raddle.peers.sonic.findings import Finding

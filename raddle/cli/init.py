@@ -14,8 +14,8 @@ import typer
 from raddle.errors import InputError
 from raddle.topology import loads
 from raddle.topology.starter import StarterRequest, starter
-from raddle.topology.yaml.fields import parse_breakout
 from raddle.topology.yaml.formatting import format_text
+from raddle.topology.yaml.parsers import parse_breakout
 from raddle.units import parse_rate_bps
 
 T = TypeVar("T")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from functools import cache
 
-from raddle.topology.yaml.fields import TEMPLATE_FIELD
+from raddle.topology.yaml.parsers import TEMPLATE_FIELD
 
 
 def name_of(template: str, fields: Mapping[str, int]) -> str:

@@ -30,7 +30,7 @@ from raddle.lab.workloads.csv_columns import did_you_mean, header_problems, open
 from raddle.sim import NEVER
 from raddle.topology.model import Fabric, PortRef
 from raddle.topology.naming import natural
-from raddle.topology.yaml.fields import parse_error_ratio
+from raddle.topology.yaml.parsers import parse_error_ratio
 from raddle.units import format_rate, parse_rate_bps, parse_time_ps
 
 What = Literal["down", "up", "flap", "errors", "storm", "slow", "slow-link", "straggler"]

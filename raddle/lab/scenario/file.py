@@ -31,19 +31,10 @@ from raddle.topology import find, load
 from raddle.topology.catalog import split_network
 from raddle.topology.model import Fabric
 from raddle.topology.rate_control import CongestionControl
-from raddle.topology.yaml.fields import (
-    Count,
-    Duration,
-    HostSet,
-    Name,
-    Position,
-    Range,
-    Text,
-    Version,
-    refuse,
-)
+from raddle.topology.yaml.fields import Count, Duration, HostSet, Name, Position, Range, Text, Version
 from raddle.topology.yaml.json_schema import URI, cleaned
 from raddle.topology.yaml.reading import read_spec
+from raddle.topology.yaml.rules import refuse
 from raddle.topology.yaml.schema_devices import Spec, one_or_many
 from raddle.topology.yaml.source import Place, Source, parse, read_text, refuse_all
 from raddle.units import format_size, parse_message_bytes

@@ -13,7 +13,7 @@ from raddle.controller.southbound.sonic.tables import Tables
 from raddle.errors import Diagnostic, InputError, SourceSpan
 from raddle.inventory import Inventory
 from raddle.peers.sonic.minigraph import read_minigraph
-from raddle.topology.yaml.fields import parse_name
+from raddle.topology.yaml.parsers import parse_name
 
 _MOST_BYTES = 64 << 20
 

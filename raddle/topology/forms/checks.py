@@ -10,7 +10,7 @@ from raddle.errors import Diagnostic
 from raddle.topology.forms.breakout_checks import check_breakout
 from raddle.topology.forms.wiring import Wiring
 from raddle.topology.model import FIVE_TUPLE, HashField, Nos, SwitchModel
-from raddle.topology.yaml.fields import parse_name
+from raddle.topology.yaml.parsers import parse_name
 from raddle.topology.yaml.reading import did_you_mean
 from raddle.topology.yaml.schema import FabricFile
 from raddle.topology.yaml.schema_devices import DEFAULT_MODEL, DeviceSpec

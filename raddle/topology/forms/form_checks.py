@@ -15,7 +15,7 @@ from raddle.topology.forms.size_checks import check_port_budget, check_size
 from raddle.topology.forms.wiring import nic_count
 from raddle.topology.model import SwitchModel
 from raddle.topology.record import Record
-from raddle.topology.yaml.fields import parse_name
+from raddle.topology.yaml.parsers import parse_name
 from raddle.topology.yaml.reading import did_you_mean
 from raddle.topology.yaml.schema import FormSpec, HostsSpec, ReserveSpec, TierSpec
 from raddle.topology.yaml.schema_devices import OverridesSpec

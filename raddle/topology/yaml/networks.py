@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import replace as replaced
 
 from raddle.errors import Diagnostic, InputError
-from raddle.topology.yaml.fields import parse_name
 from raddle.topology.yaml.include import merge
+from raddle.topology.yaml.parsers import parse_name
 from raddle.topology.yaml.reading import did_you_mean
 from raddle.topology.yaml.schema import FabricFile, NetworkSpec
 from raddle.topology.yaml.source import Mapping, Scalar, Source, span_of

@@ -24,8 +24,8 @@ from raddle.topology.yaml.fields import (
     Text,
     TorCount,
     Version,
-    refuse,
 )
+from raddle.topology.yaml.rules import refuse
 from raddle.topology.yaml.schema_base import BaseSpec, ManagementSpec
 from raddle.topology.yaml.schema_devices import (
     DEFAULT_MODEL,

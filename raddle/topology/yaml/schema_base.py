@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from raddle.topology.yaml.fields import Gateway, Interface, Mac, Serial, SwitchPattern, refuse
+from raddle.topology.yaml.fields import Gateway, Interface, Mac, Serial, SwitchPattern
+from raddle.topology.yaml.rules import refuse
 from raddle.topology.yaml.schema_devices import Spec
 
 

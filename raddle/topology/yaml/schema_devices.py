@@ -37,8 +37,8 @@ from raddle.topology.yaml.fields import (
     Time,
     Timer,
     Window,
-    refuse,
 )
+from raddle.topology.yaml.rules import refuse
 
 DEFAULT_MODEL = "white-box-12.8t"
 HOST_CABLE_M = 3.0

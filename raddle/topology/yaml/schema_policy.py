@@ -41,8 +41,8 @@ from raddle.topology.yaml.fields import (
     Time,
     Timer,
     Window,
-    parse_count,
 )
+from raddle.topology.yaml.rules import parse_count
 from raddle.topology.yaml.schema_devices import Spec, one_or_many
 
 

@@ -16,7 +16,8 @@ from raddle.lab.graph.moe.messages import copy_bytes, straight, through_nodes
 from raddle.lab.graph.moe.placement import enough_copies, evened, in_order
 from raddle.lab.graph.moe.routing import Floats, Hits, drawn_hits, expert_loads, uniform_hits, zipf_weights
 from raddle.lab.graph.moe.weights_file import read_weights
-from raddle.topology.yaml.fields import AUTO, Copies, Count, Factor, Name, Text
+from raddle.topology.yaml.fields import Copies, Count, Factor, Name, Text
+from raddle.topology.yaml.parsers import AUTO
 from raddle.workload import NOWHERE, Seats, Workload
 
 _SEED = 1

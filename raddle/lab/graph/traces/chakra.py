@@ -1,7 +1,8 @@
 """Chakra execution traces, as ASTRA-sim runs them: PREFIX.0.et, PREFIX.1.et, ..., one file for each rank.
 
-Source: mlcommons/chakra, schema/protobuf/et_def.proto (GlobalMetadata, then Nodes; numbers of fields and
-kinds) and the attributes that ASTRA-sim reads: comm_type, comm_size, comm_src, comm_dst, comm_tag, pg_name.
+Source: mlc-chakra 1.0.0 (mlcommons/chakra), schema/protobuf/et_def.proto (GlobalMetadata, then Nodes; numbers
+of fields and kinds) and the attributes that ASTRA-sim reads: comm_type, comm_size, comm_src, comm_dst,
+comm_tag, pg_name.
 The size of an all-gather is that of a rank's share, of the others that of its whole buffer, as there.
 Durations are microseconds.
 """
@@ -19,6 +20,9 @@ _US = 10**6
 _COMP, _SEND, _RECV, _COLL = 4, 5, 6, 7
 _KINDS = {_SEND: SEND, _RECV: RECV, _COLL: COLLECTIVE}
 _COLLECTIVES = {0: "all_reduce", 2: "all_gather", 6: "all_to_all", 7: "reduce_scatter"}
+_OTHERS = {
+    1: "reduce", 3: "gather", 4: "scatter", 5: "broadcast", 8: "reduce-scatter of blocks", 9: "barrier"
+}  # fmt: skip
 _VARINTS = (7, 9, 11, 13, 27)
 """Fields of an attribute whose value is a plain varint; signed ones are not negative here."""
 
@@ -134,7 +138,8 @@ def _operation(trace: ChakraTrace, file: str, rank: int, node: _Node, after: lis
     if kind == COLLECTIVE:
         what = number("comm_type")
         if what not in _COLLECTIVES:
-            raise wrong(file, 1, f"node {node.number} is a collective of kind {what}, which is not simulated")
+            other = _OTHERS.get(what, "collective that there is not")
+            raise wrong(file, 1, f"node {node.number} is a {other} (comm_type {what}), not simulated")
         made.collective, made.group = _COLLECTIVES[what], str(node.attributes.get("pg_name", ""))
         return made
     made.tag = number("comm_tag", 0)
