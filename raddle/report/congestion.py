@@ -31,6 +31,9 @@ def congestion_lines(rows: Sequence[SizeRow]) -> Iterator[str]:
             f"# {row.size_bytes:>10}  {row.pfc_pauses:>10}  {format_time(row.pfc_pause_ps or 0):>10}"
             f"  {row.ecn_marks:>10}  {drops}"
         )
+    slowed = {line for row in rows if not row.unfinished for line in row.diagnosis}
+    for line in sorted(slowed):
+        yield from textwrap.wrap(line, _WIDTH, initial_indent="# ", subsequent_indent="#   ")
 
 
 def forward_lines(rows: Sequence[SizeRow]) -> Iterator[str]:

@@ -112,7 +112,8 @@ class SizeRow:
             summed over ports and priorities.
         ecn_marks: packets marked.
         drops: packets by reason, sorted by reason.
-        diagnosis: why flows did not finish, where the fabric as a whole is to blame: a deadlock's cycle.
+        diagnosis: why flows did not finish, where the fabric as a whole is to blame: a deadlock's cycle; or
+            what slowed senders.
         fast_forward: what was computed; None: every packet was simulated, or messages flowed.
         repairs: what the controller did, where one was asked for.
     """

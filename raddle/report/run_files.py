@@ -75,8 +75,8 @@ class WatchdogRow:
 @dataclass(frozen=True, slots=True)
 class RunResult:
     """A simulation of flows. `packets` is (injected, delivered, dropped, in the network);
-    `diagnosis` says why flows are not done, where the fabric as a whole is to blame; `links` are those that
-    carried anything, and `link_flows` what went over them."""
+    `diagnosis` says why flows are not done, where the fabric as a whole is to blame, or what slowed senders;
+    `links` are those that carried anything, and `link_flows` what went over them."""
 
     fabric: str
     routing: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -217,7 +218,14 @@ def _lines(result: WorkloadResult) -> Iterator[str]:
     for flow in result.unfinished:
         yield f"# unfinished: {flow.name}: {flow.reason}"
     for line in result.diagnosis:
-        yield f"# {line}"
+        yield from textwrap.wrap(
+            line,
+            100,
+            initial_indent="# ",
+            subsequent_indent="#   ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
 
 
 def _congestion_line(result: WorkloadResult, dropped: Mapping[str, int]) -> str:

@@ -1,17 +1,21 @@
-"""Why a run did not get to its end."""
+"""Why a run did not get to its end, or late."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from raddle.sim import DROP_REASONS, FLOW_STATUS, NONE, QpColumns, Simulation
 from raddle.sim.columns import PortColumns
+from raddle.topology.rate_control import Dcqcn
+from raddle.units import format_time
 
 _SHOWN = 10
 
 
 def diagnose(simulation: Simulation) -> tuple[str, ...]:
-    """A line per thing that kept flows from their end; none if all are done."""
+    """A line per thing that kept flows from their end; where all are done, what slowed their senders."""
     if (simulation.flows().status == FLOW_STATUS.index("done")).all():
-        return ()
+        return tuple(_slowed(simulation))
     lines = []
     cycle = simulation.find_deadlock()
     if cycle:
@@ -24,6 +28,21 @@ def diagnose(simulation: Simulation) -> tuple[str, ...]:
     if simulation.is_stalled:
         lines.append(f"nothing can move any more: the run was ended at {simulation.now_ps / 1e9:.6f} ms")
     return tuple(lines)
+
+
+def _slowed(simulation: Simulation) -> Iterator[str]:
+    """How soon DCQCN gives back what it took, where it took something."""
+    control = simulation.fabric.roce.rate_control
+    if not isinstance(control, Dcqcn) or not simulation.counts_packets or not simulation.qps().cnps.any():
+        return
+    raises, keys = f"once in {format_time(control.rate_timer_ps)}", "rate_timer"
+    if control.byte_counter_bytes:
+        raises += f" or {control.byte_counter_bytes / 1e6:.1f} MB sent"
+        keys += ", byte_counter"
+    yield (
+        f"DCQCN slowed senders after marks, and raises a rate again by little {raises} ({keys});"
+        " --cc none has the time without it"
+    )
 
 
 def blocked_status(simulation: Simulation) -> str:
