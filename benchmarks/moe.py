@@ -6,7 +6,7 @@ each rail, and four spines join these without blocking. Bandwidths are DeepEP's:
 token's distinct nodes (one server: ranks), its own counted, over the time; in low latency those of all top 8
 copies. 4096 tokens of 7168 values in mode normal, with experts on at most 4 nodes; 128 in low latency.
 
-Usage: scripts/validate-moe FOLDER [LARGEST]    (LARGEST: of the expert-parallel groups; default 64)
+Usage: scripts/validate-moe FOLDER [LARGEST]    (LARGEST: of the expert-parallel groups; default 256, all)
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ TOKENS = {"normal": 4096, "low_latency": 128}
 def main() -> None:
     if len(sys.argv) < 2 or not Path(sys.argv[1]).is_dir():
         sys.exit(__doc__)
-    largest = int(sys.argv[2]) if len(sys.argv) > 2 else 64
+    largest = int(sys.argv[2]) if len(sys.argv) > 2 else 256
     path = Path(sys.argv[1]) / "moe_deepep.csv"
     errors = []
     print(f"{'mode':<12} {'phase':<9} {'EP':>4} {'us':>9} {'GB/s':>7} {'published':>9}  error")

@@ -150,7 +150,7 @@ LONE = [node(1, COMP, time_us=5), node(2, COMP, [1], time_us=6)]
         (trace([node(1, COMP, [2]), node(2, COMP, [1])]), "node 1: operations wait for one another"),
         (trace([node(1, SEND, comm_dst=1)]), "node 1 has no number 'comm_size'"),
         (trace([node(1, SEND, comm_dst=5, comm_size=1)]), "node 1 is a message of rank 0 and rank 5"),
-        (trace([node(1, COLL, comm_type=5, comm_size=1)]), "node 1 is a broadcast (comm_type 5), not simulated"),
+        (trace([node(1, COLL, comm_type=5, comm_size=1)]), "node 1 is a broadcast (comm_type 5)"),
         (trace([node(1, SEND, comm_dst=1, comm_size=8)]), "node 1: rank 1 does not receive this message"),
         (trace([node(4, COLL, comm_type=0, comm_size=8)]), "all_reduce of 16 B where rank 0 has"),
     ],
