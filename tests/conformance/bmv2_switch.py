@@ -56,12 +56,15 @@ class Bmv2:
 
     def interface(self, port: int) -> str:
         """The name of the switch's own end of a cable."""
-        return str(self.wires[port].getsockname()[0]).replace("f", "n", 1)
+        return self.far_end(port).replace("f", "n", 1)
+
+    def far_end(self, port: int) -> str:
+        """The name of the other end."""
+        return str(self.wires[port].getsockname()[0])
 
     def plug(self, port: int, is_plugged: bool) -> None:
         """Pull a port's cable at its far end, or put it back: the switch's end has no carrier meanwhile."""
-        name = str(self.wires[port].getsockname()[0])
-        _ip("link", "set", name, "up" if is_plugged else "down")
+        _ip("link", "set", self.far_end(port), "up" if is_plugged else "down")
         self.wires[port].getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)  # that its interface went down
 
     def set_queue_rate(self, port: int, queue: int, packets_per_s: int) -> None:

@@ -1,7 +1,8 @@
-"""A leaf as an Open vSwitch, programmed by raddle and then tested by PTF with what `raddle render` wrote.
+"""A leaf as a software switch, programmed by raddle and then tested by PTF with what `raddle render` wrote.
 
-Usage: ptf_session.py FOLDER PTF FABRIC.yaml [TEST...]; prints what PTF says. With BREAK in the environment an
-entry of another application steals a pin's packets before PTF looks.
+Usage: ptf_session.py FOLDER PTF FABRIC.yaml [TEST...]; prints what PTF says. The switch is an Open vSwitch,
+with SWITCH=bmv2 in the environment a BMv2. With BREAK an entry of another application steals a pin's packets
+before PTF looks.
 """
 
 from __future__ import annotations
@@ -9,14 +10,21 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import raddle
 from raddle.cli.main import app
 from raddle.controller.plan import make_plan
+from raddle.controller.plan.model import Plan, SwitchPlan
+from raddle.controller.plan.neighbours import neighbour_macs
+from raddle.controller.southbound.p4runtime.driver import push_p4
+from raddle.controller.southbound.p4runtime.target import p4_target
 from raddle.lab.workloads.collective import collective_demand
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
+from tests.conformance.bmv2_switch import bmv2_switch
 from tests.conformance.ovs_leaf import program, run, start_switch
 
 
@@ -27,24 +35,41 @@ def main() -> None:
     leaf = plan.switches[0]
     app(["render", str(file), "--switch", leaf.name, "--format", "ptf", "-o", str(folder / "suite")],
         standalone_mode=False)  # fmt: skip
+    started = on_bmv2 if os.environ.get("SWITCH") == "bmv2" else on_open_vswitch
+    with started(plan, leaf, folder) as interfaces:
+        words = [str(ptf), "--test-dir", str(folder / "suite"), "--platform", "eth"]
+        for number, name in interfaces.items():
+            words += ["--interface", f"{number}@{name}"]
+        words += sys.argv[4:]
+        words += ["--test-params", f"suite='{folder}/suite/{leaf.name}.json';patience=5.0"]
+        done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
+        print(done.stdout, done.stderr)
+        sys.exit(done.returncode)
+
+
+@contextmanager
+def on_open_vswitch(plan: Plan, leaf: SwitchPlan, folder: Path) -> Iterator[dict[int, str]]:
+    """The far ends of the switch's cables, by port number, once it is programmed."""
     daemons = start_switch(leaf, folder)
     try:
         assert program(plan, leaf) == "openflow, in sync"
         if stolen := os.environ.get("BREAK"):
             run(f"ovs-ofctl -O OpenFlow13 add-flow {leaf.name} '{stolen}'")
         numbers = [number for number, port in enumerate(leaf.ports, 1) if port.peer]
-        words = [str(ptf), "--test-dir", str(folder / "suite"), "--platform", "eth"]
-        for place, number in enumerate(numbers):
-            words += ["--interface", f"{number}@h{place}"]
-        words += sys.argv[4:]
-        words += ["--test-params", f"suite='{folder}/suite/{leaf.name}.json';patience=5.0"]
-        done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
-        print(done.stdout, done.stderr)
-        sys.exit(done.returncode)
+        yield {number: f"h{place}" for place, number in enumerate(numbers)}
     finally:
         for daemon in daemons:
             daemon.kill()
             daemon.wait()
+
+
+@contextmanager
+def on_bmv2(plan: Plan, leaf: SwitchPlan, folder: Path) -> Iterator[dict[int, str]]:
+    """As `on_open_vswitch`; in a mount namespace of its own, as BMv2 looks for its interfaces in /sys."""
+    run("ip link set lo up; mount -t sysfs none /sys")
+    with bmv2_switch(len(leaf.ports), folder) as switch:
+        push_p4(switch.session, p4_target(leaf, neighbour_macs(plan)))
+        yield {number: switch.far_end(number) for number, port in enumerate(leaf.ports, 1) if port.peer}
 
 
 main()

@@ -1,4 +1,4 @@
-"""Packet tests that raddle makes of a plan, run by PTF against Open vSwitch."""
+"""Packet tests that raddle makes of a plan, run by PTF against Open vSwitch and BMv2."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from tests.conformance.bmv2_switch import needs_bmv2
 
 pytestmark = pytest.mark.system
 SCRIPT = Path(__file__).with_name("ptf_session.py")
@@ -56,3 +58,25 @@ def test_a_switch_passes_the_tests_of_its_plan_and_fails_where_packets_go_elsewh
         assert f"raddle_ptf.{test} ... ok" in said["good"]
     assert "raddle_ptf.pin_10_0_0_5_32 ... FAIL" in said["stolen"]
     assert "raddle_ptf.pin_10_0_0_7_32 ... ok" in said["stolen"]
+
+
+@needs_bmv2[0]
+def test_a_bmv2_switch_passes_all_tests_of_the_same_plan(tmp_path: Path) -> None:
+    if reason := why_not():
+        pytest.skip(reason)
+    (tmp_path / "pod.yaml").write_text(FABRIC)
+    words = [
+        "unshare",
+        "-n",
+        "-m",
+        sys.executable,
+        str(SCRIPT),
+        str(tmp_path),
+        PTF,
+        str(tmp_path / "pod.yaml"),
+    ]
+    environment = os.environ | {"SWITCH": "bmv2"}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    assert said.count(" ... ok") == 30
