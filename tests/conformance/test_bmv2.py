@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address
 
 import pytest
+from finsy.proto import p4r
 
 from raddle.controller.plan import make_plan
+from raddle.controller.plan.diff import Change
 from raddle.controller.plan.model import SwitchPlan
 from raddle.controller.plan.neighbours import neighbour_macs
 from raddle.controller.southbound.p4runtime.driver import P4Driver, push_p4
+from raddle.controller.southbound.p4runtime.policing import cell_updates, read_cells
 from raddle.controller.southbound.p4runtime.target import p4_target
 from raddle.ecmp_hash import UDP_PORT_ROCE, ecmp_hash
 from raddle.nos.p4rt.entity_tables import EntityTables
@@ -45,6 +48,21 @@ def test_what_bmv2_reports_back_is_what_was_planned(bmv2: Bmv2) -> None:
     assert driver.survey().changes == ()
 
 
+def test_every_port_is_policed_before_the_controller_and_drift_names_one_that_is_not(bmv2: Bmv2) -> None:
+    """600 packets a second, of SONiC's default trap group."""
+    driver = P4Driver("leaf0", bmv2.session.address, TARGET, lambda: bmv2.session)
+    driver.use(bmv2.session)
+    cells = read_cells(bmv2.session, TARGET.schema, TARGET.ports)
+    assert {cell.cir for cell in cells.values()} == {cell.pburst for cell in cells.values()} == {600}
+    assert cells.keys() == TARGET.ports.keys()
+    bmv2.session.write(cell_updates(TARGET.schema, cells, {2: p4r.MeterConfig()}))
+    (change,) = driver.survey().changes
+    name = LEAF.ports[1].name
+    assert change == Change("leaf0", f"cpu_meter/{name}", "all pass", "600 packets/s, 600 at once")
+    assert push_p4(bmv2.session, TARGET) == 1
+    assert driver.survey().changes == ()
+
+
 def test_every_flow_takes_the_next_hop_of_the_simulated_switch(bmv2: Bmv2) -> None:
     expected = _remote_group(LEAF)
     assert len(expected) == 4
@@ -65,7 +83,6 @@ def test_every_flow_takes_the_next_hop_of_the_simulated_switch(bmv2: Bmv2) -> No
 
 def test_a_pin_is_stronger_than_the_hash(bmv2: Bmv2) -> None:
     from finsy import Action, Match, P4TableEntry
-    from finsy.proto import p4r
 
     mapped = int(REMOTE) | 0xFFFF << 32
     wanted = _remote_group(LEAF)[2]
@@ -85,8 +102,6 @@ def test_a_pin_is_stronger_than_the_hash(bmv2: Bmv2) -> None:
 
 
 def test_lldp_goes_to_the_controller_and_comes_from_it(bmv2: Bmv2) -> None:
-    from finsy.proto import p4r
-
     lldp = bytes.fromhex("0180c200000e02000000000088cc") + bytes(50)
     bmv2.send(3, lldp)
     packet = bmv2.session.take_packet(5)
@@ -99,8 +114,6 @@ def test_lldp_goes_to_the_controller_and_comes_from_it(bmv2: Bmv2) -> None:
 
 
 def test_counters_of_port_and_class_count_the_packets(bmv2: Bmv2) -> None:
-    from finsy.proto import p4r
-
     counter = TARGET.schema.counters["port_rx"]
     wanted = p4r.Entity(counter_entry=p4r.CounterEntry(counter_id=counter.id, index=p4r.Index(index=2)))
     (before,) = bmv2.session.read([wanted])

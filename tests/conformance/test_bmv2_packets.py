@@ -29,6 +29,7 @@ from scapy.packet import Packet, Raw
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.neighbours import neighbour_macs
 from raddle.controller.southbound.p4runtime.driver import push_p4
+from raddle.controller.southbound.p4runtime.policing import wanted_cells
 from raddle.controller.southbound.p4runtime.target import p4_target
 from raddle.ecmp_hash import ecmp_hash
 from raddle.lab.emulation.carriers import CarrierWatch, PortRegister
@@ -318,7 +319,7 @@ def test_a_meter_before_the_controller_keeps_a_flood_away(bmv2: Bmv2) -> None:
             while bmv2.session.take_packet(1):
                 came += 1
         finally:
-            set_meter.entity.meter_entry.ClearField("config")
+            set_meter.entity.meter_entry.config.CopyFrom(wanted_cells(TARGET.ports)[1])
             bmv2.session.write([set_meter])
         assert came in (3, 4, 5)
         assert dropped(bmv2)[REASONS["policed"]] - before == 10 - came

@@ -14,6 +14,13 @@ from raddle.controller.plan.diff import Change
 from raddle.controller.plan.update import Write
 from raddle.controller.southbound.channel import RefusedError
 from raddle.controller.southbound.driver import Survey, Wire
+from raddle.controller.southbound.p4runtime.policing import (
+    Cells,
+    cell_changes,
+    cell_updates,
+    read_cells,
+    wanted_cells,
+)
 from raddle.controller.southbound.p4runtime.routes import EntityRoutes
 from raddle.controller.southbound.p4runtime.session import BatchError, P4Session, UnfitError
 from raddle.controller.southbound.p4runtime.target import P4Target
@@ -57,6 +64,7 @@ class P4Driver:
         self._is_empty = False
         self._before: Entities = {}
         self._counted: Entities = {}
+        self._cells: Cells = {}
         self._open: P4Session | None = None
         self.sent = 0
 
@@ -85,8 +93,10 @@ class P4Driver:
         self._is_empty = running is None
         self._has_pipeline = running is not None and _is_same(running, target)
         self._before = self._read() if self._has_pipeline else {}
+        self._cells = self._read_cells() if self._has_pipeline else {}
         self._keep_style()
         target = self._target
+        policing = self._policing(self._cells)
         held = ""
         if running is not None and not self._has_pipeline and not self._may_replace:
             name = running.p4info.pkg_info.name or "without a name"
@@ -95,10 +105,10 @@ class P4Driver:
                 f"'{target.config.p4info.pkg_info.name}'; giving it ours empties its tables"
             )
         return Survey(
-            changes=self._differences(self._before),
+            changes=(*self._differences(self._before), *policing),
             routes=self._routes(self._before).table,
             wanted=self._routes(target.entities).table,
-            planned=len(plan_batches(target.schema, self._before, target.entities)),
+            planned=len(plan_batches(target.schema, self._before, target.entities)) + bool(policing),
             held=held,
             error=self._too_many(),
         )
@@ -128,6 +138,7 @@ class P4Driver:
     def finish(self, kept: Collection[str]) -> None:
         self._give_pipeline()
         self._bring(lambda now: self._wanted(now, kept))
+        self._police(wanted_cells(self._target.ports))
 
     def _bring(self, then: Callable[[Entities], Entities]) -> None:
         """Make the tables hold `then`, in members and groups where the switch lacks one-shot groups."""
@@ -166,7 +177,8 @@ class P4Driver:
 
     def _left(self, kept: Collection[str]) -> tuple[Change, ...]:
         now = self._read()
-        return differences(self.name, self._target.schema, now, self._wanted(now, kept))
+        left = differences(self.name, self._target.schema, now, self._wanted(now, kept))
+        return (*left, *self._policing(self._read_cells()))
 
     def restore(self, kept: Collection[str]) -> str:
         """Put back all entities, those that were deleted with the counts that they had then.
@@ -179,6 +191,7 @@ class P4Driver:
             stay = {key for prefix in kept for key in self._routes(now).keys.get(prefix, ())}
             before = now | {key: entity for key, entity in before.items() if key not in stay}
         self._write(now, before)
+        self._police(self._cells)
         if kept:
             return (
                 f"what it had accepted was taken back but for {len(kept)} routes that other switches rely on "
@@ -202,6 +215,15 @@ class P4Driver:
 
     def _read(self) -> Entities:
         return read_entities(self._session, self._target.schema)
+
+    def _read_cells(self) -> Cells:
+        return read_cells(self._session, self._target.schema, self._target.ports)
+
+    def _policing(self, cells: Cells) -> tuple[Change, ...]:
+        return cell_changes(self.name, self._target.ports, cells, wanted_cells(self._target.ports))
+
+    def _police(self, wanted: Cells) -> None:
+        self._send(cell_updates(self._target.schema, self._read_cells(), wanted))
 
     def _routes(self, entities: Entities) -> EntityRoutes:
         return EntityRoutes(self._target.schema, entities, self._target.ports)
@@ -244,20 +266,22 @@ class P4Driver:
         Raises:
             RefusedError: the switch has refused updates of one.
         """
-        schema = self._target.schema
-        batches = plan_batches(schema, now, then)
-        if batches:
-            self._session.require_primary()
-        for batch in batches:
+        for batch in plan_batches(self._target.schema, now, then):
             self._remember_counts(batch)
-            try:
-                self._session.write(batch)
-            except BatchError as error:
-                self.sent += len(error.refusals) < len(batch)
-                if self._target.in_groups and _lacks_one_shots(batch, error):
-                    raise NoOneShotError from None
-                raise RefusedError(_refused(self._session, schema, batch, error)) from None
-            self.sent += 1
+            self._send(batch)
+
+    def _send(self, batch: list[p4r.Update]) -> None:
+        if not batch:
+            return
+        self._session.require_primary()
+        try:
+            self._session.write(batch)
+        except BatchError as error:
+            self.sent += len(error.refusals) < len(batch)
+            if self._target.in_groups and _lacks_one_shots(batch, error):
+                raise NoOneShotError from None
+            raise RefusedError(_refused(self._session, self._target.schema, batch, error)) from None
+        self.sent += 1
 
     def _remember_counts(self, batch: Sequence[p4r.Update]) -> None:
         """Read the direct counters of entries that are about to be deleted; not all switches tell them."""

@@ -17,6 +17,8 @@ def describe_key(schema: P4Schema, entity: p4r.Entity) -> str:
     if kind == "action_profile_group":
         group = entity.action_profile_group
         return f"{schema.action_profiles[group.action_profile_id].alias}/group {group.group_id}"
+    if kind == "meter_entry":
+        return f"{schema.meters[entity.meter_entry.meter_id].alias}/{entity.meter_entry.index.index}"
     entry = P4TableEntry.decode(without_watch(entity), schema)
     if entry.is_default_action:
         return f"{entry.table_id}/default"
