@@ -202,7 +202,10 @@ class Upkeep:
             self._bus.tell("repair", f"{what}: switches repair that by themselves")
             return
         begun = self.begin(CONTROLLER, "repair", what, write_lines(changed))
-        with self._spans.child("repair", why=what, switches=len(changed)) as span:
+        planned_s = time.monotonic() - began_s
+        with self._spans.child(
+            "repair", why=what, switches=len(changed), planned_s=round(planned_s, 6)
+        ) as span:
             if lost and all(target.switches[name].nos == "sonic" for name in changed):
                 self._owes |= changed.keys() - rows.keys()
                 outcome = self._send_at_once(rows, span)

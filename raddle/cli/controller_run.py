@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from raddle.cli.controller_turns import Doors, hear_signals, run_in_turn, serve
+from raddle.cli.controller_turns import Doors, hear_signals, run_in_turn, serve, settle_objects
 from raddle.cli.desired_state import FileSource
 from raddle.cli.option_groups import with_option_groups
 from raddle.cli.options import DEFAULT_INVENTORY, InventoryOption, PlanOptions, StrictOption
@@ -154,6 +154,7 @@ def run(
     doors = Doors(listen, metrics, tls, roles)
     bus = Bus()
     bus.hear(Journal(log))
+    bus.hear(settle_objects)
     with tracing(traces) if traces else nullcontext(NOT_TRACED) as spans:
         if store and store.startswith("etcd:"):
             etcd_tls = EtcdTls(store_ca, store_cert, store_key) if store_ca or store_cert else None

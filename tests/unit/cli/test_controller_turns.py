@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from raddle.cli import controller_turns
+from raddle.controller.service.events import Event
 
 TERM = signal.SIGTERM
 
@@ -91,3 +93,20 @@ def test_a_lead_that_lasts_is_used(served: list[bool]) -> None:
     Lead.meanwhile = lambda lead: None
     run()
     assert served == [False]
+
+
+def test_after_an_update_or_repair_what_stays_is_not_looked_through_again() -> None:
+    gc.unfreeze()
+    try:
+        for event, is_settled in (
+            (Event("update", "begins"), False),
+            (Event("mend", "done", seconds=1.0), False),
+            (Event("repair", "done", seconds=0.1), True),
+            (Event("update", "done", seconds=1.0), True),
+        ):
+            before = gc.get_freeze_count()
+            controller_turns.settle_objects(event)
+            assert (gc.get_freeze_count() > before) is is_settled, event
+            gc.unfreeze()
+    finally:
+        gc.unfreeze()
