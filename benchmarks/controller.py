@@ -1,9 +1,11 @@
 """The controller that stays, in a process of its own beside simulated switches: its costs and its speed.
 
-Usage: scripts/bench_controller [--cuts 50] [--seconds 60] [--only repair|power-on|idle]
+Usage: scripts/bench_controller [--cuts 50] [--seconds 60] [--only repair|stages|replan|power-on|idle]
 
 - repair: cables of 8 switches are pulled one after the other; from the pull to the moment at which the last
   switch holds the new routes, and of that what the controller says it took, from hearing to reading back.
+- stages: of that, until the controller hears of it, knows what to write, and the switches hold it.
+- replan: CPU time of what each of some dead links of white-box-512 asks for.
 - power-on: from the start of white-box-512's switches, unprogrammed, until all are verified.
 - idle: 80 switches of 64 ports, watched; the controller's CPU time and memory.
 """
@@ -11,26 +13,43 @@ Usage: scripts/bench_controller [--cuts 50] [--seconds 60] [--only repair|power-
 from __future__ import annotations
 
 import argparse
+import gc
 import re
 import socket
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Literal
+
+import numpy as np
 
 from benchmarks.nos import FABRIC
+from raddle.cli.controller_turns import settle_objects
+from raddle.cli.desired_state import FileSource
+from raddle.cli.options import PlanOptions
 from raddle.controller.api.client import ControllerClient, ControllerError
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.backup import inner_links
-from raddle.inventory import Inventory
+from raddle.controller.plan.held import HeldPlan
+from raddle.controller.service.core import Controller
+from raddle.controller.service.desired import Desired
+from raddle.controller.service.events import Bus
+from raddle.controller.service.settings import Settings
+from raddle.controller.service.store import SqliteStore
+from raddle.controller.southbound.sonic.gnmi import GnmiClient
+from raddle.controller.spans import Span
+from raddle.inventory import Inventory, load_inventory
 from raddle.lab.switches.programmed import switch_farm
 from raddle.nos.farm import SwitchFarm
 from raddle.topology import find, load
 from raddle.topology.model import Fabric
+from raddle.workload import Demand
 
 _PID = re.compile(r"\((.*)\)")
 
@@ -39,12 +58,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cuts", type=int, default=50)
     parser.add_argument("--seconds", type=int, default=60)
-    parser.add_argument("--only", choices=("repair", "power-on", "idle"))
+    parser.add_argument("--only", choices=("repair", "stages", "replan", "power-on", "idle"))
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if options.only in (None, "repair"):
             measure_repair(folder, options.cuts)
+        if options.only in (None, "stages"):
+            measure_stages(folder, options.cuts)
+        if options.only in (None, "replan"):
+            measure_replan(100)
         if options.only in (None, "power-on"):
             measure_power_on(folder)
         if options.only in (None, "idle"):
@@ -80,11 +103,108 @@ def measure_repair(folder: Path, cuts: int) -> None:
             assert before == {n: s.databases.config["STATIC_ROUTE"] for n, s in farm.switches.items()}
         per_cut_s = (cpu_s(pid) - before_s) / cuts
     print(f"repair       CPU time of the controller for a cut and the way back: {per_cut_s * 1e3:.0f} ms")
-    for what, spent in (("pull to last switch", outside), ("of that in the controller", inside)):
-        ordered = sorted(spent)
-        p99 = ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))]
-        median_s = statistics.median(spent)
-        print(f"repair       {what}: median {median_s * 1e3:.0f} ms, p99 {p99 * 1e3:.0f} ms, {cuts} cuts")
+    tell("repair", "pull to last switch", outside)
+    tell("repair", "of that in the controller", inside)
+
+
+class Stopwatch(Span):
+    """Keeps when the messages of each repair began, how long they took, and how long planning had."""
+
+    def __init__(self) -> None:
+        self.repairs: list[tuple[float, float, float]] = []
+
+    @contextmanager
+    def child(self, name: str, **facts: str | int | float) -> Iterator[Span]:
+        began_s = time.monotonic()
+        yield self
+        if name == "repair":
+            self.repairs.append((began_s, time.monotonic() - began_s, float(facts["planned_s"])))
+
+
+def measure_stages(folder: Path, cuts: int) -> None:
+    """The stages of `--controller-delay`, with switches in a process of their own, the controller here."""
+    file, inventory, stopwatch = find("leaf-spine-16"), folder / "stages.json", Stopwatch()
+    fabric = load(file)
+    command = [sys.executable, "-m", "raddle", "up", str(file), "--inventory", str(inventory)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as switches:
+        while not inventory.exists():
+            time.sleep(0.1)
+        with closing(SqliteStore(folder / "stages.db")) as store:
+            source, bus = FileSource(str(file), PlanOptions()), Bus()
+            bus.hear(settle_objects)
+            controller = Controller(store, source, Settings(inventory), bus, spans=stopwatch)
+            thread = threading.Thread(target=controller.run)
+            thread.start()
+            rows = [stage_times(controller, fabric, stopwatch, number) for number in range(cuts)]
+            controller.stop()
+            thread.join()
+        switches.terminate()
+    for name, spent in zip(("notification", "computation", "push"), zip(*rows, strict=True), strict=True):
+        tell("stages", name, spent)
+
+
+def tell(measured: str, what: str, seconds: Sequence[float]) -> None:
+    ordered = sorted(seconds)
+    p99_s = ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))]
+    median_s = statistics.median(seconds)
+    print(f"{measured:<12} {what}: median {median_s * 1e3:.1f} ms, p99 {p99_s * 1e3:.1f} ms, {len(seconds)}x")
+
+
+def stage_times(
+    controller: Controller, fabric: Fabric, stopwatch: Stopwatch, number: int
+) -> tuple[float, ...]:
+    """Pull a cable and plug it in again: seconds of notification, computation and push of the pull."""
+    views = controller.switches.views
+
+    def is_calm() -> bool:
+        return bool(views) and all(each.state == "in sync" and not each.is_due for each in views.values())
+
+    while not is_calm() or controller.dead_links or not controller.revision:
+        time.sleep(0.05)
+    links = list(inner_links(fabric))
+    end, count = fabric.links[links[number % len(links)]].a, len(stopwatch.repairs)
+    address = load_inventory(controller.settings.inventory).addresses[end.device]
+    with GnmiClient(end.device, address) as client:
+        client.read_tables("APPL_DB", ("SWITCH_TABLE",))  # a channel connects with its first call
+        pulled_s = time.monotonic()
+        client.run_command(["cable", "pull", end.port])
+        while len(stopwatch.repairs) == count:
+            time.sleep(0.001)
+        began_s, pushed_s, planned_s = stopwatch.repairs[count]
+        client.run_command(["cable", "plug", end.port])
+    while len(stopwatch.repairs) < count + 2:
+        time.sleep(0.01)
+    return began_s - planned_s - pulled_s, planned_s, pushed_s
+
+
+def measure_replan(failures: int) -> None:
+    """CPU time of what one dead link asks for on white-box-512, by equal routes and by pins."""
+    fabric = load(find("white-box-512"))
+    count = len(fabric.endpoints)
+    src = np.arange(count, dtype=np.int32)
+    demand = Demand(src, np.roll(src, -count // 2), np.zeros(count, np.int32))
+    ways: dict[Literal["ecmp", "pinned"], Demand | None] = {"ecmp": None, "pinned": demand}
+    for policy, flows in ways.items():
+        desired = Desired(fabric, HeldPlan(make_plan(fabric, policy, flows)), flows)
+        links = list(desired.links)
+        desired.backup([links[0]])
+        gc.collect()
+        gc.freeze()
+        spent: dict[str, list[float]] = {"planned then": [], "planned beforehand": []}
+        for name in links[:: max(1, len(links) // failures)]:
+            times = [time.thread_time()]
+            writes = desired.backup([name]).controller
+            times.append(time.thread_time())
+            desired.writes_to(desired.repaired(writes))
+            times.append(time.thread_time())
+            spent["planned then"].append(times[2] - times[0])
+            spent["planned beforehand"].append(times[2] - times[1])
+        for what, seconds in spent.items():
+            median_s = statistics.median(seconds)
+            print(
+                f"replan       {policy}, {what}: median {median_s * 1e3:.1f} ms of CPU time, most "
+                f"{max(seconds) * 1e3:.1f} ms, {len(seconds)} failures of {fabric.name} (bound: 20 ms)"
+            )
 
 
 def measure_power_on(folder: Path) -> None:

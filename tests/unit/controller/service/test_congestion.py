@@ -217,6 +217,63 @@ def test_noise_does_not_make_it_move_to_and_fro(helps: bool) -> None:
         assert (moves, backs) == ((1, 0) if helps else (4, 4)), seed
 
 
+BIG = raddle.loads(leaf_spine(8, 8, 8, "routing: {policy: ecmp}\n"))
+RATE = 0.45
+"""Of a flow, as a share of a link: two on a link are marked."""
+
+
+def up(leaf: int, spine: int) -> PortRef:
+    return PortRef(f"leaf{leaf}", f"Ethernet{64 + 8 * spine}")
+
+
+def down(spine: int, leaf: int) -> PortRef:
+    return PortRef(f"spine{spine}", f"Ethernet{8 * leaf}")
+
+
+class Crowd:
+    """64 queue pairs of 8 jobs over 64 links between switches, each to the next leaf, counted with noise.
+
+    A hash puts them on spines at random. Pins spread them evenly.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._random, self.is_pinned = random.Random(seed), False
+        self._hashed = [self._random.randrange(8) for _ in range(64)]
+        self._flows = [
+            JobFlow(f"job{src // 8}", src, (src + 8) % 64, f"{src} -> {(src + 8) % 64}") for src in range(64)
+        ]
+        self._seekers = {pinned: Seeker(BIG, tuple(self._flows), pinned) for pinned in (False, True)}
+
+    def look(self) -> tuple[Finding, ...]:
+        spines = [flow.src % 8 for flow in self._flows] if self.is_pinned else self._hashed
+        count = dict.fromkeys([end(a, b) for end in (up, down) for a in range(8) for b in range(8)], 0)
+        for flow, spine in zip(self._flows, spines, strict=True):
+            count[up(flow.src // 8, spine)] += 1
+            count[down(spine, flow.dst // 8)] += 1
+        for flow in self._flows:
+            count[PortRef(f"leaf{flow.src // 8}", f"Ethernet{flow.src % 8 * 8}")] = 1
+        return self._seekers[self.is_pinned].find({port: self._load(each) for port, each in count.items()})
+
+    def _load(self, flows: int) -> PortLoad:
+        share = max(0.0, min(1.0, RATE * flows) + self._random.gauss(0, 0.08))
+        marks = 1000.0 if flows > 1 else max(0.0, self._random.gauss(-30, 20))
+        return PortLoad(sent=share, received=share, marks=marks)
+
+
+def test_among_64_links_that_collide_and_noise_one_move_is_the_only_one() -> None:
+    crowd, steady, acting, moves = Crowd(1), Steady(), Acting(), 0
+    assert len(crowd.look()) > 20
+    for look in range(1000):
+        now_s = 10.0 * look
+        steady.take(crowd.look())
+        if judged := acting.judge(steady.held, now_s):
+            assert judged[1]
+        elif found := acting.next(steady.held, now_s):
+            crowd.is_pinned, moves = True, moves + 1
+            acting.made(found, steady.held, now_s)
+    assert moves == 1
+
+
 def test_no_more_moves_than_the_budget_has_and_the_urgent_first() -> None:
     acting, held = Acting(moves=2, window_s=100.0), {}
     for each in (finding("a"), replace(finding("b", "bit-errors"), mend=Mend("drain", "b"))):
