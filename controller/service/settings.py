@@ -29,6 +29,7 @@ class Settings:
         congestion_s: between two looks at the switches' counters for congestion; 0: none.
         acts: what is found is mended where it can be, and taken back where that does not help.
         moves, moves_window_s: at most so many of these moves in so many seconds.
+        source_ports: the file that says which UDP source ports hosts are to take; None: there is none.
         confirm_s: how long switches are watched after an update; None: until they are well.
         allow_flap, take_over: as options of `raddle apply`.
     """
@@ -45,6 +46,7 @@ class Settings:
     acts: bool = False
     moves: int = 4
     moves_window_s: float = 3600.0
+    source_ports: Path | None = None
     confirm_s: float | None = None
     allow_flap: bool = False
     take_over: bool = False

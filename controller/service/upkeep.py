@@ -20,6 +20,7 @@ from raddle.controller.service.records import BEGUN, Audit, Records, Revision, n
 from raddle.controller.service.rendered import Rendered, Rows
 from raddle.controller.service.repairs import Repairs
 from raddle.controller.service.settings import Settings
+from raddle.controller.service.source_ports import write_source_ports
 from raddle.controller.service.switches import Switches, SwitchView
 from raddle.controller.service.updates import CONTROLLER, change_lines, write_lines
 from raddle.controller.service.watch.counters import CounterWatch, Reading
@@ -102,6 +103,11 @@ class Upkeep:
         self.revision, self.desired = revision, desired
         self.watch(desired)
         self.repairs.prepare(desired)
+        if revision and (file := self._settings.source_ports):
+            try:
+                write_source_ports(desired.held.plan, file)
+            except InputError as error:
+                self._bus.tell("problem", error.diagnostics[0].message)
 
     def watch(self, desired: Desired) -> None:
         """See to it that its switches are watched, and that they are led around what is dead now."""

@@ -92,6 +92,10 @@ def run(
     moves: Annotated[
         int, typer.Option(min=1, metavar="N", help="With --act: at most so many moves in an hour.")
     ] = 4,
+    source_ports: Annotated[
+        Path | None,
+        typer.Option(metavar="CSV", help="Write there which UDP source ports hosts are to take."),
+    ] = None,
     confirm: Annotated[
         float | None, typer.Option(min=0, metavar="SECONDS", help="Watch switches so long after an update.")
     ] = None,
@@ -135,6 +139,7 @@ def run(
         congestion_s=congestion,
         acts=act,
         moves=moves,
+        source_ports=source_ports,
         confirm_s=confirm,
         allow_flap=allow_flap,
         take_over=take_over,

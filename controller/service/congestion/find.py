@@ -131,8 +131,10 @@ class Seeker:
             return
         told += f", while {freest} is {others[freest].sent:.0%} full"
         can_pin = bool(self._flows) and not self._is_pinned
+        by_hosts = self.fabric.routing.pins == "udp-source-port"
+        mend = Mend("source-ports" if by_hosts else "re-pin") if can_pin else None
         yield Finding(
-            "collision", str(port), _name(link), told, flows, Mend("re-pin") if can_pin else None,
+            "collision", str(port), _name(link), told, flows, mend,
             "say with --jobs who sends to whom, and they can be pinned"
             if not self._flows
             else "these flows are pinned as well as can be",

@@ -8,14 +8,15 @@ from typing import Literal
 from raddle.controller.service.congestion.jobs import JobFlow
 
 Kind = Literal["bit-errors", "storm", "slow-receiver", "incast", "collision", "full"]
-Remedy = Literal["drain", "isolate", "re-pin"]
+Remedy = Literal["drain", "isolate", "re-pin", "source-ports"]
 
 _SHOWN = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Mend:
-    """`drain` a link of the network, `isolate` a host's port, `re-pin` the jobs' flows."""
+    """`drain` a link of the network, `isolate` a host's port, `re-pin` the jobs' flows: by routes, or by
+    `source-ports` that hosts take."""
 
     remedy: Remedy
     place: str = ""

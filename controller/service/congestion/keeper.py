@@ -60,6 +60,7 @@ class Keeper:
 
     def __init__(self, settings: Settings, bus: Bus, planner: Planner, orders: Orders) -> None:
         self._period_s, self._may_act = settings.congestion_s, settings.acts
+        self._tells_hosts = settings.source_ports is not None
         self._bus, self._planner, self._orders = bus, planner, orders
         self._inbox: queue.SimpleQueue[Reading | str] = queue.SimpleQueue()
         self._present: Present | None = None
@@ -155,16 +156,21 @@ class Keeper:
         """What a mend asks for, once it is proven.
 
         Raises:
-            InputError: `not-proven`, or the plan cannot be made.
+            InputError: `not-proven`; `no-source-ports`, nobody tells hosts; or there is no such plan.
         """
         material, drains = present.material, present.revision.drains
-        if mend.remedy == "re-pin":
+        if mend.remedy in ("re-pin", "source-ports"):
             pinned = self._planner.repinned(material)
             assert pinned, "a finding asks for it only where it is possible"
             material = pinned
         else:
             drains = (*drains, Drain(mend.place, is_shut=mend.remedy == "isolate"))
         desired = self._orders.plan(material, drains)
+        if (ports := desired.held.plan.source_ports) and not self._tells_hosts:
+            raise InputError.of(
+                "no-source-ports", f"{len(ports)} pairs of hosts would have to take other source ports",
+                "give --source-ports FILE, from which hosts take them",
+            )  # fmt: skip
         before = self._planner.problems(present.desired)
         if new := [each for each in self._planner.problems(desired) if each not in before]:
             raise InputError.of("not-proven", f"verify says: {new[0]}")

@@ -26,6 +26,7 @@ from raddle.controller.service.desired import Desired, with_drains
 from raddle.controller.service.events import Bus
 from raddle.controller.service.records import Drain, Material, Revision
 from raddle.controller.service.settings import Settings
+from raddle.controller.service.source_ports import write_source_ports
 from raddle.controller.service.watch.counters import STATS, Reading
 from raddle.errors import InputError
 from raddle.topology.model import Fabric, PortRef
@@ -349,6 +350,7 @@ class Stub:
         self.desired = Desired(FABRIC, HeldPlan(make_plan(FABRIC, "ecmp")))
         self.material = Material({}, "pod.yaml")
         self.planned = replace(self.desired)
+        self.settings = Settings(Path("inventory.json"), congestion_s=1.0, acts=True)
 
     def jobs(self, material: Material, fabric: Fabric) -> tuple[JobFlow, ...]:
         return FLOWS
@@ -375,8 +377,7 @@ class Stub:
         bus = Bus()
         bus.hear(lambda event: told.append(event.text))
         orders = Orders(self.update, self.rollback, lambda material, drains: self.planned)
-        settings = Settings(Path("inventory.json"), congestion_s=1.0, acts=True)
-        return Keeper(settings, bus, self, orders)  # type: ignore[arg-type]
+        return Keeper(self.settings, bus, self, orders)  # type: ignore[arg-type]
 
 
 def collide(keeper: Keeper, present: Present, looks: range) -> None:
@@ -419,6 +420,44 @@ def test_a_move_that_does_not_help_is_taken_back_unless_somebody_went_on_from_it
     collide(keeper, stub.present(later, "pinned"), range(5, 20))
     assert stub.asked == asked
     assert told[-1].startswith("re-pin has not helped")
+
+
+def test_where_pins_are_source_ports_hosts_are_told_theirs_and_without_a_file_nobody_is(
+    tmp_path: Path,
+) -> None:
+    fabric = raddle.loads(leaf_spine(2, 2, 2, "routing: {policy: ecmp, pins: udp-source-port}\n"))
+    [found] = Seeker(fabric, FLOWS).find(COLLISION)
+    assert found.mend == Mend("source-ports")
+    told: list[str] = []
+    stub = Stub()
+    stub.planned = Desired(fabric, HeldPlan(make_plan(fabric, "pinned", demand_of_jobs(FLOWS))))
+    collide(stub.keeper(told), stub.present(1), range(10))
+    assert stub.asked == []
+    assert told[-1] == "re-pin is not done: 2 pairs of hosts would have to take other source ports"
+    stub.settings = replace(stub.settings, source_ports=tmp_path / "ports.csv")
+    collide(stub.keeper(told), stub.present(1), range(10))
+    assert stub.asked == ["re-pin"]
+
+
+def test_the_file_of_source_ports_is_what_the_revision_asks_of_hosts(tmp_path: Path) -> None:
+    fabric = leaf_spine(2, 2, 2, "routing: {policy: ecmp, pins: udp-source-port}\n")
+    plan = make_plan(raddle.loads(fabric), "pinned", demand_of_jobs(FLOWS))
+    ports = {(each.src, each.dst): each for each in plan.source_ports}
+    file = tmp_path / "ports.csv"
+    write_source_ports(plan, file)
+    header, *rows = [line.split(",") for line in file.read_text().splitlines()]
+    assert header == ["src", "dst", "data", "acks"]
+    assert [(src, dst) for src, dst, _, _ in rows] == [("host0", "host2"), ("host1", "host3")]
+    for src, dst, data, acks in rows:
+        assert (int(data), int(acks)) == (ports[src, dst].data, ports[src, dst].acks)
+        assert int(data) >= 0xC000
+    written = file.stat().st_mtime_ns
+    write_source_ports(plan, file)
+    assert file.stat().st_mtime_ns == written, "as before, and written again"
+    write_source_ports(make_plan(FABRIC, "ecmp"), file)
+    assert file.read_text() == "src,dst,data,acks\n"
+    with pytest.raises(InputError, match="cannot-write"):
+        write_source_ports(plan, tmp_path / "none" / "ports.csv")
 
 
 def test_why_there_are_no_counters_is_told_once() -> None:
