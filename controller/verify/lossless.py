@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass
 from operator import itemgetter
 
 from raddle.controller.plan.buffers import computed_headroom
@@ -45,19 +46,20 @@ def check_lossless(
     """
     gathered: dict[Finding, dict[str, None]] = {}
     late: dict[str, tuple[int, Finding]] = {}
+    known: dict[Hashable, _Findings] = {}
     for switch in fabric.switches:
-        state = with_pools_by_sai(states[switch.name], switch.model)
-        for finding in _switch(switch, state, fabric, congested_groups):
+        held = states[switch.name]
+        cables = [fabric.link_by_port.get(PortRef(switch.name, port.name)) for port in held.ports]
+        kind = _kind_of(fabric, switch, held, cables)
+        if kind not in known:
+            known[kind] = _findings_of(fabric, switch, held, cables, congested_groups)
+        found = known[kind]
+        for finding in found.whole:
             gathered.setdefault(finding, {})[switch.name] = None
-        if found := min(_ecn_after_pfc(state, fabric, congested_groups), key=itemgetter(0), default=None):
-            late[switch.name] = found
-        lanes = {port.name: len(port.lanes) for port in switch.ports}
-        for port in state.ports:
-            ref = PortRef(switch.name, port.name)
-            link = fabric.link_by_port.get(ref)
-            if link is not None and link.is_up:
-                for finding in _port(switch, state, port, lanes[port.name], link, fabric):
-                    gathered.setdefault(finding, {})[str(ref)] = None
+        if found.late:
+            late[switch.name] = found.late
+        for port, finding in found.ports:
+            gathered.setdefault(finding, {})[f"{switch.name}:{port}"] = None
     if late:  # one kmax has one bound: that of the switch that pauses first
         names = sorted(late, key=lambda name: late[name][0])
         gathered[late[names[0]][1]] = dict.fromkeys(names)
@@ -69,6 +71,42 @@ def check_lossless(
         Finding(each.code, f"{_where(list(places))}: {each.message}", each.hint, each.place, each.severity)
         for each, places in gathered.items()
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Findings:
+    """What is wrong at a switch as a whole, what marks too late, and what is wrong at which port."""
+
+    whole: tuple[Finding, ...]
+    late: tuple[int, Finding] | None
+    ports: tuple[tuple[str, Finding], ...]
+
+
+def _findings_of(
+    fabric: Fabric, switch: Switch, held: SwitchState, cables: list[Link | None], congested_groups: int
+) -> _Findings:
+    state = with_pools_by_sai(held, switch.model)
+    lanes = {port.name: len(port.lanes) for port in switch.ports}
+    return _Findings(
+        whole=tuple(_switch(switch, state, fabric, congested_groups)),
+        late=min(_ecn_after_pfc(state, fabric, congested_groups), key=itemgetter(0), default=None),
+        ports=tuple(
+            (port.name, finding)
+            for port, link in zip(state.ports, cables, strict=True)
+            if link is not None and link.is_up
+            for finding in _port(switch, state, port, lanes[port.name], link, fabric)
+        ),
+    )
+
+
+def _kind_of(fabric: Fabric, switch: Switch, held: SwitchState, cables: list[Link | None]) -> Hashable:
+    """What switches with equal findings have in common: the same objects in their states and as their model
+    and ports' names, and links of one kind at each port."""
+    links = tuple(
+        link and (link.speed_bps, link.length_m, link.is_up, _cable(fabric, link)) for link in cables
+    )
+    parts = (held.ports, held.buffer_pools, held.buffer_profiles, held.wred_profiles, switch.model)
+    return links, *map(id, parts)
 
 
 def _where(places: list[str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from raddle.controller.plan.model import NextHop, Plan, Route, SwitchPlan
+from raddle.controller.plan.model import NextHop, Plan, Route
 from raddle.controller.plan.replan import replanner, with_links
 from raddle.controller.plan.update import peers_of, update_rounds
 from raddle.controller.reconcile import read_neighbours
@@ -37,15 +37,16 @@ from raddle.controller.verify.transient import Transient, judge_update
 from raddle.controller.verify.update_scope import UpdateScope, listed, scope_of, wire_routes
 from raddle.errors import Diagnostic, InputError
 from raddle.inventory import Inventory
+from raddle.lab.planned_states import state_of, states_without_routes
 from raddle.lab.switches.neighbours import heard_cables
-from raddle.lab.switches.programmed import over_p4runtime, planned_switch, read_states
+from raddle.lab.switches.programmed import over_p4runtime, read_states
 from raddle.state import AclRule, SwitchState
 from raddle.topology.model import Fabric
 from raddle.topology.views.cable_mend import CableWork, mend_cables
 from raddle.topology.views.cable_truth import SeenCable, compare_cables, planned_names
 from raddle.topology.views.capacity import bisection_bps, tier_oversubscription
 from raddle.topology.views.polarisation import polarisation
-from raddle.topology.yaml.placing import in_file, placed, spans_of
+from raddle.topology.yaml.placing import in_file, spans_of
 from raddle.workload import Demand
 
 _SHOWN_RULES = 5
@@ -129,12 +130,7 @@ def verify_plan(
     network = network_of(fabric)
     entries = {switch.name: entries_of_plan(switch) for switch in plan.switches}
     # Of routes the states are asked only whether they choose by load; the proof is of `entries`.
-    states = {
-        switch.name: _state_of(
-            fabric, replace(switch, policies=(), routes=switch.routes if switch.adaptive else ())
-        )
-        for switch in plan.switches
-    }
+    states = states_without_routes(fabric, plan)
     replan = _replan(fabric, plan, demand, network) if scope.together else None
     policies = sum(len(switch.policies) for switch in plan.switches)
     subject = _Subject("plan", entries, states, policies)
@@ -249,12 +245,7 @@ def with_cabling(fabric: Fabric, result: Verification, seen: tuple[SeenCable, ..
 
 def planned_state(fabric: Fabric, plan: Plan, name: str) -> SwitchState:
     """What a switch forwards with once it holds its part of a plan."""
-    return _state_of(fabric, next(each for each in plan.switches if each.name == name))
-
-
-def _state_of(fabric: Fabric, switch: SwitchPlan) -> SwitchState:
-    with placed(fabric):
-        return planned_switch(switch).state()
+    return state_of(fabric, next(each for each in plan.switches if each.name == name))
 
 
 def _replan(fabric: Fabric, plan: Plan, demand: Demand | None, network: Network) -> Replan:
