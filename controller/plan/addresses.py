@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_interface, ip_network
 from typing import Literal
 
 from raddle.errors import Diagnostic, InputError
 from raddle.topology.allocation import Block, Blocks, allocate, overlaps
-from raddle.topology.model import Endpoint, Fabric, Link, Switch
+from raddle.topology.model import Endpoint, Fabric, Link, Outside, Switch
 from raddle.topology.record import cable_key
 from raddle.topology.yaml.placing import in_file
 from raddle.units import ip_text
@@ -69,7 +69,8 @@ def plan_addresses(fabric: Fabric) -> AddressPlan:
 
 
 def address_families(fabric: Fabric) -> tuple[AddressPlan, ...]:
-    """Number all links and loopbacks of a fabric from its pools, once per family, IPv4 first.
+    """Number all links and loopbacks of a fabric from its pools, once per family, IPv4 first; a link to the
+    outside has the addresses that the file gives it.
 
     Each leaf owns a block of the pool `hosts`, a power of two that fits the leaf with the most hosts, so that
     one aggregate covers it. Its host links take the block's /31s (RFC 3021; /127s, RFC 6164) in link order,
@@ -143,7 +144,10 @@ def _number(
     ends = [(0, 0)] * len(fabric.links)
     turned = _turned(fabric)
     for endpoint, base in zip(fabric.endpoints, pairs, strict=True):
-        ends[endpoint.link] = _ends(base, fabric.links[endpoint.link], turned)
+        outside = fabric.hosts[endpoint.host].outside
+        ends[endpoint.link] = (
+            _outside_ends(outside, version) if outside else _ends(base, fabric.links[endpoint.link], turned)
+        )
     for link in between:
         if is_numbered:
             ends[link.index] = _ends(underlay[cable_key(link.a, link.b)], link, turned)
@@ -173,6 +177,12 @@ def _ends(base: int, link: Link, turned: frozenset[str]) -> tuple[int, int]:
     return base + 1, base
 
 
+def _outside_ends(outside: Outside, version: int) -> tuple[int, int]:
+    """The addresses of the router and of the switch's port to it."""
+    own = next(each for each in map(ip_interface, outside.addresses) if each.version == version)
+    return int(own.ip) ^ 1, int(own.ip)
+
+
 def _shortages(
     fabric: Fabric, networks: dict[str, Network], numbered: int, section: str
 ) -> Iterator[Diagnostic]:
@@ -191,8 +201,13 @@ def _shortages(
 
 def _block_bits(fabric: Fabric) -> int:
     """Bits of a leaf's block: room for the hosts of the leaf that has most."""
-    most = max(Counter(endpoint.leaf for endpoint in fabric.endpoints).values(), default=1)
+    most = max(Counter(endpoint.leaf for endpoint in _numbered_endpoints(fabric)).values(), default=1)
     return max(1, (2 * most - 1).bit_length())
+
+
+def _numbered_endpoints(fabric: Fabric) -> list[Endpoint]:
+    """Those that have addresses of the pool: all but the routers outside, which bring theirs."""
+    return [endpoint for endpoint in fabric.endpoints if not fabric.hosts[endpoint.host].outside]
 
 
 def _number_hosts(
@@ -202,7 +217,7 @@ def _number_hosts(
     pool is full."""
     followers = fabric.follower_leaves
     by_leaf: dict[int, list[Endpoint]] = {leaf.index: [] for leaf in fabric.leaves}
-    for endpoint in sorted(fabric.endpoints, key=lambda endpoint: endpoint.link):
+    for endpoint in sorted(_numbered_endpoints(fabric), key=lambda endpoint: endpoint.link):
         if endpoint.leaf not in followers:
             by_leaf[endpoint.leaf].append(endpoint)
     key_of = {

@@ -26,12 +26,17 @@ def record_of(fabric: Fabric) -> Record:
     """
     families = address_families(fabric)
     prefixes = dict(zip((leaf.index for leaf in fabric.leaves), _host_prefixes(families), strict=True))
+    outside = {host.name for host in fabric.hosts if host.outside}  # which the file numbers
     standing = Record(
         fabric.name,
         dict(fabric.templates),
         {each.name: _switch(each, families, prefixes.get(each.index, ())) for each in fabric.switches},
-        {host.name: HostEntry(host.slot) for host in fabric.hosts},
-        {cable_key(link.a, link.b): _cable(fabric, link, families) for link in fabric.links},
+        {host.name: HostEntry(host.slot) for host in fabric.hosts if not host.outside},
+        {
+            cable_key(link.a, link.b): _cable(fabric, link, families)
+            for link in fabric.links
+            if link.a.device not in outside
+        },
     )
     return _with_gone(standing, fabric.record) if fabric.record else standing
 

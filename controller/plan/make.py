@@ -11,7 +11,6 @@ from typing import Literal
 from raddle.collector import collector_paused
 from raddle.controller.plan.addresses import AddressPlan, address_families
 from raddle.controller.plan.balance import balance_of, balanced, is_weighed
-from raddle.controller.plan.bond_routes import bond_routes
 from raddle.controller.plan.buffers import plan_buffers, with_room
 from raddle.controller.plan.graph import graph_of
 from raddle.controller.plan.group_tables import check_group_tables, report_weights
@@ -27,6 +26,8 @@ from raddle.controller.plan.model import (
     Route,
     SwitchPlan,
 )
+from raddle.controller.plan.other_routes import other_routes
+from raddle.controller.plan.outside import bgp_neighbors
 from raddle.controller.plan.paths import PathTable, find_paths
 from raddle.controller.plan.pins import plan_pins
 from raddle.controller.plan.qos import plan_qos
@@ -75,7 +76,7 @@ def make_plan(
     table, balance = _paths(fabric, routed, progress)
     with collector_paused():
         shared = routes_of(fabric, table, families)
-    around = bond_routes(routed, families, table.graph)
+    around = other_routes(routed, families, table)
     routes = tuple(each + own for each, own in zip(shared, around, strict=True))
     seeds = [hash_seed(fabric, switch) for switch in fabric.switches]
     pins = None
@@ -117,7 +118,7 @@ def outline_plan(fabric: Fabric, progress: Progress = silent) -> tuple[Plan, lis
     table, balance = _paths(fabric, without_drained(fabric), progress)
     routes: SwitchRoutes = ((),) * len(fabric.switches)
     plan = _without_pins(fabric, families, routes, table, balance, progress=progress)
-    around = bond_routes(without_drained(fabric), families, table.graph)
+    around = other_routes(without_drained(fabric), families, table)
     counts = zip(count_routes(table, families), around, strict=True)
     return plan, [count + len(own) for count, own in counts]
 
@@ -138,7 +139,7 @@ def plan_around(fabric: Fabric, name: str) -> Plan:
     switches = [switch for switch in fabric.switches if switch.name in near]
     own = [switch.index for switch in switches if switch.name == name]
     found = dict(zip(own, routes_of_some(fabric, table, families, own, {}), strict=True))
-    around = bond_routes(without_drained(fabric), families, table.graph)
+    around = other_routes(without_drained(fabric), families, table)
     routes = tuple(
         (*found[switch.index], *around[switch.index]) if switch.index in found else () for switch in switches
     )
@@ -238,6 +239,7 @@ def _plan_switch(
         hash_offset=hash_offset(fabric, switch),
         adaptive=_plan_adaptive(fabric, switch),
         adopted=tuple(adopted.items()),
+        bgp=bgp_neighbors(fabric, families, switch),
     )
 
 

@@ -66,6 +66,7 @@ class NextHop:
 @dataclass(frozen=True, slots=True)
 class Route:
     """A static route. `next_hops` are sorted by address; `origin` says which part of the plan made it.
+    Without next hops it discards what it holds.
 
     Weights are whole numbers that fit the switch's next-hop groups (see `raddle.controller.plan.weights`).
     """
@@ -156,6 +157,16 @@ class QosPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class BgpNeighbor:
+    """A BGP session with a router outside of the fabric: its name, address and AS number, and our address."""
+
+    name: str
+    address: str
+    asn: int
+    local_address: str
+
+
+@dataclass(frozen=True, slots=True)
 class AdaptivePlan:
     """Adaptive routing of the groups over these ports, which lead to other switches."""
 
@@ -190,6 +201,7 @@ class SwitchPlan:
     hash_offset: int = 0
     adaptive: AdaptivePlan | None = None
     adopted: tuple[tuple[str, AdoptedEntry], ...] = ()
+    bgp: tuple[BgpNeighbor, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ import numpy as np
 
 from raddle.controller.plan.addresses import address_families
 from raddle.controller.plan.balance import balanced
-from raddle.controller.plan.bond_routes import bond_routes
 from raddle.controller.plan.graph import graph_of
 from raddle.controller.plan.model import Plan
+from raddle.controller.plan.other_routes import other_routes
 from raddle.controller.plan.paths import find_paths, update_paths
 from raddle.controller.plan.pins import place_pins, repair_pins
 from raddle.controller.plan.routes import KnownHops, SwitchRoutes, routes_of
@@ -40,8 +40,9 @@ def replanner(fabric: Fabric, plan: Plan, demand: Demand | None) -> Callable[[Fa
         speeds_bps = np.where(arrays.is_up, arrays.speed_bps, 0)
         inner = np.flatnonzero(arrays.tier > 0)
         graph = table.graph.with_speeds(inner, speeds_bps[inner])
-        shared = routes_of(fabric, balanced(failed, update_paths(table, graph)), families, known)
-        around = bond_routes(failed, families, graph)
+        found = balanced(failed, update_paths(table, graph))
+        shared = routes_of(fabric, found, families, known)
+        around = other_routes(failed, families, found)
         shared = tuple(each + own for each, own in zip(shared, around, strict=True))
         if before is None or demand is None:
             return shared

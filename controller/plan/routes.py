@@ -8,7 +8,7 @@ import numpy as np
 
 from raddle.controller.plan.addresses import AddressPlan
 from raddle.controller.plan.model import NextHop, Route
-from raddle.controller.plan.paths import PathTable
+from raddle.controller.plan.paths import PathTable, Pattern
 from raddle.controller.plan.weights import Group, reduce_groups
 from raddle.topology.model import Fabric, TableBudget
 from raddle.units import ip_text
@@ -77,9 +77,16 @@ def next_hops(
     fabric: Fabric, table: PathTable, family: AddressPlan, switch: int, number: int, group: Group
 ) -> tuple[NextHop, ...]:
     """The members of a group by address as a number, the order in which a switch numbers them."""
+    return next_hops_over(fabric, table, family, switch, table.patterns[number], group)
+
+
+def next_hops_over(
+    fabric: Fabric, table: PathTable, family: AddressPlan, switch: int, pattern: Pattern, group: Group
+) -> tuple[NextHop, ...]:
+    """As `next_hops`, of a pattern that need not be one of the table's."""
     graph = table.graph
     members = []
-    for row, weight in zip(table.links(switch, table.patterns[number]), group.weights, strict=True):
+    for row, weight in zip(table.links(switch, pattern), group.weights, strict=True):
         link = fabric.links[graph.link[row]]
         is_lower = int(graph.lower[row]) == switch
         near = link.a if is_lower else link.b

@@ -205,7 +205,7 @@ def survey(
 
         def verdict(after: Tables) -> Verdict:
             live = repair(network, after, links)
-            touched = _touched(network, before, live, state.switches, is_sound)
+            touched = touched_columns(network, before, live, state.switches, is_sound)
             return judge(network, after.only(touched), links, fresh)
 
         alone = verdict(tables)
@@ -263,7 +263,9 @@ def _same(one: Outcome, other: Outcome) -> bool:
     )
 
 
-def _touched(network: Network, before: Live, after: Live, dead: tuple[int, ...], is_sound: bool) -> Ints:
+def touched_columns(
+    network: Network, before: Live, after: Live, dead: tuple[int, ...], is_sound: bool
+) -> Ints:
     """The columns that have to be judged again, given that all was well `before`.
 
     Where every switch that is left still has next hops, and none that it had not before, each packet goes a

@@ -72,13 +72,14 @@ def judge_parts(
 
 def _members(fabric: Fabric) -> Iterator[tuple[Kind, str, Bools]]:
     """Kind, name and endpoints (bool[endpoints]) of every part."""
+    is_server = np.array([each.host < fabric.servers for each in fabric.endpoints])
     planes = np.array([each.plane for each in fabric.endpoints])
     rails = np.array([each.rail for each in fabric.endpoints])
     numbered: list[tuple[Kind, Ints]] = [("plane", planes), ("rail", rails)]
     for kind, number in numbered:
         found = np.unique(number).tolist()
         for each in found if len(found) > 1 else ():
-            yield kind, str(each), number == each
+            yield kind, str(each), (number == each) & is_server
     for tenant in fabric.tenants:
         own = set(tenant.endpoints) | {
             each.index

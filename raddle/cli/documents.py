@@ -19,6 +19,7 @@ from raddle.controller.plan.model import Plan
 from raddle.controller.plan.summary import Summary
 from raddle.controller.reconcile import SwitchResult
 from raddle.controller.verify.failures import Outcome, Verdict
+from raddle.controller.verify.outside import OutsideReach
 from raddle.controller.verify.parts import Part
 from raddle.controller.verify.transient import Transient
 from raddle.controller.verify.update_scope import UpdateScope
@@ -108,6 +109,7 @@ _VALIDATE = _document(
     fabric=str,
     **dict.fromkeys(("leaves", "spines", "superspines", "planes", "endpoints", "hosts", "links"), int),
     bonds=int,
+    external=int,
     copies=_or_none(PlaneCopies),
     links_up=int,
     oversubscription=float,
@@ -135,6 +137,7 @@ _VERIFY = _document(
     parts=_list_of(_record("PartOfFabric", Part, busiest=_Load)),
     deadlock_free=bool,
     outside=list[str],
+    external=_list_of(_record("OutsidePrefix", OutsideReach)),
     outcomes=list[Outcome],
     busiest_link=_Load,
     oversubscription=dict[str, float],

@@ -116,9 +116,10 @@ def document_of(
         "superspines": len(fabric.superspines),
         "planes": fabric.planes,
         "copies": asdict(fabric.copies) if fabric.copies else None,
-        "endpoints": len(fabric.endpoints),
+        "endpoints": len(fabric.endpoints) - (len(fabric.hosts) - fabric.servers),
         "bonds": _bonds(fabric),
-        "hosts": len(fabric.hosts),
+        "hosts": fabric.servers,
+        "external": len(fabric.hosts) - fabric.servers,
         "links": len(fabric.links),
         "links_up": sum(link.is_up for link in fabric.links),
         "oversubscription": oversubscription(fabric),
@@ -143,7 +144,7 @@ def facts_of(fabric: Fabric) -> dict[str, str]:
     ratio = oversubscription(fabric)
     bonds = _bonds(fabric)
     place = fabric.network
-    network = {"network": f"{place.name}, with {len(fabric.hosts)} of {place.hosts} hosts"} if place else {}
+    network = {"network": f"{place.name}, with {fabric.servers} of {place.hosts} hosts"} if place else {}
     return {
         "fabric": fabric.name,
         **network,
@@ -176,7 +177,9 @@ def _devices(fabric: Fabric) -> str:
         counts.append((len(fabric.superspines), "superspines"))
     planes = f" in {fabric.planes} planes" if fabric.planes > 1 else ""
     switches = ", ".join(f"{count} {name}" for count, name in counts)
-    return f"{switches}{planes}, {len(fabric.hosts)} hosts"
+    outside = len(fabric.hosts) - fabric.servers
+    beyond = f", {outside} link{'s' if outside > 1 else ''} to the outside" if outside else ""
+    return f"{switches}{planes}, {fabric.servers} hosts{beyond}"
 
 
 def _addressing(fabric: Fabric) -> str:

@@ -29,6 +29,7 @@ from raddle.cli.progress import progress_bar
 from raddle.cli.reports import HtmlOption, write_page
 from raddle.controller.verify.failures import Outcome
 from raddle.controller.verify.lossless import CONGESTED_GROUPS
+from raddle.controller.verify.outside import OutsideReach
 from raddle.controller.verify.parts import Part
 from raddle.controller.verify.update_scope import listed
 from raddle.errors import Diagnostic, InputError
@@ -143,6 +144,7 @@ def document_of(result: Verification) -> dict[str, Any]:
         "parts": [_part_document(part) for part in result.parts],
         "deadlock_free": bool(result.proof),
         "outside": list(result.outside),
+        "external": [asdict(each) for each in result.external],
         "dependencies": result.dependencies,
         "failures_checked": sum(outcome.alike for outcome in result.outcomes),
         "failures_judged": len(result.outcomes),
@@ -209,6 +211,7 @@ def text_of(result: Verification) -> str:
         f"{_worst_load(result)}",
         "capacity": f"bisection {format_rate(result.bisection_bps)}, {_oversubscription(result)}",
         **_part_lines(result.parts),
+        **_external_lines(result),
         **_failure_lines(result),
         **_update_lines(result),
         **_cabling_lines(result),
@@ -251,6 +254,21 @@ def _part_fact(part: Part) -> str:
         f"{reached} of {part.pairs} pairs{_cut_off(part.cut_off)}; busiest fabric link "
         f"{part.busiest[0]:.1%}; bisection {format_rate(part.bisection_bps)}"
     )
+
+
+def _external_lines(result: Verification) -> dict[str, str]:
+    """What is so of the prefixes outside, one line for each."""
+    return {f"to {each.prefix}": _external_fact(each) for each in result.external}
+
+
+def _external_fact(each: OutsideReach) -> str:
+    lost = each.present.lost
+    found = f"{lost} endpoints do not reach it" if lost else "reached on every path"
+    links = f"{found}, over {each.links} link{'s' if each.links > 1 else ''} to the outside"
+    if not each.failures:
+        return links
+    after = f"in {each.lost_after} until the plan is renewed" if each.lost_after else "in none"
+    return f"{links}; lost to hosts with a way there after one of {each.failures} single failures: {after}"
 
 
 def _overload(result: Verification) -> str:

@@ -11,7 +11,7 @@ from raddle.controller.plan.replan import replanner, with_links
 from raddle.controller.plan.update import peers_of, update_rounds
 from raddle.controller.reconcile import read_neighbours
 from raddle.controller.verify.certificate import certificate
-from raddle.controller.verify.deadlock import Cycle, dependencies, rank_by_name, ranks
+from raddle.controller.verify.deadlock import Cycle, rank_by_name, ranks
 from raddle.controller.verify.equal_routes import stands_for
 from raddle.controller.verify.failures import Outcome, Replan, Verdict, failures, judge, survey
 from raddle.controller.verify.finding import Finding
@@ -30,6 +30,7 @@ from raddle.controller.verify.network import (
     network_of,
     ports_through,
 )
+from raddle.controller.verify.outside import OutsideReach, judge_outside, waiting_pairs, ways_out
 from raddle.controller.verify.parts import Part, judge_parts
 from raddle.controller.verify.reach import cut_off_pairs, pairs_of
 from raddle.controller.verify.tables import Changes, LookUp, Prefix, Tables, tables_of
@@ -86,6 +87,7 @@ class Verification:
         update: the way from an earlier plan to this one; None where none was given.
         scope: what that changes beside routes.
         cabling: the work that makes the cables what the fabric says; None where none were seen.
+        external: the prefixes that links to the outside lead to.
         is_adaptive: switches choose by load among the paths that were checked.
     """
 
@@ -108,6 +110,7 @@ class Verification:
     update: Transient | None = None
     scope: UpdateScope | None = None
     cabling: tuple[CableWork, ...] | None = None
+    external: tuple[OutsideReach, ...] = ()
     is_adaptive: bool = False
 
     @property
@@ -323,13 +326,17 @@ def _verify(
     progress: Progress,
 ) -> Verification:
     tables = tables_of(network, subject.entries, stands_for(network, subject.entries))
-    edges = dependencies(network, tables, network.is_up)
+    beyond = ways_out(fabric, network, subject.entries)
+    edges = waiting_pairs(network, tables, beyond)
     rank = ranks(network, edges)
     present = judge(network, tables, network.is_up, rank)
     speed_bps = fabric.arrays.speed_bps
     outcomes, total = _under_failures(network, subject, rank, replan, scope, speed_bps, progress)
+    singles = failures(network, 1, 0, 0)[0] if beyond and scope.together else []
+    outside = judge_outside(beyond, rank, singles)
     found = [
         *_about(present, "as it stands"),
+        *_about_outside(outside),
         *placed_at_bonds(fabric, _about_failures(outcomes)),
         *check_lossless(fabric, subject.states, scope.congested_groups),
     ]
@@ -357,6 +364,7 @@ def _verify(
         problems=(*fabric.warnings, *in_file(fabric, polarisation(fabric)), *_located(fabric, found)),
         proof=proof,
         outside=tuple(_outside(fabric, subject, found)),
+        external=outside,
         is_adaptive=any(state.is_adaptive for state in subject.states.values()),
     )
 
@@ -382,6 +390,8 @@ def _under_failures(
 def _outside(fabric: Fabric, subject: _Subject, found: list[Finding]) -> Iterator[str]:
     """What the proofs leave out."""
     yield from subject.outside
+    if fabric.servers < len(fabric.hosts):
+        yield "what routers outside do, their BGP sessions, and ways to them that are planned anew"
     if subject.policies:
         yield f"{subject.policies} policy routes"
     if not fabric.roce.lossless:
@@ -407,6 +417,19 @@ def _about(verdict: Verdict, when: str) -> Iterator[Finding]:
         yield Finding("unreached", message, hint, place)
     if verdict.cycle:
         yield Finding("deadlock", f"{when}: {cycle_text(verdict.cycle)}", mend(verdict.cycle), place)
+
+
+def _about_outside(reach: tuple[OutsideReach, ...]) -> Iterator[Finding]:
+    """What is lost or goes round on the way outside."""
+    place = ("external",)
+    for each in reach:
+        for found in _about(each.present, f"to {each.prefix} outside, as it stands"):
+            yield replace(found, place=place)
+        if each.loops_after:
+            more = f" (and in {len(each.loops_after) - 1} more states)" if len(each.loops_after) > 1 else ""
+            message = f"after {each.loops_after[0]}, packets to {each.prefix} outside can go round{more}"
+            hint = "lead longer prefixes over the same links as the shorter ones that hold them"
+            yield Finding("loop", message, hint, place)
 
 
 def _about_update(update: Transient) -> Iterator[Finding]:

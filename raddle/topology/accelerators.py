@@ -15,7 +15,7 @@ from raddle.topology.devices import Endpoint, Host
 class AcceleratorColumns:
     """The A accelerators of a fabric, host by host.
 
-    A host that names none has one for each NIC; NICs on different planes are one's.
+    A host that names none has one for each NIC, a router outside none; NICs on different planes are one's.
 
     Attributes:
         host: int32[A], index of the host.
@@ -62,5 +62,7 @@ class AcceleratorColumns:
 
 
 def accelerators_of(host: Host, ports: dict[int, list[int]]) -> int:
-    """How many accelerators a host has; `ports` are those of each."""
+    """How many accelerators a host has; `ports` are those of each. A router outside has none."""
+    if host.outside:
+        return 0
     return host.accelerators.count if host.accelerators else len(ports)

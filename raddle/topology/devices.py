@@ -257,11 +257,22 @@ class Accelerators:
 
 
 @dataclass(frozen=True, slots=True)
+class Outside:
+    """What a router outside of the fabric has: the `addresses` of the switch's port to it, with the length of
+    the prefix, one for each family; the `prefixes` that are reached over it; its AS number, 0 without BGP."""
+
+    addresses: tuple[str, ...]
+    prefixes: tuple[str, ...]
+    asn: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Host:
     """A server. `index` is its place in `Fabric.hosts`, `slot` that in the form.
 
     `nics` are the names of the NICs' ports: `eth0`, or `eth0p0`, `eth0p1`; `nic_model` is of one port.
-    `domain` is the scale-up domain of its accelerators, -1 without.
+    `domain` is the scale-up domain of its accelerators, -1 without. With `outside` it stands for a router
+    that is no part of the fabric: it has no ranks.
     """
 
     name: str
@@ -271,6 +282,7 @@ class Host:
     accelerators: Accelerators | None = None
     domain: int = -1
     slot: tuple[int, ...] = field(default=(), compare=False)
+    outside: Outside | None = None
 
 
 @dataclass(frozen=True, slots=True)

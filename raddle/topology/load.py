@@ -28,6 +28,7 @@ from raddle.topology.forms.checks import (
     check_roce,
 )
 from raddle.topology.forms.expand import Expansion, expand_form
+from raddle.topology.forms.externals import check_externals, with_externals
 from raddle.topology.forms.form_checks import check_form
 from raddle.topology.forms.host_checks import check_domains, check_insides
 from raddle.topology.forms.layout import rails_as_planes
@@ -181,10 +182,11 @@ def _draft(
         raise _no_such(plane, (), "the file has one network, without a name")
     form = _expand(spec, models, record, first_nics or {})
     problems += _unplugged(form, source)
-    wiring, found = apply_overrides(form.wiring, spec.overrides, source)
+    outside = list(check_externals(spec, form.wiring, source))
+    wiring, found = apply_overrides(with_externals(form.wiring, spec), spec.overrides, source)
     owners, clashes = owners_of(spec.tenants, wiring.hosts, source)
     miswired = check_wiring(wiring, source)
-    problems += [*found, *clashes, *miswired]
+    problems += [*outside, *found, *clashes, *miswired]
     if spec.roce.pfc and spec.roce.lossless and not miswired:
         problems += check_pauses(wiring, source)
     problems += check_domains(spec, source)

@@ -38,6 +38,9 @@ from raddle.topology.devices import (
     Nos as Nos,
 )
 from raddle.topology.devices import (
+    Outside as Outside,
+)
+from raddle.topology.devices import (
     PgProfile as PgProfile,
 )
 from raddle.topology.devices import (
@@ -337,6 +340,11 @@ class Fabric:
     def pfc_reaction_ps(self) -> int:
         """The longest that a NIC takes to stop after a pause; 0 without hosts."""
         return max((host.nic_model.pfc_reaction_ps for host in self.hosts), default=0)
+
+    @cached_property
+    def servers(self) -> int:
+        """How many hosts there are, which come first; those behind them stand for routers outside."""
+        return sum(host.outside is None for host in self.hosts)
 
     @property
     def leaves(self) -> tuple[Switch, ...]:

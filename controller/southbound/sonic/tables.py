@@ -14,7 +14,7 @@ from functools import lru_cache
 from itertools import groupby
 
 from raddle.controller.plan.hashing import DEVICE_TYPES, sonic_hash
-from raddle.controller.plan.model import NextHop, PortPlan, SwitchPlan
+from raddle.controller.plan.model import BgpNeighbor, NextHop, PortPlan, SwitchPlan
 from raddle.controller.plan.weights import equal_weights
 from raddle.controller.southbound.sonic.adopted import with_adopted
 from raddle.controller.southbound.sonic.ars import adaptive_tables
@@ -31,7 +31,7 @@ WRED = "AZURE_LOSSLESS"
 
 OWNED_TABLES = (
     *("ARS_INTERFACE", "ARS_OBJECT", "ARS_PROFILE"),
-    *("INTERFACE", "LOOPBACK_INTERFACE", "STATIC_ROUTE", "SWITCH_HASH"),
+    *("BGP_NEIGHBOR", "INTERFACE", "LOOPBACK_INTERFACE", "STATIC_ROUTE", "SWITCH_HASH"),
 )
 """Tables whose every entry comes from the plan."""
 
@@ -112,10 +112,16 @@ def _pushed(switch: SwitchPlan) -> Tables:
         "INTERFACE": interfaces,
         "LOOPBACK_INTERFACE": loopbacks,
         "STATIC_ROUTE": routes,
+        **({"BGP_NEIGHBOR": dict(map(_bgp_neighbor, switch.bgp))} if switch.bgp else {}),
         **_hash_table(switch),
         **adaptive_tables(switch),
         "WRED_PROFILE": {WRED: _planned_wred(switch)},
     }
+
+
+def _bgp_neighbor(peer: BgpNeighbor) -> tuple[str, dict[str, str]]:
+    fields = {"asn": str(peer.asn), "local_addr": peer.local_address, "name": peer.name}
+    return peer.address, {**fields, "admin_status": "up"}
 
 
 def intended(switch: SwitchPlan) -> Tables:
@@ -159,12 +165,16 @@ def _hash_table(switch: SwitchPlan) -> Tables:
 @lru_cache(maxsize=1 << 16)
 def equal_next_hops(next_hops: tuple[NextHop, ...]) -> tuple[NextHop, ...]:
     """The next hops that carry a group with the least loss where none can have a weight."""
+    if not next_hops:
+        return ()
     weights = equal_weights(tuple(hop.weight for hop in next_hops))
     return tuple(hop for hop, weight in zip(next_hops, weights, strict=True) if weight)
 
 
 def static_route(next_hops: tuple[NextHop, ...]) -> dict[str, str]:
-    """An entry of STATIC_ROUTE."""
+    """An entry of STATIC_ROUTE; one without next hops discards."""
+    if not next_hops:
+        return {"blackhole": "true"}
     hops = equal_next_hops(next_hops)
     return {"nexthop": ",".join(hop.address for hop in hops), "ifname": ",".join(hop.port for hop in hops)}
 

@@ -48,7 +48,8 @@ def _switches(fabric: Fabric, prices: Prices) -> Iterator[Item]:
 
 def _nics(fabric: Fabric, prices: Prices) -> Iterator[Item]:
     spec = prices.spec
-    ports = Counter(fabric.hosts[endpoint.host].nic_model.speed_bps for endpoint in fabric.endpoints)
+    servers = (each for each in fabric.endpoints if each.host < fabric.servers)
+    ports = Counter(fabric.hosts[endpoint.host].nic_model.speed_bps for endpoint in servers)
     for speed_bps, count in sorted(ports.items()) if spec.nics else ():
         entry, name = spec.nics.get(speed_bps), f"NIC port {format_rate(speed_bps)}"
         if entry is None:

@@ -70,13 +70,15 @@ def build_fabric(
     `index` is that of a network among those of the file.
 
     Switches are ordered leaves, spines, superspines, each by plane and name with numbers as numbers (leaf2
-    before leaf10), hosts by name; links are host links by (host, NIC), then links between switches by
-    (lower, upper, lower port).
+    before leaf10), hosts by name, routers outside behind all others; links are host links by (host, NIC),
+    then links between switches by (lower, upper, lower port).
     """
     drafts = sorted(
         wiring.switches.values(), key=lambda draft: (draft.tier, draft.plane, natural(draft.name))
     )
-    host_drafts = sorted(wiring.hosts.values(), key=lambda draft: natural(draft.name))
+    host_drafts = sorted(
+        wiring.hosts.values(), key=lambda draft: (draft.outside is not None, natural(draft.name))
+    )
     names = [draft.name for draft in host_drafts] + [draft.name for draft in drafts]
     rank = {name: i for i, name in enumerate(names)}
     links = _links(wiring, rank)
@@ -294,7 +296,7 @@ def _domains(drafts: Sequence[HostDraft]) -> dict[tuple[str | int, int] | None, 
 def _host(draft: HostDraft, index: int, cnp_interval_ps: int, domain: int) -> Host:
     inside = _accelerators(draft.accelerators)
     nic = _nic_model(draft.nics, cnp_interval_ps)
-    return Host(draft.name, index, draft.ports, nic, inside, domain, draft.slot)
+    return Host(draft.name, index, draft.ports, nic, inside, domain, draft.slot, draft.outside)
 
 
 @cache

@@ -30,7 +30,7 @@ def is_by_reference(spec: FabricFile) -> bool:
     form, hosts = spec.fabric, spec.hosts
     if not form or not hosts or form.planes == 1:
         return False
-    if any(each.nics.ports % form.planes for each in hosts) or spec.reserve or spec.record:
+    if any(each.nics.ports % form.planes for each in hosts) or spec.reserve or spec.record or spec.external:
         return False
     if spec.overrides.model_fields_set or layout_of(form, hosts).planes != form.planes:
         return False

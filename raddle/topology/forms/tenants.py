@@ -56,10 +56,10 @@ def _host_names(
     problems = []
     for k, text in enumerate(tenant.hosts):
         for name in expand_names(text):
-            if name in hosts:
+            if name in hosts and not hosts[name].outside:
                 names.append(name)
                 continue
-            hint = did_you_mean(name, hosts)
+            hint = did_you_mean(name, [each for each, draft in hosts.items() if not draft.outside])
             problems.append(source.error("unknown-device", f"no host '{name}'", (*place, "hosts", k), hint))
             break  # the rest of a range that runs past the last host is the same mistake
     return names, problems

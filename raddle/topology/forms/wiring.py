@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from raddle.topology.model import Medium, PortRef, Role, SwitchModel
+from raddle.topology.model import Medium, Outside, PortRef, Role, SwitchModel
 from raddle.topology.ports import PortShape, Profile, front_panel, native_speeds
 from raddle.topology.yaml.schema_devices import (
     DEFAULT_MODEL,
@@ -64,6 +64,8 @@ class HostDraft:
     """What shares a scale-up domain with it has the same."""
     first_nic: int = 0
     """NICs that the host has in networks of the file before this one."""
+    outside: Outside | None = None
+    """What it is, where it stands for a router that is no part of the fabric."""
 
     @property
     def nic_count(self) -> int:

@@ -124,7 +124,8 @@ def bisection_bps(fabric: Fabric, members: NDArray[np.bool_] | None = None) -> i
     down, up = _down_and_up_bps(fabric)
     plane_of = np.array([switch.plane for switch in fabric.switches], np.int64)
     chosen = np.array([endpoint.link for endpoint in fabric.endpoints], np.int64)
-    chosen = chosen if members is None else chosen[members]
+    is_server = np.array([each.host < fabric.servers for each in fabric.endpoints], np.bool_)
+    chosen = chosen[is_server if members is None else members & is_server]
     chosen = chosen[arrays.carries[chosen]]
     hosts = np.zeros_like(down)
     np.add.at(hosts, arrays.b[chosen], arrays.speed_bps[chosen])
@@ -237,7 +238,9 @@ def _warnings(fabric: Fabric) -> Iterator[Diagnostic]:
 def _nic_warnings(fabric: Fabric) -> Iterator[Diagnostic]:
     """Links slower than their NICs; else a few NICs of another speed among many."""
     pairs = [
-        (fabric.links[each.link], fabric.hosts[each.host].nic_model.speed_bps) for each in fabric.endpoints
+        (fabric.links[each.link], fabric.hosts[each.host].nic_model.speed_bps)
+        for each in fabric.endpoints
+        if each.host < fabric.servers
     ]
     slow = [(link, own_bps) for link, own_bps in pairs if link.speed_bps < own_bps]
     usual_bps = Counter(link.speed_bps for link, _ in pairs).most_common(1)[0][0]

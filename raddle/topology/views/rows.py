@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from raddle.topology.model import Accelerators, Fabric
+from raddle.topology.model import Accelerators, Fabric, Host
 from raddle.topology.views.capacity import TIER_NAMES, cables_of
 from raddle.units import format_length, format_rate
 
@@ -39,12 +39,19 @@ def host_rows(fabric: Fabric) -> Iterator[Row]:
         inside = host.accelerators
         yield {
             "name": host.name,
-            "accelerators": f"{inside.count} x {inside.kind} {inside.model}".rstrip() if inside else "",
+            "accelerators": _accelerators(host),
             "scale_up": _scale_up(inside) if inside and inside.scale_up_bps else "",
             "ports": str(len(host.nics)),
             "port_speed": format_rate(host.nic_model.speed_bps),
             "tenant": " ".join(owners.get(host.index, ())),
         }
+
+
+def _accelerators(host: Host) -> str:
+    if host.outside:
+        return "router outside"
+    inside = host.accelerators
+    return f"{inside.count} x {inside.kind} {inside.model}".rstrip() if inside else ""
 
 
 def _scale_up(inside: Accelerators) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 _BORDER = (
-    "links to the world outside are not planned: routes are to the fabric's own hosts",
-    "leave the port free; raddle never touches entries that it has not written, and 'ignore' names others",
+    "links to the world outside have one key of their own, and this is not it",
+    "write 'external: [{name: wan0, port: \"leaf3:Ethernet248\", address: 192.0.2.1/31, as_number: 65010}]'",
 )
 _OVERLAY = (
     "overlays are not planned: tenants share one routed network",
@@ -28,7 +28,7 @@ _VLAN = (
 )
 
 _WORDS = {
-    _BORDER: ("external", "externals", "border", "borders", "wan", "internet", "upstream", "bgp"),
+    _BORDER: ("externals", "border", "borders", "wan", "internet", "upstream", "bgp"),
     _OVERLAY: ("evpn", "vxlan", "overlay", "vni", "vtep", "nvgre", "geneve", "srv6"),
     _MC_LAG: ("mclag", "mlag", "mc_lag", "peer_link", "stack", "lacp", "lag", "port_channel", "portchannel"),
     _VOQ: (

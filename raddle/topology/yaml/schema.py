@@ -27,6 +27,7 @@ from raddle.topology.yaml.fields import (
 )
 from raddle.topology.yaml.rules import refuse
 from raddle.topology.yaml.schema_base import BaseSpec, ManagementSpec
+from raddle.topology.yaml.schema_border import ExternalSpec
 from raddle.topology.yaml.schema_devices import (
     DEFAULT_MODEL,
     FABRIC_CABLE_M,
@@ -201,6 +202,8 @@ class NetworkSpec(Spec):
     """Room that is kept for an intent to grow into."""
     record: Text | None = None
     """File beside this one in which `raddle plan` keeps what every device and cable was given."""
+    external: tuple[ExternalSpec, ...] = ()
+    """Links to routers that are no part of the fabric."""
     tenants: tuple[TenantSpec, ...] = ()
     """Who owns which accelerators."""
     base: Annotated[

@@ -8,9 +8,12 @@ import pytest
 
 import raddle
 from raddle.controller.plan import make_plan
+from raddle.controller.plan.model import SwitchPlan
 from raddle.controller.verify.lossless import check_lossless
 from raddle.lab import planned_states
 from raddle.lab.planned_states import state_of, states_without_routes
+from raddle.state import SwitchState
+from raddle.topology.model import Fabric
 
 MIXED = """\
 raddle: 1
@@ -37,7 +40,7 @@ def test_switches_that_are_alike_are_derived_once(monkeypatch: pytest.MonkeyPatc
     fabric = raddle.loads(MIXED)
     derived: list[str] = []
 
-    def counted(fabric: raddle.Fabric, switch: planned_states.SwitchPlan) -> planned_states.SwitchState:
+    def counted(fabric: Fabric, switch: SwitchPlan) -> SwitchState:
         derived.append(switch.name)
         return state_of(fabric, switch)
 

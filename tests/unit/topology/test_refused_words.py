@@ -14,7 +14,7 @@ from tests.fabrics import SMALL_POD
     ("text", "line", "said", "instead"),
     [
         (SMALL_POD + "vrfs: [{name: red}]\n", 5, "hosts are on routed ports", "'base'"),
-        (SMALL_POD + "external: []\n", 5, "the fabric's own hosts", "'ignore'"),
+        (SMALL_POD + "uplink: 1\nwan: []\n", 6, "one key of their own", "external"),
         (SMALL_POD.replace("per_leaf: 2", "per_leaf: 2, nics: {lacp: true}"), 4, "MC-LAG", "bond: true"),
         (SMALL_POD.replace("fabric: {", "fabric: {kind: dragonfly, "), 3, "up and then down", "fat-tree"),
         (SMALL_POD + "models: {box: {ports: 4, voq: true}}\n", 5, "one shared buffer", "'buffer'"),
