@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_interface, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_interface, ip_network
 from typing import Literal
 
 from raddle.errors import Diagnostic, InputError
@@ -336,10 +336,9 @@ def link_local(switch: Switch) -> int:
     return 0xFE80 << 112 | mac >> 24 << 40 | 0xFFFE << 24 | mac & 0xFFFFFF
 
 
-@lru_cache(maxsize=1 << 17)
 def dotted(address: int) -> str:
     """167772161 -> `10.0.0.1`."""
-    return str(IPv4Address(address))
+    return f"{address >> 24}.{address >> 16 & 255}.{address >> 8 & 255}.{address & 255}"
 
 
 @lru_cache(maxsize=1 << 17)

@@ -160,7 +160,7 @@ def _is_near(table: PathTable, switch: int, leaf: int, pattern: Pattern) -> bool
     """Whether a path goes straight down to the leaf, or from a leaf over one spine."""
     graph = table.graph
     if graph.tier[switch] > 1:
-        return pattern.slots[0] >= graph.up.shape[1]
+        return bool(pattern.slots[0] >= graph.up.shape[1])
     spine = graph.upper[table.links(switch, pattern)[0]]
     return float(table.onward.direct[graph.place(spine[None], 2)[0], leaf]) > 0
 

@@ -66,7 +66,7 @@ def ways_out(fabric: Fabric, network: Network, entries: Mapping[str, Iterable[En
         for text in each.outside.prefixes:
             if ip_network(text).version == version:
                 behind.setdefault(ip_network(text), []).append(number)
-    others = [*behind, *_own_prefixes(fabric, version)]
+    others: list[Prefix] = [*behind, *_own_prefixes(fabric, version)]
     found = []
     for prefix, numbers in behind.items():
         address = free_address(prefix, others)

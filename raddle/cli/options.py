@@ -193,11 +193,14 @@ class PlanOptions(ScopeOptions):
             return ""
         return "flows are hashed: no traffic is declared that could be pinned, as by --collective all_reduce"
 
-    def make(self, fabric: Fabric, earlier: Plan | None = None, progress: Progress = silent) -> HeldPlan:
+    def plan(self, fabric: Fabric, earlier: Plan | None = None, progress: Progress = silent) -> Plan:
         """The plan; `earlier` comes in place of `keep`'s file."""
         old = earlier or (read_plan(self.keep, fabric.name) if self.keep else None)
-        plan = make_plan(fabric, self.policy(fabric), self.demand(fabric), old, progress)
-        return HeldPlan(plan, fabric_digest(fabric), self.document)
+        return make_plan(fabric, self.policy(fabric), self.demand(fabric), old, progress)
+
+    def make(self, fabric: Fabric, earlier: Plan | None = None, progress: Progress = silent) -> HeldPlan:
+        """The plan, to be kept with what it is made of."""
+        return HeldPlan(self.plan(fabric, earlier, progress), fabric_digest(fabric), self.document)
 
 
 PlanOption = Annotated[

@@ -93,9 +93,12 @@ def verify(
         if running:
             result = verify_running(model, load_inventory(inventory), scope, progress, seen)
         else:
-            held = plan_for(model, options, plan_file, progress)
-            demand = options_of(held).demand(model)
-            result = verify_plan(model, held.plan, demand, scope, progress, old)
+            if plan_file:
+                held = plan_for(model, options, plan_file, progress)
+                plan, demand = held.plan, options_of(held).demand(model)
+            else:
+                plan, demand = options.plan(model, progress=progress), options.demand(model)
+            result = verify_plan(model, plan, demand, scope, progress, old)
             result = with_cabling(model, result, seen) if seen is not None else result
     result = within_load(model, result, most_load) if most_load is not None else result
     if certificate and result.proof:
