@@ -103,7 +103,8 @@ def free_address(prefix: Prefix, others: Iterable[Prefix]) -> int | None:
     inner = [each for each in others if each.prefixlen > prefix.prefixlen and prefix.overlaps(each)]
     if not inner:
         return int(prefix[-1])
-    for half in reversed(list(prefix.subnets())):
+    halves: list[Prefix] = list(prefix.subnets())
+    for half in reversed(halves):
         if half not in inner:
             found = free_address(half, inner)
             if found is not None:

@@ -35,6 +35,7 @@ from raddle.topology.forms.layout import rails_as_planes
 from raddle.topology.forms.networks import check_networks, network_of_ranks, set_apart
 from raddle.topology.forms.overrides import apply_overrides
 from raddle.topology.forms.planes import is_by_reference, kept_plane, plane_of
+from raddle.topology.forms.pools import with_fitting_pools
 from raddle.topology.forms.tenants import Owner, owners_of
 from raddle.topology.forms.wiring import Wiring, expand_explicit
 from raddle.topology.model import Fabric, NetworkPlace, PlaneCopies, SwitchModel
@@ -192,7 +193,9 @@ def _draft(
     problems += check_domains(spec, source)
     if not miswired:
         problems += check_bonds(spec, wiring, source)
-    problems += check_addressing(spec.addressing, form.reserved or wiring, source)
+    pools = with_fitting_pools(spec.addressing, form.reserved or form.wiring)
+    spec = spec.model_copy(update={"addressing": pools})
+    problems += check_addressing(pools, form.reserved or wiring, source)
     problems += check_as_numbers(spec.routing.as_numbers, wiring, source)
     problems += check_hash(spec.routing.hash, wiring, source)
     problems += check_base(spec, wiring, source)

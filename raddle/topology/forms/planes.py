@@ -13,6 +13,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from raddle.errors import Diagnostic
 from raddle.topology.forms.layout import layout_of
 from raddle.topology.forms.names import ROLES
+from raddle.topology.forms.pools import with_large_pools
 from raddle.topology.forms.size_checks import MAX_LINKS, form_size
 from raddle.topology.model import PlaneCopies
 from raddle.topology.yaml.schema import FabricFile, FormSpec, HostsSpec
@@ -50,7 +51,7 @@ def kept_plane(spec: FabricFile, copies: PlaneCopies, source: Source) -> tuple[F
     """The file's plane of this number, as a fabric that has no other, and problems of its address pools."""
     assert spec.fabric
     assert spec.hosts
-    pools, problems = _pools(spec.addressing, copies, source)
+    pools, problems = _pools(with_large_pools(spec.addressing), copies, source)
     return spec.model_copy(
         update={
             "name": f"{spec.name}-plane{copies.kept}",

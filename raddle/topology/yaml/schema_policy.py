@@ -293,7 +293,8 @@ class Ipv6Spec(Spec):
 
 
 class AddressingSpec(Spec):
-    """Address pools; the defaults are private (RFC 1918): 32 768 host links and 131 072 fabric links."""
+    """Address pools; the defaults are private (RFC 1918): 32 768 host links and 131 072 fabric links, and in
+    larger fabrics larger (`raddle.topology.forms.pools`)."""
 
     families: Literal["ipv4", "ipv6", "dual"] = "ipv4"
     """Address families."""
