@@ -11,7 +11,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator
 
 from raddle.topology.model import Medium
-from raddle.topology.yaml.fields import Asn, Cable, Interface, Name, Rate, State, Text, refuse
+from raddle.topology.yaml.fields import Asn, Cable, Interface, Name, Rate, State, Text
+from raddle.topology.yaml.rules import refuse
 from raddle.topology.yaml.schema_devices import FABRIC_CABLE_M, Spec
 
 
