@@ -18,6 +18,9 @@ ConfigTable = dict[str, ConfigEntry]
 ConfigDb = dict[str, ConfigTable]
 """CONFIG_DB in the form of config_db.json: keys of several parts are joined with `|`."""
 
+ConfigTables = Mapping[str, ConfigTable]
+"""CONFIG_DB, to be read."""
+
 HashTable = Mapping[str, Mapping[str, str]]
 HashDb = Mapping[str, HashTable]
 """APPL_DB, STATE_DB or ASIC_DB: table -> key -> hash of strings."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Literal, NamedTuple
 
 from raddle.nos.db.databases import ConfigDb, CountersDb
@@ -137,16 +137,29 @@ def router_interfaces(config: ConfigDb) -> dict[str, str]:
 
 def counter_layout(config: ConfigDb) -> CounterLayout:
     """The objects of a switch; their ids follow the front-panel order of its ports."""
-    names = front_panel_order(config)
+    return _layout(
+        tuple(front_panel_order(config)),
+        tuple(sorted(config.get("BUFFER_POOL", {}))),
+        tuple(_counted_rules(config)),
+        tuple(router_interfaces(config).items()),
+    )
+
+
+@lru_cache(maxsize=16)
+def _layout(
+    names: tuple[str, ...],
+    pool_names: tuple[str, ...],
+    rule_names: tuple[str, ...],
+    interface_oids: tuple[tuple[str, str], ...],
+) -> CounterLayout:
+    """The layout of these ports, buffer pools, rules and interfaces, which switches of a kind share."""
+    interfaces = dict(interface_oids)
     slots = [(name, number) for name in names for number in range(PRIORITIES)]
     ports = {name: _oid(_FIRST_PORT + place) for place, name in enumerate(names)}
     queues = {slot: _oid(_FIRST_QUEUE + place) for place, slot in enumerate(slots)}
     groups = {slot: _oid(_FIRST_PG + place) for place, slot in enumerate(slots)}
-    pools = {
-        name: _oid(_FIRST_POOL + place) for place, name in enumerate(sorted(config.get("BUFFER_POOL", {})))
-    }
-    rules = {name: _oid(_FIRST_RULE + place) for place, name in enumerate(_counted_rules(config))}
-    interfaces = router_interfaces(config)
+    pools = {name: _oid(_FIRST_POOL + place) for place, name in enumerate(pool_names)}
+    rules = {name: _oid(_FIRST_RULE + place) for place, name in enumerate(rule_names)}
     maps: dict[str, Hash] = {
         "COUNTERS_SWITCH_NAME_MAP": {"ASIC": SWITCH_OID} if names else {},
         "COUNTERS_RIF_NAME_MAP": interfaces,

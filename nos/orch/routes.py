@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_interface
+from itertools import chain
 from typing import NamedTuple
 
 from raddle.nos.db.databases import ConfigDb, ConfigEntry
@@ -29,6 +30,9 @@ class AdaptiveChoice(NamedTuple):
     ars: int | None = None
     alternatives: tuple[int, ...] = ()
 
+
+_Candidate = tuple[int, NextHop]
+"""A distance and a next hop."""
 
 ChoiceOf = Callable[[tuple[NextHop, ...], bool], AdaptiveChoice]
 """How the group of these next hops, of IPv6 or not, chooses; see `raddle.nos.orch.ars`."""
@@ -81,13 +85,17 @@ def derive_routes(
         routes[subnet.prefix] = (NextHop(0, subnet.interface, subnet.port),)
     for address in _own_addresses(config, subnets):
         routes[Prefix(address.version == 6, int(address.ip), address.max_prefixlen)] = ()
-    return tuple(_route(prefix, routes[prefix], choice_of) for prefix in sorted(routes))
+    groups: dict[tuple[int, bool], tuple[tuple[int, ...], AdaptiveChoice]] = {}  # by what `routes` keeps
 
+    def route(prefix: Prefix, hops: tuple[NextHop, ...]) -> RouteState:
+        key = id(hops), prefix.is_ipv6
+        if key not in groups:
+            ports = tuple(hop.port for hop in hops if hop.port is not None)
+            groups[key] = ports, choice_of(hops, prefix.is_ipv6)
+        ports, choice = groups[key]
+        return RouteState(prefix.network, prefix.length, ports, (), prefix.is_ipv6, *choice)
 
-def _route(prefix: Prefix, hops: tuple[NextHop, ...], choice_of: ChoiceOf) -> RouteState:
-    ports = tuple(hop.port for hop in hops if hop.port is not None)
-    choice = choice_of(hops, prefix.is_ipv6)
-    return RouteState(prefix.network, prefix.length, ports, (), prefix.is_ipv6, *choice)
+    return tuple(route(prefix, routes[prefix]) for prefix in sorted(routes))
 
 
 def static_routes(config: ConfigDb, live_ports: Mapping[str, int]) -> dict[Prefix, tuple[NextHop, ...]]:
@@ -113,19 +121,26 @@ def _static_routes(
     config: ConfigDb, subnets: list[_Subnet], live_ports: Mapping[str, int]
 ) -> dict[Prefix, tuple[NextHop, ...]]:
     resolver = _Resolver(config, subnets, live_ports)
-    by_prefix: dict[Prefix, dict[int, set[NextHop]]] = {}
+    by_prefix: dict[Prefix, list[tuple[_Candidate, ...]]] = {}
     for key, entry in config.get("STATIC_ROUTE", {}).items():
         vrf, bar, text = key.rpartition("|")
         parsed = _parse(text)
         if parsed is None or (bar and vrf != "default"):
             continue
-        prefix = _prefix_of(parsed)
-        for distance, candidate in resolver.candidates(entry):
-            by_prefix.setdefault(prefix, {}).setdefault(distance, set()).add(candidate)
+        if candidates := resolver.candidates(entry):
+            by_prefix.setdefault(_prefix_of(parsed), []).append(candidates)
+    nearest = {id(group): _nearest(group) for group in resolver.groups}  # which most routes share
     return {
-        prefix: tuple(sorted(by_distance[min(by_distance)], key=lambda hop: (hop.address, hop.interface)))
-        for prefix, by_distance in by_prefix.items()
+        prefix: nearest[id(found[0])] if len(found) == 1 else _nearest(tuple(chain(*found)))
+        for prefix, found in by_prefix.items()
     }
+
+
+def _nearest(candidates: tuple[_Candidate, ...]) -> tuple[NextHop, ...]:
+    """The next hops of the least distance, sorted."""
+    least = min((distance for distance, _ in candidates), default=0)
+    nearest = {hop for distance, hop in candidates if distance == least}
+    return tuple(sorted(nearest, key=lambda hop: (hop.address, hop.interface)))
 
 
 class _Resolver:
@@ -142,12 +157,22 @@ class _Resolver:
             if entry.get("ipv6_use_link_local_only") == "enable"
         }
         self._known: dict[tuple[str, str], NextHop | None] = {}
+        self._groups: dict[tuple[str, ...], tuple[_Candidate, ...]] = {}
 
-    def candidates(self, entry: ConfigEntry) -> Iterator[tuple[int, NextHop]]:
-        """(distance, next hop) of each live next hop and each blackhole of a STATIC_ROUTE entry.
+    @property
+    def groups(self) -> Collection[tuple[_Candidate, ...]]:
+        """What `candidates` has answered, each once."""
+        return self._groups.values()
 
-        The fields are vectors of one length; where they differ in length SONiC's bgpcfgd refuses the route.
-        """
+    def candidates(self, entry: ConfigEntry) -> tuple[_Candidate, ...]:
+        """(distance, next hop) of each live next hop and each blackhole of a STATIC_ROUTE entry."""
+        key = tuple(str(entry.get(name, "")) for name in _VECTORS)
+        if key not in self._groups:
+            self._groups[key] = tuple(self._read(entry))
+        return self._groups[key]
+
+    def _read(self, entry: ConfigEntry) -> Iterator[_Candidate]:
+        """The fields are vectors of one length; where they differ SONiC's bgpcfgd refuses the route."""
         vectors = {name: str(entry[name]).split(",") for name in _VECTORS if entry.get(name)}
         lengths = {len(vector) for vector in vectors.values()}
         if len(lengths) != 1:

@@ -120,6 +120,8 @@ def plan_push(
         if not live.get(table) and wanted.get(table):
             continue
         have, want = current.get(table, {}), live.get(table, {})
+        if have == want:
+            continue
         is_owned = table in owned
         gone = (
             _ours(table, have, foreign) if is_owned else surplus(table, have, wanted, foreign)
@@ -174,6 +176,8 @@ def _live(current: Tables, wanted: Tables, broken: Breakout, updater: Updater) -
             for key, fields in rows.items()
             if not _needs_bootstrap(table, key, fields, current, broken, updater)
         }
+        if rows != current.get(table)
+        else dict(rows)
         for table, rows in wanted.items()
     }
     lost = [(table, key) for table, rows in wanted.items() for key in rows if key not in live[table]]
@@ -219,6 +223,8 @@ def differences(
     owned = set(owned_tables)
     for table in sorted(wanted.keys() | owned):
         have, want = current.get(table, {}), wanted.get(table, {})
+        if have == want:
+            continue
         more = _ours(table, have, foreign) if table in owned else surplus(table, have, wanted, foreign)
         changed = [
             key

@@ -14,7 +14,7 @@ from functools import lru_cache
 from itertools import groupby
 
 from raddle.controller.plan.hashing import DEVICE_TYPES, sonic_hash
-from raddle.controller.plan.model import BgpNeighbor, NextHop, PortPlan, SwitchPlan
+from raddle.controller.plan.model import BgpNeighbor, BufferPlan, NextHop, PortPlan, QosPlan, SwitchPlan
 from raddle.controller.plan.weights import equal_weights
 from raddle.controller.southbound.sonic.adopted import with_adopted
 from raddle.controller.southbound.sonic.ars import adaptive_tables
@@ -72,12 +72,31 @@ def _booted(switch: SwitchPlan, has_own_ecn: bool) -> Tables:
         "DEVICE_NEIGHBOR": {port.name: _neighbor(port) for port in _cabled(switch)},
         "CABLE_LENGTH": {MAP: {port.name: f"{_metres(port)}m" for port in switch.ports}},
         "WRED_PROFILE": {WRED: _planned_wred(switch) if has_own_ecn else _wred(*DEFAULT_ECN)},
-        **_buffer_tables(switch),
-        **_map_tables(switch),
-        **_port_qos_tables(switch),
-        **_watchdog_table(switch),
+        **_equal_tables(
+            switch.qos,
+            switch.buffers,
+            tuple(port.name for port in _cabled(switch)),
+            tuple(port.name for port in _paused(switch)),
+        ),
     }
     return {table: entries for table, entries in config.items() if entries}
+
+
+@lru_cache(maxsize=16)
+def _equal_tables(
+    qos: QosPlan, buffers: BufferPlan, cabled: tuple[str, ...], paused: tuple[str, ...]
+) -> Tables:
+    """Tables that switches of a kind have in common; nobody changes them.
+
+    Args:
+        cabled: names of ports; paused: of those with headroom.
+    """
+    return {
+        **_buffer_tables(qos, buffers, cabled),
+        **_map_tables(qos),
+        **_port_qos_tables(qos, cabled, paused),
+        **_watchdog_table(qos, paused),
+    }
 
 
 def pushed(switch: SwitchPlan) -> Tables:
@@ -261,17 +280,16 @@ def _wred(min_bytes: int, max_bytes: int, percent: int) -> dict[str, str]:
     return profile
 
 
-def _buffer_tables(switch: SwitchPlan) -> Tables:
+def _buffer_tables(qos: QosPlan, buffers: BufferPlan, cabled: tuple[str, ...]) -> Tables:
     """Pools, profiles and their bindings.
 
     CORRECTNESS: a lossless packet is admitted or refused at ingress alone. The egress pool is the whole
     buffer and the lossless queues' static threshold is all of it, so that egress never drops what ingress
     let in.
     """
-    buffers = switch.buffers
-    lossless = switch.qos.lossless if buffers.profiles else ()
+    lossless = qos.lossless if buffers.profiles else ()
     reserved = sum(len(lossless) * len(each.ports) * each.reserved_bytes for each in buffers.profiles)
-    reserved += buffers.cnp_reserved_bytes * (buffers.ports or len(_cabled(switch)))
+    reserved += buffers.cnp_reserved_bytes * (buffers.ports or len(cabled))
     whole = str(buffers.shared_bytes + buffers.headroom_pool_bytes + reserved)
     shared = str(buffers.shared_bytes)
     ingress, egress = "ingress_lossless_pool", "egress_lossless_pool"
@@ -305,27 +323,28 @@ def _buffer_tables(switch: SwitchPlan) -> Tables:
         },
         egress: {"type": "egress", "mode": "static", "size": whole},
     }
-    pgs, queues = _buffer_bindings(switch, lossless, profile_of)
+    kinds = ["lossless" if priority in lossless else "lossy" for priority in range(PRIORITIES)]
+    if qos.cnp is not None and buffers.cnp_reserved_bytes:
+        kinds[qos.cnp] = "cnp"
+    pgs, queues = _buffer_bindings(cabled, kinds, qos.tc_to_pg, profile_of)
     return {"BUFFER_POOL": pools, "BUFFER_PROFILE": profiles, "BUFFER_PG": pgs, "BUFFER_QUEUE": queues}
 
 
 def _buffer_bindings(
-    switch: SwitchPlan, lossless: tuple[int, ...], profile_of: dict[str, str]
+    cabled: tuple[str, ...], kinds: list[str], tc_to_pg: tuple[int, ...], profile_of: dict[str, str]
 ) -> tuple[dict[str, dict[str, str]], dict[str, dict[str, str]]]:
-    """BUFFER_PG and BUFFER_QUEUE; `profile_of` names each port's lossless profile."""
-    kinds = ["lossless" if priority in lossless else "lossy" for priority in range(PRIORITIES)]
-    if switch.qos.cnp is not None and switch.buffers.cnp_reserved_bytes:
-        kinds[switch.qos.cnp] = "cnp"
-    lossy_pgs = {pg for pg in switch.qos.tc_to_pg if kinds[pg] == "lossy"}
+    """BUFFER_PG and BUFFER_QUEUE; `kinds` are of priorities, `profile_of` names a port's lossless profile."""
+    lossy_pgs = {pg for pg in tc_to_pg if kinds[pg] == "lossy"}
     pgs: dict[str, dict[str, str]] = {}
     queues: dict[str, dict[str, str]] = {}
-    for port in _cabled(switch):
-        pgs |= {f"{port.name}|{pg}": {"profile": "ingress_lossy_profile"} for pg in lossy_pgs}
-        for span, kind in _spans(kinds):
+    spans = list(_spans(kinds))
+    for port in cabled:
+        pgs.update({f"{port}|{pg}": {"profile": "ingress_lossy_profile"} for pg in lossy_pgs})
+        for span, kind in spans:
             if kind != "lossy":
-                profile = profile_of[port.name] if kind == "lossless" else "ingress_cnp_profile"
-                pgs[f"{port.name}|{span}"] = {"profile": profile}
-            queues[f"{port.name}|{span}"] = {"profile": f"egress_{kind}_profile"}
+                profile = profile_of[port] if kind == "lossless" else "ingress_cnp_profile"
+                pgs[f"{port}|{span}"] = {"profile": profile}
+            queues[f"{port}|{span}"] = {"profile": f"egress_{kind}_profile"}
     return pgs, queues
 
 
@@ -336,8 +355,7 @@ def _spans(kinds: list[str]) -> Iterator[tuple[str, str]]:
         yield (f"{first}-{rest[-1]}" if rest else str(first)), kind
 
 
-def _map_tables(switch: SwitchPlan) -> Tables:
-    qos = switch.qos
+def _map_tables(qos: QosPlan) -> Tables:
     return {
         "DSCP_TO_TC_MAP": {MAP: _numbered(qos.dscp_to_tc)},
         "TC_TO_QUEUE_MAP": {MAP: _numbered(qos.tc_to_queue)},
@@ -350,9 +368,8 @@ def _numbered(values: tuple[int, ...]) -> dict[str, str]:
     return {str(place): str(value) for place, value in enumerate(values)}
 
 
-def _port_qos_tables(switch: SwitchPlan) -> Tables:
+def _port_qos_tables(qos: QosPlan, cabled: tuple[str, ...], paused: tuple[str, ...]) -> Tables:
     """PORT_QOS_MAP, SCHEDULER and QUEUE: one scheduler per distinct weight, ECN on the lossless queues."""
-    qos = switch.qos
     priorities = ",".join(map(str, qos.lossless))
     port_map = {
         "dscp_to_tc_map": MAP,
@@ -370,22 +387,21 @@ def _port_qos_tables(switch: SwitchPlan) -> Tables:
         names[0] = "scheduler.strict"
         schedulers[names[0]] = {"type": "STRICT"}
     queues: dict[str, dict[str, str]] = {}
-    for port in _cabled(switch):
+    for port in cabled:
         for queue, weight in enumerate(qos.queue_weights):
-            queues[f"{port.name}|{queue}"] = {"scheduler": names[weight]}
+            queues[f"{port}|{queue}"] = {"scheduler": names[weight]}
             if queue in qos.lossless:
-                queues[f"{port.name}|{queue}"]["wred_profile"] = WRED
+                queues[f"{port}|{queue}"]["wred_profile"] = WRED
     return {
-        "PORT_QOS_MAP": {"global": {"dscp_to_tc_map": MAP}}
-        | {port.name: dict(port_map) for port in _paused(switch)},
+        "PORT_QOS_MAP": {"global": {"dscp_to_tc_map": MAP}} | {port: dict(port_map) for port in paused},
         "SCHEDULER": schedulers,
         "QUEUE": queues,
     }
 
 
-def _watchdog_table(switch: SwitchPlan) -> Tables:
-    watchdog = switch.qos.watchdog
-    if not watchdog or not switch.qos.pfc:
+def _watchdog_table(qos: QosPlan, paused: tuple[str, ...]) -> Tables:
+    watchdog = qos.watchdog
+    if not watchdog or not qos.pfc:
         return {}
     # YANG: detection and restoration times are at least the poll interval.
     poll_ms = min(POLL_INTERVAL_MS, watchdog.detect_ms, watchdog.restore_ms)
@@ -394,7 +410,4 @@ def _watchdog_table(switch: SwitchPlan) -> Tables:
         "detection_time": str(watchdog.detect_ms),
         "restoration_time": str(watchdog.restore_ms),
     }
-    return {
-        "PFC_WD": {"GLOBAL": {"POLL_INTERVAL": str(poll_ms)}}
-        | {port.name: dict(entry) for port in _paused(switch)}
-    }
+    return {"PFC_WD": {"GLOBAL": {"POLL_INTERVAL": str(poll_ms)}} | {port: dict(entry) for port in paused}}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from raddle.nos.db.databases import ConfigDb, ConfigEntry
+from raddle.nos.db.databases import ConfigEntry, ConfigTables
 from raddle.nos.db.schema.model import EntrySchema, Leaf, TableSchema, number, scalar
 from raddle.nos.db.schema.types import (
     any_string,
@@ -37,7 +37,7 @@ _MAC = "([0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5})"
 _UINT8, _UINT16, _UINT64 = integer("uint8"), integer("uint16"), integer("uint64")
 
 
-def _control_plane_has_services(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:
+def _control_plane_has_services(key: Sequence[str], entry: ConfigEntry, config: ConfigTables) -> str | None:
     if scalar(entry, "type") == "CTRLPLANE" and not entry.get("services"):
         return "Must condition \"(not(type = 'CTRLPLANE')) or (boolean(services))\" not satisfied."
     return None
@@ -60,7 +60,7 @@ ACL_TABLE = TableSchema(
 )
 
 
-def _has_matches(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:
+def _has_matches(key: Sequence[str], entry: ConfigEntry, config: ConfigTables) -> str | None:
     for name in ("MATCHES", "BIND_POINTS"):
         if not entry.get(name):
             return f'Too few "{name}" instances.'
@@ -82,7 +82,7 @@ ACL_TABLE_TYPE = TableSchema(
 )
 
 
-def _fits_its_table(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:
+def _fits_its_table(key: Sequence[str], entry: ConfigEntry, config: ConfigTables) -> str | None:
     kind = scalar(config.get("ACL_TABLE", {}).get(key[0], {}), "type")
     if kind == "CTRLPLANE" and not entry.get("PACKET_ACTION"):
         return "Must condition not satisfied: a rule of a CTRLPLANE table has a PACKET_ACTION"
@@ -96,7 +96,7 @@ def _fits_its_table(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) ->
     return None
 
 
-def _has_one_family(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:
+def _has_one_family(key: Sequence[str], entry: ConfigEntry, config: ConfigTables) -> str | None:
     """The choices of the model: addresses of one family, one kind of ICMP, a port or a range."""
     choices = [
         (_L2 - {"PCP", "DEI"}, _V4, _V6),
@@ -174,7 +174,7 @@ ACL_RULE = TableSchema(
 _ERSPAN_ONLY = ("src_ip", "dst_ip", "gre_type", "dscp", "ttl", "sample_rate", "truncate_size")
 
 
-def _session_fits_its_type(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:
+def _session_fits_its_type(key: Sequence[str], entry: ConfigEntry, config: ConfigTables) -> str | None:
     kind = scalar(entry, "type") or "ERSPAN"
     for name in ("dst_port",) if kind == "ERSPAN" else _ERSPAN_ONLY:
         if name in entry:
@@ -217,7 +217,7 @@ MIRROR_SESSION = TableSchema(
 )
 
 
-def _rates_are_ordered(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:
+def _rates_are_ordered(key: Sequence[str], entry: ConfigEntry, config: ConfigTables) -> str | None:
     mode = scalar(entry, "mode")
     if "pir" in entry and mode != "tr_tcm":
         return "When condition \"current()/../mode = 'tr_tcm'\" not satisfied (pir)."

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from raddle.nos.db.databases import ConfigDb, ConfigEntry
+from raddle.nos.db.databases import ConfigEntry, ConfigTables
 from raddle.nos.db.schema.model import EntrySchema, Leaf, TableSchema, scalar
 from raddle.nos.db.schema.types import (
     admin_status,
@@ -36,7 +36,7 @@ _PEER = {
 }
 
 
-def _has_an_as(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:
+def _has_an_as(key: Sequence[str], entry: ConfigEntry, config: ConfigTables) -> str | None:
     return 'Must condition ". >= 1" not satisfied (asn).' if scalar(entry, "asn") == "0" else None
 
 
@@ -49,7 +49,7 @@ _FRR_FLAGS = (
 )
 
 
-def _peer_group_exists(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:
+def _peer_group_exists(key: Sequence[str], entry: ConfigEntry, config: ConfigTables) -> str | None:
     name = scalar(entry, "peer_group_name")
     if not name or f"{key[0]}|{name}" in config.get("BGP_PEER_GROUP", {}):
         return None
@@ -94,7 +94,7 @@ BGP_NEIGHBOR = TableSchema(
 )
 
 
-def _is_named_monitor(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:
+def _is_named_monitor(key: Sequence[str], entry: ConfigEntry, config: ConfigTables) -> str | None:
     if entry.get("name", "BGPMonitor") != "BGPMonitor":
         return "Must condition \"current() = 'BGPMonitor'\" not satisfied (name)."
     return None
@@ -105,7 +105,7 @@ BGP_MONITORS = TableSchema(
 )
 
 
-def _name_is_the_key(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:
+def _name_is_the_key(key: Sequence[str], entry: ConfigEntry, config: ConfigTables) -> str | None:
     return None if entry.get("name", key[-1]) == key[-1] else "Must condition not satisfied: name is the key"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from raddle.nos.db.databases import ConfigDb, ConfigEntry
+from raddle.nos.db.databases import ConfigEntry, ConfigTables
 from raddle.nos.db.schema.model import EntrySchema, Leaf, TableSchema
 from raddle.nos.db.schema.types import any_string, enum, integer, map_name, text
 
@@ -16,7 +16,7 @@ _UINT64 = integer("uint64")
 
 
 def _percentage_is_of_the_dynamic_model(
-    key: Sequence[str], entry: ConfigEntry, config: ConfigDb
+    key: Sequence[str], entry: ConfigEntry, config: ConfigTables
 ) -> str | None:
     if "percentage" not in entry:
         return None
@@ -44,7 +44,7 @@ BUFFER_POOL = TableSchema(
 )
 
 
-def _has_threshold(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:
+def _has_threshold(key: Sequence[str], entry: ConfigEntry, config: ConfigTables) -> str | None:
     if "dynamic_th" in entry or "static_th" in entry:
         return None
     return 'Mandatory node "dynamic_th" or "static_th" instance does not exist.'

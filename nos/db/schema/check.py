@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from raddle.nos.db.databases import ConfigDb, ConfigEntry, ConfigTable, ConfigValue
+from raddle.nos.db.databases import ConfigDb, ConfigEntry, ConfigTable, ConfigTables, ConfigValue
 from raddle.nos.db.schema import acl, bgp, buffers, layer2, management, ports, qos, routing, services
 from raddle.nos.db.schema.extensions import EXTENSIONS
+from raddle.nos.db.schema.known import Lookups, is_known_valid, remember_valid, share, shared
 from raddle.nos.db.schema.model import EntrySchema, Leaf, TableSchema, Violation, scalar
 
 _FORWARDED_BY: Mapping[str, TableSchema] = {
@@ -101,7 +102,11 @@ def read_config(document: object, keeps_null: bool = False) -> tuple[ConfigDb, l
         if not isinstance(table, Mapping):
             violations.append(Violation(str(table_name), f"a table is an object, not {_json_kind(table)}"))
             continue
+        if known := shared(str(table_name), table):
+            config[str(table_name)] = known
+            continue
         entries: ConfigTable = {}
+        before = len(violations)
         for key, fields in table.items():
             path = f"{table_name}/{key}"
             if not isinstance(fields, Mapping):
@@ -109,6 +114,8 @@ def read_config(document: object, keeps_null: bool = False) -> tuple[ConfigDb, l
                 continue
             entries[str(key)] = _read_entry(path, fields, violations, keeps_null)
         config[str(table_name)] = entries
+        if len(violations) == before and not keeps_null:
+            share(str(table_name), entries)
     return config, violations
 
 
@@ -163,28 +170,39 @@ def validate(
     then only what it could not act on, and neither a field that its schema lacks nor a table that it holds.
     """
     violations: list[Violation] = []
-    judged = _Judged(config)
     for name, table in config.items():
         schema = tables.get(name)
         if schema is None or (boots and name in TABLES and name not in _ACTED_ON):
             continue
-        if schema.max_entries and len(table) > schema.max_entries:
-            violations.append(Violation(name, f'Too many "{name}_LIST" instances.'))
-        by_parts = {len(entry.key): entry for entry in schema.entries}
-        for key, entry in table.items():
-            if schema.singletons:
-                parts, entry_schema = [key], schema.singletons.get(key)
-            else:
-                parts = key.split("|")
-                entry_schema = by_parts.get(len(parts))
-            if entry_schema is None:
-                violations.append(Violation(f"{name}/{key}", f'Key "{key}" does not fit table {name}.'))
-                continue
-            violations.extend(
-                Violation(f"{name}/{key}{place}", message)
-                for place, message in _entry_problems(entry_schema, parts, entry, judged, boots)
-            )
+        judge = id(schema), boots  # Schemas live as long as the process.
+        if is_known_valid(judge, config, table):
+            continue
+        lookups = Lookups(config)
+        found = list(_table_problems(name, table, schema, lookups, boots))
+        if not found:
+            remember_valid(judge, table, lookups.seen)
+        violations += found
     return violations + _shared_lanes(config)
+
+
+def _table_problems(
+    name: str, table: ConfigTable, schema: TableSchema, config: ConfigTables, boots: bool
+) -> Iterator[Violation]:
+    judged = _Judged(config)
+    if schema.max_entries and len(table) > schema.max_entries:
+        yield Violation(name, f'Too many "{name}_LIST" instances.')
+    by_parts = {len(entry.key): entry for entry in schema.entries}
+    for key, entry in table.items():
+        if schema.singletons:
+            parts, entry_schema = [key], schema.singletons.get(key)
+        else:
+            parts = key.split("|")
+            entry_schema = by_parts.get(len(parts))
+        if entry_schema is None:
+            yield Violation(f"{name}/{key}", f'Key "{key}" does not fit table {name}.')
+            continue
+        for place, message in _entry_problems(entry_schema, parts, entry, judged, boots):
+            yield Violation(f"{name}/{key}{place}", message)
 
 
 def _entry_problems(
@@ -217,7 +235,7 @@ def _entry_problems(
 class _Judged:
     """What is wrong with values in one CONFIG_DB, of which many stand in several entries."""
 
-    def __init__(self, config: ConfigDb) -> None:
+    def __init__(self, config: ConfigTables) -> None:
         self.config = config
         self._found: dict[tuple[int, str], str | None] = {}
 
@@ -230,7 +248,7 @@ class _Judged:
         return self._found[place]
 
 
-def _leaf_problem(leaf: Leaf, value: ConfigValue, config: ConfigDb) -> str | None:
+def _leaf_problem(leaf: Leaf, value: ConfigValue, config: ConfigTables) -> str | None:
     if leaf.is_joined and isinstance(value, str):
         value = value.split(",")
     if isinstance(value, list):
@@ -242,7 +260,7 @@ def _leaf_problem(leaf: Leaf, value: ConfigValue, config: ConfigDb) -> str | Non
     return _item_problem(leaf, value, config)
 
 
-def _item_problem(leaf: Leaf, value: str, config: ConfigDb) -> str | None:
+def _item_problem(leaf: Leaf, value: str, config: ConfigTables) -> str | None:
     if value in leaf.literals:
         return None
     if not leaf.refs:

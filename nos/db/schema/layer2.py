@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from raddle.nos.db.databases import ConfigDb, ConfigEntry
+from raddle.nos.db.databases import ConfigEntry, ConfigTables
 from raddle.nos.db.schema.model import EntrySchema, Leaf, TableSchema, scalar
 from raddle.nos.db.schema.types import (
     admin_status,
@@ -45,7 +45,7 @@ VRF = TableSchema(
 )
 
 
-def _id_is_in_the_name(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:
+def _id_is_in_the_name(key: Sequence[str], entry: ConfigEntry, config: ConfigTables) -> str | None:
     if "vlanid" in entry and key[0] != f"Vlan{entry['vlanid']}":
         return "Must condition \"substring-after(../name, 'Vlan') = current()\" not satisfied."
     return None
@@ -81,20 +81,20 @@ VLAN = TableSchema(
 )
 
 
-def _family_matches(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:
+def _family_matches(key: Sequence[str], entry: ConfigEntry, config: ConfigTables) -> str | None:
     family = scalar(entry, "family")
     if family and family != ("IPv6" if ":" in key[1] else "IPv4"):
         return f'Must condition not satisfied, family "{family}" does not fit the prefix "{key[1]}"'
     return None
 
 
-def _vlan_interface_exists(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:
+def _vlan_interface_exists(key: Sequence[str], entry: ConfigEntry, config: ConfigTables) -> str | None:
     return (
         None if key[0] in config["VLAN_INTERFACE"] else f"Must condition not satisfied, {key[0]} is missing"
     )
 
 
-def _has_an_anycast_mac(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:
+def _has_an_anycast_mac(key: Sequence[str], entry: ConfigEntry, config: ConfigTables) -> str | None:
     if scalar(entry, "static_anycast_gateway") in ("", "false"):
         return None
     if config.get("SAG", {}).get("GLOBAL", {}).get("gateway_mac"):
@@ -128,7 +128,7 @@ VLAN_INTERFACE = TableSchema(
 )
 
 
-def _port_is_free(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:
+def _port_is_free(key: Sequence[str], entry: ConfigEntry, config: ConfigTables) -> str | None:
     port = key[1]
     if port in config.get("INTERFACE", {}):
         return f"Must condition not satisfied: {port} is a routed interface"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from raddle.nos.db.databases import ConfigDb, ConfigEntry
+from raddle.nos.db.databases import ConfigEntry, ConfigTables
 from raddle.nos.db.schema.model import EntrySchema, Leaf, TableSchema
 from raddle.nos.db.schema.types import any_string, boolean, enum, integer, text
 
@@ -15,7 +15,7 @@ _CERTIFICATE = Leaf(text(pattern=r"(/[a-zA-Z0-9_-]+)*/([a-zA-Z0-9_-]+).cer"))
 _KEY = Leaf(text(pattern=r"(/[a-zA-Z0-9_-]+)*/([a-zA-Z0-9_-]+).key"))
 
 
-def management_vrf_exists(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:
+def management_vrf_exists(key: Sequence[str], entry: ConfigEntry, config: ConfigTables) -> str | None:
     """A service can be in the management VRF where MGMT_VRF_CONFIG makes one."""
     enabled = config.get("MGMT_VRF_CONFIG", {}).get("vrf_global", {}).get("mgmtVrfEnabled") == "true"
     if entry.get("vrf") != "mgmt" or enabled:
@@ -23,7 +23,7 @@ def management_vrf_exists(key: Sequence[str], entry: ConfigEntry, config: Config
     return "Must condition \"(current() != 'mgmt')\" not satisfied."
 
 
-def _has_a_role(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:
+def _has_a_role(key: Sequence[str], entry: ConfigEntry, config: ConfigTables) -> str | None:
     return None if entry.get("role") else 'Too few "role" instances.'
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from raddle.nos.db.databases import ConfigDb, ConfigEntry
+from raddle.nos.db.databases import ConfigEntry, ConfigTables
 from raddle.nos.db.schema.types import Check, any_string
 
 
@@ -46,7 +46,7 @@ class Leaf:
         return (self.refs,) if isinstance(self.refs, str) else self.refs
 
 
-Must = Callable[[Sequence[str], ConfigEntry, ConfigDb], str | None]
+Must = Callable[[Sequence[str], ConfigEntry, ConfigTables], str | None]
 """A condition over an entry: (parts of its key, its fields, CONFIG_DB) -> None, or what is wrong."""
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from raddle.nos.db.databases import ConfigDb, ConfigEntry
+from raddle.nos.db.databases import ConfigEntry, ConfigTables
 from raddle.nos.db.schema.model import EntrySchema, Leaf, TableSchema, scalar
 from raddle.nos.db.schema.types import (
     admin_status,
@@ -37,7 +37,7 @@ _ENABLE = enum("enable", "disable")
 _STRING = Leaf()
 
 
-def _fib_pending_needs_sync(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:
+def _fib_pending_needs_sync(key: Sequence[str], entry: ConfigEntry, config: ConfigTables) -> str | None:
     if scalar(entry, "suppress-fib-pending") != "enabled" or scalar(entry, "synchronous_mode") != "disable":
         return None
     return "ASIC synchronous mode must be enabled in order to enable suppress FIB pending feature"
@@ -111,7 +111,7 @@ _INTERFACE_TYPES = (
 _ON_OFF = text(pattern="on|off")
 
 
-def _all_stands_alone(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:
+def _all_stands_alone(key: Sequence[str], entry: ConfigEntry, config: ConfigTables) -> str | None:
     for name in ("adv_speeds", "adv_interface_types"):
         value = entry.get(name)
         if isinstance(value, list) and "all" in value and len(value) > 1:
@@ -119,7 +119,7 @@ def _all_stands_alone(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) 
     return None
 
 
-def _lanes_are_its_own(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:
+def _lanes_are_its_own(key: Sequence[str], entry: ConfigEntry, config: ConfigTables) -> str | None:
     lanes = scalar(entry, "lanes").split(",")
     twice = {lane for lane in lanes if lanes.count(lane) > 1}
     if twice:

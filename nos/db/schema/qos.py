@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from raddle.nos.db.databases import ConfigDb, ConfigEntry
+from raddle.nos.db.databases import ConfigEntry, ConfigTables
 from raddle.nos.db.schema.model import EntrySchema, Leaf, TableSchema, number
 from raddle.nos.db.schema.types import any_string, boolean, enum, integer, map_name, text
 
@@ -51,7 +51,7 @@ PORT_QOS_MAP = TableSchema(
 )
 
 
-def _shaper_is_ordered(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:
+def _shaper_is_ordered(key: Sequence[str], entry: ConfigEntry, config: ConfigTables) -> str | None:
     cir, pir = number(entry, "cir") or 0, number(entry, "pir") or 0
     cbs, pbs = number(entry, "cbs") or 0, number(entry, "pbs") or 0
     if "pir" in entry and not cir:
@@ -89,7 +89,7 @@ SCHEDULER = TableSchema(
 _COLOURS = ("green", "yellow", "red")
 
 
-def _thresholds_are_ordered(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:
+def _thresholds_are_ordered(key: Sequence[str], entry: ConfigEntry, config: ConfigTables) -> str | None:
     for colour in _COLOURS:
         low, high = number(entry, f"{colour}_min_threshold"), number(entry, f"{colour}_max_threshold")
         # The YANG must compares with a missing minimum as well, and is then not satisfied.
@@ -138,7 +138,7 @@ QUEUE = TableSchema(
 )
 
 
-def _watchdog_fields_fit(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:
+def _watchdog_fields_fit(key: Sequence[str], entry: ConfigEntry, config: ConfigTables) -> str | None:
     if key[0] == "GLOBAL":
         for name in entry:
             if name != "POLL_INTERVAL":

@@ -7,21 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from raddle.nos.db.databases import ConfigDb, ConfigEntry
+from raddle.nos.db.databases import ConfigEntry, ConfigTables
 from raddle.nos.db.schema.model import EntrySchema, Leaf, TableSchema, scalar
 from raddle.nos.db.schema.types import admin_status, enum, integer, ip_prefix, mac_address, text
 
 _ENABLE = enum("enable", "disable")
 
 
-def _family_matches(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:
+def _family_matches(key: Sequence[str], entry: ConfigEntry, config: ConfigTables) -> str | None:
     family = scalar(entry, "family")
     if family and family != ("IPv6" if ":" in key[1] else "IPv4"):
         return f'Must condition not satisfied, family "{family}" does not fit the prefix "{key[1]}"'
     return None
 
 
-def _interface_exists(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:
+def _interface_exists(key: Sequence[str], entry: ConfigEntry, config: ConfigTables) -> str | None:
     if key[0] in config["INTERFACE"]:
         return None
     return "Must condition not satisfied, Try adding PORT: {}, Example: 'Ethernet0': {}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from raddle.nos.db.databases import ConfigDb, ConfigEntry
+from raddle.nos.db.databases import ConfigEntry, ConfigTables
 from raddle.nos.db.schema.management import management_vrf_exists
 from raddle.nos.db.schema.model import EntrySchema, Leaf, TableSchema, number, scalar
 from raddle.nos.db.schema.types import (
@@ -35,7 +35,7 @@ _YES_NO = enum("yes", "no")
 _MGMT_VRF = text(pattern="mgmt|default")
 
 
-def _has_passkey(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:
+def _has_passkey(key: Sequence[str], entry: ConfigEntry, config: ConfigTables) -> str | None:
     passkey = config.get("TACPLUS", {}).get("global", {}).get("passkey")
     if key[0] == "authentication" and "tacacs+" in scalar(entry, "login") and not passkey:
         return "Must condition not satisfied: login by tacacs+ needs TACPLUS|global passkey"
@@ -126,7 +126,7 @@ NTP_KEY = TableSchema(
 )
 
 
-def _source_is_of_one_family(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:
+def _source_is_of_one_family(key: Sequence[str], entry: ConfigEntry, config: ConfigTables) -> str | None:
     source = scalar(entry, "source")
     for mark in ".:":
         if mark in source and mark in key[0]:
@@ -180,7 +180,7 @@ _RESOURCES = (
 )
 
 
-def _thresholds_are_ordered(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:
+def _thresholds_are_ordered(key: Sequence[str], entry: ConfigEntry, config: ConfigTables) -> str | None:
     for name in _RESOURCES:
         low, high = number(entry, f"{name}_low_threshold"), number(entry, f"{name}_high_threshold")
         if high is not None and (low is None or high <= low):
@@ -242,7 +242,7 @@ MGMT_PORT = TableSchema(
 )
 
 
-def _gateway_is_of_one_family(key: Sequence[str], entry: ConfigEntry, config: ConfigDb) -> str | None:
+def _gateway_is_of_one_family(key: Sequence[str], entry: ConfigEntry, config: ConfigTables) -> str | None:
     gateway = scalar(entry, "gwaddr")
     if gateway and (":" in gateway) == (":" in key[1]):
         return None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from raddle.collector import collector_paused
 from raddle.controller.ledger import Ledger, apply_recorded
 from raddle.controller.plan.held import HeldPlan
 from raddle.controller.plan.model import Plan
@@ -92,16 +93,17 @@ def prepare_switches(
             of `apply_recorded`.
         UnreachableError: a switch does not answer or does not take the plan.
     """
-    with _switches(fabric, plan, source.inventory) as found:
+    with collector_paused(), _switches(fabric, plan, source.inventory) as found:
         switches = dataclasses.replace(found, p4info=source.p4info or found.p4info)
         if source.push:
             tell(f"programming {len(switches.addresses)} switches")
             _push(plan, switches, source)
         tell(f"reading {len(switches.addresses)} switches")
         reported = read_switches(switches, over_p4runtime(fabric))
-    if source.push and source.inventory is None:
-        require_planned(plan, reported)
-    states = {name: switch.state() for name, switch in reported.items()}
+    with collector_paused():
+        if source.push and source.inventory is None:
+            require_planned(plan, reported)
+        states = {name: switch.state() for name, switch in reported.items()}
     _check_ports(fabric, states)
     return PreparedSwitches(fabric, reported, states, plan if source.push else None)
 

@@ -178,3 +178,32 @@ def test_a_64_port_configuration_with_2000_routes_is_checked_in_300_ms(four_port
     start = time.process_time()
     assert validate(config) == []
     assert time.process_time() - start < 0.3
+
+
+def test_a_table_that_was_valid_is_judged_again_where_what_it_refers_to_differs(
+    four_ports: dict[str, Any],
+) -> None:
+    assert problems(four_ports) == []
+    assert problems(four_ports) == []
+    four_ports["WRED_PROFILE"] = {"OTHER": next(iter(four_ports["WRED_PROFILE"].values()))}
+    assert any(
+        each.startswith("QUEUE/") and "no target instance in WRED_PROFILE" in each
+        for each in problems(four_ports)
+    )
+
+
+def test_a_value_that_equals_a_known_one_without_being_it_is_refused() -> None:
+    assert read_config({"T": {"a": {"x": "1", "y": 1}}}) == ({"T": {"a": {"x": "1", "y": "1"}}}, [])
+    config, malformed = read_config({"T": {"a": {"x": "1", "y": True}}})
+    assert [message for _, message in malformed] == ["a field is a string, not true"]
+    assert config == {"T": {"a": {"x": "1"}}}
+
+
+def test_equal_tables_are_read_as_one_and_in_the_order_that_they_are_written_in() -> None:
+    entries = {f"Ethernet0|{queue}": {"scheduler": "s", "wred_profile": "w"} for queue in ("0-2", "1")}
+    first, again = (read_config({"QUEUE": {**entries}})[0]["QUEUE"] for _ in range(2))
+    turned = read_config({"QUEUE": dict(reversed(entries.items()))})[0]["QUEUE"]
+    swapped = read_config({"QUEUE": {key: dict(reversed(row.items())) for key, row in entries.items()}})[0]
+    assert first is again
+    assert list(turned) == ["Ethernet0|1", "Ethernet0|0-2"]
+    assert list(swapped["QUEUE"]["Ethernet0|1"]) == ["wred_profile", "scheduler"]
