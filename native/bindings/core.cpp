@@ -82,7 +82,7 @@ NB_MODULE(_core, m) {
       .def("set_delays", [](Simulation& s, const Column<std::int64_t>& delays) { s.set_delays(values(delays)); },
            column("delays_ps"))
       .def("set_bit_errors", &Simulation::set_bit_errors, "port"_a, "ratio"_a)
-      .def("set_storm", &Simulation::set_storm, "port"_a, "priorities"_a)
+      .def("set_storm", &Simulation::set_storm, "port"_a, "priorities"_a, "period_ps"_a = 0, "quanta"_a = 0)
       .def("set_receiver", &Simulation::set_receiver, "port"_a, "bps"_a, "buffer_bytes"_a, "xoff_bytes"_a,
            "xon_bytes"_a)
       .def("add_hashes", [](Simulation& s, const Column<std::uint32_t>& data, const Column<std::uint32_t>& acks) {

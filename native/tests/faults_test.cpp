@@ -150,6 +150,54 @@ void pauses_survive_bit_errors_because_they_end_by_themselves() {
   testing::conserves_packets(simulation);
 }
 
+// A PFC frame of Q quanta each 1/R: the queue stands for min(1, R Q 512/C) of the time.
+void storm_of_frames_halts_its_share() {
+  NetworkConfig network = pair.network();
+  network.nic.pause_quanta = 65535;
+  const PortId to_host = pair.leaf_port(1, 0);
+  const std::size_t queue = to_host * priorities + 3;
+  struct Case {
+    Time period;
+    std::uint32_t quanta;
+    Time paused;  // of 2 ms
+  };
+  for (const Case& each : {Case{100 * us, 1000, 20 * 1'280'000}, Case{200 * us, 65535, 10 * 83'884'800},
+                           Case{50 * us, 65535, 2000 * us}, Case{50 * us, 0, 0}}) {
+    Simulation simulation = testing::simulate(pair, network, one_flow(400 << 20));
+    simulation.set_storm(1, 1 << 3, each.period, each.quanta);
+    const Time heard = 84 * 20 + pair.propagation;
+    simulation.advance(2000 * us + heard, never);
+    // A frame may wait for one that is on its way, such as an acknowledgement.
+    CHECK(std::abs(simulation.pause_time()[queue] - each.paused) <= 2 * packet);
+    const std::uint64_t frames = simulation.pfc_received()[queue];
+    CHECK(frames == static_cast<std::uint64_t>(2000 * us / each.period) + 1 || frames == static_cast<std::uint64_t>(2000 * us / each.period));
+    simulation.set_storm(1, 0);
+    const std::uint64_t before = simulation.pfc_received()[queue];
+    simulation.advance(3000 * us, never);
+    CHECK(simulation.pfc_received()[queue] <= before + 1);
+    run(simulation);
+    CHECK(simulation.flows_done() == 1 && total_drops(simulation) == 0);
+  }
+}
+
+// Pauses of 2 us behind one of 84: the last frame says how long.
+void shorter_pause_ends_sooner() {
+  NetworkConfig network = pair.network();
+  network.nic.pause_quanta = 65535;
+  Simulation simulation = testing::simulate(pair, network, one_flow(400 << 20));
+  const PortId to_host = pair.leaf_port(1, 0);
+  simulation.set_storm(1, 1 << 3, 1000 * us, 65535);
+  simulation.advance(10 * us, never);
+  simulation.set_storm(1, 1 << 3, 1000 * us, 1562);  // 2 us
+  simulation.advance(13 * us, never);
+  CHECK((simulation.ports()[to_host].paused & 1 << 3) == 0);
+  simulation.set_storm(1, 1 << 3, 1000 * us, 65535);
+  simulation.advance(90 * us, never);
+  CHECK((simulation.ports()[to_host].paused & 1 << 3) != 0);  // the expiry of the first storm is none of this one
+  simulation.advance(99 * us, never);
+  CHECK((simulation.ports()[to_host].paused & 1 << 3) == 0);
+}
+
 }  // namespace
 
 int main() {
@@ -162,5 +210,7 @@ int main() {
   renewed_pause_holds_as_long_as_it_is_wanted();
   renewals_lose_nothing_in_an_incast();
   pauses_survive_bit_errors_because_they_end_by_themselves();
+  storm_of_frames_halts_its_share();
+  shorter_pause_ends_sooner();
   return testing::verdict();
 }

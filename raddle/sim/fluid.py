@@ -73,7 +73,7 @@ class FluidSimulation(Simulation):
     def set_bit_errors(self, port: PortRef, ratio: float) -> None:
         raise _refused("bit errors drop packets")
 
-    def set_storm(self, port: PortRef, priorities: int) -> None:
+    def set_storm(self, port: PortRef, priorities: int, period_ps: int = 0, quanta: int = 0) -> None:
         raise _refused("a storm is of PFC pauses")
 
     def set_traced(self, port: int) -> None:

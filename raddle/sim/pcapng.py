@@ -32,7 +32,8 @@ _ACK_SYNDROME, _NAK_SYNDROME = 0x1F, 0x60  # credits not limited; PSN sequence e
 @dataclass(frozen=True, slots=True)
 class FrameColumns:
     """Frames in the order of their sending; `port` is the sending one. A PFC frame has no queue pair; its
-    `psn` holds the priorities that it names, times 256, and those of them that it halts."""
+    `psn` holds the quanta for which it halts (0: until it lifts it), times 65,536, the priorities that it
+    names, times 256, and those of them that it halts."""
 
     time_ps: NDArray[np.int64]
     port: NDArray[np.uint32]
@@ -96,7 +97,7 @@ def frames(
     )  # fmt: skip
     for time_ps, port, kind, qp, psn, size, dscp, is_ce, ttl in rows:
         if kind == PFC:
-            data = _pfc_frame(port, psn >> 8 & 0xFF, psn & 0xFF)
+            data = _pfc_frame(port, psn >> 16, psn >> 8 & 0xFF, psn & 0xFF)
         else:
             tos = dscp << 2 | (3 if is_ce else 2)
             data = _roce_frame(pairs[qp], _macs(port, peer[port]), kind, psn, size, tos, ttl)
@@ -167,8 +168,8 @@ def _icrc(ip: bytes, upper: bytes) -> bytes:
     return struct.pack("<I", zlib.crc32(bytes(rest), zlib.crc32(bytes(head), zlib.crc32(b"\xff" * 8))))
 
 
-def _pfc_frame(port: int, named: int, halted: int) -> bytes:
-    times = [0xFFFF if halted >> priority & 1 else 0 for priority in range(8)]
+def _pfc_frame(port: int, quanta: int, named: int, halted: int) -> bytes:
+    times = [quanta or 0xFFFF if halted >> priority & 1 else 0 for priority in range(8)]
     control = struct.pack(">HHH8H", 0x8808, 0x0101, named, *times)
     return (bytes.fromhex("0180c2000001") + _mac(port) + control).ljust(60, b"\0")
 

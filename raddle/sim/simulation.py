@@ -364,9 +364,13 @@ class Simulation:
         size = _NIC_BUFFER_BYTES
         self._core.set_receiver(self.port_index[port], rate_bps or 0, size, size // 2, size // 4)
 
-    def set_storm(self, port: PortRef, priorities: int) -> None:
-        """Let the NIC at `port` pause its switch on these priorities (bits) until told else."""
-        self._core.set_storm(self.port_index[port], priorities)
+    def set_storm(self, port: PortRef, priorities: int, period_ps: int = 0, quanta: int = 0) -> None:
+        """Let the NIC at `port` pause its switch on these priorities (bits) until told else.
+
+        With a period it sends a PFC frame at once and one each period; each halts for so many quanta of 512
+        bit times, and one of no quanta lets go on. Pauses of the fabric must end by themselves then.
+        """
+        self._core.set_storm(self.port_index[port], priorities, period_ps, quanta)
 
     def set_traced(self, port: int) -> None:
         """Record what the port with this number sends, for `take_trace`."""
@@ -381,7 +385,7 @@ class Simulation:
             port=port,
             kind=np.where(is_pfc, PFC, psn >> np.uint32(24)).astype(np.uint8),
             qp=qp,
-            psn=psn & np.uint32(0xFFFFFF),
+            psn=np.where(is_pfc, psn, psn & np.uint32(0xFFFFFF)),
             size_bytes=size,
             dscp=dscp_ce & np.uint8(0x3F),
             is_ce=dscp_ce >> np.uint8(7),

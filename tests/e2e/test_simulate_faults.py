@@ -74,6 +74,25 @@ def test_storming_nic_is_named_and_the_watchdogs_act(tmp_path: Path) -> None:
     assert "flow 1 is failed" in stderr
 
 
+def test_storm_of_frames_takes_its_share_of_the_line(tmp_path: Path) -> None:
+    """Pauses of 83.8848 us (65535 quanta at 400G) each 125 us leave 32.9 % of the line."""
+    faults = tmp_path / "faults.csv"
+    faults.write_text("what,where,from,until,value\nstorm,host9,0us,,3@8kpps\n")
+    code, _ = simulate(
+        tmp_path, "host0,host9,40000000\n", "--cc", "none", "--faults", str(faults), "--trace", "host9"
+    )
+    row = rows_of(tmp_path / "out/fct.csv")[0]
+    alone_ps = 40e6 * 8 / 400e9 * 1e12 * (4096 + 82) / 4096
+    assert (code, row["status"]) == (0, "done")
+    assert int(row["fct_ps"]) == pytest.approx(alone_ps / (1 - 83.8848 / 125), rel=0.05)
+    summary = json.loads((tmp_path / "out/summary.json").read_text())
+    assert summary["drops"] == dict.fromkeys(summary["drops"], 0)
+    pauses = (
+        (tmp_path / "out/capture.pcapng").read_bytes().count(bytes.fromhex("880801010008000000000000ffff"))
+    )
+    assert pauses == int(row["fct_ps"]) // (125 * 10**6) + 1
+
+
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [

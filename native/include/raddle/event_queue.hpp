@@ -23,7 +23,7 @@ namespace raddle {
 enum class EventKind : std::uint32_t { start, retransmit, arrive, release, pause, timer, wake, host };
 
 // What a `timer` of a port is about; the event's id is this times 256 plus a queue.
-enum class PortTimer : std::uint32_t { storm_detect, storm_restore, pause_renew, pause_expire, receiver_drain };
+enum class PortTimer : std::uint32_t { storm_detect, storm_restore, pause_renew, pause_expire, receiver_drain, storm_beat };
 
 struct Event {
   Time time;

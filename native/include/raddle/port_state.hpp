@@ -70,6 +70,11 @@ struct Impairment {
   Time empty_at = 0;           // when the buffer is empty if nothing more arrives
   std::uint8_t halted = 0;     // priorities that the full buffer has paused
   std::uint8_t storm = 0;      // priorities that it pauses for no reason
+  // A storm of single frames: one each `beat` (0: none), which halts for so many quanta.
+  Time beat = 0;
+  std::uint16_t beat_quanta = 0;
+  std::uint8_t beat_priorities = 0, beat_due = 0;
+  std::uint8_t beat_run = 0;   // the storm that a timer is of
   bool is_armed = false;       // a look at the buffer is under way
 };
 
@@ -82,7 +87,7 @@ struct HostBus {
 // A pause that ends by itself: until when each queue is halted, and whether a renewal is under way.
 struct PauseClock {
   Time expires[priorities] = {};
-  std::uint8_t is_armed = 0;   // by queue: an expiry is under way
+  Time armed[priorities] = {never, never, never, never, never, never, never, never};  // when the next expiry comes
   bool is_renewing = false;
 };
 

@@ -26,6 +26,8 @@ class Ports : public Part<Ports> {
   void receive_pause(PortId id, std::uint32_t masks);
   // Tells the sender at the far end of `id` to stop or go on; the frame leaves when the wire is free.
   void change_pause(PortId id, unsigned priority, bool is_xoff);
+  // Sends a PFC frame that names these priorities, too, when the wire is free.
+  void tell_pause(PortId id, std::uint8_t changed);
   // Halts these queues and no others, and keeps the count of pauses and their time.
   void set_paused(PortId id, std::uint8_t queues);
 
@@ -38,6 +40,7 @@ class Ports : public Part<Ports> {
   void send_now(PortId id);
   void transmit(PortId id);
   bool send_pause(Port& port, PortId id);
+  std::uint32_t take_pause(Port& port, PortId id);
   PacketId dequeue(Port& port, PortId id, unsigned ready);
   unsigned pick_queue(Port& port, PortId id, unsigned ready);
   void trace_frame(PortId id, const Packet& packet);
@@ -60,12 +63,12 @@ class PauseClocks : public Part<PauseClocks> {
   // The port has told its peer to halt, and goes on doing so.
   void start_renewing(PortId id);
   // The peer has just asked to halt these queues.
-  void extend_pause(PortId id, std::uint8_t queues);
+  void extend_pause(PortId id, std::uint8_t queues, std::uint32_t quanta);
   void renew_pause(PortId id);
   void expire_pause(PortId id, unsigned queue);
 
  private:
-  Time pause_span(const Port& port) const;
+  Time pause_span(const Port& port, std::uint32_t quanta) const;
 
   const NetworkConfig& network_;
   Port* ports_;

@@ -25,6 +25,13 @@ class Reception : public Part<Reception> {
   void refresh_halt(PortId id);
   void look_at_receiver(PortId id);
 
+  // A storm of PFC frames, one each `period` (0: no more), whatever the NIC itself wants.
+  void set_beat(PortId id, std::uint8_t priorities, std::uint16_t quanta, Time period);
+  void beat(PortId id, unsigned run);
+  // The priorities that a frame of a storm is to name now; 0 if none is due.
+  std::uint8_t take_beat(PortId id);
+  std::uint16_t beat_quanta(PortId id) const { return impairments_[id].beat_quanta; }
+
   bool has_buses() const { return !buses_.empty(); }
   bool is_held_by_bus(PortId id);
   void load_bus(PortId id, std::int64_t payload);

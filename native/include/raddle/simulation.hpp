@@ -49,7 +49,8 @@ class Simulation {
   void set_bit_errors(PortId port, double ratio);
 
   // The endpoint at `port` asks its switch to halt these priorities (bits), whatever it receives, until told else.
-  void set_storm(PortId port, std::uint8_t priorities);
+  // With a period it sends a PFC frame at once and one each period, whose pauses end after so many quanta.
+  void set_storm(PortId port, std::uint8_t priorities, Time period = 0, std::uint32_t quanta = 0);
 
   // The endpoint's host takes data at `bps` at most (0: at line rate) from the NIC's buffer of so many bytes; the
   // NIC pauses its switch above `xoff` bytes until `xon` are left. A host with a bus takes no more than that carries.

@@ -93,11 +93,17 @@ void Simulation::set_bit_errors(PortId port, double ratio) {
   }
 }
 
-void Simulation::set_storm(PortId port, std::uint8_t halted) {
+void Simulation::set_storm(PortId port, std::uint8_t halted, Time period, std::uint32_t quanta) {
   check_port(port);
   if (!tables_->ports[port].is_endpoint) throw std::invalid_argument("only a NIC can be told to storm");
-  partition_of(port).impairment(port).storm = halted;
-  partition_of(port).refresh_halt(port);
+  if (period < 0 || quanta > UINT16_MAX) throw std::invalid_argument("a storm's period or quanta are out of range");
+  if (period > 0 && tables_->pause_clocks.empty()) {
+    throw std::invalid_argument("where pauses hold until they are lifted, none of a storm's ends by itself");
+  }
+  Partition& partition = partition_of(port);
+  partition.impairment(port).storm = period > 0 ? std::uint8_t{0} : halted;
+  partition.refresh_halt(port);
+  partition.set_beat(port, halted, static_cast<std::uint16_t>(quanta), halted != 0 ? period : 0);
 }
 
 void Simulation::set_receiver(PortId port, std::int64_t bps, std::int64_t buffer, std::int64_t xoff,

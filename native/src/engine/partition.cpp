@@ -43,6 +43,8 @@ void Partition::port_timer(PortId port, std::uint32_t id) {
       return expire_pause(port, queue);
     case PortTimer::receiver_drain:
       return look_at_receiver(port);
+    case PortTimer::storm_beat:
+      return beat(port, queue);
   }
 }
 

@@ -9,15 +9,15 @@ namespace raddle {
 PauseClocks::PauseClocks(Tables& tables)
     : network_(tables.network), ports_(tables.ports.data()), clocks_(tables.pause_clocks) {}
 
-Time PauseClocks::pause_span(const Port& port) const {
-  return wire_time(static_cast<std::int64_t>(network_.nic.pause_quanta) * 64, port.speed);
+Time PauseClocks::pause_span(const Port& port, std::uint32_t quanta) const {
+  return wire_time(static_cast<std::int64_t>(quanta) * 64, port.speed);
 }
 
 void PauseClocks::start_renewing(PortId id) {
   PauseClock& clock = clocks_[id];
   if (clock.is_renewing) return;
   clock.is_renewing = true;
-  kernel().schedule_timer(id, now() + pause_span(ports_[id]) / 2, PortTimer::pause_renew, 0);
+  kernel().schedule_timer(id, now() + pause_span(ports_[id], network_.nic.pause_quanta) / 2, PortTimer::pause_renew, 0);
 }
 
 void PauseClocks::renew_pause(PortId id) {
@@ -29,14 +29,15 @@ void PauseClocks::renew_pause(PortId id) {
   if (port.is_up) ports().kick(id);
 }
 
-void PauseClocks::extend_pause(PortId id, std::uint8_t queues) {
+// An expiry that is under way looks again at the new end; one that would come too late gets another before it.
+void PauseClocks::extend_pause(PortId id, std::uint8_t queues, std::uint32_t quanta) {
   PauseClock& clock = clocks_[id];
-  const Time end = now() + pause_span(ports_[id]);
+  const Time end = now() + pause_span(ports_[id], quanta);
   for (unsigned queue = 0; queue < priorities; ++queue) {
     if ((queues >> queue & 1U) == 0) continue;
     clock.expires[queue] = end;
-    if ((clock.is_armed >> queue & 1U) != 0) continue;
-    clock.is_armed = static_cast<std::uint8_t>(clock.is_armed | 1U << queue);
+    if (clock.armed[queue] <= end) continue;
+    clock.armed[queue] = end;
     kernel().schedule_timer(id, end, PortTimer::pause_expire, queue);
   }
 }
@@ -44,9 +45,10 @@ void PauseClocks::extend_pause(PortId id, std::uint8_t queues) {
 void PauseClocks::expire_pause(PortId id, unsigned queue) {
   PauseClock& clock = clocks_[id];
   const auto bit = static_cast<std::uint8_t>(1U << queue);
-  clock.is_armed = static_cast<std::uint8_t>(clock.is_armed & ~bit);
+  if (clock.armed[queue] != now()) return;  // another one has come before it
+  clock.armed[queue] = never;
   if (clock.expires[queue] > now()) {
-    clock.is_armed = static_cast<std::uint8_t>(clock.is_armed | bit);
+    clock.armed[queue] = clock.expires[queue];
     return kernel().schedule_timer(id, clock.expires[queue], PortTimer::pause_expire, queue);
   }
   auto queues = static_cast<std::uint8_t>(ports_[id].paused & ~bit);

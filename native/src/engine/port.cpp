@@ -7,6 +7,15 @@
 
 namespace raddle {
 
+namespace {
+
+// As events carry it: pause_time of the halted priorities in quanta, the priorities named, those of them halted.
+std::uint32_t pause_frame(std::uint32_t quanta, std::uint8_t named, std::uint8_t halted) {
+  return quanta << 16 | static_cast<std::uint32_t>(named) << 8 | halted;
+}
+
+}  // namespace
+
 Ports::Ports(Tables& tables)
     : network_(tables.network), ports_(tables.ports.data()), queues_(tables.queues.data()),
       queue_losses_(tables.queue_losses.data()), pauses_(tables.pauses.data()),
@@ -70,13 +79,24 @@ void Ports::send_frame(Port& port, PortId id, const Packet& packet) {
 
 // A PFC frame goes before all others (IEEE 802.1Q-2022, 36.2) and takes its own time on the wire.
 bool Ports::send_pause(Port& port, PortId id) {
-  const std::uint32_t masks = static_cast<std::uint32_t>(port.pfc_changed) << 8 | port.pfc_xoff;
-  port.pfc_changed = 0;
+  const std::uint32_t masks = take_pause(port, id);
   if (port.is_traced) trace_pause(id, masks);
   port.busy_until = now() + wire_ticks(port, network_.nic.pause_bytes + network_.nic.gap_bytes);
   kernel().notify_peer(id, port.busy_until + port.propagation + network_.nic.pfc_reaction, masks);
-  if ((port.active | port.has_data) != 0) kernel().events.set_wake(id, port.busy_until);
+  if ((port.active | port.has_data | port.pfc_changed) != 0) kernel().events.set_wake(id, port.busy_until);
   return true;
+}
+
+// The next PFC frame, as `pause_frame` has it.
+std::uint32_t Ports::take_pause(Port& port, PortId id) {
+  const std::uint8_t changed = port.pfc_changed;
+  port.pfc_changed = 0;
+  const std::uint8_t beat = port.is_endpoint ? reception().take_beat(id) : std::uint8_t{0};
+  if (beat == 0) return pause_frame(network_.nic.pause_quanta, changed, port.pfc_xoff);
+  // What the port itself has to say is in a frame behind it, which keeps up the pauses that it asks for.
+  port.pfc_changed = static_cast<std::uint8_t>((changed & ~beat) | (port.pfc_xoff & beat));
+  const std::uint32_t quanta = reception().beat_quanta(id);
+  return pause_frame(quanta, beat, quanta > 0 ? beat : std::uint8_t{0});
 }
 
 void Ports::receive_pause(PortId id, std::uint32_t masks) {
@@ -98,7 +118,9 @@ void Ports::receive_pause(PortId id, std::uint32_t masks) {
     paused = (masks >> priority & 1U) != 0 ? paused | bit : paused & ~bit;
   }
   auto queues = static_cast<std::uint8_t>(paused);
-  if (pause_clocks().is_on()) pause_clocks().extend_pause(id, static_cast<std::uint8_t>(asked & paused));
+  if (pause_clocks().is_on()) {
+    pause_clocks().extend_pause(id, static_cast<std::uint8_t>(asked & paused), masks >> 16);
+  }
   if (!port.is_endpoint && watchdogs().is_on()) {
     queues = watchdogs().watched_pause(id, queues, static_cast<std::uint8_t>(asked));
   }
@@ -109,13 +131,16 @@ void Ports::receive_pause(PortId id, std::uint32_t masks) {
 void Ports::change_pause(PortId id, unsigned priority, bool is_xoff) {
   Port& port = ports_[id];
   const unsigned bit = 1U << priority;
-  port.pfc_changed = static_cast<std::uint8_t>(port.pfc_changed | bit);
   port.pfc_xoff = static_cast<std::uint8_t>(is_xoff ? port.pfc_xoff | bit : port.pfc_xoff & ~bit);
   if (is_xoff && pause_clocks().is_on()) pause_clocks().start_renewing(id);
+  tell_pause(id, static_cast<std::uint8_t>(bit));
+}
+
+void Ports::tell_pause(PortId id, std::uint8_t changed) {
+  Port& port = ports_[id];
+  port.pfc_changed = static_cast<std::uint8_t>(port.pfc_changed | changed);
   if (network_.nic.pause_delay != never) {
-    const std::uint32_t masks = static_cast<std::uint32_t>(port.pfc_changed) << 8 | port.pfc_xoff;
-    port.pfc_changed = 0;
-    return kernel().notify_peer(id, now() + network_.nic.pause_delay, masks);
+    return kernel().notify_peer(id, now() + network_.nic.pause_delay, take_pause(port, id));
   }
   kernel().events.set_wake(id, std::max(now(), port.busy_until));
 }

@@ -3,6 +3,7 @@
 // Ports without any of it do not come here (Port::rx_check, Port::tx_check).
 
 #include <algorithm>
+#include <utility>
 
 #include "raddle/partition.hpp"
 
@@ -171,6 +172,30 @@ void Reception::refresh_halt(PortId id) {
     const bool is_xoff = (wanted >> priority & 1U) != 0;
     if (is_xoff != ((ports_[id].pfc_xoff >> priority & 1U) != 0)) ports().change_pause(id, priority, is_xoff);
   }
+}
+
+void Reception::set_beat(PortId id, std::uint8_t halted, std::uint16_t quanta, Time period) {
+  Impairment& own = impairment(id);
+  own.beat = period;
+  own.beat_priorities = halted;
+  own.beat_quanta = quanta;
+  own.beat_due = 0;
+  ++own.beat_run;
+  beat(id, own.beat_run);
+}
+
+void Reception::beat(PortId id, unsigned run) {
+  Impairment& own = impairments_[id];
+  if (own.beat == 0 || run != own.beat_run) return;
+  kernel().schedule_timer(id, now() + own.beat, PortTimer::storm_beat, run);
+  if (!ports_[id].is_up) return;
+  own.beat_due = own.beat_priorities;
+  ports().tell_pause(id, own.beat_priorities);
+}
+
+std::uint8_t Reception::take_beat(PortId id) {
+  if (impairments_.empty()) return 0;
+  return std::exchange(impairments_[id].beat_due, std::uint8_t{0});
 }
 
 // An MTU that no frame exceeds costs nothing.

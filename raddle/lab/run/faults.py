@@ -8,7 +8,7 @@ FAULTS.csv has a header and a row per fault: `what,where,from,until,value`.
 | `up` | where a `down` above it has no `until`: it ends | |
 | `flap` | a link | period: down for the first half, up for the second |
 | `errors` | a link | bit error ratio, such as 1e-9, on top of the fabric's |
-| `storm` | an endpoint, whose NIC pauses its switch | priority (default: the first lossless one) |
+| `storm` | an endpoint, whose NIC pauses its switch | priority (default: first lossless); `3@6kpps*1000` |
 | `slow` | an endpoint, whose host takes data no faster | rate, such as 100G |
 | `slow-link` | a link that has come up slower, both ways | rate |
 | `straggler` | a host, which sends each message so much later than it could | time, such as 20us |
@@ -39,6 +39,8 @@ WHATS: tuple[What, ...] = get_args(What)
 _COLUMNS = ("what", "where", "from", "until", "value")
 _ON_LINKS = ("down", "up", "flap", "errors", "slow-link")
 _MOST_FLAPS = 10_000
+_MOST_QUANTA = 65535
+_MOST_FRAMES_PER_S = 10**9
 _VALUES: dict[What, str] = {
     "flap": "a period, such as 1ms", "errors": "a bit error ratio, such as 1e-9",
     "slow": "a rate, such as 100G", "slow-link": "a rate, such as 100G", "straggler": "a time, such as 20us",
@@ -48,13 +50,16 @@ _VALUES: dict[What, str] = {
 @dataclass(frozen=True, slots=True)
 class Fault:
     """`port` is a port of the link, the NIC's, or the first of a host; `until_ps` NEVER: for good. `value` is
-    the period or the delay in ps, the bit error ratio, the priority or the rate in bit/s."""
+    the period or the delay in ps, the bit error ratio, the priority or the rate in bit/s. A storm of single
+    PFC frames has their period, and the quanta of 512 bit times for which each halts."""
 
     what: What
     port: PortRef
     from_ps: int
     until_ps: int
     value: float = 0.0
+    period_ps: int = 0
+    quanta: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +176,9 @@ def with_faults(fabric: Fabric, faults: Sequence[Fault], row: Mapping[str, str])
     ports = _ports(fabric, what, row["where"])
     if what == "up":
         return _mended(fabric, faults, ports, row, start)
-    value = _value(fabric, what, row, end - start)
+    if what == "storm":
+        return [*faults, *(_storm(fabric, port, start, end, row.get("value", "")) for port in ports)]
+    value = _value(what, row, end - start)
     if what == "slow-link":
         _check_speed(fabric, ports[0], value)
     return [*faults, *(Fault(what, port, start, end, value) for port in ports)]
@@ -228,17 +235,50 @@ def _check_speed(fabric: Fabric, port: PortRef, bps: float) -> None:
         )
 
 
-def _value(fabric: Fabric, what: What, row: Mapping[str, str], span_ps: int) -> float:
+def _storm(fabric: Fabric, port: PortRef, start: int, end: int, text: str) -> Fault:
+    """`3`: without a gap; `3@6kpps`: frames of 65535 quanta; `3@6kpps*1000`: of 1000 quanta.
+
+    Source: pause_time, IEEE 802.1Q-2022, 36.1.3.2.
+    """
+    priority, at, frames = text.partition("@")
+    default = fabric.roce.lossless[0].priority if fabric.roce.lossless else 0
+    if priority and not (priority.isascii() and priority.isdigit() and int(priority) < 8):
+        raise ValueError(f"'{priority}' is not a priority from 0 to 7")
+    value = float(priority or default)
+    if not at:
+        return Fault("storm", port, start, end, value)
+    if not fabric.roce.pause_quanta:
+        raise ValueError(
+            "'roce: {pause_quanta: 0}' has pauses that no time ends; give it a value for a storm of frames"
+        )
+    rate, star, quanta = frames.partition("*")
+    if star and not (quanta.isascii() and quanta.isdigit() and int(quanta) <= _MOST_QUANTA):
+        raise ValueError(f"'{quanta}' is not a number of pause quanta from 0 to {_MOST_QUANTA}")
+    period_ps = round(10**12 / parse_frame_rate(rate))
+    return Fault("storm", port, start, end, value, period_ps, int(quanta) if star else _MOST_QUANTA)
+
+
+def parse_frame_rate(text: str) -> float:
+    """`6kpps` as frames per second.
+
+    Raises:
+        ValueError: it is no rate from 1pps to 1000Mpps.
+    """
+    for unit, scale in (("kpps", 10**3), ("Mpps", 10**6), ("pps", 1)):
+        number = text.removesuffix(unit)
+        if number != text and number.replace(".", "", 1).isdigit() and number.isascii():
+            rate = float(number) * scale
+            if 1 <= rate <= _MOST_FRAMES_PER_S:
+                return rate
+    raise ValueError(f"'{text}' is not a rate of frames from 1pps to 1000Mpps; write it as 6kpps")
+
+
+def _value(what: What, row: Mapping[str, str], span_ps: int) -> float:
     text = row.get("value", "")
     if what == "down":
         if text:
             raise ValueError(f"a cut has no value such as '{text}'; leave it out")
         return 0.0
-    if what == "storm":
-        default = fabric.roce.lossless[0].priority if fabric.roce.lossless else 0
-        if text and not (text.isascii() and text.isdigit() and int(text) < 8):
-            raise ValueError(f"'{text}' is not a priority from 0 to 7")
-        return float(text or default)
     if not text:
         raise ValueError(f"'{what}' needs a value; {_VALUES[what]}")
     if what in ("slow", "slow-link"):

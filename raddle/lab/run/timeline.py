@@ -38,7 +38,8 @@ def inflict(simulation: Simulation, change: Change) -> None:
         base = simulation.fabric.phy.bit_error_ratio
         simulation.set_bit_errors(fault.port, max(fault.value, base) if change.is_start else base)
     elif fault.what == "storm":
-        simulation.set_storm(fault.port, 1 << int(fault.value) if change.is_start else 0)
+        priorities = 1 << int(fault.value) if change.is_start else 0
+        simulation.set_storm(fault.port, priorities, fault.period_ps, fault.quanta)
     elif fault.what == "slow":
         simulation.set_receiver(fault.port, int(fault.value) if change.is_start else None)
     elif fault.what == "slow-link":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,22 @@ def test_failure_names_a_link_by_either_of_its_ports() -> None:
     assert parse_failure(FABRIC, "host3@5us").until_ps == NEVER
 
 
+def test_storm_of_frames_has_a_period_and_quanta(tmp_path: Path) -> None:
+    path = tmp_path / "faults.csv"
+    rows = ("storm,host3,1us,,4", "storm,host3,2us,,@8kpps", "storm,host3,3us,,4@0.5Mpps*100")
+    path.write_text("what,where,from,until,value\n" + "\n".join(rows) + "\n")
+    found = [(fault.value, fault.period_ps, fault.quanta) for fault in read_faults(FABRIC, path)]
+    assert found == [(4, 0, 0), (3, 125 * US, 65535), (4, 2 * US, 100)]
+
+
+def test_storm_of_frames_needs_pauses_that_end_by_themselves(tmp_path: Path) -> None:
+    held = dataclasses.replace(FABRIC, roce=dataclasses.replace(FABRIC.roce, pause_quanta=0))
+    path = tmp_path / "faults.csv"
+    path.write_text("what,where,from,until,value\nstorm,host3,1us,,3@6kpps\n")
+    with pytest.raises(InputError, match=r"faults.csv:2:1: .*'roce: \{pause_quanta: 0\}' has pauses"):
+        read_faults(held, path)
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [
@@ -40,6 +57,9 @@ def test_failure_names_a_link_by_either_of_its_ports() -> None:
         ("down,host3,2us,1us,", "it ends at '1us', not after '2us' when it begins"),
         ("flap,host3,2us,,1us", "a flap needs an end"),
         ("storm,host3,2us,,9", "'9' is not a priority from 0 to 7"),
+        ("storm,host3,2us,,3@6", "'6' is not a rate of frames from 1pps to 1000Mpps; write it as 6kpps"),
+        ("storm,host3,2us,,3@0pps", "'0pps' is not a rate of frames"),
+        ("storm,host3,2us,,3@6kpps*65536", "'65536' is not a number of pause quanta from 0 to 65535"),
         ("errors,host3,2us,,2", "'2' is not a bit error ratio from 0 to below 1"),
         ("slow,host3,2us,,", "'slow' needs a value"),
         ("slow,leaf0,2us,,1G", "'leaf0' is no endpoint"),
