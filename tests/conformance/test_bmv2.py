@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from ipaddress import IPv4Address
+from pathlib import Path
 
 import pytest
 from finsy.proto import p4r
@@ -15,8 +16,10 @@ from raddle.controller.plan.model import SwitchPlan
 from raddle.controller.plan.neighbours import neighbour_macs
 from raddle.controller.southbound.p4runtime.driver import P4Driver, push_p4
 from raddle.controller.southbound.p4runtime.policing import cell_updates, read_cells
+from raddle.controller.southbound.p4runtime.session import P4Session
 from raddle.controller.southbound.p4runtime.target import p4_target
 from raddle.ecmp_hash import UDP_PORT_ROCE, ecmp_hash
+from raddle.errors import UnreachableError
 from raddle.nos.p4rt.entity_tables import EntityTables
 from raddle.nos.p4rt.pipeline import Pipeline
 from tests.conformance.bmv2_switch import Bmv2, bmv2_switch, needs_bmv2
@@ -61,6 +64,20 @@ def test_every_port_is_policed_before_the_controller_and_drift_names_one_that_is
     assert change == Change("leaf0", f"cpu_meter/{name}", "all pass", "600 packets/s, 600 at once")
     assert push_p4(bmv2.session, TARGET) == 1
     assert driver.survey().changes == ()
+
+
+def test_while_a_higher_election_id_is_there_nothing_is_written_and_afterwards_all(tmp_path: Path) -> None:
+    with bmv2_switch(len(LEAF.ports), tmp_path) as switch:
+        address = switch.session.address
+        with P4Session("leaf0", address, 1, election_id=100) as first:
+            first.require_primary()
+            with (
+                P4Session("leaf0", address, 1, election_id=9) as late,
+                pytest.raises(UnreachableError, match="another controller"),
+            ):
+                push_p4(late, TARGET)
+        with P4Session("leaf0", address, 1, election_id=9) as late:
+            assert push_p4(late, TARGET) > 0
 
 
 def test_every_flow_takes_the_next_hop_of_the_simulated_switch(bmv2: Bmv2) -> None:
