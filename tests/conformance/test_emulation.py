@@ -99,7 +99,12 @@ def runs(folder: Path) -> dict[str, Any]:
 
 def test_two_at_once_both_work(runs: dict[str, Any]) -> None:
     for name, family in (("full", "IPv4"), ("six", "IPv6")):
-        assert runs[name]["ping"] == {"failed": [], "families": [family], "pairs": 12}
+        assert reached(runs[name]) == {"failed": [], "families": [family], "pairs": 12}
+
+
+def reached(run: dict[str, Any]) -> dict[str, Any]:
+    """Of the pings all but how often somebody was asked, which depends on how busy the machine is."""
+    return {name: value for name, value in run["ping"].items() if name != "attempts"}
 
 
 def test_the_logs_of_the_switches_programs_are_kept(runs: dict[str, Any], folder: Path) -> None:
@@ -120,7 +125,7 @@ def test_hosts_with_both_families_reach_each_other_over_both(folder: Path) -> No
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, f"{out}\n{err}"
     run = json.loads(out)
-    assert run["ping"] == {"failed": [], "families": ["IPv4", "IPv6"], "pairs": 24}
+    assert reached(run) == {"failed": [], "families": ["IPv4", "IPv6"], "pairs": 24}
 
 
 def test_links_are_slowed_by_one_stated_factor(runs: dict[str, Any]) -> None:

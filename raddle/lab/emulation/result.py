@@ -18,11 +18,15 @@ _SHOWN = 5  # examples of what went wrong
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """Pairs of endpoints that were tried, each over all `families`, and those without an answer."""
+    """Pairs of endpoints that were tried, each over all `families`, and those without an answer.
+
+    Who did not answer was asked again, until there had been so many `attempts`.
+    """
 
     families: tuple[str, ...]
     pairs: int
     failed: tuple[str, ...]
+    attempts: int = 1
 
     @property
     def is_good(self) -> bool:
@@ -176,6 +180,8 @@ def _lines(result: EmulationResult) -> Iterator[str]:
         reached = result.ping.pairs - len(result.ping.failed)
         over = " and ".join(result.ping.families)
         yield f"ping      {reached} of {result.ping.pairs} pairs reach each other over {over}"
+        if result.ping.attempts > 1:
+            yield f"          after {result.ping.attempts} rounds; who did not answer was asked again"
         yield from _examples(result.ping.failed, "no answer")
     for row in result.iperf:
         rate = f"{row.mbps:.1f} of {row.link_mbps:g} Mbit/s"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -13,7 +13,7 @@ from raddle.lab.emulation.bmv2 import Bmv2
 from raddle.lab.emulation.dataplane import Dataplane
 from raddle.lab.emulation.failover import FailoverTest
 from raddle.lab.emulation.iperf import tcp_mbps
-from raddle.lab.emulation.layout import Layout, far_pair
+from raddle.lab.emulation.layout import Layout, Nic, far_pair
 from raddle.lab.emulation.network import Network
 from raddle.lab.emulation.nics import HEADERS_BYTES, WHOLE_FRAME_BYTES, NicSocket, write_pcaps
 from raddle.lab.emulation.open_vswitch import OpenVSwitch
@@ -25,6 +25,10 @@ from raddle.lab.switches.prepared import SwitchSource
 from raddle.lab.workloads.demand import demand_of
 from raddle.topology.model import Fabric
 from raddle.workload import Demand, Workload
+
+PING_ATTEMPTS = 3
+_Pair = tuple[Nic, str, str]
+"""Who is asked, from which address and at which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,28 +147,42 @@ def _test(
 
 
 def ping_all(layout: Layout, network: Network) -> Ping:
-    """Every endpoint asks every other over each family: all at the same time, each one after the other."""
-    running = []
-    for nic in layout.nics:
-        pairs = [
+    """Every endpoint asks every other over each family: all at the same time, each one after the other.
+
+    Who has not answered within 2 s is asked again, up to twice: a busy machine is no hole.
+    """
+    left = {
+        nic: [
             (other, own.address, far.address)
             for other in layout.nics
             if other.host != nic.host
             for own, far in zip(nic.addresses, other.addresses, strict=True)
         ]
+        for nic in layout.nics
+    }
+    tried, attempts = sum(map(len, left.values())), 0
+    while left and attempts < PING_ATTEMPTS:
+        left, attempts = _unanswered(network, left), attempts + 1
+    failed = [
+        f"{nic.label} -> {other.label} ({own} -> {far})"
+        for nic, pairs in left.items()
+        for other, own, far in pairs
+    ]
+    families = tuple(f"IPv{own.version}" for own in layout.nics[0].addresses)
+    return Ping(families, tried, tuple(failed), attempts)
+
+
+def _unanswered(network: Network, asked: Mapping[Nic, Sequence[_Pair]]) -> dict[Nic, list[_Pair]]:
+    """Those of the pairs that do not answer."""
+    running = []
+    for nic, pairs in asked.items():
         script = "; ".join(
             f"ping -n -q -c1 -W2 -I {own} {far} >/dev/null || echo {place}"
             for place, (_, own, far) in enumerate(pairs)
         )
         running.append((nic, pairs, network.popen(nic.host, ["sh", "-c", script])))
-    failed, tried = [], 0
-    for nic, pairs, process in running:
-        said, _ = process.communicate()
-        tried += len(pairs)
-        for other, own, far in (pairs[int(place)] for place in said.split()):
-            failed.append(f"{nic.label} -> {other.label} ({own} -> {far})")
-    families = tuple(f"IPv{own.version}" for own in layout.nics[0].addresses)
-    return Ping(families, tried, tuple(failed))
+    said = [(nic, pairs, process.communicate()[0].split()) for nic, pairs, process in running]
+    return {nic: [pairs[int(place)] for place in places] for nic, pairs, places in said if places}
 
 
 def run_iperf(layout: Layout, network: Network) -> Sequence[Iperf]:

@@ -99,6 +99,11 @@ def test_the_output_says_what_emulation_does_not_prove() -> None:
     assert "links at 1/4000 of their rate" in to_text(GOOD)
 
 
+def test_the_output_says_that_somebody_had_to_be_asked_again() -> None:
+    assert "asked again" not in to_text(GOOD)
+    assert "after 2 rounds" in to_text(replace(GOOD, ping=Ping(("IPv4",), 12, (), 2)))
+
+
 def test_the_output_says_how_the_switches_hash_is_another() -> None:
     assert "hash  " not in to_text(GOOD)
     assert "hash      no UDP ports" in to_text(replace(GOOD, hash_note="no UDP ports"))
