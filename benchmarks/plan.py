@@ -37,7 +37,8 @@ from raddle.controller.plan.weights import ASSUMED_GROUP_SIZE, reduce_group
 from raddle.controller.verify.deadlock import dependencies, ranks
 from raddle.controller.verify.network import entries_of_plan, network_of
 from raddle.controller.verify.tables import tables_of
-from raddle.lab.verify import FailureScope, verify_plan
+from raddle.lab.verify.model import FailureScope
+from raddle.lab.verify.plan import verify_plan
 from raddle.lab.workloads.collective import collective_demand
 from raddle.topology import find, load
 from raddle.topology.model import Fabric

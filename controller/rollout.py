@@ -8,13 +8,13 @@ what a switch that failed, was held back or could not be read may still use stay
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
 from raddle.controller.plan.model import NextHop, Plan
-from raddle.controller.plan.update import Update, peers_of, plan_update
+from raddle.controller.plan.update import PortChange, Update, peers_of, plan_update, ports_between
 from raddle.controller.southbound.channel import RefusedError
 from raddle.controller.southbound.driver import Driver, RouteTable, Survey
 from raddle.controller.southbound.workers import Progress, everywhere, silent
@@ -43,8 +43,9 @@ class Progressed:
     Attributes:
         error: what went wrong.
         is_unknown: nobody knows what it holds now.
-        done: places of the update's writes that it has carried out.
-        waiting: by prefix of a route that was left as it is, the switch that may still need it so.
+        done: places of the update's writes and ports that it has carried out.
+        waiting: by prefix of a route, or name of a port, that was left as it is, the switch that may still
+            need it so.
         watched_s: how long it was watched.
     """
 
@@ -92,12 +93,19 @@ class Rollout:
             confirm_s: watch the switches for so long; None: until they are well, at most `SETTLE_S`.
         """
         if len(self._update.rounds) > 1:
-            self._write("groundwork", self._sound(), lambda driver: driver.lay_groundwork())
+            apart = {name: self._ports_apart(name) for name in self._drivers}
+            self._write("groundwork", self._sound(), lambda driver: driver.lay_groundwork(apart[driver.name]))
             for number, places in enumerate(self._update.rounds, 1):
                 self._round(number, places)
         self._finish_all(confirm_s)
         self._restore()
         return self.progressed
+
+    def _ports_apart(self, name: str) -> Collection[str]:
+        """Ports that come up in a round of their own."""
+        return {
+            port for each in self._update.ports if each.switch == name and each.opens for port in each.ports
+        }
 
     def _finish_all(self, confirm_s: float | None) -> None:
         """What is left, some switches after the others; all of those must be well before the next get it."""
@@ -144,36 +152,43 @@ class Rollout:
     def _round(self, number: int, places: Iterable[int]) -> None:
         by_switch: dict[str, list[int]] = {}
         for place in places:
-            write = self._update.writes[place]
+            step = self._update.at(place)
             blocker = self._blocker(place)
-            progressed = self.progressed.get(write.switch)
+            progressed = self.progressed.get(step.switch)
             if progressed and blocker:
-                progressed.waiting[write.prefix] = blocker
+                left = step.ports if isinstance(step, PortChange) else (step.prefix,)
+                progressed.waiting |= dict.fromkeys(left, blocker)
             elif progressed and not progressed.error:
-                by_switch.setdefault(write.switch, []).append(place)
+                by_switch.setdefault(step.switch, []).append(place)
 
         def carry_out(driver: Driver) -> None:
             own = by_switch[driver.name]
-            driver.write_routes([self._update.writes[place] for place in own])
+            steps = [self._update.at(place) for place in own]
+            for change in steps:
+                if isinstance(change, PortChange):
+                    driver.set_ports(change.ports, change.opens)
+            if writes := [each for each in steps if not isinstance(each, PortChange)]:
+                driver.write_routes(writes)
             self.progressed[driver.name].done.update(own)
 
         self._write(f"routes, round {number}", by_switch, carry_out)
 
     def _blocker(self, place: int) -> str:
-        """The switch that a write waits for in vain; empty if there is none."""
+        """The switch that a step waits for in vain; empty if there is none."""
         for each in sorted(self._update.waits[place]):
             if not self._is_done(each):
-                write = self._update.writes[each]
-                progressed = self.progressed.get(write.switch)
-                return progressed.waiting.get(write.prefix, write.switch) if progressed else write.switch
+                step = self._update.at(each)
+                progressed = self.progressed.get(step.switch)
+                key = min(step.ports) if isinstance(step, PortChange) else step.prefix
+                return progressed.waiting.get(key, step.switch) if progressed else step.switch
         for each in sorted(self._update.rings[place] - {place}):
-            other = self._update.writes[each].switch
+            other = self._update.at(each).switch
             if other not in self.progressed or self.progressed[other].error:
                 return other
         return ""
 
     def _is_done(self, place: int) -> bool:
-        progressed = self.progressed.get(self._update.writes[place].switch)
+        progressed = self.progressed.get(self._update.at(place).switch)
         return progressed is not None and place in progressed.done
 
     def _finish(self, driver: Driver) -> None:
@@ -212,7 +227,8 @@ class Rollout:
 
         def restore(driver: Driver) -> None:
             progressed = self.progressed[driver.name]
-            kept = [self._update.writes[place].prefix for place in progressed.done & relied]
+            steps = [self._update.at(place) for place in progressed.done & relied]
+            kept = [each.prefix for each in steps if not isinstance(each, PortChange)]
             try:
                 progressed.error += f"\n  {driver.restore(kept)}"
                 progressed.is_unknown = False
@@ -265,4 +281,5 @@ def _update(plan: Plan, surveys: Mapping[str, Survey], known: Mapping[str, Route
                 NextHop("", port.name) for port in switch.ports if port.peer and port.is_enabled
             )
             before[switch.name] = known.get(switch.name, dict.fromkeys(after[switch.name], everywhere_to))
-    return plan_update(peers_of(plan), before, after)
+    up = {name: survey.up for name, survey in surveys.items() if survey.up is not None}
+    return plan_update(peers_of(plan), before, after, ports_between(up, plan))

@@ -22,7 +22,8 @@ from raddle.lab.simulate import SimulateRequest
 from raddle.lab.simulate import simulate as run_flows
 from raddle.lab.switches.prepared import OWN_SWITCHES, SwitchSource
 from raddle.lab.switches.programmed import Doors, switch_farm
-from raddle.lab.verify import FailureScope, Verification, verify_plan
+from raddle.lab.verify.model import FailureScope, Verification
+from raddle.lab.verify.plan import verify_plan
 from raddle.lab.workloads.collective import find_job
 from raddle.lab.workloads.flow_file import read_flows
 from raddle.lab.workloads.ranks import Scope

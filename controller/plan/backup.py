@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from raddle.controller.plan.model import Plan
-from raddle.controller.plan.replan import with_links
+from raddle.controller.plan.replan import ports_to_shut, with_links
 from raddle.controller.plan.routes import SwitchRoutes
 from raddle.controller.plan.update import Routes, Write, by_prefix, routes_of, writes_between
 from raddle.topology.model import Fabric, PortRef
@@ -37,11 +37,13 @@ class Backup:
         failure: the link (`leaf0:Ethernet0 - spine0:Ethernet8`) or switch that fails.
         alone: what switches repair on their own.
         controller: routes that the controller writes after that; empty where local repair is all.
+        shut: ports of bonds that it shuts then, on leaves without a way up.
     """
 
     failure: str
     alone: tuple[Repair, ...]
     controller: tuple[Write, ...]
+    shut: tuple[PortRef, ...] = ()
 
 
 def backups(
@@ -78,11 +80,12 @@ def backup_of(
         planned: `routes_of(plan)`, where it is at hand.
     """
     left = [link.is_up and index not in dead for index, link in enumerate(fabric.links)]
-    after = replan(with_links(fabric, left))
+    failed = with_links(fabric, left)
+    after = replan(failed)
     wanted = {switch.name: by_prefix(routes) for switch, routes in zip(plan.switches, after, strict=True)}
     repaired, repairs = _local_repair(fabric, planned or routes_of(plan), sorted(dead), failure)
     writes = writes_between(repaired, {switch: wanted[switch] for switch in repaired})
-    return Backup(failure, repairs, writes)
+    return Backup(failure, repairs, writes, ports_to_shut(failed))
 
 
 def inner_links(fabric: Fabric) -> dict[int, str]:
@@ -116,6 +119,7 @@ def _document(state: Backup) -> dict[str, object]:
             }
             for write in state.controller
         ],
+        "shut": [str(port) for port in state.shut],
     }
 
 

@@ -15,7 +15,8 @@ from raddle.controller.plan.other_routes import other_routes
 from raddle.controller.plan.paths import find_paths, update_paths
 from raddle.controller.plan.pins import place_pins, repair_pins
 from raddle.controller.plan.routes import KnownHops, SwitchRoutes, routes_of
-from raddle.topology.model import Fabric
+from raddle.topology.model import Fabric, PortRef
+from raddle.topology.views.uplinks import ports_without_uplinks
 from raddle.workload import Demand
 
 
@@ -50,6 +51,12 @@ def replanner(fabric: Fabric, plan: Plan, demand: Demand | None) -> Callable[[Fa
         return tuple(both + own for both, own in zip(shared, pins, strict=True))
 
     return routes
+
+
+def ports_to_shut(fabric: Fabric) -> tuple[PortRef, ...]:
+    """Ports of bonds on leaves without a way up, where the controller sets ports: on SONiC."""
+    ends = (fabric.links[index].b for index in ports_without_uplinks(fabric) if fabric.links[index].is_up)
+    return tuple(end for end in ends if fabric.switch_by_name[end.device].model.nos == "sonic")
 
 
 def without_drained(fabric: Fabric) -> Fabric:

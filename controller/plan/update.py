@@ -4,13 +4,18 @@ A write waits for those of the switches that it leads to, so that packets are se
 already take them further; what goes away with nothing in its place waits for those that still lead there.
 Packets then follow old routes up to the first switch that has the new one, and new routes from there on.
 
+Hosts with a bond send by every port that is up. A port of theirs comes up when its leaf knows the way on,
+before others send to that leaf; and goes down when nothing is sent there any more, before the leaf gives up
+the way on.
+
 Source: P. Francois, O. Bonaventure, "Avoiding transient loops during IGP convergence in IP networks",
     INFOCOM 2005 (ordered updates from the destination outwards).
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from ipaddress import ip_network
@@ -34,6 +39,15 @@ class Write:
     prefix: str
     before: tuple[NextHop, ...]
     after: tuple[NextHop, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PortChange:
+    """Ports of bonds at a switch that come up (`opens`) or go down while routes change."""
+
+    switch: str
+    ports: frozenset[str]
+    opens: bool
 
 
 def routes_of(plan: Plan) -> Routes:
@@ -76,47 +90,92 @@ def peers_of(plan: Plan) -> Peers:
     }
 
 
+def bond_ports(plan: Plan) -> Mapping[str, frozenset[str]]:
+    """The ports that lead to bonds, by switch: both ports of a bond have one address."""
+    times = Counter(address for _, address in plan.endpoints)
+    bonds = {name for name, address in plan.endpoints if times[address] > 1}
+    if not bonds:
+        return {}
+    return {
+        switch.name: frozenset(port.name for port in switch.ports if port.peer in bonds)
+        for switch in plan.switches
+    }
+
+
+def ports_between(up: Mapping[str, Collection[str]], plan: Plan) -> tuple[PortChange, ...]:
+    """The ports of bonds that change.
+
+    Args:
+        up: those that are up now, by switch, of the switches whose ports can be set.
+    """
+    found = []
+    bonds = bond_ports(plan)
+    for switch in plan.switches:
+        if bonds.get(switch.name) and switch.name in up:
+            now = bonds[switch.name] & set(up[switch.name])
+            then = bonds[switch.name] & {port.name for port in switch.ports if port.is_enabled}
+            found += [
+                PortChange(switch.name, then - now, opens=True),
+                PortChange(switch.name, now - then, opens=False),
+            ]
+    return tuple(each for each in found if each.ports)
+
+
 @dataclass(frozen=True, slots=True)
 class Update:
-    """The writes between two states, and the order that they need.
+    """The writes between two states, and the order that they need. A place is one in `writes`, or behind them
+    one in `ports`.
 
     Attributes:
         writes: sorted.
-        rounds: places in `writes`: all of a round at the same time, one round after the other.
-        waits: by place, the places of the writes that must be done before.
-        rings: by place, the places of writes that wait for each other in a ring with it, itself among them;
-            they share a round. Routes without loops bring about none but the write alone.
+        rounds: places of writes, or of ports: all of a round at the same time, one round after the other.
+        waits: by place, the places of what must be done before.
+        rings: by place, the places of what waits for each other in a ring with it, itself among them; they
+            share a round. Routes without loops bring about none but the write alone.
     """
 
     writes: tuple[Write, ...]
+    ports: tuple[PortChange, ...]
     rounds: tuple[tuple[int, ...], ...]
     waits: tuple[frozenset[int], ...]
     rings: tuple[frozenset[int], ...]
 
+    def at(self, place: int) -> Write | PortChange:
+        """What is done there."""
+        return self.writes[place] if place < len(self.writes) else self.ports[place - len(self.writes)]
 
-def plan_update(peers: Peers, old: Routes, new: Routes) -> Update:
+
+def plan_update(peers: Peers, old: Routes, new: Routes, ports: Sequence[PortChange] = ()) -> Update:
     """The order of the writes between two states.
 
-    Where there are no routes at all before, nothing can be lost and one round does it.
+    Where there are no routes at all before, nothing can be lost and one round does it; ports change with it.
     """
     import networkx as nx  # here, as it takes 0.2 s and most commands do without
 
     writes = writes_between(old, new)
-    places = range(len(writes))
     if not any(old.values()):
+        places = range(len(writes))
         alone = tuple(frozenset((place,)) for place in places)
-        return Update(writes, (tuple(places),) if writes else (), (frozenset(),) * len(writes), alone)
+        return Update(writes, (), (tuple(places),) if writes else (), (frozenset(),) * len(writes), alone)
+    places = range(len(writes) + len(ports))
     order: nx.DiGraph[int] = nx.DiGraph()
     order.add_nodes_from(places)
-    order.add_edges_from(_waits(peers, old, new, writes))
+    order.add_edges_from(_waits(peers, old, new, writes, ports))
     knots = nx.condensation(order)
     rings = [frozenset(knots.nodes[knots.graph["mapping"][place]]["members"]) for place in places]
+    layers = (
+        sorted(place for knot in layer for place in knots.nodes[knot]["members"])
+        for layer in nx.topological_generations(knots)
+    )
+    halves = (
+        [place for place in layer if (place < len(writes)) == is_write]
+        for layer in layers
+        for is_write in (False, True)
+    )
     return Update(
         writes,
-        tuple(
-            tuple(sorted(place for knot in layer for place in knots.nodes[knot]["members"]))
-            for layer in nx.topological_generations(knots)
-        ),
+        tuple(ports),
+        tuple(tuple(half) for half in halves if half),
         tuple(frozenset(order.predecessors(place)) - rings[place] for place in places),
         tuple(rings),
     )
@@ -171,8 +230,10 @@ def plans_on_the_way(old: Plan, new: Plan) -> Iterator[Plan]:
         yield at
 
 
-def _waits(peers: Peers, old: Routes, new: Routes, writes: tuple[Write, ...]) -> Iterator[tuple[int, int]]:
-    """(earlier, later) for every write that has to wait for another.
+def _waits(
+    peers: Peers, old: Routes, new: Routes, writes: tuple[Write, ...], ports: Sequence[PortChange]
+) -> Iterator[tuple[int, int]]:
+    """(earlier, later) for every write, or change of ports, that has to wait for another.
 
     Addresses fall into classes: those of a prefix that are in no longer one. Each is looked at on its own.
     """
@@ -180,6 +241,7 @@ def _waits(peers: Peers, old: Routes, new: Routes, writes: tuple[Write, ...]) ->
     at: dict[str, dict[str, int]] = {}
     for index, write in enumerate(writes):
         at.setdefault(write.prefix, {})[write.switch] = index
+    changes = list(enumerate(ports, len(writes)))
     classes = {prefix for routes in (old, new) for of_switch in routes.values() for prefix in of_switch}
     lengths = sorted({prefix_length(prefix) for prefix in classes}, reverse=True)
     for each in classes:
@@ -189,14 +251,39 @@ def _waits(peers: Peers, old: Routes, new: Routes, writes: tuple[Write, ...]) ->
             for switch in {switch for cover in covers for switch in at.get(cover, ())}
             if (move := _move(switch, covers, old, new, at, ahead_of)) is not None
         }
+        yield from _port_waits(moves, changes)
         for switch, move in moves.items():
             yield from move.order
             if move.after:
-                ahead = (moves[device] for device in move.after if device in moves)
-                yield from ((other.write, move.write) for other in ahead if other.after)
+                # One without a next hop there has the destination itself: it matters to who leads there anew.
+                ahead = ((device, moves[device]) for device in move.after if device in moves)
+                yield from (
+                    (other.write, move.write)
+                    for device, other in ahead
+                    if other.after or device not in move.before
+                )
             else:  # nothing takes its place: all that leads here has to be gone
                 behind = (other for other in moves.values() if switch in other.before)
                 yield from ((other.write, move.write) for other in behind)
+
+
+def _port_waits(
+    moves: Mapping[str, _Move], changes: Sequence[tuple[int, PortChange]]
+) -> Iterator[tuple[int, int]]:
+    """(earlier, later) for changes of ports and writes that have to wait for each other.
+
+    Args:
+        moves: how the switches come to treat a class of addresses.
+        changes: places, and the ports that change there.
+    """
+    for place, change in changes:
+        for switch, move in moves.items():
+            if switch == change.switch:
+                yield (move.write, place) if move.after else (place, move.write)
+            elif change.opens and change.switch in move.after - move.before:
+                yield place, move.write
+            elif not change.opens and change.switch in move.before - move.after:
+                yield move.write, place
 
 
 class _Ahead:

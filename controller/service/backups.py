@@ -6,9 +6,9 @@ import threading
 import time
 from collections.abc import Collection
 
-from raddle.controller.plan.backup import backup_of
+from raddle.controller.plan.backup import Backup, backup_of
 from raddle.controller.plan.replan import replanner
-from raddle.controller.plan.update import Write, routes_of
+from raddle.controller.plan.update import routes_of
 from raddle.controller.service.desired import Desired
 
 _SHARE = 0.25
@@ -21,7 +21,7 @@ class Backups:
 
     def __init__(self) -> None:
         self._desired: Desired | None = None
-        self._known: dict[str, tuple[Write, ...]] = {}
+        self._known: dict[str, Backup] = {}
 
     @property
     def count(self) -> int:
@@ -35,23 +35,23 @@ class Backups:
         self._desired, self._known = desired, {}
         threading.Thread(target=self._work, args=(desired, self._known), name="backups", daemon=True).start()
 
-    def writes(self, desired: Desired, dead: Collection[str]) -> tuple[Write, ...]:
-        """The routes that change with some dead links."""
+    def of(self, desired: Desired, dead: Collection[str]) -> Backup:
+        """What changes with some dead links."""
         if (
             desired is self._desired
             and len(dead) == 1
             and (found := self._known.get(next(iter(dead)))) is not None
         ):
             return found
-        return desired.backup(dead).controller
+        return desired.backup(dead)
 
-    def _work(self, desired: Desired, known: dict[str, tuple[Write, ...]]) -> None:
+    def _work(self, desired: Desired, known: dict[str, Backup]) -> None:
         # Not the planner of `desired`, which the controller's thread uses.
         plan, planned = desired.held.plan, routes_of(desired.held.plan)
         replan = replanner(desired.fabric, plan, desired.demand)
         for name, index in desired.links.items():
             began_s = time.monotonic()
-            known[name] = backup_of(desired.fabric, plan, replan, "", [index], planned).controller
+            known[name] = backup_of(desired.fabric, plan, replan, "", [index], planned)
             time.sleep((time.monotonic() - began_s) * (1 / _SHARE - 1))
             if self._desired is not desired:
                 return

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from raddle.controller.plan.backup import Backup, backup_of, inner_links
 from raddle.controller.plan.held import HeldPlan
@@ -20,6 +21,7 @@ from raddle.controller.service.records import Drain, Material
 from raddle.errors import InputError
 from raddle.topology.model import Fabric, PortRef
 from raddle.topology.views.cut_off import cut_off_endpoints
+from raddle.topology.views.uplinks import with_tracked_uplinks
 from raddle.workload import Demand
 
 
@@ -63,9 +65,18 @@ class Desired:
         """What switches and the controller do about dead links."""
         return backup_of(self.fabric, self.held.plan, self.replan, "", [self.links[name] for name in dead])
 
-    def repaired(self, writes: Iterable[Write]) -> Desired:
-        """This, with the routes that the controller writes after a failure."""
-        return replace(self, held=replace(self.held, plan=with_writes(self.held.plan, writes)))
+    def repaired(self, backup: Backup) -> Desired:
+        """This, with the routes that the controller writes after a failure; ports that it shuts are down."""
+        plan = without_ports(with_writes(self.held.plan, backup.controller), backup.shut)
+        return replace(self, held=replace(self.held, plan=plan))
+
+    def ports_to(self, other: Desired) -> frozenset[str]:
+        """The switches of which other ports are up in another state."""
+        return frozenset(
+            name
+            for name, new in other.switches.items()
+            if self.switches[name] is not new and self.switches[name].ports != new.ports
+        )
 
     def writes_to(self, other: Desired) -> dict[str, tuple[Write, ...]]:
         """The routes that differ in another state of the same switches, by switch."""
@@ -125,6 +136,24 @@ def with_writes(plan: Plan, writes: Iterable[Write]) -> Plan:
     return replace(plan, switches=tuple(switches))
 
 
+def without_ports(plan: Plan, shut: Collection[PortRef]) -> Plan:
+    """The plan with some ports down."""
+    if not shut:
+        return plan
+    at = {end.device for end in shut}
+
+    def narrowed(switch: SwitchPlan) -> SwitchPlan:
+        ports = (
+            replace(port, is_enabled=False) if PortRef(switch.name, port.name) in shut else port
+            for port in switch.ports
+        )
+        return replace(switch, ports=tuple(ports))
+
+    return replace(
+        plan, switches=tuple(narrowed(each) if each.name in at else each for each in plan.switches)
+    )
+
+
 def _rewritten(routes: Iterable[Route], after: Mapping[str, tuple[NextHop, ...]]) -> tuple[Route, ...]:
     known = {route.prefix for route in routes}
     changed = (
@@ -150,8 +179,8 @@ def with_drains(fabric: Fabric, drains: Iterable[Drain]) -> Fabric:
     shut = {_link_at(fabric, each.switch) for each in given if each.is_shut}
     if not given:
         return fabric
-    led_around = with_links_drained(fabric, drained)
-    lost = np.flatnonzero(cut_off_endpoints(led_around) & ~cut_off_endpoints(fabric))
+    led_around = with_tracked_uplinks(with_links_drained(fabric, drained))
+    lost = np.flatnonzero(_cut_off_nics(led_around) & ~_cut_off_nics(fabric))
     if len(lost):
         names = [fabric.endpoints[index].name for index in lost]
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
@@ -160,7 +189,15 @@ def with_drains(fabric: Fabric, drains: Iterable[Drain]) -> Fabric:
             f"without {', '.join(sorted(each.switch for each in given))} nothing reaches {names[0]}{more}",
             "drain fewer switches at a time; a leaf without a second one beside it takes its hosts along",
         )
-    return with_links(led_around, [link.is_up and link.index not in shut for link in fabric.links])
+    return with_links(led_around, [link.is_up and link.index not in shut for link in led_around.links])
+
+
+def _cut_off_nics(fabric: Fabric) -> NDArray[np.bool_]:
+    """bool[endpoints]: nothing reaches it; of a bond, by neither port."""
+    cut = cut_off_endpoints(fabric)
+    other = [each.index if each.twin is None else each.twin for each in fabric.endpoints]
+    both: NDArray[np.bool_] = cut & cut[np.array(other, np.int64)]
+    return both
 
 
 def with_links_drained(fabric: Fabric, drained: Collection[int]) -> Fabric:

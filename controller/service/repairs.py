@@ -45,7 +45,7 @@ class Repairs:
         if not self.dead:
             return desired
         if self._known is None or self._known[0] is not desired or self._known[1] != self.dead:
-            self._known = desired, self.dead, desired.repaired(self._backups.writes(desired, self.dead))
+            self._known = desired, self.dead, desired.repaired(self._backups.of(desired, self.dead))
         return self._known[2]
 
     def prepare(self, desired: Desired) -> None:

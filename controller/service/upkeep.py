@@ -197,14 +197,14 @@ class Upkeep:
             return
         lost, back = sorted(self.repairs.dead - dead), sorted(dead - self.repairs.dead)
         what = "; ".join([f"{each} is down" for each in lost] + [f"{each} is back" for each in back])
-        changed = before.writes_to(target)
+        changed, ports = before.writes_to(target), before.ports_to(target)
         rows = {
             name: self._rendered.follow(before.switches[name], target.switches[name], writes)
             for name, writes in changed.items()
             if target.switches[name].nos == "sonic" and self.switches.views[name].is_connected
         }
         self.target = target
-        if not changed:
+        if not (changed or ports):
             self._bus.tell("repair", f"{what}: switches repair that by themselves")
             return
         begun = self.begin(CONTROLLER, "repair", what, write_lines(changed))
@@ -215,8 +215,10 @@ class Upkeep:
             if lost and all(target.switches[name].nos == "sonic" for name in changed):
                 self._owes |= changed.keys() - rows.keys()
                 outcome = self._send_at_once(rows, span)
+                if ports:
+                    outcome += f"; ports of {', '.join(sorted(ports))}: {_summary(self._reach(ports, span))}"
             else:
-                outcome = _summary(self._reach(changed, span))
+                outcome = _summary(self._reach(changed.keys() | ports, span))
             span.note(outcome=outcome)
         spent_s = time.monotonic() - began_s
         self._bus.tell("repair", f"{what}: routes of {len(changed)} switches, {outcome}", seconds=spent_s)

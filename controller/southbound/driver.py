@@ -36,6 +36,7 @@ class Survey:
         foreign: entries that raddle has not written and leaves as they are.
         held: why nothing may be sent to it, although it would take it; empty if something may.
         error: why the plan does not fit the switch.
+        up: ports that are set up; None where the driver sets no ports.
     """
 
     changes: tuple[Change, ...] = ()
@@ -48,6 +49,7 @@ class Survey:
     foreign: tuple[str, ...] = ()
     held: str = ""
     error: str = ""
+    up: frozenset[str] | None = None
 
     @property
     def is_pushed(self) -> bool:
@@ -86,8 +88,12 @@ class Driver(Protocol):
         """Read the switch. Comes first, and once."""
         ...
 
-    def lay_groundwork(self) -> None:
-        """Bring what new routes need and what disturbs nothing."""
+    def lay_groundwork(self, apart: Collection[str]) -> None:
+        """Bring what new routes need and what disturbs nothing; ports `apart` come up later."""
+        ...
+
+    def set_ports(self, ports: Collection[str], opens: bool) -> None:
+        """Set ports up or down; asked only of switches whose survey says which are `up`."""
         ...
 
     def write_routes(self, writes: Sequence[Write]) -> None:
@@ -95,11 +101,11 @@ class Driver(Protocol):
         ...
 
     def finish(self, kept: Collection[str]) -> None:
-        """Send what is left, except for the routes of the prefixes `kept`."""
+        """Send what is left, except for the routes of the prefixes `kept`, and ports of those names."""
         ...
 
     def verify(self, kept: Collection[str]) -> str:
-        """Read back: what is not as planned, beside the routes `kept`; empty if all is."""
+        """Read back: what is not as planned, beside what is `kept`; empty if all is."""
         ...
 
     def look(self) -> str:

@@ -29,8 +29,9 @@ from raddle.controller.verify.reach import (
 from raddle.controller.verify.symmetry import find_orbits
 from raddle.controller.verify.tables import Tables
 
-Replan = Callable[[Bools], Tables]
-"""The tables of a re-planned fabric, given the links that are left (see `Network.without`)."""
+Replan = Callable[[Bools], tuple[Tables, Bools]]
+"""The tables of a re-planned fabric, given the links that are left (see `Network.without`), and those of them
+that stay up."""
 
 Progress = Callable[[float], None]
 
@@ -203,18 +204,18 @@ def survey(
             and (network.ends[list(state.links)] == len(network.switches)).any(axis=1).all()
         )
 
-        def verdict(after: Tables) -> Verdict:
-            live = repair(network, after, links)
+        def verdict(after: Tables, stay: Bools) -> Verdict:
+            live = repair(network, after, stay)
             touched = touched_columns(network, before, live, state.switches, is_sound)
-            return judge(network, after.only(touched), links, fresh)
+            return judge(network, after.only(touched), stay, fresh)
 
-        alone = verdict(tables)
-        final, replanned = tables, alone if replan else None
+        alone = verdict(tables, links)
+        final, stay, replanned = tables, links, alone if replan else None
         if replan and not is_host_link:  # no route depends on whether a host is there
-            final = replan(links)
-            replanned = verdict(final)
-        busiest = busiest_link(network, final, links, speed_bps)
-        return Outcome(state.name, cut_off_pairs(network, links), alone, replanned, busiest)
+            final, stay = replan(links)
+            replanned = verdict(final, stay)
+        busiest = busiest_link(network, final, stay, speed_bps)
+        return Outcome(state.name, cut_off_pairs(network, stay), alone, replanned, busiest)
 
     outcomes: list[Outcome] = []
     done = 0

@@ -16,7 +16,7 @@ import numpy as np
 from raddle.controller.plan.model import NextHop
 from raddle.controller.plan.update import Routes, Write, prefix_length, shorter, states_on_the_way
 from raddle.controller.verify.deadlock import Cycle, dependencies, ranks, smallest_cycle
-from raddle.controller.verify.network import Bools, Entry, Network, entry_of
+from raddle.controller.verify.network import Bools, Entry, Network, entry_of, is_of_family
 from raddle.controller.verify.reach import CHUNK, delivered, endpoints_at, looping, repair, sources, walk
 from raddle.controller.verify.tables import Tables, tables_of
 
@@ -25,6 +25,14 @@ NOWHERE = -1
 
 Ports = Mapping[str, Mapping[str, int]]
 """The number of every port, by switch and name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Routes that are written at the same time, on the links that are up then: bool[links + 1]."""
+
+    writes: tuple[Write, ...]
+    links: Bools
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +54,24 @@ class Transient:
     example: str
     cycle: Cycle | None
 
+    @property
+    def is_good(self) -> bool:
+        return not (self.lost or self.looping or self.cycle)
+
 
 def judge_update(
     network: Network,
     own: Mapping[str, Sequence[Entry]],
     ports: Ports,
     old: Routes,
-    rounds: Sequence[Sequence[Write]],
-    links: Bools,
+    steps: Sequence[Step],
     replacing: Collection[str] = (),
 ) -> Transient:
     """Judge all states between two sets of routes.
 
     Args:
-        own: the entries of the switches' own links.
+        own: the entries of the switches' own links, of those that are down as well.
+        steps: one after the other; links of the first are those before, of the last those after.
         replacing: switches that take the old next hops of a route away before they add the new ones, so that
             for a moment a shorter prefix counts where old and new have none in common.
     """
@@ -67,19 +79,19 @@ def judge_update(
     def tables(state: Routes, writes: Iterable[Write] = ()) -> Tables:
         return tables_of(network, _entries(own, ports, state, writes, replacing))
 
-    before, *between = [old, *states_on_the_way(old, rounds)]
-    ends = tables(before), tables(between[-1] if between else before)
+    states = [old, *states_on_the_way(old, (step.writes for step in steps))]
+    ends = ((tables(states[0]), steps[0].links), (tables(states[-1]), steps[-1].links))
     lost = looped = 0
     example, cycle = "", None
-    for state, writes in zip([before, *between], rounds, strict=False):
-        on_the_way = tables(state, writes)
+    for state, step in zip(states, steps, strict=False):
+        on_the_way, links = tables(state, step.writes), step.links
         for start in range(0, len(network.endpoints), CHUNK):
             columns = np.arange(start, min(start + CHUNK, len(network.endpoints)))
             live = repair(network, on_the_way.only(columns), links)
             is_source = sources(network, links, columns)
             kept = is_source.copy()
-            for end in ends:
-                kept &= delivered(network, repair(network, end.only(columns), links))
+            for end, links_then in ends:
+                kept &= delivered(network, repair(network, end.only(columns), links_then))
             bad = kept & ~delivered(network, live)
             loops = is_source & looping(network, live) if bad.any() else np.zeros_like(bad)
             weight = endpoints_at(network, links, columns)
@@ -91,8 +103,8 @@ def judge_update(
                 example = f"{network.switches[switch]} to {target}: {' > '.join(way)}"
         cycle = cycle or _cycle(network, on_the_way, links)
     return Transient(
-        writes=sum(map(len, rounds)),
-        rounds=len(rounds),
+        writes=sum(len(step.writes) for step in steps),
+        rounds=sum(bool(step.writes) for step in steps),
         lost=lost,
         looping=looped,
         example=example,
@@ -119,8 +131,7 @@ def _entries(
     }
     for write in sorted(writes, key=lambda each: prefix_length(each.prefix)):
         at = routes.setdefault(write.switch, {})
-        # A route that is not there gives way to the next shorter one, or to none.
-        instead = at.get(shorter(at, write.prefix), (NOWHERE,))
+        instead = _instead(at, own[write.switch], write.prefix)
         sides = [_numbers(ports[write.switch], hops) or instead for hops in (write.before, write.after)]
         # Where nothing else holds the prefix, the driver writes both sides first (see SonicDriver).
         is_gone = write.switch in replacing and not set(write.before) & set(write.after)
@@ -130,6 +141,24 @@ def _entries(
         switch: [*entries, *(entry_of(prefix, hops) for prefix, hops in routes.get(switch, {}).items())]
         for switch, entries in own.items()
     }
+
+
+def _instead(at: Mapping[str, tuple[int, ...]], own: Iterable[Entry], prefix: str) -> tuple[int, ...]:
+    """What a route that is not there gives way to: the next shorter one, written or of a link, or none."""
+    written = shorter(at, prefix)
+    number, length, _ = entry_of(prefix, ())
+    bits = 128 if ":" in prefix else 32
+    covers = [
+        entry
+        for entry in own
+        if is_of_family(entry, bits)
+        and entry[1] < length
+        and entry[0] >> (bits - entry[1]) == number >> (bits - entry[1])
+    ]
+    link = max(covers, key=lambda entry: entry[1], default=None)
+    if link and (not written or link[1] > prefix_length(written)):
+        return link[2]
+    return at.get(written, (NOWHERE,))
 
 
 def _numbers(ports: Mapping[str, int], hops: Iterable[NextHop]) -> tuple[int, ...]:

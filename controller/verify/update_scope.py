@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from raddle.controller.plan.model import Plan, SwitchPlan
-from raddle.controller.plan.update import by_prefix
+from raddle.controller.plan.update import by_prefix, ports_between
 from raddle.controller.southbound.driver import RouteTable
 from raddle.controller.southbound.sonic.reload import Reload, reload_of
 from raddle.controller.southbound.sonic.routes import held_routes
@@ -29,6 +29,7 @@ class UpdateScope:
             address another port of the switch has now, which SONiC refuses until that one is gone.
         moved: endpoints that get another address.
         reloads: by switch, what no Set can change on it, and ports that go down and up.
+        shut: ports of bonds that are shut; `unset` those that change, and that no driver sets.
     """
 
     joining: tuple[str, ...]
@@ -37,6 +38,8 @@ class UpdateScope:
     stolen: tuple[str, ...]
     moved: tuple[str, ...]
     reloads: Mapping[str, Reload]
+    shut: tuple[str, ...] = ()
+    unset: tuple[str, ...] = ()
 
     def outside(self) -> Iterator[str]:
         """What the proof of the routes does not cover, in words."""
@@ -52,6 +55,13 @@ class UpdateScope:
         if flapping:
             ports = tuple(f"{name}:{port}" for name, each in flapping.items() for port in each.flaps)
             yield f"{len(ports)} ports that go down and up ({listed(ports)})"
+        if self.shut:
+            yield (
+                f"{listed(self.shut)} of bonds, which are shut one after the other: what is on its way over "
+                "them, and between hosts of their leaf until all are"
+            )
+        if self.unset:
+            yield f"{listed(self.unset)} of bonds, set up or down by hand: raddle sets SONiC's ports only"
         if self.moved:
             yield f"endpoints that get another address ({listed(self.moved)})"
 
@@ -69,6 +79,12 @@ def scope_of(old: Plan, new: Plan) -> UpdateScope:
             if is_stolen:
                 stolen.append(f"{name}:{port}")
     reloads = {name: reload_of(before[name], after[name]) for name in both}
+    up = {name: {port.name for port in before[name].ports if port.is_enabled} for name in both}
+    changes = [
+        (f"{change.switch}:{port}", change.opens, after[change.switch].nos)
+        for change in ports_between(up, new)
+        for port in sorted(change.ports)
+    ]
     return UpdateScope(
         joining=tuple(name for name in after if name not in before),
         leaving=tuple(name for name in before if name not in after),
@@ -76,6 +92,8 @@ def scope_of(old: Plan, new: Plan) -> UpdateScope:
         stolen=tuple(stolen),
         moved=tuple(name for name, address in new.endpoints if addresses.get(name, address) != address),
         reloads={name: each for name, each in reloads.items() if each.paths or each.flaps},
+        shut=tuple(port for port, opens, nos in changes if nos == "sonic" and not opens),
+        unset=tuple(port for port, _, nos in changes if nos != "sonic"),
     )
 
 

@@ -26,7 +26,7 @@ from raddle.lab.check.files import Found, find_files
 from raddle.lab.scenario.baseline import read_baseline
 from raddle.lab.scenario.file import read_scenario
 from raddle.lab.scenario.run import run_scenario
-from raddle.lab.verify import FailureScope
+from raddle.lab.verify.model import FailureScope
 from raddle.report.cases import Case, cases_of
 from raddle.report.junit import junit_xml
 from raddle.report.markdown import markdown

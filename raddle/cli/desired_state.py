@@ -19,7 +19,8 @@ from raddle.controller.service.desired import Desired
 from raddle.controller.service.records import Material
 from raddle.controller.verify.lossless import CONGESTED_GROUPS
 from raddle.errors import InputError
-from raddle.lab.verify import FailureScope, verify_plan
+from raddle.lab.verify.model import FailureScope
+from raddle.lab.verify.plan import verify_plan
 from raddle.topology import find, load
 from raddle.topology.catalog import of_network, split_network
 from raddle.topology.load import refuse_cut_off

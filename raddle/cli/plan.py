@@ -72,6 +72,8 @@ def plan(
     """Work out addresses, routes, pins, QoS and buffers of every switch."""
     if exit_code and diff is None:
         raise typer.BadParameter("--exit-code is of --diff")
+    if release and diff and output is None:
+        raise typer.BadParameter("--release writes the record, and --diff without -o only looks")
     model = load_fabric(fabric, strict)
     is_plain = options.keep is None and options.policy(model) == "ecmp"
     if assumed := options.assumed(model):
@@ -87,7 +89,7 @@ def plan(
     with progress_bar() as progress:
         held = options.make(model, progress=progress)
     new = held.plan
-    if model.record_file:
+    if model.record_file and (output or diff is None):
         keep_record(model, release)
     old = read_plan(diff, new.fabric) if diff else None
     changes = diff_plans(old, new) if old else ()

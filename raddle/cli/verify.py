@@ -34,7 +34,9 @@ from raddle.controller.verify.parts import Part
 from raddle.controller.verify.update_scope import listed
 from raddle.errors import Diagnostic, InputError
 from raddle.inventory import load_inventory
-from raddle.lab.verify import FailureScope, Verification, verify_plan, verify_running, with_cabling
+from raddle.lab.verify.model import FailureScope, Verification
+from raddle.lab.verify.plan import verify_plan
+from raddle.lab.verify.running import verify_running, with_cabling
 from raddle.report.page import Page
 from raddle.report.page.verify_page import verify_page
 from raddle.topology.model import Fabric

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from raddle.controller.plan.model import Plan
 from raddle.errors import InputError
+from raddle.lab.planned_states import planned_state
 from raddle.lab.run.drive import Run, set_up
 from raddle.lab.run.link_use import Crossings, find_collisions, link_names, trace_flows
 from raddle.lab.run.settings import RunSettings
-from raddle.lab.verify import planned_state
 from raddle.lab.workloads.collective import CollectiveJob
 from raddle.lab.workloads.joined import joined
 from raddle.report.model import Collision

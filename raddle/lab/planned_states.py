@@ -12,6 +12,11 @@ from raddle.topology.model import Fabric
 from raddle.topology.yaml.placing import placed
 
 
+def planned_state(fabric: Fabric, plan: Plan, name: str) -> SwitchState:
+    """What a switch forwards with once it holds its part of a plan."""
+    return state_of(fabric, next(each for each in plan.switches if each.name == name))
+
+
 def state_of(fabric: Fabric, switch: SwitchPlan) -> SwitchState:
     """What a switch forwards with once it holds its plan."""
     with placed(fabric):

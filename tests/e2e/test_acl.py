@@ -23,7 +23,8 @@ from raddle.lab.live import LiveTraffic
 from raddle.lab.run.diagnosis import why_unfinished
 from raddle.lab.switches.counters import switch_counters
 from raddle.lab.switches.programmed import program, switch_farm
-from raddle.lab.verify import FailureScope, verify_running
+from raddle.lab.verify.model import FailureScope
+from raddle.lab.verify.running import verify_running
 from raddle.lab.workloads.flow_file import read_flows
 from raddle.nos.farm import SwitchFarm
 from raddle.nos.show import show

@@ -7,7 +7,8 @@ import pytest
 import raddle
 from raddle.controller.plan import make_plan
 from raddle.lab.bench import BenchRequest, run_bench
-from raddle.lab.verify import FailureScope, verify_plan
+from raddle.lab.verify.model import FailureScope
+from raddle.lab.verify.plan import verify_plan
 from raddle.lab.workloads.ranks import Scope as Where
 
 LEAF_SPINE = "{leaves: {count: 2}, spines: {count: 2}}"

@@ -18,7 +18,8 @@ from raddle.controller.verify.failures import Outcome
 from raddle.controller.verify.network import entries_of_plan, network_of
 from raddle.controller.verify.symmetry import find_orbits
 from raddle.controller.verify.tables import tables_of
-from raddle.lab.verify import FailureScope, verify_plan
+from raddle.lab.verify.model import FailureScope
+from raddle.lab.verify.plan import verify_plan
 from tests.fabrics import DUAL_TOR, TWO_PLANES
 
 RANDOM = runpy.run_path(str(Path(__file__).parents[2] / "scripts" / "verify-random"))["random_fabric"]

@@ -24,7 +24,8 @@ from raddle.controller.verify.deadlock import breaks_ranks, dependencies, rank_b
 from raddle.controller.verify.network import Entry, Network, entries_of_plan, network_of
 from raddle.controller.verify.reach import connected, delivered, looping, repair, sources
 from raddle.controller.verify.tables import LookUp, Tables, tables_of
-from raddle.lab.verify import FailureScope, verify_plan
+from raddle.lab.verify.model import FailureScope
+from raddle.lab.verify.plan import verify_plan
 from raddle.lab.workloads.collective import collective_demand
 from raddle.lab.workloads.ranks import Scope
 from raddle.topology.model import PortRef

@@ -21,7 +21,7 @@ from raddle import _core
 from raddle.cli.show import document_of
 from raddle.controller.plan import endpoint_addresses, make_plan, to_json
 from raddle.errors import InputError
-from raddle.lab.verify import planned_state
+from raddle.lab.planned_states import planned_state
 from raddle.lab.workloads.collective import collective_demand, find_job
 from raddle.lab.workloads.connections import connect
 from raddle.lab.workloads.ranks import Scope, place_ranks

@@ -178,8 +178,11 @@ class OpenFlowDriver:
             error=f"{self.name}: {why}" if (why := held.in_the_way(self._wanted)) else "",
         )
 
-    def lay_groundwork(self) -> None:
+    def lay_groundwork(self, apart: Collection[str]) -> None:
         """Groups come with the routes that use them."""
+
+    def set_ports(self, ports: Collection[str], opens: bool) -> None:
+        """raddle sets no ports over OpenFlow, so that none is said to be up."""
 
     def write_routes(self, writes: Sequence[Write]) -> None:
         self._push(with_writes(self._read().tables, self._wanted, writes))

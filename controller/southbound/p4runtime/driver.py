@@ -113,7 +113,7 @@ class P4Driver:
             error=self._too_many(),
         )
 
-    def lay_groundwork(self) -> None:
+    def lay_groundwork(self, apart: Collection[str]) -> None:
         """The pipeline, and all entities but routes: members and groups that no route names yet."""
         self._give_pipeline()
 
@@ -122,6 +122,9 @@ class P4Driver:
             return now | {key: entity for key, entity in self._target.entities.items() if key not in routes}
 
         self._bring(then)
+
+    def set_ports(self, ports: Collection[str], opens: bool) -> None:
+        """P4Runtime sets no ports, so that none is said to be up."""
 
     def write_routes(self, writes: Sequence[Write]) -> None:
         def then(now: Entities) -> Entities:
@@ -148,7 +151,7 @@ class P4Driver:
         except NoOneShotError:
             assert self._target.in_groups
             self._target = self._target.in_groups()
-            self.lay_groundwork()
+            self.lay_groundwork(())
             self._bring(then)
 
     def _keep_style(self) -> None:

@@ -98,6 +98,7 @@ class SonicDriver:
             bootstrap=(*push.bootstrap, *(change.path for change in hashing)),
             foreign=tuple(sorted(path for path in self._foreign if not self._is_told_to_stay(path))),
             held="" if self._may_flap else _would_flap(push),
+            up=frozenset(_up(self._before)),
         )
 
     def _hash_change(self) -> Iterator[Change]:
@@ -129,15 +130,27 @@ class SonicDriver:
     def _is_told_to_stay(self, path: str) -> bool:
         return "/mgmt|" in path or self._ownership.is_ignored(self.name, path)
 
-    def lay_groundwork(self) -> None:
+    def lay_groundwork(self, apart: Collection[str]) -> None:
         """Addresses, and ports that are to be up, with all that cannot be written to a port that is up."""
-        now, wanted = self._now.get("PORT", {}), self._wanted.get("PORT", {})
-        up = {name for name, fields in wanted.items() if fields.get("admin_status") == "up"}
-        coming = {name for name in up if now.get(name, {}).get("admin_status") != "up"}
+        coming = {name for name in _up(self._wanted) if name not in apart}
+        coming -= _up(self._now)
         coming |= breakout(self._now, self._wanted, self._build).made
-        ports = {name: wanted[name] if name in coming else {"admin_status": "up"} for name in up | coming}
         tables = {table: self._wanted[table] for table in _GROUNDWORK if table in self._wanted}
-        tables |= with_ports(self._now, self._wanted, coming)
+        self._bring_up(coming, tables)
+
+    def set_ports(self, ports: Collection[str], opens: bool) -> None:
+        if opens:
+            self._now = self._client.read_config()
+            self._bring_up(set(ports), {})
+        else:
+            rows = {name: {"admin_status": "down"} for name in ports}
+            self._send(self._push(self._now, {"PORT": rows}, ()))
+
+    def _bring_up(self, coming: set[str], tables: Tables) -> None:
+        wanted = self._wanted.get("PORT", {})
+        stay = _up(self._wanted) & _up(self._now)
+        ports = {name: wanted[name] if name in coming else {"admin_status": "up"} for name in stay | coming}
+        tables = {**tables, **with_ports(self._now, self._wanted, coming)}
         self._send(self._push(self._now, {"PORT": ports, **tables}, FLAPPING_TABLES))
 
     def write_routes(self, writes: Sequence[Write]) -> None:
@@ -218,14 +231,21 @@ class SonicDriver:
         return "its earlier configuration is back in place; apply again to retry"
 
     def _target(self, now: Tables, kept: Collection[str]) -> Tables:
-        """What the switch is to hold, with the routes `kept` as they are."""
+        """What the switch is to hold, with the routes and ports `kept` as they are."""
         if not kept:
             return self._wanted
+        held = now.get("PORT", {})
+        ports = {
+            name: {**fields, "admin_status": held[name].get("admin_status", "down")}
+            if name in kept and name in held
+            else fields
+            for name, fields in self._wanted.get("PORT", {}).items()
+        }
         routes = {
             key: fields for key, fields in self._wanted.get(TABLE, {}).items() if prefix_of(key) not in kept
         }
         routes |= {key: fields for key, fields in now.get(TABLE, {}).items() if prefix_of(key) in kept}
-        return {**self._wanted, TABLE: routes}
+        return {**self._wanted, "PORT": ports, TABLE: routes}
 
     def _push(self, current: Tables, wanted: Tables, owned: Iterable[str] = OWNED_TABLES) -> Push:
         return plan_push(current, wanted, owned, self._foreign, self._build)
@@ -241,6 +261,11 @@ class SonicDriver:
 
 def _fields(hops: tuple[NextHop, ...]) -> dict[str, str]:
     return {"nexthop": ",".join(hop.address for hop in hops), "ifname": ",".join(hop.port for hop in hops)}
+
+
+def _up(tables: Tables) -> set[str]:
+    """The ports that are set up."""
+    return {name for name, fields in tables.get("PORT", {}).items() if fields.get("admin_status") == "up"}
 
 
 def _would_flap(push: Push) -> str:

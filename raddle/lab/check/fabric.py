@@ -13,7 +13,8 @@ from raddle.controller.plan.model import Plan
 from raddle.controller.plan.summary import summarize_change, summary_lines
 from raddle.errors import Diagnostic, InputError, SourceSpan
 from raddle.lab.check.base import Base
-from raddle.lab.verify import FailureScope, Verification, verify_plan
+from raddle.lab.verify.model import FailureScope, Verification
+from raddle.lab.verify.plan import verify_plan
 from raddle.report.cases import Case
 from raddle.topology import load, network_names
 from raddle.topology.catalog import of_network, split_network

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from raddle.controller.plan.model import Plan
 from raddle.lab.expect.curve import Point
 from raddle.lab.expect.resources import by_queue_pair, summed
+from raddle.lab.planned_states import planned_state
 from raddle.lab.run.drive import set_up
 from raddle.lab.run.settings import RunSettings
-from raddle.lab.verify import planned_state
 from raddle.lab.workloads.collective import CollectiveJob
 from raddle.sim.nic import wire_bytes
 from raddle.state import SwitchState

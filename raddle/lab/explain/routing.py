@@ -13,9 +13,9 @@ from raddle.controller.plan.model import Plan, Route, SwitchPlan
 from raddle.ecmp_hash import hashed_addresses, qp_hashes, qp_headers
 from raddle.errors import InputError
 from raddle.lab.explain.lines import Lines
+from raddle.lab.planned_states import planned_state
 from raddle.lab.run.drive import Run, set_up
 from raddle.lab.run.settings import RunSettings
-from raddle.lab.verify import planned_state
 from raddle.report.explain import Explained, Given
 from raddle.sim.switch_columns import hash_columns
 from raddle.state import SwitchState

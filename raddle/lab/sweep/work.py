@@ -11,12 +11,12 @@ from raddle.controller.plan.make import make_plan
 from raddle.controller.plan.model import Plan
 from raddle.controller.plan.replan import with_links
 from raddle.errors import InputError
+from raddle.lab.planned_states import planned_state
 from raddle.lab.run.drive import drive
 from raddle.lab.run.settings import RunSettings
 from raddle.lab.run.size_row import size_rows
 from raddle.lab.sweep.model import Row, RunSpec
 from raddle.lab.switches.prepared import PreparedSwitches
-from raddle.lab.verify import planned_state
 from raddle.lab.workloads.collective import CollectiveJob, find_job
 from raddle.lab.workloads.connections import with_qps
 from raddle.lab.workloads.ranks import Scope

@@ -7,6 +7,7 @@ import runpy
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,10 +15,17 @@ import pytest
 from raddle import InputError, load, loads
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.addresses import plan_addresses
+from raddle.controller.plan.backup import backup_of
 from raddle.controller.plan.codec import to_json
 from raddle.controller.plan.make import outline_plan, plan_around
+from raddle.controller.plan.replan import replanner
+from raddle.controller.plan.update import PortChange, Update, plan_update
+from raddle.controller.verify.update_scope import scope_of
 from raddle.errors import Diagnostic
-from raddle.lab.verify import FailureScope, planned_state, verify_plan
+from raddle.lab.planned_states import planned_state
+from raddle.lab.verify import update as verify_update
+from raddle.lab.verify.model import FailureScope, Verification
+from raddle.lab.verify.plan import verify_plan
 from raddle.sim import FLOW_STATUS, Simulation
 from raddle.sim.fluid import FluidSimulation
 from raddle.state import SwitchState
@@ -240,6 +248,74 @@ def test_a_bond_whose_other_port_is_dead_keeps_that_at_a_leaf_without_a_way_up()
     assert "host1:eth0p0" not in up
     both = loads(BONDED + "overrides: {drain: [leaf0, leaf1]}\n")
     assert all(link.is_up for link in both.links)
+
+
+DRAINED = NO_WAY_UP["drained"]
+TWO_STATES = [("", DRAINED), (DRAINED, ""), ("", DEAD_PORT), (DEAD_PORT, ""), (DRAINED, DEAD_PORT)]
+
+
+def updated(old: str, new: str) -> Verification:
+    """What `verify --from` says of the way between two states of the fabric."""
+    earlier, fabric = (loads(BONDED + more) for more in (old, new))
+    only = replace(ALL_SINGLE, together=0)
+    before = make_plan(earlier, "ecmp")
+    return verify_plan(fabric, make_plan(fabric, "ecmp"), None, only, lambda *_: None, before)
+
+
+@pytest.mark.parametrize(("old", "new"), TWO_STATES)
+def test_ports_of_bonds_change_between_the_rounds_in_which_nothing_is_lost(old: str, new: str) -> None:
+    found = updated(old, new)
+    assert found.update
+    assert (found.update.lost, found.update.looping, found.update.cycle) == (0, 0, None)
+    assert any("shut one after the other" in each for each in found.outside) == (
+        old == "" or new == DEAD_PORT
+    )
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+@pytest.mark.parametrize(("old", "new"), TWO_STATES[:2])
+def test_ports_that_change_before_or_after_all_routes_lose_packets_and_verify_says_so(
+    old: str, new: str, is_first: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hasty(*given: Any) -> Update:
+        update = plan_update(*given)
+        [ports] = [each for each in update.rounds if isinstance(update.at(each[0]), PortChange)]
+        routes = tuple(each for each in update.rounds if each != ports)
+        return replace(update, rounds=(ports, *routes) if is_first else (*routes, ports))
+
+    monkeypatch.setattr(verify_update, "plan_update", hasty)
+    found = updated(old, new)
+    # Hosts send to a leaf that knows no way on, or spines to one whose ports are down.
+    assert found.update
+    assert found.update.lost > 0
+    assert "update-drops" in {each.code for each in found.problems}
+
+
+def test_a_leaf_that_loses_its_last_uplink_leaves_its_bonds_to_the_other_once_the_controller_has_acted() -> (
+    None
+):
+    fabric = loads(BONDED.replace("spines: {count: 2}", "spines: {count: 1}"))
+    plan = make_plan(fabric, "ecmp")
+    result = verify_plan(fabric, plan, None, ALL_SINGLE, lambda *_: None)
+    assert result.is_good
+    outcome = next(each for each in result.outcomes if each.failure == "leaf0:Ethernet16 - spine0:Ethernet0")
+    # Until then half of what leaf0's two bonds send to the others is lost.
+    assert (outcome.cut_off, outcome.alone.lost) == (0, 4)
+    assert outcome.replanned
+    assert outcome.replanned.lost == 0
+    replan = replanner(fabric, plan, None)
+    link = fabric.link_by_port[PortRef("leaf0", "Ethernet16")].index
+    state = backup_of(fabric, plan, replan, "", [link])
+    assert [str(port) for port in state.shut] == ["leaf0:Ethernet0", "leaf0:Ethernet8"]
+
+
+def test_ports_that_no_driver_sets_are_named() -> None:
+    plans = (make_plan(loads(BONDED + more), "ecmp") for more in ("", DRAINED))
+    old, new = (
+        replace(plan, switches=tuple(replace(each, nos="p4") for each in plan.switches)) for plan in plans
+    )
+    [said] = scope_of(old, new).outside()
+    assert said.startswith("leaf0:Ethernet0, leaf0:Ethernet8 of bonds, set up or down by hand")
 
 
 def test_a_certificate_without_what_is_outside_is_no_certificate(

@@ -12,7 +12,7 @@ from raddle.controller.plan.buffers import PAUSE_QUANTA, AsicParameters, headroo
 from raddle.controller.southbound.sonic.tables import intended
 from raddle.controller.verify.lossless import check_lossless
 from raddle.errors import InputError
-from raddle.lab.verify import planned_state
+from raddle.lab.planned_states import planned_state
 from raddle.nos.orch.buffers import index_range
 from raddle.sim.pool_sizes import with_pools_by_sai
 from raddle.state import BufferPool

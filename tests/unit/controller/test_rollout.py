@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from raddle import loads
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.model import Plan
 from raddle.controller.plan.update import routes_of
@@ -15,6 +16,7 @@ from raddle.controller.reconcile import Past, PushPolicy, SwitchResult, apply_pl
 from raddle.controller.southbound.sonic.tables import bootstrap
 from raddle.inventory import Inventory
 from raddle.topology.model import Fabric
+from tests.fabrics import BONDED
 from tests.unit.controller.fabrics import leaf_spine
 from tests.unit.controller.fake_switch import FakeSwitch, free_address, serving
 
@@ -84,6 +86,50 @@ def test_a_leaf_that_does_not_answer_keeps_its_spine_unless_it_is_known_not_to_u
         again = {result.switch: result for result in apply_plan(DRAINED, inventory, past=past)}
         assert again["spine1"].is_in_sync
         assert routes_at(switches["spine1"]) == set()
+
+
+def test_ports_of_bonds_go_down_between_the_spines_writes_and_the_leafs() -> None:
+    """And come up between the leaf's and the spines'."""
+    whole = make_plan(loads(BONDED), "ecmp")
+    drained = make_plan(loads(BONDED + "overrides: {drain: [leaf0]}\n"), "ecmp")
+    block, own = "default|10.0.0.0/30", ("Ethernet0", "Ethernet8")
+    with running(whole) as (switches, inventory):
+        leaf, spines = switches["leaf0"], (switches["spine0"], switches["spine1"])
+        seen: list[tuple[set[str], bool, bool]] = []
+
+        def look() -> None:
+            """Which of the leaf's ports are up, whether it has a way on, and whether a spine sends to it."""
+            up = {port for port in own if leaf.config["PORT"][port]["admin_status"] == "up"}
+            leads = any(
+                "Ethernet0" in each.config["STATIC_ROUTE"][block]["ifname"].split(",") for each in spines
+            )
+            seen.append((up, bool(leaf.config.get("STATIC_ROUTE")), leads))
+
+        for switch in switches.values():
+            switch.after_set = look
+        for plan in (drained, whole):
+            assert all(each.is_in_sync for each in apply_plan(plan, inventory))
+        # A port that is up has a way on behind it, and nobody sends to the leaf unless all of them are up.
+        assert all(knows for up, knows, _ in seen if up)
+        assert all(up == set(own) for up, _, leads in seen if leads)
+        assert {len(up) for up, _, _ in seen} == {0, 1, 2}
+        assert seen[-1] == (set(own), True, True)
+
+
+def test_a_leaf_that_cannot_be_left_keeps_its_ports_of_bonds_and_its_routes() -> None:
+    whole = make_plan(loads(BONDED), "ecmp")
+    drained = make_plan(loads(BONDED + "overrides: {drain: [leaf0]}\n"), "ecmp")
+    with running(whole) as (switches, inventory):
+        before = routes_at(switches["leaf0"])
+        switches["spine0"].refusal = "out of memory"
+        results = applied(drained, inventory)
+        assert results["leaf0"].waiting.items() >= {("Ethernet0", "spine0"), ("Ethernet8", "spine0")}
+        assert switches["leaf0"].config["PORT"]["Ethernet0"]["admin_status"] == "up"
+        assert routes_at(switches["leaf0"]) == before
+        switches["spine0"].refusal = ""
+        assert all(each.is_in_sync for each in apply_plan(drained, inventory))
+        assert switches["leaf0"].config["PORT"]["Ethernet0"]["admin_status"] == "down"
+        assert routes_at(switches["leaf0"]) == set()
 
 
 def test_a_spine_that_refuses_its_routes_is_not_sent_to() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -14,7 +14,9 @@ from raddle.controller.plan.addresses import dotted, plan_addresses
 from raddle.controller.plan.model import NextHop, Plan, Route
 from raddle.controller.plan.replan import replanner
 from raddle.controller.plan.update import (
+    PortChange,
     Routes,
+    Update,
     Write,
     peers_of,
     routes_of,
@@ -23,9 +25,10 @@ from raddle.controller.plan.update import (
     writes_between,
 )
 from raddle.controller.verify.network import entries_of_plan, network_of
-from raddle.controller.verify.transient import Transient, judge_update
-from raddle.lab import verify
-from raddle.lab.verify import FailureScope, verify_plan
+from raddle.controller.verify.transient import Step, Transient, judge_update
+from raddle.lab.verify import update as verify_update
+from raddle.lab.verify.model import FailureScope
+from raddle.lab.verify.plan import verify_plan
 from raddle.lab.workloads.collective import collective_demand
 from raddle.lab.workloads.ranks import Scope
 from raddle.topology.model import Fabric
@@ -49,7 +52,7 @@ def judged(old: Routes, rounds: tuple[tuple[Write, ...], ...]) -> Transient:
     network, plan = network_of(FABRIC), make_plan(FABRIC, "ecmp")
     own = {switch.name: entries_of_plan(replace(switch, routes=())) for switch in plan.switches}
     ports = {switch.name: {port.name: port.index for port in switch.ports} for switch in plan.switches}
-    return judge_update(network, own, ports, old, rounds, network.is_up)
+    return judge_update(network, own, ports, old, [Step(each, network.is_up) for each in rounds])
 
 
 def test_a_spine_gives_up_its_routes_only_after_the_leaves_have_left_it() -> None:
@@ -114,10 +117,11 @@ def test_routes_that_deadlock_only_together_are_kept_apart_by_the_rounds() -> No
 def test_an_update_in_one_round_is_found_out_by_verify(
     old: Callable[[], Routes], new: Callable[[], Routes], code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def one_round(peers: object, before: Routes, after: Routes) -> tuple[tuple[Write, ...], ...]:
-        return (writes_between(before, after),)
+    def one_round(peers: object, before: Routes, after: Routes, ports: Sequence[PortChange]) -> Update:
+        writes = writes_between(before, after)
+        return Update(writes, (), (tuple(range(len(writes))),), (), ())
 
-    monkeypatch.setattr(verify, "update_rounds", one_round)
+    monkeypatch.setattr(verify_update, "plan_update", one_round)
     scope = FailureScope(together=0, most=1, seed=1, congested_groups=8)
     done = verify_plan(FABRIC, planned(new()), None, scope, lambda what, share: None, planned(old()))
     (told,) = [str(problem) for problem in done.problems if problem.code == code]

@@ -12,7 +12,7 @@ from raddle.controller.plan import make_plan
 from raddle.controller.plan.lossless_check import vendor_headroom
 from raddle.controller.southbound.sonic.tables import bootstrap
 from raddle.controller.verify.lossless import check_lossless
-from raddle.lab.verify import planned_state
+from raddle.lab.planned_states import planned_state
 
 FABRIC = """
 raddle: 1

@@ -15,7 +15,8 @@ from raddle.controller.verify.failures import Verdict, judge
 from raddle.controller.verify.network import entries_of_plan, network_of
 from raddle.controller.verify.reach import cut_off_pairs
 from raddle.controller.verify.tables import tables_of
-from raddle.lab.verify import mend, planned_state
+from raddle.lab.planned_states import planned_state
+from raddle.lab.verify.findings import mend
 from raddle.sim import Simulation
 from raddle.topology.model import Fabric
 from raddle.workload import Schedule, Sent

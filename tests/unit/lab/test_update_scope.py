@@ -17,7 +17,7 @@ from raddle.controller.plan.model import NextHop
 from raddle.controller.plan.update import Write
 from raddle.controller.reconcile import PushPolicy, drivers_of
 from raddle.controller.verify.network import entries_of_plan, network_of
-from raddle.controller.verify.transient import judge_update
+from raddle.controller.verify.transient import Step, judge_update
 from raddle.controller.verify.update_scope import scope_of, wire_routes
 from raddle.inventory import Inventory
 from raddle.lab.switches.programmed import program, switch_farm
@@ -139,7 +139,8 @@ def test_a_route_that_sonic_replaces_falls_to_the_shorter_prefix_for_a_moment() 
         "leaf2": {host: hop("leaf2", "host4")},
     }
     write = Write("leaf0", host, hop("leaf0", "spine0"), hop("leaf0", "spine1"))
-    atomic = judge_update(network, own, ports, routes, ((write,),), network.is_up)
+    step = Step((write,), network.is_up)
+    atomic = judge_update(network, own, ports, routes, [step])
     assert (atomic.lost, atomic.looping) == (0, 0)
-    replaced = judge_update(network, own, ports, routes, ((write,),), network.is_up, {"leaf0"})
+    replaced = judge_update(network, own, ports, routes, [step], {"leaf0"})
     assert replaced.looping == 2  # both hosts of leaf0

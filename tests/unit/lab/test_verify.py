@@ -27,8 +27,11 @@ from raddle.controller.verify.tables import tables_of
 from raddle.errors import InputError
 from raddle.inventory import Inventory
 from raddle.lab.collisions import find_job_collisions
+from raddle.lab.planned_states import planned_state
 from raddle.lab.switches.programmed import program, switch_farm
-from raddle.lab.verify import FailureScope, planned_state, verify_plan, verify_running
+from raddle.lab.verify.model import FailureScope
+from raddle.lab.verify.plan import verify_plan
+from raddle.lab.verify.running import verify_running
 from raddle.lab.workloads.collective import collective_demand, find_job
 from raddle.lab.workloads.ranks import Scope as Where
 from raddle.nos.db.databases import ConfigDb

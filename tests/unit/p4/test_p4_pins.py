@@ -20,7 +20,8 @@ from raddle.controller.southbound.p4runtime.target import describe_target, p4_ta
 from raddle.errors import InputError
 from raddle.lab.switches.counters import switch_counters
 from raddle.lab.switches.programmed import over_p4runtime, program, read_states
-from raddle.lab.verify import FailureScope, verify_running
+from raddle.lab.verify.model import FailureScope
+from raddle.lab.verify.running import verify_running
 from raddle.lab.workloads.collective import collective_demand
 from raddle.lab.workloads.ranks import Scope, place_ranks
 from raddle.lab.workloads.source_ports import source_ports

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from raddle.controller.plan.make import make_plan
+from raddle.lab.planned_states import planned_state
 from raddle.lab.run.drive import set_up
 from raddle.lab.run.settings import RunSettings
-from raddle.lab.verify import planned_state
 from raddle.lab.workloads.ranks import place_ranks, seats_of
 from raddle.sim import FlowColumns
 from raddle.topology import find, load

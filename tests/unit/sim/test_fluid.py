@@ -12,9 +12,9 @@ import raddle
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.addresses import endpoint_addresses
 from raddle.errors import InputError
+from raddle.lab.planned_states import planned_state
 from raddle.lab.run.drive import set_up
 from raddle.lab.run.settings import RunSettings
-from raddle.lab.verify import planned_state
 from raddle.lab.workloads.collective import find_job
 from raddle.lab.workloads.ranks import EVERYWHERE
 from raddle.sim import FLOW_STATUS, Simulation

@@ -14,7 +14,7 @@ import raddle
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.addresses import endpoint_addresses
 from raddle.ecmp_hash import ecmp_hash, hash_keys, qp_hashes, qp_numbers, seed_mask, udp_source_port
-from raddle.lab.verify import planned_state
+from raddle.lab.planned_states import planned_state
 from raddle.sim import Simulation
 from raddle.sim.switch_columns import find_groups, group_columns
 from raddle.state import HashAlgorithm, PortState, QueueState, RouteState, SwitchState

@@ -8,7 +8,7 @@ import pytest
 import raddle
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.addresses import endpoint_addresses
-from raddle.lab.verify import planned_state
+from raddle.lab.planned_states import planned_state
 from raddle.sim import Simulation
 from raddle.workload import Schedule, Sent
 

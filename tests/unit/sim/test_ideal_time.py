@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import raddle
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.addresses import endpoint_addresses
-from raddle.lab.verify import planned_state
+from raddle.lab.planned_states import planned_state
 from raddle.sim import Simulation
 from raddle.sim.engine import NicColumns, RunSetup, packet_engine
 from raddle.sim.ideal import ideal_fcts_ps

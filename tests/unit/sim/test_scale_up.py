@@ -11,7 +11,7 @@ import raddle
 from raddle import traffic
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.addresses import endpoint_addresses
-from raddle.lab.verify import planned_state
+from raddle.lab.planned_states import planned_state
 from raddle.sim import Simulation
 from raddle.sim.ideal import ideal_fcts_ps
 from raddle.topology.model import Fabric

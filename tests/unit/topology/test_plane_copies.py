@@ -9,7 +9,8 @@ import pytest
 from raddle import Fabric, InputError, loads
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.addresses import address_families
-from raddle.lab.verify import FailureScope, verify_plan
+from raddle.lab.verify.model import FailureScope
+from raddle.lab.verify.plan import verify_plan
 from raddle.topology.forms import planes, size_checks
 from raddle.topology.yaml.source import parse
 

@@ -1,0 +1,105 @@
+"""Verification of what running switches report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from raddle.controller.reconcile import read_neighbours
+from raddle.controller.verify.hashes import check_hashes
+from raddle.controller.verify.network import entries_of_state, network_of
+from raddle.errors import Diagnostic, InputError
+from raddle.inventory import Inventory
+from raddle.lab.switches.neighbours import heard_cables
+from raddle.lab.switches.programmed import over_p4runtime, read_states
+from raddle.lab.verify.findings import located
+from raddle.lab.verify.model import FailureScope, Progress, Verification
+from raddle.lab.verify.proofs import Subject, prove
+from raddle.state import AclRule, SwitchState
+from raddle.topology.model import Fabric
+from raddle.topology.views.cable_mend import mend_cables
+from raddle.topology.views.cable_truth import SeenCable, compare_cables, planned_names
+
+_SHOWN_RULES = 5
+_IP_ETHER_TYPES = (0x0800, 0x86DD)
+
+
+def verify_running(
+    fabric: Fabric,
+    inventory: Inventory,
+    scope: FailureScope,
+    progress: Progress,
+    seen: tuple[SeenCable, ...] | None = None,
+) -> Verification:
+    """Check what the switches report, and what they do with it on their own when something fails.
+
+    Cables are those that are `seen`, else those of the neighbours that the switches hear over LLDP.
+
+    Raises:
+        InputError: the inventory is another fabric's, or `policies-not-verified`. UnreachableError: a switch
+            does not answer.
+    """
+    inventory.require(fabric.name, (switch.name for switch in fabric.switches))
+    states = read_states(inventory, over_p4runtime(fabric))
+    _refuse_policies(states)
+    entries = {name: entries_of_state(state) for name, state in states.items()}
+    lists = tuple(_about_access_lists(states))
+    subject = Subject(
+        "running switches", entries, states, outside=tuple(f"access lists: {each.message}" for each in lists)
+    )
+    result = prove(fabric, network_of(fabric), subject, None, scope, progress)
+    result = replace(
+        result, problems=(*result.problems, *lists, *located(fabric, check_hashes(fabric, states)))
+    )
+    if seen is None:
+        seen = planned_names(fabric, heard_cables(fabric, read_neighbours(inventory)))
+    return with_cabling(fabric, result, seen)
+
+
+def _about_access_lists(states: Mapping[str, SwitchState]) -> Iterator[Diagnostic]:
+    """A warning for each switch that may drop what its routes take."""
+    for name, state in states.items():
+        dropping = [
+            f"{table.name}|{rule.name}"
+            for table in state.acl_tables
+            for rule in table.rules
+            if rule.drops and _is_for_ip(rule)
+        ]
+        if dropping:
+            yield Diagnostic(
+                "access-lists-not-verified",
+                f"{name} drops what {len(dropping)} rules of access lists match, which the proof leaves out: "
+                f"{', '.join(dropping[:_SHOWN_RULES])}{', ...' if len(dropping) > _SHOWN_RULES else ''}",
+                hint=f"'raddle switch {name} show acl rule' lists them",
+                severity="warning",
+            )
+
+
+def _is_for_ip(rule: AclRule) -> bool:
+    types = [match for match in rule.matches if match.field == "ether_type"]
+    return any(all((each.value ^ kind) & each.mask == 0 for each in types) for kind in _IP_ETHER_TYPES)
+
+
+def _refuse_policies(states: Mapping[str, SwitchState]) -> None:
+    """What goes by more than the destination must not be left out of a proof in silence."""
+    for name, state in states.items():
+        if state.policies:
+            raise InputError.of(
+                "policies-not-verified",
+                f"{name} pins {len(state.policies)} flows by more than the destination: not verified",
+                "pin by destination, or remove these entries first",
+            )
+
+
+def with_cabling(fabric: Fabric, result: Verification, seen: tuple[SeenCable, ...]) -> Verification:
+    """A verification that also compares the cables that are seen with the fabric."""
+    if not seen:
+        silence = Diagnostic(
+            "no-neighbours",
+            "no switch hears a neighbour over LLDP, so the cabling is not checked",
+            hint="enable LLDP on the switches, or give a list with --cables",
+            severity="warning",
+        )
+        return replace(result, problems=(*result.problems, silence))
+    wrong = compare_cables(fabric, seen)
+    return replace(result, problems=(*result.problems, *wrong), cabling=mend_cables(fabric, seen))
