@@ -142,6 +142,7 @@ _VERIFY = _document(
     busiest_link=_Load,
     oversubscription=dict[str, float],
     is_adaptive=bool,
+    best_load=float | None,
     worst_load=_or_none(_record("WorstLoad", failure=str, load=float, port=str)),
     update=_or_none(_record("Update", Transient, UpdateScope)),
     cabling=list[str] | None,

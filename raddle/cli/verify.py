@@ -156,6 +156,7 @@ def document_of(result: Verification) -> dict[str, Any]:
         "failures_total": result.total_failures,
         "outcomes": [asdict(outcome) for outcome in result.outcomes if _is_notable(outcome)],
         "busiest_link": {"load": round(result.busiest[0], 6), "port": result.busiest[1]},
+        "best_load": None if result.best_load is None else round(result.best_load, 6),
         "bisection_bps": result.bisection_bps,
         "oversubscription": result.oversubscription,
         "is_adaptive": result.is_adaptive,
@@ -213,7 +214,7 @@ def text_of(result: Verification) -> str:
         if result.proof
         else "possible: lossless buffers can wait for each other in a ring",
         "load": f"busiest fabric link {result.busiest[0]:.1%} under uniform all-to-all{shared}"
-        f"{_worst_load(result)}",
+        f"{_best_load(result)}{_worst_load(result)}",
         "capacity": f"bisection {format_rate(result.bisection_bps)}, {_oversubscription(result)}",
         **_part_lines(result.parts),
         **_external_lines(result),
@@ -280,6 +281,11 @@ def _overload(result: Verification) -> str:
     """What "ok" leaves out: proofs of safety say nothing of speed."""
     load, port = result.busiest
     return f", but uniform all-to-all asks {load:.0%} of the link at {port}" if load > _FULL else ""
+
+
+def _best_load(result: Verification) -> str:
+    """What unequal links cost where groups cannot have the best shares."""
+    return "" if result.best_load is None else f", {result.best_load:.1%} with the best shares there are"
 
 
 def _worst_load(result: Verification) -> str:

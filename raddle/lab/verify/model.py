@@ -39,6 +39,8 @@ class Verification:
         present: the fabric as it stands; `dependencies` is the number of waiting pairs of buffers.
         outcomes: of every failure checked, out of `total_failures`.
         busiest: load and port of the busiest fabric link under uniform all-to-all traffic.
+        best_load: what that would be with the best shares of all groups; None where it is as good as that, or
+            not known (see `raddle.controller.plan.balance`).
         oversubscription: the worst ratio of bandwidth below to above, by tier (`leaves`, `spines`).
         bisection_bps: what an even split of the fabric lets through each way.
         problems: all that is wrong, for the reader.
@@ -72,6 +74,7 @@ class Verification:
     cabling: tuple[CableWork, ...] | None = None
     external: tuple[OutsideReach, ...] = ()
     is_adaptive: bool = False
+    best_load: float | None = None
 
     @property
     def is_good(self) -> bool:

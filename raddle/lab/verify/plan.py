@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from raddle.controller.plan.balance import WORTH_IT
 from raddle.controller.plan.model import NextHop, Plan, Route
 from raddle.controller.plan.replan import ports_to_shut, replanner, with_links
 from raddle.controller.verify.failures import Replan
@@ -45,7 +46,7 @@ def verify_plan(
     replan = _replan(fabric, plan, demand, network) if scope.together else None
     policies = sum(len(switch.policies) for switch in plan.switches)
     subject = Subject("plan", entries, states, policies)
-    result = prove(fabric, network, subject, replan, scope, progress)
+    result = replace(prove(fabric, network, subject, replan, scope, progress), best_load=_best_load(plan))
     if policies:
         beside = Diagnostic(
             "policies-not-verified",
@@ -56,6 +57,12 @@ def verify_plan(
         )
         result = replace(result, problems=(*result.problems, *in_file(fabric, [beside])))
     return result if earlier is None else with_update(fabric, network, result, earlier, plan)
+
+
+def _best_load(plan: Plan) -> float | None:
+    """What the best shares would make of the busiest link, where the plan's are worth less; pins apart."""
+    balance = plan.weights.balance if plan.weights and not plan.pins else None
+    return balance.best if balance and balance.held > balance.best * WORTH_IT else None
 
 
 def _replan(fabric: Fabric, plan: Plan, demand: Demand | None, network: Network) -> Replan:

@@ -16,7 +16,8 @@ from raddle.controller.plan import make_plan
 from raddle.controller.plan.model import Plan
 from raddle.controller.verify.outside import free_address
 from raddle.lab.switches.programmed import planned_switch
-from raddle.lab.verify import FailureScope, Verification, verify_plan
+from raddle.lab.verify.model import FailureScope, Verification
+from raddle.lab.verify.plan import verify_plan
 from raddle.state import SwitchState
 from raddle.topology.model import Fabric, Link, PortRef
 

@@ -15,7 +15,7 @@ import typer
 from typer.testing import CliRunner
 
 from raddle.cli.plan import plan
-from raddle.cli.verify import verify
+from raddle.cli.verify import text_of, verify
 from raddle.controller.plan import make_plan
 from raddle.controller.southbound.sonic.sets import differences
 from raddle.controller.southbound.sonic.tables import intended
@@ -29,7 +29,7 @@ from raddle.inventory import Inventory
 from raddle.lab.collisions import find_job_collisions
 from raddle.lab.planned_states import planned_state
 from raddle.lab.switches.programmed import program, switch_farm
-from raddle.lab.verify.model import FailureScope
+from raddle.lab.verify.model import FailureScope, Verification
 from raddle.lab.verify.plan import verify_plan
 from raddle.lab.verify.running import verify_running
 from raddle.lab.workloads.collective import collective_demand, find_job
@@ -387,3 +387,20 @@ def test_a_load_above_100_percent_is_in_the_verdict_and_against_a_threshold_a_fi
     assert refused.stdout.splitlines()[-1] == "1 finding"
     assert "error[link-overloaded]" in refused.stderr
     assert run(*options, "--max-load", "230%").exit_code == 0
+
+
+def test_what_the_best_shares_would_make_of_the_load_stands_beside_it_where_groups_cannot_have_them() -> None:
+    uneven = leaf_spine(4, 4, 4) + (
+        "overrides: {links: [{ends: [leaf0, spine0], state: down}, {ends: [leaf1, spine1], speed: 100G}]}\n"
+    )
+    only = FailureScope(together=0, most=1, seed=1, congested_groups=8)
+
+    def found(text: str) -> Verification:
+        model = loads(text)
+        return verify_plan(model, make_plan(model, "ecmp"), None, only, lambda what, share: None)
+
+    # 12 of 15 packets of a leaf's 4 hosts leave it, over 3 uplinks where there are no more: 4 * 0.8 / 3.
+    assert found(uneven).best_load == pytest.approx(3.2 / 3)
+    assert found(uneven).busiest[0] > 3.2 / 3
+    assert "106.7% with the best shares there are" in text_of(found(uneven))
+    assert found(leaf_spine(4, 4, 4)).best_load is None
