@@ -39,6 +39,7 @@ from raddle.nos.orch import derive
 from raddle.state import PortState, SwitchState
 from raddle.topology import bundled_examples, load, loads
 from raddle.topology.views.cable_truth import SeenCable
+from tests.fabrics import leaf_spine
 
 APP = typer.Typer()
 for command in (plan, verify):
