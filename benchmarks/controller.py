@@ -193,9 +193,9 @@ def measure_replan(failures: int) -> None:
         spent: dict[str, list[float]] = {"planned then": [], "planned beforehand": []}
         for name in links[:: max(1, len(links) // failures)]:
             times = [time.thread_time()]
-            writes = desired.backup([name]).controller
+            backup = desired.backup([name])
             times.append(time.thread_time())
-            desired.writes_to(desired.repaired(writes))
+            desired.writes_to(desired.repaired(backup))
             times.append(time.thread_time())
             spent["planned then"].append(times[2] - times[0])
             spent["planned beforehand"].append(times[2] - times[1])
