@@ -179,11 +179,33 @@ def _rails(request: StarterRequest, panel: _Panel) -> str:
     groups = request.leaves // request.per_server if request.leaves else -(-request.servers // max(1, most))
     per_leaf = -(-request.servers // groups)
     leaves = groups * request.per_server
+    if not (request.leaves or request.spines) and (per_leaf > most or leaves > panel.ports):
+        return _rail_tree(request, panel, most)
     largest = (request.leaves or panel.ports) // request.per_server * most * request.per_server
     _require(per_leaf <= most and leaves <= panel.ports, request, panel, largest)
     note = "   # one per rail" if groups == 1 else f"   # one per rail and {groups} groups of servers"
     body = _two_tiers(request, panel, leaves, per_leaf, note)
     return _text(request, panel, body, per_leaf, "servers on each leaf of a rail")
+
+
+def _rail_tree(request: StarterRequest, panel: _Panel, down: int) -> str:
+    """Rails in three tiers: pods of as many groups of leaves, of `down` servers each, as fit spines."""
+    half = panel.ports // 2
+    groups = half // request.per_server
+    pods = max(2, -(-request.servers // (down * groups))) if groups and down else 0
+    largest = panel.ports * groups * down * request.per_server
+    _require(0 < pods <= panel.ports, request, panel, largest)
+    up, above = panel.uplinks(down), _per_pair(half, pods, panel.ports)
+    leaves = f"{{per_pod: {groups * request.per_server}, {panel.tier}}}   # one per rail and {groups} groups"
+    body = f"""\
+  pods: {pods}
+  leaves: {leaves}
+  spines: {{per_pod: {up}, {panel.tier}}}
+  superspines: {{count: {up * half // above}, {panel.tier}}}
+  uplinks: {{per_pair: 1, cable: 30m}}   # {_balance(request, up, down)}
+  spine_uplinks: {{per_pair: {above}, cable: 300m, medium: dr}}
+"""
+    return _text(request, panel, body, down, "servers on each leaf of a rail")
 
 
 def _two_tiers(request: StarterRequest, panel: _Panel, leaves: int, down: int, note: str) -> str:

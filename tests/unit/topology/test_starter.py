@@ -32,7 +32,7 @@ def run(*arguments: str) -> Result:
 def test_starter_is_non_blocking_and_large_enough(
     kind: Literal["leaf-spine", "rail-optimized", "fat-tree"], accelerators: int, per_server: int, model: str
 ) -> None:
-    if kind != "fat-tree" and accelerators > 512:  # two tiers of radix k hold k * k / 2
+    if kind == "leaf-spine" and accelerators > 512:  # two tiers of radix k hold k * k / 2
         with pytest.raises(InputError, match="does-not-fit"):
             starter(StarterRequest("pod", kind, accelerators, per_server, model))
         return
@@ -43,6 +43,9 @@ def test_starter_is_non_blocking_and_large_enough(
     host_bps = sum(fabric.links[endpoint.link].speed_bps for endpoint in fabric.endpoints)
     assert bisection_bps(fabric) == host_bps // 2
     assert len(fabric.superspines) > 0 or kind != "fat-tree"
+    if kind == "rail-optimized":
+        rails_by_leaf = {(each.leaf, each.rail) for each in fabric.endpoints}
+        assert len(rails_by_leaf) == len({leaf for leaf, _ in rails_by_leaf})
 
 
 def test_init_writes_a_formatted_file_with_comments(tmp_path: Path) -> None:
