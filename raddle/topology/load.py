@@ -123,7 +123,8 @@ def _fabric(parsed: Source, variables: Mapping[str, str], network: str) -> Fabri
     nics: Counter[str] = Counter()
     for index, (name, part) in enumerate(sources.items()):
         drafts[name] = draft = _draft(part, name, index, nics)
-        nics.update({host: each.nic_count for host, each in draft.wiring.hosts.items()})
+        servers = {host: each for host, each in draft.wiring.hosts.items() if not each.outside}
+        nics.update({host: each.nic_count for host, each in servers.items()})
     parts = {name: (draft.spec, draft.wiring, draft.source) for name, draft in drafts.items()}
     refuse_all([*source.problems, *check_networks(parts)])
     chosen = network or network_of_ranks(parts)

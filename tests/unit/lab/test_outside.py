@@ -200,3 +200,20 @@ def test_the_address_that_stands_for_a_prefix_is_in_no_longer_one() -> None:
     assert found is not None
     assert ip_address(found) in ip_network("160.0.0.0/3")
     assert free_address(ip_network("0.0.0.0/0"), [ip_network("0.0.0.0/1"), ip_network("128.0.0.0/1")]) is None
+
+
+def test_a_link_to_the_outside_of_a_network_is_no_host_of_the_file() -> None:
+    site = """\
+raddle: 1
+name: site
+networks:
+  back: {fabric: {leaves: {count: 2}, spines: {count: 1}}, hosts: {per_leaf: 2, accelerators: {count: 1}}}
+  front:
+    fabric: {leaves: {count: 1}}
+    hosts: {per_leaf: 4}
+    external: [{name: wan0, port: "front-leaf0:Ethernet128", address: 192.0.2.1/31}]
+"""
+    for name in ("back", "front"):
+        fabric = raddle.loads(site, network=name)
+        assert fabric.network is not None
+        assert (fabric.servers, fabric.network.hosts) == (4, 4)
