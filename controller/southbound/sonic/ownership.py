@@ -52,8 +52,6 @@ class Ownership:
         path = f"{table}/{key}"
         if key.startswith("mgmt|") or self.is_ignored(switch.name, path):
             return True
-        if table == "BGP_NEIGHBOR":  # most are of other sessions
-            return self.written is None or path not in self.written
         if self.written is None or path in self.written:
             return False
         return not (self.take_over and _is_of_fabric(switch, table, key, held))

@@ -36,10 +36,10 @@ def test_python_examples_print_what_the_page_shows() -> None:
         assert printed.getvalue() == expected
 
 
-@pytest.mark.parametrize("number", range(14))
+@pytest.mark.parametrize("number", range(15))
 def test_yaml_examples_load(number: int) -> None:
     examples = blocks("fabric.md", "yaml")
-    assert len(examples) == 14
+    assert len(examples) == 15
     assert raddle.loads(examples[number], file="fabric.md").endpoints
 
 
