@@ -10,6 +10,7 @@ from typing import Literal
 from raddle.controller.plan.make import make_plan
 from raddle.errors import InputError
 from raddle.lab.graph.assemble import Assembled, assemble
+from raddle.lab.graph.free import check_length
 from raddle.lab.graph.jobs import alone, meeting_of, own_ports, shared_links
 from raddle.lab.graph.model import Graph
 from raddle.lab.graph.rows import job_of_message, job_rows, node_rows, node_spans
@@ -57,6 +58,7 @@ def run_workload(
     watch.tell("laying out the workload")
     graph, laid_out = request.graph, assemble(request.graph)
     work = laid_out.workload
+    check_length(work)
     demand = demand_of(fabric, work.seats, work.schedule) if request.routing == "pinned" else None
     plan = make_plan(fabric, request.routing, demand)
     switches = prepare_switches(fabric, plan, source, watch.tell)

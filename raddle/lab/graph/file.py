@@ -16,11 +16,12 @@ from raddle.lab.graph.groups import Group, GroupSpec, read_groups
 from raddle.lab.graph.kinds.record import Context, NodeKind
 from raddle.lab.graph.kinds.registry import KINDS
 from raddle.lab.graph.model import Graph, Job, Node
-from raddle.lab.graph.stragglers import slowed
+from raddle.lab.graph.stragglers import TOO_LONG, computing_ranks, longest_ps, slowed
 from raddle.lab.workloads.ranks import Scope, place_ranks, seats_of
 from raddle.topology.model import Fabric
 from raddle.topology.yaml.fields import Count, Duration, Factor, HostSet, Name, Position, Text, Version
 from raddle.topology.yaml.json_schema import URI, cleaned
+from raddle.topology.yaml.parsers import LONGEST_PS
 from raddle.topology.yaml.reading import did_you_mean, read_spec
 from raddle.topology.yaml.schema_devices import Spec
 from raddle.topology.yaml.source import Place, Source, parse, read_text, refuse_all
@@ -179,9 +180,17 @@ class NodeReader:
     def job_nodes(self, name: str, spec: JobSpec) -> tuple[Node, ...]:
         """The nodes of a job, with its stragglers."""
         found = self.nodes(("jobs", name, "nodes"), spec.nodes)
-        for rank in spec.stragglers:
+        computing = {rank for node in found for rank in computing_ranks(node)}
+        longest = max((longest_ps(node.steps) for node in found), default=0)
+        for rank, factor in spec.stragglers.items():
+            message = ""
             if rank >= self._seats.ranks:
                 message = f"there is no rank {rank}; ranks are 0..{self._seats.ranks - 1}"
+            elif rank not in computing and len(found) == len(spec.nodes):
+                message = f"rank {rank} computes nothing in job '{name}'"
+            elif longest * factor > LONGEST_PS:
+                message = f"what rank {rank} computes, {factor:g} times as long, {TOO_LONG}"
+            if message:
                 place: Place = ("jobs", name, "stragglers", str(rank))
                 self.problems.append(self._source.error("bad-group", message, place, at_key=True))
                 return found
@@ -201,7 +210,12 @@ class NodeReader:
                 where: Place = ("after", i)
                 raise InputError([part.error("unknown-node", what, part.written(where), hint)])
         context = Context(name, self._fabric, self._seats, self._groups, part, self._folder)
-        made = kind.make(spec, context)
+        try:
+            made = kind.make(spec, context)
+        except OverflowError:
+            raise context.error("bad-workload", f"something in '{name}' {TOO_LONG}") from None
+        if longest_ps(made.steps) > LONGEST_PS:
+            raise context.error("bad-workload", f"what '{name}' computes or waits {TOO_LONG}")
         span = self._source.span(place, at_key=True)
         node = Node(
             name, made.steps, spec.after, made.what, span, np.zeros(0, np.int64), made.served, made.plan

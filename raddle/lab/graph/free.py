@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from raddle.errors import InputError
 from raddle.lab.graph.model import Ints
+from raddle.topology.yaml.parsers import LONGEST_PS
 from raddle.workload import Workload
+
+_PS_PER_US = 10**6
+
+
+def check_length(work: Workload) -> None:
+    """Refuse a graph whose computing and waiting, one after the other, take longer than the engine's clock.
+
+    Raises:
+        InputError: `bad-workload`.
+    """
+    whole = work.delays_ps.sum(dtype=np.float64) + work.starts_ps.max(initial=0)
+    if whole <= LONGEST_PS:
+        return
+    in_us = replace(work, delay_ps=work.delays_ps // _PS_PER_US, start_ps=work.starts_ps // _PS_PER_US)
+    longest_us = int(free_finish_ps(in_us).max(initial=0))
+    if longest_us * _PS_PER_US > LONGEST_PS:
+        what = f"computing and waiting one after the other take {longest_us // 10**6}s"
+        raise InputError.of("bad-workload", what, "a run is of 2000000s, 23 days, at most")
 
 
 def free_finish_ps(work: Workload) -> Ints:

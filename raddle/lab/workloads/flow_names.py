@@ -23,6 +23,7 @@ def flow_names(fabric: Fabric, workload: Workload) -> Callable[[int], str]:
 
     def name(flow: int) -> str:
         flow %= flows
-        return f"{rank(int(schedule.src[flow]))} -> {rank(int(schedule.dst[flow]))}"
+        src, dst = int(schedule.src[flow]), int(schedule.dst[flow])
+        return f"{rank(src)} -> {rank(dst)}" if src != dst else f"{rank(src)}, its own computing or waiting"
 
     return name

@@ -20,6 +20,7 @@ from raddle.topology.yaml.parsers import (
     parse_amount,
     parse_class_weight,
     parse_copies,
+    parse_duration_ps,
     parse_entry_pattern,
     parse_error_ratio,
     parse_factor,
@@ -50,7 +51,6 @@ from raddle.units import (
     parse_message_bytes,
     parse_rate_bps,
     parse_size_bytes,
-    parse_time_ps,
 )
 
 _WORD = {"type": ["string", "integer", "number"]}
@@ -94,7 +94,7 @@ MessageSize = Annotated[
 """As nccl-tests has sizes: K, M and G are powers of 1024, and a number without unit is bytes."""
 Cable = Annotated[float, field("bad-length", positive(parse_length_m, "cable length", 1e5, "100km"), _LENGTH)]
 Time = Annotated[int, field("bad-time", parse_short_time_ps, _TIME)]
-Duration = Annotated[int, field("bad-time", parse_time_ps, _TIME)]
+Duration = Annotated[int, field("bad-time", parse_duration_ps, _TIME)]
 Timer = Annotated[int, field("bad-time", positive(parse_short_time_ps, "timer", 10**13, "10s"), _TIME)]
 DetectTime = Annotated[int, field("bad-time", milliseconds(100, 5000), _TIME)]
 """SONiC's YANG model, PFC_WD.detection_time."""

@@ -15,6 +15,8 @@ from raddle.units import ip_text, parse_rate_bps, parse_ratio, parse_size_bytes,
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _FRACTION = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,12})?)(?:/([1-9][0-9]{0,5}))?")
+LONGEST_PS = 2 * 10**18
+"""Times are picoseconds in 63 bits, of which sums are made."""
 _PS_PER_US = 10**6
 _PS_PER_MS = 10**9
 TEMPLATE_FIELD = re.compile(r"\{(i|n|k|pod|plane|rail|group)(?::0([1-9]))?\}")
@@ -29,6 +31,13 @@ def parse_short_time_ps(text: str) -> int:
     value = parse_time_ps(text)
     if value > 10 * 10**12:
         raise ValueError(f"'{text}' is too long; the limit is 10s")
+    return value
+
+
+def parse_duration_ps(text: str) -> int:
+    value = parse_time_ps(text)
+    if value > LONGEST_PS:
+        raise ValueError(f"'{text}' is too long; the limit is 2000000s, 23 days")
     return value
 
 

@@ -95,7 +95,11 @@ def _collective(spec: CollectiveSpec, context: Context) -> Made:
         )
     except InputError as error:
         raise context.placed(error, "collective") from None
-    return Made((step,), f"{label} {algorithm} {format_size(spec.size)}")
+    of_size = {len(ranks): ranks for ranks in group.parts}.values()
+    jobs = [context.job(ranks, spec.collective, spec.algorithm, spec.size, terms) for ranks in of_size]
+    cut = {job.buffer(spec.size).size_bytes for job in jobs} - {spec.size}
+    said = f", cut to {' and '.join(f'{each} B' for each in sorted(cut))}" if cut else ""
+    return Made((step,), f"{label} {algorithm} {format_size(spec.size)}{said}")
 
 
 def _matrix(spec: MatrixSpec, context: Context) -> Made:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from raddle.errors import InputError
 from raddle.lab.graph.groups import EVERYONE, Group
 from raddle.lab.graph.kinds.collective import collective_step
 from raddle.lab.graph.kinds.record import Context, Made, NodeKind, NodeSpec, times
@@ -34,7 +35,10 @@ class GoalSpec(NodeSpec):
 
 def _goal(spec: GoalSpec, context: Context) -> Made:
     group, path = context.group(spec.group, "group").ranks, context.folder / spec.goal
-    trace = read_goal(path)
+    try:
+        trace = read_goal(path)
+    except InputError as error:
+        raise context.placed(error, "goal") from None
     if len(group) != trace.ranks:
         message = f"'{spec.goal}' has {trace.ranks} ranks, '{spec.group}' {len(group)}"
         raise context.error("uneven-groups", message, ("goal",), "name a group of as many")
@@ -60,7 +64,10 @@ class ChakraSpec(NodeSpec):
 
 def _chakra(spec: ChakraSpec, context: Context) -> Made:
     group = context.group(spec.group, "group").ranks
-    trace = read_chakra(context.folder / spec.chakra, len(group))
+    try:
+        trace = read_chakra(context.folder / spec.chakra, len(group))
+    except InputError as error:
+        raise context.placed(error, "chakra") from None
 
     def joined(each: Operation, ranks: tuple[int, ...]) -> Step:
         size = each.size_bytes * (len(ranks) if each.collective == "all_gather" else 1)
@@ -91,7 +98,10 @@ class SimaiSpec(NodeSpec):
 
 def _simai(spec: SimaiSpec, context: Context) -> Made:
     group, path = context.group(spec.group, "group").ranks, context.folder / spec.simai
-    trace = read_simai(path)
+    try:
+        trace = read_simai(path)
+    except InputError as error:
+        raise context.placed(error, "simai") from None
     if len(group) != trace.ranks:
         message = f"'{spec.simai}' has {trace.ranks} ranks, '{spec.group}' {len(group)}"
         raise context.error("uneven-groups", message, ("simai",), "name a group of as many")

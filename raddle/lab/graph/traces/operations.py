@@ -10,8 +10,12 @@ import numpy as np
 from raddle.errors import Diagnostic, InputError, SourceSpan
 from raddle.lab.graph.kinds.send import pairs_of
 from raddle.lab.graph.model import COMPUTE, Part, Step
+from raddle.topology.yaml.parsers import LONGEST_PS
 
 CALC, SEND, RECV, COLLECTIVE = "calc", "send", "recv", "collective"
+
+_MOST_BYTES = 1 << 50
+"""Of a message, the engine's limit."""
 
 
 @dataclass(slots=True)
@@ -58,10 +62,12 @@ def steps_of(operations: Sequence[Operation], joined: Joined | None = None) -> t
     waits for all that the receipt is after, as a message does not wait for its receiver.
 
     Raises:
-        InputError: `bad-trace`: a message has no other end, ranks run other collectives, or operations wait
-        for
-            one another.
+        InputError: `bad-trace`: a message has no other end, ranks run other collectives, operations wait for
+            one another, or something is too large.
     """
+    for each in operations:
+        if each.time_ps > LONGEST_PS or each.size_bytes > _MOST_BYTES:
+            raise wrong_at(each, "a time is 2000000s at most, and a message 1 PiB")
     other, members = _matched(operations), _met(operations)
     # A message is the step of its sending end, a collective that of its first rank.
     step_of = [other[at] if each.kind == RECV else at for at, each in enumerate(operations)]
