@@ -213,3 +213,16 @@ def test_explicit_fabrics_keep_addresses_when_a_link_comes_in_between(tmp_path: 
     assert (found.cables_added, found.links_readdressed) == (1, 0)
     positional = make_plan(loads(path.read_text().replace("record: two.json\n", "")), "ecmp")
     assert summarize_change(old, positional).links_readdressed == 1
+
+
+def test_a_look_at_what_changes_writes_no_record(write: Write, tmp_path: Path) -> None:
+    old = tmp_path / "old.json"
+    plan_command(write(2, 2, 2, RECORD), "-o", str(old))
+    record = (tmp_path / "row.json").read_text()
+    grown = write(3, 2, 2, RECORD)
+    plan_command(grown, "--diff", str(old))
+    assert (tmp_path / "row.json").read_text() == record
+    refused = CliRunner().invoke(app, ["plan", str(grown), "--diff", str(old), "--release"])
+    assert refused.exit_code != 0
+    plan_command(grown, "--diff", str(old), "-o", str(tmp_path / "new.json"))
+    assert (tmp_path / "row.json").read_text() != record
