@@ -93,9 +93,9 @@ class ControllerClient:
     def resume(self, why: str = "") -> None:
         self._call("Resume", pb.ResumeRequest(why=why))
 
-    def abort(self) -> None:
+    def abort(self, why: str = "") -> None:
         """Take back the update under way."""
-        self._call("Abort", pb.AbortRequest())
+        self._call("Abort", pb.AbortRequest(why=why))
 
     def history(self, limit: int = 0) -> list[pb.Revision]:
         """Revisions, the newest first."""

@@ -156,7 +156,7 @@ class ApiServer:
         return pb.Done()
 
     def _abort(self, request: Any, who: str, context: Any) -> Any:
-        self._controller.abort(who)
+        self._controller.abort(who, request.why)
         return pb.Done()
 
     def _history(self, request: Any, who: str, context: Any) -> Any:

@@ -140,7 +140,7 @@ class Controller:
         self._order(partial(self._note_control, who, why, word, is_paused))
         self.bus.tell("state", f"{word}d by {who}" if is_paused else f"resumed by {who}")
 
-    def abort(self, who: str) -> None:
+    def abort(self, who: str, why: str = "") -> None:
         """Take back the update under way.
 
         Raises:
@@ -151,7 +151,7 @@ class Controller:
                 "nothing-to-abort", "no update is under way", "'raddle controller history' lists them"
             )
         self.bus.tell("state", f"abort asked for by {who}")
-        self._gate.abort()
+        self._gate.abort(who, why)
 
     @property
     def fabric(self) -> str:

@@ -6,7 +6,7 @@ import threading
 
 
 class AbortedError(Exception):
-    """Somebody wants the update to be taken back."""
+    """Somebody wants the update to be taken back: its text says who, and why."""
 
 
 class StoppedError(Exception):
@@ -18,7 +18,8 @@ class UpdateGate:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._is_paused = self._is_aborted = self._is_stopped = False
+        self._is_paused = self._is_stopped = False
+        self._aborted_by = ""
 
     def __call__(self) -> None:
         """Wait until a step may be taken.
@@ -27,12 +28,12 @@ class UpdateGate:
             AbortedError, StoppedError: none may.
         """
         with self._changed:
-            self._changed.wait_for(lambda: not self._is_paused or self._is_aborted or self._is_stopped)
+            self._changed.wait_for(lambda: not self._is_paused or self._aborted_by or self._is_stopped)
             if self._is_stopped:
                 raise StoppedError
-            if self._is_aborted:
-                self._is_aborted = False
-                raise AbortedError
+            if by := self._aborted_by:
+                self._aborted_by = ""
+                raise AbortedError(by)
 
     @property
     def is_paused(self) -> bool:
@@ -47,15 +48,15 @@ class UpdateGate:
             self._is_paused = is_paused
             self._changed.notify_all()
 
-    def abort(self) -> None:
+    def abort(self, who: str, why: str) -> None:
         """The next step is not taken."""
         with self._changed:
-            self._is_aborted = True
+            self._aborted_by = f"{who}: {why}" if why else who
             self._changed.notify_all()
 
     def forget_abort(self) -> None:
         """An abort that came too late is of no later update."""
-        self._is_aborted = False
+        self._aborted_by = ""
 
     def stop(self) -> None:
         with self._changed:

@@ -104,8 +104,8 @@ class Updates:
             try:
                 results = push(desired)
                 reason = _failure(results)
-            except AbortedError:
-                results, reason = (), "aborted"
+            except AbortedError as error:
+                results, reason = (), f"aborted by {error}"
             except StoreError:
                 raise
             except RaddleError as error:

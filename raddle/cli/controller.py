@@ -225,10 +225,10 @@ def resume(server: ServerOptions, why: WhyOption = "") -> None:
 
 
 @_command
-def abort(server: ServerOptions) -> None:
+def abort(server: ServerOptions, why: WhyOption = "") -> None:
     """Take back the update that is under way."""
     with server.client() as client:
-        client.abort()
+        client.abort(why)
     print("the update is taken back")
 
 

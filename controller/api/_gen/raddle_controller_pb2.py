@@ -13,7 +13,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17raddle_controller.proto\x12\x14raddle.controller.v1\"\x0f\n\rStatusRequest\"\x8e\x02\n\x0bStatusReply\x12\x0e\n\x06\x66\x61\x62ric\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\r\x12\x0e\n\x06origin\x18\x03 \x01(\t\x12\x11\n\tis_paused\x18\x04 \x01(\x08\x12\x11\n\tunder_way\x18\x05 \x01(\r\x12-\n\x06\x64rains\x18\x06 \x03(\x0b\x32\x1d.raddle.controller.v1.Drained\x12\x12\n\ndead_links\x18\x07 \x03(\t\x12.\n\x08switches\x18\x08 \x03(\x0b\x32\x1c.raddle.controller.v1.Switch\x12\x34\n\ncongestion\x18\t \x03(\x0b\x32 .raddle.controller.v1.Congestion\"(\n\x07\x44rained\x12\x0e\n\x06switch\x18\x01 \x01(\t\x12\r\n\x05until\x18\x02 \x01(\t\"g\n\nCongestion\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04link\x18\x02 \x01(\t\x12\x10\n\x08\x65vidence\x18\x03 \x01(\t\x12\r\n\x05\x66lows\x18\x04 \x03(\t\x12\x0c\n\x04mend\x18\x05 \x01(\t\x12\x0e\n\x06\x61\x64vice\x18\x06 \x01(\t\"\x8e\x01\n\x06Switch\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x0f\n\x07\x63hanges\x18\x05 \x01(\r\x12\x14\n\x0cis_connected\x18\x06 \x01(\x08\x12\r\n\x05since\x18\x07 \x01(\t\x12\x12\n\nports_down\x18\x08 \x03(\t\"\x10\n\x0ePreviewRequest\"\x1f\n\x0cPreviewReply\x12\x0f\n\x07\x63hanges\x18\x01 \x03(\t\"\x1b\n\x0c\x41pplyRequest\x12\x0b\n\x03why\x18\x01 \x01(\t\".\n\x0fRollbackRequest\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0b\n\x03why\x18\x02 \x01(\t\":\n\x0c\x44rainRequest\x12\x0e\n\x06switch\x18\x01 \x01(\t\x12\r\n\x05until\x18\x02 \x01(\t\x12\x0b\n\x03why\x18\x03 \x01(\t\"-\n\x0eUndrainRequest\x12\x0e\n\x06switch\x18\x01 \x01(\t\x12\x0b\n\x03why\x18\x02 \x01(\t\"-\n\x0eReplaceRequest\x12\x0e\n\x06switch\x18\x01 \x01(\t\x12\x0b\n\x03why\x18\x02 \x01(\t\"\x1f\n\x0cReplaceReply\x12\x0f\n\x07outcome\x18\x01 \x01(\t\"\x1b\n\x0cPauseRequest\x12\x0b\n\x03why\x18\x01 \x01(\t\"\x1c\n\rResumeRequest\x12\x0b\n\x03why\x18\x01 \x01(\t\"\x0e\n\x0c\x41\x62ortRequest\"\x06\n\x04\x44one\"\xa0\x01\n\x08Revision\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0c\n\x04time\x18\x02 \x01(\t\x12\x0b\n\x03who\x18\x03 \x01(\t\x12\x0c\n\x04what\x18\x04 \x01(\t\x12\x0b\n\x03why\x18\x05 \x01(\t\x12\x0e\n\x06origin\x18\x06 \x01(\t\x12-\n\x06\x64rains\x18\x07 \x03(\x0b\x32\x1d.raddle.controller.v1.Drained\x12\x0f\n\x07outcome\x18\x08 \x01(\t\"\x1f\n\x0eHistoryRequest\x12\r\n\x05limit\x18\x01 \x01(\r\"A\n\x0cHistoryReply\x12\x31\n\trevisions\x18\x01 \x03(\x0b\x32\x1e.raddle.controller.v1.Revision\"\x1d\n\x0c\x41uditRequest\x12\r\n\x05\x61\x66ter\x18\x01 \x01(\r\"?\n\nAuditReply\x12\x31\n\x07\x65ntries\x18\x01 \x03(\x0b\x32 .raddle.controller.v1.AuditEntry\"\x92\x01\n\nAuditEntry\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0c\n\x04time\x18\x02 \x01(\t\x12\x0b\n\x03who\x18\x03 \x01(\t\x12\x0c\n\x04what\x18\x04 \x01(\t\x12\x0b\n\x03why\x18\x05 \x01(\t\x12\x0c\n\x04\x64iff\x18\x06 \x03(\t\x12\x0f\n\x07outcome\x18\x07 \x01(\t\x12\x10\n\x08revision\x18\x08 \x01(\r\x12\r\n\x05\x62\x65gan\x18\t \x01(\r\"\x0e\n\x0cWatchRequest\"R\n\x05\x45vent\x12\x0c\n\x04time\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0e\n\x06switch\x18\x03 \x01(\t\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x0f\n\x07seconds\x18\x05 \x01(\x01\x32\x97\x08\n\nController\x12P\n\x06Status\x12#.raddle.controller.v1.StatusRequest\x1a!.raddle.controller.v1.StatusReply\x12S\n\x07Preview\x12$.raddle.controller.v1.PreviewRequest\x1a\".raddle.controller.v1.PreviewReply\x12K\n\x05\x41pply\x12\".raddle.controller.v1.ApplyRequest\x1a\x1e.raddle.controller.v1.Revision\x12Q\n\x08Rollback\x12%.raddle.controller.v1.RollbackRequest\x1a\x1e.raddle.controller.v1.Revision\x12K\n\x05\x44rain\x12\".raddle.controller.v1.DrainRequest\x1a\x1e.raddle.controller.v1.Revision\x12O\n\x07Undrain\x12$.raddle.controller.v1.UndrainRequest\x1a\x1e.raddle.controller.v1.Revision\x12S\n\x07Replace\x12$.raddle.controller.v1.ReplaceRequest\x1a\".raddle.controller.v1.ReplaceReply\x12G\n\x05Pause\x12\".raddle.controller.v1.PauseRequest\x1a\x1a.raddle.controller.v1.Done\x12I\n\x06Resume\x12#.raddle.controller.v1.ResumeRequest\x1a\x1a.raddle.controller.v1.Done\x12G\n\x05\x41\x62ort\x12\".raddle.controller.v1.AbortRequest\x1a\x1a.raddle.controller.v1.Done\x12S\n\x07History\x12$.raddle.controller.v1.HistoryRequest\x1a\".raddle.controller.v1.HistoryReply\x12Q\n\tListAudit\x12\".raddle.controller.v1.AuditRequest\x1a .raddle.controller.v1.AuditReply\x12J\n\x05Watch\x12\".raddle.controller.v1.WatchRequest\x1a\x1b.raddle.controller.v1.Event0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17raddle_controller.proto\x12\x14raddle.controller.v1\"\x0f\n\rStatusRequest\"\x8e\x02\n\x0bStatusReply\x12\x0e\n\x06\x66\x61\x62ric\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\r\x12\x0e\n\x06origin\x18\x03 \x01(\t\x12\x11\n\tis_paused\x18\x04 \x01(\x08\x12\x11\n\tunder_way\x18\x05 \x01(\r\x12-\n\x06\x64rains\x18\x06 \x03(\x0b\x32\x1d.raddle.controller.v1.Drained\x12\x12\n\ndead_links\x18\x07 \x03(\t\x12.\n\x08switches\x18\x08 \x03(\x0b\x32\x1c.raddle.controller.v1.Switch\x12\x34\n\ncongestion\x18\t \x03(\x0b\x32 .raddle.controller.v1.Congestion\"(\n\x07\x44rained\x12\x0e\n\x06switch\x18\x01 \x01(\t\x12\r\n\x05until\x18\x02 \x01(\t\"g\n\nCongestion\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04link\x18\x02 \x01(\t\x12\x10\n\x08\x65vidence\x18\x03 \x01(\t\x12\r\n\x05\x66lows\x18\x04 \x03(\t\x12\x0c\n\x04mend\x18\x05 \x01(\t\x12\x0e\n\x06\x61\x64vice\x18\x06 \x01(\t\"\x8e\x01\n\x06Switch\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x0f\n\x07\x63hanges\x18\x05 \x01(\r\x12\x14\n\x0cis_connected\x18\x06 \x01(\x08\x12\r\n\x05since\x18\x07 \x01(\t\x12\x12\n\nports_down\x18\x08 \x03(\t\"\x10\n\x0ePreviewRequest\"\x1f\n\x0cPreviewReply\x12\x0f\n\x07\x63hanges\x18\x01 \x03(\t\"\x1b\n\x0c\x41pplyRequest\x12\x0b\n\x03why\x18\x01 \x01(\t\".\n\x0fRollbackRequest\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0b\n\x03why\x18\x02 \x01(\t\":\n\x0c\x44rainRequest\x12\x0e\n\x06switch\x18\x01 \x01(\t\x12\r\n\x05until\x18\x02 \x01(\t\x12\x0b\n\x03why\x18\x03 \x01(\t\"-\n\x0eUndrainRequest\x12\x0e\n\x06switch\x18\x01 \x01(\t\x12\x0b\n\x03why\x18\x02 \x01(\t\"-\n\x0eReplaceRequest\x12\x0e\n\x06switch\x18\x01 \x01(\t\x12\x0b\n\x03why\x18\x02 \x01(\t\"\x1f\n\x0cReplaceReply\x12\x0f\n\x07outcome\x18\x01 \x01(\t\"\x1b\n\x0cPauseRequest\x12\x0b\n\x03why\x18\x01 \x01(\t\"\x1c\n\rResumeRequest\x12\x0b\n\x03why\x18\x01 \x01(\t\"\x1b\n\x0c\x41\x62ortRequest\x12\x0b\n\x03why\x18\x01 \x01(\t\"\x06\n\x04\x44one\"\xa0\x01\n\x08Revision\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0c\n\x04time\x18\x02 \x01(\t\x12\x0b\n\x03who\x18\x03 \x01(\t\x12\x0c\n\x04what\x18\x04 \x01(\t\x12\x0b\n\x03why\x18\x05 \x01(\t\x12\x0e\n\x06origin\x18\x06 \x01(\t\x12-\n\x06\x64rains\x18\x07 \x03(\x0b\x32\x1d.raddle.controller.v1.Drained\x12\x0f\n\x07outcome\x18\x08 \x01(\t\"\x1f\n\x0eHistoryRequest\x12\r\n\x05limit\x18\x01 \x01(\r\"A\n\x0cHistoryReply\x12\x31\n\trevisions\x18\x01 \x03(\x0b\x32\x1e.raddle.controller.v1.Revision\"\x1d\n\x0c\x41uditRequest\x12\r\n\x05\x61\x66ter\x18\x01 \x01(\r\"?\n\nAuditReply\x12\x31\n\x07\x65ntries\x18\x01 \x03(\x0b\x32 .raddle.controller.v1.AuditEntry\"\x92\x01\n\nAuditEntry\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0c\n\x04time\x18\x02 \x01(\t\x12\x0b\n\x03who\x18\x03 \x01(\t\x12\x0c\n\x04what\x18\x04 \x01(\t\x12\x0b\n\x03why\x18\x05 \x01(\t\x12\x0c\n\x04\x64iff\x18\x06 \x03(\t\x12\x0f\n\x07outcome\x18\x07 \x01(\t\x12\x10\n\x08revision\x18\x08 \x01(\r\x12\r\n\x05\x62\x65gan\x18\t \x01(\r\"\x0e\n\x0cWatchRequest\"R\n\x05\x45vent\x12\x0c\n\x04time\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0e\n\x06switch\x18\x03 \x01(\t\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x0f\n\x07seconds\x18\x05 \x01(\x01\x32\x97\x08\n\nController\x12P\n\x06Status\x12#.raddle.controller.v1.StatusRequest\x1a!.raddle.controller.v1.StatusReply\x12S\n\x07Preview\x12$.raddle.controller.v1.PreviewRequest\x1a\".raddle.controller.v1.PreviewReply\x12K\n\x05\x41pply\x12\".raddle.controller.v1.ApplyRequest\x1a\x1e.raddle.controller.v1.Revision\x12Q\n\x08Rollback\x12%.raddle.controller.v1.RollbackRequest\x1a\x1e.raddle.controller.v1.Revision\x12K\n\x05\x44rain\x12\".raddle.controller.v1.DrainRequest\x1a\x1e.raddle.controller.v1.Revision\x12O\n\x07Undrain\x12$.raddle.controller.v1.UndrainRequest\x1a\x1e.raddle.controller.v1.Revision\x12S\n\x07Replace\x12$.raddle.controller.v1.ReplaceRequest\x1a\".raddle.controller.v1.ReplaceReply\x12G\n\x05Pause\x12\".raddle.controller.v1.PauseRequest\x1a\x1a.raddle.controller.v1.Done\x12I\n\x06Resume\x12#.raddle.controller.v1.ResumeRequest\x1a\x1a.raddle.controller.v1.Done\x12G\n\x05\x41\x62ort\x12\".raddle.controller.v1.AbortRequest\x1a\x1a.raddle.controller.v1.Done\x12S\n\x07History\x12$.raddle.controller.v1.HistoryRequest\x1a\".raddle.controller.v1.HistoryReply\x12Q\n\tListAudit\x12\".raddle.controller.v1.AuditRequest\x1a .raddle.controller.v1.AuditReply\x12J\n\x05Watch\x12\".raddle.controller.v1.WatchRequest\x1a\x1b.raddle.controller.v1.Event0\x01\x62\x06proto3')
 
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, globals())
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'raddle_controller_pb2', globals())
@@ -51,25 +51,25 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _RESUMEREQUEST._serialized_start=975
   _RESUMEREQUEST._serialized_end=1003
   _ABORTREQUEST._serialized_start=1005
-  _ABORTREQUEST._serialized_end=1019
-  _DONE._serialized_start=1021
-  _DONE._serialized_end=1027
-  _REVISION._serialized_start=1030
-  _REVISION._serialized_end=1190
-  _HISTORYREQUEST._serialized_start=1192
-  _HISTORYREQUEST._serialized_end=1223
-  _HISTORYREPLY._serialized_start=1225
-  _HISTORYREPLY._serialized_end=1290
-  _AUDITREQUEST._serialized_start=1292
-  _AUDITREQUEST._serialized_end=1321
-  _AUDITREPLY._serialized_start=1323
-  _AUDITREPLY._serialized_end=1386
-  _AUDITENTRY._serialized_start=1389
-  _AUDITENTRY._serialized_end=1535
-  _WATCHREQUEST._serialized_start=1537
-  _WATCHREQUEST._serialized_end=1551
-  _EVENT._serialized_start=1553
-  _EVENT._serialized_end=1635
-  _CONTROLLER._serialized_start=1638
-  _CONTROLLER._serialized_end=2685
+  _ABORTREQUEST._serialized_end=1032
+  _DONE._serialized_start=1034
+  _DONE._serialized_end=1040
+  _REVISION._serialized_start=1043
+  _REVISION._serialized_end=1203
+  _HISTORYREQUEST._serialized_start=1205
+  _HISTORYREQUEST._serialized_end=1236
+  _HISTORYREPLY._serialized_start=1238
+  _HISTORYREPLY._serialized_end=1303
+  _AUDITREQUEST._serialized_start=1305
+  _AUDITREQUEST._serialized_end=1334
+  _AUDITREPLY._serialized_start=1336
+  _AUDITREPLY._serialized_end=1399
+  _AUDITENTRY._serialized_start=1402
+  _AUDITENTRY._serialized_end=1548
+  _WATCHREQUEST._serialized_start=1550
+  _WATCHREQUEST._serialized_end=1564
+  _EVENT._serialized_start=1566
+  _EVENT._serialized_end=1648
+  _CONTROLLER._serialized_start=1651
+  _CONTROLLER._serialized_end=2698
 # @@protoc_insertion_point(module_scope)

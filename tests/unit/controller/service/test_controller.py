@@ -166,9 +166,9 @@ def test_a_pause_holds_an_update_in_the_middle_and_an_abort_takes_it_back(tmp_pa
         assert not update.done()
         stop_watching()
         one.pause("ada", "", False)
-        one.abort("ada")
+        one.abort("ada", "wrong file")
         done = update.result(30)
-        assert done.outcome == "taken back (aborted): revision 1 is back, done"
+        assert done.outcome == "taken back (aborted by ada: wrong file): revision 1 is back, done"
         assert running.config("leaf0")["STATIC_ROUTE"] == before
         assert one.revision.number == 1
 
