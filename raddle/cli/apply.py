@@ -161,7 +161,9 @@ def _watched(results: tuple[SwitchResult, ...]) -> str:
     seen = [result for result in results if result.watched_s]
     what = dict.fromkeys(each for result in seen for each in result.watched)
     longest_s = max(result.watched_s for result in seen)
-    return f"watched {len(seen)} switches for up to {longest_s:.1f} s: {', '.join(what)}"
+    return (
+        f"watched {len(seen)} switch{'es' * (len(seen) != 1)} for up to {longest_s:.1f} s: {', '.join(what)}"
+    )
 
 
 def _counted(count: int, noun: str) -> str:

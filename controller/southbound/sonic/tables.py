@@ -43,7 +43,7 @@ POLL_INTERVAL_MS = 200
 
 
 _HASH_ALGORITHMS = {"crc32lo": "CRC_32LO", "crc32hi": "CRC_32HI", "crc16": "CRC_CCITT", "xor": "XOR"}
-_HASH_FIELDS = {"bth_qp": "BTH_DEST_QP"}
+_HASH_FIELDS = {"bth_qp": "RDMA_BTH_DEST_QP"}
 
 
 @dataclass(frozen=True, slots=True)

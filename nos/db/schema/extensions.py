@@ -1,8 +1,8 @@
 """Tables that upstream SONiC lacks, for switches whose model declares the feature behind them.
 
 Source of the ARS tables: module sonic-ars of the draft that goes with SONiC's adaptive routing design (SONiC
-PR 1958, sonic-buildimage PR 22264). The hash over a queue pair is this project's own: upstream's fields end
-at layer 4.
+PR 1958, sonic-buildimage PR 22264). The hash over a queue pair is orchagent's (sonic-swss
+orchagent/switch/switch_helper.cpp); module sonic-hash, by which gNMI judges, ends at the IPv6 flow label.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from raddle.nos.db.schema.model import EntrySchema, Leaf, TableSchema
 from raddle.nos.db.schema.routing import switch_hash
 from raddle.nos.db.schema.types import any_string, boolean, enum, integer, ip_address
 
-QUEUE_PAIR_FIELD = "BTH_DEST_QP"
+QUEUE_PAIR_FIELD = "RDMA_BTH_DEST_QP"
 """Value of SWITCH_HASH|GLOBAL `ecmp_hash`: the destination queue pair in a packet's base transport header."""
 
 _UINT32 = Leaf(integer("uint32"))

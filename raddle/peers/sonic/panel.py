@@ -10,9 +10,10 @@ from itertools import pairwise
 
 from raddle.peers.importing import exact_rate
 from raddle.peers.sonic.findings import Finding
+from raddle.peers.sonic.pools import PoolReading, read_pools
 from raddle.peers.sonic.reading import HeldSwitch
 from raddle.topology.catalog import builtin_models
-from raddle.topology.devices import Mode, mode_text
+from raddle.topology.devices import Mode, PoolSize, mode_text
 from raddle.topology.model import PortRef, SwitchModel
 
 _WIDTHS = (16, 8, 4, 2, 1)
@@ -64,27 +65,34 @@ def find_models(switches: Sequence[HeldSwitch]) -> Models:
     """A built-in model where HwSKU, platform and ports are its own; else one for each kind of switch."""
     findings: list[Finding] = []
     panels = {switch.name: _panel(switch, findings) for switch in switches}
-    groups: dict[tuple[str, str, int], list[HeldSwitch]] = {}
+    groups: dict[tuple[str, str, int, PoolSize | None], list[HeldSwitch]] = {}
+    pools: dict[str, PoolReading] = {}
     for switch in switches:
-        key = str(switch.metadata.get("hwsku", "")), str(switch.metadata.get("platform", ""))
-        groups.setdefault((*key, panels[switch.name].width), []).append(switch)
+        hwsku, platform = str(switch.metadata.get("hwsku", "")), str(switch.metadata.get("platform", ""))
+        chip = _builtin(hwsku)
+        pools[switch.name] = own = read_pools(switch, chip.buffer_bytes if chip else 0)
+        key = hwsku, platform, panels[switch.name].width, own.pool_size
+        groups.setdefault(key, []).append(switch)
     of: dict[str, str] = {}
     breakouts: dict[str, str] = {}
     lines: list[str] = []
-    for number, ((hwsku, platform, width), members) in enumerate(groups.items()):
+    for number, ((hwsku, platform, width, pool_size), members) in enumerate(groups.items()):
         count = max(panels[each.name].count for each in members)
         speed_bps = max(panels[each.name].speed_bps for each in members)
-        model = next((each for each in builtin_models().values() if each.hwsku == hwsku), None)
+        model = _builtin(hwsku)
         if model and (
             model.lanes_per_port != width or model.port_count < count or model.port_speed_bps < speed_bps
         ):
             model = None
         name = model.name if model else ""
-        if model is None or model.platform != platform:
+        if model is None or model.platform != platform or pool_size not in (None, model.pool_size):
             name = _word(hwsku) or f"switch-{number}"
-            name = f"{name}-{width}" if name in of.values() else name
+            name = f"{name}-{number}" if name in of.values() else name
+            read = max((pools[each.name] for each in members), key=lambda each: each.buffer_bytes)
             lines.append(
-                _model_line(name, model, (hwsku, platform), (count, speed_bps, width), members, findings)
+                _model_line(
+                    name, model, (hwsku, platform), (count, speed_bps, width), members, read, findings
+                )
             )
         else:
             speed_bps = model.port_speed_bps
@@ -177,6 +185,10 @@ def _speed(fields: Mapping[str, object]) -> int:
     return int(text) * 10**6 if text.isdecimal() else 0
 
 
+def _builtin(hwsku: str) -> SwitchModel | None:
+    return next((each for each in builtin_models().values() if each.hwsku == hwsku), None)
+
+
 def _word(text: str) -> str:
     return re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-")[:60]
 
@@ -200,6 +212,7 @@ def _model_line(
     box: tuple[str, str],
     shape: tuple[int, int, int],
     members: Sequence[HeldSwitch],
+    pools: PoolReading,
     findings: list[Finding],
 ) -> str:
     """A model of our own; its chip's numbers are those of the built-in one of that HwSKU, or assumed."""
@@ -211,13 +224,21 @@ def _model_line(
         count, speed_bps = model.port_count, model.port_speed_bps
         source = f"{members[0].name}; its chip as of {model.name}"
     else:
-        buffer_bytes = max(map(_buffer_bytes, members))
+        buffer_bytes = pools.buffer_bytes
         chip = f"buffer: {buffer_bytes or 64 << 20}B"
         source = "PORT and BUFFER_POOL of the switches"
         where = members[0].at("BUFFER_POOL" if buffer_bytes else "DEVICE_METADATA")
         what = "cells of 256 B and 800 ns" if buffer_bytes else "64 MiB of buffer, cells of 256 B and 800 ns"
         text = f"switch model '{name}' has {what}: enter its data sheet's values under 'models'"
         findings.append(Finding("assumed", members[0].name, where, text))
+    default = model.pool_size if model else "shared-and-guaranteed"
+    if pools.pool_size:
+        chip += f", pool_size: {pools.pool_size}" if pools.pool_size != "shared-and-guaranteed" else ""
+    elif default != "shared-and-guaranteed":
+        chip += f", pool_size: {default}"
+    if pools.reason and pools.pool_size != default:
+        text = f"pools of '{name}' are read as 'pool_size: {pools.pool_size}': {pools.reason}"
+        findings.append(Finding("assumed", members[0].name, members[0].at("BUFFER_POOL"), text))
     words = "".join(
         f"{key}: {json.dumps(word)}, " for key, word in (("hwsku", hwsku), ("platform", platform)) if word
     )
@@ -228,10 +249,3 @@ def _model_line(
         f"  {name}: {{{words}ports: {count}, port_speed: {exact_rate(speed_bps or 10**9)}, "
         f"lanes_per_port: {width}, {chip}, source: {source}}}"
     )
-
-
-def _buffer_bytes(switch: HeldSwitch) -> int:
-    """The most that a pool and its headroom take."""
-    pools = switch.tables.get("BUFFER_POOL", {}).values()
-    sizes = [(str(pool.get("size", "0")), str(pool.get("xoff", "0"))) for pool in pools]
-    return max((int(size) + int(xoff) for size, xoff in sizes if (size + xoff).isdecimal()), default=0)

@@ -82,7 +82,7 @@ def test_usual_hash_leaves_switch_hash_alone() -> None:
 def test_another_hash_goes_to_switch_hash_and_switch_json() -> None:
     spine = hashed(hash_algorithm="crc16", hash_fields=("src_ip", "bth_qp"), hash_offset=3)
     assert pushed(spine)["SWITCH_HASH"] == {
-        "GLOBAL": {"ecmp_hash_algorithm": "CRC_CCITT", "ecmp_hash": ["SRC_IP", "BTH_DEST_QP"]}
+        "GLOBAL": {"ecmp_hash_algorithm": "CRC_CCITT", "ecmp_hash": ["SRC_IP", "RDMA_BTH_DEST_QP"]}
     }
     offsets = {"ecmp_hash_seed": "7", "ecmp_hash_offset": "3"}
     assert bootstrap(spine).switch_json == {"SWITCH_TABLE:switch": offsets}

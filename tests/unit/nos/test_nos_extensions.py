@@ -9,7 +9,7 @@ import pytest
 from raddle.nos.db.patch import PatchError, PatchOp
 from raddle.nos.switch import BootConfig, SimulatedSwitch
 
-OVER_QP = PatchOp("replace", ("SWITCH_HASH", "GLOBAL", "ecmp_hash"), ["SRC_IP", "DST_IP", "BTH_DEST_QP"])
+OVER_QP = PatchOp("replace", ("SWITCH_HASH", "GLOBAL", "ecmp_hash"), ["SRC_IP", "DST_IP", "RDMA_BTH_DEST_QP"])
 FLOWLETS = {"assign_mode": "per_flowlet_quality", "flowlet_idle_time": "64"}
 ARS = [
     PatchOp(
@@ -37,7 +37,7 @@ def test_any_other_refuses_it_as_sonic_refuses_an_unknown_field(four_ports: dict
             switch_with(four_ports, *features).apply_patch([OVER_QP])
         head, reason = str(caught.value).splitlines()
         assert head == "Error: Given patch will produce invalid config. Error: Data Loading Failed"
-        assert 'Invalid enumeration value "BTH_DEST_QP"' in reason
+        assert 'Invalid enumeration value "RDMA_BTH_DEST_QP"' in reason
 
 
 def test_adaptive_routing_tables_are_checked_where_they_are_known(four_ports: dict[str, Any]) -> None:
