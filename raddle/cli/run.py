@@ -68,7 +68,8 @@ def run(
     cases = cases_of(results)
     write_reports({junit: junit_xml, sarif: sarif_json, markdown_file: markdown}, cases)
     faults = [
-        fault_spans(each.settings, max(result.ends_ps)) for each, result in zip(read, results, strict=True)
+        fault_spans(each.settings, max(result.ends_ps), result.repairs)
+        for each, result in zip(read, results, strict=True)
     ]
     fabrics = [each.fabric for each in read]
     write_page(html, lambda: scenario_page(fabrics, results, faults))

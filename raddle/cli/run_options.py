@@ -23,8 +23,9 @@ from raddle.controller.ledger import Ledger
 from raddle.controller.plan.held import HeldPlan, fabric_digest
 from raddle.errors import InputError
 from raddle.inventory import load_inventory
+from raddle.lab.run.control import Control, ControllerDelays
 from raddle.lab.run.faults import Fault, find_link_port, parse_failure, read_faults
-from raddle.lab.run.settings import ControllerDelays, Fidelity, RunSettings
+from raddle.lab.run.settings import Fidelity, RunSettings
 from raddle.lab.switches.prepared import PushRecord, SwitchSource
 from raddle.lab.workloads.connections import with_qps
 from raddle.sim import NEVER
@@ -137,8 +138,8 @@ class RunOptions:
             fidelity=self.fidelity,
         )
 
-    def _controller(self, faults: Sequence[Fault]) -> ControllerDelays | None:
-        """What a controller's stages take; None where there is none."""
+    def _controller(self, faults: Sequence[Fault]) -> Control | None:
+        """The controller; None where there is none."""
         if not self.controller:
             if self.controller_delay:
                 raise InputError.of(
@@ -161,7 +162,7 @@ class RunOptions:
                     "bad-option", f"--controller-delay: '{text}' is no STAGE=TIME; stages are {known}"
                 )
             given[stages[stage]] = _time_ps(f"--controller-delay {stage}", time, least_ps=0)
-        return replace(ControllerDelays(), **given)
+        return Control(replace(ControllerDelays(), **given))
 
     def switches(
         self, loaded: Fabric, work: str, held: HeldPlan | None = None, given: str = "--routing"

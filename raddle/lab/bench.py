@@ -9,10 +9,10 @@ from typing import Literal
 from raddle.controller.plan.make import make_plan
 from raddle.controller.plan.model import Plan
 from raddle.lab.run.bench_result import result_before, with_links
+from raddle.lab.run.controller import check_controller
 from raddle.lab.run.drive import Outcome, Run, drive
 from raddle.lab.run.effort import TimeLeft, Told
 from raddle.lab.run.fidelity import check_fidelity
-from raddle.lab.run.repair import check_controller
 from raddle.lab.run.settings import DEFAULT_SETTINGS, RunSettings
 from raddle.lab.run.size_row import size_rows
 from raddle.lab.run.watch import QUIET, Watch

@@ -9,6 +9,7 @@ from typing import Literal
 
 from raddle.controller.plan.make import make_plan
 from raddle.controller.plan.model import Plan
+from raddle.lab.run.controller import check_controller
 from raddle.lab.run.diagnosis import diagnose
 from raddle.lab.run.drive import Outcome, Run, drive
 from raddle.lab.run.effort import TimeLeft, Told
@@ -17,7 +18,6 @@ from raddle.lab.run.flow_rows import flow_rows, port_rows, watchdog_rows
 from raddle.lab.run.interrupt import deferred_interrupt
 from raddle.lab.run.link_flows import flows_of_links
 from raddle.lab.run.link_use import link_names, links_in_use
-from raddle.lab.run.repair import check_controller
 from raddle.lab.run.settings import DEFAULT_SETTINGS, RunSettings
 from raddle.lab.run.watch import QUIET, Watch
 from raddle.lab.switches.prepared import OWN_SWITCHES, SwitchSource, prepare_switches

@@ -14,13 +14,13 @@ from raddle.lab.graph.free import check_length
 from raddle.lab.graph.jobs import alone, meeting_of, own_ports, shared_links
 from raddle.lab.graph.model import Graph
 from raddle.lab.graph.rows import job_of_message, job_rows, node_rows, node_spans
+from raddle.lab.run.controller import check_controller
 from raddle.lab.run.diagnosis import diagnose
 from raddle.lab.run.drive import Outcome, Run, drive
 from raddle.lab.run.effort import TimeLeft, Told, packets_take_long
 from raddle.lab.run.fidelity import check_fidelity, fits_fluid, left_out
 from raddle.lab.run.link_flows import flows_of_links
 from raddle.lab.run.link_use import link_names, links_in_use, scale_up_in_use
-from raddle.lab.run.repair import check_controller
 from raddle.lab.run.settings import DEFAULT_SETTINGS, RunSettings
 from raddle.lab.run.size_row import unfinished_flows
 from raddle.lab.run.watch import QUIET, Watch

@@ -71,13 +71,14 @@ class FastForward:
 
 @dataclass(frozen=True, slots=True)
 class RepairRow:
-    """What a controller made of links that died or came back during a run.
+    """What a controller made of links that died or came back during a run, and of what it was told.
 
     Attributes:
         lost, back: links between switches.
         heard_ps: when the controller heard of it.
         done_ps: when the last switch forwarded by the new routes; `heard_ps` where there were none to write.
         switches, routes: that were written.
+        told: the orders: `drain spine1`.
     """
 
     lost: tuple[str, ...]
@@ -86,13 +87,14 @@ class RepairRow:
     done_ps: int
     switches: int
     routes: int
+    told: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        what = "; ".join(
-            [f"{each} is down" for each in self.lost] + [f"{each} is back" for each in self.back]
-        )
+        dead = [f"{each} is down" for each in self.lost] + [f"{each} is back" for each in self.back]
+        what = "; ".join([*self.told, *dead])
         if not self.routes:
-            return f"{format_time(self.heard_ps)}: {what}: switches repair that by themselves"
+            why = "switches repair that by themselves" if dead else "nothing to write"
+            return f"{format_time(self.heard_ps)}: {what}: {why}"
         wrote = f"{self.routes} routes of {self.switches} switches in place at {format_time(self.done_ps)}"
         return f"{format_time(self.heard_ps)}: {what}: {wrote}"
 

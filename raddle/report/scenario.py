@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from raddle.report.model import FOR_PAGES, LinkFlows, LinkUse, as_document
+from raddle.report.model import FOR_PAGES, LinkFlows, LinkUse, RepairRow, as_document
 from raddle.report.plots import sparkline
 from raddle.sim.series import Sample
 
@@ -62,8 +62,8 @@ class JobTimes:
 class ScenarioResult:
     """What came of a scenario. `seconds` of computing, on this machine.
 
-    `left_out` is what a run of its `fidelity` does not have. What JSON leaves out is of the first seed's run:
-    what links carried, flow by flow, and over time.
+    `left_out` is what a run of its `fidelity` does not have. Of the first seed's run are `repairs`, what the
+    controller did, and what JSON leaves out: what links carried, flow by flow, and over time.
     """
 
     name: str
@@ -76,6 +76,7 @@ class ScenarioResult:
     seeds: tuple[int, ...]
     jobs: tuple[JobTimes, ...]
     verdicts: tuple[Verdict, ...]
+    repairs: tuple[RepairRow, ...] = ()
     checks: tuple[Check, ...] = ()
     seconds: float = 0.0
     links: tuple[LinkUse, ...] = field(default=(), metadata=FOR_PAGES)
@@ -107,6 +108,7 @@ def _lines(result: ScenarioResult) -> Iterator[str]:
         yield f"# not simulated: {what}"
     for job in result.jobs:
         yield f"# {job.name}: {job.what}, {job.ranks} ranks"
+    yield from (f"# controller {each}" for each in result.repairs)
     width = max([30, *(len(each.text) for each in result.verdicts)])
     for each in result.verdicts:
         yield f"{'ok' if each.holds else 'FAIL':<5}{each.text:<{width}}  {each.shown}"

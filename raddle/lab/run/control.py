@@ -1,22 +1,29 @@
-"""The controller during a run: what it hears, and when switches have what it makes of it."""
+"""What the controller of a run is: what its stages take, and what it is told."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass
 from typing import Literal
 
-from raddle.lab.switches.programmed import ReportedSwitch
+from raddle.workload import Demand
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What the controller plans for: dead links and drained ones, by index, and tenants that were added."""
+class ControllerDelays:
+    """What passes between a switch's knowing of a dead link and others' forwarding around it.
 
-    dead: frozenset[int] = frozenset()
-    drained: frozenset[int] = frozenset()
-    tenants: frozenset[str] = frozenset()
+    Attributes:
+        notification_ps: from the switch to the controller.
+        computation_ps: what is to be written is found; the next link that changes waits for that.
+        push_ps: from the controller into the databases of the switches, and back that they hold it: a repair,
+            or a round of an update.
+        hardware_ps: from there into the ASIC.
+    """
+
+    notification_ps: int = 15 * 10**9
+    computation_ps: int = 5 * 10**9
+    push_ps: int = 25 * 10**9
+    hardware_ps: int = 10 * 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,31 +31,17 @@ class Order:
     """Something that the controller is told at a time.
 
     Attributes:
-        links: those to `drain`, or to `restore`.
-        tenant: that is added.
+        where: what to `drain` or to `undrain`, as `Drain.switch`; the `tenant` that is added.
+        demand: the flows that its plan pins from then on, where they are others than before.
     """
 
     time_ps: int
-    what: Literal["drain", "restore", "tenant", "replan"]
-    links: frozenset[int] = frozenset()
-    tenant: str = ""
+    what: Literal["drain", "undrain", "tenant", "replan"]
+    where: str = ""
+    demand: Demand | None = None
 
-    def heard(self, known: Known) -> Known:
-        """What is known after it."""
-        if self.what == "drain":
-            return replace(known, drained=known.drained | self.links)
-        if self.what == "restore":
-            return replace(known, drained=known.drained - self.links)
-        if self.what == "tenant":
-            return replace(known, tenants=known.tenants | {self.tenant})
-        return known
-
-
-Rounds = Sequence[Mapping[str, ReportedSwitch]]
-"""Switches that change at one time, by name, as they are then; one round after the other."""
-
-Planner = Callable[[Known], Rounds]
-"""The way of the switches to the plan for what is known, from the plan before."""
+    def __str__(self) -> str:
+        return f"{self.what} {self.where}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,69 +49,10 @@ class Control:
     """A controller.
 
     Attributes:
-        reacts: plans anew by itself when a switch has noticed that a link died or came back.
-        hear_ps: from there until the controller knows.
-        plan_ps, push_ps: what a plan takes, and each round of its writes.
-        planner: of the run's seed.
+        repairs: it leads routes around dead links by itself; else only when it is told something.
+        orders: in order of time.
     """
 
-    reacts: bool = False
-    hear_ps: int = 0
-    plan_ps: int = 0
-    push_ps: int = 0
+    delays: ControllerDelays = ControllerDelays()
+    repairs: bool = True
     orders: tuple[Order, ...] = ()
-    planner: Planner = field(default=lambda known: ())
-
-
-class Controlled:
-    """A controller at work: one plan after the other, each for what is known as it begins."""
-
-    def __init__(
-        self,
-        control: Control,
-        later: Callable[[int, Callable[[], None]], None],
-        give: Callable[[Mapping[str, ReportedSwitch]], None],
-    ) -> None:
-        """
-        Args:
-            later: has something done so many picoseconds from now.
-            give: hands switches what they hold from now on.
-        """
-        self._control = control
-        self._later = later
-        self._give = give
-        self._known = Known()
-        self._is_planning = self._is_due = False
-
-    def tell(self, order: Order) -> None:
-        """An order is given now."""
-        self._known = order.heard(self._known)
-        self._plan()
-
-    def notice(self, link: int, is_lit: bool) -> None:
-        """A switch notices now that a link has died or come back."""
-        self._later(self._control.hear_ps, lambda: self._hear(link, is_lit))
-
-    def _hear(self, link: int, is_lit: bool) -> None:
-        dead = self._known.dead - {link} if is_lit else self._known.dead | {link}
-        if dead != self._known.dead:
-            self._known = replace(self._known, dead=dead)
-            if self._control.reacts:
-                self._plan()
-
-    def _plan(self) -> None:
-        self._is_due = self._is_planning
-        if self._is_planning:
-            return
-        self._is_planning, known = True, self._known
-        self._later(self._control.plan_ps, lambda: self._push(self._control.planner(known)))
-
-    def _push(self, rounds: Rounds) -> None:
-        for number, changed in enumerate(rounds, 1):
-            self._later(number * self._control.push_ps, partial(self._give, changed))
-        self._later(len(rounds) * self._control.push_ps, self._end)
-
-    def _end(self) -> None:
-        self._is_planning = False
-        if self._is_due:
-            self._plan()

@@ -54,7 +54,7 @@ def is_undisturbed(fabric: Fabric, states: Mapping[str, SwitchState], settings: 
     """Whether nothing comes from outside, nothing is looked at, and nothing is random but marks."""
     asked = (
         settings.faults,
-        settings.control,
+        settings.controller and settings.controller.orders,
         settings.series_ps,
         settings.traced,
         settings.until_ps != NEVER,

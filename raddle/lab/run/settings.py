@@ -20,23 +20,6 @@ DETECTION_PS = 10**9
 
 
 @dataclass(frozen=True, slots=True)
-class ControllerDelays:
-    """What passes between a switch's knowing of a dead link and others' forwarding around it.
-
-    Attributes:
-        notification_ps: from the switch to the controller.
-        computation_ps: what is to be written is found; the next link that changes waits for that.
-        push_ps: from the controller into the databases of the switches, and back that they hold it.
-        hardware_ps: from there into the ASIC.
-    """
-
-    notification_ps: int = 15 * 10**9
-    computation_ps: int = 5 * 10**9
-    push_ps: int = 25 * 10**9
-    hardware_ps: int = 10 * 10**9
-
-
-@dataclass(frozen=True, slots=True)
 class RunSettings:
     """What is done to a run and what is kept of it.
 
@@ -46,12 +29,11 @@ class RunSettings:
         threads: that share the switches; the results are the same for any number.
         faults: what goes wrong.
         detection_ps: from a link's loss or return of light to its ends' knowing of it.
-        controller: a controller leads routes around dead links, so long after their ends know; None: nobody.
+        controller: leads routes around dead links, and does what it is told; None: nobody does.
         series_ps: interval of the samples; 0: none.
         traced: ports whose frames, both ways, are recorded.
         capture: takes the pieces of a pcapng file.
         until_ps: when the run ends, whatever has not ended then.
-        control: the controller, which may change routes meanwhile; None: nobody does.
         watches_progress: for how long messages stand still is kept, from the first fault or order on.
     """
 
@@ -60,12 +42,11 @@ class RunSettings:
     threads: int = 1
     faults: tuple[Fault, ...] = ()
     detection_ps: int = DETECTION_PS
-    controller: ControllerDelays | None = None
+    controller: Control | None = None
     series_ps: int = 0
     traced: tuple[PortRef, ...] = ()
     capture: Callable[[bytes], object] = field(default=lambda piece: None)
     until_ps: int = NEVER
-    control: Control | None = None
     watches_progress: bool = False
 
 

@@ -9,13 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raddle.controller.service.rendered import Rows
-from raddle.lab.run.control import Controlled
+from raddle.lab.run.controller import SimulatedController
 from raddle.lab.run.faults import Change, changes
-from raddle.lab.run.repair import SimulatedController
 from raddle.lab.run.settings import RunSettings
 from raddle.lab.run.standstill import Standstill
 from raddle.lab.switches.prepared import PreparedSwitches
-from raddle.lab.switches.programmed import ReportedSwitch
 from raddle.sim import NEVER, Simulation
 from raddle.sim.series import Series
 from raddle.topology.model import PortRef
@@ -79,7 +77,8 @@ class Timeline:
         )
         for change in changes(settings.faults):
             self._at(change.time_ps, lambda change=change: self._apply(change))  # type: ignore[misc]
-        self._control = self._controlled()
+        if self.controller:
+            self.controller.start(self._at)
         self.series = Series(simulation, settings.series_ps) if settings.series_ps else None
         self.standstill = (
             Standstill(simulation, _instants(settings), qp) if settings.watches_progress else None
@@ -92,7 +91,6 @@ class Timeline:
             self._run(progress, after_call)
         finally:  # what refers back to here would keep the engine until the collector comes
             self._due.clear()
-            self._control = None
             if self.controller:
                 self.controller.leave()
 
@@ -112,23 +110,6 @@ class Timeline:
             for each in self._looked:
                 if each.next_ps <= due_ps:
                     each.take()
-
-    def _controlled(self) -> Controlled | None:
-        control = self._settings.control
-        if control is None:
-            return None
-        controlled = Controlled(
-            control, lambda after_ps, act: self._at(self._simulation.now_ps + after_ps, act), self._give
-        )
-        for order in control.orders:
-            self._at(order.time_ps, lambda order=order: controlled.tell(order))  # type: ignore[misc]
-        return controlled
-
-    def _give(self, changed: Mapping[str, ReportedSwitch]) -> None:
-        """Switches hold something else from now on."""
-        self._reported.update(changed)
-        for name in changed:
-            self._rederive(name)
 
     def _at(self, time_ps: int, action: Callable[[], None]) -> None:
         self._due.append((time_ps, len(self._due), action))
@@ -166,8 +147,6 @@ class Timeline:
                 self._rederive(end.device)
                 if self.controller:
                     self.controller.tell(end.device, frozenset(known), self._simulation.now_ps, self._at)
-        if self._control:
-            self._control.notice(index, is_lit)
 
     def _install(self, switch: str, rows: Rows) -> None:
         """A switch has got other routes."""
@@ -182,5 +161,5 @@ class Timeline:
 
 def _instants(settings: RunSettings) -> list[int]:
     """When things begin to happen."""
-    orders = settings.control.orders if settings.control else ()
+    orders = settings.controller.orders if settings.controller else ()
     return [fault.from_ps for fault in settings.faults] + [order.time_ps for order in orders]

@@ -7,8 +7,11 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
-from raddle.lab.run.control import Order
-from raddle.lab.run.faults import Fault, What, ports_at, with_faults
+from raddle.controller.service.desired import with_drains
+from raddle.controller.service.records import Drain
+from raddle.errors import InputError
+from raddle.lab.run.control import ControllerDelays, Order
+from raddle.lab.run.faults import Fault, What, link_port, with_faults
 from raddle.topology.model import Fabric
 from raddle.topology.yaml.fields import Duration, Text
 from raddle.topology.yaml.schema_devices import Spec
@@ -16,17 +19,25 @@ from raddle.units import parse_time_ps
 
 Ordered = Literal["drain", "replan", "tenant"]
 _ORDERS: tuple[Ordered, ...] = get_args(Ordered)
+_DELAYS = ControllerDelays()
 
 
 class ControllerSpec(Spec):
-    """A controller that hears of dead links and plans anew, one plan after the other."""
+    """A controller that leads routes around dead links and does what it is told, one thing after the other.
 
-    hear: Duration = 0
+    What its stages take is as of `raddle bench --controller-delay`.
+    """
+
+    repairs: bool = True
+    """It leads routes around dead links by itself; else only when it is told something."""
+    notification: Duration = _DELAYS.notification_ps
     """From when a switch notices that a link has died or come back until the controller knows."""
-    plan: Duration = 0
-    """What a plan takes."""
-    push: Duration = 10**9
-    """What a round of its writes takes; it is written in rounds that lose nothing, as by `raddle apply`."""
+    computation: Duration = _DELAYS.computation_ps
+    """What is to be written is found."""
+    push: Duration = _DELAYS.push_ps
+    """From the controller into the switches' databases, for each round of an update."""
+    hardware: Duration = _DELAYS.hardware_ps
+    """From there into the ASIC."""
 
 
 class EventSpec(Spec):
@@ -85,15 +96,20 @@ def orders_of(fabric: Fabric, event: EventSpec, jobs_of: Mapping[str, int]) -> t
         raise ValueError(f"the fabric has no tenant '{event.where}'; name one of its 'tenants'")
     if not jobs_of.get(event.where):
         raise ValueError(f"no job is of tenant '{event.where}'; give one 'tenant: {event.where}'")
-    return (Order(start, "tenant", tenant=event.where),)
+    return (Order(start, "tenant", event.where),)
 
 
 def _drain(fabric: Fabric, event: EventSpec, start_ps: int) -> tuple[Order, ...]:
-    links = frozenset(fabric.link_by_port[port].index for port in ports_at(fabric, event.where))
-    first = Order(start_ps, "drain", links)
+    where = event.where if event.where in fabric.switch_by_name else str(link_port(fabric, event.where))
+    try:
+        with_drains(fabric, [Drain(where)])
+    except InputError as error:
+        (found,) = error.diagnostics
+        raise ValueError(f"{found.message}; {found.hint}") from None
+    first = Order(start_ps, "drain", where)
     if not event.until:
         return (first,)
     end_ps = parse_time_ps(event.until)
     if end_ps <= start_ps:
         raise ValueError(f"it ends at '{event.until}', not after '{event.from_}' when it begins")
-    return first, Order(end_ps, "restore", links)
+    return first, Order(end_ps, "undrain", where)

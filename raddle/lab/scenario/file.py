@@ -15,7 +15,7 @@ from raddle import traffic
 from raddle.errors import Diagnostic, InputError
 from raddle.lab.graph.assemble import assemble
 from raddle.lab.graph.file import read_workload
-from raddle.lab.run.control import Control, Order
+from raddle.lab.run.control import Control, ControllerDelays, Order
 from raddle.lab.run.faults import Fault
 from raddle.lab.run.fidelity import check_fidelity
 from raddle.lab.run.settings import DETECTION_PS, Fidelity, RunSettings
@@ -116,7 +116,7 @@ class ScenarioFile(Spec):
     ] = ()
     """What goes wrong, what the controller is told, and when."""
     controller: ControllerSpec | None = None
-    """A controller that plans anew when links die or come back, so much later (default: nobody does)."""
+    """A controller that leads routes around dead links, so much later (default: nobody does)."""
     expect: Annotated[
         tuple[Text, ...], BeforeValidator(_lone_text, json_schema_input_type=str | list[str])
     ] = ()
@@ -147,8 +147,8 @@ class Scenario:
     @property
     def added(self) -> dict[str, int]:
         """When tenants are added, in ps, by name."""
-        orders = self.settings.control.orders if self.settings.control else ()
-        return {order.tenant: order.time_ps for order in orders if order.tenant}
+        orders = self.settings.controller.orders if self.settings.controller else ()
+        return {order.where: order.time_ps for order in orders if order.what == "tenant"}
 
 
 _MAX_SEEDS = 1000
@@ -167,7 +167,7 @@ def read_scenario(path: Path) -> Scenario:
     if not spec.jobs:
         reader.problems.append(source.error("bad-scenario", "there is no job", ("jobs",), at_key=True))
     faults = reader.faults(spec)
-    control = reader.control(spec)
+    controller = reader.controller(spec)
     expectations = tuple(
         filter(None, (reader.expectation(i, text, spec) for i, text in enumerate(spec.expect)))
     )
@@ -179,7 +179,7 @@ def read_scenario(path: Path) -> Scenario:
         seed=first,
         fidelity=spec.fidelity,
         faults=faults,
-        control=control,
+        controller=controller,
         watches_progress=any(each.metric.name == RECOVERY for each in expectations),
         detection_ps=spec.detection,
         until_ps=NEVER if spec.until is None else spec.until,
@@ -299,7 +299,7 @@ class _Reader:
                 found = self._read("bad-faults", added, self._event(number)) or found
         return tuple(found)
 
-    def control(self, spec: ScenarioFile) -> Control | None:
+    def controller(self, spec: ScenarioFile) -> Control | None:
         """The controller, if there is one or something is ordered of one."""
         own, orders = spec.controller or ControllerSpec(), list[Order]()
         jobs_of = Counter(job.tenant for job in spec.jobs.values() if job.tenant)
@@ -313,7 +313,8 @@ class _Reader:
             message = f"a controller in a run is of SONiC switches, and {others[0]} is none"
             place: Place = ("controller",) if spec.controller else ("timeline",)
             self.problems.append(self._source.error("bad-scenario", message, place, "leave it out"))
-        return Control(spec.controller is not None, own.hear, own.plan, own.push, tuple(orders))
+        delays = ControllerDelays(own.notification, own.computation, own.push, own.hardware)
+        return Control(delays, spec.controller is not None and own.repairs, tuple(orders))
 
     def _event(self, number: int) -> Place:
         return self._source.written(("timeline", number))

@@ -17,17 +17,16 @@ from raddle.lab.run.settings import RunSettings
 from raddle.lab.run.size_row import unfinished_flows
 from raddle.lab.run.watch import QUIET, Watch
 from raddle.lab.scenario.checks import run_checks
-from raddle.lab.scenario.controlled import alone_control, controlled, demands_of, starts_of
+from raddle.lab.scenario.controlled import alone_control, controlled, demand_of, starts_of
 from raddle.lab.scenario.file import Scenario
 from raddle.lab.scenario.judge import Measured, verdict_of
 from raddle.lab.scenario.metrics import JCT_RATIO, View
-from raddle.lab.scenario.replan import present_demand
 from raddle.lab.scenario.work import ScenarioJob, Work
 from raddle.lab.switches.prepared import OWN_SWITCHES, PreparedSwitches, prepare_switches
 from raddle.lab.workloads.joined import joined
 from raddle.report.scenario import JobTimes, ScenarioResult
 from raddle.sim import NEVER
-from raddle.workload import Workload
+from raddle.workload import Demand, Workload
 
 Baseline = Mapping[str, float]
 """What an earlier run measured: `train.busbw` -> its mean."""
@@ -55,15 +54,15 @@ def run_scenario(
     measured: list[Measured] = []
     first: Outcome | None = None
     for switches, works, seed in _prepared(scenario, watch):
-        control = controlled(scenario, switches, works)
+        control = controlled(scenario, works)
         settings = replace(
             scenario.settings,
             seed=seed,
             threads=threads,
-            control=control,
+            controller=control,
             series_ps=0 if first else series_ps,
         )
-        starts_ps = starts_of(scenario, switches, works)
+        starts_ps = starts_of(scenario, switches, control)
         outcome = _run_jobs(scenario, switches, works, starts_ps, settings, watch)
         measured.append(_measure(scenario, switches, works, starts_ps, outcome, watch))
         first = first or outcome
@@ -87,6 +86,7 @@ def run_scenario(
         seconds=round(time.monotonic() - began_s, 3),
         links=links_in_use(simulation, None, link_names(simulation), simulation.now_ps),
         link_flows=flows_of_links(first.run),
+        repairs=first.repairs,
         series=first.series,
         ends_ps=(simulation.now_ps,),
     )  # fmt: skip
@@ -98,9 +98,7 @@ def _prepared(scenario: Scenario, watch: Watch) -> Iterator[tuple[PreparedSwitch
     plan, switches = None, None
     for seed in scenario.seeds:
         works = tuple(job.make(seed) for job in scenario.jobs)
-        is_pinned = scenario.routing == "pinned"
-        demand = present_demand(demands_of(scenario, works), frozenset()) if is_pinned else None
-        new = make_plan(scenario.fabric, scenario.routing, demand)
+        new = make_plan(scenario.fabric, scenario.routing, demand_of(scenario, works))
         if switches is None or new != plan:
             plan, switches = new, prepare_switches(scenario.fabric, new, OWN_SWITCHES, watch.tell)
         yield switches, works, seed
@@ -118,7 +116,8 @@ def _run_jobs(
         (job.name if len(works) > 1 else "", _begun(work.workload, start_ps))
         for job, work, start_ps in zip(scenario.jobs, works, starts_ps, strict=True)
     ]
-    return _driven(switches, joined(parts), settings, watch, f"{scenario.name}, seed {settings.seed}")
+    what = f"{scenario.name}, seed {settings.seed}"
+    return _driven(switches, joined(parts), settings, watch, what, demand_of(scenario, works))
 
 
 def _measure(
@@ -159,18 +158,23 @@ def _alone_ps(
     """How long a job takes alone and undisturbed, where something is expected of that."""
     if not any(each.job == job.name and each.metric.name == JCT_RATIO for each in scenario.expectations):
         return None
-    control = alone_control(scenario, switches, job, work)
+    control = alone_control(scenario, job, work)
     undisturbed = replace(
-        settings, faults=(), until_ps=NEVER, series_ps=0, control=control, watches_progress=False
+        settings, faults=(), until_ps=NEVER, series_ps=0, controller=control, watches_progress=False
     )
-    run = _driven(switches, work.workload, undisturbed, watch, f"{job.name} alone").run
+    run = _driven(switches, work.workload, undisturbed, watch, f"{job.name} alone", None).run
     return View(run, slice(0, work.workload.schedule.flows)).time_ps
 
 
 def _driven(
-    switches: PreparedSwitches, work: Workload, settings: RunSettings, watch: Watch, what: str
+    switches: PreparedSwitches,
+    work: Workload,
+    settings: RunSettings,
+    watch: Watch,
+    what: str,
+    demand: Demand | None,
 ) -> Outcome:
-    outcome = drive(switches, work, settings, Told(watch, TimeLeft(), lambda run: what))
+    outcome = drive(switches, work, settings, Told(watch, TimeLeft(), lambda run: what), demand=demand)
     if outcome.is_interrupted:
         raise KeyboardInterrupt
     return outcome

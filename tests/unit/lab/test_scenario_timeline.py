@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from raddle.cli.run_options import RunOptions
 from raddle.errors import InputError
+from raddle.lab.bench import BenchRequest, run_bench
 from raddle.lab.scenario.file import read_scenario
 from raddle.lab.scenario.run import run_scenario
+from raddle.lab.workloads.ranks import Scope
+from raddle.topology import load
 
 HEAD = (
     "raddle: 1\nname: trial\nfabric: pod.yaml\nrouting: pinned\ncongestion_control: none\ndetection: 50us\n"
@@ -17,6 +21,7 @@ POD = "raddle: 1\nname: pod\nfabric: {leaves: {count: 2}, spines: {count: 4}}\nh
 RING = "jobs:\n  train: {collective: all_reduce, algorithm: ring, size: 4M, placement: strided}\n"
 PAIR = "jobs:\n  train: {collective: send_recv, algorithm: direct, size: 4M, hosts: 'host[0,4]'}\n"
 STEPS = 2 * (8 - 1)
+SOON = "{notification: 0us, computation: 0us, push: 10us, hardware: 0us}"
 
 
 def measured(folder: Path, text: str, *of: str, pod: str = POD) -> dict[str, float | None]:
@@ -74,7 +79,7 @@ def test_the_first_messages_of_a_straggler_are_late_too(tmp_path: Path) -> None:
 
 
 def test_a_drain_by_the_controller_loses_nothing_and_empties_the_switch(tmp_path: Path) -> None:
-    drain = "controller: {push: 10us}\ntimeline: {what: drain, where: spine1, from: 50us}\n"
+    drain = f"controller: {SOON}\ntimeline: {{what: drain, where: spine1, from: 50us}}\n"
     found = measured(tmp_path, HEAD + RING + drain, "drops", "train.recovery", "train.jct_ratio")
     assert found["drops"] == 0
     assert found["train.jct_ratio"]
@@ -90,7 +95,7 @@ def test_a_cut_that_pins_lead_over_ends_when_the_controller_has_planned_anew(tmp
     alone = measured(tmp_path, "until: 5ms\n" + HEAD + RING + cut, "train.recovery")
     assert alone == {"train.recovery": None, "train.done": pytest.approx(alone["train.done"])}
     assert alone["train.done"] != 1.0
-    control = "controller: {hear: 100us, plan: 200us, push: 10us}\n"
+    control = "controller: {notification: 100us, computation: 200us, push: 10us, hardware: 5us}\n"
     found = measured(tmp_path, HEAD + RING + control + cut, "train.recovery", "drops")
     assert found["train.done"] == 1.0
     assert found["drops"]
@@ -125,13 +130,62 @@ def test_a_tenant_that_is_added_does_not_slow_the_one_that_is_there(tmp_path: Pa
     )
     ring = "collective: all_reduce, algorithm: ring, placement: strided"
     jobs = f"jobs:\n  a: {{{ring}, tenant: blue, size: 8M}}\n  b: {{{ring}, tenant: red, size: 2M}}\n"
-    added = "controller: {push: 10us}\ntimeline: {what: tenant, where: red, from: 50us}\n"
+    added = f"controller: {SOON}\ntimeline: {{what: tenant, where: red, from: 50us}}\n"
     found = measured(tmp_path, HEAD + jobs + added, "a.jct_ratio", "b.jct_ratio", "drops", pod=pod)
     assert found["a.jct_ratio"] == pytest.approx(1, abs=0.01)
     assert found["b.jct_ratio"] == pytest.approx(1, abs=0.01)
     late = (HEAD + jobs).replace("tenant: blue", "tenant: red")
     with pytest.raises(InputError, match="every job is of a tenant that is added later"):
         measured(tmp_path, late + added, "drops", pod=pod)
+
+
+def test_a_scenario_and_the_controller_option_have_the_same_controller(tmp_path: Path) -> None:
+    """Of a cut both make the same repair at the same instants, and the job ends at the same picosecond."""
+    (tmp_path / "pod.yaml").write_text(POD)
+    path = tmp_path / "scenario.yaml"
+    path.write_text(
+        HEAD.replace("pinned", "ecmp")
+        + "controller: {notification: 40us, computation: 30us, push: 20us, hardware: 10us}\n"
+        "seeds: 3\n" + RING + "timeline: {what: down, where: 'leaf0:spine1', from: 50us}\n"
+    )
+    result = run_scenario(read_scenario(path))
+    fabric = load(tmp_path / "pod.yaml")
+    options = RunOptions(
+        routing="ecmp", cc="none", seed=3, detection="50us", fail=["leaf0:spine1@50us"], controller=True,
+        controller_delay=["notification=40us", "computation=30us", "push=20us", "hardware=10us"],
+        fidelity="packet",
+    )  # fmt: skip
+    model = options.fabric_of(fabric)
+    request = BenchRequest(
+        "all_reduce", "ring", (4 << 20,), "ecmp", (Scope("strided", seed=3),), options.settings(model)
+    )
+    (row,) = run_bench(model, request).rows
+    assert result.repairs == row.repairs
+    assert result.jobs[0].times_ps == (row.time_ps,)
+    assert [(each.heard_ps, each.done_ps) for each in result.repairs] == [(140_000_000, 200_000_000)]
+
+
+def test_orders_alone_lead_around_dead_links_only_when_they_are_given(tmp_path: Path) -> None:
+    """The stages of an order: computation, a push for each round, hardware."""
+    (tmp_path / "pod.yaml").write_text(POD)
+    path = tmp_path / "scenario.yaml"
+    text = (
+        HEAD
+        + "controller: {repairs: false, notification: 1us, computation: 7us, push: 20us, hardware: 3us}\n"
+        + RING
+    )
+    cut = "timeline:\n  - {what: down, where: 'leaf0:spine1', from: 50us}\n"
+    path.write_text(text + "until: 5ms\n" + cut)
+    stuck = run_scenario(read_scenario(path))
+    assert (stuck.repairs, stuck.jobs[0].times_ps) == ((), (None,))
+    path.write_text(text + cut + "  - {what: replan, from: 300us}\n")
+    (order,) = run_scenario(read_scenario(path)).repairs
+    assert (order.told, order.lost) == (("replan",), ("leaf0:Ethernet40 - spine1:Ethernet0",))
+    assert order.heard_ps == 300_000_000
+    rounds, rest = divmod(order.done_ps - order.heard_ps - 10_000_000, 20_000_000)
+    assert rounds >= 1
+    assert rest == 0
+    assert order.routes > 0
 
 
 @pytest.mark.parametrize(
@@ -142,6 +196,7 @@ def test_a_tenant_that_is_added_does_not_slow_the_one_that_is_there(tmp_path: Pa
         ("what: down, where: spine1, from: 1ms, value: 3", "a cut has no value"),
         ("what: drain, where: spine9, from: 1ms", "'spine9' is no endpoint"),
         ("what: drain, where: spine1, from: 1ms, until: 1us", "it ends at '1us'"),
+        ("what: drain, where: leaf1, from: 1ms", "without leaf1 nothing reaches host4 and 3 more"),
         ("what: replan, where: spine1, from: 1ms", "'where' says nothing of a 'replan'"),
         ("what: replan, from: 1ms, until: 2ms", "'until' says nothing of a 'replan'"),
         ("what: tenant, where: red, from: 1ms", "the fabric has no tenant 'red'"),

@@ -13,10 +13,11 @@ import pytest
 from raddle.cli.run_options import RunOptions
 from raddle.controller.plan.make import make_plan
 from raddle.errors import InputError
+from raddle.lab.run.control import Control, ControllerDelays
+from raddle.lab.run.controller import check_controller
 from raddle.lab.run.drive import Outcome, drive
 from raddle.lab.run.faults import with_faults
-from raddle.lab.run.repair import check_controller
-from raddle.lab.run.settings import ControllerDelays, RunSettings
+from raddle.lab.run.settings import RunSettings
 from raddle.lab.switches.prepared import OWN_SWITCHES, PreparedSwitches, prepare_switches
 from raddle.lab.workloads.demand import demand_of
 from raddle.lab.workloads.flow_file import read_flows
@@ -28,7 +29,7 @@ from tests.fabrics import leaf_spine, pod_running
 MS = 10**9
 FABRIC = loads(leaf_spine(leaves=3, spines=2, per_leaf=2))
 DELAYS = ControllerDelays(notification_ps=2 * MS, computation_ps=3 * MS, push_ps=4 * MS, hardware_ps=5 * MS)
-SETTINGS = RunSettings(detection_ps=MS, controller=DELAYS)
+SETTINGS = RunSettings(detection_ps=MS, controller=Control(DELAYS))
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +72,7 @@ def test_flows_behind_a_dead_link_are_stuck_without_a_controller_and_end_with_on
 
 
 def test_each_stage_costs_what_it_is_said_to(work: Workload) -> None:
-    slower = replace(SETTINGS, controller=replace(DELAYS, hardware_ps=105 * MS))
+    slower = replace(SETTINGS, controller=Control(replace(DELAYS, hardware_ps=105 * MS)))
     outcome = run(work, slower, cut("100us"))
     assert outcome.repairs[0].done_ps == MS // 10 + 115 * MS
     assert int(outcome.run.messages().finish_ps.max()) > 115 * MS
@@ -136,4 +137,4 @@ def test_options_that_would_have_no_effect_are_refused(options: dict[str, Any], 
 
 def test_a_stage_may_take_no_time() -> None:
     options = RunOptions(fail=["leaf1:spine0@1us"], controller=True, controller_delay=["push=0ms"])
-    assert options.settings(FABRIC).controller == replace(ControllerDelays(), push_ps=0)
+    assert options.settings(FABRIC).controller == Control(replace(ControllerDelays(), push_ps=0))
