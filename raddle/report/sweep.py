@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from typing import Literal
 
 from raddle.report.plots import bars
 from raddle.units import format_time
@@ -14,15 +15,18 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Runs that have a value in common. Bandwidths in GB/s, of those that finished."""
+    """Runs that have a value in common, and the report's measure of those that finished.
+
+    `failed` are those that did not, or where something is not as a scenario expects.
+    """
 
     column: str
     value: str
     runs: int
     failed: int
-    mean_gbs: float | None
-    least_gbs: float | None
-    most_gbs: float | None
+    mean: float | None
+    least: float | None
+    most: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +51,19 @@ class Extreme:
 
     run_id: str
     what: str
-    busbw_gbs: float
+    busbw_gbs: float | None
     time_ps: int
 
 
 @dataclass(frozen=True, slots=True)
 class SweepReport:
-    """`failures` the costliest first; `best` and `worst` by bus bandwidth; `errors` with their numbers."""
+    """`failures` the costliest first; `best` and `worst` by the measure; `errors` with their numbers.
+
+    `measure` is bus bandwidth in GB/s, or of scenarios and workloads time in ms.
+    """
 
     name: str
+    measure: Literal["busbw (GB/s)", "time (ms)"]
     runs: int
     of_runs: int
     unfinished: int
@@ -82,9 +90,9 @@ def _lines(report: SweepReport) -> Iterator[str]:
     )
     if report.groups:
         head = f"{'':<20} {'':<24} {'runs':>6} {'failed':>6} {'mean':>9} {'least':>9} {'most':>9}"
-        yield f"{head}  busbw (GB/s)"
+        yield f"{head}  {report.measure}"
     for group in report.groups:
-        numbers = " ".join(_number(value) for value in (group.mean_gbs, group.least_gbs, group.most_gbs))
+        numbers = " ".join(_number(value) for value in (group.mean, group.least, group.most))
         yield f"{group.column:<20} {group.value:<24} {group.runs:>6} {group.failed:>6} {numbers}"
     if report.failures:
         yield f"{'failure':<52} {'runs':>6} {'failed':>6} {'mean':>9} {'worst':>9}  times as long"
@@ -95,7 +103,8 @@ def _lines(report: SweepReport) -> Iterator[str]:
         yield f"... and {len(report.failures) - _SHOWN} that cost no more"
     for word, runs in (("best", report.best), ("worst", report.worst)):
         for run in runs:
-            yield f"{word:<6} {run.busbw_gbs:>9.2f} GB/s {format_time(run.time_ps):>9}  {run.what}"
+            rate = "" if run.busbw_gbs is None else f"{run.busbw_gbs:>9.2f} GB/s "
+            yield f"{word:<6} {rate}{format_time(run.time_ps):>9}  {run.what}"
     for error, count in report.errors:
         yield f"{count} runs: {error}"
 
@@ -105,10 +114,10 @@ def _number(value: float | None) -> str:
 
 
 def sweep_plot(report: SweepReport, width: int) -> Iterator[str]:
-    """The mean bandwidth of each group as a bar."""
+    """The mean of each group as a bar."""
     for column in dict.fromkeys(group.column for group in report.groups):
-        rows = [(group.value, group.mean_gbs) for group in report.groups if group.column == column]
-        title = f"Mean bus bandwidth by {column.replace('_', ' ')}, GB/s"
+        rows = [(group.value, group.mean) for group in report.groups if group.column == column]
+        title = f"Mean {report.measure} by {column.replace('_', ' ')}"
         yield from bars(title, rows, lambda value: f"{value:.2f}", width)
 
 

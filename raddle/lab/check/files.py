@@ -58,6 +58,8 @@ def _kind_of(path: Path, is_named: bool) -> Found:
         return Found(path, "other")
     if "devices" in entries or ("fabric" in entries and isinstance(entries["fabric"][1], Mapping)):
         return Found(path, "fabric")
-    if "fabric" in entries:  # a sweep has a collective in place of jobs
-        return Found(path, "other" if "collective" in entries else "scenario")
+    if entries.keys() & {"collective", "scenario", "workload"}:  # a sweep
+        return Found(path, "other")
+    if "fabric" in entries:
+        return Found(path, "scenario")
     return Found(path, "workload" if "nodes" in entries or "jobs" in entries else "fabric")

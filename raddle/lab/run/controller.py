@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
+from typing import Literal
 
 from raddle.controller.plan.held import HeldPlan
 from raddle.controller.plan.make import make_plan
@@ -72,7 +73,7 @@ def planned_anew(desired: Desired, fabric: Fabric, drains: Iterable[Drain], dema
     """
     pins = desired.held.plan.pins
     bare = replace(fabric, routing=replace(fabric.routing, pins=pins.carrier)) if pins else fabric
-    routing = "pinned" if pins else "ecmp"
+    routing: Literal["ecmp", "pinned"] = "pinned" if pins else "ecmp"
     drained = with_drains(bare, drains)
     plan = make_plan(bare, routing, demand)
     if drained is not bare:

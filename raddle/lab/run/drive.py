@@ -13,6 +13,7 @@ from raddle import traffic
 from raddle.controller.plan.model import Plan
 from raddle.lab.run.fidelity import ENGINES, is_undisturbed
 from raddle.lab.run.periodic import fast_forward, find_pattern
+from raddle.lab.run.rates import Rates
 from raddle.lab.run.settings import RunSettings
 from raddle.lab.run.timeline import Timeline
 from raddle.lab.run.work import Work
@@ -69,6 +70,7 @@ class Outcome:
 
     Attributes:
         still_ps: int64, by queue pair: the longest that it stood still; None where nobody watched.
+        rates: what queue pairs had received when; None where nobody watched.
     """
 
     run: Run
@@ -76,6 +78,7 @@ class Outcome:
     is_interrupted: bool
     repairs: tuple[RepairRow, ...] = ()
     still_ps: NDArray[np.int64] | None = None
+    rates: Rates | None = None
 
 
 def set_up(
@@ -131,7 +134,7 @@ def drive(
     samples = tuple(timeline.series.samples()) if timeline.series else ()
     repairs = tuple(timeline.controller.rows) if timeline.controller else ()
     still_ps = timeline.standstill.longest_ps if timeline.standstill else None
-    return Outcome(run, samples, is_interrupted, repairs, still_ps)
+    return Outcome(run, samples, is_interrupted, repairs, still_ps, timeline.rates)
 
 
 def _forwarded(work: Work, progress: Callable[[Run, float], None]) -> Outcome | None:

@@ -56,6 +56,7 @@ def is_undisturbed(fabric: Fabric, states: Mapping[str, SwitchState], settings: 
         settings.faults,
         settings.controller and settings.controller.orders,
         settings.series_ps,
+        settings.watches_rates,
         settings.traced,
         settings.until_ps != NEVER,
     )

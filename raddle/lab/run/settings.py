@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from raddle.lab.run.control import Control
@@ -17,6 +17,10 @@ workload whose packets would take minutes flows. `fluid`: messages flow at max-m
 
 DETECTION_PS = 10**9
 """Assumption: 1 ms from the loss of light to a switch that no longer sends there."""
+
+
+def _unheard(piece: bytes) -> None:
+    """Takes a piece of a capture that nobody asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,7 @@ class RunSettings:
         traced: ports whose frames, both ways, are recorded.
         capture: takes the pieces of a pcapng file.
         until_ps: when the run ends, whatever has not ended then.
+        watches_rates: what queue pairs have received by when is kept.
         watches_progress: for how long messages stand still is kept, from the first fault or order on.
     """
 
@@ -45,9 +50,10 @@ class RunSettings:
     controller: Control | None = None
     series_ps: int = 0
     traced: tuple[PortRef, ...] = ()
-    capture: Callable[[bytes], object] = field(default=lambda piece: None)
+    capture: Callable[[bytes], object] = _unheard
     until_ps: int = NEVER
     watches_progress: bool = False
+    watches_rates: bool = False
 
 
 DEFAULT_SETTINGS = RunSettings()

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from raddle.controller.service.rendered import Rows
 from raddle.lab.run.controller import SimulatedController
 from raddle.lab.run.faults import Change, changes
+from raddle.lab.run.rates import Rates
 from raddle.lab.run.settings import RunSettings
 from raddle.lab.run.standstill import Standstill
 from raddle.lab.switches.prepared import PreparedSwitches
@@ -83,7 +84,8 @@ class Timeline:
         self.standstill = (
             Standstill(simulation, _instants(settings), qp) if settings.watches_progress else None
         )
-        self._looked: tuple[Looked, ...] = tuple(filter(None, (self.series, self.standstill)))
+        self.rates = Rates(simulation, int(qp.max(initial=-1)) + 1) if settings.watches_rates else None
+        self._looked: tuple[Looked, ...] = tuple(filter(None, (self.series, self.standstill, self.rates)))
 
     def run(self, progress: Callable[[float], None], after_call: Callable[[], None]) -> None:
         """Run to the end of the simulation, or until it is to end; nothing can be run after it."""

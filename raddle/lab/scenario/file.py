@@ -2,59 +2,73 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from raddle import traffic
+from raddle.controller.plan.backup import inner_links
 from raddle.errors import Diagnostic, InputError
-from raddle.lab.graph.assemble import assemble
-from raddle.lab.graph.file import read_workload
 from raddle.lab.run.control import Control, ControllerDelays, Order
 from raddle.lab.run.faults import Fault
 from raddle.lab.run.fidelity import check_fidelity
 from raddle.lab.run.settings import DETECTION_PS, Fidelity, RunSettings
 from raddle.lab.scenario.events import ControllerSpec, EventSpec, faults_with, is_order, orders_of
 from raddle.lab.scenario.expectation import Expectation, parse_expectation
-from raddle.lab.scenario.metrics import METRICS, RECOVERY
-from raddle.lab.scenario.work import ScenarioJob, Work
-from raddle.lab.workloads.collective import find_job
-from raddle.lab.workloads.demand import demand_of
+from raddle.lab.scenario.metrics import CONVERGENCE, LINK_JAIN, METRICS, RECOVERY
+from raddle.lab.scenario.work import CollectiveMaker, GraphMaker, Maker, ScenarioJob, StreamMaker, work_digest
 from raddle.lab.workloads.ranks import Scope
 from raddle.sim import NEVER
 from raddle.topology import find, load
 from raddle.topology.catalog import split_network
 from raddle.topology.model import Fabric
 from raddle.topology.rate_control import CongestionControl
-from raddle.topology.yaml.fields import Count, Duration, HostSet, Name, Position, Range, Text, Version
+from raddle.topology.yaml.fields import (
+    Count,
+    Duration,
+    HostSet,
+    Name,
+    Position,
+    Range,
+    Rate,
+    Text,
+    Version,
+)
+from raddle.topology.yaml.include import assemble
 from raddle.topology.yaml.json_schema import URI, cleaned
 from raddle.topology.yaml.reading import read_spec
 from raddle.topology.yaml.rules import refuse
 from raddle.topology.yaml.schema_devices import Spec, one_or_many
 from raddle.topology.yaml.source import Place, Source, parse, read_text, refuse_all
-from raddle.units import format_size, parse_message_bytes
+from raddle.units import parse_message_bytes
 
 _NOT_A_SCENARIO = ("not-a-scenario", "start with 'raddle: 1', then 'name:', 'fabric:', 'jobs:' and 'expect:'")
 
 T = TypeVar("T")
 
 
+_OF_COLLECTIVES = ("algorithm", "root", "placement", "tenant", "hosts", "ranks")
+_OF_STREAMS = ("from_", "to", "span", "both_ways")
+
+
 class JobSpec(Spec):
-    """A collective on some accelerators, once; or what a workload file says."""
+    """A collective on some accelerators, once; what a workload file says; or a steady stream of messages."""
 
     collective: Name | None = None
     """all_reduce, all_to_all, ... as of `raddle bench`."""
     workload: Text | None = None
     """In place of a collective: a file of `raddle workload`, looked for beside this one."""
+    stream: Rate | None = None
+    """In place of a collective: each accelerator of `from` sends to one of `to` at this rate."""
     algorithm: Name | None = None
     """The collective's algorithm (default: as `raddle bench`)."""
     size: Text | None = None
-    """Size of its buffers as nccl-tests takes it: 64M (powers of 1024)."""
+    """Size of its buffers, or of a stream's messages, as nccl-tests takes it: 64M (powers of 1024)."""
     start: Duration = 0
     """When it begins."""
     root: Position | None = None
@@ -67,20 +81,40 @@ class JobSpec(Spec):
     """Ranks are on these hosts alone."""
     ranks: Count | None = None
     """The first so many."""
+    from_: Annotated[HostSet | None, Field(alias="from")] = None
+    """Hosts that a stream comes from."""
+    to: HostSet | None = None
+    """Hosts that it goes to, as many."""
+    span: Annotated[Duration | None, Field(alias="for")] = None
+    """How long a stream lasts."""
+    both_ways: bool | None = None
+    """A stream goes back as well."""
 
     @model_validator(mode="after")
     def _is_one_thing(self) -> Self:
-        if (self.collective is None) == (self.workload is None):
-            raise refuse("missing-key", "one of 'collective' and 'workload' is needed", "give one")
-        if self.collective is not None and self.size is None:
+        kinds = [kind for kind in ("collective", "workload", "stream") if getattr(self, kind) is not None]
+        if len(kinds) != 1:
+            what = "one of 'collective', 'workload' and 'stream' is needed"
+            raise refuse("missing-key", what, "give one")
+        (kind,) = kinds
+        if kind != "workload" and self.size is None:
             raise refuse("missing-key", "'size' is missing", "write it as size: 64M")
-        if self.workload is not None:
-            for key in ("algorithm", "size", "root", "placement", "tenant", "hosts", "ranks"):
-                if getattr(self, key) is not None:
-                    raise refuse(
-                        "unused-key", f"'{key}' says nothing of a workload file", "say it in that file"
-                    )
+        if kind == "stream":
+            for key, example in (("from_", "from: host[0-3]"), ("to", "to: host[4-7]"), ("span", "for: 1ms")):
+                if getattr(self, key) is None:
+                    raise refuse("missing-key", f"'{_written(key)}' is missing", f"write it as {example}")
+        unused: tuple[str, ...] = () if kind == "stream" else _OF_STREAMS
+        unused += () if kind == "collective" else _OF_COLLECTIVES
+        for key in (*unused, *(("size",) if kind == "workload" else ())):
+            if getattr(self, key) is not None:
+                hint = "say it in that file" if kind == "workload" else "leave it out"
+                of = "workload file" if kind == "workload" else kind
+                raise refuse("unused-key", f"'{_written(key)}' says nothing of a {of}", hint)
         return self
+
+
+def _written(key: str) -> str:
+    return {"from_": "from", "span": "for"}.get(key, key)
 
 
 def _lone_text(value: Any) -> Any:
@@ -96,6 +130,8 @@ class ScenarioFile(Spec):
     """Of the scenario."""
     fabric: Text
     """Fabric file, looked for beside this one, or the name of a bundled example."""
+    fabric_variables: dict[Name, Text] = Field(default_factory=dict)
+    """Values of the fabric file's variables."""
     routing: Literal["ecmp", "pinned"] | None = None
     """Hash over all paths, or pin the jobs' flows (default: the fabric's)."""
     congestion_control: CongestionControl | None = None
@@ -131,7 +167,7 @@ class ScenarioFile(Spec):
 class Scenario:
     """What runs, what goes wrong meanwhile, and what is expected of it.
 
-    `settings` are those of a run with its first seed.
+    `settings` are those of a run with its first seed; `digest` tells it from others, fabric apart.
     """
 
     name: str
@@ -143,6 +179,7 @@ class Scenario:
     jobs: tuple[ScenarioJob, ...]
     expectations: tuple[Expectation, ...]
     checks: tuple[str, ...]
+    digest: str = ""
 
     @property
     def added(self) -> dict[str, int]:
@@ -154,15 +191,18 @@ class Scenario:
 _MAX_SEEDS = 1000
 
 
-def read_scenario(path: Path) -> Scenario:
+def read_scenario(path: Path, variables: Mapping[str, str] | None = None) -> Scenario:
     """Read a scenario file and its fabric.
+
+    Args:
+        variables: values that win over those of the file.
 
     Raises:
         InputError: everything that is wrong with it, by place.
     """
-    source = parse(read_text(path), str(path), _NOT_A_SCENARIO)
+    source = assemble(parse(read_text(path), str(path), _NOT_A_SCENARIO), variables or {})
     spec = read_spec(source, ScenarioFile)
-    reader = _Reader(source, _fabric(spec, source, path.parent))
+    reader = _Reader(source, spec, _fabric(spec, source, path.parent))
     jobs = tuple(filter(None, (reader.job(name, job) for name, job in spec.jobs.items())))
     if not spec.jobs:
         reader.problems.append(source.error("bad-scenario", "there is no job", ("jobs",), at_key=True))
@@ -181,6 +221,7 @@ def read_scenario(path: Path) -> Scenario:
         faults=faults,
         controller=controller,
         watches_progress=any(each.metric.name == RECOVERY for each in expectations),
+        watches_rates=any(each.metric.name == CONVERGENCE for each in expectations),
         detection_ps=spec.detection,
         until_ps=NEVER if spec.until is None else spec.until,
     )
@@ -198,19 +239,29 @@ def read_scenario(path: Path) -> Scenario:
         jobs=jobs,
         expectations=(*expectations, *_all_end(spec.jobs, expectations)),
         checks=spec.checks,
+        digest=reader.digest.hexdigest()[:16],
     )
 
 
 def scenario_schema() -> dict[str, Any]:
     """The JSON Schema of a scenario file, for editors."""
     schema = ScenarioFile.model_json_schema(mode="validation", by_alias=True)
-    return {**cleaned(schema, has_variables=False), "$schema": URI, "title": "raddle scenario"}
+    schema["properties"] |= {
+        "include": {
+            "type": ["string", "array"],
+            "items": {"type": "string"},
+            "description": "Files that this one builds on, by path from here; what this one says wins.",
+        },
+        "variables": {"type": "object", "description": "Values that `${name}` stands for."},
+    }
+    return {**cleaned(schema), "$schema": URI, "title": "raddle scenario"}
 
 
 def _fabric(spec: ScenarioFile, source: Source, folder: Path) -> Fabric:
     beside = folder / spec.fabric
     try:
-        fabric = load(beside if split_network(beside)[0].is_file() else find(spec.fabric))
+        file = beside if split_network(beside)[0].is_file() else find(spec.fabric)
+        fabric = load(file, spec.fabric_variables)
     except InputError as error:
         raise InputError(_placed(error, source, ("fabric",))) from None
     if spec.congestion_control is None:
@@ -232,6 +283,11 @@ def _beyond(
         check_fidelity(fabric, settings)
     except InputError as error:
         yield from _placed(error, source, ("fidelity",))
+    if not inner_links(fabric):
+        for each in expectations:
+            if each.metric.name == LINK_JAIN:
+                message = f"'{each.metric.name}' is of links between switches, and there are none"
+                yield Diagnostic("bad-expectation", message, each.span, "leave it out")
     for each in expectations if settings.fidelity == "fluid" else ():
         if each.metric.is_of_packets:
             message = f"'{each.metric.name}' is of packets, and messages that flow have none"
@@ -249,46 +305,46 @@ def _all_end(jobs: dict[str, JobSpec], expectations: tuple[Expectation, ...]) ->
 class _Reader:
     """Reads what speaks of the fabric, and keeps what is wrong."""
 
-    def __init__(self, source: Source, fabric: Fabric) -> None:
+    def __init__(self, source: Source, spec: ScenarioFile, fabric: Fabric) -> None:
         self.problems: list[Diagnostic] = []
         self.fabric = fabric
+        self.digest = hashlib.sha256(spec.model_dump_json().encode())
         self._source = source
 
     def job(self, name: str, spec: JobSpec) -> ScenarioJob | None:
         """A job, if it fits the fabric."""
         place = ("jobs", name)
-        make = self._graph(spec) if spec.workload else self._collective(spec, place)
+        make = self._maker(spec, place)
+        if make is None:
+            return None
         try:
-            if make:
-                make(1)
+            work = make(self.fabric, 1)
         except InputError as error:
             self.problems += _placed(error, self._source, place)
             return None
-        return ScenarioJob(name, spec.start, make, spec.tenant or "") if make else None
+        self.digest.update(work_digest(work))
+        return ScenarioJob(name, spec.start, make, spec.tenant or "")
 
-    def _collective(self, spec: JobSpec, place: Place) -> Callable[[int], Work] | None:
+    def _maker(self, spec: JobSpec, place: Place) -> Maker | None:
+        if spec.workload:
+            return GraphMaker(Path(self._source.file).parent / spec.workload)
         size_bytes = self._read("bad-size", lambda: parse_message_bytes(spec.size or ""), (*place, "size"))
         if size_bytes is None:
             return None
-
-        def make(seed: int) -> Work:
-            scope = Scope(spec.placement, spec.tenant, spec.hosts, spec.ranks, seed)
-            terms = traffic.Terms(root=spec.root)
-            job = find_job(self.fabric, spec.collective or "", spec.algorithm, scope, terms, (size_bytes,))
-            what = f"{job.collective.name} {job.chosen(size_bytes)[0]} of {format_size(size_bytes)}"
-            return Work(what, job.workload(size_bytes), job.demand, job, size_bytes)
-
-        return make
-
-    def _graph(self, spec: JobSpec) -> Callable[[int], Work]:
-        path = Path(self._source.file).parent / (spec.workload or "")
-
-        def make(seed: int) -> Work:
-            graph = read_workload(self.fabric, path, seed)
-            work = assemble(graph).workload
-            return Work(graph.name, work, lambda: demand_of(self.fabric, work.seats, work.schedule))
-
-        return make
+        if spec.stream is not None:
+            assert spec.from_
+            assert spec.to
+            assert spec.span is not None
+            if size_bytes == 0:
+                problem = self._source.error(
+                    "bad-size", "messages of a stream are not empty", (*place, "size")
+                )
+                self.problems.append(problem)
+                return None
+            both = bool(spec.both_ways)
+            return StreamMaker(spec.from_, spec.to, spec.stream, size_bytes, spec.span, both)
+        scope = Scope(spec.placement, spec.tenant, spec.hosts, spec.ranks)
+        return CollectiveMaker(spec.collective or "", spec.algorithm, size_bytes, spec.root, scope)
 
     def faults(self, spec: ScenarioFile) -> tuple[Fault, ...]:
         """What goes wrong."""

@@ -82,10 +82,9 @@ def _reference(expectation: Expectation, run: Measured, baseline: Mapping[str, f
 
 def _shown(expectation: Expectation, values: Sequence[float], runs: int) -> str:
     """The worst value, and of several the mean with its confidence."""
-    if len(values) < runs and expectation.metric.name.startswith("slowdown"):
-        return "did not end, or has no path of its own"
     if len(values) < runs:
-        return "did not end" if runs == 1 else f"did not end with {runs - len(values)} of {runs} seeds"
+        why = expectation.metric.without
+        return why if runs == 1 else f"{why}, with {runs - len(values)} of {runs} seeds"
     text = expectation.metric.unit.text
     worst = max(values) if expectation.metric.is_worst_high else min(values)
     if min(values) == max(values):

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from raddle.lab.expect.curve import point_of
 from raddle.lab.run.drive import Run
 from raddle.lab.run.link_use import link_names, links_in_use
+from raddle.lab.run.rates import Rates, jain
 from raddle.lab.scenario.units import COUNT, GBS, NUMBER, RATIO, SHARE, SIZE, TIME, Unit
 from raddle.lab.workloads.collective import CollectiveJob
 from raddle.sim import FLOW_STATUS
@@ -32,6 +34,7 @@ class View:
         line_gbs: payload rate of the job's slowest rank.
         alone_ps: how long the job takes alone and undisturbed; None where nothing asks for it.
         still_ps: int64, by the run's queue pairs, as in `Outcome`.
+        rates: what the run's queue pairs had received when; None where nothing asks for it.
     """
 
     run: Run
@@ -43,6 +46,7 @@ class View:
     line_gbs: float = 0.0
     alone_ps: int | None = None
     still_ps: NDArray[np.int64] | None = None
+    rates: Rates | None = None
 
     @cached_property
     def _is_done(self) -> NDArray[np.bool_]:
@@ -122,12 +126,56 @@ class View:
         return float(self.still_ps[self.run.sent.qp[self._parts]].max(initial=0))
 
     def jain(self) -> float | None:
-        """Jain's index of the messages' throughput: (sum x)^2 / (n sum x^2) (Jain, Chiu, Hawe, DEC-TR-301,
-        1984)."""
+        """Jain's index of the messages' throughput."""
         if self.fcts_ps is None or not len(self.fcts_ps):
             return None
         rate = self.run.workload.schedule.size_bytes[self.messages] / np.maximum(self.fcts_ps, 1)
-        return float(rate.sum() ** 2 / (len(rate) * (rate**2).sum())) if rate.any() else None
+        return float(jain(rate)) if rate.any() else None
+
+    def link_jain(self) -> float | None:
+        """Jain's index of what links between switches sent, both ways of each that is not down for good."""
+        simulation = self.run.simulation
+        switches = simulation.fabric.switch_by_name.keys()
+        inner = [
+            {link.a, link.b}
+            for link in simulation.fabric.links
+            if link.is_up and {link.a.device, link.b.device} <= switches
+        ]
+        ends = {end for link in inner for end in link}
+        sent = simulation.ports().tx_bytes.reshape(len(simulation.port_names), -1).sum(axis=1)
+        load = np.array([sent[at] for at, port in enumerate(simulation.port_names) if port in ends], float)
+        return float(jain(load)) if load.any() else None
+
+    def convergence_ps(self) -> float | None:
+        """How long until queue pairs share alike, and do so until the first of them ends."""
+        flows, parts = self.run.simulation.flows(), self._parts
+        if self.rates is None or not self._is_done.all():
+            return None
+        owner = self.run.sent.qp[parts]
+        own = np.unique(owner)
+        ends = np.zeros(int(own.max(initial=0)) + 1, np.int64)
+        np.maximum.at(ends, owner, flows.finish_ps[parts])
+        until_ps = int(ends[own].min(initial=np.iinfo(np.int64).max))
+        found = self.rates.converged_ps(own, int(flows.start_ps[parts].min(initial=0)), until_ps, EVEN)
+        return None if found is None else float(found)
+
+    def ideal_ratio(self) -> float | None:
+        """Its time against the closed form of `raddle expect`, without hash collisions and other jobs."""
+        if self.time_ps is None:
+            return None
+        assert self.job
+        return self.time_ps / (point_of(self.job, self.size_bytes).time_s() * 1e12)
+
+    def _of_queue_pairs(self, column: NDArray[np.uint64]) -> float:
+        return float(column[np.unique(self.run.sent.qp[self._parts])].sum())
+
+    def cnps(self) -> float:
+        """CNPs that its senders took."""
+        return self._of_queue_pairs(self.run.simulation.qps().cnps)
+
+    def sent_again(self) -> float:
+        """Packets that its senders sent again."""
+        return self._of_queue_pairs(self.run.simulation.qps().retransmitted)
 
     def drops(self) -> float:
         """Packets that switches dropped."""
@@ -170,6 +218,7 @@ class Metric:
         is_worst_high: the worst of several values is the highest.
         measure: its value; None where what did not end has none.
         is_of_packets: messages that flow do not have it.
+        without: what is said where a run has no value of it.
     """
 
     name: str
@@ -179,22 +228,40 @@ class Metric:
     says: str
     measure: Callable[[View], float | None]
     is_of_packets: bool = False
+    without: str = "did not end"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return metric_named, (self.name,)
+
+
+def metric_named(name: str) -> Metric:
+    """The metric of that name."""
+    return METRICS[name]
 
 
 def _shares(
-    name: str, unit: Unit, says: str, measure: Callable[[View, float], float | None]
+    name: str,
+    unit: Unit,
+    says: str,
+    measure: Callable[[View, float], float | None],
+    without: str = "did not end",
 ) -> tuple[Metric, ...]:
     def at(share: float) -> Callable[[View], float | None]:
         return lambda view: measure(view, share)
 
     words = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
     return tuple(
-        Metric(f"{name} {word}", "any", unit, True, f"{says}, {word}", at(share))
+        Metric(f"{name} {word}", "any", unit, True, f"{says}, {word}", at(share), without=without)
         for word, share in words.items()
     )
 
 
 JCT_RATIO = "jct_ratio"
+LINK_JAIN = "link_jain"
+CONVERGENCE = "convergence"
+EVEN = 0.95
+"""Jain's index from which on rates count as even."""
+NO_PATH = "did not end, or has no path of its own"
 RECOVERY = "recovery"
 
 METRICS: dict[str, Metric] = {
@@ -204,11 +271,18 @@ METRICS: dict[str, Metric] = {
         Metric("algbw", "collective", GBS, False, "algorithm bandwidth", lambda view: view.bandwidth_gbs(0)),
         Metric("wrong", "collective", COUNT, True, "elements that are not what is promised", View.wrong),
         Metric(JCT_RATIO, "job", RATIO, True, "time against alone and undisturbed", View.jct_ratio),
+        Metric("ideal_ratio", "collective", RATIO, True, "time against the closed form", View.ideal_ratio),
         Metric("time", "any", TIME, True, "from its start to its last byte", lambda view: view.time_ps),
         Metric("done", "any", SHARE, False, "messages that ended, of all", lambda view: view.done_share),
         *_shares("fct", TIME, "message completion time", View.fct_ps),
-        *_shares("slowdown", RATIO, "message time against an idle fabric", View.slowdown),
+        *_shares("slowdown", RATIO, "message time against an idle fabric", View.slowdown, NO_PATH),
         Metric("jain", "any", NUMBER, False, "Jain's index of the messages' throughput", View.jain),
+        Metric(LINK_JAIN, "run", NUMBER, False, "Jain's index of links between switches", View.link_jain,
+               without="nothing went over links between switches"),
+        Metric(CONVERGENCE, "any", TIME, True, "until queue pairs share alike", View.convergence_ps, True,
+               without=f"Jain's index was below {EVEN} at the end"),
+        Metric("cnps", "any", COUNT, True, "CNPs that senders took", View.cnps, True),
+        Metric("sent_again", "any", COUNT, True, "packets sent again", View.sent_again, True),
         Metric(RECOVERY, "any", TIME, True, "longest standstill of a message", View.recovery_ps, True),
         Metric("drops", "run", COUNT, True, "packets dropped", View.drops, True),
         Metric("pfc_pauses", "run", COUNT, True, "pause frames that took effect", View.pauses, True),

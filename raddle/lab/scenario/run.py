@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from raddle.controller.plan.make import make_plan
+from raddle.controller.plan.model import Plan
 from raddle.lab.run.bench_result import line_rate_gbs
 from raddle.lab.run.drive import Outcome, drive
 from raddle.lab.run.effort import TimeLeft, Told
@@ -26,7 +27,10 @@ from raddle.lab.switches.prepared import OWN_SWITCHES, PreparedSwitches, prepare
 from raddle.lab.workloads.joined import joined
 from raddle.report.scenario import JobTimes, ScenarioResult
 from raddle.sim import NEVER
+from raddle.topology.model import Fabric
 from raddle.workload import Demand, Workload
+
+Prepare = Callable[[Fabric, Plan], PreparedSwitches]
 
 Baseline = Mapping[str, float]
 """What an earlier run measured: `train.busbw` -> its mean."""
@@ -38,12 +42,14 @@ def run_scenario(
     threads: int = 1,
     watch: Watch = QUIET,
     series_ps: int = 0,
+    prepare: Prepare | None = None,
 ) -> ScenarioResult:
     """Plan, program switches, run with each seed, and judge.
 
     Args:
         baseline: what relative expectations compare with.
         series_ps: how often the first seed's run is sampled; 0: not at all.
+        prepare: has switches for a plan; None: starts and programs them, and reads them back.
 
     Raises:
         InputError: jobs do not fit the fabric, or `no-baseline`.
@@ -53,7 +59,7 @@ def run_scenario(
     began_s = time.monotonic()
     measured: list[Measured] = []
     first: Outcome | None = None
-    for switches, works, seed in _prepared(scenario, watch):
+    for switches, works, seed in _prepared(scenario, watch, prepare):
         control = controlled(scenario, works)
         settings = replace(
             scenario.settings,
@@ -93,14 +99,21 @@ def run_scenario(
     return replace(result, checks=run_checks(scenario.checks, scenario.file, result))
 
 
-def _prepared(scenario: Scenario, watch: Watch) -> Iterator[tuple[PreparedSwitches, tuple[Work, ...], int]]:
+def _prepared(
+    scenario: Scenario, watch: Watch, prepare: Prepare | None
+) -> Iterator[tuple[PreparedSwitches, tuple[Work, ...], int]]:
     """The jobs of each seed, on switches that are programmed for them."""
     plan, switches = None, None
     for seed in scenario.seeds:
-        works = tuple(job.make(seed) for job in scenario.jobs)
+        works = tuple(job.make(scenario.fabric, seed) for job in scenario.jobs)
         new = make_plan(scenario.fabric, scenario.routing, demand_of(scenario, works))
         if switches is None or new != plan:
-            plan, switches = new, prepare_switches(scenario.fabric, new, OWN_SWITCHES, watch.tell)
+            plan = new
+            switches = (
+                prepare(scenario.fabric, new)
+                if prepare
+                else prepare_switches(scenario.fabric, new, OWN_SWITCHES, watch.tell)
+            )
         yield switches, works, seed
 
 
@@ -128,8 +141,8 @@ def _measure(
     outcome: Outcome,
     watch: Watch,
 ) -> Measured:
-    run, still_ps = outcome.run, outcome.still_ps
-    views = {"": View(run, slice(0, run.workload.schedule.flows), still_ps=still_ps)}
+    run, still_ps, rates = outcome.run, outcome.still_ps, outcome.rates
+    views = {"": View(run, slice(0, run.workload.schedule.flows), still_ps=still_ps, rates=rates)}
     first = 0
     for job, work, start_ps in zip(scenario.jobs, works, starts_ps, strict=True):
         own = slice(first, first + work.workload.schedule.flows)
@@ -138,6 +151,7 @@ def _measure(
             run, own, start_ps, work.collective, work.workload.schedule, work.size_bytes,
             line_gbs=line_rate_gbs(scenario.fabric, work.workload.seats),
             alone_ps=_alone_ps(scenario, switches, job, work, run.settings, watch), still_ps=still_ps,
+            rates=rates,
         )  # fmt: skip
     return Measured(
         values={each.measured: each.metric.measure(views[each.job]) for each in scenario.expectations},
@@ -160,7 +174,13 @@ def _alone_ps(
         return None
     control = alone_control(scenario, job, work)
     undisturbed = replace(
-        settings, faults=(), until_ps=NEVER, series_ps=0, controller=control, watches_progress=False
+        settings,
+        faults=(),
+        until_ps=NEVER,
+        series_ps=0,
+        controller=control,
+        watches_progress=False,
+        watches_rates=False,
     )
     run = _driven(switches, work.workload, undisturbed, watch, f"{job.name} alone", None).run
     return View(run, slice(0, work.workload.schedule.flows)).time_ps

@@ -22,13 +22,13 @@ def run_sweep(sweep: Sweep, path: Path, jobs: int, ray: str | None, progress: Pr
     Raises:
         InputError: those of `opened`, `local_rows` and `ray_rows`.
     """
-    fabrics = {variables: fabric for variables, (fabric, _) in sweep.fabrics.items()}
+    subjects = {variables: subject for variables, (subject, _) in sweep.subjects.items()}
     with opened(path, sweep) as store:
         finished = store.finished()
         left = {number: spec for number, spec in sweep.runs.items() if number not in finished}
         done = len(finished)
         progress(done, len(sweep.runs))
-        for rows in ray_rows(fabrics, left, ray) if ray else local_rows(fabrics, left, jobs):
+        for rows in ray_rows(subjects, left, ray) if ray else local_rows(subjects, left, jobs):
             store.add(rows)
             done += len(rows)
             progress(done, len(sweep.runs))

@@ -7,9 +7,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from raddle.lab.scenario.file import Scenario
 from raddle.topology.model import Fabric
 
 Variables = tuple[tuple[str, str], ...]
+
+Subject = Fabric | Scenario
+"""What runs run: a collective on a fabric, or a scenario."""
 
 NO_FAILURE = "none"
 
@@ -22,6 +26,8 @@ class RunSpec:
         fabric: its name; variables: values of its file's, by name, as written.
         algorithm: None is the usual one.
         failure: what is down, in words; `down` its links by number.
+        of: the scenario or workload that runs, by name, in place of a collective; empty where one does. Then
+            `collective` and `placement` are empty, `size_bytes` and `qps` are 0.
     """
 
     fabric: str
@@ -37,6 +43,7 @@ class RunSpec:
     failure: str
     seed: int
     down: tuple[int, ...] = ()
+    of: str = ""
 
     def run_id(self, digest: str) -> str:
         """What tells it from every other: 16 hexadecimal digits over all of it and the fabric's digest."""
@@ -49,7 +56,11 @@ class Row:
     """What came of a run; None where it did not finish, or has no packets.
 
     Attributes:
-        ranks: those that a NIC still connects.
+        of: as in `RunSpec`.
+        ranks: those that a NIC still connects; of a scenario, those of all jobs.
+        measured: what a scenario expects something of, and the times of jobs in ps, by name: a JSON object.
+            Empty for a collective.
+        not_held: expectations that do not hold; None for a collective.
         error: why it could not run; empty where it did.
         cpu_s, wall_s: of the process that ran it; they differ from run to run.
     """
@@ -76,6 +87,9 @@ class Row:
     drops: int | None
     pfc_pauses: int | None
     ecn_marks: int | None
+    of: str
+    measured: str
+    not_held: int | None
     error: str
     cpu_s: float
     wall_s: float
@@ -90,13 +104,14 @@ class Sweep:
     """A campaign.
 
     Attributes:
-        fabrics: by the values of their variables, with the digest of each.
+        subjects: what runs, by the values of variables, with the digest of each: a fabric, for a collective
+            on it, or a scenario.
         runs: in the order in which they are started; by their numbers.
     """
 
     name: str
     file: str
-    fabrics: Mapping[Variables, tuple[Fabric, str]]
+    subjects: Mapping[Variables, tuple[Subject, str]]
     runs: Mapping[str, RunSpec]
 
     @property

@@ -21,27 +21,37 @@ _EXTREMES = 3
 
 def summary_of(about: About, rows: Sequence[Row]) -> SweepReport:
     """Groups by everything that differs, the cost of failures, the best and the worst runs."""
-    ended = sorted((row for row in rows if row.busbw_gbs is not None), key=lambda row: row.busbw_gbs or 0.0)
+    ended = sorted((row for row in rows if row.time_ps is not None), key=_badness)
     varied = [column for column in _keys(rows) if len({_value(row, column) for row in rows}) > 1]
 
     def extreme(row: Row) -> Extreme:
         values = [(column, _text(column, _value(row, column))) for column in varied]
         if row.failure != NO_FAILURE:
             values.append(("failure", row.failure))
-        return Extreme(row.run_id, in_words(values) or row.run_id, row.busbw_gbs or 0.0, row.time_ps or 0)
+        return Extreme(row.run_id, in_words(values) or row.run_id, row.busbw_gbs, row.time_ps or 0)
 
     return SweepReport(
         name=about.name,
+        measure="busbw (GB/s)" if any(row.busbw_gbs is not None for row in rows) else "time (ms)",
         runs=len(rows),
         of_runs=about.runs,
         unfinished=len(rows) - len(ended),
         cpu_s=round(sum(row.cpu_s for row in rows), 3),
         groups=tuple(group for column in varied if column != "seed" for group in _groups(rows, column)),
         failures=tuple(_costs(rows)),
-        best=tuple(extreme(row) for row in reversed(ended[-_EXTREMES:])),
-        worst=tuple(extreme(row) for row in ended[:_EXTREMES]),
+        best=tuple(extreme(row) for row in ended[:_EXTREMES]),
+        worst=tuple(extreme(row) for row in reversed(ended[-_EXTREMES:])),
         errors=tuple(sorted(Counter(row.error for row in rows if row.error).items())),
     )
+
+
+def _badness(row: Row) -> float:
+    return (row.time_ps or 0) if row.busbw_gbs is None else -row.busbw_gbs
+
+
+def _measure(row: Row) -> float | None:
+    """Bus bandwidth; of what has none, its time in ms."""
+    return row.time_ps / 1e9 if row.of and row.time_ps is not None else row.busbw_gbs
 
 
 def _keys(rows: Sequence[Row]) -> Iterator[str]:
@@ -63,9 +73,10 @@ def _groups(rows: Sequence[Row], column: str) -> Iterator[Group]:
     values = list(dict.fromkeys(_value(row, column) for row in rows))
     for value in sorted(values, key=lambda each: (isinstance(each, str), each)):
         own = [row for row in rows if _value(row, column) == value]
-        found = [row.busbw_gbs for row in own if row.busbw_gbs is not None]
+        found = [each for each in map(_measure, own) if each is not None]
+        failed = sum(row.time_ps is None or bool(row.not_held) for row in own)
         yield Group(
-            column, _text(column, value), len(own), len(own) - len(found),
+            column, _text(column, value), len(own), failed,
             *((round(fmean(found), 6), min(found), max(found)) if found else (None, None, None)),
         )  # fmt: skip
 

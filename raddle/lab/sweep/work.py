@@ -15,8 +15,11 @@ from raddle.lab.planned_states import planned_state
 from raddle.lab.run.drive import drive
 from raddle.lab.run.settings import RunSettings
 from raddle.lab.run.size_row import size_rows
-from raddle.lab.sweep.model import Row, RunSpec
+from raddle.lab.scenario.file import Scenario
+from raddle.lab.scenario.run import run_scenario
+from raddle.lab.sweep.model import Row, RunSpec, Subject
 from raddle.lab.switches.prepared import PreparedSwitches
+from raddle.lab.switches.programmed import planned_switch
 from raddle.lab.workloads.collective import CollectiveJob, find_job
 from raddle.lab.workloads.connections import with_qps
 from raddle.lab.workloads.ranks import Scope
@@ -24,20 +27,24 @@ from raddle.topology.model import Fabric
 from raddle.traffic import USUAL
 
 
-def run_one(fabric: Fabric, run_id: str, spec: RunSpec) -> Row:
-    """Run it on the fabric of its variables, whose controller has planned anew for what is down.
+def run_one(subject: Subject, run_id: str, spec: RunSpec) -> Row:
+    """Run it as its variables say, on a fabric whose controller has planned anew for what is down.
 
     Switches forward as the plan says; it is not pushed to simulated ones and read back.
     """
     began_s, cpu_s = time.perf_counter(), time.process_time()
     measured: dict[str, Any] = dict.fromkeys(
-        ("time_ps", "algbw_gbs", "busbw_gbs", "wrong", "drops", "pfc_pauses", "ecn_marks")
+        ("time_ps", "algbw_gbs", "busbw_gbs", "wrong", "drops", "pfc_pauses", "ecn_marks", "not_held")
     )
-    error, ranks, algorithm = "", 0, spec.algorithm or "usual"
+    measured |= {"ranks": 0, "algorithm": "" if spec.of else spec.algorithm or "usual", "measured": ""}
+    error = ""
     try:
-        job = _job(_as_it_is(fabric, spec), spec)
-        ranks, algorithm = job.ranks, job.chosen(spec.size_bytes)[0]
-        measured = _measured(job, spec)
+        if isinstance(subject, Scenario):
+            measured |= _judged(subject, spec)
+        else:
+            job = _job(_as_it_is(subject, spec), spec)
+            measured |= {"ranks": job.ranks, "algorithm": job.chosen(spec.size_bytes)[0]}
+            measured |= _measured(job, spec)
     except InputError as problem:
         error = "; ".join(f"{each.code}: {each.message}" for each in problem.diagnostics)
     return Row(
@@ -47,7 +54,6 @@ def run_one(fabric: Fabric, run_id: str, spec: RunSpec) -> Row:
         routing=spec.routing,
         congestion_control=spec.congestion_control,
         collective=spec.collective,
-        algorithm=algorithm,
         size_bytes=spec.size_bytes,
         placement=spec.placement,
         qps=spec.qps,
@@ -55,7 +61,7 @@ def run_one(fabric: Fabric, run_id: str, spec: RunSpec) -> Row:
         failure=spec.failure,
         failed_links=len(spec.down),
         seed=spec.seed,
-        ranks=ranks,
+        of=spec.of,
         **measured,
         error=error,
         cpu_s=round(time.process_time() - cpu_s, 4),
@@ -95,6 +101,28 @@ def _measured(job: CollectiveJob, spec: RunSpec) -> dict[str, Any]:
     }
 
 
+def _judged(scenario: Scenario, spec: RunSpec) -> dict[str, Any]:
+    """What a scenario comes to; commands that look at its result do not run."""
+    fabric = _as_it_is(scenario.fabric, spec)
+    settings = replace(scenario.settings, seed=spec.seed, fidelity=cast(Any, spec.fidelity))
+    result = run_scenario(
+        replace(
+            scenario, fabric=fabric, routing=cast(Any, spec.routing), seeds=(spec.seed,), settings=settings,
+            checks=(),
+        ),
+        prepare=_prepared,
+    )  # fmt: skip
+    times = {f"{job.name}.time": job.times_ps[0] for job in result.jobs}
+    found = times | {each.measured: each.values[0] for each in result.verdicts}
+    return {
+        "ranks": sum(job.ranks for job in result.jobs),
+        "time_ps": None if None in times.values() else max(cast(list[int], list(times.values()))),
+        "measured": json.dumps(found, sort_keys=True),
+        "not_held": sum(not each.holds for each in result.verdicts),
+    }
+
+
 def _prepared(fabric: Fabric, plan: Plan) -> PreparedSwitches:
     states = {switch.name: planned_state(fabric, plan, switch.name) for switch in plan.switches}
-    return PreparedSwitches(fabric, {}, states, plan)
+    reported = {switch.name: planned_switch(switch) for switch in plan.switches if switch.nos == "sonic"}
+    return PreparedSwitches(fabric, reported, states, plan)

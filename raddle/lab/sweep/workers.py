@@ -12,9 +12,8 @@ from multiprocessing import get_context
 from typing import Any
 
 from raddle.errors import InputError
-from raddle.lab.sweep.model import Row, RunSpec, Variables
+from raddle.lab.sweep.model import Row, RunSpec, Subject, Variables
 from raddle.lab.sweep.work import run_one
-from raddle.topology.model import Fabric
 
 _TRIES = 4
 """How often a run is tried whose worker dies."""
@@ -24,21 +23,21 @@ _ANSWER_S = 5.0
 _AHEAD = 4
 """Runs that wait for each worker, so that none is idle."""
 
-_fabrics: Mapping[Variables, Fabric] = {}
+_subjects: Mapping[Variables, Subject] = {}
 
 
-def _remember(fabrics: Mapping[Variables, Fabric]) -> None:
-    global _fabrics
-    _fabrics = fabrics
+def _remember(subjects: Mapping[Variables, Subject]) -> None:
+    global _subjects
+    _subjects = subjects
     os.environ["OMP_NUM_THREADS"] = "1"
 
 
 def _run(run_id: str, spec: RunSpec) -> Row:
-    return run_one(_fabrics[spec.variables], run_id, spec)
+    return run_one(_subjects[spec.variables], run_id, spec)
 
 
 def local_rows(
-    fabrics: Mapping[Variables, Fabric], runs: Mapping[str, RunSpec], jobs: int
+    subjects: Mapping[Variables, Subject], runs: Mapping[str, RunSpec], jobs: int
 ) -> Iterator[list[Row]]:
     """Rows as they come, of so many processes. Those that die are started again.
 
@@ -48,7 +47,7 @@ def local_rows(
     left, tries = dict(runs), dict.fromkeys(runs, 0)
     while left:
         try:
-            for rows in _pool_rows(fabrics, left, jobs, tries):
+            for rows in _pool_rows(subjects, left, jobs, tries):
                 for row in rows:
                     del left[row.run_id]
                 yield rows
@@ -62,9 +61,9 @@ def local_rows(
 
 
 def _pool_rows(
-    fabrics: Mapping[Variables, Fabric], runs: Mapping[str, RunSpec], jobs: int, tries: dict[str, int]
+    subjects: Mapping[Variables, Subject], runs: Mapping[str, RunSpec], jobs: int, tries: dict[str, int]
 ) -> Iterator[list[Row]]:
-    with ProcessPoolExecutor(jobs, get_context("spawn"), _remember, (fabrics,)) as pool:
+    with ProcessPoolExecutor(jobs, get_context("spawn"), _remember, (subjects,)) as pool:
         pending: set[Future[Row]] = set()
         waiting = iter(list(runs.items()))
         try:
@@ -81,7 +80,7 @@ def _pool_rows(
 
 
 def ray_rows(
-    fabrics: Mapping[Variables, Fabric], runs: Mapping[str, RunSpec], address: str
+    subjects: Mapping[Variables, Subject], runs: Mapping[str, RunSpec], address: str
 ) -> Iterator[list[Row]]:
     """Rows as they come, of the workers of a Ray cluster, which repeats what dead ones have not finished.
 
@@ -91,7 +90,7 @@ def ray_rows(
     ray = _connected(address)
     try:
         task = ray.remote(max_retries=_TRIES, num_cpus=1)(run_one)
-        held = {variables: ray.put(fabric) for variables, fabric in fabrics.items()}
+        held = {variables: ray.put(subject) for variables, subject in subjects.items()}
         most = max(2, round(ray.cluster_resources().get("CPU", 1))) * _AHEAD
         waiting = iter(runs.items())
         pending: list[Any] = []

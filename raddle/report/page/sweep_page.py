@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from raddle.report.page.model import Axis, Figure, Page, bars, table
-from raddle.report.sweep import SweepReport
+from raddle.report.sweep import Extreme, SweepReport
+from raddle.units import format_time
 
 _FAILURES = 30
 """Failures that have a bar, the costliest; the table has all."""
 
 
 def sweep_page(report: SweepReport) -> Page:
-    """Of a campaign: bandwidth by everything that was varied, and what failures cost."""
+    """Of a campaign: its measure by everything that was varied, and what failures cost."""
     best = report.best[0] if report.best else None
     left = report.of_runs - report.runs
     verdict = f"{report.runs} of {report.of_runs} runs are done, {report.unfinished} of them without an end"
@@ -24,33 +25,37 @@ def sweep_page(report: SweepReport) -> Page:
         findings=tuple(f"{count} runs: {error}" for error, count in report.errors),
         facts=(
             ("CPU time", f"{report.cpu_s:.1f} s"),
-            *([("best", f"{best.busbw_gbs:.2f} GB/s: {best.what}")] if best else []),
+            *([("best", f"{_value(best)}: {best.what}")] if best else []),
         ),
         figures=tuple(_figures(report)),
     )
 
 
+def _value(run: Extreme) -> str:
+    return format_time(run.time_ps) if run.busbw_gbs is None else f"{run.busbw_gbs:.2f} GB/s"
+
+
 def _figures(report: SweepReport) -> Iterator[Figure]:
+    name, unit = ("time", "ms") if report.measure == "time (ms)" else ("bus bandwidth", "GB/s")
     for column in dict.fromkeys(group.column for group in report.groups):
         groups = [group for group in report.groups if group.column == column]
         yield bars(
-            f"Bus bandwidth by {column.replace('_', ' ')}",
+            f"{name.capitalize()} by {column.replace('_', ' ')}",
             "The mean of all runs that ended, whatever else they had; runs that did not end are not in it.",
-            Axis("bus bandwidth", "GB/s"),
-            [(group.value, group.mean_gbs) for group in groups if group.mean_gbs is not None],
+            Axis(name, unit),
+            [(group.value, group.mean) for group in groups if group.mean is not None],
         )
     if report.groups:
         yield table(
             "Groups",
             "Runs that have a value in common.",
             [
-                Axis("of"), Axis("value"), Axis("runs"), Axis("did not end"), Axis("mean", "GB/s"),
-                Axis("least", "GB/s"), Axis("most", "GB/s"),
+                Axis("of"), Axis("value"), Axis("runs"), Axis("failed"), Axis("mean", unit),
+                Axis("least", unit), Axis("most", unit),
             ],
             [
                 [
-                    each.column, each.value, each.runs, each.failed, each.mean_gbs, each.least_gbs,
-                    each.most_gbs,
+                    each.column, each.value, each.runs, each.failed, each.mean, each.least, each.most,
                 ]
                 for each in report.groups
             ],

@@ -7,16 +7,30 @@ from pathlib import Path
 from raddle.lab.check.files import find_files
 from raddle.lab.scenario.file import read_scenario
 from raddle.lab.sweep.file import read_sweep
+from raddle.topology import load
 
 FOLDER = Path(__file__).parents[3] / "scenarios"
 
 
-def test_every_file_is_a_fabric_a_scenario_or_a_sweep() -> None:
+def test_every_file_is_a_fabric_a_scenario_a_workload_or_a_sweep() -> None:
     kinds = {each.path.name: each.kind for each in find_files([FOLDER])}
-    assert kinds.pop("leaf.yaml") == "fabric"
+    sweeps = 0
     for name, kind in kinds.items():
         if kind == "scenario":
             assert read_scenario(FOLDER / name).expectations
+        elif kind == "fabric":
+            assert load(FOLDER / name).endpoints
+        elif kind == "other":
+            assert read_sweep(FOLDER / name).runs
+            sweeps += 1
         else:
-            assert kind == "other"
-            assert read_sweep(FOLDER / name)
+            assert kind == "workload"  # read by the scenario that names it
+    assert sweeps == 6
+
+
+def test_incast_and_sharing_reach_the_senders_that_the_draft_asks_for() -> None:
+    incast = read_sweep(FOLDER / "ietf-incast.yaml")
+    assert sorted(len(each.endpoints) - 1 for each, _ in incast.subjects.values()) == [2, 4, 8, 16, 32, 64]
+    sharing = read_sweep(FOLDER / "ietf-sharing-matrix.yaml")
+    ranks = [each.jobs[0].make(each.fabric, 1).workload.seats.ranks for each, _ in sharing.subjects.values()]
+    assert [count - 1 for count in ranks] == [4, 8, 16, 32, 64, 128, 256]

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Literal, cast
 
@@ -19,10 +19,13 @@ from raddle.cli.main import app
 from raddle.errors import InputError
 from raddle.lab.bench import BenchRequest, run_bench
 from raddle.lab.run.settings import RunSettings
+from raddle.lab.scenario.file import read_scenario
+from raddle.lab.scenario.run import run_scenario
 from raddle.lab.sweep.campaign import run_sweep
 from raddle.lab.sweep.file import read_sweep
 from raddle.lab.sweep.model import TIMING, RunSpec
 from raddle.lab.sweep.store import opened
+from raddle.lab.sweep.summary import summary_of
 from raddle.lab.sweep.work import run_one
 from raddle.lab.sweep.workers import local_rows
 from raddle.lab.workloads.ranks import Scope
@@ -75,7 +78,8 @@ def test_a_change_of_the_fabric_file_makes_other_runs(tmp_path: Path) -> None:
 def test_a_run_is_the_benchmark_of_its_settings(tmp_path: Path) -> None:
     sweep = read_sweep(write_campaign(tmp_path))
     for number, spec in sweep.runs.items():
-        fabric = sweep.fabrics[spec.variables][0]
+        fabric = sweep.subjects[spec.variables][0]
+        assert isinstance(fabric, Fabric)
         settings = RunSettings(seed=1, fidelity="fluid")
         routing: Literal["ecmp", "pinned"] = "pinned" if spec.routing == "pinned" else "ecmp"
         request = BenchRequest("all_reduce", None, (65536,), routing, (Scope("strided"),), settings)
@@ -86,7 +90,7 @@ def test_what_cannot_run_is_a_row_with_the_reason(tmp_path: Path) -> None:
     sweep = read_sweep(write_campaign(tmp_path))
     (number, spec), *_ = sweep.runs.items()
     alone = RunSpec(**{**asdict(spec), "collective": "all_gather", "algorithm": "nvls"})
-    row = run_one(sweep.fabrics[spec.variables][0], number, alone)
+    row = run_one(sweep.subjects[spec.variables][0], number, alone)
     assert row.time_ps is None
     assert row.error.startswith("bad-algorithm: all_gather nvls is not for these ranks")
 
@@ -136,6 +140,83 @@ def test_a_campaign_that_is_killed_goes_on_without_loss_or_repeat(tmp_path: Path
     assert set(after) == set(sweep.runs)
     assert {number: after[number] for number in before} == before  # cpu_s too: they did not run again
     assert TIMING[0] in asdict(next(iter(before.values())))
+
+
+SCENARIO = (
+    "raddle: 1\nname: ring\nvariables: {size: 64K}\nfabric: pod.yaml\nrouting: ecmp\nfidelity: fluid\n"
+    "jobs: {train: {collective: all_reduce, size: '${size}', placement: strided}}\n"
+    "expect: [train.time <= 20us]\n"
+)
+STEP = "raddle: 1\nname: step\nnodes: {sum: {collective: all_reduce, size: 64K}}\n"
+
+
+def test_scenarios_run_with_their_variables_failures_and_seeds(tmp_path: Path) -> None:
+    write_campaign(tmp_path)
+    (tmp_path / "ring.yaml").write_text(SCENARIO)
+    file = tmp_path / "rings.yaml"
+    file.write_text(
+        "raddle: 1\nname: rings\nscenario: ring.yaml\nvariables: {size: [64K, 1M]}\n"
+        "failures: [none, 1 pairs]\nseeds: 1-2\n"
+    )
+    sweep = read_sweep(file)
+    assert len(sweep.runs) == 8
+    run_sweep(sweep, tmp_path / "rings.duckdb", 2, None, lambda done, total: None)
+    with opened(tmp_path / "rings.duckdb") as store:
+        rows = store.rows()
+        report = summary_of(store.about(), rows)
+    assert {row.of for row in rows} == {"ring"}
+    whole = [row for row in rows if row.failure == "none" and row.seed == 2]
+    for row in whole:
+        variables = json.loads(row.variables)
+        alone = run_scenario(replace(read_scenario(tmp_path / "ring.yaml", variables), seeds=(2,)))
+        assert json.loads(row.measured)["train.time"] == row.time_ps == alone.jobs[0].times_ps[0]
+        assert row.not_held == (variables["size"] == "1M")  # 64K takes less than 20 us
+    assert report.measure == "time (ms)"
+    assert [(each.value, each.failed) for each in report.groups if each.column == "variables.size"] == [
+        ("1M", 4), ("64K", 0),
+    ]  # fmt: skip
+    assert len(report.failures) == 1
+
+
+def test_a_workload_runs_on_every_fabric_and_costs_more_with_a_dead_spine(tmp_path: Path) -> None:
+    write_campaign(tmp_path)
+    (tmp_path / "step.yaml").write_text(STEP)
+    file = tmp_path / "steps.yaml"
+    file.write_text(
+        "raddle: 1\nname: steps\nworkload: step.yaml\nfabric: pod.yaml\nvariables: {spines: [2, 3]}\n"
+        "routing: [ecmp, pinned]\nfidelity: fluid\n"
+    )
+    sweep = read_sweep(file)
+    assert len(sweep.runs) == 4
+    for number, spec in sweep.runs.items():
+        row = run_one(sweep.subjects[spec.variables][0], number, spec)
+        assert (row.of, row.error, row.ranks) == ("step", "", 4)
+        assert row.time_ps
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("scenario: ring.yaml\nsize: 4M\n", "'size' says nothing of a scenario file"),
+        ("scenario: ring.yaml\nvariables: {sizes: 4M}\n", "no variable 'sizes'"),
+        ("scenario: nowhere.yaml\n", "nowhere.yaml"),
+        ("workload: step.yaml\n", "'fabric' is missing"),
+        (
+            "workload: step.yaml\ncollective: all_reduce\nfabric: pod.yaml\n",
+            "one of 'collective'",
+        ),
+        ("fabric: pod.yaml\ncollective: all_reduce\n", "'size' is missing"),
+    ],
+)
+def test_what_does_not_fit_a_scenario_or_workload_is_told(tmp_path: Path, text: str, says: str) -> None:
+    write_campaign(tmp_path)
+    (tmp_path / "ring.yaml").write_text(SCENARIO)
+    (tmp_path / "step.yaml").write_text(STEP)
+    file = tmp_path / "wrong.yaml"
+    file.write_text(f"raddle: 1\nname: wrong\n{text}")
+    with pytest.raises(InputError) as raised:
+        read_sweep(file)
+    assert says in str(raised.value)
 
 
 class Deadly:
