@@ -199,7 +199,11 @@ void pauses_reach_a_partition_before_it_goes_on(std::uint64_t count, std::uint64
           for (SwitchPortConfig& port : state.ports) port.watchdog = watchdog;
           simulation.set_switch(i, state);
         }
-        simulation.set_storm(static_cast<PortId>(draw(fabric.hosts())), draw.coin() ? 8 : 0);
+        const auto stormer = static_cast<PortId>(draw(fabric.hosts()));
+        const std::uint8_t halted = draw.coin() ? 8 : 0;
+        const bool is_of_frames = network.nic.pause_quanta > 0 && draw.coin();
+        const Time period = is_of_frames ? static_cast<Time>(500'000 + draw(20'000'000)) : 0;
+        simulation.set_storm(stormer, halted, period, static_cast<std::uint32_t>(draw(30'000)));
         simulation.advance(until + 20'000'000, never);
       }
       return simulation;
