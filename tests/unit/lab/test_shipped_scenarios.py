@@ -25,7 +25,7 @@ def test_every_file_is_a_fabric_a_scenario_a_workload_or_a_sweep() -> None:
             sweeps += 1
         else:
             assert kind == "workload"  # read by the scenario that names it
-    assert sweeps == 6
+    assert sweeps == 7
 
 
 def test_incast_and_sharing_reach_the_senders_that_the_draft_asks_for() -> None:

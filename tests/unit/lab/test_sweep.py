@@ -145,7 +145,7 @@ def test_a_campaign_that_is_killed_goes_on_without_loss_or_repeat(tmp_path: Path
 SCENARIO = (
     "raddle: 1\nname: ring\nvariables: {size: 64K}\nfabric: pod.yaml\nrouting: ecmp\nfidelity: fluid\n"
     "jobs: {train: {collective: all_reduce, size: '${size}', placement: strided}}\n"
-    "expect: [train.time <= 20us]\n"
+    "expect: [train.time <= 35us]\n"
 )
 STEP = "raddle: 1\nname: step\nnodes: {sum: {collective: all_reduce, size: 64K}}\n"
 
@@ -170,7 +170,7 @@ def test_scenarios_run_with_their_variables_failures_and_seeds(tmp_path: Path) -
         variables = json.loads(row.variables)
         alone = run_scenario(replace(read_scenario(tmp_path / "ring.yaml", variables), seeds=(2,)))
         assert json.loads(row.measured)["train.time"] == row.time_ps == alone.jobs[0].times_ps[0]
-        assert row.not_held == (variables["size"] == "1M")  # 64K takes less than 20 us
+        assert row.not_held == (variables["size"] == "1M")  # 64K takes 22 us, 1M 50
     assert report.measure == "time (ms)"
     assert [(each.value, each.failed) for each in report.groups if each.column == "variables.size"] == [
         ("1M", 4), ("64K", 0),
