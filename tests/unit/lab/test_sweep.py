@@ -156,10 +156,10 @@ def test_scenarios_run_with_their_variables_failures_and_seeds(tmp_path: Path) -
     file = tmp_path / "rings.yaml"
     file.write_text(
         "raddle: 1\nname: rings\nscenario: ring.yaml\nvariables: {size: [64K, 1M]}\n"
-        "failures: [none, 1 pairs]\nseeds: 1-2\n"
+        "failures: [none, switches]\nseeds: 1-2\n"
     )
     sweep = read_sweep(file)
-    assert len(sweep.runs) == 8
+    assert len(sweep.runs) == 12
     run_sweep(sweep, tmp_path / "rings.duckdb", 2, None, lambda done, total: None)
     with opened(tmp_path / "rings.duckdb") as store:
         rows = store.rows()
@@ -173,9 +173,9 @@ def test_scenarios_run_with_their_variables_failures_and_seeds(tmp_path: Path) -
         assert row.not_held == (variables["size"] == "1M")  # 64K takes 22 us, 1M 50
     assert report.measure == "time (ms)"
     assert [(each.value, each.failed) for each in report.groups if each.column == "variables.size"] == [
-        ("1M", 4), ("64K", 0),
+        ("1M", 6), ("64K", 0),
     ]  # fmt: skip
-    assert len(report.failures) == 1
+    assert {each.failure for each in report.failures} == {"spine0", "spine1"}
 
 
 def test_a_workload_runs_on_every_fabric_and_costs_more_with_a_dead_spine(tmp_path: Path) -> None:
