@@ -12,8 +12,8 @@ from raddle.controller.plan.paths import PathTable
 from raddle.controller.plan.routes import groups_of
 from raddle.controller.plan.weights import Group, equal_weights, fits, loss_of
 from raddle.errors import Diagnostic
+from raddle.topology.catalog import place_of_model
 from raddle.topology.model import Fabric, Switch
-from raddle.topology.views.model_place import place_of_model
 
 _CARRIERS: tuple[tuple[SwitchKind, str, bool], ...] = (
     ("p4runtime", "weights of the action profile's group members", True),

@@ -9,9 +9,9 @@ from dataclasses import replace
 from raddle.controller.plan.buffers import BufferExceededError, computed_headroom, plan_buffers
 from raddle.controller.plan.model import PortPlan
 from raddle.errors import Diagnostic, InputError
+from raddle.topology.catalog import place_of_model
 from raddle.topology.model import Fabric, Link, PortRef, Switch, SwitchModel
 from raddle.topology.pg_profiles import pg_profile
-from raddle.topology.views.model_place import place_of_model
 from raddle.units import format_rate
 
 

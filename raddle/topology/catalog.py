@@ -8,12 +8,14 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from raddle.errors import Diagnostic, InputError
+from raddle.errors import Diagnostic, InputError, Place
 from raddle.topology.devices import Cage, mode_text
-from raddle.topology.model import SwitchModel, TableBudget
+from raddle.topology.model import Fabric, Role, Switch, SwitchModel, TableBudget
 from raddle.topology.yaml.reading import did_you_mean, read_spec
 from raddle.topology.yaml.schema_devices import ModelSpec
 from raddle.topology.yaml.source import parse
+
+_TIERS: dict[Role, str] = {"leaf": "leaves", "spine": "spines", "superspine": "superspines"}
 
 
 @cache
@@ -126,3 +128,12 @@ def _exists(path: Path) -> bool:
         return path.exists()
     except (OSError, ValueError):  # a name too long, or with a NUL
         return False
+
+
+def place_of_model(fabric: Fabric, switch: Switch, key: str) -> Place:
+    """The key of the file's own model; of a built-in one, which the file cannot change, where it is taken."""
+    if switch.model.name not in builtin_models():
+        return ("models", switch.model.name, key)
+    if fabric.templates:  # only forms have these
+        return ("fabric", _TIERS[switch.role], "model")
+    return ("devices", switch.name, "model")
