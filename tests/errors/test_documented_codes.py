@@ -14,7 +14,7 @@ CODE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)+")
 
 RAISERS = {
     *("Diagnostic", "Finding", "of", "error", "problem", "refuse", "unreadable"),
-    *("_field", "_note", "_stop", "_warn"),
+    *("field", "_note", "_stop", "_warn"),
 }
 FORMATTED = {"duplicate-priority", "duplicate-dscp"}
 """Codes that `f"duplicate-{key}"` makes."""

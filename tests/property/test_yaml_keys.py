@@ -95,6 +95,17 @@ BROKEN_OUT = {
         "leaves": {"count": 2, "model": "m", "breakout": [{"ports": "14-15", "mode": "2x200G"}]},
     },
 }
+BORDER = {
+    **SMALL,
+    "external": [
+        {
+            "name": "wan0",
+            "port": "leaf0:Ethernet120",
+            "address": "192.0.2.1/31",
+            "prefixes": ["198.51.100.0/24"],
+        },
+    ],
+}
 ADAPTIVE = {**SMALL, "routing": {"policy": "ecmp", "adaptive": {"mode": "flowlet"}}}
 DOWN = {**SMALL, "overrides": {"links": [{"ends": ["leaf0", "spine0"], "number": 0, "state": "down"}]}}
 REMOVED = {**SMALL, "overrides": {"remove": [{"ends": ["leaf0", "spine0"], "number": 0}]}}
@@ -196,6 +207,15 @@ ROWS: dict[str, tuple[dict[str, Any], str, Any]] = {
     "DeviceSpec.model": (LISTED, "devices.leaf0.model", "white-box-12.8t"),
     "DeviceSpec.pod": (LISTED, "devices.leaf0.pod", 1),
     "DeviceSpec.plane": (LISTED, "devices.leaf0.plane", 1),
+    "ExternalSpec.name": (BORDER, "external.0.name", "wan1"),
+    "ExternalSpec.port": (BORDER, "external.0.port", "leaf1:Ethernet120"),
+    "ExternalSpec.address": (BORDER, "external.0.address", "192.0.2.0/31"),
+    "ExternalSpec.prefixes": (BORDER, "external.0.prefixes", ["203.0.113.0/24"]),
+    "ExternalSpec.as_number": (BORDER, "external.0.as_number", 64512),
+    "ExternalSpec.speed": (BORDER, "external.0.speed", "200G"),
+    "ExternalSpec.cable": (BORDER, "external.0.cable", "100m"),
+    "ExternalSpec.medium": (BORDER, "external.0.medium", "sr"),
+    "ExternalSpec.state": (BORDER, "external.0.state", "down"),
     "LinkSpec.ends": (LISTED, "links.0.ends", ["host0:eth0", "leaf0:Ethernet24"]),
     "LinkSpec.speed": (LISTED, "links.4.speed", "200G"),
     "LinkSpec.cable": (LISTED, "links.4.cable", "100m"),
@@ -317,7 +337,7 @@ FOR_PEOPLE = {
     "UplinkSpec.links_per_cable", "SpineUplinkSpec.links_per_cable", "LinkSpec.links_per_cable",
     "CabledNicSpec.links_per_cable",
     "UplinkSpec.medium", "SpineUplinkSpec.medium", "LinkSpec.medium", "LinkOverride.medium",
-    "CabledNicSpec.medium",
+    "CabledNicSpec.medium", "ExternalSpec.medium",
 }  # fmt: skip
 """Listed by `raddle show`, and nothing is planned or simulated by them. The pod of a device counts only for
 the AS numbers of several pods' spines."""

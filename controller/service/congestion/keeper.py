@@ -142,7 +142,9 @@ class Keeper:
             material, drains, desired = self._planned(present, finding.mend)
             done = self._orders.update(str(finding.mend), f"congestion: {finding}", material, drains, desired)
         except InputError as error:
-            self._refuse(finding.mend, error.diagnostics[0].message, now_s)
+            first = error.diagnostics[0]
+            why = "; ".join(filter(None, (f"{first.message} ({first.code})", first.hint)))
+            self._refuse(finding.mend, why, now_s)
             return
         if not done.outcome.startswith("done"):
             self._refuse(finding.mend, done.outcome, now_s)

@@ -95,7 +95,7 @@ def _problems(wiring: Wiring) -> Iterator[tuple[tuple[str, str], Place, bool]]:
 
 def _leaves_of_bonds(wiring: Wiring) -> dict[tuple[str, int], tuple[str, str]]:
     """The leaves of both ports of each bond, by host and NIC."""
-    bonded = {name: host for name, host in wiring.hosts.items() if host.nics.bond}
+    bonded = {n: host for n, host in wiring.hosts.items() if host.nics.bond and host.nics.ports == 2}
     if not bonded:
         return {}
     ends = _leaf_cables(wiring)

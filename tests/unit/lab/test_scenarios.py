@@ -207,7 +207,7 @@ def test_checks_of_the_users_own_see_the_result_and_count(tmp_path: Path, comman
         (HEAD + "jobs: {}\n", "bad-scenario", "6:1", "there is no job"),
         (HEAD + "seeds: 1-5000\n" + RING, "bad-scenario", "6:8", "5000 seeds are more than 1000"),
         (HEAD + "jobs: {a: {workload: x.yaml, size: 1M}}\n", "unused-key", "6:8", "'size' says nothing"),
-        (HEAD + "jobs: {a: {size: 1M}}\n", "missing-key", "6:8", "one of 'collective' and 'workload'"),
+        (HEAD + "jobs: {a: {size: 1M}}\n", "missing-key", "6:8", "one of 'collective', 'workload' and"),
         (HEAD + "jobs: {a: {workload: x.yaml}}\n", "no-such-file", "6:8", "no file"),
         (HEAD + "jobs: {a: {collective: all_reduse, size: 1M}}\n", "unknown-collective", "6:8", "all_reduse"),
         (HEAD + "jobs: {a: {collective: all_reduce, size: 1Q}}\n", "bad-size", "6:42", "'1Q' is not a size"),

@@ -398,7 +398,7 @@ def test_a_move_that_is_not_proven_is_not_made() -> None:
     stub = Stub(problem="it loops")
     collide(stub.keeper(told), stub.present(1), range(10))
     assert stub.asked == []  # what is planned is `not-proven`
-    assert told[-1] == "re-pin is not done: verify says: it loops"
+    assert told[-1] == "re-pin is not done: verify says: it loops (not-proven)"
 
 
 def test_a_move_that_switches_refuse_is_held_off() -> None:
@@ -433,7 +433,10 @@ def test_where_pins_are_source_ports_hosts_are_told_theirs_and_without_a_file_no
     stub.planned = Desired(fabric, HeldPlan(make_plan(fabric, "pinned", demand_of_jobs(FLOWS))))
     collide(stub.keeper(told), stub.present(1), range(10))
     assert stub.asked == []
-    assert told[-1] == "re-pin is not done: 2 pairs of hosts would have to take other source ports"
+    assert told[-1] == (
+        "re-pin is not done: 2 pairs of hosts would have to take other source ports "
+        "(no-source-ports); give --source-ports FILE, from which hosts take them"
+    )
     stub.settings = replace(stub.settings, source_ports=tmp_path / "ports.csv")
     collide(stub.keeper(told), stub.present(1), range(10))
     assert stub.asked == ["re-pin"]
