@@ -70,6 +70,7 @@ EXTRAS = (
     ("os-ken", "os_ken", "openflow", "OpenFlow switches, emulate --switch ovs"),
     ("ray", "ray", "ray", "sweep --ray"),
     ("starlette", "starlette", "serve", "serve"),
+    ("opentelemetry-sdk", "opentelemetry", "traces", "controller run --traces"),
 )
 """Packages that come with an extra: package, module, extra, what needs it."""
 

@@ -272,7 +272,7 @@ def test_judging_only_what_a_failure_touches_finds_the_same(
     scope = FailureScope(together=2, most=40, seed=1, congested_groups=8)
     narrow = verify_plan(FABRIC, plan, demand, scope, lambda what, share: None)
     monkeypatch.setattr(
-        "raddle.controller.verify.failures._touched",
+        "raddle.controller.verify.failures.touched_columns",
         lambda network, before, *rest: np.arange(before.group.shape[1]),
     )
     full = verify_plan(FABRIC, plan, demand, scope, lambda what, share: None)
