@@ -49,8 +49,10 @@ def _ways(fabric: Fabric, addresses: AddressPlan, earlier: Plan) -> tuple[Ints, 
     ways = {}
     for switch in earlier.switches:
         for route in switch.routes:
+            if route.origin != "pin":
+                continue
             link = fabric.link_by_port.get(PortRef(switch.name, route.next_hops[0].port))
-            if route.origin == "pin" and link and switch.name in switches and route.prefix in prefixes:
+            if link and switch.name in switches and route.prefix in prefixes:
                 place = switches[switch.name] * len(prefixes) + prefixes[route.prefix]
                 ways[place] = link.index
     places = np.array(sorted(ways), np.int64)

@@ -177,6 +177,7 @@ class DropTest(SwitchTest):
             "TTL 1": lambda: self.frame(0, ttl=1),
             "LLDP": lambda: Ether(dst="01:80:c2:00:00:0e", type=LLDP) / Raw(bytes(60)),
             "own address": lambda: self.frame(0),
+            "discarded": lambda: self.frame(0),
         }
         seen = self.exchange([made[self.what["what"]]()], float(parameters().get("silence", 0.5)))
         self.assertEqual(seen, [], "nothing comes out")

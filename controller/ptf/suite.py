@@ -50,7 +50,7 @@ class _Suite:
         }
 
     def _all_routes(self) -> Iterator[tuple[Network, dict[int, int]]]:
-        """Weights by port of every prefix that packets are sent out for."""
+        """Weights by port of every prefix that packets are sent out for; none of one that is discarded."""
         for route in self._switch.routes:
             yield ip_network(route.prefix), self._weights(route.next_hops)
         for interface in self._switch.interfaces:
@@ -71,7 +71,7 @@ class _Suite:
         """A test of every route, attached neighbour and pin."""
         pins = {ip_network(route.prefix) for route in self._switch.routes if route.origin == "pin"}
         for network, weights in self._routes.items():
-            target = self._address_of(network)
+            target = self._address_of(network) if weights else ""  # without a next hop: `_dropped`
             if target:
                 yield self._way("pin" if network in pins else "route", str(network), target, weights)
         for policy in self._switch.policies:
@@ -132,17 +132,19 @@ class _Suite:
         if way:
             for what in ("another MAC", "broadcast", "VLAN 7", "TTL 1", "LLDP"):
                 yield dict(way) | {"kind": "drop", "name": f"drop {what}", "what": what, "egress": {}}
-        for own in self._own:
-            target = str(own.ip)
-            yield {
-                "kind": "drop",
-                "name": f"drop own address {target}",
-                "what": "own address",
-                "ingress": min(self._numbers.values()),
-                "source": self._source(target),
-                "destination": target,
-                "egress": {},
-            }
+        discarded = (self._address_of(network) for network, weights in self._routes.items() if not weights)
+        kinds = (("own address", (str(own.ip) for own in self._own)), ("discarded", filter(None, discarded)))
+        for what, targets in kinds:
+            for target in targets:
+                yield {
+                    "kind": "drop",
+                    "name": f"drop {what} {target}",
+                    "what": what,
+                    "ingress": min(self._numbers.values()),
+                    "source": self._source(target),
+                    "destination": target,
+                    "egress": {},
+                }
 
     def _mac(self, port: str) -> str:
         peer = self._peers[port]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from ipaddress import IPV6LENGTH, IPv4Network, IPv6Network, ip_interface, ip_network
 
 from raddle.controller.plan.model import NextHop, SwitchPlan
-from raddle.controller.southbound.hashing_only import refuse_adaptive
+from raddle.controller.southbound.only_sonic import refuse_what_is_sonics
 from raddle.units import ip_text
 
 ADMIT, CLASSIFY, FORWARD = 0, 1, 2
@@ -184,9 +184,9 @@ def switch_tables(
         marks_roce: a leaf gives RoCEv2 packets without DSCP that of the first lossless class.
 
     Raises:
-        InputError: `adaptive-not-supported`.
+        InputError: `adaptive-not-supported`; `external-not-supported`.
     """
-    refuse_adaptive(switch, "OpenFlow")
+    refuse_what_is_sonics(switch, "OpenFlow")
     hops = _Hops(switch, macs)
     rules: dict[RuleKey, Action] = {
         RuleKey(ADMIT, 1, Match(eth_dst=switch.mac, vlan_vid=UNTAGGED)): Admit(),

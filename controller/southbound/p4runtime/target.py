@@ -10,7 +10,7 @@ from finsy import P4Schema
 from finsy.proto import p4r
 
 from raddle.controller.plan.model import SwitchPlan
-from raddle.controller.southbound.hashing_only import refuse_adaptive
+from raddle.controller.southbound.only_sonic import refuse_what_is_sonics
 from raddle.controller.southbound.p4runtime.fabric import fabric_entities
 from raddle.controller.southbound.p4runtime.middleblock import middleblock_entities
 from raddle.controller.southbound.p4runtime.pipelines import fabric_pipeline, schema_of
@@ -65,7 +65,7 @@ def p4_target(
             `adaptive-not-supported`.
     """
     ports = {number: port.name for number, port in enumerate(switch.ports, 1)}
-    refuse_adaptive(switch, "P4Runtime")
+    refuse_what_is_sonics(switch, "P4Runtime")
     if switch.nos == "pins":
         if pins is None:
             raise InputError.of(

@@ -62,7 +62,7 @@ class Layout:
     """Names, numbers, addresses and rates of an emulated fabric.
 
     Raises:
-        InputError: `emulation-too-large`, `emulation-carrier` or `name-too-long`.
+        InputError: `emulation-too-large`, `external-not-supported`, `emulation-carrier` or `name-too-long`.
     """
 
     def __init__(self, fabric: Fabric, plan: Plan) -> None:
@@ -71,6 +71,12 @@ class Layout:
                 "emulation-too-large",
                 f"'{fabric.name}' has {len(fabric.endpoints)} endpoints; up to {MAX_ENDPOINTS} are emulated",
                 "emulate a smaller fabric of the same form, and simulate this one",
+            )
+        if any(host.outside for host in fabric.hosts):
+            raise InputError.of(
+                "external-not-supported",
+                f"'{fabric.name}' has links to the outside, whose routes software switches do not get",
+                "leave 'external' out to emulate it, and simulate it with them",
             )
         if fabric.follower_leaves:
             raise InputError.of(

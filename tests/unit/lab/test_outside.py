@@ -14,10 +14,17 @@ import pytest
 import raddle
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.model import Plan
+from raddle.controller.plan.neighbours import neighbour_macs
+from raddle.controller.ptf.suite import suite
+from raddle.controller.southbound.openflow.tables import switch_tables
+from raddle.controller.southbound.p4runtime.target import p4_target
 from raddle.controller.verify.outside import free_address
+from raddle.errors import InputError
+from raddle.lab.emulation.layout import Layout
 from raddle.lab.switches.programmed import planned_switch
 from raddle.lab.verify.model import FailureScope, Verification
 from raddle.lab.verify.plan import verify_plan
+from raddle.lab.workloads.collective import collective_demand
 from raddle.state import SwitchState
 from raddle.topology.model import Fabric, Link, PortRef
 
@@ -217,3 +224,35 @@ networks:
         fabric = raddle.loads(site, network=name)
         assert fabric.network is not None
         assert (fabric.servers, fabric.network.hosts) == (4, 4)
+
+
+def test_what_is_not_programmed_as_sonic_refuses_links_to_the_outside_by_name() -> None:
+    fabric = raddle.loads(TWO_TIERS)
+    plan = make_plan(fabric, "ecmp")
+    for refuse in (
+        lambda: Layout(fabric, plan),
+        lambda: switch_tables(plan.switches[0], neighbour_macs(plan), has_queues=False),
+        lambda: p4_target(plan.switches[0], neighbour_macs(plan)),
+    ):
+        with pytest.raises(InputError, match="external-not-supported"):
+            refuse()
+
+
+def test_packets_are_tested_to_end_at_what_is_discarded() -> None:
+    plan = make_plan(raddle.loads(TWO_TIERS), "ecmp")
+    discarded = [ip_network(r.prefix) for r in plan.switches[0].routes if not r.next_hops]
+    tests = suite(plan, plan.switches[0].name)["tests"]
+    drops = [test for test in tests if test.get("what") == "discarded"]
+    assert len(drops) == len(discarded)
+    for test in drops:
+        assert any(ip_address(test["destination"]) in network for network in discarded)
+    assert all(
+        test["egress"] for test in suite(plan, plan.switches[0].name)["tests"] if test["kind"] == "route"
+    )
+
+
+def test_pins_stay_beside_links_to_the_outside() -> None:
+    fabric = raddle.loads(TWO_TIERS)
+    demand = collective_demand(fabric, "all_reduce", None)
+    plan = make_plan(fabric, "pinned", demand)
+    assert make_plan(fabric, "pinned", demand, earlier=plan) == plan
