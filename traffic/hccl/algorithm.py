@@ -7,6 +7,7 @@ it is the full mesh that its accelerators are connected as.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -35,11 +36,12 @@ _OPERATIONS = {
 _LEVEL0 = {"na": "fullmesh", "fullmesh": "fullmesh", "ring": "ring"}
 _BETWEEN = {each.lower(): each for each in (*(set(FAMILIES) - {"fullmesh"}), AHC, PAIRWISE, PIPELINE)}
 _MOST_IN_MESH = 64
+_LEVEL = re.compile(r"level[012]\s*:", re.IGNORECASE)
 
 
 def is_hccl(text: str) -> bool:
     """Whether the text is one for HCCL_ALGO."""
-    return "level0:" in text.lower()
+    return bool(_LEVEL.search(text))
 
 
 def from_text(collective: Collective, text: str) -> Algorithm:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -180,5 +180,9 @@ def read_pool(fabric: Fabric, path: Path, seed: int = 1) -> Pool:
             where = (SERVING if key == "instance" else TRAINING, key)
             message = f"the pool has {size} accelerators beside its storage, not {unit}"
             raise InputError([source.error("bad-ranks", message, where)])
-    loads = read_loads(path.parent / spec.load)
+    try:
+        loads = read_loads(path.parent / spec.load)
+    except InputError as error:
+        span = source.span(("load",))
+        raise InputError(replace(each, span=each.span or span) for each in error.diagnostics) from None
     return Pool(spec, loads, fabric, seats_of(fabric, order), size, source, path.parent)

@@ -23,10 +23,17 @@ class Link:
 def find_cycle(job: Job, members: Mapping[str, set[int]]) -> tuple[Link, ...]:
     """Nodes each of which has to end before the next one begins, and the last before the first; none: ().
 
+    One that `after` alone makes is told first, as no stream can undo it.
+
     Args:
         members: the ranks of each node.
     """
-    before = _before(job, members)
+    return _circle(job, {node.name: dict.fromkeys(node.after, "") for node in job.nodes}) or _circle(
+        job, _before(job, members)
+    )
+
+
+def _circle(job: Job, before: Mapping[str, Mapping[str, str]]) -> tuple[Link, ...]:
     open_ = {name: set(found) for name, found in before.items()}
     while free := [name for name, found in open_.items() if not found]:
         for name in free:

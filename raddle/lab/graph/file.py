@@ -253,10 +253,10 @@ def _order_problems(job: Job) -> Iterator[Diagnostic]:
     if cycle := find_cycle(job, members):
         first = nodes[cycle[0].name]
         way = " -> ".join([*(each.said for each in cycle), first.name])
-        yield Diagnostic(
-            "workload-cycle", f"nodes wait for one another: {way}", first.span,
-            "nodes of a stream go in the order of the file; give one a 'stream' of its own, or move it",
-        )  # fmt: skip
+        hint = "nodes of a stream go in the order of the file; give one a 'stream' of its own, or move it"
+        if not any(each.stream for each in cycle):
+            hint = "take one of these names out of an 'after'"
+        yield Diagnostic("workload-cycle", f"nodes wait for one another: {way}", first.span, hint)
 
 
 def _check_size(jobs: tuple[Job, ...]) -> None:

@@ -106,6 +106,7 @@ def test_a_load_that_is_not_there_is_told(tmp_path: Path) -> None:
         ("{token: {decode", "{token: {compute: 1ms}, t: {decode", ""),
         (NODE, "{compute: 1ms}", ":10:3: error[bad-workload]: 0 of the nodes decode or prefill"),
         ("  drain: 20s\n", "", "error[missing-key]: 'drain' is missing"),
+        ("load: load.csv", "load: none.csv", "day.yaml:3:7: error[no-load]: cannot read"),
     ],
 )
 def test_what_is_wrong_with_a_day_is_told(

@@ -187,6 +187,11 @@ def test_operations_may_have_algorithms_of_their_own():
     assert names == ["level0:fullmesh;level1:ring", "level0:fullmesh;level1:H-D_R"]
 
 
+def test_servers_have_a_full_mesh_inside_where_level0_is_not_said():
+    found = traffic.find_algorithm(traffic.find_collective("all_reduce"), "level1:NHR")
+    assert found.name == "level0:fullmesh;level1:NHR"
+
+
 @pytest.mark.parametrize(
     ("operation", "text", "message", "hint"),
     [
@@ -196,6 +201,7 @@ def test_operations_may_have_algorithms_of_their_own():
             "level1 has no algorithm 'nrh'",
             "there is AHC, H-D_R, NB, NHR",
         ),
+        ("all_reduce", "level1:tree", "level1 has no algorithm 'tree'", "there is AHC, H-D_R, NB, NHR"),
         ("all_reduce", "level0:mesh", "level0 has no algorithm 'mesh'", "there is NA, fullmesh, ring"),
         (
             "all_reduce",

@@ -43,6 +43,9 @@ class MatrixSpec(StreamSpec):
     """`pairwise`, `direct` or `pxn` [default: as `raddle bench`]."""
 
 
+_OF_ALGORITHMS = ("unknown-algorithm", "bad-algorithm", "bad-hccl-algo")
+
+
 def collective_step(
     context: Context,
     group: Group,
@@ -94,7 +97,8 @@ def _collective(spec: CollectiveSpec, context: Context) -> Made:
             label,
         )
     except InputError as error:
-        raise context.placed(error, "collective") from None
+        is_algorithm = spec.algorithm and all(each.code in _OF_ALGORITHMS for each in error.diagnostics)
+        raise context.placed(error, "algorithm" if is_algorithm else "collective") from None
     of_size = {len(ranks): ranks for ranks in group.parts}.values()
     jobs = [context.job(ranks, spec.collective, spec.algorithm, spec.size, terms) for ranks in of_size]
     cut = {job.buffer(spec.size).size_bytes for job in jobs} - {spec.size}

@@ -46,6 +46,7 @@ _Problem = tuple[int, str, str, str]
 
 def _listed(rows: Sequence[Sequence[str]], found: Floats) -> list[_Problem]:
     problems = []
+    seen: set[int] = set()
     hint = f"experts are 0..{len(found) - 1}"
     for line, cells in enumerate(rows[1:], 2):
         if len(cells) != 2:
@@ -54,9 +55,14 @@ def _listed(rows: Sequence[Sequence[str]], found: Floats) -> list[_Problem]:
         number = cells[0].strip()
         if not (number.isascii() and number.isdigit() and len(number) < 9 and int(number) < len(found)):
             problems.append((line, "unknown-expert", f"there is no expert '{number}'", hint))
+        elif int(number) in seen:
+            problems.append(
+                (line, "bad-weights", f"expert {int(number)} has a row above", "give each one row")
+            )
         elif (value := _weight(cells[1])) is None:
             problems.append((line, "bad-weights", _no_weight(cells[1]), hint))
         else:
+            seen.add(int(number))
             found[int(number)] = value
     return problems
 

@@ -200,6 +200,13 @@ def test_an_unknown_expert_is_told_at_its_line(pod: Fabric, tmp_path: Path) -> N
     assert "w.csv:4:1: error[bad-weights]: 'x' is no weight" in str(refused.value)
 
 
+def test_an_expert_has_one_weight(pod: Fabric, tmp_path: Path) -> None:
+    (tmp_path / "w.csv").write_text("expert,weight\n0,1\n1,1\n0,9\n")
+    with pytest.raises(InputError) as refused:
+        what(pod, tmp_path, "moe: dispatch, tokens: 8, experts: 16, top_k: 2, weights: w.csv")
+    assert "w.csv:4:1: error[bad-weights]: expert 0 has a row above" in str(refused.value)
+
+
 def test_each_rank_has_its_own_experts_where_a_matrix_says_so(pod: Fabric, tmp_path: Path) -> None:
     """Tokens of rank 0 take experts 2 and 3, which are rank 1's, those of others 14 and 15, rank 7's."""
     rows = [[0.0] * 16 for _ in range(8)]

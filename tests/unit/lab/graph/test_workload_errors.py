@@ -115,8 +115,21 @@ def fabric() -> Fabric:
             ":4:3: error[workload-cycle]: nodes wait for one another: x -> y -> z -> x",
         ),
         (
+            HEAD + "nodes:\n  x: {compute: 1us, after: z}\n  y: {compute: 1us, after: x}\n"
+            "  z: {compute: 1us, after: y}\n",
+            ":4:3: error[workload-cycle]: nodes wait for one another: x -> y -> z -> x",
+        ),
+        (
             HEAD + "nodes:\n  x: {compute: 1us, after: y}\n  y: {compute: 1us}\n",
             ":4:3: error[workload-cycle]: nodes wait for one another: x (stream compute) -> y -> x",
+        ),
+        (
+            HEAD + "nodes:\n  x: {collective: all_reduce, size: 1MiB, algorithm: rong}\n",
+            ":4:54: error[unknown-algorithm]: no all_reduce algorithm 'rong'",
+        ),
+        (
+            HEAD + "nodes:\n  x: {collective: all_reduc, size: 1MiB, algorithm: ring}\n",
+            ":4:19: error[unknown-collective]: no collective 'all_reduc'",
         ),
         (
             HEAD + "nodes:\n  x: {matrix: none.csv}\n",
