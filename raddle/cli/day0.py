@@ -75,10 +75,10 @@ def _hostname(tables: Tables) -> str:
 
 def first_boot(fabric: Fabric, switch: SwitchPlan, own: Tables | None) -> Tables:
     """What a switch is to boot with: its own configuration, over it the file's base, over that the plan."""
-    planned = bootstrap(switch, has_own_ecn=True).config_db
+    planned = dict(bootstrap(switch, has_own_ecn=True).config_db)
     for table, rows in fabric.base.get(switch.name, {}).items():
-        for key, fields in rows.items():
-            planned.setdefault(table, {}).setdefault(key, {}).update(fields)
+        held = planned.get(table, {})
+        planned[table] = held | {key: held.get(key, {}) | fields for key, fields in rows.items()}
     if own is None:
         return planned
     said = str(own.get("DEVICE_METADATA", {}).get("localhost", {}).get("mac", "")).lower()

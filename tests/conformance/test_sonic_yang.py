@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 from pathlib import Path
 
@@ -42,7 +43,7 @@ addressing: {{hosts: 10.0.0.0/16, loopbacks: 10.255.0.0/20, underlay: 172.16.0.0
 
 def tables_of(example: str, role: str) -> Tables:
     plan = make_plan(load(bundled_examples()[example]), "ecmp")
-    return intended(next(each for each in plan.switches if each.role == role))
+    return copy.deepcopy(intended(next(each for each in plan.switches if each.role == role)))
 
 
 LARGE = {"fat-tree-65536", "multi-plane-16384", "multi-plane-32768", "clos-8192", "npu-768-910c"} | {
