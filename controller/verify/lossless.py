@@ -123,6 +123,7 @@ def _port(
         yield from _headroom(switch, state, port, lanes, lossless, link, fabric)
         yield from _egress(state, port, lossless)
     yield from check_cnps(state, port, roce)
+    yield from _beside(state, port, roce)
     need = roce.mtu_bytes + ROCE_HEADER_BYTES
     if port.mtu_bytes < need:
         yield Finding(
@@ -138,6 +139,20 @@ def _port(
             "give all ports of the path one MTU",
             ("roce", "port_mtu"),
         )
+
+
+def _beside(state: SwitchState, port: PortState, roce: RocePolicy) -> Iterator[Finding]:
+    """Priority groups with headroom that no class of the fabric is in: what they halt is not proven."""
+    classes = {lossless.priority for lossless in roce.lossless}
+    for number, profile in enumerate(port.pgs):
+        if profile is not None and state.buffer_profiles[profile].xoff_bytes and number not in classes:
+            yield Finding(
+                "lossless-beside",
+                f"priority group {number} is lossless, and no class of the fabric is",
+                "remove its entry of BUFFER_PG, or say its class in 'roce: {lossless: ...}'",
+                ("roce", "lossless"),
+                "warning",
+            )
 
 
 def _renewal(roce: RocePolicy) -> Iterator[Finding]:

@@ -135,7 +135,7 @@ _VERIFY = _document(
     **dict.fromkeys(("failures_checked", "failures_judged", "failures_total"), int),
     present=Verdict,
     parts=_list_of(_record("PartOfFabric", Part, busiest=_Load)),
-    deadlock_free=bool,
+    deadlock_free=bool | None,
     outside=list[str],
     external=_list_of(_record("OutsidePrefix", OutsideReach)),
     outcomes=list[Outcome],

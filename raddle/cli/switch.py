@@ -155,6 +155,17 @@ def _read(client: GnmiClient) -> Databases:
     )
 
 
+def _over(held: ConfigDb, document: ConfigDb) -> ConfigDb:
+    """Tables of a document over those that are held: entries and fields that it does not name stay."""
+    return {
+        table: {
+            **held.get(table, {}),
+            **{key: {**held.get(table, {}).get(key, {}), **fields} for key, fields in rows.items()},
+        }
+        for table, rows in document.items()
+    }
+
+
 def _config(client: GnmiClient, words: list[str]) -> None:
     match words:
         case ["save", file]:
@@ -164,7 +175,8 @@ def _config(client: GnmiClient, words: list[str]) -> None:
             except OSError as error:
                 raise InputError.of("cannot-save", f"cannot write '{file}': {error.strerror}") from None
         case ["load", file]:
-            push = plan_push(client.read_config(), _document(file), ())
+            held = client.read_config()
+            push = plan_push(held, _over(held, cast(ConfigDb, _document(file))), ())
             for request in push.requests:
                 client.push(request, client.what_it_holds)
             for path in push.bootstrap:

@@ -147,7 +147,7 @@ def document_of(result: Verification) -> dict[str, Any]:
         "cut_off": result.cut_off,
         "present": asdict(result.present),
         "parts": [_part_document(part) for part in result.parts],
-        "deadlock_free": bool(result.proof),
+        "deadlock_free": bool(result.proof) if result.has_lossless else None,
         "outside": list(result.outside),
         "external": [asdict(each) for each in result.external],
         "dependencies": result.dependencies,
@@ -210,9 +210,7 @@ def text_of(result: Verification) -> str:
         "subject": f"{result.subject} of {result.fabric}",
         "reach": f"{reached} of {result.pairs} pairs of endpoints{within} on every path {chooser} can take"
         f"{_cut_off(result.cut_off)}",
-        "deadlock": f"none: {result.dependencies} dependencies between lossless buffers, no cycle"
-        if result.proof
-        else "possible: lossless buffers can wait for each other in a ring",
+        "deadlock": _deadlock(result),
         "load": f"busiest fabric link {result.busiest[0]:.1%} under uniform all-to-all{shared}"
         f"{_best_load(result)}{_worst_load(result)}",
         "capacity": f"bisection {format_rate(result.bisection_bps)}, {_oversubscription(result)}",
@@ -224,6 +222,14 @@ def text_of(result: Verification) -> str:
     }
     printed = [f"{name + ':':<12} {fact}" for name, fact in lines.items()]
     return "\n".join([*printed, _conclusion(result)])
+
+
+def _deadlock(result: Verification) -> str:
+    if not result.proof:
+        return "possible: lossless buffers can wait for each other in a ring"
+    if not result.has_lossless:
+        return "not judged: no class of the fabric is lossless"
+    return f"none: {result.dependencies} dependencies between lossless buffers, no cycle"
 
 
 def _conclusion(result: Verification) -> str:

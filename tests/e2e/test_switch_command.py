@@ -61,6 +61,12 @@ def test_config_save_load_and_reload_round_trip(
     assert leaf1.databases.appl["PORT_TABLE"]["Ethernet0"]["oper_status"] == "down"
     assert run(running, "leaf1", "config", "load", str(saved)).exit_code == 0
     assert leaf1.databases.config == before
+    part = tmp_path / "part.json"
+    group = {"Ethernet16|4": {"profile": before["BUFFER_PG"]["Ethernet16|0"]["profile"]}}
+    part.write_text(json.dumps({"BUFFER_PG": group, "PORT": {"Ethernet0": {"mtu": "9000"}}}))
+    assert run(running, "leaf1", "config", "load", str(part)).exit_code == 0
+    assert leaf1.databases.config["BUFFER_PG"] == before["BUFFER_PG"] | group
+    assert leaf1.databases.config["PORT"]["Ethernet0"] == before["PORT"]["Ethernet0"] | {"mtu": "9000"}
     run(running, "leaf1", "config", "interface", "shutdown", "Ethernet0")
     assert run(running, "leaf1", "config", "reload", str(saved)).exit_code == 0
     assert leaf1.databases.config == before

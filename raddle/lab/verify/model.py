@@ -51,6 +51,7 @@ class Verification:
         cabling: the work that makes the cables what the fabric says; None where none were seen.
         external: the prefixes that links to the outside lead to.
         is_adaptive: switches choose by load among the paths that were checked.
+        has_lossless: a class of the fabric is lossless; without one nothing of deadlock is proven.
     """
 
     fabric: str
@@ -74,6 +75,7 @@ class Verification:
     cabling: tuple[CableWork, ...] | None = None
     external: tuple[OutsideReach, ...] = ()
     is_adaptive: bool = False
+    has_lossless: bool = True
     best_load: float | None = None
 
     @property

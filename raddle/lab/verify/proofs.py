@@ -88,6 +88,7 @@ def prove(
         outside=tuple(_outside(fabric, subject, found)),
         external=outside,
         is_adaptive=any(state.is_adaptive for state in subject.states.values()),
+        has_lossless=bool(fabric.roce.lossless),
     )
 
 
@@ -120,6 +121,8 @@ def _outside(fabric: Fabric, subject: Subject, found: list[Finding]) -> Iterator
         yield "loss and deadlock by pauses: no class of the fabric is lossless"
     if any(finding.code == "cnp-droppable" for finding in found):
         yield "loss of CNPs, which have no buffer of their own"
+    if any(finding.code == "lossless-beside" for finding in found):
+        yield "traffic of lossless priority groups that no class of the fabric has"
     if any(finding.code == "headroom-shared" for finding in found):
         yield "loss where more priority groups are in headroom at once than their pool has room for"
     if any(finding.code == "headroom-beside" for finding in found):

@@ -40,10 +40,11 @@ def _finding(problem: Mapping[str, Any]) -> str:
 def _facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     busiest = document["busiest_link"]
     reached = document["pairs"] - document["cut_off"] - document["present"]["lost"]
-    cycle = "" if document["deadlock_free"] else "possible: "
+    free = document["deadlock_free"]
+    cycle = f"{'none' if free else 'possible'}: {document['dependencies']} dependencies"
     facts = [
         ("pairs that reach each other", f"{reached} of {document['pairs']}"),
-        ("deadlock", f"{cycle or 'none: '}{document['dependencies']} dependencies"),
+        ("deadlock", "not judged" if free is None else cycle),
         ("busiest fabric link, uniform all-to-all", f"{busiest['load']:.1%} {busiest['port']}"),
         ("bisection", format_rate(document["bisection_bps"])),
         ("failures checked", f"{document['failures_checked']} of {document['failures_total']}"),

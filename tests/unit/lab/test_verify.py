@@ -31,6 +31,7 @@ from raddle.lab.planned_states import planned_state
 from raddle.lab.switches.programmed import program, switch_farm
 from raddle.lab.verify.model import FailureScope, Verification
 from raddle.lab.verify.plan import verify_plan
+from raddle.lab.verify.proofs import Subject, prove
 from raddle.lab.verify.running import verify_running
 from raddle.lab.workloads.collective import collective_demand, find_job
 from raddle.lab.workloads.ranks import Scope as Where
@@ -88,8 +89,32 @@ def test_one_more_lossless_group_is_a_finding_for_verify_and_a_difference_for_st
     oper = {port.name: {"oper_status": "up"} for port in switch.ports}
     state = derive(cast(ConfigDb, held), {"PORT_TABLE": oper})
     found = check_lossless(FABRIC, {**STATES, switch.name: state})
-    assert [each.code for each in found] == ["headroom-shared-out"]
+    assert [each.code for each in found] == ["headroom-shared-out", "lossless-beside"]
+    assert found[1].message == "leaf0:Ethernet0: priority group 4 is lossless, and no class of the fabric is"
     assert [change.path for change in differences(switch.name, held, wanted)] == ["BUFFER_PG/Ethernet0|4"]
+
+
+def test_one_more_lossless_group_is_told_by_both_where_its_pool_has_room() -> None:
+    roomy = loads(leaf_spine(2, 1, 2) + "reserve: {hosts_per_leaf: 12, spines: 4}\n")
+    plan = make_plan(roomy, "ecmp")
+    switch = plan.switches[0]
+    wanted = intended(switch)
+    held = {table: dict(rows) for table, rows in wanted.items()}
+    held["BUFFER_PG"]["Ethernet0|4"] = held["BUFFER_PG"]["Ethernet0|3"]
+    oper = {port.name: {"oper_status": "up"} for port in switch.ports}
+    states = {each.name: planned_state(roomy, plan, each.name) for each in plan.switches}
+    states[switch.name] = derive(cast(ConfigDb, held), {"PORT_TABLE": oper})
+    assert [each.code for each in check_lossless(roomy, states)] == ["lossless-beside"]
+    assert [change.path for change in differences(switch.name, held, wanted)] == ["BUFFER_PG/Ethernet0|4"]
+    entries = {name: entries_of_state(state) for name, state in states.items()}
+    scope = FailureScope(together=0, most=1, seed=1, congested_groups=8)
+    subject = Subject("running switches", entries, states)
+    result = prove(roomy, network_of(roomy), subject, None, scope, lambda what, share: None)
+    assert (
+        text_of(result)
+        .splitlines()[-1]
+        .startswith("no findings; outside the proof: traffic of lossless priority groups")
+    )
 
 
 def test_a_lossless_group_of_a_port_without_a_cable_is_a_warning_where_status_says_in_sync() -> None:
@@ -405,3 +430,12 @@ def test_what_the_best_shares_would_make_of_the_load_stands_beside_it_where_grou
     assert found(uneven).busiest[0] > 3.2 / 3
     assert "106.7% with the best shares there are" in text_of(found(uneven))
     assert found(leaf_spine(4, 4, 4)).best_load is None
+
+
+def test_nothing_is_said_of_deadlock_where_no_class_is_lossless() -> None:
+    model = loads(leaf_spine(2, 2, 2) + "roce: {lossless: []}\n")
+    only = FailureScope(together=0, most=1, seed=1, congested_groups=8)
+    result = verify_plan(model, make_plan(model, "ecmp"), None, only, lambda what, share: None)
+    lines = text_of(result).splitlines()
+    assert "deadlock:    not judged: no class of the fabric is lossless" in lines
+    assert lines[-1].startswith("no findings; outside the proof: loss and deadlock by pauses")
