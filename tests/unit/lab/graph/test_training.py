@@ -226,3 +226,35 @@ def test_what_does_not_fit_is_told(pod: Fabric, tmp_path: Path, step: str, messa
     with pytest.raises(InputError) as refused:
         read_workload(pod, path)
     assert message in str(refused.value)
+
+
+def test_two_steps_slow_one_another_where_paths_are_hashed_and_not_where_they_are_pinned(
+    tmp_path: Path,
+) -> None:
+    """A server of each job at every leaf, so that gradients of both cross the spines."""
+    hall = loads(
+        "raddle: 1\nname: hall\n"
+        "fabric: {leaves: {count: 4}, spines: {count: 4}, uplinks: {per_pair: 2, speed: 100G}}\n"
+        "hosts: {per_leaf: 2, accelerators: {count: 4, scale_up: {bandwidth: 1T}}, "
+        "nics: {per_accelerator: 1, speed: 100G}}\n"
+    )
+    step = f"training: own, {SMALL}, tp: 4, pp: 1, layer_params: 40000000"
+    step = step.replace("layer_params: 1000000, ", "")
+    path = tmp_path / "w.yaml"
+    path.write_text(
+        "raddle: 1\nname: w\n"
+        'groups: {even: {hosts: "host0,host2,host4,host6"}, odd: {hosts: "host1,host3,host5,host7"}}\n'
+        f"jobs:\n  a: {{nodes: {{s: {{{step}, group: even}}}}}}\n"
+        f"  b: {{nodes: {{s: {{{step}, group: odd}}}}}}\n"
+    )
+    workload = read_workload(hall, path)
+    hashed, pinned = (
+        run_workload(hall, WorkloadRequest(workload, routing, RunSettings(fidelity="fluid"))).jobs
+        for routing in ("ecmp", "pinned")
+    )
+    for meeting, apart in zip(hashed, pinned, strict=True):
+        assert meeting.slowdown is not None
+        assert meeting.slowdown > 1.1
+        assert (apart.time_ps, apart.slowdown) == (apart.alone_ps, 1)
+        assert (apart.time_ps or 0) < 0.6 * (meeting.time_ps or 0)
+        assert apart.free_ps == meeting.free_ps == 48 * MS
