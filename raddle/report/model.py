@@ -79,6 +79,8 @@ class RepairRow:
         done_ps: when the last switch forwarded by the new routes; `heard_ps` where there were none to write.
         switches, routes: that were written.
         told: the orders: `drain spine1`.
+        ports_left: switches of which it would shut ports of bonds, or set them up again: a run has its
+            routes alone.
     """
 
     lost: tuple[str, ...]
@@ -88,8 +90,13 @@ class RepairRow:
     switches: int
     routes: int
     told: tuple[str, ...] = ()
+    ports_left: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        left = f"; not simulated: ports of bonds that it sets on {', '.join(self.ports_left)}"
+        return self._written() + (left if self.ports_left else "")
+
+    def _written(self) -> str:
         dead = [f"{each} is down" for each in self.lost] + [f"{each} is back" for each in self.back]
         what = "; ".join([*self.told, *dead])
         if not self.routes:

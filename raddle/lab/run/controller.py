@@ -183,6 +183,7 @@ class SimulatedController:
             len(writes),
             sum(map(len, writes.values())),
             tuple(map(str, orders)),
+            tuple(sorted(before.ports_to(self._target))),
         )
         at(done_ps, lambda: self.rows.append(row))
 

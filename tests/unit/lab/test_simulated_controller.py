@@ -24,7 +24,7 @@ from raddle.lab.workloads.flow_file import read_flows
 from raddle.sim import FLOW_STATUS
 from raddle.topology import loads
 from raddle.workload import Workload
-from tests.fabrics import leaf_spine, pod_running
+from tests.fabrics import BONDED, leaf_spine, pod_running
 
 MS = 10**9
 FABRIC = loads(leaf_spine(leaves=3, spines=2, per_leaf=2))
@@ -138,3 +138,18 @@ def test_options_that_would_have_no_effect_are_refused(options: dict[str, Any], 
 def test_a_stage_may_take_no_time() -> None:
     options = RunOptions(fail=["leaf1:spine0@1us"], controller=True, controller_delay=["push=0ms"])
     assert options.settings(FABRIC).controller == Control(replace(ControllerDelays(), push_ps=0))
+
+
+def test_ports_of_bonds_that_a_controller_would_shut_are_named_as_not_simulated(tmp_path: Path) -> None:
+    bonded = loads(BONDED)
+    file = tmp_path / "flows.csv"
+    file.write_text("src,dst,bytes\nhost0:eth0p0,host2:eth0p0,4000000\n")
+    uplinks = [
+        {"what": "down", "where": f"leaf0:spine{number}", "from": "10us", "until": ""} for number in (0, 1)
+    ]
+    made = tuple(fault for each in uplinks for fault in with_faults(bonded, [], each))
+    held = prepare_switches(bonded, make_plan(bonded, "ecmp", None), OWN_SWITCHES)
+    outcome = drive(held, read_flows(bonded, file), replace(SETTINGS, faults=made))
+    repair = outcome.repairs[0]
+    assert repair.ports_left == ("leaf0",)
+    assert str(repair).endswith("; not simulated: ports of bonds that it sets on leaf0")
