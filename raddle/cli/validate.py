@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,12 +17,13 @@ from raddle.errors import Diagnostic, InputError
 from raddle.topology import find, load
 from raddle.topology.load import refuse_cut_off
 from raddle.topology.model import Fabric
-from raddle.topology.views.cable_mend import CableWork, mend_cables
-from raddle.topology.views.cable_truth import compare_cables, planned_names, read_cables
 from raddle.topology.views.capacity import bisection_bps, oversubscription, review
 from raddle.topology.views.polarisation import polarisation
 from raddle.topology.yaml.placing import in_file
 from raddle.units import format_rate, format_size
+
+if TYPE_CHECKING:
+    from raddle.topology.views.cable_mend import CableWork
 
 SCHEMA_VERSION = 1
 
@@ -47,15 +48,23 @@ def validate(
         refuse_cut_off(model)
     _check_switches(model, sonic_yang)
     warnings = in_file(model, (*review(model), *polarisation(model), *vendor_headroom(model)))
-    seen = planned_names(model, read_cables(cables)) if cables else ()
-    wrong = compare_cables(model, seen) if cables else ()
-    work = mend_cables(model, seen) if wrong else ()
+    wrong, work = _compare_cables(model, cables) if cables else ((), ())
     if json_output:
         typer.echo(json.dumps(document_of(model, warnings, wrong, work), indent=2, sort_keys=True))
     else:
         _print_facts(model, warnings, wrong, work)
     if wrong:
         raise typer.Exit(1)
+
+
+def _compare_cables(model: Fabric, cables: Path) -> tuple[tuple[Diagnostic, ...], tuple[CableWork, ...]]:
+    """What differs from the cables that are seen, and the work that mends it."""
+    from raddle.topology.views.cable_mend import mend_cables
+    from raddle.topology.views.cable_truth import compare_cables, planned_names, read_cables
+
+    seen = planned_names(model, read_cables(cables))
+    wrong = compare_cables(model, seen)
+    return wrong, mend_cables(model, seen) if wrong else ()
 
 
 def _check_switches(model: Fabric, sonic_yang: Path | None) -> None:

@@ -40,7 +40,6 @@ from raddle.topology.forms.tenants import Owner, owners_of
 from raddle.topology.forms.wiring import Wiring, expand_explicit
 from raddle.topology.model import Fabric, NetworkPlace, PlaneCopies, SwitchModel
 from raddle.topology.pg_profiles import read_pg_profiles
-from raddle.topology.platform_files import read_cages
 from raddle.topology.record import Record, read_record
 from raddle.topology.views.uplinks import ports_without_uplinks, with_tracked_uplinks
 from raddle.topology.yaml.include import assemble
@@ -220,6 +219,8 @@ def _own_models(spec: FabricFile, source: Source) -> dict[str, SwitchModel]:
         folder = Path(source.span(("models", name)).file).parent
         cages: tuple[Cage, ...] = ()
         if model.platform_json:
+            from raddle.topology.platform_files import read_cages  # few files name any
+
             hwsku = folder / model.hwsku_json if model.hwsku_json else None
             cages = read_cages(folder / model.platform_json, hwsku)
         models[name] = switch_model(name, model, cages)
