@@ -138,11 +138,12 @@ class BufferPlan:
 
 @dataclass(frozen=True, slots=True)
 class QosPlan:
-    """Classification, scheduling, marking and flow control, the same on every port of a switch.
+    """Classification, scheduling, flow control and marking; marking alone may differ from port to port.
 
     `dscp_to_tc` has 64 entries, `tc_to_queue`, `tc_to_pg` and `queue_weights` 8; a weight of 0 is strict
-    priority. `lossless` are priorities (with PFC if `pfc`); `ecn` marks on their queues. `cnp` is
-    the priority that CNPs have for themselves, queue and priority group; None where they share it.
+    priority. `lossless` are priorities (with PFC if `pfc`); `ecn` marks on their queues, at ports of the
+    speeds (bit/s) in `ecn_speeds` other thresholds do. `cnp` is the priority that CNPs have for themselves,
+    queue and priority group; None where they share it.
     """
 
     dscp_to_tc: tuple[int, ...]
@@ -154,6 +155,7 @@ class QosPlan:
     ecn: Ecn
     watchdog: PfcWatchdog | None
     cnp: int | None = None
+    ecn_speeds: tuple[tuple[int, Ecn], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

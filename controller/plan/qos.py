@@ -40,6 +40,7 @@ def plan_qos(roce: RocePolicy) -> QosPlan:
         lossless=lossless,
         pfc=roce.pfc,
         ecn=roce.ecn,
+        ecn_speeds=roce.ecn_speeds,
         watchdog=roce.watchdog,
         cnp=own,
     )

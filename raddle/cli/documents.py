@@ -120,6 +120,7 @@ _VALIDATE = _document(
     cnp=LosslessClass,
     pfc=bool,
     ecn=Ecn,
+    ecn_speeds=_list_of(_record("SpeedEcn", speed_bps=int, kmin_bytes=int, kmax_bytes=int, pmax=float)),
     congestion_control=str,
     warnings=_list_of(_record("Warning", code=str, message=str)),
     cables=_list_of(_record("WrongCable", code=str, message=str, hint=str)),

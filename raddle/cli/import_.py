@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -13,10 +15,10 @@ from raddle.cli.options import JsonOption
 from raddle.errors import InputError
 from raddle.peers.files import PeerFlows, PeerTopology, read_ns3_flows, read_ns3_topology
 from raddle.peers.htsim import read_htsim_flows, read_htsim_topology
-from raddle.peers.importing import PeerNames, fabric_yaml, flows_csv
+from raddle.peers.importing import check_fabric, fabric_yaml, faults_csv, flows_csv
+from raddle.peers.names import PeerNames
 from raddle.peers.ns3_config import Ns3Config, read_ns3_config
 from raddle.peers.pins import ns3_pins_csv
-from raddle.topology import loads
 
 
 class PeerKind(StrEnum):
@@ -74,9 +76,10 @@ def import_(
         import_sonic(topology or (), output, inventory, cables, force, as_json)
         return
     assert topology
-    files = _simulator_files(kind, topology[0], output, flows, config)
-    loads(files[output], str(output))
+    files, told = _simulator_files(kind, topology[0], output, flows, config)
     write_new(files, force)
+    for each in told:
+        print(f"note: {each}", file=sys.stderr)
 
 
 def _refuse_mixed(kind: PeerKind, files: list[Path] | None, of_peers: object, of_sonic: object) -> None:
@@ -101,11 +104,23 @@ def _refuse_mixed(kind: PeerKind, files: list[Path] | None, of_peers: object, of
 
 def _simulator_files(
     kind: PeerKind, topology: Path, output: Path, flows: Path | None, config: Path | None
-) -> dict[Path, str]:
+) -> tuple[dict[Path, str], list[str]]:
+    """The files to write, and what is to be told of them."""
     network = _topology(kind, topology)
     settings = _settings(kind, config)
     names = PeerNames.of(network)
-    files = {output: fabric_yaml(output.stem, f"{kind.value} file {topology.name}", network, names, settings)}
+    text = fabric_yaml(output.stem, f"{kind.value} file {topology.name}", network, names, settings)
+    check_fabric(text, output, network)
+    files = {output: text}
+    told = [f"left out: {each}" for each in (*network.left_out, *settings.left_out)]
+    if lacking := settings.without_thresholds(Counter(link.speed_bps for link in network.network)):
+        told.append(lacking)
+    if faults := faults_csv(network, names, settings):
+        files[output.with_suffix(".faults.csv")] = faults
+        name = output.with_suffix(".faults.csv").name
+        told.append(
+            f"'simulate --faults {name}' has links lose as many full frames as there, and fewer short ones"
+        )
     if flows:
         table = _flows(kind, flows, network)
         files[output.with_suffix(".flows.csv")] = flows_csv(
@@ -113,7 +128,7 @@ def _simulator_files(
         )
         if kind is PeerKind.ns3:
             files[output.with_suffix(".pins.csv")] = ns3_pins_csv(network, table, names)
-    return files
+    return files, told
 
 
 def _topology(kind: PeerKind, path: Path) -> PeerTopology:

@@ -16,7 +16,7 @@ from raddle.controller.plan.lossless_check import check_lossless, vendor_headroo
 from raddle.errors import Diagnostic, InputError
 from raddle.topology import find, load
 from raddle.topology.load import refuse_cut_off
-from raddle.topology.model import Fabric
+from raddle.topology.model import Ecn, Fabric
 from raddle.topology.views.capacity import bisection_bps, oversubscription, review
 from raddle.topology.views.polarisation import polarisation
 from raddle.topology.yaml.placing import in_file
@@ -139,6 +139,7 @@ def document_of(
         "cnp": asdict(roce.cnp),
         "pfc": roce.pfc,
         "ecn": asdict(roce.ecn),
+        "ecn_speeds": [{"speed_bps": speed, **asdict(ecn)} for speed, ecn in roce.ecn_speeds],
         "congestion_control": roce.congestion_control,
         "warnings": [{"code": item.code, "message": item.message} for item in warnings],
         "cables": [{"code": item.code, "message": item.message, "hint": item.hint} for item in wrong],
@@ -212,6 +213,12 @@ def _lossless(fabric: Fabric) -> str:
 
 
 def _ecn(fabric: Fabric) -> str:
-    ecn = fabric.roce.ecn
+    own = [f"{_marking(ecn)} at {format_rate(speed)}" for speed, ecn in fabric.roce.ecn_speeds]
+    return "; ".join(
+        [_marking(fabric.roce.ecn), *own, f"congestion control {fabric.roce.congestion_control}"]
+    )
+
+
+def _marking(ecn: Ecn) -> str:
     sizes = f"kmin {format_size(ecn.kmin_bytes)}, kmax {format_size(ecn.kmax_bytes)}"
-    return f"{sizes}, pmax {ecn.pmax * 100:g}%; congestion control {fabric.roce.congestion_control}"
+    return f"{sizes}, pmax {ecn.pmax * 100:g}%"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 
@@ -159,7 +159,7 @@ def ns3_settings(fabric: Fabric) -> Ns3Config:
         rate_hai_bps=roce.dcqcn.rate_hai_bps,
         min_rate_bps=roce.dcqcn.min_rate_bps,
         clamps_target=roce.dcqcn.clamp_target_rate,
-        ecn=dict.fromkeys(speeds, (roce.ecn.kmin_bytes, roce.ecn.kmax_bytes, roce.ecn.pmax)),
+        ecn={speed: astuple(dict(roce.ecn_speeds).get(speed, roce.ecn)) for speed in sorted(speeds)},
     )
     return Ns3Config(
         payload_bytes=roce.mtu_bytes,

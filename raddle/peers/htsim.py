@@ -12,8 +12,17 @@ from pathlib import Path
 
 import numpy as np
 
-from raddle.peers.files import MOST_DELAY_PS, MOST_NODES, PeerFlows, PeerLink, PeerTopology, peer_flows
-from raddle.peers.text import PeerText, Row, Word, has_words
+from raddle.peers.files import (
+    MOST_DELAY_PS,
+    MOST_FLOWS,
+    MOST_NODES,
+    PeerFlows,
+    PeerLink,
+    PeerPlace,
+    PeerTopology,
+    peer_flows,
+)
+from raddle.peers.text import PeerText, Row, Word, has_words, surplus
 
 _HEADER = ("nodes", "tiers", "podsize")
 _TIER = (
@@ -212,6 +221,9 @@ def read_htsim_flows(path: Path, nodes: int) -> PeerFlows:
     waits_for: list[Word | None] = []
     raised_by: dict[str, list[int]] = {}
     ids: set[str] = set()
+    said: dict[str, Word] = {}
+    rows: list[Row] = []
+    triggers: list[Row] = []
     for row in text.rows(comment="#"):
         if "->" in row[0].text:
             options = _options(text, row, ("id", "start", "size", "trigger", "send_done_trigger", "prio"))
@@ -220,6 +232,7 @@ def read_htsim_flows(path: Path, nodes: int) -> PeerFlows:
             ids.add(options["id"].text if "id" in options else "")
             if done := options.get("send_done_trigger"):
                 raised_by.setdefault(done.text, []).append(len(flows))
+            rows.append(row)
             flows.append(_flow(text, row, options, nodes))
             waits_for.append(options.get("trigger"))
         elif row[0].text not in ("Nodes", "Connections", "Triggers", "Failures", "trigger"):
@@ -227,12 +240,19 @@ def read_htsim_flows(path: Path, nodes: int) -> PeerFlows:
         elif row[0].text == "Nodes" and has_words(text, row, 2, "the number of nodes"):
             if text.whole(row[1], 1, MOST_NODES) != nodes:
                 text.problem(row[1], f"{row[1].text} nodes, but the topology has {nodes}")
+        elif row[0].text in ("Connections", "Triggers") and has_words(text, row, 2, "a number"):
+            said[row[0].text] = row[1]
+        elif row[0].text == "trigger":
+            triggers.append(row)
         elif (
             row[0].text == "Failures"
             and has_words(text, row, 2, "the number of failures")
             and row[1].text != "0"
         ):
             text.problem(row[1], "failures are not read", "cut the links in the fabric file")
+    for name, found in (("Connections", rows), ("Triggers", triggers)):
+        if name in said:
+            surplus(text, found, text.whole(said[name], 0, MOST_FLOWS), said[name], name.lower())
     deps: list[list[int]] = []
     for i, word in enumerate(waits_for):
         deps.append(raised_by.get(word.text, []) if word else [])
@@ -242,7 +262,8 @@ def read_htsim_flows(path: Path, nodes: int) -> PeerFlows:
             text.problem(word, f"trigger {word.text} is raised by a later connection", "order them by time")
     text.check()
     table = np.array(flows, np.int64).reshape(-1, 4)
-    return peer_flows(table[:, :3], table[:, 3], deps, np.zeros((len(flows), 2), np.int64))
+    place = PeerPlace(str(path), tuple(row[0].line for row in rows))
+    return peer_flows(table[:, :3], table[:, 3], deps, np.zeros((len(flows), 2), np.int64), place)
 
 
 def _options(text: PeerText, row: Row, known: tuple[str, ...]) -> dict[str, Word]:

@@ -2,120 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
 
-from raddle.errors import InputError
+from raddle.errors import Diagnostic, InputError, SourceSpan
 from raddle.peers.files import PeerFlows, PeerTopology
-from raddle.peers.ns3_config import Ns3Config, PeerDcqcn
+from raddle.peers.names import PeerNames
+from raddle.peers.ns3_config import Ns3Config, PeerDcqcn, Thresholds
+from raddle.topology import loads
 from raddle.topology.model import PROPAGATION_PS_PER_M
 from raddle.units import format_size, format_time
 
-_TIERS = ("leaf", "spine", "superspine")
 _MTUS = (256, 512, 1024, 2048, 4096)
+_AROUND_PAYLOAD = 14 + 20 + 8 + 12 + 4 + 4
+"""Bytes of a RoCEv2 frame: Ethernet, IPv4, UDP, BTH, ICRC, FCS."""
 _RATES = (("T", 10**12), ("G", 10**9), ("M", 10**6), ("K", 10**3), ("bps", 1))
-
-
-@dataclass(frozen=True)
-class PeerNames:
-    """The names of a topology's nodes: `endpoint[n]` of one that sends, its first port's, `switch[n]` of one
-    that forwards, with its role, pod and plane. `ports` are those of each sender's NIC. Node numbers stay in
-    the names."""
-
-    endpoint: dict[int, str]
-    switch: dict[int, str]
-    role: dict[int, str]
-    pod: dict[int, int]
-    plane: dict[int, int]
-    ports: int
-
-    @classmethod
-    def of(cls, topology: PeerTopology) -> PeerNames:
-        """Name the nodes of a topology by their tier.
-
-        Raises:
-            InputError: `not-in-tiers`, the network is not one of leaves, spines and superspines.
-        """
-        switches = set(topology.switches)
-        ends: dict[int, list[int]] = {node: [] for node in range(topology.nodes)}
-        for link in topology.network:
-            ends[link.a].append(link.b)
-            ends[link.b].append(link.a)
-        inside = {*switches, *topology.nvswitches}
-        hosts = [node for node in range(topology.nodes) if node not in inside]
-        counts = {len(ends[host]) for host in hosts}
-        for host in hosts:
-            if not ends[host] or not switches.issuperset(ends[host]):
-                raise InputError.of(
-                    "not-in-tiers",
-                    f"node {host} has {len(ends[host])} links; it needs one or more, to switches",
-                )
-        if len(counts) > 1:
-            raise InputError.of(
-                "not-in-tiers", f"nodes have {' or '.join(map(str, sorted(counts)))} links each"
-            )
-        tier = _tiers(switches, ends, set(hosts))
-        per_server = topology.gpus_per_server
-        ports = counts.pop() if counts else 1
-        first = "p0" if ports > 1 else ""
-        names = {node: f"host{node}{':eth0p0' if ports > 1 else ''}" for node in hosts}
-        if per_server > 1:
-            names = {node: f"host{node // per_server}:eth{node % per_server}{first}" for node in hosts}
-        role = {node: _TIERS[level] for node, level in tier.items()}
-        switch = {node: f"{role[node]}{node}" for node in topology.switches}
-        plane = _planes(tier, ends) if ports > 1 else dict.fromkeys(tier, 0)
-        return cls(names, switch, role, _pods(tier, ends), plane, ports)
-
-
-def _tiers(switches: set[int], ends: dict[int, list[int]], hosts: set[int]) -> dict[int, int]:
-    """0 for a leaf, 1 for a spine, 2 for a superspine."""
-    tier = {node: 0 for node in switches if hosts.intersection(ends[node])}
-    if not tier:
-        raise InputError.of("not-in-tiers", "no switch has a host")
-    for level in (1, 2):
-        below = [node for node, at in tier.items() if at == level - 1]
-        tier |= {far: level for node in below for far in ends[node] if far in switches and far not in tier}
-    for node in sorted(switches):
-        if node not in tier:
-            raise InputError.of("not-in-tiers", f"switch {node} is more than three tiers above the hosts")
-        for far in ends[node]:
-            if far in switches and abs(tier[far] - tier[node]) != 1:
-                names = f"{_TIERS[tier[node]]} {node} and {_TIERS[tier.get(far, 0)]} {far}"
-                raise InputError.of(
-                    "not-in-tiers", f"a link joins {names}, which are not of neighbouring tiers"
-                )
-    return tier
-
-
-def _planes(tier: dict[int, int], ends: dict[int, list[int]]) -> dict[int, int]:
-    """Switches that links join are of one plane."""
-    plane: dict[int, int] = {}
-    for first in sorted(tier):
-        number, queue = max(plane.values(), default=-1) + 1, [first]
-        while first not in plane or queue:
-            node = queue.pop()
-            if node not in plane:
-                plane[node] = number
-                queue += [far for far in ends[node] if far in tier]
-    return plane
-
-
-def _pods(tier: dict[int, int], ends: dict[int, list[int]]) -> dict[int, int]:
-    """Leaves and spines that links between them join are a pod; in two tiers there is one."""
-    pod: dict[int, int] = {}
-    if 2 not in tier.values():
-        return dict.fromkeys(tier, 0)
-    for first in sorted(node for node, level in tier.items() if level == 0):
-        if first in pod:
-            continue
-        number, queue = max(pod.values(), default=-1) + 1, [first]
-        while queue:
-            node = queue.pop()
-            if node not in pod:
-                pod[node] = number
-                queue += [far for far in ends[node] if tier.get(far, 2) < 2]
-    return pod
 
 
 def fabric_yaml(name: str, source: str, topology: PeerTopology, names: PeerNames, config: Ns3Config) -> str:
@@ -132,6 +36,28 @@ def fabric_yaml(name: str, source: str, topology: PeerTopology, names: PeerNames
         *_policy(topology, config),
     ]
     return "\n".join(lines) + "\n"
+
+
+def check_fabric(text: str, output: Path, topology: PeerTopology) -> None:
+    """See that the fabric file is good before it is written.
+
+    Raises:
+        InputError: its problems, of a link at the line of the topology file that it is from.
+    """
+    try:
+        loads(text, str(output))
+    except InputError as error:
+        lines = text.split("\n")
+        first = lines.index("links:") + 2
+        origin = dict(enumerate((link.line for link in topology.network), first))
+        raise InputError(
+            [replace(each, span=_span(each, origin, topology), related=None) for each in error.diagnostics]
+        ) from None
+
+
+def _span(problem: Diagnostic, origin: Mapping[int, int], topology: PeerTopology) -> SourceSpan | None:
+    line = origin.get(problem.span.line if problem.span else 0) or topology.switch_line
+    return SourceSpan(topology.path, line, 1) if line else None
 
 
 def _latency_ps(topology: PeerTopology) -> dict[int, int]:
@@ -197,8 +123,8 @@ def _scale_up(topology: PeerTopology) -> str:
         if switch not in switches:
             continue
         if node in switches or node in topology.switches:
-            raise InputError.of(
-                "not-in-tiers", f"NVSwitch {switch} has a link to node {node}, no accelerator"
+            raise topology.not_in_tiers(
+                f"NVSwitch {switch} has a link to node {node}, no accelerator", line=link.line
             )
         bps[node] += link.speed_bps
         members[switch].add(node // per_server)
@@ -206,7 +132,7 @@ def _scale_up(topology: PeerTopology) -> str:
     accelerators = topology.nodes - len(topology.switches) - len(switches)
     servers = {len(each) for each in members.values()}
     if len(set(bps.values())) != 1 or len(bps) != accelerators or len(servers) != 1 or len(delays) != 1:
-        raise InputError.of("not-in-tiers", "NVSwitches do not join all servers' accelerators alike")
+        raise topology.not_in_tiers("NVSwitches do not join all servers' accelerators alike")
     hosts = f", hosts: {servers.pop()}" if max(servers) > 1 else ""
     rate, latency = exact_rate(next(iter(bps.values()))), format_time(delays.pop())
     return f", scale_up: {{kind: nvlink, bandwidth: {rate}, latency: {latency}{hosts}}}"
@@ -240,7 +166,7 @@ def _port_name(names: PeerNames, node: int, port: int) -> str:
 
 
 def _policy(topology: PeerTopology, config: Ns3Config) -> Iterator[str]:
-    mtu = next((mtu for mtu in _MTUS if mtu >= config.payload_bytes), _MTUS[-1])
+    mtu = _mtu(config)
     note = (
         ""
         if mtu == config.payload_bytes
@@ -253,6 +179,10 @@ def _policy(topology: PeerTopology, config: Ns3Config) -> Iterator[str]:
         yield from _dcqcn(topology, config.dcqcn)
 
 
+def _mtu(config: Ns3Config) -> int:
+    return next((mtu for mtu in _MTUS if mtu >= config.payload_bytes), _MTUS[-1])
+
+
 def _dcqcn(topology: PeerTopology, dcqcn: PeerDcqcn) -> Iterator[str]:
     yield (
         f"  dcqcn: {{g: {dcqcn.g:.12g}, alpha_timer: {dcqcn.alpha_timer_ps // 10**6}us, "
@@ -262,10 +192,32 @@ def _dcqcn(topology: PeerTopology, dcqcn: PeerDcqcn) -> Iterator[str]:
         f"min_rate: {exact_rate(dcqcn.min_rate_bps)}, clamp_target_rate: {str(dcqcn.clamps_target).lower()}}}"
     )
     speeds = Counter(link.speed_bps for link in topology.network)
-    usual = next((speed for speed, _ in speeds.most_common() if dcqcn.ecn and speed in dcqcn.ecn), None)
-    if usual is not None and dcqcn.ecn:
-        low, high, chance = dcqcn.ecn[usual]
-        yield f"  ecn: {{kmin: {format_size(low)}, kmax: {format_size(high)}, pmax: {chance * 100:.12g}%}}"
+    ecn = dcqcn.ecn or {}
+    named = [speed for speed, _ in speeds.most_common() if speed in ecn]
+    if named:
+        usual, rows = ecn[named[0]], [speed for speed in sorted(named) if ecn[speed] != ecn[named[0]]]
+        own = ", ".join(f"{{speed: {exact_rate(speed)}, {_thresholds(ecn[speed])}}}" for speed in rows)
+        yield f"  ecn: {{{_thresholds(usual)}{f', speeds: [{own}]' if own else ''}}}"
+
+
+def _thresholds(ecn: Thresholds) -> str:
+    low, high, chance = ecn
+    return f"kmin: {format_size(low)}, kmax: {format_size(high)}, pmax: {chance * 100:.12g}%"
+
+
+def faults_csv(topology: PeerTopology, names: PeerNames, config: Ns3Config) -> str:
+    """The fault file of links that lose packets; empty where none does.
+
+    A share p of packets is a bit error ratio b of a full frame of n bits: 1 - (1 - b)^n = p. ns-3 loses
+    shorter packets as often, bit errors less often.
+    """
+    bits = 8 * (_mtu(config) + _AROUND_PAYLOAD)
+    lines = ["what,where,from,until,value"]
+    for link, ports in zip(topology.network, _switch_ports(topology), strict=True):
+        if loss := link.loss or config.loss:
+            ratio = -math.expm1(math.log1p(-loss) / bits)
+            lines.append(f"errors,{_port_name(names, link.a, ports[0])},0s,,{ratio:.6g}")
+    return "\n".join(lines) + "\n" if len(lines) > 1 else ""
 
 
 def exact_rate(bps: int) -> str:
@@ -291,21 +243,19 @@ def flows_csv(flows: PeerFlows, names: PeerNames, server: int = 0) -> str:
     for i, (src, dst, size, start) in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
         for node in (src, dst):
             if node not in names.endpoint:
-                raise InputError.of(
-                    "bad-peer-file", f"flow {i + 1}: node {node} is a switch, or is not there"
-                )
+                raise flows.problem(i, f"node {node} is a switch, or is not there")
         if server and src // server == dst // server:
-            raise InputError.of(
-                "bad-peer-file",
-                f"flow {i + 1} stays inside a server, and raddle's file has those over NICs",
+            raise flows.problem(
+                i,
+                "it stays inside a server, and raddle's file has those over NICs",
                 "leave flows inside servers out",
             )
         deps = flows.dep_ids[flows.dep_offsets[i] : flows.dep_offsets[i + 1]].tolist()
         for dep in deps:
             if src not in (flows.src[dep], flows.dst[dep]):
-                raise InputError.of(
-                    "bad-peer-file",
-                    f"flow {i + 1} of node {src} waits for flow {dep + 1}, which has no end there",
+                raise flows.problem(
+                    i,
+                    f"node {src} waits for flow {dep + 1}, which has no end there",
                     "a sender of raddle waits only for what it sent or received itself",
                 )
         after = " ".join(str(dep + 1) for dep in deps)

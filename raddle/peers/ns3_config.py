@@ -6,66 +6,15 @@ keys in any order, the last one counts. Defaults are that program's.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from raddle.peers.ns3_keys import LEFT_OUT, NO_DIFFERENCE, is_key
 from raddle.peers.text import PeerText, Word
+from raddle.units import format_rate
 
-_KEYS = frozenset(
-    [
-        "ACK_HIGH_PRIO",
-        "ALPHA_RESUME_INTERVAL",
-        "BUFFER_SIZE",
-        "CC_MODE",
-        "CLAMP_TARGET_RATE",
-        "DATA_RATE",
-        "DCTCP_RATE_AI",
-        "ENABLE_QCN",
-        "ENABLE_TRACE",
-        "ERROR_RATE_PER_LINK",
-        "EWMA_GAIN",
-        "FAST_REACT",
-        "FAST_RECOVERY_TIMES",
-        "FCT_OUTPUT_FILE",
-        "FLOW_FILE",
-        "GLOBAL_T",
-        "HAS_WIN",
-        "INT_MULTI",
-        "KMAX_MAP",
-        "KMIN_MAP",
-        "L2_ACK_INTERVAL",
-        "L2_BACK_TO_ZERO",
-        "L2_CHUNK_SIZE",
-        "LINK_DELAY",
-        "LINK_DOWN",
-        "MIN_RATE",
-        "MI_THRESH",
-        "MULTI_RATE",
-        "PACKET_PAYLOAD_SIZE",
-        "PAUSE_TIME",
-        "PFC_OUTPUT_FILE",
-        "PINT_LOG_BASE",
-        "PINT_PROB",
-        "PMAX_MAP",
-        "QLEN_MON_END",
-        "QLEN_MON_FILE",
-        "QLEN_MON_START",
-        "RATE_AI",
-        "RATE_BOUND",
-        "RATE_DECREASE_INTERVAL",
-        "RATE_HAI",
-        "RP_TIMER",
-        "SAMPLE_FEEDBACK",
-        "SIMULATOR_STOP_TIME",
-        "TOPOLOGY_FILE",
-        "TRACE_FILE",
-        "TRACE_OUTPUT_FILE",
-        "USE_DYNAMIC_PFC_THRESHOLD",
-        "U_TARGET",
-        "VAR_WIN",
-    ]
-)
 _MAPS = frozenset({"KMAX_MAP", "KMIN_MAP", "PMAX_MAP"})
 _VALUES = {"LINK_DOWN": 3}
 """Words after a key where that is not one."""
@@ -73,12 +22,16 @@ _US = 1_000_000
 _MOST_US = 10**9
 
 
+Thresholds = tuple[int, int, float]
+"""kmin and kmax in bytes, pmax."""
+
+
 @dataclass(frozen=True, slots=True)
 class PeerDcqcn:
     """DCQCN as ns-3's RDMA model has it (CC_MODE 1), and what switches mark.
 
     Attributes:
-        ecn: per link speed in bit/s, kmin in bytes, kmax in bytes, pmax.
+        ecn: per link speed in bit/s.
     """
 
     alpha_timer_ps: int = 55 * _US
@@ -90,16 +43,38 @@ class PeerDcqcn:
     rate_hai_bps: int = 50_000_000
     min_rate_bps: int = 100_000_000
     clamps_target: bool = False
-    ecn: Mapping[int, tuple[int, int, float]] | None = None
+    ecn: Mapping[int, Thresholds] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Ns3Config:
-    """Payload of a packet, shared buffer of a switch, and DCQCN (None: only PFC)."""
+    """Payload of a packet, shared buffer of a switch, and DCQCN (None: only PFC).
+
+    Attributes:
+        loss: the share of packets that a link loses whose own rate is 0.
+        left_out: settings that would change a result and are not followed.
+        path, ecn_line: the file, and its line with KMIN_MAP.
+    """
 
     payload_bytes: int = 1000
     buffer_bytes: int = 16 << 20
     dcqcn: PeerDcqcn | None = None
+    loss: float = 0.0
+    left_out: tuple[str, ...] = ()
+    path: str = ""
+    ecn_line: int = 1
+
+    def without_thresholds(self, speeds: Counter[int]) -> str:
+        """What to tell of links whose speed (and how many have it) the maps do not name; empty: all have."""
+        if not self.dcqcn or not self.path:
+            return ""
+        ecn = self.dcqcn.ecn or {}
+        lacking = sorted(set(speeds) - set(ecn))
+        usual = next((speed for speed, _ in speeds.most_common() if speed in ecn), None)
+        instead = "raddle's own" if usual is None else f"those of {format_rate(usual)}"
+        names = " and ".join(map(format_rate, lacking))
+        what = f"KMIN_MAP, KMAX_MAP and PMAX_MAP have no thresholds for links of {names}, which get {instead}"
+        return f"{self.path}:{self.ecn_line}:1: {what}; ns-3 stops there" if lacking else ""
 
 
 class _Settings:
@@ -139,6 +114,14 @@ def read_ns3_config(path: Path) -> Ns3Config:
         payload_bytes=settings.whole("PACKET_PAYLOAD_SIZE", 1000, 64, 9000),
         buffer_bytes=settings.whole("BUFFER_SIZE", 16, 1, 4095) << 20,
         dcqcn=_dcqcn(text, settings) if is_marking else None,
+        loss=settings.real("ERROR_RATE_PER_LINK", 0, 1),
+        left_out=tuple(
+            f"{key} {found[key][0].text}: {why}"
+            for key, why in LEFT_OUT.items()
+            if key in found and found[key][0].text != NO_DIFFERENCE.get(key)
+        ),
+        path=str(path),
+        ecn_line=found["KMIN_MAP"][0].line if "KMIN_MAP" in found else 1,
     )
     text.check()
     return config
@@ -150,9 +133,9 @@ def _words_by_key(text: PeerText) -> dict[str, list[Word]]:
     at = 0
     while at < len(words):
         key = words[at]
-        if key.text not in _KEYS:
+        if not is_key(key.text):
             text.problem(key, f"unknown key '{key.text}'")
-            at += 1
+            at = next((n for n in range(at, len(words)) if words[n].line > key.line), len(words))
             continue
         count = _VALUES.get(key.text, 1)
         if key.text in _MAPS and at + 1 < len(words):
@@ -169,16 +152,22 @@ def _refuse_what_is_not_modelled(text: PeerText, found: Mapping[str, list[Word]]
     """Settings that change a result and that raddle would not follow."""
     only = {
         "CC_MODE": ("1", "DCQCN; HPCC, TIMELY, DCTCP and PINT are not simulated"),
-        "HAS_WIN": ("0", "no window; raddle's queue pairs are limited by their rate only"),
+        "ENABLE_IRN": ("0", "go-back-N as the network loses nothing"),
+        "ENABLE_PFC": ("1", "PFC"),
+        "HAS_WIN": ("0", "no window; 'nics: {window: SIZE}' of the fabric file limits a queue pair"),
         "L2_ACK_INTERVAL": ("1", "an acknowledgement for every packet"),
         "L2_BACK_TO_ZERO": ("0", "go-back-N"),
+        "LB_MODE": ("0", "ECMP by flow; others are not simulated"),
         "RATE_BOUND": ("1", "queue pairs keep to their rate"),
     }
     defaults = {
         "CC_MODE": "1",
+        "ENABLE_IRN": "0",
+        "ENABLE_PFC": "1",
         "HAS_WIN": "1",
         "L2_ACK_INTERVAL": "0",
         "L2_BACK_TO_ZERO": "0",
+        "LB_MODE": "0",
         "RATE_BOUND": "1",
     }
     for key, (value, meaning) in only.items():

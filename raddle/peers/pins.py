@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from raddle.peers.files import PeerFlows, PeerTopology
-from raddle.peers.importing import PeerNames
 from raddle.peers.models import NS3_HPCC
+from raddle.peers.names import PeerNames
 from raddle.peers.network import PeerNetwork
 
 

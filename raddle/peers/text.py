@@ -85,7 +85,12 @@ class PeerText:
         return 0
 
     def speed_bps(self, word: Word) -> int:
-        """`400Gbps`, `40Gb/s`, `400G`."""
+        """`400Gbps`, `40Gb/s`, `400G`; a number alone is in bit/s, as ns-3 reads it, also with `.0`."""
+        if found := re.fullmatch(r"([0-9]{1,18})(?:\.([0-9]{1,18}))?", word.text):
+            if int(found[1]) and not int(found[2] or 0):
+                return int(found[1])
+            self.problem(word, f"speed '{word.text}' is not a whole number of bit/s above 0")
+            return 1
         try:
             speed = parse_rate_bps(word.text.replace("b/s", "bps").replace("kbps", "Kbps"))
             if speed > 0:
@@ -103,6 +108,19 @@ class PeerText:
                 return value
         self.problem(word, f"{what} '{word.text}' is not a number from {low:g} to {high:g}")
         return low
+
+
+def surplus(text: PeerText, rows: Sequence[Row], count: int, said_at: Word, what: str) -> Sequence[Row]:
+    """The first `count` rows; notes a problem where there are more or fewer, with both numbers."""
+    if len(rows) < count:
+        raise text.end(f"{len(rows)} {what}, but line {said_at.line} says {said_at.text}")
+    if len(rows) > count:
+        text.problem(
+            rows[count][0],
+            f"the file has {len(rows)} {what}, but line {said_at.line} says {said_at.text}",
+            f"write {len(rows)} in line {said_at.line}, or take what is too much out",
+        )
+    return rows[:count]
 
 
 def has_words(text: PeerText, row: Sequence[Word], least: int, what: str) -> bool:

@@ -131,7 +131,8 @@ class RocePolicy:
 
     `mtu_bytes` is the RDMA path MTU (payload per packet); `port_mtu_bytes` the switch ports' MTU.
     `dynamic_th` is the lossless priority groups' threshold exponent (alpha = 2**dynamic_th). A pause holds
-    for `pause_quanta` quanta of 512 bit times unless it is renewed; 0: until it is lifted.
+    for `pause_quanta` quanta of 512 bit times unless it is renewed; 0: until it is lifted. `ecn_speeds` are
+    speeds in bit/s, in the file's order, whose ports mark otherwise than by `ecn`.
     """
 
     mtu_bytes: int
@@ -146,6 +147,7 @@ class RocePolicy:
     watchdog: PfcWatchdog | None
     pause_quanta: int = 0
     headroom: HeadroomPolicy = HeadroomPolicy()
+    ecn_speeds: tuple[tuple[int, Ecn], ...] = ()
 
     @property
     def rate_control(self) -> RateControl:

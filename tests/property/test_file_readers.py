@@ -20,7 +20,8 @@ from raddle.lab.workloads.flow_file import read_flows
 from raddle.lab.workloads.pin_file import read_pins
 from raddle.peers.files import read_ns3_flows, read_ns3_topology
 from raddle.peers.htsim import read_htsim_flows, read_htsim_topology
-from raddle.peers.importing import PeerNames, fabric_yaml, flows_csv
+from raddle.peers.importing import fabric_yaml, flows_csv
+from raddle.peers.names import PeerNames
 from raddle.peers.ns3_config import Ns3Config, read_ns3_config
 from raddle.topology import find, load, loads
 

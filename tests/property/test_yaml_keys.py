@@ -46,6 +46,7 @@ SMALL: dict[str, Any] = {
     "roce": {"watchdog": {}},
     "routing": {"policy": "ecmp"},
 }
+BY_SPEED = SMALL | {"roce": {"ecn": {"speeds": [{"speed": "400G", "kmin": "300KB", "kmax": "900KB"}]}}}
 TREE: dict[str, Any] = {
     **SMALL,
     "fabric": {
@@ -247,6 +248,10 @@ ROWS: dict[str, tuple[dict[str, Any], str, Any]] = {
     "EcnSpec.kmin": (SMALL, "roce.ecn.kmin", "400KB"),
     "EcnSpec.kmax": (SMALL, "roce.ecn.kmax", "1600KB"),
     "EcnSpec.pmax": (SMALL, "roce.ecn.pmax", "10%"),
+    "SpeedEcnSpec.speed": (BY_SPEED, "roce.ecn.speeds.0.speed", "100G"),
+    "SpeedEcnSpec.kmin": (BY_SPEED, "roce.ecn.speeds.0.kmin", "400KB"),
+    "SpeedEcnSpec.kmax": (BY_SPEED, "roce.ecn.speeds.0.kmax", "1600KB"),
+    "SpeedEcnSpec.pmax": (BY_SPEED, "roce.ecn.speeds.0.pmax", "10%"),
     "WatchdogSpec.detect": (SMALL, "roce.watchdog.detect", "400ms"),
     "WatchdogSpec.restore": (SMALL, "roce.watchdog.restore", "400ms"),
     "WatchdogSpec.action": (SMALL, "roce.watchdog.action", "forward"),

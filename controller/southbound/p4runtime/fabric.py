@@ -25,7 +25,9 @@ from raddle.controller.southbound.p4runtime.neighbors import (
     member_ids,
     neighbors_of,
 )
-from raddle.units import ip_text
+from raddle.errors import InputError
+from raddle.topology.model import Ecn
+from raddle.units import format_rate, ip_text
 
 ECN_DEPTH_BYTES = 4096
 """Bytes of queue that the program's count of one packet stands for: a full packet's payload (assumption)."""
@@ -142,13 +144,35 @@ def _settings(switch: SwitchPlan) -> Iterator[P4Entity]:
         if tc:
             action = Action("set_class", tc=tc, queue=qos.tc_to_queue[tc])
             yield P4TableEntry("dscp_to_tc", match=Match(dscp=dscp), action=action)
+    ecn = _thresholds(switch)
     for tc in qos.lossless:
-        depths = [round(each / ECN_DEPTH_BYTES) for each in (qos.ecn.kmin_bytes, qos.ecn.kmax_bytes)]
-        action = Action("set_ecn", min=depths[0], max=depths[1], p=round(qos.ecn.pmax * 65535))
+        depths = [round(each / ECN_DEPTH_BYTES) for each in (ecn.kmin_bytes, ecn.kmax_bytes)]
+        action = Action("set_ecn", min=depths[0], max=depths[1], p=round(ecn.pmax * 65535))
         yield P4TableEntry("ecn", match=Match(tc=tc), action=action)
     yield P4TableEntry(
         "acl", match=Match(ether_type=(LLDP, 0xFFFF)), priority=_LLDP_PRIORITY, action=Action("trap")
     )
+
+
+def _thresholds(switch: SwitchPlan) -> Ecn:
+    """Where all ports mark.
+
+    Raises:
+        InputError: `ecn-not-held`, they differ, and the table `ecn` knows traffic classes only.
+    """
+    own = dict(switch.qos.ecn_speeds)
+    speeds = {port.speed_bps for port in switch.ports if port.peer}
+    found = {own.get(speed, switch.qos.ecn) for speed in speeds} or {switch.qos.ecn}
+    if len(found) > 1:
+        names = ", ".join(map(format_rate, sorted(speeds)))
+        raise InputError.of(
+            "ecn-not-held",
+            f"ports of {switch.name} are to mark by their speeds ({names}), "
+            "and the P4 pipeline marks by traffic class alone",
+            "give them the same thresholds, or leave 'roce: {ecn: {speeds: ...}}' out",
+            ("roce", "ecn", "speeds"),
+        )
+    return found.pop()
 
 
 def _routes(

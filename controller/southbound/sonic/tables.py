@@ -20,9 +20,9 @@ from raddle.controller.southbound.sonic.adopted import with_adopted
 from raddle.controller.southbound.sonic.ars import adaptive_tables
 from raddle.controller.southbound.sonic.breakout import Tables as Tables
 from raddle.controller.southbound.sonic.fec import fec_of
-from raddle.errors import InputError
+from raddle.errors import InputError, Place
 from raddle.state import PRIORITIES
-from raddle.topology.model import FIVE_TUPLE
+from raddle.topology.model import FIVE_TUPLE, Ecn
 
 MAP = "AZURE"
 """SONiC's templates name their one map of each kind so."""
@@ -71,11 +71,11 @@ def _booted(switch: SwitchPlan, has_own_ecn: bool) -> Tables:
         "PORT": {port.name: _port(port) for port in switch.ports},
         "DEVICE_NEIGHBOR": {port.name: _neighbor(port) for port in _cabled(switch)},
         "CABLE_LENGTH": {MAP: {port.name: f"{_metres(port)}m" for port in switch.ports}},
-        "WRED_PROFILE": {WRED: _planned_wred(switch) if has_own_ecn else _wred(*DEFAULT_ECN)},
+        "WRED_PROFILE": _planned_wred(switch) if has_own_ecn else _default_wred(switch),
         **_equal_tables(
             switch.qos,
             switch.buffers,
-            tuple(port.name for port in _cabled(switch)),
+            tuple((port.name, _wred_name(switch.qos, port.speed_bps)) for port in _cabled(switch)),
             tuple(port.name for port in _paused(switch)),
         ),
     }
@@ -84,15 +84,15 @@ def _booted(switch: SwitchPlan, has_own_ecn: bool) -> Tables:
 
 @lru_cache(maxsize=16)
 def _equal_tables(
-    qos: QosPlan, buffers: BufferPlan, cabled: tuple[str, ...], paused: tuple[str, ...]
+    qos: QosPlan, buffers: BufferPlan, cabled: tuple[tuple[str, str], ...], paused: tuple[str, ...]
 ) -> Tables:
     """Tables that switches of a kind have in common; nobody changes them.
 
     Args:
-        cabled: names of ports; paused: of those with headroom.
+        cabled: names of ports and of what marks on their lossless queues; paused: of ports with headroom.
     """
     return {
-        **_buffer_tables(qos, buffers, cabled),
+        **_buffer_tables(qos, buffers, tuple(name for name, _ in cabled)),
         **_map_tables(qos),
         **_port_qos_tables(qos, cabled, paused),
         **_watchdog_table(qos, paused),
@@ -134,7 +134,7 @@ def _pushed(switch: SwitchPlan) -> Tables:
         **({"BGP_NEIGHBOR": dict(map(_bgp_neighbor, switch.bgp))} if switch.bgp else {}),
         **_hash_table(switch),
         **adaptive_tables(switch),
-        "WRED_PROFILE": {WRED: _planned_wred(switch)},
+        "WRED_PROFILE": _planned_wred(switch),
     }
 
 
@@ -248,23 +248,44 @@ def _neighbor(port: PortPlan) -> dict[str, str]:
     return {"name": device, "port": far_port}
 
 
-def _planned_wred(switch: SwitchPlan) -> dict[str, str]:
+def _wred_name(qos: QosPlan, speed_bps: int) -> str:
+    """The profile of ports of a speed, with that in Mb/s as in SONiC's names of buffer profiles."""
+    has_own = any(speed_bps == speed for speed, _ in qos.ecn_speeds)
+    return f"{WRED}_{speed_bps // 10**6}" if has_own else WRED
+
+
+def _wred_rows(switch: SwitchPlan) -> Iterator[tuple[str, Ecn, Place]]:
+    """Name, thresholds and place in the fabric file of each profile that the switch needs."""
+    yield WRED, switch.qos.ecn, ("roce", "ecn", "pmax")
+    used = {port.speed_bps for port in _cabled(switch)}
+    for place, (speed, ecn) in enumerate(switch.qos.ecn_speeds):
+        if speed in used:
+            yield _wred_name(switch.qos, speed), ecn, ("roce", "ecn", "speeds", place, "pmax")
+
+
+def _default_wred(switch: SwitchPlan) -> dict[str, dict[str, str]]:
+    return {name: _wred(*DEFAULT_ECN) for name, _, _ in _wred_rows(switch)}
+
+
+def _planned_wred(switch: SwitchPlan) -> dict[str, dict[str, str]]:
     """The plan's thresholds.
 
     Raises:
-        InputError: `ecn-not-held`, the probability is no whole percentage, which is all that SONiC holds.
+        InputError: `ecn-not-held`, a probability is no whole percentage, which is all that SONiC holds.
     """
-    ecn = switch.qos.ecn
-    percent = round(ecn.pmax * 100)
-    if not math.isclose(percent, ecn.pmax * 100, abs_tol=1e-9):
-        raise InputError.of(
-            "ecn-not-held",
-            f"{switch.name} is to mark with a probability of at most {ecn.pmax * 100:g} %, and SONiC's "
-            f"WRED_PROFILE holds whole percents: it would be {percent} %",
-            f"set 'roce: {{ecn: {{pmax: {max(1, percent)}%}}}}'",
-            ("roce", "ecn", "pmax"),
-        )
-    return _wred(ecn.kmin_bytes, ecn.kmax_bytes, percent)
+    rows = {}
+    for name, ecn, place in _wred_rows(switch):
+        percent = round(ecn.pmax * 100)
+        if not math.isclose(percent, ecn.pmax * 100, abs_tol=1e-9):
+            raise InputError.of(
+                "ecn-not-held",
+                f"{switch.name} is to mark with a probability of at most {ecn.pmax * 100:g} %, and SONiC's "
+                f"WRED_PROFILE holds whole percents: it would be {percent} %",
+                f"set 'roce: {{ecn: {{pmax: {max(1, percent)}%}}}}'",
+                place,
+            )
+        rows[name] = _wred(ecn.kmin_bytes, ecn.kmax_bytes, percent)
+    return rows
 
 
 def _wred(min_bytes: int, max_bytes: int, percent: int) -> dict[str, str]:
@@ -368,7 +389,7 @@ def _numbered(values: tuple[int, ...]) -> dict[str, str]:
     return {str(place): str(value) for place, value in enumerate(values)}
 
 
-def _port_qos_tables(qos: QosPlan, cabled: tuple[str, ...], paused: tuple[str, ...]) -> Tables:
+def _port_qos_tables(qos: QosPlan, cabled: tuple[tuple[str, str], ...], paused: tuple[str, ...]) -> Tables:
     """PORT_QOS_MAP, SCHEDULER and QUEUE: one scheduler per distinct weight, ECN on the lossless queues."""
     priorities = ",".join(map(str, qos.lossless))
     port_map = {
@@ -387,11 +408,11 @@ def _port_qos_tables(qos: QosPlan, cabled: tuple[str, ...], paused: tuple[str, .
         names[0] = "scheduler.strict"
         schedulers[names[0]] = {"type": "STRICT"}
     queues: dict[str, dict[str, str]] = {}
-    for port in cabled:
+    for port, marking in cabled:
         for queue, weight in enumerate(qos.queue_weights):
             queues[f"{port}|{queue}"] = {"scheduler": names[weight]}
             if queue in qos.lossless:
-                queues[f"{port}|{queue}"]["wred_profile"] = WRED
+                queues[f"{port}|{queue}"]["wred_profile"] = marking
     return {
         "PORT_QOS_MAP": {"global": {"dscp_to_tc_map": MAP}} | {port: dict(port_map) for port in paused},
         "SCHEDULER": schedulers,

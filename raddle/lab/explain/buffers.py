@@ -9,7 +9,7 @@ from raddle.controller.plan.model import LosslessProfile, SwitchPlan
 from raddle.errors import InputError
 from raddle.lab.explain.lines import Lines
 from raddle.report.explain import Explained, Given
-from raddle.topology.model import Fabric, Link, PortRef, SwitchModel
+from raddle.topology.model import Ecn, Fabric, Link, PortRef, SwitchModel
 from raddle.topology.pg_profiles import pg_profile
 from raddle.units import format_length, format_rate, format_size, parse_length_m, parse_rate_bps
 
@@ -133,11 +133,13 @@ def explain_pause(fabric: Fabric, plan: SwitchPlan, ref: PortRef, is_xon: bool) 
 def explain_marking(fabric: Fabric, name: str) -> Explained:
     """`kmin`, `kmax` or `pmax`."""
     ecn, lines = fabric.roce.ecn, Lines(fabric)
-    given = {
-        "kmin": lines.given("kmin", format_size(ecn.kmin_bytes), ("roce", "ecn", "kmin")),
-        "kmax": lines.given("kmax", format_size(ecn.kmax_bytes), ("roce", "ecn", "kmax")),
-        "pmax": lines.given("pmax", f"{ecn.pmax:.0%}", ("roce", "ecn", "pmax")),
-    }
+    given = {each: lines.given(each, text, ("roce", "ecn", each)) for each, text in _thresholds(ecn).items()}
+    others = tuple(
+        lines.given(
+            f"{name} at {format_rate(speed)}", _thresholds(own)[name], ("roce", "ecn", "speeds", row, name)
+        )
+        for row, (speed, own) in enumerate(fabric.roce.ecn_speeds)
+    )
     middle = (ecn.kmin_bytes + ecn.kmax_bytes) // 2
     steps = (
         ("up to kmin", "no packet is marked"),
@@ -147,5 +149,11 @@ def explain_marking(fabric: Fabric, name: str) -> Explained:
     sources = ("DCQCN: Zhu et al., SIGCOMM 2015, section 3.1", "SONiC: WRED_PROFILE, green thresholds")
     left = ("up to which kmax marks come before pauses: 'raddle verify' says it",)
     formula = "share of marked packets = pmax x (queue - kmin) / (kmax - kmin)"
-    what = f"{name} of every lossless queue"
-    return Explained(what, given[name].value, formula, steps, tuple(given.values()), sources, left)
+    what = f"{name} of every lossless queue{', at ports of other speeds than these' if others else ''}"
+    inputs = (*given.values(), *others)
+    return Explained(what, given[name].value, formula, steps, inputs, sources, left)
+
+
+def _thresholds(ecn: Ecn) -> dict[str, str]:
+    sizes = {"kmin": format_size(ecn.kmin_bytes), "kmax": format_size(ecn.kmax_bytes)}
+    return sizes | {"pmax": f"{ecn.pmax * 100:g}%"}

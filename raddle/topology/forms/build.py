@@ -464,4 +464,5 @@ def _roce(roce: RoceSpec) -> RocePolicy:
             roce.headroom.small_packets,
             roce.headroom.mtu or 0,
         ),
+        ecn_speeds=tuple((each.speed, Ecn(each.kmin, each.kmax, each.pmax)) for each in roce.ecn.speeds),
     )

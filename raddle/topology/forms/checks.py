@@ -18,12 +18,14 @@ from raddle.topology.yaml.schema_policy import (
     AdaptiveSpec,
     AddressingSpec,
     AsNumbersSpec,
+    EcnSpec,
     HashSpec,
     LoadSpec,
     RoceSpec,
+    SpeedEcnSpec,
 )
 from raddle.topology.yaml.source import Place, Source
-from raddle.units import format_size, ip_text
+from raddle.units import format_rate, format_size, ip_text
 
 ROCE_HEADER_BYTES = 20 + 8 + 12 + 16 + 4
 """IPv4, UDP, BTH, RETH and ICRC (IBTA RoCEv2 annex A17, RFC 791, RFC 768): what a packet adds to the payload
@@ -130,11 +132,7 @@ def check_roce(roce: RoceSpec, source: Source) -> Iterator[Diagnostic]:
             "SONiC switches have two lossless priorities (3 and 4) by default; leave one lossy at the least"
         )
         yield source.error("no-lossy-priority", message, ("roce", "lossless"), hint)
-    if roce.ecn.kmin > roce.ecn.kmax:
-        span = source.span(("roce", "ecn", "kmin"))
-        related = (source.span(("roce", "ecn", "kmax")), "kmax is set here")
-        message = f"kmin {format_size(roce.ecn.kmin)} is above kmax {format_size(roce.ecn.kmax)}"
-        yield Diagnostic("ecn-order", message, span, "swap them", related)
+    yield from _ecn_problems(roce.ecn, source)
     need = roce.mtu + ROCE_HEADER_BYTES
     if roce.port_mtu < need:
         message = (
@@ -151,6 +149,24 @@ def check_roce(roce: RoceSpec, source: Source) -> Iterator[Diagnostic]:
     if room.pool is not None and room.over_subscribe_ratio > 1:
         message = "'pool' beside 'over_subscribe_ratio'"
         yield source.error("key-conflict", message, ("roce", "headroom", "pool"), "keep one", at_key=True)
+
+
+def _ecn_problems(ecn: EcnSpec, source: Source) -> Iterator[Diagnostic]:
+    at: Place = ("roce", "ecn")
+    rows: list[tuple[EcnSpec | SpeedEcnSpec, Place]] = [(ecn, at)]
+    rows += [(row, (*at, "speeds", i)) for i, row in enumerate(ecn.speeds)]
+    for each, place in rows:
+        if each.kmin > each.kmax:
+            span = source.span((*place, "kmin"))
+            related = (source.span((*place, "kmax")), "kmax is set here")
+            message = f"kmin {format_size(each.kmin)} is above kmax {format_size(each.kmax)}"
+            yield Diagnostic("ecn-order", message, span, "swap them", related)
+    for (i, first), (j, second) in combinations(enumerate(ecn.speeds), 2):
+        if first.speed == second.speed:
+            span = source.span((*at, "speeds", j, "speed"))
+            related = (source.span((*at, "speeds", i, "speed")), "first given here")
+            message = f"two rows of thresholds are for {format_rate(second.speed)}"
+            yield Diagnostic("duplicate-speed", message, span, "leave one out", related)
 
 
 def check_addressing(pools: AddressingSpec, wiring: Wiring, source: Source) -> Iterator[Diagnostic]:

@@ -294,6 +294,13 @@ def _timeout_warnings(fabric: Fabric) -> Iterator[Diagnostic]:
 
 
 def _roce_warnings(fabric: Fabric) -> Iterator[Diagnostic]:
+    speeds = {link.speed_bps for link in fabric.links}
+    for row, (speed, _) in enumerate(fabric.roce.ecn_speeds):
+        if speed not in speeds:
+            place: Place = ("roce", "ecn", "speeds", row, "speed")
+            yield _warn(
+                "ecn-unused", f"no link runs at {format_rate(speed)}, whose ports are to mark so", place=place
+            )
     if fabric.roce.lossless and not fabric.roce.pfc:
         yield _warn("pfc-off", "lossless classes without PFC may drop packets", "set 'pfc: true'")
     for item in fabric.roce.lossless:

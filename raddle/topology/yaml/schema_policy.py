@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from raddle.topology.model import FIVE_TUPLE, HashAlgorithm, HashField, Medium
 from raddle.topology.rate_control import CongestionControl, DcqcnSetName
@@ -55,6 +55,19 @@ class ClassSpec(Spec):
     """DSCP of its packets."""
 
 
+class SpeedEcnSpec(Spec):
+    """ECN marking at ports of one speed."""
+
+    speed: Rate
+    """Of the ports."""
+    kmin: Size
+    """Queue length from which packets are marked."""
+    kmax: Size
+    """Queue length from which every packet is marked."""
+    pmax: Probability = 0.2
+    """Share of packets that are marked at `kmax`."""
+
+
 class EcnSpec(Spec):
     """ECN marking.
 
@@ -68,6 +81,8 @@ class EcnSpec(Spec):
     """Queue length from which every packet is marked."""
     pmax: Probability = 0.2
     """Share of packets that are marked at `kmax`."""
+    speeds: list[SpeedEcnSpec] = Field(default_factory=list)
+    """Ports of these speeds mark otherwise."""
 
 
 class DcqcnSpec(Spec):

@@ -20,7 +20,8 @@ from raddle.peers.exporting import (
 )
 from raddle.peers.files import read_ns3_flows, read_ns3_topology
 from raddle.peers.htsim import read_htsim_flows, read_htsim_topology
-from raddle.peers.importing import PeerNames, fabric_yaml, flows_csv
+from raddle.peers.importing import fabric_yaml, flows_csv
+from raddle.peers.names import PeerNames
 from raddle.peers.ns3_config import Ns3Config, read_ns3_config
 from raddle.peers.write import (
     htsim_flows,
@@ -227,8 +228,7 @@ def test_settings_of_ns3_survive_the_fabric_file(tmp_path: Path) -> None:
     assert config.dcqcn is not None
     assert config.dcqcn.ecn is not None
     assert (back.payload_bytes, back.buffer_bytes, back.dcqcn.g) == (1024, 24 << 20, 0.00390625)
-    # A fabric file has one pair of thresholds: that of the more frequent speed.
-    assert back.dcqcn.ecn == dict.fromkeys((200 * 10**9, 400 * 10**9), config.dcqcn.ecn[400 * 10**9])
+    assert back.dcqcn.ecn == config.dcqcn.ecn
 
 
 @pytest.mark.parametrize(
@@ -237,6 +237,8 @@ def test_settings_of_ns3_survive_the_fabric_file(tmp_path: Path) -> None:
         ("CC_MODE 3\nHAS_WIN 0\nL2_ACK_INTERVAL 1\n", ":1:9: error[bad-peer-file]: CC_MODE 3 is not"),
         ("CC_MODE 1\nL2_ACK_INTERVAL 1\n", "HAS_WIN is missing, and its default 1 is not"),
         ("SPEED 1\n", ":1:1: error[bad-peer-file]: unknown key 'SPEED'"),
+        ("CC_MODE 1\nHAS_WIN 0\nL2_ACK_INTERVAL 1\nENABLE_IRN 1\n", ":4:12: error[bad-peer-file]: ENABLE_IR"),
+        ("CC_MODE 1\nHAS_WIN 0\nL2_ACK_INTERVAL 1\nLB_MODE 9\n", "LB_MODE 9 is not simulated"),
         ("KMAX_MAP 2 1 2\n", "the file ends within KMAX_MAP"),
         ("RP_TIMER soon\nHAS_WIN 0\nL2_ACK_INTERVAL 1\n", ":1:10: error[bad-peer-file]: RP_TIMER 'soon'"),
     ],
@@ -273,6 +275,12 @@ def test_bad_fat_tree_is_named_with_its_place(tmp_path: Path, old: str, new: str
         ("trigger 1 size", "trigger 9 size", "no connection raises trigger 9"),
         ("0->3", "3->3", "node 3 sends to itself"),
         ("Nodes 16", "Nodes 12", "12 nodes, but the topology has 16"),
+        (
+            "Connections 4",
+            "Connections 3",
+            ":7:1: error[bad-peer-file]: the file has 4 connections, but line 2",
+        ),
+        ("Triggers 1", "Triggers 2", "1 triggers, but line 3 says 2"),
     ],
 )
 def test_bad_connection_is_named_with_its_place(tmp_path: Path, old: str, new: str, message: str) -> None:

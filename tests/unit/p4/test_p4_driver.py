@@ -20,6 +20,7 @@ from raddle.controller.plan.update import Write
 from raddle.controller.reconcile import PushPolicy, apply_plan, check, read_links
 from raddle.controller.southbound.p4runtime import driver
 from raddle.controller.southbound.p4runtime import target as targets
+from raddle.controller.southbound.p4runtime.fabric import fabric_entities
 from raddle.controller.southbound.p4runtime.pipelines import fabric_pipeline
 from raddle.controller.southbound.p4runtime.session import P4Session
 from raddle.controller.southbound.p4runtime.target import p4_target
@@ -36,7 +37,7 @@ from raddle.nos.p4rt.check import UpdateError
 from raddle.nos.p4rt.read import select
 from raddle.sim.switch_columns import find_groups
 from raddle.state import HASH_FIELDS, SwitchState
-from raddle.topology.model import Fabric
+from raddle.topology.model import Ecn, Fabric
 from tests.fabrics import pod_running, three_tiers
 from tests.unit.p4.p4_fabrics import MIDDLEBLOCK, needs_middleblock, running
 
@@ -111,6 +112,20 @@ def test_a_new_plan_is_brought_by_the_least_writes_and_leaves_nothing_old() -> N
         assert {change.path.partition("/")[0] for change in leaf.changes} == {"pin_dst"}
         program(plan, inventory)
         assert {name: switch.state() for name, switch in farm.switches.items()} == before
+
+
+def test_ports_that_mark_by_their_speeds_are_refused_where_the_pipeline_marks_by_class() -> None:
+    plan = make_plan(pod_running("p4", "p4"), "ecmp")
+    qos = dataclasses.replace(plan.switches[0].qos, ecn_speeds=((400 * 10**9, Ecn(10**6, 2 * 10**6, 1.0)),))
+    one, macs = dataclasses.replace(plan.switches[0], qos=qos), neighbour_macs(plan)
+    rows = [each for each in fabric_entities(one, macs) if isinstance(each, P4TableEntry)]
+    marks = [row.action for row in rows if row.table_id == "ecn"]
+    assert marks == [Action("set_ecn", min=244, max=488, p=65535)]
+    first = next(n for n, port in enumerate(one.ports) if port.peer)
+    slow = dataclasses.replace(one.ports[first], speed_bps=100 * 10**9)
+    mixed = dataclasses.replace(one, ports=(*one.ports[:first], slow, *one.ports[first + 1 :]))
+    with pytest.raises(InputError, match=r"error\[ecn-not-held\]: ports of leaf0 are to mark by their"):
+        list(fabric_entities(mixed, macs))
 
 
 def test_a_link_that_goes_down_leaves_its_groups_without_the_controller() -> None:

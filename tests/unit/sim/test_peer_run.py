@@ -62,8 +62,8 @@ def test_simai_topology_is_the_same_network(tmp_path: Path, two_hosts_one_switch
     [
         ("", ":1:1: error[bad-peer-file]: the file is empty"),
         ("3 1 2\n", "ends before the list of switches"),
-        ("3 1\n2\n", ":1:1: error[bad-peer-file]: 2 words; 'nodes switches links' has 3"),
-        ("3 1 2\n2\n0 2 400Gbps 1000ns 0\n", "1 links, but the first line says 2"),
+        ("3 1\n2\n", ":1:1: error[bad-peer-file]: 2 words"),
+        ("3 1 2\n2\n0 2 400Gbps 1000ns 0\n", "1 links, but line 1 says 2"),
         (
             "3 1 1\n9\n0 2 400Gbps 1000ns 0\n",
             ":2:1: error[bad-peer-file]: node '9' is not a whole number from 0 to 2",
@@ -74,7 +74,12 @@ def test_simai_topology_is_the_same_network(tmp_path: Path, two_hosts_one_switch
         ),
         ("3 1 1\n2\n0 2 fast 1ns 0\n", ":3:5: error[bad-peer-file]: 'fast' is not a speed"),
         ("3 1 1\n2\n0 0 1Gbps 1ns 0\n", ":3:3: error[bad-peer-file]: node 0 is cabled to itself"),
-        ("3 1 1\n2\n0 2 1Gbps 1ns 0.5\n", "error rate '0.5' is not 0"),
+        ("3 1 1\n2\n0 2 1Gbps 1ns 1\n", ":3:15: error[bad-peer-file]: a link that loses every packet"),
+        ("3 1 1\n2\n0 2 1.5 1ns 0\n", "speed '1.5' is not a whole number of bit/s above 0"),
+        (
+            "3 1 1\n2\n0 2 1Gbps 1ns 0\n1 2 1Gbps 1ns 0\n",
+            ":4:1: error[bad-peer-file]: the file has 2 links, but line 1 says 1",
+        ),
         (
             "3 8 1 1 1 H100\n2\n0 2 1Gbps 1ns 0\n",
             "1 switches, but the first line says 1 and 1",

@@ -264,6 +264,14 @@ def test_a_link_slower_than_its_nic_is_a_warning() -> None:
     assert "runs at 100G, its NIC at 400G" in only.message
 
 
+def test_thresholds_of_a_speed_that_no_link_has_are_a_warning() -> None:
+    rows = "speeds: [{speed: 400G, kmin: 1MB, kmax: 2MB}, {speed: 100G, kmin: 1MB, kmax: 2MB}]"
+    fabric = loads(POD + f"roce: {{ecn: {{{rows}}}}}\n")
+    (only,) = [each for each in review(fabric) if each.code == "ecn-unused"]
+    assert only.message == "no link runs at 100G, whose ports are to mark so"
+    assert only.place == ("roce", "ecn", "speeds", 1, "speed")
+
+
 def hosts_of_two_kinds(slow: int, fast: int) -> str:
     kinds = [("h", "400G", fast), ("s", "200G", slow)]
     lists = [f'{{per_leaf: {n}, name: "{name}{{i}}", nics: {{speed: {speed}}}}}' for name, speed, n in kinds]
