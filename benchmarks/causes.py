@@ -1,6 +1,6 @@
 """Scores the causes that `raddle expect --log` names: faulted fabrics, logs of their runs, what it says.
 
-Usage: python -m benchmarks.causes [SEEDS [FIRST [KIND...]]]
+Usage: python -m benchmarks.causes [SEEDS [FIRST [KIND...]]] [--jobs N] [--keep FILE]
 
 Each of 8 kinds of fault is drawn with each seed (place and strength). The logs are written by raddle's
 engine in the form of nccl-tests and perftest, and read beside the fabric file as it should be. A set is
@@ -16,13 +16,19 @@ not concern PFC or ECN runs without packets.
 
 from __future__ import annotations
 
+import argparse
+import json
+import os
+import resource
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
 from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +48,6 @@ from raddle.lab.run.size_row import size_rows
 from raddle.lab.workloads.collective import CollectiveJob, job_on
 from raddle.lab.workloads.connections import with_qps
 from raddle.lab.workloads.ranks import EVERYWHERE, seats_of
-from raddle.report.diagnosis import CauseFound
 from raddle.report.table import table_row
 from raddle.topology.model import Fabric
 from raddle.workload import Seats, Sent, Workload, first_flows
@@ -300,33 +305,77 @@ def read_set(texts: Mapping[str, str], folder: Path) -> dict[str, Log]:
     return logs
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is said of a fault: first of a set, and all that is named of one log."""
+
+    kind: str
+    seed: int
+    place: str
+    said: str
+    places: Sequence[str]
+    what: str
+    named: Sequence[str]
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether it is the cause, where it is."""
+        return self.said == self.kind and (not self.place or list(self.places) == [self.place])
+
+    @property
+    def fits(self) -> bool:
+        """Whether it is the cause, and the place is among those that fit alike."""
+        return self.is_placed or (self.said == self.kind and self.place in self.places)
+
+
 def main() -> None:
     """Draw, run, ask, and print the matrix of both."""
-    seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 20
-    first = int(sys.argv[2]) if len(sys.argv) > 2 else 1000
-    kinds = sys.argv[3:] or KINDS
-    top: dict[str, Counter[str]] = {kind: Counter() for kind in kinds}
-    named, placed, sizes, began = Counter[str](), Counter[str](), [], time.process_time()
-    done = 0
-    try:
-        for seed in range(first, first + seeds):
-            for kind in kinds:
-                best, place, causes = _asked(kind, seed)
-                top[kind][best.cause] += 1
-                placed[kind] += best.cause == kind and (not place or best.where == place)
-                named[kind] += kind in causes
-                sizes.append(len(causes))
-                what = f"{best.cause} {best.where} ({best.what})"
-                print(f"{kind} {seed} {place}: set {what}; one log {causes}", file=sys.stderr, flush=True)
-            done += 1
-    except KeyboardInterrupt:
-        print(f"interrupted after {done} seeds")
-    _print(kinds, top, named, placed, sizes)
-    print(f"{time.process_time() - began:.0f} CPU s")
+    asked = _arguments()
+    answers = _kept(asked.keep, asked.first, asked.seeds, asked.kinds)
+    wanted = [(kind, seed) for seed in range(asked.first, asked.first + asked.seeds) for kind in asked.kinds]
+    left = [each for each in wanted if each not in {(answer.kind, answer.seed) for answer in answers}]
+    os.environ["OMP_NUM_THREADS"] = "1"
+    with ExitStack() as stack:
+        pool = stack.enter_context(ProcessPoolExecutor(asked.jobs, get_context("spawn")))
+        kept = stack.enter_context(asked.keep.open("a")) if asked.keep else None
+        for done in as_completed([pool.submit(answer_to, kind, seed) for kind, seed in left]):
+            answer = done.result()
+            answers.append(answer)
+            line = json.dumps(asdict(answer))
+            print(line, file=sys.stderr, flush=True)
+            if kept:
+                print(line, file=kept, flush=True)
+    _print(asked.kinds, answers)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(f"{used.ru_utime + used.ru_stime:.0f} CPU s for {len(left)} of {len(wanted)}", file=sys.stderr)
 
 
-def _asked(kind: str, seed: int) -> tuple[CauseFound, str, list[str]]:
-    """What is said first of a set, where the fault is, and what is named of one log."""
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Scores the causes that raddle expect --log names.")
+    parser.add_argument("seeds", type=int, nargs="?", default=20)
+    parser.add_argument("first", type=int, nargs="?", default=1000, help="the first seed")
+    parser.add_argument("kinds", nargs="*", default=KINDS, choices=[*KINDS, KINDS])
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
+    parser.add_argument("--keep", type=Path, help="a file of answers, which are not asked for again")
+    return parser.parse_args()
+
+
+def _kept(path: Path | None, first: int, seeds: int, kinds: Sequence[str]) -> list[Answer]:
+    """The answers that a file has, of what is asked for; an end that a kill cut off is none."""
+    if path is None or not path.exists():
+        return []
+    found = []
+    for line in path.read_text().splitlines():
+        try:
+            values = json.loads(line)
+        except ValueError:
+            continue
+        found.append(Answer(**values))
+    return [each for each in found if first <= each.seed < first + seeds and each.kind in kinds]
+
+
+def answer_to(kind: str, seed: int) -> Answer:
+    """Draw a fault, run it, and ask about its logs."""
     faulted, place = draw(kind, seed)
     with tempfile.TemporaryDirectory() as folder:
         logs = read_set(logs_of(faulted), Path(folder))
@@ -337,24 +386,33 @@ def _asked(kind: str, seed: int) -> tuple[CauseFound, str, list[str]]:
         key=lambda each: each.measured_us / each.expected_us,
     )
     alone = diagnose(fabric_of(), [collectives[worst.file]], Assumed())
-    return found.causes[0], place, [cause.cause for cause in alone.causes]
+    best = found.causes[0]
+    named = tuple(cause.cause for cause in alone.causes)
+    return Answer(kind, seed, place, best.cause, best.places, best.what, named)
 
 
-def _print(
-    kinds: Sequence[str], top: Mapping[str, Counter[str]], named: Counter[str], placed: Counter[str],
-    sizes: Sequence[int],
-) -> None:  # fmt: skip
+def _print(kinds: Sequence[str], answers: Sequence[Answer]) -> None:
+    """The table as it stands in docs/cli/expect.md, and the line below it."""
     said = (*KINDS, "as-expected")
-    print("| true \\ said of a set | " + " | ".join(said) + " | place | one log |")
-    print("|---" * (len(said) + 3) + "|")
+    head = ("fault \\ said of a set", *said, "its place", "among those named of one log")
+    print(f"| {' | '.join(head)} |\n{'|---' * len(head)}|")
     for kind in kinds:
-        row = " | ".join(str(top[kind][each] or "") for each in said)
-        print(f"| {kind} | {row} | {placed[kind]} | {named[kind]} |")
-    right, total = sum(top[kind][kind] for kind in kinds), len(sizes)
-    print(f"top-1 of sets {right} of {total} ({right / total:.1%}); true cause among those named of one log")
+        own = [each for each in answers if each.kind == kind]
+        counts = Counter(each.said for each in own)
+        placed, fits = (sum(getattr(each, what) for each in own) for what in ("is_placed", "fits"))
+        cells = [str(counts[each] or "") for each in said]
+        print(f"| {kind} | {' | '.join(cells)} | {placed} ({fits}) | {sum(map(_is_named, own))} |")
+    total, right = len(answers), sum(each.said == each.kind for each in answers)
+    named = sum(map(_is_named, answers))
+    mean = sum(len(each.named) for each in answers) / total
     print(
-        f"{named.total()} of {total} ({named.total() / total:.1%}), of {np.mean(sizes):.1f} named on average"
+        f"\nTogether: top-1 over sets {right} of {total} ({right / total:.1%}); of one log the true cause is "
+        f"among those named in {named} of {total} ({named / total:.1%}), {mean:.1f} are named on average."
     )
+
+
+def _is_named(answer: Answer) -> bool:
+    return answer.kind in answer.named
 
 
 if __name__ == "__main__":

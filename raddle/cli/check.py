@@ -21,8 +21,9 @@ from raddle.controller.plan.model import Plan
 from raddle.controller.verify.lossless import CONGESTED_GROUPS
 from raddle.errors import InputError
 from raddle.lab.check.base import Base, files_at
-from raddle.lab.check.fabric import check_fabric
+from raddle.lab.check.fabric import check_fabric, check_format
 from raddle.lab.check.files import Found, find_files
+from raddle.lab.check.readable import check_file
 from raddle.lab.scenario.baseline import read_baseline
 from raddle.lab.scenario.file import read_scenario
 from raddle.lab.scenario.run import run_scenario
@@ -98,6 +99,7 @@ def _tried(
     elif found.kind == "fabric":
         yield from check_fabric(found.path, _planned, scope, base, progress)
     elif found.kind == "scenario":
+        yield check_format(found.path)
         try:
             scenario = read_scenario(found.path)
         except InputError as error:
@@ -108,6 +110,9 @@ def _tried(
             yield from cases_of([run_scenario(scenario, known, watch=watching(progress))])
         except InputError as error:
             yield Case(file, "run", file, error.diagnostics)
+    elif found.kind != "other":
+        yield check_format(found.path)
+        yield check_file(found.path, found.kind)
 
 
 def _planned(fabric: Fabric) -> tuple[Plan, Demand | None]:

@@ -51,13 +51,15 @@ class CauseFound:
     """A cause that fits.
 
     Attributes:
-        where: the host, port or leaf; empty for all.
+        where: the host, port or leaf, some of them where several fit alike; empty for all.
+        places: all of those.
         what: how strong, in words.
         cost: of what does not fit and of what is assumed; the least is the likeliest.
     """
 
     cause: str
     where: str
+    places: tuple[str, ...]
     what: str
     cost: float
     evidence: tuple[str, ...]

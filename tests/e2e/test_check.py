@@ -118,6 +118,52 @@ def test_a_broken_change_ends_with_2_and_the_rest_is_tried(repository: Path) -> 
     assert "ok   validate" in found.stdout  # of other.yaml
 
 
+OTHERS = {
+    "sizes.yaml": "raddle: 1\nname: sizes\nfabric: pod.yaml\ncollective: all_reduce\nsize: [1M, 4M]\n",
+    "step.yaml": "raddle: 1\nname: step\nnodes:\n  sum: {collective: all_reduce, size: 1M}\n",
+    "list.yaml": "raddle: 1\nname: list\ncurrency: EUR\nsource: an offer\ndate: 2026-11\n"
+    "switches:\n  white-box-12.8t: {price: 5000}\n",
+    "day.yaml": "raddle: 1\nname: day\nload: load.csv\nstorage: {hosts: host7}\n"
+    "inference:\n  instance: 1\n  weights: 1GB\n  drain: 30s\n"
+    "  nodes:\n    answer: {collective: all_reduce, size: 1M}\n"
+    "training:\n  replica: 1\n  checkpoint: 8GB\n  nodes:\n    sum: {collective: all_reduce, size: 1M}\n",
+}
+
+
+def test_sweeps_workloads_prices_and_days_are_no_broken_fabrics(repository: Path) -> None:
+    for name, text in OTHERS.items():
+        (repository / name).write_text(text)
+    (repository / "load.csv").write_text("time,tokens_per_s\n00:00,1000\n12:00,2000\n")
+    found = checked(".", "--baseline", "../baseline.json")
+    assert found.exit_code == 0, found.output
+    for what in ("a sweep of 2 runs", "a workload of 1 nodes", "prices of 1 switches", "a day of 2 loads"):
+        assert what in found.stdout
+    assert "not raddle's: pipeline.yml" in found.stdout
+
+
+def test_what_is_wrong_in_them_is_found_at_its_line(repository: Path) -> None:
+    wrong = {
+        "sizes.yaml": ("4M", "4Mx"),
+        "list.yaml": ("price: 5000", "price: low"),
+        "day.yaml": ("load.csv", "no.csv"),
+    }
+    for name, (good, bad) in wrong.items():
+        (repository / name).write_text(OTHERS[name].replace(good, bad))
+    document = document_of("sizes.yaml", "list.yaml", "day.yaml")
+    places = {(each["file"], each["line"]) for case in document["cases"] for each in case["problems"]}
+    assert places == {("sizes.yaml", 5), ("list.yaml", 7), ("day.yaml", 3)}
+    assert checked("sizes.yaml").exit_code == 2
+
+
+def test_a_scenario_that_has_its_fabric_from_an_included_file_is_run(repository: Path) -> None:
+    (repository / "far.yaml").write_text(
+        "raddle: 1\nname: far\ninclude: ring.yaml\nexpect: train.busbw >= 900 GB/s\n"
+    )
+    found = checked("far.yaml")
+    assert found.exit_code == 1, found.output
+    assert "FAIL train.busbw >= 900 GB/s" in found.stdout
+
+
 def test_what_an_update_takes_beside_routes_is_a_warning(repository: Path) -> None:
     (repository / "pod.yaml").write_text(FABRIC.replace("cable: 30m", "cable: 300m"))
     document = document_of("pod.yaml", "--base", "HEAD")

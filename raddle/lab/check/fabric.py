@@ -40,7 +40,7 @@ def check_fabric(
     """Everything that is tried of a file, of each of its networks; what comes after something that failed is
     left out."""
     file = str(path)
-    yield _timed(Case(file, "format", file), lambda: (format_problems(path), "", ()))
+    yield check_format(path)
     try:
         networks = network_names(path)
     except InputError as error:
@@ -87,6 +87,11 @@ def _check_network(
 
     what = f"verify, and the update from {base.commit}" if base and old else "verify"
     yield _timed(Case(name, what, file), verify)
+
+
+def check_format(path: Path) -> Case:
+    """Whether a file is laid out as by `raddle fmt`."""
+    return _timed(Case(str(path), "format", str(path)), lambda: (format_problems(path), "", ()))
 
 
 def format_problems(path: Path) -> tuple[Diagnostic, ...]:

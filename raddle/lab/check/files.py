@@ -8,9 +8,19 @@ from pathlib import Path
 from typing import Literal
 
 from raddle.errors import Diagnostic, InputError
+from raddle.topology.yaml.include import assemble
 from raddle.topology.yaml.source import Mapping, parse, read_text
 
-Kind = Literal["fabric", "scenario", "workload", "other", "broken"]
+Kind = Literal["fabric", "scenario", "sweep", "workload", "prices", "day", "other", "broken"]
+
+_OF_KINDS: dict[Kind, frozenset[str]] = {
+    "prices": frozenset({"currency", "cables"}),
+    "day": frozenset({"load", "inference", "training"}),
+    "sweep": frozenset({"collective", "scenario", "workload"}),
+    "scenario": frozenset({"fabric", "expect", "checks", "timeline"}),
+    "workload": frozenset({"nodes", "jobs"}),
+}
+"""Keys at the top that only files of a kind have, the first that fits; all others are fabrics."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +59,19 @@ def _below(path: Path) -> Iterator[Path]:
 
 
 def _kind_of(path: Path, is_named: bool) -> Found:
-    """The kind, by the keys at the top. A file that is no YAML of ours is broken only where it was named."""
+    """The kind, by the keys at the top, those of included files with them. A file that is no YAML of ours is
+    broken only where it was named."""
     try:
-        entries = parse(read_text(path), str(path)).root.entries
+        source = parse(read_text(path), str(path))
+        if "raddle" not in source.root.entries:
+            return Found(path, "other")
     except InputError as error:
         return Found(path, "broken" if is_named else "other", error.diagnostics)
-    if "raddle" not in entries:
-        return Found(path, "other")
+    try:
+        entries = assemble(source, {}).root.entries
+    except InputError as error:
+        return Found(path, "broken", error.diagnostics)
     if "devices" in entries or ("fabric" in entries and isinstance(entries["fabric"][1], Mapping)):
         return Found(path, "fabric")
-    if entries.keys() & {"collective", "scenario", "workload"}:  # a sweep
-        return Found(path, "other")
-    if "fabric" in entries:
-        return Found(path, "scenario")
-    return Found(path, "workload" if "nodes" in entries or "jobs" in entries else "fabric")
+    kinds = (kind for kind, keys in _OF_KINDS.items() if entries.keys() & keys)
+    return Found(path, next(kinds, "fabric"))

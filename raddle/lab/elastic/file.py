@@ -168,8 +168,7 @@ def read_pool(fabric: Fabric, path: Path, seed: int = 1) -> Pool:
     Raises:
         InputError: everything that is wrong with it, by place.
     """
-    source = parse(read_text(path), str(path), _NOT_A_DAY)
-    spec = read_spec(source, DayFile)
+    source, spec, loads = day_file(path)
     everyone = seats_by(fabric, spec.ranks, source, seed).accelerator
     of_storage = RanksSpec(hosts=spec.storage.hosts)
     stored = seats_by(fabric, of_storage, source, seed, ("storage", "hosts")).accelerator
@@ -180,9 +179,19 @@ def read_pool(fabric: Fabric, path: Path, seed: int = 1) -> Pool:
             where = (SERVING if key == "instance" else TRAINING, key)
             message = f"the pool has {size} accelerators beside its storage, not {unit}"
             raise InputError([source.error("bad-ranks", message, where)])
+    return Pool(spec, loads, fabric, seats_of(fabric, order), size, source, path.parent)
+
+
+def day_file(path: Path) -> tuple[Source, DayFile, tuple[Load, ...]]:
+    """The file of a pool, and its load, as far as they can be read without a fabric.
+
+    Raises:
+        InputError: everything that is wrong with them, by place.
+    """
+    source = parse(read_text(path), str(path), _NOT_A_DAY)
+    spec = read_spec(source, DayFile)
     try:
-        loads = read_loads(path.parent / spec.load)
+        return source, spec, read_loads(path.parent / spec.load)
     except InputError as error:
         span = source.span(("load",))
         raise InputError(replace(each, span=each.span or span) for each in error.diagnostics) from None
-    return Pool(spec, loads, fabric, seats_of(fabric, order), size, source, path.parent)

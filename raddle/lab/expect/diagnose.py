@@ -103,12 +103,14 @@ class _Fit:
         cost: of misfit and assumptions.
         stretch: of each log, the collisions that are assumed.
         alone: the cost without collisions.
+        places: that fit as well, its own first.
     """
 
     hypothesis: Hypothesis
     cost: float
     stretch: tuple[float, ...]
     alone: float
+    places: tuple[str, ...] = ()
 
 
 def diagnose(fabric: Fabric, logs: Sequence[Log], assumed: Assumed) -> Diagnosis:
@@ -145,10 +147,7 @@ def _best_of_each(fits: Sequence[_Fit]) -> list[_Fit]:
         cause = fit.hypothesis.cause
         if fit.cost <= best.setdefault(cause, fit).cost + _TIE:
             places.setdefault(cause, []).append(fit.hypothesis.where)
-    return [
-        replace(fit, hypothesis=replace(fit.hypothesis, where=_one_of(list(dict.fromkeys(places[cause])))))
-        for cause, fit in best.items()
-    ]
+    return [replace(fit, places=tuple(dict.fromkeys(places[cause]))) for cause, fit in best.items()]
 
 
 def _one_of(places: Sequence[str]) -> str:
@@ -231,8 +230,9 @@ def _cause_found(fit: _Fit, judges: Sequence[_Judge]) -> CauseFound:
     if len(judges) > 1:
         evidence.append(f"{usual} of {len(judges)} logs are as expected within 10 %")
     return CauseFound(
-        hypothesis.cause, hypothesis.where, hypothesis.what, round(fit.cost, 2), tuple(evidence)
-    )
+        hypothesis.cause, _one_of(fit.places), fit.places, hypothesis.what, round(fit.cost, 2),
+        tuple(evidence),
+    )  # fmt: skip
 
 
 def _evidence(hypothesis: Hypothesis, judge: _Judge, stretch: float) -> str:

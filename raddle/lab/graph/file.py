@@ -83,11 +83,7 @@ def read_workload(fabric: Fabric, path: Path, seed: int = 1) -> Graph:
     Raises:
         InputError: everything that is wrong with it, by place.
     """
-    source = parse(read_text(path), str(path), _NOT_A_WORKLOAD)
-    spec = read_spec(source, WorkloadFile)
-    if (spec.nodes is None) == (spec.jobs is None):
-        message = f"the file has {'neither' if spec.nodes is None else 'both'} of 'nodes' and 'jobs'"
-        raise InputError([source.error("bad-workload", message, (), "give one of them")])
+    source, spec = workload_file(path)
     seats = seats_by(fabric, spec.ranks, source, seed)
     groups, problems = read_groups(fabric, seats, spec.groups, source)
     refuse_all(problems)
@@ -105,6 +101,20 @@ def read_workload(fabric: Fabric, path: Path, seed: int = 1) -> Graph:
     refuse_all([problem for job in jobs for problem in _order_problems(job)])
     _check_size(jobs)
     return Graph(spec.name, jobs, seats)
+
+
+def workload_file(path: Path) -> tuple[Source, WorkloadFile]:
+    """A workload file as far as it can be read without a fabric.
+
+    Raises:
+        InputError: it is none.
+    """
+    source = parse(read_text(path), str(path), _NOT_A_WORKLOAD)
+    spec = read_spec(source, WorkloadFile)
+    if (spec.nodes is None) == (spec.jobs is None):
+        message = f"the file has {'neither' if spec.nodes is None else 'both'} of 'nodes' and 'jobs'"
+        raise InputError([source.error("bad-workload", message, (), "give one of them")])
+    return source, spec
 
 
 def workload_schema() -> dict[str, Any]:
