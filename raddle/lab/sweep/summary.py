@@ -11,6 +11,7 @@ from typing import Any
 from raddle.lab.sweep.model import NO_FAILURE, Row
 from raddle.lab.sweep.store import About
 from raddle.report.sweep import Extreme, FailureCost, Group, SweepReport, in_words
+from raddle.topology.naming import natural
 from raddle.units import format_size
 
 _COLUMNS = (
@@ -71,7 +72,7 @@ def _text(column: str, value: Any) -> str:
 
 def _groups(rows: Sequence[Row], column: str) -> Iterator[Group]:
     values = list(dict.fromkeys(_value(row, column) for row in rows))
-    for value in sorted(values, key=lambda each: (isinstance(each, str), each)):
+    for value in sorted(values, key=lambda each: (isinstance(each, str), natural(str(each)))):
         own = [row for row in rows if _value(row, column) == value]
         found = [each for each in map(_measure, own) if each is not None]
         failed = sum(row.time_ps is None or bool(row.not_held) for row in own)
