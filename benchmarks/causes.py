@@ -40,7 +40,7 @@ from raddle.controller.plan.make import make_plan
 from raddle.lab.expect.cases import Assumed
 from raddle.lab.expect.collisions import states_of
 from raddle.lab.expect.diagnose import diagnose
-from raddle.lab.expect.logs.read import read_log
+from raddle.lab.expect.logs.read import read_logs
 from raddle.lab.expect.logs.record import Log
 from raddle.lab.run.drive import Run, set_up
 from raddle.lab.run.settings import RunSettings
@@ -301,7 +301,7 @@ def read_set(texts: Mapping[str, str], folder: Path) -> dict[str, Log]:
     logs = {}
     for name, text in texts.items():
         (folder / name).write_text(text)
-        logs[name] = read_log(folder / name)
+        (logs[name],) = read_logs(folder / name)
     return logs
 
 

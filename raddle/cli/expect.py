@@ -144,7 +144,7 @@ def _explain_logs(
     """What logs say; `given` are options that say nothing of them."""
     from raddle.lab.expect.cases import Assumed
     from raddle.lab.expect.diagnose import diagnose
-    from raddle.lab.expect.logs.read import read_log
+    from raddle.lab.expect.logs.read import read_logs
 
     if unused := [name for name, value in given.items() if value is not None]:
         raise InputError.of(
@@ -154,10 +154,10 @@ def _explain_logs(
         fabric = replace(fabric, routing=replace(fabric.routing, policy=routing, is_declared=True))
     collective, algorithm, draws = assumed
     said = Assumed(collective, algorithm, draws) if draws else Assumed(collective, algorithm)
-    return diagnose(fabric, _read_all(files, read_log), said)
+    return diagnose(fabric, _read_all(files, read_logs), said)
 
 
-def _read_all(files: list[Path], read: Callable[[Path], Log]) -> list[Log]:
+def _read_all(files: list[Path], read: Callable[[Path], list[Log]]) -> list[Log]:
     """All logs.
 
     Raises:
@@ -167,7 +167,7 @@ def _read_all(files: list[Path], read: Callable[[Path], Log]) -> list[Log]:
     problems: list[Diagnostic] = []
     for path in files:
         try:
-            logs.append(read(path))
+            logs += read(path)
         except InputError as error:
             problems += error.diagnostics
     if problems:

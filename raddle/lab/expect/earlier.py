@@ -8,7 +8,8 @@ from typing import Any
 
 from raddle import traffic
 from raddle.errors import InputError
-from raddle.lab.expect.logs.read import read_log
+from raddle.lab.expect.logs.read import read_logs
+from raddle.lab.expect.logs.record import Log
 from raddle.report.earlier import EarlierCurve
 
 _HINT = "give the output of 'raddle bench --json', of nccl-tests, rccl-tests or hccl_test"
@@ -21,7 +22,7 @@ def read_earlier(path: Path, collective: str, ranks: int) -> tuple[EarlierCurve,
         ranks: of a log that does not say how many it has.
 
     Raises:
-        InputError: `bad-baseline` or those of `read_log`: it cannot be read, or is of something else.
+        InputError: `bad-baseline` or those of `read_logs`: it cannot be read, or is of something else.
     """
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
@@ -29,17 +30,23 @@ def read_earlier(path: Path, collective: str, ranks: int) -> tuple[EarlierCurve,
         raise InputError.unreadable("bad-baseline", path, error) from None
     if text.lstrip().startswith("{"):
         return _of_results(path, text, collective)
-    log = read_log(path)
-    if log.pair or (log.collective and log.collective != collective):
+    logs = read_logs(path)
+    own = [log for log in logs if not log.pair and log.collective in ("", collective)]
+    if not own:
+        log = logs[0]
         what = f"{log.tool}'s {log.collective}" if log.pair else log.collective
         raise InputError.of("bad-baseline", f"'{path}' is of {what}, not of {collective}", _HINT)
+    return tuple(_of_log(path, log, collective, ranks) for log in own)
+
+
+def _of_log(path: Path, log: Log, collective: str, ranks: int) -> EarlierCurve:
     kind = traffic.find_collective(collective)
     points = tuple(
         (row.size_bytes, kind.bandwidth_gbs(log.ranks or ranks, row.size_bytes, round(row.time_us * 1e6))[1])
         for row in log.rows
         if row.size_bytes and row.time_us > 0
     )
-    return (EarlierCurve(path.name, "log", log.ranks, points),)
+    return EarlierCurve(path.name + log.file.removeprefix(str(path)), "log", log.ranks, points)
 
 
 def _of_results(path: Path, text: str, collective: str) -> tuple[EarlierCurve, ...]:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from raddle.cli.main import app
 from raddle.errors import InputError
-from raddle.lab.expect.logs.read import read_log
+from raddle.lab.expect.logs.read import read_logs
 from raddle.lab.expect.logs.record import Log
 
 RANKS = "".join(
@@ -33,7 +33,8 @@ FOOT = "# Out of bounds values : 0 OK\n# Avg bus bandwidth    : 41.5\n"
 def read(tmp_path: Path, text: str) -> Log:
     file = tmp_path / "run.log"
     file.write_text(text)
-    return read_log(file)
+    (log,) = read_logs(file)
+    return log
 
 
 def told(tmp_path: Path, text: str) -> str:
@@ -74,18 +75,29 @@ def test_an_old_table_without_root_says_its_operation_by_its_bandwidths(tmp_path
     assert log.rows[0].wrong == 0
 
 
-@pytest.mark.parametrize("prefix", ["[1,0]<stdout>:", "0: "])
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "[1,0]<stdout>:",
+        "0: ",
+        "> ",
+        "    ",
+        "2026-03-04T05:06:07.{0}Z ",
+        "03:04:05,{0} process   L045{0} DEBUG| [stdout] ",
+        "[pod/job-0/main] ",
+    ],
+)
 def test_what_launchers_put_before_lines_is_not_read(tmp_path: Path, prefix: str) -> None:
     lines = (
         f"{RANKS}{HEAD}[pod-0:02943] 15 more processes have sent help message help-mca.txt\n"
         "        1024            16     float    none      -1    55.66    0.02    0.02       0    29.21    0.04    0.03    N/A\n"
         "     8388608        131072     float    none      -1   700.00   11.98    8.99       0   690.00   12.16    9.12    N/A\n"
     ).splitlines()
-    log = read(
-        tmp_path, "".join(f"{prefix}{line}\n" for line in ["mpirun -np 4 alltoall_perf -b 1K", *lines])
-    )
+    text = ["mpirun -np 4 alltoall_perf -b 1K", *lines]
+    log = read(tmp_path, "".join(f"{prefix.format(at + 7)}{line}\n" for at, line in enumerate(text)))
     assert log.collective == "all_to_all"
-    assert len(log.rows) == 2
+    assert [row.size_bytes for row in log.rows] == [1024, 8388608]
+    assert log.places[3] == ("pod-1", 1)
 
 
 def test_a_log_of_rccl_with_settings_tells_them(tmp_path: Path) -> None:
@@ -154,6 +166,79 @@ def test_a_latency_test_of_accelerator_memory_has_the_average(tmp_path: Path) ->
     assert log.rows[0].time_us == 1.12
 
 
+def test_a_latency_test_of_a_duration_has_its_average_of_three_columns(tmp_path: Path) -> None:
+    log = read(
+        tmp_path,
+        f" Send Latency Test\n{GIDS} #bytes        #iterations       t_avg[usec]    tps average\n"
+        " 2             61000            3.25           153846.15\n",
+    )
+    assert log.pair
+    assert log.pair.is_latency
+    assert log.rows[0].time_us == 3.25
+
+
+def test_a_bandwidth_of_service_levels_is_in_its_column(tmp_path: Path) -> None:
+    log = read(
+        tmp_path,
+        f" RDMA_Write BW Test\n{GIDS} #bytes    #sl      #iterations    BW peak[Gb/sec]    BW average[Gb/sec]   MsgRate[Mpps]\n"
+        " 65536      3           5000           98.00            80.00                  0.15\n"
+        "15 more processes have sent help message\n",
+    )
+    assert [row.time_us for row in log.rows] == [pytest.approx(65536 * 8 / 80e3)]
+
+
+def test_only_the_remote_address_is_no_local_one(tmp_path: Path) -> None:
+    gids = GIDS.splitlines(keepends=True)
+    log = read(
+        tmp_path,
+        f" Send BW Test\n{gids[0]} MGID: 255:01:00:00:00:02:201:133:00:00:00:00:00:00:00:00\n{gids[2]}{gids[3]}"
+        " #bytes     #iterations    BW peak[MB/sec]    BW average[MB/sec]   MsgRate[Mpps]\n 1024       1000             0.00               1476.74             1.5\n",
+    )
+    assert log.pair
+    assert (log.pair.source, log.pair.target) == ("", "10.0.0.4")
+
+
+def test_times_of_day_and_of_single_iterations_stand_beside_a_row(tmp_path: Path) -> None:
+    half = "time   algbw   busbw  #wrong    i_min    i_max   i_cv%"
+    log = read(
+        tmp_path,
+        f"# Collective test starting: all_gather_perf\n{RANKS}"
+        f"#       size         count      type   redop    root     {half}     {half}           timestamp\n"
+        "     1048576         65536     float    none      -1    40.00   26.21   19.66       0    38.1    44.0     2.1"
+        "    41.00   25.58   19.18     N/A    39.9    44.2     2.0  2026-03-04 05:06:07\n",
+    )
+    assert log.rows[0].time_us == 41.0
+
+
+def test_times_of_the_cpu_are_refused(tmp_path: Path) -> None:
+    message = told(tmp_path, RANKS + HEAD.replace("    time", " cputime"))
+    assert "has the CPU's times, not those of the operation" in message
+    assert "run it without -C" in message
+
+
+def test_tests_of_one_file_are_logs_of_their_own(tmp_path: Path) -> None:
+    row = "     {0}        262144     float     {1}      -1    85.10   12.32   18.48       0    84.00   12.48   18.72       0\n"
+    file = tmp_path / "night.log"
+    file.write_text(
+        f"mpirun -x NCCL_IB_QPS_PER_CONNECTION=4 all_reduce_perf -b 1M -e 2M\n{RANKS}{HEAD}"
+        f"{row.format(1 << 20, 'sum')}{row.format(2 << 20, 'sum')}{FOOT}# Collective test concluded: all_reduce_perf\n"
+        f"mpirun alltoall_perf -b 4M -e 4M\n{RANKS}{HEAD}{row.format(4 << 20, 'none')}{FOOT}"
+        f"mpirun -n 8 ./bin/all_gather_test\n"
+        "data_size(Bytes): |   avg_time(us): | alg_bandwidth(GB/s): | check_result:\n8192 | 12.50 | 0.65 | success\n"
+        f" RDMA_Read BW Test\n{GIDS} #bytes     #iterations    BW peak[Gb/sec]    BW average[Gb/sec]   MsgRate[Mpps]\n"
+        " 65536      5000             0.00              392.10   0.74\n----\n"
+    )
+    logs = read_logs(file)
+    assert [(log.tool, log.collective, [row.size_bytes for row in log.rows]) for log in logs] == [
+        ("nccl-tests", "all_reduce", [1 << 20, 2 << 20]),
+        ("nccl-tests", "all_to_all", [4 << 20]),
+        ("hccl_test", "all_gather", [8192]),
+        ("perftest", "read", [65536]),
+    ]
+    assert [log.settings for log in logs[:2]] == [{"qps": "4"}, {}]
+    assert [log.file.removeprefix(f"{file}:") for log in logs] == ["7", "20", "26", "33"]
+
+
 def test_a_row_that_is_cut_off_is_told_with_its_place(tmp_path: Path) -> None:
     row = "     1048576        262144     float     sum      -1    85.10   12.32\n"
     assert told(tmp_path, RANKS + HEAD + row).startswith(
@@ -199,7 +284,7 @@ def test_what_is_no_log_or_an_empty_one_is_told(tmp_path: Path, text: str, says:
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no-log.*there is no such file"):
-        read_log(tmp_path / "nowhere.log")
+        read_logs(tmp_path / "nowhere.log")
 
 
 @pytest.mark.parametrize("seed", [3, 4])

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from raddle import traffic
 from raddle.lab.expect.logs.record import Line, Log, LogRow, number
 
-_HEAD = re.compile(r"data_size\(Bytes\):?.*ave?r?a?g_?e?_?time\(us\)")
+HEAD = re.compile(r"data_size\(Bytes\):?.*ave?r?a?g_?e?_?time\(us\)")
 _TEST = re.compile(
     r"\b(all_?reduce|all_?gather|reduce_scatter|all_?to_?all|alltoallv|broadcast|reduce|scatter)_test\b"
 )
@@ -20,9 +20,10 @@ _RANKS = re.compile(r"\b(?:world_size|rank_?size)\D{0,6}(\d+)|mpirun.*?\s-np?\s+
 _RESULTS = {"success": 0, "failed": 1, "null": None}
 
 
-def is_hccl(lines: Sequence[Line]) -> bool:
-    """Whether these are of hccl_test."""
-    return any(_HEAD.search(line.text) for line in lines)
+def is_row(text: str) -> bool:
+    """Whether it begins as a row of a table does."""
+    cells = _cells(text)
+    return bool(cells) and cells[0].isdigit() and (len(cells) == 1 or cells[1][0].isdigit())
 
 
 def read_hccl(file: str, lines: Sequence[Line]) -> Log:
@@ -37,16 +38,19 @@ def read_hccl(file: str, lines: Sequence[Line]) -> Log:
             name = name or test[1]
         if size := _RANKS.search(line.text):
             ranks = ranks or int(size[1] or size[2])
-        if _HEAD.search(line.text):
+        if HEAD.match(line.text):
             is_inside = True
             continue
-        cells = [cell for cell in re.split(r"[|\s]+", line.text) if cell]
-        if is_inside and cells and cells[0].isdigit():
-            rows.append(_row(file, line, cells))
+        if is_inside and is_row(line.text):
+            rows.append(_row(file, line, _cells(line.text)))
     if not rows:
         raise lines[0].problem(file, "there is no row with a size and a time")
     known = traffic.find_collective(name).name if name else ""
     return Log(file, "hccl_test", known, ranks, (), tuple(rows), {})
+
+
+def _cells(text: str) -> list[str]:
+    return [cell for cell in re.split(r"[|\s]+", text) if cell]
 
 
 def _row(file: str, line: Line, cells: Sequence[str]) -> LogRow:

@@ -14,10 +14,10 @@ from raddle import traffic
 from raddle.lab.expect.logs.record import Line, Log, LogRow, Tool, number
 from raddle.traffic.sizes import DATATYPES
 
-_RANK = re.compile(r"#\s+Rank\s+(\d+)\s+(?:Group\s+\d+\s+)?Pid\s+\d+ on\s+(\S+)\s+device\s+(\d+)")
+_RANK = re.compile(r"#?\s*Rank\s+(\d+)\s+(?:Group\s+\d+\s+)?Pid\s+\d+ on\s+(\S+)\s+device\s+(\d+)")
 _TEST = re.compile(r"\b(all_?reduce|all_?gather|reduce_scatter|all_?to_?all|alltoallv|broadcast|reduce|"
                    r"sendrecv|gather|scatter)_perf")  # fmt: skip
-_HEAD = re.compile(r"#?\s*size\s+count\s.*busbw")
+HEAD = re.compile(r"#?\s*size\s+count\s.*busbw")
 _SETTINGS = {
     "algorithm": re.compile(r"NCCL_ALGO(?: set by environment to |=)([\w,]+)"),
     "protocol": re.compile(r"NCCL_PROTO(?: set by environment to |=)([\w,]+)"),
@@ -30,9 +30,9 @@ _DEFAULT = ("size", "count", "type", "redop", "root", *("time", "algbw", "busbw"
 _NUMBERLESS = ("N/A", "n/a", "-")
 
 
-def is_nccl(lines: Sequence[Line]) -> bool:
-    """Whether these are of nccl-tests or rccl-tests."""
-    return any(_HEAD.match(line.text) or re.search("nThread.*minBytes", line.text) for line in lines)
+def is_begun(lines: Sequence[Line]) -> bool:
+    """Whether these are of nccl-tests or rccl-tests, which have not come to their table."""
+    return any(re.search("nThread.*minBytes", line.text) for line in lines)
 
 
 def read_nccl(file: str, lines: Sequence[Line]) -> Log:
@@ -47,15 +47,15 @@ def read_nccl(file: str, lines: Sequence[Line]) -> Log:
     name, settings, tool = "", {}, "nccl-tests"
     for line in lines:
         text = line.text
-        if test := _TEST.search(text):
+        if (test := _TEST.search(text)) and "concluded" not in text:
             name = name or test[1]
         if "rccl" in text.lower():
             tool = "rccl-tests"
         if rank := _RANK.match(text):
             _take_rank(file, line, places, int(rank[1]), (rank[2], int(rank[3])))
-        elif _HEAD.match(text):
-            columns = text.lstrip("# ").split()
-        elif _is_row(text):
+        elif HEAD.match(text):
+            columns = _columns(file, line)
+        elif is_row(text):
             found.append(_row(file, line, columns))
         for key, pattern in _SETTINGS.items():
             if match := pattern.search(text):
@@ -85,7 +85,21 @@ def _take_rank(
     places[rank] = place
 
 
-def _is_row(text: str) -> bool:
+def _columns(file: str, line: Line) -> Sequence[str]:
+    """The columns of a head; a time of day has a cell for its date.
+
+    Raises:
+        InputError: `bad-log`, it has times of the CPU.
+    """
+    columns = line.text.lstrip("# ").split()
+    if "cputime" in columns:
+        message = "the table has the CPU's times, not those of the operation"
+        raise line.problem(file, message, "cputime", "run it without -C")
+    return [each for name in columns for each in (("date", name) if name == "timestamp" else (name,))]
+
+
+def is_row(text: str) -> bool:
+    """Whether it begins as a row of a table does."""
     words = text.split()
     return len(words) > 2 and words[0].isdigit() and words[1].isdigit() and words[2] in DATATYPES
 
