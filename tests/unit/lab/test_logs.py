@@ -239,6 +239,16 @@ def test_tests_of_one_file_are_logs_of_their_own(tmp_path: Path) -> None:
     assert [log.file.removeprefix(f"{file}:") for log in logs] == ["7", "20", "26", "33"]
 
 
+def test_ranks_of_a_run_that_died_before_its_table_are_not_those_of_the_next(tmp_path: Path) -> None:
+    begin = "# nThread 1 nGpus 1 minBytes 1048576 maxBytes 1048576 step: 2(factor)\n# Using devices\n"
+    row = "     1048576        262144     float     sum      -1    85.10   12.32   18.48       0    84.00   12.48   18.72       0\n"
+    log = read(
+        tmp_path,
+        begin + RANKS.replace("pod", "old") + "pod-0: Test NCCL failure\n" + begin + RANKS + HEAD + row,
+    )
+    assert log.places == (("pod-0", 0), ("pod-0", 1), ("pod-1", 0), ("pod-1", 1))
+
+
 def test_a_row_that_is_cut_off_is_told_with_its_place(tmp_path: Path) -> None:
     row = "     1048576        262144     float     sum      -1    85.10   12.32\n"
     assert told(tmp_path, RANKS + HEAD + row).startswith(

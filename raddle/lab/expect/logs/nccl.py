@@ -18,6 +18,7 @@ _RANK = re.compile(r"#?\s*Rank\s+(\d+)\s+(?:Group\s+\d+\s+)?Pid\s+\d+ on\s+(\S+)
 _TEST = re.compile(r"\b(all_?reduce|all_?gather|reduce_scatter|all_?to_?all|alltoallv|broadcast|reduce|"
                    r"sendrecv|gather|scatter)_perf")  # fmt: skip
 HEAD = re.compile(r"#?\s*size\s+count\s.*busbw")
+_BEGIN = re.compile(r"nThread.*minBytes")
 _SETTINGS = {
     "algorithm": re.compile(r"NCCL_ALGO(?: set by environment to |=)([\w,]+)"),
     "protocol": re.compile(r"NCCL_PROTO(?: set by environment to |=)([\w,]+)"),
@@ -32,7 +33,7 @@ _NUMBERLESS = ("N/A", "n/a", "-")
 
 def is_begun(lines: Sequence[Line]) -> bool:
     """Whether these are of nccl-tests or rccl-tests, which have not come to their table."""
-    return any(re.search("nThread.*minBytes", line.text) for line in lines)
+    return any(_BEGIN.search(line.text) for line in lines)
 
 
 def read_nccl(file: str, lines: Sequence[Line]) -> Log:
@@ -51,6 +52,8 @@ def read_nccl(file: str, lines: Sequence[Line]) -> Log:
             name = name or test[1]
         if "rccl" in text.lower():
             tool = "rccl-tests"
+        if _BEGIN.search(text) and len({host for host, _ in places.values()}) > 1:
+            places.clear()  # a run over hosts ended before its table, and another one begins
         if rank := _RANK.match(text):
             _take_rank(file, line, places, int(rank[1]), (rank[2], int(rank[3])))
         elif HEAD.match(text):

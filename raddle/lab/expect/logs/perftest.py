@@ -88,8 +88,8 @@ def read_perftest(file: str, lines: Sequence[Line]) -> Log:
     if not rows:
         raise lines[0].problem(file, "there is no row with bytes and iterations", hint="did the run end?")
     # Local and remote, as the client prints them; a server prints the same the other way round.
-    ends = (next(iter(addresses[side]), "") for side in ("local", "remote"))
-    pair = Pair(*ends, both, is_latency, on_accelerator)
+    ends = [next(iter(addresses[each]), "") for each in ("local", "remote")]
+    pair = Pair(ends[0], ends[1], both, is_latency, on_accelerator)
     return Log(file, "perftest", verb, 2, (), tuple(rows), settings, pair)
 
 
