@@ -22,11 +22,17 @@ from raddle.lab.run.settings import DEFAULT_SETTINGS, RunSettings
 from raddle.lab.run.watch import QUIET, Watch
 from raddle.lab.switches.prepared import OWN_SWITCHES, SwitchSource, prepare_switches
 from raddle.lab.workloads.demand import demand_of
-from raddle.lab.workloads.pin_file import Pin, with_pins
+from raddle.lab.workloads.pin_carriers import carry_pins
+from raddle.lab.workloads.pin_file import Pin
 from raddle.report.model import InputFile
 from raddle.report.run_files import RunResult
 from raddle.topology.model import Fabric
 from raddle.workload import Workload
+
+_CARRIERS = {
+    "udp-source-port": "the UDP source ports of their queue pairs; a host route would not part them",
+    "policy-route": "policy routes",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +67,12 @@ def simulate(
         check_controller(fabric, source.push, bool(request.pins))
     workload = request.workload
     demand = demand_of(fabric, workload.seats, workload.schedule)
-    plan = with_pins(make_plan(fabric, request.routing, demand), workload, request.pins)
-    switches = prepare_switches(fabric, plan, source, watch.tell)
+    carried = carry_pins(fabric, make_plan(fabric, request.routing, demand), workload, request.pins)
+    if carried.carrier != "host-route":
+        watch.notice(f"{len(request.pins)} paths are kept by {_CARRIERS[carried.carrier]}")
+    switches = prepare_switches(fabric, carried.plan, source, watch.tell)
     told = Told(watch, TimeLeft(), _simulated)
-    outcome = drive(switches, workload, request.settings, told, demand=demand)
+    outcome = drive(switches, workload, request.settings, told, carried.ports, demand)
     with deferred_interrupt() as was_pressed:
         watch.tell("collecting what became of the flows")
         result = _result(outcome, switches.plan, request.inputs)

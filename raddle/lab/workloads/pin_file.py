@@ -1,4 +1,4 @@
-"""PINS.csv -> the paths of flows, and a plan with the host routes that make them.
+"""PINS.csv -> the paths of flows.
 
 The columns are `flow`, an id of the flow file, and `path`, the switches from the source's leaf to the
 destination's, separated by blanks. Where a switch has several links to the next one, its port says which:
@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from ipaddress import ip_address, ip_network
+from dataclasses import dataclass
 from pathlib import Path
 
-from raddle.controller.plan.make import route_order
-from raddle.controller.plan.model import NextHop, Plan, Route, SwitchPlan
 from raddle.errors import Diagnostic, InputError, SourceSpan, why_unreadable
 from raddle.lab.workloads.csv_columns import did_you_mean, header_problems, open_csv
 from raddle.topology.model import Fabric, PortRef
@@ -119,66 +116,3 @@ def read_pins(fabric: Fabric, table: Workload, path: Path) -> tuple[Pin, ...]:
     if reader.problems:
         raise InputError(reader.problems)
     return tuple(reader.pins)
-
-
-def with_pins(plan: Plan, table: Workload, pins: Sequence[Pin]) -> Plan:
-    """The plan with host routes that send the pinned flows along their paths.
-
-    A host route's key is the destination, so flows to one destination that meet at a switch share its port;
-    that holds for flows without a pin too.
-
-    Raises:
-        InputError: `pin-conflict`, two flows to one destination would leave a switch by different ports;
-            `bad-path`, no route uses a link of a path, because it is drained.
-    """
-    if not pins:
-        return plan
-    hops = {switch.name: _hops(switch) for switch in plan.switches}
-    chosen: dict[tuple[str, int], tuple[PortRef, Pin]] = {}
-    problems: list[Diagnostic] = []
-    for pin in pins:
-        target = int(table.schedule.dst[pin.flow])
-        for port in pin.ports:
-            other, first = chosen.setdefault((port.device, target), (port, pin))
-            if other != port:
-                problems.append(_conflict(table, plan, pin, port, first, other))
-            if (ip_address(plan.endpoints[target][1]).version, port.port) not in hops[port.device]:
-                problems.append(Diagnostic("bad-path", f"no route uses {port}: it is drained", pin.span))
-    if problems:
-        raise InputError(problems)
-    added: dict[str, list[Route]] = {}
-    for (switch, target), (port, _) in chosen.items():
-        host = ip_network(plan.endpoints[target][1])
-        added.setdefault(switch, []).append(Route(str(host), (hops[switch][host.version, port.port],), "pin"))
-    switches = tuple(
-        replace(switch, routes=_joined(switch.routes, added.get(switch.name, ()))) for switch in plan.switches
-    )
-    return replace(plan, routing="pinned", switches=switches)
-
-
-def _hops(switch: SwitchPlan) -> dict[tuple[int, str], NextHop]:
-    """The next hop behind each port in each family."""
-    return {
-        (ip_network(route.prefix).version, hop.port): replace(hop, weight=1)
-        for route in switch.routes
-        for hop in route.next_hops
-    }
-
-
-def _joined(routes: Sequence[Route], pinned: Sequence[Route]) -> tuple[Route, ...]:
-    """Routes with those to hosts put in, in the plan's order."""
-    prefixes = {route.prefix for route in pinned}
-    kept = [route for route in routes if route.prefix not in prefixes]
-    return tuple(sorted([*kept, *pinned], key=route_order))
-
-
-def _conflict(table: Workload, plan: Plan, pin: Pin, port: PortRef, first: Pin, other: PortRef) -> Diagnostic:
-    target = plan.endpoints[int(table.schedule.dst[pin.flow])][0]
-    return Diagnostic(
-        "pin-conflict",
-        f"flow '{table.names[pin.flow]}' to {target} would leave {port.device} by {port.port}, "
-        f"flow '{table.names[first.flow]}' to {target} by {other.port}",
-        pin.span,
-        "a host route knows the destination only: give both flows the same path from there on",
-        (first.span, f"the path of flow '{table.names[first.flow]}'"),
-    )

@@ -12,9 +12,10 @@ from raddle.cli.main import app
 from raddle.controller.plan import make_plan
 from raddle.errors import InputError
 from raddle.lab.workloads.flow_file import read_flows
-from raddle.lab.workloads.pin_file import read_pins, with_pins
-from raddle.topology import find, load
-from raddle.topology.model import Fabric
+from raddle.lab.workloads.pin_carriers import carry_pins, with_pins
+from raddle.lab.workloads.pin_file import read_pins
+from raddle.topology import find, load, loads
+from raddle.topology.model import Fabric, PortRef
 from raddle.workload import Workload
 
 ROWS = "id,src,dst,bytes\na,0,9,409600\nb,1,9,409600\nc,2,13,409600\nd,0,1,4096\n"
@@ -108,6 +109,58 @@ def test_paths_to_one_destination_that_part_are_named_with_their_flows(
     message = str(caught.value)
     assert "pins.csv:3:1: error[pin-conflict]: flow 'b' to host9 would leave leaf0 by" in message
     assert "pins.csv:2:1: the path of flow 'a'" in message
+
+
+def data_frames_up(fabric: Fabric, out: Path, leaf: str) -> dict[str, int]:
+    """Data frames that a leaf sent to each spine; what is less than 50 of them are acknowledgements."""
+    with (out / "ports.csv").open(newline="") as file:
+        rows = [(row["port"].split(":"), int(row["tx_bytes"]) // 4158) for row in csv.DictReader(file)]
+    sent = {PortRef(*end): frames for end, frames in rows if end[0] == leaf and frames > 50}
+    return {fabric.link_by_port[port].b.device: frames for port, frames in sent.items()}
+
+
+@pytest.mark.parametrize("carrier", ["auto", "udp-source-port"])
+def test_an_incast_over_two_spines_keeps_its_paths_by_source_ports(tmp_path: Path, carrier: str) -> None:
+    pod = tmp_path / "pod.yaml"
+    pod.write_text(
+        "raddle: 1\nname: pod\nfabric: {leaves: {count: 4}, spines: {count: 4}}\nhosts: {per_leaf: 4}\n"
+        f"routing: {{pins: {carrier}}}\n"
+    )
+    (tmp_path / "flows.csv").write_text(
+        "id,src,dst,bytes\na,0,9,409600\nb,1,9,409600\nc,2,9,819200\nd,0,9,409600\n"
+    )
+    spines = {"a": 3, "b": 1, "c": 2, "d": 0}  # two flows of one pair part, too
+    rows = "".join(f"{flow},leaf0 spine{spine} leaf2\n" for flow, spine in spines.items())
+    arguments = ["simulate", str(pod), "--flows", str(tmp_path / "flows.csv"), "-o", str(tmp_path / "out")]
+    arguments += ["--pins", str(pin_file(tmp_path, f"flow,path\n{rows}"))]
+    run = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert "4 paths are kept by the UDP source ports" in run.stderr
+    up = data_frames_up(load(pod), tmp_path / "out", "leaf0")
+    assert up == {"spine3": 100, "spine1": 100, "spine2": 200, "spine0": 100}
+
+
+def test_policy_routes_part_flows_to_one_destination_of_two_sources_alone(
+    table: Workload, tmp_path: Path
+) -> None:
+    model = "{ports: 8, port_speed: 400G, buffer: 64MiB, features: [policy-routing]}"
+    text = (
+        f"raddle: 1\nname: pod\nmodels: {{m: {model}}}\nfabric: {{leaves: {{count: 4, model: m}}, "
+        "spines: {count: 4, model: m}}\nhosts: {per_leaf: 4}\nrouting: {pins: policy-route}\n"
+    )
+    fabric = loads(text)
+    pins = read_pins(
+        fabric, table, pin_file(tmp_path, "flow,path\na,leaf0 spine3 leaf2\nb,leaf0 spine2 leaf2\n")
+    )
+    carried = carry_pins(fabric, make_plan(fabric, "ecmp"), table, pins)
+    own = {
+        each.name: [(p.src, p.dst, p.next_hop.port) for p in each.policies] for each in carried.plan.switches
+    }
+    assert carried.carrier == "policy-route"
+    assert len({port for _, _, port in own["leaf0"]}) == len(own["leaf0"]) == 2
+    assert len(own["spine3"]) == len(own["spine2"]) == 1
+    bare = loads(text.replace(", features: [policy-routing]", ""))
+    with pytest.raises(InputError, match="m does not declare 'policy-routing'"):
+        carry_pins(bare, make_plan(bare, "ecmp"), table, pins)
 
 
 def test_pins_and_pinned_routing_exclude_each_other(table: Workload, tmp_path: Path) -> None:
