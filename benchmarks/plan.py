@@ -33,7 +33,7 @@ from raddle.controller.plan.graph import SwitchGraph, graph_of
 from raddle.controller.plan.paths import PathTable, find_paths, update_paths
 from raddle.controller.plan.pins import plan_pins
 from raddle.controller.plan.routes import groups_of, routes_of
-from raddle.controller.plan.weights import ASSUMED_GROUP_SIZE, reduce_group
+from raddle.controller.plan.weights import reduce_group
 from raddle.controller.verify.deadlock import dependencies, ranks
 from raddle.controller.verify.network import entries_of_plan, network_of
 from raddle.controller.verify.tables import tables_of
@@ -41,6 +41,7 @@ from raddle.lab.verify.model import FailureScope
 from raddle.lab.verify.plan import verify_plan
 from raddle.lab.workloads.collective import collective_demand
 from raddle.topology import find, load
+from raddle.topology.devices import ASSUMED_GROUP_SIZE
 from raddle.topology.model import Fabric
 from raddle.workload import Demand
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from ipaddress import ip_network
 from typing import Literal
@@ -32,7 +32,14 @@ from raddle.controller.plan.paths import PathTable, find_paths
 from raddle.controller.plan.pins import plan_pins
 from raddle.controller.plan.qos import plan_qos
 from raddle.controller.plan.replan import without_drained
-from raddle.controller.plan.routes import SwitchRoutes, count_routes, routes_of, routes_of_some
+from raddle.controller.plan.routes import (
+    LeafRoutes,
+    SwitchRoutes,
+    count_routes,
+    leaf_routes,
+    routes_of,
+    routes_of_some,
+)
 from raddle.errors import InputError
 from raddle.topology.model import Fabric, Link, Port, PortRef, Switch
 from raddle.topology.record import mac_text
@@ -105,10 +112,32 @@ def make_plan(
     )
 
 
-def outline_plan(fabric: Fabric, progress: Progress = silent) -> tuple[Plan, list[int]]:
-    """The ECMP plan without routes, and how many every switch has.
+@dataclass(frozen=True)
+class Outline:
+    """An ECMP plan whose switches have no routes, and these by switch.
 
     A fabric of thousands of switches has millions of routes, which fill the memory.
+    """
+
+    plan: Plan
+    fabric: Fabric
+    families: tuple[AddressPlan, ...]
+    table: PathTable
+    around: SwitchRoutes
+
+    def counts(self) -> list[int]:
+        """How many routes every switch has."""
+        shared = count_routes(self.table, self.families)
+        return [count + len(own) for count, own in zip(shared, self.around, strict=True)]
+
+    def leaf_routes(self) -> Iterator[tuple[LeafRoutes, ...]]:
+        """Of every switch the routes to leaves' blocks; what else it has is in `around`."""
+        every = range(len(self.fabric.switches))
+        return leaf_routes(self.fabric, self.table, self.families, every, {})
+
+
+def outline_plan(fabric: Fabric, progress: Progress = silent) -> Outline:
+    """The ECMP plan with its routes apart.
 
     Raises:
         InputError: as `make_plan`.
@@ -118,9 +147,7 @@ def outline_plan(fabric: Fabric, progress: Progress = silent) -> tuple[Plan, lis
     table, balance = _paths(fabric, without_drained(fabric), progress)
     routes: SwitchRoutes = ((),) * len(fabric.switches)
     plan = _without_pins(fabric, families, routes, table, balance, progress=progress)
-    around = other_routes(without_drained(fabric), families, table)
-    counts = zip(count_routes(table, families), around, strict=True)
-    return plan, [count + len(own) for count, own in counts]
+    return Outline(plan, fabric, families, table, other_routes(without_drained(fabric), families, table))
 
 
 def plan_around(fabric: Fabric, name: str) -> Plan:

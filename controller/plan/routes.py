@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from raddle.controller.plan.addresses import AddressPlan
 from raddle.controller.plan.model import NextHop, Route
@@ -15,6 +17,26 @@ from raddle.units import ip_text
 
 SwitchRoutes = tuple[tuple[Route, ...], ...]
 """Routes by switch, in order of `Fabric.switches`."""
+
+
+@dataclass(frozen=True, eq=False)
+class LeafRoutes:
+    """The routes of one switch to the blocks of leaves in one family, as columns.
+
+    Attributes:
+        prefixes: of all blocks; all switches share them.
+        number: int[...], which of `hops` each prefix has; -1 where the switch has no route to it.
+    """
+
+    prefixes: tuple[str, ...]
+    number: NDArray[np.int32]
+    hops: Mapping[int, tuple[NextHop, ...]]
+
+    def __iter__(self) -> Iterator[Route]:
+        for prefix, number in zip(self.prefixes, self.number.tolist(), strict=True):
+            if number >= 0:
+                yield Route(prefix, self.hops[number], "fabric")
+
 
 KnownHops = dict[tuple[int, int, int, tuple[int, ...]], tuple[NextHop, ...]]
 """Next hops by IP version, switch, pattern and weights."""
@@ -41,21 +63,33 @@ def routes_of_some(
     known: KnownHops,
 ) -> Iterator[tuple[Route, ...]]:
     """The routes of some switches, one after the other."""
-    prefixes = [[tuple(map(ip_text, own)) for own in family.leaf_prefixes] for family in families]
+    for shared in leaf_routes(fabric, table, families, switches, known):
+        yield tuple(route for of_family in shared for route in of_family)
+
+
+def leaf_routes(
+    fabric: Fabric,
+    table: PathTable,
+    families: tuple[AddressPlan, ...],
+    switches: Iterable[int],
+    known: KnownHops,
+) -> Iterator[tuple[LeafRoutes, ...]]:
+    """As `routes_of_some`, as columns: for each switch one of every family."""
+    prefixes = [tuple(ip_text(each) for own in family.leaf_prefixes for each in own) for family in families]
+    leaves = [np.repeat(np.arange(len(f.leaf_prefixes)), list(map(len, f.leaf_prefixes))) for f in families]
     for switch in switches:
         used = np.unique(table.pattern[switch])
         numbers = used[used >= 0].tolist()
         groups = groups_of(table, numbers, fabric.switches[switch].model.tables)
-        own: list[Route] = []
-        for family, names in zip(families, prefixes, strict=True):
+        own = []
+        for family, names, leaf in zip(families, prefixes, leaves, strict=True):
             hops = {}
             for n in numbers:
                 key = family.version, switch, n, groups[n].weights
                 if key not in known:
                     known[key] = next_hops(fabric, table, family, switch, n, groups[n])
                 hops[n] = known[key]
-            to_leaf = enumerate(table.pattern[switch].tolist())
-            own += [Route(name, hops[n], "fabric") for leaf, n in to_leaf if n >= 0 for name in names[leaf]]
+            own.append(LeafRoutes(names, table.pattern[switch][leaf], hops))
         yield tuple(own)
 
 

@@ -18,11 +18,11 @@ from functools import lru_cache
 
 from raddle.topology.model import TableBudget
 
-ASSUMED_GROUP_SIZE = 128
-"""Most entries of a group where the switch model does not say; an assumption (what Tomahawk 4 has)."""
-
 LOSS_WANTED = 0.01
 """A group grows no further once its loss is this small."""
+
+_EQUAL = 1e-6
+"""Shares come from single precision: what differs by less is equal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +41,14 @@ class Group:
 def reduce_group(shares: tuple[float, ...], most: int, wanted: float = LOSS_WANTED) -> Group:
     """The smallest group whose loss is at most `wanted`, else the one with the least loss.
 
+    Equal members all have their entry where there is room: none of a hundred is left out for its one percent.
+
     Args:
         shares: each member's part of the traffic; they sum to 1.
         most: entries that a group may have.
     """
+    if wanted <= LOSS_WANTED and len(shares) <= most and max(shares) <= min(shares) * (1 + _EQUAL):
+        return Group((1,) * len(shares), 0.0)
     weights = [0] * len(shares)
     best = Group((), float("inf"))
     for size in range(1, most + 1):
@@ -81,7 +85,7 @@ def reduce_groups(shares: Sequence[tuple[float, ...]], budget: TableBudget) -> l
     Where they do not fit together, all are content with twice the loss, until they do; at worst they become
     groups of equal members, which `fits` judges.
     """
-    most = budget.group_size or ASSUMED_GROUP_SIZE
+    most = budget.most_of_group
     wanted = LOSS_WANTED
     while True:
         groups = [reduce_group(each, most, wanted) for each in shares]

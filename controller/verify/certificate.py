@@ -11,7 +11,8 @@ import json
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv6Address
 
-from raddle.controller.verify.network import Entry, is_of_family
+from raddle.controller.verify.columns import Routes
+from raddle.controller.verify.network import is_of_family
 from raddle.topology.model import Fabric
 from raddle.units import ip_text
 
@@ -21,7 +22,7 @@ _OUTSIDE = {"dual": ("IPv6 routes, which have the next hops of IPv4",)}
 def certificate(
     fabric: Fabric,
     addresses: Iterable[int],
-    entries: Mapping[str, Iterable[Entry]],
+    entries: Mapping[str, Routes],
     rank: dict[str, int],
     policies: int = 0,
     outside: Iterable[str] = (),

@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from raddle.controller.verify.network import Bools, Ints, Network
 from raddle.controller.verify.reach import Live, chunks, fold_rows, repair, sources
@@ -32,7 +33,10 @@ class Cycle:
     routes: tuple[tuple[str, ...], ...]
 
 
-def dependencies(network: Network, tables: Tables, links: Bools) -> Ints:
+Pairs = NDArray[np.int32]
+
+
+def dependencies(network: Network, tables: Tables, links: Bools) -> Pairs:
     """int[E, 2]: pairs of channels, the buffer of the first waits for the second; sorted and unique.
 
     Only traffic that starts at an endpoint counts: a table entry that no packet meets is no dependency.
@@ -45,18 +49,28 @@ def dependencies(network: Network, tables: Tables, links: Bools) -> Ints:
     for columns in chunks(tables, np.arange(len(tables.destinations))):
         live = repair(network, tables.only(columns), links)
         _mark(network, live, _carried(network, live, links), into, met)
-    channels = len(network.out)
     onto = np.split(np.lexsort((network.place, network.out)), np.cumsum(widths)[:-1])
-    keys = [np.empty(0, np.int64)]
-    for switch, is_met in enumerate(met):
-        first, second = np.nonzero(is_met)
-        keys.append(into[switch][first] * channels + onto[switch][second])
-    sorted_keys = np.sort(np.concatenate(keys))
-    edges = np.empty((len(sorted_keys), 2), np.int64)
-    np.floor_divide(sorted_keys, channels, out=edges[:, 0])
-    np.remainder(sorted_keys, channels, out=edges[:, 1])
-    # What a NIC sends or takes waits for no buffer of a NIC: a bond's is a switch of the graph only.
-    return edges[~network.is_access[edges].any(axis=1)]
+    return _pairs(network, into, [onto[switch] for switch in network.parts[1]], met)
+
+
+def _pairs(network: Network, into: list[Ints], onto: list[Ints], met: list[Bools]) -> Pairs:
+    """int[E, 2]: the channels into and out of each switch that have met there, sorted.
+
+    What a NIC sends or takes waits for no buffer of a NIC: a bond's is a switch of the graph only.
+    """
+    count = np.zeros(len(network.out) + 1, np.int64)
+    for first, second, is_met in zip(into, onto, met, strict=False):
+        is_met &= ~network.is_access[first][:, None] & ~network.is_access[second]
+        count[first + 1] = is_met.sum(axis=1)
+    start = np.cumsum(count)
+    pairs = np.empty((int(start[-1]), 2), np.int32)
+    # Every channel leads into one switch, and channels out of it are in ascending order.
+    pairs[:, 0] = np.repeat(np.arange(len(network.out)), count[1:])
+    for first, second, is_met in zip(into, onto, met, strict=False):
+        rows, columns = np.nonzero(is_met)
+        within = np.arange(len(rows)) - np.searchsorted(rows, rows)
+        pairs[start[first[rows]] + within, 1] = second[columns]
+    return pairs
 
 
 def _carried(network: Network, live: Live, links: Bools) -> Bools:
@@ -105,7 +119,7 @@ def _mark(network: Network, live: Live, carried: Bools, into: list[Ints], met: l
         met[switch][np.repeat(busy[first], counts), places[np.repeat(starts, counts) + place]] = True
 
 
-def ranks(network: Network, edges: Ints) -> Ints | None:
+def ranks(network: Network, edges: Pairs) -> Ints | None:
     """int[C + 1]: a number for every channel that grows along every dependency; None if there is a cycle.
 
     Such numbers exist exactly where there is no cycle; here each is the longest way to its channel.
@@ -149,7 +163,7 @@ def breaks_ranks(network: Network, live: Live, rank: Ints) -> bool:
     return bool((highest >= lowest[live.group]).any())
 
 
-def smallest_cycle(network: Network, tables: Tables, links: Bools, edges: Ints) -> Cycle:
+def smallest_cycle(network: Network, tables: Tables, links: Bools, edges: Pairs) -> Cycle:
     """The shortest ring of dependencies, with a flow for each of its steps; `edges` must hold a cycle."""
     import networkx as nx  # here, as it takes 0.2 s and most commands do without
 
@@ -213,7 +227,7 @@ def _way(network: Network, live: Live, source: int, column: int, last: int) -> l
     return None
 
 
-def rank_by_name(network: Network, rank: Ints, edges: Ints) -> dict[str, int]:
+def rank_by_name(network: Network, rank: Ints, edges: Pairs) -> dict[str, int]:
     """The ranks of the channels that are in a dependency, by port."""
     is_used = np.zeros(len(rank), np.bool_)
     is_used[edges] = True

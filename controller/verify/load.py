@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raddle.controller.verify.network import Bools, Ints, Network
-from raddle.controller.verify.reach import chunks, repair, ways
+from raddle.controller.verify.reach import CHUNK, Live, repair, ways
 from raddle.controller.verify.tables import Tables
 
 Floats = NDArray[np.float64]
@@ -31,21 +31,34 @@ def busiest_link(
     speed_bps = network.speeds(speed_bps, links)
     demand = _Demand(network, links, speed_bps, members)
     load = np.zeros(len(network.out))
-    for columns in chunks(tables, np.flatnonzero(tables.counts(demand.is_up)), load.itemsize):
+    wanted = np.flatnonzero(tables.counts(demand.is_up))
+    for start in range(0, len(wanted), CHUNK):
+        columns = wanted[start : start + CHUNK]
         # Destinations at one switch that all others treat alike are worked out once.
         alike = repair(network, tables.only(columns), links).group
         home = network.home[tables.destinations[columns]]
         alike[home, np.arange(len(columns))] = -2 - home
-        _, first, place = np.unique(alike, axis=1, return_index=True, return_inverse=True)
-        order = np.argsort(place.ravel(), kind="stable")
-        runs = np.searchsorted(place.ravel()[order], np.arange(len(first)))
+        first, place = _distinct(alike)
+        order = np.argsort(place, kind="stable")
+        runs = np.searchsorted(place[order], np.arange(len(first)))
         arriving = np.add.reduceat(demand.to(tables.only(columns[order])), runs, axis=1)
-        load += _loads(network, tables.only(columns[first]), links, arriving)
+        _add_loads(load, network, repair(network, tables.only(columns[first]), links), arriving)
     load[network.is_access] = 0.0
     speed = speed_bps[network.link]  # 0 at a bond that has no port left
     share = np.divide(load, speed, out=np.zeros_like(load), where=speed > 0)
-    worst = int(share.argmax())
-    return (float(share[worst]), str(network.ports[worst])) if share[worst] > 0 else (0.0, "")
+    most = float(share.max())
+    # Of links that differ by rounding alone the first is named.
+    return (most, str(network.ports[int((share > most * (1 - 1e-9)).argmax())])) if most > 0 else (0.0, "")
+
+
+def _distinct(columns: NDArray[np.int32]) -> tuple[Ints, Ints]:
+    """The first of each kind of equal columns, and the place there of each column's kind."""
+    factors = np.random.default_rng(1).integers(2**63, size=len(columns)).astype(np.uint64) * 2 + 1
+    hashes = (columns.astype(np.uint64) * factors[:, None]).sum(axis=0)
+    _, first, place = np.unique(hashes, return_index=True, return_inverse=True)
+    if (columns != columns[:, first[place]]).any():  # two kinds of one hash, one time in 2**64
+        first = place = np.arange(columns.shape[1])
+    return first, place
 
 
 class _Demand:
@@ -71,23 +84,30 @@ class _Demand:
         return sent
 
 
-def _loads(network: Network, tables: Tables, links: Bools, arriving: Floats) -> Floats:
-    """float[C + 1], bits per second on every channel, of what arrives at each switch for each column."""
-    live = repair(network, tables, links)
-    switches = len(network.switches)
-    onward = np.flatnonzero(live.is_alive & (network.peer[tables.members] < switches))
-    channel, group = tables.members[onward], tables.group[onward]
-    order = np.argsort(network.peer[channel], kind="stable")
-    channel, group = channel[order], group[order]
+def _add_loads(load: Floats, network: Network, live: Live, arriving: Floats) -> None:
+    """Add to float[C + 1] the bits per second of what arrives at each switch for each column, float[S, D]."""
+    tables, switches = live.tables, len(network.switches)
     width = np.bincount(tables.group[live.is_alive], minlength=len(tables.switch))
-    used = live.group[tables.switch[group]] == group[:, None]
-    firsts = np.flatnonzero(np.diff(network.peer[channel], prepend=-1))
-    load = np.zeros(len(network.out))
+    onward = np.flatnonzero(live.is_alive & (network.peer[tables.members] < switches))
+    channel = tables.members[onward]
+    spans = np.searchsorted(tables.group[onward], np.arange(len(tables.switch) + 1))
     for _ in range(switches):  # a loop would never end
-        if not len(channel) or not arriving.any():
+        busy = np.flatnonzero(arriving.any(axis=1)).tolist()
+        if not busy:
             break
-        sent = used * (arriving[network.out[channel]] / width[group][:, None])
-        np.add.at(load, channel, sent.sum(axis=1))
-        arriving = np.zeros_like(arriving)
-        arriving[network.peer[channel][firsts]] = np.add.reduceat(sent, firsts)
-    return load
+        after = np.zeros_like(arriving)
+        for switch in busy:
+            columns = np.flatnonzero((arriving[switch] != 0) & (live.group[switch] >= 0))
+            group = live.group[switch, columns]
+            sent = arriving[switch, columns] / width[group]
+            ways = spans[group + 1] - spans[group]
+            lone = ways == 1
+            only = channel[spans[group[lone]]]
+            np.add.at(load, only, sent[lone])
+            after[network.peer[only], columns[lone]] += sent[lone]
+            for each in np.unique(group[ways > 1]).tolist():
+                members, here = channel[spans[each] : spans[each + 1]], group == each
+                np.add.at(load, members, sent[here].sum())
+                peers, times = np.unique(network.peer[members], return_counts=True)
+                after[np.ix_(peers, columns[here])] += times[:, None] * sent[here]
+        arriving = after

@@ -15,9 +15,10 @@ import numpy as np
 
 from raddle.controller.plan.addresses import plan_addresses
 from raddle.controller.plan.outside import exits_of
-from raddle.controller.verify.deadlock import dependencies
+from raddle.controller.verify.columns import Routes
+from raddle.controller.verify.deadlock import Pairs, dependencies
 from raddle.controller.verify.failures import Failure, Verdict, judge, touched_columns
-from raddle.controller.verify.network import Entry, Ints, Network
+from raddle.controller.verify.network import Ints, Network
 from raddle.controller.verify.reach import repair
 from raddle.controller.verify.tables import Tables, tables_of
 from raddle.topology.model import Endpoint, Fabric
@@ -54,7 +55,7 @@ class OutsideReach:
     loops_after: tuple[str, ...] = ()
 
 
-def ways_out(fabric: Fabric, network: Network, entries: Mapping[str, Iterable[Entry]]) -> list[WayOut]:
+def ways_out(fabric: Fabric, network: Network, entries: Mapping[str, Routes]) -> list[WayOut]:
     """Each prefix that live links lead to, once for each of these links; in the first address family.
 
     A prefix of which longer ones hold every address is left out: nothing is sent by it.
@@ -135,7 +136,7 @@ def _with_endpoint(network: Network, name: str, address: int, at: Endpoint, chan
     )
 
 
-def waiting_pairs(network: Network, tables: Tables, ways: list[WayOut]) -> Ints:
+def waiting_pairs(network: Network, tables: Tables, ways: list[WayOut]) -> Pairs:
     """int[E, 2]: what `dependencies` says of all endpoints and of what leads outside."""
     every = [dependencies(network, tables, network.is_up)]
     every += [dependencies(way.network, way.tables, network.is_up) for way in ways]

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from raddle.controller.verify.network import Bools, Entry, Ints, Network, is_of_family
+from raddle.controller.verify.columns import ByLength, Columns, Routes, columns_of
+from raddle.controller.verify.network import Bools, Ints, Network, is_of_family
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,7 @@ class LookUp:
         stands: int[endpoints], the endpoint whose column is that of each; where there is none, its own.
     """
 
-    def __init__(
-        self, network: Network, entries: Mapping[str, Iterable[Entry]], stands: Ints | None = None
-    ) -> None:
+    def __init__(self, network: Network, entries: Mapping[str, Routes], stands: Ints | None = None) -> None:
         self._network = network
         self._stands = np.arange(len(network.addresses)) if stands is None else stands
         self._destinations = np.unique(self._stands)
@@ -73,13 +72,11 @@ class LookUp:
         self._groups: dict[tuple[int, ...], int] = {}
         self._channels: list[list[int]] = []
         self._switch_of: list[int] = []
-        self._routes: list[dict[int, dict[int, int]]] = []
-        for number, name in enumerate(network.switches):
-            by_length: dict[int, dict[int, int]] = {}
-            for prefix, length, ports in entries.get(name, network.bond_entries.get(name, ())):
-                if is_of_family((prefix, length, ports), network.bits):
-                    by_length.setdefault(length, {})[prefix] = self._group(number, ports)
-            self._routes.append(by_length)
+        self._routes = [
+            self._numbered(number, columns_of(network, entries.get(name, network.bond_entries.get(name, ()))))
+            for number, name in enumerate(network.switches)
+        ]
+        self._by_prefix: dict[int, dict[int, dict[int, int]]] = {}
         rows = [levels_of(self._addresses, network.bits, by_length) for by_length in self._routes]
         depth = max((len(levels) for levels in rows), default=0)
         self._choices = np.full((max(depth, 1), len(network.switches), len(self._addresses)), -1, np.int32)
@@ -88,6 +85,20 @@ class LookUp:
                 self._choices[level, number] = groups_at
         self._columns: dict[Prefix, Ints] = {}
         self._levels: dict[tuple[int, int], Ints] = {}
+
+    def _numbered(self, switch: int, own: Columns) -> ByLength:
+        """The routes of a switch with the numbers of groups."""
+        groups = np.array([self._group(switch, ports) for ports in own.groups], np.int64)
+        return {length: (prefixes, groups[which]) for length, (prefixes, which) in own.by_length.items()}
+
+    def _routes_of(self, switch: int) -> dict[int, dict[int, int]]:
+        """The same by length and prefix."""
+        if switch not in self._by_prefix:
+            self._by_prefix[switch] = {
+                length: dict(zip(prefixes.tolist(), groups.tolist(), strict=True))
+                for length, (prefixes, groups) in self._routes[switch].items()
+            }
+        return self._by_prefix[switch]
 
     def tables(self) -> Tables:
         """What the switches do."""
@@ -102,7 +113,7 @@ class LookUp:
                 for prefix, ports in of_switch.items()
                 if is_of_family((*prefix, ()), self._network.bits)
             }
-            routes = self._routes[number]
+            routes = self._routes_of(number)
             touched: set[int] = set()
             for prefix, ports in prefixes.items():
                 columns = self._within(prefix)
@@ -121,7 +132,7 @@ class LookUp:
         self, choices: NDArray[np.int32], number: int, prefixes: Changes, columns: Iterable[int]
     ) -> NDArray[np.int32]:
         """The choices after prefixes of a switch have come or gone, for the destinations they hold."""
-        routes = {length: dict(table) for length, table in self._routes[number].items()}
+        routes = {length: dict(table) for length, table in self._routes_of(number).items()}
         for (prefix, length), ports in prefixes.items():
             if ports is None:
                 routes.get(length, {}).pop(prefix, None)
@@ -193,21 +204,37 @@ class LookUp:
         )
 
 
-def tables_of(network: Network, entries: Mapping[str, Iterable[Entry]], stands: Ints | None = None) -> Tables:
+def tables_of(network: Network, entries: Mapping[str, Routes], stands: Ints | None = None) -> Tables:
     """Look every destination up in every switch's routes, all prefix lengths that hold it."""
-    return LookUp(network, entries, stands).tables()
+    return _of_used_groups(LookUp(network, entries, stands).tables())
 
 
-def levels_of(
-    addresses: NDArray[Any], bits: int, by_length: Mapping[int, Mapping[int, int]]
-) -> list[NDArray[np.int32]]:
-    """Of every address of so many bits, the first, second, ... longest match; -1 where there is none."""
+def _of_used_groups(tables: Tables) -> Tables:
+    """The same without groups that no destination is sent to, such as those of ports to other switches."""
+    is_used = np.zeros(len(tables.switch) + 1, np.bool_)
+    for choice in tables.choices:
+        is_used[choice] = True  # -1, of no group, is the last
+    is_used[-2:] = True  # and there is one group where no switch has a route
+    sizes = np.diff(tables.offsets)
+    kept = np.flatnonzero(is_used[:-1])
+    place = np.full(len(is_used), -1, np.int32)
+    place[kept] = np.arange(len(kept))
+    return replace(
+        tables,
+        choices=place[tables.choices],
+        offsets=np.concatenate(([0], np.cumsum(sizes[kept]))),
+        members=tables.members[np.repeat(is_used[:-1], sizes)],
+        switch=tables.switch[kept],
+    )
+
+
+def levels_of(addresses: NDArray[Any], bits: int, by_length: ByLength) -> list[NDArray[np.int32]]:
+    """Of every address of so many bits the number of the first, second, ... longest match; -1: none."""
     kind = addresses.dtype
     levels: list[NDArray[np.int32]] = []
     depth = np.zeros(len(addresses), np.int64)
     for length in sorted(by_length, reverse=True):
-        prefixes = np.array(sorted(by_length[length]), kind)
-        values = np.array([by_length[length][prefix] for prefix in prefixes.tolist()], np.int32)
+        prefixes, values = by_length[length]
         masked = addresses & mask_of(length, bits, kind)
         at = np.minimum(np.searchsorted(prefixes, masked), len(prefixes) - 1)
         hit = np.flatnonzero(prefixes[at] == masked)

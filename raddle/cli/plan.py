@@ -80,7 +80,8 @@ def plan(
         print(f"note: {assumed}", file=sys.stderr)
     if is_plain and not (output or diff or backup or collisions or as_json):
         with progress_bar() as progress:
-            outline, counts = outline_plan(model, progress)
+            made = outline_plan(model, progress)
+            outline, counts = made.plan, made.counts()
         if model.record_file:
             keep_record(model, release)
         write_page(html, lambda: _page(model, outline, counts))

@@ -27,6 +27,8 @@ from raddle.cli.options import (
 )
 from raddle.cli.progress import progress_bar
 from raddle.cli.reports import HtmlOption, write_page
+from raddle.controller.plan.make import outline_plan
+from raddle.controller.plan.model import Plan
 from raddle.controller.verify.failures import Outcome
 from raddle.controller.verify.lossless import CONGESTED_GROUPS
 from raddle.controller.verify.outside import OutsideReach
@@ -34,8 +36,8 @@ from raddle.controller.verify.parts import Part
 from raddle.controller.verify.update_scope import listed
 from raddle.errors import Diagnostic, InputError
 from raddle.inventory import load_inventory
-from raddle.lab.verify.model import FailureScope, Verification
-from raddle.lab.verify.plan import verify_plan
+from raddle.lab.verify.model import FailureScope, Progress, Verification
+from raddle.lab.verify.plan import verify_outline, verify_plan
 from raddle.lab.verify.running import verify_running, with_cabling
 from raddle.report.page import Page
 from raddle.report.page.verify_page import verify_page
@@ -43,6 +45,7 @@ from raddle.topology.model import Fabric
 from raddle.topology.views.cable_truth import planned_names, read_cables
 from raddle.topology.yaml.placing import in_file
 from raddle.units import format_rate, parse_ratio
+from raddle.workload import Demand
 
 _SHOWN_PARTS = 16
 
@@ -95,12 +98,12 @@ def verify(
         if running:
             result = verify_running(model, load_inventory(inventory), scope, progress, seen)
         else:
-            if plan_file:
-                held = plan_for(model, options, plan_file, progress)
-                plan, demand = held.plan, options_of(held).demand(model)
+            given = plan_file or old or failures or options.keep or model.routing.adaptive
+            if not given and options.policy(model) == "ecmp":
+                result = verify_outline(outline_plan(model, progress), scope, progress)
             else:
-                plan, demand = options.plan(model, progress=progress), options.demand(model)
-            result = verify_plan(model, plan, demand, scope, progress, old)
+                plan, demand = _plan_and_demand(model, options, plan_file, progress)
+                result = verify_plan(model, plan, demand, scope, progress, old)
             result = with_cabling(model, result, seen) if seen is not None else result
     result = within_load(model, result, most_load) if most_load is not None else result
     if certificate and result.proof:
@@ -111,6 +114,16 @@ def verify(
         print(problem, file=sys.stderr)
     if not result.is_good:
         raise typer.Exit(1)
+
+
+def _plan_and_demand(
+    model: Fabric, options: PlanOptions, file: Path | None, progress: Progress
+) -> tuple[Plan, Demand | None]:
+    """The plan of a file, or the one that the options describe, and what its pins are for."""
+    if file is None:
+        return options.plan(model, progress=progress), options.demand(model)
+    held = plan_for(model, options, file, progress)
+    return held.plan, options_of(held).demand(model)
 
 
 _FULL = 1 + 1e-6

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import replace
+from dataclasses import fields, replace
+from operator import attrgetter
 
-from raddle.controller.plan.model import Plan, SwitchPlan
+from raddle.controller.plan.model import Plan, PortPlan, SwitchPlan
 from raddle.lab.switches.programmed import planned_switch
 from raddle.state import SwitchState
 from raddle.topology.model import Fabric
 from raddle.topology.yaml.placing import placed
+
+_OF_PORT = attrgetter(*(each.name for each in fields(PortPlan) if each.name != "peer"))
+"""All of a port but what it is cabled to."""
 
 
 def planned_state(fabric: Fabric, plan: Plan, name: str) -> SwitchState:
@@ -47,10 +51,10 @@ def _kind_of(switch: SwitchPlan) -> Hashable:
     """What switches with equal states have in common; of an adopted one its name."""
     if switch.adopted:
         return switch.name
-    ports = tuple(replace(port, peer="cabled" if port.peer else "") for port in switch.ports)
+    ports = tuple((_OF_PORT(port), bool(port.peer)) for port in switch.ports)
     hops = {id(route.next_hops): route.next_hops for route in switch.routes} if switch.adaptive else {}
     groups = frozenset(frozenset(hop.port for hop in each) for each in hops.values())
     alike = replace(
-        switch, name="", mac="", hash_seed=0, asn=0, ports=ports, interfaces=(), routes=(), policies=()
+        switch, name="", mac="", hash_seed=0, asn=0, ports=(), interfaces=(), routes=(), policies=()
     )
-    return alike, groups
+    return alike, ports, groups

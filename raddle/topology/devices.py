@@ -42,6 +42,12 @@ def mode_text(mode: Mode) -> str:
     )
 
 
+ASSUMED_GROUP_SIZE = 128
+"""Most members of a next-hop group where the switch model does not say; an assumption.
+
+Source: sonic-net/sonic-buildimage #5400 (the default of Broadcom's SAI from 3.7 on)."""
+
+
 @dataclass(frozen=True, slots=True)
 class TableBudget:
     """Sizes of a switch's forwarding tables, in entries; 0 is unknown.
@@ -55,6 +61,11 @@ class TableBudget:
     host_routes: int = 0
     prefix_routes: int = 0
     acl_entries: int = 0
+
+    @property
+    def most_of_group(self) -> int:
+        """The most members of one group, where need be assumed."""
+        return self.group_size or ASSUMED_GROUP_SIZE
 
 
 @dataclass(frozen=True, slots=True)

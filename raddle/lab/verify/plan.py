@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from raddle.controller.plan.balance import WORTH_IT
+from raddle.controller.plan.make import Outline
 from raddle.controller.plan.model import NextHop, Plan, Route
 from raddle.controller.plan.replan import ports_to_shut, replanner, with_links
+from raddle.controller.verify.columns import LeafColumns
 from raddle.controller.verify.failures import Replan
 from raddle.controller.verify.network import (
     Bools,
@@ -57,6 +59,19 @@ def verify_plan(
         )
         result = replace(result, problems=(*result.problems, *in_file(fabric, [beside])))
     return result if earlier is None else with_update(fabric, network, result, earlier, plan)
+
+
+def verify_outline(outline: Outline, scope: FailureScope, progress: Progress) -> Verification:
+    """As `verify_plan`, of an ECMP plan as it stands, without its millions of routes in memory."""
+    fabric, plan = outline.fabric, outline.plan
+    network = network_of(fabric)
+    leaves = LeafColumns(network)
+    entries = {
+        switch.name: leaves.columns(switch, shared, entries_of_plan(replace(switch, routes=own)))
+        for switch, shared, own in zip(plan.switches, outline.leaf_routes(), outline.around, strict=True)
+    }
+    subject = Subject("plan", entries, states_without_routes(fabric, plan))
+    return replace(prove(fabric, network, subject, None, scope, progress), best_load=_best_load(plan))
 
 
 def _best_load(plan: Plan) -> float | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from raddle.controller.verify.certificate import certificate
+from raddle.controller.verify.columns import Routes, columns_of
 from raddle.controller.verify.deadlock import rank_by_name, ranks
 from raddle.controller.verify.equal_routes import stands_for
 from raddle.controller.verify.failures import Outcome, Replan, failures, judge, survey
@@ -14,7 +15,7 @@ from raddle.controller.verify.finding import Finding
 from raddle.controller.verify.half_bonds import placed_at_bonds
 from raddle.controller.verify.load import busiest_link
 from raddle.controller.verify.lossless import check_lossless
-from raddle.controller.verify.network import Entry, Ints, Network
+from raddle.controller.verify.network import Ints, Network
 from raddle.controller.verify.outside import judge_outside, waiting_pairs, ways_out
 from raddle.controller.verify.parts import judge_parts
 from raddle.controller.verify.reach import cut_off_pairs, pairs_of
@@ -33,7 +34,7 @@ class Subject:
     """What is verified: the switches' routes and states, and what they have that no proof covers."""
 
     name: str
-    entries: dict[str, list[Entry]]
+    entries: Mapping[str, Routes]
     states: dict[str, SwitchState]
     policies: int = 0
     outside: tuple[str, ...] = ()
@@ -47,8 +48,9 @@ def prove(
     scope: FailureScope,
     progress: Progress,
 ) -> Verification:
-    tables = tables_of(network, subject.entries, stands_for(network, subject.entries))
-    beyond = ways_out(fabric, network, subject.entries)
+    entries = {name: columns_of(network, own) for name, own in subject.entries.items()}
+    tables = tables_of(network, entries, stands_for(network, entries))
+    beyond = ways_out(fabric, network, entries)
     edges = waiting_pairs(network, tables, beyond)
     rank = ranks(network, edges)
     present = judge(network, tables, network.is_up, rank)

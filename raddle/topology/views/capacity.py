@@ -260,13 +260,16 @@ def _group_warnings(fabric: Fabric) -> Iterator[Diagnostic]:
     uplinks = np.bincount(arrays.a[arrays.is_up], minlength=len(arrays.device_tier))[first:]
     told = set()
     for switch, width in zip(fabric.switches, uplinks.tolist(), strict=True):
-        limit = switch.model.tables.group_size
-        if limit and width > limit and switch.model.name not in told:
+        tables = switch.model.tables
+        if width > tables.most_of_group and switch.model.name not in told:
             told.add(switch.model.name)
             message = (
-                f"'{switch.name}' has {width} uplinks; a next-hop group of '{switch.model.name}' has {limit}"
+                f"'{switch.name}' has {width} uplinks; a next-hop group of '{switch.model.name}' has "
+                f"{tables.most_of_group}{'' if tables.group_size else ', as its model does not say'}: "
+                "each group leaves the others unused"
             )
-            yield _warn("group-too-large", message, "take fewer uplinks, or another switch model")
+            hint = "take fewer uplinks, or say 'tables: {group_size: ...}' of the model if it holds more"
+            yield _warn("group-too-large", message, hint)
 
 
 def _timeout_warnings(fabric: Fabric) -> Iterator[Diagnostic]:

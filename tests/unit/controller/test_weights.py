@@ -53,6 +53,13 @@ def test_a_spine_short_of_one_in_32_uplinks_costs_a_percent_in_a_group_of_128() 
     assert group.loss == pytest.approx(3 / 95 / (32 / 1023) - 1)
 
 
+@pytest.mark.parametrize(("members", "most", "size"), [(200, 256, 200), (101, 128, 101), (200, 128, 128)])
+def test_of_equal_members_none_is_left_out_while_there_is_room(members: int, most: int, size: int) -> None:
+    group = reduce_group((1 / members,) * members, most)
+    assert group.size == size
+    assert group.loss == pytest.approx(max(members / size - 1, 0))
+
+
 def test_groups_that_do_not_fit_the_table_together_lose_more_each() -> None:
     shares = [shares_of([i, 16]) for i in range(1, 16)]
     free = reduce_groups(shares, TableBudget(group_size=128))

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from raddle.cli.plan import plan
 from raddle.cli.verify import text_of, verify
 from raddle.controller.plan import make_plan
+from raddle.controller.plan.make import outline_plan
 from raddle.controller.southbound.sonic.sets import differences
 from raddle.controller.southbound.sonic.tables import intended
 from raddle.controller.verify.failures import failures
@@ -30,7 +31,7 @@ from raddle.lab.collisions import find_job_collisions
 from raddle.lab.planned_states import planned_state
 from raddle.lab.switches.programmed import program, switch_farm
 from raddle.lab.verify.model import FailureScope, Verification
-from raddle.lab.verify.plan import verify_plan
+from raddle.lab.verify.plan import verify_outline, verify_plan
 from raddle.lab.verify.proofs import Subject, prove
 from raddle.lab.verify.running import verify_running
 from raddle.lab.workloads.collective import collective_demand, find_job
@@ -50,6 +51,15 @@ FABRIC = load(FILE)
 PLAN = make_plan(FABRIC, "ecmp")
 STATES = {switch.name: planned_state(FABRIC, PLAN, switch.name) for switch in PLAN.switches}
 CHECKER = Path(__file__).parents[3] / "scripts" / "check-certificate"
+BORDER = """
+raddle: 1
+name: border
+fabric: {leaves: {count: 3}, spines: {count: 2}}
+hosts: {per_leaf: 4}
+addressing: {families: dual}
+external:
+  - {name: core0, port: "leaf0:Ethernet128", address: [198.51.100.1/31, "2001:db8::1/127"]}
+"""
 SINGLE = FailureScope(together=1, most=200, seed=1, congested_groups=8)
 
 
@@ -439,3 +449,39 @@ def test_nothing_is_said_of_deadlock_where_no_class_is_lossless() -> None:
     lines = text_of(result).splitlines()
     assert "deadlock:    not judged: no class of the fabric is lossless" in lines
     assert lines[-1].startswith("no findings; outside the proof: loss and deadlock by pauses")
+
+
+@pytest.mark.parametrize("name", ["failed-links", "dual-tor-1024", "mixed-speed", "border"])
+def test_an_outline_is_verified_as_the_plan_with_all_its_routes_is(name: str) -> None:
+    fabric = loads(BORDER) if name == "border" else load(bundled_examples()[name])
+    now = replace(SINGLE, together=0)
+    whole = verify_plan(fabric, make_plan(fabric, "ecmp"), None, now, silent)
+    outlined = verify_outline(outline_plan(fabric), now, silent)
+    assert outlined == whole
+    assert outlined.proof
+    assert whole.proof
+    assert outlined.proof() == whole.proof()
+
+
+def test_a_route_that_an_outline_lacks_is_found() -> None:
+    outline = outline_plan(FABRIC)
+    pattern = outline.table.pattern.copy()
+    pattern[0, 1] = -1  # of leaf0 to leaf1
+    short = replace(outline, table=replace(outline.table, pattern=pattern))
+    found = verify_outline(short, replace(SINGLE, together=0), silent)
+    assert (found.present.lost, found.is_good) == (4 * 4, False)
+    assert found.present.example.startswith("leaf0 to host4")
+
+
+def test_uplinks_that_a_next_hop_group_leaves_out_load_the_others() -> None:
+    text = (
+        "raddle: 1\nname: wide\nmodels: {many: {ports: 64, port_speed: 100G, buffer: 256MiB, "
+        "tables: {group_size: SIZE}}}\nfabric: {leaves: {count: 2, model: many}, "
+        "spines: {count: 24, model: many}}\nhosts: {per_leaf: 24, nics: {speed: 100G}}\n"
+    )
+    found = [
+        verify_outline(outline_plan(loads(text.replace("SIZE", size))), replace(SINGLE, together=0), silent)
+        for size in ("24", "16")
+    ]
+    # Of 47 others 24 are behind the other leaf: so much goes up, over as many links as a group has.
+    assert [each.busiest[0] for each in found] == pytest.approx([24 / 47, 24 / 47 * 24 / 16])

@@ -254,7 +254,20 @@ def test_uplinks_beyond_a_switchs_next_hop_groups_are_a_warning() -> None:
     )
     (warning,) = review(loads(wide))
     assert warning.code == "group-too-large"
-    assert warning.message == "'leaf0' has 4 uplinks; a next-hop group of 'small' has 3"
+    assert warning.message == (
+        "'leaf0' has 4 uplinks; a next-hop group of 'small' has 3: each group leaves the others unused"
+    )
+
+
+def test_uplinks_beyond_a_group_that_is_assumed_are_a_warning_too() -> None:
+    wide = (
+        "raddle: 1\nname: pod\nmodels: {many: {ports: 260, port_speed: 100G, buffer: 64MiB}}\n"
+        "fabric: {leaves: {count: 2, model: many}, spines: {count: 130, model: many}}\n"
+        "hosts: {per_leaf: 130, nics: {speed: 100G}}\n"
+    )
+    (warning,) = review(loads(wide))
+    assert "a next-hop group of 'many' has 128, as its model does not say" in warning.message
+    assert review(loads(wide.replace("64MiB", "64MiB, tables: {group_size: 130}"))) == ()
 
 
 def test_a_link_slower_than_its_nic_is_a_warning() -> None:
