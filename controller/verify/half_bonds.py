@@ -18,7 +18,7 @@ def placed_at_bonds(fabric: Fabric, found: Iterable[Finding]) -> Iterator[Findin
     """
     halves = half_bonds(fabric)
     for each in found:
-        to = (end for end in halves if _is_destination(end.name.rpartition("p")[0], each.message))
+        to = (end for end in halves if _is_destination(end.interface, each.message))
         end = next(to, None) if each.code in ("loop", "deadlock") else None
         if end and end.twin is not None and "before re-planning" in each.message:
             dead = fabric.links[fabric.endpoints[end.twin].link]

@@ -218,7 +218,7 @@ class _Seats:
 
     def name_of(self, endpoint: Endpoint) -> str:
         """Of a bond that of its NIC: `host0:eth0` of `host0:eth0p0` and `host0:eth0p1`."""
-        return endpoint.name if endpoint.twin is None else endpoint.name.rpartition("p")[0]
+        return endpoint.interface
 
     def home_of(self, endpoint: Endpoint) -> int:
         return endpoint.leaf if endpoint.twin is None else self.number[self.name_of(endpoint)]

@@ -351,3 +351,8 @@ class Endpoint:
     plane: int = 0
     accelerator: int = 0
     twin: int | None = None
+
+    @property
+    def interface(self) -> str:
+        """What has the address: a bond, `host0:eth0` of its port `host0:eth0p1`, or else the endpoint."""
+        return self.name if self.twin is None else self.name.rpartition("p")[0]

@@ -1,6 +1,8 @@
 """FLOWS.csv -> flows between a fabric's endpoints.
 
-A header names the columns. `src`, `dst` (endpoint names, or their numbers) and `bytes` are needed. There may
+A header names the columns. `src`, `dst` (endpoint names, or their numbers) and `bytes` are needed. A bond has
+its own name, too, and that of a host without other NICs: what waits for a flow of it goes by that one's port,
+other queue pairs of it by its two ports in turn. There may
 be `id` (default: the row's number from 1), `start_ns` (default 0), `qp` (flows of one src, dst and qp share a
 queue pair and go in order; default: each flow has its own), `after` (ids of earlier rows to wait for,
 separated by blanks) and `delay_ns` (default 0: how long after all these and its start time it begins).
@@ -9,7 +11,8 @@ separated by blanks) and `delay_ns` (default 0: how long after all these and its
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from itertools import accumulate
 from pathlib import Path
 
@@ -33,12 +36,24 @@ _MOST_NS = 10**15
 _GUESSES = 20
 
 
+def _bonds(fabric: Fabric) -> Iterator[tuple[str, tuple[int, int]]]:
+    """The names of bonds, and of hosts that have nothing else, and their ports."""
+    for each in fabric.endpoints:
+        if each.twin is not None and each.index < each.twin:
+            host = fabric.hosts[each.host]
+            yield each.interface, (each.index, each.twin)
+            if len(host.nics) == 2:
+                yield host.name, (each.index, each.twin)
+
+
 class _Reader:
     """Reads row by row and keeps what is wrong."""
 
     def __init__(self, fabric: Fabric, path: Path) -> None:
         self.path = path
         self.endpoints = {endpoint.name: endpoint.index for endpoint in fabric.endpoints}
+        self.interfaces = [endpoint.interface for endpoint in fabric.endpoints]
+        self.bonds = dict(_bonds(fabric))
         self.problems: list[Diagnostic] = []
         self.line = 1
         self.rows: dict[str, int] = {}
@@ -50,6 +65,8 @@ class _Reader:
         self.qp: list[int] = []
         self.deps: list[list[int]] = []
         self._qps: dict[tuple[int, int, str], int] = {}
+        self._ends: dict[tuple[str, str, str], tuple[int, int]] = {}
+        self._turns: Counter[tuple[int, int]] = Counter()
         self.text = ""
         self.places: dict[str, tuple[int, int]] = {}
 
@@ -77,6 +94,32 @@ class _Reader:
         self.problem("unknown-endpoint", f"{column} '{text}' is no endpoint", hint, column)
         return -1
 
+    def ends(self, cells: Mapping[str, str]) -> tuple[int, int]:
+        """Source and destination; of bonds the ports that the flow's queue pair goes by."""
+        names = cells["src"], cells["dst"]
+        if not self.bonds or not self.bonds.keys() & set(names):
+            return self.endpoint("src", names[0]), self.endpoint("dst", names[1])
+        key = (*names, cells.get("qp", ""))
+        if key[2] and key in self._ends:
+            return self._ends[key]
+        waits = [self.rows[text] for text in cells.get("after", "").split() if text in self.rows]
+        near = [end for row in waits for end in (self.src[row], self.dst[row])]
+        src, dst = (
+            self._port(column, text, near) for column, text in zip(("src", "dst"), names, strict=True)
+        )
+        self._ends[key] = src, dst
+        return src, dst
+
+    def _port(self, column: str, text: str, near: list[int]) -> int:
+        """An endpoint; of a bond a port that is among those at hand, else the next one in turn."""
+        if text not in self.bonds:
+            return self.endpoint(column, text)
+        ports = self.bonds[text]
+        if column == "src" and (held := [port for port in near if port in ports]):
+            return held[0]
+        self._turns[ports] += 1
+        return ports[(self._turns[ports] - 1) % 2]
+
     def number(self, column: str, text: str, most: int) -> int:
         if text.isascii() and text.isdigit() and len(text) < 19 and int(text) <= most:
             return int(text)
@@ -91,8 +134,8 @@ class _Reader:
         name = cells.get("id") or str(number + 1)
         if name in self.rows:
             self.problem("duplicate-id", f"id '{name}' is there twice", column="id")
-        src, dst = self.endpoint("src", cells["src"]), self.endpoint("dst", cells["dst"])
-        if src == dst >= 0:
+        src, dst = self.ends(cells)
+        if min(src, dst) >= 0 and self.interfaces[src] == self.interfaces[dst]:
             self.problem("same-endpoint", f"'{cells['src']}' sends to itself", column="dst")
         self.deps.append(
             [dep for text in cells.get("after", "").split() for dep in self.dependency(text, src)]

@@ -188,7 +188,6 @@ def review(fabric: Fabric) -> tuple[Diagnostic, ...]:
 
 
 _PLACES: dict[str, Place] = {
-    "oversubscribed": ("fabric", "uplinks"),
     "link-down": ("overrides", "links"),
     "link-drained": ("overrides", "drain"),
     "nic-speed": ("hosts", "nics"),
@@ -207,14 +206,14 @@ def _warn(code: str, message: str, hint: str = "", place: Place = ()) -> Diagnos
 
 def _warnings(fabric: Fabric) -> Iterator[Diagnostic]:
     yield from fabric.warnings
-    for ratios, role, below, above in (
-        (leaf_oversubscription(fabric), "leaf", "host", "uplink"),
-        (_ratios(fabric, _SPINE), "spine", "leaf", "superspine"),
+    for ratios, role, below, above, key in (
+        (leaf_oversubscription(fabric), "leaf", "host", "uplink", "uplinks"),
+        (_ratios(fabric, _SPINE), "spine", "leaf", "superspine", "spine_uplinks"),
     ):
         worst = max(ratios, key=lambda name: ratios[name], default="")
         if worst and ratios[worst] > 1:
             message = f"{role} '{worst}' has {ratios[worst]:.3g} times more {below} than {above} bandwidth"
-            yield _warn("oversubscribed", message)
+            yield _warn("oversubscribed", message, place=("fabric", key))
     shut = set(ports_without_uplinks(fabric))  # which have a warning of their own
     down = [link for link in fabric.links if not link.is_up and link.index not in shut]
     if down:

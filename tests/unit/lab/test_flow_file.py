@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from raddle.errors import InputError
 from raddle.lab.workloads.flow_file import read_flows
-from raddle.topology import find, load
+from raddle.topology import find, load, loads
 from raddle.topology.model import Fabric
 
 
@@ -112,3 +112,49 @@ def test_no_text_makes_the_reader_fail_in_another_way(fabric: Fabric, tmp_path: 
     path.write_text(text, "utf-8")
     with contextlib.suppress(InputError):
         assert read_flows(fabric, path).names
+
+
+BONDED = """
+raddle: 1
+name: bonded
+fabric: {kind: rail-optimized, tors: 2, leaves: {count: 4}, spines: {count: 2}}
+hosts:
+  - {per_leaf: 3, nics: {ports: 2, bond: true}}
+"""
+
+
+def test_queue_pairs_of_a_bond_that_is_named_go_by_its_ports_in_turn(tmp_path: Path) -> None:
+    bonded = loads(BONDED)
+    name = [endpoint.name for endpoint in bonded.endpoints]
+    rows = "id,src,dst,bytes,qp,after\n" + "\n".join(
+        (
+            "a,host0,host4,1,,",
+            "b,host0:eth0,host4:eth0,1,,",
+            "c,host0,host4:eth0p1,1,x,",
+            "d,host0,host4:eth0p1,1,x,",  # of the same queue pair
+            "e,host4,host0:eth0p0,1,,b",  # after what came in at a port, by that port
+        )
+    )
+    table = read_flows(bonded, write(tmp_path, rows + "\n"))
+    ends = zip(table.schedule.src.tolist(), table.schedule.dst.tolist(), strict=True)
+    assert [(name[src], name[dst]) for src, dst in ends] == [
+        ("host0:eth0p0", "host4:eth0p0"),
+        ("host0:eth0p1", "host4:eth0p1"),
+        ("host0:eth0p0", "host4:eth0p1"),
+        ("host0:eth0p0", "host4:eth0p1"),
+        ("host4:eth0p1", "host0:eth0p0"),
+    ]
+
+
+@pytest.mark.parametrize("row", ["host0,host0:eth0", "host0:eth0p0,host0:eth0p1", "host0,host0:eth0p1"])
+def test_a_bond_does_not_send_to_itself(tmp_path: Path, row: str) -> None:
+    with pytest.raises(InputError) as raised:
+        read_flows(loads(BONDED), write(tmp_path, f"src,dst,bytes\n{row},1\n"))
+    assert [each.code for each in raised.value.diagnostics] == ["same-endpoint"]
+
+
+def test_a_host_with_two_bonds_has_no_name_for_both(tmp_path: Path) -> None:
+    two = loads(BONDED.replace("ports: 2", "count: 2, ports: 2"))
+    read_flows(two, write(tmp_path, "src,dst,bytes\nhost0:eth0,host1:eth1,1\n"))
+    with pytest.raises(InputError, match="src 'host0' is no endpoint"):
+        read_flows(two, write(tmp_path, "src,dst,bytes\nhost0,host1:eth1,1\n"))

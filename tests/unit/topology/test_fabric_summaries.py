@@ -246,6 +246,20 @@ def test_show_json_tells_tenants_and_capacity() -> None:
     assert document["hosts"][0]["accelerators"]["scale_up_bps"] == 3_600_000_000_000
 
 
+def test_each_tier_that_is_oversubscribed_is_told_at_the_key_of_its_uplinks(tmp_path: Path) -> None:
+    text = (
+        "raddle: 1\nname: thin\nfabric:\n  kind: fat-tree\n  pods: 2\n  leaves: {per_pod: 2}\n"
+        "  spines: {per_pod: 2}\n  superspines: {count: 2}\n  uplinks: {per_pair: 2}\n"
+        "  spine_uplinks: {per_pair: 1}\nhosts: {per_leaf: 8}\n"
+    )
+    (tmp_path / "thin.yaml").write_text(text)
+    fabric = load(tmp_path / "thin.yaml")
+    told = [
+        (each.message.split()[0], each.span.line) for each in in_file(fabric, review(fabric)) if each.span
+    ]
+    assert told == [("leaf", 9), ("spine", 10)]
+
+
 def test_uplinks_beyond_a_switchs_next_hop_groups_are_a_warning() -> None:
     wide = (
         "raddle: 1\nname: pod\nmodels: {small: {ports: 8, port_speed: 400G, buffer: 64MiB, "
