@@ -112,7 +112,7 @@ def _simulator_files(
     text = fabric_yaml(output.stem, f"{kind.value} file {topology.name}", network, names, settings)
     check_fabric(text, output, network)
     files = {output: text}
-    told = [f"left out: {each}" for each in (*network.left_out, *settings.left_out)]
+    told = [*network.notes, *(f"left out: {each}" for each in settings.left_out)]
     if lacking := settings.without_thresholds(Counter(link.speed_bps for link in network.network)):
         told.append(lacking)
     if faults := faults_csv(network, names, settings):
@@ -123,6 +123,7 @@ def _simulator_files(
         )
     if flows:
         table = _flows(kind, flows, network)
+        told += table.place.notes
         files[output.with_suffix(".flows.csv")] = flows_csv(
             table, names, network.gpus_per_server if network.nvswitches else 0
         )

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raddle.errors import Diagnostic, InputError, SourceSpan
-from raddle.peers.text import CODE, PeerText, Row, Word, has_words, surplus
+from raddle.peers.text import CODE, PeerText, Row, Word, counted, has_words
 
 MOST_NODES = 10**6
 MOST_FLOWS = 10**8
@@ -44,7 +44,7 @@ class PeerTopology:
         nvswitches: nodes that join the accelerators of servers and forward nothing else.
         gpu: what SimAI calls the accelerators; empty: nothing says.
         path, switch_line: the file that it is from, and its line with the switches.
-        left_out: what of it would change the other simulator's result and not raddle's.
+        notes: what is to be told of the file.
     """
 
     nodes: int
@@ -56,7 +56,7 @@ class PeerTopology:
     gpu: str = ""
     path: str = field(default="", compare=False)
     switch_line: int = field(default=0, compare=False)
-    left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def not_in_tiers(self, message: str, hint: str = "", line: int = 0) -> InputError:
         """What to raise of a network that raddle has no form for, at a line of the file."""
@@ -76,10 +76,11 @@ class PeerTopology:
 
 @dataclass(frozen=True, slots=True)
 class PeerPlace:
-    """The file of flows, and the line of each; empty where they are from none."""
+    """The file of flows, the line of each, and what is to be told of it; empty where they are from none."""
 
     path: str = ""
     lines: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,7 @@ def read_ns3_topology(path: Path) -> PeerTopology:
         switches = tuple(text.whole(word, 0, max(nodes - 1, 0), "node") for word in row)
         if len(set(switches)) < len(switches):
             text.problem(row[0], "a switch is listed twice")
-    links = tuple(_link(text, row, nodes) for row in surplus(text, rest, link_count, counts[2], "links"))
+    links = tuple(_link(text, row, nodes) for row in counted(text, rest, link_count, counts[2], "links"))
     text.check()
     gpu = head[5].text if is_simai and head[5].text.upper() != "NONE" else ""
     # SimAI lists NVSwitches first.
@@ -147,6 +148,7 @@ def read_ns3_topology(path: Path) -> PeerTopology:
         gpu=gpu,
         path=str(path),
         switch_line=switch_line,
+        notes=tuple(text.notes),
     )
 
 
@@ -206,7 +208,7 @@ def read_ns3_flows(path: Path, nodes: int = MOST_NODES) -> PeerFlows:
     if not rows:
         raise text.end("the file is empty; the first line is the number of flows")
     count = text.whole(rows[0][0], 0, MOST_FLOWS)
-    rows = list(surplus(text, rows[1:], count, rows[0][0], "flows"))
+    rows = list(counted(text, rows[1:], count, rows[0][0], "flows"))
     is_dependent = any(row[-1].text == "-1" for row in rows)
     table = np.zeros((count, 6), np.int64)
     seen: dict[tuple[int, int], int] = {}
@@ -224,9 +226,13 @@ def read_ns3_flows(path: Path, nodes: int = MOST_NODES) -> PeerFlows:
     after = table[:, 3] if is_dependent else np.full(count, -1, np.int64)
     start = np.zeros(count, np.int64) if is_dependent else table[:, 3]
     deps = [[int(dep)] if dep >= 0 else [] for dep in after]
-    return peer_flows(
-        table[:, :3], start, deps, table[:, 4:], PeerPlace(str(path), tuple(row[0].line for row in rows))
-    )
+    groups = sorted({row[2].text for row in rows})
+    if len(groups) > 1:
+        text.notes.append(
+            f"left out: priority groups {', '.join(groups)}: all flows are of the lossless class"
+        )
+    place = PeerPlace(str(path), tuple(row[0].line for row in rows), tuple(text.notes))
+    return peer_flows(table[:, :3], start, deps, table[:, 4:], place)
 
 
 FIRST_NS3_PORT = 10_000

@@ -6,8 +6,9 @@ of Broadcom/csg-htsim.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from raddle.peers.files import (
     PeerTopology,
     peer_flows,
 )
-from raddle.peers.text import PeerText, Row, Word, has_words, surplus
+from raddle.peers.text import PeerText, Row, Word, has_words
 
 _HEADER = ("nodes", "tiers", "podsize")
 _TIER = (
@@ -36,6 +37,9 @@ _TIER = (
     "queue_down",
     "queue_up",
 )
+_QUEUES = _TIER[-2:]
+_DONE = {"send_done_trigger", "recv_done_trigger"}
+_CONNECTION = ("id", "start", "size", "trigger", "send_done_trigger", "recv_done_trigger", "prio")
 MOST_HTSIM_BYTES = 2**31 - 1
 """Of a flow: csg-htsim reads it with stoi."""
 
@@ -57,12 +61,13 @@ class FatTreeTier:
 class FatTree:
     """Two or three tiers of switches above `hosts` hosts, of which `hosts_per_pod` are in a pod.
 
-    Nodes are hosts, then the switches tier by tier.
+    Nodes are hosts, then the switches tier by tier. `notes` are to be told of its file.
     """
 
     hosts: int
     hosts_per_pod: int
     tiers: tuple[FatTreeTier, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def pods(self) -> int:
@@ -118,6 +123,7 @@ class FatTree:
             switches=tuple(range(self.hosts, total)),
             links=tuple(self._links(leaves, spines)),
             latency_ps=tuple(latency) if any(latency) else (),
+            notes=self.notes,
         )
 
     def _links(self, leaves: int, spines: int) -> Iterator[PeerLink]:
@@ -177,7 +183,11 @@ def read_htsim_topology(path: Path) -> FatTree:
     text.check()
     found = tuple(_tier(text, tiers[number], number == count - 1) for number in range(count))
     text.check()
-    tree = FatTree(hosts, per_pod, found)
+    queues = sorted({tier[name].line for tier in tiers.values() for name in _QUEUES if name in tier})
+    if queues:
+        lines = ", ".join(map(str, queues))
+        text.notes.append(f"left out: sizes of queues in line {lines}: raddle's switches share their buffers")
+    tree = FatTree(hosts, per_pod, found, tuple(text.notes))
     if mistake := tree.mistake():
         text.problem(header["nodes"], f"no such fat tree: {mistake}")
     if text_of := tiers[0].get("oversubscribed"):
@@ -223,36 +233,29 @@ def read_htsim_flows(path: Path, nodes: int) -> PeerFlows:
     ids: set[str] = set()
     said: dict[str, Word] = {}
     rows: list[Row] = []
-    triggers: list[Row] = []
+    triggers: dict[str, Row] = {}
     for row in text.rows(comment="#"):
-        if "->" in row[0].text:
-            options = _options(text, row, ("id", "start", "size", "trigger", "send_done_trigger", "prio"))
-            if "id" in options and options["id"].text in ids:
-                text.problem(options["id"], f"id {options['id'].text} is there twice")
-            ids.add(options["id"].text if "id" in options else "")
-            if done := options.get("send_done_trigger"):
-                raised_by.setdefault(done.text, []).append(len(flows))
-            rows.append(row)
-            flows.append(_flow(text, row, options, nodes))
-            waits_for.append(options.get("trigger"))
-        elif row[0].text not in ("Nodes", "Connections", "Triggers", "Failures", "trigger"):
-            text.problem(row[0], f"unknown word '{row[0].text}'")
-        elif row[0].text == "Nodes" and has_words(text, row, 2, "the number of nodes"):
-            if text.whole(row[1], 1, MOST_NODES) != nodes:
-                text.problem(row[1], f"{row[1].text} nodes, but the topology has {nodes}")
-        elif row[0].text in ("Connections", "Triggers") and has_words(text, row, 2, "a number"):
-            said[row[0].text] = row[1]
-        elif row[0].text == "trigger":
-            triggers.append(row)
-        elif (
-            row[0].text == "Failures"
-            and has_words(text, row, 2, "the number of failures")
-            and row[1].text != "0"
-        ):
-            text.problem(row[1], "failures are not read", "cut the links in the fabric file")
-    for name, found in (("Connections", rows), ("Triggers", triggers)):
+        if "->" not in row[0].text:
+            _statement(text, row, nodes, said, triggers)
+            continue
+        rows.append(row)
+        options = _options(text, row, _CONNECTION)
+        if not options:
+            continue
+        if "id" in options and options["id"].text in ids:
+            text.problem(options["id"], f"id {options['id'].text} is there twice")
+        ids.add(options["id"].text if "id" in options else "")
+        for done in _DONE & options.keys():
+            raised_by.setdefault(options[done].text, []).append(len(flows))
+        flows.append(_flow(text, row, options, nodes))
+        waits_for.append(options.get("trigger"))
+    for name, found in (("Connections", rows), ("Triggers", list(triggers.values()))):
         if name in said:
-            surplus(text, found, text.whole(said[name], 0, MOST_FLOWS), said[name], name.lower())
+            _check_count(text, found, said[name], name.lower())
+    for name, row in triggers.items():
+        if len(raised_by.get(name, ())) > 1 and "barrier" not in {word.text for word in row}:
+            hint = "a flow of raddle waits for all that it waits for: make it a barrier"
+            text.problem(row[0], f"trigger {name} goes off at the first of several connections", hint)
     deps: list[list[int]] = []
     for i, word in enumerate(waits_for):
         deps.append(raised_by.get(word.text, []) if word else [])
@@ -266,15 +269,41 @@ def read_htsim_flows(path: Path, nodes: int) -> PeerFlows:
     return peer_flows(table[:, :3], table[:, 3], deps, np.zeros((len(flows), 2), np.int64), place)
 
 
+def _statement(text: PeerText, row: Row, nodes: int, said: dict[str, Word], triggers: dict[str, Row]) -> None:
+    """A line that is no connection: a count, or a trigger, by its id."""
+    name = row[0].text
+    if name not in ("Nodes", "Connections", "Triggers", "Failures", "trigger"):
+        text.problem(row[0], f"unknown word '{name}'")
+    elif name == "trigger" and has_words(text, row, 3, "a trigger has an id"):
+        triggers[row[2].text] = row
+    elif name != "trigger" and has_words(text, row, 2, "a number"):
+        said[name] = row[1]
+        if name == "Nodes" and text.whole(row[1], 1, MOST_NODES) != nodes:
+            text.problem(row[1], f"{row[1].text} nodes, but the topology has {nodes}")
+        if name == "Failures" and row[1].text != "0":
+            text.problem(row[1], "failures are not read", "cut the links in the fabric file")
+
+
+def _check_count(text: PeerText, rows: Sequence[Row], said: Word, what: str) -> None:
+    """See that there are as many rows as said: csg-htsim ends where they differ."""
+    count = text.whole(said, 0, MOST_FLOWS)
+    if len(rows) != count:
+        at = rows[count][0] if len(rows) > count else said
+        message = f"the file has {len(rows)} {what}, but line {said.line} says {said.text}"
+        text.problem(at, message, f"write {len(rows)} in line {said.line}, or make them so many")
+
+
 def _options(text: PeerText, row: Row, known: tuple[str, ...]) -> dict[str, Word]:
-    """The words after a connection: names, each with a value."""
+    """The words after a connection: names, each with a value; empty where one is unknown."""
     found: dict[str, Word] = {}
-    for name, value in zip(row[1::2], row[2::2], strict=False):
+    for name, value in zip_longest(row[1::2], row[2::2]):
         if name.text not in known:
             text.problem(name, f"unknown word '{name.text}'", f"known: {', '.join(known)}")
-        found[name.text] = value
-    if len(row) % 2 == 0:
-        text.problem(row[-1], f"'{row[-1].text}' has no value")
+            return {}
+        if value is None:
+            text.problem(name, f"'{name.text}' has no value")
+        else:
+            found[name.text] = value
     return found
 
 
@@ -290,6 +319,12 @@ def _flow(text: PeerText, row: Row, options: Mapping[str, Word], nodes: int) -> 
         text.problem(row[0], "size is missing")
     if "start" not in options and "trigger" not in options:
         text.problem(row[0], "start or trigger is missing")
+    if "start" in options and "trigger" in options:
+        text.problem(options["trigger"], "start and trigger are both there", "leave one out")
     size = text.whole(options["size"], 0, MOST_HTSIM_BYTES, "size") if "size" in options else 0
-    start = text.whole(options["start"], 0, 10**18, "start") if "start" in options else 0
+    if "size" in options and not size:
+        text.problem(
+            options["size"], "size 0 is a flow without an end", "give it the bytes that it is to send"
+        )
+    start = text.instant(options["start"], 10**18, "start") if "start" in options else 0
     return src, dst, size, start

@@ -33,6 +33,7 @@ class PeerText:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.notes: list[str] = []
         self._problems: list[Diagnostic] = []
         try:
             text = path.read_text("utf-8")
@@ -100,6 +101,13 @@ class PeerText:
             self.problem(word, str(error))
         return 1
 
+    def instant(self, word: Word, high: int, what: str) -> int:
+        """A time of whole units, which may be written with a fraction of zeros."""
+        whole, _, fraction = word.text.partition(".")
+        if not fraction.strip("0"):
+            word = Word(whole, word.line, word.column)
+        return self.whole(word, 0, high, what)
+
     def real(self, word: Word, low: float, high: float, what: str) -> float:
         """A decimal number from `low` to `high`."""
         if re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,18})?|\.[0-9]{1,18}", word.text):
@@ -110,15 +118,14 @@ class PeerText:
         return low
 
 
-def surplus(text: PeerText, rows: Sequence[Row], count: int, said_at: Word, what: str) -> Sequence[Row]:
-    """The first `count` rows; notes a problem where there are more or fewer, with both numbers."""
+def counted(text: PeerText, rows: Sequence[Row], count: int, said_at: Word, what: str) -> Sequence[Row]:
+    """The first `count` rows, as ns-3 reads them: that there are more is noted, fewer are a problem."""
     if len(rows) < count:
         raise text.end(f"{len(rows)} {what}, but line {said_at.line} says {said_at.text}")
     if len(rows) > count:
-        text.problem(
-            rows[count][0],
-            f"the file has {len(rows)} {what}, but line {said_at.line} says {said_at.text}",
-            f"write {len(rows)} in line {said_at.line}, or take what is too much out",
+        message = f"{len(rows)} lines of {what}, but line {said_at.line} says {said_at.text}"
+        text.notes.append(
+            f"{text.path}:{rows[count][0].line}:1: {message}: left out from here on, as by ns-3"
         )
     return rows[:count]
 

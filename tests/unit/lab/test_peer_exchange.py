@@ -281,6 +281,10 @@ def test_bad_fat_tree_is_named_with_its_place(tmp_path: Path, old: str, new: str
             ":7:1: error[bad-peer-file]: the file has 4 connections, but line 2",
         ),
         ("Triggers 1", "Triggers 2", "1 triggers, but line 3 says 2"),
+        ("barrier count 2", "oneshot", "trigger 1 goes off at the first of several connections"),
+        ("size 40960", "size 0", "size 0 is a flow without an end"),
+        ("start 5000", "start 0.5", "start '0.5' is not a whole number"),
+        ("id 4", "id 4 msg 1", ":7:11: error[bad-peer-file]: unknown word 'msg'"),
     ],
 )
 def test_bad_connection_is_named_with_its_place(tmp_path: Path, old: str, new: str, message: str) -> None:

@@ -12,9 +12,10 @@ from raddle.controller.plan.make import make_plan
 from raddle.controller.southbound.sonic.tables import intended
 from raddle.errors import InputError
 from raddle.peers.files import read_ns3_topology
+from raddle.peers.htsim import read_htsim_topology
 from raddle.peers.names import PeerNames
 from raddle.peers.ns3_config import read_ns3_config
-from tests.unit.lab.test_peer_exchange import FLOWS, LEAF_SPINE, imported_ns3, write
+from tests.unit.lab.test_peer_exchange import FAT_TREE, FLOWS, LEAF_SPINE, imported_ns3, write
 
 FOUR_SPEEDS = "KMIN_MAP 2 400000000000 90 200000000000 40\nKMAX_MAP 2 400000000000 360 200000000000 160\n"
 DCQCN_ONLY = "CC_MODE 1\nHAS_WIN 0\nL2_ACK_INTERVAL 1\n"
@@ -87,6 +88,24 @@ def test_links_that_lose_packets_become_bit_errors(tmp_path: Path) -> None:
     ]
     simulate += ["--faults", str(tmp_path / "out.faults.csv")]
     assert CliRunner().invoke(app, simulate, catch_exceptions=False).exit_code == 0
+
+
+def test_lines_behind_the_counts_of_a_file_are_left_out_as_ns3_does_and_told(tmp_path: Path) -> None:
+    topology = write(tmp_path, "in.topo", LEAF_SPINE + "3 7 400Gbps 1000ns 0\n...\n")
+    flows = write(tmp_path, "in.flow", FLOWS.replace("2\n", "1\n", 1).replace(" 1 3 100 1 ", " 1 4 100 1 "))
+    arguments = ["import", "ns3", str(topology), "--flows", str(flows), "-o", str(tmp_path / "out.yaml")]
+    run = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert f"note: {topology}:11:1: 10 lines of links, but line 1 says 8: left out from here on" in run.stderr
+    assert f"note: {flows}:3:1: 2 lines of flows, but line 1 says 1: left out from here on" in run.stderr
+    assert len((tmp_path / "out.flows.csv").read_text().splitlines()) == 2
+
+
+def test_queue_sizes_of_htsim_are_told_to_be_left_out(tmp_path: Path) -> None:
+    tree = read_htsim_topology(
+        write(tmp_path, "in.topo", FAT_TREE.replace("Bundle 2", "Bundle 2\nQueue_down 64"))
+    )
+    (note,) = tree.topology().notes
+    assert note.startswith("left out: sizes of queues in line 24")
 
 
 @pytest.mark.parametrize("head", ["8 4 4 8", "8 4 4 8 400000000000 200000000000.0"])
