@@ -105,7 +105,7 @@ def test_queue_sizes_of_htsim_are_told_to_be_left_out(tmp_path: Path) -> None:
         write(tmp_path, "in.topo", FAT_TREE.replace("Bundle 2", "Bundle 2\nQueue_down 64"))
     )
     (note,) = tree.topology().notes
-    assert note.startswith("left out: sizes of queues in line 24")
+    assert note.startswith("left out: sizes of queues in line 25")
 
 
 @pytest.mark.parametrize("head", ["8 4 4 8", "8 4 4 8 400000000000 200000000000.0"])
