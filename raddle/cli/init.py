@@ -14,6 +14,7 @@ import typer
 from raddle.errors import InputError
 from raddle.topology import loads
 from raddle.topology.starter import StarterRequest, starter
+from raddle.topology.starter_networks import with_networks
 from raddle.topology.yaml.formatting import format_text
 from raddle.topology.yaml.parsers import parse_breakout
 from raddle.units import parse_rate_bps
@@ -47,6 +48,20 @@ def init(
     spines: Annotated[
         int | None, typer.Option(min=1, max=10**5, help="Spines [default: as few as do]")
     ] = None,
+    planes: Annotated[
+        int, typer.Option(min=1, max=64, help="Copies of the switches that a server's ports go round.")
+    ] = 1,
+    nic_ports: Annotated[int, typer.Option(min=1, max=8, help="Ports of each NIC, of --nic-speed each.")] = 1,
+    tors: Annotated[
+        int, typer.Option(min=1, max=2, help="Leaves that the two ports of a NIC are on: 2 is dual-ToR.")
+    ] = 1,
+    bond: Annotated[bool, typer.Option("--bond", help="The two ports have one address.")] = False,
+    storage: Annotated[
+        str | None, typer.Option(metavar="RATE", help="A storage network, too, with a NIC of each server.")
+    ] = None,
+    front_end: Annotated[
+        str | None, typer.Option(metavar="RATE", help="A front-end network, too, with a NIC of each server.")
+    ] = None,
     oversubscription: Annotated[
         str, typer.Option(metavar="RATIO", help="Most bandwidth below a leaf over that above it: 3:1.")
     ] = "1:1",
@@ -69,9 +84,20 @@ def init(
         leaves=leaves,
         spines=spines,
         oversubscription=_ratio(oversubscription),
+        nic_ports=nic_ports,
+        planes=planes,
+        tors=tors,
+        bond=bond,
     )
-    text = format_text(starter(request), str(file))
-    loads(text, str(file))  # a starter that does not load is a mistake here, not the reader's
+    beside = {
+        name: rate_bps
+        for name, option, text in (("storage", "--storage", storage), ("frontend", "--front-end", front_end))
+        if (rate_bps := _parsed(option, parse_rate_bps, text)) is not None
+    }
+    text = format_text(with_networks(request, beside) if beside else starter(request), str(file))
+    loads(
+        text, str(file)
+    )  # of networks the first; a starter that does not load is a mistake here, not the reader's
     _write(file, text)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from raddle.errors import InputError
+from raddle.errors import Diagnostic, InputError
 from raddle.topology.catalog import builtin_models
 from raddle.topology.model import SwitchModel
 from raddle.topology.yaml.reading import did_you_mean
@@ -21,22 +22,22 @@ raddle: 1
 name: {name}
 fabric:
   kind: {kind}
-"""
+{variants}"""
 
 _TAIL = """\
 hosts:
   per_leaf: {per_leaf}                  # {per_leaf_says}
   accelerators: {{kind: gpu, count: {accelerators}}}
-  nics: {{per_accelerator: 1, speed: {speed}, cable: 3m}}
+  nics: {{per_accelerator: 1, {ports}speed: {speed}, cable: 3m}}
 roce:
   mtu: 4096                     # bytes of payload per packet
   lossless: {{priority: 3, dscp: 26}}     # RDMA traffic: PFC and ECN
   cnp: {{priority: 6, dscp: 48}}          # congestion notification packets
   ecn: {{kmin: 800KB, kmax: 3200KB, pmax: 20%}}
-routing: {{policy: pinned}}       # or ecmp
+routing: {{policy: {policy}}}{policy_says}
 {addressing}# overrides:
 #   links:
-#     - {{ends: [leaf0, spine0], state: down}}
+#     - {{ends: [{plane}leaf0, {plane}spine0], state: down}}
 """
 
 
@@ -49,6 +50,8 @@ class StarterRequest:
         breakout: ports made of each front-panel port, and their speed; None is what the NICs need.
         leaves, spines: how many, of a fabric of two tiers; None is as few as do.
         oversubscription: most bandwidth below a leaf over that above it.
+        nic_ports: ports of each NIC; planes: copies of the switches that a server's ports go round.
+        tors: leaves that the ports of a NIC go to, with one address if they are a `bond`.
     """
 
     name: str
@@ -61,10 +64,34 @@ class StarterRequest:
     leaves: int | None = None
     spines: int | None = None
     oversubscription: float = 1.0
+    nic_ports: int = 1
+    planes: int = 1
+    tors: int = 1
+    bond: bool = False
 
     @property
     def servers(self) -> int:
         return -(-self.accelerators // self.per_server)
+
+    @property
+    def on_leaf(self) -> int:
+        """Ports of a server at a leaf, where it has all of a plane: the rails, where it has one at each."""
+        return self.per_server * self.nic_ports // (self.planes * self.tors)
+
+    def problems(self) -> Iterator[Diagnostic]:
+        """What of ports, planes and leaves does not go together."""
+        ports = self.per_server * self.nic_ports
+        if ports % self.planes:
+            message = f"the {ports} NIC ports of a server cannot go round {self.planes} planes"
+            hint = "--nic-ports says how many a NIC has, one for each accelerator"
+            yield Diagnostic("bad-option", message, hint=hint)
+        if self.tors == 2 and (self.nic_ports != 2 or self.planes > 1):
+            message = f"--tors 2 takes NICs of 2 ports and one plane, not {self.nic_ports} and {self.planes}"
+            yield Diagnostic("bad-option", message, hint="add --nic-ports 2, or leave --planes")
+        if self.bond and self.tors != 2:
+            yield Diagnostic(
+                "bad-option", "--bond is of NICs on two leaves", hint="add --tors 2 --nic-ports 2"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +127,8 @@ def starter(request: StarterRequest) -> str:
         InputError: `unknown-model`, `bad-option`, or `does-not-fit` where the form cannot hold as many
             accelerators with what the request asks besides.
     """
+    if problems := tuple(request.problems()):
+        raise InputError(problems)
     models = builtin_models()
     if request.model not in models:
         hint = did_you_mean(request.model, models, f"known models: {', '.join(models)}")
@@ -155,35 +184,44 @@ def _exceeds(model: SwitchModel, parts: int) -> bool:
 
 
 def _leaf_spine(request: StarterRequest, panel: _Panel) -> str:
-    most = panel.most_down(request.per_server)
+    step, tors = request.on_leaf, request.tors
+    most = panel.most_down(step)
     if request.leaves:
-        per_leaf, leaves = -(-request.servers // request.leaves), request.leaves
+        _whole(request.leaves, tors, "the leaves of a NIC")
+        per_leaf, leaves = -(-request.servers * tors // request.leaves), request.leaves
     else:
-        per_leaf = most // request.per_server
-        leaves = -(-request.servers // per_leaf) if per_leaf else 0
-    used = per_leaf * request.per_server
+        per_leaf = most // step
+        leaves = -(-request.servers // per_leaf) * tors if per_leaf else 0
+    used = per_leaf * step
     fits = 0 < used <= most and leaves <= panel.ports
-    _require(fits, request, panel, most * (request.leaves or panel.ports))
+    largest = most // step * ((request.leaves or panel.ports) // tors) * request.per_server
+    _require(fits, request, panel, largest)
     return _text(
         request, panel, _two_tiers(request, panel, leaves, used, ""), per_leaf, "servers on each leaf"
     )
 
 
+def _whole(leaves: int, step: int, what: str) -> None:
+    if leaves % step:
+        raise InputError.of("bad-option", f"--leaves {leaves} is not a multiple of {step}, {what}")
+
+
 def _rails(request: StarterRequest, panel: _Panel) -> str:
     most = panel.most_down(1)
-    if request.leaves and request.leaves % request.per_server:
-        raise InputError.of(
-            "bad-option",
-            f"--leaves {request.leaves} is not a multiple of {request.per_server}, the NICs of a server",
+    step = request.on_leaf * request.tors  # the leaves of a group of servers
+    if request.leaves:
+        _whole(
+            request.leaves, step, "the NICs of a server" if step == request.per_server else "those of a group"
         )
-    groups = request.leaves // request.per_server if request.leaves else -(-request.servers // max(1, most))
+    groups = request.leaves // step if request.leaves else -(-request.servers // max(1, most))
     per_leaf = -(-request.servers // groups)
-    leaves = groups * request.per_server
+    leaves = groups * step
     if not (request.leaves or request.spines) and (per_leaf > most or leaves > panel.ports):
         return _rail_tree(request, panel, most)
-    largest = (request.leaves or panel.ports) // request.per_server * most * request.per_server
+    largest = (request.leaves or panel.ports) // step * most * request.per_server
     _require(per_leaf <= most and leaves <= panel.ports, request, panel, largest)
-    note = "   # one per rail" if groups == 1 else f"   # one per rail and {groups} groups of servers"
+    one = "one per rail" if request.tors == 1 else f"{request.tors} per rail"
+    note = f"   # {one}" if groups == 1 else f"   # {one} and {groups} groups of servers"
     body = _two_tiers(request, panel, leaves, per_leaf, note)
     return _text(request, panel, body, per_leaf, "servers on each leaf of a rail")
 
@@ -191,12 +229,13 @@ def _rails(request: StarterRequest, panel: _Panel) -> str:
 def _rail_tree(request: StarterRequest, panel: _Panel, down: int) -> str:
     """Rails in three tiers: pods of as many groups of leaves, of `down` servers each, as fit spines."""
     half = panel.ports // 2
-    groups = half // request.per_server
+    step = request.on_leaf * request.tors
+    groups = half // step
     pods = max(2, -(-request.servers // (down * groups))) if groups and down else 0
     largest = panel.ports * groups * down * request.per_server
     _require(0 < pods <= panel.ports, request, panel, largest)
     up, above = panel.uplinks(down), _per_pair(half, pods, panel.ports)
-    leaves = f"{{per_pod: {groups * request.per_server}, {panel.tier}}}   # one per rail and {groups} groups"
+    leaves = f"{{per_pod: {groups * step}, {panel.tier}}}   # one per rail and {groups} groups"
     body = f"""\
   pods: {pods}
   leaves: {leaves}
@@ -241,10 +280,13 @@ def _fat_tree(request: StarterRequest, panel: _Panel) -> str:
         hint = "its pods are as many as the accelerators need; edit the file for other numbers"
         raise InputError.of("bad-option", f"{option} is for forms of two tiers, not for a fat-tree", hint)
     half = panel.ports // 2
-    used = panel.most_down(request.per_server)
-    up = panel.uplinks(used) if request.oversubscription > 1 else half
-    pods = max(2, -(-request.accelerators // (used * half))) if used else 0
-    _require(used > 0 and pods <= panel.ports, request, panel, used * half * panel.ports)
+    half -= half % request.tors
+    step = request.on_leaf
+    used = panel.most_down(step)
+    up = panel.uplinks(used) if request.oversubscription > 1 else panel.ports // 2
+    in_pod = used // step * (half // request.tors)  # servers
+    pods = max(2, -(-request.servers // in_pod)) if in_pod else 0
+    _require(in_pod > 0 and pods <= panel.ports, request, panel, in_pod * panel.ports * request.per_server)
     above = _per_pair(half, pods, panel.ports)
     body = f"""\
   pods: {pods}
@@ -254,7 +296,18 @@ def _fat_tree(request: StarterRequest, panel: _Panel) -> str:
   uplinks: {{per_pair: 1, cable: 30m}}   # {_balance(request, up, used)}
   spine_uplinks: {{per_pair: {above}, cable: 300m, medium: dr}}
 """
-    return _text(request, panel, body, used // request.per_server, "servers on each leaf")
+    return _text(request, panel, body, used // step, "servers on each leaf")
+
+
+def _variants(request: StarterRequest) -> str:
+    planes = f"  planes: {request.planes}   # copies of all switches\n" if request.planes > 1 else ""
+    return planes + ("  tors: 2   # the two ports of a NIC are on two leaves\n" if request.tors == 2 else "")
+
+
+def _nic_ports(request: StarterRequest) -> str:
+    if request.nic_ports == 1:
+        return ""
+    return f"ports: {request.nic_ports}, " + ("bond: true, " if request.bond else "")
 
 
 def _per_pair(up: int, lower: int, ports: int) -> int:
@@ -280,7 +333,7 @@ def _require(fits: bool, request: StarterRequest, panel: _Panel, most: int) -> N
 
 
 def _text(request: StarterRequest, panel: _Panel, body: str, per_leaf: int, per_leaf_says: str) -> str:
-    is_large = request.accelerators > 16_384
+    is_large = request.accelerators * request.nic_ports > 16_384
     pools = "{hosts: 10.0.0.0/10, loopbacks: 10.128.0.0/16, underlay: 10.64.0.0/10}"
     ratio = request.oversubscription
     capacity = "non-blocking" if ratio <= 1 else f"oversubscribed {ratio:g}:1 at most"
@@ -288,12 +341,17 @@ def _text(request: StarterRequest, panel: _Panel, body: str, per_leaf: int, per_
         title=f"{request.accelerators} accelerators or more, {request.per_server} to a server, {capacity}.",
         name=request.name,
         kind=request.kind,
+        variants=_variants(request),
     )
     tail = _TAIL.format(
         per_leaf=per_leaf,
         per_leaf_says=per_leaf_says,
         accelerators=request.per_server,
+        ports=_nic_ports(request),
+        plane="p0-" if request.planes > 1 else "",
         speed=format_rate(panel.nic_bps),
+        policy="ecmp" if request.bond else "pinned",
+        policy_says="         # flows to bonds are hashed" if request.bond else "       # or ecmp",
         addressing=f"addressing: {pools}\n" if is_large else "",
     )
     return head + body + tail

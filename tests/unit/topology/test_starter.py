@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
-from raddle import Fabric, InputError, loads
+from raddle import Fabric, InputError, load, loads
 from raddle.cli.main import app
 from raddle.topology.starter import StarterRequest, starter
 from raddle.topology.views.capacity import bisection_bps, oversubscription
@@ -131,6 +131,15 @@ def test_given_leaves_spines_and_breakout_are_what_is_written() -> None:
         (["--nic-speed", "1T"], "NICs of 1T on ports of 400G"),
         (["--nic-speed", "fast"], "--nic-speed: 'fast' is not a"),
         (["--breakout", "2"], "'2' is not a breakout mode"),
+        (["--planes", "3"], "the 8 NIC ports of a server cannot go round 3 planes"),
+        (["--tors", "2"], "--tors 2 takes NICs of 2 ports and one plane, not 1 and 1"),
+        (["--tors", "2", "--nic-ports", "2", "--planes", "2"], "not 2 and 2"),
+        (["--bond", "--nic-ports", "2"], "--bond is of NICs on two leaves"),
+        (
+            ["--tors", "2", "--nic-ports", "2", "--leaves", "3"],
+            "--leaves 3 is not a multiple of 2, the leaves of",
+        ),
+        (["--storage", "much"], "--storage: 'much' is not a"),
         (["--oversubscription", "1:3"], "'1:3' is not a ratio of 1:1 or more"),
     ],
 )
@@ -148,3 +157,39 @@ def test_a_starter_breaks_out_no_further_than_the_chip_allows() -> None:
     loads(text)
     with pytest.raises(InputError, match="cannot have all its ports as 8x100G"):
         starter(replace(request, breakout=(8, 100 * 10**9)))
+
+
+@pytest.mark.parametrize("kind", ["leaf-spine", "rail-optimized", "fat-tree"])
+@pytest.mark.parametrize(
+    ("options", "planes", "ports"),
+    [
+        (("--planes", "4"), 4, 8),
+        (("--planes", "2", "--nic-ports", "2", "--nic-speed", "200G"), 2, 16),
+        (("--tors", "2", "--nic-ports", "2", "--nic-speed", "200G"), 1, 16),
+        (("--tors", "2", "--nic-ports", "2", "--nic-speed", "200G", "--bond"), 1, 16),
+    ],
+)
+def test_planes_dual_tors_and_bonds_are_forms_to_start_from(
+    kind: str, options: tuple[str, ...], planes: int, ports: int
+) -> None:
+    fabric = made("--kind", kind, "--accelerators", "500", *options)
+    assert len({switch.plane for switch in fabric.switches}) == planes
+    assert len(fabric.endpoints) == len(fabric.hosts) * ports
+    assert len(fabric.hosts) * 8 >= 500
+    assert oversubscription(fabric) <= 1.0
+    assert bool(fabric.endpoints[0].twin) == ("--bond" in options)
+    if "--tors" in options:
+        assert fabric.endpoints[0].leaf != fabric.endpoints[1].leaf
+
+
+def test_storage_and_front_end_are_networks_of_the_same_servers(tmp_path: Path) -> None:
+    path = tmp_path / "site.yaml"
+    options = ("--accelerators", "300", "--kind", "rail-optimized", "--planes", "2")
+    assert run(str(path), *options, "--storage", "200G", "--front-end", "100G").exit_code == 0
+    assert format_text(path.read_text(), "site.yaml") == path.read_text()
+    backend, storage, frontend = (load(f"{path}@{name}") for name in ("backend", "storage", "frontend"))
+    names = [host.name for host in backend.hosts]
+    assert [host.name for host in storage.hosts] == [host.name for host in frontend.hosts] == names
+    assert {link.speed_bps for link in storage.links} == {200 * 10**9}
+    assert {link.speed_bps for link in frontend.links} == {100 * 10**9}
+    assert (len({switch.plane for switch in backend.switches}), frontend.roce.lossless) == (2, ())
