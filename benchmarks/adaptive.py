@@ -9,7 +9,8 @@ import sys
 from typing import Literal
 
 from raddle import loads
-from raddle.lab.bench import BenchRequest, run_bench
+from raddle.lab.bench import run_bench
+from raddle.lab.bench_request import BenchRequest
 from raddle.lab.workloads.ranks import Scope
 
 FABRIC = """

@@ -18,7 +18,8 @@ from pathlib import Path
 
 from raddle import loads
 from raddle.errors import InputError
-from raddle.lab.bench import BenchRequest, run_bench
+from raddle.lab.bench import run_bench
+from raddle.lab.bench_request import BenchRequest
 from raddle.topology.model import Fabric
 from raddle.units import parse_size_bytes
 

@@ -16,7 +16,8 @@ from raddle.controller.reconcile import SwitchResult, apply_plan
 from raddle.controller.verify.lossless import CONGESTED_GROUPS
 from raddle.errors import InputError
 from raddle.inventory import Inventory
-from raddle.lab.bench import BenchRequest, run_bench
+from raddle.lab.bench import run_bench
+from raddle.lab.bench_request import BenchRequest
 from raddle.lab.run.settings import RunSettings
 from raddle.lab.simulate import SimulateRequest
 from raddle.lab.simulate import simulate as run_flows

@@ -31,9 +31,11 @@ from raddle.cli.output_folder import OutputFolder
 from raddle.cli.progress import Shown, progress_bar, watching
 from raddle.cli.reports import HtmlOption, write_page
 from raddle.cli.run_options import RunOptions, SeriesOption, TraceOption
+from raddle.cli.sizes import sizes_of
 from raddle.cli.terminal import is_terminal, plot, width
 from raddle.errors import InputError
-from raddle.lab.bench import BenchRequest, run_jobs
+from raddle.lab.bench import run_jobs
+from raddle.lab.bench_request import BenchRequest
 from raddle.lab.expect.earlier import read_earlier
 from raddle.lab.run.fault_spans import fault_spans
 from raddle.lab.workloads.matrix_file import read_matrix
@@ -47,7 +49,6 @@ from raddle.report.table import NCCL_COLUMNS, Style, busbw_plot, table_foot, tab
 from raddle.sim.series import Sample
 from raddle.topology.model import Fabric
 from raddle.topology.views.cut_off import cut_off_endpoints
-from raddle.units import parse_message_bytes
 
 _FILES = ("bench.json", "series-*.csv", "capture-*.pcapng")
 
@@ -240,33 +241,3 @@ def _folder(
         return
     with OutputFolder(path, _FILES) as folder:
         yield folder
-
-
-def sizes_of(
-    terms: traffic.Terms, least: str | None, most: str | None, factor: int | None, step: str | None
-) -> tuple[int, ...]:
-    """The sizes that -b, -e, -f and -i ask for, or the one of a matrix."""
-    given = {"-b": least, "-e": most, "-f": factor, "-i": step}
-    used = [option for option, value in given.items() if value is not None]
-    if terms.matrix is not None:
-        if used:
-            raise InputError.of(
-                "bad-option", f"--matrix says what is sent, and {used[0]} would say it again", "leave it out"
-            )
-        return (int(terms.matrix.sum(axis=1).max()),)
-    if factor is not None and step is not None:
-        raise InputError.of("bad-option", "-f and -i both say what comes next", "give one of them")
-    return traffic.sweep(
-        _size(least or "1M", "-b"),
-        _size(most or "256M", "-e"),
-        4 if factor is None else factor,
-        None if step is None else _size(step, "-i"),
-        terms.elements.bytes,
-    )
-
-
-def _size(text: str, option: str) -> int:
-    try:
-        return parse_message_bytes(text)
-    except ValueError as error:
-        raise InputError.of("bad-size", f"{option}: {error}") from None

@@ -13,7 +13,7 @@ from raddle.cli.options import JsonOption, load_fabric
 from raddle.cli.progress import progress_bar, watching
 from raddle.cli.reports import HtmlOption, write_page
 from raddle.errors import InputError
-from raddle.lab.bench import BenchRequest, run_bench
+from raddle.lab.bench_request import BenchRequest
 from raddle.lab.cost.bill import bill_of
 from raddle.lab.cost.prices import Prices, read_prices, template
 from raddle.report.cost import cost_csv, cost_json, cost_text
@@ -100,6 +100,8 @@ def _all_reduce(fabric: Fabric, size_bytes: int) -> BenchResult | None:
     """An all-reduce among all ranks; None: not asked for."""
     if not size_bytes:
         return None
+    from raddle.lab.bench import run_bench  # with switches and their servers
+
     request = BenchRequest("all_reduce", None, (size_bytes,), fabric.routing.policy)
     with progress_bar() as progress:
         return run_bench(fabric, request, watch=watching(progress))

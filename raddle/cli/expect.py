@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from raddle import traffic
-from raddle.cli.bench import sizes_of
 from raddle.cli.fabric_argument import FabricArg
 from raddle.cli.option_groups import with_option_groups
 from raddle.cli.options import (
@@ -28,9 +27,10 @@ from raddle.cli.options import (
 )
 from raddle.cli.progress import progress_bar, watching
 from raddle.cli.reports import HtmlOption, write_page
+from raddle.cli.sizes import sizes_of
 from raddle.cli.terminal import plot
 from raddle.errors import Diagnostic, InputError
-from raddle.lab.bench import BenchRequest
+from raddle.lab.bench_request import BenchRequest
 from raddle.lab.expect.expectations import DRAWS, MOST_ENDPOINTS, Ask, beside, job_of
 from raddle.lab.expect.expectations import expect as expectations
 from raddle.lab.run.settings import RunSettings

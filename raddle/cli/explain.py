@@ -11,7 +11,7 @@ from raddle.cli.fabric_argument import FabricArg
 from raddle.cli.option_groups import with_option_groups
 from raddle.cli.options import JsonOption, PlanOptions, load_fabric
 from raddle.errors import InputError
-from raddle.lab.bench import BenchRequest
+from raddle.lab.bench_request import BenchRequest
 from raddle.lab.expect.expectations import Ask
 from raddle.lab.explain.buffers import explain_headroom, explain_marking, explain_pause, switch_port
 from raddle.lab.explain.busbw import explain_busbw

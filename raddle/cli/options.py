@@ -6,11 +6,10 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from raddle.controller.ledger import Applied
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.held import HeldPlan, fabric_digest, held_from_json
 from raddle.controller.plan.make import Progress, silent
@@ -26,6 +25,9 @@ from raddle.topology.load import refuse_cut_off
 from raddle.topology.model import Fabric
 from raddle.traffic import Terms
 from raddle.workload import Demand
+
+if TYPE_CHECKING:
+    from raddle.controller.ledger import Applied
 
 Routing = Literal["ecmp", "pinned"]
 

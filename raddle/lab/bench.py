@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 from raddle.controller.plan.make import make_plan
-from raddle.controller.plan.model import Plan
+from raddle.lab.bench_request import BenchRequest
 from raddle.lab.run.bench_result import result_before, with_links
 from raddle.lab.run.controller import check_controller
 from raddle.lab.run.drive import Outcome, Run, drive
 from raddle.lab.run.effort import TimeLeft, Told
 from raddle.lab.run.fidelity import check_fidelity
-from raddle.lab.run.settings import DEFAULT_SETTINGS, RunSettings
 from raddle.lab.run.size_row import size_rows
 from raddle.lab.run.watch import QUIET, Watch
 from raddle.lab.switches.prepared import OWN_SWITCHES, PreparedSwitches, SwitchSource, prepare_switches
 from raddle.lab.workloads.collective import CollectiveJob, find_job
 from raddle.lab.workloads.joined import joined, joined_demand
-from raddle.lab.workloads.ranks import EVERYWHERE, Scope
 from raddle.report.model import BenchResult
 from raddle.sim.series import Sample
 from raddle.topology.model import Fabric
-from raddle.traffic import USUAL, Terms
 from raddle.units import format_size
 from raddle.workload import Demand
 
@@ -34,24 +30,6 @@ There is a result for each job."""
 
 Captures = Callable[[int], Callable[[bytes], object]]
 """What takes the traced frames of the run of a size in bytes."""
-
-
-@dataclass(frozen=True, slots=True)
-class BenchRequest:
-    """What to run. `algorithm` None takes the collective's usual one; sizes as `-b`, `-e`, `-f` say.
-
-    Each of `scopes` is a part of the fabric that runs the collective, all at the same time. `settings` are
-    those of a run of one size; times in them count from its start. `plan` is used in place of a new one.
-    """
-
-    collective: str
-    algorithm: str | None
-    sizes_bytes: tuple[int, ...]
-    routing: Literal["ecmp", "pinned"]
-    scopes: tuple[Scope, ...] = (EVERYWHERE,)
-    settings: RunSettings = DEFAULT_SETTINGS
-    plan: Plan | None = None
-    terms: Terms = USUAL
 
 
 def run_bench(

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from operator import attrgetter
 
 from raddle.controller.plan.model import Plan, PortPlan, SwitchPlan
-from raddle.lab.switches.programmed import planned_switch
+from raddle.lab.switches.reported import planned_switch
 from raddle.state import SwitchState
 from raddle.topology.model import Fabric
 from raddle.topology.yaml.placing import placed

@@ -17,7 +17,8 @@ from raddle import traffic
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.addresses import endpoint_addresses
 from raddle.inventory import Inventory, load_inventory
-from raddle.lab.bench import BenchRequest, run_bench
+from raddle.lab.bench import run_bench
+from raddle.lab.bench_request import BenchRequest
 from raddle.lab.run.settings import RunSettings
 from raddle.lab.switches.prepared import OWN_SWITCHES, SwitchSource
 from raddle.lab.switches.programmed import program, read_states, switch_farm

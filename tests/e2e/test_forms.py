@@ -6,7 +6,8 @@ import pytest
 
 import raddle
 from raddle.controller.plan import make_plan
-from raddle.lab.bench import BenchRequest, run_bench
+from raddle.lab.bench import run_bench
+from raddle.lab.bench_request import BenchRequest
 from raddle.lab.verify.model import FailureScope
 from raddle.lab.verify.plan import verify_plan
 from raddle.lab.workloads.ranks import Scope as Where

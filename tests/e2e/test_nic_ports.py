@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from raddle import loads
 from raddle.cli.main import app
-from raddle.lab.bench import BenchRequest, run_bench, run_jobs
+from raddle.lab.bench import run_bench, run_jobs
+from raddle.lab.bench_request import BenchRequest
 from raddle.lab.workloads.ranks import Scope
 
 MIB = 1 << 20

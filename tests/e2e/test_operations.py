@@ -7,7 +7,8 @@ from typer.testing import CliRunner
 from raddle import loads, traffic
 from raddle.cli.main import app
 from raddle.errors import InputError
-from raddle.lab.bench import BenchRequest, run_bench
+from raddle.lab.bench import run_bench
+from raddle.lab.bench_request import BenchRequest
 from tests.fabrics import leaf_spine
 
 FABRIC = loads(leaf_spine(per_leaf=3, more="roce: {congestion_control: none}\n"))

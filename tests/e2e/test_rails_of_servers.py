@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from raddle import loads
-from raddle.lab.bench import BenchRequest, run_bench
+from raddle.lab.bench import run_bench
+from raddle.lab.bench_request import BenchRequest
 from raddle.lab.workloads.ranks import EVERYWHERE, Scope
 from raddle.report.model import BenchResult
 from raddle.report.table import to_table

@@ -20,7 +20,8 @@ from raddle.cli.main import app
 from raddle.controller.plan import make_plan
 from raddle.inventory import Inventory
 from raddle.lab import bench as lab
-from raddle.lab.bench import BenchRequest, run_bench
+from raddle.lab.bench import run_bench
+from raddle.lab.bench_request import BenchRequest
 from raddle.lab.run.drive import drive as drive_engine
 from raddle.lab.run.settings import RunSettings
 from raddle.lab.run.watch import Watch

@@ -4,7 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 from raddle import load
-from raddle.lab.bench import BenchRequest, run_bench
+from raddle.lab.bench import run_bench
+from raddle.lab.bench_request import BenchRequest
 from raddle.lab.workloads.ranks import Scope
 from raddle.report.model import BenchResult
 from raddle.topology import find

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from raddle.controller.plan.make import make_plan
-from raddle.lab.bench import BenchRequest, run_bench
+from raddle.lab.bench_request import BenchRequest
 from raddle.lab.expect.collisions import Stretch, states_of, stretch_of
 from raddle.lab.expect.curve import Point, point_of
 from raddle.lab.expect.forms import form_of
@@ -79,6 +79,8 @@ def job_of(ask: Ask, fabric: Fabric) -> CollectiveJob:
 
 def beside(result: Expectations, ask: Ask, job: CollectiveJob, watch: Watch = QUIET) -> Expectations:
     """The same with the engine's times of each size."""
+    from raddle.lab.bench import run_bench  # with switches and their servers
+
     found: BenchResult = run_bench(job.fabric, ask.request, watch=watch)
     rows = []
     for row, ran in zip(result.rows, found.rows, strict=False):

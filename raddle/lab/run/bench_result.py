@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,13 +20,15 @@ from raddle.lab.run.link_use import (
     trace_flows,
 )
 from raddle.lab.run.settings import Fidelity
-from raddle.lab.switches.prepared import PreparedSwitches
 from raddle.lab.workloads.collective import CollectiveJob
 from raddle.report.model import BenchResult, PinSummary
 from raddle.sim import payload_rate_gbs
 from raddle.topology.model import Fabric
 from raddle.topology.views.cut_off import cut_off_endpoints
 from raddle.workload import Seats
+
+if TYPE_CHECKING:
+    from raddle.lab.switches.prepared import PreparedSwitches
 
 
 def result_before(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,6 @@ from raddle.lab.run.rates import Rates
 from raddle.lab.run.settings import RunSettings
 from raddle.lab.run.timeline import Timeline
 from raddle.lab.run.work import Work
-from raddle.lab.switches.prepared import PreparedSwitches
 from raddle.lab.workloads.connections import of_messages
 from raddle.lab.workloads.flow_names import flow_names
 from raddle.report.model import RepairRow
@@ -28,6 +28,9 @@ from raddle.sim.series import Sample
 from raddle.state import SwitchState
 from raddle.topology.model import Fabric
 from raddle.workload import Demand, Schedule, Sent, Workload
+
+if TYPE_CHECKING:
+    from raddle.lab.switches.prepared import PreparedSwitches
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from raddle.controller.service.rendered import Rows
-from raddle.lab.run.controller import SimulatedController
 from raddle.lab.run.faults import Change, changes
 from raddle.lab.run.rates import Rates
 from raddle.lab.run.settings import RunSettings
 from raddle.lab.run.standstill import Standstill
-from raddle.lab.switches.prepared import PreparedSwitches
 from raddle.sim import NEVER, Simulation
 from raddle.sim.series import Series
 from raddle.topology.model import PortRef
 from raddle.workload import Demand
+
+if TYPE_CHECKING:
+    from raddle.controller.service.rendered import Rows
+    from raddle.lab.run.controller import SimulatedController
+    from raddle.lab.switches.prepared import PreparedSwitches
 
 
 class Looked(Protocol):
@@ -71,11 +73,7 @@ class Timeline:
         self._known_dark: dict[str, set[str]] = {}
         self._due: list[tuple[int, int, Callable[[], None]]] = []
         self._settings = settings
-        self.controller = (
-            SimulatedController(switches, demand, settings.controller, self._install)
-            if settings.controller
-            else None
-        )
+        self.controller = self._begun_controller(switches, demand)
         for change in changes(settings.faults):
             self._at(change.time_ps, lambda change=change: self._apply(change))  # type: ignore[misc]
         if self.controller:
@@ -149,6 +147,15 @@ class Timeline:
                 self._rederive(end.device)
                 if self.controller:
                     self.controller.tell(end.device, frozenset(known), self._simulation.now_ps, self._at)
+
+    def _begun_controller(
+        self, switches: PreparedSwitches, demand: Demand | None
+    ) -> SimulatedController | None:
+        if not self._settings.controller:
+            return None
+        from raddle.lab.run.controller import SimulatedController  # with the controller's libraries
+
+        return SimulatedController(switches, demand, self._settings.controller, self._install)
 
     def _install(self, switch: str, rows: Rows) -> None:
         """A switch has got other routes."""

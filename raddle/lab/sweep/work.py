@@ -19,7 +19,7 @@ from raddle.lab.scenario.file import Scenario
 from raddle.lab.scenario.run import run_scenario
 from raddle.lab.sweep.model import Row, RunSpec, Subject
 from raddle.lab.switches.prepared import PreparedSwitches
-from raddle.lab.switches.programmed import planned_switch
+from raddle.lab.switches.reported import planned_switch
 from raddle.lab.workloads.collective import CollectiveJob, find_job
 from raddle.lab.workloads.connections import with_qps
 from raddle.lab.workloads.ranks import Scope

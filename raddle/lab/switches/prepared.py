@@ -16,7 +16,6 @@ from raddle.controller.plan.model import Plan
 from raddle.errors import InputError
 from raddle.inventory import Inventory
 from raddle.lab.switches.programmed import (
-    ReportedSwitch,
     over_p4runtime,
     program,
     program_booted,
@@ -25,6 +24,7 @@ from raddle.lab.switches.programmed import (
     require_planned,
     switch_farm,
 )
+from raddle.lab.switches.reported import ReportedSwitch
 from raddle.state import SwitchState
 from raddle.topology.model import Fabric
 

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import cast
 
-from raddle.controller.plan.model import Plan, SwitchPlan
+from raddle.controller.plan.model import Plan
 from raddle.controller.reconcile import PushPolicy, SwitchResult, apply_plan, read_databases
 from raddle.controller.southbound.p4runtime.fleet import read_all
 from raddle.controller.southbound.sonic.gnmi import GnmiClient
 from raddle.controller.southbound.sonic.sets import differences, plan_push
-from raddle.controller.southbound.sonic.tables import Tables, bootstrap, intended, pushed
+from raddle.controller.southbound.sonic.tables import Tables, bootstrap, intended
 from raddle.controller.southbound.sonic.yang import yang_judge
 from raddle.controller.southbound.workers import all_of, everywhere
 from raddle.errors import UnreachableError
 from raddle.inventory import DEVICE_ID, Inventory
 from raddle.lab.switches.cabling import cabling
+from raddle.lab.switches.reported import ReportedSwitch
 from raddle.nos.boot import BootConfig, P4Boot
 from raddle.nos.db.databases import ConfigDb
 from raddle.nos.farm import ServerTls, SwitchFarm
-from raddle.nos.orch import derive
-from raddle.nos.orch.p4 import derive_p4
 from raddle.nos.p4rt.entity_tables import EntityTables
 from raddle.nos.p4rt.pipeline import Pipeline
 from raddle.state import SwitchState
@@ -167,47 +165,6 @@ def require_all(results: Iterable[SwitchResult]) -> None:
 def over_p4runtime(fabric: Fabric) -> tuple[str, ...]:
     """Names of the switches that are programmed over P4Runtime."""
     return tuple(switch.name for switch in fabric.switches if switch.model.nos != "sonic")
-
-
-@dataclass(frozen=True, slots=True)
-class ReportedSwitch:
-    """What a switch reports: its databases and, of one programmed over P4Runtime, its pipeline and tables."""
-
-    name: str
-    config: ConfigDb
-    appl: Tables
-    is_p4: bool
-    pipeline: Pipeline | None
-    entities: EntityTables
-
-    def with_static_routes(self, rows: Mapping[str, Mapping[str, str]]) -> ReportedSwitch:
-        """The switch with other rows in CONFIG_DB's STATIC_ROUTE."""
-        config = {**self.config, "STATIC_ROUTE": {key: dict(fields) for key, fields in rows.items()}}
-        return dataclasses.replace(self, config=cast(ConfigDb, config))
-
-    def state(self, dark: frozenset[str] = frozenset()) -> SwitchState:
-        """What it forwards with; `dark` are ports that have lost their light since."""
-        ports = {port: dict(entry) for port, entry in self.appl.get("PORT_TABLE", {}).items()}
-        for port in dark:
-            ports.setdefault(port, {})["oper_status"] = "down"
-        appl = {**self.appl, "PORT_TABLE": ports}
-        state = (
-            derive_p4(self.config, appl, self.pipeline, self.entities)
-            if self.is_p4
-            else derive(self.config, appl)
-        )
-        return dataclasses.replace(state, name=self.name)
-
-
-def planned_switch(switch: SwitchPlan) -> ReportedSwitch:
-    """What a SONiC switch reports once it holds its part of a plan."""
-    boot = bootstrap(switch)
-    config = {table: dict(entries) for table, entries in boot.config_db.items()}
-    for table, entries in pushed(switch).items():
-        config.setdefault(table, {}).update(entries)
-    oper = {port.name: {"oper_status": "up" if port.is_enabled else "down"} for port in switch.ports}
-    appl = {"PORT_TABLE": oper, "SWITCH_TABLE": {"switch": boot.switch_json["SWITCH_TABLE:switch"]}}
-    return ReportedSwitch(switch.name, cast(ConfigDb, config), appl, False, None, EntityTables())
 
 
 def read_switches(inventory: Inventory, over_p4: Collection[str] = ()) -> dict[str, ReportedSwitch]:

@@ -19,6 +19,9 @@ RUN = (
 )
 
 
+SERVERS = {"grpc", "finsy", "pygnmi", "raddle.nos.farm", "raddle.controller.reconcile"}
+
+
 def modules_of(words: Sequence[str]) -> set[str]:
     done = subprocess.run([sys.executable, "-c", RUN, *words], capture_output=True, text=True, check=True)
     return set(done.stderr.splitlines()[-1].split())
@@ -46,6 +49,10 @@ def modules_of(words: Sequence[str]) -> set[str]:
                 "raddle.sim",
             },
         ),
+        # And what plans, closed forms and the engine take: no switch's server, no client, no controller.
+        (["cost", "leaf-spine-16", "--template"], 700, SERVERS | {"raddle.nos"}),
+        (["expect", "leaf-spine-16", "-b", "64M", "-e", "64M"], 780, SERVERS),
+        (["explain", "leaf-spine-16", "busbw", "--size", "1M"], 780, SERVERS),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -17,7 +17,8 @@ from raddle.controller.plan.codec import from_json, to_json
 from raddle.controller.plan.diff import diff_plans
 from raddle.errors import InputError
 from raddle.inventory import Inventory
-from raddle.lab.bench import BenchRequest, run_bench
+from raddle.lab.bench import run_bench
+from raddle.lab.bench_request import BenchRequest
 from raddle.lab.collisions import find_job_collisions
 from raddle.lab.switches.programmed import program, read_states, switch_farm
 from raddle.lab.workloads.collective import find_job

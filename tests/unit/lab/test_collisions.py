@@ -8,7 +8,8 @@ import pytest
 from raddle import load
 from raddle.cli.options import Routing
 from raddle.controller.plan import make_plan
-from raddle.lab.bench import BenchRequest, run_bench
+from raddle.lab.bench import run_bench
+from raddle.lab.bench_request import BenchRequest
 from raddle.lab.collisions import CollisionReport, find_job_collisions
 from raddle.lab.workloads.collective import collective_demand, find_job
 from raddle.lab.workloads.ranks import Scope

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 import raddle
 from raddle.cli.main import app
 from raddle.controller.plan.make import make_plan
-from raddle.lab.bench import BenchRequest, run_bench
+from raddle.lab.bench import run_bench
+from raddle.lab.bench_request import BenchRequest
 from raddle.lab.expect.collisions import states_of, stretch_of
 from raddle.lab.expect.curve import Point, point_of
 from raddle.lab.expect.forms import FORMS, form_of

@@ -9,7 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from raddle.cli.main import app
-from raddle.lab.bench import BenchRequest, run_bench
+from raddle.lab.bench import run_bench
+from raddle.lab.bench_request import BenchRequest
 from raddle.lab.run.link_flows import MOST_FLOWS
 from raddle.lab.scenario.file import read_scenario
 from raddle.lab.scenario.run import run_scenario

@@ -21,7 +21,7 @@ from raddle.controller.southbound.p4runtime.target import p4_target
 from raddle.controller.verify.outside import free_address
 from raddle.errors import InputError
 from raddle.lab.emulation.layout import Layout
-from raddle.lab.switches.programmed import planned_switch
+from raddle.lab.switches.reported import planned_switch
 from raddle.lab.verify.model import FailureScope, Verification
 from raddle.lab.verify.plan import verify_plan
 from raddle.lab.workloads.collective import collective_demand

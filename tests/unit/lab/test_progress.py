@@ -6,7 +6,8 @@ import pytest
 
 from raddle import loads
 from raddle.cli.progress import Lines
-from raddle.lab.bench import BenchRequest, run_bench
+from raddle.lab.bench import run_bench
+from raddle.lab.bench_request import BenchRequest
 from raddle.lab.run.drive import Run, set_up
 from raddle.lab.run.effort import TimeLeft, long_run, run_packets
 from raddle.lab.run.settings import DEFAULT_SETTINGS

@@ -8,7 +8,8 @@ import pytest
 
 from raddle.cli.run_options import RunOptions
 from raddle.errors import InputError
-from raddle.lab.bench import BenchRequest, run_bench
+from raddle.lab.bench import run_bench
+from raddle.lab.bench_request import BenchRequest
 from raddle.lab.scenario.file import read_scenario
 from raddle.lab.scenario.run import run_scenario
 from raddle.lab.workloads.ranks import Scope

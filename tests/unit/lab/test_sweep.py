@@ -17,7 +17,8 @@ from typer.testing import CliRunner
 
 from raddle.cli.main import app
 from raddle.errors import InputError
-from raddle.lab.bench import BenchRequest, run_bench
+from raddle.lab.bench import run_bench
+from raddle.lab.bench_request import BenchRequest
 from raddle.lab.run.settings import RunSettings
 from raddle.lab.scenario.file import read_scenario
 from raddle.lab.scenario.run import run_scenario

@@ -27,7 +27,8 @@ from raddle.controller.southbound.p4runtime.target import p4_target
 from raddle.controller.southbound.p4runtime.updates import by_key
 from raddle.errors import InputError, UnreachableError
 from raddle.inventory import load_inventory
-from raddle.lab.bench import BenchRequest, run_bench
+from raddle.lab.bench import run_bench
+from raddle.lab.bench_request import BenchRequest
 from raddle.lab.switches.prepared import SwitchSource
 from raddle.lab.switches.programmed import over_p4runtime, program, read_states
 from raddle.lab.workloads.collective import collective_demand

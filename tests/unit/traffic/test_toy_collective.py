@@ -9,7 +9,8 @@ import pytest
 
 from raddle import loads, traffic
 from raddle.errors import InputError
-from raddle.lab.bench import BenchRequest, run_bench
+from raddle.lab.bench import run_bench
+from raddle.lab.bench_request import BenchRequest
 from raddle.lab.workloads.ranks import Scope
 from raddle.report.table import to_table
 from raddle.traffic import registry

@@ -12,7 +12,8 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from raddle.cli.documents import schema_of
-from raddle.lab.bench import BenchRequest, run_bench
+from raddle.lab.bench import run_bench
+from raddle.lab.bench_request import BenchRequest
 from raddle.lab.graph.assemble import assemble
 from raddle.lab.graph.file import read_workload
 from raddle.lab.graph.free import free_finish_ps
