@@ -50,7 +50,8 @@ class SwitchResult:
         held: why nothing was sent, although the switch would have taken it.
         identity: what stays with the box: MAC address, serial number.
         doubts: why it seems to be another switch than the plan's.
-        waiting: by prefix of a route that was left as it is, the switch that may still need it so.
+        waiting: by prefix of a route, or name of a port, that was left as it is, the switch that may
+            still need it so.
         is_unknown: something was sent, and nobody knows what became of it.
         watched: what was looked at after the push, for `watched_s`.
         protocol: how the switch is programmed.

@@ -17,6 +17,13 @@ class SourceSpan:
     length: int = 1
     text: str = ""
 
+    @classmethod
+    def within(cls, text: str, file: str, line: int, column: int) -> Self:
+        """A place of a text, whose last line stands for what is behind it."""
+        lines = text.splitlines() or [""]
+        line = min(line, len(lines))
+        return cls(file, line, column, text=lines[line - 1])
+
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"
 
@@ -90,6 +97,13 @@ class InputError(RaddleError):
     def of(cls, code: str, message: str, hint: str = "", place: Place = ()) -> Self:
         """An error with one problem; without `place` it has none in a file (an option's value, say)."""
         return cls([Diagnostic(code, message, hint=hint, place=place)])
+
+    @classmethod
+    def no_json(cls, code: str, text: str, file: str, error: Exception, hint: str = "") -> Self:
+        """A text that `json.loads` refused, at the place where it did."""
+        span = SourceSpan.within(text, file, getattr(error, "lineno", 1), getattr(error, "colno", 1))
+        said = getattr(error, "msg", "nested too deeply")
+        return cls([Diagnostic(code, f"not JSON: {said}", span, hint)])
 
     @classmethod
     def unreadable(cls, code: str, path: object, error: Exception) -> InputError:

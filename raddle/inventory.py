@@ -30,6 +30,7 @@ from raddle.errors import InputError
 
 SCHEMA_VERSION = 1
 DEVICE_ID = 1
+_LOOKS_LIKE = 'it looks like {"fabric": "pod", "switches": {"leaf0": {"address": "127.0.0.1:50051"}}}'
 """What P4Runtime calls a switch unless the inventory says otherwise."""
 
 USERNAME_VARIABLE, PASSWORD_VARIABLE = "RADDLE_USERNAME", "RADDLE_PASSWORD"
@@ -154,7 +155,7 @@ def load_inventory(path: Path) -> Inventory:
             cannot be read, or holds a password and can be read by others.
     """
     try:
-        document = json.loads(path.read_text())
+        document = _json_of(path)
         datapaths = _datapaths(document["switches"])
         openflow = _door(document.get("openflow", {}), path.parent)
         addresses = {
@@ -184,7 +185,7 @@ def load_inventory(path: Path) -> Inventory:
         raise InputError.of(
             "bad-inventory",
             f"'{path}' is not an inventory: {_said(error)}",
-            'it looks like {"fabric": "pod", "switches": {"leaf0": {"address": "127.0.0.1:50051"}}}',
+            _LOOKS_LIKE,
         ) from None
     for key in (files.get("key"), openflow.key):
         refuse_open_key(key)
@@ -239,6 +240,14 @@ def _device_id(name: str, value: Any) -> int:
     return int(value)
 
 
+def _json_of(path: Path) -> Any:
+    text = path.read_text()
+    try:
+        return json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise InputError.no_json("bad-inventory", text, str(path), error, _LOOKS_LIKE) from None
+
+
 def _is_address(address: Any) -> bool:
     host, _, port = address.rpartition(":") if isinstance(address, str) else ("", "", "")
     is_host = bool(re.fullmatch(r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+", host))
@@ -247,8 +256,6 @@ def _is_address(address: Any) -> bool:
 
 def _said(error: Exception) -> str:
     """What is wrong, for who has not read this program."""
-    if isinstance(error, json.JSONDecodeError):
-        return f"it is no JSON ({error})"
     if isinstance(error, KeyError):
         return f"it has no {error}"
     return str(error) if type(error) is ValueError else "its parts are not of the right kind"

@@ -66,8 +66,8 @@ def _pieces(plan: Plan, beside: Mapping[str, Any]) -> Iterator[str]:
     yield "\n ]" + after
 
 
-def from_json(text: str) -> Plan:
-    """Read a plan that `to_json` wrote.
+def from_json(text: str, file: str = "PLAN.json") -> Plan:
+    """Read a plan that `to_json` wrote to a file.
 
     Raises:
         InputError: `bad-plan`, for text that is not JSON, of another version, or lacks fields.
@@ -75,8 +75,8 @@ def from_json(text: str) -> Plan:
     hint = "write one with 'raddle plan FABRIC.yaml -o PLAN.json'"
     try:
         document = json.loads(text)
-    except ValueError as error:
-        raise InputError.of("bad-plan", f"the plan is not JSON: {error}", hint) from None
+    except (ValueError, RecursionError) as error:
+        raise InputError.no_json("bad-plan", text, file, error, hint) from None
     version = document.pop("schema_version", None) if isinstance(document, dict) else None
     if version != SCHEMA_VERSION:
         raise InputError.of(

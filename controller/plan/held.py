@@ -114,13 +114,13 @@ def held_to_json(held: HeldPlan) -> str:
     return "".join(held_pieces(held))
 
 
-def held_from_json(text: str) -> HeldPlan:
-    """Read what `held_to_json` or `to_json` wrote.
+def held_from_json(text: str, file: str = "PLAN.json") -> HeldPlan:
+    """Read what `held_to_json` or `to_json` wrote to a file.
 
     Raises:
         InputError: `bad-plan`.
     """
-    plan = from_json(text)
+    plan = from_json(text, file)
     document = json.loads(text)
     made_of = document.pop(_MADE_OF, {})
     if not isinstance(made_of, dict) or not isinstance(made_of.get("options", {}), dict):

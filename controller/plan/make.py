@@ -43,7 +43,7 @@ from raddle.controller.plan.routes import (
 from raddle.errors import InputError
 from raddle.topology.model import Fabric, Link, Port, PortRef, Switch
 from raddle.topology.record import mac_text
-from raddle.topology.yaml.placing import in_file, placed
+from raddle.topology.yaml.placing import in_file, placed, refused
 from raddle.workload import Demand
 
 Progress = Callable[[str, float], None]
@@ -92,9 +92,8 @@ def make_plan(
             raise InputError.of("no-demand", "pinned routing needs the flows of a collective")
         if fabric.follower_leaves:
             hint = "take --routing ecmp; 'bond: false' gives each port an address that can be pinned"
-            raise InputError.of(
-                "form-not-planned", "flows to bonds cannot be pinned: their two ports share an address", hint
-            )
+            message = "flows to bonds cannot be pinned: their two ports share an address"
+            raise refused(fabric, "form-not-planned", message, hint, ("hosts", "*", "nics", "bond"))
         progress("pinning flows", _PATHS_SHARE)
         with placed(fabric):
             pins = plan_pins(routed, addresses, demand, routes, seeds, earlier)

@@ -55,16 +55,11 @@ def summarize_change(old: Plan, new: Plan) -> Summary:
         cables_removed=len(gone) - moved,
         cables_moved=moved,
         links_readdressed=sum(cables[key] != cables_now[key] for key in cables.keys() & cables_now.keys()),
-        switches_renumbered=tuple(a.name for a, b in both if _identity(a) != _identity(b)),
+        switches_renumbered=tuple(a.name for a, b in both if identity_of(a) != identity_of(b)),
         routes=sum(origin == "fabric" for origin, _ in changed),
         pins=sum(origin == "pin" for origin, _ in changed)
         + sum(len(set(a.policies) ^ set(b.policies)) for a, b in both),
-        ports_with_other_speed=sum(
-            mine.speed_bps != other.speed_bps
-            for a, b in both
-            for mine, other in zip(a.ports, b.ports, strict=False)
-            if mine.peer and other.peer
-        ),
+        ports_with_other_speed=sum(_with_other_speed(a, b) for a, b in both),
         switches_with_other_buffers=sum(a.buffers != b.buffers for a, b in both),
         switches_with_other_qos=sum(a.qos != b.qos for a, b in both),
     )
@@ -118,9 +113,16 @@ def _joins(cable: Cable) -> tuple[str, ...]:
     return tuple(nics) if nics else tuple(end.partition(":")[0] for end in cable)
 
 
-def _identity(switch: SwitchPlan) -> tuple[object, ...]:
+def identity_of(switch: SwitchPlan) -> tuple[object, ...]:
+    """MAC, AS number and loopbacks: what others know a switch by."""
     loopbacks = tuple(each.prefix for each in switch.interfaces if each.name.startswith("Loopback"))
     return switch.mac, switch.asn, loopbacks
+
+
+def _with_other_speed(old: SwitchPlan, new: SwitchPlan) -> int:
+    """Ports with a cable before and after; breakouts may come between, so that places differ."""
+    was, now = ({port.name: port.speed_bps for port in each.ports if port.peer} for each in (old, new))
+    return sum(was[port] != now[port] for port in was.keys() & now.keys())
 
 
 def _routes(switch: SwitchPlan) -> dict[tuple[str, str], tuple[object, ...]]:

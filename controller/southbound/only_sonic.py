@@ -17,10 +17,12 @@ def refuse_what_is_sonics(switch: SwitchPlan, interface: str) -> None:
             "external-not-supported",
             f"{switch.name} discards what links to the outside may send round, which {interface} cannot say",
             "leave 'external' out, or program it over gNMI",
+            ("external",),
         )
     if switch.adaptive:
         raise InputError.of(
             "adaptive-not-supported",
             f"{switch.name} is to route adaptively, which {interface} cannot say",
             "set 'routing: {adaptive: none}', or program it over gNMI",
+            ("routing", "adaptive"),
         )

@@ -274,8 +274,11 @@ def touched_columns(
     """
     if not is_sound:
         return np.arange(before.group.shape[1])
-    is_left = np.ones(len(before.group), np.bool_)
-    is_left[list(dead)] = False
-    old, new = before.hop_bits(network)[:, before.group], after.hop_bits(network)[:, after.group]
-    is_wider = (new & ~old).any(axis=0) | ((after.group < 0) & (before.group >= 0))
-    return np.flatnonzero(is_wider[is_left].any(axis=0))
+    old, new = before.hop_bits(network), after.hop_bits(network)
+    is_touched = np.zeros(before.group.shape[1], np.bool_)
+    for switch in set(range(len(before.group))).difference(dead):  # small arrays, which stay in the cache
+        had, has = before.group[switch], after.group[switch]
+        for was, now in zip(old, new, strict=True):
+            is_touched |= (now[has] & ~was[had]) != 0
+        is_touched |= (has < 0) & (had >= 0)
+    return np.flatnonzero(is_touched)

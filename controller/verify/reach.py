@@ -14,7 +14,7 @@ from raddle.controller.verify.tables import Tables
 CHUNK = 1024
 """Destinations that are worked on at a time, at most."""
 
-_BYTES = 1 << 28
+_BYTES = 1 << 26
 """Of one array over the members of groups and those destinations."""
 
 

@@ -77,6 +77,10 @@ class _Finder:
         for channel, (out, peer) in enumerate(ends):
             if peer < len(network.switches):
                 self._between.setdefault((out, peer), []).append(channel)
+        self._ends_at: list[list[tuple[int, int]]] = [[] for _ in network.switches]
+        for pair in self._between:
+            for switch in pair:
+                self._ends_at[switch].append(pair)
         self._to = np.full(len(network.endpoints), -1, np.int64)
         is_host = network.endpoint >= 0
         self._to[network.endpoint[is_host]] = np.flatnonzero(is_host)
@@ -153,12 +157,12 @@ class _Finder:
                 return None
             endpoint[self._at[one]] = self._at[other]
         channel[self._to] = self._to[endpoint]
-        for (out, peer), channels in self._between.items():
-            if out in moved or peer in moved:
-                images = self._between.get((int(switch[out]), int(switch[peer])), [])
-                if len(images) != len(channels):
-                    return None
-                channel[channels] = images
+        for ends in {ends for each in moved for ends in self._ends_at[each]}:
+            channels = self._between[ends]
+            images = self._between.get((int(switch[ends[0]]), int(switch[ends[1]])), [])
+            if len(images) != len(channels):
+                return None
+            channel[channels] = images
         link[network.link] = network.link[channel]
         if (self._rate[link] != self._rate).any():
             return None
@@ -176,11 +180,14 @@ class _Finder:
             channels = tuple(sorted(swap.channel[list(self._sets[group])].tolist()))
             image[group] = self._first.get((int(swap.switch[tables.switch[group]]), channels), -2)
         image = np.append(image, -1)  # of no entry
-        rows = np.unique(tables.switch[touched])
-        columns = np.flatnonzero(swap.endpoint != np.arange(len(swap.endpoint)))
-        every = np.arange(len(swap.switch))
-        for some, wanted in ((rows, np.arange(len(swap.endpoint))), (every, columns)):
-            have = image[self._choices[:, some][:, :, wanted]]
-            if (have != self._choices[:, swap.switch[some]][:, :, swap.endpoint[wanted]]).any():
+        is_swapped = swap.endpoint != np.arange(len(swap.endpoint))
+        columns = np.flatnonzero(is_swapped)
+        have = image[self._choices[:, :, columns]]
+        if (have != self._choices[:, :, swap.endpoint[columns]][:, swap.switch]).any():
+            return False
+        for row in np.unique(tables.switch[touched]).tolist():  # small arrays, which stay in the cache
+            differs = image[self._choices[:, row]] != self._choices[:, swap.switch[row]]
+            differs[:, is_swapped] = False  # those were compared above
+            if differs.any():
                 return False
         return True

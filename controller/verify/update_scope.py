@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from raddle.controller.plan.model import Plan, SwitchPlan
+from raddle.controller.plan.summary import identity_of
 from raddle.controller.plan.update import by_prefix, ports_between
 from raddle.controller.southbound.driver import RouteTable
 from raddle.controller.southbound.sonic.reload import Reload, reload_of
@@ -28,6 +29,7 @@ class UpdateScope:
         readdressed: ports whose cable stays and whose address changes; `stolen` those of them whose new
             address another port of the switch has now, which SONiC refuses until that one is gone.
         moved: endpoints that get another address.
+        renumbered: switches that get another loopback, MAC or AS number.
         reloads: by switch, what no Set can change on it, and ports that go down and up.
         shut: ports of bonds that are shut; `unset` those that change, and that no driver sets.
     """
@@ -40,6 +42,7 @@ class UpdateScope:
     reloads: Mapping[str, Reload]
     shut: tuple[str, ...] = ()
     unset: tuple[str, ...] = ()
+    renumbered: tuple[str, ...] = ()
 
     def outside(self) -> Iterator[str]:
         """What the proof of the routes does not cover, in words."""
@@ -64,6 +67,8 @@ class UpdateScope:
             yield f"{listed(self.unset)} of bonds, set up or down by hand: raddle sets SONiC's ports only"
         if self.moved:
             yield f"endpoints that get another address ({listed(self.moved)})"
+        if self.renumbered:
+            yield f"switches that get another loopback, MAC or AS number ({listed(self.renumbered)})"
 
 
 def scope_of(old: Plan, new: Plan) -> UpdateScope:
@@ -94,6 +99,7 @@ def scope_of(old: Plan, new: Plan) -> UpdateScope:
         reloads={name: each for name, each in reloads.items() if each.paths or each.flaps},
         shut=tuple(port for port, opens, nos in changes if nos == "sonic" and not opens),
         unset=tuple(port for port, _, nos in changes if nos != "sonic"),
+        renumbered=tuple(name for name in both if identity_of(before[name]) != identity_of(after[name])),
     )
 
 

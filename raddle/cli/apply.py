@@ -105,7 +105,7 @@ def apply(
         print(changes_text(tuple(change for result in results for change in result.changes)))
         print(_cost(results))
     else:
-        print("\n".join(_line(result) for result in results))
+        print("\n".join(line_of(result) for result in results))
         if any(result.watched_s for result in results):
             print(_watched(results), file=sys.stderr)
     if not as_json:
@@ -139,7 +139,7 @@ def _way_in(names: tuple[str, ...]) -> str:
     )
 
 
-def _line(result: SwitchResult) -> str:
+def line_of(result: SwitchResult) -> str:
     if result.state in ("unreachable", "unknown", "failed"):
         return f"{result.switch:<12} {result.state}"
     changes = _counted(len(result.changes), "change")
@@ -151,8 +151,10 @@ def _line(result: SwitchResult) -> str:
             f"; {len(result.bootstrap)} of them need{'s' * (len(result.bootstrap) == 1)} a new config_db.json"
         )
     if result.waiting:
-        routes = f"{len(result.waiting)} route{'s' * (len(result.waiting) > 1)}"
-        line += f"; {routes} held: {', '.join(sorted({*result.waiting.values()}))} may still send here"
+        routes = sum("/" in each for each in result.waiting)  # others are names of ports
+        counts = ((routes, "route"), (len(result.waiting) - routes, "port"))
+        what = " and ".join(_counted(count, name) for count, name in counts if count)
+        line += f"; {what} held: {', '.join(sorted({*result.waiting.values()}))} may still send here"
     return line
 
 

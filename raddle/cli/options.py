@@ -318,6 +318,6 @@ def read_plan(path: Path, fabric: str) -> Plan:
 
 def _read_held(path: Path) -> HeldPlan:
     try:
-        return held_from_json(path.read_text())
+        return held_from_json(path.read_text(), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError.unreadable("no-plan", path, error) from None

@@ -110,7 +110,7 @@ def plan(
         difference = "\n".join([*summary_lines(summary), "", changes_text(changes)])
         print(_json({**document, "outside_gnmi": list(outside)}) if as_json else difference)
         for each in () if as_json else outside:
-            print(f"note: this takes more than gNMI: {each}", file=sys.stderr)
+            print(f"note: beside routes over gNMI: {each}", file=sys.stderr)
     elif as_json:
         sys.stdout.writelines(held_pieces(held))
     else:

@@ -217,9 +217,9 @@ def _text(file: str) -> str:
 
 def _document(file: str) -> dict[str, dict[str, dict[str, str]]]:
     try:
-        document = json.loads(_text(file))
-    except ValueError as error:
-        raise InputError.of("bad-config", f"'{file}' is not JSON: {error}") from None
+        document = json.loads(text := _text(file))
+    except (ValueError, RecursionError) as error:
+        raise InputError.no_json("bad-config", text, file, error, "'config save' writes one") from None
     if not isinstance(document, dict) or not all(
         isinstance(rows, dict) and all(isinstance(row, dict) for row in rows.values())
         for rows in document.values()

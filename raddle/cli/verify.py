@@ -19,7 +19,6 @@ from raddle.cli.options import (
     JsonOption,
     PlanOption,
     PlanOptions,
-    StrictOption,
     load_fabric,
     options_of,
     plan_for,
@@ -82,7 +81,9 @@ def verify(
     running: Annotated[bool, typer.Option("--running", help="Check what the switches report.")] = False,
     inventory: InventoryOption = DEFAULT_INVENTORY,
     html: HtmlOption = None,
-    strict: StrictOption = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse what is cut off, and what the proofs leave out.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Prove that nothing is lost, loops or deadlocks. Exit code 1: something can."""
@@ -112,7 +113,7 @@ def verify(
     print(_json(document_of(result)) if as_json else text_of(result))
     for problem in result.problems:
         print(problem, file=sys.stderr)
-    if not result.is_good:
+    if not result.is_good or (strict and result.outside):
         raise typer.Exit(1)
 
 
@@ -344,9 +345,9 @@ def _update_lines(result: Verification) -> dict[str, str]:
         fact = "by routes alone nothing is lost, loops or deadlocks on the way"
     lines = {"update": f"{extent}; {fact}" if update.writes else "no route changes"}
     if scope.joining:
-        lines["joining"] = f"{listed(scope.joining)}: hold nothing before"
+        lines["joining"] = f"{listed(scope.joining)}, with no route before"
     if scope.leaving:
-        lines["leaving"] = f"{listed(scope.leaving)}: nothing is sent to them, they keep what they hold"
+        lines["leaving"] = f"{listed(scope.leaving)}, to which nothing is sent: what is there stays"
     return lines
 
 

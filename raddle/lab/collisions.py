@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raddle.controller.plan.model import Plan
-from raddle.errors import InputError
 from raddle.lab.planned_states import planned_state
 from raddle.lab.run.drive import Run, set_up
 from raddle.lab.run.link_use import Crossings, find_collisions, link_names, trace_flows
@@ -18,6 +17,7 @@ from raddle.lab.workloads.collective import CollectiveJob
 from raddle.lab.workloads.joined import joined
 from raddle.report.model import Collision
 from raddle.topology.model import Fabric
+from raddle.topology.yaml.placing import refused
 
 _ANY_SIZE_BYTES = 1 << 20  # who meets whom does not depend on the size
 
@@ -74,16 +74,20 @@ def find_job_collisions(fabric: Fabric, plan: Plan, jobs: Sequence[CollectiveJob
 
 def _check_is_hashed(fabric: Fabric, plan: Plan) -> None:
     if fabric.routing.adaptive:
-        raise InputError.of(
+        raise refused(
+            fabric,
             "paths-are-adaptive",
             "collisions are those of a hash; here switches choose a flow's way by the load of their ports",
             "set 'adaptive: none' to see those of the hash, or run 'raddle bench', which routes adaptively",
+            ("routing", "adaptive"),
         )
     if any(switch.policies for switch in plan.switches):
-        raise InputError.of(
+        raise refused(
+            fabric,
             "policies-not-followed",
             "collisions are those of the plain hash; this plan pins by policy routes, which go before it",
             "take --routing ecmp, or run 'raddle bench', which follows them",
+            ("routing", "pins"),
         )
 
 

@@ -13,6 +13,7 @@ from raddle.peers.files import FIRST_NS3_PORT, PeerFlows, PeerLink, PeerTopology
 from raddle.peers.htsim import FatTree, FatTreeTier
 from raddle.peers.ns3_config import Ns3Config, PeerDcqcn
 from raddle.topology.model import Fabric, Switch
+from raddle.topology.yaml.placing import refused
 from raddle.workload import Workload
 
 _DST_PORT = 100
@@ -90,13 +91,12 @@ def with_nvswitches(fabric: Fabric, nodes: PeerNodes, topology: PeerTopology) ->
     """
     columns = fabric.accelerators
     if columns.count != len(fabric.endpoints) or len(columns.endpoints) != columns.count:
-        raise InputError.of(
-            "not-exportable",
-            "accelerators that share a NIC or have several ports: there each has one of its own",
-        )
+        message = "accelerators that share a NIC or have several ports: there each has one of its own"
+        raise refused(fabric, "not-exportable", message, "", ("hosts", "*", "accelerators"))
     insides = {host.accelerators for host in fabric.hosts if host.domain >= 0 and host.accelerators}
     if any(inside.topology != "crossbar" for inside in insides):
-        raise InputError.of("not-exportable", "scale-up domains without a switch: there are only NVSwitches")
+        message = "scale-up domains without a switch: there are only NVSwitches"
+        raise refused(fabric, "not-exportable", message, "", ("hosts", "*", "accelerators", "scale_up"))
     place = {endpoint: node for node, endpoint in enumerate(nodes.endpoints)}
     links = []
     for host, domain, port in zip(

@@ -7,11 +7,11 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from raddle.errors import InputError
 from raddle.sim.columns import NONE
 from raddle.sim.engine import NicColumns
 from raddle.state import PRIORITIES
 from raddle.topology.model import Fabric
+from raddle.topology.yaml.placing import refused
 
 _IPV6_EXTRA_BYTES = 20
 """What the IPv6 header is longer than IPv4's (RFC 8200, RFC 791)."""
@@ -27,10 +27,12 @@ def nic_columns(fabric: Fabric) -> NicColumns:
     for host in fabric.hosts:
         same = dataclasses.replace(host.nic_model, speed_bps=model.speed_bps, bus_bps=model.bus_bps)
         if same != model:
-            raise InputError.of(
+            raise refused(
+                fabric,
                 "mixed-nics",
                 f"{host.name}'s NICs have other parameters than {fabric.hosts[0].name}'s",
                 "the engine simulates one kind of NIC; speeds and 'bus' may differ",
+                ("hosts",),
             )
     extra = _IPV6_EXTRA_BYTES if fabric.addressing.families == "ipv6" else 0
     usual = NicColumns()

@@ -78,8 +78,7 @@ class _File:
         try:
             document = json.loads(self._text)
         except json.JSONDecodeError as error:
-            span = SourceSpan(str(path), error.lineno, error.colno, text=self._line(error.lineno))
-            raise InputError([Diagnostic("bad-platform-file", f"no JSON: {error.msg}", span)]) from None
+            raise InputError.no_json("bad-platform-file", self._text, str(path), error) from None
         except RecursionError:
             raise self.wrong("", "it is nested too deep") from None
         found = document.get("interfaces") if isinstance(document, dict) else None

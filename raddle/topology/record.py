@@ -207,8 +207,7 @@ def parse_record(text: str, file: str) -> Record:
     try:
         document = json.loads(text, object_pairs_hook=_unique)
     except json.JSONDecodeError as error:
-        span = _span(text, file, error.lineno, error.colno)
-        raise InputError([Diagnostic("bad-record", f"not JSON: {error.msg}", span, hint)]) from None
+        raise InputError.no_json("bad-record", text, file, error, hint) from None
     except _TwiceError as error:
         span = _place(text, file, str(error))
         message = f"'{error}' is there twice"
@@ -216,7 +215,7 @@ def parse_record(text: str, file: str) -> Record:
     version = document.pop("schema_version", None) if isinstance(document, dict) else None
     if version != SCHEMA_VERSION:
         message = f"'{file}' is no allocation record of version {SCHEMA_VERSION}"
-        raise InputError([Diagnostic("bad-record", message, _span(text, file, 1, 1), hint)])
+        raise InputError([Diagnostic("bad-record", message, SourceSpan.within(text, file, 1, 1), hint)])
     try:
         record = _ADAPTER.validate_python(document)
     except ValidationError as error:
@@ -344,10 +343,4 @@ def _place(text: str, file: str, *keys: str) -> SourceSpan:
     for key in keys:
         found = text.find(f"{json.dumps(key)}:", at)
         at = found if found >= 0 else at
-    return _span(text, file, text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at))
-
-
-def _span(text: str, file: str, line: int, column: int) -> SourceSpan:
-    lines = text.splitlines() or [""]
-    line = min(line, len(lines))
-    return SourceSpan(file, line, column, text=lines[line - 1])
+    return SourceSpan.within(text, file, text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at))

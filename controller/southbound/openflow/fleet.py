@@ -65,6 +65,7 @@ class OpenFlowFleet:
                 f"UDP source ports carry the pins by the switches' own hash, and {self._switches[0].name} "
                 "speaks OpenFlow, where the hash of a group is not ours",
                 "let host routes carry the pins",
+                ("routing", "pins"),
             )
         self._door = door = inventory.openflow
         names = {inventory.datapaths[switch.name]: switch.name for switch in self._switches}

@@ -42,6 +42,7 @@ def middleblock_entities(
             "carrier-not-supported",
             f"{switch.name} has {len(switch.policies)} policy routes, which are not written to SONiC PINS",
             "let host routes or UDP source ports carry the pins",
+            ("routing", "pins"),
         )
     neighbors = neighbors_of(switch, macs)
     order = {neighbor.port: place for place, neighbor in enumerate(neighbors)}

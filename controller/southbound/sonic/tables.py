@@ -117,6 +117,7 @@ def _pushed(switch: SwitchPlan) -> Tables:
             f"{switch.name} has {len(switch.policies)} policy routes, which cannot be written to SONiC: the"
             " YANG model of ACL_RULE has no redirect target",
             "set 'routing: {pins: udp-source-port}' or 'host-route' for SONiC switches",
+            ("routing", "pins"),
         )
     interfaces: dict[str, dict[str, str]] = {}
     loopbacks: dict[str, dict[str, str]] = {}

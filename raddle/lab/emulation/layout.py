@@ -12,6 +12,7 @@ from raddle.controller.plan.neighbours import neighbour_macs
 from raddle.controller.southbound.openflow.tables import port_numbers
 from raddle.errors import InputError
 from raddle.topology.model import Fabric, Link, PortRef
+from raddle.topology.yaml.placing import refused
 from raddle.workload import Workload
 
 MAX_NAME = 15
@@ -67,34 +68,44 @@ class Layout:
 
     def __init__(self, fabric: Fabric, plan: Plan) -> None:
         if len(fabric.endpoints) > MAX_ENDPOINTS:
-            raise InputError.of(
+            raise refused(
+                fabric,
                 "emulation-too-large",
                 f"'{fabric.name}' has {len(fabric.endpoints)} endpoints; up to {MAX_ENDPOINTS} are emulated",
                 "emulate a smaller fabric of the same form, and simulate this one",
+                ("hosts",),
             )
         if any(host.outside for host in fabric.hosts):
-            raise InputError.of(
+            raise refused(
+                fabric,
                 "external-not-supported",
                 f"'{fabric.name}' has links to the outside, whose routes software switches do not get",
                 "leave 'external' out to emulate it, and simulate it with them",
+                ("external",),
             )
         if fabric.follower_leaves:
-            raise InputError.of(
+            raise refused(
+                fabric,
                 "emulation-carrier",
                 f"'{fabric.name}' has bonds; an emulated host has an address for each port",
                 "leave 'bond' out to emulate it, and simulate it with bonds",
+                ("hosts", "*", "nics", "bond"),
             )
         if plan.pins and plan.pins.carrier != "host-route":
-            raise InputError.of(
+            raise refused(
+                fabric,
                 "emulation-carrier",
                 f"pins of '{fabric.name}' are carried as {plan.pins.carrier}; host routes can be emulated",
                 "use 'pins: host-route' in routing, or --routing ecmp",
+                ("routing", "pins"),
             )
         if fabric.routing.adaptive:
-            raise InputError.of(
+            raise refused(
+                fabric,
                 "adaptive-not-emulated",
                 f"'{fabric.name}' routes adaptively, which software switches do not",
                 "set 'adaptive: none' to emulate its hash, or run 'raddle bench'",
+                ("routing", "adaptive"),
             )
         for switch in fabric.switches:
             if len(switch.name) > MAX_NAME:

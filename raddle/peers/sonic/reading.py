@@ -10,7 +10,7 @@ from typing import Any
 
 from raddle.controller.reconcile import read_databases
 from raddle.controller.southbound.sonic.tables import Tables
-from raddle.errors import Diagnostic, InputError, SourceSpan
+from raddle.errors import Diagnostic, InputError
 from raddle.inventory import Inventory
 from raddle.peers.sonic.minigraph import read_minigraph
 from raddle.topology.yaml.parsers import parse_name
@@ -144,11 +144,8 @@ def _read_config(path: Path) -> Tables:
     try:
         document = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
-        line, column = getattr(error, "lineno", 1), getattr(error, "colno", 1)
-        lines = text.splitlines() or [""]
-        span = SourceSpan(str(path), line, column, text=lines[min(line, len(lines)) - 1])
-        message = f"not JSON: {getattr(error, 'msg', 'nested too deeply')}"
-        raise InputError([Diagnostic("bad-config-db", message, span, "'config save' writes one")]) from None
+        hint = "'config save' writes one"
+        raise InputError.no_json("bad-config-db", text, str(path), error, hint) from None
     if not _is_tables(document) or "PORT" not in document:
         raise InputError.of(
             "bad-config-db",

@@ -39,6 +39,11 @@ def in_file(fabric: Fabric, problems: Iterable[Diagnostic]) -> tuple[Diagnostic,
     return tuple(replace(each, span=each.span or span(each.place)) if each.place else each for each in found)
 
 
+def refused(fabric: Fabric, code: str, message: str, hint: str, place: Place) -> InputError:
+    """An error with one problem, whose cause is at a place of the fabric file."""
+    return InputError(in_file(fabric, [Diagnostic(code, message, hint=hint, place=place)]))
+
+
 @contextmanager
 def placed(fabric: Fabric) -> Iterator[None]:
     """Raise input errors from within with the lines of the fabric file."""

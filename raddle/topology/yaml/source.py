@@ -114,11 +114,18 @@ class Source:
         return plain
 
     def span(self, place: Place, at_key: bool = False) -> SourceSpan:
-        """Where the value at `place` is (or its key), or the nearest thing around it that exists."""
+        """Where the value at `place` is (or its key), or the nearest thing around it that exists.
+
+        A part `*` is the first item of a list that has what comes behind it.
+        """
         node: Node = self.root
         key: Scalar | None = None
-        for part in place:
-            if isinstance(node, Mapping) and part in node.entries:
+        for depth, part in enumerate(place, 1):
+            if part == "*":
+                items = node.items if isinstance(node, Sequence) else ()
+                found = next((item for item in items if _has(item, place[depth:])), None)
+                node, key = (found, None) if found else (node, key)
+            elif isinstance(node, Mapping) and part in node.entries:
                 key, node = node.entries[str(part)]
             elif isinstance(node, Sequence) and isinstance(part, int) and part < len(node.items):
                 key, node = None, node.items[part]
@@ -341,6 +348,15 @@ def _position(event: yaml.Event) -> tuple[int, int]:
     mark = event.start_mark
     assert mark is not None
     return mark.line + 1, mark.column + 1
+
+
+def _has(node: Node, place: Place) -> bool:
+    """Whether there is something at a place of keys below a node."""
+    for part in place:
+        if not isinstance(node, Mapping) or part not in node.entries:
+            return False
+        node = node.entries[str(part)][1]
+    return True
 
 
 def span_of(node: Node) -> SourceSpan:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,13 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from raddle.cli.apply import apply
+from raddle.cli.apply import apply, line_of
 from raddle.cli.drift import drift
 from raddle.cli.plan import plan
 from raddle.cli.render import render
 from raddle.cli.status import status
 from raddle.controller.plan import from_json, make_plan
+from raddle.controller.reconcile import SwitchResult
 from raddle.controller.southbound.sonic.tables import bootstrap, pushed
 from raddle.errors import InputError, UnreachableError
 from raddle.inventory import Inventory
@@ -201,3 +203,12 @@ def test_status_and_drift_agree_with_an_apply_that_kept_pins(
         assert run(command, *pinned, "--placement", "random", "--seed", "2").exit_code == 0
     fresh = ("--routing", "pinned", "--placement", "random", "--seed", "2", "--inventory", inventory)
     assert run("status", *fresh).exit_code == 1  # a plan from scratch has other pins
+
+
+def test_apply_tells_routes_and_ports_apart_that_wait_for_another_switch() -> None:
+    waiting = {"10.4.0.0/24": "leaf2", "10.5.0.0/24": "leaf2", "Ethernet8": "leaf3"}
+    told = SwitchResult("leaf1", "127.0.0.1:1", (), 1, "", True, waiting=waiting)
+    line = line_of(told)
+    assert line.endswith("; 2 routes and 1 port held: leaf2, leaf3 may still send here")
+    line = line_of(replace(told, waiting={"Ethernet8": "leaf3"}))
+    assert line.endswith("; 1 port held: leaf3 may still send here")

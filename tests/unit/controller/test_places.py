@@ -13,6 +13,7 @@ from raddle.controller.plan import make_plan
 from raddle.errors import InputError
 from raddle.lab.workloads.collective import collective_demand
 from raddle.lab.workloads.ranks import Scope
+from raddle.topology.yaml.source import parse
 from tests.fabrics import leaf_spine
 
 FABRIC = """raddle: 1
@@ -76,6 +77,32 @@ def test_what_validate_and_a_plan_find_behind_the_file_has_its_line(
         make_plan(fabric, "ecmp")
     for each in (said, caught.value):
         assert str(each).startswith(f"{file}:{where}: error[{code}]")
+
+
+BONDS = """raddle: 1
+name: pod
+fabric: {kind: rail-optimized, tors: 2, leaves: {count: 2}, spines: {count: 2}}
+hosts:
+  per_leaf: 2
+  nics: {ports: 2,
+         bond: true}
+"""
+
+
+def test_pins_to_bonds_are_refused_at_the_bond(tmp_path: Path) -> None:
+    file = tmp_path / "pod.yaml"
+    file.write_text(BONDS)
+    fabric = raddle.load(file)
+    with pytest.raises(InputError, match=r"pod.yaml:7:16: error\[form-not-planned\]"):
+        make_plan(fabric, "pinned", collective_demand(fabric, "all_to_all", None, Scope("linear")))
+
+
+def test_a_list_is_placed_at_the_first_item_that_has_what_is_meant() -> None:
+    source = parse("hosts:\n- {nics: {ports: 2}}\n- nics:\n    bond: true\n", "pod.yaml")
+    assert str(source.span(("hosts", "*", "nics", "bond"))) == "pod.yaml:4:11"
+    assert str(source.span(("hosts", "*", "accelerators"))) == "pod.yaml:1:1"
+    lone = parse("hosts:\n  nics: {bond: true}\n", "pod.yaml")
+    assert str(lone.span(("hosts", "*", "nics", "bond"))) == "pod.yaml:2:16"
 
 
 def test_a_load_above_what_is_asked_has_the_line_of_the_uplinks(tmp_path: Path) -> None:

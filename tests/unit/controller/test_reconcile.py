@@ -188,7 +188,7 @@ def test_a_pool_of_another_size_needs_a_new_boot_file_and_the_rest_is_pushed() -
         result = apply_plan(PLAN, inventory)[0]
         assert (result.sets, result.error) == (1, "")
         assert result.bootstrap == ("BUFFER_POOL/egress_lossless_pool",)
-        assert apply_command._line(result).endswith("verified; 1 of them needs a new config_db.json")
+        assert apply_command.line_of(result).endswith("verified; 1 of them needs a new config_db.json")
         assert not result.is_in_sync
 
 

@@ -119,3 +119,14 @@ def test_strict_makes_it_an_error_with_its_line(command: str, dead: str) -> None
     result = run(command, dead, "--strict")
     assert isinstance(result.exception, InputError)
     assert f"{dead}:5:51: error[cut-off]: 'host2:eth0' is cut off" in str(result.exception)
+
+
+def test_strict_verification_ends_with_1_where_something_is_not_proven(tmp_path: Path) -> None:
+    file = tmp_path / "lossy.yaml"
+    file.write_text(THREE_LEAVES + "roce: {lossless: []}\n")
+    plain, strict = (run("verify", str(file), "--failures", "0", *more) for more in ((), ("--strict",)))
+    assert plain.stdout == strict.stdout
+    assert "no findings; outside the proof: loss and deadlock by pauses" in plain.stdout
+    assert (plain.exit_code, strict.exit_code) == (0, 1)
+    file.write_text(THREE_LEAVES)
+    assert run("verify", str(file), "--failures", "0", "--strict").exit_code == 0

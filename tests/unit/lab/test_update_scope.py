@@ -80,7 +80,7 @@ def run(tmp_path: Path, old: str, new: str, *options: str) -> Any:
 def test_a_leaf_that_is_taken_out_is_told_and_the_rest_is_proven(tmp_path: Path) -> None:
     result = run(tmp_path, text(4), text(3), "verify", "--from")
     assert result.exit_code == 0, result.output
-    assert "leaving:     leaf3: nothing is sent to them, they keep what they hold" in result.stdout
+    assert "leaving:     leaf3, to which nothing is sent: what is there stays" in result.stdout
     assert "nothing is lost, loops or deadlocks on the way" in result.stdout
 
 
@@ -100,6 +100,9 @@ def test_what_needs_a_new_config_db_is_said_before_anything_is_sent(
     assert scope.joining == ("leaf3",)
     assert "BUFFER_POOL/ingress_lossless_pool" in scope.reloads["spine0"].paths
     assert not any("leaf" in name for name in scope.reloads)
+    # The new leaf has the number that the first spine had.
+    assert scope.renumbered == ("spine0", "spine1", "spine2")
+    assert "switches that get another loopback, MAC or AS number (spine0, spine1, spine2)" in result.output
 
 
 def test_an_update_of_routes_alone_is_ok(tmp_path: Path) -> None:
