@@ -188,9 +188,15 @@ def accelerator_names(fabric: Fabric, accelerators: NDArray[np.integer[Any]]) ->
 
 
 def _members(fabric: Fabric, scope: Scope) -> _Ints:
-    """The accelerators of a tenant, on some hosts; or all."""
+    """The accelerators of a tenant, on some hosts; or all.
+
+    Beside hosts with accelerators those that name none, such as storage, have ranks only if they are named.
+    """
     columns = fabric.accelerators
     chosen = np.arange(columns.count, dtype=np.int32)
+    has_some = np.array([host.accelerators is not None for host in fabric.hosts])
+    if scope.hosts is None and has_some.any():
+        chosen = chosen[has_some[columns.host]]
     if scope.tenant is not None:
         chosen = _of_tenant(fabric, scope.tenant)
     if scope.hosts is not None:

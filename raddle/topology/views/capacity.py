@@ -114,20 +114,21 @@ def bisection_bps(fabric: Fabric, members: NDArray[np.bool_] | None = None) -> i
     """What an even split of every plane lets through each way, at most, summed over the planes.
 
     Each leaf counts with the lesser of its hosts' and its uplinks' bandwidth, each spine under superspines
-    with the lesser of both sides; half of the smaller sum crosses. Spines do not count where all leaves with
-    hosts share one, as those of a pod do. Of a plane of one leaf: half its hosts'.
+    with the lesser of what is above and what such leaves have to it; half of the smaller sum crosses. Spines
+    do not count where all leaves with hosts share one, as those of a pod do. Of a plane of one leaf: half its
+    hosts'.
 
     Args:
         members: bool[endpoints], those whose bandwidth counts; all where there is none.
     """
     arrays, first = fabric.arrays, len(fabric.hosts)
-    down, up = _down_and_up_bps(fabric)
+    _, up = _down_and_up_bps(fabric)
     plane_of = np.array([switch.plane for switch in fabric.switches], np.int64)
     chosen = np.array([endpoint.link for endpoint in fabric.endpoints], np.int64)
     is_server = np.array([each.host < fabric.servers for each in fabric.endpoints], np.bool_)
     chosen = chosen[is_server if members is None else members & is_server]
     chosen = chosen[arrays.carries[chosen]]
-    hosts = np.zeros_like(down)
+    hosts = np.zeros_like(up)
     np.add.at(hosts, arrays.b[chosen], arrays.speed_bps[chosen])
     total = 0
     for plane in sorted({*plane_of.tolist()}):  # np.unique imports numpy.ma
@@ -137,8 +138,10 @@ def bisection_bps(fabric: Fabric, members: NDArray[np.bool_] | None = None) -> i
             continue
         crossing = int(np.minimum(hosts, up)[leaves].sum())
         if fabric.superspines and not _share_a_spine(fabric, leaves):
-            spines = first + np.flatnonzero((plane_of == plane) & (arrays.device_tier[first:] == _SPINE))
-            crossing = min(crossing, int(np.minimum(down, up)[spines].sum()))
+            below = np.zeros_like(up)
+            is_used = arrays.carries & np.isin(arrays.a, leaves)
+            np.add.at(below, arrays.b[is_used], arrays.speed_bps[is_used])
+            crossing = min(crossing, int(np.minimum(below, up).sum()))
         total += crossing // 2
     return total
 

@@ -227,3 +227,23 @@ def test_what_is_no_set_of_hosts_is_refused_in_both(text: str) -> None:
 def test_a_host_of_a_set_that_is_not_there_is_named() -> None:
     with pytest.raises(InputError, match="no host 'host7'"):
         names(loads(RAILS), Scope(hosts="host[0,7]"))
+
+
+def test_hosts_without_accelerators_beside_others_are_ranks_only_where_they_are_named() -> None:
+    text = (
+        "raddle: 1\nname: shared\nfabric: {leaves: {count: 2}, spines: {count: 1}}\nhosts:\n"
+        "  - {per_leaf: 2, accelerators: {count: 2}, nics: {per_accelerator: 1}}\n"
+        '  - {per_leaf: 1, name: "nas{k}", nics: {count: 2}}\n'
+        "tenants: [{name: files, hosts: nas0}]\n"
+    )
+    fabric = loads(text)
+    names = [fabric.hosts[host].name for host in fabric.accelerators.host.tolist()]
+
+    def hosts_of(scope: Scope) -> list[str]:
+        return [names[each] for each in place_ranks(fabric, scope).tolist()]
+
+    assert hosts_of(Scope()) == ["host0", "host0", "host1", "host1", "host3", "host3", "host4", "host4"]
+    assert hosts_of(Scope(hosts="nas1")) == ["nas1", "nas1"]
+    assert hosts_of(Scope(tenant="files")) == ["nas0", "nas0"]
+    bare = loads(text.replace("accelerators: {count: 2}, nics: {per_accelerator: 1}", "nics: {count: 2}"))
+    assert len(place_ranks(bare, Scope())) == 12

@@ -172,3 +172,13 @@ TWO_PODS = "kind: rail-optimized, pods: 2, leaves: {count: 4}, spines: {count: 4
 def test_what_does_not_come_out_is_refused(fabric: str, hosts: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         form(fabric, hosts)
+
+
+def test_uplinks_of_a_pod_without_hosts_are_no_part_of_the_bisection() -> None:
+    text = (
+        "raddle: 1\nname: idle\nfabric:\n  kind: fat-tree\n  pods: 3\n  leaves: {per_pod: [4, 4, 2]}\n"
+        "  spines: {per_pod: 2}\n  superspines: {count: 4}\n  uplinks: {per_pair: 2}\n"
+        "  spine_uplinks: {per_pair: 1}\nhosts: {per_leaf: 4, pods: 0-1}\n"
+    )
+    # Each pod with hosts has 2 spines with 2 superspines of 400G: 1.6T, and half of 3.2T crosses.
+    assert bisection_bps(loads(text)) == 1600 * 10**9
