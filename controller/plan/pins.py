@@ -25,7 +25,7 @@ from raddle.controller.plan.assignment import (
     hops_of,
     keep_paths,
 )
-from raddle.controller.plan.colouring import Ints, distinct
+from raddle.controller.plan.colouring import Ints
 from raddle.controller.plan.earlier import earlier_decisions
 from raddle.controller.plan.exact import exact_paths
 from raddle.controller.plan.loads import summarize
@@ -45,6 +45,9 @@ from raddle.controller.plan.tiers import Tiers, tiers_of
 from raddle.errors import Diagnostic, InputError
 from raddle.topology.model import Fabric
 from raddle.workload import Demand
+
+KnownPins = dict[int, tuple[int, tuple[NextHop, ...], dict[int, Route]]]
+"""By way out: the switch, its next hop there, and the routes over it by destination."""
 
 SwitchPolicies = tuple[tuple[PolicyRoute, ...], ...]
 
@@ -127,7 +130,7 @@ def _carry(
     policies: SwitchPolicies = ((),) * len(fabric.switches)
     ports: tuple[SourcePort, ...] = ()
     if carrier == "host-route":
-        hosts = _host_routes(fabric, addresses, tiers, placement)
+        hosts = _host_routes(fabric, addresses, tiers, placement, {})
         _check_tables(fabric, [len(own) for own in hosts], "host_routes")
     elif carrier == "policy-route":
         policies = _policy_routes(fabric, addresses, tiers, placement)
@@ -147,12 +150,13 @@ def place_pins(
     return _place(tiers, flows, host_key, kept)
 
 
-def repair_pins(fabric: Fabric, addresses: AddressPlan, before: Placement) -> SwitchRoutes:
+def repair_pins(fabric: Fabric, addresses: AddressPlan, before: Placement, known: KnownPins) -> SwitchRoutes:
     """Host routes of every switch after links have failed: only pins that lost a link move.
 
     Args:
         fabric: as it is now.
         before: the paths when more links were up.
+        known: keeps the routes of a way out from one failure of the same fabric to the next.
     """
     tiers = tiers_of(fabric)
     is_up = np.append(fabric.arrays.is_up, True)  # -1, no link, is the last
@@ -160,7 +164,7 @@ def repair_pins(fabric: Fabric, addresses: AddressPlan, before: Placement) -> Sw
     for flows, paths in ((before.flows, before.data), (before.flows.reversed(), before.acks)):
         stays = (paths.spine >= 0) & is_up[paths.link].all(axis=0)
         keep_paths(tiers, flows, paths, host_key, kept, stays)
-    return _host_routes(fabric, addresses, tiers, _place(tiers, before.flows, host_key, kept))
+    return _host_routes(fabric, addresses, tiers, _place(tiers, before.flows, host_key, kept), known)
 
 
 def host_key(switch: Ints, src: Ints, dst: Ints) -> Ints:
@@ -233,16 +237,24 @@ def _entries(fabric: Fabric, tiers: Tiers, placement: Placement, has_source: boo
     return out, src, dst
 
 
-def _host_routes(fabric: Fabric, addresses: AddressPlan, tiers: Tiers, placement: Placement) -> SwitchRoutes:
+def _host_routes(
+    fabric: Fabric, addresses: AddressPlan, tiers: Tiers, placement: Placement, known: KnownPins
+) -> SwitchRoutes:
     """Host routes by switch."""
     outs, _, dst = _entries(fabric, tiers, placement, has_source=False)
-    prefixes = {number: addresses.host_prefix(number) for number in distinct(dst)[0].tolist()}
     routes: list[list[Route]] = [[] for _ in fabric.switches]
     first = np.flatnonzero(np.diff(outs, prepend=-1)).tolist()
     for start, end in pairwise([*first, len(outs)]):
-        switch, hop = _next_hop(fabric, addresses, int(outs[start]))
-        hops = (hop,)
-        routes[switch] += [Route(prefixes[to], hops, "pin") for to in dst[start:end].tolist()]
+        out = int(outs[start])
+        if out not in known:
+            at, hop = _next_hop(fabric, addresses, out)
+            known[out] = at, (hop,), {}
+        switch, hops, made = known[out]
+        own = dst[start:end].tolist()
+        for to in own:
+            if to not in made:
+                made[to] = Route(addresses.host_prefix(to), hops, "pin")
+        routes[switch] += [made[to] for to in own]
     return tuple(tuple(of_switch) for of_switch in routes)
 
 

@@ -13,8 +13,8 @@ from raddle.controller.plan.graph import graph_of
 from raddle.controller.plan.model import Plan
 from raddle.controller.plan.other_routes import other_routes
 from raddle.controller.plan.paths import find_paths, update_paths
-from raddle.controller.plan.pins import place_pins, repair_pins
-from raddle.controller.plan.routes import KnownHops, SwitchRoutes, routes_of
+from raddle.controller.plan.pins import KnownPins, place_pins, repair_pins
+from raddle.controller.plan.routes import KnownHops, SwitchRoutes, leaf_routes, routes_of
 from raddle.topology.model import Fabric, PortRef
 from raddle.topology.views.uplinks import ports_without_uplinks
 from raddle.workload import Demand
@@ -32,8 +32,17 @@ def replanner(fabric: Fabric, plan: Plan, demand: Demand | None) -> Callable[[Fa
     fabric = without_drained(fabric)
     table = find_paths(graph_of(fabric))
     known: KnownHops = {}
+    known_pins: KnownPins = {}
     is_pinned = plan.pins is not None and plan.pins.carrier == "host-route"
     before = place_pins(fabric, addresses, demand, plan) if is_pinned and demand else None
+    for _ in leaf_routes(fabric, table, families, range(len(fabric.switches)), known):
+        pass
+    if before:
+        repair_pins(fabric, addresses, before, known_pins)
+    # One object for equal next hops before and after a failure is quick to compare.
+    planned = {route.next_hops: route.next_hops for switch in plan.switches for route in switch.routes}
+    known.update((key, planned.get(hops, hops)) for key, hops in known.items())
+    known_pins.update((key, (at, planned.get(hops, hops), {})) for key, (at, hops, _) in known_pins.items())
 
     def routes(left_over: Fabric) -> SwitchRoutes:
         failed = without_drained(left_over)
@@ -47,7 +56,7 @@ def replanner(fabric: Fabric, plan: Plan, demand: Demand | None) -> Callable[[Fa
         shared = tuple(each + own for each, own in zip(shared, around, strict=True))
         if before is None or demand is None:
             return shared
-        pins = repair_pins(failed, addresses, before)
+        pins = repair_pins(failed, addresses, before, known_pins)
         return tuple(both + own for both, own in zip(shared, pins, strict=True))
 
     return routes

@@ -64,20 +64,20 @@ def writes_between(old: Routes, new: Routes) -> tuple[Write, ...]:
     """The routes that differ, sorted: the least that must be written."""
     equal: dict[tuple[int, int], bool] = {}  # most prefixes of a switch share one tuple of next hops
 
-    def is_equal(before: tuple[NextHop, ...], after: tuple[NextHop, ...]) -> bool:
+    def differ(before: tuple[NextHop, ...], after: tuple[NextHop, ...]) -> bool:
         key = id(before), id(after)
         if key not in equal:
             equal[key] = before == after
-        return equal[key]
+        return not equal[key]
 
-    return tuple(
-        Write(switch, prefix, before, after)
-        for switch in sorted(old.keys() | new.keys())
-        for prefix in sorted(old.get(switch, {}).keys() | new.get(switch, {}).keys())
-        if not is_equal(
-            before := old.get(switch, {}).get(prefix, ()), after := new.get(switch, {}).get(prefix, ())
-        )
-    )
+    found = []
+    for switch in sorted(old.keys() | new.keys()):
+        before, after = old.get(switch, {}), new.get(switch, {})
+        odd = [each for each, hops in before.items() if hops is not after.get(each, ())]
+        odd = [each for each in odd if differ(before[each], after.get(each, ()))]
+        odd += [each for each in after if each not in before and after[each]]
+        found += [Write(switch, each, before.get(each, ()), after.get(each, ())) for each in sorted(odd)]
+    return tuple(found)
 
 
 def peers_of(plan: Plan) -> Peers:
