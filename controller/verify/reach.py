@@ -18,9 +18,9 @@ _BYTES = 1 << 26
 """Of one array over the members of groups and those destinations."""
 
 
-def chunks(tables: Tables, columns: Ints, each_bytes: int = 1) -> Iterator[Ints]:
+def chunks(tables: Tables, columns: Ints) -> Iterator[Ints]:
     """Columns in turn, as many at a time as the memory that their numbers take allows."""
-    most = max(8, min(CHUNK, _BYTES // (each_bytes * len(tables.members)) // 8 * 8))
+    most = max(8, min(CHUNK, _BYTES // len(tables.members) // 8 * 8))
     for start in range(0, len(columns), most):
         yield columns[start : start + most]
 

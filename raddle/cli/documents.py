@@ -219,7 +219,12 @@ _CASE = _record(
 _RESULT = _record("Switch", SwitchResult, is_in_sync=bool, state=str)
 _RESULTS = _document("Results", switches=_list_of(_RESULT), not_compared=list[str])
 _WITH_LINKS = _record(
-    "SwitchWithLinks", SwitchResult, is_in_sync=bool, state=str, ports_without_link=list[str] | None
+    "SwitchWithLinks",
+    SwitchResult,
+    is_in_sync=bool,
+    state=str,
+    ports_without_link=list[str] | None,
+    routes_beside=list[str],
 )
 _MADE_OF = _record("MadeOf", fabric_digest=str, plan_digest=str, options=dict[str, Any])
 

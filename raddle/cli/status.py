@@ -26,6 +26,7 @@ from raddle.controller.ledger import Ledger
 from raddle.controller.plan.model import Plan
 from raddle.controller.reconcile import Past, SwitchResult, check, read_links
 from raddle.controller.southbound.openflow.tables import HASH_NOTE
+from raddle.controller.southbound.sonic.beside import routes_beside
 from raddle.errors import UnreachableError
 from raddle.topology.yaml.placing import placed
 
@@ -51,17 +52,20 @@ def status(
     with placed(model):
         results = check(plan, where, applied.past if applied else Past(written={}))
     links = read_links(plan, where)
+    foreign = {result.switch: result.foreign for result in results}
+    beside = {each.name: routes_beside(plan, each, foreign.get(each.name, ())) for each in plan.switches}
     if as_json:
-        print(results_json(results, model.first_boot, links))
+        print(results_json(results, model.first_boot, links, beside))
     else:
-        print("\n".join(_line(result, links.get(result.switch, ())) for result in results))
+        lines = (_line(each, links.get(each.switch, ()), beside.get(each.switch, ())) for each in results)
+        print("\n".join(lines))
         print(first_boot_text(model.first_boot), end="", file=sys.stderr)
     for result in results:
         if result.foreign:
             print(foreign_text(result), end="", file=sys.stderr)
     print(hash_text(plan, results), end="", file=sys.stderr)
     raise_errors(results)
-    if any(result.changes for result in results):
+    if any(result.changes for result in results) or any(beside.values()):
         raise typer.Exit(1)
 
 
@@ -119,10 +123,12 @@ def results_json(
     results: tuple[SwitchResult, ...],
     first_boot: tuple[str, ...],
     links: Mapping[str, tuple[str, ...]] | None = None,
+    beside: Mapping[str, tuple[str, ...]] | None = None,
 ) -> str:
     """Results of all switches with their changes, and with `links` their ports without a link.
 
-    `first_boot` are the fabric file's sections that were not compared.
+    `beside` are others' routes that win over the plan's, `first_boot` the fabric file's sections that were
+    not compared.
     """
     switches = [
         {**asdict(result), "is_in_sync": result.is_in_sync, "state": result.state} for result in results
@@ -130,12 +136,19 @@ def results_json(
     if links is not None:
         for switch, result in zip(switches, results, strict=True):
             switch["ports_without_link"] = links.get(result.switch)
+            switch["routes_beside"] = (beside or {}).get(result.switch, ())
     document = {"schema_version": 1, "switches": switches, "not_compared": first_boot}
     return json.dumps(document, indent=1, sort_keys=True)
 
 
-def _line(result: SwitchResult, dark: tuple[str, ...]) -> str:
-    return f"{result.switch:<12} {_state(result)}" + (f"; no link at {', '.join(dark)}" if dark else "")
+def _line(result: SwitchResult, dark: tuple[str, ...], beside: tuple[str, ...]) -> str:
+    line = f"{result.switch:<12} {_state(result)}"
+    if dark:
+        line += f"; no link at {', '.join(dark)}"
+    if beside:
+        count = f"{len(beside)} route{'s' * (len(beside) > 1)}"
+        line += f"; packets to hosts take {count} that raddle never wrote, the first {beside[0]}"
+    return line
 
 
 def _state(result: SwitchResult) -> str:

@@ -212,3 +212,22 @@ def test_apply_tells_routes_and_ports_apart_that_wait_for_another_switch() -> No
     assert line.endswith("; 2 routes and 1 port held: leaf2, leaf3 may still send here")
     line = line_of(replace(told, waiting={"Ethernet8": "leaf3"}))
     assert line.endswith("; 1 port held: leaf3 may still send here")
+
+
+def test_status_names_routes_of_others_that_packets_to_hosts_take(
+    switches: tuple[dict[str, FakeSwitch], str],
+) -> None:
+    booted, inventory = switches
+    assert run("apply", "--inventory", inventory).exit_code == 0
+    routes = booted["leaf0"].config.setdefault("STATIC_ROUTE", {})
+    address = PLAN.endpoints[4][1]
+    routes["default|0.0.0.0/0"] = routes["default|192.0.2.0/24"] = {"blackhole": "true"}
+    assert run("status", "--inventory", inventory).exit_code == 0
+    routes[f"default|{address}/32"] = {"blackhole": "true"}
+    told = run("status", "--inventory", inventory)
+    assert told.exit_code == 1
+    stray = f"STATIC_ROUTE/default|{address}/32"
+    line = "leaf0        in sync; packets to hosts take 1 route that raddle never wrote, the first "
+    assert line + stray in told.stdout.splitlines()
+    document = json.loads(run("status", "--inventory", inventory, "--json").stdout)
+    assert [each["routes_beside"] for each in document["switches"]] == [[stray]] + [[]] * 7
