@@ -70,6 +70,83 @@ void rates_stay_fair_while_flows_come_and_go() {
   }
 }
 
+// 400 hosts behind 8 switches; flows come and go one by one, which reach hundreds of others over full links.
+struct Crowd {
+  static constexpr std::uint32_t hosts = 400, uplinks = 64, flows = 900;
+  std::mt19937 generator{11};
+  std::vector<std::vector<Taken>> paths{flows};
+  std::vector<double> weights = std::vector<double>(flows, 1);
+
+  std::uint32_t random(std::uint32_t end) { return static_cast<std::uint32_t>(generator()) % end; }
+  static std::vector<double> capacity() {
+    std::vector<double> all(2 * hosts, 1e11);
+    all.resize(2 * hosts + uplinks, 2e11);
+    return all;
+  }
+  void choose(std::uint32_t flow, double acknowledgements) {
+    const std::uint32_t src = random(hosts), dst = random(hosts), up = random(uplinks), back = random(uplinks);
+    paths[flow] = {{.link = src}, {.link = 2 * hosts + up}, {.link = hosts + dst}};
+    weights[flow] = 1.0 + random(3);
+    if (acknowledgements == 0) return;
+    for (const std::uint32_t link : {dst, 2 * hosts + back, hosts + src}) {
+      paths[flow].push_back({.link = link, .part = acknowledgements, .is_load = true});
+    }
+  }
+};
+
+void rates_that_spread_from_one_change_stay_fair() {
+  Crowd crowd;
+  MaxMin rates(Crowd::capacity(), Crowd::flows);
+  for (int change = 0; change < 4000; ++change) {
+    const std::uint32_t flow = change < 700 ? static_cast<std::uint32_t>(change) : crowd.random(Crowd::flows);
+    if (crowd.random(50) == 0) rates.set_capacity(crowd.random(Crowd::hosts), 1e11 * (1.0 + crowd.random(3)));
+    if (rates.is_started(flow)) {
+      rates.stop(flow);
+      crowd.paths[flow].clear();
+    } else {
+      crowd.choose(flow, 0);
+      rates.start(flow, crowd.paths[flow], crowd.weights[flow]);
+    }
+    rates.solve();
+    CHECK(is_fair(rates, crowd.paths, crowd.weights));
+  }
+  CHECK(rates.spread() > 1000);
+}
+
+// Against rates that are computed for all at once.
+void acknowledgements_move_rates_that_spread_to_within_their_bound() {
+  Crowd crowd;
+  MaxMin rates(Crowd::capacity(), Crowd::flows);
+  double total = 0, apart = 0, most = 0;
+  for (int change = 0; change < 2000; ++change) {
+    const std::uint32_t flow = change < 700 ? static_cast<std::uint32_t>(change) : crowd.random(Crowd::flows);
+    if (rates.is_started(flow)) {
+      rates.stop(flow);
+      crowd.paths[flow].clear();
+    } else {
+      crowd.choose(flow, 0.02);
+      rates.start(flow, crowd.paths[flow], crowd.weights[flow]);
+    }
+    rates.solve();
+    if (change % 50 != 49) continue;
+    MaxMin anew(Crowd::capacity(), Crowd::flows);
+    for (std::uint32_t id = 0; id < Crowd::flows; ++id) {
+      if (rates.is_started(id)) anew.start(id, crowd.paths[id], crowd.weights[id]);
+    }
+    anew.solve();
+    for (std::uint32_t id = 0; id < Crowd::flows; ++id) {
+      if (!rates.is_started(id)) continue;
+      total += anew.rate(id);
+      apart += std::abs(rates.rate(id) - anew.rate(id));
+      most = std::max(most, std::abs(rates.rate(id) - anew.rate(id)) / anew.rate(id));
+    }
+    CHECK(anew.spread() == 0);
+  }
+  CHECK(rates.spread() > 500);
+  CHECK(apart < 1e-3 * total);
+  CHECK(most < 1e-2);
+}
+
 Simulation prepared(const Workload& work) { return testing::simulate(fabric, fabric.network(), work); }
 
 Workload one(NodeId src, NodeId dst, std::int64_t bytes) {
@@ -125,6 +202,8 @@ void without_a_way_nothing_moves_and_nothing_is_done() {
 
 int main() {
   rates_stay_fair_while_flows_come_and_go();
+  rates_that_spread_from_one_change_stay_fair();
+  acknowledgements_move_rates_that_spread_to_within_their_bound();
   a_message_alone_takes_what_it_takes_in_packets();
   a_dark_link_holds_a_message_up_for_as_long();
   without_a_way_nothing_moves_and_nothing_is_done();

@@ -86,11 +86,14 @@ void MaxMin::start(std::uint32_t id, const std::vector<Taken>& path, double weig
   flow.is_started = true;
   ++started_;
   flow.rate = 0;
+  flow.neck = none;
+  if (strict_class != 0) ++strict_;
   set_most(id);
   for (std::uint32_t index = 0; index < flow.path.size(); ++index) {
     Link& link = links_[flow.path[index].link];
     flow.path[index].place = static_cast<std::uint32_t>(link.flows.size());
-    link.flows.push_back({id, index, flow.path[index].is_load});
+    link.flows.push_back({id, index, flow.path[index].part, flow.path[index].is_load});
+    link.is_stale = true;
   }
   count_demand(flow, 1);
   seed_flow(id);
@@ -108,24 +111,36 @@ void MaxMin::stop(std::uint32_t id) {
     link.flows[taken.place] = last;
     flows_[last.flow].path[last.index].place = taken.place;
     link.flows.pop_back();
+    link.is_stale = true;
     if (link.flows.empty()) link.demand = 0;
   }
   flow.is_started = false;
+  if (flow.strict_class != 0) --strict_;
   --started_;
   flow.rate = 0;
 }
 
 const std::vector<std::uint32_t>& MaxMin::solve() {
   changed_.clear();
-  gather();
+  const bool may_spread = strict_ == 0 && started_ > near && 8 * (seed_flows_.size() + seed_links_.size()) < started_;
+  if (!gather(may_spread ? near : started_)) {
+    solve_near();
+    drop_seeds();
+    report();
+    return changed_;
+  }
+  drop_seeds();
   if (gathered_.empty()) return changed_;
   const Key key = key_of_gathered();
   const auto found = known_.find(key);
-  if (found == known_.end()) sort_gathered();
+  if (found == known_.end()) {
+    sort_flows();
+    std::sort(gathered_links_.begin(), gathered_links_.end());
+  }
   before_.clear();
   for (const std::uint32_t flow : gathered_) before_.push_back(flows_[flow].rate);
   if (found != known_.end()) {
-    for (const auto& [flow, rate] : found->second) flows_[flow].rate = rate;
+    for (const auto& [flow, rate] : found->second) set_rate(flow, rate);
     ++recalled_;
   } else {
     compute();
@@ -147,21 +162,22 @@ void MaxMin::visit(std::uint32_t id) {
   gathered_.push_back(id);
 }
 
-// All flows that what has changed can reach over links that could fill.
-void MaxMin::gather() {
+void MaxMin::drop_seeds() {
+  for (const std::uint32_t link : seed_links_) links_[link].is_seed = false;
+  for (const std::uint32_t flow : seed_flows_) flows_[flow].is_seed = false;
+  seed_links_.clear();
+  seed_flows_.clear();
+}
+
+// All flows that what has changed can reach over links that could fill; whether they are no more than `most`.
+bool MaxMin::gather(std::size_t most) {
   gathered_.clear();
   gathered_links_.clear();
   for (const std::uint32_t link : seed_links_) {
-    links_[link].is_seed = false;
     for (const Place& place : links_[link].flows) visit(place.flow);
   }
-  for (const std::uint32_t flow : seed_flows_) {
-    flows_[flow].is_seed = false;
-    visit(flow);
-  }
-  seed_links_.clear();
-  seed_flows_.clear();
-  for (std::size_t i = 0; i < gathered_.size(); ++i) {
+  for (const std::uint32_t flow : seed_flows_) visit(flow);
+  for (std::size_t i = 0; i < gathered_.size() && gathered_.size() <= most; ++i) {
     const Flow& flow = flows_[gathered_[i]];
     for (const Taken& taken : flow.path) {
       Link& link = links_[taken.link];
@@ -173,6 +189,7 @@ void MaxMin::gather() {
   }
   for (const std::uint32_t flow : gathered_) flows_[flow].is_seen = false;
   for (const std::uint32_t link : gathered_links_) links_[link].is_seen = false;
+  return gathered_.size() <= most;
 }
 
 MaxMin::Key MaxMin::key_of_gathered() const {
@@ -187,7 +204,7 @@ MaxMin::Key MaxMin::key_of_gathered() const {
 }
 
 // By class, then by the level at which each reaches its own most.
-void MaxMin::sort_gathered() {
+void MaxMin::sort_flows() {
   const auto order = [&](std::uint32_t a, std::uint32_t b) {
     const Flow &one = flows_[a], &other = flows_[b];
     if (one.strict_class != other.strict_class) return one.strict_class < other.strict_class;
@@ -195,7 +212,6 @@ void MaxMin::sort_gathered() {
     return left != right ? left < right : a < b;
   };
   std::sort(gathered_.begin(), gathered_.end(), order);
-  std::sort(gathered_links_.begin(), gathered_links_.end());
 }
 
 // CORRECTNESS: what flows take as loads depends on the rates, which depend on what the loads leave; rounds end when
@@ -266,7 +282,9 @@ void MaxMin::fill_class(std::size_t first, std::size_t end) {
       continue;
     }
     for (const Place& place : links_[link].flows) {
-      if (grows_[place.flow] != 0 && !place.is_load) freeze(place.flow, level * flows_[place.flow].weight);
+      if (grows_[place.flow] == 0 || place.is_load) continue;
+      freeze(place.flow, level * flows_[place.flow].weight);
+      flows_[place.flow].neck = link;
     }
   }
 }
@@ -275,13 +293,21 @@ void MaxMin::freeze(std::uint32_t id, double rate) {
   Flow& flow = flows_[id];
   grows_[id] = 0;
   flow.rate = rate;
+  flow.neck = none;
   for (const Taken& taken : flow.path) {
-    if (taken.is_load) continue;
     Link& link = links_[taken.link];
+    link.is_stale = true;
+    if (taken.is_load) continue;
     link.left -= taken.part * rate;
     link.weight -= taken.part * flow.weight;
     --link.growing;
   }
+}
+
+void MaxMin::set_rate(std::uint32_t id, double rate) {
+  flows_[id].rate = rate;
+  flows_[id].neck = none;
+  for (const Taken& taken : flows_[id].path) links_[taken.link].is_stale = true;
 }
 
 // Whether some link's load has changed by more than a little.
