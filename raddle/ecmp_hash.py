@@ -16,7 +16,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from raddle.splitmix import splitmix64
+from raddle.splitmix import first_words, splitmix64
 from raddle.state import HASH_FIELDS, HashAlgorithm, HashField, SwitchState
 
 UDP_PORT_ROCE = 4791
@@ -44,6 +44,15 @@ def udp_source_port(local_qpn: int, remote_qpn: int) -> int:
     product ^= product >> 40
     flow_label = product & 0xFFFFF
     return ((flow_label & 0x3FFF) ^ (flow_label >> 14)) | 0xC000
+
+
+def _source_ports(ends: NDArray[np.int64]) -> NDArray[np.int64]:
+    """`udp_source_port` by row."""
+    product = ends[:, 0] * ends[:, 1]  # of 48 bits
+    product ^= product >> 20
+    product ^= product >> 40
+    label = product & 0xFFFFF
+    return ((label & 0x3FFF) ^ (label >> 14)) | 0xC000
 
 
 def ecmp_hash(seed: int, src: int, dst: int, src_port: int) -> int:
@@ -151,8 +160,10 @@ def qp_headers(
 
     Args: see `qp_hashes`.
     """
-    ends = np.array([qp_numbers(qp, seed) for qp in range(count)], np.int64).reshape(-1, 2)
-    own = np.array([udp_source_port(a, b) for a, b in ends.tolist()], np.int64)[:, None]
+    words = first_words(np.uint64(seed << 32) ^ np.arange(count, dtype=np.uint64))
+    numbers = np.stack([words, words >> np.uint64(32)], axis=1) & np.uint64(0xFFFFFF) | np.uint64(1)
+    ends = numbers.astype(np.int64)
+    own = _source_ports(ends)[:, None]
     ports = np.broadcast_to(own, ends.shape)
     return ends, ports if source_ports is None else np.where(source_ports < 0, own, source_ports)
 

@@ -95,6 +95,15 @@ NB_MODULE(_core, m) {
         return nb::make_tuple(array(s.owner_marks()), array(s.owner_pause_time()));
       })
       .def("advance", &Simulation::advance, "until_ps"_a, "max_events"_a, nb::call_guard<nb::gil_scoped_release>())
+      .def("traces", [](const Simulation& s, const Column<std::uint32_t>& qps) {
+        std::vector<std::uint32_t> ports, lengths;
+        for (std::size_t i = 0; i < qps.size(); ++i) {
+          const std::vector<std::uint32_t> way = s.trace(qps(i), false);
+          ports.insert(ports.end(), way.begin(), way.end());
+          lengths.push_back(static_cast<std::uint32_t>(way.size()));
+        }
+        return nb::make_tuple(array(std::move(ports)), array(std::move(lengths)));
+      }, nb::arg("qps").noconvert())
       .def("trace", [](const Simulation& s, std::uint32_t qp, bool is_ack) { return array(s.trace(qp, is_ack)); },
            "qp"_a, "is_ack"_a)
       .def_prop_ro("now_ps", &Simulation::now)

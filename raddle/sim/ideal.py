@@ -48,18 +48,23 @@ def ideal_fcts_ps(simulation: Simulation, qp: NDArray[np.int32], size_bytes: _In
     if simulation.is_adaptive:
         return found
     distinct, row = np.unique(qp, return_inverse=True)
-    paths = [simulation.trace(int(each)).astype(np.int64) for each in distinct]
-    lengths = np.array([len(path) for path in paths], np.int64)
+    ports, lengths = simulation.traces(distinct)
     if not lengths.sum():
         return found
     hops = _hops(simulation)
     flows = np.flatnonzero(lengths[row])
-    lengths = lengths[row[flows]]
-    ports = np.concatenate([paths[each] for each in row[flows].tolist()])
+    ports, lengths = rows_at(ports, lengths, row[flows])
     ends = np.cumsum(lengths)
     is_complete = hops.is_last[ports[ends - 1]]
     found[flows] = np.where(is_complete, _fcts_ps(simulation, hops, ports, lengths, size_bytes[flows]), 0)
     return found
+
+
+def rows_at(values: _Ints, lengths: _Ints, rows: _Ints) -> tuple[_Ints, _Ints]:
+    """The chosen rows of a table whose rows have so many values each, one behind the other; and theirs."""
+    begins, chosen = (np.cumsum(lengths) - lengths)[rows], lengths[rows]
+    shift = np.repeat(begins - (np.cumsum(chosen) - chosen), chosen)
+    return values[shift + np.arange(chosen.sum())], chosen
 
 
 def _inside_ps(simulation: Simulation, qp: NDArray[np.int32], size_bytes: _Ints) -> _Ints:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -444,3 +445,8 @@ class Simulation:
         An adaptive group counts with the member that the hash would take.
         """
         return self._core.trace(qp, acks)
+
+    def traces(self, qps: NDArray[np.integer[Any]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """`trace` of the data of many queue pairs, one behind the other, and how many ports each has."""
+        ports, lengths = self._core.traces(qps.astype(np.uint32))
+        return ports.astype(np.int64), lengths.astype(np.int64)

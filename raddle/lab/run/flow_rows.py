@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,41 +21,29 @@ _SEVERITY = tuple(("done", "waiting", "active", "failed").index(status) for stat
 
 def flow_rows(run: Run) -> tuple[FlowRow, ...]:
     """One row per message, in the order of the workload."""
-    simulation, fabric, schedule = run.simulation, run.fabric, run.workload.schedule
+    simulation, schedule = run.simulation, run.workload.schedule
     qps, flows, name = simulation.qps(), run.messages(), flow_names(run.fabric, run.workload)
-    ideal, starts = _ideal_ps(run).tolist(), run.stripes.offsets[:-1]
+    starts, count = run.stripes.offsets[:-1], range(schedule.flows)
+    times = [_known(column) for column in (flows.start_ps, flows.finish_ps, flows.acked_ps)]
+    fct = [
+        finish - start if start is not None and finish is not None else None
+        for start, finish in zip(*times[:2], strict=True)
+    ]
+    slowdown = [
+        taken / ideal if taken is not None and ideal else None
+        for taken, ideal in zip(fct, _ideal_ps(run).tolist(), strict=True)
+    ]
     counts = [
-        np.add.reduceat(column[run.sent.qp], starts).tolist()
+        np.add.reduceat(column[run.sent.qp], starts).tolist() if simulation.counts_packets else repeat(None)
         for column in (qps.retransmitted, qps.timeouts, qps.cnps)
     ]
-    times = [_known(column.tolist()) for column in (flows.start_ps, flows.finish_ps, flows.acked_ps)]
-    seats = seat_names(fabric, run.workload.seats)
-    ends = [column.tolist() for column in (schedule.src, schedule.dst)]
-    sizes, statuses = schedule.size_bytes.tolist(), flows.status.tolist()
-    reasons, blocked = _reasons(run), blocked_status(simulation)
-    rows = []
-    for i, (start, finish, acked) in enumerate(zip(*times, strict=True)):
-        fct = finish - start if start is not None and finish is not None else None
-        status = FLOW_STATUS[statuses[i]]
-        rows.append(
-            FlowRow(
-                id=name(i),
-                src=seats[ends[0][i]],
-                dst=seats[ends[1][i]],
-                bytes=sizes[i],
-                status=blocked if status == "active" else status,
-                start_ps=start,
-                finish_ps=finish,
-                acked_ps=acked,
-                fct_ps=fct,
-                slowdown=fct / ideal[i] if fct is not None and ideal[i] else None,
-                retransmitted=simulation.of_packets(counts[0][i]),
-                timeouts=simulation.of_packets(counts[1][i]),
-                cnps=simulation.of_packets(counts[2][i]),
-                reason=reasons.get(i),
-            )
-        )
-    return tuple(rows)
+    seats = seat_names(run.fabric, run.workload.seats)
+    src, dst = ([seats[rank] for rank in ranks.tolist()] for ranks in (schedule.src, schedule.dst))
+    called = [blocked_status(simulation) if each == "active" else each for each in FLOW_STATUS]
+    status = [called[each] for each in flows.status.tolist()]
+    sizes, reasons = schedule.size_bytes.tolist(), map(_reasons(run).get, count)
+    columns = (map(name, count), src, dst, sizes, status, *times, fct, slowdown, *counts, reasons)
+    return tuple(map(FlowRow, *columns))
 
 
 def _ideal_ps(run: Run) -> NDArray[np.int64]:
@@ -86,8 +74,8 @@ def _reasons(run: Run) -> dict[int, str]:
     return found
 
 
-def _known(times_ps: list[int]) -> Iterator[int | None]:
-    return (None if time_ps == NEVER else time_ps for time_ps in times_ps)
+def _known(times_ps: NDArray[np.int64]) -> list[int | None]:
+    return [None if time_ps == NEVER else time_ps for time_ps in times_ps.tolist()]
 
 
 def watchdog_rows(simulation: Simulation) -> tuple[WatchdogRow, ...]:

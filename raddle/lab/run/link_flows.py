@@ -12,6 +12,7 @@ from raddle.lab.run.drive import Run
 from raddle.lab.run.link_use import link_names
 from raddle.lab.workloads.ranks import seat_names
 from raddle.report.model import LinkFlow, LinkFlows
+from raddle.sim.ideal import rows_at
 from raddle.workload import NOWHERE
 
 _Ints = NDArray[np.int64]
@@ -31,11 +32,7 @@ def flows_of_links(run: Run) -> tuple[LinkFlows, ...]:
         return ()
     qp, flow, size = _sent(run)
     taken, where = np.unique(qp, return_inverse=True)
-    ports = [simulation.trace(each).astype(np.int64) for each in taken.tolist()]
-    starts = np.concatenate([[0], np.cumsum([len(each) for each in ports])]).astype(np.int64)
-    lengths = np.diff(starts)[where]
-    begins = np.repeat(starts[:-1][where] - (np.cumsum(lengths) - lengths), lengths)
-    port = np.concatenate([*ports, np.empty(0, np.int64)])[begins + np.arange(lengths.sum())]
+    port, lengths = rows_at(*simulation.traces(taken), where)
     port, flow, size = _summed(port, np.repeat(flow, lengths), np.repeat(size, lengths))
     order = np.lexsort((flow, -size, port))
     port, flow, size = port[order], flow[order], size[order]

@@ -26,13 +26,17 @@ from raddle.lab.workloads.csv_columns import (
     open_csv,
     other_separator,
 )
+from raddle.lab.workloads.plain_flows import (
+    COLUMNS,
+    MOST_BYTES,
+    MOST_NS,
+    NEEDED,
+    FlowFileColumns,
+    plain_columns,
+)
 from raddle.topology.model import Fabric
 from raddle.workload import COPY, Schedule, Seats, Workload
 
-_NEEDED = ("src", "dst", "bytes")
-_COLUMNS = (*_NEEDED, "id", "start_ns", "qp", "after", "delay_ns")
-_MOST_BYTES = 10**15
-_MOST_NS = 10**15
 _GUESSES = 20
 
 
@@ -127,7 +131,7 @@ class _Reader:
         return 0
 
     def time_ps(self, column: str, cells: Mapping[str, str]) -> int:
-        return self.number(column, cells.get(column) or "0", _MOST_NS) * 1000
+        return self.number(column, cells.get(column) or "0", MOST_NS) * 1000
 
     def row(self, cells: Mapping[str, str]) -> None:
         number = len(self.src)
@@ -143,7 +147,7 @@ class _Reader:
         self.rows.setdefault(name, number)
         self.src.append(src)
         self.dst.append(dst)
-        self.size.append(self.number("bytes", cells["bytes"], _MOST_BYTES))
+        self.size.append(self.number("bytes", cells["bytes"], MOST_BYTES))
         self.start.append(self.time_ps("start_ns", cells))
         self.delay.append(self.time_ps("delay_ns", cells))
         shared = cells.get("qp", "")
@@ -168,6 +172,8 @@ def read_flows(fabric: Fabric, path: Path) -> Workload:
     Raises:
         InputError: everything that is wrong with it, by line.
     """
+    if (plain := plain_columns(fabric, path)) is not None:
+        return _workload(fabric, plain)
     reader = _Reader(fabric, path)
     try:
         with open_csv(path) as rows:
@@ -178,17 +184,34 @@ def read_flows(fabric: Fabric, path: Path) -> Workload:
         reader.problem("no-flows", "the file has no flow")
     if reader.problems:
         raise InputError(reader.problems)
-    zeros = np.zeros(len(reader.src), np.int32)
+    return _workload(
+        fabric,
+        FlowFileColumns(
+            names=tuple(reader.rows),
+            src=np.array(reader.src, np.int32),
+            dst=np.array(reader.dst, np.int32),
+            size_bytes=np.array(reader.size, np.int64),
+            start_ps=np.array(reader.start, np.int64),
+            delay_ps=np.array(reader.delay, np.int64),
+            qp=np.array(reader.qp, np.int32),
+            dep_offsets=np.cumsum([0, *map(len, reader.deps)]).astype(np.int64),
+            dep_ids=np.array([dep for deps in reader.deps for dep in deps], np.int32),
+        ),
+    )
+
+
+def _workload(fabric: Fabric, flows: FlowFileColumns) -> Workload:
+    zeros = np.zeros(len(flows.src), np.int32)
     schedule = Schedule(
         name="flows",
         ranks=len(fabric.endpoints),
-        src=np.array(reader.src, np.int32),
-        dst=np.array(reader.dst, np.int32),
-        size_bytes=np.array(reader.size, np.int64),
+        src=flows.src,
+        dst=flows.dst,
+        size_bytes=flows.size_bytes,
         step=zeros,
-        qp=np.array(reader.qp, np.int32),
-        dep_offsets=np.cumsum([0, *map(len, reader.deps)]).astype(np.int64),
-        dep_ids=np.array([dep for deps in reader.deps for dep in deps], np.int32),
+        qp=flows.qp,
+        dep_offsets=flows.dep_offsets,
+        dep_ids=flows.dep_ids,
         chunk=zeros,
         chunk_count=zeros,
         op=np.full(len(zeros), COPY, np.int8),
@@ -196,16 +219,15 @@ def read_flows(fabric: Fabric, path: Path) -> Workload:
         chunk_bytes=np.zeros(0, np.int64),
     )
     every = np.arange(len(fabric.endpoints), dtype=np.int32)
-    delay_ps = np.array(reader.delay, np.int64)
-    start_ps, names = np.array(reader.start, np.int64) + delay_ps, tuple(reader.rows)
-    return Workload(schedule, Seats.of_endpoints(every), start_ps, delay_ps, names=names)
+    start_ps = flows.start_ps + flows.delay_ps
+    return Workload(schedule, Seats.of_endpoints(every), start_ps, flows.delay_ps, names=flows.names)
 
 
 def _read_rows(reader: _Reader, rows: CsvRows) -> None:
     first = next(iter(rows), [])
     header = [name.strip() for name in first]
     reader.begin(1, header, first)
-    if problems := list(header_problems(reader.path, first, _COLUMNS, _NEEDED)):
+    if problems := list(header_problems(reader.path, first, COLUMNS, NEEDED)):
         reader.problems += problems
         return
     for cells in rows:

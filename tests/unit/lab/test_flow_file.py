@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from raddle.errors import InputError
 from raddle.lab.workloads.flow_file import read_flows
+from raddle.lab.workloads.plain_flows import plain_columns
 from raddle.topology import find, load, loads
 from raddle.topology.model import Fabric
 
@@ -158,3 +159,50 @@ def test_a_host_with_two_bonds_has_no_name_for_both(tmp_path: Path) -> None:
     read_flows(two, write(tmp_path, "src,dst,bytes\nhost0:eth0,host1:eth1,1\n"))
     with pytest.raises(InputError, match="src 'host0' is no endpoint"):
         read_flows(two, write(tmp_path, "src,dst,bytes\nhost0,host1:eth1,1\n"))
+
+
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.sampled_from(["0", "host1", "7", "host15"]),
+            st.sampled_from(["2", "host3", "14"]),
+            st.integers(0, 10**15),
+            st.sampled_from(["", "0", "5", "1000000000000000"]),
+        ),
+        min_size=1,
+        max_size=40,
+    )
+)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_columns_at_once_say_what_rows_one_by_one_do(
+    fabric: Fabric, tmp_path: Path, rows: list[tuple[str, str, int, str]]
+) -> None:
+    plain = "".join(f"{src},{dst},{size},{start}\n" for src, dst, size, start in rows)
+    at_once = plain_columns(fabric, write(tmp_path, f"src,dst,bytes,start_ns\n{plain}"))
+    assert at_once
+    one_by_one = plain.replace("\n", ",\n")  # a column that plain files do not have, empty in every row
+    path = write(tmp_path, f"src,dst,bytes,start_ns,after\n{one_by_one}")
+    assert plain_columns(fabric, path) is None
+    expected = read_flows(fabric, path)
+    assert at_once.names == expected.names
+    assert at_once.start_ps.tolist() == (expected.start_ps.tolist() if expected.start_ps is not None else [])
+    for name in ("src", "dst", "size_bytes", "qp", "dep_offsets", "dep_ids"):
+        assert getattr(at_once, name).tolist() == getattr(expected.schedule, name).tolist(), name
+
+
+@pytest.mark.parametrize(
+    "row",
+    ["0, 1,5", "0,1,05 ", "0,1,-5", "0,1,5,6", "0,1", "", "00,1,5", "0,0,5", "0,1,\u0665", f"0,1,{10**16}",
+     f"0,1,{10**30}", "0,host99,5", "0,1,"],
+)  # fmt: skip
+def test_what_is_out_of_the_ordinary_is_read_row_by_row(fabric: Fabric, tmp_path: Path, row: str) -> None:
+    assert plain_columns(fabric, write(tmp_path, f"src,dst,bytes\n2,3,1\n{row}\n4,5,1\n")) is None
+
+
+def test_bonds_are_read_row_by_row(tmp_path: Path) -> None:
+    assert plain_columns(loads(BONDED), write(tmp_path, "src,dst,bytes\n0,5,1\n")) is None
+
+
+def test_an_id_that_is_there_twice_is_no_plain_file(fabric: Fabric, tmp_path: Path) -> None:
+    assert plain_columns(fabric, write(tmp_path, "id,src,dst,bytes\na,0,1,1\na,0,1,1\n")) is None
+    assert plain_columns(fabric, write(tmp_path, "id,src,dst,bytes\na,0,1,1\n,0,1,1\n")) is None

@@ -13,7 +13,15 @@ import pytest
 import raddle
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.addresses import endpoint_addresses
-from raddle.ecmp_hash import ecmp_hash, hash_keys, qp_hashes, qp_numbers, seed_mask, udp_source_port
+from raddle.ecmp_hash import (
+    ecmp_hash,
+    hash_keys,
+    qp_hashes,
+    qp_headers,
+    qp_numbers,
+    seed_mask,
+    udp_source_port,
+)
 from raddle.lab.planned_states import planned_state
 from raddle.sim import Simulation
 from raddle.sim.switch_columns import find_groups, group_columns
@@ -54,6 +62,13 @@ def test_queue_pairs_hash_as_one_by_one() -> None:
         port = udp_source_port(*qp_numbers(qp, 3))
         assert data[qp] == ecmp_hash(0, int(src[qp]), int(dst[qp]), port)
         assert acks[qp] == ecmp_hash(0, int(dst[qp]), int(src[qp]), port)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2**32 - 1])
+def test_headers_of_many_queue_pairs_are_those_of_each(seed: int) -> None:
+    ends, ports = qp_headers(500, seed, None)
+    assert list(map(tuple, ends.tolist())) == [qp_numbers(qp, seed) for qp in range(500)]
+    assert ports[:, 0].tolist() == [udp_source_port(*qp_numbers(qp, seed)) for qp in range(500)]
 
 
 @pytest.mark.parametrize("algorithm", ["crc32", "crc32lo", "crc32hi", "crc32c", "crc16", "xor"])
