@@ -193,8 +193,6 @@ def review(fabric: Fabric) -> tuple[Diagnostic, ...]:
 _PLACES: dict[str, Place] = {
     "link-down": ("overrides", "links"),
     "link-drained": ("overrides", "drain"),
-    "nic-speed": ("hosts", "nics"),
-    "group-too-large": ("fabric", "uplinks"),
     "rto-too-short": ("hosts", "nics", "rto"),
     "pfc-off": ("roce", "pfc"),
     "best-effort-lossless": ("roce", "lossless"),
@@ -207,6 +205,11 @@ def _warn(code: str, message: str, hint: str = "", place: Place = ()) -> Diagnos
     return Diagnostic(code, message, hint=hint, severity="warning", place=place or _PLACES.get(code, ()))
 
 
+def _place(fabric: Fabric, device: str, key: Place) -> Place:
+    """The key of a form, or the device where the file lists its devices."""
+    return key if fabric.templates else ("devices", device)
+
+
 def _warnings(fabric: Fabric) -> Iterator[Diagnostic]:
     yield from fabric.warnings
     for ratios, role, below, above, key in (
@@ -216,7 +219,7 @@ def _warnings(fabric: Fabric) -> Iterator[Diagnostic]:
         worst = max(ratios, key=lambda name: ratios[name], default="")
         if worst and ratios[worst] > 1:
             message = f"{role} '{worst}' has {ratios[worst]:.3g} times more {below} than {above} bandwidth"
-            yield _warn("oversubscribed", message, place=("fabric", key))
+            yield _warn("oversubscribed", message, place=_place(fabric, worst, ("fabric", key)))
     shut = set(ports_without_uplinks(fabric))  # which have a warning of their own
     down = [link for link in fabric.links if not link.is_up and link.index not in shut]
     if down:
@@ -230,7 +233,7 @@ def _warnings(fabric: Fabric) -> Iterator[Diagnostic]:
     cabled = {end.device for link in fabric.links for end in (link.a, link.b)}
     for switch in fabric.switches:
         if switch.name not in cabled:
-            place: Place = ("devices", switch.name) if not fabric.templates else ("overrides", "remove")
+            place = _place(fabric, switch.name, ("overrides", "remove"))
             yield _warn("idle-switch", f"switch '{switch.name}' has no links", place=place)
     yield from _group_warnings(fabric)
     yield from _roce_warnings(fabric)
@@ -238,11 +241,15 @@ def _warnings(fabric: Fabric) -> Iterator[Diagnostic]:
 
 
 def _nic_warnings(fabric: Fabric) -> Iterator[Diagnostic]:
-    """Links slower than their NICs; else a few NICs of another speed among many."""
+    """Links slower than their NICs; else a few NICs of another speed among many.
+
+    Beside hosts with accelerators others, which are no ranks, may have what speed they like.
+    """
+    ranked = [host.accelerators is not None for host in fabric.hosts[: fabric.servers]]
     pairs = [
         (fabric.links[each.link], fabric.hosts[each.host].nic_model.speed_bps)
         for each in fabric.endpoints
-        if each.host < fabric.servers
+        if each.host < fabric.servers and (ranked[each.host] or not any(ranked))
     ]
     slow = [(link, own_bps) for link, own_bps in pairs if link.speed_bps < own_bps]
     usual_bps = Counter(link.speed_bps for link, _ in pairs).most_common(1)[0][0]
@@ -253,7 +260,8 @@ def _nic_warnings(fabric: Fabric) -> Iterator[Diagnostic]:
         more = f"; {len(found)} links are so" if len(found) > 1 else ""
         speeds = f"{format_rate(link.speed_bps)}, {other} at {format_rate(bps)}"
         hint = "a collective is as fast as its slowest NIC"
-        yield _warn("nic-speed", f"link {link.a} - {link.b} runs at {speeds}{more}", hint)
+        place = _place(fabric, link.a.device, ("hosts", "nics"))
+        yield _warn("nic-speed", f"link {link.a} - {link.b} runs at {speeds}{more}", hint, place)
 
 
 def _group_warnings(fabric: Fabric) -> Iterator[Diagnostic]:
@@ -271,7 +279,8 @@ def _group_warnings(fabric: Fabric) -> Iterator[Diagnostic]:
                 "each group leaves the others unused"
             )
             hint = "take fewer uplinks, or say 'tables: {group_size: ...}' of the model if it holds more"
-            yield _warn("group-too-large", message, hint)
+            place = _place(fabric, switch.name, ("fabric", "uplinks"))
+            yield _warn("group-too-large", message, hint, place)
 
 
 def _timeout_warnings(fabric: Fabric) -> Iterator[Diagnostic]:

@@ -13,7 +13,7 @@ import raddle
 from raddle import Fabric
 from raddle.lab.workloads.ranks import Scope, place_ranks, seats_of, shape_of
 from raddle.topology import bundled_examples, find
-from raddle.topology.views.capacity import bisection_bps, cable_kinds, oversubscription, tiers
+from raddle.topology.views.capacity import bisection_bps, cable_kinds, oversubscription, review, tiers
 from raddle.traffic.hccl.levels import grid_of
 
 G = 10**9
@@ -160,6 +160,11 @@ def test_failed_links_fabric_has_the_failures_it_lists() -> None:
     assert oversubscription(fabric) == pytest.approx(8 / 6)
     # Uplinks in 400G: leaf0 7, leaf3 6, leaf6 7, leaf7 7.5, the other four 8 each.
     assert bisection_bps(fabric) == pytest.approx((7 + 6 + 7 + 7.5 + 4 * 8) / 2 * 400 * G)
+
+
+@pytest.mark.parametrize("name", ["multi-plane-32768", "two-tier-131072", "three-tier-24576", "clos-8192"])
+def test_groups_of_an_example_hold_all_uplinks(name: str) -> None:
+    assert "group-too-large" not in {each.code for each in review(example(name))}
 
 
 def test_every_example_is_tested_here_and_listed_in_the_readme() -> None:

@@ -299,6 +299,34 @@ def test_thresholds_of_a_speed_that_no_link_has_are_a_warning() -> None:
     assert only.place == ("roce", "ecn", "speeds", 1, "speed")
 
 
+def test_in_a_list_of_devices_a_warning_is_at_the_device(tmp_path: Path) -> None:
+    text = (
+        "raddle: 1\nname: listed\ndevices:\n  leaf0: {role: leaf}\n  leaf1: {role: leaf}\n"
+        "  spine0: {role: spine}\n  h0: {role: host}\n  h1: {role: host}\n"
+        "  h2: {role: host}\n  h3: {role: host}\n"
+        "links:\n"
+        '  - {ends: ["h0:eth0", "leaf0:Ethernet0"]}\n  - {ends: ["h1:eth0", "leaf1:Ethernet0"]}\n'
+        '  - {ends: ["h2:eth0", "leaf1:Ethernet8"]}\n'
+        '  - {ends: ["h3:eth0", "leaf0:Ethernet8"], speed: 200G}\n'
+        '  - {ends: ["leaf0:Ethernet64", "spine0:Ethernet0"]}\n'
+        '  - {ends: ["leaf1:Ethernet64", "spine0:Ethernet8"]}\n'
+    )
+    (tmp_path / "listed.yaml").write_text(text)
+    fabric = load(tmp_path / "listed.yaml")
+    told = {each.code: each.span.line for each in in_file(fabric, review(fabric)) if each.span}
+    assert told == {"oversubscribed": 5, "nic-speed": 10}
+
+
+def test_storage_beside_servers_may_be_slower() -> None:
+    text = (
+        "raddle: 1\nname: shared\nfabric: {leaves: {count: 2}, spines: {count: 2}, uplinks: {per_pair: 9}}\n"
+        "hosts:\n  - {per_leaf: 8, accelerators: {count: 1}}\n  - {per_leaf: 1, nics: {speed: 200G}}\n"
+    )
+    assert "nic-speed" not in {each.code for each in review(loads(text))}
+    ranks = text.replace("{per_leaf: 1,", "{per_leaf: 1, accelerators: {count: 1},")
+    assert "nic-speed" in {each.code for each in review(loads(ranks))}
+
+
 def hosts_of_two_kinds(slow: int, fast: int) -> str:
     kinds = [("h", "400G", fast), ("s", "200G", slow)]
     lists = [f'{{per_leaf: {n}, name: "{name}{{i}}", nics: {{speed: {speed}}}}}' for name, speed, n in kinds]
