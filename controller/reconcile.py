@@ -372,6 +372,11 @@ def read_neighbours(inventory: Inventory) -> dict[str, dict[str, dict[str, str]]
     return all_of(_everywhere(inventory, lambda client: client.read_tables("APPL_DB", (table,))[table]))
 
 
+def read_appl(inventory: Inventory, tables: tuple[str, ...]) -> dict[str, Tables]:
+    """Tables of APPL_DB of every switch, by its name. Raises as `read_databases` does."""
+    return all_of(_everywhere(inventory, lambda client: client.read_tables("APPL_DB", tables)))
+
+
 def _everywhere(
     inventory: Inventory, action: Callable[[GnmiClient], T], names: tuple[str, ...] = ()
 ) -> dict[str, T | UnreachableError]:

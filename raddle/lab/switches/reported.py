@@ -34,6 +34,10 @@ class ReportedSwitch:
         config = {**self.config, "STATIC_ROUTE": {key: dict(fields) for key, fields in rows.items()}}
         return dataclasses.replace(self, config=cast(ConfigDb, config))
 
+    def with_routes(self, rows: Mapping[str, Mapping[str, str]]) -> ReportedSwitch:
+        """The switch with more rows in CONFIG_DB's STATIC_ROUTE, where it has none of their prefix."""
+        return self.with_static_routes({**rows, **self.config.get("STATIC_ROUTE", {})}) if rows else self
+
     def state(self, dark: frozenset[str] = frozenset()) -> SwitchState:
         """What it forwards with; `dark` are ports that have lost their light since."""
         ports = {port: dict(entry) for port, entry in self.appl.get("PORT_TABLE", {}).items()}

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from ipaddress import ip_network
 
-from raddle.controller.reconcile import read_neighbours
+from raddle.controller.reconcile import read_appl, read_neighbours
 from raddle.controller.verify.hashes import check_hashes
-from raddle.controller.verify.network import entries_of_state, network_of
+from raddle.controller.verify.network import Network, entries_of_state, network_of
+from raddle.controller.verify.update_scope import listed
 from raddle.errors import Diagnostic, InputError
 from raddle.inventory import Inventory
+from raddle.lab.switches.learned import TABLES, Rows, learned_routes
 from raddle.lab.switches.neighbours import heard_cables
-from raddle.lab.switches.programmed import over_p4runtime, read_states
+from raddle.lab.switches.programmed import over_p4runtime, read_switches
 from raddle.lab.verify.findings import located
 from raddle.lab.verify.model import FailureScope, Progress, Verification
 from raddle.lab.verify.proofs import Subject, prove
@@ -40,20 +43,37 @@ def verify_running(
             does not answer.
     """
     inventory.require(fabric.name, (switch.name for switch in fabric.switches))
-    states = read_states(inventory, over_p4runtime(fabric))
+    switches = read_switches(inventory, over_p4runtime(fabric))
+    appl = read_appl(inventory, TABLES)
+    learned = {name: learned_routes(tables) for name, tables in appl.items()}
+    states = {name: each.with_routes(learned.get(name, {})).state() for name, each in switches.items()}
     _refuse_policies(states)
     entries = {name: entries_of_state(state) for name, state in states.items()}
     lists = tuple(_about_access_lists(states))
-    subject = Subject(
-        "running switches", entries, states, outside=tuple(f"access lists: {each.message}" for each in lists)
-    )
-    result = prove(fabric, network_of(fabric), subject, None, scope, progress)
+    outside = [f"access lists: {each.message}" for each in lists]
+    network = network_of(fabric)
+    if by_daemon := tuple(name for name, rows in learned.items() if _lead_to_hosts(rows, network)):
+        outside.append(f"failures: {listed(by_daemon)} learn routes to hosts, which are judged as they stand")
+        scope = replace(scope, together=0)
+    subject = Subject("running switches", entries, states, outside=tuple(outside))
+    result = prove(fabric, network, subject, None, scope, progress)
     result = replace(
         result, problems=(*result.problems, *lists, *located(fabric, check_hashes(fabric, states)))
     )
     if seen is None:
         seen = planned_names(fabric, heard_cables(fabric, read_neighbours(inventory)))
     return with_cabling(fabric, result, seen)
+
+
+def _lead_to_hosts(rows: Rows, network: Network) -> bool:
+    """Whether routes hold a host's address, a default route apart."""
+    prefixes = [ip_network(key.partition("|")[2]) for key in rows]
+    return any(
+        int(each.network_address) <= address <= int(each.broadcast_address)
+        for each in prefixes
+        if each.prefixlen and each.max_prefixlen == network.bits
+        for address in network.addresses.tolist()
+    )
 
 
 def _about_access_lists(states: Mapping[str, SwitchState]) -> Iterator[Diagnostic]:

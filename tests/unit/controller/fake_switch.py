@@ -19,7 +19,7 @@ class FakeSwitch(gnmi_grpc.gNMIServicer):
     At Set number `dies_at` the connection drops, and it is gone for good unless it `comes_back`. It answers
     a Set only when `waits_for` is set. `rival` is what another controller writes right after each Set.
     Routes in `uninstalled` (keys of STATIC_ROUTE) do not get into its APPL_DB. Ports in `up` are up too,
-    `heard` are its neighbours over LLDP.
+    `heard` are its neighbours over LLDP, `learned` what a routing daemon has put into ROUTE_TABLE.
     After `sick_after` Sets its port Ethernet0 loses its link, until Sets put it back; or after it has been
     looked at `sick_after_looks` times. `after_set` is called after each Set.
     """
@@ -38,6 +38,7 @@ class FakeSwitch(gnmi_grpc.gNMIServicer):
         self.uninstalled: set[str] = set()
         self.up: set[str] = set()
         self.heard: dict[str, dict[str, str]] = {}
+        self.learned: dict[str, dict[str, str]] = {}
         self.hashing: dict[str, str] = {}
         self.requests: list[gnmi.SetRequest] = []
         self.after_set: Callable[[], None] = lambda: None
@@ -61,7 +62,8 @@ class FakeSwitch(gnmi_grpc.gNMIServicer):
                     key.rpartition("|")[2].removesuffix("/32"): {}
                     for key in self.config.get("STATIC_ROUTE", {})
                     if key not in self.uninstalled
-                },
+                }
+                | self.learned,
                 "LLDP_ENTRY_TABLE": self.heard,
                 **({"SWITCH_TABLE": {"switch": self.hashing}} if self.hashing else {}),
                 "BUFFER_PG_TABLE": {key.replace("|", ":"): {} for key in self.config.get("BUFFER_PG", {})},

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -18,6 +19,7 @@ from raddle.cli.plan import plan
 from raddle.cli.verify import text_of, verify
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.make import outline_plan
+from raddle.controller.plan.model import SwitchPlan
 from raddle.controller.southbound.sonic.sets import differences
 from raddle.controller.southbound.sonic.tables import intended
 from raddle.controller.verify.failures import failures
@@ -30,6 +32,7 @@ from raddle.inventory import Inventory
 from raddle.lab.collisions import find_job_collisions
 from raddle.lab.planned_states import planned_state
 from raddle.lab.switches.programmed import program, switch_farm
+from raddle.lab.switches.reported import planned_switch
 from raddle.lab.verify.model import FailureScope, Verification
 from raddle.lab.verify.plan import verify_outline, verify_plan
 from raddle.lab.verify.proofs import Subject, prove
@@ -42,6 +45,7 @@ from raddle.state import PortState, SwitchState
 from raddle.topology import bundled_examples, load, loads
 from raddle.topology.views.cable_truth import SeenCable
 from tests.fabrics import leaf_spine
+from tests.unit.controller.fake_switch import FakeSwitch, serving
 
 APP = typer.Typer()
 for command in (plan, verify):
@@ -340,6 +344,38 @@ def test_switches_that_hash_as_sonic_sets_them_by_itself_are_told_of_once() -> N
     assert (found.code, found.severity) == ("hash-differs", "warning")
     assert found.message.startswith("spine0 hashes with seed 10 and offset 10, not ")
     assert "; 2 switches have another hash than planned: simulated paths" in found.message
+
+
+def test_routes_that_bgp_gives_are_judged_as_they_stand() -> None:
+    """The same fabric with all its routes in ROUTE_TABLE only, as FRR brings them there."""
+    fabric = loads(leaf_spine(leaves=2, spines=2, per_leaf=2))
+    with ExitStack() as stack:
+        booted = {switch.name: _routed_by_bgp(switch) for switch in make_plan(fabric, "ecmp").switches}
+        addresses = {name: stack.enter_context(serving(switch)) for name, switch in booted.items()}
+        inventory = Inventory(fabric.name, addresses)
+        result = verify_running(fabric, inventory, SINGLE, silent)
+        # 2 hosts of one leaf lose those of the other where one spine does not know the way to it.
+        booted["spine0"].learned.popitem()
+        lossy = verify_running(fabric, inventory, SINGLE, silent)
+    assert (result.pairs, result.present.lost, result.outcomes) == (12, 0, ())
+    assert "failures: leaf0, leaf1, spine0, spine1 learn routes to hosts" in result.outside[0]
+    errors = [each.code for each in lossy.problems if each.severity == "error"]
+    assert (lossy.present.lost, errors) == (4, ["unreached"])
+
+
+def _routed_by_bgp(switch: SwitchPlan) -> FakeSwitch:
+    config = dict(planned_switch(switch).config)
+    booted = FakeSwitch({**config, "STATIC_ROUTE": {}})
+    booted.up = {port.name for port in switch.ports if port.is_enabled}
+    booted.learned = {
+        key.partition("|")[2]: {
+            "protocol": "bgp",
+            "nexthop": str(row["nexthop"]),
+            "ifname": str(row["ifname"]),
+        }
+        for key, row in config["STATIC_ROUTE"].items()
+    }
+    return booted
 
 
 def test_another_fabrics_inventory_is_refused() -> None:
