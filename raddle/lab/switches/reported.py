@@ -36,7 +36,8 @@ class ReportedSwitch:
 
     def with_routes(self, rows: Mapping[str, Mapping[str, str]]) -> ReportedSwitch:
         """The switch with more rows in CONFIG_DB's STATIC_ROUTE, where it has none of their prefix."""
-        return self.with_static_routes({**rows, **self.config.get("STATIC_ROUTE", {})}) if rows else self
+        own = cast(Tables, self.config).get("STATIC_ROUTE", {})
+        return self.with_static_routes({**rows, **own}) if rows else self
 
     def state(self, dark: frozenset[str] = frozenset()) -> SwitchState:
         """What it forwards with; `dark` are ports that have lost their light since."""
