@@ -323,7 +323,7 @@ def _result(
         waiting=done.waiting,
         is_unknown=done.is_unknown,
         watched=driver.watched if done.watched_s else (),
-        watched_s=round(done.watched_s, 1),
+        watched_s=round(done.watched_s, 3),
         protocol=driver.wire,
     )
 

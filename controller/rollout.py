@@ -233,8 +233,9 @@ class Rollout:
                 progressed.error += f"\n  {driver.restore(kept)}"
                 progressed.is_unknown = False
             except UnreachableError as problem:
+                said, _, _ = str(problem).partition("\n")
                 progressed.error += (
-                    f"\n  and it could not be put back: {problem}; apply again when it answers"
+                    f"\n  and it could not be put back: {said}\n  hint: apply again when it answers"
                 )
                 progressed.is_unknown = True
 

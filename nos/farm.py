@@ -164,13 +164,17 @@ class SwitchFarm:
             follow()
 
     def _join(self, near: tuple[str, str], far: tuple[str, str]) -> Callable[[], None]:
-        """Let the light at the far end follow the port at the near end, unless the cable is pulled out."""
+        """Let the light at the far end follow the port at the near end, unless the cable is pulled out.
+
+        Ports of unlike speed, or of unlike FEC where both are set to one, do not come to a link.
+        """
         (switch, port), (peer, peer_port) = near, far
-        there = self.switches[peer]
+        here, there = self.switches[switch], self.switches[peer]
         was_there = there.has_port(peer_port)
 
         def follow() -> None:
-            is_lit = self.switches[switch].is_enabled(port) and frozenset((near, far)) not in self._pulled
+            is_lit = here.is_enabled(port) and frozenset((near, far)) not in self._pulled
+            is_lit = is_lit and _is_one_signal(here.port_signal(port), there.port_signal(peer_port))
             if there.has_port(peer_port) and there.has_carrier(peer_port) != is_lit:
                 there.set_carrier(peer_port, is_lit)
 
@@ -181,7 +185,7 @@ class SwitchFarm:
             if is_back:
                 follow()
 
-        self.switches[switch].watch(follow)
+        here.watch(follow)
         there.watch(follow_anew)
         follow()
         return follow
@@ -333,6 +337,10 @@ def _authorize_p4(
     """P4Runtime asks for the roles of gNMI: `gnmi_readwrite`, or `gnmi_p4rt_readonly` for it alone."""
     check_is_up(switch)
     identify(switch.databases.config, passwords, context).check_p4rt(writes)
+
+
+def _is_one_signal(near: tuple[str, str], far: tuple[str, str]) -> bool:
+    return near[0] == far[0] and (near[1] == far[1] or not (near[1] and far[1]))
 
 
 def _free_port() -> int:

@@ -327,6 +327,12 @@ class SimulatedSwitch:
         is_up = self._databases.config.get("PORT", {}).get(port, {}).get("admin_status") == "up"
         return is_up and not self._is_booting
 
+    def port_signal(self, port: str) -> tuple[str, str]:
+        """Speed and FEC of a port, as set; no FEC where the port finds one itself."""
+        row = self._databases.config.get("PORT", {}).get(port, {})
+        fec = str(row.get("fec", ""))
+        return str(row.get("speed", "")), "" if fec == "auto" else fec
+
     def set_carrier(self, port: str, up: bool) -> None:
         """Light on the fibre at `port` comes or goes.
 

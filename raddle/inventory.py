@@ -250,8 +250,25 @@ def _json_of(path: Path) -> Any:
 
 def _is_address(address: Any) -> bool:
     host, _, port = address.rpartition(":") if isinstance(address, str) else ("", "", "")
-    is_host = bool(re.fullmatch(r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+", host))
-    return is_host and port.isdecimal() and 0 < int(port) < 2**16
+    return _is_host(host) and bool(re.fullmatch("[0-9]{1,5}", port)) and 0 < int(port) < 2**16
+
+
+def _is_host(host: str) -> bool:
+    """An address, IPv6 in brackets, or a name. Source of names: RFC 1123, section 2.1; `_` is in use, too.
+
+    A name never ends in a number, so that a mistyped address is none.
+    """
+    bracketed = re.fullmatch(r"\[(.+)\]", host)
+    *_, last = labels = host.removesuffix(".").split(".")
+    try:
+        if bracketed:
+            return ip_address(bracketed[1]).version == 6
+        if re.fullmatch("[0-9]+|0[xX][0-9A-Fa-f]*", last):
+            return ip_address(host).version == 4
+    except ValueError:
+        return False
+    label = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+    return len(host) <= 253 and all(re.fullmatch(label, each) for each in labels)
 
 
 def _said(error: Exception) -> str:

@@ -106,11 +106,11 @@ def apply(
         print(_cost(results))
     else:
         print("\n".join(line_of(result) for result in results))
-        if any(result.watched_s for result in results):
+        if confirm is not None or any(result.watched for result in results):
             print(_watched(results), file=sys.stderr)
     if not as_json:
         print(first_boot_text(model.first_boot), end="", file=sys.stderr)
-    print(*_warnings(results, take_over), sep="\n", end="", file=sys.stderr)
+    print(*_warnings(results, take_over), sep="", end="", file=sys.stderr)
     print(hash_text(held.plan, results), end="", file=sys.stderr)
     raise_errors(results)
     if any(result.held or result.bootstrap or result.waiting for result in results):
@@ -160,7 +160,9 @@ def line_of(result: SwitchResult) -> str:
 
 def _watched(results: tuple[SwitchResult, ...]) -> str:
     """What was looked at after the push, and for how long."""
-    seen = [result for result in results if result.watched_s]
+    seen = [result for result in results if result.watched]
+    if not seen:
+        return "watched no switch, as none was sent anything that it kept"
     what = dict.fromkeys(each for result in seen for each in result.watched)
     longest_s = max(result.watched_s for result in seen)
     return (

@@ -51,6 +51,13 @@ class FluidSimulation(Simulation):
         super().set_switch(name, state)
         self._refresh()
 
+    def _follow_speeds(self, name: str, state: SwitchState) -> None:
+        before = dict(self._set_bps)
+        super()._follow_speeds(name, state)
+        for ref, rate_bps in self._set_bps.items():
+            if self._fluid and before.get(ref) != rate_bps:
+                self._fluid.refresh_speed(self.port_index[ref])
+
     def set_link(self, port: PortRef, is_up: bool) -> None:
         super().set_link(port, is_up)
         self._refresh()

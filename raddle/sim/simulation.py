@@ -1,6 +1,7 @@
 """The Python face of the engine: a fabric, the state of its switches and a schedule, run to the end.
 
-The cables, speeds and NICs come from the fabric; all that a switch does with a packet comes from its
+The cables and NICs come from the fabric, their speeds too, but for ports that are set to less; all that a
+switch does with a packet comes from its
 `SwitchState`.
 """
 
@@ -149,6 +150,7 @@ class Simulation:
         self.is_stalled = False
         self._owners = 0
         self.pool_names: dict[str, tuple[str, ...]] = {}
+        self._set_bps: dict[PortRef, int] = {}
         last_start_ps, longest_delay_ps = (
             0 if times is None else int(times.max(initial=0)) for times in (start_ps, delay_ps)
         )
@@ -218,6 +220,21 @@ class Simulation:
             counters = self._rule_counters.setdefault(name, RuleCounters())
             acl = acl_columns(state.acl_tables, len(state.ports), self._acl_headers, counters)
             self._core.set_acl(index=index, **acl)
+        self._follow_speeds(name, state)
+
+    def _follow_speeds(self, name: str, state: SwitchState) -> None:
+        """Let a cable carry no more than its ports are set to, both ways; NICs follow their switch."""
+        for port in state.ports:
+            ref = PortRef(name, port.name)
+            if ref in self.fabric.link_by_port and self._set_bps.get(ref) != port.speed_bps:
+                before = self._cable_bps(ref)
+                self._set_bps[ref] = port.speed_bps
+                if (now := self._cable_bps(ref)) != before:
+                    self._core.set_speed(self.port_index[ref], now)
+
+    def _cable_bps(self, port: PortRef) -> int:
+        link = self.fabric.link_by_port[port]
+        return min(link.speed_bps, *(self._set_bps.get(end, link.speed_bps) for end in (link.a, link.b)))
 
     def rule_counts(self, name: str) -> dict[RuleKey, tuple[int, int]]:
         """Packets and bytes (frames with FCS) that each rule of a switch's access lists has met."""
@@ -345,8 +362,8 @@ class Simulation:
         self._core.set_bit_errors(self.port_index[port], ratio)
 
     def set_speed(self, port: PortRef, rate_bps: int | None) -> None:
-        """Let the cable at a port carry no more than `rate_bps` (None: what the fabric says), both ways."""
-        self._core.set_speed(self.port_index[port], rate_bps or self.fabric.link_by_port[port].speed_bps)
+        """Let the cable at a port carry no more than `rate_bps` (None: as its ports are set), both ways."""
+        self._core.set_speed(self.port_index[port], rate_bps or self._cable_bps(port))
 
     def set_delays(self, delay_ps: NDArray[np.int64]) -> None:
         """From when all that a flow waits for is done until it starts, of every flow not yet ready."""

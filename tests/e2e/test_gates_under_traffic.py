@@ -112,3 +112,80 @@ def test_a_priority_group_without_its_lossless_profile_drops(farm: SwitchFarm) -
     place = incast(farm).ports.index("Ethernet32")
     tight = incast(farm, "BUFFER_PG", key, {"profile": "NULL"})
     assert total(tight.pg[GROUP_DROPS][place]) > 0
+
+
+DROPS = ("SAI_INGRESS_PRIORITY_GROUP_STAT_DROPPED_PACKETS", "SAI_QUEUE_STAT_DROPPED_PACKETS")
+PAUSES = "SAI_PORT_STAT_PFC_3_TX_PKTS"
+DISCARDS = "SAI_PORT_STAT_IF_OUT_DISCARDS"
+LOSSLESS_PG = "pg_lossless_400000_30m_profile"
+
+
+def pauses_and_drops(counters: SwitchCounters) -> tuple[bool, bool, bool]:
+    """Whether leaf0 has sent pauses, dropped in a priority group, and in a queue."""
+    return (
+        total(counters.port[PAUSES]) > 0,
+        total(counters.pg[DROPS[0]]) > 0,
+        total(counters.queue[DROPS[1]]) > 0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "fields", "seen"),
+    [
+        ("BUFFER_PROFILE", LOSSLESS_PG, {"dynamic_th": "-6"}, (True, False, False)),
+        ("BUFFER_PROFILE", "egress_lossless_profile", {"static_th": "20000"}, (False, False, True)),
+        ("BUFFER_POOL", "ingress_lossless_pool", {"size": "400000"}, (True, False, False)),
+        ("BUFFER_POOL", "ingress_lossless_pool", {"size": None}, (False, True, False)),
+    ],
+)
+def test_thresholds_and_pools_gate_pauses_and_drops(
+    farm: SwitchFarm,
+    table: str,
+    key: str,
+    fields: Mapping[str, str | None],
+    seen: tuple[bool, bool, bool],
+) -> None:
+    assert pauses_and_drops(incast(farm)) == (False, False, False)
+    assert pauses_and_drops(incast(farm, table, key, fields)) == seen
+
+
+def test_a_lower_mtu_drops_what_is_longer(farm: SwitchFarm) -> None:
+    small = incast(farm, "PORT", RECEIVER, {"mtu": "1500"})
+    assert int(small.port[DISCARDS][small.ports.index(RECEIVER)]) > 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_detected", "drops"),
+    [({"action": "forward"}, True, False), ({"detection_time": "900"}, False, False)],
+)
+def test_action_and_detection_time_of_the_watchdog_gate_what_it_drops(
+    farm: SwitchFarm, fields: Mapping[str, str | None], is_detected: bool, drops: bool
+) -> None:
+    times = farm.switches["leaf0"].databases.config["PFC_WD"][RECEIVER]
+    until_ps = (int(str(times["detection_time"])) + 500) * MS
+    found = incast(farm, "PFC_WD", RECEIVER, fields, until_ps, storm=True)
+    assert (of_queue(found, "PFC_WD_QUEUE_STATS_DEADLOCK_DETECTED") > 0) == is_detected
+    assert (of_queue(found, STORM_DROPS) > 0) == drops
+
+
+def test_a_port_that_is_set_slower_sends_slower_and_has_no_link_to_a_switch_that_is_not(
+    farm: SwitchFarm,
+) -> None:
+    octets, place = "SAI_PORT_STAT_IF_OUT_OCTETS", incast(farm).ports.index(RECEIVER)
+    until_ps = MS // 5
+    fast = incast(farm, until_ps=until_ps)
+    slow = incast(farm, "PORT", RECEIVER, {"speed": "100000"}, until_ps)
+    assert int(fast.port[octets][place]) == pytest.approx(4 * int(slow.port[octets][place]), rel=0.05)
+    near, far = farm.switches["leaf0"], farm.switches["spine0"]
+    before = {(each, port): dict(each.databases.config["PORT"][port]) for each, port in
+              ((near, "Ethernet32"), (far, "Ethernet0"))}  # fmt: skip
+    for setting in ({"speed": "100000"}, {"fec": "none"}):
+        links = []
+        for switch, port in before:
+            assert switch.take_fields("PORT", port, setting)
+            links.append((near.has_carrier("Ethernet32"), far.has_carrier("Ethernet0")))
+        assert links == [(False, False), (True, True)]
+        for (switch, port), row in before.items():
+            assert switch.take_entry("PORT", port, row)
+        assert near.has_carrier("Ethernet32")
+        assert far.has_carrier("Ethernet0")

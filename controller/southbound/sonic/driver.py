@@ -203,8 +203,8 @@ class SonicDriver:
             return ""
         first = left[0]
         text = (
-            f"{self.name} ({self.address}): {len(left)} differences after the push; the first: "
-            f"{first.path} is '{first.before}', not '{first.after}'"
+            f"{self.name} ({self.address}): {len(left)} difference{'s' * (len(left) > 1)} after the push; "
+            f"the first: {first.path} is '{first.before}', not '{first.after}'"
         )
         if any(_entry(now, change.path) != _entry(self._before, change.path) for change in left):
             text += "\n  hint: another controller writes to this switch; stop it, then apply again"

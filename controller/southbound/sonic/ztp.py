@@ -73,7 +73,8 @@ def _kea(base_url: str, known: Mapping[str, Management]) -> dict[str, Any]:
         subnets.setdefault(str(ip_interface(each.address).network), []).append(reservation)
     ztp = {
         "name": "sonic-ztp",
-        "test": "option[77].text == 'SONiC-ZTP'",
+        # Kea has this option as bytes: its `.text` would be in hexadecimal.
+        "test": "option[77].hex == 'SONiC-ZTP'",
         "option-data": [{"code": 67, "name": "boot-file-name", "data": f"{base_url}{ZTP_JSON}"}],
     }
     listed = [

@@ -76,6 +76,8 @@ def find_models(switches: Sequence[HeldSwitch]) -> Models:
     of: dict[str, str] = {}
     breakouts: dict[str, str] = {}
     lines: list[str] = []
+    # A fabric file asks all models for the feature, and none that is built in has it.
+    with_pairs = all(switch.hashes_queue_pairs for switch in switches)
     for number, ((hwsku, platform, width, pool_size), members) in enumerate(groups.items()):
         count = max(panels[each.name].count for each in members)
         speed_bps = max(panels[each.name].speed_bps for each in members)
@@ -85,7 +87,8 @@ def find_models(switches: Sequence[HeldSwitch]) -> Models:
         ):
             model = None
         name = model.name if model else ""
-        if model is None or model.platform != platform or pool_size not in (None, model.pool_size):
+        suits = model and model.platform == platform and pool_size in (None, model.pool_size)
+        if model is None or with_pairs or not suits:
             name = _word(hwsku) or f"switch-{number}"
             name = f"{name}-{number}" if name in of.values() else name
             read = max((pools[each.name] for each in members), key=lambda each: each.buffer_bytes)
@@ -236,6 +239,8 @@ def _model_line(
         chip += f", pool_size: {pools.pool_size}" if pools.pool_size != "shared-and-guaranteed" else ""
     elif default != "shared-and-guaranteed":
         chip += f", pool_size: {default}"
+    if members[0].hashes_queue_pairs:
+        chip += ", features: [hash-on-qp]"
     if pools.reason and pools.pool_size != default:
         text = f"pools of '{name}' are read as 'pool_size: {pools.pool_size}': {pools.reason}"
         findings.append(Finding("assumed", members[0].name, members[0].at("BUFFER_POOL"), text))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from raddle.controller.plan.hashing import per_switch_seed, per_tier_offset, sonic_hash
-from raddle.peers.sonic.reading import HeldSwitch
+from raddle.peers.sonic.reading import QUEUE_PAIR_HASH, HeldSwitch
 from raddle.topology.forms.checks import ROCE_HEADER_BYTES
 from raddle.topology.model import PortRef
 from raddle.topology.yaml.schema_policy import EcnSpec, RoceSpec
@@ -92,7 +92,8 @@ def _shared_headroom(switches: Sequence[HeldSwitch], numbered: Mapping[str, Numb
 def hash_line(switches: Sequence[HeldSwitch], tiers: Mapping[str, int]) -> str:
     """`hash: {...}` of SWITCH_HASH, where it is not SONiC's default and the fabric file can say it, with the
     seed and offset that the switches tell, or that SONiC sets by itself."""
-    entry = dict(_most(tuple(sorted(_hash(switch).items())) for switch in switches) or ())
+    with_pairs = all(switch.hashes_queue_pairs for switch in switches)
+    entry = dict(_most(tuple(sorted(_hash(switch, with_pairs).items())) for switch in switches) or ())
     entry |= hash_start(switches, tiers) or {"seed": "sonic", "offset": "sonic"}
     return "hash: {" + ", ".join(f"{name}: {value}" for name, value in sorted(entry.items())) + "}"
 
@@ -125,16 +126,19 @@ def hash_start(switches: Sequence[HeldSwitch], tiers: Mapping[str, int]) -> dict
     return found if len(found) == len(("seed", "offset")) else {}
 
 
-def _hash(switch: HeldSwitch) -> dict[str, str]:
-    fields = switch.tables.get("SWITCH_HASH", {}).get("GLOBAL", {})
+def _hash(switch: HeldSwitch, with_pairs: bool = False) -> dict[str, str]:
+    """What is not SONiC's default of a hash; queue pairs where all models of the fabric have them."""
     found = {}
-    algorithm = _HASH_ALGORITHMS.get(str(fields.get("ecmp_hash_algorithm", "CRC")), "crc32")
+    algorithm = _HASH_ALGORITHMS.get(
+        str(switch.row("SWITCH_HASH", "GLOBAL").get("ecmp_hash_algorithm", "CRC")), "crc32"
+    )
     if algorithm != "crc32":
         found["algorithm"] = algorithm
-    names = fields.get("ecmp_hash", [])
-    names = set(names if isinstance(names, list) else str(names).split(","))
-    if names and names < _HASH_FIELDS:
-        found["fields"] = "[" + ", ".join(sorted(name.lower() for name in names)) + "]"
+    names = switch.hash_fields
+    words = sorted(name.lower() for name in names & _HASH_FIELDS)
+    words += ["bth_qp"] * (with_pairs and QUEUE_PAIR_HASH in names)
+    if len(words) == len(names) > 0 and names != _HASH_FIELDS:
+        found["fields"] = f"[{', '.join(words)}]"
     return found
 
 

@@ -17,6 +17,9 @@ from raddle.topology.yaml.parsers import parse_name
 
 _MOST_BYTES = 64 << 20
 
+QUEUE_PAIR_HASH = "RDMA_BTH_DEST_QP"
+"""What orchagent calls the hash over queue pairs."""
+
 
 @dataclass(frozen=True)
 class HeldSwitch:
@@ -24,7 +27,7 @@ class HeldSwitch:
 
     Attributes:
         name: its host name.
-        source: the file or address that it was read from.
+        source: the file that it was read from; of a running switch its name.
         tables: its CONFIG_DB.
         heard: by port what it hears over LLDP: a device, and what that calls its port, most telling first.
         hashing: its SWITCH_TABLE, with the hash's seed and offset; empty where it does not tell.
@@ -38,11 +41,25 @@ class HeldSwitch:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        return self.tables.get("DEVICE_METADATA", {}).get("localhost", {})
+        return self.row("DEVICE_METADATA", "localhost")
 
     @property
     def ports(self) -> dict[str, dict[str, Any]]:
         return self.tables.get("PORT", {})
+
+    def row(self, table: str, key: str) -> dict[str, Any]:
+        """An entry, empty where there is none."""
+        return self.tables.get(table, {}).get(key, {})
+
+    @property
+    def hash_fields(self) -> set[str]:
+        """What its ECMP hash goes over, in SONiC's words; empty where that is SONiC's default."""
+        names = self.row("SWITCH_HASH", "GLOBAL").get("ecmp_hash") or []
+        return set(names if isinstance(names, list) else str(names).split(","))
+
+    @property
+    def hashes_queue_pairs(self) -> bool:
+        return QUEUE_PAIR_HASH in self.hash_fields
 
     def at(self, table: str, key: str = "") -> str:
         """A place for messages: `leaf0.json: INTERFACE|Ethernet0`."""
@@ -87,11 +104,11 @@ def read_running(inventory: Inventory) -> list[HeldSwitch]:
             for port, entry in databases["APPL_DB"].get("LLDP_ENTRY_TABLE", {}).items()
             if entry.get("lldp_rem_sys_name")
         }
-        switch = _named(_clean(databases["CONFIG_DB"]), inventory.addresses[name])
+        switch = _named(_clean(databases["CONFIG_DB"]), name)
         if switch.name != name:
             raise InputError.of(
                 "wrong-switch",
-                f"{name} ({switch.source}) calls itself '{switch.name}'",
+                f"{name} ({inventory.addresses[name]}) calls itself '{switch.name}'",
                 "call it so in the inventory, by which 'raddle apply' finds it",
             )
         hashing = databases["APPL_DB"].get("SWITCH_TABLE", {}).get("switch", {})

@@ -166,7 +166,10 @@ def test_all_switches_go_into_a_folder_and_ztp_leads_each_to_its_file(hall: Path
     assert own == json.loads((folder / "leaf0.json").read_text())
     assert "tag:sonic-ztp,67,http://203.0.113.250:8080/ztp.json" in (ztp / "dnsmasq.conf").read_text()
     assert "dhcp-host=9c:00:5e:00:53:01,203.0.113.10,leaf0" in (ztp / "dnsmasq.conf").read_text()
-    (subnet,) = json.loads((ztp / "kea-dhcp4.json").read_text())["Dhcp4"]["subnet4"]
+    kea = json.loads((ztp / "kea-dhcp4.json").read_text())["Dhcp4"]
+    # Kea has option 77 as bytes, whose `.text` is in hexadecimal.
+    assert kea["client-classes"][0]["test"] == "option[77].hex == 'SONiC-ZTP'"
+    (subnet,) = kea["subnet4"]
     assert (subnet["subnet"], subnet["reservations"][0]["hostname"]) == ("203.0.113.0/24", "leaf0")
 
 

@@ -544,3 +544,44 @@ def test_a_leaf_that_refuses_in_the_middle_of_a_drain_gets_the_rest_from_the_nex
     hall.file.write_text(text)
     assert run(*at).exit_code == 0
     assert {name: switch.config for name, switch in hall.switches.items()} == before
+
+
+PAIRED = ORIGIN.replace("policy: ecmp, ", "policy: ecmp, hash: {algorithm: crc16}, ")
+FIVE = ["SRC_IP", "DST_IP", "IP_PROTOCOL", "L4_SRC_PORT", "L4_DST_PORT"]
+
+
+def test_a_hash_over_queue_pairs_is_adopted_where_all_switches_have_it(
+    hall_of: Callable[[Configs], Hall],
+) -> None:
+    configs = origin(PAIRED)
+    for config in configs.values():
+        config["SWITCH_HASH"]["GLOBAL"]["ecmp_hash"] = [*FIVE, "RDMA_BTH_DEST_QP"]
+    hall = hall_of(configs)
+    assert "SWITCH_HASH" not in " ".join(noted(hall))
+    assert hall.changes() == {}
+    fabric = raddle.load(hall.file)
+    assert set(fabric.routing.hash_fields) == {*(name.lower() for name in FIVE), "bth_qp"}
+    assert fabric.routing.hash_algorithm == "crc16"
+    assert all("hash-on-qp" in switch.model.features for switch in fabric.switches)
+
+
+def test_a_hash_over_queue_pairs_on_some_switches_stays_and_is_told(
+    hall_of: Callable[[Configs], Hall],
+) -> None:
+    configs = origin(PAIRED)
+    configs[LEAF]["SWITCH_HASH"]["GLOBAL"]["ecmp_hash"] = [*FIVE, "RDMA_BTH_DEST_QP"]
+    hall = hall_of(configs)
+    assert f"{LEAF}.json: SWITCH_HASH|GLOBAL" in {each.rpartition("/")[2] for each in noted(hall)}
+    assert hall.changes() == {}
+
+
+def test_a_push_says_what_it_watched_and_one_without_changes_that_it_watched_nothing(
+    hall_of: Callable[[Configs], Hall],
+) -> None:
+    hall = hall_of(origin())
+    hall.adopt()
+    words = ("apply", str(hall.file), "--inventory", str(hall.inventory), "--confirm", "0.1")
+    assert "watched no switch, as none was sent anything" in run(*words).stderr
+    hall.edit("pmax: 7%", "pmax: 9%")
+    assert "watched 4 switches for up to 0." in (told := run(*words).stderr)
+    assert "s: links, routes in APPL_DB, buffer profiles, PFC watchdog" in told

@@ -79,11 +79,29 @@ def inventory(folder: Path, address: object) -> Path:
 
 
 @pytest.mark.parametrize(
-    "address", ["leaf0", "leaf0:", ":8080", "leaf0:http", "[::1:8080", "a b:1", "x:70000", 5, None]
+    "address",
+    [
+        *("leaf0", "leaf0:", ":8080", "leaf0:http", "[::1:8080", "a b:1", "x:70000", 5, None),
+        *(
+            "10.0.0.256:80",
+            "10.0.0.1.2:80",
+            "10.1:80",
+            "[10.0.0.1]:80",
+            "[fe80::g]:80",
+            "-leaf:80",
+            "a..b:80",
+        ),
+        *("leaf0:\u0661", "leaf0: 80", f"{'a' * 64}:80"),
+    ],
 )
 def test_an_address_that_is_none_is_told_when_it_is_read(tmp_path: Path, address: object) -> None:
     with pytest.raises(InputError, match=r"bad-inventory.*address of leaf0.*HOST:PORT"):
         load_inventory(inventory(tmp_path, address))
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1:80", "[fe80::1]:80", "leaf_0.hall-2.example.:8080", "7up:1"])
+def test_addresses_and_names_are_taken_as_they_are(tmp_path: Path, address: str) -> None:
+    assert load_inventory(inventory(tmp_path, address)).addresses == {"leaf0": address}
 
 
 @pytest.mark.parametrize("number", ["q", 0, -1, 2**64, None, 1.5])

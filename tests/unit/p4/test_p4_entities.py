@@ -307,6 +307,9 @@ def test_direct_counters_count_on_from_what_is_written() -> None:
     cleared = p4r.Entity()
     cleared.CopyFrom(wanted)
     cleared.direct_counter_entry.data.SetInParent()
+    missing = update(DELETE, P4TableEntry("pin_dst", match=Match(dst=99)))
+    assert codes(switch, update(MODIFY, cleared), missing, atomicity=ROLLBACK)[1] == rpc_code.NOT_FOUND
+    assert counted() == (7, 700)
     assert codes(switch, update(MODIFY, cleared), update(INSERT, cleared)) == [0, rpc_code.INVALID_ARGUMENT]
     assert counted() == (0, 0)
     codes(switch, update(DELETE, PIN))
