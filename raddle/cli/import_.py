@@ -15,7 +15,7 @@ from raddle.cli.options import JsonOption
 from raddle.errors import InputError
 from raddle.peers.files import PeerFlows, PeerTopology, read_ns3_flows, read_ns3_topology
 from raddle.peers.htsim import read_htsim_flows, read_htsim_topology
-from raddle.peers.importing import check_fabric, fabric_yaml, faults_csv, flows_csv
+from raddle.peers.importing import faults_csv, fitting_fabric, flows_csv
 from raddle.peers.names import PeerNames
 from raddle.peers.ns3_config import Ns3Config, read_ns3_config
 from raddle.peers.pins import ns3_pins_csv
@@ -109,10 +109,10 @@ def _simulator_files(
     network = _topology(kind, topology)
     settings = _settings(kind, config)
     names = PeerNames.of(network)
-    text = fabric_yaml(output.stem, f"{kind.value} file {topology.name}", network, names, settings)
-    check_fabric(text, output, network)
+    source = f"{kind.value} file {topology.name}"
+    text, notes = fitting_fabric(output, source, network, names, settings)
     files = {output: text}
-    told = [*network.notes, *(f"left out: {each}" for each in settings.left_out)]
+    told = [*network.notes, *(f"left out: {each}" for each in settings.left_out), *notes]
     if lacking := settings.without_thresholds(Counter(link.speed_bps for link in network.network)):
         told.append(lacking)
     if faults := faults_csv(network, names, settings):

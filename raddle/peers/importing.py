@@ -8,15 +8,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from raddle.controller.plan.lossless_check import check_lossless
 from raddle.errors import Diagnostic, InputError, SourceSpan
 from raddle.peers.files import PeerFlows, PeerTopology
 from raddle.peers.names import PeerNames
 from raddle.peers.ns3_config import Ns3Config, PeerDcqcn, Thresholds
 from raddle.topology import loads
-from raddle.topology.model import PROPAGATION_PS_PER_M
+from raddle.topology.model import PROPAGATION_PS_PER_M, Fabric
 from raddle.units import format_size, format_time
 
 _MTUS = (256, 512, 1024, 2048, 4096)
+_MOST_BUFFER_BYTES = 4 << 30
 _AROUND_PAYLOAD = 14 + 20 + 8 + 12 + 4 + 4
 """Bytes of a RoCEv2 frame: Ethernet, IPv4, UDP, BTH, ICRC, FCS."""
 _RATES = (("T", 10**12), ("G", 10**9), ("M", 10**6), ("K", 10**3), ("bps", 1))
@@ -38,14 +40,39 @@ def fabric_yaml(name: str, source: str, topology: PeerTopology, names: PeerNames
     return "\n".join(lines) + "\n"
 
 
-def check_fabric(text: str, output: Path, topology: PeerTopology) -> None:
-    """See that the fabric file is good before it is written.
+def fitting_fabric(
+    output: Path, source: str, topology: PeerTopology, names: PeerNames, config: Ns3Config
+) -> tuple[str, list[str]]:
+    """The fabric file, and what is to be told of its buffers.
+
+    Where the other simulator's files give no buffer, it is twice as large until it holds the headroom that
+    SONiC's rules give its cables.
+
+    Raises:
+        InputError: as `check_fabric`.
+    """
+    given = config.buffer_bytes
+    while True:
+        text = fabric_yaml(output.stem, source, topology, names, config)
+        lacking = check_lossless(check_fabric(text, output, topology))
+        if not lacking or config.path or config.buffer_bytes >= _MOST_BUFFER_BYTES:
+            break
+        config = replace(config, buffer_bytes=2 * config.buffer_bytes)
+    size = format_size(config.buffer_bytes)
+    if lacking:
+        return text, [f"'raddle validate' refuses buffers of {size}: {lacking[0].message}"]
+    told = f"switches have a buffer of {size}, which their cables' headroom asks for: no file gives one"
+    return text, [told] if config.buffer_bytes > given else []
+
+
+def check_fabric(text: str, output: Path, topology: PeerTopology) -> Fabric:
+    """The fabric of a file that is not yet written.
 
     Raises:
         InputError: its problems, of a link at the line of the topology file that it is from.
     """
     try:
-        loads(text, str(output))
+        return loads(text, str(output))
     except InputError as error:
         lines = text.split("\n")
         first = lines.index("links:") + 2

@@ -100,6 +100,20 @@ def test_lines_behind_the_counts_of_a_file_are_left_out_as_ns3_does_and_told(tmp
     assert len((tmp_path / "out.flows.csv").read_text().splitlines()) == 2
 
 
+def test_a_buffer_that_no_file_gives_holds_the_headroom_of_its_cables(tmp_path: Path) -> None:
+    links = [f"{host} {40 + host // 20} 400Gbps 3us 0" for host in range(40)]
+    links += [f"{leaf} {spine} 400Gbps 3us 0" for leaf in (40, 41) for spine in range(42, 62)]
+    text = f"62 22 {len(links)}\n{' '.join(map(str, range(40, 62)))}\n" + "\n".join(links) + "\n"
+    topology, fabric = write(tmp_path, "in.topo", text), tmp_path / "out.yaml"
+    run = CliRunner().invoke
+    done = run(app, ["import", "ns3", str(topology), "-o", str(fabric)], catch_exceptions=False)
+    assert "note: switches have a buffer of 64MiB, which their cables' headroom asks for" in done.stderr
+    assert run(app, ["validate", str(fabric)], catch_exceptions=False).exit_code == 0
+    config = write(tmp_path, "c.conf", f"{DCQCN_ONLY}ENABLE_QCN 0\nBUFFER_SIZE 16\n")
+    arguments = ["import", "ns3", str(topology), "--config", str(config), "-o", str(fabric), "--force"]
+    assert "note: 'raddle validate' refuses buffers of 16MiB: leaf40" in run(app, arguments).stderr
+
+
 def test_queue_sizes_of_htsim_are_told_to_be_left_out(tmp_path: Path) -> None:
     tree = read_htsim_topology(
         write(tmp_path, "in.topo", FAT_TREE.replace("Bundle 2", "Bundle 2\nQueue_down 64"))
