@@ -106,7 +106,7 @@ def tiers_of(fabric: Fabric) -> Tiers:
             "form-not-planned",
             "flows cannot be pinned where two spines of one pod share superspines",
             "take --routing ecmp",
-            ("fabric",),
+            ("fabric", "spine_uplinks", "mesh"),
         )
     # Superspines by their place among those of their group.
     rank = np.zeros(supers, np.int64)

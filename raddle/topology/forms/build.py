@@ -100,7 +100,7 @@ def build_fabric(
         links=links,
         endpoints=endpoints,
         roce=_roce(spec.roce),
-        routing=_routing(spec.routing, switches, has_bonds=bool(bonded)),
+        routing=_routing(spec.routing, switches, is_hashed=bool(bonded) or _is_meshed(spec)),
         addressing=_addressing(spec.addressing),
         file=file,
         tenants=_tenants(owners, hosts, endpoints),
@@ -116,17 +116,22 @@ def build_fabric(
     )
 
 
-def _routing(spec: RoutingSpec, switches: tuple[Switch, ...], has_bonds: bool) -> RoutingPolicy:
+def _routing(spec: RoutingSpec, switches: tuple[Switch, ...], is_hashed: bool) -> RoutingPolicy:
     return RoutingPolicy(
-        spec.policy or ("ecmp" if spec.adaptive or has_bonds else "pinned"),
+        spec.policy or ("ecmp" if spec.adaptive or is_hashed else "pinned"),
         spec.hash.algorithm,
         spec.hash.seed,
         spec.pins,
         tuple(name for name in get_args(HashField) if name in spec.hash.fields),
         _hash_offset(spec.hash.offset, switches),
         _adaptive(spec.adaptive) if spec.adaptive else None,
-        is_declared=spec.policy is not None or spec.adaptive is not None or has_bonds,
+        is_declared=spec.policy is not None or spec.adaptive is not None or is_hashed,
     )
+
+
+def _is_meshed(spec: FabricFile) -> bool:
+    """Spines of a pod share superspines, so that no flow over them can be pinned."""
+    return spec.fabric is not None and spec.fabric.spine_uplinks.mesh == "full"
 
 
 def _adaptive(spec: AdaptiveSpec) -> AdaptiveRouting:

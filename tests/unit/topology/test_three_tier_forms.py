@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
 import pytest
 
 from raddle import InputError, loads
 from raddle.controller.plan import make_plan
 from raddle.topology.model import Fabric
 from raddle.topology.views.capacity import bisection_bps, tier_oversubscription
+from raddle.workload import Demand
 
 
 def form(fabric: str, hosts: str = "{per_leaf: 2}", more: str = "") -> Fabric:
@@ -182,3 +184,22 @@ def test_uplinks_of_a_pod_without_hosts_are_no_part_of_the_bisection() -> None:
     )
     # Each pod with hosts has 2 spines with 2 superspines of 400G: 1.6T, and half of 3.2T crosses.
     assert bisection_bps(loads(text)) == 1600 * 10**9
+
+
+def test_flows_over_a_full_mesh_are_hashed_where_nothing_is_said_and_pins_are_refused_at_the_mesh() -> None:
+    text = (
+        "raddle: 1\nname: mesh\nfabric:\n  kind: fat-tree\n  pods: 2\n  leaves: {per_pod: 2}\n"
+        "  spines: {per_pod: 2}\n  superspines: {count: 2}\n  spine_uplinks: {mesh: full}\n"
+        "hosts: {per_leaf: 2}\n"
+    )
+    assert loads(text).routing.policy == "ecmp"
+    assert loads(text.replace("mesh: full", "mesh: column")).routing.policy == "pinned"
+    pinned = loads(text + "routing: {policy: pinned}\n")
+    assert pinned.routing.policy == "pinned"
+    with pytest.raises(InputError, match="form-not-planned") as raised:
+        plan_pins_of(pinned)
+    assert [each.place for each in raised.value.diagnostics] == [("fabric", "spine_uplinks", "mesh")]
+
+
+def plan_pins_of(fabric: Fabric) -> None:
+    make_plan(fabric, "pinned", Demand(*np.zeros((3, 1), np.int32)))
