@@ -60,6 +60,7 @@ openssl|certificates of sessions|openssl
 etcd|controllers that stand by|etcd-server
 prometheus|metrics and alert rules|prometheus
 chromedriver|pages in a browser|chromium-driver
+xmllint|JUnit XML by its schema|libxml2-utils
 "
 
 # Whether apt knows the package. No pipe: one that ends early makes apt-cache fail where it has several versions to tell of.

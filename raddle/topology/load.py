@@ -160,7 +160,7 @@ def _draft(
     Raises:
         InputError: every problem of it.
     """
-    spec = read_spec(source, FabricFile)
+    spec = read_spec(source, FabricFile, "fabric")
     if network:
         spec = set_apart(spec, network, index)
     if spec.fabric:

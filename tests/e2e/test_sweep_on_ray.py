@@ -15,12 +15,12 @@ from raddle.lab.sweep.campaign import run_sweep
 from raddle.lab.sweep.file import read_sweep
 from raddle.lab.sweep.model import TIMING, Row
 from raddle.lab.sweep.store import opened
-from tests.unit.lab.test_sweep import write_campaign
+from tests.unit.lab.test_sweep import POD, SCENARIO, write_campaign
 
 pytest.importorskip("ray", reason="pip install 'raddle[ray]'")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cluster() -> Iterator[tuple[Any, list[Any]]]:
     """A head without processors, and two workers with one each."""
     from ray.cluster_utils import Cluster
@@ -58,6 +58,29 @@ def test_a_worker_that_dies_changes_no_row(cluster: tuple[Any, list[Any]], tmp_p
     with opened(tmp_path / "here.duckdb") as store:
         here = store.rows()
     assert len(here) == len(sweep.runs)
+    assert columns(on_ray) == columns(here)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_scenarios_come_to_the_same_on_ray(cluster: tuple[Any, list[Any]], tmp_path: Path) -> None:
+    ray, _ = cluster
+    (tmp_path / "pod.yaml").write_text(POD)
+    (tmp_path / "ring.yaml").write_text(SCENARIO)
+    file = tmp_path / "rings.yaml"
+    file.write_text(
+        "raddle: 1\nname: rings\nscenario: ring.yaml\nvariables: {size: [64K, 1M]}\nfailures: [none, switches]\n"
+    )
+    sweep = read_sweep(file)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        run_sweep(sweep, tmp_path / "ray.duckdb", 1, ray.address, lambda done, total: None)
+    run_sweep(sweep, tmp_path / "here.duckdb", 1, None, lambda done, total: None)
+    with opened(tmp_path / "ray.duckdb") as store:
+        on_ray = store.rows()
+    with opened(tmp_path / "here.duckdb") as store:
+        here = store.rows()
+    assert len(here) == 6
+    assert {row.not_held for row in here} == {0, 1}
     assert columns(on_ray) == columns(here)
 
 

@@ -8,19 +8,11 @@ from pathlib import Path
 from typing import Literal
 
 from raddle.errors import Diagnostic, InputError
+from raddle.topology.yaml import kinds
 from raddle.topology.yaml.include import assemble
-from raddle.topology.yaml.source import Mapping, parse, read_text
+from raddle.topology.yaml.source import parse, read_text
 
-Kind = Literal["fabric", "scenario", "sweep", "workload", "prices", "day", "other", "broken"]
-
-_OF_KINDS: dict[Kind, frozenset[str]] = {
-    "prices": frozenset({"currency", "cables"}),
-    "day": frozenset({"load", "inference", "training"}),
-    "sweep": frozenset({"collective", "scenario", "workload"}),
-    "scenario": frozenset({"fabric", "expect", "checks", "timeline"}),
-    "workload": frozenset({"nodes", "jobs"}),
-}
-"""Keys at the top that only files of a kind have, the first that fits; all others are fabrics."""
+Kind = kinds.Kind | Literal["other", "broken"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +63,4 @@ def _kind_of(path: Path, is_named: bool) -> Found:
         entries = assemble(source, {}).root.entries
     except InputError as error:
         return Found(path, "broken", error.diagnostics)
-    if "devices" in entries or ("fabric" in entries and isinstance(entries["fabric"][1], Mapping)):
-        return Found(path, "fabric")
-    kinds = (kind for kind, keys in _OF_KINDS.items() if entries.keys() & keys)
-    return Found(path, next(kinds, "fabric"))
+    return Found(path, kinds.kind_of(entries) or "fabric")

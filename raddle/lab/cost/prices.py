@@ -109,7 +109,7 @@ def read_prices(path: Path) -> Prices:
         InputError: everything that is wrong with it, by place.
     """
     source = parse(read_text(path), str(path), _NOT_PRICES)
-    spec = read_spec(source, PricesFile)
+    spec = read_spec(source, PricesFile, "prices")
     refuse_all(list(_without_source(spec, source)))
     return Prices(str(path), spec)
 

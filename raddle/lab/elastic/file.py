@@ -189,7 +189,7 @@ def day_file(path: Path) -> tuple[Source, DayFile, tuple[Load, ...]]:
         InputError: everything that is wrong with them, by place.
     """
     source = parse(read_text(path), str(path), _NOT_A_DAY)
-    spec = read_spec(source, DayFile)
+    spec = read_spec(source, DayFile, "day")
     try:
         return source, spec, read_loads(path.parent / spec.load)
     except InputError as error:

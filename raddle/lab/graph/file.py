@@ -110,7 +110,7 @@ def workload_file(path: Path) -> tuple[Source, WorkloadFile]:
         InputError: it is none.
     """
     source = parse(read_text(path), str(path), _NOT_A_WORKLOAD)
-    spec = read_spec(source, WorkloadFile)
+    spec = read_spec(source, WorkloadFile, "workload")
     if (spec.nodes is None) == (spec.jobs is None):
         message = f"the file has {'neither' if spec.nodes is None else 'both'} of 'nodes' and 'jobs'"
         raise InputError([source.error("bad-workload", message, (), "give one of them")])

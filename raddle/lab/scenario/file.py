@@ -201,7 +201,7 @@ def read_scenario(path: Path, variables: Mapping[str, str] | None = None) -> Sce
         InputError: everything that is wrong with it, by place.
     """
     source = assemble(parse(read_text(path), str(path), _NOT_A_SCENARIO), variables or {})
-    spec = read_spec(source, ScenarioFile)
+    spec = read_spec(source, ScenarioFile, "scenario")
     reader = _Reader(source, spec, _fabric(spec, source, path.parent))
     jobs = tuple(filter(None, (reader.job(name, job) for name, job in spec.jobs.items())))
     if not spec.jobs:

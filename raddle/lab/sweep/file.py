@@ -123,7 +123,7 @@ def read_sweep(path: Path) -> Sweep:
         InputError: everything that is wrong with it, by place.
     """
     source = parse(read_text(path), str(path), _NOT_A_SWEEP)
-    spec = read_spec(source, SweepFile)
+    spec = read_spec(source, SweepFile, "sweep")
     reader = _Reader(source, path.parent)
     reader.check(spec)
     subjects = dict(reader.subjects(spec))

@@ -35,6 +35,7 @@ from raddle.lab.workloads.plain_flows import (
     plain_columns,
 )
 from raddle.topology.model import Fabric
+from raddle.units import parse_message_bytes
 from raddle.workload import COPY, Schedule, Seats, Workload
 
 _GUESSES = 20
@@ -127,7 +128,8 @@ class _Reader:
     def number(self, column: str, text: str, most: int) -> int:
         if text.isascii() and text.isdigit() and len(text) < 19 and int(text) <= most:
             return int(text)
-        self.problem("bad-number", f"{column} '{text}' is not a whole number from 0 to {most}", column=column)
+        message = f"{column} '{text}' is not a whole number from 0 to {most}"
+        self.problem("bad-number", message, _in_digits(column, text), column=column)
         return 0
 
     def time_ps(self, column: str, cells: Mapping[str, str]) -> int:
@@ -240,3 +242,11 @@ def _read_rows(reader: _Reader, rows: CsvRows) -> None:
             reader.problem("bad-row", f"{len(cells)} cells, the header has {len(header)}", hint)
             continue
         reader.row(dict(zip(header, (cell.strip() for cell in cells), strict=True)))
+
+
+def _in_digits(column: str, text: str) -> str:
+    """A size with a unit as the column takes it; empty where it is none."""
+    try:
+        return f"write {parse_message_bytes(text)}, in digits" if column == "bytes" else ""
+    except ValueError:
+        return ""

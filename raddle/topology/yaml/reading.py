@@ -10,7 +10,8 @@ from typing import Any, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from raddle.errors import Diagnostic
+from raddle.errors import Diagnostic, InputError
+from raddle.topology.yaml.kinds import COMMANDS, NAMES, Kind, kind_of
 from raddle.topology.yaml.refused import refusal
 from raddle.topology.yaml.source import MAX_PROBLEMS, Place, Source, refuse_all
 
@@ -25,15 +26,25 @@ _MAX_WORD = 100
 _SHAPES = {"model_type": "a mapping", "dict_type": "a mapping", "tuple_type": "a list"}
 
 
-def read_spec(source: Source, schema: type[S]) -> S:
+def read_spec(source: Source, schema: type[S], kind: Kind | None = None) -> S:
     """The file's content as `schema`.
 
+    Args:
+        kind: of file that it is the schema of.
+
     Raises:
-        InputError: all problems of the text and of the schema.
+        InputError: all problems of the text and of the schema; `other-kind` alone, it is of another kind.
     """
     try:
         spec = schema.model_validate(source.data())
     except ValidationError as error:
+        other = kind_of(source.root.entries)
+        if (
+            kind
+            and other not in (None, kind)
+            and not source.root.entries.keys() <= schema.model_fields.keys()
+        ):
+            raise InputError([_other_kind(source, kind, other)]) from None
         taken = {(problem.span.line, problem.span.column) for problem in source.problems if problem.span}
         details = error.errors(include_url=False)[:MAX_PROBLEMS]
         found = [_diagnostic(detail, source, schema) for detail in details]
@@ -41,6 +52,15 @@ def read_spec(source: Source, schema: type[S]) -> S:
         refuse_all([*source.problems, *new])
     refuse_all(source.problems)
     return spec
+
+
+def _other_kind(source: Source, kind: Kind, other: Kind) -> Diagnostic:
+    return source.error(
+        "other-kind",
+        f"this is the file of {NAMES[other]}, not of {NAMES[kind]}",
+        (),
+        COMMANDS[other].format(source.file),
+    )
 
 
 def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
