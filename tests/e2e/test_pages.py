@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -212,9 +213,25 @@ def test_paper_holds_the_whole_page_and_the_screen_comes_back(browser: Browser, 
         each["x"] for each in (main.location for main in browser.all("main"))
     )
     assert browser.driver.execute_script("return document.documentElement.dataset.theme") == "light"
+    named = "return [...document.querySelectorAll('.chart')].map(e => e.textContent).join(' ')"
+    assert not re.search(r"\b1/[0-9]", browser.driver.execute_script(named))  # no legend of several pages
+    keys = "return [...document.querySelectorAll('section .controls')].map(e => e.textContent).join(' ')"
+    assert "scrolls" not in browser.driver.execute_script(keys)
     browser.driver.execute_script("dispatchEvent(new Event('afterprint'))")
     assert browser.driver.execute_script(seen) == on_screen
     assert browser.driver.execute_script("return document.documentElement.dataset.theme") == theme
+    assert not browser.driver.get_log("browser")
+
+
+def test_a_lone_size_is_a_mark_with_its_bound_above_it(browser: Browser, tmp_path: Path) -> None:
+    raddle(tmp_path, "bench", "leaf-spine-16", "-b", "4M", "-e", "4M", "--html", "one.html")
+    browser.open(tmp_path / "one.html")
+    labels = "return [...document.querySelectorAll('.chart svg text')].map(e => e.textContent)"
+    assert [each for each in browser.driver.execute_script(labels) if each.endswith("iB")] == ["4 MiB"]
+    marks = """const top = document.querySelector('.chart').getBoundingClientRect().top + 40;
+    return [...document.querySelectorAll('.chart svg path')].map(e => [e.getBoundingClientRect(), e.getAttribute('fill')])
+      .filter(([box]) => box.top > top && Math.round(box.width) === 7).map(([, fill]) => fill)"""
+    assert len(set(browser.driver.execute_script(marks))) == 2  # the benchmark's and the bound's
     assert not browser.driver.get_log("browser")
 
 

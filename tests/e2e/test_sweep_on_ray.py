@@ -68,7 +68,8 @@ def test_scenarios_come_to_the_same_on_ray(cluster: tuple[Any, list[Any]], tmp_p
     (tmp_path / "ring.yaml").write_text(SCENARIO)
     file = tmp_path / "rings.yaml"
     file.write_text(
-        "raddle: 1\nname: rings\nscenario: ring.yaml\nvariables: {size: [64K, 1M]}\nfailures: [none, switches]\n"
+        "raddle: 1\nname: rings\nscenario: ring.yaml\nvariables: {size: [64K, 1M]}\n"
+        "failures: [none, switches]\n"
     )
     sweep = read_sweep(file)
     with warnings.catch_warnings():

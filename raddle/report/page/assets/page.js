@@ -89,9 +89,8 @@ function ramp(most, unit) {
 // ---- charts (ECharts)
 function chart(section, option, height) {
   const place = el("div", { class: "chart", role: "img", "aria-label": section.dataset.title });
-  if (height) place.style.height = `${height}px`;
   section.append(place);
-  const entry = { place, option, drawn: null };
+  const entry = { place, option, height, drawn: null };
   charts.push(entry);
   draw(entry);
   return entry;
@@ -105,8 +104,24 @@ function draw(entry) {
   const [ink, dim, line] = ["--text", "--dim", "--line"].map((name) => style.getPropertyValue(name).trim());
   const axis = { axisLine: { lineStyle: { color: dim } }, axisLabel: { color: dim }, nameTextStyle: { color: dim },
     splitLine: { lineStyle: { color: line } } };
+  const option = entry.option({ ink, dim, line, axis, width: entry.place.clientWidth - 24 });
+  const { rows = 0 } = option.legend ?? {};
+  entry.place.style.height = entry.height ? `${entry.height}px` : "";
+  if (rows > 1) entry.place.style.height = `${entry.place.clientHeight + 24 * (rows - 1)}px`;
   entry.drawn = echarts.init(entry.place, null, { renderer: "svg" });
-  entry.drawn.setOption(entry.option({ ink, dim, line, axis }));
+  entry.drawn.setOption(option);
+}
+const isPaper = () => root.classList.contains("paper");
+// A long legend has pages on a screen, and all its rows on paper, which cannot turn them.
+function legendOf(names, dim, width) {
+  if (!isPaper()) return { type: "scroll", textStyle: { color: dim }, top: 0, rows: 1 };
+  let rows = 1, used = 0;
+  for (const name of names) {
+    const wide = 42 + 7 * name.length;
+    if (used && used + wide > width) [rows, used] = [rows + 1, 0];
+    used += wide;
+  }
+  return { type: "plain", textStyle: { color: dim }, top: 0, rows };
 }
 // Round steps of bytes are powers of two.
 function byteSteps(axis, values) {
@@ -123,29 +138,37 @@ const tooltip = (extra) => ({ confine: true, textStyle: { fontSize: 12 }, ...ext
 
 const KINDS = {
   lines(section, { x, y, curves }) {
-    chart(section, ({ dim, axis }) => ({
+    const isNamed = curves.length > 1 || curves[0]?.style === "points";
+    const places = [...new Set(curves.flatMap((curve) => curve.points.map((point) => point[0])))];
+    const isAlone = places.length === 1; // an axis has no scale, and no curve a line
+    chart(section, ({ dim, axis, width }) => {
+      const legend = legendOf(isNamed ? curves.map((curve) => curve.name) : [], dim, width);
+      return ({
       animation: false,
       color: CURVES,
-      grid: { left: 12, right: 24, top: curves.length > 1 || curves[0]?.style === "points" ? 46 : 30, bottom: 34, containLabel: true },
-      legend: { show: curves.length > 1 || curves[0]?.style === "points", type: "scroll", textStyle: { color: dim }, top: 0 },
-      tooltip: tooltip({ trigger: "axis", formatter: (points) => [`<b>${text(points[0].value[0], x.unit)}</b>`,
+      grid: { left: 12, right: 24, top: isNamed ? 22 + 24 * legend.rows : 30, bottom: 34, containLabel: true },
+      legend: { ...legend, show: isNamed },
+      tooltip: tooltip({ trigger: "axis", formatter: (points) => [`<b>${text(isAlone ? places[0] : points[0].value[0], x.unit)}</b>`,
         ...points.map((point) => `${point.marker}${echarts.format.encodeHTML(point.seriesName)}: ` +
           text(point.value[1], y.unit))].join("<br>") }),
       xAxis: { ...axis, type: isLog(x, curves.flatMap((c) => c.points.map((p) => p[0]))) ? "log" : "value",
         logBase: x.unit === "bytes" ? 2 : 10, name: x.name, nameLocation: "middle", nameGap: 26,
         min: x.log || x.name === "seed" ? "dataMin" : null, minInterval: x.name === "seed" ? 1 : 0,
         ...(x.unit === "h" ? { interval: 3, max: "dataMax" } : {}),
-        axisLabel: { color: dim, hideOverlap: true, formatter: (value) => text(value, x.unit, 3) } },
+        axisLabel: { color: dim, hideOverlap: true, formatter: (value) => text(+value, x.unit, 3) },
+        ...(isAlone ? { type: "category", data: places.map(String), min: null, max: null } : {}) },
       yAxis: { ...axis, ...byteSteps(y, curves.flatMap((c) => c.points.map((p) => p[1] ?? 0))), type: y.log ? "log" : "value", name: header({ ...y, unit: ["s", "bytes", "bit/s"]
         .includes(y.unit) ? "" : y.unit }), nameTextStyle: { align: "left", color: dim },
         axisLabel: { color: dim, formatter: (value) => text(value, ["s", "bytes", "bit/s", "ratio"]
           .includes(y.unit) ? y.unit : "", 3) } },
-      series: curves.map((curve, at) => ({ type: "line", name: curve.name, data: curve.points,
+      series: curves.map((curve, at) => ({ type: "line", name: curve.name,
+        data: isAlone ? curve.points.map(([, value]) => [0, value]) : curve.points,
         step: { steps: "end", rates: "start" }[curve.style] ?? false, connectNulls: false,
-        showSymbol: ["measured", "points"].includes(curve.style) && curve.points.length < 60, symbolSize: 7,
+        showSymbol: isAlone || (["measured", "points"].includes(curve.style) && curve.points.length < 60), symbolSize: 7,
         symbol: ["circle", "rect", "triangle", "diamond"][at % 4],
         lineStyle: { width: curve.style === "points" ? 0 : 2, type: curve.style === "reference" ? "dashed" : "solid" } })),
-    }));
+      });
+    });
     return csv(["curve", header(x), header(y)], curves.flatMap((c) => c.points.map((p) => [c.name, ...p])));
   },
 
@@ -251,14 +274,15 @@ const KINDS = {
   spans(section, data) {
     const { parts } = data; // may grow: redrawn then
     const high = () => Math.max(150, 80 + 26 * new Set(parts.map((part) => part[0])).size);
-    const entry = chart(section, ({ dim, axis }) => {
+    const entry = chart(section, ({ dim, axis, width }) => {
       const names = [...new Set(parts.map((part) => part[0]))], groups = [...new Set(parts.map((part) => part[4]))];
+      const legend = legendOf(groups, dim, width);
       const end = Math.max(0, ...parts.map((part) => part[2]));
       return ({
       animation: false,
       color: CURVES,
-      grid: { left: 12, right: 24, top: 36, bottom: 24, containLabel: true },
-      legend: { type: "scroll", textStyle: { color: dim }, data: groups, top: 0 },
+      grid: { left: 12, right: 24, top: 12 + 24 * legend.rows, bottom: 24, containLabel: true },
+      legend: { ...legend, data: groups },
       tooltip: tooltip({ formatter: ({ value }) => `${echarts.format.encodeHTML(value[3])}<br>` +
         `${text(value[1], "s")} to ${text(value[2], "s")}` }),
       xAxis: { ...axis, type: "value", max: end, axisLabel: { color: dim, hideOverlap: true,
@@ -276,7 +300,7 @@ const KINDS = {
         } })),
       });
     }, high());
-    data.redraw = () => { entry.place.style.height = `${high()}px`; draw(entry); };
+    data.redraw = () => { entry.height = high(); draw(entry); };
     return () => csv(["row", "begin (s)", "end (s)", "label", "group"], parts);
   },
 
@@ -396,7 +420,7 @@ function drawFabric(section, { devices, measures, links, flows, samples, series 
       if (link[5]) bundle.states.add(link[5]);
     }
     const height = 10 + (all.length - 1) * gap + 60;
-    key.replaceChildren(measure ? ramp(most, measure.unit) : "", full * scale > width + 1 ? " (scrolls to the right)" : "");
+    key.replaceChildren(measure ? ramp(most, measure.unit) : "", full * scale > width + 1 && !isPaper() ? " (scrolls to the right)" : "");
     const drawing = svg("svg", { class: "fabric", width: full * scale, height: height * scale,
       viewBox: `0 0 ${full} ${height}`, role: "group", "aria-label": "fabric by tier" });
     const ordered = [...bundles.values()].sort((a, b) => a.states.size - b.states.size || a.most - b.most);
