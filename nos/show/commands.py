@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from raddle.nos.db.databases import Databases
@@ -53,6 +54,15 @@ COMMANDS: Mapping[str, Command] = {
     "acl counters": acl.counters,
 }
 
+OF_A_PORT = frozenset(
+    (
+        *("interfaces status", "interfaces alias", "interfaces breakout current-mode"),
+        *("interfaces transceiver eeprom", "interfaces transceiver presence"),
+        *("queue counters", "queue wredcounters", "pfc priority"),
+    )
+)
+"""Commands that take the name of a port, as on a switch, and then show that one alone."""
+
 
 class UnknownCommandError(ValueError):
     """No command has these words; the text names the nearest that there is."""
@@ -62,9 +72,35 @@ def show(databases: Databases, words: Sequence[str]) -> str:
     """What `show WORDS` prints on a switch.
 
     Raises:
+        UnknownCommandError: no command has these words, or several have, or the switch has no such port.
+    """
+    command, port = parse(words)
+    return COMMANDS[command](_of_port(databases, port) if port else databases)
+
+
+def parse(words: Sequence[str]) -> tuple[str, str]:
+    """The command of these words, and the port that the last of them names; empty where none does.
+
+    Raises:
         UnknownCommandError: no command has these words, or several have.
     """
-    return COMMANDS[find_command(words)](databases)
+    try:
+        return find_command(words), ""
+    except UnknownCommandError as unknown:
+        try:
+            command = find_command(words[:-1])
+        except UnknownCommandError:
+            raise unknown from None
+        if command not in OF_A_PORT:
+            raise
+        return command, words[-1]
+
+
+def _of_port(databases: Databases, port: str) -> Databases:
+    """The switch as if it had one port."""
+    if port not in (table := databases.config.get("PORT", {})):
+        raise UnknownCommandError(f"invalid interface name {port}")
+    return replace(databases, config={**databases.config, "PORT": {port: table[port]}})
 
 
 def find_command(words: Sequence[str]) -> str:

@@ -21,7 +21,7 @@ from raddle.lab.switches.cleared import Cleared, read_cleared, write_cleared
 from raddle.nos.db.databases import ConfigDb, Databases, HashTable
 from raddle.nos.operator import CLEAR_COMMANDS
 from raddle.nos.orch.lazy import LazyTables
-from raddle.nos.show import UnknownCommandError, find_command, show
+from raddle.nos.show import UnknownCommandError, parse, show
 from raddle.nos.show.cleared import CLEARS, counts_of, since
 from raddle.nos.show.system import version
 
@@ -92,18 +92,17 @@ def switch(
 
 def _show(client: GnmiClient, words: list[str]) -> None:
     try:
-        command = find_command(words)
+        command, _ = parse(words)
+        databases = _read(client)
+        clears = {each.shown_by: name for name, each in CLEARS.items()}
+        cleared = read_cleared(client.name, client.address).get(clears.get(command, ""))
+        note = ""
+        if cleared and (later := since(databases, cleared.counts)):
+            databases, note = later, f"Last cached time was {cleared.time}\n"
+        shown = version(databases, client.read_build()) if command == "version" else show(databases, words)
     except UnknownCommandError as error:
         raise InputError.of("unknown-command", str(error), "see 'raddle switch --help'") from None
-    databases = _read(client)
-    clears = {each.shown_by: name for name, each in CLEARS.items()}
-    cleared = read_cleared(client.name, client.address).get(clears.get(command, ""))
-    if cleared and (later := since(databases, cleared.counts)):
-        databases = later
-        print(f"Last cached time was {cleared.time}")
-    print(
-        version(databases, client.read_build()) if command == "version" else show(databases, command.split())
-    )
+    print(note + shown)
 
 
 def _cable(client: GnmiClient, words: list[str]) -> None:

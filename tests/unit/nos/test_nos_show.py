@@ -9,6 +9,7 @@ import pytest
 from raddle.nos.db.patch import PatchOp
 from raddle.nos.show import COMMANDS, UnknownCommandError, show
 from raddle.nos.show.cleared import CLEARS, counts_of, since
+from raddle.nos.show.commands import OF_A_PORT
 from raddle.nos.switch import BootConfig, SimulatedSwitch
 from raddle.state import SwitchCounters
 
@@ -35,6 +36,22 @@ def test_interfaces_status_shows_speed_mtu_fec_and_oper_state(switch: SimulatedS
     assert " ".join(rows[0]) == "Interface Lanes Speed MTU FEC Alias Vlan Oper Admin Type Asym PFC"
     assert rows[2][2:9] == ["400G", "9100", "rs", "etp1", "routed", "up", "up"]
     assert [row[7] for row in rows[2:]] == ["up", "down", "up", "up"]
+
+
+@pytest.mark.parametrize("command", sorted(OF_A_PORT))
+def test_a_command_of_a_port_shows_that_one_alone(switch: SimulatedSwitch, command: str) -> None:
+    whole, one = (show(switch.databases, words.split()) for words in (command, f"{command} Ethernet8"))
+    assert "Ethernet16" not in one
+    assert {word for word in one.split() if word.strip("-+=")} <= set(whole.split())
+    with pytest.raises(UnknownCommandError, match="invalid interface name Ethernet1000"):
+        show(switch.databases, [*command.split(), "Ethernet1000"])
+
+
+def test_a_port_is_told_from_a_word_of_a_command(switch: SimulatedSwitch) -> None:
+    assert show(switch.databases, ["int", "stat", "Ethernet8"]).count("etp") == 1
+    for words in ("interfaces Ethernet8", "lldp table Ethernet8", "Ethernet8"):
+        with pytest.raises(UnknownCommandError, match=f"there is no 'show {words}'"):
+            show(switch.databases, words.split())
 
 
 def test_counters_of_ports_queues_and_groups_are_those_of_their_rows(switch: SimulatedSwitch) -> None:
