@@ -20,6 +20,7 @@ from raddle.controller.plan.make import make_plan
 from raddle.lab.run.drive import drive
 from raddle.lab.run.settings import Fidelity, RunSettings
 from raddle.lab.switches.prepared import OWN_SWITCHES, prepare_switches
+from raddle.lab.workloads.arrivals import Arrivals
 from raddle.lab.workloads.collective import find_job
 from raddle.lab.workloads.demand import demand_of
 from raddle.lab.workloads.flow_file import read_flows
@@ -31,6 +32,8 @@ from raddle.workload import Workload
 
 _BEGIN, _END = "<!-- table: scripts/validate-fluid -->\n", "\n<!-- end of table -->"
 _WORKS = ("permutation", "incast 8:1", "ring", "all-to-all")
+_ARRIVALS = "websearch:50%:2000"
+_FIDELITIES: tuple[Fidelity, Fidelity] = ("packet", "fluid")
 _SIZES = {"64K": 1 << 16, "16M": 1 << 24}
 
 
@@ -67,6 +70,15 @@ def _rows() -> Iterator[str]:
                 packet = _run(fabric, routing, work, size, "packet")
                 fluid = _run(fabric, routing, work, size, "fluid")
                 yield f"| {work} on {name} | {routing} | {cc} | {size} {_errors(packet, fluid)} |"
+            yield arrivals_row(name, fabric, cc)
+
+
+def arrivals_row(name: str, fabric: Fabric, cc: str) -> str:
+    """Flows that come and go at random."""
+    workload = Arrivals.parse(_ARRIVALS).workload(fabric, 1)
+    errors = _errors(*(_run_workload(fabric, "ecmp", workload, each) for each in _FIDELITIES))
+    mean = workload.schedule.size_bytes.mean() / 1e6
+    return f"| {_ARRIVALS} on {name} | ecmp | {cc} | {mean:.1f} MB {errors} |"
 
 
 def _errors(packet: Measured, fluid: Measured) -> str:
@@ -79,7 +91,10 @@ def _errors(packet: Measured, fluid: Measured) -> str:
 
 
 def _run(fabric: Fabric, routing: str, work: str, size: str, fidelity: Fidelity) -> Measured:
-    workload = _workload(fabric, work, _SIZES[size])
+    return _run_workload(fabric, routing, _workload(fabric, work, _SIZES[size]), fidelity)
+
+
+def _run_workload(fabric: Fabric, routing: str, workload: Workload, fidelity: Fidelity) -> Measured:
     plan = make_plan(fabric, routing, demand_of(fabric, workload.seats, workload.schedule))  # type: ignore[arg-type]
     switches = prepare_switches(fabric, plan, OWN_SWITCHES)
     began = time.process_time()

@@ -23,6 +23,7 @@ from raddle.errors import InputError
 from raddle.lab.run.fault_spans import fault_spans
 from raddle.lab.simulate import SimulateRequest
 from raddle.lab.simulate import simulate as run_flows
+from raddle.lab.workloads.arrivals import Arrivals
 from raddle.lab.workloads.flow_file import read_flows
 from raddle.lab.workloads.pin_file import read_pins
 from raddle.report.page.simulate_page import simulate_page
@@ -47,12 +48,18 @@ _FILES = ("fct.csv", "ports.csv", "summary.json", _SERIES, _CAPTURE)
 def simulate(
     fabric: FabricArg,
     run: RunOptions,
-    flows: Annotated[
-        Path, typer.Option(help="CSV with columns src,dst,bytes; also id,start_ns,qp,after,delay_ns.")
-    ],
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Folder for fct.csv, ports.csv and summary.json.")
     ],
+    flows: Annotated[
+        Path | None, typer.Option(help="CSV with columns src,dst,bytes; also id,start_ns,qp,after,delay_ns.")
+    ] = None,
+    arrivals: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DISTRIBUTION:LOAD:FLOWS", help="Flows at random instead: websearch:50%:100000."
+        ),
+    ] = None,
     pins: Annotated[
         Path | None, typer.Option(help="CSV with columns flow,path: the switches on the way; implies ecmp.")
     ] = None,
@@ -75,15 +82,20 @@ def simulate(
     """
     loaded = load_fabric(fabric, run.strict)
     model = run.fabric_of(loaded)
-    workload = read_flows(model, flows)
+    drawn = _drawn(flows, arrivals)
+    workload = drawn.workload(model, run.seed) if drawn else read_flows(model, flows or Path())
     paths = read_pins(model, workload, pins) if pins else ()
     given = "--pins" if pins else "--routing" if run.routing else ""
-    source = run.switches(loaded, f"simulate {fabric} --flows {flows}", given=given)
+    source = run.switches(
+        loaded, f"simulate {fabric} {f'--arrivals {arrivals}' if drawn else f'--flows {flows}'}", given=given
+    )
     settings = run.settings(model, series, trace or ())
     with OutputFolder(output, _FILES, overwrite) as folder, progress_bar() as progress:
         if settings.traced:
             settings = dataclasses.replace(settings, capture=folder.open(_CAPTURE))
         inputs = digests(fabric, flows, pins, run.faults)
+        if drawn:
+            inputs = (*inputs, drawn.digest(workload))
         request = SimulateRequest(workload, _policy(model, run.routing, pins), paths, settings, inputs)
         result = run_flows(model, request, source, watching(progress))
         document = run_document(result)
@@ -104,6 +116,18 @@ def simulate(
         raise KeyboardInterrupt
     if not result.is_done:
         raise typer.Exit(1)
+
+
+def _drawn(flows: Path | None, arrivals: str | None) -> Arrivals | None:
+    """What is drawn at random; None where a file has the flows."""
+    if (flows is None) == (arrivals is None):
+        why = (
+            "--flows and --arrivals exclude each other"
+            if flows
+            else "neither --flows nor --arrivals is there"
+        )
+        raise InputError.of("bad-option", why, "give a file of flows, or a distribution of them")
+    return Arrivals.parse(arrivals) if arrivals is not None else None
 
 
 def _tell_of_unfinished(result: RunResult, output: Path) -> None:

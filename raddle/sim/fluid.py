@@ -25,7 +25,8 @@ LEFT_OUT = "queues, ECN marks, PFC pauses, drops and what is sent again"
 
 ERROR = (
     "against packets, collectives end within 6 %; long messages that share a link end up to 54 % early"
-    " under DCQCN; over 4,096 messages at once are each taken as up to 0.01 % smaller (docs/models/fluid.md)"
+    " under DCQCN; short flows do not wait behind long ones (mean FCT of random arrivals 26 to 33 % short);"
+    " over 4,096 messages at once are each taken as up to 0.01 % smaller (docs/models/fluid.md)"
 )
 """The largest errors of the table there, which `scripts/validate-fluid` measures."""
 

@@ -175,7 +175,7 @@ def read_flows(fabric: Fabric, path: Path) -> Workload:
         InputError: everything that is wrong with it, by line.
     """
     if (plain := plain_columns(fabric, path)) is not None:
-        return _workload(fabric, plain)
+        return workload_of(fabric, plain)
     reader = _Reader(fabric, path)
     try:
         with open_csv(path) as rows:
@@ -186,7 +186,7 @@ def read_flows(fabric: Fabric, path: Path) -> Workload:
         reader.problem("no-flows", "the file has no flow")
     if reader.problems:
         raise InputError(reader.problems)
-    return _workload(
+    return workload_of(
         fabric,
         FlowFileColumns(
             names=tuple(reader.rows),
@@ -202,7 +202,8 @@ def read_flows(fabric: Fabric, path: Path) -> Workload:
     )
 
 
-def _workload(fabric: Fabric, flows: FlowFileColumns) -> Workload:
+def workload_of(fabric: Fabric, flows: FlowFileColumns) -> Workload:
+    """Flows between endpoints, each of which is a rank."""
     zeros = np.zeros(len(flows.src), np.int32)
     schedule = Schedule(
         name="flows",
