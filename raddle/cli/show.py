@@ -18,7 +18,14 @@ from rich.table import Column, Table
 from raddle.cli.fabric_argument import FabricArg
 from raddle.topology import find, load
 from raddle.topology.model import Fabric, Host, Switch
-from raddle.topology.views.capacity import bisection_bps, cable_kinds, oversubscription, tiers
+from raddle.topology.views.capacity import (
+    bisection_bps,
+    bisection_is_bound,
+    bisection_text,
+    cable_kinds,
+    oversubscription,
+    tiers,
+)
 from raddle.topology.views.drawing import to_dot, to_mermaid
 from raddle.topology.views.rows import Row, cable_rows, host_rows, switch_rows
 from raddle.topology.views.svg import to_svg
@@ -208,7 +215,7 @@ def _as_shown(row: Row) -> Row:
 def _print_tables(fabric: Fabric) -> None:
     ratio = oversubscription(fabric)
     capacity = "non-blocking" if ratio <= 1 else f"oversubscribed {ratio:.3g}:1"
-    bisection = format_rate(bisection_bps(fabric))
+    bisection = bisection_text(bisection_bps(fabric), bisection_is_bound(fabric))
     console = _console()
     console.print(f"{fabric.name}: {len(fabric.endpoints)} endpoints, {capacity}", markup=False)
     console.print(f"bisection {bisection}", markup=False)

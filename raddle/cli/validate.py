@@ -17,7 +17,13 @@ from raddle.errors import Diagnostic, InputError
 from raddle.topology import find, load
 from raddle.topology.load import refuse_cut_off
 from raddle.topology.model import Ecn, Fabric
-from raddle.topology.views.capacity import bisection_bps, oversubscription, review
+from raddle.topology.views.capacity import (
+    bisection_bps,
+    bisection_is_bound,
+    bisection_text,
+    oversubscription,
+    review,
+)
 from raddle.topology.views.polarisation import polarisation
 from raddle.topology.yaml.placing import in_file
 from raddle.units import format_rate, format_size
@@ -164,7 +170,7 @@ def facts_of(fabric: Fabric) -> dict[str, str]:
         **({"bonds": f"{bonds} of two ports, with an address each"} if bonds else {}),
         **({"in all": _in_all(fabric, fabric.copies.planes)} if fabric.copies else {}),
         "capacity": "non-blocking" if ratio <= 1 else f"oversubscribed {ratio:.3g}:1",
-        "bisection": format_rate(bisection_bps(fabric)),
+        "bisection": bisection_text(bisection_bps(fabric), bisection_is_bound(fabric)),
         "addressing": _addressing(fabric),
         "lossless": _lossless(fabric),
         "ecn": _ecn(fabric),

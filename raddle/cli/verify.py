@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -42,8 +43,9 @@ from raddle.report.page import Page
 from raddle.report.page.verify_page import verify_page
 from raddle.topology.model import Fabric
 from raddle.topology.views.cable_truth import planned_names, read_cables
+from raddle.topology.views.capacity import bisection_text
 from raddle.topology.yaml.placing import in_file
-from raddle.units import format_rate, parse_ratio
+from raddle.units import parse_ratio
 from raddle.workload import Demand
 
 _SHOWN_PARTS = 16
@@ -172,6 +174,7 @@ def document_of(result: Verification) -> dict[str, Any]:
         "busiest_link": {"load": round(result.busiest[0], 6), "port": result.busiest[1]},
         "best_load": None if result.best_load is None else round(result.best_load, 6),
         "bisection_bps": result.bisection_bps,
+        "bisection_is_bound": result.bisection_is_bound,
         "oversubscription": result.oversubscription,
         "is_adaptive": result.is_adaptive,
         "worst_load": _most_loaded(result),
@@ -227,8 +230,9 @@ def text_of(result: Verification) -> str:
         "deadlock": _deadlock(result),
         "load": f"busiest fabric link {result.busiest[0]:.1%} under uniform all-to-all{shared}"
         f"{_best_load(result)}{_worst_load(result)}",
-        "capacity": f"bisection {format_rate(result.bisection_bps)}, {_oversubscription(result)}",
-        **_part_lines(result.parts),
+        "capacity": f"bisection {bisection_text(result.bisection_bps, result.bisection_is_bound)}, "
+        f"{_oversubscription(result)}",
+        **_part_lines(result),
         **_external_lines(result),
         **_failure_lines(result),
         **_update_lines(result),
@@ -259,26 +263,27 @@ def _cut_off(pairs: int) -> str:
     return f"; {pairs} are cut off" if pairs else ""
 
 
-def _part_lines(parts: tuple[Part, ...]) -> dict[str, str]:
+def _part_lines(result: Verification) -> dict[str, str]:
     """A line for each part; one line for all of a kind that are alike, or that are too many."""
-    lines = {}
+    lines, parts = {}, result.parts
+    fact = partial(_part_fact, is_bound=result.bisection_is_bound)
     for kind in dict.fromkeys(part.kind for part in parts):
         alike = [part for part in parts if part.kind == kind]
-        if len({_part_fact(part) for part in alike}) == 1 and len(alike) > 1:
-            lines[f"{kind}s"] = f"{len(alike)}, each {_part_fact(alike[0])}"
+        if len({fact(part) for part in alike}) == 1 and len(alike) > 1:
+            lines[f"{kind}s"] = f"{len(alike)}, each {fact(alike[0])}"
         else:
-            lines |= {f"{kind} {part.name}": _part_fact(part) for part in alike[:_SHOWN_PARTS]}
+            lines |= {f"{kind} {part.name}": fact(part) for part in alike[:_SHOWN_PARTS]}
             if len(alike) > _SHOWN_PARTS:
                 worst = max(alike, key=lambda part: (part.lost, part.cut_off, part.busiest))
-                lines[f"{kind}s"] = f"{len(alike)} in all; worst: {worst.name}, {_part_fact(worst)}"
+                lines[f"{kind}s"] = f"{len(alike)} in all; worst: {worst.name}, {fact(worst)}"
     return lines
 
 
-def _part_fact(part: Part) -> str:
+def _part_fact(part: Part, is_bound: bool) -> str:
     reached = part.pairs - part.cut_off - part.lost
     return (
         f"{reached} of {part.pairs} pairs{_cut_off(part.cut_off)}; busiest fabric link "
-        f"{part.busiest[0]:.1%}; bisection {format_rate(part.bisection_bps)}"
+        f"{part.busiest[0]:.1%}; bisection {bisection_text(part.bisection_bps, is_bound)}"
     )
 
 

@@ -146,6 +146,21 @@ def bisection_bps(fabric: Fabric, members: NDArray[np.bool_] | None = None) -> i
     return total
 
 
+def bisection_is_bound(fabric: Fabric) -> bool:
+    """Whether a link between switches is down or drained.
+
+    Then a split between leaves that share fewer switches can let less through than `bisection_bps` says,
+    which knows how much each leaf lets through and not to whom.
+    """
+    arrays, first = fabric.arrays, len(fabric.hosts)
+    return not arrays.carries[(arrays.a >= first) & (arrays.b >= first)].all()
+
+
+def bisection_text(rate_bps: int, is_bound: bool) -> str:
+    """The rate in words, with `at most` where it is no more than a bound."""
+    return f"{'at most ' if is_bound else ''}{format_rate(rate_bps)}"
+
+
 def _share_a_spine(fabric: Fabric, leaves: NDArray[np.int64]) -> bool:
     arrays = fabric.arrays
     used = arrays.carries & np.isin(arrays.a, leaves)

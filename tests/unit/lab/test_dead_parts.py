@@ -130,3 +130,15 @@ def test_strict_verification_ends_with_1_where_something_is_not_proven(tmp_path:
     assert (plain.exit_code, strict.exit_code) == (0, 1)
     file.write_text(THREE_LEAVES)
     assert run("verify", str(file), "--failures", "0", "--strict").exit_code == 0
+
+
+def test_bisection_is_a_bound_where_links_between_switches_are_dead(tmp_path: Path) -> None:
+    """Two leaves of three hosts with a spine each: nothing crosses, although both let 400G up."""
+    file = tmp_path / "pod.yaml"
+    apart = "{ends: [leaf0, spine0], state: down}, {ends: [leaf1, spine1], state: down}"
+    file.write_text(leaf_spine(2, 2, 3, f"overrides: {{links: [{apart}]}}\n"))
+    for command in ("validate", "verify"):
+        assert "at most 400G" in run(command, str(file)).stdout
+    file.write_text(leaf_spine(2, 2, 3, "overrides: {links: [{ends: [leaf0, host0], state: down}]}\n"))
+    for command in ("validate", "verify"):
+        assert "at most" not in run(command, str(file)).stdout
