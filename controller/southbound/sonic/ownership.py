@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from ipaddress import ip_address, ip_network
 
-from raddle.controller.plan.model import SwitchPlan
+from raddle.controller.plan.model import NextHop, SwitchPlan
 from raddle.controller.southbound.sonic.port_rows import ALONE
+from raddle.controller.southbound.sonic.routes import hops_of
 from raddle.controller.southbound.sonic.tables import OWNED_TABLES, Tables, intended
 
 _BY_PORT = ("INTERFACE", "LOOPBACK_INTERFACE")
@@ -100,9 +102,28 @@ def _is_of_fabric(switch: SwitchPlan, table: str, key: str, held: Tables) -> boo
     if table in _BY_PORT:
         return key.partition("|")[0] in ports | {each.name for each in switch.interfaces}
     if table == "STATIC_ROUTE":
-        names = str(held[table][key].get("ifname", "")).split(",")
-        return set(filter(None, names)) <= ports
+        return all(_leaves_by(hop, ports, held) for hop in hops_of(held[table][key]))
     return True
+
+
+def _leaves_by(hop: NextHop, ports: Collection[str], held: Tables) -> bool:
+    """Whether a next hop is at one of these ports: by name, or by their networks where it has none.
+
+    A hop that is in no network of theirs may be behind the management port or another of somebody's.
+    """
+    if hop.port:
+        return hop.port in ports
+    if not hop.address:
+        return True
+    own = (key.partition("|") for key in held.get("INTERFACE", {}))
+    return any(port in ports and _is_within(hop.address, network) for port, _, network in own if network)
+
+
+def _is_within(address: str, network: str) -> bool:
+    try:
+        return ip_address(address) in ip_network(network, strict=False)
+    except ValueError:
+        return False
 
 
 def written_entries(switch: SwitchPlan) -> tuple[str, ...]:

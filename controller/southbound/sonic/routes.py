@@ -6,6 +6,7 @@ the default VRF; FRR masks host bits away.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import ip_network
 
@@ -23,8 +24,13 @@ def held_routes(tables: Tables) -> RouteTable:
     for key, fields in tables.get(TABLE, {}).items():
         prefix = prefix_of(key)
         if prefix:
-            found[prefix] = _hops(str(fields.get("nexthop", "")), str(fields.get("ifname", "")))
+            found[prefix] = hops_of(fields)
     return found
+
+
+def hops_of(fields: Mapping[str, object]) -> tuple[NextHop, ...]:
+    """The next hops of a route's entry; one without address and port where it has none."""
+    return _hops(str(fields.get("nexthop", "")), str(fields.get("ifname", "")))
 
 
 @lru_cache(maxsize=1 << 16)

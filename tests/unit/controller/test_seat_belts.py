@@ -166,6 +166,32 @@ def test_take_over_deletes_what_is_of_the_fabrics_ports_and_nothing_else(hall: H
     assert after["PORT"][FREE]["admin_status"] == "up"
 
 
+@pytest.mark.parametrize(
+    ("fields", "is_of_fabric"),
+    [
+        ({"nexthop": "192.0.2.1"}, True),
+        ({"nexthop": "192.0.2.9"}, False),
+        ({"nexthop": "203.0.113.1"}, False),
+        ({"nexthop": "192.0.2.1,192.0.2.9"}, False),
+        ({"nexthop": "192.0.2.9,192.0.2.1", "ifname": f"{FREE},Ethernet0"}, False),
+        ({"nexthop": "nonsense"}, False),
+        ({"blackhole": "true"}, True),
+    ],
+)
+def test_a_route_without_a_port_is_of_those_whose_networks_its_next_hops_are_in(
+    hall: Hall, fields: dict[str, str], is_of_fabric: bool
+) -> None:
+    """That of a port outside the fabric, or of the management port, is not taken over."""
+    config = hall.switches["leaf0"].config
+    interfaces = {FREE: {}, f"{FREE}|192.0.2.8/31": {}, "Ethernet0|192.0.2.0/31": {}}
+    config.setdefault("INTERFACE", {}).update(interfaces)
+    config["STATIC_ROUTE"] = {"default|0.0.0.0/0": fields}
+    config["MGMT_INTERFACE"] = {"eth0|203.0.113.9/24": {"gwaddr": "203.0.113.1"}}
+    assert hall.run("apply", "--take-over").exit_code == 0
+    left = hall.switches["leaf0"].config["STATIC_ROUTE"]
+    assert ("default|0.0.0.0/0" not in left) == is_of_fabric
+
+
 def test_ignored_entries_are_touched_by_nothing(hall: Hall) -> None:
     hall.file.write_text(TEXT + 'ignore: ["STATIC_ROUTE/default|198.*", "leaf0:WRED_PROFILE/*"]\n')
     grown(hall)
