@@ -149,7 +149,10 @@ class _Resolver:
     def __init__(self, config: ConfigDb, subnets: list[_Subnet], live_ports: Mapping[str, int]) -> None:
         self._subnets = sorted(subnets, key=lambda subnet: -subnet.address.network.prefixlen)
         self._live_ports = live_ports
-        self._routed = {subnet.interface for subnet in subnets}
+        self._subnets_at: dict[str, list[_Subnet]] = {}
+        for subnet in self._subnets:
+            self._subnets_at.setdefault(subnet.interface, []).append(subnet)
+        self._routed = self._subnets_at.keys()
         self._own = {subnet.address.ip for subnet in subnets}
         self._has_link_local = {subnet.interface for subnet in subnets if subnet.address.version == 6} | {
             name
@@ -209,8 +212,8 @@ class _Resolver:
             port = self._live_ports.get(interface)
             is_known = port is not None and interface in self._has_link_local
             return NextHop(int(parsed.ip), interface, port) if is_known else None
-        for subnet in self._subnets:
-            if interface in ("", subnet.interface) and parsed.ip in subnet.address.network:
+        for subnet in self._subnets_at.get(interface, ()) if interface else self._subnets:
+            if parsed.ip in subnet.address.network:
                 return NextHop(int(parsed.ip), subnet.interface, subnet.port)
         return None
 

@@ -127,7 +127,10 @@ def _pushed(switch: SwitchPlan) -> Tables:
             table |= {each.name: {}, f"{each.name}|{each.prefix}": {}}
         else:
             table[each.name] = {"ipv6_use_link_local_only": "enable"}
-    routes = {f"default|{route.prefix}": static_route(route.next_hops) for route in switch.routes}
+    # Routes share their next hops: one tuple for all that go up.
+    groups = {id(route.next_hops): route.next_hops for route in switch.routes}
+    entries = {each: static_route(next_hops) for each, next_hops in groups.items()}
+    routes = {f"default|{route.prefix}": dict(entries[id(route.next_hops)]) for route in switch.routes}
     return {
         "INTERFACE": interfaces,
         "LOOPBACK_INTERFACE": loopbacks,
