@@ -18,7 +18,7 @@ from raddle.cli.main import COMMANDS
 from raddle.topology.yaml.json_schema import json_schema
 
 ROOT = Path(__file__).parents[1]
-SCHEMAS = ("fabric", "workload", "scenario", "prices")
+SCHEMAS = ("fabric", "workload", "scenario", "sweep", "elastic", "prices")
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:

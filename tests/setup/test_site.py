@@ -27,7 +27,11 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     site = tmp_path / "site"
     for name in COMMANDS:
         assert (site / f"cli/{name}/index.html").is_file(), f"no page for {name}"
-    assert "per_pair" in (site / "keys/fabric/index.html").read_text()
+    for kind, key in {
+        "fabric": "per_pair", "workload": "nodes", "scenario": "expect", "sweep": "sample_seed",
+        "elastic": "warm_up", "prices": "per_metre",
+    }.items():  # fmt: skip
+        assert key in (site / f"keys/{kind}/index.html").read_text()
     index = (site / "index.html").read_text()
     assert not re.search(r"""<(script|link|img)[^>]+(src|href)=["']https?:""", index), (
         "the site loads from elsewhere"
