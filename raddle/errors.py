@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
@@ -133,3 +134,20 @@ class UnreachableError(RaddleError):
     """A switch or service could not be reached, or refused what was asked."""
 
     exit_code = 3
+
+
+_CLOSING = re.compile(r"'(?!\w)")
+
+
+def with_hint(error: ValueError) -> tuple[str, str]:
+    """The message of an error and, behind its first `; `, the way out; what it quotes may hold one itself."""
+    text, at = str(error), 0
+    while at < len(text):
+        is_opening = text[at] == "'" and not text[at - 1 : at].isalnum()
+        if is_opening and (closing := _CLOSING.search(text, at + 1)):
+            at = closing.end()
+        elif text.startswith("; ", at):
+            return text[:at], text[at + 2 :]
+        else:
+            at += 1
+    return text, ""

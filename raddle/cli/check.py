@@ -24,7 +24,7 @@ from raddle.lab.check.base import Base, files_at
 from raddle.lab.check.fabric import check_fabric, check_format
 from raddle.lab.check.files import Found, find_files
 from raddle.lab.check.readable import check_file
-from raddle.lab.scenario.baseline import read_baseline
+from raddle.lab.scenario.baseline import read_baseline, same_name
 from raddle.lab.scenario.file import read_scenario
 from raddle.lab.scenario.run import run_scenario
 from raddle.lab.verify.model import FailureScope
@@ -71,11 +71,12 @@ def check(
     known = read_baseline(baseline) if baseline else None
     scope = FailureScope(failures, 200, 1, CONGESTED_GROUPS)
     cases: list[Case] = []
+    names: dict[str, str] = {}
     with ExitStack() as stack:
         then = stack.enter_context(files_at(base)) if base else None
         progress = stack.enter_context(progress_bar())
         for each in found:
-            cases += _tried(each, then, scope, known, progress)
+            cases += _tried(each, then, scope, known, names, progress)
     write_reports({junit: junit_xml, sarif: sarif_json, markdown_file: markdown}, cases)
     others = [str(each.path) for each in found if each.kind == "other"]
     print(_document(cases, others) if as_json else _text(cases, others), end="")
@@ -91,6 +92,7 @@ def _tried(
     base: Base | None,
     scope: FailureScope,
     baseline: dict[str, dict[str, float]] | None,
+    names: dict[str, str],
     progress: Shown,
 ) -> Iterator[Case]:
     file = str(found.path)
@@ -104,6 +106,9 @@ def _tried(
             scenario = read_scenario(found.path)
         except InputError as error:
             yield Case(file, "read", file, error.diagnostics)
+            return
+        if problem := same_name(scenario.name, file, names):
+            yield Case(file, "read", file, (problem,))
             return
         known = None if baseline is None else baseline.get(scenario.name, {})
         try:

@@ -21,8 +21,9 @@ from raddle.cli.reports import (
 )
 from raddle.cli.run_options import PageSeriesOption, ThreadsOption, page_series_ps
 from raddle.cli.terminal import plot
+from raddle.errors import InputError
 from raddle.lab.run.fault_spans import fault_spans
-from raddle.lab.scenario.baseline import baseline_json, read_baseline
+from raddle.lab.scenario.baseline import baseline_json, read_baseline, same_name
 from raddle.lab.scenario.file import read_scenario
 from raddle.lab.scenario.run import run_scenario
 from raddle.report.cases import cases_of
@@ -58,6 +59,9 @@ def run(
     series_ps = page_series_ps(series, html)
     earlier = read_baseline(baseline) if baseline else {}
     read = [read_scenario(path) for path in scenarios]
+    names: dict[str, str] = {}
+    if doubled := [problem for each in read if (problem := same_name(each.name, each.file, names))]:
+        raise InputError(doubled)
     with progress_bar() as progress:
         results = [
             run_scenario(

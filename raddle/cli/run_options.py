@@ -21,7 +21,7 @@ from raddle.cli.options import (
 )
 from raddle.controller.ledger import Ledger
 from raddle.controller.plan.held import HeldPlan, fabric_digest
-from raddle.errors import InputError
+from raddle.errors import InputError, with_hint
 from raddle.inventory import load_inventory
 from raddle.lab.run.control import Control, ControllerDelays
 from raddle.lab.run.faults import Fault, find_link_port, parse_failure, read_faults
@@ -215,7 +215,7 @@ def _time_ps(option: str, text: str, least_ps: int = 1) -> int:
     try:
         value = parse_time_ps(text)
     except ValueError as error:
-        message, _, hint = str(error).partition("; ")
+        message, hint = with_hint(error)
         raise InputError.of("bad-option", f"{option}: {message}", hint) from None
     if value < least_ps:
         raise InputError.of("bad-option", f"{option}: '{text}' is not above 0")

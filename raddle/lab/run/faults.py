@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
-from raddle.errors import Diagnostic, InputError, SourceSpan, why_unreadable
+from raddle.errors import Diagnostic, InputError, SourceSpan, why_unreadable, with_hint
 from raddle.lab.workloads.csv_columns import did_you_mean, header_problems, open_csv
 from raddle.sim import NEVER
 from raddle.topology.model import Fabric, PortRef
@@ -124,7 +124,7 @@ def read_faults(fabric: Fabric, path: Path) -> tuple[Fault, ...]:
 
 
 def _problem(error: ValueError, place: SourceSpan | None) -> Diagnostic:
-    message, _, hint = str(error).partition("; ")
+    message, hint = with_hint(error)
     return Diagnostic("bad-faults", message, place, hint)
 
 
@@ -154,7 +154,7 @@ def find_link_port(fabric: Fabric, option: str, text: str) -> PortRef:
     try:
         return link_port(fabric, text)
     except ValueError as error:
-        message, _, hint = str(error).partition("; ")
+        message, hint = with_hint(error)
         raise InputError.of("bad-option", f"{option}: {message}", hint) from None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 
-from raddle.errors import InputError
+from raddle.errors import Diagnostic, InputError, SourceSpan
 from raddle.report.scenario import ScenarioResult
 
 
@@ -43,3 +43,18 @@ def read_baseline(path: Path) -> dict[str, dict[str, float]]:
     except (ValueError, KeyError, TypeError, AttributeError):
         message = f"'{path}' is no baseline"
         raise InputError.of("bad-baseline", message, "write one with --save-baseline FILE") from None
+
+
+def same_name(name: str, file: str, known: dict[str, str]) -> Diagnostic | None:
+    """What is wrong where another file's scenario has the name, by which reports and baselines go.
+
+    Args:
+        known: the file of each name so far; this one is added.
+    """
+    other = known.setdefault(name, file)
+    if other == file:
+        return None
+    message = f"the scenario of '{other}' has the name '{name}', too"
+    return Diagnostic(
+        "same-name", message, SourceSpan(file, 1, 1), "reports and baselines go by it: give it another"
+    )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from raddle.errors import SourceSpan
+from raddle.errors import SourceSpan, with_hint
 from raddle.lab.scenario.metrics import METRICS, Metric
 from raddle.lab.scenario.units import GBS, parse_number
 from raddle.topology.yaml.reading import did_you_mean
@@ -109,7 +109,7 @@ def _value(metric: Metric, text: str) -> tuple[float, Literal["", "baseline", "l
     try:
         return metric.unit.parse(text), ""
     except ValueError as error:
-        message = str(error).partition("; ")[0]
+        message = with_hint(error)[0]
         raise ValueError(f"{message}; '{metric.name}' is written as {metric.unit.example}") from None
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import BeforeValidator, Field, model_validator
 
 from raddle.controller.plan.backup import inner_links
-from raddle.errors import Diagnostic, InputError
+from raddle.errors import Diagnostic, InputError, with_hint
 from raddle.lab.run.control import Control, ControllerDelays, Order
 from raddle.lab.run.faults import Fault
 from raddle.lab.run.fidelity import check_fidelity
@@ -385,6 +385,6 @@ class _Reader:
         try:
             return read()
         except ValueError as error:
-            message, _, hint = str(error).partition("; ")
+            message, hint = with_hint(error)
             self.problems.append(self._source.error(code, message, place, hint))
             return None

@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from raddle import traffic
 from raddle.controller.plan.held import fabric_digest
-from raddle.errors import Diagnostic, InputError
+from raddle.errors import Diagnostic, InputError, with_hint
 from raddle.lab.run.settings import RunSettings
 from raddle.lab.scenario.file import Scenario, read_scenario
 from raddle.lab.scenario.work import GraphMaker, ScenarioJob, work_digest
@@ -264,7 +264,7 @@ class _Reader:
         try:
             parse_message_bytes(text)
         except ValueError as error:
-            message, _, hint = str(error).partition("; ")
+            message, hint = with_hint(error)
             self._problem("bad-size", message, place, hint)
 
     def _problem(self, code: str, message: str, place: Place, hint: str = "") -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raddle import traffic
-from raddle.errors import InputError
+from raddle.errors import InputError, with_hint
 from raddle.lab.workloads.placement_file import read_placement
 from raddle.topology.host_sets import expand_names
 from raddle.topology.model import Fabric
@@ -230,7 +230,7 @@ def _host_numbers(fabric: Fabric, text: str) -> list[int]:
                 )
             found.append(numbers[name])
     except ValueError as error:
-        message, _, hint = str(error).partition("; ")
+        message, hint = with_hint(error)
         raise InputError.of("bad-hosts", f"--hosts: {message}", hint) from None
     return found
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from itertools import combinations
 
-from raddle.errors import Diagnostic
+from raddle.errors import Diagnostic, with_hint
 from raddle.topology.forms.breakout_checks import check_breakout
 from raddle.topology.forms.wiring import Wiring
 from raddle.topology.model import FIVE_TUPLE, HashField, Nos, SwitchModel
@@ -98,7 +98,7 @@ def _check_name(name: str, place: Place, source: Source) -> Iterator[Diagnostic]
     try:
         parse_name(name)
     except ValueError as error:
-        message, _, hint = str(error).partition("; ")
+        message, hint = with_hint(error)
         yield source.error("bad-name", message, place, hint, at_key=True)
 
 

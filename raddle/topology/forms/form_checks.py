@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import chain
 
-from raddle.errors import Diagnostic
+from raddle.errors import Diagnostic, with_hint
 from raddle.topology.forms.breakout_checks import check_breakout
 from raddle.topology.forms.checks import check_model
 from raddle.topology.forms.layout import layout_of, ports_per_plane
@@ -251,7 +251,7 @@ def _check_names(
             parse_name(name)
         except ValueError as error:
             told.add(place)
-            yield source.error("bad-name", str(error).partition("; ")[0], place, "shorten the template")
+            yield source.error("bad-name", with_hint(error)[0], place, "shorten the template")
 
 
 def _check_devices(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace as replaced
 
-from raddle.errors import Diagnostic, InputError
+from raddle.errors import Diagnostic, InputError, with_hint
 from raddle.topology.yaml.include import merge
 from raddle.topology.yaml.parsers import parse_name
 from raddle.topology.yaml.reading import did_you_mean
@@ -70,7 +70,7 @@ def _of_network(name: str, key: Scalar, own: object) -> Iterator[Diagnostic]:
     try:
         parse_name(name)
     except ValueError as error:
-        yield Diagnostic("bad-name", str(error).partition("; ")[0], span_of(key), "name it by its purpose")
+        yield Diagnostic("bad-name", with_hint(error)[0], span_of(key), "name it by its purpose")
     if not isinstance(own, Mapping):
         message = f"expected a mapping as 'networks.{name}'"
         yield Diagnostic("wrong-shape", message, span_of(key))

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from raddle.errors import with_hint
+
 T = TypeVar("T")
 
 
@@ -49,7 +51,7 @@ def field(code: str, parse: Callable[[str], T], json: dict[str, Any]) -> Rule:
         try:
             return parse(value)
         except ValueError as error:
-            message, _, hint = str(error).partition("; ")
+            message, hint = with_hint(error)
             raise refuse(code, message, hint) from None
 
     return Rule(validate, json)

@@ -159,6 +159,22 @@ def test_later_runs_are_compared_with_a_baseline(tmp_path: Path) -> None:
     assert raised.value.diagnostics[0].code == "bad-baseline"
 
 
+def test_scenarios_of_one_name_are_refused_as_a_baseline_would_hold_one_of_them(tmp_path: Path) -> None:
+    first = written(tmp_path, HEAD + RING + "expect: drops == 0\n")
+    other = tmp_path / "other.yaml"
+    other.write_text(first.read_text())
+    with pytest.raises(InputError, match=r"other.yaml:1:1: error\[same-name\].*has the name 'trial', too"):
+        invoked(first, other, "--save-baseline", tmp_path / "kept.json")
+    assert not (tmp_path / "kept.json").exists()
+
+
+def test_a_wrong_expectation_is_quoted_whole_whatever_it_holds(tmp_path: Path) -> None:
+    path = written(tmp_path, HEAD + RING + "expect: train.busbw >= 1 GB/s; drops == 0\n")
+    with pytest.raises(InputError, match=r"'1 GB/s; drops == 0'") as raised:
+        invoked(path)
+    assert raised.value.diagnostics[0].hint == "'busbw' is written as 45 GB/s"
+
+
 def test_reports_name_expectation_value_and_line(tmp_path: Path) -> None:
     path = written(tmp_path, HEAD + RING + "expect:\n  - drops == 0\n  - train.busbw >= 400 GB/s\n")
     junit, sarif = tmp_path / "junit.xml", tmp_path / "found.sarif"
