@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import gc
 import json
 import sys
@@ -142,6 +143,14 @@ def _run_app() -> int:
     except typer.Abort:
         print("aborted", file=sys.stderr)
         return 1
+    except OSError as error:
+        if error.errno not in (errno.EMFILE, errno.ENFILE):
+            raise
+        raise InputError.of(
+            "too-many-files",
+            f"the machine lets this process open no more files or connections: {error.strerror}",
+            "let it have more: ulimit -n 4096",
+        ) from error
 
 
 def main() -> None:

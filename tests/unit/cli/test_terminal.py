@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from raddle.cli import bench as command
+from raddle.cli import main as main_module
 from raddle.cli import terminal
 from raddle.cli.main import app
 from raddle.errors import InputError
@@ -71,3 +73,17 @@ def test_a_file_that_is_nothing_to_compare_with_is_refused(tmp_path: Path, text:
     result = CliRunner().invoke(app, ["bench", "leaf-spine-16", *SIZES, "--beside", str(tmp_path / "a")])
     assert isinstance(result.exception, InputError)
     assert says in str(result.exception)
+
+
+def test_a_process_that_may_open_no_more_files_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(standalone_mode: bool) -> None:
+        raise OSError(errno.EMFILE, "Too many open files", "inventory.json")
+
+    monkeypatch.setattr(main_module, "app", full)
+    monkeypatch.setattr("sys.argv", ["raddle", "status"])
+    with pytest.raises(SystemExit) as ended:
+        main_module.main()
+    assert ended.value.code == 2
+    assert "error[too-many-files]: the machine lets this process open no more" in capsys.readouterr().err
