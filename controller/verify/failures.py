@@ -264,6 +264,10 @@ def _same(one: Outcome, other: Outcome) -> bool:
     )
 
 
+_CELLS = 1 << 15
+"""Of tables that are compared at a time, so that they stay in the cache."""
+
+
 def touched_columns(
     network: Network, before: Live, after: Live, dead: tuple[int, ...], is_sound: bool
 ) -> Ints:
@@ -276,9 +280,12 @@ def touched_columns(
         return np.arange(before.group.shape[1])
     old, new = before.hop_bits(network), after.hop_bits(network)
     is_touched = np.zeros(before.group.shape[1], np.bool_)
-    for switch in set(range(len(before.group))).difference(dead):  # small arrays, which stay in the cache
-        had, has = before.group[switch], after.group[switch]
+    is_left = np.ones(len(before.group), np.bool_)
+    is_left[list(dead)] = False
+    left, step = np.flatnonzero(is_left), max(1, _CELLS // max(1, before.group.shape[1]))
+    for rows in (left[start : start + step] for start in range(0, len(left), step)):
+        had, has = before.group[rows], after.group[rows]
         for was, now in zip(old, new, strict=True):
-            is_touched |= (now[has] & ~was[had]) != 0
-        is_touched |= (has < 0) & (had >= 0)
+            is_touched |= ((now[has] & ~was[had]) != 0).any(axis=0)
+        is_touched |= ((has < 0) & (had >= 0)).any(axis=0)
     return np.flatnonzero(is_touched)
