@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,6 +12,9 @@ from raddle.controller.verify.reach import CHUNK, Live, repair, ways
 from raddle.controller.verify.tables import Tables
 
 Floats = NDArray[np.float64]
+
+_FEW_PAIRS = 1 << 18
+"""Of switches and columns: with a hundred members to a group, their arrays stay below a GB."""
 
 
 def busiest_link(
@@ -91,23 +96,54 @@ def _add_loads(load: Floats, network: Network, live: Live, arriving: Floats) -> 
     onward = np.flatnonzero(live.is_alive & (network.peer[tables.members] < switches))
     channel = tables.members[onward]
     spans = np.searchsorted(tables.group[onward], np.arange(len(tables.switch) + 1))
+    step = _by_pairs if arriving.size <= _FEW_PAIRS else _by_switches
     for _ in range(switches):  # a loop would never end
-        busy = np.flatnonzero(arriving.any(axis=1)).tolist()
-        if not busy:
+        if not arriving.any():
             break
-        after = np.zeros_like(arriving)
-        for switch in busy:
-            columns = np.flatnonzero((arriving[switch] != 0) & (live.group[switch] >= 0))
-            group = live.group[switch, columns]
-            sent = arriving[switch, columns] / width[group]
-            ways = spans[group + 1] - spans[group]
-            lone = ways == 1
-            only = channel[spans[group[lone]]]
-            np.add.at(load, only, sent[lone])
-            after[network.peer[only], columns[lone]] += sent[lone]
-            for each in np.unique(group[ways > 1]).tolist():
-                members, here = channel[spans[each] : spans[each + 1]], group == each
-                np.add.at(load, members, sent[here].sum())
-                peers, times = np.unique(network.peer[members], return_counts=True)
-                after[np.ix_(peers, columns[here])] += times[:, None] * sent[here]
-        arriving = after
+        arriving = step(load, network, live, _Groups(width, spans, channel), arriving)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Groups:
+    """How many members of every group are alive, and which channels of them lead to switches:
+    `channel[spans[g] : spans[g + 1]]`."""
+
+    width: Ints
+    spans: Ints
+    channel: Ints
+
+
+def _by_pairs(load: Floats, network: Network, live: Live, groups: _Groups, arriving: Floats) -> Floats:
+    """One hop of all pairs of switch and column at once; gives what arrives then."""
+    switch, column = np.nonzero((arriving != 0) & (live.group >= 0))
+    group = live.group[switch, column]
+    ways = groups.spans[group + 1] - groups.spans[group]
+    pair = np.repeat(np.arange(len(group)), ways)
+    place = np.arange(len(pair)) - np.repeat(np.cumsum(ways) - ways, ways)
+    member = groups.channel[groups.spans[group][pair] + place]
+    sent = (arriving[switch, column] / groups.width[group])[pair]
+    load += np.bincount(member, sent, len(load))
+    at = network.peer[member] * arriving.shape[1] + column[pair]
+    after = np.zeros(arriving.size)
+    after += np.bincount(at, sent, arriving.size)
+    return after.reshape(arriving.shape)
+
+
+def _by_switches(load: Floats, network: Network, live: Live, groups: _Groups, arriving: Floats) -> Floats:
+    """As `_by_pairs`, where all pairs of a group's members and its columns would fill the memory."""
+    after = np.zeros_like(arriving)
+    for switch in np.flatnonzero(arriving.any(axis=1)).tolist():
+        columns = np.flatnonzero((arriving[switch] != 0) & (live.group[switch] >= 0))
+        group = live.group[switch, columns]
+        sent = arriving[switch, columns] / groups.width[group]
+        ways = groups.spans[group + 1] - groups.spans[group]
+        lone = ways == 1
+        only = groups.channel[groups.spans[group[lone]]]
+        np.add.at(load, only, sent[lone])
+        after[network.peer[only], columns[lone]] += sent[lone]
+        for each in np.unique(group[ways > 1]).tolist():
+            members, here = groups.channel[groups.spans[each] : groups.spans[each + 1]], group == each
+            np.add.at(load, members, sent[here].sum())
+            peers, times = np.unique(network.peer[members], return_counts=True)
+            after[np.ix_(peers, columns[here])] += times[:, None] * sent[here]
+    return after
