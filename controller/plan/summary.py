@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from raddle.controller.plan.model import Plan, SwitchPlan
+from raddle.topology.naming import natural
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
     """Counts of what differs between two plans.
 
-    A cable is moved that joins the same two devices, and the same NIC port of a host, through other ports of
-    switches, or a NIC port to another leaf. `links_readdressed` are links between switches that stay in their
+    A cable moves that joins the same two devices, and the same NIC port of a host, through other ports of
+    switches; that joins a NIC port to another leaf; or that stays in a port and leads from there to another
+    switch, where all its switches stay. `links_readdressed` are links between switches that stay in their
     ports; `endpoints_readdressed` hosts' ports; `routes` and `pins` are entries of switches that stay.
     """
 
@@ -42,7 +43,7 @@ def summarize_change(old: Plan, new: Plan) -> Summary:
     was, now = dict(old.endpoints), dict(new.endpoints)
     cables, cables_now = _cables(old), _cables(new)
     gone, came = cables.keys() - cables_now.keys(), cables_now.keys() - cables.keys()
-    moved = sum((Counter(map(_joins, gone)) & Counter(map(_joins, came))).values())
+    moved = len(moved_cables(old, new))
     routes = [(_routes(a), _routes(b)) for a, b in both]
     changed = [key for a, b in routes for key in a.keys() | b.keys() if a.get(key) != b.get(key)]
     return Summary(
@@ -63,6 +64,31 @@ def summarize_change(old: Plan, new: Plan) -> Summary:
         switches_with_other_buffers=sum(a.buffers != b.buffers for a, b in both),
         switches_with_other_qos=sum(a.qos != b.qos for a, b in both),
     )
+
+
+def moved_cables(old: Plan, new: Plan) -> tuple[Cable, ...]:
+    """The cables that move to other ports (see `Summary`), where they are to be."""
+    was, now = _cables(old), _cables(new)
+    left: dict[tuple[str, ...], list[Cable]] = {}
+    for cable in sorted(was.keys() - now.keys(), key=_place, reverse=True):
+        left.setdefault(_joins(cable), []).append(cable)
+    moved, others = [], []
+    for cable in sorted(now.keys() - was.keys(), key=_place):
+        if alike := left.get(_joins(cable)):
+            alike.pop()
+            moved.append(cable)
+        else:
+            others.append(cable)
+    stay = {switch.name for switch in old.switches} & {switch.name for switch in new.switches}
+    gone = (cable for cables in left.values() for cable in cables if stay.issuperset(_devices(cable)))
+    loose = {end: cable for cable in gone for end in cable}
+    for cable in others:
+        held = next((loose[end] for end in cable if end in loose), None)
+        if held and stay.issuperset(_devices(cable)):
+            for end in held:
+                del loose[end]
+            moved.append(cable)
+    return tuple(sorted(moved, key=_place))
 
 
 def summary_lines(summary: Summary) -> list[str]:
@@ -110,7 +136,15 @@ def _cables(plan: Plan) -> Mapping[Cable, tuple[str, ...]]:
 def _joins(cable: Cable) -> tuple[str, ...]:
     """What a cable joins, whichever ports of switches it is in: NIC ports are named in full."""
     nics = [end for end in cable if ":eth" in end]
-    return tuple(nics) if nics else tuple(end.partition(":")[0] for end in cable)
+    return tuple(nics) if nics else _devices(cable)
+
+
+def _devices(cable: Cable) -> tuple[str, ...]:
+    return tuple(end.partition(":")[0] for end in cable)
+
+
+def _place(cable: Cable) -> tuple[object, ...]:
+    return tuple(map(natural, cable))
 
 
 def identity_of(switch: SwitchPlan) -> tuple[object, ...]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from raddle.controller.plan.model import Plan, SwitchPlan
-from raddle.controller.plan.summary import identity_of
+from raddle.controller.plan.summary import identity_of, moved_cables
 from raddle.controller.plan.update import by_prefix, ports_between
 from raddle.controller.southbound.driver import RouteTable
 from raddle.controller.southbound.sonic.reload import Reload, reload_of
@@ -26,10 +26,11 @@ class UpdateScope:
 
     Attributes:
         joining, leaving: switches. Nothing is sent to one that leaves, which keeps what it holds.
-        readdressed: ports whose cable stays and whose address changes; `stolen` those of them whose new
+        readdressed: ports in use before and after whose address changes; `stolen` those of them whose new
             address another port of the switch has now, which SONiC refuses until that one is gone.
         moved: endpoints that get another address.
         renumbered: switches that get another loopback, MAC or AS number.
+        recabled: cables that move to other ports, where they are to be.
         reloads: by switch, what no Set can change on it, and ports that go down and up.
         shut: ports of bonds that are shut; `unset` those that change, and that no driver sets.
     """
@@ -43,9 +44,14 @@ class UpdateScope:
     shut: tuple[str, ...] = ()
     unset: tuple[str, ...] = ()
     renumbered: tuple[str, ...] = ()
+    recabled: tuple[str, ...] = ()
 
     def outside(self) -> Iterator[str]:
         """What the proof of the routes does not cover, in words."""
+        if self.recabled:
+            count = len(self.recabled)
+            what = f"{count} cables move" if count > 1 else "1 cable moves"
+            yield f"{what} to other ports: {listed(self.recabled)}"
         needy = {name: each for name, each in self.reloads.items() if each.paths}
         if needy:
             first = next(iter(needy))
@@ -100,13 +106,14 @@ def scope_of(old: Plan, new: Plan) -> UpdateScope:
         shut=tuple(port for port, opens, nos in changes if nos == "sonic" and not opens),
         unset=tuple(port for port, _, nos in changes if nos != "sonic"),
         renumbered=tuple(name for name in both if identity_of(before[name]) != identity_of(after[name])),
+        recabled=tuple(map(" - ".join, moved_cables(old, new))),
     )
 
 
 def _readdressed(old: SwitchPlan, new: SwitchPlan) -> Iterator[tuple[str, bool]]:
-    """Ports that keep their cable and change their address, and whether another port has the new one."""
-    live = {port.name: port.peer for port in old.ports if port.is_enabled}
-    kept = {port.name for port in new.ports if port.is_enabled and live.get(port.name) == port.peer}
+    """Ports in use that change their address, whatever is at the far end; whether another has the new one."""
+    live = {port.name for port in old.ports if port.is_enabled}
+    kept = {port.name for port in new.ports if port.is_enabled and port.name in live}
     before: dict[str, set[str]] = {}
     for each in old.interfaces:
         before.setdefault(each.name, set()).add(each.prefix)

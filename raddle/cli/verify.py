@@ -253,10 +253,12 @@ def _deadlock(result: Verification) -> str:
 def _conclusion(result: Verification) -> str:
     """`ok` stands only for all of what was asked."""
     errors = sum(problem.severity == "error" for problem in result.problems)
-    if errors:
-        return f"{errors} finding{'s' if errors > 1 else ''}"
-    good = f"no findings; outside the proof: {'; '.join(result.outside)}" if result.outside else "ok"
-    return good + _overload(result)
+    found = f"{errors or 'no'} finding{'s' * (errors != 1)}"
+    if result.outside:
+        found += f"; outside the proof: {'; '.join(result.outside)}"
+    elif not errors:
+        found = "ok"
+    return found if errors else found + _overload(result)
 
 
 def _cut_off(pairs: int) -> str:

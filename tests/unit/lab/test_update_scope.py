@@ -14,6 +14,7 @@ from raddle.cli.plan import plan
 from raddle.cli.verify import verify
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.model import NextHop
+from raddle.controller.plan.summary import summarize_change
 from raddle.controller.plan.update import Write
 from raddle.controller.reconcile import PushPolicy, drivers_of
 from raddle.controller.verify.network import entries_of_plan, network_of
@@ -119,6 +120,73 @@ def test_ports_in_use_that_get_another_address_are_a_finding(tmp_path: Path) -> 
     # Three leaves and three spines: 9 cables with 2 ends each.
     assert "error[update-readdresses]: 18 ports in use get another address" in result.stderr
     assert "SONiC refuses" not in result.stderr
+
+
+NAMED = (
+    f"raddle: 1\nname: pod\nmodels: {{box: {BOX.replace('NOS', 'sonic')}}}\ndevices:\n"
+    + "".join(
+        f"  {name}: {{role: {name[:-1]}, model: box}}\n" for name in ("leaf0", "leaf1", "spine0", "spine1")
+    )
+    + "".join(f"  {name}: {{role: host}}\n" for name in "abc")
+)
+
+
+def wired(*cables: str) -> str:
+    """A fabric of such cables (`a:eth0 leaf0:Ethernet0`)."""
+    return (
+        NAMED + "links:\n" + "".join(f"  - {{ends: [{', '.join(map(repr, c.split()))}]}}\n" for c in cables)
+    )
+
+
+HOSTS = ("a:eth0 leaf0:Ethernet0", "b:eth0 leaf0:Ethernet8", "c:eth0 leaf1:Ethernet0")
+UPLINKS = ("leaf0:Ethernet64 spine0:Ethernet0", "leaf0:Ethernet72 spine1:Ethernet0")
+DOWN = ("leaf1:Ethernet64 spine0:Ethernet8", "leaf1:Ethernet72 spine1:Ethernet8")
+
+
+@pytest.mark.parametrize(
+    ("after", "moved", "ports"),
+    [
+        (  # uplinks of leaf0 change places
+            (*HOSTS, "leaf0:Ethernet72 spine0:Ethernet0", "leaf0:Ethernet64 spine1:Ethernet0", *DOWN),
+            ("leaf0:Ethernet64 - spine1:Ethernet0", "leaf0:Ethernet72 - spine0:Ethernet0"),
+            ("leaf0:Ethernet64", "leaf0:Ethernet72"),
+        ),
+        (  # hosts of leaf0 change places
+            ("a:eth0 leaf0:Ethernet8", "b:eth0 leaf0:Ethernet0", HOSTS[2], *UPLINKS, *DOWN),
+            ("a:eth0 - leaf0:Ethernet8", "b:eth0 - leaf0:Ethernet0"),
+            ("leaf0:Ethernet0", "leaf0:Ethernet8"),
+        ),
+        (  # a host goes to a free port: none in use gets another address
+            (*HOSTS[:2], "c:eth0 leaf1:Ethernet16", *UPLINKS, *DOWN),
+            ("c:eth0 - leaf1:Ethernet16",),
+            (),
+        ),
+        (  # an uplink of leaf0 leads to the same spine as the other: one end of its cable moves
+            (*HOSTS, UPLINKS[0], "leaf0:Ethernet72 spine0:Ethernet16", *DOWN),
+            ("leaf0:Ethernet72 - spine0:Ethernet16",),
+            (),
+        ),
+        ((*HOSTS, *UPLINKS, *DOWN, "leaf1:Ethernet80 spine1:Ethernet16"), (), ()),  # one more, at free ports
+        ((*HOSTS, *UPLINKS, DOWN[0]), (), ()),  # one less
+    ],
+    ids=["uplinks", "hosts", "host", "end", "more", "less"],
+)
+def test_cables_that_move_are_outside_of_the_proof(
+    after: tuple[str, ...], moved: tuple[str, ...], ports: tuple[str, ...], tmp_path: Path
+) -> None:
+    old, new = wired(*HOSTS, *UPLINKS, *DOWN), wired(*after)
+    plans = [make_plan(raddle.loads(each), "ecmp") for each in (old, new)]
+    scope = scope_of(*plans)
+    assert (scope.recabled, scope.readdressed) == (moved, ports)
+    assert summarize_change(*plans).cables_moved == len(moved)
+    verified, compared = (
+        run(tmp_path, old, new, *what) for what in (("verify", "--from"), ("plan", "--diff"))
+    )
+    count = "1 cable moves" if len(moved) == 1 else f"{len(moved)} cables move"
+    said = f"{count} to other ports: {', '.join(moved)}"
+    assert (said in verified.stdout.splitlines()[-1]) == (said in compared.stderr) == bool(moved)
+    assert ("update-readdresses" in verified.stderr) == bool(ports)
+    assert verified.exit_code == bool(ports)
 
 
 def test_a_route_that_sonic_replaces_falls_to_the_shorter_prefix_for_a_moment() -> None:
