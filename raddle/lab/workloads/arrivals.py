@@ -1,7 +1,8 @@
 """Flows that arrive at random, with sizes of a distribution that has a name.
 
-Arrivals are a Poisson process over the whole fabric; each flow goes from one endpoint to one of another host,
-both drawn evenly. The load is that of payload: the mean of what arrives, over what all endpoints could send.
+Arrivals are a Poisson process over the whole fabric; each flow goes from one endpoint to one that links lead
+to, of another host and another scale-up domain. Both are drawn as often as their ports are fast. The load is
+that of payload: the mean of what arrives, over what all endpoints that can send could send.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from raddle.lab.workloads.flow_file import workload_of
 from raddle.lab.workloads.plain_flows import FlowFileColumns
 from raddle.report.model import InputFile
 from raddle.splitmix import first_words
-from raddle.topology.model import Fabric, PortRef
+from raddle.topology.model import Fabric
+from raddle.topology.views.cut_off import connected_parts
 from raddle.units import parse_ratio
 from raddle.workload import Workload
 
@@ -61,6 +63,70 @@ DISTRIBUTIONS: Mapping[str, SizeDistribution] = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ends:
+    """The endpoints that have another to send to; those that reach each other side by side, of these those of
+    a host or a scale-up domain.
+
+    Attributes:
+        index: int64, in `Fabric.endpoints`.
+        tickets: int64, those of all before each, and of all; an endpoint has as many as its port is fast.
+        part, own: int64[ends, 2], the tickets from and up to which its part reaches, and its host or domain.
+        speed_bps: of all ports together.
+    """
+
+    index: NDArray[np.int64]
+    tickets: NDArray[np.int64]
+    part: NDArray[np.int64]
+    own: NDArray[np.int64]
+    speed_bps: int
+
+    @staticmethod
+    def of(fabric: Fabric) -> _Ends:
+        arrays, parts = fabric.arrays, connected_parts(fabric)
+        ends = [
+            each
+            for each in fabric.endpoints
+            if arrays.is_up[each.link] and fabric.hosts[each.host].outside is None
+        ]
+        domains = len(fabric.hosts) + np.array([host.domain for host in fabric.hosts], np.int64)
+        units = np.where(domains < len(fabric.hosts), np.arange(len(fabric.hosts)), domains)
+        index = np.array([each.index for each in ends], np.int64)
+        part = np.array([parts[each.leaf] for each in ends], np.int64)
+        unit = np.array([units[each.host] for each in ends], np.int64)
+        there = np.unique(np.stack((part, unit)), axis=1)
+        can_send = np.bincount(there[0], minlength=len(parts))[part] > 1
+        if not can_send.any():
+            message = "--arrivals: no endpoint reaches one of another host and another scale-up domain"
+            raise InputError.of("bad-option", message, "take a larger fabric, or write the flows to a file")
+        order = np.flatnonzero(can_send)[np.lexsort((index[can_send], unit[can_send], part[can_send]))]
+        index, part, unit = index[order], part[order], unit[order]
+        speeds_bps = arrays.speed_bps[[fabric.endpoints[at].link for at in index]]
+        tickets = np.concatenate([[0], np.cumsum(speeds_bps // np.gcd.reduce(speeds_bps))])
+        own = part * (int(units.max()) + 1) + unit
+        return _Ends(index, tickets, _spans(part, tickets), _spans(own, tickets), int(speeds_bps.sum()))
+
+    def pairs(
+        self, first: NDArray[np.float64], second: NDArray[np.float64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Senders and receivers, by two numbers from 0 to below 1 for each pair."""
+        src = self._holder((first * self.tickets[-1]).astype(np.int64))
+        (start, end), (own_start, own_end) = self.part[src].T, self.own[src].T
+        # CORRECTNESS: what is drawn are the tickets behind those of the sender's own host or domain.
+        ahead = (second * (end - start - own_end + own_start)).astype(np.int64)
+        dst = self._holder(start + (own_end - start + ahead) % (end - start))
+        return self.index[src], self.index[dst]
+
+    def _holder(self, ticket: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.searchsorted(self.tickets, ticket, "right") - 1
+
+
+def _spans(values: NDArray[np.int64], tickets: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The tickets from and up to which the same value stands; the values ascend."""
+    ends = (np.searchsorted(values, values, side) for side in ("left", "right"))
+    return np.stack([tickets[end] for end in ends], axis=1)
+
+
 @dataclass(frozen=True, slots=True)
 class Arrivals:
     """So many flows of a distribution's sizes, at a load of 0..1 (or more: queues grow)."""
@@ -98,31 +164,19 @@ class Arrivals:
         """The flows, by start; their names are their numbers from 1. The same for a seed on every machine.
 
         Raises:
-            InputError: `bad-option`, the fabric has one host.
+            InputError: `bad-option`, no endpoint has another to send to.
         """
-        ends = fabric.endpoints
-        hosts = np.array([each.host for each in ends])
-        if len(np.unique(hosts)) < 2:
-            raise InputError.of("bad-option", "--arrivals: flows need two hosts", "take a larger fabric")
-        order = np.argsort(hosts, kind="stable")  # endpoints of a host side by side
-        first = np.searchsorted(hosts[order], hosts[order], "left")
-        count = np.searchsorted(hosts[order], hosts[order], "right") - first
-        src = (_uniform(seed, 0, self.flows) * len(ends)).astype(np.int64)
-        # CORRECTNESS: what is drawn are the places behind those of the sender's own host.
-        others = len(ends) - count[src]
-        ahead = (_uniform(seed, 1, self.flows) * others).astype(np.int64)
-        dst = (first[src] + count[src] + ahead) % len(ends)
+        ends = _Ends.of(fabric)
+        src, dst = ends.pairs(_uniform(seed, 0, self.flows), _uniform(seed, 1, self.flows))
         distribution = DISTRIBUTIONS[self.distribution]
-        ports = (PortRef(fabric.hosts[each.host].name, each.nic) for each in ends)
-        links = [fabric.link_by_port[port] for port in ports if port in fabric.link_by_port]
-        gap_ns = distribution.mean_bytes * 8e9 / (sum(link.speed_bps for link in links) * self.load)
+        gap_ns = distribution.mean_bytes * 8e9 / (ends.speed_bps * self.load)
         start_ns = np.cumsum(-np.log1p(-_uniform(seed, 2, self.flows)) * gap_ns).astype(np.int64)
         return workload_of(
             fabric,
             FlowFileColumns(
                 names=tuple(map(str, range(1, self.flows + 1))),
-                src=order[src].astype(np.int32),
-                dst=order[dst].astype(np.int32),
+                src=src.astype(np.int32),
+                dst=dst.astype(np.int32),
                 size_bytes=distribution.sizes(_uniform(seed, 3, self.flows)),
                 start_ps=start_ns * 1000,
                 delay_ps=np.zeros(self.flows, np.int64),
