@@ -37,7 +37,7 @@ roce:
 routing: {{policy: {policy}}}{policy_says}
 {addressing}# overrides:
 #   links:
-#     - {{ends: [{plane}leaf0, {plane}spine0], state: down}}
+#     - {{ends: [{link}], state: down}}
 """
 
 
@@ -108,6 +108,10 @@ class _Panel:
     def uplinks(self, down: int) -> int:
         """Uplinks that a leaf with `down` NICs needs."""
         return max(1, math.ceil(down * self.nic_bps / (self.ratio * self.port_bps) - 1e-9))
+
+    def holds(self, down: int, request: StarterRequest) -> bool:
+        """Whether one leaf has ports for all NICs of a plane, and nothing asks for more switches."""
+        return down <= self.ports and request.spines is None and request.leaves in (None, 1)
 
     def most_down(self, step: int) -> int:
         """Most NICs of a leaf, a multiple of `step`, that leave room for their uplinks."""
@@ -185,6 +189,8 @@ def _exceeds(model: SwitchModel, parts: int) -> bool:
 
 def _leaf_spine(request: StarterRequest, panel: _Panel) -> str:
     step, tors = request.on_leaf, request.tors
+    if tors == 1 and panel.holds(request.servers * step, request):
+        return _text(request, panel, _one_leaf(panel), request.servers, "servers on the leaf")
     most = panel.most_down(step)
     if request.leaves:
         _whole(request.leaves, tors, "the leaves of a NIC")
@@ -194,7 +200,8 @@ def _leaf_spine(request: StarterRequest, panel: _Panel) -> str:
         leaves = -(-request.servers // per_leaf) * tors if per_leaf else 0
     used = per_leaf * step
     fits = 0 < used <= most and leaves <= panel.ports
-    largest = most // step * ((request.leaves or panel.ports) // tors) * request.per_server
+    room = panel.ports if tors == 1 and panel.holds(panel.ports, request) and request.leaves else most
+    largest = room // step * ((request.leaves or panel.ports) // tors) * request.per_server
     _require(fits, request, panel, largest)
     return _text(
         request, panel, _two_tiers(request, panel, leaves, used, ""), per_leaf, "servers on each leaf"
@@ -209,6 +216,8 @@ def _whole(leaves: int, step: int, what: str) -> None:
 def _rails(request: StarterRequest, panel: _Panel) -> str:
     most = panel.most_down(1)
     step = request.on_leaf * request.tors  # the leaves of a group of servers
+    if step == 1 and panel.holds(request.servers, request):
+        return _text(request, panel, _one_leaf(panel), request.servers, "servers on the leaf")
     if request.leaves:
         _whole(
             request.leaves, step, "the NICs of a server" if step == request.per_server else "those of a group"
@@ -218,7 +227,8 @@ def _rails(request: StarterRequest, panel: _Panel) -> str:
     leaves = groups * step
     if not (request.leaves or request.spines) and (per_leaf > most or leaves > panel.ports):
         return _rail_tree(request, panel, most)
-    largest = (request.leaves or panel.ports) // step * most * request.per_server
+    room = panel.ports if step == 1 and panel.holds(panel.ports, request) and request.leaves else most
+    largest = (request.leaves or panel.ports) // step * room * request.per_server
     _require(per_leaf <= most and leaves <= panel.ports, request, panel, largest)
     one = "one per rail" if request.tors == 1 else f"{request.tors} per rail"
     note = f"   # {one}" if groups == 1 else f"   # {one} and {groups} groups of servers"
@@ -245,6 +255,11 @@ def _rail_tree(request: StarterRequest, panel: _Panel, down: int) -> str:
   spine_uplinks: {{per_pair: {above}, cable: 300m, medium: dr}}
 """
     return _text(request, panel, body, down, "servers on each leaf of a rail")
+
+
+def _one_leaf(panel: _Panel) -> str:
+    """The tier of a fabric, or a plane, that one leaf holds: there is nothing for spines to connect."""
+    return f"  leaves: {{count: 1, {panel.tier}}}\n"
 
 
 def _two_tiers(request: StarterRequest, panel: _Panel, leaves: int, down: int, note: str) -> str:
@@ -323,7 +338,8 @@ def _require(fits: bool, request: StarterRequest, panel: _Panel, most: int) -> N
             if request.oversubscription <= 1
             else f"{request.oversubscription:g}:1 oversubscribed"
         )
-        given = f" with {request.leaves} leaves" if request.leaves else ""
+        leaves = "1 leaf" if request.leaves == 1 else f"{request.leaves} leaves"
+        given = f" with {leaves}" if request.leaves else ""
         raise InputError.of(
             "does-not-fit",
             f"{request.accelerators} accelerators, {request.per_server} to a server, do not fit a {kind} "
@@ -343,12 +359,13 @@ def _text(request: StarterRequest, panel: _Panel, body: str, per_leaf: int, per_
         kind=request.kind,
         variants=_variants(request),
     )
+    plane = "p0-" if request.planes > 1 else ""
     tail = _TAIL.format(
         per_leaf=per_leaf,
         per_leaf_says=per_leaf_says,
         accelerators=request.per_server,
         ports=_nic_ports(request),
-        plane="p0-" if request.planes > 1 else "",
+        link=f"{plane}leaf0, {plane}spine0" if "  spines:" in body else f"host0, {plane}leaf0",
         speed=format_rate(panel.nic_bps),
         policy="ecmp" if request.bond else "pinned",
         policy_says="         # flows to bonds are hashed" if request.bond else "       # or ecmp",

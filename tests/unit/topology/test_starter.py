@@ -126,7 +126,7 @@ def test_given_leaves_spines_and_breakout_are_what_is_written() -> None:
         (["--leaves", "2", "--kind", "fat-tree"], "--leaves is for forms of two tiers"),
         (["--spines", "2", "--kind", "fat-tree"], "--spines is for forms of two tiers"),
         (["--leaves", "3", "--kind", "rail-optimized"], "--leaves 3 is not a multiple of 8"),
-        (["--leaves", "1", "--accelerators", "100"], "with 1 leaves, which has at most 32"),
+        (["--leaves", "1", "--accelerators", "100"], "with 1 leaf, which has at most 64"),
         (["--spines", "7", "--accelerators", "2000"], "7 spines with 5 links to each of 63 leaves"),
         (["--nic-speed", "1T"], "NICs of 1T on ports of 400G"),
         (["--nic-speed", "fast"], "--nic-speed: 'fast' is not a"),
@@ -193,3 +193,46 @@ def test_storage_and_front_end_are_networks_of_the_same_servers(tmp_path: Path) 
     assert {link.speed_bps for link in storage.links} == {200 * 10**9}
     assert {link.speed_bps for link in frontend.links} == {100 * 10**9}
     assert (len({switch.plane for switch in backend.switches}), frontend.roce.lossless) == (2, ())
+
+
+@pytest.mark.parametrize("model", ["spectrum3-32x400g", "tomahawk4-64x400g"])
+@pytest.mark.parametrize("kind", ["leaf-spine", "rail-optimized"])
+def test_planes_that_a_leaf_holds_have_no_spines_until_it_is_full(kind: str, model: str) -> None:
+    ports = 32 if model.startswith("spectrum3") else 64
+    options = ("--kind", kind, "--per-server", "4", "--planes", "4", "--model", model)
+    full = made(*options, "--accelerators", str(4 * ports))
+    assert (len(full.leaves), len(full.spines), len(full.links)) == (4, 0, 4 * ports)
+    assert len({switch.plane for switch in full.switches}) == 4
+    larger = made(*options, "--accelerators", str(4 * ports + 1))
+    assert len(larger.leaves) > 4
+    assert len(larger.spines) >= 4
+    asked = made(*options, "--accelerators", str(4 * ports // 2), "--spines", "1")
+    assert (len(asked.leaves), len(asked.spines)) == (4, 4)
+
+
+def test_networks_that_a_leaf_holds_have_no_spines_either(tmp_path: Path) -> None:
+    path = tmp_path / "site.yaml"
+    options = (
+        "--accelerators",
+        "256",
+        "--kind",
+        "rail-optimized",
+        "--storage",
+        "400G",
+        "--front-end",
+        "100G",
+    )
+    assert run(str(path), *options).exit_code == 0
+    backend, storage, frontend = (load(f"{path}@{name}") for name in ("backend", "storage", "frontend"))
+    assert len(backend.spines) > 0
+    assert [(len(each.leaves), len(each.spines), len(each.links)) for each in (storage, frontend)] == [
+        (1, 0, 32)
+    ] * 2
+
+
+@pytest.mark.parametrize("options", [(), ("--planes", "8"), ("--accelerators", "2000")])
+def test_the_override_that_a_starter_shows_names_a_link_that_it_has(options: tuple[str, ...]) -> None:
+    text = run("-", *options).stdout
+    body, _, override = text.partition("# overrides:")
+    shown = loads(body + "overrides:" + override.replace("\n#", "\n"))
+    assert not all(link.is_up for link in shown.links)
