@@ -155,7 +155,7 @@ class LinkUse:
 
     Attributes:
         tx_bytes: bytes sent.
-        utilisation: sent time over run time, 0..1.
+        utilisation: sent time over run time, 0..1; of a frame under way at the end all, up to 1.
         max_flows: most flows of one step that crossed it; 0 where flows have no path of their own.
         pause_ps: how long the sender was paused.
         ecn_marks: packets marked in the sender's queues.

@@ -120,3 +120,10 @@ def test_a_flow_to_another_plane_is_dropped_where_no_route_leads(tmp_path: Path)
     assert "packets dropped at p0-leaf0:Ethernet0: no route" in done.stderr
     flows = list(csv.DictReader((tmp_path / "out/fct.csv").read_text().splitlines()))
     assert [flow["status"] == "done" for flow in flows] == [False, True]
+
+
+def test_a_link_is_in_use_for_no_longer_than_the_run(tmp_path: Path) -> None:
+    """900 ns are 11 frames of 4096 bytes at 400G, of which the last ends later."""
+    _, _, summary = simulate(tmp_path, RING, "--until", "900ns")
+    assert summary["busiest_link"]["utilisation"] == 1.0
+    assert summary["busiest_link"]["tx_bytes"] * 8 / 400e9 > 900e-9

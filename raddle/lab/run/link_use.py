@@ -124,7 +124,8 @@ def links_in_use(
 ) -> tuple[LinkUse, ...]:
     """What every link that carried anything carried, the busiest first, then hosts, leaves, spines.
 
-    Without `crossings` no flow has a path of its own.
+    Without `crossings` no flow has a path of its own. Frames count whole from their first bit on,
+    also the last one of a link, whose end may lie behind that of the run: no link is in use for longer.
     """
     ports = simulation.ports()
     most = np.zeros(len(names), np.int64)
@@ -144,7 +145,7 @@ def links_in_use(
         LinkUse(
             name=names[port],
             tx_bytes=int(sent[port]),
-            utilisation=int(wire_bytes[port]) * 8e12 / speed_bps[port] / max(duration_ps, 1),
+            utilisation=min(1.0, int(wire_bytes[port]) * 8e12 / speed_bps[port] / max(duration_ps, 1)),
             max_flows=int(most[port]),
             pause_ps=simulation.of_packets(ports.pause_ps[port].sum()),
             ecn_marks=simulation.of_packets(ports.ecn_marks[port].sum()),
@@ -170,6 +171,6 @@ def scale_up_in_use(simulation: Simulation) -> tuple[ScaleUpUse, ...]:
             (f"{name} -> {network}", int(ports.egress_bytes[at])),
             (f"{network} -> {name}", int(ports.ingress_bytes[at])),
         ):
-            found.append(ScaleUpUse(text, sent_bytes, sent_bytes / full_bytes))
+            found.append(ScaleUpUse(text, sent_bytes, min(1.0, sent_bytes / full_bytes)))
     found.sort(key=lambda each: -each.utilisation)
     return tuple(each for each in found if each.sent_bytes)
