@@ -184,18 +184,27 @@ def _bonds(fabric: Fabric) -> int:
 def _in_all(fabric: Fabric, planes: int) -> str:
     leaves, above = len(fabric.leaves), len(fabric.switches) - len(fabric.leaves)
     ports, links = planes * len(fabric.endpoints), planes * len(fabric.links)
-    return f"{planes * leaves} leaves, {planes * above} switches above, {ports} NIC ports, {links} links"
+    counts = [
+        _counted(planes * leaves, "leaf", "leaves"),
+        _counted(planes * above, "switch above", "switches above"),
+        _counted(ports, "NIC port", "NIC ports"),
+        _counted(links, "link", "links"),
+    ]
+    return ", ".join(counts)
+
+
+def _counted(count: int, one: str, more: str) -> str:
+    return f"{count} {one if count == 1 else more}"
 
 
 def _devices(fabric: Fabric) -> str:
-    counts = [(len(fabric.leaves), "leaves"), (len(fabric.spines), "spines")]
+    counts = [_counted(len(fabric.leaves), "leaf", "leaves"), _counted(len(fabric.spines), "spine", "spines")]
     if fabric.superspines:
-        counts.append((len(fabric.superspines), "superspines"))
+        counts.append(_counted(len(fabric.superspines), "superspine", "superspines"))
     planes = f" in {fabric.planes} planes" if fabric.planes > 1 else ""
-    switches = ", ".join(f"{count} {name}" for count, name in counts)
     outside = len(fabric.hosts) - fabric.servers
-    beyond = f", {outside} link{'s' if outside > 1 else ''} to the outside" if outside else ""
-    return f"{switches}{planes}, {fabric.servers} hosts{beyond}"
+    beyond = f", {_counted(outside, 'link', 'links')} to the outside" if outside else ""
+    return f"{', '.join(counts)}{planes}, {_counted(fabric.servers, 'host', 'hosts')}{beyond}"
 
 
 def _addressing(fabric: Fabric) -> str:

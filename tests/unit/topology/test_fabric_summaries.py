@@ -372,3 +372,12 @@ def test_links_that_share_a_cable_are_one_in_the_bill_and_have_one_label() -> No
     assert bill == [("host-leaf", "4 x 400G", 2), ("leaf-spine", "2 x 400G", 4)]
     labels = [row["label"] for row in cable_rows(fabric)]
     assert labels == [f"t-{n:02}" for n in (0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 10, 11, 11, 13)]
+
+
+def test_one_of_a_kind_is_told_as_one(tmp_path: Path) -> None:
+    path = tmp_path / "one.yaml"
+    path.write_text(
+        "raddle: 1\nname: one\nfabric: {leaves: {count: 1, model: white-box-12.8t}}\nhosts: {per_leaf: 1}\n"
+    )
+    result = run("validate", str(path))
+    assert "devices:     1 leaf, 0 spines, 1 host\n" in result.stdout
