@@ -110,10 +110,11 @@ def held(addresses: dict[str, str]) -> Configs:
     return found
 
 
-def neither(found: Configs, old: Configs, new: Configs) -> Iterator[str]:
+def neither(found: Configs, old: Configs, new: Configs, may_be_repaired: bool = False) -> Iterator[str]:
     """Fields of planned tables that are neither as they were nor as they are to be.
 
-    A route may have both sides' next hops for a while, so that no moment is without one.
+    A route may have both sides' next hops for a while, so that no moment is without one, and some of them
+    where a controller may have led it around a switch that has ended.
     """
     for name in found:
         for table in old[name].keys() | new[name].keys():
@@ -123,12 +124,24 @@ def neither(found: Configs, old: Configs, new: Configs) -> Iterator[str]:
                 row = now.get(key)
                 if row in sides or (table == "STATIC_ROUTE" and row == bridged(*sides)):
                     continue
+                if may_be_repaired and table == "STATIC_ROUTE" and row and hops_of(row) <= hops_of(*sides):
+                    continue
                 fields = (row or {}).keys() | (before.get(key) or {}).keys()
                 mixed = row is not None and all(
                     row.get(field) in [(side or {}).get(field) for side in sides] for field in fields
                 )
                 if table == "STATIC_ROUTE" or not mixed:
                     yield f"{name} {table}|{key}: {row}"
+
+
+def hops_of(*rows: dict[str, Any] | None) -> set[tuple[str, str]]:
+    """Address and port of every next hop."""
+    return {
+        hop
+        for row in rows
+        if row
+        for hop in zip(row["nexthop"].split(","), row["ifname"].split(","), strict=True)
+    }
 
 
 def bridged(before: dict[str, Any] | None, after: dict[str, Any] | None) -> dict[str, str] | None:
