@@ -130,7 +130,7 @@ _VALIDATE = _document(
 _VERIFY = _document(
     "Verification",
     ok=bool,
-    bisection_is_bound=bool,
+    bisection_is_estimate=bool,
     fabric=str,
     subject=str,
     **dict.fromkeys(("endpoints", "pairs", "cut_off", "dependencies", "bisection_bps"), int),

@@ -20,7 +20,7 @@ from raddle.topology import find, load
 from raddle.topology.model import Fabric, Host, Switch
 from raddle.topology.views.capacity import (
     bisection_bps,
-    bisection_is_bound,
+    bisection_is_estimate,
     bisection_text,
     cable_kinds,
     oversubscription,
@@ -215,7 +215,7 @@ def _as_shown(row: Row) -> Row:
 def _print_tables(fabric: Fabric) -> None:
     ratio = oversubscription(fabric)
     capacity = "non-blocking" if ratio <= 1 else f"oversubscribed {ratio:.3g}:1"
-    bisection = bisection_text(bisection_bps(fabric), bisection_is_bound(fabric))
+    bisection = bisection_text(bisection_bps(fabric), bisection_is_estimate(fabric))
     console = _console()
     console.print(f"{fabric.name}: {len(fabric.endpoints)} endpoints, {capacity}", markup=False)
     console.print(f"bisection {bisection}", markup=False)

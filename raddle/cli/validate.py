@@ -19,7 +19,7 @@ from raddle.topology.load import refuse_cut_off
 from raddle.topology.model import Ecn, Fabric
 from raddle.topology.views.capacity import (
     bisection_bps,
-    bisection_is_bound,
+    bisection_is_estimate,
     bisection_text,
     oversubscription,
     review,
@@ -170,7 +170,7 @@ def facts_of(fabric: Fabric) -> dict[str, str]:
         **({"bonds": f"{bonds} of two ports, with an address each"} if bonds else {}),
         **({"in all": _in_all(fabric, fabric.copies.planes)} if fabric.copies else {}),
         "capacity": "non-blocking" if ratio <= 1 else f"oversubscribed {ratio:.3g}:1",
-        "bisection": bisection_text(bisection_bps(fabric), bisection_is_bound(fabric)),
+        "bisection": bisection_text(bisection_bps(fabric), bisection_is_estimate(fabric)),
         "addressing": _addressing(fabric),
         "lossless": _lossless(fabric),
         "ecn": _ecn(fabric),

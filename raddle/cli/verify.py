@@ -174,7 +174,7 @@ def document_of(result: Verification) -> dict[str, Any]:
         "busiest_link": {"load": round(result.busiest[0], 6), "port": result.busiest[1]},
         "best_load": None if result.best_load is None else round(result.best_load, 6),
         "bisection_bps": result.bisection_bps,
-        "bisection_is_bound": result.bisection_is_bound,
+        "bisection_is_estimate": result.bisection_is_estimate,
         "oversubscription": result.oversubscription,
         "is_adaptive": result.is_adaptive,
         "worst_load": _most_loaded(result),
@@ -230,7 +230,7 @@ def text_of(result: Verification) -> str:
         "deadlock": _deadlock(result),
         "load": f"busiest fabric link {result.busiest[0]:.1%} under uniform all-to-all{shared}"
         f"{_best_load(result)}{_worst_load(result)}",
-        "capacity": f"bisection {bisection_text(result.bisection_bps, result.bisection_is_bound)}, "
+        "capacity": f"bisection {bisection_text(result.bisection_bps, result.bisection_is_estimate)}, "
         f"{_oversubscription(result)}",
         **_part_lines(result),
         **_external_lines(result),
@@ -268,7 +268,7 @@ def _cut_off(pairs: int) -> str:
 def _part_lines(result: Verification) -> dict[str, str]:
     """A line for each part; one line for all of a kind that are alike, or that are too many."""
     lines, parts = {}, result.parts
-    fact = partial(_part_fact, is_bound=result.bisection_is_bound)
+    fact = partial(_part_fact, is_estimate=result.bisection_is_estimate)
     for kind in dict.fromkeys(part.kind for part in parts):
         alike = [part for part in parts if part.kind == kind]
         if len({fact(part) for part in alike}) == 1 and len(alike) > 1:
@@ -281,11 +281,11 @@ def _part_lines(result: Verification) -> dict[str, str]:
     return lines
 
 
-def _part_fact(part: Part, is_bound: bool) -> str:
+def _part_fact(part: Part, is_estimate: bool) -> str:
     reached = part.pairs - part.cut_off - part.lost
     return (
         f"{reached} of {part.pairs} pairs{_cut_off(part.cut_off)}; busiest fabric link "
-        f"{part.busiest[0]:.1%}; bisection {bisection_text(part.bisection_bps, is_bound)}"
+        f"{part.busiest[0]:.1%}; bisection {bisection_text(part.bisection_bps, is_estimate)}"
     )
 
 

@@ -30,7 +30,7 @@ from raddle.topology.model import Fabric
 from raddle.workload import Workload
 
 _CARRIERS = {
-    "udp-source-port": "the UDP source ports of their queue pairs; a host route would not part them",
+    "udp-source-port": "the UDP source ports of their queue pairs",
     "policy-route": "policy routes",
 }
 

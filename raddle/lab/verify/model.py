@@ -42,8 +42,8 @@ class Verification:
         best_load: what that would be with the best shares of all groups; None where it is as good as that, or
             not known (see `raddle.controller.plan.balance`).
         oversubscription: the worst ratio of bandwidth below to above, by tier (`leaves`, `spines`).
-        bisection_bps: what an even split of the fabric lets through each way; no more than a bound, also of
-            parts, where `bisection_is_bound`.
+        bisection_bps: what half of the leaves and the others have between them each way; half of what leaves
+            let through in sum, also of parts, where `bisection_is_estimate`.
         problems: all that is wrong, for the reader.
         proof: writes the certificate of deadlock freedom; None where there is a cycle.
         outside: what the proofs leave out, in a reader's words.
@@ -68,7 +68,7 @@ class Verification:
     busiest: tuple[float, str]
     oversubscription: dict[str, float]
     bisection_bps: int
-    bisection_is_bound: bool
+    bisection_is_estimate: bool
     problems: tuple[Diagnostic, ...]
     proof: Callable[[], str] | None = field(compare=False)
     outside: tuple[str, ...] = ()

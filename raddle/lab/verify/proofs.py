@@ -24,7 +24,7 @@ from raddle.lab.verify.findings import about, about_failures, about_outside, loc
 from raddle.lab.verify.model import FailureScope, Progress, Verification
 from raddle.state import SwitchState
 from raddle.topology.model import Fabric
-from raddle.topology.views.capacity import bisection_bps, bisection_is_bound, tier_oversubscription
+from raddle.topology.views.capacity import bisection_bps, bisection_is_estimate, tier_oversubscription
 from raddle.topology.views.polarisation import polarisation
 from raddle.topology.yaml.placing import in_file
 
@@ -85,7 +85,7 @@ def prove(
         busiest=busiest_link(network, tables, network.is_up, speed_bps),
         oversubscription=tier_oversubscription(fabric),
         bisection_bps=bisection_bps(fabric),
-        bisection_is_bound=bisection_is_bound(fabric),
+        bisection_is_estimate=bisection_is_estimate(fabric),
         problems=(*fabric.warnings, *in_file(fabric, polarisation(fabric)), *located(fabric, found)),
         proof=proof,
         outside=tuple(_outside(fabric, subject, found)),

@@ -81,8 +81,8 @@ def _by_ports(
         flows,
         Paths(is_open, is_open, link, "given"),
     )
-    of_flow = np.full(schedule.flows, -1, np.int64)
-    of_flow[of] = chosen
+    port_of = dict(zip((int(schedule.qp[pin.flow]) for pin in pins), chosen.tolist(), strict=True))
+    of_flow = np.array([port_of.get(qp, -1) for qp in schedule.qp.tolist()], np.int64)
     sent, stripes = connect(fabric, table.seats, schedule)
     ports = np.full((len(sent.qp_src), 2), -1, np.int64)
     ports[sent.schedule.qp, 0] = of_flow[stripes.message]
@@ -96,7 +96,7 @@ def _places(hops: int) -> Sequence[int]:
 
 
 def _refuse_shared(table: Workload, pins: Sequence[Pin]) -> None:
-    """Flows of one queue pair have one source port."""
+    """See that no queue pair, all of whose flows have one source port, has two paths."""
     first: dict[int, Pin] = {}
     problems = []
     for pin in pins:

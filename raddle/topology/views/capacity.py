@@ -111,7 +111,7 @@ def oversubscription(fabric: Fabric) -> float:
 
 
 def bisection_bps(fabric: Fabric, members: NDArray[np.bool_] | None = None) -> int:
-    """What an even split of every plane lets through each way, at most, summed over the planes.
+    """What half of a plane's leaves and the others have between them each way, summed over planes.
 
     Each leaf counts with the lesser of its hosts' and its uplinks' bandwidth, each spine under superspines
     with the lesser of what is above and what such leaves have to it; half of the smaller sum crosses. Spines
@@ -146,19 +146,41 @@ def bisection_bps(fabric: Fabric, members: NDArray[np.bool_] | None = None) -> i
     return total
 
 
-def bisection_is_bound(fabric: Fabric) -> bool:
-    """Whether a link between switches is down or drained.
+def bisection_is_estimate(fabric: Fabric) -> bool:
+    """Whether `bisection_bps` is half of a sum, and no cut.
 
-    Then a split between leaves that share fewer switches can let less through than `bisection_bps` says,
-    which knows how much each leaf lets through and not to whom.
+    It is a cut, of half of the leaves against the others, where each plane has an even number of leaves
+    (under superspines: of pods) with the same bandwidth to hosts, to each switch above and onwards.
     """
+    planes = {switch.plane for switch in fabric.switches}
+    return not all(_is_even(fabric, plane) for plane in planes)
+
+
+def bisection_text(rate_bps: int, is_estimate: bool) -> str:
+    """The rate in words, with `about` where it is no cut."""
+    return f"{'about ' if is_estimate else ''}{format_rate(rate_bps)}"
+
+
+def _is_even(fabric: Fabric, plane: int) -> bool:
     arrays, first = fabric.arrays, len(fabric.hosts)
-    return not arrays.carries[(arrays.a >= first) & (arrays.b >= first)].all()
-
-
-def bisection_text(rate_bps: int, is_bound: bool) -> str:
-    """The rate in words, with `at most` where it is no more than a bound."""
-    return f"{'at most ' if is_bound else ''}{format_rate(rate_bps)}"
+    own = np.array([switch.plane == plane for switch in fabric.switches], np.bool_)
+    down, up = _down_and_up_bps(fabric)
+    leaves = first + np.flatnonzero(own & (arrays.device_tier[first:] == _LEAF) & (down[first:] > 0))
+    if len(leaves) < 2:
+        return True
+    if len(np.unique(np.stack((down[leaves], up[leaves])), axis=1).T) > 1:
+        return False
+    links = arrays.carries & np.isin(arrays.a, leaves)
+    pairs, place = np.unique(np.stack((arrays.a[links], arrays.b[links])), axis=1, return_inverse=True)
+    between = np.bincount(place.ravel(), arrays.speed_bps[links])
+    if len(np.unique(between)) > 1:
+        return False
+    spines, leaves_of = np.unique(pairs[1], return_counts=True)
+    if len(np.unique(leaves_of)) > 1 or len(np.unique(up[spines])) > 1:
+        return False
+    return bool(
+        len(leaves) // leaves_of[0] % 2 == 0 or (leaves_of[0] == len(leaves) and len(leaves) % 2 == 0)
+    )
 
 
 def _share_a_spine(fabric: Fabric, leaves: NDArray[np.int64]) -> bool:

@@ -139,6 +139,18 @@ def test_an_incast_over_two_spines_keeps_its_paths_by_source_ports(tmp_path: Pat
     assert up == {"spine3": 100, "spine1": 100, "spine2": 200, "spine0": 100}
 
 
+def test_the_path_of_one_flow_is_that_of_all_flows_of_its_queue_pair(fabric: Fabric, tmp_path: Path) -> None:
+    (tmp_path / "flows.csv").write_text(
+        "id,src,dst,bytes,qp\na,0,9,409600,x\nb,0,9,819200,x\nc,1,9,409600,\n"
+    )
+    table = read_flows(fabric, tmp_path / "flows.csv")
+    paths = pin_file(tmp_path, "flow,path\na,leaf0 spine3 leaf2\nc,leaf0 spine1 leaf2\n")
+    carried = carry_pins(fabric, make_plan(fabric, "ecmp"), table, read_pins(fabric, table, paths))
+    assert carried.carrier == "udp-source-port"
+    assert carried.ports is not None
+    assert (carried.ports[:, 0] >= 0xC000).all()
+
+
 def test_policy_routes_part_flows_to_one_destination_of_two_sources_alone(
     table: Workload, tmp_path: Path
 ) -> None:
