@@ -15,7 +15,7 @@ from raddle.cli.options import JsonOption
 from raddle.errors import InputError
 from raddle.peers.files import PeerFlows, PeerTopology, read_ns3_flows, read_ns3_topology
 from raddle.peers.htsim import read_htsim_flows, read_htsim_topology
-from raddle.peers.importing import faults_csv, fitting_fabric, flows_csv
+from raddle.peers.importing import check_joined, faults_csv, fitting_fabric, flows_csv, payload_note
 from raddle.peers.names import PeerNames
 from raddle.peers.ns3_config import Ns3Config, read_ns3_config
 from raddle.peers.pins import ns3_pins_csv
@@ -113,6 +113,8 @@ def _simulator_files(
     text, notes = fitting_fabric(output, source, network, names, settings)
     files = {output: text}
     told = [*network.notes, *(f"left out: {each}" for each in settings.left_out), *notes]
+    if payload := payload_note(settings):
+        told.append(payload)
     if lacking := settings.without_thresholds(Counter(link.speed_bps for link in network.network)):
         told.append(lacking)
     if faults := faults_csv(network, names, settings):
@@ -127,6 +129,7 @@ def _simulator_files(
         files[output.with_suffix(".flows.csv")] = flows_csv(
             table, names, network.gpus_per_server if network.nvswitches else 0
         )
+        check_joined(network, table)
         if kind is PeerKind.ns3:
             files[output.with_suffix(".pins.csv")] = ns3_pins_csv(network, table, names)
     return files, told

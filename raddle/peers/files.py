@@ -181,14 +181,13 @@ def _is_number(word: Word) -> bool:
 
 
 def _link(text: PeerText, row: Row, nodes: int) -> PeerLink:
-    if not has_words(text, row, 4, "a link has node, node, rate, delay and error rate"):
+    what = "a link has 5 words: node, node, rate, delay and error rate"
+    if not has_words(text, row, 4, what, most=5):
         return PeerLink(0, 0, 1, 0)
     a, b = (text.whole(word, 0, max(nodes - 1, 0), "node") for word in row[:2])
     if a == b:
         text.problem(row[1], f"node {a} is cabled to itself")
-    loss = text.real(row[4], 0, 1, "error rate") if len(row) > 4 else 0.0
-    if loss == 1:
-        text.problem(row[4], "a link that loses every packet", "take it out, or give it a rate below 1")
+    loss = text.loss(row[4], "error rate") if len(row) > 4 else 0.0
     delay = text.delay_ps(row[3])
     if not 0 < delay <= MOST_DELAY_PS:
         text.problem(row[3], f"delay '{row[3].text}' is not above 0 and at most 500us, 100 km of cable")
@@ -207,17 +206,20 @@ def read_ns3_flows(path: Path, nodes: int = MOST_NODES) -> PeerFlows:
     rows = list(text.rows())
     if not rows:
         raise text.end("the file is empty; the first line is the number of flows")
-    count = text.whole(rows[0][0], 0, MOST_FLOWS)
+    has_words(text, rows[0], 1, "the first line is the number of flows", most=1)
+    count = text.whole(rows[0][0], 1, MOST_FLOWS, "number of flows")
+    text.check()
     rows = list(counted(text, rows[1:], count, rows[0][0], "flows"))
     is_dependent = any(row[-1].text == "-1" for row in rows)
     table = np.zeros((count, 6), np.int64)
     seen: dict[tuple[int, int], int] = {}
     for i, row in enumerate(rows):
-        if not has_words(text, row, 6, "a flow has src, dst, pg, dport, bytes, start"):
+        if not has_words(text, row, 6, "a flow has 6 words: src, dst, pg, dport, bytes, start", most=6):
             continue
         src, dst = (text.whole(word, 0, max(nodes - 1, 0), "node") for word in row[:2])
         if src == dst:
             text.problem(row[1], f"node {src} sends to itself")
+        text.whole(row[2], 0, 7, "priority group")
         port = seen[src, dst] = seen.get((src, dst), FIRST_NS3_PORT - 1) + 1
         size = text.whole(row[4], 0, _MOST_BYTES, "bytes")
         last = text.whole(row[5], -1, i - 1, "flow to wait for") if is_dependent else text.delay_ps(row[5])
@@ -227,14 +229,17 @@ def read_ns3_flows(path: Path, nodes: int = MOST_NODES) -> PeerFlows:
     start = np.zeros(count, np.int64) if is_dependent else table[:, 3]
     deps = [[int(dep)] if dep >= 0 else [] for dep in after]
     groups = sorted({row[2].text for row in rows})
-    if len(groups) > 1:
+    if groups != [NS3_PG]:
+        many = "s" if len(groups) > 1 else ""
         text.notes.append(
-            f"left out: priority groups {', '.join(groups)}: all flows are of the lossless class"
+            f"left out: priority group{many} {', '.join(groups)}: all flows are of the lossless class"
         )
     place = PeerPlace(str(path), tuple(row[0].line for row in rows), tuple(text.notes))
     return peer_flows(table[:, :3], start, deps, table[:, 4:], place)
 
 
+NS3_PG = "3"
+"""The priority group of the flows of ns3-hpcc's examples, and of those that are exported."""
 FIRST_NS3_PORT = 10_000
 """UDP source port of the first flow of each pair of nodes in ns3-hpcc; further ones count up."""
 

@@ -156,7 +156,7 @@ def read_htsim_topology(path: Path) -> FatTree:
     current = header
     for row in text.rows(comment="#"):
         key = row[0].text.lower()
-        if not has_words(text, row, 2, "a line is a name and a number"):
+        if not has_words(text, row, 2, "a line is a name and a number", most=2):
             continue
         if key == "tier":
             current = tiers.setdefault(text.whole(row[1], 0, 2, "tier"), {})
@@ -233,6 +233,7 @@ def read_htsim_flows(path: Path, nodes: int) -> PeerFlows:
     ids: set[str] = set()
     said: dict[str, Word] = {}
     rows: list[Row] = []
+    priorities: set[str] = set()
     triggers: dict[str, Row] = {}
     for row in text.rows(comment="#"):
         if "->" not in row[0].text:
@@ -247,6 +248,8 @@ def read_htsim_flows(path: Path, nodes: int) -> PeerFlows:
         ids.add(options["id"].text if "id" in options else "")
         for done in _DONE & options.keys():
             raised_by.setdefault(options[done].text, []).append(len(flows))
+        if "prio" in options:
+            priorities.add(options["prio"].text)
         flows.append(_flow(text, row, options, nodes))
         waits_for.append(options.get("trigger"))
     for name, found in (("Connections", rows), ("Triggers", list(triggers.values()))):
@@ -256,6 +259,8 @@ def read_htsim_flows(path: Path, nodes: int) -> PeerFlows:
         if len(raised_by.get(name, ())) > 1 and "barrier" not in {word.text for word in row}:
             hint = "a flow of raddle waits for all that it waits for: make it a barrier"
             text.problem(row[0], f"trigger {name} goes off at the first of several connections", hint)
+        else:
+            _check_barrier(text, row, len(raised_by.get(name, ())))
     deps: list[list[int]] = []
     for i, word in enumerate(waits_for):
         deps.append(raised_by.get(word.text, []) if word else [])
@@ -263,9 +268,15 @@ def read_htsim_flows(path: Path, nodes: int) -> PeerFlows:
             text.problem(word, f"no connection raises trigger {word.text}")
         if word and any(dep >= i for dep in deps[-1]):
             text.problem(word, f"trigger {word.text} is raised by a later connection", "order them by time")
+    if not rows:
+        raise text.end("no connection, which is a line such as '0->1 start 0 size 1000'")
     text.check()
+    if priorities:
+        text.notes.append(
+            f"left out: prio {', '.join(sorted(priorities))}: all flows are of the lossless class"
+        )
     table = np.array(flows, np.int64).reshape(-1, 4)
-    place = PeerPlace(str(path), tuple(row[0].line for row in rows))
+    place = PeerPlace(str(path), tuple(row[0].line for row in rows), tuple(text.notes))
     return peer_flows(table[:, :3], table[:, 3], deps, np.zeros((len(flows), 2), np.int64), place)
 
 
@@ -276,12 +287,28 @@ def _statement(text: PeerText, row: Row, nodes: int, said: dict[str, Word], trig
         text.problem(row[0], f"unknown word '{name}'")
     elif name == "trigger" and has_words(text, row, 3, "a trigger has an id"):
         triggers[row[2].text] = row
-    elif name != "trigger" and has_words(text, row, 2, "a number"):
+    elif name != "trigger" and has_words(text, row, 2, f"'{name}' has a number", most=2):
         said[name] = row[1]
         if name == "Nodes" and text.whole(row[1], 1, MOST_NODES) != nodes:
             text.problem(row[1], f"{row[1].text} nodes, but the topology has {nodes}")
         if name == "Failures" and row[1].text != "0":
             text.problem(row[1], "failures are not read", "cut the links in the fabric file")
+
+
+def _check_barrier(text: PeerText, row: Row, raised: int) -> None:
+    """See that a barrier counts the connections that raise it; csg-htsim's goes off at that number."""
+    at = next((i for i, word in enumerate(row) if word.text == "barrier"), None)
+    if at is None:
+        return
+    if len(row) < at + 3 or row[at + 1].text != "count":
+        text.problem(row[-1], "a barrier has a number", f"'barrier count {raised}'")
+    elif text.whole(row[at + 2], 1, MOST_FLOWS, "barrier count") != raised:
+        message = (
+            f"trigger {row[2].text} goes off after {row[at + 2].text} connections, but {raised} raise it"
+        )
+        text.problem(
+            row[at + 2], message, f"'barrier count {raised}', or have as many raise it" if raised else ""
+        )
 
 
 def _check_count(text: PeerText, rows: Sequence[Row], said: Word, what: str) -> None:

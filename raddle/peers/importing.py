@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 from raddle.controller.plan.lossless_check import check_lossless
@@ -36,6 +37,7 @@ def fabric_yaml(name: str, source: str, topology: PeerTopology, names: PeerNames
         "links:",
         *_links(topology, names),
         *_policy(topology, config),
+        *_routing(topology, names),
     ]
     return "\n".join(lines) + "\n"
 
@@ -206,13 +208,37 @@ def _policy(topology: PeerTopology, config: Ns3Config) -> Iterator[str]:
         yield from _dcqcn(topology, config.dcqcn)
 
 
+def _routing(topology: PeerTopology, names: PeerNames) -> Iterator[str]:
+    """Offsets for tiers where a spine of two tiers chooses too, among its links to one leaf: with one offset
+    that follows from what the leaf chose. Three tiers have them by default."""
+    between = Counter(
+        frozenset((link.a, link.b))
+        for link in topology.network
+        if link.a in names.switch and link.b in names.switch
+    )
+    if max(between.values(), default=0) > 1 and "superspine" not in names.role.values():
+        yield "routing: {hash: {offset: per-tier}}"
+
+
+def payload_note(config: Ns3Config) -> str:
+    """What to tell of a payload that is no path MTU; empty where it is one."""
+    mtu = _mtu(config)
+    if mtu == config.payload_bytes:
+        return ""
+    number = "fewer" if mtu > config.payload_bytes else "more"
+    return (
+        f"packets carry {mtu} bytes, a path MTU, where PACKET_PAYLOAD_SIZE is {config.payload_bytes}: "
+        f"flows have {number} packets than there"
+    )
+
+
 def _mtu(config: Ns3Config) -> int:
     return next((mtu for mtu in _MTUS if mtu >= config.payload_bytes), _MTUS[-1])
 
 
 def _dcqcn(topology: PeerTopology, dcqcn: PeerDcqcn) -> Iterator[str]:
     yield (
-        f"  dcqcn: {{g: {dcqcn.g:.12g}, alpha_timer: {dcqcn.alpha_timer_ps // 10**6}us, "
+        f"  dcqcn: {{g: {_decimal(dcqcn.g)}, alpha_timer: {dcqcn.alpha_timer_ps // 10**6}us, "
         f"decrease_timer: {dcqcn.decrease_timer_ps // 10**6}us, byte_counter: 0, "
         f"rate_timer: {dcqcn.rate_timer_ps // 10**6}us, fast_recovery_steps: {dcqcn.fast_recovery_steps}, "
         f"rate_ai: {exact_rate(dcqcn.rate_ai_bps)}, rate_hai: {exact_rate(dcqcn.rate_hai_bps)}, "
@@ -229,7 +255,12 @@ def _dcqcn(topology: PeerTopology, dcqcn: PeerDcqcn) -> Iterator[str]:
 
 def _thresholds(ecn: Thresholds) -> str:
     low, high, chance = ecn
-    return f"kmin: {format_size(low)}, kmax: {format_size(high)}, pmax: {chance * 100:.12g}%"
+    return f"kmin: {format_size(low)}, kmax: {format_size(high)}, pmax: {_decimal(chance * 100)}%"
+
+
+def _decimal(value: float) -> str:
+    """Twelve digits, without an exponent, which a fabric file has none of."""
+    return f"{Decimal(f'{value:.12g}'):f}"
 
 
 def faults_csv(topology: PeerTopology, names: PeerNames, config: Ns3Config) -> str:
@@ -251,6 +282,22 @@ def exact_rate(bps: int) -> str:
     """`400G`, without rounding."""
     unit, factor = next(each for each in _RATES if bps % each[1] == 0)
     return f"{bps // factor}{unit}"
+
+
+def check_joined(topology: PeerTopology, flows: PeerFlows) -> None:
+    """See that links join both ends of every flow.
+
+    Raises:
+        InputError: they do not, of the first such flow.
+    """
+    import networkx as nx  # It would double the start time of commands that do not use it.
+
+    graph = nx.Graph([(link.a, link.b) for link in topology.network])
+    part = {node: i for i, nodes in enumerate(nx.connected_components(graph)) for node in nodes}
+    for flow, (src, dst) in enumerate(zip(flows.src.tolist(), flows.dst.tolist(), strict=True)):
+        if part[src] != part[dst]:
+            message = f"no path from node {src} to node {dst}"
+            raise flows.problem(flow, message, "no links of the topology file join their leaves")
 
 
 def flows_csv(flows: PeerFlows, names: PeerNames, server: int = 0) -> str:

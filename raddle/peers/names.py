@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from raddle.peers.files import PeerTopology
 
 _TIERS = ("leaf", "spine", "superspine")
+_HOST = "a node that is not in the list of switches sends and receives"
 
 
 @dataclass(frozen=True)
@@ -32,16 +33,19 @@ class PeerNames:
         switches = set(topology.switches)
         ends: dict[int, list[int]] = {node: [] for node in range(topology.nodes)}
         for link in topology.network:
+            if link.a not in switches and link.b not in switches:
+                message = f"node {link.a} is linked to node {link.b}, which is no switch"
+                raise topology.not_in_tiers(message, _HOST, link.line)
             ends[link.a].append(link.b)
             ends[link.b].append(link.a)
         inside = {*switches, *topology.nvswitches}
         hosts = [node for node in range(topology.nodes) if node not in inside]
         counts = {len(ends[host]) for host in hosts}
         for host in hosts:
-            if not ends[host] or not switches.issuperset(ends[host]):
+            if not ends[host]:
                 raise topology.not_in_tiers(
-                    f"node {host} has {len(ends[host])} links; it needs one or more, to switches",
-                    "a node that is not in the list of switches sends and receives",
+                    f"node {host} has 0 links; it needs one or more, to switches",
+                    _HOST,
                     topology.line_of(host),
                 )
         if len(counts) > 1:

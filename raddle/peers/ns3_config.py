@@ -19,7 +19,10 @@ _MAPS = frozenset({"KMAX_MAP", "KMIN_MAP", "PMAX_MAP"})
 _VALUES = {"LINK_DOWN": 3}
 """Words after a key where that is not one."""
 _US = 1_000_000
-_MOST_US = 10**9
+_MOST_US = 10**7
+_MOST_RATE_BPS = 10**14
+_MOST_STEPS = 65536
+"""The most that a fabric file takes: timers of 10 s, rates of 100T, steps."""
 
 
 Thresholds = tuple[int, int, float]
@@ -93,10 +96,19 @@ class _Settings:
         return int(self.text.real(self.found[key][0], 1, _MOST_US, key)) * _US
 
     def rate_bps(self, key: str, default: int) -> int:
-        return self.text.speed_bps(self.found[key][0]) if key in self.found else default
+        if key not in self.found:
+            return default
+        word = self.found[key][0]
+        rate = self.text.speed_bps(word)
+        if rate > _MOST_RATE_BPS:
+            self.text.problem(word, f"{key} '{word.text}' is above {format_rate(_MOST_RATE_BPS)}")
+        return rate
 
-    def real(self, key: str, default: float, high: float) -> float:
-        return self.text.real(self.found[key][0], 0, high, key) if key in self.found else default
+    def share(self, key: str, default: float) -> float:
+        return self.text.real(self.found[key][0], 0, 1, key, is_above=True) if key in self.found else default
+
+    def loss(self, key: str) -> float:
+        return self.text.loss(self.found[key][0], key) if key in self.found else 0.0
 
 
 def read_ns3_config(path: Path) -> Ns3Config:
@@ -114,7 +126,7 @@ def read_ns3_config(path: Path) -> Ns3Config:
         payload_bytes=settings.whole("PACKET_PAYLOAD_SIZE", 1000, 64, 9000),
         buffer_bytes=settings.whole("BUFFER_SIZE", 16, 1, 4095) << 20,
         dcqcn=_dcqcn(text, settings) if is_marking else None,
-        loss=settings.real("ERROR_RATE_PER_LINK", 0, 1),
+        loss=settings.loss("ERROR_RATE_PER_LINK"),
         left_out=tuple(
             f"{key} {found[key][0].text}: {why}"
             for key, why in LEFT_OUT.items()
@@ -184,38 +196,46 @@ def _refuse_what_is_not_modelled(text: PeerText, found: Mapping[str, list[Word]]
 
 
 def _dcqcn(text: PeerText, settings: _Settings) -> PeerDcqcn:
-    least = {
-        speed: text.whole(word, 0, 4_000_000, "KMIN_MAP")
-        for speed, word in _by_speed(text, settings, "KMIN_MAP")
-    }
-    most = {
-        speed: text.whole(word, 0, 4_000_000, "KMAX_MAP")
-        for speed, word in _by_speed(text, settings, "KMAX_MAP")
-    }
-    chance = {
-        speed: text.real(word, 0, 1, "PMAX_MAP") for speed, word in _by_speed(text, settings, "PMAX_MAP")
-    }
-    for speed in {*least, *most, *chance}:
-        if speed not in least or speed not in most or speed not in chance:
-            text.problem(1, f"KMIN_MAP, KMAX_MAP and PMAX_MAP do not all name the speed {speed}")
-        elif least[speed] > most[speed]:
-            text.problem(1, f"KMIN_MAP is above KMAX_MAP at the speed {speed}")
-    text.check()
+    ecn = _thresholds(text, settings)
     default = PeerDcqcn()
     return PeerDcqcn(
         alpha_timer_ps=settings.time_ps("ALPHA_RESUME_INTERVAL", default.alpha_timer_ps),
         decrease_timer_ps=settings.time_ps("RATE_DECREASE_INTERVAL", default.decrease_timer_ps),
         rate_timer_ps=settings.time_ps("RP_TIMER", default.rate_timer_ps),
-        g=settings.real("EWMA_GAIN", default.g, 1),
-        fast_recovery_steps=settings.whole("FAST_RECOVERY_TIMES", default.fast_recovery_steps, 0, 10**6),
+        g=settings.share("EWMA_GAIN", default.g),
+        fast_recovery_steps=settings.whole(
+            "FAST_RECOVERY_TIMES", default.fast_recovery_steps, 1, _MOST_STEPS
+        ),
         rate_ai_bps=settings.rate_bps("RATE_AI", default.rate_ai_bps),
         rate_hai_bps=settings.rate_bps("RATE_HAI", default.rate_hai_bps),
         min_rate_bps=settings.rate_bps("MIN_RATE", default.min_rate_bps),
         clamps_target=settings.whole("CLAMP_TARGET_RATE", 0, 0, 1) == 1,
-        ecn={speed: (least[speed] * 1000, most[speed] * 1000, chance[speed]) for speed in least},
+        ecn=ecn,
     )
 
 
-def _by_speed(text: PeerText, settings: _Settings, key: str) -> list[tuple[int, Word]]:
+def _thresholds(text: PeerText, settings: _Settings) -> dict[int, Thresholds]:
+    """What each map says of a link speed; all three must."""
+    maps = {key: _by_speed(text, settings, key) for key in sorted(_MAPS)}
+    kilobytes = {
+        key: {speed: text.whole(word, 1, 4_000_000, key) for speed, word in maps[key].items()}
+        for key in ("KMIN_MAP", "KMAX_MAP")
+    }
+    chance = {
+        speed: text.real(word, 0, 1, "PMAX_MAP", is_above=True) for speed, word in maps["PMAX_MAP"].items()
+    }
+    least, most = kilobytes["KMIN_MAP"], kilobytes["KMAX_MAP"]
+    for speed in sorted({*least, *most, *chance}):
+        lacking = [key for key in maps if speed not in maps[key]]
+        if lacking:
+            at = next(maps[key][speed] for key in maps if speed in maps[key])
+            text.problem(at, f"{' and '.join(lacking)}: the speed {speed} is missing there")
+        elif least[speed] > most[speed]:
+            text.problem(maps["KMIN_MAP"][speed], f"KMIN_MAP is above KMAX_MAP at the speed {speed}")
+    text.check()
+    return {speed: (least[speed] * 1000, most[speed] * 1000, chance[speed]) for speed in least}
+
+
+def _by_speed(text: PeerText, settings: _Settings, key: str) -> dict[int, Word]:
     words = settings.found.get(key, [])[1:]
-    return [(text.whole(words[i], 1, 10**14, key), words[i + 1]) for i in range(0, len(words), 2)]
+    return {text.whole(words[i], 1, 10**14, key): words[i + 1] for i in range(0, len(words), 2)}

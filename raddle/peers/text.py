@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from raddle.errors import Diagnostic, InputError, SourceSpan
@@ -36,16 +37,18 @@ class PeerText:
         self.notes: list[str] = []
         self._problems: list[Diagnostic] = []
         try:
-            text = path.read_text("utf-8")
+            text = path.read_text("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise InputError.unreadable(CODE, path, error) from None
         self._lines = text.split("\n")
 
     def rows(self, comment: str = "") -> Iterator[Row]:
-        """The lines that hold words and do not begin with `comment`."""
+        """The lines that hold words, up to one that begins with `comment`."""
         for number, line in enumerate(self._lines, 1):
             words = tuple(Word(m[0], number, m.start() + 1) for m in re.finditer(r"\S+", line))
-            if words and not (comment and words[0].text.startswith(comment)):
+            if comment:
+                words = tuple(takewhile(lambda word: not word.text.startswith(comment), words))
+            if words:
                 yield words
 
     def problem(self, at: Word | int, message: str, hint: str = "") -> None:
@@ -108,14 +111,22 @@ class PeerText:
             word = Word(whole, word.line, word.column)
         return self.whole(word, 0, high, what)
 
-    def real(self, word: Word, low: float, high: float, what: str) -> float:
-        """A decimal number from `low` to `high`."""
+    def real(self, word: Word, low: float, high: float, what: str, *, is_above: bool = False) -> float:
+        """A decimal number from `low` to `high`, or `is_above` low."""
         if re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,18})?|\.[0-9]{1,18}", word.text):
             value = float(word.text)
-            if low <= value <= high:
+            if low <= value <= high and not (is_above and value == low):
                 return value
-        self.problem(word, f"{what} '{word.text}' is not a number from {low:g} to {high:g}")
+        limits = f"above {low:g} and at most {high:g}" if is_above else f"from {low:g} to {high:g}"
+        self.problem(word, f"{what} '{word.text}' is not a number {limits}")
         return low
+
+    def loss(self, word: Word, what: str) -> float:
+        """The share of packets that a link loses, which cannot be all."""
+        share = self.real(word, 0, 1, what)
+        if share == 1:
+            self.problem(word, "a link that loses every packet", "take it out, or give it a rate below 1")
+        return share
 
 
 def counted(text: PeerText, rows: Sequence[Row], count: int, said_at: Word, what: str) -> Sequence[Row]:
@@ -130,9 +141,9 @@ def counted(text: PeerText, rows: Sequence[Row], count: int, said_at: Word, what
     return rows[:count]
 
 
-def has_words(text: PeerText, row: Sequence[Word], least: int, what: str) -> bool:
-    """Whether a row has that many words; notes a problem if not."""
-    if len(row) >= least:
+def has_words(text: PeerText, row: Sequence[Word], least: int, what: str, most: int = 0) -> bool:
+    """Whether a row has that many words, and no more than `most`, if given; notes a problem if not."""
+    if len(row) >= least and (not most or len(row) <= most):
         return True
-    text.problem(row[-1], f"{len(row)} words; {what}")
+    text.problem(row[-1] if len(row) < least else row[most], f"{len(row)} words; {what}")
     return False

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from raddle.errors import InputError
-from raddle.peers.files import PeerFlows, PeerTopology
+from raddle.peers.files import NS3_PG, PeerFlows, PeerTopology
 from raddle.peers.htsim import MOST_HTSIM_BYTES, FatTree
 from raddle.peers.ns3_config import Ns3Config, PeerDcqcn
 
-_NS3_PG, _NS3_START_S = 3, 2
+_NS3_START_S = 2
 _MOST_NS3_BYTES = 2**32 - 1
 
 
@@ -56,7 +56,7 @@ def ns3_flows(flows: PeerFlows) -> str:
         if not 0 < size <= _MOST_NS3_BYTES:
             raise _refuse(f"flow {i + 1} has {size} bytes; ns-3 takes 1 to {_MOST_NS3_BYTES}")
         seconds = f"{_NS3_START_S + start // 10**12}.{start % 10**12 // 1000:09}"
-        lines.append(f"{flows.src[i]} {flows.dst[i]} {_NS3_PG} {flows.dst_port[i]} {size} {seconds}")
+        lines.append(f"{flows.src[i]} {flows.dst[i]} {NS3_PG} {flows.dst_port[i]} {size} {seconds}")
     return "\n".join(lines) + "\n"
 
 
