@@ -150,8 +150,12 @@ def bisection_is_estimate(fabric: Fabric) -> bool:
     """Whether `bisection_bps` is half of a sum, and no cut.
 
     It is a cut, of half of the leaves against the others, where each plane has an even number of leaves
-    (under superspines: of pods) with the same bandwidth to hosts, to each switch above and onwards.
+    (under superspines: of pods) with the same bandwidth to hosts, to each switch above and onwards, and where
+    no link between switches is down or drained.
     """
+    arrays, first = fabric.arrays, len(fabric.hosts)
+    if not arrays.carries[(arrays.a >= first) & (arrays.b >= first)].all():
+        return True
     planes = {switch.plane for switch in fabric.switches}
     return not all(_is_even(fabric, plane) for plane in planes)
 
@@ -168,19 +172,26 @@ def _is_even(fabric: Fabric, plane: int) -> bool:
     leaves = first + np.flatnonzero(own & (arrays.device_tier[first:] == _LEAF) & (down[first:] > 0))
     if len(leaves) < 2:
         return True
-    if len(np.unique(np.stack((down[leaves], up[leaves])), axis=1).T) > 1:
+    links = np.flatnonzero(arrays.carries & np.isin(arrays.a, leaves))
+    if not len(links) or not (_are_equal(down[leaves]) and _are_equal(up[leaves])):
         return False
-    links = arrays.carries & np.isin(arrays.a, leaves)
-    pairs, place = np.unique(np.stack((arrays.a[links], arrays.b[links])), axis=1, return_inverse=True)
-    between = np.bincount(place.ravel(), arrays.speed_bps[links])
-    if len(np.unique(between)) > 1:
+    # Links of one leaf and one spine stand together; np.unique would import numpy.ma.
+    pair = arrays.a[links].astype(np.int64) * len(up) + arrays.b[links]
+    order = np.argsort(pair, kind="stable")
+    starts = np.flatnonzero(np.diff(pair[order], prepend=-1))
+    between = np.add.reduceat(arrays.speed_bps[links[order]], starts)
+    leaves_of = np.bincount(pair[order][starts] % len(up), minlength=len(up))
+    spines = np.flatnonzero(leaves_of)
+    if not (_are_equal(between) and _are_equal(leaves_of[spines]) and _are_equal(up[spines])):
         return False
-    spines, leaves_of = np.unique(pairs[1], return_counts=True)
-    if len(np.unique(leaves_of)) > 1 or len(np.unique(up[spines])) > 1:
+    pods = len(leaves) // int(leaves_of[spines[0]])
+    if pods > 1 and not up[spines[0]]:
         return False
-    return bool(
-        len(leaves) // leaves_of[0] % 2 == 0 or (leaves_of[0] == len(leaves) and len(leaves) % 2 == 0)
-    )
+    return (pods if pods > 1 else len(leaves)) % 2 == 0
+
+
+def _are_equal(values: NDArray[np.int64]) -> bool:
+    return bool((values == values[0]).all())
 
 
 def _share_a_spine(fabric: Fabric, leaves: NDArray[np.int64]) -> bool:

@@ -18,7 +18,8 @@ from raddle.cli.verify import verify
 from raddle.errors import InputError
 from raddle.lab.workloads.collective import find_job
 from raddle.lab.workloads.ranks import place_ranks
-from raddle.topology import loads
+from raddle.topology import load, loads
+from raddle.topology.views.capacity import bisection_is_estimate
 from raddle.topology.views.cut_off import cut_off_endpoints
 from tests.fabrics import DUAL_TOR, THREE_LEAVES, TWO_PLANES, leaf_spine
 
@@ -132,13 +133,21 @@ def test_strict_verification_ends_with_1_where_something_is_not_proven(tmp_path:
     assert run("verify", str(file), "--failures", "0", "--strict").exit_code == 0
 
 
-def test_bisection_is_a_bound_where_links_between_switches_are_dead(tmp_path: Path) -> None:
-    """Two leaves of three hosts with a spine each: nothing crosses, although both let 400G up."""
+def test_bisection_says_about_where_leaves_are_not_linked_alike(tmp_path: Path) -> None:
+    """Leaves of three hosts with a spine each: nothing crosses, although both let 400G up. Two or four leaves
+    with all their links have a cut; three, or one with a dead host, a sum."""
     file = tmp_path / "pod.yaml"
     apart = "{ends: [leaf0, spine0], state: down}, {ends: [leaf1, spine1], state: down}"
     file.write_text(leaf_spine(2, 2, 3, f"overrides: {{links: [{apart}]}}\n"))
     for command in ("validate", "verify"):
-        assert "at most 400G" in run(command, str(file)).stdout
-    file.write_text(leaf_spine(2, 2, 3, "overrides: {links: [{ends: [leaf0, host0], state: down}]}\n"))
-    for command in ("validate", "verify"):
-        assert "at most" not in run(command, str(file)).stdout
+        assert "about 400G" in run(command, str(file)).stdout
+    dead_host = "overrides: {links: [{ends: [leaf0, host0], state: down}]}\n"
+    for text, is_estimate in (
+        (leaf_spine(2, 2, 3), False),
+        (leaf_spine(4, 2, 3), False),
+        (leaf_spine(3, 2, 3), True),
+        (leaf_spine(2, 2, 3, dead_host), True),
+    ):
+        file.write_text(text)
+        assert bisection_is_estimate(load(file)) == is_estimate
+        assert ("about " in run("validate", str(file)).stdout.partition("bisection:")[2][:12]) == is_estimate
