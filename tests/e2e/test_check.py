@@ -77,14 +77,14 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_good_change_passes_and_what_it_does_is_told(repository: Path) -> None:
-    (repository / "pod.yaml").write_text(FABRIC.replace("per_leaf: 4", "per_leaf: 3"))
+    (repository / "pod.yaml").write_text(FABRIC + "roce:\n  ecn: {kmin: 790KB}\n")
     found = checked("--base", "HEAD", "--baseline", "../baseline.json", "--markdown", "../summary.md")
     assert found.exit_code == 0, found.output
     assert "not raddle's: pipeline.yml" in found.stdout
     document = document_of("pod.yaml", "--base", "HEAD")
     details = {case["name"]: case["details"] for case in document["cases"]}
-    assert "endpoints: 0 added, 2 removed" in details["verify, and the update from HEAD"]
-    assert "endpoints: 0 added, 2 removed" in Path("../summary.md").read_text()
+    assert "cables to move to other ports: 0" in details["verify, and the update from HEAD"]
+    assert "cables to move to other ports: 0" in Path("../summary.md").read_text()
     assert (
         subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True).stdout
         == " M pod.yaml\n"

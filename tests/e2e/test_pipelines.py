@@ -40,7 +40,7 @@ def clone(tmp_path: Path) -> Path:
     git(origin, "add", "--all")
     git(origin, "commit", "-qm", "the pod")
     git(tmp_path, "clone", "-q", "origin", "clone")
-    (tmp_path / "clone" / "pod.yaml").write_text(FABRIC.replace("per_leaf: 2", "per_leaf: 3"))
+    (tmp_path / "clone" / "pod.yaml").write_text(f"{FABRIC}roce:\n  ecn: {{kmin: 700KB}}\n")
     return tmp_path / "clone"
 
 
