@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from raddle.controller.plan.buffers import BufferExceededError, computed_headroom, plan_buffers
@@ -16,7 +17,7 @@ from raddle.units import format_rate
 
 
 def check_lossless(fabric: Fabric) -> tuple[Diagnostic, ...]:
-    """`headroom-exceeds-buffer`, once for all switches of a model, and `unknown-pause-delay`.
+    """`headroom-exceeds-buffer`, once for all switches of a model, `unknown-pause-delay` and `ecn-not-held`.
 
     Of the switches of a model that lack buffer the one that lacks most is named. Ports that are kept for a
     cable have their headroom, too.
@@ -56,7 +57,24 @@ def check_lossless(fabric: Fabric) -> tuple[Diagnostic, ...]:
     for model, (_, problem) in worst.items():
         more = f", and more switches of this model, {short[model]} in all" if short[model] > 1 else ""
         problems.append(replace(problem, message=problem.message + more))
+    problems += _marks_not_held(fabric, cables)
     return tuple(dict.fromkeys(problems))
+
+
+def _marks_not_held(fabric: Fabric, cables: Mapping[str, Mapping[str, Link]]) -> Iterator[Diagnostic]:
+    """P4 switches mark by traffic class alone: all their ports have to mark alike."""
+    own = dict(fabric.roce.ecn_speeds)
+    for switch in fabric.switches if own else ():
+        speeds = sorted({link.speed_bps for link in cables[switch.name].values()})
+        if switch.model.nos == "p4" and len({own.get(speed, fabric.roce.ecn) for speed in speeds}) > 1:
+            names = ", ".join(map(format_rate, speeds))
+            message = (
+                f"ports of {switch.name} are to mark by their speeds ({names}), "
+                "and the P4 pipeline marks by traffic class alone"
+            )
+            hint = "give them the same thresholds, or leave 'roce: {ecn: {speeds: ...}}' out"
+            yield Diagnostic("ecn-not-held", message, hint=hint, place=("roce", "ecn", "speeds"))
+            return
 
 
 def _with_kept(problem: Diagnostic, kept: int) -> Diagnostic:

@@ -25,9 +25,8 @@ from raddle.controller.southbound.p4runtime.neighbors import (
     member_ids,
     neighbors_of,
 )
-from raddle.errors import InputError
 from raddle.topology.model import Ecn
-from raddle.units import format_rate, ip_text
+from raddle.units import ip_text
 
 ECN_DEPTH_BYTES = 4096
 """Bytes of queue that the program's count of one packet stands for: a full packet's payload (assumption)."""
@@ -155,24 +154,11 @@ def _settings(switch: SwitchPlan) -> Iterator[P4Entity]:
 
 
 def _thresholds(switch: SwitchPlan) -> Ecn:
-    """Where all ports mark.
-
-    Raises:
-        InputError: `ecn-not-held`, they differ, and the table `ecn` knows traffic classes only.
-    """
+    """Where all ports mark: `raddle.controller.plan.lossless_check` has seen that it is one place."""
     own = dict(switch.qos.ecn_speeds)
-    speeds = {port.speed_bps for port in switch.ports if port.peer}
-    found = {own.get(speed, switch.qos.ecn) for speed in speeds} or {switch.qos.ecn}
-    if len(found) > 1:
-        names = ", ".join(map(format_rate, sorted(speeds)))
-        raise InputError.of(
-            "ecn-not-held",
-            f"ports of {switch.name} are to mark by their speeds ({names}), "
-            "and the P4 pipeline marks by traffic class alone",
-            "give them the same thresholds, or leave 'roce: {ecn: {speeds: ...}}' out",
-            ("roce", "ecn", "speeds"),
-        )
-    return found.pop()
+    found = {own.get(port.speed_bps, switch.qos.ecn) for port in switch.ports if port.peer}
+    assert len(found) <= 1
+    return found.pop() if found else switch.qos.ecn
 
 
 def _routes(

@@ -285,7 +285,7 @@ def _planned_wred(switch: SwitchPlan) -> dict[str, dict[str, str]]:
                 "ecn-not-held",
                 f"{switch.name} is to mark with a probability of at most {ecn.pmax * 100:g} %, and SONiC's "
                 f"WRED_PROFILE holds whole percents: it would be {percent} %",
-                f"set 'roce: {{ecn: {{pmax: {max(1, percent)}%}}}}'",
+                f"set 'pmax: {max(1, percent)}%' there",
                 place,
             )
         rows[name] = _wred(ecn.kmin_bytes, ecn.kmax_bytes, percent)

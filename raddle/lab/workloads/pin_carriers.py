@@ -69,6 +69,14 @@ def _by_ports(
     of = np.array([pin.flow for pin in pins], np.int64)
     flows = Flows(schedule.src[of].astype(np.int64), schedule.dst[of].astype(np.int64), np.zeros_like(of))
     link = np.full((HOPS, len(pins)), -1, np.int64)
+    turning = [pin for pin in pins if not _goes_up_then_down(fabric, pin)]
+    if turning:
+        hint = (
+            "a hash chooses among shortest paths, which go up and then down: 'pins: host-route' takes others"
+        )
+        raise InputError(
+            [Diagnostic("bad-path", "a source port cannot keep it", pin.span, hint) for pin in turning]
+        )
     for column, pin in enumerate(pins):
         for place, port in zip(_places(len(pin.ports)), pin.ports, strict=True):
             link[place, column] = fabric.link_by_port[port].index
@@ -92,7 +100,14 @@ def _by_ports(
 def _places(hops: int) -> Sequence[int]:
     """Which of the hops of `Paths` those of a path are: up, then as many down."""
     half = hops // 2
-    return (*range(half), *range(HOPS - half, HOPS)) if hops % 2 == 0 else range(hops)
+    return (*range(half), *range(HOPS - half, HOPS))
+
+
+def _goes_up_then_down(fabric: Fabric, pin: Pin) -> bool:
+    """Whether a path climbs for its first half, and descends then, as those do that switches hash over."""
+    half, odd = divmod(len(pin.ports), 2)
+    climbs = [fabric.link_by_port[port].a == port for port in pin.ports]
+    return not odd and half <= HOPS // 2 and climbs == [True] * half + [False] * half
 
 
 def _refuse_shared(table: Workload, pins: Sequence[Pin]) -> None:

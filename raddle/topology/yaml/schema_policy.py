@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator
 
 from raddle.topology.model import FIVE_TUPLE, HashAlgorithm, HashField, Medium
 from raddle.topology.rate_control import CongestionControl, DcqcnSetName
@@ -81,7 +81,7 @@ class EcnSpec(Spec):
     """Queue length from which every packet is marked."""
     pmax: Probability = 0.2
     """Share of packets that are marked at `kmax`."""
-    speeds: list[SpeedEcnSpec] = Field(default_factory=list)
+    speeds: tuple[SpeedEcnSpec, ...] = ()
     """Ports of these speeds mark otherwise."""
 
 

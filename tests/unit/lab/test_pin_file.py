@@ -151,6 +151,21 @@ def test_the_path_of_one_flow_is_that_of_all_flows_of_its_queue_pair(fabric: Fab
     assert (carried.ports[:, 0] >= 0xC000).all()
 
 
+@pytest.mark.parametrize(
+    "path", ["leaf0 spine3 leaf1 spine2 leaf2", "leaf0 spine0 leaf1 spine1 leaf3 spine2 leaf2"]
+)
+def test_paths_that_turn_up_again_are_no_matter_of_source_ports(
+    table: Workload, tmp_path: Path, path: str
+) -> None:
+    fabric = loads(
+        "raddle: 1\nname: pod\nfabric: {leaves: {count: 4}, spines: {count: 4}}\nhosts: {per_leaf: 4}\n"
+        "routing: {pins: udp-source-port}\n"
+    )
+    pins = read_pins(fabric, table, pin_file(tmp_path, f"flow,path\na,{path}\n"))
+    with pytest.raises(InputError, match=r"pins.csv:2:1: error\[bad-path\]: a source port cannot keep it"):
+        carry_pins(fabric, make_plan(fabric, "ecmp"), table, pins)
+
+
 def test_policy_routes_part_flows_to_one_destination_of_two_sources_alone(
     table: Workload, tmp_path: Path
 ) -> None:

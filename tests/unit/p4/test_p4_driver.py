@@ -122,11 +122,12 @@ def test_ports_that_mark_by_their_speeds_are_refused_where_the_pipeline_marks_by
     rows = [each for each in fabric_entities(one, macs) if isinstance(each, P4TableEntry)]
     marks = [row.action for row in rows if row.table_id == "ecn"]
     assert marks == [Action("set_ecn", min=244, max=488, p=65535)]
-    first = next(n for n, port in enumerate(one.ports) if port.peer)
-    slow = dataclasses.replace(one.ports[first], speed_bps=100 * 10**9)
-    mixed = dataclasses.replace(one, ports=(*one.ports[:first], slow, *one.ports[first + 1 :]))
+    thresholds = "roce: {ecn: {speeds: [{speed: 100G, kmin: 1MB, kmax: 2MB}]}}\n"
+    slow = "overrides: {links: [{ends: [leaf0, host0], speed: 100G}]}\n"
+    mixed = pod_running("p4", "p4", more=thresholds + slow)
     with pytest.raises(InputError, match=r"error\[ecn-not-held\]: ports of leaf0 are to mark by their"):
-        list(fabric_entities(mixed, macs))
+        make_plan(mixed, "ecmp")
+    make_plan(pod_running("sonic", "p4", more=thresholds + slow), "ecmp")
 
 
 def test_a_link_that_goes_down_leaves_its_groups_without_the_controller() -> None:
