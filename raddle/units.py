@@ -98,6 +98,11 @@ def format_length(length_m: float) -> str:
     return f"{length_m:g}m"
 
 
+def counted(count: int, one: str, more: str) -> str:
+    """`1 switch`, `2 switches`."""
+    return f"{count} {one if count == 1 else more}"
+
+
 def format_span(seconds: float) -> str:
     """How long something takes, roughly: `3 min`, `13.6 h`."""
     for unit, length, digits in (("h", 3600, 1), ("min", 60, 0), ("s", 1, 0)):

@@ -31,6 +31,7 @@ class SwitchGraph:
         up: int32[S, U], down: int32[S, V], the links of each switch, row E where it has fewer.
         edges: int32[S], of a spine: the leaves cabled to it, whether their links are up or not.
         is_first: bool[E + 1], the link is the first of its bundle.
+        most: int64[S], the most members of a switch's next-hop group.
         twins: int64[B, 2], two leaves that announce one block, for the bonds of their hosts.
         has_single_descents: from every superspine one spine at most leads down to a leaf.
     """
@@ -46,6 +47,7 @@ class SwitchGraph:
     edges: Ints
     is_first: Bools
     has_single_descents: bool
+    most: NDArray[np.int64]
     twins: NDArray[np.int64]
 
     @cached_property
@@ -106,6 +108,7 @@ def graph_of(fabric: Fabric) -> SwitchGraph:
         edges=np.where(tier == 2, edges, 0).astype(np.int32),
         is_first=is_first,
         has_single_descents=_has_single_descents(tier, lower, down, is_first),
+        most=np.array([switch.model.tables.most_of_group for switch in fabric.switches], np.int64),
         twins=np.array(sorted(fabric.follower_leaves.items()), np.int64).reshape(-1, 2),
     )
 

@@ -8,12 +8,16 @@ through the links to that neighbour. Of a link between spine and superspine an e
 part (the link's speed divided by the leaves that are cabled below the spine), because all of them send
 through it at once; without that a spine that has lost a third of its uplinks would look as good as new.
 Parallel links to a neighbour share by speed.
+
+Where next hops are more than a group of the switch holds, the leaves take turns: each has one of as few equal
+parts of them as fit, so that all links are used.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +76,14 @@ class _Patterns:
 
     def renewed(self, number: int, flows: Floats) -> int:
         """The pattern with the slots of another one, and shares as these flows through them are."""
-        slots = np.array(self.found[number].slots)
+        return self._shared(np.array(self.found[number].slots), flows)
+
+    def part(self, number: int, part: int, parts: int) -> int:
+        """The pattern of every so-many-th slot of another one."""
+        pattern = self.found[number]
+        return self._shared(np.array(pattern.slots[part::parts]), np.array(pattern.shares[part::parts]))
+
+    def _shared(self, slots: Numbers, flows: NDArray[np.floating[Any]]) -> int:
         codes = np.rint(flows * (_PRECISION / flows.max())).astype(np.uint32)
         value = int((codes * self.factors[slots]).sum())
         if value not in self.by_hash:
@@ -162,7 +173,27 @@ def _fill(
             first_slot = graph.up.shape[1] if tier == 3 else 0
             flow = weights(graph, onward, some, leaves)
             _join_twins(graph, flow, some, leaves)
-            pattern[np.ix_(some, leaves)] = registry.number(flow, first_slot)
+            numbers = registry.number(flow, first_slot)
+            if registry.found and flow.shape[1] > graph.most[some].min():
+                _take_turns(numbers, graph, registry, some, leaves)
+            pattern[np.ix_(some, leaves)] = numbers
+
+
+def _take_turns(
+    numbers: Ints, graph: SwitchGraph, registry: _Patterns, rows: Numbers, leaves: Numbers
+) -> None:
+    """Give each leaf a part of the pattern where it is larger than a group; twins the same one."""
+    turn = np.arange(len(graph.of_tier(1)))
+    turn[graph.twins[:, 1]] = graph.twins[:, 0]
+    sizes = np.array([len(each.slots) for each in registry.found], np.int64)
+    parts = np.where(numbers >= 0, -(-sizes[numbers] // graph.most[rows, None]), 1)
+    row, column = np.nonzero(parts > 1)
+    # All leaves but the switch itself, counted from it on: each part has as many of them, give or take one.
+    nth = (turn[leaves[column]] - rows[row] - 1) % len(turn)
+    wide = np.stack((numbers[row, column], parts[row, column], nth % parts[row, column]), axis=1)
+    kinds, kind = np.unique(wide, axis=0, return_inverse=True)
+    found = [registry.part(number, part, of) for number, of, part in kinds.tolist()]
+    numbers[row, column] = np.array(found, np.int32)[kind.ravel()]
 
 
 def _with_twins(graph: SwitchGraph, leaves: Numbers) -> Numbers:

@@ -39,6 +39,7 @@ from raddle.report.page.model import Page
 from raddle.report.page.plan_page import PlannedSwitch, plan_page
 from raddle.topology.model import Fabric
 from raddle.topology.record import record_json
+from raddle.units import counted
 
 
 @with_option_groups
@@ -172,7 +173,8 @@ def keep_record(model: Fabric, release: bool) -> None:
     _write(beside, [text])
     beside.replace(path)
     kept = f", {record.gone} entries kept for what is gone" if record.gone and not release else ""
-    print(f"wrote {path}: {len(model.switches)} switches, {len(model.links)} cables{kept}", file=sys.stderr)
+    switches, cables = counted(len(model.switches), "switch", "switches"), len(model.links)
+    print(f"wrote {path}: {switches}, {counted(cables, 'cable', 'cables')}{kept}", file=sys.stderr)
 
 
 def _write(path: Path, pieces: Iterable[str]) -> None:
@@ -218,7 +220,8 @@ def _summary(new: Plan, routes: Sequence[int] = ()) -> str:
 
 def _summed_up(new: Plan) -> Iterator[str]:
     """The plan as a whole."""
-    yield f"{len(new.switches)} switches, {len(new.endpoints)} endpoints, routing {new.routing}"
+    switches = counted(len(new.switches), "switch", "switches")
+    yield f"{switches}, {counted(len(new.endpoints), 'endpoint', 'endpoints')}, routing {new.routing}"
     adaptive = [switch.adaptive.settings for switch in new.switches if switch.adaptive]
     if adaptive:
         how = (

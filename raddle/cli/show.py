@@ -29,7 +29,7 @@ from raddle.topology.views.capacity import (
 from raddle.topology.views.drawing import to_dot, to_mermaid
 from raddle.topology.views.rows import Row, cable_rows, host_rows, switch_rows
 from raddle.topology.views.svg import to_svg
-from raddle.units import format_length, format_rate, format_size
+from raddle.units import counted, format_length, format_rate, format_size
 
 SCHEMA_VERSION = 1
 PIPE_WIDTH = 160
@@ -217,7 +217,8 @@ def _print_tables(fabric: Fabric) -> None:
     capacity = "non-blocking" if ratio <= 1 else f"oversubscribed {ratio:.3g}:1"
     bisection = bisection_text(bisection_bps(fabric), bisection_is_estimate(fabric))
     console = _console()
-    console.print(f"{fabric.name}: {len(fabric.endpoints)} endpoints, {capacity}", markup=False)
+    endpoints = counted(len(fabric.endpoints), "endpoint", "endpoints")
+    console.print(f"{fabric.name}: {endpoints}, {capacity}", markup=False)
     console.print(f"bisection {bisection}", markup=False)
     if fabric.copies:
         console.print(fabric.copies.text, markup=False)

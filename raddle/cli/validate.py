@@ -26,7 +26,7 @@ from raddle.topology.views.capacity import (
 )
 from raddle.topology.views.polarisation import polarisation
 from raddle.topology.yaml.placing import in_file
-from raddle.units import format_rate, format_size
+from raddle.units import counted, format_rate, format_size
 
 if TYPE_CHECKING:
     from raddle.topology.views.cable_mend import CableWork
@@ -185,26 +185,22 @@ def _in_all(fabric: Fabric, planes: int) -> str:
     leaves, above = len(fabric.leaves), len(fabric.switches) - len(fabric.leaves)
     ports, links = planes * len(fabric.endpoints), planes * len(fabric.links)
     counts = [
-        _counted(planes * leaves, "leaf", "leaves"),
-        _counted(planes * above, "switch above", "switches above"),
-        _counted(ports, "NIC port", "NIC ports"),
-        _counted(links, "link", "links"),
+        counted(planes * leaves, "leaf", "leaves"),
+        counted(planes * above, "switch above", "switches above"),
+        counted(ports, "NIC port", "NIC ports"),
+        counted(links, "link", "links"),
     ]
     return ", ".join(counts)
 
 
-def _counted(count: int, one: str, more: str) -> str:
-    return f"{count} {one if count == 1 else more}"
-
-
 def _devices(fabric: Fabric) -> str:
-    counts = [_counted(len(fabric.leaves), "leaf", "leaves"), _counted(len(fabric.spines), "spine", "spines")]
+    counts = [counted(len(fabric.leaves), "leaf", "leaves"), counted(len(fabric.spines), "spine", "spines")]
     if fabric.superspines:
-        counts.append(_counted(len(fabric.superspines), "superspine", "superspines"))
+        counts.append(counted(len(fabric.superspines), "superspine", "superspines"))
     planes = f" in {fabric.planes} planes" if fabric.planes > 1 else ""
     outside = len(fabric.hosts) - fabric.servers
-    beyond = f", {_counted(outside, 'link', 'links')} to the outside" if outside else ""
-    return f"{', '.join(counts)}{planes}, {_counted(fabric.servers, 'host', 'hosts')}{beyond}"
+    beyond = f", {counted(outside, 'link', 'links')} to the outside" if outside else ""
+    return f"{', '.join(counts)}{planes}, {counted(fabric.servers, 'host', 'hosts')}{beyond}"
 
 
 def _addressing(fabric: Fabric) -> str:

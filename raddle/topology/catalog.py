@@ -134,6 +134,6 @@ def place_of_model(fabric: Fabric, switch: Switch, key: str) -> Place:
     """The key of the file's own model; of a built-in one, which the file cannot change, where it is taken."""
     if switch.model.name not in builtin_models():
         return ("models", switch.model.name, key)
-    if fabric.templates:  # only forms have these
-        return ("fabric", _TIERS[switch.role], "model")
-    return ("devices", switch.name, "model")
+    if fabric.is_listed:
+        return ("devices", switch.name, "model")
+    return ("fabric", _TIERS[switch.role], "model")

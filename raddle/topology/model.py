@@ -321,6 +321,11 @@ class Fabric:
     record_file: str = field(default="", compare=False)
     templates: tuple[tuple[str, str | None], ...] = field(default=(), compare=False)
 
+    @property
+    def is_listed(self) -> bool:
+        """Whether its file lists devices and links, instead of a form that makes them."""
+        return not self.templates
+
     @cached_property
     def switch_by_name(self) -> dict[str, Switch]:
         return {switch.name: switch for switch in self.switches}

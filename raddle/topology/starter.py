@@ -27,7 +27,7 @@ fabric:
 _TAIL = """\
 hosts:
   per_leaf: {per_leaf}                  # {per_leaf_says}
-  accelerators: {{kind: gpu, count: {accelerators}}}
+  accelerators: {{kind: gpu, count: {accelerators}{scale_up}}}{scale_up_says}
   nics: {{per_accelerator: 1, {ports}speed: {speed}, cable: 3m}}
 roce:
   mtu: 4096                     # bytes of payload per packet
@@ -77,6 +77,11 @@ class StarterRequest:
     def on_leaf(self) -> int:
         """Ports of a server at a leaf, where it has all of a plane: the rails, where it has one at each."""
         return self.per_server * self.nic_ports // (self.planes * self.tors)
+
+    @property
+    def needs_scale_up(self) -> bool:
+        """Whether a server has NICs on different planes, which only its own network connects."""
+        return self.nic_ports % self.planes != 0
 
     def problems(self) -> Iterator[Diagnostic]:
         """What of ports, planes and leaves does not go together."""
@@ -360,12 +365,15 @@ def _text(request: StarterRequest, panel: _Panel, body: str, per_leaf: int, per_
         variants=_variants(request),
     )
     plane = "p0-" if request.planes > 1 else ""
+    nic_port = "eth0" if request.nic_ports == 1 else "eth0p0"
     tail = _TAIL.format(
         per_leaf=per_leaf,
         per_leaf_says=per_leaf_says,
         accelerators=request.per_server,
+        scale_up=", scale_up: {bandwidth: 3.6T}" if request.needs_scale_up else "",
+        scale_up_says="   # NVLink of an H100 to others" if request.needs_scale_up else "",
         ports=_nic_ports(request),
-        link=f"{plane}leaf0, {plane}spine0" if "  spines:" in body else f"host0, {plane}leaf0",
+        link=f"{plane}leaf0, {plane}spine0" if "  spines:" in body else f'"host0:{nic_port}", {plane}leaf0',
         speed=format_rate(panel.nic_bps),
         policy="ecmp" if request.bond else "pinned",
         policy_says="         # flows to bonds are hashed" if request.bond else "       # or ecmp",

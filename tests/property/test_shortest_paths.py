@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import networkx as nx
@@ -165,3 +166,28 @@ def test_updated_paths_are_those_worked_out_anew(name: str, data: st.DataObject)
     for switch in range(len(before.tier)):
         for leaf in before.of_tier(1):
             assert next_hops(updated, switch, leaf) == next_hops(anew, switch, leaf)
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+@given(st.data(), st.integers(1, 3))
+@settings(max_examples=8, deadline=None)
+def test_leaves_take_turns_where_next_hops_are_more_than_a_group_holds(
+    name: str, data: st.DataObject, most: int
+) -> None:
+    before, after = data.draw(damaged(name)), data.draw(damaged(name))
+    small = np.full(len(before.tier), most)
+    before, narrow = replace(before, most=small), replace(after, most=small)
+    table, updated, wide = find_paths(narrow), update_paths(find_paths(before), narrow), find_paths(after)
+    for switch in range(len(after.tier)):
+        for leaf in after.of_tier(1):
+            numbers = [int(each.pattern[switch, leaf]) for each in (table, updated, wide)]
+            if numbers[2] < 0:
+                assert numbers == [-1, -1, -1]
+                continue
+            part, again, whole = (
+                each.patterns[number].slots
+                for each, number in zip((table, updated, wide), numbers, strict=True)
+            )
+            assert part == again
+            assert len(part) <= most
+            assert set(part) <= set(whole)

@@ -23,6 +23,7 @@ from raddle.topology.views.capacity import review
 from raddle.topology.yaml.formatting import format_text
 from raddle.topology.yaml.placing import in_file
 from raddle.topology.yaml.source import read_text
+from raddle.units import counted
 from raddle.workload import Demand
 
 Planner = Callable[[Fabric], tuple[Plan, Demand | None]]
@@ -64,9 +65,9 @@ def _check_network(
             raise InputError(problems)
         address_families(fabric)
         fabrics.append(fabric)
-        fact = (
-            f"{len(fabric.switches)} switches, {len(fabric.endpoints)} endpoints, {len(fabric.links)} links"
-        )
+        switches = counted(len(fabric.switches), "switch", "switches")
+        endpoints = counted(len(fabric.endpoints), "endpoint", "endpoints")
+        fact = f"{switches}, {endpoints}, {counted(len(fabric.links), 'link', 'links')}"
         return in_file(fabric, (*fabric.warnings, *review(fabric), *vendor_headroom(fabric))), fact, ()
 
     yield _timed(Case(name, "validate", file), validate)

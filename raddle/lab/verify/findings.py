@@ -56,7 +56,7 @@ def about_update(update: Transient) -> Iterator[Finding]:
         yield Finding("update-deadlocks", message, wait, place)
 
 
-def about_scope(scope: UpdateScope) -> Iterator[Finding]:
+def about_scope(scope: UpdateScope, is_listed: bool) -> Iterator[Finding]:
     """What an update changes beside routes that stops traffic, or that no Set can do."""
     if scope.readdressed:
         ports = listed(scope.readdressed)
@@ -65,10 +65,12 @@ def about_scope(scope: UpdateScope) -> Iterator[Finding]:
         )
         if scope.stolen:
             message += f"; SONiC refuses those that another port still has: {listed(scope.stolen)}"
-        hint = (
-            "keep them: name a 'record' and write it with 'raddle plan' of the file as it was; or apply this "
-            "while no job runs"
-        )
+        moved = {end for cable in scope.recabled for end in cable.split(" - ")}
+        if is_listed and moved.issuperset(scope.readdressed):
+            keep = "leave their cables in the ports where they are"
+        else:
+            keep = "keep them: name a 'record' and write it with 'raddle plan' of the file as it was"
+        hint = f"{keep}; or apply this while no job runs"
         yield Finding("update-readdresses", message, hint, ("fabric",))
     needy = {name: each for name, each in scope.reloads.items() if each.paths}
     if needy:

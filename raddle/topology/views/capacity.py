@@ -255,7 +255,7 @@ def _warn(code: str, message: str, hint: str = "", place: Place = ()) -> Diagnos
 
 def _place(fabric: Fabric, device: str, key: Place) -> Place:
     """The key of a form, or the device where the file lists its devices."""
-    return key if fabric.templates else ("devices", device)
+    return ("devices", device) if fabric.is_listed else key
 
 
 def _warnings(fabric: Fabric) -> Iterator[Diagnostic]:
@@ -324,7 +324,7 @@ def _group_warnings(fabric: Fabric) -> Iterator[Diagnostic]:
             message = (
                 f"'{switch.name}' has {width} uplinks; a next-hop group of '{switch.model.name}' has "
                 f"{tables.most_of_group}{'' if tables.group_size else ', as its model does not say'}: "
-                "each group leaves the others unused"
+                "each group has a part of them, another for other leaves"
             )
             hint = "take fewer uplinks, or say 'tables: {group_size: ...}' of the model if it holds more"
             place = _place(fabric, switch.name, ("fabric", "uplinks"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import combinations, product
 
 import pytest
@@ -10,6 +11,9 @@ from hypothesis import strategies as st
 
 import raddle
 from raddle.controller.plan import from_json, make_plan, to_json
+from raddle.controller.plan.balance import balance_of
+from raddle.controller.plan.graph import graph_of
+from raddle.controller.plan.paths import find_paths
 from raddle.controller.plan.weights import equal_weights, loss_of, reduce_group, reduce_groups
 from raddle.controller.southbound.sonic.tables import pushed
 from raddle.errors import InputError
@@ -102,3 +106,23 @@ overrides: {links: [{ends: [leaf2, spine3], state: down}]}
     with pytest.raises(InputError, match="leaf0 needs 2 prefix routes and 2 next-hop groups of 7") as caught:
         make_plan(raddle.loads(text), "ecmp")
     assert [each.code for each in caught.value.diagnostics] == ["table-too-small"]
+
+
+def test_leaves_take_turns_at_the_uplinks_that_a_group_cannot_hold_together() -> None:
+    """Nine leaves of eight uplinks, four to a group: each sends to four others over each half of them."""
+    fabric = raddle.loads("""
+raddle: 1
+name: wide
+models: {small: {ports: 16, port_speed: 400G, buffer: 64MiB, tables: {group_size: 4}}}
+fabric: {leaves: {count: 9, model: small}, spines: {count: 8}}
+hosts: {per_leaf: 8}
+""")
+    table = find_paths(graph_of(fabric))
+    balance = balance_of(fabric, table)
+    assert balance is not None
+    # A leaf's 8 endpoints send 64 of 71 parts of a link each over 8 uplinks, evenly, as with groups of 8.
+    assert (balance.held, balance.best) == (pytest.approx(64 / 71), pytest.approx(64 / 71))
+    for leaf in make_plan(fabric, "ecmp").switches[:9]:
+        ports = Counter(hop.port for route in leaf.routes for hop in route.next_hops)
+        assert set(ports.values()) == {4}
+        assert len(ports) == 8

@@ -186,6 +186,7 @@ def test_cables_that_move_are_outside_of_the_proof(
     said = f"{count} to other ports: {', '.join(moved)}"
     assert (said in verified.stdout.splitlines()[-1]) == (said in compared.stderr) == bool(moved)
     assert ("update-readdresses" in verified.stderr) == bool(ports)
+    assert ("hint: leave their cables in the ports where they are" in verified.stderr) == bool(ports)
     assert verified.exit_code == bool(ports)
 
 

@@ -269,7 +269,8 @@ def test_uplinks_beyond_a_switchs_next_hop_groups_are_a_warning() -> None:
     (warning,) = review(loads(wide))
     assert warning.code == "group-too-large"
     assert warning.message == (
-        "'leaf0' has 4 uplinks; a next-hop group of 'small' has 3: each group leaves the others unused"
+        "'leaf0' has 4 uplinks; a next-hop group of 'small' has 3: each group has a part of them, another "
+        "for other leaves"
     )
 
 

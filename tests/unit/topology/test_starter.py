@@ -236,3 +236,30 @@ def test_the_override_that_a_starter_shows_names_a_link_that_it_has(options: tup
     body, _, override = text.partition("# overrides:")
     shown = loads(body + "overrides:" + override.replace("\n#", "\n"))
     assert not all(link.is_up for link in shown.links)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--planes", "8"],
+        ["--planes", "4", "--nic-ports", "2", "--per-server", "4"],
+        ["--planes", "8", "--nic-ports", "8", "--per-server", "1"],
+        ["--accelerators", "8"],
+        ["--kind", "rail-optimized", "--planes", "4", "--accelerators", "512"],
+    ],
+)
+def test_what_is_written_is_planned_and_its_example_takes_one_link_down(
+    options: list[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "pod.yaml"
+    assert run(str(path), *options).exit_code == 0
+    planned = CliRunner().invoke(app, ["plan", str(path)])
+    assert planned.exception is None, planned.exception
+    text = path.read_text()
+    fabric = loads(
+        text.replace("# overrides:", "overrides:")
+        .replace("#   links:", "  links:")
+        .replace("#     -", "    -")
+    )
+    per_pair = 1 if "per_pair" not in text else int(text.partition("per_pair: ")[2].split(",")[0])
+    assert sum(not link.is_up for link in fabric.links) == per_pair
