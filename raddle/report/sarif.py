@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import PurePath
 from typing import Any
+from urllib.parse import quote
 
 from raddle.errors import Diagnostic
 from raddle.report.cases import Case
@@ -33,7 +34,8 @@ def _result(case: Case, problem: Diagnostic) -> dict[str, Any]:
     path = PurePath(where.file if where else case.file)
     region = {"startLine": where.line, "startColumn": where.column} if where else {"startLine": 1}
     location = {
-        "artifactLocation": {"uri": path.as_uri() if path.is_absolute() else path.as_posix()},
+        # SOURCE: SARIF 2.1.0, 3.10.1: a URI, in which spaces and letters beyond ASCII are escaped.
+        "artifactLocation": {"uri": path.as_uri() if path.is_absolute() else quote(path.as_posix())},
         "region": region,
     }
     return {
