@@ -65,7 +65,8 @@ def _flatten(switch: SwitchPlan) -> dict[str, str]:
 
 def _hop(hop: NextHop) -> str:
     weight = f" x{hop.weight}" if hop.weight > 1 else ""
-    return f"{hop.address} {hop.port}{weight}"
+    reserve = f" distance {hop.distance}" if hop.distance > 1 else ""
+    return f"{hop.address} {hop.port}{weight}{reserve}"
 
 
 def _text(value: object) -> str:

@@ -29,6 +29,7 @@ from raddle.controller.plan.model import (
 from raddle.controller.plan.other_routes import other_routes
 from raddle.controller.plan.outside import bgp_neighbors
 from raddle.controller.plan.paths import PathTable, find_paths
+from raddle.controller.plan.pin_backups import PinBackups
 from raddle.controller.plan.pins import plan_pins
 from raddle.controller.plan.qos import plan_qos
 from raddle.controller.plan.replan import without_drained
@@ -98,6 +99,7 @@ def make_plan(
         with placed(fabric):
             pins = plan_pins(routed, addresses, demand, routes, seeds, earlier)
         routes = tuple(shared + own for shared, own in zip(routes, pins.routes, strict=True))
+        routes = PinBackups(fabric, earlier).added(routes)
     plan = _without_pins(fabric, families, routes, table, balance, progress=progress)
     if pins is None:
         return plan

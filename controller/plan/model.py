@@ -56,17 +56,21 @@ class InterfacePlan:
 
 @dataclass(frozen=True, slots=True)
 class NextHop:
-    """A neighbour's address and the port it is behind. `weight` is its part of the group's traffic."""
+    """A neighbour's address and the port it is behind. `weight` is its part of the group's traffic.
+
+    Of a route those of the least `distance` are used that have a live port (a floating static route).
+    """
 
     address: str
     port: str
     weight: int = 1
+    distance: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A static route. `next_hops` are sorted by address; `origin` says which part of the plan made it.
-    Without next hops it discards what it holds.
+    """A static route. `next_hops` are sorted by distance and address; `origin` says which part of the plan
+    made it. Without next hops it discards what it holds.
 
     Weights are whole numbers that fit the switch's next-hop groups (see `raddle.controller.plan.weights`).
     """
@@ -74,6 +78,11 @@ class Route:
     prefix: str
     next_hops: tuple[NextHop, ...]
     origin: Literal["fabric", "pin"]
+
+    @property
+    def used(self) -> tuple[NextHop, ...]:
+        """The next hops while their links are up: without those in reserve."""
+        return tuple(hop for hop in self.next_hops if hop.distance == 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,9 @@ def plan_pins(
             cannot do it; `auto` tries the next one.
     """
     carriers: tuple[Carrier, ...] = ("host-route", "policy-route", "udp-source-port")
-    if fabric.routing.pins != "auto":
+    if fabric.routing.pin_backups:
+        carriers = ("host-route",)
+    elif fabric.routing.pins != "auto":
         carriers = (fabric.routing.pins,)
     tiers = tiers_of(fabric)
     placement = place_pins(fabric, addresses, demand, earlier)

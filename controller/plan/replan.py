@@ -13,6 +13,7 @@ from raddle.controller.plan.graph import graph_of
 from raddle.controller.plan.model import Plan
 from raddle.controller.plan.other_routes import other_routes
 from raddle.controller.plan.paths import find_paths, update_paths
+from raddle.controller.plan.pin_backups import PinBackups
 from raddle.controller.plan.pins import KnownPins, place_pins, repair_pins
 from raddle.controller.plan.routes import KnownHops, SwitchRoutes, leaf_routes, routes_of
 from raddle.topology.model import Fabric, PortRef
@@ -24,8 +25,9 @@ def replanner(fabric: Fabric, plan: Plan, demand: Demand | None) -> Callable[[Fa
     """A function from the fabric with failed links to the routes of its switches, in order of `switches`.
 
     Routes are those of `make_plan` for the failed fabric. Pins that a failure leaves intact stay where the
-    plan has them; the others take the least loaded path that is left. Pins that are no host routes are not in
-    routes, and not in these. Shared next hops that are equal in two calls are the same object.
+    plan has them, and so do backups; the others take the least loaded path that is left. Pins that are no
+    host routes are not in routes, and not in these. Shared next hops that are equal in two calls are the same
+    object.
     """
     families = address_families(fabric)
     addresses = families[0]
@@ -35,6 +37,7 @@ def replanner(fabric: Fabric, plan: Plan, demand: Demand | None) -> Callable[[Fa
     known_pins: KnownPins = {}
     is_pinned = plan.pins is not None and plan.pins.carrier == "host-route"
     before = place_pins(fabric, addresses, demand, plan) if is_pinned and demand else None
+    in_reserve = PinBackups(fabric, plan)
     for _ in leaf_routes(fabric, table, families, range(len(fabric.switches)), known):
         pass
     if before:
@@ -57,7 +60,7 @@ def replanner(fabric: Fabric, plan: Plan, demand: Demand | None) -> Callable[[Fa
         if before is None or demand is None:
             return shared
         pins = repair_pins(failed, addresses, before, known_pins)
-        return tuple(both + own for both, own in zip(shared, pins, strict=True))
+        return in_reserve.added(tuple(both + own for both, own in zip(shared, pins, strict=True)))
 
     return routes
 

@@ -52,7 +52,7 @@ class _Suite:
     def _all_routes(self) -> Iterator[tuple[Network, dict[int, int]]]:
         """Weights by port of every prefix that packets are sent out for; none of one that is discarded."""
         for route in self._switch.routes:
-            yield ip_network(route.prefix), self._weights(route.next_hops)
+            yield ip_network(route.prefix), self._weights(route.used)
         for interface in self._switch.interfaces:
             if interface.prefix and interface.name in self._numbers:
                 own = ip_interface(interface.prefix)

@@ -161,7 +161,11 @@ def _rewritten(routes: Iterable[Route], after: Mapping[str, tuple[NextHop, ...]]
         for route in routes
         if after.get(route.prefix, route.next_hops)
     )
-    new = (Route(prefix, hops, "fabric") for prefix, hops in after.items() if hops and prefix not in known)
+    new = (
+        Route(prefix, hops, "pin" if hops[-1].distance > 1 else "fabric")  # none but a pin's is in reserve
+        for prefix, hops in after.items()
+        if hops and prefix not in known
+    )
     return (*changed, *new)
 
 

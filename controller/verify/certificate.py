@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv6Address
 
 from raddle.controller.verify.columns import Routes
-from raddle.controller.verify.network import is_of_family
+from raddle.controller.verify.network import in_use, is_of_family
 from raddle.topology.model import Fabric
 from raddle.units import ip_text
 
@@ -30,14 +30,17 @@ def certificate(
     """One JSON object with sorted keys, ending in a newline.
 
     Keys: `cables` lists [port, port] that are up, `endpoints` maps a name to address and leaf port,
-    `tables` maps switch to prefix to ports, `ranks` maps a sending port to its number, `policies` counts pins
-    by more than the destination (with any there is no proof), `outside` lists what else the proof leaves out.
+    `tables` maps switch to prefix to ports, as if those in reserve were in use, `ranks` maps a sending port
+    to its number, `policies` counts pins by more than the destination (with any there is no proof), `outside`
+    lists what else the proof leaves out.
     """
     kind, bits = (IPv6Address, 128) if fabric.addressing.families == "ipv6" else (IPv4Address, 32)
     tables = {}
     for switch in fabric.switches:
         tables[switch.name] = {
-            f"{ip_text(kind(prefix))}/{length}": [switch.ports[port].name for port in dict.fromkeys(ports)]
+            f"{ip_text(kind(prefix))}/{length}": [
+                switch.ports[port].name for port in dict.fromkeys(in_use(ports))
+            ]
             for prefix, length, ports in entries[switch.name]
             if is_of_family((prefix, length, ports), bits)
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from raddle.controller.verify.network import (
     Ints,
     Network,
     entry_of,
+    in_use,
     is_of_family,
     ports_through,
 )
@@ -35,6 +36,11 @@ class Columns:
 
     by_length: ByLength
     groups: tuple[tuple[int, ...], ...]
+
+    def with_reserve_in_use(self) -> Columns:
+        """The same with next hops in reserve as members of their groups; itself where there are none."""
+        groups = tuple(map(in_use, self.groups))
+        return self if groups == self.groups else replace(self, groups=groups)
 
     def __iter__(self) -> Iterator[Entry]:
         for length, (prefixes, which) in self.by_length.items():

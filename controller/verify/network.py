@@ -26,7 +26,10 @@ Bools = NDArray[np.bool_]
 
 Entry = tuple[int, int, tuple[int, ...]]
 """A route: prefix and length as integers, and the switch's port numbers, each as often as it is a
-member of the group; no port is a blackhole."""
+member of the group; no port is a blackhole. A next hop in reserve has RESERVE added to its port."""
+
+RESERVE = 1 << 20
+"""More than any switch has ports."""
 
 
 @dataclass(frozen=True)
@@ -270,8 +273,24 @@ def entries_of_plan(switch: SwitchPlan) -> list[Entry]:
 def ports_through(switch: SwitchPlan, port: Mapping[str, int], hops: tuple[NextHop, ...]) -> tuple[int, ...]:
     """The port numbers of a group, each as often as it is a member; SONiC's static routes have no weights."""
     if switch.nos == "sonic":
-        return tuple(port[hop.port] for hop in equal_next_hops(hops))
-    return tuple(port[hop.port] for hop in hops for _ in range(hop.weight))
+        return tuple(number_of(hop, port[hop.port]) for hop in equal_next_hops(hops))
+    return tuple(number_of(hop, port[hop.port]) for hop in hops for _ in range(hop.weight))
+
+
+def number_of(hop: NextHop, port: int) -> int:
+    """What stands in an entry for a next hop behind a port of the switch."""
+    return port + RESERVE if hop.distance > 1 else port
+
+
+def in_use(ports: tuple[int, ...]) -> tuple[int, ...]:
+    """The ports of an entry as if next hops in reserve were members of the group."""
+    return tuple(port % RESERVE for port in ports)
+
+
+def split(ports: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The ports of an entry that are used while one is live, and those in reserve."""
+    own = tuple(port for port in ports if port < RESERVE)
+    return own, tuple(port - RESERVE for port in ports if port >= RESERVE)
 
 
 def entry_of(prefix: str, ports: tuple[int, ...]) -> Entry:

@@ -27,8 +27,9 @@ def chunks(tables: Tables, columns: Ints) -> Iterator[Ints]:
 
 @dataclass(frozen=True)
 class Live:
-    """Tables as they act while some links are down: dead next hops are out of their groups, and a route
-    without a live one is gone, so that the next shorter prefix that holds the destination counts.
+    """Tables as they act while some links are down: dead next hops are out of their groups, those in reserve
+    take over where none is left, and a route without a live one is gone, so that the next shorter prefix that
+    holds the destination counts.
 
     Attributes:
         group: int32[S, D], the group in use, -1: none.
@@ -64,9 +65,12 @@ def repair(network: Network, tables: Tables, links: Bools) -> Live:
     """What the switches make of their tables on their own; `links` as `Network.without` gives them."""
     is_alive = links[network.link[tables.members]]
     has_member = np.append(np.logical_or.reduceat(is_alive, tables.offsets[:-1]), False)
+    reserve = np.where(has_member[tables.reserve], tables.reserve, -1)
+    acting = np.append(np.where(has_member[:-1], np.arange(len(reserve)), reserve), -1).astype(np.int32)
     group = np.full(tables.choices.shape[1:], -1, np.int32)
     for choice in tables.choices[::-1]:
-        group = np.where(has_member[choice], choice, group)
+        found = acting[choice]
+        group = np.where(found >= 0, found, group)
     return Live(tables, group, is_alive)
 
 

@@ -59,14 +59,21 @@ def _join(least: Ints, one: Ints, other: Ints) -> None:
             least[least == high] = low
 
 
+_Set = tuple[tuple[int, ...], tuple[int, ...]]
+"""The channels of a group, and of the one in reserve, sorted."""
+
+
 class _Finder:
     def __init__(self, network: Network, tables: Tables, speed_bps: Ints) -> None:
         self._network, self._tables = network, tables
         speeds = network.speeds(speed_bps, network.is_up)
         self._rate = np.where(network.is_up, speeds, 0) + network.is_drained * 0.5
-        members = np.split(tables.members, tables.offsets[1:-1])
-        self._sets = [tuple(sorted(each.tolist())) for each in members]
-        first: dict[tuple[int, tuple[int, ...]], int] = {}
+        members = [tuple(each.tolist()) for each in np.split(tables.members, tables.offsets[1:-1])]
+        self._sets: list[_Set] = [
+            (tuple(sorted(each)), tuple(sorted(members[reserve])) if reserve >= 0 else ())
+            for each, reserve in zip(members, tables.reserve.tolist(), strict=True)
+        ]
+        first: dict[tuple[int, _Set], int] = {}
         keys = zip(tables.switch.tolist(), self._sets, strict=True)
         self._same = np.array([first.setdefault(key, group) for group, key in enumerate(keys)])
         self._first = first
@@ -111,7 +118,7 @@ class _Finder:
         """At its leaf the endpoint has one entry, to its own channel, which no other entry uses."""
         home, channel = int(self._network.home[endpoint]), int(self._to[endpoint])
         group = int(self._choices[0, home, endpoint])
-        if group < 0 or self._sets[group] != (channel,) or uses[channel] != 1:
+        if group < 0 or self._sets[group] != ((channel,), ()) or uses[channel] != 1:
             return False
         return int((self._choices[:, home, :] == group).sum()) == 1
 
@@ -175,10 +182,11 @@ class _Finder:
         touched = np.zeros(len(tables.switch), np.bool_)
         touched[tables.group[is_moved[tables.members]]] = True
         touched |= (swap.switch != np.arange(len(swap.switch)))[tables.switch]
+        touched |= np.append(touched, False)[tables.reserve]
         image = self._same.copy()
         for group in np.flatnonzero(touched).tolist():
-            channels = tuple(sorted(swap.channel[list(self._sets[group])].tolist()))
-            image[group] = self._first.get((int(swap.switch[tables.switch[group]]), channels), -2)
+            own, reserve = (tuple(sorted(swap.channel[list(each)].tolist())) for each in self._sets[group])
+            image[group] = self._first.get((int(swap.switch[tables.switch[group]]), (own, reserve)), -2)
         image = np.append(image, -1)  # of no entry
         is_swapped = swap.endpoint != np.arange(len(swap.endpoint))
         columns = np.flatnonzero(is_swapped)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raddle.controller.verify.columns import ByLength, Columns, Routes, columns_of
-from raddle.controller.verify.network import Bools, Ints, Network, is_of_family
+from raddle.controller.verify.network import Bools, Ints, Network, is_of_family, split
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Tables:
         stands: int[endpoints], the destination whose column is that of each endpoint too.
         choices: int32[K, S, D], the groups whose prefixes hold the destination, longest first, -1: none.
         offsets: int[G + 1]; `members`: int[M], the channels of every group; `switch`: int[G], whose it is.
+        reserve: int[G], the group that takes over when no member of a group is live, -1: none.
     """
 
     destinations: Ints
@@ -32,6 +33,7 @@ class Tables:
     offsets: Ints
     members: Ints
     switch: Ints
+    reserve: Ints
 
     def only(self, columns: Ints) -> Tables:
         """The tables for some columns."""
@@ -72,6 +74,7 @@ class LookUp:
         self._groups: dict[tuple[int, ...], int] = {}
         self._channels: list[list[int]] = []
         self._switch_of: list[int] = []
+        self._reserve: list[int] = []
         self._routes = [
             self._numbered(number, columns_of(network, entries.get(name, network.bond_entries.get(name, ()))))
             for number, name in enumerate(network.switches)
@@ -160,17 +163,19 @@ class LookUp:
     def _group(self, switch: int, ports: tuple[int, ...]) -> int:
         key = (switch, *ports)
         if key not in self._groups:
+            own, reserve = split(ports)
+            self._reserve.append(self._group(switch, reserve) if reserve else -1)
             self._groups[key] = len(self._groups)
             self._switch_of.append(switch)
             # A port without a cable leads nowhere, which is a blackhole of that next hop.
-            found = [self._network.channel.get((switch, port), self._network.void) for port in ports]
+            found = [self._network.channel.get((switch, port), self._network.void) for port in own]
             self._channels.append(found or [self._network.void])
         return self._groups[key]
 
     def _forget(self, groups: int) -> None:
         """Leave only the first groups."""
         self._groups = dict(islice(self._groups.items(), groups))
-        del self._channels[groups:], self._switch_of[groups:]
+        del self._channels[groups:], self._switch_of[groups:], self._reserve[groups:]
 
     def _within(self, prefix: Prefix) -> Ints:
         """The destinations that a prefix holds."""
@@ -201,6 +206,7 @@ class LookUp:
             offsets=np.concatenate(([0], np.cumsum(sizes, dtype=np.int64))),
             members=np.fromiter((channel for members in channels for channel in members), np.int64),
             switch=np.array([*self._switch_of, 0], np.int64),
+            reserve=np.array([*self._reserve, -1], np.int64),
         )
 
 
@@ -214,6 +220,7 @@ def _of_used_groups(tables: Tables) -> Tables:
     is_used = np.zeros(len(tables.switch) + 1, np.bool_)
     for choice in tables.choices:
         is_used[choice] = True  # -1, of no group, is the last
+    is_used[tables.reserve[is_used[:-1]]] = True
     is_used[-2:] = True  # and there is one group where no switch has a route
     sizes = np.diff(tables.offsets)
     kept = np.flatnonzero(is_used[:-1])
@@ -225,6 +232,7 @@ def _of_used_groups(tables: Tables) -> Tables:
         offsets=np.concatenate(([0], np.cumsum(sizes[kept]))),
         members=tables.members[np.repeat(is_used[:-1], sizes)],
         switch=tables.switch[kept],
+        reserve=place[tables.reserve[kept]].astype(np.int64),
     )
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from raddle.controller.plan.model import NextHop
 from raddle.controller.plan.update import Routes, Write, prefix_length, shorter, states_on_the_way
 from raddle.controller.verify.deadlock import Cycle, dependencies, ranks, smallest_cycle
-from raddle.controller.verify.network import Bools, Entry, Network, entry_of, is_of_family
+from raddle.controller.verify.network import Bools, Entry, Network, entry_of, is_of_family, number_of
 from raddle.controller.verify.reach import CHUNK, delivered, endpoints_at, looping, repair, sources, walk
 from raddle.controller.verify.tables import Tables, tables_of
 
@@ -162,4 +162,4 @@ def _instead(at: Mapping[str, tuple[int, ...]], own: Iterable[Entry], prefix: st
 
 
 def _numbers(ports: Mapping[str, int], hops: Iterable[NextHop]) -> tuple[int, ...]:
-    return tuple(ports.get(hop.port, NOWHERE) for hop in hops)
+    return tuple(number_of(hop, ports[hop.port]) if hop.port in ports else NOWHERE for hop in hops)

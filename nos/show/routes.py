@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
+from itertools import zip_longest
 
 from raddle.nos.db.databases import ConfigDb, Databases
 from raddle.nos.orch import derive
@@ -46,13 +47,14 @@ def _routes(databases: Databases, *, is_ipv6: bool, codes: str) -> str:
         if interface := connected.get(prefix):
             lines.append(f"C>*{prefix} is directly connected, {interface}")
         elif hops := static.get(prefix):
-            used = [names[port] for port in route.ports]
-            lines += _static(prefix, [(hops.get(name, ""), name) for name in used])
+            used = [(names[port], *hops.get(names[port], ("", "1"))) for port in route.ports]
+            distance = used[0][2] if used else "1"
+            lines += _static(prefix, distance, [(address, name) for name, address, _ in used])
     return "\n".join([codes, *lines])
 
 
-def _static(prefix: str, hops: list[tuple[str, str]]) -> Iterator[str]:
-    head = f"S>*{prefix} [1/0] "
+def _static(prefix: str, distance: str, hops: list[tuple[str, str]]) -> Iterator[str]:
+    head = f"S>*{prefix} [{distance}/0] "
     if not hops:
         yield f"{head}unreachable (blackhole)"
     for place, (address, interface) in enumerate(hops):
@@ -71,8 +73,8 @@ def _connected(config: ConfigDb) -> Iterator[tuple[str, str]]:
                 yield ip_text(ipaddress.ip_interface(address).network), name
 
 
-def _hops(config: ConfigDb) -> dict[str, dict[str, str]]:
-    """Prefix -> interface -> next hop of the static routes; `blackhole` for one that drops."""
+def _hops(config: ConfigDb) -> dict[str, dict[str, tuple[str, str]]]:
+    """Prefix -> interface -> next hop and distance of the static routes; `blackhole` for one that drops."""
     hops = {}
     for key, entry in config.get("STATIC_ROUTE", {}).items():
         vrf, _, prefix = key.rpartition("|")
@@ -80,6 +82,10 @@ def _hops(config: ConfigDb) -> dict[str, dict[str, str]]:
             continue
         addresses = str(entry.get("nexthop", "")).split(",")
         interfaces = str(entry.get("ifname", "blackhole")).split(",")
+        distances = str(entry.get("distance", "")).split(",")
         network = ip_text(ipaddress.ip_network(prefix, strict=False))
-        hops[network] = dict(zip(interfaces, addresses, strict=False))
+        hops[network] = {
+            interface: (address, distance.lstrip("0") or "1")
+            for interface, address, distance in zip_longest(interfaces, addresses, distances, fillvalue="")
+        }
     return hops

@@ -191,7 +191,7 @@ def _page(model: Fabric, new: Plan, routes: Sequence[int] = ()) -> Page:
     pinned = Counter[str]()
     switches = []
     for switch, count in zip(new.switches, counts, strict=True):
-        hops = [hop for route in switch.routes if route.origin == "pin" for hop in route.next_hops]
+        hops = [route.next_hops[0] for route in switch.routes if route.origin == "pin"]
         hops += [policy.next_hop for policy in switch.policies]
         pinned.update(f"{switch.name}:{hop.port}" for hop in hops)
         pins = sum(route.origin == "pin" for route in switch.routes) + len(switch.policies)

@@ -25,6 +25,7 @@ from raddle.topology.forms.checks import (
     check_hash,
     check_kind,
     check_models,
+    check_pin_backups,
     check_roce,
 )
 from raddle.topology.forms.expand import Expansion, expand_form
@@ -200,6 +201,7 @@ def _draft(
     problems += check_hash(spec.routing.hash, wiring, source)
     problems += check_base(spec, wiring, source)
     problems += check_adaptive(spec.routing.adaptive, wiring, source)
+    problems += check_pin_backups(spec.routing, wiring, source)
     refuse_all(problems)
     return _Draft(spec, source, form, wiring, owners, record_file, index, copies)
 

@@ -205,8 +205,8 @@ class RoutingPolicy:
     `hash_seed` None gives each switch a seed of its own. `hash_offset` is how many bits a hash is rotated
     right by before its use; None gives each tier other bits. `sonic` is what SONiC sets by itself.
 
-    `pins` is what carries pinned paths; `auto` takes the first that fits the switches' tables. `adaptive` is
-    None where groups hash.
+    `pins` is what carries pinned paths; `auto` takes the first that fits the switches' tables. With
+    `pin_backups` each pin has a next hop in reserve. `adaptive` is None where groups hash.
     """
 
     policy: Literal["ecmp", "pinned"]
@@ -216,6 +216,7 @@ class RoutingPolicy:
     hash_fields: tuple[HashField, ...] = FIVE_TUPLE
     hash_offset: int | Literal["sonic"] | None = 0
     adaptive: AdaptiveRouting | None = None
+    pin_backups: bool = False
     is_declared: bool = field(default=True, compare=False)
 
 

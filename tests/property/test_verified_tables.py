@@ -21,7 +21,7 @@ from raddle.controller.plan.addresses import plan_addresses
 from raddle.controller.plan.replan import replanner, with_links
 from raddle.controller.verify.certificate import certificate
 from raddle.controller.verify.deadlock import breaks_ranks, dependencies, rank_by_name, ranks, smallest_cycle
-from raddle.controller.verify.network import Entry, Network, entries_of_plan, network_of
+from raddle.controller.verify.network import RESERVE, Entry, Network, entries_of_plan, network_of, split
 from raddle.controller.verify.reach import connected, delivered, looping, repair, sources
 from raddle.controller.verify.tables import LookUp, Tables, tables_of
 from raddle.lab.verify.model import FailureScope
@@ -41,7 +41,8 @@ Tree = dict[str, list[Entry]]
 
 @st.composite
 def arbitrary_tables(draw: st.DrawFn) -> Tree:
-    """Own links as they are; to every leaf's prefix and some hosts, any set of ports, or no route."""
+    """Own links as they are; to every leaf's prefix and some hosts, any set of ports, or no route. Routes to
+    hosts may have others in reserve."""
     addresses = plan_addresses(FABRIC)
     planned = make_plan(FABRIC, "ecmp")
     entries: Tree = {}
@@ -60,7 +61,7 @@ def arbitrary_tables(draw: st.DrawFn) -> Tree:
             if draw(st.booleans())
         ]
         pins = [
-            (addresses.endpoints[e], 32, tuple(draw(some)))
+            (addresses.endpoints[e], 32, with_reserve(draw(some), draw(some)))
             for e in draw(st.lists(st.sampled_from(range(len(addresses.endpoints))), unique=True, max_size=2))
         ]
         at_home = {e.index for e in FABRIC.endpoints if e.leaf == switch.index}
@@ -69,19 +70,25 @@ def arbitrary_tables(draw: st.DrawFn) -> Tree:
     return entries
 
 
+def with_reserve(own: list[int], reserve: list[int]) -> tuple[int, ...]:
+    """The ports of a route; a blackhole needs none in reserve."""
+    return (*own, *(RESERVE + port for port in reserve)) if own else ()
+
+
 failed = st.lists(st.sampled_from(range(len(FABRIC.links))), unique=True, max_size=3)
 
 
 def next_hops(entries: Tree, links: Any, switch: int, address: int) -> list[int]:
-    """Live channels of the longest prefix that has one; a blackhole ends the search."""
+    """Live channels of the longest prefix that has one, else in reserve; a blackhole ends the search."""
     name = NETWORK.switches[switch]
     for prefix, length, ports in sorted(entries[name], key=lambda entry: -entry[1]):
         if address >> (32 - length) != prefix >> (32 - length):
             continue
-        live = [NETWORK.channel[switch, port] for port in ports]
-        live = [channel for channel in live if links[NETWORK.link[channel]]]
-        if live or not ports:
-            return live
+        for numbers in ([p for p in ports if p < RESERVE], [p - RESERVE for p in ports if p >= RESERVE]):
+            live = [NETWORK.channel[switch, port] for port in numbers]
+            live = [channel for channel in live if links[NETWORK.link[channel]]]
+            if live or not ports:
+                return live
     return []
 
 
@@ -158,7 +165,11 @@ def live_entries(entries: Tree, network: Network, links: Any, name: str) -> list
     switch = network.switches.index(name)
     result = []
     for prefix, length, ports in entries[name]:
-        live = tuple(port for port in ports if links[network.link[network.channel[switch, port]]])
+        own, reserve = (
+            tuple(port for port in side if links[network.link[network.channel[switch, port]]])
+            for side in split(ports)
+        )
+        live = own or reserve
         if live or not ports:
             result.append((prefix, length, live))
     return result
@@ -241,10 +252,15 @@ def test_the_plan_of_a_whole_fabric_reaches_all_that_is_connected(routing: str) 
 
 
 def meaning(tables: Tables) -> list[list[list[tuple[int, ...]]]]:
-    """By switch and destination, the channels of every prefix that holds it, longest first."""
+    """By switch and destination, the channels of every prefix that holds it, longest first, each followed by
+    those in reserve."""
     groups = [tuple(tables.members[start:end].tolist()) for start, end in pairwise(tables.offsets.tolist())]
+    reserve = [groups[group] if group >= 0 else () for group in tables.reserve.tolist()]
     return [
-        [[groups[group] for group in column if group >= 0] for column in by_switch]
+        [
+            [each for group in column if group >= 0 for each in (groups[group], reserve[group])]
+            for column in by_switch
+        ]
         for by_switch in np.moveaxis(tables.choices, 0, 2).tolist()
     ]
 

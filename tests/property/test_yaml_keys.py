@@ -260,6 +260,7 @@ ROWS: dict[str, tuple[dict[str, Any], str, Any]] = {
     "PhySpec.autoneg": (SMALL, "phy.autoneg", ["dac"]),
     "RoutingSpec.policy": (SMALL, "routing.policy", "pinned"),
     "RoutingSpec.pins": (PINNED, "routing.pins", "udp-source-port"),
+    "RoutingSpec.pin_backups": (PINNED, "routing.pin_backups", True),
     "HashSpec.algorithm": (SMALL, "routing.hash.algorithm", "xor"),
     "HashSpec.seed": (SMALL, "routing.hash.seed", 7),
     "HashSpec.fields": (SMALL, "routing.hash.fields", ["src_ip", "dst_ip"]),

@@ -117,7 +117,7 @@ def _shown(action: Action | None, names: Mapping[Hop, str]) -> str:
             hops = [_shown(to, names) + (f" x{weight}" if weight > 1 else "") for to, weight in buckets]
             return f"select({', '.join(hops)})"
         case FailoverGroup(first, otherwise):
-            return f"{_shown(first, names)}, else {_shown(otherwise, names)}"
+            return ", else ".join([*(_shown(hop, names) for hop in first), _shown(otherwise, names)])
         case Hop(port, mac):
             return names.get(action) or f"output:{port} to {mac}"
         case Admit(pops):

@@ -46,12 +46,12 @@ def group_add(mac: str, group: Group, ids: GroupIds) -> Any:
     else:
         kind = of.OFPGT_FF
         inner = ids[group.otherwise]
-        first = _hop_actions(mac, group.first)
         then = [parser.OFPActionGroup(inner)]
         buckets = [
-            parser.OFPBucket(watch_port=group.first.port, watch_group=of.OFPG_ANY, actions=first),
-            parser.OFPBucket(watch_port=of.OFPP_ANY, watch_group=inner, actions=then),
+            parser.OFPBucket(watch_port=hop.port, watch_group=of.OFPG_ANY, actions=_hop_actions(mac, hop))
+            for hop in group.hops
         ]
+        buckets.append(parser.OFPBucket(watch_port=of.OFPP_ANY, watch_group=inner, actions=then))
     return parser.OFPGroupMod(PROTOCOL, of.OFPGC_ADD, kind, ids[group], buckets)
 
 
@@ -156,13 +156,14 @@ def _read_group(mac: str, each: Any, known: Mapping[int, Group | Unknown]) -> Gr
         hops = [(_read_hop(mac, bucket.actions), bucket) for bucket in each.buckets]
         if all(hop is not None and bucket.watch_port == hop.port for hop, bucket in hops):
             return SelectGroup(tuple((hop, bucket.weight) for hop, bucket in hops if hop))
-    if each.type == of.OFPGT_FF and len(each.buckets) == 2:
-        first, then = each.buckets
-        hop = _read_hop(mac, first.actions)
+    if each.type == of.OFPGT_FF and len(each.buckets) > 1:
+        *firsts, then = each.buckets
+        ways = [(_read_hop(mac, bucket.actions), bucket.watch_port) for bucket in firsts]
+        found = tuple(hop for hop, port in ways if hop and hop.port == port)
         inner = known.get(then.watch_group)
         leads_there = [getattr(action, "group_id", None) for action in then.actions] == [then.watch_group]
-        if hop and first.watch_port == hop.port and leads_there and isinstance(inner, SelectGroup):
-            return FailoverGroup(hop, inner)
+        if len(found) == len(ways) and leads_there and isinstance(inner, SelectGroup):
+            return FailoverGroup(found, inner)
     return None
 
 

@@ -41,7 +41,7 @@ def describe(tables: Tables) -> dict[str, object]:
             ]
         number = ids[group.otherwise]
         return [
-            {"watch_port": group.first.port, "actions": hop(group.first)},
+            *({"watch_port": to.port, "actions": hop(to)} for to in group.hops),
             {"watch_group": number, "actions": [f"group:{number}"]},
         ]
 

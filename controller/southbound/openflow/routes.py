@@ -18,7 +18,7 @@ from raddle.controller.southbound.openflow.tables import (
 
 
 def routes_in(tables: Tables, ports: Mapping[int, str]) -> RouteTable:
-    """Next hops by prefix: of a pin its own alone; what ends at the switch is left out.
+    """Next hops by prefix: of a pin its own and its backup; what ends at the switch is left out.
 
     Args:
         ports: names of the switch's ports by number.
@@ -27,7 +27,9 @@ def routes_in(tables: Tables, ports: Mapping[int, str]) -> RouteTable:
     for key, action in tables.rules.items():
         prefix = key.match.destination
         if prefix and "/" in prefix and key == route_key(prefix) and (hops := _hops(action)):
-            found[prefix] = tuple(NextHop("", ports.get(hop.port, ""), weight) for hop, weight in hops)
+            found[prefix] = tuple(
+                NextHop("", ports.get(hop.port, ""), weight, distance) for hop, weight, distance in hops
+            )
     return found
 
 
@@ -50,13 +52,14 @@ def _mixed(base: Tables, other: Tables, prefixes: Iterable[str]) -> Tables:
     return Tables(base.mac, rules)
 
 
-def _hops(action: Action) -> tuple[tuple[Hop, int], ...]:
+def _hops(action: Action) -> tuple[tuple[Hop, int, int], ...]:
+    """Hops with weight and distance."""
     match action:
         case SelectGroup(buckets):
-            return buckets
-        case FailoverGroup(first, _):
-            return ((first, 1),)
+            return tuple((hop, weight, 1) for hop, weight in buckets)
+        case FailoverGroup(hops, _):
+            return tuple((hop, 1, distance) for distance, hop in enumerate(hops, 1))
         case Hop():
-            return ((action, 1),)
+            return ((action, 1, 1),)
         case _:
             return ()

@@ -3,7 +3,8 @@
 Three tables: ADMIT takes what is for the switch's own MAC address and has no VLAN, CLASSIFY chooses the
 queue by DSCP, FORWARD the way by destination. What a table has no entry for is dropped. Every set of next
 hops is a select group whose buckets watch their ports, so that a dead member drops out in the datapath. A pin
-is a fast-failover group: the pinned link first, then the group that the packet would take without the pin.
+is a fast-failover group: the pinned link first, then its backup where it has one, then the group that the
+packet would take without the pin.
 """
 
 from __future__ import annotations
@@ -58,9 +59,9 @@ class SelectGroup:
 
 @dataclass(frozen=True, slots=True)
 class FailoverGroup:
-    """`first` while its port is live, else what `otherwise` chooses."""
+    """The first of the hops whose port is live, else what `otherwise` chooses."""
 
-    first: Hop
+    hops: tuple[Hop, ...]
     otherwise: SelectGroup
 
 
@@ -239,10 +240,8 @@ class _Hops:
         return SelectGroup(tuple(sorted(weights.items(), key=lambda item: item[0].port)))
 
     def pin(self, next_hops: Iterable[NextHop], otherwise: SelectGroup | None) -> Group:
-        group = self.select(next_hops)
-        if otherwise is None or len(group.buckets) > 1:
-            return group
-        return FailoverGroup(group.buckets[0][0], otherwise)
+        hops = tuple(self.to(hop.port) for hop in next_hops)
+        return self.select(next_hops) if otherwise is None else FailoverGroup(hops, otherwise)
 
 
 def _destination(network: Network) -> RuleKey:

@@ -62,10 +62,17 @@ def p4_target(
 
     Raises:
         InputError: `no-p4info`, the switch runs SONiC PINS and its P4Info was not given;
-            `adaptive-not-supported`.
+            `adaptive-not-supported`; `carrier-not-supported`, its pins have backups.
     """
     ports = {number: port.name for number, port in enumerate(switch.ports, 1)}
     refuse_what_is_sonics(switch, "P4Runtime")
+    if any(route.next_hops[-1].distance > 1 for route in switch.routes):
+        raise InputError.of(
+            "carrier-not-supported",
+            f"{switch.name} has next hops in reserve for pins, which are not written over P4Runtime",
+            "leave 'pin_backups' out, or program it over gNMI or OpenFlow",
+            ("routing", "pin_backups"),
+        )
     if switch.nos == "pins":
         if pins is None:
             raise InputError.of(

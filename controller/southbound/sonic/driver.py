@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import TracebackType
 
 from raddle.controller.plan.diff import Change
-from raddle.controller.plan.model import NextHop, SwitchPlan
+from raddle.controller.plan.model import SwitchPlan
 from raddle.controller.plan.update import Write, shorter
 from raddle.controller.southbound.channel import RefusedError
 from raddle.controller.southbound.driver import RouteTable, Survey, Wire
@@ -25,7 +25,7 @@ from raddle.controller.southbound.sonic.sets import (
     restored,
     with_ports,
 )
-from raddle.controller.southbound.sonic.tables import OWNED_TABLES, Tables, hash_start
+from raddle.controller.southbound.sonic.tables import OWNED_TABLES, Tables, hash_start, hop_fields
 from raddle.inventory import Access
 
 _GROUNDWORK = ("INTERFACE", "LOOPBACK_INTERFACE")
@@ -181,7 +181,7 @@ class SonicDriver:
         for prefix, hops in routes.items():
             if hops:
                 planned = self._wanted.get(TABLE, {}).get(VRF + prefix, {})
-                table[VRF + prefix] = {**planned, **_fields(hops)}
+                table[VRF + prefix] = {**planned, **hop_fields(hops)}
         self._send(self._push({TABLE: self._now.get(TABLE, {})}, {TABLE: table}, (TABLE,)))
         self._now = {**self._now, TABLE: table}
 
@@ -257,10 +257,6 @@ class SonicDriver:
         for request in push.requests:
             self._client.push(request)
             self.sent += 1
-
-
-def _fields(hops: tuple[NextHop, ...]) -> dict[str, str]:
-    return {"nexthop": ",".join(hop.address for hop in hops), "ifname": ",".join(hop.port for hop in hops)}
 
 
 def _up(tables: Tables) -> set[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import ip_network
+from itertools import zip_longest
 
 from raddle.controller.plan.model import NextHop
 from raddle.controller.southbound.driver import RouteTable
@@ -30,7 +31,7 @@ def held_routes(tables: Tables) -> RouteTable:
 
 def hops_of(fields: Mapping[str, object]) -> tuple[NextHop, ...]:
     """The next hops of a route's entry; one without address and port where it has none."""
-    return _hops(str(fields.get("nexthop", "")), str(fields.get("ifname", "")))
+    return _hops(*(str(fields.get(name, "")) for name in ("nexthop", "ifname", "distance")))
 
 
 @lru_cache(maxsize=1 << 16)
@@ -46,10 +47,11 @@ def prefix_of(key: str) -> str:
 
 
 @lru_cache(maxsize=1 << 16)
-def _hops(addresses: str, ports: str) -> tuple[NextHop, ...]:
+def _hops(addresses: str, ports: str, distances: str) -> tuple[NextHop, ...]:
     """Equal texts give the same object, which makes it quick to see that nothing changes."""
-    names = ports.split(",")
+    rows = zip_longest(addresses.split(","), ports.split(","), distances.split(","), fillvalue="")
+    # A distance of 0, or none, is that of every static route (FRR, staticd).
     return tuple(
-        NextHop(address, names[place] if place < len(names) else "")
-        for place, address in enumerate(addresses.split(","))
+        NextHop(address, port, distance=int(distance) or 1 if distance.isdigit() else 1)
+        for address, port, distance in rows
     )

@@ -196,10 +196,19 @@ def equal_next_hops(next_hops: tuple[NextHop, ...]) -> tuple[NextHop, ...]:
 
 def static_route(next_hops: tuple[NextHop, ...]) -> dict[str, str]:
     """An entry of STATIC_ROUTE; one without next hops discards."""
-    if not next_hops:
-        return {"blackhole": "true"}
-    hops = equal_next_hops(next_hops)
-    return {"nexthop": ",".join(hop.address for hop in hops), "ifname": ",".join(hop.port for hop in hops)}
+    return hop_fields(equal_next_hops(next_hops)) if next_hops else {"blackhole": "true"}
+
+
+def hop_fields(hops: tuple[NextHop, ...]) -> dict[str, str]:
+    """Next hops as STATIC_ROUTE's fields, with distances where one is in reserve.
+
+    Source: sonic-bgpcfgd managers_static_rt.py gives FRR each next hop with its distance, and FRR uses the
+    live ones of the least.
+    """
+    fields = {"nexthop": ",".join(hop.address for hop in hops), "ifname": ",".join(hop.port for hop in hops)}
+    if any(hop.distance > 1 for hop in hops):
+        fields["distance"] = ",".join(str(hop.distance) for hop in hops)
+    return fields
 
 
 def _cabled(switch: SwitchPlan) -> tuple[PortPlan, ...]:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
+from itertools import groupby
 
 from raddle.controller.plan.routes import SwitchRoutes
 from raddle.lab.emulation.layout import Layout
@@ -63,8 +64,9 @@ class Routing:
         self._tables = {
             switch.name: sorted(
                 (
-                    (ip_network(route.prefix), frozenset(hop.port for hop in route.next_hops))
+                    (ip_network(route.prefix), frozenset(hop.port for hop in hops))
                     for route in table
+                    for _, hops in groupby(route.next_hops, key=lambda hop: hop.distance)
                 ),
                 key=lambda row: -row[0].prefixlen,
             )

@@ -110,7 +110,7 @@ def _hops(
         if route is None:
             yield str(port), "its own cable: the endpoint is attached here"
             continue
-        members = [hop.port for hop in route.next_hops for _ in range(hop.weight)]
+        members = [hop.port for hop in route.used for _ in range(hop.weight)]
         named = f"{route.prefix} ({'pin' if route.origin == 'pin' else 'ECMP'})"
         if port.port not in members:
             yield str(port), f"a policy route of this pair goes before {named}"
@@ -141,9 +141,9 @@ def explain_weight(fabric: Fabric, plan: Plan, name: str, target: str) -> Explai
     if route is None:
         message = f"{name} has no route to {target}: it is attached there"
         raise InputError.of("no-such-part", message, "name another switch")
-    total = sum(hop.weight for hop in route.next_hops)
+    total = sum(hop.weight for hop in route.used)
     steps, inputs = [], []
-    for hop in route.next_hops:
+    for hop in route.used:
         link = fabric.link_by_port[PortRef(name, hop.port)]
         far = link.b if link.a.device == name else link.a
         speed = format_rate(link.speed_bps)
@@ -151,14 +151,14 @@ def explain_weight(fabric: Fabric, plan: Plan, name: str, target: str) -> Explai
             (f"{hop.port} to {far.device}", f"weight {hop.weight} of {total}, {hop.weight / total:.1%}")
         )
         inputs.append(Given(f"{hop.port}, {speed}", "drained" if link.is_drained else "up", str(link.b)))
-    is_equal = len({hop.weight for hop in route.next_hops}) == 1
+    is_equal = len({hop.weight for hop in route.used}) == 1
     formula = (
         "1 each: whichever way, as much can go on behind every next hop"
         if is_equal
         else "shares with which uniform traffic loads the busiest link least, in whole numbers"
     )
     inputs.append(_policy(fabric, plan))
-    weights = ":".join(str(hop.weight) for hop in route.next_hops)
+    weights = ":".join(str(hop.weight) for hop in route.used)
     return Explained(
         f"weights of {name} to {target} ({route.prefix})", weights, formula,
         tuple(steps), tuple(inputs), ("docs/models/paths.md",),

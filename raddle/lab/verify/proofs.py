@@ -49,9 +49,14 @@ def prove(
     progress: Progress,
 ) -> Verification:
     entries = {name: columns_of(network, own) for name, own in subject.entries.items()}
-    tables = tables_of(network, entries, stands_for(network, entries))
+    stands = stands_for(network, entries)
+    tables = tables_of(network, entries, stands)
     beyond = ways_out(fabric, network, entries)
-    edges = waiting_pairs(network, tables, beyond)
+    # Numbers of channels are to hold after a failure, too, when next hops in reserve are used.
+    widest = {name: own.with_reserve_in_use() for name, own in entries.items()}
+    edges = waiting_pairs(
+        network, tables_of(network, widest, stands) if widest != entries else tables, beyond
+    )
     rank = ranks(network, edges)
     present = judge(network, tables, network.is_up, rank)
     speed_bps = fabric.arrays.speed_bps

@@ -13,6 +13,7 @@ from raddle.controller.plan.addresses import address_families
 from raddle.controller.plan.assignment import HOPS, Flows, Paths
 from raddle.controller.plan.make import route_order
 from raddle.controller.plan.model import Carrier, NextHop, Plan, PolicyRoute, Route, SwitchPlan
+from raddle.controller.plan.pin_backups import PinBackups
 from raddle.controller.plan.source_ports import choose_ports
 from raddle.errors import Diagnostic, InputError
 from raddle.lab.workloads.connections import connect
@@ -49,9 +50,10 @@ def carry_pins(fabric: Fabric, plan: Plan, table: Workload, pins: Sequence[Pin])
     if carrier == "udp-source-port":
         return CarriedPins(*_by_ports(fabric, plan, table, pins))
     try:
-        return CarriedPins(with_pins(plan, table, pins))
+        return CarriedPins(_with_backups(fabric, with_pins(plan, table, pins)))
     except InputError as error:
-        if carrier == "host-route" or any(each.code != "pin-conflict" for each in error.diagnostics):
+        is_only = carrier == "host-route" or fabric.routing.pin_backups
+        if is_only or any(each.code != "pin-conflict" for each in error.diagnostics):
             raise
         conflicts = error.diagnostics
     try:
@@ -196,10 +198,17 @@ def with_pins(plan: Plan, table: Workload, pins: Sequence[Pin]) -> Plan:
     return replace(plan, routing="pinned", switches=switches)
 
 
+def _with_backups(fabric: Fabric, plan: Plan) -> Plan:
+    """The plan with backups for its pins, where the fabric has them."""
+    routes = PinBackups(fabric).added(tuple(switch.routes for switch in plan.switches))
+    switches = (replace(each, routes=own) for each, own in zip(plan.switches, routes, strict=True))
+    return replace(plan, switches=tuple(switches))
+
+
 def _hops(switch: SwitchPlan) -> dict[tuple[int, str], NextHop]:
     """The next hop behind each port in each family."""
     return {
-        (ip_network(route.prefix).version, hop.port): replace(hop, weight=1)
+        (ip_network(route.prefix).version, hop.port): replace(hop, weight=1, distance=1)
         for route in switch.routes
         for hop in route.next_hops
     }

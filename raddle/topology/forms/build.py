@@ -125,6 +125,7 @@ def _routing(spec: RoutingSpec, switches: tuple[Switch, ...], is_hashed: bool) -
         tuple(name for name in get_args(HashField) if name in spec.hash.fields),
         _hash_offset(spec.hash.offset, switches),
         _adaptive(spec.adaptive) if spec.adaptive else None,
+        spec.pin_backups,
         is_declared=spec.policy is not None or spec.adaptive is not None or is_hashed,
     )
 

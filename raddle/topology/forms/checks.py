@@ -22,6 +22,7 @@ from raddle.topology.yaml.schema_policy import (
     HashSpec,
     LoadSpec,
     RoceSpec,
+    RoutingSpec,
     SpeedEcnSpec,
 )
 from raddle.topology.yaml.source import Place, Source
@@ -276,6 +277,22 @@ def check_hash(spec: HashSpec, wiring: Wiring, source: Source) -> Iterator[Diagn
             hint = "leave it out, or give the model 'features: [hash-on-qp]'"
             yield source.error("hash-not-supported", message, ("routing", "hash", "fields"), hint)
             return
+
+
+def check_pin_backups(spec: RoutingSpec, wiring: Wiring, source: Source) -> Iterator[Diagnostic]:
+    """Next hops in reserve for pins that are no host routes, or on switches that hold none."""
+    if not spec.pin_backups:
+        return
+    place: Place = ("routing", "pin_backups")
+    if spec.pins not in ("auto", "host-route"):
+        message = f"pins by {spec.pins} have no next hop in reserve, host routes have"
+        hint = "set 'pins: host-route', or leave 'pin_backups' out"
+        yield source.error("backups-not-supported", message, place, hint, at_key=True)
+    draft = next((each for each in wiring.switches.values() if each.model.nos != "sonic"), None)
+    if draft:
+        message = f"{draft.name} runs {draft.model.nos}, whose pins have no next hop in reserve"
+        hint = "leave it out: packets of a pin whose link is dead go by the route of their leaf"
+        yield source.error("backups-not-supported", message, place, hint, at_key=True)
 
 
 def check_adaptive(spec: AdaptiveSpec | None, wiring: Wiring, source: Source) -> Iterator[Diagnostic]:

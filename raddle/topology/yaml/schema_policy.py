@@ -285,6 +285,8 @@ class RoutingSpec(Spec):
     """Share all paths, or pin the flows of a collective; without `adaptive` the default is `pinned`."""
     pins: Literal["auto", "host-route", "policy-route", "udp-source-port"] = "auto"
     """What carries pinned paths; `auto` takes the first of them that fits the switches' tables."""
+    pin_backups: Switch = False
+    """Each pin has a next hop in reserve, which its switch takes when the pinned link dies."""
     hash: HashSpec = HashSpec()
     """ECMP hash."""
     adaptive: Annotated[

@@ -142,4 +142,4 @@ def test_a_policy_route_comes_before_every_route_of_its_destination() -> None:
     assert key.match == Match(0x0800, "10.0.0.5/32", "10.0.0.1/32")
     assert key.priority > max(other.priority for other in rules if other != key)
     assert isinstance(action, FailoverGroup)
-    assert action.first == Hop(4, "02:00:00:00:00:03")
+    assert action.hops == (Hop(4, "02:00:00:00:00:03"),)
