@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Self
 
 from raddle.controller.plan.model import BufferPlan, LosslessProfile, PortPlan
 from raddle.controller.plan.qos import own_priority
@@ -227,13 +228,13 @@ def plan_buffers(
     most_bytes = max((each.headroom_bytes for each in profiles), default=0)
     headroom_bytes = roce.headroom.pool_of(needs_bytes, most_bytes)
     if headroom_bytes < most_bytes:
-        raise InputError.of(
+        raise TooSmallError.of(
             "headroom-pool-too-small",
             f"{switch}: a pool of {headroom_bytes} bytes of headroom does not hold the {most_bytes} bytes "
             "that one lossless priority group needs",
             f"set 'roce: {{headroom: {{pool: {most_bytes}B}}}}' or more",
             ("roce", "headroom", "pool"),
-        )
+        ).lacking(most_bytes - headroom_bytes)
     reserved_bytes = sum(priorities * len(each.ports) * each.reserved_bytes for each in profiles)
     # Where a chip has guarantees beside a pool's size they are left twice: SAI, and who reads the pool by it,
     # counts them in its size.
@@ -307,10 +308,15 @@ def port_headroom(
     )
 
 
-class BufferExceededError(InputError):
-    """`headroom-exceeds-buffer`; `lack_bytes` are too few."""
+class TooSmallError(InputError):
+    """`headroom-exceeds-buffer` or `headroom-pool-too-small`; `lack_bytes` are too few."""
 
     lack_bytes = 0
+
+    def lacking(self, lack_bytes: int) -> Self:
+        """The same, with how many bytes are too few."""
+        self.lack_bytes = lack_bytes
+        return self
 
 
 def _too_small(
@@ -320,7 +326,7 @@ def _too_small(
     priorities: int,
     shared_bytes: int,
     cnp_bytes: int,
-) -> BufferExceededError:
+) -> TooSmallError:
     needs = "; ".join(
         f"{len(each.ports)} ports of {format_rate(each.speed_bps)} with {format_length(each.cable_m)} cable "
         f"({each.ports[0]}..{each.ports[-1]}): {each.headroom_bytes + each.reserved_bytes} bytes each"
@@ -328,16 +334,14 @@ def _too_small(
     )
     if cnp_bytes:
         needs += f"; and {cnp_bytes} bytes for CNPs on each"
-    error = BufferExceededError.of(
+    return TooSmallError.of(
         "headroom-exceeds-buffer",
         f"{switch}: lossless headroom leaves no shared buffer: {model.name} has {model.buffer_bytes} bytes, "
         f"{-shared_bytes} too few for {priorities} lossless priorities on {needs}",
         "shorten cables, use fewer lossless priorities or a switch model with more buffer, or share the "
         "headroom: 'roce: {headroom: {over_subscribe_ratio: 4}}'",
         ("models", model.name, "buffer"),
-    )
-    error.lack_bytes = -shared_bytes
-    return error
+    ).lacking(-shared_bytes)
 
 
 def _to_kib(size_bytes: float) -> int:

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from raddle.controller.plan.buffers import BufferExceededError, computed_headroom, plan_buffers
+from raddle.controller.plan.buffers import TooSmallError, computed_headroom, plan_buffers
 from raddle.controller.plan.model import PortPlan
-from raddle.errors import Diagnostic, InputError
+from raddle.errors import Diagnostic, InputError, Place
 from raddle.topology.catalog import place_of_model
 from raddle.topology.model import Fabric, Link, PortRef, Switch, SwitchModel
 from raddle.topology.pg_profiles import pg_profile
@@ -17,10 +17,11 @@ from raddle.units import format_rate
 
 
 def check_lossless(fabric: Fabric) -> tuple[Diagnostic, ...]:
-    """`headroom-exceeds-buffer`, once for all switches of a model, `unknown-pause-delay` and `ecn-not-held`.
+    """`headroom-exceeds-buffer`, once for all switches of a model, `headroom-pool-too-small`, once for all,
+    `unknown-pause-delay` and `ecn-not-held`.
 
-    Of the switches of a model that lack buffer the one that lacks most is named. Ports that are kept for a
-    cable have their headroom, too.
+    Of the switches that lack buffer of a model, or of the pool, the one that lacks most is named: what mends
+    it mends the others. Ports that are kept for a cable have their headroom, too.
     """
     room = {**fabric.room_by_port, **fabric.link_by_port}
     cables: dict[str, dict[str, Link]] = {switch.name: {} for switch in fabric.switches}
@@ -32,8 +33,8 @@ def check_lossless(fabric: Fabric) -> tuple[Diagnostic, ...]:
         lit = sorted((link.speed_bps, link.length_m) for link in cables[switch.name].values())
         lanes = tuple(len(port.lanes) for port in switch.ports)
         kinds.setdefault((switch.model, lanes, tuple(lit)), []).append(switch)
-    worst: dict[SwitchModel, tuple[int, Diagnostic]] = {}
-    short: Counter[SwitchModel] = Counter()
+    worst: dict[Place, tuple[int, Diagnostic]] = {}
+    short: Counter[Place] = Counter()
     problems: list[Diagnostic] = []
     for alike in kinds.values():
         switch, model = alike[0], alike[0].model
@@ -46,16 +47,20 @@ def check_lossless(fabric: Fabric) -> tuple[Diagnostic, ...]:
                 fabric.pfc_reaction_ps,
                 fabric.phy.fec_latency_ps,
             )
-        except BufferExceededError as error:
-            short[model] += len(alike)
-            if model not in worst or error.lack_bytes > worst[model][0]:
-                told = replace(error.diagnostics[0], place=place_of_model(fabric, switch, "buffer"))
+        except TooSmallError as error:
+            told = error.diagnostics[0]
+            place = told.place
+            short[place] += len(alike)
+            if place not in worst or error.lack_bytes > worst[place][0]:
+                if told.code == "headroom-exceeds-buffer":
+                    told = replace(told, place=place_of_model(fabric, switch, "buffer"))
                 kept = sum(PortRef(switch.name, port) in fabric.room_by_port for port in cables[switch.name])
-                worst[model] = error.lack_bytes, _with_kept(told, kept)
+                worst[place] = error.lack_bytes, _with_kept(told, kept)
         except InputError as error:
             problems += error.diagnostics
-    for model, (_, problem) in worst.items():
-        more = f", and more switches of this model, {short[model]} in all" if short[model] > 1 else ""
+    for place, (_, problem) in worst.items():
+        which = "of this model" if problem.code == "headroom-exceeds-buffer" else "like it"
+        more = f", and more switches {which}, {short[place]} in all" if short[place] > 1 else ""
         problems.append(replace(problem, message=problem.message + more))
     problems += _marks_not_held(fabric, cables)
     return tuple(dict.fromkeys(problems))

@@ -46,12 +46,18 @@ class UpdateScope:
     renumbered: tuple[str, ...] = ()
     recabled: tuple[str, ...] = ()
 
-    def outside(self) -> Iterator[str]:
-        """What the proof of the routes does not cover, in words."""
+    def by_hand(self) -> Iterator[str]:
+        """What nobody does over a management protocol, in words: cables to plug, addresses of hosts."""
         if self.recabled:
             count = len(self.recabled)
             what = f"{count} cables move" if count > 1 else "1 cable moves"
             yield f"{what} to other ports: {listed(self.recabled)}"
+        if self.moved:
+            yield f"endpoints that get another address ({listed(self.moved)})"
+
+    def outside(self) -> Iterator[str]:
+        """What the proof of the routes does not cover, in words."""
+        yield from self.by_hand()
         needy = {name: each for name, each in self.reloads.items() if each.paths}
         if needy:
             first = next(iter(needy))
@@ -71,8 +77,6 @@ class UpdateScope:
             )
         if self.unset:
             yield f"{listed(self.unset)} of bonds, set up or down by hand: raddle sets SONiC's ports only"
-        if self.moved:
-            yield f"endpoints that get another address ({listed(self.moved)})"
         if self.renumbered:
             yield f"switches that get another loopback, MAC or AS number ({listed(self.renumbered)})"
 

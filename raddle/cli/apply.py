@@ -37,6 +37,7 @@ from raddle.cli.status import (
 from raddle.controller.ledger import Ledger, apply_recorded
 from raddle.controller.plan.model import Plan
 from raddle.controller.reconcile import Past, PushPolicy, SwitchResult, apply_plan
+from raddle.controller.verify.update_scope import scope_of
 from raddle.inventory import Inventory
 from raddle.topology.yaml.placing import placed
 
@@ -91,16 +92,17 @@ def apply(
     if through := in_band(held.plan, where):
         print(_way_in(through), file=sys.stderr)
     ledger = Ledger(inventory)
+    applied = ledger.read(model.name)
+    by_hand = tuple(scope_of(applied.held.plan, held.plan).by_hand()) if applied else ()
     policy = PushPolicy(dry_run, allow_flap, confirm, take_over, tuple(accept_identity or ()))
     with progress_bar() as progress, placed(model):
         if dry_run:
-            applied = ledger.read(model.name)
             past = applied.past if applied else Past(written={})
             results = apply_plan(held.plan, where, policy, progress, past)
         else:
             results = apply_recorded(ledger, held, where, f"apply {fabric}", policy, progress)
     if as_json:
-        print(results_json(results, model.first_boot))
+        print(results_json(results, model.first_boot, by_hand=by_hand))
     elif dry_run:
         print(changes_text(tuple(change for result in results for change in result.changes)))
         print(_cost(results))
@@ -110,6 +112,7 @@ def apply(
             print(_watched(results), file=sys.stderr)
     if not as_json:
         print(first_boot_text(model.first_boot), end="", file=sys.stderr)
+        print(*(f"note: by hand: {each}\n" for each in by_hand), sep="", end="", file=sys.stderr)
     print(*_warnings(results, take_over), sep="", end="", file=sys.stderr)
     print(hash_text(held.plan, results), end="", file=sys.stderr)
     raise_errors(results)

@@ -243,7 +243,7 @@ _DOCUMENTS: dict[str, tuple[type[BaseModel], ...]] = {
         _document("Collisions", CollisionReport),
     ),
     "verify": (_VERIFY,),
-    "apply": (_RESULTS,),
+    "apply": (_document("Results", switches=_list_of(_RESULT), not_compared=list[str], by_hand=list[str]),),
     "status": (_document("Status", switches=_list_of(_WITH_LINKS), not_compared=list[str]),),
     "drift": (_RESULTS,),
     "workload-result": (_document("Workload", WorkloadResult),),

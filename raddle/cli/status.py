@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
 import typer
@@ -124,11 +124,12 @@ def results_json(
     first_boot: tuple[str, ...],
     links: Mapping[str, tuple[str, ...]] | None = None,
     beside: Mapping[str, tuple[str, ...]] | None = None,
+    by_hand: Iterable[str] | None = None,
 ) -> str:
     """Results of all switches with their changes, and with `links` their ports without a link.
 
     `beside` are others' routes that win over the plan's, `first_boot` the fabric file's sections that were
-    not compared.
+    not compared, `by_hand` what no push does of what the plan changes.
     """
     switches = [
         {**asdict(result), "is_in_sync": result.is_in_sync, "state": result.state} for result in results
@@ -138,6 +139,8 @@ def results_json(
             switch["ports_without_link"] = links.get(result.switch)
             switch["routes_beside"] = (beside or {}).get(result.switch, ())
     document = {"schema_version": 1, "switches": switches, "not_compared": first_boot}
+    if by_hand is not None:
+        document["by_hand"] = list(by_hand)
     return json.dumps(document, indent=1, sort_keys=True)
 
 

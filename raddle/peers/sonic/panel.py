@@ -69,8 +69,8 @@ def find_models(switches: Sequence[HeldSwitch]) -> Models:
     pools: dict[str, PoolReading] = {}
     for switch in switches:
         hwsku, platform = str(switch.metadata.get("hwsku", "")), str(switch.metadata.get("platform", ""))
-        chip = _builtin(hwsku)
-        pools[switch.name] = own = read_pools(switch, chip.buffer_bytes if chip else 0)
+        chip_bytes = max((model.buffer_bytes for model in _builtins(hwsku)), default=0)
+        pools[switch.name] = own = read_pools(switch, chip_bytes)
         key = hwsku, platform, panels[switch.name].width, own.pool_size
         groups.setdefault(key, []).append(switch)
     of: dict[str, str] = {}
@@ -81,7 +81,8 @@ def find_models(switches: Sequence[HeldSwitch]) -> Models:
     for number, ((hwsku, platform, width, pool_size), members) in enumerate(groups.items()):
         count = max(panels[each.name].count for each in members)
         speed_bps = max(panels[each.name].speed_bps for each in members)
-        model = _builtin(hwsku)
+        read = max((pools[each.name] for each in members), key=lambda each: each.buffer_bytes)
+        model = _builtin(hwsku, read)
         if model and (
             model.lanes_per_port != width or model.port_count < count or model.port_speed_bps < speed_bps
         ):
@@ -91,7 +92,6 @@ def find_models(switches: Sequence[HeldSwitch]) -> Models:
         if model is None or with_pairs or not suits:
             name = _word(hwsku) or f"switch-{number}"
             name = f"{name}-{number}" if name in of.values() else name
-            read = max((pools[each.name] for each in members), key=lambda each: each.buffer_bytes)
             lines.append(
                 _model_line(
                     name, model, (hwsku, platform), (count, speed_bps, width), members, read, findings
@@ -188,8 +188,17 @@ def _speed(fields: Mapping[str, object]) -> int:
     return int(text) * 10**6 if text.isdecimal() else 0
 
 
-def _builtin(hwsku: str) -> SwitchModel | None:
-    return next((each for each in builtin_models().values() if each.hwsku == hwsku), None)
+def _builtins(hwsku: str) -> list[SwitchModel]:
+    return [each for each in builtin_models().values() if each.hwsku == hwsku]
+
+
+def _builtin(hwsku: str, pools: PoolReading) -> SwitchModel | None:
+    """The built-in model of a HwSKU; of several the one whose pools count so, and whose buffer is nearest."""
+
+    def distance(model: SwitchModel) -> tuple[bool, int]:
+        return model.pool_size != pools.pool_size, abs(model.buffer_bytes - pools.buffer_bytes)
+
+    return min(_builtins(hwsku), key=distance, default=None)
 
 
 def _word(text: str) -> str:

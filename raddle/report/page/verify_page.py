@@ -8,7 +8,7 @@ from typing import Any
 from raddle.report.page.fabric_figure import fabric_figure
 from raddle.report.page.model import Axis, Figure, Page, bars, table
 from raddle.topology.model import Fabric
-from raddle.units import format_rate
+from raddle.topology.views.capacity import bisection_text
 
 _SHOWN = 25
 
@@ -46,7 +46,7 @@ def _facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("pairs that reach each other", f"{reached} of {document['pairs']}"),
         ("deadlock", "not judged" if free is None else cycle),
         ("busiest fabric link, uniform all-to-all", f"{busiest['load']:.1%} {busiest['port']}"),
-        ("bisection", format_rate(document["bisection_bps"])),
+        ("bisection", bisection_text(document["bisection_bps"], document["bisection_is_estimate"])),
         ("failures checked", f"{document['failures_checked']} of {document['failures_total']}"),
     ]
     facts += [
@@ -96,13 +96,14 @@ def _failure_name(outcome: Mapping[str, Any]) -> str:
 
 
 def _part_figures(document: Mapping[str, Any]) -> list[Figure]:
-    parts = document["parts"]
+    parts, is_estimate = document["parts"], document["bisection_is_estimate"]
     if not parts:
         return []
     return [
         table(
             "Planes, tenants and rails",
-            "Each judged on its own.",
+            "Each judged on its own."
+            + (" The bisections are half of a sum, and about what a cut carries." if is_estimate else ""),
             [
                 Axis("kind"), Axis("name"), Axis("pairs"), Axis("cut off"), Axis("lost"),
                 Axis("busiest", "ratio"), Axis("where"), Axis("bisection", "bit/s"),

@@ -219,7 +219,7 @@ def _check_reserve(
     for key, room, count in pairs:
         if room is not None and count is not None and room < count:
             is_sound = False
-            message = f"room for {room} {key}, and there are {count}"
+            message = f"room for {room} of '{key}', and there are {count}"
             yield source.error("reserve-too-small", message, ("reserve", key), f"reserve {count} or more")
     if is_sound:
         yield from _check_division(*with_reserve(form, hosts, reserve), source, "reserve")

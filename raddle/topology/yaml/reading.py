@@ -90,7 +90,7 @@ def _diagnostic(detail: ErrorDetails, source: Source, schema: type[BaseModel]) -
         return source.error("not-planned", f"'{word}': {refused[0]}", place, refused[1], at_key=is_key)
     if kind == "extra_forbidden":
         known = _keys(schema, place[:-1])
-        hint = did_you_mean(str(place[-1]), known, f"known keys: {', '.join(known)}")
+        hint = _own_place(word, schema) or did_you_mean(word, known, f"known keys: {', '.join(known)}")
         return source.error("unknown-key", f"unknown key '{place[-1]}' {where}", place, hint, at_key=True)
     if kind == "missing":
         return source.error("missing-key", f"'{place[-1]}' is missing {where}", place[:-1], at_key=True)
@@ -105,6 +105,28 @@ def _diagnostic(detail: ErrorDetails, source: Source, schema: type[BaseModel]) -
         return source.error("wrong-shape", message, place)
     hint = detail.get("ctx", {}).get("hint", "")
     return source.error(kind, f"{detail['msg']}, as '{place_name(place)}'", place, hint)
+
+
+def _own_place(word: str, schema: type[BaseModel]) -> str:
+    """A hint where a key belongs, if one kind of mapping of the file alone has it."""
+    places: dict[type[BaseModel], str] = {schema: ""}
+    waiting = [schema]
+    while waiting:
+        model = waiting.pop(0)
+        for name, inner in model.model_fields.items():
+            for each in _models(inner.annotation):
+                if each not in places:
+                    places[each] = f"{places[model]}.{inner.alias or name}".removeprefix(".")
+                    waiting.append(each)
+    having = [model for model in places if word in _own_keys(model)]
+    found = [
+        each for each in having if not any(issubclass(other, each) for other in having if other is not each)
+    ]
+    if len(found) != 1:
+        return ""
+    place = places[found[0]]
+    where = f"'{place}'" if place else "the file itself"
+    return f"'{word}' is a key of {where}"
 
 
 def _last_key(place: Place) -> str:
@@ -129,7 +151,11 @@ def _keys(schema: type[BaseModel], place: Place) -> list[str]:
             annotation = model.model_fields[part].annotation
         # An index stays: the list's annotation holds its items' model.
     model = next(_models(annotation), None)
-    return [field.alias or name for name, field in model.model_fields.items()] if model else []
+    return _own_keys(model) if model else []
+
+
+def _own_keys(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:

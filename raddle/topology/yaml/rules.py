@@ -67,7 +67,9 @@ _COUNT = re.compile(r"0|[1-9][0-9]{0,13}")
 def parse_count(text: str) -> int:
     """`12` -> 12; octal-looking `012`, signs and fractions are refused."""
     if not _COUNT.fullmatch(text):
-        raise ValueError(f"'{text}' is not a whole number; write digits without a leading zero, such as 12")
+        raise ValueError(
+            f"'{text}' is not a whole number; write digits without sign or leading zero, such as 12"
+        )
     return int(text)
 
 
@@ -77,7 +79,8 @@ def between(
     def parse_limited(text: str) -> int:
         value = parse(text)
         if not low <= value <= high:
-            raise ValueError(f"'{text}' is not a {what}, which is {low} to {high}")
+            way_out = f"{low} or more" if value < low else f"{high} or less"
+            raise ValueError(f"'{text}' is not a {what}, which is {low} to {high}; write {way_out}")
         return value
 
     return parse_limited

@@ -70,10 +70,7 @@ def test_an_update_and_what_it_changes_are_as_their_schemas_say(tmp_path: Path) 
 
 def test_results_of_switches_are_as_their_schemas_say() -> None:
     results = (SWITCH, replace(SWITCH, switch="leaf1", error="no answer", is_reached=False))
-    for name, links in (
-        ("apply", None),
-        ("drift", None),
-        ("status", {"leaf0": ("Ethernet8",)}),
-    ):
-        document = json.loads(results_json(results, ("base",), links))
+    links, moves = {"leaf0": ("Ethernet8",)}, ("1 cable moves",)
+    for name, more in (("apply", {"by_hand": moves}), ("drift", {}), ("status", {"links": links})):
+        document = json.loads(results_json(results, ("base",), **more))
         Draft202012Validator(schema_of(name)).validate(document)

@@ -64,23 +64,24 @@ def test_pools_that_do_not_tell_are_taken_as_sai_counts() -> None:
     assert read_pools(HeldSwitch("leaf0", "leaf0.json", {})).buffer_bytes == 0
 
 
-def counting_headroom(configs: Configs, *names: str) -> None:
+def with_headroom_beside(configs: Configs, *names: str) -> None:
+    """The built-in model counts the headroom in `size`; here it is beside that."""
     for name in names:
         pool = configs[name]["BUFFER_POOL"]["ingress_lossless_pool"]
-        pool["size"] = "162539680"
-        assert int(pool["xoff"]) > 0
+        assert pool["size"] == "162539680"
+        pool["size"] = str(162539680 - int(pool["xoff"]))
 
 
-def test_switches_whose_pools_count_headroom_are_adopted_with_a_model_that_says_so(
+def test_switches_with_headroom_beside_their_pools_are_adopted_with_a_model_that_says_so(
     hall_of: Callable[[Configs], Hall],
 ) -> None:
     configs = origin()
-    counting_headroom(configs, *configs)
+    with_headroom_beside(configs, *configs)
     hall = hall_of(configs)
     told = hall.adopt().stdout
-    assert "read as 'pool_size: shared-guaranteed-and-headroom': size 162539680 and xoff " in told
+    assert "read as 'pool_size: shared-and-guaranteed': size " in told
     fabric = raddle.load(hall.file)
-    assert {switch.model.pool_size for switch in fabric.switches} == {WITHIN}
+    assert {switch.model.pool_size for switch in fabric.switches} == {BESIDE}
     assert {switch.model.buffer_bytes for switch in fabric.switches} == {162539680}
     assert hall.changes() == {}
 
@@ -89,10 +90,30 @@ def test_switches_of_one_kind_whose_pools_count_differently_have_two_models(
     hall_of: Callable[[Configs], Hall],
 ) -> None:
     configs = origin()
-    counting_headroom(configs, "ams-agg-1")
+    with_headroom_beside(configs, "ams-agg-1")
     hall = hall_of(configs)
     hall.adopt()
     fabric = raddle.load(hall.file)
     kinds = {switch.name: switch.model.pool_size for switch in fabric.switches}
-    assert kinds == {name: WITHIN if name == "ams-agg-1" else BESIDE for name in configs}
+    assert kinds == {name: BESIDE if name == "ams-agg-1" else WITHIN for name in configs}
     assert hall.changes() == {}
+
+
+# SOURCE: sonic-buildimage, buffers_defaults_t1.j2 of DellEMC-Z9332f-O32, -Z9664f-O64 and Dell-Z9864f-O64.
+@pytest.mark.parametrize(
+    ("model", "size"),
+    [
+        ("tomahawk3-32x400g", "66394076"),
+        ("tomahawk4-64x400g", "113620296"),
+        ("tomahawk5-64x800g", "162539680"),
+    ],
+)
+def test_pools_of_the_built_in_tomahawks_are_as_large_as_their_vendors(model: str, size: str) -> None:
+    text = (
+        f"raddle: 1\nname: chip\nfabric: {{leaves: {{count: 2, model: {model}}}, "
+        f"spines: {{count: 1, model: {model}}}}}\nhosts: {{per_leaf: 2}}\n"
+    )
+    for config in origin(text).values():
+        pool = config["BUFFER_POOL"]["ingress_lossless_pool"]
+        assert pool["size"] == size
+        assert 0 < int(pool["xoff"]) < int(size)

@@ -17,6 +17,7 @@ from raddle.cli.apply import apply, in_band
 from raddle.cli.drift import drift
 from raddle.cli.status import status
 from raddle.controller.plan import make_plan
+from raddle.controller.plan.summary import summarize_change
 from raddle.controller.southbound.sonic.tables import bootstrap
 from raddle.errors import InputError
 from raddle.inventory import Inventory
@@ -225,6 +226,18 @@ def test_what_switches_only_boot_with_is_said_not_to_be_compared_once(
     printed = hall.run(verb).stderr
     assert printed.count("not compared or pushed") == bool(sections)
     assert said in printed
+
+
+def test_what_no_push_does_is_told_by_a_dry_run_and_by_the_push(hall: Hall) -> None:
+    """A host more for each leaf, without room kept for it: uplinks move by a port."""
+    assert "by hand" not in hall.run("apply").stderr
+    hall.file.write_text(TEXT.replace("per_leaf: 3", "per_leaf: 4"))
+    new = make_plan(raddle.load(hall.file), "ecmp")
+    moves = summarize_change(PLAN, new).cables_moved
+    assert moves > 1
+    for options in (["--dry-run"], ["--allow-flap"]):
+        assert f"note: by hand: {moves} cables move to other ports: " in hall.run("apply", *options).stderr
+    assert json.loads(hall.run("apply", "--dry-run", "--json").stdout)["by_hand"] == []
 
 
 def test_a_switch_that_hashes_otherwise_than_planned_is_named_and_can_be_ignored(hall: Hall) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -109,3 +110,20 @@ def test_an_incast_loses_only_where_more_groups_share_the_pool_than_verify_says(
     assert done.exit_code in (0, 1), done.output
     drops = json.loads((tmp_path / "out/summary.json").read_text())["drops"]
     assert ("ingress_buffer" not in drops) == is_lossless
+
+
+def test_a_pool_that_is_too_small_for_several_switches_has_one_way_out() -> None:
+    """Cells of 400 B hold a 64-byte packet each, those of 256 B too: the first need more."""
+    model = "{{ports: 32, port_speed: 400G, buffer: 64MB, cell: {}}}".format
+    text = (
+        f"raddle: 1\nname: two\nmodels: {{wide: {model('400B')}, fine: {model('256B')}}}\n"
+        "fabric: {leaves: {count: 2, model: fine}, spines: {count: 2, model: wide}, uplinks: {cable: 300m}}\n"
+        "hosts: {per_leaf: 2}\nroce: {headroom: {pool: %s}}\n"
+    )
+    with pytest.raises(InputError) as caught:
+        make_plan(raddle.loads(text % "1KB"), "ecmp")
+    (only,) = caught.value.diagnostics
+    size = re.search(r"pool: (\d+B)", only.hint)
+    assert size
+    assert only.message.startswith("spine0: ")
+    assert make_plan(raddle.loads(text % size[1]), "ecmp")
