@@ -55,6 +55,7 @@ class SwitchResult:
         is_unknown: something was sent, and nobody knows what became of it.
         watched: what was looked at after the push, for `watched_s`.
         protocol: how the switch is programmed.
+        hash_note: what its groups do not hash; empty where they do as the plan has it.
     """
 
     switch: str
@@ -76,6 +77,7 @@ class SwitchResult:
     watched: tuple[str, ...] = ()
     watched_s: float = 0.0
     protocol: Wire = "gnmi"
+    hash_note: str = ""
 
     @property
     def is_in_sync(self) -> bool:
@@ -325,6 +327,7 @@ def _result(
         watched=driver.watched if done.watched_s else (),
         watched_s=round(done.watched_s, 3),
         protocol=driver.wire,
+        hash_note=found.hash_note,
     )
 
 

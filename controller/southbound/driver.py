@@ -37,6 +37,7 @@ class Survey:
         held: why nothing may be sent to it, although it would take it; empty if something may.
         error: why the plan does not fit the switch.
         up: ports that are set up; None where the driver sets no ports.
+        hash_note: what the switch's groups do not hash; empty where they do as the plan has it.
     """
 
     changes: tuple[Change, ...] = ()
@@ -50,6 +51,7 @@ class Survey:
     held: str = ""
     error: str = ""
     up: frozenset[str] | None = None
+    hash_note: str = ""
 
     @property
     def is_pushed(self) -> bool:

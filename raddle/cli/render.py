@@ -204,5 +204,7 @@ def _rendered(
     if form == "openflow":
         if boot:
             return {"commands": list(ovs_commands(switch, extras))}
-        return describe(switch_tables(switch, neighbour_macs(plan), has_queues=True))
+        return describe(
+            switch_tables(switch, neighbour_macs(plan), has_queues=True, has_selection_method=True)
+        )
     return pushed(switch)

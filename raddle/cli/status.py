@@ -25,7 +25,6 @@ from raddle.cli.options import (
 from raddle.controller.ledger import Ledger
 from raddle.controller.plan.model import Plan
 from raddle.controller.reconcile import Past, SwitchResult, check, read_links
-from raddle.controller.southbound.openflow.tables import HASH_NOTE
 from raddle.controller.southbound.sonic.beside import routes_beside
 from raddle.errors import UnreachableError
 from raddle.topology.yaml.placing import placed
@@ -100,11 +99,11 @@ def foreign_text(result: SwitchResult, take_over: bool = False) -> str:
 
 def hash_text(plan: Plan, results: tuple[SwitchResult, ...]) -> str:
     """What a plan that spreads by hashes is not on OpenFlow switches."""
-    names = {result.switch for result in results if result.protocol == "openflow"}
-    groups = (route for switch in plan.switches if switch.name in names for route in switch.routes)
-    if plan.routing != "ecmp" or all(len(route.next_hops) < 2 for route in groups):
+    notes = dict.fromkeys(result.hash_note for result in results if result.hash_note)
+    if plan.routing != "ecmp":
         return ""
-    return f"note: {HASH_NOTE}\n  hint: '--routing pinned' does not go by a hash (docs/openflow.md)\n"
+    way_out = "let the bridges speak OpenFlow 1.5, or '--routing pinned', which does not go by a hash"
+    return "".join(f"note: {note}\n  hint: {way_out} (docs/openflow.md)\n" for note in notes)
 
 
 def boot_needs(path: str) -> str:

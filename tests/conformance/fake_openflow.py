@@ -37,7 +37,7 @@ class FakeSwitch:
         try:
             while True:
                 version, kind, length, xid = struct.unpack("!BBHI", await reader.readexactly(8))
-                assert version == of.OFP_VERSION
+                assert version == of.OFP_VERSION or kind == of.OFPT_HELLO
                 body = await reader.readexactly(length - 8)
                 if kind == self.hangs_up_at:
                     return

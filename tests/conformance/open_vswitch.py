@@ -24,7 +24,8 @@ needs_open_vswitch = pytest.mark.skipif(
 class DummySwitches:
     """The switches of a plan as bridges of one private ovs-vswitchd."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, protocols: str = "OpenFlow13,OpenFlow15") -> None:
+        self.protocols = protocols
         self.folder = folder
         self._environment = os.environ | {"OVS_RUNDIR": str(folder), "OVS_LOGDIR": str(folder)}
         self._daemons: list[subprocess.Popen[bytes]] = []
@@ -48,7 +49,14 @@ class DummySwitches:
         words: list[str] = []
         for switch in plan.switches:
             words += ["--", "add-br", switch.name, "--", "set-fail-mode", switch.name, "secure"]
-            words += ["--", "set", "bridge", switch.name, "datapath_type=dummy", "protocols=OpenFlow13"]
+            words += [
+                "--",
+                "set",
+                "bridge",
+                switch.name,
+                "datapath_type=dummy",
+                f"protocols={self.protocols}",
+            ]
             words += [f"other-config:datapath-id={datapath_id(switch):016x}"]
             for number in self._cabled(plan, switch.name):
                 port = f"{switch.name}-{number}"

@@ -48,7 +48,10 @@ NAMES = {datapath_id(switch): switch.name for switch in PLAN.switches}
 
 def tables_of(plan: Plan) -> dict[str, Tables]:
     macs = neighbour_macs(plan)
-    return {switch.name: switch_tables(switch, macs, has_queues=False) for switch in plan.switches}
+    return {
+        switch.name: switch_tables(switch, macs, has_queues=False, has_selection_method=True)
+        for switch in plan.switches
+    }
 
 
 @pytest.fixture(scope="module")

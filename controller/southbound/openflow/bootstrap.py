@@ -40,7 +40,8 @@ def ovs_commands(switch: SwitchPlan, extras: Extras = Extras()) -> Iterator[str]
     """Shell commands for the switch itself, whose interfaces have the names of the plan's ports."""
     bridge = switch.name
     yield (
-        f"ovs-vsctl -- add-br {bridge} -- set bridge {bridge} protocols=OpenFlow13 fail_mode=secure "
+        f"ovs-vsctl -- add-br {bridge} -- set bridge {bridge} "
+        f"protocols=OpenFlow13,OpenFlow15 fail_mode=secure "
         f"other-config:datapath-id={datapath_id(switch):016x}"
     )
     numbers = port_numbers(switch)

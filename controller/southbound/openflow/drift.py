@@ -113,9 +113,9 @@ def _shown(action: Action | None, names: Mapping[Hop, str]) -> str:
     match action:
         case None:
             return ""
-        case SelectGroup(buckets):
+        case SelectGroup(buckets, seed):
             hops = [_shown(to, names) + (f" x{weight}" if weight > 1 else "") for to, weight in buckets]
-            return f"select({', '.join(hops)})"
+            return f"select({', '.join(hops)})" + ("" if seed is None else f" by 5-tuple and {seed:#x}")
         case FailoverGroup(first, otherwise):
             return ", else ".join([*(_shown(hop, names) for hop in first), _shown(otherwise, names)])
         case Hop(port, mac):

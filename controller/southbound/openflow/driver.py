@@ -1,4 +1,4 @@
-"""OpenFlow 1.3 switches: program them, read them back, hear of their ports."""
+"""OpenFlow switches: program them, read them back, hear of their ports."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from raddle.controller.southbound.channel import RefusedError
 from raddle.controller.southbound.openflow import messages
-from raddle.controller.southbound.openflow.codec import PROTOCOL, of, parser
+from raddle.controller.southbound.openflow.codec import Wire, of
 from raddle.controller.southbound.openflow.connections import Connections
 from raddle.controller.southbound.openflow.drift import Drift, Installed, difference
 from raddle.controller.southbound.openflow.session import Refusal
@@ -70,13 +70,13 @@ class OpenFlowController(Connections):
     async def read(self, switch: str, mac: str = "") -> Installed:
         """What a switch holds. `mac` is the switch's own (default: the end of its datapath id)."""
         session = self.session(switch)
-        own = mac or _mac(session.datapath_id)
-        parts = await session.request(parser.OFPGroupDescStatsRequest(PROTOCOL))
+        wire, own = session.wire, mac or _mac(session.datapath_id)
+        parts = await session.request(wire.parser.OFPGroupDescStatsRequest(wire.protocol))
         described = (row for part in parts for row in part.body)
         groups = messages.read_groups(
             own, (row for row in described if FIRST_GROUP <= row.group_id <= LAST_GROUP)
         )
-        parts = await session.request(parser.OFPFlowStatsRequest(PROTOCOL))
+        parts = await session.request(messages.flows_request(wire))
         rules, raw, others = {}, {}, {}
         for row in (row for part in parts for row in part.body):
             key, action = messages.read_rule(own, row, groups)
@@ -97,14 +97,21 @@ class OpenFlowController(Connections):
 
     async def sent_frames(self, switch: str) -> dict[int, int]:
         """Frames that each port of a switch has sent."""
-        request = parser.OFPPortStatsRequest(PROTOCOL, 0, of.OFPP_ANY)
-        parts = await self.session(switch).request(request)
+        session = self.session(switch)
+        wire = session.wire
+        parts = await session.request(wire.parser.OFPPortStatsRequest(wire.protocol, 0, of.OFPP_ANY))
         return {row.port_no: row.tx_packets for part in parts for row in part.body}
+
+    def has_selection_method(self, switch: str) -> bool:
+        """A switch's groups can be told what they hash."""
+        return self.session(switch).wire.has_selection_method
 
     async def has_queues(self, switch: str, numbers: Collection[int]) -> bool:
         """The datapath has egress queues of these numbers."""
-        request = parser.OFPQueueStatsRequest(PROTOCOL, 0, of.OFPP_ANY, of.OFPQ_ALL)
-        parts = await self.session(switch).request(request)
+        session = self.session(switch)
+        wire = session.wire
+        request = wire.parser.OFPQueueStatsRequest(wire.protocol, 0, of.OFPP_ANY, of.OFPQ_ALL)
+        parts = await session.request(request)
         return {row.queue_id for part in parts for row in part.body}.issuperset(numbers)
 
     async def make(self, name: str, wanted: Tables) -> int:
@@ -121,7 +128,7 @@ class OpenFlowController(Connections):
 
     async def _change(self, name: str, held: Installed, wanted: Tables) -> tuple[int, list[Refusal]]:
         sent = 0
-        for stage in messages_between(held, wanted):
+        for stage in messages_between(self.session(name).wire, held, wanted):
             try:
                 refusals = await self.session(name).batch(stage)
             except UnreachableError as error:
@@ -147,19 +154,19 @@ async def _everywhere(work: Mapping[str, Awaitable[T]]) -> Answers[T]:
     return Answers(done, errors)
 
 
-def messages_between(held: Installed, wanted: Tables) -> list[list[Any]]:
+def messages_between(wire: Wire, held: Installed, wanted: Tables) -> list[list[Any]]:
     """The messages that make `held` into `wanted`, in batches to be separated by barriers."""
     ids = {group: number for number, group in held.group_ids.items() if not isinstance(group, Unknown)}
     free = iter(number for number in range(FIRST_GROUP, LAST_GROUP + 1) if number not in held.group_ids)
     new = [group for group in wanted.groups if group not in ids]
     ids |= {group: next(free) for group in new}
     drift = difference(wanted, held)
-    mac = wanted.mac
+    changed = (*drift.missing, *drift.changed)
     return [
-        [messages.group_add(mac, group, ids) for group in new],
-        [messages.flow_add(mac, key, wanted.rules[key], ids) for key in (*drift.missing, *drift.changed)],
-        [messages.flow_delete(key, held.raw_matches.get(key)) for key in drift.extra],
-        [messages.group_delete(number) for number in drift.stray_groups],
+        [messages.group_add(wire, wanted.mac, group, ids) for group in new],
+        [messages.flow_add(wire, wanted.mac, key, wanted.rules[key], ids) for key in changed],
+        [messages.flow_delete(wire, key, held.raw_matches.get(key)) for key in drift.extra],
+        [messages.group_delete(wire, number) for number in drift.stray_groups],
     ]
 
 

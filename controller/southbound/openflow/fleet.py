@@ -20,6 +20,7 @@ from raddle.controller.southbound.openflow.drift import Installed, changes
 from raddle.controller.southbound.openflow.driver import OpenFlowController, messages_between
 from raddle.controller.southbound.openflow.routes import routes_in, with_kept, with_writes
 from raddle.controller.southbound.openflow.tables import (
+    NO_UDP_PORTS,
     Hop,
     Tables,
     port_numbers,
@@ -169,14 +170,17 @@ class OpenFlowDriver:
         held = self._read()
         has_queues = self._ask(self._controller.has_queues(self.name, queues_of(self._switch)))
         self._before = held.tables
-        self._wanted = switch_tables(self._switch, self._macs, has_queues, self._marks_roce)
+        has_method = self._controller.has_selection_method(self.name)
+        self._wanted = switch_tables(self._switch, self._macs, has_queues, self._marks_roce, has_method)
+        wire = self._controller.session(self.name).wire
         return Survey(
             changes=changes(self.name, self._wanted, held, self._hops),
             routes=routes_in(held.tables, self._ports),
             wanted=routes_in(self._wanted, self._ports),
-            planned=sum(map(len, messages_between(held, self._wanted))),
+            planned=sum(map(len, messages_between(wire, held, self._wanted))),
             foreign=held.of_others(),
             error=f"{self.name}: {why}" if (why := held.in_the_way(self._wanted)) else "",
+            hash_note="" if has_method or not self._wanted.is_spreading else NO_UDP_PORTS,
         )
 
     def lay_groundwork(self, apart: Collection[str]) -> None:

@@ -1,4 +1,4 @@
-"""OpenFlow 1.3 messages of tables, and tables of the messages that a switch answers with."""
+"""OpenFlow messages of tables, and tables of the messages that a switch answers with."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ from collections.abc import Iterable, Mapping
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-from raddle.controller.southbound.openflow.codec import PROTOCOL, of, parser
+from raddle.controller.southbound.openflow.codec import Wire, of
+from raddle.controller.southbound.openflow.group_parts import (
+    bucket,
+    group_mod,
+    has_known_method,
+    seed_of,
+    watched,
+    weight_of,
+)
 from raddle.controller.southbound.openflow.tables import (
     CLASSIFY,
     COOKIE,
@@ -33,62 +41,65 @@ _UDP = 17
 GroupIds = Mapping[Group, int]
 
 
-def group_add(mac: str, group: Group, ids: GroupIds) -> Any:
+def group_add(wire: Wire, mac: str, group: Group, ids: GroupIds) -> Any:
     """The message that makes a group."""
     if isinstance(group, SelectGroup):
         kind = of.OFPGT_SELECT
         buckets = [
-            parser.OFPBucket(
-                weight=weight, watch_port=hop.port, watch_group=of.OFPG_ANY, actions=_hop_actions(mac, hop)
-            )
-            for hop, weight in group.buckets
+            bucket(wire, _hop_actions(wire, mac, hop), weight, port=hop.port) for hop, weight in group.buckets
         ]
     else:
         kind = of.OFPGT_FF
         inner = ids[group.otherwise]
-        then = [parser.OFPActionGroup(inner)]
-        buckets = [
-            parser.OFPBucket(watch_port=hop.port, watch_group=of.OFPG_ANY, actions=_hop_actions(mac, hop))
-            for hop in group.hops
-        ]
-        buckets.append(parser.OFPBucket(watch_port=of.OFPP_ANY, watch_group=inner, actions=then))
-    return parser.OFPGroupMod(PROTOCOL, of.OFPGC_ADD, kind, ids[group], buckets)
+        then = [wire.parser.OFPActionGroup(inner)]
+        buckets = [bucket(wire, _hop_actions(wire, mac, hop), port=hop.port) for hop in group.hops]
+        buckets.append(bucket(wire, then, group=inner))
+    seed = group.seed if isinstance(group, SelectGroup) else None
+    return group_mod(wire, of.OFPGC_ADD, kind, ids[group], buckets, seed)
 
 
-def group_delete(number: int) -> Any:
+def group_delete(wire: Wire, number: int) -> Any:
     """The message that removes a group."""
-    return parser.OFPGroupMod(PROTOCOL, of.OFPGC_DELETE, of.OFPGT_SELECT, number)
+    return group_mod(wire, of.OFPGC_DELETE, of.OFPGT_SELECT, number)
 
 
-def flow_add(mac: str, key: RuleKey, action: Action, ids: GroupIds) -> Any:
+def flow_add(wire: Wire, mac: str, key: RuleKey, action: Action, ids: GroupIds) -> Any:
     """The message that writes a flow entry, over one with the same key."""
-    return parser.OFPFlowMod(
-        PROTOCOL,
+    return wire.parser.OFPFlowMod(
+        wire.protocol,
         cookie=COOKIE,
         table_id=key.table,
         command=of.OFPFC_ADD,
         priority=key.priority,
-        match=_match(key.match),
-        instructions=_instructions(mac, action, ids),
+        match=_match(wire, key.match),
+        instructions=_instructions(wire, mac, action, ids),
     )
 
 
-def flow_delete(key: RuleKey, raw: Any = None) -> Any:
+def flow_delete(wire: Wire, key: RuleKey, raw: Any = None) -> Any:
     """The message that removes an entry of ours; `raw` is its match where `Match` has no word for it."""
-    return parser.OFPFlowMod(
-        PROTOCOL,
+    return wire.parser.OFPFlowMod(
+        wire.protocol,
         cookie=COOKIE,
         cookie_mask=_WHOLE,
         table_id=key.table,
         command=of.OFPFC_DELETE_STRICT,
         priority=key.priority,
-        match=raw or _match(key.match),
+        match=raw or _match(wire, key.match),
         out_port=of.OFPP_ANY,
         out_group=of.OFPG_ANY,
     )
 
 
-def _hop_actions(mac: str, hop: Hop) -> list[Any]:
+def flows_request(wire: Wire) -> Any:
+    """The message that asks for all flow entries."""
+    parser = wire.parser
+    name = "OFPFlowDescStatsRequest" if hasattr(parser, "OFPFlowDescStatsRequest") else "OFPFlowStatsRequest"
+    return getattr(parser, name)(wire.protocol)
+
+
+def _hop_actions(wire: Wire, mac: str, hop: Hop) -> list[Any]:
+    parser = wire.parser
     return [
         parser.OFPActionSetField(eth_src=mac),
         parser.OFPActionSetField(eth_dst=hop.eth_dst),
@@ -97,7 +108,7 @@ def _hop_actions(mac: str, hop: Hop) -> list[Any]:
     ]
 
 
-def _match(match: Match) -> Any:
+def _match(wire: Wire, match: Match) -> Any:
     fields: dict[str, Any] = {}
     if match.eth_dst:
         fields["eth_dst"] = match.eth_dst
@@ -113,15 +124,16 @@ def _match(match: Match) -> Any:
         if prefix:
             network = ip_network(prefix)
             fields[f"ipv{network.version}_{end}"] = (str(network.network_address), str(network.netmask))
-    return parser.OFPMatch(**fields)
+    return wire.parser.OFPMatch(**fields)
 
 
-def _instructions(mac: str, action: Action, ids: GroupIds) -> list[Any]:
+def _instructions(wire: Wire, mac: str, action: Action, ids: GroupIds) -> list[Any]:
+    parser = wire.parser
     match action:
         case SelectGroup() | FailoverGroup():
             actions = [parser.OFPActionGroup(ids[action])]
         case Hop():
-            actions = _hop_actions(mac, action)
+            actions = _hop_actions(wire, mac, action)
         case Queue(number):
             actions = [parser.OFPActionSetQueue(number)]
         case Mark(dscp, queue):
@@ -152,18 +164,19 @@ def read_groups(mac: str, descriptions: Iterable[Any]) -> dict[int, Group | Unkn
 
 
 def _read_group(mac: str, each: Any, known: Mapping[int, Group | Unknown]) -> Group | None:
-    if each.type == of.OFPGT_SELECT:
-        hops = [(_read_hop(mac, bucket.actions), bucket) for bucket in each.buckets]
-        if all(hop is not None and bucket.watch_port == hop.port for hop, bucket in hops):
-            return SelectGroup(tuple((hop, bucket.weight) for hop, bucket in hops if hop))
+    if each.type == of.OFPGT_SELECT and has_known_method(each):
+        hops = [(_read_hop(mac, found.actions), found) for found in each.buckets]
+        if all(hop is not None and watched(found)[0] == hop.port for hop, found in hops):
+            return SelectGroup(tuple((hop, weight_of(found)) for hop, found in hops if hop), seed_of(each))
     if each.type == of.OFPGT_FF and len(each.buckets) > 1:
         *firsts, then = each.buckets
-        ways = [(_read_hop(mac, bucket.actions), bucket.watch_port) for bucket in firsts]
-        found = tuple(hop for hop, port in ways if hop and hop.port == port)
-        inner = known.get(then.watch_group)
-        leads_there = [getattr(action, "group_id", None) for action in then.actions] == [then.watch_group]
-        if len(found) == len(ways) and leads_there and isinstance(inner, SelectGroup):
-            return FailoverGroup(found, inner)
+        ways = [(_read_hop(mac, found.actions), watched(found)[0]) for found in firsts]
+        led = tuple(hop for hop, port in ways if hop and hop.port == port)
+        inner = watched(then)[1]
+        otherwise = known.get(inner)
+        leads_there = [getattr(action, "group_id", None) for action in then.actions] == [inner]
+        if len(led) == len(ways) and leads_there and isinstance(otherwise, SelectGroup):
+            return FailoverGroup(led, otherwise)
     return None
 
 
@@ -208,25 +221,25 @@ def _read_action(mac: str, instructions: list[Any], groups: Mapping[int, Group |
     actions: list[Any] = []
     goto = None
     for each in instructions:
-        if isinstance(each, parser.OFPInstructionGotoTable):
+        if type(each).__name__ == "OFPInstructionGotoTable":
             goto = each.table_id
-        elif isinstance(each, parser.OFPInstructionActions) and each.type == of.OFPIT_APPLY_ACTIONS:
+        elif type(each).__name__ == "OFPInstructionActions" and each.type == of.OFPIT_APPLY_ACTIONS:
             actions = each.actions
         else:
             return Unknown(instructions_text(instructions))
-    kinds = [type(action) for action in actions]
+    kinds = [type(action).__name__ for action in actions]
     if goto is None:
         if not actions:
             return Drop()
-        if kinds == [parser.OFPActionGroup]:
+        if kinds == ["OFPActionGroup"]:
             number = actions[0].group_id
             return groups.get(number, Unknown(f"group {number}, which is not there"))
         return _read_hop(mac, actions) or Unknown(instructions_text(instructions))
-    if goto == CLASSIFY and kinds in ([], [parser.OFPActionPopVlan]):
+    if goto == CLASSIFY and kinds in ([], ["OFPActionPopVlan"]):
         return Admit(pops=bool(kinds))
     if goto == FORWARD and not actions:
         return Continue()
-    if goto == FORWARD and kinds == [parser.OFPActionSetQueue]:
+    if goto == FORWARD and kinds == ["OFPActionSetQueue"]:
         return Queue(actions[0].queue_id)
     if goto == FORWARD and (mark := _read_mark(actions)):
         return mark
@@ -234,20 +247,20 @@ def _read_action(mac: str, instructions: list[Any], groups: Mapping[int, Group |
 
 
 def _read_mark(actions: list[Any]) -> Mark | None:
-    kinds = [type(action) for action in actions]
-    if kinds[:1] != [parser.OFPActionSetField] or actions[0].key != "ip_dscp":
+    kinds = [type(action).__name__ for action in actions]
+    if kinds[:1] != ["OFPActionSetField"] or actions[0].key != "ip_dscp":
         return None
     if len(kinds) == 1:
         return Mark(actions[0].value, 0)
-    return Mark(actions[0].value, actions[1].queue_id) if kinds[1:] == [parser.OFPActionSetQueue] else None
+    return Mark(actions[0].value, actions[1].queue_id) if kinds[1:] == ["OFPActionSetQueue"] else None
 
 
 def _read_hop(mac: str, actions: list[Any]) -> Hop | None:
-    if [type(action) for action in actions] != [
-        parser.OFPActionSetField,
-        parser.OFPActionSetField,
-        parser.OFPActionDecNwTtl,
-        parser.OFPActionOutput,
+    if [type(action).__name__ for action in actions] != [
+        "OFPActionSetField",
+        "OFPActionSetField",
+        "OFPActionDecNwTtl",
+        "OFPActionOutput",
     ]:
         return None
     source, target, _, output = actions

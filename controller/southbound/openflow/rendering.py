@@ -71,6 +71,7 @@ def describe(tables: Tables) -> dict[str, object]:
                 "group_id": number,
                 "type": "select" if isinstance(group, SelectGroup) else "fast_failover",
                 "buckets": buckets(group),
+                **_selection(group),
             }
             for group, number in ids.items()
         ],
@@ -85,6 +86,13 @@ def describe(tables: Tables) -> dict[str, object]:
             for key, action in sorted(tables.rules.items(), key=lambda rule: rule_order(rule[0]))
         ],
     }
+
+
+def _selection(group: Group) -> dict[str, object]:
+    """What ovs-ofctl(8) calls the hash over the 5-tuple and a seed; over OpenFlow 1.3 it is left out."""
+    if not isinstance(group, SelectGroup) or group.seed is None:
+        return {}
+    return {"selection_method": "dp_hash", "selection_method_param": group.seed}
 
 
 def match_fields(match: Match) -> dict[str, object]:

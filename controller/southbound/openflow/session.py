@@ -1,4 +1,4 @@
-"""One OpenFlow 1.3 session with a switch, over a TCP connection that the switch opened."""
+"""One OpenFlow session with a switch, over a TCP connection that the switch opened."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from raddle.controller.southbound.openflow.codec import PROTOCOL, of, ofproto_parser, parser
+from raddle.controller.southbound.openflow.codec import WIRES, Wire, of, ofproto_parser
 from raddle.errors import UnreachableError
 
 _HEADER_BYTES = 8
@@ -40,7 +40,7 @@ _CLOSED = "the switch has closed the connection"
 
 
 class NotOpenFlowError(Exception):
-    """What connected does not speak OpenFlow 1.3."""
+    """What connected speaks no OpenFlow that we do."""
 
 
 @dataclass(slots=True)
@@ -54,12 +54,14 @@ class _Pending:
 class Session:
     """Requests and answers matched by xid; port changes go to `on_port` as (port number, is live).
 
-    `datapath_id` and `ports` (is live, by port number) are known when `open` returns.
+    `wire` is the version that both speak once `open` has returned; `datapath_id` and `ports` (is live, by
+    port number) are known after `introduce`.
     """
 
     def __init__(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answer_s: float = ANSWER_S
     ) -> None:
+        self.wire: Wire = WIRES[max(WIRES)]
         self.datapath_id = 0
         self.ports: dict[int, bool] = {}
         self.on_port: Callable[[int, bool], None] = lambda port, is_live: None
@@ -72,15 +74,23 @@ class Session:
         self._errors: dict[int, Refusal] = {}
 
     async def open(self) -> None:
-        """Agree on the version and learn who the switch is.
+        """Agree on the highest version that both speak.
 
         Raises:
-            NotOpenFlowError: it is no OpenFlow 1.3 switch.
+            NotOpenFlowError: there is none.
         """
-        self._send(parser.OFPHello(PROTOCOL, [parser.OFPHelloElemVersionBitmap([of.OFP_VERSION])]))
-        version, kind, _, _ = await self._receive()
-        if kind != of.OFPT_HELLO or version < of.OFP_VERSION:
-            raise NotOpenFlowError(f"it speaks OpenFlow version {version}, 1.3 (version 4) is needed")
+        parser, protocol = self.wire.parser, self.wire.protocol
+        self._send(parser.OFPHello(protocol, [parser.OFPHelloElemVersionBitmap(sorted(WIRES))]))
+        version, kind, xid, buffer = await self._receive()
+        if kind == of.OFPT_HELLO:
+            # What says only its highest version speaks lower ones, too (OpenFlow 1.3.5, 6.3.1).
+            hello = ofproto_parser.msg(protocol, version, kind, len(buffer), xid, buffer)
+            listed = {each for part in getattr(hello, "elements", ()) for each in part.versions}
+            common = (listed or set(range(version + 1))) & WIRES.keys()
+            if common:
+                self.wire = WIRES[max(common)]
+                return
+        raise NotOpenFlowError(f"it speaks OpenFlow version {version}, 1.3 (version 4) or 1.5 (6) is needed")
 
     async def run(self) -> None:
         """Take what the switch sends until it goes."""
@@ -106,11 +116,13 @@ class Session:
         Raises:
             UnreachableError: another controller with a higher election id is its master.
         """
-        [features] = await self.request(parser.OFPFeaturesRequest(PROTOCOL))
+        parser, protocol = self.wire.parser, self.wire.protocol
+        [features] = await self.request(parser.OFPFeaturesRequest(protocol))
         self.datapath_id = features.datapath_id
         if election_id is not None:
-            await self.request(parser.OFPRoleRequest(PROTOCOL, of.OFPCR_ROLE_MASTER, election_id))
-        for part in await self.request(parser.OFPPortDescStatsRequest(PROTOCOL)):
+            role = of.OFPCR_ROLE_MASTER
+            await self.request(parser.OFPRoleRequest(protocol, role=role, generation_id=election_id))
+        for part in await self.request(parser.OFPPortDescStatsRequest(protocol)):
             # A switch that does not know the flag never sets it.
             self._tells_live |= any(port.state & of.OFPPS_LIVE for port in part.body)
             for port in part.body:
@@ -147,7 +159,7 @@ class Session:
             raise UnreachableError(_CLOSED) from None
         except TimeoutError:
             raise UnreachableError(f"it has taken nothing for {self._answer_s:g} s") from None
-        await self.request(parser.OFPBarrierRequest(PROTOCOL))
+        await self.request(self.wire.parser.OFPBarrierRequest(self.wire.protocol))
         return [self._errors.pop(xid) for xid in sent if xid in self._errors]
 
     def close(self) -> None:
@@ -170,7 +182,7 @@ class Session:
         try:
             done, _ = await asyncio.wait([receiving], timeout=self._probe_s)
             if not done:
-                self._send(parser.OFPEchoRequest(PROTOCOL))
+                self._send(self.wire.parser.OFPEchoRequest(self.wire.protocol))
             # Not wait_for: where the answer and the end of this session meet, Python 3.11 loses the end.
             async with asyncio.timeout(self._answer_s):
                 return await receiving
@@ -187,11 +199,11 @@ class Session:
         return version, kind, xid, head + await self._reader.readexactly(length - _HEADER_BYTES)
 
     def _take(self, version: int, kind: int, xid: int, buffer: bytes) -> None:
-        message = ofproto_parser.msg(PROTOCOL, version, kind, len(buffer), xid, buffer)
+        message = ofproto_parser.msg(self.wire.protocol, version, kind, len(buffer), xid, buffer)
         if message is None:
             raise NotOpenFlowError(f"a message of type {kind} came that cannot be read")
         if kind == of.OFPT_ECHO_REQUEST:
-            reply = parser.OFPEchoReply(PROTOCOL, message.data)
+            reply = self.wire.parser.OFPEchoReply(self.wire.protocol, message.data)
             reply.xid = xid
             reply.serialize()
             self._writer.write(bytes(reply.buf))

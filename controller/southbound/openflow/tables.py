@@ -1,4 +1,4 @@
-"""A switch's plan as OpenFlow 1.3 tables and groups: values, no messages.
+"""A switch's plan as OpenFlow tables and groups: values, no messages.
 
 Three tables: ADMIT takes what is for the switch's own MAC address and has no VLAN, CLASSIFY chooses the
 queue by DSCP, FORWARD the way by destination. What a table has no entry for is dropped. Every set of next
@@ -30,11 +30,17 @@ FIRST_GROUP, LAST_GROUP = 1 << 24, (1 << 25) - 1
 UNTAGGED, PRIORITY_TAG = 0, 0x1000
 """Values of `vlan_vid`: no tag, a tag of VLAN 0 (OpenFlow 1.3.5, 7.2.3.7: OFPVID_NONE, OFPVID_PRESENT)."""
 
-HASH_NOTE = (
+OWN_HASH = (
+    "a select group of Open vSwitch hashes in a way of its own: flows find other next hops than in the "
+    "simulator, though as many"
+)
+"""Of routes with several next hops, over OpenFlow 1.5."""
+
+NO_UDP_PORTS = (
     "a select group of Open vSwitch hashes no UDP ports over OpenFlow 1.3: RoCEv2 packets of two addresses "
     "share a next hop, whatever their queue pairs, so what 'bench' and 'simulate' say of ecmp is not so here"
 )
-"""Of routes with several next hops (docs/openflow.md)."""
+"""The same over OpenFlow 1.3 (docs/openflow.md)."""
 
 UDP_PORT_ROCE = 4791
 """RoCEv2 (IANA; InfiniBand architecture specification, annex A17)."""
@@ -52,9 +58,11 @@ class Hop:
 
 @dataclass(frozen=True, slots=True)
 class SelectGroup:
-    """Hops and their weights, sorted; the switch's hash chooses among those whose port is live."""
+    """Hops and their weights, sorted; a hash chooses among those whose port is live: that of the 5-tuple and
+    `seed`, or without one whatever the switch takes."""
 
     buckets: tuple[tuple[Hop, int], ...]
+    seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +156,13 @@ class Tables:
         inner = dict.fromkeys(group.otherwise for group in used if isinstance(group, FailoverGroup))
         return tuple(dict.fromkeys((*inner, *used)))
 
+    @property
+    def is_spreading(self) -> bool:
+        """There are routes with several next hops."""
+        return any(
+            isinstance(action, SelectGroup) and len(action.buckets) > 1 for action in self.rules.values()
+        )
+
 
 def port_numbers(switch: SwitchPlan) -> dict[str, int]:
     """OpenFlow port number of every port: its place among the switch's ports, from 1."""
@@ -175,7 +190,11 @@ def route_key(prefix: str) -> RuleKey:
 
 
 def switch_tables(
-    switch: SwitchPlan, macs: Mapping[str, str], has_queues: bool, marks_roce: bool = False
+    switch: SwitchPlan,
+    macs: Mapping[str, str],
+    has_queues: bool,
+    marks_roce: bool = False,
+    has_selection_method: bool = False,
 ) -> Tables:
     """What a switch's part of the plan is in OpenFlow.
 
@@ -183,12 +202,13 @@ def switch_tables(
         macs: of all neighbours, as `neighbour_macs` gives them.
         has_queues: the datapath has the plan's queues; without them a packet's class chooses nothing.
         marks_roce: a leaf gives RoCEv2 packets without DSCP that of the first lossless class.
+        has_selection_method: groups can be told what they hash.
 
     Raises:
         InputError: `adaptive-not-supported`; `external-not-supported`.
     """
     refuse_what_is_sonics(switch, "OpenFlow")
-    hops = _Hops(switch, macs)
+    hops = _Hops(switch, macs, switch.hash_seed if has_selection_method else None)
     rules: dict[RuleKey, Action] = {
         RuleKey(ADMIT, 1, Match(eth_dst=switch.mac, vlan_vid=UNTAGGED)): Admit(),
         RuleKey(ADMIT, 1, Match(eth_dst=switch.mac, vlan_vid=PRIORITY_TAG)): Admit(pops=True),
@@ -222,7 +242,8 @@ def switch_tables(
 class _Hops:
     """Finds the hop behind a port."""
 
-    def __init__(self, switch: SwitchPlan, macs: Mapping[str, str]) -> None:
+    def __init__(self, switch: SwitchPlan, macs: Mapping[str, str], seed: int | None = None) -> None:
+        self._seed = seed
         self._numbers = port_numbers(switch)
         self._peers = {port.name: port.peer for port in switch.ports}
         self._macs = macs
@@ -237,7 +258,8 @@ class _Hops:
         weights = Counter[Hop]()
         for hop in next_hops:
             weights[self.to(hop.port)] += hop.weight
-        return SelectGroup(tuple(sorted(weights.items(), key=lambda item: item[0].port)))
+        by_port = sorted(weights.items(), key=lambda item: item[0].port)
+        return SelectGroup(tuple(by_port), self._seed if len(by_port) > 1 else None)
 
     def pin(self, next_hops: Iterable[NextHop], otherwise: SelectGroup | None) -> Group:
         hops = tuple(self.to(hop.port) for hop in next_hops)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from raddle.controller.southbound.openflow.codec import of, parser
+from raddle.controller.southbound.openflow.codec import of
+from raddle.controller.southbound.openflow.group_parts import watched, weight_of
 
 _RESERVED = {
     getattr(of, f"OFPP_{name}"): name
@@ -24,45 +25,46 @@ def buckets_text(buckets: Iterable[Any]) -> str:
 
 
 def _bucket(bucket: Any) -> str:
-    words = [] if bucket.watch_port == of.OFPP_ANY else [f"watch_port:{_port(bucket.watch_port)}"]
-    words += [] if bucket.watch_group == of.OFPG_ANY else [f"watch_group:{bucket.watch_group}"]
-    words += [f"weight:{bucket.weight}"] if bucket.weight > 1 else []
+    port, group = watched(bucket)
+    words = [] if port == of.OFPP_ANY else [f"watch_port:{_port(port)}"]
+    words += [] if group == of.OFPG_ANY else [f"watch_group:{group}"]
+    words += [f"weight:{weight_of(bucket)}"] if weight_of(bucket) > 1 else []
     return f"bucket({','.join((*words, *map(_action, bucket.actions)))})"
 
 
 def _instruction(each: Any) -> str:
-    match each:
-        case parser.OFPInstructionGotoTable():
+    match type(each).__name__:
+        case "OFPInstructionGotoTable":
             return f"goto_table:{each.table_id}"
-        case parser.OFPInstructionWriteMetadata():
+        case "OFPInstructionWriteMetadata":
             return f"write_metadata:{each.metadata:#x}/{each.metadata_mask:#x}"
-        case parser.OFPInstructionMeter():
+        case "OFPInstructionMeter":
             return f"meter:{each.meter_id}"
-        case parser.OFPInstructionActions(type=of.OFPIT_CLEAR_ACTIONS):
+        case "OFPInstructionActions" if each.type == of.OFPIT_CLEAR_ACTIONS:
             return "clear_actions"
-        case parser.OFPInstructionActions(type=of.OFPIT_WRITE_ACTIONS):
+        case "OFPInstructionActions" if each.type == of.OFPIT_WRITE_ACTIONS:
             return f"write_actions({','.join(map(_action, each.actions))})"
-        case parser.OFPInstructionActions():
+        case "OFPInstructionActions":
             return ",".join(map(_action, each.actions)) or "drop"
         case _:
             return str(each)
 
 
 def _action(each: Any) -> str:
-    match each:
-        case parser.OFPActionOutput():
+    match type(each).__name__:
+        case "OFPActionOutput":
             return f"output:{_port(each.port)}"
-        case parser.OFPActionGroup():
+        case "OFPActionGroup":
             return f"group:{each.group_id}"
-        case parser.OFPActionSetField():
+        case "OFPActionSetField":
             return f"set_field:{each.value}->{each.key}"
-        case parser.OFPActionSetQueue():
+        case "OFPActionSetQueue":
             return f"set_queue:{each.queue_id}"
-        case parser.OFPActionDecNwTtl():
+        case "OFPActionDecNwTtl":
             return "dec_ttl"
-        case parser.OFPActionPopVlan():
+        case "OFPActionPopVlan":
             return "pop_vlan"
-        case parser.OFPActionPushVlan():
+        case "OFPActionPushVlan":
             return f"push_vlan:{each.ethertype:#06x}"
         case _:
             return str(each)

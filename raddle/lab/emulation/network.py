@@ -43,7 +43,9 @@ class UserSpaceSwitch(OVSSwitch):  # type: ignore[misc]
     """Open vSwitch without the kernel's module; a switch without its controller keeps its tables."""
 
     def __init__(self, name: str, **options: object) -> None:
-        super().__init__(name, datapath="user", protocols="OpenFlow13", failMode="secure", **options)
+        super().__init__(
+            name, datapath="user", protocols="OpenFlow13,OpenFlow15", failMode="secure", **options
+        )
 
     def vsctl(self, *words: object, **options: object) -> str:
         """What Mininet does not look at: whether Open vSwitch refused."""

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from raddle.controller.plan.model import Plan, SwitchPlan
 from raddle.controller.plan.neighbours import neighbour_macs
 from raddle.controller.southbound.openflow.driver import OpenFlowController
-from raddle.controller.southbound.openflow.tables import HASH_NOTE, datapath_id, queues_of, switch_tables
+from raddle.controller.southbound.openflow.tables import OWN_HASH, datapath_id, queues_of, switch_tables
 from raddle.errors import UnreachableError
 from raddle.lab.emulation.dataplane import PortEvent
 from raddle.lab.emulation.layout import Layout
@@ -30,7 +30,7 @@ T = TypeVar("T")
 class OpenVSwitch:
     """A `Dataplane` of Open vSwitch bridges."""
 
-    hash_note = HASH_NOTE
+    hash_note = OWN_HASH
 
     def __init__(self, layout: Layout, on_port: PortEvent) -> None:
         self.title = _start_daemons()
@@ -59,7 +59,10 @@ class OpenVSwitch:
     def push(self, plan: Plan) -> int:
         changed = {each.name: each for each in plan.switches if self._pushed.pop(each.name, None) != each}
         macs = neighbour_macs(plan)
-        wanted = {name: switch_tables(switch, macs, self._queues[name]) for name, switch in changed.items()}
+        wanted = {
+            name: switch_tables(switch, macs, self._queues[name], has_selection_method=True)
+            for name, switch in changed.items()
+        }
         sent = self._wait(self._controller.push(wanted))
         drift = {name for name, found in self._wait(self._controller.drift(wanted)).items() if found}
         if drift:

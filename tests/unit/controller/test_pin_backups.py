@@ -18,6 +18,8 @@ from raddle.controller.plan.model import NextHop, Plan, Route
 from raddle.controller.plan.neighbours import neighbour_macs
 from raddle.controller.plan.replan import replanner
 from raddle.controller.southbound.openflow import messages
+from raddle.controller.southbound.openflow.codec import OPENFLOW_13, OPENFLOW_15, Wire
+from raddle.controller.southbound.openflow.group_parts import watched
 from raddle.controller.southbound.openflow.routes import routes_in
 from raddle.controller.southbound.openflow.tables import FailoverGroup, port_numbers, switch_tables
 from raddle.controller.southbound.p4runtime.target import p4_target
@@ -164,9 +166,11 @@ def test_a_repair_leaves_pins_alone_that_lose_neither_link_nor_backup() -> None:
             assert after[0] == route.next_hops[0]
 
 
-def test_an_openflow_switch_has_the_backup_as_the_second_bucket() -> None:
+@pytest.mark.parametrize("wire", [OPENFLOW_13, OPENFLOW_15], ids=["1.3", "1.5"])
+def test_an_openflow_switch_has_the_backup_as_the_second_bucket(wire: Wire) -> None:
     leaf, route = PLAN.switches[0], pins_of(PLAN)[0]
-    tables = switch_tables(leaf, neighbour_macs(PLAN), has_queues=False)
+    has_method = wire.has_selection_method
+    tables = switch_tables(leaf, neighbour_macs(PLAN), has_queues=False, has_selection_method=has_method)
     numbers = port_numbers(leaf)
     [group] = {
         action
@@ -175,10 +179,10 @@ def test_an_openflow_switch_has_the_backup_as_the_second_bucket() -> None:
     }
     assert [hop.port for hop in group.hops] == [numbers[hop.port] for hop in route.next_hops]
     ids = {each: number for number, each in enumerate(tables.groups, 1)}
-    message = messages.group_add(leaf.mac, group, ids)
-    assert [bucket.watch_port for bucket in message.buckets][:2] == [hop.port for hop in group.hops]
-    assert message.buckets[2].watch_group == ids[group.otherwise]
-    descriptions = [messages.group_add(leaf.mac, each, ids) for each in tables.groups]
+    message = messages.group_add(wire, leaf.mac, group, ids)
+    assert [watched(bucket)[0] for bucket in message.buckets][:2] == [hop.port for hop in group.hops]
+    assert watched(message.buckets[2])[1] == ids[group.otherwise]
+    descriptions = [messages.group_add(wire, leaf.mac, each, ids) for each in tables.groups]
     assert messages.read_groups(leaf.mac, descriptions)[ids[group]] == group
     read = routes_in(tables, {number: name for name, number in numbers.items()})[route.prefix]
     assert [(hop.port, hop.distance) for hop in read] == [(hop.port, hop.distance) for hop in route.next_hops]
