@@ -50,6 +50,7 @@ class Program:
 
 
 PROGRAMS = (
+    Program("unshare", "util-linux", "emulate"),
     Program("ip", "iproute2", "emulate", ("-V",)),
     Program("tc", "iproute2", "emulate", ("-V",)),
     Program("mnexec", "mininet", "emulate", ()),
@@ -152,6 +153,8 @@ def _machine() -> Iterator[Finding]:
 
 def _namespaces() -> str:
     """Try one out."""
+    if shutil.which("unshare", path=_PATH) is None:
+        raise OSError("not tried, without unshare")
     command = ["unshare", "--net", "--mount", "true"]
     tried = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
     if tried.returncode:

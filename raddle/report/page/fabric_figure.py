@@ -11,7 +11,7 @@ from raddle.topology.views.svg import states_of
 
 MAX_LINKS = 20_000
 """Links that a page holds one by one; of a larger fabric it holds those that carried most, and all that are
-not well."""
+not well, and of links that carried alike some of every device."""
 
 _ROLES = ("superspine", "spine", "leaf", "host")
 
@@ -50,8 +50,12 @@ def fabric_figure(
     left_out = max(0, len(rows) - max_links)
     about = "Click a box for its devices, a line for its links. Dead, drained and slow links lie on top."
     if left_out:
-        rows.sort(key=lambda row: (not row[5], -max(_first(row[6]), _first(row[7]))))
-        rows = rows[:max_links]
+        turns = _turns(rows)
+        order = [
+            (not row[5], -max(_first(row[6]), _first(row[7])), turn)
+            for row, turn in zip(rows, turns, strict=True)
+        ]
+        rows = [rows[at] for at in sorted(range(len(rows)), key=order.__getitem__)[:max_links]]
         about += f" {left_out} links are left out of this page: those that are well and carried least."
     return Figure(
         "fabric",
@@ -65,6 +69,19 @@ def fabric_figure(
             "series": hint,
         },
     )
+
+
+def _turns(rows: Sequence[Sequence[Any]]) -> list[int]:
+    """Of links that carried as much, which come first: one of each lower device, to another of the upper ones
+    than its neighbour's, then a second one of each, so that a page shows what every device is linked to."""
+    links_of: dict[int, list[int]] = {}
+    for at, row in enumerate(rows):
+        links_of.setdefault(row[0], []).append(at)
+    turns = [0] * len(rows)
+    for device, links in links_of.items():
+        for nth, at in enumerate(links):
+            turns[at] = (nth - device) % len(links)
+    return turns
 
 
 def _by_tier(fabric: Fabric) -> list[list[Any]]:

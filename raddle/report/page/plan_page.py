@@ -36,9 +36,9 @@ def plan_page(
         title=f"Plan of {fabric.name}",
         subtitle=f"raddle plan: routing {routing}",
         facts=(
-            ("switches", str(len(switches))),
-            ("endpoints", str(len(fabric.endpoints))),
-            ("routes", str(sum(switch.routes for switch in switches))),
+            ("switches", f"{len(switches):,}"),
+            ("endpoints", f"{len(fabric.endpoints):,}"),
+            ("routes", f"{sum(switch.routes for switch in switches):,}"),
         ),
         notes=tuple(summary),
         figures=tuple(_figures(fabric, switches, pinned)),

@@ -24,7 +24,7 @@ def verify_page(
         title=f"Proofs of {document['fabric']}",
         subtitle=f"raddle verify: {document['subject']}",
         state="failed" if errors else "" if document["outside"] else "ok",
-        verdict=conclusion.removeprefix("ok, but "),
+        verdict="every proof holds" if conclusion == "ok" else conclusion.removeprefix("ok, but "),
         findings=tuple(_finding(each) for each in problems),
         facts=tuple(_facts(document)),
         figures=(*_failure_figures(document, outcomes), *_part_figures(document), fabric_figure(fabric)),
@@ -41,13 +41,13 @@ def _facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     busiest = document["busiest_link"]
     reached = document["pairs"] - document["cut_off"] - document["present"]["lost"]
     free = document["deadlock_free"]
-    cycle = f"{'none' if free else 'possible'}: {document['dependencies']} dependencies"
+    cycle = f"{'none' if free else 'possible'}: {document['dependencies']:,} dependencies"
     facts = [
-        ("pairs that reach each other", f"{reached} of {document['pairs']}"),
+        ("pairs that reach each other", f"{reached:,} of {document['pairs']:,}"),
         ("deadlock", "not judged" if free is None else cycle),
         ("busiest fabric link, uniform all-to-all", f"{busiest['load']:.1%} {busiest['port']}"),
         ("bisection", bisection_text(document["bisection_bps"], document["bisection_is_estimate"])),
-        ("failures checked", f"{document['failures_checked']} of {document['failures_total']}"),
+        ("failures checked", f"{document['failures_checked']:,} of {document['failures_total']:,}"),
     ]
     facts += [
         (f"oversubscription at {tier}", f"{ratio:.3g}:1")

@@ -32,6 +32,11 @@ function svg(name, attributes = {}, ...children) {
   node.append(...children);
   return node;
 }
+// Names differ at their ends: what is too long loses its middle.
+function shortened(name, most) {
+  const tail = Math.max(1, Math.ceil((most - 1) * 0.6));
+  return name.length <= most ? name : `${name.slice(0, Math.max(0, most - 1 - tail))}\u2026${name.slice(-tail)}`;
+}
 function scaled(value, steps, digits = 3) {
   const [factor, unit] = steps.find(([each]) => Math.abs(value) >= each) ?? steps[steps.length - 1];
   return `${+(value / factor).toPrecision(digits)} ${unit}`;
@@ -151,8 +156,9 @@ const KINDS = {
       tooltip: tooltip({ trigger: "axis", formatter: (points) => [`<b>${text(isAlone ? places[0] : points[0].value[0], x.unit)}</b>`,
         ...points.map((point) => `${point.marker}${echarts.format.encodeHTML(point.seriesName)}: ` +
           text(point.value[1], y.unit))].join("<br>") }),
-      xAxis: { ...axis, type: isLog(x, curves.flatMap((c) => c.points.map((p) => p[0]))) ? "log" : "value",
+      xAxis: { ...axis, type: isLog(x, places) ? "log" : "value",
         logBase: x.unit === "bytes" ? 2 : 10, name: x.name, nameLocation: "middle", nameGap: 26,
+        ...(isLog(x, places) ? {} : byteSteps({ ...x, log: false }, places)),
         min: x.log || x.name === "seed" ? "dataMin" : null, minInterval: x.name === "seed" ? 1 : 0,
         ...(x.unit === "h" ? { interval: 3, max: "dataMax" } : {}),
         axisLabel: { color: dim, hideOverlap: true, formatter: (value) => text(+value, x.unit, 3) },
@@ -457,9 +463,8 @@ function drawFabric(section, { devices, measures, links, flows, samples, series 
         svg("title", {}, [names(box), devices[box.members[0]][2]].filter(Boolean).join("; ")),
         svg("rect", { x: box.x - box.width / 2, y: box.y, width: box.width, height: box.height, rx: 3 }));
         box.lines.forEach((line, place) => {
-          const most = Math.floor((box.width - 4) / 6.3);
-          const shown = line.length > most ? `${line.slice(0, Math.max(1, most - 1))}\u2026` : line;
-          group.append(svg("text", { x: box.x, y: box.y + 14 + 13 * place, "text-anchor": "middle" }, shown));
+          const most = Math.floor((box.width - 4) / 6.7);
+          group.append(svg("text", { x: box.x, y: box.y + 14 + 13 * place, "text-anchor": "middle" }, shortened(line, most)));
         });
         drawing.append(group);
       }
