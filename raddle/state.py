@@ -175,7 +175,8 @@ class RouteState:
     hash value h takes member h % len(ports). An empty tuple is a blackhole route. With `weights`, one per
     port, a port is as many members of the group, one after another, as its weight says. An adaptive group
     does as the object `ars` of `SwitchState.ars` says; `alternatives` are those of its ports that are not
-    primary paths.
+    primary paths. `reserve` are ports that take over once all of `ports` are down, of the next greater
+    distance.
     """
 
     prefix: int
@@ -185,6 +186,7 @@ class RouteState:
     is_ipv6: bool = False
     ars: int | None = None
     alternatives: tuple[int, ...] = ()
+    reserve: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -247,9 +247,14 @@ def _port_of(fabric: Fabric, endpoint: Endpoint) -> PortRef:
 def entries_of_state(state: SwitchState) -> list[Entry]:
     """The routes that a switch reports."""
     return [
-        (route.prefix, route.length, tuple(np.repeat(route.ports, route.weights).tolist()))
-        if route.weights
-        else (route.prefix, route.length, route.ports)
+        (
+            route.prefix,
+            route.length,
+            (
+                *(np.repeat(route.ports, route.weights).tolist() if route.weights else route.ports),
+                *(port + RESERVE for port in route.reserve),
+            ),
+        )
         for route in state.routes
     ]
 

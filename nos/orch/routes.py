@@ -31,6 +31,13 @@ class AdaptiveChoice(NamedTuple):
     alternatives: tuple[int, ...] = ()
 
 
+class _Chosen(NamedTuple):
+    """The next hops of the least distance, and those of the next one, which take over when all are dead."""
+
+    used: tuple[NextHop, ...] = ()
+    reserve: tuple[NextHop, ...] = ()
+
+
 _Candidate = tuple[int, NextHop]
 """A distance and a next hop."""
 
@@ -80,27 +87,28 @@ def derive_routes(
     Only the default VRF is forwarded. `choice_of` says which groups are adaptive.
     """
     subnets = list(_subnets(config, live_ports))
-    routes: dict[Prefix, tuple[NextHop, ...]] = dict(_static_routes(config, subnets, live_ports))
+    routes = dict(_static_routes(config, subnets, live_ports))
     for subnet in subnets:
-        routes[subnet.prefix] = (NextHop(0, subnet.interface, subnet.port),)
+        routes[subnet.prefix] = _Chosen((NextHop(0, subnet.interface, subnet.port),))
     for address in _own_addresses(config, subnets):
-        routes[Prefix(address.version == 6, int(address.ip), address.max_prefixlen)] = ()
-    groups: dict[tuple[int, bool], tuple[tuple[int, ...], AdaptiveChoice]] = {}  # by what `routes` keeps
+        routes[Prefix(address.version == 6, int(address.ip), address.max_prefixlen)] = _Chosen()
+    groups: dict[tuple[int, bool], tuple[tuple[int, ...], AdaptiveChoice, tuple[int, ...]]] = {}
 
-    def route(prefix: Prefix, hops: tuple[NextHop, ...]) -> RouteState:
-        key = id(hops), prefix.is_ipv6
+    def route(prefix: Prefix, chosen: _Chosen) -> RouteState:
+        key = id(chosen), prefix.is_ipv6  # `routes` keeps them
         if key not in groups:
-            ports = tuple(hop.port for hop in hops if hop.port is not None)
-            groups[key] = ports, choice_of(hops, prefix.is_ipv6)
-        ports, choice = groups[key]
-        return RouteState(prefix.network, prefix.length, ports, (), prefix.is_ipv6, *choice)
+            choice = choice_of(chosen.used, prefix.is_ipv6)
+            groups[key] = _ports(chosen.used), choice, _ports(chosen.reserve)
+        ports, choice, reserve = groups[key]
+        return RouteState(prefix.network, prefix.length, ports, (), prefix.is_ipv6, *choice, reserve)
 
     return tuple(route(prefix, routes[prefix]) for prefix in sorted(routes))
 
 
 def static_routes(config: ConfigDb, live_ports: Mapping[str, int]) -> dict[Prefix, tuple[NextHop, ...]]:
     """The next hops of the installed static routes; a blackhole has one without a port."""
-    return _static_routes(config, list(_subnets(config, live_ports)), live_ports)
+    found = _static_routes(config, list(_subnets(config, live_ports)), live_ports)
+    return {prefix: chosen.used for prefix, chosen in found.items()}
 
 
 def _subnets(config: ConfigDb, live_ports: Mapping[str, int]) -> Iterator[_Subnet]:
@@ -119,7 +127,7 @@ def _own_addresses(config: ConfigDb, subnets: list[_Subnet]) -> Iterator[IPv4Int
 
 def _static_routes(
     config: ConfigDb, subnets: list[_Subnet], live_ports: Mapping[str, int]
-) -> dict[Prefix, tuple[NextHop, ...]]:
+) -> dict[Prefix, _Chosen]:
     resolver = _Resolver(config, subnets, live_ports)
     by_prefix: dict[Prefix, list[tuple[_Candidate, ...]]] = {}
     for key, entry in config.get("STATIC_ROUTE", {}).items():
@@ -136,11 +144,17 @@ def _static_routes(
     }
 
 
-def _nearest(candidates: tuple[_Candidate, ...]) -> tuple[NextHop, ...]:
-    """The next hops of the least distance, sorted."""
-    least = min((distance for distance, _ in candidates), default=0)
-    nearest = {hop for distance, hop in candidates if distance == least}
-    return tuple(sorted(nearest, key=lambda hop: (hop.address, hop.interface)))
+def _ports(hops: tuple[NextHop, ...]) -> tuple[int, ...]:
+    return tuple(hop.port for hop in hops if hop.port is not None)
+
+
+def _nearest(candidates: tuple[_Candidate, ...]) -> _Chosen:
+    """The next hops of the least distances, sorted."""
+    by_distance: dict[int, set[NextHop]] = {}
+    for distance, hop in candidates:
+        by_distance.setdefault(distance, set()).add(hop)
+    nearest = (by_distance[distance] for distance in sorted(by_distance)[:2])
+    return _Chosen(*(tuple(sorted(each, key=lambda hop: (hop.address, hop.interface))) for each in nearest))
 
 
 class _Resolver:

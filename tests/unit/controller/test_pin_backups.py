@@ -25,6 +25,7 @@ from raddle.controller.southbound.openflow.tables import FailoverGroup, port_num
 from raddle.controller.southbound.p4runtime.target import p4_target
 from raddle.controller.southbound.sonic.routes import held_routes, hops_of
 from raddle.controller.southbound.sonic.tables import pushed, static_route
+from raddle.controller.verify.network import entries_of_plan, entries_of_state
 from raddle.errors import InputError
 from raddle.lab.switches.reported import planned_switch
 from raddle.lab.verify.model import FailureScope
@@ -113,6 +114,11 @@ def test_a_simulated_switch_takes_the_backup_then_the_route_of_the_leaf() -> Non
     assert ports(backup) == [own]
     rest = {hop.port for hop in next(r for r in leaf.routes if r.origin == "fabric").next_hops}
     assert set(ports(own, backup)) == rest - {own, backup}
+
+
+def test_running_switches_are_verified_with_what_they_have_in_reserve() -> None:
+    for switch in PLAN.switches:
+        assert set(entries_of_state(planned_switch(switch).state())) >= set(entries_of_plan(switch))
 
 
 def test_the_proof_follows_packets_to_the_backup_and_covers_it() -> None:
