@@ -106,3 +106,33 @@ def test_bad_option_is_told_with_its_value(tmp_path: Path, option: str, value: s
         simulate(tmp_path, "host0,host9,1\n", option, value)
     first = error.value.diagnostics[0]
     assert message in f"{first.message}; {first.hint}"
+
+
+def test_the_pins_of_a_dead_link_spread_over_the_links_that_are_left(tmp_path: Path) -> None:
+    """Eight flows over four cables: three of one are left to share a cable, and by hash it may be four."""
+    fabric, flows = tmp_path / "pod.yaml", tmp_path / "flows.csv"
+    flows.write_text(
+        "src,dst,bytes,start_ns\n" + "".join(f"host{i},host{i + 8},4194304,5000\n" for i in range(8))
+    )
+    slowest_ps = {}
+    for backups in ("false", "true"):
+        fabric.write_text(
+            "raddle: 1\nname: pod\nfabric: {leaves: {count: 2}, spines: {count: 2}, uplinks: {per_pair: 2}}\n"
+            f"hosts: {{per_leaf: 8}}\nrouting: {{policy: pinned, pin_backups: {backups}}}\n"
+        )
+        words = [
+            "simulate",
+            str(fabric),
+            "--flows",
+            str(flows),
+            "-o",
+            str(tmp_path / backups),
+            "--cc",
+            "none",
+        ]
+        words += ["--fail", "leaf0:Ethernet64@1us..10ms", "--detection", "1us"]
+        assert CliRunner().invoke(app, words, catch_exceptions=False).exit_code == 0
+        slowest_ps[backups] = max(int(row["fct_ps"]) for row in rows_of(tmp_path / backups / "fct.csv"))
+    message_ps = 1024 * 83_560  # packets of 4096 bytes, 4178 on the wire at 400G
+    assert 3 * message_ps < slowest_ps["true"] < 3.05 * message_ps
+    assert slowest_ps["false"] > 4 * message_ps
