@@ -156,17 +156,17 @@ def without_ports(plan: Plan, shut: Collection[PortRef]) -> Plan:
 
 def _rewritten(routes: Iterable[Route], after: Mapping[str, tuple[NextHop, ...]]) -> tuple[Route, ...]:
     known = {route.prefix for route in routes}
-    changed = (
-        replace(route, next_hops=after.get(route.prefix, route.next_hops))
+    kept = (
+        replace(route, next_hops=after[route.prefix]) if route.prefix in after else route
         for route in routes
-        if after.get(route.prefix, route.next_hops)
+        if after.get(route.prefix, (True,))  # one without next hops that stays discards
     )
     new = (
         Route(prefix, hops, "pin" if hops[-1].distance > 1 else "fabric")  # none but a pin's is in reserve
         for prefix, hops in after.items()
         if hops and prefix not in known
     )
-    return (*changed, *new)
+    return (*kept, *new)
 
 
 def with_drains(fabric: Fabric, drains: Iterable[Drain]) -> Fabric:

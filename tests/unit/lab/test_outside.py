@@ -13,9 +13,11 @@ import pytest
 
 import raddle
 from raddle.controller.plan import make_plan
+from raddle.controller.plan.held import HeldPlan
 from raddle.controller.plan.model import Plan
 from raddle.controller.plan.neighbours import neighbour_macs
 from raddle.controller.ptf.suite import suite
+from raddle.controller.service.desired import Desired
 from raddle.controller.southbound.openflow.tables import switch_tables
 from raddle.controller.southbound.p4runtime.target import p4_target
 from raddle.controller.verify.outside import free_address
@@ -256,3 +258,16 @@ def test_pins_stay_beside_links_to_the_outside() -> None:
     demand = collective_demand(fabric, "all_reduce", None)
     plan = make_plan(fabric, "pinned", demand)
     assert make_plan(fabric, "pinned", demand, earlier=plan) == plan
+
+
+def test_what_is_discarded_stays_so_after_the_controllers_repairs() -> None:
+    fabric = raddle.loads(TWO_TIERS)
+    wanted = Desired(fabric, HeldPlan(make_plan(fabric, "ecmp")))
+    written = 0
+    for link in wanted.links:
+        repaired = wanted.repaired(wanted.backup([link]))
+        written += sum(map(len, wanted.writes_to(repaired).values()))
+        for before, after in zip(wanted.held.plan.switches, repaired.held.plan.switches, strict=True):
+            kept = {route.prefix for route in after.routes if not route.next_hops}
+            assert {route.prefix for route in before.routes if not route.next_hops} <= kept
+    assert written
