@@ -310,3 +310,66 @@ def test_a_log_without_hosts_of_ranks_over_leaves_in_turn_is_told_as_collisions_
     causes = json.loads(CliRunner().invoke(app, words.split(), catch_exceptions=False).stdout)["causes"]
     assert causes[0]["cause"] == "hash-collisions"
     assert "host-bus" in [each["cause"] for each in causes]  # it is not ruled out either
+
+
+def report(**changes: object) -> str:
+    """What nccl-tests writes with -J, in the order of src/util.cu; a root is padded text, as there."""
+    half = {"time": 85.1, "alg_bw": 12.32, "bus_bw": 18.48, "nwrong": 0.0}
+    document: dict[str, object] = {
+        "version": 3,
+        "start_time": "2026-01-01 00:00:00",
+        "args": ["/opt/nccl-tests/build/all_reduce_perf", "-b", "1M", "-J", "run.json"],
+        "env": ["PATH=/bin", "NCCL_ALGO=Ring", "NCCL_IB_QPS_PER_CONNECTION=4"],
+        "nccl_version": 22809,
+        "config": {
+            "nthreads": 1,
+            "devices": [
+                {"rank": rank, "group": 0, "pid": 7, "hostname": f"pod-{rank // 2}", "device": rank % 2,
+                 "device_hex": "0x05", "device_info": "NVIDIA H100"}
+                for rank in (3, 0, 1, 2)
+            ],
+        },
+        "results": [
+            {"size": 1 << 20, "count": 1 << 18, "type": "float", "redop": "sum", "root": "    -1",
+             "out_of_place": half, "in_place": {**half, "time": 84.0, "nwrong": 2.0}},
+            {"size": 4 << 20, "count": 1 << 20, "type": "float", "redop": "sum", "root": "    -1",
+             "out_of_place": None, "in_place": {**half, "time": 120.5, "nwrong": None}},
+        ],
+        "errors": 0,
+        **changes,
+    }  # fmt: skip
+    return json.dumps(document, separators=(",", ":"))
+
+
+def test_a_report_of_j_says_what_its_table_says(tmp_path: Path) -> None:
+    log = read(tmp_path, report())
+    assert (log.tool, log.collective, log.ranks) == ("nccl-tests", "all_reduce", 4)
+    assert log.places == (("pod-0", 0), ("pod-0", 1), ("pod-1", 0), ("pod-1", 1))
+    assert [(row.size_bytes, row.time_us, row.wrong) for row in log.rows] == [
+        (1 << 20, 85.1, 2),
+        (4 << 20, 120.5, None),
+    ]
+    assert log.settings == {"algorithm": "Ring", "qps": "4"}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (report()[:-40], "run.log:1:"),
+        (report(results=[]), "the report has no result with a time"),
+        (report(results=[{"size": 8, "root": "-1", "in_place": {"time": "fast"}}]), "missing or no number"),
+        (report(results=[{"size": 8, "root": "-1", "in_place": {"time": -1}}]), "a time of -1.0 us"),
+        (report(results=[{"size": 8, "in_place": {"time": 1}}]), "missing or no number: 'root'"),
+        (report(config={"devices": [{"rank": "first"}]}), "missing or no number"),
+        (report(config=[1]), "missing or no number"),
+        (report(results={"MsgSize": 65536}), "this JSON is no report of nccl-tests"),
+        (
+            '{"test_info": {"test": "RDMA_Write_BW_Test"}, "results": {"BW_average": 1}}',
+            "give what the tool prints",
+        ),
+        ('{"a":' * 100_000, "this JSON cannot be read"),
+    ],
+    ids=range(10),
+)
+def test_a_report_that_is_none_is_told(text: str, says: str, tmp_path: Path) -> None:
+    assert says in told(tmp_path, text)

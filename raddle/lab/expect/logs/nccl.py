@@ -8,14 +8,14 @@ public reports; rccl-tests prints its version besides. Of both halves the slower
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from raddle import traffic
 from raddle.lab.expect.logs.record import Line, Log, LogRow, Tool, number
 from raddle.traffic.sizes import DATATYPES
 
 _RANK = re.compile(r"#?\s*Rank\s+(\d+)\s+(?:Group\s+\d+\s+)?Pid\s+\d+ on\s+(\S+)\s+device\s+(\d+)")
-_TEST = re.compile(r"\b(all_?reduce|all_?gather|reduce_scatter|all_?to_?all|alltoallv|broadcast|reduce|"
+OPERATION = re.compile(r"\b(all_?reduce|all_?gather|reduce_scatter|all_?to_?all|alltoallv|broadcast|reduce|"
                    r"sendrecv|gather|scatter)_perf")  # fmt: skip
 HEAD = re.compile(r"#?\s*size\s+count\s.*busbw")
 _BEGIN = re.compile(r"nThread.*minBytes")
@@ -36,6 +36,16 @@ def is_begun(lines: Sequence[Line]) -> bool:
     return any(_BEGIN.search(line.text) for line in lines)
 
 
+def settings_of(lines: Iterable[str]) -> dict[str, str]:
+    """What lines of NCCL, or of an environment, tell of how it ran."""
+    found = {}
+    for line in lines:
+        for key, pattern in _SETTINGS.items():
+            if match := pattern.search(line):
+                found[key] = match[1]
+    return found
+
+
 def read_nccl(file: str, lines: Sequence[Line]) -> Log:
     """The log of these lines.
 
@@ -45,10 +55,10 @@ def read_nccl(file: str, lines: Sequence[Line]) -> Log:
     columns: Sequence[str] = _DEFAULT
     places: dict[int, tuple[str, int]] = {}
     found: list[tuple[LogRow, str, str, float]] = []
-    name, settings, tool = "", {}, "nccl-tests"
+    name, tool = "", "nccl-tests"
     for line in lines:
         text = line.text
-        if (test := _TEST.search(text)) and "concluded" not in text:
+        if (test := OPERATION.search(text)) and "concluded" not in text:
             name = name or test[1]
         if "rccl" in text.lower():
             tool = "rccl-tests"
@@ -60,15 +70,13 @@ def read_nccl(file: str, lines: Sequence[Line]) -> Log:
             columns = _columns(file, line)
         elif is_row(text):
             found.append(_row(file, line, columns))
-        for key, pattern in _SETTINGS.items():
-            if match := pattern.search(text):
-                settings[key] = match[1]
     if not found:
         raise lines[0].problem(
             file, "there is no row with a size and a time", hint="did the run fail? look at its end"
         )
     ranks = len(places)
     rows = tuple(each[0] for each in found)
+    settings = settings_of(line.text for line in lines)
     if found[-1][2] not in ("-1", ""):
         settings["root"] = found[-1][2]
     known = traffic.find_collective(name).name if name else _guess(found, ranks)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from raddle.errors import Diagnostic, InputError, SourceSpan
 from raddle.lab.expect.logs import hccl, nccl, perftest
+from raddle.lab.expect.logs.nccl_json import read_nccl_json
 from raddle.lab.expect.logs.record import Line, Log, lines_of
 
 _TOOLS = (
@@ -22,6 +23,8 @@ _MOST_BYTES = 256 << 20
 def read_logs(path: Path) -> list[Log]:
     """Read the output of nccl-tests, rccl-tests, hccl_test or perftest, with whatever stands around it.
 
+    The report of nccl-tests' -J is read, too.
+
     A file with several tables holds several tests; each is a log, named by the line of its head.
 
     Raises:
@@ -33,6 +36,8 @@ def read_logs(path: Path) -> list[Log]:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise InputError.unreadable("no-log", path, error) from None
+    if text.lstrip().startswith("{"):
+        return [read_nccl_json(str(path), text)]
     tests = list(_tests(lines_of(text, _HEADS)))
     logs = [_read(str(path), lines) for lines in tests]
     if len(logs) == 1:
@@ -66,8 +71,5 @@ def _read(file: str, lines: Sequence[Line]) -> Log:
         return _TOOLS[tool][2](file, lines)
     if nccl.is_begun(lines):
         return nccl.read_nccl(file, lines)
-    hint = ""
-    if lines and lines[0].text.startswith("{"):
-        hint = "give what the tool prints, not its JSON"
     message = "this is no output of nccl-tests, rccl-tests, hccl_test or perftest"
-    raise InputError([Diagnostic("bad-log", message, SourceSpan(file, 1, 1), hint)])
+    raise InputError([Diagnostic("bad-log", message, SourceSpan(file, 1, 1))])
