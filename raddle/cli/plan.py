@@ -236,6 +236,10 @@ def _summed_up(new: Plan) -> Iterator[str]:
             f"{report.flows} flows on {report.pins} {CARRIERS[report.carrier]} ({report.method}): "
             f"busiest link carries {_load(report.data)}, acknowledgements {_load(report.acks)}"
         )
+        pins = [route for switch in new.switches for route in switch.routes if route.origin == "pin"]
+        backups = sum(route.used != route.next_hops for route in pins)
+        if backups:
+            yield f"{backups} of {len(pins)} pins have a next hop in reserve"
     yield from _weights(new.weights)
 
 

@@ -38,9 +38,9 @@ FABRIC = raddle.loads(
     """
 raddle: 1
 name: pod
-fabric: {leaves: {count: 2}, spines: {count: 2}}
+fabric: {leaves: {count: 2}, spines: {count: 3}}
 hosts: {per_leaf: 2, nics: {speed: 10G}}
-routing: {policy: pinned}
+routing: {policy: pinned, pin_backups: true}
 """
 )
 PLAN = make_plan(FABRIC, "pinned", collective_demand(FABRIC, "all_reduce", None))
@@ -53,7 +53,7 @@ _SO_TIMESTAMPNS = 35  # SOURCE: asm-generic/socket.h, SO_TIMESTAMPNS_OLD
 
 
 class Ends:
-    """The far ends of the two uplinks: what arrives there, and when."""
+    """The far ends of some uplinks: what arrives there, and when."""
 
     def __init__(self, names: list[str]) -> None:
         self.wires = {}
@@ -125,8 +125,7 @@ def main() -> None:
         assert said == "openflow, in sync", said
         prefix = f"{PLAN.endpoints[2][1]}/32"
         (pin,) = [route for route in LEAF.routes if route.origin == "pin" and route.prefix == prefix]
-        first = pin.next_hops[0].port
-        (second,) = [port.name for port in LEAF.ports if port.peer.startswith("spine") and port.name != first]
+        first, second = (hop.port for hop in pin.next_hops)
         make_by_hand(first, second)
         ends = Ends([far_end(first), far_end(second)])
         sender.start()
