@@ -95,6 +95,10 @@ NB_MODULE(_core, m) {
         return nb::make_tuple(array(s.owner_marks()), array(s.owner_pause_time()));
       })
       .def("advance", &Simulation::advance, "until_ps"_a, "max_events"_a, nb::call_guard<nb::gil_scoped_release>())
+      .def("save", [](Simulation& s) { return array(s.save()); })
+      .def("restore", [](Simulation& s, const Column<std::uint8_t>& state) {
+        s.restore({state.data(), state.size()});
+      }, column("state"))
       .def("traces", [](const Simulation& s, const Column<std::uint32_t>& qps) {
         std::vector<std::uint32_t> ports, lengths;
         for (std::size_t i = 0; i < qps.size(); ++i) {

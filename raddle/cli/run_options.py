@@ -23,6 +23,7 @@ from raddle.controller.ledger import Ledger
 from raddle.controller.plan.held import HeldPlan, fabric_digest
 from raddle.errors import InputError, with_hint
 from raddle.inventory import load_inventory
+from raddle.lab.run.checkpoint import Checkpoints
 from raddle.lab.run.control import Control, ControllerDelays
 from raddle.lab.run.faults import Fault, find_link_port, parse_failure, read_faults
 from raddle.lab.run.settings import Fidelity, RunSettings
@@ -82,6 +83,43 @@ TraceOption = Annotated[
     list[str] | None,
     typer.Option(metavar="PORT", help="Record the frames on the link at a port: capture*.pcapng."),
 ]
+
+
+CheckpointOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--checkpoint", metavar="FILE", help="Write the run there now and then, to go on after a kill."
+    ),
+]
+CheckpointEveryOption = Annotated[
+    str, typer.Option("--checkpoint-every", metavar="TIME", help="So much of the clock lies between two.")
+]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on from the file of --checkpoint.")]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointOptions:
+    """What commands of one run take, so that it outlives a kill."""
+
+    checkpoint: CheckpointOption = None
+    checkpoint_every: CheckpointEveryOption = "60s"
+    resume: ResumeOption = False
+
+    def apply(self, settings: RunSettings) -> RunSettings:
+        """The settings of a run with these checkpoints.
+
+        Raises:
+            InputError: `bad-option`.
+        """
+        every_s = _time_ps("--checkpoint-every", self.checkpoint_every) / 1e12
+        if self.checkpoint is None:
+            if self.resume or self.checkpoint_every != "60s":
+                option = "--resume" if self.resume else "--checkpoint-every"
+                raise InputError.of(
+                    "bad-option", f"{option} needs the file to go on from", "give it with --checkpoint FILE"
+                )
+            return settings
+        return replace(settings, checkpoints=Checkpoints(self.checkpoint, every_s, self.resume))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from raddle.cli.options import JsonOption, Routing, load_fabric
 from raddle.cli.output_folder import OutputFolder
 from raddle.cli.progress import progress_bar, watching
 from raddle.cli.reports import HtmlOption, write_page
-from raddle.cli.run_options import RunOptions, SeriesOption, TraceOption
+from raddle.cli.run_options import CheckpointOptions, RunOptions, SeriesOption, TraceOption
 from raddle.cli.terminal import plot
 from raddle.errors import InputError
 from raddle.lab.run.fault_spans import fault_spans
@@ -48,6 +48,7 @@ _FILES = ("fct.csv", "ports.csv", "summary.json", _SERIES, _CAPTURE)
 def simulate(
     fabric: FabricArg,
     run: RunOptions,
+    kept: CheckpointOptions,
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Folder for fct.csv, ports.csv and summary.json.")
     ],
@@ -89,7 +90,7 @@ def simulate(
     source = run.switches(
         loaded, f"simulate {fabric} {f'--arrivals {arrivals}' if drawn else f'--flows {flows}'}", given=given
     )
-    settings = run.settings(model, series, trace or ())
+    settings = kept.apply(run.settings(model, series, trace or ()))
     with OutputFolder(output, _FILES, overwrite) as folder, progress_bar() as progress:
         if settings.traced:
             settings = dataclasses.replace(settings, capture=folder.open(_CAPTURE))
@@ -102,6 +103,8 @@ def simulate(
         summary = summary_json(document)
         files = {"fct.csv": flows_csv(result), "ports.csv": ports_csv(result), "summary.json": summary}
         folder.finish(files | ({_SERIES: samples_csv(result.series)} if series else {}))
+    if settings.checkpoints and not result.is_interrupted:
+        settings.checkpoints.discard()
     faults = fault_spans(settings, result.time_ps, result.repairs)
     write_page(html, lambda: simulate_page(model, result, faults))
     if as_json:

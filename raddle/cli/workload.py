@@ -13,7 +13,7 @@ from raddle.cli.option_groups import with_option_groups
 from raddle.cli.options import JsonOption, load_fabric
 from raddle.cli.progress import progress_bar, watching
 from raddle.cli.reports import HtmlOption, write_page
-from raddle.cli.run_options import PageSeriesOption, RunOptions, page_series_ps
+from raddle.cli.run_options import CheckpointOptions, PageSeriesOption, RunOptions, page_series_ps
 from raddle.lab.graph.file import read_workload
 from raddle.lab.run.fault_spans import fault_spans
 from raddle.lab.workload import WorkloadRequest, run_workload
@@ -26,6 +26,7 @@ def workload(
     file: Annotated[Path, typer.Argument(metavar="WORKLOAD.yaml", help="Workload file.")],
     fabric: FabricArg,
     run: RunOptions,
+    kept: CheckpointOptions,
     html: HtmlOption = None,
     series: PageSeriesOption = None,
     as_json: JsonOption = False,
@@ -39,13 +40,16 @@ def workload(
     model = run.fabric_of(loaded)
     graph = read_workload(model, file, run.seed)
     source = run.switches(loaded, f"workload {file} {fabric}", given="--routing" if run.routing else "")
-    request = WorkloadRequest(graph, run.routing or model.routing.policy, run.settings(model, series))
+    settings = kept.apply(run.settings(model, series))
+    request = WorkloadRequest(graph, run.routing or model.routing.policy, settings)
     with progress_bar() as progress:
         result = run_workload(model, request, source, watching(progress))
-    faults = fault_spans(request.settings, result.time_ps, result.repairs)
+    faults = fault_spans(settings, result.time_ps, result.repairs)
     write_page(html, lambda: workload_page(model, result, faults))
     print(workload_json(result) if as_json else workload_text(result), end="")
     sys.stdout.flush()
+    if settings.checkpoints and not result.is_interrupted:
+        settings.checkpoints.discard()
     if result.is_interrupted:
         raise KeyboardInterrupt
     if not result.is_done:

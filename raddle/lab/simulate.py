@@ -9,6 +9,7 @@ from typing import Literal
 
 from raddle.controller.plan.make import make_plan
 from raddle.controller.plan.model import Plan
+from raddle.lab.run.checkpoint import check_checkpoints
 from raddle.lab.run.controller import check_controller
 from raddle.lab.run.diagnosis import diagnose
 from raddle.lab.run.drive import Outcome, Run, drive
@@ -59,10 +60,12 @@ def simulate(
     get on ends, and its result says why.
 
     Raises:
-        InputError: the fabric's buffers do not fit its cables, `pin-conflict`, `no-fluid`, or `wrong-fabric`.
+        InputError: the fabric's buffers do not fit its cables, `pin-conflict`, `no-fluid`, `wrong-fabric`, or
+            its checkpoint is not of this run.
         UnreachableError: a switch did not take the plan.
     """
     check_fidelity(fabric, request.settings)
+    check_checkpoints(request.settings)
     if request.settings.controller:
         check_controller(fabric, source.push, bool(request.pins))
     workload = request.workload
@@ -72,7 +75,7 @@ def simulate(
         watch.notice(f"{len(request.pins)} paths are kept by {_CARRIERS[carried.carrier]}")
     switches = prepare_switches(fabric, carried.plan, source, watch.tell)
     told = Told(watch, TimeLeft(), _simulated)
-    outcome = drive(switches, workload, request.settings, told, carried.ports, demand)
+    outcome = drive(switches, workload, request.settings, told, carried.ports, demand, watch.notice)
     with deferred_interrupt() as was_pressed:
         watch.tell("collecting what became of the flows")
         result = _result(outcome, switches.plan, request.inputs)

@@ -14,6 +14,7 @@ from raddle.lab.graph.free import check_length
 from raddle.lab.graph.jobs import alone, meeting_of, own_ports, shared_links
 from raddle.lab.graph.model import Graph
 from raddle.lab.graph.rows import job_of_message, job_rows, node_rows, node_spans
+from raddle.lab.run.checkpoint import check_checkpoints
 from raddle.lab.run.controller import check_controller
 from raddle.lab.run.diagnosis import diagnose
 from raddle.lab.run.drive import Outcome, Run, drive
@@ -63,7 +64,8 @@ def run_workload(
     plan = make_plan(fabric, request.routing, demand)
     switches = prepare_switches(fabric, plan, source, watch.tell)
     request = _with_fidelity(request, switches, work, watch)
-    outcome = drive(switches, work, request.settings, Told(watch, TimeLeft(), _simulated), demand=demand)
+    told = Told(watch, TimeLeft(), _simulated)
+    outcome = drive(switches, work, request.settings, told, demand=demand, notice=watch.notice)
     alone_ps: list[int | None] = [None] * len(graph.jobs)
     if len(graph.jobs) > 1 and not outcome.is_interrupted:
         alone_ps = [
@@ -75,6 +77,7 @@ def run_workload(
 
 def _check(fabric: Fabric, request: WorkloadRequest, source: SwitchSource) -> None:
     check_fidelity(fabric, request.settings)
+    check_checkpoints(request.settings)
     if request.settings.controller:
         check_controller(fabric, source.push)
     if request.settings.fidelity == "fluid" and any(job.is_lossy for job in request.graph.jobs):
@@ -92,6 +95,9 @@ def _with_fidelity(
         is_lossy = any(job.is_lossy for job in request.graph.jobs)
         may_flow = not is_lossy and fits_fluid(switches.fabric, switches.states, settings)
         if may_flow and (long := packets_take_long(switches.fabric, work)):
+            if settings.checkpoints:
+                why = "--checkpoint has packets, and with '--fidelity auto' messages flow here"
+                raise InputError.of("bad-option", why, "take --fidelity packet, or leave --checkpoint out")
             fidelity = "fluid"
             watch.notice(f"{long}; messages flow instead, --fidelity packet moves every packet")
     return replace(request, settings=replace(settings, fidelity=fidelity))
@@ -111,7 +117,7 @@ def _time_alone(
     ports = own_ports(run, job_of_message(request.graph, laid_out), job, switches.plan)
     graph = alone(request.graph, job)
     lone = assemble(graph)
-    settings = replace(request.settings, series_ps=0)
+    settings = replace(request.settings, series_ps=0, checkpoints=None)
     outcome = drive(switches, lone.workload, settings, ports=ports, demand=demand)
     last_ps = int(node_spans(lone, outcome.run)[1].max())
     return None if last_ps == NEVER or outcome.is_interrupted else last_ps - graph.jobs[0].start_ps

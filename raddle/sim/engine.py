@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
+from hashlib import sha256
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -147,6 +149,11 @@ class RunSetup:
     endpoint_bus_bps: NDArray[np.int64] = field(default_factory=_no_buses)
     endpoint_twin: NDArray[np.uint32] = field(default_factory=_no_ranks)
     threads: int = 1
+
+
+def engine_digest() -> str:
+    """SHA-256 of the compiled engine."""
+    return sha256(Path(str(_core.__file__)).read_bytes()).hexdigest()
 
 
 class Engine(Protocol):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from raddle.sim.simulation import Simulation
+from raddle.sim.simulation import Columns, Simulation
 
 MAX_ROWS = 1_000_000
 """Rows that are kept; beyond, every second sample goes and the interval doubles."""
@@ -66,6 +66,21 @@ class Series:
             self._rows = sum(len(rows) for _, rows in self._samples)
             self.interval_ps *= 2
         self.next_ps = self._simulation.now_ps + self.interval_ps
+
+    def saved(self) -> Columns:
+        """The samples so far and when the next one is due, for `restore`."""
+        rows = [rows for _, rows in self._samples]
+        return {
+            "series": np.array([self.interval_ps, self.next_ps, self._rows], np.int64),
+            "series_ps": np.array([time_ps for time_ps, _ in self._samples], np.int64),
+            "series_rows": np.array([len(each) for each in rows], np.int64),
+            "series_columns": np.concatenate(rows) if rows else np.zeros((0, 9), np.int64),
+        }
+
+    def restore(self, saved: Columns) -> None:
+        self.interval_ps, self.next_ps, self._rows = saved["series"].tolist()
+        parts = np.split(saved["series_columns"], np.cumsum(saved["series_rows"])[:-1])
+        self._samples = list(zip(saved["series_ps"].tolist(), parts, strict=False))
 
     def samples(self) -> Iterator[Sample]:
         """By time, then port and priority."""

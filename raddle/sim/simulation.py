@@ -51,6 +51,9 @@ _NIC_BUFFER_BYTES = 2 << 20
 _EVENTS_PER_CALL = 200_000
 """Between two of these the interpreter looks at signals: well within a second."""
 
+Columns = Mapping[str, NDArray[Any]]
+"""State in named columns."""
+
 Progress = Callable[[float], None]
 """Told about which share of the packets has arrived, 0..1."""
 
@@ -276,17 +279,17 @@ class Simulation:
         """Run until every flow is done or failed, nothing can move any more, or `until_ps` is reached.
 
         A run that cannot get on ends with `is_stalled`, unless it `may_change` from outside. `after_call` is
-        called after every million events.
+        called after every 200,000 events; what `saved` gives there goes on as this run does.
         """
         while not self.is_done and self._engine.has_events:
             count = self._engine.advance(until_ps, _EVENTS_PER_CALL)
-            after_call()
             if progress:
                 progress(self._share_done())
             may_stall = self.counts_packets and not may_change and not self.is_done
             if may_stall and self._stall_guard.is_stalled():
                 self.is_stalled = True
                 return
+            after_call()
             if count < _EVENTS_PER_CALL and until_ps != NEVER:
                 return
         self.is_stalled = not self.is_done and not may_change
@@ -295,6 +298,19 @@ class Simulation:
         """Run all events up to and with `until_ps`."""
         while self._engine.advance(until_ps, _EVENTS_PER_CALL) >= _EVENTS_PER_CALL:
             pass
+
+    def saved(self) -> Columns:
+        """All that it was told and has come to, for `restore`."""
+        return {"engine": self._core.save(), "stall": self._stall_guard.saved()}
+
+    def restore(self, saved: Columns) -> None:
+        """Go on where another simulation of the same work was; all that it was told must have been told here.
+
+        Raises:
+            ValueError: it was of other work.
+        """
+        self._core.restore(saved["engine"])
+        self._stall_guard.restore(saved["stall"])
 
     def _share_done(self) -> float:
         """Of what is to be moved, of each medium as much as it has to move."""

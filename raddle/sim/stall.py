@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import weakref
+from dataclasses import astuple
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from raddle.sim.columns import PacketCounts
 
@@ -30,6 +34,14 @@ class StallGuard:
 
     def _moved_so_far(self) -> tuple[PacketCounts, int]:
         return self._simulation.packets, self._simulation.inside_bytes
+
+    def saved(self) -> NDArray[np.int64]:
+        """What it knows, for `restore`."""
+        return np.array([self._moved_ps, *astuple(self._moved[0]), self._moved[1]], np.int64)
+
+    def restore(self, saved: NDArray[np.int64]) -> None:
+        self._moved_ps, *packets, inside = saved.tolist()
+        self._moved = PacketCounts(*packets), inside
 
     def is_stalled(self) -> bool:
         simulation = self._simulation

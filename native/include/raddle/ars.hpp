@@ -5,6 +5,7 @@
 // measured and when a path is chosen; the draft HLD of local ARS in SONiC for the parameters.
 
 #include <memory>
+#include <tuple>
 #include <vector>
 
 #include "raddle/types.hpp"
@@ -39,6 +40,9 @@ struct ArsConfig {
   std::vector<std::uint8_t> is_alternative = {};  // by entry of group_ports; empty: none is
   std::vector<std::int64_t> nominal_speed = {};   // by port, the speed that counts as 10G
 
+  auto fields() {
+    return std::tie(sampling_interval, past, future, current, objects, group_object, is_alternative, nominal_speed);
+  }
   bool operator==(const ArsConfig&) const = default;
 };
 
@@ -58,6 +62,8 @@ struct Ars {
   std::vector<Load> loads;                      // by port
   std::vector<std::vector<Flowlet>> flowlets;   // by group; empty until it is used
   std::vector<std::uint32_t> best, others;      // scratch: members of the least load
+
+  auto fields() { return std::tie(config, sample, draws, loads, flowlets, best, others); }
 };
 
 }  // namespace raddle

@@ -13,6 +13,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <tuple>
 #include <vector>
 
 #include "raddle/state.hpp"
@@ -36,6 +37,7 @@ struct AuditBooks {
     std::int64_t queued = 0, grouped = 0;    // sums of the shares
     std::vector<Pool> pools = {};
 
+    auto fields() { return std::tie(balance, sending, queued, grouped, pools); }
     void add(const Share& share, std::int64_t sign);
   };
   AuditBooks(std::size_t node_count, std::size_t rows) : nodes(node_count), shares(rows), admitted(rows) {}
@@ -43,6 +45,8 @@ struct AuditBooks {
   std::vector<Node> nodes;
   std::vector<Share> shares;
   std::vector<std::int64_t> admitted;        // to a priority group, less released
+
+  auto fields() { return std::tie(nodes, shares, admitted); }
 };
 
 class Audit {
@@ -63,6 +67,8 @@ class Audit {
   void changed(PortId at);                      // all of them
 
   void check_event(Time now, std::size_t packets_in_use);
+
+  auto fields() { return std::tie(rows_, nodes_, on_wires_, events_, now_); }
 
  private:
   void recount(std::size_t packets_in_use);
@@ -86,6 +92,7 @@ class Audit {
 
 struct AuditBooks {
   AuditBooks(std::size_t, std::size_t) {}
+  auto fields() { return std::tie(); }
 };
 
 class Audit {
@@ -103,6 +110,7 @@ class Audit {
   void touch(PortId, unsigned) {}
   void changed(PortId) {}
   void check_event(Time, std::size_t) {}
+  auto fields() { return std::tie(); }
 };
 
 #endif

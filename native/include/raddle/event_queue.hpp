@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstddef>
+#include <tuple>
 #include <vector>
 
 #include "raddle/types.hpp"
@@ -121,6 +122,8 @@ class EventQueue {
   Time next_time() const;
 
   std::size_t size() const { return size_; }
+
+  auto fields() { return std::tie(base_, stop_, until_, size_, current_, bound_, heads_, used_, far_, pushed_); }
 
  private:
   // An event of the current bucket in one number: picoseconds from the bucket's start 32 bits, kind 3, port 29.

@@ -40,6 +40,7 @@ class Flows : public Part<Flows> {
   void give_up(FlowId flow) { results_.status[flow] = static_cast<std::uint8_t>(FlowStatus::failed); }
 
   const ScaleUp& scale_up() const { return scale_up_; }
+  auto fields() { return std::tie(open, done, last_end, scale_up_); }
 
   std::int64_t open = 0;   // posted or to be posted here, neither done nor failed
   std::size_t done = 0;

@@ -1,6 +1,7 @@
 #pragma once
 // What all parts of a partition share: its clock, its event list, its packets, and what it hands to other partitions.
 
+#include <tuple>
 #include <vector>
 
 #include "raddle/part.hpp"
@@ -45,6 +46,11 @@ class Kernel {
   PacketId allocate_packet();
   void free_packet(PacketId id);
   void drop(PortId port, const Packet& packet, DropReason reason, std::uint32_t rule = none);
+
+  // What waits in `outbox` is none of it: see Windows::hand_over.
+  auto fields() {
+    return std::tie(now, events, packets, free_packets, injected, delivered, dropped, drop_records, audit, free_packet_);
+  }
 
   Time now = 0;
   EventQueue events;

@@ -33,6 +33,7 @@ class GoBackN : public Part<GoBackN> {
   std::uint32_t acknowledged_by(const Packet& nak) const { return nak.psn; }
   void on_nak(const Packet& nak, std::int32_t progress);
   void on_timeout(QpId qp);
+  void on_failure(QpId) {}                      // it sends nothing any more
 
   // The receiver.
   void receive(Packet& packet, bool is_marked);
@@ -63,6 +64,7 @@ class SelectiveRepeat : public Part<SelectiveRepeat> {
   std::uint32_t acknowledged_by(const Packet& nak) const { return nak.psn - nak.hash; }
   void on_nak(const Packet& nak, std::int32_t progress);
   void on_timeout(QpId qp);
+  void on_failure(QpId qp) { selective_senders_[qp].lost.clear(); }
 
   void receive(Packet& packet, bool is_marked);
 

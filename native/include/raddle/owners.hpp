@@ -2,6 +2,7 @@
 // Whose packets are marked and whose stand where pauses come from, if somebody asks; see owners.cpp.
 
 #include <cstdint>
+#include <tuple>
 #include <vector>
 
 #include "raddle/part.hpp"
@@ -17,6 +18,8 @@ struct OwnerTables {
   std::vector<double> pause;               // by port that asks for the pause, and owner: ps of pauses that are over
   std::vector<double> shares;              // by port, PG and owner: of the pause under way
   std::vector<Time> since;                 // by port and PG: when that began; never: there is none
+
+  auto fields() { return std::tie(count, of_qp, marks, pause, shares, since); }
 };
 
 struct Tables;

@@ -51,6 +51,7 @@ inline std::uint64_t packets_of(std::int64_t bytes, std::int64_t mtu) {
 
 // Frames sent that have not arrived, in order: a ring, so that one lies beside the next.
 struct alignas(32) Wire {
+  using Walked = Packet;
   std::unique_ptr<Packet[]> slots;
   std::uint32_t mask = 0;         // of places: the number of slots, a power of two, less one
   std::uint32_t head = 0, count = 0;
@@ -78,6 +79,18 @@ struct alignas(32) Wire {
     slots = std::move(moved);
     mask = larger - 1;
     head = 0;
+  }
+
+  // Its frames, for a checkpoint, wherever in the ring they lie.
+  template <typename Walk>
+  void walk(Walk& act) {
+    std::uint32_t frames = count;
+    act(frames);
+    if constexpr (Walk::reads) head = count = 0;
+    for (std::uint32_t place = 0; place < frames; ++place) {
+      if constexpr (Walk::reads) push({});
+      act(at(place));
+    }
   }
 };
 

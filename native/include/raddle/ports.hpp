@@ -35,6 +35,7 @@ class Ports : public Part<Ports> {
   void lower_port(PortId id);
 
   std::vector<TraceRecord>& trace() { return trace_; }
+  auto fields() { return std::tie(trace_); }
 
  private:
   void send_now(PortId id);

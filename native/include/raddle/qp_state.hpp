@@ -2,6 +2,7 @@
 // The two halves of a queue pair, and what became of flows.
 
 #include <deque>
+#include <tuple>
 #include <vector>
 
 #include "raddle/config.hpp"
@@ -57,10 +58,14 @@ struct SelectiveSender {
   std::uint64_t count = 0;             // of transmissions
   std::uint64_t newest = 0;            // transmission known to have arrived
   Time shortest_trip = never;          // from a packet's only transmission to the news that it has arrived
+
+  auto fields() { return std::tie(flights, sent, lost, count, newest, shortest_trip); }
 };
 
 struct SelectiveReceiver {
   std::deque<bool> arrived;            // from expected_psn on
+
+  auto fields() { return std::tie(arrived); }
 };
 
 // A queue pair's receiving half.
@@ -82,6 +87,8 @@ enum class FlowStatus : std::uint8_t { waiting, active, done, failed };
 struct FlowResults {
   std::vector<Time> start, finish, acked;
   std::vector<std::uint8_t> status;
+
+  auto fields() { return std::tie(start, finish, acked, status); }
 };
 
 struct QpResults {
@@ -89,6 +96,8 @@ struct QpResults {
   std::vector<PortId> drop_port;          // where its last packet was dropped
   std::vector<std::uint8_t> drop_reason;
   std::vector<std::uint32_t> drop_rule;   // of an access list of that port's switch, or none
+
+  auto fields() { return std::tie(retransmitted, timeouts, cnps, drops, drop_port, drop_reason, drop_rule); }
 };
 
 }  // namespace raddle

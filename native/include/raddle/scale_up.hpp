@@ -12,6 +12,7 @@
 // The links of a domain are in one partition. docs/models/servers.md has the model and its errors.
 
 #include <cstddef>
+#include <tuple>
 #include <vector>
 
 #include "raddle/config.hpp"
@@ -54,6 +55,7 @@ struct ScaleUpTables {
 
   explicit ScaleUpTables(const Workload& work);
   bool is_empty() const { return pairs.empty(); }
+  auto fields() { return std::tie(links, stages, pairs, partition_of_link); }
 };
 
 // The scale-up domains of one partition.
@@ -78,6 +80,7 @@ class ScaleUp {
   // Bytes of messages that have been sent and that have arrived.
   std::int64_t sent() const { return sent_; }
   std::int64_t delivered() const { return delivered_; }
+  auto fields() { return std::tie(quanta_, free_, sent_, delivered_); }
 
  private:
   struct Quantum {

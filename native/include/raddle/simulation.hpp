@@ -5,6 +5,7 @@
 // See partition.hpp for how the network is cut, event_queue.hpp for the order of events.
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -70,6 +71,11 @@ class Simulation {
   // A run ends at the first multiple of 2^20 ps at which every flow is done or has failed.
   std::uint64_t advance(Time until, std::uint64_t max_events);
 
+  // All that the simulation was told and has come to, between two calls of `advance`; and that in one which was made of
+  // the same network and work and has run nothing. That one then goes on as this would, with any number of threads.
+  std::vector<std::uint8_t> save();
+  void restore(std::span<const std::uint8_t> state);
+
   Time now() const { return now_; }  // when the last flow ended, once the run is done
   bool is_done() const { return windows_->is_done(); }
   bool has_events() const { return windows_->next_time() != never; }
@@ -132,6 +138,7 @@ class Simulation {
   Partition& partition_of(PortId port) {
     return *partitions_[tables_->partition_of_node[tables_->ports[port].node]];
   }
+  template <typename Walk> void walk(Walk& act);
   void check_port(PortId port) const;
   std::size_t ports_of(NodeId index) const;
   void count_drops();

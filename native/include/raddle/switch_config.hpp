@@ -1,6 +1,7 @@
 #pragma once
 // The state of one switch as it comes from outside: forwarding, QoS, buffers, access lists.
 
+#include <tuple>
 #include <vector>
 
 #include "raddle/ars.hpp"
@@ -98,12 +99,16 @@ struct AclStage {
   std::vector<std::uint32_t> port_class;    // by port of the switch
   std::vector<std::uint32_t> offsets;       // of entries, by header class * port_classes + port class
   std::vector<AclEntry> entries;            // table by table; of each table, the first that fits is met
+
+  auto fields() { return std::tie(port_classes, port_class, offsets, entries); }
 };
 
 struct AclConfig {
   std::uint32_t rules = 0;                  // counters; they count on from what they had
   std::vector<std::uint32_t> header_class;  // by queue pair * acl_kinds + kind of packet
   AclStage ingress, egress;
+
+  auto fields() { return std::tie(rules, header_class, ingress, egress); }
 };
 
 inline constexpr unsigned acl_kinds = 4;    // data, ack, nak, cnp

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <tuple>
 #include <vector>
 
 #include "raddle/config.hpp"
@@ -47,6 +48,12 @@ struct SwitchNode {
   AclConfig acl;
   std::vector<AclCount> acl_counts;     // by rule
 
+  auto fields() {
+    return std::tie(first_port, hash_seed, hash_offset, hash_class, pauses_at_threshold, marks_at_dequeue,
+                    releases_at_end, has_acl, stores_all, looks_up_hash, ars, fib, policies, group_offsets, group_ports,
+                    qos, pools, profiles, own_profiles, wred, acl, acl_counts);
+  }
+
   // The next-hop group of a packet: a policy's, which goes by more than the destination, or else the route's.
   std::uint32_t group_of(NodeId dst, QpId qp, bool is_data) const {
     if (!policies.empty()) [[unlikely]] {
@@ -60,6 +67,7 @@ struct SwitchNode {
 struct Hashes {
   std::vector<std::uint32_t> data, acks;
   std::uint32_t of(QpId qp, bool is_data) const { return is_data ? data[qp] : acks[qp]; }
+  auto fields() { return std::tie(data, acks); }
 };
 
 // Packets that left a queue during storms and came for its priorities, and those that were dropped instead.

@@ -3,6 +3,7 @@
 // and flows, so partitions run at the same time without a lock.
 
 #include <cstdint>
+#include <tuple>
 #include <vector>
 
 #include "raddle/audit.hpp"
@@ -56,9 +57,17 @@ struct Tables {
   std::vector<PauseClock> pause_clocks;         // by port; empty where pauses hold until they are lifted
   OwnerTables owners;
   ScaleUpTables scale_up;
-  AuditBooks audit;
+  [[no_unique_address]] AuditBooks audit;
   FlowResults flow_results;
   QpResults qp_results;
+
+  auto fields() {
+    return std::tie(waits, ports, wires, lanes, queues, pgs, switches, senders, receivers, round, drops, marking_counter,
+                    pauses, marks, marked_bytes, queue_losses, pg_losses, headroom_marks, pfc_sent, pfc_received,
+                    lost_frames, lost_bytes, pause_since, pause_total, hashes, watchdogs, watchdog_queues,
+                    selective_senders, selective_receivers, impairments, buses, pause_clocks, owners, scale_up, audit,
+                    flow_results, qp_results);
+  }
 
   bool is_scale_up(QpId qp) const { return work.qp_src[qp] == none; }
 

@@ -33,6 +33,7 @@ class Watchdogs : public Part<Watchdogs> {
   }
 
   std::vector<WatchdogEvent>& happened() { return happened_; }
+  auto fields() { return std::tie(happened_); }
 
  private:
   Time next_look(PortId id, Time time) const;

@@ -9,6 +9,7 @@
 #include <array>
 #include <atomic>
 #include <memory>
+#include <tuple>
 #include <vector>
 
 #include "raddle/cut.hpp"
@@ -24,6 +25,11 @@ class Windows {
   // Runs events up to and with `until`, or until `max_events` have been run and all partitions are equally far.
   // Returns how many it has run.
   std::uint64_t run(Time until, std::uint64_t max_events);
+
+  // Hands over all that partitions have sent each other.
+  void hand_over();
+
+  auto fields() { return std::tie(turn_, drained_); }
 
   // Sets all clocks. What partitions send from now on is handed over in the next run.
   void align(Time now);

@@ -307,6 +307,7 @@ void Transport::fail(QpId qp) {
   Sender& sender = senders_[qp];
   sender.has_failed = true;
   sender.limit_psn = sender.next_psn;
+  recover([qp](auto& recovery) { recovery.on_failure(qp); });
   for (; sender.acked < sender.posted; ++sender.acked) {
     flows().give_up(qp_flows_[qp_flow_offsets_[qp] + sender.acked]);
     --flows().open;

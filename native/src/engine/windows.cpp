@@ -77,20 +77,26 @@ std::uint64_t Windows::run(Time until, std::uint64_t max_events) {
     for (unsigned i = 1; i < threads_; ++i) others.emplace_back([this, i] { work(i); });
     work(0);
   }
+  hand_over();  // before what is sent between two runs, which may be in the boxes of other threads
   return events_;
 }
 
-// Between two runs anything may have changed, and what was sent is for partitions of either side.
+// Between two runs anything may have changed.
 void Windows::take_stock() {
+  hand_over();
   for (std::uint32_t i = 0; i < partitions_.size(); ++i) {
-    collect_letters(i);
     states_[i] = {partitions_[i]->next_time(), partitions_[i]->open, forecast_.may_pause(i), false};
   }
+  reached_ = {0, 0};
+}
+
+// What was sent is for partitions of either side.
+void Windows::hand_over() {
+  for (std::uint32_t i = 0; i < partitions_.size(); ++i) collect_letters(i);
   for (Outbox& box : outboxes_[(turn_ + 1) & 1U]) {
     box.touched.clear();
     box.earliest = never;
   }
-  reached_ = {0, 0};
 }
 
 void Windows::collect_letters(std::uint32_t partition) {

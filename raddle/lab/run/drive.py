@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from raddle import traffic
 from raddle.controller.plan.model import Plan
+from raddle.lab.run.checkpoint import CheckpointedRun
 from raddle.lab.run.fidelity import ENGINES, is_undisturbed
 from raddle.lab.run.periodic import fast_forward, find_pattern
 from raddle.lab.run.rates import Rates
@@ -110,6 +111,7 @@ def drive(
     progress: Callable[[Run, float], None] = lambda run, share: None,
     ports: NDArray[np.int64] | None = None,
     demand: Demand | None = None,
+    notice: Callable[[str], None] = lambda line: None,
 ) -> Outcome:
     """Run a workload on programmed switches, through all that its settings let happen.
 
@@ -119,18 +121,32 @@ def drive(
         progress: told the share of the packets, 0..1, that have arrived: 0 before the first event.
         ports: as in `set_up`.
         demand: the flows that the plan pins, for a controller that plans them anew.
+        notice: told from where a run goes on that has a checkpoint.
+
+    Raises:
+        InputError: the checkpoint is of another run, or torn.
     """
     work = Work.of(switches.fabric, switches.states, workload, settings, switches.plan, ports)
-    if (forwarded := _forwarded(work, progress)) is not None:
+    checkpointed = CheckpointedRun(work, switches, demand)
+    saved = checkpointed.begin(notice)
+    if saved is None and (forwarded := _forwarded(work, progress)) is not None:
         return forwarded
     run = _run(work, work.simulation(ENGINES[settings.fidelity]))
     qp = work.sent.schedule.qp
     timeline = Timeline(run.simulation, settings, switches, demand, work.delays_with, qp)
+    if saved is not None:
+        timeline.restore(saved)
+        notice(f"the run goes on at {run.simulation.now_ps / 1e9:.6f} ms")
     drain = _tracer(run)
     is_interrupted = False
+
+    def after_call() -> None:
+        drain()
+        checkpointed.look(timeline.saved)
+
     try:
         progress(run, 0.0)
-        timeline.run(lambda share: progress(run, share), drain)
+        timeline.run(lambda share: progress(run, share), after_call)
     except KeyboardInterrupt:
         is_interrupted = True
     drain()

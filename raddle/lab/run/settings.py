@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from raddle.lab.run.checkpoint import Checkpoints
 from raddle.lab.run.control import Control
 from raddle.lab.run.faults import Fault
 from raddle.sim import NEVER
@@ -37,6 +38,7 @@ class RunSettings:
         series_ps: interval of the samples; 0: none.
         traced: ports whose frames, both ways, are recorded.
         capture: takes the pieces of a pcapng file.
+        checkpoints: where the run is written, to go on from after a kill; None: nowhere.
         until_ps: when the run ends, whatever has not ended then.
         watches_rates: what queue pairs have received by when is kept.
         watches_progress: for how long messages stand still is kept, from the first fault or order on.
@@ -51,6 +53,7 @@ class RunSettings:
     series_ps: int = 0
     traced: tuple[PortRef, ...] = ()
     capture: Callable[[bytes], object] = _unheard
+    checkpoints: Checkpoints | None = None
     until_ps: int = NEVER
     watches_progress: bool = False
     watches_rates: bool = False

@@ -14,6 +14,7 @@ from raddle.lab.run.settings import RunSettings
 from raddle.lab.run.standstill import Standstill
 from raddle.sim import NEVER, Simulation
 from raddle.sim.series import Series
+from raddle.sim.simulation import Columns
 from raddle.topology.model import PortRef
 from raddle.workload import Demand
 
@@ -72,6 +73,7 @@ class Timeline:
         self._dark: dict[int, int] = {}
         self._known_dark: dict[str, set[str]] = {}
         self._due: list[tuple[int, int, Callable[[], None]]] = []
+        self._now_ps = -1
         self._settings = settings
         self.controller = self._begun_controller(switches, demand)
         for change in changes(settings.faults):
@@ -105,11 +107,30 @@ class Timeline:
                 simulation.advance(due_ps)  # nothing happens before it
             if simulation.now_ps < due_ps:
                 return
-            while self._due and self._due[0][0] <= due_ps:
-                self._due.pop(0)[2]()
+            self._let_happen(due_ps)
             for each in self._looked:
                 if each.next_ps <= due_ps:
                     each.take()
+
+    def _let_happen(self, until_ps: int) -> None:
+        while self._due and self._due[0][0] <= until_ps:
+            self._now_ps, _, action = self._due.pop(0)
+            action()
+
+    def saved(self) -> Columns:
+        """The run as it is, for `restore`; between two calls of the engine."""
+        series = self.series.saved() if self.series else {}
+        return {"happened_ps": np.array(self._now_ps), **self._simulation.saved(), **series}
+
+    def restore(self, saved: Columns) -> None:
+        """Go on where another run with the same settings was.
+
+        What came from outside happens again, which tells everyone but the engine what they then knew.
+        """
+        self._let_happen(int(saved["happened_ps"]))
+        self._simulation.restore(saved)
+        if self.series:
+            self.series.restore(saved)
 
     def _at(self, time_ps: int, action: Callable[[], None]) -> None:
         self._due.append((time_ps, len(self._due), action))
@@ -130,7 +151,7 @@ class Timeline:
         link = self._simulation.fabric.link_by_port[port].index
         self._dark[link] = self._dark.get(link, 0) + (1 if goes_dark else -1)
         self._simulation.set_light(port, self._dark[link] == 0)
-        self._at(self._simulation.now_ps + self._settings.detection_ps, lambda: self._notice(link))
+        self._at(self._now_ps + self._settings.detection_ps, lambda: self._notice(link))
 
     def _notice(self, index: int) -> None:
         """Both ends of a link find out whether it has light, unless that has changed back meanwhile."""
@@ -146,7 +167,7 @@ class Timeline:
             if known != before:
                 self._rederive(end.device)
                 if self.controller:
-                    self.controller.tell(end.device, frozenset(known), self._simulation.now_ps, self._at)
+                    self.controller.tell(end.device, frozenset(known), self._now_ps, self._at)
 
     def _begun_controller(
         self, switches: PreparedSwitches, demand: Demand | None
