@@ -162,7 +162,7 @@ class RunOptions:
         """
         faults = (
             *(read_faults(fabric, self.faults) if self.faults else ()),
-            *(parse_failure(fabric, text) for text in self.fail or ()),
+            *(fault for text in self.fail or () for fault in parse_failure(fabric, text)),
         )
         return RunSettings(
             seed=self.seed,

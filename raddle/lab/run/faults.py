@@ -4,7 +4,7 @@ FAULTS.csv has a header and a row per fault: `what,where,from,until,value`.
 
 | what | where | value |
 |---|---|---|
-| `down` | a link by a port, its devices or an endpoint for its NIC; a switch: all of its links | |
+| `down` | a link by a port, its devices or an endpoint for its NIC; a switch or a host: all of its links | |
 | `up` | where a `down` above it has no `until`: it ends | |
 | `flap` | a link | period: down for the first half, up for the second |
 | `errors` | a link | bit error ratio, such as 1e-9, on top of the fabric's |
@@ -128,8 +128,10 @@ def _problem(error: ValueError, place: SourceSpan | None) -> Diagnostic:
     return Diagnostic("bad-faults", message, place, hint)
 
 
-def parse_failure(fabric: Fabric, text: str) -> Fault:
+def parse_failure(fabric: Fabric, text: str) -> tuple[Fault, ...]:
     """`leaf0:Ethernet64@20us..1ms`: the link at that port is down from and until then; `@20us`: for good.
+
+    Of a switch or a host, all links are.
 
     Raises:
         InputError: it is not of that form, or names no link.
@@ -139,8 +141,7 @@ def parse_failure(fabric: Fabric, text: str) -> Fault:
     try:
         if not at:
             raise ValueError(f"'{text}' names no time; write it as leaf0:Ethernet64@20us..1ms")
-        (fault,) = with_faults(fabric, [], {"what": "down", "where": where, "from": start, "until": end})
-        return fault
+        return tuple(with_faults(fabric, [], {"what": "down", "where": where, "from": start, "until": end}))
     except ValueError as error:
         raise InputError([_problem(error, None)]) from None
 
@@ -193,12 +194,13 @@ def _ports(fabric: Fabric, what: What, text: str) -> tuple[PortRef, ...]:
 
 
 def ports_at(fabric: Fabric, text: str) -> tuple[PortRef, ...]:
-    """The cabled ports of a switch, or the port that names a link.
+    """The cabled ports of a switch or a host, or the port that names a link.
 
     Raises:
-        ValueError: it is neither; behind "; " is a way out.
+        ValueError: it is none of them; behind "; " is a way out.
     """
-    if text not in fabric.switch_by_name:
+    is_host = any(host.name == text for host in fabric.hosts)
+    if text not in fabric.switch_by_name and not is_host:
         return (link_port(fabric, text),)
     ports = tuple(port for port in fabric.link_by_port if port.device == text)
     if not ports:

@@ -25,9 +25,24 @@ def test_flap_is_down_for_the_first_half_of_every_period(tmp_path: Path) -> None
 
 
 def test_failure_names_a_link_by_either_of_its_ports() -> None:
-    fault = parse_failure(FABRIC, "leaf0:Ethernet32@20us..1ms")
+    (fault,) = parse_failure(FABRIC, "leaf0:Ethernet32@20us..1ms")
     assert (fault.port, fault.from_ps, fault.until_ps) == (PortRef("leaf0", "Ethernet32"), 20 * US, 1000 * US)
-    assert parse_failure(FABRIC, "host3@5us").until_ps == NEVER
+    assert [each.until_ps for each in parse_failure(FABRIC, "host3@5us")] == [NEVER]
+
+
+def test_failure_of_a_switch_or_a_host_is_that_of_all_its_links(tmp_path: Path) -> None:
+    spine = parse_failure(FABRIC, "spine1@5us..9us")
+    assert {fault.port for fault in spine} == {
+        port for port in FABRIC.link_by_port if port.device == "spine1"
+    }
+    assert {(fault.from_ps, fault.until_ps) for fault in spine} == {(5 * US, 9 * US)}
+    rails = load(bundled_examples()["rail-256-h100"])
+    nics = {str(fault.port) for fault in parse_failure(rails, "host0@5us")}
+    assert nics == {f"host0:{endpoint.nic}" for endpoint in rails.endpoints if endpoint.host == 0}
+    assert len(nics) == 8
+    path = tmp_path / "faults.csv"
+    path.write_text("what,where,from,until,value\ndown,host0,1us,,\nup,host0,3us,,\n")
+    assert [fault.until_ps for fault in read_faults(rails, path)] == [3 * US] * 8
 
 
 def test_storm_of_frames_has_a_period_and_quanta(tmp_path: Path) -> None:

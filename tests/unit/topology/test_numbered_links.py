@@ -45,8 +45,8 @@ def test_a_number_past_the_last_link_is_refused() -> None:
 
 
 def test_a_fault_names_a_link_by_its_devices_and_number() -> None:
-    assert str(parse_failure(loads(FORM), "leaf0:spine0#10@20us").port) == "leaf0:Ethernet88"
-    assert str(parse_failure(loads(FORM), "spine0:leaf0#2@20us").port) == "spine0:Ethernet16"
+    assert str(parse_failure(loads(FORM), "leaf0:spine0#10@20us")[0].port) == "leaf0:Ethernet88"
+    assert str(parse_failure(loads(FORM), "spine0:leaf0#2@20us")[0].port) == "spine0:Ethernet16"
 
 
 @pytest.mark.parametrize(
