@@ -14,13 +14,20 @@ from raddle.topology.model import Fabric, PortRef
 
 
 def earlier_decisions(
-    fabric: Fabric, addresses: AddressPlan, tiers: Tiers, flows: Flows, key_of: KeyOf, earlier: Plan
+    fabric: Fabric,
+    addresses: AddressPlan,
+    tiers: Tiers,
+    flows: Flows,
+    key_of: KeyOf,
+    earlier: Plan,
+    takes_backups: bool = False,
 ) -> Decisions:
     """The slots of the host routes of an earlier plan, for flows whose path is up and as fast as before.
 
-    Flows that the earlier plan pins otherwise or not at all are decided anew.
+    Flows that the earlier plan pins otherwise or not at all are decided anew, and so are those of pins whose
+    link is down unless it `takes_backups`.
     """
-    ways = _ways(fabric, addresses, earlier)
+    ways = _ways(fabric, addresses, earlier, takes_backups)
     is_whole_link = np.append(fabric.arrays.is_up & ~_is_slower(fabric, earlier), True)  # -1 is no link
     decided = Decisions()
     for each in (flows, flows.reversed()):
@@ -36,13 +43,13 @@ def _is_slower(fabric: Fabric, earlier: Plan) -> NDArray[np.bool_]:
     is_slower = np.zeros(len(fabric.links), np.bool_)
     for switch in earlier.switches:
         for port in switch.ports:
-            link = fabric.link_by_port.get(PortRef(switch.name, port.name))
-            if link and port.peer and link.speed_bps < port.speed_bps:
+            link = fabric.link_by_port.get(PortRef(switch.name, port.name)) if port.peer else None
+            if link and link.speed_bps < port.speed_bps:
                 is_slower[link.index] = True
     return is_slower
 
 
-def _ways(fabric: Fabric, addresses: AddressPlan, earlier: Plan) -> tuple[Ints, Ints]:
+def _ways(fabric: Fabric, addresses: AddressPlan, earlier: Plan, takes_backups: bool) -> tuple[Ints, Ints]:
     """int[N], int[N]: switch * endpoints + endpoint of every pin, sorted, and the link that it leads to."""
     prefixes = {addresses.host_prefix(endpoint.index): endpoint.index for endpoint in fabric.endpoints}
     switches = {switch.name: switch.index for switch in fabric.switches}
@@ -51,7 +58,11 @@ def _ways(fabric: Fabric, addresses: AddressPlan, earlier: Plan) -> tuple[Ints, 
         for route in switch.routes:
             if route.origin != "pin":
                 continue
-            link = fabric.link_by_port.get(PortRef(switch.name, route.next_hops[0].port))
+            link = None
+            for hop in route.next_hops if takes_backups else route.next_hops[:1]:
+                link = fabric.link_by_port.get(PortRef(switch.name, hop.port))
+                if link and link.is_up:
+                    break
             if link and switch.name in switches and route.prefix in prefixes:
                 place = switches[switch.name] * len(prefixes) + prefixes[route.prefix]
                 ways[place] = link.index

@@ -55,7 +55,8 @@ class PinBackups:
         for prefix, (own, *_) in pins.items():
             others = around.get(shorter(around, prefix), ())
             before = earlier.get(prefix, ())
-            if len(before) == 2 and before[0] == own and any(hop.port == before[1].port for hop in others):
+            is_same = len(before) == 2 and before[0].port == own.port
+            if is_same and any(hop.port == before[1].port for hop in others):
                 found[prefix] = before
             else:
                 left.append((prefix, own, others))
@@ -68,9 +69,7 @@ class PinBackups:
                 both = own, replace(best, weight=1, distance=DISTANCE)
                 found[prefix] = self._known.setdefault(both, both)
         return tuple(
-            replace(route, next_hops=found[route.prefix])
-            if route.origin == "pin" and route.prefix in found
-            else route
+            Route(route.prefix, found[route.prefix], "pin") if route.prefix in found else route
             for route in routes
         )
 

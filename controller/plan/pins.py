@@ -152,12 +152,15 @@ def place_pins(
     return _place(tiers, flows, host_key, kept)
 
 
-def repair_pins(fabric: Fabric, addresses: AddressPlan, before: Placement, known: KnownPins) -> SwitchRoutes:
-    """Host routes of every switch after links have failed: only pins that lost a link move.
+def repair_pins(
+    fabric: Fabric, addresses: AddressPlan, before: Placement, known: KnownPins, plan: Plan
+) -> SwitchRoutes:
+    """Host routes of every switch after links have failed: only pins that lost a link move, to their backups
+    where no other way loads links less.
 
     Args:
         fabric: as it is now.
-        before: the paths when more links were up.
+        before: the paths when more links were up; `plan` has their pins.
         known: keeps the routes of a way out from one failure of the same fabric to the next.
     """
     tiers = tiers_of(fabric)
@@ -166,7 +169,26 @@ def repair_pins(fabric: Fabric, addresses: AddressPlan, before: Placement, known
     for flows, paths in ((before.flows, before.data), (before.flows.reversed(), before.acks)):
         stays = (paths.spine >= 0) & is_up[paths.link].all(axis=0)
         keep_paths(tiers, flows, paths, host_key, kept, stays)
-    return _host_routes(fabric, addresses, tiers, _place(tiers, before.flows, host_key, kept), known)
+    placement = None
+    if fabric.routing.pin_backups:
+        taken = earlier_decisions(fabric, addresses, tiers, before.flows, host_key, plan, takes_backups=True)
+        placement = _place(tiers, before.flows, host_key, taken)
+    if placement is None or not _is_best(tiers, placement):
+        other = _place(tiers, before.flows, host_key, kept)
+        if placement is None or _totals(tiers, other) < _totals(tiers, placement):
+            placement = other
+    return _host_routes(fabric, addresses, tiers, placement, known)
+
+
+def _is_best(tiers: Tiers, placement: Placement) -> bool:
+    """Whether host routes can load links no less than this."""
+    return all(load.total <= load.total_key_bound for load in _loads(tiers, placement, host_key))
+
+
+def _totals(tiers: Tiers, placement: Placement) -> tuple[float, float]:
+    """Of data and acknowledgements the busiest link, summed over phases."""
+    data, acks = _loads(tiers, placement, host_key)
+    return data.total, acks.total
 
 
 def host_key(switch: Ints, src: Ints, dst: Ints) -> Ints:

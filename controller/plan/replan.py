@@ -41,7 +41,7 @@ def replanner(fabric: Fabric, plan: Plan, demand: Demand | None) -> Callable[[Fa
     for _ in leaf_routes(fabric, table, families, range(len(fabric.switches)), known):
         pass
     if before:
-        repair_pins(fabric, addresses, before, known_pins)
+        repair_pins(fabric, addresses, before, known_pins, plan)
     # One object for equal next hops before and after a failure is quick to compare.
     planned = {route.next_hops: route.next_hops for switch in plan.switches for route in switch.routes}
     known.update((key, planned.get(hops, hops)) for key, hops in known.items())
@@ -59,7 +59,7 @@ def replanner(fabric: Fabric, plan: Plan, demand: Demand | None) -> Callable[[Fa
         shared = tuple(each + own for each, own in zip(shared, around, strict=True))
         if before is None or demand is None:
             return shared
-        pins = repair_pins(failed, addresses, before, known_pins)
+        pins = repair_pins(failed, addresses, before, known_pins, plan)
         return in_reserve.added(tuple(both + own for both, own in zip(shared, pins, strict=True)))
 
     return routes

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import raddle
@@ -31,6 +32,7 @@ from raddle.lab.switches.reported import planned_switch
 from raddle.lab.verify.model import FailureScope
 from raddle.lab.verify.plan import verify_plan
 from raddle.lab.workloads.collective import collective_demand
+from raddle.workload import Demand
 from tests.fabrics import leaf_spine
 
 ON = "routing: {policy: pinned, pin_backups: true}\n"
@@ -152,10 +154,12 @@ def test_a_backup_that_turns_below_is_found() -> None:
     assert {problem.code for problem in found.problems} >= {"loop"}
 
 
-def written_after_the_death_of(port: str) -> dict[str, tuple[NextHop, ...]]:
+def written_after_the_death_of(
+    port: str, plan: Plan = PLAN, demand: Demand = DEMAND
+) -> dict[str, tuple[NextHop, ...]]:
     """What the controller writes to leaf0 when one of its links is dead, by prefix."""
     [index] = [each for each, name in inner_links(FABRIC).items() if name.startswith(f"leaf0:{port} ")]
-    backup = backup_of(FABRIC, PLAN, replanner(FABRIC, PLAN, DEMAND), "", [index])
+    backup = backup_of(FABRIC, plan, replanner(FABRIC, plan, demand), "", [index])
     return {write.prefix: write.after for write in backup.controller if write.switch == "leaf0"}
 
 
@@ -170,6 +174,20 @@ def test_a_repair_leaves_pins_alone_that_lose_neither_link_nor_backup() -> None:
         assert port not in {hop.port for hop in after}
         if route.next_hops[0].port != port:
             assert after[0] == route.next_hops[0]
+
+
+def test_a_pin_stays_on_its_backup_where_no_other_way_loads_links_less() -> None:
+    """Eight flows at a time to the other leaf: with three of four links left, three share one at best."""
+    ends = np.arange(16, dtype=np.int32)
+    demand = Demand(ends, np.roll(ends, 8), np.zeros(16, np.int32))
+    plan = make_plan(FABRIC, "pinned", demand)
+    port = pins_of(plan)[0].next_hops[0].port
+    written = written_after_the_death_of(port, plan, demand)
+    moved = [route for route in pins_of(plan) if route.next_hops[0].port == port]
+    assert len(moved) == 2
+    for route in moved:
+        assert written[route.prefix][0] == replace(route.next_hops[1], distance=1)
+        assert written[route.prefix][1].distance == 2
 
 
 @pytest.mark.parametrize("wire", [OPENFLOW_13, OPENFLOW_15], ids=["1.3", "1.5"])
