@@ -99,7 +99,8 @@ def _check_port(
     draft = wiring.switches.get(end.device)
     if draft is None:
         leaves = [name for name, switch in wiring.switches.items() if switch.role == "leaf"]
-        hint = did_you_mean(end.device, leaves, "name a port of a leaf, such as 'leaf3:Ethernet248'")
+        ports = [f"{leaf}:{port}" for leaf in leaves[:1] for port in wiring.switches[leaf].native_bps]
+        hint = did_you_mean(end.device, leaves, f"name a port of a leaf, such as '{ports[-1]}'")
         yield source.error("unknown-device", f"no switch '{end.device}'", at, hint)
     elif draft.role != "leaf":
         message = f"'{end.device}' is a {draft.role}; links to the outside are at leaves"
@@ -140,7 +141,7 @@ def _check_addresses(
     for text in each.address:
         network = ip_interface(text).network
         around = network.supernet()
-        for name, pool in _pools(pools, network.version):
+        for name, pool in pools_of(pools, network.version):
             if pool.overlaps(around):
                 message = f"'{text}' is in pool '{name}' {pool}, whose addresses are given out"
                 yield source.error("pool-overlap", message, at, "take an address outside of it")
@@ -158,7 +159,7 @@ def _check_prefixes(
         if prefix.version not in versions:
             message = f"{text} is reached over an address of IPv{prefix.version}, and the link has none"
             yield source.error("bad-external", message, at, "add one under 'address', or leave it out")
-        elif any(_within(prefix, pool) for _, pool in _pools(pools, prefix.version)):
+        elif any(_within(prefix, pool) for _, pool in pools_of(pools, prefix.version)):
             message = f"{text} is within the fabric's own pools"
             yield source.error("bad-external", message, at, "take another pool, or leave it out")
         elif text in each.prefixes[:k]:
@@ -169,7 +170,8 @@ def _within(prefix: Network, pool: Network) -> bool:
     return prefix.overlaps(pool) and prefix.prefixlen >= pool.prefixlen
 
 
-def _pools(pools: AddressingSpec, version: int) -> Iterator[tuple[str, Network]]:
+def pools_of(pools: AddressingSpec, version: int) -> Iterator[tuple[str, Network]]:
+    """The pools of one family that addresses are given out from."""
     holder = pools if version == 4 else pools.ipv6
     for name in ("hosts", "loopbacks", *(("underlay",) if pools.links == "numbered" else ())):
         yield name, ip_network(getattr(holder, name))

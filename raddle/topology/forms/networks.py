@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from ipaddress import ip_network
+from ipaddress import ip_interface, ip_network
 
 from raddle.errors import Diagnostic
+from raddle.topology.forms.externals import pools_of
 from raddle.topology.forms.names import ROLES
 from raddle.topology.forms.wiring import Wiring
 from raddle.topology.yaml.schema import FabricFile, FormSpec
-from raddle.topology.yaml.schema_policy import AddressingSpec
+from raddle.topology.yaml.schema_policy import AddressingSpec, AsNumbersSpec
 from raddle.topology.yaml.source import Source
 from raddle.units import ip_text
 
@@ -18,8 +19,13 @@ Part = tuple[FabricFile, Wiring, Source]
 
 
 def set_apart(spec: FabricFile, network: str, index: int) -> FabricFile:
-    """The network with names and address pools that no other has, where the file gives none."""
-    update: dict[str, object] = {"addressing": _pools(spec.addressing, index)}
+    """The network with names, address pools and AS numbers that no other has, where the file gives none."""
+    update: dict[str, object] = {
+        "addressing": _pools(spec.addressing, index),
+        "routing": spec.routing.model_copy(
+            update={"as_numbers": _as_numbers(spec.routing.as_numbers, index)}
+        ),
+    }
     if spec.fabric:
         update["fabric"] = _with_names(spec.fabric, network)
     if spec.hosts:  # numbers of a kind are the same in every network
@@ -54,6 +60,13 @@ def _pools(spec: AddressingSpec, index: int) -> AddressingSpec:
     return spec.model_copy(update={**own, "ipv6": ipv6})
 
 
+def _as_numbers(spec: AsNumbersSpec, index: int) -> AsNumbersSpec:
+    """Defaults a million above those of the network before: a router outside that speaks with switches of two
+    would take what the one announces for a loop of the other's (RFC 4271, 9.1.2)."""
+    keys = spec.__class__.model_fields.keys() - spec.model_fields_set
+    return spec.model_copy(update={key: getattr(spec, key) + 1_000_000 * index for key in keys})
+
+
 def network_of_ranks(parts: Mapping[str, Part]) -> str:
     """The network whose hosts have accelerators, else the first."""
     with_accelerators = (
@@ -86,6 +99,7 @@ def check_networks(parts: Mapping[str, Part]) -> Iterator[Diagnostic]:
                 )
                 break
     yield from _overlaps(parts)
+    yield from _shared_outside(parts)
 
 
 def _overlaps(parts: Mapping[str, Part]) -> Iterator[Diagnostic]:
@@ -107,3 +121,22 @@ def _overlaps(parts: Mapping[str, Part]) -> Iterator[Diagnostic]:
                         hint = "give each network pools of its own"
                         yield source.error("pool-overlap", message, (*place, key), hint)
                 seen.append((name, key, str(pool)))
+
+
+def _shared_outside(parts: Mapping[str, Part]) -> Iterator[Diagnostic]:
+    """Addresses of links to the outside that another network has, on such a link or in a pool."""
+    links: dict[str, str] = {}
+    for name, (spec, _, source) in parts.items():
+        for i, k, text in (
+            (i, k, text) for i, e in enumerate(spec.external) for k, text in enumerate(e.address)
+        ):
+            place, network = ("external", i, "address", k), ip_interface(text).network
+            other = links.setdefault(str(network), name)
+            if other != name:
+                message = f"'{text}' is of the same link as an address of network '{other}'"
+                yield source.error("bad-external", message, place, "give each link a /31 or /127 of its own")
+            for other, (theirs, _, _) in parts.items():
+                for key, pool in pools_of(theirs.addressing, network.version) if other != name else ():
+                    if pool.overlaps(network):
+                        message = f"'{text}' is in pool '{key}' {pool} of network '{other}'"
+                        yield source.error("pool-overlap", message, place, "take an address outside of it")

@@ -102,12 +102,12 @@ def tier_oversubscription(fabric: Fabric) -> dict[str, float]:
 
 
 def oversubscription(fabric: Fabric) -> float:
-    """The worst leaf's, times the worst spine's where there are superspines.
+    """The worst leaf's, times the worst spine's where there are superspines and that is more than 1.
 
-    1.0 or less is non-blocking, 0.0 is a single tier.
+    1.0 or less is non-blocking, 0.0 is a single tier. Spare uplinks of spines give leaves none.
     """
     tiers = tier_oversubscription(fabric)
-    return tiers.get("leaves", 0.0) * tiers.get("spines", 1.0)
+    return tiers.get("leaves", 0.0) * max(1.0, tiers.get("spines", 1.0))
 
 
 def bisection_bps(fabric: Fabric, members: NDArray[np.bool_] | None = None) -> int:

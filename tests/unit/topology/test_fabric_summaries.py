@@ -16,7 +16,14 @@ from raddle import InputError, load, loads
 from raddle.cli.show import show
 from raddle.cli.validate import validate
 from raddle.topology import Fabric, find
-from raddle.topology.views.capacity import cable_kinds, leaf_oversubscription, oversubscription, review, tiers
+from raddle.topology.views.capacity import (
+    cable_kinds,
+    leaf_oversubscription,
+    oversubscription,
+    review,
+    tier_oversubscription,
+    tiers,
+)
 from raddle.topology.views.drawing import to_dot, to_mermaid
 from raddle.topology.views.rows import cable_rows
 from raddle.topology.views.svg import to_svg
@@ -382,3 +389,24 @@ def test_one_of_a_kind_is_told_as_one(tmp_path: Path) -> None:
     )
     result = run("validate", str(path))
     assert "devices:     1 leaf, 0 spines, 1 host\n" in result.stdout
+
+
+def test_spare_uplinks_of_spines_make_no_leaf_faster() -> None:
+    """Rails in three tiers: 8 hosts on 4 uplinks are 2:1, though spines have twice as much above as below."""
+    fabric = loads("""
+raddle: 1
+name: rails
+models: {box: {ports: 32, port_speed: 400G, buffer: 64MiB}}
+fabric:
+  kind: fat-tree
+  pods: 2
+  rails: 2
+  leaves: {per_pod: 2, model: box}
+  spines: {per_pod: 2, model: box}
+  superspines: {count: 8, model: box}
+  uplinks: {mesh: rail, per_pair: 4}
+  spine_uplinks: {per_pair: 2}
+hosts: {per_leaf: 8, accelerators: {count: 2}, nics: {per_accelerator: 1}}
+""")
+    assert tier_oversubscription(fabric) == {"leaves": 2.0, "spines": 0.5}
+    assert oversubscription(fabric) == 2.0

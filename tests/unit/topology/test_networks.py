@@ -135,3 +135,46 @@ def test_a_network_that_is_not_there_is_refused_with_those_that_are() -> None:
         loads(TWO, network="storag")
     with pytest.raises(InputError, match="the file has one network, without a name"):
         loads("raddle: 1\nname: t\nfabric: {leaves: {count: 1}}\nhosts: {per_leaf: 2}\n", network="a")
+
+
+def outside(first: str, second: str) -> str:
+    """Two networks, each with a link to the outside at such an address."""
+    return f"""raddle: 1
+name: pod
+models: {{box: {{ports: 16, port_speed: 400G, buffer: 64MiB}}}}
+networks:
+  front:
+    fabric: {{leaves: {{count: 2, model: box}}, spines: {{count: 1, model: box}}}}
+    hosts: {{per_leaf: 2, nics: {{speed: 100G}}}}
+    external: [{{name: wan0, port: "front-leaf0:Ethernet120", address: {first}, as_number: 65010}}]
+  storage:
+    fabric: {{leaves: {{count: 2, model: box}}, spines: {{count: 1, model: box}}}}
+    hosts: {{per_leaf: 2, nics: {{speed: 100G}}}}
+    external: [{{name: wan0, port: "storage-leaf1:Ethernet120", address: {second}, as_number: 65010}}]
+"""
+
+
+def test_a_router_that_speaks_with_two_networks_sees_no_as_number_twice() -> None:
+    """RFC 4271, 9.1.2: a route whose path has the receiver's own number is not taken."""
+    text = outside("192.0.2.1/31", "192.0.2.5/31")
+    numbers = [{switch.asn for switch in loads(text, network=name).switches} for name in ("front", "storage")]
+    assert numbers[0] == {4_200_010_000, 4_200_010_001, 4_200_000_100}
+    assert not numbers[0] & numbers[1]
+
+
+@pytest.mark.parametrize(
+    ("second", "says"),
+    [
+        (
+            "192.0.2.1/31",
+            "bad-external]: '192.0.2.1/31' is of the same link as an address of network 'front'",
+        ),
+        ("192.0.2.0/31", "bad-external]: '192.0.2.0/31' is of the same link"),
+        ("10.0.3.1/31", "pool-overlap]: '10.0.3.1/31' is in pool 'hosts' 10.0.0.0/16 of network 'front'"),
+    ],
+)
+def test_networks_share_no_address_to_the_outside(second: str, says: str) -> None:
+    with pytest.raises(InputError) as caught:
+        loads(outside("192.0.2.1/31", second))
+    assert says in str(caught.value)
+    assert len(caught.value.diagnostics) == 1
