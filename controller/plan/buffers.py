@@ -332,6 +332,7 @@ def _too_small(
         f"({each.ports[0]}..{each.ports[-1]}): {each.headroom_bytes + each.reserved_bytes} bytes each"
         for each in profiles
     )
+    shared = f"pool: {model.headroom_pool_bytes}B" if model.headroom_pool_bytes else "over_subscribe_ratio: 4"
     if cnp_bytes:
         needs += f"; and {cnp_bytes} bytes for CNPs on each"
     return TooSmallError.of(
@@ -339,7 +340,7 @@ def _too_small(
         f"{switch}: lossless headroom leaves no shared buffer: {model.name} has {model.buffer_bytes} bytes, "
         f"{-shared_bytes} too few for {priorities} lossless priorities on {needs}",
         "shorten cables, use fewer lossless priorities or a switch model with more buffer, or share the "
-        "headroom: 'roce: {headroom: {over_subscribe_ratio: 4}}'",
+        f"headroom: 'roce: {{headroom: {{{shared}}}}}'",
         ("models", model.name, "buffer"),
     ).lacking(-shared_bytes)
 

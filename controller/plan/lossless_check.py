@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from raddle.controller.plan.buffers import TooSmallError, computed_headroom, plan_buffers
-from raddle.controller.plan.model import PortPlan
+from raddle.controller.plan.model import BufferPlan, PortPlan
 from raddle.errors import Diagnostic, InputError, Place
 from raddle.topology.catalog import place_of_model
 from raddle.topology.model import Fabric, Link, PortRef, Switch, SwitchModel
@@ -23,30 +23,14 @@ def check_lossless(fabric: Fabric) -> tuple[Diagnostic, ...]:
     Of the switches that lack buffer of a model, or of the pool, the one that lacks most is named: what mends
     it mends the others. Ports that are kept for a cable have their headroom, too.
     """
-    room = {**fabric.room_by_port, **fabric.link_by_port}
-    cables: dict[str, dict[str, Link]] = {switch.name: {} for switch in fabric.switches}
-    for end, link in room.items():
-        if end.device in cables:
-            cables[end.device][end.port] = link
-    kinds: dict[object, list[Switch]] = {}
-    for switch in fabric.switches:
-        lit = sorted((link.speed_bps, link.length_m) for link in cables[switch.name].values())
-        lanes = tuple(len(port.lanes) for port in switch.ports)
-        kinds.setdefault((switch.model, lanes, tuple(lit)), []).append(switch)
+    cables = _cables(fabric)
     worst: dict[Place, tuple[int, Diagnostic]] = {}
     short: Counter[Place] = Counter()
     problems: list[Diagnostic] = []
-    for alike in kinds.values():
-        switch, model = alike[0], alike[0].model
+    for alike in _kinds(fabric, cables):
+        switch = alike[0]
         try:
-            plan_buffers(
-                switch.name,
-                model,
-                _ports(switch, cables[switch.name], fabric),
-                fabric.roce,
-                fabric.pfc_reaction_ps,
-                fabric.phy.fec_latency_ps,
-            )
+            _buffers(fabric, switch, cables)
         except TooSmallError as error:
             told = error.diagnostics[0]
             place = told.place
@@ -64,6 +48,36 @@ def check_lossless(fabric: Fabric) -> tuple[Diagnostic, ...]:
         problems.append(replace(problem, message=problem.message + more))
     problems += _marks_not_held(fabric, cables)
     return tuple(dict.fromkeys(problems))
+
+
+def _cables(fabric: Fabric) -> dict[str, dict[str, Link]]:
+    """By switch and port, the cable that is in it or that it is kept for."""
+    cables: dict[str, dict[str, Link]] = {switch.name: {} for switch in fabric.switches}
+    for end, link in {**fabric.room_by_port, **fabric.link_by_port}.items():
+        if end.device in cables:
+            cables[end.device][end.port] = link
+    return cables
+
+
+def _kinds(fabric: Fabric, cables: Mapping[str, Mapping[str, Link]]) -> list[list[Switch]]:
+    """Switches that have the same buffers: of a model, with ports and cables that are alike."""
+    kinds: dict[object, list[Switch]] = {}
+    for switch in fabric.switches:
+        lit = sorted((link.speed_bps, link.length_m) for link in cables[switch.name].values())
+        lanes = tuple(len(port.lanes) for port in switch.ports)
+        kinds.setdefault((switch.model, lanes, tuple(lit)), []).append(switch)
+    return list(kinds.values())
+
+
+def _buffers(fabric: Fabric, switch: Switch, cables: Mapping[str, dict[str, Link]]) -> BufferPlan:
+    return plan_buffers(
+        switch.name,
+        switch.model,
+        _ports(switch, cables[switch.name], fabric),
+        fabric.roce,
+        fabric.pfc_reaction_ps,
+        fabric.phy.fec_latency_ps,
+    )
 
 
 def _marks_not_held(fabric: Fabric, cables: Mapping[str, Mapping[str, Link]]) -> Iterator[Diagnostic]:
@@ -91,9 +105,39 @@ def _with_kept(problem: Diagnostic, kept: int) -> Diagnostic:
 
 
 def vendor_headroom(fabric: Fabric) -> tuple[Diagnostic, ...]:
-    """Where a model's own headroom (`pg_profiles`) is another than what is computed: warnings with both."""
+    """Where a model's own headroom (`pg_profiles`, `buffers_defaults`) is another than what is computed or
+    planned: warnings with both numbers."""
     if not fabric.roce.pfc or not fabric.roce.lossless:
         return ()
+    return (*_vendor_rows(fabric), *_vendor_pools(fabric))
+
+
+def _vendor_pools(fabric: Fabric) -> Iterator[Diagnostic]:
+    """The switch of each model whose pool of headroom is largest, beside its vendor's."""
+    cables = _cables(fabric)
+    most: dict[SwitchModel, tuple[int, str]] = {}
+    for switch, *_ in _kinds(fabric, cables):
+        if switch.model.headroom_pool_bytes:
+            planned = _buffers(fabric, switch, cables).headroom_pool_bytes, switch.name
+            most[switch.model] = max(most.get(switch.model, planned), planned)
+    for model, (planned_bytes, name) in most.items():
+        vendor_bytes = model.headroom_pool_bytes
+        if planned_bytes != vendor_bytes:
+            word, hint = "below", ""  # the sum of what all groups need: more than that would lie idle
+            if planned_bytes > vendor_bytes:
+                word, hint = "above", f"'roce: {{headroom: {{pool: {vendor_bytes}B}}}}' takes the vendor's"
+            yield Diagnostic(
+                "vendor-headroom",
+                f"a pool of {planned_bytes} B of headroom is planned for {name}, {word} the {vendor_bytes} B "
+                "of its vendor",
+                hint=hint,
+                severity="warning",
+                place=("models", model.name, "buffers_defaults"),
+            )
+
+
+def _vendor_rows(fabric: Fabric) -> Iterator[Diagnostic]:
+    """By speed and length, where the vendor's headroom is another than what is computed, or has no row."""
     lanes = {
         PortRef(switch.name, port.name): len(port.lanes)
         for switch in fabric.switches
@@ -106,14 +150,13 @@ def vendor_headroom(fabric: Fabric) -> tuple[Diagnostic, ...]:
                 model = fabric.switch_by_name[end.device].model
                 kind = model, link.speed_bps, max(1, math.ceil(link.length_m))
                 kinds[kind] = max(kinds.get(kind, 0), lanes[end])
-    found = []
     for model, speed_bps, cable_m in sorted(kinds, key=lambda kind: (kind[0].name, *kind[1:])):
         vendor = pg_profile(model, speed_bps, cable_m)
         where = f"{format_rate(speed_bps)} and {cable_m}m of cable at {model.name}"
         if vendor is None:
             if model.pg_profiles:
                 message = f"its pg_profiles have no row for {where}: the headroom is computed"
-                found.append(_about_vendor(model, message))
+                yield _about_vendor(model, message)
             continue
         computed = computed_headroom(
             model,
@@ -130,8 +173,7 @@ def vendor_headroom(fabric: Fabric) -> tuple[Diagnostic, ...]:
                 f"for {where} a headroom of {computed} B is computed, {word} the {vendor.xoff_bytes} B of "
                 "its vendor, which count"
             )
-            found.append(_about_vendor(model, message))
-    return tuple(found)
+            yield _about_vendor(model, message)
 
 
 def _about_vendor(model: SwitchModel, message: str) -> Diagnostic:

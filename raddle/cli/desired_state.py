@@ -141,7 +141,9 @@ def _vendor_files(node: Node) -> Iterator[str]:
     if not isinstance(node, Mapping):
         return
     for key, (_, value) in node.entries.items():
-        if key in ("pg_profiles", "platform_json", "hwsku_json") and isinstance(value, Scalar):
+        if key in ("buffers_defaults", "pg_profiles", "platform_json", "hwsku_json") and isinstance(
+            value, Scalar
+        ):
             yield value.text
         yield from _vendor_files(value)
 

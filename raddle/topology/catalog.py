@@ -11,6 +11,7 @@ from pathlib import Path
 from raddle.errors import Diagnostic, InputError, Place
 from raddle.topology.devices import Cage, mode_text
 from raddle.topology.model import Fabric, Role, Switch, SwitchModel, TableBudget
+from raddle.topology.vendor_pools import PoolReading
 from raddle.topology.yaml.reading import did_you_mean, read_spec
 from raddle.topology.yaml.schema_devices import ModelSpec
 from raddle.topology.yaml.source import parse
@@ -31,8 +32,12 @@ def builtin_models() -> dict[str, SwitchModel]:
     return models
 
 
-def switch_model(name: str, spec: ModelSpec, cages: tuple[Cage, ...] = ()) -> SwitchModel:
-    """The model; `cages` are its front panel where it is in files of its vendor's."""
+def switch_model(
+    name: str, spec: ModelSpec, cages: tuple[Cage, ...] = (), vendor: PoolReading | None = None
+) -> SwitchModel:
+    """The model; `cages` are its front panel, `vendor` its pools where they are in files of its vendor's."""
+    pools = vendor or PoolReading()
+    pool_size = None if "pool_size" in spec.model_fields_set else pools.pool_size
     count, speed_bps, lanes = front_of(cages) if cages else (spec.ports, spec.port_speed, spec.lanes_per_port)
     assert count is not None, "a ModelSpec has it, or files"
     assert speed_bps is not None, "a ModelSpec has it, or files"
@@ -43,7 +48,7 @@ def switch_model(name: str, spec: ModelSpec, cages: tuple[Cage, ...] = ()) -> Sw
         port_count=count,
         port_speed_bps=speed_bps,
         lanes_per_port=lanes,
-        buffer_bytes=spec.buffer,
+        buffer_bytes=spec.buffer or pools.buffer_bytes,
         cell_bytes=spec.cell,
         pipeline_latency_ps=spec.latency,
         source=spec.source,
@@ -56,7 +61,8 @@ def switch_model(name: str, spec: ModelSpec, cages: tuple[Cage, ...] = ()) -> Sw
         group_cages=spec.port_groups.cages if spec.port_groups else 0,
         group_max_ports=spec.port_groups.max_ports if spec.port_groups else 0,
         breakouts=tuple(map(mode_text, spec.breakouts)),
-        pool_size=spec.pool_size,
+        pool_size=pool_size or spec.pool_size,
+        headroom_pool_bytes=pools.headroom_bytes,
         cages=cages,
     )
 

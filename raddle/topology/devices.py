@@ -138,6 +138,7 @@ class SwitchModel:
         breakouts: modes that cages can have besides the whole port, as SONiC spells them; empty: any.
         pool_size: what the size of an ingress pool counts: shared bytes and what priority groups have
             reserved (as SAI says), shared bytes alone, or those, what is reserved and the headroom (`xoff`).
+        headroom_pool_bytes: its vendor's pool of headroom; 0: nobody has said.
         pg_profiles: its vendor's headroom by speed and length, which counts before what is computed.
         cages: its front-panel ports by its vendor's files; empty: alike, named and numbered by their lanes.
     """
@@ -162,6 +163,7 @@ class SwitchModel:
     group_max_ports: int = 0
     breakouts: tuple[str, ...] = ()
     pool_size: PoolSize = "shared-and-guaranteed"
+    headroom_pool_bytes: int = 0
     pg_profiles: tuple[PgProfile, ...] = ()
     cages: tuple[Cage, ...] = ()
 

@@ -42,6 +42,7 @@ from raddle.topology.forms.wiring import Wiring, expand_explicit
 from raddle.topology.model import Fabric, NetworkPlace, PlaneCopies, SwitchModel
 from raddle.topology.pg_profiles import read_pg_profiles
 from raddle.topology.record import Record, read_record
+from raddle.topology.vendor_pools import read_buffers_defaults, read_pools
 from raddle.topology.views.uplinks import ports_without_uplinks, with_tracked_uplinks
 from raddle.topology.yaml.include import assemble
 from raddle.topology.yaml.networks import networks_of
@@ -215,7 +216,7 @@ def _plane_copies(spec: FabricFile, plane: str) -> PlaneCopies:
 
 
 def _own_models(spec: FabricFile, source: Source) -> dict[str, SwitchModel]:
-    """The file's own models, with what their vendors' files beside it say of front panel and headroom."""
+    """The file's own models, with what their vendors' files beside it say."""
     models = {}
     for name, model in spec.models.items():
         folder = Path(source.span(("models", name)).file).parent
@@ -225,7 +226,11 @@ def _own_models(spec: FabricFile, source: Source) -> dict[str, SwitchModel]:
 
             hwsku = folder / model.hwsku_json if model.hwsku_json else None
             cages = read_cages(folder / model.platform_json, hwsku)
-        models[name] = switch_model(name, model, cages)
+        vendor = None
+        if model.buffers_defaults:
+            pools = read_buffers_defaults(folder / model.buffers_defaults)
+            vendor = read_pools(pools, model.buffer or 0)
+        models[name] = switch_model(name, model, cages, vendor)
         if model.pg_profiles:
             rows = read_pg_profiles(folder / model.pg_profiles)
             models[name] = replace(models[name], pg_profiles=rows)

@@ -28,8 +28,7 @@ def read_pg_profiles(path: Path) -> tuple[PgProfile, ...]:
         raise InputError.of(
             "bad-pg-profiles",
             f"'{path}' has buffer pools: a buffers_defaults file, not a pg_profile_lookup.ini",
-            "give the HwSKU's pg_profile_lookup.ini here, and say what is in the pools with the model's "
-            "'buffer' and 'pool_size'",
+            "name it as 'buffers_defaults', and here the HwSKU's pg_profile_lookup.ini",
         )
     for number, line in enumerate(content.splitlines(), 1):
         text = line.partition("#")[0].strip()

@@ -350,13 +350,13 @@ the AS numbers of several pods' spines."""
 
 UNSEEN = {
     "ModelSpec.source", "ModelSpec.pg_profiles", "FabricFile.ignore", "FabricFile.record",
-    "ModelSpec.platform_json", "ModelSpec.hwsku_json",
+    "ModelSpec.buffers_defaults", "ModelSpec.platform_json", "ModelSpec.hwsku_json",
     "NetworkSpec.ignore", "NetworkSpec.record",
     "BaseSpec.switches", "BaseSpec.tables",
     "ManagementSpec.gateway", "ManagedSwitchSpec.address",
     "ManagedSwitchSpec.mac", "ManagedSwitchSpec.serial",
 }  # fmt: skip
-"""A model's source is told in messages, `pg_profiles` names a file of headroom
+"""A model's source is told in messages, `pg_profiles` and `buffers_defaults` name files of headroom and pools
 (tests/unit/controller/test_vendor_headroom.py), `platform_json` and `hwsku_json` those of the front panel
 (tests/unit/topology/test_platform_files.py), `base` and `management` are what switches boot with besides
 (tests/unit/controller/test_first_boot.py), `ignore` is for `apply`, `record` names the file of what is

@@ -10,11 +10,11 @@ from itertools import pairwise
 
 from raddle.peers.importing import exact_rate
 from raddle.peers.sonic.findings import Finding
-from raddle.peers.sonic.pools import PoolReading, read_pools
 from raddle.peers.sonic.reading import HeldSwitch
 from raddle.topology.catalog import builtin_models
 from raddle.topology.devices import Mode, PoolSize, mode_text
 from raddle.topology.model import PortRef, SwitchModel
+from raddle.topology.vendor_pools import PoolReading, read_pools
 
 _WIDTHS = (16, 8, 4, 2, 1)
 
@@ -70,7 +70,7 @@ def find_models(switches: Sequence[HeldSwitch]) -> Models:
     for switch in switches:
         hwsku, platform = str(switch.metadata.get("hwsku", "")), str(switch.metadata.get("platform", ""))
         chip_bytes = max((model.buffer_bytes for model in _builtins(hwsku)), default=0)
-        pools[switch.name] = own = read_pools(switch, chip_bytes)
+        pools[switch.name] = own = read_pools(switch.tables.get("BUFFER_POOL", {}), chip_bytes)
         key = hwsku, platform, panels[switch.name].width, own.pool_size
         groups.setdefault(key, []).append(switch)
     of: dict[str, str] = {}

@@ -107,7 +107,7 @@ class ModelSpec(Spec):
     """Its platform.json beside this file, instead of these three and `breakouts`: the front panel."""
     hwsku_json: Text | None = None
     """Its HwSKU's hwsku.json: of these ports, which it has and how they are broken out by default."""
-    buffer: Size
+    buffer: Size | None = None
     """Packet buffer that all ports share."""
     cell: Size = 256
     """Unit in which the chip allocates buffer."""
@@ -134,6 +134,8 @@ class ModelSpec(Spec):
     pool_size: PoolSize = "shared-and-guaranteed"
     """What a pool's size counts: what priority groups have reserved too, as SAI says, or not, or both that
     and the headroom."""
+    buffers_defaults: Text | None = None
+    """Its HwSKU's buffers_defaults file beside this file: `buffer` and `pool_size`, if not given."""
     pg_profiles: Text | None = None
     """Its HwSKU's pg_profile_lookup.ini beside this file: headroom by speed and cable length."""
     source: Text = "the fabric file"
@@ -151,6 +153,8 @@ class ModelSpec(Spec):
         elif self.ports is None or self.port_speed is None:
             missing = "ports" if self.ports is None else "port_speed"
             raise refuse("missing-key", f"'{missing}' is missing", "or name a file with 'platform_json'")
+        if self.buffer is None and self.buffers_defaults is None:
+            raise refuse("missing-key", "'buffer' is missing", "or name a file with 'buffers_defaults'")
         return self
 
 

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 import raddle
-from raddle.peers.sonic.pools import read_pools
-from raddle.peers.sonic.reading import HeldSwitch
+from raddle.topology.vendor_pools import Pools, read_pools
 from tests.unit.controller.test_import_sonic import Configs, Hall, hall_of, origin
 
 __all__ = ["hall_of"]
@@ -18,13 +17,13 @@ MIB = 1 << 20
 WITHIN, BESIDE = "shared-guaranteed-and-headroom", "shared-and-guaranteed"
 
 
-def pools(size: int, xoff: int, *egress: int) -> HeldSwitch:
+def pools(size: int, xoff: int, *egress: int) -> Pools:
     rows: dict[str, Any] = {
         "ingress_lossless_pool": {"type": "ingress", "mode": "dynamic", "size": str(size), "xoff": str(xoff)}
     }
     for number, own in enumerate(egress):
         rows[f"egress_pool_{number}"] = {"type": "egress", "mode": "static", "size": str(own)}
-    return HeldSwitch("leaf0", "leaf0.json", {"BUFFER_POOL": rows})
+    return rows
 
 
 # SOURCE: sonic-buildimage device/, buffers_defaults_t1.j2 of each HwSKU; chips by their product briefs.
@@ -61,7 +60,7 @@ def test_pools_that_do_not_tell_are_taken_as_sai_counts() -> None:
     assert read_pools(pools(1000, 200)).buffer_bytes == 1200
     assert read_pools(pools(1000, 0, 1500)).pool_size is None
     assert read_pools(pools(1000, 0, 1500)).buffer_bytes == 1500
-    assert read_pools(HeldSwitch("leaf0", "leaf0.json", {})).buffer_bytes == 0
+    assert read_pools({}).buffer_bytes == 0
 
 
 def with_headroom_beside(configs: Configs, *names: str) -> None:
