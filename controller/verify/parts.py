@@ -18,7 +18,7 @@ from raddle.controller.verify.network import Bools, Ints, Network
 from raddle.controller.verify.reach import cut_off_pairs, pairs_of
 from raddle.controller.verify.tables import Tables
 from raddle.topology.model import Fabric
-from raddle.topology.views.capacity import bisection_bps
+from raddle.topology.views.capacity import bisection_bps, bisection_is_estimate
 
 Kind = Literal["plane", "tenant", "rail"]
 
@@ -30,7 +30,8 @@ class Part:
     Attributes:
         pairs: all of them; `cut_off` have no way up and down, `lost` have one and are not delivered.
         busiest: load and port of the busiest fabric link when its endpoints alone send to each other alike.
-        bisection_bps: what an even split of it lets through each way.
+        bisection_bps: what an even split of it lets through each way; half of a sum where
+            `bisection_is_estimate`.
     """
 
     kind: Kind
@@ -41,6 +42,7 @@ class Part:
     lost: int
     busiest: tuple[float, str]
     bisection_bps: int
+    bisection_is_estimate: bool
 
 
 def judge_parts(
@@ -64,6 +66,7 @@ def judge_parts(
             lost=0 if is_sound else judge(network, tables, links, rank, members).lost,
             busiest=busiest_link(network, tables, links, speed_bps, members),
             bisection_bps=bisection_bps(fabric, ports),
+            bisection_is_estimate=bisection_is_estimate(fabric, ports),
         )
         for kind, name, ports in _members(fabric)
         for members in (network.places(ports),)

@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -268,24 +267,23 @@ def _cut_off(pairs: int) -> str:
 def _part_lines(result: Verification) -> dict[str, str]:
     """A line for each part; one line for all of a kind that are alike, or that are too many."""
     lines, parts = {}, result.parts
-    fact = partial(_part_fact, is_estimate=result.bisection_is_estimate)
     for kind in dict.fromkeys(part.kind for part in parts):
         alike = [part for part in parts if part.kind == kind]
-        if len({fact(part) for part in alike}) == 1 and len(alike) > 1:
-            lines[f"{kind}s"] = f"{len(alike)}, each {fact(alike[0])}"
+        if len({_part_fact(part) for part in alike}) == 1 and len(alike) > 1:
+            lines[f"{kind}s"] = f"{len(alike)}, each {_part_fact(alike[0])}"
         else:
-            lines |= {f"{kind} {part.name}": fact(part) for part in alike[:_SHOWN_PARTS]}
+            lines |= {f"{kind} {part.name}": _part_fact(part) for part in alike[:_SHOWN_PARTS]}
             if len(alike) > _SHOWN_PARTS:
                 worst = max(alike, key=lambda part: (part.lost, part.cut_off, part.busiest))
-                lines[f"{kind}s"] = f"{len(alike)} in all; worst: {worst.name}, {fact(worst)}"
+                lines[f"{kind}s"] = f"{len(alike)} in all; worst: {worst.name}, {_part_fact(worst)}"
     return lines
 
 
-def _part_fact(part: Part, is_estimate: bool) -> str:
+def _part_fact(part: Part) -> str:
     reached = part.pairs - part.cut_off - part.lost
     return (
         f"{reached} of {part.pairs} pairs{_cut_off(part.cut_off)}; busiest fabric link "
-        f"{part.busiest[0]:.1%}; bisection {bisection_text(part.bisection_bps, is_estimate)}"
+        f"{part.busiest[0]:.1%}; bisection {bisection_text(part.bisection_bps, part.bisection_is_estimate)}"
     )
 
 

@@ -43,7 +43,7 @@ class Verification:
             not known (see `raddle.controller.plan.balance`).
         oversubscription: the worst ratio of bandwidth below to above, by tier (`leaves`, `spines`).
         bisection_bps: what half of the leaves and the others have between them each way; half of what leaves
-            let through in sum, also of parts, where `bisection_is_estimate`.
+            let through in sum where `bisection_is_estimate`.
         problems: all that is wrong, for the reader.
         proof: writes the certificate of deadlock freedom; None where there is a cycle.
         outside: what the proofs leave out, in a reader's words.

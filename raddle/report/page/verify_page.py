@@ -96,22 +96,24 @@ def _failure_name(outcome: Mapping[str, Any]) -> str:
 
 
 def _part_figures(document: Mapping[str, Any]) -> list[Figure]:
-    parts, is_estimate = document["parts"], document["bisection_is_estimate"]
+    parts = document["parts"]
+    has_estimates = any(part["bisection_is_estimate"] for part in parts)
     if not parts:
         return []
     return [
         table(
             "Planes, tenants and rails",
             "Each judged on its own."
-            + (" The bisections are half of a sum, and about what a cut carries." if is_estimate else ""),
+            + (" A bisection with 'about' is half of a sum, and no cut." if has_estimates else ""),
             [
                 Axis("kind"), Axis("name"), Axis("pairs"), Axis("cut off"), Axis("lost"),
-                Axis("busiest", "ratio"), Axis("where"), Axis("bisection", "bit/s"),
+                Axis("busiest", "ratio"), Axis("where"), Axis("bisection"),
             ],
             [
                 [
                     part["kind"], part["name"], part["pairs"], part["cut_off"], part["lost"],
-                    part["busiest"]["load"], part["busiest"]["port"], part["bisection_bps"],
+                    part["busiest"]["load"], part["busiest"]["port"],
+                    bisection_text(part["bisection_bps"], part["bisection_is_estimate"]),
                 ]
                 for part in parts
             ],

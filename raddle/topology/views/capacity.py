@@ -124,10 +124,7 @@ def bisection_bps(fabric: Fabric, members: NDArray[np.bool_] | None = None) -> i
     arrays, first = fabric.arrays, len(fabric.hosts)
     _, up = _down_and_up_bps(fabric)
     plane_of = np.array([switch.plane for switch in fabric.switches], np.int64)
-    chosen = np.array([endpoint.link for endpoint in fabric.endpoints], np.int64)
-    is_server = np.array([each.host < fabric.servers for each in fabric.endpoints], np.bool_)
-    chosen = chosen[is_server if members is None else members & is_server]
-    chosen = chosen[arrays.carries[chosen]]
+    chosen = _host_links(fabric, members)
     hosts = np.zeros_like(up)
     np.add.at(hosts, arrays.b[chosen], arrays.speed_bps[chosen])
     total = 0
@@ -146,18 +143,30 @@ def bisection_bps(fabric: Fabric, members: NDArray[np.bool_] | None = None) -> i
     return total
 
 
-def bisection_is_estimate(fabric: Fabric) -> bool:
+def _host_links(fabric: Fabric, members: NDArray[np.bool_] | None) -> NDArray[np.int64]:
+    """The links of the members that are servers and that carry traffic."""
+    arrays = fabric.arrays
+    chosen = np.array([endpoint.link for endpoint in fabric.endpoints], np.int64)
+    is_server = np.array([each.host < fabric.servers for each in fabric.endpoints], np.bool_)
+    chosen = chosen[is_server if members is None else members & is_server]
+    return chosen[arrays.carries[chosen]]
+
+
+def bisection_is_estimate(fabric: Fabric, members: NDArray[np.bool_] | None = None) -> bool:
     """Whether `bisection_bps` is half of a sum, and no cut.
 
-    It is a cut, of half of the leaves against the others, where each plane has an even number of leaves
-    (under superspines: of pods) with the same bandwidth to hosts, to each switch above and onwards, and where
-    no link between switches is down or drained.
+    It is a cut, of half of the members' leaves against the others, where each plane has an even number of
+    them (under superspines: of pods) with the same bandwidth to members, to each switch above and onwards,
+    and where no link between switches is down or drained. Of a plane of one leaf: where it has an even number
+    of members' links, of one speed.
     """
     arrays, first = fabric.arrays, len(fabric.hosts)
     if not arrays.carries[(arrays.a >= first) & (arrays.b >= first)].all():
         return True
-    planes = {switch.plane for switch in fabric.switches}
-    return not all(_is_even(fabric, plane) for plane in planes)
+    chosen = _host_links(fabric, members)
+    plane_of = np.array([switch.plane for switch in fabric.switches], np.int64)[arrays.b[chosen] - first]
+    planes = sorted({*plane_of.tolist()})
+    return not all(_is_even(fabric, chosen[plane_of == plane]) for plane in planes)
 
 
 def bisection_text(rate_bps: int, is_estimate: bool) -> str:
@@ -165,13 +174,15 @@ def bisection_text(rate_bps: int, is_estimate: bool) -> str:
     return f"{'about ' if is_estimate else ''}{format_rate(rate_bps)}"
 
 
-def _is_even(fabric: Fabric, plane: int) -> bool:
-    arrays, first = fabric.arrays, len(fabric.hosts)
-    own = np.array([switch.plane == plane for switch in fabric.switches], np.bool_)
-    down, up = _down_and_up_bps(fabric)
-    leaves = first + np.flatnonzero(own & (arrays.device_tier[first:] == _LEAF) & (down[first:] > 0))
-    if len(leaves) < 2:
-        return True
+def _is_even(fabric: Fabric, host_links: NDArray[np.int64]) -> bool:
+    """Whether every even split of hosts of one plane by leaves, or pods, lets through the same."""
+    arrays = fabric.arrays
+    _, up = _down_and_up_bps(fabric)
+    down = np.zeros_like(up)
+    np.add.at(down, arrays.b[host_links], arrays.speed_bps[host_links])
+    leaves = np.flatnonzero(down)
+    if len(leaves) == 1:
+        return len(host_links) % 2 == 0 and _are_equal(arrays.speed_bps[host_links])
     links = np.flatnonzero(arrays.carries & np.isin(arrays.a, leaves))
     if not len(links) or not (_are_equal(down[leaves]) and _are_equal(up[leaves])):
         return False

@@ -151,3 +151,24 @@ def test_bisection_says_about_where_leaves_are_not_linked_alike(tmp_path: Path) 
         file.write_text(text)
         assert bisection_is_estimate(load(file)) == is_estimate
         assert ("about " in run("validate", str(file)).stdout.partition("bisection:")[2][:12]) == is_estimate
+
+
+@pytest.mark.parametrize(
+    ("hosts", "said"),
+    [
+        # Three of a tenant's four hosts are on leaf0: no more than its one on leaf1 crosses, 400G.
+        ("[host0, host1, host2, host3]", "bisection about 800G"),
+        ("[host0, host1, host3, host4]", "bisection 800G"),
+        # On one leaf: two of four hosts, and three, which no split divides evenly.
+        ("[host0, host1]", "bisection 400G"),
+        ("[host0, host1, host2]", "bisection about 600G"),
+    ],
+)
+def test_the_bisection_of_a_tenant_is_called_a_cut_where_its_own_hosts_divide_evenly(
+    hosts: str, said: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "tenants.yaml"
+    file.write_text(leaf_spine(2, 4, 3, f"tenants: [{{name: red, hosts: {hosts}}}]\n"))
+    told = run("verify", str(file), "--failures", "0").stdout
+    assert said in told.partition("tenant red:")[2].splitlines()[0]
+    assert "capacity:    bisection 1.2T" in told
