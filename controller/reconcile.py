@@ -47,6 +47,7 @@ class SwitchResult:
         flaps: ports that go down and up on the way.
         bootstrap: paths that no Set can change; they need a new config_db.json on the switch.
         foreign: entries that raddle has not written and leaves as they are.
+        beside: entries of others beside which the plan's do not do what they say.
         held: why nothing was sent, although the switch would have taken it.
         identity: what stays with the box: MAC address, serial number.
         doubts: why it seems to be another switch than the plan's.
@@ -69,6 +70,7 @@ class SwitchResult:
     flaps: tuple[str, ...] = ()
     bootstrap: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
     held: str = ""
     identity: Mapping[str, str] = field(default_factory=dict)
     doubts: tuple[str, ...] = ()
@@ -321,6 +323,7 @@ def _result(
         flaps=found.flaps,
         bootstrap=found.bootstrap,
         foreign=found.foreign,
+        beside=found.beside,
         held=found.held,
         waiting=done.waiting,
         is_unknown=done.is_unknown,

@@ -34,6 +34,7 @@ class Survey:
         flaps: ports that go down and up on the way.
         bootstrap: paths that cannot be changed on a running switch.
         foreign: entries that raddle has not written and leaves as they are.
+        beside: entries of others beside which the plan's do not do what they say.
         held: why nothing may be sent to it, although it would take it; empty if something may.
         error: why the plan does not fit the switch.
         up: ports that are set up; None where the driver sets no ports.
@@ -48,6 +49,7 @@ class Survey:
     flaps: tuple[str, ...] = ()
     bootstrap: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
     held: str = ""
     error: str = ""
     up: frozenset[str] | None = None

@@ -29,8 +29,8 @@ from raddle.cli.progress import progress_bar
 from raddle.cli.status import (
     boot_needs,
     first_boot_text,
-    foreign_text,
     hash_text,
+    others_text,
     raise_errors,
     results_json,
 )
@@ -196,8 +196,7 @@ def _warnings(results: tuple[SwitchResult, ...], take_over: bool) -> Iterator[st
     for result in results:
         if result.held:
             yield f"{result.switch}: {result.held}\n  hint: give --allow-flap when that is no harm\n"
-        if result.foreign:
-            yield foreign_text(result, take_over)
+        yield others_text(result, take_over)
         if result.bootstrap:
             first, count = result.bootstrap[0], len(result.bootstrap)
             what = f"{count} entries cannot" if count > 1 else "1 entry cannot"

@@ -20,7 +20,7 @@ from raddle.cli.options import (
     plan_applied,
 )
 from raddle.cli.plan import changes_text
-from raddle.cli.status import boot_needs, first_boot_text, foreign_text, raise_errors, results_json
+from raddle.cli.status import boot_needs, first_boot_text, others_text, raise_errors, results_json
 from raddle.controller.ledger import Ledger
 from raddle.controller.reconcile import Past, check
 
@@ -53,9 +53,7 @@ def drift(
             for path in result.bootstrap:
                 print(f"! {result.switch} {path} needs {boot_needs(path)}")
         print(first_boot_text(model.first_boot), end="", file=sys.stderr)
-    for result in results:
-        if result.foreign:
-            print(foreign_text(result), end="", file=sys.stderr)
+    print(*map(others_text, results), sep="", end="", file=sys.stderr)
     raise_errors(results)
     if any(result.changes for result in results):
         raise typer.Exit(1)

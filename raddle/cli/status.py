@@ -59,9 +59,7 @@ def status(
         lines = (_line(each, links.get(each.switch, ()), beside.get(each.switch, ())) for each in results)
         print("\n".join(lines))
         print(first_boot_text(model.first_boot), end="", file=sys.stderr)
-    for result in results:
-        if result.foreign:
-            print(foreign_text(result), end="", file=sys.stderr)
+    print(*map(others_text, results), sep="", end="", file=sys.stderr)
     print(hash_text(plan, results), end="", file=sys.stderr)
     raise_errors(results)
     if any(result.changes for result in results) or any(beside.values()):
@@ -79,7 +77,22 @@ def first_boot_text(sections: tuple[str, ...]) -> str:
     )
 
 
-def foreign_text(result: SwitchResult, take_over: bool = False) -> str:
+def others_text(result: SwitchResult, take_over: bool = False) -> str:
+    """What others have on a switch that is left because raddle never wrote it, or that hinders the plan's."""
+    left = _foreign_text(result, take_over) if result.foreign else ""
+    return left + (_beside_text(result) if result.beside else "")
+
+
+def _beside_text(result: SwitchResult) -> str:
+    first, *more = result.beside
+    count = f" and {len(more)} more" if more else ""
+    return (
+        f"{result.switch}: {first}{count}, which others wrote, drop packets or take headroom of the plan's\n"
+        "  hint: remove by hand what is to go, or 'ignore' it in the fabric file\n"
+    )
+
+
+def _foreign_text(result: SwitchResult, take_over: bool) -> str:
     """What is left on a switch because raddle never wrote it; `take_over`: what it could is deleted."""
     count = len(result.foreign)
     what = (

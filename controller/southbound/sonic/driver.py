@@ -11,6 +11,7 @@ from raddle.controller.plan.model import SwitchPlan
 from raddle.controller.plan.update import Write, shorter
 from raddle.controller.southbound.channel import RefusedError
 from raddle.controller.southbound.driver import RouteTable, Survey, Wire
+from raddle.controller.southbound.sonic.beside import entries_beside
 from raddle.controller.southbound.sonic.breakout import breakout
 from raddle.controller.southbound.sonic.gnmi import GnmiClient
 from raddle.controller.southbound.sonic.health import Health, read_health
@@ -97,6 +98,11 @@ class SonicDriver:
             flaps=push.flaps,
             bootstrap=(*push.bootstrap, *(change.path for change in hashing)),
             foreign=tuple(sorted(path for path in self._foreign if not self._is_told_to_stay(path))),
+            beside=tuple(
+                path
+                for path in entries_beside(self._switch, self._before)
+                if not self._ownership.is_ignored(self.name, path)
+            ),
             held="" if self._may_flap else _would_flap(push),
             up=frozenset(_up(self._before)),
         )

@@ -228,6 +228,32 @@ def test_what_switches_only_boot_with_is_said_not_to_be_compared_once(
     assert said in printed
 
 
+@pytest.mark.parametrize(
+    ("table", "rule", "is_told"),
+    [
+        ({"type": "L3", "ports": ["Ethernet0"]}, {"PACKET_ACTION": "DROP", "SRC_IP": "10.0.0.0/8"}, True),
+        ({"type": "L3", "ports": ["Ethernet0"]}, {"PACKET_ACTION": "FORWARD"}, False),
+        ({"type": "L3", "ports": ["Ethernet0"]}, {"PACKET_ACTION": "DROP", "ETHER_TYPE": "0x88cc"}, False),
+        ({"type": "L3"}, {"PACKET_ACTION": "DROP"}, False),
+        ({"type": "CTRLPLANE", "services": ["SSH"]}, {"PACKET_ACTION": "DROP"}, False),
+    ],
+)
+def test_a_rule_that_drops_packets_is_told_by_status_too(
+    hall: Hall, table: dict[str, Any], rule: dict[str, str], is_told: bool
+) -> None:
+    """`verify --running` names it; a push leaves it alone."""
+    hall.run("apply")
+    config = hall.switches["spine1"].config
+    config |= {"ACL_TABLE": {"EDGE": table}, "ACL_RULE": {"EDGE|r1": {"PRIORITY": "9", **rule}}}
+    for verb in ("status", "drift", "apply"):
+        done = hall.run(verb)
+        assert ("spine1: ACL_RULE/EDGE|r1, which others wrote, drop" in done.stderr) == is_told
+        assert done.exit_code == 0
+    hall.file.write_text(TEXT + "ignore: ['ACL_RULE/EDGE*']\n")
+    assert "ACL_RULE" not in hall.run("status").stderr
+    assert config["ACL_RULE"] == {"EDGE|r1": {"PRIORITY": "9", **rule}}
+
+
 def test_what_no_push_does_is_told_by_a_dry_run_and_by_the_push(hall: Hall) -> None:
     """A host more for each leaf, without room kept for it: uplinks move by a port."""
     assert "by hand" not in hall.run("apply").stderr

@@ -20,6 +20,7 @@ from raddle.cli.verify import text_of, verify
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.make import outline_plan
 from raddle.controller.plan.model import SwitchPlan
+from raddle.controller.southbound.sonic.beside import entries_beside
 from raddle.controller.southbound.sonic.sets import differences
 from raddle.controller.southbound.sonic.tables import intended
 from raddle.controller.verify.failures import failures
@@ -131,7 +132,7 @@ def test_one_more_lossless_group_is_told_by_both_where_its_pool_has_room() -> No
     )
 
 
-def test_a_lossless_group_of_a_port_without_a_cable_is_a_warning_where_status_says_in_sync() -> None:
+def test_a_lossless_group_of_a_port_without_a_cable_is_a_warning_and_told_by_status() -> None:
     switch = PLAN.switches[0]
     wanted = intended(switch)
     held = {table: dict(rows) for table, rows in wanted.items()}
@@ -142,6 +143,15 @@ def test_a_lossless_group_of_a_port_without_a_cable_is_a_warning_where_status_sa
     assert (found.code, found.severity) == ("headroom-beside", "warning")
     assert found.message.startswith("leaf0: with Ethernet80, which the fabric has no cable at")
     assert not list(differences(switch.name, held, wanted))
+    assert entries_beside(switch, held) == ("BUFFER_PG/Ethernet80|4",)
+    assert entries_beside(switch, wanted) == ()
+    # Where its pool has room for it, neither says anything.
+    pool = held["BUFFER_POOL"]["ingress_lossless_pool"]
+    pool["xoff"] = str(2 * int(str(pool["xoff"])))
+    assert entries_beside(switch, held) == ()
+    roomy = derive(cast(ConfigDb, held), {"PORT_TABLE": oper})
+    codes = {each.code for each in check_lossless(FABRIC, {**STATES, switch.name: roomy})}
+    assert "headroom-beside" not in codes
 
 
 def test_one_kmax_gets_one_bound_which_suits_every_switch() -> None:
