@@ -166,17 +166,43 @@ def _fill(
     """Work out the patterns of some switches to some leaves."""
     weigh = {1: _from_leaves, 2: _from_spines, 3: _from_superspines}
     width = max(registry.width * len(leaves), 1)
+    kinds = _kinds(graph, onward, leaves)
     for tier, weights in weigh.items():
         of_tier = rows[graph.tier[rows] == tier]
         for start in range(0, len(of_tier), max(1, _CHUNK_CELLS // width)):
             some = of_tier[start : start + max(1, _CHUNK_CELLS // width)]
             first_slot = graph.up.shape[1] if tier == 3 else 0
-            flow = weights(graph, onward, some, leaves)
-            _join_twins(graph, flow, some, leaves)
-            numbers = registry.number(flow, first_slot)
+            examples, kind = _told_apart(graph, kinds, some, leaves)
+            flow = weights(graph, onward, some, leaves[examples])
+            _join_twins(graph, flow, some, leaves[examples])
+            numbers = registry.number(flow, first_slot)[:, kind]
             if registry.found and flow.shape[1] > graph.most[some].min():
                 _take_turns(numbers, graph, registry, some, leaves)
             pattern[np.ix_(some, leaves)] = numbers
+
+
+def _kinds(graph: SwitchGraph, onward: Onward, leaves: Numbers) -> Numbers:
+    """int[leaves], alike for leaves that as much goes on to from every switch above; with twins none are."""
+    if len(graph.twins):
+        return np.arange(len(leaves))
+    columns = [np.ascontiguousarray(each.T) for each in (onward.direct, onward.spine, onward.superspine)]
+    known: dict[tuple[bytes, ...], int] = {}
+    told = (tuple(each[leaf].tobytes() for each in columns) for leaf in leaves.tolist())
+    return np.array([known.setdefault(each, len(known)) for each in told], np.int64)
+
+
+def _told_apart(
+    graph: SwitchGraph, kinds: Numbers, rows: Numbers, leaves: Numbers
+) -> tuple[Numbers, Numbers]:
+    """One leaf (as a place in `leaves`) of each kind that these switches send to alike, and which is whose.
+
+    A leaf that one of the switches is, or has a link to, is its own kind: it has another port for each.
+    """
+    tier = graph.tier[rows[0]]
+    near = rows if tier == 1 else graph.lower[graph.down[rows]] if tier == 2 else rows[:0]
+    kinds = np.where(np.isin(leaves, near), len(kinds) + np.arange(len(leaves)), kinds)
+    _, examples, kind = np.unique(kinds, return_index=True, return_inverse=True)
+    return examples, kind
 
 
 def _take_turns(
