@@ -20,15 +20,16 @@ def earlier_decisions(
     flows: Flows,
     key_of: KeyOf,
     earlier: Plan,
-    takes_backups: bool = False,
+    is_repair: bool = False,
 ) -> Decisions:
     """The slots of the host routes of an earlier plan, for flows whose path is up and as fast as before.
 
-    Flows that the earlier plan pins otherwise or not at all are decided anew, and so are those of pins whose
-    link is down unless it `takes_backups`.
+    Flows that the earlier plan pins otherwise or not at all are decided anew. In a repair the plan is of this
+    fabric when more links were up: pins whose link is down take their backups.
     """
-    ways = _ways(fabric, addresses, earlier, takes_backups)
-    is_whole_link = np.append(fabric.arrays.is_up & ~_is_slower(fabric, earlier), True)  # -1 is no link
+    ways = _ways(fabric, addresses, earlier, takes_backups=is_repair)
+    is_slower = np.zeros(len(fabric.links), np.bool_) if is_repair else _is_slower(fabric, earlier)
+    is_whole_link = np.append(fabric.arrays.is_up & ~is_slower, True)  # -1 is no link
     decided = Decisions()
     for each in (flows, flows.reversed()):
         paths = _paths(fabric, tiers, each, ways)

@@ -171,7 +171,7 @@ def repair_pins(
         keep_paths(tiers, flows, paths, host_key, kept, stays)
     placement = None
     if fabric.routing.pin_backups:
-        taken = earlier_decisions(fabric, addresses, tiers, before.flows, host_key, plan, takes_backups=True)
+        taken = earlier_decisions(fabric, addresses, tiers, before.flows, host_key, plan, is_repair=True)
         placement = _place(tiers, before.flows, host_key, taken)
     if placement is None or not _is_best(tiers, placement):
         other = _place(tiers, before.flows, host_key, kept)
