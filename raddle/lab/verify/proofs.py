@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from raddle.controller.verify.certificate import certificate
@@ -19,7 +19,7 @@ from raddle.controller.verify.network import Ints, Network
 from raddle.controller.verify.outside import judge_outside, waiting_pairs, ways_out
 from raddle.controller.verify.parts import judge_parts
 from raddle.controller.verify.reach import cut_off_pairs, pairs_of
-from raddle.controller.verify.tables import tables_of
+from raddle.controller.verify.tables import Tables, tables_of
 from raddle.lab.verify.findings import about, about_failures, about_outside, located
 from raddle.lab.verify.model import FailureScope, Progress, Verification
 from raddle.state import SwitchState
@@ -54,9 +54,8 @@ def prove(
     beyond = ways_out(fabric, network, entries)
     # Numbers of channels are to hold after a failure, too, when next hops in reserve are used.
     widest = {name: own.with_reserve_in_use() for name, own in entries.items()}
-    edges = waiting_pairs(
-        network, tables_of(network, widest, stands) if widest != entries else tables, beyond
-    )
+    in_use = tables_of(network, widest, stands) if widest != entries else tables
+    edges = waiting_pairs(network, in_use, beyond)
     rank = ranks(network, edges)
     present = judge(network, tables, network.is_up, rank)
     speed_bps = fabric.arrays.speed_bps
@@ -65,6 +64,7 @@ def prove(
     outside = judge_outside(beyond, rank, singles)
     found = [
         *about(present, "as it stands"),
+        *(_about_reserve(network, in_use) if rank is None and in_use is not tables else ()),
         *about_outside(outside),
         *placed_at_bonds(fabric, about_failures(outcomes)),
         *check_lossless(fabric, subject.states, scope.congested_groups),
@@ -98,6 +98,12 @@ def prove(
         is_adaptive=any(state.is_adaptive for state in subject.states.values()),
         has_lossless=bool(fabric.roce.lossless),
     )
+
+
+def _about_reserve(network: Network, tables: Tables) -> Iterator[Finding]:
+    """A ring of buffers that wait for each other while next hops in reserve are in use."""
+    verdict = judge(network, tables, network.is_up, None)
+    yield from about(replace(verdict, lost=0, looping=0), "with next hops in reserve in use")
 
 
 def _under_failures(
