@@ -186,6 +186,7 @@ class RedisDatabases:
     async def _write(self) -> None:
         """Make Redis what the switch holds, in as few fields as differ from what both had."""
         async with self._lock:
+            await self._notice_flush()
             hashes = redis_hashes(self.switch.databases)
             changes: dict[int, list[tuple[str, dict[str, str | None]]]] = {}
             for place in self._agreed.keys() | hashes.keys():
@@ -202,6 +203,16 @@ class RedisDatabases:
                             batch.hset(key, items=[part for pair in items for part in pair])
                     await batch.execute()
             self._agreed = hashes
+
+    async def _notice_flush(self) -> None:
+        """Agree on nothing where somebody has emptied the server (FLUSHALL), which no notification tells:
+        what is written then into a hash is not all of it."""
+        client = self._clients[_CONFIG]
+        if self._agreed and not await client.exists(_INITIALIZED):
+            self._agreed = {}
+            await client.set(_INITIALIZED, "1")
+            self._changed.set()
+            self.tell(f"{self.switch.name}: redis-server on port {self.port} was emptied; it is filled anew")
 
     async def _follow_switch(self) -> None:
         while True:
@@ -233,6 +244,7 @@ class RedisDatabases:
         table, bar, rest = key.partition("|")
         if not bar:
             return False
+        await self._notice_flush()
         try:
             found = await self._clients[_CONFIG].hgetall(key)
         except redis.ResponseError:  # Not a hash, so nothing that a daemon reads.

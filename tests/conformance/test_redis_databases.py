@@ -18,6 +18,7 @@ from finsy.proto.gnmi1 import gnmi_pb2, gnmi_pb2_grpc
 
 from raddle.nos.db.patch import PatchOp
 from raddle.nos.farm import SwitchFarm
+from raddle.nos.server.redis_databases import redis_hashes
 from raddle.nos.switch import BootConfig, SimulatedSwitch
 from raddle.state import SwitchCounters
 
@@ -234,6 +235,31 @@ def test_the_maps_name_the_switch_and_its_router_interfaces(
     assert cli(port, 1, "exists", key) == ["1"]
     (switch_oid,) = cli(port, 2, "hget", "COUNTERS_SWITCH_NAME_MAP", "ASIC")
     assert cli(port, 1, "exists", f"ASIC_STATE:SAI_OBJECT_TYPE_SWITCH:{switch_oid}") == ["1"]
+
+
+@pytest.mark.parametrize("writer", ["gNMI", "redis-cli"])
+def test_a_server_that_was_emptied_is_filled_anew_and_takes_nothing_from_the_switch(
+    writer: str, running: tuple[SimulatedSwitch, int, str]
+) -> None:
+    """FLUSHALL notifies of nothing; what is written next into a hash is not all of it."""
+    switch, port, address = running
+    before = redis_hashes(switch.databases)
+    cli(port, 0, "flushall")
+    if writer == "gNMI":
+        with grpc.insecure_channel(address) as channel:
+            gnmi_pb2_grpc.gNMIStub(channel).Set(field_set("description", "new"))
+    else:
+        cli(port, 4, "hset", "PORT|Ethernet0", "description", "new")
+    until(lambda: switch.databases.config["PORT"]["Ethernet0"].get("description") == "new")
+    until(lambda: len(cli(port, 1, "keys", "*")) == sum(number == 1 for number, _ in before))
+    wanted = before[4, "PORT|Ethernet0"] | {"description": "new"}
+    reader = redis.Redis(port=port, db=4, decode_responses=True)
+    until(lambda: reader.hgetall("PORT|Ethernet0") == wanted)
+    reader.close()
+    time.sleep(0.2)  # a deletion would come by a notification
+    assert switch.databases.config["PORT"].keys() == CONFIG["PORT"].keys()
+    assert redis_hashes(switch.databases)[4, "PORT|Ethernet0"] == wanted
+    assert cli(port, 4, "get", "CONFIG_DB_INITIALIZED") == ["1"]
 
 
 def test_a_server_that_ends_is_reported_and_filled_again(tmp_path: Path) -> None:
