@@ -54,6 +54,10 @@ NS3_AT_LEAST = 25
 LARGE = ("256", "32", "32")
 """Leaves, spines and hosts per leaf of `scale`: 8192 hosts."""
 QUEUE_PAIRS = 100_000
+BY_HOSTS = {128: ("8", "16", "16"), 1024: ("32", "32", "32"), 8192: LARGE}
+"""Leaves, spines and hosts per leaf of `hosts`."""
+MOST_BY_HOSTS = {1024: 1.5, 8192: 2.5}
+"""How many times as much a hop may cost there as with the fewest hosts."""
 
 
 def run_raddle(topology: PeerTopology, flows: PeerFlows, dcqcn: PeerDcqcn | None) -> float:
@@ -169,15 +173,40 @@ def run_scale(native: Path, runs: int) -> None:
     print(foreign)
 
 
+def run_hosts(native: Path, runs: int) -> None:
+    """CPU time of a hop by the number of hosts, 1 MiB from each to one of another leaf, cables of 30 m."""
+    packets = (1 << 20) // MTU_BYTES
+    hop_ns: dict[int, list[float]] = {hosts: [] for hosts in BY_HOSTS}
+    with measure_foreign() as foreign:
+        for _ in range(runs):
+            for hosts, shape in BY_HOSTS.items():
+                again = max(1, 1024 // hosts)  # short runs say little
+                words = [str(native / "bench_scale"), "run", *shape, str(1 << 20), "1"]
+                cpu_s = [float(run_child(words, Path.cwd())[1].split()[0]) for _ in range(again)]
+                hop_ns[hosts].append(sum(cpu_s) / again / (hosts * packets * 8) * 1e9)
+    print(f"a hop by hosts, 1 MiB each, medians of {runs}")
+    medians = {hosts: statistics.median(values) for hosts, values in hop_ns.items()}
+    least = medians[min(medians)]
+    for hosts, median in medians.items():
+        print(f"{hosts:5} hosts {median:5.0f} CPU ns a hop")
+    for hosts, most in MOST_BY_HOSTS.items():
+        ratio = medians[hosts] / least
+        print_ratio(
+            f"a hop among {hosts} hosts costs {ratio:.2f} times as much, at most {most} wanted", foreign
+        )
+    print(f"{foreign}\n", flush=True)
+
+
 def main() -> None:
     """Run what is asked for."""
     known = {case.name: case for case in cases()}
+    own = {"hosts": run_hosts, "scale": run_scale}
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--htsim", type=Path, help="checkout of csg-htsim with sim/ built")
     parser.add_argument("--ns3", type=Path, help="checkout of HPCC's ns-3 with simulation/ built, optimized")
-    parser.add_argument("--case", action="append", choices=[*known, "scale"], help="may be repeated")
+    parser.add_argument("--case", action="append", choices=[*known, *own], help="may be repeated")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--native", type=Path, help="folder of the built bench_floor and bench_scale")
     options = parser.parse_args()
@@ -187,11 +216,11 @@ def main() -> None:
         if binary and not binary.exists():
             raise SystemExit(f"{binary} is not there; scripts/bench_engine says how it is built")
     native = options.native and options.native.resolve()
-    for name in options.case or [*known, "scale"]:
-        if name != "scale":
+    for name in options.case or [*known, *own]:
+        if name in known:
             run_speed(known[name], options.runs, htsim, ns3, native and native / "bench_floor")
         elif native:
-            run_scale(native, options.runs)
+            own[name](native, options.runs)
 
 
 if __name__ == "__main__":
