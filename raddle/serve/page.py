@@ -89,7 +89,7 @@ def _tenants(view: LiveView) -> list[Figure]:
     return [blocks("Tenants", about, measures, rows)] if names else []
 
 
-_EVENT = [Axis("time"), Axis("kind"), Axis("switch"), Axis("what")]
+_EVENT = [Axis("time (UTC)"), Axis("kind"), Axis("switch"), Axis("what")]
 
 
 def snapshot(view: LiveView) -> str:

@@ -49,7 +49,10 @@
     redraws.forEach((redraw) => redraw());
     fill("Switches", Object.entries(found.switches).map(([name, each]) => [name, each.state, each.differences,
       each.down.join(", "), each.problem || (each.is_simulated ? "simulated time" : "as they come"), each.text]));
-    const rows = found.events.map((each) => [each.time, each.kind, each.switch, each.text + (each.seconds ? ` (${text(each.seconds, "s")})` : "")]);
+    // Of today the hour alone, so that a narrow screen has room for what happened.
+    const today = new Date(found.time_s * 1000).toISOString().slice(0, 11);
+    const when = (time) => time.startsWith(today) ? time.slice(11, 23) : time.slice(0, 19).replace("T", " ");
+    const rows = found.events.map((each) => [when(each.time), each.kind, each.switch, each.text + (each.seconds ? ` (${text(each.seconds, "s")})` : "")]);
     fill("Events", rows);
     fill("Updates", rows.filter((row) => ["update", "repair", "mend", "state"].includes(row[1])));
     rounds(found.events);
@@ -114,7 +117,7 @@
   const largest = el("input", { value: "16M", "aria-label": "largest size", size: 6 });
   const links = el("span");
   const bench = sectionOf("Benches");
-  bench.querySelector(".about").after(el("div", { class: "controls" }, choice, size, "to", largest,
+  bench.querySelector(".about").after(el("div", { class: "controls ask" }, choice, size, "to", largest,
     el("button", { class: "start", onclick: start }, "start a bench"), links));
   async function start() {
     const answer = await fetch("/benches", { method: "POST", headers: { "Content-Type": "application/json", "X-Raddle": "1" },
