@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_interface
+from ipaddress import IPv4Address, IPv6Address, ip_interface
 from itertools import chain
+from socket import AF_INET, AF_INET6, inet_pton
 from typing import NamedTuple
 
 from raddle.nos.db.databases import ConfigDb, ConfigEntry
@@ -57,17 +58,38 @@ class Prefix(NamedTuple):
         return f"{ip_text(kind(self.network))}/{self.length}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Subnet:
+class _Address(NamedTuple):
+    """An address with the length of its subnet's prefix."""
+
+    is_ipv6: bool
+    ip: int
+    length: int
+
+    @property
+    def bits(self) -> int:
+        return 128 if self.is_ipv6 else 32
+
+    @property
+    def prefix(self) -> Prefix:
+        behind = self.bits - self.length
+        return Prefix(self.is_ipv6, self.ip >> behind << behind, self.length)
+
+    @property
+    def is_link_local(self) -> bool:
+        """fe80::/10 (RFC 4291, 2.5.6)."""
+        return self.is_ipv6 and self.ip >> 118 == 0xFE80 >> 6
+
+    def shares_subnet(self, other: _Address) -> bool:
+        """Whether the other's address is in the subnet of this one."""
+        return self.is_ipv6 == other.is_ipv6 and not (self.ip ^ other.ip) >> self.bits - self.length
+
+
+class _Subnet(NamedTuple):
     """An address of a routed port that is oper up."""
 
     interface: str
     port: int
-    address: IPv4Interface | IPv6Interface
-
-    @property
-    def prefix(self) -> Prefix:
-        return _prefix_of(self.address)
+    address: _Address
 
 
 def derive_routes(
@@ -89,9 +111,9 @@ def derive_routes(
     subnets = list(_subnets(config, live_ports))
     routes = dict(_static_routes(config, subnets, live_ports))
     for subnet in subnets:
-        routes[subnet.prefix] = _Chosen((NextHop(0, subnet.interface, subnet.port),))
+        routes[subnet.address.prefix] = _Chosen((NextHop(0, subnet.interface, subnet.port),))
     for address in _own_addresses(config, subnets):
-        routes[Prefix(address.version == 6, int(address.ip), address.max_prefixlen)] = _Chosen()
+        routes[Prefix(address.is_ipv6, address.ip, address.bits)] = _Chosen()
     groups: dict[tuple[int, bool], tuple[tuple[int, ...], AdaptiveChoice, tuple[int, ...]]] = {}
 
     def route(prefix: Prefix, chosen: _Chosen) -> RouteState:
@@ -118,7 +140,7 @@ def _subnets(config: ConfigDb, live_ports: Mapping[str, int]) -> Iterator[_Subne
             yield _Subnet(interface, live_ports[interface], address)
 
 
-def _own_addresses(config: ConfigDb, subnets: list[_Subnet]) -> Iterator[IPv4Interface | IPv6Interface]:
+def _own_addresses(config: ConfigDb, subnets: list[_Subnet]) -> Iterator[_Address]:
     yield from (subnet.address for subnet in subnets)
     for key in config.get("LOOPBACK_INTERFACE", {}):
         if address := _parse(key.partition("|")[2]):
@@ -136,7 +158,7 @@ def _static_routes(
         if parsed is None or (bar and vrf != "default"):
             continue
         if candidates := resolver.candidates(entry):
-            by_prefix.setdefault(_prefix_of(parsed), []).append(candidates)
+            by_prefix.setdefault(parsed.prefix, []).append(candidates)
     nearest = {id(group): _nearest(group) for group in resolver.groups}  # which most routes share
     return {
         prefix: nearest[id(found[0])] if len(found) == 1 else _nearest(tuple(chain(*found)))
@@ -161,14 +183,14 @@ class _Resolver:
     """Finds the live port behind a next hop; remembers answers, as routes share their next hops."""
 
     def __init__(self, config: ConfigDb, subnets: list[_Subnet], live_ports: Mapping[str, int]) -> None:
-        self._subnets = sorted(subnets, key=lambda subnet: -subnet.address.network.prefixlen)
+        self._subnets = sorted(subnets, key=lambda subnet: -subnet.address.length)
         self._live_ports = live_ports
         self._subnets_at: dict[str, list[_Subnet]] = {}
         for subnet in self._subnets:
             self._subnets_at.setdefault(subnet.interface, []).append(subnet)
         self._routed = self._subnets_at.keys()
-        self._own = {subnet.address.ip for subnet in subnets}
-        self._has_link_local = {subnet.interface for subnet in subnets if subnet.address.version == 6} | {
+        self._own = {(subnet.address.is_ipv6, subnet.address.ip) for subnet in subnets}
+        self._has_link_local = {subnet.interface for subnet in subnets if subnet.address.is_ipv6} | {
             name
             for name, entry in config.get("INTERFACE", {}).items()
             if entry.get("ipv6_use_link_local_only") == "enable"
@@ -183,7 +205,7 @@ class _Resolver:
 
     def candidates(self, entry: ConfigEntry) -> tuple[_Candidate, ...]:
         """(distance, next hop) of each live next hop and each blackhole of a STATIC_ROUTE entry."""
-        key = tuple(str(entry.get(name, "")) for name in _VECTORS)
+        key = tuple([str(entry.get(name, "")) for name in _VECTORS])
         if key not in self._groups:
             self._groups[key] = tuple(self._read(entry))
         return self._groups[key]
@@ -220,30 +242,32 @@ class _Resolver:
             # A route to an interface: its neighbours answer ARP for the destination.
             return NextHop(0, interface, self._live_ports[interface]) if interface in self._routed else None
         parsed = _parse(address)
-        if parsed is None or "/" in address or parsed.ip in self._own:
+        if parsed is None or "/" in address or parsed[:2] in self._own:
             return None
-        if parsed.ip.is_link_local and parsed.version == 6:
+        if parsed.is_link_local:
             port = self._live_ports.get(interface)
             is_known = port is not None and interface in self._has_link_local
-            return NextHop(int(parsed.ip), interface, port) if is_known else None
+            return NextHop(parsed.ip, interface, port) if is_known else None
         for subnet in self._subnets_at.get(interface, ()) if interface else self._subnets:
-            if parsed.ip in subnet.address.network:
-                return NextHop(int(parsed.ip), subnet.interface, subnet.port)
+            if subnet.address.shares_subnet(parsed):
+                return NextHop(parsed.ip, subnet.interface, subnet.port)
         return None
 
 
 _VECTORS = ("nexthop", "ifname", "distance", "blackhole", "nexthop-vrf")
 
 
-def _prefix_of(address: IPv4Interface | IPv6Interface) -> Prefix:
-    network = address.network
-    return Prefix(network.version == 6, int(network.network_address), network.prefixlen)
-
-
 @lru_cache(maxsize=1 << 17)
-def _parse(text: str) -> IPv4Interface | IPv6Interface | None:
+def _parse(text: str) -> _Address | None:
     """`10.0.0.1/31`, `fd00::1/127`; None for what is neither."""
-    try:
-        return ip_interface(text)
-    except ValueError:
-        return None
+    ip, slash, length = text.partition("/")
+    family, bits = (AF_INET6, 128) if ":" in ip else (AF_INET, 32)
+    with suppress(OSError, ValueError):
+        if not slash or (length.isascii() and length.isdigit() and int(length) <= bits):
+            octets = inet_pton(family, ip)
+            return _Address(family == AF_INET6, int.from_bytes(octets, "big"), int(length or bits))
+    # Masks as 255.255.255.0 and scopes are rare.
+    with suppress(ValueError):
+        address = ip_interface(text)
+        return _Address(address.version == 6, int(address.ip), address.network.prefixlen)
+    return None
