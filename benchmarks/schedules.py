@@ -81,7 +81,7 @@ class _Followed:
         )
         one = replace(self.collective, held=lambda *_: held, promised=lambda *_: promised)
         start = part.step.astype(np.int64)
-        return traffic.count_wrong(part, one, start, start + 1) > 0
+        return bool(traffic.count_wrong(part, one, start, start + 1))
 
 
 if __name__ == "__main__":

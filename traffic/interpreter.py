@@ -23,6 +23,9 @@ from raddle.workload import COPY, Schedule
 _Ints = NDArray[np.int64]
 _Sums = NDArray[np.uint64]
 
+MOST_CARRIED = 1 << 28
+"""Chunks that all flows carry together, 8 bytes each: 2 GiB."""
+
 _FIRST_BATCH = 64
 _LARGEST_BATCH = 1 << 20
 
@@ -33,8 +36,10 @@ def count_wrong(
     start_ps: NDArray[np.int64],
     finish_ps: NDArray[np.int64],
     element_bytes: int = FLOAT.bytes,
-) -> int:
+) -> int | None:
     """Elements that are not what the collective promises, summed over ranks, as nccl-tests' #wrong.
+
+    None where flows carry more than MOST_CARRIED chunks, as a replay would not fit memory.
 
     A flow carries what its sender holds at its start, and changes the receiver's buffer at its finish.
     At one instant flows finish before others start. Flows in a domain's switch (`fan`) are as others here.
@@ -43,6 +48,8 @@ def count_wrong(
         start_ps: when each flow's first byte may be read from the sender's buffer; -1: never.
         finish_ps: when each flow's last byte is at the receiver, after its start; -1: never.
     """
+    if int(schedule.chunk_count.sum(dtype=np.int64)) > MOST_CARRIED:
+        return None
     chunks = len(schedule.chunk_bytes)
     before = collective.held(schedule.ranks, chunks)
     promised = collective.promised(schedule.ranks, chunks)

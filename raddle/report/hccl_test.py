@@ -14,8 +14,9 @@ COLUMN_NAMES = ("data_size(Bytes): | aveg_time(us): | alg_bandwidth(GB/s): | che
 
 
 def size_line(row: SizeRow) -> str:
-    """The line of one size; `failed` where elements are wrong or it did not end."""
+    """The line of one size; `failed` where elements are wrong or it did not end, `NULL` where they are not
+    counted."""
     if row.time_ps is None or row.algbw_gbs is None:
         return f"{row.size_bytes:<17} | {'N/A':<14} | {'N/A':<20} | failed\n"
-    result = "failed" if row.wrong else "success"
+    result = "NULL" if row.wrong is None else "failed" if row.wrong else "success"
     return f"{row.size_bytes:<17} | {row.time_ps / 1e6:<14.2f} | {row.algbw_gbs:<20.5f} | {result}\n"

@@ -115,8 +115,9 @@ class SizeRow:
         algorithm: what ran, which is the choice of `auto`.
         protocol: NCCL's, where `auto` chose it; else empty.
         time_ps, algbw_gbs, busbw_gbs: None where the collective did not finish.
-        wrong: elements that are not what the collective promises, summed over ranks.
-        in_place_wrong: the same of the in-place half; None: nccl-tests does not check it.
+        wrong: elements that are not what the collective promises, summed over ranks; None: not counted, as
+            the flows carry too many parts of buffers to be replayed in memory.
+        in_place_wrong: the same of the in-place half; None: nccl-tests does not check it, or not counted.
         pfc_pauses, pfc_pause_ps: pause frames that took effect, and the time that ports stood still,
             summed over ports and priorities.
         ecn_marks: packets marked.
@@ -137,7 +138,7 @@ class SizeRow:
     time_ps: int | None
     algbw_gbs: float | None
     busbw_gbs: float | None
-    wrong: int
+    wrong: int | None
     in_place_wrong: int | None
     pfc_pauses: int | None
     pfc_pause_ps: int | None

@@ -89,7 +89,8 @@ class View:
         started, ended = (
             np.where(self._is_done, times[self.messages], -1) for times in (flows.start_ps, flows.finish_ps)
         )
-        return float(self.job.count_wrong(self.schedule, started, ended))
+        wrong = self.job.count_wrong(self.schedule, started, ended)
+        return None if wrong is None else float(wrong)
 
     def jct_ratio(self) -> float | None:
         """Its time against that of running alone."""

@@ -50,8 +50,11 @@ class CollectiveJob:
 
     def count_wrong(
         self, schedule: Schedule, start_ps: NDArray[np.int64], finish_ps: NDArray[np.int64]
-    ) -> int:
-        """Elements that are not what it promises where flows started and finished then (-1: never)."""
+    ) -> int | None:
+        """Elements that are not what it promises where flows started and finished then (-1: never).
+
+        None where counting them takes too much memory.
+        """
         element_bytes = self.terms.elements.bytes
         if self.algorithm.judge:
             return self.algorithm.judge(schedule, start_ps, finish_ps, element_bytes)

@@ -86,6 +86,16 @@ def test_wrong_elements_are_counted_and_fail(congested_result):
     assert "# Out of bounds values : 1 FAILED\n" in text
 
 
+def test_what_nobody_counted_is_not_said_to_be_right(clean_result):
+    row = replace(clean_result.rows[0], wrong=None, in_place_wrong=None)
+    result = replace(clean_result, rows=(row,))
+    text = to_table(result)
+    assert "# Out of bounds values : not counted\n" in text
+    assert "# #wrong is N/A where" in text
+    assert [line.split()[8] for line in text.splitlines() if not line.startswith("#")] == ["N/A"]
+    assert "| NULL\n" in to_table(result, "hccl")
+
+
 def test_a_size_that_did_not_finish_counts_as_no_bandwidth(congested_result):
     assert "# Avg bus bandwidth    : 46.875\n" in to_table(congested_result)
 

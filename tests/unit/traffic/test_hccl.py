@@ -130,7 +130,7 @@ def test_ranks_that_go_at_their_own_pace_leave_nothing_wrong(label, shape, text,
     assert traffic.count_wrong(schedule, collective, start, finish) == 0
     for flow in np.random.default_rng(2).integers(0, schedule.flows, 5):
         broken = keep_flows(schedule, np.arange(schedule.flows) != flow)
-        assert traffic.count_wrong(broken, collective, *in_steps(broken)) > 0, flow
+        assert (traffic.count_wrong(broken, collective, *in_steps(broken)) or 0) > 0, flow
     told = {pair for src, dst in way.pairs(shape) for pair in zip(src.tolist(), dst.tolist(), strict=True)}
     assert told == set(zip(schedule.src.tolist(), schedule.dst.tolist(), strict=True))
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from raddle import traffic
+from raddle.traffic import interpreter
 from raddle.traffic.prune import keep_flows
 
 EVERY = [
@@ -130,6 +131,17 @@ def test_without_step_drops_only_that_step_and_what_waited_for_it_waits_no_more(
     assert waits[pruned.step == 3].tolist() == [0] * 4
     assert waits[pruned.step == 4].tolist() == [1] * 4
     assert pruned.step[pruned.dep_ids[pruned.dep_offsets[-5]]] == 4
+
+
+def test_what_would_not_fit_memory_is_not_counted(monkeypatch):
+    schedule = traffic.build("all_reduce", "halving_doubling", 8, SIZE)
+    carried = int(schedule.chunk_count.sum())
+    # Halving and doubling carry 7 of 8 parts each way, of every rank.
+    assert carried == 2 * 7 * 8
+    monkeypatch.setattr(interpreter, "MOST_CARRIED", carried)
+    assert wrong(schedule, "all_reduce") == 0
+    monkeypatch.setattr(interpreter, "MOST_CARRIED", carried - 1)
+    assert wrong(schedule, "all_reduce") is None
 
 
 def test_a_ring_of_512_ranks_is_checked_in_a_few_seconds():

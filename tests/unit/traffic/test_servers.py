@@ -104,7 +104,7 @@ def test_any_flow_that_is_left_out_leaves_something_wrong(label):
         schedule = way.schedule(shape, 1 << 20)
         for flow in rng.integers(0, schedule.flows, 10):
             broken = keep_flows(schedule, np.arange(schedule.flows) != flow)
-            assert traffic.count_wrong(broken, collective, *in_steps(broken)) > 0, (way.name, flow)
+            assert (traffic.count_wrong(broken, collective, *in_steps(broken)) or 0) > 0, (way.name, flow)
 
 
 @pytest.mark.parametrize("label", SHAPES)

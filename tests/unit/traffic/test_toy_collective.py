@@ -101,7 +101,7 @@ def test_each_step_that_is_left_out_is_seen() -> None:
     for step in range(int(schedule.step.max()) + 1):
         broken = traffic.without_step(schedule, step)
         start = broken.step.astype(np.int64)
-        assert traffic.count_wrong(broken, RELAY, start, start + 1) > 0
+        assert (traffic.count_wrong(broken, RELAY, start, start + 1) or 0) > 0
 
 
 def test_a_wrong_name_lists_it() -> None:
