@@ -28,13 +28,24 @@ from raddle.lab.workloads.ranks import Scope
 from raddle.topology import find
 from raddle.topology.model import Fabric
 from raddle.traffic import USUAL
+from raddle.units import parse_size_bytes
 from raddle.workload import Workload
 
 _BEGIN, _END = "<!-- table: scripts/validate-fluid -->\n", "\n<!-- end of table -->"
 _WORKS = ("permutation", "incast 8:1", "ring", "all-to-all")
 _ARRIVALS = "websearch:50%:2000"
 _FIDELITIES: tuple[Fidelity, Fidelity] = ("packet", "fluid")
-_SIZES = {"64K": 1 << 16, "16M": 1 << 24}
+_SIZES = ("64K", "16M")
+_OTHERS = (
+    ("leaf-spine-16", "permutation", "4M"),
+    ("leaf-spine-16", "permutation", "64M"),
+    ("leaf-spine-16", "incast 8:1", "4M"),
+    ("white-box-512", "permutation", "4M"),
+    ("white-box-512", "incast 8:1", "64M"),
+    ("mixed-speed", "permutation", "16M"),
+    ("mixed-speed", "incast 8:1", "16M"),
+)
+"""Other sizes, more hosts, and NICs of two speeds, with ECMP and DCQCN."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +62,7 @@ def main() -> None:
         "| work | routing | cc | size | last flow, packets | last flow | mean FCT | worst flow | CPU s |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    for line in _rows():
+    for line in itertools.chain(_rows(), _other_rows()):
         print(line, flush=True)
         lines.append(line)
     if len(sys.argv) > 1:
@@ -73,6 +84,14 @@ def _rows() -> Iterator[str]:
             yield arrivals_row(name, fabric, cc)
 
 
+def _other_rows() -> Iterator[str]:
+    for name, work, size in _OTHERS:
+        loaded = load(find(name))
+        fabric = replace(loaded, roce=replace(loaded.roce, congestion_control="dcqcn"))
+        packet, fluid = (_run(fabric, "ecmp", work, size, each) for each in _FIDELITIES)
+        yield f"| {work} on {name} | ecmp | dcqcn | {size} {_errors(packet, fluid)} |"
+
+
 def arrivals_row(name: str, fabric: Fabric, cc: str) -> str:
     """Flows that come and go at random."""
     workload = Arrivals.parse(_ARRIVALS).workload(fabric, 1)
@@ -91,7 +110,7 @@ def _errors(packet: Measured, fluid: Measured) -> str:
 
 
 def _run(fabric: Fabric, routing: str, work: str, size: str, fidelity: Fidelity) -> Measured:
-    return _run_workload(fabric, routing, _workload(fabric, work, _SIZES[size]), fidelity)
+    return _run_workload(fabric, routing, _workload(fabric, work, parse_size_bytes(f"{size}iB")), fidelity)
 
 
 def _run_workload(fabric: Fabric, routing: str, workload: Workload, fidelity: Fidelity) -> Measured:

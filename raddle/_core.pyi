@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import enum
 from typing import Annotated
 
@@ -418,6 +418,8 @@ class Fluid:
     def refresh_speed(self, port: int) -> None: ...
 
     def set_receiver(self, port: int, bps: int) -> None: ...
+
+    def hold_back(self, ask: Callable[[], tuple[Sequence[float], Sequence[float], Sequence[float]]]) -> None: ...
 
     def advance(self, until_ps: int, max_events: int) -> int: ...
 

@@ -1,5 +1,9 @@
 // The fluid engine, and flows over links that know nothing of a network; see raddle/fluid.hpp and fluid_flows.hpp.
 
+#include <nanobind/stl/function.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
 #include "bindings.hpp"
 #include "raddle/fluid.hpp"
 
@@ -7,6 +11,9 @@ namespace {
 
 using raddle::Fluid;
 using raddle::FluidFlows;
+
+// Crowds, what messages take alone in ps, and the share that is kept, crowd by crowd.
+using Shares = std::tuple<std::vector<double>, std::vector<double>, std::vector<double>>;
 
 std::vector<raddle::Taken> path_of(const FluidFlows& flows, const Column<std::uint32_t>& links) {
   std::vector<raddle::Taken> path;
@@ -69,6 +76,13 @@ void bind_fluid(nb::module_& m) {
       .def("set_light", &Fluid::set_light, "port"_a, "is_lit"_a)
       .def("refresh_speed", &Fluid::refresh_speed, "port"_a)
       .def("set_receiver", &Fluid::set_receiver, "port"_a, "bps"_a)
+      .def("hold_back", [](Fluid& fluid, std::function<Shares()> ask) {
+        fluid.hold_back([ask = std::move(ask)] {
+          const nb::gil_scoped_acquire gil;
+          const auto [crowds, spans, share] = ask();
+          return raddle::KeptShare(crowds, spans, share);
+        });
+      }, "ask"_a)
       .def("advance", &Fluid::advance, "until_ps"_a, "max_events"_a, nb::call_guard<nb::gil_scoped_release>())
       .def_prop_ro("now_ps", &Fluid::now)
       .def_prop_ro("is_done", &Fluid::is_done)

@@ -186,6 +186,38 @@ void a_dark_link_holds_a_message_up_for_as_long() {
   CHECK(cut.tx_frames()[3] == 10'000);
 }
 
+void a_kept_share_goes_by_logarithms_between_what_was_measured() {
+  const KeptShare kept({2, 8}, {1e6, 4e6}, {0.5, 0.6, 0.7, 0.8});
+  const auto is = [](double a, double b) { return std::abs(a - b) < 1e-12; };
+  CHECK(is(kept.of(2, 1e6), 0.5) && is(kept.of(8, 4e6), 0.8));
+  CHECK(is(kept.of(4, 1e6), 0.6) && is(kept.of(2, 2e6), 0.55) && is(kept.of(4, 2e6), 0.65));
+  CHECK(is(kept.of(1.5, 1), 0.5) && is(kept.of(100, 1e9), 0.8));
+  CHECK(kept.of(KeptShare::alone, 1e6) == 1 && KeptShare().of(4, 1e6) == 1);
+}
+
+// Two messages of 1e6 bits over a link of 1e12 bit/s take 2 us at fair rates.
+void held_messages_drain_at_the_share_that_is_asked_for_once() {
+  int asked = 0;
+  const auto last_end = [&](std::uint32_t flows, std::uint32_t held) {
+    FluidFlows moving({1e12}, flows, 1e-6);
+    moving.hold_back([&] { return ++asked, KeptShare({2}, {1}, {0.25}); });
+    for (std::uint32_t flow = 0; flow < flows; ++flow) moving.start(flow, {{.link = 0}}, 1e6, 1, 0, flow < held);
+    moving.solve();
+    double last = 0;
+    while (moving.next_end() != FluidFlows::forever) {
+      moving.go_to(last = moving.next_end());
+      moving.solve();
+    }
+    return last;
+  };
+  const auto is = [](double a, double b) { return std::abs(a - b) < 1e-3; };
+  CHECK(is(last_end(1, 1), 1e6) && asked == 0);
+  CHECK(is(last_end(2, 0), 2e6) && asked == 0);
+  CHECK(is(last_end(2, 2), 8e6) && asked == 1);
+  // The other one ends after 2 us; what the held one has left by then, it sends alone.
+  CHECK(is(last_end(2, 1), 2.75e6) && asked == 2);
+}
+
 void without_a_way_nothing_moves_and_nothing_is_done() {
   Workload work = one(0, 5, 4096);
   testing::add_flow(work, 1, 2, 4096);
@@ -206,6 +238,8 @@ int main() {
   acknowledgements_move_rates_that_spread_to_within_their_bound();
   a_message_alone_takes_what_it_takes_in_packets();
   a_dark_link_holds_a_message_up_for_as_long();
+  a_kept_share_goes_by_logarithms_between_what_was_measured();
+  held_messages_drain_at_the_share_that_is_asked_for_once();
   without_a_way_nothing_moves_and_nothing_is_done();
   return testing::verdict();
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from raddle.nos.db.databases import ConfigDb, HashDb
 from raddle.nos.orch.acl import derive_acl
 from raddle.nos.orch.ars import ArsSelector, derive_ars
@@ -12,6 +14,14 @@ from raddle.nos.orch.qos import derive_qos, derive_wred
 from raddle.nos.orch.routes import derive_routes
 from raddle.nos.orch.watchdog import derive_watchdogs, is_big_red_switch, with_big_red_switch
 from raddle.state import PRIORITIES, PortState, QueueState, SwitchState
+
+_Indices = tuple[int | None, ...]
+
+
+@lru_cache(maxsize=1 << 10)
+def _queues(weights: tuple[int, ...], wred: _Indices, buffers: _Indices) -> tuple[QueueState, ...]:
+    """The queues of a port, which most ports have alike."""
+    return tuple(map(QueueState, weights, wred, buffers))
 
 
 def derive(config: ConfigDb, appl: HashDb) -> SwitchState:
@@ -42,10 +52,7 @@ def derive(config: ConfigDb, appl: HashDb) -> SwitchState:
                 pfc_to_queue=port_qos.pfc_to_queue,
                 pfc_enable=port_qos.pfc_enable,
                 pgs=tuple(buffers.pgs.get(port.name, unbound)),
-                queues=tuple(
-                    QueueState(port_qos.weights[queue], port_qos.wred[queue], queue_buffers[queue])
-                    for queue in range(PRIORITIES)
-                ),
+                queues=_queues(port_qos.weights, port_qos.wred, tuple(queue_buffers)),
                 watchdog=watchdogs.get(port.name),
             )
         )

@@ -141,7 +141,9 @@ def bench(
     with _folder(output, None if html else series, trace) as folder, progress_bar() as progress:
         told = _Told(progress, folder, style or _usual_style(), is_quiet=as_json)
         results = run_jobs(model, request, source, watching(progress), told, told.capture)
-        document = to_json(results[0], inputs) if len(results) == 1 else jobs_json(results, inputs)
+        document = ""
+        if folder or as_json:
+            document = to_json(results[0], inputs) if len(results) == 1 else jobs_json(results, inputs)
         if folder:
             folder.finish({"bench.json": document})
     longest_ps = max((row.time_ps or 0 for row in results[0].rows), default=0)

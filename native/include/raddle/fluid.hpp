@@ -7,6 +7,7 @@
 // path to itself takes exactly what it takes in packets. docs/models/fluid.md has the model and what it leaves out.
 
 #include <cstdint>
+#include <functional>
 #include <queue>
 #include <vector>
 
@@ -25,6 +26,9 @@ class Fluid {
   void set_light(PortId port, bool is_lit);            // on a cable; nothing moves on a dark one
   void refresh_speed(PortId port);                     // the cable's has changed
   void set_receiver(PortId port, std::int64_t bps);    // frames that the endpoint's host takes; 0: any
+
+  // What congestion control lets through where queue pairs share a link; asked for once, if some do.
+  void hold_back(std::function<KeptShare()> ask) { moving_.hold_back(std::move(ask)); }
 
   // As Simulation::advance.
   std::uint64_t advance(Time until, std::uint64_t max_events);

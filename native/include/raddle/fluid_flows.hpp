@@ -5,9 +5,11 @@
 // change, then flows start, so that one which starts when another ends never shares with it.
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <vector>
 
+#include "raddle/kept_share.hpp"
 #include "raddle/max_min.hpp"
 
 namespace raddle {
@@ -26,8 +28,10 @@ class FluidFlows {
   // Goes to a time that is not behind the next end, and returns the flows that end there: they are stopped.
   const std::vector<std::uint32_t>& go_to(double time);
 
+  // Flows that are `held` drain at a part of their rate. What part is asked for once, when one is not alone.
+  void hold_back(std::function<KeptShare()> ask) { ask_ = std::move(ask); }
   void start(std::uint32_t flow, const std::vector<Taken>& path, double bits, double weight = 1,
-             std::uint8_t strict_class = 0);
+             std::uint8_t strict_class = 0, bool is_held = false);
   // Gives a flow that has just ended more to send, on the path that it had; in the same instant.
   void go_on(std::uint32_t flow, double bits);
   void stop(std::uint32_t flow);          // before its end
@@ -48,7 +52,7 @@ class FluidFlows {
     double weight = 1;
     std::uint32_t version = 0;
     std::uint8_t strict_class = 0;
-    bool has_ended = false;
+    bool has_ended = false, is_held = false;
   };
   struct End {
     double time;
@@ -62,8 +66,11 @@ class FluidFlows {
   void tidy_ends();
   bool ends_now() const;
   void plan_end(std::uint32_t flow);
+  double kept(std::uint32_t flow);
 
   MaxMin rates_;
+  std::function<KeptShare()> ask_;
+  KeptShare kept_;
   std::vector<Moving> flows_;
   std::vector<End> ends_;  // heap
   std::vector<std::uint32_t> ended_;

@@ -48,6 +48,7 @@ class MaxMin {
   const std::vector<std::uint32_t>& solve();
 
   double rate(std::uint32_t flow) const { return flows_[flow].rate; }
+  double most(std::uint32_t flow) const { return flows_[flow].most; }  // what its links let through without others
   bool is_started(std::uint32_t flow) const { return flows_[flow].is_started; }
   double capacity(std::uint32_t link) const { return links_[link].capacity; }
   std::size_t links() const { return links_.size(); }

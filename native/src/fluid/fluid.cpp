@@ -192,7 +192,7 @@ void Fluid::begin(QpId qp) {
   pair.is_sending = true;
   pair.charged = 0;
   const FlowId flow = at_cursor(qp);
-  moving_.start(qp, taken(qp, flow), bits_of(flow));
+  moving_.start(qp, taken(qp, flow), bits_of(flow), 1, 0, !tables_.is_scale_up(qp));
 }
 
 // The message at the cursor has drained.

@@ -1,6 +1,7 @@
 #include "raddle/fluid_flows.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace raddle {
 
@@ -52,7 +53,7 @@ const std::vector<std::uint32_t>& FluidFlows::go_to(double time) {
 }
 
 void FluidFlows::start(std::uint32_t id, const std::vector<Taken>& path, double bits, double weight,
-                       std::uint8_t strict_class) {
+                       std::uint8_t strict_class, bool is_held) {
   if (rates_.is_started(id)) rates_.stop(id);  // it has ended at this instant
   Moving& flow = flows_[id];
   ++flow.version;
@@ -63,6 +64,7 @@ void FluidFlows::start(std::uint32_t id, const std::vector<Taken>& path, double 
   flow.weight = weight;
   flow.strict_class = strict_class;
   flow.has_ended = false;
+  flow.is_held = is_held;
   rates_.start(id, path, weight, strict_class);
 }
 
@@ -86,7 +88,8 @@ void FluidFlows::move(std::uint32_t id, const std::vector<Taken>& path) {
   const double bits = left(id, now_);
   const Moving before = flows_[id];
   stop(id);
-  start(id, path, bits, before.weight, before.strict_class);
+  start(id, path, bits, before.weight, before.strict_class, before.is_held);
+  flows_[id].size = before.size;
 }
 
 void FluidFlows::solve() {
@@ -98,10 +101,18 @@ void FluidFlows::solve() {
     Moving& flow = flows_[id];
     flow.left = left(id, now_);
     flow.since = now_;
-    flow.rate = rates_.rate(id);
+    flow.rate = rates_.rate(id) * kept(id);
     plan_end(id);
   }
   tidy_ends();
+}
+
+// The part of its rate at which a flow drains.
+double FluidFlows::kept(std::uint32_t id) {
+  const double rate = rates_.rate(id), most = rates_.most(id);
+  if (!flows_[id].is_held || rate <= 0 || most <= KeptShare::alone * rate) return 1;
+  if (ask_) kept_ = std::exchange(ask_, nullptr)();
+  return kept_.of(most / rate, flows_[id].size / most * ps_per_s);
 }
 
 double FluidFlows::left(std::uint32_t id, double time) const {

@@ -14,6 +14,7 @@ from raddle import traffic
 from raddle.controller.plan.model import Plan
 from raddle.lab.run.checkpoint import CheckpointedRun
 from raddle.lab.run.fidelity import ENGINES, is_undisturbed
+from raddle.lab.run.held_back import hold_back
 from raddle.lab.run.periodic import fast_forward, find_pattern
 from raddle.lab.run.rates import Rates
 from raddle.lab.run.settings import RunSettings
@@ -24,6 +25,7 @@ from raddle.lab.workloads.flow_names import flow_names
 from raddle.report.model import RepairRow
 from raddle.sim import FlowColumns, Simulation
 from raddle.sim.capture import Capture
+from raddle.sim.fluid import FluidSimulation
 from raddle.sim.forwarded import ForwardedSimulation
 from raddle.sim.series import Sample
 from raddle.state import SwitchState
@@ -101,7 +103,7 @@ def set_up(
         ports: gives them in its place, as `source_ports` does.
     """
     work = Work.of(fabric, states, workload, settings, plan, ports)
-    return _run(work, work.simulation(ENGINES[settings.fidelity]))
+    return _run(work, _simulation(work))
 
 
 def drive(
@@ -131,7 +133,7 @@ def drive(
     saved = checkpointed.begin(notice)
     if saved is None and (forwarded := _forwarded(work, progress)) is not None:
         return forwarded
-    run = _run(work, work.simulation(ENGINES[settings.fidelity]))
+    run = _run(work, _simulation(work))
     qp = work.sent.schedule.qp
     timeline = Timeline(run.simulation, settings, switches, demand, work.delays_with, qp)
     if saved is not None:
@@ -176,6 +178,13 @@ def _forwarded(work: Work, progress: Callable[[Run, float], None]) -> Outcome | 
     except KeyboardInterrupt:
         return Outcome(runs[0], (), True) if runs else None
     return None if found is None else Outcome(_run(work, found), (), False)
+
+
+def _simulation(work: Work) -> Simulation:
+    simulation = work.simulation(ENGINES[work.settings.fidelity])
+    if isinstance(simulation, FluidSimulation):
+        hold_back(simulation, work)
+    return simulation
 
 
 def _run(work: Work, simulation: Simulation) -> Run:
