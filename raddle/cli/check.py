@@ -16,7 +16,7 @@ import typer
 
 from raddle.cli.options import JsonOption, PlanOptions
 from raddle.cli.progress import Shown, progress_bar, watching
-from raddle.cli.reports import JUnitOption, MarkdownOption, SarifOption, write_reports
+from raddle.cli.reports import JUnitOption, MarkdownOption, SarifOption, SaveBaselineOption, write_reports
 from raddle.controller.plan.model import Plan
 from raddle.controller.verify.lossless import CONGESTED_GROUPS
 from raddle.errors import InputError
@@ -24,7 +24,8 @@ from raddle.lab.check.base import Base, files_at
 from raddle.lab.check.fabric import check_fabric, check_format
 from raddle.lab.check.files import Found, find_files
 from raddle.lab.check.readable import check_file
-from raddle.lab.scenario.baseline import read_baseline, same_name
+from raddle.lab.check.removed import removals
+from raddle.lab.scenario.baseline import Baselines, baseline_json, known_baselines, same_name
 from raddle.lab.scenario.file import read_scenario
 from raddle.lab.scenario.run import run_scenario
 from raddle.lab.verify.model import FailureScope
@@ -32,7 +33,9 @@ from raddle.report.cases import Case, cases_of
 from raddle.report.junit import junit_xml
 from raddle.report.markdown import markdown
 from raddle.report.sarif import sarif_json
+from raddle.report.scenario import ScenarioResult
 from raddle.topology.model import Fabric
+from raddle.units import counted
 from raddle.workload import Demand
 
 _BAD_INPUT = 2
@@ -50,6 +53,13 @@ def check(
     baseline: Annotated[
         Path | None, typer.Option(metavar="FILE", help="What scenarios' relative expectations compare with.")
     ] = None,
+    save_baseline: SaveBaselineOption = None,
+    no_removals: Annotated[
+        bool,
+        typer.Option(
+            "--no-removals", help="Fail where a fabric or expectation of --base is gone [default: warn]"
+        ),
+    ] = False,
     failures: Annotated[int, typer.Option(min=0, max=3, help="As of 'raddle verify'.")] = 1,
     junit: JUnitOption = None,
     sarif: SarifOption = None,
@@ -67,17 +77,29 @@ def check(
 
     Exit code 0: all is good; 1: something fails; 2: a file is wrong.
     """
-    found = find_files(paths or [Path()])
-    known = read_baseline(baseline) if baseline else None
+    if no_removals and not base:
+        raise InputError.of("bad-option", "--no-removals says nothing without --base", "give both or neither")
+    known = known_baselines(baseline, save_baseline)
     scope = FailureScope(failures, 200, 1, CONGESTED_GROUPS)
     cases: list[Case] = []
+    results: list[ScenarioResult] = []
     names: dict[str, str] = {}
+    chosen = paths or [Path()]
     with ExitStack() as stack:
         then = stack.enter_context(files_at(base)) if base else None
+        once = then.files(chosen) if then else {}
+        found = find_files([path for path in chosen if path.exists() or path not in once], once)
+        if not found and not once:
+            message = f"no YAML file in {', '.join(map(str, chosen))}"
+            raise InputError.of("no-such-file", message, "name files or folders")
         progress = stack.enter_context(progress_bar())
         for each in found:
-            cases += _tried(each, then, scope, known, names, progress)
+            cases += _tried(each, then, scope, known, names, results, progress)
+        if then:
+            severity = "error" if no_removals else "warning"
+            cases += removals(found, once, then.commit, _planned, severity)
     write_reports({junit: junit_xml, sarif: sarif_json, markdown_file: markdown}, cases)
+    write_reports({save_baseline: baseline_json}, results)
     others = [str(each.path) for each in found if each.kind == "other"]
     print(_document(cases, others) if as_json else _text(cases, others), end="")
     if not as_json and (annotate or os.environ.get("GITHUB_ACTIONS") == "true"):
@@ -91,8 +113,9 @@ def _tried(
     found: Found,
     base: Base | None,
     scope: FailureScope,
-    baseline: dict[str, dict[str, float]] | None,
+    baselines: Baselines,
     names: dict[str, str],
+    results: list[ScenarioResult],
     progress: Shown,
 ) -> Iterator[Case]:
     file = str(found.path)
@@ -110,11 +133,12 @@ def _tried(
         if problem := same_name(scenario.name, file, names):
             yield Case(file, "read", file, (problem,))
             return
-        known = None if baseline is None else baseline.get(scenario.name, {})
         try:
-            yield from cases_of([run_scenario(scenario, known, watch=watching(progress))])
+            results.append(run_scenario(scenario, baselines, watch=watching(progress)))
         except InputError as error:
             yield Case(file, "run", file, error.diagnostics)
+            return
+        yield from cases_of(results[-1:])
     elif found.kind != "other":
         yield check_format(found.path)
         yield check_file(found.path, found.kind)
@@ -133,7 +157,13 @@ def _text(cases: Sequence[Case], others: Sequence[str]) -> str:
     if others:
         lines.append(f"not raddle's: {', '.join(others)}")
     failed = sum(not case.ok for case in cases)
-    lines.append(f"{failed} of {len(cases)} failed" if failed else f"ok, {len(cases)} passed")
+    gone = sum(case.name == "removed" and case.ok for case in cases)
+    told = (
+        f"; {counted(gone, 'file is', 'files are')} gone or expect{'s' if gone == 1 else ''} less"
+        if gone
+        else ""
+    )
+    lines.append(f"{failed} of {len(cases)} failed{told}" if failed else f"ok, {len(cases)} passed{told}")
     return "\n".join(lines) + "\n"
 
 

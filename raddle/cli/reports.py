@@ -18,6 +18,9 @@ JUnitOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Write th
 SarifOption = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Write what was found as SARIF 2.1.0, too.")
 ]
+SaveBaselineOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write what scenarios measured, for --baseline.")
+]
 MarkdownOption = Annotated[
     Path | None, typer.Option("--markdown", metavar="FILE", help="Write a summary in Markdown, too.")
 ]

@@ -16,6 +16,7 @@ from raddle.cli.reports import (
     JUnitOption,
     MarkdownOption,
     SarifOption,
+    SaveBaselineOption,
     write_page,
     write_reports,
 )
@@ -23,7 +24,7 @@ from raddle.cli.run_options import PageSeriesOption, ThreadsOption, page_series_
 from raddle.cli.terminal import plot
 from raddle.errors import InputError
 from raddle.lab.run.fault_spans import fault_spans
-from raddle.lab.scenario.baseline import baseline_json, read_baseline, same_name
+from raddle.lab.scenario.baseline import baseline_json, known_baselines, same_name
 from raddle.lab.scenario.file import read_scenario
 from raddle.lab.scenario.run import run_scenario
 from raddle.report.cases import cases_of
@@ -40,9 +41,7 @@ def run(
         Path | None,
         typer.Option(metavar="FILE", help="What relative expectations (>= 0.97x baseline) compare with."),
     ] = None,
-    save_baseline: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write what was measured, for --baseline.")
-    ] = None,
+    save_baseline: SaveBaselineOption = None,
     junit: JUnitOption = None,
     sarif: SarifOption = None,
     markdown_file: MarkdownOption = None,
@@ -57,18 +56,13 @@ def run(
     the first runs.
     """
     series_ps = page_series_ps(series, html)
-    earlier = read_baseline(baseline) if baseline else {}
+    known = known_baselines(baseline, save_baseline)
     read = [read_scenario(path) for path in scenarios]
     names: dict[str, str] = {}
     if doubled := [problem for each in read if (problem := same_name(each.name, each.file, names))]:
         raise InputError(doubled)
     with progress_bar() as progress:
-        results = [
-            run_scenario(
-                each, earlier.get(each.name) if baseline else None, threads, watching(progress), series_ps
-            )
-            for each in read
-        ]
+        results = [run_scenario(each, known, threads, watching(progress), series_ps) for each in read]
     cases = cases_of(results)
     write_reports({junit: junit_xml, sarif: sarif_json, markdown_file: markdown}, cases)
     faults = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from raddle.errors import Diagnostic, SourceSpan
 from raddle.report.scenario import ScenarioResult
@@ -19,7 +19,7 @@ class Case:
         file: that it speaks of.
         problems: what was found; it failed if one is an error.
         fact: what there is to say where nothing was found.
-        seconds: that it took; 0 where it took none of its own.
+        seconds: that it took; of a scenario's, which come from the same runs, an equal share.
         details: more lines, for who wants them.
         values: what was measured with each seed; empty where there is one alone, or none.
     """
@@ -40,19 +40,27 @@ class Case:
 
 def cases_of(results: Sequence[ScenarioResult]) -> list[Case]:
     """A case for each expectation and each check of scenarios."""
-    return [case for result in results for case in _cases(result)]
+    return [case for result in results for case in _sharing(list(_cases(result)), result.seconds)]
+
+
+def _sharing(cases: list[Case], seconds: float) -> Iterator[Case]:
+    """The cases of one scenario, each with its share of the time."""
+    for case in cases:
+        yield replace(case, seconds=seconds / len(cases))
 
 
 def _cases(result: ScenarioResult) -> Iterator[Case]:
     for verdict in result.verdicts:
         message = f"{verdict.text}: {verdict.shown}{'; ' if verdict.why else ''}{verdict.why}"
         problem = _problem("expectation-failed", message, result.file, verdict.line, verdict.column)
+        if verdict.holds is None:
+            problem = replace(problem, code="no-baseline", severity="warning")
         found = () if verdict.holds else (problem,)
         values = verdict.values if len(verdict.values) > 1 else ()
         yield Case(result.name, verdict.text, result.file, found, verdict.shown, values=values)
     for check in result.checks:
         message = f"{check.command}: exit code {check.exit_code}{'; ' if check.output else ''}{check.output}"
-        problem = _problem("check-failed", message, result.file, 1, 1)
+        problem = _problem("check-failed", message, result.file, check.line, check.column)
         yield Case(result.name, check.command, result.file, (problem,) if check.exit_code else ())
 
 

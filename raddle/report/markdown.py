@@ -32,7 +32,8 @@ def _lines(cases: Sequence[Case]) -> Iterator[str]:
         shown = f"`{suite}`"
         for case in each:
             chart = f"`{sparkline(case.values)}`" if case.values else ""
-            sign = "✅" if case.ok else "❌"
+            warns = "⚠️" if case.problems else "✅"
+            sign = warns if case.ok else "❌"
             yield f"| {sign} | {shown} | {_cell(case.name)} | {_cell(case.fact)} | {chart} |"
             shown = ""
     problems = [(case, problem) for case in cases for problem in case.problems]

@@ -22,7 +22,7 @@ class Verdict:
         measured: what it speaks of: `train.busbw`.
         unit: of the values: GB/s, ps, B, or empty for counts and ratios.
         values: for each seed; None where what did not end has none.
-        holds: for every seed.
+        holds: for every seed; None where nothing is judged, as there is no baseline yet.
         shown: the worst value, and how they spread where there are several, in words.
         why: why it does not hold, where the value alone does not tell; else empty.
         line, column: in the scenario file, from 1; 0 for what is expected of itself.
@@ -32,7 +32,7 @@ class Verdict:
     measured: str
     unit: str
     values: tuple[float | None, ...]
-    holds: bool
+    holds: bool | None
     shown: str
     why: str
     line: int
@@ -41,11 +41,13 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A command of the user's own: what it ended with, and the last that it printed."""
+    """A command of the user's own: what it ended with, and the last that it printed; where it stands."""
 
     command: str
     exit_code: int
     output: str
+    line: int
+    column: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +89,21 @@ class ScenarioResult:
     @property
     def ok(self) -> bool:
         """Everything is as expected."""
-        return all(each.holds for each in self.verdicts) and not any(each.exit_code for each in self.checks)
+        held = all(each.holds is not False for each in self.verdicts)
+        return held and not any(each.exit_code for each in self.checks)
 
 
 def scenarios_text(results: Sequence[ScenarioResult]) -> str:
     """A line for each expectation, below a head for each scenario; the last line sums up."""
     lines = [line for result in results for line in _lines(result)]
-    of = [each.holds for result in results for each in result.verdicts]
+    of = [each.holds for result in results for each in result.verdicts if each.holds is not None]
     of += [not each.exit_code for result in results for each in result.checks]
     failed = len(of) - sum(of)
     told = f"{failed} of {len(of)} expectations failed" if failed else f"ok, {len(of)} expectations"
     return "\n".join([*lines, told]) + "\n"
+
+
+_WORDS = {True: "ok", False: "FAIL", None: "new"}
 
 
 def _lines(result: ScenarioResult) -> Iterator[str]:
@@ -111,15 +117,16 @@ def _lines(result: ScenarioResult) -> Iterator[str]:
     yield from (f"# controller {each}" for each in result.repairs)
     width = max([30, *(len(each.text) for each in result.verdicts)])
     for each in result.verdicts:
-        yield f"{'ok' if each.holds else 'FAIL':<5}{each.text:<{width}}  {each.shown}"
-        if not each.holds:
+        yield f"{_WORDS[each.holds]:<5}{each.text:<{width}}  {each.shown}"
+        if each.holds is False:
             place = f"{result.file}:{each.line}:{each.column}" if each.line else result.file
             yield f"     {place}{': ' if each.why else ''}{each.why}"
     for check in result.checks:
         word = "FAIL" if check.exit_code else "ok"
         yield f"{word:<5}{check.command:<{width}}  exit code {check.exit_code}"
-        if check.exit_code and check.output:
-            yield f"     {check.output}"
+        if check.exit_code:
+            place = f"{result.file}:{check.line}:{check.column}"
+            yield f"     {place}{': ' if check.output else ''}{check.output}"
 
 
 def seeds_plot(results: Sequence[ScenarioResult], width: int) -> Iterator[str]:

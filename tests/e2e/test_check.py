@@ -91,6 +91,90 @@ def test_a_good_change_passes_and_what_it_does_is_told(repository: Path) -> None
     )
 
 
+BROKEN = {
+    "a tab": (FABRIC.replace("  kind", "\tkind"), "yaml-syntax"),
+    "a misspelled first key": (FABRIC.replace("raddle: 1", "radle: 1"), "missing-key"),
+    "a list that never ends": (FABRIC + "roce: [\n", "yaml-syntax"),
+}
+
+
+@pytest.mark.parametrize("words", [(), ("--base", "HEAD")], ids=["alone", "beside the base"])
+@pytest.mark.parametrize("how", BROKEN)
+def test_a_fabric_that_is_no_yaml_any_more_is_still_raddles(
+    repository: Path, how: str, words: tuple[str, ...]
+) -> None:
+    text, code = BROKEN[how]
+    (repository / "pod.yaml").write_text(text)
+    (repository / "ring.yaml").unlink()
+    found = checked("--failures", "0", *words)
+    assert found.exit_code == 2, found.output
+    assert "not raddle's: pipeline.yml\n" in found.stdout
+    assert code in {each["code"] for case in document_of(*words)["cases"] for each in case["problems"]}
+
+
+def test_what_was_raddles_at_the_base_stays_so_without_any_of_its_keys(repository: Path) -> None:
+    (repository / "pod.yaml").write_text("switches: 8\n")
+    found = checked("pod.yaml", "pipeline.yml", "--base", "HEAD")
+    assert found.exit_code == 2, found.output
+    assert "pod.yaml:1:1: error[missing-key]: 'raddle' is missing" in found.stdout
+
+
+@pytest.mark.parametrize("text", ["a: [\n", "saddles: {a: {{ b }}\n", "# raddle: 1\nkey:\n\tvalue\n"])
+def test_files_of_others_that_are_no_yaml_are_none_of_raddles(repository: Path, text: str) -> None:
+    (repository / "other.yml").write_text(text)
+    found = checked("--failures", "0", "--baseline", "../baseline.json", "--base", "HEAD")
+    assert found.exit_code == 0, found.output
+    assert "not raddle's: other.yml, pipeline.yml\n" in found.stdout
+
+
+def test_a_gate_that_a_change_removes_is_told(repository: Path) -> None:
+    (repository / "ring.yaml").unlink()
+    document = document_of("--base", "HEAD", "--failures", "0")
+    (case,) = (case for case in document["cases"] if case["name"] == "removed")
+    (problem,) = case["problems"]
+    assert (problem["code"], problem["severity"], problem["file"]) == ("removed", "warning", "ring.yaml")
+    assert "'ring', a scenario at HEAD, is gone" in problem["message"]
+    assert "train.busbw >= 0.97x baseline" in problem["message"]
+    words = ("--base", "HEAD", "--failures", "0", "--markdown", "../summary.md")
+    found = checked(*words)
+    assert found.exit_code == 0, found.output
+    assert found.stdout.endswith("; 1 file is gone or expects less\n")
+    assert "is gone, and what it expected" in Path("../summary.md").read_text()
+    assert checked(*words, "--no-removals").exit_code == 1
+
+
+def test_a_fabric_that_a_change_removes_is_told_with_its_plan(repository: Path) -> None:
+    for name in ("pod.yaml", "ring.yaml", "pipeline.yml"):
+        (repository / name).unlink()
+    document = document_of("pod.yaml", "--base", "HEAD")
+    (case,) = document["cases"]
+    assert "4 removed (leaf0, leaf1, spine0, spine1)" in case["fact"]
+    assert "endpoints: 0 added, 8 removed" in case["details"]
+    assert len(document_of("--base", "HEAD")["cases"]) == 2
+
+
+def test_an_expectation_that_a_change_loosens_is_told_and_a_moved_file_is_not(repository: Path) -> None:
+    text = SCENARIO.replace("train.busbw >= 0.97x baseline", "train.busbw >= 1 GB/s")
+    (repository / "ring.yaml").rename(repository / "moved.yaml")
+    unchanged = checked("--base", "HEAD", "--failures", "0", "--baseline", "../baseline.json")
+    assert (unchanged.exit_code, "removed" in unchanged.stdout) == (0, False), unchanged.output
+    (repository / "moved.yaml").write_text(text)
+    found = checked("--base", "HEAD", "--failures", "0")
+    assert "expected at HEAD and no more: train.busbw >= 0.97x baseline" in found.stdout
+
+
+def test_check_writes_its_first_baseline_and_then_compares(repository: Path) -> None:
+    kept = ("--baseline", "../kept.json", "--failures", "0")
+    first = checked(*kept, "--save-baseline", "../kept.json", "--junit", "../junit.xml")
+    assert first.exit_code == 0, first.output
+    assert "not judged: no baseline has it yet" in first.stdout
+    times = [float(str(each.get("time"))) for each in ET.parse("../junit.xml").iter("testsuite")]
+    assert min(times[1:]) > 0
+    second = checked(*kept)
+    assert second.exit_code == 0, second.output
+    assert "not judged" not in second.stdout
+
+
 def test_a_slower_change_fails_at_its_expectation(repository: Path) -> None:
     (repository / "pod.yaml").write_text(
         FABRIC.replace("per_pair: 2, speed: 400G", "per_pair: 1, speed: 200G")
@@ -179,6 +263,7 @@ def test_what_an_update_takes_beside_routes_is_a_warning(repository: Path) -> No
         (("nowhere",), "no-such-file", "no file or folder 'nowhere'"),
         (("--base", "no-such-branch"), "bad-base", "git finds no base"),
         (("--baseline", "nowhere.json"), "bad-baseline", "cannot read 'nowhere.json'"),
+        (("--no-removals",), "bad-option", "says nothing without --base"),
     ],
 )
 def test_what_cannot_be_tried_is_refused(

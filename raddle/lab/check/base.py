@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from raddle.errors import InputError
+from raddle.lab.check.files import Found, find_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,20 @@ class Base:
         except ValueError:
             return None
         return then if then.is_file() else None
+
+    def files(self, paths: Sequence[Path]) -> dict[Path, Found]:
+        """The files that were raddle's, of those that are named or lay below named folders: by their paths
+        as they would be told today."""
+        found = {}
+        for path in paths:
+            try:
+                then = self.folder / path.resolve().relative_to(self.top)
+            except ValueError:
+                continue
+            for each in find_files([then]) if then.exists() else ():
+                if each.kind not in ("other", "broken"):
+                    found[path / each.path.relative_to(then)] = each
+        return found
 
 
 @contextmanager

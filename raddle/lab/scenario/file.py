@@ -18,6 +18,7 @@ from raddle.lab.run.control import Control, ControllerDelays, Order
 from raddle.lab.run.faults import Fault
 from raddle.lab.run.fidelity import check_fidelity
 from raddle.lab.run.settings import DETECTION_PS, Fidelity, RunSettings
+from raddle.lab.scenario.checks import Command
 from raddle.lab.scenario.events import ControllerSpec, EventSpec, faults_with, is_order, orders_of
 from raddle.lab.scenario.expectation import Expectation, parse_expectation
 from raddle.lab.scenario.metrics import CONVERGENCE, LINK_JAIN, METRICS, RECOVERY
@@ -178,7 +179,7 @@ class Scenario:
     settings: RunSettings
     jobs: tuple[ScenarioJob, ...]
     expectations: tuple[Expectation, ...]
-    checks: tuple[str, ...]
+    checks: tuple[Command, ...]
     digest: str = ""
 
     @property
@@ -238,7 +239,10 @@ def read_scenario(path: Path, variables: Mapping[str, str] | None = None) -> Sce
         settings=settings,
         jobs=jobs,
         expectations=(*expectations, *_all_end(spec.jobs, expectations)),
-        checks=spec.checks,
+        checks=tuple(
+            Command(text, source.span(source.written(("checks", number))))
+            for number, text in enumerate(spec.checks)
+        ),
         digest=reader.digest.hexdigest()[:16],
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from raddle.controller.plan.make import make_plan
@@ -17,6 +17,7 @@ from raddle.lab.run.link_use import link_names, links_in_use
 from raddle.lab.run.settings import RunSettings
 from raddle.lab.run.size_row import unfinished_flows
 from raddle.lab.run.watch import QUIET, Watch
+from raddle.lab.scenario.baseline import NO_BASELINE, Baselines
 from raddle.lab.scenario.checks import run_checks
 from raddle.lab.scenario.controlled import alone_control, controlled, demand_of, starts_of
 from raddle.lab.scenario.file import Scenario
@@ -32,13 +33,10 @@ from raddle.workload import Demand, Workload
 
 Prepare = Callable[[Fabric, Plan], PreparedSwitches]
 
-Baseline = Mapping[str, float]
-"""What an earlier run measured: `train.busbw` -> its mean."""
-
 
 def run_scenario(
     scenario: Scenario,
-    baseline: Baseline | None = None,
+    baselines: Baselines = NO_BASELINE,
     threads: int = 1,
     watch: Watch = QUIET,
     series_ps: int = 0,
@@ -47,7 +45,7 @@ def run_scenario(
     """Plan, program switches, run with each seed, and judge.
 
     Args:
-        baseline: what relative expectations compare with.
+        baselines: what relative expectations compare with.
         series_ps: how often the first seed's run is sampled; 0: not at all.
         prepare: has switches for a plan; None: starts and programs them, and reads them back.
 
@@ -88,7 +86,10 @@ def run_scenario(
                      tuple(each.times_ps[place] for each in measured))
             for place, job in enumerate(scenario.jobs)
         ),
-        verdicts=tuple(verdict_of(each, measured, baseline) for each in scenario.expectations),
+        verdicts=tuple(
+            verdict_of(each, measured, scenario.seeds, scenario.name, baselines)
+            for each in scenario.expectations
+        ),
         seconds=round(time.monotonic() - began_s, 3),
         links=links_in_use(simulation, None, link_names(simulation), simulation.now_ps),
         link_flows=flows_of_links(first.run),

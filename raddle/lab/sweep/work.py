@@ -118,7 +118,7 @@ def _judged(scenario: Scenario, spec: RunSpec) -> dict[str, Any]:
         "ranks": sum(job.ranks for job in result.jobs),
         "time_ps": None if None in times.values() else max(cast(list[int], list(times.values()))),
         "measured": json.dumps(found, sort_keys=True),
-        "not_held": sum(not each.holds for each in result.verdicts),
+        "not_held": sum(each.holds is False for each in result.verdicts),
     }
 
 

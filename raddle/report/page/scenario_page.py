@@ -37,12 +37,16 @@ def scenario_page(
 
 def _failed(result: ScenarioResult) -> Iterator[str]:
     for each in result.verdicts:
-        if not each.holds:
+        if each.holds is False:
             place = f"{result.file}:{each.line}:{each.column}" if each.line else result.file
             yield f"{place}: {each.text}: {each.shown}{'; ' if each.why else ''}{each.why}"
     for check in result.checks:
         if check.exit_code:
-            yield f"{result.file}: {check.command}: exit code {check.exit_code}; {check.output}"
+            place = f"{result.file}:{check.line}:{check.column}"
+            yield f"{place}: {check.command}: exit code {check.exit_code}; {check.output}"
+
+
+_HOLDS = {True: "yes", False: "no", None: "not judged"}
 
 
 def _figures(result: ScenarioResult) -> Iterator[Figure]:
@@ -52,7 +56,7 @@ def _figures(result: ScenarioResult) -> Iterator[Figure]:
         [Axis("expectation"), Axis("holds"), Axis("measured"), Axis("line"), Axis("why not")],
         [
             *(
-                [each.text, "yes" if each.holds else "no", each.shown, each.line or None, each.why]
+                [each.text, _HOLDS[each.holds], each.shown, each.line or None, each.why]
                 for each in result.verdicts
             ),
             *(
@@ -60,7 +64,7 @@ def _figures(result: ScenarioResult) -> Iterator[Figure]:
                     check.command,
                     "no" if check.exit_code else "yes",
                     f"exit code {check.exit_code}",
-                    None,
+                    check.line,
                     check.output,
                 ]
                 for check in result.checks

@@ -32,8 +32,8 @@ def invoked(*words: str | Path) -> Result:
     return CliRunner().invoke(app, ["run", *map(str, words)], catch_exceptions=False)
 
 
-def result_of(folder: Path, text: str, baseline: dict[str, float] | None = None) -> ScenarioResult:
-    return run_scenario(read_scenario(written(folder, text)), baseline)
+def result_of(folder: Path, text: str) -> ScenarioResult:
+    return run_scenario(read_scenario(written(folder, text)))
 
 
 def verdicts(folder: Path, *expected: str, head: str = HEAD + RING) -> dict[str, Verdict]:
@@ -159,6 +159,44 @@ def test_later_runs_are_compared_with_a_baseline(tmp_path: Path) -> None:
     assert raised.value.diagnostics[0].code == "bad-baseline"
 
 
+SEEDS = HEAD.replace("pinned", "ecmp") + "seeds: 1-6\n" + RING + "expect: train.busbw >= 0.97x baseline\n"
+
+
+def test_seeds_are_compared_with_the_same_seeds_of_the_baseline(tmp_path: Path) -> None:
+    kept = tmp_path / "baseline.json"
+    first = invoked(written(tmp_path, SEEDS), "--save-baseline", kept)
+    assert first.exit_code == 0, first.output
+    assert "new  train.busbw >= 0.97x baseline" in first.stdout
+    seen = list(json.loads(kept.read_text())["scenarios"]["trial"]["train.busbw"].values())
+    assert min(seen) < 0.97 * sum(seen) / len(seen)  # what the mean alone would fail
+    again = invoked(written(tmp_path, SEEDS), "--baseline", kept)
+    assert again.exit_code == 0, again.output
+    assert "each seed beside the same of the baseline" in again.stdout
+    path = written(tmp_path, SEEDS.replace("1-6", "2-3").replace("0.97x", "1.01x"))
+    assert invoked(path, "--baseline", kept).exit_code == 1
+
+
+def test_other_seeds_are_compared_by_their_means(tmp_path: Path) -> None:
+    path, kept = written(tmp_path, SEEDS), tmp_path / "baseline.json"
+    values = {
+        each.measured: [value or 0.0 for value in each.values]
+        for each in result_of(tmp_path, SEEDS.replace("0.97x baseline", "1 GB/s")).verdicts
+    }["train.busbw"]
+    mean = sum(values) / len(values)
+    written(tmp_path, SEEDS)
+    for version, earlier, code in (
+        (1, mean, 0),
+        (1, mean / 0.96, 1),
+        (2, {"1": mean, "9": mean}, 0),
+        (2, {"8": mean / 0.96}, 1),
+    ):
+        document = {"raddle-baseline": version, "scenarios": {"trial": {"train.busbw": earlier}}}
+        kept.write_text(json.dumps(document))
+        found = invoked(path, "--baseline", kept)
+        assert found.exit_code == code, found.output
+        assert "mean beside mean" in found.stdout
+
+
 def test_scenarios_of_one_name_are_refused_as_a_baseline_would_hold_one_of_them(tmp_path: Path) -> None:
     first = written(tmp_path, HEAD + RING + "expect: drops == 0\n")
     other = tmp_path / "other.yaml"
@@ -214,6 +252,7 @@ def test_checks_of_the_users_own_see_the_result_and_count(tmp_path: Path, comman
     (check,) = found.checks
     assert (check.exit_code, found.ok) == (code, code == 0)
     assert code != 4 or check.output == "not to my liking"
+    assert (check.line, check.column) == (9, 5)
 
 
 @pytest.mark.parametrize(
