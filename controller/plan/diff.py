@@ -46,7 +46,7 @@ def _flatten(switch: SwitchPlan) -> dict[str, str]:
         path = f"interfaces/{each.name}"
         flat[path] = ", ".join(filter(None, (flat.get(path), each.prefix or "unnumbered")))
     hashing = ("hash_algorithm", "hash_fields", "hash_offset", "hash_seed")
-    for name in ("role", "hwsku", "platform", "mac", *hashing, "asn", "nos"):
+    for name in ("role", "hwsku", "platform", "mac", *hashing, "asn", "nos", "cpu_packets"):
         flat[name] = _text(getattr(switch, name))
     for port in switch.ports:
         flat |= {f"ports/{port.name}/{key}": _text(value) for key, value in asdict(port).items()}

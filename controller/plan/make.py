@@ -265,6 +265,7 @@ def _plan_switch(
         hash_algorithm=fabric.routing.hash_algorithm,
         hash_fields=fabric.routing.hash_fields,
         hash_offset=hash_offset(fabric, switch),
+        cpu_packets=switch.model.cpu_packets,
         adaptive=_plan_adaptive(fabric, switch),
         adopted=tuple(adopted.items()),
         bgp=bgp_neighbors(fabric, families, switch),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from raddle.topology.model import (
+    CPU_PACKETS,
     FIVE_TUPLE,
     AdaptiveRouting,
     Ecn,
@@ -210,6 +211,7 @@ class SwitchPlan:
     hash_algorithm: HashAlgorithm = "crc32"
     hash_fields: tuple[HashField, ...] = FIVE_TUPLE
     hash_offset: int = 0
+    cpu_packets: int = CPU_PACKETS
     adaptive: AdaptivePlan | None = None
     adopted: tuple[tuple[str, AdoptedEntry], ...] = ()
     bgp: tuple[BgpNeighbor, ...] = ()

@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from raddle.errors import Diagnostic, InputError, Place
-from raddle.topology.devices import Cage, mode_text
+from raddle.topology.devices import CPU_PACKETS, Cage, mode_text
 from raddle.topology.model import Fabric, Role, Switch, SwitchModel, TableBudget
 from raddle.topology.vendor_pools import PoolReading
 from raddle.topology.yaml.reading import did_you_mean, read_spec
@@ -55,6 +55,7 @@ def switch_model(
         tables=TableBudget(**spec.tables.model_dump()),
         features=spec.features,
         nos=spec.nos,
+        cpu_packets=spec.cpu_packets or CPU_PACKETS,
         is_cut_through=spec.switching == "cut-through",
         marks_at_dequeue=spec.ecn_marking == "dequeue",
         max_ports=spec.max_ports or 0,

@@ -117,6 +117,10 @@ class Cage:
         return next((each for each in self.modes if each.fits(mode, len(self.lanes))), None)
 
 
+CPU_PACKETS = 600
+"""SOURCE: SONiC's copp_cfg.j2, the trap group `default` (cir and cbs 600, red_action drop)."""
+
+
 @dataclass(frozen=True, slots=True)
 class SwitchModel:
     """A switch as its data sheet describes it.
@@ -131,6 +135,7 @@ class SwitchModel:
         tables: sizes of the forwarding tables.
         features: extensions such as `adaptive-routing` and `hash-on-qp`.
         nos: what it runs.
+        cpu_packets: packets a second, and in a burst, that a P4 switch lets up to its controller from a port.
         is_cut_through: forwards a frame before it is there whole, where its ports' speeds allow it.
         marks_at_dequeue: ECN by what a packet leaves behind in its queue, not by what it finds.
         max_ports: most ports, whatever they are broken out to; 0: as many as lanes give.
@@ -156,6 +161,7 @@ class SwitchModel:
     tables: TableBudget = TableBudget()
     features: tuple[str, ...] = ()
     nos: Nos = "sonic"
+    cpu_packets: int = CPU_PACKETS
     is_cut_through: bool = False
     marks_at_dequeue: bool = False
     max_ports: int = 0

@@ -14,6 +14,9 @@ from raddle.errors import Diagnostic
 from raddle.topology.accelerators import AcceleratorColumns
 from raddle.topology.arrays import FabricArrays
 from raddle.topology.devices import (
+    CPU_PACKETS as CPU_PACKETS,
+)
+from raddle.topology.devices import (
     PROPAGATION_PS_PER_M as PROPAGATION_PS_PER_M,
 )
 from raddle.topology.devices import (

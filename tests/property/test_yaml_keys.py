@@ -161,6 +161,11 @@ ROWS: dict[str, tuple[dict[str, Any], str, Any]] = {
     "ModelSpec.pool_size": (SMALL, "models.m.pool_size", "shared"),
     "ModelSpec.features": (ADAPTIVE, "models.m.features", []),
     "ModelSpec.nos": (SMALL, "models.m.nos", "p4"),
+    "ModelSpec.cpu_packets": (
+        {**SMALL, "models": {"m": {**MODEL, "features": [], "nos": "p4"}, "m2": MODEL}},
+        "models.m.cpu_packets",
+        100,
+    ),
     "ModelSpec.source": (SMALL, "models.m.source", "a data sheet"),
     "FormSpec.kind": (SMALL, "fabric.kind", "rail-optimized"),
     "FormSpec.planes": (SMALL, "fabric.planes", 2),

@@ -141,7 +141,7 @@ class P4Driver:
     def finish(self, kept: Collection[str]) -> None:
         self._give_pipeline()
         self._bring(lambda now: self._wanted(now, kept))
-        self._police(wanted_cells(self._target.ports))
+        self._police(self._wanted_cells)
 
     def _bring(self, then: Callable[[Entities], Entities]) -> None:
         """Make the tables hold `then`, in members and groups where the switch lacks one-shot groups."""
@@ -222,8 +222,12 @@ class P4Driver:
     def _read_cells(self) -> Cells:
         return read_cells(self._session, self._target.schema, self._target.ports)
 
+    @property
+    def _wanted_cells(self) -> Cells:
+        return wanted_cells(self._target.ports, self._target.cpu_packets)
+
     def _policing(self, cells: Cells) -> tuple[Change, ...]:
-        return cell_changes(self.name, self._target.ports, cells, wanted_cells(self._target.ports))
+        return cell_changes(self.name, self._target.ports, cells, self._wanted_cells)
 
     def _police(self, wanted: Cells) -> None:
         self._send(cell_updates(self._target.schema, self._read_cells(), wanted))

@@ -13,19 +13,16 @@ from raddle.controller.southbound.p4runtime.session import P4Session, UnfitError
 
 METER = "cpu_meter"
 
-CPU_PACKETS = 600
-"""Packets a second, and in a burst, from a port to the controller; what comes faster is dropped.
-
-SOURCE: SONiC's copp_cfg.j2, the trap group `default` (cir and cbs 600, red_action drop).
-"""
-
 Cells = Mapping[int, p4r.MeterConfig]
 """Of a port's number how it is policed; one without rates lets all pass."""
 
 
-def wanted_cells(ports: Mapping[int, str]) -> Cells:
-    """All ports alike; the meter has one rate, which is both of P4Runtime's (section 9.4)."""
-    rates = p4r.MeterConfig(cir=CPU_PACKETS, cburst=CPU_PACKETS, pir=CPU_PACKETS, pburst=CPU_PACKETS)
+def wanted_cells(ports: Mapping[int, str], packets: int) -> Cells:
+    """Packets a second, and in a burst, from a port to the controller; what comes faster is dropped.
+
+    All ports are alike; the meter has one rate, which is both of P4Runtime's (section 9.4).
+    """
+    rates = p4r.MeterConfig(cir=packets, cburst=packets, pir=packets, pburst=packets)
     return dict.fromkeys(ports, rates)
 
 

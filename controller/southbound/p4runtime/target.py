@@ -21,7 +21,8 @@ from raddle.errors import InputError
 
 @dataclass(frozen=True)
 class P4Target:
-    """What a switch must be: its pipeline and all that its tables hold; `ports` are its ports by number.
+    """What a switch must be: its pipeline and all that its tables hold; `ports` are its ports by number, each
+    of which may send `cpu_packets` a second up to the controller.
 
     `in_groups` makes the same for a switch that lacks one-shot groups; None where there is no other way.
     """
@@ -31,6 +32,7 @@ class P4Target:
     entities: Entities
     is_pins: bool
     ports: Mapping[int, str]
+    cpu_packets: int
     in_groups: Callable[[], P4Target] | None = None
 
     def size(self, profile: int) -> int:
@@ -62,17 +64,10 @@ def p4_target(
 
     Raises:
         InputError: `no-p4info`, the switch runs SONiC PINS and its P4Info was not given;
-            `adaptive-not-supported`; `carrier-not-supported`, its pins have backups.
+            `adaptive-not-supported`; `carrier-not-supported`, it runs SONiC PINS and its pins have backups.
     """
     ports = {number: port.name for number, port in enumerate(switch.ports, 1)}
     refuse_what_is_sonics(switch, "P4Runtime")
-    if any(route.next_hops[-1].distance > 1 for route in switch.routes):
-        raise InputError.of(
-            "carrier-not-supported",
-            f"{switch.name} has next hops in reserve for pins, which are not written over P4Runtime",
-            "leave 'pin_backups' out, or program it over gNMI or OpenFlow",
-            ("routing", "pin_backups"),
-        )
     if switch.nos == "pins":
         if pins is None:
             raise InputError.of(
@@ -80,8 +75,17 @@ def p4_target(
                 f"{switch.name} runs SONiC PINS, whose P4Info does not come with raddle",
                 "give middleblock.p4info.pb.txt of sonic-pins with --p4info",
             )
+        if any(route.next_hops[-1].distance > 1 for route in switch.routes if route.next_hops):
+            raise InputError.of(
+                "carrier-not-supported",
+                f"{switch.name} has next hops in reserve for pins, which SONiC PINS does not hold",
+                "leave 'pin_backups' out, or let it run p4/fabric.p4 or SONiC",
+                ("routing", "pin_backups"),
+            )
         schema = schema_of(pins)
-        return P4Target(pins, schema, by_key(middleblock_entities(schema, switch, macs)), True, ports)
+        return P4Target(
+            pins, schema, by_key(middleblock_entities(schema, switch, macs)), True, ports, switch.cpu_packets
+        )
     config = fabric_pipeline()
     schema = schema_of(config)
     made = [entity.encode(schema) for entity in fabric_entities(switch, macs, is_watching, with_groups)]
@@ -90,7 +94,7 @@ def p4_target(
             group = entity.action_profile_group
             group.max_size = schema.action_profiles[group.action_profile_id].max_group_size
     other = None if with_groups else partial(p4_target, switch, macs, pins, is_watching, with_groups=True)
-    return P4Target(config, schema, by_key(made), False, ports, other)
+    return P4Target(config, schema, by_key(made), False, ports, switch.cpu_packets, other)
 
 
 def describe_target(target: P4Target) -> dict[str, object]:

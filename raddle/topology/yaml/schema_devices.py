@@ -125,6 +125,8 @@ class ModelSpec(Spec):
     """Extensions that the chip has and the fabric may use."""
     nos: Nos = "sonic"
     """What it runs: SONiC (programmed over gNMI), p4/fabric.p4 or SONiC PINS (over P4Runtime)."""
+    cpu_packets: Count | None = None
+    """With `nos: p4` the packets a second, and in a burst, from a port to the controller (default 600)."""
     max_ports: PortCount | None = None
     """Most ports of the whole switch, whatever they are broken out to."""
     port_groups: PortGroupsSpec | None = None
@@ -140,6 +142,13 @@ class ModelSpec(Spec):
     """Its HwSKU's pg_profile_lookup.ini beside this file: headroom by speed and cable length."""
     source: Text = "the fabric file"
     """Where the numbers are from."""
+
+    @model_validator(mode="after")
+    def _polices_where_it_can(self) -> Self:
+        if self.cpu_packets is not None and self.nos != "p4":
+            hint = "SONiC and PINS have CoPP for it, which is not planned: leave it out"
+            raise refuse("key-conflict", f"'cpu_packets' of a model that runs {self.nos}", hint)
+        return self
 
     @model_validator(mode="after")
     def _has_one_front_panel(self) -> Self:

@@ -14,7 +14,7 @@ OPEN = p4r.MeterConfig()
 
 
 def test_only_cells_that_differ_are_written_each_with_its_port_as_index() -> None:
-    wanted = wanted_cells(PORTS)
+    wanted = wanted_cells(PORTS, 600)
     assert cell_updates(SCHEMA, wanted, wanted) == []
     (update,) = cell_updates(SCHEMA, {1: wanted[1], 2: OPEN}, wanted)
     entry = update.entity.meter_entry
@@ -24,13 +24,13 @@ def test_only_cells_that_differ_are_written_each_with_its_port_as_index() -> Non
 
 
 def test_what_goes_back_to_no_rates_has_no_config() -> None:
-    (update,) = cell_updates(SCHEMA, {1: wanted_cells(PORTS)[1]}, {1: OPEN})
+    (update,) = cell_updates(SCHEMA, {1: wanted_cells(PORTS, 600)[1]}, {1: OPEN})
     assert not update.entity.meter_entry.HasField("config")
 
 
 def test_a_port_that_is_policed_otherwise_is_told_by_its_name() -> None:
     slow = p4r.MeterConfig(cir=5, cburst=6, pir=5, pburst=6)
-    changes = cell_changes("leaf0", PORTS, {1: slow, 2: OPEN}, wanted_cells(PORTS))
+    changes = cell_changes("leaf0", PORTS, {1: slow, 2: OPEN}, wanted_cells(PORTS, 600))
     assert changes == (
         Change("leaf0", "cpu_meter/Ethernet0", "5 packets/s, 6 at once", "600 packets/s, 600 at once"),
         Change("leaf0", "cpu_meter/Ethernet8", "all pass", "600 packets/s, 600 at once"),
@@ -38,5 +38,5 @@ def test_a_port_that_is_policed_otherwise_is_told_by_its_name() -> None:
 
 
 def test_a_switch_without_the_meter_has_nothing_to_police() -> None:
-    assert cell_changes("leaf0", PORTS, {}, wanted_cells(PORTS)) == ()
-    assert cell_updates(SCHEMA, {}, wanted_cells(PORTS)) == []
+    assert cell_changes("leaf0", PORTS, {}, wanted_cells(PORTS, 600)) == ()
+    assert cell_updates(SCHEMA, {}, wanted_cells(PORTS, 600)) == []
