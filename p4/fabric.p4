@@ -24,6 +24,9 @@
 #ifndef ACL_ENTRIES
 #define ACL_ENTRIES 1024
 #endif
+#ifndef WATCHED
+#define WATCHED 64
+#endif
 #ifndef CPU_PORT
 #define CPU_PORT 510
 #endif
@@ -34,6 +37,6 @@
 #include "ingress.p4"
 #include "egress.p4"
 
-@pkginfo(name="fabric.p4", version="2.0.0")
+@pkginfo(name="fabric.p4", version="2.1.0")
 V1Switch(fabric_parser(), fabric_verify(), fabric_ingress(), fabric_egress(), fabric_update(),
          fabric_deparser()) main;

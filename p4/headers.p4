@@ -16,6 +16,13 @@ const bit<2> NOT_ECT = 0;           // RFC 3168, section 5
 const bit<2> CE = 3;
 const bit<128> IPV4_MAPPED = 0xffff00000000; // ::ffff:0:0/96, RFC 4291, section 2.5.5.2
 
+const bit<2> PORT_UP = 1; // port events
+const bit<2> PORT_DOWN = 2;
+const bit<32> EGRESS_CLONE = 2; // instance_type in BMv2's v1model
+const bit<32> POSTCARD_SESSION = 100;
+const bit<8> POSTCARD_FIELDS = 1;
+const bit<32> POSTCARD_BYTES = 20 + 128; // packet_in and the head of the frame
+
 error { BadIpHeader, Unclassifiable }
 
 // Why a packet is dropped: the index of the counter `dropped`.
@@ -122,16 +129,26 @@ header bth_t {
     bit<24> psn;
 }
 
+// A packet that is trapped has its ingress port alone; a postcard has what a watched packet met in this switch.
 @controller_header("packet_in")
 header packet_in_t {
-    bit<9> ingress_port;
-    bit<7> pad;
+    bit<9>  ingress_port;
+    bit<1>  is_postcard;
+    bit<9>  egress_port;
+    bit<3>  queue;
+    bit<19> queue_depth; // packets in the queue when it came there
+    bit<7>  pad;
+    bit<32> queue_us;    // in the queue
+    bit<32> hop_us;      // from the ingress port to the end of the queue
+    bit<48> ingress_us;  // by the switch's own clock
 }
 
+// With a port event nothing goes out: the switch takes note that the port is down, or up again.
 @controller_header("packet_out")
 header packet_out_t {
     bit<9> egress_port;
-    bit<7> pad;
+    bit<2> port_event;
+    bit<5> pad;
 }
 
 struct headers_t {
@@ -162,6 +179,7 @@ struct metadata_t {
     bit<16>  src_port;
     bit<16>  dst_port;
     bit<24>  dest_qp;
+    bit<24>  psn;
     bit<1>   is_fragment;
     bit<1>   has_ports;
     bit<16>  flow_src_port;
@@ -180,4 +198,18 @@ struct metadata_t {
     bit<48>  backup_mac;
     bit<1>   to_controller;
     Reason   reason;
+    @field_list(POSTCARD_FIELDS)
+    bit<9>   seen_ingress_port;
+    @field_list(POSTCARD_FIELDS)
+    bit<9>   seen_egress_port;
+    @field_list(POSTCARD_FIELDS)
+    bit<3>   seen_queue;
+    @field_list(POSTCARD_FIELDS)
+    bit<19>  seen_depth;
+    @field_list(POSTCARD_FIELDS)
+    bit<32>  seen_queue_us;
+    @field_list(POSTCARD_FIELDS)
+    bit<32>  seen_hop_us;
+    @field_list(POSTCARD_FIELDS)
+    bit<48>  seen_ingress_us;
 }

@@ -10,8 +10,8 @@ control fabric_ingress(inout headers_t hdr, inout metadata_t meta, inout standar
     @max_group_size(GROUP_SIZE)
     action_selector(HashAlgorithm.identity, GROUP_MEMBERS, 32) next_hops;
 
-    // Down ports, by number: what stands beside the switch sets a cell at the port's own event, so that the
-    // packets of a dead port take their backup without the controller.
+    // Down ports, by number: set by a packet of what stands beside the switch, at the port's own event, so that
+    // the packets of a dead port take their backup without the controller.
     register<bit<1>>(512) port_down;
     // Packets to the controller by the port that they came in at; without a configuration all pass.
     meter(512, MeterType.packets) cpu_meter;
@@ -76,7 +76,7 @@ control fabric_ingress(inout headers_t hdr, inout metadata_t meta, inout standar
             meta.dst: exact @name("dst") @format(IPV6_ADDRESS);
             meta.flow_src_port: exact @name("src_port");
         }
-        actions = { set_next_hop; NoAction; }
+        actions = { set_next_hop; set_next_hop_or; NoAction; }
         const default_action = NoAction;
         counters = pin_flow_counter;
         size = PINS;
@@ -88,7 +88,7 @@ control fabric_ingress(inout headers_t hdr, inout metadata_t meta, inout standar
             meta.dst: exact @name("dst") @format(IPV6_ADDRESS);
             meta.dest_qp: exact @name("dest_qp");
         }
-        actions = { set_next_hop; NoAction; }
+        actions = { set_next_hop; set_next_hop_or; NoAction; }
         const default_action = NoAction;
         counters = pin_qp_counter;
         size = PINS;
@@ -99,7 +99,7 @@ control fabric_ingress(inout headers_t hdr, inout metadata_t meta, inout standar
             meta.src: exact @name("src") @format(IPV6_ADDRESS);
             meta.dst: exact @name("dst") @format(IPV6_ADDRESS);
         }
-        actions = { set_next_hop; NoAction; }
+        actions = { set_next_hop; set_next_hop_or; NoAction; }
         const default_action = NoAction;
         counters = pin_pair_counter;
         size = PINS;
@@ -107,7 +107,7 @@ control fabric_ingress(inout headers_t hdr, inout metadata_t meta, inout standar
 
     table pin_dst {
         key = { meta.dst: exact @name("dst") @format(IPV6_ADDRESS); }
-        actions = { set_next_hop; NoAction; }
+        actions = { set_next_hop; set_next_hop_or; NoAction; }
         const default_action = NoAction;
         counters = pin_dst_counter;
         size = PINS;
@@ -212,7 +212,15 @@ control fabric_ingress(inout headers_t hdr, inout metadata_t meta, inout standar
 
     apply {
         if (hdr.packet_out.isValid()) {
-            standard.egress_spec = hdr.packet_out.egress_port;
+            if (hdr.packet_out.port_event == PORT_DOWN) {
+                port_down.write((bit<32>)hdr.packet_out.egress_port, 1);
+                mark_to_drop(standard);
+            } else if (hdr.packet_out.port_event == PORT_UP) {
+                port_down.write((bit<32>)hdr.packet_out.egress_port, 0);
+                mark_to_drop(standard);
+            } else {
+                standard.egress_spec = hdr.packet_out.egress_port;
+            }
             hdr.packet_out.setInvalid();
             exit;
         }
@@ -261,11 +269,17 @@ control fabric_ingress(inout headers_t hdr, inout metadata_t meta, inout standar
                 if (!is_pinned) {
                     is_pinned = pin_dst.apply().hit;
                 }
-                // A pin whose port is down is none: its packets take the route's next hops, whose plan is proved.
+                // A pin whose ports are down is none: its packets take the route's next hops, whose plan is proved.
                 if (is_pinned) {
                     bit<1> is_pin_down;
                     port_down.read(is_pin_down, (bit<32>)meta.next_port);
-                    is_pinned = is_pin_down == 0;
+                    if (is_pin_down == 1 && meta.has_backup == 1) {
+                        port_down.read(is_pin_down, (bit<32>)meta.backup_port);
+                    }
+                    if (is_pin_down == 1) {
+                        is_pinned = false;
+                        meta.has_backup = 0;
+                    }
                 }
                 bool is_routed = is_pinned;
                 if (!is_pinned) {

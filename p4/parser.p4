@@ -136,6 +136,7 @@ parser fabric_parser(packet_in packet, out headers_t hdr, inout metadata_t meta,
     state parse_bth {
         packet.extract(hdr.bth);
         meta.dest_qp = hdr.bth.dest_qp;
+        meta.psn = hdr.bth.psn;
         transition accept;
     }
 }

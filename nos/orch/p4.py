@@ -123,18 +123,22 @@ def _members(row: Row, view: _View) -> tuple[tuple[int, int], ...]:
     for choice in row.choices:
         if not view.is_usable(choice.watch_port):
             continue
-        params = choice.call.params
-        ways = [params[name] for name in ("port", "backup_port") if name in params]
+        ways = _ways(choice)
         way = next((each for each in ways if view.is_usable(each)), ways[0] if ways else b"")
         if (port := view.port(way)) is not None:
             found.append((port, choice.weight))
     return tuple(found)
 
 
+def _ways(choice: Choice) -> list[bytes]:
+    """The port of a next hop, and its backup's where it has one."""
+    return [choice.call.params[name] for name in ("port", "backup_port") if name in choice.call.params]
+
+
 def _is_idle(row: Row, view: _View) -> bool:
-    """Whether a pin's port is down, when its packets take the route."""
-    name = view.ids.name(row.choices[0].call.params.get("port", b""), is_text=False)
-    return name is not None and name not in view.live
+    """Whether a pin's port is down, and its backup's where it has one: its packets take the route."""
+    names = [view.ids.name(way, is_text=False) for way in _ways(row.choices[0])]
+    return bool(names) and all(name is not None and name not in view.live for name in names)
 
 
 def _with_qos(state: SwitchState, tables: EntityTables) -> SwitchState:

@@ -50,6 +50,8 @@ class PacketIo:
             if field.id not in values:
                 invalid(f"packet_out: metadata '{field.name}' is missing")
             canonical(values[field.id], field, "packet_out")
+            if field.name == "port_event" and any(values[field.id]):
+                invalid("packet_out: this switch knows its ports by itself and takes no 'port_event'")
         port_field = next((field for field in fields if field.name == "egress_port"), None)
         if port_field is None:
             invalid(f"{pipeline.name} sends no packets: its packet_out has no 'egress_port'")

@@ -18,6 +18,7 @@ from raddle.controller.plan.diff import Change
 from raddle.controller.plan.model import Plan
 from raddle.controller.plan.summary import Summary
 from raddle.controller.reconcile import SwitchResult
+from raddle.controller.southbound.p4runtime.postcards import Postcard
 from raddle.controller.verify.failures import Outcome, Verdict
 from raddle.controller.verify.outside import OutsideReach
 from raddle.controller.verify.parts import Part
@@ -246,6 +247,7 @@ _DOCUMENTS: dict[str, tuple[type[BaseModel], ...]] = {
     "apply": (_document("Results", switches=_list_of(_RESULT), not_compared=list[str], by_hand=list[str]),),
     "status": (_document("Status", switches=_list_of(_WITH_LINKS), not_compared=list[str]),),
     "drift": (_RESULTS,),
+    "telemetry": (_document("Telemetry", fabric=str, postcards=list[Postcard]),),
     "workload-result": (_document("Workload", WorkloadResult),),
     "elastic-result": (_document("Elastic", ElasticResult),),
     "expect": (_document("Expected", Expectations), _document("Diagnosed", Diagnosis)),

@@ -37,6 +37,7 @@ COMMANDS = {
     "serve": "A page of the switches as they are now; Prometheus metrics.",
     "status": "Do the switches hold the plan; which ports have no link?",
     "drift": "List what differs on the switches from the plan.",
+    "telemetry": "What packets meet in P4 switches, hop by hop.",
     "switch": "Run SONiC's show, config or clear on a switch.",
     "bench": "Simulate a collective; print the table of nccl-tests.",
     "simulate": "Simulate flows: what became of each, and of each port.",

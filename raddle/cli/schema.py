@@ -37,6 +37,7 @@ DocumentName = Literal[
     "apply",
     "status",
     "drift",
+    "telemetry",
     "emulate",
     "import",
     "models",

@@ -79,7 +79,7 @@ async def session(switch: fy.Switch) -> dict[str, Any]:
     seen["counters"] = [
         each.packet_count async for each in reader.read([fy.P4CounterEntry("port_tx", index=3)])
     ]
-    await switch.write([fy.P4PacketOut(LLDP, egress_port=3, pad=0)])
+    await switch.write([fy.P4PacketOut(LLDP, egress_port=3, port_event=0, pad=0)])
     await switch.delete_all()
     seen["left"] = await texts(*wildcard)
     hops = [((weight, weight), fy.Action("set_next_hop", port=weight, dst_mac=weight)) for weight in (2, 3)]

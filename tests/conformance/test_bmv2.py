@@ -8,6 +8,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
+from finsy import P4PacketOut
 from finsy.proto import p4r
 
 from raddle.controller.plan import make_plan
@@ -125,8 +126,8 @@ def test_lldp_goes_to_the_controller_and_comes_from_it(bmv2: Bmv2) -> None:
     assert packet is not None
     assert packet.payload == lldp
     assert packet.metadata[0].value == b"\3"
-    out = [p4r.PacketMetadata(metadata_id=1, value=b"\5"), p4r.PacketMetadata(metadata_id=2, value=b"\0")]
-    bmv2.session.packet_out(lldp, out)
+    out = P4PacketOut(lldp, egress_port=5, port_event=0, pad=0).encode_update(TARGET.schema)
+    bmv2.session.packet_out(lldp, out.packet.metadata)
     assert bmv2.receive() == (5, lldp)
 
 

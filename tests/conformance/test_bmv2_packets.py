@@ -10,7 +10,7 @@ from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
-from finsy import Action, IndirectAction, Match, P4CounterEntry, P4TableEntry
+from finsy import Action, IndirectAction, Match, P4CounterEntry, P4PacketOut, P4TableEntry
 from finsy.p4entity import P4Entity
 from finsy.proto import p4r
 from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_Router_Alert
@@ -319,7 +319,7 @@ def test_a_meter_before_the_controller_keeps_a_flood_away(bmv2: Bmv2) -> None:
             while bmv2.session.take_packet(1):
                 came += 1
         finally:
-            set_meter.entity.meter_entry.config.CopyFrom(wanted_cells(TARGET.ports)[1])
+            set_meter.entity.meter_entry.config.CopyFrom(wanted_cells(TARGET.ports, TARGET.cpu_packets)[1])
             bmv2.session.write([set_meter])
         assert came in (3, 4, 5)
         assert dropped(bmv2)[REASONS["policed"]] - before == 10 - came
@@ -367,16 +367,25 @@ def test_the_hash_is_rotated_by_the_switchs_offset(bmv2: Bmv2) -> None:
 def port_register(bmv2: Bmv2, numbers: Mapping[str, int] | None = None) -> Iterator[PortRegister]:
     """Cells by the name of an interface; `port2` and so on without `numbers`."""
     numbers = numbers or {f"port{number}": number for number in UPLINKS}
-    try:
-        register = PortRegister(bmv2.thrift_port, numbers)
-    except OSError:
-        pytest.skip("this simple_switch_grpc is built without Thrift, which sets registers")
-    try:
-        yield register
-        for name in numbers:
-            register.set(name, True)
-    finally:
-        register.close()
+    register = PortRegister(bmv2.session, TARGET.schema, numbers)
+    yield register
+    for name in numbers:
+        register.set(name, True)
+    await_events(bmv2)
+
+
+def set_ports(bmv2: Bmv2, register: PortRegister, *numbers: int, is_live: bool = False) -> None:
+    for number in numbers:
+        register.set(f"port{number}", is_live)
+    await_events(bmv2)
+
+
+def await_events(bmv2: Bmv2) -> None:
+    """Until port events have taken effect: what the controller sends after them comes after them."""
+    marker = bytes(ether() / Raw(b"after the event" * 4))
+    out = P4PacketOut(marker, egress_port=1, port_event=0, pad=0).encode_update(TARGET.schema)
+    bmv2.session.packet_out(marker, out.packet.metadata)
+    assert bmv2.receive() == (1, marker)
 
 
 def flow_over(bmv2: Bmv2, port: int) -> Packet:
@@ -389,26 +398,26 @@ def flow_over(bmv2: Bmv2, port: int) -> Packet:
 
 
 def test_flows_of_a_dead_port_take_their_backup_without_the_controller(bmv2: Bmv2) -> None:
-    """Nothing is written over P4Runtime: the port's own event sets its cell."""
+    """No table is written: the port's own event sets its cell."""
     first, second = UPLINKS[0], UPLINKS[1]
     packet, other = flow_over(bmv2, first), flow_over(bmv2, UPLINKS[2])
     with port_register(bmv2) as register:
-        register.set(f"port{first}", False)
+        set_ports(bmv2, register, first)
         port, got = sent(bmv2, packet)
         peer = LEAF.ports[second - 1].peer.partition(":")[0]
         assert (port, got.dst) == (second, neighbour_macs(PLAN)[peer])
         assert sent(bmv2, other)[0] == UPLINKS[2]
-        register.set(f"port{second}", False)
+        set_ports(bmv2, register, second)
         before = dropped(bmv2)[REASONS["port-down"]]
         bmv2.send(1, bytes(packet))
         assert sent(bmv2, other)[0] == UPLINKS[2]
         assert dropped(bmv2)[REASONS["port-down"]] - before == 1
-        register.set(f"port{first}", True)
+        set_ports(bmv2, register, first, is_live=True)
         assert sent(bmv2, packet)[0] == first
 
 
 def test_a_pulled_cable_is_led_around_with_the_controller_muted(bmv2: Bmv2) -> None:
-    """The kernel's word of the carrier sets the cell, as in an emulation; nobody speaks P4Runtime."""
+    """The kernel's word of the carrier sets the cell, as in an emulation; nobody writes a table."""
     first, second = UPLINKS[0], UPLINKS[1]
     packet, ends = flow_over(bmv2, first), list[Exception]()
     with port_register(bmv2, {bmv2.interface(number): number for number in UPLINKS}) as register:
@@ -428,16 +437,40 @@ def where(bmv2: Bmv2, packet: Packet) -> int:
     return bmv2.receive()[0] if ready else 0
 
 
+MAPPED4 = int(IPv4Address(DST4)) | 0xFFFF << 32
+
+
 def test_a_pin_of_a_dead_port_is_none_and_its_packets_take_the_route(bmv2: Bmv2) -> None:
-    mapped = int.from_bytes(bytes(map(int, DST4.split("."))), "big") | 0xFFFF << 32
-    pin = P4TableEntry(
-        "pin_dst", match=Match(dst=mapped), action=Action("set_next_hop", port=UPLINKS[3], dst_mac=1)
-    )
+    to = Action("set_next_hop", port=UPLINKS[3], dst_mac=1)
+    pin = P4TableEntry("pin_dst", match=Match(dst=MAPPED4), action=to)
     with port_register(bmv2) as register:
         packet = flow_over(bmv2, UPLINKS[1])
         with written(bmv2, pin):
             assert sent(bmv2, packet)[0] == UPLINKS[3]
-            register.set(f"port{UPLINKS[3]}", False)
+            set_ports(bmv2, register, UPLINKS[3])
             assert sent(bmv2, packet)[0] == UPLINKS[1]
-            register.set(f"port{UPLINKS[3]}", True)
+            set_ports(bmv2, register, UPLINKS[3], is_live=True)
             assert sent(bmv2, packet)[0] == UPLINKS[3]
+
+
+@pytest.mark.parametrize("table", ["pin_dst", "pin_pair", "pin_qp", "pin_flow"])
+def test_a_pin_of_two_members_takes_its_backup_then_the_route(bmv2: Bmv2, table: str) -> None:
+    first, second = UPLINKS[3], UPLINKS[2]
+    src = int(IPv4Address(SRC4)) | 0xFFFF << 32
+    with port_register(bmv2) as register:
+        packet = flow_over(bmv2, UPLINKS[1])
+        match = {
+            "pin_dst": Match(dst=MAPPED4),
+            "pin_pair": Match(src=src, dst=MAPPED4),
+            "pin_qp": Match(dst=MAPPED4, dest_qp=0),  # PLAIN is a BTH of zeros
+            "pin_flow": Match(src=src, dst=MAPPED4, src_port=packet[UDP].sport),
+        }[table]
+        to = Action("set_next_hop_or", port=first, dst_mac=1, backup_port=second, backup_mac=2)
+        with written(bmv2, P4TableEntry(table, match=match, action=to)):
+            assert (sent(bmv2, packet)[0], sent(bmv2, packet)[1].dst[-1]) == (first, "1")
+            set_ports(bmv2, register, first)
+            assert (sent(bmv2, packet)[0], sent(bmv2, packet)[1].dst[-1]) == (second, "2")
+            set_ports(bmv2, register, second)
+            assert sent(bmv2, packet)[0] == UPLINKS[1]
+            set_ports(bmv2, register, first, is_live=True)
+            assert sent(bmv2, packet)[0] == first

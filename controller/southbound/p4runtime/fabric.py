@@ -50,7 +50,7 @@ def fabric_entities(
     a group of members. A next hop among several is skipped while its port is down if the switch is to be
     `is_watching`; that of a route with one is not, as a group whose every port is down divides by zero in
     BMv2. The switch's own addresses are trapped, those of its neighbors are host routes. The plan's pins go
-    by destination, its policies by source and destination.
+    by destination, with their backups where they have some, its policies by source and destination.
     """
     neighbors = neighbors_of(switch, macs)
     member_of = member_ids(neighbors)
@@ -69,10 +69,10 @@ def fabric_entities(
     at = {neighbor.port: neighbor for neighbor in neighbors}
     for route in switch.routes:
         if route.origin == "pin":
-            action = _to(at[route.next_hops[0].port])
-            yield P4TableEntry("pin_dst", match=Match(dst=_wide(route.prefix)), action=action)
+            action = _to(*(at[hop.port] for hop in route.next_hops[:2]))
+            yield P4TableEntry("pin_dst", match=Match(dst=wide_address(route.prefix)), action=action)
     for policy in switch.policies:
-        match = Match(src=_wide(policy.src), dst=_wide(policy.dst))
+        match = Match(src=wide_address(policy.src), dst=wide_address(policy.dst))
         yield P4TableEntry("pin_pair", match=match, action=_to(at[policy.next_hop.port]))
 
 
@@ -196,7 +196,7 @@ def group_ids(all_hops: Iterable[_Hops]) -> dict[_Hops, int]:
     return ids
 
 
-def _wide(prefix: str) -> int:
+def wide_address(prefix: str) -> int:
     """An address as the program's tables of both families have it: IPv4 in its mapped form."""
     network = ip_network(prefix)
     address = int(network.network_address)

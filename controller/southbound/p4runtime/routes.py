@@ -69,8 +69,10 @@ class EntityRoutes:
         args = dict(action.args) if isinstance(action, Action) else {}
         if "wcmp_group_id" in args:
             return self._wcmp.get(str(args["wcmp_group_id"]), ())
-        port = args.get("nexthop_id") or self._ports.get(int(str(args.get("port", 0))), "")
-        return (NextHop("", str(port)),) if port else ()
+        if "nexthop_id" in args:
+            return (NextHop("", str(args["nexthop_id"])),)
+        ways = [self._ports.get(int(str(args[name]))) for name in ("port", "backup_port") if name in args]
+        return tuple(NextHop("", port, distance=distance) for distance, port in enumerate(ways, 1) if port)
 
     @cached_property
     def _port_of(self) -> Mapping[int, int]:

@@ -53,7 +53,7 @@ class Bmv2Switch(Switch):  # type: ignore[misc]
     def start(self, controllers: object) -> None:
         words = [_PROGRAM, "--no-p4", "--device-id", str(_DEVICE_ID), "--log-console", "--log-level", "info"]
         known = run([_PROGRAM, "--help"])
-        if "--thrift-port" in known:  # only of a build with Thrift
+        if "--thrift-port" in known:  # only of a build with Thrift; switches share a network namespace
             words += ["--thrift-port", str(_THRIFT_PORT + self.number)]
         if "--notifications-addr" in known:  # only of a build with nanomsg
             words += ["--notifications-addr", f"ipc:///run/{self.name}.ipc"]
@@ -73,7 +73,8 @@ class Bmv2:
         self.title = f"BMv2 {run([_PROGRAM, '--version']).strip()}"
         self._layout = layout
         self.hash_note = _WEIGHTED if layout.plan.weights else ""
-        self._counters = schema_of(fabric_pipeline()).counters["port_tx"].id
+        schema = schema_of(fabric_pipeline())
+        self._counters = schema.counters["port_tx"].id
         self.network = Network(layout, Bmv2Switch, is_spliced=True)
         self.network.start()
         switches = {name: self.network.host(name) for name in layout.switches}
@@ -84,15 +85,17 @@ class Bmv2:
         }
         self._pushed: dict[str, SwitchPlan] = {}
         self._pool = ThreadPoolExecutor()
-        self._registers = {name: _port_register(layout, switch) for name, switch in switches.items()}
-        if not all(self._registers.values()):
-            self.title += " (without Thrift, so that only the controller repairs)"
+        self._registers = {
+            name: PortRegister(session, schema, _numbers(layout, name))
+            for name, session in self._sessions.items()
+        }
+        self._is_programmed = False
 
         def hear(interface: str, is_live: bool) -> None:
             """First the switch itself, as by its own port event, then the controller."""
             port = layout.interfaces[interface]
-            if register := self._registers[port.device]:
-                register.set(interface, is_live)
+            if self._is_programmed:
+                self._registers[port.device].set(interface, is_live)
             on_port(port, is_live)
 
         watch = CarrierWatch(frozenset(layout.interfaces), hear, on_end)
@@ -111,6 +114,7 @@ class Bmv2:
 
         writes = sum(self._everywhere(changed, program).values())
         self._pushed = planned
+        self._is_programmed = True
         return writes
 
     def sent_frames(self) -> dict[PortRef, int]:
@@ -131,15 +135,9 @@ class Bmv2:
         return dict(zip(names, results, strict=True))
 
 
-def _port_register(layout: Layout, switch: Bmv2Switch) -> PortRegister | None:
-    """What the switch's own port events set; None for one that is built without Thrift."""
-    numbers = {
-        name: layout.numbers[port] for name, port in layout.interfaces.items() if port.device == switch.name
-    }
-    try:
-        return PortRegister(_THRIFT_PORT + switch.number, numbers)
-    except OSError:
-        return None
+def _numbers(layout: Layout, switch: str) -> dict[str, int]:
+    """Port numbers of a switch by the names of their interfaces."""
+    return {name: layout.numbers[port] for name, port in layout.interfaces.items() if port.device == switch}
 
 
 def _await_listening(switch: Bmv2Switch) -> None:

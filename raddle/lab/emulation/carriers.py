@@ -1,7 +1,6 @@
 """Carriers of interfaces, as the kernel tells of them, and what hears of a switch's own ports.
 
-Source: rtnetlink(7), netdevice(7); Thrift's binary protocol for BMv2's registers
-(behavioral-model thrift_src/standard.thrift, bm_register_write).
+Source: rtnetlink(7), netdevice(7).
 """
 
 from __future__ import annotations
@@ -14,12 +13,14 @@ import struct
 import threading
 from collections.abc import Callable, Iterator, Mapping
 
+from finsy import P4PacketOut, P4Schema
+
+from raddle.controller.southbound.p4runtime.session import P4Session
+
 _RTMGRP_LINK, _RTM_NEWLINK, _IFF_RUNNING = 1, 16, 0x40
 _SIOCGIFFLAGS = 0x8913
 _BUFFER_BYTES = 4 << 20
-_CALL_S = 2.0
-_I32, _I64, _STRING, _STOP = 8, 10, 11, b"\0"
-_CALL, _REPLY = 0x80010001, 0x80010002
+_PORT_UP, _PORT_DOWN = 1, 2  # port_event of packet_out (p4/headers.p4)
 
 CarrierEvent = Callable[[str, bool], None]
 """Told the name of an interface and whether it has a carrier; called from another thread."""
@@ -100,35 +101,17 @@ def link_changes(messages: bytes) -> Iterator[tuple[str, bool]]:
 
 
 class PortRegister:
-    """The register `port_down` of a BMv2 switch, which packets look at and its own port events set."""
+    """The register `port_down` of a switch that runs `p4/fabric.p4`, which its own port events set.
 
-    def __init__(self, thrift_port: int, numbers: Mapping[str, int]) -> None:
-        """By the name of an interface the port's number.
+    They come as packets from the port to the controller, as P4 chips with a packet generator make them.
+    """
 
-        Raises:
-            OSError: nobody listens there: BMv2 is built without Thrift.
-        """
-        self._numbers = numbers
-        self._service = socket.create_connection(("127.0.0.1", thrift_port), timeout=_CALL_S)
-
-    def close(self) -> None:
-        """The register stays as it is."""
-        self._service.close()
+    def __init__(self, session: P4Session, schema: P4Schema, numbers: Mapping[str, int]) -> None:
+        """By the name of an interface the port's number; the session must be the primary."""
+        self._session, self._schema, self._numbers = session, schema, numbers
 
     def set(self, interface: str, is_live: bool) -> None:
-        """Packets of a port that is down take their backup from now on.
-
-        Raises:
-            OSError: the switch did not take it.
-        """
-        name, register = b"standard:bm_register_write", b"fabric_ingress.port_down"
-        call = struct.pack(">II", _CALL, len(name)) + name + bytes(4)
-        call += struct.pack(">BHi", _I32, 1, 0) + struct.pack(">BHI", _STRING, 2, len(register)) + register
-        call += struct.pack(">BHi", _I32, 3, self._numbers[interface])
-        call += struct.pack(">BHq", _I64, 4, int(not is_live)) + _STOP
-        self._service.sendall(call)
-        answer = self._service.recv(256)
-        kind, length = struct.unpack_from(">II", answer) if len(answer) > 8 else (0, 0)
-        # A reply that holds nothing is one without an exception.
-        if kind != _REPLY or answer[12 + length :] != _STOP:
-            raise OSError(errno.EPROTO, f"BMv2 did not set port_down of {interface}: {answer.hex()}")
+        """Packets of a port that is down take their backup from now on."""
+        event = _PORT_UP if is_live else _PORT_DOWN
+        out = P4PacketOut(b"", egress_port=self._numbers[interface], port_event=event, pad=0)
+        self._session.packet_out(b"", out.encode_update(self._schema).packet.metadata)

@@ -288,9 +288,9 @@ def check_pin_backups(spec: RoutingSpec, wiring: Wiring, source: Source) -> Iter
         message = f"pins by {spec.pins} have no next hop in reserve, host routes have"
         hint = "set 'pins: host-route', or leave 'pin_backups' out"
         yield source.error("backups-not-supported", message, place, hint, at_key=True)
-    draft = next((each for each in wiring.switches.values() if each.model.nos != "sonic"), None)
+    draft = next((each for each in wiring.switches.values() if each.model.nos == "pins"), None)
     if draft:
-        message = f"{draft.name} runs {draft.model.nos}, whose pins have no next hop in reserve"
+        message = f"{draft.name} runs SONiC PINS, whose pins have no next hop in reserve"
         hint = "leave it out: packets of a pin whose link is dead go by the route of their leaf"
         yield source.error("backups-not-supported", message, place, hint, at_key=True)
 

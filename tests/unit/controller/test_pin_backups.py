@@ -6,6 +6,7 @@ import json
 import runpy
 from collections import Counter
 from dataclasses import replace
+from ipaddress import ip_network
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,9 @@ from raddle.controller.southbound.openflow.codec import OPENFLOW_13, OPENFLOW_15
 from raddle.controller.southbound.openflow.group_parts import watched
 from raddle.controller.southbound.openflow.routes import routes_in
 from raddle.controller.southbound.openflow.tables import FailoverGroup, port_numbers, switch_tables
-from raddle.controller.southbound.p4runtime.target import p4_target
+from raddle.controller.southbound.p4runtime.pipelines import pins_pipeline
+from raddle.controller.southbound.p4runtime.routes import EntityRoutes
+from raddle.controller.southbound.p4runtime.target import describe_target, p4_target
 from raddle.controller.southbound.sonic.routes import held_routes, hops_of
 from raddle.controller.southbound.sonic.tables import pushed, static_route
 from raddle.controller.verify.network import entries_of_plan, entries_of_state
@@ -32,8 +35,11 @@ from raddle.lab.switches.reported import planned_switch
 from raddle.lab.verify.model import FailureScope
 from raddle.lab.verify.plan import verify_plan
 from raddle.lab.workloads.collective import collective_demand
+from raddle.nos.p4rt.entity_tables import EntityTables
+from raddle.nos.p4rt.pipeline import Pipeline
 from raddle.workload import Demand
-from tests.fabrics import leaf_spine
+from tests.fabrics import leaf_spine, pod_running
+from tests.unit.p4.p4_fabrics import MIDDLEBLOCK, needs_middleblock
 
 ON = "routing: {policy: pinned, pin_backups: true}\n"
 CHECKER = runpy.run_path(str(Path(__file__).parents[3] / "scripts" / "check-certificate"))
@@ -215,6 +221,51 @@ def test_an_openflow_switch_has_the_backup_as_the_second_bucket(wire: Wire) -> N
     assert [(hop.port, hop.distance) for hop in read] == [(hop.port, hop.distance) for hop in route.next_hops]
 
 
-def test_p4runtime_refuses_backups() -> None:
-    with pytest.raises(InputError, match="which are not written over P4Runtime"):
-        p4_target(PLAN.switches[0], neighbour_macs(PLAN), None)
+P4 = pod_running("p4", "p4", spines=4, per_leaf=4, more=ON)
+P4_PLAN = make_plan(P4, "pinned", collective_demand(P4, "all_to_all", None))
+
+
+def test_a_p4_switch_has_the_backup_in_the_pins_own_action() -> None:
+    leaf, macs = P4_PLAN.switches[0], neighbour_macs(P4_PLAN)
+    target = p4_target(leaf, macs)
+    held = EntityRoutes(target.schema, target.entities, target.ports).table
+    numbers = {name: number for number, name in target.ports.items()}
+    peers = {port.name: port.peer.partition(":")[0] for port in leaf.ports}
+    written = json.dumps(describe_target(target))
+    assert len(pins_of(P4_PLAN)) == 4
+    for route in pins_of(P4_PLAN):
+        own, backup = route.next_hops
+        found = held[route.prefix]
+        assert [(hop.port, hop.distance) for hop in found] == [(own.port, 1), (backup.port, 2)]
+        assert (
+            f"set_next_hop_or(port={numbers[own.port]:#x}, dst_mac={macs[peers[own.port]]}, "
+            f"backup_port={numbers[backup.port]:#x}, backup_mac={macs[peers[backup.port]]})" in written
+        )
+
+
+def test_a_simulated_p4_switch_takes_the_backup_then_the_route_of_the_leaf() -> None:
+    leaf, route = P4_PLAN.switches[0], pins_of(P4_PLAN)[0]
+    target = p4_target(leaf, neighbour_macs(P4_PLAN))
+    pipeline = Pipeline(target.config)
+    tables = EntityTables.of(pipeline, target.entities.values())
+    switch = replace(planned_switch(leaf), is_p4=True, pipeline=pipeline, entities=tables)
+    own, backup = (hop.port for hop in route.next_hops)
+    address = int(ip_network(route.prefix).network_address)
+
+    def ports(*dark: str) -> list[str]:
+        state = switch.state(frozenset(dark))
+        found = [r for r in state.routes if address >> 32 - r.length << 32 - r.length == r.prefix]
+        return [state.ports[port].name for port in max(found, key=lambda each: each.length).ports]
+
+    assert ports() == [own]
+    assert ports(own) == [backup]
+    assert ports(backup) == [own]
+    rest = {hop.port for hop in next(r for r in leaf.routes if r.origin == "fabric").next_hops}
+    assert set(ports(own, backup)) <= rest - {own, backup}
+
+
+@needs_middleblock
+def test_sonic_pins_refuses_backups() -> None:
+    leaf = replace(P4_PLAN.switches[0], nos="pins")
+    with pytest.raises(InputError, match="next hops in reserve for pins, which SONiC PINS does not hold"):
+        p4_target(leaf, neighbour_macs(P4_PLAN), pins_pipeline(MIDDLEBLOCK))

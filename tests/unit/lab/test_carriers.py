@@ -6,10 +6,15 @@ import errno
 import queue
 import socket
 import struct
-import threading
+from collections.abc import Iterable
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
+from finsy.proto import p4r
 
+from raddle.controller.southbound.p4runtime.pipelines import fabric_pipeline, schema_of
+from raddle.controller.southbound.p4runtime.session import P4Session
 from raddle.lab.emulation import carriers
 from raddle.lab.emulation.carriers import CarrierWatch, PortRegister, link_changes
 
@@ -87,32 +92,16 @@ def test_a_name_that_is_none_has_no_carrier() -> None:
     assert not carriers.has_carrier("no-such-port")
 
 
-@pytest.mark.parametrize("is_refused", [False, True])
-def test_a_ports_event_sets_its_cell_of_the_register(is_refused: bool) -> None:
-    """The call as Thrift's strict binary protocol has it, and an exception as an answer."""
-    name = b"standard:bm_register_write"
-    asked = queue.SimpleQueue[bytes]()
-    with socket.create_server(("127.0.0.1", 0)) as server:
+@pytest.mark.parametrize(("is_live", "event"), [(False, 2), (True, 1)])
+def test_a_ports_event_is_a_packet_from_the_controllers_port(is_live: bool, event: int) -> None:
+    """With all the fields that the program's P4Info has, by their ids."""
+    sent: list[tuple[bytes, dict[int, int]]] = []
 
-        def answer() -> None:
-            connection, _ = server.accept()
-            with connection:
-                asked.put(connection.recv(256))
-                body = b"\x0c\0\1\x08\0\1\0\0\0\1\0\0" if is_refused else b"\0"
-                said = name.partition(b":")[2]  # a reply has no service before its name
-                connection.sendall(struct.pack(">II", 0x80010002, len(said)) + said + bytes(4) + body)
+    def packet_out(payload: bytes, metadata: Iterable[p4r.PacketMetadata]) -> None:
+        sent.append((payload, {each.metadata_id: int.from_bytes(each.value, "big") for each in metadata}))
 
-        thread = threading.Thread(target=answer)
-        thread.start()
-        register = PortRegister(server.getsockname()[1], {"leaf0-eth7": 7})
-        if is_refused:
-            with pytest.raises(OSError, match="BMv2 did not set port_down of leaf0-eth7"):
-                register.set("leaf0-eth7", False)
-        else:
-            register.set("leaf0-eth7", False)
-        thread.join()
-        register.close()
-    sent = asked.get(timeout=5)
-    assert sent[8:34] == name
-    index, value = sent.index(b"\x08\0\3"), sent.index(b"\x0a\0\4")
-    assert (sent[index + 3 : index + 7], sent[value + 3 : value + 11]) == (b"\0\0\0\7", bytes(7) + b"\1")
+    session = cast("P4Session", SimpleNamespace(packet_out=packet_out))
+    schema = schema_of(fabric_pipeline())
+    PortRegister(session, schema, {"leaf0-eth7": 7}).set("leaf0-eth7", is_live)
+    names = {each.name: each.id for each in schema.controller_packet_metadata["packet_out"].metadata}
+    assert sent == [(b"", {names["egress_port"]: 7, names["port_event"]: event, names["pad"]: 0})]

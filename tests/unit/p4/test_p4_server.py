@@ -149,7 +149,7 @@ def test_lldp_from_one_controller_reaches_the_one_of_the_neighbor() -> None:
         )
         far.write([insert(trap)])
         uplink = 3  # The leaf has two hosts at its first ports, the spine its one leaf at the first.
-        near.packet_out(LLDP, [p4r.PacketMetadata(metadata_id=1, value=bytes([uplink])), _pad(2)])
+        near.packet_out(LLDP, [p4r.PacketMetadata(metadata_id=1, value=bytes([uplink])), _zero(2), _zero(3)])
         packet = far.take_packet(5)
         assert packet is not None
         assert packet.payload == LLDP
@@ -209,7 +209,7 @@ def test_a_controller_that_does_not_read_its_refusals_is_not_read_either() -> No
     asyncio.run(go())
 
 
-def _pad(number: int) -> p4r.PacketMetadata:
+def _zero(number: int) -> p4r.PacketMetadata:
     return p4r.PacketMetadata(metadata_id=number, value=b"\0")
 
 

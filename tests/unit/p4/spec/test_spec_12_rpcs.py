@@ -1,6 +1,8 @@
-"""P4Runtime 1.4, chapters 12 to 15: batches, reads, and how a pipeline is set."""
+"""P4Runtime 1.4, chapters 7, 10 to 15: batches, reads, and how a pipeline is set."""
 
 from __future__ import annotations
+
+import threading
 
 import pytest
 from finsy.proto import p4r, rpc_code
@@ -37,6 +39,48 @@ def refused(on: P4Forwarding, made: p4r.ForwardingPipelineConfig, how: Action.Va
     with pytest.raises(UpdateError) as caught:
         on.set_pipeline(made, how)
     return rpc_code.Code.Name(caught.value.code)
+
+
+def test_7_a_configuration_is_kept_as_a_whole_and_its_cookie_is_the_controllers() -> None:
+    on, other = switch(), config("other")
+    other.cookie.cookie, other.p4_device_config = 78, b"another program"
+    on.set_pipeline(other, COMMIT)
+    assert on.pipeline
+    assert on.pipeline.config == other
+    other.ClearField("cookie")  # optional (7.3)
+    on.set_pipeline(other, COMMIT)
+    assert not on.pipeline.config.HasField("cookie")
+
+
+def test_10_a_refusal_has_a_code_of_its_own_and_words_that_name_the_entity() -> None:
+    on = switch()
+    write(on, INSERT, entry())
+    wanted = {"ALREADY_EXISTS": (INSERT, entry()), "NOT_FOUND": (DELETE, entry(7))}
+    for code, (how, part) in wanted.items():
+        (error,) = on.write([p4r.Update(type=how, entity=p4r.Entity(table_entry=part))], CONTINUE)
+        assert error
+        assert rpc_code.Code.Name(error.code) == code
+        assert "exact" in error.message
+
+
+def test_11_a_read_beside_a_write_sees_an_update_as_a_whole_or_not_at_all() -> None:
+    on, stop = switch(), threading.Event()
+    groups = [one_shot((1, 1)), one_shot((2, 2, 2))]
+    write(on, INSERT, groups[0])
+
+    def change() -> None:
+        while not stop.is_set():
+            for each in reversed(groups):
+                assert write(on, MODIFY, each) == ["OK"]
+
+    writer = threading.Thread(target=change)
+    writer.start()
+    try:
+        seen = [read(on, EVERYTHING)[0][0].table_entry for _ in range(500)]
+    finally:
+        stop.set()
+        writer.join()
+    assert all(each in groups for each in seen)
 
 
 def test_12_a_write_before_a_pipeline_is_a_failed_precondition() -> None:
