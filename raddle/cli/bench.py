@@ -164,7 +164,9 @@ def bench(
     idle = int(cut_off_endpoints(model).sum())
     if idle:
         lost = len(without_nics(model))
-        print(f"note: {idle} NIC ports are cut off; accelerators without a rank: {lost}", file=sys.stderr)
+        what = "1 NIC port is" if idle == 1 else f"{idle} NIC ports are"
+        ranks = f"; accelerators without a rank: {lost}" if lost else "; every accelerator is a rank"
+        print(f"note: {what} cut off{ranks}", file=sys.stderr)
     if results[0].is_interrupted:
         raise KeyboardInterrupt
     if any(row.wrong or row.time_ps is None for result in results for row in result.rows):

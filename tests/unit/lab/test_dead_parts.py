@@ -105,7 +105,7 @@ def test_everything_else_is_validated_planned_and_proven(dead: str) -> None:
 def test_everything_else_is_pushed_and_simulated(dead: str, tmp_path: Path) -> None:
     result = run("bench", dead, "-b", "64K", "-e", "64K", "--routing", "ecmp")
     assert result.exit_code == 0, result.output
-    assert "note: 1 NIC ports are cut off; accelerators without a rank: 1" in result.stderr
+    assert "note: 1 NIC port is cut off; accelerators without a rank: 1" in result.stderr
     flows = tmp_path / "flows.csv"
     flows.write_text("id,src,dst,bytes,start_ns\nout,2,0,1000,0\nin,0,2,1000,0\nwell,0,5,1000,0\n")
     result = run("simulate", dead, "--flows", str(flows), "-o", str(tmp_path / "out"), "--routing", "ecmp")
