@@ -13,7 +13,8 @@ Usage: scripts/bench_plan [NAME ...]
             random endpoints, as switch entries (10 seeds each); asserts that they are optimal
   deadlock  the proof of deadlock freedom of its ECMP plan, from forwarding tables
   verify    white-box-512, pinned, under every single link and switch failure (1 run)
-  commands  what a user types, from start to end, with its peak of memory and the bounds of both (1 run)
+  commands  what a user types, from start to end, with its peak of memory and the bounds of both (1 run); with
+            names of fabrics behind it (`commands clos-8192`) what is about them alone
 """
 
 import os
@@ -22,7 +23,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 import networkx as nx
 import numpy as np
@@ -206,14 +207,19 @@ COMMANDS = (
     (10, 1, "render fat-tree-65536 --routing ecmp --switch pod0-leaf0"),
     (20, 1, "plan two-tier-131072 --routing ecmp"),
     (20, 1, "verify white-box-512 --routing pinned"),
+    (10, 1, "plan clos-8192 --routing ecmp"),
+    (60, 1, "verify clos-8192 --routing ecmp --failures 0"),
     (120, 1, "verify clos-8192 --routing ecmp"),
     (120, 2, "verify multi-plane-16384 --routing ecmp"),
 )
 """Bounds in CPU seconds and GB, on an idle machine like that of docs/models/paths.md."""
 
 
-def commands() -> Iterator[str]:
+def commands(fabrics: Collection[str]) -> Iterator[str]:
+    """What the commands take that are about these fabrics; about all where none is named."""
     for bound_s, bound_gb, words in COMMANDS:
+        if fabrics and words.split()[1] not in fabrics:
+            continue
         argv = [sys.executable, "-m", "raddle", *words.split()]
         process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         _, status, used = os.wait4(process.pid, 0)
@@ -245,7 +251,7 @@ def main(names: list[str]) -> None:
         for run in wanted:
             print(run(fabric), flush=True)
     if not names or "commands" in names:
-        for line in commands():
+        for line in commands({*names} & {words.split()[1] for _, _, words in COMMANDS}):
             print(line, flush=True)
 
 
