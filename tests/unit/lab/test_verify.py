@@ -147,7 +147,7 @@ def test_a_lossless_group_of_a_port_without_a_cable_is_a_warning_and_told_by_sta
     assert entries_beside(switch, wanted) == ()
     # Where its pool has room for it, neither says anything.
     pool = held["BUFFER_POOL"]["ingress_lossless_pool"]
-    pool["xoff"] = str(2 * int(str(pool["xoff"])))
+    held["BUFFER_POOL"]["ingress_lossless_pool"] = {**pool, "xoff": str(2 * int(str(pool["xoff"])))}
     assert entries_beside(switch, held) == ()
     roomy = derive(cast(ConfigDb, held), {"PORT_TABLE": oper})
     codes = {each.code for each in check_lossless(FABRIC, {**STATES, switch.name: roomy})}
