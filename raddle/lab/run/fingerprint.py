@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from enum import Enum
 from hashlib import blake2b
 from pathlib import PurePath
 from typing import Any
 
 import numpy as np
+
+_SCALARS = (str, int, float, bytes, type(None), Enum, PurePath, np.generic)
 
 
 def fingerprint(*values: Any) -> str:
@@ -26,10 +28,13 @@ def fingerprint(*values: Any) -> str:
 
 
 def _feed(state: blake2b, value: Any) -> None:
-    if is_dataclass(value):
+    if isinstance(value, _SCALARS):  # first, as most are
+        text = repr(value).encode()
+        state.update(b"%d:%b" % (len(text), text))
+    elif is_dataclass(value):
         state.update(f"{type(value).__name__}(".encode())
-        for each in fields(value):
-            _feed(state, getattr(value, each.name))
+        for name in value.__dataclass_fields__:
+            _feed(state, getattr(value, name))
         state.update(b")")
     elif isinstance(value, np.ndarray):
         state.update(f"{value.dtype.str}{value.shape}".encode())
@@ -41,9 +46,6 @@ def _feed(state: blake2b, value: Any) -> None:
             _feed(state, value[key])
     elif isinstance(value, AbstractSet):
         state.update(("<" + " ".join(sorted(map(fingerprint, value))) + ">").encode())
-    elif isinstance(value, str | bytes | PurePath | Enum | bool | int | float | np.generic | None):
-        text = repr(value).encode()
-        state.update(b"%d:" % len(text) + text)
     elif isinstance(value, Sequence):
         state.update(b"[%d " % len(value))
         for each in value:
