@@ -157,9 +157,20 @@ def explain_weight(fabric: Fabric, plan: Plan, name: str, target: str) -> Explai
         if is_equal
         else "shares with which uniform traffic loads the busiest link least, in whole numbers"
     )
-    inputs.append(_policy(fabric, plan))
+    inputs += [*_group_limit(fabric, name, len(route.used)), _policy(fabric, plan)]
     weights = ":".join(str(hop.weight) for hop in route.used)
     return Explained(
         f"weights of {name} to {target} ({route.prefix})", weights, formula,
         tuple(steps), tuple(inputs), ("docs/models/paths.md",),
     )  # fmt: skip
+
+
+def _group_limit(fabric: Fabric, name: str, hops: int) -> Iterator[Given]:
+    """The most members of a group of the switch, where its uplinks are more and leaves take turns at them."""
+    switch = fabric.switch_by_name[name]
+    uplinks = sum(link.is_up and link.a.device == name for link in fabric.links)
+    most = switch.model.tables.most_of_group
+    if hops <= most < uplinks:
+        given = f"{most} of {uplinks} uplinks, leaves take turns"
+        place = ("models", switch.model.name, "tables", "group_size")
+        yield Lines(fabric).given("most of a group", given, place, otherwise=f"model {switch.model.name}")

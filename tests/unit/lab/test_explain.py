@@ -119,6 +119,18 @@ def test_weights_are_those_of_the_route(pod: Path) -> None:
     assert explained(pod, "weight", "leaf0", "host5")["value"] == "1:1:1:1"
 
 
+def test_weights_say_where_a_group_cannot_hold_all_uplinks(tmp_path: Path) -> None:
+    path = tmp_path / "wide.yaml"
+    path.write_text(
+        "raddle: 1\nname: wide\nmodels:\n  small: {ports: 8, port_speed: 400G, buffer: 64MiB,\n"
+        "    tables: {group_size: 2}}\nfabric: {leaves: {count: 3, model: small}, spines: {count: 4}}\n"
+        "hosts: {per_leaf: 2}\n"
+    )
+    found = explained(path, "weight", "leaf0", "host2", "--routing", "ecmp")
+    assert found["value"] == "1:1"
+    assert line_of(found, "most of a group").endswith("wide.yaml:5:26")
+
+
 def test_thresholds_alone_in_the_pool_follow_from_alpha(pod: Path) -> None:
     pool = make_plan(load(pod), "ecmp").switches[0].buffers.shared_bytes
     assert explained(pod, "xoff", "leaf0:Ethernet0")["value"] == f"{pool // 2} bytes"
