@@ -203,7 +203,7 @@ class Rig:
         is_pinned = self.faulted.routing == "pinned"
         asked = (demand or demand_of(fabric, work.seats, work.schedule)) if is_pinned else None
         plan = make_plan(fabric, self.faulted.routing, asked)  # type: ignore[arg-type]
-        settings = RunSettings(seed=self.faulted.seed, fidelity=self.faulted.fidelity)  # type: ignore[arg-type]
+        settings = RunSettings(seed=self.faulted.seed, fidelity=self.faulted.fidelity)
         run = set_up(fabric, states_of(fabric, plan), work, settings, plan)
         while not run.simulation.is_done and not run.simulation.is_stalled:
             run.simulation.run(lambda share: None, 20 * 10**12, lambda: None)

@@ -9,7 +9,7 @@ import itertools
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,7 +31,10 @@ from raddle.traffic import USUAL
 from raddle.units import parse_size_bytes
 from raddle.workload import Workload
 
-_BEGIN, _END = "<!-- table: scripts/validate-fluid -->\n", "\n<!-- end of table -->"
+_END = "\n<!-- end of table -->"
+_HEAD = """\
+| work | routing | cc | size | last flow, packets | last flow | mean FCT | worst flow | CPU s |
+|---|---|---|---|---|---|---|---|---|"""
 _WORKS = ("permutation", "incast 8:1", "ring", "all-to-all")
 _ARRIVALS = "websearch:50%:2000"
 _FIDELITIES: tuple[Fidelity, Fidelity] = ("packet", "fluid")
@@ -58,18 +61,20 @@ class Measured:
 
 
 def main() -> None:
-    lines = [
-        "| work | routing | cc | size | last flow, packets | last flow | mean FCT | worst flow | CPU s |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    for line in itertools.chain(_rows(), _other_rows()):
+    write_table(_HEAD, itertools.chain(_rows(), _other_rows()), "scripts/validate-fluid")
+
+
+def write_table(head: str, rows: Iterable[str], script: str) -> None:
+    """Print a table row by row as they are measured, and put it into the page that the command line names."""
+    lines = [head]
+    for line in rows:
         print(line, flush=True)
         lines.append(line)
     if len(sys.argv) > 1:
-        page = Path(sys.argv[1])
-        head, rest = page.read_text(encoding="utf-8").split(_BEGIN)
-        tail = rest.split(_END)[1]
-        page.write_text(head + _BEGIN + "\n" + "\n".join(lines) + "\n" + _END + tail, encoding="utf-8")
+        page, begin = Path(sys.argv[1]), f"<!-- table: {script} -->\n"
+        before, rest = page.read_text(encoding="utf-8").split(begin)
+        after = rest.split(_END)[1]
+        page.write_text(before + begin + "\n" + "\n".join(lines) + "\n" + _END + after, encoding="utf-8")
 
 
 def _rows() -> Iterator[str]:
@@ -101,27 +106,45 @@ def arrivals_row(name: str, fabric: Fabric, cc: str) -> str:
 
 
 def _errors(packet: Measured, fluid: Measured) -> str:
-    error = fluid.fct_ps / packet.fct_ps - 1
-    worst = error[np.abs(error).argmax()]
-    mean = fluid.fct_ps.mean() / packet.fct_ps.mean() - 1
-    last = fluid.last_ps / packet.last_ps - 1
     cpu = f"{packet.cpu_s:.2f}, {fluid.cpu_s:.2f}"
-    return f"| {packet.last_ps / 1e6:.2f} us | {last:+.2%} | {mean:+.2%} | {worst:+.1%} | {cpu}"
+    return f"| {packet.last_ps / 1e6:.2f} us {error_cells(packet, fluid)} | {cpu}"
+
+
+def error_cells(packet: Measured, other: Measured) -> str:
+    """Of the last flow's end, of the mean FCT, and of the flow that is off most."""
+    error = other.fct_ps / packet.fct_ps - 1
+    worst = error[np.abs(error).argmax()]
+    mean = other.fct_ps.mean() / packet.fct_ps.mean() - 1
+    last = other.last_ps / packet.last_ps - 1
+    return f"| {last:+.2%} | {mean:+.2%} | {worst:+.1%}"
 
 
 def _run(fabric: Fabric, routing: str, work: str, size: str, fidelity: Fidelity) -> Measured:
-    return _run_workload(fabric, routing, _workload(fabric, work, parse_size_bytes(f"{size}iB")), fidelity)
+    return prepared_run(fabric, routing, work, size)(fidelity)
+
+
+def prepared_run(fabric: Fabric, routing: str, work: str, size: str) -> Callable[[Fidelity], Measured]:
+    """What runs a work on switches that are programmed for it."""
+    return _prepared(fabric, routing, _workload(fabric, work, parse_size_bytes(f"{size}iB")))
 
 
 def _run_workload(fabric: Fabric, routing: str, workload: Workload, fidelity: Fidelity) -> Measured:
+    return _prepared(fabric, routing, workload)(fidelity)
+
+
+def _prepared(fabric: Fabric, routing: str, workload: Workload) -> Callable[[Fidelity], Measured]:
     plan = make_plan(fabric, routing, demand_of(fabric, workload.seats, workload.schedule))  # type: ignore[arg-type]
     switches = prepare_switches(fabric, plan, OWN_SWITCHES)
-    began = time.process_time()
-    run = drive(switches, workload, RunSettings(fidelity=fidelity)).run
-    cpu_s = time.process_time() - began
-    flows = run.messages()
-    assert run.simulation.is_done
-    return Measured(int(flows.finish_ps.max()), flows.finish_ps - flows.start_ps, cpu_s)
+
+    def measure(fidelity: Fidelity) -> Measured:
+        began = time.process_time()
+        run = drive(switches, workload, RunSettings(fidelity=fidelity)).run
+        cpu_s = time.process_time() - began
+        flows = run.messages()
+        assert run.simulation.is_done
+        return Measured(int(flows.finish_ps.max()), flows.finish_ps - flows.start_ps, cpu_s)
+
+    return measure
 
 
 def _workload(fabric: Fabric, work: str, size_bytes: int) -> Workload:

@@ -1,6 +1,7 @@
 // Hops (link crossings of data and acknowledgements) per CPU second on a permutation between leaves.
-// Usage: bench_permutation [leaves spines hosts_per_leaf bytes propagation_ps threads which]
-// which: 1 only PFC, 2 only DCQCN (default: both).
+// Usage: bench_permutation [leaves spines hosts_per_leaf bytes propagation_ps threads which train pinned]
+// which: 1 only PFC, 2 only DCQCN (default: both). train: frames that go as one event (1). pinned: 1: no two flows up
+// share a link (0).
 
 #include <sys/resource.h>
 
@@ -21,16 +22,19 @@ int main(int argc, char** argv) {
   const std::int64_t bytes = argument(4, 16L << 20);
   const auto threads = static_cast<unsigned>(argument(6, 1));
   const long which = argument(7, 3);
+  const auto train = static_cast<std::uint32_t>(argument(8, 1));
+  const bool is_pinned = argument(9, 0) != 0;
   for (const bool is_dcqcn : {false, true}) {
     if ((which & (is_dcqcn ? 2 : 1)) == 0) continue;
     NetworkConfig network = fabric.network();
     if (!is_dcqcn) network.nic.rate_control = LineRate::Parameters{};
+    network.nic.train = train;
     Workload work;
     const NodeId hosts = fabric.hosts();
     for (NodeId h = 0; h < hosts; ++h) {
       testing::add_flow(work, h, (h + fabric.hosts_per_leaf * (1 + h % (fabric.leaves - 1))) % hosts, bytes);
     }
-    Simulation simulation = testing::simulate(fabric, network, work, true, 30'000'000, false, threads);
+    Simulation simulation = testing::simulate(fabric, network, work, true, 30'000'000, is_pinned, threads);
     const std::clock_t begin = std::clock();
     const auto started = std::chrono::steady_clock::now();
     std::uint64_t events = 0, most_packets = 0;

@@ -76,6 +76,7 @@ void bind_nic(nb::module_& m) {
       .def_rw("window_bytes", &NicConfig::window)
       .def_rw("messages", &NicConfig::messages)
       .def_rw("burst_packets", &NicConfig::burst)
+      .def_rw("train_frames", &NicConfig::train)
       .def_rw("class_weights", &NicConfig::class_weights)
       .def_rw("reorder_packets", &NicConfig::reorder)
       .def_rw("rto_ps", &NicConfig::retransmit_timeout)

@@ -65,6 +65,9 @@ Case draw_case(std::uint64_t seed) {
   c.is_adaptive = draw.coin();
   c.is_per_packet = nic.loss_recovery == LossRecovery::selective_repeat && draw.coin();  // go-back-N may give up on packets out of order
   nic.reorder = static_cast<std::uint32_t>(draw(20));
+  if (nic.loss_recovery == LossRecovery::go_back_n && !c.is_adaptive && draw.coin()) {
+    nic.train = static_cast<std::uint32_t>(std::min<std::uint64_t>(2 + draw(31), 65'535 / (nic.mtu + nic.header_bytes)));
+  }
   return c;
 }
 
@@ -183,6 +186,7 @@ void pauses_reach_a_partition_before_it_goes_on(std::uint64_t count, std::uint64
       network.nic.clock = draw.coin() ? 1 : 1'000;
       network.nic.retransmit_timeout = 50'000'000;
       network.nic.retry_count = 2;
+      network.nic.train = draw.coin() ? 1 : static_cast<std::uint32_t>(2 + draw(14));
       Workload work = testing::incast(3, 1 << 20);
       for (NodeId h = 0; h < fabric.hosts(); ++h) add_flow(work, h, (h + 5) % fabric.hosts(), 1 + draw(1 << 20));
       Simulation simulation(network, work, threads, is_cut);

@@ -14,6 +14,7 @@ from raddle.cli.fabric_argument import FabricArg
 from raddle.cli.options import JsonOption, load_fabric
 from raddle.cli.progress import progress_bar, watching
 from raddle.cli.reports import HtmlOption, write_page
+from raddle.cli.run_options import FidelityOption
 from raddle.cli.terminal import plot
 from raddle.lab.elastic.change import Setting
 from raddle.lab.elastic.day import run_day
@@ -30,9 +31,7 @@ def elastic(
         Literal["ecmp", "pinned"] | None,
         typer.Option(help="Of the jobs; ecmp needs no new plan [default: the fabric's]"),
     ] = None,
-    fidelity: Annotated[
-        Literal["packet", "fluid"], typer.Option(help="Of all runs; checkpoints are long in packets.")
-    ] = "fluid",
+    fidelity: FidelityOption = "fluid",
     seed: Annotated[int, typer.Option(help="Of placement and hashing.")] = 1,
     html: HtmlOption = None,
     as_json: JsonOption = False,

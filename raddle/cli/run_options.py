@@ -26,7 +26,7 @@ from raddle.inventory import load_inventory
 from raddle.lab.run.checkpoint import Checkpoints
 from raddle.lab.run.control import Control, ControllerDelays
 from raddle.lab.run.faults import Fault, find_link_port, parse_failure, read_faults
-from raddle.lab.run.settings import Fidelity, RunSettings
+from raddle.lab.run.settings import Fidelity, RunSettings, parse_fidelity
 from raddle.lab.switches.prepared import PushRecord, SwitchSource
 from raddle.lab.workloads.connections import with_qps
 from raddle.sim import NEVER
@@ -61,11 +61,22 @@ UntilOption = Annotated[
 ThreadsOption = Annotated[
     int, typer.Option(help="Threads that share the switches; the results are the same.", min=1, max=64)
 ]
+
+
+def _fidelity(text: str) -> Fidelity:
+    try:
+        return parse_fidelity(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}.") from None
+
+
 FidelityOption = Annotated[
     Fidelity,
     typer.Option(
-        help="packet: every packet moves; fluid: max-min fair rates; auto: packets, but equal steps are"
-        " computed, and a workload that takes minutes flows."
+        metavar="auto|packet|train:N|fluid",
+        parser=_fidelity,
+        help="packet: every packet moves; train:N: up to N of them at once; fluid: max-min fair rates; auto:"
+        " packets, but equal steps are computed, and a workload that takes minutes flows.",
     ),
 ]
 UsedInventoryOption = Annotated[

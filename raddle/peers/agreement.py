@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import sys
 from collections import defaultdict
@@ -110,14 +111,15 @@ class Agreement:
         return float(np.max(np.abs(self.errors)))
 
 
-def compare(case: Case, reference: Path) -> Agreement:
-    """Run a case and compare it flow by flow; flows of one pair are matched in the order of their starts."""
+def compare(case: Case, reference: Path, train: int = 1) -> Agreement:
+    """Run a case, in trains of so many frames at most, and compare it flow by flow; flows of one pair are
+    matched in the order of their starts."""
     inputs = reference / "inputs"
     topology = read_ns3_topology(inputs / "ls128_400g.hpcc.topo")
     flows = read_ns3_flows(inputs / case.flows)
     config = read_ns3_config(reference / case.config) if case.config else None
     runs = [
-        run_peer(topology, flows, case.model, seed=seed, config=config, clock_s=case.clock_s)
+        run_peer(topology, flows, case.model, seed=seed, config=config, clock_s=case.clock_s, train=train)
         for seed in range(1, case.seeds + 1)
     ]
     read = _read_ns3_fct if case.model is NS3_HPCC else _read_htsim_fct
@@ -196,14 +198,17 @@ def table(rows: list[Agreement]) -> str:
 
 def main(arguments: list[str]) -> int:
     """Print the table and put it into the page named second, if one is."""
-    reference = Path(arguments[0])
-    if not reference.is_dir():
-        print(f"no recorded runs at {reference}", file=sys.stderr)
+    parser = argparse.ArgumentParser(prog="scripts/validate")
+    parser.add_argument("reference", type=Path, help="recorded inputs and results")
+    parser.add_argument("page", type=Path, nargs="?", help="document whose table is written anew")
+    parser.add_argument("--train", type=int, default=1, metavar="N", help="frames that move as one, at most")
+    given = parser.parse_args(arguments)
+    if not given.reference.is_dir():
+        print(f"no recorded runs at {given.reference}", file=sys.stderr)
         return 2
-    text = table([compare(case, reference) for case in CASES])
+    text = table([compare(case, given.reference, given.train) for case in CASES])
     print(text, end="")
-    if len(arguments) > 1:
-        page = Path(arguments[1])
+    if (page := given.page) is not None and given.train == 1:
         before, rest = page.read_text("utf-8").split(_BEGIN)
         page.write_text(f"{before}{_BEGIN}\n\n{text}\n{_END}{rest.split(_END)[1]}", "utf-8")
     return 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,7 @@ def run_peer(
     seed: int = 1,
     config: Ns3Config | None = None,
     clock_s: int | None = None,
+    train: int = 1,
 ) -> PeerResult:
     """Run flows on a topology as another simulator would.
 
@@ -51,6 +52,7 @@ def run_peer(
         seed: of marking, and of htsim's paths without a clock.
         config: settings of ns3-hpcc; None: 32 MiB of buffer and only PFC.
         clock_s: what the clock said in a run of htsim, which seeds its paths from it.
+        train: most frames of a flow that move as one.
 
     Raises:
         InputError: a flow's end is not a host.
@@ -65,7 +67,7 @@ def run_peer(
     setup = RunSetup(
         endpoints=len(network.hosts),
         seed=seed,
-        nics=model.nic_columns(config.payload_bytes, config.dcqcn),
+        nics=replace(model.nic_columns(config.payload_bytes, config.dcqcn), train_frames=train),
         pipeline_ps=np.zeros(len(network.switches), np.int64),
         port_node=network.port_node,
         port_peer=network.port_peer,

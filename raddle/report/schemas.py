@@ -51,7 +51,7 @@ def run_schema() -> dict[str, Any]:
             routing=_text(),
             congestion_control=_text(),
             seed=_COUNT,
-            fidelity={"enum": ["auto", "packet", "fluid"]},
+            fidelity=_text(),
             fast_forward=_or_null(_record(flows=_COUNT, of_flows=_COUNT, periods=_COUNT, period_ps=_COUNT)),
             left_out=_list(_text()),
             time_ps=_COUNT,

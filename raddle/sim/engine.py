@@ -26,6 +26,7 @@ class NicColumns:
     """The NICs of all endpoints. Sizes are of frames with FCS; `gap_bytes` and preamble come on top.
 
     Attributes:
+        train_frames: most frames of a queue pair that move as one event.
         rate_control: what holds queue pairs back besides their links, with its parameters.
         class_weights: shares of the wire by priority; 0: strict.
         ack_class: DSCP and priority of acknowledgements; None: those of the data.
@@ -48,6 +49,7 @@ class NicColumns:
     window_bytes: int = 0
     messages: int = 0
     burst_packets: int = 1
+    train_frames: int = 1
     loss_recovery: LossRecovery = "go-back-n"
     reorder_packets: int = 0
     rto_ps: int = 67_108_864_000

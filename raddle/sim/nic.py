@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
+from raddle.errors import InputError
 from raddle.sim.columns import NONE
 from raddle.sim.engine import NicColumns
 from raddle.state import PRIORITIES
@@ -15,6 +16,9 @@ from raddle.topology.yaml.placing import refused
 
 _IPV6_EXTRA_BYTES = 20
 """What the IPv6 header is longer than IPv4's (RFC 8200, RFC 791)."""
+
+_MOST_TRAIN_BYTES = 65_535
+"""Of the frames of a train together; see Packet in native/include/raddle/packet.hpp."""
 
 
 def nic_columns(fabric: Fabric) -> NicColumns:
@@ -57,6 +61,28 @@ def nic_columns(fabric: Fabric) -> NicColumns:
         cnp_priority=roce.cnp.priority,
         rate_control=roce.rate_control,
     )
+
+
+def check_train(fabric: Fabric, train: int) -> None:
+    """Refuse trains of more frames than fit into one, and those that the NICs could not send again.
+
+    Raises:
+        InputError: `no-train`.
+    """
+    if train == 1:
+        return
+    nic = nic_columns(fabric)
+    if nic.loss_recovery == "selective-repeat":
+        what = "selective repeat ('retransmission' of the NICs) asks for single ones"
+        raise InputError.of("no-train", f"frames cannot go in trains: {what}", "take --fidelity packet")
+    frame_bytes = nic.mtu_bytes + nic.header_bytes
+    if (size := train * frame_bytes) > _MOST_TRAIN_BYTES:
+        fits = _MOST_TRAIN_BYTES // frame_bytes
+        raise InputError.of(
+            "no-train",
+            f"{train} frames of {frame_bytes} bytes are {size}; a train has at most {_MOST_TRAIN_BYTES}",
+            f"take --fidelity train:{fits}" if fits > 1 else "take --fidelity packet",
+        )
 
 
 def twin_columns(fabric: Fabric) -> NDArray[np.uint32]:

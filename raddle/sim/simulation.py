@@ -8,6 +8,7 @@ switch does with a packet comes from its
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from raddle import _core
 from raddle.ecmp_hash import HashClasses, hashed_addresses
+from raddle.errors import InputError
 from raddle.sim.acl_columns import RuleCounters, RuleKey, acl_columns
 from raddle.sim.acl_headers import AclHeaders
 from raddle.sim.columns import (
@@ -34,7 +36,7 @@ from raddle.sim.columns import (
     read_watermarks,
 )
 from raddle.sim.engine import RunSetup, packet_engine
-from raddle.sim.nic import nic_columns, twin_columns
+from raddle.sim.nic import check_train, nic_columns, twin_columns
 from raddle.sim.pcapng import PFC, FrameColumns
 from raddle.sim.policy_match import PacketHeaders
 from raddle.sim.pool_sizes import with_pools_by_sai
@@ -74,6 +76,11 @@ class Simulation:
             the first lossless class.
         delay_ps: int64, from when all that a flow waits for is done until it starts; None: 0.
         threads: that share the network's switches; the result is the same for any number.
+        train: most frames of a queue pair that move as one.
+
+    Raises:
+        InputError: `no-train`, frames are to go in trains and are too large for it, or some switch routes
+            adaptively, or NICs repeat single frames.
     """
 
     counts_packets = True
@@ -92,8 +99,11 @@ class Simulation:
         priority: NDArray[np.uint8] | None = None,
         delay_ps: NDArray[np.int64] | None = None,
         threads: int = 1,
+        train: int = 1,
     ) -> None:
+        check_train(fabric, train)
         self.fabric = fabric
+        self.train = train
         self._addresses = tuple(int(address) for address in addresses)
         self._is_ipv6 = fabric.addressing.families == "ipv6"
         node, peer, speed_bps, propagation_ps = self._port_columns()
@@ -122,7 +132,7 @@ class Simulation:
             endpoints=len(fabric.endpoints),
             threads=threads,
             seed=seed,
-            nics=nic_columns(fabric),
+            nics=replace(nic_columns(fabric), train_frames=train),
             pipeline_ps=np.array([s.model.pipeline_latency_ps for s in fabric.switches], np.int64),
             port_node=node,
             port_peer=peer,
@@ -207,6 +217,9 @@ class Simulation:
 
     def set_switch(self, name: str, state: SwitchState) -> None:
         """Give a switch new state, from the present simulated time on."""
+        if self.train > 1 and state.is_adaptive:
+            what = f"{name} routes adaptively, which goes by frames"
+            raise InputError.of("no-train", f"frames cannot go in trains: {what}", "take --fidelity packet")
         index = self.fabric.switch_by_name[name].index
         model = self.fabric.switches[index].model
         state = with_pools_by_sai(state, model)

@@ -90,3 +90,35 @@ def test_what_only_packets_have_is_refused_before_anything_is_programmed(tmp_pat
         )
     )
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
+
+
+def test_trains_end_with_packets_and_count_as_many_frames() -> None:
+    runs = []
+    for fidelity in ("packet", "train:8"):
+        done = raddle("bench", FABRIC, "-b", "4M", "-e", "4M", "--fidelity", fidelity, "--json")
+        runs.append(json.loads(done.stdout))
+    packets, trains = runs
+    assert trains["rows"][0]["time_ps"] == pytest.approx(packets["rows"][0]["time_ps"], rel=1e-3)
+    sent = [[link["tx_bytes"] for link in run["links"]] for run in runs]
+    assert sent[0] == sent[1]
+    assert trains["left_out"][0].startswith("frames one by one, but up to 8 at once; against packets, ")
+
+
+def test_what_trains_cannot_say_is_refused() -> None:
+    length = "16 frames of 4158 bytes are 66528; a train has at most 65535"
+    with pytest.raises(InputError) as too_long:
+        raddle("bench", FABRIC, "-b", "1M", "-e", "1M", "--fidelity", "train:16")
+    assert str(too_long.value) == f"error[no-train]: {length}\n  hint: take --fidelity train:15"
+    none = raddle("bench", FABRIC, "--fidelity", "train:1")
+    assert none.exit_code == 2
+    assert (
+        "'train:1' is no fidelity; expected auto, packet, fluid, or train:N with N from 2 to 32"
+        in " ".join(none.output.split())
+    )
+
+
+def test_frames_that_are_recorded_are_no_trains(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as refused:
+        simulate(tmp_path, "src,dst,bytes\n0,9,1\n", "--fidelity", "train:8", "--trace", "host3")
+    told = "error[no-train]: frames cannot go in trains: --trace records them one by one"
+    assert str(refused.value) == f"{told}\n  hint: take --fidelity packet"

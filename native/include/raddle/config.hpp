@@ -31,6 +31,7 @@ struct NicConfig {
   std::int64_t window = 0;          // most bytes of payload that a queue pair has under way; 0: any
   std::uint32_t messages = 0;       // most messages that a queue pair has handed to the NIC and not acknowledged; 0: any
   std::uint32_t burst = 1;          // packets that a queue pair sends before it is another one's turn
+  std::uint32_t train = 1;          // most frames of a queue pair that move as one event; see docs/models/trains.md
   // Share of each priority in the wire where several have something to send; 0: before all that have a share, the
   // highest first. Within a priority answers (acknowledgements, CNPs) go before data.
   std::array<std::uint32_t, priorities> class_weights = {1, 1, 1, 1, 1, 1, 0, 1};

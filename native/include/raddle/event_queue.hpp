@@ -65,6 +65,12 @@ class EventQueue {
   // The port's first frame on the wire arrives at `time`. Precondition: no arrival is set.
   void set_arrival(PortId port, Time time) { insert(port, time); }
 
+  // The same, before the frame that was the first.
+  void replace_arrival(PortId port, Time time) {
+    if (lanes_[port].time != never) remove(port);
+    insert(port, time);
+  }
+
   // Wakes the port at `time`, unless it is woken before that already.
   [[gnu::always_inline]] void set_wake(PortId port, Time time) {
     const std::uint32_t lane = ports_ + port;

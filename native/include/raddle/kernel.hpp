@@ -27,6 +27,7 @@ struct DropRecord {
   PortId port;
   DropReason reason;
   std::uint32_t rule;  // of an access list, or none
+  std::uint32_t frames;
 };
 
 class Kernel {
@@ -46,6 +47,9 @@ class Kernel {
   PacketId allocate_packet();
   void free_packet(PacketId id);
   void drop(PortId port, const Packet& packet, DropReason reason, std::uint32_t rule = none);
+
+  // The frames of a train that has just arrived do so one by one instead, at the same instant.
+  void take_apart(PortId in, const Packet& train);
 
   // What waits in `outbox` is none of it: see Windows::hand_over.
   auto fields() {

@@ -17,15 +17,16 @@ class Nics : public Part<Nics> {
   bool send(Port& port, PortId id, unsigned ready);
   void receive(PortId port, Packet& packet);
   // Sends a receiver's answer: at once through an idle port, else from its queue.
-  void answer(PortId id, unsigned queue, const Packet& packet);
+  void answer(PortId id, unsigned queue, Packet& packet);
 
  private:
   bool send_of_priority(Port& port, PortId id, unsigned priority);
   unsigned pick_class(Port& port, PortId id, unsigned ready);
-  bool sends_at_once(PortId id, unsigned queue_index, const Packet& packet);
+  bool sends_at_once(PortId id, unsigned queue_index, Packet& packet);
 
   Port* ports_;
   Queue* queues_;
+  std::uint32_t train_;
 };
 
 // Queue pairs of reliable connections: messages in packets, acknowledgements, what was lost again, rates.
@@ -45,7 +46,7 @@ class Transport : public Part<Transport> {
   std::uint8_t priority_of(QpId qp) const { return senders_[qp].priority; }
 
   // For loss recoveries. Turns the packet into the receiver's answer and sends it.
-  void reply(Packet& packet, PacketKind kind, std::uint64_t psn, std::uint32_t ahead = 0);
+  void reply(Packet& packet, PacketKind kind, std::uint64_t psn, std::uint32_t ahead = 0, std::uint32_t frames = 1);
   // Acknowledges what has arrived in order, if it is time or urgent.
   void acknowledge(Packet& packet, bool is_marked, bool is_urgent);
   // The queue pair's first message that was not whole is.
@@ -57,6 +58,7 @@ class Transport : public Part<Transport> {
  private:
   template <typename Act>
   auto recover(Act&& act);
+  std::uint32_t frames_of_train(Sender& sender, QpId qp, double line_rate) const;
   void take_progress(QpId qp, std::uint32_t progress);
   void join_round(QpId qp);
   void refresh_limit(Sender& sender);

@@ -35,7 +35,7 @@ struct Losses {
 struct alignas(64) Port {
   Time busy_until = 0;
   Time arrive_delay = 0;          // propagation and the peer's pipeline
-  std::uint32_t ps_per_byte = 0;  // 0: not a whole number, the clock has longer ticks, or its frames are traced
+  std::uint32_t ps_per_byte = 0;  // 0: not a whole number, the clock has longer ticks, or frames are traced or in trains
   PortId peer = none;
   NodeId node = 0;
   std::uint32_t qos = 0;
@@ -76,6 +76,14 @@ struct Impairment {
   std::uint8_t beat_priorities = 0, beat_due = 0;
   std::uint8_t beat_run = 0;   // the storm that a timer is of
   bool is_armed = false;       // a look at the buffer is under way
+};
+
+// What a port needs besides for frames that go in trains.
+struct TrainPort {
+  Time frame = 0;                 // of what it sends, the time on the wire of each frame; 0: it is no frame of a packet
+  std::uint32_t ps_per_byte = 0;  // as Port has it otherwise
+  bool has_host = false;          // at the far end
+  Time latest = 0;                // arrival at a host, before the cable
 };
 
 // What a host's bus gives an endpoint.

@@ -14,12 +14,14 @@ class Ports : public Part<Ports> {
 
   // Something changed that may let the port send.
   void kick(PortId id);
-  void send_frame(Port& port, PortId id, const Packet& packet);
+  void send_frame(Port& port, PortId id, Packet& packet);
   Time wire_ticks(const Port& port, std::int64_t wire_bytes) const;
 
   void enqueue(PortId id, unsigned queue, const Packet& packet);
   // Removes a queue's first packet, to be freed by the caller, and gives its buffer back.
   PacketId take(Port& port, PortId id, unsigned queue);
+  // Of what leaves a queue and what follows it there, as far as it may, makes one train.
+  void form_train(Port& port, PortId id, unsigned queue, Packet& train);
   void drop_at_queue(PortId port, unsigned queue, const Packet& packet, DropReason reason);
   void drop_all(PortId id, unsigned queue, DropReason reason);
 
@@ -42,6 +44,8 @@ class Ports : public Part<Ports> {
   void transmit(PortId id);
   bool send_pause(Port& port, PortId id);
   std::uint32_t take_pause(Port& port, PortId id);
+  Time begin_slowly(Port& port, PortId id, Packet& packet);
+  bool puts_pause_between(PortId id, Port& port);
   PacketId dequeue(Port& port, PortId id, unsigned ready);
   unsigned pick_queue(Port& port, PortId id, unsigned ready);
   void trace_frame(PortId id, const Packet& packet);
@@ -53,6 +57,7 @@ class Ports : public Part<Ports> {
   Losses* queue_losses_;
   std::uint64_t *pauses_, *pfc_received_;
   Time *pause_since_, *pause_total_;
+  TrainPort* train_ports_;
   std::vector<TraceRecord> trace_;
 };
 

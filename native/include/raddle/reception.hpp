@@ -14,7 +14,7 @@ class Reception : public Part<Reception> {
 
   Impairment& impairment(PortId id);
   void refresh_checks(PortId id);
-  // Whether the port gets the frame; one that it does not get is dropped.
+  // Whether the port gets the frame; one that it does not get is dropped. A train is taken apart first.
   bool receives(PortId id, const Packet& packet);
   bool hears_pause(PortId id);
 

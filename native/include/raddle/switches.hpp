@@ -30,8 +30,9 @@ class Switches : public Part<Switches> {
   }
 
  private:
+  bool fits_whole(const SwitchNode& node, const Queue& queue, const PriorityGroup& pg, const Packet& train) const;
   bool passes_through(SwitchNode& node, const Port& port, unsigned queue_index, Queue& queue, PriorityGroup& pg,
-                      std::int64_t bytes) const;
+                      const Packet& packet) const;
   bool admit(SwitchNode& node, PortId in, unsigned pg, const Packet& packet);
   bool may_resume(const SwitchNode& node, const PriorityGroup& pg) const;
   void refresh_pause(const SwitchNode& node, PortId in, unsigned pg);
@@ -51,6 +52,7 @@ class Switches : public Part<Switches> {
   Losses* pg_losses_;
   std::uint64_t *marking_counter_, *marks_;
   std::int64_t* marked_bytes_;
+  std::int64_t overrun_;  // bytes of a train that its sender has begun when a pause comes, and sends behind it
 };
 
 class AccessLists : public Part<AccessLists> {

@@ -52,6 +52,7 @@ struct Tables {
   std::vector<WatchdogQueue> watchdog_queues;   // by port and queue
   std::vector<SelectiveSender> selective_senders;      // by queue pair; empty with go-back-N
   std::vector<SelectiveReceiver> selective_receivers;
+  std::vector<TrainPort> train_ports;           // by port; empty where frames go one by one
   std::vector<Impairment> impairments;          // by port; empty while no port has one
   std::vector<HostBus> buses;                   // by endpoint; empty where no bus sets a limit
   std::vector<PauseClock> pause_clocks;         // by port; empty where pauses hold until they are lifted
@@ -65,7 +66,7 @@ struct Tables {
     return std::tie(waits, ports, wires, lanes, queues, pgs, switches, senders, receivers, round, drops, marking_counter,
                     pauses, marks, marked_bytes, queue_losses, pg_losses, headroom_marks, pfc_sent, pfc_received,
                     lost_frames, lost_bytes, pause_since, pause_total, hashes, watchdogs, watchdog_queues,
-                    selective_senders, selective_receivers, impairments, buses, pause_clocks, owners, scale_up, audit,
+                    selective_senders, selective_receivers, train_ports, impairments, buses, pause_clocks, owners, scale_up, audit,
                     flow_results, qp_results);
   }
 
@@ -80,6 +81,8 @@ struct Tables {
   // The speed of a cable, both directions: at most what it had at the start, which windows were made for.
   void set_speed(PortId id, std::int64_t bps);
 
+  void set_traced(PortId id, bool is_traced);
+
   // Whether a flow waits for its start time alone. One that others come before waits for that when they are done.
   bool has_start_event(FlowId flow) const { return work.dep_offsets[flow + 1] == work.dep_offsets[flow]; }
 
@@ -91,6 +94,7 @@ struct Tables {
  private:
   void add_ports();
   void set_classes(PortId id);
+  void set_wire_times(PortId id);
   void set_cut_times();
   void add_queue_pairs();
   void add_dependencies();

@@ -28,8 +28,8 @@ class Watchdogs : public Part<Watchdogs> {
   // Counts of storms: a packet came in, was not let into its priority group, was dropped at its queue.
   void count_received(PortId id, const Packet& packet);
   void count_refused(PortId id, unsigned pg);
-  void count_dropped(PortId id, unsigned queue) {
-    if (WatchdogQueue& state = queues_of_[id * priorities + queue]; state.pfc_masked != 0) ++state.latest.tx_dropped;
+  void count_dropped(PortId id, unsigned queue, std::uint32_t frames) {
+    if (WatchdogQueue& state = queues_of_[id * priorities + queue]; state.pfc_masked != 0) state.latest.tx_dropped += frames;
   }
 
   std::vector<WatchdogEvent>& happened() { return happened_; }

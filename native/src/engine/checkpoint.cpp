@@ -23,9 +23,9 @@ static_assert(names_all<Tables>(sizeof(NetworkConfig) + sizeof(Workload) + 5 * s
 // A part names what it has itself; the words that are left say where tables lie and what was configured.
 static_assert(names_all<AccessLists>(word) && names_all<AdaptiveRouting>(3 * word) && names_all<EventQueue>(3 * word) &&
               names_all<Flows>(8 * word) && names_all<GoBackN>(4 * word) && names_all<Kernel>(6 * word) &&
-              names_all<Nics>(2 * word) && names_all<Owners>(3 * word) && names_all<PauseClocks>(3 * word) &&
-              names_all<Ports>(8 * word) && names_all<Reception>(6 * word) && names_all<ScaleUp>(6 * word) &&
-              names_all<SelectiveRepeat>(9 * word) && names_all<Switches>(12 * word) && names_all<Transport>(11 * word) &&
+              names_all<Nics>(3 * word) && names_all<Owners>(3 * word) && names_all<PauseClocks>(3 * word) &&
+              names_all<Ports>(9 * word) && names_all<Reception>(6 * word) && names_all<ScaleUp>(6 * word) &&
+              names_all<SelectiveRepeat>(9 * word) && names_all<Switches>(13 * word) && names_all<Transport>(11 * word) &&
               names_all<Watchdogs>(8 * word));
 
 template <typename... Parts>

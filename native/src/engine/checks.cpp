@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "raddle/packet.hpp"
+
 namespace raddle {
 
 namespace {
@@ -31,6 +33,10 @@ void check_nic(const NicConfig& nic) {
     require(bytes >= 0 && bytes <= longest, "frame size out of range");
   }
   require(nic.ack_interval > 0 && nic.burst > 0 && nic.window >= 0, "ack_interval and burst are 1 or more, window 0 or more");
+  require(nic.train > 0 && nic.train <= Packet::most_frames &&
+              (nic.train == 1 || nic.train * (nic.mtu + nic.header_bytes) <= longest),
+          "a train has 1 to 32 frames, of 65535 bytes together");
+  require(nic.train == 1 || nic.loss_recovery == LossRecovery::go_back_n, "selective repeat is of frames, not of trains");
   require(nic.retransmit_timeout > 0 && is_time(nic.retransmit_timeout) && is_time(nic.cnp_interval) &&
               is_time(nic.pfc_reaction) && (nic.pause_delay == never || is_time(nic.pause_delay)) && nic.clock > 0 && is_time(nic.clock),
           "NIC time out of range");

@@ -1,5 +1,7 @@
 // Go-back-N (InfiniBand vol. 1, 9.7): one NAK for a gap, and everything from there on is sent again.
 
+#include <algorithm>
+
 #include "raddle/partition.hpp"
 
 namespace raddle {
@@ -18,11 +20,15 @@ void GoBackN::receive(Packet& packet, bool is_marked) {
     return transport().reply(packet, PacketKind::nak, receiver.expected_psn);
   }
   if (distance < 0) {  // sent again though it had arrived
-    ++kernel().injected;
-    return transport().reply(packet, PacketKind::ack, receiver.expected_psn);
+    const std::uint32_t known = std::min(packet.frames(), static_cast<std::uint32_t>(-distance));
+    kernel().injected += known;
+    Packet again = packet;
+    transport().reply(again, PacketKind::ack, receiver.expected_psn, 0, known);
+    if (known == packet.frames()) return;
+    packet = packet.part(known, packet.frames() - known);
   }
   receiver.nak_sent = false;
-  ++receiver.expected_psn;
+  receiver.expected_psn += packet.frames();
   const QpId qp = packet.qp;
   const bool is_flow_end = receiver.expected_psn == receiver.cursor_end;
   transport().acknowledge(packet, is_marked, is_flow_end || packet.asks_ack());

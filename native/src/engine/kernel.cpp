@@ -85,10 +85,18 @@ void Kernel::free_packet(PacketId id) {
   ++free_packets;
 }
 
+[[gnu::noinline]] void Kernel::take_apart(PortId in, const Packet& train) {
+  const PortId sender = ports_[in].peer;
+  const Packet whole = train;  // lies on the wire
+  audit.arrived(in, -std::int64_t{whole.bytes});
+  for (std::uint32_t i = whole.frames(); i-- > 0;) wires_[sender].push_front(whole.part(i, 1)).arrival = now;
+  events.replace_arrival(sender, now);
+}
+
 void Kernel::drop(PortId port, const Packet& packet, DropReason reason, std::uint32_t rule) {
-  ++drops_[port * drop_reasons + static_cast<unsigned>(reason)];
-  drop_records.push_back({now, packet.qp, port, reason, rule});
-  ++dropped;
+  drops_[port * drop_reasons + static_cast<unsigned>(reason)] += packet.frames();
+  drop_records.push_back({now, packet.qp, port, reason, rule, packet.frames()});
+  dropped += packet.frames();
   audit.dropped(port, packet.bytes);
 }
 

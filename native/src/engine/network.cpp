@@ -30,6 +30,7 @@ std::int64_t wide_share(std::int64_t value, std::int64_t numerator, std::int64_t
 
 void Simulation::set_switch(NodeId index, const SwitchConfig& state) {
   check_index(index, tables_->switches.size(), "switch");
+  require(state.ars.objects.empty() || tables_->train_ports.empty(), "adaptive routing is of frames, not of trains");
   check_switch(state, ports_of(index), tables_->network.endpoints, tables_->senders.size(), tables_->hashes.size());
   const PortId first = tables_->switches[index].first_port;
   Partition& partition = *partitions_[tables_->partition_of_node[tables_->network.endpoints + index]];

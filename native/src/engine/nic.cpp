@@ -7,7 +7,8 @@
 
 namespace raddle {
 
-Nics::Nics(Tables& tables) : ports_(tables.ports.data()), queues_(tables.queues.data()) {}
+Nics::Nics(Tables& tables)
+    : ports_(tables.ports.data()), queues_(tables.queues.data()), train_(tables.network.nic.train) {}
 
 bool Nics::send(Port& port, PortId id, unsigned ready) {
   while ((ready & (ready - 1)) != 0) [[unlikely]] {
@@ -28,9 +29,11 @@ bool Nics::send(Port& port, PortId id, unsigned ready) {
   if ((port.active >> priority & 1U) == 0) return transport().send_data(port, id, priority);
   const PacketId packet = ports().take(port, id, priority);
   Queue& queue = queues_[id * priorities + priority];
-  queue.tx_bytes += kernel().packets[packet].bytes;
-  ++queue.tx_frames;
-  ports().send_frame(port, id, kernel().packets[packet]);
+  Packet& record = kernel().packets[packet];
+  queue.tx_bytes += record.bytes;
+  queue.tx_frames += record.frames();
+  if (train_ > 1) ports().form_train(port, id, priority, record);
+  ports().send_frame(port, id, record);
   kernel().free_packet(packet);
   return true;
 }
@@ -53,7 +56,7 @@ bool Nics::send(Port& port, PortId id, unsigned ready) {
 }
 
 void Nics::receive(PortId port, Packet& packet) {
-  ++kernel().delivered;
+  kernel().delivered += packet.frames();
   kernel().audit.delivered(port, packet.bytes);
   if (packet.kind() == PacketKind::data) {
     transport().receive_data(packet);
@@ -62,21 +65,21 @@ void Nics::receive(PortId port, Packet& packet) {
   }
 }
 
-void Nics::answer(PortId id, unsigned queue, const Packet& packet) {
+void Nics::answer(PortId id, unsigned queue, Packet& packet) {
   if (sends_at_once(id, queue, packet)) return;
   ports().enqueue(id, queue, packet);
   ports().kick(id);
 }
 
 // Sends an answer through an idle port without queueing it; false where it has to wait.
-bool Nics::sends_at_once(PortId id, unsigned queue_index, const Packet& packet) {
+bool Nics::sends_at_once(PortId id, unsigned queue_index, Packet& packet) {
   Port& port = ports_[id];
   if (now() < port.busy_until || port.active != 0 || port.pfc_changed != 0) return false;
   if ((port.paused >> queue_index & 1U) != 0 || !port.is_up || port.peer == none) return false;
   Queue& queue = queues_[id * priorities + queue_index];
   queue.max_bytes = std::max<std::int64_t>(queue.max_bytes, packet.bytes);
   queue.tx_bytes += packet.bytes;
-  ++queue.tx_frames;
+  queue.tx_frames += packet.frames();
   ports().send_frame(port, id, packet);
   if (port.has_data != 0) kernel().events.set_wake(id, port.busy_until);
   return true;

@@ -24,7 +24,7 @@ std::int64_t PauseForecast::most_bytes(const Port& port, Time span) const {
   constexpr std::int64_t any = std::int64_t{1} << 40;
   const NicConfig& nic = tables_.network.nic;
   const std::int64_t shortest = std::min({nic.ack_bytes, nic.cnp_bytes, nic.header_bytes});
-  const std::int64_t longest = std::max({nic.mtu + nic.header_bytes, nic.ack_bytes, nic.cnp_bytes});
+  const std::int64_t longest = std::max({nic.train * (nic.mtu + nic.header_bytes), nic.train * nic.ack_bytes, nic.cnp_bytes});
   const Time exact = wire_time(shortest + nic.gap_bytes, port.speed);
   const Time ticks = exact - exact % nic.clock;
   if (ticks == 0) return any;

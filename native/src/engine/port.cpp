@@ -20,7 +20,7 @@ Ports::Ports(Tables& tables)
     : network_(tables.network), ports_(tables.ports.data()), queues_(tables.queues.data()),
       queue_losses_(tables.queue_losses.data()), pauses_(tables.pauses.data()),
       pfc_received_(tables.pfc_received.data()), pause_since_(tables.pause_since.data()),
-      pause_total_(tables.pause_total.data()) {}
+      pause_total_(tables.pause_total.data()), train_ports_(tables.train_ports.data()) {}
 
 void Ports::kick(PortId id) {
   Port& port = ports_[id];
@@ -58,15 +58,14 @@ Time Ports::wire_ticks(const Port& port, std::int64_t wire_bytes) const {
   return exact - exact % network_.nic.clock;
 }
 
-void Ports::send_frame(Port& port, PortId id, const Packet& packet) {
-  const std::int64_t wire_bytes = packet.bytes + network_.nic.gap_bytes;
+void Ports::send_frame(Port& port, PortId id, Packet& packet) {
+  Time forwardable;
   if (port.ps_per_byte != 0) {
-    port.busy_until = now() + wire_bytes * port.ps_per_byte;
+    const std::int64_t wire_bytes = packet.bytes + network_.nic.gap_bytes;
+    forwardable = port.busy_until = now() + wire_bytes * port.ps_per_byte;
   } else {
-    port.busy_until = now() + wire_ticks(port, wire_bytes);
-    if (port.is_traced) trace_frame(id, packet);
+    forwardable = begin_slowly(port, id, packet);
   }
-  Time forwardable = port.busy_until;
   if (port.cut_ps != 0) forwardable = std::min(forwardable, now() + port.cut_ps);
   const Time arrival = forwardable + port.arrive_delay;
   kernel().audit.sent(id, packet.bytes, port.is_cut);
@@ -77,11 +76,36 @@ void Ports::send_frame(Port& port, PortId id, const Packet& packet) {
   }
 }
 
+// Begins a frame that is traced or takes no whole picoseconds, or a train. Returns when the far end may forward it.
+// A train is at a switch with its first frame, and data at a host with its last. The others follow as they came, or one
+// behind the other where that takes longer, so that no port sends what it does not have yet. Of acknowledgements the last
+// one is there, as a NIC has sent them all along; those before it have taken what was idle of the wire before now.
+[[gnu::noinline]] Time Ports::begin_slowly(Port& port, PortId id, Packet& packet) {
+  const std::int64_t wire_bytes = packet.frame_bytes() + network_.nic.gap_bytes;
+  if (train_ports_ == nullptr) {
+    if (port.is_traced) trace_frame(id, packet);
+    return port.busy_until = now() + wire_ticks(port, wire_bytes);
+  }
+  TrainPort& train = train_ports_[id];
+  train.frame = train.ps_per_byte != 0 ? wire_bytes * train.ps_per_byte : wire_ticks(port, wire_bytes);
+  const Time first = now() + train.frame, takes = train.frame * packet.frames();
+  if (packet.kind() != PacketKind::data) {
+    port.busy_until = std::max(first, port.busy_until + takes);
+    return train.latest = std::max(first, train.latest + train.frame);
+  }
+  port.busy_until = now() + takes;
+  const Time behind = takes - train.frame, spread = behind == 0 ? 0 : std::max<Time>(behind, packet.spread);
+  packet.spread = static_cast<std::uint32_t>(std::min<Time>(spread, UINT32_MAX));
+  if (!train.has_host) return first;
+  return train.latest = std::max(first + spread, train.latest + takes);
+}
+
 // A PFC frame goes before all others (IEEE 802.1Q-2022, 36.2) and takes its own time on the wire.
 bool Ports::send_pause(Port& port, PortId id) {
   const std::uint32_t masks = take_pause(port, id);
   if (port.is_traced) trace_pause(id, masks);
   port.busy_until = now() + wire_ticks(port, network_.nic.pause_bytes + network_.nic.gap_bytes);
+  if (train_ports_ != nullptr) train_ports_[id].frame = 0;
   kernel().notify_peer(id, port.busy_until + port.propagation + network_.nic.pfc_reaction, masks);
   if ((port.active | port.has_data | port.pfc_changed) != 0) kernel().events.set_wake(id, port.busy_until);
   return true;
@@ -142,7 +166,21 @@ void Ports::tell_pause(PortId id, std::uint8_t changed) {
   if (network_.nic.pause_delay != never) {
     return kernel().notify_peer(id, now() + network_.nic.pause_delay, take_pause(port, id));
   }
+  if (train_ports_ != nullptr && puts_pause_between(id, port)) return;
   kernel().events.set_wake(id, std::max(now(), port.busy_until));
+}
+
+// Sends a PFC frame behind the frame on the wire, before the rest of its train; false where nothing of one is left.
+[[gnu::noinline]] bool Ports::puts_pause_between(PortId id, Port& port) {
+  const Time frame = train_ports_[id].frame;
+  if (frame == 0 || !port.is_up || port.peer == none) return false;
+  const Time rest = (port.busy_until - now()) / frame * frame;
+  if (rest <= 0) return false;
+  const Time begin = port.busy_until - rest;
+  const Time takes = wire_ticks(port, network_.nic.pause_bytes + network_.nic.gap_bytes);
+  port.busy_until += takes;
+  kernel().notify_peer(id, begin + takes + port.propagation + network_.nic.pfc_reaction, take_pause(port, id));
+  return port.pfc_changed == 0;
 }
 
 void Ports::set_paused(PortId id, std::uint8_t queues) {
@@ -187,9 +225,26 @@ PacketId Ports::dequeue(Port& port, PortId id, unsigned ready) {
   Packet& record = kernel().packets[packet];
   Queue& q = queues_[id * priorities + queue];
   q.tx_bytes += record.bytes;
-  ++q.tx_frames;
+  q.tx_frames += record.frames();
   if (!port.is_endpoint) switches().mark_leaving(port, id, queue, q, record);
+  if (train_ports_ != nullptr) form_train(port, id, queue, record);
   return packet;
+}
+
+// Only where no other queue waits for its turn, which goes by the first one's bytes.
+[[gnu::noinline]] void Ports::form_train(Port& port, PortId id, unsigned queue, Packet& train) {
+  Queue& q = queues_[id * priorities + queue];
+  train.spread = 0;
+  if ((port.active & ~(1U << queue)) != 0) return;
+  while (q.head != none && train.is_followed_by(kernel().packets[q.head], network_.nic.train)) {
+    const PacketId next = take(port, id, queue);
+    Packet& record = kernel().packets[next];
+    q.tx_bytes += record.bytes;
+    q.tx_frames += record.frames();
+    if (!port.is_endpoint) switches().mark_leaving(port, id, queue, q, record);
+    train.append(record);
+    kernel().free_packet(next);
+  }
 }
 
 PacketId Ports::take(Port& port, PortId id, unsigned queue) {
@@ -210,13 +265,13 @@ PacketId Ports::take(Port& port, PortId id, unsigned queue) {
 
 void Ports::drop_at_queue(PortId port, unsigned queue, const Packet& packet, DropReason reason) {
   Losses& lost = queue_losses_[port * priorities + queue];
-  ++lost.frames;
+  lost.frames += packet.frames();
   lost.bytes += packet.bytes;
   if (reason == DropReason::wred) {
-    ++lost.wred_frames;
+    lost.wred_frames += packet.frames();
     lost.wred_bytes += packet.bytes;
   }
-  if (watchdogs().is_on()) watchdogs().count_dropped(port, queue);
+  if (watchdogs().is_on()) watchdogs().count_dropped(port, queue, packet.frames());
   kernel().drop(port, packet, reason);
 }
 

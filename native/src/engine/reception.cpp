@@ -67,6 +67,10 @@ void Reception::set_receiver(PortId port, std::int64_t bps, std::int64_t buffer,
 }
 
 bool Reception::receives(PortId id, const Packet& packet) {
+  if (packet.is_train()) {
+    kernel().take_apart(id, packet);
+    return false;
+  }
   const Port& port = ports_[id];
   if (!port.is_up || (!impairments_.empty() && !impairments_[id].is_lit)) {
     lose(id, packet, DropReason::link_down);

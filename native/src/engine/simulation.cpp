@@ -16,7 +16,7 @@ Time horizon(const NetworkConfig& network) {
     if (port.peer == none) continue;
     const NodeId far = network.ports[port.peer].node;
     const Time pipeline = far < network.endpoints ? 0 : network.pipeline_latency[far - network.endpoints];
-    longest = std::max(longest, wire_time(network.nic.mtu, port.speed) + port.propagation + pipeline);
+    longest = std::max(longest, wire_time(network.nic.mtu * network.nic.train, port.speed) + port.propagation + pipeline);
   }
   return longest;
 }
@@ -68,8 +68,8 @@ std::uint64_t Simulation::advance(Time until, std::uint64_t max_events) {
 void Simulation::count_drops() {
   QpResults& results = tables_->qp_results;
   for (const auto& partition : partitions_) {
-    for (const auto& [time, qp, port, reason, rule] : partition->drop_records) {
-      ++results.drops[qp];
+    for (const auto& [time, qp, port, reason, rule, frames] : partition->drop_records) {
+      results.drops[qp] += frames;
       if (time < drop_time_[qp]) continue;
       if (time == drop_time_[qp] && port < results.drop_port[qp]) continue;
       drop_time_[qp] = time;
@@ -138,9 +138,15 @@ std::uint64_t Simulation::dropped() const {
 std::uint64_t Simulation::in_network() const {
   std::uint64_t total = 0;
   for (const auto& partition : partitions_) total += partition->packets.size() - partition->free_packets;
-  for (const Wire& wire : tables_->wires) total += wire.count;
   for (PortId sender = 0; sender < tables_->ports.size(); ++sender) {
-    windows_->each_unopened(sender, [&](const Packet&) { ++total; });
+    const Wire& wire = tables_->wires[sender];
+    for (std::uint32_t place = 0; place < wire.count; ++place) total += wire.at(place).frames();
+    windows_->each_unopened(sender, [&](const Packet& packet) { total += packet.frames(); });
+    if (tables_->train_ports.empty()) continue;
+    const auto& packets = partitions_[tables_->partition_of_node[tables_->ports[sender].node]]->packets;
+    for (QueueId queue = sender * priorities; queue < (sender + 1) * priorities; ++queue) {
+      for (PacketId at = tables_->queues[queue].head; at != none; at = packets[at].next) total += packets[at].frames() - 1;
+    }
   }
   return total;
 }
@@ -159,12 +165,12 @@ Simulation::Arrivals Simulation::arrivals() const {
     }
     const Wire& wire = tables_->wires[sender];
     for (std::uint32_t place = 0; place < wire.count; ++place) {
-      --frames;
+      frames -= wire.at(place).frames();
       bytes -= wire.at(place).bytes;
     }
-    windows_->each_unopened(sender, [&](const Packet& frame) {
-      --frames;
-      bytes -= frame.bytes;
+    windows_->each_unopened(sender, [&](const Packet& packet) {
+      frames -= packet.frames();
+      bytes -= packet.bytes;
     });
     arrived.frames[to] = frames - tables_->lost_frames[to];
     arrived.bytes[to] = bytes - tables_->lost_bytes[to];

@@ -34,12 +34,16 @@ Switches::Switches(Tables& tables)
       ports_(tables.ports.data()), queues_(tables.queues.data()), pgs_(tables.pgs.data()),
       headroom_marks_(tables.headroom_marks.data()), pg_losses_(tables.pg_losses.data()),
       marking_counter_(tables.marking_counter.data()), marks_(tables.marks.data()),
-      marked_bytes_(tables.marked_bytes.data()) {}
+      marked_bytes_(tables.marked_bytes.data()),
+      overrun_((network_.nic.train - 1) * (network_.nic.mtu + network_.nic.header_bytes)) {}
 
 void Switches::receive(PortId in, Packet& packet) {
   const Port& in_port = ports_[in];
   SwitchNode& node = switches_[in_port.node - network_.endpoints];
-  if (node.has_acl && access_lists().is_denied(node, false, in, packet)) [[unlikely]] return;
+  if (node.has_acl) [[unlikely]] {
+    if (packet.is_train()) return kernel().take_apart(in, packet);
+    if (access_lists().is_denied(node, false, in, packet)) return;
+  }
   if (--packet.ttl == 0) return kernel().drop(in, packet, DropReason::ttl);
   const bool is_data = packet.kind() == PacketKind::data;
   std::uint32_t hash = packet.hash;
@@ -56,7 +60,7 @@ void Switches::receive(PortId in, Packet& packet) {
   const Port& out_port = ports_[out];
   if (out_port.tx_check) {
     if (!out_port.is_up || out_port.peer == none) return kernel().drop(out, packet, DropReason::link_down);
-    if (reception().is_too_long(out, packet.bytes)) return kernel().drop(out, packet, DropReason::mtu);
+    if (reception().is_too_long(out, packet.frame_bytes())) return kernel().drop(out, packet, DropReason::mtu);
   }
   if (node.has_acl && access_lists().is_denied(node, true, out, packet)) [[unlikely]] return;
 
@@ -64,6 +68,10 @@ void Switches::receive(PortId in, Packet& packet) {
   const unsigned pg = node.qos[in_port.qos].tc_to_pg[tc];
   const unsigned queue_index = node.qos[out_port.qos].tc_to_queue[tc];
   Queue& queue = queues_[out * priorities + queue_index];
+  if (packet.is_train() && !fits_whole(node, queue, pgs_[in * priorities + pg], packet)) {
+    ++packet.ttl;
+    return kernel().take_apart(in, packet);
+  }
   if (queue.wred != none && node.wred[queue.wred].drops && is_hit(node.wred[queue.wred], out, queue)) {
     return ports().drop_at_queue(out, queue_index, packet, DropReason::wred);
   }
@@ -73,7 +81,7 @@ void Switches::receive(PortId in, Packet& packet) {
       return ports().drop_at_queue(out, queue_index, packet, watchdogs().refusal(node, out, queue_index, false));
     }
   }
-  if (passes_through(node, out_port, queue_index, queue, pgs_[in * priorities + pg], packet.bytes)) {
+  if (passes_through(node, out_port, queue_index, queue, pgs_[in * priorities + pg], packet)) {
     ports().send_frame(ports_[out], out, packet);
     return;
   }
@@ -85,13 +93,29 @@ void Switches::receive(PortId in, Packet& packet) {
   ports().kick(out);
 }
 
+// Whether a train crosses no threshold, so that each of its frames would do nothing but add its bytes.
+[[gnu::noinline]] bool Switches::fits_whole(const SwitchNode& node, const Queue& queue, const PriorityGroup& pg,
+                                            const Packet& train) const {
+  if (pg.profile == none || pg.is_xoff || pg.headroom > 0) return false;
+  const ProfileConfig& profile = node.profiles[pg.profile];
+  const Pool& pool = node.pools[profile.pool];
+  const std::int64_t used = pool.used + train.bytes, queued = queue.bytes + train.bytes;
+  if (used > pool.size || shared_part(pg.used + train.bytes, profile) >= threshold(profile, pool, used)) return false;
+  if (queue.wred != none && (node.marks_at_dequeue || queued > node.wred[queue.wred].min_bytes)) return false;
+  if (queue.profile == none) return true;
+  const ProfileConfig& egress = node.profiles[queue.profile];
+  const Pool& lent = node.pools[egress.pool];
+  return shared_part(queued, egress) <= threshold(egress, lent, lent.used + train.bytes);
+}
+
 // Whether a packet leaves as it comes, through an idle port and an empty queue, and changes nothing but counters:
-// its buffer is taken and given back at one instant, far from any threshold.
+// its buffer is taken and given back at one instant, far from any threshold. The frames of a train do so one by one.
 bool Switches::passes_through(SwitchNode& node, const Port& port, unsigned queue_index, Queue& queue,
-                               PriorityGroup& pg, std::int64_t bytes) const {
+                               PriorityGroup& pg, const Packet& packet) const {
   if (now() < port.busy_until || port.active != 0 || port.pfc_changed != 0) return false;
   if ((port.paused >> queue_index & 1U) != 0 || node.stores_all) return false;
   if (pg.profile == none || pg.is_xoff || pg.headroom > 0) return false;
+  const std::int64_t bytes = packet.is_train() ? packet.frame_bytes() : packet.bytes;
   const ProfileConfig& profile = node.profiles[pg.profile];
   Pool& pool = node.pools[profile.pool];
   const std::int64_t shared = shared_part(pg.used + bytes, profile);
@@ -104,8 +128,8 @@ bool Switches::passes_through(SwitchNode& node, const Port& port, unsigned queue
   }
   pg.max_used = std::max(pg.max_used, pg.used + bytes);
   queue.max_bytes = std::max(queue.max_bytes, bytes);
-  queue.tx_bytes += bytes;
-  ++queue.tx_frames;
+  queue.tx_bytes += packet.bytes;
+  queue.tx_frames += packet.frames();
   return true;
 }
 
@@ -123,8 +147,8 @@ bool Switches::admit(SwitchNode& node, PortId in, unsigned pg_index, const Packe
     pg.max_used = std::max(pg.max_used, pg.used);
     pool.fill(growth);
   } else {
-    if (pg.headroom + bytes > profile.headroom) return false;
-    if (pool.headroom > 0 && pool.headroom_used + bytes > pool.headroom) return false;
+    if (pg.headroom + bytes > profile.headroom + overrun_) return false;
+    if (pool.headroom > 0 && pool.headroom_used + bytes > pool.headroom + overrun_) return false;
     pg.headroom += bytes;
     pool.fill_headroom(bytes);
   }
@@ -138,7 +162,7 @@ bool Switches::admit(SwitchNode& node, PortId in, unsigned pg_index, const Packe
   kernel().audit.admitted(in, pg_index, bytes);
   if (pg.headroom > 0) {
     HeadroomMarks& most = headroom_marks_[in * priorities + pg_index];
-    most.max_headroom = std::max(most.max_headroom, pg.headroom);
+    most.max_headroom = std::max(most.max_headroom, std::min(pg.headroom, profile.headroom));
     most.max_bytes = std::max(most.max_bytes, pg.used + pg.headroom);
   }
   return true;
@@ -150,7 +174,7 @@ void Switches::leave(const Port& port, PortId id, const Queue& queue, const Pack
   const auto [in, pg] = packet.buffer;
   if (!node.releases_at_end) return release(in, pg, packet.bytes);
   kernel().audit.sending(in, packet.bytes);
-  const Time end = now() + ports().wire_ticks(port, packet.bytes + network_.nic.gap_bytes);
+  const Time end = now() + ports().wire_ticks(port, packet.bytes + packet.frames() * network_.nic.gap_bytes);
   kernel().schedule(id, end, EventKind::release, in, static_cast<std::uint32_t>(pg) << 16 | packet.bytes);
 }
 
@@ -208,7 +232,7 @@ bool Switches::is_marked(const SwitchNode& node, PortId out, const Queue& queue)
 
 void Switches::drop_at_pg(PortId port, unsigned pg, const Packet& packet, DropReason reason) {
   Losses& lost = pg_losses_[port * priorities + pg];
-  ++lost.frames;
+  ++lost.frames;  // a train that crosses a threshold comes in frames
   lost.bytes += packet.bytes;
   watchdogs().count_refused(port, pg);
   kernel().drop(port, packet, reason);

@@ -34,6 +34,7 @@ Tables::Tables(const NetworkConfig& network_config, const Workload& workload)
     work.qp_src_rank = work.qp_src;
     work.qp_dst_rank = work.qp_dst;
   }
+  if (network.nic.train > 1) train_ports.resize(ports.size());
   add_ports();
   set_cut_times();
   if (network.nic.loss_recovery == LossRecovery::selective_repeat) {
@@ -55,10 +56,11 @@ void Tables::add_ports() {
     port.is_endpoint = config.node < network.endpoints;
     port.speed = config.speed;
     port.rx_check = port.tx_check = config.peer == none;
-    port.ps_per_byte = whole_ps_per_byte(config.speed, network.nic.clock);
+    set_wire_times(id);
     port.propagation = port.arrive_delay = config.propagation;
     if (config.peer != none) {
       const NodeId far = network.ports[config.peer].node;
+      if (!train_ports.empty()) train_ports[id].has_host = far < network.endpoints;
       if (far >= network.endpoints) port.arrive_delay += network.pipeline_latency[far - network.endpoints];
     }
     if (config.node >= network.endpoints) {
@@ -91,9 +93,22 @@ void Tables::set_speed(PortId id, std::int64_t bps) {
   for (const PortId end : {id, ports[id].peer}) {
     if (end == none) continue;
     ports[end].speed = bps;
-    ports[end].ps_per_byte = ports[end].is_traced ? 0 : whole_ps_per_byte(bps, network.nic.clock);
+    set_wire_times(end);
   }
   set_cut_times();
+}
+
+// A traced port computes its wire times the slow way, where the trace is, and where trains are.
+void Tables::set_wire_times(PortId id) {
+  Port& port = ports[id];
+  const std::uint32_t ps_per_byte = whole_ps_per_byte(port.speed, network.nic.clock);
+  port.ps_per_byte = port.is_traced || !train_ports.empty() ? 0 : ps_per_byte;
+  if (!train_ports.empty()) train_ports[id].ps_per_byte = ps_per_byte;
+}
+
+void Tables::set_traced(PortId id, bool is_traced) {
+  ports[id].is_traced = is_traced;
+  set_wire_times(id);
 }
 
 void Tables::set_cut_times() {

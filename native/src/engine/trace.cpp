@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "raddle/checks.hpp"
 #include "raddle/simulation.hpp"
 
 namespace raddle {
@@ -26,12 +27,10 @@ std::size_t holder_of(const Tables& tables, QueueId queue) {
 
 }  // namespace
 
-// A traced port computes its wire times the slow way, where the trace is.
 void Simulation::set_traced(PortId port, bool is_traced) {
   check_port(port);
-  Port& traced = tables_->ports[port];
-  traced.is_traced = is_traced;
-  traced.ps_per_byte = is_traced ? 0 : whole_ps_per_byte(traced.speed, tables_->network.nic.clock);
+  require(!is_traced || tables_->train_ports.empty(), "frames that go in trains are not recorded one by one");
+  tables_->set_traced(port, is_traced);
 }
 
 void Ports::trace_frame(PortId id, const Packet& packet) {

@@ -76,6 +76,25 @@ template <typename Act>
   return loss_recoveries().with(network_.nic.loss_recovery, act);
 }
 
+// How many full frames go as one train: of one message, as far as window and turn let them. Where a rate holds the queue
+// pair back, its share of the line, so that what follows at once takes no longer to be let go than a whole train does.
+[[gnu::noinline]] std::uint32_t Transport::frames_of_train(Sender& sender, QpId qp, double line_rate) const {
+  const NicConfig& nic = network_.nic;
+  const FlowId flow = qp_flows_[qp_flow_offsets_[qp] + sender.cursor];
+  const bool has_short = work_.flow_bytes[flow] % nic.mtu != 0;
+  std::uint64_t most = std::min<std::uint64_t>(nic.train, sender.cursor_end - has_short - sender.next_psn);
+  most = std::min(most, sender.limit_psn - sender.next_psn);
+  if (nic.burst > 1) most = std::min<std::uint64_t>(most, nic.burst - sender.burst);
+  const std::int64_t wire_bytes = nic.mtu + nic.header_bytes + nic.gap_bytes;
+  RateControls::with(sender.rate, nic.rate_control, [&](const auto& rate, const auto& parameters) {
+    if (!rate.is_active()) return;
+    const Time apart = rate.due(parameters, line_rate, 0, wire_bytes, 1, false);
+    const Time frame = wire_time(wire_bytes, ports_[sender.port].speed);
+    most = std::min(most, static_cast<std::uint64_t>(std::max<Time>(nic.train * frame / std::max(apart, frame), 1)));
+  });
+  return static_cast<std::uint32_t>(most);
+}
+
 bool Transport::send_data(Port& port, PortId id, unsigned priority) {
   if (reception().has_buses() && reception().is_held_by_bus(id)) return false;
   std::uint32_t& last = round_[id * priorities + priority];
@@ -105,11 +124,7 @@ bool Transport::send_data(Port& port, PortId id, unsigned priority) {
       earliest = std::min(earliest, sender.next_time);
       continue;
     }
-    last = qp;
-    if (network_.nic.burst > 1) {
-      sender.burst = (sender.burst + 1) % network_.nic.burst;
-      if (sender.burst != 0) last = previous;  // its turn again
-    }
+    std::uint32_t frames = 1;
     std::int64_t payload = network_.nic.mtu;
     std::uint64_t psn = sender.next_psn;
     if (recover(has_lost)) {
@@ -122,28 +137,34 @@ bool Transport::send_data(Port& port, PortId id, unsigned priority) {
         const FlowId flow = qp_flows_[qp_flow_offsets_[qp] + sender.cursor];
         payload = work_.flow_bytes[flow] - static_cast<std::int64_t>(packets_of(flow) - 1) * payload;
       }
+      if (network_.nic.train > 1 && payload == network_.nic.mtu) frames = frames_of_train(sender, qp, line_rate);
       if (sender.una_psn == psn) sender.last_progress = now();
       recover([&](auto& recovery) { recovery.on_sent(qp, psn); });
       if (psn < sender.sent_end) {
-        ++qp_results_.retransmitted[qp];
-      } else {
-        sender.sent_end = psn + 1;
+        qp_results_.retransmitted[qp] += std::min<std::uint64_t>(frames, sender.sent_end - psn);
       }
-      ++sender.next_psn;
+      sender.sent_end = std::max(sender.sent_end, psn + frames);
+      sender.next_psn += frames;
     }
-    ++kernel().injected;
-    const std::int64_t bytes = payload + network_.nic.header_bytes;
-    Packet packet = {.arrival = 0, .next = none, .qp = qp, .dst = sender.dst, .hash = sender.hash, .psn = 0,
-                     .bytes = static_cast<std::uint16_t>(bytes), .dscp_ce = sender.dscp, .ttl = initial_ttl};
+    last = qp;
+    if (network_.nic.burst > 1) {
+      sender.burst = (sender.burst + frames) % network_.nic.burst;
+      if (sender.burst != 0) last = previous;  // its turn again
+    }
+    kernel().injected += frames;
+    const std::int64_t bytes = frames * (payload + network_.nic.header_bytes);
+    Packet packet = {.arrival = 0, .spread = 0, .qp = qp, .dst = sender.dst, .hash = sender.hash, .psn = 0,
+                     .bytes = static_cast<std::uint16_t>(payload + network_.nic.header_bytes), .dscp_ce = sender.dscp, .ttl = initial_ttl};
     packet.set_psn(PacketKind::data, psn);
-    if (psn + 1 == sender.limit_psn) packet.dscp_ce |= Packet::ack_request;  // nothing follows before its answer
+    if (frames > 1) packet.repeat(frames);
+    if (psn + frames == sender.limit_psn) packet.dscp_ce |= Packet::ack_request;  // nothing follows before its answer
     queues_[id * priorities + priority].tx_bytes += bytes;
-    ++queues_[id * priorities + priority].tx_frames;
+    queues_[id * priorities + priority].tx_frames += frames;
     kernel().audit.made(id, bytes);
     ports().send_frame(port, id, packet);
-    if (reception().has_buses()) reception().load_bus(id, payload);
+    if (reception().has_buses()) reception().load_bus(id, frames * payload);
     sender.last_start = now();
-    sender.last_bytes = static_cast<std::uint32_t>(bytes + network_.nic.gap_bytes);
+    sender.last_bytes = static_cast<std::uint32_t>(bytes + frames * network_.nic.gap_bytes);
     RateControls::with(sender.rate, network_.nic.rate_control, [&](auto& rate, const auto& parameters) {
       if (!rate.is_active()) return;
       rate.advance(parameters, line_rate, now());
@@ -175,11 +196,21 @@ void Transport::receive_data(Packet& packet) {
 
 void Transport::acknowledge(Packet& packet, bool is_marked, bool is_urgent) {
   Receiver& receiver = receivers_[packet.qp];
-  if (++receiver.unacked < network_.nic.ack_interval && !is_urgent) return;
-  receiver.unacked = 0;
-  ++kernel().injected;
+  std::uint32_t count = 1;
+  if (packet.is_train()) {  // as many as its frames would have caused
+    const std::uint32_t unacked = receiver.unacked + packet.frames();
+    count = unacked / network_.nic.ack_interval;
+    receiver.unacked = unacked % network_.nic.ack_interval;
+    if (is_urgent && receiver.unacked > 0) ++count;
+    if (count == 0) return;
+    if (is_urgent) receiver.unacked = 0;
+  } else {
+    if (++receiver.unacked < network_.nic.ack_interval && !is_urgent) return;
+    receiver.unacked = 0;
+  }
+  kernel().injected += count;
   const bool tells = is_marked && network_.nic.acks_carry_cnp;
-  reply(packet, tells ? PacketKind::ack_and_cnp : PacketKind::ack, receiver.expected_psn);
+  reply(packet, tells ? PacketKind::ack_and_cnp : PacketKind::ack, receiver.expected_psn, 0, count);
 }
 
 void Transport::end_message(QpId qp) {
@@ -192,7 +223,8 @@ void Transport::end_message(QpId qp) {
   flows().arrive(flow);
 }
 
-void Transport::reply(Packet& packet, PacketKind kind, std::uint64_t psn, std::uint32_t ahead) {
+void Transport::reply(Packet& packet, PacketKind kind, std::uint64_t psn, std::uint32_t ahead,
+                      std::uint32_t frames) {
   const Receiver& receiver = receivers_[packet.qp];
   const NicConfig& nic = network_.nic;
   const bool is_cnp = kind == PacketKind::cnp;
@@ -202,6 +234,10 @@ void Transport::reply(Packet& packet, PacketKind kind, std::uint64_t psn, std::u
   packet.bytes = static_cast<std::uint16_t>(is_cnp ? nic.cnp_bytes : nic.ack_bytes);
   packet.dscp_ce = is_cnp ? nic.cnp_dscp : receiver.dscp;
   packet.ttl = initial_ttl;
+  if (frames > 1) {
+    packet.repeat(frames);
+    packet.spread = 0;
+  }
   kernel().audit.made(receiver.port, packet.bytes);
   const unsigned queue = is_cnp ? nic.cnp_priority : receiver.priority;
   nics().answer(receiver.port, queue, packet);

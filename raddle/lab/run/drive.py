@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from raddle import traffic
 from raddle.controller.plan.model import Plan
 from raddle.lab.run.checkpoint import CheckpointedRun
-from raddle.lab.run.fidelity import ENGINES, is_undisturbed
+from raddle.lab.run.fidelity import engine_of, is_undisturbed
 from raddle.lab.run.held_back import hold_back
 from raddle.lab.run.periodic import fast_forward, find_pattern
 from raddle.lab.run.rates import Rates
@@ -181,7 +181,7 @@ def _forwarded(work: Work, progress: Callable[[Run, float], None]) -> Outcome | 
 
 
 def _simulation(work: Work) -> Simulation:
-    simulation = work.simulation(ENGINES[work.settings.fidelity])
+    simulation = work.simulation(engine_of(work.settings.fidelity))
     if isinstance(simulation, FluidSimulation):
         hold_back(simulation, work)
     return simulation

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 from raddle.lab.run.checkpoint import Checkpoints
 from raddle.lab.run.control import Control
@@ -12,9 +12,31 @@ from raddle.lab.run.faults import Fault
 from raddle.sim import NEVER
 from raddle.topology.model import PortRef
 
-Fidelity = Literal["auto", "packet", "fluid"]
-"""`packet`: every packet moves. `auto`: the same, but steps that are exactly alike are computed, and a
-workload whose packets would take minutes flows. `fluid`: messages flow at max-min fair rates."""
+Fidelity = str
+"""`packet`: every packet moves. `train:N`: up to N packets of a queue pair move as one. `auto`: every packet,
+but steps that are exactly alike are computed, and a workload whose packets would take minutes flows. `fluid`:
+messages flow at max-min fair rates."""
+
+FIDELITY_PATTERN = r"auto|packet|fluid|train:([2-9]|[12][0-9]|3[0-2])"
+
+
+def parse_fidelity(text: str) -> Fidelity:
+    """The fidelity of a name.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    if not re.fullmatch(FIDELITY_PATTERN, text):
+        raise ValueError(
+            f"'{text}' is no fidelity; expected auto, packet, fluid, or train:N with N from 2 to 32"
+        )
+    return text
+
+
+def train_frames(fidelity: Fidelity) -> int:
+    """Most packets that move as one."""
+    return int(fidelity.removeprefix("train:")) if fidelity.startswith("train:") else 1
+
 
 DETECTION_PS = 10**9
 """Assumption: 1 ms from the loss of light to a switch that no longer sends there."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from raddle import traffic
 from raddle.controller.plan.addresses import endpoint_addresses
 from raddle.controller.plan.model import Plan
-from raddle.lab.run.settings import RunSettings
+from raddle.lab.run.settings import RunSettings, train_frames
 from raddle.lab.workloads.connections import connect
 from raddle.lab.workloads.source_ports import source_ports
 from raddle.sim import Simulation
@@ -116,6 +116,7 @@ class Work:
             priority=priority,
             delay_ps=None if delay_ps is None else delay_ps[:flows],
             threads=self.settings.threads,
+            train=train_frames(self.settings.fidelity),
         )
         if self.workload.owner is not None and engine.counts_packets:
             engine.set_owners(self._of_qps(self.workload.owner), int(self.workload.owner.max(initial=0)) + 1)

@@ -17,7 +17,7 @@ from raddle.errors import Diagnostic, InputError, with_hint
 from raddle.lab.run.control import Control, ControllerDelays, Order
 from raddle.lab.run.faults import Fault
 from raddle.lab.run.fidelity import check_fidelity
-from raddle.lab.run.settings import DETECTION_PS, Fidelity, RunSettings
+from raddle.lab.run.settings import DETECTION_PS, FIDELITY_PATTERN, RunSettings, parse_fidelity
 from raddle.lab.scenario.checks import Command
 from raddle.lab.scenario.events import ControllerSpec, EventSpec, faults_with, is_order, orders_of
 from raddle.lab.scenario.expectation import Expectation, parse_expectation
@@ -43,7 +43,7 @@ from raddle.topology.yaml.fields import (
 from raddle.topology.yaml.include import assemble
 from raddle.topology.yaml.json_schema import URI, cleaned
 from raddle.topology.yaml.reading import read_spec
-from raddle.topology.yaml.rules import refuse
+from raddle.topology.yaml.rules import field, refuse, text_json
 from raddle.topology.yaml.schema_devices import Spec, one_or_many
 from raddle.topology.yaml.source import Place, Source, parse, read_text, refuse_all
 from raddle.units import parse_message_bytes
@@ -52,6 +52,7 @@ _NOT_A_SCENARIO = ("not-a-scenario", "start with 'raddle: 1', then 'name:', 'fab
 
 T = TypeVar("T")
 
+FidelityName = Annotated[str, field("bad-choice", parse_fidelity, text_json(FIDELITY_PATTERN, "train:8"))]
 
 _OF_COLLECTIVES = ("algorithm", "root", "placement", "tenant", "hosts", "ranks")
 _OF_STREAMS = ("from_", "to", "span", "both_ways")
@@ -137,8 +138,9 @@ class ScenarioFile(Spec):
     """Hash over all paths, or pin the jobs' flows (default: the fabric's)."""
     congestion_control: CongestionControl | None = None
     """At the hosts (default: the fabric's)."""
-    fidelity: Fidelity = "packet"
-    """packet: every packet moves; fluid: messages flow at max-min fair rates."""
+    fidelity: FidelityName = "packet"
+    """packet: every packet moves; train:N: up to N of them at once; fluid: messages flow at max-min fair
+    rates."""
     seeds: Range = (1, 1)
     """Seeds of placement, queue pair numbers and ECN marking: a run for each, such as 1-5."""
     detection: Duration = DETECTION_PS

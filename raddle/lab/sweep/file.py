@@ -15,7 +15,7 @@ from raddle import traffic
 from raddle.controller.plan.held import fabric_digest
 from raddle.errors import Diagnostic, InputError, with_hint
 from raddle.lab.run.settings import RunSettings
-from raddle.lab.scenario.file import Scenario, read_scenario
+from raddle.lab.scenario.file import FidelityName, Scenario, read_scenario
 from raddle.lab.scenario.work import GraphMaker, ScenarioJob, work_digest
 from raddle.lab.sweep.model import NO_FAILURE, RunSpec, Subject, Sweep, Variables
 from raddle.topology import find, load
@@ -90,9 +90,9 @@ class SweepFile(Spec):
     failures: Texts = (NO_FAILURE,)
     """What is down from the start: none; links: every link between switches; switches: every spine and
     superspine; '20 pairs': so many pairs of links, sampled."""
-    fidelity: Literal["packet", "fluid"] | None = None
-    """packet (default): every packet moves; fluid: messages flow at max-min fair rates. Scenarios say it
-    themselves."""
+    fidelity: FidelityName | None = None
+    """packet (default): every packet moves; train:N: up to N of them at once; fluid: messages flow at max-min
+    fair rates. Scenarios say it themselves."""
     sample: Count | None = None
     """So many of the combinations, drawn without putting back (default: all)."""
     sample_seed: Count = 1

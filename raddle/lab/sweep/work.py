@@ -87,7 +87,7 @@ def _job(fabric: Fabric, spec: RunSpec) -> CollectiveJob:
 def _measured(job: CollectiveJob, spec: RunSpec) -> dict[str, Any]:
     demand = job.demand() if spec.routing == "pinned" else None
     switches = _prepared(job.fabric, make_plan(job.fabric, cast(Any, spec.routing), demand))
-    settings = RunSettings(seed=spec.seed, fidelity=cast(Any, spec.fidelity))
+    settings = RunSettings(seed=spec.seed, fidelity=spec.fidelity)
     run = drive(switches, job.workload(spec.size_bytes), settings).run
     (row,) = size_rows([job], spec.size_bytes, run)
     return {
@@ -104,7 +104,7 @@ def _measured(job: CollectiveJob, spec: RunSpec) -> dict[str, Any]:
 def _judged(scenario: Scenario, spec: RunSpec) -> dict[str, Any]:
     """What a scenario comes to; commands that look at its result do not run."""
     fabric = _as_it_is(scenario.fabric, spec)
-    settings = replace(scenario.settings, seed=spec.seed, fidelity=cast(Any, spec.fidelity))
+    settings = replace(scenario.settings, seed=spec.seed, fidelity=spec.fidelity)
     result = run_scenario(
         replace(
             scenario, fabric=fabric, routing=cast(Any, spec.routing), seeds=(spec.seed,), settings=settings,

@@ -1,0 +1,88 @@
+"""What each fidelity takes and is off by against packets: the same work on the same programmed switches.
+
+Usage: scripts/validate-trains [PAGE]      PAGE: the document whose table is written anew
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import resource
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from benchmarks.fidelity import Measured, error_cells, prepared_run, write_table
+from raddle import load
+from raddle.topology import find
+from raddle.topology.rate_control import CongestionControl
+
+_FIDELITIES = ("packet", "train:2", "train:4", "train:8", "train:15", "fluid")
+_HEAD = """\
+| work | routing | cc | size | fidelity | last flow | last flow | mean FCT | worst flow | CPU s | MB |
+|---|---|---|---|---|---|---|---|---|---|---|"""
+_SMALL, _LARGE = "leaf-spine-16", "rail-256-h100"
+_CASES: tuple[tuple[str, str, str, CongestionControl, str], ...] = (
+    (_SMALL, "ring", "pinned", "dcqcn", "16M"),
+    (_SMALL, "all-to-all", "pinned", "dcqcn", "16M"),
+    (_SMALL, "permutation", "pinned", "dcqcn", "16M"),
+    (_SMALL, "permutation", "ecmp", "dcqcn", "16M"),
+    (_SMALL, "permutation", "ecmp", "none", "16M"),
+    (_SMALL, "all-to-all", "ecmp", "none", "16M"),
+    (_SMALL, "incast 8:1", "pinned", "dcqcn", "16M"),
+    (_SMALL, "incast 8:1", "pinned", "none", "16M"),
+    (_LARGE, "ring", "pinned", "dcqcn", "16M"),
+    (_LARGE, "permutation", "pinned", "none", "16M"),
+)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """A run, and by how many bytes the process has grown for it at most."""
+
+    measured: Measured
+    grown_bytes: int
+
+
+def main() -> None:
+    write_table(_HEAD, _rows(), "scripts/validate-trains")
+
+
+def _rows() -> Iterator[str]:
+    for name, work, routing, cc, size in _CASES:
+        loaded = load(find(name))
+        fabric = replace(loaded, roce=replace(loaded.roce, congestion_control=cc))
+        run = prepared_run(fabric, routing, work, size)
+        packets = None
+        for fidelity in _FIDELITIES:
+            cost = _in_child(partial(run, fidelity))
+            packets = packets or cost.measured
+            last_us = cost.measured.last_ps / 1e6
+            cells = error_cells(packets, cost.measured) if fidelity != "packet" else "| | |"
+            cells += f" | {cost.measured.cpu_s:.2f} | {cost.grown_bytes / 1e6:.0f}"
+            yield f"| {work} on {name} | {routing} | {cc} | {size} | {fidelity} | {last_us:.2f} us {cells} |"
+
+
+def _in_child(run: partial[Measured]) -> Cost:
+    """A run in a process of its own, which has what is prepared already."""
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        before = pages * resource.getpagesize()
+        measured = run()
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        with os.fdopen(writing, "wb") as file:
+            pickle.dump(Cost(measured, max(most - before, 0)), file)
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as file:
+        text = file.read()
+    os.wait()
+    found = pickle.loads(text)
+    assert isinstance(found, Cost)
+    return found
+
+
+if __name__ == "__main__":
+    main()
