@@ -130,6 +130,7 @@ class CheckpointedRun:
 
     Args:
         demand: the flows that the plan pins.
+        notice: told from where the run goes on, and of a checkpoint that could not be written.
         clock: in seconds.
     """
 
@@ -138,14 +139,15 @@ class CheckpointedRun:
         work: Work,
         switches: PreparedSwitches,
         demand: Demand | None,
+        notice: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._checkpoints = checkpoints = work.settings.checkpoints
-        self._clock = clock
+        self._clock, self._notice = clock, notice
         self._due_s = clock() + checkpoints.every_s if checkpoints else 0.0
         self._of = _run_of(work, switches, demand) if checkpoints else {}
 
-    def begin(self, notice: Callable[[str], None]) -> Columns | None:
+    def begin(self) -> Columns | None:
         """What the run goes on from; None where it begins.
 
         Raises:
@@ -155,14 +157,17 @@ class CheckpointedRun:
         if checkpoints is None or not checkpoints.resumes:
             return None
         if not checkpoints.path.exists():
-            notice(f"{checkpoints.path} is not there: the run begins anew")
+            self._notice(f"{checkpoints.path} is not there: the run begins anew")
             return None
         return checkpoints.read(self._of)
 
     def look(self, saved: Callable[[], Columns]) -> None:
-        """Write the run if it is time."""
+        """Write the run if it is time. A full disk does not end it: the file stays as it was."""
         if self._checkpoints and self._clock() >= self._due_s:
-            self._checkpoints.write(saved(), self._of)
+            try:
+                self._checkpoints.write(saved(), self._of)
+            except InputError as error:
+                self._notice(f"the run goes on without a new checkpoint: {error.diagnostics[0].message}")
             self._due_s = self._clock() + self._checkpoints.every_s
 
 

@@ -123,14 +123,14 @@ def drive(
         progress: told the share of the packets, 0..1, that have arrived: 0 before the first event.
         ports: as in `set_up`.
         demand: the flows that the plan pins, for a controller that plans them anew.
-        notice: told from where a run goes on that has a checkpoint.
+        notice: told from where a run goes on that has a checkpoint, and of one that could not be written.
 
     Raises:
         InputError: the checkpoint is of another run, or torn.
     """
     work = Work.of(switches.fabric, switches.states, workload, settings, switches.plan, ports)
-    checkpointed = CheckpointedRun(work, switches, demand)
-    saved = checkpointed.begin(notice)
+    checkpointed = CheckpointedRun(work, switches, demand, notice)
+    saved = checkpointed.begin()
     if saved is None and (forwarded := _forwarded(work, progress)) is not None:
         return forwarded
     run = _run(work, _simulation(work))

@@ -149,6 +149,16 @@ def test_a_checkpoint_of_another_run_says_what_differs(
         drive(switches, read_flows(FABRIC, tmp_path / "flows.csv"), same)
 
 
+def test_a_checkpoint_that_cannot_be_written_ends_no_run(
+    switches: PreparedSwitches, workload: Workload, tmp_path: Path
+) -> None:
+    path, heard = tmp_path / "gone/run.npz", []
+    settings = RunSettings(fidelity="packet", checkpoints=Checkpoints(path, every_s=0))
+    outcome = drive(switches, workload, settings, notice=heard.append)
+    assert outcome.run.simulation.is_done
+    assert heard[0] == f"the run goes on without a new checkpoint: {path}: No such file or directory"
+
+
 def test_a_torn_checkpoint_is_told(switches: PreparedSwitches, workload: Workload, tmp_path: Path) -> None:
     path = tmp_path / "run.npz"
     checkpoint(switches, workload, path)
