@@ -78,7 +78,9 @@ class Diagnosis:
 CAUSES = {
     "as-expected": "as expected",
     "hash-collisions": "hash collisions",
+    "unexplained": "not as expected, and unexplained",
     "nic": "NIC, rail or port slow or missing",
+    "link": "link between switches slow",
     "algorithm": "wrong algorithm or too few channels",
     "pfc-ecn": "PFC or ECN misconfigured",
     "latency": "latency",

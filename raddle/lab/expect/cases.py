@@ -46,6 +46,7 @@ class Case:
         shares_receivers: several send to one receiver at once.
         links: one-way links that the longest chain of messages crosses.
         notes: what was taken for granted of it.
+        ends: the endpoints of a pair, from which and to which.
     """
 
     log: Log
@@ -58,6 +59,13 @@ class Case:
     shares_receivers: bool
     links: float
     notes: tuple[str, ...] = ()
+    ends: tuple[int, int] = (0, 0)
+
+    @property
+    def is_way_known(self) -> bool:
+        """It is a bandwidth test between two endpoints that it names."""
+        pair = self.log.pair
+        return pair is not None and not pair.is_latency and bool(self.hosts)
 
     @property
     def measured_s(self) -> _Floats:
@@ -218,7 +226,7 @@ def _pair_case(fabric: Fabric, log: Log) -> Case:
     of_ends = () if notes else ends
     hosts = frozenset(fabric.hosts[fabric.endpoints[end].host].name for end in of_ends)
     links = _links(fabric, seats, points[0])
-    return Case(log, fabric, None, hosts, rows, points, (1.0,), False, links, notes)
+    return Case(log, fabric, None, hosts, rows, points, (1.0,), False, links, notes, ends)
 
 
 def _pair_point(fabric: Fabric, ends: Sequence[int], pair: Pair, size_bytes: int) -> Point:

@@ -6,8 +6,9 @@ strength is found from the logs. A new cause is a generator in `HYPOTHESES`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -17,18 +18,22 @@ from raddle.errors import InputError
 from raddle.lab.expect.cases import Case
 from raddle.lab.expect.curve import point_of
 from raddle.lab.expect.resources import Kind
+from raddle.lab.expect.ways import LinkWays, Ways
 from raddle.traffic import Shape
 from raddle.units import format_rate, format_time
 
 Cause = Literal[
-    "as-expected", "hash-collisions", "nic", "algorithm", "pfc-ecn", "latency", "straggler",
-    "oversubscription", "host-bus",
+    "as-expected", "unexplained", "hash-collisions", "nic", "link", "algorithm", "pfc-ecn", "latency",
+    "straggler", "oversubscription", "host-bus",
 ]  # fmt: skip
 
 _Floats = NDArray[np.float64]
 
 SPEEDS_BPS = tuple(round(gigabits * 1e9) for gigabits in (10, 25, 40, 50, 100, 200, 400, 800, 1600))
 """What Ethernet ports come up at (IEEE 802.3)."""
+
+_SLOW = 1.1
+"""Times its usual time from which on a pair of NICs is slow."""
 
 Predict = Callable[[Case], "_Floats | None"]
 """The times of a case's rows; None where the cause leaves it as it is."""
@@ -39,10 +44,11 @@ class Hypothesis:
     """One thing that may be wrong.
 
     Attributes:
-        where: host, port or leaf; empty for the fabric as a whole.
+        where: host, port, link or leaf; empty for the fabric as a whole.
         what: how strong it is, in words.
         cost: of what must be assumed for it, in units of a log's misfit.
         is_free: of a case, whether it may be slower than predicted by any factor.
+        share: of a case, how likely it meets the cause; where it does not, it takes its usual time.
     """
 
     cause: Cause
@@ -51,6 +57,7 @@ class Hypothesis:
     predict: Predict
     cost: float
     is_free: Callable[[Case], bool] = field(default=lambda case: False)
+    share: Callable[[Case], float] = field(default=lambda case: 1.0)
 
 
 def as_expected(cases: Sequence[Case]) -> Iterator[Hypothesis]:
@@ -121,6 +128,52 @@ def uplinks(cases: Sequence[Case]) -> Iterator[Hypothesis]:
             yield Hypothesis("oversubscription", where, told, _slower("", factors), 1.5)
 
 
+def links(cases: Sequence[Case]) -> Iterator[Hypothesis]:
+    """A link between switches that is slower than it should be; on the way of a slow pair of NICs.
+
+    A pair's flow takes one of the ways, which nobody knows; a collective's flows take many, and it is then
+    slower by nobody knows how much.
+    """
+    fabric = cases[0].fabric
+    slow = [case for case in cases if case.is_way_known and case.measured_s[-1] > _SLOW * case.expected_s[-1]]
+    if not slow:
+        return
+    ways = LinkWays(fabric)
+    on_way = {id(case): ways.between(*case.ends) for case in cases if case.is_way_known}
+    taken = {id(case): ways.of(case.points[-1].loads.endpoint_pairs.tolist()) for case in cases if case.job}
+    rates = sorted({round(case.points[-1].loads.wire_bits() / case.measured_s[-1]) for case in slow})
+    for number in sorted({link for case in slow for link in on_way[id(case)]}):
+        link = fabric.links[number]
+        usual = format_rate(link.speed_bps)
+        told = [(bps, f"up at {format_rate(bps)}, not {usual}", 2.0) for bps in SPEEDS_BPS]
+        told += [
+            (bps, f"gives about {bps / 1e9:.3g} of {link.speed_bps / 1e9:.3g} Gb/s", 2.5) for bps in rates
+        ]
+        for bps, what, cost in told:
+            if bps < 0.97 * link.speed_bps:
+                yield Hypothesis(
+                    "link", f"{link.a} - {link.b}", what, partial(_over, on_way, number, bps), cost,
+                    is_free=partial(_may_take, taken, number), share=partial(_share, on_way, number),
+                )  # fmt: skip
+
+
+def _may_take(taken: Mapping[int, frozenset[int]], number: int, case: Case) -> bool:
+    return number in taken.get(id(case), ())
+
+
+def _share(on_way: Mapping[int, Ways], number: int, case: Case) -> float:
+    """How likely a case's flow goes over a link."""
+    return on_way.get(id(case), {}).get(number, 1.0)
+
+
+def _over(on_way: Mapping[int, Ways], number: int, bps: int, case: Case) -> _Floats | None:
+    """The times where a case's flow goes over a link of that rate."""
+    if number not in on_way.get(id(case), {}):
+        return None
+    bits = np.array([each.loads.wire_bits() for each in case.points])
+    return np.maximum(case.expected_s, bits / bps)
+
+
 def algorithms(cases: Sequence[Case]) -> Iterator[Hypothesis]:
     """Another algorithm than the fabric would get, or fewer channels; of one operation."""
     for name in sorted({case.job.collective.name for case in cases if case.job}):
@@ -158,7 +211,7 @@ def stragglers(cases: Sequence[Case]) -> Iterator[Hypothesis]:
             yield Hypothesis("straggler", host, told, _late_host(host, late_us / 1e6), 1.5)
 
 
-HYPOTHESES = (as_expected, nics, buses, uplinks, algorithms, congestion, latencies, stragglers)
+HYPOTHESES = (as_expected, nics, links, buses, uplinks, algorithms, congestion, latencies, stragglers)
 
 
 def _slower(host: str, factors: dict[Kind, dict[str, float]], *, of_accelerators: bool = False) -> Predict:

@@ -48,10 +48,20 @@ _TESTS = (
 )
 
 
+_PLACE = {
+    "link": "ib_write_bw -d DEVICE -q 16 --report_gbits -F HOST between those hosts, and"
+    " 'show interfaces status' and 'show interfaces counters' of the ports named: speed, errors,"
+    " and which carries less",
+    "unexplained": "the same test again, and the slow one between other hosts of the same leaves",
+}
+"""What finds the place of a cause that is the only one."""
+
+
 def next_test(causes: Sequence[str]) -> str:
-    """The test that splits these causes most evenly, of equal ones the first; empty for one cause alone."""
+    """The test that splits these causes most evenly, of equal ones the first; of one cause alone what finds
+    its place, empty where that is known."""
     if len(causes) < 2:
-        return ""
+        return _PLACE.get(causes[0], "")
     best = max(_TESTS, key=lambda test: _split(test, causes))
     return best.command if _split(best, causes) else ""
 

@@ -93,6 +93,11 @@ class Loads:
                 found.append(Bound(each.kind, each.names[at], float(times[at]), float(each.bps[at]), share))
         return tuple(sorted(found, key=lambda bound: -bound.time_s))
 
+    def wire_bits(self) -> float:
+        """What the busiest NIC sends or receives."""
+        (nics,) = (each for each in self.resources if each.kind == "nic")
+        return float(nics.bits.max())
+
     def time_s(self, factors: Mapping[Kind, Mapping[str, float]] | None = None) -> float:
         """How long the busiest needs, where rates of resources are so many times as high."""
         changed = factors or {}
