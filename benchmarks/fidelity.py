@@ -49,6 +49,8 @@ _OTHERS = (
     ("mixed-speed", "incast 8:1", "16M"),
 )
 """Other sizes, more hosts, and NICs of two speeds, with ECMP and DCQCN."""
+_COLLECTIVES = (("all_reduce", "ring"), ("all_reduce", "halving_doubling"), ("all_to_all", "pairwise"))
+"""Of 128 ranks, with DCQCN."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Measured:
 
 
 def main() -> None:
-    write_table(_HEAD, itertools.chain(_rows(), _other_rows()), "scripts/validate-fluid")
+    write_table(_HEAD, itertools.chain(_rows(), _other_rows(), _collective_rows()), "scripts/validate-fluid")
 
 
 def write_table(head: str, rows: Iterable[str], script: str) -> None:
@@ -95,6 +97,17 @@ def _other_rows() -> Iterator[str]:
         fabric = replace(loaded, roce=replace(loaded.roce, congestion_control="dcqcn"))
         packet, fluid = (_run(fabric, "ecmp", work, size, each) for each in _FIDELITIES)
         yield f"| {work} on {name} | ecmp | dcqcn | {size} {_errors(packet, fluid)} |"
+
+
+def _collective_rows() -> Iterator[str]:
+    fabric, size = load(find("white-box-512")), "64M"
+    size_bytes = parse_size_bytes(f"{size}iB")
+    for (collective, algorithm), routing in itertools.product(_COLLECTIVES, ("pinned", "ecmp")):
+        job = find_job(fabric, collective, algorithm, Scope("linear", ranks=128), USUAL, (size_bytes,))
+        workload = job.workload(size_bytes)
+        packet, fluid = (_run_workload(fabric, routing, workload, each) for each in _FIDELITIES)
+        what = f"{collective} {algorithm}, 128 of white-box-512"
+        yield f"| {what} | {routing} | dcqcn | {size} {_errors(packet, fluid)} |"
 
 
 def arrivals_row(name: str, fabric: Fabric, cc: str) -> str:
