@@ -218,6 +218,6 @@ def test_verification_of_running_switches_says_that_it_leaves_access_lists_out()
 
     rules = acl_set(fabric_of(), ["Ethernet0"])
     assert told("sonic", rules) == [
-        "leaf0 drops what 1 rules of access lists match, which the proof leaves out: DATAACL|RULE_1"
+        "leaf0 drops what 1 rule of access lists matches, which the proof leaves out: DATAACL|RULE_1"
     ]
     assert told("p4", None) == []  # of its access list only LLDP is taken

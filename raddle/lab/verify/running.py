@@ -88,11 +88,15 @@ def _about_access_lists(states: Mapping[str, SwitchState]) -> Iterator[Diagnosti
         if dropping:
             yield Diagnostic(
                 "access-lists-not-verified",
-                f"{name} drops what {len(dropping)} rules of access lists match, which the proof leaves out: "
+                f"{name} drops what {_rules(len(dropping))}, which the proof leaves out: "
                 f"{', '.join(dropping[:_SHOWN_RULES])}{', ...' if len(dropping) > _SHOWN_RULES else ''}",
                 hint=f"'raddle switch {name} show acl rule' lists them",
                 severity="warning",
             )
+
+
+def _rules(count: int) -> str:
+    return "1 rule of access lists matches" if count == 1 else f"{count} rules of access lists match"
 
 
 def _is_for_ip(rule: AclRule) -> bool:
