@@ -166,7 +166,10 @@ def _fill(
     """Work out the patterns of some switches to some leaves."""
     weigh = {1: _from_leaves, 2: _from_spines, 3: _from_superspines}
     width = max(registry.width * len(leaves), 1)
-    kinds = _kinds(graph, onward, leaves)
+    above = onward.direct, onward.spine, onward.superspine
+    # To tell kinds apart is to read all that goes on from above: more than few switches are worth.
+    is_worth_it = len(rows) * registry.width > sum(map(len, above)) and not len(graph.twins)
+    kinds = _kinds(above, leaves) if is_worth_it else np.arange(len(leaves))
     for tier, weights in weigh.items():
         of_tier = rows[graph.tier[rows] == tier]
         for start in range(0, len(of_tier), max(1, _CHUNK_CELLS // width)):
@@ -181,13 +184,11 @@ def _fill(
             pattern[np.ix_(some, leaves)] = numbers
 
 
-def _kinds(graph: SwitchGraph, onward: Onward, leaves: Numbers) -> Numbers:
-    """int[leaves], alike for leaves that as much goes on to from every switch above; with twins none are."""
-    if len(graph.twins):
-        return np.arange(len(leaves))
-    columns = [np.ascontiguousarray(each.T) for each in (onward.direct, onward.spine, onward.superspine)]
+def _kinds(above: tuple[Floats, ...], leaves: Numbers) -> Numbers:
+    """int[leaves], alike for leaves to which as much goes on from every switch above, float32[S, L]."""
+    columns = [np.ascontiguousarray(each[:, leaves].T) for each in above]
     known: dict[tuple[bytes, ...], int] = {}
-    told = (tuple(each[leaf].tobytes() for each in columns) for leaf in leaves.tolist())
+    told = (tuple(each[place].tobytes() for each in columns) for place in range(len(leaves)))
     return np.array([known.setdefault(each, len(known)) for each in told], np.int64)
 
 
