@@ -131,7 +131,6 @@ class CheckpointedRun:
     Args:
         demand: the flows that the plan pins.
         notice: told from where the run goes on, and of a checkpoint that could not be written.
-        clock: in seconds.
     """
 
     def __init__(
@@ -140,11 +139,10 @@ class CheckpointedRun:
         switches: PreparedSwitches,
         demand: Demand | None,
         notice: Callable[[str], None],
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._checkpoints = checkpoints = work.settings.checkpoints
-        self._clock, self._notice = clock, notice
-        self._due_s = clock() + checkpoints.every_s if checkpoints else 0.0
+        self._notice = notice
+        self._due_s = time.monotonic() + checkpoints.every_s if checkpoints else 0.0
         self._of = _run_of(work, switches, demand) if checkpoints else {}
 
     def begin(self) -> Columns | None:
@@ -163,12 +161,12 @@ class CheckpointedRun:
 
     def look(self, saved: Callable[[], Columns]) -> None:
         """Write the run if it is time. A full disk does not end it: the file stays as it was."""
-        if self._checkpoints and self._clock() >= self._due_s:
+        if self._checkpoints and time.monotonic() >= self._due_s:
             try:
                 self._checkpoints.write(saved(), self._of)
             except InputError as error:
                 self._notice(f"the run goes on without a new checkpoint: {error.diagnostics[0].message}")
-            self._due_s = self._clock() + self._checkpoints.every_s
+            self._due_s = time.monotonic() + self._checkpoints.every_s
 
 
 def _run_of(work: Work, switches: PreparedSwitches, demand: Demand | None) -> dict[str, str]:
