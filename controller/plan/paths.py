@@ -9,8 +9,8 @@ part (the link's speed divided by the leaves that are cabled below the spine), b
 through it at once; without that a spine that has lost a third of its uplinks would look as good as new.
 Parallel links to a neighbour share by speed.
 
-Where next hops are more than a group of the switch holds, the leaves take turns: each has one of as few equal
-parts of them as fit, so that all links are used.
+Where next hops are more than a group of the switch holds, the leaves take turns: each has as many as fit, and
+the next leaf those that follow, from the first again after the last, so that all links are used alike.
 """
 
 from __future__ import annotations
@@ -78,10 +78,11 @@ class _Patterns:
         """The pattern with the slots of another one, and shares as these flows through them are."""
         return self._shared(np.array(self.found[number].slots), flows)
 
-    def part(self, number: int, part: int, parts: int) -> int:
-        """The pattern of every so-many-th slot of another one."""
+    def part(self, number: int, first: int, size: int) -> int:
+        """The pattern of so many slots of another one, from its first-th on and round its end."""
         pattern = self.found[number]
-        return self._shared(np.array(pattern.slots[part::parts]), np.array(pattern.shares[part::parts]))
+        some = np.sort((first + np.arange(size)) % len(pattern.slots))
+        return self._shared(np.array(pattern.slots)[some], np.array(pattern.shares)[some])
 
     def _shared(self, slots: Numbers, flows: NDArray[np.floating[Any]]) -> int:
         codes = np.rint(flows * (_PRECISION / flows.max())).astype(np.uint32)
@@ -213,13 +214,14 @@ def _take_turns(
     turn = np.arange(len(graph.of_tier(1)))
     turn[graph.twins[:, 1]] = graph.twins[:, 0]
     sizes = np.array([len(each.slots) for each in registry.found], np.int64)
-    parts = np.where(numbers >= 0, -(-sizes[numbers] // graph.most[rows, None]), 1)
-    row, column = np.nonzero(parts > 1)
-    # All leaves but the switch itself, counted from it on: each part has as many of them, give or take one.
+    size = np.where(numbers >= 0, sizes[numbers], 0)
+    row, column = np.nonzero(size > graph.most[rows, None])
+    # All leaves but the switch itself, counted from it on: each slot is in as many parts, give or take one.
     nth = (turn[leaves[column]] - rows[row] - 1) % len(turn)
-    wide = np.stack((numbers[row, column], parts[row, column], nth % parts[row, column]), axis=1)
+    most = graph.most[rows[row]]
+    wide = np.stack((numbers[row, column], nth * most % size[row, column], most), axis=1)
     kinds, kind = np.unique(wide, axis=0, return_inverse=True)
-    found = [registry.part(number, part, of) for number, of, part in kinds.tolist()]
+    found = [registry.part(number, first, of) for number, first, of in kinds.tolist()]
     numbers[row, column] = np.array(found, np.int32)[kind.ravel()]
 
 
