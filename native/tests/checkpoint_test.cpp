@@ -39,6 +39,9 @@ struct Story {
     draw_work();
     has_pfc = draw(4) > 0;
     is_adaptive = draw.coin();
+    if (!is_adaptive && network.nic.loss_recovery == LossRecovery::go_back_n && draw.coin()) {
+      network.nic.train = static_cast<std::uint32_t>(2 + draw(14));
+    }
     has_acl = draw(3) == 0;
     has_owners = draw.coin();
     watchdog = {.queues = static_cast<std::uint8_t>(draw.coin() ? 8 : 0), .detect = static_cast<Time>(5'000'000 + draw(20'000'000)),
@@ -130,7 +133,7 @@ struct Story {
     const std::vector<std::uint32_t> others(work.qp_src.size(), 12345);
     const std::uint32_t hashes = draw.coin() ? simulation.add_hashes(others, others) : 0;
     for (NodeId i = 0; i < network.switches; ++i) set_switch(simulation, i, hashes);
-    for (PortId host = 0; host < 2; ++host) simulation.set_traced(host, draw.coin());
+    for (PortId host = 0; host < 2; ++host) simulation.set_traced(host, draw.coin() && network.nic.train == 1);
     for (PortId host = 0; host < network.endpoints && !network.endpoint_bus.empty(); ++host) {
       simulation.set_receiver(host, 0, 2 << 20, 1 << 20, 1 << 19);
     }
