@@ -1,11 +1,13 @@
 """The results of a campaign: one DuckDB file, a row for each run that is finished.
 
 A row is there when its run has finished and the transaction that wrote it is done, so that a campaign that
-was killed goes on where it was.
+was killed goes on where it was. DuckDB keeps what it has written last in a second file beside it, `.wal`,
+until that is moved over, with the first run that finishes a second after the last time.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
@@ -15,6 +17,9 @@ from typing import Any, get_type_hints
 
 from raddle.errors import InputError
 from raddle.lab.sweep.model import Row, Sweep
+
+_MOVE_S = 1.0
+"""How long rows stay in the file beside, at least."""
 
 _TYPES = {str: "VARCHAR", int: "BIGINT", float: "DOUBLE"}
 
@@ -34,6 +39,7 @@ class Store:
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
+        self._moved_s = time.monotonic()
 
     def finished(self) -> set[str]:
         """Numbers of the runs that are there."""
@@ -45,6 +51,9 @@ class Store:
         self._connection.execute("BEGIN")
         self._connection.executemany(f"INSERT INTO runs VALUES ({marks})", [astuple(row) for row in rows])
         self._connection.execute("COMMIT")
+        if time.monotonic() - self._moved_s >= _MOVE_S:
+            self._connection.execute("CHECKPOINT")
+            self._moved_s = time.monotonic()
 
     def rows(self) -> list[Row]:
         """All rows, by their numbers."""

@@ -8,7 +8,8 @@ import socket
 from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
 from typing import Any
 
 from raddle.errors import InputError
@@ -29,7 +30,15 @@ _subjects: Mapping[Variables, Subject] = {}
 def _remember(subjects: Mapping[Variables, Subject]) -> None:
     global _subjects
     _subjects = subjects
+    Thread(target=_follow_parent, daemon=True).start()
     os.environ["OMP_NUM_THREADS"] = "1"
+
+
+def _follow_parent() -> None:
+    """End with the process that started this one, which may be killed and then tells nobody."""
+    if parent := parent_process():
+        parent.join()
+        os._exit(1)
 
 
 def _run(run_id: str, spec: RunSpec) -> Row:

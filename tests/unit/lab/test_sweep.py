@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import signal
+import shutil
 import subprocess
 import sys
 import time
@@ -118,19 +118,43 @@ def test_a_file_of_other_runs_is_refused(tmp_path: Path) -> None:
         pass
 
 
+def _has_rows(results: Path, wal: Path) -> bool:
+    """Some rows are in the second file, or have been moved over."""
+    return wal.exists() and (wal.stat().st_size > 8_000 or results.stat().st_size > 100_000)
+
+
+def test_rows_are_in_the_one_file_a_second_after_they_came(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = read_sweep(write_campaign(tmp_path, "1-3"))
+    with opened(tmp_path / "done.duckdb", sweep) as store:
+        run_sweep(sweep, tmp_path / "all.duckdb", 1, None, lambda done, total: None)
+        with opened(tmp_path / "all.duckdb") as other:
+            first, second, *_ = other.rows()
+        store.add([first])
+        monkeypatch.setattr("time.monotonic", lambda: float("inf"))
+        store.add([second])
+        shutil.copy(tmp_path / "done.duckdb", tmp_path / "copy.duckdb")
+    with opened(tmp_path / "copy.duckdb") as copy:
+        assert copy.finished() == {first.run_id, second.run_id}
+
+
 def test_a_campaign_that_is_killed_goes_on_without_loss_or_repeat(tmp_path: Path) -> None:
     file, results = write_campaign(tmp_path, "1-30"), tmp_path / "killed.duckdb"
     words = [sys.executable, "-m", "raddle", "sweep", str(file), "-o", str(results), "--jobs", "2"]
-    started = subprocess.Popen(
-        words, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
-    )
+    started = subprocess.Popen(words, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     wal = results.with_suffix(".duckdb.wal")
     deadline = time.monotonic() + 120
-    while not (wal.exists() and wal.stat().st_size > 8_000) and time.monotonic() < deadline:
+    while not _has_rows(results, wal) and time.monotonic() < deadline:
         assert started.poll() is None
         time.sleep(0.02)
-    os.killpg(started.pid, signal.SIGKILL)
+    workers = Path(f"/proc/{started.pid}/task/{started.pid}/children").read_text().split()
+    assert len(workers) >= 2
+    started.kill()
     started.wait()
+    while any(Path("/proc", each).exists() for each in workers) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not [each for each in workers if Path("/proc", each).exists()]
     sweep = read_sweep(file)
     with opened(results, sweep) as store:
         before = {row.run_id: row for row in store.rows()}
