@@ -213,7 +213,14 @@ def with_links_drained(fabric: Fabric, drained: Collection[int]) -> Fabric:
 def _links_of(fabric: Fabric, place: str) -> set[int]:
     """The links between switches of a switch; or the link at a port."""
     if ":" in place:
-        return {_link_at(fabric, place)}
+        link = fabric.links[_link_at(fabric, place)]
+        if not {link.a.device, link.b.device} <= fabric.switch_by_name.keys():
+            raise InputError.of(
+                "no-link-there",
+                f"the cable at '{place}' leads to a host, and no route leads around it",
+                "name a switch, or a port that leads to another switch",
+            )
+        return {link.index}
     if place not in fabric.switch_by_name:
         raise InputError.of("unknown-device", f"no switch '{place}' in fabric '{fabric.name}'")
     return {

@@ -31,7 +31,7 @@ from raddle.cli.sizes import sizes_of
 from raddle.cli.terminal import plot
 from raddle.errors import Diagnostic, InputError
 from raddle.lab.bench_request import BenchRequest
-from raddle.lab.expect.expectations import DRAWS, MOST_ENDPOINTS, Ask, beside, job_of
+from raddle.lab.expect.expectations import Ask, beside, job_of, usual_draws
 from raddle.lab.expect.expectations import expect as expectations
 from raddle.lab.run.settings import RunSettings
 from raddle.lab.workloads.connections import with_qps
@@ -121,8 +121,7 @@ def expect(
         settings=RunSettings(seed=seed),
         terms=traffic.Terms(root=root),
     )
-    usual = DRAWS if len(model.endpoints) <= MOST_ENDPOINTS else 0
-    ask = Ask(request, usual if draws is None else draws)
+    ask = Ask(request, usual_draws(model) if draws is None else draws)
     job = job_of(ask, model)
     result, _ = expectations(ask, job)
     if simulate:

@@ -12,7 +12,7 @@ from raddle.cli.option_groups import with_option_groups
 from raddle.cli.options import JsonOption, PlanOptions, load_fabric
 from raddle.errors import InputError
 from raddle.lab.bench_request import BenchRequest
-from raddle.lab.expect.expectations import Ask
+from raddle.lab.expect.expectations import Ask, usual_draws
 from raddle.lab.explain.buffers import explain_headroom, explain_marking, explain_pause, switch_port
 from raddle.lab.explain.busbw import explain_busbw
 from raddle.lab.explain.routing import explain_path, explain_weight
@@ -87,4 +87,4 @@ def _ask(fabric: Fabric, options: PlanOptions, size: str) -> Ask:
         settings=RunSettings(seed=seed),
         terms=traffic.Terms(root=options.root),
     )
-    return Ask(request, draws=1)
+    return Ask(request, usual_draws(fabric))

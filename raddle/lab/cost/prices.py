@@ -141,6 +141,10 @@ def _without_source(spec: PricesFile, source: Source) -> Iterator[Diagnostic]:
                 yield source.error("price-without-source", f"this price has no {key}", place, hint)
 
 
+_WATTS = " W"
+"""A power that is to be filled in, before its unit."""
+
+
 def template(fabric: Fabric) -> str:
     """A file with every price that the fabric needs, to be filled in."""
     models = dict.fromkeys(switch.model.name for switch in fabric.switches)
@@ -151,17 +155,17 @@ def template(fabric: Fabric) -> str:
         "currency: USD",
         "source:        # where they are from: an offer, a list",
         "date:          # as of when",
-        "switches:",
-        *(f"  {model}: {{price: , power: , rack_units: }}" for model in models),
+        "switches:      # power: such as 650 W or 1.2 kW; leave out what is not known",
+        *(f"  {model}: {{price: , power:{_WATTS}, rack_units: }}" for model in models),
         "nics:          # of one port; leave it out, and NICs are not counted",
-        *(f"  {format_rate(speed)}: {{price: , power: }}" for speed in speeds),
-        "cables:        # optic: of one transceiver, of which a link has two",
+        *(f"  {format_rate(speed)}: {{price: , power:{_WATTS}}}" for speed in speeds),
+        "cables:        # optic: of one transceiver, of which a link has two; power: of both ends together",
     ]
     kinds = {(kind.speed_bps, kind.length_m, kind.medium) for kind in cable_kinds(fabric)}
     for speed_bps, length_m, medium in sorted(kinds):
         says = f", medium: {medium}" if medium else ""
         lines.append(
             f"  - {{speed: {format_rate(speed_bps)}{says}, up_to: {format_length(length_m)}, price: , "
-            "per_metre: , optic: , power: }"
+            f"per_metre: , optic: , power:{_WATTS}}}"
         )
     return "\n".join(lines) + "\n"

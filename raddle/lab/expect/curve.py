@@ -11,6 +11,9 @@ from raddle.lab.workloads.collective import CollectiveJob
 
 _LATENCY = "latency"
 
+_BINDS = 1.01
+"""How many times as long as alone flows that share a link must take to bind."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Point:
@@ -54,12 +57,17 @@ class Point:
         """The busiest of each kind of resource, the slowest first."""
         return self.loads.bounds()
 
-    @property
-    def binding(self) -> str:
-        """What takes most of the time."""
-        if self.chain.latency_s > self.bounds[0].time_s:
+    def binding(self, stretch: float = 1.0, met: str = "") -> str:
+        """What takes most of the time.
+
+        Args:
+            stretch: how many times as long the busiest link needs as the busiest resource alone.
+            met: what that link's load is called.
+        """
+        busiest = self.bounds[0]
+        if self.chain.latency_s > busiest.time_s * stretch:
             return _LATENCY
-        return self.bounds[0].kind
+        return met if stretch > _BINDS else busiest.kind
 
 
 def point_of(job: CollectiveJob, size_bytes: int) -> Point:

@@ -12,7 +12,7 @@ from raddle.lab.expect.curve import Point, point_of
 from raddle.lab.expect.forms import form_of
 from raddle.lab.run.watch import QUIET, Watch
 from raddle.lab.workloads.collective import CollectiveJob, find_job
-from raddle.report.expect import Expectations, ExpectedRow, PartLoad, Term
+from raddle.report.expect import COLLISIONS, PINS, Expectations, ExpectedRow, PartLoad, Term
 from raddle.report.model import BenchResult
 from raddle.sim.nic import nic_columns
 from raddle.topology.model import Fabric
@@ -33,6 +33,11 @@ class Ask:
 
     request: BenchRequest
     draws: int = DRAWS
+
+
+def usual_draws(fabric: Fabric) -> int:
+    """How many draws are made unasked."""
+    return DRAWS if len(fabric.endpoints) <= MOST_ENDPOINTS else 0
 
 
 def expect(ask: Ask, job: CollectiveJob) -> tuple[Expectations, tuple[Point, ...]]:
@@ -112,6 +117,7 @@ def _row(job: CollectiveJob, point: Point, drawn: Stretch | None, is_pinned: boo
     size_bytes = point.messages.size_bytes
 
     pinned = drawn.draws[-1] if drawn and is_pinned else 1.0
+    least = drawn.at(min(_QUANTILES)) if drawn else 1.0
 
     def bandwidths(stretch: float) -> tuple[float, float]:
         time_ps = round(point.time_s(stretch=stretch) * 1e12)
@@ -125,7 +131,7 @@ def _row(job: CollectiveJob, point: Point, drawn: Stretch | None, is_pinned: boo
         time_us=point.time_s(stretch=pinned) * 1e6,
         algbw_gbs=algbw,
         busbw_gbs=busbw,
-        binding=point.binding,
+        binding=point.binding(least, PINS if is_pinned else COLLISIONS),
         collided_gbs=tuple(bandwidths(drawn.at(share))[1] for share in _QUANTILES)
         if drawn and not is_pinned
         else (),

@@ -180,7 +180,7 @@ def with_faults(fabric: Fabric, faults: Sequence[Fault], row: Mapping[str, str])
     if what == "storm":
         return [*faults, *(_storm(fabric, port, start, end, row.get("value", "")) for port in ports)]
     value = _value(what, row, end - start)
-    if what == "slow-link":
+    if what in ("slow", "slow-link"):
         _check_speed(fabric, ports[0], value)
     return [*faults, *(Fault(what, port, start, end, value) for port in ports)]
 
@@ -231,10 +231,9 @@ def _mended(
 
 def _check_speed(fabric: Fabric, port: PortRef, bps: float) -> None:
     link = fabric.link_by_port[port]
-    if bps > link.speed_bps:
-        raise ValueError(
-            f"{format_rate(int(bps))} is more than {link.a} - {link.b} has, {format_rate(link.speed_bps)}"
-        )
+    if bps >= link.speed_bps:
+        has = f"{link.a} - {link.b} has, {format_rate(link.speed_bps)}"
+        raise ValueError(f"{format_rate(int(bps))} is no less than {has}, and slows nothing; give it less")
 
 
 def _storm(fabric: Fabric, port: PortRef, start: int, end: int, text: str) -> Fault:

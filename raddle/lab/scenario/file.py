@@ -22,7 +22,15 @@ from raddle.lab.scenario.checks import Command
 from raddle.lab.scenario.events import ControllerSpec, EventSpec, faults_with, is_order, orders_of
 from raddle.lab.scenario.expectation import Expectation, parse_expectation
 from raddle.lab.scenario.metrics import CONVERGENCE, LINK_JAIN, METRICS, RECOVERY
-from raddle.lab.scenario.work import CollectiveMaker, GraphMaker, Maker, ScenarioJob, StreamMaker, work_digest
+from raddle.lab.scenario.work import (
+    CollectiveMaker,
+    GraphMaker,
+    Maker,
+    ScenarioJob,
+    StreamMaker,
+    check_ways,
+    work_digest,
+)
 from raddle.lab.workloads.ranks import Scope
 from raddle.sim import NEVER
 from raddle.topology import find, load
@@ -35,8 +43,8 @@ from raddle.topology.yaml.fields import (
     HostSet,
     Name,
     Position,
-    Range,
     Rate,
+    Seeds,
     Text,
     Version,
 )
@@ -141,7 +149,7 @@ class ScenarioFile(Spec):
     fidelity: FidelityName = "packet"
     """packet: every packet moves; train:N: up to N of them at once; fluid: messages flow at max-min fair
     rates."""
-    seeds: Range = (1, 1)
+    seeds: Seeds = (1, 1)
     """Seeds of placement, queue pair numbers and ECN marking: a run for each, such as 1-5."""
     detection: Duration = DETECTION_PS
     """From a cut to the routes that avoid it."""
@@ -191,9 +199,6 @@ class Scenario:
         return {order.where: order.time_ps for order in orders if order.what == "tenant"}
 
 
-_MAX_SEEDS = 1000
-
-
 def read_scenario(path: Path, variables: Mapping[str, str] | None = None) -> Scenario:
     """Read a scenario file and its fabric.
 
@@ -215,9 +220,6 @@ def read_scenario(path: Path, variables: Mapping[str, str] | None = None) -> Sce
         filter(None, (reader.expectation(i, text, spec) for i, text in enumerate(spec.expect)))
     )
     first, last = spec.seeds
-    if last - first >= _MAX_SEEDS:
-        message = f"{last - first + 1} seeds are more than {_MAX_SEEDS}"
-        reader.problems.append(source.error("bad-scenario", message, ("seeds",), "take fewer"))
     settings = RunSettings(
         seed=first,
         fidelity=spec.fidelity,
@@ -289,6 +291,10 @@ def _beyond(
         check_fidelity(fabric, settings)
     except InputError as error:
         yield from _placed(error, source, ("fidelity",))
+    for each in expectations if not settings.faults and settings.controller is None else ():
+        if each.metric.name == RECOVERY:
+            message = f"'{each.metric.name}' is from the first event of the timeline on, and there is none"
+            yield Diagnostic("bad-expectation", message, each.span, "write a timeline, or leave it out")
     if not inner_links(fabric):
         for each in expectations:
             if each.metric.name == LINK_JAIN:
@@ -325,6 +331,7 @@ class _Reader:
             return None
         try:
             work = make(self.fabric, 1)
+            check_ways(self.fabric, work.workload)
         except InputError as error:
             self.problems += _placed(error, self._source, place)
             return None

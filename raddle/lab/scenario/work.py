@@ -6,23 +6,25 @@ A maker can be sent to another process: what it makes is of the fabric that it i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from raddle import traffic
 from raddle.errors import InputError
 from raddle.lab.graph.assemble import assemble
 from raddle.lab.graph.file import read_workload
 from raddle.lab.workloads.collective import CollectiveJob, find_job
+from raddle.lab.workloads.connections import LaneFinder
 from raddle.lab.workloads.demand import demand_of
 from raddle.lab.workloads.ranks import Scope, place_ranks, seats_of
 from raddle.topology.model import Fabric
 from raddle.units import format_rate, format_size, format_time
-from raddle.workload import COPY, Demand, Schedule, Workload
+from raddle.workload import COPY, NOWHERE, Demand, Schedule, Workload
 
 _MAX_MESSAGES = 1_000_000
 
@@ -128,6 +130,7 @@ class StreamMaker:
                 "take larger messages, or a shorter time",
             )
         seats = seats_of(fabric, np.concatenate(ends))
+        self._check_rate(fabric, ends if self.is_both_ways else ends[:1])
         one, two = np.arange(pairs), np.arange(pairs, 2 * pairs)
         src, dst = (one, two) if ways == 1 else (np.concatenate([one, two]), np.concatenate([two, one]))
         lanes = len(src)
@@ -149,6 +152,31 @@ class StreamMaker:
             f" for {format_time(self.span_ps)}"
         )
         return Work(what, work, lambda: demand_of(fabric, seats, schedule))
+
+    def _check_rate(self, fabric: Fabric, senders: Sequence[NDArray[np.int32]]) -> None:
+        """Refuse what the NICs of a sender cannot send; scale-up networks are not looked at."""
+        for accelerator in np.concatenate(senders).tolist():
+            own = seats_of(fabric, np.array([accelerator], np.int32))
+            most_bps = sum(fabric.links[fabric.endpoints[each].link].speed_bps for each in own.endpoints)
+            if own.domain[0] == NOWHERE and self.rate_bps > most_bps:
+                host = fabric.hosts[int(fabric.accelerators.host[accelerator])].name
+                raise InputError.of(
+                    "bad-scenario",
+                    f"a stream of {format_rate(self.rate_bps)} is more than {host} sends,"
+                    f" {format_rate(most_bps)} from an accelerator",
+                    "take a lower rate",
+                )
+
+
+def check_ways(fabric: Fabric, workload: Workload) -> None:
+    """See that ranks which send to each other have a way.
+
+    Raises:
+        InputError: `no-way-between`.
+    """
+    schedule, seats = workload.schedule, workload.seats
+    pairs = np.unique(schedule.src.astype(np.int64) * seats.ranks + schedule.dst)
+    LaneFinder(fabric, seats).between(*np.divmod(pairs, seats.ranks))
 
 
 def work_digest(work: Work) -> bytes:

@@ -36,6 +36,7 @@ from raddle.topology.yaml.parsers import (
     parse_probability,
     parse_range,
     parse_seed,
+    parse_seeds,
     parse_short_time_ps,
     parse_signed,
     parse_switch,
@@ -177,6 +178,8 @@ BreakoutMode = Annotated[
 """What one front-panel port becomes (`raddle.topology.devices.Mode`)."""
 Range = Annotated[tuple[int, int], field("bad-range", parse_range, _RANGE)]
 """First and last number, both included."""
+Seeds = Annotated[tuple[int, int], field("bad-scenario", parse_seeds, _RANGE)]
+"""Seeds of runs, both included."""
 HostSet = Annotated[
     str, field("bad-hosts", check_host_set, text_json(r"[A-Za-z0-9._\[\], -]+", "host[0-7,9],host12"))
 ]

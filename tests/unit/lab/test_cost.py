@@ -131,8 +131,9 @@ def test_a_template_has_every_price_that_is_needed(tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         read_prices(empty)  # nothing of it counts before it is filled in
     assert len(error.value.diagnostics) > 5
-    filled = template(fabric).replace("power: ", "power: 1 W").replace(": ,", ": 2,").replace(": }", ": 2}")
+    filled = template(fabric).replace("power: ", "power: 1 ").replace(": ,", ": 2,").replace(": }", ": 2}")
     filled = filled.replace("source: ", "source: me").replace("date: ", "date: today")
+    assert "power: 1 W" in filled
     assert not bill_of(fabric, read_prices(prices(tmp_path, filled))).unpriced
 
 

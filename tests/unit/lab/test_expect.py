@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -106,7 +108,9 @@ STRIDED = Scope("strided")
 
 
 def test_collisions_of_a_draw_are_those_of_the_run_with_its_seed() -> None:
+    """Without what congestion control gives up, which the closed form leaves out."""
     fabric = load(find("leaf-spine-16"))
+    fabric = replace(fabric, roce=replace(fabric.roce, congestion_control="none"))
     job = find_job(fabric, "all_reduce", "ring", STRIDED)
     plan = make_plan(fabric, "ecmp", None)
     states, point = states_of(fabric, plan), point_of(job, 64 * MIB)
@@ -142,6 +146,41 @@ def test_pins_without_collisions_stretch_nothing() -> None:
     drawn = stretch_of(job, point_of(job, 64 * MIB), states_of(fabric, plan), plan, [1])
     assert drawn
     assert drawn.draws == (1.0,)
+
+
+CLIFF = """\
+raddle: 1
+name: three
+fabric: {leaves: {count: 3}, spines: {count: 2}, uplinks: {per_pair: 1, speed: 200G}}
+hosts: {per_leaf: 5, nics: {speed: 100G}}
+roce: {mtu: 1024, congestion_control: none}
+"""
+
+
+@pytest.mark.parametrize(("routing", "binds"), [("pinned", "pins"), ("ecmp", "collisions")])
+def test_a_link_that_flows_share_binds_where_it_takes_longer_than_the_nics(
+    routing: str, binds: str, tmp_path: Path
+) -> None:
+    """The five flows of a leaf in a step never share its two uplinks evenly."""
+    (tmp_path / "three.yaml").write_text(CLIFF)
+    words = f"{tmp_path}/three.yaml --collective all_to_all --placement strided --routing {routing}".split()
+    text = CliRunner().invoke(app, ["expect", *words, "-b", "64M", "-e", "64M"]).stdout
+    assert text.splitlines()[-1].split()[5] == binds
+    (marked,) = (line for line in text.splitlines() if line.endswith("<- binds"))
+    assert marked.startswith(("# pins: ", "# hash collisions: "))
+    name, *rest = words
+    document = json.loads(
+        CliRunner().invoke(app, ["explain", name, "busbw", *rest, "--size", "64M", "--json"]).stdout
+    )
+    steps = dict(document["steps"])
+    assert steps["time"].endswith(f"what binds: {binds}")
+    if routing == "pinned":
+        times = float(steps["busiest link of the pins"].split()[1])
+        admits = float(steps["nic host0:eth0 sends"].split()[-2])
+        assert float(document["value"].split()[0]) == pytest.approx(admits / times, rel=0.02)
+    else:
+        assert "95 to 5 % of draws" in document["value"]
+        assert "times as long" in steps["hash collisions"]
 
 
 def test_the_document_has_what_the_text_has() -> None:

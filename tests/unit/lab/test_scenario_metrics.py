@@ -117,6 +117,11 @@ def test_a_scenario_takes_variables_for_itself_and_its_fabric(tmp_path: Path) ->
     [
         ("{stream: 40G, size: 16K, from: host0, to: host4}", "'for' is missing"),
         ("{stream: 40G, size: 16K, from: host0, to: 'host[4,5]', for: 1ms}", "1 accelerators send to 2"),
+        (
+            "{stream: 900G, size: 16K, from: host0, to: host4, for: 1us}",
+            "900G is more than host0 sends, 400G",
+        ),
+        ("{stream: 40G, size: 16K, from: host0, to: host0, for: 1us}", "share a NIC"),
         ("{stream: 40G, size: 0, from: host0, to: host4, for: 1ms}", "messages of a stream are not empty"),
         ("{stream: 40G, size: 1K, from: host0, to: host4, for: 1s}", "is more than 1000000"),
         (

@@ -261,6 +261,8 @@ def test_checks_of_the_users_own_see_the_result_and_count(tmp_path: Path, comman
         ("", "not-a-scenario", "1:1", "the file is empty"),
         (HEAD + "jobs: {}\n", "bad-scenario", "6:1", "there is no job"),
         (HEAD + "seeds: 1-5000\n" + RING, "bad-scenario", "6:8", "5000 seeds are more than 1000"),
+        (HEAD + "seeds: 1-100000\n" + RING, "bad-scenario", "6:8", "100000 seeds are more than 1000"),
+        (HEAD + RING + "expect: recovery <= 1ms\n", "bad-expectation", "8:9", "first event of the timeline"),
         (HEAD + "jobs: {a: {workload: x.yaml, size: 1M}}\n", "unused-key", "6:8", "'size' says nothing"),
         (HEAD + "jobs: {a: {size: 1M}}\n", "missing-key", "6:8", "one of 'collective', 'workload' and"),
         (HEAD + "jobs: {a: {workload: x.yaml}}\n", "no-such-file", "6:8", "no file"),
