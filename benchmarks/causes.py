@@ -393,7 +393,8 @@ def answer_to(kind: str, seed: int) -> Answer:
 
 def _print(kinds: Sequence[str], answers: Sequence[Answer]) -> None:
     """The table as it stands in docs/cli/expect.md, and the line below it."""
-    said = (*KINDS, "as-expected")
+    usual = (*KINDS, "as-expected")
+    said = usual + tuple(sorted({each.said for each in answers}.difference(usual)))
     head = ("fault \\ said of a set", *said, "its place", "among those named of one log")
     print(f"| {' | '.join(head)} |\n{'|---' * len(head)}|")
     for kind in kinds:

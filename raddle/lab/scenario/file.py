@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -38,18 +39,19 @@ from raddle.topology.catalog import split_network
 from raddle.topology.model import Fabric
 from raddle.topology.rate_control import CongestionControl
 from raddle.topology.yaml.fields import (
+    RANGE_JSON,
     Count,
     Duration,
     HostSet,
     Name,
     Position,
     Rate,
-    Seeds,
     Text,
     Version,
 )
 from raddle.topology.yaml.include import assemble
 from raddle.topology.yaml.json_schema import URI, cleaned
+from raddle.topology.yaml.parsers import parse_range
 from raddle.topology.yaml.reading import read_spec
 from raddle.topology.yaml.rules import field, refuse, text_json
 from raddle.topology.yaml.schema_devices import Spec, one_or_many
@@ -64,6 +66,20 @@ FidelityName = Annotated[str, field("bad-choice", parse_fidelity, text_json(FIDE
 
 _OF_COLLECTIVES = ("algorithm", "root", "placement", "tenant", "hosts", "ranks")
 _OF_STREAMS = ("from_", "to", "span", "both_ways")
+
+
+_MAX_SEEDS = 1000
+
+
+def _parse_seeds(text: str) -> tuple[int, int]:
+    numbers = re.fullmatch(r"([0-9]+)-([0-9]+)", text)
+    if numbers and int(numbers[2]) - int(numbers[1]) >= _MAX_SEEDS:
+        count = int(numbers[2]) - int(numbers[1]) + 1
+        raise ValueError(f"{count} seeds are more than {_MAX_SEEDS}; take fewer")
+    return parse_range(text)
+
+
+Seeds = Annotated[tuple[int, int], field("bad-scenario", _parse_seeds, RANGE_JSON)]
 
 
 class JobSpec(Spec):

@@ -36,7 +36,6 @@ from raddle.topology.yaml.parsers import (
     parse_probability,
     parse_range,
     parse_seed,
-    parse_seeds,
     parse_short_time_ps,
     parse_signed,
     parse_switch,
@@ -62,7 +61,7 @@ _MESSAGE_SIZE = text_json(_N + "(B|[KMG](i?B)?)?", "64M") | {"type": ["string", 
 _RATE = text_json(_N + "(bps|[KMGT](bps)?)", "400G")
 _BANDWIDTH = text_json(_N + "(bps|[KMGT](bps)?|[MGT]Bps)", "48.5GBps")
 _LENGTH = text_json(_N + "(m|cm|km)", "30m")
-_RANGE = {"type": ["string", "integer"], "pattern": "^[0-9]+(-[0-9]+)?$", "examples": ["0-15"]}
+RANGE_JSON = {"type": ["string", "integer"], "pattern": "^[0-9]+(-[0-9]+)?$", "examples": ["0-15"]}
 _GAIN = {"type": ["string", "number"], "examples": ["1/256"]}
 Version = Annotated[int, field("unsupported-version", parse_version, {"const": 1})]
 Name = Annotated[str, field("bad-name", parse_name, _WORD)]
@@ -176,10 +175,8 @@ BreakoutMode = Annotated[
     field("bad-breakout", parse_mode, text_json(rf"{_PART}|{_OWN}(\+{_OWN})*", "2x400G")),
 ]
 """What one front-panel port becomes (`raddle.topology.devices.Mode`)."""
-Range = Annotated[tuple[int, int], field("bad-range", parse_range, _RANGE)]
+Range = Annotated[tuple[int, int], field("bad-range", parse_range, RANGE_JSON)]
 """First and last number, both included."""
-Seeds = Annotated[tuple[int, int], field("bad-scenario", parse_seeds, _RANGE)]
-"""Seeds of runs, both included."""
 HostSet = Annotated[
     str, field("bad-hosts", check_host_set, text_json(r"[A-Za-z0-9._\[\], -]+", "host[0-7,9],host12"))
 ]

@@ -209,18 +209,6 @@ def parse_range(text: str) -> tuple[int, int]:
     return first, last
 
 
-MOST_SEEDS = 1000
-
-
-def parse_seeds(text: str) -> tuple[int, int]:
-    """A range, of so many at most."""
-    numbers = re.fullmatch(r"([0-9]+)-([0-9]+)", text)
-    if numbers and int(numbers[2]) - int(numbers[1]) >= MOST_SEEDS:
-        seeds = int(numbers[2]) - int(numbers[1]) + 1
-        raise ValueError(f"{seeds} seeds are more than {MOST_SEEDS}; take fewer")
-    return parse_range(text)
-
-
 ENTRY_PATTERN = r"([^:/]+:)?[A-Z0-9_*?]+/.+"
 
 
