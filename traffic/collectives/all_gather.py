@@ -14,10 +14,12 @@ from raddle.workload import Schedule
 _buffer = shared_buffer(redop="none")
 
 
-def _ring(shape: Shape, size_bytes: int) -> Schedule:
+def _ring(shape: Shape, size_bytes: int, most_steps: int = ring.ALL_STEPS) -> Schedule:
     """n-1 steps; share r of the chunks is rank r's. `size_bytes` is the receive buffer's size."""
     buffer_bytes = _buffer(shape.ranks, size_bytes).size_bytes
-    return ring.schedule("all_gather ring", shape, buffer_bytes, shape.ranks - 1, reducing=0, offset=0)
+    return ring.schedule(
+        "all_gather ring", shape, buffer_bytes, min(shape.ranks - 1, most_steps), reducing=0, offset=0
+    )
 
 
 def _pat(shape: Shape, size_bytes: int) -> Schedule:
@@ -54,6 +56,7 @@ ALL_GATHER = Collective(
             ring.pairs,
             latency=always("ring"),
             count_pairs=ring.count_pairs,
+            first_steps=_ring,
         ),
         Algorithm("pat", _pat, pat.count_flows(_buffer), pat.pairs_of(reduces=False), latency=always("pat")),
         Algorithm("nvls", _nvls, _nvls_flows, _nvls_pairs, switch.refuses_one, always("nvls")),

@@ -14,10 +14,12 @@ from raddle.workload import Schedule
 _buffer = whole_buffer(redop="sum")
 
 
-def _ring(shape: Shape, size_bytes: int) -> Schedule:
+def _ring(shape: Shape, size_bytes: int, most_steps: int = ring.ALL_STEPS) -> Schedule:
     """Reduce-scatter, then all-gather: 2(n-1) steps of 1/n of the buffer."""
     buffer_bytes, half = _buffer(shape.ranks, size_bytes).size_bytes, shape.ranks - 1
-    return ring.schedule("all_reduce ring", shape, buffer_bytes, 2 * half, reducing=half, offset=0)
+    return ring.schedule(
+        "all_reduce ring", shape, buffer_bytes, min(2 * half, most_steps), reducing=half, offset=0
+    )
 
 
 def _halving_doubling(shape: Shape, size_bytes: int) -> Schedule:
@@ -53,6 +55,7 @@ ALL_REDUCE = Collective(
             ring.pairs,
             latency=always("ring"),
             count_pairs=ring.count_pairs,
+            first_steps=_ring,
         ),
         Algorithm(
             "halving_doubling", _halving_doubling, halving_doubling.count_flows, halving_doubling.pairs

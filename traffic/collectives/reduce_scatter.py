@@ -14,10 +14,12 @@ from raddle.workload import Schedule
 _buffer = shared_buffer(redop="sum")
 
 
-def _ring(shape: Shape, size_bytes: int) -> Schedule:
+def _ring(shape: Shape, size_bytes: int, most_steps: int = ring.ALL_STEPS) -> Schedule:
     """n-1 steps; rank r ends with the sum of share r. `size_bytes` is the send buffer's size."""
     buffer_bytes, steps = _buffer(shape.ranks, size_bytes).size_bytes, shape.ranks - 1
-    return ring.schedule("reduce_scatter ring", shape, buffer_bytes, steps, reducing=steps, offset=-1)
+    return ring.schedule(
+        "reduce_scatter ring", shape, buffer_bytes, min(steps, most_steps), reducing=steps, offset=-1
+    )
 
 
 def _pat(shape: Shape, size_bytes: int) -> Schedule:
@@ -56,6 +58,7 @@ REDUCE_SCATTER = Collective(
             ring.pairs,
             latency=always("ring"),
             count_pairs=ring.count_pairs,
+            first_steps=_ring,
         ),
         Algorithm("pat", _pat, pat.count_flows(_buffer), pat.pairs_of(reduces=True), latency=always("pat")),
         Algorithm("nvls", _nvls, _nvls_flows, _nvls_pairs, switch.refuses_one, always("nvls")),

@@ -19,6 +19,9 @@ from raddle.traffic.shape import Shape
 from raddle.traffic.sizes import Buffer, split_elements
 from raddle.workload import COPY, REDUCE, Schedule
 
+ALL_STEPS = 1 << 30
+"""More than a ring has."""
+
 
 def schedule(name: str, shape: Shape, size_bytes: int, steps: int, *, reducing: int, offset: int) -> Schedule:
     """In step s the rank in place p of a ring sends the share of the rank in place p - s + offset.

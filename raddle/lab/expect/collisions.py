@@ -81,7 +81,7 @@ def stretch_of(
             chosen = np.flatnonzero(column == message)
             path = simulation.trace(qp).astype(np.int64)
             busy[row[chosen][:, None], path[None, :]] += (size[chosen] * of)[:, None]
-        taken_s = float((8 * share * busy / bps).max(axis=1).sum())
+        taken_s = float((8 * share * busy / bps).max(axis=1).sum()) * point.messages.repeats
         draws.append(max(1.0, taken_s / alone_s))
     return Stretch(tuple(sorted(draws)))
 

@@ -79,7 +79,15 @@ def job_of(ask: Ask, fabric: Fabric) -> CollectiveJob:
     """
     request = ask.request
     (scope,) = request.scopes
-    return find_job(fabric, request.collective, request.algorithm, scope, request.terms, request.sizes_bytes)
+    return find_job(
+        fabric,
+        request.collective,
+        request.algorithm,
+        scope,
+        request.terms,
+        request.sizes_bytes,
+        is_sent=False,
+    )
 
 
 def beside(result: Expectations, ask: Ask, job: CollectiveJob, watch: Watch = QUIET) -> Expectations:

@@ -14,6 +14,7 @@ from raddle.topology.model import Fabric
 from raddle.traffic import Algorithm, Protocol, Shape, StepLatency
 from raddle.traffic.latency import NO_LATENCY, nccl_latency
 from raddle.traffic.protocol import wire_bytes
+from raddle.traffic.registry import MAX_FLOWS
 from raddle.traffic.shape import WHOLE_MESSAGES
 from raddle.workload import NOWHERE, Schedule, Seats
 
@@ -21,6 +22,9 @@ _WHOLE = Protocol(0, 0, 0, 0, 1 << 62)
 """Whole messages of a library, whose latencies count."""
 
 _CUT_THROUGH_BYTES = 72
+
+_MOST_FLOWS = 2_000_000
+"""Of the steps that stand for all of a ring of more than fit."""
 
 _Floats = NDArray[np.float64]
 
@@ -37,6 +41,8 @@ class Messages:
     shape: Shape
     slices: float
     """Into how many parts messages are cut, on average."""
+    repeats: float = 1.0
+    """How many times as many steps there are as `schedule` has, where all are alike."""
 
 
 def messages_of(job: CollectiveJob, size_bytes: int) -> Messages:
@@ -60,12 +66,18 @@ def _made(
     job: CollectiveJob, way: Algorithm, shape: Shape, protocol: str, latency: StepLatency, size_bytes: int
 ) -> Messages:
     whole = shape if shape.protocol == WHOLE_MESSAGES else replace(shape, protocol=_WHOLE)
-    traffic.check_ranks(job.collective, way, whole, size_bytes)
-    schedule = way.schedule(whole, size_bytes)
+    flows, repeats = way.flows(whole, size_bytes), 1.0
+    if flows > MAX_FLOWS and way.first_steps:
+        steps = max(1, _MOST_FLOWS // (whole.ranks * whole.channels))
+        schedule = way.first_steps(whole, size_bytes, steps)
+        repeats = flows / schedule.flows
+    else:
+        traffic.check_ranks(job.collective, way, whole, size_bytes)
+        schedule = way.schedule(whole, size_bytes)
     if protocol:
         schedule = replace(schedule, size_bytes=wire_bytes(schedule.size_bytes, protocol))
-    slices = way.flows(shape, size_bytes) / max(way.flows(whole, size_bytes), 1)
-    return Messages(way.name, protocol, size_bytes, schedule, latency, shape, slices)
+    slices = way.flows(shape, size_bytes) / max(flows, 1)
+    return Messages(way.name, protocol, size_bytes, schedule, latency, shape, slices, repeats)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +117,8 @@ def longest_chain(fabric: Fabric, seats: Seats, messages: Messages) -> Chain:
             begin[:, waits] = np.maximum.reduceat(known, starts, axis=1)
         ends[:, flows] = begin + time_s[:, flows]
     base_s = latency.base_ps / 1e12
-    most = ends.max(axis=1, initial=0.0)
-    return Chain(base_s + float(most[0]), base_s + float(most[1]), int(most[2]))
+    most = ends.max(axis=1, initial=0.0) * messages.repeats
+    return Chain(base_s + float(most[0]), base_s + float(most[1]), round(float(most[2])))
 
 
 def _ways(

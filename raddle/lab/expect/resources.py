@@ -112,15 +112,19 @@ def loads_of(fabric: Fabric, seats: Seats, messages: Messages) -> Loads:
     sent, stripes = connect(fabric, seats, whole)
     over = np.flatnonzero(sent.qp_src[sent.schedule.qp] != NOWHERE)
     src, dst = (ends[sent.schedule.qp[over]].astype(np.int64) for ends in (sent.qp_src, sent.qp_dst))
-    size = sent.schedule.size_bytes[over].astype(np.float64)
-    message = stripes.message[over]
-    frames = per_qp[message] * size / np.maximum(whole.size_bytes[message], 1)
+    message, repeats = stripes.message[over], messages.repeats
+    size: _Floats = sent.schedule.size_bytes[over].astype(np.float64)
+    frames = repeats * per_qp[message] * size / np.maximum(whole.size_bytes[message], 1)
+    size = size * repeats
     data = size + frames * (nic.header_bytes + nic.gap_bytes)
     answers = frames / nic.ack_interval * (nic.ack_bytes + nic.gap_bytes)
     flows = _Flows(src, dst, size, data, answers)
     in_steps = _rounds(fabric, seats, messages, packets * (nic.header_bytes + nic.gap_bytes))
     loads = Loads(messages.size_bytes, (), *_pairs(flows, fabric), *in_steps)
-    found = [*_network(fabric, flows, loads.payload_bits), *_scale_up(fabric, sent, loads.payload_bits)]
+    found = [
+        *_network(fabric, flows, loads.payload_bits),
+        *_scale_up(fabric, sent, messages.repeats, loads.payload_bits),
+    ]
     return replace(loads, resources=tuple(found))
 
 
@@ -183,7 +187,7 @@ def _rounds(fabric: Fabric, seats: Seats, messages: Messages, extra: _Ints) -> t
     )
     busy_s = np.maximum(sends, receives) / rank_bps
     busiest = int(busy_s.sum(axis=0).argmax())
-    return float(busy_s.max(axis=1).sum()), float((busy_s[:, busiest] > 0).mean())
+    return float(busy_s.max(axis=1).sum()) * messages.repeats, float((busy_s[:, busiest] > 0).mean())
 
 
 def _network(fabric: Fabric, flows: _Flows, payload: dict[str, float]) -> Iterator[Resource]:
@@ -236,7 +240,7 @@ def _between(
     return _both_ways(kind, keys, bps, _Flows(*(each[crosses] for each in columns)), group, payload)
 
 
-def _scale_up(fabric: Fabric, sent: Sent, payload: dict[str, float]) -> Iterator[Resource]:
+def _scale_up(fabric: Fabric, sent: Sent, repeats: float, payload: dict[str, float]) -> Iterator[Resource]:
     links = scale_up_links(fabric, sent)
     if links is None:
         return
@@ -251,7 +255,7 @@ def _scale_up(fabric: Fabric, sent: Sent, payload: dict[str, float]) -> Iterator
         chosen = np.flatnonzero(lengths > hop)
         link = columns.path_links[start[chosen] + hop].astype(np.int64)
         of = np.where(hop == 0, tx[chosen], np.where(lengths[chosen] == hop + 1, rx[chosen], size[chosen]))
-        np.add.at(carried, link, of)
+        np.add.at(carried, link, of * repeats)
     names = []
     for source, target in zip(links.source.tolist(), links.target.tolist(), strict=True):
         ends = accelerator_names(fabric, np.array([source, target]))

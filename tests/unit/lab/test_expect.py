@@ -183,6 +183,25 @@ def test_a_link_that_flows_share_binds_where_it_takes_longer_than_the_nics(
         assert "times as long" in steps["hash collisions"]
 
 
+@pytest.mark.parametrize("collective", ["all_reduce", "all_gather", "reduce_scatter"])
+def test_a_ring_too_large_for_its_messages_is_what_its_first_steps_say(
+    collective: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every rank sends 2(n-1)/n, or (n-1)/n, of the buffer; a step is as long as any other."""
+    fabric = load(find("leaf-spine-16"))
+    job = find_job(fabric, collective, "ring", Scope())
+    whole = point_of(job, 64 * MIB)
+    monkeypatch.setattr("raddle.lab.expect.messages.MAX_FLOWS", 100)
+    monkeypatch.setattr("raddle.lab.expect.messages._MOST_FLOWS", 4 * 16)
+    part = point_of(job, 64 * MIB)
+    assert part.messages.schedule.flows == 4 * 16 < whole.messages.schedule.flows
+    assert part.chain.messages == whole.chain.messages
+    assert part.time_s() == pytest.approx(whole.time_s(), rel=1e-3)
+    for one, other in zip(part.bounds, whole.bounds, strict=True):
+        assert (one.kind, one.name) == (other.kind, other.name)
+        assert (one.time_s, one.share) == pytest.approx((other.time_s, other.share), rel=1e-6)
+
+
 def test_the_document_has_what_the_text_has() -> None:
     words = ["expect", "leaf-spine-16", "-b", "1M", "-e", "4M", "--routing", "ecmp", "--draws", "5"]
     text = CliRunner().invoke(app, words, catch_exceptions=False).stdout
