@@ -103,7 +103,7 @@ def _starts_like_ours(text: str) -> bool:
     first = keys[0] if keys else None
     return (
         first is not None
-        and (first[2] or "").isdigit()
+        and first[2] == "1"
         and SequenceMatcher(None, first[1].lower(), "raddle").ratio() > _ALIKE
     )
 

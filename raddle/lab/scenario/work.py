@@ -6,7 +6,7 @@ A maker can be sent to another process: what it makes is of the fabric that it i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -21,10 +21,10 @@ from raddle.lab.graph.file import read_workload
 from raddle.lab.workloads.collective import CollectiveJob, find_job
 from raddle.lab.workloads.connections import LaneFinder
 from raddle.lab.workloads.demand import demand_of
-from raddle.lab.workloads.ranks import Scope, place_ranks, seats_of
+from raddle.lab.workloads.ranks import Scope, place_ranks, seat_names, seats_of
 from raddle.topology.model import Fabric
 from raddle.units import format_rate, format_size, format_time
-from raddle.workload import COPY, NOWHERE, Demand, Schedule, Workload
+from raddle.workload import COPY, NOWHERE, Demand, Schedule, Seats, Workload
 
 _MAX_MESSAGES = 1_000_000
 
@@ -130,9 +130,9 @@ class StreamMaker:
                 "take larger messages, or a shorter time",
             )
         seats = seats_of(fabric, np.concatenate(ends))
-        self._check_rate(fabric, ends if self.is_both_ways else ends[:1])
         one, two = np.arange(pairs), np.arange(pairs, 2 * pairs)
         src, dst = (one, two) if ways == 1 else (np.concatenate([one, two]), np.concatenate([two, one]))
+        self._check_rate(fabric, seats, src, dst)
         lanes = len(src)
         start_ps = np.repeat(np.arange(count, dtype=np.int64) * gap_ps, lanes)
         zeros = np.zeros(lanes * count, np.int32)
@@ -153,19 +153,20 @@ class StreamMaker:
         )
         return Work(what, work, lambda: demand_of(fabric, seats, schedule))
 
-    def _check_rate(self, fabric: Fabric, senders: Sequence[NDArray[np.int32]]) -> None:
-        """Refuse what the NICs of a sender cannot send; scale-up networks are not looked at."""
-        for accelerator in np.concatenate(senders).tolist():
-            own = seats_of(fabric, np.array([accelerator], np.int32))
-            most_bps = sum(fabric.links[fabric.endpoints[each].link].speed_bps for each in own.endpoints)
-            if own.domain[0] == NOWHERE and self.rate_bps > most_bps:
-                host = fabric.hosts[int(fabric.accelerators.host[accelerator])].name
-                raise InputError.of(
-                    "bad-scenario",
-                    f"a stream of {format_rate(self.rate_bps)} is more than {host} sends,"
-                    f" {format_rate(most_bps)} from an accelerator",
-                    "take a lower rate",
-                )
+    def _check_rate(
+        self, fabric: Fabric, seats: Seats, src: NDArray[np.int64], dst: NDArray[np.int64]
+    ) -> None:
+        """Refuse what the NICs of a sender cannot send; inside a scale-up network none sends."""
+        speed = fabric.arrays.speed_bps[[each.link for each in fabric.endpoints]].astype(np.float64)
+        owner = np.repeat(np.arange(seats.ranks), np.diff(seats.endpoint_offsets))
+        most_bps = np.bincount(owner, speed[seats.endpoints], seats.ranks)[src]
+        inside = (seats.domain[src] == seats.domain[dst]) & (seats.domain[src] != NOWHERE)
+        over = np.flatnonzero((self.rate_bps > most_bps) & ~inside)
+        if len(over):
+            name = seat_names(fabric, seats)[int(src[over[0]])]
+            has = format_rate(int(most_bps[over[0]]))
+            message = f"a stream of {format_rate(self.rate_bps)} is more than {name} sends, {has}"
+            raise InputError.of("bad-scenario", message, "take a lower rate")
 
 
 def check_ways(fabric: Fabric, workload: Workload) -> None:
