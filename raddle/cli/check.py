@@ -16,7 +16,14 @@ import typer
 
 from raddle.cli.options import JsonOption, PlanOptions
 from raddle.cli.progress import Shown, progress_bar, watching
-from raddle.cli.reports import JUnitOption, MarkdownOption, SarifOption, SaveBaselineOption, write_reports
+from raddle.cli.reports import (
+    JUnitOption,
+    MarkdownOption,
+    SarifOption,
+    SaveBaselineOption,
+    write_baseline,
+    write_reports,
+)
 from raddle.controller.plan.model import Plan
 from raddle.controller.verify.lossless import CONGESTED_GROUPS
 from raddle.errors import InputError
@@ -25,7 +32,7 @@ from raddle.lab.check.fabric import check_fabric, check_format
 from raddle.lab.check.files import Found, find_files
 from raddle.lab.check.readable import check_file
 from raddle.lab.check.removed import removals
-from raddle.lab.scenario.baseline import Baselines, baseline_json, known_baselines, same_name
+from raddle.lab.scenario.baseline import Baselines, known_baselines, same_name
 from raddle.lab.scenario.file import read_scenario
 from raddle.lab.scenario.run import run_scenario
 from raddle.lab.verify.model import FailureScope
@@ -99,7 +106,7 @@ def check(
             severity = "error" if no_removals else "warning"
             cases += removals(found, once, then.commit, _planned, severity)
     write_reports({junit: junit_xml, sarif: sarif_json, markdown_file: markdown}, cases)
-    write_reports({save_baseline: baseline_json}, results)
+    write_baseline(save_baseline, results, known, is_ok=all(case.ok for case in cases))
     others = [str(each.path) for each in found if each.kind == "other"]
     print(_document(cases, others) if as_json else _text(cases, others), end="")
     if not as_json and (annotate or os.environ.get("GITHUB_ACTIONS") == "true"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -10,7 +11,9 @@ from typing import Annotated, TypeVar
 import typer
 
 from raddle.errors import InputError
+from raddle.lab.scenario.baseline import Baselines, baseline_json
 from raddle.report.page import Page, to_html
+from raddle.report.scenario import ScenarioResult
 
 T = TypeVar("T")
 
@@ -52,6 +55,21 @@ def write_page(path: Path | None, make: Callable[[], Page]) -> None:
     """
     if path is not None:
         write_reports({path: lambda pages: to_html(pages[0])}, [make()])
+
+
+def write_baseline(
+    path: Path | None, results: Sequence[ScenarioResult], earlier: Baselines, *, is_ok: bool
+) -> None:
+    """Write what scenarios measured, where it is asked for; not where something fails beside an earlier
+    baseline, which would then hold what has failed.
+
+    Raises:
+        InputError: `cannot-write`.
+    """
+    if path is not None and earlier.scenarios is not None and not is_ok:
+        print(f"'{path}' is not written, as something fails beside the baseline", file=sys.stderr)
+        return
+    write_reports({path: baseline_json}, results)
 
 
 def write_reports(forms: Mapping[Path | None, Callable[[Sequence[T]], str]], what: Sequence[T]) -> None:

@@ -17,6 +17,7 @@ from raddle.cli.reports import (
     MarkdownOption,
     SarifOption,
     SaveBaselineOption,
+    write_baseline,
     write_page,
     write_reports,
 )
@@ -24,7 +25,7 @@ from raddle.cli.run_options import PageSeriesOption, ThreadsOption, page_series_
 from raddle.cli.terminal import plot
 from raddle.errors import InputError
 from raddle.lab.run.fault_spans import fault_spans
-from raddle.lab.scenario.baseline import baseline_json, known_baselines, same_name
+from raddle.lab.scenario.baseline import known_baselines, same_name
 from raddle.lab.scenario.file import read_scenario
 from raddle.lab.scenario.run import run_scenario
 from raddle.report.cases import cases_of
@@ -71,7 +72,7 @@ def run(
     ]
     fabrics = [each.fabric for each in read]
     write_page(html, lambda: scenario_page(fabrics, results, faults))
-    write_reports({save_baseline: baseline_json}, results)
+    write_baseline(save_baseline, results, known, is_ok=all(result.ok for result in results))
     print(scenarios_document(results) if as_json else scenarios_text(results), end="")
     sys.stdout.flush()
     if not as_json:

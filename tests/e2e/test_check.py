@@ -173,6 +173,15 @@ def test_check_writes_its_first_baseline_and_then_compares(repository: Path) -> 
     second = checked(*kept)
     assert second.exit_code == 0, second.output
     assert "not judged" not in second.stdout
+    before = Path("../kept.json").read_text()
+    (repository / "pod.yaml").write_text(
+        FABRIC.replace("per_pair: 2, speed: 400G", "per_pair: 1, speed: 200G")
+    )
+    for _ in range(2):
+        slower = checked(*kept, "--save-baseline", "../kept.json")
+        assert slower.exit_code == 1, slower.output
+        assert "'../kept.json' is not written" in slower.stderr
+    assert Path("../kept.json").read_text() == before
 
 
 def test_a_slower_change_fails_at_its_expectation(repository: Path) -> None:
