@@ -49,6 +49,8 @@ _OTHERS = (
     ("mixed-speed", "incast 8:1", "16M"),
 )
 """Other sizes, more hosts, and NICs of two speeds, with ECMP and DCQCN."""
+_STRIDED_SEEDS = (1, 2, 3)
+"""Of rings whose every hop is hashed onto the links between leaves."""
 _COLLECTIVES = (("all_reduce", "ring"), ("all_reduce", "halving_doubling"), ("all_to_all", "pairwise"))
 """Of 128 ranks, with DCQCN."""
 
@@ -63,7 +65,11 @@ class Measured:
 
 
 def main() -> None:
-    write_table(_HEAD, itertools.chain(_rows(), _other_rows(), _collective_rows()), "scripts/validate-fluid")
+    write_table(
+        _HEAD,
+        itertools.chain(_rows(), _other_rows(), _collective_rows(), _strided_rows()),
+        "scripts/validate-fluid",
+    )
 
 
 def write_table(head: str, rows: Iterable[str], script: str) -> None:
@@ -110,6 +116,17 @@ def _collective_rows() -> Iterator[str]:
         yield f"| {what} | {routing} | dcqcn | {size} {_errors(packet, fluid)} |"
 
 
+def _strided_rows() -> Iterator[str]:
+    fabric = load(find("leaf-spine-16"))
+    for size, seed in itertools.product(("16M", "64M"), _STRIDED_SEEDS):
+        size_bytes = parse_size_bytes(f"{size}iB")
+        job = find_job(fabric, "all_reduce", "ring", Scope("strided"), USUAL, (size_bytes,))
+        workload = job.workload(size_bytes)
+        packet, fluid = (_run_workload(fabric, "ecmp", workload, each, seed) for each in _FIDELITIES)
+        what = f"strided ring on leaf-spine-16, seed {seed}"
+        yield f"| {what} | ecmp | dcqcn | {size} {_errors(packet, fluid)} |"
+
+
 def arrivals_row(name: str, fabric: Fabric, cc: str) -> str:
     """Flows that come and go at random."""
     workload = Arrivals.parse(_ARRIVALS).workload(fabric, 1)
@@ -141,17 +158,21 @@ def prepared_run(fabric: Fabric, routing: str, work: str, size: str) -> Callable
     return _prepared(fabric, routing, _workload(fabric, work, parse_size_bytes(f"{size}iB")))
 
 
-def _run_workload(fabric: Fabric, routing: str, workload: Workload, fidelity: Fidelity) -> Measured:
-    return _prepared(fabric, routing, workload)(fidelity)
+def _run_workload(
+    fabric: Fabric, routing: str, workload: Workload, fidelity: Fidelity, seed: int = 1
+) -> Measured:
+    return _prepared(fabric, routing, workload, seed)(fidelity)
 
 
-def _prepared(fabric: Fabric, routing: str, workload: Workload) -> Callable[[Fidelity], Measured]:
+def _prepared(
+    fabric: Fabric, routing: str, workload: Workload, seed: int = 1
+) -> Callable[[Fidelity], Measured]:
     plan = make_plan(fabric, routing, demand_of(fabric, workload.seats, workload.schedule))  # type: ignore[arg-type]
     switches = prepare_switches(fabric, plan, OWN_SWITCHES)
 
     def measure(fidelity: Fidelity) -> Measured:
         began = time.process_time()
-        run = drive(switches, workload, RunSettings(fidelity=fidelity)).run
+        run = drive(switches, workload, RunSettings(fidelity=fidelity, seed=seed)).run
         cpu_s = time.process_time() - began
         flows = run.messages()
         assert run.simulation.is_done
