@@ -42,7 +42,7 @@ class CablePriceSpec(Spec):
     """Cables of a speed; the first entry that fits a cable counts."""
 
     speed: Rate
-    """Of the link."""
+    """Of the cable: that of its link, or of all links that share it."""
     medium: Medium | None = None
     """As in the fabric file; any without."""
     up_to: Cable = 1e5
@@ -52,7 +52,7 @@ class CablePriceSpec(Spec):
     per_metre: Money | None = None
     """And for each metre."""
     optic: Money | None = None
-    """Of a transceiver, of which a link has two; without: it has none."""
+    """Of a transceiver, of which a cable has two; without: it has none."""
     power: Power = 0.0
     """That both ends together draw."""
     source: Text = ""
@@ -148,7 +148,7 @@ _WATTS = " W"
 def template(fabric: Fabric) -> str:
     """A file with every price that the fabric needs, to be filled in."""
     models = dict.fromkeys(switch.model.name for switch in fabric.switches)
-    speeds = sorted({host.nic_model.speed_bps for host in fabric.hosts})
+    speeds = sorted({host.nic_model.speed_bps for host in fabric.hosts[: fabric.servers]})
     lines = [
         "raddle: 1",
         "name: my-prices",
@@ -159,13 +159,13 @@ def template(fabric: Fabric) -> str:
         *(f"  {model}: {{price: , power:{_WATTS}, rack_units: }}" for model in models),
         "nics:          # of one port; leave it out, and NICs are not counted",
         *(f"  {format_rate(speed)}: {{price: , power:{_WATTS}}}" for speed in speeds),
-        "cables:        # optic: of one transceiver, of which a link has two; power: of both ends together",
+        "cables:        # optic: of one transceiver, of which a cable has two; power: of both ends together",
     ]
-    kinds = {(kind.speed_bps, kind.length_m, kind.medium) for kind in cable_kinds(fabric)}
-    for speed_bps, length_m, medium in sorted(kinds):
+    kinds = {(kind.cable_bps, kind.length_m, kind.medium) for kind in cable_kinds(fabric)}
+    for cable_bps, length_m, medium in sorted(kinds):
         says = f", medium: {medium}" if medium else ""
         lines.append(
-            f"  - {{speed: {format_rate(speed_bps)}{says}, up_to: {format_length(length_m)}, price: , "
+            f"  - {{speed: {format_rate(cable_bps)}{says}, up_to: {format_length(length_m)}, price: , "
             f"per_metre: , optic: , power:{_WATTS}}}"
         )
     return "\n".join(lines) + "\n"

@@ -213,35 +213,49 @@ def _share_a_spine(fabric: Fabric, leaves: NDArray[np.int64]) -> bool:
 
 
 def cable_kinds(fabric: Fabric) -> tuple[CableKind, ...]:
-    """A bill of cables, sorted from the hosts up."""
+    """A bill of cables, sorted from the hosts up.
+
+    Of cables that a plane shares with its copies it has the equal part, rounded up.
+    """
     tiers_of = fabric.arrays.tier.tolist()
-    cables = cables_of(fabric)
-    counts = Counter(
-        (tiers_of[link.index], link.speed_bps, link.length_m, str(link.medium or ""), link.per_cable)
+    alike = Counter(
+        (
+            (tiers_of[link.index], link.speed_bps, link.length_m, str(link.medium or ""), link.per_cable),
+            link.a.device,
+        )
         for link in fabric.links
-        if cables[link.index] == link.index
     )
+    counts: Counter[tuple[int, int, float, str, int]] = Counter()
+    for (kind, _), links in alike.items():
+        counts[kind] += -(-links * _planes_beside(fabric, kind[0]) // kind[-1])
     return tuple(
-        CableKind(TIER_NAMES[tier], speed_bps, length_m, medium, count, links)
+        CableKind(
+            TIER_NAMES[tier], speed_bps, length_m, medium, -(-count // _planes_beside(fabric, tier)), links
+        )
         for (tier, speed_bps, length_m, medium, links), count in sorted(counts.items())
     )
 
 
 def cables_of(fabric: Fabric) -> list[int]:
-    """The first link of each link's cable. It has links of one device, alike and one after another."""
-    first: dict[tuple[str, int, int, float, Medium | None], list[int]] = {}
+    """The first link of each link's cable. It has links of one device, alike and one after another; ports of
+    hosts go round the planes, also those that are copies."""
+    tiers_of = fabric.arrays.tier.tolist()
+    seen: Counter[tuple[str, int, int, float, Medium | None]] = Counter()
+    first: dict[tuple[tuple[str, int, int, float, Medium | None], int], int] = {}
     cables = []
     for link in fabric.links:
-        if link.per_cable == 1:
-            cables.append(link.index)
-            continue
         alike = link.a.device, link.per_cable, link.speed_bps, link.length_m, link.medium
-        mine = first.setdefault(alike, [])
-        if not mine or len(mine) == link.per_cable:
-            mine.clear()
-        mine.append(link.index)
-        cables.append(mine[0])
+        planes = _planes_beside(fabric, tiers_of[link.index])
+        number = seen[alike] * planes + (fabric.copies.kept if fabric.copies and planes > 1 else 0)
+        seen[alike] += 1
+        cables.append(first.setdefault((alike, number // link.per_cable), link.index))
     return cables
+
+
+def _planes_beside(fabric: Fabric, tier: int) -> int:
+    """Planes whose links of the tier may share cables with those of `fabric`, itself one; only hosts are in
+    several."""
+    return fabric.copies.planes if fabric.copies and tier == 0 else 1
 
 
 def review(fabric: Fabric) -> tuple[Diagnostic, ...]:
@@ -305,10 +319,12 @@ def _nic_warnings(fabric: Fabric) -> Iterator[Diagnostic]:
     Beside hosts with accelerators others, which are no ranks, may have what speed they like.
     """
     ranked = [host.accelerators is not None for host in fabric.hosts[: fabric.servers]]
+    if not any(ranked):
+        ranked = [True] * fabric.servers
     pairs = [
         (fabric.links[each.link], fabric.hosts[each.host].nic_model.speed_bps)
         for each in fabric.endpoints
-        if each.host < fabric.servers and (ranked[each.host] or not any(ranked))
+        if each.host < fabric.servers and ranked[each.host]
     ]
     slow = [(link, own_bps) for link, own_bps in pairs if link.speed_bps < own_bps]
     usual_bps = Counter(link.speed_bps for link, _ in pairs).most_common(1)[0][0]

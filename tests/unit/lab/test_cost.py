@@ -125,8 +125,9 @@ def test_prices_are_refused_at_their_place(tmp_path: Path, text: str, code: str,
     assert (first.code, str(first.span)) == (code, f"{path}:{at}")
 
 
-def test_a_template_has_every_price_that_is_needed(tmp_path: Path) -> None:
-    fabric = loads(leaf_spine())
+@pytest.mark.parametrize("hosts", ["per_leaf: 2", "per_leaf: 2, nics: {ports: 2, links_per_cable: 2}"])
+def test_a_template_has_every_price_that_is_needed(tmp_path: Path, hosts: str) -> None:
+    fabric = loads(leaf_spine().replace("per_leaf: 2", hosts))
     empty = prices(tmp_path, template(fabric))
     with pytest.raises(InputError) as error:
         read_prices(empty)  # nothing of it counts before it is filled in

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -342,6 +343,22 @@ def hosts_of_two_kinds(slow: int, fast: int) -> str:
     return f"raddle: 1\nname: two\n{form}\nhosts: [{', '.join(lists)}]\n"
 
 
+def test_warnings_of_nics_look_at_each_host_once() -> None:
+    """Without accelerators all hosts are ranks; that is found out once, and not again for each NIC."""
+
+    def calls_of_any(hosts: int) -> int:
+        fabric, names = loads(POD.replace("per_leaf: 8", f"per_leaf: {hosts}")), []
+        sys.setprofile(lambda _frame, event, what: names.append(what) if event == "c_call" else None)
+        try:
+            found = review(fabric)
+        finally:
+            sys.setprofile(None)
+        assert [each.code for each in found] == (["oversubscribed"] if hosts > 4 else [])
+        return names.count(any)
+
+    assert calls_of_any(20) == calls_of_any(4) > 0
+
+
 def test_one_nic_of_another_speed_among_many_is_a_warning_and_a_second_kind_of_host_is_none() -> None:
     rare = [each.message for each in review(loads(hosts_of_two_kinds(1, 8))) if each.code == "nic-speed"]
     assert len(rare) == 1
@@ -405,7 +422,7 @@ fabric:
   spines: {per_pod: 2, model: box}
   superspines: {count: 8, model: box}
   uplinks: {mesh: rail, per_pair: 4}
-  spine_uplinks: {per_pair: 2}
+  spine_uplinks: {per_pair: 1}
 hosts: {per_leaf: 8, accelerators: {count: 2}, nics: {per_accelerator: 1}}
 """)
     assert tier_oversubscription(fabric) == {"leaves": 2.0, "spines": 0.5}

@@ -12,6 +12,7 @@ from raddle.controller.plan.addresses import address_families
 from raddle.lab.verify.model import FailureScope
 from raddle.lab.verify.plan import verify_plan
 from raddle.topology.forms import planes, size_checks
+from raddle.topology.views.capacity import cable_kinds, cables_of
 from raddle.topology.yaml.source import parse
 
 FOUR = """
@@ -53,6 +54,20 @@ def test_one_plane_is_kept_with_its_part_of_what_all_share() -> None:
     assert inside
     assert (inside.bus_bps, inside.scale_up_bps) == (200 * 10**9, 10**12)
     assert (nic.speed_bps, nic.bus_bps) == (100 * 10**9, 50 * 10**9)
+
+
+@pytest.mark.parametrize("links", [1, 2, 4, 8])
+def test_of_cables_that_planes_share_each_has_its_equal_part(
+    links: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """16 hosts of 8 ports: 128 links, a part of a quarter in each plane."""
+    text = FOUR.replace("speed: 100G", f"speed: 100G, links_per_cable: {links}")
+    parts = [plane(number, text) for number in range(4)]
+    assert [cable_kinds(part)[0].count for part in parts] == [128 // links // 4] * 4
+    assert [len({*cables_of(part)[:32]}) for part in parts] == [16 if links == 8 else 32] * 4
+    monkeypatch.setattr(planes, "MAX_LINKS", 10**6)
+    monkeypatch.setattr(size_checks, "MAX_LINKS", 10**6)
+    assert cable_kinds(loads(text))[0].count == 128 // links
 
 
 def test_each_plane_is_there_by_name_with_numbers_of_its_own() -> None:
