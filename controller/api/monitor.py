@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from raddle.controller.api.server import is_loopback
+from raddle.controller.api.server import host_of, is_loopback
 from raddle.controller.service.core import Controller
 from raddle.controller.service.events import Event
 from raddle.errors import InputError
@@ -92,7 +92,7 @@ class Monitor:
     """
 
     def __init__(self, controller: Controller, metrics: Metrics, address: str = ADDRESS) -> None:
-        host, _, port = address.rpartition(":")
+        host = host_of(address, "--metrics", ADDRESS)
         if not is_loopback(host):
             raise InputError.of(
                 "not-loopback",
@@ -100,8 +100,10 @@ class Monitor:
                 "use 127.0.0.1, and a proxy of your own for others",
             )
         try:
-            self._server = ThreadingHTTPServer((host.strip("[]"), int(port)), _handler(controller, metrics))
-        except (OSError, ValueError, OverflowError):
+            self._server = ThreadingHTTPServer(
+                (host.strip("[]"), int(address.rpartition(":")[2])), _handler(controller, metrics)
+            )
+        except OSError:
             raise InputError.of(
                 "port-in-use", f"cannot listen on {address}", "choose another --metrics"
             ) from None

@@ -57,7 +57,7 @@ class Doorkeeper:
         if ROLES.index(role) < ROLES.index(NEEDED[call]):
             context.abort(
                 grpc.StatusCode.PERMISSION_DENIED,
-                f"{call} needs the role {NEEDED[call]}; '{name}' is a {role}",
+                f"{call} needs the role {NEEDED[call]}; '{name}' has the role {role}",
             )
         return name
 

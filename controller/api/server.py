@@ -6,7 +6,7 @@ import queue
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from ipaddress import ip_address
 from threading import BoundedSemaphore
 from typing import Any
@@ -63,7 +63,7 @@ class ApiServer:
         self._controller = controller
         self._doorkeeper = Doorkeeper(dict(roles or {}) if tls else None)
         self._watchers = BoundedSemaphore(MAX_WATCHERS)
-        host = address.rpartition(":")[0]
+        host = host_of(address, "--listen", ADDRESS)
         if tls is None and not is_loopback(host):
             raise InputError.of(
                 "not-loopback",
@@ -184,6 +184,18 @@ class ApiServer:
             self._watchers.release()
 
 
+def host_of(address: str, option: str, example: str) -> str:
+    """The host of HOST:PORT; port 0 is a free one.
+
+    Raises:
+        InputError: `bad-option`.
+    """
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65_535:
+        raise InputError.of("bad-option", f"{option}: '{address}' is not HOST:PORT", f"write {example}")
+    return host
+
+
 def is_loopback(host: str) -> bool:
     """Whether only this machine reaches an address."""
     try:
@@ -197,15 +209,23 @@ def _snake(name: str) -> str:
 
 
 def _check_time(text: str) -> None:
-    """Raises InputError: `bad-time`."""
+    """Raises InputError: `bad-until`."""
+    if not text:
+        return
     try:
-        if not text or datetime.fromisoformat(text).tzinfo:
-            return
+        time = datetime.fromisoformat(text)
     except ValueError:
-        pass
-    raise InputError.of(
-        "bad-until", f"'{text}' is not a time with its zone", "write 2026-05-01T18:00:00+00:00"
-    )
+        time = None
+    if time is None or time.tzinfo is None:
+        raise InputError.of(
+            "bad-until", f"'{text}' is not a time with its zone", "write 2026-05-01T18:00:00+00:00"
+        )
+    if time <= (now := datetime.now(UTC)):
+        raise InputError.of(
+            "bad-until",
+            f"'{text}' is over: it is {now.isoformat(timespec='seconds')} now",
+            "give a later time, or none: then it is drained until 'undrain'",
+        )
 
 
 def _code(error: RaddleError) -> grpc.StatusCode:

@@ -19,7 +19,7 @@ from raddle.controller.plan.diff import diff_plans
 from raddle.controller.service.congestion.finding import Finding
 from raddle.controller.service.congestion.keeper import Keeper, Orders, Present
 from raddle.controller.service.congestion.loads import LoadOf
-from raddle.controller.service.desired import Desired, Planner
+from raddle.controller.service.desired import Desired, Planner, place_of
 from raddle.controller.service.events import Bus
 from raddle.controller.service.gate import StoppedError, UpdateGate
 from raddle.controller.service.records import (
@@ -329,22 +329,33 @@ class Controller:
         if revision is None:
             known = self.records.next_revision() - 1
             raise InputError.of("no-such-revision", f"there is no revision {number}; there are 1 to {known}")
-        desired = self._updates.load(revision)
+        moment = datetime.now(UTC)
+        drains = tuple(each for each in revision.drains if not each.is_over(moment))
+        desired = self._updates.bring_back(revision, drains, self._upkeep.repairs.dead)
         material = self.records.material(revision)
-        return self._update(who, f"rollback to {number}", why, material, revision.drains, desired)
+        return self._update(who, f"rollback to {number}", why, material, drains, desired)
 
     def _drain(self, who: str, why: str, switch: str, until: str) -> Revision:
         self._require_going()
-        drains = (*(each for each in self._drains if each.switch != switch), Drain(switch, until))
-        return self._update_drains(who, f"drain {switch}" + (f" until {until}" if until else ""), why, drains)
+        place = self._place(switch)
+        drains = (*self._drains_but(place), Drain(place, until))
+        return self._update_drains(who, f"drain {place}" + (f" until {until}" if until else ""), why, drains)
 
     def _undrain(self, who: str, why: str, switch: str) -> Revision:
         self._require_going()
-        left = tuple(each for each in self._drains if each.switch != switch)
+        place = self._place(switch)
+        left = self._drains_but(place)
         if len(left) == len(self._drains):
             names = ", ".join(each.switch for each in self._drains) or "no switch is"
             raise InputError.of("not-drained", f"'{switch}' is not drained by the controller; {names}")
-        return self._update_drains(who, f"undrain {switch}", why, left)
+        return self._update_drains(who, f"undrain {place}", why, left)
+
+    def _drains_but(self, place: str) -> tuple[Drain, ...]:
+        return tuple(each for each in self._drains if self._place(each.switch) != place)
+
+    def _place(self, named: str) -> str:
+        assert self._upkeep.desired, "there is a plan before orders are heard"
+        return place_of(self._upkeep.desired.fabric, named)
 
     def _update_drains(self, who: str, what: str, why: str, drains: tuple[Drain, ...]) -> Revision:
         assert self._upkeep.revision, "there is a revision before orders are heard"
@@ -396,7 +407,7 @@ class Controller:
             return
         moment = datetime.now(UTC)
         for drain in self._drains:
-            if not drain.until or datetime.fromisoformat(drain.until) > moment:
+            if not drain.is_over(moment):
                 continue
             done = self._undrain(CONTROLLER, f"the drain was until {drain.until}", drain.switch)
             if drain in self._drains:

@@ -231,6 +231,15 @@ def _links_of(fabric: Fabric, place: str) -> set[int]:
     }
 
 
+def place_of(fabric: Fabric, named: str) -> str:
+    """The one name of what is drained: of a link, its first port at a switch, whichever end was named."""
+    device, _, port = named.partition(":")
+    link = fabric.link_by_port.get(PortRef(device, port))
+    if link is None:
+        return named
+    return str(link.a if link.a.device in fabric.switch_by_name else link.b)
+
+
 def _link_at(fabric: Fabric, place: str) -> int:
     device, _, port = place.partition(":")
     link = fabric.link_by_port.get(PortRef(device, port))

@@ -38,6 +38,9 @@ class Drain:
     until: str = ""
     is_shut: bool = False
 
+    def is_over(self, moment: datetime) -> bool:
+        return bool(self.until) and datetime.fromisoformat(self.until) <= moment
+
 
 @dataclass(frozen=True, slots=True)
 class Material:

@@ -69,7 +69,6 @@ class SqliteStore:
         self._lock = threading.Lock()
         self._path = path
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             self._open = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
             self._open.execute("PRAGMA journal_mode=WAL")

@@ -26,6 +26,7 @@ class SwitchView:
         down: ports that the plan has up, with a cable, and that have no link.
         is_due: it is to be compared with the plan.
         due_s: not before (clock of `time.monotonic`).
+        waits_for: the switches that some of its routes wait for.
         mends: how often it was mended without ten calm minutes in between.
     """
 
@@ -39,6 +40,7 @@ class SwitchView:
     down: frozenset[str] = frozenset()
     is_due: bool = False
     due_s: float = 0.0
+    waits_for: frozenset[str] = frozenset()
     mends: int = 0
     mended_s: float = 0.0
 
@@ -52,6 +54,7 @@ class SwitchView:
 
     def take(self, result: SwitchResult) -> bool:
         """What a push or comparison has found."""
+        self.waits_for = frozenset(result.waiting.values())
         if result.doubts:
             return self.become("stranger", "; ".join(result.doubts))
         first = result.changes[0].path if result.changes and not result.sets else ""
@@ -116,6 +119,13 @@ class Switches:
             for name, view in self.views.items()
             if view.is_due and view.is_connected and view.due_s <= now_s
         ]
+
+    def mark_waiting(self, now_s: float) -> None:
+        """Those that wait for switches which are as planned are to be compared, and so mended."""
+        for view in self.views.values():
+            others = (self.views[name] for name in view.waits_for if name in self.views)
+            if not view.is_due and any(each.state == "in sync" for each in others):
+                view.mark(now_s, view.pause_s(now_s))
 
     def next_due_s(self) -> float:
         """When the next one is to be compared (clock of `time.monotonic`)."""

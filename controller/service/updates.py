@@ -32,6 +32,8 @@ from raddle.controller.service.records import (
 )
 from raddle.controller.service.store import StoreError
 from raddle.errors import RaddleError
+from raddle.topology.model import Fabric
+from raddle.units import counted
 
 CONTROLLER = "controller"
 """Who did it, where nobody asked for it."""
@@ -57,15 +59,27 @@ class Updates:
         """
         fabric, demand = self._planner.fabric(material)
         given = tuple(drains)
-        gone = {index for index, name in inner_links(fabric).items() if name in dead}
-        with_drains(
-            with_links(fabric, [link.is_up and link.index not in gone for link in fabric.links]), given
-        )
+        with_drains(without_links(fabric, dead), given)
         drained = with_drains(fabric, given)
         held = self._planner.plan(material, fabric, None)
         if drained is not fabric:
             held = self._planner.plan(material, drained, held.plan)
         return Desired(drained, held, demand)
+
+    def bring_back(
+        self, revision: Revision, drains: tuple[Drain, ...], dead: Collection[str] = frozenset()
+    ) -> Desired:
+        """A revision as it was planned; anew without those of its drains that are over.
+
+        Raises:
+            InputError: `drain-cuts-off`, with the links that are dead now.
+        """
+        if drains != revision.drains:
+            return self.plan(self._records.material(revision), drains, dead)
+        desired = self.load(revision)
+        fabric, _ = self._planner.fabric(self._records.material(revision))
+        with_drains(without_links(fabric, dead), drains)
+        return desired
 
     def load(self, revision: Revision) -> Desired:
         """A revision as it was planned then."""
@@ -90,7 +104,10 @@ class Updates:
         audit = Audit(entry, time_, who, what, why, BEGUN, number, diff=shortened(lines))
         revision = Revision(number, time_, who, what, why, material.origin, "", "", drains)
         revision = self._records.begin(revision, material, desired.held, audit, self._records.desired)
-        self._bus.tell("update", f"revision {number}, {what}, begins ({len(lines)} changes of the plan)")
+        self._bus.tell(
+            "update",
+            f"revision {number}, {what}, begins ({counted(len(lines), 'change', 'changes')} of the plan)",
+        )
         return revision, Work(number, self._records.desired, entry)
 
     def carry_out(
@@ -142,6 +159,12 @@ class Updates:
         spent_s = time.monotonic() - began_s
         self._bus.tell("update", f"revision {revision.number}: {outcome}", seconds=spent_s)
         return done
+
+
+def without_links(fabric: Fabric, dead: Collection[str]) -> Fabric:
+    """The fabric with links down that are named as `Desired.links` names them."""
+    gone = {index for index, name in inner_links(fabric).items() if name in dead}
+    return with_links(fabric, [link.is_up and link.index not in gone for link in fabric.links])
 
 
 def _first_line(error: RaddleError) -> str:

@@ -168,6 +168,7 @@ class Upkeep:
             if view.take(each):
                 self._tell_of(view)
             (self._owes.discard if each.is_in_sync else self._owes.add)(each.switch)
+        self.switches.mark_waiting(time.monotonic())
 
     def _tell_of(self, view: SwitchView) -> None:
         kind = "stranger" if view.state == "stranger" else "switch"
@@ -256,6 +257,7 @@ class Upkeep:
                     )
                 if self._settings.drift == "mend" or each.switch in self._owes:
                     todo.append(each)
+        self.switches.mark_waiting(time.monotonic())
         if todo:
             self._mend(todo, began_s)
 

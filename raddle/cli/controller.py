@@ -18,12 +18,15 @@ from google.protobuf.json_format import MessageToDict
 from raddle.cli.controller_run import run
 from raddle.cli.option_groups import with_option_groups
 from raddle.cli.options import JsonOption
-from raddle.cli.server_options import ServerOptions
+from raddle.cli.server_options import LONGEST_S, ServerOptions
 from raddle.controller.api.client import ControllerClient, ControllerError
 from raddle.errors import InputError
+from raddle.units import counted
 
 SCHEMA_VERSION = 1
 _POLL_S = 0.3
+_MOST = 2**32 - 1
+"""Of numbers in the API's messages."""
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(s|min|h|d)")
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 
@@ -50,7 +53,13 @@ def _command(function: Callable[..., None]) -> Callable[..., None]:
 def status(
     server: ServerOptions,
     wait: Annotated[
-        float, typer.Option(metavar="SECONDS", help="Until all are in sync, at most so long.", min=0)
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            help="Until all are in sync, at most so long.",
+            min=0,
+            max=LONGEST_S,
+        ),
     ] = 0.0,
     as_json: JsonOption = False,
 ) -> None:
@@ -109,14 +118,16 @@ def apply(
     if as_json:
         print(_json(changes=changes))
     else:
-        print(f"{len(changes)} changes of the plan")
+        print(f"{counted(len(changes), 'change', 'changes')} of the plan")
         print(*changes, sep="\n", end="\n" if changes else "")
 
 
 @_command
 def rollback(
     server: ServerOptions,
-    number: Annotated[int, typer.Argument(metavar="N", help="Number of a revision ('history').", min=1)],
+    number: Annotated[
+        int, typer.Argument(metavar="N", help="Number of a revision ('history').", min=1, max=_MOST)
+    ],
     why: WhyOption = "",
     as_json: JsonOption = False,
 ) -> None:
@@ -172,7 +183,7 @@ def replace(server: ServerOptions, switch: SwitchArg, why: WhyOption = "") -> No
 @_command
 def history(
     server: ServerOptions,
-    limit: Annotated[int, typer.Option(help="At most so many, the newest; 0: all.", min=0)] = 20,
+    limit: Annotated[int, typer.Option(help="At most so many, the newest; 0: all.", min=0, max=_MOST)] = 20,
     audit: Annotated[
         bool, typer.Option("--audit", help="The audit log: who did what, why, outcome.")
     ] = False,
@@ -266,7 +277,14 @@ def _after(span: str) -> str:
     if match is None:
         raise InputError.of("bad-option", f"--for: '{span}' is no span of time", "write 30min, 2h or 1d")
     seconds = float(match[1]) * _SECONDS[match[2]]
-    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat(timespec="seconds")
+    if seconds < 1:
+        raise InputError.of("bad-option", f"--for: '{span}' is over at once", "give a second or more")
+    try:
+        return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat(timespec="seconds")
+    except OverflowError:
+        raise InputError.of(
+            "bad-option", f"--for: '{span}' ends behind the year 9999", "leave it out: then 'undrain' ends it"
+        ) from None
 
 
 def _status_lines(found: Any) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +13,7 @@ from raddle.cli.controller_turns import Doors, hear_signals, run_in_turn, serve,
 from raddle.cli.desired_state import FileSource
 from raddle.cli.option_groups import with_option_groups
 from raddle.cli.options import DEFAULT_INVENTORY, InventoryOption, PlanOptions, StrictOption
+from raddle.cli.server_options import LONGEST_S
 from raddle.controller.api import monitor, server
 from raddle.controller.api.journal import Journal, LogFormat
 from raddle.controller.api.roles import Role
@@ -75,13 +77,21 @@ def run(
         int | None, typer.Option(min=1, metavar="N", help="Write at most so many switches at a time.")
     ] = None,
     sweep: Annotated[
-        float, typer.Option(min=1, metavar="SECONDS", help="Compare every switch that often.")
+        float,
+        typer.Option(min=1, max=LONGEST_S, metavar="SECONDS", help="Compare every switch that often."),
     ] = 300.0,
     sample: Annotated[
-        float, typer.Option(min=1, metavar="SECONDS", help="Between two samples of a switch.")
+        float,
+        typer.Option(min=1, max=LONGEST_S, metavar="SECONDS", help="Between two samples of a switch."),
     ] = SAMPLE_S,
     congestion: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="Look for congestion that often; 0: never.")
+        float,
+        typer.Option(
+            min=0,
+            max=LONGEST_S,
+            metavar="SECONDS",
+            help="Look for congestion that often; 0: never.",
+        ),
     ] = 10.0,
     jobs: Annotated[
         Path | None, typer.Option(metavar="CSV", help="Who sends to whom: columns job,src,dst.")
@@ -97,7 +107,13 @@ def run(
         typer.Option(metavar="CSV", help="Write there which UDP source ports hosts are to take."),
     ] = None,
     confirm: Annotated[
-        float | None, typer.Option(min=0, metavar="SECONDS", help="Watch switches so long after an update.")
+        float | None,
+        typer.Option(
+            min=0,
+            max=LONGEST_S,
+            metavar="SECONDS",
+            help="Watch switches so long after an update.",
+        ),
     ] = None,
     allow_flap: Annotated[
         bool, typer.Option("--allow-flap", help="Ports may go down and up where SONiC needs that.")
@@ -149,7 +165,7 @@ def run(
         ("operator", operator),
         ("admin", admin),
     ]
-    roles = {name: role for role, given in names for name in given or ()}
+    roles = _roles(names)
     tls = _tls(tls_cert, tls_key, client_ca)
     if roles and not tls:
         raise InputError.of(
@@ -170,6 +186,20 @@ def run(
             controller = Controller(opened, source, settings, bus, spans=spans)
             hear_signals(controller.stop, controller.reload)
             serve(controller, doors)
+
+
+def _roles(names: Iterable[tuple[Role, list[str] | None]]) -> dict[str, Role]:
+    """Roles by common name."""
+    roles: dict[str, Role] = {}
+    for role, given in names:
+        for name in given or ():
+            if roles.setdefault(name, role) != role:
+                raise InputError.of(
+                    "bad-option",
+                    f"--{roles[name]} and --{role} both name '{name}'",
+                    "name everybody once: an operator may what a viewer may, an admin all",
+                )
+    return roles
 
 
 def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> ServerTls | None:

@@ -13,6 +13,8 @@ from raddle.controller.api.client import ADDRESS, ControllerClient
 from raddle.errors import InputError
 from raddle.inventory import ClientTls, read_file, refuse_open_key
 
+LONGEST_S = 366 * 86_400.0
+"""Of options in seconds: a leap year."""
 SERVER_VARIABLE = "RADDLE_CONTROLLER"
 
 
@@ -39,6 +41,10 @@ class ServerOptions:
             InputError: the files cannot be used.
         """
         address = self.server or os.environ.get(SERVER_VARIABLE) or ADDRESS
+        port = address.rpartition(":")[2]
+        if ":" not in address or not port.isdecimal() or not 0 < int(port) < 65_536:
+            name = "--server" if self.server else SERVER_VARIABLE
+            raise InputError.of("bad-option", f"{name}: '{address}' is not HOST:PORT", f"write {ADDRESS}")
         if not (self.ca or self.cert or self.key):
             return ControllerClient(address)
         if not (self.cert and self.key):

@@ -30,8 +30,10 @@ class Trial:
     looks: int = 0
 
     def has_helped(self, held: Mapping[Key, Finding]) -> bool:
-        """What it was for is over, and nothing of the kind has come up elsewhere for it."""
-        return self.finding.key not in held and _alike(held, self.finding) < self.alike
+        """What it was for is over; where it has moved flows, also no more of the kind has come up for it."""
+        if self.finding.key in held:
+            return False
+        return bool(self.mend.place) or _alike(held, self.finding) < self.alike
 
 
 @dataclass(slots=True)

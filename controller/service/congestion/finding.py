@@ -55,9 +55,15 @@ class Finding:
     def jobs(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(flow.job for flow in self.flows))
 
-    def __str__(self) -> str:
+    @property
+    def seen(self) -> str:
+        """What was found, without what would be done about it."""
         text = f"{self.kind} at {self.link}: {self.evidence}"
         if self.flows:
             more = f" and {len(self.flows) - _SHOWN} more" if len(self.flows) > _SHOWN else ""
             text += f"; queue pairs of {', '.join(map(str, self.flows[:_SHOWN]))}{more}"
+        return text
+
+    def __str__(self) -> str:
+        text = self.seen
         return f"{text}; would {self.mend}" if self.mend else f"{text}; {self.advice}"

@@ -140,7 +140,9 @@ class Keeper:
         assert finding.mend
         try:
             material, drains, desired = self._planned(present, finding.mend)
-            done = self._orders.update(str(finding.mend), f"congestion: {finding}", material, drains, desired)
+            done = self._orders.update(
+                str(finding.mend), f"congestion: {finding.seen}", material, drains, desired
+            )
         except InputError as error:
             first = error.diagnostics[0]
             why = "; ".join(filter(None, (f"{first.message} ({first.code})", first.hint)))

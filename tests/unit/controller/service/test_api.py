@@ -75,7 +75,14 @@ def test_commands_give_orders_and_show_what_came_of_them(tmp_path: Path) -> None
         found = json.loads(run(server, "status", "--json").stdout)["status"]
         assert (found["fabric"], found["revision"], found["is_paused"]) == ("pod", 4, False)
         assert "error[bad-until]" in str(run(server, "drain", "spine0", "--until", "noon").exception)
-        assert "is no span of time" in str(run(server, "drain", "spine0", "--for", "2weeks").exception)
+        past = "2020-01-01T00:00:00+00:00"
+        assert f"'{past}' is over" in str(run(server, "drain", "spine0", "--until", past).exception)
+        for span, why in (
+            ("2weeks", "is no span of time"),
+            ("0s", "is over at once"),
+            ("99999999999d", "ends behind the year 9999"),
+        ):
+            assert why in str(run(server, "drain", "spine0", "--for", span).exception)
 
 
 def test_a_client_hears_what_happens_from_when_watch_returns(tmp_path: Path) -> None:
@@ -144,7 +151,9 @@ def test_a_certificate_has_a_role_and_a_role_has_its_calls(certificates: Path, t
 
         with client("vera") as vera:
             assert vera.status().revision == 1
-            with pytest.raises(ControllerError, match="Drain needs the role operator; 'vera' is a viewer"):
+            with pytest.raises(
+                ControllerError, match="Drain needs the role operator; 'vera' has the role viewer"
+            ):
                 vera.drain("spine1")
         with client("olaf") as olaf:
             assert olaf.drain("spine1").who == "olaf"
@@ -165,6 +174,11 @@ def test_without_tls_no_address_is_served_that_others_reach(tmp_path: Path) -> N
             with pytest.raises(InputError, match="in plain text"):
                 ApiServer(running.controller, address)
             with pytest.raises(InputError, match="in plain text"):
+                Monitor(running.controller, Metrics(running.controller), address)
+        for address in ("127.0.0.1", "127.0.0.1:65536", ":0"):
+            with pytest.raises(InputError, match=f"--listen: '{address}' is not HOST:PORT"):
+                ApiServer(running.controller, address)
+            with pytest.raises(InputError, match=f"--metrics: '{address}' is not HOST:PORT"):
                 Monitor(running.controller, Metrics(running.controller), address)
 
 
@@ -191,6 +205,37 @@ def test_health_and_metrics_count_what_was_told(tmp_path: Path) -> None:
 def get(monitor: Monitor, path: str) -> str:
     with urllib.request.urlopen(f"http://{monitor.address}/{path}") as answer:
         return answer.read().decode()
+
+
+def test_numbers_that_no_message_holds_and_servers_that_are_none_are_refused() -> None:
+    most = str(2**32)
+    for words in (
+        ("rollback", most),
+        ("history", "--limit", most),
+        ("status", "--wait", "inf"),
+        *(
+            ("run", "leaf-spine-16", option, value)
+            for option in ("--congestion", "--sample", "--sweep", "--confirm")
+            for value in ("inf", "1e300", "nan")
+        ),
+    ):
+        refused = run("127.0.0.1:1", *words) if words[0] != "run" else invoke(*words)
+        assert "Invalid value" in refused.stderr, words
+        assert refused.exit_code == 2
+    twice = invoke("run", "leaf-spine-16", "--viewer", "vic", "--admin", "vic")
+    assert "--viewer and --admin both name 'vic'" in str(twice.exception)
+    for server in ("127.0.0.1:99999", "127.0.0.1:0", "127.0.0.1", "127.0.0.1:x"):
+        assert f"'{server}' is not HOST:PORT" in str(run(server, "status").exception)
+
+
+def test_a_store_in_a_folder_that_is_not_there_creates_none(tmp_path: Path) -> None:
+    refused = invoke("run", "leaf-spine-16", "--store", str(tmp_path / "none" / "x.db"))
+    assert "error[bad-store]" in str(refused.exception)
+    assert not (tmp_path / "none").exists()
+
+
+def invoke(*words: str) -> Result:
+    return CliRunner().invoke(app, ["controller", *words])
 
 
 def test_a_log_of_json_is_an_object_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -275,6 +275,18 @@ def test_among_64_links_that_collide_and_noise_one_move_is_the_only_one() -> Non
     assert moves == 1
 
 
+@pytest.mark.parametrize(("kind", "remedy"), [("bit-errors", "drain"), ("storm", "isolate")])
+def test_what_mends_one_link_is_judged_by_that_link(kind: str, remedy: str) -> None:
+    acting = Acting()
+    here = replace(finding("leaf0:Ethernet16", kind), mend=Mend(remedy, "leaf0:Ethernet16"))  # type: ignore[arg-type]
+    other = replace(here, place="leaf0:Ethernet24", link="leaf0:Ethernet24")
+    for later, helped in (({other.key: other}, True), ({here.key: here}, False)):
+        acting.made(here, {here.key: here}, 0.0)
+        judged = [acting.judge(later, 1.0) for _ in range(SETTLE_LOOKS)][-1]
+        assert judged
+        assert judged[1] is helped
+
+
 def test_no_more_moves_than_the_budget_has_and_the_urgent_first() -> None:
     acting, held = Acting(moves=2, window_s=100.0), {}
     for each in (finding("a"), replace(finding("b", "bit-errors"), mend=Mend("drain", "b"))):

@@ -18,6 +18,7 @@ from raddle.cli.options import PlanOptions
 from raddle.controller.plan import make_plan
 from raddle.controller.service.records import BEGUN
 from raddle.controller.service.settings import Settings
+from raddle.controller.service.switches import Switches
 from raddle.controller.southbound.sonic.gnmi import GnmiClient
 from raddle.errors import InputError
 from raddle.nos.db.patch import PatchError
@@ -96,7 +97,7 @@ def test_without_repair_a_pulled_cable_is_only_told(tmp_path: Path) -> None:
         assert running.config("leaf1") == before
 
 
-def test_a_drain_ends_by_itself_and_a_rollback_brings_it_back(tmp_path: Path) -> None:
+def test_a_drain_ends_by_itself_and_no_rollback_brings_it_back(tmp_path: Path) -> None:
     with held(POD, tmp_path) as running:
         until = (datetime.now(UTC) + timedelta(seconds=3)).isoformat()
         done = running.controller.drain("ada", "new optics", "spine1", until).result()
@@ -111,8 +112,43 @@ def test_a_drain_ends_by_itself_and_a_rollback_brings_it_back(tmp_path: Path) ->
         assert running.next_hop_ports("leaf0") == {LEAF0_TO_SPINE0, LEAF0_TO_SPINE1}
         back = running.controller.rollback("ada", "", 2).result()
         assert (back.number, back.what) == (4, "rollback to 2")
-        # Its time is over, so that it ends once more.
-        running.wait_for(lambda: running.controller.revision.number == 5, "not undrained")
+        # But for its drain, whose time is over.
+        assert back.drains == ()
+        assert running.next_hop_ports("leaf0") == {LEAF0_TO_SPINE0, LEAF0_TO_SPINE1}
+
+
+def test_a_rollback_to_a_drain_that_would_cut_hosts_off_now_is_refused(tmp_path: Path) -> None:
+    with held(POD, tmp_path) as running:
+        one = running.controller
+        one.drain("ada", "", "spine1").result()
+        one.undrain("ada", "", "spine1").result()
+        running.farm.plug("leaf0", LEAF0_TO_SPINE0, False)
+        running.wait_for(lambda: one.dead_links, "not led around")
+        with pytest.raises(InputError, match=r"drain-cuts-off.*without spine1 nothing reaches host0"):
+            one.rollback("ada", "", 2).result()
+        assert one.revision.number == 3
+        assert running.next_hop_ports("leaf0") >= {LEAF0_TO_SPINE1}
+
+
+def test_a_link_has_one_name_whichever_of_its_ends_is_drained(tmp_path: Path) -> None:
+    with held(POD, tmp_path) as running:
+        one = running.controller
+        ends = f"leaf0:{LEAF0_TO_SPINE0}", "spine0:Ethernet0"
+        for end in ends:
+            done = one.drain("ada", "", end).result()
+            assert [each.switch for each in done.drains] == [ends[0]]
+        assert one.undrain("ada", "", ends[1]).result().drains == ()
+
+
+def test_what_waits_for_a_switch_is_mended_once_that_one_is_as_planned() -> None:
+    known = Switches()
+    known.keep(make_plan(raddle.loads(POD), "ecmp").switches, {})
+    known.views["leaf0"].waits_for = frozenset({"spine1"})
+    known.mark_waiting(1.0)
+    assert not known.views["leaf0"].is_due
+    known.views["spine1"].become("in sync")
+    known.mark_waiting(2.0)
+    assert known.views["leaf0"].is_due
 
 
 def test_orders_that_cannot_be_carried_out_say_why_and_change_nothing(tmp_path: Path) -> None:
