@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from raddle.controller.plan import to_json
-from raddle.controller.plan.model import NextHop, PolicyRoute
+from raddle.controller.plan.model import NextHop, PolicyRoute, Route
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 FORGER = runpy.run_path(str(SCRIPTS / "forge-certificates"))
@@ -84,6 +84,38 @@ def test_what_the_file_speaks_of_must_be_the_plans(alter: Alter, reason: str) ->
     with pytest.raises(PROOF["Rejected"], match=reason):
         PROOF["check_plan"](altered, plan)
     PROOF["check_plan"](document, plan)
+
+
+def test_a_ring_of_packets_to_the_outside_is_found_without_an_endpoint_there() -> None:
+    fabric, sound = FORGER["sound"](4, 2, "sonic", FORGER["OUTSIDE"])
+    turned = FORGER["ring_outside"](fabric, sound, random.Random(1))
+    assert FORGER["honest"](fabric, sound, random.Random(1))["endpoints"].keys() >= {"wan0", "wan1"}
+    assert PROOF["check"](FORGER["honest"](fabric, sound, random.Random(1)))[0] > 0
+    document = FORGER["honest"](fabric, turned, random.Random(1))
+    document["ranks"] = FORGER["honest"](fabric, sound, random.Random(1))["ranks"]
+    with pytest.raises(PROOF["Rejected"], match=r"buffers that wait in a ring: .*leaf.*spine"):
+        PROOF["check"](document)
+
+
+def test_a_route_is_no_network_of_a_link() -> None:
+    # A prefix that a leaf and a spine send to each other looks like that of their cable, and is a ring.
+    spine, leaf = SOUND.switches[-1], SOUND.switches[0]
+    up = next(port for port in leaf.ports if port.peer.startswith(f"{spine.name}:"))
+    ways = {leaf.name: up.name, spine.name: up.peer.partition(":")[2]}
+    bounced = replace(
+        SOUND,
+        switches=tuple(
+            replace(
+                s, routes=(*s.routes, Route("172.16.0.0/12", (NextHop("10.0.0.0", ways[s.name], 1),), "pin"))
+            )
+            if s.name in ways
+            else s
+            for s in SOUND.switches
+        ),
+    )
+    document, plan = honest(bounced)
+    with pytest.raises(PROOF["Rejected"], match=r"send packets to 172\.16\.0\.0/12 to each other"):
+        PROOF["check_plan"](document, plan)
 
 
 def test_a_plan_with_policy_routes_is_not_proven() -> None:
