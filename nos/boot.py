@@ -42,9 +42,11 @@ def read_boot_config(
 ) -> tuple[ConfigDb, list[Violation]]:
     """CONFIG_DB of a boot file, and all in it that a switch could not act on.
 
-    As on SONiC it is not judged by YANG: what the switch knows nothing of it holds.
+    As on SONiC it is not judged by YANG: what the switch knows nothing of it holds. A table without entries
+    is none: a switch loads its file into Redis, which has keys alone.
     """
-    config, violations = read_config(document)
+    held, violations = read_config(document)
+    config = {table: rows for table, rows in held.items() if rows}
     return config, violations or validate(config, tables, boots=True)
 
 

@@ -112,7 +112,7 @@ def ztp_files(fabric: Fabric, boots: Mapping[str, Tables], url: str) -> dict[str
         print(
             f"warning: {', '.join(lost[:5])}{' ...' if len(lost) > 5 else ''} have no management address, "
             "and ZTP gives back that of DHCP\n"
-            "  hint: set 'management: {switches: {NAME: {address: 192.0.2.10/24}}}'",
+            "  hint: set 'management: {gateway: 192.0.2.1, switches: {NAME: {address: 192.0.2.10/24}}}'",
             file=sys.stderr,
         )
     base = url if url.endswith("/") else f"{url}/"

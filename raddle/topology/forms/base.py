@@ -57,7 +57,18 @@ def check_base(spec: FabricFile, wiring: Wiring, source: Source) -> Iterator[Dia
                 )
                 where: Place = (*place, "tables", table)
                 yield source.error("planned-table", f"{what} comes from the plan", where, hint, at_key=True)
-    for name in spec.management.switches:
+    gateway = spec.management.gateway or ""
+    for name, managed in spec.management.switches.items():
+        # SOURCE: sonic-mgmt_interface.yang: an entry has a gateway, of the family of its address.
+        if not gateway or (":" in gateway) != (":" in managed.address):
+            what = f"gateway {gateway} of another family" if gateway else "no gateway"
+            yield source.error(
+                "bad-address",
+                f"'{managed.address}' has {what}, and SONiC has no such management address",
+                ("management", "switches", name, "address"),
+                "set 'management: {gateway: 192.0.2.1}'; addresses of a second family are entries of "
+                "MGMT_INTERFACE in 'base'",
+            )
         if name not in wiring.switches:
             hint = did_you_mean(name, wiring.switches, "name a switch of the fabric")
             where = ("management", "switches", name)
@@ -83,5 +94,7 @@ def base_of(spec: FabricFile, switch: str) -> ConfigTables:
     managed: Mapping[str, Management] = management_of(spec)
     if switch in managed:
         gateway = {"gwaddr": managed[switch].gateway} if managed[switch].gateway else {}
+        # SOURCE: sonic-mgmt_interface.yang: the key's name is a leafref to MGMT_PORT.
+        tables.setdefault("MGMT_PORT", {}).setdefault("eth0", {"admin_status": "up"})
         tables.setdefault("MGMT_INTERFACE", {})[f"eth0|{managed[switch].address}"] = {**gateway}
     return tables

@@ -91,6 +91,7 @@ def test_base_and_management_are_in_what_a_switch_boots_with_and_are_not_pushed(
     assert config["NTP_SERVER"] == {"203.0.113.5": {}}
     assert config["AAA"] == {"authentication": {"login": "tacacs+,local"}}
     assert config["MGMT_INTERFACE"] == {"eth0|203.0.113.10/24": {"gwaddr": "203.0.113.1"}}
+    assert config["MGMT_PORT"] == {"eth0": {"admin_status": "up"}}
     everything = json.loads(run("render", str(hall), "--bootstrap").stdout)
     assert "AAA" not in everything["spine0"]
     assert not {"NTP_SERVER", "MGMT_INTERFACE"} & json.loads(run("render", str(hall)).stdout)["leaf0"].keys()

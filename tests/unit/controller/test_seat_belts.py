@@ -206,7 +206,7 @@ def test_ignored_entries_are_touched_by_nothing(hall: Hall) -> None:
 
 
 BASE = "base: [{tables: {NTP_SERVER: {192.0.2.5: {}}}}]\n"
-MANAGEMENT = "management: {switches: {leaf0: {address: 192.0.2.10/24}}}\n"
+MANAGEMENT = "management: {gateway: 192.0.2.1, switches: {leaf0: {address: 192.0.2.10/24}}}\n"
 
 
 @pytest.mark.parametrize("verb", ["apply", "status", "drift"])
