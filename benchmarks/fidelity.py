@@ -47,8 +47,12 @@ _OTHERS = (
     ("white-box-512", "incast 8:1", "64M"),
     ("mixed-speed", "permutation", "16M"),
     ("mixed-speed", "incast 8:1", "16M"),
+    ("leaf-spine-16", "incast 12:1", "1M"),
+    ("leaf-spine-16", "incast 12:1", "16M"),
+    ("leaf-spine-16", "incast 15:1", "1M"),
+    ("leaf-spine-16", "incast 15:1", "16M"),
 )
-"""Other sizes, more hosts, and NICs of two speeds, with ECMP and DCQCN."""
+"""Other sizes, more hosts, NICs of two speeds, and more senders to one, with DCQCN."""
 _STRIDED_SEEDS = (1, 2, 3)
 """Of rings whose every hop is hashed onto the links between leaves."""
 _COLLECTIVES = (("all_reduce", "ring"), ("all_reduce", "halving_doubling"), ("all_to_all", "pairwise"))
@@ -98,11 +102,11 @@ def _rows() -> Iterator[str]:
 
 
 def _other_rows() -> Iterator[str]:
-    for name, work, size in _OTHERS:
+    for (name, work, size), routing in itertools.product(_OTHERS, ("pinned", "ecmp")):
         loaded = load(find(name))
         fabric = replace(loaded, roce=replace(loaded.roce, congestion_control="dcqcn"))
-        packet, fluid = (_run(fabric, "ecmp", work, size, each) for each in _FIDELITIES)
-        yield f"| {work} on {name} | ecmp | dcqcn | {size} {_errors(packet, fluid)} |"
+        packet, fluid = (_run(fabric, routing, work, size, each) for each in _FIDELITIES)
+        yield f"| {work} on {name} | {routing} | dcqcn | {size} {_errors(packet, fluid)} |"
 
 
 def _collective_rows() -> Iterator[str]:
@@ -191,7 +195,8 @@ def _workload(fabric: Fabric, work: str, size_bytes: int) -> Workload:
         order = np.random.default_rng(7).permutation(hosts)
         pairs = list(zip(order.tolist(), np.roll(order, 1).tolist(), strict=True))
     else:
-        pairs = [(host, 0) for host in range(hosts - 8, hosts)]
+        senders = int(work.removeprefix("incast ").removesuffix(":1"))
+        pairs = [(host, 0) for host in range(hosts - senders, hosts)]
     with tempfile.NamedTemporaryFile("w", suffix=".csv") as file:
         file.write("src,dst,bytes\n" + "".join(f"{src},{dst},{size_bytes}\n" for src, dst in pairs))
         file.flush()

@@ -73,7 +73,7 @@ def run_jobs(
     plan = request.plan or make_plan(fabric, request.routing, demand)
     switches = prepare_switches(fabric, plan, source, watch.tell)
     results, last = (
-        tuple(result_before(job, request.routing, switches, request.settings.fidelity) for job in jobs),
+        tuple(result_before(job, request.routing, switches, request.settings) for job in jobs),
         None,
     )
     seen(results, ())

@@ -96,7 +96,7 @@ def _result(outcome: Outcome, plan: Plan | None, inputs: tuple[InputFile, ...]) 
         seed=run.settings.seed,
         fidelity=run.settings.fidelity,
         fast_forward=computed(simulation),
-        left_out=left_out(run.settings.fidelity),
+        left_out=left_out(run.fabric, run.settings),
         time_ps=simulation.now_ps,
         is_interrupted=outcome.is_interrupted,
         is_stalled=simulation.is_stalled,

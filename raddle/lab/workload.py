@@ -152,7 +152,7 @@ def _result(
         congestion_control=run.fabric.roce.congestion_control,
         seed=run.settings.seed,
         fidelity=run.settings.fidelity,
-        left_out=left_out(run.settings.fidelity),
+        left_out=left_out(run.fabric, run.settings),
         time_ps=simulation.now_ps,
         jobs=tuple(jobs),
         nodes=nodes,

@@ -68,10 +68,14 @@ def test_a_run_as_fluid_has_empty_cells_where_packets_would_count(tmp_path: Path
 
 def test_a_cut_as_fluid_costs_the_time_until_it_is_noticed(tmp_path: Path) -> None:
     row, cut = "src,dst,bytes\n0,9,4000000\n", ("--fail", "host9@10us..40us", "--detection", "5us")
-    ends = []
+    ends, left_out = [], []
     for options in ((), cut):
-        done = simulate(tmp_path, row, "--fidelity", "fluid", *options)
-        ends.append(json.loads(done.stdout)["fct_ps"]["max"])
+        document = json.loads(simulate(tmp_path, row, "--fidelity", "fluid", *options).stdout)
+        ends.append(document["fct_ps"]["max"])
+        left_out.append(document["left_out"])
+    assert len(left_out[0]) == 1
+    assert left_out[1][:1] == left_out[0]
+    assert "timeout of 67.1ms" in left_out[1][1]
     assert ends[1] - ends[0] == pytest.approx(35e6, abs=2)  # its own cable: up again 5 us after the mending
 
 

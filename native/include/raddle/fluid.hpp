@@ -60,7 +60,8 @@ class Fluid {
   struct Pair {
     std::uint32_t cursor = 0, posted = 0, acked = 0;  // places in its list of flows
     bool is_sending = false, is_known = false;        // its path is
-    bool arrives = false;                             // its path ends at its receiver
+    bool arrives = false;                             // its path ends at its receiver, and the way back at its sender
+    bool is_answered = false;                         // its acknowledgements arrive, over no dark link
     std::uint64_t charged = 0;                        // frames of the message at the cursor that are counted
     std::vector<QueueId> path, back;                  // queues of data and acknowledgements
     std::int64_t slowest = 0;                         // bit/s of the path's wires
@@ -80,6 +81,7 @@ class Fluid {
   void begin(QpId qp);
   void end(QpId qp);
   void arrive(FlowId flow);
+  void answer(FlowId flow);
   void acknowledge(FlowId flow);
   void find_path(QpId qp);
   std::vector<QueueId> queues_of(QpId qp, bool is_ack) const;
@@ -109,6 +111,7 @@ class Fluid {
   std::vector<std::uint32_t> waits_;
   std::priority_queue<Due> due_;
   std::vector<bool> is_dark_;                         // by port
+  std::vector<FlowId> unanswered_;                    // have arrived, and have no way back
   FlowResults results_;
   std::vector<std::uint64_t> tx_frames_;
   std::vector<std::int64_t> tx_bytes_;

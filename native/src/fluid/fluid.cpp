@@ -218,8 +218,16 @@ void Fluid::arrive(FlowId flow) {
   const QpId qp = work_.flow_qp[flow];
   results_.finish[flow] = now_;
   (tables_.is_scale_up(qp) ? inside_ : delivered_) += work_.flow_bytes[flow];
-  due_.push({now_ + pairs_[qp].ack_way, What::acknowledgement, flow});
+  answer(flow);
   complete(flow, true);
+}
+
+// Sends the acknowledgement of a message that has arrived, or keeps it until there is a way back.
+void Fluid::answer(FlowId flow) {
+  const QpId qp = work_.flow_qp[flow];
+  if (!pairs_[qp].is_known) find_path(qp);
+  if (!pairs_[qp].is_answered) return unanswered_.push_back(flow);
+  due_.push({now_ + pairs_[qp].ack_way, What::acknowledgement, flow});
 }
 
 void Fluid::acknowledge(FlowId flow) {

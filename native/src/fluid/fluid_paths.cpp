@@ -18,7 +18,7 @@ void Fluid::find_path(QpId qp) {
   pair.is_known = true;
   pair.size = -1;
   if (tables_.is_scale_up(qp)) {
-    pair.arrives = true;
+    pair.arrives = pair.is_answered = true;
     pair.ack_way = tables_.scale_up.pairs[qp].latency;
     return;
   }
@@ -29,7 +29,9 @@ void Fluid::find_path(QpId qp) {
     const std::vector<NodeId>& twin = tables_.network.endpoint_twin;
     return last == end || (!twin.empty() && twin[end] == last);
   };
-  pair.arrives = reaches(path, work_.qp_dst[qp]) && reaches(back, work_.qp_src[qp]) && !is_too_long(path);
+  const bool returns = reaches(back, work_.qp_src[qp]);
+  pair.arrives = reaches(path, work_.qp_dst[qp]) && returns && !is_too_long(path);
+  pair.is_answered = returns && std::none_of(back.begin(), back.end(), [&](PortId port) { return is_dark_[port]; });
   pair.path = queues_of(qp, false);
   pair.back = queues_of(qp, true);
   pair.slowest = INT64_MAX;
@@ -40,7 +42,7 @@ void Fluid::find_path(QpId qp) {
   const double packets = static_cast<double>(std::max<std::int64_t>(nic_.window / nic_.mtu, 1));
   const double bits = packets * 8 * static_cast<double>(nic_.mtu + nic_.header_bytes + nic_.gap_bytes);
   const double trip = static_cast<double>(idle_time(pair, nic_.mtu) + pair.ack_way);
-  moving_.set_capacity(windows_ + qp, bits / trip * 1e12);
+  moving_.set_capacity(windows_ + qp, pair.is_answered ? bits / trip * 1e12 : 0);
 }
 
 bool Fluid::is_too_long(const std::vector<PortId>& path) const {
@@ -181,6 +183,9 @@ void Fluid::reroute() {
     find_path(qp);
     moving_.move(qp, taken(qp, flow));
   }
+  std::vector<FlowId> waiting;
+  waiting.swap(unanswered_);
+  for (const FlowId flow : waiting) answer(flow);
 }
 
 // Counts so many frames of the message at the cursor, and their acknowledgements, at the ports on their way.

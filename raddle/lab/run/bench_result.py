@@ -19,7 +19,7 @@ from raddle.lab.run.link_use import (
     scale_up_in_use,
     trace_flows,
 )
-from raddle.lab.run.settings import Fidelity
+from raddle.lab.run.settings import RunSettings
 from raddle.lab.workloads.collective import CollectiveJob
 from raddle.report.model import BenchResult, PinSummary
 from raddle.sim import payload_rate_gbs
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def result_before(
-    job: CollectiveJob, routing: str, switches: PreparedSwitches, fidelity: Fidelity
+    job: CollectiveJob, routing: str, switches: PreparedSwitches, settings: RunSettings
 ) -> BenchResult:
     """What is known of a benchmark before its first size."""
     return BenchResult(
@@ -43,8 +43,8 @@ def result_before(
         placement=job.scope.order,
         ranks=job.ranks,
         tenant=job.scope.tenant or "",
-        fidelity=fidelity,
-        left_out=(*_left_alone(job), *left_out(fidelity)),
+        fidelity=settings.fidelity,
+        left_out=(*_left_alone(job), *left_out(job.fabric, settings)),
         notes=job.notes(),
         seed=job.scope.seed,
         line_rate_gbs=line_rate_gbs(job.fabric, job.seats),

@@ -33,6 +33,22 @@ _FORMAT = 1
 _NOT_OF_THE_RESULT = ("threads", "capture", "checkpoints")
 """Settings that change no result."""
 
+_OPTIONS = {
+    "faults": "--fail or --faults",
+    "detection_ps": "--detection",
+    "series_ps": "--series",
+    "until_ps": "--until",
+    "traced": "--trace",
+    "watches_progress": "its watch for standstills",
+    "watches_rates": "its record of rates",
+}
+"""What users call a setting that is not called as its option."""
+
+_SEVERAL = ("switches", "flows")
+
+_LAST_RECORD = 22
+"""Bytes of a ZIP archive's last record, which has no comment (PKWARE APPNOTE 6.3.10, 4.3.16)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Checkpoints:
@@ -48,6 +64,8 @@ class Checkpoints:
         Raises:
             InputError: `checkpoint-exists`, `cannot-write`.
         """
+        if self.path.is_dir():
+            raise InputError.of("cannot-write", f"{self.path} is a directory", "give a file for checkpoints")
         if self.path.exists() and not self.resumes:
             raise InputError.of(
                 "checkpoint-exists",
@@ -94,6 +112,8 @@ class Checkpoints:
         try:
             if not zipfile.is_zipfile(self.path):
                 raise ValueError("its end is missing, or it is another file")
+            if not self._ends_as_written():
+                raise ValueError("something is behind its end")
             with self.path.open("rb") as whole, np.load(whole, allow_pickle=False) as file:
                 if int(file["format"]) != _FORMAT:
                     raise ValueError(f"its format is {file['format']}, this raddle has {_FORMAT}")
@@ -109,13 +129,18 @@ class Checkpoints:
             ) from None
         raise InputError.of(
             "other-checkpoint",
-            f"{self.path} is of another run: {' and '.join(other)} differ",
+            f"{self.path} is of another run: {_differ(other)}",
             "give what that run was given, or another file",
         )
 
     def discard(self) -> None:
         """Remove the file: the run is over and its result is written."""
         self.path.unlink(missing_ok=True)
+
+    def _ends_as_written(self) -> bool:
+        with self.path.open("rb") as file:
+            file.seek(-_LAST_RECORD, os.SEEK_END)
+            return file.read(4) == b"PK\5\6"
 
     @property
     def _part(self) -> Path:
@@ -173,7 +198,7 @@ def _run_of(work: Work, switches: PreparedSwitches, demand: Demand | None) -> di
     """A digest of each thing that the run follows from, by a name for users."""
     settings = work.settings
     options = {
-        each.name: getattr(settings, each.name)
+        _OPTIONS.get(each.name, f"--{each.name}"): fingerprint(getattr(settings, each.name))
         for each in fields(settings)
         if each.name not in _NOT_OF_THE_RESULT
     }
@@ -183,8 +208,15 @@ def _run_of(work: Work, switches: PreparedSwitches, demand: Demand | None) -> di
         "fabric": fingerprint(work.fabric),
         "switches": fingerprint(work.states, *planned),
         "flows": fingerprint(work.workload, work.ports),
-        "options": fingerprint(options),
+        **options,
     }
+
+
+def _differ(names: list[str]) -> str:
+    """`seed differs`, `fabric, switches and flows differ`."""
+    if len(names) == 1:
+        return f"{names[0]} differs" if names[0] not in _SEVERAL else f"{names[0]} differ"
+    return f"{', '.join(names[:-1])} and {names[-1]} differ"
 
 
 def check_checkpoints(settings: RunSettings) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from raddle.sim import DROP_REASONS, FLOW_STATUS, NONE, QpColumns, Simulation
 from raddle.sim.columns import PortColumns
+from raddle.sim.fluid import FluidSimulation
 from raddle.topology.rate_control import Dcqcn
 from raddle.units import format_time
 
@@ -65,8 +66,10 @@ def why_unfinished(simulation: Simulation, qps: QpColumns, ports: PortColumns, q
     path = simulation.trace(qp).tolist()
     if simulation.is_adaptive:
         del path[1:]  # its way is known as far as the NIC
-    if not simulation.counts_packets:
-        return _end_of_way(simulation, path)
+    if isinstance(simulation, FluidSimulation):
+        back = simulation.trace(qp, acks=True).tolist()
+        ways = _no_way(simulation, "its way", path), _no_way(simulation, "its acknowledgements' way", back)
+        return next(filter(None, ways), "under way")
     priority = simulation.qp_priority(qp)
     for place in reversed(path):
         if ports.is_paused[place, priority]:
@@ -80,15 +83,19 @@ def why_unfinished(simulation: Simulation, qps: QpColumns, ports: PortColumns, q
     return "under way"
 
 
-def _end_of_way(simulation: Simulation, path: list[int]) -> str:
-    """Where a way ends that leads to no NIC."""
-    last = simulation.port_names[path[-1]] if path else None
-    if last is None:
-        return "there is no way out of its host"
-    link = simulation.fabric.link_by_port[last]
-    far = link.b if link.a == last else link.a
+def _no_way(simulation: FluidSimulation, what: str, path: list[int]) -> str | None:
+    """Where a way is dark, or ends though it leads to no NIC; None where it does neither."""
+    names = [simulation.port_names[port] for port in path]
+    if not names:
+        return f"{what} does not leave its host"
+    links = simulation.fabric.link_by_port
+    dark = next((links[name] for name in names if links[name].index in simulation.dark_links), None)
+    if dark:
+        return f"{what} goes over {dark.a} - {dark.b}, which is dark"
+    last = links[names[-1]]
+    far = last.b if last.a == names[-1] else last.a
     is_whole = far.device not in simulation.fabric.switch_by_name
-    return "under way" if is_whole else f"its way ends at {far.device}, behind {last}"
+    return None if is_whole else f"{what} ends at {far.device}, behind {names[-1]}"
 
 
 def _last_drop(simulation: Simulation, qps: QpColumns, qp: int) -> str:

@@ -13,6 +13,7 @@ from raddle.sim.forwarded import ForwardedSimulation
 from raddle.sim.nic import check_train
 from raddle.state import SwitchState
 from raddle.topology.model import Fabric
+from raddle.units import format_time
 
 TRAIN_ERROR = (
     "against packets, work whose paths share no link ends within 0.3 % by trains of up to 8 frames, hashed"
@@ -84,10 +85,18 @@ def computed(simulation: Simulation) -> FastForward | None:
     return FastForward(gap.blocks * gap.block, len(simulation.flows().status), gap.times, gap.period_ps)
 
 
-def left_out(fidelity: Fidelity) -> tuple[str, ...]:
-    """What a run of this fidelity does not have."""
-    if (train := train_frames(fidelity)) > 1:
+def left_out(fabric: Fabric, settings: RunSettings) -> tuple[str, ...]:
+    """What a run of these settings does not have."""
+    if (train := train_frames(settings.fidelity)) > 1:
         return (f"frames one by one, but up to {train} at once; {TRAIN_ERROR}",)
-    if fidelity != "fluid":
+    if settings.fidelity != "fluid":
         return ()
-    return (f"{LEFT_OUT}; {ERROR}",)
+    what = f"{LEFT_OUT}; {ERROR}"
+    if not any(fault.what == "down" for fault in settings.faults):
+        return (what,)
+    timeout = format_time(max(host.nic_model.rto_ps for host in fabric.hosts))
+    return (
+        what,
+        f"packets that a cut loses and the timeout of {timeout} that their queue pairs then wait: messages"
+        " that a cut meets may end so much later in packets, or fail",
+    )

@@ -24,7 +24,8 @@ from raddle.workload import NOWHERE
 
 _DONE = FLOW_STATUS.index("done")
 
-_CROWDS = (2, 4, 8, 16)
+_CROWDS = (2, 4, 8, 12, 16)
+"""Senders to one, and as many as there are in place of the first that is more than these."""
 
 _SHORTEST_PS = 20_000_000
 """What a NIC sends in this time has left it before it hears of marks: a share of it is all of it."""
@@ -52,9 +53,9 @@ def hold_back(simulation: FluidSimulation, work: Work) -> None:
 def _measured(work: Work, spans_ps: _Ints) -> KeptShares | None:
     """By how many send and how long; None where there are too few hosts, or messages do not end."""
     src, dst, speed_bps = _ends(work)
-    crowds = [crowd for crowd in _CROWDS if crowd <= len(src)]
-    if not crowds:
+    if len(src) < _CROWDS[0]:
         return None
+    crowds = sorted({min(crowd, len(src)) for crowd in _CROWDS})
     sizes = (spans_ps * (speed_bps / 8e12)).astype(np.int64)
     crowd, size = (each.reshape(-1) for each in np.meshgrid(crowds, sizes, indexing="ij"))
     took_ps = (crowd * size * (8e12 / speed_bps * _APART)).astype(np.int64)

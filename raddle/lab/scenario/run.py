@@ -79,7 +79,7 @@ def run_scenario(
         routing=scenario.routing,
         congestion_control=scenario.fabric.roce.congestion_control,
         fidelity=scenario.settings.fidelity,
-        left_out=left_out(scenario.settings.fidelity),
+        left_out=left_out(scenario.fabric, scenario.settings),
         seeds=scenario.seeds,
         jobs=tuple(
             JobTimes(job.name, works[place].what, works[place].workload.seats.ranks,

@@ -137,9 +137,12 @@ def test_a_checkpoint_of_another_run_says_what_differs(
     with pytest.raises(InputError) as refused:
         drive(switches, workload, replace(same, seed=2))
     assert str(refused.value) == (
-        f"error[other-checkpoint]: {path} is of another run: options differ\n"
+        f"error[other-checkpoint]: {path} is of another run: --seed differs\n"
         "  hint: give what that run was given, or another file"
     )
+    cut = (Fault("down", FABRIC.links[0].a, 10**6, 2 * 10**6),)
+    with pytest.raises(InputError, match="is of another run: --seed, --fail or --faults and --until differ"):
+        drive(switches, workload, replace(same, seed=2, faults=cut, until_ps=10**12))
     leaf = replace(switches.states["leaf0"], hash_seed=12345)
     others = replace(switches, states={**switches.states, "leaf0": leaf})
     with pytest.raises(InputError, match="is of another run: switches differ"):
@@ -159,6 +162,15 @@ def test_a_checkpoint_that_cannot_be_written_ends_no_run(
     assert heard[0] == f"the run goes on without a new checkpoint: {path}: No such file or directory"
 
 
+def test_a_directory_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    for resumes in (False, True):
+        with pytest.raises(InputError) as refused:
+            Checkpoints(tmp_path, resumes=resumes).check()
+        assert str(refused.value) == (
+            f"error[cannot-write]: {tmp_path} is a directory\n  hint: give a file for checkpoints"
+        )
+
+
 def test_a_torn_checkpoint_is_told(switches: PreparedSwitches, workload: Workload, tmp_path: Path) -> None:
     path = tmp_path / "run.npz"
     checkpoint(switches, workload, path)
@@ -166,7 +178,7 @@ def test_a_torn_checkpoint_is_told(switches: PreparedSwitches, workload: Workloa
     flipped = bytearray(whole)
     flipped[len(whole) // 2] ^= 1
     settings = RunSettings(fidelity="packet", checkpoints=Checkpoints(path, resumes=True))
-    for torn in (b"", whole[:1000], whole[:-1], bytes(flipped), b"src,dst,bytes\n"):
+    for torn in (b"", whole[:1000], whole[:-1], bytes(flipped), whole + b"x", b"src,dst,bytes\n"):
         path.write_bytes(torn)
         with pytest.raises(InputError) as refused:
             drive(switches, workload, settings)

@@ -15,11 +15,12 @@ from raddle.controller.plan.addresses import endpoint_addresses
 from raddle.errors import InputError
 from raddle.lab.planned_states import planned_state
 from raddle.lab.run import drive
+from raddle.lab.run.diagnosis import why_unfinished
 from raddle.lab.run.drive import set_up
 from raddle.lab.run.settings import RunSettings
 from raddle.lab.workloads.collective import find_job
 from raddle.lab.workloads.ranks import EVERYWHERE
-from raddle.sim import FLOW_STATUS, Simulation
+from raddle.sim import FLOW_STATUS, NEVER, Simulation
 from raddle.sim.fluid import FluidSimulation
 from raddle.sim.ideal import ideal_fcts_ps
 from raddle.state import SwitchState
@@ -151,6 +152,38 @@ def test_a_dark_link_stops_its_messages_until_switches_know_another_way() -> Non
     assert 0 < sent[uplink] < 10_000
     others = sum(count for port, count in sent.items() if port.device == "leaf0" and port != uplink)
     assert sent[uplink] + others >= 10_000
+
+
+def test_a_message_whose_acknowledgements_have_no_light_arrives_and_is_acknowledged_when_they_have() -> None:
+    """Data and acknowledgements of a queue pair take different spines; only the latter's goes dark."""
+    fabric = fabric_of()
+    pairs = [(src, dst, 4_096_000) for src in range(4) for dst in range(4, 8)]
+    probe = simulation_of(FluidSimulation, fabric, messages(pairs))
+    names, links = probe.port_names, fabric.link_by_port
+    over = [
+        [{links[names[port]].index for port in probe.trace(qp, acks=acks)} for acks in (False, True)]
+        for qp in range(len(pairs))
+    ]
+    qp = next(qp for qp, (data, acks) in enumerate(over) if data != acks)
+    dark = next(iter(over[qp][1] - over[qp][0]))
+    simulation = simulation_of(FluidSimulation, fabric, messages(pairs))
+    uplink = fabric.links[dark].a
+    simulation.set_light(uplink, is_lit=False)
+    simulation.run()
+    flows = simulation.flows()
+    assert simulation.is_stalled
+    assert flows.finish_ps[qp] != NEVER
+    assert flows.acked_ps[qp] == NEVER
+    assert flows.status[qp] == FLOW_STATUS.index("active")
+    stalled_ps = simulation.now_ps
+    why = why_unfinished(simulation, simulation.qps(), simulation.ports(), qp)
+    cable = f"{fabric.links[dark].a} - {fabric.links[dark].b}"
+    assert why == f"its acknowledgements' way goes over {cable}, which is dark"
+    simulation.set_light(uplink, is_lit=True)
+    simulation.run()
+    flows = simulation.flows()
+    assert (flows.status == FLOW_STATUS.index("done")).all()
+    assert flows.acked_ps[qp] > stalled_ps
 
 
 def test_a_message_without_a_way_stalls_and_is_not_done() -> None:
