@@ -6,6 +6,7 @@ Decimal prefixes are powers of 1000 (KB, MB, G), binary ones powers of 1024 (KiB
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 _NUMBER = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z%]*)")
 
@@ -101,6 +102,12 @@ def format_length(length_m: float) -> str:
 def counted(count: int, one: str, more: str) -> str:
     """`1 switch`, `2 switches`."""
     return f"{count} {one if count == 1 else more}"
+
+
+def few(names: Sequence[str], most: int = 8) -> str:
+    """`host0, host1`; of many the first, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def format_span(seconds: float) -> str:

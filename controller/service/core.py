@@ -19,7 +19,13 @@ from raddle.controller.plan.diff import diff_plans
 from raddle.controller.service.congestion.finding import Finding
 from raddle.controller.service.congestion.keeper import Keeper, Orders, Present
 from raddle.controller.service.congestion.loads import LoadOf
-from raddle.controller.service.desired import Desired, Planner, place_of
+from raddle.controller.service.desired import (
+    Desired,
+    Planner,
+    bearable_drains,
+    place_of,
+    without_links,
+)
 from raddle.controller.service.events import Bus
 from raddle.controller.service.gate import StoppedError, UpdateGate
 from raddle.controller.service.records import (
@@ -39,6 +45,7 @@ from raddle.controller.service.upkeep import Upkeep
 from raddle.controller.service.watch.notice import Notice
 from raddle.controller.spans import NOT_TRACED, Span
 from raddle.errors import InputError, RaddleError
+from raddle.units import few
 
 T = TypeVar("T")
 
@@ -47,6 +54,9 @@ _PROBLEM_S = 2.0
 """Until what could not be done unasked is tried again."""
 _UNDRAIN_S = 300.0
 """Until a drain whose time is over and whose end was taken back is ended again."""
+
+_LIFT_S = 300.0
+"""Until drained links that are needed are put to use again, where that was taken back."""
 
 _ARRIVAL_S = 3.0
 """How long the first update waits for switches to be watched."""
@@ -90,7 +100,7 @@ class Controller:
         heard = self._congestion.hear, self._congestion.lose
         self._upkeep = Upkeep(self.records, settings, self.bus, self._gate, term, self._notice, heard, spans)
         self._present: Present | None = None
-        self._pause_until_s = self._undrain_s = 0.0
+        self._pause_until_s = self._undrain_s = self._lift_s = 0.0
         self.is_running = False
         self.turned_s = time.monotonic()
 
@@ -181,6 +191,11 @@ class Controller:
         """Links between switches that routes lead around."""
         return tuple(sorted(self._upkeep.repairs.dead))
 
+    @property
+    def cut_off(self) -> tuple[str, ...]:
+        """Endpoints that dead links have left without a way."""
+        return self._upkeep.cut_off
+
     def stop(self) -> None:
         """End `run` before its next step."""
         self._gate.stop()
@@ -214,10 +229,12 @@ class Controller:
         self._hear(self._wait_s())
         self._carry_out_orders()
         if self._gate.is_paused or self._gate.is_stopped or time.monotonic() < self._pause_until_s:
+            self._upkeep.look_for_cut_off()
             return
         try:
             self._undrain_due()
             self._upkeep.repair()
+            self._lift_drains(self._upkeep.look_for_cut_off())
             if names := self.switches.due(time.monotonic()):
                 self._upkeep.compare(names)
             self._upkeep.put_by(is_calm_only=True)
@@ -414,6 +431,18 @@ class Controller:
                 self.bus.tell("problem", f"{drain.switch} stays drained: {done.outcome}", drain.switch)
                 self._undrain_s = time.monotonic() + _UNDRAIN_S
                 return
+
+    def _lift_drains(self, is_new: bool) -> None:
+        """Put drained links to use where dead ones leave hosts no other way."""
+        cut_off, revision = self._upkeep.cut_off, self._upkeep.revision
+        if not (cut_off and self._drains and revision) or not (is_new or time.monotonic() >= self._lift_s):
+            return
+        self._lift_s = time.monotonic() + _LIFT_S
+        fabric, _ = self._planner.fabric(self.records.material(revision))
+        kept = bearable_drains(without_links(fabric, self._upkeep.repairs.dead), self._drains)
+        if lifted := [each.switch for each in self._drains if each not in kept]:
+            why = f"{few(cut_off)}: no other way leads there"
+            self._update_drains(CONTROLLER, f"undrain {', '.join(lifted)}", why, kept)
 
     # Congestion.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
@@ -60,6 +61,13 @@ class Desired:
         return frozenset(
             name for name, index in self.links.items() if {links[index].a, links[index].b} & ports
         )
+
+    def cut_off(self, dead: Collection[str]) -> tuple[str, ...]:
+        """The endpoints that nothing reaches without these links, by name."""
+        if not dead:
+            return ()
+        lost = _cut_off_nics(without_links(self.fabric, dead)) & ~_cut_off_nics(self.fabric)
+        return tuple(self.fabric.endpoints[index].name for index in np.flatnonzero(lost))
 
     def backup(self, dead: Collection[str]) -> Backup:
         """What switches and the controller do about dead links."""
@@ -194,6 +202,22 @@ def with_drains(fabric: Fabric, drains: Iterable[Drain]) -> Fabric:
             "drain fewer switches at a time; a leaf without a second one beside it takes its hosts along",
         )
     return with_links(led_around, [link.is_up and link.index not in shut for link in led_around.links])
+
+
+def bearable_drains(fabric: Fabric, drains: Iterable[Drain]) -> tuple[Drain, ...]:
+    """The drains that can stay with the links that are up; where not all can, the earlier ones."""
+    kept: tuple[Drain, ...] = ()
+    for each in drains:
+        with suppress(InputError):
+            with_drains(fabric, (*kept, each))
+            kept = (*kept, each)
+    return kept
+
+
+def without_links(fabric: Fabric, dead: Collection[str]) -> Fabric:
+    """The fabric with links down that are named as `Desired.links` names them."""
+    gone = {index for index, name in inner_links(fabric).items() if name in dead}
+    return with_links(fabric, [link.is_up and link.index not in gone for link in fabric.links])
 
 
 def _cut_off_nics(fabric: Fabric) -> NDArray[np.bool_]:

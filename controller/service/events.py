@@ -19,8 +19,8 @@ class Event:
     """One thing that happened.
 
     Attributes:
-        kind: `connected`, `gone`, `link-down`, `link-up`, `switch`, `stranger`, `drift`, `mend`, `repair`,
-            `update`, `congestion`, `state` (of the controller), `problem`.
+        kind: `connected`, `gone`, `link-down`, `link-up`, `cut-off`, `switch`, `stranger`, `drift`, `mend`,
+            `repair`, `update`, `congestion`, `state` (of the controller), `problem`.
         seconds: how long it took, where it took time.
     """
 

@@ -10,13 +10,11 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
-from raddle.controller.plan.backup import inner_links
 from raddle.controller.plan.diff import Change, diff_plans
 from raddle.controller.plan.model import NextHop
-from raddle.controller.plan.replan import with_links
 from raddle.controller.plan.update import Write
 from raddle.controller.reconcile import SwitchResult
-from raddle.controller.service.desired import Desired, Planner, with_drains
+from raddle.controller.service.desired import Desired, Planner, with_drains, without_links
 from raddle.controller.service.events import Bus
 from raddle.controller.service.gate import AbortedError
 from raddle.controller.service.records import (
@@ -32,7 +30,6 @@ from raddle.controller.service.records import (
 )
 from raddle.controller.service.store import StoreError
 from raddle.errors import RaddleError
-from raddle.topology.model import Fabric
 from raddle.units import counted
 
 CONTROLLER = "controller"
@@ -159,12 +156,6 @@ class Updates:
         spent_s = time.monotonic() - began_s
         self._bus.tell("update", f"revision {revision.number}: {outcome}", seconds=spent_s)
         return done
-
-
-def without_links(fabric: Fabric, dead: Collection[str]) -> Fabric:
-    """The fabric with links down that are named as `Desired.links` names them."""
-    gone = {index for index, name in inner_links(fabric).items() if name in dead}
-    return with_links(fabric, [link.is_up and link.index not in gone for link in fabric.links])
 
 
 def _first_line(error: RaddleError) -> str:

@@ -30,6 +30,7 @@ from raddle.controller.service.watchers import Watchers
 from raddle.controller.southbound.sonic.tables import Tables
 from raddle.controller.spans import NOT_TRACED, Span
 from raddle.errors import InputError
+from raddle.units import few
 
 _CALM_S = 1.0
 """Without a repair, until what repairs have changed is put by."""
@@ -47,6 +48,7 @@ class Upkeep:
         switches: what is known of each.
         revision, desired: what was asked for.
         target: what the switches are to hold at this moment: that, led around dead links.
+        cut_off: endpoints that dead links have left without a way, by name.
     """
 
     def __init__(
@@ -73,6 +75,8 @@ class Upkeep:
         self.revision: Revision | None = None
         self.desired: Desired | None = None
         self.target: Desired | None = None
+        self.cut_off: tuple[str, ...] = ()
+        self._cut_by: tuple[Desired, dict[str, frozenset[str]]] | None = None
         self._owes: set[str] = set()
         self._unwritten: HeldPlan | None = None
         self._repaired_s = 0.0
@@ -225,6 +229,20 @@ class Upkeep:
         self._bus.tell("repair", f"{what}: routes of {len(changed)} switches, {outcome}", seconds=spent_s)
         self.finish(begun, outcome)
         self._unwritten, self._repaired_s = target.held, time.monotonic()
+
+    def look_for_cut_off(self) -> bool:
+        """See whom dead links have left without a way, and tell of it; whether that has changed."""
+        assert self.desired
+        down = self.switches.down
+        if self._cut_by and self._cut_by[0] is self.desired and self._cut_by[1] == down:
+            return False
+        self._cut_by = self.desired, down
+        before, self.cut_off = self.cut_off, self.desired.cut_off(self.desired.dead_links(down))
+        if lost := [name for name in self.cut_off if name not in before]:
+            self._bus.tell("cut-off", f"{few(lost)}: no way leads there")
+        if back := [name for name in before if name not in self.cut_off]:
+            self._bus.tell("cut-off", f"{few(back)}: a way leads there again")
+        return self.cut_off != before
 
     def _send_at_once(self, rows: Mapping[str, tuple[Rows, Rows]], span: Span) -> str:
         """Send one message to each switch; those at which it does not come out well are compared next."""

@@ -21,7 +21,7 @@ from raddle.cli.options import JsonOption
 from raddle.cli.server_options import LONGEST_S, ServerOptions
 from raddle.controller.api.client import ControllerClient, ControllerError
 from raddle.errors import InputError
-from raddle.units import counted
+from raddle.units import counted, few
 
 SCHEMA_VERSION = 1
 _POLL_S = 0.3
@@ -65,7 +65,8 @@ def status(
 ) -> None:
     """What is wanted, and how each switch stands to it.
 
-    Exit code 1: a switch is not as planned, or the controller is paused; 3: it cannot be reached.
+    Exit code 1: a switch is not as planned, hosts are cut off, or the controller is paused; 3: it cannot be
+    reached.
     """
     with server.client() as client:
         found = _settled(client, wait)
@@ -78,7 +79,7 @@ def status(
 
 
 def _is_settled(found: Any) -> bool:
-    is_going = found.revision and not (found.is_paused or found.under_way)
+    is_going = found.revision and not (found.is_paused or found.under_way or found.cut_off)
     return bool(is_going) and all(switch.state == "in sync" for switch in found.switches)
 
 
@@ -297,6 +298,8 @@ def _status_lines(found: Any) -> Iterator[str]:
         yield f"drained: {each.switch}" + (f" until {each.until}" if each.until else "")
     for each in found.dead_links:
         yield f"routes lead around {each}"
+    if found.cut_off:
+        yield f"cut off: {few(found.cut_off)}"
     for each in found.congestion:
         mend = f"would {each.mend}" if each.mend else each.advice
         flows = f"; queue pairs of {', '.join(each.flows)}" if each.flows else ""

@@ -11,12 +11,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 import raddle
 from raddle.cli.desired_state import FileSource
+from raddle.cli.main import app
 from raddle.cli.options import PlanOptions
+from raddle.controller.api.monitor import Metrics
+from raddle.controller.api.server import ApiServer
 from raddle.controller.plan import make_plan
-from raddle.controller.service.records import BEGUN
+from raddle.controller.plan.held import HeldPlan
+from raddle.controller.service.desired import Desired, bearable_drains, without_links
+from raddle.controller.service.records import BEGUN, Drain
 from raddle.controller.service.settings import Settings
 from raddle.controller.service.switches import Switches
 from raddle.controller.southbound.sonic.gnmi import GnmiClient
@@ -128,6 +134,45 @@ def test_a_rollback_to_a_drain_that_would_cut_hosts_off_now_is_refused(tmp_path:
             one.rollback("ada", "", 2).result()
         assert one.revision.number == 3
         assert running.next_hop_ports("leaf0") >= {LEAF0_TO_SPINE1}
+
+
+def test_a_drain_is_lifted_where_dead_links_leave_hosts_no_other_way(tmp_path: Path) -> None:
+    with held(POD, tmp_path) as running:
+        one = running.controller
+        one.drain("ada", "", "spine0").result()
+        running.farm.plug("leaf0", LEAF0_TO_SPINE1, False)
+        running.wait_for(lambda: one.revision.number == 3, "not lifted")
+        lifted = one.revision
+        assert (lifted.who, lifted.what, lifted.drains) == ("controller", "undrain spine0", ())
+        assert lifted.why == "host0, host1: no other way leads there"
+        running.wait_for(lambda: not one.cut_off, "still cut off")
+        assert LEAF0_TO_SPINE0 in running.next_hop_ports("leaf0")
+        told = [event.text for event in running.events if event.kind == "cut-off"]
+        assert told == ["host0, host1: no way leads there", "host0, host1: a way leads there again"]
+
+
+def test_hosts_without_any_way_are_named_until_there_is_one(tmp_path: Path) -> None:
+    with held(POD, tmp_path) as running, ApiServer(running.controller, "127.0.0.1:0") as api:
+        one, counted = running.controller, Metrics(running.controller)
+        for port in (LEAF0_TO_SPINE0, LEAF0_TO_SPINE1):
+            running.farm.plug("leaf0", port, False)
+        running.wait_for(lambda: one.cut_off, "not found")
+        assert one.cut_off == ("host0", "host1")
+        running.wait_until_in_sync()
+        shown = CliRunner().invoke(app, ["controller", "status", "--server", api.address])
+        assert shown.exit_code == 1
+        assert "cut off: host0, host1\n" in shown.stdout
+        assert "raddle_controller_cut_off_endpoints 2" in counted.text()
+        running.farm.plug("leaf0", LEAF0_TO_SPINE0, True)
+        running.wait_for(lambda: not one.cut_off, "still cut off")
+
+
+def test_the_latest_drains_are_those_that_are_lifted() -> None:
+    fabric = raddle.loads(leaf_spine(2, 3, 2, "routing: {policy: ecmp}\n"))
+    drains = [Drain("spine0"), Drain("spine1")]
+    assert bearable_drains(fabric, drains) == tuple(drains)
+    dead = [name for name in Desired(fabric, HeldPlan(make_plan(fabric, "ecmp"))).links if "spine2" in name]
+    assert bearable_drains(without_links(fabric, dead), drains) == (Drain("spine0"),)
 
 
 def test_a_link_has_one_name_whichever_of_its_ends_is_drained(tmp_path: Path) -> None:
