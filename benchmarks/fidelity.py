@@ -157,9 +157,11 @@ def _run(fabric: Fabric, routing: str, work: str, size: str, fidelity: Fidelity)
     return prepared_run(fabric, routing, work, size)(fidelity)
 
 
-def prepared_run(fabric: Fabric, routing: str, work: str, size: str) -> Callable[[Fidelity], Measured]:
+def prepared_run(
+    fabric: Fabric, routing: str, work: str, size: str, seed: int = 1
+) -> Callable[[Fidelity], Measured]:
     """What runs a work on switches that are programmed for it."""
-    return _prepared(fabric, routing, _workload(fabric, work, parse_size_bytes(f"{size}iB")))
+    return _prepared(fabric, routing, _workload(fabric, work, parse_size_bytes(f"{size}iB")), seed)
 
 
 def _run_workload(

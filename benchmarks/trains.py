@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.fidelity import Measured, error_cells, prepared_run, write_table
-from raddle import load
+from raddle import load, loads
 from raddle.topology import find
 from raddle.topology.rate_control import CongestionControl
 
@@ -35,6 +35,34 @@ _CASES: tuple[tuple[str, str, str, CongestionControl, str], ...] = (
     (_LARGE, "ring", "pinned", "dcqcn", "16M"),
     (_LARGE, "permutation", "pinned", "none", "16M"),
 )
+_SEEDED: tuple[tuple[str, str, str, CongestionControl, str, int], ...] = (
+    (_SMALL, "all-to-all", "ecmp", "none", "8M", 3),
+    (_SMALL, "permutation", "ecmp", "dcqcn", "16M", 3),
+    (_SMALL, "permutation", "ecmp", "dcqcn", "16M", 4),
+    ("100G", "all-to-all", "ecmp", "none", "768K", 1),
+    ("100G", "all-to-all", "ecmp", "none", "768K", 2),
+    ("100G", "all-to-all", "ecmp", "none", "768K", 3),
+    ("100G, mtu 512", "ring", "pinned", "none", "128K", 1),
+    ("100G, mtu 512", "ring", "pinned", "none", "1M", 1),
+)
+"""Other hashes, and messages that have few trains."""
+_SLOW = """
+raddle: 1
+name: slow
+fabric:
+  kind: leaf-spine
+  leaves: {{count: 3, model: white-box-12.8t}}
+  spines: {{count: 2, model: white-box-12.8t}}
+  uplinks: {{per_pair: {uplinks}, speed: {speed}, cable: 30m}}
+hosts:
+  - {{per_leaf: 4, nics: {{count: 1, speed: 100G, cable: 3m}}}}
+roce: {{mtu: {mtu}}}
+"""
+_TEXTS = {
+    "100G": _SLOW.format(uplinks=1, speed="100G", mtu=4096),
+    "100G, mtu 512": _SLOW.format(uplinks=2, speed="400G", mtu=512),
+}
+"""Of fabrics that do not come with raddle: 3 leaves of 4 hosts, 2 spines."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +78,12 @@ def main() -> None:
 
 
 def _rows() -> Iterator[str]:
-    for name, work, routing, cc, size in _CASES:
-        loaded = load(find(name))
+    cases = [(f"{case[1]} on {case[0]}", *case, 1) for case in _CASES]
+    cases += [(f"{case[1]} on {case[0]}, seed {case[-1]}", *case) for case in _SEEDED]
+    for what, name, work, routing, cc, size, seed in cases:
+        loaded = loads(_TEXTS[name]) if name in _TEXTS else load(find(name))
         fabric = replace(loaded, roce=replace(loaded.roce, congestion_control=cc))
-        run = prepared_run(fabric, routing, work, size)
+        run = prepared_run(fabric, routing, work, size, seed)
         packets = None
         for fidelity in _FIDELITIES:
             cost = _in_child(partial(run, fidelity))
@@ -61,7 +91,7 @@ def _rows() -> Iterator[str]:
             last_us = cost.measured.last_ps / 1e6
             cells = error_cells(packets, cost.measured) if fidelity != "packet" else "| | |"
             cells += f" | {cost.measured.cpu_s:.2f} | {cost.grown_bytes / 1e6:.0f}"
-            yield f"| {work} on {name} | {routing} | {cc} | {size} | {fidelity} | {last_us:.2f} us {cells} |"
+            yield f"| {what} | {routing} | {cc} | {size} | {fidelity} | {last_us:.2f} us {cells} |"
 
 
 def _in_child(run: partial[Measured]) -> Cost:
