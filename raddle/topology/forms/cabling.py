@@ -123,7 +123,11 @@ def _check_cable(cable: Cable, wiring: Wiring, ports: _Ports, source: Source) ->
             message = (
                 f"'{cable.ends[0]}' runs at {format_rate(a_bps)}, '{cable.ends[1]}' at {format_rate(b_bps)}"
             )
-            yield source.error("speed-mismatch", message, cable.place, f"write 'speed: {slow}' on the link")
+            hint = f"write 'speed: {slow}' on the link"
+            if cable.place[0] == "fabric":  # it is one of many of a form, which all have its speed
+                short = cable.ends[a_bps > b_bps].device
+                hint = f"break out fewer ports of '{short}', or write 'speed: {slow}' here for all such links"
+            yield source.error("speed-mismatch", message, cable.place, hint)
         return
     for end, native_bps in zip(cable.ends, (a_bps, b_bps), strict=True):
         if cable.speed_bps > native_bps:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -36,17 +37,19 @@ def plug(
     """The cables, each with its ports and whether it is there or only reserved; None in place of a cable that
     is there and finds no port.
 
-    Without a record every cable takes the next port of its switches. Else cables of the record stay; others
-    take the port that they would have without one, or, where that is another's, the first that nobody has
-    had: of their speed, if there is one. Reserved cables that find no port are left out.
+    Without a record every cable takes the next port of its switches, or, where that has not its speed, the
+    next one that has: the uplinks of a leaf with fewer hosts than others are where those of the others are.
+    Else cables of the record stay; others take the port that they would have without one, or, where that is
+    another's, the first that nobody has had: of their speed, if there is one. Reserved cables that find no
+    port are left out.
     """
     in_turn = _InTurn(switches)
     if record is None:
         for each in wanted:
-            yield _cable(each, in_turn.lower(each), in_turn.take(each.upper)), each, is_there(each)
+            yield _cable(each, *in_turn.take(each)), each, is_there(each)
         return
     cables = list(wanted)
-    natural = [(in_turn.lower(each), in_turn.take(each.upper)) for each in cables]
+    natural = [in_turn.take(each) for each in cables]
     ports = _Ports(switches, record, added)
     there = [is_there(each) for each in cables]
     ends: list[Ends | None] = [None] * len(cables)
@@ -77,14 +80,30 @@ class _InTurn:
     """The next port of every switch, in order; "" behind the last."""
 
     def __init__(self, switches: Mapping[str, SwitchDraft]) -> None:
-        self._names = {name: iter(draft.panel) for name, draft in switches.items()}
+        self._free = {name: deque(draft.native_bps.items()) for name, draft in switches.items()}
 
-    def take(self, switch: str) -> PortRef:
-        shape = next(self._names[switch], None)
-        return PortRef(switch, shape.name if shape else "")
+    def take(self, wanted: Wanted) -> Ends:
+        """The ends of a cable: the next ports, unless its speed asks for others that are there."""
+        lower = deque([(wanted.nic, wanted.spec.speed or 0)]) if wanted.nic else self._free[wanted.lower]
+        upper = self._free[wanted.upper]
+        least_bps = wanted.spec.speed or max((ports[0][1] for ports in (lower, upper) if ports), default=0)
+        i, j = _first(lower, least_bps), _first(upper, least_bps)
+        if i is None or j is None:
+            i = j = 0
+        return PortRef(wanted.lower, _taken(lower, i)), PortRef(wanted.upper, _taken(upper, j))
 
-    def lower(self, wanted: Wanted) -> PortRef:
-        return PortRef(wanted.lower, wanted.nic) if wanted.nic else self.take(wanted.lower)
+
+def _first(free: deque[tuple[str, int]], least_bps: int) -> int | None:
+    return next((i for i, (_, bps) in enumerate(free) if bps >= least_bps), None)
+
+
+def _taken(free: deque[tuple[str, int]], place: int) -> str:
+    """The name of the port at a place, which is not free any more; "" where there is none."""
+    if not free:
+        return ""
+    name, _ = free[place]
+    del free[place]
+    return name
 
 
 class _Ports:

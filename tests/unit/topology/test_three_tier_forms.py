@@ -203,3 +203,34 @@ def test_flows_over_a_full_mesh_are_hashed_where_nothing_is_said_and_pins_are_re
 
 def plan_pins_of(fabric: Fabric) -> None:
     make_plan(fabric, "pinned", Demand(*np.zeros((3, 1), np.int32)))
+
+
+@pytest.mark.parametrize(
+    "hosts", ["per_leaf: 16, groups: 0-1", "per_leaf: 16, count: 33", "per_leaf: 16, count: 47"]
+)
+@pytest.mark.parametrize("uplinks", ["per_pair: 2", "per_pair: 2, speed: 400G"])
+def test_leaves_with_fewer_hosts_have_their_uplinks_where_full_ones_have_them(
+    hosts: str, uplinks: str
+) -> None:
+    """Four ports are broken out for 16 hosts; the next ones are Ethernet32, 40, 48 and 56."""
+    fabric = form(
+        "leaves: {count: 3, breakout: [{ports: 0-3, mode: 4x100G}]}, spines: {count: 2}, "
+        f"uplinks: {{{uplinks}}}",
+        f"{{{hosts}, nics: {{speed: 100G}}}}",
+    )
+    ports: dict[str, list[str]] = {}
+    for link in fabric.links:
+        if link.a.device.startswith("leaf"):
+            assert link.speed_bps == 400 * 10**9
+            ports.setdefault(link.a.device, []).append(link.a.port)
+    assert ports == {f"leaf{n}": [f"Ethernet{lane}" for lane in (32, 40, 48, 56)] for n in range(3)}
+
+
+def test_uplinks_that_find_no_port_of_their_speed_say_what_helps() -> None:
+    with pytest.raises(InputError) as error:
+        form("leaves: {count: 3, breakout: 4x100G}, spines: {count: 2}", "{per_leaf: 8, nics: {speed: 100G}}")
+    found = error.value.diagnostics[0]
+    assert (found.code, found.hint) == (
+        "speed-mismatch",
+        "break out fewer ports of 'leaf0', or write 'speed: 100G' here for all such links",
+    )
