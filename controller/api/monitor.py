@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -19,6 +19,9 @@ from raddle.report.exposition import family
 ADDRESS = "127.0.0.1:50581"
 STALLED_S = 120.0
 """Without a turn of the controller's thread it is not well, unless an update is under way."""
+
+_POLL_S = 0.1
+"""How long a standby that is to lead waits at most for its own server to end."""
 
 _PREFIX = "raddle_controller_"
 _BOUNDS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -88,11 +91,15 @@ class Metrics:
 class Monitor:
     """Serves both paths at an address, while the context is open. Nothing that it tells is secret.
 
+    Args:
+        problem: why whoever is served is not well; empty while it is.
+        text: its metrics.
+
     Raises:
         InputError: `not-loopback`; `port-in-use`.
     """
 
-    def __init__(self, controller: Controller, metrics: Metrics, address: str = ADDRESS) -> None:
+    def __init__(self, problem: Callable[[], str], text: Callable[[], str], address: str = ADDRESS) -> None:
         host = host_of(address, "--metrics", ADDRESS)
         if not is_loopback(host):
             raise InputError.of(
@@ -102,14 +109,16 @@ class Monitor:
             )
         try:
             self._server = ThreadingHTTPServer(
-                (host.strip("[]"), int(address.rpartition(":")[2])), _handler(controller, metrics)
+                (host.strip("[]"), int(address.rpartition(":")[2])), _handler(problem, text)
             )
         except OSError:
             raise InputError.of(
                 "port-in-use", f"cannot listen on {address}", "choose another --metrics"
             ) from None
         self.address = f"{host}:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, name="monitor", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_POLL_S,), name="monitor", daemon=True
+        )
 
     def __enter__(self) -> Monitor:
         self._thread.start()
@@ -121,13 +130,13 @@ class Monitor:
         self._thread.join()
 
 
-def _handler(controller: Controller, metrics: Metrics) -> type[BaseHTTPRequestHandler]:
+def _handler(problem: Callable[[], str], text: Callable[[], str]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             if self.path == "/metrics":
-                self._answer(200, metrics.text(), exposition.CONTENT_TYPE)
+                self._answer(200, text(), exposition.CONTENT_TYPE)
             elif self.path == "/healthz":
-                reason = ill(controller)
+                reason = problem()
                 self._answer(503 if reason else 200, f"{reason or 'ok'}\n", "text/plain")
             else:
                 self._answer(404, "there are /healthz and /metrics\n", "text/plain")
@@ -144,6 +153,11 @@ def _handler(controller: Controller, metrics: Metrics) -> type[BaseHTTPRequestHa
             """Who asks is not logged."""
 
     return Handler
+
+
+def process_metrics() -> str:
+    """Of who stands by, and knows of no switch."""
+    return "\n".join([*exposition.process(), ""])
 
 
 def ill(controller: Controller) -> str:

@@ -8,11 +8,13 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType
 
-from raddle.controller.api.monitor import Metrics, Monitor
+from raddle.controller.api.monitor import Metrics, Monitor, ill, process_metrics
 from raddle.controller.api.roles import Role
 from raddle.controller.api.server import ApiServer, ServerTls
 from raddle.controller.service.core import Controller
@@ -22,6 +24,7 @@ from raddle.controller.service.events import Bus, Event
 from raddle.controller.service.settings import Settings
 from raddle.controller.service.store import StoreError
 from raddle.controller.spans import Span
+from raddle.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ def serve(controller: Controller, doors: Doors) -> None:
     counted = Metrics(controller)
     with (
         ApiServer(controller, doors.listen, doors.tls, doors.roles) as api,
-        Monitor(controller, counted, doors.metrics) as http,
+        Monitor(partial(ill, controller), counted.text, doors.metrics) as http,
     ):
         where = f"API at {api.address}, metrics at http://{http.address}/metrics"
         print(where, file=sys.stderr, flush=True)
@@ -83,7 +86,9 @@ def run_in_turn(
     while not over.is_set():
         lost.clear()
         leadership = Leadership(store, who, stop)
-        if not leadership.wait(over.is_set, lambda text: bus.tell("state", text)):
+        with _standing_by(doors.metrics, bus):
+            leads = leadership.wait(over.is_set, lambda text: bus.tell("state", text))
+        if not leads:
             return
         with leadership:
             bus.tell("state", f"leads, term {store.term}")
@@ -98,6 +103,19 @@ def run_in_turn(
             finally:
                 leading.clear()
         bus.tell("state", "does not lead any more")
+
+
+@contextmanager
+def _standing_by(address: str, bus: Bus) -> Iterator[None]:
+    """Answer that all is well, unless the leader is on the same machine and has the port."""
+    try:
+        monitor = Monitor(str, process_metrics, address)
+    except InputError as error:
+        bus.tell("state", f"stands by without /healthz: {error.diagnostics[0].message}")
+        yield
+        return
+    with monitor:
+        yield
 
 
 def hear_signals(end: Callable[[], object], reload: Callable[[], object]) -> None:

@@ -5,16 +5,28 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import socket
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from raddle.cli import controller_turns
+from raddle.controller.api.monitor import Monitor
 from raddle.controller.service.events import Event
 
 TERM = signal.SIGTERM
+
+
+def free_address() -> str:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{taken.getsockname()[1]}"
+
+
+ADDRESS = free_address()
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +61,7 @@ class Stub:
     def __init__(self, *given: object) -> None:
         self.stopped = threading.Event()
         self.term = 1
+        self.metrics = ADDRESS
 
     def stop(self) -> None:
         self.stopped.set()
@@ -92,6 +105,28 @@ def test_a_lead_that_is_lost_at_once_is_not_used(served: list[bool]) -> None:
 def test_a_lead_that_lasts_is_used(served: list[bool]) -> None:
     Lead.meanwhile = lambda lead: None
     run()
+    assert served == [False]
+
+
+def test_who_stands_by_is_well(served: list[bool]) -> None:
+    answers = []
+
+    def ask(lead: Lead) -> None:
+        for path in ("healthz", "metrics"):
+            with urllib.request.urlopen(f"http://{ADDRESS}/{path}") as answer:
+                answers.append(answer.read().decode())
+
+    Lead.meanwhile = ask
+    run()
+    assert answers[0] == "ok\n"
+    assert "process_resident_memory_bytes" in answers[1]
+    assert served == [False]
+
+
+def test_who_stands_by_beside_its_leader_leaves_it_the_port(served: list[bool]) -> None:
+    Lead.meanwhile = lambda lead: None
+    with Monitor(str, str, ADDRESS):
+        run()
     assert served == [False]
 
 

@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -20,7 +21,7 @@ from raddle.cli.main import app
 from raddle.controller.api._gen import raddle_controller_pb2 as pb
 from raddle.controller.api.client import ControllerClient, ControllerError
 from raddle.controller.api.journal import Journal
-from raddle.controller.api.monitor import Metrics, Monitor
+from raddle.controller.api.monitor import Metrics, Monitor, ill
 from raddle.controller.api.roles import NEEDED, Role
 from raddle.controller.api.server import ApiServer, ServerTls
 from raddle.errors import InputError
@@ -174,18 +175,18 @@ def test_without_tls_no_address_is_served_that_others_reach(tmp_path: Path) -> N
             with pytest.raises(InputError, match="in plain text"):
                 ApiServer(running.controller, address)
             with pytest.raises(InputError, match="in plain text"):
-                Monitor(running.controller, Metrics(running.controller), address)
+                Monitor(str, str, address)
         for address in ("127.0.0.1", "127.0.0.1:65536", ":0"):
             with pytest.raises(InputError, match=f"--listen: '{address}' is not HOST:PORT"):
                 ApiServer(running.controller, address)
             with pytest.raises(InputError, match=f"--metrics: '{address}' is not HOST:PORT"):
-                Monitor(running.controller, Metrics(running.controller), address)
+                Monitor(str, str, address)
 
 
 def test_health_and_metrics_count_what_was_told(tmp_path: Path) -> None:
     with held(POD, tmp_path) as running:
         metrics = Metrics(running.controller)
-        with Monitor(running.controller, metrics, "127.0.0.1:0") as monitor:
+        with Monitor(partial(ill, running.controller), metrics.text, "127.0.0.1:0") as monitor:
             running.controller.drain("ada", "", "spine1").result()
             assert get(monitor, "healthz") == "ok\n"
             text = get(monitor, "metrics")
