@@ -14,7 +14,7 @@ from raddle.controller.southbound.driver import RouteTable, Survey, Wire
 from raddle.controller.southbound.sonic.beside import entries_beside
 from raddle.controller.southbound.sonic.breakout import breakout
 from raddle.controller.southbound.sonic.gnmi import GnmiClient
-from raddle.controller.southbound.sonic.health import Health, read_health
+from raddle.controller.southbound.sonic.health import Health, moved_routes, read_health
 from raddle.controller.southbound.sonic.ownership import Ownership
 from raddle.controller.southbound.sonic.routes import TABLE, VRF, held_routes, prefix_of
 from raddle.controller.southbound.sonic.sets import (
@@ -36,7 +36,7 @@ class SonicDriver:
     """One switch (see `raddle.controller.southbound.driver.Driver`)."""
 
     wire: Wire = "gnmi"
-    watched = ("links", "routes in APPL_DB", "buffer profiles", "PFC watchdog")
+    watched = ("links", "routes in CONFIG_DB and APPL_DB", "buffer profiles", "PFC watchdog")
 
     def __init__(
         self,
@@ -51,6 +51,7 @@ class SonicDriver:
         self._switch, self._access, self._may_flap = switch, access, may_flap
         self._ownership, self._election_id = ownership, election_id
         self._wanted: Tables = {}
+        self._settled: Tables = {}
         self._foreign: frozenset[str] = frozenset()
         self._before: Tables = {}
         self._now: Tables = {}
@@ -200,10 +201,9 @@ class SonicDriver:
 
     def verify(self, kept: Collection[str]) -> str:
         now = self._client.read_config()
+        self._settled = self._target(now, kept)
         left = [
-            change
-            for change in self._differences(now, self._target(now, kept))
-            if change.path not in self._bootstrap
+            change for change in self._differences(now, self._settled) if change.path not in self._bootstrap
         ]
         if not left:
             return ""
@@ -217,7 +217,8 @@ class SonicDriver:
         return text
 
     def look(self) -> str:
-        return self._health.worse(read_health(self._client), self._wanted)
+        said = self._health.worse(read_health(self._client), self._settled)
+        return said or moved_routes(self._client.read_tables("CONFIG_DB", (TABLE,)), self._settled)
 
     def restore(self, kept: Collection[str]) -> str:
         """Put back the entries that differ from what they were, if they are as this push wrote them."""

@@ -21,7 +21,8 @@ class FakeSwitch(gnmi_grpc.gNMIServicer):
     Routes in `uninstalled` (keys of STATIC_ROUTE) do not get into its APPL_DB. Ports in `up` are up too,
     `heard` are its neighbours over LLDP, `learned` what a routing daemon has put into ROUTE_TABLE.
     After `sick_after` Sets its port Ethernet0 loses its link, until Sets put it back; or after it has been
-    looked at `sick_after_looks` times. `after_set` is called after each Set.
+    looked at `sick_after_looks` times. `after_set` is called after each Set, `before_look` before
+    its ports are read.
     """
 
     def __init__(self, config: dict[str, Any], forgets: bool = False, refusal: str = "") -> None:
@@ -42,6 +43,7 @@ class FakeSwitch(gnmi_grpc.gNMIServicer):
         self.hashing: dict[str, str] = {}
         self.requests: list[gnmi.SetRequest] = []
         self.after_set: Callable[[], None] = lambda: None
+        self.before_look: Callable[[], None] = lambda: None
 
     def Get(self, request: gnmi.GetRequest, context: grpc.ServicerContext) -> gnmi.GetResponse:
         assert request.encoding == gnmi.JSON_IETF
@@ -50,6 +52,8 @@ class FakeSwitch(gnmi_grpc.gNMIServicer):
         if request.prefix.target:
             context.abort(grpc.StatusCode.NOT_FOUND, "no counters here")
         database, _, *elems = names(request.path[0])
+        if elems == ["PORT_TABLE"]:
+            self.before_look()
         if elems == ["PORT_TABLE"] and self.sick_after_looks is not None:
             self.sick_after_looks -= 1
             self.oper_status = "up" if self.sick_after_looks >= 0 else "down"
@@ -59,8 +63,8 @@ class FakeSwitch(gnmi_grpc.gNMIServicer):
                 "PORT_TABLE": {"Ethernet0": {"oper_status": self.oper_status}}
                 | {port: {"oper_status": "up"} for port in self.up},
                 "ROUTE_TABLE": {
-                    key.rpartition("|")[2].removesuffix("/32"): {}
-                    for key in self.config.get("STATIC_ROUTE", {})
+                    key.rpartition("|")[2].removesuffix("/32"): fields
+                    for key, fields in self.config.get("STATIC_ROUTE", {}).items()
                     if key not in self.uninstalled
                 }
                 | self.learned,

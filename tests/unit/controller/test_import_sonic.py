@@ -584,4 +584,4 @@ def test_a_push_says_what_it_watched_and_one_without_changes_that_it_watched_not
     assert "watched no switch, as none was sent anything" in run(*words).stderr
     hall.edit("pmax: 7%", "pmax: 9%")
     assert "watched 4 switches for up to 0." in (told := run(*words).stderr)
-    assert "s: links, routes in APPL_DB, buffer profiles, PFC watchdog" in told
+    assert "s: links, routes in CONFIG_DB and APPL_DB, buffer profiles, PFC watchdog" in told

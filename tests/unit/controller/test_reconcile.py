@@ -168,6 +168,45 @@ def test_a_route_that_the_switch_does_not_install_brings_its_old_state_back() ->
         assert leaf.config == old
 
 
+@pytest.mark.parametrize(
+    "installed",
+    [{"blackhole": "true"}, {"nexthop": "192.0.2.1", "ifname": "Ethernet0"}, {"nexthop_group": "ID7"}],
+)
+def test_a_route_that_is_installed_with_other_next_hops_brings_its_old_state_back(
+    installed: dict[str, str],
+) -> None:
+    with running() as (switches, inventory):
+        leaf = switches["leaf0"]
+        old = leaf.config
+        key, fields = next(iter(pushed(PLAN.switches[0])["STATIC_ROUTE"].items()))
+        leaf.up = set(fields["ifname"].split(","))
+        prefix = key.rpartition("|")[2].removesuffix("/32")
+        leaf.learned = {prefix: installed}
+        result = apply_plan(PLAN, inventory, PushPolicy(confirm_s=0))[0]
+        assert (
+            f"1 routes in APPL_DB have other next hops than the plan's, the first {prefix}," in result.error
+        )
+        assert leaf.config == old
+
+
+@pytest.mark.parametrize("change", [{"distance": "200,200"}, {"blackhole": "true"}])
+def test_a_route_that_another_changes_while_it_is_watched_is_told(change: dict[str, str]) -> None:
+    with running() as (switches, inventory):
+        leaf = switches["leaf0"]
+        key = next(iter(pushed(PLAN.switches[0])["STATIC_ROUTE"]))
+        looks = 0
+
+        def look() -> None:
+            nonlocal looks
+            looks += 1
+            if looks == 2:
+                leaf.config["STATIC_ROUTE"][key].update(change)
+
+        leaf.before_look = look
+        result = apply_plan(PLAN, inventory, PushPolicy(confirm_s=0.2))[0]
+        assert "1 routes in CONFIG_DB are others than the plan's" in result.error, looks
+
+
 def test_a_push_that_flaps_ports_is_held_until_it_is_allowed() -> None:
     with running() as (switches, inventory):
         apply_plan(PLAN, inventory)
