@@ -115,8 +115,9 @@ def bisection_bps(fabric: Fabric, members: NDArray[np.bool_] | None = None) -> i
 
     Each leaf counts with the lesser of its hosts' and its uplinks' bandwidth, each spine under superspines
     with the lesser of what is above and what such leaves have to it; half of the smaller sum crosses. Spines
-    do not count where all leaves with hosts share one, as those of a pod do. Of a plane of one leaf: half its
-    hosts'.
+    do not count where all leaves with hosts share one, as those of a pod do. A leaf or pod with half of the
+    hosts or more lets through no more than its uplinks, and its hosts beyond that half. Of a plane of one
+    leaf: half its hosts'.
 
     Args:
         members: bool[endpoints], those whose bandwidth counts; all where there is none.
@@ -134,13 +135,37 @@ def bisection_bps(fabric: Fabric, members: NDArray[np.bool_] | None = None) -> i
             total += int(hosts[leaves].sum()) // 2
             continue
         crossing = int(np.minimum(hosts, up)[leaves].sum())
+        half_bps = int(hosts[leaves].sum()) // 2
+        cuts = [_large_part_bps(hosts[leaves], up[leaves], half_bps)]
         if fabric.superspines and not _share_a_spine(fabric, leaves):
             below = np.zeros_like(up)
             is_used = arrays.carries & np.isin(arrays.a, leaves)
             np.add.at(below, arrays.b[is_used], arrays.speed_bps[is_used])
             crossing = min(crossing, int(np.minimum(below, up).sum()))
-        total += crossing // 2
+            pod_of = _pods(fabric, is_used)
+            pod_hosts, pod_up = np.zeros_like(up), np.zeros_like(up)
+            np.add.at(pod_hosts, pod_of, hosts)
+            np.add.at(pod_up, pod_of, np.minimum(below, up))
+            cuts.append(_large_part_bps(pod_hosts, pod_up, half_bps))
+        total += min(crossing // 2, *cuts)
     return total
+
+
+def _large_part_bps(hosts: NDArray[np.int64], up: NDArray[np.int64], half_bps: int) -> int:
+    """What crosses the cut of a half of the hosts that one part (a leaf, a pod) holds alone: its uplinks, and
+    its other hosts. The least of such parts; `half_bps` where no part holds as much."""
+    cuts = (up + hosts - half_bps)[(hosts >= half_bps) & (hosts > 0)]
+    return min(half_bps, int(cuts.min())) if len(cuts) else half_bps
+
+
+def _pods(fabric: Fabric, links: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """int[devices], the least device that each reaches over the links."""
+    a, b = fabric.arrays.a[links], fabric.arrays.b[links]
+    least = np.arange(len(fabric.arrays.device_tier))
+    while (least[a] != least[b]).any():
+        np.minimum.at(least, a, least[b])
+        np.minimum.at(least, b, least[a])
+    return least
 
 
 def _host_links(fabric: Fabric, members: NDArray[np.bool_] | None) -> NDArray[np.int64]:

@@ -234,3 +234,30 @@ def test_uplinks_that_find_no_port_of_their_speed_say_what_helps() -> None:
         "speed-mismatch",
         "break out fewer ports of 'leaf0', or write 'speed: 100G' here for all such links",
     )
+
+
+@pytest.mark.parametrize(
+    ("per_pod", "terabits"),
+    [
+        ("[4, 2, 2]", 0.8),  # the first pod has half of the hosts and two uplinks
+        ("[4, 4]", 0.8),
+        ("[6, 2]", 0.8),  # all that the second pod can send
+        ("[2, 2, 2, 2]", 1.6),
+    ],
+)
+def test_a_pod_of_half_of_the_hosts_sends_what_its_own_uplinks_carry(per_pod: str, terabits: float) -> None:
+    fabric = form(
+        f"kind: fat-tree, pods: {per_pod.count(',') + 1}, leaves: {{per_pod: {per_pod}}}, "
+        "spines: {per_pod: 2}, superspines: {count: 2}",
+        "{per_leaf: 4}",
+    )
+    assert bisection_bps(fabric) == terabits * 1e12
+
+
+def test_a_leaf_of_half_of_the_hosts_sends_what_its_own_uplinks_carry() -> None:
+    """One of 8 hosts and two of 4: its four uplinks are one even cut."""
+    fabric = form(
+        "leaves: {count: 3}, spines: {count: 2}, uplinks: {per_pair: 2}",
+        "[{per_leaf: 8, groups: 0}, {per_leaf: 4, groups: 1-2}]",
+    )
+    assert bisection_bps(fabric) == 1.6e12
