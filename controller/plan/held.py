@@ -24,11 +24,13 @@ class HeldPlan:
     Attributes:
         fabric_digest: of the fabric; empty where it is not known.
         options: the routing options that it was made with, by name.
+        has_digest: what was read says what it was when it was written; else it may have been edited since.
     """
 
     plan: Plan
     fabric_digest: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    has_digest: bool = True
 
     def require(self, fabric: Fabric, source: str) -> None:
         """See that the plan is one of this fabric as it is now.
@@ -135,4 +137,6 @@ def held_from_json(text: str, file: str = "PLAN.json") -> HeldPlan:
             "change the fabric file and make the plan anew; what only you know of switches goes into "
             "'overrides' and 'ignore'",
         )
-    return HeldPlan(plan, str(made_of.get("fabric_digest", "")), made_of.get("options", {}))
+    return HeldPlan(
+        plan, str(made_of.get("fabric_digest", "")), made_of.get("options", {}), "plan_digest" in made_of
+    )

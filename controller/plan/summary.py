@@ -14,9 +14,9 @@ class Summary:
     """Counts of what differs between two plans.
 
     A cable moves that joins the same two devices, and the same NIC port of a host, through other ports of
-    switches; that joins a NIC port to another leaf; or that stays in a port and leads from there to another
-    switch, where all its switches stay. `links_readdressed` are links between switches that stay in their
-    ports; `endpoints_readdressed` hosts' ports; `routes` and `pins` are entries of switches that stay.
+    switches; that joins a NIC port to another leaf; or that stays in a port of a switch and leads from there
+    to another switch, be it one that is added. `links_readdressed` are links between switches that stay in
+    their ports; `endpoints_readdressed` hosts' ports; `routes` and `pins` are entries of switches that stay.
     """
 
     switches_added: tuple[str, ...]
@@ -79,12 +79,12 @@ def moved_cables(old: Plan, new: Plan) -> tuple[Cable, ...]:
             moved.append(cable)
         else:
             others.append(cable)
-    stay = {switch.name for switch in old.switches} & {switch.name for switch in new.switches}
-    gone = (cable for cables in left.values() for cable in cables if stay.issuperset(_devices(cable)))
+    switches = {switch.name for plan in (old, new) for switch in plan.switches}
+    gone = (cable for cables in left.values() for cable in cables if switches.issuperset(_devices(cable)))
     loose = {end: cable for cable in gone for end in cable}
     for cable in others:
         held = next((loose[end] for end in cable if end in loose), None)
-        if held and stay.issuperset(_devices(cable)):
+        if held and switches.issuperset(_devices(cable)):
             for end in held:
                 del loose[end]
             moved.append(cable)

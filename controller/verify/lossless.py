@@ -172,6 +172,11 @@ def _class(
     port: PortState, lossless: LosslessClass, roce: RocePolicy, place: tuple[str | int, ...]
 ) -> Iterator[Finding]:
     """DSCP = TC = queue = PG = PFC priority, and PFC is on."""
+    if not roce.pfc:
+        # The fabric has no chain then, so its first broken step would name neither cause nor way out.
+        message = f"no PFC: packets of DSCP {lossless.dscp} can be dropped"
+        yield Finding("pfc-off", message, "set 'pfc: true', or leave it out", ("roce", "pfc"))
+        return
     dscp, priority = lossless.dscp, lossless.priority
     tc = port.dscp_to_tc[dscp]
     steps = [
@@ -186,8 +191,8 @@ def _class(
             yield Finding("priority-chain", f"{what} {value}, not {priority}", hint, (*place, key))
             return
     if not port.pfc_enable >> priority & 1:
-        where = (*place, "priority") if roce.pfc else ("roce", "pfc")
-        yield Finding("pfc-off", f"no PFC for lossless priority {priority}", "turn PFC on", where)
+        message = f"no PFC for lossless priority {priority}"
+        yield Finding("pfc-off", message, "turn PFC on", (*place, "priority"))
     wred = port.queues[priority].wred
     if wred is None and roce.congestion_control == "dcqcn":
         message = f"queue {priority} marks no ECN, so DCQCN never slows a sender"

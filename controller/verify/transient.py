@@ -19,6 +19,7 @@ from raddle.controller.verify.deadlock import Cycle, dependencies, ranks, smalle
 from raddle.controller.verify.network import Bools, Entry, Network, entry_of, is_of_family, number_of
 from raddle.controller.verify.reach import CHUNK, delivered, endpoints_at, looping, repair, sources, walk
 from raddle.controller.verify.tables import Tables, tables_of
+from raddle.units import counted
 
 NOWHERE = -1
 """A port number that no switch has: a next hop that drops."""
@@ -57,6 +58,12 @@ class Transient:
     @property
     def is_good(self) -> bool:
         return not (self.lost or self.looping or self.cycle)
+
+    @property
+    def extent(self) -> str:
+        """How much is written, in words."""
+        routes = "1 route changes" if self.writes == 1 else f"{self.writes} routes change"
+        return f"{routes} in {counted(self.rounds, 'round', 'rounds')}"
 
 
 def judge_update(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from raddle.controller.plan.model import Plan, SwitchPlan
+from raddle.controller.plan.model import Plan, QosPlan, SwitchPlan
 from raddle.controller.plan.summary import identity_of, moved_cables
 from raddle.controller.plan.update import by_prefix, ports_between
 from raddle.controller.southbound.driver import RouteTable
@@ -31,6 +31,8 @@ class UpdateScope:
         moved: endpoints that get another address.
         renumbered: switches that get another loopback, MAC or AS number.
         recabled: cables that move to other ports, where they are to be.
+        renamed: (leaving, joining) switches with one MAC, AS number and loopback: maybe one box, renamed.
+        remarked: DSCPs whose packets get another priority, or are lossless or CNPs and are no more, in words.
         reloads: by switch, what no Set can change on it, and ports that go down and up.
         shut: ports of bonds that are shut; `unset` those that change, and that no driver sets.
     """
@@ -45,6 +47,8 @@ class UpdateScope:
     unset: tuple[str, ...] = ()
     renumbered: tuple[str, ...] = ()
     recabled: tuple[str, ...] = ()
+    renamed: tuple[tuple[str, str], ...] = ()
+    remarked: tuple[str, ...] = ()
 
     def by_hand(self) -> Iterator[str]:
         """What nobody does over a management protocol, in words: cables to plug, addresses of hosts."""
@@ -52,6 +56,17 @@ class UpdateScope:
             count = len(self.recabled)
             what = f"{count} cables move" if count > 1 else "1 cable moves"
             yield f"{what} to other ports: {listed(self.recabled)}"
+        if self.renamed:
+            names = listed(tuple(f"{new} is {old}" for old, new in self.renamed))
+            yield (
+                "switches with the MAC, AS number and loopback of one that leaves: if it is the same box "
+                f"under another name ({names}), its cables stay"
+            )
+        if self.remarked:
+            yield (
+                f"what hosts mark: {listed(self.remarked)}; until all hosts and switches have that, packets "
+                "are in other classes on the way, and lossless ones can be dropped"
+            )
         if self.moved:
             yield f"endpoints that get another address ({listed(self.moved)})"
 
@@ -111,7 +126,35 @@ def scope_of(old: Plan, new: Plan) -> UpdateScope:
         unset=tuple(port for port, _, nos in changes if nos != "sonic"),
         renumbered=tuple(name for name in both if identity_of(before[name]) != identity_of(after[name])),
         recabled=tuple(map(" - ".join, moved_cables(old, new))),
+        renamed=tuple(_renamed(before, after)),
+        remarked=tuple(
+            dict.fromkeys(text for name in both for text in _remarked(before[name].qos, after[name].qos))
+        ),
     )
+
+
+def _renamed(before: Mapping[str, SwitchPlan], after: Mapping[str, SwitchPlan]) -> Iterator[tuple[str, str]]:
+    """Switches that leave, and those that join with what they were known by."""
+    leaving = {identity_of(switch): name for name, switch in before.items() if name not in after}
+    for name, switch in after.items():
+        if name not in before and identity_of(switch) in leaving:
+            yield leaving[identity_of(switch)], name
+
+
+def _remarked(old: QosPlan, new: QosPlan) -> Iterator[str]:
+    """The DSCPs of lossless packets and of CNPs, before or after, that are treated otherwise then."""
+    for dscp, pair in enumerate(zip(old.dscp_to_tc, new.dscp_to_tc, strict=True)):
+        was, now = (_treated(qos, tc) for qos, tc in zip((old, new), pair, strict=True))
+        if was != now and (was[0] or now[0]):
+            before, after = (f"{kind or 'lossy'} of priority {tc}" for kind, tc in (was, now))
+            yield f"DSCP {dscp} is {after} (was {before})"
+
+
+def _treated(qos: QosPlan, tc: int) -> tuple[str, int]:
+    """What packets of a traffic class are, empty if nothing special, and the class."""
+    if tc in qos.lossless and qos.pfc:
+        return "lossless", tc
+    return "CNP" if tc == qos.cnp else "", tc
 
 
 def _readdressed(old: SwitchPlan, new: SwitchPlan) -> Iterator[tuple[str, bool]]:

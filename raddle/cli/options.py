@@ -318,6 +318,12 @@ def read_plan(path: Path, fabric: str) -> Plan:
 
 def _read_held(path: Path) -> HeldPlan:
     try:
-        return held_from_json(path.read_text(), str(path))
+        held = held_from_json(path.read_text(), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError.unreadable("no-plan", path, error) from None
+    if not held.has_digest:
+        print(
+            f"note: '{path}' has no digest of the plan: whether it was changed cannot be told",
+            file=sys.stderr,
+        )
+    return held

@@ -343,12 +343,11 @@ def _update_lines(result: Verification) -> dict[str, str]:
     update, scope = result.update, result.scope
     if update is None or scope is None:
         return {}
-    extent = f"{update.writes} routes change in {update.rounds} rounds"
     is_good = not (update.lost or update.looping or update.cycle)
     fact = "nothing is lost, loops or deadlocks on the way" if is_good else "not safe on the way"
     if is_good and (scope.readdressed or any(scope.outside())):
         fact = "by routes alone nothing is lost, loops or deadlocks on the way"
-    lines = {"update": f"{extent}; {fact}" if update.writes else "no route changes"}
+    lines = {"update": f"{update.extent}; {fact}" if update.writes else "no route changes"}
     if scope.joining:
         lines["joining"] = f"{listed(scope.joining)}, with no route before"
     if scope.leaving:

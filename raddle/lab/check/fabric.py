@@ -137,7 +137,7 @@ def _verified(found: Verification) -> str:
     reached = found.pairs - found.cut_off - found.present.lost
     fact = f"{reached} of {found.pairs} pairs, {states} failures, busiest link {found.busiest[0]:.0%}"
     update = found.update
-    return f"{fact}; {update.writes} routes change in {update.rounds} rounds" if update else fact
+    return f"{fact}; {update.extent}" if update else fact
 
 
 def _outside(found: Verification, file: str) -> Iterator[Diagnostic]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from raddle.controller.plan.summary import summarize_change
 from raddle.controller.plan.update import Write
 from raddle.controller.reconcile import PushPolicy, drivers_of
 from raddle.controller.verify.network import entries_of_plan, network_of
-from raddle.controller.verify.transient import Step, judge_update
+from raddle.controller.verify.transient import Step, Transient, judge_update
 from raddle.controller.verify.update_scope import scope_of, wire_routes
 from raddle.inventory import Inventory
 from raddle.lab.switches.programmed import program, switch_farm
@@ -216,3 +217,60 @@ def test_a_route_that_sonic_replaces_falls_to_the_shorter_prefix_for_a_moment() 
     assert (atomic.lost, atomic.looping) == (0, 0)
     replaced = judge_update(network, own, ports, routes, [step], {"leaf0"})
     assert replaced.looping == 2  # both hosts of leaf0
+
+
+@pytest.mark.parametrize(
+    ("role", "others", "moved"),
+    [("spines", 'name: "top{i}"', 9), ("leaves", 'name: "rack{i}"', 9 + 6)],  # 3 x 3 cables, and 6 hosts
+)
+def test_cables_that_lead_to_switches_of_other_names_move(
+    role: str, others: str, moved: int, tmp_path: Path
+) -> None:
+    old = text(3)
+    new = old.replace(f"{role}: {{", f"{role}: {{{others}, ")
+    verified, compared = (
+        run(tmp_path, old, new, *what) for what in (("verify", "--from"), ("plan", "--diff"))
+    )
+    assert verified.exit_code == 0, verified.output
+    last = verified.stdout.splitlines()[-1]
+    assert f"outside the proof: {moved} cables move to other ports" in last
+    assert "under another name (" in last
+    assert f"cables to move to other ports: {moved}" in compared.stdout
+    assert "cables: 0 added, 0 removed" in compared.stdout
+
+
+def test_packets_that_become_lossless_or_are_no_more_are_outside_of_the_proof(tmp_path: Path) -> None:
+    result = run(
+        tmp_path, text(3), text(3, more="roce: {lossless: [{dscp: 30, priority: 4}]}\n"), "verify", "--from"
+    )
+    assert "DSCP 26 is lossy of priority 0 (was lossless of priority 3)" in result.stdout
+    assert "DSCP 30 is lossless of priority 4 (was lossy of priority 0)" in result.stdout
+    same = run(tmp_path, text(3), text(3), "verify", "--from")
+    assert same.stdout.splitlines()[-1] == "ok"
+
+
+def test_one_route_that_changes_is_one() -> None:
+    assert Transient(1, 1, 0, 0, "", None).extent == "1 route changes in 1 round"
+    assert Transient(7, 2, 0, 0, "", None).extent == "7 routes change in 2 rounds"
+
+
+def test_a_plan_without_its_digest_is_told(tmp_path: Path) -> None:
+    run(tmp_path, text(3), text(3), "verify", "--from")
+    held = tmp_path / "old.json"
+    document = json.loads(held.read_text())
+    del document["made_of"]["plan_digest"]
+    bare = tmp_path / "bare.json"
+    bare.write_text(json.dumps(document))
+    files = ["--plan", str(held), "--from", str(bare)]
+    result = CliRunner().invoke(APP, ["verify", str(tmp_path / "old.yaml"), *files, "--failures", "0"])
+    assert f"note: '{bare}' has no digest of the plan" in result.stderr
+    assert f"'{held}' has no digest" not in result.stderr
+
+
+def test_a_fabric_without_pfc_is_told_that_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "off.yaml").write_text(text(3, more="roce: {pfc: false}\n"))
+    result = CliRunner().invoke(APP, ["verify", str(tmp_path / "off.yaml"), "--failures", "0"])
+    assert result.exit_code == 1
+    assert "off.yaml:6:13: error[pfc-off]" in result.stderr
+    assert "no PFC: packets of DSCP 26 can be dropped" in result.stderr
+    assert "priority-chain" not in result.stderr
