@@ -58,6 +58,19 @@ class Seeker:
         found = [each for port, load in loads.items() for each in self._at(port, load, loads)]
         return tuple(sorted(found, key=lambda each: each.key))
 
+    def clean_frames(self, finding: Finding, loads: Mapping[PortRef, PortLoad]) -> int | None:
+        """How many frames were received where a finding was, None if some of them were corrupt.
+
+        Where no traffic is led any more, as many as the finding needs.
+        """
+        device, _, name = finding.place.partition(":")
+        port = PortRef(device, name)
+        link = self.fabric.link_by_port.get(port)
+        if link is None or not link.is_up or link.is_drained:
+            return finding.needs
+        load = loads.get(port, PortLoad())
+        return None if load.errors else load.frames
+
     def _at(self, port: PortRef, load: PortLoad, loads: Mapping[PortRef, PortLoad]) -> Iterator[Finding]:
         link = self.fabric.link_by_port.get(port)
         if link is None or not link.is_up:
@@ -82,6 +95,7 @@ class Seeker:
             "bit-errors", str(port), _name(link), told,
             mend=Mend("drain", str(link.a)) if is_inner and not link.is_drained else None,
             advice="clean or replace the cable and the optics",
+            needs=0 if link.is_drained else -(-FEWEST_ERRORS * load.frames // load.errors),
         )  # fmt: skip
 
     def _towards_host(

@@ -37,6 +37,7 @@ class Finding:
             some are.
         mend: what would be done about it; None where nothing in the network can.
         advice: what others can do, in words.
+        needs: frames in which it would have shown again; of fewer its absence says nothing.
     """
 
     kind: Kind
@@ -46,6 +47,7 @@ class Finding:
     flows: tuple[JobFlow, ...] = ()
     mend: Mend | None = None
     advice: str = ""
+    needs: int = 0
 
     @property
     def key(self) -> tuple[Kind, str]:

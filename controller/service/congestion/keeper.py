@@ -109,7 +109,8 @@ class Keeper:
         if not self._is_fresh or now_s - self._looked_s < self._period_s:
             return
         self._is_fresh, self._looked_s = False, now_s
-        begun, over = self._steady.take(self._seeker.find(self._loads.ports))
+        seeker, ports = self._seeker, self._loads.ports
+        begun, over = self._steady.take(seeker.find(ports), lambda each: seeker.clean_frames(each, ports))
         for each in begun:
             self._bus.tell(KIND, str(each), each.place.partition(":")[0])
         for each in over:

@@ -185,6 +185,27 @@ def test_what_is_seen_now_and_then_is_not_found_and_what_lasts_is() -> None:
     assert not steady.held
 
 
+def test_bit_errors_are_over_after_as_many_frames_as_would_have_shown_them() -> None:
+    bad = {SPINE0_TO_LEAF0: PortLoad(errors=30, frames=10_000)}
+    quiet = {SPINE0_TO_LEAF0: PortLoad(errors=0, frames=100)}
+    steady, seeker = Steady(), Seeker(FABRIC)
+
+    def look(loads: Mapping[PortRef, PortLoad], seeker: Seeker = seeker) -> list[Finding]:
+        return steady.take(seeker.find(loads), lambda each: seeker.clean_frames(each, loads))[1]
+
+    for _ in range(AFTER):
+        look(bad)
+    assert steady.held
+    rare = {SPINE0_TO_LEAF0: PortLoad(errors=1, frames=400)}
+    assert not any(look(rare) for _ in range(100)), "errors are fewer in a short look, and still there"
+    # 3 errors are in 1000 such frames, which are 10 looks: AFTER times as many say that it is over.
+    assert [bool(look(quiet)) for _ in range(10 * AFTER)] == [False] * (10 * AFTER - 1) + [True]
+    for _ in range(AFTER):
+        look(bad)
+    drained = Seeker(with_drains(FABRIC, [Drain(str(SPINE0_TO_LEAF0))]))
+    assert [bool(look({}, drained)) for _ in range(AFTER)] == [False] * (AFTER - 1) + [True]
+
+
 class Toy:
     """Two jobs on two links: they collide until they are pinned, and what is told of it is noisy."""
 
