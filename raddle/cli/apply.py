@@ -23,6 +23,7 @@ from raddle.cli.options import (
     load_fabric,
     load_switches,
     plan_for,
+    refuse_unknown,
 )
 from raddle.cli.plan import changes_text
 from raddle.cli.progress import progress_bar
@@ -86,6 +87,13 @@ def apply(
     """
     where = load_switches(inventory, p4info)
     model = load_fabric(fabric, strict)
+    refuse_unknown(model, accept_identity or ())
+    if others := [name for name in where.addresses if name not in model.switch_by_name]:
+        print(
+            f"note: fabric '{model.name}' has no switch {', '.join(others)}, which the inventory has; "
+            "nothing is sent there",
+            file=sys.stderr,
+        )
     held = plan_for(model, options, plan_file)
     if plan_file is None and (assumed := options.assumed(model)):
         print(f"note: {assumed}", file=sys.stderr)

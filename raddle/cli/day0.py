@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from raddle.controller.plan.model import SwitchPlan
+from raddle.controller.southbound.sonic.identity import identity_of, mismatches
 from raddle.controller.southbound.sonic.merge import json_patch, merged
 from raddle.controller.southbound.sonic.tables import Tables, bootstrap, has_own_hash, switch_json
 from raddle.controller.southbound.sonic.ztp import ZTP_JSON, dhcp_files, ztp_json
-from raddle.errors import InputError
+from raddle.errors import Diagnostic, InputError
 from raddle.inventory import load_inventory
 from raddle.topology.model import Fabric
 
@@ -67,6 +68,34 @@ def own_configs(over: Path | None, inventory: Path | None) -> OwnConfigs | None:
         {name: tables for path, tables in found.items() for name in (_hostname(tables), path.stem) if name},
         next(iter(found.values())) if not over.is_dir() else None,
     )
+
+
+def refuse_strangers(
+    own: OwnConfigs, switches: Mapping[str, SwitchPlan], asked: str | None, accepted: Collection[str]
+) -> None:
+    """Nothing is laid over the configuration of another switch.
+
+    Raises:
+        InputError: `wrong-switch`.
+    """
+    macs = {switch.mac: name for name, switch in switches.items()}
+    problems = []
+    for name, switch in switches.items():
+        if name in accepted or asked not in (None, name):
+            continue
+        said = identity_of(own.of(name, asked))
+        if said.hostname == _NAMELESS:
+            said = replace(said, hostname="")
+        if reasons := list(mismatches(switch, said, macs, {})):
+            message = f"the configuration for {name} is of another switch: {'; '.join(reasons)}"
+            hint = f"give that of {name}; if it is the right one, give --accept-identity {name}"
+            problems.append(Diagnostic("wrong-switch", message, hint=hint))
+    if problems:
+        raise InputError(problems)
+
+
+_NAMELESS = "sonic"
+"""The host name of a switch that nobody has named (sonic-buildimage, init_cfg.json)."""
 
 
 def _hostname(tables: Tables) -> str:

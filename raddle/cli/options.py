@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -327,3 +327,20 @@ def _read_held(path: Path) -> HeldPlan:
             file=sys.stderr,
         )
     return held
+
+
+_SHOWN = 64
+"""Names of switches in a message."""
+
+
+def refuse_unknown(fabric: Fabric, switches: Iterable[str]) -> None:
+    """Raises InputError: `unknown-switch`, the fabric lacks one of them."""
+    for name in switches:
+        if name not in fabric.switch_by_name:
+            names = [each.name for each in fabric.switches]
+            more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+            raise InputError.of(
+                "unknown-switch",
+                f"fabric '{fabric.name}' has no switch '{name}'",
+                f"switches: {', '.join(names[:_SHOWN])}{more}",
+            )

@@ -14,7 +14,15 @@ from typing import Annotated, Any, Literal
 import typer
 from finsy.proto import p4r
 
-from raddle.cli.day0 import first_boot, hash_files, hash_note, own_configs, patch_of, ztp_files
+from raddle.cli.day0 import (
+    first_boot,
+    hash_files,
+    hash_note,
+    own_configs,
+    patch_of,
+    refuse_strangers,
+    ztp_files,
+)
 from raddle.cli.fabric_argument import FabricArg
 from raddle.cli.option_groups import with_option_groups
 from raddle.cli.options import (
@@ -24,6 +32,7 @@ from raddle.cli.options import (
     PlanOptions,
     load_fabric,
     plan_for,
+    refuse_unknown,
 )
 from raddle.cli.output_folder import OutputFolder
 from raddle.controller.plan.make import plan_around
@@ -45,9 +54,6 @@ _PTF = files("raddle.controller.ptf") / "raddle_ptf.py"
 
 _TARGET = re.compile(r"(tcp|ssl):(\[[0-9A-Fa-f:.]+\]|[0-9.]+):\d{1,5}")
 """Source: ovs-vsctl(8), OpenFlow Controller Connectivity: addresses, no names."""
-
-_SHOWN = 64
-"""Names of switches in a message."""
 
 
 @with_option_groups
@@ -74,6 +80,13 @@ def render(
     ] = None,
     inventory: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Lay --bootstrap over what the running switches hold.")
+    ] = None,
+    accept_identity: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="With --over or --inventory: lay over this switch's although it seems to be another's.",
+        ),
     ] = None,
     patch: Annotated[
         bool, typer.Option("--patch", help="With --bootstrap: the JSON patch (RFC 6902) that makes it.")
@@ -116,6 +129,8 @@ def render(
     of SONiC PINS. With --format ptf it is packet tests of it. The result is JSON with and without --json.
     """
     is_day0 = boot or ztp is not None
+    if accept_identity and not (over or inventory):
+        raise InputError.of("bad-option", "--accept-identity goes with --over or --inventory")
     if (over or inventory or patch) and not (is_day0 and form == "sonic"):
         raise InputError.of(
             "bad-option", "--over, --inventory and --patch are of --bootstrap of SONiC switches"
@@ -133,14 +148,7 @@ def render(
             "bad-option", "--ztp DIR goes with --url URL, and without --patch, -o and other formats"
         )
     model = load_fabric(fabric)
-    if switch is not None and switch not in model.switch_by_name:
-        names = [each.name for each in model.switches]
-        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        raise InputError.of(
-            "unknown-switch",
-            f"fabric '{model.name}' has no switch '{switch}'",
-            f"switches: {', '.join(names[:_SHOWN])}{more}",
-        )
+    refuse_unknown(model, (switch,) if switch is not None else ())
     if switch and plan_file is None and options.keep is None and options.policy(model) == "ecmp":
         plan = plan_around(model, switch)  # the others are not asked for
     else:
@@ -148,6 +156,9 @@ def render(
     by_name = {each.name: each for each in plan.switches}
     pins = pins_pipeline(p4info) if p4info else None
     own = own_configs(over, inventory)
+    refuse_unknown(model, accept_identity or ())
+    if own and is_day0:
+        refuse_strangers(own, by_name, switch, accept_identity or ())
     chosen = {name: each for name, each in by_name.items() if switch in (None, name)}
     rendered: dict[str, Any] = {}
     for name, each in chosen.items():

@@ -78,7 +78,10 @@ def first_boot_text(sections: tuple[str, ...]) -> str:
 
 
 def others_text(result: SwitchResult, take_over: bool = False) -> str:
-    """What others have on a switch that is left because raddle never wrote it, or that hinders the plan's."""
+    """What others have on a switch that is left because raddle never wrote it, or that hinders the plan's;
+    nothing of another switch than the plan's."""
+    if result.doubts:
+        return ""
     left = _foreign_text(result, take_over) if result.foreign else ""
     return left + (_beside_text(result) if result.beside else "")
 

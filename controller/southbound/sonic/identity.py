@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from raddle.controller.plan.model import SwitchPlan
 from raddle.controller.southbound.sonic.gnmi import GnmiClient
+from raddle.controller.southbound.sonic.tables import Tables
 
 _SERIAL = "0x23"
 """Serial number (ONIE's TLV type code, as STATE_DB EEPROM_INFO has it)."""
@@ -35,19 +36,25 @@ class Identity:
 
 def read_identity(client: GnmiClient) -> Identity:
     """Three Gets: DEVICE_METADATA, the EEPROM and LLDP's neighbours."""
-    metadata = client.read_tables("CONFIG_DB", ("DEVICE_METADATA",))["DEVICE_METADATA"].get("localhost", {})
+    said = identity_of(client.read_tables("CONFIG_DB", ("DEVICE_METADATA",)))
     eeprom = client.read_tables("STATE_DB", ("EEPROM_INFO",))["EEPROM_INFO"]
     heard = client.read_tables("APPL_DB", ("LLDP_ENTRY_TABLE",))["LLDP_ENTRY_TABLE"]
-    return Identity(
-        hostname=str(metadata.get("hostname", "")),
-        hwsku=str(metadata.get("hwsku", "")),
-        platform=str(metadata.get("platform", "")),
-        mac=str(metadata.get("mac", "")).lower(),
+    return replace(
+        said,
         serial=str(eeprom.get(_SERIAL, {}).get("Value", "")),
         neighbours={
             port: name for port, fields in heard.items() if (name := str(fields.get("lldp_rem_sys_name", "")))
         },
     )
+
+
+def identity_of(config: Tables) -> Identity:
+    """What a CONFIG_DB says of its switch."""
+    metadata = config.get("DEVICE_METADATA", {}).get("localhost", {})
+    hostname, hwsku, platform, mac = (
+        str(metadata.get(name, "")) for name in ("hostname", "hwsku", "platform", "mac")
+    )
+    return Identity(hostname, hwsku, platform, mac.lower())
 
 
 def mismatches(

@@ -13,7 +13,7 @@ from ipaddress import ip_address, ip_network
 
 from raddle.controller.plan.model import NextHop, SwitchPlan
 from raddle.controller.southbound.sonic.port_rows import ALONE
-from raddle.controller.southbound.sonic.routes import hops_of
+from raddle.controller.southbound.sonic.routes import hops_of, prefix_of
 from raddle.controller.southbound.sonic.tables import OWNED_TABLES, Tables, intended
 
 _BY_PORT = ("INTERFACE", "LOOPBACK_INTERFACE")
@@ -102,19 +102,18 @@ def _is_of_fabric(switch: SwitchPlan, table: str, key: str, held: Tables) -> boo
     if table in _BY_PORT:
         return key.partition("|")[0] in ports | {each.name for each in switch.interfaces}
     if table == "STATIC_ROUTE":
-        return all(_leaves_by(hop, ports, held) for hop in hops_of(held[table][key]))
+        return bool(prefix_of(key)) and all(_leaves_by(hop, ports, held) for hop in hops_of(held[table][key]))
     return True
 
 
 def _leaves_by(hop: NextHop, ports: Collection[str], held: Tables) -> bool:
     """Whether a next hop is at one of these ports: by name, or by their networks where it has none.
 
-    A hop that is in no network of theirs may be behind the management port or another of somebody's.
+    One without an address, or in no network of theirs, may be behind the management port or another of
+    somebody's.
     """
     if hop.port:
         return hop.port in ports
-    if not hop.address:
-        return True
     own = (key.partition("|") for key in held.get("INTERFACE", {}))
     return any(port in ports and _is_within(hop.address, network) for port, _, network in own if network)
 

@@ -86,16 +86,28 @@ class _Sketch:
         self._hosts = dict(_named_hosts(self._cabling, self._held))
         self._links = list(self._oriented())
         if not self._links:
-            raise InputError.of(
-                "no-cables",
-                "nothing tells who is cabled to whom: no DEVICE_NEIGHBOR, LLDP or two addresses of one link",
-                "list the cables: --cables CABLES.csv with a_device,a_port,b_device,b_port",
-            )
+            raise self._no_links()
         self._numbers: Numbers = find_numbers(name, switches, self._seats, self._links)
         self._roce = tuple(roce_lines(switches, [link.upper for link in self._links]))
         self._ignore = list(self._unmanaged())
         unknown = self._ungiven_hash()
         self._findings = [*unknown, *self._cabling.findings, *self._models.findings, *self._numbers.findings]
+
+    def _no_links(self) -> InputError:
+        """Why there is no cable between two of the switches or to a host."""
+        outside = [each.text for each in self._cabling.findings if each.text.endswith("outside the fabric")]
+        if outside:
+            more = f"; and {len(outside) - 4} more" if len(outside) > 4 else ""
+            return InputError.of(
+                "no-cables",
+                f"all cables lead to what is outside the fabric: {'; '.join(outside[:4])}{more}",
+                "import the configurations of these neighbours, too",
+            )
+        return InputError.of(
+            "no-cables",
+            "nothing tells who is cabled to whom: no DEVICE_NEIGHBOR, LLDP or two addresses of one link",
+            "list the cables: --cables CABLES.csv with a_device,a_port,b_device,b_port",
+        )
 
     def _ungiven_hash(self) -> Iterator[Finding]:
         """That seed and offset of the hash are SONiC's own where the switches do not tell others."""
@@ -181,8 +193,9 @@ class _Sketch:
         has_bgp = any("BGP_NEIGHBOR" in switch.tables for switch in self._switches)
         why = "BGP gives them" if has_bgp else "there are none"
         why = "not all addresses are adopted" if unfit else why
+        count = f"{missing} of {total} routes of the plan are not in STATIC_ROUTE" if total else "no routes"
         text = (
-            f"{missing} of {total} routes of the plan are not in STATIC_ROUTE ({why}): raddle leaves routes "
+            f"{count} ({why}): raddle leaves routes "
             "alone until 'STATIC_ROUTE/*' is taken out of 'ignore'; a simulation has the plan's"
         )
         self._findings.append(Finding("not adopted", "", "STATIC_ROUTE", text))

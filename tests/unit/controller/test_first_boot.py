@@ -118,6 +118,29 @@ def test_what_a_switch_has_of_its_own_stays_under_the_plan(hall: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("field", "value"), [("hostname", "leaf1"), ("hwsku", "Other-C64"), ("platform", "x86_64-other-r0")]
+)
+def test_the_plan_is_not_laid_over_what_another_switch_holds(hall: Path, field: str, value: str) -> None:
+    own = {**OWN, "DEVICE_METADATA": {"localhost": {**OWN["DEVICE_METADATA"]["localhost"], field: value}}}
+    (hall.parent / "other.json").write_text(json.dumps(own))
+    words = (
+        "render",
+        str(hall),
+        "--switch",
+        "leaf0",
+        "--bootstrap",
+        "--over",
+        str(hall.parent / "other.json"),
+    )
+    refused = run(*words).exception
+    assert isinstance(refused, InputError)
+    assert refused.diagnostics[0].code == "wrong-switch"
+    assert f"its {field} is '{value}', not '" in str(refused)
+    assert run(*words, "--accept-identity", "leaf1").exception is not None
+    assert run(*words, "--accept-identity", "leaf0").exit_code == 0
+
+
 def test_a_broken_out_port_gets_the_lanes_of_its_chassis_and_loses_what_was_of_the_whole(hall: Path) -> None:
     config = booted(hall, "--over", str(hall.parent / "own.json"))
     halves = [config["PORT"][port]["lanes"] for port in ("Ethernet0", "Ethernet4")]

@@ -377,6 +377,20 @@ def test_files_that_are_no_minigraph_are_refused(tmp_path: Path, content: str, m
     assert (refused.diagnostics[0].code, message in str(refused)) == ("bad-minigraph", True)
 
 
+def test_neighbours_that_are_all_outside_of_what_was_read_are_named(
+    hall_of: Callable[[Configs], Hall],
+) -> None:
+    name, leaf = next(iter(origin().items()))
+    leaf["DEVICE_NEIGHBOR"] = {"Ethernet0": {"name": "far-spine", "port": "Ethernet8"}}
+    leaf["DEVICE_NEIGHBOR_METADATA"] = {"far-spine": {"type": "SpineRouter"}}
+    del leaf["INTERFACE"]
+    fabric = hall_of({name: leaf})
+    refused = run("import", "sonic", str(fabric.folder), "-o", str(fabric.file)).exception
+    assert isinstance(refused, InputError)
+    assert refused.diagnostics[0].code == "no-cables"
+    assert "leads to 'far-spine', a SpineRouter" in str(refused)
+
+
 def test_a_fabric_without_any_known_cable_is_refused(hall_of: Callable[[Configs], Hall]) -> None:
     configs = origin()
     for config in configs.values():

@@ -108,7 +108,26 @@ def test_a_box_of_another_kind_is_refused_unless_it_is_accepted(hall: Hall, name
     assert f"its {name} is '{value}', not '" in str(refused)
     assert "give --accept-identity spine1" in str(refused)
     assert hall.sent == 0
+    seen = hall.run("status")
+    assert "is another switch" in str(seen.exception)
+    assert "--take-over" not in seen.output
+    unknown = hall.run("apply", "--accept-identity", "spine9").exception
+    assert "error[unknown-switch]: fabric 'hall' has no switch 'spine9'" in str(unknown)
     assert hall.run("apply", "--accept-identity", "spine1").exception is None or hall.sent > 0
+
+
+def test_a_switch_of_the_inventory_that_the_fabric_lacks_is_named(hall: Hall) -> None:
+    hall.locate({**hall.addresses, "leaf9": "127.0.0.1:1"})
+    done = hall.run("apply")
+    assert done.exit_code == 0
+    assert "note: fabric 'hall' has no switch leaf9, which the inventory has; nothing is sent" in done.stderr
+
+
+def test_take_over_leaves_routes_of_vrfs_alone(hall: Hall) -> None:
+    route = {"nexthop": "192.0.2.1", "ifname": "Ethernet0"}
+    hall.switches["leaf0"].config["STATIC_ROUTE"] = {"Vrf-red|198.51.100.0/24": route}
+    assert hall.run("apply", "--take-over").exit_code == 0
+    assert hall.switches["leaf0"].config["STATIC_ROUTE"]["Vrf-red|198.51.100.0/24"] == route
 
 
 def test_a_box_that_was_swapped_for_another_is_noticed(hall: Hall) -> None:
@@ -176,7 +195,7 @@ def test_take_over_deletes_what_is_of_the_fabrics_ports_and_nothing_else(hall: H
         ({"nexthop": "192.0.2.1,192.0.2.9"}, False),
         ({"nexthop": "192.0.2.9,192.0.2.1", "ifname": f"{FREE},Ethernet0"}, False),
         ({"nexthop": "nonsense"}, False),
-        ({"blackhole": "true"}, True),
+        ({"blackhole": "true"}, False),
     ],
 )
 def test_a_route_without_a_port_is_of_those_whose_networks_its_next_hops_are_in(
