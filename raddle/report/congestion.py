@@ -6,7 +6,7 @@ import textwrap
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
-from raddle.report.model import Collision, LinkUse, ScaleUpUse, SizeRow
+from raddle.report.model import Collision, LinkUse, NotForwarded, ScaleUpUse, SizeRow
 from raddle.units import format_time
 
 _WIDTH = 100
@@ -37,11 +37,15 @@ def congestion_lines(rows: Sequence[SizeRow]) -> Iterator[str]:
 
 
 def forward_lines(rows: Sequence[SizeRow]) -> Iterator[str]:
-    """What of each size was computed; nothing where all was simulated."""
-    told = [(row.size_bytes, row.fast_forward) for row in rows if row.fast_forward]
+    """What of each size was computed, or why it was tried in vain."""
+    told = [(row.size_bytes, what) for row in rows if (what := row.fast_forward or _tried(row))]
     if told:
         yield "#"
     yield from (f"# {size_bytes:>10}: {what}" for size_bytes, what in told)
+
+
+def _tried(row: SizeRow) -> NotForwarded | None:
+    return row.not_forwarded if row.not_forwarded and row.not_forwarded.has_steps else None
 
 
 def repair_lines(rows: Sequence[SizeRow]) -> Iterator[str]:

@@ -70,6 +70,21 @@ class FastForward:
 
 
 @dataclass(frozen=True, slots=True)
+class NotForwarded:
+    """Why nothing of a run by `--fidelity auto` was computed.
+
+    Attributes:
+        has_steps: whether it has steps that are all alike, so that it was tried.
+    """
+
+    why: str
+    has_steps: bool = False
+
+    def __str__(self) -> str:
+        return f"no step is computed, every packet is simulated: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
 class RepairRow:
     """What a controller made of links that died or came back during a run, and of what it was told.
 
@@ -125,6 +140,7 @@ class SizeRow:
         diagnosis: why flows did not finish, where the fabric as a whole is to blame: a deadlock's cycle; or
             what slowed senders.
         fast_forward: what was computed; None: every packet was simulated, or messages flowed.
+        not_forwarded: why nothing was computed; None: something was, or nobody asked for it.
         repairs: what the controller did, where one was asked for.
     """
 
@@ -147,6 +163,7 @@ class SizeRow:
     unfinished: tuple[UnfinishedFlow, ...]
     diagnosis: tuple[str, ...]
     fast_forward: FastForward | None = None
+    not_forwarded: NotForwarded | None = None
     repairs: tuple[RepairRow, ...] = ()
 
 

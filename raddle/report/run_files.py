@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
-from raddle.report.model import FastForward, InputFile, LinkFlows, LinkUse, RepairRow
+from raddle.report.model import FastForward, InputFile, LinkFlows, LinkUse, NotForwarded, RepairRow
 from raddle.report.plots import bars
 from raddle.sim.series import Sample
 from raddle.units import format_time
@@ -95,6 +95,7 @@ class RunResult:
     inputs: tuple[InputFile, ...] = ()
     fidelity: str = "packet"
     fast_forward: FastForward | None = None
+    not_forwarded: NotForwarded | None = None
     left_out: tuple[str, ...] = ()
     repairs: tuple[RepairRow, ...] = ()
 
@@ -157,6 +158,7 @@ def run_document(result: RunResult) -> dict[str, Any]:
         "seed": result.seed,
         "fidelity": result.fidelity,
         "fast_forward": asdict(result.fast_forward) if result.fast_forward else None,
+        "not_forwarded": asdict(result.not_forwarded) if result.not_forwarded else None,
         "left_out": list(result.left_out),
         "time_ps": result.time_ps,
         "is_interrupted": result.is_interrupted,
@@ -194,6 +196,8 @@ def run_lines(document: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"controller {RepairRow(**each)}" for each in document["repairs"])
     if computed := document["fast_forward"]:
         yield str(FastForward(**computed))
+    if (not_computed := document["not_forwarded"]) and not_computed["has_steps"]:
+        yield str(NotForwarded(**not_computed))
     drops = ", ".join(f"{count} {reason}" for reason, count in sorted((document["drops"] or {}).items()))
     marks, pauses = document["ecn_marks"], document["pfc_pauses"]
     if not document["packets"]:

@@ -53,6 +53,7 @@ def run_schema() -> dict[str, Any]:
             seed=_COUNT,
             fidelity=_text(),
             fast_forward=_or_null(_record(flows=_COUNT, of_flows=_COUNT, periods=_COUNT, period_ps=_COUNT)),
+            not_forwarded=_or_null(_record(why=_text(), has_steps={"type": "boolean"})),
             left_out=_list(_text()),
             time_ps=_COUNT,
             is_interrupted={"type": "boolean"},

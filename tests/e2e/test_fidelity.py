@@ -66,6 +66,15 @@ def test_a_run_as_fluid_has_empty_cells_where_packets_would_count(tmp_path: Path
     assert sum(int(row["tx_frames"]) for row in ports) > 0
 
 
+def test_auto_says_why_nothing_was_computed(tmp_path: Path) -> None:
+    row = "src,dst,bytes\n0,9,100000\n"
+    why = json.loads(simulate(tmp_path, row).stdout)["not_forwarded"]
+    assert why == {"why": "its flows are not 64 or more steps that are all alike", "has_steps": False}
+    why = json.loads(simulate(tmp_path, row, "--until", "1us").stdout)["not_forwarded"]
+    assert "an end" in why["why"]
+    assert json.loads(simulate(tmp_path, row, "--fidelity", "packet").stdout)["not_forwarded"] is None
+
+
 def test_a_cut_as_fluid_costs_the_time_until_it_is_noticed(tmp_path: Path) -> None:
     row, cut = "src,dst,bytes\n0,9,4000000\n", ("--fail", "host9@10us..40us", "--detection", "5us")
     ends, left_out = [], []
@@ -75,7 +84,7 @@ def test_a_cut_as_fluid_costs_the_time_until_it_is_noticed(tmp_path: Path) -> No
         left_out.append(document["left_out"])
     assert len(left_out[0]) == 1
     assert left_out[1][:1] == left_out[0]
-    assert "timeout of 67.1ms" in left_out[1][1]
+    assert "timeout of 67.11ms" in left_out[1][1]
     assert ends[1] - ends[0] == pytest.approx(35e6, abs=2)  # its own cable: up again 5 us after the mending
 
 

@@ -15,9 +15,11 @@ from raddle.controller.plan.make import make_plan
 from raddle.lab.run.drive import Run, drive
 from raddle.lab.run.periodic import find_pattern
 from raddle.lab.run.settings import RunSettings
+from raddle.lab.run.size_row import size_rows
 from raddle.lab.switches.prepared import OWN_SWITCHES, prepare_switches
 from raddle.lab.workloads.collective import find_job
 from raddle.lab.workloads.ranks import Scope
+from raddle.report.congestion import forward_lines
 from raddle.sim.forwarded import ForwardedSimulation, Gap
 from raddle.topology.model import Fabric
 from raddle.traffic import USUAL
@@ -136,3 +138,19 @@ def test_a_run_with_pauses_and_marks_is_simulated_whole() -> None:
     run = drive(switches, job.workload(40 << 20), RunSettings()).run
     assert gap_of(run) is None
     assert run.simulation.ports().ecn_marks.sum() > 0
+    (row,) = size_rows((job,), 40 << 20, run)
+    assert row.not_forwarded
+    assert row.not_forwarded.has_steps
+    assert row.not_forwarded.why.startswith("marks, pauses, drops")
+    assert list(forward_lines([row])) == ["#", f"#   41943040: {row.not_forwarded}"]
+
+
+def test_a_ring_whose_hops_share_links_says_that_it_does_not_repeat() -> None:
+    fabric = fabric_of("{per_leaf: 20}", cc="none")
+    job = find_job(fabric, "all_reduce", "ring", Scope("random"), USUAL, (400 << 10,))
+    switches = prepare_switches(fabric, make_plan(fabric, "ecmp"), OWN_SWITCHES)
+    run = drive(switches, job.workload(400 << 10), RunSettings()).run
+    assert gap_of(run) is None
+    assert run.not_forwarded
+    assert run.not_forwarded.has_steps
+    assert "do not repeat to the picosecond" in run.not_forwarded.why

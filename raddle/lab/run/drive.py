@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from raddle.lab.run.timeline import Timeline
 from raddle.lab.run.work import Work
 from raddle.lab.workloads.connections import of_messages
 from raddle.lab.workloads.flow_names import flow_names
-from raddle.report.model import RepairRow
+from raddle.report.model import NotForwarded, RepairRow
 from raddle.sim import FlowColumns, Simulation
 from raddle.sim.capture import Capture
 from raddle.sim.fluid import FluidSimulation
@@ -41,6 +41,7 @@ class Run:
     """A workload on switches, in the engine.
 
     Flows of the workload are *messages*; what is sent are their parts over a connection's queue pairs.
+    `not_forwarded` is why nothing is computed of what `--fidelity auto` may compute.
     """
 
     fabric: Fabric
@@ -49,6 +50,7 @@ class Run:
     stripes: traffic.Striped
     queue_pairs: Sent
     simulation: Simulation
+    not_forwarded: NotForwarded | None = None
 
     @property
     def sent(self) -> Schedule:
@@ -131,9 +133,10 @@ def drive(
     work = Work.of(switches.fabric, switches.states, workload, settings, switches.plan, ports)
     checkpointed = CheckpointedRun(work, switches, demand, notice)
     saved = checkpointed.begin()
-    if saved is None and (forwarded := _forwarded(work, progress)) is not None:
+    forwarded = _forwarded(work, progress) if saved is None else None
+    if isinstance(forwarded, Outcome):
         return forwarded
-    run = _run(work, _simulation(work))
+    run = replace(_run(work, _simulation(work)), not_forwarded=forwarded)
     qp = work.sent.schedule.qp
     timeline = Timeline(run.simulation, settings, switches, demand, work.delays_with, qp)
     if saved is not None:
@@ -158,14 +161,18 @@ def drive(
     return Outcome(run, samples, is_interrupted, repairs, still_ps, timeline.rates)
 
 
-def _forwarded(work: Work, progress: Callable[[Run, float], None]) -> Outcome | None:
-    """The run with most of its steps computed, where that is asked for and exact."""
-    if work.settings.fidelity != "auto" or not is_undisturbed(work.fabric, work.states, work.settings):
+def _forwarded(work: Work, progress: Callable[[Run, float], None]) -> Outcome | NotForwarded | None:
+    """The run with most of its steps computed, or why it is not; None where that is not asked for."""
+    if work.settings.fidelity != "auto":
         return None
+    if not is_undisturbed(work.fabric, work.states, work.settings):
+        return NotForwarded(
+            "faults, orders, samples, traces, bit errors, adaptive routing or an end are asked for"
+        )
     schedule = work.sent.schedule
     pattern = find_pattern(schedule, work.start_ps, work.delay_ps)
     if pattern is None:
-        return None
+        return NotForwarded("its flows are not 64 or more steps that are all alike")
     kind = partial(ForwardedSimulation, all_flows=schedule.flows)
     runs: list[Run] = []
 
@@ -177,7 +184,9 @@ def _forwarded(work: Work, progress: Callable[[Run, float], None]) -> Outcome | 
         found = fast_forward(pattern, work.states, lambda flows: work.simulation(kind, flows), told)
     except KeyboardInterrupt:
         return Outcome(runs[0], (), True) if runs else None
-    return None if found is None else Outcome(_run(work, found), (), False)
+    if isinstance(found, str):
+        return NotForwarded(found, has_steps=True)
+    return Outcome(_run(work, found), (), False)
 
 
 def _simulation(work: Work) -> Simulation:

@@ -41,6 +41,8 @@ _LOOKS = 8
 _LONGEST_PATTERN = 8
 """Steps of a block, at most."""
 
+_NOT_QUIET = "marks, pauses, drops, or queues that are long enough for marks or change from step to step"
+
 Ints = NDArray[np.int64]
 
 
@@ -92,8 +94,8 @@ def fast_forward(
     states: Mapping[str, SwitchState],
     make: Callable[[int], ForwardedSimulation],
     progress: Callable[[ForwardedSimulation, float], None],
-) -> ForwardedSimulation | None:
-    """The run of the whole pattern, most of it computed; None where it does not repeat exactly.
+) -> ForwardedSimulation | str:
+    """The run of the whole pattern, most of it computed; or why it is not, as it does not repeat exactly.
 
     Args:
         make: a simulation of so many of the first flows.
@@ -103,9 +105,14 @@ def fast_forward(
     tried = max(16, min(32, pattern.blocks // 6), pattern.blocks // 12)
     trial = make(tried * pattern.block)
     shorter = _run_until_it_repeats(trial, pattern, progress)
-    if shorter is None or not is_quiet(trial, states):
-        return None
-    return _filled(make, shorter, pattern, states, progress)
+    if not is_quiet(trial, states):
+        return _NOT_QUIET
+    if shorter is None:
+        return (
+            f"the first {tried} of its {pattern.blocks} equal parts do not repeat to the picosecond, or"
+            " too late: hops that differ, or flows that share a link"
+        )
+    return _filled(make, shorter, pattern, states, progress) or _NOT_QUIET
 
 
 class _SeenError(Exception):

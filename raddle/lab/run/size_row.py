@@ -63,6 +63,7 @@ def _size_row(job: CollectiveJob, schedule: Schedule, size_bytes: int, run: Run,
         unfinished=unfinished_flows(run, own),
         diagnosis=diagnose(run.simulation),
         fast_forward=computed(run.simulation),
+        not_forwarded=run.not_forwarded,
     )
 
 
