@@ -12,7 +12,7 @@ from contextlib import redirect_stdout
 from functools import wraps
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import typer
 
@@ -43,12 +43,19 @@ def each_network(name: str, command: Command) -> Command:
         ]
         form = str(given.get("output") or "table") if name == "show" else "table"
         if name in NAMED or files or form not in ("table", "json"):
-            what = f"raddle {name}" if name in NAMED else f"--{(files or ['format'])[0].replace('_', '-')}"
+            what = f"raddle {name}" if name in NAMED else _option(command, files[0]) if files else "--format"
             _refuse(what, given["fabric"], networks)
         is_json = name == "render" or form == "json" or any(given.get(k) for k in ("as_json", "json_output"))
         return _run_each(command, given, networks, is_json)
 
     return run
+
+
+def _option(command: Command, key: str) -> str:
+    """The option of a command's parameter."""
+    (option,) = get_type_hints(command, include_extras=True)[key].__metadata__
+    names = (option.default, *(option.param_decls or ()))  # typer takes the first name for a default
+    return next((name for name in names if str(name).startswith("--")), f"--{key.replace('_', '-')}")
 
 
 def _networks(fabric: str) -> tuple[str, ...]:

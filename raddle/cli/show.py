@@ -257,7 +257,7 @@ def _panel(switch: Switch) -> str:
 
 def _tier_table(fabric: Fabric) -> Table:
     table = _table("tiers", "tier", "links", "up", "bandwidth each way")
-    for tier in tiers(fabric):
+    for tier in (each for each in tiers(fabric) if each.links):
         table.add_row(tier.name, str(tier.links), str(tier.links_up), format_rate(tier.up_bps))
     return table
 

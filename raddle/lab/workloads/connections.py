@@ -106,7 +106,8 @@ class LaneFinder:
         if set(sending) & set(receiving):
             why, hint = "share a NIC", "give their 'accelerators' a 'scale_up', or a NIC each"
         else:
-            why, hint = "have NICs on different planes", "take another algorithm, or ranks of one plane"
+            why = "have NICs on different planes"
+            hint = "give their 'accelerators' a 'scale_up', or take another algorithm or ranks of one plane"
         raise InputError.of("no-way-between", f"{ranks} {why}, and no scale-up network connects them", hint)
 
 

@@ -66,6 +66,7 @@ def test_traffic_runs_over_the_network_of_the_ranks_and_says_so(pod: Path) -> No
         ("plan pod.yaml -o held.json", "--output"),
         ("show pod.yaml --format csv", "--format"),
         ("verify pod.yaml --certificate proof.json", "--certificate"),
+        ("verify pod.yaml --plan held.json", "--plan"),
     ],
 )
 def test_what_is_for_one_network_asks_which(line: str, what: str, pod: Path) -> None:

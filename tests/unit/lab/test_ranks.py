@@ -141,8 +141,9 @@ def test_an_accelerator_without_a_nic_takes_its_neighbours() -> None:
 def test_ranks_that_nothing_connects_are_refused_before_they_are_simulated() -> None:
     apart = "fabric: {planes: 2, leaves: {count: 1}, spines: {count: 1}}\n"
     apart += "hosts: {per_leaf: 2, accelerators: {count: 2}, nics: {count: 2}}\n"
-    with pytest.raises(InputError, match=r"rank 0 .* and rank 1 .* have NICs on different planes"):
+    with pytest.raises(InputError, match=r"rank 0 .* and rank 1 .* have NICs on different planes") as error:
         find_job(loads("raddle: 1\nname: t\n" + apart), "all_reduce", "ring").demand()
+    assert "'scale_up'" in error.value.diagnostics[0].hint
     shared = "hosts: {per_leaf: 2, accelerators: {count: 2}, nics: {accelerators_per_nic: 2}}\n"
     with pytest.raises(InputError, match=r"rank 0 .* and rank 1 .* share a NIC"):
         find_job(

@@ -406,6 +406,7 @@ def test_one_of_a_kind_is_told_as_one(tmp_path: Path) -> None:
     )
     result = run("validate", str(path))
     assert "devices:     1 leaf, 0 spines, 1 host\n" in result.stdout
+    assert "leaf-spine" not in run("show", str(path)).stdout
 
 
 def test_spare_uplinks_of_spines_make_no_leaf_faster() -> None:
