@@ -154,3 +154,6 @@ def test_a_ring_whose_hops_share_links_says_that_it_does_not_repeat() -> None:
     assert run.not_forwarded
     assert run.not_forwarded.has_steps
     assert "do not repeat to the picosecond" in run.not_forwarded.why
+    ended = drive(switches, job.workload(400 << 10), RunSettings(until_ps=10**6)).run.not_forwarded
+    assert ended
+    assert "an end are asked for" in ended.why

@@ -165,14 +165,14 @@ def _forwarded(work: Work, progress: Callable[[Run, float], None]) -> Outcome | 
     """The run with most of its steps computed, or why it is not; None where that is not asked for."""
     if work.settings.fidelity != "auto":
         return None
-    if not is_undisturbed(work.fabric, work.states, work.settings):
-        return NotForwarded(
-            "faults, orders, samples, traces, bit errors, adaptive routing or an end are asked for"
-        )
     schedule = work.sent.schedule
     pattern = find_pattern(schedule, work.start_ps, work.delay_ps)
     if pattern is None:
         return NotForwarded("its flows are not 64 or more steps that are all alike")
+    if not is_undisturbed(work.fabric, work.states, work.settings):
+        return NotForwarded(
+            "faults, orders, samples, traces, bit errors, adaptive routing or an end are asked for"
+        )
     kind = partial(ForwardedSimulation, all_flows=schedule.flows)
     runs: list[Run] = []
 
