@@ -96,6 +96,30 @@ def _marks_not_held(fabric: Fabric, cables: Mapping[str, Mapping[str, Link]]) ->
             return
 
 
+def marks_not_whole(fabric: Fabric) -> tuple[Diagnostic, ...]:
+    """`ecn-not-held`: probabilities that SONiC switches cannot be given; simulations take them."""
+    if not any(switch.model.nos == "sonic" for switch in fabric.switches):
+        return ()
+    rows: list[tuple[float, Place]] = [(fabric.roce.ecn.pmax, ("roce", "ecn", "pmax"))]
+    for number, (_, ecn) in enumerate(fabric.roce.ecn_speeds):
+        rows.append((ecn.pmax, ("roce", "ecn", "speeds", number, "pmax")))
+    return tuple(
+        Diagnostic(
+            "ecn-not-held",
+            f"SONiC's WRED_PROFILE holds whole percents, and {pmax * 100:g} % would be "
+            f"{round(pmax * 100)} %: 'render' and 'apply' refuse it",
+            hint=f"set 'pmax: {max(1, round(pmax * 100))}%'",
+            place=place,
+        )
+        for pmax, place in rows
+        if not is_whole_percent(pmax)
+    )
+
+
+def is_whole_percent(share: float) -> bool:
+    return math.isclose(round(share * 100), share * 100, abs_tol=1e-9)
+
+
 def _with_kept(problem: Diagnostic, kept: int) -> Diagnostic:
     """The problem with how many ports are only kept for a cable."""
     if not kept:

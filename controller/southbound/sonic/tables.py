@@ -14,6 +14,7 @@ from functools import lru_cache
 from itertools import groupby
 
 from raddle.controller.plan.hashing import DEVICE_TYPES, sonic_hash
+from raddle.controller.plan.lossless_check import is_whole_percent
 from raddle.controller.plan.model import BgpNeighbor, BufferPlan, NextHop, PortPlan, QosPlan, SwitchPlan
 from raddle.controller.plan.weights import equal_weights
 from raddle.controller.southbound.sonic.adopted import with_adopted
@@ -289,7 +290,7 @@ def _planned_wred(switch: SwitchPlan) -> dict[str, dict[str, str]]:
     rows = {}
     for name, ecn, place in _wred_rows(switch):
         percent = round(ecn.pmax * 100)
-        if not math.isclose(percent, ecn.pmax * 100, abs_tol=1e-9):
+        if not is_whole_percent(ecn.pmax):
             raise InputError.of(
                 "ecn-not-held",
                 f"{switch.name} is to mark with a probability of at most {ecn.pmax * 100:g} %, and SONiC's "

@@ -7,8 +7,10 @@ import os
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 import raddle
+from raddle.cli.main import app
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.model import SwitchPlan
 from raddle.controller.southbound.sonic.tables import WRED, bootstrap, pushed
@@ -30,6 +32,27 @@ def test_a_probability_that_sonic_would_hold_as_none_is_refused_with_one_that_it
         pushed(leaf("roce: {ecn: {pmax: 0.3%}}\n"))
     assert "pmax: 1%" in str(refused.value)
     assert pushed(leaf("roce: {ecn: {pmax: 7%}}\n"))["WRED_PROFILE"][WRED]["green_drop_probability"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("ecn", "pmax"),
+    [
+        ("pmax: 0.4%", "0.4%"),
+        ("pmax: 12.7%", "12.7%"),
+        ("speeds: [{speed: 100G, kmin: 1KB, kmax: 2KB, pmax: 2.5%}]", "2.5%"),
+    ],
+)
+def test_validate_refuses_a_probability_that_no_switch_takes_at_its_place(
+    ecn: str, pmax: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "row.yaml"
+    row = f"roce: {{ecn: {{{ecn}}}}}\n"
+    file.write_text(FORM + row)
+    refused = CliRunner().invoke(app, ["validate", str(file)]).exception
+    place = f"{FORM.count(chr(10)) + 1}:{row.index(pmax) + 1}"
+    assert f"row.yaml:{place}: error[ecn-not-held]: SONiC's WRED_PROFILE" in str(refused)
+    assert "whole percents" in str(refused)
+    raddle.load(file)
 
 
 def test_a_lossless_priority_0_is_warned_of() -> None:
