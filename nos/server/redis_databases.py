@@ -27,6 +27,7 @@ NUMBERS = {"APPL_DB": 0, "ASIC_DB": 1, "COUNTERS_DB": 2, "CONFIG_DB": 4, "STATE_
 _CONFIG = NUMBERS["CONFIG_DB"]
 _CHANNELS = f"__keyspace@{_CONFIG}__:*"
 _INITIALIZED = "CONFIG_DB_INITIALIZED"
+_LOOK_S = 1.0
 _NO_FIELDS = {"NULL": "NULL"}
 _PAUSE_S = 0.5
 _RETRY_S = 5.0
@@ -150,6 +151,7 @@ class RedisDatabases:
                 work = [
                     asyncio.create_task(self._follow_switch()),
                     asyncio.create_task(self._follow_redis(listener)),
+                    asyncio.create_task(self._look_for_flush()),
                     asyncio.create_task(self._server.wait()),
                 ]
                 try:
@@ -213,6 +215,14 @@ class RedisDatabases:
             await client.set(_INITIALIZED, "1")
             self._changed.set()
             self.tell(f"{self.switch.name}: redis-server on port {self.port} was emptied; it is filled anew")
+
+    async def _look_for_flush(self) -> None:
+        """Notice an emptied server also where nobody writes."""
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            async with self._lock:
+                await self._notice_flush()
+            _end_if_cancelled()
 
     async def _follow_switch(self) -> None:
         while True:

@@ -262,6 +262,17 @@ def test_a_server_that_was_emptied_is_filled_anew_and_takes_nothing_from_the_swi
     assert cli(port, 4, "get", "CONFIG_DB_INITIALIZED") == ["1"]
 
 
+@pytest.mark.parametrize(("number", "command"), [(0, "flushall"), (4, "flushdb")])
+def test_a_server_that_was_emptied_is_filled_anew_where_nobody_writes(
+    number: int, command: str, running: tuple[SimulatedSwitch, int, str]
+) -> None:
+    switch, port, _ = running
+    cli(port, number, command)
+    until(lambda: cli(port, 4, "exists", "PORT|Ethernet0") == ["1"])
+    assert cli(port, 4, "get", "CONFIG_DB_INITIALIZED") == ["1"]
+    assert switch.databases.config["PORT"].keys() == CONFIG["PORT"].keys()
+
+
 def test_a_server_that_ends_is_reported_and_filled_again(tmp_path: Path) -> None:
     said: list[str] = []
     boot = {"leaf0": BootConfig(CONFIG, {})}
