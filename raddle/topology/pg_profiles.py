@@ -20,9 +20,11 @@ def read_pg_profiles(path: Path) -> tuple[PgProfile, ...]:
     """The rows of a file, by speed and length.
 
     Raises:
-        InputError: `bad-pg-profiles`, a line is no row, or there is none; or the file cannot be read.
+        InputError: `bad-pg-profiles`, a line is no row or contradicts another, or there is none; or the file
+            cannot be read.
     """
-    rows, problems = [], []
+    rows: dict[tuple[str, str], PgProfile] = {}
+    problems = []
     content = read_text(path)
     if "BUFFER_POOL" in content:
         raise InputError.of(
@@ -34,7 +36,12 @@ def read_pg_profiles(path: Path) -> tuple[PgProfile, ...]:
         text = line.partition("#")[0].strip()
         found = _LINE.fullmatch(text)
         if found:
-            rows.append(PgProfile(int(found[1]) * 10**6, float(found[2]), int(found[3])))
+            row = PgProfile(int(found[1]) * 10**6, float(found[2]), int(found[3]))
+            if rows.setdefault((found[1], found[2]), row) != row:
+                span = SourceSpan(str(path), number, 1, text=line)
+                message = f"a second row of speed {found[1]} and {found[2]}m, with another size"
+                hint = "leave one; SONiC's buffermgrd keeps the last"
+                problems.append(Diagnostic("bad-pg-profiles", message, span, hint))
         elif text:
             span = SourceSpan(str(path), number, 1, text=line)
             hint = "write speed, cable, size, xon, xoff, threshold: 400000 40m 1248 2288 396640 0 2288"
@@ -45,7 +52,7 @@ def read_pg_profiles(path: Path) -> tuple[PgProfile, ...]:
         raise InputError.of(
             "bad-pg-profiles", f"'{path}' has no row", "give the HwSKU's pg_profile_lookup.ini"
         )
-    return tuple(sorted(rows, key=lambda row: (row.speed_bps, row.cable_m)))
+    return tuple(sorted(rows.values(), key=lambda row: (row.speed_bps, row.cable_m)))
 
 
 def pg_profile(model: SwitchModel, speed_bps: int, cable_m: float) -> PgProfile | None:

@@ -14,6 +14,7 @@ from raddle.controller.plan.lossless_check import vendor_headroom
 from raddle.controller.southbound.sonic.tables import bootstrap
 from raddle.controller.verify.lossless import check_lossless
 from raddle.lab.planned_states import planned_state
+from raddle.topology.pg_profiles import read_pg_profiles
 
 FABRIC = """
 raddle: 1
@@ -170,3 +171,13 @@ def test_headroom_that_does_not_fit_may_be_shared_as_its_vendor_does(tmp_path: P
     text = TEMPLATE.replace("60000000", "2100000").replace("4000000", "1000000")
     with pytest.raises(InputError, match=r"hint: .*or share the headroom: .*\{pool: 1000000B\}"):
         make_plan(pooled(tmp_path, text), "ecmp")
+
+
+def test_two_rows_of_one_speed_and_length_are_refused_where_they_differ(tmp_path: Path) -> None:
+    file = tmp_path / "pg_profile_lookup.ini"
+    row = "400000  40m  1248 2288 396640 0 2288\n"
+    file.write_text(row + row)
+    assert len(read_pg_profiles(file)) == 1
+    file.write_text(row + row.replace("396640", "396641"))
+    with pytest.raises(InputError, match=r"ini:2:1: error.*a second row of speed 400000 and 40m"):
+        read_pg_profiles(file)
