@@ -23,6 +23,7 @@ from raddle.topology.views.capacity import (
     bisection_is_estimate,
     bisection_text,
     cable_kinds,
+    capacity_text,
     oversubscription,
     tiers,
 )
@@ -213,12 +214,10 @@ def _as_shown(row: Row) -> Row:
 
 
 def _print_tables(fabric: Fabric) -> None:
-    ratio = oversubscription(fabric)
-    capacity = "non-blocking" if ratio <= 1 else f"oversubscribed {ratio:.3g}:1"
     bisection = bisection_text(bisection_bps(fabric), bisection_is_estimate(fabric))
     console = _console()
-    endpoints = counted(len(fabric.endpoints), "endpoint", "endpoints")
-    console.print(f"{fabric.name}: {endpoints}, {capacity}", markup=False)
+    endpoints = counted(fabric.server_endpoints, "endpoint", "endpoints")
+    console.print(f"{fabric.name}: {endpoints}, {capacity_text(fabric)}", markup=False)
     console.print(f"bisection {bisection}", markup=False)
     if fabric.copies:
         console.print(fabric.copies.text, markup=False)

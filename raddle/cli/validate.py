@@ -21,6 +21,7 @@ from raddle.topology.views.capacity import (
     bisection_bps,
     bisection_is_estimate,
     bisection_text,
+    capacity_text,
     oversubscription,
     review,
 )
@@ -131,7 +132,7 @@ def document_of(
         "superspines": len(fabric.superspines),
         "planes": fabric.planes,
         "copies": asdict(fabric.copies) if fabric.copies else None,
-        "endpoints": len(fabric.endpoints) - (len(fabric.hosts) - fabric.servers),
+        "endpoints": fabric.server_endpoints,
         "bonds": _bonds(fabric),
         "hosts": fabric.servers,
         "external": len(fabric.hosts) - fabric.servers,
@@ -157,7 +158,6 @@ def facts_of(fabric: Fabric) -> dict[str, str]:
     """What the file says, one line per subject."""
     up = sum(link.is_up for link in fabric.links)
     speeds = ", ".join(format_rate(bps) for bps in sorted({link.speed_bps for link in fabric.links}))
-    ratio = oversubscription(fabric)
     bonds = _bonds(fabric)
     place = fabric.network
     network = {"network": f"{place.name}, with {fabric.servers} of {place.hosts} hosts"} if place else {}
@@ -169,7 +169,7 @@ def facts_of(fabric: Fabric) -> dict[str, str]:
         "links": f"{len(fabric.links)} at {speeds}, {up} up",
         **({"bonds": f"{bonds} of two ports, with an address each"} if bonds else {}),
         **({"in all": _in_all(fabric, fabric.copies.planes)} if fabric.copies else {}),
-        "capacity": "non-blocking" if ratio <= 1 else f"oversubscribed {ratio:.3g}:1",
+        "capacity": capacity_text(fabric),
         "bisection": bisection_text(bisection_bps(fabric), bisection_is_estimate(fabric)),
         "addressing": _addressing(fabric),
         "lossless": _lossless(fabric),

@@ -358,6 +358,11 @@ class Fabric:
         return sum(host.outside is None for host in self.hosts)
 
     @property
+    def server_endpoints(self) -> int:
+        """How many endpoints servers have, which come first."""
+        return len(self.endpoints) - (len(self.hosts) - self.servers)
+
+    @property
     def leaves(self) -> tuple[Switch, ...]:
         return tuple(switch for switch in self.switches if switch.role == "leaf")
 

@@ -66,7 +66,7 @@ def _check_network(
         address_families(fabric)
         fabrics.append(fabric)
         switches = counted(len(fabric.switches), "switch", "switches")
-        endpoints = counted(len(fabric.endpoints), "endpoint", "endpoints")
+        endpoints = counted(fabric.server_endpoints, "endpoint", "endpoints")
         fact = f"{switches}, {endpoints}, {counted(len(fabric.links), 'link', 'links')}"
         return in_file(fabric, (*fabric.warnings, *review(fabric), *vendor_headroom(fabric))), fact, ()
 

@@ -110,6 +110,14 @@ def oversubscription(fabric: Fabric) -> float:
     return tiers.get("leaves", 0.0) * max(1.0, tiers.get("spines", 1.0))
 
 
+def capacity_text(fabric: Fabric) -> str:
+    """How far leaves are oversubscribed, in words; where parts have no way to one another, of each part."""
+    ratio = oversubscription(fabric)
+    said = "non-blocking" if ratio <= 1 else f"oversubscribed {ratio:.3g}:1"
+    is_apart = any(each.code == "cut-off" for each in fabric.warnings)
+    return f"{said} where there is a way" if is_apart else said
+
+
 def bisection_bps(fabric: Fabric, members: NDArray[np.bool_] | None = None) -> int:
     """What half of a plane's leaves and the others have between them each way, summed over planes.
 

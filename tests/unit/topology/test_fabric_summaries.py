@@ -19,6 +19,7 @@ from raddle.cli.validate import validate
 from raddle.topology import Fabric, find
 from raddle.topology.views.capacity import (
     cable_kinds,
+    capacity_text,
     leaf_oversubscription,
     oversubscription,
     review,
@@ -428,3 +429,16 @@ hosts: {per_leaf: 8, accelerators: {count: 2}, nics: {per_accelerator: 1}}
 """)
     assert tier_oversubscription(fabric) == {"leaves": 2.0, "spines": 0.5}
     assert oversubscription(fabric) == 2.0
+
+
+def test_capacity_is_that_of_parts_where_some_have_no_way_to_others() -> None:
+    """A leaf without an uplink switches for its own hosts alone."""
+    fabric = loads("""
+raddle: 1
+name: parts
+models: {box: {ports: 32, port_speed: 400G, buffer: 64MiB}}
+fabric: {leaves: {count: 3, model: box}, spines: {count: 1, model: box}}
+hosts: {per_leaf: 1}
+overrides: {links: [{ends: [leaf1, spine0], state: down}]}
+""")
+    assert capacity_text(fabric) == "non-blocking where there is a way"
