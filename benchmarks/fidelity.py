@@ -43,6 +43,7 @@ _OTHERS = (
     ("leaf-spine-16", "permutation", "4M"),
     ("leaf-spine-16", "permutation", "64M"),
     ("leaf-spine-16", "incast 8:1", "4M"),
+    ("leaf-spine-16", "incast 8:1", "512M"),
     ("white-box-512", "permutation", "4M"),
     ("white-box-512", "incast 8:1", "64M"),
     ("mixed-speed", "permutation", "16M"),

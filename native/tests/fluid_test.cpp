@@ -191,7 +191,8 @@ void a_kept_share_goes_by_logarithms_between_what_was_measured() {
   const auto is = [](double a, double b) { return std::abs(a - b) < 1e-12; };
   CHECK(is(kept.of(2, 1e6), 0.5) && is(kept.of(8, 4e6), 0.8));
   CHECK(is(kept.of(4, 1e6), 0.6) && is(kept.of(2, 2e6), 0.55) && is(kept.of(4, 2e6), 0.65));
-  CHECK(is(kept.of(1.5, 1), 0.5) && is(kept.of(100, 1e9), 0.8));
+  CHECK(is(kept.of(1.5, 1), 0.5) && is(kept.of(100, 4e6), 0.8));
+  CHECK(is(kept.of(100, 1e9), 1 - 0.2 * 4e6 / 1e9) && is(kept.of(2, 4e7), 1 - 0.4 / 10));
   CHECK(kept.of(KeptShare::alone, 1e6) == 1 && KeptShare().of(4, 1e6) == 1);
 }
 
@@ -200,7 +201,7 @@ void held_messages_drain_at_the_share_that_is_asked_for_once() {
   int asked = 0;
   const auto last_end = [&](std::uint32_t flows, std::uint32_t held) {
     FluidFlows moving({1e12}, flows, 1e-6);
-    moving.hold_back([&] { return ++asked, KeptShare({2}, {1}, {0.25}); });
+    moving.hold_back([&] { return ++asked, KeptShare({2}, {1e6}, {0.25}); });
     for (std::uint32_t flow = 0; flow < flows; ++flow) moving.start(flow, {{.link = 0}}, 1e6, 1, 0, flow < held);
     moving.solve();
     double last = 0;

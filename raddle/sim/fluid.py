@@ -28,7 +28,7 @@ LEFT_OUT = "queues, ECN marks, PFC pauses, drops and what is sent again"
 ERROR = (
     "against packets, on the cases of docs/models/fluid.md: collectives end within 6 %, but rings,"
     " halving and doubling whose steps share links under DCQCN up to 42 % early; under DCQCN the last of"
-    " long messages that share a link ends up to 26 % early (56 % from fast NICs to slow ones); the mean"
+    " long messages that share a link ends up to 28 % early (56 % from fast NICs to slow ones); the mean"
     " FCT of messages to one host is 21 % short to 26 % long; short flows do not wait behind long ones"
     " (mean FCT of random arrivals 32 % short to 25 % long); over 4,096 messages at once are each taken as"
     " up to 0.01 % smaller"

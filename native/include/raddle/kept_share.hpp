@@ -18,7 +18,8 @@ class KeptShare {
   KeptShare(std::vector<double> crowds, std::vector<double> spans, std::vector<double> share);
 
   // Of a message that would take `span` on its path alone, where it has 1 / `crowd` of the rate: logarithms are
-  // interpolated, and the ends go on. 1 where `crowd` is up to `alone`.
+  // interpolated, and the ends go on, but for longer messages: they lose no more time than the longest that was
+  // measured, as rates have settled by then. 1 where `crowd` is up to `alone`.
   double of(double crowd, double span) const;
 
  private:

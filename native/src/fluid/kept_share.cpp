@@ -44,7 +44,8 @@ double KeptShare::of(double crowd, double span) const {
     const double* shares = &share_[i * spans_.size()];
     return shares[column.low] + column.part * (shares[column.high] - shares[column.low]);
   };
-  return at(row.low) + row.part * (at(row.high) - at(row.low));
+  const double share = at(row.low) + row.part * (at(row.high) - at(row.low));
+  return span > spans_.back() ? 1 - (1 - share) * spans_.back() / span : share;
 }
 
 }  // namespace raddle
