@@ -24,6 +24,8 @@ _STATUS_S = 2.0
 """Between two looks at the controller's status."""
 _SETTLE_S = 1.0
 """After a change of a switch, until it is compared."""
+_AGAIN_S = 3.0
+"""Between two looks at a switch that differs: that it is as planned again is no change that is told."""
 
 
 class Observer:
@@ -162,6 +164,8 @@ class Observer:
                 first = f"the first: {result.changes[0].path}" if result.changes else ""
                 view.text = (result.error or first).partition("\n")[0]
                 differences = view.differences
+                if differences:
+                    self._due.setdefault(result.switch, time.monotonic() + _AGAIN_S)
             if differences and differences != before:
                 text = f"{differences} entries are not as planned, {first}"
                 self.view.hear(Event("drift", text, result.switch))

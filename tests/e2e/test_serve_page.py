@@ -15,7 +15,7 @@ from selenium.webdriver.common.by import By
 from raddle.controller.api.client import ControllerClient
 from raddle.nos.farm import SwitchFarm
 from tests.e2e.test_pages import Browser, browser, pytestmark  # noqa: F401
-from tests.e2e.test_serve import PORT, address, farm, free_port, served  # noqa: F401
+from tests.e2e.test_serve import PORT, address, farm, free_port, get, served  # noqa: F401
 
 
 def test_the_page_fills_shows_a_link_that_dies_and_starts_a_bench(
@@ -85,7 +85,9 @@ def test_a_switch_that_is_gone_is_one_thing_and_a_phone_sees_the_whole_fabric(
 def test_with_a_controller_a_drain_is_a_round_on_the_page(
     browser: Browser,  # noqa: F811
     farm: tuple[SwitchFarm, Path],  # noqa: F811
+    address: str,  # noqa: F811
 ) -> None:
+    differs = lambda: bool(re.search(r"^raddle_switch_differences.* [1-9]", get(f"{address}metrics"), re.M))  # noqa: E731
     command = [sys.executable, "-m", "raddle", "controller", "run", "leaf-spine-16"]
     command += ["--listen", "127.0.0.1:0", "--metrics", f"127.0.0.1:{free_port()}"]
     with subprocess.Popen(command, cwd=farm[1], stderr=subprocess.PIPE, text=True) as controller:
@@ -102,8 +104,10 @@ def test_with_a_controller_a_drain_is_a_round_on_the_page(
                 browser.wait(lambda: "spine0 is drained" in verdict())
                 browser.wait(lambda: bool(browser.section("Rounds").find_elements(By.CSS_SELECTOR, "path")))
                 browser.wait(lambda: "update" in browser.section("Updates").text)
+                browser.wait(differs)  # the page that knows no controller
                 with ControllerClient(server) as client:
                     client.undrain("spine0")
+                browser.wait(lambda: not differs())
             assert not browser.driver.get_log("browser")
         finally:
             controller.terminate()
