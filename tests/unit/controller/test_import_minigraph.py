@@ -1,0 +1,77 @@
+"""A minigraph is adopted with the ports that its port_config.ini has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import raddle
+from raddle.controller.plan import make_plan
+from raddle.errors import InputError
+from tests.unit.controller.test_import_sonic import run
+
+MINIGRAPH = """<DeviceMiniGraph xmlns="urn:evolution" xmlns:i="http://www.w3.org/2001/XMLSchema-instance">
+  <CpgDec><Routers xmlns:a="urn:bgp">
+    <a:BGPRouterDeclaration><a:ASN>65310</a:ASN><a:Hostname>cab7</a:Hostname></a:BGPRouterDeclaration>
+  </Routers></CpgDec>
+  <DpgDec><DeviceDataPlaneInfo>
+    <LoopbackIPInterfaces xmlns:a="urn:mux"><a:LoopbackIPInterface><AttachTo>Loopback0</AttachTo>
+      <a:Prefix xmlns:b="urn:prefix"><b:IPPrefix>10.9.1.7/32</b:IPPrefix></a:Prefix></a:LoopbackIPInterface>
+    </LoopbackIPInterfaces>
+    <IPInterfaces>
+      <IPInterface><AttachTo>hundredGigE1</AttachTo><Prefix>10.9.8.0/31</Prefix></IPInterface>
+      <IPInterface><AttachTo>hundredGigE2</AttachTo><Prefix>10.9.8.2/31</Prefix></IPInterface>
+    </IPInterfaces>
+  </DeviceDataPlaneInfo></DpgDec>
+  <PngDec>
+    <DeviceInterfaceLinks>
+      <DeviceLinkBase><StartDevice>cab7</StartDevice><StartPort>hundredGigE1</StartPort>
+        <EndDevice>srv1</EndDevice><EndPort>eth0</EndPort></DeviceLinkBase>
+      <DeviceLinkBase><StartDevice>srv2</StartDevice><StartPort>eth0</StartPort>
+        <EndDevice>cab7</EndDevice><EndPort>hundredGigE2</EndPort></DeviceLinkBase>
+    </DeviceInterfaceLinks>
+    <Devices>
+      <Device i:type="ToRRouter"><Hostname>cab7</Hostname><HwSku>Box-C4</HwSku></Device>
+      <Device i:type="Server"><Hostname>srv1</Hostname></Device>
+      <Device i:type="Server"><Hostname>srv2</Hostname></Device>
+    </Devices>
+  </PngDec>
+  <Hostname>cab7</Hostname>
+</DeviceMiniGraph>
+"""
+PORT_CONFIG = "# name lanes alias index speed\n" + "".join(
+    f"Ethernet{4 * n} {4 * n + 1},{4 * n + 2},{4 * n + 3},{4 * n + 4} hundredGigE{n + 1} {n + 1} 100000\n"
+    for n in range(4)
+)
+
+
+def test_a_minigraph_gives_what_it_says_with_its_ports_from_port_config(tmp_path: Path) -> None:
+    (tmp_path / "cab7.xml").write_text(MINIGRAPH)
+    file = tmp_path / "cabinet.yaml"
+    refused = run("import", "sonic", str(tmp_path / "cab7.xml"), "-o", str(file)).exception
+    assert "says nothing of lanes, and" in str(refused)
+    (tmp_path / "port_config.ini").write_text(PORT_CONFIG)
+    done = run("import", "sonic", str(tmp_path / "cab7.xml"), "-o", str(file))
+    assert done.exit_code == 0, done.output + str(done.exception)
+    fabric = raddle.load(file)
+    (leaf,) = fabric.switches
+    assert (leaf.name, leaf.asn, leaf.model.hwsku) == ("cab7", 65310, "Box-C4")
+    assert [str(link.b) for link in fabric.links] == ["cab7:Ethernet0", "cab7:Ethernet4"]
+    assert dict(make_plan(fabric, "ecmp").endpoints) == {"srv1": "10.9.8.1", "srv2": "10.9.8.3"}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("<a>", "not XML"),
+        ("<a/>", "says of no device that it is ''"),
+        ("<!DOCTYPE a><a/>", "declares entities"),
+    ],
+)
+def test_files_that_are_no_minigraph_are_refused(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "one.xml"
+    path.write_text(content)
+    refused = run("import", "sonic", str(path), "-o", str(tmp_path / "hall.yaml")).exception
+    assert isinstance(refused, InputError)
+    assert (refused.diagnostics[0].code, message in str(refused)) == ("bad-minigraph", True)
