@@ -41,12 +41,12 @@ def canonical(value: bytes, field: Value, where: str) -> bytes:
     """The shortest form of a value: no leading zero bytes, `\\0` for 0. A string stays as it is.
 
     Raises:
-        UpdateError: OUT_OF_RANGE if the value needs more bits than the field has.
+        UpdateError: OUT_OF_RANGE if the value needs more bits than the field has, or has no byte.
     """
     if not field.bits:
         return value
     if not value:
-        invalid(f"{where}: the value of '{field.name}' is empty")
+        raise UpdateError(rpc_code.OUT_OF_RANGE, f"{where}: the value of '{field.name}' is empty")
     if len(value) * 8 <= field.bits and value[0]:
         return value
     number = int.from_bytes(value, "big")

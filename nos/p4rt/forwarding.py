@@ -11,7 +11,7 @@ from raddle.nos.p4rt.check import UpdateError
 from raddle.nos.p4rt.check_selectors import HasPort
 from raddle.nos.p4rt.entity_tables import EntityTables
 from raddle.nos.p4rt.pipeline import Pipeline
-from raddle.nos.p4rt.read import is_visible, select
+from raddle.nos.p4rt.read import select, table_of_others
 from raddle.nos.p4rt.saved import P4Store
 from raddle.nos.p4rt.store import DirectCounts, EntityStore, IndexedCounts, Undo
 
@@ -157,8 +157,10 @@ class P4Forwarding:
             left = waiting
         return fresh
 
-    def write(self, updates: Sequence[p4r.Update], atomicity: int) -> Results:
+    def write(self, updates: Sequence[p4r.Update], atomicity: int, role: str = "") -> Results:
         """Carry out a batch; the result has one element per update, None for one that took effect.
+
+        A `role` writes its own tables and those that are nobody's.
 
         Raises:
             UpdateError: the whole batch is refused.
@@ -167,7 +169,7 @@ class P4Forwarding:
             store = self._required()
             if self.fails_on_first:
                 _refuse_duplicates(updates)
-            results, done = self._carry_out(store, updates, atomicity)
+            results, done = self._carry_out(store, updates, atomicity, role)
             try:
                 kept = [
                     update
@@ -183,7 +185,7 @@ class P4Forwarding:
         return results
 
     def _carry_out(
-        self, store: EntityStore, updates: Sequence[p4r.Update], atomicity: int
+        self, store: EntityStore, updates: Sequence[p4r.Update], atomicity: int, role: str
     ) -> tuple[Results, list[Undo]]:
         """The result of each update, and what takes back those that took effect."""
         is_atomic = atomicity != _Write.CONTINUE_ON_ERROR
@@ -191,6 +193,7 @@ class P4Forwarding:
         done: list[Undo] = []
         for update in updates:
             try:
+                _check_role(store.pipeline, update.entity, role)
                 done.append(store.update(update))
                 results.append(None)
             except UpdateError as error:
@@ -231,7 +234,11 @@ class P4Forwarding:
             store = self._required()
             for each in wanted:
                 try:
-                    found += [entity for entity in select(store, each) if is_visible(store, entity, role)]
+                    found += [
+                        entity
+                        for entity in select(store, each)
+                        if table_of_others(store.pipeline, entity, role) is None
+                    ]
                     results.append(None)
                 except UpdateError as error:
                     results.append(error)
@@ -266,6 +273,13 @@ def in_order(store: EntityStore) -> Iterator[p4r.Entity]:
     # Python's dictionaries keep the order of insertion, in which all references held.
     left = [entry for rows in store.entries.values() for entry in rows.values()]
     yield from (p4r.Entity(table_entry=entry) for entry in [*left, *store.defaults.values()])
+
+
+def _check_role(pipeline: Pipeline, entity: p4r.Entity, role: str) -> None:
+    if table := table_of_others(pipeline, entity, role):
+        raise UpdateError(
+            rpc_code.PERMISSION_DENIED, f"Role '{role}' is not allowed access to table '{table.name}'."
+        )
 
 
 def _insertion(entity: p4r.Entity) -> p4r.Update.Type.ValueType:

@@ -109,10 +109,10 @@ class Pipeline:
             raise ValueError("two objects of the P4Info have the same id")
         self.counters = {each.preamble.id: each for each in info.counters}
         self.unsupported = {
-            "meter_entry": {each.preamble.id for each in info.meters},
-            "register_entry": {each.preamble.id for each in info.registers},
-            "digest_entry": {each.preamble.id for each in info.digests},
-            "value_set_entry": {each.preamble.id for each in info.value_sets},
+            "meter_entry": {each.preamble.id: each.size for each in info.meters},
+            "register_entry": {each.preamble.id: each.size for each in info.registers},
+            "digest_entry": {each.preamble.id: 0 for each in info.digests},
+            "value_set_entry": {each.preamble.id: each.size for each in info.value_sets},
         }
         fields = _field_ids(info)
         bits = _translated(info)

@@ -5,14 +5,15 @@ Source: P4Runtime specification 1.4, sections 9 and 11 (wildcard reads).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from finsy.proto import p4r, rpc_code
 
 from raddle.nos.p4rt.check import UpdateError, check_match, check_priority, find_table, invalid
+from raddle.nos.p4rt.lacking import refusal_of
 from raddle.nos.p4rt.pipeline import Pipeline, TableInfo
-from raddle.nos.p4rt.store import EntityStore, entry_key, indices_of, refusal_of
+from raddle.nos.p4rt.store import EntityStore, entry_key, indices_of
 
 _T = TypeVar("_T")
 
@@ -56,21 +57,20 @@ def is_everything(wanted: p4r.Entity) -> bool:
     return not getattr(asked, "extern_type_id" if kind == "extern_entry" else kind.replace("_entry", "_id"))
 
 
-def is_visible(store: EntityStore, entity: p4r.Entity, role: str) -> bool:
-    """Whether an entity belongs to a role, or to nobody: by its table, or the tables of its profile."""
-    if not role:
-        return True
+def table_of_others(pipeline: Pipeline, entity: p4r.Entity, role: str) -> TableInfo | None:
+    """The table (its own, or its profile's) that makes an entity another role's; None where none does."""
     kind = entity.WhichOneof("entity")
-    pipeline = store.pipeline
+    if not role or kind is None:
+        return None
+    part = getattr(entity, kind)
+    ids: Iterable[int] = ()
     if kind in ("action_profile_member", "action_profile_group"):
-        profile = pipeline.profiles[getattr(entity, kind).action_profile_id]
-        tables = [pipeline.tables[each] for each in profile.tables]
-    elif kind in ("table_entry", "direct_counter_entry"):
-        entry = entity.table_entry if kind == "table_entry" else entity.direct_counter_entry.table_entry
-        tables = [pipeline.tables[entry.table_id]]
-    else:
-        return True
-    return any(table.role in ("", role) for table in tables)
+        profile = pipeline.profiles.get(part.action_profile_id)
+        ids = profile.tables if profile else ()
+    elif kind in ("table_entry", "direct_counter_entry", "direct_meter_entry"):
+        ids = (part.table_id if kind == "table_entry" else part.table_entry.table_id,)
+    tables = [pipeline.tables[each] for each in ids if each in pipeline.tables]
+    return tables[0] if tables and all(table.role not in ("", role) for table in tables) else None
 
 
 def _of_profile(

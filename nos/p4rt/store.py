@@ -22,6 +22,7 @@ from raddle.nos.p4rt.check import (
 from raddle.nos.p4rt.check_entry import check_entry, check_key
 from raddle.nos.p4rt.check_selectors import HasPort, check_group, size_of
 from raddle.nos.p4rt.entity_tables import entry_label
+from raddle.nos.p4rt.lacking import cells, refusal_of_write
 from raddle.nos.p4rt.pipeline import Pipeline, ProfileInfo, TableInfo
 from raddle.nos.p4rt.references import References, value_text
 
@@ -84,7 +85,7 @@ class EntityStore:
             return self._update_direct(update.type, entity.direct_counter_entry)
         if kind is None:
             invalid("the update has no entity")
-        raise refusal_of(self.pipeline, entity)
+        raise refusal_of_write(self.pipeline, update)
 
     def default_of(self, table: TableInfo) -> p4r.TableEntry:
         """The default entry of a table: what a controller has set, or what the program says.
@@ -100,7 +101,7 @@ class EntityStore:
 
     def _update_entry(self, how: int, entry: p4r.TableEntry) -> Undo:
         table = find_table(self.pipeline, entry.table_id)
-        if table.is_const and not entry.is_default_action:
+        if table.is_const and not entry.is_default_action and (how != MODIFY or entry.HasField("action")):
             raise UpdateError(rpc_code.PERMISSION_DENIED, f"{table.name}: its entries are constant")
         kept = check_key(table, entry) if how == DELETE else check_entry(self.pipeline, entry, self._has_port)
         if entry.is_default_action:
@@ -147,7 +148,7 @@ class EntityStore:
     def _update_default(self, how: int, table: TableInfo, kept: p4r.TableEntry) -> Undo:
         if how != MODIFY:
             invalid(f"{table.name}: a default entry can only be modified")
-        if table.const_default:
+        if table.const_default or table.profile:  # section 9.1.3: NoAction where actions are indirect
             raise UpdateError(rpc_code.PERMISSION_DENIED, f"{table.name}: its default action is constant")
         return self._replace(self.defaults, table.id, kept if kept.HasField("action") else None)
 
@@ -317,34 +318,7 @@ def indices_of(counter: p4i.Counter, entry: p4r.CounterEntry) -> Sequence[int]:
     """
     if not entry.HasField("index"):
         return range(counter.size)
-    index, name = entry.index.index, counter.preamble.alias
-    if index < 0:
-        invalid(f"{name}: index {index} is below 0")
-    if index >= counter.size:
-        raise UpdateError(rpc_code.OUT_OF_RANGE, f"{name}: index {index} is not in 0..{counter.size - 1}")
-    return [index]
-
-
-def refusal_of(pipeline: Pipeline, entity: p4r.Entity) -> UpdateError:
-    """What an entity of a kind that this switch has none of is refused with.
-
-    INVALID_ARGUMENT for an id that the P4Info does not have, or UNIMPLEMENTED.
-    """
-    kind = entity.WhichOneof("entity")
-    assert kind
-    if kind in pipeline.unsupported:
-        id = getattr(getattr(entity, kind), kind.replace("_entry", "_id"))
-        if id not in pipeline.unsupported[kind]:
-            invalid(f"{kind} 0x{id:08x} is not in the P4Info of {pipeline.name}")
-    elif kind == "direct_meter_entry":
-        table = find_table(pipeline, entity.direct_meter_entry.table_entry.table_id)
-        if not table.meter:
-            invalid(f"{table.name} has no direct meter")
-    elif kind == "extern_entry":
-        invalid(
-            f"extern type 0x{entity.extern_entry.extern_type_id:08x} is not in the P4Info of {pipeline.name}"
-        )
-    return UpdateError(rpc_code.UNIMPLEMENTED, f"this switch has no {kind}")
+    return cells(counter.preamble.alias, entry.index.index, counter.size)
 
 
 def entry_key(entry: p4r.TableEntry) -> EntryKey:

@@ -103,8 +103,7 @@ class P4RuntimeService(p4r_grpc.P4RuntimeServicer):
         await self._check_caller(context, writes=True)
         try:
             self._arbiter.require_primary(request.device_id, request.role, number_of(request.election_id))
-            self._check_role(request)
-            write = partial(self._forwarding.write, request.updates, request.atomicity)
+            write = partial(self._forwarding.write, request.updates, request.atomicity, request.role)
             is_long = len(request.updates) > _LONG_WRITE
             results = await self._work.run(context.peer(), write, is_long=is_long)
         except (RpcError, UpdateError) as error:
@@ -216,19 +215,6 @@ class P4RuntimeService(p4r_grpc.P4RuntimeServicer):
 
         if self._loop is not None:
             self._loop.call_soon_threadsafe(deliver)
-
-    def _check_role(self, request: p4r.WriteRequest) -> None:
-        """A role other than the default may touch its own tables and those that are nobody's."""
-        pipeline = self._forwarding.pipeline
-        if not request.role or pipeline is None:
-            return
-        for update in request.updates:
-            table = pipeline.tables.get(update.entity.table_entry.table_id)
-            if table and table.role not in ("", request.role):
-                raise RpcError(
-                    grpc.StatusCode.PERMISSION_DENIED,
-                    f"Role '{request.role}' is not allowed access to table '{table.name}'.",
-                )
 
     async def _check_caller(self, context: _Context, writes: bool = False) -> None:
         try:

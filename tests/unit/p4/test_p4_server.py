@@ -224,7 +224,7 @@ def test_a_role_writes_its_own_tables_alone(farm: SwitchFarm) -> None:
         root.set_pipeline(pipeline, COMMIT)
         with session(farm, "spine0", 5, "packet_replication_engine_manager") as other:
             other.require_primary()
-            with pytest.raises(UnreachableError, match="is not allowed access to table 'vrf_table'"):
+            with pytest.raises(BatchError, match="is not allowed access to table 'vrf_table'"):
                 other.write([one])
         owner.require_primary()
         owner.write([one])

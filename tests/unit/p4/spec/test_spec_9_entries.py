@@ -78,7 +78,12 @@ INSERTS: list[tuple[str, p4r.TableEntry, str]] = [
         changed(lambda e: setattr(e.match[0].exact, "value", b"\2\0")),
         "OUT_OF_RANGE",
     ),
-    ("8.3 an empty value", changed(lambda e: setattr(e.match[0].exact, "value", b"")), "INVALID_ARGUMENT"),
+    ("8.3 an empty value", changed(lambda e: setattr(e.match[0].exact, "value", b"")), "OUT_OF_RANGE"),
+    (
+        "8.3 an empty parameter",
+        changed(lambda e: setattr(e.action.action.params[0], "value", b"")),
+        "OUT_OF_RANGE",
+    ),
     (
         "8.3 a parameter wider than its bits",
         changed(lambda e: e.action.action.CopyFrom(forward(port=512))),
@@ -270,6 +275,7 @@ DEFAULTS: list[tuple[str, int, p4r.TableEntry, str]] = [
     ),
     ("9.1.3 a keyless table has one", MODIFY, default(DROP, KEYLESS), "OK"),
     ("9.1.3 a constant one", MODIFY, default(NOTHING, CONST), "PERMISSION_DENIED"),
+    ("9.1.3 that of an indirect table", MODIFY, default(DROP, GROUPED), "PERMISSION_DENIED"),
     (
         "9.1.2 an action of other entries",
         MODIFY,
@@ -289,6 +295,23 @@ DEFAULTS: list[tuple[str, int, p4r.TableEntry, str]] = [
     ("how", "made", "code"), [each[1:] for each in DEFAULTS], ids=[each[0] for each in DEFAULTS]
 )
 def test_a_default_entry_is_as_its_section_says(how: int, made: p4r.TableEntry, code: str) -> None:
+    assert write(switch(), how, made) == [code]
+
+
+@pytest.mark.parametrize(
+    ("how", "keeps_action", "code"),
+    [
+        (INSERT, True, "PERMISSION_DENIED"),
+        (INSERT, False, "PERMISSION_DENIED"),
+        (MODIFY, True, "PERMISSION_DENIED"),
+        (MODIFY, False, "NOT_FOUND"),  # that is for direct resources of the program's own entries
+        (DELETE, False, "PERMISSION_DENIED"),
+    ],
+)
+def test_9_1_4_entries_of_a_constant_table_are_the_programs(how: int, keeps_action: bool, code: str) -> None:
+    made = entry(table=CONST)
+    if not keeps_action:
+        made.ClearField("action")
     assert write(switch(), how, made) == [code]
 
 

@@ -137,9 +137,20 @@ def test_9_1_7_an_entry_that_comes_again_counts_from_0() -> None:
     assert packets_of(hits(1), on) == [7]  # what the switch itself has counted
 
 
+def indexed(kind: str, id: int, index: int) -> p4r.Entity:
+    made = p4r.Entity()
+    part = getattr(made, kind)
+    setattr(part, kind.replace("_entry", "_id"), id)
+    part.index.index = index
+    return made
+
+
 METER_ENTRY = p4r.DirectMeterEntry(table_entry=entry(table=METERED))
 LACKING: list[tuple[str, p4r.Entity, str]] = [
     ("9.4 a meter", p4r.Entity(meter_entry=p4r.MeterEntry(meter_id=METER)), "UNIMPLEMENTED"),
+    ("9.4 a meter's cell", indexed("meter_entry", METER, 1), "UNIMPLEMENTED"),
+    ("9.4 a meter's cell below 0", indexed("meter_entry", METER, -1), "INVALID_ARGUMENT"),
+    ("9.4 a meter's cell beyond the end", indexed("meter_entry", METER, 2), "OUT_OF_RANGE"),
     ("9.4 an unknown meter", p4r.Entity(meter_entry=p4r.MeterEntry(meter_id=99)), "INVALID_ARGUMENT"),
     ("9.4 a direct meter", p4r.Entity(direct_meter_entry=METER_ENTRY), "UNIMPLEMENTED"),
     (
@@ -157,6 +168,8 @@ LACKING: list[tuple[str, p4r.Entity, str]] = [
         p4r.Entity(value_set_entry=p4r.ValueSetEntry(value_set_id=99)),
         "INVALID_ARGUMENT",
     ),
+    ("9.7 a register's cell below 0", indexed("register_entry", REGISTER, -1), "INVALID_ARGUMENT"),
+    ("9.7 a register's cell beyond the end", indexed("register_entry", REGISTER, 2), "OUT_OF_RANGE"),
     ("9.7 a register", p4r.Entity(register_entry=p4r.RegisterEntry(register_id=REGISTER)), "UNIMPLEMENTED"),
     (
         "9.7 an unknown register",
@@ -172,15 +185,34 @@ LACKING: list[tuple[str, p4r.Entity, str]] = [
 @pytest.mark.parametrize(("part", "code"), [each[1:] for each in LACKING], ids=[each[0] for each in LACKING])
 def test_what_this_switch_has_none_of_is_refused_alike_by_write_and_read(part: p4r.Entity, code: str) -> None:
     on = switch()
-    assert [write(on, how, part) for how in (INSERT, MODIFY, DELETE)] == [[code]] * 3
+    is_inserted = part.WhichOneof("entity") in ("digest_entry", "extern_entry")
+    others = code if is_inserted else "INVALID_ARGUMENT"
+    assert [write(on, how, part) for how in (INSERT, MODIFY, DELETE)] == [[others], [code], [others]]
     assert read(on, part) == ([], [code])
 
 
-def test_9_5_a_multicast_group_is_unimplemented_and_there_are_none() -> None:
+@pytest.mark.parametrize(
+    ("how", "group", "session", "code"),
+    [
+        (INSERT, 1, None, "UNIMPLEMENTED"),
+        (INSERT, None, 1, "UNIMPLEMENTED"),
+        (INSERT, 0, None, "INVALID_ARGUMENT"),
+        (MODIFY, None, 0, "INVALID_ARGUMENT"),
+        (DELETE, None, 3, "UNIMPLEMENTED"),
+        (INSERT, None, None, "INVALID_ARGUMENT"),
+    ],
+)
+def test_9_5_multicast_groups_and_clone_sessions_are_unimplemented_and_there_are_none(
+    how: int, group: int | None, session: int | None, code: str
+) -> None:
     on = switch()
     part = p4r.Entity(packet_replication_engine_entry=p4r.PacketReplicationEngineEntry())
-    part.packet_replication_engine_entry.multicast_group_entry.multicast_group_id = 1
-    assert write(on, INSERT, part) == ["UNIMPLEMENTED"]
+    replication = part.packet_replication_engine_entry
+    if group is not None:
+        replication.multicast_group_entry.multicast_group_id = group
+    if session is not None:
+        replication.clone_session_entry.session_id = session
+    assert write(on, how, part) == [code]
     assert read(on, part) == ([], ["OK"])
 
 
