@@ -351,6 +351,20 @@ def read_links(plan: Plan, inventory: Inventory) -> dict[str, tuple[str, ...]]:
     return {name: ports for name, ports in all_of(links).items() if ports is not None}
 
 
+def silent_switches(inventory: Inventory) -> dict[str, UnreachableError]:
+    """Switches of the inventory that do not answer over gNMI, and what was tried.
+
+    Raises:
+        UnreachableError: one has answered, and refuses.
+    """
+    said = _everywhere(inventory, lambda client: client.read_tables("CONFIG_DB", ("DEVICE_METADATA",)))
+    silent = {name: each for name, each in said.items() if isinstance(each, UnreachableError)}
+    for each in silent.values():
+        if isinstance(each, RefusedError):
+            raise each
+    return silent
+
+
 def read_databases(inventory: Inventory, neighbours: bool = False) -> dict[str, dict[str, Tables]]:
     """CONFIG_DB and the parts of APPL_DB that the switch itself has written, of every switch.
 

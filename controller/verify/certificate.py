@@ -16,6 +16,9 @@ from raddle.controller.verify.network import in_use, is_of_family
 from raddle.topology.model import Fabric
 from raddle.units import ip_text
 
+_NO_PORT = "none"
+"""In place of a port that a running switch has and the fabric file has not."""
+
 _OUTSIDE = {"dual": ("IPv6 routes, which have the next hops of IPv4",)}
 
 
@@ -37,10 +40,9 @@ def certificate(
     kind, bits = (IPv6Address, 128) if fabric.addressing.families == "ipv6" else (IPv4Address, 32)
     tables = {}
     for switch in fabric.switches:
+        names = [*(port.name for port in switch.ports), _NO_PORT]
         tables[switch.name] = {
-            f"{ip_text(kind(prefix))}/{length}": [
-                switch.ports[port].name for port in dict.fromkeys(in_use(ports))
-            ]
+            f"{ip_text(kind(prefix))}/{length}": [names[port] for port in dict.fromkeys(in_use(ports))]
             for prefix, length, ports in entries[switch.name]
             if is_of_family((prefix, length, ports), bits)
         }

@@ -17,7 +17,7 @@ def check_hashes(fabric: Fabric, states: Mapping[str, SwitchState]) -> Iterator[
     sides = [
         (switch.name, (state.hash_seed, state.hash_offset), planned)
         for switch in fabric.switches
-        if switch.model.nos == "sonic"
+        if switch.model.nos == "sonic" and switch.name in states
         for state, planned in (
             (states[switch.name], (hash_seed(fabric, switch), hash_offset(fabric, switch))),
         )

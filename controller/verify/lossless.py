@@ -42,13 +42,15 @@ def check_lossless(
     """Check what the switches hold against the fabric's RoCE policy; equal findings of ports are one.
 
     Args:
+        states: of the switches that are looked at.
         congested_groups: priority groups at their PFC threshold when ECN must still mark first.
     """
     gathered: dict[Finding, dict[str, None]] = {}
     late: dict[str, tuple[int, Finding]] = {}
     known: dict[Hashable, _Findings] = {}
     for switch in fabric.switches:
-        held = states[switch.name]
+        if (held := states.get(switch.name)) is None:
+            continue
         cables = [fabric.link_by_port.get(PortRef(switch.name, port.name)) for port in held.ports]
         kind = _kind_of(fabric, switch, held, cables)
         if kind not in known:

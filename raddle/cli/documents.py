@@ -31,6 +31,7 @@ from raddle.lab.emulation.result import EmulationResult
 from raddle.lab.graph.file import workload_schema
 from raddle.lab.scenario.file import scenario_schema
 from raddle.lab.sweep.file import sweep_schema
+from raddle.lab.verify.missing import Missing
 from raddle.peers.sonic.findings import Finding
 from raddle.report.cost import Bill, PartSaving
 from raddle.report.diagnosis import Diagnosis
@@ -139,6 +140,7 @@ _VERIFY = _document(
     present=Verdict,
     parts=_list_of(_record("PartOfFabric", Part, busiest=_Load)),
     deadlock_free=bool | None,
+    missing=_list_of(_record("MissingSwitch", Missing)),
     outside=list[str],
     external=_list_of(_record("OutsidePrefix", OutsideReach)),
     outcomes=list[Outcome],

@@ -123,11 +123,13 @@ def plan(
 def _backup_text(states: tuple[Backup, ...]) -> str:
     """How many failures the switches repair on their own."""
     remote = [state for state in states if state.controller]
-    text = f"{len(states)} failures, {len(states) - len(remote)} of them repaired by the switches alone"
+    failures = counted(len(states), "failure", "failures")
+    text = f"{failures}, {len(states) - len(remote)} of them repaired by the switches alone"
     if not remote:
         return text
     most = max(remote, key=lambda state: len(state.controller))
-    return f"{text}; the controller writes most, {len(most.controller)} routes, after {most.failure}"
+    routes = counted(len(most.controller), "route", "routes")
+    return f"{text}; the controller writes most, {routes}, after {most.failure}"
 
 
 def changes_text(changes: tuple[Change, ...]) -> str:
@@ -229,17 +231,18 @@ def _summed_up(new: Plan) -> Iterator[str]:
             if adaptive[0].is_per_packet
             else f"burst of a flow, after {adaptive[0].idle_us}us of pause"
         )
-        yield f"groups of {len(adaptive)} switches choose by load for each {how}"
+        yield f"groups of {counted(len(adaptive), 'switch', 'switches')} choose by load for each {how}"
     if new.pins:
         report = new.pins
+        flows = counted(report.flows, "flow", "flows")
         yield (
-            f"{report.flows} flows on {report.pins} {CARRIERS[report.carrier]} ({report.method}): "
+            f"{flows} on {report.pins} {CARRIERS[report.carrier]} ({report.method}): "
             f"busiest link carries {_load(report.data)}, acknowledgements {_load(report.acks)}"
         )
         pins = [route for switch in new.switches for route in switch.routes if route.origin == "pin"]
         backups = sum(route.used != route.next_hops for route in pins)
         if backups:
-            yield f"{backups} of {len(pins)} pins have a next hop in reserve"
+            yield f"{backups} of {counted(len(pins), 'pin', 'pins')} have a next hop in reserve"
     yield from _weights(new.weights)
 
 
@@ -249,8 +252,9 @@ def _weights(report: WeightReport | None) -> Iterator[str]:
         return
     if report.groups:
         yield (
-            f"{report.groups} groups on {report.switches} switches have weights (at most "
-            f"{report.most_entries} entries); by how much the worst link exceeds its share:"
+            f"{counted(report.groups, 'group', 'groups')} on "
+            f"{counted(report.switches, 'switch', 'switches')} {'has' if report.groups == 1 else 'have'} "
+            f"weights (at most {report.most_entries} entries); by how much the worst link exceeds its share:"
         )
     for each in report.carriers:
         yield f"  {each.switches:<16} {each.loss:>7.2%}  {each.carrier} ({each.worst})"

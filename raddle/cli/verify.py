@@ -114,7 +114,11 @@ def verify(
     print(_json(document_of(result)) if as_json else text_of(result))
     for problem in result.problems:
         print(problem, file=sys.stderr)
-    if not result.is_good or (strict and result.outside):
+    if not result.is_good:
+        raise typer.Exit(1)
+    if any(each.why == "does not answer" for each in result.missing):
+        raise typer.Exit(3)
+    if strict and result.outside:
         raise typer.Exit(1)
 
 
@@ -163,6 +167,7 @@ def document_of(result: Verification) -> dict[str, Any]:
         "present": asdict(result.present),
         "parts": [_part_document(part) for part in result.parts],
         "deadlock_free": bool(result.proof) if result.has_lossless else None,
+        "missing": [asdict(each) for each in result.missing],
         "outside": list(result.outside),
         "external": [asdict(each) for each in result.external],
         "dependencies": result.dependencies,

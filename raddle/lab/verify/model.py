@@ -11,6 +11,7 @@ from raddle.controller.verify.parts import Part
 from raddle.controller.verify.transient import Transient
 from raddle.controller.verify.update_scope import UpdateScope
 from raddle.errors import Diagnostic
+from raddle.lab.verify.missing import Missing
 from raddle.topology.views.cable_mend import CableWork
 
 Progress = Callable[[str, float], None]
@@ -52,6 +53,7 @@ class Verification:
         cabling: the work that makes the cables what the fabric says; None where none were seen.
         external: the prefixes that links to the outside lead to.
         is_adaptive: switches choose by load among the paths that were checked.
+        missing: switches of the fabric file that are not there or hold nothing, of running switches.
         has_lossless: a class of the fabric is lossless; without one nothing of deadlock is proven.
     """
 
@@ -79,6 +81,7 @@ class Verification:
     is_adaptive: bool = False
     has_lossless: bool = True
     best_load: float | None = None
+    missing: tuple[Missing, ...] = ()
 
     @property
     def is_good(self) -> bool:

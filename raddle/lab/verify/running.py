@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from ipaddress import ip_network
 
-from raddle.controller.reconcile import read_appl, read_neighbours
+from raddle.controller.reconcile import read_appl, read_neighbours, silent_switches
+from raddle.controller.verify.finding import Finding
 from raddle.controller.verify.hashes import check_hashes
-from raddle.controller.verify.network import Network, entries_of_state, network_of
+from raddle.controller.verify.network import RESERVE, Entry, Network, entries_of_state, network_of
 from raddle.controller.verify.update_scope import listed
 from raddle.errors import Diagnostic, InputError
 from raddle.inventory import Inventory
@@ -16,10 +17,11 @@ from raddle.lab.switches.learned import TABLES, Rows, learned_routes
 from raddle.lab.switches.neighbours import heard_cables
 from raddle.lab.switches.programmed import over_p4runtime, read_switches
 from raddle.lab.verify.findings import located
+from raddle.lab.verify.missing import Missing, about_missing, beside_missing, without_missing
 from raddle.lab.verify.model import FailureScope, Progress, Verification
 from raddle.lab.verify.proofs import Subject, prove
 from raddle.state import AclRule, SwitchState
-from raddle.topology.model import Fabric
+from raddle.topology.model import Fabric, Switch
 from raddle.topology.views.cable_mend import mend_cables
 from raddle.topology.views.cable_truth import SeenCable, compare_cables, planned_names
 
@@ -36,33 +38,84 @@ def verify_running(
 ) -> Verification:
     """Check what the switches report, and what they do with it on their own when something fails.
 
-    Cables are those that are `seen`, else those of the neighbours that the switches hear over LLDP.
+    Cables are those that are `seen`, else those of the neighbours that the switches hear over LLDP. Switches
+    that are not in the inventory, do not answer or hold no route are taken as cut off, and named.
 
     Raises:
-        InputError: the inventory is another fabric's, or `policies-not-verified`. UnreachableError: a switch
-            does not answer.
+        InputError: the inventory is another fabric's or has none of its switches, or `policies-not-verified`.
+        UnreachableError: a switch refuses to answer, or none answers.
     """
-    inventory.require(fabric.name, (switch.name for switch in fabric.switches))
-    switches = read_switches(inventory, over_p4runtime(fabric))
-    appl = read_appl(inventory, TABLES)
+    there, missing = _there(fabric, inventory)
+    switches = read_switches(there, [name for name in over_p4runtime(fabric) if name in there.addresses])
+    appl = read_appl(there, TABLES)
     learned = {name: learned_routes(tables) for name, tables in appl.items()}
     states = {name: each.with_routes(learned.get(name, {})).state() for name, each in switches.items()}
+    missing += [Missing(name, "holds no route") for name, state in states.items() if not state.routes]
+    states = {name: state for name, state in states.items() if state.routes}
     _refuse_policies(states)
-    entries = {name: entries_of_state(state) for name, state in states.items()}
+    fabric = without_missing(fabric, missing)
+    entries = {switch.name: _entries(switch, states.get(switch.name)) for switch in fabric.switches}
     lists = tuple(_about_access_lists(states))
-    outside = [f"access lists: {each.message}" for each in lists]
     network = network_of(fabric)
+    outside = [*beside_missing(fabric, network, missing, states)]
+    outside += [f"access lists: {each.message}" for each in lists]
     if by_daemon := tuple(name for name, rows in learned.items() if _lead_to_hosts(rows, network)):
         outside.append(f"failures: {listed(by_daemon)} learn routes to hosts, which are judged as they stand")
         scope = replace(scope, together=0)
     subject = Subject("running switches", entries, states, outside=tuple(outside))
     result = prove(fabric, network, subject, None, scope, progress)
+    found = [*about_missing(missing), *_about_ports(fabric, states), *check_hashes(fabric, states)]
     result = replace(
-        result, problems=(*result.problems, *lists, *located(fabric, check_hashes(fabric, states)))
+        result, missing=tuple(missing), problems=(*result.problems, *lists, *located(fabric, found))
     )
     if seen is None:
-        seen = planned_names(fabric, heard_cables(fabric, read_neighbours(inventory)))
+        seen = planned_names(fabric, heard_cables(fabric, read_neighbours(there)))
     return with_cabling(fabric, result, seen)
+
+
+def _there(fabric: Fabric, inventory: Inventory) -> tuple[Inventory, list[Missing]]:
+    """The inventory of the fabric's switches that answer, and the others."""
+    names = [switch.name for switch in fabric.switches]
+    known = [name for name in names if name in inventory.addresses]
+    inventory.require(fabric.name, [name for name in names if name in inventory.datapaths or not known])
+    own = replace(inventory, addresses={name: inventory.addresses[name] for name in known})
+    silent = silent_switches(own)
+    if silent and len(silent) == len(known):
+        raise next(iter(silent.values()))
+    missing = [Missing(name, "is not in the inventory") for name in names if name not in own.addresses]
+    missing += [Missing(name, "does not answer") for name in silent]
+    return replace(own, addresses={n: a for n, a in own.addresses.items() if n not in silent}), missing
+
+
+def _entries(switch: Switch, state: SwitchState | None) -> list[Entry]:
+    """What a switch reports, with the fabric's numbers of ports: one more for all that the fabric has not."""
+    if state is None:
+        return []
+    numbers = {port.name: number for number, port in enumerate(switch.ports)}
+    order = [numbers.get(port.name, len(numbers)) for port in state.ports]
+    if order == [*range(len(order))]:
+        return entries_of_state(state)
+    return [
+        (prefix, length, tuple(order[port % RESERVE] + port // RESERVE * RESERVE for port in ports))
+        for prefix, length, ports in entries_of_state(state)
+    ]
+
+
+def _about_ports(fabric: Fabric, states: Mapping[str, SwitchState]) -> Iterator[Finding]:
+    """A finding for each switch that lacks ports which live cables of the fabric are at."""
+    for name, state in states.items():
+        held = {port.name for port in state.ports}
+        lacking = tuple(
+            end.port
+            for link in fabric.links
+            if link.is_up
+            for end in (link.a, link.b)
+            if end.device == name and end.port not in held
+        )
+        if lacking:
+            message = f"{name} has no port {listed(lacking)}, where the fabric has a cable"
+            hint = "boot it from 'raddle render --bootstrap', or give the fabric file the ports that it has"
+            yield Finding("port-missing", message, hint, ("fabric",))
 
 
 def _lead_to_hosts(rows: Rows, network: Network) -> bool:

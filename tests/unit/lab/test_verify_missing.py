@@ -1,0 +1,148 @@
+"""`raddle verify --running` of a fabric of which some switches are not there: the others are judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from raddle.cli.verify import text_of, verify
+from raddle.controller.plan import make_plan
+from raddle.controller.plan.model import Plan
+from raddle.errors import UnreachableError
+from raddle.inventory import Inventory
+from raddle.lab.switches.programmed import program, switch_farm
+from raddle.lab.switches.reported import planned_switch
+from raddle.lab.verify.model import FailureScope, Verification
+from raddle.lab.verify.running import verify_running
+from raddle.topology import loads
+from tests.fabrics import leaf_spine
+from tests.unit.controller.fake_switch import FakeSwitch, serving
+
+TEXT = leaf_spine(leaves=3, spines=2, per_leaf=2)
+FABRIC = loads(TEXT)
+PLAN = make_plan(FABRIC, "ecmp")
+PRESENT = FailureScope(together=0, most=200, seed=1, congested_groups=8)
+NOWHERE = "127.0.0.1:1"
+
+
+def silent(what: str, share: float) -> None:
+    """No progress."""
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Inventory]:
+    """All switches as planned, but for leaf2, which nobody has programmed."""
+    with switch_farm(FABRIC, PLAN) as farm:
+        inventory = Inventory(FABRIC.name, dict(farm.addresses))
+        program(_without(PLAN, "leaf2"), inventory)
+        yield inventory
+
+
+def _without(plan: Plan, name: str) -> Plan:
+    return replace(plan, switches=tuple(each for each in plan.switches if each.name != name))
+
+
+def _judged(inventory: Inventory) -> Verification:
+    return verify_running(FABRIC, inventory, PRESENT, silent)
+
+
+def _codes(result: Verification) -> list[str]:
+    return [problem.code for problem in result.problems]
+
+
+def test_a_leaf_without_routes_is_cut_off_and_the_others_are_judged(running: Inventory) -> None:
+    result = _judged(running)
+    # 2 of 6 hosts: 30 - 4 * 3 pairs. What the spines send there is of no pair that could be reached.
+    assert (result.pairs, result.cut_off, result.present.lost) == (30, 18, 0)
+    assert _codes(result) == ["switch-empty"]
+    assert [(each.switch, each.why) for each in result.missing] == [("leaf2", "holds no route")]
+    assert (
+        text_of(result)
+        .splitlines()[-1]
+        .startswith("1 finding; outside the proof: leaf2, which holds no route, and all behind")
+    )
+
+
+def test_packets_to_a_spine_without_routes_are_lost() -> None:
+    with switch_farm(FABRIC, PLAN) as farm:
+        inventory = Inventory(FABRIC.name, dict(farm.addresses))
+        program(_without(PLAN, "spine1"), inventory)
+        result = _judged(inventory)
+    # Every leaf hashes over both spines: all 24 pairs between leaves can meet the one that drops them.
+    assert (result.cut_off, result.present.lost) == (0, 24)
+    assert _codes(result) == ["unreached", "switch-empty"]
+
+
+@pytest.mark.parametrize("why", ["does not answer", "is not in the inventory"])
+def test_a_spine_that_nobody_can_ask_is_named_with_those_who_send_there(running: Inventory, why: str) -> None:
+    addresses = {name: each for name, each in running.addresses.items() if name != "spine1"}
+    if why == "does not answer":
+        addresses["spine1"] = NOWHERE
+    result = _judged(replace(running, addresses=addresses))
+    assert (result.cut_off, result.present.lost) == (18, 0)
+    assert _codes(result) == ["switch-missing", "switch-empty"]
+    # leaf2 has no routes, and so sends nothing.
+    assert result.outside[:2] == (
+        f"spine1, which {why}, and all behind",
+        "what leaf0, leaf1 still send there",
+    )
+
+
+def test_a_dead_leaf_that_nobody_has_a_live_port_to_is_all_that_is_left_out() -> None:
+    """Its neighbours have no light at the ports to it, and the way that is left is proven."""
+    dark = {link.b.device: link.b.port for link in FABRIC.links if link.a.device == "leaf0"}
+    with ExitStack() as stack:
+        addresses = {"leaf0": NOWHERE}
+        for switch in _without(PLAN, "leaf0").switches:
+            booted = FakeSwitch(dict(planned_switch(switch).config))
+            booted.oper_status = "down"  # of Ethernet0, unless it is in `up`
+            booted.up = {port.name for port in switch.ports if port.is_enabled} - {dark.get(switch.name, "")}
+            addresses[switch.name] = stack.enter_context(serving(booted))
+        result = _judged(Inventory(FABRIC.name, addresses))
+    assert (result.cut_off, result.present.lost) == (18, 0)
+    assert result.outside == ("leaf0, which does not answer, and all behind",)
+    assert {problem.severity for problem in result.problems} == {"warning"}
+
+
+def test_ports_that_a_switch_lacks_are_named_and_its_routes_keep_their_ports() -> None:
+    with ExitStack() as stack:
+        addresses = {}
+        for switch in PLAN.switches:
+            config: dict[str, Any] = dict(planned_switch(switch).config)
+            if switch.name == "leaf0":  # host0 hangs on the first port
+                config["PORT"] = {name: row for name, row in config["PORT"].items() if name != "Ethernet0"}
+            booted = FakeSwitch(config)
+            booted.up = {port.name for port in switch.ports if port.is_enabled}
+            addresses[switch.name] = stack.enter_context(serving(booted))
+        result = _judged(Inventory(FABRIC.name, addresses))
+    (missing,) = (each for each in result.problems if each.code == "port-missing")
+    assert missing.message == "leaf0 has no port Ethernet0, where the fabric has a cable"
+    # All that is lost is what 5 others send to host0.
+    assert result.present.lost == 5
+
+
+def test_exit_code_3_stands_for_silence_and_1_for_what_is_found(running: Inventory, tmp_path: Path) -> None:
+    app = typer.Typer()
+    app.command()(verify)
+    fabric, inventory = tmp_path / "f.yaml", tmp_path / "inventory.json"
+    fabric.write_text(TEXT)
+    options = [str(fabric), "--running", "--failures", "0", "--inventory", str(inventory)]
+    addresses = {**running.addresses, "leaf2": NOWHERE}
+    replace(running, addresses=addresses).save(inventory)
+    result = CliRunner().invoke(app, options)
+    assert result.exit_code == 3, result.output
+    assert "\nok" not in result.stdout
+    running.save(inventory)
+    assert CliRunner().invoke(app, options).exit_code == 1
+
+
+def test_where_no_switch_answers_nothing_is_judged(running: Inventory) -> None:
+    with pytest.raises(UnreachableError, match="leaf0"):
+        _judged(replace(running, addresses=dict.fromkeys(running.addresses, NOWHERE)))
