@@ -265,6 +265,12 @@ def plan_for(
         )
     held = _read_held(file)
     held.require(fabric, str(file))
+    if not held.has_digest:
+        raise InputError.of(
+            "bad-plan",
+            f"'{file}' has no digest of the plan: whether it is what was proven and reviewed cannot be told",
+            f"make it anew: raddle plan FABRIC -o {file}",
+        )
     return held
 
 
@@ -310,23 +316,25 @@ def plan_options(document: Mapping[str, Any]) -> PlanOptions:
 
 def read_plan(path: Path, fabric: str) -> Plan:
     """A plan that `raddle plan -o` wrote for a fabric of this name."""
-    old = _read_held(path).plan
-    if old.fabric != fabric:
-        raise InputError.of("wrong-fabric", f"'{path}' is a plan of '{old.fabric}', not of '{fabric}'")
-    return old
+    return read_earlier(path, fabric).plan
+
+
+def read_earlier(path: Path, fabric: str) -> HeldPlan:
+    """The same with what it was made of; where it has no digest, that is told on stderr."""
+    held = _read_held(path)
+    if held.plan.fabric != fabric:
+        raise InputError.of("wrong-fabric", f"'{path}' is a plan of '{held.plan.fabric}', not of '{fabric}'")
+    if not held.has_digest:
+        told = f"warning: '{path}' has no digest of the plan: whether it was changed by hand cannot be told"
+        print(told, file=sys.stderr)
+    return held
 
 
 def _read_held(path: Path) -> HeldPlan:
     try:
-        held = held_from_json(path.read_text(), str(path))
+        return held_from_json(path.read_text(), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError.unreadable("no-plan", path, error) from None
-    if not held.has_digest:
-        print(
-            f"note: '{path}' has no digest of the plan: whether it was changed cannot be told",
-            file=sys.stderr,
-        )
-    return held
 
 
 _SHOWN = 64

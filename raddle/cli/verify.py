@@ -22,7 +22,7 @@ from raddle.cli.options import (
     load_fabric,
     options_of,
     plan_for,
-    read_plan,
+    read_earlier,
 )
 from raddle.cli.progress import progress_bar
 from raddle.cli.reports import HtmlOption, write_page
@@ -94,7 +94,8 @@ def verify(
         raise typer.BadParameter(f"{name} is of a plan, not of --running switches")
     scope = FailureScope(failures, most, 1 if options.seed is None else options.seed, congested_groups)
     most_load = _percent(max_load) if max_load else None
-    old = read_plan(earlier, model.name) if earlier else None
+    held = read_earlier(earlier, model.name) if earlier else None
+    old = held.plan if held else None
     seen = planned_names(model, read_cables(cables)) if cables else None
     with progress_bar() as progress:
         if running:
@@ -107,6 +108,9 @@ def verify(
                 plan, demand = _plan_and_demand(model, options, plan_file, progress)
                 result = verify_plan(model, plan, demand, scope, progress, old)
             result = with_cabling(model, result, seen) if seen is not None else result
+    if held and not held.has_digest:
+        doubt = f"whether '{earlier}' is as it was written: it has no digest"
+        result = replace(result, outside=(*result.outside, doubt))
     result = within_load(model, result, most_load) if most_load is not None else result
     if certificate and result.proof:
         _write(certificate, result.proof())

@@ -148,6 +148,24 @@ def test_a_plan_that_was_changed_by_hand_is_refused(hall: Hall, with_digest: boo
         assert says in str(refused)
 
 
+def test_a_plan_without_its_digest_is_refused_and_as_an_earlier_one_told(hall: Hall) -> None:
+    """Nobody can tell whether it is what was reviewed; an update from it is judged as it stands."""
+    hall.run("plan", *PINNED, "-o", str(hall.plan))
+    document = json.loads(hall.plan.read_text())
+    del document["made_of"]["plan_digest"]
+    document["switches"][0]["qos"]["cnp"] = None
+    hall.plan.write_text(json.dumps(document))
+    for verb in ("verify", "render", "bench", "apply", "status", "drift"):
+        refused = hall.run(verb, "--plan", str(hall.plan)).exception
+        assert isinstance(refused, InputError), verb
+        assert "has no digest of the plan" in str(refused)
+    told = hall.run("verify", *PINNED, "--failures", "0", "--from", str(hall.plan))
+    assert "has no digest of the plan: whether it was changed by hand cannot be told" in told.stderr
+    last = told.stdout.splitlines()[-1]
+    assert f"whether '{hall.plan}' is as it was written: it has no digest" in last
+    assert not last.startswith("ok")
+
+
 def test_a_comment_makes_no_other_fabric(hall: Hall) -> None:
     hall.run("plan", "-o", str(hall.plan))
     hall.file.write_text(f"# the new hall\n{TEXT}")
