@@ -18,7 +18,7 @@ from raddle.controller.verify.network import Bools, Ints, Network
 from raddle.controller.verify.reach import cut_off_pairs, pairs_of
 from raddle.controller.verify.tables import Tables
 from raddle.topology.model import Fabric
-from raddle.topology.views.capacity import bisection_bps, bisection_is_estimate
+from raddle.topology.views.bisection import bisection_bps, bisection_is_estimate
 
 Kind = Literal["plane", "tenant", "rail"]
 

@@ -18,15 +18,8 @@ from rich.table import Column, Table
 from raddle.cli.fabric_argument import FabricArg
 from raddle.topology import find, load
 from raddle.topology.model import Fabric, Host, Switch
-from raddle.topology.views.capacity import (
-    bisection_bps,
-    bisection_is_estimate,
-    bisection_text,
-    cable_kinds,
-    capacity_text,
-    oversubscription,
-    tiers,
-)
+from raddle.topology.views.bisection import bisection_bps, bisection_is_estimate, bisection_text
+from raddle.topology.views.capacity import cable_kinds, capacity_text, oversubscription, tiers
 from raddle.topology.views.drawing import to_dot, to_mermaid
 from raddle.topology.views.rows import Row, cable_rows, host_rows, switch_rows
 from raddle.topology.views.svg import to_svg
@@ -108,6 +101,7 @@ def document_of(fabric: Fabric) -> dict[str, Any]:
         "tiers": [
             {"name": tier.name, "links": tier.links, "links_up": tier.links_up, "up_bps": tier.up_bps}
             for tier in tiers(fabric)
+            if tier.links
         ],
         "oversubscription": oversubscription(fabric),
         "bisection_bps": bisection_bps(fabric),

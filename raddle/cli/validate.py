@@ -17,14 +17,8 @@ from raddle.errors import Diagnostic, InputError
 from raddle.topology import find, load
 from raddle.topology.load import refuse_cut_off
 from raddle.topology.model import Ecn, Fabric
-from raddle.topology.views.capacity import (
-    bisection_bps,
-    bisection_is_estimate,
-    bisection_text,
-    capacity_text,
-    oversubscription,
-    review,
-)
+from raddle.topology.views.bisection import bisection_bps, bisection_is_estimate, bisection_text
+from raddle.topology.views.capacity import capacity_text, oversubscription, review
 from raddle.topology.views.polarisation import polarisation
 from raddle.topology.yaml.placing import in_file
 from raddle.units import counted, format_rate, format_size

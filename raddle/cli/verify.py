@@ -41,8 +41,8 @@ from raddle.lab.verify.running import verify_running, with_cabling
 from raddle.report.page import Page
 from raddle.report.page.verify_page import verify_page
 from raddle.topology.model import Fabric
+from raddle.topology.views.bisection import bisection_text
 from raddle.topology.views.cable_truth import planned_names, read_cables
-from raddle.topology.views.capacity import bisection_text
 from raddle.topology.yaml.placing import in_file
 from raddle.units import parse_ratio
 from raddle.workload import Demand

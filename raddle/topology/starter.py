@@ -249,13 +249,15 @@ def _rail_tree(request: StarterRequest, panel: _Panel, down: int) -> str:
     pods = max(2, -(-request.servers // (down * groups))) if groups and down else 0
     largest = panel.ports * groups * down * request.per_server
     _require(0 < pods <= panel.ports, request, panel, largest)
-    up, above = panel.uplinks(down), _per_pair(half, pods, panel.ports)
+    groups = -(-request.servers // (down * pods))
+    up, climbs = panel.uplinks(down), groups * step
+    above = _per_pair(climbs, pods, panel.ports)
     leaves = f"{{per_pod: {groups * step}, {panel.tier}}}   # one per rail and {groups} groups"
     body = f"""\
   pods: {pods}
   leaves: {leaves}
   spines: {{per_pod: {up}, {panel.tier}}}
-  superspines: {{count: {up * half // above}, {panel.tier}}}
+  superspines: {{count: {up * climbs // above}, {panel.tier}}}
   uplinks: {{per_pair: 1, cable: 30m}}   # {_balance(request, up, down)}
   spine_uplinks: {{per_pair: {above}, cable: 300m, medium: dr}}
 """
@@ -300,23 +302,27 @@ def _fat_tree(request: StarterRequest, panel: _Panel) -> str:
         hint = "its pods are as many as the accelerators need; edit the file for other numbers"
         raise InputError.of("bad-option", f"{option} is for forms of two tiers, not for a fat-tree", hint)
     half = panel.ports // 2
-    half -= half % request.tors
-    step = request.on_leaf
-    used = panel.most_down(step)
-    up = panel.uplinks(used) if request.oversubscription > 1 else panel.ports // 2
-    in_pod = used // step * (half // request.tors)  # servers
-    pods = max(2, -(-request.servers // in_pod)) if in_pod else 0
-    _require(in_pod > 0 and pods <= panel.ports, request, panel, in_pod * panel.ports * request.per_server)
-    above = _per_pair(half, pods, panel.ports)
+    step, tors = request.on_leaf, request.tors
+    most = panel.most_down(step) // step  # servers on a leaf
+    groups = half // tors  # of leaves that share servers, in a pod
+    pods = max(2, -(-request.servers // (most * groups))) if most and groups else 0
+    largest = most * groups * panel.ports * request.per_server
+    _require(0 < pods <= panel.ports, request, panel, largest)
+    groups = -(-request.servers // (most * pods))
+    per_leaf = -(-request.servers // (groups * pods))
+    leaves, up = groups * tors, panel.uplinks(per_leaf * step)
+    per_pair = _per_pair(up, leaves, half)
+    spines, climbs = up // per_pair, leaves * per_pair
+    above = _per_pair(climbs, pods, panel.ports)
     body = f"""\
   pods: {pods}
-  leaves: {{per_pod: {half}, {panel.tier}}}
-  spines: {{per_pod: {up}, {panel.tier}}}
-  superspines: {{count: {up * half // above}, {panel.tier}}}
-  uplinks: {{per_pair: 1, cable: 30m}}   # {_balance(request, up, used)}
+  leaves: {{per_pod: {leaves}, {panel.tier}}}
+  spines: {{per_pod: {spines}, {panel.tier}}}
+  superspines: {{count: {spines * climbs // above}, {panel.tier}}}
+  uplinks: {{per_pair: {per_pair}, cable: 30m}}   # {_balance(request, up, per_leaf * step)}
   spine_uplinks: {{per_pair: {above}, cable: 300m, medium: dr}}
 """
-    return _text(request, panel, body, used // step, "servers on each leaf")
+    return _text(request, panel, body, per_leaf, "servers on each leaf")
 
 
 def _variants(request: StarterRequest) -> str:

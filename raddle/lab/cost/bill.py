@@ -9,7 +9,8 @@ from raddle.lab.cost.prices import Prices
 from raddle.report.cost import Bill, Item
 from raddle.report.model import BenchResult
 from raddle.topology.model import Fabric
-from raddle.topology.views.capacity import bisection_bps, cable_kinds
+from raddle.topology.views.bisection import bisection_bps
+from raddle.topology.views.capacity import cable_kinds
 from raddle.units import format_length, format_rate
 
 

@@ -56,7 +56,11 @@ def about_update(update: Transient) -> Iterator[Finding]:
         yield Finding("update-deadlocks", message, wait, place)
 
 
-def about_scope(scope: UpdateScope, is_listed: bool) -> Iterator[Finding]:
+_ROOM = {"leaf": "hosts_per_leaf", "spine": "leaves", "superspine": "pods"}
+"""What of `reserve` keeps room below the switches of a tier."""
+
+
+def about_scope(scope: UpdateScope, fabric: Fabric) -> Iterator[Finding]:
     """What an update changes beside routes that stops traffic, or that no Set can do."""
     if scope.readdressed:
         ports = listed(scope.readdressed)
@@ -66,7 +70,7 @@ def about_scope(scope: UpdateScope, is_listed: bool) -> Iterator[Finding]:
         if scope.stolen:
             message += f"; SONiC refuses those that another port still has: {listed(scope.stolen)}"
         moved = {end for cable in scope.recabled for end in cable.split(" - ")}
-        if is_listed and moved.issuperset(scope.readdressed):
+        if fabric.is_listed and moved.issuperset(scope.readdressed):
             keep = "leave their cables in the ports where they are"
         else:
             keep = "keep them: name a 'record' and write it with 'raddle plan' of the file as it was"
@@ -76,10 +80,11 @@ def about_scope(scope: UpdateScope, is_listed: bool) -> Iterator[Finding]:
     if needy:
         entries = sum(len(each.paths) for each in needy.values())
         message = f"{entries} entries of {listed(tuple(needy))} cannot be changed over gNMI"
-        hint = (
-            f"boot them from 'raddle render --switch {next(iter(needy))} --format sonic --bootstrap'; "
-            "'reserve' keeps buffer for what is still to come"
-        )
+        hint = f"boot them from 'raddle render --switch {next(iter(needy))} --format sonic --bootstrap'"
+        if not fabric.is_listed:
+            roles = {fabric.switch_by_name[name].role for name in needy if name in fabric.switch_by_name}
+            room = ", ".join(f"{key}: ..." for role, key in _ROOM.items() if role in roles)
+            hint += f"; 'reserve: {{{room}}}' keeps ports and buffer for what is still to come"
         yield Finding("update-needs-reload", message, hint, ("fabric",), "warning")
 
 

@@ -24,7 +24,8 @@ from raddle.lab.verify.findings import about, about_failures, about_outside, loc
 from raddle.lab.verify.model import FailureScope, Progress, Verification
 from raddle.state import SwitchState
 from raddle.topology.model import Fabric
-from raddle.topology.views.capacity import bisection_bps, bisection_is_estimate, tier_oversubscription
+from raddle.topology.views.bisection import bisection_bps, bisection_is_estimate
+from raddle.topology.views.capacity import tier_oversubscription
 from raddle.topology.views.polarisation import polarisation
 from raddle.topology.yaml.placing import in_file
 

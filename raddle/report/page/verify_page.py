@@ -8,7 +8,7 @@ from typing import Any
 from raddle.report.page.fabric_figure import fabric_figure
 from raddle.report.page.model import Axis, Figure, Page, bars, table
 from raddle.topology.model import Fabric
-from raddle.topology.views.capacity import bisection_text
+from raddle.topology.views.bisection import bisection_text
 
 _SHOWN = 25
 

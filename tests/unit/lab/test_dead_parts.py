@@ -19,7 +19,7 @@ from raddle.errors import InputError
 from raddle.lab.workloads.collective import find_job
 from raddle.lab.workloads.ranks import place_ranks
 from raddle.topology import load, loads
-from raddle.topology.views.capacity import bisection_is_estimate
+from raddle.topology.views.bisection import bisection_is_estimate
 from raddle.topology.views.cut_off import cut_off_endpoints
 from tests.fabrics import DUAL_TOR, THREE_LEAVES, TWO_PLANES, leaf_spine
 

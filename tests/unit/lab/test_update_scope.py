@@ -96,6 +96,7 @@ def test_what_needs_a_new_config_db_is_said_before_anything_is_sent(
         assert "warning[update-needs-reload]" in result.stderr
         assert "entries of spine0, spine1, spine2 cannot be changed over gNMI" in result.stderr
         assert "hint: boot them from 'raddle render --switch spine0" in result.stderr
+        assert "'reserve: {leaves: ...}' keeps ports and buffer for what is still to come" in result.stderr
     assert "ok" not in result.stdout.splitlines()
     # The buffer pool of a spine holds headroom for one port more.
     scope = scope_of(make_plan(fabric(3), "ecmp"), make_plan(fabric(4), "ecmp"))

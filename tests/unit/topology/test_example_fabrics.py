@@ -13,7 +13,8 @@ import raddle
 from raddle import Fabric
 from raddle.lab.workloads.ranks import Scope, place_ranks, seats_of, shape_of
 from raddle.topology import bundled_examples, find
-from raddle.topology.views.capacity import bisection_bps, cable_kinds, oversubscription, review, tiers
+from raddle.topology.views.bisection import bisection_bps
+from raddle.topology.views.capacity import cable_kinds, oversubscription, review, tiers
 from raddle.traffic.hccl.levels import grid_of
 
 G = 10**9

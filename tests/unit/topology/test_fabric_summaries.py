@@ -408,6 +408,21 @@ def test_one_of_a_kind_is_told_as_one(tmp_path: Path) -> None:
     result = run("validate", str(path))
     assert "devices:     1 leaf, 0 spines, 1 host\n" in result.stdout
     assert "leaf-spine" not in run("show", str(path)).stdout
+    tiers = json.loads(run("show", str(path), "--json").stdout)["tiers"]
+    assert [each["name"] for each in tiers] == ["host-leaf"]
+
+
+def test_links_to_the_outside_are_no_bandwidth_of_hosts() -> None:
+    """A border leaf with a host of 400G, two uplinks and four links to the outside; and one without hosts."""
+    wan = ", ".join(
+        f'{{name: wan{i}, port: "leaf{2 + i % 2}:Ethernet{64 + 8 * i}", address: 192.0.2.{4 * i}/31}}'
+        for i in range(8)
+    )
+    text = "raddle: 1\nname: border\nfabric: {leaves: {count: 4}, spines: {count: 2}}\n"
+    fabric = loads(f"{text}hosts: {{per_leaf: 1, groups: 0-2}}\nexternal: [{wan}]\n")
+    assert leaf_oversubscription(fabric) == {"leaf0": 0.5, "leaf1": 0.5, "leaf2": 0.5}
+    assert oversubscription(fabric) == 0.5
+    assert review(fabric) == ()
 
 
 def test_spare_uplinks_of_spines_make_no_leaf_faster() -> None:

@@ -10,7 +10,7 @@ from raddle import InputError, load, loads
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.addresses import plan_addresses
 from raddle.topology import network_names
-from raddle.topology.views.capacity import bisection_bps
+from raddle.topology.views.bisection import bisection_bps
 
 TWO = """raddle: 1
 name: pod

@@ -14,7 +14,8 @@ from typer.testing import CliRunner, Result
 from raddle import Fabric, InputError, load, loads
 from raddle.cli.main import app
 from raddle.topology.starter import StarterRequest, starter
-from raddle.topology.views.capacity import bisection_bps, oversubscription
+from raddle.topology.views.bisection import bisection_bps
+from raddle.topology.views.capacity import oversubscription
 from raddle.topology.yaml.formatting import format_text
 
 
@@ -157,6 +158,29 @@ def test_a_starter_breaks_out_no_further_than_the_chip_allows() -> None:
     loads(text)
     with pytest.raises(InputError, match="cannot have all its ports as 8x100G"):
         starter(replace(request, breakout=(8, 100 * 10**9)))
+
+
+@pytest.mark.parametrize(
+    ("options", "leaves", "spines", "superspines"),
+    [
+        ((), 2, 2, 1),  # 8 servers on two leaves of 32 ports down
+        (("--planes", "8"), 16, 16, 8),  # a plane has a port of each server
+        (("--accelerators", "520"), 18, 32, 16),  # 65 servers fill 17 leaves, and pods are alike
+    ],
+)
+def test_pods_of_a_fat_tree_are_as_large_as_the_accelerators_need(
+    options: tuple[str, ...], leaves: int, spines: int, superspines: int
+) -> None:
+    fabric = made("--kind", "fat-tree", "--accelerators", "64", "--model", "tomahawk4-64x400g", *options)
+    found = len(fabric.leaves), len(fabric.spines), len(fabric.superspines)
+    assert found == (leaves, spines, superspines)
+
+
+def test_a_whole_fat_tree_is_written_whole() -> None:
+    text = starter(StarterRequest("t", "fat-tree", 65536, 8, "tomahawk4-64x400g"))
+    assert "pods: 64\n  leaves: {per_pod: 32," in text
+    assert "spines: {per_pod: 32," in text
+    assert "superspines: {count: 1024," in text
 
 
 @pytest.mark.parametrize("kind", ["leaf-spine", "rail-optimized", "fat-tree"])

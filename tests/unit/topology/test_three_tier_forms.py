@@ -10,7 +10,8 @@ import pytest
 from raddle import InputError, loads
 from raddle.controller.plan import make_plan
 from raddle.topology.model import Fabric
-from raddle.topology.views.capacity import bisection_bps, tier_oversubscription
+from raddle.topology.views.bisection import bisection_bps
+from raddle.topology.views.capacity import tier_oversubscription
 from raddle.workload import Demand
 
 
@@ -252,6 +253,15 @@ def test_a_pod_of_half_of_the_hosts_sends_what_its_own_uplinks_carry(per_pod: st
         "{per_leaf: 4}",
     )
     assert bisection_bps(fabric) == terabits * 1e12
+
+
+def test_pods_of_one_leaf_in_several_planes_have_the_bisection_of_each_plane() -> None:
+    fabric = form(
+        "kind: fat-tree, planes: 4, pods: 2, leaves: {per_pod: 1}, spines: {per_pod: 1}, "
+        "superspines: {count: 1}, uplinks: {per_pair: 2}, spine_uplinks: {per_pair: 2}",
+        "{per_leaf: 2, nics: {ports: 4}}",
+    )
+    assert bisection_bps(fabric) == 4 * 2 * 400 * 10**9
 
 
 def test_a_leaf_of_half_of_the_hosts_sends_what_its_own_uplinks_carry() -> None:
