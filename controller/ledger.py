@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -12,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from raddle.controller.locks import SwitchLock, lock_file, lock_switches
 from raddle.controller.plan.held import HeldPlan, held_document, held_from_json
 from raddle.controller.plan.model import SwitchPlan
 from raddle.controller.plan.update import by_prefix
@@ -83,14 +82,19 @@ class Ledger:
         self.mirror: Callable[[str], None] = lambda text: None
 
     @contextmanager
-    def locked(self, work: str) -> Iterator[None]:
-        """Be the only one who changes these switches.
+    def locked(self, work: str, inventory: Inventory, group: str = "") -> Iterator[SwitchLock]:
+        """Be the only one who changes these switches, and the only one who writes the record.
+
+        Args:
+            work: the command, for who finds the switches locked.
+            group: as of `SwitchLock`.
 
         Raises:
             InputError: `locked`, somebody else is at it; `cannot-write`.
         """
-        with lock_file(self._lock, work, "wait until it is done, then look again with --dry-run"):
-            yield
+        hint = "wait until it is done, then look again with --dry-run"
+        with lock_file(self._lock, work, hint), lock_switches(inventory, work, group) as lock:
+            yield lock
 
     def read(self, fabric: str) -> Applied | None:
         """The last apply to a fabric of this name; None if there is none.
@@ -217,7 +221,7 @@ def apply_recorded(
     Raises:
         InputError: also `locked`, `cannot-write`, `bad-applied-record`.
     """
-    with ledger.locked(work):
+    with ledger.locked(work, inventory):
         return apply_under_lock(ledger, held, inventory, policy, progress)
 
 
@@ -264,38 +268,3 @@ def _record(result: SwitchResult, plan: SwitchPlan, before: SwitchRecord | None)
     else:
         owned = old.owned
     return SwitchRecord(result.state, owned, result.identity or old.identity)
-
-
-@contextmanager
-def lock_file(path: Path, work: str, hint: str) -> Iterator[None]:
-    """Hold a file that one process at a time can hold; the lock ends with the process, however it ends.
-
-    Raises:
-        InputError: `locked`, another one holds it; `cannot-write`.
-    """
-    file = _claim(path, hint)
-    try:
-        os.pwrite(file, f"'raddle {work}', process {os.getpid()}\n".encode(), 0)
-        yield
-    finally:
-        path.unlink(missing_ok=True)
-        os.close(file)
-
-
-def _claim(path: Path, hint: str) -> int:
-    """An open file descriptor with the lock of the file that is at `path`."""
-    while True:
-        try:
-            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise InputError.of("cannot-write", f"cannot write '{path}': {error.strerror}") from None
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(file, 200).decode(errors="replace").strip()
-            os.close(file)
-            raise InputError.of("locked", f"'{path}' is held by {holder or 'another raddle'}", hint) from None
-        # The one that held it before may have removed it between our two calls.
-        if path.exists() and os.path.samestat(os.fstat(file), path.stat()):
-            return file
-        os.close(file)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+from raddle.controller.locks import lock_switches
 from raddle.controller.plan.make import make_plan
 from raddle.controller.plan.model import Plan
 from raddle.controller.reconcile import SwitchResult, apply_plan
@@ -145,9 +146,11 @@ def apply(planned: Plan, inventory: Inventory) -> list[SwitchResult]:
     """Bring a plan to running switches; what became of each.
 
     Raises:
+        InputError: `locked`, somebody else on this machine changes these switches.
         UnreachableError: a switch does not answer.
     """
-    return list(apply_plan(planned, inventory))
+    with lock_switches(inventory, "apply"):
+        return list(apply_plan(planned, inventory))
 
 
 def _demand(fabric: Fabric, collective: str, scope: Scope | None) -> Demand:

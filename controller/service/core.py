@@ -210,7 +210,7 @@ class Controller:
             InputError: `locked`, somebody else is at these switches; the desired state cannot be used.
             StoreError: what is done cannot be recorded.
         """
-        with self._upkeep.pusher.ledger.locked("controller run"):
+        with self._upkeep.pusher.alone(self.records.shared_as):
             self.records.share(self._upkeep.pusher.ledger)
             self.is_running = True
             try:

@@ -53,10 +53,9 @@ class EtcdStore:
         InputError: `bad-store`, the text is no such address, or would go to another machine in plain text.
     """
 
-    is_shared = True
-
     def __init__(self, address: str, tls: EtcdTls | None = None) -> None:
         self._hosts, self._prefix = _parsed(address, tls)
+        self.shared_as = f"etcd://{','.join(sorted(self._hosts))}/{self._prefix}"
         self._scheme = "https" if tls else "http"
         self._context = _context(tls) if tls else None
         self._at = 0

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from raddle.controller.ledger import Ledger, apply_under_lock
+from raddle.controller.locks import SwitchLock
 from raddle.controller.plan.held import HeldPlan
 from raddle.controller.reconcile import Past, PushPolicy, SwitchResult, apply_plan
 from raddle.controller.rollout import Gate
@@ -31,10 +33,27 @@ class Pusher:
         self.ledger = Ledger(settings.inventory)
         self.inventory = self._load()
         self.fleet: OpenFlowFleet | None = None
+        self._lock: SwitchLock | None = None
+
+    @contextmanager
+    def alone(self, group: str) -> Iterator[None]:
+        """Be the only one who changes these switches.
+
+        Args:
+            group: of controllers that leave the lead to one of them; empty: there is but this one.
+
+        Raises:
+            InputError: `locked`, somebody else is at them.
+        """
+        with self.ledger.locked("controller run", self.inventory, group) as self._lock:
+            yield
 
     def reload(self) -> None:
         """Read the inventory again. Raises InputError, and keeps what it has."""
-        self.inventory = self._load()
+        found = self._load()
+        if self._lock:
+            self._lock.hold(found)
+        self.inventory = found
 
     def _load(self) -> Inventory:
         """The inventory; of several controllers the one with the later term outranks the others."""

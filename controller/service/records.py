@@ -129,10 +129,11 @@ class Records:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.shared_as = store.shared_as
 
     def share(self, ledger: Ledger) -> None:
         """Keep the record of what was applied in a store that others read, and take it from there."""
-        if not self._store.is_shared:
+        if not self._store.shared_as:
             return
         if found := self._store.get("applied"):
             ledger.restore(zlib.decompress(found).decode())

@@ -31,11 +31,11 @@ class Store(Protocol):
     """Keys and values. Calls may come from any thread.
 
     Attributes:
-        is_shared: controllers on other machines read it, too.
+        shared_as: the name by which controllers on other machines read it, too; empty: none do.
     """
 
     @property
-    def is_shared(self) -> bool: ...
+    def shared_as(self) -> str: ...
 
     def get(self, key: str) -> bytes | None:
         """What is under a key."""
@@ -63,7 +63,7 @@ class SqliteStore:
         InputError: `bad-store`, the file is something else or cannot be opened.
     """
 
-    is_shared = False
+    shared_as = ""
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()

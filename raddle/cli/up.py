@@ -31,7 +31,8 @@ from raddle.cli.options import (
     load_fabric,
 )
 from raddle.cli.run_options import ThreadsOption
-from raddle.controller.ledger import Ledger, lock_file
+from raddle.controller.ledger import Ledger
+from raddle.controller.locks import lock_file
 from raddle.controller.plan import make_plan
 from raddle.controller.southbound.p4runtime.pipelines import pins_pipeline
 from raddle.errors import InputError

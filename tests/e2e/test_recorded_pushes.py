@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from raddle.cli.main import app
 from raddle.controller.ledger import Ledger
 from raddle.controller.plan import make_plan
 from raddle.errors import InputError
-from raddle.inventory import Inventory
+from raddle.inventory import Inventory, load_inventory
 from raddle.lab.switches.programmed import switch_farm
 from tests.fabrics import SMALL_POD
 
@@ -54,12 +55,27 @@ def test_status_after_a_push_compares_with_what_was_pushed(words: tuple[str, ...
 
 
 def test_who_pushes_waits_for_nobody_and_says_who_is_at_it() -> None:
-    with Ledger(Path("pod.json")).locked("apply pod.yaml"):
+    with Ledger(Path("pod.json")).locked("apply pod.yaml", load_inventory(Path("pod.json"))):
         refused = run(*BENCH, "--push")
     assert isinstance(refused.exception, InputError)
     assert "error[locked]: 'pod.lock' is held by 'raddle apply pod.yaml'" in str(refused.exception)
     assert run("status", "pod.yaml", "--routing", "ecmp").exit_code == 1  # nothing was sent
     assert not Path("pod.applied.json").exists()
+
+
+def test_who_comes_with_a_copy_of_the_inventory_waits_too() -> None:
+    Path("elsewhere").mkdir()
+    here, there = Path("pod.json"), Path("elsewhere/copy.json")
+    shutil.copy(here, there)
+    with Ledger(here).locked("apply pod.yaml", load_inventory(here)):
+        for words in (("apply", "pod.yaml"), ("bench", "pod.yaml", "--push", "-b", "64K", "-e", "64K")):
+            refused = CliRunner().invoke(app, [*words, "--inventory", str(there)]).exception
+            assert isinstance(refused, InputError)
+            assert "and 3 more switches are held by 'raddle apply pod.yaml'" in str(refused)
+        with pytest.raises(InputError, match="are held by"):
+            raddle.apply(raddle.plan(raddle.loads(SMALL_POD)), load_inventory(there))
+        assert CliRunner().invoke(app, ["status", "pod.yaml", "--inventory", str(there)]).exit_code == 1
+    assert CliRunner().invoke(app, ["apply", "pod.yaml", "--inventory", str(there)]).exit_code == 0
 
 
 def test_a_run_on_switches_as_they_are_leaves_the_record_alone() -> None:

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
+from raddle.controller.locks import lock_switches
 from raddle.controller.plan.model import Plan
 from raddle.controller.reconcile import PushPolicy, SwitchResult, apply_plan, read_databases
 from raddle.controller.southbound.p4runtime.fleet import read_all
@@ -108,9 +109,10 @@ def program(plan: Plan, inventory: Inventory) -> int:
     """Push the plan to every switch; returns the number of Sets.
 
     Raises:
-        UnreachableError: a switch did not take it. It names all that did not.
+        InputError: `locked`. UnreachableError: a switch did not take it. It names all that did not.
     """
-    results = apply_plan(plan, inventory)
+    with lock_switches(inventory, "push"):
+        results = apply_plan(plan, inventory)
     require_all(results)
     return sum(result.sets for result in results)
 

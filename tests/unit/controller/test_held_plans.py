@@ -25,12 +25,13 @@ from raddle.cli.plan import plan
 from raddle.cli.render import render
 from raddle.cli.status import status
 from raddle.cli.verify import verify
-from raddle.controller.ledger import Ledger, lock_file
+from raddle.controller.ledger import Ledger
+from raddle.controller.locks import lock_file
 from raddle.controller.plan import from_json, make_plan
 from raddle.controller.southbound.sonic.gnmi import GnmiClient
 from raddle.controller.southbound.sonic.tables import bootstrap, pushed
 from raddle.errors import InputError
-from raddle.inventory import Inventory
+from raddle.inventory import Inventory, load_inventory
 from tests.fabrics import leaf_spine
 from tests.unit.controller.fake_switch import FakeSwitch, serving
 
@@ -197,7 +198,7 @@ def test_the_exit_code_of_a_diff_says_whether_something_changes(hall: Hall) -> N
 
 
 def test_a_second_apply_waits_its_turn(hall: Hall) -> None:
-    with Ledger(hall.inventory).locked("apply hall"):
+    with Ledger(hall.inventory).locked("apply hall", load_inventory(hall.inventory)):
         refused = hall.run("apply").exception
         assert hall.run("apply", "--dry-run").exit_code == 0
     assert isinstance(refused, InputError)
@@ -211,7 +212,7 @@ def test_the_lock_of_a_process_that_was_killed_is_free(tmp_path: Path) -> None:
     path = tmp_path / "hall.lock"
     text = (
         "import sys, pathlib, time\n"
-        "from raddle.controller.ledger import lock_file\n"
+        "from raddle.controller.locks import lock_file\n"
         "with lock_file(pathlib.Path(sys.argv[1]), 'apply hall', ''):\n"
         "    print('held', flush=True); time.sleep(60)\n"
     )
