@@ -63,9 +63,10 @@ class UpdateScope:
                 f"under another name ({names}), its cables stay"
             )
         if self.remarked:
+            lost = "lossless ones" if any("lossless" in each for each in self.remarked) else "CNPs"
             yield (
                 f"what hosts mark: {listed(self.remarked)}; until all hosts and switches have that, packets "
-                "are in other classes on the way, and lossless ones can be dropped"
+                f"are in other classes on the way, and {lost} can be dropped"
             )
         if self.moved:
             yield f"endpoints that get another address ({listed(self.moved)})"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from ipaddress import ip_interface, ip_network
 
+from raddle.controller.plan.model import Plan
+from raddle.controller.plan.outside import exits_of
 from raddle.controller.verify.deadlock import Cycle
 from raddle.controller.verify.failures import Outcome, Verdict
 from raddle.controller.verify.finding import Finding
@@ -60,7 +63,7 @@ _ROOM = {"leaf": "hosts_per_leaf", "spine": "leaves", "superspine": "pods"}
 """What of `reserve` keeps room below the switches of a tier."""
 
 
-def about_scope(scope: UpdateScope, fabric: Fabric) -> Iterator[Finding]:
+def about_scope(scope: UpdateScope, fabric: Fabric, earlier: Plan) -> Iterator[Finding]:
     """What an update changes beside routes that stops traffic, or that no Set can do."""
     if scope.readdressed:
         ports = listed(scope.readdressed)
@@ -69,12 +72,7 @@ def about_scope(scope: UpdateScope, fabric: Fabric) -> Iterator[Finding]:
         )
         if scope.stolen:
             message += f"; SONiC refuses those that another port still has: {listed(scope.stolen)}"
-        moved = {end for cable in scope.recabled for end in cable.split(" - ")}
-        if fabric.is_listed and moved.issuperset(scope.readdressed):
-            keep = "leave their cables in the ports where they are"
-        else:
-            keep = "keep them: name a 'record' and write it with 'raddle plan' of the file as it was"
-        hint = f"{keep}; or apply this while no job runs"
+        hint = f"{_way_to_keep(scope, fabric, earlier)}; or apply this while no job runs"
         yield Finding("update-readdresses", message, hint, ("fabric",))
     needy = {name: each for name, each in scope.reloads.items() if each.paths}
     if needy:
@@ -86,6 +84,40 @@ def about_scope(scope: UpdateScope, fabric: Fabric) -> Iterator[Finding]:
             room = ", ".join(f"{key}: ..." for role, key in _ROOM.items() if role in roles)
             hint += f"; 'reserve: {{{room}}}' keeps ports and buffer for what is still to come"
         yield Finding("update-needs-reload", message, hint, ("fabric",), "warning")
+
+
+def _way_to_keep(scope: UpdateScope, fabric: Fabric, earlier: Plan) -> str:
+    """What keeps the addresses of ports in use, by why they change."""
+    moved = {end for cable in scope.recabled for end in cable.split(" - ")}
+    others = [port for port in scope.readdressed if port not in moved]
+    outside = {str(fabric.links[each.endpoint.link].b) for each in exits_of(fabric)}
+    if fabric.is_listed and not others:
+        return "leave their cables in the ports where they are"
+    if outside.issuperset(others or scope.readdressed):
+        return "keep the addresses of 'external'"
+    if _is_outside_pools(
+        fabric, earlier, [port for port in others or scope.readdressed if port not in outside]
+    ):
+        return "keep the pools of 'addressing' that the earlier plan has numbers of"
+    if fabric.record_file:
+        return f"keep them: '{fabric.record_file}' is not the record of the earlier plan, take that one"
+    also = ", and leave the other cables in their ports" if fabric.is_listed and moved else ""
+    return f"keep them: name a 'record' and write it with 'raddle plan' of the file as it was{also}"
+
+
+def _is_outside_pools(fabric: Fabric, earlier: Plan, ports: Iterable[str]) -> bool:
+    """Whether what one of the ports had is of no pool of the fabric: no record can keep that."""
+    own = fabric.addressing
+    texts = (own.hosts, own.underlay, own.ipv6_hosts, own.ipv6_underlay)
+    pools = [ip_network(text) for text in texts if text]
+    had = {
+        f"{switch.name}:{each.name}": ip_interface(each.prefix)
+        for switch in earlier.switches
+        for each in switch.interfaces
+        if each.prefix
+    }
+    numbers = [had[port] for port in ports if port in had]
+    return any(not any(number.ip in pool for pool in pools) for number in numbers)
 
 
 def about_failures(outcomes: tuple[Outcome, ...]) -> Iterator[Finding]:

@@ -28,7 +28,7 @@ def with_update(
 ) -> Verification:
     """The verification with the way from an earlier plan to this one."""
     update, scope = _judged(network, earlier, plan), scope_of(earlier, plan)
-    found = [*about_update(update), *about_scope(scope, fabric)]
+    found = [*about_update(update), *about_scope(scope, fabric, earlier)]
     return replace(
         result,
         update=update,

@@ -122,6 +122,51 @@ def test_ports_in_use_that_get_another_address_are_a_finding(tmp_path: Path) -> 
     # Three leaves and three spines: 9 cables with 2 ends each.
     assert "error[update-readdresses]: 18 ports in use get another address" in result.stderr
     assert "SONiC refuses" not in result.stderr
+    # No record can keep what the pools do not hold.
+    assert "hint: keep the pools of 'addressing' that the earlier plan has numbers of" in result.stderr
+
+
+CNPS = "roce: {cnp: {priority: 6, dscp: 48}}\n"
+
+
+@pytest.mark.parametrize(
+    ("after", "marks", "flaps"),
+    [
+        (
+            "{priority: 6, dscp: 46}",
+            "DSCP 46 is CNP of priority 6 (was lossy of priority 0), DSCP 48 is lossy of priority 0 (was CNP",
+            0,
+        ),
+        ("{priority: 7, dscp: 48}", "DSCP 48 is CNP of priority 7 (was CNP of priority 6)", 24),
+    ],
+    ids=["dscp", "priority"],
+)
+def test_other_cnps_alone_change_what_apply_changes_and_hosts_must_mark(
+    after: str, marks: str, flaps: int, tmp_path: Path
+) -> None:
+    """A map is set in place; a priority group that gets another number has its port down first."""
+    new = text(3, more=f"roce: {{cnp: {after}}}\n")
+    result = run(tmp_path, text(3, more=CNPS), new, "verify", "--from")
+    last = result.stdout.splitlines()[-1]
+    assert (result.exit_code, last.startswith("ok")) == (0, False)
+    assert f"what hosts mark: {marks}" in last
+    assert "packets are in other classes on the way, and CNPs can be dropped" in last
+    assert "update:      no route changes" in result.stdout
+    # 6 host links have one end at a switch, 9 cables two.
+    assert (f"{flaps} ports that go down and up" in last) == bool(flaps)
+    old, later = (make_plan(raddle.loads(each), "ecmp") for each in (text(3, more=CNPS), new))
+    told = {name: each.flaps for name, each in scope_of(old, later).reloads.items()}
+    with switch_farm(fabric(3, more=CNPS), old) as farm:
+        inventory = Inventory("pod", dict(farm.addresses))
+        program(old, inventory)
+        with drivers_of(later, inventory, PushPolicy(), None) as drivers:
+            for name, driver in drivers.items():
+                with driver:
+                    survey = driver.survey()
+                tables = {change.path.partition("/")[0] for change in survey.changes}
+                assert survey.flaps == told.get(name, ())
+                assert tables == {"DSCP_TO_TC_MAP"} or flaps
+                assert survey.changes
 
 
 NAMED = (
@@ -264,7 +309,7 @@ def test_a_plan_without_its_digest_is_told(tmp_path: Path) -> None:
     bare.write_text(json.dumps(document))
     files = ["--plan", str(held), "--from", str(bare)]
     result = CliRunner().invoke(APP, ["verify", str(tmp_path / "old.yaml"), *files, "--failures", "0"])
-    assert f"note: '{bare}' has no digest of the plan" in result.stderr
+    assert f"warning: '{bare}' has no digest of the plan" in result.stderr
     assert f"'{held}' has no digest" not in result.stderr
 
 
