@@ -3,9 +3,10 @@
 One leaf with real interfaces, in a network namespace of this process's own. One flow has its pin as
 `apply_plan` pushes it, another the plainest fast-failover group that ovs-ofctl can make: two buckets, each
 with its port. The cable is pulled again and again, under both flows at once, so that both are repaired by the
-same switch at the same moment; times are the kernel's stamps at the ends of the cables.
+same switch at the same moment; times are the kernel's stamps at the ends of the cables. With `shut` it is the
+switch's own port that is taken down.
 
-Usage: unshare -n python tests/conformance/local_repair_session.py FOLDER [CUTS]
+Usage: unshare -n python tests/conformance/local_repair_session.py FOLDER [CUTS] [shut]
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from __future__ import annotations
 import json
 import select
 import socket
-import statistics
 import struct
 import sys
 import threading
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 from scapy.layers.inet import IP, UDP
@@ -29,6 +30,7 @@ from raddle.controller.plan import make_plan
 from raddle.controller.plan.neighbours import neighbour_macs
 from raddle.controller.southbound.openflow.tables import port_numbers
 from raddle.lab.emulation.programs import run as run_words
+from raddle.lab.emulation.result import Spread
 from raddle.lab.workloads.collective import collective_demand
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -117,6 +119,7 @@ def make_by_hand(first: str, second: str) -> None:
 
 def main() -> None:
     cuts = int(sys.argv[2]) if len(sys.argv) > 2 else 20
+    is_shut = sys.argv[3:] == ["shut"]
     daemons = start_switch(LEAF, Path(sys.argv[1]))
     stop = threading.Event()
     sender = threading.Thread(target=send, args=(stop,))
@@ -127,21 +130,23 @@ def main() -> None:
         (pin,) = [route for route in LEAF.routes if route.origin == "pin" and route.prefix == prefix]
         first, second = (hop.port for hop in pin.next_hops)
         make_by_hand(first, second)
+        broken = first if is_shut else far_end(first)
         ends = Ends([far_end(first), far_end(second)])
         sender.start()
         times: dict[int, list[float]] = {OURS: [], BY_HAND: []}
         for _ in range(cuts):
             assert len(ends.firsts(far_end(first), time.time_ns())) == 2, "packets do not take the pin"
             start = time.time_ns()
-            run_words(["ip", "link", "set", far_end(first), "down"])
+            run_words(["ip", "link", "set", broken, "down"])
             found = ends.firsts(far_end(second), start)
             assert len(found) == 2, f"only {sorted(found)} came over the backup"
             for port, at_ns in found.items():
                 times[port].append((at_ns - start) / 1e6)
-            run_words(["ip", "link", "set", far_end(first), "up"])
+            run_words(["ip", "link", "set", broken, "up"])
         rows = {"raddle": times[OURS], "by_hand": times[BY_HAND]}
-        medians = {name: statistics.median(values) for name, values in rows.items()}
-        print(json.dumps({"cuts": cuts, "ms": rows, "median_ms": medians}))
+        spreads = {name: asdict(spread) for name, values in rows.items() if (spread := Spread.of(values))}
+        apart = max(abs(one - other) for one, other in zip(*rows.values(), strict=True))
+        print(json.dumps({"cuts": cuts, "ms": rows, "spread_ms": spreads, "most_apart_ms": apart}))
     finally:
         stop.set()
         for daemon in daemons:
