@@ -14,6 +14,7 @@ from raddle import traffic
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.model import Plan
 from raddle.controller.plan.neighbours import neighbour_macs
+from raddle.controller.southbound.openflow.drift import difference
 from raddle.controller.southbound.openflow.driver import OpenFlowController
 from raddle.controller.southbound.openflow.tables import (
     FORWARD,
@@ -95,7 +96,7 @@ def test_a_pushed_plan_reads_back_as_itself(switches: DummySwitches) -> None:
         assert all(sent.values())
         for name, tables in wanted.items():
             assert (await controller.read(name)).tables == tables
-        assert not any((await controller.drift(wanted)).values())
+        await controller.read_back(wanted)
         assert set((await controller.push(wanted)).values()) == {0}
 
     with_controller(switches, work)
@@ -110,7 +111,7 @@ def test_tables_of_both_families_read_back_as_themselves(switches: DummySwitches
         wanted = tables_of(plan)
         assert {key.match.eth_type for key in wanted["leaf0"].rules} == {0, 0x0800, 0x86DD}
         await controller.push(wanted)
-        assert not any((await controller.drift(wanted)).values())
+        await controller.read_back(wanted)
 
     with_controller(switches, work)
 
@@ -124,9 +125,28 @@ def test_drift_names_what_somebody_changed(switches: DummySwitches) -> None:
         rules = dict(wanted["leaf0"].rules)
         del rules[key]
         await controller.push({"leaf0": replace(wanted["leaf0"], rules=rules | {dropped: Drop()})})
-        drift = await controller.drift(wanted)
-        assert (drift["leaf0"].missing, drift["leaf0"].extra) == ((key,), (dropped,))
-        assert not drift["leaf1"]
+        drift = difference(wanted["leaf0"], await controller.read("leaf0"))
+        assert (drift.missing, drift.extra) == ((key,), (dropped,))
+        with pytest.raises(UnreachableError, match=r"other tables than pushed on leaf0$"):
+            await controller.read_back(wanted)
+
+    with_controller(switches, work)
+
+
+def test_tables_are_changed_at_once_by_what_is_known_to_be_there(switches: DummySwitches) -> None:
+    async def work(controller: OpenFlowController) -> None:
+        wanted = tables_of(PLAN)
+        await controller.push(wanted)
+        held = await controller.read_back(wanted)
+        other = {
+            name: replace(tables, rules=dict(list(tables.rules.items())[:-3]))
+            for name, tables in wanted.items()
+        }
+        known = await controller.change(held, other)
+        assert known == await controller.read_back(other)
+        known = await controller.change(known, wanted)
+        assert {name: each.tables for name, each in known.items()} == wanted
+        await controller.read_back(wanted)
 
     with_controller(switches, work)
 

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from raddle.controller.southbound.channel import RefusedError
 from raddle.controller.southbound.openflow import messages
 from raddle.controller.southbound.openflow.codec import Wire, of
 from raddle.controller.southbound.openflow.connections import Connections
-from raddle.controller.southbound.openflow.drift import Drift, Installed, difference
+from raddle.controller.southbound.openflow.drift import Installed, difference
 from raddle.controller.southbound.openflow.session import Refusal
-from raddle.controller.southbound.openflow.tables import COOKIE, FIRST_GROUP, LAST_GROUP, Tables, Unknown
+from raddle.controller.southbound.openflow.tables import (
+    COOKIE,
+    FIRST_GROUP,
+    LAST_GROUP,
+    Group,
+    Tables,
+    Unknown,
+)
 from raddle.errors import UnreachableError
 
 T = TypeVar("T")
@@ -88,12 +95,39 @@ class OpenFlowController(Connections):
                 raw[key] = row.match
         return Installed(Tables(own, rules), groups, raw, others)
 
-    async def drift(self, wanted: Mapping[str, Tables]) -> dict[str, Drift]:
-        """How switches differ from the tables they should hold."""
-        held = (
-            await _everywhere({name: self.read(name, tables.mac) for name, tables in wanted.items()})
-        ).all()
-        return {name: difference(tables, held[name]) for name, tables in wanted.items()}
+    async def change(
+        self, held: Mapping[str, Installed], wanted: Mapping[str, Tables]
+    ) -> dict[str, Installed]:
+        """Make switches that are known to hold `held` hold tables, each with one transmission, unread.
+
+        Returns what they hold then.
+
+        Raises:
+            UnreachableError: a switch refused or went away; it names all that did. They may hold a part.
+        """
+        changed = await _everywhere(
+            {name: self._change_at_once(name, held[name], tables) for name, tables in wanted.items()}
+        )
+        return changed.all()
+
+    async def _change_at_once(self, name: str, held: Installed, wanted: Tables) -> Installed:
+        session = self.session(name)
+        if refusals := await session.batches(messages_between(session.wire, held, wanted)):
+            raise RefusedError(refusals[0].text())
+        ids = _group_ids(held, wanted)
+        return replace(held, tables=wanted, group_ids={ids[group]: group for group in wanted.groups})
+
+    async def read_back(self, wanted: Mapping[str, Tables]) -> dict[str, Installed]:
+        """What switches hold, which must be these tables.
+
+        Raises:
+            UnreachableError: some hold others.
+        """
+        work = {name: self.read(name, tables.mac) for name, tables in wanted.items()}
+        held = (await _everywhere(work)).all()
+        if drifted := sorted(name for name, tables in wanted.items() if difference(tables, held[name])):
+            raise UnreachableError(f"other tables than pushed on {', '.join(drifted)}")
+        return held
 
     async def sent_frames(self, switch: str) -> dict[int, int]:
         """Frames that each port of a switch has sent."""
@@ -156,10 +190,9 @@ async def _everywhere(work: Mapping[str, Awaitable[T]]) -> Answers[T]:
 
 def messages_between(wire: Wire, held: Installed, wanted: Tables) -> list[list[Any]]:
     """The messages that make `held` into `wanted`, in batches to be separated by barriers."""
-    ids = {group: number for number, group in held.group_ids.items() if not isinstance(group, Unknown)}
-    free = iter(number for number in range(FIRST_GROUP, LAST_GROUP + 1) if number not in held.group_ids)
-    new = [group for group in wanted.groups if group not in ids]
-    ids |= {group: next(free) for group in new}
+    known = set(held.group_ids.values())
+    ids = _group_ids(held, wanted)
+    new = [group for group in wanted.groups if group not in known]
     drift = difference(wanted, held)
     changed = (*drift.missing, *drift.changed)
     return [
@@ -168,6 +201,13 @@ def messages_between(wire: Wire, held: Installed, wanted: Tables) -> list[list[A
         [messages.flow_delete(wire, key, held.raw_matches.get(key)) for key in drift.extra],
         [messages.group_delete(wire, number) for number in drift.stray_groups],
     ]
+
+
+def _group_ids(held: Installed, wanted: Tables) -> dict[Group, int]:
+    """The ids of all groups that are held, and of those that have to be made."""
+    ids = {group: number for number, group in held.group_ids.items() if not isinstance(group, Unknown)}
+    free = iter(number for number in range(FIRST_GROUP, LAST_GROUP + 1) if number not in held.group_ids)
+    return ids | {group: next(free) for group in wanted.groups if group not in ids}
 
 
 def _mac(datapath_id: int) -> str:

@@ -162,6 +162,16 @@ class Session:
         await self.request(self.wire.parser.OFPBarrierRequest(self.wire.protocol))
         return [self._errors.pop(xid) for xid in sent if xid in self._errors]
 
+    async def batches(self, stages: list[list[Any]]) -> list[Refusal]:
+        """As `batch`, of several that are sent at once with a barrier after each."""
+        *before, last = [stage for stage in stages if stage] or [[]]
+        sent = []
+        for stage in before:
+            sent += [self._send(message) for message in stage]
+            self._send(self.wire.parser.OFPBarrierRequest(self.wire.protocol))
+        refusals = await self.batch(last)
+        return [self._errors.pop(xid) for xid in sent if xid in self._errors] + refusals
+
     def close(self) -> None:
         self._writer.close()
 

@@ -340,6 +340,31 @@ def push_p4(session: P4Session, target: P4Target, may_replace: bool = False) -> 
     return driver.sent
 
 
+def change_p4(session: P4Session, held: P4Target, wanted: P4Target) -> None:
+    """Make a switch that is known to hold `held` hold `wanted`, without reading it.
+
+    Raises:
+        UnreachableError: it refused, and may hold a part.
+    """
+    for batch in plan_batches(wanted.schema, held.entities, wanted.entities):
+        try:
+            session.write(batch)
+        except BatchError as error:
+            raise RefusedError(_refused(session, wanted.schema, batch, error)) from None
+
+
+def see_p4(session: P4Session, target: P4Target) -> None:
+    """Read a switch back.
+
+    Raises:
+        UnreachableError: it holds something else.
+    """
+    driver = P4Driver(session.name, session.address, target, lambda: session)
+    driver.use(session)
+    if error := driver.verify(()):
+        raise UnreachableError(error)
+
+
 def _with_counts(entity: p4r.Entity) -> p4r.Entity:
     for name in ("time_since_last_hit", "meter_config", "meter_counter_data"):
         entity.table_entry.ClearField(name)

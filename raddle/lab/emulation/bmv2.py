@@ -14,16 +14,17 @@ from mininet.node import Switch
 
 from raddle.controller.plan.model import Plan, SwitchPlan
 from raddle.controller.plan.neighbours import neighbour_macs
-from raddle.controller.southbound.p4runtime.driver import push_p4
+from raddle.controller.southbound.p4runtime.driver import change_p4, push_p4, see_p4
 from raddle.controller.southbound.p4runtime.pipelines import fabric_pipeline, schema_of
 from raddle.controller.southbound.p4runtime.session import P4Session
-from raddle.controller.southbound.p4runtime.target import p4_target
+from raddle.controller.southbound.p4runtime.target import P4Target, p4_target
 from raddle.errors import UnreachableError
 from raddle.lab.emulation.carriers import CarrierWatch, PortRegister
 from raddle.lab.emulation.dataplane import PortEvent
 from raddle.lab.emulation.layout import Layout
 from raddle.lab.emulation.logs import SWITCH_LOGS
 from raddle.lab.emulation.network import Network
+from raddle.lab.emulation.parts import Parts
 from raddle.lab.emulation.programs import run
 from raddle.state import PRIORITIES
 from raddle.topology.model import PortRef
@@ -83,7 +84,10 @@ class Bmv2:
         self._sessions = {
             name: P4Session(name, switch.address, _DEVICE_ID) for name, switch in switches.items()
         }
-        self._pushed: dict[str, SwitchPlan] = {}
+        self._macs = neighbour_macs(layout.plan)
+        self._parts = Parts(self._target)
+        self._held: dict[str, P4Target] = {}
+        self._changed: set[str] = set()
         self._pool = ThreadPoolExecutor()
         self._registers = {
             name: PortRegister(session, schema, _numbers(layout, name))
@@ -102,20 +106,43 @@ class Bmv2:
         watch.start()
 
     def push(self, plan: Plan) -> int:
-        macs = neighbour_macs(plan)
-        planned = {switch.name: switch for switch in plan.switches}
-        changed = [name for name, switch in planned.items() if self._pushed.pop(name, None) != switch]
+        self._parts.prepare(plan)
+        targets = {switch.name: self._parts.of(switch) for switch in plan.switches}
 
         def program(name: str, session: P4Session) -> int:
-            # BMv2 looks at its ports every 200 ms, later than the controller acts, and divides by zero when
-            # all ports of a group are down.
-            target = p4_target(planned[name], macs, is_watching=False)
-            return push_p4(session, target, may_replace=True)
+            return push_p4(session, targets[name], may_replace=True)
 
-        writes = sum(self._everywhere(changed, program).values())
-        self._pushed = planned
+        writes = sum(self._everywhere(list(targets), program).values())
+        self._held = targets
+        self._parts.hold(plan)
         self._is_programmed = True
         return writes
+
+    def prepare(self, plan: Plan) -> None:
+        self._parts.prepare(plan)
+
+    def repair(self, plan: Plan) -> None:
+        targets = {switch.name: self._parts.of(switch) for switch in self._parts.changed(plan)}
+
+        def change(name: str, session: P4Session) -> None:
+            change_p4(session, self._held[name], targets[name])
+
+        self._everywhere(list(targets), change)
+        self._held |= targets
+        self._changed |= targets.keys()
+        self._parts.hold(plan)
+
+    def read_back(self) -> None:
+        def look(name: str, session: P4Session) -> None:
+            see_p4(session, self._held[name])
+
+        changed, self._changed = sorted(self._changed), set()
+        self._everywhere(changed, look)
+
+    def _target(self, switch: SwitchPlan) -> P4Target:
+        # BMv2 looks at its ports every 200 ms, later than the controller acts, and divides by zero when
+        # all ports of a group are down.
+        return p4_target(switch, self._macs, is_watching=False)
 
     def sent_frames(self) -> dict[PortRef, int]:
         wanted = p4r.Entity(counter_entry=p4r.CounterEntry(counter_id=self._counters))

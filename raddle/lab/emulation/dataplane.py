@@ -26,12 +26,29 @@ class Dataplane(Protocol):
     network: Network
 
     def push(self, plan: Plan) -> int:
-        """Program the switches whose part is not what was pushed last, and read them back.
-
-        Returns the number of messages.
+        """Program the switches and read them back; returns the number of messages.
 
         Raises:
             UnreachableError: a switch refused, or holds something else afterwards.
+        """
+
+    def prepare(self, plan: Plan) -> None:
+        """Compute what switches must hold for a plan that may have to be repaired to."""
+
+    def repair(self, plan: Plan) -> None:
+        """Send each switch whose part has changed what makes the last plan this one, until it has all of it.
+
+        Nothing is read before; `read_back` looks afterwards.
+
+        Raises:
+            UnreachableError: a switch refused.
+        """
+
+    def read_back(self) -> None:
+        """See that the switches that were repaired hold what they should.
+
+        Raises:
+            UnreachableError: one holds something else.
         """
 
     def sent_frames(self) -> dict[PortRef, int]:

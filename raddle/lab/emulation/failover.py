@@ -111,6 +111,7 @@ class FailoverTest:
 
     def run(self) -> Iterator[Failover]:
         """Each failure in turn; the cables are mended after it."""
+        self._repairer.await_prepared(PATIENCE_S)
         first = self._measure(None)
         if first.problem:
             yield _summary(_Failure("stream", "none", (), ()), [first])

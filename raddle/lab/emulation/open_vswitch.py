@@ -11,13 +11,20 @@ from typing import Any, TypeVar
 
 from raddle.controller.plan.model import Plan, SwitchPlan
 from raddle.controller.plan.neighbours import neighbour_macs
+from raddle.controller.southbound.openflow.drift import Installed
 from raddle.controller.southbound.openflow.driver import OpenFlowController
-from raddle.controller.southbound.openflow.tables import OWN_HASH, datapath_id, queues_of, switch_tables
-from raddle.errors import UnreachableError
+from raddle.controller.southbound.openflow.tables import (
+    OWN_HASH,
+    Tables,
+    datapath_id,
+    queues_of,
+    switch_tables,
+)
 from raddle.lab.emulation.dataplane import PortEvent
 from raddle.lab.emulation.layout import Layout
 from raddle.lab.emulation.logs import OPEN_VSWITCH as _FOLDER
 from raddle.lab.emulation.network import Network, OpenFlowTarget, UserSpaceSwitch
+from raddle.lab.emulation.parts import Parts
 from raddle.lab.emulation.programs import run
 from raddle.topology.model import PortRef
 
@@ -35,7 +42,10 @@ class OpenVSwitch:
     def __init__(self, layout: Layout, on_port: PortEvent) -> None:
         self.title = _start_daemons()
         self._layout = layout
-        self._pushed: dict[str, SwitchPlan] = {}
+        self._macs = neighbour_macs(layout.plan)
+        self._parts = Parts(self._tables)
+        self._held: dict[str, Installed] = {}
+        self._changed: dict[str, Tables] = {}
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
         names = {datapath_id(switch): switch.name for switch in layout.plan.switches}
@@ -57,18 +67,29 @@ class OpenVSwitch:
         }
 
     def push(self, plan: Plan) -> int:
-        changed = {each.name: each for each in plan.switches if self._pushed.pop(each.name, None) != each}
-        macs = neighbour_macs(plan)
-        wanted = {
-            name: switch_tables(switch, macs, self._queues[name], has_selection_method=True)
-            for name, switch in changed.items()
-        }
+        self._parts.prepare(plan)
+        wanted = {switch.name: self._parts.of(switch) for switch in plan.switches}
         sent = self._wait(self._controller.push(wanted))
-        drift = {name for name, found in self._wait(self._controller.drift(wanted)).items() if found}
-        if drift:
-            raise UnreachableError(f"other tables than pushed on {', '.join(sorted(drift))}")
-        self._pushed = {switch.name: switch for switch in plan.switches}
+        self._changed = wanted
+        self.read_back()
+        self._parts.hold(plan)
         return sum(sent.values())
+
+    def prepare(self, plan: Plan) -> None:
+        self._parts.prepare(plan)
+
+    def repair(self, plan: Plan) -> None:
+        wanted = {switch.name: self._parts.of(switch) for switch in self._parts.changed(plan)}
+        self._held |= self._wait(self._controller.change(self._held, wanted))
+        self._changed |= wanted
+        self._parts.hold(plan)
+
+    def read_back(self) -> None:
+        wanted, self._changed = self._changed, {}
+        self._held |= self._wait(self._controller.read_back(wanted))
+
+    def _tables(self, switch: SwitchPlan) -> Tables:
+        return switch_tables(switch, self._macs, self._queues[switch.name], has_selection_method=True)
 
     def sent_frames(self) -> dict[PortRef, int]:
         counts = {}

@@ -107,7 +107,7 @@ class Failover:
         backup_s: to the first that arrived over the path that the controller planned for this failure.
         detect_s: from the cut until the controller had heard of the last dead port that changed its plan.
         plan_s: from then until it had the routes.
-        push_s: from then until all switches had them and had been read back.
+        push_s: from then until all switches had acknowledged them; then they are read back.
         lost: packets of the stream that did not arrive; `interval_s` is the mean time between two.
     """
 

@@ -92,7 +92,7 @@ def emulate(
         messages=dataplane.push(plan),
         hash_note=dataplane.hash_note if plan.routing == "ecmp" else "",
     )
-    repairer.start(dataplane.push)
+    repairer.start(dataplane)
     result = _test(request, layout, plan, dataplane, repairer, result, progress)
     if repairer.error and not result.failover:  # else it is the problem of a failure
         raise repairer.error

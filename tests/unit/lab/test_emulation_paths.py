@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import IPv6Address
+from typing import TYPE_CHECKING, cast
 
 from raddle import loads
 from raddle.controller.plan import make_plan
@@ -15,6 +16,9 @@ from raddle.lab.workloads.collective import collective_demand
 from raddle.topology import find, load
 from raddle.topology.model import PortRef
 from tests.fabrics import leaf_spine
+
+if TYPE_CHECKING:
+    from raddle.lab.emulation.dataplane import Dataplane  # with Mininet
 
 FABRIC = load(find("leaf-spine-16"))
 DEMAND = collective_demand(FABRIC, "all_reduce", None)
@@ -55,10 +59,42 @@ def test_the_controllers_routes_leave_out_a_remote_link_at_the_leaf() -> None:
     assert UP not in after.choices("leaf0", LAYOUT.nics[5].address)
 
 
+class Recorder:
+    """What the controller asks of the switches."""
+
+    def __init__(self) -> None:
+        self.prepared, self.repaired, self.looks = list[Plan](), list[Plan](), 0
+
+    def prepare(self, plan: Plan) -> None:
+        self.prepared.append(plan)
+
+    def repair(self, plan: Plan) -> None:
+        self.repaired.append(plan)
+
+    def read_back(self) -> None:
+        self.looks += 1
+
+
+def test_single_failures_are_computed_beforehand_and_sent_as_they_were() -> None:
+    repairer, switches = Repairer(FABRIC, PINNED, DEMAND), Recorder()
+    repairer.start(cast("Dataplane", switches))
+    assert repairer.await_prepared(30)
+    for _ in range(2):
+        switches.repaired.clear()
+        repairer.hear(UP, False)
+        assert repairer.settled(frozenset({UP}), 10)
+        assert switches.repaired
+        assert all(any(each is one for one in switches.prepared) for each in switches.repaired)
+        repairer.hear(UP, True)
+        assert repairer.settled(frozenset(), 10)
+    assert switches.looks == 4
+
+
 def test_the_second_end_of_a_cable_changes_no_route_and_keeps_the_times_of_the_first() -> None:
-    repairer, pushed = Repairer(FABRIC, PINNED, DEMAND), list[Plan]()
+    repairer, switches = Repairer(FABRIC, PINNED, DEMAND), Recorder()
+    pushed = switches.repaired
     ends = (UP, PortRef("spine0", "Ethernet0"))
-    repairer.start(pushed.append)
+    repairer.start(cast("Dataplane", switches))
     repairer.hear(ends[0], False)
     first = repairer.settled(frozenset(ends[:1]), 10)
     count = len(pushed)
