@@ -80,6 +80,20 @@ def test_fat_tree_65536_is_whole_and_loads_in_15_s_and_4_gb() -> None:
     assert bisection_bps(fabric) == 65536 * 400 * G // 2
 
 
+def test_a_fabric_of_131072_nics_on_8_planes_is_one_of_its_planes_that_stands_for_all() -> None:
+    """Published: 512 leaves of 256 NICs, each of eight ports of 100G, and switches of 512 ports."""
+    fabric = raddle.load(find("multi-plane-131072"))
+    assert fabric.copies
+    assert (fabric.copies.planes, fabric.copies.kept) == (8, 0)
+    assert (len(fabric.leaves), len(fabric.spines), len(fabric.endpoints)) == (512, 256, 512 * 256)
+    assert sum(host.accelerators.count for host in fabric.hosts if host.accelerators) == 131072
+    assert {len(switch.ports) for switch in fabric.switches} == {512}
+    assert fabric.copies.planes * len(fabric.links) == 2_097_152
+    assert oversubscription(fabric) == 1.0
+    assert bisection_bps(fabric) == 131072 * 100 * G // 2
+    assert "group-too-large" not in {each.code for each in review(fabric)}
+
+
 def test_rail_n_leaf_has_the_nth_nic_of_every_server() -> None:
     fabric = example("rail-256-h100")
     for endpoint in fabric.endpoints:
@@ -170,7 +184,7 @@ def test_groups_of_an_example_hold_all_uplinks(name: str) -> None:
 
 def test_every_example_is_tested_here_and_listed_in_the_readme() -> None:
     examples = bundled_examples()
-    others = {"fat-tree-65536", "mixed-speed", "failed-links"}
+    others = {"fat-tree-65536", "multi-plane-131072", "mixed-speed", "failed-links"}
     assert set(examples) == set(SHAPES) | others
     readme = (examples["clos-8192"].parent / "README.md").read_text(encoding="utf-8")
     assert all(f"[{name}.yaml]({name}.yaml)" in readme for name in examples)
