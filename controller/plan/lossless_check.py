@@ -50,6 +50,11 @@ def check_lossless(fabric: Fabric) -> tuple[Diagnostic, ...]:
     return tuple(dict.fromkeys(problems))
 
 
+def check_switches(fabric: Fabric) -> tuple[Diagnostic, ...]:
+    """What `check_lossless` finds, and what SONiC switches cannot be given though a simulation takes it."""
+    return (*check_lossless(fabric), *_marks_not_whole(fabric))
+
+
 def _cables(fabric: Fabric) -> dict[str, dict[str, Link]]:
     """By switch and port, the cable that is in it or that it is kept for."""
     cables: dict[str, dict[str, Link]] = {switch.name: {} for switch in fabric.switches}
@@ -96,7 +101,7 @@ def _marks_not_held(fabric: Fabric, cables: Mapping[str, Mapping[str, Link]]) ->
             return
 
 
-def marks_not_whole(fabric: Fabric) -> tuple[Diagnostic, ...]:
+def _marks_not_whole(fabric: Fabric) -> tuple[Diagnostic, ...]:
     """`ecn-not-held`: probabilities that SONiC switches cannot be given; simulations take them."""
     if not any(switch.model.nos == "sonic" for switch in fabric.switches):
         return ()

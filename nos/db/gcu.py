@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping
 from raddle.hwsku import Updater
 from raddle.nos.db.databases import ConfigDb, HashDb
 from raddle.nos.db.patch import PatchError, PatchOp, apply_operations, difference
-from raddle.nos.db.schema import TABLES, YANG_TABLES, TableSchema, Violation, read_config, validate
+from raddle.nos.db.schema import TABLES, TableSchema, Violation, read_config, validate
+from raddle.sonic_tables import YANG_TABLES
 
 _NEVER_REMOVED = (
     ("PFC_WD", "GLOBAL", "POLL_INTERVAL"),

@@ -12,7 +12,7 @@ import typer
 
 from raddle.cli.fabric_argument import FabricArg
 from raddle.controller.plan.addresses import address_families
-from raddle.controller.plan.lossless_check import check_lossless, marks_not_whole, vendor_headroom
+from raddle.controller.plan.lossless_check import check_switches, vendor_headroom
 from raddle.errors import Diagnostic, InputError
 from raddle.topology import find, load
 from raddle.topology.load import refuse_cut_off
@@ -74,8 +74,7 @@ def _check_switches(model: Fabric, sonic_yang: Path | None) -> None:
     Raises:
         InputError: what a plan would end with.
     """
-    problems = (*check_lossless(model), *marks_not_whole(model))
-    if problems:
+    if problems := check_switches(model):
         raise InputError(in_file(model, problems))
     if sonic_yang:
         from raddle.controller.plan import make_plan

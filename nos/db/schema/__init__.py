@@ -2,6 +2,5 @@
 
 from raddle.nos.db.schema.check import TABLES, read_config, tables_of, validate
 from raddle.nos.db.schema.model import TableSchema, Violation
-from raddle.nos.db.schema.names import YANG_TABLES
 
-__all__ = ["TABLES", "YANG_TABLES", "TableSchema", "Violation", "read_config", "tables_of", "validate"]
+__all__ = ["TABLES", "TableSchema", "Violation", "read_config", "tables_of", "validate"]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from raddle.controller.plan.addresses import address_families
-from raddle.controller.plan.lossless_check import check_lossless, vendor_headroom
+from raddle.controller.plan.lossless_check import check_switches, vendor_headroom
 from raddle.controller.plan.model import Plan
 from raddle.controller.plan.summary import summarize_change, summary_lines
 from raddle.errors import Diagnostic, InputError, SourceSpan
@@ -61,8 +61,8 @@ def _check_network(
 
     def validate() -> Found:
         fabric = load(path)
-        if problems := check_lossless(fabric):
-            raise InputError(problems)
+        if problems := check_switches(fabric):
+            raise InputError(in_file(fabric, problems))
         address_families(fabric)
         fabrics.append(fabric)
         switches = counted(len(fabric.switches), "switch", "switches")

@@ -42,7 +42,7 @@ def test_a_probability_that_sonic_would_hold_as_none_is_refused_with_one_that_it
         ("speeds: [{speed: 100G, kmin: 1KB, kmax: 2KB, pmax: 2.5%}]", "2.5%"),
     ],
 )
-def test_validate_refuses_a_probability_that_no_switch_takes_at_its_place(
+def test_validate_and_check_refuse_a_probability_that_no_switch_takes_at_its_place(
     ecn: str, pmax: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "row.yaml"
@@ -52,6 +52,9 @@ def test_validate_refuses_a_probability_that_no_switch_takes_at_its_place(
     place = f"{FORM.count(chr(10)) + 1}:{row.index(pmax) + 1}"
     assert f"row.yaml:{place}: error[ecn-not-held]: SONiC's WRED_PROFILE" in str(refused)
     assert "whole percents" in str(refused)
+    checked = CliRunner().invoke(app, ["check", str(file)])
+    assert f"row.yaml:{place}: error[ecn-not-held]: SONiC's WRED_PROFILE" in checked.stdout
+    assert checked.exit_code == 2
     raddle.load(file)
 
 

@@ -13,11 +13,12 @@ from finsy.proto.gnmi1 import gnmi_pb2, gnmi_pb2_grpc
 from raddle.nos.boot import read_boot_config
 from raddle.nos.db.databases import ConfigDb
 from raddle.nos.db.patch import PatchError, PatchOp
-from raddle.nos.db.schema import TABLES, YANG_TABLES
+from raddle.nos.db.schema import TABLES
 from raddle.nos.db.store import ConfigStore
 from raddle.nos.farm import SwitchFarm
 from raddle.nos.show import show
 from raddle.nos.switch import BootConfig, SimulatedSwitch
+from raddle.sonic_tables import YANG_TABLES
 
 HELD: dict[str, Any] = {
     "FEATURE": {"lldp": {"state": "enabled", "has_timer": "False"}},
