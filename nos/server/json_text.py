@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import json.decoder
 import json.scanner
+import math
 from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any
@@ -46,22 +47,32 @@ def _pieces(value: object, depth: int, go_on: GoOn) -> list[str]:
 _ENCODER = json.JSONEncoder(separators=(",", ":"), default=dict)
 
 
-def load_json(text: bytes) -> object:
+def load_json(content: bytes) -> object:
     """A JSON value; a large one by Python's own scanner, which lets other threads run.
 
+    As Go's encoding/json has it, the text is UTF-8, and what is none is replaced by U+FFFD.
+
     Raises:
-        ValueError: it is not JSON, has NaN or Infinity, or too many parts.
+        ValueError: it is not JSON, has NaN, Infinity or a number beyond float64, or too many parts.
         RecursionError: it is nested too deep.
     """
-    if len(text) <= _QUICK_JSON_BYTES:
-        return json.loads(text, parse_constant=_no_constant)
-    if text.count(b",") > _MAX_PARTS:
+    text = content.decode("utf-8", "replace")
+    if len(content) <= _QUICK_JSON_BYTES:
+        return json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+    if content.count(b",") > _MAX_PARTS:
         raise ValueError(f"more than {_MAX_PARTS} values")
-    decoder: Any = json.JSONDecoder(parse_constant=_no_constant)
+    decoder: Any = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
     decoder.parse_object, decoder.parse_array = json.decoder.JSONObject, json.decoder.JSONArray  # type: ignore[attr-defined]
     decoder.scan_once = json.scanner.py_make_scanner(decoder)  # type: ignore[attr-defined]
-    result: object = decoder.decode(text.decode(json.detect_encoding(text), "surrogatepass"))
+    result: object = decoder.decode(text)
     return result
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"cannot unmarshal number {text} into Go value of type float64")
+    return value
 
 
 def _no_constant(name: str) -> object:

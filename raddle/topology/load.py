@@ -32,7 +32,6 @@ from raddle.topology.forms.expand import Expansion, expand_form
 from raddle.topology.forms.externals import check_externals, with_externals
 from raddle.topology.forms.form_checks import check_form
 from raddle.topology.forms.host_checks import check_domains, check_insides
-from raddle.topology.forms.ignored import check_ignored
 from raddle.topology.forms.layout import rails_as_planes
 from raddle.topology.forms.networks import check_networks, network_of_ranks, set_apart
 from raddle.topology.forms.overrides import apply_overrides
@@ -202,7 +201,11 @@ def _draft(
     problems += check_as_numbers(spec.routing.as_numbers, wiring, source)
     problems += check_hash(spec.routing.hash, wiring, source)
     problems += check_base(spec, wiring, source)
-    problems += check_ignored(spec, () if network or copies else wiring.switches, source)
+    if spec.ignore:
+        # Imported here: few files have it.
+        from raddle.topology.forms.ignored import check_ignored
+
+        problems += check_ignored(spec, () if network or copies else wiring.switches, source)
     problems += check_adaptive(spec.routing.adaptive, wiring, source)
     problems += check_pin_backups(spec.routing, wiring, source)
     refuse_all(problems)

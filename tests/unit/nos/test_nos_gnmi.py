@@ -193,10 +193,21 @@ def test_a_delete_of_what_is_missing_does_nothing(served: Served) -> None:
         ({"update": [update("VLAN/Vlan100/vlanid", "100")]}, "Error: member 'VLAN' not found in "),
         (
             {"replace": [update("PORT/Ethernet0/tpid", "0x8100")]},
-            "Error: can't replace a non-existent object 'tpid'",
+            "Invalid entry map[admin_status:up ",
         ),
+        ({"replace": [update("VLAN", {})]}, "Invalid database VLAN -> map["),
+        ({"replace": [update("PORT/Ethernet999", {})]}, "Invalid entry map[Ethernet0:map[admin_status:up "),
+        ({"update": [update("PORT", None)]}, "Invalid table <nil>"),
+        ({"update": [update("PORT/Ethernet0/mtu", 1e7)]}, "Invalid field 1e+07"),
+        (
+            {"update": [update("PORT/Ethernet0/mtu", {"b": [True, 1.5], "a": {}})]},
+            "Invalid field map[a:map[] b:[true 1.5]]",
+        ),
+        ({"update": [update("PORT/Ethernet0/mtu/-", "x")]}, "Invalid index -"),
+        ({"update": [update("PORT/Ethernet0/mtu/0", "x")]}, "Invalid target field map[admin_status:up "),
+        ({"update": [update("PORT/Ethernet0/adv_speeds/1", "x")]}, "Invalid index 1"),
         ({"update": [update("PORT", [])]}, "Invalid table []"),
-        ({"update": [update("PORT/Ethernet0", "up")]}, 'Invalid entry "up"'),
+        ({"update": [update("PORT/Ethernet0", "up")]}, "Invalid entry up"),
         ({"update": [update("PORT/Ethernet0/mtu", 9100)]}, "Invalid field 9100"),
         (
             {"update": [update("PORT/Ethernet0/mtu/0/1", "x")]},
@@ -224,7 +235,7 @@ def test_a_delete_of_what_is_missing_does_nothing(served: Served) -> None:
         ({"update": [gnmi_pb2.Update(path=config("PORT"))]}, "Invalid update /PORT"),
         (
             {"update": [gnmi_pb2.Update(path=config("PORT"), val=gnmi_pb2.TypedValue(json_val=b"{}"))]},
-            "Value encoding is not IETF JSON",
+            "Fail to parse ",
         ),
         (
             {
@@ -232,7 +243,7 @@ def test_a_delete_of_what_is_missing_does_nothing(served: Served) -> None:
                     gnmi_pb2.Update(path=config("PORT"), val=gnmi_pb2.TypedValue(json_ietf_val=b":abc"))
                 ]
             },
-            "JSON unmarshalling error",
+            "Fail to parse :abc",
         ),
         ({"replace": [update("", [])]}, "Error: Given patch will produce invalid config. Error: "),
     ],
@@ -249,6 +260,13 @@ def test_a_refused_set_is_unknown_with_sonics_text_and_changes_nothing(
     assert code == grpc.StatusCode.UNKNOWN
     assert details.startswith(text)
     assert served[0].databases is before
+
+
+def test_items_of_a_list_are_counted_as_the_set_leaves_them(served: Served) -> None:
+    place = "PORT/Ethernet0/adv_speeds"
+    values = [update(place, ["400000"]), update(f"{place}/1", "200000"), update(f"{place}/2", "100000")]
+    change(served, update=values)
+    assert get(served, config(place)) == ["400000", "200000", "100000"]
 
 
 def test_set_on_another_database_or_a_bad_path_is_refused(served: Served) -> None:
