@@ -20,7 +20,8 @@ def status(controller: Controller) -> pb.StatusReply:
         under_way=work.revision if work else 0,
         drains=[_drained(each) for each in (revision.drains if revision else ())],
         dead_links=controller.dead_links,
-        cut_off=controller.cut_off,
+        cut_off=controller.cut_off.endpoints,
+        apart=controller.cut_off.leaves,
         congestion=[_congestion(each) for each in controller.congestion],
         switches=[_switch(view) for view in list(controller.switches.views.values())],
     )

@@ -66,7 +66,12 @@ class Metrics:
             ),
             ("ports_down", "Cabled ports without a link.", sum(len(view.down) for view in views)),
             ("dead_links", "Links that routes lead around.", len(controller.dead_links)),
-            ("cut_off_endpoints", "Endpoints that no way leads to.", len(controller.cut_off)),
+            ("cut_off_endpoints", "Endpoints that no way leads to.", len(controller.cut_off.endpoints)),
+            (
+                "leaves_apart",
+                "Pairs of other leaves between whose hosts no way leads.",
+                len(controller.cut_off.leaves),
+            ),
             ("revision", "The revision that is wanted.", revision.number if revision else 0),
             ("paused", "1 while paused.", int(controller.is_paused)),
         ):

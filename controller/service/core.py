@@ -20,6 +20,7 @@ from raddle.controller.service.congestion.finding import Finding
 from raddle.controller.service.congestion.keeper import Keeper, Orders, Present
 from raddle.controller.service.congestion.loads import LoadOf
 from raddle.controller.service.desired import (
+    CutOff,
     Desired,
     Planner,
     bearable_drains,
@@ -192,8 +193,8 @@ class Controller:
         return tuple(sorted(self._upkeep.repairs.dead))
 
     @property
-    def cut_off(self) -> tuple[str, ...]:
-        """Endpoints that dead links have left without a way."""
+    def cut_off(self) -> CutOff:
+        """Whom dead links have left without a way."""
         return self._upkeep.cut_off
 
     def stop(self) -> None:
@@ -435,13 +436,15 @@ class Controller:
     def _lift_drains(self, is_new: bool) -> None:
         """Put drained links to use where dead ones leave hosts no other way."""
         cut_off, revision = self._upkeep.cut_off, self._upkeep.revision
-        if not (cut_off and self._drains and revision) or not (is_new or time.monotonic() >= self._lift_s):
+        if not (cut_off.names and self._drains and revision) or not (
+            is_new or time.monotonic() >= self._lift_s
+        ):
             return
         self._lift_s = time.monotonic() + _LIFT_S
         fabric, _ = self._planner.fabric(self.records.material(revision))
         kept = bearable_drains(without_links(fabric, self._upkeep.repairs.dead), self._drains)
         if lifted := [each.switch for each in self._drains if each not in kept]:
-            why = f"{few(cut_off)}: no other way leads there"
+            why = f"{few(cut_off.names)}: no other way leads there"
             self._update_drains(CONTROLLER, f"undrain {', '.join(lifted)}", why, kept)
 
     # Congestion.

@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from raddle.controller.plan.backup import Backup, backup_of, inner_links
 from raddle.controller.plan.held import HeldPlan
@@ -21,9 +20,34 @@ from raddle.controller.service.congestion.jobs import JobFlow
 from raddle.controller.service.records import Drain, Material
 from raddle.errors import InputError
 from raddle.topology.model import Fabric, PortRef
-from raddle.topology.views.cut_off import cut_off_endpoints
+from raddle.topology.views.cut_off import Lost, lost_ways
 from raddle.topology.views.uplinks import with_tracked_uplinks
 from raddle.workload import Demand
+
+
+@dataclass(frozen=True, slots=True)
+class CutOff:
+    """What dead or drained links have left without a way, by name.
+
+    Attributes:
+        endpoints: nothing but their own leaf reaches them.
+        leaves: pairs between whose hosts no way leads, while others reach both: `leaf0 - leaf1`.
+    """
+
+    endpoints: tuple[str, ...] = ()
+    leaves: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, fabric: Fabric, lost: Lost) -> CutOff:
+        names = [each.name for each in fabric.switches]
+        return cls(
+            tuple(fabric.endpoints[index].name for index in np.flatnonzero(lost.endpoints)),
+            tuple(f"{names[one]} - {names[other]}" for one, other in lost.leaves),
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.endpoints + self.leaves
 
 
 @dataclass(frozen=True)
@@ -62,12 +86,11 @@ class Desired:
             name for name, index in self.links.items() if {links[index].a, links[index].b} & ports
         )
 
-    def cut_off(self, dead: Collection[str]) -> tuple[str, ...]:
-        """The endpoints that nothing reaches without these links, by name."""
+    def cut_off(self, dead: Collection[str]) -> CutOff:
+        """Whom nothing reaches without these links, and who has no way to some others."""
         if not dead:
-            return ()
-        lost = _cut_off_nics(without_links(self.fabric, dead)) & ~_cut_off_nics(self.fabric)
-        return tuple(self.fabric.endpoints[index].name for index in np.flatnonzero(lost))
+            return CutOff()
+        return CutOff.of(self.fabric, lost_ways(self.fabric, without_links(self.fabric, dead)))
 
     def backup(self, dead: Collection[str]) -> Backup:
         """What switches and the controller do about dead links."""
@@ -192,13 +215,13 @@ def with_drains(fabric: Fabric, drains: Iterable[Drain]) -> Fabric:
     if not given:
         return fabric
     led_around = with_tracked_uplinks(with_links_drained(fabric, drained))
-    lost = np.flatnonzero(_cut_off_nics(led_around) & ~_cut_off_nics(fabric))
-    if len(lost):
-        names = [fabric.endpoints[index].name for index in lost]
-        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    lost = CutOff.of(fabric, lost_ways(fabric, led_around))
+    if lost.names:
+        says = "nothing reaches" if lost.endpoints else "no way leads between hosts of"
+        more = f" and {len(lost.names) - 1} more" if len(lost.names) > 1 else ""
         raise InputError.of(
             "drain-cuts-off",
-            f"without {', '.join(sorted(each.switch for each in given))} nothing reaches {names[0]}{more}",
+            f"without {', '.join(sorted(each.switch for each in given))} {says} {lost.names[0]}{more}",
             "drain fewer switches at a time; a leaf without a second one beside it takes its hosts along",
         )
     return with_links(led_around, [link.is_up and link.index not in shut for link in led_around.links])
@@ -218,14 +241,6 @@ def without_links(fabric: Fabric, dead: Collection[str]) -> Fabric:
     """The fabric with links down that are named as `Desired.links` names them."""
     gone = {index for index, name in inner_links(fabric).items() if name in dead}
     return with_links(fabric, [link.is_up and link.index not in gone for link in fabric.links])
-
-
-def _cut_off_nics(fabric: Fabric) -> NDArray[np.bool_]:
-    """bool[endpoints]: nothing reaches it; of a bond, by neither port."""
-    cut = cut_off_endpoints(fabric)
-    other = [each.index if each.twin is None else each.twin for each in fabric.endpoints]
-    both: NDArray[np.bool_] = cut & cut[np.array(other, np.int64)]
-    return both
 
 
 def with_links_drained(fabric: Fabric, drained: Collection[int]) -> Fabric:

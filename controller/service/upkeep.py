@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from raddle.controller.plan.held import HeldPlan
 from raddle.controller.reconcile import SwitchResult
-from raddle.controller.service.desired import Desired
+from raddle.controller.service.desired import CutOff, Desired
 from raddle.controller.service.events import Bus
 from raddle.controller.service.express import Express
 from raddle.controller.service.gate import AbortedError, UpdateGate
@@ -48,7 +48,7 @@ class Upkeep:
         switches: what is known of each.
         revision, desired: what was asked for.
         target: what the switches are to hold at this moment: that, led around dead links.
-        cut_off: endpoints that dead links have left without a way, by name.
+        cut_off: whom dead links have left without a way.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Upkeep:
         self.revision: Revision | None = None
         self.desired: Desired | None = None
         self.target: Desired | None = None
-        self.cut_off: tuple[str, ...] = ()
+        self.cut_off = CutOff()
         self._cut_by: tuple[Desired, dict[str, frozenset[str]]] | None = None
         self._owes: set[str] = set()
         self._unwritten: HeldPlan | None = None
@@ -238,10 +238,15 @@ class Upkeep:
             return False
         self._cut_by = self.desired, down
         before, self.cut_off = self.cut_off, self.desired.cut_off(self.desired.dead_links(down))
-        if lost := [name for name in self.cut_off if name not in before]:
-            self._bus.tell("cut-off", f"{few(lost)}: no way leads there")
-        if back := [name for name in before if name not in self.cut_off]:
-            self._bus.tell("cut-off", f"{few(back)}: a way leads there again")
+        for was, now_so, where in (
+            (before.endpoints, self.cut_off.endpoints, "there"),
+            (before.leaves, self.cut_off.leaves, "from one to the other"),
+        ):
+            known, still = set(was), set(now_so)
+            if lost := [name for name in now_so if name not in known]:
+                self._bus.tell("cut-off", f"{few(lost)}: no way leads {where}")
+            if back := [name for name in was if name not in still]:
+                self._bus.tell("cut-off", f"{few(back)}: a way leads {where} again")
         return self.cut_off != before
 
     def _send_at_once(self, rows: Mapping[str, tuple[Rows, Rows]], span: Span) -> str:

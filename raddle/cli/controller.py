@@ -79,7 +79,7 @@ def status(
 
 
 def _is_settled(found: Any) -> bool:
-    is_going = found.revision and not (found.is_paused or found.under_way or found.cut_off)
+    is_going = found.revision and not (found.is_paused or found.under_way or found.cut_off or found.apart)
     return bool(is_going) and all(switch.state == "in sync" for switch in found.switches)
 
 
@@ -300,6 +300,8 @@ def _status_lines(found: Any) -> Iterator[str]:
         yield f"routes lead around {each}"
     if found.cut_off:
         yield f"cut off: {few(found.cut_off)}"
+    if found.apart:
+        yield f"no way between hosts of {few(found.apart)}"
     for each in found.congestion:
         mend = f"would {each.mend}" if each.mend else each.advice
         flows = f"; queue pairs of {', '.join(each.flows)}" if each.flows else ""

@@ -203,4 +203,6 @@ class Observer:
                     "is_paused": found.is_paused,
                     "drains": [each.switch for each in found.drains],
                     "dead_links": list(found.dead_links),
+                    "cut_off": list(found.cut_off),
+                    "apart": list(found.apart),
                 }

@@ -99,6 +99,8 @@
     const wrong = [
       ...(controller.problem ? [controller.problem] : []),
       ...(controller.is_paused ? ["the controller is paused"] : []),
+      ...(controller.cut_off ?? []).map((each) => `${each} is cut off: no way leads there`),
+      ...(controller.apart ?? []).map((each) => `no way between hosts of ${each}`),
       ...(controller.drains ?? []).map((each) => `${each} is drained`),
       ...all.filter(([, each]) => !["in sync", "unknown"].includes(each.state)).map(([name, each]) => `${name}: ${each.state}${each.text ? `, ${each.text}` : ""}`),
       ...all.filter(([, each]) => each.problem && each.state !== "unreachable").map(([name, each]) => `${name} gives no counters: ${each.problem}`),

@@ -145,7 +145,7 @@ def test_a_drain_is_lifted_where_dead_links_leave_hosts_no_other_way(tmp_path: P
         lifted = one.revision
         assert (lifted.who, lifted.what, lifted.drains) == ("controller", "undrain spine0", ())
         assert lifted.why == "host0, host1: no other way leads there"
-        running.wait_for(lambda: not one.cut_off, "still cut off")
+        running.wait_for(lambda: not one.cut_off.names, "still cut off")
         assert LEAF0_TO_SPINE0 in running.next_hop_ports("leaf0")
         told = [event.text for event in running.events if event.kind == "cut-off"]
         assert told == ["host0, host1: no way leads there", "host0, host1: a way leads there again"]
@@ -156,15 +156,35 @@ def test_hosts_without_any_way_are_named_until_there_is_one(tmp_path: Path) -> N
         one, counted = running.controller, Metrics(running.controller)
         for port in (LEAF0_TO_SPINE0, LEAF0_TO_SPINE1):
             running.farm.plug("leaf0", port, False)
-        running.wait_for(lambda: one.cut_off, "not found")
-        assert one.cut_off == ("host0", "host1")
+        running.wait_for(lambda: one.cut_off.names, "not found")
+        assert one.cut_off.endpoints == ("host0", "host1")
         running.wait_until_in_sync()
         shown = CliRunner().invoke(app, ["controller", "status", "--server", api.address])
         assert shown.exit_code == 1
         assert "cut off: host0, host1\n" in shown.stdout
         assert "raddle_controller_cut_off_endpoints 2" in counted.text()
         running.farm.plug("leaf0", LEAF0_TO_SPINE0, True)
-        running.wait_for(lambda: not one.cut_off, "still cut off")
+        running.wait_for(lambda: not one.cut_off.names, "still cut off")
+
+
+def test_leaves_that_no_spine_connects_any_more_are_told_though_each_has_an_uplink(tmp_path: Path) -> None:
+    with held(POD, tmp_path) as running, ApiServer(running.controller, "127.0.0.1:0") as api:
+        one, counted = running.controller, Metrics(running.controller)
+        running.farm.plug("leaf0", LEAF0_TO_SPINE0, False)
+        running.farm.plug("leaf1", LEAF0_TO_SPINE1, False)  # the same port
+        running.wait_for(lambda: one.cut_off.names, "not found")
+        assert (one.cut_off.endpoints, one.cut_off.leaves) == ((), ("leaf0 - leaf1",))
+        shown = CliRunner().invoke(app, ["controller", "status", "--server", api.address])
+        assert shown.exit_code == 1
+        assert "no way between hosts of leaf0 - leaf1\n" in shown.stdout
+        assert "raddle_controller_leaves_apart 1" in counted.text()
+        running.farm.plug("leaf1", LEAF0_TO_SPINE1, True)
+        running.wait_for(lambda: not one.cut_off.names, "still apart")
+        told = [event.text for event in running.events if event.kind == "cut-off"]
+        assert told == [
+            "leaf0 - leaf1: no way leads from one to the other",
+            "leaf0 - leaf1: a way leads from one to the other again",
+        ]
 
 
 def test_the_latest_drains_are_those_that_are_lifted() -> None:
