@@ -136,11 +136,14 @@ def _with_endpoint(network: Network, name: str, address: int, at: Endpoint, chan
     )
 
 
-def waiting_pairs(network: Network, tables: Tables, ways: list[WayOut]) -> Pairs:
-    """int[E, 2]: what `dependencies` says of all endpoints and of what leads outside."""
+def waiting_pairs(
+    network: Network, tables: Tables, ways: list[WayOut], *others: tuple[Network, Tables]
+) -> Pairs:
+    """int[E, 2]: what `dependencies` says of all endpoints, of what leads outside, and of others."""
     every = [dependencies(network, tables, network.is_up)]
     every += [dependencies(way.network, way.tables, network.is_up) for way in ways]
-    return np.unique(np.concatenate(every), axis=0) if ways else every[0]
+    every += [dependencies(*each, network.is_up) for each in others]
+    return np.unique(np.concatenate(every), axis=0) if len(every) > 1 else every[0]
 
 
 def judge_outside(ways: list[WayOut], rank: Ints | None, failures: list[Failure]) -> tuple[OutsideReach, ...]:

@@ -17,6 +17,7 @@ from raddle.controller.verify.load import busiest_link
 from raddle.controller.verify.lossless import check_lossless
 from raddle.controller.verify.network import Ints, Network
 from raddle.controller.verify.outside import judge_outside, waiting_pairs, ways_out
+from raddle.controller.verify.own_addresses import about_own_addresses, leaves_themselves, routed_beside
 from raddle.controller.verify.parts import judge_parts
 from raddle.controller.verify.reach import cut_off_pairs, pairs_of
 from raddle.controller.verify.tables import Tables, tables_of
@@ -50,13 +51,16 @@ def prove(
     progress: Progress,
 ) -> Verification:
     entries = {name: columns_of(network, own) for name, own in subject.entries.items()}
+    routed = routed_beside(fabric, network, entries)
+    subject = replace(subject, outside=(*subject.outside, *about_own_addresses(routed)))
     stands = stands_for(network, entries)
     tables = tables_of(network, entries, stands)
     beyond = ways_out(fabric, network, entries)
     # Numbers of channels are to hold after a failure, too, when next hops in reserve are used.
     widest = {name: own.with_reserve_in_use() for name, own in entries.items()}
     in_use = tables_of(network, widest, stands) if widest != entries else tables
-    edges = waiting_pairs(network, in_use, beyond)
+    itself = leaves_themselves(fabric, network, widest)
+    edges = waiting_pairs(network, in_use, beyond, *([itself] if itself else []))
     rank = ranks(network, edges)
     present = judge(network, tables, network.is_up, rank)
     speed_bps = fabric.arrays.speed_bps
@@ -66,6 +70,7 @@ def prove(
     found = [
         *about(present, "as it stands"),
         *(_about_reserve(network, in_use) if rank is None and in_use is not tables else ()),
+        *(_about_leaves(*itself) if itself else ()),
         *about_outside(outside),
         *placed_at_bonds(fabric, about_failures(outcomes)),
         *check_lossless(fabric, subject.states, scope.congested_groups),
@@ -99,6 +104,12 @@ def prove(
         is_adaptive=any(state.is_adaptive for state in subject.states.values()),
         has_lossless=bool(fabric.roce.lossless),
     )
+
+
+def _about_leaves(network: Network, tables: Tables) -> Iterator[Finding]:
+    """What goes round for ever on its way to a leaf itself."""
+    verdict = judge(network, tables, network.is_up, None)
+    yield from about(replace(verdict, lost=0, cycle=None), "to switches themselves, as it stands")
 
 
 def _about_reserve(network: Network, tables: Tables) -> Iterator[Finding]:
