@@ -14,8 +14,10 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+from benchmarks.engine.auto import run_collectives
 from benchmarks.engine.inputs import MTU_BYTES, Case, cases, write_inputs
 from benchmarks.foreign import ALLOWED_CORES, ForeignLoad, measure_foreign
 from raddle.peers.files import PeerFlows, PeerTopology, read_ns3_flows, read_ns3_topology
@@ -99,6 +101,12 @@ def run_ns3(binary: Path, folder: Path, case: Case) -> float:
     if len((folder / "out.fct").read_text().splitlines()) != len(case.flows):
         raise SystemExit("ns-3: not every flow ended")
     return seconds
+
+
+def _ns3_alone(binary: Path, case: Case, folder: Path) -> float:
+    """CPU seconds of one run, from its inputs on."""
+    write_inputs(folder, case)
+    return run_ns3(binary, folder, case)
 
 
 def run_speed(case: Case, runs: int, htsim: Path | None, ns3: Path | None, floor: Path | None) -> None:
@@ -206,7 +214,8 @@ def main() -> None:
     )
     parser.add_argument("--htsim", type=Path, help="checkout of csg-htsim with sim/ built")
     parser.add_argument("--ns3", type=Path, help="checkout of HPCC's ns-3 with simulation/ built, optimized")
-    parser.add_argument("--case", action="append", choices=[*known, *own], help="may be repeated")
+    names = [*known, "collectives", *own]
+    parser.add_argument("--case", action="append", choices=names, help="may be repeated")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--native", type=Path, help="folder of the built bench_floor and bench_scale")
     options = parser.parse_args()
@@ -216,8 +225,10 @@ def main() -> None:
         if binary and not binary.exists():
             raise SystemExit(f"{binary} is not there; scripts/bench_engine says how it is built")
     native = options.native and options.native.resolve()
-    for name in options.case or [*known, *own]:
-        if name in known:
+    for name in options.case or names:
+        if name == "collectives":
+            run_collectives(ns3 and partial(_ns3_alone, ns3), known["permutation-128"])
+        elif name in known:
             run_speed(known[name], options.runs, htsim, ns3, native and native / "bench_floor")
         elif native:
             own[name](native, options.runs)

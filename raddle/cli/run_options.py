@@ -76,7 +76,7 @@ FidelityOption = Annotated[
         metavar="auto|packet|train:N|fluid",
         parser=_fidelity,
         help="packet: every packet moves; train:N: up to N of them at once; fluid: max-min fair rates; auto:"
-        " packets, but equal steps are computed, and a workload that takes minutes flows.",
+        " packets, but equal steps are computed, and what takes long flows where that is as exact.",
     ),
 ]
 UsedInventoryOption = Annotated[

@@ -97,6 +97,7 @@ def _result(outcome: Outcome, plan: Plan | None, inputs: tuple[InputFile, ...]) 
         fidelity=run.settings.fidelity,
         fast_forward=computed(simulation),
         not_forwarded=run.not_forwarded,
+        flowed=run.flowed,
         left_out=left_out(run.fabric, run.settings),
         time_ps=simulation.now_ps,
         is_interrupted=outcome.is_interrupted,

@@ -19,7 +19,7 @@ from raddle.lab.run.controller import check_controller
 from raddle.lab.run.diagnosis import diagnose
 from raddle.lab.run.drive import Outcome, Run, drive
 from raddle.lab.run.effort import TimeLeft, Told, packets_take_long
-from raddle.lab.run.fidelity import check_fidelity, fits_fluid, left_out
+from raddle.lab.run.fidelity import check_fidelity, computed, fits_fluid, left_out
 from raddle.lab.run.link_flows import flows_of_links
 from raddle.lab.run.link_use import link_names, links_in_use, scale_up_in_use
 from raddle.lab.run.settings import DEFAULT_SETTINGS, RunSettings
@@ -88,10 +88,10 @@ def _check(fabric: Fabric, request: WorkloadRequest, source: SwitchSource) -> No
 def _with_fidelity(
     request: WorkloadRequest, switches: PreparedSwitches, work: Workload, watch: Watch
 ) -> WorkloadRequest:
-    """The request with `auto` decided: packets, but where these take minutes messages that flow."""
+    """The request with `auto` decided: messages flow where packets take minutes."""
     settings, fidelity = request.settings, request.settings.fidelity
     if fidelity == "auto":
-        fidelity = "packet"
+        settings = replace(settings, needs_packets=True)
         is_lossy = any(job.is_lossy for job in request.graph.jobs)
         may_flow = not is_lossy and fits_fluid(switches.fabric, switches.states, settings)
         if may_flow and (long := packets_take_long(switches.fabric, work)):
@@ -166,6 +166,8 @@ def _result(
         unfinished=unfinished_flows(run, slice(0, laid_out.workload.schedule.flows))[:_SHOWN],
         diagnosis=diagnose(simulation),
         is_interrupted=outcome.is_interrupted,
+        fast_forward=computed(simulation),
+        not_forwarded=run.not_forwarded,
         repairs=outcome.repairs,
         link_flows=flows_of_links(run),
         series=outcome.series,

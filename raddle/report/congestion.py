@@ -6,7 +6,7 @@ import textwrap
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
-from raddle.report.model import Collision, LinkUse, NotForwarded, ScaleUpUse, SizeRow
+from raddle.report.model import Collision, LinkUse, ScaleUpUse, SizeRow, auto_lines
 from raddle.units import format_time
 
 _WIDTH = 100
@@ -17,8 +17,9 @@ _PORTS_SHOWN = 3
 
 def congestion_lines(rows: Sequence[SizeRow]) -> Iterator[str]:
     """PFC, ECN and drops of each size; one line if there was nothing of it."""
-    if any(row.drops is None for row in rows):
-        return  # there were no packets
+    rows = [row for row in rows if row.drops is not None]  # others had no packets
+    if not rows:
+        return
     yield "#"
     if not any(row.pfc_pauses or row.pfc_pause_ps or row.ecn_marks or row.drops for row in rows):
         yield "# No PFC pause, no ECN mark, no drop."
@@ -38,14 +39,14 @@ def congestion_lines(rows: Sequence[SizeRow]) -> Iterator[str]:
 
 def forward_lines(rows: Sequence[SizeRow]) -> Iterator[str]:
     """What of each size was computed, or why it was tried in vain."""
-    told = [(row.size_bytes, what) for row in rows if (what := row.fast_forward or _tried(row))]
+    told = [
+        (row.size_bytes, what)
+        for row in rows
+        for what in auto_lines(row.fast_forward, row.flowed, row.not_forwarded)
+    ]
     if told:
         yield "#"
     yield from (f"# {size_bytes:>10}: {what}" for size_bytes, what in told)
-
-
-def _tried(row: SizeRow) -> NotForwarded | None:
-    return row.not_forwarded if row.not_forwarded and row.not_forwarded.has_steps else None
 
 
 def repair_lines(rows: Sequence[SizeRow]) -> Iterator[str]:

@@ -6,10 +6,11 @@ its fidelity does not have: without packets there are no queues, marks, pauses a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import Field, asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from raddle.units import format_time
+from raddle.units import format_span, format_time
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -75,13 +76,57 @@ class NotForwarded:
 
     Attributes:
         has_steps: whether it has steps that are all alike, so that it was tried.
+        not_flowed: why messages do not flow where packets take long; empty: they take not long, or flow.
     """
 
     why: str
     has_steps: bool = False
+    not_flowed: str = ""
+
+    @property
+    def was_tried(self) -> bool:
+        """Whether anything was tried in vain."""
+        return self.has_steps or bool(self.not_flowed)
 
     def __str__(self) -> str:
-        return f"no step is computed, every packet is simulated: {self.why}"
+        flows = f"; messages do not flow, as {self.not_flowed}" if self.not_flowed else ""
+        return f"no step is computed, every packet is simulated: {self.why}{flows}"
+
+
+@dataclass(frozen=True, slots=True)
+class Flowed:
+    """Messages flow in a run by `--fidelity auto`: packets take long, and messages end as they do.
+
+    Attributes:
+        packets_s: what packets take, about, in seconds of computing.
+        late: how much longer than alone messages take, as a share of it, in the mean.
+        late_ps: by how much at most.
+        queue_bytes: what waits meanwhile, at most.
+        slow_bytes: the shortest queue of which packets could be marked, or senders paused.
+    """
+
+    packets_s: float
+    late: float
+    late_ps: int
+    queue_bytes: int
+    slow_bytes: int
+
+    def __str__(self) -> str:
+        return (
+            f"messages flow, as packets take about {format_span(self.packets_s)} of computing, and end within"
+            f" 1 % of them, as they hardly meet: {self.late:.2%} longer than alone in the mean, at most"
+            f" {format_time(self.late_ps)}, so that no more than {self.queue_bytes / 1e3:.0f} KB wait, where"
+            f" {self.slow_bytes / 1e3:.0f} KB could slow senders; --fidelity packet moves packets"
+        )
+
+
+def auto_lines(
+    fast_forward: FastForward | None, flowed: Flowed | None, not_forwarded: NotForwarded | None
+) -> Iterator[str]:
+    """What a run by `--fidelity auto` did not simulate packet by packet, or tried in vain not to."""
+    tried = not_forwarded if not_forwarded and not_forwarded.was_tried else None
+    if told := fast_forward or flowed or tried:
+        yield str(told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +186,7 @@ class SizeRow:
             what slowed senders.
         fast_forward: what was computed; None: every packet was simulated, or messages flowed.
         not_forwarded: why nothing was computed; None: something was, or nobody asked for it.
+        flowed: why messages flowed by `--fidelity auto`; None: they did not, or were told to.
         repairs: what the controller did, where one was asked for.
     """
 
@@ -164,6 +210,7 @@ class SizeRow:
     diagnosis: tuple[str, ...]
     fast_forward: FastForward | None = None
     not_forwarded: NotForwarded | None = None
+    flowed: Flowed | None = None
     repairs: tuple[RepairRow, ...] = ()
 
 

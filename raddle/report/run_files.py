@@ -15,7 +15,16 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
-from raddle.report.model import FastForward, InputFile, LinkFlows, LinkUse, NotForwarded, RepairRow
+from raddle.report.model import (
+    FastForward,
+    Flowed,
+    InputFile,
+    LinkFlows,
+    LinkUse,
+    NotForwarded,
+    RepairRow,
+    auto_lines,
+)
 from raddle.report.plots import bars
 from raddle.sim.series import Sample
 from raddle.units import format_time
@@ -96,6 +105,7 @@ class RunResult:
     fidelity: str = "packet"
     fast_forward: FastForward | None = None
     not_forwarded: NotForwarded | None = None
+    flowed: Flowed | None = None
     left_out: tuple[str, ...] = ()
     repairs: tuple[RepairRow, ...] = ()
 
@@ -159,6 +169,7 @@ def run_document(result: RunResult) -> dict[str, Any]:
         "fidelity": result.fidelity,
         "fast_forward": asdict(result.fast_forward) if result.fast_forward else None,
         "not_forwarded": asdict(result.not_forwarded) if result.not_forwarded else None,
+        "flowed": asdict(result.flowed) if result.flowed else None,
         "left_out": list(result.left_out),
         "time_ps": result.time_ps,
         "is_interrupted": result.is_interrupted,
@@ -194,10 +205,12 @@ def run_lines(document: Mapping[str, Any]) -> Iterator[str]:
         yield line
     yield from (f"not simulated: {what}" for what in document["left_out"])
     yield from (f"controller {RepairRow(**each)}" for each in document["repairs"])
-    if computed := document["fast_forward"]:
-        yield str(FastForward(**computed))
-    if (not_computed := document["not_forwarded"]) and not_computed["has_steps"]:
-        yield str(NotForwarded(**not_computed))
+    computed, flowed, not_computed = (document[name] for name in ("fast_forward", "flowed", "not_forwarded"))
+    yield from auto_lines(
+        FastForward(**computed) if computed else None,
+        Flowed(**flowed) if flowed else None,
+        NotForwarded(**not_computed) if not_computed else None,
+    )
     drops = ", ".join(f"{count} {reason}" for reason, count in sorted((document["drops"] or {}).items()))
     marks, pauses = document["ecn_marks"], document["pfc_pauses"]
     if not document["packets"]:

@@ -6,7 +6,17 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from raddle.report.model import FOR_PAGES, LinkFlows, LinkUse, RepairRow, as_document
+from raddle.report.model import (
+    FOR_PAGES,
+    FastForward,
+    Flowed,
+    LinkFlows,
+    LinkUse,
+    NotForwarded,
+    RepairRow,
+    as_document,
+    auto_lines,
+)
 from raddle.report.plots import sparkline
 from raddle.sim.series import Sample
 
@@ -64,8 +74,9 @@ class JobTimes:
 class ScenarioResult:
     """What came of a scenario. `seconds` of computing, on this machine.
 
-    `left_out` is what a run of its `fidelity` does not have. Of the first seed's run are `repairs`, what the
-    controller did, and what JSON leaves out: what links carried, flow by flow, and over time.
+    `left_out` is what a run of its `fidelity` does not have. Of the first seed's run are `fast_forward`,
+    `not_forwarded` and `flowed`, as a row of a benchmark has them, `repairs`, what the controller did, and
+    what JSON leaves out: what links carried, flow by flow, and over time.
     """
 
     name: str
@@ -78,6 +89,9 @@ class ScenarioResult:
     seeds: tuple[int, ...]
     jobs: tuple[JobTimes, ...]
     verdicts: tuple[Verdict, ...]
+    fast_forward: FastForward | None = None
+    not_forwarded: NotForwarded | None = None
+    flowed: Flowed | None = None
     repairs: tuple[RepairRow, ...] = ()
     checks: tuple[Check, ...] = ()
     seconds: float = 0.0
@@ -114,6 +128,8 @@ def _lines(result: ScenarioResult) -> Iterator[str]:
         yield f"# not simulated: {what}"
     for job in result.jobs:
         yield f"# {job.name}: {job.what}, {job.ranks} ranks"
+    for line in auto_lines(result.fast_forward, result.flowed, result.not_forwarded):
+        yield f"# {f'seed {first}: ' * (first != last)}{line}"
     yield from (f"# controller {each}" for each in result.repairs)
     width = max([30, *(len(each.text) for each in result.verdicts)])
     for each in result.verdicts:

@@ -11,12 +11,15 @@ from typing import Any
 from raddle.report.congestion import link_lines, scale_up_lines
 from raddle.report.model import (
     FOR_PAGES,
+    FastForward,
     LinkFlows,
     LinkUse,
+    NotForwarded,
     RepairRow,
     ScaleUpUse,
     UnfinishedFlow,
     as_document,
+    auto_lines,
 )
 from raddle.sim.series import Sample
 from raddle.units import format_time
@@ -149,8 +152,9 @@ class SharedLink:
 class WorkloadResult:
     """A run of a workload; links are of the whole run.
 
-    What its fidelity does not have is None, and `left_out` says so. JSON leaves `link_flows`, what went over
-    links, and `series` out.
+    What its fidelity does not have is None, and `left_out` says so. `fast_forward` is what was computed of
+    a run by `auto`, `not_forwarded` why nothing was. JSON leaves `link_flows`, what went over links, and
+    `series` out.
     """
 
     fabric: str
@@ -174,6 +178,8 @@ class WorkloadResult:
     unfinished: tuple[UnfinishedFlow, ...]
     diagnosis: tuple[str, ...]
     is_interrupted: bool
+    fast_forward: FastForward | None = None
+    not_forwarded: NotForwarded | None = None
     repairs: tuple[RepairRow, ...] = ()
     link_flows: tuple[LinkFlows, ...] = field(default=(), metadata=FOR_PAGES)
     series: tuple[Sample, ...] = field(default=(), metadata=FOR_PAGES)
@@ -210,6 +216,7 @@ def _lines(result: WorkloadResult) -> Iterator[str]:
     yield from _node_lines(result.nodes)
     if result.drops is not None:
         yield _congestion_line(result, result.drops)
+    yield from (f"# {line}" for line in auto_lines(result.fast_forward, None, result.not_forwarded))
     yield from (f"# controller {each}" for each in result.repairs)
     yield from _cause_lines(result.jobs)
     yield from _shared_lines(result.shared_links)

@@ -69,7 +69,11 @@ def test_a_run_as_fluid_has_empty_cells_where_packets_would_count(tmp_path: Path
 def test_auto_says_why_nothing_was_computed(tmp_path: Path) -> None:
     row = "src,dst,bytes\n0,9,100000\n"
     why = json.loads(simulate(tmp_path, row).stdout)["not_forwarded"]
-    assert why == {"why": "its flows are not 64 or more steps that are all alike", "has_steps": False}
+    assert why == {
+        "why": "its flows are not 64 or more steps that are all alike",
+        "has_steps": False,
+        "not_flowed": "",
+    }
     assert json.loads(simulate(tmp_path, row, "--fidelity", "packet").stdout)["not_forwarded"] is None
 
 

@@ -39,6 +39,7 @@ _OPTIONS = {
     "series_ps": "--series",
     "until_ps": "--until",
     "traced": "--trace",
+    "needs_packets": "its need of packets",
     "watches_progress": "its watch for standstills",
     "watches_rates": "its record of rates",
 }

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from raddle import traffic
 from raddle.controller.plan.model import Plan
 from raddle.lab.run.checkpoint import CheckpointedRun
+from raddle.lab.run.effort import packets_s
 from raddle.lab.run.fidelity import engine_of, is_undisturbed
+from raddle.lab.run.flowing import flow_if_close
 from raddle.lab.run.held_back import hold_back
 from raddle.lab.run.periodic import fast_forward, find_pattern
 from raddle.lab.run.rates import Rates
@@ -22,7 +24,7 @@ from raddle.lab.run.timeline import Timeline
 from raddle.lab.run.work import Work
 from raddle.lab.workloads.connections import of_messages
 from raddle.lab.workloads.flow_names import flow_names
-from raddle.report.model import NotForwarded, RepairRow
+from raddle.report.model import Flowed, NotForwarded, RepairRow
 from raddle.sim import FlowColumns, Simulation
 from raddle.sim.capture import Capture
 from raddle.sim.fluid import FluidSimulation
@@ -35,13 +37,17 @@ from raddle.workload import Demand, Schedule, Sent, Workload
 if TYPE_CHECKING:
     from raddle.lab.switches.prepared import PreparedSwitches
 
+_LONG_S = 10.0
+"""What packets take in computing, about, from which on it is tried whether messages may flow instead."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
     """A workload on switches, in the engine.
 
     Flows of the workload are *messages*; what is sent are their parts over a connection's queue pairs.
-    `not_forwarded` is why nothing is computed of what `--fidelity auto` may compute.
+    `not_forwarded` is why nothing is computed of what `--fidelity auto` may compute; `flowed` is why
+    messages flow by it.
     """
 
     fabric: Fabric
@@ -51,6 +57,7 @@ class Run:
     queue_pairs: Sent
     simulation: Simulation
     not_forwarded: NotForwarded | None = None
+    flowed: Flowed | None = None
 
     @property
     def sent(self) -> Schedule:
@@ -134,6 +141,8 @@ def drive(
     checkpointed = CheckpointedRun(work, switches, demand, notice)
     saved = checkpointed.begin()
     forwarded = _forwarded(work, progress) if saved is None else None
+    if isinstance(forwarded, NotForwarded):
+        forwarded = _flowed(work, forwarded, progress)
     if isinstance(forwarded, Outcome):
         return forwarded
     run = replace(_run(work, _simulation(work)), not_forwarded=forwarded)
@@ -187,6 +196,30 @@ def _forwarded(work: Work, progress: Callable[[Run, float], None]) -> Outcome | 
     if isinstance(found, str):
         return NotForwarded(found, has_steps=True)
     return Outcome(_run(work, found), (), False)
+
+
+def _flowed(
+    work: Work, tried: NotForwarded, progress: Callable[[Run, float], None]
+) -> Outcome | NotForwarded:
+    """The run with messages that flow, where packets take long and these end as they do; or why it is not."""
+    took_s = packets_s(work.fabric, work.workload)
+    settings = work.settings
+    is_asked = settings.checkpoints or settings.needs_packets
+    if took_s < _LONG_S or is_asked or not is_undisturbed(work.fabric, work.states, settings):
+        return tried
+    runs: list[Run] = []
+
+    def told(simulation: FluidSimulation, share: float) -> None:
+        runs[:] = [_run(work, simulation)]
+        progress(runs[0], share)
+
+    try:
+        found = flow_if_close(work, took_s, told)
+    except KeyboardInterrupt:
+        return Outcome(runs[0], (), True) if runs else tried
+    if isinstance(found, str):
+        return replace(tried, not_flowed=found)
+    return Outcome(replace(_run(work, found.simulation), flowed=found.told), (), False)
 
 
 def _simulation(work: Work) -> Simulation:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from raddle.lab.run.drive import Run
 from raddle.lab.run.watch import Watch
 from raddle.sim.nic import wire_bytes
 from raddle.topology.model import Fabric
 from raddle.topology.views.capacity import tiers
 from raddle.units import format_span
 from raddle.workload import NOWHERE, Workload
+
+if TYPE_CHECKING:
+    from raddle.lab.run.drive import Run
 
 _NS_PER_HOP = 250
 """CPU time of a packet's way over one link; docs/models/engine.md has 185 to 280 measured."""
@@ -74,15 +77,23 @@ def _least_simulated_s(run: Run) -> float:
 
 def packets_take_long(fabric: Fabric, work: Workload) -> str | None:
     """A line on what moving a workload's packets takes, where that is more than a minute; None where less."""
-    schedule, domain = work.schedule, work.seats.domain
-    is_near = (domain[schedule.src] == domain[schedule.dst]) & (domain[schedule.src] != NOWHERE)
-    far_bytes = schedule.size_bytes[~is_near & (schedule.src != schedule.dst)]
-    packets = int(np.maximum(-(-far_bytes // fabric.roce.mtu_bytes), 1).sum()) * work.repeat
-    links = 2 * len(tiers(fabric))
-    wall_s = packets * links * _NS_PER_HOP / 1e9
+    packets, links = _packets(fabric, work), 2 * len(tiers(fabric))
+    wall_s = packets_s(fabric, work)
     if wall_s < _LONG_S:
         return None
     return f"about {packets:.1e} packets over up to {links} links each: {format_span(wall_s)} of computing"
+
+
+def packets_s(fabric: Fabric, work: Workload) -> float:
+    """What moving a workload's packets takes, about, in seconds of computing."""
+    return _packets(fabric, work) * 2 * len(tiers(fabric)) * _NS_PER_HOP / 1e9
+
+
+def _packets(fabric: Fabric, work: Workload) -> int:
+    schedule, domain = work.schedule, work.seats.domain
+    is_near = (domain[schedule.src] == domain[schedule.dst]) & (domain[schedule.src] != NOWHERE)
+    far_bytes = schedule.size_bytes[~is_near & (schedule.src != schedule.dst)]
+    return int(np.maximum(-(-far_bytes // fabric.roce.mtu_bytes), 1).sum()) * work.repeat
 
 
 class TimeLeft:

@@ -14,8 +14,8 @@ from raddle.topology.model import PortRef
 
 Fidelity = str
 """`packet`: every packet moves. `train:N`: up to N packets of a queue pair move as one. `auto`: every packet,
-but steps that are exactly alike are computed, and a workload whose packets would take minutes flows. `fluid`:
-messages flow at max-min fair rates."""
+but steps that are exactly alike are computed, and messages flow where packets take long and they end as these
+do; a workload whose packets would take minutes flows. `fluid`: messages flow at max-min fair rates."""
 
 FIDELITY_PATTERN = r"auto|packet|fluid|train:([2-9]|[12][0-9]|3[0-2])"
 
@@ -63,6 +63,7 @@ class RunSettings:
         checkpoints: where the run is written, to go on from after a kill; None: nowhere.
         until_ps: when the run ends, whatever has not ended then.
         watches_rates: what queue pairs have received by when is kept.
+        needs_packets: what only packets have is asked for, so that messages do not flow by `auto`.
         watches_progress: for how long messages stand still is kept, from the first fault or order on.
     """
 
@@ -77,6 +78,7 @@ class RunSettings:
     capture: Callable[[bytes], object] = _unheard
     checkpoints: Checkpoints | None = None
     until_ps: int = NEVER
+    needs_packets: bool = False
     watches_progress: bool = False
     watches_rates: bool = False
 

@@ -64,6 +64,7 @@ def _size_row(job: CollectiveJob, schedule: Schedule, size_bytes: int, run: Run,
         diagnosis=diagnose(run.simulation),
         fast_forward=computed(run.simulation),
         not_forwarded=run.not_forwarded,
+        flowed=run.flowed,
     )
 
 

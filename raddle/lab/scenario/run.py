@@ -11,7 +11,7 @@ from raddle.controller.plan.model import Plan
 from raddle.lab.run.bench_result import line_rate_gbs
 from raddle.lab.run.drive import Outcome, drive
 from raddle.lab.run.effort import TimeLeft, Told
-from raddle.lab.run.fidelity import check_fidelity, left_out
+from raddle.lab.run.fidelity import check_fidelity, computed, left_out
 from raddle.lab.run.link_flows import flows_of_links
 from raddle.lab.run.link_use import link_names, links_in_use
 from raddle.lab.run.settings import RunSettings
@@ -65,6 +65,7 @@ def run_scenario(
             threads=threads,
             controller=control,
             series_ps=0 if first else series_ps,
+            needs_packets=any(each.metric.is_of_packets for each in scenario.expectations),
         )
         starts_ps = starts_of(scenario, switches, control)
         outcome = _run_jobs(scenario, switches, works, starts_ps, settings, watch)
@@ -93,6 +94,9 @@ def run_scenario(
         seconds=round(time.monotonic() - began_s, 3),
         links=links_in_use(simulation, None, link_names(simulation), simulation.now_ps),
         link_flows=flows_of_links(first.run),
+        fast_forward=computed(simulation),
+        not_forwarded=first.run.not_forwarded,
+        flowed=first.run.flowed,
         repairs=first.repairs,
         series=first.series,
         ends_ps=(simulation.now_ps,),

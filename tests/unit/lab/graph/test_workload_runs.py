@@ -169,7 +169,7 @@ def test_long_workloads_flow_by_themselves_and_short_ones_do_not(fabric: Fabric,
     groups, notices = "a: {hosts: host0}, b: {hosts: host8}", []
     path = tmp_path / "w.yaml"
     watch = Watch(notice=notices.append)
-    for size, fidelity in (("200GB", "packet"), ("260GB", "fluid")):
+    for size, fidelity in (("200GB", "auto"), ("260GB", "fluid")):
         path.write_text(
             f"raddle: 1\nname: w\ngroups: {{{groups}}}\nnodes:\n  s: {{send: {size}, from: a, to: b}}\n"
         )
@@ -178,10 +178,11 @@ def test_long_workloads_flow_by_themselves_and_short_ones_do_not(fabric: Fabric,
         result = run_workload(fabric, request, watch=watch)
         assert result.fidelity == fidelity
         assert bool(result.left_out) == (fidelity == "fluid")
+        assert bool(result.not_forwarded) == (fidelity == "auto")
     (flows,) = [line for line in notices if "flow" in line]
     assert flows.startswith(
         "about 6.3e+07 packets over up to 4 links each: 1 min of computing; messages flow"
     )
     broken = replace(fabric, phy=replace(fabric.phy, bit_error_ratio=1e-15))
     result = run_workload(broken, request, watch=watch)
-    assert result.fidelity == "packet"  # bit errors drop packets
+    assert result.fidelity == "auto"  # bit errors drop packets
