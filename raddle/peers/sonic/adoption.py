@@ -101,7 +101,9 @@ class _Sketch:
             return InputError.of(
                 "no-cables",
                 f"all cables lead to what is outside the fabric: {'; '.join(outside[:4])}{more}",
-                "import the configurations of these neighbours, too",
+                "import the configurations of these neighbours, too"
+                if "not among the switches read" in outside[0]
+                else "of a minigraph, give the port_config.ini of the switch itself",
             )
         return InputError.of(
             "no-cables",

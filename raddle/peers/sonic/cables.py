@@ -30,6 +30,7 @@ def find_cables(switches: Sequence[HeldSwitch], listed: Sequence[SeenCable] = ()
     names = _Names(switches)
     cabling = Cabling()
     far: dict[PortRef, tuple[PortRef, str]] = {}
+    cabling.findings += _portless(switches, names)
     claims = [*_listed(listed, names), *_heard(switches, names), *_neighbours(switches, names)]
     claims.sort(key=lambda claim: names.knows_switch(claim[1]) and not names.has(claim[1]))
     for here, there, source in claims:
@@ -93,6 +94,18 @@ def _neighbours(switches: Sequence[HeldSwitch], names: _Names) -> Iterator[Claim
             device = str(fields.get("name", ""))
             if device and names.has(here):
                 yield here, names.of(device, str(fields.get("port", ""))), switch.at("DEVICE_NEIGHBOR", key)
+
+
+def _portless(switches: Sequence[HeldSwitch], names: _Names) -> Iterator[Finding]:
+    """Neighbours at ports that a switch does not have, as where a minigraph has other names than its
+    port_config.ini."""
+    for switch in switches:
+        for key, fields in switch.tables.get("DEVICE_NEIGHBOR", {}).items():
+            here = names.of(switch.name, str(fields.get("local_port", key)))
+            if fields.get("name") and not names.has(here):
+                text = f"{switch.name} has no port '{here.port}', at which '{fields['name']}' is said to be"
+                place = switch.at("DEVICE_NEIGHBOR", key)
+                yield Finding("conflict", switch.name, place, f"{text}: outside the fabric")
 
 
 def _add_by_address(switches: Sequence[HeldSwitch], far: dict[PortRef, tuple[PortRef, str]]) -> None:

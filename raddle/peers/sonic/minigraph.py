@@ -6,6 +6,7 @@ cabled to whom, and addresses and AS numbers. A minigraph names ports by alias; 
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,10 @@ from raddle.controller.southbound.sonic.tables import Tables
 from raddle.errors import Diagnostic, InputError, SourceSpan
 
 PORT_CONFIG = "port_config.ini"
+
+_MANAGEMENT = "Management0"
+_NO_CABLES = ("DeviceMgmtLink", "DeviceSerialLink")
+"""Kinds of links at other ports than those of the switch's chip."""
 
 
 def read_minigraph(path: Path) -> Tables:
@@ -45,7 +50,7 @@ def read_minigraph(path: Path) -> Tables:
         raise InputError.of("bad-minigraph", f"'{path}' says of no device that it is '{name}'")
     ports = _ports(path)
     neighbours = dict(_neighbours(root, name, ports))
-    for port in neighbours:
+    for port in neighbours.keys() & ports.keys():
         ports[port]["admin_status"] = "up"
     tables = {
         "DEVICE_METADATA": {"localhost": _metadata(root, name, devices[name])},
@@ -79,25 +84,29 @@ def _neighbours(
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     names = _names(ports)
     for link in _all(root, "DeviceLinkBase"):
+        if any(word in _type(link) for word in _NO_CABLES):
+            continue
         ends = [(_text(link, f"{end}Device"), _text(link, f"{end}Port")) for end in ("Start", "End")]
         for here, far in (ends, ends[::-1]):
-            if here[0] == name and here[1] in names:
-                yield names[here[1]], {"name": far[0], "port": far[1]}
+            if here[0] == name and here[1] != _MANAGEMENT:
+                yield names.get(here[1], here[1]), {"name": far[0], "port": far[1]}
 
 
 def _addresses(root: Any, ports: dict[str, dict[str, Any]]) -> Tables:
     names = _names(ports)
-    interfaces: dict[str, dict[str, Any]] = {}
+    tables: Tables = {"INTERFACE": {}, "PORTCHANNEL_INTERFACE": {}, "VLAN_INTERFACE": {}}
     loopbacks: dict[str, dict[str, Any]] = {}
     for each in _all(root, "IPInterface"):
-        port, prefix = names.get(_text(each, "AttachTo")), _text(each, "Prefix")
-        if port and prefix:
-            interfaces |= {port: {}, f"{port}|{prefix}": {}}
+        said, prefix = _text(each, "AttachTo"), _text(each, "Prefix")
+        kind = re.match("(PortChannel|Vlan|)", said)
+        if said and prefix and kind:
+            port = names.get(said, said)
+            tables[f"{kind[1].upper()}{'_' * bool(kind[1])}INTERFACE"] |= {port: {}, f"{port}|{prefix}": {}}
     for each in _all(root, "LoopbackIPInterface"):
         loopback, prefix = _text(each, "AttachTo"), _text(each, "IPPrefix") or _text(each, "PrefixStr")
         if loopback and prefix:
             loopbacks |= {loopback: {}, f"{loopback}|{prefix}": {}}
-    return {"INTERFACE": interfaces, "LOOPBACK_INTERFACE": loopbacks}
+    return {**tables, "LOOPBACK_INTERFACE": loopbacks}
 
 
 def _ports(path: Path) -> dict[str, dict[str, Any]]:

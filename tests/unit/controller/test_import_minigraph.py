@@ -75,3 +75,45 @@ def test_files_that_are_no_minigraph_are_refused(tmp_path: Path, content: str, m
     refused = run("import", "sonic", str(path), "-o", str(tmp_path / "hall.yaml")).exception
     assert isinstance(refused, InputError)
     assert (refused.diagnostics[0].code, message in str(refused)) == ("bad-minigraph", True)
+
+
+def refused(tmp_path: Path, minigraph: str) -> InputError:
+    (tmp_path / "cab7.xml").write_text(minigraph)
+    (tmp_path / "port_config.ini").write_text(PORT_CONFIG)
+    ended = run("import", "sonic", str(tmp_path / "cab7.xml"), "-o", str(tmp_path / "hall.yaml")).exception
+    assert isinstance(ended, InputError)
+    assert ended.diagnostics[0].code == "no-cables"
+    return ended
+
+
+def test_neighbours_that_are_all_outside_of_a_minigraph_are_named(tmp_path: Path) -> None:
+    told = str(refused(tmp_path, MINIGRAPH.replace('i:type="Server"', 'i:type="LeafRouter"')))
+    assert "cab7:Ethernet0 leads to 'srv1', a LeafRouter that is not among the switches read" in told
+    assert "import the configurations of these neighbours" in told
+
+
+def test_ports_that_port_config_calls_otherwise_are_named(tmp_path: Path) -> None:
+    told = str(refused(tmp_path, MINIGRAPH.replace("hundredGigE", "fortyGigE1/")))
+    assert "cab7 has no port 'fortyGigE1/1', at which 'srv1' is said to be" in told
+    assert "port_config.ini of the switch itself" in told
+
+
+def test_one_such_port_and_a_port_channel_are_told_beside_what_is_adopted(tmp_path: Path) -> None:
+    (tmp_path / "cab7.xml").write_text(MINIGRAPH.replace("hundredGigE2", "PortChannel0001"))
+    (tmp_path / "port_config.ini").write_text(PORT_CONFIG)
+    done = run("import", "sonic", str(tmp_path / "cab7.xml"), "-o", str(tmp_path / "hall.yaml"))
+    assert done.exit_code == 0, done.output + str(done.exception)
+    assert "cab7 has no port 'PortChannel0001', at which 'srv2' is said to be" in done.output
+    assert "PORTCHANNEL_INTERFACE: 1 on 1 switch" in done.output
+
+
+def test_links_of_management_are_no_cables(tmp_path: Path) -> None:
+    kind = "<DeviceLinkBase i:type='DeviceMgmtLink'><StartDevice>cab7</StartDevice>"
+    kind += "<StartPort>Management0</StartPort>"
+    more = f"{kind}<EndDevice>mgmt</EndDevice><EndPort>Ethernet9</EndPort></DeviceLinkBase>"
+    (tmp_path / "cab7.xml").write_text(
+        MINIGRAPH.replace("</DeviceInterfaceLinks>", f"{more}</DeviceInterfaceLinks>")
+    )
+    (tmp_path / "port_config.ini").write_text(PORT_CONFIG)
+    done = run("import", "sonic", str(tmp_path / "cab7.xml"), "-o", str(tmp_path / "hall.yaml"))
+    assert "Management0" not in done.output
