@@ -26,7 +26,7 @@ import typing
 import ptf
 from ptf import testutils
 from ptf.base_tests import BaseTest
-from scapy.all import IP, UDP, Dot1Q, Ether, IPv6, Raw
+from scapy.all import IP, TCP, UDP, Dot1Q, Ether, IPv6, Raw
 
 TTL = 64
 PER_MEMBER = 16
@@ -35,6 +35,8 @@ QUEUE_PACKETS = 50
 FIRST_SOURCE_PORT = 0xC000
 ROCE_PORT = 4791
 LLDP = 0x88CC
+UDP_PROTOCOL, TCP_PROTOCOL = 17, 6
+MARKER = b"raddle packet "
 
 
 def parameters():
@@ -187,7 +189,58 @@ class DropTest(SwitchTest):
         return Ether(src=frame.src, dst=frame.dst) / Dot1Q(vlan=7) / frame.payload
 
 
-KINDS = {"route": WayTest, "pin": WayTest, "queue": QueueTest, "drop": DropTest}
+class ListTest(SwitchTest):
+    """Of the packets that a rule is for, and others beside them, those come out that must, and no others."""
+
+    def made(self, number, what):
+        roce = bytes.fromhex(what["payload"])
+        payload = Raw(roce + MARKER + number.to_bytes(4, "big"))
+        ports = {"sport": what["source_port"], "dport": what["destination_port"]}
+        layer = {UDP_PROTOCOL: UDP, TCP_PROTOCOL: TCP}.get(what["protocol"])
+        inner = layer(**ports) / payload if layer else payload
+        tos = what["dscp"] << 2 | what["ecn"]
+        ends = {"src": what["source"], "dst": what["destination"]}
+        if ":" in what["destination"]:
+            header = IPv6(hlim=what["ttl"], tc=tos, nh=what["protocol"], **ends)
+        else:
+            header = IP(ttl=what["ttl"], tos=tos, proto=what["protocol"], **ends)
+        peer = SUITE["ports"][str(what["ingress"])]["peer_mac"]
+        return Ether(src=peer, dst=SUITE["mac"]) / header / inner
+
+    def runTest(self):  # noqa: N802
+        packets = self.what["packets"]
+        for number, what in enumerate(packets):
+            testutils.send_packet(self, what["ingress"], bytes(self.made(number, what)))
+        must = {number for number, what in enumerate(packets) if what["egress"]}
+        seen = {}
+        # Those that must come are waited for, and then whether others come, too.
+        end = time.monotonic() + float(parameters().get("patience", 2))
+        rest = float(parameters().get("silence", 0.5))
+        while (left := end - time.monotonic()) > 0:
+            polled = self.dataplane.poll(device_number=0, timeout=min(left, 0.2))
+            if isinstance(polled, self.dataplane.PollSuccess):
+                number = self.number_of(polled.packet)
+                if number is not None:
+                    seen.setdefault(number, []).append(polled.port)
+            if must <= seen.keys() and rest:
+                end, rest = time.monotonic() + rest, 0
+        for number, what in enumerate(packets):
+            text = f"{self.made(number, what).summary()} into port {what['ingress']}"
+            ports = seen.get(number, [])
+            if what["egress"]:
+                self.assertEqual(len(ports), 1, f"times that it came out: {text}")
+                self.assertIn(str(ports[0]), what["egress"], f"port that it came out of: {text}")
+            else:
+                self.assertEqual(ports, [], f"ports that it came out of, which is to be dropped: {text}")
+
+    def number_of(self, frame):
+        """Which of the test's packets it is; None where it is as it was sent, or another's."""
+        place = frame.find(MARKER)
+        is_routed = Ether(frame).src.lower() == SUITE["mac"].lower()
+        return int.from_bytes(frame[place + len(MARKER) :][:4], "big") if place > 0 and is_routed else None
+
+
+KINDS = {"route": WayTest, "pin": WayTest, "queue": QueueTest, "drop": DropTest, "acl": ListTest}
 
 
 def classes():
@@ -199,4 +252,7 @@ def classes():
 
 globals().update(classes())
 # PTF takes every class with a runTest that it finds for a test.
-del WayTest, QueueTest, DropTest
+del WayTest, QueueTest, DropTest, ListTest
+
+for _line in SUITE.get("left_out", []):
+    print(f"not tested: {_line}")

@@ -9,6 +9,7 @@ from typing import Any
 
 from raddle.controller.plan.model import NextHop, Plan, SwitchPlan
 from raddle.controller.plan.neighbours import neighbour_macs
+from raddle.controller.ptf.access_lists import AccessLists, ListTests
 
 _TRIED = 256
 """Addresses of a prefix that are looked at for one that no longer prefix has."""
@@ -19,14 +20,27 @@ _SPREAD = {4: "198.18.0.1", 6: "2001:2::1"}
 Network = IPv4Network | IPv6Network
 
 
-def suite(plan: Plan, name: str) -> dict[str, Any]:
-    """The tests of a switch, as JSON for `raddle_ptf.py`; ports are numbered from 1, in their order."""
-    return _Suite(plan, next(switch for switch in plan.switches if switch.name == name)).document()
+NO_LISTS = "access lists: the plan has none; --over CONFIG or --inventory FILE gives those of the switch"
+"""What is left out where nobody has said what lists a switch has."""
+
+_LEFT_OUT = (
+    "backups: what packets do when a port is down",
+    "pins by UDP source port or queue pair",
+)
+
+
+def suite(plan: Plan, name: str, lists: AccessLists | None = None) -> dict[str, Any]:
+    """The tests of a switch, as JSON for `raddle_ptf.py`; ports are numbered from 1, in their order.
+
+    `lists` are the access lists that it holds, None where they are not known.
+    """
+    return _Suite(plan, next(switch for switch in plan.switches if switch.name == name), lists).document()
 
 
 class _Suite:
-    def __init__(self, plan: Plan, switch: SwitchPlan) -> None:
-        self._plan, self._switch = plan, switch
+    def __init__(self, plan: Plan, switch: SwitchPlan, lists: AccessLists | None) -> None:
+        self._plan, self._switch, self._lists = plan, switch, lists
+        self._left_out = list(_LEFT_OUT)
         self._macs = neighbour_macs(plan)
         self._numbers = {port.name: number for number, port in enumerate(switch.ports, 1) if port.peer}
         self._peers = {port.name: port.peer for port in switch.ports}
@@ -38,6 +52,7 @@ class _Suite:
         ways = list(self._ways())
         forwarded = next((way for way in ways if way["kind"] == "route"), ways[0] if ways else None)
         tests = [*ways, *(self._classes(forwarded) if forwarded else ()), *self._dropped(forwarded)]
+        tests = self._beside_lists(tests)
         return {
             "raddle_ptf": 1,
             "switch": self._switch.name,
@@ -47,7 +62,30 @@ class _Suite:
                 for name, number in self._numbers.items()
             },
             "tests": tests,
+            "left_out": self._left_out,
         }
+
+    def _beside_lists(self, tests: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The tests whose packets no list drops, and those of the lists."""
+        if self._lists is None:
+            self._left_out.append(NO_LISTS)
+            return tests
+        routes = [test for test in tests if test["kind"] == "route"]
+        lists = ListTests(self._lists, self._numbers, routes, self._way_to)
+        found = [*lists.tests()]
+        self._left_out += lists.left_out
+        dropped = [test["name"] for test in tests if test["kind"] != "drop" and lists.dropping(test)]
+        self._left_out += [f"{name}: access lists drop its packets" for name in dropped]
+        return [*(test for test in tests if test["name"] not in dropped), *found]
+
+    def _way_to(self, address: str) -> dict[str, Any] | None:
+        """The way of packets to an address, by the longest prefix; None where they are not forwarded."""
+        target = ip_address(address)
+        fits = [each for each in self._routes if each.version == target.version and target in each]
+        network = max(fits, key=lambda each: each.prefixlen, default=None)
+        if network is None or not self._routes[network] or any(own.ip == target for own in self._own):
+            return None
+        return self._way("route", str(network), address, self._routes[network])
 
     def _all_routes(self) -> Iterator[tuple[Network, dict[int, int]]]:
         """Weights by port of every prefix that packets are sent out for; none of one that is discarded."""
@@ -72,6 +110,8 @@ class _Suite:
         pins = {ip_network(route.prefix) for route in self._switch.routes if route.origin == "pin"}
         for network, weights in self._routes.items():
             target = self._address_of(network) if weights else ""  # without a next hop: `_dropped`
+            if weights and not target:
+                self._left_out.append(f"route {network}: longer prefixes have all addresses that were tried")
             if target:
                 yield self._way("pin" if network in pins else "route", str(network), target, weights)
         for policy in self._switch.policies:

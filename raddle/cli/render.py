@@ -38,6 +38,7 @@ from raddle.cli.output_folder import OutputFolder
 from raddle.controller.plan.make import plan_around
 from raddle.controller.plan.model import Plan, SwitchPlan
 from raddle.controller.plan.neighbours import neighbour_macs
+from raddle.controller.ptf.access_lists import AccessLists
 from raddle.controller.ptf.suite import suite
 from raddle.controller.southbound.openflow.bootstrap import Extras, ovs_commands
 from raddle.controller.southbound.openflow.rendering import describe
@@ -46,6 +47,8 @@ from raddle.controller.southbound.p4runtime.pipelines import pins_pipeline
 from raddle.controller.southbound.p4runtime.target import describe_target, p4_target
 from raddle.controller.southbound.sonic.tables import pushed
 from raddle.errors import InputError
+from raddle.inventory import load_inventory
+from raddle.lab.switches.access_lists import lists_of_config, lists_of_running
 from raddle.topology.model import Nos
 from raddle.topology.yaml.placing import placed
 
@@ -75,11 +78,13 @@ def render(
     over: Annotated[
         Path | None,
         typer.Option(
-            metavar="PATH", help="Lay --bootstrap over this config_db.json, or those of a folder (by name)."
+            metavar="PATH",
+            help="Lay --bootstrap over this config_db.json, or those of a folder (by name); ptf: test its "
+            "access lists.",
         ),
     ] = None,
     inventory: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Lay --bootstrap over what the running switches hold.")
+        Path | None, typer.Option(metavar="FILE", help="As --over, of what the running switches hold.")
     ] = None,
     accept_identity: Annotated[
         list[str] | None,
@@ -131,9 +136,11 @@ def render(
     is_day0 = boot or ztp is not None
     if accept_identity and not (over or inventory):
         raise InputError.of("bad-option", "--accept-identity goes with --over or --inventory")
-    if (over or inventory or patch) and not (is_day0 and form == "sonic"):
+    if patch and not (is_day0 and form == "sonic"):
+        raise InputError.of("bad-option", "--patch is of --bootstrap of SONiC switches")
+    if (over or inventory) and not (is_day0 and form == "sonic") and form != "ptf":
         raise InputError.of(
-            "bad-option", "--over, --inventory and --patch are of --bootstrap of SONiC switches"
+            "bad-option", "--over and --inventory are of --bootstrap of SONiC switches, and of --format ptf"
         )
     if (controller or bfd) and not (boot and form == "openflow"):
         raise InputError.of("bad-option", "--controller and --bfd are of --bootstrap of --format openflow")
@@ -155,11 +162,16 @@ def render(
         plan = plan_for(model, options, plan_file).plan
     by_name = {each.name: each for each in plan.switches}
     pins = pins_pipeline(p4info) if p4info else None
-    own = own_configs(over, inventory)
+    own = own_configs(over, inventory) if form != "ptf" or over else None
     refuse_unknown(model, accept_identity or ())
-    if own and is_day0:
+    if own:
         refuse_strangers(own, by_name, switch, accept_identity or ())
     chosen = {name: each for name, each in by_name.items() if switch in (None, name)}
+    lists: Mapping[str, AccessLists] = {}
+    if form == "ptf" and own:
+        lists = {name: lists_of_config(name, own.of(name, switch)) for name in chosen}
+    elif form == "ptf" and inventory:
+        lists = lists_of_running(model, load_inventory(inventory), chosen)
     rendered: dict[str, Any] = {}
     for name, each in chosen.items():
         if is_day0 and form == "sonic":
@@ -169,7 +181,7 @@ def render(
         else:
             with placed(model):
                 rendered[name] = _rendered(
-                    plan, each, form, boot, pins, Extras(controller, bfd or 0, by_name)
+                    plan, each, form, boot, pins, Extras(controller, bfd or 0, by_name), lists.get(name)
                 )
     hashing = hash_files(chosen.values()) if is_day0 and form == "sonic" else {}
     if ztp:
@@ -202,6 +214,7 @@ def _rendered(
     boot: bool,
     pins: p4r.ForwardingPipelineConfig | None,
     extras: Extras,
+    lists: AccessLists | None,
 ) -> Mapping[str, object]:
     if form == "p4runtime":
         if boot:
@@ -211,7 +224,7 @@ def _rendered(
     if form == "ptf":
         if boot:
             raise InputError.of("no-bootstrap", "packet tests are no boot file", "leave --bootstrap out")
-        return suite(plan, switch.name)
+        return suite(plan, switch.name, lists)
     if form == "openflow":
         if boot:
             return {"commands": list(ovs_commands(switch, extras))}

@@ -2,11 +2,12 @@
 
 Usage: ptf_session.py FOLDER PTF FABRIC.yaml [TEST...]; prints what PTF says. The switch is an Open vSwitch,
 with SWITCH=bmv2 in the environment a BMv2. With BREAK an entry of another application steals a pin's packets
-before PTF looks.
+before PTF looks. With LISTS a BMv2 has an operator's access lists; with LISTS=gone they have gone by then.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -14,18 +15,48 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from finsy import Action, Match, P4TableEntry
+from finsy.proto import p4r
+
 import raddle
 from raddle.cli.main import app
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.model import Plan, SwitchPlan
 from raddle.controller.plan.neighbours import neighbour_macs
-from raddle.controller.southbound.p4runtime.driver import push_p4
+from raddle.controller.ptf.access_lists import AccessLists
+from raddle.controller.ptf.suite import suite
+from raddle.controller.southbound.p4runtime.driver import push_p4, read_entities
 from raddle.controller.southbound.p4runtime.target import p4_target
 from raddle.lab.workloads.collective import collective_demand
+from raddle.nos.orch.p4_acl import p4_acl_tables
+from raddle.nos.p4rt.entity_tables import EntityTables
+from raddle.nos.p4rt.pipeline import Pipeline
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.conformance.bmv2_switch import bmv2_switch
 from tests.conformance.ovs_leaf import program, run, start_switch
+
+LISTS = (
+    P4TableEntry(
+        "acl",
+        match=Match(protocol=(6, 0xFF), dst_port=(22, 0xFFFF)),
+        priority=20,
+        action=Action("drop"),
+    ),
+    P4TableEntry(
+        "acl",
+        match=Match(in_port=(1, 0x1FF), dscp=(26, 0x3F)),
+        priority=15,
+        action=Action("NoAction"),
+    ),
+    P4TableEntry(
+        "acl",
+        match=Match(in_port=(1, 0x1FF), ether_type=(0x86DD, 0xFFFF)),
+        priority=10,
+        action=Action("drop"),
+    ),
+)
+"""TCP port 22 is dropped, and IPv6 from the first port but for the lossless class."""
 
 
 def main() -> None:
@@ -68,7 +99,18 @@ def on_bmv2(plan: Plan, leaf: SwitchPlan, folder: Path) -> Iterator[dict[int, st
     """As `on_open_vswitch`; in a mount namespace of its own, as BMv2 looks for its interfaces in /sys."""
     run("ip link set lo up; mount -t sysfs none /sys")
     with bmv2_switch(len(leaf.ports), folder) as switch:
-        push_p4(switch.session, p4_target(leaf, neighbour_macs(plan)))
+        target = p4_target(leaf, neighbour_macs(plan))
+        push_p4(switch.session, target)
+        if lists := os.environ.get("LISTS"):
+            entries = [each.encode(target.schema) for each in LISTS]
+            switch.session.write([p4r.Update(type=p4r.Update.INSERT, entity=each) for each in entries])
+            entities = read_entities(switch.session, target.schema).values()
+            ports = tuple(port.name for port in leaf.ports)
+            tables = p4_acl_tables(EntityTables.of(Pipeline(target.config), entities), ports)
+            held = AccessLists(tuple(each for each in tables if each.name == "acl"), ports)
+            (folder / f"suite/{leaf.name}.json").write_text(json.dumps(suite(plan, leaf.name, held)))
+            if lists == "gone":
+                switch.session.write([p4r.Update(type=p4r.Update.DELETE, entity=each) for each in entries])
         yield {number: switch.far_end(number) for number, port in enumerate(leaf.ports, 1) if port.peer}
 
 

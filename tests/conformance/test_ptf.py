@@ -61,7 +61,10 @@ def test_a_switch_passes_the_tests_of_its_plan_and_fails_where_packets_go_elsewh
 
 
 @needs_bmv2[0]
-def test_a_bmv2_switch_passes_all_tests_of_the_same_plan(tmp_path: Path) -> None:
+@pytest.mark.parametrize("lists", ["", "there", "gone"])
+def test_a_bmv2_switch_passes_all_tests_of_the_same_plan_and_of_its_access_lists(
+    tmp_path: Path, lists: str
+) -> None:
     if reason := why_not():
         pytest.skip(reason)
     (tmp_path / "pod.yaml").write_text(FABRIC)
@@ -75,8 +78,17 @@ def test_a_bmv2_switch_passes_all_tests_of_the_same_plan(tmp_path: Path) -> None
         PTF,
         str(tmp_path / "pod.yaml"),
     ]
-    environment = os.environ | {"SWITCH": "bmv2"}
+    environment = os.environ | {"SWITCH": "bmv2", "LISTS": lists}
     done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=240, check=False)
     said = done.stdout + done.stderr
-    assert done.returncode == 0, said
-    assert said.count(" ... ok") == 30
+    rules = [line for line in said.splitlines() if line.startswith("raddle_ptf.acl_acl")]
+    if not lists:
+        assert "not tested: access lists: the plan has none" in said
+        assert (done.returncode, said.count(" ... ok"), rules) == (0, 30, [])
+        return
+    assert len(rules) == 3, said
+    assert "not tested: access list rule acl " in said  # LLDP, which is no routed packet
+    assert (done.returncode == 0) == (lists == "there"), said
+    failed = [rule for rule in rules if rule.endswith("FAIL")]
+    # What forwards does so without a list, too.
+    assert len(failed) == (0 if lists == "there" else 2), said

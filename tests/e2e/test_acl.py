@@ -9,18 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from finsy import Action, Match, P4TableEntry
 from finsy.proto import gnmi, p4r
 
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.addresses import endpoint_addresses
 from raddle.controller.plan.model import Plan
+from raddle.controller.ptf.suite import suite
 from raddle.controller.southbound.p4runtime.pipelines import fabric_pipeline, schema_of
 from raddle.controller.southbound.sonic.gnmi import GnmiClient
 from raddle.controller.southbound.sonic.sets import db_path, json_value
 from raddle.inventory import Inventory
 from raddle.lab.live import LiveTraffic
 from raddle.lab.run.diagnosis import why_unfinished
+from raddle.lab.switches.access_lists import lists_of_running
 from raddle.lab.switches.counters import switch_counters
 from raddle.lab.switches.programmed import program, switch_farm
 from raddle.lab.verify.model import FailureScope
@@ -169,6 +172,33 @@ def when(switch: Any, is_so: Callable[[], bool]) -> None:
     if not is_so():
         assert seen.wait(PATIENCE_S)
     stop()
+
+
+@pytest.mark.parametrize("nos", ["sonic", "p4"])
+def test_packet_tests_of_running_switches_are_of_their_rules(nos: str) -> None:
+    fabric = fabric_of(nos)
+    with programmed(fabric) as (plan, farm):
+        if nos == "sonic":
+            push(farm, acl_set(fabric, ["Ethernet0", "Ethernet8"]))
+        else:
+            entry = P4TableEntry("acl", match=Match(dst_port=(22, 0xFFFF)), priority=9, action=Action("drop"))
+            update = p4r.Update(type=p4r.Update.INSERT, entity=entry.encode(schema_of(fabric_pipeline())))
+            p4 = farm.switches["leaf0"].p4
+            assert p4 is not None
+            assert p4.forwarding.write([update], 0) == [None]
+        held = lists_of_running(fabric, Inventory(fabric.name, dict(farm.addresses)), ["leaf0"])
+    assert held.keys() == {"leaf0"}
+    document = suite(plan, "leaf0", held["leaf0"])
+    (rule,) = (test for test in document["tests"] if test["kind"] == "acl")
+    ingress = {each["ingress"] for each in rule["packets"] if not each["egress"]}
+    if nos == "sonic":
+        assert rule["name"] == "acl DATAACL RULE_1"
+        assert ingress == {1, 2}
+        ends = {(each["source"], each["destination"]) for each in rule["packets"] if not each["egress"]}
+        assert ends == {(address(fabric, 0), address(fabric, 2))}
+    else:
+        assert rule["name"].startswith("acl acl priority 9 ")
+        assert len(ingress) == 3  # a P4 switch has its list at all ports
 
 
 def test_p4_entry_stops_exactly_its_flow_and_its_removal_lets_it_go_on(tmp_path: Path) -> None:
