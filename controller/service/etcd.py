@@ -159,6 +159,9 @@ class EtcdStore:
 class Leadership:
     """The lead of one controller, kept alive while the context is open.
 
+    Attributes:
+        problem: why nobody can tell who leads, while it stands by; empty while the store answers.
+
     Args:
         lost: called, in a thread, when it is another's or nobody's any more.
     """
@@ -166,7 +169,7 @@ class Leadership:
     def __init__(self, store: EtcdStore, who: str, lost: Callable[[], None]) -> None:
         self._store, self._who, self._lost = store, who, lost
         self._over = threading.Event()
-        self._lease = ""
+        self._lease = self.problem = ""
         self._thread = threading.Thread(target=self._keep, name="leadership", daemon=True)
 
     def wait(self, is_over: Callable[[], bool], tell: Callable[[str], None]) -> bool:
@@ -180,9 +183,9 @@ class Leadership:
                     continue
                 if self._store.campaign(self._who, self._lease):
                     return True
-                text = f"stands by; {self._store.leader() or 'nobody'} leads"
+                text, self.problem = f"stands by; {self._store.leader() or 'nobody'} leads", ""
             except StoreError as error:
-                text = str(error).partition("\n")[0]
+                text = self.problem = str(error).partition("\n")[0]
             if text != said:
                 tell(text)
             said = text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -155,6 +155,15 @@ class Records:
 
     def set_controls(self, controls: Controls, audit: Audit) -> None:
         self._store.commit({"controls": _bytes(asdict(controls)), **_audit(audit)})
+
+    @property
+    def owed(self) -> frozenset[str]:
+        """The switches that have missed a part of an update or repair."""
+        return frozenset((self._document("owed") or {}).get("switches", ()))
+
+    def set_owed(self, switches: Collection[str]) -> None:
+        if self.owed != frozenset(switches):
+            self._store.commit({"owed": _bytes({"switches": sorted(switches)})})
 
     def revisions(self) -> list[Revision]:
         """All, the oldest first."""

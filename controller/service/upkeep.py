@@ -77,7 +77,7 @@ class Upkeep:
         self.target: Desired | None = None
         self.cut_off = CutOff()
         self._cut_by: tuple[Desired, dict[str, frozenset[str]]] | None = None
-        self._owes: set[str] = set()
+        self._owes = set(records.owed)
         self._unwritten: HeldPlan | None = None
         self._repaired_s = 0.0
         self._swept_s = time.monotonic()
@@ -172,6 +172,7 @@ class Upkeep:
             if view.take(each):
                 self._tell_of(view)
             (self._owes.discard if each.is_in_sync else self._owes.add)(each.switch)
+        self._records.set_owed(self._owes)
         self.switches.mark_waiting(time.monotonic())
 
     def _tell_of(self, view: SwitchView) -> None:
@@ -228,6 +229,7 @@ class Upkeep:
         spent_s = time.monotonic() - began_s
         self._bus.tell("repair", f"{what}: routes of {len(changed)} switches, {outcome}", seconds=spent_s)
         self.finish(begun, outcome)
+        self._records.set_owed(self._owes)
         self._unwritten, self._repaired_s = target.held, time.monotonic()
 
     def look_for_cut_off(self) -> bool:
@@ -271,6 +273,8 @@ class Upkeep:
             is_new = view.take(each)
             if is_new:
                 self._tell_of(view)
+            if each.is_in_sync:
+                self._owes.discard(each.switch)
             if each.doubts and self._settings.replacement == "allow":
                 self._try_to_replace(each.switch)
             elif each.planned_sets and each.changes and not (each.doubts or each.error or each.held):
@@ -280,6 +284,7 @@ class Upkeep:
                     )
                 if self._settings.drift == "mend" or each.switch in self._owes:
                     todo.append(each)
+        self._records.set_owed(self._owes)
         self.switches.mark_waiting(time.monotonic())
         if todo:
             self._mend(todo, began_s)

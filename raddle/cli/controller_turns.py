@@ -86,7 +86,7 @@ def run_in_turn(
     while not over.is_set():
         lost.clear()
         leadership = Leadership(store, who, stop)
-        with _standing_by(doors.metrics, bus):
+        with _standing_by(leadership, doors.metrics, bus):
             leads = leadership.wait(over.is_set, lambda text: bus.tell("state", text))
         if not leads:
             return
@@ -106,10 +106,10 @@ def run_in_turn(
 
 
 @contextmanager
-def _standing_by(address: str, bus: Bus) -> Iterator[None]:
-    """Answer that all is well, unless the leader is on the same machine and has the port."""
+def _standing_by(leadership: Leadership, address: str, bus: Bus) -> Iterator[None]:
+    """Answer that all is well while the store is, unless the leader is on this machine and has the port."""
     try:
-        monitor = Monitor(str, process_metrics, address)
+        monitor = Monitor(lambda: leadership.problem, process_metrics, address)
     except InputError as error:
         bus.tell("state", f"stands by without /healthz: {error.diagnostics[0].message}")
         yield

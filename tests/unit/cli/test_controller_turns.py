@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import threading
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,7 +16,10 @@ import pytest
 
 from raddle.cli import controller_turns
 from raddle.controller.api.monitor import Monitor
+from raddle.controller.service import etcd
+from raddle.controller.service.etcd import Leadership
 from raddle.controller.service.events import Event
+from raddle.controller.service.store import StoreError
 
 TERM = signal.SIGTERM
 
@@ -42,6 +46,7 @@ class Lead:
     """A lead that is had at once; what `meanwhile` does happens just before."""
 
     meanwhile: Callable[[Lead], None]
+    problem = ""
 
     def __init__(self, store: object, who: str, lost: Callable[[], None]) -> None:
         self.lost = lost
@@ -120,6 +125,53 @@ def test_who_stands_by_is_well(served: list[bool]) -> None:
     run()
     assert answers[0] == "ok\n"
     assert "process_resident_memory_bytes" in answers[1]
+    assert served == [False]
+
+
+def test_who_stands_by_without_its_store_is_not_well_until_that_answers(
+    served: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that is away twice, and then there, where another leads at first."""
+    is_there = iter([False, False, True])
+    answers: list[tuple[int, str]] = []
+
+    class Store:
+        term = 1
+
+        def grant(self) -> str:
+            if not next(is_there):
+                raise StoreError("etcd at 127.0.0.1:1 does not answer: refused\n  hint: is it running?")
+            return "7"
+
+        def keep_alive(self, lease: str) -> bool:
+            return True
+
+        def campaign(self, who: str, lease: str) -> bool:
+            return len(answers) == 2
+
+        def leader(self) -> str:
+            return "another"
+
+        def revoke(self, lease: str) -> None:
+            pass
+
+    class Ears(Stub):
+        def tell(self, *words: str) -> None:
+            if len(answers) == 2:
+                return
+            try:
+                with urllib.request.urlopen(f"http://{ADDRESS}/healthz") as answer:
+                    answers.append((answer.status, answer.read().decode()))
+            except urllib.error.HTTPError as error:
+                answers.append((error.code, error.read().decode()))
+
+    monkeypatch.setattr(controller_turns, "Leadership", Leadership)
+    monkeypatch.setattr(etcd, "LEASE_S", 0.3)
+    given: Any = Stub()
+    bus: Any = Ears()
+    store: Any = Store()
+    controller_turns.run_in_turn(store, given, given, given, bus, given)
+    assert answers == [(503, "etcd at 127.0.0.1:1 does not answer: refused\n"), (200, "ok\n")]
     assert served == [False]
 
 

@@ -9,6 +9,7 @@ import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from typer.testing import CliRunner
@@ -27,6 +28,7 @@ from raddle.controller.service.settings import Settings
 from raddle.controller.service.switches import Switches
 from raddle.controller.southbound.sonic.gnmi import GnmiClient
 from raddle.errors import InputError
+from raddle.inventory import Inventory
 from raddle.nos.db.patch import PatchError
 from tests.fabrics import leaf_spine
 from tests.unit.controller.service.running import Running, controlled, held, switches, write
@@ -214,6 +216,30 @@ def test_what_waits_for_a_switch_is_mended_once_that_one_is_as_planned() -> None
     known.views["spine1"].become("in sync")
     known.mark_waiting(2.0)
     assert known.views["leaf0"].is_due
+
+
+@pytest.mark.parametrize("drift", ["mend", "tell"])
+def test_what_waited_for_a_switch_is_mended_by_the_next_controller_too(
+    tmp_path: Path, drift: Literal["mend", "tell"]
+) -> None:
+    """A spine that does not answer holds up a leaf that is to use it again; the controller starts anew."""
+    drained = f'{POD}overrides: {{drain: ["leaf1:{LEAF0_TO_SPINE1}"]}}\n'
+    with switches(drained, tmp_path) as (farm, file, inventory):
+        settings = Settings(inventory, drift=drift)
+        with controlled(farm, file, settings) as running:
+            running.wait_until_in_sync()
+            assert running.next_hop_ports("leaf0") == {LEAF0_TO_SPINE0}
+        write(POD, file)
+        Inventory("pod", {**farm.addresses, "spine1": "127.0.0.1:9"}).save(inventory)
+        with controlled(farm, file, settings) as running:
+            done = running.controller.apply("ada", "").result()
+            assert done.outcome == "done but for leaf0 held back; spine1 unreachable"
+            assert running.controller.switches.views["leaf0"].waits_for == {"spine1"}
+            assert running.next_hop_ports("leaf0") == {LEAF0_TO_SPINE0}
+        Inventory("pod", farm.addresses).save(inventory)
+        with controlled(farm, file, settings) as running:
+            running.wait_until_in_sync()
+            assert running.next_hop_ports("leaf0") == {LEAF0_TO_SPINE0, LEAF0_TO_SPINE1}
 
 
 def test_orders_that_cannot_be_carried_out_say_why_and_change_nothing(tmp_path: Path) -> None:
