@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Self
 
 
@@ -88,10 +88,13 @@ class RaddleError(Exception):
 
 
 class InputError(RaddleError):
-    """Input that cannot be used, with all its problems sorted by position."""
+    """Input that cannot be used, with all its problems sorted by position, each once.
+
+    Of several problems of one value the first has the way out: who follows two may go against one of them.
+    """
 
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
-        self.diagnostics = tuple(sorted(diagnostics, key=_position))
+        self.diagnostics = tuple(_with_one_way_out(sorted(dict.fromkeys(diagnostics), key=_position)))
         super().__init__("\n".join(str(diagnostic) for diagnostic in self.diagnostics))
 
     @classmethod
@@ -128,6 +131,17 @@ def why_unreadable(error: Exception) -> str:
 def _position(diagnostic: Diagnostic) -> tuple[str, int, int, str]:
     span = diagnostic.span or SourceSpan("", 0, 0)
     return span.file, span.line, span.column, diagnostic.code
+
+
+def _with_one_way_out(diagnostics: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
+    """Problems in order; of those at one place only the first keeps its hint, if others are other ones.
+
+    Keys that are missing are each a problem of their own, at the place of what they are missing in.
+    """
+    told: dict[SourceSpan, str] = {}
+    for each in diagnostics:
+        is_second = each.span is not None and each.hint and told.setdefault(each.span, each.hint) != each.hint
+        yield replace(each, hint="") if is_second and each.code != "missing-key" else each
 
 
 class UnreachableError(RaddleError):

@@ -201,6 +201,7 @@ def _check_pools(
     place: Place,
     source: Source,
 ) -> Iterator[Diagnostic]:
+    larger: dict[str, str] = {}
     for name, (need, what) in needs.items():
         network = networks[name]
         if need > network.num_addresses:
@@ -210,15 +211,16 @@ def _check_pools(
                 f"pool '{name}' {ip_text(network)} holds {network.num_addresses} addresses, "
                 f"{what}{links} need {need}"
             )
-            hint = f"make it a /{length} or larger"
-            yield source.error("pool-too-small", message, (*place, name), hint)
+            larger[name] = f"make it a /{length} or larger"
+            yield source.error("pool-too-small", message, (*place, name), larger[name])
     for first, second in combinations(networks, 2):
         if networks[first].overlaps(networks[second]):
             related = (source.span((*place, first)), f"pool '{first}' is set here")
             one, other = (f"pool '{name}' {ip_text(networks[name])}" for name in (first, second))
             message = f"{other} overlaps {one}"
             span = source.span((*place, second))
-            yield Diagnostic("pool-overlap", message, span, "separate them", related)
+            hint = f"separate them, and {larger[second]}" if second in larger else "separate them"
+            yield Diagnostic("pool-overlap", message, span, hint, related)
 
 
 def check_as_numbers(numbers: AsNumbersSpec, wiring: Wiring, source: Source) -> Iterator[Diagnostic]:
@@ -284,14 +286,14 @@ def check_pin_backups(spec: RoutingSpec, wiring: Wiring, source: Source) -> Iter
     if not spec.pin_backups:
         return
     place: Place = ("routing", "pin_backups")
-    if spec.pins not in ("auto", "host-route"):
-        message = f"pins by {spec.pins} have no next hop in reserve, host routes have"
-        hint = "set 'pins: host-route', or leave 'pin_backups' out"
-        yield source.error("backups-not-supported", message, place, hint, at_key=True)
     draft = next((each for each in wiring.switches.values() if each.model.nos == "pins"), None)
     if draft:
         message = f"{draft.name} runs SONiC PINS, whose pins have no next hop in reserve"
         hint = "leave it out: packets of a pin whose link is dead go by the route of their leaf"
+        yield source.error("backups-not-supported", message, place, hint, at_key=True)
+    if spec.pins not in ("auto", "host-route"):
+        message = f"pins by {spec.pins} have no next hop in reserve, host routes have"
+        hint = "set 'pins: host-route', or leave 'pin_backups' out"
         yield source.error("backups-not-supported", message, place, hint, at_key=True)
 
 

@@ -165,9 +165,10 @@ def prefix_parser(
         try:
             kind(text)
         except ValueError:
-            raise ValueError(
-                f"'{text}' has bits set behind the prefix; write it as {ip_text(network)}"
-            ) from None
+            way_out = (
+                f"take another, as {example}" if _special(network) else f"write it as {ip_text(network)}"
+            )
+            raise ValueError(f"'{text}' has bits set behind the prefix; {way_out}") from None
         if special := _special(network):
             raise ValueError(
                 f"'{text}' holds {special[0]} addresses, {special[1]}; take others, as in {example}"
