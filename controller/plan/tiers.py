@@ -105,7 +105,7 @@ def tiers_of(fabric: Fabric) -> Tiers:
         raise InputError.of(
             "form-not-planned",
             "flows cannot be pinned where two spines of one pod share superspines",
-            "take --routing ecmp",
+            "take --routing ecmp, or give the n-th spines of all pods their own superspines ('mesh: column')",
             ("fabric", "spine_uplinks", "mesh"),
         )
     # Superspines by their place among those of their group.
