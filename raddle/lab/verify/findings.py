@@ -59,10 +59,6 @@ def about_update(update: Transient) -> Iterator[Finding]:
         yield Finding("update-deadlocks", message, wait, place)
 
 
-_ROOM = {"leaf": "hosts_per_leaf", "spine": "leaves", "superspine": "pods"}
-"""What of `reserve` keeps room below the switches of a tier."""
-
-
 def about_scope(scope: UpdateScope, fabric: Fabric, earlier: Plan) -> Iterator[Finding]:
     """What an update changes beside routes that stops traffic, or that no Set can do."""
     if scope.readdressed:
@@ -79,11 +75,28 @@ def about_scope(scope: UpdateScope, fabric: Fabric, earlier: Plan) -> Iterator[F
         entries = sum(len(each.paths) for each in needy.values())
         message = f"{entries} entries of {listed(tuple(needy))} cannot be changed over gNMI"
         hint = f"boot them from 'raddle render --switch {next(iter(needy))} --format sonic --bootstrap'"
-        if not fabric.is_listed:
-            roles = {fabric.switch_by_name[name].role for name in needy if name in fabric.switch_by_name}
-            room = ", ".join(f"{key}: ..." for role, key in _ROOM.items() if role in roles)
+        if room := _room_for(scope, fabric, earlier):
             hint += f"; 'reserve: {{{room}}}' keeps ports and buffer for what is still to come"
         yield Finding("update-needs-reload", message, hint, ("fabric",), "warning")
+
+
+_ROOM = {"leaf": "leaves", "spine": "spines", "superspine": "superspines"}
+
+
+def _room_for(scope: UpdateScope, fabric: Fabric, earlier: Plan) -> str:
+    """Keys of `reserve` that would have kept room for what comes or goes; empty where none would."""
+    if fabric.is_listed:
+        return ""
+    were = {switch.name: switch.role for switch in earlier.switches}
+    roles = {fabric.switch_by_name[name].role for name in scope.joining} | {
+        were[name] for name in scope.leaving
+    }
+    if {"leaf", "spine"} <= roles and fabric.superspines:
+        return "pods: ..."
+    keys = [f"{key}: ..." for role, key in _ROOM.items() if role in roles]
+    if not keys and {name for name, _ in earlier.endpoints} != {each.name for each in fabric.endpoints}:
+        keys = ["hosts_per_leaf: ..."]
+    return ", ".join(keys)
 
 
 def _way_to_keep(scope: UpdateScope, fabric: Fabric, earlier: Plan) -> str:

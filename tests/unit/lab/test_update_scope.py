@@ -108,6 +108,23 @@ def test_what_needs_a_new_config_db_is_said_before_anything_is_sent(
     assert "switches that get another loopback, MAC or AS number (spine0, spine1, spine2)" in result.output
 
 
+@pytest.mark.parametrize(
+    ("new", "room"),
+    [
+        (text(3).replace("spines: {count: 3", "spines: {count: 4"), "{spines: ...}"),
+        (text(2), "{leaves: ...}"),
+        (text(3).replace("per_leaf: 2", "per_leaf: 3"), "{hosts_per_leaf: ...}"),
+        (text(3, more="roce: {lossless: [{priority: 3, dscp: 26}, {priority: 4, dscp: 30}]}\n"), ""),
+    ],
+    ids=["spine", "leaf gone", "hosts", "class"],
+)
+def test_the_room_that_is_advised_is_for_what_comes_or_goes(new: str, room: str, tmp_path: Path) -> None:
+    told = run(tmp_path, text(3), new, "verify", "--from").stderr
+    assert "warning[update-needs-reload]" in told
+    assert (f"'reserve: {room}' keeps ports and buffer" in told) == bool(room)
+    assert ("'reserve" in told) == bool(room)
+
+
 def test_an_update_of_routes_alone_is_ok(tmp_path: Path) -> None:
     down = "overrides: {links: [{ends: [leaf0, spine0], state: down}]}\n"
     result = run(tmp_path, text(3), text(3, more=down), "verify", "--from")
