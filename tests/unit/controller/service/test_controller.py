@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -20,6 +21,7 @@ from raddle.cli.main import app
 from raddle.cli.options import PlanOptions
 from raddle.controller.api.monitor import Metrics
 from raddle.controller.api.server import ApiServer
+from raddle.controller.locks import lock_switches
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.held import HeldPlan
 from raddle.controller.service.desired import Desired, bearable_drains, without_links
@@ -28,7 +30,7 @@ from raddle.controller.service.settings import Settings
 from raddle.controller.service.switches import Switches
 from raddle.controller.southbound.sonic.gnmi import GnmiClient
 from raddle.errors import InputError
-from raddle.inventory import Inventory
+from raddle.inventory import Inventory, load_inventory
 from raddle.nos.db.patch import PatchError
 from tests.fabrics import leaf_spine
 from tests.unit.controller.service.running import Running, controlled, held, switches, write
@@ -367,13 +369,33 @@ def refuse(*args: object) -> None:
 def test_the_switches_are_locked_for_others_while_a_controller_holds_them(tmp_path: Path) -> None:
     with held(POD, tmp_path) as running:
         inventory = running.controller.settings.inventory
-        done = subprocess.run(
-            [sys.executable, "-m", "raddle", "apply", str(running.file), "--inventory", str(inventory)],
-            capture_output=True, text=True,
-        )  # fmt: skip
-        assert done.returncode == 2
-        assert "is held by 'raddle controller run'" in done.stderr
+        copy = shutil.copy(inventory, tmp_path / "copy.json")
+        for file, holds in ((inventory, "is held"), (copy, "and 3 more switches are held")):
+            done = subprocess.run(
+                [sys.executable, "-m", "raddle", "apply", str(running.file), "--inventory", str(file)],
+                capture_output=True, text=True,
+            )  # fmt: skip
+            assert done.returncode == 2
+            assert f"{holds} by 'raddle controller run'" in done.stderr
         assert running.controller.is_running
+
+
+def test_a_controller_takes_up_no_switch_that_somebody_else_changes(tmp_path: Path) -> None:
+    with held(POD, tmp_path) as running:
+        file = running.controller.settings.inventory
+        before = load_inventory(file)
+        more = replace(before, addresses={**before.addresses, "leaf9": "192.0.2.9:8080"})
+        with lock_switches(Inventory("other", {"other": "192.0.2.9:8080"}), "apply other"):
+            more.save(file)
+            with pytest.raises(InputError, match=r"leaf9 \(.*\) is held by 'raddle apply other'"):
+                running.controller.apply("ada", "").result(60)
+        running.controller.apply("ada", "").result(60)
+        with pytest.raises(InputError, match="raddle controller run"), lock_switches(more, "apply"):
+            pass
+        before.save(file)
+        running.controller.apply("ada", "").result(60)
+        with lock_switches(Inventory("other", {"other": "192.0.2.9:8080"}), "apply other"):
+            assert running.controller.is_running
 
 
 def test_a_git_checkout_is_named_with_its_commit_and_a_folder_of_two_fabrics_is_refused(
