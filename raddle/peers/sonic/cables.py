@@ -167,10 +167,18 @@ def _sort(
                 Finding("not adopted", here.device, source, f"{text}: outside the fabric")
             )
         else:
+            if not kind and _tells_types(known[here.device]):
+                text = f"nothing says what '{there.device}' at {here} is: taken for a host"
+                cabling.findings.append(Finding("assumed", here.device, source, text))
             cabling.hosts.setdefault(there.device, []).append((there.port, here))
     _add_unnamed(switches, taken | set(far), cabling)
     for nics in cabling.hosts.values():
         nics.sort(key=lambda nic: (natural(nic[0]), natural(str(nic[1]))))
+
+
+def _tells_types(switch: HeldSwitch) -> bool:
+    """Whether a switch says of its neighbours what they are, as a minigraph does."""
+    return switch.source.endswith(".xml") or bool(switch.tables.get("DEVICE_NEIGHBOR_METADATA"))
 
 
 def _kind(switch: HeldSwitch, device: str) -> str:

@@ -117,3 +117,12 @@ def test_links_of_management_are_no_cables(tmp_path: Path) -> None:
     (tmp_path / "port_config.ini").write_text(PORT_CONFIG)
     done = run("import", "sonic", str(tmp_path / "cab7.xml"), "-o", str(tmp_path / "hall.yaml"))
     assert "Management0" not in done.output
+
+
+def test_a_neighbour_of_no_known_type_is_said_to_be_taken_for_a_host(tmp_path: Path) -> None:
+    lines = [line for line in MINIGRAPH.splitlines() if "<Hostname>srv2" not in line]
+    (tmp_path / "cab7.xml").write_text("\n".join(lines))
+    (tmp_path / "port_config.ini").write_text(PORT_CONFIG)
+    done = run("import", "sonic", str(tmp_path / "cab7.xml"), "-o", str(tmp_path / "hall.yaml"))
+    assert "nothing says what 'srv2' at cab7:Ethernet4 is: taken for a host" in done.output
+    assert "'srv1'" not in done.output
