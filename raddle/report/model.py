@@ -99,24 +99,19 @@ class Flowed:
 
     Attributes:
         packets_s: what packets take, about, in seconds of computing.
-        late: how much longer than alone messages take, as a share of it, in the mean.
-        late_ps: by how much at most.
-        queue_bytes: what waits meanwhile, at most.
-        slow_bytes: the shortest queue of which packets could be marked, or senders paused.
+        late_ps: how much longer than alone a message takes, at most: less than a frame does.
+        way: the share of the time until the end that is the way of first bits.
     """
 
     packets_s: float
-    late: float
     late_ps: int
-    queue_bytes: int
-    slow_bytes: int
+    way: float
 
     def __str__(self) -> str:
         return (
             f"messages flow, as packets take about {format_span(self.packets_s)} of computing, and end within"
-            f" 1 % of them, as they hardly meet: {self.late:.2%} longer than alone in the mean, at most"
-            f" {format_time(self.late_ps)}, so that no more than {self.queue_bytes / 1e3:.0f} KB wait, where"
-            f" {self.slow_bytes / 1e3:.0f} KB could slow senders; --fidelity packet moves packets"
+            f" 1 % of them, as none meets another (late by {format_time(self.late_ps)} at most,"
+            f" {self.way:.1%} of the time is the way of first bits); --fidelity packet moves packets"
         )
 
 

@@ -54,11 +54,7 @@ def run_schema() -> dict[str, Any]:
             fidelity=_text(),
             fast_forward=_or_null(_record(flows=_COUNT, of_flows=_COUNT, periods=_COUNT, period_ps=_COUNT)),
             not_forwarded=_or_null(_record(why=_text(), has_steps={"type": "boolean"}, not_flowed=_text())),
-            flowed=_or_null(
-                _record(
-                    packets_s=_number(), late=_number(), late_ps=_COUNT, queue_bytes=_COUNT, slow_bytes=_COUNT
-                )
-            ),
+            flowed=_or_null(_record(packets_s=_number(), late_ps=_COUNT, way=_number())),
             left_out=_list(_text()),
             time_ps=_COUNT,
             is_interrupted={"type": "boolean"},

@@ -130,11 +130,11 @@ def test_what_flows_ends_within_one_percent_of_packets(
 def test_rounds_on_pinned_paths_flow_and_the_row_says_why() -> None:
     fabric = fabric_of()
     collective = ("all_to_all", "pairwise")
-    auto = run(fabric, "pinned", collective, "linear", 64 << 20, "auto")
-    packets = run(fabric, "pinned", collective, "linear", 64 << 20, "packet")
+    auto = run(fabric, "pinned", collective, "strided", 64 << 20, "auto")
+    packets = run(fabric, "pinned", collective, "strided", 64 << 20, "packet")
     assert auto.flowed
     assert end_ps(auto) == pytest.approx(end_ps(packets), rel=0.002)
-    job = find_job(fabric, *collective, Scope("linear"), USUAL, (64 << 20,))
+    job = find_job(fabric, *collective, Scope("strided"), USUAL, (64 << 20,))
     (flowed,), (moved,) = (size_rows((job,), 64 << 20, each) for each in (auto, packets))
     assert flowed.drops is None
     (empty, line) = forward_lines([flowed])
@@ -148,7 +148,7 @@ def test_rounds_on_pinned_paths_flow_and_the_row_says_why() -> None:
 @pytest.mark.parametrize(
     ("fabric", "routing", "why"),
     [
-        (fabric_of(spines=1), "ecmp", "could slow senders"),
+        (fabric_of(spines=1), "ecmp", "they meet: one is late by"),
         (fabric_of(uplink="200G"), "pinned", "some links are slower than NICs"),
     ],
 )
@@ -162,7 +162,7 @@ def test_what_shares_links_moves_in_packets_and_says_so(fabric: Fabric, routing:
 
 
 def test_short_messages_move_in_packets() -> None:
-    auto = run(fabric_of(cable="500m"), "pinned", ("all_to_all", "pairwise"), "linear", 1 << 20, "auto")
+    auto = run(fabric_of(cable="500m"), "pinned", ("all_to_all", "pairwise"), "strided", 1 << 20, "auto")
     assert auto.not_forwarded
     assert "the ways of first bits are up to" in auto.not_forwarded.not_flowed
 

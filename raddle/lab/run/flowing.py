@@ -1,16 +1,15 @@
 """Whether messages may flow by `--fidelity auto`: where packets take long, and messages end as packets do.
 
-Messages flow on trial. They are close to packets where they hardly meet: then each of them takes what it
-takes alone, in packets too, and what briefly meets waits in a queue that is too short for a mark or a pause.
-So a trial is kept where
+Messages flow on trial. They are close to packets where they do not meet: then each of them takes what it
+takes alone, in packets too. Where they do meet, however briefly, packets need not end as they do: ranks that
+wait for each other in rounds fall further apart by it in packets, by up to a fifth of the time. So a trial is
+kept where
 
 - no link is slower than the NICs that send (else a message that is alone fills a queue),
-- no message takes so much longer than alone that what waits meanwhile is half of what could be marked or
-  pause a sender,
-- of the time until the end, no more than 5 % is what messages take longer than alone, were the one of each
-  step that does so most the one that all others wait for, and
-- no more than an eighth is the way of first bits, counted likewise: acknowledgements share the wires of other
-  data from a message's begin on when messages flow, in packets a way and back later.
+- no message is late, which is to take longer than alone by more than a frame's time on its NIC's wire, and
+- no more than an eighth of the time until the end is the way of first bits, the longest of each step one
+  after the other: acknowledgements share the wires of other data from a message's begin on when messages
+  flow, in packets a way and back later.
 
 `tests/property/test_flowing.py` holds the end of random collectives of which this is true to 1 % of packets.
 """
@@ -18,7 +17,7 @@ So a trial is kept where
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,22 +29,15 @@ from raddle.sim import FLOW_STATUS, NEVER
 from raddle.sim.fluid import FluidSimulation
 from raddle.sim.ideal import ideal_fcts_ps
 from raddle.sim.nic import nic_columns
-from raddle.sim.pool_sizes import with_pools_by_sai
-from raddle.state import SwitchState
-from raddle.topology.model import Fabric, PortRef
+from raddle.topology.model import PortRef
 from raddle.topology.views.host_bus import endpoint_bus_bps
+from raddle.units import format_time
 from raddle.workload import NOWHERE
 
 _DONE = FLOW_STATUS.index("done")
 
-_MOST_LATE = 0.05
-"""Of the time until the end, for what messages take longer than alone."""
-
 _MOST_WAY = 0.125
 """Of the time until the end, for the way of first bits."""
-
-_GROUPS = 8
-"""Priority groups that are taken to fill a buffer at once, each as far as its dynamic threshold lets it."""
 
 Ints = NDArray[np.int64]
 
@@ -59,7 +51,7 @@ class Flowing:
 
 
 class _MetError(Exception):
-    """A message has met others for too long: the trial is over."""
+    """A message has met others: the trial is over."""
 
 
 def flow_if_close(
@@ -77,31 +69,20 @@ def flow_if_close(
     judge = _Judge.of(work, simulation)
 
     def look() -> None:
-        if judge.queue_bytes(judge.late_ps(simulation)) > judge.most_bytes:
+        if judge.most_late_ps(simulation) > judge.frame_ps:
             raise _MetError
 
     progress(simulation, 0.0)
     with contextlib.suppress(_MetError):
         simulation.run(lambda share: progress(simulation, share), after_call=look)
-    late_ps, now_ps = judge.late_ps(simulation), max(simulation.now_ps, 1)
-    queue_bytes = judge.queue_bytes(late_ps)
-    if queue_bytes > judge.most_bytes:
-        return (
-            f"some share a link for so long that {queue_bytes / 1e3:.0f} KB would wait, more than half of the"
-            f" {judge.most_bytes / 500:.0f} KB that could slow senders"
-        )
+    late_ps = judge.most_late_ps(simulation)
+    if late_ps > judge.frame_ps:
+        return f"they meet: one is late by {format_time(late_ps)}, and packets may come apart by it"
     if (simulation.flows().status != _DONE).any():
         return "some do not end"
-    if (late := judge.in_turn(late_ps) / now_ps) > _MOST_LATE:
-        return (
-            f"they share links: by steps, up to {late:.1%} of the time is lost so, more than {_MOST_LATE:.0%}"
-        )
-    if (way := judge.in_turn(judge.way_ps) / now_ps) > _MOST_WAY:
+    if (way := judge.ways_ps / max(simulation.now_ps, 1)) > _MOST_WAY:
         return f"the ways of first bits are up to {way:.0%} of the time, more than {_MOST_WAY:.1%}"
-    told = Flowed(
-        packets_s, judge.mean_late(late_ps), int(late_ps.max(initial=0)), queue_bytes, 2 * judge.most_bytes
-    )
-    return Flowing(simulation, told)
+    return Flowing(simulation, Flowed(packets_s, late_ps, way))
 
 
 def _unfit(work: Work) -> str:
@@ -128,72 +109,38 @@ def _unfit(work: Work) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Judge:
-    """What each message takes alone, and from which queue on packets could be slowed.
+    """What each message takes alone.
 
     Attributes:
-        step: int64, of each message.
         alone_ps: int64, with acknowledgements of as much data on its wires; 0: not over NICs.
-        way_ps: int64, beyond its time on the fastest NIC's wire.
-        most_bytes: half of the shortest queue of which something could be marked, or a sender paused.
-        byte_ps: picoseconds of a byte on the fastest NIC's wire.
+        ways_ps: the longest way of a first bit of each step, one after the other.
+        frame_ps: a frame's time on the fastest NIC's wire.
     """
 
-    step: Ints
     alone_ps: Ints
-    way_ps: Ints
-    most_bytes: int
-    byte_ps: float
+    ways_ps: int
+    frame_ps: int
 
     @classmethod
     def of(cls, work: Work, simulation: FluidSimulation) -> _Judge:
         sent, nic = work.sent, nic_columns(work.fabric)
-        qp, size_bytes = sent.schedule.qp, sent.schedule.size_bytes
+        qp, size_bytes, step = sent.schedule.qp, sent.schedule.size_bytes, sent.schedule.step
         is_far = sent.qp_src[qp] != NOWHERE
         ideal_ps = np.where(is_far, ideal_fcts_ps(simulation, qp, size_bytes), 0)
         frame_bytes = nic.mtu_bytes + nic.header_bytes + nic.gap_bytes
         acks = (nic.ack_bytes + nic.gap_bytes) / (nic.ack_interval * frame_bytes)
         alone_ps = np.ceil(ideal_ps * (1 + acks)).astype(np.int64)
         bps = work.fabric.arrays.speed_bps[np.array([end.link for end in work.fabric.endpoints])].max()
-        byte_ps = 8e12 / float(bps)
-        on_wire_ps = size_bytes / nic.mtu_bytes * frame_bytes * byte_ps
+        frame_ps = -(-frame_bytes * 8 * 10**12 // int(bps))
+        on_wire_ps = size_bytes / nic.mtu_bytes * frame_ps
         way_ps = np.where(is_far, np.maximum(ideal_ps - on_wire_ps, 0), 0).astype(np.int64)
-        most_bytes = _quiet_bytes(work.fabric, work.states) // 2
-        return cls(sent.schedule.step.astype(np.int64), alone_ps, way_ps, most_bytes, byte_ps)
+        longest_ps = np.zeros(int(step.max(initial=0)) + 1, np.int64)
+        np.maximum.at(longest_ps, step, way_ps)
+        return cls(alone_ps, int(longest_ps.sum()), frame_ps)
 
-    def late_ps(self, simulation: FluidSimulation) -> Ints:
-        """How much longer than alone each message took that is over; 0 for others."""
+    def most_late_ps(self, simulation: FluidSimulation) -> int:
+        """How much longer than alone a message took at most, of those that are over."""
         flows = simulation.flows()
         is_over = (flows.finish_ps != NEVER) & (self.alone_ps > 0)
-        late: Ints = np.maximum(np.where(is_over, flows.finish_ps - flows.start_ps - self.alone_ps, 0), 0)
-        return late
-
-    def queue_bytes(self, late_ps: Ints) -> int:
-        """What waits at most while two meet for as long as one is late by."""
-        return int(late_ps.max(initial=0) / self.byte_ps)
-
-    def in_turn(self, times_ps: Ints) -> int:
-        """The longest of each step, one after the other."""
-        longest = np.zeros(int(self.step.max(initial=0)) + 1, np.int64)
-        np.maximum.at(longest, self.step, times_ps)
-        return int(longest.sum())
-
-    def mean_late(self, late_ps: Ints) -> float:
-        """As a share of what messages take alone."""
-        return float(late_ps.sum() / max(self.alone_ps.sum(), 1))
-
-
-def _quiet_bytes(fabric: Fabric, states: Mapping[str, SwitchState]) -> int:
-    """The shortest queue of which a packet could be marked, or its sender paused."""
-    found = [np.iinfo(np.int64).max]
-    for switch in fabric.switches:
-        state = with_pools_by_sai(states[switch.name], switch.model)
-        used = {q.wred for port in state.ports for q in port.queues}
-        found += [state.wred_profiles[number].min_bytes for number in used if number is not None]
-        groups = {number for port in state.ports for number in port.pgs if number is not None}
-        for number in groups:
-            profile = state.buffer_profiles[number]
-            pool_bytes = state.buffer_pools[profile.pool].size_bytes
-            alpha = 2.0 ** (profile.dynamic_th or 0)
-            shared = int(pool_bytes * alpha / (1 + _GROUPS * alpha))
-            found.append(shared if profile.static_th_bytes is None else profile.static_th_bytes)
-    return int(min(found))
+        late_ps = np.where(is_over, flows.finish_ps - flows.start_ps - self.alone_ps, 0)
+        return int(late_ps.max(initial=0))
