@@ -15,6 +15,7 @@ import os
 import signal
 import socket
 import struct
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,8 +26,9 @@ from raddle.errors import InputError, UnreachableError
 
 _PREFIX = "raddle-emulation/"
 _NODES = Path("/run/raddle-nodes.json")
+_FLAGS, _LISTENS = 3, 0x10000  # SOURCE: net/unix/af_unix.c, unix_seq_show, __SO_ACCEPTCON
 _MOST = 100  # emulations of one fabric
-_STOP_S = 20.0
+_PROBE_S, _STOP_S = 2.0, 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,17 @@ def announce(fabric: str) -> socket.socket:
     raise UnreachableError(f"{_MOST} emulations of '{fabric}' run already")
 
 
+def answer(door: socket.socket) -> None:
+    """Take those who look for the emulation, for as long as the process lives: a queue of them would fill."""
+
+    def take() -> None:
+        while door.fileno() >= 0:
+            with contextlib.suppress(OSError):
+                door.accept()[0].close()
+
+    threading.Thread(target=take, daemon=True).start()
+
+
 def name_of(door: socket.socket) -> str:
     """What an announced emulation is found by."""
     address: bytes = door.getsockname()
@@ -61,10 +74,12 @@ def publish(nodes: Mapping[str, int]) -> None:
 
 def running() -> Iterator[Running]:
     """The emulations that were started in this network, by name."""
-    for line in Path("/proc/net/unix").read_text().splitlines():
-        _, is_abstract, name = line.partition(f"@{_PREFIX}")
-        if is_abstract:
+    for line in Path("/proc/net/unix").read_text().splitlines()[1:]:
+        head, is_abstract, name = line.partition(f"@{_PREFIX}")
+        # Connections to it, which are there under its name, too, do not listen.
+        if is_abstract and int(head.split()[_FLAGS], 16) & _LISTENS:
             with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+                probe.settimeout(_PROBE_S)
                 probe.connect(f"\0{_PREFIX}{name}")
                 said = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
                 yield Running(name, struct.unpack("3i", said)[0])

@@ -17,7 +17,7 @@ from types import FrameType
 from typing import NoReturn
 
 from raddle.errors import InputError, UnreachableError
-from raddle.lab.emulation.presence import announce, name_of
+from raddle.lab.emulation.presence import announce, answer, name_of
 from raddle.lab.emulation.programs import run
 
 _CLONE_NEWNS, _CLONE_NEWPID, _CLONE_NEWNET = 0x00020000, 0x20000000, 0x40000000
@@ -91,6 +91,7 @@ def enter_sandbox(fabric: str, is_interactive: bool) -> Sandbox:
         signal.signal(signal.SIGINT, _interrupt)
     door = announce(fabric)  # in the network that other shells are in
     _make_private()
+    answer(door)
     return Sandbox(door, tell)
 
 
