@@ -291,7 +291,7 @@ class P4Session:
         if code == grpc.StatusCode.PERMISSION_DENIED:
             hint = "give this client's certificate a role that may write, or stop the primary controller"
         elif code == grpc.StatusCode.INVALID_ARGUMENT and what == _SESSION:
-            hint = "another raddle is connected; wait until it is done"
+            hint = "another raddle is connected: wait until it is done; a controller or emulation stays"
         elif code == grpc.StatusCode.NOT_FOUND:
             hint = "give its 'device_id' in the inventory"
         elif code == grpc.StatusCode.UNIMPLEMENTED:
