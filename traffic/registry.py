@@ -109,11 +109,14 @@ def check_ranks(
     else:
         flows, what = algorithm.flows(shape, size_bytes), "flows"
     if flows > MAX_FLOWS:
+        in_part = "--fidelity fluid, which runs some of its steps" if algorithm.some_steps and is_sent else ""
         raise InputError.of(
             "too-many-flows",
             f"{name} of {shape.ranks} ranks is {flows} {what}, {flows * FLOW_BYTES / 1e9:.1f} GB of memory;"
             f" at most {MAX_FLOWS} fit",
-            ", or ".join(filter(None, ["use fewer ranks", _that_fit(collective, shape, size_bytes)])),
+            ", or ".join(
+                filter(None, ["use fewer ranks", in_part, _that_fit(collective, shape, size_bytes)])
+            ),
         )
 
 

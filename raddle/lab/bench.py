@@ -12,6 +12,7 @@ from raddle.lab.run.controller import check_controller
 from raddle.lab.run.drive import Outcome, Run, drive
 from raddle.lab.run.effort import TimeLeft, Told
 from raddle.lab.run.fidelity import check_fidelity
+from raddle.lab.run.in_part import may_run_in_part
 from raddle.lab.run.size_row import size_rows
 from raddle.lab.run.watch import QUIET, Watch
 from raddle.lab.switches.prepared import OWN_SWITCHES, PreparedSwitches, SwitchSource, prepare_switches
@@ -66,7 +67,15 @@ def run_jobs(
         check_controller(fabric, source.push, bool(request.plan and request.plan.pins))
     places = [replace(scope, seed=request.settings.seed) for scope in request.scopes]
     jobs = tuple(
-        find_job(fabric, request.collective, request.algorithm, scope, request.terms, request.sizes_bytes)
+        find_job(
+            fabric,
+            request.collective,
+            request.algorithm,
+            scope,
+            request.terms,
+            request.sizes_bytes,
+            in_part=len(places) == 1 and may_run_in_part(request.settings),
+        )
         for scope in places
     )
     demand = joined_demand([job.demand() for job in jobs]) if request.routing == "pinned" else None

@@ -42,7 +42,10 @@ def forward_lines(rows: Sequence[SizeRow]) -> Iterator[str]:
     told = [
         (row.size_bytes, what)
         for row in rows
-        for what in auto_lines(row.fast_forward, row.flowed, row.not_forwarded)
+        for what in (
+            *([str(row.in_part)] if row.in_part else ()),
+            *auto_lines(row.fast_forward, row.flowed, row.not_forwarded),
+        )
     ]
     if told:
         yield "#"

@@ -162,6 +162,33 @@ class RepairRow:
 
 
 @dataclass(frozen=True, slots=True)
+class InPart:
+    """A schedule of more flows than fit, of which some steps were run; what the others take was computed.
+
+    Attributes:
+        steps, of_steps: that were run, and all.
+        step_ps: what each of the others takes.
+        differs: by which share the two halves of those differ that this is taken from.
+        is_busy: it is what the busiest link needs, which is more than those took.
+    """
+
+    steps: int
+    of_steps: int
+    step_ps: int
+    differs: float
+    is_busy: bool
+
+    def __str__(self) -> str:
+        why = (
+            "what its busiest link needs for one" if self.is_busy else "the pace of the second half of these"
+        )
+        return (
+            f"{self.steps} of {self.of_steps} steps were run, the others take {format_time(self.step_ps)}"
+            f" each: {why}, whose two parts differ by {self.differs:.1%}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class SizeRow:
     """The run of one buffer size.
 
@@ -183,6 +210,7 @@ class SizeRow:
         not_forwarded: why nothing was computed; None: something was, or nobody asked for it.
         flowed: why messages flowed by `--fidelity auto`; None: they did not, or were told to.
         repairs: what the controller did, where one was asked for.
+        in_part: what was run of more steps than fit; None: all were.
     """
 
     size_bytes: int
@@ -207,6 +235,7 @@ class SizeRow:
     not_forwarded: NotForwarded | None = None
     flowed: Flowed | None = None
     repairs: tuple[RepairRow, ...] = ()
+    in_part: InPart | None = None
 
 
 @dataclass(frozen=True, slots=True)

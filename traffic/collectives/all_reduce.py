@@ -55,7 +55,7 @@ ALL_REDUCE = Collective(
             ring.pairs,
             latency=always("ring"),
             count_pairs=ring.count_pairs,
-            first_steps=_ring,
+            some_steps=_ring,
         ),
         Algorithm(
             "halving_doubling", _halving_doubling, halving_doubling.count_flows, halving_doubling.pairs

@@ -47,7 +47,8 @@ class Algorithm:
         latency: what the library spends on each message of a shape and size; none without a published figure.
         buffer: its own rounding of sizes; None: the collective's.
         count_pairs: how many pairs that is over all phases; None: as many as flows.
-        first_steps: its flows of so many steps at most, where all steps are alike; None: they differ.
+        some_steps: its flows of so many steps at most, in their order, which stand for all: the first ones of
+            steps that are all alike, or some from everywhere; None: none do.
         judge: its own count of wrong elements (of so many bytes) of a schedule whose flows started and ended
             at these times, -1 for never; None: the interpreter's.
     """
@@ -60,7 +61,7 @@ class Algorithm:
     latency: Callable[[Shape, int], StepLatency] = lambda shape, size_bytes: NO_LATENCY
     buffer: Buffer | None = None
     count_pairs: Callable[[Shape], int] | None = None
-    first_steps: Callable[[Shape, int, int], Schedule] | None = None
+    some_steps: Callable[[Shape, int, int], Schedule] | None = None
     judge: Callable[[Schedule, NDArray[np.int64], NDArray[np.int64], int], int] | None = None
 
 

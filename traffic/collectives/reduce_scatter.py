@@ -58,7 +58,7 @@ REDUCE_SCATTER = Collective(
             ring.pairs,
             latency=always("ring"),
             count_pairs=ring.count_pairs,
-            first_steps=_ring,
+            some_steps=_ring,
         ),
         Algorithm("pat", _pat, pat.count_flows(_buffer), pat.pairs_of(reduces=True), latency=always("pat")),
         Algorithm("nvls", _nvls, _nvls_flows, _nvls_pairs, switch.refuses_one, always("nvls")),

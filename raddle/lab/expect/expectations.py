@@ -87,6 +87,7 @@ def job_of(ask: Ask, fabric: Fabric) -> CollectiveJob:
         request.terms,
         request.sizes_bytes,
         is_sent=False,
+        in_part=True,
     )
 
 

@@ -24,7 +24,7 @@ _WHOLE = Protocol(0, 0, 0, 0, 1 << 62)
 _CUT_THROUGH_BYTES = 72
 
 _MOST_FLOWS = 2_000_000
-"""Of the steps that stand for all of a ring of more than fit."""
+"""Of the steps that stand for all where there are more than fit."""
 
 _Floats = NDArray[np.float64]
 
@@ -42,7 +42,7 @@ class Messages:
     slices: float
     """Into how many parts messages are cut, on average."""
     repeats: float = 1.0
-    """How many times as many steps there are as `schedule` has, where all are alike."""
+    """How many times as many steps there are as `schedule` has, where these stand for all."""
 
 
 def messages_of(job: CollectiveJob, size_bytes: int) -> Messages:
@@ -67,9 +67,9 @@ def _made(
 ) -> Messages:
     whole = shape if shape.protocol == WHOLE_MESSAGES else replace(shape, protocol=_WHOLE)
     flows, repeats = way.flows(whole, size_bytes), 1.0
-    if flows > MAX_FLOWS and way.first_steps:
+    if flows > MAX_FLOWS and way.some_steps:
         steps = max(1, _MOST_FLOWS // (whole.ranks * whole.channels))
-        schedule = way.first_steps(whole, size_bytes, steps)
+        schedule = way.some_steps(whole, size_bytes, steps)
         repeats = flows / schedule.flows
     else:
         traffic.check_ranks(job.collective, way, whole, size_bytes)

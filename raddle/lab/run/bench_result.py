@@ -11,6 +11,7 @@ import numpy as np
 from raddle.controller.plan.model import Plan
 from raddle.lab.run.drive import Run
 from raddle.lab.run.fidelity import left_out
+from raddle.lab.run.in_part import of_all_steps, steps_left_out
 from raddle.lab.run.link_flows import flows_of_links
 from raddle.lab.run.link_use import (
     find_collisions,
@@ -44,7 +45,7 @@ def result_before(
         ranks=job.ranks,
         tenant=job.scope.tenant or "",
         fidelity=settings.fidelity,
-        left_out=(*_left_alone(job), *left_out(job.fabric, settings)),
+        left_out=(*_left_alone(job), *steps_left_out(job), *left_out(job.fabric, settings)),
         notes=job.notes(),
         seed=job.scope.seed,
         line_rate_gbs=line_rate_gbs(job.fabric, job.seats),
@@ -75,13 +76,14 @@ def line_rate_gbs(fabric: Fabric, seats: Seats) -> float:
 def with_links(result: BenchResult, run: Run) -> BenchResult:
     """The result with what a run's links carried."""
     crossings, names = trace_flows(run), link_names(run.simulation)
-    return replace(
+    whole = replace(
         result,
         links=links_in_use(run.simulation, crossings, names, run.simulation.now_ps),
         scale_up=scale_up_in_use(run.simulation),
         collisions=find_collisions(crossings, names, run.sent_name()),
         link_flows=flows_of_links(run),
     )
+    return of_all_steps(whole, run)
 
 
 def _pin_summary(plan: Plan) -> PinSummary | None:

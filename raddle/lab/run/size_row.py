@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from raddle.lab.run.diagnosis import diagnose, why_unfinished
 from raddle.lab.run.drive import Run
 from raddle.lab.run.fidelity import computed
+from raddle.lab.run.in_part import paced
 from raddle.lab.workloads.collective import CollectiveJob
 from raddle.report.model import SizeRow, UnfinishedFlow
 from raddle.sim import DROP_REASONS, FLOW_STATUS, NEVER
@@ -37,11 +38,14 @@ def _size_row(job: CollectiveJob, schedule: Schedule, size_bytes: int, run: Run,
     flows, ports = run.messages(), run.simulation.ports()
     start_ps, finish_ps = flows.start_ps[own], flows.finish_ps[own]
     time_ps = int(finish_ps.max()) if (flows.status[own] == _DONE).all() else None
+    in_part = paced(job, size_bytes, run) if job.steps and time_ps is not None else None
+    if in_part and time_ps is not None:
+        time_ps += in_part.step_ps * (in_part.of_steps - in_part.steps)
     buffer, (algorithm, protocol) = job.buffer(size_bytes), job.chosen(size_bytes)
     algbw, busbw = (
         (None, None) if time_ps is None else job.collective.bandwidth_gbs(ranks, buffer.size_bytes, time_ps)
     )
-    wrong = job.count_wrong(schedule, _known(start_ps), _known(finish_ps))
+    wrong = None if job.steps else job.count_wrong(schedule, _known(start_ps), _known(finish_ps))
     drops = Counter(dict(zip(DROP_REASONS, ports.drops.sum(axis=0).tolist(), strict=True)))
     return SizeRow(
         size_bytes=buffer.size_bytes,
@@ -65,6 +69,7 @@ def _size_row(job: CollectiveJob, schedule: Schedule, size_bytes: int, run: Run,
         fast_forward=computed(run.simulation),
         not_forwarded=run.not_forwarded,
         flowed=run.flowed,
+        in_part=in_part,
     )
 
 

@@ -15,16 +15,27 @@ from raddle.lab.workloads.ranks import EVERYWHERE, Scope, place_ranks, seat_name
 from raddle.topology.model import Fabric
 from raddle.traffic import Algorithm, Collective, Terms
 from raddle.traffic.auto import AUTO, Auto
+from raddle.traffic.demand import steps_of
+from raddle.traffic.registry import MAX_FLOWS
 from raddle.traffic.sizes import FLOAT, BufferSize
 from raddle.workload import NOWHERE, Demand, Schedule, Seats, Workload
 
 USUAL_SIZES = traffic.sweep(1 << 20, 256 << 20, 4)
 """Those of `bench`, for what is planned without sizes."""
 
+_FLOWS_IN_PART = 1 << 20
+"""Of steps that stand for all: no more than of `_FEWEST_STEPS`, and of no more than `_MOST_STEPS`."""
+
+_FEWEST_STEPS, _MOST_STEPS = 16, 64
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CollectiveJob:
-    """A collective among the accelerators of a fabric, or of a part of it."""
+    """A collective among the accelerators of a fabric, or of a part of it.
+
+    Attributes:
+        steps: as many stand for all, as these are too many to run; 0: all are run.
+    """
 
     fabric: Fabric
     collective: Collective
@@ -34,6 +45,7 @@ class CollectiveJob:
     shape: traffic.Shape
     terms: Terms = traffic.USUAL
     auto: Auto | None = None
+    steps: int = 0
 
     @property
     def ranks(self) -> int:
@@ -78,8 +90,11 @@ class CollectiveJob:
         """What it sends with buffers of that size, which is rounded up to 4 bytes for smaller elements."""
         if self.terms.elements.bytes < FLOAT.bytes:
             size_bytes = -(-self.buffer(size_bytes).size_bytes // FLOAT.bytes) * FLOAT.bytes
-        traffic.check_ranks(self.collective, self.algorithm, self.shape, size_bytes)
-        schedule = self.algorithm.schedule(self.shape, size_bytes)
+        if self.steps and self.algorithm.some_steps:
+            schedule = self.algorithm.some_steps(self.shape, size_bytes, self.steps)
+        else:
+            traffic.check_ranks(self.collective, self.algorithm, self.shape, size_bytes)
+            schedule = self.algorithm.schedule(self.shape, size_bytes)
         latency = self.algorithm.latency(self.shape, size_bytes)
         if latency == traffic.NO_LATENCY:
             return Workload(schedule, self.seats)
@@ -87,7 +102,10 @@ class CollectiveJob:
         return Workload(schedule, self.seats, latency.starts_ps(schedule, delay_ps), delay_ps)
 
     def demand(self) -> Demand:
-        """What it asks of the fabric."""
+        """What it asks of the fabric; of the steps that are run."""
+        if self.steps and self.algorithm.some_steps:
+            schedule = self.algorithm.some_steps(self.shape, USUAL_SIZES[0], self.steps)
+            return demand_between(self.fabric, self.seats, steps_of(schedule))
         return demand_between(self.fabric, self.seats, self.algorithm.pairs(self.shape))
 
 
@@ -100,6 +118,7 @@ def find_job(
     sizes_bytes: Sequence[int] = USUAL_SIZES,
     *,
     is_sent: bool = True,
+    in_part: bool = False,
 ) -> CollectiveJob:
     """The job that these names describe.
 
@@ -107,12 +126,15 @@ def find_job(
         algorithm: None is the library's choice where a scale-up network connects ranks, else the usual one.
         sizes_bytes: for which a choice is made.
         is_sent: whether it is to run; where only its pairs are asked for, it may have more flows than fit.
+        in_part: where it has more flows than fit, some steps may stand for all.
 
     Raises:
         InputError: there is no such collective, algorithm or placement, or it is not for that many ranks.
     """
     seats = seats_of(fabric, place_ranks(fabric, scope))
-    return job_on(fabric, seats, collective, algorithm, scope, terms, sizes_bytes, is_sent=is_sent)
+    return job_on(
+        fabric, seats, collective, algorithm, scope, terms, sizes_bytes, is_sent=is_sent, in_part=in_part
+    )
 
 
 def job_on(
@@ -125,6 +147,7 @@ def job_on(
     sizes_bytes: Sequence[int] = USUAL_SIZES,
     *,
     is_sent: bool = True,
+    in_part: bool = False,
 ) -> CollectiveJob:
     """The same of ranks on these seats; `scope` says where they are from."""
     found = terms.of(traffic.find_collective(collective))
@@ -135,8 +158,20 @@ def job_on(
     if algorithm == AUTO or (algorithm is None and (shape.domain != NOWHERE).any()):
         auto = Auto(found, machine_of(fabric, seats, shape), tuple(sizes_bytes))
     way = auto.algorithm if auto else named or found.algorithms[0]
-    traffic.check_ranks(found, way, shape, is_sent=is_sent)
-    return CollectiveJob(fabric, found, way, scope, seats, shape, terms, auto)
+    steps = _steps_for_all(found, way, shape, max(sizes_bytes)) if in_part and not auto else 0
+    if not steps:
+        traffic.check_ranks(found, way, shape, is_sent=is_sent)
+    return CollectiveJob(fabric, found, way, scope, seats, shape, terms, auto, steps)
+
+
+def _steps_for_all(collective: Collective, way: Algorithm, shape: traffic.Shape, size_bytes: int) -> int:
+    """How many steps stand for all; 0 where all fit, or none do."""
+    size_bytes = collective.buffer(shape.ranks, size_bytes).size_bytes
+    if way.some_steps is None or way.refuses(shape) or way.flows(shape, size_bytes) <= MAX_FLOWS:
+        return 0
+    flows = way.some_steps(shape, size_bytes, 1).flows
+    steps = min(max(_FLOWS_IN_PART // flows, _FEWEST_STEPS), _MOST_STEPS)
+    return steps if steps * flows <= MAX_FLOWS else 0
 
 
 def collective_demand(
