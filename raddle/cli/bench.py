@@ -126,7 +126,7 @@ def bench(
         terms=terms,
         routing=held.plan.routing if held else run.routing or model.routing.policy,
         scopes=where.scopes(run.seed),
-        settings=run.settings(model, series, trace or ()),
+        settings=run.settings(model, series, trace or (), has_page=html is not None),
         plan=held.plan if held else None,
     )
     named = map(_named_file, (algorithm, where.placement))

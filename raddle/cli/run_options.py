@@ -162,11 +162,19 @@ class RunOptions:
             return model
         return replace(model, roce=replace(model.roce, congestion_control=self.cc))
 
-    def settings(self, fabric: Fabric, series: str | None = None, trace: Sequence[str] = ()) -> RunSettings:
+    def settings(
+        self,
+        fabric: Fabric,
+        series: str | None = None,
+        trace: Sequence[str] = (),
+        *,
+        has_page: bool = False,
+    ) -> RunSettings:
         """The settings that they describe.
 
         Args:
             series, trace: what a command's own options ask to record.
+            has_page: whether a page is to be written.
 
         Raises:
             InputError: one of them is not of its form, or names no part of the fabric.
@@ -185,6 +193,7 @@ class RunOptions:
             traced=tuple(find_link_port(fabric, "--trace", text) for text in trace),
             until_ps=_time_ps("--until", self.until) if self.until else NEVER,
             fidelity=self.fidelity,
+            names_flows_of_links=has_page,
         )
 
     def _controller(self, faults: Sequence[Fault]) -> Control | None:

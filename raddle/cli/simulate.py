@@ -90,7 +90,7 @@ def simulate(
     source = run.switches(
         loaded, f"simulate {fabric} {f'--arrivals {arrivals}' if drawn else f'--flows {flows}'}", given=given
     )
-    settings = kept.apply(run.settings(model, series, trace or ()))
+    settings = kept.apply(run.settings(model, series, trace or (), has_page=html is not None))
     with OutputFolder(output, _FILES, overwrite) as folder, progress_bar() as progress:
         if settings.traced:
             settings = dataclasses.replace(settings, capture=folder.open(_CAPTURE))

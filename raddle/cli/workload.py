@@ -40,7 +40,7 @@ def workload(
     model = run.fabric_of(loaded)
     graph = read_workload(model, file, run.seed)
     source = run.switches(loaded, f"workload {file} {fabric}", given="--routing" if run.routing else "")
-    settings = kept.apply(run.settings(model, series))
+    settings = kept.apply(run.settings(model, series, has_page=html is not None))
     request = WorkloadRequest(graph, run.routing or model.routing.policy, settings)
     with progress_bar() as progress:
         result = run_workload(model, request, source, watching(progress))

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from raddle.workload import Demand
 
 _FORMAT = 1
-_NOT_OF_THE_RESULT = ("threads", "capture", "checkpoints")
+_NOT_OF_THE_RESULT = ("threads", "capture", "checkpoints", "names_flows_of_links")
 """Settings that change no result."""
 
 _OPTIONS = {

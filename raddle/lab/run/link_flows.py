@@ -25,10 +25,10 @@ def flows_of_links(run: Run) -> tuple[LinkFlows, ...]:
     """Of each link, who sent whom over it and how much, by the paths that switches give at the end.
 
     What one rank sends another is one flow, whatever its queue pairs and messages; flows with names of their
-    own stay apart. There are none where a switch routes adaptively.
+    own stay apart. There are none where a switch routes adaptively, or nobody asks for them.
     """
     simulation = run.simulation
-    if simulation.is_adaptive:
+    if simulation.is_adaptive or not run.settings.names_flows_of_links:
         return ()
     qp, flow, size = _sent(run)
     taken, where = np.unique(qp, return_inverse=True)

@@ -48,14 +48,11 @@ def trace_flows(run: Run) -> Crossings:
     if simulation.is_adaptive:
         none = np.empty(0, np.int64)
         return Crossings(none, none, none, np.empty(0), none)
-    nothing = np.empty(0, np.int64)
-    paths = [
-        nothing if end == NOWHERE else simulation.trace(qp).astype(np.int64)
-        for qp, end in enumerate(run.queue_pairs.qp_src.tolist())
-    ]
-    lengths = np.array([len(path) for path in paths])
+    over_nics = np.flatnonzero(run.queue_pairs.qp_src != NOWHERE)
+    ports, taken = simulation.traces(over_nics)
+    lengths = np.zeros(len(run.queue_pairs.qp_src), np.int64)
+    lengths[over_nics] = taken
     offsets = np.concatenate([[0], np.cumsum(lengths)])
-    ports = np.concatenate(paths)
     flows = _first_flows(schedule)
     qp = schedule.qp[flows]
     repeats = lengths[qp]

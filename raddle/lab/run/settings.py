@@ -63,6 +63,7 @@ class RunSettings:
         checkpoints: where the run is written, to go on from after a kill; None: nowhere.
         until_ps: when the run ends, whatever has not ended then.
         watches_rates: what queue pairs have received by when is kept.
+        names_flows_of_links: what went over each link is kept, for a page.
         needs_packets: what only packets have is asked for, so that messages do not flow by `auto`.
         watches_progress: for how long messages stand still is kept, from the first fault or order on.
     """
@@ -81,6 +82,7 @@ class RunSettings:
     needs_packets: bool = False
     watches_progress: bool = False
     watches_rates: bool = False
+    names_flows_of_links: bool = True
 
 
 DEFAULT_SETTINGS = RunSettings()
