@@ -55,9 +55,9 @@ _OTHERS = (
 )
 """Other sizes, more hosts, NICs of two speeds, and more senders to one, with DCQCN."""
 _STRIDED_SEEDS = (1, 2, 3)
-"""Of rings whose every hop is hashed onto the links between leaves."""
+"""Of collectives of neighbours on other leaves, whose every hop is hashed onto the links between these."""
 _COLLECTIVES = (("all_reduce", "ring"), ("all_reduce", "halving_doubling"), ("all_to_all", "pairwise"))
-"""Of 128 ranks, with DCQCN."""
+"""Of 128 ranks and of strided ones, with DCQCN."""
 
 
 @dataclass(frozen=True)
@@ -123,12 +123,14 @@ def _collective_rows() -> Iterator[str]:
 
 def _strided_rows() -> Iterator[str]:
     fabric = load(find("leaf-spine-16"))
-    for size, seed in itertools.product(("16M", "64M"), _STRIDED_SEEDS):
+    for (collective, algorithm), size, seed in itertools.product(
+        _COLLECTIVES, ("16M", "64M"), _STRIDED_SEEDS
+    ):
         size_bytes = parse_size_bytes(f"{size}iB")
-        job = find_job(fabric, "all_reduce", "ring", Scope("strided"), USUAL, (size_bytes,))
+        job = find_job(fabric, collective, algorithm, Scope("strided"), USUAL, (size_bytes,))
         workload = job.workload(size_bytes)
         packet, fluid = (_run_workload(fabric, "ecmp", workload, each, seed) for each in _FIDELITIES)
-        what = f"strided ring on leaf-spine-16, seed {seed}"
+        what = f"strided {collective} {algorithm} on leaf-spine-16, seed {seed}"
         yield f"| {what} | ecmp | dcqcn | {size} {_errors(packet, fluid)} |"
 
 

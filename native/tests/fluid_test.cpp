@@ -194,6 +194,13 @@ void a_kept_share_goes_by_logarithms_between_what_was_measured() {
   CHECK(is(kept.of(1.5, 1), 0.5) && is(kept.of(100, 4e6), 0.8));
   CHECK(is(kept.of(100, 1e9), 1 - 0.2 * 4e6 / 1e9) && is(kept.of(2, 4e7), 1 - 0.4 / 10));
   CHECK(kept.of(KeptShare::alone, 1e6) == 1 && KeptShare().of(4, 1e6) == 1);
+  // What a queue pair sends in two messages takes as long as in one.
+  CHECK(is(kept.of(2, 0, 1e6), kept.of(2, 1e6)) && kept.of(KeptShare::alone, 1e6, 1e6) == 1);
+  for (const double before : {1e5, 1e6, 3e6}) {
+    const double apart = before / kept.of(3, before) + 1e6 / kept.of(3, before, 1e6);
+    CHECK(std::abs(apart / ((before + 1e6) / kept.of(3, before + 1e6)) - 1) < 1e-12);
+  }
+  CHECK(is(kept.of(2, 4e7, 1e6), 1));  // rates have settled
 }
 
 // Two messages of 1e6 bits over a link of 1e12 bit/s take 2 us at fair rates.
@@ -219,6 +226,26 @@ void held_messages_drain_at_the_share_that_is_asked_for_once() {
   CHECK(is(last_end(2, 1), 2.75e6) && asked == 2);
 }
 
+// Two queue pairs of a message of 2e6 bits, or of two of 1e6 behind each other, over a link of 1e12 bit/s.
+void later_messages_of_a_queue_pair_are_held_as_one_long_one() {
+  const auto last_end = [](std::uint32_t messages) {
+    FluidFlows moving({1e12}, 2, 1e-6);
+    moving.hold_back([] { return KeptShare({2}, {1e6, 2e6}, {0.25, 0.4}); });
+    for (std::uint32_t flow = 0; flow < 2; ++flow) moving.start(flow, {{.link = 0}}, 2e6 / messages, 1, 0, true);
+    moving.solve();
+    double last = 0;
+    for (std::uint32_t sent = 1; moving.next_end() != FluidFlows::forever; ++sent) {
+      for (const std::uint32_t flow : std::vector(moving.go_to(last = moving.next_end()))) {
+        if (sent < messages) moving.go_on(flow, 2e6 / messages);
+      }
+      moving.solve();
+    }
+    return last;
+  };
+  CHECK(std::abs(last_end(1) - 10e6) < 1);
+  CHECK(std::abs(last_end(2) - 10e6) < 1);
+}
+
 void without_a_way_nothing_moves_and_nothing_is_done() {
   Workload work = one(0, 5, 4096);
   testing::add_flow(work, 1, 2, 4096);
@@ -241,6 +268,7 @@ int main() {
   a_dark_link_holds_a_message_up_for_as_long();
   a_kept_share_goes_by_logarithms_between_what_was_measured();
   held_messages_drain_at_the_share_that_is_asked_for_once();
+  later_messages_of_a_queue_pair_are_held_as_one_long_one();
   without_a_way_nothing_moves_and_nothing_is_done();
   return testing::verdict();
 }

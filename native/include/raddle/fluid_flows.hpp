@@ -49,10 +49,11 @@ class FluidFlows {
  private:
   struct Moving {
     double size = 0, left = 0, since = 0, rate = 0;
+    double shared = 0, company = 0;  // bits sent in company of others: before the message under way, and of it
     double weight = 1;
     std::uint32_t version = 0;
     std::uint8_t strict_class = 0;
-    bool has_ended = false, is_held = false;
+    bool has_ended = false, is_held = false, is_in_company = false;
   };
   struct End {
     double time;
@@ -66,6 +67,7 @@ class FluidFlows {
   void tidy_ends();
   bool ends_now() const;
   void plan_end(std::uint32_t flow);
+  void settle(std::uint32_t flow, double bits);
   double kept(std::uint32_t flow);
 
   MaxMin rates_;

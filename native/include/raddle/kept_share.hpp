@@ -21,6 +21,9 @@ class KeptShare {
   // interpolated, and the ends go on, but for longer messages: they lose no more time than the longest that was
   // measured, as rates have settled by then. 1 where `crowd` is up to `alone`.
   double of(double crowd, double span) const;
+  // The same behind messages of its queue pair that would take `before` alone: so much that both take what one message
+  // of both would. SOURCE: Zhu et al., SIGCOMM 2015, 3.1: the reaction point's rate is the queue pair's, not a message's.
+  double of(double crowd, double before, double span) const;
 
  private:
   std::vector<double> crowds_, spans_, share_;

@@ -192,8 +192,7 @@ void Fluid::begin(QpId qp) {
   pair.is_sending = true;
   pair.charged = 0;
   const FlowId flow = at_cursor(qp);
-  // A queue pair begins at line rate once: what it is held back by then does not come again with later messages.
-  const bool is_held = pair.cursor == 0 && !tables_.is_scale_up(qp);
+  const bool is_held = !tables_.is_scale_up(qp);
   moving_.start(qp, taken(qp, flow), bits_of(flow), 1, 0, is_held);
 }
 
@@ -208,8 +207,7 @@ void Fluid::end(QpId qp) {
   pair.is_sending = false;
   if (pair.cursor == pair.posted) return;
   const FlowId next = at_cursor(qp);
-  const bool was_first = pair.cursor == 1;
-  if (was_first || work_.flow_bytes[next] != work_.flow_bytes[flow] || tables_.is_scale_up(qp)) return begin(qp);
+  if (work_.flow_bytes[next] != work_.flow_bytes[flow] || tables_.is_scale_up(qp)) return begin(qp);
   pair.is_sending = true;
   moving_.go_on(qp, bits_of(next));
 }

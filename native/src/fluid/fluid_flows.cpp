@@ -43,8 +43,8 @@ const std::vector<std::uint32_t>& FluidFlows::go_to(double time) {
     const std::uint32_t flow = ends_.front().flow;
     if (ends_.front().time > now_ + instant_) ++rounded_flows_;
     ++flows_[flow].version;
-    flows_[flow].left = 0;
-    flows_[flow].since = now_;
+    settle(flow, 0);
+    flows_[flow].shared += std::exchange(flows_[flow].company, 0);
     flows_[flow].has_ended = true;
     ended_.push_back(flow);
   }
@@ -65,6 +65,7 @@ void FluidFlows::start(std::uint32_t id, const std::vector<Taken>& path, double 
   flow.strict_class = strict_class;
   flow.has_ended = false;
   flow.is_held = is_held;
+  flow.is_in_company = false;
   rates_.start(id, path, weight, strict_class);
 }
 
@@ -74,6 +75,7 @@ void FluidFlows::go_on(std::uint32_t id, double bits) {
   flow.left = bits;
   flow.since = now_;
   flow.has_ended = false;
+  flow.rate = rates_.rate(id) * kept(id);
   plan_end(id);
 }
 
@@ -86,6 +88,7 @@ void FluidFlows::stop(std::uint32_t id) {
 
 void FluidFlows::move(std::uint32_t id, const std::vector<Taken>& path) {
   const double bits = left(id, now_);
+  settle(id, bits);
   const Moving before = flows_[id];
   stop(id);
   start(id, path, bits, before.weight, before.strict_class, before.is_held);
@@ -99,20 +102,29 @@ void FluidFlows::solve() {
   ended_.clear();
   for (const std::uint32_t id : rates_.solve()) {
     Moving& flow = flows_[id];
-    flow.left = left(id, now_);
-    flow.since = now_;
+    settle(id, left(id, now_));
     flow.rate = rates_.rate(id) * kept(id);
     plan_end(id);
   }
   tidy_ends();
 }
 
+// Counts what a flow has sent up to now, with so many bits left.
+void FluidFlows::settle(std::uint32_t id, double bits) {
+  Moving& flow = flows_[id];
+  if (flow.is_in_company) flow.company += flow.left - bits;
+  flow.left = bits;
+  flow.since = now_;
+}
+
 // The part of its rate at which a flow drains.
 double FluidFlows::kept(std::uint32_t id) {
+  Moving& flow = flows_[id];
   const double rate = rates_.rate(id), most = rates_.most(id);
-  if (!flows_[id].is_held || rate <= 0 || most <= KeptShare::alone * rate) return 1;
+  flow.is_in_company = flow.is_held && rate > 0 && most > KeptShare::alone * rate;
+  if (!flow.is_in_company) return 1;
   if (ask_) kept_ = std::exchange(ask_, nullptr)();
-  return kept_.of(most / rate, flows_[id].size / most * ps_per_s);
+  return kept_.of(most / rate, flow.shared / most * ps_per_s, flow.size / most * ps_per_s);
 }
 
 double FluidFlows::left(std::uint32_t id, double time) const {

@@ -48,4 +48,10 @@ double KeptShare::of(double crowd, double span) const {
   return span > spans_.back() ? 1 - (1 - share) * spans_.back() / span : share;
 }
 
+double KeptShare::of(double crowd, double before, double span) const {
+  if (before <= 0 || span <= 0) return of(crowd, span);
+  const double whole = before + span;
+  return std::min(span / (whole / of(crowd, whole) - before / of(crowd, before)), 1.0);
+}
+
 }  // namespace raddle

@@ -44,7 +44,8 @@ def hold_back(simulation: FluidSimulation, work: Work) -> None:
     if work.fabric.roce.congestion_control == "none" or not len(work.sent.schedule.size_bytes):
         return
     spans_ps = _SHORTEST_PS << np.arange(_SPANS)
-    longest_ps = float(work.sent.schedule.size_bytes.max()) * 8e12 / work.fabric.arrays.speed_bps.min()
+    sent_bytes = np.bincount(work.sent.schedule.qp, work.sent.schedule.size_bytes)
+    longest_ps = float(sent_bytes.max()) * 8e12 / work.fabric.arrays.speed_bps.min()
     if longest_ps > _SHORTEST_PS:
         spans_ps = spans_ps[: 1 + np.searchsorted(spans_ps, longest_ps)]
         simulation.hold_back(lambda: _measured(work, spans_ps))

@@ -19,11 +19,12 @@ from raddle.lab.run.diagnosis import why_unfinished
 from raddle.lab.run.drive import set_up
 from raddle.lab.run.settings import RunSettings
 from raddle.lab.workloads.collective import find_job
-from raddle.lab.workloads.ranks import EVERYWHERE
+from raddle.lab.workloads.ranks import EVERYWHERE, Scope
 from raddle.sim import FLOW_STATUS, NEVER, Simulation
 from raddle.sim.fluid import FluidSimulation
 from raddle.sim.ideal import ideal_fcts_ps
 from raddle.state import SwitchState
+from raddle.topology import find
 from raddle.topology.model import Fabric, PortRef
 from raddle.traffic import USUAL
 from raddle.workload import Schedule, Seats, Sent, Workload
@@ -270,3 +271,22 @@ def test_messages_that_share_a_link_take_as_long_as_congestion_control_has_them(
         # Six at once were not measured: four were, and there are not eight others.
         assert mean_ps["fluid"] == pytest.approx(mean_ps["packet"], rel=0.1)
         assert mean_ps["fair"] < 0.8 * mean_ps["packet"]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_later_messages_of_a_queue_pair_are_held_back_too(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hops of a strided ring are hashed onto the links between leaves, and meet the same others each step."""
+    fabric = raddle.load(find("leaf-spine-16"))
+    job = find_job(fabric, "all_reduce", "ring", Scope("strided"), USUAL, (16 << 20,))
+    plan = make_plan(fabric, "ecmp", None)
+    states = {switch.name: planned_state(fabric, plan, switch.name) for switch in fabric.switches}
+    last_ps = {}
+    for fidelity in ("packet", "fluid", "fair"):
+        if fidelity == "fair":
+            monkeypatch.setattr(drive, "hold_back", lambda *of: None)
+        settings = RunSettings(fidelity="packet" if fidelity == "packet" else "fluid", seed=seed)
+        run = set_up(fabric, states, job.workload(16 << 20), settings, plan)
+        run.simulation.run()
+        last_ps[fidelity] = run.simulation.now_ps
+    assert last_ps["fluid"] == pytest.approx(last_ps["packet"], rel=0.1)
+    assert last_ps["fair"] < 0.8 * last_ps["packet"]
