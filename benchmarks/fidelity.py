@@ -96,8 +96,7 @@ def _rows() -> Iterator[str]:
         for cc in ("dcqcn", "none"):
             fabric = replace(loaded, roce=replace(loaded.roce, congestion_control=cc))
             for routing, work, size in itertools.product(("pinned", "ecmp"), _WORKS, _SIZES):
-                packet = _run(fabric, routing, work, size, "packet")
-                fluid = _run(fabric, routing, work, size, "fluid")
+                packet, fluid = map(prepared_run(fabric, routing, work, size), _FIDELITIES)
                 yield f"| {work} on {name} | {routing} | {cc} | {size} {_errors(packet, fluid)} |"
             yield arrivals_row(name, fabric, cc)
 
@@ -106,7 +105,7 @@ def _other_rows() -> Iterator[str]:
     for (name, work, size), routing in itertools.product(_OTHERS, ("pinned", "ecmp")):
         loaded = load(find(name))
         fabric = replace(loaded, roce=replace(loaded.roce, congestion_control="dcqcn"))
-        packet, fluid = (_run(fabric, routing, work, size, each) for each in _FIDELITIES)
+        packet, fluid = map(prepared_run(fabric, routing, work, size), _FIDELITIES)
         yield f"| {work} on {name} | {routing} | dcqcn | {size} {_errors(packet, fluid)} |"
 
 
@@ -116,7 +115,7 @@ def _collective_rows() -> Iterator[str]:
     for (collective, algorithm), routing in itertools.product(_COLLECTIVES, ("pinned", "ecmp")):
         job = find_job(fabric, collective, algorithm, Scope("linear", ranks=128), USUAL, (size_bytes,))
         workload = job.workload(size_bytes)
-        packet, fluid = (_run_workload(fabric, routing, workload, each) for each in _FIDELITIES)
+        packet, fluid = map(_prepared(fabric, routing, workload), _FIDELITIES)
         what = f"{collective} {algorithm}, 128 of white-box-512"
         yield f"| {what} | {routing} | dcqcn | {size} {_errors(packet, fluid)} |"
 
@@ -129,7 +128,7 @@ def _strided_rows() -> Iterator[str]:
         size_bytes = parse_size_bytes(f"{size}iB")
         job = find_job(fabric, collective, algorithm, Scope("strided"), USUAL, (size_bytes,))
         workload = job.workload(size_bytes)
-        packet, fluid = (_run_workload(fabric, "ecmp", workload, each, seed) for each in _FIDELITIES)
+        packet, fluid = map(_prepared(fabric, "ecmp", workload, seed), _FIDELITIES)
         what = f"strided {collective} {algorithm} on leaf-spine-16, seed {seed}"
         yield f"| {what} | ecmp | dcqcn | {size} {_errors(packet, fluid)} |"
 
@@ -137,7 +136,7 @@ def _strided_rows() -> Iterator[str]:
 def arrivals_row(name: str, fabric: Fabric, cc: str) -> str:
     """Flows that come and go at random."""
     workload = Arrivals.parse(_ARRIVALS).workload(fabric, 1)
-    errors = _errors(*(_run_workload(fabric, "ecmp", workload, each) for each in _FIDELITIES))
+    errors = _errors(*map(_prepared(fabric, "ecmp", workload), _FIDELITIES))
     mean = workload.schedule.size_bytes.mean() / 1e6
     return f"| {_ARRIVALS} on {name} | ecmp | {cc} | {mean:.1f} MB {errors} |"
 
@@ -156,21 +155,11 @@ def error_cells(packet: Measured, other: Measured) -> str:
     return f"| {last:+.2%} | {mean:+.2%} | {worst:+.1%}"
 
 
-def _run(fabric: Fabric, routing: str, work: str, size: str, fidelity: Fidelity) -> Measured:
-    return prepared_run(fabric, routing, work, size)(fidelity)
-
-
 def prepared_run(
     fabric: Fabric, routing: str, work: str, size: str, seed: int = 1
 ) -> Callable[[Fidelity], Measured]:
     """What runs a work on switches that are programmed for it."""
     return _prepared(fabric, routing, _workload(fabric, work, parse_size_bytes(f"{size}iB")), seed)
-
-
-def _run_workload(
-    fabric: Fabric, routing: str, workload: Workload, fidelity: Fidelity, seed: int = 1
-) -> Measured:
-    return _prepared(fabric, routing, workload, seed)(fidelity)
 
 
 def _prepared(
