@@ -267,6 +267,7 @@ def test_items_of_a_list_are_counted_as_the_set_leaves_them(served: Served) -> N
     values = [update(place, ["400000"]), update(f"{place}/1", "200000"), update(f"{place}/2", "100000")]
     change(served, update=values)
     assert get(served, config(place)) == ["400000", "200000", "100000"]
+    change(served, delete=[config(place)])
 
 
 def test_set_on_another_database_or_a_bad_path_is_refused(served: Served) -> None:
