@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 
@@ -13,6 +15,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         if "simple_switch_grpc" in str(report.longrepr)
     ]
     if skipped:
+        why = "is built without Thrift" if shutil.which("simple_switch_grpc") else "is not on PATH"
         terminalreporter.write_line(
-            f"BMv2: {len(skipped)} tests SKIPPED, as no simple_switch_grpc is on PATH (docs/p4.md)", red=True
+            f"BMv2: {len(skipped)} tests SKIPPED, as simple_switch_grpc {why} (docs/p4.md)", red=True
         )
