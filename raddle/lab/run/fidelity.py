@@ -8,7 +8,7 @@ from raddle.errors import Diagnostic, InputError
 from raddle.lab.run.settings import Fidelity, RunSettings, train_frames
 from raddle.report.model import FastForward
 from raddle.sim import NEVER, Simulation
-from raddle.sim.fluid import ERROR, LEFT_OUT, FluidSimulation
+from raddle.sim.fluid import LEFT_OUT, FluidSimulation, error
 from raddle.sim.forwarded import ForwardedSimulation
 from raddle.sim.nic import check_train
 from raddle.state import SwitchState
@@ -93,7 +93,7 @@ def left_out(fabric: Fabric, settings: RunSettings) -> tuple[str, ...]:
         return (f"frames one by one, but up to {train} at once; {TRAIN_ERROR}",)
     if settings.fidelity != "fluid":
         return ()
-    what = f"{LEFT_OUT}; {ERROR}"
+    what = f"{LEFT_OUT}; {error(fabric.roce.congestion_control)}"
     if not any(fault.what == "down" for fault in settings.faults):
         return (what,)
     timeout = format_time(max(host.nic_model.rto_ps for host in fabric.hosts))
