@@ -201,18 +201,25 @@ def _check_pools(
     place: Place,
     source: Source,
 ) -> Iterator[Diagnostic]:
-    larger: dict[str, str] = {}
-    for name, (need, what) in needs.items():
-        network = networks[name]
-        if need > network.num_addresses:
-            length = network.max_prefixlen - (need - 1).bit_length()
-            links = "" if name == "loopbacks" else f" of /{network.max_prefixlen - 1}"
-            message = (
-                f"pool '{name}' {ip_text(network)} holds {network.num_addresses} addresses, "
-                f"{what}{links} need {need}"
-            )
-            larger[name] = f"make it a /{length} or larger"
-            yield source.error("pool-too-small", message, (*place, name), larger[name])
+    lengths = {
+        name: network.max_prefixlen - (needs[name][0] - 1).bit_length()
+        for name, network in networks.items()
+        if needs[name][0] > network.num_addresses
+    }
+    larger = {name: f"make it a /{length} or larger" for name, length in lengths.items()}
+    missing = [name for name in lengths if source.span((*place, name)) == source.span(place)]
+    if missing:  # they are the defaults
+        keys = ", ".join(f"{name}: a /{lengths[name]} or larger" for name in missing)
+        hint = f"write '{': {'.join((*map(str, place), keys))}{'}' * len(place)}'"
+        larger |= dict.fromkeys(missing, hint)
+    for name in lengths:
+        (need, what), network = needs[name], networks[name]
+        links = "" if name == "loopbacks" else f" of /{network.max_prefixlen - 1}"
+        message = (
+            f"pool '{name}' {ip_text(network)} holds {network.num_addresses} addresses, "
+            f"{what}{links} need {need}"
+        )
+        yield source.error("pool-too-small", message, (*place, name), larger[name])
     for first, second in combinations(networks, 2):
         if networks[first].overlaps(networks[second]):
             related = (source.span((*place, first)), f"pool '{first}' is set here")

@@ -9,8 +9,10 @@ import pytest
 
 import raddle
 from raddle.controller.plan.addresses import plan_addresses
+from raddle.topology.forms.checks import _check_pools
 from raddle.topology.forms.pools import LARGE
 from raddle.topology.yaml.schema_policy import AddressingSpec
+from raddle.topology.yaml.source import parse
 
 WIDE = """\
 raddle: 1
@@ -51,3 +53,19 @@ def test_larger_pools_hold_the_defaults_and_meet_no_other() -> None:
     for one, other in combinations(LARGE, 2):
         for pools in ((LARGE[one], LARGE[other]), (LARGE[one], getattr(usual, other))):
             assert not ip_network(pools[0]).overlaps(ip_network(pools[1]))
+
+
+@pytest.mark.parametrize(
+    ("addressing", "hint"),
+    [
+        ("", "write 'addressing: {hosts: a /29 or larger}'"),
+        ("addressing: {loopbacks: 10.1.0.0/24}\n", "write 'addressing: {hosts: a /29 or larger}'"),
+        ("addressing: {hosts: 10.0.0.0/30}\n", "make it a /29 or larger"),
+    ],
+)
+def test_a_pool_that_is_too_small_says_where_it_is_to_be_written(addressing: str, hint: str) -> None:
+    """Networks of a file have pools of their own that are not given and do not grow."""
+    source = parse(f"raddle: 1\nname: t\nfabric: {{}}\n{addressing}", "t.yaml")
+    needs = {"hosts": (8, "4 host links")}
+    (found,) = _check_pools({"hosts": ip_network("10.0.0.0/30")}, needs, ("addressing",), source)
+    assert (found.code, found.hint) == ("pool-too-small", hint)
