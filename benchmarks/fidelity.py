@@ -162,6 +162,13 @@ def prepared_run(
     return _prepared(fabric, routing, _workload(fabric, work, parse_size_bytes(f"{size}iB")), seed)
 
 
+def rounds_run(name: str, ranks: int, size: str) -> Callable[[Fidelity], Measured]:
+    """What runs an all-to-all in rounds among the first ranks of a fabric, pinned."""
+    fabric, size_bytes = load(find(name)), parse_size_bytes(f"{size}iB")
+    job = find_job(fabric, "all_to_all", "pairwise", Scope("linear", ranks=ranks), USUAL, (size_bytes,))
+    return _prepared(fabric, "pinned", job.workload(size_bytes))
+
+
 def _prepared(
     fabric: Fabric, routing: str, workload: Workload, seed: int = 1
 ) -> Callable[[Fidelity], Measured]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import pickle
 import resource
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from benchmarks.fidelity import Measured, error_cells, prepared_run, write_table
+from benchmarks.fidelity import Measured, error_cells, prepared_run, rounds_run, write_table
 from raddle import load, loads
+from raddle.lab.run.settings import Fidelity
 from raddle.topology import find
 from raddle.topology.rate_control import CongestionControl
 
@@ -46,6 +47,8 @@ _SEEDED: tuple[tuple[str, str, str, CongestionControl, str, int], ...] = (
     ("100G, mtu 512", "ring", "pinned", "none", "1M", 1),
 )
 """Other hashes, and messages that have few trains."""
+_ROUND_FABRIC, _ROUND_RANKS, _ROUNDS = "white-box-512", 128, ("32M", "64M", "256M")
+"""Of all-to-alls in rounds, whose ranks wait for each other."""
 _SLOW = """
 raddle: 1
 name: slow
@@ -83,15 +86,23 @@ def _rows() -> Iterator[str]:
     for what, name, work, routing, cc, size, seed in cases:
         loaded = loads(_TEXTS[name]) if name in _TEXTS else load(find(name))
         fabric = replace(loaded, roce=replace(loaded.roce, congestion_control=cc))
-        run = prepared_run(fabric, routing, work, size, seed)
-        packets = None
-        for fidelity in _FIDELITIES:
-            cost = _in_child(partial(run, fidelity))
-            packets = packets or cost.measured
-            last_us = cost.measured.last_ps / 1e6
-            cells = error_cells(packets, cost.measured) if fidelity != "packet" else "| | |"
-            cells += f" | {cost.measured.cpu_s:.2f} | {cost.grown_bytes / 1e6:.0f}"
-            yield f"| {what} | {routing} | {cc} | {size} | {fidelity} | {last_us:.2f} us {cells} |"
+        yield from _rows_of(what, routing, cc, size, prepared_run(fabric, routing, work, size, seed))
+    for size in _ROUNDS:
+        what = f"all-to-all of {_ROUND_RANKS} ranks on {_ROUND_FABRIC}"
+        yield from _rows_of(what, "pinned", "dcqcn", size, rounds_run(_ROUND_FABRIC, _ROUND_RANKS, size))
+
+
+def _rows_of(
+    what: str, routing: str, cc: str, size: str, run: Callable[[Fidelity], Measured]
+) -> Iterator[str]:
+    packets = None
+    for fidelity in _FIDELITIES:
+        cost = _in_child(partial(run, fidelity))
+        packets = packets or cost.measured
+        last_us = cost.measured.last_ps / 1e6
+        cells = error_cells(packets, cost.measured) if fidelity != "packet" else "| | |"
+        cells += f" | {cost.measured.cpu_s:.2f} | {cost.grown_bytes / 1e6:.0f}"
+        yield f"| {what} | {routing} | {cc} | {size} | {fidelity} | {last_us:.2f} us {cells} |"
 
 
 def _in_child(run: partial[Measured]) -> Cost:

@@ -22,6 +22,8 @@ class Ports : public Part<Ports> {
   PacketId take(Port& port, PortId id, unsigned queue);
   // Of what leaves a queue and what follows it there, as far as it may, makes one train.
   void form_train(Port& port, PortId id, unsigned queue, Packet& train);
+  // What of a train has not begun, behind the frame on the wire; an answer goes before it. 0: there is nothing, or it waits.
+  Time rest_of_train(const Port& port, PortId id) const;
   void drop_at_queue(PortId port, unsigned queue, const Packet& packet, DropReason reason);
   void drop_all(PortId id, unsigned queue, DropReason reason);
 

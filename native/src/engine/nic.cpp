@@ -74,7 +74,8 @@ void Nics::answer(PortId id, unsigned queue, Packet& packet) {
 // Sends an answer through an idle port without queueing it; false where it has to wait.
 bool Nics::sends_at_once(PortId id, unsigned queue_index, Packet& packet) {
   Port& port = ports_[id];
-  if (now() < port.busy_until || port.active != 0 || port.pfc_changed != 0) return false;
+  if (now() < port.busy_until && (train_ == 1 || ports().rest_of_train(port, id) == 0)) return false;
+  if (port.active != 0 || port.pfc_changed != 0) return false;
   if ((port.paused >> queue_index & 1U) != 0 || !port.is_up || port.peer == none) return false;
   Queue& queue = queues_[id * priorities + queue_index];
   queue.max_bytes = std::max<std::int64_t>(queue.max_bytes, packet.bytes);

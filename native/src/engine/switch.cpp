@@ -81,7 +81,9 @@ void Switches::receive(PortId in, Packet& packet) {
       return ports().drop_at_queue(out, queue_index, packet, watchdogs().refusal(node, out, queue_index, false));
     }
   }
-  if (passes_through(node, out_port, queue_index, queue, pgs_[in * priorities + pg], packet)) {
+  const bool may_begin = now() >= out_port.busy_until ||
+                         (network_.nic.train > 1 && !is_data && ports().rest_of_train(out_port, out) > 0);
+  if (may_begin && passes_through(node, out_port, queue_index, queue, pgs_[in * priorities + pg], packet)) {
     ports().send_frame(ports_[out], out, packet);
     return;
   }
@@ -108,11 +110,11 @@ void Switches::receive(PortId in, Packet& packet) {
   return shared_part(queued, egress) <= threshold(egress, lent, lent.used + train.bytes);
 }
 
-// Whether a packet leaves as it comes, through an idle port and an empty queue, and changes nothing but counters:
+// Whether a packet leaves as it comes, through an empty queue whose wire it may have, and changes nothing but counters:
 // its buffer is taken and given back at one instant, far from any threshold. The frames of a train do so one by one.
 bool Switches::passes_through(SwitchNode& node, const Port& port, unsigned queue_index, Queue& queue,
                                PriorityGroup& pg, const Packet& packet) const {
-  if (now() < port.busy_until || port.active != 0 || port.pfc_changed != 0) return false;
+  if (port.active != 0 || port.pfc_changed != 0) return false;
   if ((port.paused >> queue_index & 1U) != 0 || node.stores_all) return false;
   if (pg.profile == none || pg.is_xoff || pg.headroom > 0) return false;
   const std::int64_t bytes = packet.is_train() ? packet.frame_bytes() : packet.bytes;

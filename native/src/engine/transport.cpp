@@ -82,7 +82,9 @@ template <typename Act>
   const NicConfig& nic = network_.nic;
   const FlowId flow = qp_flows_[qp_flow_offsets_[qp] + sender.cursor];
   const bool has_short = work_.flow_bytes[flow] % nic.mtu != 0;
-  std::uint64_t most = std::min<std::uint64_t>(nic.train, sender.cursor_end - has_short - sender.next_psn);
+  const std::uint64_t left = sender.cursor_end - has_short - sender.next_psn;
+  const std::uint64_t sent = packets_of(flow) - has_short - left;
+  std::uint64_t most = std::min<std::uint64_t>({nic.train, left, 1 + sent / 4, 1 + left / 4});
   most = std::min(most, sender.limit_psn - sender.next_psn);
   if (nic.burst > 1) most = std::min<std::uint64_t>(most, nic.burst - sender.burst);
   const std::int64_t wire_bytes = nic.mtu + nic.header_bytes + nic.gap_bytes;
