@@ -6,6 +6,7 @@ import time
 import pytest
 
 import raddle
+from raddle.lab.run.settings import RunSettings
 from raddle.lab.run.watch import Watch
 from raddle.lab.simulate import SimulateRequest, simulate
 from raddle.lab.workloads.flow_file import read_flows
@@ -31,7 +32,11 @@ def test_interrupt_ends_a_run_within_a_second_and_keeps_what_there_is(tmp_path):
 
     before = signal.signal(signal.SIGALRM, signal.default_int_handler)
     try:
-        result = simulate(fabric, SimulateRequest(workload, "ecmp"), watch=Watch(interrupt_soon))
+        result = simulate(
+            fabric,
+            SimulateRequest(workload, "ecmp", settings=RunSettings(fidelity="packet")),
+            watch=Watch(interrupt_soon),
+        )
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
