@@ -138,14 +138,18 @@ class _Replay:
         cell = _spans(np.where(starts, self.src[flow], self.dst[flow]), count)
         position = np.repeat(np.arange(len(events)), count)
         kind = np.repeat(np.where(starts, _READ, np.where(self.is_copy[flow], _SET, _ADD)), count)
-        order = np.argsort(cell, kind="stable")
-        cell, position, kind = cell[order], position[order], kind[order]
+        # One sort of one number each is several times faster than an order and three columns taken by it.
+        shift = len(events).bit_length() + _KIND_BITS
+        key = np.sort((cell << shift) | (position << _KIND_BITS) | kind)
+        kind, cell = key & _KINDS, key >> shift
         follows = cell[1:] == cell[:-1]
         clash = follows & (kind[:-1] != _READ) & ((kind[:-1] == _SET) | (kind[1:] != _ADD))
-        return int(position[1:][clash].min(initial=len(events)))
+        position = key[1:][clash] >> _KIND_BITS & (1 << shift - _KIND_BITS) - 1
+        return int(position.min(initial=len(events)))
 
 
 _READ, _ADD, _SET = 0, 1, 2
+_KIND_BITS, _KINDS = 2, 3
 
 
 def _spans(first: _Ints, count: _Ints) -> _Ints:
