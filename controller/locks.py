@@ -8,6 +8,7 @@ machine share. Other machines, and containers with a folder of their own, do not
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -34,6 +35,8 @@ _GATE_S = 5.0
 _RESOLVE_S = 3.0
 _RESOLVERS = 32
 _MOST_BYTES = 64 * 2**20
+_HERE = "127.0.0.1"
+_LOOPBACKS = (ip_address(_HERE), ip_address("::1"))
 _OPEN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
@@ -46,7 +49,9 @@ def lock_file(path: Path, work: str, hint: str) -> Iterator[None]:
     """
     file = _claim(path, hint)
     try:
-        os.pwrite(file, f"'raddle {work}', process {os.getpid()}\n".encode(), 0)
+        with suppress(OSError):  # the lock holds without the words that tell others whose it is
+            os.ftruncate(file, 0)
+            os.pwrite(file, f"'raddle {work}', process {os.getpid()}\n".encode(), 0)
         yield
     finally:
         path.unlink(missing_ok=True)
@@ -67,8 +72,9 @@ def _claim(path: Path, hint: str) -> int:
             os.close(file)
             raise InputError.of("locked", f"'{path}' is held by {holder or 'another raddle'}", hint) from None
         # The one that held it before may have removed it between our two calls.
-        if path.exists() and os.path.samestat(os.fstat(file), path.stat()):
-            return file
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file), path.stat()):
+                return file
         os.close(file)
 
 
@@ -102,14 +108,14 @@ class SwitchLock:
     def __init__(self, work: str, group: str = "", folder: Path | None = None) -> None:
         self._work, self._group = work, group
         self._folder = folder or _shared_folder()
-        self._path = self._folder / f"raddle-{os.getpid()}-{secrets.token_hex(8)}.switches"
+        self._path = self._folder
         self._file = -1
 
     def hold(self, inventory: Inventory) -> None:
         """Hold an inventory's switches, and no others from now on.
 
         Raises:
-            InputError: `locked`, another process holds some of them, and all is as it was; `cannot-write`.
+            InputError: `locked`, another process holds some of them; `cannot-write`. What was held still is.
         """
         targets = targets_of(inventory)
         with _gate(self._folder):
@@ -138,16 +144,21 @@ class SwitchLock:
             "process": os.getpid(),
             "targets": sorted(targets),
         }
-        content = json.dumps(document).encode()
+        # A new file each time: what was held stays so until the whole of the new one is written.
+        path = self._folder / f"raddle-{os.getpid()}-{secrets.token_hex(8)}.switches"
         try:
-            if self._file < 0:
-                self._file = _create(self._path, os.O_RDWR)
-                fcntl.flock(self._file, fcntl.LOCK_EX)
-            os.ftruncate(self._file, 0)
-            os.pwrite(self._file, content, 0)
+            file = _create(path, os.O_RDWR)
         except OSError as error:
-            self.close()
-            raise _unwritable(self._path, error) from None
+            raise _unwritable(path, error) from None
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            _write_all(file, json.dumps(document).encode())
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            os.close(file)
+            raise _unwritable(path, error) from None
+        self.close()
+        self._path, self._file = path, file
 
     def _others(self) -> Iterator[_Holder]:
         """Who holds switches; the files of those that were killed are removed."""
@@ -203,13 +214,13 @@ def targets_of(inventory: Inventory) -> dict[str, str]:
 
 
 def _spelled(host: str) -> str:
-    """A host in one spelling of several."""
+    """A host in one spelling of several; those that all reach this machine are one."""
     try:
         address = ip_address(host)
     except ValueError:
         return host.lower().removesuffix(".")
-    inner = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return str(inner or address)
+    inner = (address.ipv4_mapped if isinstance(address, IPv6Address) else None) or address
+    return _HERE if inner.is_unspecified or inner in _LOOPBACKS else str(inner)
 
 
 def _is_ip(host: str) -> bool:
@@ -294,6 +305,13 @@ def _create(path: Path, mode: int) -> int:
     return file
 
 
+def _write_all(file: int, content: bytes) -> None:
+    """Write at a file's begin; a nearly full disk takes a part, and refuses the next."""
+    done = 0
+    while done < len(content):
+        done += os.pwrite(file, content[done:], done)
+
+
 def _holder(file: int) -> _Holder | None:
     """Who wrote a file; None if it is none of ours."""
     about = os.fstat(file)
@@ -304,7 +322,7 @@ def _holder(file: int) -> _Holder | None:
         work = "".join(each for each in str(found["work"])[:200] if each.isprintable())
         targets = frozenset(map(str, found["targets"]))
         return _Holder(work, str(found["group"]), targets, int(found["process"]), about.st_uid)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 
@@ -320,5 +338,16 @@ def _unwritable(path: Path, error: OSError) -> InputError:
     return InputError.of(
         "cannot-write",
         f"cannot write '{path}', where all who change switches on this machine say so: {error.strerror}",
-        f"of a service, ReadWritePaths={path.parent} in its unit lets it",
+        _way_out(path, error.errno),
     )
+
+
+def _way_out(path: Path, number: int | None) -> str:
+    folder = path.parent
+    if number in (errno.ENOSPC, errno.EDQUOT):
+        return f"'df -h {folder}' and 'df -i {folder}' say what is full; make room there"
+    if number in (errno.EMFILE, errno.EFBIG):
+        return "'ulimit -a' says how many and how large files may be"
+    if os.path.lexists(path):
+        return f"'ls -l {path}' says whose and what it is; if it is no plain file of raddle's, remove it"
+    return f"of a service, ReadWritePaths={folder} in its unit lets it"

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import resource
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from itertools import count
 from pathlib import Path
 
 import pytest
 
-from raddle.controller.locks import SwitchLock, targets_of
+from raddle.controller.locks import SwitchLock, lock_file, targets_of
 from raddle.errors import InputError
 from raddle.inventory import Inventory
 
@@ -99,6 +102,9 @@ def test_two_inventories_with_a_switch_in_common_exclude_each_other(locks: Locks
         ("[2001:db8::1]:8080", "[2001:DB8:0:0::0:1]:8080"),
         ("[::ffff:192.0.2.1]:8080", "192.0.2.1:8080"),
         ("192.0.2.1:8080", "192.0.2.1:08080"),
+        ("0.0.0.0:8080", "127.0.0.1:8080"),
+        ("[::]:8080", "127.0.0.1:8080"),
+        ("[::1]:8080", "0:8080"),
     ],
 )
 def test_two_spellings_of_an_address_are_one_switch(one: str, other: str) -> None:
@@ -156,11 +162,27 @@ def test_controllers_that_share_a_store_leave_the_lead_to_that(locks: Locks) -> 
             locks.hold(switches(leaf0="192.0.2.1:8080"), group)
 
 
-def test_what_others_leave_in_the_folder_holds_nothing_up(locks: Locks) -> None:
+ODD = (
+    "[" * 200_000,
+    '{"work": "x", "group": "", "process": Infinity, "targets": ["192.0.2.1 8080"]}',
+    f'{{"work": "x", "group": "", "process": {"9" * 5000}, "targets": ["192.0.2.1 8080"]}}',
+    '{"work": "x", "group": "", "process": [], "targets": {}}',
+)
+
+
+def test_what_others_leave_in_the_folder_holds_nothing_up(
+    locks: Locks, request: pytest.FixtureRequest
+) -> None:
     os.mkfifo(locks.folder / "raddle-1-a.switches")
     (locks.folder / "raddle-1-b.switches").symlink_to(locks.folder / "absent")
     (locks.folder / "raddle-1-c.switches").mkdir()
     (locks.folder / "raddle-1-d.switches").write_text('{"targets": 7')
+    for number, content in enumerate(ODD):
+        path = locks.folder / f"raddle-2-{number}.switches"
+        path.write_text(content)
+        file = os.open(path, os.O_RDONLY)
+        request.addfinalizer(partial(os.close, file))
+        fcntl.flock(file, fcntl.LOCK_EX)
     locks.hold(switches(leaf0="192.0.2.1:8080"))
     with pytest.raises(InputError, match="leaf0"):
         locks.hold(switches(leaf0="192.0.2.1:8080"))
@@ -180,6 +202,58 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         lock.hold(switches(leaf0="192.0.2.1:8080"))
     assert "cannot write" in str(told.value)
     assert "ReadWritePaths=" in str(told.value)
+
+
+def test_what_a_full_disk_takes_no_more_of_is_not_held_and_what_was_held_still_is(locks: Locks) -> None:
+    first = locks.hold(switches(leaf0="192.0.2.1:8080"))
+    many = switches(**{f"leaf{i}": f"10.{i >> 8}.{i & 255}.1:8080" for i in range(4000)})
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(
+        resource.RLIMIT_FSIZE, (8192, limits[1])
+    )  # a first write takes a part, as on a full disk
+    try:
+        with pytest.raises(InputError, match="cannot-write"):
+            first.hold(many)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with pytest.raises(InputError, match="leaf0"):
+        locks.hold(switches(leaf0="192.0.2.1:8080"))
+    locks.hold(switches(leaf7="10.0.7.1:8080"))
+    assert len(list(locks.folder.glob("*.switches"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("number", "hint"),
+    [(errno.ENOSPC, "df -i"), (errno.EROFS, "ReadWritePaths"), (errno.EMFILE, "ulimit")],
+)
+def test_each_reason_why_nothing_can_be_written_has_its_way_out(
+    locks: Locks, monkeypatch: pytest.MonkeyPatch, number: int, hint: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", refuse)
+        with pytest.raises(InputError, match=hint):
+            locks.hold(switches(leaf0="192.0.2.1:8080"))
+
+
+def test_a_lock_that_is_a_symbolic_link_is_told_as_one(locks: Locks) -> None:
+    (locks.folder / "raddle.lock").symlink_to("elsewhere")
+    with pytest.raises(InputError, match="remove it") as told:
+        locks.hold(switches(leaf0="192.0.2.1:8080"))
+    assert "ReadWritePaths" not in str(told.value)
+
+
+def test_a_folder_is_held_where_the_disk_takes_no_word_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        with lock_file(path, "up", ""), pytest.raises(InputError, match="held by another raddle"):
+            lock_file(path, "up", "").__enter__()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_thousands_of_switches_take_one_descriptor(locks: Locks) -> None:
