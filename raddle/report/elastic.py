@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from raddle.report.model import FastForward, NotForwarded, auto_lines
 from raddle.report.plots import bars
 from raddle.units import format_time
 
@@ -78,8 +79,26 @@ class ChangeRow:
 
 
 @dataclass(frozen=True, slots=True)
+class AutoRow:
+    """What `--fidelity auto` made of the run of so many accelerators that serve and train: as WorkloadResult has it."""
+
+    serving: int
+    training: int
+    fast_forward: FastForward | None
+    not_forwarded: NotForwarded | None
+
+    def lines(self) -> Iterator[str]:
+        who = f"{self.serving} accelerators serve, {self.training} train"
+        return (f"{who}: {line}" for line in auto_lines(self.fast_forward, None, self.not_forwarded))
+
+
+@dataclass(frozen=True, slots=True)
 class ElasticResult:
-    """A day of an elastic pool; `tokens_per_s` is of an accelerator of one instance that runs alone."""
+    """A day of an elastic pool; `tokens_per_s` is of an accelerator of one instance that runs alone.
+
+    Attributes:
+        by_auto: of each run of periods by `--fidelity auto`.
+    """
 
     name: str
     fabric: str
@@ -87,6 +106,7 @@ class ElasticResult:
     storage: int
     fidelity: str
     left_out: tuple[str, ...]
+    by_auto: tuple[AutoRow, ...]
     routing: str
     instance: int
     tokens_per_s: float
@@ -118,6 +138,7 @@ def _lines(result: ElasticResult) -> Iterator[str]:
     yield f"# {result.name} on {result.fabric}: {result.pool} accelerators, {result.storage} NICs of storage"
     for what in result.left_out:
         yield f"# not simulated: {what}"
+    yield from (f"# {line}" for row in result.by_auto for line in row.lines())
     whole = f"{result.instance * result.tokens_per_s:,.0f} tokens/s alone, {result.tokens_per_s:,.0f} of each"
     yield f"# an instance of {result.instance} serves {whole} accelerator"
     line = "{:>5} {:>5} {:>12} {:>8} {:>9} {:>5} {:>13} {:>10} {:>7}"

@@ -12,7 +12,7 @@ from raddle.lab.elastic.file import SERVING, TRAINING, Pool
 from raddle.lab.run.fidelity import left_out
 from raddle.lab.run.watch import QUIET, Watch
 from raddle.lab.workload import WorkloadRequest, run_workload
-from raddle.report.elastic import ChangeRow, ElasticResult, PeriodRow
+from raddle.report.elastic import AutoRow, ChangeRow, ElasticResult, PeriodRow
 from raddle.report.workload import WorkloadResult
 
 
@@ -43,11 +43,15 @@ def run_day(pool: Pool, setting: Setting, watch: Watch = QUIET) -> ElasticResult
     )
     periods = schedule(pool.loads, need)
     states: dict[tuple[int, int], _State] = {}
+    by_auto: list[AutoRow] = []
     for period in periods:
         key = period.serving, period.training
         if key not in states:
             watch.tell(f"{period.serving} accelerators serve, {period.training} train")
-            states[key] = _state(pool, _run(pool, *key, setting))
+            result = _run(pool, *key, setting)
+            states[key] = _state(pool, result)
+            if setting.settings.fidelity == "auto":
+                by_auto.append(AutoRow(*key, result.fast_forward, result.not_forwarded))
     changes = _changes(pool, periods, states, setting, watch)
     return ElasticResult(
         name=spec.name,
@@ -56,6 +60,7 @@ def run_day(pool: Pool, setting: Setting, watch: Watch = QUIET) -> ElasticResult
         storage=len(pool.storage),
         fidelity=setting.settings.fidelity,
         left_out=left_out(pool.fabric, setting.settings),
+        by_auto=tuple(by_auto),
         routing=setting.routing,
         instance=spec.inference.instance,
         tokens_per_s=alone,

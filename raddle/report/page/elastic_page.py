@@ -28,7 +28,10 @@ def elastic_page(result: ElasticResult) -> Page:
             ("trained in the day", f"{sum(each.steps for each in result.periods):,.0f} steps"),
             ("fidelity", result.fidelity),
         ),
-        notes=tuple(f"not simulated: {what}" for what in result.left_out),
+        notes=(
+            *(f"not simulated: {what}" for what in result.left_out),
+            *(line for row in result.by_auto for line in row.lines()),
+        ),
         figures=tuple(_figures(result)),
     )
 

@@ -14,6 +14,7 @@ from raddle.lab.elastic.curve import Load, Need, Period, read_loads, schedule
 from raddle.lab.elastic.day import run_day
 from raddle.lab.elastic.file import Pool, read_pool
 from raddle.lab.run.settings import RunSettings
+from raddle.report.elastic import elastic_json
 from raddle.topology import loads
 from raddle.topology.model import Fabric
 from tests.fabrics import servers_of_four
@@ -201,3 +202,13 @@ def test_storage_is_no_part_of_the_pool(pod: Fabric, tmp_path: Path) -> None:
     assert set(hosts[: pool.size]) == {0, 1, 2}
     assert set(hosts[pool.storage]) == {3}
     assert np.array_equal(pool.training(4), [8, 9, 10, 11])
+
+
+def test_a_day_by_auto_says_of_each_run_why_nothing_was_computed(pod: Fabric, tmp_path: Path) -> None:
+    result = run_day(pool_of(pod, tmp_path), Setting("pinned", RunSettings(fidelity="auto")))
+    assert [(row.serving, row.training) for row in result.by_auto] == [(4, 8), (8, 4)]
+    for row in result.by_auto:
+        assert row.fast_forward is None
+        assert row.not_forwarded is not None
+        assert row.not_forwarded.why in elastic_json(result)
+    assert not run_day(pool_of(pod, tmp_path), SETTING).by_auto
