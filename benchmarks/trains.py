@@ -38,6 +38,8 @@ _CASES: tuple[tuple[str, str, str, CongestionControl, str], ...] = (
 )
 _SEEDED: tuple[tuple[str, str, str, CongestionControl, str, int], ...] = (
     (_SMALL, "all-to-all", "ecmp", "none", "8M", 3),
+    (_SMALL, "all-to-all", "ecmp", "none", "16M", 3),
+    (_SMALL, "all-to-all", "ecmp", "none", "16M", 6),
     (_SMALL, "permutation", "ecmp", "dcqcn", "16M", 3),
     (_SMALL, "permutation", "ecmp", "dcqcn", "16M", 4),
     ("100G", "all-to-all", "ecmp", "none", "768K", 1),
@@ -47,7 +49,7 @@ _SEEDED: tuple[tuple[str, str, str, CongestionControl, str, int], ...] = (
     ("100G, mtu 512", "ring", "pinned", "none", "1M", 1),
 )
 """Other hashes, and messages that have few trains."""
-_ROUND_FABRIC, _ROUND_RANKS, _ROUNDS = "white-box-512", 128, ("32M", "64M", "256M")
+_ROUND_FABRIC, _ROUND_RANKS, _ROUNDS = "white-box-512", 128, ("32M", "64M", "224M", "256M", "272M")
 """Of all-to-alls in rounds, whose ranks wait for each other."""
 _SLOW = """
 raddle: 1

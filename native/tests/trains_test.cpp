@@ -170,6 +170,54 @@ void acknowledgements_are_as_many_as_in_packets() {
   }
 }
 
+// A host sends one message after another to another one, each when the one before is acknowledged; the other sends trains
+// the other way. An acknowledgement waits for a frame at each port, as in packets, and not for a train.
+void acknowledgements_go_between_the_frames_of_trains() {
+  constexpr std::int64_t messages = 64;
+  const LeafSpine fabric{.leaves = 2, .spines = 1, .hosts_per_leaf = 2};
+  for (const bool cuts : {false, true}) {
+    NetworkConfig network = fabric.network();
+    network.nic.messages = 1;
+    network.nic.rate_control = LineRate::Parameters{};
+    network.cuts_through.assign(network.switches, cuts);
+    Workload work;
+    add_flow(work, 2, 0, 16 << 20);
+    add_flow(work, 0, 2, 4096);
+    for (std::int64_t i = 1; i < messages; ++i) {
+      work.flow_qp.push_back(1);
+      work.flow_bytes.push_back(4096);
+      work.flow_start.push_back(0);
+      work.dep_offsets.push_back(0);
+    }
+    const Simulation packets = finished(fabric, network, work, 1);
+    for (const std::uint32_t train : lengths) {
+      const Simulation trains = finished(fabric, network, work, train);
+      CHECK(trains.flows().finish == packets.flows().finish);
+    }
+  }
+}
+
+// A message that begins while another one to the same host ends neither waits for its trains nor puts its own before it.
+void messages_that_meet_at_their_ends_end_as_in_packets() {
+  const LeafSpine fabric{.leaves = 3, .spines = 2, .hosts_per_leaf = 1};
+  NetworkConfig network = fabric.network();
+  network.nic.rate_control = LineRate::Parameters{};
+  const Time frame = wire_time(4158 + network.nic.gap_bytes, fabric.speed);
+  for (const Time before : {2, 5, 9, 14}) {
+    Workload work;
+    add_flow(work, 1, 0, 128 * 4096);
+    add_flow(work, 2, 0, 128 * 4096);
+    work.flow_start[1] = (128 - before) * frame;
+    const Simulation packets = finished(fabric, network, work, 1);
+    for (const std::uint32_t train : lengths) {
+      const Simulation trains = finished(fabric, network, work, train);
+      for (const FlowId flow : {0U, 1U}) {
+        CHECK(std::abs(trains.flows().finish[flow] - packets.flows().finish[flow]) <= frame);
+      }
+    }
+  }
+}
+
 void what_trains_cannot_say_is_refused() {
   const LeafSpine fabric{.leaves = 2, .spines = 1, .hosts_per_leaf = 1};
   const auto is_refused = [&](auto act) {
@@ -208,6 +256,8 @@ int main() {
   a_cut_in_the_middle_of_trains_loses_whole_frames_and_no_message();
   marks_are_of_frames();
   acknowledgements_are_as_many_as_in_packets();
+  acknowledgements_go_between_the_frames_of_trains();
+  messages_that_meet_at_their_ends_end_as_in_packets();
   what_trains_cannot_say_is_refused();
   return testing::verdict();
 }

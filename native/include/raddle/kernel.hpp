@@ -39,6 +39,8 @@ class Kernel {
   Time next_time() const { return events.next_time(); }
 
   void put_on_wire(PortId sender, const Packet& packet, Time arrival);
+  // The same, before what arrives later: a train that is at a host with its last frame, which comes so much later by it.
+  void put_between(PortId sender, const Packet& packet, Time arrival, Time later);
   void put_in_letter(PortId sender, const Packet& packet, Time arrival);
   void notify_peer(PortId by, Time time, std::uint32_t masks);
   // Takes what came for the partition; empties the letters.

@@ -83,7 +83,9 @@ struct TrainPort {
   Time frame = 0;                 // of what it sends, the time on the wire of each frame; 0: it is no frame of a packet
   std::uint32_t ps_per_byte = 0;  // as Port has it otherwise
   bool has_host = false;          // at the far end
-  Time latest = 0;                // arrival at a host, before the cable
+  Time since = 0;                 // when the first of them began
+  Time latest = 0;                // arrival of data at a host, before the cable
+  Time answered = 0;              // when the last answer was on the wire
 };
 
 // What a host's bus gives an endpoint.

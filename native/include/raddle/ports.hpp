@@ -46,7 +46,8 @@ class Ports : public Part<Ports> {
   void transmit(PortId id);
   bool send_pause(Port& port, PortId id);
   std::uint32_t take_pause(Port& port, PortId id);
-  Time begin_slowly(Port& port, PortId id, Packet& packet);
+  Time begin_slowly(Port& port, PortId id, Packet& packet, Time& begin, Time& moves);
+  Time begin_answer(Port& port, PortId id, Time frame, Time takes, Time& begin, Time& moves);
   bool puts_pause_between(PortId id, Port& port);
   PacketId dequeue(Port& port, PortId id, unsigned ready);
   unsigned pick_queue(Port& port, PortId id, unsigned ready);

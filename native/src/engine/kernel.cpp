@@ -23,6 +23,16 @@ void Kernel::put_on_wire(PortId sender, const Packet& packet, Time arrival) {
   wire.push(packet).arrival = arrival;
 }
 
+[[gnu::noinline]] void Kernel::put_between(PortId sender, const Packet& packet, Time arrival, Time later) {
+  put_on_wire(sender, packet, arrival);
+  Wire& wire = wires_[sender];
+  std::uint32_t place = wire.count - 1;
+  if (place == 0 || wire.at(place - 1).arrival <= arrival) return;
+  wire.at(place - 1).arrival += later;
+  for (; place > 0 && wire.at(place - 1).arrival > arrival; --place) std::swap(wire.at(place - 1), wire.at(place));
+  if (place == 0) events.replace_arrival(sender, arrival);
+}
+
 Outbox::Letters& Kernel::letters_to(PortId port, Time time) {
   const std::uint32_t partition = partition_of_node_[ports_[port].node];
   Outbox::Letters& letters = outbox->to[partition];

@@ -59,36 +59,36 @@ Time Ports::wire_ticks(const Port& port, std::int64_t wire_bytes) const {
 }
 
 void Ports::send_frame(Port& port, PortId id, Packet& packet) {
-  Time forwardable;
+  Time begin = now(), moves = never, forwardable;
   if (port.ps_per_byte != 0) {
     const std::int64_t wire_bytes = packet.bytes + network_.nic.gap_bytes;
-    forwardable = port.busy_until = now() + wire_bytes * port.ps_per_byte;
+    forwardable = port.busy_until = begin + wire_bytes * port.ps_per_byte;
   } else {
-    forwardable = begin_slowly(port, id, packet);
+    forwardable = begin_slowly(port, id, packet, begin, moves);
   }
-  if (port.cut_ps != 0) forwardable = std::min(forwardable, now() + port.cut_ps);
+  if (port.cut_ps != 0) forwardable = std::min(forwardable, begin + port.cut_ps);
   const Time arrival = forwardable + port.arrive_delay;
   kernel().audit.sent(id, packet.bytes, port.is_cut);
   if (port.is_cut) {
     kernel().put_in_letter(id, packet, arrival);
+  } else if (moves != never) [[unlikely]] {
+    kernel().put_between(id, packet, arrival, moves);
   } else {
     kernel().put_on_wire(id, packet, arrival);
   }
 }
 
-// At a host data is there with its last frame, and frames come in the order of the wire. A switch that cuts through counts
-// from the instant at which it hands a frame on.
 [[gnu::noinline]] Time Ports::rest_of_train(const Port& port, PortId id) const {
   const TrainPort& train = train_ports_[id];
-  if (train.frame == 0 || train.has_host || port.cut_ps != 0) return 0;
-  return std::max<Time>(port.busy_until - now() - 1, 0) / train.frame * train.frame;
+  if (train.frame == 0 || port.busy_until <= now()) return 0;
+  const Time left = port.busy_until - now() - (now() == train.since ? 1 : 0);  // the first frame has begun
+  return left / train.frame * train.frame;
 }
 
 // Begins a frame that is traced or takes no whole picoseconds, or a train. Returns when the far end may forward it.
 // A train is at a switch with its first frame, and data at a host with its last. The others follow as they came, or one
-// behind the other where that takes longer, so that no port sends what it does not have yet. Of acknowledgements the last
-// one is there, as a NIC has sent them all along; those before it have taken what was idle of the wire before now.
-[[gnu::noinline]] Time Ports::begin_slowly(Port& port, PortId id, Packet& packet) {
+// behind the other where that takes longer, so that no port sends what it does not have yet.
+[[gnu::noinline]] Time Ports::begin_slowly(Port& port, PortId id, Packet& packet, Time& begin, Time& moves) {
   const std::int64_t wire_bytes = packet.frame_bytes() + network_.nic.gap_bytes;
   if (train_ports_ == nullptr) {
     if (port.is_traced) trace_frame(id, packet);
@@ -96,22 +96,34 @@ void Ports::send_frame(Port& port, PortId id, Packet& packet) {
   }
   TrainPort& train = train_ports_[id];
   const Time frame = train.ps_per_byte != 0 ? wire_bytes * train.ps_per_byte : wire_ticks(port, wire_bytes);
-  if (now() < port.busy_until) {  // an answer, before the rest of a train
-    const Time begin = port.busy_until - rest_of_train(port, id);
-    port.busy_until += frame * packet.frames();
-    return train.latest = std::max(begin, train.latest) + frame;
-  }
+  const Time first = now() + frame, takes = frame * packet.frames();
+  if (packet.kind() != PacketKind::data) return begin_answer(port, id, frame, takes, begin, moves);
   train.frame = frame;
-  const Time first = now() + train.frame, takes = train.frame * packet.frames();
-  if (packet.kind() != PacketKind::data) {
-    port.busy_until = std::max(first, port.busy_until + takes);
-    return train.latest = std::max(first, train.latest + train.frame);
-  }
+  train.since = now();
   port.busy_until = now() + takes;
-  const Time behind = takes - train.frame, spread = behind == 0 ? 0 : std::max<Time>(behind, packet.spread);
+  const Time behind = takes - frame, spread = behind == 0 ? 0 : std::max<Time>(behind, packet.spread);
   packet.spread = static_cast<std::uint32_t>(std::min<Time>(spread, UINT32_MAX));
   if (!train.has_host) return first;
-  return train.latest = std::max(first + spread, train.latest + takes);
+  return train.latest = std::max(first + spread, std::max(train.latest, train.answered) + takes);
+}
+
+// Of acknowledgements the last one is there, as a NIC has sent them all along; those before it have taken what was idle of
+// the wire before now. Behind the frame on the wire they go before the rest of a train, which ends later by them.
+Time Ports::begin_answer(Port& port, PortId id, Time frame, Time takes, Time& begin, Time& moves) {
+  TrainPort& train = train_ports_[id];
+  if (now() < port.busy_until) {
+    begin = port.busy_until - rest_of_train(port, id);
+    port.busy_until += takes;
+    train.latest += takes;
+    moves = takes;
+  } else {
+    moves = 0;
+    train.frame = frame;
+    train.since = now();
+    port.busy_until = std::max(now() + frame, port.busy_until + takes);
+  }
+  begin = std::max(begin, train.answered);
+  return train.answered = begin + frame;
 }
 
 // A PFC frame goes before all others (IEEE 802.1Q-2022, 36.2) and takes its own time on the wire.

@@ -2,8 +2,7 @@
 
 Messages flow on trial. They are close to packets where they do not meet: then each of them takes what it
 takes alone, in packets too. Where they do meet, however briefly, packets need not end as they do: ranks that
-wait for each other in rounds fall further apart by it in packets, by up to a fifth of the time. So a trial is
-kept where
+wait for each other in rounds fall further apart by it in packets. So a trial is kept where
 
 - no link is slower than the NICs that send (else a message that is alone fills a queue),
 - no message is late, which is to take longer than alone by more than a frame's time on its NIC's wire, and
