@@ -80,7 +80,7 @@ class ChangeRow:
 
 @dataclass(frozen=True, slots=True)
 class AutoRow:
-    """What `--fidelity auto` made of the run of so many accelerators that serve and train: as WorkloadResult has it."""
+    """What `--fidelity auto` made of a run of so many accelerators that serve and train."""
 
     serving: int
     training: int
