@@ -16,13 +16,14 @@ from raddle.controller.southbound.driver import Driver, RouteTable, Survey, Wire
 from raddle.controller.southbound.p4runtime.fleet import p4_drivers
 from raddle.controller.southbound.sonic.driver import SonicDriver
 from raddle.controller.southbound.sonic.gnmi import APPL_DB_TABLES, GnmiClient
-from raddle.controller.southbound.sonic.identity import Identity, mismatches, read_identity
+from raddle.controller.southbound.sonic.identity import planned
 from raddle.controller.southbound.sonic.links import ports_without_link
 from raddle.controller.southbound.sonic.ownership import Ownership
 from raddle.controller.southbound.sonic.tables import Tables
 from raddle.controller.southbound.workers import Progress, all_of, everywhere, silent
 from raddle.controller.spans import NOT_TRACED, Span
-from raddle.errors import Diagnostic, InputError, UnreachableError
+from raddle.controller.strangers import ask_identities, find_strangers, refuse_strangers, stranger_text
+from raddle.errors import InputError, UnreachableError
 from raddle.inventory import Inventory
 
 if TYPE_CHECKING:
@@ -190,12 +191,13 @@ def apply_plan(
                 progress,
             )
         surveys = {name: each for name, each in found.items() if isinstance(each, Survey)}
-        seen = _identities(inventory, [name for name in surveys if name in inventory.addresses])
-        doubts = _doubts(plan, seen, past or Past(), how.accepted)
+        seen, _ = ask_identities(inventory, [name for name in surveys if name in inventory.addresses])
+        before = past.identities if past else {}
+        doubts = find_strangers(map(planned, plan.switches), seen, before, how.accepted)
         progressed: Mapping[str, Progressed] = {}
         if not how.dry_run:
             if not how.passes_strangers:
-                _refuse_strangers(inventory, doubts)
+                refuse_strangers(inventory, doubts)
             known = {name: each for name, each in surveys.items() if name not in doubts}
             routes = past.routes if past else {}
             rollout = Rollout(plan, drivers, known, routes, progress, how.at_once, how.gate, how.span)
@@ -207,49 +209,13 @@ def apply_plan(
         for name, identity in seen.items():
             results[name] = replace(results[name], identity=identity.lasting)
         for name, reasons in doubts.items():
-            results[name] = replace(results[name], error=_stranger(inventory, name, reasons), doubts=reasons)
+            results[name] = replace(results[name], error=stranger_text(inventory, name, reasons), doubts=reasons)
     return tuple(
         results.get(switch.name)
         or SwitchResult(switch.name, "", (), 0, f"{switch.name}: no address in the inventory", False)
         for switch in plan.switches
         if how.concerns(switch.name)
     )
-
-
-def _identities(inventory: Inventory, names: Iterable[str]) -> dict[str, Identity]:
-    """What switches say of themselves over gNMI; those that do not are missing."""
-    said = _everywhere(inventory, read_identity, tuple(names)) if names else {}
-    return {name: each for name, each in said.items() if isinstance(each, Identity)}
-
-
-def _doubts(
-    plan: Plan, seen: Mapping[str, Identity], past: Past, accepted: Collection[str]
-) -> dict[str, tuple[str, ...]]:
-    """Why switches are not those of the plan, by name; those that are accepted all the same are missing."""
-    macs = {switch.mac: switch.name for switch in plan.switches}
-    found = {
-        switch.name: tuple(mismatches(switch, seen[switch.name], macs, past.identities.get(switch.name, {})))
-        for switch in plan.switches
-        if switch.name in seen and switch.name not in accepted
-    }
-    return {name: reasons for name, reasons in found.items() if reasons}
-
-
-def _stranger(inventory: Inventory, name: str, reasons: tuple[str, ...]) -> str:
-    return f"{name} ({inventory.addresses[name]}) is another switch: {'; '.join(reasons)}"
-
-
-def _refuse_strangers(inventory: Inventory, doubts: Mapping[str, tuple[str, ...]]) -> None:
-    """Nothing is sent to any switch while one is not whom the inventory says."""
-    if doubts:
-        raise InputError(
-            Diagnostic(
-                "wrong-switch",
-                _stranger(inventory, name, reasons),
-                hint=f"mend the inventory; if it is the right one, give --accept-identity {name}",
-            )
-            for name, reasons in doubts.items()
-        )
 
 
 def _written(past: Past | None, name: str) -> Collection[str] | None:
@@ -349,20 +315,6 @@ def read_links(plan: Plan, inventory: Inventory) -> dict[str, tuple[str, ...]]:
         inventory, lambda client: ports_without_link(client, found[client.name]), tuple(found)
     )
     return {name: ports for name, ports in all_of(links).items() if ports is not None}
-
-
-def silent_switches(inventory: Inventory) -> dict[str, UnreachableError]:
-    """Switches of the inventory that do not answer over gNMI, and what was tried.
-
-    Raises:
-        UnreachableError: one has answered, and refuses.
-    """
-    said = _everywhere(inventory, lambda client: client.read_tables("CONFIG_DB", ("DEVICE_METADATA",)))
-    silent = {name: each for name, each in said.items() if isinstance(each, UnreachableError)}
-    for each in silent.values():
-        if isinstance(each, RefusedError):
-            raise each
-    return silent
 
 
 def read_databases(inventory: Inventory, neighbours: bool = False) -> dict[str, dict[str, Tables]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from raddle.controller.plan.model import SwitchPlan
-from raddle.controller.southbound.sonic.identity import identity_of, mismatches
+from raddle.controller.southbound.sonic.identity import identity_of, mismatches, planned
 from raddle.controller.southbound.sonic.merge import json_patch, merged
 from raddle.controller.southbound.sonic.tables import Tables, bootstrap, has_own_hash, switch_json
 from raddle.controller.southbound.sonic.ztp import ZTP_JSON, dhcp_files, ztp_json
@@ -86,7 +86,7 @@ def refuse_strangers(
         said = identity_of(own.of(name, asked))
         if said.hostname == _NAMELESS:
             said = replace(said, hostname="")
-        if reasons := list(mismatches(switch, said, macs, {})):
+        if reasons := list(mismatches(planned(switch), said, macs, {})):
             message = f"the configuration for {name} is of another switch: {'; '.join(reasons)}"
             hint = f"give that of {name}; if it is the right one, give --accept-identity {name}"
             problems.append(Diagnostic("wrong-switch", message, hint=hint))

@@ -23,6 +23,7 @@ from raddle.cli.options import (
     options_of,
     plan_for,
     read_earlier,
+    refuse_unknown,
 )
 from raddle.cli.progress import progress_bar
 from raddle.cli.reports import HtmlOption, write_page
@@ -81,6 +82,10 @@ def verify(
     ] = None,
     running: Annotated[bool, typer.Option("--running", help="Check what the switches report.")] = False,
     inventory: InventoryOption = DEFAULT_INVENTORY,
+    accept_identity: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Judge this running switch although it seems to be another."),
+    ] = None,
     html: HtmlOption = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse what is cut off, and what the proofs leave out.")
@@ -92,6 +97,9 @@ def verify(
     if running and (earlier or plan_file):
         name = "--from" if earlier else "--plan"
         raise typer.BadParameter(f"{name} is of a plan, not of --running switches")
+    if accept_identity and not running:
+        raise typer.BadParameter("--accept-identity goes with --running")
+    refuse_unknown(model, accept_identity or ())
     scope = FailureScope(failures, most, 1 if options.seed is None else options.seed, congested_groups)
     most_load = _percent(max_load) if max_load else None
     held = read_earlier(earlier, model.name) if earlier else None
@@ -99,7 +107,8 @@ def verify(
     seen = planned_names(model, read_cables(cables)) if cables else None
     with progress_bar() as progress:
         if running:
-            result = verify_running(model, load_inventory(inventory), scope, progress, seen)
+            where, accepted = load_inventory(inventory), accept_identity or ()
+            result = verify_running(model, where, scope, progress, seen, accepted)
         else:
             given = plan_file or old or failures or options.keep or model.routing.adaptive
             if not given and options.policy(model) == "ecmp":

@@ -34,6 +34,23 @@ class Identity:
         return {name: value for name, value in (("mac", self.mac), ("serial", self.serial)) if value}
 
 
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a switch must be. `peers` are the names of devices that its ports are cabled to, by port."""
+
+    name: str
+    hwsku: str
+    platform: str
+    mac: str
+    peers: Mapping[str, str] = field(default_factory=dict)
+
+
+def planned(switch: SwitchPlan) -> Expected:
+    """What a plan says that a switch is."""
+    peers = {port.name: port.peer.partition(":")[0] for port in switch.ports if port.peer}
+    return Expected(switch.name, switch.hwsku, switch.platform, switch.mac, peers)
+
+
 def read_identity(client: GnmiClient) -> Identity:
     """Three Gets: DEVICE_METADATA, the EEPROM and LLDP's neighbours."""
     said = identity_of(client.read_tables("CONFIG_DB", ("DEVICE_METADATA",)))
@@ -58,35 +75,35 @@ def identity_of(config: Tables) -> Identity:
 
 
 def mismatches(
-    switch: SwitchPlan, found: Identity, macs: Mapping[str, str], before: Mapping[str, str]
+    expected: Expected, found: Identity, macs: Mapping[str, str], before: Mapping[str, str]
 ) -> Iterator[str]:
-    """What says that a switch is another than the plan's, in words.
+    """What says that a switch is another than the one that is meant, in words.
 
     Args:
-        macs: the names of the plan's switches by MAC address.
+        macs: the names of the fabric's switches by MAC address.
         before: what the box at this address said of itself when it was last programmed.
     """
-    for name in ("hostname", "hwsku", "platform"):
-        said, planned = getattr(found, name), switch.name if name == "hostname" else getattr(switch, name)
-        if said and said != planned:
-            yield f"its {name} is '{said}', not '{planned}'"
-    owner = macs.get(found.mac, switch.name)
-    if owner != switch.name and found.mac != switch.mac:  # two leaves with bonds have one
+    meant = {"hostname": expected.name, "hwsku": expected.hwsku, "platform": expected.platform}
+    for name, value in meant.items():
+        said = getattr(found, name)
+        if said and said != value:
+            yield f"its {name} is '{said}', not '{value}'"
+    owner = macs.get(found.mac, expected.name)
+    if owner != expected.name and found.mac != expected.mac:  # two leaves with bonds have one
         yield f"its MAC address {found.mac} is that of {owner}"
     for name, value in before.items():
         said = getattr(found, name, "")
         if said and said != value:
             yield f"its {name} is {said}; at the last apply it was {value}"
-    yield from _strangers(switch, found.neighbours)
+    yield from _strangers(expected.peers, found.neighbours)
 
 
-def _strangers(switch: SwitchPlan, heard: Mapping[str, str]) -> Iterator[str]:
-    """Neighbours of whom not one is the plan's. A single wrong one is a wrong cable, which `verify` finds."""
-    planned = {port.name: port.peer.partition(":")[0] for port in switch.ports if port.peer}
-    told = {port: name for port, name in heard.items() if port in planned}
-    if told and not any(_is_same(name, planned[port]) for port, name in told.items()):
+def _strangers(peers: Mapping[str, str], heard: Mapping[str, str]) -> Iterator[str]:
+    """Neighbours of whom not one is meant. A single wrong one is a wrong cable, which `verify` finds."""
+    told = {port: name for port, name in heard.items() if port in peers}
+    if told and not any(_is_same(name, peers[port]) for port, name in told.items()):
         port, name = next(iter(told.items()))
-        yield f"it hears {name} at {port}, where {planned[port]} should be, and no neighbour that is planned"
+        yield f"it hears {name} at {port}, where {peers[port]} should be, and no neighbour that is planned"
 
 
 def _is_same(said: str, planned: str) -> bool:

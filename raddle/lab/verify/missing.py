@@ -12,7 +12,7 @@ from raddle.controller.verify.update_scope import listed
 from raddle.state import RouteState, SwitchState
 from raddle.topology.model import Fabric, Link, PortRef
 
-Why = Literal["is not in the inventory", "does not answer", "holds no route"]
+Why = Literal["is not in the inventory", "does not answer", "is another switch", "holds no route"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,10 @@ def without_missing(fabric: Fabric, missing: Sequence[Missing]) -> Fabric:
 
 
 def about_missing(missing: Sequence[Missing]) -> Iterator[Finding]:
-    """One finding for each reason; what a fabric holds no route for is an error, as a push mends it."""
+    """One finding for each reason, but for switches that are others, which are told one by one.
+
+    One that holds no route is an error, as a push mends it.
+    """
     hints: dict[Why, tuple[str, str]] = {
         "is not in the inventory": ("switch-missing", "add its address once it is there"),
         "does not answer": ("switch-missing", "is it running? 'raddle status' says what was tried"),
@@ -81,6 +84,7 @@ def _of(why: Why, count: int) -> str:
     return {
         "is not in the inventory": "are not in the inventory",
         "does not answer": "do not answer",
+        "is another switch": "are other switches",
         "holds no route": "hold no route",
     }[why]
 

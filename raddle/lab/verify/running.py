@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from ipaddress import ip_network
 
-from raddle.controller.reconcile import read_appl, read_neighbours, silent_switches
+from raddle.controller.reconcile import read_appl, read_neighbours
+from raddle.controller.southbound.channel import RefusedError
+from raddle.controller.southbound.sonic.identity import Expected
+from raddle.controller.strangers import about_strangers, ask_identities, find_strangers, refuse_strangers
 from raddle.controller.verify.finding import Finding
 from raddle.controller.verify.hashes import check_hashes
 from raddle.controller.verify.network import RESERVE, Entry, Network, entries_of_state, network_of
@@ -22,6 +25,7 @@ from raddle.lab.verify.model import FailureScope, Progress, Verification
 from raddle.lab.verify.proofs import Subject, prove
 from raddle.state import AclRule, SwitchState
 from raddle.topology.model import Fabric, Switch
+from raddle.topology.record import mac_text
 from raddle.topology.views.cable_mend import mend_cables
 from raddle.topology.views.cable_truth import SeenCable, compare_cables, planned_names
 
@@ -35,17 +39,20 @@ def verify_running(
     scope: FailureScope,
     progress: Progress,
     seen: tuple[SeenCable, ...] | None = None,
+    accepted: Collection[str] = (),
 ) -> Verification:
     """Check what the switches report, and what they do with it on their own when something fails.
 
     Cables are those that are `seen`, else those of the neighbours that the switches hear over LLDP. Switches
-    that are not in the inventory, do not answer or hold no route are taken as cut off, and named.
+    that are not in the inventory, do not answer, are others than the fabric's (unless `accepted` all the
+    same) or hold no route are taken as cut off, and named.
 
     Raises:
-        InputError: the inventory is another fabric's or has none of its switches, or `policies-not-verified`.
+        InputError: the inventory is another fabric's or has none of its switches, `wrong-switch` where no
+            other answers, or `policies-not-verified`.
         UnreachableError: a switch refuses to answer, or none answers.
     """
-    there, missing = _there(fabric, inventory)
+    there, missing, strangers = _there(fabric, inventory, accepted)
     switches = read_switches(there, [name for name in over_p4runtime(fabric) if name in there.addresses])
     appl = read_appl(there, TABLES)
     learned = {name: learned_routes(tables) for name, tables in appl.items()}
@@ -65,26 +72,40 @@ def verify_running(
     subject = Subject("running switches", entries, states, outside=tuple(outside))
     result = prove(fabric, network, subject, None, scope, progress)
     found = [*about_missing(missing), *_about_ports(fabric, states), *check_hashes(fabric, states)]
-    result = replace(
-        result, missing=tuple(missing), problems=(*result.problems, *lists, *located(fabric, found))
-    )
+    problems = (*strangers, *result.problems, *lists, *located(fabric, found))
+    result = replace(result, missing=tuple(missing), problems=problems)
     if seen is None:
         seen = planned_names(fabric, heard_cables(fabric, read_neighbours(there)))
     return with_cabling(fabric, result, seen)
 
 
-def _there(fabric: Fabric, inventory: Inventory) -> tuple[Inventory, list[Missing]]:
-    """The inventory of the fabric's switches that answer, and the others."""
+def _there(
+    fabric: Fabric, inventory: Inventory, accepted: Collection[str]
+) -> tuple[Inventory, list[Missing], tuple[Diagnostic, ...]]:
+    """The inventory of the fabric's switches that answer as themselves, the others, and errors about those
+    that answer as another."""
     names = [switch.name for switch in fabric.switches]
     known = [name for name in names if name in inventory.addresses]
     inventory.require(fabric.name, [name for name in names if name in inventory.datapaths or not known])
-    own = replace(inventory, addresses={name: inventory.addresses[name] for name in known})
-    silent = silent_switches(own)
-    if silent and len(silent) == len(known):
-        raise next(iter(silent.values()))
-    missing = [Missing(name, "is not in the inventory") for name in names if name not in own.addresses]
-    missing += [Missing(name, "does not answer") for name in silent]
-    return replace(own, addresses={n: a for n, a in own.addresses.items() if n not in silent}), missing
+    said, errors = ask_identities(inventory, known)
+    if refused := next((each for each in errors.values() if isinstance(each, RefusedError)), None):
+        raise refused
+    if not said:
+        raise next(iter(errors.values()))
+    # What they hear is compared with the cables.
+    spoken = {name: replace(each, neighbours={}) for name, each in said.items()}
+    doubts = find_strangers(map(_expected, fabric.switches), spoken, {}, accepted)
+    there = {name: inventory.addresses[name] for name in known if name in said and name not in doubts}
+    if not there:
+        refuse_strangers(inventory, doubts)
+    missing = [Missing(name, "is not in the inventory") for name in names if name not in known]
+    missing += [Missing(name, "does not answer") for name in errors]
+    missing += [Missing(name, "is another switch") for name in doubts]
+    return replace(inventory, addresses=there), missing, about_strangers(inventory, doubts)
+
+
+def _expected(switch: Switch) -> Expected:
+    return Expected(switch.name, switch.model.hwsku, switch.model.platform, mac_text(switch.mac))
 
 
 def _entries(switch: Switch, state: SwitchState | None) -> list[Entry]:
