@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -209,7 +209,9 @@ def apply_plan(
         for name, identity in seen.items():
             results[name] = replace(results[name], identity=identity.lasting)
         for name, reasons in doubts.items():
-            results[name] = replace(results[name], error=stranger_text(inventory, name, reasons), doubts=reasons)
+            results[name] = replace(
+                results[name], error=stranger_text(inventory, name, reasons), doubts=reasons
+            )
     return tuple(
         results.get(switch.name)
         or SwitchResult(switch.name, "", (), 0, f"{switch.name}: no address in the inventory", False)

@@ -1,4 +1,4 @@
-"""Switches that answer at an address and are others than the one that is meant: before anything relies on them."""
+"""Switches that answer at an address and are others than those that are meant: nothing relies on them."""
 
 from __future__ import annotations
 

@@ -12,15 +12,28 @@ from raddle.controller.verify.update_scope import listed
 from raddle.state import RouteState, SwitchState
 from raddle.topology.model import Fabric, Link, PortRef
 
-Why = Literal["is not in the inventory", "does not answer", "is another switch", "holds no route"]
+Why = Literal[
+    "is not in the inventory",
+    "does not answer",
+    "is another switch",
+    "holds no route",
+    "holds only its own links",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A switch of the fabric file that forwards nothing as far as is known, and why."""
+    """A switch of the fabric file that forwards nothing as far as is known, or only to its links, and why.
+
+    One that holds only routes to its own links is judged as it stands; the others are taken as cut off.
+    """
 
     switch: str
     why: Why
+
+    @property
+    def is_judged(self) -> bool:
+        return self.why == "holds only its own links"
 
 
 def without_missing(fabric: Fabric, missing: Sequence[Missing]) -> Fabric:
@@ -30,10 +43,11 @@ def without_missing(fabric: Fabric, missing: Sequence[Missing]) -> Fabric:
     its links to other switches are drained, so that no pair has to go there, and pairs of those that still
     lead there are lost.
     """
-    if not missing:
+    cut_off = [each for each in missing if not each.is_judged]
+    if not cut_off:
         return fabric
-    unknown = {each.switch for each in missing if each.why != "holds no route"}
-    empty = {each.switch for each in missing} - unknown
+    unknown = {each.switch for each in cut_off if each.why != "holds no route"}
+    empty = {each.switch for each in cut_off} - unknown
 
     def left(link: Link) -> Link:
         ends = {link.a.device, link.b.device}
@@ -42,6 +56,15 @@ def without_missing(fabric: Fabric, missing: Sequence[Missing]) -> Fabric:
         return replace(link, is_drained=True) if ends & empty else link
 
     return replace(fabric, links=tuple(map(left, fabric.links)))
+
+
+_CUT_OFF = "the fabric is judged with that cut off"
+_CONSEQUENCE: dict[Why, str] = {
+    "is not in the inventory": _CUT_OFF,
+    "does not answer": _CUT_OFF,
+    "holds no route": _CUT_OFF,
+    "holds only its own links": "what comes there for hosts of others is lost",
+}
 
 
 def about_missing(missing: Sequence[Missing]) -> Iterator[Finding]:
@@ -53,11 +76,12 @@ def about_missing(missing: Sequence[Missing]) -> Iterator[Finding]:
         "is not in the inventory": ("switch-missing", "add its address once it is there"),
         "does not answer": ("switch-missing", "is it running? 'raddle status' says what was tried"),
         "holds no route": ("switch-empty", "'raddle apply' programs it; drain it while it is not in use"),
+        "holds only its own links": ("switch-empty", "'raddle apply' programs it; drain it until then"),
     }
     for why, (code, hint) in hints.items():
         names = tuple(each.switch for each in missing if each.why == why)
         if names:
-            message = f"{listed(names)} {_of(why, len(names))}: the fabric is judged with that cut off"
+            message = f"{listed(names)} {_of(why, len(names))}: {_CONSEQUENCE[why]}"
             severity: Literal["error", "warning"] = "error" if code == "switch-empty" else "warning"
             yield Finding(code, message, hint, ("fabric",), severity)
 
@@ -70,7 +94,7 @@ def beside_missing(
     Args:
         states: of the switches that are there.
     """
-    for why in dict.fromkeys(each.why for each in missing):
+    for why in dict.fromkeys(each.why for each in missing if not each.is_judged):
         names = tuple(each.switch for each in missing if each.why == why)
         yield f"{listed(names)}, which {_of(why, len(names))}, and all behind"
         senders = tuple(_senders(fabric, network, set(names), states)) if why != "holds no route" else ()
@@ -79,6 +103,8 @@ def beside_missing(
 
 
 def _of(why: Why, count: int) -> str:
+    if why == "holds only its own links":
+        return f"hold{'s' * (count == 1)} no routes but to {'its' if count == 1 else 'their'} own links"
     if count == 1:
         return why
     return {

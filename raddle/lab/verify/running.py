@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import cast
+
+import numpy as np
 
 from raddle.controller.reconcile import read_appl, read_neighbours
 from raddle.controller.southbound.channel import RefusedError
 from raddle.controller.southbound.sonic.identity import Expected
+from raddle.controller.southbound.sonic.tables import Tables
 from raddle.controller.strangers import about_strangers, ask_identities, find_strangers, refuse_strangers
 from raddle.controller.verify.finding import Finding
 from raddle.controller.verify.hashes import check_hashes
 from raddle.controller.verify.network import RESERVE, Entry, Network, entries_of_state, network_of
+from raddle.controller.verify.reach import ways
 from raddle.controller.verify.update_scope import listed
 from raddle.errors import Diagnostic, InputError
 from raddle.inventory import Inventory
 from raddle.lab.switches.learned import TABLES, Rows, learned_routes
 from raddle.lab.switches.neighbours import heard_cables
 from raddle.lab.switches.programmed import over_p4runtime, read_switches
+from raddle.lab.switches.reported import ReportedSwitch
 from raddle.lab.verify.findings import located
 from raddle.lab.verify.missing import Missing, about_missing, beside_missing, without_missing
 from raddle.lab.verify.model import FailureScope, Progress, Verification
@@ -56,9 +62,11 @@ def verify_running(
     switches = read_switches(there, [name for name in over_p4runtime(fabric) if name in there.addresses])
     appl = read_appl(there, TABLES)
     learned = {name: learned_routes(tables) for name, tables in appl.items()}
-    states = {name: each.with_routes(learned.get(name, {})).state() for name, each in switches.items()}
-    missing += [Missing(name, "holds no route") for name, state in states.items() if not state.routes]
-    states = {name: state for name, state in states.items() if state.routes}
+    switches = {name: each.with_routes(learned.get(name, {})) for name, each in switches.items()}
+    states = {name: each.state() for name, each in switches.items()}
+    missing += _about_empty(fabric, switches, states)
+    empty = {each.switch for each in missing if not each.is_judged}
+    states = {name: state for name, state in states.items() if name not in empty}
     _refuse_policies(states)
     fabric = without_missing(fabric, missing)
     entries = {switch.name: _entries(switch, states.get(switch.name)) for switch in fabric.switches}
@@ -108,6 +116,32 @@ def _expected(switch: Switch) -> Expected:
     return Expected(switch.name, switch.model.hwsku, switch.model.platform, mac_text(switch.mac))
 
 
+def _about_empty(
+    fabric: Fabric, switches: Mapping[str, ReportedSwitch], states: Mapping[str, SwitchState]
+) -> Iterator[Missing]:
+    """Switches that nobody has programmed, and those that have lost their routes to hosts of others.
+
+    Judged by what they hold: routes without a live port are still routes.
+    """
+    network = network_of(fabric)
+    up = network.is_up[network.host_link]
+    leads = ways(network, network.is_up)[:, network.home[up]]
+    to_others = (leads & (network.home[up] != np.arange(len(network.switches))[:, None])).any(axis=1)
+    for name, switch in switches.items():
+        config = cast(Tables, switch.config)
+        if switch.is_p4:
+            if not states[name].routes:
+                yield Missing(name, "holds no route")
+        elif not _hold_hosts(config.get("STATIC_ROUTE", {}), network):
+            if not any("|" in key for table in _ADDRESSED for key in config.get(table, {})):
+                yield Missing(name, "holds no route")
+            elif to_others[network.switches.index(name)]:
+                yield Missing(name, "holds only its own links")
+
+
+_ADDRESSED = ("INTERFACE", "PORTCHANNEL_INTERFACE", "VLAN_INTERFACE")
+
+
 def _entries(switch: Switch, state: SwitchState | None) -> list[Entry]:
     """What a switch reports, with the fabric's numbers of ports: one more for all that the fabric has not."""
     if state is None:
@@ -141,13 +175,27 @@ def _about_ports(fabric: Fabric, states: Mapping[str, SwitchState]) -> Iterator[
 
 def _lead_to_hosts(rows: Rows, network: Network) -> bool:
     """Whether routes hold a host's address, a default route apart."""
-    prefixes = [ip_network(key.partition("|")[2]) for key in rows]
+    return _hold_hosts({key: row for key, row in rows.items() if not key.endswith("/0")}, network)
+
+
+def _hold_hosts(rows: Mapping[str, object], network: Network) -> bool:
+    """Whether rows of STATIC_ROUTE hold a host's address in the default VRF."""
+    prefixes = [
+        _network(prefix) for vrf, _, prefix in (key.rpartition("|") for key in rows) if vrf in ("", "default")
+    ]
     return any(
-        int(each.network_address) <= address <= int(each.broadcast_address)
+        bool(((network.addresses >= int(each[0])) & (network.addresses <= int(each[-1]))).any())
         for each in prefixes
-        if each.prefixlen and each.max_prefixlen == network.bits
-        for address in network.addresses.tolist()
+        if each and each.max_prefixlen == network.bits
     )
+
+
+def _network(text: str) -> IPv4Network | IPv6Network | None:
+    """SONiC takes no route of a prefix that it cannot read."""
+    try:
+        return ip_network(text, strict=False)
+    except ValueError:
+        return None
 
 
 def _about_access_lists(states: Mapping[str, SwitchState]) -> Iterator[Diagnostic]:

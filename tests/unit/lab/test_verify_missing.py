@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from raddle.cli.verify import text_of, verify
 from raddle.controller.plan import make_plan
-from raddle.controller.plan.model import Plan
+from raddle.controller.plan.model import Plan, SwitchPlan
 from raddle.errors import UnreachableError
 from raddle.inventory import Inventory
 from raddle.lab.switches.programmed import program, switch_farm
@@ -126,6 +126,62 @@ def test_ports_that_a_switch_lacks_are_named_and_its_routes_keep_their_ports() -
     assert missing.message == "leaf0 has no port Ethernet0, where the fabric has a cable"
     # All that is lost is what 5 others send to host0.
     assert result.present.lost == 5
+
+
+@pytest.mark.parametrize("lost", [("STATIC_ROUTE",), ("STATIC_ROUTE", "INTERFACE")])
+@pytest.mark.parametrize(
+    "foreign", [{}, {"default|198.51.100.0/24": {"nexthop": "192.0.2.1"}, "nonsense": {}}]
+)
+def test_a_programmed_switch_that_loses_its_routes_is_named(
+    lost: tuple[str, ...], foreign: dict[str, dict[str, str]]
+) -> None:
+    """What it has left are its loopback and perhaps its own links, and what others wrote."""
+    result = _with_leaf2({table: foreign if table == "STATIC_ROUTE" else {} for table in lost})
+    (empty,) = (each for each in result.problems if each.code == "switch-empty")
+    assert empty.severity == "error"
+    if len(lost) == 1:
+        assert empty.message == (
+            "leaf2 holds no routes but to its own links: what comes there for hosts of others is lost"
+        )
+        # 2 hosts there do not reach the 4 elsewhere, which still reach them.
+        assert (result.cut_off, result.present.lost) == (0, 8)
+    else:
+        assert empty.message.startswith("leaf2 holds no route: the fabric is judged with that cut off")
+        assert (result.cut_off, result.present.lost) == (18, 0)
+
+
+def test_a_programmed_leaf_without_light_is_not_said_to_be_empty() -> None:
+    result = _with_leaf2({}, is_dark=True)
+    assert "switch-empty" not in _codes(result)
+    assert result.present.lost > 0
+
+
+def test_a_lone_leaf_needs_no_route_but_those_of_its_links() -> None:
+    fabric = loads(leaf_spine(leaves=1, spines=1, per_leaf=3))
+    plan = make_plan(fabric, "ecmp")
+    with ExitStack() as stack:
+        addresses = {each.name: stack.enter_context(serving(_booted(each))) for each in plan.switches}
+        result = verify_running(fabric, Inventory(fabric.name, addresses), PRESENT, silent)
+    assert "switch-empty" not in _codes(result)
+    assert result.present.lost == 0
+
+
+def _booted(switch: SwitchPlan, tables: dict[str, Any] | None = None, is_dark: bool = False) -> FakeSwitch:
+    booted = FakeSwitch(dict(planned_switch(switch).config) | (tables or {}))
+    booted.oper_status = "down"
+    booted.up = {port.name for port in switch.ports if port.is_enabled and not is_dark}
+    return booted
+
+
+def _with_leaf2(tables: dict[str, Any], is_dark: bool = False) -> Verification:
+    """The fabric with other tables at one of its switches, or all of its ports without light."""
+    with ExitStack() as stack:
+        booted = {
+            each.name: _booted(each, tables, is_dark) if each.name == "leaf2" else _booted(each)
+            for each in PLAN.switches
+        }
+        addresses = {name: stack.enter_context(serving(each)) for name, each in booted.items()}
+        return _judged(Inventory(FABRIC.name, addresses))
 
 
 def test_exit_code_3_stands_for_silence_and_1_for_what_is_found(running: Inventory, tmp_path: Path) -> None:
