@@ -127,9 +127,23 @@ def _fabric(parsed: Source, variables: Mapping[str, str], network: str) -> Fabri
         servers = {host: each for host, each in draft.wiring.hosts.items() if not each.outside}
         nics.update({host: each.nic_count for host, each in servers.items()})
     parts = {name: (draft.spec, draft.wiring, draft.source) for name, draft in drafts.items()}
-    refuse_all([*source.problems, *check_networks(parts)])
+    refuse_all([*source.problems, *check_networks(parts), *_ignored_of_networks(drafts, source)])
     chosen = network or network_of_ranks(parts)
     return replace(drafts[chosen].build(), network=NetworkPlace(chosen, tuple(drafts), len(nics)))
+
+
+def _ignored_of_networks(drafts: Mapping[str, _Draft], whole: Source) -> Iterator[Diagnostic]:
+    """Switches that there are not: what stands beside `networks` may name those of any."""
+    if not any(draft.spec.ignore for draft in drafts.values()):
+        return
+    from raddle.topology.forms.ignored import check_ignored_switches
+
+    everyone = [name for draft in drafts.values() for name in draft.wiring.switches]
+    shared = whole.root.entries.get("ignore")
+    for draft in drafts.values():
+        is_shared = shared is not None and draft.source.root.entries.get("ignore") == shared
+        names = everyone if is_shared else draft.wiring.switches
+        yield from check_ignored_switches(draft.spec, names, draft.source)
 
 
 def _no_such(network: str, there: Iterable[str], said: str) -> InputError:
@@ -203,9 +217,11 @@ def _draft(
     problems += check_base(spec, wiring, source)
     if spec.ignore:
         # Imported here: few files have it.
-        from raddle.topology.forms.ignored import check_ignored
+        from raddle.topology.forms.ignored import check_ignored, check_ignored_switches
 
-        problems += check_ignored(spec, () if network or copies else wiring.switches, source)
+        problems += check_ignored(spec, source)
+        if not network and not copies:
+            problems += check_ignored_switches(spec, wiring.switches, source)
     problems += check_adaptive(spec.routing.adaptive, wiring, source)
     problems += check_pin_backups(spec.routing, wiring, source)
     refuse_all(problems)

@@ -128,6 +128,26 @@ def test_what_two_networks_cannot_share_is_refused_at_its_line(old: str, new: st
         loads(TWO.replace(old, new, 1))
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("networks:\n", "ignore: ['leef0:PORT/*']\nnetworks:\n", r":\d+:10: .*unknown-device.*'leef0'"),
+        ("  storage:\n", "  storage:\n    ignore: [backend-leaf0:PORT/*]\n", "unknown.*'backend-leaf0'"),
+        ("networks:\n", "ignore: ['backend-leaf0:PORT/*', 'storage-leaf0:PORT/*']\nnetworks:\n", ""),
+        ("  storage:\n", "  storage:\n    ignore: ['storage-leaf0:PORT/*']\n", ""),
+    ],
+)  # fmt: skip
+def test_what_networks_ignore_is_of_their_switches(old: str, new: str, message: str) -> None:
+    text = TWO.replace(old, new, 1)
+    assert text != TWO
+    if not message:
+        loads(text)
+        return
+    with pytest.raises(InputError, match=message) as refused:
+        loads(text)
+    assert len(refused.value.diagnostics) == 1
+
+
 def test_a_network_that_is_not_there_is_refused_with_those_that_are() -> None:
     with pytest.raises(
         InputError, match=r"error\[no-such-network\]: no network 'storag'\n  hint: did you mean"
