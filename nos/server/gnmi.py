@@ -173,6 +173,8 @@ class GnmiService:
             await self._changes.make(peer, partial(read_change, self._switch, request))
         except PatchError as error:
             return RpcError(grpc.StatusCode.UNKNOWN, str(error))
+        except RecursionError:
+            return RpcError(grpc.StatusCode.UNKNOWN, "the value is nested too deep")
         except RpcError as error:
             return error
         return None

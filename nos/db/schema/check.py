@@ -128,7 +128,7 @@ def _read_entry(
         if name == "NULL" and not keeps_null:
             continue
         if value is None:
-            violations.append(Violation(f"{path}/{name}", f"a field is a string, not {_json_kind(raw)}"))
+            violations.append(Violation(f"{path}/{name}", _no_value(raw)))
         elif name.endswith("@") and isinstance(value, str):
             entry[name[:-1]] = value.split(",")
         else:
@@ -137,15 +137,24 @@ def _read_entry(
 
 
 def _read_value(raw: object) -> ConfigValue | None:
+    if not isinstance(raw, list):
+        return _read_text(raw)
+    texts = [text for item in raw if (text := _read_text(item)) is not None]
+    return texts if len(texts) == len(raw) else None
+
+
+def _read_text(raw: object) -> str | None:
     if isinstance(raw, str):
         return raw
-    if isinstance(raw, int) and not isinstance(raw, bool):
-        return str(raw)
+    return str(raw) if isinstance(raw, int) and not isinstance(raw, bool) else None
+
+
+def _no_value(raw: object) -> str:
+    """Why a field has no value that CONFIG_DB can hold."""
     if isinstance(raw, list):
-        items = [_read_value(item) for item in raw]
-        texts = [item for item in items if isinstance(item, str)]
-        return texts if len(texts) == len(items) else None
-    return None
+        odd = next(item for item in raw if _read_text(item) is None)
+        return f"an item of a list is a string, not {_json_kind(odd)}"
+    return f"a field is a string, not {_json_kind(raw)}"
 
 
 def _json_kind(value: object) -> str:
