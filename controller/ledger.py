@@ -116,7 +116,7 @@ class Ledger:
             return Applied(held_from_json(json.dumps(document["plan"])), str(document["time"]), switches)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, InputError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, InputError) as error:
             raise InputError.of(
                 "bad-applied-record",
                 f"'{self._record}' is not a record of what was applied ({error})",

@@ -106,7 +106,8 @@ class InputError(RaddleError):
     def no_json(cls, code: str, text: str, file: str, error: Exception, hint: str = "") -> Self:
         """A text that `json.loads` refused, at the place where it did."""
         span = SourceSpan.within(text, file, getattr(error, "lineno", 1), getattr(error, "colno", 1))
-        said = getattr(error, "msg", "nested too deeply")
+        is_deep = isinstance(error, RecursionError)
+        said = getattr(error, "msg", "nested too deeply" if is_deep else "a number has too many digits")
         return cls([Diagnostic(code, f"not JSON: {said}", span, hint)])
 
     @classmethod

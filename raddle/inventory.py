@@ -244,7 +244,7 @@ def _json_of(path: Path) -> Any:
     text = path.read_text()
     try:
         return json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError.no_json("bad-inventory", text, str(path), error, _LOOKS_LIKE) from None
 
 
@@ -387,7 +387,7 @@ def read_secrets(path: Path) -> dict[str, str]:
         )
     try:
         document: Any = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict) or not all(isinstance(value, str) for value in document.values()):
         # The content is not quoted: it may hold a password.

@@ -149,7 +149,7 @@ class EtcdStore:
                     return dict(json.loads(answer.read()))
             except urllib.error.HTTPError as error:
                 reason = error.read(200).decode(errors="replace") or error
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, RecursionError) as error:
                 reason = getattr(error, "reason", error)
         raise StoreError(
             f"etcd at {', '.join(self._hosts)} does not answer: {reason}\n  hint: is it running?"

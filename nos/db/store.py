@@ -28,6 +28,8 @@ class ConfigStore:
             document = json.loads(self.path.read_text())
         except FileNotFoundError:
             return None
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
         if not isinstance(document, dict):
             raise ValueError("not a JSON object")
         return document

@@ -62,7 +62,7 @@ def read_request(message: str) -> tuple[Owner, str] | None:
         match json.loads(message):
             case ["USER" | "PERSISTENT" as owner, str(request)] if request in CLEARED:
                 return owner, request
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     return None
 

@@ -59,7 +59,7 @@ def make_app(
             )
         except InputError as error:
             return PlainTextResponse(f"{error}\n", 400)
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return PlainTextResponse('the body is {"collective": "all_reduce", "size": "16M"}\n', 400)
         return PlainTextResponse(f"{number}\n", 201)
 

@@ -77,10 +77,8 @@ class _File:
         self.interfaces: Mapping[str, Mapping[str, Any]] = {}
         try:
             document = json.loads(self._text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError.no_json("bad-platform-file", self._text, str(path), error) from None
-        except RecursionError:
-            raise self.wrong("", "it is nested too deep") from None
         found = document.get("interfaces") if isinstance(document, dict) else None
         if not isinstance(found, dict) or not found:
             raise self.wrong("", "it has no 'interfaces', where SONiC's file has the front panel")

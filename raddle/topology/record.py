@@ -206,7 +206,7 @@ def parse_record(text: str, file: str) -> Record:
     hint = "restore it from version control; without it everything is numbered anew"
     try:
         document = json.loads(text, object_pairs_hook=_unique)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError.no_json("bad-record", text, file, error, hint) from None
     except _TwiceError as error:
         span = _place(text, file, str(error))

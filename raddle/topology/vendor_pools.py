@@ -68,7 +68,7 @@ def read_buffers_defaults(path: Path) -> Pools:
     body = _COMMA.sub("", _NAME.sub(lambda name: values[name[1]], body))
     try:
         pools = json.loads(body)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         pools = None
     if not isinstance(pools, dict) or not all(isinstance(each, dict) for each in pools.values()):
         raise _wrong(path, text, start, "its BUFFER_POOL is no table of pools", _RENDERED)

@@ -247,5 +247,5 @@ def _elems(path: gnmi.Path) -> list[str]:
 def json_of(update: gnmi.Update) -> object:
     try:
         return json.loads(update.val.json_ietf_val)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

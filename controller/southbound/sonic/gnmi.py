@@ -90,7 +90,7 @@ class GnmiClient:
         except grpc.RpcError as error:
             if error.code() != grpc.StatusCode.NOT_FOUND:
                 raise self._explain("Get", error) from None
-        except (IndexError, ValueError):
+        except (IndexError, ValueError, RecursionError):
             pass
         held = self.read_tables(database, (table,))[table]
         return {key: held[key] for key in keys if key in held}
@@ -220,7 +220,7 @@ class GnmiClient:
             raise self._explain("Get", error) from None
         try:
             value = json.loads(response.notification[0].update[0].val.json_ietf_val)
-        except (IndexError, ValueError):
+        except (IndexError, ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):
             raise UnreachableError(

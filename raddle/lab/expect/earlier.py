@@ -53,7 +53,7 @@ def _of_results(path: Path, text: str, collective: str) -> tuple[EarlierCurve, .
     try:
         document = json.loads(text)
         curves = tuple(_of_result(path, each, collective) for each in document.get("jobs", [document]))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         raise InputError.of("bad-baseline", f"'{path}' is no result of a benchmark", _HINT) from None
     return curves
 

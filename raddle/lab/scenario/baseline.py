@@ -94,7 +94,7 @@ def read_baseline(path: Path) -> dict[str, dict[str, Earlier]]:
     except OSError as error:
         message = f"cannot read '{path}': {why_unreadable(error)}"
         raise InputError.of("bad-baseline", message, _HINT) from None
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         message = f"'{path}' is no baseline"
         raise InputError.of("bad-baseline", message, _HINT) from None
 

@@ -25,7 +25,7 @@ def read_cleared(switch: str, address: str) -> Mapping[str, Cleared]:
     try:
         document = json.loads(_file(switch, address).read_text())
         return {name: Cleared(str(entry["time"]), dict(entry["counts"])) for name, entry in document.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
 
 

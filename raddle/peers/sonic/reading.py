@@ -160,7 +160,7 @@ def _read_config(path: Path) -> Tables:
         raise InputError.unreadable("unreadable-file", path, error) from None
     try:
         document = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         hint = "'config save' writes one"
         raise InputError.no_json("bad-config-db", text, str(path), error, hint) from None
     if not _is_tables(document) or "PORT" not in document:
