@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import grpc
@@ -128,14 +129,14 @@ def test_any_set_is_answered_with_a_status_and_can_be_undone(
 @pytest.mark.parametrize("opens", ["[", '{"a":'])
 @pytest.mark.parametrize("elems", range(4))
 def test_json_of_any_depth_is_answered_with_a_status(served: Served, opens: str, elems: int) -> None:
-    names = ("PORT", "Ethernet0", "description")[:elems]
+    names = ("PORT", "Ethernet0", "alias")[:elems]
     where = _path([gnmi_pb2.PathElem(name=name) for name in names], "sonic-db", True)
     # Below a thousand Python's parser takes it, and what goes through it afterwards may not.
     for depth in (2, 150, 300, 450, 600, 900, 990):
         text = opens * depth + "1" + ("]" if opens == "[" else "}") * depth
         value = gnmi_pb2.TypedValue(json_ietf_val=text.encode())
         request = gnmi_pb2.SetRequest(replace=[gnmi_pb2.Update(path=where, val=value)])
-        code, answer = _refusal(lambda request=request: served[1].Set(request, timeout=10))
+        code, answer = _refusal(partial(served[1].Set, request, timeout=10))
         assert code in (grpc.StatusCode.UNKNOWN, grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.NOT_FOUND)
         assert _is_clean(answer), (depth, answer)
 
