@@ -183,6 +183,8 @@ def _ratios(bill: Bill) -> Iterator[str]:
     if bill.bisection_bps:
         rate = format_rate(bill.bisection_bps)
         yield f"{money(bill.total / (bill.bisection_bps / 8e9))} a GB/s of bisection ({rate})"
+    else:
+        yield "no bisection: its halves have no way to each other"
     if bill.all_reduce_gbs:
         each = f"{bill.ranks} ranks of {bill.all_reduce_gbs:.2f} GB/s"
         yield f"{money(bill.total / (bill.all_reduce_gbs * bill.ranks))} a GB/s of all-reduce ({each})"

@@ -43,7 +43,7 @@ class Verification:
         best_load: what that would be with the best shares of all groups; None where it is as good as that, or
             not known (see `raddle.controller.plan.balance`).
         oversubscription: the worst ratio of bandwidth below to above, by tier (`leaves`, `spines`).
-        bisection_bps: what half of the leaves and the others have between them each way; half of what leaves
+        bisection_bps: what half of the hosts and the others have between them each way; half of what leaves
             let through in sum where `bisection_is_estimate`.
         problems: all that is wrong, for the reader.
         proof: writes the certificate of deadlock freedom; None where there is a cycle.

@@ -71,7 +71,8 @@ COUNTS: dict[str, tuple[tuple[int, int, int], int, tuple[int, ...], dict[str, fl
     "13b-rail-only-one-tier/explicit-as-planes.yaml": ((2, 0, 0), 4, (4, 0), {}, 0.8),
     "14-webank-512/fabric.yaml": ((32, 16, 0), 0, (512, 512), {"leaves": 1}, 512 * 0.4 / 2),
     "15-npu-910b/fabric.yaml": ((8, 2, 0), 128, (128, 64), {"leaves": 1}, 128 * 0.2 / 2),
-    "18-tencent-astral/fabric.yaml": ((2, 2, 1), 0, (4, 2, 2), {"leaves": 2, "spines": 1}, 0.4),
+    # Two hosts, each with a NIC on each rail: rail by rail they have 400G.
+    "18-tencent-astral/fabric.yaml": ((2, 2, 1), 0, (4, 2, 2), {"leaves": 2, "spines": 1}, 2 * 0.4),
     "19-separate-networks/fabric.yaml": ((3, 0, 0), 4, (8, 0), {}, 1.1),
 }
 
