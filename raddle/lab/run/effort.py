@@ -12,7 +12,6 @@ import numpy as np
 from raddle.lab.run.watch import Watch
 from raddle.sim.nic import wire_bytes
 from raddle.topology.model import Fabric
-from raddle.topology.views.capacity import tiers
 from raddle.units import format_span
 from raddle.workload import NOWHERE, Workload
 
@@ -77,7 +76,7 @@ def _least_simulated_s(run: Run) -> float:
 
 def packets_take_long(fabric: Fabric, work: Workload) -> str | None:
     """A line on what moving a workload's packets takes, where that is more than a minute; None where less."""
-    packets, links = _packets(fabric, work), 2 * len(tiers(fabric))
+    packets, links = _packets(fabric, work), 2 * _tiers(fabric)
     wall_s = packets_s(fabric, work)
     if wall_s < _LONG_S:
         return None
@@ -86,7 +85,12 @@ def packets_take_long(fabric: Fabric, work: Workload) -> str | None:
 
 def packets_s(fabric: Fabric, work: Workload) -> float:
     """What moving a workload's packets takes, about, in seconds of computing."""
-    return _packets(fabric, work) * 2 * len(tiers(fabric)) * _NS_PER_HOP / 1e9
+    return _packets(fabric, work) * 2 * _tiers(fabric) * _NS_PER_HOP / 1e9
+
+
+def _tiers(fabric: Fabric) -> int:
+    """Links of a way up."""
+    return 3 if fabric.superspines else 2
 
 
 def _packets(fabric: Fabric, work: Workload) -> int:

@@ -14,8 +14,11 @@ from raddle.topology.model import Fabric, Medium
 from raddle.topology.views.uplinks import ports_without_uplinks
 from raddle.units import format_rate, format_time
 
-TIER_NAMES = ("host-leaf", "leaf-spine", "spine-superspine")
-"""Names of the tiers of links, from the hosts up."""
+TIER_NAMES = ("host-leaf", "leaf-spine", "spine-superspine", "outside-leaf")
+"""Names of the tiers of links, from the hosts up; last those to the outside."""
+
+OUTSIDE = 3
+"""Number of the tier of links to the outside."""
 
 _LEAF, _SPINE = 1, 2
 
@@ -58,15 +61,26 @@ class CableKind:
 
 
 def tiers(fabric: Fabric) -> tuple[Tier, ...]:
-    """The links of each tier, summed: hosts, leaves and, in three tiers, spines."""
+    """The links of each tier, summed: hosts, leaves, in three tiers spines, the outside if it is there."""
     arrays = fabric.arrays
-    count = 3 if fabric.superspines else 2
+    tier_of = np.array(link_tiers(fabric), np.int64)
     result = []
-    for tier, name in enumerate(TIER_NAMES[:count]):
-        chosen = arrays.tier == tier
+    for tier, name in enumerate(TIER_NAMES):
+        if (tier == 2 and not fabric.superspines) or (
+            tier == OUTSIDE and fabric.servers == len(fabric.hosts)
+        ):
+            continue
+        chosen = tier_of == tier
         up = chosen & arrays.carries
         result.append(Tier(name, int(chosen.sum()), int(up.sum()), int(arrays.speed_bps[up].sum())))
     return tuple(result)
+
+
+def link_tiers(fabric: Fabric) -> list[int]:
+    """Of each link, its tier's place in `TIER_NAMES`."""
+    arrays, servers = fabric.arrays, fabric.servers
+    is_outside = (arrays.a >= servers) & (arrays.a < len(fabric.hosts))
+    return np.where(is_outside, OUTSIDE, arrays.tier).tolist()
 
 
 def down_and_up_bps(fabric: Fabric) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -124,7 +138,7 @@ def cable_kinds(fabric: Fabric) -> tuple[CableKind, ...]:
 
     Of cables that a plane shares with its copies it has the equal part, rounded up.
     """
-    tiers_of = fabric.arrays.tier.tolist()
+    tiers_of = link_tiers(fabric)
     alike = Counter(
         (
             (tiers_of[link.index], link.speed_bps, link.length_m, str(link.medium or ""), link.per_cable),
@@ -146,7 +160,7 @@ def cable_kinds(fabric: Fabric) -> tuple[CableKind, ...]:
 def cables_of(fabric: Fabric) -> list[int]:
     """The first link of each link's cable. It has links of one device, alike and one after another; ports of
     hosts go round the planes, also those that are copies."""
-    tiers_of = fabric.arrays.tier.tolist()
+    tiers_of = link_tiers(fabric)
     seen: Counter[tuple[str, int, int, float, Medium | None]] = Counter()
     first: dict[tuple[tuple[str, int, int, float, Medium | None], int], int] = {}
     cables = []

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from raddle.topology.model import Accelerators, Fabric, Host
-from raddle.topology.views.capacity import TIER_NAMES, cables_of
+from raddle.topology.views.capacity import TIER_NAMES, cables_of, link_tiers
 from raddle.units import format_length, format_rate
 
 Row = dict[str, str]
@@ -69,7 +69,7 @@ def cable_rows(fabric: Fabric) -> Iterator[Row]:
 
     `label` is printed on all ends of the cable: the fabric's name and the number of its first link.
     """
-    tiers = fabric.arrays.tier.tolist()
+    tiers = link_tiers(fabric)
     digits = len(str(max(0, len(fabric.links) - 1)))
     for link, cable in zip(fabric.links, cables_of(fabric), strict=True):
         yield {

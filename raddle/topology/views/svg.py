@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from raddle.topology.model import Fabric, Link
-from raddle.topology.views.capacity import TIER_NAMES
+from raddle.topology.views.capacity import OUTSIDE, TIER_NAMES, link_tiers
 from raddle.topology.views.drawing import edge_label
 from raddle.units import format_rate
 
@@ -111,7 +111,7 @@ def to_svg(fabric: Fabric) -> str:
 
 def states_of(fabric: Fabric) -> list[str]:
     """Of each link: `down`, `drained`, `slow` (below the usual speed of its tier), or an empty text."""
-    tiers = fabric.arrays.tier.tolist()
+    tiers = link_tiers(fabric)
     speeds = [Counter[int]() for _ in TIER_NAMES]
     for link in fabric.links:
         speeds[tiers[link.index]][link.speed_bps] += 1
@@ -280,12 +280,18 @@ def _tier_notes(fabric: Fabric, boxes: dict[str, _Box]) -> Iterator[str]:
     """Between two rows: how many links there are of which speed."""
     rows = sorted({box.y for box in boxes.values()}, reverse=True)
     counts = [Counter[int]() for _ in TIER_NAMES]
-    for link, tier in zip(fabric.links, fabric.arrays.tier.tolist(), strict=True):
+    for link, tier in zip(fabric.links, link_tiers(fabric), strict=True):
         counts[tier][link.speed_bps] += 1
     for name, speeds, (low_y, _) in zip(TIER_NAMES, counts, pairwise(rows), strict=False):
-        text = f"{name}: " + ", ".join(edge_label(count, bps) for bps, count in sorted(speeds.items()))
+        text = _tier_note(name, speeds)
+        if name == TIER_NAMES[0] and counts[OUTSIDE]:
+            text += "; " + _tier_note(TIER_NAMES[OUTSIDE], counts[OUTSIDE])
         width = len(text) * _CHAR_WIDTH
         yield from _text_on_white(_MARGIN + width / 2, low_y - 12, text, "#444")
+
+
+def _tier_note(name: str, speeds: Counter[int]) -> str:
+    return f"{name}: " + ", ".join(edge_label(count, bps) for bps, count in sorted(speeds.items()))
 
 
 def _legend(states: Sequence[str], y: float) -> Iterator[str]:

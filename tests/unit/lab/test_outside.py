@@ -6,6 +6,7 @@ by port, with one address for each prefix.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 
@@ -29,6 +30,9 @@ from raddle.lab.verify.plan import verify_plan
 from raddle.lab.workloads.collective import collective_demand
 from raddle.state import SwitchState
 from raddle.topology.model import Fabric, Link, PortRef
+from raddle.topology.views.capacity import cable_kinds, tiers
+from raddle.topology.views.rows import cable_rows
+from raddle.topology.views.svg import states_of, to_svg
 
 TWO_TIERS = """\
 raddle: 1
@@ -271,3 +275,19 @@ def test_what_is_discarded_stays_so_after_the_controllers_repairs() -> None:
             kept = {route.prefix for route in after.routes if not route.next_hops}
             assert {route.prefix for route in before.routes if not route.next_hops} <= kept
     assert written
+
+
+def test_links_to_the_outside_are_a_tier_of_their_own() -> None:
+    """Six hosts and two routers: not eight hosts, in sums, in lists and in the bill of cables."""
+    fabric = raddle.loads(TWO_TIERS)
+    found = [(tier.name, tier.links) for tier in tiers(fabric)]
+    assert found == [("host-leaf", 6), ("leaf-spine", 8), ("outside-leaf", 2)]
+    assert Counter(row["tier"] for row in cable_rows(fabric)) == dict(found)
+    assert sum(kind.count for kind in cable_kinds(fabric) if kind.tier == "host-leaf") == 6
+    assert "host-leaf: 6 x 400G; outside-leaf: 2 x 400G" in to_svg(fabric)
+
+
+def test_a_slower_link_to_the_outside_is_no_slow_link_of_a_host() -> None:
+    text = TWO_TIERS.replace("address: 192.0.2.5/31", "speed: 100G, address: 192.0.2.5/31")
+    text = text.replace("address: 192.0.2.1/31", "speed: 100G, address: 192.0.2.1/31")
+    assert "slow" not in states_of(raddle.loads(text))
