@@ -10,6 +10,7 @@ from raddle.topology.views.capacity import down_and_up_bps
 from raddle.units import format_rate
 
 Ints = NDArray[np.int64]
+Devices = NDArray[np.int64] | NDArray[np.int32]
 
 
 def bisection_bps(fabric: Fabric, members: NDArray[np.bool_] | None = None) -> int:
@@ -53,7 +54,7 @@ def bisection_bps(fabric: Fabric, members: NDArray[np.bool_] | None = None) -> i
     return total
 
 
-def _sums(at: Ints, values: Ints, like: Ints) -> Ints:
+def _sums(at: Devices, values: Ints, like: Ints) -> Ints:
     """The values summed by device."""
     found = np.zeros_like(like)
     np.add.at(found, at, values)
@@ -88,11 +89,12 @@ def _groups(fabric: Fabric, host_links: Ints) -> Ints:
 def _pods(fabric: Fabric, links: NDArray[np.bool_], leaves: Ints, group_of: Ints) -> Ints:
     """int[devices], the same number for what the links, or hosts of one group, have to do with each other."""
     arrays = fabric.arrays
-    ends = np.concatenate((arrays.a[links], group_of[leaves])), np.concatenate((arrays.b[links], leaves))
-    return _joined(*ends, len(arrays.device_tier))
+    lower: Ints = np.concatenate((arrays.a[links].astype(np.int64), group_of[leaves]))
+    upper: Ints = np.concatenate((arrays.b[links].astype(np.int64), leaves))
+    return _joined(lower, upper, len(arrays.device_tier))
 
 
-def _joined(a: Ints, b: Ints, count: int) -> Ints:
+def _joined(a: Devices, b: Devices, count: int) -> Ints:
     """int[devices], the least device that each reaches."""
     least = np.arange(count)
     while (least[a] != least[b]).any():

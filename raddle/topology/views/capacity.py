@@ -80,7 +80,8 @@ def link_tiers(fabric: Fabric) -> list[int]:
     """Of each link, its tier's place in `TIER_NAMES`."""
     arrays, servers = fabric.arrays, fabric.servers
     is_outside = (arrays.a >= servers) & (arrays.a < len(fabric.hosts))
-    return np.where(is_outside, OUTSIDE, arrays.tier).tolist()
+    found: list[int] = np.where(is_outside, OUTSIDE, arrays.tier).tolist()
+    return found
 
 
 def down_and_up_bps(fabric: Fabric) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
