@@ -62,6 +62,8 @@ class Changes:
             return
         if revision:
             self._upkeep.hold(revision, self._updates.load(revision))
+            if not work:  # lest what leads around dead links is taken back before these are known
+                await_switches()
         if work:
             wanted = self._records.revision(work.revision)
             assert wanted, "a revision is written with its work"
@@ -175,16 +177,14 @@ class Changes:
 
     def lift_drains(self, is_new: bool) -> None:
         """Put drained links to use where dead ones leave hosts no other way."""
-        cut_off, revision = self._upkeep.cut_off, self._upkeep.revision
-        if not (cut_off.names and self._drains and revision) or not (
-            is_new or time.monotonic() >= self._lift_s
-        ):
+        revision, names = self._upkeep.revision, self._upkeep.cut_off_elsewhere
+        if not (names and self._drains and revision) or not (is_new or time.monotonic() >= self._lift_s):
             return
         self._lift_s = time.monotonic() + _LIFT_S
         fabric, _ = self._planner.fabric(self._records.material(revision))
         kept = bearable_drains(without_links(fabric, self._upkeep.repairs.dead), self._drains)
         if lifted := [each.switch for each in self._drains if each not in kept]:
-            why = f"{few(cut_off.names)}: no other way leads there"
+            why = f"{few(names)}: no other way leads there"
             self._update_drains(CONTROLLER, f"undrain {', '.join(lifted)}", why, kept)
 
     def plan_move(self, material: Material, drains: tuple[Drain, ...]) -> Desired:

@@ -86,11 +86,27 @@ class Desired:
             name for name, index in self.links.items() if {links[index].a, links[index].b} & ports
         )
 
-    def cut_off(self, dead: Collection[str]) -> CutOff:
-        """Whom nothing reaches without these links, and who has no way to some others."""
+    def unplugged(self, down: Mapping[str, Collection[str]]) -> frozenset[str]:
+        """The endpoints whose own link has an end among the ports that are `down`, by switch."""
+        links = self.fabric.links
+        return frozenset(
+            each.name
+            for each in self.fabric.endpoints
+            if any(end.port in down.get(end.device, ()) for end in (links[each.link].a, links[each.link].b))
+        )
+
+    def cut_off(self, down: Mapping[str, Collection[str]]) -> CutOff:
+        """Whom nothing reaches while these ports are down, by switch, and who has no way to some others.
+
+        Of hosts' own links, too.
+        """
+        by_port = self.fabric.link_by_port
+        ends = (PortRef(switch, port) for switch, names in down.items() for port in names)
+        dead = {by_port[end].index for end in ends if end in by_port}
         if not dead:
             return CutOff()
-        return CutOff.of(self.fabric, lost_ways(self.fabric, without_links(self.fabric, dead)))
+        left = [link.is_up and link.index not in dead for link in self.fabric.links]
+        return CutOff.of(self.fabric, lost_ways(self.fabric, with_links(self.fabric, left)))
 
     def backup(self, dead: Collection[str]) -> Backup:
         """What switches and the controller do about dead links."""
@@ -100,6 +116,12 @@ class Desired:
         """This, with the routes that the controller writes after a failure; ports that it shuts are down."""
         plan = without_ports(with_writes(self.held.plan, backup.controller), backup.shut)
         return replace(self, held=replace(self.held, plan=plan))
+
+    def switches_beside(self, other: Desired) -> frozenset[str]:
+        """The switches that hold something else than in another state of the same plan."""
+        if self is other:
+            return frozenset()
+        return frozenset(name for name, plan in self.switches.items() if plan is not other.switches[name])
 
     def ports_to(self, other: Desired) -> frozenset[str]:
         """The switches of which other ports are up in another state."""

@@ -158,12 +158,12 @@ class Records:
 
     @property
     def owed(self) -> frozenset[str]:
-        """The switches that have missed a part of an update or repair."""
+        """The switches that may have missed a part of an update or repair, or may of the end of one."""
         return frozenset((self._document("owed") or {}).get("switches", ()))
 
     def set_owed(self, switches: Collection[str]) -> None:
         if self.owed != frozenset(switches):
-            self._store.commit({"owed": _bytes({"switches": sorted(switches)})})
+            self._store.commit(_owed(switches))
 
     def revisions(self) -> list[Revision]:
         """All, the oldest first."""
@@ -199,9 +199,9 @@ class Records:
     def plan(self, revision: Revision) -> HeldPlan:
         return held_from_json(self._text(revision.plan))
 
-    def note(self, audit: Audit) -> None:
-        """Add an entry to the audit log."""
-        self._store.commit(_audit(audit))
+    def note(self, audit: Audit, owed: Collection[str]) -> None:
+        """Add an entry to the audit log, and put by what is owed to switches then."""
+        self._store.commit({**_audit(audit), **_owed(owed)})
 
     def begin(
         self, revision: Revision, material: Material, held: HeldPlan, audit: Audit, before: int
@@ -275,6 +275,10 @@ def _revision(revision: Revision) -> dict[str, bytes | None]:
 
 def _audit(audit: Audit) -> dict[str, bytes | None]:
     return {f"audit/{audit.number:08}": _bytes(asdict(audit))}
+
+
+def _owed(switches: Collection[str]) -> dict[str, bytes | None]:
+    return {"owed": _bytes({"switches": sorted(switches)})}
 
 
 def _audit_of(document: dict[str, Any]) -> Audit:

@@ -112,6 +112,10 @@ class Switches:
     def down(self) -> dict[str, frozenset[str]]:
         return {name: view.down for name, view in self.views.items() if view.down}
 
+    @property
+    def in_sync(self) -> frozenset[str]:
+        return frozenset(name for name, view in self.views.items() if view.state == "in sync")
+
     def due(self, now_s: float) -> list[str]:
         """Those that are to be compared with the plan now."""
         return [

@@ -15,6 +15,7 @@ from raddle.controller.service.desired import CutOff, Desired
 from raddle.controller.service.events import Bus
 from raddle.controller.service.express import Express
 from raddle.controller.service.gate import AbortedError, UpdateGate
+from raddle.controller.service.lost_ways import LostWays
 from raddle.controller.service.pusher import Pusher
 from raddle.controller.service.records import BEGUN, Audit, Records, Revision, now, shortened
 from raddle.controller.service.rendered import Rendered, Rows
@@ -30,7 +31,6 @@ from raddle.controller.service.watchers import Watchers
 from raddle.controller.southbound.sonic.tables import Tables
 from raddle.controller.spans import NOT_TRACED, Span
 from raddle.errors import InputError
-from raddle.units import few
 
 _CALM_S = 1.0
 """Without a repair, until what repairs have changed is put by."""
@@ -48,7 +48,6 @@ class Upkeep:
         switches: what is known of each.
         revision, desired: what was asked for.
         target: what the switches are to hold at this moment: that, led around dead links.
-        cut_off: whom dead links have left without a way.
     """
 
     def __init__(
@@ -75,9 +74,9 @@ class Upkeep:
         self.revision: Revision | None = None
         self.desired: Desired | None = None
         self.target: Desired | None = None
-        self.cut_off = CutOff()
-        self._cut_by: tuple[Desired, dict[str, frozenset[str]]] | None = None
+        self._lost_ways = LostWays(bus)
         self._owes = set(records.owed)
+        self._led: frozenset[str] = frozenset()
         self._unwritten: HeldPlan | None = None
         self._repaired_s = 0.0
         self._swept_s = time.monotonic()
@@ -119,6 +118,7 @@ class Upkeep:
         datapaths = {name: f"{number:016x}" for name, number in inventory.datapaths.items()}
         self.switches.keep(plan.switches, {**inventory.addresses, **datapaths})
         self.target = self.repairs.target(desired, self.switches.down, time.monotonic())
+        self._led = self.target.switches_beside(desired)
         self.watchers.keep(plan)
         self._express.open(each.name for each in plan.switches if each.nos == "sonic")
 
@@ -159,6 +159,8 @@ class Upkeep:
         self.watch(desired)
         assert self.target
         self.put_by()
+        self._owes |= self.target.switches.keys()
+        self._records.set_owed(self._owed)
         with span.child("push") as part:
             results = self.pusher.apply(self.target.held, span=part)
         self._take_results(results, began_s)
@@ -172,14 +174,19 @@ class Upkeep:
             if view.take(each):
                 self._tell_of(view)
             (self._owes.discard if each.is_in_sync else self._owes.add)(each.switch)
-        self._records.set_owed(self._owes)
+        self._records.set_owed(self._owed)
         self.switches.mark_waiting(time.monotonic())
+
+    @property
+    def _owed(self) -> frozenset[str]:
+        """What the next controller is to see to; also who leads around dead links that may be back then."""
+        return self._led.union(self._owes)
 
     def _tell_of(self, view: SwitchView) -> None:
         kind = "stranger" if view.state == "stranger" else "switch"
         self._bus.tell(kind, f"{view.state}: {view.text}" if view.text else view.state, view.name)
 
-    def _reach(self, only: Collection[str] | None, span: Span = NOT_TRACED) -> tuple[SwitchResult, ...]:
+    def _reach(self, only: Collection[str], span: Span = NOT_TRACED) -> tuple[SwitchResult, ...]:
         """Program switches for what is wanted already."""
         began_s = time.monotonic()
         assert self.target
@@ -209,47 +216,49 @@ class Upkeep:
             for name, writes in changed.items()
             if target.switches[name].nos == "sonic" and self.switches.views[name].is_connected
         }
-        self.target = target
+        self.target, self._led = target, target.switches_beside(self.desired)
         if not (changed or ports):
             self._bus.tell("repair", f"{what}: switches repair that by themselves")
             return
-        begun = self.begin(CONTROLLER, "repair", what, write_lines(changed))
+        owed = self._owes & changed.keys()
+        begun = self.begin(CONTROLLER, "repair", what, write_lines(changed), changed.keys() | ports)
         planned_s = time.monotonic() - began_s
         with self._spans.child(
             "repair", why=what, switches=len(changed), planned_s=round(planned_s, 6)
         ) as span:
+            results: tuple[SwitchResult, ...] = ()
             if lost and all(target.switches[name].nos == "sonic" for name in changed):
-                self._owes |= changed.keys() - rows.keys()
+                self._owes -= rows.keys() - owed - ports
                 outcome = self._send_at_once(rows, span)
                 if ports:
-                    outcome += f"; ports of {', '.join(sorted(ports))}: {_summary(self._reach(ports, span))}"
+                    results = self._reach(ports, span)
+                    outcome += f"; ports of {', '.join(sorted(ports))}: {_summary(results)}"
             else:
-                outcome = _summary(self._reach(changed.keys() | ports, span))
+                results = self._reach(changed.keys() | ports, span)
+                outcome = _summary(results)
             span.note(outcome=outcome)
         spent_s = time.monotonic() - began_s
         self._bus.tell("repair", f"{what}: routes of {len(changed)} switches, {outcome}", seconds=spent_s)
-        self.finish(begun, outcome)
-        self._records.set_owed(self._owes)
+        self.finish(begun, outcome, results)
         self._unwritten, self._repaired_s = target.held, time.monotonic()
 
     def look_for_cut_off(self) -> bool:
-        """See whom dead links have left without a way, and tell of it; whether that has changed."""
+        """See whom dead links have left without a way; whether that has changed."""
         assert self.desired
-        down = self.switches.down
-        if self._cut_by and self._cut_by[0] is self.desired and self._cut_by[1] == down:
-            return False
-        self._cut_by = self.desired, down
-        before, self.cut_off = self.cut_off, self.desired.cut_off(self.desired.dead_links(down))
-        for was, now_so, where in (
-            (before.endpoints, self.cut_off.endpoints, "there"),
-            (before.leaves, self.cut_off.leaves, "from one to the other"),
-        ):
-            known, still = set(was), set(now_so)
-            if lost := [name for name in now_so if name not in known]:
-                self._bus.tell("cut-off", f"{few(lost)}: no way leads {where}")
-            if back := [name for name in was if name not in still]:
-                self._bus.tell("cut-off", f"{few(back)}: a way leads {where} again")
-        return self.cut_off != before
+        return self._lost_ways.look(self.desired, self.switches.down)
+
+    @property
+    def cut_off(self) -> CutOff:
+        """Whom dead links have left without a way."""
+        return self._lost_ways.found
+
+    @property
+    def cut_off_elsewhere(self) -> list[str]:
+        """Those of them whose own cable is not dead."""
+        if not self.cut_off.names or not self.desired:
+            return []
+        unplugged = self.desired.unplugged(self.switches.down)
+        return [name for name in self.cut_off.names if name not in unplugged]
 
     def _send_at_once(self, rows: Mapping[str, tuple[Rows, Rows]], span: Span) -> str:
         """Send one message to each switch; those at which it does not come out well are compared next."""
@@ -262,13 +271,26 @@ class Upkeep:
 
     def compare(self, names: Collection[str]) -> None:
         """Compare switches with the plan, and mend what is not as planned where that is wanted."""
-        assert self.target
         began_s = time.monotonic()
+        found = self._found(names)
+        if owed := [each for each in found if each.switch in self._owes]:
+            # What has missed an update may have held up others: those finish, too.
+            more = self._found(self.switches.views.keys() - set(names))
+            owed += [each for each in more if each.switch in self._owes]
+            self._mend(owed, "they had missed an update or a repair", self.switches.in_sync, began_s)
+            found += more
+        mended = {each.switch for each in owed}
+        if drifted := [each for each in found if each.switch not in mended]:
+            self._mend(drifted, "not as planned", frozenset(), began_s)
+
+    def _found(self, names: Collection[str]) -> list[SwitchResult]:
+        """Compare switches with the plan; what is to be mended."""
+        assert self.target
         for name in names:
             self.switches.views[name].is_due = False
         todo = []
         self.put_by()
-        for each in self.pusher.check(self.target.held, names):
+        for each in self.pusher.check(self.target.held, names) if names else ():
             view = self.switches.views[each.switch]
             is_new = view.take(each)
             if is_new:
@@ -284,24 +306,26 @@ class Upkeep:
                     )
                 if self._settings.drift == "mend" or each.switch in self._owes:
                     todo.append(each)
-        self._records.set_owed(self._owes)
+        self._records.set_owed(self._owed)
         self.switches.mark_waiting(time.monotonic())
-        if todo:
-            self._mend(todo, began_s)
+        return todo
 
-    def _mend(self, found: list[SwitchResult], began_s: float) -> None:
+    def _mend(self, found: list[SwitchResult], why: str, in_sync: Collection[str], began_s: float) -> None:
+        """Make switches as planned.
+
+        Args:
+            in_sync: others that are, and of which the order of the writes is to know that.
+        """
         names = [each.switch for each in found]
-        is_owed = bool(self._owes & set(names))
-        changes = [change for each in found for change in each.changes]
-        why = "they had missed an update" if is_owed else "not as planned"
-        begun = self.begin(CONTROLLER, f"mend {', '.join(names)}", why, change_lines(changes))
-        # What has missed an update may have held up others: those finish, too.
+        lines = change_lines(change for each in found for change in each.changes)
+        begun = self.begin(CONTROLLER, f"mend {', '.join(names)}", why, lines, names)
         with self._spans.child("mend", why=why, switches=len(names)) as span:
-            outcome = _summary(self._reach(None if is_owed else names, span))
+            results = self._reach({*names, *in_sync}, span)
+            outcome = _summary(results)
             span.note(outcome=outcome)
         for name in names:
             self.switches.views[name].mended(time.monotonic())
-        self.finish(begun, outcome)
+        self.finish(begun, outcome, results)
         self._bus.tell("mend", f"{', '.join(names)}: {outcome}", seconds=time.monotonic() - began_s)
 
     def _try_to_replace(self, switch: str) -> None:
@@ -327,12 +351,13 @@ class Upkeep:
             )
         before = dict(self.pusher.identity(self.target.held, switch))
         lines = [f"{name}: {before.get(name, '')} -> {value}" for name, value in found.identity.items()]
-        begun = self.begin(who, f"replace {switch}", why, lines)
+        begun = self.begin(who, f"replace {switch}", why, lines, [switch])
         self.pusher.ledger.accept(self.target.held.plan.fabric, switch)
-        mine = [each for each in self._reach(None) if each.switch == switch]
+        results = self._reach({switch, *self.switches.in_sync})
+        mine = [each for each in results if each.switch == switch]
         left = mine[0].error or mine[0].held or mine[0].state if mine else "aborted"
         outcome = "done" if mine and mine[0].is_in_sync else left
-        self.finish(begun, outcome)
+        self.finish(begun, outcome, results)
         return outcome
 
     def put_by(self, is_calm_only: bool = False) -> None:
@@ -353,17 +378,24 @@ class Upkeep:
             for view in self.switches.views.values():
                 view.mark(now_s)
 
-    def begin(self, who: str, what: str, why: str, lines: list[str]) -> Audit:
-        """Note in the audit log that something begins."""
+    def begin(self, who: str, what: str, why: str, lines: list[str], switches: Iterable[str]) -> Audit:
+        """Note in the audit log that something begins, and that it is owed to switches until it is done."""
+        self._owes.update(switches)
         revision = self.revision.number if self.revision else 0
         audit = Audit(
             self._records.next_audit(), now(), who, what, why, BEGUN, revision, diff=shortened(lines)
         )
-        self._records.note(audit)
+        self._records.note(audit, self._owed)
         return audit
 
-    def finish(self, begun: Audit, outcome: str) -> None:
-        """Note in the audit log what came of it."""
+    def finish(self, begun: Audit, outcome: str, results: Iterable[SwitchResult] = ()) -> None:
+        """Note in the audit log what came of it, and what was written beside what was to be.
+
+        Args:
+            results: of switches that were compared as they were written.
+        """
+        written = change_lines(change for each in results if each.sets for change in each.changes)
+        known = frozenset(begun.diff)
         self._records.note(
             replace(
                 begun,
@@ -371,8 +403,9 @@ class Upkeep:
                 time=now(),
                 outcome=outcome,
                 began=begun.number,
-                diff=(),
-            )
+                diff=shortened([each for each in written if each not in known]),
+            ),
+            self._owed,
         )
 
 

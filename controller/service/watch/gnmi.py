@@ -146,8 +146,8 @@ class GnmiWatch:
             if self._waiting:
                 return
         self._is_connected, self._reason = True, ""
+        self._tell_ports()  # first, so that of a switch which is connected the ports are known
         self._tell("connected")
-        self._tell_ports()
 
     def _asked(self, database: str, changing: Iterable[str], sampled: Iterable[str] = ()) -> Any:
         interval_ns = int(self._sample_s * 1e9)
