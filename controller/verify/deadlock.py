@@ -13,6 +13,7 @@ Source: W. Dally, C. Seitz, "Deadlock-free message routing in multiprocessor int
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -163,8 +164,14 @@ def breaks_ranks(network: Network, live: Live, rank: Ints) -> bool:
     return bool((highest >= lowest[live.group]).any())
 
 
-def smallest_cycle(network: Network, tables: Tables, links: Bools, edges: Pairs) -> Cycle:
-    """The shortest ring of dependencies, with a flow for each of its steps; `edges` must hold a cycle."""
+def smallest_cycle(
+    network: Network, tables: Tables, links: Bools, edges: Pairs, *others: tuple[Network, Tables]
+) -> Cycle:
+    """The shortest ring of dependencies, with a flow for each of its steps.
+
+    Args:
+        edges: of the tables and of the `others`; they must hold a cycle.
+    """
     import networkx as nx  # here, as it takes 0.2 s and most commands do without
 
     graph: nx.DiGraph[int] = nx.DiGraph(edges.tolist())
@@ -183,7 +190,8 @@ def smallest_cycle(network: Network, tables: Tables, links: Bools, edges: Pairs)
     # From the lowest channel on, in the direction of waiting, so that equal tables print the same.
     turn = best.index(min(best))
     ring = best[turn:] + best[:turn]
-    steps = [_flow(network, tables, links, a, b) for a, b in zip(ring, ring[1:] + ring[:1], strict=True)]
+    graphs = ((network, tables), *others)
+    steps = [_flow_of_any(graphs, links, a, b) for a, b in zip(ring, ring[1:] + ring[:1], strict=True)]
     return Cycle(
         channels=tuple(str(network.ports[channel]) for channel in ring),
         flows=tuple(flow for flow, _ in steps),
@@ -191,9 +199,17 @@ def smallest_cycle(network: Network, tables: Tables, links: Bools, edges: Pairs)
     )
 
 
-def _flow(
-    network: Network, tables: Tables, links: Bools, first: int, second: int
-) -> tuple[tuple[str, str], tuple[str, ...]]:
+_Flow = tuple[tuple[str, str], tuple[str, ...]]
+
+
+def _flow_of_any(graphs: Iterable[tuple[Network, Tables]], links: Bools, first: int, second: int) -> _Flow:
+    for network, tables in graphs:
+        if flow := _flow(network, tables, links, first, second):
+            return flow
+    raise AssertionError("a dependency without a flow")
+
+
+def _flow(network: Network, tables: Tables, links: Bools, first: int, second: int) -> _Flow | None:
     """A source switch and destination whose packets go over both channels, and their way."""
     live = repair(network, tables, links)
     is_source = sources(network, links, tables.destinations)
@@ -208,7 +224,7 @@ def _flow(
                 names = tuple(str(network.ports[channel]) for channel in (*way, first, second))
                 destination = network.endpoints[int(tables.destinations[column])]
                 return (network.switches[source], destination), names
-    raise AssertionError("a dependency without a flow")
+    return None
 
 
 def _way(network: Network, live: Live, source: int, column: int, last: int) -> list[int] | None:

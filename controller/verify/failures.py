@@ -52,7 +52,8 @@ class Verdict:
     Attributes:
         lost: pairs that a way up and down still connects and that some choice of next hops does not deliver.
         looping: those of them that can go round for ever.
-        example: one lost pair and the way to where it ends; empty if none is lost.
+        example: one lost pair and the way to where it ends, of those that go round if there are any; empty if
+            none is lost.
         cycle: buffers that wait for each other, if there are any.
     """
 
@@ -126,13 +127,19 @@ def _link_name(network: Network, link: int) -> str:
 
 
 def judge(
-    network: Network, tables: Tables, links: Bools, rank: Ints | None, members: Bools | None = None
+    network: Network,
+    tables: Tables,
+    links: Bools,
+    rank: Ints | None,
+    members: Bools | None = None,
+    senders: Bools | None = None,
 ) -> Verdict:
     """What tables do over the links that are left.
 
     Args:
         rank: numbers of channels, which speed the proof of freedom of deadlock.
         members: bool[endpoints], the endpoints whose pairs count; all where there is none.
+        senders: bool[endpoints], those of them that send; all where there is none.
     """
     lost = looped = 0
     between = ways(network, links)
@@ -141,21 +148,22 @@ def judge(
         part = tables.only(chunk)
         live = repair(network, part, links)
         bad = connected(network, links, part.destinations, between) & ~delivered(network, live)
-        pairs = pairs_at(network, part, links, members)
+        pairs = pairs_at(network, part, links, members, senders)
         bad &= pairs > 0
         if bad.any():
             columns = np.flatnonzero(bad.any(axis=0))
             narrow = repair(network, part.only(columns), links)
             failing = ~delivered(network, narrow)
             loops = looping(network, narrow)
+            rounds = bad[:, columns] & loops
+            first_round = not looped and rounds.any()  # of a pair that goes round, if there is one
             lost += int(pairs[bad].sum())
-            looped += int(pairs[:, columns][bad[:, columns] & loops].sum())
-            if not example:
-                switch, column = (int(each[0]) for each in np.nonzero(bad[:, columns]))
+            looped += int(pairs[:, columns][rounds].sum())
+            if first_round or not example:
+                shown = rounds if first_round else bad[:, columns]
+                switch, column = (int(each[0]) for each in np.nonzero(shown))
                 target = network.endpoints[int(part.destinations[columns[column]])]
-                way = " > ".join(
-                    walk(network, narrow, switch, column, loops if loops[switch, column] else failing)
-                )
+                way = " > ".join(walk(network, narrow, switch, column, loops if first_round else failing))
                 example = f"{network.switches[switch]} to {target}: {way}"
         if rank is not None and not suspicious:
             suspicious = breaks_ranks(network, live, rank)

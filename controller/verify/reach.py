@@ -134,17 +134,25 @@ def fold_rows(combine: np.ufunc, rows: Bools, firsts: Ints) -> Bools:
     return folded
 
 
-def pairs_at(network: Network, tables: Tables, links: Bools, members: Bools | None = None) -> Ints:
+def pairs_at(
+    network: Network,
+    tables: Tables,
+    links: Bools,
+    members: Bools | None = None,
+    senders: Bools | None = None,
+) -> Ints:
     """int[S, D]: pairs of an endpoint at a switch and one whose routes are a column's, which is up.
 
     Args:
         members: bool[endpoints], the endpoints that count; all where there is none.
+        senders: bool[endpoints], those of them that send; all where there is none.
     """
     up = links[network.host_link] if members is None else links[network.host_link] & members
-    at = np.bincount(network.home[up], minlength=len(network.switches))
+    send = up if senders is None else up & senders
+    at = np.bincount(network.home[send], minlength=len(network.switches))
     column = tables.counts(up)
     pairs: Ints = at[:, None] * column
-    pairs[network.home[tables.destinations], np.arange(len(column))] -= column
+    pairs[network.home[tables.destinations], np.arange(len(column))] -= tables.counts(send)
     return pairs
 
 

@@ -102,10 +102,12 @@ def judge_update(
             bad = kept & ~delivered(network, live)
             loops = is_source & looping(network, live) if bad.any() else np.zeros_like(bad)
             weight = endpoints_at(network, links, columns)
+            first_round = not looped and loops.any()  # of a pair that goes round, if there is one
             lost, looped = lost + int((weight * bad).sum()), looped + int((weight * loops).sum())
-            if bad.any() and not example:
-                switch, column = (int(each[0]) for each in np.nonzero(bad))
-                way = walk(network, live, switch, column, ~delivered(network, live))
+            if first_round or (bad.any() and not example):
+                switch, column = (int(each[0]) for each in np.nonzero(loops if first_round else bad))
+                until = looping(network, live) if first_round else ~delivered(network, live)
+                way = walk(network, live, switch, column, until)
                 target = network.endpoints[int(columns[column])]
                 example = f"{network.switches[switch]} to {target}: {' > '.join(way)}"
         cycle = cycle or _cycle(network, on_the_way, links)

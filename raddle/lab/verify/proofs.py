@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
+import numpy as np
+
 from raddle.controller.verify.certificate import certificate
 from raddle.controller.verify.columns import Routes, columns_of
-from raddle.controller.verify.deadlock import rank_by_name, ranks
+from raddle.controller.verify.deadlock import Cycle, rank_by_name, ranks, smallest_cycle
 from raddle.controller.verify.equal_routes import stands_for
-from raddle.controller.verify.failures import Outcome, Replan, failures, judge, survey
+from raddle.controller.verify.failures import Outcome, Replan, Verdict, failures, judge, survey
 from raddle.controller.verify.finding import Finding
 from raddle.controller.verify.half_bonds import placed_at_bonds
 from raddle.controller.verify.load import busiest_link
@@ -70,12 +72,15 @@ def prove(
     found = [
         *about(present, "as it stands"),
         *(_about_reserve(network, in_use) if rank is None and in_use is not tables else ()),
-        *(_about_leaves(*itself) if itself else ()),
+        *(_about_leaves(*itself, len(network.endpoints)) if itself else ()),
         *about_outside(outside),
         *placed_at_bonds(fabric, about_failures(outcomes)),
         *check_lossless(fabric, subject.states, scope.congested_groups),
     ]
     proof = None
+    if rank is None and not any(each.code == "deadlock" for each in found):
+        others = [*((way.network, way.tables) for way in beyond), *([itself] if itself else [])]
+        found += _about_ring(smallest_cycle(network, in_use, network.is_up, edges, *others))
     if rank is not None:
         ranked = rank_by_name(network, rank, edges)
         addresses = network.addresses[network.of_endpoint].tolist()
@@ -106,10 +111,22 @@ def prove(
     )
 
 
-def _about_leaves(network: Network, tables: Tables) -> Iterator[Finding]:
-    """What goes round for ever on its way to a leaf itself."""
-    verdict = judge(network, tables, network.is_up, None)
+def _about_leaves(network: Network, tables: Tables, endpoints: int) -> Iterator[Finding]:
+    """What goes round for ever on its way from endpoints to a leaf itself.
+
+    Args:
+        endpoints: how many of the network's are not leaves.
+    """
+    senders = np.arange(len(network.endpoints)) < endpoints
+    verdict = judge(network, tables, network.is_up, None, senders=senders)
     yield from about(replace(verdict, lost=0, cycle=None), "to switches themselves, as it stands")
+
+
+def _about_ring(cycle: Cycle) -> Iterator[Finding]:
+    """A ring that packets between endpoints alone do not close."""
+    when = "with packets to switches themselves, outside or over next hops in reserve"
+    for each in about(Verdict(0, 0, "", cycle), when):
+        yield replace(each, hint="take the routes of these flows off the ring; 'raddle plan' makes none such")
 
 
 def _about_reserve(network: Network, tables: Tables) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import runpy
+from contextlib import ExitStack
 from dataclasses import replace
 from ipaddress import ip_interface
 from pathlib import Path
@@ -12,10 +13,14 @@ import pytest
 
 from raddle.controller.plan import make_plan, to_json
 from raddle.controller.plan.model import NextHop, Plan, Route, SwitchPlan
+from raddle.inventory import Inventory
+from raddle.lab.switches.reported import planned_switch
 from raddle.lab.verify.model import FailureScope, Verification
 from raddle.lab.verify.plan import verify_plan
+from raddle.lab.verify.running import verify_running
 from raddle.topology import loads
 from tests.fabrics import leaf_spine
+from tests.unit.controller.fake_switch import FakeSwitch, serving
 
 TEXT = leaf_spine(leaves=3, spines=2, per_leaf=2)
 FABRIC = loads(TEXT)
@@ -78,6 +83,47 @@ def test_packets_to_a_leaf_itself_that_go_round_are_a_finding() -> None:
     assert loop.message.startswith("to switches themselves, as it stands: ")
     assert "leaf1" in loop.message
     assert "leaf0 itself" in loop.message
+
+
+def test_the_ring_to_a_leafs_own_port_of_running_switches_is_shown_with_those_who_send_into_it() -> None:
+    """A switch reports its own address as a route without a port, at which a packet ends."""
+    leaf0, leaf1, spine0 = (
+        next(each for each in PLAN.switches if each.name == name) for name in ("leaf0", "leaf1", "spine0")
+    )
+    own = str(ip_interface(next(each.prefix for each in leaf0.interfaces if each.name == "Ethernet0")).ip)
+    ring = {leaf1.name: _real_port(leaf1, "spine0"), spine0.name: _real_port(spine0, "leaf1")}
+    plan = _with(PLAN, {name: [Route(f"{own}/32", (port,), "fabric")] for name, port in ring.items()})
+    with ExitStack() as stack:
+        addresses = {}
+        for switch in plan.switches:
+            booted = FakeSwitch(dict(planned_switch(switch).config))
+            booted.up = {port.name for port in switch.ports if port.is_enabled}
+            addresses[switch.name] = stack.enter_context(serving(booted))
+        scope = FailureScope(0, 200, 1, 8)
+        result = verify_running(FABRIC, Inventory(FABRIC.name, addresses), scope, lambda what, share: None)
+    (loop,) = (each for each in result.problems if each.code == "loop")
+    senders = sum(1 for host in FABRIC.hosts if not _is_at(host.name, "leaf0"))
+    assert loop.message == (
+        f"to switches themselves, as it stands: {senders} pairs can go round for ever; "
+        f"leaf1 to leaf0 itself: leaf1:{ring['leaf1'].port} > spine0:{ring['spine0'].port} > leaf1"
+    )
+    # Without a proof of freedom from deadlock, its ring is shown.
+    assert result.proof is None
+    (deadlock,) = (each for each in result.problems if each.code == "deadlock")
+    assert f"leaf1:{ring['leaf1'].port} waits for spine0:{ring['spine0'].port}" in deadlock.message
+
+
+def _real_port(switch: SwitchPlan, peer: str) -> NextHop:
+    """A next hop with the address that the peer has at the other end."""
+    port = next(each for each in switch.ports if each.peer.startswith(f"{peer}:"))
+    (far,) = (each for each in PLAN.switches if each.name == peer)
+    name = port.peer.partition(":")[2]
+    prefix = next(each.prefix for each in far.interfaces if each.name == name)
+    return NextHop(str(ip_interface(prefix).ip), port.name)
+
+
+def _is_at(host: str, leaf: str) -> bool:
+    return any(link.a.device == host and link.b.device == leaf for link in FABRIC.links)
 
 
 @pytest.mark.parametrize("what", ["loopback", "link", "default"])
