@@ -109,7 +109,11 @@ def check_ranks(
     else:
         flows, what = algorithm.flows(shape, size_bytes), "flows"
     if flows > MAX_FLOWS:
-        in_part = "--fidelity fluid, which runs some of its steps" if algorithm.some_steps and is_sent else ""
+        in_part = ""
+        if algorithm.some_steps and is_sent:
+            in_part = (
+                "--fidelity fluid of one job alone, without faults and --until, which runs some of its steps"
+            )
         raise InputError.of(
             "too-many-flows",
             f"{name} of {shape.ranks} ranks is {flows} {what}, {flows * FLOW_BYTES / 1e9:.1f} GB of memory;"

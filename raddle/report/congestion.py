@@ -110,24 +110,32 @@ def scale_up_lines(ports: Sequence[ScaleUpUse], *, of_sizes: bool = True) -> Ite
     yield from _more(len(ports) - len(shown), "port")
 
 
-def collision_lines(collisions: Sequence[Collision], is_adaptive: bool, width: int = _WIDTH) -> Iterator[str]:
-    """Which flows shared which link; steps in which the same flows met there are put together."""
-    steps: dict[tuple[str, tuple[str, ...]], list[int]] = defaultdict(list)
+def collision_lines(
+    collisions: Sequence[Collision], is_adaptive: bool, width: int = _WIDTH, *, steps: int = 0
+) -> Iterator[str]:
+    """Which flows shared which link; steps in which the same flows met there are put together.
+
+    Args:
+        steps: those that were run and stand for all; 0: all were.
+    """
+    of_steps = f" of the {steps} that were run" if steps else ""
+    at: dict[tuple[str, tuple[str, ...]], list[int]] = defaultdict(list)
     for collision in collisions:
-        steps[collision.link, collision.flows].append(collision.step)
+        at[collision.link, collision.flows].append(collision.step)
     yield "#"
     if is_adaptive:
         yield "# Switches choose the ways of flows by load: no link is one flow's own."
         return
-    if not steps:
-        yield "# No link carried two flows of one step."
+    if not at:
+        yield f"# No link carried two flows of one step{of_steps}."
         return
-    most = max(len(flows) for _, flows in steps)
-    links = len({link for link, _ in steps})
-    yield f"# Collisions on {links} link{'s' * (links > 1)}, at most {most} flows of one step on a link"
-    order = sorted(steps, key=lambda key: (-len(key[1]), -len(steps[key]), key))
+    most = max(len(flows) for _, flows in at)
+    links = len({link for link, _ in at})
+    where = f"{links} link{'s' * (links > 1)}"
+    yield f"# Collisions on {where}, at most {most} flows of one step{of_steps} on a link"
+    order = sorted(at, key=lambda key: (-len(key[1]), -len(at[key]), key))
     for link, flows in order[:_SHOWN]:
-        yield f"# {link}: {len(flows)} flows, {_steps(steps[link, flows])}"
+        yield f"# {link}: {len(flows)} flows, {_steps(at[link, flows])}"
         names = list(flows[:_FLOWS_SHOWN])
         if len(flows) > _FLOWS_SHOWN:
             names.append(f"and {len(flows) - _FLOWS_SHOWN} more")

@@ -80,7 +80,12 @@ def table_foot(result: BenchResult, width: int = 100) -> str:
         repair_lines(result.rows),
         link_lines(result.links, width=width),
         scale_up_lines(result.scale_up),
-        collision_lines(result.collisions, result.is_adaptive, width),
+        collision_lines(
+            result.collisions,
+            result.is_adaptive,
+            width,
+            steps=result.rows[-1].in_part.steps if result.rows and result.rows[-1].in_part else 0,
+        ),
         unfinished_lines(result.rows),
     )
 
@@ -156,6 +161,8 @@ def _foot(result: BenchResult) -> Iterator[str]:
     is_counted = all(row.wrong is not None for row in result.rows)
     found = f"{bad} {'FAILED' if bad else 'OK'}" if is_counted or bad else "not counted"
     yield f"# {'Out of bounds values':<20} : {found}"
-    if not is_counted:
+    if any(row.in_part for row in result.rows):
+        yield "# #wrong is N/A where some steps stand for all"
+    elif not is_counted:
         yield "# #wrong is N/A where a replay of all that flows carry would take more than 2 GiB"
     yield f"# {'Avg bus bandwidth':<20} : {result.average_busbw_gbs:g}"

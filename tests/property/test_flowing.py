@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from raddle.lab.run.settings import RunSettings
 from raddle.lab.run.size_row import size_rows
 from raddle.lab.switches.prepared import OWN_SWITCHES, prepare_switches
 from raddle.lab.workloads.collective import find_job
+from raddle.lab.workloads.flow_file import read_flows
 from raddle.lab.workloads.ranks import Scope
 from raddle.report.congestion import congestion_lines, forward_lines
 from raddle.sim import NEVER
@@ -32,7 +34,7 @@ fabric:
   spines: {{count: {spines}, model: switch}}
   uplinks: {{per_pair: 1, speed: {uplink}, cable: {cable}}}
 hosts: {{per_leaf: {per_leaf}, nics: {{speed: {nic}, ack_interval: {ack_interval}, cable: 3m}}}}
-roce: {{congestion_control: {cc}}}
+roce: {{congestion_control: {cc}, mtu: {mtu}}}
 """
 COLLECTIVES = (
     ("all_reduce", "ring"),
@@ -59,10 +61,11 @@ def fabric_of(
     leaves: int = 2,
     cable: str = "30m",
     ack_interval: int = 1,
+    mtu: int = 4096,
 ) -> Fabric:
     text = FABRIC.format(
         nic=nic, uplink=uplink, cc=cc, per_leaf=per_leaf, spines=spines, leaves=leaves, cable=cable,
-        ack_interval=ack_interval,
+        ack_interval=ack_interval, mtu=mtu,
     )  # fmt: skip
     return raddle.loads(text)
 
@@ -93,17 +96,19 @@ def end_ps(of: Run) -> int:
     shape=st.tuples(st.integers(2, 6), st.integers(2, 6), st.integers(2, 3)),
     cable=st.sampled_from(["3m", "30m", "500m"]),
     ack_interval=st.sampled_from([1, 4]),
+    mtu=st.sampled_from([4096, 4096, 1024, 512]),
     cc=st.sampled_from(["dcqcn", "none"]),
     routing=st.sampled_from(["pinned", "pinned", "ecmp"]),
     collective=st.sampled_from(COLLECTIVES),
     placement=st.sampled_from(["linear", "strided", "random"]),
-    size_mib=st.sampled_from([1, 4, 16, 48]),
+    size_mib=st.sampled_from([1, 4, 16, 32]),
     seed=st.integers(0, 9),
 )
 def test_what_flows_ends_within_one_percent_of_packets(
     shape: tuple[int, int, int],
     cable: str,
     ack_interval: int,
+    mtu: int,
     cc: str,
     routing: str,
     collective: tuple[str, str],
@@ -113,8 +118,9 @@ def test_what_flows_ends_within_one_percent_of_packets(
 ) -> None:
     per_leaf, spines, leaves = shape
     fabric = fabric_of(
-        cc=cc, per_leaf=per_leaf, spines=spines, leaves=leaves, cable=cable, ack_interval=ack_interval
-    )
+        cc=cc, per_leaf=per_leaf, spines=spines, leaves=leaves, cable=cable, ack_interval=ack_interval,
+        mtu=mtu,
+    )  # fmt: skip
     what = (fabric, routing, collective, placement, size_mib << 20)
     auto = run(*what, "auto", seed)
     packets = run(*what, "packet", seed)
@@ -174,3 +180,40 @@ def test_a_run_that_is_disturbed_moves_in_packets() -> None:
     done = drive(switches, job.workload(16 << 20), replace(RunSettings(), series_ps=10**7))
     assert done.run.flowed is None
     assert done.run.simulation.counts_packets
+
+
+def flows_of(fabric: Fabric, rows: str, fidelity: str, tmp_path: Path) -> Run:
+    (tmp_path / "flows.csv").write_text(f"src,dst,bytes,start_ns\n{rows}")
+    workload = read_flows(fabric, tmp_path / "flows.csv")
+    switches = prepare_switches(fabric, make_plan(fabric, "ecmp", None), OWN_SWITCHES)
+    return drive(switches, workload, RunSettings(fidelity=fidelity)).run
+
+
+@pytest.mark.parametrize("mtu", [512, 1024, 4096])
+@pytest.mark.parametrize(
+    "rows",
+    [
+        pytest.param("host0,host2,100000000,0\nhost1,host2,100000000,{late}\n", id="two to one, briefly"),
+        pytest.param("host0,host1,100000000,0\nhost1,host2,100000000,0\n", id="one that gets and sends"),
+        pytest.param(
+            "host0,host2,100000000,0\nhost2,host0,100000000,0\nhost1,host2,100000000,{late}\n", id="both ways"
+        ),
+    ],
+)
+def test_messages_that_meet_move_in_packets_however_briefly(mtu: int, rows: str, tmp_path: Path) -> None:
+    """Their meeting is no longer than what acknowledgements of as much data would take of the wire."""
+    fabric = fabric_of(leaves=1, spines=1, mtu=mtu)
+    on_wire_ns = 100_000_000 / mtu * (mtu + 82) * 8 / 400
+    auto = flows_of(fabric, rows.format(late=int(0.99 * on_wire_ns)), "auto", tmp_path)
+    assert auto.flowed is None
+    assert auto.not_forwarded
+    assert "they meet" in auto.not_forwarded.not_flowed
+
+
+@pytest.mark.parametrize("mtu", [512, 4096])
+def test_pairs_that_send_both_ways_flow(mtu: int, tmp_path: Path) -> None:
+    fabric = fabric_of(leaves=1, spines=1, mtu=mtu)
+    rows = "".join(f"host{i},host{i ^ 1},{20_000_000},0\n" for i in range(4))
+    auto, packets = (flows_of(fabric, rows, fidelity, tmp_path) for fidelity in ("auto", "packet"))
+    assert auto.flowed
+    assert end_ps(auto) == pytest.approx(end_ps(packets), rel=0.01)

@@ -20,7 +20,8 @@ from raddle.report.model import BenchResult, InPart
 from raddle.sim import NEVER, Simulation
 
 ERROR = (
-    "against a run of all steps such collectives end within 4 %, but rings whose hops share links under DCQCN"
+    "against a run of all steps, on the cases of docs/models/fluid.md: all-to-alls 19 % early to 11 % late"
+    " (on even fabrics 3 % early to 4 % late), rings within 1 %, those whose hops share links under DCQCN"
     " 10 % early to 30 % late"
 )
 """The largest errors of the table in docs/models/fluid.md, which `scripts/validate-in-part` measures."""
