@@ -253,6 +253,39 @@ class AclTable:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedRule:
+    """A rule as a real switch may have it, where `AclRule` is what the engine's RoCE packets meet.
+
+    Attributes:
+        drops: None where it neither drops packets nor lets them go on (it redirects them, or nobody knows).
+        priority: the higher ones act first; among equal ones nobody promises an order.
+        matches: those that are modelled; `in_ports` and `out_ports` as in `AclRule`.
+        is_unsure: whether it takes a packet that fulfils all that, depends on more (fields that are not
+            modelled, a mirror session).
+        why_untested: why it has no packet test itself; empty where it can have one.
+    """
+
+    name: str
+    drops: bool | None
+    priority: int
+    matches: tuple[AclMatch, ...] = ()
+    in_ports: tuple[int, ...] | None = None
+    out_ports: tuple[int, ...] | None = None
+    is_unsure: bool = False
+    why_untested: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedTable:
+    """An access list as a real switch may have it, bound as `AclTable`; rules of falling priority."""
+
+    name: str
+    is_egress: bool
+    ports: tuple[int, ...]
+    rules: tuple[ListedRule, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SwitchState:
     """Everything one switch forwards with. Routes are sorted, IPv4 first, by (prefix, length) and unique.
 

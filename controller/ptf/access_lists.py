@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
 from itertools import islice, product
 from typing import Any
 
-from raddle.state import AclField, AclMatch, AclRule, AclTable
-
-Packet = dict[AclField, int]
-"""What access lists see of a packet; addresses as they have them, and no field that it does not have."""
+from raddle.controller.ptf.verdicts import Packet, acts, fates, is_of, is_routed, narrow, span, verdict, wide
+from raddle.state import AclField, ListedRule, ListedTable
 
 Way = Mapping[str, Any]
 """A packet test of a route: where its packets come in, their addresses, and the ports that they leave by."""
 
-_IPV4, _IPV6, _UDP, _TCP, _ROCE, _TTL = 0x0800, 0x86DD, 17, 6, 4791, 64
-_WRITE_ONLY, _ACKNOWLEDGE, _MAPPED = 0x0A, 0x11, 0xFFFF << 32
+Sent = dict[AclField, int]
+"""As `Packet`, of a single one."""
+
+_IPV4, _IPV6, _UDP, _TCP, _NO_PORTS, _ROCE, _TTL = 0x0800, 0x86DD, 17, 6, 253, 4791, 64
+_WRITE_ONLY, _ACKNOWLEDGE = 0x0A, 0x11
 _SOURCE_PORT, _OTHER_PORT, _QP = 0xC000, 5001, 0x11
 _TRIED = 4096
 """Packets that are tried for one rule at one port."""
@@ -25,7 +25,15 @@ _TRIED = 4096
 _BESIDE = 256
 """Packets that are tried on each way to find one that no rule drops."""
 
-_NOTHING = AclRule("", drops=False)
+_WAYS = 64
+"""Ways that are tried for that."""
+
+_WIDTHS: Mapping[AclField, int] = {
+    "src_ip": 128, "dst_ip": 128, "l4_src_port": 16, "l4_dst_port": 16, "dscp": 6,
+}  # fmt: skip
+"""Fields whose edges are tested, and their bits."""
+
+_NOTHING = ListedRule("", False, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +42,13 @@ class AccessLists:
 
     Attributes:
         other_rules: rules of its configuration that its ASIC does not have, and why.
+        absent_port: what rules see as the ports of packets that have none; None where nobody knows.
     """
 
-    tables: tuple[AclTable, ...]
+    tables: tuple[ListedTable, ...]
     ports: tuple[str, ...]
     other_rules: tuple[tuple[str, str], ...] = ()
+    absent_port: int | None = None
 
 
 class ListTests:
@@ -48,6 +58,7 @@ class ListTests:
         numbers: of the ports with cables, by name.
         ways: tests of routes, whose packets are changed until a rule is for them.
         way_to: the way that packets to an address take; None where they take none.
+        pinned: pairs of addresses whose packets take another way.
     """
 
     def __init__(
@@ -56,9 +67,12 @@ class ListTests:
         numbers: Mapping[str, int],
         ways: Sequence[Way],
         way_to: Callable[[str], Way | None],
+        pinned: Collection[tuple[str, str]] = (),
     ) -> None:
         self._lists, self._ways, self._way_to = lists, ways, way_to
+        self._pinned = {tuple(each.partition("/")[0] for each in pair) for pair in pinned}
         self._places = {numbers[name]: at for at, name in enumerate(lists.ports) if name in numbers}
+        self._names = {number: name for name, number in numbers.items()}
         self.left_out = [f"access list rule {name}: {why}" for name, why in lists.other_rules]
 
     def tests(self) -> Iterator[dict[str, Any]]:
@@ -69,91 +83,220 @@ class ListTests:
                 seen[rule.name] = seen.get(rule.name, 0) + 1
                 again = f" {seen[rule.name]}" if seen[rule.name] > 1 else ""
                 name = f"{table.name} {rule.name}{again}"
-                packets = list(self._packets(table, rule))
+                packets = [] if rule.why_untested else self._packets(table, rule, name)
                 if packets:
                     yield {"kind": "acl", "name": f"acl {name}", "packets": packets}
                 else:
-                    self.left_out.append(f"access list rule {name}: {self._why_none(table, rule)}")
+                    self._leave_out(name, rule.why_untested or self._why_none(table, rule))
 
-    def _packets(self, table: AclTable, rule: AclRule) -> Iterator[dict[str, Any]]:
-        """The packets of a rule's test, by the port that the rule is bound to."""
+    def dropping(self, test: Way) -> bool | None:
+        """Whether lists drop all packets of another test; None where they drop some, or it is open."""
+        flows = test["flows"]
+        is_spread = len(test["egress"]) > 1 and test["kind"] != "queue"
+        first = wide(test["spread"] if is_spread else test["source"])
+        target = wide(test["destination"])
+        packet: Packet = {
+            "ether_type": _IPV4 if target >> 32 == 0xFFFF else _IPV6,
+            "src_ip": range(first, first + flows) if is_spread else first,
+            "dst_ip": target,
+            "ip_protocol": _UDP,
+            "l4_src_port": range(test["source_port"], test["source_port"] + flows),
+            "l4_dst_port": _ROCE,
+            "dscp": test.get("dscp", 0),
+            "ecn": 0,
+            "ttl": _TTL,
+            "bth_opcode": 0,
+            "bth_qp": 0,
+        }
+        return self._verdict(test, packet)
+
+    def may_go_elsewhere(self, test: Way) -> bool:
+        """Whether rules may do something else than drop packets of a test that must come out of no port."""
+        target = wide(test["destination"])
+        packet: Packet = {"dst_ip": target, "ether_type": _IPV4 if target >> 32 == 0xFFFF else _IPV6}
+        place = self._places.get(test["ingress"], -1)
+        return any(None in fates(table, packet, place) for table in self._lists.tables if not table.is_egress)
+
+    def _leave_out(self, name: str, why: str) -> None:
+        line = f"access list rule {name}: {why}"
+        if line not in self.left_out:
+            self.left_out.append(line)
+
+    def _packets(self, table: ListedTable, rule: ListedRule, name: str) -> list[dict[str, Any]]:
+        """The packets of a rule's test: by the port that it is bound to, and at its edges."""
         bound = rule.out_ports if table.is_egress else rule.in_ports
+        found: list[tuple[Way, Sent]] = []
+        packets = []
+        alone = []
         for number, place in self._places.items():
             if place not in table.ports or (bound is not None and place not in bound):
                 continue
-            found = next(self._of_rule(table, rule, number), None)
-            if found is not None:
-                way, packet = found
-                yield self._sent(way, packet)
-                if (True in self._verdicts(way, packet)) and (
-                    other := self._unharmed(table, way)
-                ) is not None:
-                    yield other
+            one = next(self._of_rule(table, rule, number), None)
+            if one is None:
+                continue
+            found.append(one)
+            packets.append(self._sent(*one))
+            if not packets[-1]["egress"]:
+                beside = self._unharmed(table, one[0])
+                packets += [beside] if beside else []
+                alone += [] if beside else [self._names[number]]
+        if alone:
+            why = "no packet beside those that are dropped was found that surely comes out"
+            self._leave_out(name, f"{why}, with {', '.join(alone)}")
+        untested = []
+        for field, value, is_inside in _edges(rule) if found else ():
+            edge = next(
+                filter(None, (self._edge(table, rule, one, field, value, is_inside) for one in found)), None
+            )
+            if edge is None:
+                shown = narrow(value) if field in ("src_ip", "dst_ip") else str(value)
+                untested.append(f"{field} {shown}")
+            elif edge not in packets:
+                packets.append(edge)
+        if untested:
+            self._leave_out(
+                name, f"no routed packet whose way is sure was found at its edges {', '.join(untested)}"
+            )
+        return packets
 
-    def dropping(self, test: Way) -> bool:
-        """Whether some rule may drop packets of another test."""
-        sources = {test["source"], test.get("spread") or test["source"]}
-        target = _wide(test["destination"])
-        return any(
-            True in self._verdicts(test, _udp(_wide(source), target, test.get("dscp", 0)))
-            for source in sources
+    def _edge(
+        self,
+        table: ListedTable,
+        rule: ListedRule,
+        one: tuple[Way, Sent],
+        field: AclField,
+        value: int,
+        is_inside: bool,
+    ) -> dict[str, Any] | None:
+        """A packet of a rule with another value of a field: the first or last of the rule, or one beside."""
+        way, packet = one[0], dict(one[1])
+        if field not in packet:
+            return None
+        packet[field] = value
+        if field == "dst_ip":
+            other = self._way_to(narrow(value))
+            if other is None or (table.is_egress and set(other["egress"]) != set(way["egress"])):
+                return None
+            if str(way["ingress"]) in other["egress"]:
+                return None
+            way = dict(other) | {"ingress": way["ingress"]}
+        packet = self._seen(packet)
+        place = self._place(table, way)
+        is_right = (
+            acts(table, rule, packet, place)
+            if is_inside
+            else (is_of(rule, table.is_egress, packet, place) is False)
         )
+        is_fit = (
+            is_right
+            and packet.get(field) == value
+            and self._can_be(packet)
+            and self._verdict(way, packet) is not None
+        )
+        return self._sent(way, packet) if is_fit else None
 
-    def _of_rule(self, table: AclTable, rule: AclRule, number: int) -> Iterator[tuple[Way, Packet]]:
-        """Packets that a rule is for, and no earlier one of its list."""
+    def _place(self, table: ListedTable, way: Way) -> int:
+        return self._places.get(int(next(iter(way["egress"]))) if table.is_egress else way["ingress"], -1)
+
+    def _of_rule(self, table: ListedTable, rule: ListedRule, number: int) -> Iterator[tuple[Way, Sent]]:
+        """Packets that a rule is surely for, and no other of its list."""
         for way, packet in self._tried(table, rule, number):
-            at = self._places[int(next(iter(way["egress"]))) if table.is_egress else way["ingress"]]
-            if _first(table, packet, at) is rule and len(self._verdicts(way, packet)) == 1:
+            if acts(table, rule, packet, self._place(table, way)) and self._verdict(way, packet) is not None:
                 yield way, packet
 
-    def _tried(self, table: AclTable, rule: AclRule, number: int) -> Iterator[tuple[Way, Packet]]:
+    def _tried(self, table: ListedTable, rule: ListedRule, number: int) -> Iterator[tuple[Way, Sent]]:
         left = _TRIED
         for base in self._ways:
-            target = _wanted(rule, "dst_ip", _wide(base["destination"]))
-            way = base if target == _wide(base["destination"]) else self._way_to(_narrow(target))
+            target = _wanted(rule, "dst_ip", wide(base["destination"]))
+            way = base if target == wide(base["destination"]) else self._way_to(narrow(target))
             if way is None or (table.is_egress and set(way["egress"]) != {str(number)}):
                 continue
             if not table.is_egress:
                 if str(number) in way["egress"]:
                     continue  # some switches never send back
                 way = dict(way) | {"ingress": number}
-            for packet in _variants(rule, way, target):
+            for packet in self._variants(rule, way, target):
                 left -= 1
                 if left < 0:
                     return
-                if all(_fits(match, packet) for match in rule.matches) and _can_be(packet):
+                place = self._place(table, way)
+                if is_of(rule, table.is_egress, packet, place) and self._can_be(packet):
                     yield way, packet
 
-    def _unharmed(self, table: AclTable, way: Way) -> dict[str, Any] | None:
-        """A packet at the same port that no rule drops."""
+    def _can_be(self, packet: Sent) -> bool:
+        pair = (narrow(packet["src_ip"]), narrow(packet["dst_ip"]))
+        return is_routed(packet) and pair not in self._pinned
+
+    def _unharmed(self, table: ListedTable, way: Way) -> dict[str, Any] | None:
+        """A packet at the same port that surely no rule drops."""
         into = way["ingress"]
         others = [dict(each) | {"ingress": into} for each in self._ways if str(into) not in each["egress"]]
-        for each in [way] if table.is_egress else [way, *others]:
-            for packet in islice(_variants(_NOTHING, each, _wide(each["destination"])), _BESIDE):
-                if self._verdicts(each, packet) == {False}:
+        for each in [way] if table.is_egress else [way, *others[:_WAYS]]:
+            for packet in islice(self._variants(_NOTHING, each, wide(each["destination"])), _BESIDE):
+                if self._can_be(packet) and self._verdict(each, packet) is False:
                     return self._sent(each, packet)
         return None
 
-    def _verdicts(self, way: Way, packet: Packet) -> set[bool]:
-        """Whether lists drop a packet, by each of the ports that it may leave by."""
-        return {
-            any(
-                (rule := _first(table, packet, self._places.get(at, -1))) is not None and rule.drops
-                for table in self._lists.tables
-                for at in [int(leaves) if table.is_egress else way["ingress"]]
-            )
-            for leaves in way["egress"]
-        }
+    def _verdict(self, way: Way, packet: Mapping[AclField, int | range]) -> bool | None:
+        egress = [self._places.get(int(leaves), -1) for leaves in way["egress"]]
+        return verdict(self._lists.tables, dict(packet), self._places.get(way["ingress"], -1), egress)
 
-    def _sent(self, way: Way, packet: Packet) -> dict[str, Any]:
+    def _variants(self, rule: ListedRule, way: Way, target: int) -> Iterator[Sent]:
+        """RoCE packets, and others, with what a rule asks for."""
+
+        def choices(field: AclField, *values: int) -> list[int]:
+            return list(dict.fromkeys(_wanted(rule, field, value) for value in values))
+
+        free = product(
+            choices("dscp", 0, *range(26, 64), *range(1, 26)),
+            choices("l4_src_port", _SOURCE_PORT, 1024),
+            choices("bth_opcode", _WRITE_ONLY, _ACKNOWLEDGE),
+            choices("l4_dst_port", _ROCE, _OTHER_PORT),
+            choices("ip_protocol", _UDP, _TCP, _NO_PORTS),
+        )
+        for dscp, source_port, opcode, port, protocol in free:
+            yield self._seen(
+                {
+                    "ether_type": _IPV4 if target >> 32 == 0xFFFF else _IPV6,
+                    "src_ip": _wanted(rule, "src_ip", wide(way["source"])),
+                    "dst_ip": target,
+                    "ip_protocol": protocol,
+                    "l4_src_port": source_port,
+                    "l4_dst_port": port,
+                    "dscp": dscp,
+                    "ecn": _wanted(rule, "ecn", 0),
+                    "ttl": _wanted(rule, "ttl", _TTL),
+                    "bth_opcode": opcode,
+                    "bth_qp": _wanted(rule, "bth_qp", _QP),
+                    "aeth_syndrome": _wanted(rule, "aeth_syndrome", 0x1F),
+                }
+            )
+
+    def _seen(self, packet: Sent) -> Sent:
+        """What lists surely see of it: ports of UDP and TCP, a BTH of RoCE."""
+        seen = dict(packet)
+        if seen["ip_protocol"] not in (_UDP, _TCP):
+            for field in ("l4_src_port", "l4_dst_port"):
+                seen.pop(field, None)
+                if self._lists.absent_port is not None:
+                    seen[field] = self._lists.absent_port
+        is_roce = (seen["ip_protocol"], seen.get("l4_dst_port")) == (_UDP, _ROCE)
+        if not is_roce:
+            seen.pop("bth_opcode", None)
+            seen.pop("bth_qp", None)
+        if seen.get("bth_opcode") != _ACKNOWLEDGE:
+            seen.pop("aeth_syndrome", None)
+        return seen
+
+    def _sent(self, way: Way, packet: Sent) -> dict[str, Any]:
         payload = bytearray(24)
-        payload[0] = packet["bth_opcode"]
-        payload[5:8] = packet["bth_qp"].to_bytes(3, "big")
+        payload[0] = packet.get("bth_opcode", _WRITE_ONLY)
+        payload[5:8] = packet.get("bth_qp", _QP).to_bytes(3, "big")
         payload[12] = packet.get("aeth_syndrome", 0)
         return {
             "ingress": way["ingress"],
-            "source": _narrow(packet["src_ip"]),
-            "destination": _narrow(packet["dst_ip"]),
+            "source": narrow(packet["src_ip"]),
+            "destination": narrow(packet["dst_ip"]),
             "protocol": packet["ip_protocol"],
             "source_port": packet.get("l4_src_port", 0),
             "destination_port": packet.get("l4_dst_port", 0),
@@ -161,38 +304,35 @@ class ListTests:
             "ecn": packet["ecn"],
             "ttl": packet["ttl"],
             "payload": payload.hex(),
-            "egress": {} if True in self._verdicts(way, packet) else way["egress"],
+            "egress": {} if self._verdict(way, packet) else way["egress"],
         }
 
-    def _why_none(self, table: AclTable, rule: AclRule) -> str:
+    def _why_none(self, table: ListedTable, rule: ListedRule) -> str:
         if not any(place in table.ports for place in self._places.values()):
             return "its list is at no port with a cable"
         if not any(next(self._tried(table, rule, number), None) for number in self._places):
-            return "no routed UDP or TCP packet that was tried fits it"
-        return "earlier rules of its list take every packet of it that was tried"
+            return "no routed packet that was tried surely fits it"
+        return "other rules of its list, of no lower priority, take or may take every packet that was tried"
 
 
-def _first(table: AclTable, packet: Packet, place: int) -> AclRule | None:
-    """The rule of a list that acts on a packet at a port."""
-    if place not in table.ports:
-        return None
-    for rule in table.rules:
-        ports = rule.out_ports if table.is_egress else rule.in_ports
-        if (ports is None or place in ports) and all(_fits(match, packet) for match in rule.matches):
-            return rule
-    return None
+def _edges(rule: ListedRule) -> Iterator[tuple[AclField, int, bool]]:
+    """The first and last values that a rule is for, and those beside them that it is not for."""
+    for match in rule.matches:
+        bits = _WIDTHS.get(match.field)
+        ends = span(match, bits) if bits else None
+        if not bits or ends is None:
+            continue
+        low, high = ends
+        is_ipv4 = bits == 128 and high >> 32 == 0xFFFF
+        least, most = (0xFFFF << 32, (1 << 48) - 1) if is_ipv4 else (0, (1 << bits) - 1)
+        if ends == (least, most):
+            continue
+        for value in dict.fromkeys(ends):
+            yield match.field, value, True
+        yield from ((match.field, value, False) for value in (low - 1, high + 1) if least <= value <= most)
 
 
-def _fits(match: AclMatch, packet: Packet) -> bool:
-    value = packet.get(match.field)
-    if value is None:
-        return False
-    if match.last is not None:
-        return match.value <= value <= match.last
-    return (value ^ match.value) & match.mask == 0
-
-
-def _wanted(rule: AclRule, field: AclField, otherwise: int) -> int:
+def _wanted(rule: ListedRule, field: AclField, otherwise: int) -> int:
     """A value of a field that a rule is for, as near to another one as it goes."""
     value = otherwise
     for match in rule.matches:
@@ -201,63 +341,3 @@ def _wanted(rule: AclRule, field: AclField, otherwise: int) -> int:
         elif match.field == field:
             value = (match.value & match.mask) | (value & ~match.mask)
     return value
-
-
-def _variants(rule: AclRule, way: Way, target: int) -> Iterator[Packet]:
-    """RoCE packets, and others, with what a rule asks for."""
-    protocols, ports = (_UDP, _TCP), (_ROCE, _OTHER_PORT)
-    opcodes = (_WRITE_ONLY, _ACKNOWLEDGE)
-    free = product(protocols, ports, opcodes, (0, *range(26, 64), *range(1, 26)), (_SOURCE_PORT, 1024))
-    for protocol, port, opcode, dscp, source_port in free:
-        packet: Packet = {
-            "ether_type": _IPV4 if target >> 32 == 0xFFFF else _IPV6,
-            "src_ip": _wanted(rule, "src_ip", _wide(way["source"])),
-            "dst_ip": target,
-            "ip_protocol": _wanted(rule, "ip_protocol", protocol),
-            "dscp": _wanted(rule, "dscp", dscp),
-            "ecn": _wanted(rule, "ecn", 0),
-            "ttl": _wanted(rule, "ttl", _TTL),
-            "bth_opcode": _wanted(rule, "bth_opcode", opcode),
-            "bth_qp": _wanted(rule, "bth_qp", _QP),
-        }
-        if packet["ip_protocol"] in (_UDP, _TCP):
-            packet["l4_src_port"] = _wanted(rule, "l4_src_port", source_port)
-            packet["l4_dst_port"] = _wanted(rule, "l4_dst_port", port)
-        if packet["bth_opcode"] == _ACKNOWLEDGE:
-            packet["aeth_syndrome"] = _wanted(rule, "aeth_syndrome", 0x1F)
-        yield packet
-
-
-def _udp(source: int, target: int, dscp: int) -> Packet:
-    """A packet of the tests of routes and queues."""
-    return {
-        "ether_type": _IPV4 if target >> 32 == 0xFFFF else _IPV6,
-        "src_ip": source,
-        "dst_ip": target,
-        "ip_protocol": _UDP,
-        "l4_src_port": _SOURCE_PORT,
-        "l4_dst_port": _ROCE,
-        "dscp": dscp,
-        "ecn": 0,
-        "ttl": _TTL,
-        "bth_opcode": 0,
-        "bth_qp": 0,
-    }
-
-
-def _can_be(packet: Packet) -> bool:
-    """Switches route such a packet: of one family, its source some host's, its TTL enough."""
-    source = ip_address(_narrow(packet["src_ip"]))
-    is_host = not (source.is_multicast or source.is_loopback or source.is_unspecified or source.is_link_local)
-    return is_host and source.version == ip_address(_narrow(packet["dst_ip"])).version and packet["ttl"] > 1
-
-
-def _wide(address: str) -> int:
-    """An address as access lists have it: IPv4 in its mapped form."""
-    own = ip_address(address)
-    return int(own) | _MAPPED if own.version == 4 else int(own)
-
-
-def _narrow(value: int) -> str:
-    own = IPv6Address(value)
-    return str(own.ipv4_mapped or own)

@@ -29,9 +29,6 @@ from ptf.base_tests import BaseTest
 from scapy.all import IP, TCP, UDP, Dot1Q, Ether, IPv6, Raw
 
 TTL = 64
-PER_MEMBER = 16
-MOST_FLOWS = 1024
-QUEUE_PACKETS = 50
 FIRST_SOURCE_PORT = 0xC000
 ROCE_PORT = 4791
 LLDP = 0x88CC
@@ -71,9 +68,12 @@ class SwitchTest(BaseTest):
             header = IPv6(src=source, dst=target, hlim=ttl, tc=dscp << 2)
         else:
             header = IP(src=source, dst=target, ttl=ttl, tos=dscp << 2, id=number)
-        udp = UDP(sport=FIRST_SOURCE_PORT + number, dport=ROCE_PORT)
+        udp = UDP(sport=self.first_port() + number, dport=ROCE_PORT)
         peer = SUITE["ports"][str(self.what["ingress"])]["peer_mac"]
         return Ether(src=peer, dst=mac or SUITE["mac"]) / header / udp / Raw(bytes(48))
+
+    def first_port(self):
+        return self.what.get("source_port", FIRST_SOURCE_PORT)
 
     def exchange(self, frames, wait_s=None):
         """Send frames; returns what came out, as (port, frame), until all have or the wait ends."""
@@ -98,7 +98,7 @@ class SwitchTest(BaseTest):
             else ip is not None
             and UDP in frame
             and ip.dst == self.what["destination"]
-            and frame[UDP].sport >= FIRST_SOURCE_PORT
+            and frame[UDP].sport >= self.first_port()
             and frame[UDP].dport == ROCE_PORT
         )
 
@@ -129,10 +129,9 @@ class WayTest(SwitchTest):
 
     def runTest(self):  # noqa: N802
         egress = {int(port): weight for port, weight in self.what["egress"].items()}
-        flows = PER_MEMBER * sum(egress.values()) // min(egress.values())
-        flows = min(MOST_FLOWS, flows) if len(egress) > 1 else 4
+        flows = self.what["flows"]
         seen = self.exchange([self.flow(number) for number in range(flows)])
-        numbers = sorted(frame[UDP].sport - FIRST_SOURCE_PORT for _, frame in seen)
+        numbers = sorted(frame[UDP].sport - self.first_port() for _, frame in seen)
         self.assertEqual(numbers, list(range(flows)), "each flow's packet once")
         for port, frame in seen:
             self.assertIn(port, egress, f"port that {frame.summary()} came out of")
@@ -156,16 +155,16 @@ class QueueTest(SwitchTest):
         return total if command else None
 
     def runTest(self):  # noqa: N802
-        dscp = self.what["dscp"]
+        dscp, packets = self.what["dscp"], self.what["flows"]
         before = self.counted()
-        seen = self.exchange([self.frame(number, dscp) for number in range(QUEUE_PACKETS)])
-        self.assertEqual(len(seen), QUEUE_PACKETS, "packets that came out")
+        seen = self.exchange([self.frame(number, dscp) for number in range(packets)])
+        self.assertEqual(len(seen), packets, "packets that came out")
         for port, frame in seen:
             self.check_rewritten(port, frame, dscp)
         if before is None:
             print(f"queue {self.what['queue']} is not looked at: no queue_counter among the test parameters")
         else:
-            self.assertGreaterEqual(self.counted() - before, QUEUE_PACKETS, "packets counted in the queue")
+            self.assertGreaterEqual(self.counted() - before, packets, "packets counted in the queue")
 
 
 class DropTest(SwitchTest):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface, ip_network
-from itertools import islice
+from itertools import islice, product
 from typing import Any
 
 from raddle.controller.plan.model import NextHop, Plan, SwitchPlan
@@ -14,8 +14,15 @@ from raddle.controller.ptf.access_lists import AccessLists, ListTests
 _TRIED = 256
 """Addresses of a prefix that are looked at for one that no longer prefix has."""
 
-_SPREAD = {4: "198.18.0.1", 6: "2001:2::1"}
+_SPREADS = {4: ("198.18.0.1", "198.19.0.1"), 6: ("2001:2::1", "2001:2:0:8000::1")}
 """The first source addresses of flows for all next hops; of benchmarking networks (RFC 2544, RFC 5180)."""
+
+_SPREAD = {version: spreads[0] for version, spreads in _SPREADS.items()}
+
+_SOURCE_PORTS = (0xC000, 0xD000, 0xE000, 0x8000, 0x4000)
+"""The first source ports of flows; others than the first only where access lists are in the way."""
+
+_PER_MEMBER, _MOST_FLOWS, _FLOWS_OF_ONE, _QUEUE_PACKETS = 16, 1024, 4, 50
 
 Network = IPv4Network | IPv6Network
 
@@ -71,12 +78,28 @@ class _Suite:
             self._left_out.append(NO_LISTS)
             return tests
         routes = [test for test in tests if test["kind"] == "route"]
-        lists = ListTests(self._lists, self._numbers, routes, self._way_to)
+        lists = ListTests(self._lists, self._numbers, routes, self._way_to, self._pairs)
         found = [*lists.tests()]
         self._left_out += lists.left_out
-        dropped = [test["name"] for test in tests if test["kind"] != "drop" and lists.dropping(test)]
-        self._left_out += [f"{name}: access lists drop its packets" for name in dropped]
-        return [*(test for test in tests if test["name"] not in dropped), *found]
+        return [*(kept for test in tests if (kept := self._past_lists(test, lists))), *found]
+
+    def _past_lists(self, test: dict[str, Any], lists: ListTests) -> dict[str, Any] | None:
+        """A test with packets that surely no list drops or sends elsewhere; None where there are none."""
+        if test["kind"] == "drop":
+            if not lists.may_go_elsewhere(test):
+                return test
+            self._left_out.append(f"{test['name']}: access lists may send its packets elsewhere")
+            return None
+        version = ip_address(test["destination"]).version
+        fates = set()
+        for spread, port in product(_SPREADS[version], _SOURCE_PORTS):
+            other = test | {"spread": spread, "source_port": port}
+            fates.add(fate := lists.dropping(other))
+            if fate is False:
+                return other
+        said = "drop" if fates == {True} else "drop, or may drop, some of"
+        self._left_out.append(f"{test['name']}: access lists {said} its packets")
+        return None
 
     def _way_to(self, address: str) -> dict[str, Any] | None:
         """The way of packets to an address, by the longest prefix; None where they are not forwarded."""
@@ -123,9 +146,12 @@ class _Suite:
     def _way(
         self, kind: str, name: str, target: str, weights: Mapping[int, int], source: str = ""
     ) -> dict[str, Any]:
+        flows = min(_MOST_FLOWS, _PER_MEMBER * sum(weights.values()) // min(weights.values()))
         return {
             "kind": kind,
             "name": f"{kind} {name}",
+            "flows": flows if len(weights) > 1 else _FLOWS_OF_ONE,
+            "source_port": _SOURCE_PORTS[0],
             "ingress": self._ingress(weights),
             "source": source or self._source(target),
             "spread": _SPREAD[ip_address(target).version],
@@ -165,7 +191,8 @@ class _Suite:
         for dscp, tc in enumerate(qos.dscp_to_tc):
             first.setdefault(qos.tc_to_queue[tc], dscp)
         for queue, dscp in sorted(first.items()):
-            yield dict(way) | {"kind": "queue", "name": f"queue {queue}", "queue": queue, "dscp": dscp}
+            what = {"kind": "queue", "name": f"queue {queue}", "queue": queue, "dscp": dscp}
+            yield dict(way) | what | {"flows": _QUEUE_PACKETS}
 
     def _dropped(self, way: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
         """What must come out of no port."""

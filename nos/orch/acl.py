@@ -7,15 +7,17 @@ it open).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from raddle.nos.db.databases import ConfigDb, ConfigEntry
-from raddle.nos.orch.acl_rule import RANGES, Rule, UnusableRuleError, read_rule
-from raddle.state import AclMatch, AclRule, AclTable, PortState
+from raddle.nos.orch.acl_rule import NEVER, RANGES, Rule, UnusableRuleError, read_open_rule, read_rule
+from raddle.state import AclMatch, AclRule, AclTable, ListedRule, ListedTable, PortState
 
 Status = Literal["Active", "Inactive"]
+
+NO_RULE = "SONiC makes nothing of it, it is inactive"
 
 _L4 = frozenset({"VLAN_ID", "IP_TYPE", "L4_SRC_PORT", "L4_DST_PORT", "TCP_FLAGS"})
 _IPV4 = frozenset({"ETHER_TYPE", "SRC_IP", "DST_IP", "ICMP_TYPE", "ICMP_CODE", "IP_PROTOCOL"})
@@ -85,16 +87,22 @@ def _table(
     given = entry.get("ports", [])
     bound = tuple(port for port in ([given] if isinstance(given, str) else given) if port in ports)
     custom = config.get("ACL_TABLE_TYPE", {}).get(kind)
-    if custom is None and kind not in _MATCHES:
+    supported = _supported(config, kind)
+    if supported is None:
         # Rules of the control plane are for the host itself; a table of an unknown type waits for the type.
         unacted = tuple(OrchRule(rule, _priority(each), None, None) for rule, each in rules)
         return OrchTable(name, "Active" if kind == "CTRLPLANE" else None, is_egress, bound, unacted)
-    supported = _MATCHES[kind] if custom is None else frozenset(each.upper() for each in custom["MATCHES"])
     actions = frozenset() if custom is None else frozenset(each.upper() for each in custom.get("ACTIONS", []))
     table = (supported, actions, is_egress, ports)
     read = [_rule(rule, with_next_header(kind, each), table) for rule, each in rules]
     read.sort(key=lambda each: (-each.priority, each.name))
     return OrchTable(name, "Active", is_egress, bound, tuple(read))
+
+
+def _supported(config: ConfigDb, kind: str) -> frozenset[str] | None:
+    """The match fields of a type of tables; None where aclorch has no such type."""
+    custom = config.get("ACL_TABLE_TYPE", {}).get(kind)
+    return _MATCHES.get(kind) if custom is None else frozenset(each.upper() for each in custom["MATCHES"])
 
 
 def with_next_header(kind: str, entry: ConfigEntry) -> ConfigEntry:
@@ -145,8 +153,9 @@ def _made(name: str, rule: Rule, place: dict[str, int], ports: Sequence[PortStat
         None if names is None else tuple(sorted(place[each] for each in names))
         for names in (rule.in_ports, rule.out_ports)
     )
+    matches = (*rule.matches, NEVER) if rule.unseen else rule.matches
     if rule.tc is None:
-        return [AclRule(name, drops, rule.matches, in_ports, out_ports)]
+        return [AclRule(name, drops, matches, in_ports, out_ports)]
     chosen = range(len(ports)) if in_ports is None else in_ports
     by_dscp: dict[int, list[int]] = {}
     for port in chosen:
@@ -154,6 +163,48 @@ def _made(name: str, rule: Rule, place: dict[str, int], ports: Sequence[PortStat
             if tc == rule.tc:
                 by_dscp.setdefault(dscp, []).append(port)
     return [
-        AclRule(name, drops, (*rule.matches, AclMatch("dscp", dscp, 0x3F)), tuple(of), out_ports)
+        AclRule(name, drops, (*matches, AclMatch("dscp", dscp, 0x3F)), tuple(of), out_ports)
         for dscp, of in by_dscp.items()
     ]
+
+
+def listed_acl(config: ConfigDb, ports: Sequence[PortState]) -> tuple[ListedTable, ...]:
+    """The access lists that a real switch with this CONFIG_DB may have, by name.
+
+    Beside the rules of `derive_acl` they have those that mirror, as the session may be up there, and those
+    with an action that raddle does not know, such as a redirection.
+    """
+    place = {port.name: number for number, port in enumerate(ports)}
+    return tuple(
+        ListedTable(
+            table.name,
+            table.is_egress,
+            tuple(sorted(place[port] for port in table.ports)),
+            tuple(listed for each in table.rules for listed in _listed(config, table, each, place, ports)),
+        )
+        for table in read_acl(config)
+        if table.ports and table.status and _supported(config, str(config["ACL_TABLE"][table.name]["type"]))
+    )
+
+
+def _listed(
+    config: ConfigDb, table: OrchTable, rule: OrchRule, place: dict[str, int], ports: Sequence[PortState]
+) -> Iterator[ListedRule]:
+    known, drops, why = rule.rule, None, NO_RULE
+    if known is None:
+        kind = str(config["ACL_TABLE"][table.name]["type"])
+        entry = with_next_header(kind, config["ACL_RULE"][f"{table.name}|{rule.name}"])
+        known = read_open_rule(
+            entry, _supported(config, kind) or frozenset(), table.is_egress, frozenset(place)
+        )
+        redirects = any("REDIRECT" in f"{name} {value}".upper() for name, value in entry.items())
+        why = "it redirects packets" if redirects else why
+    elif known.action == "MIRROR":
+        drops, why = False, "it mirrors packets"
+    else:
+        drops = known.action == "DROP"
+        why = f"it looks at {' and '.join(known.unseen)}, which the tests do not vary" if known.unseen else ""
+    if known is not None:
+        for made in _made(rule.name, replace(known, unseen=()), place, ports):
+            scope = (made.matches, made.in_ports, made.out_ports)
+            yield ListedRule(rule.name, drops, rule.priority, *scope, bool(why), why)

@@ -3,9 +3,9 @@
 Source: sonic-swss orchagent/aclorch.cpp (AclRule, AclRulePacket, AclRuleMirror), on an ASIC with the actions
 that aclorch takes for granted: PACKET_ACTION and DO_NOT_NAT, mirroring at ingress.
 
-Packets are RoCEv2, untagged and in no tunnel: fields of other packets (ICMP, TCP flags, VLANs, tunnels,
-metadata) never match. Assumption: IP_PROTOCOL looks at the protocol of IPv4 and of IPv6, as parsers of chips
-have one field for both.
+Packets are RoCEv2, untagged and in no tunnel: rules with fields of other packets (ICMP, TCP flags, VLANs,
+tunnels, metadata) are `unseen` and never match. Assumption: IP_PROTOCOL looks at the protocol of IPv4 and of
+IPv6, as parsers of chips have one field for both.
 """
 
 from __future__ import annotations
@@ -52,13 +52,17 @@ class UnusableRuleError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule as aclorch takes it; ports by name, `tc` the traffic class that it is for, None for any."""
+    """A rule as aclorch takes it; ports by name, `tc` the traffic class that it is for, None for any.
+
+    `unseen` names its fields that are none of RoCE packets.
+    """
 
     action: Action
     matches: tuple[AclMatch, ...]
     in_ports: tuple[str, ...] | None
     out_ports: tuple[str, ...] | None
     tc: int | None
+    unseen: tuple[str, ...] = ()
 
 
 def _number(name: AclField, bits: int) -> Callable[[str], tuple[AclMatch, ...]]:
@@ -119,7 +123,6 @@ _FIELDS: Mapping[str, Callable[[str], tuple[AclMatch, ...]]] = {
     "BTH_OPCODE": _number("bth_opcode", 8),
     "AETH_SYNDROME": _number("aeth_syndrome", 8),
     "TUNNEL_TERM": lambda text: (NEVER,) if text.lower() == "true" else (),
-    **dict.fromkeys(_ELSEWHERE, lambda text: (NEVER,)),
 }
 _PORTS_AND_CLASS = frozenset({"IN_PORTS", "OUT_PORTS", "TC"})
 
@@ -153,13 +156,28 @@ def read_rule(
     try:
         matches = tuple(
             match
-            for name in sorted(fields.keys() - _PORTS_AND_CLASS)
+            for name in sorted(fields.keys() - _PORTS_AND_CLASS - _ELSEWHERE)
             for match in _FIELDS[name](fields[name])
         )
         tc = int(fields["TC"], 0) if "TC" in fields else None
     except (KeyError, ValueError) as error:
         raise UnusableRuleError(str(error)) from None
-    return Rule(action, matches, _names(fields, "IN_PORTS", ports), _names(fields, "OUT_PORTS", ports), tc)
+    unseen = tuple(sorted(fields.keys() & _ELSEWHERE))
+    in_ports, out_ports = (_names(fields, name, ports) for name in ("IN_PORTS", "OUT_PORTS"))
+    return Rule(action, matches, in_ports, out_ports, tc, unseen)
+
+
+def read_open_rule(
+    entry: ConfigEntry, supported: frozenset[str], is_egress: bool, ports: frozenset[str]
+) -> Rule | None:
+    """What a rule matches of whose actions raddle makes nothing; None without actions or matches."""
+    matched = {name: value for name, value in entry.items() if not name.upper().endswith("_ACTION")}
+    if len(matched) == len(entry):
+        return None
+    try:
+        return read_rule({**matched, "PACKET_ACTION": "FORWARD"}, supported, frozenset(), is_egress, ports)
+    except UnusableRuleError:
+        return None
 
 
 _ACTIONS = frozenset({"PACKET_ACTION", "MIRROR_ACTION", "MIRROR_INGRESS_ACTION", "MIRROR_EGRESS_ACTION"})

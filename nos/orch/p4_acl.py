@@ -10,12 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from raddle.nos.p4rt.entity_tables import EntityTables, Row
 from raddle.nos.p4rt.port_ids import PortIds
-from raddle.state import AclField, AclMatch, AclRule, AclTable
+from raddle.state import AclField, AclMatch, AclRule, AclTable, ListedRule, ListedTable
 
 _IPV4, _IPV6 = 0x0800, 0x86DD
 _MAPPED = 0xFFFF << 32
 _MAPPED_BITS = ((1 << 128) - 1) ^ 0xFFFFFFFF
 _NEVER = AclMatch("ether_type", 0, 0xFFFF)
+_PASSES = frozenset({"NoAction", "acl_forward", "acl_copy"})
 _DROPS = frozenset({"drop", "trap", "acl_drop", "acl_trap", "acl_deny"})
 _INGRESS = ("acl", "acl_ingress_table", "acl_ingress_security_table")
 _EGRESS = ("acl_egress_table",)
@@ -60,6 +61,28 @@ def p4_acl_tables(tables: EntityTables, ports: Sequence[str]) -> tuple[AclTable,
     return (*counting, *_lists(tables, ports))
 
 
+def listed_p4_acl(tables: EntityTables, ports: Sequence[str]) -> tuple[ListedTable, ...]:
+    """The access lists as packets other than RoCE meet them, too."""
+    return tuple(
+        ListedTable(name, is_egress, tuple(range(len(ports))), tuple(_listed(rows, tables, ports, is_egress)))
+        for name, is_egress, rows in _rows(tables)
+    )
+
+
+def _listed(
+    rows: Iterable[Row], tables: EntityTables, ports: Sequence[str], is_egress: bool
+) -> Iterator[ListedRule]:
+    by_label = {row.label: row for row in rows}
+    for rule in _rules(rows, tables, ports, is_egress, is_listed=True):
+        row = by_label[rule.name]
+        action, unseen = row.choices[0].call.action, _unseen(row)
+        drops = True if action in _DROPS else False if action in _PASSES else None
+        why = f"it looks at {' and '.join(unseen)}, which the tests do not vary" if unseen else ""
+        why = f"its action is {action}" if drops is None else why
+        scope = (rule.matches, rule.in_ports, rule.out_ports)
+        yield ListedRule(rule.name, drops, row.priority, *scope, bool(why), why)
+
+
 def counter_of(table: str, label: str) -> tuple[str, str]:
     """The access list and rule that count for a table entry."""
     return ("pins", f"{table} {label}") if table in _PIN_TABLES else (table, label)
@@ -73,19 +96,30 @@ def _exact(row: Row) -> Iterator[AclMatch]:
 def _lists(tables: EntityTables, ports: Sequence[str]) -> Iterator[AclTable]:
     return (
         AclTable(name, is_egress, tuple(range(len(ports))), tuple(_rules(rows, tables, ports, is_egress)))
-        for names, is_egress in ((_INGRESS, False), (_EGRESS, True))
-        for name in names
-        if (rows := tables.rows.get(name))
+        for name, is_egress, rows in _rows(tables)
     )
 
 
+def _rows(tables: EntityTables) -> Iterator[tuple[str, bool, Sequence[Row]]]:
+    for names, is_egress in ((_INGRESS, False), (_EGRESS, True)):
+        for name in names:
+            if rows := tables.rows.get(name):
+                yield name, is_egress, rows
+
+
 def _rules(
-    rows: Iterable[Row], tables: EntityTables, ports: Sequence[str], is_egress: bool
+    rows: Iterable[Row],
+    tables: EntityTables,
+    ports: Sequence[str],
+    is_egress: bool,
+    is_listed: bool = False,
 ) -> Iterator[AclRule]:
     """The entries, that of the highest priority first; of equal ones the name decides (P4Runtime leaves it
     open)."""
     for row in sorted(rows, key=lambda row: (-row.priority, row.label)):
         matches = [*_matches(row), *_to_router(row, tables)]
+        if not is_listed and _unseen(row):
+            matches.append(_NEVER)
         chosen = _ports(row, "out_port" if is_egress else "in_port", ports)
         yield AclRule(
             row.label,
@@ -105,14 +139,18 @@ def _matches(row: Row) -> Iterator[AclMatch]:
         elif name in _IPV6_FIELDS:  # the upper half of the address
             yield AclMatch("ether_type", _IPV6, 0xFFFF)
             yield AclMatch(_IPV6_FIELDS[name], value << 64, mask << 64)
-        elif name not in ("dst_mac", "in_port"):
-            yield _NEVER  # icmpv6_type and arp_tpa, which a RoCE packet does not have
     for name, given in row.optional.items():
         is_true = int.from_bytes(given, "big") == 1
         if name in _FAMILIES and is_true:
             yield AclMatch("ether_type", _FAMILIES[name], 0xFFFF)
         elif name == "is_ip" and not is_true:
             yield _NEVER
+
+
+def _unseen(row: Row) -> list[str]:
+    """Its keys that no RoCE packet has, as icmpv6_type and arp_tpa."""
+    seen = {*_FIELDS, *_IPV4_FIELDS, *_IPV6_FIELDS, "dst_mac", "in_port", "out_port"}
+    return [name for name in row.ternary if name not in seen]
 
 
 def _ternaries(row: Row) -> Iterator[tuple[str, tuple[int, int]]]:

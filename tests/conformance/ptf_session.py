@@ -28,7 +28,7 @@ from raddle.controller.ptf.suite import suite
 from raddle.controller.southbound.p4runtime.driver import push_p4, read_entities
 from raddle.controller.southbound.p4runtime.target import p4_target
 from raddle.lab.workloads.collective import collective_demand
-from raddle.nos.orch.p4_acl import p4_acl_tables
+from raddle.nos.orch.p4_acl import listed_p4_acl
 from raddle.nos.p4rt.entity_tables import EntityTables
 from raddle.nos.p4rt.pipeline import Pipeline
 
@@ -106,8 +106,8 @@ def on_bmv2(plan: Plan, leaf: SwitchPlan, folder: Path) -> Iterator[dict[int, st
             switch.session.write([p4r.Update(type=p4r.Update.INSERT, entity=each) for each in entries])
             entities = read_entities(switch.session, target.schema).values()
             ports = tuple(port.name for port in leaf.ports)
-            tables = p4_acl_tables(EntityTables.of(Pipeline(target.config), entities), ports)
-            held = AccessLists(tuple(each for each in tables if each.name == "acl"), ports)
+            tables = listed_p4_acl(EntityTables.of(Pipeline(target.config), entities), ports)
+            held = AccessLists(tables, ports, absent_port=0)
             (folder / f"suite/{leaf.name}.json").write_text(json.dumps(suite(plan, leaf.name, held)))
             if lists == "gone":
                 switch.session.write([p4r.Update(type=p4r.Update.DELETE, entity=each) for each in entries])

@@ -9,7 +9,7 @@ from raddle.controller.plan import make_plan
 from raddle.controller.plan.model import PolicyRoute
 from raddle.controller.ptf.access_lists import AccessLists
 from raddle.controller.ptf.suite import NO_LISTS, suite
-from raddle.state import AclMatch, AclRule, AclTable
+from raddle.state import AclMatch, ListedRule, ListedTable
 from tests.unit.controller.fabrics import leaf_spine, ring
 
 PLAN = make_plan(leaf_spine(leaves=2, spines=2, hosts_per_leaf=2), "pinned", ring([0, 1, 2, 3]))
@@ -38,20 +38,22 @@ def test_queues_and_what_is_dropped_have_tests() -> None:
     assert {port["peer_mac"] for port in document["ports"].values()} >= {"02:01:0a:00:00:01"}
 
 
-EDGE = AclTable(
+EDGE = ListedTable(
     "EDGE",
     False,
     (0, 1),
     (
-        AclRule("SSH", True, (AclMatch("ip_protocol", 6, 0xFF), AclMatch("l4_dst_port", 22, 0xFFFF))),
-        AclRule("CLASS", False, (AclMatch("dscp", 26, 0x3F),), in_ports=(0,)),
-        AclRule("FAR", True, (AclMatch("dst_ip", 0xFFFF_0A00_0004, 2**128 - 4),)),
-        AclRule("HIDDEN", True, (AclMatch("dst_ip", 0xFFFF_0A00_0005, -1), AclMatch("dscp", 0, 0x3F))),
-        AclRule("ELSEWHERE", True, (AclMatch("ether_type", 0x88CC, 0xFFFF),)),
+        ListedRule("SSH", True, 50, (AclMatch("ip_protocol", 6, 0xFF), AclMatch("l4_dst_port", 22, 0xFFFF))),
+        ListedRule("CLASS", False, 40, (AclMatch("dscp", 26, 0x3F),), in_ports=(0,)),
+        ListedRule("FAR", True, 30, (AclMatch("dst_ip", 0xFFFF_0A00_0004, 2**128 - 4),)),
+        ListedRule("HIDDEN", True, 20, (AclMatch("dst_ip", 0xFFFF_0A00_0005, -1), AclMatch("dscp", 0, 0x3F))),
+        ListedRule("ELSEWHERE", True, 10, (AclMatch("ether_type", 0x88CC, 0xFFFF),)),
     ),
 )
-OUT = AclTable("OUT", True, (1,), (AclRule("SLOW", True, (AclMatch("l4_src_port", 1024, last=2047),)),))
-DARK = AclTable("DARK", False, (9,), (AclRule("ANY", True),))
+OUT = ListedTable(
+    "OUT", True, (1,), (ListedRule("SLOW", True, 10, (AclMatch("l4_src_port", 1024, last=2047),)),)
+)
+DARK = ListedTable("DARK", False, (9,), (ListedRule("ANY", True, 10),))
 
 
 def test_each_rule_of_an_access_list_has_packets_at_its_ports_or_a_reason() -> None:
@@ -66,14 +68,18 @@ def test_each_rule_of_an_access_list_has_packets_at_its_ports_or_a_reason() -> N
     assert tests.keys() == {"EDGE SSH", "EDGE CLASS", "EDGE FAR", "OUT SLOW"}
     ssh = tests["EDGE SSH"]
     # One that is dropped and one beside it, at both ports.
-    assert [(each["ingress"], bool(each["egress"])) for each in ssh] == [
+    assert [(each["ingress"], bool(each["egress"])) for each in ssh][:4] == [
         (1, False),
         (1, True),
         (2, False),
         (2, True),
     ]
-    assert {(each["protocol"], each["destination_port"]) for each in ssh if not each["egress"]} == {(6, 22)}
-    (by_class,) = tests["EDGE CLASS"]
+    assert {(each["protocol"], each["destination_port"]) for each in ssh[:4] if not each["egress"]} == {
+        (6, 22)
+    }
+    beside = {each["destination_port"] for each in ssh[4:]}  # at its edges
+    assert beside == {21, 23}
+    by_class, *_ = tests["EDGE CLASS"]
     assert (by_class["ingress"], by_class["dscp"], bool(by_class["egress"])) == (1, 26, True)
     assert {each["destination"] for each in tests["EDGE FAR"] if not each["egress"]} <= {
         f"10.0.0.{last}" for last in range(4, 8)
@@ -84,15 +90,19 @@ def test_each_rule_of_an_access_list_has_packets_at_its_ports_or_a_reason() -> N
     about = "access list rule "
     lines = [line.removeprefix(about) for line in document["left_out"] if line.startswith(about)]
     left_out = dict(line.split(": ", 1) for line in lines)
+    assert "edges dst_ip 10.0.0.8" in left_out["EDGE FAR"]  # without a route
     assert left_out["CP S1"] == "it is for the switch itself"
-    assert left_out["EDGE HIDDEN"] == "earlier rules of its list take every packet of it that was tried"
-    assert left_out["EDGE ELSEWHERE"] == "no routed UDP or TCP packet that was tried fits it"
+    assert (
+        left_out["EDGE HIDDEN"]
+        == "other rules of its list, of no lower priority, take or may take every packet that was tried"
+    )
+    assert left_out["EDGE ELSEWHERE"] == "no routed packet that was tried surely fits it"
     assert left_out["DARK ANY"] == "its list is at no port with a cable"
 
 
 def test_routes_whose_packets_a_list_drops_have_no_test_and_a_suite_without_lists_says_so() -> None:
-    everything = AclTable(
-        "ALL", False, tuple(range(8)), (AclRule("ROCE", True, (AclMatch("l4_dst_port", 4791, -1),)),)
+    everything = ListedTable(
+        "ALL", False, tuple(range(8)), (ListedRule("ROCE", True, 10, (AclMatch("l4_dst_port", 4791, -1),)),)
     )
     ports = tuple(port.name for port in PLAN.switches[0].ports)
     document = suite(PLAN, "leaf0", AccessLists((everything,), ports))
