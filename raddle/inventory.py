@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from raddle.errors import InputError
+from raddle.units import few
 
 SCHEMA_VERSION = 1
 DEVICE_ID = 1
@@ -104,7 +105,7 @@ class Inventory:
         if self.fabric == fabric and self.datapaths.keys() & set(missing):
             raise InputError.of(
                 "over-openflow",
-                f"{', '.join(sorted(self.datapaths)[:5])} speak OpenFlow, over which they report too little "
+                f"{few(sorted(self.datapaths), 5)} speak OpenFlow, over which they report too little "
                 "to simulate or verify them",
                 "'raddle drift' compares their tables; without --inventory the plan is simulated",
             )
@@ -113,7 +114,7 @@ class Inventory:
                 "wrong-fabric",
                 f"the inventory is of fabric '{self.fabric}', not '{fabric}'"
                 if self.fabric != fabric
-                else f"the inventory has no address for {', '.join(missing[:5])}",
+                else f"the inventory has no address for {few(missing, 5)}",
                 "give the inventory of this fabric with --inventory; 'raddle up' writes one",
             )
 

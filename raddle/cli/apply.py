@@ -24,6 +24,7 @@ from raddle.cli.options import (
     load_switches,
     plan_for,
     refuse_unknown,
+    tell_of_others,
 )
 from raddle.cli.plan import changes_text
 from raddle.cli.progress import progress_bar
@@ -88,12 +89,7 @@ def apply(
     where = load_switches(inventory, p4info)
     model = load_fabric(fabric, strict)
     refuse_unknown(model, accept_identity or ())
-    if others := [name for name in where.addresses if name not in model.switch_by_name]:
-        print(
-            f"note: fabric '{model.name}' has no switch {', '.join(others)}, which the inventory has; "
-            "nothing is sent there",
-            file=sys.stderr,
-        )
+    tell_of_others(model, where, "nothing is sent there")
     held = plan_for(model, options, plan_file)
     if plan_file is None and (assumed := options.assumed(model)):
         print(f"note: {assumed}", file=sys.stderr)

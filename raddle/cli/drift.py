@@ -18,6 +18,7 @@ from raddle.cli.options import (
     load_fabric,
     load_switches,
     plan_applied,
+    tell_of_others,
 )
 from raddle.cli.plan import changes_text
 from raddle.cli.status import boot_needs, first_boot_text, others_text, raise_errors, results_json
@@ -42,6 +43,7 @@ def drift(
     """
     where = load_switches(inventory, p4info)
     model = load_fabric(fabric)
+    tell_of_others(model, where, "nothing there is compared")
     applied = Ledger(inventory).read(model.name)
     plan = plan_applied(model, options, plan_file, applied).plan
     results = check(plan, where, applied.past if applied else Past(written={}))

@@ -24,6 +24,7 @@ from raddle.topology.catalog import split_network
 from raddle.topology.load import refuse_cut_off
 from raddle.topology.model import Fabric
 from raddle.traffic import Terms
+from raddle.units import few
 from raddle.workload import Demand
 
 if TYPE_CHECKING:
@@ -352,3 +353,15 @@ def refuse_unknown(fabric: Fabric, switches: Iterable[str]) -> None:
                 f"fabric '{fabric.name}' has no switch '{name}'",
                 f"switches: {', '.join(names[:_SHOWN])}{more}",
             )
+
+
+def tell_of_others(fabric: Fabric, inventory: Inventory, consequence: str) -> None:
+    """A note of switches that the inventory has and the fabric lacks.
+
+    Args:
+        consequence: `nothing is sent there`.
+    """
+    known = (*inventory.addresses, *inventory.datapaths)
+    if others := [name for name in known if name not in fabric.switch_by_name]:
+        has_no = f"fabric '{fabric.name}' has no switch {few(others)}"
+        print(f"note: {has_no}, which the inventory has; {consequence}", file=sys.stderr)

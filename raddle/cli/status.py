@@ -21,6 +21,7 @@ from raddle.cli.options import (
     load_fabric,
     load_switches,
     plan_applied,
+    tell_of_others,
 )
 from raddle.controller.ledger import Ledger
 from raddle.controller.plan.model import Plan
@@ -46,6 +47,7 @@ def status(
     """
     where = load_switches(inventory, p4info)
     model = load_fabric(fabric)
+    tell_of_others(model, where, "nothing there is compared")
     applied = Ledger(inventory).read(model.name)
     plan = plan_applied(model, options, plan_file, applied).plan
     with placed(model):

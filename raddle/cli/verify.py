@@ -24,6 +24,7 @@ from raddle.cli.options import (
     plan_for,
     read_earlier,
     refuse_unknown,
+    tell_of_others,
 )
 from raddle.cli.progress import progress_bar
 from raddle.cli.reports import HtmlOption, write_page
@@ -108,6 +109,7 @@ def verify(
     with progress_bar() as progress:
         if running:
             where, accepted = load_inventory(inventory), accept_identity or ()
+            tell_of_others(model, where, "nothing there is judged")
             result = verify_running(model, where, scope, progress, seen, accepted)
         else:
             given = plan_file or old or failures or options.keep or model.routing.adaptive
@@ -239,16 +241,14 @@ def text_of(result: Verification) -> str:
     """One line per subject."""
     reached = result.pairs - result.cut_off - result.present.lost
     within = " within planes" if any(part.kind == "plane" for part in result.parts) else ""
-    chooser, shared = ("adaptive routing", ", shared evenly") if result.is_adaptive else ("the hash", "")
+    chooser = "adaptive routing" if result.is_adaptive else "the hash"
     lines = {
         "subject": f"{result.subject} of {result.fabric}",
         "reach": f"{reached} of {result.pairs} pairs of endpoints{within} on every path {chooser} can take"
         f"{_cut_off(result.cut_off)}",
         "deadlock": _deadlock(result),
-        "load": f"busiest fabric link {result.busiest[0]:.1%} under uniform all-to-all{shared}"
-        f"{_best_load(result)}{_worst_load(result)}",
-        "capacity": f"bisection {bisection_text(result.bisection_bps, result.bisection_is_estimate)}, "
-        f"{_oversubscription(result)}",
+        "load": _load(result),
+        "capacity": _capacity(result),
         **_part_lines(result),
         **_external_lines(result),
         **_failure_lines(result),
@@ -331,6 +331,16 @@ def _best_load(result: Verification) -> str:
     return "" if result.best_load is None else f", {result.best_load:.1%} with the best shares there are"
 
 
+def _load(result: Verification) -> str:
+    if result.is_all_cut_off:
+        return "not judged: no pair has a way"
+    shared = ", shared evenly" if result.is_adaptive else ""
+    return (
+        f"busiest fabric link {result.busiest[0]:.1%} under uniform all-to-all{shared}"
+        f"{_best_load(result)}{_worst_load(result)}"
+    )
+
+
 def _worst_load(result: Verification) -> str:
     worst = _most_loaded(result)
     return f", at worst {worst['load']:.1%} after {worst['failure']}" if worst else ""
@@ -344,9 +354,18 @@ def _most_loaded(result: Verification) -> dict[str, Any] | None:
     return {"failure": worst.failure, "load": round(worst.busiest[0], 6), "port": worst.busiest[1]}
 
 
+def _capacity(result: Verification) -> str:
+    if result.is_all_cut_off:
+        return "none: all pairs are cut off"
+    bisection = bisection_text(result.bisection_bps, result.bisection_is_estimate)
+    return f"bisection {bisection}, {_oversubscription(result)}"
+
+
 def _oversubscription(result: Verification) -> str:
     tiers = [f"{ratio:.3g}:1 at {tier}" for tier, ratio in result.oversubscription.items()]
-    return f"oversubscription {', '.join(tiers)}" if tiers else "a single tier"
+    if tiers:
+        return f"oversubscription {', '.join(tiers)}"
+    return "a single tier" if result.is_single_tier else "no leaf with hosts has uplinks that carry"
 
 
 def _cabling_lines(result: Verification) -> dict[str, str]:
@@ -377,6 +396,10 @@ def _failure_lines(result: Verification) -> dict[str, str]:
     outcomes = result.outcomes
     if not outcomes:
         return {}
+    if result.is_all_cut_off:
+        return {
+            "failures": f"{_count(outcomes)} states, in which nothing is left to lose: all pairs are cut off"
+        }
     states = _count(outcomes)
     sampled = "" if states == result.total_failures else f" of {result.total_failures}, sampled"
     cut = [outcome for outcome in outcomes if outcome.cut_off > result.cut_off]

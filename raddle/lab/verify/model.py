@@ -54,6 +54,7 @@ class Verification:
         external: the prefixes that links to the outside lead to.
         is_adaptive: switches choose by load among the paths that were checked.
         missing: switches of the fabric file that are not there or hold nothing, of running switches.
+        is_single_tier: no switch is above the leaves.
         has_lossless: a class of the fabric is lossless; without one nothing of deadlock is proven.
     """
 
@@ -82,7 +83,13 @@ class Verification:
     has_lossless: bool = True
     best_load: float | None = None
     missing: tuple[Missing, ...] = ()
+    is_single_tier: bool = False
 
     @property
     def is_good(self) -> bool:
         return not any(problem.severity == "error" for problem in self.problems)
+
+    @property
+    def is_all_cut_off(self) -> bool:
+        """No pair has a way, so that nothing can be lost and no link is loaded."""
+        return 0 < self.pairs == self.cut_off and not self.busiest[0]

@@ -100,6 +100,7 @@ def prove(
         total_failures=total,
         busiest=busiest_link(network, tables, network.is_up, speed_bps),
         oversubscription=tier_oversubscription(fabric),
+        is_single_tier=not fabric.spines,
         bisection_bps=bisection_bps(fabric),
         bisection_is_estimate=bisection_is_estimate(fabric),
         problems=(*fabric.warnings, *in_file(fabric, polarisation(fabric)), *located(fabric, found)),

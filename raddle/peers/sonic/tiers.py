@@ -11,6 +11,7 @@ from raddle.peers.sonic.findings import Finding
 from raddle.peers.sonic.reading import HeldSwitch
 from raddle.topology.model import Role
 from raddle.topology.naming import natural
+from raddle.units import few
 
 ROLES: tuple[Role, ...] = ("leaf", "spine", "superspine")
 _RANKS = {"torrouter": 0, "leafrouter": 1, "spinerouter": 2, "upperspinerouter": 3}
@@ -79,7 +80,7 @@ def _by_hosts(
     if lost:
         raise InputError.of(
             "not-in-tiers",
-            f"{', '.join(lost[:5])}: no cable leads from there to a leaf, or through more than three tiers",
+            f"{few(lost, 5)}: no cable leads from there to a leaf, or through more than three tiers",
             "leave their files out, or name their cables: --cables CABLES.csv",
         )
     return tier

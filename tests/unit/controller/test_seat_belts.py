@@ -121,6 +121,8 @@ def test_a_switch_of_the_inventory_that_the_fabric_lacks_is_named(hall: Hall) ->
     done = hall.run("apply")
     assert done.exit_code == 0
     assert "note: fabric 'hall' has no switch leaf9, which the inventory has; nothing is sent" in done.stderr
+    for verb in ("status", "drift"):
+        assert "has no switch leaf9, which the inventory has; nothing there is comp" in hall.run(verb).stderr
 
 
 def test_take_over_leaves_routes_of_vrfs_alone(hall: Hall) -> None:

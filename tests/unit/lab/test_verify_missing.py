@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from raddle.cli.verify import text_of, verify
 from raddle.controller.plan import make_plan
 from raddle.controller.plan.model import Plan, SwitchPlan
-from raddle.errors import UnreachableError
+from raddle.errors import InputError, UnreachableError
 from raddle.inventory import Inventory
 from raddle.lab.switches.programmed import program, switch_farm
 from raddle.lab.switches.reported import planned_switch
@@ -182,6 +182,48 @@ def _with_leaf2(tables: dict[str, Any], is_dark: bool = False) -> Verification:
         }
         addresses = {name: stack.enter_context(serving(each)) for name, each in booted.items()}
         return _judged(Inventory(FABRIC.name, addresses))
+
+
+def test_where_nothing_is_programmed_the_result_says_so_and_nothing_else() -> None:
+    with switch_farm(FABRIC, PLAN) as farm:
+        inventory = Inventory(FABRIC.name, dict(farm.addresses))
+        scope = replace(PRESENT, together=1)
+        result = verify_running(FABRIC, inventory, scope, silent)
+    lines = dict(line.split(":", 1) for line in text_of(result).splitlines()[:-1])
+    assert lines["reach"].strip().startswith("0 of 30 pairs")
+    assert lines["capacity"].strip() == "none: all pairs are cut off"
+    assert lines["load"].strip() == "not judged: no pair has a way"
+    assert (
+        lines["failures"].strip().endswith("states, in which nothing is left to lose: all pairs are cut off")
+    )
+    assert not lines.keys() & {"cut off", "re-planning"}
+
+
+def test_a_leaf_that_is_alone_makes_no_single_tier(running: Inventory) -> None:
+    alone = replace(running, addresses={"leaf0": running.addresses["leaf0"]})
+    text = text_of(_judged(alone))
+    assert "2 of 30 pairs" in text
+    assert "no leaf with hosts has uplinks that carry" in text
+    assert "a single tier" not in text
+
+
+def test_an_inventory_without_switches_says_how_many_are_missing(running: Inventory) -> None:
+    with pytest.raises(InputError, match="no address for leaf0, leaf1, leaf2, spine0, spine1\n"):
+        _judged(replace(running, addresses={}))
+    larger = loads(leaf_spine(leaves=5, spines=2, per_leaf=2))
+    with pytest.raises(InputError, match="no address for leaf0, leaf1, leaf2, leaf3, leaf4 and 2 more"):
+        verify_running(larger, replace(running, addresses={}), PRESENT, silent)
+
+
+def test_a_switch_that_the_fabric_lacks_is_told(running: Inventory, tmp_path: Path) -> None:
+    app = typer.Typer()
+    app.command()(verify)
+    fabric, inventory = tmp_path / "f.yaml", tmp_path / "inventory.json"
+    fabric.write_text(TEXT)
+    replace(running, addresses={**running.addresses, "leaf9": NOWHERE}).save(inventory)
+    options = [str(fabric), "--running", "--failures", "0", "--inventory", str(inventory)]
+    note = "has no switch leaf9, which the inventory has; nothing there is judged"
+    assert note in CliRunner().invoke(app, options).stderr
 
 
 def test_exit_code_3_stands_for_silence_and_1_for_what_is_found(running: Inventory, tmp_path: Path) -> None:
