@@ -210,6 +210,7 @@ def test_one_that_is_detached_takes_programs_from_another_shell_until_it_is_stop
         assert "1 received" in pinged.stdout
         assert "spine1" in raddle("exec", "--emulation", "tiny", "leaf0", "ovs-vsctl", "list-br").stdout
         assert raddle("exec", "--emulation", "tiny", "host1", "sh", "-c", "exit 7").returncode == 7
+        assert raddle("exec", "--emulation", "tiny", "host1", "no-such-program").returncode == 127
         wrong = raddle("exec", "--emulation", "tiny", "host9", "ls")
         assert wrong.returncode == 2
         assert "error[unknown-node]: emulation 'tiny' has no host or switch 'host9'" in wrong.stderr

@@ -106,6 +106,10 @@ def find_running(name: str) -> Running:
     )
 
 
+_AS_A_SHELL = ("sh", "-c", 'exec "$@"', "sh")
+"""What becomes a program, or says that there is none and ends with 127 (126: it cannot be run)."""
+
+
 def run_at(emulation: Running, node: str, words: Sequence[str]) -> NoReturn:
     """Become a program at a node: a host's network is its own, switches share one.
 
@@ -126,7 +130,7 @@ def run_at(emulation: Running, node: str, words: Sequence[str]) -> NoReturn:
             f"it has {', '.join(list(nodes)[:12])}{' and more' if len(nodes) > 12 else ''}",
         )
     inside = ["nsenter", "--target", str(emulation.pid), "--pid", "--mount", "--net", "--"]
-    os.execvp(inside[0], [*inside, "mnexec", "-a", str(nodes[node]), *words])
+    os.execvp(inside[0], [*inside, "mnexec", "-a", str(nodes[node]), *_AS_A_SHELL, *words])
 
 
 def stop(emulation: Running) -> None:
