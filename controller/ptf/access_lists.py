@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice, product
 from typing import Any
 
@@ -21,6 +21,9 @@ _WRITE_ONLY, _ACKNOWLEDGE = 0x0A, 0x11
 _SOURCE_PORT, _OTHER_PORT, _QP = 0xC000, 5001, 0x11
 _TRIED = 4096
 """Packets that are tried for one rule at one port."""
+
+_OF_WAY, _FITTING = 4, 32
+"""Packets of a rule that are looked at for one whose fate is the rule's alone, of a way and in all."""
 
 _BESIDE = 256
 """Packets that are tried on each way to find one that no rule drops."""
@@ -131,7 +134,9 @@ class ListTests:
         for number, place in self._places.items():
             if place not in table.ports or (bound is not None and place not in bound):
                 continue
-            one = next(self._of_rule(table, rule, number), None)
+            fitting = [*islice(self._of_rule(table, rule, number), _FITTING)]
+            showing = (one for one in fitting if self._shows(table, rule, *one))
+            one = next(showing, fitting[0] if fitting else None)
             if one is None:
                 continue
             found.append(one)
@@ -145,9 +150,11 @@ class ListTests:
             self._leave_out(name, f"{why}, with {', '.join(alone)}")
         untested = []
         for field, value, is_inside in _edges(rule) if found else ():
-            edge = next(
-                filter(None, (self._edge(table, rule, one, field, value, is_inside) for one in found)), None
-            )
+            tried = (self._edge(table, rule, one, field, value, is_inside) for one in found)
+            edges = [edge for edge in tried if edge is not None]
+            # What is beside a rule that drops shows more where it comes out.
+            shows = (edge for edge in edges if bool(edge["egress"]) != is_inside)
+            edge = next(shows, edges[0]) if edges else None
             if edge is None:
                 shown = narrow(value) if field in ("src_ip", "dst_ip") else str(value)
                 untested.append(f"{field} {shown}")
@@ -195,16 +202,28 @@ class ListTests:
         )
         return self._sent(way, packet) if is_fit else None
 
+    def _shows(self, table: ListedTable, rule: ListedRule, way: Way, packet: Sent) -> bool:
+        """Whether a packet has another fate without the rule."""
+        others = tuple(each for each in table.rules if each is not rule)
+        tables = [replace(each, rules=others) if each is table else each for each in self._lists.tables]
+        without = self._verdict(way, packet, tables)
+        return without is not None and without != self._verdict(way, packet)
+
     def _place(self, table: ListedTable, way: Way) -> int:
         return self._places.get(int(next(iter(way["egress"]))) if table.is_egress else way["ingress"], -1)
 
     def _of_rule(self, table: ListedTable, rule: ListedRule, number: int) -> Iterator[tuple[Way, Sent]]:
-        """Packets that a rule is surely for, and no other of its list."""
-        for way, packet in self._tried(table, rule, number):
+        """Packets that a rule is surely for, and no other of its list; a few of each way."""
+        on: dict[str, int] = {}
+        for way, packet in self._tried(table, rule, number, on):
             if acts(table, rule, packet, self._place(table, way)) and self._verdict(way, packet) is not None:
+                on[way["name"]] = on.get(way["name"], 0) + 1
                 yield way, packet
 
-    def _tried(self, table: ListedTable, rule: ListedRule, number: int) -> Iterator[tuple[Way, Sent]]:
+    def _tried(
+        self, table: ListedTable, rule: ListedRule, number: int, on: Mapping[str, int]
+    ) -> Iterator[tuple[Way, Sent]]:
+        """Packets that fit a rule, of each way until `on` has enough of it."""
         left = _TRIED
         for base in self._ways:
             target = _wanted(rule, "dst_ip", wide(base["destination"]))
@@ -215,17 +234,20 @@ class ListTests:
                 if str(number) in way["egress"]:
                     continue  # some switches never send back
                 way = dict(way) | {"ingress": number}
+            place = self._place(table, way)
             for packet in self._variants(rule, way, target):
                 left -= 1
                 if left < 0:
                     return
-                place = self._place(table, way)
                 if is_of(rule, table.is_egress, packet, place) and self._can_be(packet):
                     yield way, packet
+                if on.get(way["name"], 0) >= _OF_WAY:
+                    break
 
     def _can_be(self, packet: Sent) -> bool:
-        pair = (narrow(packet["src_ip"]), narrow(packet["dst_ip"]))
-        return is_routed(packet) and pair not in self._pinned
+        if not is_routed(packet):
+            return False
+        return not self._pinned or (narrow(packet["src_ip"]), narrow(packet["dst_ip"])) not in self._pinned
 
     def _unharmed(self, table: ListedTable, way: Way) -> dict[str, Any] | None:
         """A packet at the same port that surely no rule drops."""
@@ -237,9 +259,9 @@ class ListTests:
                     return self._sent(each, packet)
         return None
 
-    def _verdict(self, way: Way, packet: Mapping[AclField, int | range]) -> bool | None:
+    def _verdict(self, way: Way, packet: Packet, tables: Sequence[ListedTable] = ()) -> bool | None:
         egress = [self._places.get(int(leaves), -1) for leaves in way["egress"]]
-        return verdict(self._lists.tables, dict(packet), self._places.get(way["ingress"], -1), egress)
+        return verdict(tables or self._lists.tables, packet, self._places.get(way["ingress"], -1), egress)
 
     def _variants(self, rule: ListedRule, way: Way, target: int) -> Iterator[Sent]:
         """RoCE packets, and others, with what a rule asks for."""
@@ -310,7 +332,7 @@ class ListTests:
     def _why_none(self, table: ListedTable, rule: ListedRule) -> str:
         if not any(place in table.ports for place in self._places.values()):
             return "its list is at no port with a cable"
-        if not any(next(self._tried(table, rule, number), None) for number in self._places):
+        if not any(next(self._tried(table, rule, number, {}), None) for number in self._places):
             return "no routed packet that was tried surely fits it"
         return "other rules of its list, of no lower priority, take or may take every packet that was tried"
 

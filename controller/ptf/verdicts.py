@@ -117,8 +117,18 @@ def is_routed(packet: Mapping[AclField, int]) -> bool:
     It is of one family, has hosts' addresses (RFC 1812, section 5.3.7; RFC 4291) and TTL enough; what is
     behind its header is no extension, and no DHCP, which SONiC traps.
     """
-    source, target = (ip_address(narrow(packet[end])) for end in ("src_ip", "dst_ip"))
     ports = {packet.get("l4_src_port"), packet.get("l4_dst_port")}
+    return (
+        _are_hosts(packet["src_ip"], packet["dst_ip"])
+        and packet["ip_protocol"] not in _HEADERS
+        and not ports & _DHCP
+        and packet["ttl"] > 1
+    )
+
+
+@lru_cache(maxsize=65536)
+def _are_hosts(*ends: int) -> bool:
+    source, target = (ip_address(narrow(end)) for end in ends)
     return (
         source.version == target.version
         and source != target
@@ -131,9 +141,6 @@ def is_routed(packet: Mapping[AclField, int]) -> bool:
             or (each.version == 4 and int(each) >> 24 == 0)
             for each in (source, target)
         )
-        and packet["ip_protocol"] not in _HEADERS
-        and not ports & _DHCP
-        and packet["ttl"] > 1
     )
 
 

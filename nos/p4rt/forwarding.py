@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from finsy.proto import p4r, rpc_code
 
-from raddle.nos.p4rt.check import UpdateError
+from raddle.nos.p4rt.check import UpdateError, invalid
 from raddle.nos.p4rt.check_selectors import HasPort
 from raddle.nos.p4rt.entity_tables import EntityTables
 from raddle.nos.p4rt.pipeline import Pipeline
@@ -165,6 +165,8 @@ class P4Forwarding:
         Raises:
             UpdateError: the whole batch is refused.
         """
+        if atomicity not in _Write.Atomicity.values():
+            invalid(f"no atomicity {atomicity}: CONTINUE_ON_ERROR, ROLLBACK_ON_ERROR, DATAPLANE_ATOMIC")
         with self._lock:
             store = self._required()
             if self.fails_on_first:

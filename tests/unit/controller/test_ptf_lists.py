@@ -182,3 +182,12 @@ def test_both_edges_of_a_range_and_a_prefix_are_tested_inside_and_outside() -> N
 def test_a_priority_that_is_no_number_is_named() -> None:
     with pytest.raises(InputError, match=r"ACL_RULE A\|R: PRIORITY 'x' is no number"):
         over_sonic({"R": {"PRIORITY": "x", "PACKET_ACTION": "DROP", "IP_PROTOCOL": "6"}})
+
+
+def test_a_rules_packets_are_those_whose_fate_is_its_own() -> None:
+    ssh = ListedRule("SSH", True, 9, (AclMatch("ip_protocol", 6, 0xFF), AclMatch("l4_dst_port", 22, 0xFFFF)))
+    far = ListedRule("FAR", True, 5, (AclMatch("dst_ip", 0xFFFF_0A00_0004, (1 << 128) - 4),))
+    found = packets(suite_of(ssh, far))["L SSH"]
+    assert "10.0.0.4" not in {each["destination"] for each in found}
+    fates = {(each["destination_port"], bool(each["egress"])) for each in found}
+    assert fates >= {(21, True), (22, False), (23, True)}

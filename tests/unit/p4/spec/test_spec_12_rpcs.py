@@ -117,6 +117,14 @@ def test_12_2_all_or_none(atomicity: int) -> None:
     assert write(on, INSERT, member()) == ["OK"]  # no one-shot group is left in the books
 
 
+def test_12_2_an_atomicity_that_the_standard_does_not_have_is_refused() -> None:
+    on = switch()
+    with pytest.raises(UpdateError, match="no atomicity 9") as refused:
+        write(on, INSERT, entry(1), atomicity=9)
+    assert refused.value.code == rpc_code.INVALID_ARGUMENT
+    assert read(on, EVERYTHING)[0] == []
+
+
 def test_12_1_what_a_batch_refers_to_may_be_in_it() -> None:
     pointing = one_shot()
     pointing.action.action_profile_group_id = 1
