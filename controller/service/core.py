@@ -181,8 +181,11 @@ class Controller:
 
     # The thread of change.
 
-    def run(self) -> None:
+    def run(self, begun: Callable[[], None] = lambda: None) -> None:
         """Hold the switches at what is wanted, until stopped.
+
+        Args:
+            begun: called once these switches are this controller's.
 
         Raises:
             InputError: `locked`, somebody else is at these switches; the desired state cannot be used.
@@ -191,6 +194,7 @@ class Controller:
         with self._upkeep.pusher.alone(self.records.shared_as):
             self.records.share(self._upkeep.pusher.ledger)
             self.is_running = True
+            begun()
             try:
                 self._resume()
                 while not self._gate.is_stopped:

@@ -160,7 +160,7 @@ class Leadership:
     """The lead of one controller, kept alive while the context is open.
 
     Attributes:
-        problem: why nobody can tell who leads, while it stands by; empty while the store answers.
+        problem: why nobody can tell who leads, or why it could not; empty while the store answers.
 
     Args:
         lost: called, in a thread, when it is another's or nobody's any more.
@@ -169,21 +169,31 @@ class Leadership:
     def __init__(self, store: EtcdStore, who: str, lost: Callable[[], None]) -> None:
         self._store, self._who, self._lost = store, who, lost
         self._over = threading.Event()
-        self._lease = self.problem = ""
+        self._lease = ""
+        self.problem = "the store has not answered yet"
         self._thread = threading.Thread(target=self._keep, name="leadership", daemon=True)
 
-    def wait(self, is_over: Callable[[], bool], tell: Callable[[str], None]) -> bool:
-        """Stand by until it leads; False if it is over before."""
+    def wait(
+        self,
+        is_over: Callable[[], bool],
+        tell: Callable[[str], None],
+        hindrance: Callable[[], str] = lambda: "",
+    ) -> bool:
+        """Stand by until it leads; False if it is over before.
+
+        Args:
+            hindrance: why this controller could not lead, so that others are to; empty where it could.
+        """
         said = ""
         while not is_over():
             try:
-                self._lease = self._lease or self._store.grant()
-                if not self._store.keep_alive(self._lease):
-                    self._lease = ""
-                    continue
-                if self._store.campaign(self._who, self._lease):
+                if reason := hindrance():
+                    text = self.problem = f"cannot lead: {reason}"
+                elif self._campaign():
+                    self.problem = ""
                     return True
-                text, self.problem = f"stands by; {self._store.leader() or 'nobody'} leads", ""
+                else:
+                    text, self.problem = f"stands by; {self._store.leader() or 'nobody'} leads", ""
             except StoreError as error:
                 text = self.problem = str(error).partition("\n")[0]
             if text != said:
@@ -191,6 +201,12 @@ class Leadership:
             said = text
             time.sleep(LEASE_S / 6)
         return False
+
+    def _campaign(self) -> bool:
+        self._lease = self._lease or self._store.grant()
+        if not self._store.keep_alive(self._lease):
+            self._lease = self._store.grant()
+        return self._store.campaign(self._who, self._lease)
 
     def __enter__(self) -> Leadership:
         self._thread.start()
@@ -210,14 +226,15 @@ class Leadership:
         while not self._over.wait(LEASE_S / 3):
             try:
                 is_kept = self._store.keep_alive(self._lease)
-            except StoreError:
+            except StoreError as error:
+                self.problem = str(error).partition("\n")[0]
                 is_kept = time.monotonic() - kept_s < LEASE_S
                 if is_kept:
                     continue
             if not is_kept:
                 self._lost()
                 return
-            kept_s = time.monotonic()
+            kept_s, self.problem = time.monotonic(), ""
 
 
 def _parsed(address: str, tls: EtcdTls | None) -> tuple[list[str], str]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from types import FrameType
 
 from raddle.controller.api.monitor import Metrics, Monitor, ill, process_metrics
@@ -19,12 +20,14 @@ from raddle.controller.api.roles import Role
 from raddle.controller.api.server import ApiServer, ServerTls
 from raddle.controller.service.core import Controller
 from raddle.controller.service.desired import Planner
-from raddle.controller.service.etcd import EtcdStore, Leadership
+from raddle.controller.service.etcd import LEASE_S, EtcdStore, Leadership
 from raddle.controller.service.events import Bus, Event
+from raddle.controller.service.records import Records
 from raddle.controller.service.settings import Settings
 from raddle.controller.service.store import StoreError
 from raddle.controller.spans import Span
 from raddle.errors import InputError
+from raddle.inventory import load_inventory
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +40,19 @@ class Doors:
     roles: Mapping[str, Role]
 
 
-def serve(controller: Controller, doors: Doors) -> None:
-    """Run a controller, and serve its API and metrics meanwhile."""
+def serve(controller: Controller, doors: Doors, problem: Callable[[], str] = lambda: "") -> None:
+    """Run a controller, and serve its API and metrics meanwhile.
+
+    Args:
+        problem: of its lead; empty while there is none.
+    """
     counted = Metrics(controller)
     with (
         ApiServer(controller, doors.listen, doors.tls, doors.roles) as api,
-        Monitor(partial(ill, controller), counted.text, doors.metrics) as http,
+        Monitor(lambda: ill(controller) or problem(), counted.text, doors.metrics) as http,
     ):
         where = f"API at {api.address}, metrics at http://{http.address}/metrics"
-        print(where, file=sys.stderr, flush=True)
-        controller.run()
+        controller.run(partial(print, where, file=sys.stderr, flush=True))
 
 
 def settle_objects(event: Event) -> None:
@@ -64,7 +70,13 @@ def settle_objects(event: Event) -> None:
 def run_in_turn(
     store: EtcdStore, planner: Planner, settings: Settings, doors: Doors, bus: Bus, spans: Span
 ) -> None:
-    """Stand by until this controller leads, lead until the lead is lost, and so on until SIGTERM."""
+    """Stand by until this controller leads, lead until the lead is lost, and so on until SIGTERM.
+
+    Raises:
+        InputError: it could not lead as it starts; later it stands by again, and others lead.
+    """
+    hindrance = partial(_hindrance, Records(store), settings.inventory, [])
+    load_inventory(settings.inventory)
     over, lost = threading.Event(), threading.Event()
     leading: list[Controller] = []
 
@@ -83,13 +95,21 @@ def run_in_turn(
 
     hear_signals(end, reload)
     who = f"{socket.gethostname()}:{os.getpid()}"
+    has_stood_by, failure = False, ""
+
+    def tell(text: str) -> None:
+        nonlocal has_stood_by
+        has_stood_by = True
+        bus.tell("state", text)
+
     while not over.is_set():
         lost.clear()
         leadership = Leadership(store, who, stop)
-        with _standing_by(leadership, doors.metrics, bus):
-            leads = leadership.wait(over.is_set, lambda text: bus.tell("state", text))
+        with _standing_by(partial(_worry, leadership, failure), doors.metrics, bus):
+            leads = leadership.wait(over.is_set, tell, hindrance)
         if not leads:
             return
+        failure = ""
         with leadership:
             bus.tell("state", f"leads, term {store.term}")
             controller = Controller(store, planner, settings, bus, store.term, spans)
@@ -97,19 +117,50 @@ def run_in_turn(
             if over.is_set() or lost.is_set():  # heard before there was one to stop
                 controller.stop()
             try:
-                serve(controller, doors)
+                serve(controller, doors, partial(_worry, leadership))
             except StoreError as error:
                 bus.tell("problem", str(error).partition("\n")[0])
+            except InputError as error:
+                if not has_stood_by:
+                    raise
+                failure = f"could not lead: {error.diagnostics[0].message}"
+                bus.tell("problem", failure)
             finally:
                 leading.clear()
         bus.tell("state", "does not lead any more")
+        if failure:  # others first
+            over.wait(LEASE_S)
+
+
+def _worry(leadership: Leadership, failure: str = "") -> str:
+    return leadership.problem or failure
+
+
+def _hindrance(records: Records, inventory: Path, fabrics: list[str]) -> str:
+    """Why a controller with this inventory could not lead; empty where it could.
+
+    Args:
+        fabrics: whose switches are held, as soon as that is known.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
+    try:
+        own = load_inventory(inventory).fabric
+    except InputError as error:
+        return error.diagnostics[0].message
+    if not fabrics and (revision := records.revision(records.desired)):
+        fabrics.append(records.plan(revision).plan.fabric)
+    if fabrics and own != fabrics[0]:
+        return f"'{inventory}' is the inventory of '{own}', and the store is of '{fabrics[0]}'"
+    return ""
 
 
 @contextmanager
-def _standing_by(leadership: Leadership, address: str, bus: Bus) -> Iterator[None]:
+def _standing_by(problem: Callable[[], str], address: str, bus: Bus) -> Iterator[None]:
     """Answer that all is well while the store is, unless the leader is on this machine and has the port."""
     try:
-        monitor = Monitor(lambda: leadership.problem, process_metrics, address)
+        monitor = Monitor(problem, process_metrics, address)
     except InputError as error:
         bus.tell("state", f"stands by without /healthz: {error.diagnostics[0].message}")
         yield

@@ -10,6 +10,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,8 @@ from raddle.controller.service import etcd
 from raddle.controller.service.etcd import Leadership
 from raddle.controller.service.events import Event
 from raddle.controller.service.store import StoreError
+from raddle.errors import InputError
+from raddle.inventory import Inventory
 
 TERM = signal.SIGTERM
 
@@ -51,7 +54,9 @@ class Lead:
     def __init__(self, store: object, who: str, lost: Callable[[], None]) -> None:
         self.lost = lost
 
-    def wait(self, is_over: Callable[[], bool], tell: Callable[[str], None]) -> bool:
+    def wait(
+        self, is_over: Callable[[], bool], tell: Callable[[str], None], hindrance: Callable[[], str]
+    ) -> bool:
         Lead.meanwhile(self)
         return True
 
@@ -67,6 +72,8 @@ class Stub:
         self.stopped = threading.Event()
         self.term = 1
         self.metrics = ADDRESS
+        self.inventory = Path("where.json")
+        self.shared_as = ""
 
     def stop(self) -> None:
         self.stopped.set()
@@ -80,13 +87,14 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Whether each controller that was served had been stopped."""
     found: list[bool] = []
 
-    def serve(controller: Stub, doors: object) -> None:
+    def serve(controller: Stub, doors: object, problem: object) -> None:
         found.append(controller.stopped.is_set())
         os.kill(os.getpid(), TERM)  # whatever was lost, the test ends
 
     monkeypatch.setattr(controller_turns, "Leadership", Lead)
     monkeypatch.setattr(controller_turns, "Controller", Stub)
     monkeypatch.setattr(controller_turns, "serve", serve)
+    monkeypatch.setattr(controller_turns, "load_inventory", lambda path: Inventory("pod", {}))
     return found
 
 
@@ -137,6 +145,10 @@ def test_who_stands_by_without_its_store_is_not_well_until_that_answers(
 
     class Store:
         term = 1
+        shared_as = ""
+
+        def get(self, key: str) -> None:
+            return None
 
         def grant(self) -> str:
             if not next(is_there):
@@ -173,6 +185,123 @@ def test_who_stands_by_without_its_store_is_not_well_until_that_answers(
     controller_turns.run_in_turn(store, given, given, given, bus, given)
     assert answers == [(503, "etcd at 127.0.0.1:1 does not answer: refused\n"), (200, "ok\n")]
     assert served == [False]
+
+
+class OtherLeads:
+    """A store of which another controller leads until it is said that none does."""
+
+    term = 1
+    shared_as = ""
+    is_free = False
+
+    def get(self, key: str) -> None:
+        return None
+
+    def grant(self) -> str:
+        return "7"
+
+    def keep_alive(self, lease: str) -> bool:
+        return True
+
+    def campaign(self, who: str, lease: str) -> bool:
+        return self.is_free
+
+    def leader(self) -> str:
+        return "another"
+
+    def revoke(self, lease: str) -> None:
+        pass
+
+
+def no_inventory(path: Path) -> Inventory:
+    raise InputError.of("no-inventory", f"no inventory file '{path}'")
+
+
+def test_who_could_not_lead_does_not_start(served: list[bool], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(controller_turns, "load_inventory", no_inventory)
+    Lead.meanwhile = lambda lead: None
+    with pytest.raises(InputError, match="no-inventory"):
+        run()
+    assert served == []
+
+
+def test_who_cannot_lead_any_more_says_so_and_leaves_it_to_others(
+    served: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lead is free from the moment at which the inventory is gone; it is taken when that is back."""
+    answers: list[tuple[int, str]] = []
+    store = OtherLeads()
+
+    class Ears(Stub):
+        def tell(self, *words: str) -> None:
+            if len(answers) == 2:
+                return
+            try:
+                with urllib.request.urlopen(f"http://{ADDRESS}/healthz") as answer:
+                    answers.append((answer.status, answer.read().decode()))
+            except urllib.error.HTTPError as error:
+                answers.append((error.code, error.read().decode()))
+            there = len(answers) == 2
+            monkeypatch.setattr(
+                controller_turns,
+                "load_inventory",
+                (lambda path: Inventory("pod", {})) if there else no_inventory,
+            )
+            store.is_free = True
+            assert served == []
+
+    monkeypatch.setattr(controller_turns, "Leadership", Leadership)
+    monkeypatch.setattr(etcd, "LEASE_S", 0.3)
+    given: Any = Stub()
+    bus: Any = Ears()
+    opened: Any = store
+    controller_turns.run_in_turn(opened, given, given, given, bus, given)
+    assert answers == [(200, "ok\n"), (503, "cannot lead: no inventory file 'where.json'\n")]
+    assert served == [False]
+
+
+def test_a_standby_whose_lead_fails_stands_by_again(
+    served: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns: list[str] = []
+
+    def serve(controller: Stub, doors: object, problem: object) -> None:
+        turns.append("leads")
+        if len(turns) == 1:
+            raise InputError.of("locked", "the switches are held")
+        os.kill(os.getpid(), TERM)
+
+    monkeypatch.setattr(controller_turns, "serve", serve)
+    monkeypatch.setattr(controller_turns, "LEASE_S", 0.1)
+    Lead.meanwhile = lambda lead: None
+    with pytest.raises(InputError, match="locked"):  # the first is told to who has started it
+        run()
+    turns.clear()
+
+    class Waits(Lead):
+        def wait(
+            self, is_over: Callable[[], bool], tell: Callable[[str], None], hindrance: Callable[[], str]
+        ) -> bool:
+            tell("stands by")
+            return not is_over()
+
+    monkeypatch.setattr(controller_turns, "Leadership", Waits)
+    run()
+    assert turns == ["leads", "leads"]
+
+
+def test_an_inventory_of_another_fabric_than_the_stores_cannot_lead(
+    served: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(controller_turns, "load_inventory", lambda path: Inventory("hall", {}))
+    records: Any = None
+    said = controller_turns._hindrance(records, Path("where.json"), ["pod"])
+    assert said == "'where.json' is the inventory of 'hall', and the store is of 'pod'"
+
+
+def test_a_lead_of_which_the_store_has_not_said_a_word_is_not_well() -> None:
+    store: Any = OtherLeads()
+    assert Leadership(store, "one", lambda: None).problem == "the store has not answered yet"
 
 
 def test_who_stands_by_beside_its_leader_leaves_it_the_port(served: list[bool]) -> None:
