@@ -60,7 +60,8 @@ class Updates:
         drained = with_drains(fabric, given)
         held = self._planner.plan(material, fabric, None)
         if drained is not fabric:
-            held = self._planner.plan(material, drained, held.plan)
+            of_file = held.fabric_digest  # drains are no change of it
+            held = replace(self._planner.plan(material, drained, held.plan), fabric_digest=of_file)
         return Desired(drained, held, demand)
 
     def bring_back(

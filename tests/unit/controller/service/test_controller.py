@@ -28,6 +28,7 @@ from raddle.controller.service.desired import Desired, bearable_drains, without_
 from raddle.controller.service.records import BEGUN, Drain
 from raddle.controller.service.settings import Settings
 from raddle.controller.service.switches import Switches
+from raddle.controller.service.watch.notice import Notice
 from raddle.controller.southbound.sonic.gnmi import GnmiClient
 from raddle.errors import InputError
 from raddle.inventory import Inventory, load_inventory
@@ -153,6 +154,35 @@ def test_a_drain_is_lifted_where_dead_links_leave_hosts_no_other_way(tmp_path: P
         assert LEAF0_TO_SPINE0 in running.next_hop_ports("leaf0")
         told = [event.text for event in running.events if event.kind == "cut-off"]
         assert told == ["host0, host1: no way leads there", "host0, host1: a way leads there again"]
+
+
+def test_a_host_whose_own_cable_is_dead_is_cut_off_and_lifts_no_drain(tmp_path: Path) -> None:
+    with held(POD, tmp_path) as running:
+        one = running.controller
+        one.drain("ada", "", "spine0").result()
+        one._notice(Notice("leaf0", "ports", down=frozenset({"Ethernet0"})))
+        running.wait_for(lambda: one.cut_off.names, "not found")
+        assert one.cut_off.endpoints == ("host0",)
+        one._notice(Notice("leaf0", "ports", down=frozenset({"Ethernet0", LEAF0_TO_SPINE1})))
+        running.wait_for(lambda: one.revision.number == 3, "not lifted")
+        assert one.revision.why == "host1: no other way leads there"
+        one._notice(Notice("leaf0", "ports"))
+        running.wait_for(lambda: not one.cut_off.names, "still cut off")
+
+
+def test_drains_and_repairs_are_no_change_of_the_fabric_file(tmp_path: Path) -> None:
+    with held(POD, tmp_path) as running:
+        where = ["status", str(running.file), "--inventory", str(running.controller.settings.inventory)]
+        running.controller.drain("ada", "", "spine0").result()
+        drained = CliRunner().invoke(app, where)
+        assert (drained.exit_code, "has changed since" in drained.stderr) == (0, False)
+        running.controller.undrain("ada", "", "spine0").result()
+        running.farm.plug("leaf0", LEAF0_TO_SPINE0, False)
+        running.wait_for(lambda: "repair" in running.kinds(), "no repair")
+        running.wait_until_in_sync()
+        assert "has changed since" not in CliRunner().invoke(app, where).stderr
+        running.write(POD + "roce: {ecn: {kmin: 900KB, kmax: 3200KB}}\n")
+        assert "has changed since" in CliRunner().invoke(app, where).stderr
 
 
 def test_hosts_without_any_way_are_named_until_there_is_one(tmp_path: Path) -> None:
@@ -377,6 +407,23 @@ def test_the_switches_are_locked_for_others_while_a_controller_holds_them(tmp_pa
             )  # fmt: skip
             assert done.returncode == 2
             assert f"{holds} by 'raddle controller run'" in done.stderr
+        own = [
+            "--inventory",
+            str(inventory),
+            "--store",
+            str(tmp_path / "other.db"),
+            "--listen",
+            "127.0.0.1:0",
+            "--metrics",
+            "127.0.0.1:0",
+        ]
+        done = subprocess.run(
+            [sys.executable, "-m", "raddle", "controller", "run", str(running.file), *own],
+            capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 2
+        assert "error[locked]" in done.stderr
+        assert "API at" not in done.stderr
         assert running.controller.is_running
 
 
