@@ -63,7 +63,11 @@ def import_sonic(
         }
         print(json.dumps(document, indent=1, sort_keys=True))
         return
-    print(f"adopted {found.switches} switches, {found.hosts} hosts and {found.cables} cables")
+    switches = f"{found.switches} switch{'es' * (found.switches != 1)}"
+    hosts, cables = (
+        f"{n} {what}{'s' * (n != 1)}" for n, what in ((found.hosts, "host"), (found.cables, "cable"))
+    )
+    print(f"adopted {switches}, {hosts} and {cables}")
     print(*_lines(found.findings), sep="\n", end="")
 
 

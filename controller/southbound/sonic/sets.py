@@ -218,7 +218,8 @@ def differences(
 ) -> Iterator[Change]:
     """How `current` differs from `wanted`, entry by entry (`STATIC_ROUTE/default|10.0.1.0/27`).
 
-    Of an entry in a table that is not owned, only the wanted fields count; of others what is `surplus`.
+    Of an entry in a table that is not owned, only the wanted fields count and are told; of others what is
+    `surplus`.
     """
     owned = set(owned_tables)
     for table in sorted(wanted.keys() | owned):
@@ -232,7 +233,10 @@ def differences(
             if _changed_fields(have.get(key), want.get(key), table in owned) is not None
         ]
         for key in sorted(changed, key=natural):
-            yield Change(switch, f"{table}/{key}", entry_text(have.get(key)), entry_text(want.get(key)))
+            before, after = have.get(key), want.get(key)
+            if before and after is not None and table not in owned:
+                before = {name: value for name, value in before.items() if name in after}
+            yield Change(switch, f"{table}/{key}", entry_text(before), entry_text(after))
     for table, key, field in breakout(current, wanted, build).leftovers(current):
         if not field and table not in owned:
             yield Change(switch, f"{table}/{key}", entry_text(current[table][key]), "")

@@ -110,7 +110,11 @@ def _addresses(root: Any, ports: dict[str, dict[str, Any]]) -> Tables:
 
 
 def _ports(path: Path) -> dict[str, dict[str, Any]]:
-    """The PORT table of a port_config.ini: a line of names after `#`, then a line for each port."""
+    """The PORT table of a port_config.ini: a line of names after `#`, then a line for each port.
+
+    Raises:
+        InputError: `bad-minigraph`, it cannot be read, or a port lacks its lanes or speed.
+    """
     own = path.with_suffix(f".{PORT_CONFIG}")
     file = own if own.exists() else path.with_name(PORT_CONFIG)
     try:
@@ -134,6 +138,11 @@ def _ports(path: Path) -> dict[str, dict[str, Any]]:
         if "name" not in fields or "lanes" not in fields:
             span = SourceSpan(str(file), number, 1, text=line)
             raise InputError([Diagnostic("bad-minigraph", "a port needs a name and lanes", span)])
+        if not re.fullmatch("0*[1-9][0-9]{0,8}", fields.get("speed", "")):
+            span = SourceSpan(str(file), number, 1, text=line)
+            message = f"{fields['name']} has no speed"
+            hint = "give the file a column 'speed', in Mb/s, and name it in the line after '#'"
+            raise InputError([Diagnostic("bad-minigraph", message, span, hint)])
         ports[fields.pop("name")] = {"admin_status": "down", "mtu": "9100", **fields}
     return ports
 

@@ -238,7 +238,9 @@ def _model_line(
     else:
         buffer_bytes = pools.buffer_bytes
         chip = f"buffer: {buffer_bytes or 64 << 20}B"
-        source = "PORT and BUFFER_POOL of the switches"
+        source = (
+            "PORT and BUFFER_POOL of the switches" if buffer_bytes else "PORT of the switches; chip assumed"
+        )
         where = members[0].at("BUFFER_POOL" if buffer_bytes else "DEVICE_METADATA")
         what = "cells of 256 B and 800 ns" if buffer_bytes else "64 MiB of buffer, cells of 256 B and 800 ns"
         text = f"switch model '{name}' has {what}: enter its data sheet's values under 'models'"
@@ -257,7 +259,8 @@ def _model_line(
         f"{key}: {json.dumps(word)}, " for key, word in (("hwsku", hwsku), ("platform", platform)) if word
     )
     if not (hwsku and platform):
-        text = f"'{name}' lacks its hwsku or platform, by which apply knows the right switch: enter it"
+        lacks = " and ".join(key for key, word in (("hwsku", hwsku), ("platform", platform)) if not word)
+        text = f"'{name}' lacks its {lacks}, by which apply knows the right switch: enter it"
         findings.append(Finding("assumed", members[0].name, members[0].at("DEVICE_METADATA"), text))
     return (
         f"  {name}: {{{words}ports: {count}, port_speed: {exact_rate(speed_bps or 10**9)}, "

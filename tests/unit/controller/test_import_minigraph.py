@@ -56,9 +56,21 @@ def test_a_minigraph_gives_what_it_says_with_its_ports_from_port_config(tmp_path
     assert done.exit_code == 0, done.output + str(done.exception)
     fabric = raddle.load(file)
     (leaf,) = fabric.switches
+    assert "adopted 1 switch, 2 hosts and 2 cables" in done.output
+    assert "lacks its platform, by which" in done.output
+    assert "source: PORT of the switches; chip assumed}" in file.read_text()
     assert (leaf.name, leaf.asn, leaf.model.hwsku) == ("cab7", 65310, "Box-C4")
     assert [str(link.b) for link in fabric.links] == ["cab7:Ethernet0", "cab7:Ethernet4"]
     assert dict(make_plan(fabric, "ecmp").endpoints) == {"srv1": "10.9.8.1", "srv2": "10.9.8.3"}
+
+
+def test_ports_without_a_speed_are_refused_at_their_line(tmp_path: Path) -> None:
+    (tmp_path / "cab7.xml").write_text(MINIGRAPH)
+    lines = [line.rpartition(" ")[0] for line in PORT_CONFIG.splitlines()]
+    (tmp_path / "port_config.ini").write_text("\n".join(lines))
+    ended = run("import", "sonic", str(tmp_path / "cab7.xml"), "-o", str(tmp_path / "hall.yaml")).exception
+    assert "port_config.ini:2:1: error[bad-minigraph]: Ethernet0 has no speed" in str(ended)
+    assert "a column 'speed', in Mb/s" in str(ended)
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,13 @@ def test_routes_of_the_management_vrf_are_left_alone() -> None:
     assert [c.path for c in differences("leaf0", current, {}, OWNED)] == ["STATIC_ROUTE/default|10.0.0.0/27"]
 
 
+def test_fields_that_stay_are_not_told_as_if_they_went() -> None:
+    current: Tables = {"CABLE_LENGTH": {"AZURE": {"Ethernet0": "5m", "Ethernet4": "5m", "Ethernet8": "5m"}}}
+    wanted: Tables = {"CABLE_LENGTH": {"AZURE": {"Ethernet4": "30m"}}}
+    (change,) = differences("leaf0", current, wanted, OWNED)
+    assert (change.before, change.after) == ("Ethernet4=5m", "Ethernet4=30m")
+
+
 def test_differences_tell_the_entry_before_and_after() -> None:
     current: Tables = {"INTERFACE": {"Ethernet0": {}}, "STATIC_ROUTE": {"a": route("1.1.1.1")}}
     wanted: Tables = {"STATIC_ROUTE": {"a": route("2.2.2.2")}}
