@@ -63,11 +63,9 @@ def import_sonic(
         }
         print(json.dumps(document, indent=1, sort_keys=True))
         return
-    switches = f"{found.switches} switch{'es' * (found.switches != 1)}"
-    hosts, cables = (
-        f"{n} {what}{'s' * (n != 1)}" for n, what in ((found.hosts, "host"), (found.cables, "cable"))
-    )
-    print(f"adopted {switches}, {hosts} and {cables}")
+    counts = ((found.switches, "switch", "es"), (found.hosts, "host", "s"), (found.cables, "cable", "s"))
+    first, second, third = (f"{count} {what}{ending * (count != 1)}" for count, what, ending in counts)
+    print(f"adopted {first}, {second} and {third}")
     print(*_lines(found.findings), sep="\n", end="")
 
 
