@@ -97,6 +97,11 @@ def _plan_digest(plan: Plan) -> str:
     return digest.hexdigest()
 
 
+def _options_digest(fabric: str, options: Mapping[str, Any]) -> str:
+    """What tells apart what plans were made of; `fabric` is that one's digest."""
+    return hashlib.sha256(json.dumps([fabric, options], sort_keys=True).encode()).hexdigest()
+
+
 def held_pieces(held: HeldPlan) -> Iterator[str]:
     """What `held_to_json` returns, a switch at a time.
 
@@ -106,6 +111,7 @@ def held_pieces(held: HeldPlan) -> Iterator[str]:
     made_of = {
         "fabric_digest": held.fabric_digest,
         "options": dict(held.options),
+        "options_digest": _options_digest(held.fabric_digest, held.options),
         "plan_digest": _plan_digest(held.plan),
     }
     return json_pieces(held.plan, {_MADE_OF: made_of})
@@ -137,6 +143,12 @@ def held_from_json(text: str, file: str = "PLAN.json") -> HeldPlan:
             "change the fabric file and make the plan anew; what only you know of switches goes into "
             "'overrides' and 'ignore'",
         )
-    return HeldPlan(
-        plan, str(made_of.get("fabric_digest", "")), made_of.get("options", {}), "plan_digest" in made_of
-    )
+    fabric, options = str(made_of.get("fabric_digest", "")), made_of.get("options", {})
+    own_digest = _options_digest(fabric, options)
+    if made_of.get("options_digest", own_digest) != own_digest:
+        raise InputError.of(
+            "bad-plan",
+            f"the options in '{_MADE_OF}' were changed after the plan was written: it was made with others",
+            "make the plan anew with the options that you want: raddle plan FABRIC -o PLAN.json",
+        )
+    return HeldPlan(plan, fabric, options, made_of.keys() >= {"plan_digest", "options_digest"})

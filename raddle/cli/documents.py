@@ -230,7 +230,7 @@ _WITH_LINKS = _record(
     ports_without_link=list[str] | None,
     routes_beside=list[str],
 )
-_MADE_OF = _record("MadeOf", fabric_digest=str, plan_digest=str, options=dict[str, Any])
+_MADE_OF = _record("MadeOf", fabric_digest=str, options_digest=str, plan_digest=str, options=dict[str, Any])
 
 _ADOPTED = dict.fromkeys(("switches", "hosts", "cables"), int)
 

@@ -149,6 +149,23 @@ def test_a_plan_that_was_changed_by_hand_is_refused(hall: Hall, with_digest: boo
         assert says in str(refused)
 
 
+@pytest.mark.parametrize("with_digest", [True, False])
+def test_options_that_were_changed_by_hand_are_refused(hall: Hall, with_digest: bool) -> None:
+    """What pins are for is read from them."""
+    hall.run("plan", *PINNED, "-o", str(hall.plan))
+    document = json.loads(hall.plan.read_text())
+    document["made_of"]["options"]["seed"] = 77
+    if not with_digest:
+        del document["made_of"]["options_digest"]
+    hall.plan.write_text(json.dumps(document))
+    says = "options in 'made_of' were changed" if with_digest else "has no digest of the plan"
+    for verb in ("verify", "render", "bench", "apply", "status", "drift"):
+        refused = hall.run(verb, "--plan", str(hall.plan)).exception
+        assert isinstance(refused, InputError), verb
+        assert refused.diagnostics[0].code == "bad-plan"
+        assert says in str(refused)
+
+
 def test_a_plan_without_its_digest_is_refused_and_as_an_earlier_one_told(hall: Hall) -> None:
     """Nobody can tell whether it is what was reviewed; an update from it is judged as it stands."""
     hall.run("plan", *PINNED, "-o", str(hall.plan))
