@@ -166,6 +166,13 @@ def _check_division(
 
 def _check_population(form: FormSpec, hosts: tuple[HostsSpec, ...], source: Source) -> Iterator[Diagnostic]:
     """Hosts where there are no leaves, or for whom there is no room."""
+    for i, spec in enumerate(hosts):
+        if spec.pods is not None and form.pods is None:
+            message = "'pods' belongs to three tiers, this has no pods"
+            yield source.error(
+                "wrong-form", message, ("hosts", i, "pods"), "delete it, or write 'groups'", at_key=True
+            )
+            return
     layout = layout_of(form, hosts)
     most = max(layout.leaves) // layout.leaves_per_group
     for i, spec in enumerate(hosts):

@@ -102,6 +102,31 @@ def _port_needs(form: FormSpec, hosts: tuple[HostsSpec, ...]) -> dict[str, _Need
     }
 
 
+def _reserved_too_much(
+    form: FormSpec, hosts: tuple[HostsSpec, ...], reserve: ReserveSpec, tier: str, have: int
+) -> tuple[str, str]:
+    """The key of `reserve` that a tier has too few ports for, and a hint; none where several are too much."""
+
+    def fits(key: str, value: object) -> bool:
+        less = reserve.model_copy(update={key: value})
+        return _port_needs(*with_reserve(form, hosts, less))[tier].ports <= have
+
+    for key in ReserveSpec.model_fields:
+        value = getattr(reserve, key)
+        if value is None or not fits(key, None):
+            continue
+        if isinstance(value, tuple) and len(value) > 1:
+            return key, "reserve fewer hosts"
+        wanted = value[0] if isinstance(value, tuple) else value
+        least, most = 0, wanted
+        while most - least > 1:
+            middle = (least + most) // 2
+            is_fit = fits(key, (middle,) if isinstance(value, tuple) else middle)
+            least, most = (middle, most) if is_fit else (least, middle)
+        return key, f"reserve at most {least}"
+    return "", "reserve less of each"
+
+
 def check_port_budget(
     form: FormSpec,
     hosts: tuple[HostsSpec, ...],
@@ -112,16 +137,26 @@ def check_port_budget(
     source: Source,
 ) -> Iterator[Diagnostic]:
     needs = _port_needs(*with_reserve(form, hosts, reserve))
+    today = _port_needs(form, hosts)
     for key, need in needs.items():
         tier: TierSpec | None = getattr(form, key)
         if tier is None:
             continue
         have = len(front_panel(models[tier.model], profile_of(tier.breakout)))
-        if need.ports > have:
-            place, note = (("reserve",), "room is reserved here") if reserve else need.related
-            message = f"{need.what}; '{tier.model}' has {have}"
-            span = source.span(("fabric", key), at_key=True)
-            yield Diagnostic("not-enough-ports", message, span, need.hint, (source.span(place), note))
+        if need.ports <= have:
+            continue
+        span = source.span(("fabric", key), at_key=True)
+        if reserve and today[key].ports <= have:
+            word, hint = _reserved_too_much(form, hosts, reserve, key, have)
+            message = f"{need.what} with all that is reserved; '{tier.model}' has {have}"
+            place: Place = ("reserve", word) if word else ("reserve",)
+            note = span, "the switches are given here"
+            yield Diagnostic("not-enough-ports", message, source.span(place, at_key=True), hint, note)
+            continue
+        need = today[key] if reserve else need
+        message = f"{need.what}; '{tier.model}' has {have}"
+        place, note_text = need.related
+        yield Diagnostic("not-enough-ports", message, span, need.hint, (source.span(place), note_text))
     if not overrides.switches:
         return
     tiers = tiers_by_name(form, hosts, reserve, record)

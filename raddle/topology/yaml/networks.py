@@ -36,7 +36,10 @@ def networks_of(source: Source) -> dict[str, Source]:
     problems = list(source.problems) + list(_beside(source))
     if not isinstance(node, Mapping) or not node.entries:
         message = "expected a mapping of names to networks as 'networks'"
-        raise InputError([*problems, Diagnostic("wrong-shape", message, span_of(key))])
+        if isinstance(node, Mapping):
+            message = "'networks' names no network"
+        hint = "write 'networks: {backend: {fabric: ..., hosts: ...}, storage: ...}'"
+        raise InputError([*problems, Diagnostic("wrong-shape", message, span_of(key), hint)])
     if len(node.entries) > MAX_NETWORKS:
         message = f"{len(node.entries)} networks; a file has at most {MAX_NETWORKS}"
         problems.append(Diagnostic("bad-number", message, span_of(key)))

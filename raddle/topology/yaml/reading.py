@@ -90,7 +90,11 @@ def _diagnostic(detail: ErrorDetails, source: Source, schema: type[BaseModel]) -
         return source.error("not-planned", f"'{word}': {refused[0]}", place, refused[1], at_key=is_key)
     if kind == "extra_forbidden":
         known = _keys(schema, place[:-1])
-        hint = _own_place(word, schema) or did_you_mean(word, known, f"known keys: {', '.join(known)}")
+        hint = (
+            _NOT_THERE.get(place[-2:], "")
+            or _own_place(word, schema)
+            or did_you_mean(word, known, f"known keys: {', '.join(known)}")
+        )
         return source.error("unknown-key", f"unknown key '{place[-1]}' {where}", place, hint, at_key=True)
     if kind == "missing":
         return source.error("missing-key", f"'{place[-1]}' is missing {where}", place[:-1], at_key=True)
@@ -127,6 +131,14 @@ def _own_place(word: str, schema: type[BaseModel]) -> str:
     place = places[found[0]]
     where = f"'{place}'" if place else "the file itself"
     return f"'{word}' is a key of {where}"
+
+
+_NOT_THERE: dict[Place, str] = {
+    ("reserve", "planes"): "keep a record instead ('record: NAME.json'): planes come later with one",
+    ("reserve", "rails"): "leave it out: no room is kept for more rails",
+    ("reserve", "tors"): "leave it out: no room is kept for a second ToR",
+}
+"""Hints for keys that another mapping has, and that would be of no use there."""
 
 
 def _last_key(place: Place) -> str:

@@ -15,7 +15,7 @@ from raddle.topology.yaml.fields import (
     Count,
     EntryPattern,
     HostCount,
-    LaneCount,
+    LinksPerCable,
     Name,
     NameTemplate,
     PlaneCount,
@@ -86,7 +86,7 @@ class LinksSpec(Spec):
     """Cable length."""
     medium: Medium | None = None
     """Kind of cable or optics."""
-    links_per_cable: LaneCount = 1
+    links_per_cable: LinksPerCable = 1
     """Links, one after the other, that a cable carries: 2 with twin-port optics or split copper."""
 
 

@@ -19,6 +19,7 @@ from raddle.topology.yaml.fields import (
     ClassWeights,
     Count,
     LaneCount,
+    LinksPerCable,
     Messages,
     Name,
     NicCount,
@@ -239,7 +240,7 @@ class CabledNicSpec(NicSpec):
     """Cable length."""
     medium: Medium | None = None
     """Kind of cable or optics."""
-    links_per_cable: LaneCount = 1
+    links_per_cable: LinksPerCable = 1
     """Links of a host, one after the other, that a cable carries: 2 with twin-port optics or split copper."""
 
 
@@ -318,7 +319,7 @@ class LinkSpec(Spec):
     """Kind of cable or optics."""
     state: State = "up"
     """Whether the link carries traffic."""
-    links_per_cable: LaneCount = 1
+    links_per_cable: LinksPerCable = 1
     """Links of the lower device, one after the other, that share a cable with this one."""
 
 
