@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raddle.errors import Diagnostic, Place
-from raddle.topology.model import Fabric, Medium
+from raddle.topology.model import Fabric, Link, Medium, PortRef
 from raddle.topology.views.uplinks import ports_without_uplinks
-from raddle.units import format_rate, format_time
+from raddle.units import counted, format_rate, format_time
 
 TIER_NAMES = ("host-leaf", "leaf-spine", "spine-superspine", "outside-leaf")
 """Names of the tiers of links, from the hosts up; last those to the outside."""
@@ -180,6 +180,16 @@ def _planes_beside(fabric: Fabric, tier: int) -> int:
     return fabric.copies.planes if fabric.copies and tier == 0 else 1
 
 
+_ENDS = 2
+"""Cables that a cage takes."""
+
+_CABLE_KEYS: dict[int, Place] = {
+    0: ("hosts", "nics", "links_per_cable"),
+    1: ("fabric", "uplinks", "links_per_cable"),
+    2: ("fabric", "spine_uplinks", "links_per_cable"),
+}
+
+
 def review(fabric: Fabric) -> tuple[Diagnostic, ...]:
     """What is allowed and yet may not be meant, as warnings."""
     return tuple(_warnings(fabric))
@@ -230,9 +240,65 @@ def _warnings(fabric: Fabric) -> Iterator[Diagnostic]:
         if switch.name not in cabled:
             place = _place(fabric, switch.name, ("overrides", "remove"))
             yield _warn("idle-switch", f"switch '{switch.name}' has no links", place=place)
+    yield from cable_warnings(fabric)
     yield from _group_warnings(fabric)
     yield from _roce_warnings(fabric)
     yield from _timeout_warnings(fabric)
+
+
+def cable_warnings(fabric: Fabric) -> Iterator[Diagnostic]:
+    """Cables that cannot be plugged in as they are, or that are partly empty: the first of each tier.
+
+    A cable that leads to several switches splits, and its ends are plugged in where there is room: a cage
+    takes two (assumption: twin-port optics). Where links of more are in one, a shuffle box or cable joins
+    them.
+    """
+    if all(link.per_cable == 1 for link in fabric.links):
+        return
+    cables: dict[int, list[Link]] = defaultdict(list)
+    cage_of = _cages(fabric)
+    inside: dict[tuple[str, int], set[int]] = defaultdict(set)
+    for link, cable in zip(fabric.links, cables_of(fabric), strict=True):
+        cables[cable].append(link)
+        inside[cage_of[link.b]].add(cable)
+    tiers = link_tiers(fabric)
+    planes = fabric.copies.planes if fabric.copies else 1
+    told: set[tuple[str, int]] = set()
+    for links in cables.values():
+        first, tier = links[0], tiers[links[0].index]
+        if first.per_cable == 1 or tier == OUTSIDE:
+            continue
+        beside = planes if tier == 0 else 1
+        place = ("links", first.index) if fabric.is_listed else _CABLE_KEYS[tier]
+        switches = len({link.b.device for link in links})
+        shared = next((link.b for link in links if len(inside[cage_of[link.b]]) > _ENDS), None)
+        if (switches > 1 or beside > 1) and shared and ("shuffle", tier) not in told:
+            told.add(("shuffle", tier))
+            to = f"{switches} switches" if beside == 1 else f"{min(beside, first.per_cable)} planes"
+            others = len(inside[cage_of[shared]])
+            message = (
+                f"a cable of '{first.a.device}' carries links to {to}, "
+                f"where {others} cables are in the cage of '{shared}'"
+            )
+            hint = "it is a shuffle box or cable; else let each cable have links to one switch alone"
+            yield Diagnostic("shuffle-cable", message, hint=hint, severity="warning", place=place)
+        if beside == 1 and len(links) < first.per_cable and ("empty", tier) not in told:
+            told.add(("empty", tier))
+            message = (
+                f"a cable of '{first.a.device}' carries {counted(len(links), 'link', 'links')} "
+                f"of {first.per_cable}"
+            )
+            hint = "take a number of links per cable that divides those of a device"
+            yield Diagnostic("cable-not-full", message, hint=hint, severity="warning", place=place)
+
+
+def _cages(fabric: Fabric) -> dict[PortRef, tuple[str, int]]:
+    """By port of a switch: the cage that it is broken out of."""
+    return {
+        PortRef(switch.name, port.name): (switch.name, port.index)
+        for switch in fabric.switches
+        for port in switch.ports
+    }
 
 
 def _nic_warnings(fabric: Fabric) -> Iterator[Diagnostic]:

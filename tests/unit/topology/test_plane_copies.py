@@ -12,7 +12,7 @@ from raddle.controller.plan.addresses import address_families
 from raddle.lab.verify.model import FailureScope
 from raddle.lab.verify.plan import verify_plan
 from raddle.topology.forms import planes, size_checks
-from raddle.topology.views.capacity import cable_kinds, cables_of
+from raddle.topology.views.capacity import cable_kinds, cable_warnings, cables_of
 from raddle.topology.yaml.source import parse
 
 FOUR = """
@@ -68,6 +68,16 @@ def test_of_cables_that_planes_share_each_has_its_equal_part(
     monkeypatch.setattr(planes, "MAX_LINKS", 10**6)
     monkeypatch.setattr(size_checks, "MAX_LINKS", 10**6)
     assert cable_kinds(loads(text))[0].count == 128 // links
+
+
+def test_a_plane_tells_of_shuffled_cables_as_all_planes_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = FOUR.replace("leaves: {count: 4}", "leaves: {count: 4, breakout: 4x100G}")
+    text = text.replace("speed: 100G", "speed: 100G, links_per_cable: 4")
+    text = text.replace("spines: {count: 2}", "spines: {count: 2}, uplinks: {speed: 100G}")
+    kept = [each.code for each in cable_warnings(plane(0, text))]
+    monkeypatch.setattr(planes, "MAX_LINKS", 10**6)
+    monkeypatch.setattr(size_checks, "MAX_LINKS", 10**6)
+    assert kept == [each.code for each in cable_warnings(loads(text))] == ["shuffle-cable"]
 
 
 def test_each_plane_is_there_by_name_with_numbers_of_its_own() -> None:
