@@ -148,7 +148,7 @@ TWO_PODS = "kind: rail-optimized, pods: 2, leaves: {count: 4}, spines: {count: 4
     [
         (ROW, "{per_leaf: 2, count: 5}", "5 hosts where there is room for 4"),
         (ROW, "{per_leaf: 2, groups: 1-2}", "leaves of a pod count from 0 to 1"),
-        (ROW, "{per_leaf: 2, pods: 1}", "pods count from 0 to 0"),
+        (ROW, "{per_leaf: 2, pods: 1}", "'pods' belongs to three tiers"),
         (UNEQUAL, "{per_leaf: 2, pods: 1, groups: 2}", "none of pods 1-1 has these groups"),
         (f"{RAILS}, rails: 2", "{per_leaf: 2, groups: 2, nics: {count: 2}}", "groups count from 0 to 1"),
         ("leaves: {count: 2}, uplinks: {per_pair: 2}", "{per_leaf: 2}", "'uplinks' without spines"),
