@@ -195,7 +195,8 @@ class Trials:
             with suppress(ControllerError), ControllerClient(self._address) as client:
                 found = client.status()
                 are_well = all(each.state == "in sync" and each.is_connected for each in found.switches)
-                if are_well and found.revision and not found.under_way:
+                # A switch that comes back is connected before all its links are told to be back.
+                if are_well and found.revision and not found.under_way and not found.dead_links:
                     return
                 assert time.monotonic() < end_s, found
             time.sleep(0.05)
