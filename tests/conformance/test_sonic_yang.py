@@ -52,6 +52,7 @@ LARGE = {"fat-tree-65536", "multi-plane-16384", "multi-plane-32768", "clos-8192"
     "rail-tree-12288",
     "three-networks-2048",
     "two-tier-131072",
+    "multi-plane-131072",
 }
 """Fabrics with too many switches to check them all: one of each tier is; the others differ in addresses."""
 
