@@ -161,8 +161,11 @@ def judge(
             looped += int(pairs[:, columns][rounds].sum())
             if first_round or not example:
                 shown = rounds if first_round else bad[:, columns]
-                switch, column = (int(each[0]) for each in np.nonzero(shown))
-                target = network.endpoints[int(part.destinations[columns[column]])]
+                up = links[network.host_link] if members is None else links[network.host_link] & members
+                ends = part.first(up)[columns]
+                switch = int(np.flatnonzero(shown.any(axis=1))[0])
+                column = int(np.argmin(np.where(shown[switch], ends, len(up) + 1)))
+                target = network.endpoints[int(ends[column])]
                 way = " > ".join(walk(network, narrow, switch, column, loops if first_round else failing))
                 example = f"{network.switches[switch]} to {target}: {way}"
         if rank is not None and not suspicious:

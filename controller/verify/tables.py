@@ -44,6 +44,13 @@ class Tables:
         count: Ints = np.bincount(self.stands[endpoints], minlength=len(self.stands))[self.destinations]
         return count
 
+    def first(self, endpoints: Bools) -> Ints:
+        """int[D], the first of some endpoints (bool[endpoints]) that each column is of; beyond all: none."""
+        first = np.full(len(self.stands), len(self.stands))
+        some = np.flatnonzero(endpoints)
+        np.minimum.at(first, self.stands[some], some)
+        return first[self.destinations]
+
     @cached_property
     def group(self) -> Ints:
         """int[M], the group of every member."""

@@ -49,7 +49,7 @@ def test_rules_are_in_the_asic_or_have_a_reason() -> None:
 
 
 def test_a_configuration_that_is_none_is_named() -> None:
-    with pytest.raises(InputError, match="the configuration of 'leaf0' cannot be read: KeyError: 'PRIORITY'"):
+    with pytest.raises(InputError, match=r"'leaf0': ACL_RULE EDGE\|R1: PRIORITY '' is no number"):
         lists_of_config("leaf0", {"PORT": PORTS, **_without_priority()})
 
 
