@@ -179,5 +179,12 @@ def main() -> None:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
+    except MemoryError:
+        if debug:
+            raise
+        print(
+            "out of memory: take a smaller fabric, fewer ranks or sizes, or a larger machine", file=sys.stderr
+        )
+        sys.exit(1)
     except BrokenPipeError:
         sys.exit(0)
