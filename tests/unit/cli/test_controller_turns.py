@@ -103,6 +103,15 @@ def run() -> None:
     controller_turns.run_in_turn(given, given, given, given, given, given)
 
 
+def health() -> tuple[int, str]:
+    """Status and text of what /healthz answers."""
+    try:
+        with urllib.request.urlopen(f"http://{ADDRESS}/healthz") as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
 def test_sigterm_just_before_the_lead_ends_the_turn(served: list[bool]) -> None:
     Lead.meanwhile = lambda lead: os.kill(os.getpid(), TERM)
     run()
@@ -171,11 +180,7 @@ def test_who_stands_by_without_its_store_is_not_well_until_that_answers(
         def tell(self, *words: str) -> None:
             if len(answers) == 2:
                 return
-            try:
-                with urllib.request.urlopen(f"http://{ADDRESS}/healthz") as answer:
-                    answers.append((answer.status, answer.read().decode()))
-            except urllib.error.HTTPError as error:
-                answers.append((error.code, error.read().decode()))
+            answers.append(health())
 
     monkeypatch.setattr(controller_turns, "Leadership", Leadership)
     monkeypatch.setattr(etcd, "LEASE_S", 0.3)
@@ -236,11 +241,7 @@ def test_who_cannot_lead_any_more_says_so_and_leaves_it_to_others(
         def tell(self, *words: str) -> None:
             if len(answers) == 2:
                 return
-            try:
-                with urllib.request.urlopen(f"http://{ADDRESS}/healthz") as answer:
-                    answers.append((answer.status, answer.read().decode()))
-            except urllib.error.HTTPError as error:
-                answers.append((error.code, error.read().decode()))
+            answers.append(health())
             there = len(answers) == 2
             monkeypatch.setattr(
                 controller_turns,
